@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Memory before launch, part by part, from arithmetic alone: which tensors a step holds at its peak, given the model's sizes, the
+// recipe and the longest batch. Held against what was measured afterwards (see the run's memory curve). No LibTorch here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/config/recipe.h"
+#include "engine/io/json.h"
+#include "engine/models/model_summary.h"
+
+namespace luthier {
+
+/// Bytes by part; the same parts are measured.
+struct MemoryParts {
+  std::int64_t weights = 0, adapter = 0, gradients = 0, optimizer = 0, activations = 0, workspace = 0;
+  std::int64_t total() const { return weights + adapter + gradients + optimizer + activations + workspace; }
+};
+
+struct MemoryForecast {
+  MemoryParts parts;
+  std::int64_t available = 0;              ///< free on the device now
+  std::string device, dtype;
+  bool gradient_checkpointing = false;     ///< what `auto` came to
+  std::int64_t batch_tokens = 0;           ///< tokens of the largest micro-batch, padding counted
+  std::vector<std::pair<std::string, std::int64_t>> weights_by_part;
+  std::vector<std::string> advice;         ///< what to change when it will not fit, most effective first; empty when it fits
+
+  bool fits() const { return parts.total() <= available; }
+};
+
+/// What the longest micro-batch looks like.
+struct BatchShape {
+  std::int64_t batch_size = 1, tokens = 0;   ///< tokens a row, padded
+  std::int64_t labels = 0;                   ///< labelled tokens in the batch
+  std::int64_t images = 0;                   ///< pictures in the batch
+};
+
+/// `trainable`: {shape, part} of what trains under the recipe comes from the summary and the recipe's selectors.
+Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch);
+
+/// The names of the linears that the recipe's LoRA would wrap, in order (PEFT's matching rules), and the trained parameters in all.
+struct TrainedModules {
+  std::vector<std::string> wrapped, saved;   ///< LoRA targets, modules_to_save
+  std::int64_t parameters = 0;
+};
+Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& recipe);
+
+/// The document of `plan --json`.
+Json to_json(const MemoryForecast& forecast);
+
+}  // namespace luthier

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What can be known of a checkpoint without loading its weights: the module tree with shapes and dtypes, parameters per part, and the
+// few sizes that the forecast needs. Made from config.json and the safetensors headers on the meta device, in milliseconds.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/io/json.h"
+
+namespace luthier {
+
+/// One parameterised module of the tree, e.g. {"model.language_model.layers.0.self_attn.q_proj", "Linear", [512, 512], "F16", 262144, "language_model"}.
+struct ModuleSummary {
+  std::string name;                    ///< transformers 5.17's in-memory name
+  std::string type;                    ///< Linear | Embedding | RMSNorm | LayerNorm | Conv2d | Parameter
+  std::vector<std::int64_t> shape;     ///< of its weight
+  std::string dtype;                   ///< as stored: F16, BF16, F32
+  std::int64_t parameters = 0;         ///< weight and bias
+  std::string part;                    ///< vision_tower | projector | language_model
+};
+
+/// The sizes that decide memory and time.
+struct ModelGeometry {
+  std::int64_t vocab_size = 0, hidden_size = 0, intermediate_size = 0, num_hidden_layers = 0;
+  std::int64_t num_attention_heads = 0, num_key_value_heads = 0, head_dim = 0;
+  std::int64_t vision_hidden_size = 0, vision_intermediate_size = 0, vision_layers = 0, vision_heads = 0;
+  std::int64_t vision_tokens = 0;      ///< tokens inside the tower for one picture
+  std::int64_t image_tokens = 0;       ///< tokens one picture takes in the text
+  std::int64_t image_height = 0, image_width = 0;
+  bool tied_embeddings = false;
+};
+
+struct ModelSummary {
+  std::filesystem::path folder;
+  std::string model_type;
+  std::string dtype;                   ///< of most stored parameters
+  std::int64_t parameters = 0;
+  std::uint64_t file_bytes = 0;
+  std::vector<std::pair<std::string, std::int64_t>> parts;
+  std::vector<ModuleSummary> modules;
+  std::vector<std::string> files;
+  ModelGeometry geometry;
+};
+
+Result<ModelSummary> summarize_model(const std::filesystem::path& folder);
+
+/// The document of `info --json`.
+Json to_json(const ModelSummary& summary);
+
+}  // namespace luthier

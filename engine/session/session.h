@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the window and the command line both drive: commands in, events out, no torch header. One worker thread owns the
+// model and everything made of tensors; a second one does what needs no model (checking data, previews). Commands return at once; what comes of them
+// arrives as events, which a host drains (the window on a 30 Hz timer). The queue is bounded: metrics and partial answers may be merged,
+// a change of state never.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/config/recipe.h"
+#include "engine/data/dataset.h"
+#include "engine/forecast/forecast.h"
+#include "engine/runs/run_folder.h"
+#include "engine/models/model_summary.h"
+
+namespace luthier {
+
+enum class SessionState { Empty, Loading, Ready, Preparing, Training, Pausing, Paused, Saving, Stopping };
+
+// What a state allows; every widget's enabled state comes from these.
+bool can_load(SessionState state);      ///< Empty, Ready
+bool can_launch(SessionState state);    ///< Ready (Empty too: launching loads the recipe's model)
+bool can_pause(SessionState state);     ///< Training
+bool can_resume(SessionState state);    ///< Paused
+bool can_stop(SessionState state);      ///< Preparing, Training, Pausing, Paused
+bool can_answer(SessionState state);    ///< Ready, Training (between steps), Paused
+std::string state_name(SessionState state);   ///< English, lower case: "training"
+
+using RequestId = std::uint64_t;
+
+enum class StopKind { Save, Discard };
+
+struct GenerationOptions {
+  std::int64_t max_new_tokens = 64;
+  double temperature = 0;              ///< 0: greedy
+  double top_p = 1;
+  std::uint64_t seed = 42;
+  bool ignore_eos = false;
+  std::int64_t alternatives = 5;       ///< runners-up kept a token
+};
+
+/// One answered token. `alternatives` are {piece, probability}, best first.
+struct AnswerToken {
+  std::int64_t id = 0;
+  std::string piece;                   ///< as text
+  double logprob = 0;
+  std::vector<std::pair<std::string, double>> alternatives;
+};
+
+struct Sample {
+  Conversation conversation;           ///< a trailing assistant turn is the expected answer
+  std::string where;
+};
+
+/// Every sample with every column. A column is an attached adapter's name, or nullopt for the base alone.
+struct AnswerRequest {
+  std::vector<Sample> samples;
+  std::vector<std::optional<std::string>> columns;
+  GenerationOptions options;
+};
+
+// Events.
+struct StateChanged { SessionState state; std::string detail; };
+struct Progress { RequestId request; std::string what; double done; double total; };
+struct ModelLoaded { ModelSummary summary; std::string device, dtype; double seconds; };
+struct AdapterAttached { std::string name; std::filesystem::path folder; std::uint64_t bytes; std::int64_t parameters; std::string summary; };
+struct AdapterDropped { std::string name; };
+struct RunStarted { std::filesystem::path folder; Recipe recipe; std::int64_t total_steps, first_step; double steps_per_epoch; std::int64_t trainable, parameters;
+  MemoryForecast forecast; };
+struct StepDone { MetricsLine line; double eta_seconds; };
+struct EvaluationDone { std::int64_t step; double eval_loss; };
+struct RunEventHappened { RunEvent event; };
+struct RunEnded { std::filesystem::path folder; std::string state; std::optional<Error> error; double seconds; };
+/// `final` = false while the answer still streams; the text so far is whole UTF-8.
+struct AnswerUpdate { RequestId request; std::size_t sample, column; std::string text; std::vector<AnswerToken> tokens; double seconds; std::string finish; bool final; };
+struct RequestDone { RequestId request; std::optional<Error> error; bool cancelled; };
+struct DataChecked { RequestId request; DatasetReport report; };
+/// One row as the model gets it.
+struct RowPreview { std::size_t row; Conversation conversation; std::vector<TokenId> ids; std::vector<std::string> pieces; std::vector<bool> trained, image; std::int64_t truncated_tokens; std::optional<Error> error; };
+struct RowsPreviewed { RequestId request; std::size_t total_rows; std::vector<RowPreview> rows; };
+struct ForecastMade { RequestId request; MemoryForecast forecast; std::int64_t trainable = 0; std::vector<std::string> trained_modules; };
+struct OneStepTried { RequestId request; MemoryForecast forecast; MemoryParts measured; double step_seconds; };
+/// A command that could not be done; `command` is its name ("load_model").
+struct CommandFailed { std::string command; Error error; };
+
+using SessionEvent = std::variant<StateChanged, Progress, ModelLoaded, AdapterAttached, AdapterDropped, RunStarted, StepDone, EvaluationDone, RunEventHappened, RunEnded,
+                                  AnswerUpdate, RequestDone, DataChecked, RowsPreviewed, ForecastMade, OneStepTried, CommandFailed>;
+
+class Session {
+ public:
+  Session();
+  ~Session();   ///< stops what runs (a training run is saved) and joins
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void load_model(const std::filesystem::path& folder, const std::string& device = "auto", const std::string& dtype = "auto");
+  void unload_model();
+
+  /// Trains by the recipe (loading its model if another or none is loaded). `resume_run`: as `train RECIPE --resume RUN`.
+  void launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run = {});
+  void pause();
+  void resume();
+  void stop(StopKind kind);
+  void save_now();
+  void set_learning_rate(double learning_rate);
+  /// One step on the longest row, nothing written: what memory it really takes.
+  RequestId try_one_step(const Recipe& recipe);
+
+  void attach_adapter(const std::string& name, const std::filesystem::path& folder);
+  void drop_adapter(const std::string& name);
+  void set_adapter_strength(const std::string& name, double strength);   ///< 1 = as trained
+  RequestId answer(AnswerRequest request);
+
+  RequestId check_data(const Recipe& recipe);
+  RequestId preview_rows(const Recipe& recipe, std::size_t first, std::size_t count);
+  /// Forecast for these settings (reads lengths of the dataset once, then answers from memory).
+  RequestId forecast(const Recipe& recipe);
+  void cancel(RequestId request);
+
+  SessionState state() const;
+  /// All events since the last call, oldest first.
+  std::vector<SessionEvent> drain();
+  /// Blocks until there is an event or `seconds` passed (for hosts without an event loop).
+  bool wait(double seconds);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace luthier
