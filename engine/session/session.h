@@ -19,6 +19,7 @@
 #include "engine/forecast/forecast.h"
 #include "engine/runs/run_folder.h"
 #include "engine/models/model_summary.h"
+#include "engine/generate/generation_types.h"
 
 namespace luthier {
 
@@ -36,23 +37,6 @@ std::string state_name(SessionState state);   ///< English, lower case: "trainin
 using RequestId = std::uint64_t;
 
 enum class StopKind { Save, Discard };
-
-struct GenerationOptions {
-  std::int64_t max_new_tokens = 64;
-  double temperature = 0;              ///< 0: greedy
-  double top_p = 1;
-  std::uint64_t seed = 42;
-  bool ignore_eos = false;
-  std::int64_t alternatives = 5;       ///< runners-up kept a token
-};
-
-/// One answered token. `alternatives` are {piece, probability}, best first.
-struct AnswerToken {
-  std::int64_t id = 0;
-  std::string piece;                   ///< as text
-  double logprob = 0;
-  std::vector<std::pair<std::string, double>> alternatives;
-};
 
 struct Sample {
   Conversation conversation;           ///< a trailing assistant turn is the expected answer

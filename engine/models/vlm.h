@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What every vision-language model is to the rest of the engine: pictures through a tower and a projector into the place of
+// their tokens, a causal decoder, a head. The head is applied by who needs it (the loss only where labels are, decoding only at the end).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/data/processor.h"
+#include "engine/io/json.h"
+#include "engine/models/model_summary.h"
+#include "engine/nn/attention.h"
+#include "engine/nn/linear.h"
+
+namespace luthier {
+
+/// A batch as a model takes it. Rows are padded on the right.
+struct ModelInput {
+  torch::Tensor input_ids;        ///< [batch, seq] int64
+  torch::Tensor pixel_values;     ///< [images, ...] float32, as the family's processor lays it out; undefined: no pictures
+  torch::Tensor tower_features;   ///< what tower() gave for these pictures earlier: used instead of pixel_values when defined
+  std::vector<std::vector<std::int64_t>> grids;   ///< one a picture, where the family counts patches
+  torch::Tensor labels;           ///< [batch, seq] int64 with kIgnoreLabel, or undefined
+};
+
+/// Pads examples on the right with `pad_id` and stacks them (on the CPU). The pictures of all rows follow one another.
+ModelInput collate(const std::vector<Example>& examples, TokenId pad_id);
+/// Moves what the model reads to its device.
+ModelInput to_device(const ModelInput& input, torch::Device device);
+
+class VisionLanguageModel : public torch::nn::Module {
+ public:
+  /// The frozen part of a picture's way: [images, tokens, vision width], before the projector. Depends on nothing but pixels and tower.
+  virtual torch::Tensor tower(const ModelInput& input) = 0;
+  /// Token embeddings with the pictures' projected features in their places: [batch, seq, hidden]. The number of image tokens must fit (an
+  /// exception otherwise: callers build inputs through ChatProcessor, which guarantees it).
+  virtual torch::Tensor embed(const ModelInput& input) = 0;
+  /// [batch, seq, hidden] → the same after the final norm. With a cache, the sequence continues what the cache holds.
+  virtual torch::Tensor decode(const torch::Tensor& embeddings, KeyValueCache* cache) = 0;
+  /// Output projection [.., hidden] → [.., vocab].
+  virtual Linear head() = 0;
+
+  virtual std::int64_t num_hidden_layers() const = 0;
+  virtual ModelGeometry geometry() const = 0;
+  /// Recompute each decoder layer in the backward instead of keeping its activations.
+  void set_gradient_checkpointing(bool on) { gradient_checkpointing_ = on; }
+  bool gradient_checkpointing() const { return gradient_checkpointing_; }
+
+  torch::Device device() const;
+  torch::ScalarType dtype() const;
+
+ protected:
+  bool gradient_checkpointing_ = false;
+};
+
+/// "vision_tower" | "projector" | "language_model" (the head belongs to it), from a parameter's in-memory name.
+std::string part_of(const std::string& name);
+
+/// A family: a row of this table, nothing else to touch elsewhere.
+struct Family {
+  const char* model_type;
+  /// Reads config.json (already parsed; `where` names it) and builds the modules with uninitialised tensors of these options (device may be meta).
+  Result<std::shared_ptr<VisionLanguageModel>> (*build)(const Json& config, const std::string& where, const torch::TensorOptions& options);
+  /// Any known stored name → our (transformers 5.17's) in-memory name.
+  std::string (*memory_name)(const std::string& stored);
+  /// In-memory name → what transformers 5.17's save_pretrained writes.
+  std::string (*stored_name)(const std::string& memory);
+  /// How pictures are written into the text: the folder's processor settings, else the model's config.
+  Result<ImageTokens> (*image_tokens)(const Json& config, const std::filesystem::path& folder);
+  Result<TokenId> (*image_token_id)(const Json& config, const std::string& where);
+};
+const std::vector<Family>& families();
+/// Input error naming config.json: model_type and the types there are.
+Result<const Family*> find_family(const Json& config, const std::string& where);
+
+/// A loaded checkpoint: everything that goes with the weights.
+struct LoadedModel {
+  std::filesystem::path folder;
+  const Family* family = nullptr;
+  Json config;
+  std::shared_ptr<VisionLanguageModel> model;
+  std::shared_ptr<const ChatProcessor> processor;
+  std::vector<TokenId> eos_ids;        ///< generation_config.json's eos_token_id, else the text config's, else the tokenizer's
+  TokenId pad_id = 0;
+  std::string stored_dtype;            ///< of most parameters: F16, BF16, F32
+};
+
+struct LoadOptions {
+  std::string device = "auto", dtype = "auto";   ///< as the recipe's training.device and training.dtype
+  bool random_weights = false;                   ///< build from config.json and draw weights (HF's normal(0, initializer_range)), seeded
+  std::uint64_t seed = 42;
+  PixelLimits pixels;
+};
+
+/// Loads config, tokenizer, processor and weights of a folder. Missing, unexpected-shape or unreadable tensors are Input errors that name file and tensor.
+/// Memory: each mapped tensor is cast straight into its place; never two copies.
+Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOptions& options = {});
+
+/// "auto" → cuda if a device answers, else cpu; a named CUDA device that is not there is a Machine error.
+Result<torch::Device> choose_device(const std::string& name);
+/// "auto" → bfloat16 on CUDA, float32 on the CPU.
+Result<torch::ScalarType> choose_dtype(const std::string& name, torch::Device device);
+
+/// Writes a whole checkpoint folder that transformers loads: config.json, model.safetensors in 5.17's stored names, and the tokenizer and processor
+/// files of the source folder. `dtype`: what to store as.
+Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder, torch::ScalarType dtype);
+
+/// Conversions between LibTorch's and the file format's dtypes.
+torch::ScalarType scalar_type(DType dtype);
+DType file_dtype(torch::ScalarType type);
+
+}  // namespace luthier

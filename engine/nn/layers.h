@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Norms, embedding and activations, each with a backward that keeps only what it cannot recompute.
+#pragma once
+
+#include <string>
+
+#include "engine/base/result.h"
+#include "engine/nn/parameters.h"
+
+namespace luthier {
+
+/// y = x / rms(x) · weight (Zhang & Sennrich 2019; as LlamaRMSNorm: the mean of squares and the scaling are in float32).
+class RmsNormImpl : public ParameterModule {
+ public:
+  RmsNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options);
+  torch::Tensor forward(const torch::Tensor& x) const;   // [..., size]
+  std::string type_name() const override { return "RMSNorm"; }
+  torch::Tensor weight;
+
+ private:
+  double epsilon_;
+};
+TORCH_MODULE(RmsNorm);
+
+class LayerNormImpl : public ParameterModule {
+ public:
+  LayerNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options);
+  torch::Tensor forward(const torch::Tensor& x) const;   // [..., size]
+  std::string type_name() const override { return "LayerNorm"; }
+  torch::Tensor weight, bias;
+
+ private:
+  double epsilon_;
+};
+TORCH_MODULE(LayerNorm);
+
+class EmbeddingImpl : public ParameterModule {
+ public:
+  EmbeddingImpl(std::int64_t count, std::int64_t size, const torch::TensorOptions& options);
+  torch::Tensor forward(const torch::Tensor& ids) const;   // [...] int64 → [..., size]
+  std::string type_name() const override { return "Embedding"; }
+  torch::Tensor weight;   // [count, size]
+};
+TORCH_MODULE(Embedding);
+
+/// transformers' ACT2FN names that vision-language checkpoints use.
+enum class Activation { Gelu, GeluTanh, QuickGelu, Silu, Relu };
+Result<Activation> parse_activation(const std::string& name, const std::string& where);
+torch::Tensor activate(const torch::Tensor& x, Activation activation);
+/// activate(gate) · up, keeping only gate and up for the backward (SwiGLU, Shazeer 2020).
+torch::Tensor gated(const torch::Tensor& gate, const torch::Tensor& up, Activation activation);
+
+}  // namespace luthier

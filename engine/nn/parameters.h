@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The base of every module of ours that holds tensors. A tensor stands twice: registered under its checkpoint name (so that
+// named_parameters() is the base model and nothing else) and as a member that forward() reads. An adapter's modules_to_save
+// swaps the member and back; the base weight is never copied or touched.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/nn/torch.h"
+
+namespace luthier {
+
+class ParameterModule : public torch::nn::Module {
+ public:
+  /// Own (not nested) tensors: name ("weight") and the member that forward() reads.
+  const std::vector<std::pair<std::string, torch::Tensor*>>& slots() const { return slots_; }
+  /// "Linear", "Embedding", "RMSNorm", "LayerNorm", "Conv2d" or "Parameter": what `info` shows.
+  virtual std::string type_name() const = 0;
+
+ protected:
+  /// Makes an uninitialised tensor, registers it as `name` and lets `member` be it. Nothing requires a gradient until a strategy says so.
+  void add_parameter(const std::string& name, torch::Tensor& member, torch::IntArrayRef shape, const torch::TensorOptions& options);
+  /// A tensor that another module owns (a tied head): a slot, but no parameter of this module.
+  void add_tied(const std::string& name, torch::Tensor& member, const torch::Tensor& owner);
+
+ private:
+  std::vector<std::pair<std::string, torch::Tensor*>> slots_;
+};
+
+}  // namespace luthier
