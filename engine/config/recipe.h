@@ -94,7 +94,8 @@ struct FieldDescription {
   std::string unit;                           ///< "tokens", "steps", ... or empty
   std::vector<std::string> choices;           ///< Choice
   std::optional<double> minimum, maximum;
-  bool exclusive_minimum = false;
+  bool exclusive_minimum = false, exclusive_maximum = false;
+  bool nullable = false;                      ///< null is a value (Integer, Path): as the checkpoint says, or none
   bool advanced = false;                      ///< behind "Advanced" in the window
   std::string strategy;                       ///< shown and meaningful for this strategy only; empty: always
 };
@@ -103,7 +104,8 @@ struct FieldDescription {
 const std::vector<FieldDescription>& recipe_fields();
 
 /// The value of a field as the text that a form edits, and back ("2.0e-4", "true", "q_proj, v_proj", "all-linear", "null").
-/// set_field checks type and range; unknown keys are refused with the nearest known name.
+/// set_field checks type and range; unknown keys are refused with the nearest known name; a bare leaf name works when it is unique. Setting `strategy`
+/// also moves the fields whose default depends on it (training.learning_rate, freeze.*), unless they were changed from their default.
 Result<std::string> get_field(const Recipe& recipe, const std::string& key);
 Status set_field(Recipe& recipe, const std::string& key, const std::string& value);
 
