@@ -14,6 +14,9 @@ endif()
 
 add_library(luthier_flags INTERFACE)
 target_compile_options(luthier_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow=local -Wnon-virtual-dtor -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
+  target_compile_options(luthier_flags INTERFACE -Wno-restrict)   # false alarms on "text" + std::string
+endif()
 target_include_directories(luthier_flags INTERFACE ${CMAKE_SOURCE_DIR})
 if(LUTHIER_SANITIZE)
   add_compile_options(-fsanitize=${LUTHIER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)

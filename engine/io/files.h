@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -26,12 +27,19 @@ Status append_line(const std::filesystem::path& path, std::string_view line);
 Result<std::string> sha256_file(const std::filesystem::path& path);
 std::string sha256_bytes(std::span<const std::byte> bytes);
 
+/// What a folder writer may put its folder in the place of. An empty folder always gives way.
+enum class FolderReplace {
+  Broken,     ///< a folder with a manifest that it does not fit; a folder of somebody else's (no manifest) or a whole one is refused
+  Unsealed,   ///< any folder that is not whole: for places where only we write (a run's checkpoints)
+  Whole,      ///< the same, and a whole one too, which stays until the new one stands
+};
+
 /// A folder being written beside its place. `commit` writes `manifest.json` ({"files": {name: {size, sha256}}}) last, syncs every
-/// file and the folder, renames it into place (replacing nothing that is whole) and syncs the parent. Dropped without
+/// file and the folder, renames it into place (see FolderReplace) and syncs the parent. Dropped without
 /// commit, it removes what it wrote.
 class FolderWriter {
  public:
-  static Result<FolderWriter> begin(const std::filesystem::path& final_path);
+  static Result<FolderWriter> begin(const std::filesystem::path& final_path, FolderReplace replace = FolderReplace::Broken);
   FolderWriter(FolderWriter&&) noexcept;
   FolderWriter& operator=(FolderWriter&&) noexcept;
   ~FolderWriter();
@@ -44,7 +52,11 @@ class FolderWriter {
   FolderWriter() = default;
   std::filesystem::path temporary_;
   std::filesystem::path final_;
+  FolderReplace replace_ = FolderReplace::Broken;
 };
+
+/// The manifest.json of a folder, and that each file it names is there with its size. Cheap: no file is read.
+Status check_folder_sizes(const std::filesystem::path& folder);
 
 /// True when `folder/manifest.json` exists and every file it names has its size and SHA-256 and no named file is missing.
 /// The Error says what does not fit.
