@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`forward` and `tokenize` against transformers: ids, labels, pixels, logits, loss and gradients, with and without an adapter."""
+import torch
+from safetensors.torch import load_file
+
+import adapters
+from checkpoints import SPECS, make, native_name
+from conversations import CONVERSATIONS, resolved
+from tokenizers_ import ROUND_TRIPS
+
+LOGITS, GRADIENTS = 2e-5, 1e-4
+GRADIENT_ENDS = (
+    "embed_tokens.weight", "lm_head.weight", "layers.0.self_attn.q_proj.weight", "layers.1.self_attn.k_proj.weight",
+    "layers.0.self_attn.v_proj.bias", "layers.1.mlp.down_proj.weight", "layers.0.input_layernorm.weight", "model.norm.weight",
+    "language_model.norm.weight", "multi_modal_projector.linear_1.weight", "multi_modal_projector.linear_2.bias", "class_embedding",
+    "patch_embedding.weight", "patch_embedding.bias", "position_embedding.weight", "pre_layrnorm.bias", "encoder.layers.0.layer_norm1.weight",
+    "encoder.layers.0.self_attn.out_proj.weight", "encoder.layers.0.self_attn.k_proj.bias", "encoder.layers.0.mlp.fc1.weight")
+
+
+def gradient_names(checkpoint):
+    return [name for name in checkpoint.stored if name.endswith(GRADIENT_ENDS)]
+
+
+def expected(model, inputs, gradients=()):
+    """The oracle's forward and backward. Gradient names are those of the files."""
+    named = dict(model.named_parameters())
+    model.zero_grad()
+    out = model(**inputs)
+    result = {"input_ids": inputs["input_ids"], "labels": inputs["labels"], "logits": out.logits.detach(), "loss": out.loss.detach().view(1)}
+    if "pixel_values" in inputs:
+        result["pixel_values"] = inputs["pixel_values"]
+    if gradients:
+        out.loss.backward()
+        for name in gradients:
+            gradient = named[native_name(name)].grad if native_name(name) in named else None
+            if gradient is None and native_name(name) == "lm_head.weight":
+                gradient = named["model.language_model.embed_tokens.weight"].grad
+            result[f"grad.{name}"] = torch.zeros_like(named[native_name(name)]) if gradient is None else gradient
+    return result
+
+
+def check(case, got, wanted):
+    for key in ("input_ids", "labels"):
+        case.expect(key in got and got[key].dtype == torch.int64, f"{key}: missing or not int64")
+        if key in got and not case.same(key, got[key].flatten().tolist(), wanted[key].flatten().tolist()):
+            return
+        if key in got:
+            case.expect(got[key].shape == wanted[key].shape, f"{key}: shape {tuple(got[key].shape)} instead of {tuple(wanted[key].shape)}")
+    if "pixel_values" in wanted:
+        case.close("pixel_values", got.get("pixel_values"), wanted["pixel_values"], 1e-6, "pixels")
+    else:
+        case.expect(got.get("pixel_values") is None or got["pixel_values"].numel() == 0, "pixel_values where there is no picture")
+    case.close("logits", got.get("logits"), wanted["logits"].float(), LOGITS, "logits")
+    case.close("loss", got.get("loss"), wanted["loss"].float(), LOGITS, "loss")
+    for key in wanted:
+        if key.startswith("grad."):
+            case.close(key, got.get(key), wanted[key].float(), GRADIENTS, "grad")
+
+
+def run_forward(program, checkpoint, folder, conversation, out, *extra, gradients=()):
+    flags = [flag for name in gradients for flag in ("--grad", name)]
+    program.run("forward", checkpoint.path, "--input", folder / f"{conversation}.json", "--out", out, "--dtype", "float32",
+                "--device", "cpu", *flags, *extra)
+    return load_file(out)
+
+
+def forward_case(name, conversation):
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        gradients = gradient_names(checkpoint) if conversation in ("plain", "several", "words") else ()
+        inputs = checkpoint.example(resolved(CONVERSATIONS[conversation], world.inputs))
+        wanted = expected(checkpoint.model(), inputs, gradients)
+        got = run_forward(world.program, checkpoint, world.inputs, conversation, world.scratch / "out.safetensors", gradients=gradients)
+        check(result, got, wanted)
+    return case
+
+
+def adapter_case(name, kind, generation):
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        folder = adapters.make(checkpoint, kind, world.adapters, generation)
+        inputs = checkpoint.example(resolved(CONVERSATIONS["plain"], world.inputs))
+        gradients = gradient_names(checkpoint)[:3] if not adapters.KINDS[kind].get("modules_to_save") else ()
+        wanted = expected(adapters.attach(checkpoint.model(), adapters.make(checkpoint, kind, world.adapters)), inputs)
+        base = expected(checkpoint.model(), inputs)
+        result.expect((wanted["logits"] - base["logits"]).abs().max() > 1e-3, "the case is blind: its adapter changes nothing")
+        got = run_forward(world.program, checkpoint, world.inputs, "plain", world.scratch / "out.safetensors", "--adapter", folder,
+                          gradients=())
+        check(result, got, wanted)
+        del gradients
+    return case
+
+
+def tokenize_case(name):
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        for text in ROUND_TRIPS:
+            if "\x00" in text:
+                continue
+            got = world.program.json("tokenize", checkpoint.path, f"--text={text}")
+            result.same(f"ids of {text!r}", got.get("ids"), checkpoint.tokenizer_ids(text))
+            result.expect(len(got.get("pieces", [])) == len(got.get("ids", [])), f"pieces of {text!r}: not one a token")
+    return case
+
+
+def cases():
+    found = {}
+    for name in SPECS:
+        for conversation in CONVERSATIONS if name in ("clip-llama", "siglip-qwen2", "clip-layers") else ("plain", "several", "korean"):
+            found[f"forward/{name}/{conversation}"] = forward_case(name, conversation)
+    for name, kind, generation in (("clip-llama", "linear", "new"), ("clip-llama", "linear", "old"), ("siglip-qwen2", "patterns", "new"),
+                                   ("clip-gqa-tied", "rslora", "new"), ("siglip-llama", "saved_modules", "new"),
+                                   ("siglip-mistral", "tower", "new"), ("siglip-llama", "embedding", "new"), ("clip-old", "regex", "old")):
+        found[f"forward/{name}/adapter-{kind}-{generation}"] = adapter_case(name, kind, generation)
+    for name in ("clip-llama", "siglip-mistral", "siglip-qwen2", "clip-layers", "clip-positive"):
+        found[f"tokenize/{name}"] = tokenize_case(name)
+    return found

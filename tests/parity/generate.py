@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`generate` against transformers' greedy search: token ids, their log-probabilities, how it finished, with adapters side by side."""
+import json
+
+import torch
+
+import adapters
+from checkpoints import make
+from conversations import CONVERSATIONS, resolved
+
+LOGPROBS = 1e-4
+
+
+def greedy(model, inputs, count, stop):
+    """The oracle's continuation: ids (with the stop token where one came), log-probabilities, why it ended."""
+    out = model.generate(**inputs, max_new_tokens=count, do_sample=False, output_logits=True, return_dict_in_generate=True,
+                         eos_token_id=stop if stop else None, pad_token_id=0)
+    ids = out.sequences[0, inputs["input_ids"].shape[1]:].tolist()
+    logprobs = [torch.log_softmax(step[0].float(), -1)[token].item() for step, token in zip(out.logits, ids)]
+    return ids, logprobs, "eos" if stop and ids[-1] in stop else "length"
+
+
+def stop_tokens(checkpoint):
+    value = json.loads((checkpoint.path / "generation_config.json").read_text()).get("eos_token_id")
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def check(result, got, wanted, label=""):
+    ids, logprobs, finish = wanted
+    # the stop token itself may or may not be told
+    if finish == "eos" and got.get("token_ids") == ids[:-1]:
+        result.expect(False, f"{label}token_ids leave out the stop token that transformers returns")
+    elif result.same(f"{label}token_ids", got.get("token_ids"), ids):
+        result.close(f"{label}logprobs", torch.tensor(got.get("logprobs", [])), torch.tensor(logprobs), LOGPROBS, "logprobs")
+    result.same(f"{label}finish", got.get("finish"), finish)
+    result.expect(isinstance(got.get("text"), str) and isinstance(got.get("seconds"), float | int), f"{label}text or seconds are missing")
+
+
+def run_generate(world, checkpoint, conversation, count, *extra):
+    return world.program.json("generate", checkpoint.path, "--input", world.inputs / f"{conversation}.prompt.json", "--max-new-tokens",
+                              count, "--dtype", "float32", "--device", "cpu", "--json", *extra)
+
+
+def greedy_case(name, conversation, kinds=()):
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        folders = [adapters.make(checkpoint, kind, world.adapters) for kind in kinds]
+        inputs = checkpoint.encode(resolved(CONVERSATIONS[conversation][:-1], world.inputs), prompt=True)
+        got = run_generate(world, checkpoint, conversation, 24, *[flag for folder in folders for flag in ("--adapter", folder)])
+        result.same("prompt_tokens", got.get("prompt_tokens"), inputs["input_ids"].shape[1])
+        if not result.same("number of results", len(got.get("results", [])), max(1, len(folders))):
+            return
+        for answer, folder in zip(got["results"], folders or [None]):
+            model = checkpoint.model() if folder is None else adapters.attach(checkpoint.model(), folder)
+            check(result, answer, greedy(model, inputs, 24, stop_tokens(checkpoint)), f"{folder.name}: " if folder else "")
+            result.expect((answer["adapter"] is None) == (folder is None), f"adapter says {answer['adapter']!r}")
+            text = (checkpoint.slow_tokenizer or checkpoint.processor.tokenizer).decode(answer["token_ids"], skip_special_tokens=True)
+            if checkpoint.slow_tokenizer is None:
+                result.same("text", answer["text"].strip(), text.strip())
+    return case
+
+
+def stop_case(name):
+    """The stop token set to one that the model does say, in generation_config.json as a list; and --ignore-eos."""
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        inputs = checkpoint.encode(resolved(CONVERSATIONS["plain"][:-1], world.inputs), prompt=True)
+        model = checkpoint.model()
+        free = greedy(model, inputs, 16, [])
+        at = next(i for i in range(3, 16) if free[0][i] not in free[0][:i])
+        path = checkpoint.path / "generation_config.json"
+        before = path.read_text()
+        try:
+            path.write_text(json.dumps(json.loads(before) | {"eos_token_id": [3, free[0][at]]}))
+            check(result, run_generate(world, checkpoint, "plain", 16)["results"][0], (free[0][:at + 1], free[1][:at + 1], "eos"))
+            check(result, run_generate(world, checkpoint, "plain", 16, "--ignore-eos")["results"][0], free, "ignoring: ")
+        finally:
+            path.write_text(before)
+    return case
+
+
+def sampling_case(name):
+    """top-p so small that only the likeliest token is left is greedy; a seed gives the same text twice, another one another."""
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        inputs = checkpoint.encode(resolved(CONVERSATIONS["plain"][:-1], world.inputs), prompt=True)
+        narrow = run_generate(world, checkpoint, "plain", 12, "--temperature", 0.7, "--top-p", "0.000001")["results"][0]
+        result.same("narrow top-p", narrow["token_ids"], greedy(checkpoint.model(), inputs, 12, stop_tokens(checkpoint))[0])
+        draws = [run_generate(world, checkpoint, "plain", 24, "--temperature", 3, "--seed", seed, "--ignore-eos")["results"][0]["token_ids"]
+                 for seed in (1, 1, 2)]
+        result.same("the same seed", draws[0], draws[1])
+        result.expect(draws[0] != draws[2], "another seed draws the same tokens")
+    return case
+
+
+def flags_case(name):
+    """--image and --prompt instead of a file."""
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        messages = [{"role": "user", "content": [{"type": "image", "path": str(world.inputs / "photo.png")},
+                                                 {"type": "text", "text": "What colour is it?"}]}]
+        inputs = checkpoint.encode(messages, prompt=True)
+        got = world.program.json("generate", checkpoint.path, "--image", world.inputs / "photo.png", "--prompt", "What colour is it?",
+                                 "--max-new-tokens", 8, "--dtype", "float32", "--device", "cpu", "--json")
+        result.same("prompt_tokens", got.get("prompt_tokens"), inputs["input_ids"].shape[1])
+        check(result, got["results"][0], greedy(checkpoint.model(), inputs, 8, stop_tokens(checkpoint)))
+    return case
+
+
+def cases():
+    found = {f"generate/{name}/{conversation}": greedy_case(name, conversation) for name, conversation in (
+        ("clip-llama", "several"), ("clip-gqa-tied", "korean"), ("siglip-qwen2", "more"), ("siglip-mistral", "plain"),
+        ("clip-layers", "plain"), ("clip-positive", "korean"), ("siglip-llama", "words"))}
+    found["generate/clip-llama/two-adapters"] = greedy_case("clip-llama", "plain", ("linear", "attention"))
+    found["generate/siglip-qwen2/two-adapters"] = greedy_case("siglip-qwen2", "korean", ("patterns", "attention"))
+    found["generate/siglip-llama/saved-modules"] = greedy_case("siglip-llama", "plain", ("saved_modules",))
+    found["generate/clip-llama/stop"] = stop_case("clip-llama")
+    found["generate/clip-llama/sampling"] = sampling_case("clip-llama")
+    found["generate/siglip-llama/flags"] = flags_case("siglip-llama")
+    return found

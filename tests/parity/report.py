@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the cases share: running luthier-cli, comparing tensors, and one line a case."""
+import json
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+
+class Failure(Exception):
+    """The program under test did something that stops the case."""
+
+
+@dataclass
+class Program:
+    path: Path
+    seconds: float = 0.0
+
+    def run(self, *arguments, status=0, timeout=300, cwd=None):
+        """Runs the command line; anything but the exit status asked for is a failure. Returns stdout."""
+        start = time.time()
+        command = [str(self.path), *map(str, arguments)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=cwd)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{' '.join(command)}: no end after {timeout} s") from None
+        self.seconds += time.time() - start
+        if done.returncode != status:
+            raise Failure(f"{' '.join(command)}: exit {done.returncode} instead of {status}: {done.stderr.strip()[-900:] or done.stdout[-300:]}")
+        return done.stdout
+
+    def json(self, *arguments, **options):
+        out = self.run(*arguments, **options)
+        try:
+            return json.loads(out)
+        except ValueError:
+            raise Failure(f"{' '.join(map(str, arguments))}: stdout is not one JSON document: {out[:300]!r}") from None
+
+
+@dataclass
+class Case:
+    """Gathers what one case found. `worst` keeps the largest error of each kind, for the line."""
+    name: str
+    problems: list = field(default_factory=list)
+    worst: dict = field(default_factory=dict)
+
+    def expect(self, holds, message):
+        if not holds:
+            self.problems.append(message)
+        return bool(holds)
+
+    def same(self, what, got, wanted):
+        """Integers or texts, equal."""
+        if got == wanted:
+            return True
+        detail = f"got {str(got)[:160]}, wanted {str(wanted)[:160]}"
+        if isinstance(got, list) and isinstance(wanted, list):
+            at = next((i for i, (a, b) in enumerate(zip(got, wanted)) if a != b), min(len(got), len(wanted)))
+            detail = f"lengths {len(got)}/{len(wanted)}, first difference at {at}: got {got[at:at + 8]}, wanted {wanted[at:at + 8]}"
+        self.problems.append(f"{what}: {detail}")
+        return False
+
+    def close(self, what, got, wanted, tolerance, kind=None):
+        """Tensors, the largest difference held against the largest value wanted."""
+        if not isinstance(got, torch.Tensor):
+            self.problems.append(f"{what}: missing")
+            return False
+        if tuple(got.shape) != tuple(wanted.shape):
+            self.problems.append(f"{what}: shape {tuple(got.shape)} instead of {tuple(wanted.shape)}")
+            return False
+        if wanted.numel() == 0:
+            return True
+        got, wanted = got.double(), wanted.double()
+        scale = wanted.abs().max().item()
+        error = (got - wanted).abs().max().item() / (scale if scale > 0 else 1.0)
+        self.worst[kind or what] = max(self.worst.get(kind or what, 0.0), error)
+        if not error <= tolerance:
+            at = int((got - wanted).abs().argmax())
+            self.problems.append(f"{what}: off by {error:.2e} of the largest ({tolerance:.0e} allowed), at flat index {at}: "
+                                 f"{got.flatten()[at].item():.8g} instead of {wanted.flatten()[at].item():.8g}")
+            return False
+        return True
+
+    def near(self, what, got, wanted, tolerance, kind=None, floor=1e-12):
+        """Numbers, relative."""
+        error = abs(got - wanted) / max(abs(wanted), floor)
+        self.worst[kind or what] = max(self.worst.get(kind or what, 0.0), error)
+        return self.expect(error <= tolerance, f"{what}: {got!r} instead of {wanted!r} (off by {error:.2e}, {tolerance:.0e} allowed)")
+
+    def line(self):
+        errors = ", ".join(f"{kind} {error:.1e}" for kind, error in self.worst.items())
+        if self.problems:
+            shown = "\n     ".join(self.problems[:6]) + (f"\n     and {len(self.problems) - 6} more" if len(self.problems) > 6 else "")
+            return f"FAIL {self.name}\n     {shown}"
+        return f"ok   {self.name}" + (f" ({errors})" if errors else "")

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parity suite: makes tiny checkpoints, adapters and training runs with transformers and PEFT, lets luthier-cli do the same, compares.
+    python tests/parity/run.py --cli build/bin/luthier-cli [--only TEXT]... [--keep DIR] [--list] [--real DIR]
+    python tests/parity/run.py --make DIR      only writes checkpoints, inputs and what forward should give
+Run it with the oracle's Python (transformers 5.17, peft 0.21)."""
+import argparse
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).parent))
+warnings.filterwarnings("ignore")
+
+import torch
+import transformers
+
+transformers.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
+torch.set_num_threads(min(2, os.cpu_count() or 1))
+
+import adapters
+import checkpoints
+import conversations
+import forward
+import generate
+import real
+import report
+import train
+import verbs
+
+
+@dataclass
+class World:
+    """What every case gets: the program and the folders. `scratch` is the case's own, empty when it starts."""
+    root: Path
+    program: report.Program | None
+    case: str = ""
+
+    @property
+    def checkpoints(self):
+        return self.root / "checkpoints"
+
+    @property
+    def inputs(self):
+        return self.root / "inputs"
+
+    @property
+    def adapters(self):
+        return self.root / "adapters"
+
+    @property
+    def scratch(self):
+        return self.root / "scratch" / self.case.replace("/", ".")
+
+
+def write_everything(world):
+    """--make: checkpoints, inputs, an adapter of each kind, and expected outputs of `forward` as expected/CHECKPOINT/INPUT.safetensors."""
+    from safetensors.torch import save_file
+    for name in checkpoints.SPECS:
+        checkpoint = checkpoints.make(name, world.checkpoints)
+        model = checkpoint.model()
+        out = world.root / "expected" / name
+        out.mkdir(parents=True, exist_ok=True)
+        for conversation, messages in conversations.CONVERSATIONS.items():
+            inputs = checkpoint.example(conversations.resolved(messages, world.inputs))
+            wanted = forward.expected(model, inputs, forward.gradient_names(checkpoint))
+            save_file({key: tensor.contiguous().clone() for key, tensor in wanted.items()}, out / f"{conversation}.safetensors")
+        adapters.make(checkpoint, "linear", world.adapters)
+        print(f"made {name}: {checkpoint.path}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cli", type=Path, help="luthier-cli")
+    parser.add_argument("--only", action="append", default=[], help="only cases whose name holds this text")
+    parser.add_argument("--keep", type=Path, help="work here and leave everything")
+    parser.add_argument("--list", action="store_true", help="print the cases' names")
+    parser.add_argument("--make", type=Path, help="write checkpoints, inputs and expectations into this folder, run nothing")
+    parser.add_argument("--real", type=Path, help="a folder with llama2-tokenizer.model and mllm_demo.json: adds a case that trains on it")
+    options = parser.parse_args()
+
+    found = forward.cases() | generate.cases() | adapters.cases() | train.cases() | verbs.cases()
+    if options.real:
+        found |= real.cases(options.real.resolve())
+    if options.list:
+        print("\n".join(found))
+        return 0
+    if not options.make and not options.cli:
+        parser.error("--cli PATH is needed (or --make DIR, or --list)")
+    keep = options.make or options.keep
+    root = Path(keep).resolve() if keep else Path(tempfile.mkdtemp(prefix="parity-"))
+    world = World(root, report.Program(options.cli.resolve()) if options.cli else None)
+    for folder in (world.checkpoints, world.inputs, world.adapters):
+        folder.mkdir(parents=True, exist_ok=True)
+    conversations.write_inputs(world.inputs)
+    if options.make:
+        write_everything(world)
+        return 0
+
+    start, passed, failed = time.time(), 0, []
+    try:
+        for name, case in found.items():
+            if options.only and not any(text in name for text in options.only):
+                continue
+            world.case = name
+            shutil.rmtree(world.scratch, ignore_errors=True)
+            world.scratch.mkdir(parents=True)
+            random.seed(0)
+            torch.manual_seed(0)
+            result = report.Case(name)
+            try:
+                case(world, result)
+            except report.Failure as failure:
+                result.problems.append(str(failure))
+            except Exception:
+                result.problems.append("the harness or the output's form: " + traceback.format_exc(limit=-3).strip())
+            if not options.keep:
+                shutil.rmtree(world.scratch, ignore_errors=True)
+            print(result.line(), flush=True)
+            passed += not result.problems
+            failed += [name] if result.problems else []
+    finally:
+        if not keep:
+            shutil.rmtree(root, ignore_errors=True)
+    print(f"{passed} passed, {len(failed)} failed ({time.time() - start:.0f} s, {world.program.seconds:.0f} s of it in luthier-cli)")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

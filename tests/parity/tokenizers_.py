@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tiny tokenizers of the kinds that public vision-language checkpoints carry, trained here on a few lines of English and Korean: a
+byte-fallback BPE as Llama's (tokenizer.json through transformers, or the sentencepiece model alone), and a byte-level BPE as Qwen's. And
+the chat templates that go with them."""
+import io
+import json
+from pathlib import Path
+
+import sentencepiece
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import LlamaTokenizer, Qwen2Tokenizer
+from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
+from transformers.tokenization_utils_sentencepiece import SentencePieceBackend
+
+TEXT = """A red circle stands left of a small blue square, and two green triangles are above them.
+How many shapes are there in the picture? There are four shapes: one circle, one square and two triangles.
+What colour is the largest one? It is red. Where is the yellow star? There is no star here.
+The old harbour was quiet in the morning; boats lay on the sand and nobody was working yet.
+She counted 1, 2, 3, 4, 5 and 67890 pieces, paid $12.50 and left at 08:45.
+def area(width, height): return width * height  # in pixels
+{"shape": "circle", "colour": "red", "count": 1}
+USER: describe the image in detail. ASSISTANT: the image shows a man ironing clothes on the back of a yellow taxi.
+빨간 원이 작은 파란 사각형의 왼쪽에 있고 그 위에는 초록색 삼각형이 두 개 있습니다.
+그림에 도형이 몇 개 있나요? 모두 네 개입니다. 가장 큰 것은 무슨 색인가요? 빨간색입니다.
+아침의 오래된 항구는 조용했고 배들은 모래 위에 놓여 있었습니다. 안녕하세요, 반갑습니다.
+이 사진을 자세히 설명해 주세요. 호수 위로 나무 다리가 놓여 있고 멀리 산이 보입니다.
+"""
+
+ROUND_TRIPS = [
+    "A red circle stands left of a small blue square.", " leading", "trailing ", "two  spaces   three", "", " ", "   ",
+    "빨간 원이 왼쪽에 있습니다.", "한글과 English 를 섞은 문장, 숫자 12345!", "각 (decomposed jamo) and é", "👩‍🚀🚀 rocket",
+    "line\nbreak\r\n\ttab", "\n\n\n", "def f(x):\n    return x**2", "I'm you're WE'LL they'D", "1234567 3.14159", "<image>what?<image>",
+    "<s>bos </s>eos", "▁literal mark", "Ünïcödé ß straße İ", "中文字符 日本語", "\u200b zero\u00a0width", "...!!!???", "a</s> b", "x <unk> y",
+    "<|im_start|>user\nhi<|im_end|>\n", "tail\n", "\x00\x07 control",
+]
+
+VICUNA = (
+    "{% for message in messages %}"
+    "{% if message['role'] != 'system' %}{{ message['role'].upper() + ': ' }}{% endif %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' ' }}{% endfor %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+INST = (
+    "{{ bos_token }}{%- if messages[0]['role'] == 'system' -%}{%- set system = messages[0]['content'][0]['text'] | trim -%}"
+    "{%- set rest = messages[1:] -%}{%- else -%}{%- set system = none -%}{%- set rest = messages -%}{%- endif -%}"
+    "{%- for message in rest -%}"
+    "{%- if (message['role'] == 'user') != (loop.index0 % 2 == 0) -%}"
+    "{{ raise_exception('user and assistant must take turns') }}{%- endif -%}"
+    "{%- if message.role == 'user' -%}{{ '[INST] ' }}{%- if loop.first and system is not none -%}"
+    "{{ '<<SYS>>' ~ system ~ '<</SYS>> ' }}{%- endif -%}"
+    "{%- for part in message.content -%}{%- if part.type == 'image' -%}<image>{%- else -%}{{ part.text }}{%- endif -%}{%- endfor -%}"
+    "{{ ' [/INST]' }}"
+    "{%- else -%}{% generation %}{{ ' ' + message.content[0].text | trim + eos_token }}{% endgeneration %}{%- endif -%}"
+    "{%- endfor -%}"
+)
+CHATML = """{%- set state = namespace(pictures=0) -%}
+{%- for message in messages -%}
+    {%- if loop.first and message.role != 'system' -%}
+        {{- '<|im_start|>system\\nYou look at pictures.<|im_end|>\\n' -}}
+    {%- endif -%}
+    {{- '<|im_start|>' + message.role + '\\n' -}}
+    {%- if message.role == 'assistant' -%}
+        {%- generation -%}
+        {%- for part in message.content -%}{{- part.text -}}{%- endfor -%}
+        {{- '<|im_end|>' -}}
+        {%- endgeneration -%}
+        {{- '\\n' -}}
+    {%- elif message.content is string -%}
+        {{- message.content + '<|im_end|>\\n' -}}
+    {%- else -%}
+        {%- for part in message.content -%}
+            {%- if part.type == 'image' or 'image' in part -%}
+                {%- set state.pictures = state.pictures + 1 -%}
+                {{- 'Picture ' ~ state.pictures ~ ': <image>' -}}
+            {%- elif 'text' in part -%}
+                {{- part['text'] -}}
+            {%- endif -%}
+        {%- endfor -%}
+        {{- '<|im_end|>\\n' -}}
+    {%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}
+"""
+TEMPLATES = {"vicuna": VICUNA, "inst": INST, "chatml": CHATML}
+
+
+class SlowLlama(SentencePieceBackend):
+    """transformers' LlamaTokenizer over sentencepiece, as a folder with tokenizer.model alone is read (version 4's slow class)."""
+
+    vocab_files_names = {"vocab_file": "tokenizer.model"}
+
+    def __init__(self, vocab_file, add_bos_token=True, add_eos_token=False, add_prefix_space=True, **kwargs):
+        self.add_bos_token, self.add_eos_token = add_bos_token, add_eos_token
+        self.add_prefix_space = add_prefix_space
+        kwargs.setdefault("unk_token", "<unk>")
+        kwargs.setdefault("bos_token", "<s>")
+        kwargs.setdefault("eos_token", "</s>")
+        super().__init__(vocab_file=vocab_file, **kwargs)
+
+    def tokenize(self, text, **kwargs):
+        if self.legacy or not text:
+            return super().tokenize(text, **kwargs)
+        text = text.replace("▁", " ")
+        if self.add_prefix_space:
+            text = "▁" + text
+        tokens = super().tokenize(text, **kwargs)
+        return tokens[1:] if len(tokens) > 1 and tokens[0] == "▁" and tokens[1] in self.all_special_tokens else tokens
+
+    def ids(self, text, special=True):
+        ids = self.convert_tokens_to_ids(self.tokenize(text))
+        if special:
+            ids = [self.bos_token_id] * self.add_bos_token + ids + [self.eos_token_id] * self.add_eos_token
+        return ids
+
+
+def sentencepiece_model(pieces=560):
+    """A sentencepiece BPE model of Llama's settings: byte fallback, digits apart, no normalisation, dummy prefix."""
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.Train(
+        sentence_iterator=iter(TEXT.splitlines()), model_writer=out, vocab_size=pieces, model_type="bpe", byte_fallback=True,
+        split_digits=True, normalization_rule_name="identity", remove_extra_whitespaces=False, allow_whitespace_only_pieces=True,
+        character_coverage=0.98, unk_id=0, bos_id=1, eos_id=2, pad_id=-1, minloglevel=2, num_threads=1)
+    return out.getvalue()
+
+
+def llama_tokenizer(folder: Path, **settings):
+    """transformers' own LlamaTokenizer made from a sentencepiece model: saving it writes tokenizer.json."""
+    source = folder / "sentencepiece"
+    source.mkdir(parents=True, exist_ok=True)
+    (source / "tokenizer.model").write_bytes(sentencepiece_model())
+    (source / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer", **settings}))
+    tokenizer = LlamaTokenizer.from_pretrained(source)
+    tokenizer.add_special_tokens({"pad_token": "<pad>"})
+    tokenizer.add_tokens([AddedToken("<image>", special=True, normalized=False)], special_tokens=True)
+    return tokenizer
+
+
+def qwen_tokenizer(size=600):
+    """A byte-level BPE with Qwen's split expression and NFC."""
+    raw = Tokenizer(models.BPE())
+    raw.normalizer = normalizers.NFC()
+    raw.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), behavior="isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    raw.decoder = decoders.ByteLevel()
+    raw.train_from_iterator(TEXT.splitlines(), trainers.BpeTrainer(
+        vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    model = json.loads(raw.to_str())["model"]
+    tokenizer = Qwen2Tokenizer(vocab=model["vocab"], merges=[tuple(merge) for merge in model["merges"]], eos_token="<|im_end|>",
+                               pad_token="<|endoftext|>")
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.add_tokens([AddedToken("<image>", special=True, normalized=False)], special_tokens=True)
+    return tokenizer
+
+
+def write_sentencepiece_folder(folder: Path, legacy: bool, add_prefix_space=None):
+    """A folder as old checkpoints have it: tokenizer.model and settings, no tokenizer.json. Returns its slow tokenizer."""
+    model = sentencepiece_model()
+    (folder / "tokenizer.model").write_bytes(model)
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model).get_piece_size()
+    added = {0: "<unk>", 1: "<s>", 2: "</s>", pieces: "<pad>", pieces + 1: "<image>"}
+    config = {
+        "tokenizer_class": "LlamaTokenizer", "legacy": legacy, "add_bos_token": True, "add_eos_token": False, "bos_token": "<s>",
+        "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>", "clean_up_tokenization_spaces": False, "sp_model_kwargs": {},
+        "added_tokens_decoder": {str(i): {"content": text, "lstrip": False, "rstrip": False, "normalized": False, "single_word": False,
+                                          "special": True} for i, text in added.items()}}
+    if add_prefix_space is not None:
+        config["add_prefix_space"] = add_prefix_space
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2))
+    return read_sentencepiece_folder(folder)
+
+
+def read_sentencepiece_folder(folder: Path):
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config.pop("tokenizer_class")
+    config["added_tokens_decoder"] = {int(i): AddedToken(**token) for i, token in config["added_tokens_decoder"].items()}
+    return SlowLlama(str(folder / "tokenizer.model"), **config)

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`train` against transformers' Trainer on the same rows from the same start: loss, gradient norm and learning rate of every step, the
+resulting adapter or model, and that PEFT and transformers load what was written."""
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from peft import PeftConfig, get_peft_model_state_dict
+from safetensors.torch import load_file
+from transformers import LlavaForConditionalGeneration, Trainer, TrainingArguments
+
+import adapters
+import forward
+from checkpoints import make
+from conversations import resolved, rows, write_rows
+
+CURVE, WEIGHTS = 3e-4, 2e-3
+PARTS = {"vision_tower": "model.vision_tower.", "projector": "model.multi_modal_projector.",
+         "language_model": ("model.language_model.", "lm_head.")}
+
+
+@dataclass
+class Plan:
+    checkpoint: str
+    kind: str = "linear"                    # of adapters.KINDS, for strategy lora
+    strategy: str = "lora"
+    freeze: dict = field(default_factory=dict)
+    rows: int = 11
+    without_picture: tuple = ()
+    eval_rows: int = 0
+    gradient_checkpointing: str = "false"
+    training: dict = field(default_factory=dict)
+
+
+DEFAULTS = dict(max_steps=10, per_device_train_batch_size=1, gradient_accumulation_steps=2, learning_rate=2e-3, lr_scheduler_type="constant",
+                warmup_ratio=0.0, warmup_steps=0, weight_decay=0.0, max_grad_norm=1.0, seed=42, shuffle=False)
+PLANS = {
+    "plain": Plan("clip-llama"),
+    "edge": Plan("clip-llama", "patterns", rows=7, training=dict(gradient_accumulation_steps=3, shuffle=True, max_steps=8)),
+    "epochs": Plan("siglip-llama", "attention", rows=9, training=dict(
+        max_steps=-1, num_train_epochs=2.5, gradient_accumulation_steps=4, lr_scheduler_type="cosine", warmup_ratio=0.2, shuffle=True, seed=7)),
+    "batch": Plan("siglip-qwen2", "linear", rows=10, without_picture=(2, 5), training=dict(
+        per_device_train_batch_size=3, gradient_accumulation_steps=2, lr_scheduler_type="linear", warmup_steps=3, shuffle=True)),
+    "decay": Plan("siglip-mistral", "excluded", training=dict(weight_decay=0.2, lr_scheduler_type="cosine", max_grad_norm=0.05)),
+    "unclipped": Plan("clip-gqa-tied", "rslora", training=dict(max_grad_norm=0.0, lr_scheduler_type="linear", warmup_ratio=0.15)),
+    "saved-modules": Plan("siglip-llama", "saved_modules", training=dict(weight_decay=0.1, learning_rate=1e-3)),
+    "tower": Plan("clip-layers", "tower", training=dict(weight_decay=0.1, lr_scheduler_type="constant_with_warmup", warmup_steps=4)),
+    "words-only": Plan("clip-positive", "linear", rows=6, without_picture=(0, 1, 2, 3), training=dict(
+        weight_decay=0.3, gradient_accumulation_steps=1, shuffle=False, adam_beta1=0.8, adam_beta2=0.95, adam_epsilon=1e-6)),
+    "recomputed": Plan("clip-gqa-tied", "attention", gradient_checkpointing="true", training=dict(per_device_train_batch_size=2)),
+    "evaluated": Plan("clip-llama", "attention", eval_rows=5, training=dict(max_steps=6, learning_rate=5e-3)),
+    "full": Plan("clip-llama", strategy="full", training=dict(weight_decay=0.1, learning_rate=1e-3)),
+    "full-tied": Plan("siglip-qwen2", strategy="full", training=dict(learning_rate=1e-3, per_device_train_batch_size=2)),
+    "stage-one": Plan("clip-gqa-tied", strategy="freeze", freeze=dict(vision_tower=True, projector=False, language_model=True),
+                      training=dict(learning_rate=1e-3)),
+    "decoder": Plan("siglip-mistral", strategy="freeze", freeze=dict(vision_tower=True, projector=True, language_model=False),
+                    training=dict(learning_rate=1e-3, weight_decay=0.05)),
+}
+
+
+def collate(examples):
+    """Right padding; pictures of all rows behind one another."""
+    length = max(example["input_ids"].shape[1] for example in examples)
+
+    def pad(key, value):
+        return torch.cat([torch.nn.functional.pad(example[key], (0, length - example[key].shape[1]), value=value) for example in examples])
+
+    batch = {"input_ids": pad("input_ids", 0), "attention_mask": pad("attention_mask", 0), "labels": pad("labels", -100)}
+    pictures = [example["pixel_values"] for example in examples if "pixel_values" in example]
+    return batch | ({"pixel_values": torch.cat(pictures)} if pictures else {})
+
+
+def trained_by_transformers(model, data, evaluation, settings, folder):
+    """Trainer's log and the trained model."""
+    settings = dict(settings)
+    shuffle, ratio = settings.pop("shuffle"), settings.pop("warmup_ratio")
+    settings["warmup_steps"] = settings["warmup_steps"] or ratio
+    arguments = TrainingArguments(
+        output_dir=str(folder), logging_steps=1, report_to=[], save_strategy="no", use_cpu=True, disable_tqdm=True, optim="adamw_torch",
+        remove_unused_columns=False, train_sampling_strategy="random" if shuffle else "sequential", label_names=["labels"],
+        dataloader_pin_memory=False, eval_strategy="steps" if evaluation else "no", eval_steps=2,
+        per_device_eval_batch_size=settings["per_device_train_batch_size"], prediction_loss_only=True, **settings)
+    trainer = Trainer(model, arguments, data_collator=collate, train_dataset=data, eval_dataset=evaluation or None)
+    trainer.remove_callback(next(type(c) for c in trainer.callback_handler.callbacks if "Print" in type(c).__name__))
+    trainer.train()
+    return trainer.state.log_history
+
+
+def recipe(world, plan, settings, checkpoint, start):
+    lines = [f"model: {checkpoint.path}", f"dataset: {world.scratch / 'train.jsonl'}", f"output_dir: {world.scratch / 'run'}",
+             f"strategy: {plan.strategy}"]
+    if plan.eval_rows:
+        lines.append(f"eval_dataset: {world.scratch / 'eval.jsonl'}")
+    if plan.strategy == "lora":
+        lines.append(f"adapter: {{init_from: {start}, lora_dropout: 0.0}}")
+    if plan.strategy == "freeze":
+        lines.append(f"freeze: {json.dumps(plan.freeze)}")
+    extra = dict(device="cpu", dtype="float32", gradient_checkpointing=plan.gradient_checkpointing, logging_steps=1, save_steps=0,
+                 eval_steps=2 if plan.eval_rows else 0)
+    lines.append("training: {" + ", ".join(f"{key}: {json.dumps(value).strip(chr(34))}" for key, value in (settings | extra).items()) + "}")
+    path = world.scratch / "recipe.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def curve(run: Path):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def compare_curves(result, got, log):
+    steps = [entry for entry in log if "loss" in entry]
+    mine = [entry for entry in got if entry.get("loss") is not None]
+    if not result.same("steps logged", [entry.get("step") for entry in mine], [entry["step"] for entry in steps]):
+        return
+    for entry, wanted in zip(mine, steps):
+        for key in ("loss", "grad_norm", "learning_rate"):
+            result.near(f"step {wanted['step']} {key}", entry.get(key, float("nan")), wanted[key], CURVE, key, floor=1e-9)
+        result.near(f"step {wanted['step']} epoch", entry.get("epoch", float("nan")), wanted["epoch"], 1e-6, "epoch")
+    losses = {entry["step"]: entry["eval_loss"] for entry in got if entry.get("eval_loss") is not None}
+    for entry in log:
+        if "eval_loss" in entry:
+            result.near(f"step {entry['step']} eval_loss", losses.get(entry["step"], float("nan")), entry["eval_loss"], CURVE, "eval_loss")
+
+
+def compare_adapter(world, result, checkpoint, model, data):
+    folder = world.scratch / "run" / "adapter"
+    got, wanted = load_file(folder / "adapter_model.safetensors"), get_peft_model_state_dict(model, save_embedding_layers=False)
+    if not result.same("adapter tensors", sorted(got), sorted(wanted)):
+        return
+    for name, tensor in wanted.items():
+        result.close(name, got[name], tensor.detach(), WEIGHTS, "adapter")
+    config = PeftConfig.from_pretrained(folder)
+    reference = model.peft_config["default"]
+    for key in ("r", "lora_alpha", "use_rslora", "bias", "rank_pattern", "alpha_pattern", "modules_to_save", "use_dora", "fan_in_fan_out"):
+        result.same(f"adapter_config.json {key}", getattr(config, key) or None, getattr(reference, key) or None)
+    result.same("peft_type", str(config.peft_type), str(reference.peft_type))
+    loaded = adapters.attach(checkpoint.model(), folder)
+    inputs = {key: value for key, value in data[0].items()}
+    with torch.no_grad():
+        theirs = loaded(**inputs)
+    written = world.scratch / "out.safetensors"
+    world.program.run("forward", checkpoint.path, "--input", world.scratch / "first.json", "--out", written, "--adapter", folder,
+                      "--dtype", "float32", "--device", "cpu")
+    result.close("logits of the written adapter, PEFT's and ours", load_file(written)["logits"], theirs.logits, forward.LOGITS, "logits")
+
+
+def compare_model(world, result, checkpoint, model):
+    """strategy full and freeze leave a whole checkpoint folder in the run."""
+    folder = next((path.parent for path in sorted((world.scratch / "run").glob("*/config.json"))), None)
+    if not result.expect(folder, "the run holds no model folder"):
+        return
+    got = LlavaForConditionalGeneration.from_pretrained(folder, dtype="auto").state_dict()
+    wanted, start = model.state_dict(), checkpoint.model().state_dict()
+    result.same("tensor names", sorted(got), sorted(wanted))
+    stored = getattr(torch, checkpoint.spec.dtype)
+    for name in sorted(set(got) & set(wanted)):
+        # the tower's key bias has no effect on its softmax: its gradient is rounding noise, which Adam blows up
+        if "vision_tower" in name and name.endswith("k_proj.bias"):
+            continue
+        if torch.equal(wanted[name], start[name]):
+            result.expect(torch.equal(got[name].float(), start[name]), f"{name}: changed though nothing trains it")
+        else:
+            slack = 0 if got[name].dtype == torch.float32 else {torch.bfloat16: 2 ** -8, torch.float16: 2 ** -11}[stored]
+            result.close(name, got[name], wanted[name], WEIGHTS + slack, "weights")
+
+
+def train_case(name):
+    def case(world, result):
+        plan = PLANS[name]
+        checkpoint = make(plan.checkpoint, world.checkpoints)
+        settings = DEFAULTS | plan.training
+        messages = [resolved(row, world.inputs) for row in rows(plan.rows, without_picture=plan.without_picture)]
+        held_out = [resolved(row, world.inputs) for row in rows(plan.eval_rows, seed=99)]
+        data, evaluation = [checkpoint.example(row) for row in messages], [checkpoint.example(row) for row in held_out]
+        write_rows(world.scratch / "train.jsonl", messages)
+        write_rows(world.scratch / "eval.jsonl", held_out)
+        (world.scratch / "first.json").write_text(json.dumps({"messages": messages[0]}))
+        model, start = checkpoint.model(), None
+        if plan.strategy == "lora":
+            start = adapters.make(checkpoint, plan.kind, world.adapters, random=False)
+            model = adapters.start(model, plan.kind)
+        else:
+            for part, prefixes in PARTS.items():
+                for key, parameter in model.named_parameters():
+                    if key.startswith(prefixes):
+                        parameter.requires_grad_(not plan.freeze.get(part, False))
+        world.program.run("train", recipe(world, plan, settings, checkpoint, start))
+        log = trained_by_transformers(model, data, evaluation, settings, world.scratch / "oracle")
+        model.eval()
+        compare_curves(result, curve(world.scratch / "run"), log)
+        if plan.strategy == "lora":
+            compare_adapter(world, result, checkpoint, model, data)
+        else:
+            compare_model(world, result, checkpoint, model)
+    return case
+
+
+def cases():
+    return {f"train/{name}": train_case(name) for name in PLANS}

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shapes of `info`, `plan`, `data check` and `compare` against the contract, and their numbers against what the oracle counts."""
+import json
+
+import adapters
+import train
+from checkpoints import make
+from conversations import resolved, rows, write_rows
+
+
+def part_of(name):
+    return next(part for part, prefixes in train.PARTS.items() if name.startswith(prefixes))
+
+
+def info_case(name):
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        got = world.program.json("info", checkpoint.path, "--json")
+        sizes = {}
+        for key, parameter in checkpoint.model().named_parameters():
+            sizes[part_of(key)] = sizes.get(part_of(key), 0) + parameter.numel()
+        result.same("model_type", got.get("model_type"), "llava")
+        result.same("dtype", got.get("dtype"), checkpoint.spec.dtype)
+        result.same("parameters", got.get("parameters"), sum(sizes.values()))
+        result.same("parts", {key: value for key, value in got.get("parts", {}).items() if value}, sizes)
+        modules = got.get("modules", [])
+        result.expect(modules and all({"name", "type", "shape", "dtype", "parameters"} <= set(module) for module in modules),
+                      "modules: empty or without name, type, shape, dtype, parameters")
+        query = [module for module in modules if module.get("name", "").endswith("layers.0.self_attn.q_proj")]
+        result.same("layer 0's query projections", len(query), 2)
+        result.same("stdout without --json", bool(world.program.run("info", checkpoint.path).strip()), True)
+    return case
+
+
+def plan_case(name, kind):
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        start = adapters.make(checkpoint, kind, world.adapters, random=False)
+        write_rows(world.scratch / "train.jsonl", [resolved(row, world.inputs) for row in rows(6)])
+        path = train.recipe(world, train.Plan(name, kind), train.DEFAULTS, checkpoint, start)
+        got = world.program.json("plan", path, "--json")
+        wanted = {"weights", "adapter", "gradients", "optimizer", "activations", "workspace"}
+        result.same("parts", sorted(got.get("parts", {})), sorted(wanted))
+        if set(got.get("parts", {})) != wanted:
+            return
+        parts = got["parts"]
+        result.expect(all(isinstance(value, int) and value >= 0 for value in parts.values()), f"parts are not bytes: {parts}")
+        result.same("total", got.get("total"), sum(parts.values()))
+        result.expect(isinstance(got.get("available"), int) and got["available"] > 0, "available is missing")
+        model = adapters.start(checkpoint.model(), kind)
+        trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        result.near("adapter bytes", parts["adapter"], 4 * trained, 0.02)
+        result.near("optimizer bytes", parts["optimizer"], 8 * trained, 0.02)
+        result.near("weight bytes", parts["weights"], 4 * checkpoint.model().num_parameters(), 0.05)
+        result.expect(not (world.scratch / "run").exists(), "plan made the run folder")
+    return case
+
+
+def data_case(world, result):
+    checkpoint = make("clip-llama", world.checkpoints)
+    good = [resolved(row, world.inputs) for row in rows(3)]
+    path = write_rows(world.scratch / "rows.jsonl", good)
+    picture = str(world.inputs / "photo.png")
+    bad = [
+        {"conversations": [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A square."}], "image": picture},
+        {"messages": [{"role": "user", "content": "<image>And?<image>"}, {"role": "assistant", "content": "Two."}], "images": [picture]},
+        {"messages": [{"role": "user", "content": "<image>Gone?"}, {"role": "assistant", "content": "Yes."}], "images": ["missing.png"]},
+        {"image": picture, "prompt": "What?", "completion": "A circle."},
+        {"image": picture, "prompt": "What?", "completion": ""},
+    ]
+    with path.open("a") as file:
+        for row in bad:
+            file.write(json.dumps(row) + "\n")
+        file.write('{"messages": [\n')
+    got = world.program.json("data", "check", path, "--model", checkpoint.path, "--json")
+    result.same("rows", got.get("rows"), 9)
+    result.same("usable", got.get("usable"), 5)
+    findings = got.get("findings", [])
+    result.expect(all({"row", "kind", "message"} <= set(finding) for finding in findings), "a finding without row, kind or message")
+    result.same("rows with findings", sorted({finding.get("row") for finding in findings}), [5, 6, 8, 9])
+
+
+def compare_case(world, result):
+    checkpoint = make("clip-llama", world.checkpoints)
+    folder = adapters.make(checkpoint, "linear", world.adapters)
+    samples = write_rows(world.scratch / "samples.jsonl", [resolved(row, world.inputs) for row in rows(3)])
+    out = world.scratch / "out"
+    world.program.run("compare", checkpoint.path, "--adapter", f"one={folder}", "--samples", samples, "--out", out)
+    got = json.loads((out / "comparison.json").read_text())
+    result.expect({"columns", "rows", "scores"} <= set(got), f"comparison.json holds {sorted(got)}")
+    result.expect("one" in [column.get("name") for column in got["columns"]], "no column for the adapter")
+    result.same("rows", len(got["rows"]), 3)
+    for row in got["rows"]:
+        result.same("answers", len(row.get("answers", [])), len(got["columns"]))
+        for answer in row.get("answers", []):
+            result.expect({"text", "token_ids", "logprobs", "seconds", "scores"} <= set(answer), f"an answer holds {sorted(answer)}")
+    result.expect("data:image" in (out / "comparison.html").read_text(), "comparison.html carries no picture inside")
+
+
+def cases():
+    found = {f"info/{name}": info_case(name) for name in ("clip-llama", "clip-gqa-tied", "siglip-qwen2", "clip-old")}
+    found |= {f"plan/{name}/{kind}": plan_case(name, kind) for name, kind in (("clip-llama", "linear"), ("siglip-qwen2", "attention"))}
+    return found | {"data/check": data_case, "compare/shape": compare_case}
