@@ -13,7 +13,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 
 add_library(luthier_flags INTERFACE)
-target_compile_options(luthier_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow=local -Wnon-virtual-dtor -Werror)
+target_compile_options(luthier_flags INTERFACE -Wall -Wextra -Wpedantic -Wnon-virtual-dtor -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(luthier_flags INTERFACE -Wshadow=local)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
   target_compile_options(luthier_flags INTERFACE -Wno-restrict)   # false alarms on "text" + std::string
 endif()
@@ -22,3 +25,5 @@ if(LUTHIER_SANITIZE)
   add_compile_options(-fsanitize=${LUTHIER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
   add_link_options(-fsanitize=${LUTHIER_SANITIZE})
 endif()
+# A program finds its small libraries beside itself first, so that its folder can be carried to another machine.
+set(CMAKE_BUILD_RPATH "$ORIGIN")

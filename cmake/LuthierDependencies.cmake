@@ -36,6 +36,6 @@ if(LUTHIER_TORCH)
     target_compile_definitions(luthier_torch INTERFACE LUTHIER_HAS_CUDA_LIBRARIES=1)
   endif()
   list(TRANSFORM torch_libraries PREPEND "-l")
-  target_link_options(luthier_torch INTERFACE -Wl,-rpath,${LUTHIER_TORCH_DIR}/lib)
+  list(APPEND CMAKE_BUILD_RPATH ${LUTHIER_TORCH_DIR}/lib)   # installed and carried programs find LibTorch through their launcher instead
   target_link_libraries(luthier_torch INTERFACE -Wl,--no-as-needed ${torch_libraries} -Wl,--as-needed)
 endif()
