@@ -13,6 +13,7 @@
 
 #include "engine/base/result.h"
 #include "engine/config/recipe.h"
+#include "engine/io/safetensors.h"
 #include "engine/models/vlm.h"
 
 namespace luthier {
@@ -44,6 +45,8 @@ class Adapter {
 struct AdapterMethod {
   const char* peft_type;
   Result<std::shared_ptr<Adapter>> (*create)(VisionLanguageModel& model, const AdapterSettings& settings, std::uint64_t seed);
+  /// The adapter of a PEFT folder's tensor file, under settings that read_settings gave.
+  Result<std::shared_ptr<Adapter>> (*load)(LoadedModel& base, const AdapterSettings& settings, const SafetensorsFile& file);
   Result<AdapterSettings> (*read_settings)(const Json& config, const std::string& where);
   Json (*write_settings)(const AdapterSettings& settings, const std::string& base_model_name_or_path);
 };

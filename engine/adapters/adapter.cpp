@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The table of methods, and what all of them share on disk.
+#include "engine/adapters/adapter.h"
+
+#include "engine/adapters/lora.h"
+#include "engine/io/files.h"
+
+namespace luthier {
+
+const std::vector<AdapterMethod>& adapter_methods() {
+  static const std::vector<AdapterMethod> table{{"LORA", create_lora, load_lora, read_lora_settings, write_lora_settings}};
+  return table;
+}
+
+Status Adapter::save(const std::filesystem::path& folder, const std::string& base_model_name_or_path) const {
+  std::vector<torch::Tensor> kept;
+  std::vector<TensorToWrite> tensors;
+  for (const auto& [key, tensor] : this->tensors()) {
+    kept.push_back(tensor.detach().to(torch::kCPU).contiguous());
+    const torch::Tensor& stored = kept.back();
+    tensors.push_back({key, file_dtype(stored.scalar_type()), stored.sizes().vec(),
+                       {static_cast<const std::byte*>(stored.data_ptr()), static_cast<std::size_t>(stored.nbytes())}});
+  }
+  LUTHIER_CHECK(write_safetensors(folder / "adapter_model.safetensors", tensors));
+  const Json config = adapter_methods().front().write_settings(settings(), base_model_name_or_path);
+  return write_file_atomically(folder / "adapter_config.json", config.dump(2) + "\n");
+}
+
+Result<std::shared_ptr<Adapter>> create_adapter(VisionLanguageModel& model, const AdapterSettings& settings, std::uint64_t seed) {
+  return adapter_methods().front().create(model, settings, seed);
+}
+
+Result<std::shared_ptr<Adapter>> load_adapter(LoadedModel& base, const std::filesystem::path& folder) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    return input_error("There is no such folder.", folder.string(), "An adapter is a folder with adapter_config.json and adapter_model.safetensors.");
+  }
+  const std::filesystem::path config_path = folder / "adapter_config.json", tensor_path = folder / "adapter_model.safetensors";
+  LUTHIER_TRY(const Json config, read_json_file(config_path));
+  if (!config.is_object()) return input_error("An object is expected.", config_path.string());
+  LUTHIER_TRY(const std::string type, json_string(config, "peft_type", config_path.string()));
+  if (!std::filesystem::exists(tensor_path, ignored) && std::filesystem::exists(folder / "adapter_model.bin", ignored)) {
+    return input_error("adapter_model.bin is a pickle, which can run code when it is read.", folder.string(),
+                       "Save the adapter as safetensors: load it with PEFT and call save_pretrained.");
+  }
+  std::string known;
+  for (const AdapterMethod& method : adapter_methods()) {
+    known += (known.empty() ? "" : ", ") + std::string(method.peft_type);
+    if (type != method.peft_type) continue;
+    LUTHIER_TRY(const AdapterSettings settings, method.read_settings(config, config_path.string()));
+    LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(tensor_path));
+    return method.load(base, settings, file);
+  }
+  return input_error("The adapter's method \"" + type + "\" is not known.", config_path.string() + ": peft_type", "Known: " + known + ".");
+}
+
+}  // namespace luthier

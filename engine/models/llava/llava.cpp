@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/llava/llava.h"
+
+#include "engine/models/llava/llava_names.h"
+
+namespace luthier {
+
+using torch::Tensor;
+
+namespace {
+
+class Projector : public torch::nn::Module {
+ public:
+  Projector(const LlavaOptions& o, const torch::TensorOptions& t) : activation_(o.projector_hidden_act) {
+    const auto width = o.vision.hidden_size * static_cast<std::int64_t>(o.vision_feature_layers.size());
+    linear_1_ = register_module("linear_1", Linear(width, o.text.hidden_size, o.projector_bias, t));
+    linear_2_ = register_module("linear_2", Linear(o.text.hidden_size, o.text.hidden_size, o.projector_bias, t));
+  }
+  Tensor forward(const Tensor& features) { return linear_2_(activate(linear_1_(features), activation_)); }
+
+ private:
+  Activation activation_;
+  Linear linear_1_{nullptr}, linear_2_{nullptr};
+};
+
+class Body : public torch::nn::Module {
+ public:
+  Body(const LlavaOptions& o, const torch::TensorOptions& t) {
+    vision_tower = register_module("vision_tower", VisionTower(o.vision, t));
+    multi_modal_projector = register_module("multi_modal_projector", std::make_shared<Projector>(o, t));
+    language_model = register_module("language_model", Decoder(o.text, t));
+  }
+  VisionTower vision_tower{nullptr};
+  std::shared_ptr<Projector> multi_modal_projector;
+  Decoder language_model{nullptr};
+};
+
+class Llava : public VisionLanguageModel {
+ public:
+  Llava(const LlavaOptions& o, const torch::TensorOptions& t) : options_(o) {
+    body_ = register_module("model", std::make_shared<Body>(o, t));
+    head_ = o.tie_word_embeddings ? Linear(body_->language_model->embed_tokens->weight) : Linear(o.text.hidden_size, o.text.vocab_size, false, t);
+    register_module("lm_head", head_);
+  }
+
+  Tensor tower(const ModelInput& input) override {
+    std::vector<Tensor> states = body_->vision_tower(input.pixel_values, options_.vision_feature_layers);
+    for (Tensor& state : states) {
+      if (options_.drop_first_feature) state = state.slice(1, 1);
+    }
+    return states.size() == 1 ? states[0] : at::cat(states, -1);   // [images, tokens, width]
+  }
+
+  Tensor embed(const ModelInput& input) override {
+    Tensor embeddings = body_->language_model->embed_tokens(input.input_ids);   // [batch, seq, hidden]
+    if (!input.pixel_values.defined() && !input.tower_features.defined()) return embeddings;
+    const Tensor features = body_->multi_modal_projector->forward(input.tower_features.defined() ? input.tower_features : tower(input));
+    const Tensor places = (input.input_ids.reshape({-1}) == options_.image_token_id).nonzero().squeeze(1);   // [image tokens]
+    const Tensor rows = features.reshape({-1, features.size(-1)}).to(embeddings.scalar_type());
+    TORCH_CHECK(places.size(0) == rows.size(0), "there are ", places.size(0), " image tokens and ", rows.size(0), " image features");
+    const Tensor flat = embeddings.reshape({-1, embeddings.size(-1)});
+    return flat.index_copy(0, places, rows).view_as(embeddings);
+  }
+
+  Tensor decode(const Tensor& embeddings, KeyValueCache* cache) override {
+    return body_->language_model->forward(embeddings, cache, gradient_checkpointing_);
+  }
+
+  Linear head() override { return head_; }
+  std::int64_t num_hidden_layers() const override { return options_.text.num_hidden_layers; }
+
+  ModelGeometry geometry() const override {
+    ModelGeometry g;
+    const DecoderOptions& t = options_.text;
+    const VisionTowerOptions& v = options_.vision;
+    g.vocab_size = t.vocab_size, g.hidden_size = t.hidden_size, g.intermediate_size = t.intermediate_size;
+    g.num_hidden_layers = t.num_hidden_layers, g.num_attention_heads = t.num_attention_heads;
+    g.num_key_value_heads = t.num_key_value_heads, g.head_dim = t.head_dim;
+    g.vision_hidden_size = v.hidden_size, g.vision_intermediate_size = v.intermediate_size;
+    g.vision_layers = v.num_hidden_layers, g.vision_heads = v.num_attention_heads, g.vision_tokens = v.tokens();
+    g.image_tokens = v.tokens() - (options_.drop_first_feature ? 1 : 0);
+    g.image_height = v.image_height, g.image_width = v.image_width;
+    g.tied_embeddings = options_.tie_word_embeddings;
+    return g;
+  }
+
+ private:
+  LlavaOptions options_;
+  std::shared_ptr<Body> body_;
+  Linear head_{nullptr};
+};
+
+Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where, const torch::TensorOptions& tensors) {
+  LUTHIER_TRY(const LlavaOptions options, read_llava_options(config, where));
+  return std::shared_ptr<VisionLanguageModel>(std::make_shared<Llava>(options, tensors));
+}
+
+Result<TokenId> image_token_id(const Json& config, const std::string& where) {
+  LUTHIER_TRY(const LlavaOptions options, read_llava_options(config, where));
+  return options.image_token_id;
+}
+
+/// LlavaProcessor's own arithmetic: (height / patch)·(width / patch) + extra − 1 (class token dropped), repeated marks.
+Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder) {
+  LUTHIER_TRY(const LlavaOptions options, read_llava_options(config, (folder / "config.json").string()));
+  LUTHIER_TRY(const LlavaProcessorSettings settings, read_llava_processor_settings(folder, options));
+  ImageTokens tokens;
+  tokens.mark = settings.image_token;
+  tokens.expand = [settings](const PixelValues& pixels) {
+    const std::int64_t height = pixels.shape.at(1), width = pixels.shape.at(2);
+    std::int64_t count = (height / settings.patch_size) * (width / settings.patch_size) + settings.num_additional_image_tokens;
+    if (settings.drop_first_feature) count -= 1;
+    std::string text;
+    for (std::int64_t i = 0; i < count; ++i) text += settings.image_token;
+    return text;
+  };
+  return tokens;
+}
+
+}  // namespace
+
+Result<LlavaOptions> read_llava_options(const Json& config, const std::string& where) {
+  LlavaOptions o;
+  static const Json empty = Json::object();
+  const auto section = [&](const char* key) -> const Json* {
+    const auto found = config.find(key);
+    if (found == config.end() || found->is_null()) return &empty;
+    return found->is_object() ? &*found : nullptr;
+  };
+  const Json *vision = section("vision_config"), *text = section("text_config");
+  if (!vision) return input_error("An object is expected.", where + ": vision_config");
+  if (!text) return input_error("An object is expected.", where + ": text_config");
+  Json vision_config = *vision;
+  if (vision_config.empty()) {   // LlavaConfig's own default tower
+    vision_config = {{"intermediate_size", 4096}, {"hidden_size", 1024}, {"patch_size", 14}, {"image_size", 336}, {"num_hidden_layers", 24}, {"num_attention_heads", 16}};
+  }
+  LUTHIER_TRY(o.vision, read_vision_tower_options(vision_config, where + ": vision_config"));
+  LUTHIER_TRY(o.text, read_decoder_options(*text, where + ": text_config"));
+
+  const auto layers = config.find("vision_feature_layer");
+  if (layers == config.end() || layers->is_null()) o.vision_feature_layers = {-2};
+  else if (layers->is_number_integer()) o.vision_feature_layers = {layers->get<std::int64_t>()};
+  else if (layers->is_array() && !layers->empty() && std::all_of(layers->begin(), layers->end(), [](const Json& e) { return e.is_number_integer(); })) {
+    for (const Json& layer : *layers) o.vision_feature_layers.push_back(layer.get<std::int64_t>());
+  } else {
+    return input_error("A number or a list of numbers is expected.", where + ": vision_feature_layer");
+  }
+  const std::int64_t states = o.vision.num_hidden_layers + 1;
+  for (const std::int64_t layer : o.vision_feature_layers) {
+    if (layer < -states || layer >= states) {
+      return input_error("The tower has no layer " + std::to_string(layer) + ".", where + ": vision_feature_layer",
+                         "It has " + std::to_string(o.vision.num_hidden_layers) + " layers.");
+    }
+  }
+  LUTHIER_TRY(std::string strategy, json_string(config, "vision_feature_select_strategy", where, "default"));
+  if (strategy != "default" && strategy != "full") {
+    return input_error("\"" + strategy + "\" is not known.", where + ": vision_feature_select_strategy", "Known are default and full.");
+  }
+  o.drop_first_feature = strategy == "default";
+  LUTHIER_TRY(std::string act, json_string(config, "projector_hidden_act", where, "gelu"));
+  LUTHIER_TRY(o.projector_hidden_act, parse_activation(act, where + ": projector_hidden_act"));
+  LUTHIER_TRY(o.projector_bias, json_bool(config, "multimodal_projector_bias", where, true));
+  LUTHIER_TRY(bool tie, json_bool(config, "tie_word_embeddings", where, false));
+  LUTHIER_TRY(bool text_tie, json_bool(*text, "tie_word_embeddings", where + ": text_config", false));
+  o.tie_word_embeddings = tie || text_tie;
+  LUTHIER_TRY(const std::int64_t token_id, json_int(config, "image_token_id", where, 32000));
+  LUTHIER_TRY(o.image_token_id, json_int(config, "image_token_index", where, token_id));
+  if (o.image_token_id < 0 || o.image_token_id >= o.text.vocab_size) {
+    return input_error("The image token " + std::to_string(o.image_token_id) + " is outside the vocabulary of " + std::to_string(o.text.vocab_size) + ".",
+                       where + ": image_token_index");
+  }
+  return o;
+}
+
+const Family llava_family{"llava", build, llava_memory_name, llava_stored_name, image_tokens, image_token_id};
+
+}  // namespace luthier

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A checkpoint folder into memory and back. Tensors are mapped, cast straight into their places one by one, and their pages let go, so
+// that a checkpoint never stands in memory twice.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "engine/io/files.h"
+#include "engine/io/safetensors.h"
+#include "engine/models/vlm.h"
+#include "engine/nn/layers.h"
+
+namespace luthier {
+
+namespace {
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+void release_pages(std::span<const std::byte> bytes) {
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
+  const auto end = (reinterpret_cast<std::uintptr_t>(bytes.data()) + bytes.size()) / page * page;
+  if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+bool is_float(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16 || dtype == DType::F32 || dtype == DType::F64; }
+
+Status fill(torch::Tensor& parameter, const TensorView& view, const std::string& where) {
+  if (!is_float(view.info.dtype)) {
+    return input_error("The tensor is stored as " + dtype_name(view.info.dtype) + ".", where, "Weights must be F16, BF16, F32 or F64.");
+  }
+  const torch::Tensor stored = torch::from_blob(const_cast<std::byte*>(view.bytes.data()), view.info.shape,
+                                                torch::TensorOptions().dtype(scalar_type(view.info.dtype)));
+  parameter.copy_(stored);
+  release_pages(view.bytes);
+  return {};
+}
+
+Status load_weights(VisionLanguageModel& model, const Family& family, const CheckpointFiles& files, const std::string& where) {
+  torch::NoGradGuard no_grad;
+  std::map<std::string, std::string> stored_names;   // in-memory → stored
+  for (const auto& [stored, info] : files.tensors()) {
+    const std::string name = family.memory_name(stored);
+    if (!stored_names.emplace(name, stored).second) {
+      return input_error("The tensors " + stored_names[name] + " and " + stored + " stand for the same parameter.", where, "Keep one of them.");
+    }
+  }
+  for (auto& item : model.named_parameters()) {
+    const auto found = stored_names.find(item.key());
+    if (found == stored_names.end()) {
+      return input_error("The tensor " + family.stored_name(item.key()) + " is missing.", where,
+                         "The weights do not belong to this config.json, or a shard is missing.");
+    }
+    const auto view = files.find(found->second);
+    const std::vector<std::int64_t> expected(item.value().sizes().begin(), item.value().sizes().end());
+    if (view->info.shape != expected) {
+      return input_error("The tensor " + found->second + " has shape " + shape_text(view->info.shape) + ", config.json asks for " +
+                             shape_text(expected) + ".", where, "The weights do not belong to this config.json.");
+    }
+    LUTHIER_CHECK(fill(item.value(), *view, where + ": " + found->second));
+  }
+  return {};
+}
+
+/// transformers' initialisation: normal(0, initializer_range) for matrices and embeddings, ones for norms, zeros for biases.
+void draw_weights(VisionLanguageModel& model, double range, std::uint64_t seed) {
+  torch::NoGradGuard no_grad;
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  for (const auto& module : model.named_modules()) {
+    const auto* owner = dynamic_cast<const ParameterModule*>(module.value().get());
+    if (!owner) continue;
+    const std::string type = owner->type_name();
+    const bool norm = type == "RMSNorm" || type == "LayerNorm";
+    for (auto& item : module.value()->named_parameters(/*recurse=*/false)) {
+      torch::Tensor& tensor = item.value();
+      if (item.key().ends_with("bias")) tensor.zero_();
+      else if (norm) tensor.fill_(1);
+      else tensor.copy_(torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, range, generator));
+    }
+  }
+}
+
+/// generation_config.json, else the text config, else the tokenizer: one id or a list.
+Result<std::vector<TokenId>> read_eos_ids(const std::filesystem::path& folder, const Json& config, const Tokenizer& tokenizer) {
+  std::vector<TokenId> ids;
+  const auto read = [&](const Json& object) {
+    const auto found = object.is_object() ? object.find("eos_token_id") : object.end();
+    if (!object.is_object() || found == object.end()) return;
+    if (found->is_number_integer()) ids = {found->get<TokenId>()};
+    if (found->is_array()) for (const Json& id : *found) if (id.is_number_integer()) ids.push_back(id.get<TokenId>());
+  };
+  std::error_code ignored;
+  if (std::filesystem::exists(folder / "generation_config.json", ignored)) {
+    LUTHIER_TRY(const Json generation, read_json_file(folder / "generation_config.json"));
+    read(generation);
+  }
+  if (ids.empty() && config.contains("text_config")) read(config["text_config"]);
+  if (ids.empty() && tokenizer.special().eos) ids = {*tokenizer.special().eos};
+  return ids;
+}
+
+}  // namespace
+
+Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOptions& options) try {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    return input_error("There is no such folder.", folder.string(), "A model is a folder with config.json and safetensors files.");
+  }
+  LoadedModel loaded;
+  loaded.folder = folder;
+  const std::string where = (folder / "config.json").string();
+  LUTHIER_TRY(loaded.config, read_json_file(folder / "config.json"));
+  LUTHIER_TRY(loaded.family, find_family(loaded.config, where));
+  LUTHIER_TRY(const torch::Device device, choose_device(options.device));
+  LUTHIER_TRY(const torch::ScalarType dtype, choose_dtype(options.dtype, device));
+  LUTHIER_TRY(const TokenId image_token, loaded.family->image_token_id(loaded.config, where));
+  LUTHIER_TRY(ImageTokens image_tokens, loaded.family->image_tokens(loaded.config, folder));
+
+  // On the meta device first: shapes are checked against the files before memory is taken.
+  LUTHIER_TRY(auto shapes, loaded.family->build(loaded.config, where, torch::TensorOptions().device(torch::kMeta).dtype(dtype)));
+  if (!options.random_weights) {
+    LUTHIER_TRY(const CheckpointFiles files, CheckpointFiles::open(folder));
+    std::map<DType, std::int64_t> count;
+    std::set<std::string> names;
+    for (const auto& [name, info] : files.tensors()) {
+      count[info.dtype] += info.elements();
+      names.insert(loaded.family->memory_name(name));
+    }
+    for (const auto& item : shapes->named_parameters()) {
+      if (!names.contains(item.key())) {
+        return input_error("The tensor " + loaded.family->stored_name(item.key()) + " is missing.", folder.string(),
+                           "The weights do not belong to this config.json, or a shard is missing.");
+      }
+    }
+    const auto most = std::max_element(count.begin(), count.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    loaded.stored_dtype = most == count.end() ? "F32" : dtype_name(most->first);
+    LUTHIER_TRY(loaded.model, loaded.family->build(loaded.config, where, torch::TensorOptions().device(device).dtype(dtype)));
+    LUTHIER_CHECK(load_weights(*loaded.model, *loaded.family, files, folder.string()));
+  } else {
+    LUTHIER_TRY(loaded.model, loaded.family->build(loaded.config, where, torch::TensorOptions().device(device).dtype(dtype)));
+    const Json text = loaded.config.value("text_config", Json::object());
+    LUTHIER_TRY(const double range, json_number(text, "initializer_range", where + ": text_config", 0.02));
+    draw_weights(*loaded.model, range, options.seed);
+    loaded.stored_dtype = "F32";
+  }
+  LUTHIER_TRY(loaded.processor, ChatProcessor::load(folder, std::move(image_tokens), image_token, options.pixels));
+  const Tokenizer& tokenizer = loaded.processor->tokenizer();
+  const ModelGeometry geometry = loaded.model->geometry();
+  if (tokenizer.vocab_size() > geometry.vocab_size) {
+    return input_error("The tokenizer has " + std::to_string(tokenizer.vocab_size()) + " tokens, the model's vocabulary only " +
+                           std::to_string(geometry.vocab_size) + ".", where + ": vocab_size", "Tokenizer and weights do not belong together.");
+  }
+  if (geometry.image_height > 0) {
+    const std::vector<std::int64_t> expected{3, geometry.image_height, geometry.image_width};
+    const auto shape = loaded.processor->image_processor().shape_for(geometry.image_width + 7, geometry.image_height + 3);
+    if (shape != expected) {
+      return input_error("The picture processor makes " + shape_text(shape) + ", the vision tower takes " + shape_text(expected) + ".",
+                         (folder / "preprocessor_config.json").string(), "Processor and weights do not belong together.");
+    }
+  }
+  LUTHIER_TRY(loaded.eos_ids, read_eos_ids(folder, loaded.config, tokenizer));
+  loaded.pad_id = tokenizer.special().pad.value_or(loaded.eos_ids.empty() ? 0 : loaded.eos_ids.front());
+  if (loaded.pad_id < 0 || loaded.pad_id >= geometry.vocab_size || loaded.pad_id == image_token) loaded.pad_id = 0;
+  loaded.model->eval();
+  return loaded;
+} catch (const c10::OutOfMemoryError&) {
+  return machine_error("There is not enough memory on the device for this model.", folder.string(), "Use a smaller model, or dtype: bfloat16.");
+} catch (const std::bad_alloc&) {
+  return machine_error("There is not enough memory for this model.", folder.string(), "Use a smaller model, or dtype: bfloat16.");
+} catch (const std::exception& problem) {
+  const std::string text = problem.what();
+  return machine_error("Loading failed: " + text.substr(0, text.find('\n')), folder.string());
+}
+
+Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder, torch::ScalarType dtype) {
+  torch::NoGradGuard no_grad;
+  std::error_code problem;
+  std::filesystem::create_directories(folder, problem);
+  if (problem) return machine_error("The folder cannot be made: " + problem.message(), folder.string());
+  std::vector<torch::Tensor> kept;
+  std::vector<TensorToWrite> tensors;
+  for (const auto& item : loaded.model->named_parameters()) {
+    const torch::Tensor stored = item.value().detach().to(torch::kCPU, dtype).contiguous();
+    kept.push_back(stored);
+    TensorToWrite tensor;
+    tensor.name = loaded.family->stored_name(item.key());
+    tensor.dtype = file_dtype(dtype);
+    tensor.shape.assign(stored.sizes().begin(), stored.sizes().end());
+    tensor.bytes = {static_cast<const std::byte*>(stored.data_ptr()), static_cast<std::size_t>(stored.nbytes())};
+    tensors.push_back(std::move(tensor));
+  }
+  LUTHIER_CHECK(write_safetensors(folder / "model.safetensors", tensors));
+  Json config = loaded.config;
+  config["dtype"] = dtype == torch::kFloat32 ? "float32" : dtype == torch::kBFloat16 ? "bfloat16" : "float16";
+  config.erase("torch_dtype");
+  LUTHIER_CHECK(write_file_atomically(folder / "config.json", config.dump(2) + "\n"));
+  static const std::set<std::string> companions{"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+      "added_tokens.json", "tokenizer.model", "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json", "preprocessor_config.json",
+      "processor_config.json"};
+  for (const std::string& name : companions) {
+    std::error_code absent;
+    if (!std::filesystem::exists(loaded.folder / name, absent)) continue;
+    LUTHIER_TRY(const std::string contents, read_file(loaded.folder / name));
+    LUTHIER_CHECK(write_file_atomically(folder / name, contents));
+  }
+  return {};
+}
+
+}  // namespace luthier
