@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The top line follows the session's state; every button's enabled state comes from can_...() questions.
+#include "ui/run_header.h"
+
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QPainter>
+#include <QPushButton>
+#include <QToolButton>
+
+#include "ui/format.h"
+#include "ui/language.h"
+#include "ui/stop_question.h"
+#include "ui/theme.h"
+#include "ui/widgets/card.h"
+
+namespace luthier {
+
+RunHeader::RunHeader(Workspace& workspace, QWidget* parent) : QWidget(parent), workspace_(workspace) {
+  setObjectName(QStringLiteral("runHeader"));
+  setFixedHeight(52);
+  auto* layout = new QHBoxLayout(this);
+  layout->setContentsMargins(16, 0, 12, 0);
+  layout->setSpacing(10);
+  loaded_ = text_label(this);
+  loaded_->setObjectName(QStringLiteral("loadedLabel"));
+  loaded_->setTextFormat(Qt::RichText);
+  loaded_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+  layout->addWidget(loaded_, 1);
+  dot_ = new QLabel(this);
+  layout->addWidget(dot_);
+  state_ = text_label(this);
+  state_->setObjectName(QStringLiteral("stateLabel"));
+  state_->setFont(scaled_font(1.0, true));
+  layout->addWidget(state_);
+  progress_ = text_label(this);
+  progress_->setObjectName(QStringLiteral("progressLabel"));
+  layout->addWidget(progress_);
+  save_ = new QToolButton(this);
+  save_->setObjectName(QStringLiteral("saveNowButton"));
+  save_->setFixedHeight(32);
+  save_->setShortcut(QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_S));
+  set_themed_icon(save_, QStringLiteral("save"));
+  layout->addWidget(save_);
+  main_ = new QPushButton(this);
+  main_->setObjectName(QStringLiteral("mainButton"));
+  main_->setMinimumSize(104, 32);
+  layout->addWidget(main_);
+  stop_ = new QPushButton(this);
+  stop_->setObjectName(QStringLiteral("stopButton"));
+  stop_->setMinimumHeight(32);
+  set_themed_icon(stop_, QStringLiteral("stop"));
+  layout->addWidget(stop_);
+
+  connect(main_, &QPushButton::clicked, this, &RunHeader::main_clicked);
+  connect(stop_, &QPushButton::clicked, this, &RunHeader::ask_stop);
+  connect(save_, &QToolButton::clicked, this, [this] { workspace_.session().save_now(); });
+  connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &RunHeader::refresh);
+  connect(&workspace_, &Workspace::model_changed, this, &RunHeader::refresh);
+  connect(&workspace_, &Workspace::run_grew, this, &RunHeader::refresh);
+  connect(&workspace_, &Workspace::run_started, this, &RunHeader::refresh);
+  connect(&workspace_, &Workspace::run_ended, this, &RunHeader::refresh);
+  connect(&Theme::instance(), &Theme::changed, this, &RunHeader::refresh);
+  on_language(this, [this] { refresh(); });
+}
+
+void RunHeader::refresh() {
+  const SessionState state = workspace_.state();
+  const Colours& c = colours();
+  if (const auto& model = workspace_.model()) {
+    const ModelSummary& s = model->summary;
+    loaded_->setText(QStringLiteral("<b>%1</b>&nbsp;&nbsp;<span style='color:%2'>%3 · %4 · %5</span>")
+                         .arg(path_text(s.folder.filename()).toHtmlEscaped(), c.muted.name(), QString::fromStdString(s.model_type).toHtmlEscaped(),
+                              count_text(s.parameters), QString::fromStdString(s.dtype).toHtmlEscaped()));
+    loaded_->setToolTip(path_text(s.folder));
+  } else {
+    loaded_->setText(QStringLiteral("<span style='color:%1'>%2</span>").arg(c.muted.name(), tr("No model is loaded")));
+    loaded_->setToolTip({});
+  }
+  const bool active = can_stop(state);
+  const QColor dot = state == SessionState::Training ? c.good : state == SessionState::Paused || state == SessionState::Pausing ? c.warning : c.muted;
+  QPixmap pixmap(20, 20);
+  pixmap.fill(Qt::transparent);
+  QPainter painter(&pixmap);
+  painter.setRenderHint(QPainter::Antialiasing);
+  painter.setPen(Qt::NoPen);
+  painter.setBrush(dot);
+  painter.drawEllipse(5, 5, 10, 10);
+  painter.end();
+  dot_->setPixmap(pixmap);
+  state_->setText(state_text(state_name(state)));
+  QString progress;
+  if (const auto& run = workspace_.run(); run && (active || state == SessionState::Saving || state == SessionState::Stopping)) {
+    const std::int64_t step = run->lines.empty() ? run->started.first_step : run->lines.back().step;
+    progress = tr("step %1/%2").arg(step).arg(run->started.total_steps);
+    if (!run->lines.empty() && state == SessionState::Training) progress += QStringLiteral("   ") + tr("%1 left").arg(duration_text(run->eta_seconds));
+  }
+  progress_->setText(progress);
+  progress_->setVisible(!progress.isEmpty());
+
+  if (can_resume(state)) {
+    main_->setText(tr("Resume"));
+    main_->setIcon(themed_icon(QStringLiteral("play")));
+  } else if (active) {
+    main_->setText(tr("Pause"));
+    main_->setIcon(themed_icon(QStringLiteral("pause")));
+  } else {
+    main_->setText(tr("Launch"));
+    main_->setIcon(themed_icon(QStringLiteral("play")));
+  }
+  main_->setEnabled(can_resume(state) || can_pause(state) || (!active && can_launch(state)));
+  main_->setToolTip(active ? tr("Pausing keeps the model loaded, for asking it something (F6)") : tr("Train with the settings of the Train page (F5)"));
+  stop_->setText(tr("Stop…"));
+  stop_->setEnabled(active);
+  stop_->setVisible(active || state == SessionState::Saving || state == SessionState::Stopping);
+  save_->setToolTip(tr("Save a checkpoint now (Ctrl+Shift+S)"));
+  save_->setAccessibleName(tr("Save a checkpoint now"));
+  save_->setVisible(stop_->isVisibleTo(this));
+  save_->setEnabled(can_pause(state) || can_resume(state));
+}
+
+void RunHeader::main_clicked() {
+  const SessionState state = workspace_.state();
+  if (can_resume(state)) workspace_.session().resume();
+  else if (can_pause(state)) workspace_.session().pause();
+  else if (can_launch(state)) emit launch_asked();
+}
+
+void RunHeader::ask_stop() {
+  auto* question = new StopQuestion(window());
+  connect(question, &StopQuestion::decided, this, [this](StopKind kind) {
+    if (can_stop(workspace_.state())) workspace_.session().stop(kind);
+  });
+  question->open();
+}
+
+void RunHeader::paintEvent(QPaintEvent*) {
+  QPainter p(this);
+  p.fillRect(rect(), colours().card);
+  p.setPen(colours().line);
+  p.drawLine(0, height() - 1, width(), height() - 1);
+}
+
+}  // namespace luthier

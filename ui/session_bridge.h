@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The one hop from the worker to the window: owns the Session, drains its events on a 30 Hz timer and says each as a Qt
+// signal. A tick hands on events for a few milliseconds only, so a burst of them never holds the event loop.
+#pragma once
+
+#include <QObject>
+#include <QTimer>
+#include <deque>
+
+#include "engine/session/session.h"
+
+namespace luthier {
+
+class SessionBridge : public QObject {
+  Q_OBJECT
+
+ public:
+  explicit SessionBridge(QObject* parent = nullptr);
+  ~SessionBridge() override;
+
+  Session& session() { return session_; }
+  /// The state last announced: what widgets show and enable by.
+  SessionState state() const { return state_; }
+  const QString& state_detail() const { return detail_; }
+
+ signals:
+  void state_changed(luthier::SessionState state, const QString& detail);
+  void progressed(const luthier::Progress& event);
+  void model_loaded(const luthier::ModelLoaded& event);
+  void adapter_attached(const luthier::AdapterAttached& event);
+  void adapter_dropped(const luthier::AdapterDropped& event);
+  void run_started(const luthier::RunStarted& event);
+  void step_done(const luthier::StepDone& event);
+  void evaluation_done(const luthier::EvaluationDone& event);
+  void run_event(const luthier::RunEvent& event);
+  void run_ended(const luthier::RunEnded& event);
+  void answer_updated(const luthier::AnswerUpdate& event);
+  void request_done(const luthier::RequestDone& event);
+  void data_checked(const luthier::DataChecked& event);
+  void rows_previewed(const luthier::RowsPreviewed& event);
+  void forecast_made(const luthier::ForecastMade& event);
+  void one_step_tried(const luthier::OneStepTried& event);
+  void command_failed(const luthier::CommandFailed& event);
+
+ private:
+  void drain();
+  void announce(const SessionEvent& event);
+
+  Session session_;
+  SessionState state_ = SessionState::Empty;
+  QString detail_;
+  std::deque<SessionEvent> waiting_;
+  QTimer timer_;
+};
+
+}  // namespace luthier

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The bottom line's refresh; the newest step wins, at the drain's rate.
+#include "ui/status_line.h"
+
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QPainter>
+#include <QProgressBar>
+#include <QToolButton>
+
+#include "ui/format.h"
+#include "ui/language.h"
+#include "ui/theme.h"
+#include "ui/widgets/card.h"
+
+namespace luthier {
+
+namespace {
+constexpr int kBarSteps = 1000;
+}
+
+StatusLine::StatusLine(Workspace& workspace, QWidget* parent) : QWidget(parent), workspace_(workspace) {
+  setObjectName(QStringLiteral("statusLine"));
+  setFixedHeight(30);
+  auto* layout = new QHBoxLayout(this);
+  layout->setContentsMargins(16, 0, 12, 0);
+  layout->setSpacing(24);
+  for (QLabel** label : {&device_, &memory_, &speed_}) {
+    *label = text_label(this);
+    (*label)->setFont(scaled_font(0.9));
+    layout->addWidget(*label);
+  }
+  device_->setObjectName(QStringLiteral("deviceLabel"));
+  memory_->setObjectName(QStringLiteral("memoryLabel"));
+  speed_->setObjectName(QStringLiteral("speedLabel"));
+  layout->addStretch(1);
+  work_ = text_label(this);
+  work_->setObjectName(QStringLiteral("workLabel"));
+  work_->setFont(scaled_font(0.9));
+  layout->addWidget(work_);
+  bar_ = new QProgressBar(this);
+  bar_->setObjectName(QStringLiteral("workBar"));
+  bar_->setRange(0, kBarSteps);
+  bar_->setTextVisible(false);
+  bar_->setFixedSize(160, 10);
+  layout->addWidget(bar_);
+  cancel_ = new QToolButton(this);
+  cancel_->setObjectName(QStringLiteral("cancelWork"));
+  cancel_->setAutoRaise(true);
+  set_themed_icon(cancel_, QStringLiteral("close"));
+  layout->addWidget(cancel_);
+  connect(cancel_, &QToolButton::clicked, this, [this] { workspace_.session().cancel(request_); });
+  hide_progress();
+
+  SessionBridge& bridge = workspace_.bridge();
+  connect(&bridge, &SessionBridge::progressed, this, &StatusLine::show_progress);
+  connect(&bridge, &SessionBridge::request_done, this, [this](const RequestDone& event) {
+    if (event.request == request_) hide_progress();
+  });
+  connect(&bridge, &SessionBridge::state_changed, this, [this](SessionState state) {
+    if (request_ == 0 && state != SessionState::Loading && state != SessionState::Preparing) hide_progress();
+    refresh();
+  });
+  connect(&bridge, &SessionBridge::command_failed, this, [this] { hide_progress(); });
+  connect(&workspace_, &Workspace::model_changed, this, &StatusLine::refresh);
+  connect(&workspace_, &Workspace::run_grew, this, &StatusLine::refresh);
+  connect(&workspace_, &Workspace::run_started, this, &StatusLine::refresh);
+  on_language(this, [this] {
+    cancel_->setToolTip(tr("Cancel this work"));
+    cancel_->setAccessibleName(tr("Cancel this work"));
+    refresh();
+  });
+}
+
+void StatusLine::refresh() {
+  const auto& model = workspace_.model();
+  device_->setText(model ? QStringLiteral("%1 · %2").arg(QString::fromStdString(model->device), QString::fromStdString(model->dtype)) : tr("no device in use"));
+  const auto& run = workspace_.run();
+  if (run && !run->lines.empty()) {
+    const MetricsLine& line = run->lines.back();
+    memory_->setText(tr("Memory %1 · peak %2").arg(bytes_text(line.memory.allocated), bytes_text(line.memory.peak)));
+    speed_->setText(tr("%1 tokens/s").arg(grouped_text(static_cast<std::int64_t>(line.tokens_per_second))));
+  } else {
+    memory_->clear();
+    speed_->clear();
+  }
+}
+
+void StatusLine::show_progress(const Progress& event) {
+  request_ = event.request;
+  work_->setText(progress_text(event.what));
+  const bool known = event.total > 0;
+  bar_->setRange(0, known ? kBarSteps : 0);
+  if (known) bar_->setValue(static_cast<int>(kBarSteps * event.done / event.total));
+  work_->show();
+  bar_->show();
+  cancel_->setVisible(request_ != 0);
+  if (known && event.done >= event.total) hide_progress();
+}
+
+void StatusLine::hide_progress() {
+  request_ = 0;
+  work_->hide();
+  bar_->hide();
+  cancel_->hide();
+}
+
+void StatusLine::paintEvent(QPaintEvent*) {
+  QPainter p(this);
+  p.fillRect(rect(), colours().card);
+  p.setPen(colours().line);
+  p.drawLine(0, 0, width(), 0);
+}
+
+}  // namespace luthier

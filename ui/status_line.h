@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The bottom line: device, memory now and at its peak, tokens a second, and long work with its progress and a way to cancel it.
+#pragma once
+
+#include <QWidget>
+
+#include "ui/workspace.h"
+
+class QLabel;
+class QProgressBar;
+class QToolButton;
+
+namespace luthier {
+
+class StatusLine : public QWidget {
+  Q_OBJECT
+
+ public:
+  explicit StatusLine(Workspace& workspace, QWidget* parent = nullptr);
+
+ protected:
+  void paintEvent(QPaintEvent* event) override;
+
+ private:
+  void refresh();
+  void show_progress(const Progress& event);
+  void hide_progress();
+
+  Workspace& workspace_;
+  QLabel* device_;
+  QLabel* memory_;
+  QLabel* speed_;
+  QLabel* work_;
+  QProgressBar* bar_;
+  QToolButton* cancel_;
+  RequestId request_ = 0;
+};
+
+}  // namespace luthier

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Palettes, fonts and icons of both themes.
+#include "ui/theme.h"
+
+#include <QAbstractButton>
+#include <QApplication>
+#include <QFile>
+#include <QFontDatabase>
+#include <QPainter>
+#include <QPalette>
+#include <QStyleFactory>
+#include <QSvgRenderer>
+
+#include "ui/system_theme.h"
+
+namespace luthier {
+
+namespace {
+
+Colours light_colours() {
+  Colours c;
+  c.window = "#f4f5f7";
+  c.card = "#ffffff";
+  c.line = "#d9dde3";
+  c.text = "#1b1f24";
+  c.muted = "#5a6370";
+  c.accent = "#0b63b8";
+  c.on_accent = "#ffffff";
+  c.field = "#ffffff";
+  c.warning = "#8a5a00";
+  c.error = "#b3261e";
+  c.good = "#0a7a53";
+  c.series = {QColor("#0072b2"), QColor("#d55e00"), QColor("#009e73"), QColor("#cc79a7"),
+              QColor("#e69f00"), QColor("#56b4e9"), QColor("#1b1f24"), QColor("#b5a800")};
+  c.parts = {QColor("#0072b2"), QColor("#e69f00"), QColor("#cc79a7"), QColor("#009e73"), QColor("#56b4e9"), QColor("#9aa1ab")};
+  return c;
+}
+
+Colours dark_colours() {
+  Colours c;
+  c.window = "#15171a";
+  c.card = "#1d2024";
+  c.line = "#353b43";
+  c.text = "#e7e9ec";
+  c.muted = "#9ca5b1";
+  c.accent = "#62adf5";
+  c.on_accent = "#0d1116";
+  c.field = "#16181b";
+  c.warning = "#f0b849";
+  c.error = "#ff8a80";
+  c.good = "#4fd1a1";
+  c.series = {QColor("#56b4e9"), QColor("#e69f00"), QColor("#00b888"), QColor("#e08fbd"),
+              QColor("#f0e442"), QColor("#3a93d0"), QColor("#e7e9ec"), QColor("#e2703a")};
+  c.parts = {QColor("#3a93d0"), QColor("#e69f00"), QColor("#cc79a7"), QColor("#00a87c"), QColor("#7cc6f0"), QColor("#8b929c")};
+  return c;
+}
+
+QPalette palette_of(const Colours& c) {
+  QPalette p;
+  p.setColor(QPalette::Window, c.window);
+  p.setColor(QPalette::WindowText, c.text);
+  p.setColor(QPalette::Base, c.field);
+  p.setColor(QPalette::AlternateBase, c.window);
+  p.setColor(QPalette::Text, c.text);
+  p.setColor(QPalette::PlaceholderText, c.muted);
+  p.setColor(QPalette::Button, c.card);
+  p.setColor(QPalette::ButtonText, c.text);
+  p.setColor(QPalette::BrightText, c.error);
+  p.setColor(QPalette::Link, c.accent);
+  p.setColor(QPalette::LinkVisited, c.accent);
+  p.setColor(QPalette::Highlight, c.accent);
+  p.setColor(QPalette::HighlightedText, c.on_accent);
+  p.setColor(QPalette::ToolTipBase, c.card);
+  p.setColor(QPalette::ToolTipText, c.text);
+  p.setColor(QPalette::Light, c.card.lighter(110));
+  p.setColor(QPalette::Midlight, c.line);
+  p.setColor(QPalette::Mid, c.line.darker(110));
+  p.setColor(QPalette::Dark, c.line.darker(125));
+  p.setColor(QPalette::Shadow, c.line.darker(160));
+  for (const auto role : {QPalette::WindowText, QPalette::Text, QPalette::ButtonText}) {
+    QColor faint = c.muted;
+    faint.setAlphaF(0.75f);
+    p.setColor(QPalette::Disabled, role, faint);
+  }
+  p.setColor(QPalette::Disabled, QPalette::Base, c.window);
+  p.setColor(QPalette::Disabled, QPalette::Highlight, c.line);
+  p.setColor(QPalette::Disabled, QPalette::HighlightedText, c.muted);
+  return p;
+}
+
+/// Families with figures of one width and Korean beside Latin, those present first.
+QStringList body_families() {
+  const QStringList wanted{QStringLiteral("Noto Sans CJK KR"), QStringLiteral("Noto Sans KR"), QStringLiteral("Noto Sans"),
+                           QStringLiteral("DejaVu Sans"), QStringLiteral("NanumGothic")};
+  const QStringList present = QFontDatabase::families();
+  QStringList families;
+  for (const QString& family : wanted)
+    if (present.contains(family)) families << family;
+  return families;
+}
+
+}  // namespace
+
+Theme& Theme::instance() {
+  static Theme theme;
+  return theme;
+}
+
+void Theme::install(Choice choice) {
+  system_dark_ = QGuiApplication::palette().color(QPalette::Window).lightness() < 128;
+  QApplication::setStyle(QStyleFactory::create(QStringLiteral("Fusion")));
+  QFont font = QApplication::font();
+  const QStringList families = body_families();
+  if (!families.isEmpty()) font.setFamilies(families);
+  font.setPointSizeF(10);
+  QApplication::setFont(font);
+  choice_ = choice;
+  watch_system();
+  apply();
+}
+
+void Theme::choose(Choice choice) {
+  choice_ = choice;
+  apply();
+}
+
+void Theme::apply() {
+  dark_ = choice_ == Choice::Dark || (choice_ == Choice::System && system_dark_);
+  colours_ = dark_ ? dark_colours() : light_colours();
+  QApplication::setPalette(palette_of(colours_));
+  emit changed();
+}
+
+void Theme::watch_system() {
+  watch_system_theme(this, [this](bool dark) {
+    if (system_dark_ == dark) return;
+    system_dark_ = dark;
+    if (choice_ == Choice::System) apply();
+  });
+}
+
+QIcon themed_icon(const QString& name, const QColor& colour) {
+  QFile file(QStringLiteral(":/icons/%1.svg").arg(name));
+  if (!file.open(QIODevice::ReadOnly)) return {};
+  const QByteArray svg = file.readAll();
+  const auto draw = [&](const QColor& ink) {
+    QByteArray tinted = svg;
+    tinted.replace("currentColor", ink.name().toLatin1());
+    QSvgRenderer renderer(tinted);
+    QPixmap pixmap(64, 64);
+    pixmap.fill(Qt::transparent);
+    QPainter painter(&pixmap);
+    renderer.render(&painter);
+    return pixmap;
+  };
+  QIcon icon;
+  icon.addPixmap(draw(colour.isValid() ? colour : colours().text), QIcon::Normal);
+  QColor faint = colours().muted;
+  icon.addPixmap(draw(faint), QIcon::Disabled);
+  return icon;
+}
+
+void set_themed_icon(QAbstractButton* button, const QString& name) {
+  const auto set = [button, name] { button->setIcon(themed_icon(name)); };
+  set();
+  QObject::connect(&Theme::instance(), &Theme::changed, button, set);
+}
+
+QFont scaled_font(double factor, bool bold) {
+  QFont font = QApplication::font();
+  font.setPointSizeF(font.pointSizeF() * factor);
+  font.setBold(bold);
+  return font;
+}
+
+QFont code_font(double factor) {
+  QFont font = scaled_font(factor);
+  font.setFamilies({QStringLiteral("DejaVu Sans Mono"), QStringLiteral("Noto Sans Mono CJK KR"), QStringLiteral("monospace")});
+  font.setStyleHint(QFont::Monospace);
+  return font;
+}
+
+}  // namespace luthier

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The shared state and its one way of changing; see the header.
+#include "ui/workspace.h"
+
+#include <QDir>
+#include <QFileInfo>
+#include <QSaveFile>
+#include <QSettings>
+#include <algorithm>
+
+#include "engine/forecast/forecast.h"
+#include "ui/format.h"
+
+namespace luthier {
+
+namespace {
+
+constexpr int kForecastDelayMilliseconds = 150;
+constexpr int kRecentModels = 8;
+
+bool is_place(const std::string& key) {
+  return key == "model" || key == "dataset" || key == "eval_dataset" || key == "output_dir" || key == "strategy";
+}
+
+}  // namespace
+
+Recipe default_recipe(const std::string& strategy) {
+  auto parsed = parse_recipe("strategy: " + strategy + "\n", "defaults");
+  if (parsed) return parsed.take();
+  Recipe recipe;
+  recipe.strategy = strategy;
+  return recipe;
+}
+
+Workspace::Workspace(QObject* parent) : QObject(parent), recipe_(default_recipe("lora")) {
+  recipe_.output_dir = "runs/first";
+  forecast_timer_.setSingleShot(true);
+  forecast_timer_.setInterval(kForecastDelayMilliseconds);
+  connect(&forecast_timer_, &QTimer::timeout, this, &Workspace::ask_forecast);
+  connect(this, &Workspace::recipe_changed, this, [this] { forecast_timer_.start(); });
+  connect(this, &Workspace::model_changed, this, [this] { forecast_timer_.start(); });
+  connect_bridge();
+}
+
+void Workspace::connect_bridge() {
+  connect(&bridge_, &SessionBridge::state_changed, this, [this](SessionState state) {
+    if (state != SessionState::Empty || !model_) return;
+    model_.reset();
+    adapters_.clear();
+    emit adapters_changed();
+    emit model_changed();
+  });
+  connect(&bridge_, &SessionBridge::model_loaded, this, [this](const ModelLoaded& event) {
+    model_ = event;
+    adapters_.clear();
+    const QString folder = path_text(event.summary.folder);
+    QStringList recent = recent_models();
+    recent.removeAll(folder);
+    recent.prepend(folder);
+    QSettings().setValue(QStringLiteral("recent_models"), QStringList(recent.mid(0, kRecentModels)));
+    emit adapters_changed();
+    emit model_changed();
+  });
+  connect(&bridge_, &SessionBridge::adapter_attached, this, [this](const AdapterAttached& event) {
+    std::erase_if(adapters_, [&](const AttachedAdapter& a) { return a.name == event.name; });
+    adapters_.push_back({event.name, event.folder, event.bytes, event.parameters, event.summary, 1});
+    emit adapters_changed();
+  });
+  connect(&bridge_, &SessionBridge::adapter_dropped, this, [this](const AdapterDropped& event) {
+    std::erase_if(adapters_, [&](const AttachedAdapter& a) { return a.name == event.name; });
+    emit adapters_changed();
+  });
+  connect(&bridge_, &SessionBridge::run_started, this, [this](const RunStarted& event) {
+    run_ = std::make_unique<LiveRun>();
+    run_->started = event;
+    emit run_started();
+  });
+  connect(&bridge_, &SessionBridge::step_done, this, [this](const StepDone& event) {
+    if (!run_) return;
+    run_->lines.push_back(event.line);
+    run_->eta_seconds = event.eta_seconds;
+    emit run_grew();
+  });
+  connect(&bridge_, &SessionBridge::evaluation_done, this, [this](const EvaluationDone& event) {
+    if (!run_) return;
+    run_->evaluations.emplace_back(event.step, event.eval_loss);
+    emit run_grew();
+  });
+  connect(&bridge_, &SessionBridge::run_event, this, [this](const RunEvent& event) {
+    if (!run_) return;
+    run_->events.push_back(event);
+    emit run_grew();
+  });
+  connect(&bridge_, &SessionBridge::run_ended, this, [this](const RunEnded& event) {
+    if (run_) {
+      run_->ended = true;
+      run_->end_state = event.state;
+    }
+    emit run_ended();
+  });
+  connect(&bridge_, &SessionBridge::forecast_made, this, [this](const ForecastMade& event) {
+    if (event.request != forecast_request_) return;
+    forecast_ = event;
+    forecast_error_.clear();
+    emit forecast_changed();
+  });
+  connect(&bridge_, &SessionBridge::request_done, this, [this](const RequestDone& event) {
+    if (event.request == forecast_request_ && event.error) forecast_failed(*event.error);
+  });
+  connect(&bridge_, &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
+    if (event.command == "forecast") forecast_failed(event.error);
+  });
+}
+
+void Workspace::forecast_failed(const Error& error) {
+  forecast_.reset();
+  forecast_error_ = QString::fromStdString(error.sentence());
+  emit forecast_changed();
+}
+
+void Workspace::ask_forecast() {
+  if (recipe_.model.empty() || recipe_.dataset.empty()) {
+    forecast_.reset();
+    forecast_error_.clear();
+    emit forecast_changed();
+    return;
+  }
+  if (forecast_request_) session().cancel(forecast_request_);
+  forecast_request_ = session().forecast(recipe_);
+}
+
+Status Workspace::set_field(const std::string& key, const std::string& value) {
+  Recipe changed = recipe_;
+  LUTHIER_CHECK(luthier::set_field(changed, key, value));
+  if (key == "strategy" && changed.strategy != recipe_.strategy) {
+    // The rate's default depends on the strategy: it follows while nobody chose another.
+    if (recipe_.training.learning_rate == default_recipe(recipe_.strategy).training.learning_rate)
+      changed.training.learning_rate = default_recipe(changed.strategy).training.learning_rate;
+  }
+  if (recipe_to_yaml(changed) == recipe_to_yaml(recipe_)) return {};
+  recipe_ = changed;
+  emit recipe_changed();
+  return {};
+}
+
+void Workspace::replace_recipe(const Recipe& recipe, const QString& file) {
+  recipe_ = recipe;
+  recipe_file_ = file;
+  emit recipe_changed();
+}
+
+Status Workspace::open_recipe(const QString& file) {
+  LUTHIER_TRY(Recipe recipe, read_recipe(to_path(file)));
+  replace_recipe(recipe, file);
+  return {};
+}
+
+Status Workspace::save_recipe(const QString& file) {
+  QSaveFile out(file);
+  const QByteArray yaml = QByteArray::fromStdString(recipe_to_yaml(recipe_));
+  if (!out.open(QIODevice::WriteOnly) || out.write(yaml) != yaml.size() || !out.commit())
+    return machine_error("The recipe could not be written: " + out.errorString().toStdString() + ".", file.toStdString(), "Choose another folder.");
+  recipe_file_ = file;
+  emit recipe_changed();
+  return {};
+}
+
+void Workspace::reset_recipe() {
+  Recipe fresh = default_recipe(recipe_.strategy);
+  fresh.model = recipe_.model;
+  fresh.dataset = recipe_.dataset;
+  fresh.eval_dataset = recipe_.eval_dataset;
+  fresh.output_dir = recipe_.output_dir;
+  replace_recipe(fresh, recipe_file_);
+}
+
+std::vector<FieldDifference> Workspace::changed_fields() const {
+  std::vector<FieldDifference> all = recipe_differences(default_recipe(recipe_.strategy), recipe_);
+  std::erase_if(all, [](const FieldDifference& difference) { return is_place(difference.key); });
+  return all;
+}
+
+void Workspace::load_model(const QString& folder) {
+  const QString whole = QDir::cleanPath(QFileInfo(folder).absoluteFilePath());
+  if (recipe_.model != whole.toStdString()) {
+    recipe_.model = whole.toStdString();
+    emit recipe_changed();
+  }
+  session().load_model(to_path(whole), recipe_.training.device, recipe_.training.dtype);
+}
+
+QStringList Workspace::recent_models() const { return QSettings().value(QStringLiteral("recent_models")).toStringList(); }
+
+void Workspace::attach_adapter(const QString& folder) {
+  const QDir dir(folder);
+  // runs/NAME/adapter is known by the run's name.
+  QString name = dir.dirName();
+  if (name == QLatin1String("adapter")) name = QFileInfo(dir.absolutePath()).dir().dirName();
+  QString free = name;
+  const auto taken = [this](const QString& n) { return std::any_of(adapters_.begin(), adapters_.end(), [&](const auto& a) { return a.name == n.toStdString(); }); };
+  for (int i = 2; taken(free); ++i) free = QStringLiteral("%1-%2").arg(name).arg(i);
+  session().attach_adapter(free.toStdString(), to_path(folder));
+}
+
+void Workspace::set_strength(const std::string& name, double strength) {
+  for (AttachedAdapter& adapter : adapters_)
+    if (adapter.name == name) adapter.strength = strength;
+  session().set_adapter_strength(name, strength);
+}
+
+void Workspace::launch() {
+  if (const Status fine = check_recipe(recipe_); !fine) {
+    emit launch_refused(fine.error());
+    return;
+  }
+  session().launch(recipe_);
+}
+
+void Workspace::resume_run(const QString& folder) {
+  const QString file = QDir(folder).filePath(QStringLiteral("recipe.yaml"));
+  if (const Status opened = open_recipe(file); !opened) {
+    emit launch_refused(opened.error());
+    return;
+  }
+  session().launch(recipe_, to_path(folder));
+}
+
+QString Workspace::free_run_folder(const QString& wanted) const {
+  if (!QFileInfo::exists(wanted)) return wanted;
+  for (int i = 2;; ++i) {
+    const QString next = QStringLiteral("%1-%2").arg(wanted).arg(i);
+    if (!QFileInfo::exists(next)) return next;
+  }
+}
+
+}  // namespace luthier

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the pages share: the recipe being edited, the loaded model, attached adapters, the newest forecast and the live run. One
+// place changes the recipe, so every form, tree and forecast follows the same signal.
+#pragma once
+
+#include <QObject>
+#include <QStringList>
+#include <QTimer>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/config/recipe.h"
+#include "ui/session_bridge.h"
+
+namespace luthier {
+
+struct AttachedAdapter {
+  std::string name;
+  std::filesystem::path folder;
+  std::uint64_t bytes = 0;
+  std::int64_t parameters = 0;
+  std::string summary;
+  double strength = 1;
+};
+
+/// The run that trains now, or the last one that did.
+struct LiveRun {
+  RunStarted started;
+  std::vector<MetricsLine> lines;          ///< every logged step, oldest first
+  std::vector<RunEvent> events;
+  std::vector<std::pair<std::int64_t, double>> evaluations;   ///< step, loss
+  double eta_seconds = 0;
+  bool ended = false;
+  std::string end_state;
+};
+
+class Workspace : public QObject {
+  Q_OBJECT
+
+ public:
+  explicit Workspace(QObject* parent = nullptr);
+
+  SessionBridge& bridge() { return bridge_; }
+  Session& session() { return bridge_.session(); }
+  SessionState state() const { return bridge_.state(); }
+
+  // The recipe.
+  const Recipe& recipe() const { return recipe_; }
+  const QString& recipe_file() const { return recipe_file_; }
+  /// Changes one field by its text; an error leaves the recipe as it was.
+  Status set_field(const std::string& key, const std::string& value);
+  void replace_recipe(const Recipe& recipe, const QString& file = {});
+  Status open_recipe(const QString& file);
+  /// Writes the recipe as YAML.
+  Status save_recipe(const QString& file);
+  /// All settings but model, data and run folder back to the strategy's defaults.
+  void reset_recipe();
+  /// Settings that differ from the strategy's defaults (model, data and run folder not counted).
+  std::vector<FieldDifference> changed_fields() const;
+
+  // The model.
+  const std::optional<ModelLoaded>& model() const { return model_; }
+  void load_model(const QString& folder);
+  QStringList recent_models() const;
+
+  // Adapters on the resident base.
+  const std::vector<AttachedAdapter>& adapters() const { return adapters_; }
+  void attach_adapter(const QString& folder);
+  void set_strength(const std::string& name, double strength);
+
+  // Forecast and run.
+  const std::optional<ForecastMade>& forecast() const { return forecast_; }
+  const QString& forecast_error() const { return forecast_error_; }
+  const std::unique_ptr<LiveRun>& run() const { return run_; }
+  /// Launches the recipe as it stands; says launch_refused when it cannot.
+  void launch();
+  void resume_run(const QString& folder);
+  /// "runs/first" → "runs/first-2", the next name with no folder yet.
+  QString free_run_folder(const QString& wanted) const;
+
+ signals:
+  void recipe_changed();
+  void model_changed();
+  void adapters_changed();
+  void forecast_changed();
+  void run_started();
+  void run_grew();                 ///< lines, events or evaluations were added
+  void run_ended();
+  void launch_refused(const luthier::Error& error);
+
+ private:
+  void connect_bridge();
+  void ask_forecast();
+  void forecast_failed(const Error& error);
+
+  SessionBridge bridge_;
+  Recipe recipe_;
+  QString recipe_file_;
+  std::optional<ModelLoaded> model_;
+  std::vector<AttachedAdapter> adapters_;
+  std::optional<ForecastMade> forecast_;
+  QString forecast_error_;
+  RequestId forecast_request_ = 0;
+  QTimer forecast_timer_;
+  std::unique_ptr<LiveRun> run_;
+};
+
+/// Defaults of a strategy, as a recipe file that names nothing else would give them.
+Recipe default_recipe(const std::string& strategy);
+
+}  // namespace luthier
