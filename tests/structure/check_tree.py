@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The house's rules that a compiler does not see: which room may include which, no Qt in the engine, no torch header where the window or a
+core room would get it, a licence line in every source, files of a readable size, and no way to run code from data.
+
+Usage: check_tree.py [--root DIR] [--program FILE]...   (programs are searched for forbidden symbols)
+The functions take the tree as a dictionary, so that test_check_tree.py can show each rule catching its fault."""
+
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+
+# A room may include rooms of a lower level, and itself. docs/architecture.md draws the same picture.
+LEVELS = [
+    ["base"],
+    ["io"],
+    ["text", "vision", "config"],
+    ["data"],
+    ["forecast"],          # arithmetic over summaries: no torch, so that the window can show it
+    ["runs"],
+    ["nn"],
+    ["models"],
+    ["adapters", "objectives", "optim"],
+    ["generate", "train"],
+    ["compare"],
+    ["teaching"],
+    ["session"],
+]
+LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+CORE_ROOMS = {"base", "io", "text", "vision", "config", "data", "runs", "forecast"}
+# Headers of upper rooms that any room may include: plain data, no torch, held in the room that fills them.
+PLAIN_HEADERS = {"engine/models/model_summary.h", "engine/forecast/forecast.h"}
+# What the window and the programs may include of the engine.
+WINDOW_ROOMS = {"base", "io", "config", "data", "runs", "forecast", "teaching", "session", "models", "text", "vision", "compare"}
+
+SOURCE_SUFFIXES = {".cpp", ".h", ".py", ".cmake", ".sh"}
+SOURCE_NAMES = {"CMakeLists.txt", "luthier", "run"}
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
+TORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
+QT = re.compile(r"^(Q[A-Z]\w*|Qt\w+/.*|qcustomplot\.h)$")
+LONGEST_FILE = 600
+FORBIDDEN = [
+    (re.compile(r"\btorch::(jit::)?(load|pickle_load|pickle)\s*\("), "reads a format that can run code"),
+    (re.compile(r"\b(pickle_load|readArchiveAndTensors)\b"), "reads a format that can run code"),
+    (re.compile(r"(?<![\w.>])(?<!QLocale::)(system|popen|dlopen)\s*\("), "runs a shell or loads code"),
+    (re.compile(r"\b(QProcess|QNetworkAccessManager|QTcpSocket|curl_easy_init)\b"), "starts a program or uses the network"),
+]
+FORBIDDEN_SYMBOLS = re.compile(r"\b(torch::jit::load|torch::jit::pickle_load|torch::pickle_load|torch::load|torch::jit::unpickle)\(")
+
+
+def includes(text):
+    """(is_system, name) of every include line."""
+    return [(mark == "<", name) for mark, name in INCLUDE.findall(text)]
+
+
+def room_of(path):
+    parts = path.split("/")
+    return parts[1] if parts[0] == "engine" and len(parts) > 2 else None
+
+
+def closure(path, tree, seen=None):
+    """System headers that a file gets through our own headers: {header: the file that includes it}."""
+    seen = set() if seen is None else seen
+    found = {}
+    if path in seen or path not in tree:
+        return found
+    seen.add(path)
+    for system, name in includes(tree[path]):
+        if system or TORCH.match(name):
+            found.setdefault(name, path)
+        else:
+            own = name if name in tree else "/".join(path.split("/")[:-1] + [name])
+            for header, via in closure(own, tree, seen).items():
+                found.setdefault(header, via)
+    return found
+
+
+def check_direction(tree):
+    for path, text in tree.items():
+        room = room_of(path)
+        top = path.split("/")[0]
+        if not path.endswith((".cpp", ".h")) or (room is None and top not in ("ui", "app")):
+            continue
+        if room is not None and room not in LEVEL:
+            yield f"{path}: the room '{room}' has no level in tests/structure/check_tree.py"
+            continue
+        for _, name in includes(text):
+            other = room_of(name)
+            if name.startswith(("ui/", "app/")) and room is not None:
+                yield f"{path}: the engine includes {name}"
+            if name.startswith("app/") and top == "ui":
+                yield f"{path}: the window includes {name}"
+            if other is None or name in PLAIN_HEADERS:
+                continue
+            if top == "ui" and other not in WINDOW_ROOMS:
+                yield f"{path}: the window includes {name}; it goes through engine/session"
+            if room is not None and other != room and LEVEL.get(other, 99) >= LEVEL[room]:
+                yield f"{path}: includes {name}, but {other} does not stand below {room}"
+
+
+def check_torch_and_qt(tree):
+    for path, text in tree.items():
+        if not path.endswith((".cpp", ".h")):
+            continue
+        top, room = path.split("/")[0], room_of(path)
+        direct = [name for _, name in includes(text)]
+        if top == "engine":
+            for name in direct:
+                if QT.match(name):
+                    yield f"{path}: includes {name}; the engine knows no Qt"
+        if top not in ("engine", "ui", "app"):
+            continue
+        reached = closure(path, tree)
+        torch = next((name for name in reached if TORCH.match(name)), None)
+        qt = next((name for name in reached if QT.match(name)), None)
+        if torch and (top == "ui" or room in CORE_ROOMS or path in PLAIN_HEADERS or path == "engine/session/session.h"):
+            yield f"{path}: gets the torch header {torch} through {reached[torch]}"
+        elif torch and qt:
+            yield f"{path}: Qt's {qt} and torch's {torch} meet here"
+
+
+def check_text(tree):
+    for path, text in tree.items():
+        lines = text.count("\n") + 1
+        if "SPDX-License-Identifier: GPL-3.0-or-later" not in "\n".join(text.split("\n")[:4]):
+            yield f"{path}: no SPDX licence line at its head"
+        if lines > LONGEST_FILE:
+            yield f"{path}: {lines} lines; split it (600 at most)"
+        if path.split("/")[0] in ("engine", "ui", "app"):
+            for pattern, why in FORBIDDEN:
+                for match in pattern.finditer(text):
+                    yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: {match.group(0)} {why}"
+
+
+def check_symbols(program):
+    names = subprocess.run(["nm", "-uDC", program], capture_output=True, text=True, check=True).stdout
+    for line in names.splitlines():
+        if FORBIDDEN_SYMBOLS.search(line):
+            yield f"{program}: is linked with {line.strip()}"
+
+
+RULES = [check_direction, check_torch_and_qt, check_text]
+
+
+def read_tree(root):
+    tree = {}
+    for folder in ("engine", "ui", "app", "tests", "cmake", "installer", "resources", ".ci"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts and (path.suffix in SOURCE_SUFFIXES or path.name in SOURCE_NAMES):
+                tree[path.relative_to(root).as_posix()] = path.read_text(encoding="utf-8")
+    for name in ("CMakeLists.txt", "luthier"):
+        tree[name] = (root / name).read_text(encoding="utf-8")
+    return tree
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parents[2])
+    parser.add_argument("--program", action="append", default=[])
+    arguments = parser.parse_args()
+    tree = read_tree(arguments.root)
+    faults = [fault for rule in RULES for fault in rule(tree)]
+    for program in arguments.program:
+        if pathlib.Path(program).exists():
+            faults += check_symbols(program)
+    for fault in faults:
+        print(fault)
+    print(f"{len(tree)} files, {len(faults)} faults")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

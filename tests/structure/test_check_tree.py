@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each rule of check_tree.py catches the fault it is for, and leaves a good tree alone."""
+
+import unittest
+
+import check_tree as rules
+
+HEAD = "// SPDX-License-Identifier: GPL-3.0-or-later\n"
+
+
+class Rules(unittest.TestCase):
+    def faults(self, rule, tree):
+        return list(rule({path: HEAD + text for path, text in tree.items()}))
+
+    def test_good_tree(self):
+        tree = {
+            "engine/io/a.h": '#include "engine/base/b.h"\n',
+            "engine/base/b.h": "#include <string>\n",
+            "engine/nn/torch.h": "#include <torch/torch.h>\n",
+            "engine/train/t.cpp": '#include "engine/nn/torch.h"\n#include "engine/io/a.h"\n',
+            "ui/w.cpp": '#include <QWidget>\n#include "engine/session/session.h"\n',
+            "engine/session/session.h": '#include "engine/io/a.h"\n',
+        }
+        for rule in rules.RULES:
+            self.assertEqual(self.faults(rule, tree), [])
+
+    def test_upward_include(self):
+        self.assertEqual(len(self.faults(rules.check_direction, {"engine/base/b.h": '#include "engine/io/a.h"\n'})), 1)
+        self.assertEqual(len(self.faults(rules.check_direction, {"engine/train/b.h": '#include "engine/session/session.h"\n'})), 1)
+        self.assertEqual(len(self.faults(rules.check_direction, {"engine/text/b.h": '#include "engine/vision/a.h"\n'})), 1)
+        self.assertEqual(len(self.faults(rules.check_direction, {"engine/text/b.h": '#include "ui/a.h"\n'})), 1)
+
+    def test_unknown_room(self):
+        self.assertEqual(len(self.faults(rules.check_direction, {"engine/misc/b.h": "\n"})), 1)
+
+    def test_window_keeps_to_the_session(self):
+        self.assertEqual(len(self.faults(rules.check_direction, {"ui/w.cpp": '#include "engine/train/trainer.h"\n'})), 1)
+
+    def test_torch_through_a_header(self):
+        tree = {"ui/w.h": '#include "engine/models/m.h"\n', "engine/models/m.h": "#include <torch/types.h>\n"}
+        self.assertEqual(len(self.faults(rules.check_torch_and_qt, tree)), 1)
+        tree = {"engine/text/w.h": "#include <ATen/ATen.h>\n"}
+        self.assertEqual(len(self.faults(rules.check_torch_and_qt, tree)), 1)
+
+    def test_qt_in_the_engine_and_beside_torch(self):
+        self.assertEqual(len(self.faults(rules.check_torch_and_qt, {"engine/train/t.h": "#include <QString>\n"})), 1)
+        self.assertEqual(len(self.faults(rules.check_torch_and_qt, {"app/gui/m.cpp": "#include <QString>\n#include <torch/torch.h>\n"})), 1)
+
+    def test_licence_and_size(self):
+        self.assertEqual(len(list(rules.check_text({"engine/a/b.h": "int a;\n"}))), 1)
+        self.assertEqual(len(self.faults(rules.check_text, {"engine/a/b.h": "\n" * 700})), 1)
+
+    def test_code_from_data(self):
+        for line in ("torch::load(model, path);", "torch::jit::load(path);", "auto v = torch::pickle_load(bytes);", 'system("ls");', 'std::system("ls");', "popen(name);"):
+            self.assertTrue(self.faults(rules.check_text, {"engine/a/b.cpp": line + "\n"}), line)
+        for line in ("a.system(1);", "QLocale::system();", "file_system(x);", "adapter.load(path);"):
+            self.assertEqual(self.faults(rules.check_text, {"engine/a/b.cpp": line + "\n"}), [], line)
+
+
+if __name__ == "__main__":
+    unittest.main()
