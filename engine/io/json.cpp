@@ -7,18 +7,12 @@
 #include <unordered_set>
 #include <vector>
 
+#include "engine/base/utf8.h"
 #include "engine/io/files.h"
 
 namespace luthier {
 
 namespace {
-
-std::string shown_key(const std::string& key) {
-  if (key.size() <= 80) return key;
-  std::size_t end = 80;
-  while (end > 0 && (static_cast<unsigned char>(key[end]) & 0xC0) == 0x80) --end;
-  return key.substr(0, end) + "...";
-}
 
 std::string place(std::string_view text, std::size_t position) {
   if (position > text.size()) position = text.size();
@@ -68,7 +62,7 @@ class Builder {
   bool key(string_t& name) {
     Frame<Document>& frame = stack_.back();
     if (already_has(frame, name)) {
-      error_ = input_error("The key \"" + shown_key(name) + "\" stands twice in one object.", where_, "Keep one of them.");
+      error_ = input_error("The key \"" + shortened(name, 80) + "\" stands twice in one object.", where_, "Keep one of them.");
       return false;
     }
     frame.key = std::move(name);

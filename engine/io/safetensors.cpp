@@ -11,6 +11,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "engine/base/utf8.h"
 #include "engine/io/json.h"
 #include "engine/io/system_error.h"
 
@@ -30,11 +31,6 @@ int writing_rank(DType dtype) {
 }
 
 std::string quoted(const std::string& text) { return Json(text).dump(); }
-
-bool is_utf8(const std::string& text) {
-  // nlohmann checks strictly while dumping; with `ignore` it drops what is broken.
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::ignore) == Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 Result<std::uint64_t> bytes_to_write(const TensorToWrite& tensor, const std::string& where) {
   std::uint64_t bytes = dtype_size(tensor.dtype);

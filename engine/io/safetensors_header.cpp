@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/base/utf8.h"
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
 
@@ -36,12 +37,7 @@ constexpr std::array<DTypeRow, 15> dtypes{{{DType::BOOL, "BOOL", 1},
 constexpr std::size_t max_rank = 64;
 
 /// A name as a message shows it: not megabytes of it.
-std::string shown(const std::string& name) {
-  if (name.size() <= 200) return name;
-  std::size_t end = 200;
-  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;
-  return name.substr(0, end) + "...";
-}
+std::string shown(const std::string& name) { return shortened(name, 200); }
 
 /// What a tensor's entry said, and which of its fields were there.
 struct Entry {
