@@ -15,23 +15,50 @@ std::string leaf_of(const std::string& key) {
   return dot == std::string::npos ? key : key.substr(dot + 1);
 }
 
-/// The nearest key, with the dotted path compared for dotted names and the leaf for bare ones.
-std::string nearest_key(const std::string& key) {
-  std::vector<std::string> paths, leaves;
-  for (const RecipeField& field : recipe_field_table()) {
-    paths.push_back(field.about.key);
-    leaves.push_back(leaf_of(field.about.key));
+std::string section_of(const std::string& key) {
+  const auto dot = key.find('.');
+  return dot == std::string::npos ? std::string() : key.substr(0, dot);
+}
+
+/// How far a name is from a known one; a name that is part of the known one ("tower" of "vision_tower") is near.
+std::size_t distance_to(const std::string& name, const std::string& known) {
+  const std::size_t distance = edit_distance(name, known);
+  return name.size() >= 3 && known.find(name) != std::string::npos ? std::min<std::size_t>(distance, 1) : distance;
+}
+
+struct Candidate {
+  std::size_t distance = 0;
+  std::string key;
+};
+
+/// The nearest of the keys that `admit` lets in, compared by `name_of`.
+template <class Admit, class NameOf>
+Candidate nearest_of(const std::string& name, const std::vector<std::string>& keys, Admit admit, NameOf name_of) {
+  Candidate best;
+  for (const std::string& key : keys) {
+    if (!admit(key)) continue;
+    const std::size_t distance = distance_to(name, name_of(key));
+    if (best.key.empty() || distance < best.distance) best = {distance, key};
   }
-  const std::string leaf = leaf_of(key);
-  const std::string section = key.substr(0, key.size() - leaf.size());
-  const std::string name = nearest_name(leaf, leaves);
-  const std::string path = nearest_name(key, paths);
-  // A name that is known in another section counts more than a neighbour in the same one.
-  const bool better_leaf = edit_distance(leaf, name) < edit_distance(key, path);
-  if (!better_leaf) return path;
-  for (const std::string& candidate : paths)
-    if (candidate == section + name) return candidate;
-  return *std::find_if(paths.begin(), paths.end(), [&](const std::string& candidate) { return leaf_of(candidate) == name; });
+  return best;
+}
+
+/// The known key nearest to an unknown one: a neighbour in its section, unless another section has one that is clearly nearer.
+std::string nearest_key(const std::string& key) {
+  std::vector<std::string> keys;
+  for (const RecipeField& field : recipe_field_table()) {
+    const std::string section = section_of(field.about.key);
+    if (!section.empty() && std::find(keys.begin(), keys.end(), section) == keys.end()) keys.push_back(section);
+    keys.push_back(field.about.key);
+  }
+  const auto any = [](const std::string&) { return true; };
+  const auto whole = [](const std::string& text) { return text; };
+  const std::string leaf = leaf_of(key), section = section_of(key);
+  const Candidate anywhere = nearest_of(leaf, keys, any, leaf_of);
+  if (section.empty()) return anywhere.key;
+  const Candidate sibling = nearest_of(leaf, keys, [&](const std::string& candidate) { return section_of(candidate) == section; }, leaf_of);
+  if (sibling.key.empty()) return nearest_of(key, keys, any, whole).key;
+  return anywhere.distance <= 2 && anywhere.distance + 1 < sibling.distance ? anywhere.key : sibling.key;
 }
 
 bool same_freeze(const FreezeSettings& left, const FreezeSettings& right) {

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "engine/config/recipe.h"
 
@@ -139,7 +140,7 @@ training: {learning_rate: 2e-4, gradient_checkpointing: true, device: cuda:1, nu
     QTest::newRow("unknown") << "training: {learning_rat: 1}" << "test.yaml: training.learning_rat" << "training.learning_rate";
     QTest::newRow("unknown, top") << "modle: x" << "test.yaml: modle" << "The nearest known name is model";
     QTest::newRow("misplaced") << "learning_rate: 1" << "test.yaml: learning_rate" << "Did you mean training.learning_rate";
-    QTest::newRow("unknown section") << "trainning: {seed: 1}" << "test.yaml: trainning" << "unknown setting";
+    QTest::newRow("unknown section") << "trainning: {seed: 1}" << "test.yaml: trainning" << "The nearest known name is training.";
     QTest::newRow("type") << "training: {max_steps: ten}" << "test.yaml: training.max_steps" << "whole number";
     QTest::newRow("quoted number") << "training: {max_steps: '10'}" << "test.yaml: training.max_steps" << "whole number";
     QTest::newRow("yes") << "training: {shuffle: yes}" << "test.yaml: training.shuffle" << "true or false";
