@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// From a file to upright RGB: the format is told by content, the size is held against the cap before memory is taken, one decoder
+// a format gives the pixels, and EXIF's orientation is applied last.
+#include "engine/io/files.h"
+#include "engine/vision/decoders.h"
+
+#include <fstream>
+
+namespace luthier {
+
+namespace {
+
+using detail::Bytes;
+using detail::Header;
+
+constexpr std::uint64_t kMaxFileBytes = 1ull << 30;
+constexpr std::size_t kHeaderBytes = 128 * 1024;   // an EXIF segment with a thumbnail (64 KiB at most) and what stands around it
+
+struct Format {
+  const char* name;
+  bool (*matches)(Bytes);
+  Result<Header> (*header)(Bytes);
+  Result<Image> (*decode)(Bytes, const DecodeLimits&);
+};
+
+constexpr Format kFormats[] = {
+    {"PNG", [](Bytes b) { return detail::starts_with(b, "\x89PNG\r\n\x1a\n"); }, detail::png_header, detail::decode_png},
+    {"JPEG", [](Bytes b) { return detail::starts_with(b, "\xff\xd8\xff"); }, detail::jpeg_header, detail::decode_jpeg},
+    {"WebP", [](Bytes b) { return detail::starts_with(b, "RIFF") && b.size() >= 12 && detail::starts_with(b.subspan(8), "WEBP"); },
+     detail::webp_header, detail::decode_webp},
+};
+
+const Format* format_of(Bytes bytes) {
+  for (const Format& format : kFormats)
+    if (format.matches(bytes)) return &format;
+  return nullptr;
+}
+
+Error located(Error error, const std::string& where) {
+  error.where = where;
+  return error;
+}
+
+Error unknown_format(Bytes bytes, const std::string& where) {
+  if (bytes.empty()) return input_error("The picture file is empty.", where, "Replace it or take its row out.");
+  return input_error("This is no PNG, JPEG or WebP picture.", where, "Convert it to one of these.");
+}
+
+// EXIF's eight orientations: 5 to 8 swap the axes, then each may mirror.
+Image turned(Image image, int orientation) {
+  if (orientation < 2 || orientation > 8) return image;
+  const bool swap = orientation >= 5;
+  Image out;
+  out.width = swap ? image.height : image.width;
+  out.height = swap ? image.width : image.height;
+  out.rgb.resize(image.rgb.size());
+  const bool mirror_x = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+  const bool mirror_y = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+  for (int y = 0; y < out.height; ++y) {
+    std::uint8_t* to = out.rgb.data() + std::size_t(y) * std::size_t(out.width) * 3;
+    const int v = mirror_y ? out.height - 1 - y : y;
+    for (int x = 0; x < out.width; ++x, to += 3) {
+      const int u = mirror_x ? out.width - 1 - x : x;
+      const int source_x = swap ? v : u, source_y = swap ? u : v;
+      const std::uint8_t* from = image.rgb.data() + (std::size_t(source_y) * std::size_t(image.width) + std::size_t(source_x)) * 3;
+      to[0] = from[0];
+      to[1] = from[1];
+      to[2] = from[2];
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Status detail::check_pixels(std::uint64_t width, std::uint64_t height, const DecodeLimits& limits) {
+  if (width == 0 || height == 0) return input_error("The picture has no pixels.");
+  constexpr std::uint64_t kMaxEdge = 1'000'000;
+  if (width > kMaxEdge || height > kMaxEdge || width * height > limits.max_pixels)
+    return input_error("The picture claims " + std::to_string(width) + " x " + std::to_string(height) + " pixels, more than the limit of " +
+                           std::to_string(limits.max_pixels) + ".",
+                       {}, "Make it smaller, or take its row out.");
+  return {};
+}
+
+Result<Image> decode_image_bytes(std::span<const std::byte> bytes, const std::string& where, const DecodeLimits& limits) {
+  const Format* format = format_of(bytes);
+  if (!format) return unknown_format(bytes, where);
+  auto header = format->header(bytes);
+  if (!header) return located(header.error(), where);
+  if (auto fits = detail::check_pixels(static_cast<std::uint64_t>(header->width), static_cast<std::uint64_t>(header->height), limits); !fits)
+    return located(fits.error(), where);
+  auto image = format->decode(bytes, limits);
+  if (!image) return located(image.error(), where);
+  return turned(image.take(), header->orientation);
+}
+
+Result<Image> decode_image(const std::filesystem::path& path, const DecodeLimits& limits) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored))
+    return input_error("The picture is missing.", path.string(), "Put it there, or correct the path.");
+  LUTHIER_TRY(const std::string contents, read_file(path, kMaxFileBytes));
+  return decode_image_bytes(std::as_bytes(std::span(contents)), path.string(), limits);
+}
+
+Result<ImageSize> read_image_size(const std::filesystem::path& path, const DecodeLimits& limits) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored))
+    return input_error("The picture is missing.", path.string(), "Put it there, or correct the path.");
+  std::string contents(kHeaderBytes, '\0');
+  {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return input_error("The picture cannot be opened.", path.string(), "Check its permissions.");
+    file.read(contents.data(), static_cast<std::streamsize>(contents.size()));
+    contents.resize(static_cast<std::size_t>(file.gcount()));
+  }
+  const bool whole = contents.size() < kHeaderBytes;
+  const Format* format = format_of(std::as_bytes(std::span(contents)));
+  if (!format) return unknown_format(std::as_bytes(std::span(contents)), path.string());
+  auto header = format->header(std::as_bytes(std::span(contents)));
+  if (!whole && (!header || !header->complete)) {
+    LUTHIER_TRY(contents, read_file(path, kMaxFileBytes));
+    header = format->header(std::as_bytes(std::span(contents)));
+  }
+  if (!header) return located(header.error(), path.string());
+  if (auto fits = detail::check_pixels(static_cast<std::uint64_t>(header->width), static_cast<std::uint64_t>(header->height), limits); !fits)
+    return located(fits.error(), path.string());
+  const bool swap = header->orientation >= 5 && header->orientation <= 8;
+  return ImageSize{swap ? header->height : header->width, swap ? header->width : header->height};
+}
+
+}  // namespace luthier

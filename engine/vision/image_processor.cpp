@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Finds a checkpoint's picture processor: which file holds its settings, which type it names, and the table row that builds it.
+#include "engine/vision/image_processor.h"
+
+#include "engine/vision/processors.h"
+
+namespace luthier {
+
+namespace {
+
+struct ProcessorRow {
+  const char* type;         // as configurations name it, without the backend's suffix
+  const char* model_type;   // the family that means it when the folder names no processor
+  Result<std::unique_ptr<ImageProcessor>> (*create)(const Json&, const std::string&, const PixelLimits&);
+};
+
+constexpr ProcessorRow kProcessors[] = {
+    {"CLIPImageProcessor", "clip", detail::create_clip_processor},
+    {"SiglipImageProcessor", "siglip", detail::create_siglip_processor},
+    {"LlavaImageProcessor", "llava", detail::create_llava_processor},
+};
+
+// transformers has said CLIPFeatureExtractor, CLIPImageProcessorFast and CLIPImageProcessorPil for what is one processor.
+std::string plain_type(std::string type) {
+  for (const std::string suffix : {"Fast", "Pil"})
+    if (type.ends_with(suffix)) type.resize(type.size() - suffix.size());
+  const std::string old = "FeatureExtractor";
+  if (type.ends_with(old)) type.replace(type.size() - old.size(), old.size(), "ImageProcessor");
+  return type;
+}
+
+std::string known_types() {
+  std::string names;
+  for (const ProcessorRow& row : kProcessors) names += (names.empty() ? "" : ", ") + std::string(row.type);
+  return names;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ImageProcessor>> ImageProcessor::create(const Json& config, const std::string& where, const PixelLimits& limits) {
+  if (!config.is_object()) return input_error("The picture processor's settings are not an object.", where);
+  LUTHIER_TRY(std::string type, json_string(config, "image_processor_type", where, ""));
+  std::string field = "image_processor_type";
+  if (type.empty()) {
+    field = "feature_extractor_type";
+    LUTHIER_TRY(type, json_string(config, "feature_extractor_type", where, ""));
+  }
+  if (type.empty()) return input_error("The picture processor names no image_processor_type.", where, "Known types: " + known_types() + ".");
+  for (const ProcessorRow& row : kProcessors)
+    if (plain_type(type) == row.type) return row.create(config, where, limits);
+  return input_error("The picture processor type \"" + type + "\" is not known.", where + ": " + field, "Known types: " + known_types() + ".");
+}
+
+Result<std::unique_ptr<ImageProcessor>> ImageProcessor::load(const std::filesystem::path& folder, const PixelLimits& limits) {
+  std::error_code ignored;
+  Json config;
+  std::string where;
+  // The newer file wins where it holds the processor; many folders have it for other things.
+  const std::filesystem::path newer = folder / "processor_config.json", older = folder / "preprocessor_config.json";
+  if (std::filesystem::exists(newer, ignored)) {
+    LUTHIER_TRY(const Json file, read_json_file(newer));
+    if (file.is_object() && file.contains("image_processor")) {
+      config = file["image_processor"];
+      where = newer.string() + ": image_processor";
+    }
+  }
+  if (where.empty()) {
+    if (!std::filesystem::exists(older, ignored))
+      return input_error("The folder has no picture processor: neither preprocessor_config.json nor an image_processor in processor_config.json.",
+                         folder.string(), "Save the model's processor into it.");
+    LUTHIER_TRY(config, read_json_file(older));
+    where = older.string();
+  }
+  const bool named = config.is_object() && (config.contains("image_processor_type") || config.contains("feature_extractor_type"));
+  if (config.is_object() && !named && std::filesystem::exists(folder / "config.json", ignored)) {
+    LUTHIER_TRY(const Json model, read_json_file(folder / "config.json"));
+    if (model.is_object() && model.contains("model_type") && model["model_type"].is_string())
+      for (const ProcessorRow& row : kProcessors)
+        if (model["model_type"].get<std::string>() == row.model_type) config["image_processor_type"] = row.type;
+  }
+  return create(config, where, limits);
+}
+
+}  // namespace luthier

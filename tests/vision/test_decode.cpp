@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Every mode of PNG, JPEG and WebP decodes to Pillow's RGB; broken, cut and oversized files are refused in a sentence that names them.
+#include "fixtures.h"
+
+#include <fstream>
+
+using namespace luthier;
+using namespace luthier::test;
+
+namespace {
+
+std::filesystem::path write(const QTemporaryDir& folder, const std::string& name, const std::vector<std::byte>& bytes) {
+  const std::filesystem::path path = std::filesystem::path(folder.path().toStdString()) / name;
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  return path;
+}
+
+}  // namespace
+
+class TestDecode : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void equalsPillow() {
+    const Json rows = expectations("decoded");
+    QVERIFY(rows.size() > 40);
+    std::string different;
+    for (const auto& [name, row] : rows.items()) {
+      const auto image = decode_image_bytes(picture(name), name);
+      QVERIFY2(image.ok(), image ? "" : image.error().sentence().c_str());
+      if (image->width != row[0] || image->height != row[1] || digest(image->rgb) != row[2]) different += " " + name;
+    }
+    QVERIFY2(different.empty(), different.c_str());
+  }
+
+  void sizeComesFromTheHeader() {
+    QTemporaryDir folder;
+    const Json rows = expectations("decoded");
+    for (const auto& [name, row] : rows.items()) {
+      const auto size = read_image_size(write(folder, name, picture(name)));
+      QVERIFY2(size.ok(), name.c_str());
+      QVERIFY2(size->width == row[0] && size->height == row[1], name.c_str());
+    }
+  }
+
+  void formatIsToldByContent() {
+    QTemporaryDir folder;
+    const auto image = decode_image(write(folder, "wrong.webp", picture("rgb.png")));
+    QVERIFY(image.ok());
+    QCOMPARE(image->width, 21);
+  }
+
+  void cutFilesAreRefused() {
+    for (const std::string name : {"rgb.png", "420.jpg", "progressive.jpg", "cmyk.jpg", "lossy.webp", "lossless.webp", "animated.webp"}) {
+      const std::vector<std::byte> whole = picture(name);
+      for (const std::size_t keep : {whole.size() / 2, whole.size() - whole.size() / 8, std::size_t{30}, std::size_t{3}, std::size_t{0}}) {
+        const auto image = decode_image_bytes(std::span(whole).first(keep), "cut/" + name);
+        QVERIFY2(!image.ok(), (name + " " + std::to_string(keep)).c_str());
+        QVERIFY(image.error().code == ErrorCode::Input);
+        QCOMPARE(image.error().where, "cut/" + name);
+        QVERIFY(!image.error().what.empty());
+      }
+    }
+  }
+
+  // Whatever bytes are flipped: an answer, never a crash; what decodes has the size it says.
+  void flippedBytesNeverCrash() {
+    const Json rows = expectations("decoded");
+    for (const auto& [name, row] : rows.items()) {
+      std::uint32_t state = 7;
+      for (int round = 0; round < 60; ++round) {
+        std::vector<std::byte> bytes = picture(name);
+        for (int flips = 0; flips < 3; ++flips) {
+          state = state * 1664525u + 1013904223u;
+          bytes[(state >> 8) % bytes.size()] ^= static_cast<std::byte>(1u << (state & 7));
+        }
+        const auto image = decode_image_bytes(bytes, name, {4'000'000});
+        if (image) QCOMPARE(image->rgb.size(), std::size_t(image->width) * std::size_t(image->height) * 3);
+      }
+    }
+  }
+
+  void hugePicturesAreRefusedBeforeMemoryIsTaken() {
+    std::vector<std::byte> bytes = picture("rgb.png");
+    for (std::size_t i = 16; i < 24; ++i) bytes[i] = static_cast<std::byte>(i % 4 == 2 ? 0xff : 0);   // 65,280 x 65,280
+    const auto huge = decode_image_bytes(bytes, "huge.png");
+    QVERIFY(!huge.ok());
+    QVERIFY(huge.error().what.find("limit") != std::string::npos);
+    const auto over = decode_image_bytes(picture("420.jpg"), "a.jpg", {35 * 27 - 1});
+    QVERIFY(!over.ok());
+    QVERIFY(decode_image_bytes(picture("420.jpg"), "a.jpg", {35 * 27}).ok());
+  }
+
+  void missingAndOtherFilesAreNamed() {
+    QTemporaryDir folder;
+    const auto missing = decode_image("no/such/picture.png");
+    QVERIFY(!missing.ok());
+    QCOMPARE(missing.error().where, std::string("no/such/picture.png"));
+    QVERIFY(!decode_image(folder.path().toStdString()).ok());
+    QVERIFY(!read_image_size("no/such/picture.png").ok());
+    const auto text = write(folder, "notes.png", std::vector<std::byte>(40, std::byte{'a'}));
+    QVERIFY(!decode_image(text).ok());
+    QCOMPARE(decode_image(text).error().where, text.string());
+    QVERIFY(!read_image_size(text).ok());
+  }
+
+  void pngRoundTrip() {
+    const Image image = noise(19, 7, 12);
+    const auto png = encode_png(image);
+    QVERIFY(png.ok());
+    const auto back = decode_image_bytes(std::as_bytes(std::span(*png)), "memory");
+    QVERIFY(back.ok());
+    QVERIFY(back->rgb == image.rgb);
+    QVERIFY(!encode_png(Image{}).ok());
+  }
+};
+
+QTEST_APPLESS_MAIN(TestDecode)
+#include "test_decode.moc"
