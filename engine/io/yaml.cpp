@@ -4,8 +4,6 @@
 #include "engine/io/yaml.h"
 
 #include <charconv>
-#include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <sstream>
 #include <unordered_set>
@@ -52,11 +50,21 @@ bool looks_like_float(std::string_view text) {
   return i == text.size();
 }
 
+/// Not strtod: a window's locale may have a decimal comma.
+double to_double(std::string_view text) {
+  if (text.starts_with('+')) text.remove_prefix(1);
+  double value = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc::result_out_of_range) return value;
+  const bool tiny = text.find("e-") != std::string_view::npos || text.find("E-") != std::string_view::npos;
+  const double size = tiny ? 0.0 : std::numeric_limits<double>::infinity();
+  return text.starts_with('-') ? -size : size;
+}
+
 Json whole_number(const std::string& text, std::string_view digits, int base, bool negative) {
   std::uint64_t magnitude = 0;
   const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), magnitude, base);
   if (code != std::errc() || end != digits.data() + digits.size()) {   // too large for any integer
-    return base == 10 ? Json(std::strtod(text.c_str(), nullptr)) : Json(text);
+    return base == 10 ? Json(to_double(text)) : Json(text);
   }
   if (!negative) return magnitude <= static_cast<std::uint64_t>(INT64_MAX) ? Json(static_cast<std::int64_t>(magnitude)) : Json(magnitude);
   if (magnitude > static_cast<std::uint64_t>(INT64_MAX)) return Json(-static_cast<double>(magnitude));
@@ -77,7 +85,7 @@ Json typed(const std::string& text) {
     return Json(negative ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity());
   }
   if (text == ".nan" || text == ".NaN" || text == ".NAN") return Json(std::numeric_limits<double>::quiet_NaN());
-  if (looks_like_float(text)) return Json(std::strtod(text.c_str(), nullptr));
+  if (looks_like_float(text)) return Json(to_double(text));
   return Json(text);
 }
 

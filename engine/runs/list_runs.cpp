@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Past runs as rows of a list. One broken run never hides the others.
+#include <algorithm>
+
+#include "engine/runs/run_folder.h"
+#include "engine/runs/run_lock.h"
+
+namespace luthier {
+
+namespace fs = std::filesystem;
+
+Result<RunSummary> summarize_run(const fs::path& folder) {
+  LUTHIER_TRY(const RunFolder run, RunFolder::open(folder));
+  RunSummary summary;
+  summary.path = folder;
+  summary.name = (folder.has_filename() ? folder : folder.parent_path()).filename().string();
+  summary.active = run_is_locked(folder);
+  if (auto manifest = run.read_manifest()) {
+    summary.manifest = manifest.take();
+  } else {
+    summary.problem = manifest.error().sentence();
+    summary.manifest.state = RunState::Interrupted;
+  }
+  RunState& state = summary.manifest.state;
+  if (!summary.active && (state == RunState::Created || state == RunState::Running || state == RunState::Paused)) state = RunState::Interrupted;
+  if (const auto checkpoints = run.checkpoints(); !checkpoints.empty()) summary.newest_checkpoint = checkpoints.back().step;
+  std::error_code problem;
+  summary.has_adapter = fs::exists(run.adapter_path() / "adapter_config.json", problem);
+  return summary;
+}
+
+std::vector<RunSummary> list_runs(const fs::path& folder) {
+  std::vector<RunSummary> runs;
+  std::error_code problem;
+  fs::directory_iterator walk(folder, problem);
+  for (const fs::directory_iterator end; !problem && walk != end; walk.increment(problem)) {
+    std::error_code ignored;
+    if (!walk->is_directory(ignored)) continue;
+    if (auto summary = summarize_run(walk->path())) runs.push_back(summary.take());
+  }
+  std::sort(runs.begin(), runs.end(), [](const RunSummary& left, const RunSummary& right) {
+    return std::pair(right.manifest.started, left.name) < std::pair(left.manifest.started, right.name);
+  });
+  return runs;
+}
+
+}  // namespace luthier

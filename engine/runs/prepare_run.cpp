@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What `train` does with the folder that it finds: start, go on, refuse, or nothing.
+#include <algorithm>
+#include <functional>
+
+#include "engine/base/log.h"
+#include "engine/io/safetensors.h"
+#include "engine/runs/run_folder.h"
+
+namespace luthier {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Settings that name places: what is there is compared by fingerprint instead.
+bool is_place(const std::string& key) {
+  return key == "model" || key == "dataset" || key == "eval_dataset" || key == "output_dir" || key == "adapter.init_from";
+}
+
+/// The settings in which `recipe` differs from the one recorded in `run`; an error when that one cannot be read.
+Result<std::vector<FieldDifference>> changed_settings(const RunFolder& run, const Recipe& recipe) {
+  LUTHIER_TRY(const std::string yaml, run.read_recipe_yaml());
+  LUTHIER_TRY(const Recipe recorded, parse_recipe(yaml, (run.path() / "recipe.yaml").string()));
+  std::vector<FieldDifference> changed = recipe_differences(recorded, recipe);
+  std::erase_if(changed, [](const FieldDifference& each) { return is_place(each.key); });
+  return changed;
+}
+
+std::string listed(const std::vector<FieldDifference>& changed) {
+  std::string text;
+  for (const FieldDifference& each : changed) text += (text.empty() ? "" : "; ") + each.key + " was " + each.left + " and is now " + each.right;
+  return text;
+}
+
+std::string shown(const std::vector<std::string>& fingerprints) {
+  std::string text;
+  for (const std::string& each : fingerprints) text += each + " ";
+  return text;
+}
+
+Result<PreparedRun> fresh(const Recipe& recipe, const fs::path& folder) {
+  LUTHIER_TRY(RunFolder run, RunFolder::create(folder, recipe_to_yaml(recipe)));
+  return PreparedRun{PreparedRun::Kind::Fresh, std::move(run), std::nullopt, std::nullopt};
+}
+
+constexpr std::uint64_t hash_whole_up_to = 256u << 20;
+constexpr std::uint64_t sample_bytes = 1u << 20;
+constexpr std::uint64_t samples = 64;
+
+/// A weight file's contribution: all of it, or of a large one its header and samples from the whole length.
+Result<std::string> weight_digest(const fs::path& path) {
+  LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
+  if (file.size() <= hash_whole_up_to) return sha256_file(path);
+  std::string digests;
+  for (const auto& [name, info] : file.header().tensors) {
+    digests += Json(name).dump() + dtype_name(info.dtype) + std::to_string(info.begin) + "-" + std::to_string(info.end) + ";";
+  }
+  const auto& tensors = file.header().tensors;
+  const std::span<const std::byte> first = file.find(tensors.front().first)->bytes;
+  const std::byte* data = first.data() - tensors.front().second.begin;
+  const std::uint64_t length = tensors.back().second.end;
+  for (std::uint64_t i = 0; i < samples; ++i) {
+    const std::uint64_t at = length <= sample_bytes ? 0 : (length - sample_bytes) / (samples - 1) * i;
+    digests += sha256_bytes(std::span(data + at, std::min(sample_bytes, length - at)));
+  }
+  return sha256_bytes(std::as_bytes(std::span(digests.data(), digests.size())));
+}
+
+}  // namespace
+
+Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::path>& resume_run) {
+  if (!resume_run) return fresh(recipe, recipe.output_dir);
+  std::error_code problem;
+  if (!fs::exists(*resume_run, problem) || (fs::is_directory(*resume_run, problem) && fs::is_empty(*resume_run, problem))) return fresh(recipe, *resume_run);
+  LUTHIER_TRY(RunFolder run, RunFolder::open_for_training(*resume_run));
+  std::optional<RunManifest> recorded;
+  if (auto manifest = run.read_manifest()) recorded = manifest.take();
+  if (recorded && recorded->format_version > run_format_version) {
+    return input_error("A newer version of Luthier (" + recorded->version + ") wrote this run.", run.path().string(), "Use that version to go on.");
+  }
+  if (recorded && recorded->state == RunState::Finished) {
+    const auto changed = changed_settings(run, recipe);
+    if (changed && !changed->empty()) log_warning("The run is finished, by other settings than these: " + listed(*changed) + ".");
+    return PreparedRun{PreparedRun::Kind::Finished, std::move(run), std::nullopt, std::move(recorded)};
+  }
+  const std::optional<Checkpoint> checkpoint = run.newest_whole_checkpoint();
+  if (!checkpoint) {
+    const fs::path folder = run.path();
+    { const RunFolder released = std::move(run); }
+    return fresh(recipe, folder);
+  }
+  LUTHIER_TRY(const std::vector<FieldDifference> changed, changed_settings(run, recipe));
+  if (!changed.empty()) {
+    return input_error("The run was started with other settings: " + listed(changed) + ".", run.path().string(),
+                       "Resume with the same settings, or start a new run in another output_dir.");
+  }
+  LUTHIER_CHECK(run.truncate_after(checkpoint->step));
+  return PreparedRun{PreparedRun::Kind::Resume, std::move(run), checkpoint, std::move(recorded)};
+}
+
+Status check_same_inputs(const RunManifest& recorded, const RunManifest& now) {
+  const auto refuse = [&](const char* what, const std::string& before, const std::string& after) {
+    return input_error(std::string("The ") + what + " changed since the run was started (fingerprint " + before + ", now " + after + ").", recorded.model,
+                       "Resume with what it was started with, or start a new run in another output_dir.");
+  };
+  if (!recorded.model_fingerprint.empty() && recorded.model_fingerprint != now.model_fingerprint) {
+    return refuse("model", recorded.model_fingerprint, now.model_fingerprint);
+  }
+  if (!recorded.dataset_fingerprints.empty() && recorded.dataset_fingerprints != now.dataset_fingerprints) {
+    return refuse("dataset", shown(recorded.dataset_fingerprints), shown(now.dataset_fingerprints));
+  }
+  if (!recorded.eval_dataset_fingerprints.empty() && recorded.eval_dataset_fingerprints != now.eval_dataset_fingerprints) {
+    return refuse("evaluation dataset", shown(recorded.eval_dataset_fingerprints), shown(now.eval_dataset_fingerprints));
+  }
+  return {};
+}
+
+Result<std::string> fingerprint_model(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code problem;
+  fs::directory_iterator walk(folder, problem);
+  for (const fs::directory_iterator end; !problem && walk != end; walk.increment(problem)) {
+    const std::string suffix = walk->path().extension().string();
+    if (suffix == ".json" || suffix == ".model" || suffix == ".jinja" || suffix == ".txt" || suffix == ".safetensors") files.push_back(walk->path());
+  }
+  if (problem) return input_error("This folder cannot be read: " + problem.message() + ".", folder.string());
+  std::sort(files.begin(), files.end());
+  std::string all;
+  for (const fs::path& path : files) {
+    LUTHIER_TRY(const std::string digest, path.extension() == ".safetensors" ? weight_digest(path) : sha256_file(path));
+    all += path.filename().string() + "\n" + digest + "\n";
+  }
+  return sha256_bytes(std::as_bytes(std::span(all.data(), all.size())));
+}
+
+}  // namespace luthier

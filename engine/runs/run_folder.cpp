@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Reading and writing one run's folder. run.json and recipe.yaml are replaced atomically; the two line files grow by whole lines; checkpoints
+// appear whole or not at all.
+#include "engine/runs/run_folder.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "engine/base/log.h"
+#include "engine/io/system_error.h"
+#include "engine/runs/run_lock.h"
+
+namespace luthier {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t max_record_bytes = 16u << 20;
+constexpr std::uint64_t max_lines_bytes = 1ull << 30;
+
+bool is_partial(const std::string& name) { return name.starts_with('.') && name.find(".partial") != std::string::npos; }
+
+/// The step of "step-000100"; nullopt for any other name.
+std::optional<std::int64_t> step_of(const std::string& name) {
+  constexpr std::string_view prefix = "step-";
+  if (!name.starts_with(prefix) || name.size() > prefix.size() + 18) return std::nullopt;
+  std::int64_t step = 0;
+  const char* begin = name.data() + prefix.size();
+  const char* end = name.data() + name.size();
+  if (begin == end || *begin == '-') return std::nullopt;
+  const auto [stop, code] = std::from_chars(begin, end, step);
+  if (code != std::errc() || stop != end) return std::nullopt;
+  return step;
+}
+
+/// Whether a run of ours would have made an entry of this name at the top of its folder.
+bool is_own_name(const std::string& name) {
+  static const std::set<std::string> names{"recipe.yaml", "run.json", "metrics.jsonl", "events.jsonl", "adapter", "model", "checkpoints", "tensorboard", run_lock_name};
+  return names.count(name) || is_partial(name) || name.starts_with("events.out.tfevents.");
+}
+
+Result<std::vector<std::string>> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code problem;
+  fs::directory_iterator walk(folder, problem);
+  for (const fs::directory_iterator end; !problem && walk != end; walk.increment(problem)) names.push_back(walk->path().filename().string());
+  if (problem) return system_error("This folder cannot be read", folder, problem.value());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// An error when the folder holds anything but a run's leftovers.
+Status check_only_own(const fs::path& folder) {
+  LUTHIER_TRY(const std::vector<std::string> names, names_in(folder));
+  bool run = false;
+  for (const std::string& name : names) {
+    if (!is_own_name(name)) {
+      return input_error("The folder holds \"" + name + "\", which is not a run's.", folder.string(), "Choose another output_dir, or move it away.");
+    }
+    run = run || name == "run.json" || name == "recipe.yaml" || name == run_lock_name;
+  }
+  if (names.empty() || run) return {};
+  return input_error("The folder is not empty and holds no run (no run.json).", folder.string(), "Choose another output_dir, or empty it.");
+}
+
+Status remove_leftover(const fs::path& path) {
+  std::error_code problem;
+  fs::remove_all(path, problem);
+  if (problem) return system_error("A leftover of an earlier run cannot be removed", path, problem.value());
+  return {};
+}
+
+/// Calls `take` with every line; a last line without its end is torn and left out.
+template <class Take>
+void each_line(const fs::path& path, Take take) {
+  auto text = read_file(path, max_lines_bytes);
+  if (!text) return;
+  const std::string_view all = *text;
+  for (std::size_t begin = 0; begin < all.size();) {
+    const std::size_t end = all.find('\n', begin);
+    if (end == std::string_view::npos) return;
+    take(all.substr(begin, end - begin));
+    begin = end + 1;
+  }
+}
+
+template <class Record, class Read>
+std::vector<Record> read_records(const fs::path& path, Read read) {
+  std::vector<Record> records;
+  each_line(path, [&](std::string_view line) {
+    auto json = parse_json(line, path.string());
+    if (!json) return;
+    if (auto record = read(*json, path.string())) records.push_back(record.take());
+  });
+  return records;
+}
+
+Status keep_up_to(const fs::path& path, std::int64_t step) {
+  std::error_code problem;
+  if (!fs::exists(path, problem)) return {};
+  LUTHIER_TRY(const std::string before, read_file(path, max_lines_bytes));
+  std::string kept;
+  each_line(path, [&](std::string_view line) {
+    const auto json = parse_json(line, path.string());
+    if (!json) return;
+    const auto at = json_int(*json, "step", path.string());
+    if (at && *at <= step) kept.append(line).append("\n");
+  });
+  if (kept == before) return {};
+  return write_file_atomically(path, kept);
+}
+
+Status need_run(const fs::path& folder) {
+  std::error_code problem;
+  if (!fs::is_directory(folder, problem)) return input_error("This run does not exist.", folder.string(), "Check the path.");
+  for (const char* name : {"run.json", "recipe.yaml", run_lock_name}) {
+    if (fs::exists(folder / name, problem)) return {};
+  }
+  return input_error("This folder is not a run: it has no run.json.", folder.string(), "Choose a run's folder.");
+}
+
+}  // namespace
+
+Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& recipe_yaml) {
+  std::error_code problem;
+  const fs::file_status status = fs::status(folder, problem);
+  if (fs::exists(status) && !fs::is_directory(status)) return input_error("There is a file in the place of the run's folder.", folder.string(), "Choose another output_dir.");
+  const bool is_new = !fs::exists(status);
+  fs::create_directories(folder, problem);
+  if (problem) return system_error("The run's folder cannot be made", folder, problem.value());
+  if (!is_new) LUTHIER_CHECK(check_only_own(folder));
+  RunFolder run;
+  run.path_ = folder;
+  LUTHIER_TRY(run.lock_, lock_run(folder));
+  if (const auto manifest = run.read_manifest(); manifest && manifest->state == RunState::Finished) {
+    return input_error("The folder holds a finished run.", folder.string(), "Choose another output_dir, or remove the folder.");
+  }
+  if (const auto whole = run.newest_whole_checkpoint()) {
+    return input_error("The folder holds a run with a checkpoint at step " + std::to_string(whole->step) + ".", folder.string(),
+                       "Go on from it with --resume, choose another output_dir, or remove the folder.");
+  }
+  LUTHIER_TRY(const std::vector<std::string> names, names_in(folder));
+  for (const std::string& name : names) {
+    if (name != run_lock_name) LUTHIER_CHECK(remove_leftover(folder / name));
+  }
+  LUTHIER_CHECK(write_file_atomically(folder / "recipe.yaml", recipe_yaml));
+  RunManifest manifest;
+  manifest.started = utc_now();
+  LUTHIER_CHECK(run.write_manifest(manifest));
+  return run;
+}
+
+Result<RunFolder> RunFolder::open_for_training(const fs::path& folder) {
+  LUTHIER_CHECK(need_run(folder));
+  RunFolder run;
+  run.path_ = folder;
+  LUTHIER_TRY(run.lock_, lock_run(folder));
+  for (const fs::path& place : {folder, folder / "checkpoints"}) {
+    const auto names = names_in(place);
+    if (!names) continue;
+    for (const std::string& name : *names) {
+      if (is_partial(name)) LUTHIER_CHECK(remove_leftover(place / name));
+    }
+  }
+  return run;
+}
+
+Result<RunFolder> RunFolder::open(const fs::path& folder) {
+  LUTHIER_CHECK(need_run(folder));
+  RunFolder run;
+  run.path_ = folder;
+  return run;
+}
+
+fs::path RunFolder::checkpoint_path(std::int64_t step) const {
+  std::string digits = std::to_string(step);
+  if (digits.size() < 6) digits.insert(0, 6 - digits.size(), '0');
+  return path_ / "checkpoints" / ("step-" + digits);
+}
+
+Result<RunManifest> RunFolder::read_manifest() const {
+  const fs::path file = path_ / "run.json";
+  LUTHIER_TRY(const std::string text, read_file(file, max_record_bytes));
+  LUTHIER_TRY(const Json json, parse_json(text, file.string()));
+  return manifest_from_json(json, file.string());
+}
+
+Status RunFolder::write_manifest(RunManifest manifest) const {
+  manifest.format_version = run_format_version;
+  manifest.version = luthier_version();
+  manifest.updated = utc_now();
+  return write_file_atomically(path_ / "run.json", to_json(manifest).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+Status RunFolder::append_metrics(const MetricsLine& line) const { return append_line(path_ / "metrics.jsonl", to_json(line).dump()); }
+
+Status RunFolder::append_event(RunEvent event) const {
+  if (event.time.empty()) event.time = utc_now();
+  return append_line(path_ / "events.jsonl", to_json(event).dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+std::vector<MetricsLine> RunFolder::read_metrics() const { return read_records<MetricsLine>(path_ / "metrics.jsonl", metrics_from_json); }
+
+std::vector<RunEvent> RunFolder::read_events() const { return read_records<RunEvent>(path_ / "events.jsonl", event_from_json); }
+
+Status RunFolder::truncate_after(std::int64_t step) const {
+  LUTHIER_CHECK(keep_up_to(path_ / "metrics.jsonl", step));
+  return keep_up_to(path_ / "events.jsonl", step);
+}
+
+Result<FolderWriter> RunFolder::begin_checkpoint(std::int64_t step) const { return FolderWriter::begin(checkpoint_path(step), FolderReplace::Whole); }
+
+std::vector<Checkpoint> RunFolder::checkpoints() const {
+  std::vector<Checkpoint> found;
+  const auto names = names_in(path_ / "checkpoints");
+  if (!names) return found;
+  for (const std::string& name : *names) {
+    const std::optional<std::int64_t> step = step_of(name);
+    const fs::path folder = path_ / "checkpoints" / name;
+    if (step && check_folder_sizes(folder)) found.push_back({*step, folder});
+  }
+  std::sort(found.begin(), found.end(), [](const Checkpoint& left, const Checkpoint& right) { return left.step < right.step; });
+  return found;
+}
+
+std::optional<Checkpoint> RunFolder::newest_whole_checkpoint() const {
+  std::vector<Checkpoint> all = checkpoints();
+  for (auto it = all.rbegin(); it != all.rend(); ++it) {
+    const Status whole = verify_folder(it->path);
+    if (whole) return *it;
+    log_warning("A checkpoint is passed over. " + whole.error().sentence());
+  }
+  return std::nullopt;
+}
+
+Status RunFolder::rotate(std::int64_t save_total_limit, const std::set<std::int64_t>& keep) const {
+  if (save_total_limit <= 0) return {};
+  const std::vector<Checkpoint> all = checkpoints();
+  if (all.size() <= static_cast<std::size_t>(save_total_limit)) return {};
+  const std::optional<Checkpoint> good = newest_whole_checkpoint();
+  for (std::size_t i = 0; i + static_cast<std::size_t>(save_total_limit) < all.size(); ++i) {
+    if (!good || all[i].step == good->step || keep.count(all[i].step)) continue;
+    // Under a partial name first, so that a kill in the middle leaves nothing that looks whole.
+    const fs::path doomed = all[i].path.parent_path() / ("." + all[i].path.filename().string() + ".partial");
+    LUTHIER_CHECK(remove_leftover(doomed));
+    LUTHIER_CHECK(rename_path(all[i].path, doomed));
+    LUTHIER_CHECK(remove_leftover(doomed));
+  }
+  return {};
+}
+
+Result<std::string> RunFolder::read_recipe_yaml() const { return read_file(path_ / "recipe.yaml", max_record_bytes); }
+
+}  // namespace luthier
