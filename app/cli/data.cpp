@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <cstdio>
+#include <memory>
+
+#include "app/cli/verbs.h"
+#include "engine/data/dataset.h"
+#include "engine/models/vlm.h"
+
+namespace luthier::cli {
+
+namespace {
+
+struct Options {
+  std::string dataset, model, loss_on = "completion";
+  std::int64_t max_length = 2048;
+  bool json = false;
+};
+
+/// Tokenizer and picture processor without the weights.
+Result<std::shared_ptr<const ChatProcessor>> load_processor(const std::filesystem::path& folder) {
+  const std::string where = (folder / "config.json").string();
+  LUTHIER_TRY(const Json config, read_json_file(folder / "config.json"));
+  LUTHIER_TRY(const Family* family, find_family(config, where));
+  LUTHIER_TRY(const TokenId image_token, family->image_token_id(config, where));
+  LUTHIER_TRY(ImageTokens image_tokens, family->image_tokens(config, folder));
+  return ChatProcessor::load(folder, std::move(image_tokens), image_token);
+}
+
+Status check(const Options& o) {
+  LUTHIER_TRY(const auto processor, load_processor(o.model));
+  LUTHIER_TRY(const auto dataset, Dataset::open({o.dataset}));
+  const LossOn loss_on = o.loss_on == "all" ? LossOn::All : o.loss_on == "assistant" ? LossOn::Assistant : LossOn::Completion;
+  LUTHIER_TRY(const DatasetReport report, check_dataset(*dataset, *processor, loss_on, o.max_length, [](std::size_t, std::size_t) {
+    return !interrupted().stop_requested();
+  }));
+  if (interrupted().stop_requested()) return interrupted_error();
+  Json findings = Json::array();
+  for (const Finding& finding : report.findings) {
+    findings.push_back({{"row", finding.row}, {"kind", finding.kind}, {"message", finding.message}});
+    if (!o.json) print_line("row " + std::to_string(finding.row) + ": " + finding.kind + ": " + finding.message);
+  }
+  if (o.json) print_json({{"rows", report.rows}, {"usable", report.usable}, {"findings", findings}});
+  else print_line(grouped(static_cast<std::int64_t>(report.usable)) + " of " + grouped(static_cast<std::int64_t>(report.rows)) + " rows are usable.");
+  return {};
+}
+
+}  // namespace
+
+Action add_data(CLI::App& app) {
+  const auto o = std::make_shared<Options>();
+  app.require_subcommand(1);
+  CLI::App* sub = app.add_subcommand("check", "Check every row before training: pictures, marks, answers, lengths, duplicates");
+  sub->add_option("DATASET", o->dataset, "A JSONL or JSON file")->required();
+  sub->add_option("--model", o->model, "The checkpoint whose tokenizer and processor count")->required();
+  sub->add_option("--max-length", o->max_length, "Tokens a row may have; 0: no limit")->capture_default_str();
+  sub->add_option("--loss-on", o->loss_on, "completion, assistant or all")->check(CLI::IsMember({"completion", "assistant", "all"}))->capture_default_str();
+  sub->add_flag("--json", o->json, "One JSON document on stdout");
+  return [o] { return check(*o); };
+}
+
+}  // namespace luthier::cli

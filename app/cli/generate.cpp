@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <cstdio>
+#include <memory>
+
+#include "app/cli/verbs.h"
+#include "engine/adapters/adapter.h"
+#include "engine/generate/generate.h"
+
+namespace luthier::cli {
+
+namespace {
+
+struct Options {
+  std::string model, input, image, prompt, device = "auto", dtype = "auto";
+  std::vector<std::string> adapters;
+  GenerationOptions generation;
+  bool json = false;
+};
+
+Result<Conversation> read_question(const Options& o) {
+  if (!o.input.empty()) {
+    if (!o.image.empty() || !o.prompt.empty()) return input_error("--input stands beside --image or --prompt.", "generate", "Give one or the other.");
+    return read_conversation_file(o.input);
+  }
+  if (o.prompt.empty()) return input_error("There is no question.", "generate", "Give --input FILE.json, or --prompt TEXT with --image PICTURE.");
+  Message message{"user", {}};
+  if (!o.image.empty()) message.content.push_back({ContentPart::Kind::Image, "", o.image});
+  message.content.push_back({ContentPart::Kind::Text, o.prompt, {}});
+  return Conversation{{message}, {}, {}};
+}
+
+Json answer_json(const Generated& answer, const Json& adapter) {
+  Json ids = Json::array(), logprobs = Json::array();
+  for (const AnswerToken& token : answer.tokens) {
+    ids.push_back(token.id);
+    logprobs.push_back(token.logprob);
+  }
+  return {{"adapter", adapter}, {"text", answer.text}, {"token_ids", ids}, {"logprobs", logprobs}, {"seconds", answer.seconds}, {"finish", answer.finish}};
+}
+
+Status run(const Options& o) {
+  LoadOptions load;
+  load.device = o.device;
+  load.dtype = o.dtype;
+  LUTHIER_TRY(LoadedModel loaded, load_model(o.model, load));
+  LUTHIER_TRY(const Conversation conversation, read_question(o));
+  const std::string where = o.input.empty() ? "--prompt" : o.input;
+  LUTHIER_TRY(const Example prompt, loaded.processor->encode_prompt(conversation, where));
+  std::vector<std::shared_ptr<Adapter>> adapters;
+  for (const std::string& folder : o.adapters) {
+    LUTHIER_TRY(auto adapter, load_adapter(loaded, folder));
+    adapters.push_back(std::move(adapter));
+  }
+  Json results = Json::array();
+  const std::size_t columns = adapters.empty() ? 1 : adapters.size();
+  for (std::size_t column = 0; column < columns; ++column) {
+    if (!adapters.empty()) adapters[column]->activate();
+    std::size_t shown = 0;
+    const bool stream = !o.json && columns == 1;
+    LUTHIER_TRY(const auto answers, generate(loaded, {prompt}, o.generation, [&](std::size_t, const Generated& so_far) {
+      // A character may still be growing: only text that the next token cannot change goes out.
+      if (stream && !so_far.text.ends_with("\xEF\xBF\xBD") && so_far.text.size() > shown) {
+        std::fwrite(so_far.text.data() + shown, 1, so_far.text.size() - shown, stdout);
+        std::fflush(stdout);
+        shown = so_far.text.size();
+      }
+      return !interrupted().stop_requested();
+    }));
+    if (interrupted().stop_requested()) return interrupted_error();
+    if (!adapters.empty()) adapters[column]->deactivate();
+    const Generated& answer = answers.front();
+    if (stream) print_line(answer.text.substr(std::min(shown, answer.text.size())));
+    else if (!o.json) print_line(o.adapters[column] + ": " + answer.text);
+    results.push_back(answer_json(answer, adapters.empty() ? Json(nullptr) : Json(o.adapters[column])));
+  }
+  if (o.json) print_json({{"prompt_tokens", prompt.input_ids.size()}, {"results", results}});
+  return {};
+}
+
+}  // namespace
+
+Action add_generate(CLI::App& app) {
+  const auto o = std::make_shared<Options>();
+  o->generation.alternatives = 0;
+  app.add_option("MODEL", o->model, "A checkpoint folder")->required();
+  app.add_option("--input", o->input, "A JSON file with messages");
+  app.add_option("--image", o->image, "A picture, with --prompt");
+  app.add_option("--prompt", o->prompt, "A question");
+  app.add_option("--adapter", o->adapters, "A PEFT folder (may stand several times: one answer each)")->allow_extra_args(false);
+  app.add_option("--max-new-tokens", o->generation.max_new_tokens, "Tokens at most")->capture_default_str();
+  app.add_option("--temperature", o->generation.temperature, "0: greedy")->capture_default_str();
+  app.add_option("--top-p", o->generation.top_p, "Share of the probability that is drawn from")->capture_default_str();
+  app.add_option("--seed", o->generation.seed, "Of the draws")->capture_default_str();
+  app.add_flag("--ignore-eos", o->generation.ignore_eos, "Go on past the end token");
+  app.add_option("--device", o->device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+  app.add_option("--dtype", o->dtype, "auto, float32 or bfloat16")->capture_default_str();
+  app.add_flag("--json", o->json, "One JSON document on stdout");
+  return [o] { return run(*o); };
+}
+
+}  // namespace luthier::cli

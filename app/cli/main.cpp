@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// luthier-cli: the engine without Qt.
+#include "app/cli/verbs.h"
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+
+#include "engine/base/log.h"
+#include "engine/train/memory.h"
+
+namespace luthier::cli {
+
+namespace {
+
+std::stop_source stop_source;
+
+/// The first Ctrl+C asks, the second one ends at once (a run resumes from its newest checkpoint).
+void on_interrupt(int signal) {
+  if (stop_source.stop_requested()) std::_Exit(130);
+  stop_source.request_stop();
+  std::signal(signal, on_interrupt);
+}
+
+}  // namespace
+
+std::stop_token interrupted() { return stop_source.get_token(); }
+
+void print_line(const std::string& line) {
+  std::fwrite(line.data(), 1, line.size(), stdout);
+  std::fputc('\n', stdout);
+}
+
+void print_json(const Json& document) { print_line(document.dump(2, ' ', false, Json::error_handler_t::replace)); }
+
+std::string grouped(std::int64_t number) {
+  std::string text = std::to_string(number);
+  for (auto place = static_cast<std::ptrdiff_t>(text.size()) - 3; place > (number < 0 ? 1 : 0); place -= 3) text.insert(static_cast<std::size_t>(place), ",");
+  return text;
+}
+
+std::string bytes_text(std::int64_t bytes) {
+  static constexpr const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1024 && unit + 1 < std::size(units)) value /= 1024, ++unit;
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+  return text;
+}
+
+namespace {
+
+int run(int argc, char** argv) {
+  CLI::App app{"Luthier: tune vision-language models, exactly and without Python."};
+  app.name("luthier-cli");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("luthier ") + LUTHIER_VERSION);
+  std::map<CLI::App*, Action> actions;
+  const auto verb = [&](const char* name, const char* help, Action (*add)(CLI::App&)) {
+    CLI::App* sub = app.add_subcommand(name, help);
+    actions[sub] = add(*sub);
+  };
+  verb("info", "Architecture, module tree, parameters per part, dtype and files of a checkpoint", add_info);
+  verb("tokenize", "Token ids and pieces of a text", add_tokenize);
+  verb("forward", "Logits, loss and gradients of one conversation, into a safetensors file", add_forward);
+  verb("generate", "Answer an image-instruction input, with the base or with adapters", add_generate);
+//PENDING   verb("train", "Train by a recipe", add_train);
+//PENDING   verb("plan", "Forecast the memory that a recipe takes, part by part", add_plan);
+//PENDING   verb("compare", "Answer samples with several adapters side by side", add_compare);
+  verb("data", "Look at datasets", add_data);
+  verb("merge", "Merge an adapter into its base", add_merge);
+//PENDING   verb("demo", "Tune the teaching model on its tasks and compare the adapters", add_demo);
+//PENDING   verb("teach", "Make the teaching model's data, and its checkpoint from a finished run", add_teach);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& problem) {
+    if (problem.get_exit_code() == 0) return app.exit(problem);
+    std::fprintf(stderr, "luthier-cli: %s\nRun luthier-cli --help for the verbs and luthier-cli VERB --help for their options.\n", problem.what());
+    return 2;
+  }
+  const Status status = actions.at(app.get_subcommands().front())();
+  if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
+    std::fprintf(stderr, "luthier-cli: the output could not be written.\n");
+    return 3;
+  }
+  if (status) return 0;
+  std::fprintf(stderr, "luthier-cli: %s\n", status.error().sentence().c_str());
+  return status.error().exit_status();
+}
+
+}  // namespace
+}  // namespace luthier::cli
+
+int main(int argc, char** argv) {
+  std::signal(SIGINT, luthier::cli::on_interrupt);
+  std::signal(SIGTERM, luthier::cli::on_interrupt);
+  luthier::install_counting_allocator();
+  try {
+    return luthier::cli::run(argc, argv);
+  } catch (const std::exception& problem) {
+    std::fprintf(stderr, "luthier-cli: %s\n", problem.what());
+    return 3;
+  }
+}

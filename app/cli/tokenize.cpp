@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <iostream>
+#include <iterator>
+#include <memory>
+
+#include "app/cli/verbs.h"
+#include "engine/text/tokenizer.h"
+
+namespace luthier::cli {
+
+Action add_tokenize(CLI::App& app) {
+  struct Options {
+    std::string model, text, dash;
+  };
+  const auto o = std::make_shared<Options>();
+  app.add_option("MODEL", o->model, "A checkpoint folder")->required();
+  auto* text = app.add_option("--text", o->text, "The text; special tokens are added as the tokenizer does by itself");
+  app.add_option("INPUT", o->dash, "- reads the text from stdin")->check(CLI::IsMember({"-"}));
+  app.add_flag("--json", "Accepted everywhere; the output is always one JSON document");
+  return [o, text]() -> Status {
+    LUTHIER_TRY(const auto tokenizer, Tokenizer::load(o->model));
+    std::string input = o->text;
+    if (text->count() == 0) {
+      if (o->dash != "-") return input_error("There is no text.", "tokenize", "Give --text TEXT, or - to read it from stdin.");
+      input.assign(std::istreambuf_iterator<char>(std::cin), {});
+    }
+    LUTHIER_TRY(const Encoding encoding, tokenizer->encode(input, /*add_special_tokens=*/true));
+    print_json({{"ids", encoding.ids}, {"pieces", encoding.pieces}});
+    return {};
+  };
+}
+
+}  // namespace luthier::cli

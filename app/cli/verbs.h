@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The command line's verbs, one file each. A verb adds its options to its CLI11 subcommand and returns what to run; the exit status is the
+// contract: 0 done, 2 the input is at fault, 3 the machine is, 130 interrupted.
+#pragma once
+
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "engine/base/result.h"
+#include "engine/io/json.h"
+
+namespace luthier::cli {
+
+/// What a verb does once its options are parsed.
+using Action = std::function<Status()>;
+
+Action add_info(CLI::App& app);
+Action add_tokenize(CLI::App& app);
+Action add_forward(CLI::App& app);
+Action add_generate(CLI::App& app);
+Action add_train(CLI::App& app);
+Action add_plan(CLI::App& app);
+Action add_compare(CLI::App& app);
+Action add_data(CLI::App& app);
+Action add_merge(CLI::App& app);
+Action add_demo(CLI::App& app);
+Action add_teach(CLI::App& app);
+
+/// Set by Ctrl+C; verbs that take long look at it.
+std::stop_token interrupted();
+/// One JSON document and a newline on stdout. Invalid UTF-8 is replaced.
+void print_json(const Json& document);
+/// One line on stdout.
+void print_line(const std::string& line);
+/// "12,345,678".
+std::string grouped(std::int64_t number);
+/// "1.2 GiB".
+std::string bytes_text(std::int64_t bytes);
+
+}  // namespace luthier::cli
