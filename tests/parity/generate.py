@@ -54,9 +54,10 @@ def greedy_case(name, conversation, kinds=()):
             model = checkpoint.model() if folder is None else adapters.attach(checkpoint.model(), folder)
             check(result, answer, greedy(model, inputs, 24, stop_tokens(checkpoint)), f"{folder.name}: " if folder else "")
             result.expect((answer["adapter"] is None) == (folder is None), f"adapter says {answer['adapter']!r}")
-            text = (checkpoint.slow_tokenizer or checkpoint.processor.tokenizer).decode(answer["token_ids"], skip_special_tokens=True)
-            if checkpoint.slow_tokenizer is None:
-                result.same("text", answer["text"].strip(), text.strip())
+            # the model has more rows than the tokenizer has pieces, so some answers hold ids that no text belongs to
+            if checkpoint.slow_tokenizer is None and max(answer["token_ids"]) < len(checkpoint.processor.tokenizer):
+                result.same("text", answer["text"].strip(),
+                            checkpoint.processor.tokenizer.decode(answer["token_ids"], skip_special_tokens=True).strip())
     return case
 
 

@@ -62,8 +62,9 @@ class Case:
         self.problems.append(f"{what}: {detail}")
         return False
 
-    def close(self, what, got, wanted, tolerance, kind=None):
-        """Tensors, the largest difference held against the largest value wanted."""
+    def close(self, what, got, wanted, tolerance, kind=None, floor=0.0):
+        """Tensors, the largest difference held against the largest value wanted, or against `floor` where that is more (for values that are
+        zero but for rounding)."""
         if not isinstance(got, torch.Tensor):
             self.problems.append(f"{what}: missing")
             return False
@@ -73,7 +74,7 @@ class Case:
         if wanted.numel() == 0:
             return True
         got, wanted = got.double(), wanted.double()
-        scale = wanted.abs().max().item()
+        scale = max(wanted.abs().max().item(), floor)
         error = (got - wanted).abs().max().item() / (scale if scale > 0 else 1.0)
         self.worst[kind or what] = max(self.worst.get(kind or what, 0.0), error)
         if not error <= tolerance:
