@@ -132,11 +132,6 @@ void Workspace::ask_forecast() {
 Status Workspace::set_field(const std::string& key, const std::string& value) {
   Recipe changed = recipe_;
   LUTHIER_CHECK(luthier::set_field(changed, key, value));
-  if (key == "strategy" && changed.strategy != recipe_.strategy) {
-    // The rate's default depends on the strategy: it follows while nobody chose another.
-    if (recipe_.training.learning_rate == default_recipe(recipe_.strategy).training.learning_rate)
-      changed.training.learning_rate = default_recipe(changed.strategy).training.learning_rate;
-  }
   if (recipe_to_yaml(changed) == recipe_to_yaml(recipe_)) return {};
   recipe_ = changed;
   emit recipe_changed();
@@ -206,6 +201,12 @@ void Workspace::set_strength(const std::string& name, double strength) {
   for (AttachedAdapter& adapter : adapters_)
     if (adapter.name == name) adapter.strength = strength;
   session().set_adapter_strength(name, strength);
+}
+
+std::vector<std::string> Workspace::columns_to_ask() const {
+  std::vector<std::string> names;
+  for (const AttachedAdapter& adapter : adapters_) names.push_back(adapter.name);
+  return names;
 }
 
 void Workspace::launch() {

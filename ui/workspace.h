@@ -68,6 +68,8 @@ class Workspace : public QObject {
   // Adapters on the resident base.
   const std::vector<AttachedAdapter>& adapters() const { return adapters_; }
   void attach_adapter(const QString& folder);
+  /// The names a question goes to beside the base: the adapter in training, or else those attached.
+  std::vector<std::string> columns_to_ask() const;
   void set_strength(const std::string& name, double strength);
 
   // Forecast and run.

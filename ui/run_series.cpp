@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Arithmetic of the curves.
+#include "ui/run_series.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace luthier {
+
+void follow_live(const LiveRun& run, RunSeries& series) {
+  if (series.lines.size() > run.lines.size()) series.lines.clear();
+  series.lines.insert(series.lines.end(), run.lines.begin() + static_cast<std::ptrdiff_t>(series.lines.size()), run.lines.end());
+  series.evaluations = {run.evaluations.begin(), run.evaluations.end()};
+  series.name = QString::fromStdString(run.started.folder.filename().string());
+  series.steps_per_epoch = run.started.steps_per_epoch;
+  series.forecast_total = run.started.forecast.parts.total();
+}
+
+Points thinned(const QVector<double>& x, const QVector<double>& y, int most) {
+  Points points;
+  const qsizetype count = std::min(x.size(), y.size());
+  const qsizetype buckets = std::max(1, most / 2);
+  const auto add = [&](qsizetype i) {
+    points.x << x[i];
+    points.y << y[i];
+  };
+  if (count <= most) {
+    for (qsizetype i = 0; i < count; ++i)
+      if (std::isfinite(y[i])) add(i);
+    return points;
+  }
+  for (qsizetype b = 0; b < buckets; ++b) {
+    const qsizetype begin = b * count / buckets, end = (b + 1) * count / buckets;
+    qsizetype low = -1, high = -1;
+    for (qsizetype i = begin; i < end; ++i) {
+      if (!std::isfinite(y[i])) continue;
+      if (low < 0 || y[i] < y[low]) low = i;
+      if (high < 0 || y[i] > y[high]) high = i;
+    }
+    if (low < 0) continue;
+    add(std::min(low, high));
+    if (low != high) add(std::max(low, high));
+  }
+  return points;
+}
+
+QVector<double> smoothed(const QVector<double>& y, double weight) {
+  QVector<double> result = y;
+  double mean = 0, share = 0;
+  for (double& value : result) {
+    if (!std::isfinite(value)) continue;
+    mean = weight * mean + (1 - weight) * value;
+    share = weight * share + (1 - weight);
+    value = share > 0 ? mean / share : value;
+  }
+  return result;
+}
+
+double percentile(QVector<double> values, double share) {
+  values.erase(std::remove_if(values.begin(), values.end(), [](double v) { return !std::isfinite(v); }), values.end());
+  if (values.isEmpty()) return 0;
+  const auto at = static_cast<qsizetype>(std::floor(share * static_cast<double>(values.size() - 1)));
+  std::nth_element(values.begin(), values.begin() + at, values.end());
+  return values[at];
+}
+
+}  // namespace luthier

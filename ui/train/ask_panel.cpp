@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Questions and their streaming answers, newest first.
+#include "ui/train/ask_panel.h"
+
+#include <QFileDialog>
+#include <QHBoxLayout>
+#include <QLineEdit>
+#include <QPushButton>
+#include <QTextBrowser>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+#include "ui/format.h"
+#include "ui/language.h"
+#include "ui/pictures.h"
+#include "ui/theme.h"
+
+namespace luthier {
+
+namespace {
+constexpr std::size_t kMostKept = 20;
+constexpr int kPictureEdge = 64;
+}  // namespace
+
+AskPanel::AskPanel(Workspace& workspace, QWidget* parent) : QWidget(parent), workspace_(workspace) {
+  auto* layout = new QVBoxLayout(this);
+  layout->setContentsMargins(0, 4, 0, 0);
+  layout->setSpacing(6);
+  auto* row = new QHBoxLayout;
+  row->setSpacing(6);
+  picture_ = new QToolButton(this);
+  picture_->setObjectName(QStringLiteral("askPicture"));
+  picture_->setFixedSize(44, 44);
+  picture_->setIconSize({38, 38});
+  row->addWidget(picture_);
+  question_ = new QLineEdit(this);
+  question_->setObjectName(QStringLiteral("askQuestion"));
+  question_->setMinimumHeight(30);
+  row->addWidget(question_, 1);
+  row_ = new QPushButton(this);
+  row_->setObjectName(QStringLiteral("askTakeRow"));
+  row->addWidget(row_);
+  ask_ = new QPushButton(this);
+  ask_->setObjectName(QStringLiteral("askButton"));
+  row->addWidget(ask_);
+  layout->addLayout(row);
+  answers_ = new QTextBrowser(this);
+  answers_->setObjectName(QStringLiteral("askAnswers"));
+  answers_->setFrameShape(QFrame::NoFrame);
+  answers_->setOpenLinks(false);
+  layout->addWidget(answers_, 1);
+
+  connect(picture_, &QToolButton::clicked, this, &AskPanel::choose_picture);
+  connect(row_, &QPushButton::clicked, this, &AskPanel::take_row);
+  connect(ask_, &QPushButton::clicked, this, &AskPanel::ask);
+  connect(question_, &QLineEdit::returnPressed, this, &AskPanel::ask);
+  connect(question_, &QLineEdit::textChanged, this, &AskPanel::refresh);
+  SessionBridge& bridge = workspace_.bridge();
+  connect(&bridge, &SessionBridge::state_changed, this, &AskPanel::refresh);
+  connect(&workspace_, &Workspace::recipe_changed, this, &AskPanel::refresh);
+  connect(&bridge, &SessionBridge::answer_updated, this, &AskPanel::update_answer);
+  connect(&bridge, &SessionBridge::request_done, this, [this](const RequestDone& event) {
+    const auto found = asked_.find(event.request);
+    if (found == asked_.end()) return;
+    found->second.done = true;
+    if (event.error) found->second.error = QString::fromStdString(event.error->sentence());
+    render();
+  });
+  connect(&bridge, &SessionBridge::rows_previewed, this, [this](const RowsPreviewed& event) {
+    if (event.request != preview_ || event.rows.empty()) return;
+    next_row_ = event.total_rows > 0 ? (next_row_ + 1) % event.total_rows : 0;
+    for (const Message& message : event.rows.front().conversation.messages) {
+      if (message.role != "user") continue;
+      QString text;
+      for (const ContentPart& part : message.content) {
+        if (part.kind == ContentPart::Kind::Image) picture_path_ = path_text(part.image);
+        else text += QString::fromStdString(part.text);
+      }
+      question_->setText(text.trimmed());
+      break;
+    }
+    show_picture();
+  });
+  connect(&Theme::instance(), &Theme::changed, this, [this] {
+    show_picture();
+    render();
+  });
+  on_language(this, [this] {
+    picture_->setToolTip(tr("Choose a picture"));
+    picture_->setAccessibleName(tr("Choose a picture"));
+    question_->setPlaceholderText(tr("Ask about the picture…"));
+    question_->setAccessibleName(tr("Question"));
+    row_->setText(tr("Take a row"));
+    row_->setToolTip(tr("Picture and question of the next evaluation row (of the training data where there is none)"));
+    ask_->setText(tr("As&k now"));
+    ask_->setToolTip(tr("Answered by the base and by the adapter as it stands now; training waits one moment and goes on"));
+    answers_->setPlaceholderText(tr("Ask while it trains or is paused: base and adapter answer here."));
+    render();
+  });
+  show_picture();
+  refresh();
+}
+
+void AskPanel::refresh() {
+  ask_->setEnabled(can_answer(workspace_.state()) && !question_->text().trimmed().isEmpty());
+  row_->setEnabled(!workspace_.recipe().dataset.empty() && !workspace_.recipe().model.empty());
+}
+
+void AskPanel::choose_picture() {
+  const QString file = QFileDialog::getOpenFileName(this, tr("Choose a picture"), {}, tr("Pictures (*.png *.jpg *.jpeg *.webp)"));
+  if (file.isEmpty()) return;
+  picture_path_ = file;
+  show_picture();
+}
+
+void AskPanel::show_picture() {
+  if (picture_path_.isEmpty()) {
+    picture_->setIcon(themed_icon(QStringLiteral("plus")));
+    return;
+  }
+  load_picture(picture_path_, kPictureEdge, this, [this](const QImage& image, const QString&) {
+    picture_->setIcon(image.isNull() ? themed_icon(QStringLiteral("warning"), colours().warning) : QIcon(QPixmap::fromImage(image)));
+  });
+}
+
+void AskPanel::take_row() {
+  Recipe recipe = workspace_.recipe();
+  if (!recipe.eval_dataset.empty()) recipe.dataset = recipe.eval_dataset;
+  preview_ = workspace_.session().preview_rows(recipe, next_row_, 1);
+}
+
+void AskPanel::ask() {
+  if (!ask_->isEnabled()) return;
+  Message message{"user", {}};
+  if (!picture_path_.isEmpty()) message.content.push_back({ContentPart::Kind::Image, {}, to_path(picture_path_)});
+  message.content.push_back({ContentPart::Kind::Text, question_->text().trimmed().toStdString(), {}});
+  Asked asked;
+  asked.question = question_->text().trimmed();
+  AnswerRequest request;
+  request.samples.push_back({Conversation{{message}, {}, {}}, "the question"});
+  request.columns.push_back(std::nullopt);
+  for (const std::string& name : workspace_.columns_to_ask()) request.columns.push_back(name);
+  asked.columns = request.columns;
+  const auto& run = workspace_.run();
+  if (run && !run->ended && !run->lines.empty()) asked.step = tr("at step %1").arg(run->lines.back().step);
+  const RequestId id = workspace_.session().answer(std::move(request));
+  asked_[id] = std::move(asked);
+  while (asked_.size() > kMostKept) asked_.erase(asked_.begin());
+  render();
+}
+
+void AskPanel::update_answer(const AnswerUpdate& event) {
+  const auto found = asked_.find(event.request);
+  if (found == asked_.end()) return;
+  found->second.answers[event.column] = QString::fromStdString(event.text);
+  render();
+}
+
+void AskPanel::render() {
+  QString html;
+  const QString muted = colours().muted.name();
+  for (auto it = asked_.rbegin(); it != asked_.rend(); ++it) {
+    const Asked& asked = it->second;
+    html += QStringLiteral("<p style='margin:0 0 2px 0'><b>%1</b> <span style='color:%2'>%3</span></p><table cellspacing=0 cellpadding=2>")
+                .arg(asked.question.toHtmlEscaped(), muted, asked.step);
+    for (std::size_t i = 0; i < asked.columns.size(); ++i) {
+      const auto answer = asked.answers.find(i);
+      const QString name = asked.columns[i] ? QString::fromStdString(*asked.columns[i]) : tr("base");
+      const QString text = answer != asked.answers.end() ? answer->second.toHtmlEscaped() : asked.done ? QStringLiteral("–") : QStringLiteral("…");
+      html += QStringLiteral("<tr><td style='color:%1; padding-right:12px'>%2</td><td>%3</td></tr>").arg(muted, name.toHtmlEscaped(), text);
+    }
+    html += QStringLiteral("</table>");
+    if (!asked.error.isEmpty()) html += QStringLiteral("<p style='color:%1'>%2</p>").arg(colours().error.name(), asked.error.toHtmlEscaped());
+  }
+  answers_->setHtml(html);
+}
+
+}  // namespace luthier

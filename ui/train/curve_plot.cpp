@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Drawing with QCustomPlot; graphs are reused between updates, and only the cursor's layer is painted while hovering.
+#include "ui/train/curve_plot.h"
+
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QPainter>
+#include <QVBoxLayout>
+#include <algorithm>
+#include <cmath>
+
+#include "ui/format.h"
+#include "ui/theme.h"
+
+namespace luthier {
+
+namespace {
+const QString kCursorLayer = QStringLiteral("cursor");
+
+/// The index of the x nearest to `at`, or −1.
+qsizetype nearest(const QVector<double>& x, double at) {
+  if (x.isEmpty()) return -1;
+  const auto after = std::lower_bound(x.begin(), x.end(), at);
+  if (after == x.begin()) return 0;
+  const qsizetype i = after - x.begin();
+  if (after == x.end()) return i - 1;
+  return at - x[i - 1] < x[i] - at ? i - 1 : i;
+}
+}  // namespace
+
+CurvePlot::CurvePlot(const QString& name, QWidget* parent) : QWidget(parent) {
+  setObjectName(name);
+  auto* layout = new QVBoxLayout(this);
+  layout->setContentsMargins(10, 6, 8, 4);
+  layout->setSpacing(2);
+  head_ = new QHBoxLayout;
+  head_->setSpacing(8);
+  title_ = new QLabel(this);
+  title_->setFont(scaled_font(1.0, true));
+  head_->addWidget(title_);
+  head_->addStretch(1);
+  layout->addLayout(head_);
+  legend_ = new Legend(this);
+  layout->addWidget(legend_);
+  plot_ = new QCustomPlot(this);
+  plot_->setMinimumHeight(40);
+  plot_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Expanding);
+  plot_->setFocusPolicy(Qt::ClickFocus);
+  layout->addWidget(plot_, 1);
+  plot_->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
+  plot_->axisRect()->setRangeDrag(Qt::Horizontal);
+  plot_->axisRect()->setRangeZoom(Qt::Horizontal);
+  plot_->axisRect()->setupFullAxesBox(false);
+  plot_->setNoAntialiasingOnDrag(true);
+  plot_->addLayer(kCursorLayer, plot_->layer(QStringLiteral("main")), QCustomPlot::limAbove);
+  plot_->layer(kCursorLayer)->setMode(QCPLayer::lmBuffered);
+  cursor_ = new QCPItemStraightLine(plot_);
+  cursor_->setLayer(kCursorLayer);
+  cursor_->setVisible(false);
+  plot_->setMouseTracking(true);
+  plot_->installEventFilter(this);
+  connect(plot_, &QCustomPlot::mouseMove, this, [this](QMouseEvent* event) { emit hovered(true, plot_->xAxis->pixelToCoord(event->pos().x())); });
+  connect(plot_, &QCustomPlot::mouseDoubleClick, this, [this] { emit fit_asked(); });
+  connect(plot_->xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this, [this](const QCPRange& range) {
+    if (!setting_range_) emit x_range_changed(range);
+  });
+  connect(&Theme::instance(), &Theme::changed, this, &CurvePlot::restyle);
+  restyle();
+}
+
+void CurvePlot::set_title(const QString& title) {
+  title_->setText(title);
+  plot_->setAccessibleName(title);
+}
+
+void CurvePlot::set_scale(bool from_zero) { from_zero_ = from_zero; }
+
+void CurvePlot::set_log(bool log) {
+  log_ = log;
+  plot_->yAxis->setScaleType(log ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
+  if (log) plot_->yAxis->setTicker(QSharedPointer<QCPAxisTickerLog>::create());
+  else plot_->yAxis->setTicker(QSharedPointer<QCPAxisTicker>::create());
+  restyle();
+}
+
+void CurvePlot::set_curves(std::vector<Curve> curves) {
+  curves_ = std::move(curves);
+  sync_graphs();
+  refresh_legend();
+}
+
+void CurvePlot::sync_graphs() {
+  while (plot_->graphCount() > static_cast<int>(curves_.size())) plot_->removeGraph(plot_->graphCount() - 1);
+  while (plot_->graphCount() < static_cast<int>(curves_.size())) plot_->addGraph();
+  for (std::size_t i = 0; i < curves_.size(); ++i) {
+    const Curve& curve = curves_[i];
+    QCPGraph* graph = plot_->graph(static_cast<int>(i));
+    graph->setData(curve.x, curve.y, true);
+    const bool block = curve.mark == LegendEntry::Mark::Block;
+    QColor ink = curve.colour;
+    if (curve.mark == LegendEntry::Mark::Faded) ink.setAlphaF(0.32f);
+    QPen pen(ink, block ? 1 : curve.width);
+    if (curve.mark == LegendEntry::Mark::Dashed) pen.setDashPattern({4, 3});
+    graph->setPen(pen);
+    graph->setAntialiased(!block);
+    if (block) ink.setAlphaF(0.72f);
+    graph->setBrush(block ? QBrush(ink) : QBrush(Qt::NoBrush));
+    graph->setChannelFillGraph(block && i > 0 && curves_[i - 1].mark == LegendEntry::Mark::Block ? plot_->graph(static_cast<int>(i) - 1) : nullptr);
+    const bool dots = curve.mark == LegendEntry::Mark::Dot;
+    graph->setScatterStyle(dots || curve.x.size() == 1 ? QCPScatterStyle(QCPScatterStyle::ssDisc, 6) : QCPScatterStyle());
+  }
+}
+
+void CurvePlot::set_x_range(const QCPRange& range) {
+  setting_range_ = true;
+  plot_->xAxis->setRange(range);
+  setting_range_ = false;
+  fit_y();
+}
+
+bool CurvePlot::has_data() const {
+  return std::any_of(curves_.begin(), curves_.end(), [](const Curve& curve) { return !curve.x.isEmpty(); });
+}
+
+QCPRange CurvePlot::data_range() const {
+  QCPRange range(0, 1);
+  bool any = false;
+  for (const Curve& curve : curves_) {
+    if (curve.x.isEmpty()) continue;
+    range.lower = any ? std::min(range.lower, curve.x.first()) : curve.x.first();
+    range.upper = any ? std::max(range.upper, curve.x.last()) : curve.x.last();
+    any = true;
+  }
+  if (range.size() <= 0) range.upper = range.lower + 1;
+  return range;
+}
+
+void CurvePlot::fit_y() {
+  const QCPRange view = plot_->xAxis->range();
+  double low = 0, high = 0;
+  bool any = false;
+  for (const Curve& curve : curves_) {
+    for (qsizetype i = 0; i < curve.x.size(); ++i) {
+      const double y = curve.y[i];
+      if (curve.x[i] < view.lower || curve.x[i] > view.upper || (log_ && y <= 0)) continue;
+      low = any ? std::min(low, y) : y;
+      high = any ? std::max(high, y) : y;
+      any = true;
+    }
+  }
+  if (!any) {
+    plot_->yAxis->setRange(log_ ? 0.1 : 0, 1);
+    return;
+  }
+  if (ceiling_ > 0 && ceiling_ > low) high = std::min(high, ceiling_);
+  if (log_) {
+    plot_->yAxis->setRange(low / 1.25, std::max(high * 1.25, low * 1.5));
+    return;
+  }
+  if (from_zero_) low = std::min(low, 0.0);
+  const double pad = high > low ? (high - low) * 0.07 : std::max(std::abs(high) * 0.1, 1e-12);
+  plot_->yAxis->setRange(from_zero_ && low == 0 ? 0 : low - pad, high + pad);
+}
+
+void CurvePlot::set_cursor(bool on, double x) {
+  cursor_on_ = on && !curves_.empty();
+  cursor_x_ = x;
+  cursor_->setVisible(cursor_on_);
+  cursor_->point1->setCoords(x, 0);
+  cursor_->point2->setCoords(x, 1);
+  cursor_->point1->setTypeX(QCPItemPosition::ptPlotCoords);
+  cursor_->point2->setTypeX(QCPItemPosition::ptPlotCoords);
+  cursor_->point1->setTypeY(QCPItemPosition::ptAxisRectRatio);
+  cursor_->point2->setTypeY(QCPItemPosition::ptAxisRectRatio);
+  plot_->layer(kCursorLayer)->replot();
+  refresh_legend();
+}
+
+void CurvePlot::redraw() {
+  fit_y();
+  plot_->replot(QCustomPlot::rpQueuedReplot);
+}
+
+void CurvePlot::refresh_legend() {
+  std::vector<LegendEntry> entries;
+  for (const Curve& curve : curves_) {
+    if (!curve.in_legend) continue;
+    const qsizetype i = cursor_on_ ? nearest(curve.x, cursor_x_) : curve.x.size() - 1;
+    const QVector<double>& values = curve.values.isEmpty() ? curve.y : curve.values;
+    entries.push_back({curve.mark, curve.colour, curve.name, i >= 0 && i < values.size() ? number_text(values[i], curve.digits) : QString()});
+  }
+  legend_->set_entries(std::move(entries));
+}
+
+void CurvePlot::restyle() {
+  const Colours& c = colours();
+  plot_->setBackground(QBrush(c.card));
+  for (QCPAxis* axis : {plot_->xAxis, plot_->yAxis}) {
+    axis->setBasePen(QPen(c.line, 1));
+    axis->setTickPen(QPen(c.line, 1));
+    axis->setSubTickPen(Qt::NoPen);
+    axis->setTickLabelColor(c.muted);
+    axis->setTickLabelFont(scaled_font(0.78));
+    axis->setTickLengthIn(0);
+    axis->setTickLengthOut(3);
+    QColor faint = c.line;
+    faint.setAlphaF(0.6f);
+    axis->grid()->setPen(QPen(faint, 1));
+    axis->grid()->setZeroLinePen(Qt::NoPen);
+    axis->setNumberPrecision(4);
+    axis->ticker()->setTickCount(axis == plot_->xAxis ? 6 : 4);
+  }
+  plot_->xAxis->grid()->setVisible(false);
+  QPen line(c.muted, 1);
+  line.setDashPattern({3, 3});
+  cursor_->setPen(line);
+  plot_->replot(QCustomPlot::rpQueuedReplot);
+  update();
+}
+
+bool CurvePlot::eventFilter(QObject* watched, QEvent* event) {
+  if (watched == plot_ && event->type() == QEvent::Leave) emit hovered(false, 0);
+  return QWidget::eventFilter(watched, event);
+}
+
+void CurvePlot::paintEvent(QPaintEvent*) {
+  QPainter p(this);
+  p.setRenderHint(QPainter::Antialiasing);
+  p.setPen(QPen(colours().line, 1));
+  p.setBrush(colours().card);
+  p.drawRoundedRect(QRectF(rect()).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8);
+}
+
+void CurveGroup::add(CurvePlot* plot) {
+  plots_.push_back(plot);
+  connect(plot, &CurvePlot::x_range_changed, this, [this](const QCPRange& range) {
+    follows_ = false;
+    set_range(range);
+  });
+  connect(plot, &CurvePlot::hovered, this, [this](bool on, double x) {
+    for (CurvePlot* each : plots_) each->set_cursor(on, x);
+  });
+  connect(plot, &CurvePlot::fit_asked, this, &CurveGroup::fit);
+}
+
+void CurveGroup::data_changed() {
+  if (follows_) {
+    fit();
+    return;
+  }
+  for (CurvePlot* plot : plots_) plot->redraw();
+}
+
+void CurveGroup::fit() {
+  follows_ = true;
+  QCPRange whole;
+  bool any = false;
+  for (const CurvePlot* plot : plots_) {
+    if (!plot->has_data()) continue;
+    const QCPRange range = plot->data_range();
+    if (any) whole.expand(range);
+    else whole = range;
+    any = true;
+  }
+  if (any) set_range(whole);
+}
+
+void CurveGroup::set_range(const QCPRange& range) {
+  for (CurvePlot* plot : plots_) {
+    plot->set_x_range(range);
+    plot->plot()->replot(QCustomPlot::rpQueuedReplot);
+  }
+}
+
+}  // namespace luthier

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One kind of editor a field type.
+#include "ui/train/field_editor.h"
+
+#include <QCheckBox>
+#include <QComboBox>
+#include <QFileDialog>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QLineEdit>
+#include <QToolButton>
+#include <QVBoxLayout>
+#include <QWheelEvent>
+
+#include "ui/language.h"
+#include "ui/theme.h"
+#include "ui/train/target_chips.h"
+#include "ui/widgets/card.h"
+
+namespace luthier {
+
+namespace {
+
+using Type = FieldDescription::Type;
+
+/// A combo box that a scrolling hand does not change by accident.
+class QuietCombo : public QComboBox {
+ public:
+  using QComboBox::QComboBox;
+  void wheelEvent(QWheelEvent* event) override { event->ignore(); }
+};
+
+QString object_name(const FieldDescription& field) { return QStringLiteral("field_") + QString::fromStdString(field.key).replace(QLatin1Char('.'), QLatin1Char('_')); }
+
+}  // namespace
+
+FieldEditor::FieldEditor(const FieldDescription& field, QWidget* parent) : QWidget(parent), field_(field) {
+  auto* layout = new QVBoxLayout(this);
+  layout->setContentsMargins(0, 0, 0, 0);
+  layout->setSpacing(2);
+  auto* row = new QHBoxLayout;
+  row->setSpacing(4);
+  layout->addLayout(row);
+  switch (field.type) {
+    case Type::Choice:
+      row->addWidget(make_choice(), 1);
+      break;
+    case Type::Boolean:
+      box_ = new QCheckBox(this);
+      connect(box_, &QCheckBox::clicked, this, [this](bool on) { emit edited(on ? QStringLiteral("true") : QStringLiteral("false"), true); });
+      row->addWidget(box_, 1);
+      break;
+    case Type::Path:
+    case Type::Paths:
+      row->addWidget(make_line(true), 1);
+      break;
+    default:
+      row->addWidget(make_line(false), 1);
+  }
+  if (field.type == Type::Modules && field.key == "adapter.target_modules") {
+    chips_ = new TargetChips(this);
+    connect(chips_, &TargetChips::chosen, this, [this](const QString& value) { emit edited(value, true); });
+    layout->addWidget(chips_);
+  }
+  if (!field.unit.empty()) {
+    unit_ = muted_label(this);
+    unit_->setWordWrap(false);
+    row->addWidget(unit_);
+  }
+  reset_ = new QToolButton(this);
+  reset_->setObjectName(object_name(field) + QStringLiteral("_reset"));
+  reset_->setAutoRaise(true);
+  reset_->setFixedSize(22, 22);
+  reset_->setIconSize({14, 14});
+  reset_->setFocusPolicy(Qt::NoFocus);
+  QSizePolicy keep = reset_->sizePolicy();
+  keep.setRetainSizeWhenHidden(true);
+  reset_->setSizePolicy(keep);
+  set_themed_icon(reset_, QStringLiteral("refresh"));
+  connect(reset_, &QToolButton::clicked, this, &FieldEditor::reset_asked);
+  row->addWidget(reset_);
+  reset_->hide();
+  error_ = text_label(this, true);
+  error_->setObjectName(object_name(field) + QStringLiteral("_error"));
+  error_->setFont(scaled_font(0.85));
+  error_->hide();
+  layout->addWidget(error_);
+  focus_target()->setObjectName(object_name(field));
+  setFocusProxy(focus_target());
+  on_language(this, [this] { retranslate(); });
+}
+
+QWidget* FieldEditor::make_line(bool path) {
+  line_ = new QLineEdit(this);
+  const bool number = field_.type == Type::Integer || field_.type == Type::Number;
+  if (number) line_->setAlignment(Qt::AlignRight);
+  if (field_.nullable || field_.type == Type::NameList || field_.type == Type::Modules || field_.type == Type::Paths)
+    line_->setPlaceholderText(QStringLiteral("–"));
+  connect(line_, &QLineEdit::textEdited, this, [this] { emit edited(value(), false); });
+  connect(line_, &QLineEdit::editingFinished, this, [this] {
+    if (line_->isModified()) {
+      line_->setModified(false);
+      emit edited(value(), true);
+    }
+  });
+  if (!path) return line_;
+  auto* holder = new QWidget(this);
+  auto* row = new QHBoxLayout(holder);
+  row->setContentsMargins(0, 0, 0, 0);
+  row->setSpacing(2);
+  row->addWidget(line_, 1);
+  browse_ = new QToolButton(holder);
+  browse_->setObjectName(object_name(field_) + QStringLiteral("_browse"));
+  browse_->setIconSize({16, 16});
+  set_themed_icon(browse_, field_.type == Type::Paths ? QStringLiteral("file") : QStringLiteral("folder"));
+  connect(browse_, &QToolButton::clicked, this, &FieldEditor::browse);
+  row->addWidget(browse_);
+  return holder;
+}
+
+QWidget* FieldEditor::make_choice() {
+  combo_ = new QuietCombo(this);
+  for (const std::string& choice : field_.choices) combo_->addItem(QString(), QString::fromStdString(choice));
+  combo_->setMinimumContentsLength(6);
+  combo_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+  connect(combo_, &QComboBox::activated, this, [this] { emit edited(value(), true); });
+  return combo_;
+}
+
+QWidget* FieldEditor::focus_target() const {
+  if (combo_) return combo_;
+  if (box_) return box_;
+  return line_;
+}
+
+void FieldEditor::show_value(const QString& value) {
+  if (combo_) {
+    const int index = combo_->findData(value);
+    if (index >= 0) combo_->setCurrentIndex(index);
+  } else if (box_) {
+    box_->setChecked(value == QLatin1String("true"));
+  } else {
+    const QString shown = value == QLatin1String("null") ? QString() : value;
+    if (!(line_->hasFocus() && line_->isModified()) && line_->text() != shown) line_->setText(shown);
+    if (chips_) chips_->show_value(value);
+  }
+}
+
+QString FieldEditor::value() const {
+  if (combo_) return combo_->currentData().toString();
+  if (box_) return box_->isChecked() ? QStringLiteral("true") : QStringLiteral("false");
+  const QString text = line_->text().trimmed();
+  const bool empty_is_null = field_.type != Type::Text && field_.type != Type::Path;
+  return text.isEmpty() && (empty_is_null || field_.nullable) ? QStringLiteral("null") : text;
+}
+
+void FieldEditor::show_error(const QString& error) {
+  error_->setText(error);
+  error_->setVisible(!error.isEmpty());
+  QPalette palette = error_->palette();
+  palette.setColor(QPalette::WindowText, colours().error);
+  error_->setPalette(palette);
+}
+
+void FieldEditor::set_changed(bool changed) { reset_->setVisible(changed && focus_target()->isEnabled()); }
+
+void FieldEditor::set_locked(bool locked) {
+  if (line_) line_->setReadOnly(locked);
+  for (QWidget* widget : std::initializer_list<QWidget*>{combo_, box_, chips_, browse_, reset_})
+    if (widget) widget->setEnabled(!locked);
+}
+
+void FieldEditor::browse() {
+  const QString start = line_->text().section(QLatin1Char(','), 0, 0).trimmed();
+  QString chosen;
+  if (field_.type == Type::Paths) {
+    chosen = QFileDialog::getOpenFileNames(this, recipe_text(field_.label), start, tr("Rows (*.jsonl *.json)")).join(QStringLiteral(", "));
+  } else {
+    chosen = QFileDialog::getExistingDirectory(this, recipe_text(field_.label), start);
+  }
+  if (chosen.isEmpty()) return;
+  line_->setText(chosen);
+  emit edited(value(), true);
+}
+
+void FieldEditor::retranslate() {
+  const QString label = recipe_text(field_.label), help = recipe_text(field_.help);
+  QWidget* target = focus_target();
+  target->setAccessibleName(label);
+  target->setAccessibleDescription(help);
+  target->setToolTip(QStringLiteral("<p><b>%1</b><br>%2<br><code>%3</code></p>").arg(label.toHtmlEscaped(), help.toHtmlEscaped(), QString::fromStdString(field_.key)));
+  if (unit_) unit_->setText(recipe_text(field_.unit));
+  reset_->setToolTip(tr("Back to the default"));
+  reset_->setAccessibleName(tr("%1: back to the default").arg(label));
+  if (browse_) browse_->setAccessibleName(tr("%1: browse").arg(label));
+  if (combo_)
+    for (int i = 0; i < combo_->count(); ++i) combo_->setItemText(i, recipe_text(combo_->itemData(i).toString().toStdString()));
+}
+
+}  // namespace luthier

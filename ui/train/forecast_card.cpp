@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The forecast follows Workspace::forecast_changed.
+#include "ui/train/forecast_card.h"
+
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QPushButton>
+
+#include "ui/format.h"
+#include "ui/language.h"
+#include "ui/theme.h"
+#include "ui/widgets/legend.h"
+#include "ui/widgets/stacked_bar.h"
+
+namespace luthier {
+
+namespace {
+
+struct PartValue {
+  QString name;
+  std::int64_t bytes;
+};
+
+}  // namespace
+
+ForecastCard::ForecastCard(Workspace& workspace, QWidget* parent) : Card(parent), workspace_(workspace) {
+  total_ = text_label(this);
+  total_->setObjectName(QStringLiteral("forecastTotal"));
+  head()->addWidget(total_);
+  bar_ = new StackedBar(this);
+  bar_->setObjectName(QStringLiteral("forecastBar"));
+  body()->addWidget(bar_);
+  legend_ = new Legend(this);
+  body()->addWidget(legend_);
+  trainable_ = muted_label(this);
+  trainable_->setObjectName(QStringLiteral("trainableLabel"));
+  body()->addWidget(trainable_);
+  advice_ = text_label(this, true);
+  advice_->setObjectName(QStringLiteral("forecastAdvice"));
+  body()->addWidget(advice_);
+  measured_ = muted_label(this);
+  measured_->setObjectName(QStringLiteral("measuredLabel"));
+  body()->addWidget(measured_);
+  auto* row = new QHBoxLayout;
+  try_ = new QPushButton(this);
+  try_->setObjectName(QStringLiteral("tryButton"));
+  launch_ = new QPushButton(this);
+  launch_->setObjectName(QStringLiteral("launchButton"));
+  launch_->setDefault(true);
+  for (QPushButton* button : {try_, launch_}) button->setMinimumHeight(32);
+  row->addWidget(try_, 1);
+  row->addWidget(launch_, 1);
+  body()->addLayout(row);
+
+  connect(launch_, &QPushButton::clicked, this, [this] { workspace_.launch(); });
+  connect(try_, &QPushButton::clicked, this, &ForecastCard::try_one_step);
+  connect(&workspace_, &Workspace::forecast_changed, this, &ForecastCard::refresh);
+  connect(&workspace_, &Workspace::recipe_changed, this, [this] {
+    tried_.reset();
+    measured_->hide();
+    refresh_buttons();
+  });
+  connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &ForecastCard::refresh_buttons);
+  connect(&workspace_.bridge(), &SessionBridge::one_step_tried, this, [this](const OneStepTried& event) {
+    if (event.request == trial_) show_measured(event);
+  });
+  connect(&workspace_.bridge(), &SessionBridge::request_done, this, [this](const RequestDone& event) {
+    if (event.request != trial_) return;
+    trial_ = 0;
+    if (event.error) {
+      measured_->setText(QString::fromStdString(event.error->sentence()));
+      measured_->show();
+    } else if (!tried_) {
+      measured_->hide();
+    }
+    refresh_buttons();
+  });
+  connect(&Theme::instance(), &Theme::changed, this, &ForecastCard::refresh);
+  on_language(this, [this] {
+    set_title(tr("Memory forecast"));
+    try_->setText(tr("Tr&y one step"));
+    try_->setToolTip(tr("One step on the longest row, nothing written: what memory it really takes"));
+    launch_->setText(tr("&Launch"));
+    launch_->setToolTip(tr("Train with these settings (F5)"));
+    refresh();
+    if (tried_) show_measured(*tried_);
+  });
+  refresh_buttons();
+}
+
+void ForecastCard::refresh() {
+  const auto& forecast = workspace_.forecast();
+  bar_->setVisible(forecast.has_value());
+  legend_->setVisible(forecast.has_value());
+  trainable_->setVisible(forecast.has_value());
+  advice_->hide();
+  if (!forecast) {
+    total_->clear();
+    const QString& error = workspace_.forecast_error();
+    advice_->setText(!error.isEmpty() ? error
+                     : workspace_.recipe().model.empty() ? tr("Choose a model and training data: the forecast follows every setting.")
+                     : workspace_.recipe().dataset.empty() ? tr("Choose training data: the forecast needs its longest row.")
+                                                           : tr("Reading the lengths of the rows…"));
+    advice_->show();
+    return;
+  }
+  const MemoryForecast& f = forecast->forecast;
+  const PartValue parts[] = {{tr("weights"), f.parts.weights},     {tr("adapter"), f.parts.adapter},         {tr("gradients"), f.parts.gradients},
+                             {tr("optimizer"), f.parts.optimizer}, {tr("activations"), f.parts.activations}, {tr("workspace"), f.parts.workspace}};
+  std::vector<StackedBar::Part> bar;
+  std::vector<LegendEntry> legend;
+  for (std::size_t i = 0; i < std::size(parts); ++i) {
+    if (parts[i].bytes == 0) continue;
+    bar.push_back({colours().parts[i], static_cast<double>(parts[i].bytes), parts[i].name});
+    legend.push_back({LegendEntry::Mark::Block, colours().parts[i], parts[i].name, bytes_text(parts[i].bytes)});
+  }
+  bar_->set_parts(std::move(bar), static_cast<double>(f.available));
+  legend_->set_entries(std::move(legend));
+  total_->setText(f.available > 0 ? tr("%1 of %2 free").arg(bytes_text(f.parts.total()), bytes_text(f.available)) : bytes_text(f.parts.total()));
+  const auto& model = workspace_.model();
+  const std::int64_t all = model ? model->summary.parameters : 0;
+  trainable_->setText(all > 0 ? tr("%1 trainable parameters (%2 of the base)").arg(grouped_text(forecast->trainable), percent_text(static_cast<double>(forecast->trainable), static_cast<double>(all)))
+                              : tr("%1 trainable parameters").arg(grouped_text(forecast->trainable)));
+  if (!f.fits()) {
+    QString text = tr("It will not fit: %1 are needed, %2 are free.").arg(bytes_text(f.parts.total()), bytes_text(f.available));
+    for (const std::string& advice : f.advice) text += QStringLiteral("\n• ") + QString::fromStdString(advice);
+    advice_->setText(text);
+    QPalette palette = advice_->palette();
+    palette.setColor(QPalette::WindowText, colours().error);
+    advice_->setPalette(palette);
+    advice_->show();
+  } else {
+    advice_->setPalette(QPalette());
+  }
+  refresh_buttons();
+}
+
+void ForecastCard::refresh_buttons() {
+  const SessionState state = workspace_.state();
+  launch_->setEnabled(can_launch(state) && trial_ == 0);
+  try_->setEnabled(can_launch(state) && trial_ == 0 && !workspace_.recipe().model.empty() && !workspace_.recipe().dataset.empty());
+}
+
+void ForecastCard::try_one_step() {
+  tried_.reset();
+  measured_->setText(tr("Trying one step on the longest row…"));
+  measured_->show();
+  trial_ = workspace_.session().try_one_step(workspace_.recipe());
+  refresh_buttons();
+}
+
+void ForecastCard::show_measured(const OneStepTried& event) {
+  tried_ = event;
+  const double measured = static_cast<double>(event.measured.total()), forecast = static_cast<double>(event.forecast.parts.total());
+  measured_->setText(tr("Measured: %1 (forecast %2, off by %3 %), %4 s a step.")
+                         .arg(bytes_text(event.measured.total()), bytes_text(event.forecast.parts.total()),
+                              QString::number(measured > 0 ? 100 * std::abs(forecast - measured) / measured : 0, 'f', 1), number_text(event.step_seconds, 3)));
+  measured_->show();
+}
+
+}  // namespace luthier

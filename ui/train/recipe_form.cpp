@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Generation of the form and its binding to the recipe.
+#include "ui/train/recipe_form.h"
+
+#include <QClipboard>
+#include <QFileDialog>
+#include <QGuiApplication>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QMenu>
+#include <QPushButton>
+#include <QScrollArea>
+#include <QToolButton>
+#include <QVBoxLayout>
+#include <algorithm>
+
+#include "ui/format.h"
+#include "ui/language.h"
+#include "ui/theme.h"
+#include "ui/train/field_editor.h"
+#include "ui/widgets/banner.h"
+#include "ui/widgets/card.h"
+
+namespace luthier {
+
+namespace {
+
+constexpr int kLabelWidth = 136;
+
+/// Fields stand under headings by what their key begins with.
+std::string group_of(const std::string& key) {
+  if (key == "strategy" || key == "objective" || key.starts_with("freeze.") || key.starts_with("adapter.")) return "Method";
+  if (key.starts_with("training.")) return "Training";
+  if (key.starts_with("image.")) return "Pictures";
+  const auto dot = key.find('.');
+  return dot == std::string::npos ? "Model and data" : key.substr(0, dot);
+}
+
+}  // namespace
+
+RecipeForm::RecipeForm(Workspace& workspace, QWidget* parent) : QWidget(parent), workspace_(workspace) {
+  auto* layout = new QVBoxLayout(this);
+  layout->setContentsMargins(0, 0, 0, 0);
+  layout->setSpacing(6);
+  layout->addWidget(make_head());
+  banner_ = new Banner(this);
+  layout->addWidget(banner_);
+  auto* scroll = new QScrollArea(this);
+  scroll->setObjectName(QStringLiteral("formScroll"));
+  scroll->setWidgetResizable(true);
+  scroll->setFrameShape(QFrame::NoFrame);
+  scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+  scroll->viewport()->setAutoFillBackground(false);
+  auto* inside = new QWidget(scroll);
+  inside->setAutoFillBackground(false);
+  auto* rows = new QVBoxLayout(inside);
+  rows->setContentsMargins(0, 0, 6, 8);
+  rows->setSpacing(4);
+  make_rows(rows);
+  rows->addStretch(1);
+  scroll->setWidget(inside);
+  layout->addWidget(scroll, 1);
+  connect(&workspace_, &Workspace::recipe_changed, this, &RecipeForm::refresh);
+  connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &RecipeForm::refresh_locks);
+  on_language(this, [this] {
+    for (const Heading& heading : headings_) heading.label->setText(recipe_text(heading.group));
+    for (const Row& row : rows_) {
+      row.label->setText(recipe_text(row.editor->field().label));
+      row.label->setToolTip(recipe_text(row.editor->field().help));
+    }
+    refresh();
+  });
+  refresh_locks();
+}
+
+QWidget* RecipeForm::make_head() {
+  auto* head = new QWidget(this);
+  auto* row = new QHBoxLayout(head);
+  row->setContentsMargins(0, 0, 0, 0);
+  row->setSpacing(6);
+  auto* title = new QLabel(head);
+  title->setFont(scaled_font(1.0, true));
+  row->addWidget(title);
+  changed_ = muted_label(head, 0.85);
+  changed_->setObjectName(QStringLiteral("changedBadge"));
+  changed_->setWordWrap(false);
+  row->addWidget(changed_);
+  row->addStretch(1);
+  advanced_ = new QToolButton(head);
+  advanced_->setObjectName(QStringLiteral("advancedToggle"));
+  advanced_->setCheckable(true);
+  connect(advanced_, &QToolButton::toggled, this, &RecipeForm::refresh);
+  row->addWidget(advanced_);
+  reset_ = new QPushButton(head);
+  reset_->setObjectName(QStringLiteral("resetRecipe"));
+  connect(reset_, &QPushButton::clicked, this, [this] { workspace_.reset_recipe(); });
+  row->addWidget(reset_);
+  row->addWidget(make_menu_button());
+  on_language(head, [this, title] {
+    title->setText(tr("Settings"));
+    advanced_->setText(tr("Ad&vanced"));
+    advanced_->setToolTip(tr("Show every setting"));
+    reset_->setText(tr("Reset"));
+    reset_->setToolTip(tr("All settings back to their defaults; model, data and run folder stay"));
+  });
+  return head;
+}
+
+QWidget* RecipeForm::make_menu_button() {
+  auto* button = new QToolButton(this);
+  button->setObjectName(QStringLiteral("recipeMenuButton"));
+  button->setPopupMode(QToolButton::InstantPopup);
+  set_themed_icon(button, QStringLiteral("file"));
+  auto* menu = new QMenu(button);
+  QAction* load = menu->addAction(QString(), this, &RecipeForm::load);
+  QAction* save = menu->addAction(QString(), this, &RecipeForm::save);
+  menu->addSeparator();
+  QAction* command = menu->addAction(QString(), this, &RecipeForm::show_command_line);
+  load->setObjectName(QStringLiteral("loadRecipe"));
+  save->setObjectName(QStringLiteral("saveRecipe"));
+  save->setShortcut(QKeySequence::Save);
+  command->setObjectName(QStringLiteral("showCommand"));
+  addAction(save);
+  button->setMenu(menu);
+  on_language(button, [button, load, save, command] {
+    button->setToolTip(tr("Recipe: load, save, command line"));
+    button->setAccessibleName(tr("Recipe"));
+    load->setText(tr("Load a recipe…"));
+    save->setText(tr("Save the recipe…"));
+    command->setText(tr("Show the command line"));
+  });
+  return button;
+}
+
+void RecipeForm::make_rows(QVBoxLayout* layout) {
+  std::string group;
+  for (const FieldDescription& field : recipe_fields()) {
+    if (group_of(field.key) != group) {
+      group = group_of(field.key);
+      auto* heading = muted_label(this, 0.85);
+      QFont font = heading->font();
+      font.setBold(true);
+      heading->setFont(font);
+      heading->setContentsMargins(0, headings_.empty() ? 0 : 8, 0, 0);
+      layout->addWidget(heading);
+      headings_.push_back({heading, group});
+    }
+    auto* holder = new QWidget(this);
+    auto* row = new QHBoxLayout(holder);
+    row->setContentsMargins(0, 0, 0, 0);
+    row->setSpacing(8);
+    auto* label = new QLabel(holder);
+    label->setWordWrap(true);
+    label->setFixedWidth(kLabelWidth);
+    auto* editor = new FieldEditor(field, holder);
+    label->setBuddy(editor->focus_target());
+    row->addWidget(label, 0, Qt::AlignTop);
+    label->setMinimumHeight(26);
+    row->addWidget(editor, 1);
+    layout->addWidget(holder);
+    rows_.push_back({editor, label, holder, group});
+    connect(editor, &FieldEditor::edited, this, [this, editor](const QString& value, bool finished) { apply(editor, value, finished); });
+    connect(editor, &FieldEditor::reset_asked, this, [this, editor] {
+      const auto value = get_field(default_recipe(workspace_.recipe().strategy), editor->field().key);
+      if (value) apply(editor, QString::fromStdString(*value), true);
+    });
+  }
+}
+
+void RecipeForm::apply(FieldEditor* editor, const QString& value, bool finished) {
+  const Status status = workspace_.set_field(editor->field().key, value.toStdString());
+  // Half-typed values are not scolded; the sentence comes when the field is left.
+  if (status) editor->show_error({});
+  else if (finished) editor->show_error(QString::fromStdString(status.error().what + (status.error().hint.empty() ? "" : " " + status.error().hint)));
+  if (finished && status) refresh();
+}
+
+void RecipeForm::refresh() {
+  const Recipe& recipe = workspace_.recipe();
+  const std::vector<FieldDifference> changed = workspace_.changed_fields();
+  const auto differs = [&](const std::string& key) { return std::any_of(changed.begin(), changed.end(), [&](const auto& d) { return d.key == key; }); };
+  for (const Row& row : rows_) {
+    const FieldDescription& field = row.editor->field();
+    const bool fits = field.strategy.empty() || field.strategy == recipe.strategy;
+    const bool mine = differs(field.key);
+    row.holder->setVisible(fits && (advanced_->isChecked() || !field.advanced || mine));
+    const auto value = get_field(recipe, field.key);
+    if (value) row.editor->show_value(QString::fromStdString(*value));
+    row.editor->set_changed(mine);
+    QFont font = row.label->font();
+    font.setBold(mine);
+    row.label->setFont(font);
+  }
+  for (const Heading& heading : headings_)
+    heading.label->setVisible(std::any_of(rows_.begin(), rows_.end(), [&](const Row& r) { return r.group == heading.group && r.holder->isVisibleTo(this); }));
+  changed_->setText(changed.empty() ? tr("all at their defaults") : tr("%n changed", nullptr, static_cast<int>(changed.size())));
+  QStringList lines;
+  for (const FieldDifference& d : changed) lines << QString::fromStdString(d.key + ": " + d.left + " → " + d.right);
+  changed_->setToolTip(lines.join(QLatin1Char('\n')));
+  reset_->setEnabled(!changed.empty() && !can_stop(workspace_.state()));
+}
+
+void RecipeForm::refresh_locks() {
+  const bool locked = can_stop(workspace_.state());
+  for (const Row& row : rows_) row.editor->set_locked(locked);
+  refresh();
+}
+
+void RecipeForm::load() {
+  const QString file = QFileDialog::getOpenFileName(this, tr("Load a recipe"), {}, tr("Recipes (*.yaml *.yml)"));
+  if (file.isEmpty()) return;
+  if (const Status status = workspace_.open_recipe(file); !status) banner_->show_error(status.error());
+  else banner_->dismiss();
+}
+
+void RecipeForm::save() {
+  const QString suggestion = workspace_.recipe_file().isEmpty() ? QStringLiteral("recipe.yaml") : workspace_.recipe_file();
+  const QString file = QFileDialog::getSaveFileName(this, tr("Save the recipe"), suggestion, tr("Recipes (*.yaml *.yml)"));
+  if (file.isEmpty()) return;
+  if (const Status status = workspace_.save_recipe(file); !status) banner_->show_error(status.error());
+  else banner_->show_text(Banner::Kind::Info, tr("The recipe was written to %1.").arg(file));
+}
+
+void RecipeForm::show_command_line() {
+  const QString command = equivalent_command(workspace_);
+  banner_->show_text(Banner::Kind::Info, command);
+  banner_->offer(tr("Copy"), [command] { QGuiApplication::clipboard()->setText(command); });
+}
+
+QString equivalent_command(const Workspace& workspace) {
+  const auto quoted = [](QString text) {
+    static const QRegularExpression plain(QStringLiteral("^[A-Za-z0-9_./=+:,@-]+$"));
+    if (plain.match(text).hasMatch()) return text;
+    return QLatin1Char('\'') + text.replace(QLatin1Char('\''), QStringLiteral("'\\''")) + QLatin1Char('\'');
+  };
+  QString command = QStringLiteral("luthier-cli train ");
+  Recipe base;
+  if (!workspace.recipe_file().isEmpty()) {
+    if (auto read = read_recipe(to_path(workspace.recipe_file()))) {
+      base = read.take();
+      command += quoted(workspace.recipe_file());
+    }
+  }
+  if (!command.endsWith(QLatin1Char(' '))) {
+    for (const FieldDifference& d : recipe_differences(base, workspace.recipe()))
+      command += QStringLiteral(" --set ") + quoted(QString::fromStdString(d.key + "=" + d.right));
+    return command;
+  }
+  command += QStringLiteral("recipe.yaml");
+  for (const FieldDifference& d : recipe_differences(default_recipe(workspace.recipe().strategy), workspace.recipe()))
+    command += QStringLiteral(" --set ") + quoted(QString::fromStdString(d.key + "=" + d.right));
+  return command;
+}
+
+}  // namespace luthier

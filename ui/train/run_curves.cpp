@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Building the curves from the series.
+#include "ui/train/run_curves.h"
+
+#include <QCheckBox>
+#include <QComboBox>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QMenu>
+#include <QSlider>
+#include <QSplitter>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+#include "ui/language.h"
+#include "ui/theme.h"
+#include "ui/train/curve_export.h"
+
+namespace luthier {
+
+namespace {
+
+constexpr int kRedrawMilliseconds = 120;
+constexpr int kMostPoints = 1200;
+
+QVector<double> values_of(const RunSeries& series, double MetricsLine::*field) {
+  QVector<double> values;
+  values.reserve(static_cast<qsizetype>(series.lines.size()));
+  for (const MetricsLine& line : series.lines) values << line.*field;
+  return values;
+}
+
+}  // namespace
+
+RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
+  auto* layout = new QVBoxLayout(this);
+  layout->setContentsMargins(0, 0, 0, 0);
+  splitter_ = new QSplitter(Qt::Vertical, this);
+  splitter_->setChildrenCollapsible(false);
+  splitter_->setHandleWidth(8);
+  layout->addWidget(splitter_);
+  loss_ = new CurvePlot(QStringLiteral("lossPlot"), splitter_);
+  memory_ = new CurvePlot(QStringLiteral("memoryPlot"), splitter_);
+  auto* small = new QWidget(splitter_);
+  auto* row = new QHBoxLayout(small);
+  row->setContentsMargins(0, 0, 0, 0);
+  row->setSpacing(8);
+  rate_ = new CurvePlot(QStringLiteral("ratePlot"), small);
+  norm_ = new CurvePlot(QStringLiteral("normPlot"), small);
+  speed_ = new CurvePlot(QStringLiteral("speedPlot"), small);
+  for (CurvePlot* plot : {rate_, norm_, speed_}) row->addWidget(plot, 1);
+  splitter_->addWidget(loss_);
+  splitter_->addWidget(memory_);
+  splitter_->addWidget(small);
+  splitter_->setStretchFactor(0, 5);
+  splitter_->setStretchFactor(1, 4);
+  splitter_->setStretchFactor(2, 3);
+  memory_->set_scale(true);
+  speed_->set_scale(true);
+  group_ = new CurveGroup(this);
+  for (CurvePlot* plot : {loss_, memory_, rate_, norm_, speed_}) group_->add(plot);
+  make_controls();
+  timer_.setSingleShot(true);
+  timer_.setInterval(kRedrawMilliseconds);
+  connect(&timer_, &QTimer::timeout, this, [this] {
+    if (isVisible()) rebuild();
+  });
+  connect(&Theme::instance(), &Theme::changed, this, &RunCurves::changed);
+  on_language(this, [this] {
+    loss_->set_title(tr("Loss"));
+    memory_->set_title(tr("Memory"));
+    rate_->set_title(tr("Learning rate"));
+    norm_->set_title(tr("Gradient norm"));
+    speed_->set_title(tr("Tokens/s"));
+    changed();
+  });
+}
+
+void RunCurves::make_controls() {
+  axis_ = new QComboBox(this);
+  axis_->setObjectName(QStringLiteral("curveAxis"));
+  axis_->addItems({QString(), QString()});
+  log_ = new QCheckBox(this);
+  log_->setObjectName(QStringLiteral("curveLog"));
+  clip_ = new QCheckBox(this);
+  clip_->setObjectName(QStringLiteral("curveClip"));
+  ema_label_ = new QLabel(this);
+  ema_ = new QSlider(Qt::Horizontal, this);
+  ema_->setObjectName(QStringLiteral("curveEma"));
+  ema_->setRange(0, 99);
+  ema_->setValue(90);
+  ema_->setFixedWidth(72);
+  export_ = new QToolButton(this);
+  export_->setObjectName(QStringLiteral("curveExport"));
+  export_->setAutoRaise(true);
+  export_->setPopupMode(QToolButton::InstantPopup);
+  set_themed_icon(export_, QStringLiteral("export"));
+  auto* menu = new QMenu(export_);
+  QAction* png = menu->addAction(QString(), this, &RunCurves::export_png);
+  QAction* csv = menu->addAction(QString(), this, &RunCurves::export_csv);
+  export_->setMenu(menu);
+  for (QWidget* widget : std::initializer_list<QWidget*>{axis_, log_, clip_, ema_label_, ema_, export_}) loss_->head()->addWidget(widget);
+  on_language(this, [this, png, csv] {
+    axis_->setItemText(0, tr("Steps"));
+    axis_->setItemText(1, tr("Epochs"));
+    axis_->setAccessibleName(tr("What the horizontal axis counts"));
+    log_->setText(tr("Log"));
+    log_->setToolTip(tr("Logarithmic loss axis"));
+    clip_->setText(tr("Clip"));
+    clip_->setToolTip(tr("Cut the loss axis at the 99th percentile, so that a spike does not flatten the rest"));
+    ema_label_->setText(tr("EMA"));
+    ema_->setToolTip(tr("How much the smoothed curve is smoothed: 0 is the raw curve"));
+    ema_->setAccessibleName(tr("Smoothing"));
+    export_->setToolTip(tr("Export the curves"));
+    export_->setAccessibleName(tr("Export the curves"));
+    png->setText(tr("As a picture (PNG)…"));
+    csv->setText(tr("As a table (CSV)…"));
+  });
+  connect(axis_, &QComboBox::currentIndexChanged, this, [this] {
+    changed();
+    group_->fit();
+  });
+  connect(log_, &QCheckBox::toggled, this, [this](bool on) {
+    loss_->set_log(on);
+    changed();
+  });
+  connect(clip_, &QCheckBox::toggled, this, &RunCurves::changed);
+  connect(ema_, &QSlider::valueChanged, this, &RunCurves::changed);
+}
+
+void RunCurves::changed() {
+  dirty_ = true;
+  if (!timer_.isActive()) timer_.start();
+}
+
+void RunCurves::showEvent(QShowEvent* event) {
+  QWidget::showEvent(event);
+  if (dirty_ && !timer_.isActive()) timer_.start(0);
+}
+
+void RunCurves::rebuild() {
+  dirty_ = false;
+  draw_loss();
+  draw_memory();
+  draw_small(rate_, &MetricsLine::learning_rate, 3);
+  draw_small(norm_, &MetricsLine::grad_norm, 3);
+  draw_small(speed_, &MetricsLine::tokens_per_second, 4);
+  group_->data_changed();
+  timer_.setInterval(kRedrawMilliseconds);
+}
+
+QColor RunCurves::colour_of(std::size_t index) const { return colours().series[index % colours().series.size()]; }
+
+double RunCurves::x_at(const RunSeries& series, std::int64_t step) const {
+  if (axis_->currentIndex() == 0) return static_cast<double>(step);
+  if (series.steps_per_epoch > 0) return static_cast<double>(step) / series.steps_per_epoch;
+  for (const MetricsLine& line : series.lines)
+    if (line.step >= step) return line.epoch;
+  return series.lines.empty() ? 0 : series.lines.back().epoch;
+}
+
+QVector<double> RunCurves::x_of(const RunSeries& series) const {
+  QVector<double> x;
+  x.reserve(static_cast<qsizetype>(series.lines.size()));
+  for (const MetricsLine& line : series.lines) x << (axis_->currentIndex() == 0 ? static_cast<double>(line.step) : line.epoch);
+  return x;
+}
+
+void RunCurves::draw_loss() {
+  std::vector<Curve> curves;
+  QVector<double> all;
+  const bool one = series_.size() <= 1;
+  for (std::size_t i = 0; i < series_.size(); ++i) {
+    const RunSeries& run = series_[i];
+    const QVector<double> x = x_of(run), y = values_of(run, &MetricsLine::loss);
+    all += y;
+    const QColor ink = colour_of(i);
+    const Points raw = thinned(x, y, kMostPoints);
+    const Points smooth = thinned(x, smoothed(y, ema_->value() / 100.0), kMostPoints);
+    curves.push_back({one ? tr("raw") : QString(), ink, raw.x, raw.y, 1.2, LegendEntry::Mark::Faded, one, 4, {}});
+    curves.push_back({one ? tr("smoothed") : run.name, ink, smooth.x, smooth.y, 2.2, LegendEntry::Mark::Line, true, 4, {}});
+    if (run.evaluations.empty()) continue;
+    Curve evaluation{one ? tr("evaluation") : tr("%1, evaluation").arg(run.name), one ? colours().series[1] : ink, {}, {}, 1.6, LegendEntry::Mark::Dot, true, 4, {}};
+    for (const auto& [step, loss] : run.evaluations) {
+      evaluation.x << x_at(run, step);
+      evaluation.y << loss;
+    }
+    curves.push_back(std::move(evaluation));
+  }
+  loss_->set_ceiling(clip_->isChecked() ? percentile(all, 0.99) : 0);
+  loss_->set_curves(std::move(curves));
+}
+
+void RunCurves::draw_memory() {
+  std::vector<Curve> curves;
+  std::int64_t largest = 0;
+  for (const RunSeries& run : series_) {
+    largest = std::max(largest, run.forecast_total);
+    for (const MetricsLine& line : run.lines) largest = std::max(largest, line.memory.peak);
+  }
+  const bool big = largest >= std::int64_t{2} << 30;
+  const double unit = big ? 1024.0 * 1024 * 1024 : 1024.0 * 1024;
+  memory_->set_title(big ? tr("Memory (GiB)") : tr("Memory (MiB)"));
+  if (series_.size() == 1) {
+    const RunSeries& run = series_.front();
+    const QVector<double> x = x_of(run);
+    const std::pair<QString, std::int64_t MetricsMemory::*> parts[] = {{tr("weights"), &MetricsMemory::weights},
+                                                                       {tr("adapter"), &MetricsMemory::adapter},
+                                                                       {tr("gradients"), &MetricsMemory::gradients},
+                                                                       {tr("optimizer"), &MetricsMemory::optimizer},
+                                                                       {tr("activations"), &MetricsMemory::activations}};
+    QVector<double> sum(x.size(), 0.0);
+    std::size_t colour = 0;
+    for (const auto& [name, part] : parts) {
+      QVector<double> own;
+      for (qsizetype i = 0; i < x.size(); ++i) {
+        own << static_cast<double>(run.lines[static_cast<std::size_t>(i)].memory.*part) / unit;
+        sum[i] += own[i];
+      }
+      // All parts thin alike: every n-th step, for a stack must share its x.
+      Curve curve{name, colours().parts[colour++], {}, {}, 1, LegendEntry::Mark::Block, true, 3, {}};
+      const qsizetype stride = std::max<qsizetype>(1, x.size() / kMostPoints);
+      for (qsizetype i = 0; i < x.size(); i += stride) {
+        curve.x << x[i];
+        curve.y << sum[i];
+        curve.values << own[i];
+      }
+      curves.push_back(std::move(curve));
+    }
+    if (run.forecast_total > 0 && !x.isEmpty()) {
+      const double level = static_cast<double>(run.forecast_total) / unit;
+      curves.push_back({tr("forecast"), colours().text, {x.first(), x.last()}, {level, level}, 1.4, LegendEntry::Mark::Dashed, true, 3, {}});
+    }
+  } else {
+    for (std::size_t i = 0; i < series_.size(); ++i) {
+      QVector<double> peak;
+      for (const MetricsLine& line : series_[i].lines) peak << static_cast<double>(line.memory.peak) / unit;
+      const Points points = thinned(x_of(series_[i]), peak, kMostPoints);
+      curves.push_back({tr("%1, peak").arg(series_[i].name), colour_of(i), points.x, points.y, 2, LegendEntry::Mark::Line, true, 3, {}});
+    }
+  }
+  memory_->set_curves(std::move(curves));
+}
+
+void RunCurves::draw_small(CurvePlot* plot, double MetricsLine::*field, int digits) {
+  std::vector<Curve> curves;
+  for (std::size_t i = 0; i < series_.size(); ++i) {
+    const Points points = thinned(x_of(series_[i]), values_of(series_[i], field), kMostPoints);
+    curves.push_back({series_.size() == 1 ? tr("now") : series_[i].name, colour_of(i), points.x, points.y, 1.8, LegendEntry::Mark::Line, true, digits, {}});
+  }
+  plot->set_curves(std::move(curves));
+}
+
+void RunCurves::export_png() { export_curves_png(this, splitter_); }
+void RunCurves::export_csv() { export_curves_csv(this, series_); }
+
+}  // namespace luthier

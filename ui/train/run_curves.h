@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The curves of one run, or of several laid over one another: loss, memory by part under its forecast, learning rate, gradient norm
+// and tokens a second, on one x axis. Draws at most ten times a second and a bounded number of points.
+#pragma once
+
+#include <QTimer>
+#include <QWidget>
+#include <vector>
+
+#include "ui/run_series.h"
+#include "ui/train/curve_plot.h"
+
+class QCheckBox;
+class QComboBox;
+class QLabel;
+class QSlider;
+class QSplitter;
+class QToolButton;
+
+namespace luthier {
+
+class RunCurves : public QWidget {
+  Q_OBJECT
+
+ public:
+  explicit RunCurves(QWidget* parent = nullptr);
+
+  /// The series to draw; the vector may be changed in place, then call changed().
+  std::vector<RunSeries>& series() { return series_; }
+  void changed();
+  /// A person may drag the borders between plots; more widgets can go below.
+  QSplitter* splitter() const { return splitter_; }
+
+ protected:
+  void showEvent(QShowEvent* event) override;
+
+ private:
+  void make_controls();
+  void rebuild();
+  void draw_loss();
+  void draw_memory();
+  void draw_small(CurvePlot* plot, double MetricsLine::*field, int digits);
+  QVector<double> x_of(const RunSeries& series) const;
+  double x_at(const RunSeries& series, std::int64_t step) const;
+  QColor colour_of(std::size_t index) const;
+  void export_png();
+  void export_csv();
+
+  std::vector<RunSeries> series_;
+  QSplitter* splitter_;
+  CurveGroup* group_;
+  CurvePlot *loss_, *memory_, *rate_, *norm_, *speed_;
+  QComboBox* axis_;
+  QCheckBox *log_, *clip_;
+  QLabel* ema_label_;
+  QSlider* ema_;
+  QToolButton* export_;
+  QTimer timer_;
+  bool dirty_ = false;
+};
+
+}  // namespace luthier

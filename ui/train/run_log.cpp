@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Bounded logs of a run.
+#include "ui/train/run_log.h"
+
+#include <QCoreApplication>
+#include <QDateTime>
+#include <QHeaderView>
+
+#include "ui/format.h"
+#include "ui/language.h"
+#include "ui/theme.h"
+
+namespace luthier {
+
+namespace {
+
+constexpr int kMostLines = 2000;
+constexpr int kMostAtOnce = 200;
+constexpr int kWriteMilliseconds = 150;
+
+QString line_text(const MetricsLine& line) {
+  return QStringLiteral("%1  %2  loss %3  norm %4  lr %5  %6 tok/s  %7  %8")
+      .arg(line.step, 6)
+      .arg(line.epoch, 7, 'f', 3)
+      .arg(QString::number(line.loss, 'f', 4).rightJustified(8), QString::number(line.grad_norm, 'f', 3).rightJustified(7),
+           QString::number(line.learning_rate, 'e', 2), grouped_text(static_cast<std::int64_t>(line.tokens_per_second)).rightJustified(7),
+           bytes_text(line.memory.allocated).rightJustified(9), line.eval_loss ? QStringLiteral("eval %1").arg(*line.eval_loss, 0, 'f', 4) : QString());
+}
+
+}  // namespace
+
+QString event_text(const std::string& kind) { return QCoreApplication::translate("event", kind.c_str()); }
+
+StepLog::StepLog(Workspace& workspace, QWidget* parent) : QPlainTextEdit(parent), workspace_(workspace) {
+  setObjectName(QStringLiteral("stepLog"));
+  setReadOnly(true);
+  setMaximumBlockCount(kMostLines);
+  setLineWrapMode(QPlainTextEdit::NoWrap);
+  setFrameShape(QFrame::NoFrame);
+  setFont(code_font(0.85));
+  timer_.setSingleShot(true);
+  timer_.setInterval(kWriteMilliseconds);
+  connect(&timer_, &QTimer::timeout, this, &StepLog::append_new);
+  connect(&workspace_, &Workspace::run_started, this, &StepLog::restart);
+  connect(&workspace_, &Workspace::run_grew, this, [this] {
+    if (!timer_.isActive()) timer_.start();
+  });
+  on_language(this, [this] {
+    setAccessibleName(tr("Log of the run"));
+    setPlaceholderText(tr("A line a step appears here once a run trains."));
+  });
+}
+
+void StepLog::restart() {
+  clear();
+  written_ = 0;
+}
+
+void StepLog::append_new() {
+  const auto& run = workspace_.run();
+  if (!run) return;
+  // After a burst only the last lines are worth reading; the rest is in metrics.jsonl.
+  if (run->lines.size() - written_ > kMostAtOnce) written_ = run->lines.size() - kMostAtOnce;
+  QStringList text;
+  for (; written_ < run->lines.size(); ++written_) text << line_text(run->lines[written_]);
+  if (!text.isEmpty()) appendPlainText(text.join(QLatin1Char('\n')));
+}
+
+EventTable::EventTable(Workspace& workspace, QWidget* parent) : QTableWidget(0, 4, parent), workspace_(workspace) {
+  setObjectName(QStringLiteral("eventTable"));
+  setFrameShape(QFrame::NoFrame);
+  setEditTriggers(QAbstractItemView::NoEditTriggers);
+  setSelectionBehavior(QAbstractItemView::SelectRows);
+  setTabKeyNavigation(false);
+  verticalHeader()->hide();
+  verticalHeader()->setDefaultSectionSize(24);
+  horizontalHeader()->setStretchLastSection(true);
+  setShowGrid(false);
+  setWordWrap(false);
+  connect(&workspace_, &Workspace::run_started, this, [this] {
+    setRowCount(0);
+    written_ = 0;
+  });
+  connect(&workspace_, &Workspace::run_grew, this, &EventTable::append_new);
+  on_language(this, [this] {
+    setAccessibleName(tr("Events of the run"));
+    setHorizontalHeaderLabels({tr("Time"), tr("Step"), tr("Event"), tr("Detail")});
+    setRowCount(0);
+    written_ = 0;
+    append_new();
+  });
+}
+
+void EventTable::append_new() {
+  const auto& run = workspace_.run();
+  if (!run) return;
+  for (; written_ < static_cast<int>(run->events.size()); ++written_) {
+    const RunEvent& event = run->events[static_cast<std::size_t>(written_)];
+    const int row = rowCount();
+    insertRow(row);
+    const QDateTime time = QDateTime::fromString(QString::fromStdString(event.time), Qt::ISODateWithMs).toLocalTime();
+    auto* step = new QTableWidgetItem(QString::number(event.step));
+    step->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
+    setItem(row, 0, new QTableWidgetItem(time.isValid() ? time.toString(QStringLiteral("HH:mm:ss")) : QString::fromStdString(event.time)));
+    setItem(row, 1, step);
+    setItem(row, 2, new QTableWidgetItem(event_text(event.kind)));
+    setItem(row, 3, new QTableWidgetItem(QString::fromStdString(event.detail)));
+    if (event.kind == "warning" || event.kind == "failed") item(row, 2)->setIcon(themed_icon(QStringLiteral("warning"), colours().warning));
+    scrollToBottom();
+  }
+}
+
+}  // namespace luthier
