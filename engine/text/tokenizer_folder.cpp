@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Loading a checkpoint folder's tokenizer. tokenizer.json is the truth where it stands; a few classes of transformers 5.17
+// build their pipeline anew around its vocabulary, and those are followed.
+#include "engine/io/files.h"
+#include "engine/text/json_fields.h"
+#include "engine/text/sentencepiece_tokenizer.h"
+#include "engine/text/tokenizer_config.h"
+#include "engine/text/tokenizer_json.h"
+
+namespace luthier {
+namespace {
+
+SortedJson object(std::initializer_list<std::pair<const char*, SortedJson>> fields) {
+  SortedJson result = SortedJson::object();
+  for (const auto& [key, value] : fields) result[key] = value;
+  return result;
+}
+
+SortedJson literal_replace(const char* from, const char* to) {
+  return object({{"type", "Replace"}, {"pattern", object({{"String", from}})}, {"content", to}});
+}
+
+void rebuild_bpe(SortedJson& model, bool fuse, bool bytes, SortedJson unknown) {
+  model["fuse_unk"] = fuse;
+  model["byte_fallback"] = bytes;
+  model["unk_token"] = std::move(unknown);
+  model["ignore_merges"] = false;
+  model["continuing_subword_prefix"] = nullptr;
+  model["end_of_word_suffix"] = nullptr;
+}
+
+void rebuild_llama(SortedJson& root, const Json& values) {
+  const auto flag = [&](const char* key, bool fallback) {
+    const Json* field = find_field(values, key);
+    return field && field->is_boolean() ? field->get<bool>() : fallback;
+  };
+  const bool prefix = flag("add_prefix_space", true);
+  const char* scheme = !prefix ? "never" : flag("legacy", false) ? "always" : "first";
+  rebuild_bpe(root["model"], true, true, nullptr);
+  root["normalizer"] = nullptr;
+  root["pre_tokenizer"] = object({{"type", "Metaspace"}, {"replacement", "\u2581"}, {"prepend_scheme", scheme}, {"split", false}});
+  SortedJson decoders = SortedJson::array({literal_replace("\u2581", " "), object({{"type", "ByteFallback"}}), object({{"type", "Fuse"}})});
+  if (prefix) decoders.push_back(object({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}));
+  root["decoder"] = object({{"type", "Sequence"}, {"decoders", decoders}});
+}
+
+void rebuild_gemma(SortedJson& root, const std::string& unknown) {
+  rebuild_bpe(root["model"], true, true, unknown);
+  root["normalizer"] = literal_replace(" ", "\u2581");
+  root["pre_tokenizer"] =
+      object({{"type", "Split"}, {"pattern", object({{"String", " "}})}, {"behavior", "MergedWithPrevious"}, {"invert", false}});
+  root["decoder"] = object({{"type", "Sequence"},
+                            {"decoders", SortedJson::array({literal_replace("\u2581", " "), object({{"type", "ByteFallback"}}),
+                                                            object({{"type", "Fuse"}})})}});
+}
+
+void rebuild_qwen2(SortedJson& root, bool prefix_space) {
+  static constexpr const char* kPattern =
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  rebuild_bpe(root["model"], false, false, nullptr);
+  root["normalizer"] = object({{"type", "NFC"}});
+  const SortedJson split = object({{"type", "Split"}, {"pattern", object({{"Regex", kPattern}})}, {"behavior", "Isolated"}, {"invert", false}});
+  const SortedJson bytes = object({{"type", "ByteLevel"}, {"add_prefix_space", prefix_space}, {"use_regex", false}});
+  root["pre_tokenizer"] = object({{"type", "Sequence"}, {"pretokenizers", SortedJson::array({split, bytes})}});
+  root["decoder"] = object({{"type", "ByteLevel"}});
+}
+
+/// Gives the tokenizer.json the pipeline of the class, and the class's default special tokens.
+void apply_class(const std::string& name, SortedJson& root, TokenizerConfig& config) {
+  const bool bpe = root.is_object() && root.contains("model") && root["model"].is_object() && root["model"].contains("merges");
+  if (!bpe) return;
+  if (name == "LlamaTokenizer") {
+    config.set_default("unk_token", "<unk>");
+    config.set_default("bos_token", "<s>");
+    config.set_default("eos_token", "</s>");
+    rebuild_llama(root, config.values);
+  } else if (name == "GemmaTokenizer") {
+    for (const auto& [key, content] : {std::pair{"unk_token", "<unk>"}, {"bos_token", "<bos>"}, {"eos_token", "<eos>"},
+                                       {"pad_token", "<pad>"}, {"mask_token", "<mask>"}}) {
+      config.set_default(key, content);
+    }
+    const AddedToken* unknown = config.find("unk_token");
+    rebuild_gemma(root, unknown ? unknown->content : "<unk>");
+  } else if (name == "Qwen2Tokenizer") {
+    for (const char* key : {"unk_token", "eos_token", "pad_token"}) config.set_default(key, "<|endoftext|>");
+    const Json* prefix = find_field(config.values, "add_prefix_space");
+    rebuild_qwen2(root, prefix && *prefix == true);
+  } else {
+    return;
+  }
+  // Such a class starts from the vocabulary alone; the tokens come back from the configuration, or from this list.
+  if (config.has_added_tokens_decoder) root["added_tokens"] = SortedJson::array();
+}
+
+SpecialTokens special_tokens(const TokenizerConfig& config, const Tokenizer& tokenizer) {
+  SpecialTokens special;
+  const auto set = [&](const char* name, std::optional<TokenId>& id, std::string& text) {
+    const AddedToken* token = config.find(name);
+    if (!token) return;
+    text = token->content;
+    id = tokenizer.token_to_id(text);
+  };
+  set("bos_token", special.bos, special.bos_text);
+  set("eos_token", special.eos, special.eos_text);
+  set("pad_token", special.pad, special.pad_text);
+  set("unk_token", special.unk, special.unk_text);
+  return special;
+}
+
+Result<std::unique_ptr<Tokenizer>> load_json(const std::filesystem::path& folder) {
+  const std::string where = (folder / "tokenizer.json").string();
+  LUTHIER_TRY(const std::string text, read_file(folder / "tokenizer.json", 256u << 20));
+  LUTHIER_TRY(SortedJson root, parse_sorted_json(text, where));
+  std::vector<AddedToken> own;
+  if (const SortedJson* added = find_field(root, "added_tokens"); added && added->is_array()) {
+    for (const SortedJson& entry : *added) {
+      LUTHIER_TRY(AddedToken token, read_added_token(entry, where + ": added_tokens", false));
+      own.push_back(std::move(token));
+    }
+  }
+  LUTHIER_TRY(TokenizerConfig config, TokenizerConfig::read(folder, own));
+  if (const SortedJson* padding = find_field(root, "padding")) {
+    LUTHIER_TRY(const std::string pad, string_field(*padding, "pad_token", where + ": padding", ""));
+    if (!pad.empty()) config.set_default("pad_token", pad);
+  }
+  const std::string name = config.effective_class();
+  apply_class(name, root, config);
+  LUTHIER_TRY(auto tokenizer, JsonTokenizer::from_json(root, where));
+
+  for (const auto& [id, token] : config.added_tokens) {
+    AddedToken added = token;
+    for (const auto& [key, other] : config.named) added.special = added.special || other.content == token.content;
+    const auto known = tokenizer->added().id_of(token.content);
+    if (!known || *tokenizer->added().find(*known) != token) LUTHIER_CHECK(tokenizer->add_token(added, config.where));
+  }
+  const auto add_missing = [&](const AddedToken& token) -> Status {
+    return tokenizer->added().id_of(token.content) ? Status() : tokenizer->add_token(token, config.where);
+  };
+  for (const auto& [key, token] : config.named) LUTHIER_CHECK(add_missing(token));
+  for (const AddedToken& token : config.extra) LUTHIER_CHECK(add_missing(token));
+  if (name == "Qwen2Tokenizer") {
+    for (const auto& [key, token] : config.named) {
+      AddedToken plain;
+      plain.content = token.content;
+      plain.special = true;
+      plain.normalized = false;
+      LUTHIER_CHECK(tokenizer->add_token(plain, config.where));
+    }
+  }
+  LUTHIER_CHECK(tokenizer->finish());
+  LUTHIER_TRY(const bool split_special, bool_field(config.values, "split_special_tokens", config.where, false));
+  tokenizer->set_split_special(split_special);
+  LUTHIER_TRY(const bool clean, bool_field(config.values, "clean_up_tokenization_spaces", config.where, false));
+  LUTHIER_TRY(const bool clean_bpe, bool_field(config.values, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
+                                               config.where, false));
+  tokenizer->set_clean_up(clean && (!tokenizer->is_bpe() || clean_bpe));
+  tokenizer->set_special(special_tokens(config, *tokenizer));
+  return std::unique_ptr<Tokenizer>(std::move(tokenizer));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (std::filesystem::exists(folder / "tokenizer.json", error)) return load_json(folder);
+  if (std::filesystem::exists(folder / "tokenizer.model", error)) {
+    LUTHIER_TRY(const TokenizerConfig config, TokenizerConfig::read(folder, {}));
+    LUTHIER_TRY(const std::string model, read_file(folder / "tokenizer.model", 256u << 20));
+    return load_sentencepiece(model, (folder / "tokenizer.model").string(), config);
+  }
+  return input_error("The folder has neither tokenizer.json nor tokenizer.model.", folder.string(),
+                     "Copy the tokenizer's files beside the weights.");
+}
+
+}  // namespace luthier
