@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/data/row_fault.h"
 #include "engine/io/json.h"
 
 namespace luthier {
@@ -31,8 +32,10 @@ struct Conversation {
 
 /// Reads one row of any format of the specification: `messages`; LLaVA/ShareGPT `conversations` (from/value, image or images); `messages` of
 /// plain-text content with `images` and <image> marks (LLaMA-Factory, TRL); `{"image","prompt","completion"}`; preference rows.
-/// `base`: folder that relative picture paths are relative to; `where`: "train.jsonl: row 3".
-Result<Conversation> read_conversation(const Json& row, const std::filesystem::path& base, const std::string& where);
+/// In plain texts an <image> mark is a picture's place (one newline between it and the text belongs to the mark); without marks the
+/// pictures stand before the first user text. The number of marks must be the number of pictures.
+/// `base`: folder that relative picture paths are relative to; `where`: "train.jsonl: row 3"; `fault` gets the kind of an error.
+Result<Conversation> read_conversation(const Json& row, const std::filesystem::path& base, const std::string& where, RowFault* fault = nullptr);
 
 /// `{"messages": [...]}` of one file, for forward and generate (paths relative to the file).
 Result<Conversation> read_conversation_file(const std::filesystem::path& path);

@@ -8,7 +8,9 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/base/result.h"
@@ -32,7 +34,7 @@ struct Example {
 };
 
 /// How a family writes a picture into the text: the mark that templates put there, and the replacement for the i-th
-/// picture once its pixels are known (an empty function means: repeat the mark `tokens` times).
+/// picture once its pixels (or, where only lengths are wanted, their shape and grid) are known. Without a function the mark stays alone.
 struct ImageTokens {
   std::string mark = "<image>";
   std::function<std::string(const PixelValues&)> expand;
@@ -40,13 +42,25 @@ struct ImageTokens {
 
 class ChatProcessor {
  public:
-  /// Reads tokenizer, template and image processor of a folder. `image_tokens` comes from the family's row.
+  /// Reads tokenizer, template and image processor of a folder. `image_tokens` comes from the family's row. A folder without a chat
+  /// template loads; encoding messages with it is an Input error that says so.
   static Result<std::shared_ptr<const ChatProcessor>> load(const std::filesystem::path& folder, ImageTokens image_tokens,
                                                             TokenId image_token_id, const PixelLimits& limits = {});
 
   /// A training example. `max_length` <= 0: no limit; longer rows are cut at the end, but never inside the picture tokens (an Input error).
-  /// Labels by `loss_on`; image tokens never carry a label. `where` names the row in errors.
-  Result<Example> encode_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length, const std::string& where) const;
+  /// Labels by `loss_on`; image tokens never carry a label. `where` names the row in errors, `fault` gets their kind.
+  /// - Completion: what follows the prompt, that is the messages without a trailing assistant turn and with the generation prompt. When the
+  ///   prompt's ids do not begin the whole's ids (a token reaches over the border), the first labelled token is the first that starts at or
+  ///   after the end of the prompt's text. No trailing assistant turn: no label.
+  /// - Assistant: tokens that start inside {% generation %}; in templates without it, inside what each assistant turn adds after its prompt.
+  /// - All: every token.
+  Result<Example> encode_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length, const std::string& where,
+                                  RowFault* fault = nullptr) const;
+
+  using SizeOf = std::function<Result<ImageSize>(const std::filesystem::path&)>;
+  /// The same ids and labels from the pictures' sizes alone: `images` carry shapes and no values. `size_of` empty: from the files' headers.
+  Result<Example> measure_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length, const std::string& where,
+                                   RowFault* fault = nullptr, const SizeOf& size_of = {}) const;
   /// A prompt: the messages (without a trailing assistant turn) with the generation prompt added. labels stay empty.
   Result<Example> encode_prompt(const Conversation& conversation, const std::string& where) const;
   /// Counts tokens without decoding pixels' values more than needed: the lengths that checks and the forecast use.
@@ -57,8 +71,19 @@ class ChatProcessor {
   TokenId image_token_id() const { return image_token_id_; }
 
  private:
+  struct Laid;   // a rendered text with its pictures' places filled
+  struct Row;    // what one call works on
+  Result<Laid> lay_out(const Row& row, std::size_t turns, bool add_generation_prompt) const;
+  Result<Encoding> encode_text(const Row& row, const std::string& text) const;
+  Result<std::vector<PixelValues>> load_pictures(const Row& row, const SizeOf* size_of) const;
+  Result<Example> encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const;
+  Result<std::vector<std::int64_t>> labels_of(const Row& row, const Laid& whole, const Encoding& encoding, LossOn loss_on) const;
+  Result<std::size_t> prompt_length(const Row& row, const Laid& whole, const Encoding& encoding) const;
+  Result<std::vector<std::pair<std::size_t, std::size_t>>> assistant_ranges(const Row& row, const Laid& whole) const;
+
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<ChatTemplate> template_;
+  std::optional<Error> template_error_;   // why there is none
   std::unique_ptr<ImageProcessor> image_processor_;
   ImageTokens image_tokens_;
   TokenId image_token_id_ = -1;

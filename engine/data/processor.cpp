@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A conversation's text and pictures together: render, put each picture's tokens in its mark's place, tokenize once; as transformers'
+// ProcessorMixin.apply_chat_template(tokenize=True) does it. The labels are in labels.cpp.
+#include "engine/data/processor.h"
+
+#include <algorithm>
+#include <map>
+
+#include "engine/data/processor_row.h"
+
+namespace luthier {
+
+namespace {
+
+constexpr std::size_t kMaxExpandedBytes = 256u << 20;
+
+bool ends_with_assistant(const std::vector<Message>& messages) { return !messages.empty() && messages.back().role == "assistant"; }
+
+}  // namespace
+
+Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(const std::filesystem::path& folder, ImageTokens image_tokens,
+                                                                 TokenId image_token_id, const PixelLimits& limits) {
+  auto processor = std::make_shared<ChatProcessor>();
+  LUTHIER_TRY(processor->tokenizer_, Tokenizer::load(folder));
+  LUTHIER_TRY(processor->image_processor_, ImageProcessor::load(folder, limits));
+  auto chat_template = ChatTemplate::load(folder);
+  if (chat_template) processor->template_ = std::make_unique<ChatTemplate>(chat_template.take());
+  else processor->template_error_ = chat_template.error();
+  processor->image_tokens_ = std::move(image_tokens);
+  processor->image_token_id_ = image_token_id;
+  return std::shared_ptr<const ChatProcessor>(std::move(processor));
+}
+
+Error ChatProcessor::Row::error(RowFault kind, std::string what, std::string hint) const {
+  if (fault) *fault = kind;
+  return input_error(std::move(what), where, std::move(hint));
+}
+
+Error ChatProcessor::Row::about(RowFault kind, Error cause) const {
+  if (fault) *fault = kind;
+  cause.where = cause.where.empty() ? where : where + ": " + cause.where;
+  return cause;
+}
+
+Result<ChatProcessor::Laid> ChatProcessor::lay_out(const Row& row, std::size_t turns, bool add_generation_prompt) const {
+  if (!template_) return row.about(RowFault::Template, *template_error_);
+  Json variables = Json::object();
+  variables["messages"] = messages_for_template({row.messages.begin(), row.messages.begin() + static_cast<std::ptrdiff_t>(turns)});
+  variables["add_generation_prompt"] = add_generation_prompt;
+  variables["tools"] = nullptr;
+  variables["documents"] = nullptr;
+  const SpecialTokens& special = tokenizer_->special();
+  for (const auto& [name, text] : {std::pair{"bos_token", &special.bos_text}, {"eos_token", &special.eos_text}, {"pad_token", &special.pad_text},
+                                   {"unk_token", &special.unk_text}})
+    if (!text->empty()) variables[name] = *text;
+  auto rendered = template_->render(variables);
+  if (!rendered) return row.about(RowFault::Template, rendered.error());
+
+  std::size_t pictures = 0;
+  for (std::size_t i = 0; i < turns; ++i)
+    for (const ContentPart& part : row.messages[i].content) pictures += part.kind == ContentPart::Kind::Image;
+  const std::string& mark = image_tokens_.mark;
+  const std::string& source = rendered->text;
+  Laid laid;
+  std::size_t found = 0, last = 0;
+  for (std::size_t at = mark.empty() ? std::string::npos : source.find(mark); at != std::string::npos; at = source.find(mark, last), ++found) {
+    if (found >= row.replacements.size()) break;
+    laid.text.append(source, last, at - last);
+    last = at + mark.size();
+    laid.text += row.replacements[found];
+    laid.moves.emplace_back(last, laid.text.size());
+    if (laid.text.size() > kMaxExpandedBytes) return row.error(RowFault::BadRow, "The row's pictures take more text than memory should hold.");
+  }
+  const bool more = !mark.empty() && source.find(mark, last) != std::string::npos;
+  if (found != pictures || more)
+    return row.error(RowFault::ImageMarks,
+                     "The chat template wrote " + (more ? "more than " + std::to_string(pictures) : std::to_string(found)) + " of the marks " + mark +
+                         " for " + std::to_string(pictures) + (pictures == 1 ? " picture." : " pictures."),
+                     "Its template must write one for each content part of type image.");
+  laid.text.append(source, last);
+  for (const auto& [begin, end] : rendered->generation) laid.generation.emplace_back(laid.moved(begin), laid.moved(end));
+  return laid;
+}
+
+Result<Encoding> ChatProcessor::encode_text(const Row& row, const std::string& text) const {
+  const SpecialTokens& special = tokenizer_->special();
+  const bool template_wrote_bos = special.bos && !special.bos_text.empty() && text.starts_with(special.bos_text);
+  auto encoding = tokenizer_->encode(text, !template_wrote_bos);
+  if (!encoding) return row.about(RowFault::BadRow, encoding.error());
+  if (!row.replacements.empty()) {
+    const std::string& mark = image_tokens_.mark;
+    std::int64_t written = 0;
+    for (std::size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + mark.size())) ++written;
+    const std::int64_t tokens = std::count(encoding->ids.begin(), encoding->ids.end(), image_token_id_);
+    if (tokens != written)
+      return row.error(RowFault::ImageMarks,
+                       "The text has " + std::to_string(written) + " picture marks " + mark + ", but " + std::to_string(tokens) + " tokens of id " +
+                           std::to_string(image_token_id_) + ".",
+                       "The tokenizer must know " + mark + " as one token, with the id that config.json names.");
+  }
+  return encoding;
+}
+
+Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row, const SizeOf* size_of) const {
+  std::vector<PixelValues> pictures;
+  std::map<std::filesystem::path, std::size_t> seen;   // a row may show one picture twice
+  for (const Message& message : row.messages)
+    for (const ContentPart& part : message.content) {
+      if (part.kind != ContentPart::Kind::Image) continue;
+      const auto [known, is_new] = seen.emplace(part.image, pictures.size());
+      if (!is_new) {
+        pictures.push_back(PixelValues(pictures[known->second]));
+        continue;
+      }
+      std::error_code ignored;
+      const RowFault kind = std::filesystem::exists(part.image, ignored) ? RowFault::BrokenImage : RowFault::MissingImage;
+      if (size_of) {
+        const auto size = *size_of ? (*size_of)(part.image) : read_image_size(part.image);
+        if (!size) return row.about(kind, size.error());
+        pictures.push_back({{}, image_processor_->shape_for(size->width, size->height), {}});
+        continue;
+      }
+      const auto image = decode_image(part.image);
+      if (!image) return row.about(kind, image.error());
+      auto pixels = image_processor_->process(*image);
+      if (!pixels) {
+        Error error = pixels.error();
+        if (error.where.empty()) error.where = part.image.string();
+        return row.about(RowFault::BrokenImage, error);
+      }
+      pictures.push_back(pixels.take());
+    }
+  return pictures;
+}
+
+Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const {
+  for (const Message& message : row.messages)
+    for (const ContentPart& part : message.content)
+      if (part.kind == ContentPart::Kind::Text && !image_tokens_.mark.empty() && part.text.find(image_tokens_.mark) != std::string::npos)
+        return row.error(RowFault::ImageMarks, "A text holds " + image_tokens_.mark + ", which is the model's mark for a picture.",
+                         "Write the picture as its own content part, or take the mark out of the text.");
+  row.replacements.clear();
+  for (const PixelValues& picture : row.pictures)
+    row.replacements.push_back(image_tokens_.expand ? image_tokens_.expand(picture) : image_tokens_.mark);
+
+  LUTHIER_TRY(const Laid laid, lay_out(row, row.messages.size(), row.prompt_only));
+  LUTHIER_TRY(Encoding encoding, encode_text(row, laid.text));
+  Example example;
+  if (!row.prompt_only) {
+    LUTHIER_TRY(example.labels, labels_of(row, laid, encoding, loss_on));
+  }
+  example.input_ids = std::move(encoding.ids);
+  example.images = std::move(row.pictures);
+  const std::size_t length = example.input_ids.size();
+  const std::size_t limit = max_length > 0 ? static_cast<std::size_t>(max_length) : length;
+  if (length > limit) {
+    const auto last_picture = std::find(example.input_ids.rbegin(), example.input_ids.rend(), image_token_id_);
+    const auto needed = static_cast<std::size_t>(example.input_ids.rend() - last_picture);
+    if (!example.images.empty() && needed > limit)
+      return row.error(RowFault::BadRow, "Its " + std::to_string(length) + " tokens would be cut inside the pictures: they need " +
+                                             std::to_string(needed) + ", max_length is " + std::to_string(max_length) + ".",
+                       "Raise training.max_length.");
+    example.truncated_tokens = static_cast<std::int64_t>(length - limit);
+    example.input_ids.resize(limit);
+    if (!row.prompt_only) example.labels.resize(limit);
+  }
+  return example;
+}
+
+Result<Example> ChatProcessor::encode_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length, const std::string& where,
+                                               RowFault* fault) const {
+  Row row{conversation.messages, where, fault, false, {}, {}};
+  LUTHIER_TRY(row.pictures, load_pictures(row, nullptr));
+  return encode_row(row, loss_on, max_length);
+}
+
+Result<Example> ChatProcessor::measure_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length, const std::string& where,
+                                                RowFault* fault, const SizeOf& size_of) const {
+  Row row{conversation.messages, where, fault, false, {}, {}};
+  LUTHIER_TRY(row.pictures, load_pictures(row, &size_of));
+  return encode_row(row, loss_on, max_length);
+}
+
+Result<Example> ChatProcessor::encode_prompt(const Conversation& conversation, const std::string& where) const {
+  std::vector<Message> messages = conversation.messages;
+  if (ends_with_assistant(messages)) messages.pop_back();
+  if (messages.empty()) return input_error("There is no turn to answer.", where, "Give at least one user message.");
+  Row row{messages, where, nullptr, true, {}, {}};
+  LUTHIER_TRY(row.pictures, load_pictures(row, nullptr));
+  return encode_row(row, LossOn::All, 0);
+}
+
+Result<std::int64_t> ChatProcessor::count_tokens(const Conversation& conversation, const std::string& where) const {
+  LUTHIER_TRY(const Example example, measure_training(conversation, LossOn::All, 0, where));
+  return static_cast<std::int64_t>(example.input_ids.size());
+}
+
+}  // namespace luthier

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The chat processor's working state for one row. Internal to the data room.
+#pragma once
+
+#include "engine/data/processor.h"
+
+namespace luthier {
+
+/// A rendered text with its pictures' places filled.
+struct ChatProcessor::Laid {
+  std::string text;
+  std::vector<std::pair<std::size_t, std::size_t>> generation;   ///< byte ranges of {% generation %} in `text`
+  std::vector<std::pair<std::size_t, std::size_t>> moves;        ///< after each mark: its end in the rendered text, its end in `text`
+
+  /// Where a byte of the rendered text stands in `text`.
+  std::size_t moved(std::size_t rendered) const {
+    std::size_t from = 0, to = 0;
+    for (const auto& [source, target] : moves) {
+      if (source > rendered) break;
+      from = source;
+      to = target;
+    }
+    return to + (rendered - from);
+  }
+};
+
+struct ChatProcessor::Row {
+  const std::vector<Message>& messages;
+  const std::string& where;
+  RowFault* fault = nullptr;
+  bool prompt_only = false;
+  std::vector<PixelValues> pictures;
+  std::vector<std::string> replacements;   ///< one a picture
+
+  Error error(RowFault kind, std::string what, std::string hint = {}) const;
+  Error about(RowFault kind, Error cause) const;
+};
+
+}  // namespace luthier

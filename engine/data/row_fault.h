@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What kind of fault an error about a row is: the data check sorts its findings by it, the loader may skip pictures' faults only.
+#pragma once
+
+namespace luthier {
+
+enum class RowFault { BadRow, ImageMarks, MissingImage, BrokenImage, Template };
+
+/// "bad_row", "image_marks", ... as the data check writes it.
+const char* row_fault_name(RowFault fault);
+
+}  // namespace luthier
