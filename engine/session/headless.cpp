@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A run without a session around it: the same steps in the calling thread.
+#include "engine/session/headless.h"
+
+#include "engine/session/run_observer.h"
+
+namespace luthier {
+
+Result<RunResult> train_headless(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
+                                 const std::function<void(const SessionEvent&)>& on_event, std::stop_token stop) {
+  const auto emit = [&](const SessionEvent& event) {
+    if (on_event) on_event(event);
+  };
+  use_all_cores();
+  LUTHIER_TRY(BegunRun begun, begin_run(recipe, resume_run));
+  if (begun.run && begun.run->kind == PreparedRun::Kind::Finished) {
+    RunResult result;
+    result.folder = begun.run->folder.path();
+    if (begun.run->recorded) {
+      result.step = begun.run->recorded->step;
+      result.loss = begun.run->recorded->last_loss.value_or(0);
+      result.seconds = begun.run->recorded->seconds;
+    }
+    return result;
+  }
+  emit(StateChanged{SessionState::Loading, recipe.model});
+  LUTHIER_TRY(LoadedModel base, load_model(recipe.model, load_options(recipe)));
+  TrainerOptions options;
+  MemoryForecast forecast;
+  options.gradient_checkpointing = recipe.training.gradient_checkpointing == "true";
+  TrainControl control;
+  control.follow(std::move(stop));
+  EventObserver observer(emit, forecast);
+  auto result = train(base, std::move(begun), options, control, observer);
+  RunEnded ended;
+  ended.folder = recipe.output_dir;
+  if (result) {
+    ended.folder = result->folder;
+    ended.state = run_state_name(result->state);
+    ended.seconds = result->seconds;
+  } else {
+    ended.state = "failed";
+    ended.error = result.error();
+  }
+  emit(ended);
+  return result;
+}
+
+}  // namespace luthier

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/session/run_observer.h"
+
+#include <cstdlib>
+#include <thread>
+
+namespace luthier {
+
+void EventObserver::on_phase(TrainPhase phase, const std::string& detail) {
+  SessionState state = SessionState::Training;
+  switch (phase) {
+    case TrainPhase::Preparing: state = SessionState::Preparing; break;
+    case TrainPhase::Training: state = SessionState::Training; break;
+    case TrainPhase::Pausing: state = SessionState::Pausing; break;
+    case TrainPhase::Paused: state = SessionState::Paused; break;
+    case TrainPhase::Saving: state = SessionState::Saving; break;
+    case TrainPhase::Stopping: state = SessionState::Stopping; break;
+  }
+  emit_(StateChanged{state, detail});
+}
+
+void EventObserver::on_start(const TrainStart& start) {
+  RunStarted started;
+  started.folder = start.folder;
+  started.recipe = start.recipe;
+  started.total_steps = start.total_steps;
+  started.first_step = start.first_step;
+  started.steps_per_epoch = start.steps_per_epoch;
+  started.trainable = start.trainable;
+  started.parameters = start.parameters;
+  started.forecast = forecast_;
+  emit_(std::move(started));
+}
+
+LoadOptions load_options(const Recipe& recipe) {
+  LoadOptions options;
+  options.device = recipe.training.device;
+  options.dtype = recipe.training.dtype;
+  options.random_weights = recipe.init == "random";
+  options.seed = static_cast<std::uint64_t>(recipe.training.seed);
+  options.pixels.min_pixels = recipe.image.min_pixels;
+  options.pixels.max_pixels = recipe.image.max_pixels;
+  return options;
+}
+
+void use_all_cores() {
+  if (std::getenv("OMP_NUM_THREADS")) return;
+  const unsigned cores = std::thread::hardware_concurrency();
+  if (cores > 0) at::set_num_threads(static_cast<int>(cores));
+}
+
+}  // namespace luthier

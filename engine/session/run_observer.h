@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Turns what a trainer tells into session events; shared by the headless run and the window's session. Also the steps that every run begins
+// with: load by the recipe, decide gradient checkpointing by the forecast.
+#pragma once
+
+#include <functional>
+
+#include "engine/session/session.h"
+#include "engine/train/trainer.h"
+
+namespace luthier {
+
+class EventObserver : public TrainObserver {
+ public:
+  EventObserver(std::function<void(SessionEvent)> emit, MemoryForecast forecast) : emit_(std::move(emit)), forecast_(std::move(forecast)) {}
+
+  void on_phase(TrainPhase phase, const std::string& detail) override;
+  void on_progress(const std::string& what, double done, double total) override { emit_(Progress{0, what, done, total}); }
+  void on_start(const TrainStart& start) override;
+  void on_step(const MetricsLine& line, double eta_seconds) override { emit_(StepDone{line, eta_seconds}); }
+  void on_evaluation(std::int64_t step, double loss) override { emit_(EvaluationDone{step, loss}); }
+  void on_event(const RunEvent& event) override { emit_(RunEventHappened{event}); }
+
+ private:
+  std::function<void(SessionEvent)> emit_;
+  MemoryForecast forecast_;
+};
+
+/// Loads as the recipe says: device, dtype, random weights, pixel limits.
+LoadOptions load_options(const Recipe& recipe);
+
+/// The forecast for a loaded model and the recipe's data.
+Result<MemoryForecast> forecast_run(const LoadedModel& base, const Recipe& recipe);
+
+/// Adapter or model of a run: the thread count for LibTorch's pool (OMP_NUM_THREADS honoured). Call once before tensors work.
+void use_all_cores();
+
+}  // namespace luthier

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What can be decided before a model is loaded, and what a fully tuned checkpoint is stored as.
+#include "engine/adapters/adapter.h"
+#include "engine/train/trainer.h"
+
+namespace luthier {
+namespace fs = std::filesystem;
+namespace {
+
+Result<AdapterSettings> settings_of(const fs::path& folder) {
+  const fs::path path = folder / "adapter_config.json";
+  LUTHIER_TRY(const Json config, read_json_file(path));
+  LUTHIER_TRY(const std::string type, json_string(config, "peft_type", path.string()));
+  for (const AdapterMethod& method : adapter_methods()) {
+    if (type == method.peft_type) return method.read_settings(config, path.string());
+  }
+  return input_error("Adapters of the type " + type + " cannot be read.", path.string() + ": peft_type");
+}
+
+}  // namespace
+
+Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& resume_run) {
+  BegunRun begun{given, {}};
+  Recipe& recipe = begun.recipe;
+  if (resume_run) recipe.output_dir = resume_run->string();
+  LUTHIER_CHECK(check_recipe(recipe));
+  std::error_code problem;
+  const fs::path folder = resume_run ? *resume_run : fs::path(recipe.output_dir);
+  const bool exists = fs::exists(folder, problem) && !(fs::is_directory(folder, problem) && fs::is_empty(folder, problem));
+  if (recipe.strategy == "lora" && !recipe.adapter.init_from.empty()) {
+    // A folder's settings replace those of the recipe; a resume has them written down already.
+    const std::string init_from = recipe.adapter.init_from;
+    bool known = false;
+    if (resume_run && exists) {
+      if (const auto run = RunFolder::open(folder)) {
+        const auto yaml = run->read_recipe_yaml();
+        const auto recorded = yaml ? parse_recipe(*yaml, (folder / "recipe.yaml").string()) : Result<Recipe>(yaml.error());
+        if (recorded) recipe.adapter = recorded->adapter;
+        known = recorded.ok();
+      }
+    }
+    if (!known) {
+      LUTHIER_TRY(recipe.adapter, settings_of(init_from));
+    }
+    recipe.adapter.init_from = init_from;
+  }
+  if (resume_run || exists) {
+    LUTHIER_TRY(begun.run, prepare_run(recipe, resume_run));
+  }
+  return begun;
+}
+
+torch::ScalarType result_dtype(const LoadedModel& base, const Recipe& recipe) {
+  std::string stored = base.stored_dtype;
+  if (recipe.init == "random") {
+    for (const char* key : {"dtype", "torch_dtype"}) {
+      const auto found = base.config.find(key);
+      if (found != base.config.end() && found->is_string()) stored = found->get<std::string>();
+    }
+  }
+  const torch::ScalarType type = stored == "F16" || stored == "float16" ? torch::kFloat16 : stored == "BF16" || stored == "bfloat16" ? torch::kBFloat16 : torch::kFloat32;
+  if (type != torch::kFloat16) return type;
+  const torch::NoGradGuard no_grad;
+  for (const torch::Tensor& tensor : base.model->parameters()) {
+    if (tensor.numel() > 0 && tensor.abs().max().item<double>() > 65504) return torch::kFloat32;   // half precision would make it infinite
+  }
+  return type;
+}
+
+}  // namespace luthier

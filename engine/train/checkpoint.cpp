@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The files of a checkpoint. They are written into a folder that becomes visible only when all of it is on the disk (io/files.h).
+#include "engine/train/checkpoint.h"
+
+#include "engine/io/files.h"
+#include "engine/train/tensor_file.h"
+
+namespace luthier {
+namespace fs = std::filesystem;
+namespace {
+constexpr int state_version = 1;
+}
+
+Json to_json(const TrainerState& state) {
+  Json json = {{"version", state_version}, {"step", state.step}, {"total_steps", state.total_steps}, {"tokens", state.tokens},
+               {"logged_loss", state.logged_loss}, {"logged_steps", state.logged_steps}, {"logged_tokens", state.logged_tokens},
+               {"logged_seconds", state.logged_seconds}, {"unlogged", state.unlogged}, {"last_norm", state.last_norm}, {"last_rate", state.last_rate}};
+  json["learning_rate"] = state.learning_rate ? Json(*state.learning_rate) : Json(nullptr);
+  json["best_eval_loss"] = state.best_eval_loss ? Json(*state.best_eval_loss) : Json(nullptr);
+  json["skipped_rows"] = state.skipped_rows;
+  return json;
+}
+
+Result<TrainerState> read_trainer_state(const fs::path& checkpoint) {
+  const fs::path path = checkpoint / "trainer_state.json";
+  const std::string where = path.string();
+  LUTHIER_TRY(const Json json, read_json_file(path));
+  LUTHIER_TRY(const std::int64_t version, json_int(json, "version", where));
+  if (version != state_version) return input_error("This checkpoint was written by another version of the program.", where + ": version");
+  TrainerState state;
+  LUTHIER_TRY(state.step, json_int(json, "step", where));
+  LUTHIER_TRY(state.total_steps, json_int(json, "total_steps", where));
+  LUTHIER_TRY(state.tokens, json_int(json, "tokens", where));
+  LUTHIER_TRY(state.logged_loss, json_number(json, "logged_loss", where, 0));
+  LUTHIER_TRY(state.logged_steps, json_int(json, "logged_steps", where));
+  LUTHIER_TRY(state.logged_tokens, json_int(json, "logged_tokens", where));
+  LUTHIER_TRY(state.logged_seconds, json_number(json, "logged_seconds", where, 0));
+  LUTHIER_TRY(state.unlogged, json_bool(json, "unlogged", where, false));
+  LUTHIER_TRY(state.last_norm, json_number(json, "last_norm", where, 0));
+  LUTHIER_TRY(state.last_rate, json_number(json, "last_rate", where, 0));
+  if (json.contains("learning_rate") && json["learning_rate"].is_number()) state.learning_rate = json["learning_rate"].get<double>();
+  if (json.contains("best_eval_loss") && json["best_eval_loss"].is_number()) state.best_eval_loss = json["best_eval_loss"].get<double>();
+  if (json.contains("skipped_rows") && json["skipped_rows"].is_array()) {
+    for (const Json& row : json["skipped_rows"]) {
+      if (!row.is_number_integer()) return input_error("A row number is not a number.", where + ": skipped_rows");
+      state.skipped_rows.push_back(row.get<std::int64_t>());
+    }
+  }
+  if (state.step < 0 || state.step > state.total_steps) return input_error("The step is outside of the run.", where + ": step");
+  return state;
+}
+
+Status write_checkpoint(const fs::path& folder, const TrainerState& state, const Trainables& trainables, const AdamW& optimizer, const std::string& base_name) {
+  if (trainables.adapter) {
+    std::error_code problem;
+    fs::create_directory(folder / "adapter", problem);
+    if (problem) return machine_error("The folder cannot be made: " + problem.message() + ".", (folder / "adapter").string());
+    LUTHIER_CHECK(trainables.adapter->save(folder / "adapter", base_name));
+  } else {
+    std::map<std::string, torch::Tensor> tensors;
+    for (const TrainedTensor& trained : trainables.tensors) tensors[trained.name] = trained.tensor;
+    LUTHIER_CHECK(write_tensor_file(folder / "trained.safetensors", tensors));
+  }
+  LUTHIER_CHECK(write_tensor_file(folder / "optimizer.safetensors", optimizer.state()));
+  return write_file_atomically(folder / "trainer_state.json", to_json(state).dump(2) + "\n");
+}
+
+Status read_checkpoint(const fs::path& folder, const Trainables& trainables, AdamW& optimizer) {
+  const torch::NoGradGuard no_grad;
+  if (!trainables.adapter) {
+    const fs::path path = folder / "trained.safetensors";
+    LUTHIER_TRY(const auto stored, read_tensor_file(path));
+    if (stored.size() != trainables.tensors.size()) return input_error("The checkpoint holds other tensors than this run trains.", path.string());
+    for (const TrainedTensor& trained : trainables.tensors) {
+      const auto found = stored.find(trained.name);
+      if (found == stored.end() || found->second.sizes() != trained.tensor.sizes() || found->second.scalar_type() != trained.tensor.scalar_type()) {
+        return input_error("The checkpoint's tensor is missing or has another shape or type.", path.string() + ": " + trained.name);
+      }
+      torch::Tensor target = trained.tensor;
+      target.copy_(found->second);
+    }
+  }
+  const fs::path path = folder / "optimizer.safetensors";
+  LUTHIER_TRY(const auto state, read_tensor_file(path));
+  return optimizer.load_state(state, path.string());
+}
+
+}  // namespace luthier

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Which rows a run trains on. Everything that would stop it an hour later stops it here, by the row's name; broken pictures are left out where the
+// recipe says skip.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/train/window_source.h"
+
+namespace luthier {
+
+struct UsableRows {
+  std::vector<std::int64_t> rows;           ///< from 0, ascending
+  std::vector<std::int64_t> skipped;
+  std::vector<std::string> warnings;        ///< findings that stop nothing
+};
+
+/// Reads every row once. `progress(done, total)` returns false to cancel. `key` is the recipe's ("dataset").
+Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_error, const std::string& key,
+                              const std::function<bool(std::size_t, std::size_t)>& progress);
+/// The rows of a dataset without those that a checkpoint says were skipped.
+UsableRows rows_without(std::size_t total, const std::vector<std::int64_t>& skipped);
+
+LossOn loss_on_from_name(const std::string& name);
+
+}  // namespace luthier

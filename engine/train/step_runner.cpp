@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Forward and backward of micro-batches. With a fixed tower the features of each row's pictures are computed on their own (see RowCache).
+#include "engine/train/step_runner.h"
+
+#include <cmath>
+#include <limits>
+
+namespace luthier {
+
+std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t counter) {
+  std::uint64_t z = seed * 0x9E3779B97F4A7C15ull + (counter + 1) * 0xD1B54A32D192ED03ull;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  return z ^ (z >> 31);
+}
+
+ModelInput StepRunner::prepare(const MicroBatch& batch) {
+  const torch::Device device = base_.model->device();
+  if (!trainables_.tower_fixed) return to_device(collate(batch.examples, base_.pad_id), device);
+
+  std::vector<Example> texts;
+  std::vector<torch::Tensor> features;
+  std::vector<std::vector<std::int64_t>> grids;
+  for (std::size_t i = 0; i < batch.examples.size(); ++i) {
+    const Example& example = batch.examples[i];
+    texts.push_back({example.input_ids, example.labels, {}, 0});
+    for (const PixelValues& image : example.images) {
+      if (!image.grid.empty()) grids.push_back(image.grid);
+    }
+    const auto& cached = batch.cached[i];
+    torch::Tensor row;
+    if (cached) {
+      row = cached->features;
+    } else if (!example.images.empty()) {
+      const torch::NoGradGuard no_grad;
+      row = base_.model->tower(to_device(collate({example}, base_.pad_id), device));
+    }
+    if (!cached && cache_) cache_->keep(batch.rows[i], example, row);
+    if (row.defined()) features.push_back(row.to(device));
+  }
+  ModelInput input = to_device(collate(texts, base_.pad_id), device);
+  input.grids = std::move(grids);
+  if (!features.empty()) input.tower_features = features.size() == 1 ? features.front() : at::cat(features, 0);
+  return input;
+}
+
+WindowOutcome StepRunner::accumulate(const Window& window, std::uint64_t seed, std::int64_t first_batch, const std::function<bool()>& go_on) {
+  WindowOutcome outcome;
+  for (std::size_t i = 0; i < window.batches.size(); ++i) {
+    if (go_on && !go_on()) {
+      outcome.abandoned = true;
+      return outcome;
+    }
+    const std::int64_t number = first_batch + static_cast<std::int64_t>(i);
+    if (trainables_.adapter) trainables_.adapter->set_training(true, stream_seed(seed, static_cast<std::uint64_t>(number)));
+    const ModelInput input = prepare(window.batches[i]);
+    const LossSum loss = objective_.loss(*base_.model, input);
+    if (loss.count == 0 || window.labels == 0 || !loss.sum.defined()) continue;
+    const torch::Tensor share = loss.sum / static_cast<double>(window.labels);
+    const double value = share.item<double>();
+    outcome.loss += value;
+    if (!std::isfinite(value)) {
+      outcome.finite = false;
+      outcome.suspects = window.batches[i].rows;
+      return outcome;
+    }
+    if (share.requires_grad()) share.backward();
+  }
+  return outcome;
+}
+
+Result<double> StepRunner::evaluate(const RowReader& reader, const std::vector<std::int64_t>& rows, std::int64_t batch_size,
+                                    const std::function<bool(std::size_t, std::size_t)>& go_on) {
+  const torch::NoGradGuard no_grad;
+  if (trainables_.adapter) trainables_.adapter->set_training(false, 0);
+  double sum = 0;
+  std::int64_t counted = 0;
+  for (std::size_t begin = 0; begin < rows.size(); begin += static_cast<std::size_t>(batch_size)) {
+    if (go_on && !go_on(begin, rows.size())) return interrupted_error();
+    std::vector<Example> examples;
+    for (std::size_t at = begin; at < std::min(rows.size(), begin + static_cast<std::size_t>(batch_size)); ++at) {
+      LUTHIER_TRY(Example example, reader.read(rows[at]));
+      examples.push_back(std::move(example));
+    }
+    const LossSum loss = objective_.loss(*base_.model, to_device(collate(examples, base_.pad_id), base_.model->device()));
+    if (loss.count == 0) continue;
+    sum += loss.sum.item<double>() / static_cast<double>(loss.count) * static_cast<double>(examples.size());
+    counted += static_cast<std::int64_t>(examples.size());
+  }
+  return counted ? sum / static_cast<double>(counted) : std::numeric_limits<double>::quiet_NaN();
+}
+
+}  // namespace luthier

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Requires-grad flags, adapter creation and the decay rule's inputs.
+#include "engine/train/strategy.h"
+
+#include <algorithm>
+#include <set>
+
+#include "engine/nn/parameters.h"
+#include "engine/optim/decay_rule.h"
+
+namespace luthier {
+namespace {
+
+constexpr const char* peft_prefix = "base_model.model.";
+
+/// Full names of the modules that are LayerNorms.
+std::set<std::string> layer_norms(const VisionLanguageModel& model) {
+  std::set<std::string> names;
+  for (const auto& item : model.named_modules()) {
+    const auto* module = dynamic_cast<const ParameterModule*>(item.value().get());
+    if (module && module->type_name() == "LayerNorm") names.insert(item.key());
+  }
+  return names;
+}
+
+bool in_layer_norm(std::string name, const std::set<std::string>& norms) {
+  if (name.rfind(peft_prefix, 0) == 0) name.erase(0, std::string(peft_prefix).size());
+  for (std::size_t dot = name.rfind('.'); dot != std::string::npos && dot > 0; dot = name.rfind('.', dot - 1)) {
+    if (norms.contains(name.substr(0, dot))) return true;
+  }
+  return false;
+}
+
+bool part_trains(const std::string& part, const Recipe& recipe) {
+  if (recipe.strategy == "full") return true;
+  const FreezeSettings& freeze = recipe.freeze;
+  return part == "vision_tower" ? !freeze.vision_tower : part == "projector" ? !freeze.projector : !freeze.language_model;
+}
+
+}  // namespace
+
+std::int64_t Trainables::parameters() const {
+  std::int64_t count = 0;
+  for (const TrainedTensor& trained : tensors) count += trained.tensor.numel();
+  return count;
+}
+
+std::int64_t Trainables::bytes() const {
+  std::int64_t total = 0;
+  for (const TrainedTensor& trained : tensors) total += static_cast<std::int64_t>(trained.tensor.nbytes());
+  return total;
+}
+
+std::int64_t weight_bytes(const VisionLanguageModel& model) {
+  std::int64_t bytes = 0;
+  for (const torch::Tensor& tensor : model.parameters()) bytes += static_cast<std::int64_t>(tensor.nbytes());
+  return bytes;
+}
+
+Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe, const std::optional<std::filesystem::path>& adapter_folder) {
+  Trainables trainables;
+  for (torch::Tensor& tensor : base.model->parameters()) {
+    tensor.requires_grad_(false);
+    tensor.mutable_grad().reset();
+  }
+  const std::set<std::string> norms = layer_norms(*base.model);
+  const auto add = [&](const std::string& name, torch::Tensor tensor, const std::string& part) {
+    tensor.requires_grad_(true);
+    trainables.tensors.push_back({name, part, tensor, decays(name, in_layer_norm(name, norms))});
+  };
+  if (recipe.strategy == "lora") {
+    if (adapter_folder) {
+      LUTHIER_TRY(trainables.adapter, load_adapter(base, *adapter_folder));
+    } else if (!recipe.adapter.init_from.empty()) {
+      LUTHIER_TRY(trainables.adapter, load_adapter(base, recipe.adapter.init_from));
+    } else {
+      LUTHIER_TRY(trainables.adapter, create_adapter(*base.model, recipe.adapter, static_cast<std::uint64_t>(recipe.training.seed)));
+    }
+    trainables.adapter->activate();
+    for (const auto& [name, tensor] : trainables.adapter->tensors()) add(name, tensor, part_of(name));
+  } else {
+    for (const auto& item : base.model->named_parameters()) {
+      const std::string part = part_of(item.key());
+      if (part_trains(part, recipe)) add(item.key(), item.value(), part);
+    }
+  }
+  if (trainables.tensors.empty()) {
+    return input_error("Nothing would train.", recipe.strategy == "lora" ? "adapter.target_modules" : "freeze", "Leave at least one part unfrozen.");
+  }
+  std::sort(trainables.tensors.begin(), trainables.tensors.end(), [](const TrainedTensor& a, const TrainedTensor& b) { return a.name < b.name; });
+  trainables.tower_fixed = std::none_of(trainables.tensors.begin(), trainables.tensors.end(),
+                                        [](const TrainedTensor& trained) { return trained.part == "vision_tower"; });
+  return trainables;
+}
+
+}  // namespace luthier

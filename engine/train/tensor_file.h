@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Named tensors to one safetensors file and back, for checkpoints. Reading maps the file; the tensors keep it open.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "engine/base/result.h"
+#include "engine/nn/torch.h"
+
+namespace luthier {
+
+Status write_tensor_file(const std::filesystem::path& path, const std::map<std::string, torch::Tensor>& tensors);
+/// Tensors that look into the mapped file: copy before changing them.
+Result<std::map<std::string, torch::Tensor>> read_tensor_file(const std::filesystem::path& path);
+
+}  // namespace luthier
