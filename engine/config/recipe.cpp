@@ -99,7 +99,7 @@ Status set_field(Recipe& recipe, const std::string& key, const std::string& valu
     apply_strategy_defaults(before, recipe.strategy);
     apply_strategy_defaults(after, checked.get<std::string>());
     if (recipe.training.learning_rate == before.training.learning_rate) recipe.training.learning_rate = after.training.learning_rate;
-    if (same_freeze(recipe.freeze, before.freeze)) recipe.freeze = after.freeze;
+    if (after.strategy == "full" || same_freeze(recipe.freeze, before.freeze)) recipe.freeze = after.freeze;
   }
   field->write(recipe, checked);
   return {};
@@ -130,7 +130,9 @@ Status check_recipe(const Recipe& recipe) {
   if (recipe.strategy == "lora" && recipe.adapter.init_from.empty() && no_targets)
     return cross_fault("adapter.target_modules", "names no module, so there would be nothing to train.", "Write all-linear, a list of names or a regular expression.");
   const FreezeSettings& freeze = recipe.freeze;
-  if (recipe.strategy != "lora" && freeze.vision_tower && freeze.projector && freeze.language_model)
+  if (recipe.strategy == "full" && (freeze.vision_tower || freeze.projector || freeze.language_model))
+    return cross_fault("freeze", "a part is kept fixed, but the strategy full trains every part.", "Write strategy: freeze, or take the part out.");
+  if (recipe.strategy == "freeze" && freeze.vision_tower && freeze.projector && freeze.language_model)
     return cross_fault("freeze", "every part is kept fixed, so there would be nothing to train.", "Let at least one part train.");
   if (recipe.image.min_pixels && recipe.image.max_pixels && *recipe.image.min_pixels > *recipe.image.max_pixels)
     return cross_fault("image.min_pixels", "is above image.max_pixels.", "Exchange or clear one of them.");

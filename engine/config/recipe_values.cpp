@@ -128,6 +128,25 @@ bool is_plain_name(const std::string& text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.' || c == '-'; });
 }
 
+std::string trimmed(const std::string& text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+/// Files with commas between them; one that has a comma in its name must be given as a list with quotes.
+std::vector<std::string> split_paths(const std::string& text) {
+  std::vector<std::string> paths;
+  std::size_t begin = 0;
+  while (begin <= text.size()) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string path = trimmed(text.substr(begin, end - begin));
+    if (!path.empty()) paths.push_back(path);
+    begin = end + 1;
+  }
+  return paths;
+}
+
 std::vector<std::string> split_names(const std::string& text) {
   std::vector<std::string> names;
   std::string name;
@@ -142,11 +161,6 @@ std::vector<std::string> split_names(const std::string& text) {
   return names;
 }
 
-std::string trimmed(const std::string& text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
 
 }  // namespace
 
@@ -196,7 +210,7 @@ Result<Json> value_from_text(const RecipeField& field, const std::string& raw, c
   } else if ((type == Type::Text || type == Type::Path || type == Type::Choice) && !quoted) {
     value = text;
   } else if (type == Type::Paths && !quoted && first != '[') {
-    value = Json::array({text});
+    value = split_paths(text);
   } else if (type == Type::NameList && !quoted && first != '[') {
     value = split_names(text);
   } else if (type == Type::Modules && !quoted && first != '[') {
@@ -225,9 +239,11 @@ std::string value_to_text(const FieldDescription& about, const Json& value) {
       return odd ? json_text(value) : text;
     }
     case Type::Paths: {
-      const std::string text = value.size() == 1 ? value[0].get<std::string>() : std::string();
-      const bool odd = text.empty() || text == "null" || text == "~" || trimmed(text) != text || text.find_first_of("\"'[") == 0;
-      return odd ? json_text(value) : text;
+      const std::vector<std::string> paths = value.get<std::vector<std::string>>();
+      const bool odd = std::any_of(paths.begin(), paths.end(), [](const std::string& path) {
+        return path.empty() || path == "null" || path == "~" || trimmed(path) != path || path.find(',') != std::string::npos || path.find_first_of("\"'[") == 0;
+      });
+      return odd ? json_text(value) : joined(paths);
     }
     case Type::Modules:
       if (value.is_string()) {

@@ -94,7 +94,9 @@ class TestRecipeFields : public QObject {
     QTest::newRow("fused") << "training.optim" << "adamw_torch_fused" << "adamw_torch";
     QTest::newRow("path with spaces") << "model" << "/a b/c: d" << "/a b/c: d";
     QTest::newRow("path that looks like a number") << "output_dir" << "2024" << "2024";
-    QTest::newRow("several files") << "dataset" << "[a.jsonl, 'b c.jsonl']" << "[\"a.jsonl\",\"b c.jsonl\"]";
+    QTest::newRow("several files") << "dataset" << "[a.jsonl, 'b c.jsonl']" << "a.jsonl, b c.jsonl";
+    QTest::newRow("several files, plain") << "dataset" << "a.jsonl,b c.jsonl" << "a.jsonl, b c.jsonl";
+    QTest::newRow("a comma in a name") << "dataset" << "['a,b.jsonl']" << "[\"a,b.jsonl\"]";
     QTest::newRow("one file") << "dataset" << "a b.jsonl" << "a b.jsonl";
     QTest::newRow("init") << "adapter.init_lora_weights" << "gaussian" << "gaussian";
   }
@@ -190,6 +192,8 @@ class TestRecipeFields : public QObject {
     QCOMPARE(fault([](Recipe& r) { r.output_dir.clear(); }), std::string("recipe: output_dir"));
     QCOMPARE(fault([](Recipe& r) { r.adapter.target_modules = {}; }), std::string("recipe: adapter.target_modules"));
     QCOMPARE(fault([](Recipe& r) { r.strategy = "freeze"; r.freeze = {true, true, true}; }), std::string("recipe: freeze"));
+    QCOMPARE(fault([](Recipe& r) { r.strategy = "full"; }), std::string("recipe: freeze"));
+    QCOMPARE(fault([](Recipe& r) { (void)set_field(r, "strategy", "full"); }), std::string());
     QCOMPARE(fault([](Recipe& r) { r.image.min_pixels = 9; r.image.max_pixels = 4; }), std::string("recipe: image.min_pixels"));
     QCOMPARE(fault([](Recipe& r) { r.training.eval_steps = 5; }), std::string("recipe: training.eval_steps"));
   }
