@@ -21,7 +21,7 @@ Result<std::size_t> ChatProcessor::prompt_length(const Row& row, const Laid& who
   if (ids.ids.size() <= encoding.ids.size() && std::equal(ids.ids.begin(), ids.ids.end(), encoding.ids.begin())) return ids.ids.size();
   const std::size_t border = common_prefix(prompt.text, whole.text);
   for (std::size_t i = 0; i < encoding.ids.size(); ++i) {
-    const auto& [begin, end] = encoding.offsets[i];
+    const std::size_t begin = encoding.offsets[i].first, end = encoding.offsets[i].second;
     if (begin < end && begin >= border) return i;
   }
   return encoding.ids.size();
@@ -58,7 +58,7 @@ Result<std::vector<std::int64_t>> ChatProcessor::labels_of(const Row& row, const
   } else if (loss_on == LossOn::Assistant) {
     LUTHIER_TRY(const auto ranges, assistant_ranges(row, whole));
     for (std::size_t i = 0; i < length; ++i) {
-      const auto& [begin, end] = encoding.offsets[i];
+      const std::size_t begin = encoding.offsets[i].first, end = encoding.offsets[i].second;
       const auto holds = [begin](const std::pair<std::size_t, std::size_t>& range) { return range.first <= begin && begin < range.second; };
       if (begin < end && std::any_of(ranges.begin(), ranges.end(), holds)) label(i);
     }
