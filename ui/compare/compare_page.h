@@ -4,13 +4,56 @@
 
 #include "ui/page.h"
 
+class QComboBox;
+class QLabel;
+class QLineEdit;
+class QMenu;
+class QPushButton;
+class QSpinBox;
+class QStackedWidget;
+class QToolButton;
+
 namespace luthier {
+
+class Banner;
+class CompareGrid;
+class Comparison;
+class EmptyState;
 
 class ComparePage : public Page {
   Q_OBJECT
 
  public:
   explicit ComparePage(Workspace& workspace, QWidget* parent = nullptr);
+  void entered() override;
+  /// Samples from a file of rows, read in a worker thread; the first `count`.
+  void load_samples(const QString& file, std::size_t count);
+
+ private:
+  QWidget* make_head();
+  QWidget* make_foot();
+  void fill_adapter_menu();
+  void choose_samples();
+  void run();
+  void export_as(bool html);
+  void refresh();
+
+  Comparison* comparison_;
+  Banner* banner_;
+  QLabel* base_;
+  QToolButton* add_;
+  QMenu* add_menu_;
+  QPushButton *samples_, *run_, *cancel_;
+  QSpinBox *count_, *most_, *seed_;
+  QComboBox* sampling_;
+  QToolButton* export_;
+  QStackedWidget* stack_;
+  EmptyState* empty_;
+  CompareGrid* grid_;
+  QLabel* page_label_;
+  QToolButton *previous_, *next_;
+  QString file_;
+  int loading_ = 0;
 };
 
 }  // namespace luthier

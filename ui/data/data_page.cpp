@@ -1,9 +1,318 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The Data page: the rows as people wrote them and as the model gets them, and what is wrong with them.
+// Composition of the Data page: rows, the chosen row, the check and its findings.
 #include "ui/data/data_page.h"
+
+#include <QComboBox>
+#include <QFileDialog>
+#include <QHBoxLayout>
+#include <QHeaderView>
+#include <QLabel>
+#include <QLineEdit>
+#include <QProgressBar>
+#include <QPushButton>
+#include <QSplitter>
+#include <QStackedWidget>
+#include <QTableView>
+#include <QTableWidget>
+#include <QVBoxLayout>
+
+#include "ui/data/row_model.h"
+#include "ui/data/row_view.h"
+#include "ui/format.h"
+#include "ui/language.h"
+#include "ui/theme.h"
+#include "ui/widgets/banner.h"
+#include "ui/widgets/card.h"
+#include "ui/widgets/empty_state.h"
 
 namespace luthier {
 
-DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {}
+namespace {
+constexpr std::size_t kMostFindings = 1000;
+}
+
+DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
+  auto* layout = new QVBoxLayout(this);
+  layout->setContentsMargins(12, 12, 12, 12);
+  layout->setSpacing(8);
+  layout->addWidget(make_head());
+  banner_ = new Banner(this);
+  layout->addWidget(banner_);
+  stack_ = new QStackedWidget(this);
+  empty_ = new EmptyState(QStringLiteral("data"), QStringLiteral("emptyOpenData"), stack_);
+  stack_->addWidget(empty_);
+  auto* splitter = new QSplitter(Qt::Horizontal, stack_);
+  splitter->setChildrenCollapsible(false);
+  splitter->setHandleWidth(8);
+  auto* left = new QSplitter(Qt::Vertical, splitter);
+  left->setChildrenCollapsible(false);
+  left->setHandleWidth(8);
+  left->addWidget(make_rows());
+  left->addWidget(make_findings());
+  left->setStretchFactor(0, 3);
+  left->setStretchFactor(1, 1);
+  splitter->addWidget(left);
+  auto* right = new Card(splitter);
+  view_ = new RowView(right);
+  right->body()->addWidget(view_);
+  splitter->addWidget(right);
+  splitter->setSizes({560, 560});
+  stack_->addWidget(splitter);
+  layout->addWidget(stack_, 1);
+  connect_session();
+  connect(empty_->button(), &QPushButton::clicked, this, [this] {
+    if (this->workspace().recipe().model.empty()) emit go_to(PageId::Model);
+    else open_file();
+  });
+  connect(&workspace, &Workspace::recipe_changed, this, &DataPage::reload);
+  on_language(this, [this] {
+    rows_->retranslate();
+    findings_->setHorizontalHeaderLabels({tr("Row"), tr("Finding"), tr("What is wrong")});
+    if (report_) show_findings(*report_);
+    refresh();
+  });
+  reload();
+}
+
+QWidget* DataPage::make_head() {
+  auto* head = new QWidget(this);
+  auto* row = new QHBoxLayout(head);
+  row->setContentsMargins(0, 0, 0, 0);
+  which_ = new QComboBox(head);
+  which_->setObjectName(QStringLiteral("whichData"));
+  which_->addItems({QString(), QString()});
+  path_ = new QLineEdit(head);
+  path_->setObjectName(QStringLiteral("dataPath"));
+  open_ = new QPushButton(head);
+  open_->setObjectName(QStringLiteral("openData"));
+  check_ = new QPushButton(head);
+  check_->setObjectName(QStringLiteral("checkData"));
+  progress_ = new QProgressBar(head);
+  progress_->setObjectName(QStringLiteral("checkProgress"));
+  progress_->setRange(0, 1000);
+  progress_->setFixedSize(140, 12);
+  progress_->setTextVisible(false);
+  cancel_ = new QPushButton(head);
+  cancel_->setObjectName(QStringLiteral("cancelCheck"));
+  row->addWidget(which_);
+  row->addWidget(path_, 1);
+  for (QWidget* widget : std::initializer_list<QWidget*>{open_, check_, progress_, cancel_}) row->addWidget(widget);
+  connect(which_, &QComboBox::currentIndexChanged, this, &DataPage::reload);
+  connect(open_, &QPushButton::clicked, this, &DataPage::open_file);
+  connect(check_, &QPushButton::clicked, this, &DataPage::check);
+  connect(cancel_, &QPushButton::clicked, this, [this] { workspace().session().cancel(checking_); });
+  connect(path_, &QLineEdit::editingFinished, this, [this] {
+    const std::string key = which_->currentIndex() == 0 ? "dataset" : "eval_dataset";
+    const QString text = path_->text().trimmed();
+    if (const Status status = workspace().set_field(key, text.isEmpty() ? "null" : text.toStdString()); !status) banner_->show_error(status.error());
+  });
+  on_language(head, [this] {
+    which_->setItemText(0, tr("Training data"));
+    which_->setItemText(1, tr("Evaluation data"));
+    which_->setAccessibleName(tr("Which data to show"));
+    path_->setPlaceholderText(tr("A JSONL or JSON file of rows"));
+    path_->setAccessibleName(tr("File of rows"));
+    open_->setText(tr("&Open…"));
+    check_->setText(tr("Chec&k all rows"));
+    check_->setToolTip(tr("Missing pictures, wrong marks, empty answers, rows too long, duplicates: before training meets them"));
+    cancel_->setText(tr("Cancel"));
+  });
+  return head;
+}
+
+QWidget* DataPage::make_rows() {
+  auto* card = new Card(this);
+  rows_ = new RowModel(workspace(), this);
+  table_ = new QTableView(card);
+  table_->setObjectName(QStringLiteral("rowTable"));
+  table_->setModel(rows_);
+  table_->setFrameShape(QFrame::NoFrame);
+  table_->setShowGrid(false);
+  table_->setSelectionBehavior(QAbstractItemView::SelectRows);
+  table_->setSelectionMode(QAbstractItemView::SingleSelection);
+  table_->setTabKeyNavigation(false);
+  table_->setIconSize({40, 40});
+  table_->setWordWrap(true);
+  table_->verticalHeader()->hide();
+  table_->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
+  table_->verticalHeader()->setDefaultSectionSize(48);
+  QHeaderView* header = table_->horizontalHeader();
+  header->setHighlightSections(false);
+  header->setSectionResizeMode(QHeaderView::Interactive);
+  header->setSectionResizeMode(RowModel::Words, QHeaderView::Stretch);
+  const int widths[] = {48, 60, 0, 60, 110};
+  for (int column = 0; column < RowModel::ColumnCount; ++column)
+    if (column != RowModel::Words) header->resizeSection(column, widths[column]);
+  card->body()->addWidget(table_);
+  connect(table_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, &DataPage::show_current);
+  connect(rows_, &RowModel::rows_arrived, this, [this](std::size_t first, std::size_t count) {
+    const int row = table_->currentIndex().row();
+    if (row < 0 && rows_->rowCount() > 0) table_->selectRow(0);
+    else if (row >= 0 && static_cast<std::size_t>(row) >= first && static_cast<std::size_t>(row) < first + count) show_current();
+    refresh();
+  });
+  connect(rows_, &RowModel::failed, this, [this](const Error& error) { banner_->show_error(error); });
+  on_language(card, [this, card] {
+    card->set_title(tr("Rows"));
+    table_->setAccessibleName(tr("Rows"));
+  });
+  return card;
+}
+
+QWidget* DataPage::make_findings() {
+  auto* card = new Card(this);
+  summary_ = muted_label(card);
+  summary_->setObjectName(QStringLiteral("checkSummary"));
+  card->body()->addWidget(summary_);
+  findings_ = new QTableWidget(0, 3, card);
+  findings_->setObjectName(QStringLiteral("findingTable"));
+  findings_->setFrameShape(QFrame::NoFrame);
+  findings_->setShowGrid(false);
+  findings_->setEditTriggers(QAbstractItemView::NoEditTriggers);
+  findings_->setSelectionBehavior(QAbstractItemView::SelectRows);
+  findings_->setTabKeyNavigation(false);
+  findings_->verticalHeader()->hide();
+  findings_->verticalHeader()->setDefaultSectionSize(26);
+  findings_->horizontalHeader()->setStretchLastSection(true);
+  findings_->setColumnWidth(0, 56);
+  findings_->setColumnWidth(1, 140);
+  findings_->setMinimumHeight(60);
+  card->body()->addWidget(findings_, 1);
+  connect(findings_, &QTableWidget::currentCellChanged, this, [this](int row) {
+    if (row < 0) return;
+    const int target = findings_->item(row, 0)->data(Qt::UserRole).toInt();
+    if (target < 0 || target >= rows_->rowCount()) return;
+    table_->selectRow(target);
+    table_->scrollTo(rows_->index(target, 0), QAbstractItemView::PositionAtCenter);
+  });
+  on_language(card, [this, card] {
+    card->set_title(tr("Findings"));
+    findings_->setAccessibleName(tr("Findings"));
+  });
+  return card;
+}
+
+void DataPage::connect_session() {
+  connect(&bridge(), &SessionBridge::progressed, this, [this](const Progress& event) {
+    if (event.request == checking_ && checking_ && event.total > 0) progress_->setValue(static_cast<int>(1000 * event.done / event.total));
+  });
+  connect(&bridge(), &SessionBridge::data_checked, this, [this](const DataChecked& event) {
+    if (event.request == checking_) show_findings(event.report);
+  });
+  connect(&bridge(), &SessionBridge::request_done, this, [this](const RequestDone& event) {
+    if (event.request != checking_ || checking_ == 0) return;
+    checking_ = 0;
+    if (event.error) banner_->show_error(*event.error);
+    else if (event.cancelled) banner_->show_text(Banner::Kind::Info, tr("The check was cancelled."));
+    refresh();
+  });
+  connect(&bridge(), &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
+    if (event.command != "check_data" && event.command != "preview_rows") return;
+    checking_ = 0;
+    banner_->show_error(event.error);
+    refresh();
+  });
+}
+
+Recipe DataPage::shown_recipe() const {
+  Recipe recipe = workspace().recipe();
+  if (which_->currentIndex() == 1) recipe.dataset = recipe.eval_dataset;
+  return recipe;
+}
+
+std::string DataPage::signature() const {
+  const Recipe recipe = shown_recipe();
+  std::string text = recipe.model + '\n' + recipe.training.loss_on + '\n' + std::to_string(recipe.training.max_length) + '\n' +
+                     std::to_string(recipe.image.min_pixels.value_or(-1)) + ' ' + std::to_string(recipe.image.max_pixels.value_or(-1));
+  for (const std::string& file : recipe.dataset) text += '\n' + file;
+  return text;
+}
+
+void DataPage::reload() {
+  const Recipe recipe = shown_recipe();
+  const QString files = QString::fromStdString(get_field(workspace().recipe(), which_->currentIndex() == 0 ? "dataset" : "eval_dataset").value());
+  if (!path_->hasFocus() || !path_->isModified()) path_->setText(files == QLatin1String("null") ? QString() : files);
+  if (signature() == shown_) return;
+  shown_ = signature();
+  banner_->dismiss();
+  report_.reset();
+  findings_->setRowCount(0);
+  view_->clear();
+  // Rows are read from the first visit on, not before.
+  if (recipe.model.empty() || recipe.dataset.empty() || !seen_) rows_->clear();
+  else rows_->restart(recipe);
+  refresh();
+}
+
+void DataPage::entered() {
+  if (!seen_) shown_.clear();
+  seen_ = true;
+  reload();
+}
+
+void DataPage::open_file() {
+  const QStringList files = QFileDialog::getOpenFileNames(this, tr("Open rows"), {}, tr("Rows (*.jsonl *.json)"));
+  if (files.isEmpty()) return;
+  const std::string key = which_->currentIndex() == 0 ? "dataset" : "eval_dataset";
+  if (const Status status = workspace().set_field(key, files.join(QStringLiteral(", ")).toStdString()); !status) banner_->show_error(status.error());
+}
+
+void DataPage::check() {
+  if (checking_) return;
+  banner_->dismiss();
+  progress_->setValue(0);
+  checking_ = workspace().session().check_data(shown_recipe());
+  refresh();
+}
+
+void DataPage::show_findings(const DatasetReport& report) {
+  report_ = report;
+  rows_->set_findings(report.findings);
+  const auto count = static_cast<int>(std::min(report.findings.size(), kMostFindings));
+  findings_->setRowCount(count);
+  for (int i = 0; i < count; ++i) {
+    const Finding& finding = report.findings[static_cast<std::size_t>(i)];
+    auto* number = new QTableWidgetItem(QString::number(finding.row));
+    number->setData(Qt::UserRole, static_cast<int>(finding.row) - 1);
+    number->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
+    findings_->setItem(i, 0, number);
+    findings_->setItem(i, 1, new QTableWidgetItem(themed_icon(QStringLiteral("warning"), colours().warning), finding_text(finding.kind)));
+    auto* message = new QTableWidgetItem(QString::fromStdString(finding.message));
+    message->setToolTip(message->text());
+    findings_->setItem(i, 2, message);
+  }
+  if (count > 0) emit waits();
+  show_current();
+  refresh();
+}
+
+void DataPage::show_current() {
+  const int row = table_->currentIndex().row();
+  if (row < 0) return;
+  const auto at = static_cast<std::size_t>(row);
+  if (const RowPreview* preview = rows_->preview(at)) view_->show_row(*preview, rows_->findings_of(at));
+}
+
+void DataPage::refresh() {
+  const Recipe recipe = shown_recipe();
+  const bool model = !recipe.model.empty(), data = !recipe.dataset.empty();
+  stack_->setCurrentIndex(model && data ? 1 : 0);
+  if (!model)
+    empty_->set_texts(tr("First a model"), tr("How rows become tokens depends on the model: its tokenizer, chat template and picture size."), tr("Choose a model"));
+  else
+    empty_->set_texts(tr("No rows yet"),
+                      tr("Open a JSONL or JSON file of rows: messages with pictures, LLaVA conversations, <image> marks, or image, prompt and completion."), tr("Open a file…"));
+  check_->setVisible(checking_ == 0);
+  check_->setEnabled(model && data);
+  progress_->setVisible(checking_ != 0);
+  cancel_->setVisible(checking_ != 0);
+  if (!report_)
+    summary_->setText(tr("%1 rows. Not checked yet.").arg(grouped_text(rows_->rowCount())));
+  else if (report_->findings.empty())
+    summary_->setText(tr("%1 rows checked, all usable. The longest has %2 tokens.").arg(grouped_text(static_cast<std::int64_t>(report_->rows)), grouped_text(report_->longest_tokens)));
+  else
+    summary_->setText(tr("%1 rows checked, %2 usable, %n findings. The longest has %3 tokens.", nullptr, static_cast<int>(report_->findings.size()))
+                          .arg(grouped_text(static_cast<std::int64_t>(report_->rows)), grouped_text(static_cast<std::int64_t>(report_->usable)), grouped_text(report_->longest_tokens)));
+}
 
 }  // namespace luthier

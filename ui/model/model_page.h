@@ -4,13 +4,32 @@
 
 #include "ui/page.h"
 
+class QLabel;
+class QProgressBar;
+class QStackedWidget;
+
 namespace luthier {
+
+class Banner;
+class EmptyState;
+class PartsView;
 
 class ModelPage : public Page {
   Q_OBJECT
 
  public:
   explicit ModelPage(Workspace& workspace, QWidget* parent = nullptr);
+
+ private:
+  void refresh();
+
+  Banner* banner_;
+  QLabel* loading_;
+  QProgressBar* progress_;
+  QStackedWidget* stack_;
+  EmptyState* empty_;
+  QLabel* about_;
+  PartsView* parts_;
 };
 
 }  // namespace luthier

@@ -1,9 +1,335 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The Runs page: past runs in a table, over their curves laid over one another.
+// Composition of the Runs page. Folders are read in worker threads; a run that goes on is read anew at each visit.
 #include "ui/runs/runs_page.h"
+
+#include <QFileDialog>
+#include <QHBoxLayout>
+#include <QHeaderView>
+#include <QLabel>
+#include <QLineEdit>
+#include <QPointer>
+#include <QPushButton>
+#include <QSplitter>
+#include <QStackedWidget>
+#include <QTableView>
+#include <QTableWidget>
+#include <QThreadPool>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+#include "ui/format.h"
+#include "ui/language.h"
+#include "ui/run_series.h"
+#include "ui/runs/run_list_model.h"
+#include "ui/theme.h"
+#include "ui/train/run_curves.h"
+#include "ui/widgets/banner.h"
+#include "ui/widgets/card.h"
+#include "ui/widgets/empty_state.h"
 
 namespace luthier {
 
-RunsPage::RunsPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {}
+namespace {
+
+RunSeries read_series(const std::filesystem::path& path) {
+  RunSeries series;
+  series.name = path_text(path.filename());
+  const auto run = RunFolder::open(path);
+  if (!run) return series;
+  series.lines = run->read_metrics();
+  for (const MetricsLine& line : series.lines)
+    if (line.eval_loss) series.evaluations[line.step] = *line.eval_loss;
+  if (!series.lines.empty() && series.lines.back().epoch > 0) series.steps_per_epoch = static_cast<double>(series.lines.back().step) / series.lines.back().epoch;
+  return series;
+}
+
+}  // namespace
+
+RunsPage::RunsPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
+  auto* layout = new QVBoxLayout(this);
+  layout->setContentsMargins(12, 12, 12, 12);
+  layout->setSpacing(8);
+  layout->addWidget(make_head());
+  banner_ = new Banner(this);
+  layout->addWidget(banner_);
+  stack_ = new QStackedWidget(this);
+  empty_ = new EmptyState(QStringLiteral("runs"), QStringLiteral("emptyRuns"), stack_);
+  stack_->addWidget(empty_);
+  auto* splitter = new QSplitter(Qt::Vertical, stack_);
+  splitter->setChildrenCollapsible(false);
+  splitter->setHandleWidth(8);
+  splitter->addWidget(make_table());
+  splitter->addWidget(make_below());
+  splitter->setStretchFactor(0, 1);
+  splitter->setStretchFactor(1, 3);
+  splitter->setSizes({180, 460});
+  stack_->addWidget(splitter);
+  layout->addWidget(stack_, 1);
+  connect(empty_->button(), &QPushButton::clicked, this, [this] { emit go_to(PageId::Train); });
+  connect(&bridge(), &SessionBridge::run_ended, this, [this] {
+    if (isVisible()) reload();
+    emit waits();
+  });
+  connect(&bridge(), &SessionBridge::state_changed, this, &RunsPage::refresh);
+  on_language(this, [this] {
+    model_->retranslate();
+    refresh();
+    show_differences();
+  });
+}
+
+QWidget* RunsPage::make_head() {
+  auto* head = new QWidget(this);
+  auto* row = new QHBoxLayout(head);
+  row->setContentsMargins(0, 0, 0, 0);
+  auto* label = new QLabel(head);
+  folder_ = new QLineEdit(QStringLiteral("runs"), head);
+  folder_->setObjectName(QStringLiteral("runsFolder"));
+  label->setBuddy(folder_);
+  auto* browse = new QToolButton(head);
+  browse->setObjectName(QStringLiteral("browseRuns"));
+  set_themed_icon(browse, QStringLiteral("folder"));
+  auto* again = new QToolButton(head);
+  again->setObjectName(QStringLiteral("reloadRuns"));
+  set_themed_icon(again, QStringLiteral("refresh"));
+  compare_ = new QPushButton(head);
+  compare_->setObjectName(QStringLiteral("compareRuns"));
+  use_ = new QPushButton(head);
+  use_->setObjectName(QStringLiteral("useSettings"));
+  resume_ = new QPushButton(head);
+  resume_->setObjectName(QStringLiteral("resumeRun"));
+  row->addWidget(label);
+  row->addWidget(folder_, 1);
+  for (QWidget* widget : std::initializer_list<QWidget*>{browse, again, use_, resume_, compare_}) row->addWidget(widget);
+  connect(folder_, &QLineEdit::editingFinished, this, &RunsPage::reload);
+  connect(again, &QToolButton::clicked, this, [this] {
+    read_.clear();
+    reload();
+  });
+  connect(browse, &QToolButton::clicked, this, [this] {
+    const QString folder = QFileDialog::getExistingDirectory(this, tr("The folder that holds runs"), folder_->text());
+    if (!folder.isEmpty()) set_folder(folder);
+  });
+  connect(compare_, &QPushButton::clicked, this, &RunsPage::compare_ticked);
+  connect(use_, &QPushButton::clicked, this, [this] {
+    const int at = current_row();
+    if (at < 0 || !model_->rows()[static_cast<std::size_t>(at)].recipe) return;
+    Recipe recipe = *model_->rows()[static_cast<std::size_t>(at)].recipe;
+    recipe.output_dir = workspace().free_run_folder(QString::fromStdString(recipe.output_dir)).toStdString();
+    workspace().replace_recipe(recipe);
+    emit go_to(PageId::Train);
+  });
+  connect(resume_, &QPushButton::clicked, this, [this] {
+    const int at = current_row();
+    if (at < 0) return;
+    emit go_to(PageId::Train);
+    workspace().resume_run(path_text(model_->rows()[static_cast<std::size_t>(at)].summary.path));
+  });
+  on_language(head, [this, label, browse, again] {
+    label->setText(tr("Runs &in"));
+    folder_->setAccessibleName(tr("The folder that holds runs"));
+    browse->setToolTip(tr("Choose the folder"));
+    browse->setAccessibleName(tr("Choose the folder"));
+    again->setToolTip(tr("Read again"));
+    again->setAccessibleName(tr("Read again"));
+    use_->setText(tr("&Use its settings"));
+    use_->setToolTip(tr("Takes the selected run's settings to the Train page, with a new run folder"));
+    resume_->setText(tr("R&esume"));
+    resume_->setToolTip(tr("Goes on from the selected run's newest checkpoint"));
+    compare_->setText(tr("Compare the ticked"));
+    compare_->setToolTip(tr("Attaches the ticked runs' adapters on the Compare page"));
+  });
+  return head;
+}
+
+QWidget* RunsPage::make_table() {
+  auto* card = new Card(this);
+  model_ = new RunListModel(this);
+  table_ = new QTableView(card);
+  table_->setObjectName(QStringLiteral("runTable"));
+  table_->setModel(model_);
+  table_->setFrameShape(QFrame::NoFrame);
+  table_->setShowGrid(false);
+  table_->setSelectionBehavior(QAbstractItemView::SelectRows);
+  table_->setSelectionMode(QAbstractItemView::SingleSelection);
+  table_->setTabKeyNavigation(false);
+  table_->setWordWrap(false);
+  table_->verticalHeader()->hide();
+  table_->verticalHeader()->setDefaultSectionSize(28);
+  table_->horizontalHeader()->setHighlightSections(false);
+  table_->horizontalHeader()->setStretchLastSection(true);
+  const int widths[] = {170, 92, 120, 64, 130, 84, 84, 110, 100, 130};
+  for (int column = 0; column < RunListModel::ColumnCount; ++column) table_->setColumnWidth(column, widths[column]);
+  card->body()->addWidget(table_);
+  connect(model_, &RunListModel::ticks_changed, this, &RunsPage::show_ticked);
+  connect(table_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, &RunsPage::refresh);
+  on_language(card, [this] { table_->setAccessibleName(tr("Past runs")); });
+  return card;
+}
+
+QWidget* RunsPage::make_below() {
+  auto* splitter = new QSplitter(Qt::Horizontal, this);
+  splitter->setChildrenCollapsible(false);
+  splitter->setHandleWidth(8);
+  curves_ = new RunCurves(splitter);
+  splitter->addWidget(curves_);
+  auto* card = new Card(splitter);
+  differences_note_ = muted_label(card, 0.88);
+  card->body()->addWidget(differences_note_);
+  differences_ = new QTableWidget(card);
+  differences_->setObjectName(QStringLiteral("differenceTable"));
+  differences_->setFrameShape(QFrame::NoFrame);
+  differences_->setEditTriggers(QAbstractItemView::NoEditTriggers);
+  differences_->setTabKeyNavigation(false);
+  differences_->verticalHeader()->hide();
+  differences_->verticalHeader()->setDefaultSectionSize(26);
+  differences_->horizontalHeader()->setStretchLastSection(true);
+  card->body()->addWidget(differences_, 1);
+  splitter->addWidget(card);
+  splitter->setStretchFactor(0, 1);
+  splitter->setSizes({800, 320});
+  on_language(card, [this, card] {
+    card->set_title(tr("Settings that differ"));
+    differences_->setAccessibleName(tr("Settings that differ"));
+  });
+  return splitter;
+}
+
+void RunsPage::entered() {
+  if (first_) {
+    const std::filesystem::path run(workspace().recipe().output_dir);
+    if (run.has_parent_path()) folder_->setText(path_text(run.parent_path()));
+    first_ = false;
+  }
+  reload();
+}
+
+void RunsPage::set_folder(const QString& folder) {
+  folder_->setText(folder);
+  first_ = false;
+  read_.clear();
+  reload();
+}
+
+void RunsPage::reload() {
+  const int ticket = ++ticket_;
+  QPointer<RunsPage> guard(this);
+  QThreadPool::globalInstance()->start([guard, ticket, folder = to_path(folder_->text())] {
+    auto rows = read_runs(folder);
+    QMetaObject::invokeMethod(qApp, [guard, ticket, rows = std::move(rows)]() mutable {
+      if (!guard || guard->ticket_ != ticket) return;
+      for (const RunRow& row : rows)
+        if (row.summary.active) guard->read_.erase(row.summary.path);
+      const bool none_ticked = guard->model_->ticked_rows().empty();
+      guard->model_->set_rows(std::move(rows));
+      if (none_ticked && guard->model_->rowCount() > 0) guard->model_->set_ticked(0, true);
+      if (guard->model_->rowCount() > 0) guard->table_->selectRow(0);
+      guard->show_ticked();
+      guard->refresh();
+    }, Qt::QueuedConnection);
+  });
+}
+
+void RunsPage::show_ticked() {
+  std::vector<RunSeries> series;
+  for (const int row : model_->ticked_rows()) {
+    const std::filesystem::path& path = model_->rows()[static_cast<std::size_t>(row)].summary.path;
+    const auto found = read_.find(path);
+    if (found == read_.end()) {
+      read_metrics(path);
+      RunSeries empty;
+      empty.name = path_text(path.filename());
+      series.push_back(std::move(empty));
+    } else {
+      series.push_back(found->second);
+    }
+  }
+  curves_->series() = std::move(series);
+  curves_->changed();
+  show_differences();
+  refresh();
+}
+
+void RunsPage::read_metrics(const std::filesystem::path& run) {
+  QPointer<RunsPage> guard(this);
+  QThreadPool::globalInstance()->start([guard, run] {
+    RunSeries series = read_series(run);
+    QMetaObject::invokeMethod(qApp, [guard, run, series = std::move(series)]() mutable {
+      if (!guard) return;
+      guard->read_[run] = std::move(series);
+      guard->show_ticked();
+    }, Qt::QueuedConnection);
+  });
+}
+
+void RunsPage::show_differences() {
+  std::vector<const RunRow*> rows;
+  for (const int row : model_->ticked_rows())
+    if (model_->rows()[static_cast<std::size_t>(row)].recipe) rows.push_back(&model_->rows()[static_cast<std::size_t>(row)]);
+  differences_->setRowCount(0);
+  differences_->setColumnCount(rows.empty() ? 0 : static_cast<int>(rows.size()) + 1);
+  if (rows.size() < 2) {
+    differences_note_->setText(tr("Tick two runs or more: what was set differently stands here."));
+    return;
+  }
+  QStringList heads{tr("Setting")};
+  for (const RunRow* row : rows) heads << QString::fromStdString(row->summary.name);
+  differences_->setHorizontalHeaderLabels(heads);
+  std::map<std::string, std::vector<std::string>> values;
+  for (std::size_t i = 1; i < rows.size(); ++i)
+    for (const FieldDifference& difference : recipe_differences(*rows[0]->recipe, *rows[i]->recipe)) {
+      auto [entry, fresh] = values.try_emplace(difference.key, std::vector<std::string>(rows.size(), difference.left));
+      entry->second[i] = difference.right;
+    }
+  differences_->setRowCount(static_cast<int>(values.size()));
+  int line = 0;
+  for (const auto& [key, list] : values) {
+    auto* name = new QTableWidgetItem(QString::fromStdString(key));
+    for (const FieldDescription& field : recipe_fields())
+      if (field.key == key) name->setText(recipe_text(field.label));
+    name->setToolTip(QString::fromStdString(key));
+    differences_->setItem(line, 0, name);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      auto* item = new QTableWidgetItem(QString::fromStdString(list[i]));
+      item->setToolTip(item->text());
+      differences_->setItem(line, static_cast<int>(i) + 1, item);
+    }
+    ++line;
+  }
+  differences_note_->setText(values.empty() ? tr("These runs have the same settings.") : tr("%n settings differ.", nullptr, static_cast<int>(values.size())));
+  differences_->resizeColumnToContents(0);
+}
+
+void RunsPage::compare_ticked() {
+  const auto& model = workspace().model();
+  if (!model) {
+    banner_->show_text(Banner::Kind::Warning, tr("Adapters are compared on a base: load its model first."));
+    banner_->offer(tr("Choose a model"), [this] { emit go_to(PageId::Model); });
+    return;
+  }
+  for (const int row : model_->ticked_rows()) {
+    const RunSummary& summary = model_->rows()[static_cast<std::size_t>(row)].summary;
+    const auto& attached = workspace().adapters();
+    const bool there = std::any_of(attached.begin(), attached.end(), [&](const AttachedAdapter& a) { return a.folder == summary.path / "adapter"; });
+    if (summary.has_adapter && !there) workspace().attach_adapter(path_text(summary.path / "adapter"));
+  }
+  emit go_to(PageId::Compare);
+}
+
+int RunsPage::current_row() const { return table_->currentIndex().row(); }
+
+void RunsPage::refresh() {
+  stack_->setCurrentIndex(model_->rowCount() > 0 ? 1 : 0);
+  empty_->set_texts(tr("No runs in this folder yet"), tr("Every run that trains is listed here with its curves, also after a restart. Launch one, or choose another folder above."),
+                    tr("Go to Train"));
+  const int at = current_row();
+  const RunRow* row = at >= 0 && at < model_->rowCount() ? &model_->rows()[static_cast<std::size_t>(at)] : nullptr;
+  use_->setEnabled(row && row->recipe);
+  resume_->setEnabled(row && row->recipe && row->summary.newest_checkpoint && !row->summary.active && row->summary.manifest.state != RunState::Finished &&
+                      can_launch(workspace().state()));
+  bool any_adapter = false;
+  for (const int ticked : model_->ticked_rows()) any_adapter = any_adapter || model_->rows()[static_cast<std::size_t>(ticked)].summary.has_adapter;
+  compare_->setEnabled(any_adapter);
+}
 
 }  // namespace luthier

@@ -1,16 +1,59 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The Runs page: past runs in a table, over their curves laid over one another.
+// The Runs page: past runs in a table, over their curves laid over one another, with the settings that differ between them.
 #pragma once
+
+#include <map>
 
 #include "ui/page.h"
 
+class QLabel;
+class QLineEdit;
+class QPushButton;
+class QStackedWidget;
+class QTableView;
+class QTableWidget;
+
 namespace luthier {
+
+class Banner;
+class EmptyState;
+class RunCurves;
+class RunListModel;
+struct RunSeries;
 
 class RunsPage : public Page {
   Q_OBJECT
 
  public:
   explicit RunsPage(Workspace& workspace, QWidget* parent = nullptr);
+  void entered() override;
+  void set_folder(const QString& folder);
+
+ private:
+  QWidget* make_head();
+  QWidget* make_table();
+  QWidget* make_below();
+  void reload();
+  void show_ticked();
+  void read_metrics(const std::filesystem::path& run);
+  void show_differences();
+  void compare_ticked();
+  void refresh();
+  int current_row() const;
+
+  Banner* banner_;
+  QLineEdit* folder_;
+  QPushButton *compare_, *use_, *resume_;
+  QStackedWidget* stack_;
+  EmptyState* empty_;
+  RunListModel* model_;
+  QTableView* table_;
+  RunCurves* curves_;
+  QTableWidget* differences_;
+  QLabel* differences_note_;
+  std::map<std::filesystem::path, RunSeries> read_;   ///< curves read so far
+  int ticket_ = 0;
+  bool first_ = true;
 };
 
 }  // namespace luthier

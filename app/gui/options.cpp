@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The options by Qt's parser.
+#include "app/gui/options.h"
+
+#include <QCommandLineParser>
+#include <QCoreApplication>
+
+namespace luthier {
+
+GuiOptions parse_options(const QCoreApplication& app) {
+  QCommandLineParser parser;
+  parser.setApplicationDescription(QStringLiteral("A workbench that tunes vision-language models."));
+  parser.addHelpOption();
+  parser.addVersionOption();
+  parser.addPositionalArgument(QStringLiteral("MODEL|RECIPE"), QStringLiteral("A model folder or a recipe (.yaml) to open."), QStringLiteral("[MODEL|RECIPE]"));
+  const QCommandLineOption demo(QStringLiteral("demo"), QStringLiteral("Open the teaching model with its first task ready to launch."));
+  const QCommandLineOption lang(QStringLiteral("lang"), QStringLiteral("Language of the window: en or ko."), QStringLiteral("LANG"));
+  const QCommandLineOption theme(QStringLiteral("theme"), QStringLiteral("system, light or dark."), QStringLiteral("THEME"));
+  const QCommandLineOption shots(QStringLiteral("screenshots"), QStringLiteral("Drive the window through the demo, save a picture of each page in DIR and exit."), QStringLiteral("DIR"));
+  const QCommandLineOption steps(QStringLiteral("steps"), QStringLiteral("Training steps of the screenshots' runs (default: as the tasks' recipes say)."), QStringLiteral("N"));
+  const QCommandLineOption launch(QStringLiteral("launch"), QStringLiteral("Launch the recipe at once."));
+  const QCommandLineOption leave(QStringLiteral("exit-when-done"), QStringLiteral("Exit when the run has ended."));
+  const QCommandLineOption bench(QStringLiteral("bench-loop"), QStringLiteral("While a run trains, measure how long the event loop is held; write FILE (JSON) on exit."), QStringLiteral("FILE"));
+  const QCommandLineOption walk(QStringLiteral("walk"), QStringLiteral("With --bench-loop: go from page to page all the while."));
+  parser.addOptions({demo, lang, theme, shots, steps, launch, leave, bench, walk});
+  parser.process(app);
+  GuiOptions options;
+  if (!parser.positionalArguments().isEmpty()) options.open = parser.positionalArguments().first();
+  options.demo = parser.isSet(demo);
+  options.language = parser.value(lang);
+  options.theme = parser.value(theme);
+  options.screenshots = parser.value(shots);
+  options.steps = parser.value(steps).toInt();
+  options.launch = parser.isSet(launch);
+  options.exit_when_done = parser.isSet(leave);
+  options.bench_loop = parser.value(bench);
+  options.walk = parser.isSet(walk);
+  return options;
+}
+
+}  // namespace luthier

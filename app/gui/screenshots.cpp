@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The script of the pictures.
+#include "app/gui/screenshots.h"
+
+#include <QAbstractButton>
+#include <QApplication>
+#include <QDir>
+#include <QElapsedTimer>
+#include <QLineEdit>
+#include <QScrollBar>
+#include <QTabWidget>
+#include <QTableView>
+#include <QTemporaryDir>
+#include <QThread>
+#include <cstdio>
+
+#include "app/gui/demo.h"
+#include "ui/format.h"
+#include "ui/compare/compare_page.h"
+#include "ui/main_window.h"
+#include "ui/runs/runs_page.h"
+
+namespace luthier {
+
+namespace {
+constexpr double kPatience = 900;
+}
+
+int Screenshots::run() {
+  QTemporaryDir runs;
+  runs_ = runs.path();
+  if (!QDir().mkpath(folder_)) {
+    std::fprintf(stderr, "screenshots: %s cannot be made\n", qPrintable(folder_));
+    return 1;
+  }
+  window_.resize(1280, 800);
+  window_.show();
+  return drive() ? 0 : 1;
+}
+
+bool Screenshots::drive() {
+  Workspace& workspace = window_.workspace();
+  if (const Status opened = open_demo(window_, 0, runs_, steps_); !opened) {
+    std::fprintf(stderr, "screenshots: %s\n", opened.error().sentence().c_str());
+    return false;
+  }
+  if (!wait_until("the model to load", kPatience, [&] { return workspace.model() && workspace.forecast(); })) return false;
+  window_.show_page(PageId::Model);
+  if (!save("model")) return false;
+
+  window_.show_page(PageId::Data);
+  auto* table = window_.findChild<QTableView*>(QStringLiteral("rowTable"));
+  if (!wait_until("the rows", kPatience, [&] { return table && table->model()->rowCount() > 0; }) || !click("checkData")) return false;
+  auto* check = window_.findChild<QAbstractButton*>(QStringLiteral("checkData"));
+  if (!wait_until("the data check", kPatience, [&] { return check->isVisible(); })) return false;
+  if (!save("data")) return false;
+
+  if (!train_task(0, true) || !train_task(1, false)) return false;
+
+  window_.show_page(PageId::Runs);
+  auto* runs = static_cast<RunsPage*>(window_.page(PageId::Runs));
+  runs->set_folder(runs_);
+  auto* list = window_.findChild<QTableView*>(QStringLiteral("runTable"));
+  if (!wait_until("the list of runs", kPatience, [&] { return list && list->model()->rowCount() >= 2; })) return false;
+  for (int row = 0; row < list->model()->rowCount(); ++row) list->model()->setData(list->model()->index(row, 0), Qt::Checked, Qt::CheckStateRole);
+  settle(1500);
+  if (!save("runs")) return false;
+
+  if (!click("compareRuns")) return false;
+  auto* compare = static_cast<ComparePage*>(window_.page(PageId::Compare));
+  compare->load_samples(QString::fromStdString(workspace.recipe().eval_dataset.empty() ? workspace.recipe().dataset.front() : workspace.recipe().eval_dataset.front()), 24);
+  if (!wait_until("the adapters", kPatience, [&] { return workspace.adapters().size() >= 2; })) return false;
+  settle(800);
+  auto* run_all = window_.findChild<QAbstractButton*>(QStringLiteral("runAll"));
+  if (!wait_until("the samples", kPatience, [&] { return run_all->isEnabled(); }) || !click("runAll")) return false;
+  settle(300);
+  if (!wait_until("the answers", kPatience, [&] { return run_all->isVisible() && run_all->isEnabled(); })) return false;
+  return save("compare");
+}
+
+bool Screenshots::train_task(std::size_t task, bool with_picture) {
+  Workspace& workspace = window_.workspace();
+  if (const Status opened = open_demo(window_, task, runs_, steps_); !opened) {
+    std::fprintf(stderr, "screenshots: %s\n", opened.error().sentence().c_str());
+    return false;
+  }
+  window_.show_page(PageId::Train);
+  const auto* forecast_before = workspace.run().get();
+  if (!wait_until("the forecast", kPatience, [&] { return workspace.forecast().has_value(); }) || !click("launchButton")) return false;
+  if (!wait_until("the run to start", kPatience, [&] { return workspace.run() && workspace.run().get() != forecast_before; })) return false;
+  const auto part = [&](double share) {
+    return [&workspace, share] {
+      const LiveRun& run = *workspace.run();
+      return run.ended || (!run.lines.empty() && static_cast<double>(run.lines.back().step) >= share * static_cast<double>(run.started.total_steps));
+    };
+  };
+  if (with_picture) {
+    if (!wait_until("a third of the run", kPatience, part(0.35))) return false;
+    // Pause, ask what it says so far, go on.
+    click("mainButton");
+    wait_until("the pause", kPatience, [&] { return can_resume(workspace.state()) || workspace.run()->ended; });
+    if (auto* tabs = window_.findChild<QTabWidget*>(QStringLiteral("runTabs"))) tabs->setCurrentIndex(2);
+    click("askTakeRow");
+    auto* question = window_.findChild<QLineEdit*>(QStringLiteral("askQuestion"));
+    wait_until("a question", 60, [&] { return question && !question->text().isEmpty(); });
+    click("askButton");
+    settle(1500);
+    click("mainButton");
+    if (!wait_until("two thirds of the run", kPatience, part(0.7))) return false;
+    if (!save("train")) return false;
+  }
+  return wait_until("the run to end", kPatience, [&] { return workspace.run()->ended && can_launch(workspace.state()); });
+}
+
+bool Screenshots::click(const char* name) {
+  auto* button = window_.findChild<QAbstractButton*>(QLatin1String(name));
+  if (!button || !button->isEnabled()) {
+    std::fprintf(stderr, "screenshots: the button %s cannot be clicked\n", name);
+    return false;
+  }
+  button->click();
+  return true;
+}
+
+bool Screenshots::wait_until(const char* what, double seconds, const std::function<bool()>& done) {
+  QElapsedTimer clock;
+  clock.start();
+  while (!done()) {
+    if (static_cast<double>(clock.elapsed()) > 1000 * seconds) {
+      std::fprintf(stderr, "screenshots: waited in vain for %s\n", what);
+      return false;
+    }
+    settle(30);
+  }
+  return true;
+}
+
+void Screenshots::settle(int milliseconds) {
+  QElapsedTimer clock;
+  clock.start();
+  do {
+    QApplication::processEvents(QEventLoop::AllEvents, 20);
+    QThread::msleep(5);
+  } while (clock.elapsed() < milliseconds);
+}
+
+bool Screenshots::save(const char* name) {
+  settle(700);
+  const QString file = QDir(folder_).filePath(QLatin1String(name) + QStringLiteral(".png"));
+  if (window_.grab().save(file)) return true;
+  std::fprintf(stderr, "screenshots: %s cannot be written\n", qPrintable(file));
+  return false;
+}
+
+}  // namespace luthier

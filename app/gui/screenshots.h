@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Drives the real window through the demo, as a person would by its buttons, and saves a picture of each page: model.png, data.png,
+// train.png, compare.png, runs.png. The README's pictures are made so.
+#pragma once
+
+#include <QString>
+#include <functional>
+
+namespace luthier {
+
+class MainWindow;
+
+class Screenshots {
+ public:
+  Screenshots(MainWindow& window, const QString& folder, int steps) : window_(window), folder_(folder), steps_(steps) {}
+  /// 0, or 1 with a sentence on stderr of what did not come in time.
+  int run();
+
+ private:
+  bool drive();
+  bool train_task(std::size_t task, bool with_picture);
+  bool click(const char* name);
+  bool wait_until(const char* what, double seconds, const std::function<bool()>& done);
+  void settle(int milliseconds);
+  bool save(const char* name);
+
+  MainWindow& window_;
+  QString folder_, runs_;
+  int steps_;
+};
+
+}  // namespace luthier

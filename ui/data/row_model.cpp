@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Asking for blocks of rows and forgetting them again.
+#include "ui/data/row_model.h"
+
+#include <QCoreApplication>
+#include <QPixmap>
+#include <algorithm>
+
+#include "ui/format.h"
+#include "ui/pictures.h"
+#include "ui/theme.h"
+
+namespace luthier {
+
+namespace {
+
+constexpr std::size_t kBlock = 32, kMostBlocks = 48, kMostWaiting = 3, kMostPictures = 1500;
+constexpr int kEdge = 40, kMostWords = 160;
+
+const std::filesystem::path* first_picture(const RowPreview& row) {
+  for (const Message& message : row.conversation.messages)
+    for (const ContentPart& part : message.content)
+      if (part.kind == ContentPart::Kind::Image) return &part.image;
+  return nullptr;
+}
+
+}  // namespace
+
+QString finding_text(const std::string& kind) { return QCoreApplication::translate("finding", kind.c_str()); }
+
+RowModel::RowModel(Workspace& workspace, QObject* parent) : QAbstractTableModel(parent), workspace_(workspace) {
+  connect(&workspace_.bridge(), &SessionBridge::rows_previewed, this, &RowModel::arrived);
+  connect(&workspace_.bridge(), &SessionBridge::request_done, this, [this](const RequestDone& event) {
+    const auto found = asked_.find(event.request);
+    if (found == asked_.end()) return;
+    waiting_.erase(found->second);
+    asked_.erase(found);
+    if (event.error) emit failed(*event.error);
+  });
+}
+
+void RowModel::clear() {
+  beginResetModel();
+  active_ = false;
+  total_ = 0;
+  blocks_.clear();
+  used_.clear();
+  findings_.clear();
+  for (const auto& [request, block] : asked_) workspace_.session().cancel(request);
+  asked_.clear();
+  waiting_.clear();
+  endResetModel();
+}
+
+void RowModel::restart(const Recipe& recipe) {
+  clear();
+  recipe_ = recipe;
+  active_ = true;
+  ask(0);
+}
+
+void RowModel::ask(std::size_t block) const {
+  if (!active_ || waiting_.count(block)) return;
+  // Scrolling far asks for much; what is furthest back in time is dropped.
+  while (asked_.size() >= kMostWaiting) {
+    const auto oldest = asked_.begin();
+    workspace_.session().cancel(oldest->first);
+    waiting_.erase(oldest->second);
+    asked_.erase(oldest);
+  }
+  waiting_.insert(block);
+  asked_[workspace_.session().preview_rows(recipe_, block * kBlock, kBlock)] = block;
+}
+
+void RowModel::arrived(const RowsPreviewed& event) {
+  const auto found = asked_.find(event.request);
+  if (found == asked_.end()) return;
+  const std::size_t block = found->second;
+  waiting_.erase(block);
+  asked_.erase(found);
+  if (event.total_rows != total_) {
+    beginResetModel();
+    total_ = event.total_rows;
+    endResetModel();
+  }
+  blocks_[block] = event.rows;
+  used_.remove(block);
+  used_.push_front(block);
+  while (used_.size() > kMostBlocks) {
+    blocks_.erase(used_.back());
+    used_.pop_back();
+  }
+  if (pictures_.size() > kMostPictures) pictures_.clear();
+  const std::size_t first = block * kBlock;
+  if (!event.rows.empty() && first < total_) {
+    const std::size_t last = std::min(first + event.rows.size(), total_) - 1;
+    emit dataChanged(index(static_cast<int>(first), 0), index(static_cast<int>(last), ColumnCount - 1));
+  }
+  emit rows_arrived(first, event.rows.size());
+}
+
+void RowModel::set_findings(const std::vector<Finding>& findings) {
+  findings_.clear();
+  for (const Finding& finding : findings)
+    if (finding.row > 0) findings_[finding.row - 1].push_back(finding);
+  if (total_ > 0) emit dataChanged(index(0, Findings), index(static_cast<int>(total_) - 1, Findings));
+}
+
+QStringList RowModel::findings_of(std::size_t row) const {
+  QStringList messages;
+  if (const auto found = findings_.find(row); found != findings_.end())
+    for (const Finding& finding : found->second) messages << QString::fromStdString(finding.message);
+  return messages;
+}
+
+const RowPreview* RowModel::preview(std::size_t row) const {
+  const auto found = blocks_.find(row / kBlock);
+  if (found == blocks_.end()) {
+    ask(row / kBlock);
+    return nullptr;
+  }
+  const std::size_t offset = row % kBlock;
+  return offset < found->second.size() ? &found->second[offset] : nullptr;
+}
+
+int RowModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : static_cast<int>(total_); }
+int RowModel::columnCount(const QModelIndex&) const { return ColumnCount; }
+
+QVariant RowModel::words(const RowPreview& row) const {
+  if (row.error) return QString::fromStdString(row.error->what);
+  QString text;
+  for (const Message& message : row.conversation.messages) {
+    for (const ContentPart& part : message.content) {
+      if (part.kind != ContentPart::Kind::Text) continue;
+      if (!text.isEmpty()) text += message.role == "assistant" ? QStringLiteral("  →  ") : QStringLiteral("  ·  ");
+      text += QString::fromStdString(part.text).simplified();
+    }
+    if (text.size() > kMostWords) break;
+  }
+  return text.left(kMostWords);
+}
+
+QVariant RowModel::picture(std::size_t row, const RowPreview& preview) const {
+  const std::filesystem::path* path = first_picture(preview);
+  if (!path) return {};
+  const QString name = path_text(*path);
+  if (const auto found = pictures_.find(name); found != pictures_.end()) return found->second;
+  pictures_[name] = QPixmap();
+  auto* self = const_cast<RowModel*>(this);
+  load_picture(name, kEdge, self, [self, name, row](const QImage& image, const QString&) {
+    self->pictures_[name] = image.isNull() ? themed_icon(QStringLiteral("warning"), colours().error).pixmap(24, 24) : QPixmap::fromImage(image);
+    if (row < self->total_) emit self->dataChanged(self->index(static_cast<int>(row), Picture), self->index(static_cast<int>(row), Picture));
+  });
+  return pictures_[name];
+}
+
+QVariant RowModel::data(const QModelIndex& index, int role) const {
+  const auto row = static_cast<std::size_t>(index.row());
+  if (role == Qt::TextAlignmentRole && (index.column() == Number || index.column() == Tokens)) return QVariant(Qt::AlignRight | Qt::AlignVCenter);
+  if (index.column() == Number && role == Qt::DisplayRole) return QString::number(row + 1);
+  if (index.column() == Number && role == Qt::ForegroundRole) return colours().muted;
+  const RowPreview* const shown = preview(row);
+  const auto found = findings_.find(row);
+  const bool faulty = found != findings_.end() || (shown && shown->error);
+  if (index.column() == Findings) {
+    if (role == Qt::DecorationRole && faulty) return themed_icon(QStringLiteral("warning"), colours().warning);
+    if (role == Qt::ToolTipRole) return findings_of(row).join(QLatin1Char('\n'));
+    if (role == Qt::DisplayRole) {
+      if (found == findings_.end()) return shown && shown->error ? tr("not usable") : QString();
+      QStringList kinds;
+      for (const Finding& finding : found->second) kinds << finding_text(finding.kind);
+      return kinds.join(QStringLiteral(", "));
+    }
+    return {};
+  }
+  if (!shown) return index.column() == Words && role == Qt::DisplayRole ? QVariant(QStringLiteral("…")) : QVariant();
+  if (index.column() == Picture && role == Qt::DecorationRole) return picture(row, *shown);
+  if (role == Qt::ToolTipRole && index.column() == Words && shown->error) return QString::fromStdString(shown->error->sentence());
+  if (role != Qt::DisplayRole) return {};
+  if (index.column() == Words) return words(*shown);
+  if (index.column() == Tokens) return shown->ids.empty() ? QString() : grouped_text(static_cast<std::int64_t>(shown->ids.size()));
+  return {};
+}
+
+QVariant RowModel::headerData(int section, Qt::Orientation orientation, int role) const {
+  if (orientation != Qt::Horizontal) return {};
+  if (role == Qt::TextAlignmentRole) return QVariant((section == Number || section == Tokens ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+  if (role != Qt::DisplayRole) return {};
+  switch (section) {
+    case Number: return tr("Row");
+    case Picture: return tr("Picture");
+    case Words: return tr("Words");
+    case Tokens: return tr("Tokens");
+    case Findings: return tr("Findings");
+    default: return {};
+  }
+}
+
+void RowModel::retranslate() {
+  emit headerDataChanged(Qt::Horizontal, 0, ColumnCount - 1);
+  if (total_ > 0) emit dataChanged(index(0, Findings), index(static_cast<int>(total_) - 1, Findings));
+}
+
+}  // namespace luthier

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The rows of a dataset for a table of any length: previews are asked for in blocks as they come into view and a bounded number of
+// blocks is kept. Findings of a check stand beside their rows.
+#pragma once
+
+#include <QAbstractTableModel>
+#include <QStringList>
+#include <list>
+#include <map>
+#include <set>
+
+#include "ui/workspace.h"
+
+namespace luthier {
+
+class RowModel : public QAbstractTableModel {
+  Q_OBJECT
+
+ public:
+  enum Column { Number, Picture, Words, Tokens, Findings, ColumnCount };
+
+  RowModel(Workspace& workspace, QObject* parent = nullptr);
+
+  /// Starts over with this recipe's rows.
+  void restart(const Recipe& recipe);
+  void clear();
+  void set_findings(const std::vector<Finding>& findings);
+  /// The preview of a row, if it is here; asks for it otherwise.
+  const RowPreview* preview(std::size_t row) const;
+  QStringList findings_of(std::size_t row) const;
+
+  int rowCount(const QModelIndex& parent = {}) const override;
+  int columnCount(const QModelIndex& parent = {}) const override;
+  QVariant data(const QModelIndex& index, int role) const override;
+  QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
+  void retranslate();
+
+ signals:
+  void rows_arrived(std::size_t first, std::size_t count);
+  void failed(const luthier::Error& error);
+
+ private:
+  void ask(std::size_t block) const;
+  void arrived(const RowsPreviewed& event);
+  QVariant words(const RowPreview& row) const;
+  QVariant picture(std::size_t row, const RowPreview& preview) const;
+
+  Workspace& workspace_;
+  Recipe recipe_;
+  bool active_ = false;
+  std::size_t total_ = 0;
+  mutable std::map<RequestId, std::size_t> asked_;      ///< request → block
+  mutable std::set<std::size_t> waiting_;               ///< blocks asked for
+  std::map<std::size_t, std::vector<RowPreview>> blocks_;
+  mutable std::list<std::size_t> used_;                 ///< blocks, last used first
+  mutable std::map<QString, QPixmap> pictures_;
+  std::map<std::size_t, std::vector<Finding>> findings_;
+};
+
+/// "missing_image" → what the window calls it.
+QString finding_text(const std::string& kind);
+
+}  // namespace luthier

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Rendering a row.
+#include "ui/data/row_view.h"
+
+#include <QCoreApplication>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QSplitter>
+#include <QTextBrowser>
+#include <QVBoxLayout>
+
+#include "ui/format.h"
+#include "ui/language.h"
+#include "ui/pictures.h"
+#include "ui/theme.h"
+#include "ui/widgets/card.h"
+#include "ui/widgets/legend.h"
+
+namespace luthier {
+
+namespace {
+
+constexpr int kPictureEdge = 224;
+constexpr std::size_t kMostPictures = 4;
+
+QString tinted(const QColor& colour, double share) {
+  const QColor card = colours().card;
+  const auto mix = [share](int a, int b) { return static_cast<int>(a * share + b * (1 - share)); };
+  return QColor(mix(colour.red(), card.red()), mix(colour.green(), card.green()), mix(colour.blue(), card.blue())).name();
+}
+
+QString role_text(const std::string& role) { return QCoreApplication::translate("role", role.c_str()); }
+
+}  // namespace
+
+RowView::RowView(QWidget* parent) : QWidget(parent) {
+  auto* layout = new QVBoxLayout(this);
+  layout->setContentsMargins(0, 0, 0, 0);
+  layout->setSpacing(6);
+  title_ = text_label(this);
+  title_->setFont(scaled_font(1.0, true));
+  layout->addWidget(title_);
+  findings_label_ = text_label(this, true);
+  findings_label_->setObjectName(QStringLiteral("rowFindings"));
+  layout->addWidget(findings_label_);
+  auto* splitter = new QSplitter(Qt::Vertical, this);
+  splitter->setChildrenCollapsible(false);
+  auto* top = new QWidget(splitter);
+  auto* across = new QHBoxLayout(top);
+  across->setContentsMargins(0, 0, 0, 0);
+  across->setSpacing(12);
+  pictures_ = new QHBoxLayout;
+  across->addLayout(pictures_);
+  conversation_ = new QTextBrowser(top);
+  conversation_->setObjectName(QStringLiteral("rowConversation"));
+  conversation_->setFrameShape(QFrame::NoFrame);
+  conversation_->setOpenLinks(false);
+  across->addWidget(conversation_, 1);
+  splitter->addWidget(top);
+  auto* bottom = new QWidget(splitter);
+  auto* down = new QVBoxLayout(bottom);
+  down->setContentsMargins(0, 4, 0, 0);
+  legend_ = new Legend(bottom);
+  down->addWidget(legend_);
+  tokens_ = new QTextBrowser(bottom);
+  tokens_->setObjectName(QStringLiteral("rowTokens"));
+  tokens_->setFrameShape(QFrame::NoFrame);
+  tokens_->setOpenLinks(false);
+  tokens_->setFont(code_font(0.95));
+  down->addWidget(tokens_, 1);
+  splitter->addWidget(bottom);
+  splitter->setSizes({240, 300});
+  layout->addWidget(splitter, 1);
+  connect(&Theme::instance(), &Theme::changed, this, &RowView::render);
+  on_language(this, [this] {
+    conversation_->setAccessibleName(tr("The conversation"));
+    tokens_->setAccessibleName(tr("The tokens"));
+    render();
+  });
+}
+
+void RowView::show_row(const RowPreview& row, const QStringList& findings) {
+  row_ = row;
+  findings_ = findings;
+  any_ = true;
+  show_pictures();
+  render();
+}
+
+void RowView::clear() {
+  any_ = false;
+  row_ = {};
+  findings_.clear();
+  show_pictures();
+  render();
+}
+
+void RowView::show_pictures() {
+  while (QLayoutItem* item = pictures_->takeAt(0)) {
+    delete item->widget();
+    delete item;
+  }
+  std::size_t count = 0;
+  for (const Message& message : row_.conversation.messages)
+    for (const ContentPart& part : message.content) {
+      if (part.kind != ContentPart::Kind::Image || count++ >= kMostPictures) continue;
+      auto* label = new QLabel(this);
+      label->setAlignment(Qt::AlignTop);
+      label->setToolTip(path_text(part.image));
+      label->setAccessibleName(path_text(part.image));
+      label->setTextInteractionFlags(Qt::TextSelectableByMouse);
+      pictures_->addWidget(label, 0, Qt::AlignTop);
+      load_picture(path_text(part.image), kPictureEdge, label, [label](const QImage& image, const QString& error) {
+        if (image.isNull()) {
+          label->setWordWrap(true);
+          label->setFixedWidth(kPictureEdge);
+          label->setText(error);
+          return;
+        }
+        // Small pictures are shown larger, in whole pixels.
+        const int factor = std::max(1, kPictureEdge / std::max(image.width(), image.height()));
+        label->setPixmap(QPixmap::fromImage(image.scaled(image.size() * std::min(factor, 3), Qt::KeepAspectRatio, Qt::FastTransformation)));
+      });
+    }
+}
+
+QString RowView::conversation_html() const {
+  QString html;
+  for (const Message& message : row_.conversation.messages) {
+    QString text;
+    for (const ContentPart& part : message.content)
+      text += part.kind == ContentPart::Kind::Image ? QStringLiteral("<span style='color:%1'>[%2]</span> ").arg(colours().muted.name(), path_text(part.image.filename()).toHtmlEscaped())
+                                                    : QString::fromStdString(part.text).toHtmlEscaped().replace(QLatin1Char('\n'), QStringLiteral("<br>"));
+    html += QStringLiteral("<p style='margin:0 0 8px 0'><span style='color:%1'>%2</span><br>%3</p>").arg(colours().muted.name(), role_text(message.role).toHtmlEscaped(), text);
+  }
+  return html;
+}
+
+QString RowView::tokens_html() const {
+  const Colours& c = colours();
+  const QString learned = QStringLiteral("<span style='background:%1; text-decoration:underline'>%2</span><wbr>");
+  const QString masked = QStringLiteral("<span style='color:%1'>%2</span><wbr>");
+  QString html;
+  const std::size_t count = row_.pieces.size();
+  for (std::size_t i = 0; i < count;) {
+    if (i < row_.image.size() && row_.image[i]) {
+      std::size_t end = i;
+      while (end < count && end < row_.image.size() && row_.image[end]) ++end;
+      html += QStringLiteral(" <span style='background:%1'>&nbsp;▦ %2&nbsp;</span> ").arg(tinted(c.series[4], 0.3), tr("picture: %n tokens", nullptr, static_cast<int>(end - i)).toHtmlEscaped());
+      i = end;
+      continue;
+    }
+    QString piece = QString::fromStdString(row_.pieces[i]).toHtmlEscaped();
+    piece.replace(QStringLiteral("▁"), QStringLiteral("␣")).replace(QLatin1Char('\n'), QStringLiteral("⏎<br>"));
+    if (piece.startsWith(QLatin1Char(' '))) piece.replace(0, 1, QStringLiteral("␣"));
+    const bool trained = i < row_.trained.size() && row_.trained[i];
+    html += trained ? learned.arg(tinted(c.series[2], 0.32), piece) : masked.arg(c.muted.name(), piece);
+    html += QStringLiteral("<span style='color:%1'>|</span>").arg(c.line.name());
+    ++i;
+  }
+  if (row_.truncated_tokens > 0)
+    html += QStringLiteral(" <span style='background:%1'>&nbsp;✂ %2&nbsp;</span>").arg(tinted(c.error, 0.3), tr("%n tokens cut off by the context length", nullptr, static_cast<int>(row_.truncated_tokens)).toHtmlEscaped());
+  return html;
+}
+
+void RowView::render() {
+  setVisible(any_);
+  if (!any_) return;
+  title_->setText(tr("Row %1 as the model gets it").arg(row_.row + 1));
+  QStringList problems = findings_;
+  if (row_.error) problems.prepend(QString::fromStdString(row_.error->sentence()));
+  problems.removeDuplicates();
+  findings_label_->setText(problems.join(QLatin1Char('\n')));
+  findings_label_->setVisible(!problems.isEmpty());
+  QPalette palette = findings_label_->palette();
+  palette.setColor(QPalette::WindowText, colours().warning);
+  findings_label_->setPalette(palette);
+  conversation_->setHtml(conversation_html());
+  std::int64_t learned = 0, pictures = 0;
+  for (std::size_t i = 0; i < row_.ids.size(); ++i) {
+    if (i < row_.image.size() && row_.image[i]) ++pictures;
+    else if (i < row_.trained.size() && row_.trained[i]) ++learned;
+  }
+  const std::int64_t masked = static_cast<std::int64_t>(row_.ids.size()) - learned - pictures;
+  const Colours& c = colours();
+  legend_->set_entries({{LegendEntry::Mark::Block, c.series[2], tr("learned (underlined)"), grouped_text(learned)},
+                        {LegendEntry::Mark::Block, c.line, tr("masked"), grouped_text(masked)},
+                        {LegendEntry::Mark::Block, c.series[4], tr("picture"), grouped_text(pictures)},
+                        {LegendEntry::Mark::Block, c.error, tr("cut off"), grouped_text(row_.truncated_tokens)}});
+  tokens_->setHtml(tokens_html());
+}
+
+}  // namespace luthier

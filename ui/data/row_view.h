@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One row as the model gets it: its pictures, its conversation, and every token by what becomes of it: learned, masked, picture, cut off.
+// Each kind has its word and its mark beside its colour.
+#pragma once
+
+#include <QWidget>
+
+#include "engine/session/session.h"
+
+class QHBoxLayout;
+class QLabel;
+class QTextBrowser;
+
+namespace luthier {
+
+class Legend;
+
+class RowView : public QWidget {
+  Q_OBJECT
+
+ public:
+  explicit RowView(QWidget* parent = nullptr);
+  void show_row(const RowPreview& row, const QStringList& findings);
+  void clear();
+
+ private:
+  void render();
+  void show_pictures();
+  QString conversation_html() const;
+  QString tokens_html() const;
+
+  RowPreview row_;
+  QStringList findings_;
+  bool any_ = false;
+  QLabel* title_;
+  QLabel* findings_label_;
+  QHBoxLayout* pictures_;
+  QTextBrowser* conversation_;
+  Legend* legend_;
+  QTextBrowser* tokens_;
+};
+
+}  // namespace luthier

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Filter, ticks and totals of the module tree.
+#include "ui/model/module_tree.h"
+
+#include <QHBoxLayout>
+#include <QHeaderView>
+#include <QKeyEvent>
+#include <QLabel>
+#include <QLineEdit>
+#include <QTreeView>
+
+#include "engine/forecast/forecast.h"
+#include "ui/format.h"
+#include "ui/language.h"
+#include "ui/model/module_tree_model.h"
+#include "ui/theme.h"
+
+namespace luthier {
+
+ModuleTree::ModuleTree(Workspace& workspace, QWidget* parent) : Card(parent), workspace_(workspace) {
+  filter_ = new QLineEdit(this);
+  filter_->setObjectName(QStringLiteral("moduleFilter"));
+  filter_->setClearButtonEnabled(true);
+  filter_->setMaximumWidth(280);
+  head()->addWidget(filter_, 2);
+  auto* row = new QHBoxLayout;
+  totals_ = text_label(this, true);
+  totals_->setObjectName(QStringLiteral("moduleTotals"));
+  row->addWidget(totals_, 1);
+  body()->addLayout(row);
+  note_ = muted_label(this, 0.85);
+  body()->addWidget(note_);
+  model_ = new ModuleTreeModel(this);
+  proxy_ = new QSortFilterProxyModel(this);
+  proxy_->setSourceModel(model_);
+  proxy_->setFilterRole(ModuleTreeModel::kFullNameRole);
+  proxy_->setFilterCaseSensitivity(Qt::CaseInsensitive);
+  proxy_->setRecursiveFilteringEnabled(true);
+  tree_ = new QTreeView(this);
+  tree_->setObjectName(QStringLiteral("moduleTree"));
+  tree_->setModel(proxy_);
+  tree_->setUniformRowHeights(true);
+  tree_->setFrameShape(QFrame::NoFrame);
+  tree_->setAllColumnsShowFocus(true);
+  tree_->setAlternatingRowColors(true);
+  tree_->installEventFilter(this);
+  tree_->viewport()->installEventFilter(this);
+  body()->addWidget(tree_, 1);
+  connect(filter_, &QLineEdit::textChanged, this, &ModuleTree::set_filter);
+  connect(&workspace_, &Workspace::model_changed, this, &ModuleTree::show_model);
+  connect(&workspace_, &Workspace::recipe_changed, this, &ModuleTree::show_trained);
+  connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &ModuleTree::show_trained);
+  on_language(this, [this] {
+    set_title(tr("Modules"));
+    filter_->setPlaceholderText(tr("Filter, e.g. q_proj"));
+    filter_->setAccessibleName(tr("Filter the modules"));
+    tree_->setAccessibleName(tr("Modules"));
+    model_->retranslate();
+    show_trained();
+  });
+  show_model();
+}
+
+void ModuleTree::show_model() {
+  const auto& model = workspace_.model();
+  if (!model) {
+    model_->clear();
+    totals_->clear();
+    return;
+  }
+  model_->set_summary(model->summary);
+  tree_->expandToDepth(1);
+  QHeaderView* header = tree_->header();
+  header->setStretchLastSection(false);
+  header->setMinimumSectionSize(56);
+  header->setSectionResizeMode(ModuleTreeModel::Name, QHeaderView::Stretch);
+  for (int column = ModuleTreeModel::Type; column < ModuleTreeModel::ColumnCount; ++column) header->setSectionResizeMode(column, QHeaderView::Interactive);
+  const int widths[] = {0, 92, 116, 64, 112, 72};
+  for (int column = ModuleTreeModel::Type; column < ModuleTreeModel::ColumnCount; ++column) header->resizeSection(column, widths[column]);
+  show_trained();
+}
+
+void ModuleTree::show_trained() {
+  const auto& model = workspace_.model();
+  if (!model) return;
+  const Recipe& recipe = workspace_.recipe();
+  const auto trained = trained_modules(model->summary, recipe);
+  const bool lora = recipe.strategy == "lora";
+  const bool editable = lora && !can_stop(workspace_.state());
+  std::set<std::string> names;
+  if (lora) {
+    if (trained) names.insert(trained->wrapped.begin(), trained->wrapped.end());
+    if (trained) names.insert(trained->saved.begin(), trained->saved.end());
+  } else {
+    for (const ModuleSummary& module : model->summary.modules) {
+      const bool fixed = recipe.strategy == "freeze" && ((module.part == "vision_tower" && recipe.freeze.vision_tower) ||
+                                                         (module.part == "projector" && recipe.freeze.projector) ||
+                                                         (module.part == "language_model" && recipe.freeze.language_model));
+      if (!fixed) names.insert(module.name);
+    }
+  }
+  const auto count = static_cast<int>(names.size());
+  model_->set_trained(std::move(names), editable);
+  QPalette palette = totals_->palette();
+  palette.setColor(QPalette::WindowText, trained ? colours().text : colours().error);
+  totals_->setPalette(palette);
+  if (trained) {
+    totals_->setText(tr("%1 parameters train (%2 of %3 in the base), in %n modules", nullptr, count)
+                         .arg(grouped_text(trained->parameters), percent_text(static_cast<double>(trained->parameters), static_cast<double>(model->summary.parameters)),
+                              count_text(model->summary.parameters)));
+  } else {
+    totals_->setText(QString::fromStdString(trained.error().sentence()));
+  }
+  note_->setText(lora ? tr("Tick linear layers to give them an adapter. Space ticks the row; with a filter, a branch's tick counts for what is shown.")
+                      : tr("The method “%1” chooses what trains; parts are kept fixed on the Train page.").arg(recipe_text(recipe.strategy)));
+}
+
+void ModuleTree::set_filter(const QString& text) {
+  proxy_->setFilterFixedString(text.trimmed());
+  if (!text.trimmed().isEmpty()) tree_->expandAll();
+}
+
+void ModuleTree::toggle(const QModelIndex& proxy_index) {
+  const auto& model = workspace_.model();
+  if (!model || workspace_.recipe().strategy != "lora" || can_stop(workspace_.state())) return;
+  const QModelIndex index = proxy_->mapToSource(proxy_index);
+  const std::vector<std::string> linears = model_->linears_below(index, filter_->text().trimmed());
+  if (linears.empty()) return;
+  std::set<std::string> names = model_->trained();
+  bool all_on = true;
+  for (const std::string& name : linears) all_on = all_on && names.count(name);
+  for (const std::string& name : linears) {
+    if (all_on) names.erase(name);
+    else names.insert(name);
+  }
+  // modules_to_save is chosen elsewhere: only linears are targets.
+  std::set<std::string> targets;
+  for (const ModuleSummary& module : model->summary.modules)
+    if (module.type == "Linear" && names.count(module.name)) targets.insert(module.name);
+  const Status status = workspace_.set_field("adapter.target_modules", selector_text(model->summary, targets).toStdString());
+  if (!status) totals_->setText(QString::fromStdString(status.error().sentence()));
+}
+
+bool ModuleTree::eventFilter(QObject* watched, QEvent* event) {
+  if (watched == tree_ && event->type() == QEvent::KeyPress && static_cast<QKeyEvent*>(event)->key() == Qt::Key_Space) {
+    toggle(tree_->currentIndex().siblingAtColumn(0));
+    return true;
+  }
+  if (watched == tree_->viewport() && event->type() == QEvent::MouseButtonRelease) {
+    const auto* mouse = static_cast<QMouseEvent*>(event);
+    const QModelIndex at = tree_->indexAt(mouse->pos());
+    if (mouse->button() == Qt::LeftButton && at.isValid() && at.column() == ModuleTreeModel::Trains) toggle(at.siblingAtColumn(0));
+  }
+  return Card::eventFilter(watched, event);
+}
+
+}  // namespace luthier

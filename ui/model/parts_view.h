@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The picture of a vision-language model: tower → projector → decoder, with their sizes and how many tokens pass between them.
+#pragma once
+
+#include <QFrame>
+
+#include "engine/models/model_summary.h"
+
+class QLabel;
+
+namespace luthier {
+
+/// One part: name, parameters and a line of sizes, over a bar of its share.
+class PartBox : public QFrame {
+  Q_OBJECT
+
+ public:
+  explicit PartBox(QWidget* parent = nullptr);
+  void show_part(const QString& name, const QString& sizes, const QString& parameters, double share, const QColor& colour);
+
+ protected:
+  void paintEvent(QPaintEvent* event) override;
+
+ private:
+  QLabel *name_, *sizes_, *parameters_;
+  double share_ = 0;
+  QColor colour_;
+};
+
+class PartsView : public QWidget {
+  Q_OBJECT
+
+ public:
+  explicit PartsView(QWidget* parent = nullptr);
+  void show_summary(const ModelSummary& summary);
+
+ private:
+  void refresh();
+
+  ModelSummary summary_;
+  PartBox *tower_, *projector_, *decoder_;
+  QLabel *picture_, *patches_, *tokens_;
+};
+
+}  // namespace luthier

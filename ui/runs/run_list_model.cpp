@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The table's contents.
+#include "ui/runs/run_list_model.h"
+
+#include <QDateTime>
+#include <algorithm>
+
+#include "ui/format.h"
+#include "ui/language.h"
+#include "ui/theme.h"
+
+namespace luthier {
+
+std::vector<RunRow> read_runs(const std::filesystem::path& folder) {
+  std::vector<RunRow> rows;
+  for (RunSummary& summary : list_runs(folder)) {
+    RunRow row;
+    row.summary = std::move(summary);
+    if (const auto run = RunFolder::open(row.summary.path)) {
+      if (const auto yaml = run->read_recipe_yaml()) {
+        if (auto recipe = parse_recipe(*yaml, (row.summary.path / "recipe.yaml").string())) row.recipe = recipe.take();
+      }
+    }
+    if (row.recipe) {
+      QStringList names;
+      for (const std::string& file : row.recipe->dataset) names << path_text(std::filesystem::path(file).filename());
+      row.data = names.join(QStringLiteral(", "));
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+void RunListModel::set_rows(std::vector<RunRow> rows) {
+  beginResetModel();
+  for (RunRow& row : rows)
+    row.ticked = std::any_of(rows_.begin(), rows_.end(), [&](const RunRow& old) { return old.ticked && old.summary.path == row.summary.path; });
+  rows_ = std::move(rows);
+  endResetModel();
+}
+
+void RunListModel::set_ticked(int row, bool ticked) {
+  if (row < 0 || row >= rowCount() || rows_[static_cast<std::size_t>(row)].ticked == ticked) return;
+  rows_[static_cast<std::size_t>(row)].ticked = ticked;
+  // Colours go by the order of ticked runs: all of them may have moved.
+  emit dataChanged(index(0, 0), index(rowCount() - 1, 0));
+  emit ticks_changed();
+}
+
+std::vector<int> RunListModel::ticked_rows() const {
+  std::vector<int> ticked;
+  for (std::size_t i = 0; i < rows_.size(); ++i)
+    if (rows_[i].ticked) ticked.push_back(static_cast<int>(i));
+  return ticked;
+}
+
+void RunListModel::retranslate() {
+  emit headerDataChanged(Qt::Horizontal, 0, ColumnCount - 1);
+  if (!rows_.empty()) emit dataChanged(index(0, 0), index(rowCount() - 1, ColumnCount - 1));
+}
+
+int RunListModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : static_cast<int>(rows_.size()); }
+int RunListModel::columnCount(const QModelIndex&) const { return ColumnCount; }
+
+QString RunListModel::text(const RunRow& row, int column) const {
+  const RunManifest& m = row.summary.manifest;
+  switch (column) {
+    case Name: return QString::fromStdString(row.summary.name);
+    case State: return !row.summary.problem.empty() ? tr("cannot be read") : state_text(run_state_name(m.state));
+    case Base: return QString::fromStdString(m.base_name);
+    case Method: return recipe_text(m.strategy);
+    case Data: return row.data;
+    case Steps: return m.total_steps > 0 ? QStringLiteral("%1/%2").arg(m.step).arg(m.total_steps) : QString();
+    case Loss: return m.last_loss ? number_text(*m.last_loss) : QString();
+    case BestEval: return m.best_eval_loss ? number_text(*m.best_eval_loss) : QString();
+    case Memory: return m.peak_memory > 0 ? bytes_text(m.peak_memory) : QString();
+    case When: {
+      const QDateTime time = QDateTime::fromString(QString::fromStdString(m.started), Qt::ISODateWithMs).toLocalTime();
+      return time.isValid() ? time.toString(QStringLiteral("yyyy-MM-dd HH:mm")) : QString();
+    }
+    default: return {};
+  }
+}
+
+QVariant RunListModel::data(const QModelIndex& index, int role) const {
+  const RunRow& row = rows_[static_cast<std::size_t>(index.row())];
+  const bool figure = index.column() >= Steps && index.column() <= Memory;
+  if (role == Qt::DisplayRole) return text(row, index.column());
+  if (role == Qt::TextAlignmentRole && figure) return QVariant(Qt::AlignRight | Qt::AlignVCenter);
+  if (index.column() == Name && role == Qt::CheckStateRole) return row.ticked ? Qt::Checked : Qt::Unchecked;
+  if (index.column() == Name && role == Qt::DecorationRole && row.ticked) {
+    const std::vector<int> ticked = ticked_rows();
+    const auto place = static_cast<std::size_t>(std::find(ticked.begin(), ticked.end(), index.row()) - ticked.begin());
+    QPixmap swatch(12, 12);
+    swatch.fill(colours().series[place % colours().series.size()]);
+    return swatch;
+  }
+  if (index.column() == State && role == Qt::DecorationRole && (!row.summary.problem.empty() || row.summary.manifest.state == RunState::Failed))
+    return themed_icon(QStringLiteral("warning"), colours().warning);
+  if (role == Qt::ToolTipRole) {
+    QStringList lines{path_text(row.summary.path)};
+    for (const std::string* more : {&row.summary.problem, &row.summary.manifest.error})
+      if (!more->empty()) lines << QString::fromStdString(*more);
+    return lines.join(QLatin1Char('\n'));
+  }
+  return {};
+}
+
+bool RunListModel::setData(const QModelIndex& index, const QVariant& value, int role) {
+  if (role != Qt::CheckStateRole || index.column() != Name) return false;
+  set_ticked(index.row(), value.toInt() == Qt::Checked);
+  return true;
+}
+
+QVariant RunListModel::headerData(int section, Qt::Orientation orientation, int role) const {
+  if (orientation != Qt::Horizontal) return {};
+  if (role == Qt::TextAlignmentRole) return QVariant((section >= Steps && section <= Memory ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+  if (role != Qt::DisplayRole) return {};
+  switch (section) {
+    case Name: return tr("Run");
+    case State: return tr("State");
+    case Base: return tr("Base");
+    case Method: return tr("Method");
+    case Data: return tr("Data");
+    case Steps: return tr("Steps");
+    case Loss: return tr("Last loss");
+    case BestEval: return tr("Best evaluation");
+    case Memory: return tr("Peak memory");
+    case When: return tr("Started");
+    default: return {};
+  }
+}
+
+Qt::ItemFlags RunListModel::flags(const QModelIndex& index) const {
+  Qt::ItemFlags flags = Qt::ItemIsEnabled | Qt::ItemIsSelectable;
+  if (index.column() == Name) flags |= Qt::ItemIsUserCheckable;
+  return flags;
+}
+
+}  // namespace luthier
