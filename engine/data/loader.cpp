@@ -117,6 +117,8 @@ void ExampleLoader::State::work(const std::stop_token& stop) {
 
 Outcome ExampleLoader::State::outcome_of(std::size_t row, const std::stop_token& stop) {
   std::unique_lock lock(mutex);
+  // It is asked for now, so the worker need not begin it; in the announced order it is at the front, or gone.
+  if (const auto waiting = std::find(announced.begin(), announced.end(), row); waiting != announced.end()) announced.erase(waiting);
   if (!changed.wait(lock, stop, [&] { return in_work != row; })) return nullptr;
   Outcome outcome;
   if (const auto ready = ahead.find(row); ready != ahead.end()) {

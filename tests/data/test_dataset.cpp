@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Datasets of every layout open to the same rows; the check finds each kind of fault and names its row; the loader gives what was asked for.
+#include "chat_fixture.h"
+
+#include <fstream>
+#include <thread>
+
+#include "engine/data/dataset.h"
+#include "engine/data/loader.h"
+
+using namespace luthier;
+using namespace luthier::test;
+
+namespace {
+
+std::string row_of(const std::string& prompt, const std::string& answer, const std::string& more = "") {
+  return R"({"prompt": ")" + prompt + R"(", "completion": ")" + answer + "\"" + more + "}";
+}
+
+class Folder {
+ public:
+  Folder() {
+    for (const char* name : {"a.png", "b.jpg"}) std::filesystem::copy_file(data_room() / name, path() / name);
+  }
+  std::filesystem::path path() const { return temporary_.path().toStdString(); }
+  std::filesystem::path write(const std::string& name, const std::string& text) const {
+    std::ofstream(path() / name, std::ios::binary) << text;
+    return path() / name;
+  }
+
+ private:
+  QTemporaryDir temporary_;
+};
+
+std::string first_text(const Conversation& conversation) { return conversation.messages[0].content.back().text; }
+
+}  // namespace
+
+class TestDataset : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void layouts_data() {
+    QTest::addColumn<QString>("name");
+    QTest::addColumn<QString>("text");
+    const QString a = QString::fromStdString(row_of("one", "1")), b = QString::fromStdString(row_of("two \\\"]}{", "2"));
+    QTest::newRow("lines") << "t.jsonl" << a + "\n" + b + "\n";
+    QTest::newRow("lines without an end") << "t.jsonl" << a + "\n" + b;
+    QTest::newRow("lines, CRLF, blank, BOM") << "t.jsonl" << "\xef\xbb\xbf\r\n" + a + "\r\n  \r\n\r\n" + b + " \r\n\r\n";
+    QTest::newRow("lines named json") << "t.json" << a + "\n" + b + "\n";
+    QTest::newRow("list") << "t.json" << "[" + a + "," + b + "]";
+    QTest::newRow("list over lines") << "t.json" << "\xef\xbb\xbf [\n  " + a + " ,\n\n " + b + "\n]\n";
+    QTest::newRow("data") << "t.json" << "{\"version\": [1, {\"data\": 2}], \"data\": [" + a + ",\n" + b + "], \"more\": \"x\"}";
+    QTest::newRow("data last") << "t.json" << "{\"n\": 2, \"data\": [" + a + "," + b + "]}";
+  }
+  void layouts() {
+    QFETCH(QString, name);
+    QFETCH(QString, text);
+    const Folder folder;
+    // QString took the bytes of the mark for Latin-1
+    QByteArray bytes = text.toUtf8();
+    bytes.replace(QString::fromLatin1("\xef\xbb\xbf").toUtf8(), "\xef\xbb\xbf");
+    const auto dataset = Dataset::open({folder.write(name.toStdString(), bytes.toStdString())});
+    QVERIFY2(dataset.ok(), dataset ? "" : dataset.error().sentence().c_str());
+    QCOMPARE((*dataset)->size(), std::size_t{2});
+    QCOMPARE(first_text(*(*dataset)->read(0)), std::string("one"));
+    QCOMPARE(first_text(*(*dataset)->read(1)), std::string("two \"]}{"));
+    QVERIFY(!(*dataset)->read(2).ok());
+  }
+
+  void oneObjectIsOneRow() {
+    const Folder folder;
+    const auto dataset = Dataset::open({folder.write("t.json", "{\n \"prompt\": \"one\",\n \"completion\": \"1\"\n}\n")});
+    QVERIFY(dataset.ok());
+    QCOMPARE((*dataset)->size(), std::size_t{1});
+  }
+
+  void severalFilesAndTheirNames() {
+    const Folder folder;
+    const auto first = folder.write("a.jsonl", row_of("a1", "x") + "\n\n" + row_of("a2", "x") + "\n");
+    std::filesystem::create_directory(folder.path() / "sub");
+    const auto second = folder.write("sub/b.json", "[" + row_of("b1", "x", R"(, "image": "p.png")") + "]");
+    const auto dataset = Dataset::open({first, second});
+    QVERIFY(dataset.ok());
+    QCOMPARE((*dataset)->size(), std::size_t{3});
+    QCOMPARE((*dataset)->where(0), first.string() + ": row 1");
+    QCOMPARE((*dataset)->where(1), first.string() + ": row 2 (line 3)");
+    QCOMPARE((*dataset)->where(2), second.string() + ": row 1");
+    QVERIFY((*dataset)->read(2)->messages[0].content[0].image == folder.path() / "sub/p.png");
+    const auto again = Dataset::open({first, second}), other = Dataset::open({second, first});
+    QVERIFY((*dataset)->fingerprint().size() == 64 && (*dataset)->fingerprint() == (*again)->fingerprint());
+    QVERIFY((*dataset)->fingerprint() != (*other)->fingerprint());
+  }
+
+  void filesThatAreNoDatasets() {
+    const Folder folder;
+    QVERIFY(!Dataset::open({}).ok());
+    for (const std::string text : {"", "  \n", "hello", "[", "[{\"a\": 1}", "[{\"a\": 1} {\"a\": 2}]", "[]", "{\"a\": \"b", "[{\"a\": \"b]", "[1] 2", "{\"data\": []}"}) {
+      const auto dataset = Dataset::open({folder.write("t.json", text)});
+      QVERIFY2(!dataset.ok(), text.c_str());
+      QVERIFY(dataset.error().where.ends_with("t.json"));
+      QCOMPARE(dataset.error().exit_status(), 2);
+    }
+    QVERIFY(!Dataset::open({folder.write("t.jsonl", "hello\nworld\n")}).ok());
+    QVERIFY(!Dataset::open({folder.path() / "missing.jsonl"}).ok());
+    QVERIFY(!Dataset::open({folder.path()}).ok());
+  }
+
+  void badRowsDoNotStopTheOthers() {
+    const Folder folder;
+    const auto dataset = Dataset::open({folder.write("t.jsonl", "{\"prompt\": \n" + row_of("good", "x") + "\n\xff\xfe\n")});
+    QVERIFY(dataset.ok());
+    QCOMPARE((*dataset)->size(), std::size_t{3});
+    QVERIFY(!(*dataset)->read(0).ok());
+    QVERIFY((*dataset)->read(0).error().where.find("row 1") != std::string::npos);
+    QVERIFY((*dataset)->read(1).ok());
+    QVERIFY(!(*dataset)->read(2).ok());
+  }
+
+  void checkFindsEveryKind() {
+    const Folder folder;
+    folder.write("broken.png", "\x89PNG\r\n\x1a\n nothing more");
+    std::string long_text;
+    for (int i = 0; i < 60; ++i) long_text += "many words ";
+    const std::string rows[] = {
+        row_of("<image>What?", "Three.", R"(, "image": "a.png")"),                          // 1 good
+        "{not json",                                                                        // 2 bad_row
+        row_of("<image>What?", "Three.", R"(, "image": "missing.png")"),                    // 3 missing_image
+        row_of("<image>What?", "Three.", R"(, "image": "broken.png")"),                     // 4 broken_image
+        row_of("<image><image>What?", "Three.", R"(, "image": "a.png")"),                   // 5 image_marks
+        row_of("What?", " "),                                                               // 6 empty_answer
+        R"({"messages": [{"role": "user", "content": "no answer"}]})",                      // 7 no_labels
+        row_of("What?", long_text),                                                         // 8 too_long, its answer cut
+        row_of(long_text, "Three."),                                                        // 9 too_long, nothing left
+        row_of("<image>What?", "Three.", R"(, "image": "a.png")"),                          // 10 duplicate
+        R"({"prompt": "Who?", "chosen": "Me.", "rejected": ""})",                           // 11 empty_answer
+        row_of("<image>What?", "Four.", R"(, "image": "b.jpg")"),                           // 12 good
+    };
+    std::string text;
+    for (const std::string& row : rows) text += row + "\n";
+    const auto dataset = Dataset::open({folder.write("t.jsonl", text)});
+    const auto processor = load_chat(data_room() / "chatml");
+    std::size_t last_done = 0, last_total = 0;
+    const auto report = check_dataset(**dataset, **processor, LossOn::Completion, 64, [&](std::size_t done, std::size_t total) {
+      last_done = done;
+      last_total = total;
+      return true;
+    });
+    QVERIFY(report.ok());
+    std::string found;
+    for (const Finding& finding : report->findings) {
+      found += std::to_string(finding.row) + " " + finding.kind + "\n";
+      QVERIFY2(finding.message.find("t.jsonl: row " + std::to_string(finding.row)) != std::string::npos, finding.message.c_str());
+    }
+    QCOMPARE(QString::fromStdString(found),
+             QString("2 bad_row\n3 missing_image\n4 broken_image\n5 image_marks\n6 empty_answer\n7 no_labels\n8 too_long\n9 too_long\n10 duplicate\n11 empty_answer\n"));
+    QCOMPARE(report->rows, std::size_t{12});
+    QCOMPARE(report->usable, std::size_t{4});
+    QCOMPARE(report->longest_tokens, std::int64_t{64});
+    QCOMPARE(last_done, last_total);
+    const auto cancelled = check_dataset(**dataset, **processor, LossOn::Completion, 64, [](std::size_t, std::size_t) { return false; });
+    QVERIFY(!cancelled.ok());
+    QCOMPARE(cancelled.error().exit_status(), 130);
+  }
+
+  void templateFaultsAreFindings() {
+    const Folder folder;
+    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "processor_config.json"})
+      std::filesystem::copy_file(data_room() / "chatml" / name, folder.path() / name);
+    const auto processor = load_chat(folder.path());
+    const auto dataset = Dataset::open({folder.write("t.jsonl", row_of("a", "b"))});
+    const auto report = check_dataset(**dataset, **processor, LossOn::Completion, 0);
+    QVERIFY(report.ok());
+    QCOMPARE(report->findings.size(), std::size_t{1});
+    QCOMPARE(report->findings[0].kind, std::string("template"));
+    QCOMPARE(report->usable, std::size_t{0});
+  }
+
+  void loaderGivesWhatWasAskedFor() {
+    const Folder folder;
+    std::string text;
+    for (int i = 0; i < 40; ++i) text += row_of("<image>number " + std::to_string(i), std::to_string(i), i % 2 ? R"(, "image": "a.png")" : R"(, "image": "b.jpg")") + "\n";
+    const auto dataset = Dataset::open({folder.write("t.jsonl", text)});
+    const auto processor = load_chat(data_room() / "chatml");
+    std::vector<std::vector<TokenId>> expected;
+    for (std::size_t i = 0; i < 40; ++i) expected.push_back((*processor)->encode_training(*(*dataset)->read(i), LossOn::Completion, 0, "")->input_ids);
+    for (const std::uint64_t cache : {std::uint64_t{0}, std::uint64_t{100'000}, std::uint64_t{1} << 30}) {
+      LoaderOptions options;
+      options.max_length = 0;
+      options.cache_bytes = cache;
+      options.rows_ahead = 5;
+      ExampleLoader loader(*dataset, *processor, options);
+      std::vector<std::size_t> order;
+      for (std::size_t i = 0; i < 120; ++i) order.push_back(i * 7 % 40);
+      loader.prefetch(order);
+      for (std::size_t i = 0; i < order.size(); i += 4) {
+        if (i == 60) loader.prefetch({order.begin() + 60, order.end()});
+        const auto batch = loader.batch(std::span(order).subspan(i, 4));
+        QVERIFY(batch.ok());
+        QCOMPARE(batch->size(), std::size_t{4});
+        for (std::size_t k = 0; k < 4; ++k) QVERIFY((*batch)[k].input_ids == expected[order[i + k]] && !(*batch)[k].images[0].values.empty());
+      }
+      QVERIFY(loader.skipped().empty());
+    }
+  }
+
+  void loaderRefusesSkipsAndStops() {
+    const Folder folder;
+    const auto dataset = Dataset::open({folder.write("t.jsonl", row_of("a", "b") + "\n" + row_of("<image>a", "b", R"(, "image": "gone.png")") + "\n" +
+                                                                    row_of("<image>a", "b") + "\n" + R"({"messages": [{"role": "user", "content": "c"}]})")});
+    const auto processor = load_chat(data_room() / "chatml");
+    LoaderOptions options;
+    ExampleLoader refusing(*dataset, *processor, options);
+    const std::vector<std::size_t> first{0, 1}, marks{2}, silent{3};
+    const auto refused = refusing.batch(first);
+    QVERIFY(!refused.ok());
+    QVERIFY(refused.error().where.find("row 2") != std::string::npos);
+    options.on_error = OnImageError::Skip;
+    ExampleLoader skipping(*dataset, *processor, options);
+    for (int round = 0; round < 2; ++round) QCOMPARE(skipping.batch(first)->size(), std::size_t{1});
+    QVERIFY(skipping.skipped() == std::vector<std::size_t>{1});
+    QVERIFY(!skipping.batch(marks).ok());   // the row's own fault is no broken picture
+    const auto masked = skipping.batch(silent);
+    QVERIFY(!masked.ok() && masked.error().what.find("loss") != std::string::npos);
+    std::stop_source stop;
+    stop.request_stop();
+    const auto stopped = skipping.batch(first, stop.get_token());
+    QVERIFY(!stopped.ok());
+    QCOMPARE(stopped.error().exit_status(), 130);
+  }
+};
+
+QTEST_APPLESS_MAIN(TestDataset)
+#include "test_dataset.moc"
