@@ -66,13 +66,13 @@ int run(int argc, char** argv) {
   verb("tokenize", "Token ids and pieces of a text", add_tokenize);
   verb("forward", "Logits, loss and gradients of one conversation, into a safetensors file", add_forward);
   verb("generate", "Answer an image-instruction input, with the base or with adapters", add_generate);
-//PENDING   verb("train", "Train by a recipe", add_train);
-//PENDING   verb("plan", "Forecast the memory that a recipe takes, part by part", add_plan);
+  verb("train", "Train by a recipe", add_train);
+  verb("plan", "Forecast the memory that a recipe takes, part by part", add_plan);
 //PENDING   verb("compare", "Answer samples with several adapters side by side", add_compare);
   verb("data", "Look at datasets", add_data);
   verb("merge", "Merge an adapter into its base", add_merge);
 //PENDING   verb("demo", "Tune the teaching model on its tasks and compare the adapters", add_demo);
-//PENDING   verb("teach", "Make the teaching model's data, and its checkpoint from a finished run", add_teach);
+  verb("teach", "Make the teaching model's data, and its checkpoint from a finished run", add_teach);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {

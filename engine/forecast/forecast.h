@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -51,5 +52,13 @@ Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& 
 
 /// The document of `plan --json`.
 Json to_json(const MemoryForecast& forecast);
+
+class Dataset;
+class ChatProcessor;
+
+/// The longest micro-batch that the recipe's settings can make of these rows, from the pictures' sizes and the texts alone (up to `max_rows` rows, spread
+/// evenly). Rows that cannot be read are left out; the data check names them. `go_on` returns false to cancel (an Interrupted error).
+Result<BatchShape> batch_shape_of(const Dataset& dataset, const ChatProcessor& processor, const Recipe& recipe, std::size_t max_rows = 50'000,
+                                  const std::function<bool(std::size_t, std::size_t)>& go_on = {});
 
 }  // namespace luthier

@@ -2,9 +2,13 @@
 // A run without a session around it: the same steps in the calling thread.
 #include "engine/session/headless.h"
 
+#include "engine/base/log.h"
 #include "engine/session/run_observer.h"
 
 namespace luthier {
+namespace {
+constexpr std::size_t launch_forecast_rows = 4000, plan_rows = 50'000;
+}
 
 Result<RunResult> train_headless(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
                                  const std::function<void(const SessionEvent&)>& on_event, std::stop_token stop) {
@@ -28,6 +32,12 @@ Result<RunResult> train_headless(const Recipe& recipe, const std::optional<std::
   TrainerOptions options;
   MemoryForecast forecast;
   options.gradient_checkpointing = recipe.training.gradient_checkpointing == "true";
+  // Rows that cannot be read are the data check's to name, so a forecast that fails ends nothing.
+  if (auto made = forecast_run(*base.processor, begun.recipe, launch_forecast_rows)) {
+    forecast = made.take();
+    options.gradient_checkpointing = forecast.gradient_checkpointing;
+    if (!forecast.fits()) log_warning("The forecast says that memory will not do; `luthier-cli plan` says what to change.");
+  }
   TrainControl control;
   control.follow(std::move(stop));
   EventObserver observer(emit, forecast);
@@ -44,6 +54,12 @@ Result<RunResult> train_headless(const Recipe& recipe, const std::optional<std::
   }
   emit(ended);
   return result;
+}
+
+Result<MemoryForecast> plan(const Recipe& recipe) {
+  LUTHIER_CHECK(check_recipe(recipe));
+  LUTHIER_TRY(const auto processor, load_processor(recipe));
+  return forecast_run(*processor, recipe, plan_rows);
 }
 
 }  // namespace luthier

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+// Small pieces that both kinds of run need.
 #include "engine/session/run_observer.h"
 
 #include <cstdlib>
@@ -41,6 +42,23 @@ LoadOptions load_options(const Recipe& recipe) {
   options.pixels.min_pixels = recipe.image.min_pixels;
   options.pixels.max_pixels = recipe.image.max_pixels;
   return options;
+}
+
+Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe, std::size_t max_rows) {
+  LUTHIER_TRY(const ModelSummary summary, summarize_model(recipe.model));
+  LUTHIER_TRY(const auto dataset, Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}));
+  LUTHIER_TRY(const BatchShape shape, batch_shape_of(*dataset, processor, recipe, max_rows));
+  return forecast_memory(summary, recipe, shape);
+}
+
+Result<std::shared_ptr<const ChatProcessor>> load_processor(const Recipe& recipe) {
+  const std::filesystem::path folder = recipe.model;
+  const std::string where = (folder / "config.json").string();
+  LUTHIER_TRY(const Json config, read_json_file(folder / "config.json"));
+  LUTHIER_TRY(const Family* family, find_family(config, where));
+  LUTHIER_TRY(const TokenId image_token, family->image_token_id(config, where));
+  LUTHIER_TRY(ImageTokens image_tokens, family->image_tokens(config, folder));
+  return ChatProcessor::load(folder, std::move(image_tokens), image_token, {recipe.image.min_pixels, recipe.image.max_pixels});
 }
 
 void use_all_cores() {

@@ -29,10 +29,13 @@ class EventObserver : public TrainObserver {
 /// Loads as the recipe says: device, dtype, random weights, pixel limits.
 LoadOptions load_options(const Recipe& recipe);
 
-/// The forecast for a loaded model and the recipe's data.
-Result<MemoryForecast> forecast_run(const LoadedModel& base, const Recipe& recipe);
+/// The forecast for a recipe, its model described and its data measured (at most `max_rows` rows of it) with `processor`.
+Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe, std::size_t max_rows);
 
-/// Adapter or model of a run: the thread count for LibTorch's pool (OMP_NUM_THREADS honoured). Call once before tensors work.
+/// Tokenizer, template and picture processor alone: what data needs of a model.
+Result<std::shared_ptr<const ChatProcessor>> load_processor(const Recipe& recipe);
+
+/// The thread count for LibTorch's pool (OMP_NUM_THREADS honoured). Call once before tensors work.
 void use_all_cores();
 
 }  // namespace luthier

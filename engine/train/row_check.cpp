@@ -27,8 +27,9 @@ Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_err
     if (stops) {
       return input_error(finding.message, key, picture ? "Repair or remove the row, or set image.on_error: skip." : "Repair or remove the row.");
     }
-    if (finding.kind == "too_long") {   // cut at the end is fine; where the cut would fall into a picture, encoding refuses
-      if (const auto example = reader.read(row); !example) return example.error();
+    if (finding.kind == "too_long") {   // cut at the end is fine, while the cut leaves labels and falls into no picture
+      LUTHIER_TRY(const Example example, reader.read(row));
+      if (count_labels(example) == 0) return input_error(finding.message, key, "Repair or remove the row.");
     }
     warnings.push_back(finding.message);
   }

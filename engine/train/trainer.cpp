@@ -107,7 +107,8 @@ Status Run::prepare_data() {
     rows_ = rows_without(reader_.dataset->size(), state_.skipped_rows);
   } else {
     LUTHIER_TRY(rows_, check_rows(reader_, recipe_.image.on_error, "dataset", progress));
-    for (const std::string& warning : rows_.warnings) log_warning(warning);
+    for (std::size_t i = 0; i < std::min<std::size_t>(rows_.warnings.size(), 10); ++i) log_warning(rows_.warnings[i]);
+    if (rows_.warnings.size() > 10) log_warning(std::to_string(rows_.warnings.size() - 10) + " more findings; `luthier-cli data check` lists all.");
     state_.skipped_rows = rows_.skipped;
   }
   if (!recipe_.eval_dataset.empty() && recipe_.training.eval_steps > 0) {

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The parts put together, the decision about checkpointing, and what to change when it will not fit.
+#include "engine/forecast/forecast.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "engine/data/dataset.h"
+#include "engine/data/processor.h"
+#include "engine/forecast/trained.h"
+#include "engine/models/vlm.h"
+#include "engine/train/memory.h"
+
+namespace luthier {
+namespace {
+
+struct Estimate {
+  MemoryParts parts;
+  std::vector<std::pair<std::string, std::int64_t>> weights_by_part;
+};
+
+Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch, const TensorSizes& sizes) {
+  LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
+  const bool lora = recipe.strategy == "lora";
+  const std::int64_t run = tower_layers_run(model);
+  std::int64_t parameters = 0, reached = 0, adapter = 0;
+  for (const TrainedModule& each : trained) {
+    parameters += each.parameters;
+    if (!never_reached(*each.module, run)) reached += each.parameters;
+    adapter += each.parameters * (each.rank > 0 ? 4 : sizes.element);
+  }
+  Estimate result;
+  MemoryParts& parts = result.parts;
+  for (const auto& [name, count] : model.parts) {
+    result.weights_by_part.emplace_back(name, count * sizes.element);
+    parts.weights += count * sizes.element;
+  }
+  parts.adapter = lora ? adapter : 0;
+  parts.gradients = reached * (lora ? 4 : sizes.element);
+  parts.optimizer = reached * 8;
+  const StepBytes step = step_bytes(model, recipe, batch, trained, sizes, parts.gradients);
+  parts.activations = step.kept;
+  parts.workspace = step.workspace;
+  return result;
+}
+
+std::string size_text(std::int64_t bytes) {
+  char text[32];
+  if (bytes >= (1 << 30)) std::snprintf(text, sizeof text, "%.1f GiB", static_cast<double>(bytes) / (1 << 30));
+  else std::snprintf(text, sizeof text, "%.0f MiB", static_cast<double>(bytes) / (1 << 20));
+  return text;
+}
+
+/// Single changes that would lower the total, the most effective first.
+std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch, const TensorSizes& sizes, std::int64_t total) {
+  std::vector<std::pair<std::int64_t, std::string>> options;
+  const auto consider = [&](const std::string& what, const Recipe& changed, const BatchShape& shape, const TensorSizes& tensors) {
+    const auto made = estimate(model, changed, shape, tensors);
+    if (made && made->parts.total() < total * 97 / 100) options.emplace_back(made->parts.total(), what + ": " + size_text(made->parts.total()));
+  };
+  if (!sizes.checkpointing) {
+    TensorSizes changed = sizes;
+    changed.checkpointing = true;
+    consider("training.gradient_checkpointing: true", recipe, batch, changed);
+  }
+  if (batch.batch_size > 1) {
+    BatchShape smaller = batch;
+    smaller.batch_size = 1;
+    smaller.labels = (batch.labels + batch.batch_size - 1) / batch.batch_size;
+    smaller.images = (batch.images + batch.batch_size - 1) / batch.batch_size;
+    consider("training.per_device_train_batch_size: 1 (with gradient_accumulation_steps " +
+                 std::to_string(recipe.training.gradient_accumulation_steps * batch.batch_size) + ")", recipe, smaller, sizes);
+  }
+  if (batch.tokens > 256) {
+    BatchShape shorter = batch;
+    shorter.tokens = std::max<std::int64_t>(batch.tokens / 2, model.geometry.image_tokens + 64);
+    shorter.labels = std::min(batch.labels, shorter.tokens * shorter.batch_size);
+    if (shorter.tokens < batch.tokens) consider("training.max_length: " + std::to_string(shorter.tokens), recipe, shorter, sizes);
+  }
+  if (sizes.element == 4) {
+    TensorSizes changed = sizes;
+    changed.element = 2;
+    consider("training.dtype: bfloat16", recipe, batch, changed);
+  }
+  Recipe changed = recipe;
+  if (recipe.strategy != "lora") {
+    changed.strategy = "lora";
+    consider("strategy: lora", changed, batch, sizes);
+  } else {
+    changed.adapter.r = std::max<std::int64_t>(1, recipe.adapter.r / 4);
+    consider("adapter.r: " + std::to_string(changed.adapter.r), changed, batch, sizes);
+    changed = recipe;
+    changed.adapter.exclude_modules = {ModuleSelector::Kind::Regex, {}, ".*vision_tower.*"};
+    if (recipe.adapter.exclude_modules.kind == ModuleSelector::Kind::None) consider("adapter.exclude_modules: '.*vision_tower.*'", changed, batch, sizes);
+  }
+  std::sort(options.begin(), options.end());
+  std::vector<std::string> advice;
+  for (const auto& [bytes, text] : options) advice.push_back(text);
+  return advice;
+}
+
+}  // namespace
+
+Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch) {
+  LUTHIER_TRY(const torch::Device device, choose_device(recipe.training.device));
+  LUTHIER_TRY(const torch::ScalarType dtype, choose_dtype(recipe.training.dtype, device));
+  MemoryForecast forecast;
+  forecast.device = device.str();
+  forecast.dtype = dtype == torch::kBFloat16 ? "bfloat16" : "float32";
+  forecast.batch_tokens = batch.batch_size * batch.tokens;
+  // What this process's tensors hold is taken over by the run (a loaded model) or given back before it.
+  forecast.available = available_memory(device) + memory_use(device).allocated;
+  TensorSizes sizes{dtype == torch::kBFloat16 ? 2 : 4, recipe.training.gradient_checkpointing == "true"};
+  LUTHIER_TRY(Estimate made, estimate(model, recipe, batch, sizes));
+  if (recipe.training.gradient_checkpointing == "auto" && made.parts.total() > forecast.available / 10 * 8) {
+    sizes.checkpointing = true;
+    LUTHIER_TRY(made, estimate(model, recipe, batch, sizes));
+  }
+  forecast.parts = made.parts;
+  forecast.weights_by_part = std::move(made.weights_by_part);
+  forecast.gradient_checkpointing = sizes.checkpointing;
+  if (!forecast.fits()) forecast.advice = advise(model, recipe, batch, sizes, forecast.parts.total());
+  return forecast;
+}
+
+Json to_json(const MemoryForecast& forecast) {
+  const MemoryParts& parts = forecast.parts;
+  Json weights = Json::object();
+  for (const auto& [name, bytes] : forecast.weights_by_part) weights[name] = bytes;
+  return {{"parts", {{"weights", parts.weights}, {"adapter", parts.adapter}, {"gradients", parts.gradients}, {"optimizer", parts.optimizer},
+                     {"activations", parts.activations}, {"workspace", parts.workspace}}},
+          {"total", parts.total()}, {"available", forecast.available}, {"fits", forecast.fits()}, {"device", forecast.device}, {"dtype", forecast.dtype},
+          {"gradient_checkpointing", forecast.gradient_checkpointing}, {"batch_tokens", forecast.batch_tokens}, {"weights_by_part", weights},
+          {"advice", forecast.advice}};
+}
+
+Result<BatchShape> batch_shape_of(const Dataset& dataset, const ChatProcessor& processor, const Recipe& recipe, std::size_t max_rows,
+                                  const std::function<bool(std::size_t, std::size_t)>& go_on) {
+  struct Row {
+    std::int64_t tokens = 0, labels = 0, images = 0;
+  };
+  const std::string& name = recipe.training.loss_on;
+  const LossOn loss_on = name == "assistant" ? LossOn::Assistant : name == "all" ? LossOn::All : LossOn::Completion;
+  std::vector<Row> rows;
+  const std::size_t total = dataset.size(), stride = std::max<std::size_t>(1, (total + max_rows - 1) / std::max<std::size_t>(1, max_rows));
+  for (std::size_t row = 0; row < total; row += stride) {
+    if (go_on && !go_on(row, total)) return interrupted_error();
+    const auto conversation = dataset.read(row);
+    if (!conversation) continue;
+    const auto example = processor.measure_training(*conversation, loss_on, recipe.training.max_length, dataset.where(row));
+    if (!example) continue;
+    Row measured;
+    measured.tokens = static_cast<std::int64_t>(example->input_ids.size());
+    measured.labels = std::count_if(example->labels.begin(), example->labels.end(), [](std::int64_t label) { return label != kIgnoreLabel; });
+    measured.images = static_cast<std::int64_t>(example->images.size());
+    rows.push_back(measured);
+  }
+  BatchShape shape;
+  shape.batch_size = std::min<std::int64_t>(recipe.training.per_device_train_batch_size, static_cast<std::int64_t>(rows.size()));
+  if (rows.empty()) return input_error("No row of the data can be read.", "dataset", "`luthier-cli data check` says what is wrong with each.");
+  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.tokens > b.tokens; });
+  for (std::size_t i = 0; i < static_cast<std::size_t>(shape.batch_size); ++i) {
+    shape.tokens = std::max(shape.tokens, rows[i].tokens);
+    shape.labels += rows[i].labels;
+    shape.images += rows[i].images;
+  }
+  return shape;
+}
+
+}  // namespace luthier
