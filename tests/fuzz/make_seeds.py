@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Writes the small seeds of the fuzzers with the reference implementations (tokenizers, sentencepiece): `python make_seeds.py`.
+# Fuzzing starts from files that are accepted, and finds its way from there.
+import io
+import json
+import struct
+from pathlib import Path
+
+import sentencepiece
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+SEEDS = Path(__file__).parent / "seeds"
+TEXT = ["A red circle is above a blue square.", "How many shapes are there? 3", "빨간 원 위에 파란 네모", "café's naïve 12345"] * 3
+
+
+def put(target, name, data):
+    folder = SEEDS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def safetensors():
+    def entry(dtype, shape, begin, end):
+        return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+    def seed(name, header, size):
+        put("safetensors", name, struct.pack("<Q", size) + json.dumps(header, separators=(",", ":")).encode())
+
+    seed("two", {"__metadata__": {"format": "pt"}, "a": entry("F32", [2, 2], 0, 16), "b": entry("BF16", [3], 16, 22)}, 22)
+    seed("empty", {}, 0)
+    seed("odd", {"s": entry("F64", [], 0, 8), "e": entry("I8", [0, 7], 8, 8), "u": entry("BOOL", [1], 8, 9), "f": entry("F8_E4M3", [2], 9, 11)}, 11)
+    seed("hole", {"a": entry("U8", [4], 4, 8)}, 8)
+
+
+def tokenizers():
+    def seed(name, tokenizer):
+        tokenizer.add_special_tokens([AddedToken("<s>", special=True), AddedToken("<image>", special=True, normalized=False, lstrip=True)])
+        put("tokenizer", name, tokenizer.to_str())
+
+    byte_level = Tokenizer(models.BPE())
+    byte_level.normalizer = normalizers.NFC()
+    split = pre_tokenizers.Split(Regex(r"(?i:'s|'t)|\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"), "isolated")
+    byte_level.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    byte_level.post_processor = processors.ByteLevel(trim_offsets=False)
+    byte_level.decoder = decoders.ByteLevel()
+    byte_level.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=80, show_progress=False))
+    seed("byte_level.json", byte_level)
+
+    fallback = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
+    fallback.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    fallback.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    fallback.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=70, special_tokens=["<unk>", "<0x41>", "<0xE2>"], show_progress=False))
+    fallback.post_processor = processors.TemplateProcessing(single="<unk> $A", pair="<unk> $A $B:1", special_tokens=[("<unk>", 0)])
+    seed("byte_fallback.json", fallback)
+
+    unigram = Tokenizer(models.Unigram())
+    unigram.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    unigram.pre_tokenizer = pre_tokenizers.Metaspace()
+    unigram.decoder = decoders.Metaspace()
+    unigram.train_from_iterator(TEXT, trainers.UnigramTrainer(vocab_size=60, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False))
+    seed("unigram.json", unigram)
+
+    pieces = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    pieces.normalizer = normalizers.BertNormalizer()
+    pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    pieces.decoder = decoders.WordPiece()
+    pieces.train_from_iterator(TEXT, trainers.WordPieceTrainer(vocab_size=70, special_tokens=["[UNK]", "[CLS]", "[SEP]"], show_progress=False))
+    pieces.post_processor = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
+    seed("wordpiece.json", pieces)
+
+
+def sentencepieces():
+    for kind, size in (("bpe", 90), ("unigram", 60)):
+        out = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(TEXT), model_writer=out, model_type=kind, vocab_size=size + (256 if kind == "bpe" else 0),
+                                                 byte_fallback=kind == "bpe", hard_vocab_limit=False, minloglevel=2, normalization_rule_name="identity")
+        put("sentencepiece", kind + ".model", out.getvalue())
+
+
+TEMPLATES = {
+    "plain": "{% for m in messages %}{{ m['role'] + ': ' + m.content if m.content is string else '' }}{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}",
+    "parts": "{{ bos_token }}{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'] | upper }}: {% for part in message['content'] | selectattr('type', 'equalto',"
+             " 'image') %}<image>\n{% endfor %}{% for part in message['content'] if part.type == 'text' %}{% generation %}{{ part['text'] | trim }}{% endgeneration %}{% endfor %}{{ eos_token }}"
+             "{% endif %}{% endfor %}",
+    "state": "{%- set ns = namespace(n=0, found=false) -%}{%- for m in messages -%}{%- set ns.n = ns.n + 1 -%}{%- if loop.first and not loop.last -%}{{ loop.index0 }}{%- endif -%}{%- endfor -%}"
+             "{{ ns.n }}{{ list[1:] | length }}{{ messages[::-1][0]['role'] }}",
+    "macros": "{% macro show(x, y='z') %}{{ x ~ y }}{% endmacro %}{{ show('a') }}{{ show(number, y=list | join(', ')) }}{{ messages | tojson }}{{ 'abc'.split('b') }}{{ range(3) | list }}",
+    "tests": "{% if tools is defined and tools is not none %}x{% elif number is number and number % 2 == 1 %}{{ raise_exception('odd') }}{% else %}{{ dict(a=1).items() }}{% endif %}{# note #}",
+    "bomb": "{% for a in range(9999) %}{% for b in range(9999) %}{{ 'x' * 9999 }}{% endfor %}{% endfor %}",
+    "escape": "{{ ''.__class__.__mro__[1].__subclasses__() }}{{ messages.__init__.__globals__ }}{{ self._TemplateReference__context }}{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+}
+
+
+def documents():
+    put("json", "run", json.dumps({"state": "running", "step": 3, "seconds": 1.5, "dataset_fingerprints": ["a"], "last_loss": None, "error": ""}))
+    put("json", "line", json.dumps({"step": 3, "epoch": 0.5, "loss": 1.25, "memory": {"weights": 1}, "eval_loss": None}))
+    put("json", "event", json.dumps({"step": 3, "kind": "note", "detail": "\u00e9"}))
+    put("json", "yaml", "a: [1, 2e-4, {b: 'x'}]\nc:\n- |\n  text\n- >-\n  folded\n\"d\": !!str f\n")
+    for name, text in TEMPLATES.items():
+        put("template", name, text)
+
+
+safetensors()
+tokenizers()
+sentencepieces()
+documents()
