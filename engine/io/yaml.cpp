@@ -99,6 +99,8 @@ class Reader : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { refuse(mark, "Aliases (*name) are not supported here.", "Write the value out."); }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+    // yaml-cpp makes single bytes of some escapes (\N).
+    if (!is_utf8(value)) refuse(mark, "A text is not valid UTF-8.");
     if (tag.empty() || tag == "?") return scalar(mark, anchor, typed(value), value);
     if (tag == "!" || tag == "tag:yaml.org,2002:str") return scalar(mark, anchor, Json(value), value);
     refuse(mark, "The tag " + shortened(tag, 60) + " is not supported.", "Remove it.");

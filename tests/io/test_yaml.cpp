@@ -95,6 +95,8 @@ class TestYaml : public QObject {
     QTest::newRow("deep flow") << "a: " + QByteArray(200, '[') + QByteArray(200, ']') << "deep";
     QTest::newRow("deep block") << QByteArray("- ").repeated(2000) << "deep";
     QTest::newRow("not UTF-8") << QByteArray("a: \xff\n") << "UTF-8";
+    QTest::newRow("escape that is no character") << QByteArray("a: \"\\N\"") << "UTF-8";
+    QTest::newRow("surrogate") << QByteArray("a: \"\\uD800\"") << "recipe.yaml";
     QTest::newRow("zero byte") << QByteArray("a: \0x\n", 7) << "UTF-8";
     QTest::newRow("too large") << QByteArray((4 << 20) + 1, '#') << "bytes";
   }
