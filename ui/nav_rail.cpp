@@ -31,6 +31,11 @@ QSize RailButton::sizeHint() const { return {80, 60}; }
 void RailButton::enterEvent(QEnterEvent*) { update(); }
 void RailButton::leaveEvent(QEvent*) { update(); }
 
+void RailButton::focusInEvent(QFocusEvent* event) {
+  ring_ = event->reason() == Qt::TabFocusReason || event->reason() == Qt::BacktabFocusReason || event->reason() == Qt::ShortcutFocusReason;
+  QAbstractButton::focusInEvent(event);
+}
+
 void RailButton::paintEvent(QPaintEvent*) {
   const Colours& c = colours();
   QPainter p(this);
@@ -43,7 +48,7 @@ void RailButton::paintEvent(QPaintEvent*) {
     p.setBrush(fill);
     p.drawRoundedRect(box, 8, 8);
   }
-  if (hasFocus()) {
+  if (hasFocus() && ring_) {
     p.setPen(QPen(c.accent, 1.5));
     p.setBrush(Qt::NoBrush);
     p.drawRoundedRect(box, 8, 8);

@@ -24,10 +24,11 @@ class RailButton : public QAbstractButton {
   void paintEvent(QPaintEvent* event) override;
   void enterEvent(QEnterEvent* event) override;
   void leaveEvent(QEvent* event) override;
+  void focusInEvent(QFocusEvent* event) override;
 
  private:
   QString icon_;
-  bool dot_ = false;
+  bool dot_ = false, ring_ = false;   ///< ring: reached by the keyboard
 };
 
 class NavRail : public QWidget {

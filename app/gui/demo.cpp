@@ -19,6 +19,8 @@ Status open_demo(MainWindow& window, std::size_t task, const QString& runs, int 
   Workspace& workspace = window.workspace();
   const QString folder = workspace.free_run_folder(QDir(runs).filePath(QString::fromStdString(chosen.name)));
   LUTHIER_TRY(Recipe recipe, teaching_recipe(chosen, to_path(folder)));
+  // Held-out rows to ask and compare by; the recipe decides whether they are evaluated on.
+  if (recipe.eval_dataset.empty()) recipe.eval_dataset = {chosen.heldout.string()};
   if (steps > 0) recipe.training.max_steps = steps;
   workspace.replace_recipe(recipe);
   if (!workspace.model() || workspace.model()->summary.folder != base) workspace.load_model(path_text(base));

@@ -24,6 +24,7 @@
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/empty_state.h"
+#include "ui/widgets/quiet_view.h"
 
 namespace luthier {
 
@@ -126,7 +127,7 @@ QWidget* DataPage::make_rows() {
   table_ = new QTableView(card);
   table_->setObjectName(QStringLiteral("rowTable"));
   table_->setModel(rows_);
-  table_->setFrameShape(QFrame::NoFrame);
+  make_quiet(table_);
   table_->setShowGrid(false);
   table_->setSelectionBehavior(QAbstractItemView::SelectRows);
   table_->setSelectionMode(QAbstractItemView::SingleSelection);
@@ -166,7 +167,7 @@ QWidget* DataPage::make_findings() {
   card->body()->addWidget(summary_);
   findings_ = new QTableWidget(0, 3, card);
   findings_->setObjectName(QStringLiteral("findingTable"));
-  findings_->setFrameShape(QFrame::NoFrame);
+  make_quiet(findings_);
   findings_->setShowGrid(false);
   findings_->setEditTriggers(QAbstractItemView::NoEditTriggers);
   findings_->setSelectionBehavior(QAbstractItemView::SelectRows);

@@ -11,6 +11,7 @@
 #include "engine/teaching/teaching.h"
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/widgets/quiet_view.h"
 
 namespace luthier {
 
@@ -50,7 +51,7 @@ QString display_name(const QString& folder) {
 ModelList::ModelList(Workspace& workspace, QWidget* parent) : Card(parent), workspace_(workspace) {
   list_ = new QListWidget(this);
   list_->setObjectName(QStringLiteral("modelList"));
-  list_->setFrameShape(QFrame::NoFrame);
+  make_quiet(list_);
   list_->setWordWrap(false);
   list_->setTextElideMode(Qt::ElideMiddle);
   list_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);

@@ -14,6 +14,7 @@
 #include "ui/language.h"
 #include "ui/model/module_tree_model.h"
 #include "ui/theme.h"
+#include "ui/widgets/quiet_view.h"
 
 namespace luthier {
 
@@ -40,7 +41,7 @@ ModuleTree::ModuleTree(Workspace& workspace, QWidget* parent) : Card(parent), wo
   tree_->setObjectName(QStringLiteral("moduleTree"));
   tree_->setModel(proxy_);
   tree_->setUniformRowHeights(true);
-  tree_->setFrameShape(QFrame::NoFrame);
+  make_quiet(tree_);
   tree_->setAllColumnsShowFocus(true);
   tree_->setAlternatingRowColors(true);
   tree_->installEventFilter(this);

@@ -26,6 +26,7 @@
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/empty_state.h"
+#include "ui/widgets/quiet_view.h"
 
 namespace luthier {
 
@@ -148,7 +149,7 @@ QWidget* RunsPage::make_table() {
   table_ = new QTableView(card);
   table_->setObjectName(QStringLiteral("runTable"));
   table_->setModel(model_);
-  table_->setFrameShape(QFrame::NoFrame);
+  make_quiet(table_);
   table_->setShowGrid(false);
   table_->setSelectionBehavior(QAbstractItemView::SelectRows);
   table_->setSelectionMode(QAbstractItemView::SingleSelection);
@@ -178,9 +179,10 @@ QWidget* RunsPage::make_below() {
   card->body()->addWidget(differences_note_);
   differences_ = new QTableWidget(card);
   differences_->setObjectName(QStringLiteral("differenceTable"));
-  differences_->setFrameShape(QFrame::NoFrame);
+  make_quiet(differences_);
   differences_->setEditTriggers(QAbstractItemView::NoEditTriggers);
   differences_->setTabKeyNavigation(false);
+  differences_->setTextElideMode(Qt::ElideLeft);
   differences_->verticalHeader()->hide();
   differences_->verticalHeader()->setDefaultSectionSize(26);
   differences_->horizontalHeader()->setStretchLastSection(true);

@@ -5,6 +5,7 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPainter>
+#include <QTimer>
 #include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
@@ -50,7 +51,6 @@ CurvePlot::CurvePlot(const QString& name, QWidget* parent) : QWidget(parent) {
   plot_->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
   plot_->axisRect()->setRangeDrag(Qt::Horizontal);
   plot_->axisRect()->setRangeZoom(Qt::Horizontal);
-  plot_->axisRect()->setupFullAxesBox(false);
   plot_->setNoAntialiasingOnDrag(true);
   plot_->addLayer(kCursorLayer, plot_->layer(QStringLiteral("main")), QCustomPlot::limAbove);
   plot_->layer(kCursorLayer)->setMode(QCPLayer::lmBuffered);
@@ -71,6 +71,13 @@ CurvePlot::CurvePlot(const QString& name, QWidget* parent) : QWidget(parent) {
 void CurvePlot::set_title(const QString& title) {
   title_->setText(title);
   plot_->setAccessibleName(title);
+}
+
+void CurvePlot::set_compact() {
+  compact_ = true;
+  legend_->setParent(nullptr);
+  legend_->set_single_line();
+  head_->insertWidget(1, legend_, 1);
 }
 
 void CurvePlot::set_scale(bool from_zero) { from_zero_ = from_zero; }
@@ -107,6 +114,7 @@ void CurvePlot::sync_graphs() {
     graph->setBrush(block ? QBrush(ink) : QBrush(Qt::NoBrush));
     graph->setChannelFillGraph(block && i > 0 && curves_[i - 1].mark == LegendEntry::Mark::Block ? plot_->graph(static_cast<int>(i) - 1) : nullptr);
     const bool dots = curve.mark == LegendEntry::Mark::Dot;
+    graph->setLineStyle(dots && curve.width <= 0 ? QCPGraph::lsNone : QCPGraph::lsLine);
     graph->setScatterStyle(dots || curve.x.size() == 1 ? QCPScatterStyle(QCPScatterStyle::ssDisc, 6) : QCPScatterStyle());
   }
 }
@@ -172,12 +180,20 @@ void CurvePlot::set_cursor(bool on, double x) {
   cursor_->point2->setTypeX(QCPItemPosition::ptPlotCoords);
   cursor_->point1->setTypeY(QCPItemPosition::ptAxisRectRatio);
   cursor_->point2->setTypeY(QCPItemPosition::ptAxisRectRatio);
-  plot_->layer(kCursorLayer)->replot();
+  if (plot_->isVisible() && plot_->width() >= 8 && plot_->height() >= 8) plot_->layer(kCursorLayer)->replot();
   refresh_legend();
 }
 
 void CurvePlot::redraw() {
   fit_y();
+  draw_soon();
+}
+
+void CurvePlot::draw_soon() {
+  // A plot that is not on screen has no buffers to paint into; it is drawn when it is shown.
+  if (!plot_->isVisible() || plot_->width() < 8 || plot_->height() < 8) return;
+  plot_->xAxis->ticker()->setTickCount(std::clamp(plot_->axisRect()->width() / 72, 2, 8));
+  plot_->yAxis->ticker()->setTickCount(std::clamp(plot_->axisRect()->height() / 26, 2, 6));
   plot_->replot(QCustomPlot::rpQueuedReplot);
 }
 
@@ -187,7 +203,7 @@ void CurvePlot::refresh_legend() {
     if (!curve.in_legend) continue;
     const qsizetype i = cursor_on_ ? nearest(curve.x, cursor_x_) : curve.x.size() - 1;
     const QVector<double>& values = curve.values.isEmpty() ? curve.y : curve.values;
-    entries.push_back({curve.mark, curve.colour, curve.name, i >= 0 && i < values.size() ? number_text(values[i], curve.digits) : QString()});
+    entries.push_back({curve.mark, curve.colour, compact_ ? QString() : curve.name, i >= 0 && i < values.size() ? number_text(values[i], curve.digits) : QString()});
   }
   legend_->set_entries(std::move(entries));
 }
@@ -208,18 +224,18 @@ void CurvePlot::restyle() {
     axis->grid()->setPen(QPen(faint, 1));
     axis->grid()->setZeroLinePen(Qt::NoPen);
     axis->setNumberPrecision(4);
-    axis->ticker()->setTickCount(axis == plot_->xAxis ? 6 : 4);
   }
   plot_->xAxis->grid()->setVisible(false);
   QPen line(c.muted, 1);
   line.setDashPattern({3, 3});
   cursor_->setPen(line);
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  draw_soon();
   update();
 }
 
 bool CurvePlot::eventFilter(QObject* watched, QEvent* event) {
   if (watched == plot_ && event->type() == QEvent::Leave) emit hovered(false, 0);
+  if (watched == plot_ && (event->type() == QEvent::Show || event->type() == QEvent::Resize)) QTimer::singleShot(0, this, &CurvePlot::draw_soon);
   return QWidget::eventFilter(watched, event);
 }
 
@@ -268,7 +284,7 @@ void CurveGroup::fit() {
 void CurveGroup::set_range(const QCPRange& range) {
   for (CurvePlot* plot : plots_) {
     plot->set_x_range(range);
-    plot->plot()->replot(QCustomPlot::rpQueuedReplot);
+    plot->draw_soon();
   }
 }
 

@@ -36,6 +36,8 @@ class CurvePlot : public QWidget {
 
   void set_title(const QString& title);
   QHBoxLayout* head() const { return head_; }
+  /// For small plots: the legend is one line of values beside the title.
+  void set_compact();
   void set_log(bool log);
   /// `from_zero`: the y axis starts at 0.
   void set_scale(bool from_zero);
@@ -52,6 +54,7 @@ class CurvePlot : public QWidget {
   QCustomPlot* plot() const { return plot_; }
   /// Draws soon; several calls in one turn of the event loop draw once.
   void redraw();
+  void draw_soon();
 
  signals:
   void x_range_changed(const QCPRange& range);
@@ -74,7 +77,7 @@ class CurvePlot : public QWidget {
   QCustomPlot* plot_;
   QCPItemStraightLine* cursor_;
   std::vector<Curve> curves_;
-  bool log_ = false, from_zero_ = false, cursor_on_ = false, setting_range_ = false;
+  bool log_ = false, from_zero_ = false, cursor_on_ = false, setting_range_ = false, compact_ = false;
   double ceiling_ = 0, cursor_x_ = 0;
 };
 

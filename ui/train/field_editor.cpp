@@ -60,7 +60,6 @@ FieldEditor::FieldEditor(const FieldDescription& field, QWidget* parent) : QWidg
   if (field.type == Type::Modules && field.key == "adapter.target_modules") {
     chips_ = new TargetChips(this);
     connect(chips_, &TargetChips::chosen, this, [this](const QString& value) { emit edited(value, true); });
-    layout->addWidget(chips_);
   }
   if (!field.unit.empty()) {
     unit_ = muted_label(this);
@@ -132,6 +131,8 @@ QWidget* FieldEditor::focus_target() const {
   if (box_) return box_;
   return line_;
 }
+
+QWidget* FieldEditor::below() const { return chips_; }
 
 void FieldEditor::show_value(const QString& value) {
   if (combo_) {

@@ -32,6 +32,8 @@ class FieldEditor : public QWidget {
   /// Read-only while a run trains; text stays selectable.
   void set_locked(bool locked);
   QWidget* focus_target() const;
+  /// What belongs under the field over the form's whole width, or null.
+  QWidget* below() const;
 
  signals:
   /// `finished`: the person left the field or pressed Enter.

@@ -50,15 +50,15 @@ RecipeForm::RecipeForm(Workspace& workspace, QWidget* parent) : QWidget(parent),
   scroll->setWidgetResizable(true);
   scroll->setFrameShape(QFrame::NoFrame);
   scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-  scroll->viewport()->setAutoFillBackground(false);
   auto* inside = new QWidget(scroll);
-  inside->setAutoFillBackground(false);
   auto* rows = new QVBoxLayout(inside);
   rows->setContentsMargins(0, 0, 6, 8);
   rows->setSpacing(4);
   make_rows(rows);
   rows->addStretch(1);
   scroll->setWidget(inside);
+  scroll->viewport()->setAutoFillBackground(false);
+  inside->setAutoFillBackground(false);
   layout->addWidget(scroll, 1);
   connect(&workspace_, &Workspace::recipe_changed, this, &RecipeForm::refresh);
   connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &RecipeForm::refresh_locks);
@@ -146,9 +146,12 @@ void RecipeForm::make_rows(QVBoxLayout* layout) {
       headings_.push_back({heading, group});
     }
     auto* holder = new QWidget(this);
-    auto* row = new QHBoxLayout(holder);
-    row->setContentsMargins(0, 0, 0, 0);
+    auto* column = new QVBoxLayout(holder);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(3);
+    auto* row = new QHBoxLayout;
     row->setSpacing(8);
+    column->addLayout(row);
     auto* label = new QLabel(holder);
     label->setWordWrap(true);
     label->setFixedWidth(kLabelWidth);
@@ -157,6 +160,7 @@ void RecipeForm::make_rows(QVBoxLayout* layout) {
     row->addWidget(label, 0, Qt::AlignTop);
     label->setMinimumHeight(26);
     row->addWidget(editor, 1);
+    if (editor->below()) column->addWidget(editor->below());
     layout->addWidget(holder);
     rows_.push_back({editor, label, holder, group});
     connect(editor, &FieldEditor::edited, this, [this, editor](const QString& value, bool finished) { apply(editor, value, finished); });

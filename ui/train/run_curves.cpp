@@ -55,6 +55,8 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
   splitter_->setStretchFactor(0, 5);
   splitter_->setStretchFactor(1, 4);
   splitter_->setStretchFactor(2, 3);
+  for (CurvePlot* plot : {rate_, norm_, speed_}) plot->set_compact();
+  splitter_->setSizes({250, 200, 130});
   memory_->set_scale(true);
   speed_->set_scale(true);
   group_ = new CurveGroup(this);
@@ -180,7 +182,7 @@ void RunCurves::draw_loss() {
     curves.push_back({one ? tr("raw") : QString(), ink, raw.x, raw.y, 1.2, LegendEntry::Mark::Faded, one, 4, {}});
     curves.push_back({one ? tr("smoothed") : run.name, ink, smooth.x, smooth.y, 2.2, LegendEntry::Mark::Line, true, 4, {}});
     if (run.evaluations.empty()) continue;
-    Curve evaluation{one ? tr("evaluation") : tr("%1, evaluation").arg(run.name), one ? colours().series[1] : ink, {}, {}, 1.6, LegendEntry::Mark::Dot, true, 4, {}};
+    Curve evaluation{one ? tr("evaluation") : tr("%1, evaluation").arg(run.name), one ? colours().series[1] : ink, {}, {}, one ? 1.6 : 0.0, LegendEntry::Mark::Dot, true, 4, {}};
     for (const auto& [step, loss] : run.evaluations) {
       evaluation.x << x_at(run, step);
       evaluation.y << loss;
@@ -246,7 +248,7 @@ void RunCurves::draw_small(CurvePlot* plot, double MetricsLine::*field, int digi
   std::vector<Curve> curves;
   for (std::size_t i = 0; i < series_.size(); ++i) {
     const Points points = thinned(x_of(series_[i]), values_of(series_[i], field), kMostPoints);
-    curves.push_back({series_.size() == 1 ? tr("now") : series_[i].name, colour_of(i), points.x, points.y, 1.8, LegendEntry::Mark::Line, true, digits, {}});
+    curves.push_back({series_[i].name, colour_of(i), points.x, points.y, 1.8, LegendEntry::Mark::Line, true, digits, {}});
   }
   plot->set_curves(std::move(curves));
 }

@@ -9,6 +9,7 @@
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/theme.h"
+#include "ui/widgets/quiet_view.h"
 
 namespace luthier {
 
@@ -68,7 +69,7 @@ void StepLog::append_new() {
 
 EventTable::EventTable(Workspace& workspace, QWidget* parent) : QTableWidget(0, 4, parent), workspace_(workspace) {
   setObjectName(QStringLiteral("eventTable"));
-  setFrameShape(QFrame::NoFrame);
+  make_quiet(this);
   setEditTriggers(QAbstractItemView::NoEditTriggers);
   setSelectionBehavior(QAbstractItemView::SelectRows);
   setTabKeyNavigation(false);

@@ -28,7 +28,7 @@ TargetChips::TargetChips(QWidget* parent) : QWidget(parent) {
     QFont font = scaled_font(0.88);
     chip->setFont(font);
     chip->setFixedHeight(24);
-    chip->setFixedWidth(QFontMetrics(font).horizontalAdvance(text) + 16);
+    chip->setFixedWidth(QFontMetrics(font).horizontalAdvance(text) + 11);
     row->addWidget(chip);
     connect(chip, &QPushButton::clicked, this, [this, chip] { clicked(chip); });
     return chip;

@@ -44,7 +44,7 @@ int Legend::flow(int width, QPainter* painter) const {
   int x = 0, y = 0;
   for (const LegendEntry& entry : entries_) {
     const int wide = entry_width(entry);
-    if (x > 0 && x + wide > width) {
+    if (x > 0 && x + wide > width && !single_line_) {
       x = 0;
       y += line;
     }

@@ -20,6 +20,8 @@ class Legend : public QWidget {
  public:
   explicit Legend(QWidget* parent = nullptr);
   void set_entries(std::vector<LegendEntry> entries);
+  /// Never flows: what does not fit is cut.
+  void set_single_line() { single_line_ = true; }
   QSize sizeHint() const override;
   QSize minimumSizeHint() const override;
   bool hasHeightForWidth() const override { return true; }
@@ -34,6 +36,7 @@ class Legend : public QWidget {
   int flow(int width, QPainter* painter) const;
 
   std::vector<LegendEntry> entries_;
+  bool single_line_ = false;
 };
 
 }  // namespace luthier

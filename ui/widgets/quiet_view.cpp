@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A small style sheet a view.
+#include "ui/widgets/quiet_view.h"
+
+#include <QAbstractItemView>
+#include <QHeaderView>
+#include <QTableView>
+#include <QTreeView>
+
+#include "ui/theme.h"
+
+namespace luthier {
+
+namespace {
+
+QString mixed(const QColor& colour, const QColor& ground, double share) {
+  const auto mix = [share](int a, int b) { return static_cast<int>(a * share + b * (1 - share)); };
+  return QColor(mix(colour.red(), ground.red()), mix(colour.green(), ground.green()), mix(colour.blue(), ground.blue())).name();
+}
+
+}  // namespace
+
+void make_quiet(QAbstractItemView* view) {
+  view->setFrameShape(QFrame::NoFrame);
+  QList<QHeaderView*> heads;
+  if (auto* table = qobject_cast<QTableView*>(view)) heads << table->horizontalHeader();
+  if (auto* tree = qobject_cast<QTreeView*>(view)) heads << tree->header();
+  for (QHeaderView* head : heads) {
+    head->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
+    head->setHighlightSections(false);
+  }
+  const auto style = [view, heads] {
+    const Colours& c = colours();
+    QPalette palette = view->palette();
+    palette.setColor(QPalette::Base, c.card);
+    palette.setColor(QPalette::AlternateBase, QColor(mixed(c.window, c.card, 0.6)));
+    view->setPalette(palette);
+    view->setStyleSheet(QStringLiteral("QAbstractItemView{background:%1; alternate-background-color:%2; border:0}"
+                                       "QAbstractItemView::item{padding:2px 6px}"
+                                       "QAbstractItemView::item:selected{background:%3; color:%4}"
+                                       "QAbstractItemView::item:focus{border:1px solid %5}")
+                            .arg(c.card.name(), mixed(c.window, c.card, 0.6), mixed(c.accent, c.card, 0.16), c.text.name(), mixed(c.accent, c.card, 0.5)));
+    for (QHeaderView* head : heads)
+      head->setStyleSheet(QStringLiteral("QHeaderView{background:%1}QHeaderView::section{background:%1; color:%2; border:0; border-bottom:1px solid %3; padding:3px 6px}")
+                              .arg(c.card.name(), c.muted.name(), c.line.name()));
+  };
+  style();
+  QObject::connect(&Theme::instance(), &Theme::changed, view, style);
+}
+
+}  // namespace luthier
