@@ -25,7 +25,8 @@ Result<std::vector<RawMessage>> turns(const RowReader& reader, const Json& value
 }
 
 std::vector<Message> take_tail(std::vector<RawMessage>& messages, std::size_t from) {
-  std::vector<RawMessage> tail(std::make_move_iterator(messages.begin() + static_cast<std::ptrdiff_t>(from)), std::make_move_iterator(messages.end()));
+  std::vector<RawMessage> tail(std::make_move_iterator(messages.begin() + static_cast<std::ptrdiff_t>(from)),
+                               std::make_move_iterator(messages.end()));
   messages.resize(from);
   return detail::without_places(std::move(tail));
 }
@@ -45,11 +46,13 @@ Status read_preference(const RowReader& reader, const Json& row, std::vector<Raw
   for (const auto* answers : {&chosen, &rejected})
     for (std::size_t i = common; i < answers->size(); ++i)
       if ((*answers)[i].open_places() > 0)
-        return reader.fault(RowFault::ImageMarks, "Answers of a preference row cannot hold pictures.", answers == &chosen ? "chosen" : "rejected");
+        return reader.fault(RowFault::ImageMarks, "Answers of a preference row cannot hold pictures.",
+                            answers == &chosen ? "chosen" : "rejected");
   out.chosen = take_tail(chosen, common);
   out.rejected = take_tail(rejected, common);
   if (out.chosen->empty() || out.rejected->empty())
-    return reader.fault(RowFault::BadRow, "An answer is empty: both lists of messages must go on after what they share.", "chosen, rejected");
+    return reader.fault(RowFault::BadRow, "An answer is empty: both lists of messages must go on after what they share.",
+                        "chosen, rejected");
   return {};
 }
 
@@ -88,7 +91,8 @@ Result<Conversation> read_conversation(const Json& row, const std::filesystem::p
   if (!found && !preference)
     return reader.fault(RowFault::BadRow, "The row has no conversation.", "",
                         "It needs messages, conversations, prompt and completion, or chosen and rejected.");
-  if (has(row, "system") && row["system"].is_string() && !row["system"].get<std::string>().empty() && found && messages.front().role != "system")
+  if (has(row, "system") && row["system"].is_string() && !row["system"].get<std::string>().empty() && found &&
+      messages.front().role != "system")
     messages.insert(messages.begin(), RawMessage::plain("system", row["system"].get<std::string>()));
 
   Conversation out;

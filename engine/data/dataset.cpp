@@ -62,7 +62,7 @@ struct Dataset::Source {
   std::filesystem::path path;
   Descriptor file;
   std::vector<detail::RowSpan> rows;
-  std::size_t first = 0;   // its first row in the whole dataset
+  std::size_t first = 0;  // its first row in the whole dataset
 
   Status open();
   Result<std::string> read(std::size_t row) const;
@@ -71,7 +71,8 @@ struct Dataset::Source {
 Status Dataset::Source::open() {
   const std::string where = path.string();
   std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) return input_error("The dataset is missing.", where, "Give a .jsonl or .json file.");
+  if (!std::filesystem::is_regular_file(path, ignored))
+    return input_error("The dataset is missing.", where, "Give a .jsonl or .json file.");
   file = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat info {};
   if (file.get() < 0 || ::fstat(file.get(), &info) != 0)
@@ -83,7 +84,8 @@ Status Dataset::Source::open() {
     rows = detail::index_lines(text);
     const auto is_object = [text](const detail::RowSpan& row) { return text[row.begin] == '{'; };
     if (!rows.empty() && std::none_of(rows.begin(), rows.end(), is_object))
-      return input_error("The file is not JSON lines: no line of it is an object.", where, "A dataset is one JSON object a line, or one JSON list of objects.");
+      return input_error("The file is not JSON lines: no line of it is an object.", where,
+                         "A dataset is one JSON object a line, or one JSON list of objects.");
   } else {
     LUTHIER_TRY(rows, detail::index_json(text, where));
   }
@@ -126,7 +128,8 @@ Result<std::shared_ptr<const Dataset>> Dataset::open(const std::vector<std::file
 std::size_t Dataset::size() const { return sources_.empty() ? 0 : sources_.back()->first + sources_.back()->rows.size(); }
 
 const Dataset::Source& Dataset::source_of(std::size_t row) const {
-  auto after = std::upper_bound(sources_.begin(), sources_.end(), row, [](std::size_t value, const auto& source) { return value < source->first; });
+  auto after =
+      std::upper_bound(sources_.begin(), sources_.end(), row, [](std::size_t value, const auto& source) { return value < source->first; });
   return **std::prev(after);
 }
 
@@ -141,7 +144,8 @@ std::string Dataset::where(std::size_t row) const {
 }
 
 Result<Json> Dataset::row(std::size_t row) const {
-  if (row >= size()) return input_error("The dataset has " + std::to_string(size()) + " rows; row " + std::to_string(row + 1) + " was asked for.");
+  if (row >= size())
+    return input_error("The dataset has " + std::to_string(size()) + " rows; row " + std::to_string(row + 1) + " was asked for.");
   const Source& source = source_of(row);
   auto text = source.read(row - source.first);
   if (!text) {

@@ -38,18 +38,23 @@ bool decode_all(Pictures& pictures, const std::function<bool(std::size_t)>& keep
     const std::size_t i = next.fetch_add(1);
     if (stop || i >= work.size()) return false;
     auto image = decode_image(work[i]->path);
-    if (image) work[i]->size = {image->width, image->height};
-    else work[i]->error = image.error();
+    if (image)
+      work[i]->size = {image->width, image->height};
+    else
+      work[i]->error = image.error();
     done.fetch_add(1);
     return true;
   };
-  constexpr unsigned kMostThreads = 4;   // each may hold one large picture
+  constexpr unsigned kMostThreads = 4;  // each may hold one large picture
   const std::size_t helpers = std::min<std::size_t>(std::clamp(std::thread::hardware_concurrency(), 1u, kMostThreads), work.size());
   std::vector<std::jthread> threads;
-  for (std::size_t i = 1; i < helpers; ++i) threads.emplace_back([&] { while (step()) {} });
+  for (std::size_t i = 1; i < helpers; ++i)
+    threads.emplace_back([&] {
+      while (step()) {}
+    });
   while (step())
     if (!keep_going(done)) stop = true;
-  threads.clear();   // joins
+  threads.clear();  // joins
   return !stop;
 }
 
@@ -125,7 +130,8 @@ class Checker {
       return false;
     }
     const auto has_label = [](const std::vector<std::int64_t>& labels, std::size_t count) {
-      return std::any_of(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(count), [](std::int64_t label) { return label != kIgnoreLabel; });
+      return std::any_of(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(count),
+                         [](std::int64_t label) { return label != kIgnoreLabel; });
     };
     const std::size_t length = whole->input_ids.size();
     if (!has_label(whole->labels, length)) {
@@ -137,9 +143,12 @@ class Checker {
       const auto& ids = whole->input_ids;
       const bool cuts_picture = std::find(ids.begin() + max_length_, ids.end(), processor_.image_token_id()) != ids.end();
       const bool cuts_all = !has_label(whole->labels, static_cast<std::size_t>(max_length_));
-      if (cuts_picture) add("too_long", where() + ": " + numbers + ", and the cut would go through a picture. Raise training.max_length.");
-      else if (cuts_all) add("too_long", where() + ": " + numbers + ", and no token that carries a loss is left. Raise training.max_length.");
-      else add("too_long", where() + ": " + numbers + ": the end of its answer will be cut.");
+      if (cuts_picture)
+        add("too_long", where() + ": " + numbers + ", and the cut would go through a picture. Raise training.max_length.");
+      else if (cuts_all)
+        add("too_long", where() + ": " + numbers + ", and no token that carries a loss is left. Raise training.max_length.");
+      else
+        add("too_long", where() + ": " + numbers + ": the end of its answer will be cut.");
       if (cuts_picture || cuts_all) usable = false;
     }
     const auto kept = static_cast<std::int64_t>(length);

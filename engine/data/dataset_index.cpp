@@ -66,9 +66,12 @@ class Scanner {
  private:
   bool string() {
     for (++at_; at_ < text_.size(); ++at_) {
-      if (text_[at_] == '\\') ++at_;
-      else if (text_[at_] == '"') return ++at_, true;
-      else if (text_[at_] == '\n') ++line_;
+      if (text_[at_] == '\\')
+        ++at_;
+      else if (text_[at_] == '"')
+        return ++at_, true;
+      else if (text_[at_] == '\n')
+        ++line_;
     }
     return false;
   }

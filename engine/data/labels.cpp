@@ -47,7 +47,8 @@ Result<std::vector<std::pair<std::size_t, std::size_t>>> ChatProcessor::assistan
   return ranges;
 }
 
-Result<std::vector<std::int64_t>> ChatProcessor::labels_of(const Row& row, const Laid& whole, const Encoding& encoding, LossOn loss_on) const {
+Result<std::vector<std::int64_t>> ChatProcessor::labels_of(const Row& row, const Laid& whole, const Encoding& encoding,
+                                                           LossOn loss_on) const {
   const std::size_t length = encoding.ids.size();
   std::vector<std::int64_t> labels(length, kIgnoreLabel);
   const auto label = [&](std::size_t i) {

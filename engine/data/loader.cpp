@@ -70,12 +70,12 @@ struct ExampleLoader::State {
 
   mutable std::mutex mutex;
   std::condition_variable_any changed;
-  std::deque<std::size_t> announced;            // not yet begun
-  std::map<std::size_t, Outcome> ahead;         // encoded by the worker, not yet asked for
-  std::optional<std::size_t> in_work;           // the worker's row
+  std::deque<std::size_t> announced;     // not yet begun
+  std::map<std::size_t, Outcome> ahead;  // encoded by the worker, not yet asked for
+  std::optional<std::size_t> in_work;    // the worker's row
   OutcomeCache cache;
   std::set<std::size_t> skipped;
-  std::jthread worker;                          // last: it stops before the rest is gone
+  std::jthread worker;  // last: it stops before the rest is gone
 
   Outcome encode(std::size_t row) const;
   void work(const std::stop_token& stop);
@@ -83,7 +83,9 @@ struct ExampleLoader::State {
 };
 
 Outcome ExampleLoader::State::encode(std::size_t row) const {
-  const auto outcome = [](Result<std::optional<Example>> result) { return std::make_shared<const Result<std::optional<Example>>>(std::move(result)); };
+  const auto outcome = [](Result<std::optional<Example>> result) {
+    return std::make_shared<const Result<std::optional<Example>>>(std::move(result));
+  };
   RowFault fault = RowFault::BadRow;
   const auto conversation = dataset->read(row, &fault);
   if (!conversation) return outcome(conversation.error());
@@ -95,7 +97,8 @@ Outcome ExampleLoader::State::encode(std::size_t row) const {
   }
   if (std::all_of(example->labels.begin(), example->labels.end(), [](std::int64_t label) { return label == kIgnoreLabel; }))
     return outcome(input_error("No token of the row carries a loss: there is nothing to learn from it.", dataset->where(row),
-                               example->truncated_tokens > 0 ? "max_length cut its answer off: raise training.max_length." : "Check its answer and training.loss_on."));
+                               example->truncated_tokens > 0 ? "max_length cut its answer off: raise training.max_length."
+                                                             : "Check its answer and training.loss_on."));
   return outcome(std::optional<Example>(example.take()));
 }
 
@@ -124,7 +127,7 @@ Outcome ExampleLoader::State::outcome_of(std::size_t row, const std::stop_token&
   if (const auto ready = ahead.find(row); ready != ahead.end()) {
     outcome = ready->second;
     ahead.erase(ready);
-    changed.notify_all();   // the worker has room again
+    changed.notify_all();  // the worker has room again
   } else if (!(outcome = cache.find(row))) {
     lock.unlock();
     outcome = encode(row);
@@ -134,7 +137,8 @@ Outcome ExampleLoader::State::outcome_of(std::size_t row, const std::stop_token&
   return outcome;
 }
 
-ExampleLoader::ExampleLoader(std::shared_ptr<const Dataset> dataset, std::shared_ptr<const ChatProcessor> processor, const LoaderOptions& options)
+ExampleLoader::ExampleLoader(std::shared_ptr<const Dataset> dataset, std::shared_ptr<const ChatProcessor> processor,
+                             const LoaderOptions& options)
     : state_(std::make_unique<State>(std::move(dataset), std::move(processor), options)) {
   state_->worker = std::jthread([state = state_.get()](const std::stop_token& stop) { state->work(stop); });
 }

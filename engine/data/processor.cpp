@@ -24,8 +24,10 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(const std::file
   LUTHIER_TRY(processor->tokenizer_, Tokenizer::load(folder));
   LUTHIER_TRY(processor->image_processor_, ImageProcessor::load(folder, limits));
   auto chat_template = ChatTemplate::load(folder);
-  if (chat_template) processor->template_ = std::make_unique<ChatTemplate>(chat_template.take());
-  else processor->template_error_ = chat_template.error();
+  if (chat_template)
+    processor->template_ = std::make_unique<ChatTemplate>(chat_template.take());
+  else
+    processor->template_error_ = chat_template.error();
   processor->image_tokens_ = std::move(image_tokens);
   processor->image_token_id_ = image_token_id;
   return std::shared_ptr<const ChatProcessor>(std::move(processor));
@@ -50,7 +52,9 @@ Result<ChatProcessor::Laid> ChatProcessor::lay_out(const Row& row, std::size_t t
   variables["tools"] = nullptr;
   variables["documents"] = nullptr;
   const SpecialTokens& special = tokenizer_->special();
-  for (const auto& [name, text] : {std::pair{"bos_token", &special.bos_text}, {"eos_token", &special.eos_text}, {"pad_token", &special.pad_text},
+  for (const auto& [name, text] : {std::pair{"bos_token", &special.bos_text},
+                                   {"eos_token", &special.eos_text},
+                                   {"pad_token", &special.pad_text},
                                    {"unk_token", &special.unk_text}})
     if (!text->empty()) variables[name] = *text;
   auto rendered = template_->render(variables);
@@ -63,19 +67,21 @@ Result<ChatProcessor::Laid> ChatProcessor::lay_out(const Row& row, std::size_t t
   const std::string& source = rendered->text;
   Laid laid;
   std::size_t found = 0, last = 0;
-  for (std::size_t at = mark.empty() ? std::string::npos : source.find(mark); at != std::string::npos; at = source.find(mark, last), ++found) {
+  for (std::size_t at = mark.empty() ? std::string::npos : source.find(mark); at != std::string::npos;
+       at = source.find(mark, last), ++found) {
     if (found >= row.replacements.size()) break;
     laid.text.append(source, last, at - last);
     last = at + mark.size();
     laid.text += row.replacements[found];
     laid.moves.emplace_back(last, laid.text.size());
-    if (laid.text.size() > kMaxExpandedBytes) return row.error(RowFault::BadRow, "The row's pictures take more text than memory should hold.");
+    if (laid.text.size() > kMaxExpandedBytes)
+      return row.error(RowFault::BadRow, "The row's pictures take more text than memory should hold.");
   }
   const bool more = !mark.empty() && source.find(mark, last) != std::string::npos;
   if (found != pictures || more)
     return row.error(RowFault::ImageMarks,
-                     "The chat template wrote " + (more ? "more than " + std::to_string(pictures) : std::to_string(found)) + " of the marks " + mark +
-                         " for " + std::to_string(pictures) + (pictures == 1 ? " picture." : " pictures."),
+                     "The chat template wrote " + (more ? "more than " + std::to_string(pictures) : std::to_string(found)) +
+                         " of the marks " + mark + " for " + std::to_string(pictures) + (pictures == 1 ? " picture." : " pictures."),
                      "Its template must write one for each content part of type image.");
   laid.text.append(source, last);
   for (const auto& [begin, end] : rendered->generation) laid.generation.emplace_back(laid.moved(begin), laid.moved(end));
@@ -94,8 +100,8 @@ Result<Encoding> ChatProcessor::encode_text(const Row& row, const std::string& t
     const std::int64_t tokens = std::count(encoding->ids.begin(), encoding->ids.end(), image_token_id_);
     if (tokens != written)
       return row.error(RowFault::ImageMarks,
-                       "The text has " + std::to_string(written) + " picture marks " + mark + ", but " + std::to_string(tokens) + " tokens of id " +
-                           std::to_string(image_token_id_) + ".",
+                       "The text has " + std::to_string(written) + " picture marks " + mark + ", but " + std::to_string(tokens) +
+                           " tokens of id " + std::to_string(image_token_id_) + ".",
                        "The tokenizer must know " + mark + " as one token, with the id that config.json names.");
   }
   return encoding;
@@ -103,7 +109,7 @@ Result<Encoding> ChatProcessor::encode_text(const Row& row, const std::string& t
 
 Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row, const SizeOf* size_of) const {
   std::vector<PixelValues> pictures;
-  std::map<std::filesystem::path, std::size_t> seen;   // a row may show one picture twice
+  std::map<std::filesystem::path, std::size_t> seen;  // a row may show one picture twice
   for (const Message& message : row.messages)
     for (const ContentPart& part : message.content) {
       if (part.kind != ContentPart::Kind::Image) continue;
@@ -157,8 +163,9 @@ Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t
     const auto last_picture = std::find(example.input_ids.rbegin(), example.input_ids.rend(), image_token_id_);
     const auto needed = static_cast<std::size_t>(example.input_ids.rend() - last_picture);
     if (!example.images.empty() && needed > limit)
-      return row.error(RowFault::BadRow, "Its " + std::to_string(length) + " tokens would be cut inside the pictures: they need " +
-                                             std::to_string(needed) + ", max_length is " + std::to_string(max_length) + ".",
+      return row.error(RowFault::BadRow,
+                       "Its " + std::to_string(length) + " tokens would be cut inside the pictures: they need " + std::to_string(needed) +
+                           ", max_length is " + std::to_string(max_length) + ".",
                        "Raise training.max_length.");
     example.truncated_tokens = static_cast<std::int64_t>(length - limit);
     example.input_ids.resize(limit);
@@ -167,15 +174,15 @@ Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t
   return example;
 }
 
-Result<Example> ChatProcessor::encode_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length, const std::string& where,
-                                               RowFault* fault) const {
+Result<Example> ChatProcessor::encode_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length,
+                                               const std::string& where, RowFault* fault) const {
   Row row{conversation.messages, where, fault, false, {}, {}};
   LUTHIER_TRY(row.pictures, load_pictures(row, nullptr));
   return encode_row(row, loss_on, max_length);
 }
 
-Result<Example> ChatProcessor::measure_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length, const std::string& where,
-                                                RowFault* fault, const SizeOf& size_of) const {
+Result<Example> ChatProcessor::measure_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length,
+                                                const std::string& where, RowFault* fault, const SizeOf& size_of) const {
   Row row{conversation.messages, where, fault, false, {}, {}};
   LUTHIER_TRY(row.pictures, load_pictures(row, &size_of));
   return encode_row(row, loss_on, max_length);

@@ -7,7 +7,7 @@ namespace luthier::detail {
 
 namespace {
 
-constexpr std::string_view kMark = "<image>";   // what datasets write; a family's own mark is the chat processor's business
+constexpr std::string_view kMark = "<image>";  // what datasets write; a family's own mark is the chat processor's business
 
 std::size_t count_marks(std::string_view text) {
   std::size_t count = 0;
@@ -49,15 +49,18 @@ RawMessage RawMessage::plain(std::string role, std::string text) {
 std::size_t RawMessage::open_places() const {
   std::size_t count = 0;
   for (const ContentPart& part : content) {
-    if (part.kind == ContentPart::Kind::Image) count += part.image.empty();
-    else if (is_plain) count += count_marks(part.text);
+    if (part.kind == ContentPart::Kind::Image)
+      count += part.image.empty();
+    else if (is_plain)
+      count += count_marks(part.text);
   }
   return count;
 }
 
 bool RawMessage::operator==(const RawMessage& other) const {
   const auto same = [](const ContentPart& a, const ContentPart& b) { return a.kind == b.kind && a.text == b.text && a.image == b.image; };
-  return role == other.role && is_plain == other.is_plain && std::equal(content.begin(), content.end(), other.content.begin(), other.content.end(), same);
+  return role == other.role && is_plain == other.is_plain &&
+         std::equal(content.begin(), content.end(), other.content.begin(), other.content.end(), same);
 }
 
 Error RowReader::fault(RowFault kind, std::string what, const std::string& field, std::string hint) const {
@@ -67,12 +70,14 @@ Error RowReader::fault(RowFault kind, std::string what, const std::string& field
 
 Result<std::string> RowReader::role(const Json& object, const std::string& field) const {
   const char* key = object.contains("role") ? "role" : "from";
-  if (!object.contains(key) || !object[key].is_string()) return fault(RowFault::BadRow, "The message has no role.", field, "It needs role, or from.");
+  if (!object.contains(key) || !object[key].is_string())
+    return fault(RowFault::BadRow, "The message has no role.", field, "It needs role, or from.");
   const std::string name = object[key].get<std::string>();
   if (name == "user" || name == "human") return std::string("user");
   if (name == "assistant" || name == "gpt" || name == "model") return std::string("assistant");
   if (name == "system") return name;
-  return fault(RowFault::BadRow, "The role \"" + name + "\" is not known.", field + "." + key, "Roles are system, user (human) and assistant (gpt).");
+  return fault(RowFault::BadRow, "The role \"" + name + "\" is not known.", field + "." + key,
+               "Roles are system, user (human) and assistant (gpt).");
 }
 
 Result<std::filesystem::path> RowReader::picture(const Json& value, const std::string& field) const {
@@ -84,19 +89,23 @@ Result<std::filesystem::path> RowReader::picture(const Json& value, const std::s
   if (!path->is_string()) return fault(RowFault::BadRow, "A picture must be given by its path.", field);
   std::string text = path->get<std::string>();
   if (text.starts_with("file://")) text.erase(0, 7);
-  if (text.empty() || text.find('\0') != std::string::npos) return fault(RowFault::BadRow, "The picture's path is empty or not a path.", field);
+  if (text.empty() || text.find('\0') != std::string::npos)
+    return fault(RowFault::BadRow, "The picture's path is empty or not a path.", field);
   for (const char* scheme : {"http://", "https://", "data:"})
-    if (text.starts_with(scheme)) return fault(RowFault::BadRow, "Pictures are read from files, not from addresses.", field, "Download it and give its path.");
+    if (text.starts_with(scheme))
+      return fault(RowFault::BadRow, "Pictures are read from files, not from addresses.", field, "Download it and give its path.");
   return (base_ / text).lexically_normal();
 }
 
 Result<ContentPart> RowReader::part(const Json& block, const std::string& field) const {
   if (block.is_string()) return text_part(block.get<std::string>());
   if (!block.is_object()) return fault(RowFault::BadRow, "A content part must be an object.", field);
-  if (!block.contains("type") || !block["type"].is_string()) return fault(RowFault::BadRow, "The content part has no type.", field + ".type");
+  if (!block.contains("type") || !block["type"].is_string())
+    return fault(RowFault::BadRow, "The content part has no type.", field + ".type");
   const std::string type = block["type"].get<std::string>();
   if (type == "text") {
-    if (!block.contains("text") || !block["text"].is_string()) return fault(RowFault::BadRow, "The text part has no text.", field + ".text");
+    if (!block.contains("text") || !block["text"].is_string())
+      return fault(RowFault::BadRow, "The text part has no text.", field + ".text");
     return text_part(block["text"].get<std::string>());
   }
   if (type != "image" && type != "image_url")
@@ -144,7 +153,7 @@ Result<std::vector<std::filesystem::path>> RowReader::pictures(const Json& row) 
     if (!row.contains(key) || row[key].is_null()) continue;
     const Json& value = row[key];
     if (!value.is_array()) {
-      if (value.is_string() && value.get<std::string>().empty()) continue;   // how some tables write "none"
+      if (value.is_string() && value.get<std::string>().empty()) continue;  // how some tables write "none"
       LUTHIER_TRY(auto path, picture(value, key));
       paths.push_back(std::move(path));
       continue;
@@ -157,7 +166,8 @@ Result<std::vector<std::filesystem::path>> RowReader::pictures(const Json& row) 
   return paths;
 }
 
-Result<std::vector<Message>> RowReader::place_pictures(std::vector<RawMessage> messages, const std::vector<std::filesystem::path>& pictures) const {
+Result<std::vector<Message>> RowReader::place_pictures(std::vector<RawMessage> messages,
+                                                       const std::vector<std::filesystem::path>& pictures) const {
   std::size_t places = 0;
   bool some_filled = false;
   for (const RawMessage& message : messages) {
@@ -169,9 +179,12 @@ Result<std::vector<Message>> RowReader::place_pictures(std::vector<RawMessage> m
   if (put_first && first_user == messages.end())
     return fault(RowFault::ImageMarks, "The row has pictures but no user turn to put them in.", "");
   if (!put_first && places != pictures.size()) {
-    const auto number = [](std::size_t count, const std::string& noun) { return std::to_string(count) + " " + noun + (count == 1 ? "" : "s"); };
-    return fault(RowFault::ImageMarks, "The row's text has " + number(places, "<image> mark") + ", but the row has " + number(pictures.size(), "picture") + ".", "",
-                 "Each picture needs one mark.");
+    const auto number = [](std::size_t count, const std::string& noun) {
+      return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+    };
+    return fault(RowFault::ImageMarks,
+                 "The row's text has " + number(places, "<image> mark") + ", but the row has " + number(pictures.size(), "picture") + ".",
+                 "", "Each picture needs one mark.");
   }
   std::vector<Message> out;
   std::size_t next = 0;

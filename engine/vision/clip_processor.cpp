@@ -13,7 +13,7 @@ namespace luthier::detail {
 
 namespace {
 
-constexpr std::int64_t kMaxEdge = 16384;   // no tower takes more; a hostile configuration could ask for any memory
+constexpr std::int64_t kMaxEdge = 16384;  // no tower takes more; a hostile configuration could ask for any memory
 
 /// The forms transformers' `size` takes; 0 where a key is absent.
 struct Size {
@@ -26,7 +26,7 @@ struct Extent {
 
 struct Options {
   bool do_resize = true, do_center_crop = false, do_rescale = true, do_normalize = true, do_pad = false;
-  bool pad_is_square = false;   // LLaVA's own: a square in the mean colour, before the resize
+  bool pad_is_square = false;  // LLaVA's own: a square in the mean colour, before the resize
   Size size;
   Extent crop, pad;
   Resample resample = Resample::Bicubic;
@@ -83,7 +83,8 @@ class FixedSizeProcessor : public ImageProcessor {
 Extent FixedSizeProcessor::resized(Extent from) const {
   if (!options_.do_resize) return from;
   const Size& size = options_.size;
-  const double short_edge = static_cast<double>(std::min(from.width, from.height)), long_edge = static_cast<double>(std::max(from.width, from.height));
+  const double short_edge = static_cast<double>(std::min(from.width, from.height)),
+               long_edge = static_cast<double>(std::max(from.width, from.height));
   const auto oriented = [&](std::int64_t shorter, std::int64_t longer) {
     return from.width <= from.height ? Extent{shorter, longer} : Extent{longer, shorter};
   };
@@ -98,12 +99,14 @@ Extent FixedSizeProcessor::resized(Extent from) const {
     const std::int64_t longer = static_cast<std::int64_t>(exact * long_edge / short_edge);
     return from.width == from.height ? Extent{longer, shorter} : oriented(shorter, longer);
   }
-  if (size.shortest_edge)   // a product of integers first, as Python has it
-    return oriented(size.shortest_edge, static_cast<std::int64_t>(static_cast<double>(size.shortest_edge * std::max(from.width, from.height)) / short_edge));
+  if (size.shortest_edge)  // a product of integers first, as Python has it
+    return oriented(size.shortest_edge,
+                    static_cast<std::int64_t>(static_cast<double>(size.shortest_edge * std::max(from.width, from.height)) / short_edge));
   if (size.max_height && size.max_width) {
     const double scale = std::min(static_cast<double>(size.max_height) / static_cast<double>(from.height),
                                   static_cast<double>(size.max_width) / static_cast<double>(from.width));
-    return {static_cast<std::int64_t>(static_cast<double>(from.width) * scale), static_cast<std::int64_t>(static_cast<double>(from.height) * scale)};
+    return {static_cast<std::int64_t>(static_cast<double>(from.width) * scale),
+            static_cast<std::int64_t>(static_cast<double>(from.height) * scale)};
   }
   return {size.width, size.height};
 }
@@ -140,8 +143,9 @@ Result<PixelValues> FixedSizeProcessor::process(const Image& image) const {
   const Extent target = resized({source.width, source.height});
   constexpr std::int64_t kMaxResized = 1 << 26;
   if (target.width < 1 || target.height < 1 || target.width > kMaxResized || target.height > kMaxResized)
-    return input_error("The picture of " + std::to_string(image.width) + " x " + std::to_string(image.height) + " pixels would be resized to " +
-                           std::to_string(target.width) + " x " + std::to_string(target.height) + ".", {}, "It is too narrow for this model: crop it.");
+    return input_error("The picture of " + std::to_string(image.width) + " x " + std::to_string(image.height) +
+                           " pixels would be resized to " + std::to_string(target.width) + " x " + std::to_string(target.height) + ".",
+                       {}, "It is too narrow for this model: crop it.");
   // A crop that lies inside the resized picture decides what has to be resized at all.
   Region region{0, 0, static_cast<int>(target.width), static_cast<int>(target.height)};
   if (options_.do_center_crop) {
@@ -153,9 +157,13 @@ Result<PixelValues> FixedSizeProcessor::process(const Image& image) const {
     narrow(region.left, region.width, options_.crop.width);
     narrow(region.top, region.height, options_.crop.height);
   }
-  if (static_cast<std::int64_t>(region.width) * region.height > kMaxResized)
-    return input_error("The picture of " + std::to_string(image.width) + " x " + std::to_string(image.height) + " pixels would be resized to " +
-                           std::to_string(target.width) + " x " + std::to_string(target.height) + " pixels.", {}, "It is too narrow for this model: crop it.");
+  constexpr int kMaxRegionEdge = 1 << 20;  // the filters' weights are kept for each row and column
+  if (region.width > kMaxRegionEdge || region.height > kMaxRegionEdge ||
+      static_cast<std::int64_t>(region.width) * region.height > kMaxResized)
+    return input_error("The picture of " + std::to_string(image.width) + " x " + std::to_string(image.height) +
+                           " pixels would be resized to " + std::to_string(target.width) + " x " + std::to_string(target.height) +
+                           " pixels.",
+                       {}, "It is too narrow for this model: crop it.");
   Image view = resize_region(source, static_cast<int>(target.width), static_cast<int>(target.height), options_.resample, region);
   if (options_.do_center_crop && (view.width != options_.crop.width || view.height != options_.crop.height))
     view = center_crop(view, static_cast<int>(options_.crop.width), static_cast<int>(options_.crop.height));
@@ -166,7 +174,8 @@ Result<PixelValues> FixedSizeProcessor::process(const Image& image) const {
     out_width = static_cast<std::size_t>(options_.pad.width);
     out_height = static_cast<std::size_t>(options_.pad.height);
     if (out_width < width || out_height < height)
-      return input_error("The picture is " + std::to_string(width) + " x " + std::to_string(height) + " after resizing, larger than pad_size.");
+      return input_error("The picture is " + std::to_string(width) + " x " + std::to_string(height) +
+                         " after resizing, larger than pad_size.");
   }
   PixelValues pixels;
   pixels.shape = {3, static_cast<std::int64_t>(out_height), static_cast<std::int64_t>(out_width)};
@@ -188,7 +197,8 @@ bool present(const Json& config, const std::string& key) { return config.contain
 
 Result<std::int64_t> edge(const Json& value, const std::string& where) {
   if (!value.is_number_integer() || value.get<std::int64_t>() < 1 || value.get<std::int64_t>() > kMaxEdge)
-    return input_error("A picture size must be a whole number from 1 to " + std::to_string(kMaxEdge) + ", not " + value.dump() + ".", where);
+    return input_error("A picture size must be a whole number from 1 to " + std::to_string(kMaxEdge) + ", not " + value.dump() + ".",
+                       where);
   return value.get<std::int64_t>();
 }
 
@@ -197,8 +207,10 @@ Result<Size> read_size(const Json& value, bool number_is_square, const std::stri
   Size size;
   if (value.is_number()) {
     LUTHIER_TRY(const std::int64_t number, edge(value, where));
-    if (number_is_square) size.height = size.width = number;
-    else size.shortest_edge = number;
+    if (number_is_square)
+      size.height = size.width = number;
+    else
+      size.shortest_edge = number;
     return size;
   }
   if (value.is_array() && value.size() == 2) {
@@ -207,8 +219,11 @@ Result<Size> read_size(const Json& value, bool number_is_square, const std::stri
     return size;
   }
   if (!value.is_object()) return input_error("A picture size must be a number, a pair or an object, not " + value.dump() + ".", where);
-  const std::pair<const char*, std::int64_t Size::*> keys[] = {{"height", &Size::height}, {"width", &Size::width}, {"shortest_edge", &Size::shortest_edge},
-                                                               {"longest_edge", &Size::longest_edge}, {"max_height", &Size::max_height},
+  const std::pair<const char*, std::int64_t Size::*> keys[] = {{"height", &Size::height},
+                                                               {"width", &Size::width},
+                                                               {"shortest_edge", &Size::shortest_edge},
+                                                               {"longest_edge", &Size::longest_edge},
+                                                               {"max_height", &Size::max_height},
                                                                {"max_width", &Size::max_width}};
   for (const auto& [name, member] : keys)
     if (present(value, name)) {
@@ -247,10 +262,11 @@ Status read_resample(const Json& config, const std::string& where, Resample& res
   return {};
 }
 
-Result<std::unique_ptr<ImageProcessor>> create_fixed(const Json& config, const std::string& where, const PixelLimits& limits, Options options) {
+Result<std::unique_ptr<ImageProcessor>> create_fixed(const Json& config, const std::string& where, const PixelLimits& limits,
+                                                     Options options) {
   if (limits.min_pixels || limits.max_pixels)
-    return input_error("This model's processor gives every picture one size, so it has no pixel limits to change.", "image.min_pixels, image.max_pixels",
-                       "Leave both null.");
+    return input_error("This model's processor gives every picture one size, so it has no pixel limits to change.",
+                       "image.min_pixels, image.max_pixels", "Leave both null.");
   LUTHIER_TRY(options.do_resize, json_bool(config, "do_resize", where, options.do_resize));
   LUTHIER_TRY(options.do_center_crop, json_bool(config, "do_center_crop", where, options.do_center_crop));
   LUTHIER_TRY(options.do_rescale, json_bool(config, "do_rescale", where, options.do_rescale));
@@ -262,14 +278,16 @@ Result<std::unique_ptr<ImageProcessor>> create_fixed(const Json& config, const s
   if (present(config, "size")) {
     LUTHIER_TRY(options.size, read_size(config["size"], number_is_square, where + ": size"));
   }
-  if (use_square_size && defaults.shortest_edge) options.size = {defaults.shortest_edge, defaults.shortest_edge, 0, 0, 0, 0};   // KOSMOS-2's folders
+  if (use_square_size && defaults.shortest_edge)
+    options.size = {defaults.shortest_edge, defaults.shortest_edge, 0, 0, 0, 0};  // KOSMOS-2's folders
   const Size& size = options.size;
   if (options.do_resize && !size.shortest_edge && !(size.height && size.width) && !(size.max_height && size.max_width))
     return input_error("The size must have shortest_edge, height and width, or max_height and max_width.", where + ": size");
   if (present(config, "crop_size")) {
     LUTHIER_TRY(options.crop, read_extent(config["crop_size"], where + ": crop_size"));
   }
-  if (options.do_center_crop && !options.crop.width) return input_error("do_center_crop is on, but there is no crop_size.", where + ": crop_size");
+  if (options.do_center_crop && !options.crop.width)
+    return input_error("do_center_crop is on, but there is no crop_size.", where + ": crop_size");
   if (present(config, "pad_size")) {
     LUTHIER_TRY(options.pad, read_extent(config["pad_size"], where + ": pad_size"));
   }

@@ -14,7 +14,7 @@ using detail::Bytes;
 using detail::Header;
 
 constexpr std::uint64_t kMaxFileBytes = 1ull << 30;
-constexpr std::size_t kHeaderBytes = 128 * 1024;   // an EXIF segment with a thumbnail (64 KiB at most) and what stands around it
+constexpr std::size_t kHeaderBytes = 128 * 1024;  // an EXIF segment with a thumbnail (64 KiB at most) and what stands around it
 
 struct Format {
   const char* name;
@@ -88,7 +88,8 @@ Result<Image> decode_image_bytes(std::span<const std::byte> bytes, const std::st
   if (!format) return unknown_format(bytes, where);
   auto header = format->header(bytes);
   if (!header) return located(header.error(), where);
-  if (auto fits = detail::check_pixels(static_cast<std::uint64_t>(header->width), static_cast<std::uint64_t>(header->height), limits); !fits)
+  if (auto fits = detail::check_pixels(static_cast<std::uint64_t>(header->width), static_cast<std::uint64_t>(header->height), limits);
+      !fits)
     return located(fits.error(), where);
   auto image = format->decode(bytes, limits);
   if (!image) return located(image.error(), where);
@@ -123,7 +124,8 @@ Result<ImageSize> read_image_size(const std::filesystem::path& path, const Decod
     header = format->header(std::as_bytes(std::span(contents)));
   }
   if (!header) return located(header.error(), path.string());
-  if (auto fits = detail::check_pixels(static_cast<std::uint64_t>(header->width), static_cast<std::uint64_t>(header->height), limits); !fits)
+  if (auto fits = detail::check_pixels(static_cast<std::uint64_t>(header->width), static_cast<std::uint64_t>(header->height), limits);
+      !fits)
     return located(fits.error(), path.string());
   const bool swap = header->orientation >= 5 && header->orientation <= 8;
   return ImageSize{swap ? header->height : header->width, swap ? header->width : header->height};

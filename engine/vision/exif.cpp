@@ -33,8 +33,10 @@ std::optional<int> exif_orientation(Bytes block) {
   constexpr std::string_view prefix("Exif\0\0", 6);
   for (int i = 0; i < 2 && starts_with(block, prefix); ++i) block = block.subspan(prefix.size());
   TiffReader reader{block, true};
-  if (starts_with(block, "MM")) reader.little = false;
-  else if (!starts_with(block, "II")) return std::nullopt;
+  if (starts_with(block, "MM"))
+    reader.little = false;
+  else if (!starts_with(block, "II"))
+    return std::nullopt;
 
   std::uint32_t magic = 0, directory = 0, entries = 0;
   if (!reader.u16(2, magic) || magic != 42 || !reader.u32(4, directory) || !reader.u16(directory, entries)) return std::nullopt;
@@ -57,9 +59,12 @@ std::optional<int> xmp_orientation(Bytes packet) {
   constexpr std::string_view name = "tiff:Orientation";
   for (std::size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
     std::string_view rest = text.substr(at + name.size());
-    if (rest.starts_with("=\"")) rest.remove_prefix(2);
-    else if (rest.starts_with(">")) rest.remove_prefix(1);
-    else continue;
+    if (rest.starts_with("=\""))
+      rest.remove_prefix(2);
+    else if (rest.starts_with(">"))
+      rest.remove_prefix(1);
+    else
+      continue;
     if (!rest.empty() && rest[0] >= '0' && rest[0] <= '9') return rest[0] - '0';
   }
   return std::nullopt;

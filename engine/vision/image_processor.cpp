@@ -9,8 +9,8 @@ namespace luthier {
 namespace {
 
 struct ProcessorRow {
-  const char* type;         // as configurations name it, without the backend's suffix
-  const char* model_type;   // the family that means it when the folder names no processor
+  const char* type;        // as configurations name it, without the backend's suffix
+  const char* model_type;  // the family that means it when the folder names no processor
   Result<std::unique_ptr<ImageProcessor>> (*create)(const Json&, const std::string&, const PixelLimits&);
 };
 
@@ -45,10 +45,12 @@ Result<std::unique_ptr<ImageProcessor>> ImageProcessor::create(const Json& confi
     field = "feature_extractor_type";
     LUTHIER_TRY(type, json_string(config, "feature_extractor_type", where, ""));
   }
-  if (type.empty()) return input_error("The picture processor names no image_processor_type.", where, "Known types: " + known_types() + ".");
+  if (type.empty())
+    return input_error("The picture processor names no image_processor_type.", where, "Known types: " + known_types() + ".");
   for (const ProcessorRow& row : kProcessors)
     if (plain_type(type) == row.type) return row.create(config, where, limits);
-  return input_error("The picture processor type \"" + type + "\" is not known.", where + ": " + field, "Known types: " + known_types() + ".");
+  return input_error("The picture processor type \"" + type + "\" is not known.", where + ": " + field,
+                     "Known types: " + known_types() + ".");
 }
 
 Result<std::unique_ptr<ImageProcessor>> ImageProcessor::load(const std::filesystem::path& folder, const PixelLimits& limits) {
@@ -66,8 +68,9 @@ Result<std::unique_ptr<ImageProcessor>> ImageProcessor::load(const std::filesyst
   }
   if (where.empty()) {
     if (!std::filesystem::exists(older, ignored))
-      return input_error("The folder has no picture processor: neither preprocessor_config.json nor an image_processor in processor_config.json.",
-                         folder.string(), "Save the model's processor into it.");
+      return input_error(
+          "The folder has no picture processor: neither preprocessor_config.json nor an image_processor in processor_config.json.",
+          folder.string(), "Save the model's processor into it.");
     LUTHIER_TRY(config, read_json_file(older));
     where = older.string();
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // JPEG through libjpeg-turbo with its defaults (integer slow DCT, fancy upsampling: Pillow's too). Four-channel files are read as Adobe
 // writes them, inverted, and converted as Pillow does. A file that ends early is refused, not filled up with gray.
-#include <cstdio>   // jpeglib.h needs FILE
+#include <cstdio>  // jpeglib.h needs FILE
 
 #include <jpeglib.h>
 
@@ -13,7 +13,7 @@ namespace luthier::detail {
 
 namespace {
 
-constexpr int kMaxScans = 500;   // a progressive file of thousands of scans costs minutes
+constexpr int kMaxScans = 500;  // a progressive file of thousands of scans costs minutes
 
 struct Reader {
   jpeg_error_mgr errors{};
@@ -87,7 +87,7 @@ bool read_header(Reader& reader, Bytes bytes) {
   return true;
 }
 
-std::uint8_t times_255(unsigned a, unsigned b) {   // a * b / 255, rounded
+std::uint8_t times_255(unsigned a, unsigned b) {  // a * b / 255, rounded
   const unsigned product = a * b + 128;
   return static_cast<std::uint8_t>(((product >> 8) + product) >> 8);
 }
@@ -104,7 +104,7 @@ bool read_pixels(Reader& reader) {
     if (jpeg.output_components == 1) {
       for (std::size_t x = 0; x < width; ++x) to[3 * x] = to[3 * x + 1] = to[3 * x + 2] = row[x];
     } else if (jpeg.output_components == 4) {
-      for (std::size_t x = 0; x < width; ++x) {   // the file holds 255 - ink
+      for (std::size_t x = 0; x < width; ++x) {  // the file holds 255 - ink
         const std::uint8_t light = row[4 * x + 3];
         for (std::size_t c = 0; c < 3; ++c) to[3 * x + c] = static_cast<std::uint8_t>(light - times_255(255u - row[4 * x + c], light));
       }
@@ -117,12 +117,14 @@ bool read_pixels(Reader& reader) {
 }  // namespace
 
 Result<Header> jpeg_header(Bytes bytes) {
-  const auto broken = [] { return input_error("The JPEG file ends before its header, or has none.", {}, "Replace it or take its row out."); };
+  const auto broken = [] {
+    return input_error("The JPEG file ends before its header, or has none.", {}, "Replace it or take its row out.");
+  };
   Header header;
   std::optional<int> exif, xmp;
   std::size_t at = 2;
   while (true) {
-    while (at < bytes.size() && byte_at(bytes, at) != 0xff) ++at;   // junk between segments, which libjpeg skips too
+    while (at < bytes.size() && byte_at(bytes, at) != 0xff) ++at;  // junk between segments, which libjpeg skips too
     while (at < bytes.size() && byte_at(bytes, at) == 0xff) ++at;
     if (at >= bytes.size()) return broken();
     const std::uint32_t marker = byte_at(bytes, at++);
@@ -149,12 +151,15 @@ Result<Header> jpeg_header(Bytes bytes) {
 
 Result<Image> decode_jpeg(Bytes bytes, const DecodeLimits& limits) {
   Reader reader;
-  const auto failed = [&] { return input_error("The JPEG picture is broken: " + reader.message + ".", {}, "Replace it or take its row out."); };
+  const auto failed = [&] {
+    return input_error("The JPEG picture is broken: " + reader.message + ".", {}, "Replace it or take its row out.");
+  };
   if (!read_header(reader, bytes)) return failed();
   LUTHIER_CHECK(check_pixels(reader.jpeg.image_width, reader.jpeg.image_height, limits));
   const int components = reader.jpeg.num_components;
   if (components != 1 && components != 3 && components != 4)
-    return input_error("The JPEG picture has " + std::to_string(components) + " channels; gray, colour and CMYK are read.", {}, "Convert it.");
+    return input_error("The JPEG picture has " + std::to_string(components) + " channels; gray, colour and CMYK are read.", {},
+                       "Convert it.");
   reader.jpeg.out_color_space = components == 1 ? JCS_GRAYSCALE : components == 3 ? JCS_RGB : JCS_CMYK;
   reader.image.width = static_cast<int>(reader.jpeg.image_width);
   reader.image.height = static_cast<int>(reader.jpeg.image_height);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// PNG through libpng, converted as Pillow's convert("RGB") does it: 16-bit colour keeps the high byte, 16-bit gray is clamped to 255 (Pillow
-// has it as integers), small grays are stretched, alpha is dropped, palette entries that the file lacks are black.
+// PNG through libpng, converted as Pillow's convert("RGB") does it: 16-bit colour keeps the high byte, 16-bit gray is clamped to 255
+// (Pillow has it as integers), small grays are stretched, alpha is dropped, palette entries that the file lacks are black.
 #include <png.h>
 
 #include <csetjmp>
@@ -56,7 +56,7 @@ bool read_header(Reader& reader) {
   if (setjmp(png_jmpbuf(reader.png))) return false;
   png_set_read_fn(reader.png, &reader, on_read);
   png_set_user_limits(reader.png, 0x7fffffff, 0x7fffffff);
-  png_set_keep_unknown_chunks(reader.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);   // profiles, text and the like: never inflated
+  png_set_keep_unknown_chunks(reader.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);  // profiles, text and the like: never inflated
   png_read_info(reader.png, reader.info);
   png_get_IHDR(reader.png, reader.info, &reader.width, &reader.height, &reader.depth, &reader.color, nullptr, nullptr, nullptr);
   png_colorp entries = nullptr;
@@ -82,7 +82,7 @@ bool read_rows(Reader& reader) {
 
 void row_to_rgb(const Reader& reader, const std::uint8_t* from, std::uint8_t* to) {
   const std::size_t width = reader.width;
-  const std::size_t step = reader.depth == 16 ? 2 : 1;   // the high byte comes first
+  const std::size_t step = reader.depth == 16 ? 2 : 1;  // the high byte comes first
   const auto gray = [&](std::size_t x, std::uint8_t value) { to[3 * x] = to[3 * x + 1] = to[3 * x + 2] = value; };
   switch (reader.color) {
     case PNG_COLOR_TYPE_GRAY: {
@@ -144,7 +144,9 @@ Result<Image> decode_png(Bytes bytes, const DecodeLimits& limits) {
   reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, on_error, on_warning);
   if (reader.png) reader.info = png_create_info_struct(reader.png);
   if (!reader.info) return machine_error("There is no memory for a PNG reader.");
-  const auto failed = [&] { return input_error("The PNG picture is broken: " + reader.message + ".", {}, "Replace it or take its row out."); };
+  const auto failed = [&] {
+    return input_error("The PNG picture is broken: " + reader.message + ".", {}, "Replace it or take its row out.");
+  };
   if (!read_header(reader)) return failed();
   LUTHIER_CHECK(check_pixels(reader.width, reader.height, limits));
   reader.samples.resize(reader.row_bytes * reader.height);

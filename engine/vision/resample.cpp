@@ -13,7 +13,7 @@ namespace luthier {
 
 namespace {
 
-constexpr int kPrecisionBits = 32 - 8 - 2;   // a byte times a weight, summed, with room for negative lobes
+constexpr int kPrecisionBits = 32 - 8 - 2;  // a byte times a weight, summed, with room for negative lobes
 
 double box(double x) { return x > -0.5 && x <= 0.5 ? 1.0 : 0.0; }
 
@@ -62,13 +62,13 @@ Kernel kernel_of(Resample filter) {
 }
 
 struct Span {
-  int first = 0, count = 0;   // input samples
+  int first = 0, count = 0;  // input samples
 };
 
 // The windows and weights of output samples [begin, begin + windows.size()).
 struct Taps {
   std::vector<Span> windows;
-  std::vector<std::int32_t> weights;   // [output, size]
+  std::vector<std::int32_t> weights;  // [output, size]
   int size = 0;
 
   const std::int32_t* of(std::size_t output) const { return weights.data() + output * std::size_t(size); }
@@ -212,7 +212,7 @@ Image resize_region(const Image& image, int width, int height, Resample filter, 
   if (width == image.width && height == image.height) return copy_region(image, region);
   if (filter == Resample::Nearest) return nearest_region(image, width, height, region);
   Taps columns, rows;
-  Span used_columns{region.left, region.width}, used_rows{region.top, region.height};   // what the region needs of the picture
+  Span used_columns{region.left, region.width}, used_rows{region.top, region.height};  // what the region needs of the picture
   if (width != image.width) {
     columns = make_taps(image.width, width, region.left, region.width, filter);
     used_columns = columns.span();
@@ -237,7 +237,9 @@ Image resize(const Image& image, int width, int height, Resample filter) {
 Image thumbnail(const Image& image, int longest_edge) {
   const int longest = std::max(image.width, image.height);
   if (longest <= longest_edge) return image;
-  const auto shrunk = [&](int edge) { return std::max(1, static_cast<int>(std::lround(static_cast<double>(edge) * longest_edge / longest))); };
+  const auto shrunk = [&](int edge) {
+    return std::max(1, static_cast<int>(std::lround(static_cast<double>(edge) * longest_edge / longest)));
+  };
   return resize(image, shrunk(image.width), shrunk(image.height), Resample::Bilinear);
 }
 

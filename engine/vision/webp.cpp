@@ -39,7 +39,7 @@ bool walk(Bytes bytes, std::size_t at, Visit visit) {
 
 struct Frame {
   int left = 0, top = 0, width = 0, height = 0;
-  Bytes bitstream;   // the VP8 or VP8L chunk with its own header
+  Bytes bitstream;  // the VP8 or VP8L chunk with its own header
 };
 
 std::optional<Frame> first_frame(Bytes bytes) {
@@ -96,18 +96,21 @@ Result<Image> decode_webp(Bytes bytes, const DecodeLimits& limits) {
   image.rgb.resize(std::size_t(image.width) * std::size_t(image.height) * 3);
   const int stride = image.width * 3;
   if (!features.has_animation) {
-    if (!WebPDecodeRGBInto(data_of(bytes), bytes.size(), image.rgb.data(), image.rgb.size(), stride)) return broken("its pixels cannot be decoded");
+    if (!WebPDecodeRGBInto(data_of(bytes), bytes.size(), image.rgb.data(), image.rgb.size(), stride))
+      return broken("its pixels cannot be decoded");
     return image;
   }
   const auto frame = first_frame(bytes);
   if (!frame) return broken("its first frame is missing");
-  if (frame->left > image.width - frame->width || frame->top > image.height - frame->height) return broken("its first frame leaves the canvas");
+  if (frame->left > image.width - frame->width || frame->top > image.height - frame->height)
+    return broken("its first frame leaves the canvas");
   int width = 0, height = 0;
   if (!WebPGetInfo(data_of(frame->bitstream), frame->bitstream.size(), &width, &height) || width != frame->width || height != frame->height)
     return broken("its first frame has another size than it says");
   std::uint8_t* start = image.rgb.data() + std::size_t(frame->top) * std::size_t(stride) + std::size_t(frame->left) * 3;
   const std::size_t room = image.rgb.size() - static_cast<std::size_t>(start - image.rgb.data());
-  if (!WebPDecodeRGBInto(data_of(frame->bitstream), frame->bitstream.size(), start, room, stride)) return broken("its pixels cannot be decoded");
+  if (!WebPDecodeRGBInto(data_of(frame->bitstream), frame->bitstream.size(), start, room, stride))
+    return broken("its pixels cannot be decoded");
   return image;
 }
 

@@ -41,26 +41,43 @@ class TestConversation : public QObject {
     QTest::addColumn<QString>("row");
     QTest::addColumn<QString>("expected");
     const QString both = "user[image:d/a.png|text:Who?] assistant[text:Me.]";
-    QTest::newRow("typed") << R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "Who?"}]},
-      {"role": "assistant", "content": [{"type": "text", "text": "Me."}]}], "id": 7})" << both;
-    QTest::newRow("typed, other names") << R"({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:@@a.png"}}, "Who?"]},
-      {"role": "assistant", "content": "Me."}]})" << both;
-    QTest::newRow("typed, pictures beside") << R"({"messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Who?"}]},
-      {"role": "assistant", "content": "Me."}], "images": ["a.png"]})" << both;
-    QTest::newRow("marks") << R"({"messages": [{"role": "user", "content": "<image>Who?"}, {"role": "assistant", "content": "Me."}], "images": ["a.png"]})" << both;
-    QTest::newRow("no marks") << R"({"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Me."}], "images": "a.png"})" << both;
-    QTest::newRow("LLaVA") << R"({"id": "1", "image": "a.png", "conversations": [{"from": "human", "value": "<image>\nWho?"}, {"from": "gpt", "value": "Me."}]})" << both;
-    QTest::newRow("LLaVA, mark last") << R"({"image": ["a.png"], "conversations": [{"from": "human", "value": "Who?\n<image>"}, {"from": "gpt", "value": "Me."}]})"
-                                      << QString("user[text:Who?|image:d/a.png] assistant[text:Me.]");
-    QTest::newRow("ShareGPT") << R"({"image": null, "system": "Be brief.", "conversations": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]})"
-                              << QString("system[text:Be brief.] user[text:Hi] assistant[text:Yo]");
+    QTest::newRow("typed")
+        << R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "Who?"}]},
+      {"role": "assistant", "content": [{"type": "text", "text": "Me."}]}], "id": 7})"
+        << both;
+    QTest::newRow("typed, other names")
+        << R"({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:@@a.png"}}, "Who?"]},
+      {"role": "assistant", "content": "Me."}]})"
+        << both;
+    QTest::newRow("typed, pictures beside")
+        << R"({"messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Who?"}]},
+      {"role": "assistant", "content": "Me."}], "images": ["a.png"]})"
+        << both;
+    QTest::newRow("marks")
+        << R"({"messages": [{"role": "user", "content": "<image>Who?"}, {"role": "assistant", "content": "Me."}], "images": ["a.png"]})"
+        << both;
+    QTest::newRow("no marks")
+        << R"({"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Me."}], "images": "a.png"})" << both;
+    QTest::newRow("LLaVA")
+        << R"({"id": "1", "image": "a.png", "conversations": [{"from": "human", "value": "<image>\nWho?"}, {"from": "gpt", "value": "Me."}]})"
+        << both;
+    QTest::newRow("LLaVA, mark last")
+        << R"({"image": ["a.png"], "conversations": [{"from": "human", "value": "Who?\n<image>"}, {"from": "gpt", "value": "Me."}]})"
+        << QString("user[text:Who?|image:d/a.png] assistant[text:Me.]");
+    QTest::newRow("ShareGPT")
+        << R"({"image": null, "system": "Be brief.", "conversations": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]})"
+        << QString("system[text:Be brief.] user[text:Hi] assistant[text:Yo]");
     QTest::newRow("prompt and completion") << R"({"image": "a.png", "prompt": "Who?", "completion": "Me."})" << both;
-    QTest::newRow("prompt and completion as messages") << R"({"images": [{"path": "a.png"}], "prompt": [{"role": "user", "content": "Who?"}],
-      "completion": [{"role": "assistant", "content": "Me."}]})" << both;
-    QTest::newRow("several pictures") << R"({"images": ["a.png", "/abs/b.jpg", "../c.webp"], "messages": [{"role": "user", "content": "x <image> y <image>"},
+    QTest::newRow("prompt and completion as messages")
+        << R"({"images": [{"path": "a.png"}], "prompt": [{"role": "user", "content": "Who?"}],
+      "completion": [{"role": "assistant", "content": "Me."}]})"
+        << both;
+    QTest::newRow("several pictures")
+        << R"({"images": ["a.png", "/abs/b.jpg", "../c.webp"], "messages": [{"role": "user", "content": "x <image> y <image>"},
       {"role": "assistant", "content": "z"}, {"role": "user", "content": "<image>"}]})"
-                                      << QString("user[text:x |image:d/a.png|text: y |image:/abs/b.jpg] assistant[text:z] user[image:c.webp]");
-    QTest::newRow("no content") << R"({"messages": [{"role": "user", "content": null}, {"role": "assistant", "content": ""}]})" << QString("user[] assistant[text:]");
+        << QString("user[text:x |image:d/a.png|text: y |image:/abs/b.jpg] assistant[text:z] user[image:c.webp]");
+    QTest::newRow("no content") << R"({"messages": [{"role": "user", "content": null}, {"role": "assistant", "content": ""}]})"
+                                << QString("user[] assistant[text:]");
   }
   void formats() {
     QFETCH(QString, row);
@@ -77,7 +94,8 @@ class TestConversation : public QObject {
     QCOMPARE(outline(texts->messages), std::string("user[image:d/a.png|text:Who?]"));
     QCOMPARE(outline(*texts->chosen), std::string("assistant[text:Me.]"));
     QCOMPARE(outline(*texts->rejected), std::string("assistant[text:You.]"));
-    const auto lists = read(R"({"image": "a.png", "chosen": [{"role": "user", "content": "<image>Who?"}, {"role": "assistant", "content": "Me."}],
+    const auto lists =
+        read(R"({"image": "a.png", "chosen": [{"role": "user", "content": "<image>Who?"}, {"role": "assistant", "content": "Me."}],
       "rejected": [{"role": "user", "content": "<image>Who?"}, {"role": "assistant", "content": "You."}]})");
     QVERIFY(lists.ok());
     QCOMPARE(outline(lists->messages), std::string("user[image:d/a.png|text:Who?]"));
@@ -92,7 +110,7 @@ class TestConversation : public QObject {
 
   void wrongRows_data() {
     QTest::addColumn<QString>("row");
-    QTest::addColumn<QString>("part");   // of the sentence
+    QTest::addColumn<QString>("part");  // of the sentence
     const auto add = [](const char* row, const char* part) { QTest::newRow(row) << QString(row) << QString(part); };
     add(R"([1])", "not a JSON object");
     add(R"({"text": "hello"})", "no conversation");
@@ -139,7 +157,8 @@ class TestConversation : public QObject {
   void filesAndTemplates() {
     QTemporaryDir temporary;
     const std::filesystem::path path = std::filesystem::path(temporary.path().toStdString()) / "input.json";
-    std::ofstream(path) << R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "p/a.png"}, {"type": "text", "text": "Who?"}]}]})";
+    std::ofstream(path)
+        << R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "p/a.png"}, {"type": "text", "text": "Who?"}]}]})";
     const auto conversation = read_conversation_file(path);
     QVERIFY(conversation.ok());
     QVERIFY(conversation->messages[0].content[0].image == path.parent_path() / "p/a.png");

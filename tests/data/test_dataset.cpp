@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Datasets of every layout open to the same rows; the check finds each kind of fault and names its row; the loader gives what was asked for.
+// Datasets of every layout open to the same rows; the check finds each kind of fault and names its row; the loader gives what was asked
+// for.
 #include "chat_fixture.h"
 
 #include <fstream>
@@ -46,12 +47,17 @@ class TestDataset : public QObject {
     const QString a = QString::fromStdString(row_of("one", "1")), b = QString::fromStdString(row_of("two \\\"]}{", "2"));
     QTest::newRow("lines") << "t.jsonl" << a + "\n" + b + "\n";
     QTest::newRow("lines without an end") << "t.jsonl" << a + "\n" + b;
-    QTest::newRow("lines, CRLF, blank, BOM") << "t.jsonl" << "\xef\xbb\xbf\r\n" + a + "\r\n  \r\n\r\n" + b + " \r\n\r\n";
+    QTest::newRow("lines, CRLF, blank, BOM") << "t.jsonl"
+                                             << "\xef\xbb\xbf\r\n" + a + "\r\n  \r\n\r\n" + b + " \r\n\r\n";
     QTest::newRow("lines named json") << "t.json" << a + "\n" + b + "\n";
-    QTest::newRow("list") << "t.json" << "[" + a + "," + b + "]";
-    QTest::newRow("list over lines") << "t.json" << "\xef\xbb\xbf [\n  " + a + " ,\n\n " + b + "\n]\n";
-    QTest::newRow("data") << "t.json" << "{\"version\": [1, {\"data\": 2}], \"data\": [" + a + ",\n" + b + "], \"more\": \"x\"}";
-    QTest::newRow("data last") << "t.json" << "{\"n\": 2, \"data\": [" + a + "," + b + "]}";
+    QTest::newRow("list") << "t.json"
+                          << "[" + a + "," + b + "]";
+    QTest::newRow("list over lines") << "t.json"
+                                     << "\xef\xbb\xbf [\n  " + a + " ,\n\n " + b + "\n]\n";
+    QTest::newRow("data") << "t.json"
+                          << "{\"version\": [1, {\"data\": 2}], \"data\": [" + a + ",\n" + b + "], \"more\": \"x\"}";
+    QTest::newRow("data last") << "t.json"
+                               << "{\"n\": 2, \"data\": [" + a + "," + b + "]}";
   }
   void layouts() {
     QFETCH(QString, name);
@@ -95,7 +101,8 @@ class TestDataset : public QObject {
   void filesThatAreNoDatasets() {
     const Folder folder;
     QVERIFY(!Dataset::open({}).ok());
-    for (const std::string text : {"", "  \n", "hello", "[", "[{\"a\": 1}", "[{\"a\": 1} {\"a\": 2}]", "[]", "{\"a\": \"b", "[{\"a\": \"b]", "[1] 2", "{\"data\": []}"}) {
+    for (const std::string text : {"", "  \n", "hello", "[", "[{\"a\": 1}", "[{\"a\": 1} {\"a\": 2}]", "[]", "{\"a\": \"b", "[{\"a\": \"b]",
+                                   "[1] 2", "{\"data\": []}"}) {
       const auto dataset = Dataset::open({folder.write("t.json", text)});
       QVERIFY2(!dataset.ok(), text.c_str());
       QVERIFY(dataset.error().where.ends_with("t.json"));
@@ -123,18 +130,18 @@ class TestDataset : public QObject {
     std::string long_text;
     for (int i = 0; i < 60; ++i) long_text += "many words ";
     const std::string rows[] = {
-        row_of("<image>What?", "Three.", R"(, "image": "a.png")"),                          // 1 good
-        "{not json",                                                                        // 2 bad_row
-        row_of("<image>What?", "Three.", R"(, "image": "missing.png")"),                    // 3 missing_image
-        row_of("<image>What?", "Three.", R"(, "image": "broken.png")"),                     // 4 broken_image
-        row_of("<image><image>What?", "Three.", R"(, "image": "a.png")"),                   // 5 image_marks
-        row_of("What?", " "),                                                               // 6 empty_answer
-        R"({"messages": [{"role": "user", "content": "no answer"}]})",                      // 7 no_labels
-        row_of("What?", long_text),                                                         // 8 too_long, its answer cut
-        row_of(long_text, "Three."),                                                        // 9 too_long, nothing left
-        row_of("<image>What?", "Three.", R"(, "image": "a.png")"),                          // 10 duplicate
-        R"({"prompt": "Who?", "chosen": "Me.", "rejected": ""})",                           // 11 empty_answer
-        row_of("<image>What?", "Four.", R"(, "image": "b.jpg")"),                           // 12 good
+        row_of("<image>What?", "Three.", R"(, "image": "a.png")"),         // 1 good
+        "{not json",                                                       // 2 bad_row
+        row_of("<image>What?", "Three.", R"(, "image": "missing.png")"),   // 3 missing_image
+        row_of("<image>What?", "Three.", R"(, "image": "broken.png")"),    // 4 broken_image
+        row_of("<image><image>What?", "Three.", R"(, "image": "a.png")"),  // 5 image_marks
+        row_of("What?", " "),                                              // 6 empty_answer
+        R"({"messages": [{"role": "user", "content": "no answer"}]})",     // 7 no_labels
+        row_of("What?", long_text),                                        // 8 too_long, its answer cut
+        row_of(long_text, "Three."),                                       // 9 too_long, nothing left
+        row_of("<image>What?", "Three.", R"(, "image": "a.png")"),         // 10 duplicate
+        R"({"prompt": "Who?", "chosen": "Me.", "rejected": ""})",          // 11 empty_answer
+        row_of("<image>What?", "Four.", R"(, "image": "b.jpg")"),          // 12 good
     };
     std::string text;
     for (const std::string& row : rows) text += row + "\n";
@@ -152,8 +159,8 @@ class TestDataset : public QObject {
       found += std::to_string(finding.row) + " " + finding.kind + "\n";
       QVERIFY2(finding.message.find("t.jsonl: row " + std::to_string(finding.row)) != std::string::npos, finding.message.c_str());
     }
-    QCOMPARE(QString::fromStdString(found),
-             QString("2 bad_row\n3 missing_image\n4 broken_image\n5 image_marks\n6 empty_answer\n7 no_labels\n8 too_long\n9 too_long\n10 duplicate\n11 empty_answer\n"));
+    QCOMPARE(QString::fromStdString(found), QString("2 bad_row\n3 missing_image\n4 broken_image\n5 image_marks\n6 empty_answer\n7 "
+                                                    "no_labels\n8 too_long\n9 too_long\n10 duplicate\n11 empty_answer\n"));
     QCOMPARE(report->rows, std::size_t{12});
     QCOMPARE(report->usable, std::size_t{4});
     QCOMPARE(report->longest_tokens, std::int64_t{64});
@@ -179,11 +186,14 @@ class TestDataset : public QObject {
   void loaderGivesWhatWasAskedFor() {
     const Folder folder;
     std::string text;
-    for (int i = 0; i < 40; ++i) text += row_of("<image>number " + std::to_string(i), std::to_string(i), i % 2 ? R"(, "image": "a.png")" : R"(, "image": "b.jpg")") + "\n";
+    for (int i = 0; i < 40; ++i)
+      text +=
+          row_of("<image>number " + std::to_string(i), std::to_string(i), i % 2 ? R"(, "image": "a.png")" : R"(, "image": "b.jpg")") + "\n";
     const auto dataset = Dataset::open({folder.write("t.jsonl", text)});
     const auto processor = load_chat(data_room() / "chatml");
     std::vector<std::vector<TokenId>> expected;
-    for (std::size_t i = 0; i < 40; ++i) expected.push_back((*processor)->encode_training(*(*dataset)->read(i), LossOn::Completion, 0, "")->input_ids);
+    for (std::size_t i = 0; i < 40; ++i)
+      expected.push_back((*processor)->encode_training(*(*dataset)->read(i), LossOn::Completion, 0, "")->input_ids);
     for (const std::uint64_t cache : {std::uint64_t{0}, std::uint64_t{100'000}, std::uint64_t{1} << 30}) {
       LoaderOptions options;
       options.max_length = 0;
@@ -198,7 +208,8 @@ class TestDataset : public QObject {
         const auto batch = loader.batch(std::span(order).subspan(i, 4));
         QVERIFY(batch.ok());
         QCOMPARE(batch->size(), std::size_t{4});
-        for (std::size_t k = 0; k < 4; ++k) QVERIFY((*batch)[k].input_ids == expected[order[i + k]] && !(*batch)[k].images[0].values.empty());
+        for (std::size_t k = 0; k < 4; ++k)
+          QVERIFY((*batch)[k].input_ids == expected[order[i + k]] && !(*batch)[k].images[0].values.empty());
       }
       QVERIFY(loader.skipped().empty());
     }
@@ -206,8 +217,9 @@ class TestDataset : public QObject {
 
   void loaderRefusesSkipsAndStops() {
     const Folder folder;
-    const auto dataset = Dataset::open({folder.write("t.jsonl", row_of("a", "b") + "\n" + row_of("<image>a", "b", R"(, "image": "gone.png")") + "\n" +
-                                                                    row_of("<image>a", "b") + "\n" + R"({"messages": [{"role": "user", "content": "c"}]})")});
+    const auto dataset = Dataset::open(
+        {folder.write("t.jsonl", row_of("a", "b") + "\n" + row_of("<image>a", "b", R"(, "image": "gone.png")") + "\n" +
+                                     row_of("<image>a", "b") + "\n" + R"({"messages": [{"role": "user", "content": "c"}]})")});
     const auto processor = load_chat(data_room() / "chatml");
     LoaderOptions options;
     ExampleLoader refusing(*dataset, *processor, options);
@@ -219,7 +231,7 @@ class TestDataset : public QObject {
     ExampleLoader skipping(*dataset, *processor, options);
     for (int round = 0; round < 2; ++round) QCOMPARE(skipping.batch(first)->size(), std::size_t{1});
     QVERIFY(skipping.skipped() == std::vector<std::size_t>{1});
-    QVERIFY(!skipping.batch(marks).ok());   // the row's own fault is no broken picture
+    QVERIFY(!skipping.batch(marks).ok());  // the row's own fault is no broken picture
     const auto masked = skipping.batch(silent);
     QVERIFY(!masked.ok() && masked.error().what.find("loss") != std::string::npos);
     std::stop_source stop;

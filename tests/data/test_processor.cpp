@@ -38,12 +38,15 @@ class TestChatProcessor : public QObject {
       const ChatProcessor& processor = *processors[folder];
       const Conversation chat = conversation(expected["messages"].dump());
       const std::string name = folder + " " + expected["messages"].dump();
-      for (const auto& [rule, key] : {std::pair{LossOn::All, "all"}, {LossOn::Completion, "completion"}, {LossOn::Assistant, "assistant"}}) {
+      for (const auto& [rule, key] :
+           {std::pair{LossOn::All, "all"}, {LossOn::Completion, "completion"}, {LossOn::Assistant, "assistant"}}) {
         if (!expected.contains(key)) continue;
         const auto example = processor.encode_training(chat, rule, 0, "row 1");
         QVERIFY2(example.ok(), example ? "" : (name + example.error().sentence()).c_str());
-        QVERIFY2(example->input_ids == expected["ids"].get<std::vector<std::int64_t>>(), (name + "\n" + ids_text(example->input_ids)).c_str());
-        QVERIFY2(example->labels == expected[key].get<std::vector<std::int64_t>>(), (name + "\n" + key + " " + ids_text(example->labels)).c_str());
+        QVERIFY2(example->input_ids == expected["ids"].get<std::vector<std::int64_t>>(),
+                 (name + "\n" + ids_text(example->input_ids)).c_str());
+        QVERIFY2(example->labels == expected[key].get<std::vector<std::int64_t>>(),
+                 (name + "\n" + key + " " + ids_text(example->labels)).c_str());
         const auto measured = processor.measure_training(chat, rule, 0, "row 1");
         QVERIFY(measured.ok());
         QVERIFY(measured->input_ids == example->input_ids && measured->labels == example->labels);
@@ -64,7 +67,8 @@ class TestChatProcessor : public QObject {
     QVERIFY(processor.ok());
     const auto marked = load_chat(data_room() / "generation");
     QVERIFY(marked.ok());
-    const Conversation chat = conversation(R"([{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "How many?"}]},
+    const Conversation chat =
+        conversation(R"([{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "How many?"}]},
       {"role": "assistant", "content": "Three."}, {"role": "user", "content": "Thank you!"}, {"role": "assistant", "content": "You are welcome."}])");
     const auto example = (*processor)->encode_training(chat, LossOn::Assistant, 0, "row 1");
     QVERIFY(example.ok());
@@ -99,18 +103,22 @@ class TestChatProcessor : public QObject {
     const auto processor = load_chat(data_room() / "chatml");
     RowFault fault = RowFault::BadRow;
     // an image mark inside a text must not become a place
-    const auto hidden = (*processor)->encode_training(conversation(R"([{"role": "user", "content": [{"type": "text", "text": "say <image> please"}]}])"),
-                                                      LossOn::All, 0, "row 9", &fault);
+    const auto hidden =
+        (*processor)
+            ->encode_training(conversation(R"([{"role": "user", "content": [{"type": "text", "text": "say <image> please"}]}])"),
+                              LossOn::All, 0, "row 9", &fault);
     QVERIFY(!hidden.ok());
     QCOMPARE(fault, RowFault::ImageMarks);
     QCOMPARE(hidden.error().where, std::string("row 9"));
-    const auto missing = (*processor)->encode_training(conversation(R"([{"role": "user", "content": [{"type": "image", "path": "none.png"}]}])"),
-                                                       LossOn::All, 0, "row 9", &fault);
+    const auto missing = (*processor)
+                             ->encode_training(conversation(R"([{"role": "user", "content": [{"type": "image", "path": "none.png"}]}])"),
+                                               LossOn::All, 0, "row 9", &fault);
     QVERIFY(!missing.ok());
     QCOMPARE(fault, RowFault::MissingImage);
     QVERIFY(missing.error().where.starts_with("row 9: ") && missing.error().where.ends_with("none.png"));
-    const auto broken = (*processor)->encode_training(conversation(R"([{"role": "user", "content": [{"type": "image", "path": "encoded.json"}]}])"),
-                                                      LossOn::All, 0, "row 9", &fault);
+    const auto broken = (*processor)
+                            ->encode_training(conversation(R"([{"role": "user", "content": [{"type": "image", "path": "encoded.json"}]}])"),
+                                              LossOn::All, 0, "row 9", &fault);
     QVERIFY(!broken.ok());
     QCOMPARE(fault, RowFault::BrokenImage);
     QVERIFY(!(*processor)->encode_prompt(conversation(R"([{"role": "assistant", "content": "a"}])"), "row 9").ok());

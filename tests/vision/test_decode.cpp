@@ -82,7 +82,7 @@ class TestDecode : public QObject {
 
   void hugePicturesAreRefusedBeforeMemoryIsTaken() {
     std::vector<std::byte> bytes = picture("rgb.png");
-    for (std::size_t i = 16; i < 24; ++i) bytes[i] = static_cast<std::byte>(i % 4 == 2 ? 0xff : 0);   // 65,280 x 65,280
+    for (std::size_t i = 16; i < 24; ++i) bytes[i] = static_cast<std::byte>(i % 4 == 2 ? 0xff : 0);  // 65,280 x 65,280
     const auto huge = decode_image_bytes(bytes, "huge.png");
     QVERIFY(!huge.ok());
     QVERIFY(huge.error().what.find("limit") != std::string::npos);

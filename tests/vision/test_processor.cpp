@@ -37,22 +37,30 @@ class TestProcessor : public QObject {
   }
 
   void allNamesOfOneProcessorAreKnown() {
-    for (const std::string name : {"CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPImageProcessorPil", "SiglipImageProcessorFast", "LlavaImageProcessorFast"})
+    for (const std::string name :
+         {"CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPImageProcessorPil", "SiglipImageProcessorFast", "LlavaImageProcessorFast"})
       QVERIFY(ImageProcessor::create(config(R"({"image_processor_type": ")" + name + R"("})"), "c").ok());
     QVERIFY(ImageProcessor::create(config(R"({"feature_extractor_type": "CLIPFeatureExtractor"})"), "c").ok());
-    const auto unknown = ImageProcessor::create(config(R"({"image_processor_type": "OwlViTImageProcessor"})"), "dir/preprocessor_config.json");
+    const auto unknown =
+        ImageProcessor::create(config(R"({"image_processor_type": "OwlViTImageProcessor"})"), "dir/preprocessor_config.json");
     QVERIFY(!unknown.ok());
     QCOMPARE(unknown.error().where, std::string("dir/preprocessor_config.json: image_processor_type"));
   }
 
   void badSettingsNameTheirField() {
-    const std::pair<const char*, const char*> cases[] = {
-        {R"("size": {"shortest_edge": -3})", "size.shortest_edge"}, {R"("size": 1e9)", "size"}, {R"("size": {"longest_edge": 3})", "size"},
-        {R"("size": "big")", "size"}, {R"("crop_size": {"height": 3})", "crop_size"}, {R"("resample": 9)", "resample"},
-        {R"("image_std": [0, 1, 1])", "image_std"}, {R"("image_mean": [1, 2])", "image_mean"}, {R"("do_resize": "yes")", "do_resize"},
-        {R"("size": {"height": 99999999, "width": 3})", "size.height"}};
+    const std::pair<const char*, const char*> cases[] = {{R"("size": {"shortest_edge": -3})", "size.shortest_edge"},
+                                                         {R"("size": 1e9)", "size"},
+                                                         {R"("size": {"longest_edge": 3})", "size"},
+                                                         {R"("size": "big")", "size"},
+                                                         {R"("crop_size": {"height": 3})", "crop_size"},
+                                                         {R"("resample": 9)", "resample"},
+                                                         {R"("image_std": [0, 1, 1])", "image_std"},
+                                                         {R"("image_mean": [1, 2])", "image_mean"},
+                                                         {R"("do_resize": "yes")", "do_resize"},
+                                                         {R"("size": {"height": 99999999, "width": 3})", "size.height"}};
     for (const auto& [field, name] : cases) {
-      const auto processor = ImageProcessor::create(config(std::string(R"({"image_processor_type": "CLIPImageProcessor", )") + field + "}"), "c.json");
+      const auto processor =
+          ImageProcessor::create(config(std::string(R"({"image_processor_type": "CLIPImageProcessor", )") + field + "}"), "c.json");
       QVERIFY2(!processor.ok(), field);
       QVERIFY2(processor.error().sentence().find(name) != std::string::npos, processor.error().sentence().c_str());
     }
@@ -65,7 +73,7 @@ class TestProcessor : public QObject {
   void extremeProportionsAreRefusedOrCropped() {
     const Image line = noise(1, 4000, 2);
     const auto cropping = ImageProcessor::create(config(R"({"image_processor_type": "CLIPImageProcessor"})"), "c");
-    const auto pixels = (*cropping)->process(line);   // 896,000 rows, of which 224 are wanted
+    const auto pixels = (*cropping)->process(line);  // 896,000 rows, of which 224 are wanted
     QVERIFY(pixels.ok());
     QCOMPARE(pixels->values.size(), std::size_t(3 * 224 * 224));
     const auto whole = ImageProcessor::create(config(R"({"image_processor_type": "CLIPImageProcessor", "do_center_crop": false})"), "c");

@@ -29,7 +29,7 @@ class TestResample : public QObject {
 
   void regionIsPartOfTheWhole() {
     const Image image = noise(57, 41, 3);
-    const Region region{5, 7, 11, 9};   // some sizes take the columns first, some the rows
+    const Region region{5, 7, 11, 9};  // some sizes take the columns first, some the rows
     for (int filter = 0; filter < 6; ++filter)
       for (const auto& [width, height] : {std::pair{30, 20}, {57, 20}, {30, 41}, {90, 100}, {57, 41}, {56, 20}, {80, 17}}) {
         const Image whole = resize(image, width, height, static_cast<Resample>(filter));
@@ -42,7 +42,7 @@ class TestResample : public QObject {
 
   void cropsAroundTheCentre() {
     const Image image = noise(5, 4, 4);
-    const Image inside = center_crop(image, 2, 3);   // left (5 - 2) / 2 = 1, top (4 - 3) / 2 = 0
+    const Image inside = center_crop(image, 2, 3);  // left (5 - 2) / 2 = 1, top (4 - 3) / 2 = 0
     QCOMPARE(inside.rgb[0], image.rgb[3]);
     const Image outside = center_crop(image, 8, 7);  // two columns and two rows of zeros first
     QCOMPARE(outside.width, 8);
