@@ -36,7 +36,7 @@ void print_json(const Json& document) { print_line(document.dump(2, ' ', false, 
 
 std::string grouped(std::int64_t number) {
   std::string text = std::to_string(number);
-  for (auto place = static_cast<std::ptrdiff_t>(text.size()) - 3; place > (number < 0 ? 1 : 0); place -= 3) text.insert(static_cast<std::size_t>(place), ",");
+  for (auto place = static_cast<std::ptrdiff_t>(text.size()) - 3; place > (number < 0 ? 1 : 0); place -= 3) text.insert(static_cast<std::size_t>(place), 1, ',');
   return text;
 }
 
@@ -68,7 +68,7 @@ int run(int argc, char** argv) {
   verb("generate", "Answer an image-instruction input, with the base or with adapters", add_generate);
   verb("train", "Train by a recipe", add_train);
   verb("plan", "Forecast the memory that a recipe takes, part by part", add_plan);
-//PENDING   verb("compare", "Answer samples with several adapters side by side", add_compare);
+  verb("compare", "Answer samples with several adapters side by side", add_compare);
   verb("data", "Look at datasets", add_data);
   verb("merge", "Merge an adapter into its base", add_merge);
 //PENDING   verb("demo", "Tune the teaching model on its tasks and compare the adapters", add_demo);
