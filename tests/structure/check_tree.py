@@ -18,18 +18,17 @@ LEVELS = [
     ["io"],
     ["text", "vision", "config"],
     ["data"],
-    ["forecast"],          # arithmetic over summaries: no torch, so that the window can show it
     ["runs"],
     ["nn"],
     ["models"],
     ["adapters", "objectives", "optim"],
     ["generate", "train"],
-    ["compare"],
+    ["compare", "forecast"],
     ["teaching"],
     ["session"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
-CORE_ROOMS = {"base", "io", "text", "vision", "config", "data", "runs", "forecast"}
+CORE_ROOMS = {"base", "io", "text", "vision", "config", "data", "runs"}
 # Headers of upper rooms that any room may include: plain data, no torch, held in the room that fills them.
 PLAIN_HEADERS = {"engine/models/model_summary.h", "engine/forecast/forecast.h"}
 # What the window and the programs may include of the engine.
@@ -148,7 +147,7 @@ def read_tree(root):
     tree = {}
     for folder in ("engine", "ui", "app", "tests", "cmake", "installer", "resources", ".ci"):
         for path in sorted((root / folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and (path.suffix in SOURCE_SUFFIXES or path.name in SOURCE_NAMES):
+            if path.is_file() and not {"__pycache__", "seeds"} & set(path.parts) and (path.suffix in SOURCE_SUFFIXES or path.name in SOURCE_NAMES):
                 tree[path.relative_to(root).as_posix()] = path.read_text(encoding="utf-8")
     for name in ("CMakeLists.txt", "luthier"):
         tree[name] = (root / name).read_text(encoding="utf-8")
