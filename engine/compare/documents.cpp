@@ -24,7 +24,7 @@ td.sample { width: 15rem; } th:first-child { width: 15rem; } img { max-width: 13
 .tokens span { border-bottom: 2px solid rgba(120, 130, 150, calc(1 - var(--p))); } .num { font-variant-numeric: tabular-nums; text-align: right; }
 )";
 
-std::string number(double value, const char* format) {
+const std::string number(double value, const char* format) {
   char text[64];
   std::snprintf(text, sizeof text, format, value);
   return text;
@@ -69,7 +69,8 @@ std::string sample_html(const ComparisonSample& sample) {
       }
       const std::string uri = picture_data_uri(part.image, 320);
       const std::string name = html_escaped(part.image.filename().string());
-      html += uri.empty() ? "<div class=\"about\">" + name + "</div>" : "<img alt=\"" + name + "\" src=\"" + uri + "\">";
+      if (uri.empty()) html.append("<div class=\"about\">").append(name).append("</div>");
+      else html.append("<img alt=\"").append(name).append("\" src=\"").append(uri).append("\">");
     }
   }
   if (const auto expected = sample.expected()) html += "<div class=\"about\">expected</div><div class=\"answer\">" + html_escaped(*expected) + "</div>";
@@ -80,7 +81,8 @@ std::string tokens_html(const std::vector<AnswerToken>& tokens) {
   std::string html = "<div class=\"answer tokens\">";
   for (const AnswerToken& token : tokens) {
     const double probability = std::exp(token.logprob);
-    std::string title = "p " + number(probability, "%.3f");
+    std::string title = "p ";
+    title += number(probability, "%.3f");
     for (const auto& [piece, other] : token.alternatives) title += "\n" + number(other, "%.3f") + "  " + piece;
     html += "<span style=\"--p:" + number(probability, "%.3f") + "\" title=\"" + html_escaped(title) + "\">" + html_escaped(token.piece) + "</span>";
   }
@@ -89,11 +91,12 @@ std::string tokens_html(const std::vector<AnswerToken>& tokens) {
 
 std::string answer_html(const ComparisonAnswer& answer, const ComparisonAnswer& reference, bool is_reference) {
   std::string html = "<div class=\"answer\">";
-  const auto words = split_words(answer.text);
-  const auto common = words_in_common(words, split_words(reference.text));
+  const auto words = words_of(answer.text);
+  const auto common = words_in_common(words, words_of(reference.text));
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string word = html_escaped(words[i]);
-    html += is_reference || common[i] ? word : "<span class=\"differs\">" + word + "</span>";
+    if (is_reference || common[i]) html += word;
+    else html.append("<span class=\"differs\">").append(word).append("</span>");
   }
   html += "</div>";
   double sum = 0;
@@ -101,7 +104,8 @@ std::string answer_html(const ComparisonAnswer& answer, const ComparisonAnswer& 
   const double mean = answer.tokens.empty() ? 0 : std::exp(sum / static_cast<double>(answer.tokens.size()));
   html += "<details><summary class=\"about\">p " + number(mean, "%.2f") + " · " + std::to_string(answer.tokens.size()) + " tokens · " + number(answer.seconds * 1000, "%.0f ms");
   const auto exact = answer.scores.find("exact");
-  if (exact != answer.scores.end()) html += exact->second == 1 ? " · <span class=\"exact\">exact</span>" : " · F1 " + number(answer.scores.at("token_f1"), "%.2f");
+  if (exact != answer.scores.end() && exact->second == 1) html += " · <span class=\"exact\">exact</span>";
+  else if (exact != answer.scores.end()) html.append(" · F1 ").append(number(answer.scores.at("token_f1"), "%.2f"));
   return html + "</summary>" + tokens_html(answer.tokens) + "</details>";
 }
 
@@ -145,7 +149,9 @@ std::string to_html(const Comparison& comparison) {
           (comparison.options.temperature == 0 ? std::string("greedy") : "temperature " + number(comparison.options.temperature, "%.2g")) + " · at most " +
           std::to_string(comparison.options.max_new_tokens) + " tokens · words that differ from the first column are marked</p>\n<table><thead><tr><th>sample</th>";
   for (const ComparisonColumn& column : comparison.columns) {
-    html += "<th>" + html_escaped(column.name) + "<small>" + size_text(column.bytes) + (column.adapter.empty() ? "" : " · " + html_escaped(column.adapter)) + "</small></th>";
+    html.append("<th>").append(html_escaped(column.name)).append("<small>").append(size_text(column.bytes));
+    if (!column.adapter.empty()) html.append(" · ").append(html_escaped(column.adapter));
+    html += "</small></th>";
   }
   html += "</tr></thead><tbody>\n";
   std::map<std::string, bool> names;
@@ -156,7 +162,7 @@ std::string to_html(const Comparison& comparison) {
     html += "<tr><td class=\"about\">" + html_escaped(name) + "</td>";
     for (const auto& scores : comparison.scores) {
       const auto found = scores.find(name);
-      html += "<td class=\"num\">" + (found == scores.end() ? std::string("–") : number(found->second * 100, "%.1f %%")) + "</td>";
+      html.append("<td class=\"num\">").append(found == scores.end() ? "–" : number(found->second * 100, "%.1f %%")).append("</td>");
     }
     html += "</tr>\n";
   }

@@ -60,7 +60,7 @@ std::string picture_data_uri(const std::filesystem::path& path, int longest_edge
   return png ? "data:image/png;base64," + base64(*png) : std::string();
 }
 
-std::vector<std::string> split_words(const std::string& text) {
+std::vector<std::string> words_of(const std::string& text) {
   std::vector<std::string> words;
   bool in_space = true;
   for (const char c : text) {

@@ -18,6 +18,6 @@ std::string picture_data_uri(const std::filesystem::path& path, int longest_edge
 std::vector<bool> words_in_common(const std::vector<std::string>& text, const std::vector<std::string>& reference);
 
 /// Splits into words; the white space after a word stays with it, so that joining gives the text back.
-std::vector<std::string> split_words(const std::string& text);
+std::vector<std::string> words_of(const std::string& text);
 
 }  // namespace luthier

@@ -134,34 +134,32 @@ Json to_json(const MemoryForecast& forecast) {
           {"advice", forecast.advice}};
 }
 
-Result<BatchShape> batch_shape_of(const Dataset& dataset, const ChatProcessor& processor, const Recipe& recipe, std::size_t max_rows,
-                                  const std::function<bool(std::size_t, std::size_t)>& go_on) {
-  struct Row {
-    std::int64_t tokens = 0, labels = 0, images = 0;
-  };
-  const std::string& name = recipe.training.loss_on;
-  const LossOn loss_on = name == "assistant" ? LossOn::Assistant : name == "all" ? LossOn::All : LossOn::Completion;
-  std::vector<Row> rows;
+Result<std::vector<RowShape>> measure_rows(const Dataset& dataset, const ChatProcessor& processor, const std::string& loss_on, std::size_t max_rows,
+                                           const std::function<bool(std::size_t, std::size_t)>& go_on) {
+  const LossOn counted = loss_on == "assistant" ? LossOn::Assistant : loss_on == "all" ? LossOn::All : LossOn::Completion;
+  std::vector<RowShape> rows;
   const std::size_t total = dataset.size(), stride = std::max<std::size_t>(1, (total + max_rows - 1) / std::max<std::size_t>(1, max_rows));
   for (std::size_t row = 0; row < total; row += stride) {
     if (go_on && !go_on(row, total)) return interrupted_error();
     const auto conversation = dataset.read(row);
     if (!conversation) continue;
-    const auto example = processor.measure_training(*conversation, loss_on, recipe.training.max_length, dataset.where(row));
+    const auto example = processor.measure_training(*conversation, counted, 0, dataset.where(row));
     if (!example) continue;
-    Row measured;
-    measured.tokens = static_cast<std::int64_t>(example->input_ids.size());
-    measured.labels = std::count_if(example->labels.begin(), example->labels.end(), [](std::int64_t label) { return label != kIgnoreLabel; });
-    measured.images = static_cast<std::int64_t>(example->images.size());
-    rows.push_back(measured);
+    RowShape shape{row, static_cast<std::int64_t>(example->input_ids.size()), 0, static_cast<std::int64_t>(example->images.size())};
+    shape.labels = std::count_if(example->labels.begin(), example->labels.end(), [](std::int64_t label) { return label != kIgnoreLabel; });
+    rows.push_back(shape);
   }
+  std::stable_sort(rows.begin(), rows.end(), [](const RowShape& a, const RowShape& b) { return a.tokens > b.tokens; });
+  return rows;
+}
+
+Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& recipe) {
+  if (rows.empty()) return input_error("No row of the data can be read.", "dataset", "`luthier-cli data check` says what is wrong with each.");
   BatchShape shape;
   shape.batch_size = std::min<std::int64_t>(recipe.training.per_device_train_batch_size, static_cast<std::int64_t>(rows.size()));
-  if (rows.empty()) return input_error("No row of the data can be read.", "dataset", "`luthier-cli data check` says what is wrong with each.");
-  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.tokens > b.tokens; });
+  shape.tokens = std::min(rows.front().tokens, recipe.training.max_length);
   for (std::size_t i = 0; i < static_cast<std::size_t>(shape.batch_size); ++i) {
-    shape.tokens = std::max(shape.tokens, rows[i].tokens);
-    shape.labels += rows[i].labels;
+    shape.labels += std::min(rows[i].labels, recipe.training.max_length);
     shape.images += rows[i].images;
   }
   return shape;

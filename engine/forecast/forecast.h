@@ -56,9 +56,17 @@ Json to_json(const MemoryForecast& forecast);
 class Dataset;
 class ChatProcessor;
 
-/// The longest micro-batch that the recipe's settings can make of these rows, from the pictures' sizes and the texts alone (up to `max_rows` rows, spread
-/// evenly). Rows that cannot be read are left out; the data check names them. `go_on` returns false to cancel (an Interrupted error).
-Result<BatchShape> batch_shape_of(const Dataset& dataset, const ChatProcessor& processor, const Recipe& recipe, std::size_t max_rows = 50'000,
-                                  const std::function<bool(std::size_t, std::size_t)>& go_on = {});
+/// One row's sizes, whole (before max_length).
+struct RowShape {
+  std::size_t row = 0;                       ///< of the dataset, from 0
+  std::int64_t tokens = 0, labels = 0, images = 0;
+};
+
+/// The sizes of up to `max_rows` rows, spread evenly, longest first, from the pictures' sizes and the texts alone. Rows that cannot be read are left out; the data
+/// check names them. `go_on` returns false to cancel (an Interrupted error).
+Result<std::vector<RowShape>> measure_rows(const Dataset& dataset, const ChatProcessor& processor, const std::string& loss_on, std::size_t max_rows = 50'000,
+                                           const std::function<bool(std::size_t, std::size_t)>& go_on = {});
+/// The largest micro-batch that the recipe's settings can make of these rows (longest first).
+Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& recipe);
 
 }  // namespace luthier

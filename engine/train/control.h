@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -71,6 +72,8 @@ class TrainControl {
   std::stop_token token_;
 };
 
+class Adapter;
+
 enum class TrainPhase { Preparing, Training, Pausing, Paused, Saving, Stopping };
 
 /// What is known when the first step begins.
@@ -92,6 +95,8 @@ class TrainObserver {
   virtual void on_step(const MetricsLine&, double /*eta_seconds*/) {}
   virtual void on_evaluation(std::int64_t /*step*/, double /*loss*/) {}
   virtual void on_event(const RunEvent&) {}
+  /// lora: the adapter in training, until an empty pointer follows.
+  virtual void on_adapter(std::shared_ptr<Adapter>) {}
   /// The model is free: the host may let it answer, and returns true if it did; the trained adapter is then put back.
   virtual bool between_steps() { return false; }
 };

@@ -212,6 +212,7 @@ void Run::announce_start() {
   start.trainable = log_->manifest().trainable_parameters;
   start.parameters = log_->manifest().parameters;
   observer_.on_start(start);
+  observer_.on_adapter(trainables_.adapter);
   happen(begun_->kind == PreparedRun::Kind::Resume ? "resumed" : "started", std::to_string(plan_.total_steps) + " steps, " + std::to_string(rows_.rows.size()) + " rows");
   if (!rows_.skipped.empty()) happen("warning", std::to_string(rows_.skipped.size()) + " rows with broken pictures are left out.");
 }
@@ -541,6 +542,7 @@ Result<RunResult> Run::go() {
 }
 
 void Run::release() {
+  observer_.on_adapter(nullptr);
   source_.reset();
   if (optimizer_) optimizer_->clear_gradients();
   base_.model->set_gradient_checkpointing(false);

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Answers of every column to every sample, streaming; and one training step tried on the longest rows.
+#include <algorithm>
+#include <chrono>
+
+#include "engine/session/model_worker.h"
+#include "engine/train/memory.h"
+#include "engine/train/row_check.h"
+#include "engine/train/step_runner.h"
+
+namespace luthier {
+
+Result<std::shared_ptr<Adapter>> ModelWorker::column_adapter(const std::string& name) const {
+  if (name == training_column && live_) return live_;
+  const auto found = attached_.find(name);
+  if (found == attached_.end()) return input_error("There is no adapter \"" + name + "\".", "adapter", "Attach it first.");
+  return found->second.adapter;
+}
+
+Status ModelWorker::answer_column(const AnswerRequest& asked, std::size_t column, const std::vector<Example>& prompts, RequestId request) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<Clock::time_point> sent(prompts.size());
+  const auto update = [&](std::size_t sample, const Generated& answer, bool final) {
+    host_.emit(AnswerUpdate{request, sample, column, answer.text, answer.tokens, answer.seconds, answer.finish, final});
+  };
+  const auto progress = [&](std::size_t sample, const Generated& so_far) {
+    const auto now = Clock::now();
+    if (now - sent[sample] > std::chrono::milliseconds(60)) {
+      sent[sample] = now;
+      update(sample, so_far, false);
+    }
+    return !host_.cancellations->cancelled(request);
+  };
+  LUTHIER_TRY(const std::vector<Generated> answers, generate(*base_, prompts, asked.options, progress));
+  for (std::size_t sample = 0; sample < answers.size(); ++sample) update(sample, answers[sample], true);
+  return host_.cancellations->cancelled(request) ? Status(interrupted_error()) : Status();
+}
+
+Status ModelWorker::answer(const AnswerRequest& asked, RequestId request) {
+  LUTHIER_CHECK(need_base());
+  std::vector<Example> prompts;
+  for (const Sample& sample : asked.samples) {
+    LUTHIER_TRY(Example prompt, base_->processor->encode_prompt(sample.conversation, sample.where));
+    prompts.push_back(std::move(prompt));
+  }
+  for (std::size_t column = 0; column < asked.columns.size(); ++column) {
+    if (host_.cancellations->cancelled(request)) return interrupted_error();
+    std::shared_ptr<Adapter> adapter;
+    if (asked.columns[column]) {
+      LUTHIER_TRY(adapter, column_adapter(*asked.columns[column]));
+    }
+    if (live_ && live_ != adapter) live_->deactivate();
+    if (adapter) {
+      adapter->set_training(false, 0);
+      adapter->activate();
+    }
+    const Status status = answer_column(asked, column, prompts, request);
+    if (adapter) adapter->deactivate();   // the trainer puts its own back
+    LUTHIER_CHECK(status);
+  }
+  return {};
+}
+
+Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request) {
+  LUTHIER_CHECK(check_recipe(recipe));
+  LUTHIER_CHECK(load_for(recipe));
+  host_.set_state(SessionState::Preparing, "");
+  const auto work = [&]() -> Status {
+    RowReader reader;
+    reader.processor = base_->processor;
+    reader.loss_on = loss_on_from_name(recipe.training.loss_on);
+    reader.max_length = recipe.training.max_length;
+    LUTHIER_TRY(reader.dataset, Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}));
+    LUTHIER_TRY(const std::vector<RowShape> rows, measure_rows(*reader.dataset, *base_->processor, recipe.training.loss_on, 50'000,
+                                                               [&](std::size_t, std::size_t) { return !host_.cancellations->cancelled(request); }));
+    LUTHIER_TRY(const BatchShape shape, batch_shape(rows, recipe));
+    LUTHIER_TRY(const ModelSummary summary, summarize_model(recipe.model));
+    LUTHIER_TRY(const MemoryForecast forecast, forecast_memory(summary, recipe, shape));
+    Window window;
+    window.batches.emplace_back();
+    for (std::int64_t i = 0; i < shape.batch_size; ++i) {
+      const auto row = static_cast<std::int64_t>(rows[static_cast<std::size_t>(i)].row);
+      LUTHIER_TRY(Example example, reader.read(row));
+      window.labels += count_labels(example);
+      window.tokens += static_cast<std::int64_t>(example.input_ids.size());
+      window.batches.front().rows.push_back(row);
+      window.batches.front().examples.push_back(std::move(example));
+      window.batches.front().cached.emplace_back();
+    }
+    const Objective* objective = nullptr;
+    for (const Objective& each : objectives()) {
+      if (recipe.objective == each.name) objective = &each;
+    }
+    if (!objective) return input_error("There is no objective '" + recipe.objective + "'.", "objective");
+    LUTHIER_TRY(const Trainables trainables, apply_strategy(*base_, recipe));
+    AdamW optimizer(trainables.tensors, AdamWOptions{});
+    StepRunner runner(*base_, *objective, trainables, nullptr);
+    base_->model->set_gradient_checkpointing(forecast.gradient_checkpointing);
+    const torch::Device device = base_->model->device();
+    OneStepTried tried{request, forecast, {}, 0};
+    // Twice: the first step makes the optimizer's state, the second one shows the peak with it. A rate of zero changes no weight.
+    for (int turn = 0; turn < 2; ++turn) {
+      const auto start = std::chrono::steady_clock::now();
+      reset_memory_peak(device);
+      runner.accumulate(window, static_cast<std::uint64_t>(recipe.training.seed), 0);
+      gradient_norm(trainables.tensors);
+      tried.measured.gradients = optimizer.gradient_bytes();
+      optimizer.step(0);
+      tried.step_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      const MemoryUse use = memory_use(device);
+      optimizer.clear_gradients();
+      tried.measured.weights = weight_bytes(*base_->model);
+      tried.measured.adapter = trainables.adapter ? trainables.bytes() : 0;
+      tried.measured.optimizer = optimizer.state_bytes();
+      tried.measured.activations = std::max<std::int64_t>(0, use.peak - tried.measured.weights - tried.measured.adapter - tried.measured.gradients - tried.measured.optimizer);
+    }
+    host_.emit(tried);
+    return {};
+  };
+  Status status;
+  try {
+    status = work();
+  } catch (const std::exception& failure) {
+    const std::string text = failure.what();
+    status = is_out_of_memory(failure) ? machine_error("Memory ran out in one step on the longest rows.", recipe.model, "The forecast's advice says what to lower.")
+                                       : machine_error(text.substr(0, text.find('\n')), recipe.model);
+  }
+  if (base_) {
+    base_->model->set_gradient_checkpointing(false);
+    for (torch::Tensor& tensor : base_->model->parameters()) {
+      tensor.mutable_grad().reset();
+      tensor.requires_grad_(false);
+    }
+    release_cached_memory(base_->model->device());
+  }
+  host_.set_state(resting(), "");
+  return status;
+}
+
+}  // namespace luthier

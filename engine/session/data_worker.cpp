@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Keys of what is kept name the files with their times and sizes, so that a changed file is read again.
+#include "engine/session/data_worker.h"
+
+#include <chrono>
+
+#include "engine/session/run_observer.h"
+#include "engine/train/row_check.h"
+
+namespace luthier {
+namespace fs = std::filesystem;
+namespace {
+
+std::string stamp(const fs::path& path) {
+  std::error_code problem;
+  const auto time = fs::last_write_time(path, problem).time_since_epoch().count();
+  const auto size = fs::is_regular_file(path, problem) ? fs::file_size(path, problem) : 0;
+  return path.string() + "|" + std::to_string(time) + "|" + std::to_string(size) + ";";
+}
+
+std::string model_key(const Recipe& recipe) {
+  const fs::path folder = recipe.model;
+  std::string key;
+  for (const char* name : {"config.json", "tokenizer.json", "tokenizer.model", "chat_template.jinja", "tokenizer_config.json", "processor_config.json", "preprocessor_config.json"}) {
+    key += stamp(folder / name);
+  }
+  return key + std::to_string(recipe.image.min_pixels.value_or(-1)) + "," + std::to_string(recipe.image.max_pixels.value_or(-1));
+}
+
+std::string data_key(const Recipe& recipe) {
+  std::string key;
+  for (const std::string& file : recipe.dataset) key += stamp(file);
+  return key;
+}
+
+/// The row's sentence where an end was found: what the model gets of each token.
+RowPreview preview_row(const Dataset& dataset, const ChatProcessor& processor, const Recipe& recipe, std::size_t row) {
+  RowPreview preview;
+  preview.row = row;
+  preview.truncated_tokens = 0;
+  auto conversation = dataset.read(row);
+  if (!conversation) {
+    preview.error = conversation.error();
+    return preview;
+  }
+  preview.conversation = conversation.take();
+  const auto example = processor.measure_training(preview.conversation, loss_on_from_name(recipe.training.loss_on), recipe.training.max_length, dataset.where(row));
+  if (!example) {
+    preview.error = example.error();
+    return preview;
+  }
+  preview.ids = example->input_ids;
+  preview.truncated_tokens = example->truncated_tokens;
+  for (std::size_t i = 0; i < example->input_ids.size(); ++i) {
+    const TokenId id = example->input_ids[i];
+    preview.pieces.push_back(processor.tokenizer().id_to_token(id));
+    preview.trained.push_back(example->labels[i] != kIgnoreLabel);
+    preview.image.push_back(id == processor.image_token_id());
+  }
+  return preview;
+}
+
+}  // namespace
+
+std::function<bool(std::size_t, std::size_t)> DataWorker::watch(RequestId request, const std::string& what) const {
+  auto last = std::make_shared<std::chrono::steady_clock::time_point>();
+  return [this, request, what, last](std::size_t done, std::size_t total) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - *last > std::chrono::milliseconds(50)) {
+      *last = now;
+      emit_(Progress{request, what, static_cast<double>(done), static_cast<double>(total)});
+    }
+    return !cancellations_.cancelled(request);
+  };
+}
+
+Result<std::shared_ptr<const ChatProcessor>> DataWorker::processor_for(const Recipe& recipe) {
+  if (recipe.model.empty()) return input_error("No model is chosen.", "model", "Choose one on the Model page.");
+  const std::string key = model_key(recipe);
+  if (!processor_ || key != processor_key_) {
+    LUTHIER_TRY(processor_, load_processor(recipe));
+    processor_key_ = key;
+  }
+  return processor_;
+}
+
+Result<std::shared_ptr<const Dataset>> DataWorker::dataset_for(const Recipe& recipe) {
+  if (recipe.dataset.empty()) return input_error("No data is chosen.", "dataset", "Choose a file of rows on the Data page.");
+  const std::string key = data_key(recipe);
+  if (!dataset_ || key != dataset_key_) {
+    LUTHIER_TRY(dataset_, Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}));
+    dataset_key_ = key;
+  }
+  return dataset_;
+}
+
+Status DataWorker::check(const Recipe& recipe, RequestId request) {
+  LUTHIER_TRY(const auto processor, processor_for(recipe));
+  LUTHIER_TRY(const auto dataset, dataset_for(recipe));
+  LUTHIER_TRY(DatasetReport report, check_dataset(*dataset, *processor, loss_on_from_name(recipe.training.loss_on), recipe.training.max_length, watch(request, "Checking rows")));
+  emit_(DataChecked{request, std::move(report)});
+  return {};
+}
+
+Status DataWorker::preview(const Recipe& recipe, std::size_t first, std::size_t count, RequestId request) {
+  LUTHIER_TRY(const auto processor, processor_for(recipe));
+  LUTHIER_TRY(const auto dataset, dataset_for(recipe));
+  RowsPreviewed event;
+  event.request = request;
+  event.total_rows = dataset->size();
+  for (std::size_t row = first; row < dataset->size() && row - first < count; ++row) {
+    if (cancellations_.cancelled(request)) return interrupted_error();
+    event.rows.push_back(preview_row(*dataset, *processor, recipe, row));
+  }
+  emit_(std::move(event));
+  return {};
+}
+
+Status DataWorker::forecast(const Recipe& recipe, RequestId request) {
+  LUTHIER_TRY(const auto processor, processor_for(recipe));
+  const std::string model = model_key(recipe) + stamp(fs::path(recipe.model) / "model.safetensors") + stamp(fs::path(recipe.model) / "model.safetensors.index.json");
+  if (!summary_ || model != summary_key_) {
+    LUTHIER_TRY(ModelSummary summary, summarize_model(recipe.model));
+    summary_ = std::make_shared<const ModelSummary>(std::move(summary));
+    summary_key_ = model;
+  }
+  LUTHIER_TRY(const auto dataset, dataset_for(recipe));
+  const std::string key = processor_key_ + dataset_key_ + recipe.training.loss_on;
+  if (!rows_ || key != rows_key_) {
+    LUTHIER_TRY(std::vector<RowShape> rows, measure_rows(*dataset, *processor, recipe.training.loss_on, 50'000, watch(request, "Measuring rows")));
+    rows_ = std::make_shared<const std::vector<RowShape>>(std::move(rows));
+    rows_key_ = key;
+  }
+  LUTHIER_TRY(const BatchShape shape, batch_shape(*rows_, recipe));
+  ForecastMade event;
+  event.request = request;
+  LUTHIER_TRY(event.forecast, forecast_memory(*summary_, recipe, shape));
+  LUTHIER_TRY(TrainedModules trained, trained_modules(*summary_, recipe));
+  event.trainable = trained.parameters;
+  event.trained_modules = std::move(trained.wrapped);
+  event.trained_modules.insert(event.trained_modules.end(), trained.saved.begin(), trained.saved.end());
+  emit_(std::move(event));
+  return {};
+}
+
+}  // namespace luthier

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The one queue between the engine's threads and a host: bounded, because a host may be slow. What only refreshes (progress, a streaming answer, a
+// step's figures) takes the place of its older self; what happened once (a state, an answer's end, an error) is never dropped. No LibTorch.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <vector>
+
+#include "engine/session/session.h"
+
+namespace luthier {
+
+class EventQueue {
+ public:
+  explicit EventQueue(std::size_t limit = 4096) : limit_(limit) {}
+  void push(SessionEvent event);
+  std::vector<SessionEvent> drain();
+  bool wait(double seconds);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<SessionEvent> events_;
+  const std::size_t limit_;
+};
+
+}  // namespace luthier

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Loading, adapters and training. A run that changes the base's own weights leaves no base behind: the checkpoint is loaded again afterwards, so
+// that what is resident always is what its folder says.
+#include "engine/session/model_worker.h"
+
+#include <chrono>
+
+#include "engine/base/log.h"
+#include "engine/train/memory.h"
+
+namespace luthier {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::size_t forecast_rows = 4000;
+double seconds_since(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
+
+bool same_options(const LoadOptions& a, const LoadOptions& b) {
+  const auto device_a = choose_device(a.device), device_b = choose_device(b.device);
+  if (!device_a || !device_b || *device_a != *device_b) return false;
+  const auto dtype_a = choose_dtype(a.dtype, *device_a), dtype_b = choose_dtype(b.dtype, *device_b);
+  return dtype_a && dtype_b && *dtype_a == *dtype_b && !a.random_weights && !b.random_weights && a.pixels.min_pixels == b.pixels.min_pixels &&
+         a.pixels.max_pixels == b.pixels.max_pixels;
+}
+
+}  // namespace
+
+/// A run's events, with the session's state and its waiting answers.
+class ModelWorker::Observer : public EventObserver {
+ public:
+  Observer(ModelWorker& worker, MemoryForecast forecast) : EventObserver(worker.host_.emit, std::move(forecast)), worker_(worker) {}
+  void on_phase(TrainPhase phase, const std::string& detail) override {
+    static constexpr SessionState states[] = {SessionState::Preparing, SessionState::Training, SessionState::Pausing,
+                                              SessionState::Paused, SessionState::Saving, SessionState::Stopping};
+    worker_.host_.set_state(states[static_cast<int>(phase)], detail);
+  }
+  void on_adapter(std::shared_ptr<Adapter> adapter) override { worker_.live_ = std::move(adapter); }
+  bool between_steps() override { return worker_.host_.run_between(); }
+
+ private:
+  ModelWorker& worker_;
+};
+
+Status ModelWorker::need_base() const {
+  if (base_) return {};
+  return input_error("No model is loaded.", "model", "Load one first.");
+}
+
+Status ModelWorker::load(const fs::path& folder, const LoadOptions& options) {
+  host_.set_state(SessionState::Loading, folder.string());
+  const auto start = std::chrono::steady_clock::now();
+  auto summary = summarize_model(folder);
+  if (!summary) {
+    host_.set_state(resting(), "");
+    return summary.error();
+  }
+  if (const Status dropped = unload(); !dropped) return dropped;
+  host_.set_state(SessionState::Loading, folder.string());
+  auto loaded = load_model(folder, options);
+  if (!loaded) {
+    release_cached_memory(torch::kCPU);
+    host_.set_state(SessionState::Empty, "");
+    return loaded.error();
+  }
+  base_ = std::make_unique<LoadedModel>(loaded.take());
+  base_options_ = options;
+  ModelLoaded event;
+  event.summary = summary.take();
+  event.device = base_->model->device().str();
+  event.dtype = base_->model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
+  event.seconds = seconds_since(start);
+  host_.emit(std::move(event));
+  host_.set_state(SessionState::Ready, "");
+  return {};
+}
+
+Status ModelWorker::unload() {
+  for (const auto& [name, attached] : attached_) host_.emit(AdapterDropped{name});
+  attached_.clear();
+  if (base_) {
+    const torch::Device device = base_->model->device();
+    base_.reset();
+    release_cached_memory(device);
+  }
+  host_.set_state(SessionState::Empty, "");
+  return {};
+}
+
+Status ModelWorker::load_for(const Recipe& recipe) {
+  const LoadOptions wanted = load_options(recipe);
+  std::error_code problem;
+  const bool same = base_ && fs::equivalent(base_->folder, recipe.model, problem) && !problem && same_options(base_options_, wanted);
+  return same ? Status() : load(recipe.model, wanted);
+}
+
+Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& resume_run, TrainControl& control) {
+  const auto before = base_ ? std::optional<std::pair<fs::path, LoadOptions>>({base_->folder, base_options_}) : std::nullopt;
+  Status status;
+  try {
+    status = run_training(recipe, resume_run, control);
+  } catch (const std::exception& failure) {
+    const std::string text = failure.what();
+    status = machine_error(text.substr(0, text.find('\n')), recipe.model);
+  }
+  live_.reset();
+  const bool changed = base_ && (recipe.strategy != "lora" || recipe.init == "random");
+  if (changed) {
+    const fs::path folder = before ? before->first : fs::path(recipe.model);
+    LoadOptions options = before ? before->second : load_options(recipe);
+    options.random_weights = false;
+    LUTHIER_CHECK(unload());
+    if (before || recipe.init != "random") {
+      if (const Status again = load(folder, options); !again) log_warning(again.error().sentence());
+    }
+  }
+  host_.set_state(resting(), "");
+  return status;
+}
+
+Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::path>& resume_run, TrainControl& control) {
+  host_.set_state(SessionState::Preparing, "");
+  const auto start = std::chrono::steady_clock::now();
+  RunEnded ended;
+  ended.folder = resume_run ? *resume_run : fs::path(recipe.output_dir);
+  const auto fail = [&](const Error& error) {
+    ended.state = error.code == ErrorCode::Interrupted ? "stopped" : "failed";
+    if (error.code != ErrorCode::Interrupted) ended.error = error;
+    ended.seconds = seconds_since(start);
+    host_.emit(ended);
+    return Status();   // the event tells it
+  };
+  auto begun = begin_run(recipe, resume_run);
+  if (!begun) return fail(begun.error());
+  if (begun->run && begun->run->kind == PreparedRun::Kind::Finished) {
+    ended.state = "finished";
+    host_.emit(ended);
+    return {};
+  }
+  if (const Status loaded = load_for(recipe); !loaded) return fail(loaded.error());
+  host_.set_state(SessionState::Preparing, "");
+  TrainerOptions options;
+  options.interactive = true;
+  options.gradient_checkpointing = recipe.training.gradient_checkpointing == "true";
+  MemoryForecast forecast;
+  if (auto made = forecast_run(*base_->processor, begun->recipe, forecast_rows)) {
+    forecast = made.take();
+    options.gradient_checkpointing = forecast.gradient_checkpointing;
+  }
+  Observer observer(*this, std::move(forecast));
+  auto result = luthier::train(*base_, begun.take(), options, control, observer);
+  if (!result) return fail(result.error());
+  ended.folder = result->folder;
+  ended.state = run_state_name(result->state);
+  ended.seconds = result->seconds;
+  host_.emit(ended);
+  return {};
+}
+
+Status ModelWorker::attach(const std::string& name, const fs::path& folder) {
+  LUTHIER_CHECK(need_base());
+  if (name.empty() || name == training_column || attached_.contains(name)) return input_error("The name \"" + name + "\" is taken.", "adapter", "Choose another one.");
+  LUTHIER_TRY(std::shared_ptr<Adapter> adapter, load_adapter(*base_, folder));
+  adapter->set_training(false, 0);
+  AdapterAttached event;
+  event.name = name;
+  event.folder = folder;
+  std::error_code problem;
+  const auto size = fs::file_size(folder / "adapter_model.safetensors", problem);
+  event.bytes = problem ? 0 : size;
+  for (const auto& [key, tensor] : adapter->tensors()) event.parameters += tensor.numel();
+  const AdapterSettings& settings = adapter->settings();
+  event.summary = "r " + std::to_string(settings.r) + ", alpha " + Json(settings.lora_alpha).dump();
+  attached_[name] = {folder, std::move(adapter)};
+  host_.emit(std::move(event));
+  return {};
+}
+
+Status ModelWorker::drop(const std::string& name) {
+  if (attached_.erase(name) == 0) return input_error("There is no adapter \"" + name + "\".", "adapter");
+  host_.emit(AdapterDropped{name});
+  return {};
+}
+
+Status ModelWorker::set_strength(const std::string& name, double strength) {
+  const auto found = attached_.find(name);
+  if (found == attached_.end()) return input_error("There is no adapter \"" + name + "\".", "adapter");
+  found->second.adapter->set_strength(strength);
+  return {};
+}
+
+}  // namespace luthier

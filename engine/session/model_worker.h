@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the session's worker thread does with the one resident model: load, train, answer, attach adapters, try a step. Every member but `live` is
+// touched by that thread alone.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/adapters/adapter.h"
+#include "engine/generate/generate.h"
+#include "engine/models/vlm.h"
+#include "engine/session/job_thread.h"
+#include "engine/session/run_observer.h"
+
+namespace luthier {
+
+/// The column name that stands for the adapter in training.
+inline constexpr const char* training_column = "training";
+
+class ModelWorker {
+ public:
+  struct Host {
+    std::function<void(SessionEvent)> emit;
+    std::function<void(SessionState, const std::string&)> set_state;
+    std::function<bool()> run_between;             ///< waiting answers; true if one ran
+    const Cancellations* cancellations = nullptr;
+  };
+  explicit ModelWorker(Host host) : host_(std::move(host)) {}
+
+  Status load(const std::filesystem::path& folder, const LoadOptions& options);
+  Status unload();
+  Status train(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run, TrainControl& control);
+  Status try_one_step(const Recipe& recipe, RequestId request);
+  Status attach(const std::string& name, const std::filesystem::path& folder);
+  Status drop(const std::string& name);
+  Status set_strength(const std::string& name, double strength);
+  Status answer(const AnswerRequest& asked, RequestId request);
+
+ private:
+  struct Attached {
+    std::filesystem::path folder;
+    std::shared_ptr<Adapter> adapter;
+  };
+  class Observer;
+
+  SessionState resting() const { return base_ ? SessionState::Ready : SessionState::Empty; }
+  Status need_base() const;
+  /// The recipe's model resident, loaded as it says.
+  Status load_for(const Recipe& recipe);
+  Status answer_column(const AnswerRequest& asked, std::size_t column, const std::vector<Example>& prompts, RequestId request);
+  Result<std::shared_ptr<Adapter>> column_adapter(const std::string& name) const;
+  Status run_training(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run, TrainControl& control);
+
+  Host host_;
+  std::unique_ptr<LoadedModel> base_;
+  LoadOptions base_options_;
+  std::map<std::string, Attached> attached_;
+  std::shared_ptr<Adapter> live_;                  ///< in training
+};
+
+}  // namespace luthier

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Commands in, events out. The model's thread does one job after another; a training run is one long job that lets answers in between its steps.
+// The data thread checks, previews and forecasts beside it, without the model.
+#include "engine/session/session.h"
+
+#include <atomic>
+
+#include "engine/session/data_worker.h"
+#include "engine/session/event_queue.h"
+#include "engine/session/model_worker.h"
+
+namespace luthier {
+
+struct Session::Impl {
+  Impl()
+      : model({[this](SessionEvent event) { queue.push(std::move(event)); },
+               [this](SessionState next, const std::string& detail) { set_state(next, detail); }, [this] { return model_thread.run_between(); }, &cancellations}),
+        data([this](SessionEvent event) { queue.push(std::move(event)); }, cancellations),
+        model_thread([this](const Job& job, const Error& error) { fail(job, error); }, [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }),
+        data_thread([this](const Job& job, const Error& error) { fail(job, error); }, [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }) {
+    model_thread.post({"start", 0, false, []() -> Status {
+      use_all_cores();
+      return {};
+    }});
+  }
+
+  ~Impl() {
+    cancellations.cancel_all();
+    if (auto running = current()) running->stop(/*save=*/true);
+    data_thread.finish();
+    model_thread.finish();
+  }
+
+  void set_state(SessionState next, const std::string& detail) {
+    if (state.exchange(next) == next && detail.empty()) return;
+    queue.push(StateChanged{next, detail});
+  }
+  void fail(const Job& job, const Error& error) {
+    if (job.request == 0) queue.push(CommandFailed{job.command, error});
+  }
+  void end(const Job& job, std::optional<Error> error) {
+    cancellations.forget(job.request);
+    const bool cancelled = error && error->code == ErrorCode::Interrupted;
+    queue.push(RequestDone{job.request, cancelled ? std::nullopt : std::move(error), cancelled});
+  }
+  std::shared_ptr<TrainControl> current() const {
+    const std::lock_guard lock(control_mutex);
+    return control;
+  }
+  void set_current(std::shared_ptr<TrainControl> next) {
+    const std::lock_guard lock(control_mutex);
+    control = std::move(next);
+  }
+  /// A job of the model's thread; one that may run between steps also wakes a paused run.
+  void post(Job job) {
+    const bool between = job.between_steps;
+    model_thread.post(std::move(job));
+    const auto running = current();
+    if (between && running) running->wake();
+  }
+  bool refuse(const char* command, bool allowed) {
+    if (allowed) return false;
+    queue.push(CommandFailed{command, input_error("This is not possible while the session is " + state_name(state.load()) + ".", command)});
+    return true;
+  }
+
+  EventQueue queue;
+  Cancellations cancellations;
+  std::atomic<SessionState> state{SessionState::Empty};
+  std::atomic<RequestId> next_request{1};
+  mutable std::mutex control_mutex;
+  std::shared_ptr<TrainControl> control;
+  ModelWorker model;
+  DataWorker data;
+  JobThread model_thread, data_thread;
+};
+
+Session::Session() : impl_(std::make_unique<Impl>()) {}
+Session::~Session() = default;
+
+void Session::load_model(const std::filesystem::path& folder, const std::string& device, const std::string& dtype) {
+  if (impl_->refuse("load_model", can_load(state()))) return;
+  LoadOptions options;
+  options.device = device;
+  options.dtype = dtype;
+  impl_->post({"load_model", 0, false, [this, folder, options] { return impl_->model.load(folder, options); }});
+}
+
+void Session::unload_model() {
+  if (impl_->refuse("unload_model", can_load(state()))) return;
+  impl_->post({"unload_model", 0, false, [this] { return impl_->model.unload(); }});
+}
+
+void Session::launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run) {
+  if (impl_->refuse("launch", can_launch(state()) && !impl_->current())) return;
+  auto control = std::make_shared<TrainControl>();
+  impl_->set_current(control);
+  impl_->set_state(SessionState::Preparing, "");
+  impl_->post({"launch", 0, false, [this, recipe, resume_run, control] {
+    const Status status = impl_->model.train(recipe, resume_run, *control);
+    impl_->set_current(nullptr);
+    return status;
+  }});
+}
+
+void Session::pause() {
+  const auto running = impl_->current();
+  if (impl_->refuse("pause", running && can_pause(state()))) return;
+  impl_->set_state(SessionState::Pausing, "");
+  running->pause();
+}
+
+void Session::resume() {
+  const auto running = impl_->current();
+  if (impl_->refuse("resume", running && (can_resume(state()) || state() == SessionState::Pausing))) return;
+  running->resume();
+}
+
+void Session::stop(StopKind kind) {
+  const auto running = impl_->current();
+  if (impl_->refuse("stop", running && (can_stop(state()) || state() == SessionState::Saving || state() == SessionState::Loading))) return;
+  impl_->set_state(SessionState::Stopping, "");
+  running->stop(kind == StopKind::Save);
+}
+
+void Session::save_now() {
+  const auto running = impl_->current();
+  if (impl_->refuse("save_now", running != nullptr)) return;
+  running->save_now();
+}
+
+void Session::set_learning_rate(double learning_rate) {
+  const auto running = impl_->current();
+  if (impl_->refuse("set_learning_rate", running != nullptr)) return;
+  if (!(learning_rate >= 0 && learning_rate <= 100)) {
+    impl_->queue.push(CommandFailed{"set_learning_rate", input_error("A learning rate lies between 0 and 100.", "training.learning_rate")});
+    return;
+  }
+  running->set_learning_rate(learning_rate);
+}
+
+RequestId Session::try_one_step(const Recipe& recipe) {
+  const RequestId request = impl_->next_request++;
+  impl_->post({"try_one_step", request, false, [this, recipe, request] { return impl_->model.try_one_step(recipe, request); }});
+  return request;
+}
+
+void Session::attach_adapter(const std::string& name, const std::filesystem::path& folder) {
+  impl_->post({"attach_adapter", 0, true, [this, name, folder] { return impl_->model.attach(name, folder); }});
+}
+
+void Session::drop_adapter(const std::string& name) {
+  impl_->post({"drop_adapter", 0, true, [this, name] { return impl_->model.drop(name); }});
+}
+
+void Session::set_adapter_strength(const std::string& name, double strength) {
+  impl_->post({"set_adapter_strength", 0, true, [this, name, strength] { return impl_->model.set_strength(name, strength); }});
+}
+
+RequestId Session::answer(AnswerRequest request) {
+  const RequestId id = impl_->next_request++;
+  impl_->post({"answer", id, true, [this, asked = std::move(request), id] { return impl_->model.answer(asked, id); }});
+  return id;
+}
+
+RequestId Session::check_data(const Recipe& recipe) {
+  const RequestId request = impl_->next_request++;
+  impl_->data_thread.post({"check_data", request, false, [this, recipe, request] { return impl_->data.check(recipe, request); }});
+  return request;
+}
+
+RequestId Session::preview_rows(const Recipe& recipe, std::size_t first, std::size_t count) {
+  const RequestId request = impl_->next_request++;
+  impl_->data_thread.post({"preview_rows", request, false, [this, recipe, first, count, request] { return impl_->data.preview(recipe, first, count, request); }});
+  return request;
+}
+
+RequestId Session::forecast(const Recipe& recipe) {
+  const RequestId request = impl_->next_request++;
+  impl_->data_thread.drop_waiting("forecast");   // only the newest settings matter
+  impl_->data_thread.post({"forecast", request, false, [this, recipe, request] { return impl_->data.forecast(recipe, request); }});
+  return request;
+}
+
+void Session::cancel(RequestId request) { impl_->cancellations.cancel(request); }
+SessionState Session::state() const { return impl_->state.load(); }
+std::vector<SessionEvent> Session::drain() { return impl_->queue.drain(); }
+bool Session::wait(double seconds) { return impl_->queue.wait(seconds); }
+
+}  // namespace luthier
