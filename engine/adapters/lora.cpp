@@ -36,18 +36,21 @@ struct LoraStep {
   std::uint64_t seed;
 };
 
-/// Saves x (shared with the neighbouring products of the same x), x Aᵀ (r wide) and the small matrices; the mask is drawn again.
+/// Saves x (shared with the neighbouring products of the same x), x Aᵀ (r wide) and the small matrices; the mask is drawn again. The bias stands
+/// last of the tensors: an absent one is no edge of the graph, and would otherwise move the numbers of those behind it.
 class LoraFunction : public torch::autograd::Function<LoraFunction> {
  public:
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& a,
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& given, const Tensor& a,
                         const Tensor& b, const LoraStep& step) {
+    const Tensor bias = given.numel() > 0 ? given : Tensor();                              // empty: the base has none
     const Tensor flat = x.reshape({-1, x.size(-1)});                                       // [n, in]
     const Tensor dropped = step.dropout > 0 ? flat * dropout_mask(flat, step.dropout, step.seed) : flat;
     const Tensor inner = at::linear(dropped.to(a.scalar_type()), a);                       // [n, r]
-    Tensor y = bias.defined() ? at::addmm(bias, flat, weight.t()) : at::mm(flat, weight.t());   // [n, out]
+    Tensor y = bias ? at::addmm(*bias, flat, weight.t()) : at::mm(flat, weight.t());   // [n, out]
     if (y.scalar_type() == b.scalar_type()) y.addmm_(inner, b.t(), 1, step.scale);
     else y.add_(at::mm(inner, b.t()).mul_(step.scale));
     context->save_for_backward({x, weight, a, b, inner});
+    context->saved_data["bias"] = bias.has_value();
     context->saved_data["scale"] = step.scale;
     context->saved_data["dropout"] = step.dropout;
     context->saved_data["seed"] = static_cast<std::int64_t>(step.seed);
@@ -66,10 +69,10 @@ class LoraFunction : public torch::autograd::Function<LoraFunction> {
     const Tensor dinner = at::mm(wide, b).mul_(scale);                                     // [n, r]
     Tensor dx, dbias, da, db, dweight, mask;
     if (dropout > 0) mask = dropout_mask(flat, dropout, static_cast<std::uint64_t>(context->saved_data["seed"].toInt()));
-    if (context->needs_input_grad(3)) da = at::mm(dinner.t(), (mask.defined() ? flat * mask : flat).to(a.scalar_type()));
-    if (context->needs_input_grad(4)) db = at::mm(wide.t(), inner).mul_(scale);
+    if (context->needs_input_grad(2)) da = at::mm(dinner.t(), (mask.defined() ? flat * mask : flat).to(a.scalar_type()));
+    if (context->needs_input_grad(3)) db = at::mm(wide.t(), inner).mul_(scale);
     if (context->needs_input_grad(1)) dweight = at::mm(gradient.t(), flat);
-    if (context->needs_input_grad(2)) dbias = gradient.sum(0);
+    if (context->saved_data["bias"].toBool() && context->needs_input_grad(4)) dbias = gradient.sum(0);
     if (context->needs_input_grad(0)) {
       dx = at::mm(gradient, weight);
       if (mask.defined()) dx.add_(at::mm(dinner, a).to(dx.scalar_type()).mul_(mask));
@@ -77,7 +80,7 @@ class LoraFunction : public torch::autograd::Function<LoraFunction> {
       else dx.add_(at::mm(dinner, a));
       dx = dx.view_as(x);
     }
-    return {dx, dweight, dbias, da, db, Tensor()};
+    return {dx, dweight, da, db, dbias, Tensor()};
   }
 };
 
@@ -94,7 +97,8 @@ LoraLinear::LoraLinear(Tensor first, Tensor second, double s, double p, std::uin
 
 Tensor LoraLinear::forward(const Tensor& x, const LinearImpl& base) const {
   if (strength == 0) return base.product(x);
-  return LoraFunction::apply(x, base.weight, base.bias, a, b, LoraStep{scale * strength, training ? dropout : 0.0, mix(seed, place_)});
+  const Tensor bias = base.bias.defined() ? base.bias : at::empty({0}, base.weight.options().requires_grad(false));
+  return LoraFunction::apply(x, base.weight, bias, a, b, LoraStep{scale * strength, training ? dropout : 0.0, mix(seed, place_)});
 }
 
 Tensor LoraLinear::delta() const { return at::mm(b.to(torch::kFloat32), a.to(torch::kFloat32)).mul_(scale * strength); }

@@ -15,7 +15,9 @@ constexpr std::int64_t kChunkElements = 1 << 22;   // 16 MiB of float32 logits a
 
 class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFunction> {
  public:
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& hidden, const Tensor& weight, const Tensor& bias, const Tensor& target) {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& hidden, const Tensor& weight, const std::optional<Tensor>& head_bias,
+                        const Tensor& target) {
+    const Tensor bias = head_bias.value_or(Tensor());   // an undefined tensor would not pass as an input of its own
     const bool wants_hidden = context->needs_input_grad(0), wants_weight = context->needs_input_grad(1), wants_bias = bias.defined() && context->needs_input_grad(2);
     const bool wants_any = wants_hidden || wants_weight || wants_bias;
     const std::int64_t rows = hidden.size(0), vocab = weight.size(0);
@@ -56,7 +58,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
     Tensor dweight = scaled(saved[1]), dbias = scaled(saved[2]);
     if (dweight.defined()) dweight = dweight.to(type);
     if (dbias.defined()) dbias = dbias.to(type);
-    return {scaled(saved[0]), dweight, dbias, Tensor()};
+    return {scaled(saved[0]), dweight, dbias, Tensor(), Tensor()};
   }
 };
 
@@ -76,7 +78,7 @@ Tensor adapted_cross_entropy(const Tensor& hidden, const Linear& head, const Ten
 
 Tensor chunked_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target) {
   if (head->adapter) return adapted_cross_entropy(hidden, head, target);
-  return CrossEntropyFunction::apply(hidden, head->weight, head->bias, target);
+  return CrossEntropyFunction::apply(hidden, head->weight, head->bias.defined() ? std::optional<Tensor>(head->bias) : std::nullopt, target);
 }
 
 }  // namespace luthier
