@@ -39,3 +39,9 @@ if(LUTHIER_TORCH)
   list(APPEND CMAKE_BUILD_RPATH ${LUTHIER_TORCH_DIR}/lib)   # installed and carried programs find LibTorch through their launcher instead
   target_link_libraries(luthier_torch INTERFACE -Wl,--no-as-needed ${torch_libraries} -Wl,--as-needed)
 endif()
+
+# Qt's imported targets are visible only below the folder that finds them: the window, its program and the tests all use them.
+if(LUTHIER_UI)
+  find_package(Qt6 6.4 REQUIRED COMPONENTS Widgets Svg PrintSupport DBus LinguistTools)
+  find_package(QCustomPlotQt6 REQUIRED)
+endif()

@@ -11,12 +11,13 @@ namespace luthier::cli {
 Action add_tokenize(CLI::App& app) {
   struct Options {
     std::string model, text, dash;
+    bool json = false;
   };
   const auto o = std::make_shared<Options>();
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
   auto* text = app.add_option("--text", o->text, "The text; special tokens are added as the tokenizer does by itself");
   app.add_option("INPUT", o->dash, "- reads the text from stdin")->check(CLI::IsMember({"-"}));
-  app.add_flag("--json", "Accepted everywhere; the output is always one JSON document");
+  app.add_flag("--json", o->json, "Accepted for symmetry: the output is always one JSON document");
   return [o, text]() -> Status {
     LUTHIER_TRY(const auto tokenizer, Tokenizer::load(o->model));
     std::string input = o->text;

@@ -36,8 +36,7 @@ struct LoraStep {
   std::uint64_t seed;
 };
 
-/// Saves x (shared with the neighbouring products of the same x), x Aᵀ (r wide) and the small matrices; the mask is drawn again. The bias stands
-/// last of the tensors: an absent one is no edge of the graph, and would otherwise move the numbers of those behind it.
+/// Saves x (shared with the neighbouring products of the same x), x Aᵀ (r wide) and the small matrices; the mask is drawn again.
 class LoraFunction : public torch::autograd::Function<LoraFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& given, const Tensor& a,
@@ -46,11 +45,10 @@ class LoraFunction : public torch::autograd::Function<LoraFunction> {
     const Tensor flat = x.reshape({-1, x.size(-1)});                                       // [n, in]
     const Tensor dropped = step.dropout > 0 ? flat * dropout_mask(flat, step.dropout, step.seed) : flat;
     const Tensor inner = at::linear(dropped.to(a.scalar_type()), a);                       // [n, r]
-    Tensor y = bias ? at::addmm(*bias, flat, weight.t()) : at::mm(flat, weight.t());   // [n, out]
+    Tensor y = bias.defined() ? at::addmm(bias, flat, weight.t()) : at::mm(flat, weight.t());   // [n, out]
     if (y.scalar_type() == b.scalar_type()) y.addmm_(inner, b.t(), 1, step.scale);
     else y.add_(at::mm(inner, b.t()).mul_(step.scale));
     context->save_for_backward({x, weight, a, b, inner});
-    context->saved_data["bias"] = bias.has_value();
     context->saved_data["scale"] = step.scale;
     context->saved_data["dropout"] = step.dropout;
     context->saved_data["seed"] = static_cast<std::int64_t>(step.seed);
@@ -69,10 +67,10 @@ class LoraFunction : public torch::autograd::Function<LoraFunction> {
     const Tensor dinner = at::mm(wide, b).mul_(scale);                                     // [n, r]
     Tensor dx, dbias, da, db, dweight, mask;
     if (dropout > 0) mask = dropout_mask(flat, dropout, static_cast<std::uint64_t>(context->saved_data["seed"].toInt()));
-    if (context->needs_input_grad(2)) da = at::mm(dinner.t(), (mask.defined() ? flat * mask : flat).to(a.scalar_type()));
-    if (context->needs_input_grad(3)) db = at::mm(wide.t(), inner).mul_(scale);
+    if (context->needs_input_grad(3)) da = at::mm(dinner.t(), (mask.defined() ? flat * mask : flat).to(a.scalar_type()));
+    if (context->needs_input_grad(4)) db = at::mm(wide.t(), inner).mul_(scale);
     if (context->needs_input_grad(1)) dweight = at::mm(gradient.t(), flat);
-    if (context->saved_data["bias"].toBool() && context->needs_input_grad(4)) dbias = gradient.sum(0);
+    if (context->needs_input_grad(2)) dbias = gradient.sum(0);
     if (context->needs_input_grad(0)) {
       dx = at::mm(gradient, weight);
       if (mask.defined()) dx.add_(at::mm(dinner, a).to(dx.scalar_type()).mul_(mask));
@@ -80,7 +78,7 @@ class LoraFunction : public torch::autograd::Function<LoraFunction> {
       else dx.add_(at::mm(dinner, a));
       dx = dx.view_as(x);
     }
-    return {dx, dweight, da, db, dbias, Tensor()};
+    return {dx, dweight, dbias, da, db, Tensor()};
   }
 };
 

@@ -38,7 +38,7 @@ Result<std::vector<std::pair<std::string, T>>> read_pattern(const Json& config, 
   if (!found->is_object()) return input_error("An object of pattern: number is expected.", where + ": " + key);
   for (const auto& [name, value] : found->items()) {
     if (!value.is_number()) return input_error("A number is expected.", where + ": " + key + "." + name);
-    pattern.emplace_back(name, value.get<T>());
+    pattern.emplace_back(name, value.template get<T>());
   }
   return pattern;
 }

@@ -37,11 +37,15 @@ bool decode_all(Pictures& pictures, const std::function<bool(std::size_t)>& keep
   const auto step = [&] {
     const std::size_t i = next.fetch_add(1);
     if (stop || i >= work.size()) return false;
-    auto image = decode_image(work[i]->path);
-    if (image)
-      work[i]->size = {image->width, image->height};
-    else
-      work[i]->error = image.error();
+    try {  // nobody stands above these threads
+      const auto image = decode_image(work[i]->path);
+      if (image)
+        work[i]->size = {image->width, image->height};
+      else
+        work[i]->error = image.error();
+    } catch (const std::exception& failure) {
+      work[i]->error = machine_error(std::string("The picture could not be read: ") + failure.what() + ".", work[i]->path.string());
+    }
     done.fetch_add(1);
     return true;
   };

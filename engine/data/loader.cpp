@@ -77,29 +77,37 @@ struct ExampleLoader::State {
   std::set<std::size_t> skipped;
   std::jthread worker;  // last: it stops before the rest is gone
 
-  Outcome encode(std::size_t row) const;
+  Result<std::optional<Example>> encode(std::size_t row) const;
+  Outcome outcome_from(std::size_t row) const;
   void work(const std::stop_token& stop);
   Outcome outcome_of(std::size_t row, const std::stop_token& stop);
 };
 
-Outcome ExampleLoader::State::encode(std::size_t row) const {
-  const auto outcome = [](Result<std::optional<Example>> result) {
-    return std::make_shared<const Result<std::optional<Example>>>(std::move(result));
-  };
+Result<std::optional<Example>> ExampleLoader::State::encode(std::size_t row) const {
   RowFault fault = RowFault::BadRow;
   const auto conversation = dataset->read(row, &fault);
-  if (!conversation) return outcome(conversation.error());
+  if (!conversation) return conversation.error();
   auto example = processor->encode_training(*conversation, options.loss_on, options.max_length, dataset->where(row), &fault);
   if (!example) {
     const bool picture = fault == RowFault::MissingImage || fault == RowFault::BrokenImage;
-    if (picture && options.on_error == OnImageError::Skip) return outcome(std::optional<Example>());
-    return outcome(example.error());
+    if (picture && options.on_error == OnImageError::Skip) return std::optional<Example>();
+    return example.error();
   }
   if (std::all_of(example->labels.begin(), example->labels.end(), [](std::int64_t label) { return label == kIgnoreLabel; }))
-    return outcome(input_error("No token of the row carries a loss: there is nothing to learn from it.", dataset->where(row),
-                               example->truncated_tokens > 0 ? "max_length cut its answer off: raise training.max_length."
-                                                             : "Check its answer and training.loss_on."));
-  return outcome(std::optional<Example>(example.take()));
+    return input_error("No token of the row carries a loss: there is nothing to learn from it.", dataset->where(row),
+                       example->truncated_tokens > 0 ? "max_length cut its answer off: raise training.max_length."
+                                                     : "Check its answer and training.loss_on.");
+  return std::optional<Example>(example.take());
+}
+
+// The border that no exception crosses: the worker has nobody above it.
+Outcome ExampleLoader::State::outcome_from(std::size_t row) const {
+  try {
+    return std::make_shared<const Result<std::optional<Example>>>(encode(row));
+  } catch (const std::exception& failure) {
+    return std::make_shared<const Result<std::optional<Example>>>(
+        machine_error(std::string("The row could not be read: ") + failure.what() + ".", dataset->where(row)));
+  }
 }
 
 void ExampleLoader::State::work(const std::stop_token& stop) {
@@ -110,7 +118,7 @@ void ExampleLoader::State::work(const std::stop_token& stop) {
     if (ahead.contains(row) || cache.contains(row)) continue;
     in_work = row;
     lock.unlock();
-    Outcome outcome = encode(row);
+    Outcome outcome = outcome_from(row);
     lock.lock();
     in_work.reset();
     ahead.emplace(row, std::move(outcome));
@@ -130,7 +138,7 @@ Outcome ExampleLoader::State::outcome_of(std::size_t row, const std::stop_token&
     changed.notify_all();  // the worker has room again
   } else if (!(outcome = cache.find(row))) {
     lock.unlock();
-    outcome = encode(row);
+    outcome = outcome_from(row);
     lock.lock();
   }
   cache.put(row, outcome);

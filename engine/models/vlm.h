@@ -13,6 +13,7 @@
 #include "engine/base/result.h"
 #include "engine/data/processor.h"
 #include "engine/io/json.h"
+#include "engine/io/safetensors.h"
 #include "engine/models/model_summary.h"
 #include "engine/nn/attention.h"
 #include "engine/nn/linear.h"

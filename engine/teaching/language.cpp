@@ -64,8 +64,8 @@ std::string describe(const Scene& scene, Manner manner) {
   switch (manner) {
     case Manner::Plain: return join(parts, ", ");
     case Manner::Korean: return join(parts, ", ");
-    case Manner::Json: return "{" + join(parts, ", ") + "}";
-    case Manner::Pirate: return "Arr, " + join(parts, " and ") + "!";
+    case Manner::Json: return std::string("{").append(join(parts, ", ")).append("}");
+    case Manner::Pirate: return std::string("Arr, ").append(join(parts, " and ")).append("!");
   }
   return {};
 }

@@ -5,6 +5,7 @@
 #include "engine/vision/decoders.h"
 
 #include <fstream>
+#include <new>
 
 namespace luthier {
 
@@ -91,9 +92,15 @@ Result<Image> decode_image_bytes(std::span<const std::byte> bytes, const std::st
   if (auto fits = detail::check_pixels(static_cast<std::uint64_t>(header->width), static_cast<std::uint64_t>(header->height), limits);
       !fits)
     return located(fits.error(), where);
-  auto image = format->decode(bytes, limits);
-  if (!image) return located(image.error(), where);
-  return turned(image.take(), header->orientation);
+  try {
+    auto image = format->decode(bytes, limits);
+    if (!image) return located(image.error(), where);
+    return turned(image.take(), header->orientation);
+  } catch (const std::bad_alloc&) {
+    return machine_error("There is not enough memory for a picture of " + std::to_string(header->width) + " x " +
+                             std::to_string(header->height) + " pixels.",
+                         where, "Make it smaller, or take its row out.");
+  }
 }
 
 Result<Image> decode_image(const std::filesystem::path& path, const DecodeLimits& limits) {
