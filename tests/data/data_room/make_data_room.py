@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes two tiny processor folders (a byte-level BPE with a ChatML template, a metaspace BPE with byte fallback and LLaVA's template), two
-pictures, and what LlavaProcessor.apply_chat_template makes of many conversations: ids, and labels by the three rules. Run in this folder."""
+pictures, and what LlavaProcessor.apply_chat_template makes of many conversations: ids, and labels by the three rules; and the row fuzzer's seeds. Run in this folder."""
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -106,9 +107,16 @@ def cases(folder, processor):
         if messages[-1]["role"] == "assistant":
             prompt, _ = ids_of(processor, messages[:-1], add_generation_prompt=True)
             entry["prompt"] = prompt
-            entry["completion"] = [-100] * len(prompt) + [i if i != image_id else -100 for i in ids[len(prompt):]]
-            if prompt != ids[: len(prompt)]:
-                entry["prompt_reaches_over"] = True
+            start = len(prompt)
+            if prompt != ids[:start]:   # a token reaches over the border: the first that starts behind the prompt's text
+                texts = [processor.apply_chat_template(m, add_generation_prompt=g).replace("<image>", "<image>" * 4)
+                         for m, g in ((messages[:-1], True), (messages, False))]
+                border = len(os.path.commonprefix(texts))
+                special = not texts[1].startswith(processor.tokenizer.bos_token or "\0")
+                out = processor.tokenizer(texts[1], add_special_tokens=special, return_offsets_mapping=True)
+                assert out["input_ids"] == ids
+                start = next(i for i, (begin, end) in enumerate(out["offset_mapping"]) if begin < end and begin >= border)
+            entry["completion"] = [-100] * start + [i if i != image_id else -100 for i in ids[start:]]
         else:
             entry["prompt"], _ = ids_of(processor, messages, add_generation_prompt=True)
             entry["completion"] = [-100] * len(ids)
@@ -121,7 +129,27 @@ def cases(folder, processor):
     return rows
 
 
+ROWS = [
+    {"messages": [turn("user", "@a.png", "Who?"), turn("assistant", "Me.")]},
+    {"messages": [{"role": "user", "content": "<image>Who? <image>"}, {"role": "assistant", "content": "Me."}], "images": ["a.png", "b.png"]},
+    {"image": "a.png", "system": "Be brief.", "conversations": [{"from": "human", "value": "Who?\n<image>"}, {"from": "gpt", "value": "Me."}]},
+    {"image": ["a.png"], "prompt": "Who?", "completion": "Me."},
+    {"images": [{"path": "a.png"}], "chosen": [{"role": "user", "content": "<image>a"}, {"role": "assistant", "content": "b"}],
+     "rejected": [{"role": "user", "content": "<image>a"}, {"role": "assistant", "content": "c"}]},
+]
+
+
+def fuzz_seeds():
+    folder = Path("../../fuzz/seeds/row")
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, row in enumerate(ROWS):
+        (folder / f"row{i}").write_text(json.dumps(row))
+    (folder / "lines").write_text("\ufeff" + "\r\n".join(json.dumps(row) for row in ROWS[2:4]))
+    (folder / "data").write_text(json.dumps({"version": [1], "data": ROWS[:2]}, indent=1))
+
+
 def main():
+    fuzz_seeds()
     yy, xx = np.mgrid[0:37, 0:50]
     photo = np.stack([xx * 5, yy * 6, (xx * yy) % 256], axis=-1).astype(np.uint8)
     rows = []

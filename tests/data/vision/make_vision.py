@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes what Pillow and transformers' Pillow backend make of small pictures: pictures of every mode and their RGB pixels, resampled
-sizes, and pixel_values under many configurations. Pixels are kept as the first 16 digits of their SHA-256. Run in this folder."""
+sizes, and pixel_values under many configurations; and the picture fuzzer's seeds. Pixels are kept as the first 16 digits of their SHA-256. Run in this folder."""
 import hashlib
 import io
 import json
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -172,6 +173,10 @@ def processed():
 
 def main():
     files = pictures()
+    seeds = Path("../../fuzz/seeds/picture")
+    seeds.mkdir(parents=True, exist_ok=True)
+    for name in ("palette_alpha.png", "gray2.png", "turned_xmp.png", "progressive.jpg", "ycck.jpg", "turned6.jpg", "alpha.webp", "animated.webp"):
+        (seeds / name).write_bytes(files[name])
     packed = {name: data.hex() for name, data in sorted(files.items())}
     with open("pictures.json", "w") as stream:
         json.dump(packed, stream, indent=0)

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A dataset from anywhere: its rows are found inside the text, and each becomes a conversation whose every picture has a path, or an error.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "engine/data/conversation.h"
+#include "engine/data/dataset_index.h"
+
+namespace {
+
+void read_rows(std::string_view text, const std::vector<luthier::detail::RowSpan>& rows) {
+  for (const auto& row : rows) {
+    if (row.begin >= row.end || row.end > text.size() || row.line == 0) std::abort();
+    const auto json = luthier::parse_json(text.substr(row.begin, row.end - row.begin), "fuzz");
+    if (!json) continue;
+    const auto conversation = luthier::read_conversation(*json, "base", "fuzz: row 1");
+    if (!conversation) {
+      if (conversation.error().what.empty()) std::abort();
+      continue;
+    }
+    for (const auto& message : conversation->messages)
+      for (const auto& part : message.content)
+        if ((part.kind == luthier::ContentPart::Kind::Image) == part.image.empty()) std::abort();
+    (void)luthier::messages_for_template(conversation->messages);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  (void)luthier::detail::looks_like_lines(text, "a.json");
+  read_rows(text, luthier::detail::index_lines(text));
+  if (const auto rows = luthier::detail::index_json(text, "fuzz")) read_rows(text, *rows);
+  return 0;
+}
