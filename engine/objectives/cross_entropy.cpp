@@ -16,9 +16,11 @@ constexpr std::int64_t kChunkElements = 1 << 22;   // 16 MiB of float32 logits a
 class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& hidden, const Tensor& weight, const std::optional<Tensor>& head_bias,
-                        const Tensor& target) {
+                        const Tensor& target, bool graph) {
     const Tensor bias = head_bias.value_or(Tensor());   // an undefined tensor would not pass as an input of its own
-    const bool wants_hidden = context->needs_input_grad(0), wants_weight = context->needs_input_grad(1), wants_bias = bias.defined() && context->needs_input_grad(2);
+    // The context knows which gradients are asked for only where there is a graph.
+    const bool wants_hidden = graph && hidden.requires_grad(), wants_weight = graph && weight.requires_grad();
+    const bool wants_bias = graph && bias.defined() && bias.requires_grad();
     const bool wants_any = wants_hidden || wants_weight || wants_bias;
     const std::int64_t rows = hidden.size(0), vocab = weight.size(0);
     const std::int64_t chunk = std::max<std::int64_t>(1, kChunkElements / vocab);
@@ -78,7 +80,8 @@ Tensor adapted_cross_entropy(const Tensor& hidden, const Linear& head, const Ten
 
 Tensor chunked_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target) {
   if (head->adapter) return adapted_cross_entropy(hidden, head, target);
-  return CrossEntropyFunction::apply(hidden, head->weight, head->bias.defined() ? std::optional<Tensor>(head->bias) : std::nullopt, target);
+  const std::optional<Tensor> bias = head->bias.defined() ? std::optional<Tensor>(head->bias) : std::nullopt;
+  return CrossEntropyFunction::apply(hidden, head->weight, bias, target, torch::GradMode::is_enabled());
 }
 
 }  // namespace luthier
