@@ -35,7 +35,7 @@ class TestMaking : public QObject {
   void both_tokenizers_give_the_same_ids() {
     require(write_skeleton(root() / "a", 20));
     fs::create_directories(root() / "b");
-    fs::copy(root() / "a", root() / "b", fs::copy_options::overwrite_existing);
+    fs::copy(root() / "a", root() / "b", fs::copy_options::recursive | fs::copy_options::overwrite_existing);
     fs::remove(root() / "b" / "tokenizer.json");
     const auto json = Tokenizer::load(root() / "a"), model = Tokenizer::load(root() / "b");
     if (!json) QFAIL(json.error().sentence().c_str());
