@@ -17,6 +17,15 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxBatch = 32;
 
+/// The text of answered ids. A model's vocabulary may be padded past the tokenizer's: such ids have no text.
+std::string answer_text(const LoadedModel& loaded, const std::vector<TokenId>& ids) {
+  const Tokenizer& tokenizer = loaded.processor->tokenizer();
+  std::vector<TokenId> known;
+  std::copy_if(ids.begin(), ids.end(), std::back_inserter(known), [&](TokenId id) { return id < tokenizer.vocab_size(); });
+  auto text = tokenizer.decode(known, /*skip_special=*/true);
+  return text ? text.take() : std::string();
+}
+
 /// One batch of prompts of equal length, decoded in step; sequences that end leave the batch.
 class BatchDecoder {
  public:
@@ -87,10 +96,7 @@ class BatchDecoder {
     return true;
   }
 
-  std::string text_of(const std::vector<TokenId>& ids) const {
-    auto text = loaded_.processor->tokenizer().decode(ids, /*skip_special=*/true);
-    return text ? text.take() : std::string();
-  }
+  std::string text_of(const std::vector<TokenId>& ids) const { return answer_text(loaded_, ids); }
 
   const LoadedModel& loaded_;
   const std::vector<Example>& prompts_;
@@ -127,9 +133,7 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded, const std::ve
     if (result.finish.empty()) result.finish = "cancelled";
     std::vector<TokenId> ids;
     for (const AnswerToken& token : result.tokens) ids.push_back(token.id);
-    if (!ids.empty()) {
-      LUTHIER_TRY(result.text, loaded.processor->tokenizer().decode(ids, true));
-    }
+    result.text = answer_text(loaded, ids);
   }
   return results;
 } catch (const c10::OutOfMemoryError&) {
