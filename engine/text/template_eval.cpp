@@ -290,7 +290,7 @@ Result<Value> Evaluator::call_macro(const Macro& macro, Args args) {
   for (std::size_t i = macro.parameters->size(); i < args.positional.size(); ++i) varargs.add(args.positional[i]);
   for (auto& [name, value] : args.named) {
     const bool known = name == "caller" || std::any_of(macro.parameters->begin(), macro.parameters->end(),
-                                                       [&](const Parameter& parameter) { return parameter.name == name; });
+                                                       [&name = name](const Parameter& parameter) { return parameter.name == name; });
     if (known) {
       scope->names[name] = value;
     } else {
@@ -321,7 +321,7 @@ Result<std::vector<const Value*>> Evaluator::bind(const Args& args, Names names,
   if (args.positional.size() > names.size()) return fail("'" + function + "' takes at most " + std::to_string(names.size()) + " arguments.");
   for (std::size_t i = 0; i < args.positional.size(); ++i) bound[i] = &args.positional[i];
   for (const auto& [name, value] : args.named) {
-    const auto found = std::find_if(names.begin(), names.end(), [&](const char* known) { return name == known; });
+    const auto found = std::find_if(names.begin(), names.end(), [&name = name](const char* known) { return name == known; });
     if (found == names.end()) return fail("'" + function + "' has no argument '" + name + "'.");
     const Value*& place = bound[static_cast<std::size_t>(found - names.begin())];
     if (place) return fail("'" + function + "' got '" + name + "' twice.");
