@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the teaching default promises, measured through the program itself: the base answers its own questions, none of the tasks', and each
+// adapter answers its task after a minute of tuning.
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QProcess>
+#include <QTemporaryDir>
+#include <QtTest>
+
+class TestDemo : public QObject {
+  Q_OBJECT
+  const QString program_ = QString(LUTHIER_BINARY_DIR) + "/bin/luthier-cli";
+  QTemporaryDir folder_;
+
+  int run(const QStringList& arguments, QByteArray& errors) {
+    QProcess process;
+    process.start(program_, arguments);
+    if (!process.waitForFinished(290'000)) process.kill();
+    errors = process.readAllStandardError();
+    return process.exitStatus() == QProcess::NormalExit ? process.exitCode() : -1;
+  }
+  static QJsonDocument read(const QString& path) {
+    QFile file(path);
+    return file.open(QIODevice::ReadOnly) ? QJsonDocument::fromJson(file.readAll()) : QJsonDocument();
+  }
+
+ private slots:
+  void initTestCase() {
+    if (!QFile::exists(program_)) QSKIP("luthier-cli is not built");
+  }
+
+  void base_answers_its_own_questions() {
+    const QString teaching = QString(LUTHIER_SOURCE_DIR) + "/resources/teaching";
+    QByteArray errors;
+    const int status = run({"compare", teaching + "/base", "--samples", teaching + "/heldout.jsonl", "--out", folder_.filePath("own")}, errors);
+    QVERIFY2(status == 0, errors);
+    const QJsonObject document = read(folder_.filePath("own/comparison.json")).object();
+    QVERIFY(document["rows"].toArray().size() >= 200);
+    const double exact = document["scores"].toArray()[0].toObject()["exact"].toDouble();
+    QVERIFY2(exact >= 0.90, qPrintable(QString::number(exact)));
+  }
+
+  void adapters_learn_their_tasks() {
+    QByteArray errors;
+    const int status = run({"demo", "--out", folder_.filePath("demo"), "--tasks", "korean,json"}, errors);
+    QVERIFY2(status == 0, errors);
+    const QJsonArray tasks = read(folder_.filePath("demo/demo.json")).object()["tasks"].toArray();
+    QCOMPARE(tasks.size(), 2);
+    for (const QJsonValue& value : tasks) {
+      const QJsonObject task = value.toObject(), exact = task["exact"].toObject();
+      const QString name = task["task"].toString();
+      QVERIFY(task["rows"].toInt() >= 200);
+      QVERIFY2(exact["base"].toDouble() <= 0.10, qPrintable(name));
+      QVERIFY2(exact[name].toDouble() >= 0.85, qPrintable(name + ": " + QString::number(exact[name].toDouble())));
+      QVERIFY(QFile::exists(folder_.filePath("demo/" + name + "/adapter/adapter_model.safetensors")));
+      QVERIFY(QFile::exists(folder_.filePath("demo/compare-" + name + "/comparison.html")));
+    }
+  }
+};
+
+QTEST_GUILESS_MAIN(TestDemo)
+#include "test_demo.moc"
