@@ -37,7 +37,8 @@ if(LUTHIER_TORCH)
   endif()
   list(TRANSFORM torch_libraries PREPEND "-l")
   list(APPEND CMAKE_BUILD_RPATH ${LUTHIER_TORCH_DIR}/lib)   # installed and carried programs find LibTorch through their launcher instead
-  target_link_libraries(luthier_torch INTERFACE -Wl,--no-as-needed ${torch_libraries} -Wl,--as-needed)
+  # libstdc++ before LibTorch: libtorch.so exports parts of another libstdc++ (std::filesystem among them), which crash when ours are bound to them.
+  target_link_libraries(luthier_torch INTERFACE -Wl,--no-as-needed -lstdc++ ${torch_libraries} -Wl,--as-needed)
 endif()
 
 # Qt's imported targets are visible only below the folder that finds them: the window, its program and the tests all use them.
