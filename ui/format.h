@@ -17,6 +17,9 @@ QString number_text(double value, int digits = 4);      ///< shortest with so ma
 QString percent_text(double part, double whole);        ///< "13.1 %"
 QString shape_text(const std::vector<std::int64_t>& shape);   ///< "512 × 512"
 
+/// What a model folder is called: a hub snapshot by its model, "teaching/base" as "teaching-base", else the folder's name.
+QString model_name(const std::filesystem::path& folder);
+
 inline QString path_text(const std::filesystem::path& path) { return QString::fromStdString(path.string()); }
 inline std::filesystem::path to_path(const QString& text) { return std::filesystem::path(text.toStdString()); }
 

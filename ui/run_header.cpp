@@ -70,7 +70,7 @@ void RunHeader::refresh() {
   if (const auto& model = workspace_.model()) {
     const ModelSummary& s = model->summary;
     loaded_->setText(QStringLiteral("<b>%1</b>&nbsp;&nbsp;<span style='color:%2'>%3 · %4 · %5</span>")
-                         .arg(path_text(s.folder.filename()).toHtmlEscaped(), c.muted.name(), QString::fromStdString(s.model_type).toHtmlEscaped(),
+                         .arg(model_name(s.folder).toHtmlEscaped(), c.muted.name(), QString::fromStdString(s.model_type).toHtmlEscaped(),
                               count_text(s.parameters), QString::fromStdString(s.dtype).toHtmlEscaped()));
     loaded_->setToolTip(path_text(s.folder));
   } else {

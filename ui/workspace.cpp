@@ -7,6 +7,7 @@
 #include <QSaveFile>
 #include <QSettings>
 #include <algorithm>
+#include <utility>
 
 #include "engine/forecast/forecast.h"
 #include "ui/format.h"
@@ -73,6 +74,7 @@ void Workspace::connect_bridge() {
   connect(&bridge_, &SessionBridge::run_started, this, [this](const RunStarted& event) {
     run_ = std::make_unique<LiveRun>();
     run_->started = event;
+    launching_ = false;
     emit run_started();
   });
   connect(&bridge_, &SessionBridge::step_done, this, [this](const StepDone& event) {
@@ -92,11 +94,15 @@ void Workspace::connect_bridge() {
     emit run_grew();
   });
   connect(&bridge_, &SessionBridge::run_ended, this, [this](const RunEnded& event) {
+    if (std::exchange(launching_, false) && event.error) {
+      emit launch_refused(*event.error);
+      return;
+    }
     if (run_) {
       run_->ended = true;
       run_->end_state = event.state;
     }
-    emit run_ended();
+    emit run_ended(event);
   });
   connect(&bridge_, &SessionBridge::forecast_made, this, [this](const ForecastMade& event) {
     if (event.request != forecast_request_) return;
@@ -108,7 +114,9 @@ void Workspace::connect_bridge() {
     if (event.request == forecast_request_ && event.error) forecast_failed(*event.error);
   });
   connect(&bridge_, &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
-    if (event.command == "forecast") forecast_failed(event.error);
+    if (event.command != "launch") return;
+    launching_ = false;
+    emit launch_refused(event.error);
   });
 }
 
@@ -204,6 +212,10 @@ void Workspace::set_strength(const std::string& name, double strength) {
 }
 
 std::vector<std::string> Workspace::columns_to_ask() const {
+  if (run_ && !run_->ended && can_stop(state())) {
+    if (run_->started.recipe.strategy == "lora") return {kTrainingColumn};
+    return {};
+  }
   std::vector<std::string> names;
   for (const AttachedAdapter& adapter : adapters_) names.push_back(adapter.name);
   return names;
@@ -214,6 +226,7 @@ void Workspace::launch() {
     emit launch_refused(fine.error());
     return;
   }
+  launching_ = true;
   session().launch(recipe_);
 }
 
@@ -223,6 +236,7 @@ void Workspace::resume_run(const QString& folder) {
     emit launch_refused(opened.error());
     return;
   }
+  launching_ = true;
   session().launch(recipe_, to_path(folder));
 }
 

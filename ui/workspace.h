@@ -89,7 +89,8 @@ class Workspace : public QObject {
   void forecast_changed();
   void run_started();
   void run_grew();                 ///< lines, events or evaluations were added
-  void run_ended();
+  void run_ended(const luthier::RunEnded& event);
+  /// A launch came to nothing: settings, folder, data or model are at fault, and no step was made.
   void launch_refused(const luthier::Error& error);
 
  private:
@@ -107,7 +108,11 @@ class Workspace : public QObject {
   RequestId forecast_request_ = 0;
   QTimer forecast_timer_;
   std::unique_ptr<LiveRun> run_;
+  bool launching_ = false;
 };
+
+/// The column that asks the adapter in training.
+inline constexpr const char* kTrainingColumn = "training";
 
 /// Defaults of a strategy, as a recipe file that names nothing else would give them.
 Recipe default_recipe(const std::string& strategy);

@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
   QApplication::setApplicationName(QStringLiteral("luthier"));
   QApplication::setOrganizationName(QStringLiteral("luthier"));
   QApplication::setApplicationVersion(QStringLiteral(LUTHIER_VERSION));
-  QApplication::setDesktopFileName(QStringLiteral("luthier"));
+  QApplication::setDesktopFileName(QStringLiteral("org.luthier.Luthier"));
   const GuiOptions options = parse_options(app);
   if (!options.screenshots.isEmpty()) QSettings::setPath(QSettings::NativeFormat, QSettings::UserScope, options.screenshots + QStringLiteral("/.settings"));
   Language::instance().choose(options.language.isEmpty() ? Language::preferred() : options.language);

@@ -5,7 +5,6 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPainter>
-#include <QPushButton>
 #include <QSlider>
 #include <QToolButton>
 #include <QVBoxLayout>
@@ -25,9 +24,10 @@ ColumnHead::ColumnHead(const AttachedAdapter* adapter, bool reference, QWidget* 
   layout->setSpacing(2);
   auto* row = new QHBoxLayout;
   row->setSpacing(6);
-  auto* button = new QPushButton(this);
+  auto* button = new QToolButton(this);
   button->setObjectName(QStringLiteral("reference_") + name);
-  button->setFlat(true);
+  button->setAutoRaise(true);
+  button->setFocusPolicy(Qt::StrongFocus);
   button->setCursor(Qt::PointingHandCursor);
   QFont font = scaled_font(1.0, true);
   button->setFont(font);
@@ -49,7 +49,7 @@ ColumnHead::ColumnHead(const AttachedAdapter* adapter, bool reference, QWidget* 
   layout->addLayout(row);
   if (adapter) add_strength(adapter->strength, name);
   else layout->addStretch(1);
-  connect(button, &QPushButton::clicked, this, &ColumnHead::reference_asked);
+  connect(button, &QToolButton::clicked, this, &ColumnHead::reference_asked);
   const QString size = adapter ? bytes_text(static_cast<std::int64_t>(adapter->bytes)) : QString();
   const QString summary = adapter ? QString::fromStdString(adapter->summary) + QLatin1Char('\n') + path_text(adapter->folder) : QString();
   on_language(this, [button, note, drop, name, size, summary, reference, base = adapter == nullptr] {

@@ -7,7 +7,6 @@
 #include "ui/workspace.h"
 
 class QLabel;
-class QPushButton;
 class QSlider;
 class QToolButton;
 

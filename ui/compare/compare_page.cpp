@@ -250,7 +250,7 @@ void ComparePage::refresh() {
     empty_->set_texts(tr("First a model"), tr("Adapters are compared on one base that stays loaded."), tr("Choose a model"));
   else
     empty_->set_texts(tr("No samples yet"), tr("Open a file of rows: every adapter answers the same pictures and questions, next to the base."), tr("Open samples…"));
-  base_->setText(model ? tr("base: %1").arg(path_text(workspace().model()->summary.folder.filename())) : QString());
+  base_->setText(model ? tr("base: %1").arg(model_name(workspace().model()->summary.folder)) : QString());
   add_->setEnabled(model && can_answer(workspace().state()));
   run_->setEnabled(model && any && can_answer(workspace().state()) && !comparison_->running());
   run_->setVisible(!comparison_->running());

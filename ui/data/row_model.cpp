@@ -163,7 +163,7 @@ QVariant RowModel::data(const QModelIndex& index, int role) const {
   const auto found = findings_.find(row);
   const bool faulty = found != findings_.end() || (shown && shown->error);
   if (index.column() == Findings) {
-    if (role == Qt::DecorationRole && faulty) return themed_icon(QStringLiteral("warning"), colours().warning);
+    if (role == Qt::DecorationRole && faulty) return themed_icon(QStringLiteral("warning"), colours().warning).pixmap(16, 16);
     if (role == Qt::ToolTipRole) return findings_of(row).join(QLatin1Char('\n'));
     if (role == Qt::DisplayRole) {
       if (found == findings_.end()) return shown && shown->error ? tr("not usable") : QString();

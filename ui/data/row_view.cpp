@@ -151,7 +151,9 @@ QString RowView::tokens_html() const {
       continue;
     }
     QString piece = QString::fromStdString(row_.pieces[i]).toHtmlEscaped();
-    piece.replace(QStringLiteral("▁"), QStringLiteral("␣")).replace(QLatin1Char('\n'), QStringLiteral("⏎<br>"));
+    // Spaces and line ends as sentencepiece, byte fallback and byte-level vocabularies spell them.
+    piece.replace(QStringLiteral("▁"), QStringLiteral("␣")).replace(QStringLiteral("Ġ"), QStringLiteral("␣"));
+    piece.replace(QStringLiteral("Ċ"), QStringLiteral("⏎")).replace(QStringLiteral("&lt;0x0A&gt;"), QStringLiteral("⏎")).replace(QLatin1Char('\n'), QStringLiteral("⏎"));
     if (piece.startsWith(QLatin1Char(' '))) piece.replace(0, 1, QStringLiteral("␣"));
     const bool trained = i < row_.trained.size() && row_.trained[i];
     html += trained ? learned.arg(tinted(c.series[2], 0.32), piece) : masked.arg(c.muted.name(), piece);

@@ -39,13 +39,6 @@ QStringList hub_models() {
   return found;
 }
 
-/// The name to show: a snapshot is known by its model.
-QString display_name(const QString& folder) {
-  static const QRegularExpression hub(QStringLiteral("models--([^/]+)/snapshots/"));
-  const auto match = hub.match(folder);
-  return match.hasMatch() ? match.captured(1).replace(QStringLiteral("--"), QStringLiteral("/")) : QDir(folder).dirName();
-}
-
 }  // namespace
 
 ModelList::ModelList(Workspace& workspace, QWidget* parent) : Card(parent), workspace_(workspace) {
@@ -105,7 +98,7 @@ void ModelList::add(const QString& folder, const QString& note) {
   const QString clean = QDir::cleanPath(folder);
   for (int i = 0; i < list_->count(); ++i)
     if (list_->item(i)->data(Qt::UserRole).toString() == clean) return;
-  auto* item = new QListWidgetItem(display_name(clean) + QLatin1Char('\n') + note, list_);
+  auto* item = new QListWidgetItem(model_name(to_path(clean)) + QLatin1Char('\n') + note, list_);
   item->setData(Qt::UserRole, clean);
   item->setToolTip(clean);
   item->setSizeHint({0, 44});

@@ -185,7 +185,7 @@ QWidget* RunsPage::make_below() {
   differences_->setTextElideMode(Qt::ElideLeft);
   differences_->verticalHeader()->hide();
   differences_->verticalHeader()->setDefaultSectionSize(26);
-  differences_->horizontalHeader()->setStretchLastSection(true);
+  differences_->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
   card->body()->addWidget(differences_, 1);
   splitter->addWidget(card);
   splitter->setStretchFactor(0, 1);
@@ -294,12 +294,13 @@ void RunsPage::show_differences() {
     for (std::size_t i = 0; i < list.size(); ++i) {
       auto* item = new QTableWidgetItem(QString::fromStdString(list[i]));
       item->setToolTip(item->text());
+      // Of paths the end tells them apart.
+      if (item->text().contains(QLatin1Char('/'))) item->setText(item->text().section(QLatin1Char('/'), -2));
       differences_->setItem(line, static_cast<int>(i) + 1, item);
     }
     ++line;
   }
   differences_note_->setText(values.empty() ? tr("These runs have the same settings.") : tr("%n settings differ.", nullptr, static_cast<int>(values.size())));
-  differences_->resizeColumnToContents(0);
 }
 
 void RunsPage::compare_ticked() {

@@ -165,7 +165,7 @@ void AskPanel::render() {
                 .arg(asked.question.toHtmlEscaped(), muted, asked.step);
     for (std::size_t i = 0; i < asked.columns.size(); ++i) {
       const auto answer = asked.answers.find(i);
-      const QString name = asked.columns[i] ? QString::fromStdString(*asked.columns[i]) : tr("base");
+      const QString name = !asked.columns[i] ? tr("base") : *asked.columns[i] == kTrainingColumn ? tr("in training") : QString::fromStdString(*asked.columns[i]);
       const QString text = answer != asked.answers.end() ? answer->second.toHtmlEscaped() : asked.done ? QStringLiteral("–") : QStringLiteral("…");
       html += QStringLiteral("<tr><td style='color:%1; padding-right:12px'>%2</td><td>%3</td></tr>").arg(muted, name.toHtmlEscaped(), text);
     }

@@ -18,6 +18,17 @@ namespace luthier {
 namespace {
 const QString kCursorLayer = QStringLiteral("cursor");
 
+/// Resizes only while it is on screen: elsewhere there is nothing to paint into.
+class ShownPlot : public QCustomPlot {
+ public:
+  using QCustomPlot::QCustomPlot;
+
+ protected:
+  void resizeEvent(QResizeEvent* event) override {
+    if (isVisible() && width() >= 8 && height() >= 8) QCustomPlot::resizeEvent(event);
+  }
+};
+
 /// The index of the x nearest to `at`, or −1.
 qsizetype nearest(const QVector<double>& x, double at) {
   if (x.isEmpty()) return -1;
@@ -43,7 +54,7 @@ CurvePlot::CurvePlot(const QString& name, QWidget* parent) : QWidget(parent) {
   layout->addLayout(head_);
   legend_ = new Legend(this);
   layout->addWidget(legend_);
-  plot_ = new QCustomPlot(this);
+  plot_ = new ShownPlot(this);
   plot_->setMinimumHeight(40);
   plot_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Expanding);
   plot_->setFocusPolicy(Qt::ClickFocus);
@@ -77,7 +88,7 @@ void CurvePlot::set_compact() {
   compact_ = true;
   legend_->setParent(nullptr);
   legend_->set_single_line();
-  head_->insertWidget(1, legend_, 1);
+  head_->insertWidget(1, legend_, 100);
 }
 
 void CurvePlot::set_scale(bool from_zero) { from_zero_ = from_zero; }
@@ -194,6 +205,7 @@ void CurvePlot::draw_soon() {
   if (!plot_->isVisible() || plot_->width() < 8 || plot_->height() < 8) return;
   plot_->xAxis->ticker()->setTickCount(std::clamp(plot_->axisRect()->width() / 72, 2, 8));
   plot_->yAxis->ticker()->setTickCount(std::clamp(plot_->axisRect()->height() / 26, 2, 6));
+  plot_->setViewport(plot_->rect());
   plot_->replot(QCustomPlot::rpQueuedReplot);
 }
 

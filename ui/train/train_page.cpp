@@ -3,7 +3,6 @@
 #include "ui/train/train_page.h"
 
 #include <QDir>
-#include <QFileInfo>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QLineEdit>
@@ -12,6 +11,7 @@
 #include <QTabWidget>
 #include <QVBoxLayout>
 
+#include "engine/runs/run_folder.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/theme.h"
@@ -48,9 +48,12 @@ TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
     follow_run();
   });
   connect(&workspace, &Workspace::run_grew, this, &TrainPage::follow_run);
-  connect(&bridge(), &SessionBridge::run_ended, this, [this](const RunEnded& event) {
+  connect(&workspace, &Workspace::run_ended, this, [this](const RunEnded& event) {
     if (event.error) {
       banner_->show_error(*event.error);
+      const auto there = summarize_run(event.folder);
+      if (there && there->newest_checkpoint)
+        banner_->offer(tr("Resume that run"), [this, folder = path_text(event.folder)] { this->workspace().resume_run(folder); });
     } else {
       const QString state = state_text(event.state);
       banner_->show_text(Banner::Kind::Info, tr("The run in %1 is %2, after %3.").arg(path_text(event.folder), state, duration_text(event.seconds)));
@@ -62,9 +65,9 @@ TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
     emit waits();
   });
   connect(&bridge(), &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
-    static const QStringList mine{QStringLiteral("launch"), QStringLiteral("pause"),    QStringLiteral("resume"),          QStringLiteral("stop"),
-                                  QStringLiteral("save_now"), QStringLiteral("try_one_step"), QStringLiteral("set_learning_rate")};
-    if (mine.contains(QString::fromStdString(event.command))) refuse(event.error);
+    static const QStringList mine{QStringLiteral("pause"), QStringLiteral("resume"), QStringLiteral("stop"), QStringLiteral("save_now"),
+                                  QStringLiteral("set_learning_rate")};
+    if (mine.contains(QString::fromStdString(event.command))) banner_->show_error(event.error);
   });
   connect(&bridge(), &SessionBridge::state_changed, this, &TrainPage::refresh);
   refresh();
@@ -159,8 +162,14 @@ void TrainPage::follow_run() {
 void TrainPage::refuse(const Error& error) {
   banner_->show_error(error);
   const QString folder = QString::fromStdString(workspace().recipe().output_dir);
-  if (folder.isEmpty() || !QFileInfo::exists(QDir(folder).filePath(QStringLiteral("run.json"))) || !can_launch(workspace().state())) return;
-  // The usual refusal: the folder holds a run already. The next free name is one click away.
+  if (folder.isEmpty()) return;
+  const auto there = summarize_run(to_path(folder));
+  if (!there) return;
+  // The usual refusal: the folder holds a run already. To go on with it, or the next free name, is one click away.
+  if (there->newest_checkpoint && there->manifest.state != RunState::Finished) {
+    banner_->offer(tr("Resume that run"), [this, folder] { workspace().resume_run(folder); });
+    return;
+  }
   const QString free = workspace().free_run_folder(folder);
   banner_->offer(tr("Launch into %1").arg(free), [this, free] {
     if (workspace().set_field("output_dir", free.toStdString())) workspace().launch();

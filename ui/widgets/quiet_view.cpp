@@ -36,12 +36,10 @@ void make_quiet(QAbstractItemView* view) {
     palette.setColor(QPalette::AlternateBase, QColor(mixed(c.window, c.card, 0.6)));
     view->setPalette(palette);
     view->setStyleSheet(QStringLiteral("QAbstractItemView{background:%1; alternate-background-color:%2; border:0}"
-                                       "QAbstractItemView::item{padding:2px 6px}"
-                                       "QAbstractItemView::item:selected{background:%3; color:%4}"
-                                       "QAbstractItemView::item:focus{border:1px solid %5}")
-                            .arg(c.card.name(), mixed(c.window, c.card, 0.6), mixed(c.accent, c.card, 0.16), c.text.name(), mixed(c.accent, c.card, 0.5)));
+                                       "QAbstractItemView::item:selected{background:%3; color:%4}")
+                            .arg(c.card.name(), mixed(c.window, c.card, 0.6), mixed(c.accent, c.card, 0.16), c.text.name()));
     for (QHeaderView* head : heads)
-      head->setStyleSheet(QStringLiteral("QHeaderView{background:%1}QHeaderView::section{background:%1; color:%2; border:0; border-bottom:1px solid %3; padding:3px 6px}")
+      head->setStyleSheet(QStringLiteral("QHeaderView{background:%1}QHeaderView::section{background:%1; color:%2; border:0; border-bottom:1px solid %3; padding:4px 3px}")
                               .arg(c.card.name(), c.muted.name(), c.line.name()));
   };
   style();

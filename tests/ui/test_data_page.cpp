@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The Data and Model pages by hand: rows of a file, a check that finds what is wrong and jumps there, ticks in the module tree.
+#include "tests/ui/driver.h"
+#include "ui/model/module_tree_model.h"
+
+using namespace luthier;
+using luthier::test::Desk;
+using luthier::test::Person;
+
+class TestDataPage : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void rows_check_and_jump();
+  void ticks_choose_targets();
+  void a_broken_folder_says_so_in_the_page();
+
+ private:
+  Desk desk_;
+};
+
+void TestDataPage::rows_check_and_jump() {
+  MainWindow window;
+  window.resize(1280, 800);
+  window.show();
+  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  Person person(window);
+  QVERIFY(luthier::test::load_teaching(window, person));
+  const QString file = luthier::test::few_rows(desk_, "json", 10, QStringLiteral("rows.jsonl"));
+  {
+    // One row whose picture is not there.
+    QFile out(file);
+    QVERIFY(out.open(QIODevice::Append));
+    out.write("{\"image\": \"nowhere.png\", \"prompt\": \"<image>What is it?\", \"completion\": \"nothing\"}\n");
+  }
+  QTest::keyClick(&window, Qt::Key_2, Qt::ControlModifier);
+  window.workspace().set_field("dataset", file.toStdString());
+  auto* table = person.find<QTableView>("rowTable");
+  QTRY_COMPARE_WITH_TIMEOUT(table->model()->rowCount(), 11, 30000);
+  QTRY_VERIFY(person.find<QTextBrowser>("rowTokens")->toPlainText().contains(QStringLiteral("picture")));
+  QVERIFY(person.click("checkData"));
+  auto* findings = person.find<QTableWidget>("findingTable");
+  QTRY_VERIFY_WITH_TIMEOUT(findings->rowCount() >= 1, 60000);
+  int missing = -1;
+  for (int row = 0; row < findings->rowCount(); ++row)
+    if (findings->item(row, 0)->text() == QLatin1String("11")) missing = row;
+  QVERIFY(missing >= 0);
+  QTest::mouseClick(findings->viewport(), Qt::LeftButton, {}, findings->visualItemRect(findings->item(missing, 2)).center());
+  QCOMPARE(table->currentIndex().row(), 10);
+  QTRY_VERIFY(person.find<QLabel>("rowFindings")->isVisible());
+  QVERIFY(person.text("rowFindings").contains(QStringLiteral("nowhere.png")));
+}
+
+void TestDataPage::ticks_choose_targets() {
+  MainWindow window;
+  window.resize(1280, 800);
+  window.show();
+  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  Person person(window);
+  QVERIFY(luthier::test::load_teaching(window, person));
+  const QString before = person.text("moduleTotals");
+  person.find<QLineEdit>("moduleFilter")->setFocus();
+  QTest::keyClicks(person.find<QLineEdit>("moduleFilter"), QStringLiteral("language_model"));
+  auto* tree = person.find<QTreeView>("moduleTree");
+  // Everything trains at first (all-linear): a click on the first branch's box takes the shown part off.
+  const QModelIndex box = tree->model()->index(0, ModuleTreeModel::Trains);
+  QTest::mouseClick(tree->viewport(), Qt::LeftButton, {}, tree->visualRect(box).topLeft() + QPoint(10, tree->visualRect(box).height() / 2));
+  QCOMPARE(window.workspace().recipe().adapter.target_modules.kind, ModuleSelector::Kind::Names);
+  for (const std::string& name : window.workspace().recipe().adapter.target_modules.names) QVERIFY2(name.find("language_model.layers") == std::string::npos, name.c_str());
+  QVERIFY(person.text("moduleTotals") != before);
+  // And back again: all linears are all-linear.
+  QTest::mouseClick(tree->viewport(), Qt::LeftButton, {}, tree->visualRect(box).topLeft() + QPoint(10, tree->visualRect(box).height() / 2));
+  QCOMPARE(window.workspace().recipe().adapter.target_modules.kind, ModuleSelector::Kind::AllLinear);
+  QCOMPARE(person.text("moduleTotals"), before);
+  // The chips on the Train page say the same thing.
+  QTest::keyClick(&window, Qt::Key_3, Qt::ControlModifier);
+  QVERIFY(person.find<QPushButton>("chip_all-linear")->isChecked());
+  QVERIFY(person.click("chip_all-linear"));
+  QVERIFY(person.find<QPushButton>("chip_q_proj")->isChecked() && person.find<QPushButton>("chip_v_proj")->isChecked());
+  QVERIFY(person.click("chip_k_proj"));
+  QCOMPARE(window.workspace().recipe().adapter.target_modules.names.size(), std::size_t(3));
+}
+
+void TestDataPage::a_broken_folder_says_so_in_the_page() {
+  QDir(desk_.folder.path()).mkdir("broken");
+  QFile config(desk_.folder.filePath("broken/config.json"));
+  QVERIFY(config.open(QIODevice::WriteOnly));
+  config.write("{\"model_type\": \"nothing-known\"}");
+  config.close();
+  QSettings().setValue("recent_models", QStringList{desk_.folder.filePath("broken")});
+  MainWindow window;
+  window.show();
+  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  Person person(window);
+  auto* list = person.find<QListWidget>("modelList");
+  list->setFocus();
+  QTest::keyClick(list, Qt::Key_End);
+  QTest::keyClick(list, Qt::Key_Return);
+  auto* text = window.page(PageId::Model)->findChild<QLabel*>("bannerText");
+  QTRY_VERIFY_WITH_TIMEOUT(text->isVisible() && text->text().contains(QStringLiteral("config.json")), 20000);
+  QTRY_COMPARE(person.state(), SessionState::Empty);
+  QVERIFY(window.findChild<QDialog*>() == nullptr);
+  QSettings().remove("recent_models");
+}
+
+QTEST_MAIN(TestDataPage)
+#include "test_data_page.moc"

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The window's own arithmetic: thinning, smoothing, percentiles, word differences, figures as text, modules as a selector.
+#include <QtTest>
+#include <cmath>
+
+#include "ui/compare/word_diff.h"
+#include "ui/format.h"
+#include "ui/model/module_tree_model.h"
+#include "ui/run_series.h"
+
+using namespace luthier;
+
+class TestPieces : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void thinning_keeps_peaks_and_bounds();
+  void smoothing_starts_unbiased();
+  void percentiles();
+  void words_that_differ();
+  void figures();
+  void selectors();
+};
+
+void TestPieces::thinning_keeps_peaks_and_bounds() {
+  QVector<double> x, y;
+  for (int i = 0; i < 100000; ++i) {
+    x << i;
+    y << std::sin(i * 0.01);
+  }
+  y[54321] = 99;
+  y[777] = std::nan("");
+  const Points points = thinned(x, y, 1000);
+  QVERIFY(points.x.size() <= 1002);
+  QVERIFY(points.y.contains(99));
+  QVERIFY(std::is_sorted(points.x.begin(), points.x.end()));
+  for (const double value : points.y) QVERIFY(std::isfinite(value));
+  QCOMPARE(thinned({1, 2, 3}, {4, 5, 6}, 1000).x.size(), 3);
+}
+
+void TestPieces::smoothing_starts_unbiased() {
+  const QVector<double> flat(50, 3.5);
+  for (const double value : smoothed(flat, 0.95)) QVERIFY(std::abs(value - 3.5) < 1e-12);
+  const QVector<double> raw{1, 2, 3};
+  QCOMPARE(smoothed(raw, 0), raw);
+}
+
+void TestPieces::percentiles() {
+  QVector<double> values;
+  for (int i = 0; i <= 100; ++i) values << i;
+  values << std::nan("");
+  QCOMPARE(percentile(values, 0.99), 99.0);
+  QCOMPARE(percentile({}, 0.5), 0.0);
+}
+
+void TestPieces::words_that_differ() {
+  const QString reference = QStringLiteral("a red circle at the top"), text = QStringLiteral("a blue circle at the very top");
+  const auto changed = changed_words(reference, text);
+  QCOMPARE(changed.size(), std::size_t(2));
+  QCOMPARE(text.mid(changed[0].begin, changed[0].end - changed[0].begin), QStringLiteral("blue"));
+  QCOMPARE(text.mid(changed[1].begin, changed[1].end - changed[1].begin), QStringLiteral("very"));
+  QVERIFY(changed_words(text, text).empty());
+  QVERIFY(changed_words(QString(), QString()).empty());
+}
+
+void TestPieces::figures() {
+  QCOMPARE(bytes_text(512), QStringLiteral("512 B"));
+  QCOMPARE(bytes_text(std::int64_t{212} << 20), QStringLiteral("212 MiB"));
+  QCOMPARE(bytes_text(static_cast<std::int64_t>(12.6 * (1 << 30))), QStringLiteral("12.6 GiB"));
+  QCOMPARE(count_text(3'100'000), QStringLiteral("3.1 M"));
+  QCOMPARE(grouped_text(412160), QStringLiteral("412,160"));
+  QCOMPARE(duration_text(41), QStringLiteral("00:41"));
+  QCOMPARE(duration_text(3723), QStringLiteral("1:02:03"));
+  QCOMPARE(duration_text(std::nan("")), QStringLiteral("–"));
+  QCOMPARE(model_name("/x/teaching/base"), QStringLiteral("teaching-base"));
+  QCOMPARE(model_name("/h/models--org--name/snapshots/abc"), QStringLiteral("org/name"));
+}
+
+void TestPieces::selectors() {
+  ModelSummary summary;
+  for (const char* name : {"tower.layers.0.q_proj", "decoder.layers.0.q_proj", "decoder.layers.1.q_proj", "decoder.layers.0.v_proj", "lm_head"})
+    summary.modules.push_back({name, "Linear", {4, 4}, "F32", 16, "language_model"});
+  summary.modules.push_back({"norm", "RMSNorm", {4}, "F32", 4, "language_model"});
+  QCOMPARE(selector_text(summary, {}), QStringLiteral("null"));
+  QCOMPARE(selector_text(summary, {"tower.layers.0.q_proj", "decoder.layers.0.q_proj", "decoder.layers.1.q_proj", "decoder.layers.0.v_proj"}), QStringLiteral("all-linear"));
+  QCOMPARE(selector_text(summary, {"tower.layers.0.q_proj", "decoder.layers.0.q_proj", "decoder.layers.1.q_proj"}), QStringLiteral("q_proj"));
+  QCOMPARE(selector_text(summary, {"decoder.layers.0.q_proj", "decoder.layers.0.v_proj"}), QStringLiteral("decoder.layers.0.q_proj, v_proj"));
+}
+
+QTEST_GUILESS_MAIN(TestPieces)
+#include "test_pieces.moc"

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A run as a person has it: fill the form, launch, pause, ask, change the rate, go on, stop and save; then the same folder again, and Runs and
+// Compare with what came of it.
+#include "engine/runs/run_folder.h"
+#include "tests/ui/driver.h"
+
+using namespace luthier;
+using luthier::test::Desk;
+using luthier::test::Person;
+
+class TestTraining : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void initTestCase();
+  void launch_pause_ask_resume_stop();
+  void a_finished_folder_is_not_overwritten();
+  void keyboard_alone_launches();
+  void compare_and_runs();
+  void cleanupTestCase();
+
+ private:
+  void fill_form(const QString& run, const QString& steps);
+  bool wait_state(SessionState state, int milliseconds = 120000);
+
+  Desk desk_;
+  QString rows_;
+  std::unique_ptr<MainWindow> window_;
+  std::unique_ptr<Person> person_;
+};
+
+void TestTraining::initTestCase() {
+  rows_ = luthier::test::few_rows(desk_, "korean", 24, QStringLiteral("train.jsonl"));
+  QVERIFY(!rows_.isEmpty());
+  window_ = std::make_unique<MainWindow>();
+  window_->resize(1280, 800);
+  window_->show();
+  QVERIFY(QTest::qWaitForWindowExposed(window_.get()));
+  person_ = std::make_unique<Person>(*window_);
+  QVERIFY(luthier::test::load_teaching(*window_, *person_));
+}
+
+bool TestTraining::wait_state(SessionState state, int milliseconds) {
+  return QTest::qWaitFor([&] { return person_->state() == state; }, milliseconds);
+}
+
+void TestTraining::fill_form(const QString& run, const QString& steps) {
+  QTest::keyClick(window_.get(), Qt::Key_3, Qt::ControlModifier);
+  person_->type("field_dataset", rows_);
+  person_->type("field_output_dir", desk_.run(run));
+  person_->type("field_training_max_steps", steps);
+  person_->type("field_training_gradient_accumulation_steps", "1");
+  QCOMPARE(window_->workspace().recipe().dataset.size(), std::size_t(1));
+  QCOMPARE(window_->workspace().recipe().training.max_steps, steps.toLongLong());
+}
+
+void TestTraining::launch_pause_ask_resume_stop() {
+  fill_form("first", "100000");
+  QTRY_VERIFY_WITH_TIMEOUT(window_->workspace().forecast().has_value(), 60000);
+  QVERIFY(person_->text("forecastTotal").contains(QStringLiteral("iB")));
+  // A value out of range is refused under its field, in words, and changes nothing.
+  person_->type("field_adapter_r", "-3");
+  QVERIFY(person_->find<QLabel>("field_adapter_r_error")->isVisible());
+  QCOMPARE(window_->workspace().recipe().adapter.r, std::int64_t(16));
+  person_->type("field_adapter_r", "4");
+  QVERIFY(!person_->find<QLabel>("field_adapter_r_error")->isVisible());
+
+  QVERIFY(person_->click("launchButton"));
+  QVERIFY(wait_state(SessionState::Training));
+  QTRY_VERIFY_WITH_TIMEOUT(window_->workspace().run() && window_->workspace().run()->lines.size() >= 3, 60000);
+  QVERIFY(!person_->find<QPushButton>("launchButton")->isEnabled());
+  QVERIFY(person_->find<QLineEdit>("field_adapter_r")->isReadOnly());
+  QTRY_VERIFY(person_->find<QPlainTextEdit>("stepLog")->toPlainText().contains(QStringLiteral("loss")));
+
+  QVERIFY(person_->click("mainButton"));
+  QVERIFY(wait_state(SessionState::Paused));
+  const auto stood = window_->workspace().run()->lines.back().step;
+  QTest::qWait(400);
+  QCOMPARE(window_->workspace().run()->lines.back().step, stood);
+
+  auto* tabs = person_->find<QTabWidget>("runTabs");
+  QTest::mouseClick(tabs->tabBar(), Qt::LeftButton, {}, tabs->tabBar()->tabRect(2).center());
+  QVERIFY(person_->click("askTakeRow"));
+  QTRY_VERIFY_WITH_TIMEOUT(!person_->find<QLineEdit>("askQuestion")->text().isEmpty(), 30000);
+  QVERIFY(person_->click("askButton"));
+  auto* answers = person_->find<QTextBrowser>("askAnswers");
+  QTRY_VERIFY_WITH_TIMEOUT(answers->toPlainText().contains(QStringLiteral("in training")) && !answers->toPlainText().contains(QStringLiteral("…")), 60000);
+
+  person_->type("liveRate", "1e-5");
+  QVERIFY(person_->click("mainButton"));
+  QVERIFY(wait_state(SessionState::Training));
+  QTRY_VERIFY_WITH_TIMEOUT(window_->workspace().run()->lines.back().step > stood, 60000);
+  QTest::qWait(300);
+  // The rate that was typed is the one that the run goes by: the log says it happened.
+  const auto& events = window_->workspace().run()->events;
+  QVERIFY(std::any_of(events.begin(), events.end(), [](const RunEvent& e) { return e.kind == "learning_rate"; }));
+  QVERIFY(std::any_of(events.begin(), events.end(), [](const RunEvent& e) { return e.kind == "paused"; }));
+
+  // The stop question: going on leaves the run alone, stop and save ends it with its adapter.
+  QVERIFY(person_->click("stopButton"));
+  auto* question = window_->findChild<QDialog*>("stopQuestion");
+  QTRY_VERIFY(question && question->isVisible());
+  QTest::mouseClick(question->findChild<QPushButton*>("stopContinue"), Qt::LeftButton);
+  QTest::qWait(200);
+  QCOMPARE(person_->state(), SessionState::Training);
+  QVERIFY(person_->click("stopButton"));
+  QTRY_VERIFY((question = window_->findChild<QDialog*>("stopQuestion")) && question->isVisible());
+  QTest::mouseClick(question->findChild<QPushButton*>("stopSave"), Qt::LeftButton);
+  QVERIFY(wait_state(SessionState::Ready));
+  const auto run = summarize_run(to_path(desk_.run("first")));
+  QVERIFY(run.ok());
+  QCOMPARE(run->manifest.state, RunState::Stopped);
+  QVERIFY(run->newest_checkpoint.has_value());
+  QVERIFY(run->has_adapter);
+}
+
+void TestTraining::a_finished_folder_is_not_overwritten() {
+  fill_form("short", "2");
+  QVERIFY(person_->click("launchButton"));
+  QTRY_VERIFY_WITH_TIMEOUT(window_->workspace().run() && window_->workspace().run()->started.total_steps == 2 && window_->workspace().run()->ended, 120000);
+  QVERIFY(wait_state(SessionState::Ready));
+  QVERIFY(person_->click("launchButton"));
+  QWidget* page = window_->page(PageId::Train);
+  auto* action = page->findChild<QPushButton*>("bannerAction");
+  QTRY_VERIFY_WITH_TIMEOUT(action->isVisible() && action->text().contains(QStringLiteral("short-2")), 30000);
+  QVERIFY(wait_state(SessionState::Ready));
+  QTest::mouseClick(action, Qt::LeftButton);
+  QTRY_VERIFY_WITH_TIMEOUT(QFileInfo::exists(desk_.run("short-2") + "/adapter/adapter_config.json"), 120000);
+  QVERIFY(wait_state(SessionState::Ready));
+}
+
+void TestTraining::keyboard_alone_launches() {
+  fill_form("keys", "2");
+  // Tab by Tab from the first field on: the launch button is reached, and Space presses it.
+  auto* field = person_->find<QLineEdit>("field_output_dir");
+  field->setFocus();
+  auto* launch = person_->find<QPushButton>("launchButton");
+  int presses = 0;
+  while (QApplication::focusWidget() != launch && presses++ < 150) QTest::keyClick(QApplication::focusWidget(), Qt::Key_Tab);
+  QCOMPARE(QApplication::focusWidget(), launch);
+  QTest::keyClick(launch, Qt::Key_Space);
+  QTRY_VERIFY_WITH_TIMEOUT(QFileInfo::exists(desk_.run("keys") + "/adapter/adapter_config.json"), 120000);
+  QVERIFY(wait_state(SessionState::Ready));
+}
+
+void TestTraining::compare_and_runs() {
+  QTest::keyClick(window_.get(), Qt::Key_5, Qt::ControlModifier);
+  person_->type("runsFolder", desk_.folder.filePath("runs"));
+  auto* table = person_->find<QTableView>("runTable");
+  QTRY_VERIFY_WITH_TIMEOUT(table->model()->rowCount() >= 3, 20000);
+  // Tick every run by a click on its box.
+  for (int row = 0; row < table->model()->rowCount(); ++row) {
+    const QModelIndex index = table->model()->index(row, 0);
+    if (index.data(Qt::CheckStateRole).toInt() == Qt::Checked) continue;
+    QTest::mouseClick(table->viewport(), Qt::LeftButton, {}, table->visualRect(index).topLeft() + QPoint(10, table->visualRect(index).height() / 2));
+    QCOMPARE(index.data(Qt::CheckStateRole).toInt(), int(Qt::Checked));
+  }
+  QTRY_VERIFY(person_->find<QTableWidget>("differenceTable")->rowCount() > 0);
+  QVERIFY(person_->click("compareRuns"));
+  QCOMPARE(window_->current(), PageId::Compare);
+  QTRY_VERIFY_WITH_TIMEOUT(window_->workspace().adapters().size() >= 3, 30000);
+
+  // Samples: the evaluation data named in the recipe is taken on the page's first visit.
+  QTest::keyClick(window_.get(), Qt::Key_3, Qt::ControlModifier);
+  person_->type("field_eval_dataset", rows_);
+  QTest::keyClick(window_.get(), Qt::Key_4, Qt::ControlModifier);
+  auto* run_all = person_->find<QPushButton>("runAll");
+  QTRY_VERIFY_WITH_TIMEOUT(run_all->isVisible() && run_all->isEnabled(), 20000);
+  QVERIFY(person_->click("runAll"));
+  auto* score = [&] { return window_->findChild<QLabel*>("score_1"); }();
+  QVERIFY(score);
+  QTRY_VERIFY_WITH_TIMEOUT(run_all->isVisible() && window_->findChild<QLabel*>("score_1")->text().contains(QStringLiteral("of 8")), 120000);
+
+  // A click on a column's name makes it the reference; the cross drops an adapter while the page is open.
+  const std::string last = window_->workspace().adapters().back().name;
+  const QString name = QString::fromStdString(last);
+  QVERIFY(person_->click("reference_" + name));
+  QTRY_VERIFY(window_->findChild<QWidget*>("head_" + name)->findChildren<QLabel*>().first()->text().startsWith(QStringLiteral("reference")));
+  const std::size_t before = window_->workspace().adapters().size();
+  QVERIFY(person_->click("drop_" + name));
+  QTRY_COMPARE_WITH_TIMEOUT(window_->workspace().adapters().size(), before - 1, 20000);
+  QVERIFY(!window_->findChild<QToolButton*>("drop_" + name) || !window_->findChild<QToolButton*>("drop_" + name)->isVisible());
+}
+
+void TestTraining::cleanupTestCase() {
+  person_.reset();
+  window_.reset();
+}
+
+QTEST_MAIN(TestTraining)
+#include "test_training.moc"

@@ -1,0 +1,2118 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="en" sourcelanguage="en">
+    <context>
+        <name>CompareExport</name>
+        <message>
+            <source>Comparison</source>
+            <translation>Comparison</translation>
+        </message>
+        <message>
+            <source>Sample</source>
+            <translation>Sample</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>Exact match</source>
+            <translation>Exact match</translation>
+        </message>
+    </context>
+    <context>
+        <name>CurveExport</name>
+        <message>
+            <source>Export the curves</source>
+            <translation>Export the curves</translation>
+        </message>
+        <message>
+            <source>%1 could not be written: %2. Choose another folder.</source>
+            <translation>%1 could not be written: %2. Choose another folder.</translation>
+        </message>
+        <message>
+            <source>the file cannot be opened for writing</source>
+            <translation>the file cannot be opened for writing</translation>
+        </message>
+    </context>
+    <context>
+        <name>event</name>
+        <message>
+            <source>started</source>
+            <translation>started</translation>
+        </message>
+        <message>
+            <source>resumed</source>
+            <translation>resumed</translation>
+        </message>
+        <message>
+            <source>paused</source>
+            <translation>paused</translation>
+        </message>
+        <message>
+            <source>continued</source>
+            <translation>continued</translation>
+        </message>
+        <message>
+            <source>learning_rate</source>
+            <translation>rate changed</translation>
+        </message>
+        <message>
+            <source>checkpoint</source>
+            <translation>checkpoint</translation>
+        </message>
+        <message>
+            <source>warning</source>
+            <translation>warning</translation>
+        </message>
+        <message>
+            <source>finished</source>
+            <translation>finished</translation>
+        </message>
+        <message>
+            <source>stopped</source>
+            <translation>stopped</translation>
+        </message>
+        <message>
+            <source>failed</source>
+            <translation>failed</translation>
+        </message>
+    </context>
+    <context>
+        <name>finding</name>
+        <message>
+            <source>bad_row</source>
+            <translation>unreadable row</translation>
+        </message>
+        <message>
+            <source>missing_image</source>
+            <translation>missing picture</translation>
+        </message>
+        <message>
+            <source>broken_image</source>
+            <translation>broken picture</translation>
+        </message>
+        <message>
+            <source>image_marks</source>
+            <translation>picture marks</translation>
+        </message>
+        <message>
+            <source>empty_answer</source>
+            <translation>empty answer</translation>
+        </message>
+        <message>
+            <source>no_labels</source>
+            <translation>nothing to learn</translation>
+        </message>
+        <message>
+            <source>too_long</source>
+            <translation>too long</translation>
+        </message>
+        <message>
+            <source>duplicate</source>
+            <translation>duplicate</translation>
+        </message>
+        <message>
+            <source>template</source>
+            <translation>template</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerCell</name>
+        <message>
+            <source>waiting…</source>
+            <translation>waiting…</translation>
+        </message>
+        <message>
+            <source>not asked yet</source>
+            <translation>not asked yet</translation>
+        </message>
+        <message>
+            <source>= reference</source>
+            <translation>= reference</translation>
+        </message>
+        <message>
+            <source>≠ reference</source>
+            <translation>≠ reference</translation>
+        </message>
+        <message>
+            <source>✓ exact</source>
+            <translation>✓ exact</translation>
+        </message>
+        <message>
+            <source>✗ not exact</source>
+            <translation>✗ not exact</translation>
+        </message>
+        <message>
+            <source>p %1</source>
+            <translation>p %1</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n tokens</source>
+            <translation>
+                <numerusform>%n token</numerusform>
+                <numerusform>%n tokens</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>%1 ms</source>
+            <translation>%1 ms</translation>
+        </message>
+        <message>
+            <source>cut at the limit</source>
+            <translation>cut at the limit</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AskPanel</name>
+        <message>
+            <source>Choose a picture</source>
+            <translation>Choose a picture</translation>
+        </message>
+        <message>
+            <source>Ask about the picture…</source>
+            <translation>Ask about the picture…</translation>
+        </message>
+        <message>
+            <source>Question</source>
+            <translation>Question</translation>
+        </message>
+        <message>
+            <source>Take a row</source>
+            <translation>Take a row</translation>
+        </message>
+        <message>
+            <source>Picture and question of the next evaluation row (of the training data where there is none)</source>
+            <translation>Picture and question of the next evaluation row (of the training data where there is none)</translation>
+        </message>
+        <message>
+            <source>As&amp;k now</source>
+            <translation>As&amp;k now</translation>
+        </message>
+        <message>
+            <source>Answered by the base and by the adapter as it stands now; training waits one moment and goes on</source>
+            <translation>Answered by the base and by the adapter as it stands now; training waits one moment and goes on</translation>
+        </message>
+        <message>
+            <source>Ask while it trains or is paused: base and adapter answer here.</source>
+            <translation>Ask while it trains or is paused: base and adapter answer here.</translation>
+        </message>
+        <message>
+            <source>Pictures (*.png *.jpg *.jpeg *.webp)</source>
+            <translation>Pictures (*.png *.jpg *.jpeg *.webp)</translation>
+        </message>
+        <message>
+            <source>at step %1</source>
+            <translation>at step %1</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>in training</source>
+            <translation>in training</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Banner</name>
+        <message>
+            <source>Dismiss</source>
+            <translation>Dismiss</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ColumnHead</name>
+        <message>
+            <source>base</source>
+            <translation>base</translation>
+        </message>
+        <message>
+            <source>Make it the reference</source>
+            <translation>Make it the reference</translation>
+        </message>
+        <message>
+            <source>%1: make it the reference</source>
+            <translation>%1: make it the reference</translation>
+        </message>
+        <message>
+            <source>reference</source>
+            <translation>reference</translation>
+        </message>
+        <message>
+            <source>Drop this adapter</source>
+            <translation>Drop this adapter</translation>
+        </message>
+        <message>
+            <source>%1: drop this adapter</source>
+            <translation>%1: drop this adapter</translation>
+        </message>
+        <message>
+            <source>strength</source>
+            <translation>strength</translation>
+        </message>
+        <message>
+            <source>Strength of the adapter</source>
+            <translation>Strength of the adapter</translation>
+        </message>
+        <message>
+            <source>1 is as trained, 0 is the base</source>
+            <translation>1 is as trained, 0 is the base</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::CompareGrid</name>
+        <message>
+            <source>Sample</source>
+            <translation>Sample</translation>
+        </message>
+        <message>
+            <source>Exact match</source>
+            <translation>Exact match</translation>
+        </message>
+        <message>
+            <source>%1  (%2 of %3)</source>
+            <translation>%1  (%2 of %3)</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ComparePage</name>
+        <message>
+            <source>&amp;Adapter</source>
+            <translation>&amp;Adapter</translation>
+        </message>
+        <message>
+            <source>Attach an adapter to the resident base</source>
+            <translation>Attach an adapter to the resident base</translation>
+        </message>
+        <message>
+            <source>&amp;Samples…</source>
+            <translation>&amp;Samples…</translation>
+        </message>
+        <message>
+            <source>A file of rows; their last answer is the expected one</source>
+            <translation>A file of rows; their last answer is the expected one</translation>
+        </message>
+        <message>
+            <source> samples</source>
+            <translation> samples</translation>
+        </message>
+        <message>
+            <source>How many samples</source>
+            <translation>How many samples</translation>
+        </message>
+        <message>
+            <source>seed </source>
+            <translation>seed </translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>Seed</translation>
+        </message>
+        <message>
+            <source>greedy</source>
+            <translation>greedy</translation>
+        </message>
+        <message>
+            <source>How tokens are chosen</source>
+            <translation>How tokens are chosen</translation>
+        </message>
+        <message>
+            <source>max </source>
+            <translation>max </translation>
+        </message>
+        <message>
+            <source> tokens</source>
+            <translation> tokens</translation>
+        </message>
+        <message>
+            <source>Most tokens in an answer</source>
+            <translation>Most tokens in an answer</translation>
+        </message>
+        <message>
+            <source>Run &amp;all</source>
+            <translation>Run &amp;all</translation>
+        </message>
+        <message>
+            <source>Cancel</source>
+            <translation>Cancel</translation>
+        </message>
+        <message>
+            <source>Export the comparison</source>
+            <translation>Export the comparison</translation>
+        </message>
+        <message>
+            <source>As a page (HTML)…</source>
+            <translation>As a page (HTML)…</translation>
+        </message>
+        <message>
+            <source>As data (JSON)…</source>
+            <translation>As data (JSON)…</translation>
+        </message>
+        <message>
+            <source>Hover a token: its probability and the runners-up. Click a column's name: make it the reference. Underlined words differ from it.</source>
+            <translation>Hover a token: its probability and the runners-up. Click a column's name: make it the reference. Underlined words differ from it.</translation>
+        </message>
+        <message>
+            <source>Previous samples</source>
+            <translation>Previous samples</translation>
+        </message>
+        <message>
+            <source>Next samples</source>
+            <translation>Next samples</translation>
+        </message>
+        <message>
+            <source>Open an adapter's folder…</source>
+            <translation>Open an adapter's folder…</translation>
+        </message>
+        <message>
+            <source>Open an adapter's folder</source>
+            <translation>Open an adapter's folder</translation>
+        </message>
+        <message>
+            <source>Open samples</source>
+            <translation>Open samples</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl *.json)</source>
+            <translation>Rows (*.jsonl *.json)</translation>
+        </message>
+        <message>
+            <source>%1 could not be written: %2. Choose another folder.</source>
+            <translation>%1 could not be written: %2. Choose another folder.</translation>
+        </message>
+        <message>
+            <source>The comparison was written to %1.</source>
+            <translation>The comparison was written to %1.</translation>
+        </message>
+        <message>
+            <source>First a model</source>
+            <translation>First a model</translation>
+        </message>
+        <message>
+            <source>Adapters are compared on one base that stays loaded.</source>
+            <translation>Adapters are compared on one base that stays loaded.</translation>
+        </message>
+        <message>
+            <source>Choose a model</source>
+            <translation>Choose a model</translation>
+        </message>
+        <message>
+            <source>No samples yet</source>
+            <translation>No samples yet</translation>
+        </message>
+        <message>
+            <source>Open a file of rows: every adapter answers the same pictures and questions, next to the base.</source>
+            <translation>Open a file of rows: every adapter answers the same pictures and questions, next to the base.</translation>
+        </message>
+        <message>
+            <source>Open samples…</source>
+            <translation>Open samples…</translation>
+        </message>
+        <message>
+            <source>base: %1</source>
+            <translation>base: %1</translation>
+        </message>
+        <message>
+            <source>%1–%2 of %3</source>
+            <translation>%1–%2 of %3</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::DataPage</name>
+        <message>
+            <source>Row</source>
+            <translation>Row</translation>
+        </message>
+        <message>
+            <source>Finding</source>
+            <translation>Finding</translation>
+        </message>
+        <message>
+            <source>What is wrong</source>
+            <translation>What is wrong</translation>
+        </message>
+        <message>
+            <source>Training data</source>
+            <translation>Training data</translation>
+        </message>
+        <message>
+            <source>Evaluation data</source>
+            <translation>Evaluation data</translation>
+        </message>
+        <message>
+            <source>Which data to show</source>
+            <translation>Which data to show</translation>
+        </message>
+        <message>
+            <source>A JSONL or JSON file of rows</source>
+            <translation>A JSONL or JSON file of rows</translation>
+        </message>
+        <message>
+            <source>File of rows</source>
+            <translation>File of rows</translation>
+        </message>
+        <message>
+            <source>&amp;Open…</source>
+            <translation>&amp;Open…</translation>
+        </message>
+        <message>
+            <source>Chec&amp;k all rows</source>
+            <translation>Chec&amp;k all rows</translation>
+        </message>
+        <message>
+            <source>Missing pictures, wrong marks, empty answers, rows too long, duplicates: before training meets them</source>
+            <translation>Missing pictures, wrong marks, empty answers, rows too long, duplicates: before training meets them</translation>
+        </message>
+        <message>
+            <source>Cancel</source>
+            <translation>Cancel</translation>
+        </message>
+        <message>
+            <source>Rows</source>
+            <translation>Rows</translation>
+        </message>
+        <message>
+            <source>Findings</source>
+            <translation>Findings</translation>
+        </message>
+        <message>
+            <source>The check was cancelled.</source>
+            <translation>The check was cancelled.</translation>
+        </message>
+        <message>
+            <source>Open rows</source>
+            <translation>Open rows</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl *.json)</source>
+            <translation>Rows (*.jsonl *.json)</translation>
+        </message>
+        <message>
+            <source>First a model</source>
+            <translation>First a model</translation>
+        </message>
+        <message>
+            <source>How rows become tokens depends on the model: its tokenizer, chat template and picture size.</source>
+            <translation>How rows become tokens depends on the model: its tokenizer, chat template and picture size.</translation>
+        </message>
+        <message>
+            <source>Choose a model</source>
+            <translation>Choose a model</translation>
+        </message>
+        <message>
+            <source>No rows yet</source>
+            <translation>No rows yet</translation>
+        </message>
+        <message>
+            <source>Open a JSONL or JSON file of rows: messages with pictures, LLaVA conversations, &lt;image&gt; marks, or image, prompt and completion.</source>
+            <translation>Open a JSONL or JSON file of rows: messages with pictures, LLaVA conversations, &lt;image&gt; marks, or image, prompt and completion.</translation>
+        </message>
+        <message>
+            <source>Open a file…</source>
+            <translation>Open a file…</translation>
+        </message>
+        <message>
+            <source>%1 rows. Not checked yet.</source>
+            <translation>%1 rows. Not checked yet.</translation>
+        </message>
+        <message>
+            <source>%1 rows checked, all usable. The longest has %2 tokens.</source>
+            <translation>%1 rows checked, all usable. The longest has %2 tokens.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%1 rows checked, %2 usable, %n findings. The longest has %3 tokens.</source>
+            <translation>
+                <numerusform>%1 rows checked, %2 usable, %n finding. The longest has %3 tokens.</numerusform>
+                <numerusform>%1 rows checked, %2 usable, %n findings. The longest has %3 tokens.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::EventTable</name>
+        <message>
+            <source>Events of the run</source>
+            <translation>Events of the run</translation>
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>Time</translation>
+        </message>
+        <message>
+            <source>Step</source>
+            <translation>Step</translation>
+        </message>
+        <message>
+            <source>Event</source>
+            <translation>Event</translation>
+        </message>
+        <message>
+            <source>Detail</source>
+            <translation>Detail</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::FieldEditor</name>
+        <message>
+            <source>Rows (*.jsonl *.json)</source>
+            <translation>Rows (*.jsonl *.json)</translation>
+        </message>
+        <message>
+            <source>Back to the default</source>
+            <translation>Back to the default</translation>
+        </message>
+        <message>
+            <source>%1: back to the default</source>
+            <translation>%1: back to the default</translation>
+        </message>
+        <message>
+            <source>%1: browse</source>
+            <translation>%1: browse</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ForecastCard</name>
+        <message>
+            <source>Memory forecast</source>
+            <translation>Memory forecast</translation>
+        </message>
+        <message>
+            <source>Tr&amp;y one step</source>
+            <translation>Tr&amp;y one step</translation>
+        </message>
+        <message>
+            <source>One step on the longest row, nothing written: what memory it really takes</source>
+            <translation>One step on the longest row, nothing written: what memory it really takes</translation>
+        </message>
+        <message>
+            <source>&amp;Launch</source>
+            <translation>&amp;Launch</translation>
+        </message>
+        <message>
+            <source>Train with these settings (F5)</source>
+            <translation>Train with these settings (F5)</translation>
+        </message>
+        <message>
+            <source>Choose a model and training data: the forecast follows every setting.</source>
+            <translation>Choose a model and training data: the forecast follows every setting.</translation>
+        </message>
+        <message>
+            <source>Choose training data: the forecast needs its longest row.</source>
+            <translation>Choose training data: the forecast needs its longest row.</translation>
+        </message>
+        <message>
+            <source>Reading the lengths of the rows…</source>
+            <translation>Reading the lengths of the rows…</translation>
+        </message>
+        <message>
+            <source>weights</source>
+            <translation>weights</translation>
+        </message>
+        <message>
+            <source>adapter</source>
+            <translation>adapter</translation>
+        </message>
+        <message>
+            <source>gradients</source>
+            <translation>gradients</translation>
+        </message>
+        <message>
+            <source>optimizer</source>
+            <translation>optimizer</translation>
+        </message>
+        <message>
+            <source>activations</source>
+            <translation>activations</translation>
+        </message>
+        <message>
+            <source>workspace</source>
+            <translation>workspace</translation>
+        </message>
+        <message>
+            <source>%1 of %2 free</source>
+            <translation>%1 of %2 free</translation>
+        </message>
+        <message>
+            <source>%1 trainable parameters (%2 of the base)</source>
+            <translation>%1 trainable parameters (%2 of the base)</translation>
+        </message>
+        <message>
+            <source>%1 trainable parameters</source>
+            <translation>%1 trainable parameters</translation>
+        </message>
+        <message>
+            <source>It will not fit: %1 are needed, %2 are free.</source>
+            <translation>It will not fit: %1 are needed, %2 are free.</translation>
+        </message>
+        <message>
+            <source>Trying one step on the longest row…</source>
+            <translation>Trying one step on the longest row…</translation>
+        </message>
+        <message>
+            <source>Measured: %1 (forecast %2, off by %3 %), %4 s a step.</source>
+            <translation>Measured: %1 (forecast %2, off by %3 %), %4 s a step.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MainWindow</name>
+        <message>
+            <source>Luthier</source>
+            <translation>Luthier</translation>
+        </message>
+        <message>
+            <source>Open a model folder</source>
+            <translation>Open a model folder</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ModelList</name>
+        <message>
+            <source>On this machine</source>
+            <translation>On this machine</translation>
+        </message>
+        <message>
+            <source>Models on this machine</source>
+            <translation>Models on this machine</translation>
+        </message>
+        <message>
+            <source>&amp;Load the chosen model</source>
+            <translation>&amp;Load the chosen model</translation>
+        </message>
+        <message>
+            <source>&amp;Open a folder…</source>
+            <translation>&amp;Open a folder…</translation>
+        </message>
+        <message>
+            <source>A folder as transformers writes it: config.json, safetensors, tokenizer (Ctrl+O)</source>
+            <translation>A folder as transformers writes it: config.json, safetensors, tokenizer (Ctrl+O)</translation>
+        </message>
+        <message>
+            <source>teaching model, ships with Luthier</source>
+            <translation>teaching model, ships with Luthier</translation>
+        </message>
+        <message>
+            <source>opened before</source>
+            <translation>opened before</translation>
+        </message>
+        <message>
+            <source>in the hub's cache</source>
+            <translation>in the hub's cache</translation>
+        </message>
+        <message>
+            <source>Open a model folder</source>
+            <translation>Open a model folder</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ModelPage</name>
+        <message>
+            <source>No model is loaded</source>
+            <translation>No model is loaded</translation>
+        </message>
+        <message>
+            <source>Open the folder of a vision-language checkpoint, as transformers writes it, or load the teaching model from the list on the left.</source>
+            <translation>Open the folder of a vision-language checkpoint, as transformers writes it, or load the teaching model from the list on the left.</translation>
+        </message>
+        <message>
+            <source>Open a folder…</source>
+            <translation>Open a folder…</translation>
+        </message>
+        <message>
+            <source>Loading…</source>
+            <translation>Loading…</translation>
+        </message>
+        <message numerus="yes">
+            <source>%1 · %2 on disk in %n files · loaded on %3 as %4 in %5 s</source>
+            <translation>
+                <numerusform>%1 · %2 on disk in %n file · loaded on %3 as %4 in %5 s</numerusform>
+                <numerusform>%1 · %2 on disk in %n files · loaded on %3 as %4 in %5 s</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ModuleTree</name>
+        <message>
+            <source>Modules</source>
+            <translation>Modules</translation>
+        </message>
+        <message>
+            <source>Filter, e.g. q_proj</source>
+            <translation>Filter, e.g. q_proj</translation>
+        </message>
+        <message>
+            <source>Filter the modules</source>
+            <translation>Filter the modules</translation>
+        </message>
+        <message numerus="yes">
+            <source>%1 parameters train (%2 of %3 in the base), in %n modules</source>
+            <translation>
+                <numerusform>%1 parameters train (%2 of %3 in the base), in %n module</numerusform>
+                <numerusform>%1 parameters train (%2 of %3 in the base), in %n modules</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Tick linear layers to give them an adapter. Space ticks the row; with a filter, a branch's tick counts for what is shown.</source>
+            <translation>Tick linear layers to give them an adapter. Space ticks the row; with a filter, a branch's tick counts for what is shown.</translation>
+        </message>
+        <message>
+            <source>The method “%1” chooses what trains; parts are kept fixed on the Train page.</source>
+            <translation>The method “%1” chooses what trains; parts are kept fixed on the Train page.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ModuleTreeModel</name>
+        <message>
+            <source>trains</source>
+            <translation>trains</translation>
+        </message>
+        <message>
+            <source>fixed</source>
+            <translation>fixed</translation>
+        </message>
+        <message>
+            <source>trains in part</source>
+            <translation>trains in part</translation>
+        </message>
+        <message>
+            <source>Module</source>
+            <translation>Module</translation>
+        </message>
+        <message>
+            <source>Type</source>
+            <translation>Type</translation>
+        </message>
+        <message>
+            <source>Shape</source>
+            <translation>Shape</translation>
+        </message>
+        <message>
+            <source>Dtype</source>
+            <translation>Dtype</translation>
+        </message>
+        <message>
+            <source>Parameters</source>
+            <translation>Parameters</translation>
+        </message>
+        <message>
+            <source>Trains</source>
+            <translation>Trains</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::NavRail</name>
+        <message>
+            <source>&amp;Model</source>
+            <translation>&amp;Model</translation>
+        </message>
+        <message>
+            <source>&amp;Data</source>
+            <translation>&amp;Data</translation>
+        </message>
+        <message>
+            <source>&amp;Train</source>
+            <translation>&amp;Train</translation>
+        </message>
+        <message>
+            <source>&amp;Compare</source>
+            <translation>&amp;Compare</translation>
+        </message>
+        <message>
+            <source>&amp;Runs</source>
+            <translation>&amp;Runs</translation>
+        </message>
+        <message>
+            <source>Language and theme</source>
+            <translation>Language and theme</translation>
+        </message>
+        <message>
+            <source>Language</source>
+            <translation>Language</translation>
+        </message>
+        <message>
+            <source>Theme</source>
+            <translation>Theme</translation>
+        </message>
+        <message>
+            <source>As the system</source>
+            <translation>As the system</translation>
+        </message>
+        <message>
+            <source>Light</source>
+            <translation>Light</translation>
+        </message>
+        <message>
+            <source>Dark</source>
+            <translation>Dark</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::PartsView</name>
+        <message>
+            <source>%1 · %2</source>
+            <translation>%1 · %2</translation>
+        </message>
+        <message>
+            <source>picture
+%1 × %2
+%3</source>
+            <translation>picture
+%1 × %2
+%3</translation>
+        </message>
+        <message>
+            <source>Vision tower</source>
+            <translation>Vision tower</translation>
+        </message>
+        <message>
+            <source>%1 layers, width %2, %3 heads</source>
+            <translation>%1 layers, width %2, %3 heads</translation>
+        </message>
+        <message>
+            <source>%1 patches
+%2</source>
+            <translation>%1 patches
+%2</translation>
+        </message>
+        <message>
+            <source>Projector</source>
+            <translation>Projector</translation>
+        </message>
+        <message>
+            <source>%1 → %2</source>
+            <translation>%1 → %2</translation>
+        </message>
+        <message>
+            <source>%1 tokens
+%2</source>
+            <translation>%1 tokens
+%2</translation>
+        </message>
+        <message>
+            <source>Language model</source>
+            <translation>Language model</translation>
+        </message>
+        <message>
+            <source>%1 layers, width %2, %3 heads, %4 words</source>
+            <translation>%1 layers, width %2, %3 heads, %4 words</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RecipeForm</name>
+        <message>
+            <source>Settings</source>
+            <translation>Settings</translation>
+        </message>
+        <message>
+            <source>Ad&amp;vanced</source>
+            <translation>Ad&amp;vanced</translation>
+        </message>
+        <message>
+            <source>Show every setting</source>
+            <translation>Show every setting</translation>
+        </message>
+        <message>
+            <source>Reset</source>
+            <translation>Reset</translation>
+        </message>
+        <message>
+            <source>All settings back to their defaults; model, data and run folder stay</source>
+            <translation>All settings back to their defaults; model, data and run folder stay</translation>
+        </message>
+        <message>
+            <source>Recipe: load, save, command line</source>
+            <translation>Recipe: load, save, command line</translation>
+        </message>
+        <message>
+            <source>Recipe</source>
+            <translation>Recipe</translation>
+        </message>
+        <message>
+            <source>Load a recipe…</source>
+            <translation>Load a recipe…</translation>
+        </message>
+        <message>
+            <source>Save the recipe…</source>
+            <translation>Save the recipe…</translation>
+        </message>
+        <message>
+            <source>Show the command line</source>
+            <translation>Show the command line</translation>
+        </message>
+        <message>
+            <source>all at their defaults</source>
+            <translation>all at their defaults</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n changed</source>
+            <translation>
+                <numerusform>%n changed</numerusform>
+                <numerusform>%n changed</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Load a recipe</source>
+            <translation>Load a recipe</translation>
+        </message>
+        <message>
+            <source>Recipes (*.yaml *.yml)</source>
+            <translation>Recipes (*.yaml *.yml)</translation>
+        </message>
+        <message>
+            <source>Save the recipe</source>
+            <translation>Save the recipe</translation>
+        </message>
+        <message>
+            <source>The recipe was written to %1.</source>
+            <translation>The recipe was written to %1.</translation>
+        </message>
+        <message>
+            <source>Copy</source>
+            <translation>Copy</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RowModel</name>
+        <message>
+            <source>not usable</source>
+            <translation>not usable</translation>
+        </message>
+        <message>
+            <source>Row</source>
+            <translation>Row</translation>
+        </message>
+        <message>
+            <source>Picture</source>
+            <translation>Picture</translation>
+        </message>
+        <message>
+            <source>Words</source>
+            <translation>Words</translation>
+        </message>
+        <message>
+            <source>Tokens</source>
+            <translation>Tokens</translation>
+        </message>
+        <message>
+            <source>Findings</source>
+            <translation>Findings</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RowView</name>
+        <message>
+            <source>The conversation</source>
+            <translation>The conversation</translation>
+        </message>
+        <message>
+            <source>The tokens</source>
+            <translation>The tokens</translation>
+        </message>
+        <message numerus="yes">
+            <source>picture: %n tokens</source>
+            <translation>
+                <numerusform>picture: %n token</numerusform>
+                <numerusform>picture: %n tokens</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n tokens cut off by the context length</source>
+            <translation>
+                <numerusform>%n token cut off by the context length</numerusform>
+                <numerusform>%n tokens cut off by the context length</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Row %1 as the model gets it</source>
+            <translation>Row %1 as the model gets it</translation>
+        </message>
+        <message>
+            <source>learned (underlined)</source>
+            <translation>learned (underlined)</translation>
+        </message>
+        <message>
+            <source>masked</source>
+            <translation>masked</translation>
+        </message>
+        <message>
+            <source>picture</source>
+            <translation>picture</translation>
+        </message>
+        <message>
+            <source>cut off</source>
+            <translation>cut off</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunCurves</name>
+        <message>
+            <source>Loss</source>
+            <translation>Loss</translation>
+        </message>
+        <message>
+            <source>Memory</source>
+            <translation>Memory</translation>
+        </message>
+        <message>
+            <source>Learning rate</source>
+            <translation>Learning rate</translation>
+        </message>
+        <message>
+            <source>Gradient norm</source>
+            <translation>Gradient norm</translation>
+        </message>
+        <message>
+            <source>Tokens/s</source>
+            <translation>Tokens/s</translation>
+        </message>
+        <message>
+            <source>Steps</source>
+            <translation>Steps</translation>
+        </message>
+        <message>
+            <source>Epochs</source>
+            <translation>Epochs</translation>
+        </message>
+        <message>
+            <source>What the horizontal axis counts</source>
+            <translation>What the horizontal axis counts</translation>
+        </message>
+        <message>
+            <source>Log</source>
+            <translation>Log</translation>
+        </message>
+        <message>
+            <source>Logarithmic loss axis</source>
+            <translation>Logarithmic loss axis</translation>
+        </message>
+        <message>
+            <source>Clip</source>
+            <translation>Clip</translation>
+        </message>
+        <message>
+            <source>Cut the loss axis at the 99th percentile, so that a spike does not flatten the rest</source>
+            <translation>Cut the loss axis at the 99th percentile, so that a spike does not flatten the rest</translation>
+        </message>
+        <message>
+            <source>EMA</source>
+            <translation>EMA</translation>
+        </message>
+        <message>
+            <source>How much the smoothed curve is smoothed: 0 is the raw curve</source>
+            <translation>How much the smoothed curve is smoothed: 0 is the raw curve</translation>
+        </message>
+        <message>
+            <source>Smoothing</source>
+            <translation>Smoothing</translation>
+        </message>
+        <message>
+            <source>Export the curves</source>
+            <translation>Export the curves</translation>
+        </message>
+        <message>
+            <source>As a picture (PNG)…</source>
+            <translation>As a picture (PNG)…</translation>
+        </message>
+        <message>
+            <source>As a table (CSV)…</source>
+            <translation>As a table (CSV)…</translation>
+        </message>
+        <message>
+            <source>raw</source>
+            <translation>raw</translation>
+        </message>
+        <message>
+            <source>smoothed</source>
+            <translation>smoothed</translation>
+        </message>
+        <message>
+            <source>evaluation</source>
+            <translation>evaluation</translation>
+        </message>
+        <message>
+            <source>%1, evaluation</source>
+            <translation>%1, evaluation</translation>
+        </message>
+        <message>
+            <source>Memory (GiB)</source>
+            <translation>Memory (GiB)</translation>
+        </message>
+        <message>
+            <source>Memory (MiB)</source>
+            <translation>Memory (MiB)</translation>
+        </message>
+        <message>
+            <source>weights</source>
+            <translation>weights</translation>
+        </message>
+        <message>
+            <source>adapter</source>
+            <translation>adapter</translation>
+        </message>
+        <message>
+            <source>gradients</source>
+            <translation>gradients</translation>
+        </message>
+        <message>
+            <source>optimizer</source>
+            <translation>optimizer</translation>
+        </message>
+        <message>
+            <source>activations</source>
+            <translation>activations</translation>
+        </message>
+        <message>
+            <source>forecast</source>
+            <translation>forecast</translation>
+        </message>
+        <message>
+            <source>%1, peak</source>
+            <translation>%1, peak</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunHeader</name>
+        <message>
+            <source>No model is loaded</source>
+            <translation>No model is loaded</translation>
+        </message>
+        <message>
+            <source>step %1/%2</source>
+            <translation>step %1/%2</translation>
+        </message>
+        <message>
+            <source>%1 left</source>
+            <translation>%1 left</translation>
+        </message>
+        <message>
+            <source>Resume</source>
+            <translation>Resume</translation>
+        </message>
+        <message>
+            <source>Pause</source>
+            <translation>Pause</translation>
+        </message>
+        <message>
+            <source>Launch</source>
+            <translation>Launch</translation>
+        </message>
+        <message>
+            <source>Pausing keeps the model loaded, for asking it something (F6)</source>
+            <translation>Pausing keeps the model loaded, for asking it something (F6)</translation>
+        </message>
+        <message>
+            <source>Train with the settings of the Train page (F5)</source>
+            <translation>Train with the settings of the Train page (F5)</translation>
+        </message>
+        <message>
+            <source>Stop…</source>
+            <translation>Stop…</translation>
+        </message>
+        <message>
+            <source>Save a checkpoint now (Ctrl+Shift+S)</source>
+            <translation>Save a checkpoint now (Ctrl+Shift+S)</translation>
+        </message>
+        <message>
+            <source>Save a checkpoint now</source>
+            <translation>Save a checkpoint now</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunListModel</name>
+        <message>
+            <source>cannot be read</source>
+            <translation>cannot be read</translation>
+        </message>
+        <message>
+            <source>Run</source>
+            <translation>Run</translation>
+        </message>
+        <message>
+            <source>State</source>
+            <translation>State</translation>
+        </message>
+        <message>
+            <source>Base</source>
+            <translation>Base</translation>
+        </message>
+        <message>
+            <source>Method</source>
+            <translation>Method</translation>
+        </message>
+        <message>
+            <source>Data</source>
+            <translation>Data</translation>
+        </message>
+        <message>
+            <source>Steps</source>
+            <translation>Steps</translation>
+        </message>
+        <message>
+            <source>Last loss</source>
+            <translation>Last loss</translation>
+        </message>
+        <message>
+            <source>Best evaluation</source>
+            <translation>Best evaluation</translation>
+        </message>
+        <message>
+            <source>Peak memory</source>
+            <translation>Peak memory</translation>
+        </message>
+        <message>
+            <source>Started</source>
+            <translation>Started</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunsPage</name>
+        <message>
+            <source>The folder that holds runs</source>
+            <translation>The folder that holds runs</translation>
+        </message>
+        <message>
+            <source>Runs &amp;in</source>
+            <translation>Runs &amp;in</translation>
+        </message>
+        <message>
+            <source>Choose the folder</source>
+            <translation>Choose the folder</translation>
+        </message>
+        <message>
+            <source>Read again</source>
+            <translation>Read again</translation>
+        </message>
+        <message>
+            <source>&amp;Use its settings</source>
+            <translation>&amp;Use its settings</translation>
+        </message>
+        <message>
+            <source>Takes the selected run's settings to the Train page, with a new run folder</source>
+            <translation>Takes the selected run's settings to the Train page, with a new run folder</translation>
+        </message>
+        <message>
+            <source>R&amp;esume</source>
+            <translation>R&amp;esume</translation>
+        </message>
+        <message>
+            <source>Goes on from the selected run's newest checkpoint</source>
+            <translation>Goes on from the selected run's newest checkpoint</translation>
+        </message>
+        <message>
+            <source>Compare the ticked</source>
+            <translation>Compare the ticked</translation>
+        </message>
+        <message>
+            <source>Attaches the ticked runs' adapters on the Compare page</source>
+            <translation>Attaches the ticked runs' adapters on the Compare page</translation>
+        </message>
+        <message>
+            <source>Past runs</source>
+            <translation>Past runs</translation>
+        </message>
+        <message>
+            <source>Settings that differ</source>
+            <translation>Settings that differ</translation>
+        </message>
+        <message>
+            <source>Tick two runs or more: what was set differently stands here.</source>
+            <translation>Tick two runs or more: what was set differently stands here.</translation>
+        </message>
+        <message>
+            <source>Setting</source>
+            <translation>Setting</translation>
+        </message>
+        <message>
+            <source>These runs have the same settings.</source>
+            <translation>These runs have the same settings.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n settings differ.</source>
+            <translation>
+                <numerusform>%n setting differs.</numerusform>
+                <numerusform>%n settings differ.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Adapters are compared on a base: load its model first.</source>
+            <translation>Adapters are compared on a base: load its model first.</translation>
+        </message>
+        <message>
+            <source>Choose a model</source>
+            <translation>Choose a model</translation>
+        </message>
+        <message>
+            <source>No runs in this folder yet</source>
+            <translation>No runs in this folder yet</translation>
+        </message>
+        <message>
+            <source>Every run that trains is listed here with its curves, also after a restart. Launch one, or choose another folder above.</source>
+            <translation>Every run that trains is listed here with its curves, also after a restart. Launch one, or choose another folder above.</translation>
+        </message>
+        <message>
+            <source>Go to Train</source>
+            <translation>Go to Train</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SampleCell</name>
+        <message>
+            <source>expected: %1</source>
+            <translation>expected: %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StatusLine</name>
+        <message>
+            <source>Cancel this work</source>
+            <translation>Cancel this work</translation>
+        </message>
+        <message>
+            <source>no device in use</source>
+            <translation>no device in use</translation>
+        </message>
+        <message>
+            <source>Memory %1 · peak %2</source>
+            <translation>Memory %1 · peak %2</translation>
+        </message>
+        <message>
+            <source>%1 tokens/s</source>
+            <translation>%1 tokens/s</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StepLog</name>
+        <message>
+            <source>Log of the run</source>
+            <translation>Log of the run</translation>
+        </message>
+        <message>
+            <source>A line a step appears here once a run trains.</source>
+            <translation>A line a step appears here once a run trains.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StopQuestion</name>
+        <message>
+            <source>Stop the run</source>
+            <translation>Stop the run</translation>
+        </message>
+        <message>
+            <source>Stop this run?</source>
+            <translation>Stop this run?</translation>
+        </message>
+        <message>
+            <source>Stop and save writes the adapter and a checkpoint, so that the run can be resumed. Cancel the run throws its result away; the log stays. Training goes on until you choose.</source>
+            <translation>Stop and save writes the adapter and a checkpoint, so that the run can be resumed. Cancel the run throws its result away; the log stays. Training goes on until you choose.</translation>
+        </message>
+        <message>
+            <source>Cancel the &amp;run</source>
+            <translation>Cancel the &amp;run</translation>
+        </message>
+        <message>
+            <source>&amp;Continue training</source>
+            <translation>&amp;Continue training</translation>
+        </message>
+        <message>
+            <source>&amp;Stop and save</source>
+            <translation>&amp;Stop and save</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::TargetChips</name>
+        <message>
+            <source>Every linear layer but the output one, vision tower included</source>
+            <translation>Every linear layer but the output one, vision tower included</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::TrainPage</name>
+        <message>
+            <source>The run in %1 is %2, after %3.</source>
+            <translation>The run in %1 is %2, after %3.</translation>
+        </message>
+        <message>
+            <source>Compare it</source>
+            <translation>Compare it</translation>
+        </message>
+        <message>
+            <source>Learning &amp;rate from the next step</source>
+            <translation>Learning &amp;rate from the next step</translation>
+        </message>
+        <message>
+            <source>Learning rate from the next step</source>
+            <translation>Learning rate from the next step</translation>
+        </message>
+        <message>
+            <source>Apply</source>
+            <translation>Apply</translation>
+        </message>
+        <message>
+            <source>Log</source>
+            <translation>Log</translation>
+        </message>
+        <message>
+            <source>Events</source>
+            <translation>Events</translation>
+        </message>
+        <message>
+            <source>Samples</source>
+            <translation>Samples</translation>
+        </message>
+        <message>
+            <source>“%1” is no learning rate. Write a number such as 2e-4.</source>
+            <translation>“%1” is no learning rate. Write a number such as 2e-4.</translation>
+        </message>
+        <message>
+            <source>Launch into %1</source>
+            <translation>Launch into %1</translation>
+        </message>
+        <message>
+            <source>Resume that run</source>
+            <translation>Resume that run</translation>
+        </message>
+    </context>
+    <context>
+        <name>progress</name>
+        <message>
+            <source>Checking rows</source>
+            <translation>Checking rows</translation>
+        </message>
+        <message>
+            <source>Measuring rows</source>
+            <translation>Measuring rows</translation>
+        </message>
+    </context>
+    <context>
+        <name>recipe</name>
+        <message>
+            <source>Model and data</source>
+            <translation>Model and data</translation>
+        </message>
+        <message>
+            <source>Method</source>
+            <translation>Method</translation>
+        </message>
+        <message>
+            <source>Pictures</source>
+            <translation>Pictures</translation>
+        </message>
+        <message>
+            <source>Training</source>
+            <translation>Training</translation>
+        </message>
+        <message>
+            <source>Model</source>
+            <translation>Model</translation>
+        </message>
+        <message>
+            <source>The folder of the base checkpoint, as transformers writes it.</source>
+            <translation>The folder of the base checkpoint, as transformers writes it.</translation>
+        </message>
+        <message>
+            <source>Starting weights</source>
+            <translation>Starting weights</translation>
+        </message>
+        <message>
+            <source>Start from the checkpoint's weights, or from random ones made by its config.json (training from scratch).</source>
+            <translation>Start from the checkpoint's weights, or from random ones made by its config.json (training from scratch).</translation>
+        </message>
+        <message>
+            <source>Training data</source>
+            <translation>Training data</translation>
+        </message>
+        <message>
+            <source>One file of rows (JSONL or JSON), or several.</source>
+            <translation>One file of rows (JSONL or JSON), or several.</translation>
+        </message>
+        <message>
+            <source>Evaluation data</source>
+            <translation>Evaluation data</translation>
+        </message>
+        <message>
+            <source>Rows that are never trained on; their loss is the evaluation loss.</source>
+            <translation>Rows that are never trained on; their loss is the evaluation loss.</translation>
+        </message>
+        <message>
+            <source>Run folder</source>
+            <translation>Run folder</translation>
+        </message>
+        <message>
+            <source>Where the run is written: settings, metrics, checkpoints and the result.</source>
+            <translation>Where the run is written: settings, metrics, checkpoints and the result.</translation>
+        </message>
+        <message>
+            <source>Objective</source>
+            <translation>Objective</translation>
+        </message>
+        <message>
+            <source>What is learned: sft is supervised tuning on the answers of the rows.</source>
+            <translation>What is learned: sft is supervised tuning on the answers of the rows.</translation>
+        </message>
+        <message>
+            <source>full trains every weight, freeze keeps chosen parts fixed, lora trains low-rank adapters beside fixed weights.</source>
+            <translation>full trains every weight, freeze keeps chosen parts fixed, lora trains low-rank adapters beside fixed weights.</translation>
+        </message>
+        <message>
+            <source>Keep the vision tower fixed</source>
+            <translation>Keep the vision tower fixed</translation>
+        </message>
+        <message>
+            <source>The picture encoder's weights do not change.</source>
+            <translation>The picture encoder's weights do not change.</translation>
+        </message>
+        <message>
+            <source>Keep the projector fixed</source>
+            <translation>Keep the projector fixed</translation>
+        </message>
+        <message>
+            <source>The weights that carry picture features into the language model do not change.</source>
+            <translation>The weights that carry picture features into the language model do not change.</translation>
+        </message>
+        <message>
+            <source>Keep the language model fixed</source>
+            <translation>Keep the language model fixed</translation>
+        </message>
+        <message>
+            <source>The decoder's weights do not change; with the tower fixed too, only the projector learns.</source>
+            <translation>The decoder's weights do not change; with the tower fixed too, only the projector learns.</translation>
+        </message>
+        <message>
+            <source>LoRA rank</source>
+            <translation>LoRA rank</translation>
+        </message>
+        <message>
+            <source>Columns of A and B: more can learn more and costs more memory; 8 to 64 is usual.</source>
+            <translation>Columns of A and B: more can learn more and costs more memory; 8 to 64 is usual.</translation>
+        </message>
+        <message>
+            <source>LoRA alpha</source>
+            <translation>LoRA alpha</translation>
+        </message>
+        <message>
+            <source>The adapter's output is scaled by alpha / rank; twice the rank is usual.</source>
+            <translation>The adapter's output is scaled by alpha / rank; twice the rank is usual.</translation>
+        </message>
+        <message>
+            <source>LoRA dropout</source>
+            <translation>LoRA dropout</translation>
+        </message>
+        <message>
+            <source>Share of the adapter's inputs that are dropped while training.</source>
+            <translation>Share of the adapter's inputs that are dropped while training.</translation>
+        </message>
+        <message>
+            <source>Target modules</source>
+            <translation>Target modules</translation>
+        </message>
+        <message>
+            <source>Which linear layers get an adapter: names (endings are enough), one regular expression over whole names, or all-linear.</source>
+            <translation>Which linear layers get an adapter: names (endings are enough), one regular expression over whole names, or all-linear.</translation>
+        </message>
+        <message>
+            <source>Excluded modules</source>
+            <translation>Excluded modules</translation>
+        </message>
+        <message>
+            <source>Which of the target modules are left out, by names or one regular expression.</source>
+            <translation>Which of the target modules are left out, by names or one regular expression.</translation>
+        </message>
+        <message>
+            <source>Rank by module</source>
+            <translation>Rank by module</translation>
+        </message>
+        <message>
+            <source>Other ranks for modules whose name ends so or matches: {q_proj: 32}.</source>
+            <translation>Other ranks for modules whose name ends so or matches: {q_proj: 32}.</translation>
+        </message>
+        <message>
+            <source>Alpha by module</source>
+            <translation>Alpha by module</translation>
+        </message>
+        <message>
+            <source>Other alphas for modules whose name ends so or matches: {q_proj: 64}.</source>
+            <translation>Other alphas for modules whose name ends so or matches: {q_proj: 64}.</translation>
+        </message>
+        <message>
+            <source>Rank-stabilized scale</source>
+            <translation>Rank-stabilized scale</translation>
+        </message>
+        <message>
+            <source>Scale by alpha / √rank instead of alpha / rank, which suits high ranks.</source>
+            <translation>Scale by alpha / √rank instead of alpha / rank, which suits high ranks.</translation>
+        </message>
+        <message>
+            <source>DoRA</source>
+            <translation>DoRA</translation>
+        </message>
+        <message>
+            <source>Train a magnitude beside the direction of each weight.</source>
+            <translation>Train a magnitude beside the direction of each weight.</translation>
+        </message>
+        <message>
+            <source>Initial adapter</source>
+            <translation>Initial adapter</translation>
+        </message>
+        <message>
+            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random.</source>
+            <translation>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random.</translation>
+        </message>
+        <message>
+            <source>Modules trained whole</source>
+            <translation>Modules trained whole</translation>
+        </message>
+        <message>
+            <source>Modules that train without low rank and are saved with the adapter (lm_head, say).</source>
+            <translation>Modules that train without low rank and are saved with the adapter (lm_head, say).</translation>
+        </message>
+        <message>
+            <source>Biases</source>
+            <translation>Biases</translation>
+        </message>
+        <message>
+            <source>Which biases train beside the adapter.</source>
+            <translation>Which biases train beside the adapter.</translation>
+        </message>
+        <message>
+            <source>Start from adapter</source>
+            <translation>Start from adapter</translation>
+        </message>
+        <message>
+            <source>A PEFT adapter's folder to go on from; its settings replace the ones here.</source>
+            <translation>A PEFT adapter's folder to go on from; its settings replace the ones here.</translation>
+        </message>
+        <message>
+            <source>Smallest picture</source>
+            <translation>Smallest picture</translation>
+        </message>
+        <message>
+            <source>Pixels a picture has at least after resizing; empty: as the checkpoint's processor says.</source>
+            <translation>Pixels a picture has at least after resizing; empty: as the checkpoint's processor says.</translation>
+        </message>
+        <message>
+            <source>Largest picture</source>
+            <translation>Largest picture</translation>
+        </message>
+        <message>
+            <source>Pixels a picture has at most after resizing; empty: as the checkpoint's processor says.</source>
+            <translation>Pixels a picture has at most after resizing; empty: as the checkpoint's processor says.</translation>
+        </message>
+        <message>
+            <source>Broken pictures</source>
+            <translation>Broken pictures</translation>
+        </message>
+        <message>
+            <source>refuse stops before training and names the row; skip leaves such rows out and counts them.</source>
+            <translation>refuse stops before training and names the row; skip leaves such rows out and counts them.</translation>
+        </message>
+        <message>
+            <source>Device</source>
+            <translation>Device</translation>
+        </message>
+        <message>
+            <source>auto takes the first CUDA device, else the CPU; cuda:1 names the second device.</source>
+            <translation>auto takes the first CUDA device, else the CPU; cuda:1 names the second device.</translation>
+        </message>
+        <message>
+            <source>Compute type</source>
+            <translation>Compute type</translation>
+        </message>
+        <message>
+            <source>auto computes in float32 on the CPU and in bfloat16 on CUDA.</source>
+            <translation>auto computes in float32 on the CPU and in bfloat16 on CUDA.</translation>
+        </message>
+        <message>
+            <source>Epochs</source>
+            <translation>Epochs</translation>
+        </message>
+        <message>
+            <source>How often every row is seen; max steps replaces it when it is above 0.</source>
+            <translation>How often every row is seen; max steps replaces it when it is above 0.</translation>
+        </message>
+        <message>
+            <source>Max steps</source>
+            <translation>Max steps</translation>
+        </message>
+        <message>
+            <source>Optimizer steps in all; -1: as the epochs give.</source>
+            <translation>Optimizer steps in all; -1: as the epochs give.</translation>
+        </message>
+        <message>
+            <source>Batch size</source>
+            <translation>Batch size</translation>
+        </message>
+        <message>
+            <source>Rows that go through the model at once.</source>
+            <translation>Rows that go through the model at once.</translation>
+        </message>
+        <message>
+            <source>Gradient accumulation</source>
+            <translation>Gradient accumulation</translation>
+        </message>
+        <message>
+            <source>Batches whose gradients are summed before one step.</source>
+            <translation>Batches whose gradients are summed before one step.</translation>
+        </message>
+        <message>
+            <source>Learning rate</source>
+            <translation>Learning rate</translation>
+        </message>
+        <message>
+            <source>The peak rate; by default 2e-4 for lora, 1e-5 for full and freeze.</source>
+            <translation>The peak rate; by default 2e-4 for lora, 1e-5 for full and freeze.</translation>
+        </message>
+        <message>
+            <source>LR scheduler</source>
+            <translation>LR scheduler</translation>
+        </message>
+        <message>
+            <source>How the rate goes on after the warmup.</source>
+            <translation>How the rate goes on after the warmup.</translation>
+        </message>
+        <message>
+            <source>Warmup ratio</source>
+            <translation>Warmup ratio</translation>
+        </message>
+        <message>
+            <source>Share of all steps in which the rate rises from 0 to its peak.</source>
+            <translation>Share of all steps in which the rate rises from 0 to its peak.</translation>
+        </message>
+        <message>
+            <source>Warmup steps</source>
+            <translation>Warmup steps</translation>
+        </message>
+        <message>
+            <source>Steps of warmup; above 0 it replaces the ratio.</source>
+            <translation>Steps of warmup; above 0 it replaces the ratio.</translation>
+        </message>
+        <message>
+            <source>Weight decay</source>
+            <translation>Weight decay</translation>
+        </message>
+        <message>
+            <source>Pull towards zero on trained weights, biases and norms left out.</source>
+            <translation>Pull towards zero on trained weights, biases and norms left out.</translation>
+        </message>
+        <message>
+            <source>Max grad norm</source>
+            <translation>Max grad norm</translation>
+        </message>
+        <message>
+            <source>Gradients longer than this are scaled down to it; 0 never clips.</source>
+            <translation>Gradients longer than this are scaled down to it; 0 never clips.</translation>
+        </message>
+        <message>
+            <source>Optimizer</source>
+            <translation>Optimizer</translation>
+        </message>
+        <message>
+            <source>AdamW with decoupled weight decay.</source>
+            <translation>AdamW with decoupled weight decay.</translation>
+        </message>
+        <message>
+            <source>Adam beta 1</source>
+            <translation>Adam beta 1</translation>
+        </message>
+        <message>
+            <source>Decay of the running mean of gradients.</source>
+            <translation>Decay of the running mean of gradients.</translation>
+        </message>
+        <message>
+            <source>Adam beta 2</source>
+            <translation>Adam beta 2</translation>
+        </message>
+        <message>
+            <source>Decay of the running mean of squared gradients.</source>
+            <translation>Decay of the running mean of squared gradients.</translation>
+        </message>
+        <message>
+            <source>Adam epsilon</source>
+            <translation>Adam epsilon</translation>
+        </message>
+        <message>
+            <source>Added to the denominator for stability.</source>
+            <translation>Added to the denominator for stability.</translation>
+        </message>
+        <message>
+            <source>Gradient checkpointing</source>
+            <translation>Gradient checkpointing</translation>
+        </message>
+        <message>
+            <source>Recompute activations in the backward pass: less memory, more time. auto turns it on where memory would not do.</source>
+            <translation>Recompute activations in the backward pass: less memory, more time. auto turns it on where memory would not do.</translation>
+        </message>
+        <message>
+            <source>Context length</source>
+            <translation>Context length</translation>
+        </message>
+        <message>
+            <source>Tokens a row holds at most, picture tokens counted; longer rows are cut at the end.</source>
+            <translation>Tokens a row holds at most, picture tokens counted; longer rows are cut at the end.</translation>
+        </message>
+        <message>
+            <source>Shuffle</source>
+            <translation>Shuffle</translation>
+        </message>
+        <message>
+            <source>Visit the rows in another order each epoch, always the same for a seed.</source>
+            <translation>Visit the rows in another order each epoch, always the same for a seed.</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>Seed</translation>
+        </message>
+        <message>
+            <source>The same seed, data and settings give the same run.</source>
+            <translation>The same seed, data and settings give the same run.</translation>
+        </message>
+        <message>
+            <source>Train on</source>
+            <translation>Train on</translation>
+        </message>
+        <message>
+            <source>completion: every token after the last prompt; assistant: every assistant turn; all: every text token.</source>
+            <translation>completion: every token after the last prompt; assistant: every assistant turn; all: every text token.</translation>
+        </message>
+        <message>
+            <source>Log every</source>
+            <translation>Log every</translation>
+        </message>
+        <message>
+            <source>Steps between two lines of metrics.</source>
+            <translation>Steps between two lines of metrics.</translation>
+        </message>
+        <message>
+            <source>Evaluate every</source>
+            <translation>Evaluate every</translation>
+        </message>
+        <message>
+            <source>Steps between two evaluations; 0 never evaluates.</source>
+            <translation>Steps between two evaluations; 0 never evaluates.</translation>
+        </message>
+        <message>
+            <source>Save every</source>
+            <translation>Save every</translation>
+        </message>
+        <message>
+            <source>Steps between two checkpoints; 0 saves at the end only.</source>
+            <translation>Steps between two checkpoints; 0 saves at the end only.</translation>
+        </message>
+        <message>
+            <source>Keep checkpoints</source>
+            <translation>Keep checkpoints</translation>
+        </message>
+        <message>
+            <source>Older checkpoints beyond this number are removed; 0 keeps all.</source>
+            <translation>Older checkpoints beyond this number are removed; 0 keeps all.</translation>
+        </message>
+        <message>
+            <source>tokens</source>
+            <translation>tokens</translation>
+        </message>
+        <message>
+            <source>batches</source>
+            <translation>batches</translation>
+        </message>
+        <message>
+            <source>checkpoints</source>
+            <translation>checkpoints</translation>
+        </message>
+        <message>
+            <source>pixels</source>
+            <translation>pixels</translation>
+        </message>
+        <message>
+            <source>steps</source>
+            <translation>steps</translation>
+        </message>
+        <message>
+            <source>rows</source>
+            <translation>rows</translation>
+        </message>
+        <message>
+            <source>epochs</source>
+            <translation>epochs</translation>
+        </message>
+        <message>
+            <source>pretrained</source>
+            <translation>pretrained</translation>
+        </message>
+        <message>
+            <source>random</source>
+            <translation>random</translation>
+        </message>
+        <message>
+            <source>sft</source>
+            <translation>sft</translation>
+        </message>
+        <message>
+            <source>full</source>
+            <translation>full</translation>
+        </message>
+        <message>
+            <source>freeze</source>
+            <translation>freeze</translation>
+        </message>
+        <message>
+            <source>lora</source>
+            <translation>lora</translation>
+        </message>
+        <message>
+            <source>true</source>
+            <translation>true</translation>
+        </message>
+        <message>
+            <source>false</source>
+            <translation>false</translation>
+        </message>
+        <message>
+            <source>gaussian</source>
+            <translation>gaussian</translation>
+        </message>
+        <message>
+            <source>none</source>
+            <translation>none</translation>
+        </message>
+        <message>
+            <source>all</source>
+            <translation>all</translation>
+        </message>
+        <message>
+            <source>lora_only</source>
+            <translation>lora_only</translation>
+        </message>
+        <message>
+            <source>refuse</source>
+            <translation>refuse</translation>
+        </message>
+        <message>
+            <source>skip</source>
+            <translation>skip</translation>
+        </message>
+        <message>
+            <source>auto</source>
+            <translation>auto</translation>
+        </message>
+        <message>
+            <source>cpu</source>
+            <translation>cpu</translation>
+        </message>
+        <message>
+            <source>cuda</source>
+            <translation>cuda</translation>
+        </message>
+        <message>
+            <source>float32</source>
+            <translation>float32</translation>
+        </message>
+        <message>
+            <source>bfloat16</source>
+            <translation>bfloat16</translation>
+        </message>
+        <message>
+            <source>constant</source>
+            <translation>constant</translation>
+        </message>
+        <message>
+            <source>constant_with_warmup</source>
+            <translation>constant_with_warmup</translation>
+        </message>
+        <message>
+            <source>linear</source>
+            <translation>linear</translation>
+        </message>
+        <message>
+            <source>cosine</source>
+            <translation>cosine</translation>
+        </message>
+        <message>
+            <source>adamw_torch</source>
+            <translation>adamw_torch</translation>
+        </message>
+        <message>
+            <source>completion</source>
+            <translation>completion</translation>
+        </message>
+        <message>
+            <source>assistant</source>
+            <translation>assistant</translation>
+        </message>
+    </context>
+    <context>
+        <name>role</name>
+        <message>
+            <source>system</source>
+            <translation>system</translation>
+        </message>
+        <message>
+            <source>user</source>
+            <translation>user</translation>
+        </message>
+        <message>
+            <source>assistant</source>
+            <translation>assistant</translation>
+        </message>
+    </context>
+    <context>
+        <name>state</name>
+        <message>
+            <source>empty</source>
+            <translation>No model</translation>
+        </message>
+        <message>
+            <source>loading</source>
+            <translation>Loading</translation>
+        </message>
+        <message>
+            <source>ready</source>
+            <translation>Ready</translation>
+        </message>
+        <message>
+            <source>preparing</source>
+            <translation>Preparing</translation>
+        </message>
+        <message>
+            <source>training</source>
+            <translation>Training</translation>
+        </message>
+        <message>
+            <source>pausing</source>
+            <translation>Pausing</translation>
+        </message>
+        <message>
+            <source>paused</source>
+            <translation>Paused</translation>
+        </message>
+        <message>
+            <source>saving</source>
+            <translation>Saving</translation>
+        </message>
+        <message>
+            <source>stopping</source>
+            <translation>Stopping</translation>
+        </message>
+        <message>
+            <source>created</source>
+            <translation>created</translation>
+        </message>
+        <message>
+            <source>running</source>
+            <translation>running</translation>
+        </message>
+        <message>
+            <source>finished</source>
+            <translation>finished</translation>
+        </message>
+        <message>
+            <source>stopped</source>
+            <translation>stopped</translation>
+        </message>
+        <message>
+            <source>failed</source>
+            <translation>failed</translation>
+        </message>
+        <message>
+            <source>interrupted</source>
+            <translation>interrupted</translation>
+        </message>
+    </context>
+</TS>

@@ -1,0 +1,2110 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="ko" sourcelanguage="en">
+    <context>
+        <name>CompareExport</name>
+        <message>
+            <source>Comparison</source>
+            <translation>비교</translation>
+        </message>
+        <message>
+            <source>Sample</source>
+            <translation>샘플</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>Exact match</source>
+            <translation>정답 일치율</translation>
+        </message>
+    </context>
+    <context>
+        <name>CurveExport</name>
+        <message>
+            <source>Export the curves</source>
+            <translation>그래프 내보내기</translation>
+        </message>
+        <message>
+            <source>%1 could not be written: %2. Choose another folder.</source>
+            <translation>%1 파일을 쓰지 못했습니다: %2. 다른 폴더를 골라 주세요.</translation>
+        </message>
+        <message>
+            <source>the file cannot be opened for writing</source>
+            <translation>쓰기용으로 파일을 열 수 없습니다</translation>
+        </message>
+    </context>
+    <context>
+        <name>event</name>
+        <message>
+            <source>started</source>
+            <translation>시작</translation>
+        </message>
+        <message>
+            <source>resumed</source>
+            <translation>이어서 시작</translation>
+        </message>
+        <message>
+            <source>paused</source>
+            <translation>일시 정지</translation>
+        </message>
+        <message>
+            <source>continued</source>
+            <translation>다시 진행</translation>
+        </message>
+        <message>
+            <source>learning_rate</source>
+            <translation>학습률 변경</translation>
+        </message>
+        <message>
+            <source>checkpoint</source>
+            <translation>체크포인트</translation>
+        </message>
+        <message>
+            <source>warning</source>
+            <translation>경고</translation>
+        </message>
+        <message>
+            <source>finished</source>
+            <translation>완료</translation>
+        </message>
+        <message>
+            <source>stopped</source>
+            <translation>중지</translation>
+        </message>
+        <message>
+            <source>failed</source>
+            <translation>실패</translation>
+        </message>
+    </context>
+    <context>
+        <name>finding</name>
+        <message>
+            <source>bad_row</source>
+            <translation>잘못된 행</translation>
+        </message>
+        <message>
+            <source>missing_image</source>
+            <translation>그림 없음</translation>
+        </message>
+        <message>
+            <source>broken_image</source>
+            <translation>깨진 그림</translation>
+        </message>
+        <message>
+            <source>image_marks</source>
+            <translation>그림 표시 수</translation>
+        </message>
+        <message>
+            <source>empty_answer</source>
+            <translation>빈 답</translation>
+        </message>
+        <message>
+            <source>no_labels</source>
+            <translation>학습할 토큰 없음</translation>
+        </message>
+        <message>
+            <source>too_long</source>
+            <translation>너무 긺</translation>
+        </message>
+        <message>
+            <source>duplicate</source>
+            <translation>중복</translation>
+        </message>
+        <message>
+            <source>template</source>
+            <translation>템플릿</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AnswerCell</name>
+        <message>
+            <source>waiting…</source>
+            <translation>기다리는 중…</translation>
+        </message>
+        <message>
+            <source>not asked yet</source>
+            <translation>아직 묻지 않음</translation>
+        </message>
+        <message>
+            <source>= reference</source>
+            <translation>= 기준과 같음</translation>
+        </message>
+        <message>
+            <source>≠ reference</source>
+            <translation>≠ 기준과 다름</translation>
+        </message>
+        <message>
+            <source>✓ exact</source>
+            <translation>✓ 정답 일치</translation>
+        </message>
+        <message>
+            <source>✗ not exact</source>
+            <translation>✗ 정답과 다름</translation>
+        </message>
+        <message>
+            <source>p %1</source>
+            <translation>p %1</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n tokens</source>
+            <translation>
+                <numerusform>토큰 %n개</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>%1 ms</source>
+            <translation>%1 ms</translation>
+        </message>
+        <message>
+            <source>cut at the limit</source>
+            <translation>길이 제한에서 끊김</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::AskPanel</name>
+        <message>
+            <source>Choose a picture</source>
+            <translation>그림 고르기</translation>
+        </message>
+        <message>
+            <source>Ask about the picture…</source>
+            <translation>그림에 대해 물어보세요…</translation>
+        </message>
+        <message>
+            <source>Question</source>
+            <translation>질문</translation>
+        </message>
+        <message>
+            <source>Take a row</source>
+            <translation>데이터에서 가져오기</translation>
+        </message>
+        <message>
+            <source>Picture and question of the next evaluation row (of the training data where there is none)</source>
+            <translation>평가 데이터의 다음 행에서 그림과 질문을 가져옵니다. 평가 데이터가 없으면 학습 데이터를 씁니다</translation>
+        </message>
+        <message>
+            <source>As&amp;k now</source>
+            <translation>지금 묻기(&amp;K)</translation>
+        </message>
+        <message>
+            <source>Answered by the base and by the adapter as it stands now; training waits one moment and goes on</source>
+            <translation>베이스 모델과 지금까지 학습된 어댑터가 함께 답합니다. 학습은 잠깐 멈췄다가 이어집니다</translation>
+        </message>
+        <message>
+            <source>Ask while it trains or is paused: base and adapter answer here.</source>
+            <translation>학습 중이거나 일시 정지한 동안 질문하면 베이스와 어댑터의 답이 여기에 나옵니다.</translation>
+        </message>
+        <message>
+            <source>Pictures (*.png *.jpg *.jpeg *.webp)</source>
+            <translation>그림 (*.png *.jpg *.jpeg *.webp)</translation>
+        </message>
+        <message>
+            <source>at step %1</source>
+            <translation>%1스텝에서</translation>
+        </message>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>in training</source>
+            <translation>학습 중인 어댑터</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Banner</name>
+        <message>
+            <source>Dismiss</source>
+            <translation>닫기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ColumnHead</name>
+        <message>
+            <source>base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>Make it the reference</source>
+            <translation>기준으로 삼기</translation>
+        </message>
+        <message>
+            <source>%1: make it the reference</source>
+            <translation>%1: 기준으로 삼기</translation>
+        </message>
+        <message>
+            <source>reference</source>
+            <translation>기준</translation>
+        </message>
+        <message>
+            <source>Drop this adapter</source>
+            <translation>이 어댑터 떼기</translation>
+        </message>
+        <message>
+            <source>%1: drop this adapter</source>
+            <translation>%1: 어댑터 떼기</translation>
+        </message>
+        <message>
+            <source>strength</source>
+            <translation>세기</translation>
+        </message>
+        <message>
+            <source>Strength of the adapter</source>
+            <translation>어댑터 세기</translation>
+        </message>
+        <message>
+            <source>1 is as trained, 0 is the base</source>
+            <translation>1이면 학습된 그대로, 0이면 베이스와 같습니다</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::CompareGrid</name>
+        <message>
+            <source>Sample</source>
+            <translation>샘플</translation>
+        </message>
+        <message>
+            <source>Exact match</source>
+            <translation>정답 일치율</translation>
+        </message>
+        <message>
+            <source>%1  (%2 of %3)</source>
+            <translation>%1  (%3개 중 %2개)</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ComparePage</name>
+        <message>
+            <source>&amp;Adapter</source>
+            <translation>어댑터(&amp;A)</translation>
+        </message>
+        <message>
+            <source>Attach an adapter to the resident base</source>
+            <translation>메모리에 올라와 있는 베이스에 어댑터를 붙입니다</translation>
+        </message>
+        <message>
+            <source>&amp;Samples…</source>
+            <translation>샘플(&amp;S)…</translation>
+        </message>
+        <message>
+            <source>A file of rows; their last answer is the expected one</source>
+            <translation>행이 담긴 파일입니다. 각 행의 마지막 답을 정답으로 봅니다</translation>
+        </message>
+        <message>
+            <source> samples</source>
+            <translation>개 샘플</translation>
+        </message>
+        <message>
+            <source>How many samples</source>
+            <translation>샘플 수</translation>
+        </message>
+        <message>
+            <source>seed </source>
+            <translation>시드 </translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>시드</translation>
+        </message>
+        <message>
+            <source>greedy</source>
+            <translation>최고 확률</translation>
+        </message>
+        <message>
+            <source>How tokens are chosen</source>
+            <translation>토큰을 고르는 방법</translation>
+        </message>
+        <message>
+            <source>max </source>
+            <translation>최대 </translation>
+        </message>
+        <message>
+            <source> tokens</source>
+            <translation> 토큰</translation>
+        </message>
+        <message>
+            <source>Most tokens in an answer</source>
+            <translation>답의 최대 토큰 수</translation>
+        </message>
+        <message>
+            <source>Run &amp;all</source>
+            <translation>모두 실행(&amp;A)</translation>
+        </message>
+        <message>
+            <source>Cancel</source>
+            <translation>취소</translation>
+        </message>
+        <message>
+            <source>Export the comparison</source>
+            <translation>비교 내보내기</translation>
+        </message>
+        <message>
+            <source>As a page (HTML)…</source>
+            <translation>웹 페이지로(HTML)…</translation>
+        </message>
+        <message>
+            <source>As data (JSON)…</source>
+            <translation>데이터로(JSON)…</translation>
+        </message>
+        <message>
+            <source>Hover a token: its probability and the runners-up. Click a column's name: make it the reference. Underlined words differ from it.</source>
+            <translation>토큰에 마우스를 올리면 확률과 다음 후보가 보입니다. 열 이름을 누르면 그 열이 기준이 됩니다. 밑줄 친 말은 기준과 다른 부분입니다.</translation>
+        </message>
+        <message>
+            <source>Previous samples</source>
+            <translation>이전 샘플</translation>
+        </message>
+        <message>
+            <source>Next samples</source>
+            <translation>다음 샘플</translation>
+        </message>
+        <message>
+            <source>Open an adapter's folder…</source>
+            <translation>어댑터 폴더 열기…</translation>
+        </message>
+        <message>
+            <source>Open an adapter's folder</source>
+            <translation>어댑터 폴더 열기</translation>
+        </message>
+        <message>
+            <source>Open samples</source>
+            <translation>샘플 열기</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl *.json)</source>
+            <translation>데이터 행 (*.jsonl *.json)</translation>
+        </message>
+        <message>
+            <source>%1 could not be written: %2. Choose another folder.</source>
+            <translation>%1 파일을 쓰지 못했습니다: %2. 다른 폴더를 골라 주세요.</translation>
+        </message>
+        <message>
+            <source>The comparison was written to %1.</source>
+            <translation>비교 결과를 %1에 저장했습니다.</translation>
+        </message>
+        <message>
+            <source>First a model</source>
+            <translation>먼저 모델이 필요합니다</translation>
+        </message>
+        <message>
+            <source>Adapters are compared on one base that stays loaded.</source>
+            <translation>어댑터는 메모리에 올려 둔 베이스 하나 위에서 비교합니다.</translation>
+        </message>
+        <message>
+            <source>Choose a model</source>
+            <translation>모델 고르기</translation>
+        </message>
+        <message>
+            <source>No samples yet</source>
+            <translation>아직 샘플이 없습니다</translation>
+        </message>
+        <message>
+            <source>Open a file of rows: every adapter answers the same pictures and questions, next to the base.</source>
+            <translation>데이터 파일을 열면 모든 어댑터가 베이스와 나란히 같은 그림과 질문에 답합니다.</translation>
+        </message>
+        <message>
+            <source>Open samples…</source>
+            <translation>샘플 열기…</translation>
+        </message>
+        <message>
+            <source>base: %1</source>
+            <translation>베이스: %1</translation>
+        </message>
+        <message>
+            <source>%1–%2 of %3</source>
+            <translation>%3개 중 %1–%2</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::DataPage</name>
+        <message>
+            <source>Row</source>
+            <translation>행</translation>
+        </message>
+        <message>
+            <source>Finding</source>
+            <translation>문제</translation>
+        </message>
+        <message>
+            <source>What is wrong</source>
+            <translation>무엇이 잘못되었나</translation>
+        </message>
+        <message>
+            <source>Training data</source>
+            <translation>학습 데이터</translation>
+        </message>
+        <message>
+            <source>Evaluation data</source>
+            <translation>평가 데이터</translation>
+        </message>
+        <message>
+            <source>Which data to show</source>
+            <translation>보여 줄 데이터</translation>
+        </message>
+        <message>
+            <source>A JSONL or JSON file of rows</source>
+            <translation>행이 담긴 JSONL 또는 JSON 파일</translation>
+        </message>
+        <message>
+            <source>File of rows</source>
+            <translation>데이터 파일</translation>
+        </message>
+        <message>
+            <source>&amp;Open…</source>
+            <translation>열기(&amp;O)…</translation>
+        </message>
+        <message>
+            <source>Chec&amp;k all rows</source>
+            <translation>전체 행 검사(&amp;K)</translation>
+        </message>
+        <message>
+            <source>Missing pictures, wrong marks, empty answers, rows too long, duplicates: before training meets them</source>
+            <translation>없는 그림, 잘못된 표시, 빈 답, 너무 긴 행, 중복을 학습 전에 찾아냅니다</translation>
+        </message>
+        <message>
+            <source>Cancel</source>
+            <translation>취소</translation>
+        </message>
+        <message>
+            <source>Rows</source>
+            <translation>데이터 행</translation>
+        </message>
+        <message>
+            <source>Findings</source>
+            <translation>발견된 문제</translation>
+        </message>
+        <message>
+            <source>The check was cancelled.</source>
+            <translation>검사를 취소했습니다.</translation>
+        </message>
+        <message>
+            <source>Open rows</source>
+            <translation>데이터 열기</translation>
+        </message>
+        <message>
+            <source>Rows (*.jsonl *.json)</source>
+            <translation>데이터 행 (*.jsonl *.json)</translation>
+        </message>
+        <message>
+            <source>First a model</source>
+            <translation>먼저 모델이 필요합니다</translation>
+        </message>
+        <message>
+            <source>How rows become tokens depends on the model: its tokenizer, chat template and picture size.</source>
+            <translation>행이 어떤 토큰이 되는지는 모델의 토크나이저, 채팅 템플릿, 그림 크기에 따라 달라집니다.</translation>
+        </message>
+        <message>
+            <source>Choose a model</source>
+            <translation>모델 고르기</translation>
+        </message>
+        <message>
+            <source>No rows yet</source>
+            <translation>아직 데이터가 없습니다</translation>
+        </message>
+        <message>
+            <source>Open a JSONL or JSON file of rows: messages with pictures, LLaVA conversations, &lt;image&gt; marks, or image, prompt and completion.</source>
+            <translation>JSONL 또는 JSON 파일을 여세요. 그림이 든 messages, LLaVA 대화, &lt;image&gt; 표시, image·prompt·completion 형식을 읽습니다.</translation>
+        </message>
+        <message>
+            <source>Open a file…</source>
+            <translation>파일 열기…</translation>
+        </message>
+        <message>
+            <source>%1 rows. Not checked yet.</source>
+            <translation>%1행. 아직 검사하지 않았습니다.</translation>
+        </message>
+        <message>
+            <source>%1 rows checked, all usable. The longest has %2 tokens.</source>
+            <translation>%1행을 검사했고 모두 쓸 수 있습니다. 가장 긴 행은 %2토큰입니다.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%1 rows checked, %2 usable, %n findings. The longest has %3 tokens.</source>
+            <translation>
+                <numerusform>%1행을 검사했습니다. %2행을 쓸 수 있고 문제 %n건이 있습니다. 가장 긴 행은 %3토큰입니다.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::EventTable</name>
+        <message>
+            <source>Events of the run</source>
+            <translation>학습 중 일어난 일</translation>
+        </message>
+        <message>
+            <source>Time</source>
+            <translation>시각</translation>
+        </message>
+        <message>
+            <source>Step</source>
+            <translation>스텝</translation>
+        </message>
+        <message>
+            <source>Event</source>
+            <translation>일</translation>
+        </message>
+        <message>
+            <source>Detail</source>
+            <translation>내용</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::FieldEditor</name>
+        <message>
+            <source>Rows (*.jsonl *.json)</source>
+            <translation>데이터 행 (*.jsonl *.json)</translation>
+        </message>
+        <message>
+            <source>Back to the default</source>
+            <translation>기본값으로 되돌리기</translation>
+        </message>
+        <message>
+            <source>%1: back to the default</source>
+            <translation>%1: 기본값으로 되돌리기</translation>
+        </message>
+        <message>
+            <source>%1: browse</source>
+            <translation>%1: 찾아보기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ForecastCard</name>
+        <message>
+            <source>Memory forecast</source>
+            <translation>메모리 예측</translation>
+        </message>
+        <message>
+            <source>Tr&amp;y one step</source>
+            <translation>한 스텝 시험(&amp;Y)</translation>
+        </message>
+        <message>
+            <source>One step on the longest row, nothing written: what memory it really takes</source>
+            <translation>가장 긴 행으로 한 스텝만 돌려 실제 메모리를 잽니다. 아무것도 저장하지 않습니다</translation>
+        </message>
+        <message>
+            <source>&amp;Launch</source>
+            <translation>학습 시작(&amp;L)</translation>
+        </message>
+        <message>
+            <source>Train with these settings (F5)</source>
+            <translation>이 설정으로 학습합니다 (F5)</translation>
+        </message>
+        <message>
+            <source>Choose a model and training data: the forecast follows every setting.</source>
+            <translation>모델과 학습 데이터를 고르세요. 설정을 바꿀 때마다 예측이 따라 바뀝니다.</translation>
+        </message>
+        <message>
+            <source>Choose training data: the forecast needs its longest row.</source>
+            <translation>학습 데이터를 고르세요. 가장 긴 행을 알아야 예측할 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>Reading the lengths of the rows…</source>
+            <translation>행의 길이를 읽는 중…</translation>
+        </message>
+        <message>
+            <source>weights</source>
+            <translation>가중치</translation>
+        </message>
+        <message>
+            <source>adapter</source>
+            <translation>어댑터</translation>
+        </message>
+        <message>
+            <source>gradients</source>
+            <translation>기울기</translation>
+        </message>
+        <message>
+            <source>optimizer</source>
+            <translation>옵티마이저</translation>
+        </message>
+        <message>
+            <source>activations</source>
+            <translation>활성값</translation>
+        </message>
+        <message>
+            <source>workspace</source>
+            <translation>작업 공간</translation>
+        </message>
+        <message>
+            <source>%1 of %2 free</source>
+            <translation>%1 / 여유 %2</translation>
+        </message>
+        <message>
+            <source>%1 trainable parameters (%2 of the base)</source>
+            <translation>학습할 파라미터 %1개 (베이스의 %2)</translation>
+        </message>
+        <message>
+            <source>%1 trainable parameters</source>
+            <translation>학습할 파라미터 %1개</translation>
+        </message>
+        <message>
+            <source>It will not fit: %1 are needed, %2 are free.</source>
+            <translation>메모리가 모자랍니다. %1이 필요한데 %2만 남아 있습니다.</translation>
+        </message>
+        <message>
+            <source>Trying one step on the longest row…</source>
+            <translation>가장 긴 행으로 한 스텝을 시험하는 중…</translation>
+        </message>
+        <message>
+            <source>Measured: %1 (forecast %2, off by %3 %), %4 s a step.</source>
+            <translation>실측 %1 (예측 %2, 오차 %3 %), 한 스텝에 %4초.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MainWindow</name>
+        <message>
+            <source>Luthier</source>
+            <translation>Luthier</translation>
+        </message>
+        <message>
+            <source>Open a model folder</source>
+            <translation>모델 폴더 열기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ModelList</name>
+        <message>
+            <source>On this machine</source>
+            <translation>이 컴퓨터에 있는 모델</translation>
+        </message>
+        <message>
+            <source>Models on this machine</source>
+            <translation>이 컴퓨터에 있는 모델</translation>
+        </message>
+        <message>
+            <source>&amp;Load the chosen model</source>
+            <translation>고른 모델 불러오기(&amp;L)</translation>
+        </message>
+        <message>
+            <source>&amp;Open a folder…</source>
+            <translation>폴더 열기(&amp;O)…</translation>
+        </message>
+        <message>
+            <source>A folder as transformers writes it: config.json, safetensors, tokenizer (Ctrl+O)</source>
+            <translation>transformers가 저장한 폴더: config.json, safetensors, 토크나이저 (Ctrl+O)</translation>
+        </message>
+        <message>
+            <source>teaching model, ships with Luthier</source>
+            <translation>Luthier에 들어 있는 교육용 모델</translation>
+        </message>
+        <message>
+            <source>opened before</source>
+            <translation>전에 열었던 모델</translation>
+        </message>
+        <message>
+            <source>in the hub's cache</source>
+            <translation>허브 캐시에 있음</translation>
+        </message>
+        <message>
+            <source>Open a model folder</source>
+            <translation>모델 폴더 열기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ModelPage</name>
+        <message>
+            <source>No model is loaded</source>
+            <translation>불러온 모델이 없습니다</translation>
+        </message>
+        <message>
+            <source>Open the folder of a vision-language checkpoint, as transformers writes it, or load the teaching model from the list on the left.</source>
+            <translation>transformers 형식의 비전-언어 체크포인트 폴더를 열거나, 왼쪽 목록에서 교육용 모델을 불러오세요.</translation>
+        </message>
+        <message>
+            <source>Open a folder…</source>
+            <translation>폴더 열기…</translation>
+        </message>
+        <message>
+            <source>Loading…</source>
+            <translation>불러오는 중…</translation>
+        </message>
+        <message numerus="yes">
+            <source>%1 · %2 on disk in %n files · loaded on %3 as %4 in %5 s</source>
+            <translation>
+                <numerusform>%1 · 디스크에 %2, 파일 %n개 · %3에 %4 형식으로 %5초 만에 불러옴</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ModuleTree</name>
+        <message>
+            <source>Modules</source>
+            <translation>모듈</translation>
+        </message>
+        <message>
+            <source>Filter, e.g. q_proj</source>
+            <translation>거르기, 예: q_proj</translation>
+        </message>
+        <message>
+            <source>Filter the modules</source>
+            <translation>모듈 거르기</translation>
+        </message>
+        <message numerus="yes">
+            <source>%1 parameters train (%2 of %3 in the base), in %n modules</source>
+            <translation>
+                <numerusform>모듈 %n개에서 파라미터 %1개를 학습합니다 (베이스 %3개의 %2)</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Tick linear layers to give them an adapter. Space ticks the row; with a filter, a branch's tick counts for what is shown.</source>
+            <translation>어댑터를 붙일 선형 층에 표시하세요. 스페이스바로도 표시할 수 있고, 거르는 중에 가지에 표시하면 보이는 것만 바뀝니다.</translation>
+        </message>
+        <message>
+            <source>The method “%1” chooses what trains; parts are kept fixed on the Train page.</source>
+            <translation>무엇을 학습할지는 “%1” 방식이 정합니다. 고정할 부분은 학습 페이지에서 고르세요.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ModuleTreeModel</name>
+        <message>
+            <source>trains</source>
+            <translation>학습함</translation>
+        </message>
+        <message>
+            <source>fixed</source>
+            <translation>고정</translation>
+        </message>
+        <message>
+            <source>trains in part</source>
+            <translation>일부 학습</translation>
+        </message>
+        <message>
+            <source>Module</source>
+            <translation>모듈</translation>
+        </message>
+        <message>
+            <source>Type</source>
+            <translation>종류</translation>
+        </message>
+        <message>
+            <source>Shape</source>
+            <translation>모양</translation>
+        </message>
+        <message>
+            <source>Dtype</source>
+            <translation>자료형</translation>
+        </message>
+        <message>
+            <source>Parameters</source>
+            <translation>파라미터</translation>
+        </message>
+        <message>
+            <source>Trains</source>
+            <translation>학습</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::NavRail</name>
+        <message>
+            <source>&amp;Model</source>
+            <translation>모델(&amp;M)</translation>
+        </message>
+        <message>
+            <source>&amp;Data</source>
+            <translation>데이터(&amp;D)</translation>
+        </message>
+        <message>
+            <source>&amp;Train</source>
+            <translation>학습(&amp;T)</translation>
+        </message>
+        <message>
+            <source>&amp;Compare</source>
+            <translation>비교(&amp;C)</translation>
+        </message>
+        <message>
+            <source>&amp;Runs</source>
+            <translation>기록(&amp;R)</translation>
+        </message>
+        <message>
+            <source>Language and theme</source>
+            <translation>언어와 테마</translation>
+        </message>
+        <message>
+            <source>Language</source>
+            <translation>언어</translation>
+        </message>
+        <message>
+            <source>Theme</source>
+            <translation>테마</translation>
+        </message>
+        <message>
+            <source>As the system</source>
+            <translation>시스템 설정대로</translation>
+        </message>
+        <message>
+            <source>Light</source>
+            <translation>밝게</translation>
+        </message>
+        <message>
+            <source>Dark</source>
+            <translation>어둡게</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::PartsView</name>
+        <message>
+            <source>%1 · %2</source>
+            <translation>%1 · %2</translation>
+        </message>
+        <message>
+            <source>picture
+%1 × %2
+%3</source>
+            <translation>그림
+%1 × %2
+%3</translation>
+        </message>
+        <message>
+            <source>Vision tower</source>
+            <translation>비전 타워</translation>
+        </message>
+        <message>
+            <source>%1 layers, width %2, %3 heads</source>
+            <translation>%1층, 폭 %2, 헤드 %3개</translation>
+        </message>
+        <message>
+            <source>%1 patches
+%2</source>
+            <translation>패치 %1개
+%2</translation>
+        </message>
+        <message>
+            <source>Projector</source>
+            <translation>프로젝터</translation>
+        </message>
+        <message>
+            <source>%1 → %2</source>
+            <translation>%1 → %2</translation>
+        </message>
+        <message>
+            <source>%1 tokens
+%2</source>
+            <translation>토큰 %1개
+%2</translation>
+        </message>
+        <message>
+            <source>Language model</source>
+            <translation>언어 모델</translation>
+        </message>
+        <message>
+            <source>%1 layers, width %2, %3 heads, %4 words</source>
+            <translation>%1층, 폭 %2, 헤드 %3개, 어휘 %4개</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RecipeForm</name>
+        <message>
+            <source>Settings</source>
+            <translation>설정</translation>
+        </message>
+        <message>
+            <source>Ad&amp;vanced</source>
+            <translation>고급(&amp;V)</translation>
+        </message>
+        <message>
+            <source>Show every setting</source>
+            <translation>모든 설정 보기</translation>
+        </message>
+        <message>
+            <source>Reset</source>
+            <translation>초기화</translation>
+        </message>
+        <message>
+            <source>All settings back to their defaults; model, data and run folder stay</source>
+            <translation>모든 설정을 기본값으로 되돌립니다. 모델, 데이터, 저장 폴더는 그대로 둡니다</translation>
+        </message>
+        <message>
+            <source>Recipe: load, save, command line</source>
+            <translation>레시피: 불러오기, 저장, 명령줄</translation>
+        </message>
+        <message>
+            <source>Recipe</source>
+            <translation>레시피</translation>
+        </message>
+        <message>
+            <source>Load a recipe…</source>
+            <translation>레시피 불러오기…</translation>
+        </message>
+        <message>
+            <source>Save the recipe…</source>
+            <translation>레시피 저장…</translation>
+        </message>
+        <message>
+            <source>Show the command line</source>
+            <translation>명령줄 보기</translation>
+        </message>
+        <message>
+            <source>all at their defaults</source>
+            <translation>모두 기본값</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n changed</source>
+            <translation>
+                <numerusform>%n개 바꿈</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Load a recipe</source>
+            <translation>레시피 불러오기</translation>
+        </message>
+        <message>
+            <source>Recipes (*.yaml *.yml)</source>
+            <translation>레시피 (*.yaml *.yml)</translation>
+        </message>
+        <message>
+            <source>Save the recipe</source>
+            <translation>레시피 저장</translation>
+        </message>
+        <message>
+            <source>The recipe was written to %1.</source>
+            <translation>레시피를 %1에 저장했습니다.</translation>
+        </message>
+        <message>
+            <source>Copy</source>
+            <translation>복사</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RowModel</name>
+        <message>
+            <source>not usable</source>
+            <translation>쓸 수 없음</translation>
+        </message>
+        <message>
+            <source>Row</source>
+            <translation>행</translation>
+        </message>
+        <message>
+            <source>Picture</source>
+            <translation>그림</translation>
+        </message>
+        <message>
+            <source>Words</source>
+            <translation>내용</translation>
+        </message>
+        <message>
+            <source>Tokens</source>
+            <translation>토큰</translation>
+        </message>
+        <message>
+            <source>Findings</source>
+            <translation>발견된 문제</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RowView</name>
+        <message>
+            <source>The conversation</source>
+            <translation>대화</translation>
+        </message>
+        <message>
+            <source>The tokens</source>
+            <translation>토큰</translation>
+        </message>
+        <message numerus="yes">
+            <source>picture: %n tokens</source>
+            <translation>
+                <numerusform>그림: 토큰 %n개</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n tokens cut off by the context length</source>
+            <translation>
+                <numerusform>최대 길이를 넘어 잘린 토큰 %n개</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Row %1 as the model gets it</source>
+            <translation>모델이 보는 %1번 행</translation>
+        </message>
+        <message>
+            <source>learned (underlined)</source>
+            <translation>학습함(밑줄)</translation>
+        </message>
+        <message>
+            <source>masked</source>
+            <translation>가림</translation>
+        </message>
+        <message>
+            <source>picture</source>
+            <translation>그림</translation>
+        </message>
+        <message>
+            <source>cut off</source>
+            <translation>잘림</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunCurves</name>
+        <message>
+            <source>Loss</source>
+            <translation>손실</translation>
+        </message>
+        <message>
+            <source>Memory</source>
+            <translation>메모리</translation>
+        </message>
+        <message>
+            <source>Learning rate</source>
+            <translation>학습률</translation>
+        </message>
+        <message>
+            <source>Gradient norm</source>
+            <translation>기울기 크기</translation>
+        </message>
+        <message>
+            <source>Tokens/s</source>
+            <translation>초당 토큰</translation>
+        </message>
+        <message>
+            <source>Steps</source>
+            <translation>스텝</translation>
+        </message>
+        <message>
+            <source>Epochs</source>
+            <translation>에폭</translation>
+        </message>
+        <message>
+            <source>What the horizontal axis counts</source>
+            <translation>가로축 단위</translation>
+        </message>
+        <message>
+            <source>Log</source>
+            <translation>로그축</translation>
+        </message>
+        <message>
+            <source>Logarithmic loss axis</source>
+            <translation>손실 축을 로그로</translation>
+        </message>
+        <message>
+            <source>Clip</source>
+            <translation>자르기</translation>
+        </message>
+        <message>
+            <source>Cut the loss axis at the 99th percentile, so that a spike does not flatten the rest</source>
+            <translation>손실 축을 99백분위에서 잘라, 튀는 값 때문에 나머지가 납작해지지 않게 합니다</translation>
+        </message>
+        <message>
+            <source>EMA</source>
+            <translation>EMA</translation>
+        </message>
+        <message>
+            <source>How much the smoothed curve is smoothed: 0 is the raw curve</source>
+            <translation>평활 곡선을 얼마나 매끄럽게 할지 정합니다. 0이면 원래 곡선입니다</translation>
+        </message>
+        <message>
+            <source>Smoothing</source>
+            <translation>평활</translation>
+        </message>
+        <message>
+            <source>Export the curves</source>
+            <translation>그래프 내보내기</translation>
+        </message>
+        <message>
+            <source>As a picture (PNG)…</source>
+            <translation>그림으로(PNG)…</translation>
+        </message>
+        <message>
+            <source>As a table (CSV)…</source>
+            <translation>표로(CSV)…</translation>
+        </message>
+        <message>
+            <source>raw</source>
+            <translation>원래 값</translation>
+        </message>
+        <message>
+            <source>smoothed</source>
+            <translation>평활</translation>
+        </message>
+        <message>
+            <source>evaluation</source>
+            <translation>평가</translation>
+        </message>
+        <message>
+            <source>%1, evaluation</source>
+            <translation>%1, 평가</translation>
+        </message>
+        <message>
+            <source>Memory (GiB)</source>
+            <translation>메모리 (GiB)</translation>
+        </message>
+        <message>
+            <source>Memory (MiB)</source>
+            <translation>메모리 (MiB)</translation>
+        </message>
+        <message>
+            <source>weights</source>
+            <translation>가중치</translation>
+        </message>
+        <message>
+            <source>adapter</source>
+            <translation>어댑터</translation>
+        </message>
+        <message>
+            <source>gradients</source>
+            <translation>기울기</translation>
+        </message>
+        <message>
+            <source>optimizer</source>
+            <translation>옵티마이저</translation>
+        </message>
+        <message>
+            <source>activations</source>
+            <translation>활성값</translation>
+        </message>
+        <message>
+            <source>forecast</source>
+            <translation>예측</translation>
+        </message>
+        <message>
+            <source>%1, peak</source>
+            <translation>%1, 최대</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunHeader</name>
+        <message>
+            <source>No model is loaded</source>
+            <translation>불러온 모델이 없습니다</translation>
+        </message>
+        <message>
+            <source>step %1/%2</source>
+            <translation>%1/%2 스텝</translation>
+        </message>
+        <message>
+            <source>%1 left</source>
+            <translation>%1 남음</translation>
+        </message>
+        <message>
+            <source>Resume</source>
+            <translation>이어서 학습</translation>
+        </message>
+        <message>
+            <source>Pause</source>
+            <translation>일시 정지</translation>
+        </message>
+        <message>
+            <source>Launch</source>
+            <translation>학습 시작</translation>
+        </message>
+        <message>
+            <source>Pausing keeps the model loaded, for asking it something (F6)</source>
+            <translation>일시 정지해도 모델은 메모리에 남아 있어 질문할 수 있습니다 (F6)</translation>
+        </message>
+        <message>
+            <source>Train with the settings of the Train page (F5)</source>
+            <translation>학습 페이지의 설정으로 학습합니다 (F5)</translation>
+        </message>
+        <message>
+            <source>Stop…</source>
+            <translation>중지…</translation>
+        </message>
+        <message>
+            <source>Save a checkpoint now (Ctrl+Shift+S)</source>
+            <translation>지금 체크포인트 저장 (Ctrl+Shift+S)</translation>
+        </message>
+        <message>
+            <source>Save a checkpoint now</source>
+            <translation>지금 체크포인트 저장</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunListModel</name>
+        <message>
+            <source>cannot be read</source>
+            <translation>읽을 수 없음</translation>
+        </message>
+        <message>
+            <source>Run</source>
+            <translation>이름</translation>
+        </message>
+        <message>
+            <source>State</source>
+            <translation>상태</translation>
+        </message>
+        <message>
+            <source>Base</source>
+            <translation>베이스</translation>
+        </message>
+        <message>
+            <source>Method</source>
+            <translation>방식</translation>
+        </message>
+        <message>
+            <source>Data</source>
+            <translation>데이터</translation>
+        </message>
+        <message>
+            <source>Steps</source>
+            <translation>스텝</translation>
+        </message>
+        <message>
+            <source>Last loss</source>
+            <translation>마지막 손실</translation>
+        </message>
+        <message>
+            <source>Best evaluation</source>
+            <translation>최저 평가 손실</translation>
+        </message>
+        <message>
+            <source>Peak memory</source>
+            <translation>최대 메모리</translation>
+        </message>
+        <message>
+            <source>Started</source>
+            <translation>시작</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RunsPage</name>
+        <message>
+            <source>The folder that holds runs</source>
+            <translation>학습 기록이 있는 폴더</translation>
+        </message>
+        <message>
+            <source>Runs &amp;in</source>
+            <translation>기록 폴더(&amp;I)</translation>
+        </message>
+        <message>
+            <source>Choose the folder</source>
+            <translation>폴더 고르기</translation>
+        </message>
+        <message>
+            <source>Read again</source>
+            <translation>다시 읽기</translation>
+        </message>
+        <message>
+            <source>&amp;Use its settings</source>
+            <translation>이 설정 쓰기(&amp;U)</translation>
+        </message>
+        <message>
+            <source>Takes the selected run's settings to the Train page, with a new run folder</source>
+            <translation>고른 기록의 설정을 새 저장 폴더와 함께 학습 페이지로 가져갑니다</translation>
+        </message>
+        <message>
+            <source>R&amp;esume</source>
+            <translation>이어서 학습(&amp;E)</translation>
+        </message>
+        <message>
+            <source>Goes on from the selected run's newest checkpoint</source>
+            <translation>고른 기록의 가장 최근 체크포인트에서 이어서 학습합니다</translation>
+        </message>
+        <message>
+            <source>Compare the ticked</source>
+            <translation>표시한 것 비교</translation>
+        </message>
+        <message>
+            <source>Attaches the ticked runs' adapters on the Compare page</source>
+            <translation>표시한 기록의 어댑터를 비교 페이지에 붙입니다</translation>
+        </message>
+        <message>
+            <source>Past runs</source>
+            <translation>지난 기록</translation>
+        </message>
+        <message>
+            <source>Settings that differ</source>
+            <translation>서로 다른 설정</translation>
+        </message>
+        <message>
+            <source>Tick two runs or more: what was set differently stands here.</source>
+            <translation>기록을 둘 이상 표시하면 서로 다른 설정이 여기에 나옵니다.</translation>
+        </message>
+        <message>
+            <source>Setting</source>
+            <translation>설정</translation>
+        </message>
+        <message>
+            <source>These runs have the same settings.</source>
+            <translation>이 기록들은 설정이 모두 같습니다.</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n settings differ.</source>
+            <translation>
+                <numerusform>설정 %n개가 다릅니다.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Adapters are compared on a base: load its model first.</source>
+            <translation>어댑터는 베이스 위에서 비교합니다. 먼저 모델을 불러오세요.</translation>
+        </message>
+        <message>
+            <source>Choose a model</source>
+            <translation>모델 고르기</translation>
+        </message>
+        <message>
+            <source>No runs in this folder yet</source>
+            <translation>이 폴더에는 아직 기록이 없습니다</translation>
+        </message>
+        <message>
+            <source>Every run that trains is listed here with its curves, also after a restart. Launch one, or choose another folder above.</source>
+            <translation>학습한 기록은 다시 시작한 뒤에도 그래프와 함께 여기에 남습니다. 학습을 시작하거나 위에서 다른 폴더를 고르세요.</translation>
+        </message>
+        <message>
+            <source>Go to Train</source>
+            <translation>학습으로 가기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SampleCell</name>
+        <message>
+            <source>expected: %1</source>
+            <translation>정답: %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StatusLine</name>
+        <message>
+            <source>Cancel this work</source>
+            <translation>이 작업 취소</translation>
+        </message>
+        <message>
+            <source>no device in use</source>
+            <translation>사용 중인 장치 없음</translation>
+        </message>
+        <message>
+            <source>Memory %1 · peak %2</source>
+            <translation>메모리 %1 · 최대 %2</translation>
+        </message>
+        <message>
+            <source>%1 tokens/s</source>
+            <translation>초당 토큰 %1개</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StepLog</name>
+        <message>
+            <source>Log of the run</source>
+            <translation>학습 로그</translation>
+        </message>
+        <message>
+            <source>A line a step appears here once a run trains.</source>
+            <translation>학습을 시작하면 스텝마다 한 줄씩 나옵니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::StopQuestion</name>
+        <message>
+            <source>Stop the run</source>
+            <translation>학습 중지</translation>
+        </message>
+        <message>
+            <source>Stop this run?</source>
+            <translation>학습을 중지할까요?</translation>
+        </message>
+        <message>
+            <source>Stop and save writes the adapter and a checkpoint, so that the run can be resumed. Cancel the run throws its result away; the log stays. Training goes on until you choose.</source>
+            <translation>‘저장하고 중지’는 어댑터와 체크포인트를 저장하므로 나중에 이어서 학습할 수 있습니다. ‘학습 취소’는 결과를 버리고 로그만 남깁니다. 고를 때까지 학습은 계속됩니다.</translation>
+        </message>
+        <message>
+            <source>Cancel the &amp;run</source>
+            <translation>학습 취소(&amp;R)</translation>
+        </message>
+        <message>
+            <source>&amp;Continue training</source>
+            <translation>계속 학습(&amp;C)</translation>
+        </message>
+        <message>
+            <source>&amp;Stop and save</source>
+            <translation>저장하고 중지(&amp;S)</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::TargetChips</name>
+        <message>
+            <source>Every linear layer but the output one, vision tower included</source>
+            <translation>출력층을 뺀 모든 선형 층, 비전 타워 포함</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::TrainPage</name>
+        <message>
+            <source>The run in %1 is %2, after %3.</source>
+            <translation>%1의 학습: %2, 걸린 시간 %3.</translation>
+        </message>
+        <message>
+            <source>Compare it</source>
+            <translation>비교하기</translation>
+        </message>
+        <message>
+            <source>Learning &amp;rate from the next step</source>
+            <translation>다음 스텝부터 쓸 학습률(&amp;R)</translation>
+        </message>
+        <message>
+            <source>Learning rate from the next step</source>
+            <translation>다음 스텝부터 쓸 학습률</translation>
+        </message>
+        <message>
+            <source>Apply</source>
+            <translation>적용</translation>
+        </message>
+        <message>
+            <source>Log</source>
+            <translation>로그</translation>
+        </message>
+        <message>
+            <source>Events</source>
+            <translation>일어난 일</translation>
+        </message>
+        <message>
+            <source>Samples</source>
+            <translation>질문</translation>
+        </message>
+        <message>
+            <source>“%1” is no learning rate. Write a number such as 2e-4.</source>
+            <translation>“%1”은(는) 학습률이 아닙니다. 2e-4처럼 숫자로 적어 주세요.</translation>
+        </message>
+        <message>
+            <source>Launch into %1</source>
+            <translation>%1에 저장하며 학습 시작</translation>
+        </message>
+        <message>
+            <source>Resume that run</source>
+            <translation>그 학습 이어서 하기</translation>
+        </message>
+    </context>
+    <context>
+        <name>progress</name>
+        <message>
+            <source>Checking rows</source>
+            <translation>행을 검사하는 중</translation>
+        </message>
+        <message>
+            <source>Measuring rows</source>
+            <translation>행의 길이를 재는 중</translation>
+        </message>
+    </context>
+    <context>
+        <name>recipe</name>
+        <message>
+            <source>Model and data</source>
+            <translation>모델과 데이터</translation>
+        </message>
+        <message>
+            <source>Method</source>
+            <translation>방식</translation>
+        </message>
+        <message>
+            <source>Pictures</source>
+            <translation>그림</translation>
+        </message>
+        <message>
+            <source>Training</source>
+            <translation>학습</translation>
+        </message>
+        <message>
+            <source>Model</source>
+            <translation>모델</translation>
+        </message>
+        <message>
+            <source>The folder of the base checkpoint, as transformers writes it.</source>
+            <translation>transformers 형식의 베이스 체크포인트 폴더입니다.</translation>
+        </message>
+        <message>
+            <source>Starting weights</source>
+            <translation>시작 가중치</translation>
+        </message>
+        <message>
+            <source>Start from the checkpoint's weights, or from random ones made by its config.json (training from scratch).</source>
+            <translation>체크포인트의 가중치에서 시작하거나, config.json으로 만든 무작위 가중치에서 처음부터 학습합니다.</translation>
+        </message>
+        <message>
+            <source>Training data</source>
+            <translation>학습 데이터</translation>
+        </message>
+        <message>
+            <source>One file of rows (JSONL or JSON), or several.</source>
+            <translation>행이 담긴 파일(JSONL 또는 JSON) 하나 또는 여럿입니다.</translation>
+        </message>
+        <message>
+            <source>Evaluation data</source>
+            <translation>평가 데이터</translation>
+        </message>
+        <message>
+            <source>Rows that are never trained on; their loss is the evaluation loss.</source>
+            <translation>학습에 쓰지 않는 행입니다. 이 행들의 손실이 평가 손실입니다.</translation>
+        </message>
+        <message>
+            <source>Run folder</source>
+            <translation>저장 폴더</translation>
+        </message>
+        <message>
+            <source>Where the run is written: settings, metrics, checkpoints and the result.</source>
+            <translation>설정, 지표, 체크포인트, 결과를 저장할 곳입니다.</translation>
+        </message>
+        <message>
+            <source>Objective</source>
+            <translation>목표</translation>
+        </message>
+        <message>
+            <source>What is learned: sft is supervised tuning on the answers of the rows.</source>
+            <translation>무엇을 배우는지 정합니다. sft는 데이터의 답을 따라 배우는 지도 학습입니다.</translation>
+        </message>
+        <message>
+            <source>full trains every weight, freeze keeps chosen parts fixed, lora trains low-rank adapters beside fixed weights.</source>
+            <translation>full은 모든 가중치를 학습하고, freeze는 고른 부분을 고정하며, lora는 고정된 가중치 옆에 저랭크 어댑터를 학습합니다.</translation>
+        </message>
+        <message>
+            <source>Keep the vision tower fixed</source>
+            <translation>비전 타워 고정</translation>
+        </message>
+        <message>
+            <source>The picture encoder's weights do not change.</source>
+            <translation>그림 인코더의 가중치를 바꾸지 않습니다.</translation>
+        </message>
+        <message>
+            <source>Keep the projector fixed</source>
+            <translation>프로젝터 고정</translation>
+        </message>
+        <message>
+            <source>The weights that carry picture features into the language model do not change.</source>
+            <translation>그림 특징을 언어 모델로 옮기는 가중치를 바꾸지 않습니다.</translation>
+        </message>
+        <message>
+            <source>Keep the language model fixed</source>
+            <translation>언어 모델 고정</translation>
+        </message>
+        <message>
+            <source>The decoder's weights do not change; with the tower fixed too, only the projector learns.</source>
+            <translation>디코더의 가중치를 바꾸지 않습니다. 타워까지 고정하면 프로젝터만 학습합니다.</translation>
+        </message>
+        <message>
+            <source>LoRA rank</source>
+            <translation>LoRA 랭크</translation>
+        </message>
+        <message>
+            <source>Columns of A and B: more can learn more and costs more memory; 8 to 64 is usual.</source>
+            <translation>A와 B의 열 수입니다. 클수록 더 많이 배우고 메모리도 더 듭니다. 보통 8~64를 씁니다.</translation>
+        </message>
+        <message>
+            <source>LoRA alpha</source>
+            <translation>LoRA 알파</translation>
+        </message>
+        <message>
+            <source>The adapter's output is scaled by alpha / rank; twice the rank is usual.</source>
+            <translation>어댑터 출력에 알파/랭크를 곱합니다. 보통 랭크의 두 배로 둡니다.</translation>
+        </message>
+        <message>
+            <source>LoRA dropout</source>
+            <translation>LoRA 드롭아웃</translation>
+        </message>
+        <message>
+            <source>Share of the adapter's inputs that are dropped while training.</source>
+            <translation>학습할 때 어댑터 입력에서 버리는 비율입니다.</translation>
+        </message>
+        <message>
+            <source>Target modules</source>
+            <translation>대상 모듈</translation>
+        </message>
+        <message>
+            <source>Which linear layers get an adapter: names (endings are enough), one regular expression over whole names, or all-linear.</source>
+            <translation>어댑터를 붙일 선형 층입니다. 이름(끝부분만으로도 됨), 전체 이름에 대한 정규식 하나, 또는 all-linear를 적습니다.</translation>
+        </message>
+        <message>
+            <source>Excluded modules</source>
+            <translation>제외할 모듈</translation>
+        </message>
+        <message>
+            <source>Which of the target modules are left out, by names or one regular expression.</source>
+            <translation>대상 모듈 가운데 뺄 것을 이름이나 정규식 하나로 적습니다.</translation>
+        </message>
+        <message>
+            <source>Rank by module</source>
+            <translation>모듈별 랭크</translation>
+        </message>
+        <message>
+            <source>Other ranks for modules whose name ends so or matches: {q_proj: 32}.</source>
+            <translation>이름 끝이 같거나 맞는 모듈에 다른 랭크를 줍니다: {q_proj: 32}.</translation>
+        </message>
+        <message>
+            <source>Alpha by module</source>
+            <translation>모듈별 알파</translation>
+        </message>
+        <message>
+            <source>Other alphas for modules whose name ends so or matches: {q_proj: 64}.</source>
+            <translation>이름 끝이 같거나 맞는 모듈에 다른 알파를 줍니다: {q_proj: 64}.</translation>
+        </message>
+        <message>
+            <source>Rank-stabilized scale</source>
+            <translation>랭크 안정화 배율</translation>
+        </message>
+        <message>
+            <source>Scale by alpha / √rank instead of alpha / rank, which suits high ranks.</source>
+            <translation>알파/랭크 대신 알파/√랭크를 곱합니다. 큰 랭크에 알맞습니다.</translation>
+        </message>
+        <message>
+            <source>DoRA</source>
+            <translation>DoRA</translation>
+        </message>
+        <message>
+            <source>Train a magnitude beside the direction of each weight.</source>
+            <translation>가중치의 방향과 함께 크기도 따로 학습합니다.</translation>
+        </message>
+        <message>
+            <source>Initial adapter</source>
+            <translation>어댑터 초깃값</translation>
+        </message>
+        <message>
+            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random.</source>
+            <translation>true: A는 카이밍 균등 분포, B는 0. gaussian: A는 정규 분포, B는 0. false: 둘 다 무작위.</translation>
+        </message>
+        <message>
+            <source>Modules trained whole</source>
+            <translation>통째로 학습할 모듈</translation>
+        </message>
+        <message>
+            <source>Modules that train without low rank and are saved with the adapter (lm_head, say).</source>
+            <translation>저랭크가 아니라 통째로 학습하고 어댑터와 함께 저장할 모듈입니다(예: lm_head).</translation>
+        </message>
+        <message>
+            <source>Biases</source>
+            <translation>편향</translation>
+        </message>
+        <message>
+            <source>Which biases train beside the adapter.</source>
+            <translation>어댑터와 함께 학습할 편향입니다.</translation>
+        </message>
+        <message>
+            <source>Start from adapter</source>
+            <translation>이어받을 어댑터</translation>
+        </message>
+        <message>
+            <source>A PEFT adapter's folder to go on from; its settings replace the ones here.</source>
+            <translation>이어서 학습할 PEFT 어댑터 폴더입니다. 그 설정이 여기 설정을 대신합니다.</translation>
+        </message>
+        <message>
+            <source>Smallest picture</source>
+            <translation>가장 작은 그림</translation>
+        </message>
+        <message>
+            <source>Pixels a picture has at least after resizing; empty: as the checkpoint's processor says.</source>
+            <translation>크기를 바꾼 뒤 그림의 최소 픽셀 수입니다. 비우면 체크포인트의 설정을 따릅니다.</translation>
+        </message>
+        <message>
+            <source>Largest picture</source>
+            <translation>가장 큰 그림</translation>
+        </message>
+        <message>
+            <source>Pixels a picture has at most after resizing; empty: as the checkpoint's processor says.</source>
+            <translation>크기를 바꾼 뒤 그림의 최대 픽셀 수입니다. 비우면 체크포인트의 설정을 따릅니다.</translation>
+        </message>
+        <message>
+            <source>Broken pictures</source>
+            <translation>깨진 그림</translation>
+        </message>
+        <message>
+            <source>refuse stops before training and names the row; skip leaves such rows out and counts them.</source>
+            <translation>refuse는 학습 전에 멈추고 어느 행인지 알립니다. skip은 그런 행을 빼고 수를 셉니다.</translation>
+        </message>
+        <message>
+            <source>Device</source>
+            <translation>장치</translation>
+        </message>
+        <message>
+            <source>auto takes the first CUDA device, else the CPU; cuda:1 names the second device.</source>
+            <translation>auto는 첫 번째 CUDA 장치를 쓰고, 없으면 CPU를 씁니다. cuda:1은 두 번째 장치입니다.</translation>
+        </message>
+        <message>
+            <source>Compute type</source>
+            <translation>계산 형식</translation>
+        </message>
+        <message>
+            <source>auto computes in float32 on the CPU and in bfloat16 on CUDA.</source>
+            <translation>auto는 CPU에서 float32, CUDA에서 bfloat16으로 계산합니다.</translation>
+        </message>
+        <message>
+            <source>Epochs</source>
+            <translation>에폭</translation>
+        </message>
+        <message>
+            <source>How often every row is seen; max steps replaces it when it is above 0.</source>
+            <translation>모든 행을 몇 번 볼지 정합니다. 최대 스텝이 0보다 크면 그 값을 씁니다.</translation>
+        </message>
+        <message>
+            <source>Max steps</source>
+            <translation>최대 스텝</translation>
+        </message>
+        <message>
+            <source>Optimizer steps in all; -1: as the epochs give.</source>
+            <translation>전체 최적화 스텝 수입니다. -1이면 에폭 수를 따릅니다.</translation>
+        </message>
+        <message>
+            <source>Batch size</source>
+            <translation>배치 크기</translation>
+        </message>
+        <message>
+            <source>Rows that go through the model at once.</source>
+            <translation>한 번에 모델을 지나는 행 수입니다.</translation>
+        </message>
+        <message>
+            <source>Gradient accumulation</source>
+            <translation>기울기 누적</translation>
+        </message>
+        <message>
+            <source>Batches whose gradients are summed before one step.</source>
+            <translation>한 스텝을 밟기 전에 기울기를 더할 배치 수입니다.</translation>
+        </message>
+        <message>
+            <source>Learning rate</source>
+            <translation>학습률</translation>
+        </message>
+        <message>
+            <source>The peak rate; by default 2e-4 for lora, 1e-5 for full and freeze.</source>
+            <translation>가장 높은 학습률입니다. 기본값은 lora 2e-4, full과 freeze 1e-5입니다.</translation>
+        </message>
+        <message>
+            <source>LR scheduler</source>
+            <translation>학습률 변화</translation>
+        </message>
+        <message>
+            <source>How the rate goes on after the warmup.</source>
+            <translation>워밍업이 끝난 뒤 학습률이 변하는 방식입니다.</translation>
+        </message>
+        <message>
+            <source>Warmup ratio</source>
+            <translation>워밍업 비율</translation>
+        </message>
+        <message>
+            <source>Share of all steps in which the rate rises from 0 to its peak.</source>
+            <translation>학습률이 0에서 최고까지 오르는 데 쓰는 스텝의 비율입니다.</translation>
+        </message>
+        <message>
+            <source>Warmup steps</source>
+            <translation>워밍업 스텝</translation>
+        </message>
+        <message>
+            <source>Steps of warmup; above 0 it replaces the ratio.</source>
+            <translation>워밍업 스텝 수입니다. 0보다 크면 비율 대신 씁니다.</translation>
+        </message>
+        <message>
+            <source>Weight decay</source>
+            <translation>가중치 감쇠</translation>
+        </message>
+        <message>
+            <source>Pull towards zero on trained weights, biases and norms left out.</source>
+            <translation>학습하는 가중치를 0 쪽으로 당깁니다. 편향과 정규화 층은 뺍니다.</translation>
+        </message>
+        <message>
+            <source>Max grad norm</source>
+            <translation>기울기 상한</translation>
+        </message>
+        <message>
+            <source>Gradients longer than this are scaled down to it; 0 never clips.</source>
+            <translation>이보다 큰 기울기를 이 크기로 줄입니다. 0이면 줄이지 않습니다.</translation>
+        </message>
+        <message>
+            <source>Optimizer</source>
+            <translation>옵티마이저</translation>
+        </message>
+        <message>
+            <source>AdamW with decoupled weight decay.</source>
+            <translation>가중치 감쇠를 분리한 AdamW입니다.</translation>
+        </message>
+        <message>
+            <source>Adam beta 1</source>
+            <translation>Adam 베타 1</translation>
+        </message>
+        <message>
+            <source>Decay of the running mean of gradients.</source>
+            <translation>기울기 이동 평균의 감쇠율입니다.</translation>
+        </message>
+        <message>
+            <source>Adam beta 2</source>
+            <translation>Adam 베타 2</translation>
+        </message>
+        <message>
+            <source>Decay of the running mean of squared gradients.</source>
+            <translation>기울기 제곱 이동 평균의 감쇠율입니다.</translation>
+        </message>
+        <message>
+            <source>Adam epsilon</source>
+            <translation>Adam 엡실론</translation>
+        </message>
+        <message>
+            <source>Added to the denominator for stability.</source>
+            <translation>안정성을 위해 분모에 더합니다.</translation>
+        </message>
+        <message>
+            <source>Gradient checkpointing</source>
+            <translation>활성값 다시 계산</translation>
+        </message>
+        <message>
+            <source>Recompute activations in the backward pass: less memory, more time. auto turns it on where memory would not do.</source>
+            <translation>역전파 때 활성값을 다시 계산해 메모리를 아끼는 대신 시간이 더 듭니다. auto는 메모리가 모자랄 때만 켭니다.</translation>
+        </message>
+        <message>
+            <source>Context length</source>
+            <translation>최대 길이</translation>
+        </message>
+        <message>
+            <source>Tokens a row holds at most, picture tokens counted; longer rows are cut at the end.</source>
+            <translation>그림 토큰을 포함해 한 행이 가질 수 있는 최대 토큰 수입니다. 더 긴 행은 끝을 자릅니다.</translation>
+        </message>
+        <message>
+            <source>Shuffle</source>
+            <translation>섞기</translation>
+        </message>
+        <message>
+            <source>Visit the rows in another order each epoch, always the same for a seed.</source>
+            <translation>에폭마다 행 순서를 바꿉니다. 시드가 같으면 순서도 같습니다.</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>시드</translation>
+        </message>
+        <message>
+            <source>The same seed, data and settings give the same run.</source>
+            <translation>시드, 데이터, 설정이 같으면 결과도 같습니다.</translation>
+        </message>
+        <message>
+            <source>Train on</source>
+            <translation>학습 범위</translation>
+        </message>
+        <message>
+            <source>completion: every token after the last prompt; assistant: every assistant turn; all: every text token.</source>
+            <translation>completion: 마지막 질문 뒤의 모든 토큰. assistant: 모든 답변. all: 모든 글 토큰.</translation>
+        </message>
+        <message>
+            <source>Log every</source>
+            <translation>기록 간격</translation>
+        </message>
+        <message>
+            <source>Steps between two lines of metrics.</source>
+            <translation>지표를 몇 스텝마다 기록할지 정합니다.</translation>
+        </message>
+        <message>
+            <source>Evaluate every</source>
+            <translation>평가 간격</translation>
+        </message>
+        <message>
+            <source>Steps between two evaluations; 0 never evaluates.</source>
+            <translation>몇 스텝마다 평가할지 정합니다. 0이면 평가하지 않습니다.</translation>
+        </message>
+        <message>
+            <source>Save every</source>
+            <translation>저장 간격</translation>
+        </message>
+        <message>
+            <source>Steps between two checkpoints; 0 saves at the end only.</source>
+            <translation>몇 스텝마다 체크포인트를 저장할지 정합니다. 0이면 끝에만 저장합니다.</translation>
+        </message>
+        <message>
+            <source>Keep checkpoints</source>
+            <translation>남길 체크포인트</translation>
+        </message>
+        <message>
+            <source>Older checkpoints beyond this number are removed; 0 keeps all.</source>
+            <translation>이 수를 넘는 오래된 체크포인트는 지웁니다. 0이면 모두 남깁니다.</translation>
+        </message>
+        <message>
+            <source>tokens</source>
+            <translation>토큰</translation>
+        </message>
+        <message>
+            <source>batches</source>
+            <translation>배치</translation>
+        </message>
+        <message>
+            <source>checkpoints</source>
+            <translation>개</translation>
+        </message>
+        <message>
+            <source>pixels</source>
+            <translation>픽셀</translation>
+        </message>
+        <message>
+            <source>steps</source>
+            <translation>스텝</translation>
+        </message>
+        <message>
+            <source>rows</source>
+            <translation>행</translation>
+        </message>
+        <message>
+            <source>epochs</source>
+            <translation>에폭</translation>
+        </message>
+        <message>
+            <source>pretrained</source>
+            <translation>사전 학습됨 (pretrained)</translation>
+        </message>
+        <message>
+            <source>random</source>
+            <translation>무작위 (random)</translation>
+        </message>
+        <message>
+            <source>sft</source>
+            <translation>지도 미세조정 (sft)</translation>
+        </message>
+        <message>
+            <source>full</source>
+            <translation>전체 (full)</translation>
+        </message>
+        <message>
+            <source>freeze</source>
+            <translation>일부 고정 (freeze)</translation>
+        </message>
+        <message>
+            <source>lora</source>
+            <translation>LoRA (lora)</translation>
+        </message>
+        <message>
+            <source>true</source>
+            <translation>켬 (true)</translation>
+        </message>
+        <message>
+            <source>false</source>
+            <translation>끔 (false)</translation>
+        </message>
+        <message>
+            <source>gaussian</source>
+            <translation>정규 분포 (gaussian)</translation>
+        </message>
+        <message>
+            <source>none</source>
+            <translation>없음 (none)</translation>
+        </message>
+        <message>
+            <source>all</source>
+            <translation>모두 (all)</translation>
+        </message>
+        <message>
+            <source>lora_only</source>
+            <translation>LoRA만 (lora_only)</translation>
+        </message>
+        <message>
+            <source>refuse</source>
+            <translation>멈추기 (refuse)</translation>
+        </message>
+        <message>
+            <source>skip</source>
+            <translation>건너뛰기 (skip)</translation>
+        </message>
+        <message>
+            <source>auto</source>
+            <translation>자동 (auto)</translation>
+        </message>
+        <message>
+            <source>cpu</source>
+            <translation>CPU (cpu)</translation>
+        </message>
+        <message>
+            <source>cuda</source>
+            <translation>CUDA (cuda)</translation>
+        </message>
+        <message>
+            <source>float32</source>
+            <translation>float32</translation>
+        </message>
+        <message>
+            <source>bfloat16</source>
+            <translation>bfloat16</translation>
+        </message>
+        <message>
+            <source>constant</source>
+            <translation>일정 (constant)</translation>
+        </message>
+        <message>
+            <source>constant_with_warmup</source>
+            <translation>워밍업 뒤 일정 (constant_with_warmup)</translation>
+        </message>
+        <message>
+            <source>linear</source>
+            <translation>선형 (linear)</translation>
+        </message>
+        <message>
+            <source>cosine</source>
+            <translation>코사인 (cosine)</translation>
+        </message>
+        <message>
+            <source>adamw_torch</source>
+            <translation>AdamW (adamw_torch)</translation>
+        </message>
+        <message>
+            <source>completion</source>
+            <translation>마지막 답 (completion)</translation>
+        </message>
+        <message>
+            <source>assistant</source>
+            <translation>모든 답 (assistant)</translation>
+        </message>
+    </context>
+    <context>
+        <name>role</name>
+        <message>
+            <source>system</source>
+            <translation>시스템</translation>
+        </message>
+        <message>
+            <source>user</source>
+            <translation>사용자</translation>
+        </message>
+        <message>
+            <source>assistant</source>
+            <translation>답변</translation>
+        </message>
+    </context>
+    <context>
+        <name>state</name>
+        <message>
+            <source>empty</source>
+            <translation>모델 없음</translation>
+        </message>
+        <message>
+            <source>loading</source>
+            <translation>불러오는 중</translation>
+        </message>
+        <message>
+            <source>ready</source>
+            <translation>준비됨</translation>
+        </message>
+        <message>
+            <source>preparing</source>
+            <translation>준비하는 중</translation>
+        </message>
+        <message>
+            <source>training</source>
+            <translation>학습 중</translation>
+        </message>
+        <message>
+            <source>pausing</source>
+            <translation>멈추는 중</translation>
+        </message>
+        <message>
+            <source>paused</source>
+            <translation>일시 정지</translation>
+        </message>
+        <message>
+            <source>saving</source>
+            <translation>저장하는 중</translation>
+        </message>
+        <message>
+            <source>stopping</source>
+            <translation>중지하는 중</translation>
+        </message>
+        <message>
+            <source>created</source>
+            <translation>만들어짐</translation>
+        </message>
+        <message>
+            <source>running</source>
+            <translation>학습 중</translation>
+        </message>
+        <message>
+            <source>finished</source>
+            <translation>완료</translation>
+        </message>
+        <message>
+            <source>stopped</source>
+            <translation>중지됨</translation>
+        </message>
+        <message>
+            <source>failed</source>
+            <translation>실패</translation>
+        </message>
+        <message>
+            <source>interrupted</source>
+            <translation>중단됨</translation>
+        </message>
+    </context>
+</TS>
