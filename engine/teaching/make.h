@@ -14,6 +14,7 @@ namespace luthier {
 struct TeachingMakeOptions {
   std::uint64_t seed = 20;
   int pretrain_rows = 64000;
+  bool lessons = true;           ///< the pretraining rows begin with easy ones
   int heldout_rows = 240;        ///< of each task, and of the base's own questions
   int train_rows = 960;          ///< of each task
 };

@@ -121,7 +121,7 @@ Status make_pretraining(const fs::path& work, const TeachingMakeOptions& options
   for (int i = 0; i < options.pretrain_rows; ++i) {
     if (i % 1000 == 0 && progress && !progress("pretraining rows", i, options.pretrain_rows)) return interrupted_error();
     RandomStream random(options.seed, kPretrainStream, static_cast<std::uint64_t>(i));
-    const Lesson lesson = lesson_of(i);
+    const Lesson lesson = options.lessons ? lesson_of(i) : Lesson{};
     const Scene scene = random_scene(random, SceneSplit::Pretrain, lesson.max_objects);
     if (!lesson.plain_only && i % 32 == 31) {
       rows += Json{{"messages", text_only_messages(scene, random)}}.dump() + "\n";
