@@ -75,11 +75,7 @@ class BatchDecoder {
     Generated& result = results_[index];
     result.seconds = seconds;
     const TokenChoice choice = choose_token(logits, options_, index, step);
-    const bool end = std::find(loaded_.eos_ids.begin(), loaded_.eos_ids.end(), choice.id) != loaded_.eos_ids.end();
-    if (end && !options_.ignore_eos) {
-      result.finish = "eos";
-      return false;
-    }
+    const bool end = !options_.ignore_eos && std::find(loaded_.eos_ids.begin(), loaded_.eos_ids.end(), choice.id) != loaded_.eos_ids.end();
     AnswerToken token;
     token.id = choice.id;
     token.logprob = choice.logprob;
@@ -88,7 +84,11 @@ class BatchDecoder {
     result.tokens.push_back(std::move(token));
     std::vector<TokenId> ids;
     for (const AnswerToken& each : result.tokens) ids.push_back(each.id);
-    if (progress_ || step + 1 == options_.max_new_tokens) result.text = text_of(ids);
+    if (progress_ || end || step + 1 == options_.max_new_tokens) result.text = text_of(ids);
+    if (end) {
+      result.finish = "eos";   // the end token stands among the tokens, as in transformers' sequences; it has no text
+      return false;
+    }
     if (step + 1 == options_.max_new_tokens) {
       result.finish = "length";
       return false;

@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 import adapters
 from checkpoints import SPECS, make, native_name
 from conversations import CONVERSATIONS, resolved
-from tokenizers_ import ROUND_TRIPS
+from tokenizers_ import TEXTS
 
 LOGITS, GRADIENTS = 2e-5, 1e-4
 GRADIENT_ENDS = (
@@ -53,10 +53,11 @@ def check(case, got, wanted):
     case.close("logits", got.get("logits"), wanted["logits"].float(), LOGITS, "logits")
     case.close("loss", got.get("loss"), wanted["loss"].float(), LOGITS, "loss")
     gradients = {key: tensor.float() for key, tensor in wanted.items() if key.startswith("grad.")}
-    # a tower's key bias has no effect on its softmax: its gradient is zero but for rounding
-    floor = 1e-3 * max((gradient.abs().max().item() for gradient in gradients.values()), default=0.0)
+    largest = max((gradient.abs().max().item() for gradient in gradients.values()), default=0.0)
     for key, gradient in gradients.items():
-        case.close(key, got.get(key), gradient, GRADIENTS, "grad", floor)
+        # a tower's key bias has no effect on its softmax: its gradient is zero but for rounding
+        silent = "vision_tower" in key and key.endswith("k_proj.bias")
+        case.close(key, got.get(key), gradient, GRADIENTS, "zero grad" if silent else "grad", largest if silent else 0.0)
 
 
 def run_forward(program, checkpoint, folder, conversation, out, *extra, gradients=()):
@@ -93,9 +94,7 @@ def adapter_case(name, kind, generation):
 def tokenize_case(name):
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
-        for text in ROUND_TRIPS:
-            if "\x00" in text:
-                continue
+        for text in TEXTS:
             got = world.program.json("tokenize", checkpoint.path, "--text", text)
             result.same(f"ids of {text!r}", got.get("ids"), checkpoint.tokenizer_ids(text))
             result.expect(len(got.get("pieces", [])) == len(got.get("ids", [])), f"pieces of {text!r}: not one a token")

@@ -26,13 +26,13 @@ USER: describe the image in detail. ASSISTANT: the image shows a man ironing clo
 이 사진을 자세히 설명해 주세요. 호수 위로 나무 다리가 놓여 있고 멀리 산이 보입니다.
 """
 
-ROUND_TRIPS = [
-    "A red circle stands left of a small blue square.", " leading", "trailing ", "two  spaces   three", "", " ", "   ",
-    "빨간 원이 왼쪽에 있습니다.", "한글과 English 를 섞은 문장, 숫자 12345!", "각 (decomposed jamo) and é", "👩‍🚀🚀 rocket",
-    "line\nbreak\r\n\ttab", "\n\n\n", "def f(x):\n    return x**2", "I'm you're WE'LL they'D", "1234567 3.14159", "<image>what?<image>",
-    "<s>bos </s>eos", "▁literal mark", "Ünïcödé ß straße İ", "中文字符 日本語", "\u200b zero\u00a0width", "...!!!???", "a</s> b", "x <unk> y",
-    "<|im_start|>user\nhi<|im_end|>\n", "tail\n", "\x00\x07 control",
+LINES = [
+    "A red circle stands left of a small blue square.", "two  spaces   three", "빨간 원이 왼쪽에 있습니다.", "한글과 English 를 섞은 문장, 숫자 12345!",
+    "각 (decomposed jamo) and é", "👩‍🚀🚀 rocket", "def f(x):\n    return x**2", "I'm you're WE'LL they'D", "1234567 3.14159", "▁literal mark",
+    "Ünïcödé ß straße İ", "中文字符 日本語", "\u200b zero\u00a0width", "...!!!???", "x <unk> y", "\x07 control \x7f",
 ]
+TEXTS = ["\n".join(LINES), " | ".join(reversed(LINES)), "", " ", "   leading and trailing  ", "\n\n \r\n\ttab", "<image>what?<image> <image>\n",
+         "<s>bos </s>eos", "a</s> b", "<|im_start|>user\nhi<|im_end|>\n"]
 
 VICUNA = (
     "{% for message in messages %}"
