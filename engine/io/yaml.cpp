@@ -3,6 +3,7 @@
 // scalar is typed by its text alone.
 #include "engine/io/yaml.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <sstream>
@@ -79,8 +80,9 @@ Json typed(const std::string& text) {
   const bool negative = text[0] == '-';
   const std::string_view magnitude = std::string_view(text).substr(negative || text[0] == '+' ? 1 : 0);
   if (only_digits(magnitude, "0123456789")) return whole_number(text, magnitude, 10, negative);
-  if (text.starts_with("0x") && only_digits(std::string_view(text).substr(2), "0123456789abcdefABCDEF")) return whole_number(text, std::string_view(text).substr(2), 16, false);
-  if (text.starts_with("0o") && only_digits(std::string_view(text).substr(2), "01234567")) return whole_number(text, std::string_view(text).substr(2), 8, false);
+  const std::string_view digits = std::string_view(text).substr(std::min<std::size_t>(2, text.size()));
+  if (text.starts_with("0x") && only_digits(digits, "0123456789abcdefABCDEF")) return whole_number(text, digits, 16, false);
+  if (text.starts_with("0o") && only_digits(digits, "01234567")) return whole_number(text, digits, 8, false);
   if (magnitude == ".inf" || magnitude == ".Inf" || magnitude == ".INF") {
     return Json(negative ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity());
   }
