@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/text/sentencepiece_checks.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <unordered_set>
@@ -84,31 +85,42 @@ Status check_charsmap(const std::string& charsmap, const std::string& where) {
   if (strings.empty()) return damaged;
   const auto offset = [&](std::size_t at) { return static_cast<std::size_t>(units[at] >> 10) << ((units[at] & (1u << 9)) >> 6); };
 
+  // Branches may share their ends, but no way may lead back to itself, or values would never stop.
+  enum : std::uint8_t { kNew, kOpen, kDone };
   struct Node {
-    std::size_t base;       ///< children stand at base ^ byte
-    std::size_t leaves;     ///< values on the way here
+    std::size_t at, base;
+    std::size_t byte = 1;     ///< the child to look at next
+    std::size_t below = 0;    ///< most values on one way further down
   };
-  std::vector<bool> visited(units.size());
-  std::vector<Node> open{{offset(0), 0}};
-  visited[0] = true;
+  std::vector<std::uint8_t> state(units.size(), kNew), values(units.size(), 0);
+  std::vector<Node> open{{0, offset(0)}};
   while (!open.empty()) {
-    const Node node = open.back();
-    open.pop_back();
-    if ((node.base | 0xFF) >= units.size() || node.leaves > kMaxNestedPrefixes - 1) return damaged;
-    for (std::size_t byte = 1; byte < 256; ++byte) {
-      const std::size_t at = node.base ^ byte;
-      if ((units[at] & ((1u << 31) | 0xFF)) != byte) continue;
-      if (visited[at]) return damaged;    // a tree has one way to each node
-      visited[at] = true;
-      Node child{at ^ offset(at), node.leaves};
-      if ((units[at] >> 8) & 1) {
-        ++child.leaves;
-        if (child.base >= units.size()) return damaged;
-        const std::size_t index = units[child.base] & ((1u << 31) - 1);
-        if (index >= strings.size() || (static_cast<unsigned char>(strings[index]) & 0xC0) == 0x80) return damaged;
-      }
-      open.push_back(child);
+    Node& node = open.back();
+    if (node.byte == 1) {
+      if ((node.base | 0xFF) >= units.size()) return damaged;
+      state[node.at] = kOpen;
     }
+    for (; node.byte < 256; ++node.byte) {
+      const std::size_t at = node.base ^ node.byte;
+      if ((units[at] & ((1u << 31) | 0xFF)) != node.byte) continue;
+      if (state[at] != kDone) break;
+      node.below = std::max<std::size_t>(node.below, values[at]);
+    }
+    if (node.byte < 256) {
+      const std::size_t at = node.base ^ node.byte;
+      if (state[at] == kOpen) return damaged;
+      open.push_back({at, at ^ offset(at)});
+      continue;
+    }
+    if (node.at != 0 && ((units[node.at] >> 8) & 1)) {
+      const std::size_t index = units[node.base] & ((1u << 31) - 1);
+      if (index >= strings.size() || (static_cast<unsigned char>(strings[index]) & 0xC0) == 0x80) return damaged;
+      ++node.below;
+    }
+    if (node.below >= kMaxNestedPrefixes) return damaged;
+    values[node.at] = static_cast<std::uint8_t>(node.below);
+    state[node.at] = kDone;
+    open.pop_back();
   }
   return {};
 }

@@ -25,7 +25,10 @@ class SentencePieceTokenizer : public Tokenizer {
   std::int64_t vocab_size() const override { return vocab_size_; }
   std::optional<TokenId> token_to_id(std::string_view token) const override;
   std::string id_to_token(TokenId id) const override;
-  bool is_special(TokenId id) const override { return special_contents_.contains(id_to_token(id)); }
+  bool is_special(TokenId id) const override {
+    const auto added = id >= 0 && id < vocab_size_ ? added_.find(static_cast<std::int32_t>(id)) : added_.end();
+    return (added != added_.end() && added->second.special) || named_.contains(id_to_token(id));
+  }
 
  private:
   struct Token {
@@ -48,7 +51,8 @@ class SentencePieceTokenizer : public Tokenizer {
   std::size_t unknown_length_ = 0;                       ///< pieces of the unknown token's own text
   std::map<std::string, std::int32_t, std::less<>> added_ids_;
   std::map<std::int32_t, AddedToken> added_;
-  std::set<std::string, std::less<>> special_contents_;  ///< named and extra special tokens
+  std::set<std::string, std::less<>> named_;             ///< contents of named and extra special tokens
+  std::set<std::string, std::less<>> apart_;             ///< added tokens that decoding sets apart with spaces
   TokenFinder finder_;
   std::int64_t vocab_size_ = 0;
 };
@@ -100,8 +104,8 @@ Status SentencePieceTokenizer::add_configured_tokens(const TokenizerConfig& give
     added_[static_cast<std::int32_t>(id)] = token;
     added_ids_[token.content] = static_cast<std::int32_t>(id);
   }
-  for (const auto& [name, token] : config.named) special_contents_.insert(token.content);
-  for (const AddedToken& token : config.extra) special_contents_.insert(token.content);
+  for (const auto& [name, token] : config.named) named_.insert(token.content);
+  for (const AddedToken& token : config.extra) named_.insert(token.content);
   static constexpr const char* kOrder[] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
   for (const char* name : kOrder) {
     if (const AddedToken* token = config.find(name)) LUTHIER_CHECK(add_token(*token));
@@ -109,8 +113,12 @@ Status SentencePieceTokenizer::add_configured_tokens(const TokenizerConfig& give
   for (const auto& [name, token] : config.named) LUTHIER_CHECK(add_token(token));
   for (const AddedToken& token : config.extra) LUTHIER_CHECK(add_token(token));
   for (const auto& [id, token] : added_) {
-    if (token.special) special_contents_.insert(token.content);
     finder_.add(token.content, id);
+    if (!named_.contains(token.content)) apart_.insert(token.content);
+  }
+  for (const AddedToken& token : config.extra) {
+    const auto added = added_ids_.find(token.content);
+    if (added != added_ids_.end() && added->second >= vocabulary_.id_limit()) apart_.insert(token.content);
   }
   const auto set = [&](const char* name, std::optional<TokenId>& id, std::string& text) {
     if (const AddedToken* token = config.find(name)) {
@@ -216,7 +224,7 @@ Result<Encoding> SentencePieceTokenizer::encode(std::string_view text, bool add_
       LUTHIER_CHECK(encode_part(part, tokens));
     }
   }
-  if (!legacy_ && tokens.size() > 1 && tokens[0].text == kUnderline && special_contents_.contains(tokens[1].text)) tokens.erase(tokens.begin());
+  if (!legacy_ && tokens.size() > 1 && tokens[0].text == kUnderline && named_.contains(tokens[1].text)) tokens.erase(tokens.begin());
 
   Encoding encoding;
   const auto add = [&](TokenId id, Span span) {
@@ -244,7 +252,7 @@ Result<std::string> SentencePieceTokenizer::pieces_to_text(std::vector<std::stri
   std::vector<std::string> run;
   bool after_special = false;
   for (std::size_t i = 0; i < pieces.size(); ++i) {
-    if (special_contents_.contains(pieces[i])) {
+    if (named_.contains(pieces[i])) {
       if (!after_special && i != 0 && legacy_) text += ' ';
       LUTHIER_TRY(const std::string part, plain_text(run));
       text += part + pieces[i];
@@ -274,8 +282,8 @@ Result<std::string> SentencePieceTokenizer::decode(std::span<const TokenId> ids,
       return input_error("The token id " + std::to_string(id) + " is outside of the vocabulary of " + std::to_string(vocab_size_) + ".", where_);
     }
     std::string piece = id_to_token(id);
-    if (piece.empty() || (skip_special && special_contents_.contains(piece))) continue;
-    if (added_ids_.contains(piece) && !special_contents_.contains(piece)) {
+    if (piece.empty() || (skip_special && named_.contains(piece))) continue;
+    if (apart_.contains(piece)) {
       LUTHIER_CHECK(flush());
       texts.push_back(std::move(piece));
     } else {
