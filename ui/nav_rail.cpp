@@ -57,7 +57,7 @@ void RailButton::paintEvent(QPaintEvent*) {
   themed_icon(icon_, ink).paint(&p, QRect(width() / 2 - 10, 11, 20, 20));
   p.setPen(ink);
   p.setFont(scaled_font(0.9, isChecked()));
-  p.drawText(QRect(2, 34, width() - 4, 20), Qt::AlignCenter | Qt::TextHideMnemonic, text());
+  p.drawText(QRect(2, 34, width() - 4, 20), Qt::AlignCenter, accessibleName());
   if (dot_) {
     p.setPen(QPen(c.card, 1.5));
     p.setBrush(c.series[1]);

@@ -34,7 +34,7 @@ void TestDataPage::rows_check_and_jump() {
     out.write("{\"image\": \"nowhere.png\", \"prompt\": \"<image>What is it?\", \"completion\": \"nothing\"}\n");
   }
   QTest::keyClick(&window, Qt::Key_2, Qt::ControlModifier);
-  window.workspace().set_field("dataset", file.toStdString());
+  person.type("dataPath", file);
   auto* table = person.find<QTableView>("rowTable");
   QTRY_COMPARE_WITH_TIMEOUT(table->model()->rowCount(), 11, 30000);
   QTRY_VERIFY(person.find<QTextBrowser>("rowTokens")->toPlainText().contains(QStringLiteral("picture")));

@@ -132,12 +132,13 @@ void TestTraining::a_finished_folder_is_not_overwritten() {
 void TestTraining::keyboard_alone_launches() {
   fill_form("keys", "2");
   // Tab by Tab from the first field on: the launch button is reached, and Space presses it.
+  QApplication::setActiveWindow(window_.get());
   auto* field = person_->find<QLineEdit>("field_output_dir");
   field->setFocus();
   auto* launch = person_->find<QPushButton>("launchButton");
   int presses = 0;
-  while (QApplication::focusWidget() != launch && presses++ < 150) QTest::keyClick(QApplication::focusWidget(), Qt::Key_Tab);
-  QCOMPARE(QApplication::focusWidget(), launch);
+  while (window_->focusWidget() != launch && presses++ < 150) QTest::keyClick(window_->focusWidget(), Qt::Key_Tab);
+  QCOMPARE(window_->focusWidget(), launch);
   QTest::keyClick(launch, Qt::Key_Space);
   QTRY_VERIFY_WITH_TIMEOUT(QFileInfo::exists(desk_.run("keys") + "/adapter/adapter_config.json"), 120000);
   QVERIFY(wait_state(SessionState::Ready));

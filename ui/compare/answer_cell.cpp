@@ -18,6 +18,8 @@ namespace luthier {
 
 namespace {
 
+constexpr qsizetype kLongestWord = 16;
+
 QString shown_piece(const QString& piece) { return piece.toHtmlEscaped().replace(QLatin1Char('\n'), QStringLiteral("<br>")); }
 
 }  // namespace
@@ -41,6 +43,7 @@ AnswerCell::AnswerCell(QWidget* parent) : QFrame(parent) {
   text_->setObjectName(QStringLiteral("answerText"));
   text_->setTextFormat(Qt::RichText);
   text_->setWordWrap(true);
+  text_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
   text_->setAlignment(Qt::AlignTop | Qt::AlignLeft);
   text_->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::LinksAccessibleByMouse);
   layout->addWidget(text_, 1);
@@ -71,11 +74,20 @@ QString AnswerCell::answer_html(const Answer& answer, const QString* reference) 
   };
   QString html;
   if (by_token) {
-    qsizetype at = -lead;
+    qsizetype at = -lead, unbroken = 0;
     for (std::size_t i = 0; i < answer.tokens.size(); ++i) {
       const qsizetype next = at + QString::fromStdString(answer.tokens[i].piece).size();
       const qsizetype begin = std::max<qsizetype>(at, 0), end = std::min(next, answer.text.size());
-      if (end > begin) html += span(begin, end, QString::number(i));
+      if (end > begin) {
+        html += span(begin, end, QString::number(i));
+        // Where no space comes for long, a line may break between tokens.
+        const qsizetype space = answer.text.mid(begin, end - begin).lastIndexOf(QLatin1Char(' '));
+        unbroken = space >= 0 ? end - begin - space : unbroken + end - begin;
+        if (unbroken > kLongestWord) {
+          html += QStringLiteral("&#8203;");
+          unbroken = 0;
+        }
+      }
       at = next;
     }
     return html;

@@ -125,7 +125,7 @@ QWidget* TrainPage::make_run() {
   tabs_->setMinimumHeight(112);
   curves_->splitter()->addWidget(tabs_);
   curves_->splitter()->setStretchFactor(3, 2);
-  curves_->splitter()->setSizes({230, 180, 124, 150});
+  curves_->splitter()->setSizes({224, 172, 120, 172});
   layout->addWidget(curves_);
   on_language(tabs_, [this] {
     tabs_->setTabText(0, tr("Log"));

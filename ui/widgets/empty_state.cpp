@@ -28,9 +28,13 @@ EmptyState::EmptyState(const QString& icon, const QString& button_name, QWidget*
   layout->addWidget(title_);
   text_ = muted_label(this, 1.0);
   text_->setAlignment(Qt::AlignHCenter | Qt::AlignTop);
-  text_->setMaximumWidth(520);
-  text_->setMinimumWidth(200);
-  layout->addWidget(text_, 0, Qt::AlignHCenter);
+  text_->setFixedWidth(480);
+  // Between stretches, not by alignment: only so does the layout ask for the height of its wrapped lines.
+  auto* across = new QHBoxLayout;
+  across->addStretch(1);
+  across->addWidget(text_);
+  across->addStretch(1);
+  layout->addLayout(across);
   button_ = new QPushButton(this);
   button_->setObjectName(button_name);
   button_->setMinimumHeight(34);
