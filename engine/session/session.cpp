@@ -8,6 +8,7 @@
 #include "engine/session/data_worker.h"
 #include "engine/session/event_queue.h"
 #include "engine/session/model_worker.h"
+#include "engine/train/memory.h"
 
 namespace luthier {
 
@@ -75,7 +76,10 @@ struct Session::Impl {
   JobThread model_thread, data_thread;
 };
 
-Session::Session() : impl_(std::make_unique<Impl>()) {}
+Session::Session() {
+  install_counting_allocator();   // before the first tensor, whichever host this is
+  impl_ = std::make_unique<Impl>();
+}
 Session::~Session() = default;
 
 void Session::load_model(const std::filesystem::path& folder, const std::string& device, const std::string& dtype) {
