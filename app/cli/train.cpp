@@ -7,6 +7,7 @@
 
 #include "app/cli/verbs.h"
 #include "engine/base/log.h"
+#include "engine/config/recipe_help.h"
 #include "engine/session/headless.h"
 
 namespace luthier::cli {
@@ -78,6 +79,7 @@ Action add_train(CLI::App& app) {
   app.add_option("RECIPE", o->recipe, "A recipe (YAML)")->required();
   app.add_option("--set", o->set, "KEY=VALUE: a setting in place of the recipe's (several times)")->allow_extra_args(false);
   app.add_option("--resume", o->resume, "A run's folder: goes on from its newest whole checkpoint");
+  app.footer(recipe_help());
   return [o] { return train(o->recipe, o->set, o->resume); };
 }
 

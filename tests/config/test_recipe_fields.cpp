@@ -6,6 +6,7 @@
 
 #include "engine/config/nearest_name.h"
 #include "engine/config/recipe.h"
+#include "engine/config/recipe_help.h"
 
 using namespace luthier;
 
@@ -196,6 +197,13 @@ class TestRecipeFields : public QObject {
     QCOMPARE(fault([](Recipe& r) { (void)set_field(r, "strategy", "full"); }), std::string());
     QCOMPARE(fault([](Recipe& r) { r.image.min_pixels = 9; r.image.max_pixels = 4; }), std::string("recipe: image.min_pixels"));
     QCOMPARE(fault([](Recipe& r) { r.training.eval_steps = 5; }), std::string("recipe: training.eval_steps"));
+  }
+
+  void the_help_lists_every_field() {
+    const std::string help = recipe_help(80);
+    for (const FieldDescription& field : recipe_fields()) QVERIFY2(help.find("\n  " + field.key + ": ") != std::string::npos, field.key.c_str());
+    QVERIFY(help.find("training.learning_rate: 2.0e-4") != std::string::npos);
+    QVERIFY(help.find("full | freeze | lora") != std::string::npos);
   }
 
   void differences_are_named() {
