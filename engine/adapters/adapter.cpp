@@ -30,28 +30,51 @@ Result<std::shared_ptr<Adapter>> create_adapter(VisionLanguageModel& model, cons
   return adapter_methods().front().create(model, settings, seed);
 }
 
-Result<std::shared_ptr<Adapter>> load_adapter(LoadedModel& base, const std::filesystem::path& folder) {
+namespace {
+
+struct Known {
+  const AdapterMethod* method;
+  AdapterSettings settings;
+};
+
+Result<Known> read_config(const std::filesystem::path& folder) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(folder, ignored)) {
     return input_error("There is no such folder.", folder.string(), "An adapter is a folder with adapter_config.json and adapter_model.safetensors.");
   }
-  const std::filesystem::path config_path = folder / "adapter_config.json", tensor_path = folder / "adapter_model.safetensors";
+  const std::filesystem::path config_path = folder / "adapter_config.json";
   LUTHIER_TRY(const Json config, read_json_file(config_path));
   if (!config.is_object()) return input_error("An object is expected.", config_path.string());
   LUTHIER_TRY(const std::string type, json_string(config, "peft_type", config_path.string()));
-  if (!std::filesystem::exists(tensor_path, ignored) && std::filesystem::exists(folder / "adapter_model.bin", ignored)) {
-    return input_error("adapter_model.bin is a pickle, which can run code when it is read.", folder.string(),
-                       "Save the adapter as safetensors: load it with PEFT and call save_pretrained.");
-  }
   std::string known;
   for (const AdapterMethod& method : adapter_methods()) {
     known += (known.empty() ? "" : ", ") + std::string(method.peft_type);
     if (type != method.peft_type) continue;
-    LUTHIER_TRY(const AdapterSettings settings, method.read_settings(config, config_path.string()));
-    LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(tensor_path));
-    return method.load(base, settings, file);
+    LUTHIER_TRY(AdapterSettings settings, method.read_settings(config, config_path.string()));
+    return Known{&method, std::move(settings)};
   }
   return input_error("The adapter's method \"" + type + "\" is not known.", config_path.string() + ": peft_type", "Known: " + known + ".");
+}
+
+}  // namespace
+
+Result<AdapterSettings> settings_to_train(const Recipe& recipe) {
+  if (recipe.strategy != "lora" || recipe.adapter.init_from.empty()) return recipe.adapter;
+  LUTHIER_TRY(Known known, read_config(recipe.adapter.init_from));
+  known.settings.init_from = recipe.adapter.init_from;
+  return std::move(known.settings);
+}
+
+Result<std::shared_ptr<Adapter>> load_adapter(LoadedModel& base, const std::filesystem::path& folder) {
+  LUTHIER_TRY(const Known known, read_config(folder));
+  std::error_code ignored;
+  const std::filesystem::path tensor_path = folder / "adapter_model.safetensors";
+  if (!std::filesystem::exists(tensor_path, ignored) && std::filesystem::exists(folder / "adapter_model.bin", ignored)) {
+    return input_error("adapter_model.bin is a pickle, which can run code when it is read.", folder.string(),
+                       "Save the adapter as safetensors: load it with PEFT and call save_pretrained.");
+  }
+  LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(tensor_path));
+  return known.method->load(base, known.settings, file);
 }
 
 }  // namespace luthier

@@ -54,6 +54,8 @@ const std::vector<AdapterMethod>& adapter_methods();
 
 /// A fresh adapter with seeded initial weights (PEFT's: A kaiming-uniform, B zero), not yet active.
 Result<std::shared_ptr<Adapter>> create_adapter(VisionLanguageModel& model, const AdapterSettings& settings, std::uint64_t seed);
+/// The settings that a run trains with: those of adapter.init_from's folder where the recipe names one, else the recipe's own.
+Result<AdapterSettings> settings_to_train(const Recipe& recipe);
 /// Reads a PEFT folder (both generations of module names). Names or shapes that do not fit the base are an Input error naming them.
 Result<std::shared_ptr<Adapter>> load_adapter(LoadedModel& base, const std::filesystem::path& folder);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "engine/adapters/adapter.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
 #include "engine/forecast/trained.h"
@@ -101,7 +102,9 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
 
 }  // namespace
 
-Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch) {
+Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& asked, const BatchShape& batch) {
+  Recipe recipe = asked;
+  LUTHIER_TRY(recipe.adapter, settings_to_train(asked));
   LUTHIER_TRY(const torch::Device device, choose_device(recipe.training.device));
   LUTHIER_TRY(const torch::ScalarType dtype, choose_dtype(recipe.training.dtype, device));
   MemoryForecast forecast;

@@ -2,6 +2,7 @@
 // What trains under a recipe, from names and shapes alone: the same selection that the adapters make on the real modules.
 #include <algorithm>
 
+#include "engine/adapters/adapter.h"
 #include "engine/adapters/module_selection.h"
 #include "engine/forecast/trained.h"
 
@@ -48,7 +49,9 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
   return trained;
 }
 
-Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& recipe) {
+Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& asked) {
+  Recipe recipe = asked;
+  LUTHIER_TRY(recipe.adapter, settings_to_train(asked));
   LUTHIER_TRY(const auto trained, list_trained(model, recipe));
   TrainedModules result;
   for (const TrainedModule& each : trained) {

@@ -91,6 +91,15 @@ def adapter_case(name, kind, generation):
     return case
 
 
+def refused_case(world, result):
+    """LoRA on an embedding is not computed: it must be said, not left out silently."""
+    checkpoint = make("siglip-llama", world.checkpoints)
+    folder = adapters.make(checkpoint, "embedding", world.adapters)
+    world.program.run("forward", checkpoint.path, "--input", world.inputs / "plain.json", "--out", world.scratch / "out.safetensors",
+                      "--adapter", folder, status=2)
+    result.expect(not (world.scratch / "out.safetensors").exists(), "a file was written though the adapter was refused")
+
+
 def tokenize_case(name):
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
@@ -108,8 +117,9 @@ def cases():
             found[f"forward/{name}/{conversation}"] = forward_case(name, conversation)
     for name, kind, generation in (("clip-llama", "linear", "new"), ("clip-llama", "linear", "old"), ("siglip-qwen2", "patterns", "new"),
                                    ("clip-gqa-tied", "rslora", "new"), ("siglip-llama", "saved_modules", "new"),
-                                   ("siglip-mistral", "tower", "new"), ("siglip-llama", "embedding", "new"), ("clip-old", "regex", "old")):
+                                   ("siglip-mistral", "tower", "new"), ("clip-old", "regex", "old")):
         found[f"forward/{name}/adapter-{kind}-{generation}"] = adapter_case(name, kind, generation)
+    found["forward/siglip-llama/adapter-embedding-refused"] = refused_case
     for name in ("clip-llama", "siglip-mistral", "siglip-qwen2", "clip-layers", "clip-positive"):
         found[f"tokenize/{name}"] = tokenize_case(name)
     return found
