@@ -9,7 +9,7 @@
 namespace luthier {
 namespace {
 
-constexpr std::size_t kMaxContent = 1024;    // bytes; bounds the search at each place of the text
+constexpr std::size_t kMaxContent = 1024;  // bytes; bounds the search at each place of the text
 constexpr std::size_t kMaxTokens = 1 << 20;
 
 /// Where the white space before `end` begins, `floor` at the lowest.
@@ -143,7 +143,8 @@ Status AddedTokens::finish(const std::function<Status(AlignedText&)>& normalize)
     }
     AlignedText content(token.content);
     LUTHIER_CHECK(normalize(content));
-    if (content.size() > 16 * kMaxContent) return input_error("The added token grows too long when normalized.", "added_tokens: " + token.content);
+    if (content.size() > 16 * kMaxContent)
+      return input_error("The added token grows too long when normalized.", "added_tokens: " + token.content);
     normalized_.add(content.text(), id);
     if (content.text() != token.content) shown_[id] = content.text();
   }

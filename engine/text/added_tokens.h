@@ -45,9 +45,9 @@ class TokenFinder {
 
  private:
   std::int32_t child(std::int32_t node, unsigned char byte) const;
-  std::vector<std::int32_t> nodes_;                               ///< the id that ends here, or -1
+  std::vector<std::int32_t> nodes_;  ///< the id that ends here, or -1
   std::array<std::int32_t, 256> first_;
-  std::unordered_map<std::uint64_t, std::int32_t> children_;      ///< node << 8 | byte
+  std::unordered_map<std::uint64_t, std::int32_t> children_;  ///< node << 8 | byte
 };
 
 /// A piece of the text: an added token, or text still to be tokenized.
@@ -77,7 +77,7 @@ class AddedTokens {
  private:
   std::map<std::string, std::int32_t, std::less<>> ids_;
   std::map<std::int32_t, AddedToken> by_id_;
-  std::map<std::int32_t, std::string> shown_;      ///< what a normalized token looks like in the text, where that differs
+  std::map<std::int32_t, std::string> shown_;  ///< what a normalized token looks like in the text, where that differs
   std::set<std::string, std::less<>> special_contents_;
   TokenFinder raw_, normalized_;
 };

@@ -47,7 +47,7 @@ class AlignedText {
 
  private:
   std::string text_;
-  std::vector<Span> spans_;    ///< one a byte; empty: byte i stands for original byte base_ + i
+  std::vector<Span> spans_;  ///< one a byte; empty: byte i stands for original byte base_ + i
   std::uint32_t base_ = 0;
 };
 

@@ -56,7 +56,7 @@ struct Symbol {
   std::int32_t previous = -1;
   std::int32_t next = -1;
   std::uint32_t begin = 0;
-  std::uint32_t end = 0;     ///< == begin once merged into its left neighbour
+  std::uint32_t end = 0;  ///< == begin once merged into its left neighbour
 };
 
 class Bpe : public TokenModel {
@@ -146,7 +146,7 @@ Status Bpe::read_merges(const SortedJson& merges, const std::string& where) {
 
 Status Bpe::start_symbols(std::string_view word, std::vector<Symbol>& symbols) const {
   symbols.reserve(word.size());
-  std::optional<Symbol> unknown;    // waits for its neighbours when unknown characters are fused
+  std::optional<Symbol> unknown;  // waits for its neighbours when unknown characters are fused
   const auto flush = [&] {
     if (unknown) symbols.push_back(*unknown);
     unknown.reset();
@@ -175,8 +175,9 @@ Status Bpe::start_symbols(std::string_view word, std::vector<Symbol>& symbols) c
         for (const char byte : piece) symbols.push_back({byte_ids_[static_cast<unsigned char>(byte)], -1, -1, b, e});
       } else if (unknown_name_) {
         if (!unknown_) {
-          return input_error("The text holds a character that the vocabulary lacks, and its unknown token \"" + *unknown_name_ +
-                             "\" is no piece of it.", where_ + ".unk_token");
+          return input_error(
+              "The text holds a character that the vocabulary lacks, and its unknown token \"" + *unknown_name_ + "\" is no piece of it.",
+              where_ + ".unk_token");
         }
         if (unknown && !fuse_unknown_) flush();
         if (unknown) {
@@ -204,7 +205,8 @@ void Bpe::merge(std::vector<Symbol>& symbols) const {
   std::vector<Candidate> storage;
   storage.reserve(symbols.size());
   for (std::size_t i = 0; i + 1 < symbols.size(); ++i) {
-    if (const Merge* found = merges_.find(symbols[i].id, symbols[i + 1].id)) storage.push_back({found->rank, static_cast<std::int32_t>(i), found->id});
+    if (const Merge* found = merges_.find(symbols[i].id, symbols[i + 1].id))
+      storage.push_back({found->rank, static_cast<std::int32_t>(i), found->id});
   }
   std::priority_queue<Candidate> queue(std::less<Candidate>{}, std::move(storage));
   const auto symbol = [&](std::int32_t at) -> Symbol& { return symbols[static_cast<std::size_t>(at)]; };
@@ -219,7 +221,7 @@ void Bpe::merge(std::vector<Symbol>& symbols) const {
     if (left.id < 0 || left.next < 0) continue;
     Symbol& right = symbol(left.next);
     const Merge* current = merges_.find(left.id, right.id);
-    if (!current || current->id != best.id) continue;    // the pair has changed since
+    if (!current || current->id != best.id) continue;  // the pair has changed since
     left.id = best.id;
     left.end = right.end;
     left.next = right.next;

@@ -8,8 +8,8 @@
 namespace luthier {
 namespace {
 
-constexpr std::uint64_t kMaxFile = 4u << 20;      // bytes of a .jinja file
-constexpr std::size_t kMaxSource = 1u << 20;      // bytes of a template
+constexpr std::uint64_t kMaxFile = 4u << 20;  // bytes of a .jinja file
+constexpr std::size_t kMaxSource = 1u << 20;  // bytes of a template
 
 /// The template of a `chat_template` field: a string, or the entry named "default" of a list. Empty: none.
 Result<std::string> from_field(const Json& value, const std::string& where) {

@@ -216,8 +216,8 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
 }
 
 std::string clean_up_spaces(std::string text, bool wordpiece) {
-  static constexpr std::pair<const char*, const char*> kRules[] = {
-      {" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"}};
+  static constexpr std::pair<const char*, const char*> kRules[] = {{" .", "."},  {" ?", "?"},     {" !", "!"},  {" ,", ","},
+                                                                   {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"}};
   for (const auto& [from, to] : kRules) text = replace_all(text, from, to);
   if (wordpiece) text = replace_all(text, " do not", " don't");
   for (const auto& [from, to] : {std::pair{" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}}) text = replace_all(text, from, to);

@@ -170,7 +170,9 @@ Result<std::unique_ptr<Normalizer>> read_bert(const SortedJson& value, const std
     }
     if (accents) {
       to_form(text, NormalForm::Nfd);
-      map_characters(text, [](std::string& out, char32_t c) { if (!is_nonspacing_mark(c)) utf8_append(out, c); });
+      map_characters(text, [](std::string& out, char32_t c) {
+        if (!is_nonspacing_mark(c)) utf8_append(out, c);
+      });
     }
     if (lower) map_characters(text, append_lower);
   });
@@ -254,7 +256,9 @@ Result<std::unique_ptr<Normalizer>> read_normalizer(const SortedJson& value, con
   if (type == "Lowercase") return from_function([](AlignedText& text) { map_characters(text, append_lower); });
   if (type == "StripAccents") {
     return from_function([](AlignedText& text) {
-      map_characters(text, [](std::string& out, char32_t c) { if (!is_mark(c)) utf8_append(out, c); });
+      map_characters(text, [](std::string& out, char32_t c) {
+        if (!is_mark(c)) utf8_append(out, c);
+      });
     });
   }
   if (type == "Nmt") {

@@ -13,7 +13,8 @@ constexpr std::size_t kMaxSpecials = 4096;
 /// A ["[CLS]", 101] pair's id.
 Result<std::int32_t> pair_id(const SortedJson& value, const char* key, const std::string& where) {
   const SortedJson* field = find_field(value, key);
-  if (!field || !field->is_array() || field->size() != 2 || !(*field)[1].is_number_integer() || (*field)[1] < 0 || (*field)[1] >= kMaxVocabulary) {
+  if (!field || !field->is_array() || field->size() != 2 || !(*field)[1].is_number_integer() || (*field)[1] < 0 ||
+      (*field)[1] >= kMaxVocabulary) {
     return input_error("A pair of a token and its id is needed here.", where + "." + key);
   }
   return (*field)[1].get<std::int32_t>();
@@ -41,7 +42,7 @@ PostProcessor PostProcessor::around(std::vector<std::int32_t> before, std::vecto
 Status PostProcessor::read_step(const SortedJson& value, const std::string& where, std::size_t depth) {
   LUTHIER_TRY(const std::string type, string_field(value, "type", where));
   if (type == "TemplateProcessing") return read_template(value, where);
-  if (type == "ByteLevel") return {};    // only trims offsets
+  if (type == "ByteLevel") return {};  // only trims offsets
   if (type == "RobertaProcessing" || type == "BertProcessing") {
     LUTHIER_TRY(const std::int32_t first, pair_id(value, "cls", where));
     LUTHIER_TRY(const std::int32_t last, pair_id(value, "sep", where));
@@ -77,7 +78,8 @@ Status PostProcessor::read_template(const SortedJson& value, const std::string& 
     const SortedJson* ids = entry ? find_field(*entry, "ids") : nullptr;
     if (!ids || !ids->is_array()) return input_error("The special token \"" + name + "\" has no ids.", where + ".special_tokens");
     for (const SortedJson& id : *ids) {
-      if (!id.is_number_integer() || id < 0 || id >= kMaxVocabulary) return input_error("An id is needed here.", where + ".special_tokens." + name);
+      if (!id.is_number_integer() || id < 0 || id >= kMaxVocabulary)
+        return input_error("An id is needed here.", where + ".special_tokens." + name);
       step.pieces.push_back(id.get<std::int32_t>());
     }
     if (step.pieces.size() > kMaxSpecials) return input_error("The template has more than 4096 pieces.", where + ".single");

@@ -173,8 +173,7 @@ Result<std::unique_ptr<PreTokenizer>> read_byte_level(const SortedJson& value, c
   LUTHIER_TRY(splitter->add_prefix_space, bool_field(value, "add_prefix_space", where, true));
   LUTHIER_TRY(const bool use_regex, bool_field(value, "use_regex", where, true));
   if (use_regex) {
-    LUTHIER_TRY(splitter->regex,
-                Regex::compile(R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", where));
+    LUTHIER_TRY(splitter->regex, Regex::compile(R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", where));
   }
   return std::unique_ptr<PreTokenizer>(std::move(splitter));
 }

@@ -20,12 +20,18 @@ std::optional<std::string> decode_base64(std::string_view text) {
   while (!text.empty() && text.back() == '=') text.remove_suffix(1);
   for (const char c : text) {
     int value = 0;
-    if (c >= 'A' && c <= 'Z') value = c - 'A';
-    else if (c >= 'a' && c <= 'z') value = c - 'a' + 26;
-    else if (c >= '0' && c <= '9') value = c - '0' + 52;
-    else if (c == '+') value = 62;
-    else if (c == '/') value = 63;
-    else return std::nullopt;
+    if (c >= 'A' && c <= 'Z')
+      value = c - 'A';
+    else if (c >= 'a' && c <= 'z')
+      value = c - 'a' + 26;
+    else if (c >= '0' && c <= '9')
+      value = c - '0' + 52;
+    else if (c == '+')
+      value = 62;
+    else if (c == '/')
+      value = 63;
+    else
+      return std::nullopt;
     bits = (bits << 6) | static_cast<std::uint32_t>(value);
     if ((count += 6) >= 8) {
       count -= 8;
@@ -96,7 +102,8 @@ Result<Charsmap> Charsmap::parse(std::string_view blob, const std::string& where
   map.units_.resize(size / 4);
   std::memcpy(map.units_.data(), blob.data() + 4, size);
   map.strings_ = std::string(blob.substr(4 + size));
-  if (!map.strings_.empty() && map.strings_.back() != '\0') return input_error("The character map is damaged: its strings do not end.", where);
+  if (!map.strings_.empty() && map.strings_.back() != '\0')
+    return input_error("The character map is damaged: its strings do not end.", where);
   if (!utf8_valid(map.strings_)) return input_error("The character map is damaged: its strings are not valid UTF-8.", where);
   for (std::size_t i = 0; i < map.strings_.size();) {
     const std::size_t length = std::strlen(map.strings_.c_str() + i);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/text/regex.h"
 
-#include <chrono>
+#include <ctime>
 #include <mutex>
 
 #include <oniguruma.h>
@@ -11,9 +11,9 @@
 namespace luthier {
 namespace {
 
-constexpr std::size_t kMaxPattern = 16 << 10;          // bytes
-constexpr unsigned long kMaxRetries = 20'000'000;      // backtracking steps of one search
-constexpr std::chrono::seconds kMaxTime{20};           // of one find_all
+constexpr std::size_t kMaxPattern = 16 << 10;      // bytes
+constexpr unsigned long kMaxRetries = 20'000'000;  // backtracking steps of one search
+constexpr double kMaxSeconds = 20;                 // of this thread's work in one find_all
 
 void initialize_once() {
   static std::once_flag once;
@@ -28,6 +28,12 @@ std::string message_of(int code, OnigErrorInfo* info = nullptr) {
   OnigUChar buffer[ONIG_MAX_ERROR_MESSAGE_LEN];
   const int length = info ? onig_error_code_to_str(buffer, code, info) : onig_error_code_to_str(buffer, code);
   return utf8_lossy({reinterpret_cast<char*>(buffer), static_cast<std::size_t>(length > 0 ? length : 0)});
+}
+
+double thread_seconds() {
+  std::timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
 const OnigUChar* bytes(const char* text) { return reinterpret_cast<const OnigUChar*>(text); }
@@ -67,7 +73,7 @@ Result<std::vector<std::pair<std::size_t, std::size_t>>> Regex::find_all(std::st
   onig_initialize_match_param(limits);
   onig_set_retry_limit_in_match_of_match_param(limits, kMaxRetries);
   onig_set_retry_limit_in_search_of_match_param(limits, kMaxRetries);
-  const auto started = std::chrono::steady_clock::now();
+  const double started = thread_seconds();
   const OnigUChar* begin = bytes(text.data());
   const OnigUChar* end = begin + text.size();
   std::size_t from = 0, searches = 0;
@@ -76,7 +82,7 @@ Result<std::vector<std::pair<std::size_t, std::size_t>>> Regex::find_all(std::st
   while (from <= text.size()) {
     const int at = onig_search_with_param(program_->regex, begin, end, begin + from, end, region, ONIG_OPTION_NONE, limits);
     if (at == ONIG_MISMATCH) break;
-    if (at < 0 || ((++searches & 15) == 0 && std::chrono::steady_clock::now() - started > kMaxTime)) {
+    if (at < 0 || ((++searches & 15) == 0 && thread_seconds() - started > kMaxSeconds)) {
       status = input_error("The regular expression takes too long on this text" + (at < 0 ? " (" + message_of(at) + ")." : "."), where_);
       break;
     }

@@ -13,8 +13,8 @@ namespace luthier {
 namespace {
 
 constexpr std::size_t kMaxPieceBytes = 512;
-constexpr std::size_t kMaxCharsmap = 8u << 20;       // bytes
-constexpr std::size_t kMaxNestedPrefixes = 32;       // sentencepiece's result arrays hold 32 and 64
+constexpr std::size_t kMaxCharsmap = 8u << 20;  // bytes
+constexpr std::size_t kMaxNestedPrefixes = 32;  // sentencepiece's result arrays hold 32 and 64
 
 using Type = SentencePieceModel::Type;
 
@@ -52,7 +52,8 @@ Status check_pieces(const SentencePieceModel& model, const std::string& where) {
   for (const auto& piece : model.pieces) {
     const std::string at = where + ": pieces[" + std::to_string(index++) + "]";
     if (piece.text.empty() || piece.text.size() > kMaxPieceBytes) return input_error("A piece must have 1 to 512 bytes.", at);
-    if (!utf8_valid(piece.text) || piece.text.find('\0') != std::string::npos) return input_error("A piece must be UTF-8 text without zeros.", at);
+    if (!utf8_valid(piece.text) || piece.text.find('\0') != std::string::npos)
+      return input_error("A piece must be UTF-8 text without zeros.", at);
     if (!std::isfinite(piece.score)) return input_error("The score is not a finite number.", at);
     if (!seen.insert(piece.text).second) return input_error("The piece \"" + piece.text + "\" is there twice.", at);
     unknown += piece.type == Type::Unknown;
@@ -63,14 +64,16 @@ Status check_pieces(const SentencePieceModel& model, const std::string& where) {
   }
   if (unknown != 1) return input_error("Exactly one piece must be the unknown one; there are " + std::to_string(unknown) + ".", where);
   if (model.byte_fallback ? bytes != 256 : bytes != 0) {
-    return input_error(model.byte_fallback ? "Byte fallback needs all 256 byte pieces." : "There are byte pieces but no byte fallback.", where);
+    return input_error(model.byte_fallback ? "Byte fallback needs all 256 byte pieces." : "There are byte pieces but no byte fallback.",
+                       where);
   }
   const auto count = static_cast<std::int32_t>(model.pieces.size());
   for (const std::int32_t id : {model.unk_id, model.bos_id, model.eos_id, model.pad_id}) {
     if (id < -1 || id >= count) return input_error("A special id is outside of the vocabulary.", where + ": trainer_spec");
   }
   for (const std::string* text : {&model.unk_surface, &model.unk_piece, &model.bos_piece, &model.eos_piece, &model.pad_piece}) {
-    if (text->size() > kMaxPieceBytes || !utf8_valid(*text)) return input_error("A special piece is not short UTF-8 text.", where + ": trainer_spec");
+    if (text->size() > kMaxPieceBytes || !utf8_valid(*text))
+      return input_error("A special piece is not short UTF-8 text.", where + ": trainer_spec");
   }
   return check_prefixes(model, where);
 }
@@ -89,8 +92,8 @@ Status check_charsmap(const std::string& charsmap, const std::string& where) {
   enum : std::uint8_t { kNew, kOpen, kDone };
   struct Node {
     std::size_t at, base;
-    std::size_t byte = 1;     ///< the child to look at next
-    std::size_t below = 0;    ///< most values on one way further down
+    std::size_t byte = 1;   ///< the child to look at next
+    std::size_t below = 0;  ///< most values on one way further down
   };
   std::vector<std::uint8_t> state(units.size(), kNew), values(units.size(), 0);
   std::vector<Node> open{{0, offset(0)}};

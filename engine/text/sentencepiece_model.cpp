@@ -13,7 +13,7 @@ namespace {
 /// One field of a protobuf message.
 struct Field {
   std::uint32_t number = 0;
-  std::uint32_t wire = 0;           ///< 0 varint, 1 fixed64, 2 bytes, 5 fixed32
+  std::uint32_t wire = 0;  ///< 0 varint, 1 fixed64, 2 bytes, 5 fixed32
   std::uint64_t value = 0;
   std::string_view bytes;
 };
@@ -209,7 +209,7 @@ std::string SentencePieceModel::serialize() const {
 Result<SentencePieceModel> read_sentencepiece_model(std::string_view bytes, const std::string& where) {
   if (bytes.empty()) return input_error("The sentencepiece model is empty.", where);
   SentencePieceModel model;
-  Status inner;    // what is wrong inside a section, which says more than that the outline broke off there
+  Status inner;  // what is wrong inside a section, which says more than that the outline broke off there
   const Status outline = read_message(bytes, where, "outline", [&](const Field& field) {
     if (field.number > 5) return true;
     if (field.wire != 2) return false;

@@ -20,10 +20,10 @@ struct SentencePieceModel {
     Type type = Type::Normal;
   };
   std::vector<Piece> pieces;
-  bool bpe = false;                          ///< else unigram
+  bool bpe = false;  ///< else unigram
   bool byte_fallback = false;
   bool treat_whitespace_as_suffix = false;
-  std::int32_t unk_id = 0, bos_id = 1, eos_id = 2, pad_id = -1;    ///< as the file says; -1: none
+  std::int32_t unk_id = 0, bos_id = 1, eos_id = 2, pad_id = -1;  ///< as the file says; -1: none
   std::string unk_surface = " \xE2\x81\x87 ";
   std::string unk_piece = "<unk>", bos_piece = "<s>", eos_piece = "</s>", pad_piece = "<pad>";
   std::string charsmap, denormalizer_charsmap;

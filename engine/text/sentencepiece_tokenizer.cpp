@@ -13,7 +13,7 @@
 namespace luthier {
 namespace {
 
-constexpr std::size_t kMaxText = 64u << 20;    // bytes
+constexpr std::size_t kMaxText = 64u << 20;  // bytes
 constexpr std::string_view kUnderline = "\xE2\x96\x81";
 
 class SentencePieceTokenizer : public Tokenizer {
@@ -48,11 +48,11 @@ class SentencePieceTokenizer : public Tokenizer {
   Vocabulary vocabulary_;
   bool legacy_ = true, add_bos_ = true, add_eos_ = false, add_prefix_space_ = true, clean_up_ = false, split_special_ = false;
   std::string unknown_;
-  std::size_t unknown_length_ = 0;                       ///< pieces of the unknown token's own text
+  std::size_t unknown_length_ = 0;  ///< pieces of the unknown token's own text
   std::map<std::string, std::int32_t, std::less<>> added_ids_;
   std::map<std::int32_t, AddedToken> added_;
-  std::set<std::string, std::less<>> named_;             ///< contents of named and extra special tokens
-  std::set<std::string, std::less<>> apart_;             ///< added tokens that decoding sets apart with spaces
+  std::set<std::string, std::less<>> named_;  ///< contents of named and extra special tokens
+  std::set<std::string, std::less<>> apart_;  ///< added tokens that decoding sets apart with spaces
   TokenFinder finder_;
   std::int64_t vocab_size_ = 0;
 };
@@ -279,7 +279,8 @@ Result<std::string> SentencePieceTokenizer::decode(std::span<const TokenId> ids,
   };
   for (const TokenId id : ids) {
     if (id < 0 || id >= vocab_size_) {
-      return input_error("The token id " + std::to_string(id) + " is outside of the vocabulary of " + std::to_string(vocab_size_) + ".", where_);
+      return input_error("The token id " + std::to_string(id) + " is outside of the vocabulary of " + std::to_string(vocab_size_) + ".",
+                         where_);
     }
     std::string piece = id_to_token(id);
     if (piece.empty() || (skip_special && named_.contains(piece))) continue;

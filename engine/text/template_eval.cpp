@@ -6,8 +6,8 @@
 namespace luthier::templates {
 namespace {
 
-constexpr std::size_t kBytesAStep = 64;       // of any text that is made
-constexpr std::size_t kFramesALevel = 5;      // evaluation frames for each level of TemplateLimits::max_depth
+constexpr std::size_t kBytesAStep = 64;   // of any text that is made
+constexpr std::size_t kFramesALevel = 5;  // evaluation frames for each level of TemplateLimits::max_depth
 
 /// Restores a value when a scope is left.
 template <class T>
@@ -181,7 +181,7 @@ Result<Evaluator::Flow> Evaluator::run_for(const Stmt& statement) {
     }
     result = *flow;
   }
-  loop->items = nullptr;    // a template may have kept the loop object
+  loop->items = nullptr;  // a template may have kept the loop object
   return Flow::Next;
 }
 
@@ -318,7 +318,8 @@ Result<Value> Evaluator::call_macro(const Macro& macro, Args args) {
 
 Result<std::vector<const Value*>> Evaluator::bind(const Args& args, Names names, const std::string& function) {
   std::vector<const Value*> bound(names.size(), nullptr);
-  if (args.positional.size() > names.size()) return fail("'" + function + "' takes at most " + std::to_string(names.size()) + " arguments.");
+  if (args.positional.size() > names.size())
+    return fail("'" + function + "' takes at most " + std::to_string(names.size()) + " arguments.");
   for (std::size_t i = 0; i < args.positional.size(); ++i) bound[i] = &args.positional[i];
   for (const auto& [name, value] : args.named) {
     const auto found = std::find_if(names.begin(), names.end(), [&name = name](const char* known) { return name == known; });

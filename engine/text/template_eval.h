@@ -179,7 +179,7 @@ class Evaluator {
   std::size_t steps_ = 0, depth_ = 0, macro_depth_ = 0;
   int line_ = 1;
   ScopeRef globals_, scope_;
-  std::string root_;                 ///< what is rendered for good
+  std::string root_;  ///< what is rendered for good
   std::string* out_ = &root_;
   std::vector<std::pair<std::size_t, std::size_t>> generation_;
   std::vector<std::unique_ptr<Object>> objects_;

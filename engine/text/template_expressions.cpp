@@ -4,7 +4,7 @@
 namespace luthier::templates {
 
 namespace {
-constexpr std::size_t kFramesALevel = 5;      // evaluation frames for each level of TemplateLimits::max_depth
+constexpr std::size_t kFramesALevel = 5;  // evaluation frames for each level of TemplateLimits::max_depth
 }
 
 Result<Value> Evaluator::eval(const Expr& expression) {

@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cmath>
 
-#include "engine/text/decoders.h"
 #include "engine/text/template_eval.h"
 #include "engine/text/unicode.h"
 
@@ -36,7 +35,8 @@ void append_json_string(std::string& text, const std::string& value, bool ascii)
     if (c < 0x20 || (ascii && c > 0x7E)) {
       if (c > 0xFFFF) {
         c -= 0x10000;
-        std::snprintf(escape, sizeof escape, "\\u%04x\\u%04x", static_cast<unsigned>(0xD800 + (c >> 10)), static_cast<unsigned>(0xDC00 + (c & 0x3FF)));
+        std::snprintf(escape, sizeof escape, "\\u%04x\\u%04x", static_cast<unsigned>(0xD800 + (c >> 10)),
+                      static_cast<unsigned>(0xDC00 + (c & 0x3FF)));
       } else {
         std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
       }
@@ -137,8 +137,8 @@ Result<Value> Evaluator::apply_filter(const std::string& name, const Value& inpu
 
 Result<Value> Evaluator::apply_text_filter(const std::string& name, const Value& input, const Args& args, bool& known) {
   if (name == "indent") return filter_indent(input, args);
-  static constexpr const char* kNames[] = {"string", "upper", "lower", "title", "capitalize", "trim", "replace", "escape", "e", "safe",
-                                           "forceescape", "wordcount", "format"};
+  static constexpr const char* kNames[] = {"string", "upper", "lower", "title",       "capitalize", "trim",  "replace",
+                                           "escape", "e",     "safe",  "forceescape", "wordcount",  "format"};
   if (std::none_of(std::begin(kNames), std::end(kNames), [&](const char* each) { return name == each; })) {
     known = false;
     return Value();

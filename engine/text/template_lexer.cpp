@@ -52,7 +52,8 @@ class Lexer {
   void push(Token::Kind kind, std::string text = {}) { tokens_.push_back({kind, std::move(text), 0, 0, line_}); }
   void advance(std::size_t count) {
     count = std::min(count, text_.size() - at_);
-    line_ += static_cast<int>(std::count(text_.begin() + static_cast<std::ptrdiff_t>(at_), text_.begin() + static_cast<std::ptrdiff_t>(at_ + count), '\n'));
+    line_ += static_cast<int>(
+        std::count(text_.begin() + static_cast<std::ptrdiff_t>(at_), text_.begin() + static_cast<std::ptrdiff_t>(at_ + count), '\n'));
     at_ += count;
     line_starting_ = at_ > 0 && text_[at_ - 1] == '\n';
   }
@@ -164,7 +165,7 @@ class Lexer {
 
   /// The tokens of one {{ }} or {% %}.
   Status tag_tokens(bool variable) {
-    std::string open;    // brackets that must close first
+    std::string open;  // brackets that must close first
     const std::string_view end = variable ? "}}" : "%}";
     while (at_ < text_.size()) {
       if (open.empty()) {
@@ -318,7 +319,7 @@ class Lexer {
       code = number(at, 3, 8);
     }
     if (code < 0) {
-      value += '\\';    // unknown escapes stay as they are
+      value += '\\';  // unknown escapes stay as they are
       return {};
     }
     utf8_append(value, static_cast<char32_t>(code));

@@ -14,7 +14,7 @@ namespace luthier::templates {
 struct Token {
   enum class Kind : std::uint8_t { Data, VariableBegin, VariableEnd, BlockBegin, BlockEnd, Name, String, Integer, Float, Operator, End };
   Kind kind = Kind::End;
-  std::string text;          ///< data, name, string's value, operator
+  std::string text;  ///< data, name, string's value, operator
   std::int64_t integer = 0;
   double number = 0;
   int line = 1;

@@ -15,7 +15,8 @@ Value folded(const Value& value, bool case_sensitive) {
 /// The arguments after the first `count` positional ones.
 Args rest_of(const Args& args, std::size_t count) {
   Args rest = args;
-  rest.positional.erase(rest.positional.begin(), rest.positional.begin() + static_cast<std::ptrdiff_t>(std::min(count, rest.positional.size())));
+  rest.positional.erase(rest.positional.begin(),
+                        rest.positional.begin() + static_cast<std::ptrdiff_t>(std::min(count, rest.positional.size())));
   return rest;
 }
 
@@ -83,7 +84,8 @@ Result<Value> Evaluator::path_of(const Value& value, const Value& path) {
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find('.', begin), text.size());
     const std::string part = text.substr(begin, end - begin);
-    const bool digits = !part.empty() && part.size() < 10 && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool digits =
+        !part.empty() && part.size() < 10 && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
     LUTHIER_TRY(at, item(at, digits ? Value(static_cast<std::int64_t>(std::stoll(part))) : Value(part)));
     begin = end + 1;
   }

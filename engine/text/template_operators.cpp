@@ -54,7 +54,7 @@ Result<Value> Evaluator::loop_attribute(const Loop& loop, const std::string& nam
   if (name == "first") return Value(index == 0);
   if (name == "last") return Value(index + 1 == size);
   if (name == "length") return Value(size);
-  if (name == "depth" || name == "depth0") return Value(std::int64_t{name == "depth"});    // counted in recursive loops only
+  if (name == "depth" || name == "depth0") return Value(std::int64_t{name == "depth"});  // counted in recursive loops only
   if (name == "previtem") return index > 0 ? (*loop.items)[loop.index - 1] : Value::undefined("there is no previous item; it");
   if (name == "nextitem") return index + 1 < size ? (*loop.items)[loop.index + 1] : Value::undefined("there is no next item; it");
   return Value::undefined("'loop' attribute '" + name + "'");
@@ -123,7 +123,7 @@ Result<Value> Evaluator::slice(const Value& value, const Value* first, const Val
   list.kind = value.list().kind;
   for (std::int64_t at = begin; step > 0 ? at < end : at > end; at += step) {
     list.add(value.list().items[static_cast<std::size_t>(at)]);
-    if (step > size || step < -size) break;    // the next one is far outside, and could overflow
+    if (step > size || step < -size) break;  // the next one is far outside, and could overflow
   }
   return list_value(std::move(list));
 }
@@ -166,7 +166,7 @@ Result<Value> Evaluator::integer_arithmetic(const std::string& op, std::int64_t 
       const std::int64_t quotient = left / right - ((left % right != 0 && (left < 0) != (right < 0)) ? 1 : 0);
       result = op == "//" ? quotient : left - quotient * right;
     }
-  } else {    // **
+  } else {  // **
     if (right < 0) return Value(std::pow(static_cast<double>(left), static_cast<double>(right)));
     result = 1;
     for (std::int64_t i = 0; i < right && !overflow && left != 1 && !(result == 0); ++i) {
@@ -201,7 +201,9 @@ Result<Value> Evaluator::arithmetic(const std::string& op, const Value& left, co
     LUTHIER_CHECK(check_size(left.string().size() + right.string().size()));
     return Value(left.string() + right.string());
   }
-  const auto plain = [](const Value& value) { return value.is_list() && value.list().kind != List::Kind::View && value.list().kind != List::Kind::Generator; };
+  const auto plain = [](const Value& value) {
+    return value.is_list() && value.list().kind != List::Kind::View && value.list().kind != List::Kind::Generator;
+  };
   if (op == "+" && plain(left) && plain(right) && left.list().kind == right.list().kind) {
     List list = left.list();
     for (const Value& value : right.list().items) list.add(value);
@@ -210,7 +212,8 @@ Result<Value> Evaluator::arithmetic(const std::string& op, const Value& left, co
   if (op == "*" && (left.is_string() || plain(left)) && right.is_integral()) return repeat(left, right.integer());
   if (op == "*" && (right.is_string() || plain(right)) && left.is_integral()) return repeat(right, left.integer());
   if (op == "%" && left.is_string()) {
-    return printf_format(left.string(), right.is_list() && right.list().kind == List::Kind::Tuple ? right.list().items : std::vector<Value>{right});
+    return printf_format(left.string(),
+                         right.is_list() && right.list().kind == List::Kind::Tuple ? right.list().items : std::vector<Value>{right});
   }
   return fail("'" + op + "' does not work between " + left.type_name() + " and " + right.type_name() + ".");
 }
@@ -383,7 +386,8 @@ Result<Value> Evaluator::printf_format(const std::string& format, const std::vec
       continue;
     }
     std::string pattern = "%";
-    while (i < format.size() && std::string_view("-+ 0123456789.").find(format[i]) != std::string_view::npos && pattern.size() < 12) pattern += format[i++];
+    while (i < format.size() && std::string_view("-+ 0123456789.").find(format[i]) != std::string_view::npos && pattern.size() < 12)
+      pattern += format[i++];
     const char kind = i < format.size() ? format[i] : '\0';
     if (used >= values.size()) return fail("The format string needs more values.");
     const Value& value = values[used++];

@@ -298,8 +298,14 @@ Parser::Parsed Parser::parse_primary() {
       node->constant = Value(std::move(text));
       return node;
     }
-    case Token::Kind::Integer: skip(); node->constant = Value(token.integer); return node;
-    case Token::Kind::Float: skip(); node->constant = Value(token.number); return node;
+    case Token::Kind::Integer:
+      skip();
+      node->constant = Value(token.integer);
+      return node;
+    case Token::Kind::Float:
+      skip();
+      node->constant = Value(token.number);
+      return node;
     case Token::Kind::Operator: break;
     default: return unexpected();
   }
@@ -429,7 +435,7 @@ Parser::Parsed Parser::parse_subscribed() {
 
 Parser::Parsed Parser::parse_test(ExprPtr expression) {
   const int line = now().line;
-  skip();    // is
+  skip();  // is
   const bool negated = take_name("not");
   auto node = new_expr(Expr::Kind::Test, line);
   LUTHIER_TRY(node->text, expect_name());

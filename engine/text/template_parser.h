@@ -81,8 +81,8 @@ class Parser {
   std::vector<Token> tokens_;
   std::string where_;
   std::size_t at_ = 0;
-  std::size_t depth_ = 0;             ///< of open statements and parenthesised expressions
-  bool stop_at_in_ = false;           ///< in a loop's target
+  std::size_t depth_ = 0;    ///< of open statements and parenthesised expressions
+  bool stop_at_in_ = false;  ///< in a loop's target
   bool has_generation_ = false;
 };
 

@@ -118,7 +118,7 @@ Parsed Parser::parse_if() {
     if (take_name("else")) {
       LUTHIER_CHECK(parse_end(statement->otherwise, "endif"));
     } else {
-      skip();    // endif
+      skip();  // endif
     }
     return statement;
   }
@@ -142,7 +142,7 @@ Parsed Parser::parse_for() {
   if (take_name("else")) {
     LUTHIER_CHECK(parse_end(statement->otherwise, "endfor"));
   } else {
-    skip();    // endfor
+    skip();  // endfor
   }
   return statement;
 }

@@ -14,7 +14,8 @@ Result<Vocabulary> Vocabulary::from_object(const SortedJson& object, const std::
     const SortedJson& value = entry.value();
     if (!value.is_number_integer() || value < 0 || value >= limit) {
       return input_error("The id of the piece \"" + entry.key() + "\" must be an integer from 0 to " + std::to_string(limit - 1) +
-                         ", in keeping with the size of the vocabulary.", where);
+                             ", in keeping with the size of the vocabulary.",
+                         where);
     }
     const auto id = value.get<std::int32_t>();
     if (static_cast<std::size_t>(id) >= vocabulary.pieces_.size()) vocabulary.pieces_.resize(static_cast<std::size_t>(id) + 1, nullptr);

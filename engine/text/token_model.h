@@ -48,7 +48,7 @@ class Vocabulary {
   /// nullptr where no piece has this id.
   const std::string* piece(std::int64_t id) const;
   std::size_t count() const { return ids_.size(); }
-  std::int64_t id_limit() const { return static_cast<std::int64_t>(pieces_.size()); }   ///< largest id + 1
+  std::int64_t id_limit() const { return static_cast<std::int64_t>(pieces_.size()); }  ///< largest id + 1
 
  private:
   std::unordered_map<std::string, std::int32_t, StringHash, std::equal_to<>> ids_;

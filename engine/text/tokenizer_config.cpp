@@ -36,23 +36,35 @@ Status read_extra(const Json& list, const std::string& where, std::vector<AddedT
 
 /// Model types whose tokenizer_class on the hub is not to be believed: tokenizer.json alone counts.
 const std::set<std::string>& plain_types() {
-  static const std::set<std::string> types = {
-      "arctic", "aria", "bigbird_pegasus", "chameleon", "deepseek_v2", "deepseek_v3", "deepseek_v32", "deepseek_vl", "deepseek_vl_hybrid",
-      "deepseek_ocr", "ernie4_5", "ernie4_5_moe", "fuyu", "glm", "glm4", "glm4v", "glm4v_moe", "got_ocr2", "granite", "granitemoe",
-      "hyperclovax", "internlm2", "jamba", "janus", "kosmos-2", "llava", "llava_next", "minicpm3", "minicpmv", "minimax_m2", "ministral",
-      "ministral3", "mistral", "mistral3", "mixtral", "modernbert", "molmo", "molmo2", "nemotron", "olmo2", "olmo3", "openvla",
-      "paddleocr_vl", "phi3", "phi3_v", "phimoe", "pix2struct", "pixtral", "smolvlm", "stablelm", "step3_vl", "umt5", "vipllava",
-      "vision-encoder-decoder", "voxtral"};
+  static const std::set<std::string> types = {"arctic",       "aria",        "bigbird_pegasus",
+                                              "chameleon",    "deepseek_v2", "deepseek_v3",
+                                              "deepseek_v32", "deepseek_vl", "deepseek_vl_hybrid",
+                                              "deepseek_ocr", "ernie4_5",    "ernie4_5_moe",
+                                              "fuyu",         "glm",         "glm4",
+                                              "glm4v",        "glm4v_moe",   "got_ocr2",
+                                              "granite",      "granitemoe",  "hyperclovax",
+                                              "internlm2",    "jamba",       "janus",
+                                              "kosmos-2",     "llava",       "llava_next",
+                                              "minicpm3",     "minicpmv",    "minimax_m2",
+                                              "ministral",    "ministral3",  "mistral",
+                                              "mistral3",     "mixtral",     "modernbert",
+                                              "molmo",        "molmo2",      "nemotron",
+                                              "olmo2",        "olmo3",       "openvla",
+                                              "paddleocr_vl", "phi3",        "phi3_v",
+                                              "phimoe",       "pix2struct",  "pixtral",
+                                              "smolvlm",      "stablelm",    "step3_vl",
+                                              "umt5",         "vipllava",    "vision-encoder-decoder",
+                                              "voxtral"};
   return types;
 }
 
 /// Model types with a class of their own, of those classes that rebuild the pipeline.
 std::string registered_class(const std::string& model_type) {
   static const std::map<std::string, std::string> classes = {
-      {"gemma", "GemmaTokenizer"}, {"gemma2", "GemmaTokenizer"}, {"gemma3", "GemmaTokenizer"}, {"gemma3_text", "GemmaTokenizer"},
-      {"gemma3n", "GemmaTokenizer"}, {"shieldgemma2", "GemmaTokenizer"}, {"idefics", "LlamaTokenizer"}, {"idefics2", "LlamaTokenizer"},
-      {"internvl", "Qwen2Tokenizer"}, {"ovis2", "Qwen2Tokenizer"}, {"qwen2", "Qwen2Tokenizer"}, {"qwen2_5_vl", "Qwen2Tokenizer"},
-      {"qwen2_vl", "Qwen2Tokenizer"}, {"qwen2_moe", "Qwen2Tokenizer"}, {"qwen3", "Qwen2Tokenizer"}, {"qwen3_moe", "Qwen2Tokenizer"},
+      {"gemma", "GemmaTokenizer"},    {"gemma2", "GemmaTokenizer"},       {"gemma3", "GemmaTokenizer"},  {"gemma3_text", "GemmaTokenizer"},
+      {"gemma3n", "GemmaTokenizer"},  {"shieldgemma2", "GemmaTokenizer"}, {"idefics", "LlamaTokenizer"}, {"idefics2", "LlamaTokenizer"},
+      {"internvl", "Qwen2Tokenizer"}, {"ovis2", "Qwen2Tokenizer"},        {"qwen2", "Qwen2Tokenizer"},   {"qwen2_5_vl", "Qwen2Tokenizer"},
+      {"qwen2_vl", "Qwen2Tokenizer"}, {"qwen2_moe", "Qwen2Tokenizer"},    {"qwen3", "Qwen2Tokenizer"},   {"qwen3_moe", "Qwen2Tokenizer"},
       {"qwen3_vl", "Qwen2Tokenizer"}, {"qwen3_vl_moe", "Qwen2Tokenizer"}};
   const auto found = classes.find(model_type);
   return found == classes.end() ? std::string() : found->second;
@@ -76,7 +88,8 @@ Result<TokenizerConfig> TokenizerConfig::read(const std::filesystem::path& folde
     if (!decoder->is_object()) return input_error("An object is needed here.", config.where + ": added_tokens_decoder");
     for (const auto& [key, value] : decoder->items()) {
       const std::string at = config.where + ": added_tokens_decoder." + key;
-      const bool digits = !key.empty() && key.size() <= 8 && std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
+      const bool digits =
+          !key.empty() && key.size() <= 8 && std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
       if (!digits || std::stoll(key) >= kMaxVocabulary) return input_error("A token id is needed as the key.", at);
       LUTHIER_TRY(const AddedToken token, read_added_token(value, at, false));
       config.added_tokens[std::stoll(key)] = token;

@@ -16,14 +16,14 @@
 namespace luthier {
 
 struct TokenizerConfig {
-  std::string where;                                              ///< the file that errors name
-  Json values = Json::object();                                   ///< tokenizer_config.json
+  std::string where;             ///< the file that errors name
+  Json values = Json::object();  ///< tokenizer_config.json
   bool has_added_tokens_decoder = false;
-  std::map<std::int64_t, AddedToken> added_tokens;                ///< by id, from added_tokens_decoder or added_tokens.json
-  std::vector<std::pair<std::string, AddedToken>> named;          ///< bos_token, eos_token, ..., then the model's own *_token
-  std::vector<AddedToken> extra;                                  ///< extra_special_tokens / additional_special_tokens
-  std::string tokenizer_class;                                    ///< of the file, without "Fast"; may be empty
-  std::string model_type;                                         ///< config.json's
+  std::map<std::int64_t, AddedToken> added_tokens;        ///< by id, from added_tokens_decoder or added_tokens.json
+  std::vector<std::pair<std::string, AddedToken>> named;  ///< bos_token, eos_token, ..., then the model's own *_token
+  std::vector<AddedToken> extra;                          ///< extra_special_tokens / additional_special_tokens
+  std::string tokenizer_class;                            ///< of the file, without "Fast"; may be empty
+  std::string model_type;                                 ///< config.json's
 
   /// `vocabulary_tokens`: what tokenizer.json adds itself, looked at where the configuration lists none.
   static Result<TokenizerConfig> read(const std::filesystem::path& folder, const std::vector<AddedToken>& vocabulary_tokens);

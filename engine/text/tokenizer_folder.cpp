@@ -49,9 +49,9 @@ void rebuild_gemma(SortedJson& root, const std::string& unknown) {
   root["normalizer"] = literal_replace(" ", "\u2581");
   root["pre_tokenizer"] =
       object({{"type", "Split"}, {"pattern", object({{"String", " "}})}, {"behavior", "MergedWithPrevious"}, {"invert", false}});
-  root["decoder"] = object({{"type", "Sequence"},
-                            {"decoders", SortedJson::array({literal_replace("\u2581", " "), object({{"type", "ByteFallback"}}),
-                                                            object({{"type", "Fuse"}})})}});
+  root["decoder"] = object(
+      {{"type", "Sequence"},
+       {"decoders", SortedJson::array({literal_replace("\u2581", " "), object({{"type", "ByteFallback"}}), object({{"type", "Fuse"}})})}});
 }
 
 void rebuild_qwen2(SortedJson& root, bool prefix_space) {
@@ -59,7 +59,8 @@ void rebuild_qwen2(SortedJson& root, bool prefix_space) {
       R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
   rebuild_bpe(root["model"], false, false, nullptr);
   root["normalizer"] = object({{"type", "NFC"}});
-  const SortedJson split = object({{"type", "Split"}, {"pattern", object({{"Regex", kPattern}})}, {"behavior", "Isolated"}, {"invert", false}});
+  const SortedJson split =
+      object({{"type", "Split"}, {"pattern", object({{"Regex", kPattern}})}, {"behavior", "Isolated"}, {"invert", false}});
   const SortedJson bytes = object({{"type", "ByteLevel"}, {"add_prefix_space", prefix_space}, {"use_regex", false}});
   root["pre_tokenizer"] = object({{"type", "Sequence"}, {"pretokenizers", SortedJson::array({split, bytes})}});
   root["decoder"] = object({{"type", "ByteLevel"}});
@@ -75,8 +76,11 @@ void apply_class(const std::string& name, SortedJson& root, TokenizerConfig& con
     config.set_default("eos_token", "</s>");
     rebuild_llama(root, config.values);
   } else if (name == "GemmaTokenizer") {
-    for (const auto& [key, content] : {std::pair{"unk_token", "<unk>"}, {"bos_token", "<bos>"}, {"eos_token", "<eos>"},
-                                       {"pad_token", "<pad>"}, {"mask_token", "<mask>"}}) {
+    for (const auto& [key, content] : {std::pair{"unk_token", "<unk>"},
+                                       {"bos_token", "<bos>"},
+                                       {"eos_token", "<eos>"},
+                                       {"pad_token", "<pad>"},
+                                       {"mask_token", "<mask>"}}) {
       config.set_default(key, content);
     }
     const AddedToken* unknown = config.find("unk_token");
@@ -151,8 +155,8 @@ Result<std::unique_ptr<Tokenizer>> load_json(const std::filesystem::path& folder
   LUTHIER_TRY(const bool split_special, bool_field(config.values, "split_special_tokens", config.where, false));
   tokenizer->set_split_special(split_special);
   LUTHIER_TRY(const bool clean, bool_field(config.values, "clean_up_tokenization_spaces", config.where, false));
-  LUTHIER_TRY(const bool clean_bpe, bool_field(config.values, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
-                                               config.where, false));
+  LUTHIER_TRY(const bool clean_bpe,
+              bool_field(config.values, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output", config.where, false));
   tokenizer->set_clean_up(clean && (!tokenizer->is_bpe() || clean_bpe));
   tokenizer->set_special(special_tokens(config, *tokenizer));
   return std::unique_ptr<Tokenizer>(std::move(tokenizer));

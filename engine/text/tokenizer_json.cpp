@@ -9,7 +9,7 @@
 namespace luthier {
 namespace {
 
-constexpr std::size_t kMaxText = 256u << 20;    // bytes
+constexpr std::size_t kMaxText = 256u << 20;  // bytes
 
 }  // namespace
 
@@ -43,8 +43,9 @@ Status JsonTokenizer::finish() {
   LUTHIER_CHECK(added_.finish([this](AlignedText& text) { return normalize(text); }));
   vocab_size_ = std::max(model_->vocabulary().id_limit(), added_.id_limit());
   if (post_processor_.largest_id() >= vocab_size_) {
-    return input_error("The post-processor adds the id " + std::to_string(post_processor_.largest_id()) + ", which the vocabulary does not have.",
-                       where_ + ": post_processor");
+    return input_error(
+        "The post-processor adds the id " + std::to_string(post_processor_.largest_id()) + ", which the vocabulary does not have.",
+        where_ + ": post_processor");
   }
   return {};
 }
@@ -98,7 +99,8 @@ Result<std::string> JsonTokenizer::decode(std::span<const TokenId> ids, bool ski
   pieces.reserve(ids.size());
   for (const TokenId id : ids) {
     if (id < 0 || id >= vocab_size_) {
-      return input_error("The token id " + std::to_string(id) + " is outside of the vocabulary of " + std::to_string(vocab_size_) + ".", where_);
+      return input_error("The token id " + std::to_string(id) + " is outside of the vocabulary of " + std::to_string(vocab_size_) + ".",
+                         where_);
     }
     std::string piece = id_to_token(id);
     if (piece.empty() || (skip_special && added_.is_special(piece))) continue;

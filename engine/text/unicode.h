@@ -21,13 +21,13 @@ std::size_t utf8_count(std::string_view text);
 /// The text with every broken sequence replaced by U+FFFD (one for each maximal broken part).
 std::string utf8_lossy(std::string_view bytes);
 
-bool is_space(char32_t character);               ///< White_Space
-bool is_word_character(char32_t character);      ///< what \w matches
-bool is_numeric(char32_t character);             ///< general category N*
-bool is_punctuation(char32_t character);         ///< ASCII punctuation or general category P*
-bool is_mark(char32_t character);                ///< general category M*
-bool is_nonspacing_mark(char32_t character);     ///< general category Mn
-bool is_other(char32_t character);               ///< general category C*
+bool is_space(char32_t character);            ///< White_Space
+bool is_word_character(char32_t character);   ///< what \w matches
+bool is_numeric(char32_t character);          ///< general category N*
+bool is_punctuation(char32_t character);      ///< ASCII punctuation or general category P*
+bool is_mark(char32_t character);             ///< general category M*
+bool is_nonspacing_mark(char32_t character);  ///< general category Mn
+bool is_other(char32_t character);            ///< general category C*
 bool is_cjk_ideograph(char32_t character);
 /// Appends the lower-case form, which may be more than one character.
 void append_lower(std::string& text, char32_t character);

@@ -11,7 +11,7 @@ namespace luthier {
 namespace {
 
 constexpr double kUnknownPenalty = 10.0;
-constexpr std::size_t kMaxPiece = 512;    // bytes; bounds the work at each place of the text
+constexpr std::size_t kMaxPiece = 512;  // bytes; bounds the work at each place of the text
 
 class Unigram : public TokenModel {
  public:
@@ -22,14 +22,14 @@ class Unigram : public TokenModel {
  private:
   struct Best {
     double score = 0;
-    std::int32_t begin = -1;     ///< -1: not reached
+    std::int32_t begin = -1;  ///< -1: not reached
     bool unknown = false;
   };
   std::vector<Best> search(std::string_view word) const;
   Status emit(std::string_view word, std::size_t begin, std::size_t end, std::vector<ModelToken>& tokens) const;
 
   std::vector<double> scores_;
-  std::vector<std::pair<std::string_view, std::int32_t>> sorted_;   ///< pieces in byte order
+  std::vector<std::pair<std::string_view, std::int32_t>> sorted_;  ///< pieces in byte order
   std::optional<std::int32_t> unknown_;
   double unknown_score_ = 0;
   bool byte_fallback_ = false;
@@ -78,7 +78,9 @@ std::vector<Unigram::Best> Unigram::search(std::string_view word) const {
     for (std::size_t end = begin; end < word.size() && low != high;) {
       const std::size_t depth = end - begin;
       const auto byte = static_cast<unsigned char>(word[end++]);
-      const auto at = [depth](const auto& entry) { return depth < entry.first.size() ? static_cast<int>(static_cast<unsigned char>(entry.first[depth])) : -1; };
+      const auto at = [depth](const auto& entry) {
+        return depth < entry.first.size() ? static_cast<int>(static_cast<unsigned char>(entry.first[depth])) : -1;
+      };
       low = std::partition_point(low, high, [&](const auto& entry) { return at(entry) < byte; });
       high = std::partition_point(low, high, [&](const auto& entry) { return at(entry) <= byte; });
       if (low == high || low->first.size() != depth + 1) continue;
@@ -105,14 +107,15 @@ Status Unigram::emit(std::string_view word, std::size_t begin, std::size_t end, 
     for (const char byte : piece) tokens.push_back({byte_ids_[static_cast<unsigned char>(byte)], b, e});
     return {};
   }
-  if (!unknown_) return input_error("The text holds a character that the vocabulary lacks, and no unknown piece is named.", where_ + ".unk_id");
+  if (!unknown_)
+    return input_error("The text holds a character that the vocabulary lacks, and no unknown piece is named.", where_ + ".unk_id");
   tokens.push_back({*unknown_, b, e});
   return {};
 }
 
 Status Unigram::tokenize(std::string_view word, std::vector<ModelToken>& tokens) const {
   const std::vector<Best> best = search(word);
-  std::vector<std::pair<std::size_t, std::size_t>> segments;    // from the end; unknown neighbours are one
+  std::vector<std::pair<std::size_t, std::size_t>> segments;  // from the end; unknown neighbours are one
   bool previous_unknown = false;
   for (std::size_t end = word.size(); end > 0;) {
     const Best& node = best[end];
@@ -137,7 +140,8 @@ Status Unigram::tokenize(std::string_view word, std::vector<ModelToken>& tokens)
 Result<std::unique_ptr<TokenModel>> read_unigram(const SortedJson& model, const std::string& where) {
   const SortedJson* vocab = find_field(model, "vocab");
   if (!vocab || !vocab->is_array()) return input_error("A list of [piece, score] pairs is needed here.", where + ".vocab");
-  if (vocab->size() > static_cast<std::size_t>(kMaxVocabulary)) return input_error("The vocabulary is larger than 4 million pieces.", where + ".vocab");
+  if (vocab->size() > static_cast<std::size_t>(kMaxVocabulary))
+    return input_error("The vocabulary is larger than 4 million pieces.", where + ".vocab");
   std::vector<std::string> pieces;
   std::vector<double> scores;
   for (const SortedJson& entry : *vocab) {

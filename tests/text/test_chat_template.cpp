@@ -4,7 +4,7 @@
 #include <QTemporaryDir>
 #include <QtTest>
 
-#include <chrono>
+#include <ctime>
 #include <fstream>
 
 #include "engine/io/files.h"
@@ -34,7 +34,8 @@ class TestChatTemplate : public QObject {
       const auto parsed = ChatTemplate::parse(source, "test");
       const auto rendered = parsed ? parsed->render(variables) : Result<RenderedChat>(parsed.error());
       if (entry.contains("harmless")) {
-        if (rendered) QVERIFY2(rendered->text.find("<class") == std::string::npos && rendered->text.find("uid=") == std::string::npos, source.c_str());
+        if (rendered)
+          QVERIFY2(rendered->text.find("<class") == std::string::npos && rendered->text.find("uid=") == std::string::npos, source.c_str());
         continue;
       }
       if (entry.contains("refused")) {
@@ -73,23 +74,31 @@ class TestChatTemplate : public QObject {
   void bombs_data() {
     QTest::addColumn<QString>("source");
     const auto add = [](const char* name, const std::string& source) { QTest::newRow(name) << QString::fromStdString(source); };
-    add("nested loops", "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}x{% endfor %}{% endfor %}{% endfor %}");
+    add("nested loops",
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}x{% endfor %}{% endfor %}{% endfor %}");
     add("empty nested loops", "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}");
     add("long string", "{{ 'x' * 99999999999 }}");
     add("long product", "{{ 'xxxxxxxxxx' * 9223372036854775807 }}");
     add("long list", "{{ ([1, 2, 3] * 999999999)|length }}");
     add("doubling", "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(200) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}");
     add("doubling list", "{% set ns = namespace(s=[1]) %}{% for i in range(200) %}{% set ns.s = ns.s + ns.s %}{% endfor %}");
-    add("doubling by replace", "{% set ns = namespace(s='a') %}{% for i in range(200) %}{% set ns.s = ns.s|replace('a', 'aa') %}{% endfor %}");
-    add("doubling by join", "{% set ns = namespace(s='aa') %}{% for i in range(200) %}{% set ns.s = [ns.s, ns.s]|join(ns.s) %}{% endfor %}");
-    add("shared tree printed", "{% set ns = namespace(s=[1]) %}{% for i in range(90) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s }}");
+    add("doubling by replace",
+        "{% set ns = namespace(s='a') %}{% for i in range(200) %}{% set ns.s = ns.s|replace('a', 'aa') %}{% endfor %}");
+    add("doubling by join",
+        "{% set ns = namespace(s='aa') %}{% for i in range(200) %}{% set ns.s = [ns.s, ns.s]|join(ns.s) %}{% endfor %}");
+    add("shared tree printed",
+        "{% set ns = namespace(s=[1]) %}{% for i in range(90) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s }}");
     add("shared tree compared",
-        "{% set ns = namespace(s=[1], t=[1]) %}{% for i in range(90) %}{% set ns.s = [ns.s, ns.s] %}{% set ns.t = [ns.t, ns.t] %}{% endfor %}{{ ns.s == ns.t }}");
-    add("shared tree as JSON", "{% set ns = namespace(s=[1]) %}{% for i in range(90) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s|tojson }}");
+        "{% set ns = namespace(s=[1], t=[1]) %}{% for i in range(90) %}{% set ns.s = [ns.s, ns.s] %}{% set ns.t = [ns.t, ns.t] %}{% endfor "
+        "%}{{ ns.s == ns.t }}");
+    add("shared tree as JSON",
+        "{% set ns = namespace(s=[1]) %}{% for i in range(90) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s|tojson }}");
     add("deep list", "{% set ns = namespace(s=[]) %}{% for i in range(50000) %}{% set ns.s = [ns.s] %}{% endfor %}{{ ns.s }}");
     add("deep mapping", "{% set ns = namespace(s={}) %}{% for i in range(50000) %}{% set ns.s = {'a': ns.s} %}{% endfor %}");
     add("endless macro", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}");
-    add("two endless macros", "{% macro a(x) %}{% if true %}{{ (((b(x)))) }}{% endif %}{% endmacro %}{% macro b(x) %}{% for i in [1] %}{{ a([x])|trim }}{% endfor %}{% endmacro %}{{ a(1) }}");
+    add("two endless macros",
+        "{% macro a(x) %}{% if true %}{{ (((b(x)))) }}{% endif %}{% endmacro %}{% macro b(x) %}{% for i in [1] %}{{ a([x])|trim }}{% "
+        "endfor %}{% endmacro %}{{ a(1) }}");
     add("wide text", "{{ 'x'.center(99999999999) }}");
     add("wide indent", "{{ 'a\nb\nc'|indent(9999999999) }}");
     add("wide format", "{{ '%999999999d' % 1 }}");
@@ -116,10 +125,10 @@ class TestChatTemplate : public QObject {
 
   void bombs() {
     QFETCH(QString, source);
-    const auto begin = std::chrono::steady_clock::now();
+    const std::clock_t begin = std::clock();
     const std::string text = render(source.toStdString());
     QVERIFY2(text.starts_with("REFUSED"), text.substr(0, 200).c_str());
-    QVERIFY(std::chrono::steady_clock::now() - begin < std::chrono::seconds(20));
+    QVERIFY(std::clock() - begin < 20 * CLOCKS_PER_SEC);
   }
 
   void limits_can_be_narrower() {
@@ -133,7 +142,8 @@ class TestChatTemplate : public QObject {
   }
 
   void kept_loop_object_is_harmless() {
-    QVERIFY(render("{% set ns = namespace() %}{% for i in [1,2] %}{% set ns.l = loop %}{% endfor %}{{ ns.l.index }}").starts_with("REFUSED"));
+    QVERIFY(
+        render("{% set ns = namespace() %}{% for i in [1,2] %}{% set ns.l = loop %}{% endfor %}{{ ns.l.index }}").starts_with("REFUSED"));
     QCOMPARE(render("{% set ns = namespace() %}{% set ns.a = ns %}{{ ns.a.a is defined }}"), std::string("True"));
   }
 
@@ -143,7 +153,8 @@ class TestChatTemplate : public QObject {
     QVERIFY(!ChatTemplate::load(folder).ok());
     const auto source = [&] { return ChatTemplate::load(folder)->source(); };
     QVERIFY(write_file_atomically(folder / "tokenizer_config.json",
-                                  R"({"chat_template": [{"name": "tool", "template": "x"}, {"name": "default", "template": "config"}]})").ok());
+                                  R"({"chat_template": [{"name": "tool", "template": "x"}, {"name": "default", "template": "config"}]})")
+                .ok());
     QCOMPARE(source(), std::string("config"));
     QVERIFY(write_file_atomically(folder / "processor_config.json", R"({"chat_template": "processor"})").ok());
     QCOMPARE(source(), std::string("processor"));

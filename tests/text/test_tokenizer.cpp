@@ -4,7 +4,7 @@
 #include <QTemporaryDir>
 #include <QtTest>
 
-#include <chrono>
+#include <ctime>
 
 #include "engine/io/files.h"
 #include "engine/io/json.h"
@@ -20,7 +20,8 @@ std::string optional_text(const Json& value) { return value.is_null() ? std::str
 
 /// A byte-fallback BPE tokenizer.json small enough to break in many ways.
 Json small() {
-  return Json::parse(R"({"added_tokens": [{"id": 3, "content": "<s>", "special": true, "normalized": false}], "normalizer": null, "pre_tokenizer": null,
+  return Json::parse(
+      R"({"added_tokens": [{"id": 3, "content": "<s>", "special": true, "normalized": false}], "normalizer": null, "pre_tokenizer": null,
     "post_processor": null, "decoder": {"type": "Fuse"},
     "model": {"type": "BPE", "unk_token": null, "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}})");
 }
@@ -32,7 +33,9 @@ class TestTokenizer : public QObject {
 
   Json document_;
 
-  const Json& shared(const Json& value) const { return value.contains("shared") && value.size() == 1 ? document_["shared"][value["shared"].get<std::size_t>()] : value; }
+  const Json& shared(const Json& value) const {
+    return value.contains("shared") && value.size() == 1 ? document_["shared"][value["shared"].get<std::size_t>()] : value;
+  }
 
   void write_folder(const Json& entry, const std::filesystem::path& folder) const {
     for (const auto& [name, content] : entry["files"].items()) {
@@ -40,13 +43,15 @@ class TestTokenizer : public QObject {
     }
     if (entry.contains("model")) {
       const QByteArray model = QByteArray::fromBase64(QByteArray::fromStdString(shared(entry["model"]).get<std::string>()));
-      QVERIFY(write_file_atomically(folder / "tokenizer.model", std::string_view(model.constData(), static_cast<std::size_t>(model.size()))).ok());
+      QVERIFY(write_file_atomically(folder / "tokenizer.model", std::string_view(model.constData(), static_cast<std::size_t>(model.size())))
+                  .ok());
     }
   }
 
   std::string model_bytes() const {
     for (const Json& entry : document_["folders"]) {
-      if (entry.contains("model")) return QByteArray::fromBase64(QByteArray::fromStdString(shared(entry["model"]).get<std::string>())).toStdString();
+      if (entry.contains("model"))
+        return QByteArray::fromBase64(QByteArray::fromStdString(shared(entry["model"]).get<std::string>())).toStdString();
     }
     return "";
   }
@@ -122,7 +127,7 @@ class TestTokenizer : public QObject {
       QVERIFY(encoding.ok());
       std::size_t end = 0;
       for (const auto& [begin, stop] : encoding->offsets) {
-        QVERIFY(begin <= end);    // nothing of the text is left out
+        QVERIFY(begin <= end);  // nothing of the text is left out
         end = std::max(end, stop);
       }
       QCOMPARE(end, text.size());
@@ -138,9 +143,9 @@ class TestTokenizer : public QObject {
       std::string words;
       while (words.size() < 400000) words += "the quick 한국어 brown fox <s> 123 ";
       for (const std::string& text : {words, std::string(400000, 'a'), std::string(400000, ' '), std::string(400000, '\n')}) {
-        const auto begin = std::chrono::steady_clock::now();
+        const std::clock_t begin = std::clock();
         QVERIFY((*tokenizer)->encode(text, true).ok());
-        const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;  // of work: the machine may be busy
         QVERIFY2(seconds < 8, (entry["name"].get<std::string>() + " took " + std::to_string(seconds) + " s").c_str());
       }
     }
@@ -161,7 +166,9 @@ class TestTokenizer : public QObject {
     QTest::addColumn<QString>("pointer");
     QTest::addColumn<QString>("value");
     QTest::addColumn<QString>("named");
-    const auto add = [](const char* name, const char* pointer, const char* value, const char* named) { QTest::newRow(name) << pointer << value << named; };
+    const auto add = [](const char* name, const char* pointer, const char* value, const char* named) {
+      QTest::newRow(name) << pointer << value << named;
+    };
     add("huge id", "/model/vocab/a", "4000000000", "model.vocab");
     add("huger id", "/model/vocab/a", "18446744073709551615", "model.vocab");
     add("negative id", "/model/vocab/a", "-1", "model.vocab");
@@ -175,17 +182,22 @@ class TestTokenizer : public QObject {
     add("dropout", "/model/dropout", "0.1", "model.dropout");
     add("unknown normalizer", "/normalizer", "{\"type\": \"Upside\"}", "normalizer.type");
     add("normalizer without type", "/normalizer", "{}", "normalizer.type");
-    add("bad regex", "/pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"(\"}, \"behavior\": \"Removed\"}", "pre_tokenizer.pattern");
-    add("bad behavior", "/pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"String\": \"x\"}, \"behavior\": \"Sideways\"}", "pre_tokenizer.behavior");
+    add("bad regex", "/pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"(\"}, \"behavior\": \"Removed\"}",
+        "pre_tokenizer.pattern");
+    add("bad behavior", "/pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"String\": \"x\"}, \"behavior\": \"Sideways\"}",
+        "pre_tokenizer.behavior");
     add("no pattern", "/pre_tokenizer", "{\"type\": \"Split\", \"behavior\": \"Removed\"}", "pre_tokenizer.pattern");
     add("wide replacement", "/pre_tokenizer", "{\"type\": \"Metaspace\", \"replacement\": \"ab\"}", "pre_tokenizer.replacement");
-    add("special id outside", "/post_processor", "{\"type\": \"RobertaProcessing\", \"cls\": [\"x\", 99], \"sep\": [\"y\", 1]}", "post_processor");
-    add("template without ids", "/post_processor", "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"q\"}}]}", "post_processor.special_tokens");
+    add("special id outside", "/post_processor", "{\"type\": \"RobertaProcessing\", \"cls\": [\"x\", 99], \"sep\": [\"y\", 1]}",
+        "post_processor");
+    add("template without ids", "/post_processor", "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"q\"}}]}",
+        "post_processor.special_tokens");
     add("unknown decoder", "/decoder", "{\"type\": \"Enigma\"}", "decoder.type");
     add("added token number", "/added_tokens", "[5]", "added_tokens[0]");
     add("added tokens object", "/added_tokens", "{}", "added_tokens");
     add("broken base64", "/normalizer", "{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"!!\"}", "normalizer.precompiled_charsmap");
-    add("broken character map", "/normalizer", "{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"/////w==\"}", "normalizer.precompiled_charsmap");
+    add("broken character map", "/normalizer", "{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"/////w==\"}",
+        "normalizer.precompiled_charsmap");
     add("unigram scores", "/model", "{\"type\": \"Unigram\", \"vocab\": [[\"a\", \"b\"]]}", "model.vocab[0]");
     add("unigram unknown", "/model", "{\"type\": \"Unigram\", \"vocab\": [[\"a\", 0.0]], \"unk_id\": 1}", "model.unk_id");
   }
@@ -214,7 +226,8 @@ class TestTokenizer : public QObject {
     json = small();
     Json twice = Json::array();
     const Json sequence = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
-    for (int i = 0; i < 60; ++i) twice.push_back({{"type", "TemplateProcessing"}, {"single", {sequence, sequence}}, {"special_tokens", Json::object()}});
+    for (int i = 0; i < 60; ++i)
+      twice.push_back({{"type", "TemplateProcessing"}, {"single", {sequence, sequence}}, {"special_tokens", Json::object()}});
     json["post_processor"] = {{"type", "Sequence"}, {"processors", twice}};
     const auto doubled = tokenizer_from_json(json.dump(), "tokenizer.json");
     QVERIFY(doubled.ok() && !(*doubled)->encode("ab", true).ok() && (*doubled)->encode("ab", false).ok());
@@ -257,14 +270,19 @@ class TestTokenizer : public QObject {
     QVERIFY(refused([](auto& m) { m.pieces[5].score = std::numeric_limits<float>::infinity(); }));
     QVERIFY(refused([](auto& m) { m.pieces[300].type = SentencePieceModel::Type::Unknown; }));
     QVERIFY(refused([](auto& m) { m.pieces[0].type = SentencePieceModel::Type::Normal; }));
-    QVERIFY(refused([](auto& m) { m.pieces[10].type = SentencePieceModel::Type::Normal; }));    // a byte is missing
+    QVERIFY(refused([](auto& m) { m.pieces[10].type = SentencePieceModel::Type::Normal; }));  // a byte is missing
     QVERIFY(refused([](auto& m) { m.byte_fallback = false; }));
     QVERIFY(refused([](auto& m) { m.unk_id = 5000; }));
     QVERIFY(refused([](auto& m) { m.bos_id = -7; }));
     QVERIFY(refused([](auto& m) { m.pieces.clear(); }));
     QVERIFY(refused([](auto& m) { m.charsmap = std::string(8, '\xff'); }));
-    QVERIFY(refused([](auto& m) { m.charsmap = std::string("\x04\0\0\0\xff\xff\xff\xff" "a\0", 10); }));
-    QVERIFY(refused([](auto& m) {    // a trie that leads back to itself, with a value on each round
+    QVERIFY(refused([](auto& m) {
+      m.charsmap = std::string(
+          "\x04\0\0\0\xff\xff\xff\xff"
+          "a\0",
+          10);
+    }));
+    QVERIFY(refused([](auto& m) {  // a trie that leads back to itself, with a value on each round
       std::vector<std::uint32_t> units(256, 0);
       units[0] = 1u << 10;
       for (std::uint32_t byte = 1; byte < 256; ++byte) units[1 ^ byte] = byte | (1u << 8) | (((1 ^ byte) ^ 1u) << 10);
