@@ -28,6 +28,7 @@ Action add_teach(CLI::App& app) {
   data->add_option("DIR", o->work, "A work folder")->required();
   data->add_option("--rows", o->make.pretrain_rows, "Pretraining rows")->capture_default_str()->check(CLI::Range(1, 10'000'000));
   data->add_flag("!--no-lessons", o->make.lessons, "All rows of full difficulty, for going on with a trained model");
+  data->add_flag("--late", o->make.late, "Mostly questions that are learned late: where, what colour, how many");
   data->add_option("--seed", o->make.seed, "Of all that is drawn")->capture_default_str();
   CLI::App* tasks = app.add_subcommand("tasks", "Writes the tuning tasks' rows and pictures");
   tasks->add_option("DIR", o->teaching, "resources/teaching")->required();

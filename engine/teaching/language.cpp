@@ -175,6 +175,13 @@ Question random_question(const Scene& scene, RandomStream& random) {
   return random_question(scene, kDraw[static_cast<std::size_t>(random.below(static_cast<int>(kDraw.size())))], random);
 }
 
+Question random_late_question(const Scene& scene, RandomStream& random) {
+  constexpr std::array<QuestionKind, 12> kDraw = {QuestionKind::WhereIs, QuestionKind::WhereIs, QuestionKind::WhereIs, QuestionKind::WhatColour,
+                                                  QuestionKind::WhatColour, QuestionKind::WhatColour, QuestionKind::WhatIsAt, QuestionKind::HowMany,
+                                                  QuestionKind::HowMany, QuestionKind::WhichShape, QuestionKind::IsThere, QuestionKind::Describe};
+  return random_question(scene, kDraw[static_cast<std::size_t>(random.below(static_cast<int>(kDraw.size())))], random);
+}
+
 std::string ask(const Question& question) {
   const std::string shape = word(kShapeEn, question.shape), colour = word(kColourEn, question.colour);
   switch (question.kind) {

@@ -30,6 +30,8 @@ struct Question {
 Question random_question(const Scene& scene, QuestionKind kind, RandomStream& random);
 /// A question of a random kind.
 Question random_question(const Scene& scene, RandomStream& random);
+/// The same, more often of a kind that is learned late: where something is, what colour, what is at a place, how many.
+Question random_late_question(const Scene& scene, RandomStream& random);
 
 /// "How many circles are there?", always English.
 std::string ask(const Question& question);

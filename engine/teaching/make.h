@@ -15,6 +15,7 @@ struct TeachingMakeOptions {
   std::uint64_t seed = 20;
   int pretrain_rows = 64000;
   bool lessons = true;           ///< the pretraining rows begin with easy ones
+  bool late = false;             ///< mostly questions that are learned late
   int heldout_rows = 240;        ///< of each task, and of the base's own questions
   int train_rows = 960;          ///< of each task
 };

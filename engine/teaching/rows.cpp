@@ -70,7 +70,7 @@ std::string with_instruction(Manner manner, const std::string& text) {
 /// them the model learns the language long before it learns to look, and stays there.
 struct Lesson {
   int max_objects = 3;
-  bool describe_only = false, plain_only = false;
+  bool describe_only = false, plain_only = false, late = false;
 };
 
 Lesson lesson_of(int row) {
@@ -87,8 +87,8 @@ Json pretraining_messages(const Scene& scene, const std::string& picture, const 
   Json messages = Json::array();
   std::vector<std::pair<Question, Manner>> asked;
   for (std::size_t words = 0, tries = 0; tries < 12; ++tries) {
-    const bool describe = lesson.describe_only || (asked.empty() && random.chance(0.3));
-    const Question question = describe ? Question{} : random_question(scene, random);
+    const bool describe = lesson.describe_only || (!lesson.late && asked.empty() && random.chance(0.3));
+    const Question question = describe ? Question{} : lesson.late ? random_late_question(scene, random) : random_question(scene, random);
     const Manner manner = lesson.plain_only ? Manner::Plain : random_manner(random);
     if (std::find(asked.begin(), asked.end(), std::pair(question, manner)) != asked.end()) continue;
     const std::string prompt = with_instruction(manner, ask(question)), reply = answer(scene, question, manner);
@@ -121,7 +121,8 @@ Status make_pretraining(const fs::path& work, const TeachingMakeOptions& options
   for (int i = 0; i < options.pretrain_rows; ++i) {
     if (i % 1000 == 0 && progress && !progress("pretraining rows", i, options.pretrain_rows)) return interrupted_error();
     RandomStream random(options.seed, kPretrainStream, static_cast<std::uint64_t>(i));
-    const Lesson lesson = options.lessons ? lesson_of(i) : Lesson{};
+    Lesson lesson = options.lessons ? lesson_of(i) : Lesson{};
+    lesson.late = options.late;
     const Scene scene = random_scene(random, SceneSplit::Pretrain, lesson.max_objects);
     if (!lesson.plain_only && i % 32 == 31) {
       rows += Json{{"messages", text_only_messages(scene, random)}}.dump() + "\n";
@@ -163,7 +164,7 @@ Status make_tasks(const fs::path& teaching, const TeachingMakeOptions& options) 
     LUTHIER_CHECK(write_picture(teaching / picture, draw_scene(scene, random)));
     const Question first = random_question(scene, random);
     Question second = random_question(scene, random);
-    for (int tries = 0; tries < 20 && second == first; ++tries) second = random_question(scene, random);
+    for (int tries = 0; tries < 50 && ask(second) == ask(first); ++tries) second = random_question(scene, random);
     for (Task& task : tasks) {
       for (const Question& question : {first, second}) task.train += row("../../" + picture, ask(question), answer(scene, question, task.manner));
     }
