@@ -30,14 +30,14 @@ if(LUTHIER_TORCH)
   target_include_directories(luthier_torch SYSTEM INTERFACE
     ${LUTHIER_TORCH_DIR}/include ${LUTHIER_TORCH_DIR}/include/torch/csrc/api/include)
   target_link_directories(luthier_torch INTERFACE ${LUTHIER_TORCH_DIR}/lib)
-  set(torch_libraries torch torch_cpu c10)
+  set(torch_libraries torch_cpu c10)
   if(EXISTS ${LUTHIER_TORCH_DIR}/lib/libtorch_cuda.so)
-    list(APPEND torch_libraries torch_cuda c10_cuda)
+    # Loaded at run time where a device is there (engine/nn/cuda_libraries.cpp).
     target_compile_definitions(luthier_torch INTERFACE LUTHIER_HAS_CUDA_LIBRARIES=1)
   endif()
   list(TRANSFORM torch_libraries PREPEND "-l")
   list(APPEND CMAKE_BUILD_RPATH ${LUTHIER_TORCH_DIR}/lib)   # installed and carried programs find LibTorch through their launcher instead
-  # libstdc++ before LibTorch: libtorch.so exports parts of another libstdc++ (std::filesystem among them), which crash when ours are bound to them.
+  # libstdc++ before LibTorch: its libraries export parts of another libstdc++ (std::filesystem among them), which crash when ours are bound to them.
   target_link_libraries(luthier_torch INTERFACE -Wl,--no-as-needed -lstdc++ ${torch_libraries} -Wl,--as-needed)
 endif()
 

@@ -18,12 +18,15 @@ bool is_place(const std::string& key) {
   return key == "model" || key == "dataset" || key == "eval_dataset" || key == "output_dir" || key == "adapter.init_from";
 }
 
+/// Settings that change no number of the result: what to lower when memory ran out, and how much is kept.
+bool is_free(const std::string& key) { return key == "training.gradient_checkpointing" || key == "training.save_total_limit"; }
+
 /// The settings in which `recipe` differs from the one recorded in `run`; an error when that one cannot be read.
 Result<std::vector<FieldDifference>> changed_settings(const RunFolder& run, const Recipe& recipe) {
   LUTHIER_TRY(const std::string yaml, run.read_recipe_yaml());
   LUTHIER_TRY(const Recipe recorded, parse_recipe(yaml, (run.path() / "recipe.yaml").string()));
   std::vector<FieldDifference> changed = recipe_differences(recorded, recipe);
-  std::erase_if(changed, [](const FieldDifference& each) { return is_place(each.key); });
+  std::erase_if(changed, [](const FieldDifference& each) { return is_place(each.key) || is_free(each.key); });
   return changed;
 }
 

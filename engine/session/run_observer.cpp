@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include "engine/train/memory.h"
+
 namespace luthier {
 
 void EventObserver::on_phase(TrainPhase phase, const std::string& detail) {
@@ -63,6 +65,7 @@ Result<std::shared_ptr<const ChatProcessor>> load_processor(const Recipe& recipe
 }
 
 void use_all_cores() {
+  install_counting_allocator();
   if (std::getenv("OMP_NUM_THREADS")) return;
   const unsigned cores = std::thread::hardware_concurrency();
   if (cores > 0) at::set_num_threads(static_cast<int>(cores));

@@ -35,7 +35,7 @@ Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe
 /// Tokenizer, template and picture processor alone: what data needs of a model.
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const Recipe& recipe);
 
-/// The thread count for LibTorch's pool (OMP_NUM_THREADS honoured). Call once before tensors work.
+/// Once before tensors work: the counting allocator, and the thread count for LibTorch's pool (OMP_NUM_THREADS honoured).
 void use_all_cores();
 
 }  // namespace luthier

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The counting allocator and the readers of /proc. Blocks are 64-byte aligned, as LibTorch's own allocator gives them; sizes are
-// what the C library says the block holds, so that freeing needs no header.
+// The counting allocator and the readers of /proc. Small blocks are 64-byte aligned, as LibTorch's own allocator gives them, large ones begin a
+// page; sizes are what the C library or the pool says the block holds, so that freeing needs no header.
 #include "engine/train/memory.h"
 
 #include <malloc.h>
@@ -16,15 +16,29 @@
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/CachingDeviceAllocator.h>
 
+#include "engine/nn/cuda_libraries.h"
+#include "engine/train/block_pool.h"
+
 namespace luthier {
 namespace {
 
 std::atomic<std::int64_t> allocated_bytes{0}, peak_bytes{0}, cap_bytes{0};
 
+/// Never destroyed: tensors may be freed while the process ends.
+BlockPool& large_blocks() {
+  static BlockPool* pool = new BlockPool;
+  return *pool;
+}
+
 void release(void* block) {
   if (!block) return;
-  allocated_bytes.fetch_sub(static_cast<std::int64_t>(malloc_usable_size(block)), std::memory_order_relaxed);
-  std::free(block);
+  // Only page-aligned blocks can be the pool's.
+  std::size_t size = reinterpret_cast<std::uintptr_t>(block) % 4096 == 0 ? large_blocks().give(block) : 0;
+  if (size == 0) {
+    size = malloc_usable_size(block);
+    std::free(block);
+  }
+  allocated_bytes.fetch_sub(static_cast<std::int64_t>(size), std::memory_order_relaxed);
 }
 
 [[noreturn]] void refuse(std::size_t bytes) {
@@ -38,9 +52,13 @@ class CountingAllocator final : public c10::Allocator {
     if (bytes == 0) return {nullptr, nullptr, &release, c10::Device(c10::DeviceType::CPU)};
     const std::int64_t cap = cap_bytes.load(std::memory_order_relaxed);
     if (cap > 0 && (bytes > static_cast<std::size_t>(cap) || allocated_bytes.load(std::memory_order_relaxed) > cap - static_cast<std::int64_t>(bytes))) refuse(bytes);
+    if (bytes > (std::size_t{1} << 60)) refuse(bytes);
     void* block = nullptr;
-    if (bytes > (std::size_t{1} << 62) || posix_memalign(&block, 64, bytes) != 0) refuse(bytes);
-    const std::int64_t size = static_cast<std::int64_t>(malloc_usable_size(block));
+    std::size_t given = 0;
+    if (bytes >= BlockPool::smallest) block = large_blocks().take(bytes, given);
+    else if (posix_memalign(&block, 64, bytes) == 0) given = malloc_usable_size(block);
+    if (!block) refuse(bytes);
+    const std::int64_t size = static_cast<std::int64_t>(given);
     const std::int64_t now = allocated_bytes.fetch_add(size, std::memory_order_relaxed) + size;
     std::int64_t peak = peak_bytes.load(std::memory_order_relaxed);
     while (now > peak && !peak_bytes.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {}
@@ -91,7 +109,10 @@ std::int64_t resident_bytes() {
   return resident * sysconf(_SC_PAGESIZE);
 }
 
-c10::DeviceAllocator* device_allocator(torch::Device device) { return c10::getDeviceAllocator(device.type()); }
+c10::DeviceAllocator* device_allocator(torch::Device device) {
+  at::globalContext().lazyInitDevice(device.type());   // its figures exist only then
+  return c10::getDeviceAllocator(device.type());
+}
 
 c10::DeviceIndex index_of(torch::Device device) { return device.has_index() ? device.index() : c10::DeviceIndex(0); }
 
@@ -100,6 +121,7 @@ c10::DeviceIndex index_of(torch::Device device) { return device.has_index() ? de
 void install_counting_allocator() {
   static std::once_flag once;
   std::call_once(once, [] {
+    load_cuda_libraries();
     if (const char* cap = std::getenv("LUTHIER_MEMORY_CAP")) cap_bytes = std::strtoll(cap, nullptr, 10);
     static CountingAllocator allocator;
     c10::SetCPUAllocator(&allocator, /*priority=*/100);
@@ -139,8 +161,9 @@ std::int64_t available_memory(torch::Device device) {
 }
 
 void release_cached_memory(torch::Device device) {
-  if (device.is_cpu()) malloc_trim(0);
-  else device_allocator(device)->emptyCache();
+  large_blocks().trim();
+  malloc_trim(0);
+  if (!device.is_cpu()) device_allocator(device)->emptyCache();
 }
 
 bool is_out_of_memory(const std::exception& failure) {

@@ -11,7 +11,7 @@
 
 namespace luthier {
 
-/// Sets the counting allocator (once; later calls do nothing). Call at program start, before the first tensor. The environment's LUTHIER_MEMORY_CAP
+/// Sets the counting allocator, and loads LibTorch's CUDA half where there is a device (once; later calls do nothing). Call at program start, before the first tensor. The environment's LUTHIER_MEMORY_CAP
 /// (bytes) makes allocations beyond it fail as a full machine would.
 void install_counting_allocator();
 /// The same cap, set at run time; 0 takes it away. For tests.

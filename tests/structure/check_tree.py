@@ -46,6 +46,8 @@ FORBIDDEN = [
     (re.compile(r"(?<![\w.>])(?<!QLocale::)(system|popen|dlopen)\s*\("), "runs a shell or loads code"),
     (re.compile(r"\b(QProcess|QNetworkAccessManager|QTcpSocket|curl_easy_init)\b"), "starts a program or uses the network"),
 ]
+# The one library that is loaded, by its fixed name, where a device is there: LibTorch's own CUDA half.
+ALLOWED = {("engine/nn/cuda_libraries.cpp", "dlopen(")}
 FORBIDDEN_SYMBOLS = re.compile(r"\b(torch::jit::load|torch::jit::pickle_load|torch::pickle_load|torch::load|torch::jit::unpickle)\(")
 
 
@@ -130,6 +132,8 @@ def check_text(tree):
         if path.split("/")[0] in ("engine", "ui", "app"):
             for pattern, why in FORBIDDEN:
                 for match in pattern.finditer(text):
+                    if (path, match.group(0)) in ALLOWED:
+                        continue
                     yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: {match.group(0)} {why}"
 
 

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Large blocks of memory for tensors on the CPU. The C library would either give each back to the system when it is freed (and the next step pays for
+// fresh pages again) or keep holes between them (a third more memory than the tensors need). Here freed blocks wait for the next request of about
+// their size, and what is mapped never exceeds the most that was ever in use at once.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+
+namespace luthier {
+
+class BlockPool {
+ public:
+  /// Smaller requests are the C library's.
+  static constexpr std::size_t smallest = 256u << 10;
+
+  /// A page-aligned block of at least `bytes`, or null when the system has none; `size` is what it really has.
+  void* take(std::size_t bytes, std::size_t& size);
+  /// The block's size if it is one of ours (it then waits for reuse), else 0.
+  std::size_t give(void* block);
+  /// Returns all waiting blocks to the system.
+  void trim();
+
+ private:
+  void unmap_until(std::size_t target);
+
+  std::mutex mutex_;
+  std::unordered_map<void*, std::size_t> used_;
+  std::multimap<std::size_t, void*> waiting_;
+  std::size_t used_bytes_ = 0, waiting_bytes_ = 0, most_used_ = 0;
+};
+
+}  // namespace luthier

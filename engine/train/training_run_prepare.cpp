@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Before the first step: data, plan, what trains, the folder. A run that cannot start leaves nothing behind.
+#include <algorithm>
+
+#include "engine/base/log.h"
+#include "engine/train/training_run.h"
+
+namespace luthier {
+
+namespace fs = std::filesystem;
+
+Status TrainingRun::prepare_data() {
+  reader_.processor = eval_reader_.processor = base_.processor;
+  reader_.loss_on = eval_reader_.loss_on = loss_on_from_name(recipe_.training.loss_on);
+  reader_.max_length = eval_reader_.max_length = recipe_.training.max_length;
+  LUTHIER_TRY(reader_.dataset, Dataset::open({recipe_.dataset.begin(), recipe_.dataset.end()}));
+  const auto progress = [this](std::size_t done, std::size_t total) {
+    observer_.on_progress("Checking rows", static_cast<double>(done), static_cast<double>(total));
+    return !stopping();
+  };
+  const bool resumes = begun_ && begun_->kind == PreparedRun::Kind::Resume;
+  if (resumes) {
+    rows_ = rows_without(reader_.dataset->size(), state_.skipped_rows);
+  } else {
+    LUTHIER_TRY(rows_, check_rows(reader_, recipe_.image.on_error, "dataset", progress));
+    for (std::size_t i = 0; i < std::min<std::size_t>(rows_.warnings.size(), 10); ++i) log_warning(rows_.warnings[i]);
+    if (rows_.warnings.size() > 10) log_warning(std::to_string(rows_.warnings.size() - 10) + " more findings; `luthier-cli data check` lists all.");
+    state_.skipped_rows = rows_.skipped;
+  }
+  if (!recipe_.eval_dataset.empty() && recipe_.training.eval_steps > 0) {
+    LUTHIER_TRY(eval_reader_.dataset, Dataset::open({recipe_.eval_dataset.begin(), recipe_.eval_dataset.end()}));
+    LUTHIER_TRY(eval_rows_, check_rows(eval_reader_, recipe_.image.on_error, "eval_dataset", progress));
+  }
+  return {};
+}
+
+RunManifest TrainingRun::describe() const {
+  RunManifest manifest;
+  if (begun_ && begun_->recorded) manifest = *begun_->recorded;
+  if (manifest.started.empty()) manifest.started = utc_now();
+  manifest.device = device_.str();
+  manifest.dtype = base_.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
+  manifest.model = recipe_.model;
+  manifest.base_name = base_.folder.filename().string();
+  manifest.strategy = recipe_.strategy;
+  manifest.objective = recipe_.objective;
+  manifest.step = state_.step;
+  manifest.total_steps = plan_.total_steps;
+  manifest.trainable_parameters = trainables_.parameters();
+  manifest.parameters = 0;
+  for (const torch::Tensor& tensor : base_.model->parameters()) manifest.parameters += tensor.numel();
+  manifest.error.clear();
+  return manifest;
+}
+
+Status TrainingRun::prepare_folder() {
+  RunManifest manifest = describe();
+  LUTHIER_TRY(manifest.model_fingerprint, fingerprint_model(base_.folder));
+  manifest.dataset_fingerprints = {reader_.dataset->fingerprint()};
+  manifest.eval_dataset_fingerprints.clear();
+  if (eval_reader_.dataset) manifest.eval_dataset_fingerprints = {eval_reader_.dataset->fingerprint()};
+  if (begun_ && begun_->kind == PreparedRun::Kind::Resume && begun_->recorded) LUTHIER_CHECK(check_same_inputs(*begun_->recorded, manifest));
+  if (!begun_) {
+    LUTHIER_TRY(begun_, prepare_run(recipe_));
+  }
+  seconds_before_ = begun_->kind == PreparedRun::Kind::Resume ? manifest.seconds : 0;
+  log_ = std::make_unique<RunLog>(begun_->folder, std::move(manifest));
+  return log_->write_state(RunState::Running);
+}
+
+Status TrainingRun::prepare() {
+  observer_.on_phase(TrainPhase::Preparing, "");
+  for (const Objective& objective : objectives()) {
+    if (recipe_.objective == objective.name) objective_ = &objective;
+  }
+  if (!objective_) return input_error("There is no objective '" + recipe_.objective + "'.", "objective");
+  const bool resumes = begun_ && begun_->kind == PreparedRun::Kind::Resume;
+  if (resumes) {
+    LUTHIER_TRY(state_, read_trainer_state(begun_->checkpoint->path));
+  }
+  LUTHIER_CHECK(prepare_data());
+  LUTHIER_TRY(plan_, plan_steps(static_cast<std::int64_t>(rows_.rows.size()), recipe_.training));
+  if (resumes && state_.total_steps != plan_.total_steps) {
+    return input_error("The checkpoint belongs to a run of " + std::to_string(state_.total_steps) + " steps, this one has " + std::to_string(plan_.total_steps) + ".",
+                       begun_->checkpoint->path.string(), "The data or the settings changed; start a new run in another output_dir.");
+  }
+  state_.total_steps = plan_.total_steps;
+  LUTHIER_TRY(schedule_, make_schedule(recipe_.training, plan_.total_steps));
+
+  std::optional<fs::path> adapter;
+  if (resumes && recipe_.strategy == "lora") adapter = begun_->checkpoint->path / "adapter";
+  LUTHIER_TRY(trainables_, apply_strategy(base_, recipe_, adapter));
+  const TrainingSettings& training = recipe_.training;
+  optimizer_ = std::make_unique<AdamW>(trainables_.tensors, AdamWOptions{training.adam_beta1, training.adam_beta2, training.adam_epsilon, training.weight_decay});
+  if (resumes) LUTHIER_CHECK(read_checkpoint(begun_->checkpoint->path, trainables_, *optimizer_));
+  if (trainables_.tower_fixed) {
+    const std::int64_t room = options_.max_cache_bytes >= 0 ? options_.max_cache_bytes
+                                                            : std::min<std::int64_t>(1ll << 30, available_memory(torch::kCPU) / 8);
+    cache_ = std::make_shared<RowCache>(room);
+  }
+  runner_ = std::make_unique<StepRunner>(base_, *objective_, trainables_, cache_);
+  base_.model->set_gradient_checkpointing(options_.gradient_checkpointing);
+  weights_ = weight_bytes(*base_.model);
+  if (device_.is_cuda()) {
+    at::globalContext().setDeterministicFillUninitializedMemory(false);
+    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  }
+  if (stopping()) return interrupted_error();
+  LUTHIER_CHECK(prepare_folder());
+  saved_step_ = resumes ? state_.step : -1;
+  source_ = std::make_unique<WindowSource>(reader_, rows_.rows, plan_, training.seed, training.shuffle, state_.step, cache_);
+  return {};
+}
+
+void TrainingRun::announce_start() {
+  TrainStart start;
+  start.folder = log_->folder().path();
+  start.recipe = recipe_;
+  start.total_steps = plan_.total_steps;
+  start.first_step = state_.step;
+  start.steps_per_epoch = static_cast<double>(plan_.steps_per_epoch);
+  start.trainable = log_->manifest().trainable_parameters;
+  start.parameters = log_->manifest().parameters;
+  observer_.on_start(start);
+  observer_.on_adapter(trainables_.adapter);
+  happen(begun_->kind == PreparedRun::Kind::Resume ? "resumed" : "started", std::to_string(plan_.total_steps) + " steps, " + std::to_string(rows_.rows.size()) + " rows");
+  if (!rows_.skipped.empty()) happen("warning", std::to_string(rows_.skipped.size()) + " rows with broken pictures are left out.");
+}
+
+}  // namespace luthier

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The session as a host drives it: commands in, events out; a run that is paused, asked, changed and stopped while its model stays loaded.
+#include <QtTest>
+
+#include <functional>
+
+#include "engine/session/event_queue.h"
+#include "engine/session/headless.h"
+#include "engine/session/session.h"
+#include "tests/train/tiny_run.h"
+
+using namespace luthier;
+using namespace luthier::test;
+
+namespace {
+
+/// Drains until `enough` says so; false after half a minute.
+bool until(Session& session, std::vector<SessionEvent>& all, const std::function<bool(const SessionEvent&)>& enough) {
+  QElapsedTimer clock;
+  clock.start();
+  while (clock.elapsed() < 60'000) {
+    session.wait(0.2);
+    bool found = false;
+    for (SessionEvent& event : session.drain()) {
+      found = found || enough(event);
+      all.push_back(std::move(event));
+    }
+    if (found) return true;
+  }
+  return false;
+}
+
+bool is_state(const SessionEvent& event, SessionState state) {
+  const auto* changed = std::get_if<StateChanged>(&event);
+  return changed && changed->state == state;
+}
+
+template <class Event>
+const Event* last(const std::vector<SessionEvent>& events) {
+  for (auto event = events.rbegin(); event != events.rend(); ++event) {
+    if (const auto* found = std::get_if<Event>(&*event)) return found;
+  }
+  return nullptr;
+}
+
+Sample question() {
+  Sample sample;
+  sample.conversation.messages = {{"user", {{ContentPart::Kind::Text, "What is in picture 3?", ""}}}};
+  sample.where = "test";
+  return sample;
+}
+
+}  // namespace
+
+class TestSession : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void queue_merges_what_only_refreshes() {
+    EventQueue queue(8);
+    for (int i = 0; i < 100; ++i) queue.push(Progress{1, "rows", double(i), 100});
+    queue.push(StateChanged{SessionState::Ready, ""});
+    AnswerUpdate update{};
+    update.request = 2;
+    for (int i = 0; i < 50; ++i) {
+      update.text += "x";
+      queue.push(update);
+    }
+    update.final = true;
+    queue.push(update);
+    auto events = queue.drain();
+    QCOMPARE(events.size(), std::size_t(3));
+    QCOMPARE(std::get<Progress>(events[0]).done, 99.0);
+    QVERIFY(std::get<AnswerUpdate>(events[2]).final);
+    for (int i = 0; i < 1000; ++i) queue.push(StepDone{});
+    queue.push(StateChanged{SessionState::Training, ""});
+    events = queue.drain();
+    QVERIFY(events.size() <= 9);
+    QVERIFY(is_state(events.back(), SessionState::Training));
+  }
+
+  void trains_pauses_answers_and_stops() {
+    TinyRun tiny({}, 40);
+    Session session;
+    std::vector<SessionEvent> events;
+    QCOMPARE(session.state(), SessionState::Empty);
+    session.pause();   // not possible now
+    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<CommandFailed>(event); }));
+    session.launch(tiny.recipe("run", {"training.max_steps=4000"}));
+    QVERIFY(until(session, events, [](const SessionEvent& event) { const auto* step = std::get_if<StepDone>(&event); return step && step->line.step >= 3; }));
+    QVERIFY(last<RunStarted>(events)->forecast.parts.total() > 0);
+    const RequestId during = session.answer({{question()}, {std::nullopt, std::string("training")}, {4}});
+    QVERIFY(until(session, events, [&](const SessionEvent& event) { const auto* done = std::get_if<RequestDone>(&event); return done && done->request == during; }));
+    QVERIFY(!last<RequestDone>(events)->error);
+    session.set_learning_rate(1e-4);
+    session.pause();
+    QVERIFY(until(session, events, [](const SessionEvent& event) { return is_state(event, SessionState::Paused); }));
+    const RequestId paused = session.answer({{question()}, {std::nullopt}, {4}});
+    QVERIFY(until(session, events, [&](const SessionEvent& event) { const auto* done = std::get_if<RequestDone>(&event); return done && done->request == paused; }));
+    QVERIFY(last<AnswerUpdate>(events)->final);
+    session.resume();
+    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<StepDone>(event); }));
+    session.save_now();
+    QVERIFY(until(session, events, [](const SessionEvent& event) { const auto* happened = std::get_if<RunEventHappened>(&event); return happened && happened->event.kind == "checkpoint"; }));
+    session.stop(StopKind::Save);
+    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<RunEnded>(event); }));
+    QCOMPARE(last<RunEnded>(events)->state, std::string("stopped"));
+    QVERIFY(fs::exists(tiny.root() / "run/adapter/adapter_model.safetensors"));
+    QTRY_VERIFY(session.state() == SessionState::Empty);   // a base of random weights is not kept
+  }
+
+  void answers_are_the_same_beside_a_run_and_a_run_is_the_same_beside_answers() {
+    TinyRun tiny;
+    QVERIFY(train_headless(tiny.recipe("alone"), {}, {}, {}).ok());
+    Session session;
+    std::vector<SessionEvent> events;
+    session.launch(tiny.recipe("asked"));
+    for (int i = 0; i < 6; ++i) session.answer({{question()}, {std::nullopt, std::string("training")}, {3}});
+    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<RunEnded>(event); }));
+    QCOMPARE(last<RunEnded>(events)->state, std::string("finished"));
+    QVERIFY(result_of(tiny.root() / "asked") == result_of(tiny.root() / "alone"));
+  }
+
+  void checks_previews_and_forecasts_without_a_model() {
+    TinyRun tiny;
+    Session session;
+    std::vector<SessionEvent> events;
+    const Recipe recipe = tiny.recipe("run");
+    session.check_data(recipe);
+    session.preview_rows(recipe, 2, 3);
+    const RequestId request = session.forecast(recipe);
+    QVERIFY(until(session, events, [&](const SessionEvent& event) { const auto* done = std::get_if<RequestDone>(&event); return done && done->request == request; }));
+    QCOMPARE(last<DataChecked>(events)->report.usable, std::size_t(11));
+    const auto* preview = last<RowsPreviewed>(events);
+    QCOMPARE(preview->rows.size(), std::size_t(3));
+    QCOMPARE(preview->rows[0].pieces.size(), preview->rows[0].ids.size());
+    QVERIFY(std::count(preview->rows[0].image.begin(), preview->rows[0].image.end(), true) > 0);
+    QVERIFY(last<ForecastMade>(events)->trainable > 0);
+    QVERIFY(!last<ForecastMade>(events)->trained_modules.empty());
+    Recipe missing = recipe;
+    missing.dataset = {(tiny.root() / "nothing.jsonl").string()};
+    const RequestId wrong = session.check_data(missing);
+    QVERIFY(until(session, events, [&](const SessionEvent& event) { const auto* done = std::get_if<RequestDone>(&event); return done && done->request == wrong; }));
+    QVERIFY(last<RequestDone>(events)->error.has_value());
+  }
+
+  void a_finished_adapter_is_attached_asked_and_dropped() {
+    TinyRun tiny;
+    QVERIFY(train_headless(tiny.recipe("run", {"strategy=full"}), {}, {}, {}).ok());   // a checkpoint with weights
+    const fs::path base = tiny.root() / "run/model";
+    QVERIFY(train_headless(tiny.recipe("lora", {"model=" + base.string(), "init=pretrained"}), {}, {}, {}).ok());
+    Session session;
+    std::vector<SessionEvent> events;
+    session.load_model(base, "cpu", "float32");
+    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<ModelLoaded>(event); }));
+    session.attach_adapter("a", tiny.root() / "lora/adapter");
+    session.attach_adapter("a", tiny.root() / "lora/adapter");   // the name is taken
+    session.set_adapter_strength("a", 0);
+    const RequestId request = session.answer({{question()}, {std::nullopt, std::string("a"), std::string("b")}, {5}});
+    QVERIFY(until(session, events, [&](const SessionEvent& event) { const auto* done = std::get_if<RequestDone>(&event); return done && done->request == request; }));
+    QVERIFY(last<RequestDone>(events)->error.has_value());   // b is not there
+    QVERIFY(last<CommandFailed>(events)->command == "attach_adapter");
+    std::map<std::size_t, std::string> texts;
+    for (const SessionEvent& event : events) {
+      if (const auto* update = std::get_if<AnswerUpdate>(&event); update && update->final) texts[update->column] = update->text;
+    }
+    QCOMPARE(texts[0], texts[1]);   // a strength of zero is the base
+    const RequestId tried = session.try_one_step(tiny.recipe("try", {"model=" + base.string(), "init=pretrained"}));
+    QVERIFY(until(session, events, [&](const SessionEvent& event) { const auto* done = std::get_if<RequestDone>(&event); return done && done->request == tried; }));
+    QVERIFY(last<OneStepTried>(events) && last<OneStepTried>(events)->measured.activations > 0);
+    QVERIFY(!fs::exists(tiny.root() / "try"));
+    session.drop_adapter("a");
+    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<AdapterDropped>(event); }));
+  }
+
+  void closing_a_session_saves_its_run() {
+    TinyRun tiny;
+    {
+      Session session;
+      std::vector<SessionEvent> events;
+      session.launch(tiny.recipe("run", {"training.max_steps=100000"}));
+      QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<StepDone>(event); }));
+    }
+    QVERIFY(RunFolder::open(tiny.root() / "run")->newest_whole_checkpoint().has_value());
+  }
+};
+
+QTEST_GUILESS_MAIN(TestSession)
+#include "test_session.moc"
