@@ -211,6 +211,7 @@ Result<Value> Evaluator::filter_number(const std::string& name, const Value& inp
     return Value(std::strtod(buffer, nullptr));
   }
   LUTHIER_TRY(const auto given, name == "int" ? bind(args, {"default", "base"}, name) : bind(args, {"default"}, name));
+  if (input.is_undefined()) return undefined_error(input);
   if (name == "float") {
     double number = 0;
     if (input.is_number()) return Value(input.number());
@@ -230,7 +231,9 @@ Result<Value> Evaluator::filter_number(const std::string& name, const Value& inp
 
 Result<Value> Evaluator::filter_indent(const Value& input, const Args& args) {
   LUTHIER_TRY(const auto given, bind(args, {"width", "first", "blank"}, "indent"));
-  LUTHIER_TRY(std::string text, text_of(input));
+  if (input.is_undefined()) return undefined_error(input);
+  if (!input.is_string()) return type_error("'indent' needs a string", input);
+  const std::string& text = input.string();
   std::string indention(4, ' ');
   if (given[0] && given[0]->is_string()) {
     indention = given[0]->string();

@@ -39,16 +39,14 @@ Result<bool> Evaluator::apply_test(const std::string& name, const Value& input, 
     return input.is_undefined() || input.is_dict() || input.is_string() || (input.is_list() && input.list().kind <= List::Kind::Tuple);
   }
   if (name == "odd" || name == "even" || name == "divisibleby") {
-    std::int64_t divisor = 2;
+    Value divisor(std::int64_t{2});
     if (name == "divisibleby") {
       LUTHIER_TRY(const Value* given, one());
-      if (!given->is_integral() || given->integer() == 0) return fail("'divisibleby' needs an integer other than 0.");
-      divisor = given->integer();
+      divisor = *given;
     }
-    if (input.is_undefined()) return undefined_error(input);
-    if (!input.is_integral()) return type_error("'" + name + "' needs an integer", input);
-    const bool divides = divisor == -1 || input.integer() % divisor == 0;
-    return divides != (name == "odd");
+    if (!input.is_undefined() && !input.is_number()) return type_error("'" + name + "' needs a number", input);
+    LUTHIER_TRY(const Value rest, arithmetic("%", input, divisor));
+    return rest.number() == (name == "odd" ? 1 : 0);
   }
   if (name == "lower" || name == "upper") {
     LUTHIER_TRY(const std::string text, text_of(input));

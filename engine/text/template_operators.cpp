@@ -86,7 +86,7 @@ Result<Value> Evaluator::item(const Value& value, const Value& key) {
 Result<Value> Evaluator::slice(const Value& value, const Value* first, const Value* last, const Value* stride) {
   if (value.is_undefined()) return undefined_error(value);
   const bool sequence = value.is_list() && (value.list().kind == List::Kind::List || value.list().kind == List::Kind::Tuple);
-  if (!sequence && !value.is_string()) return Value::undefined("a slice of '" + value.type_name() + "'");
+  if (!sequence && !value.is_string()) return type_error("This cannot be sliced", value);
   for (const Value* bound : {first, last, stride}) {
     if (bound && !bound->is_integral()) return type_error("The bounds of a slice are integers", *bound);
   }
@@ -167,6 +167,7 @@ Result<Value> Evaluator::integer_arithmetic(const std::string& op, std::int64_t 
       result = op == "//" ? quotient : left - quotient * right;
     }
   } else {  // **
+    if (right < 0 && left == 0) return fail("Division by zero.");
     if (right < 0) return Value(std::pow(static_cast<double>(left), static_cast<double>(right)));
     result = 1;
     for (std::int64_t i = 0; i < right && !overflow && left != 1 && !(result == 0); ++i) {
