@@ -60,7 +60,10 @@ RunHeader::RunHeader(Workspace& workspace, QWidget* parent) : QWidget(parent), w
   connect(&workspace_, &Workspace::run_grew, this, &RunHeader::refresh);
   connect(&workspace_, &Workspace::run_started, this, &RunHeader::refresh);
   connect(&workspace_, &Workspace::run_ended, this, &RunHeader::refresh);
-  connect(&Theme::instance(), &Theme::changed, this, &RunHeader::refresh);
+  connect(&Theme::instance(), &Theme::changed, this, [this] {
+    main_->setProperty("shown_icon", QString());   // drawn anew in the new ink
+    refresh();
+  });
   on_language(this, [this] { refresh(); });
 }
 
@@ -98,15 +101,11 @@ void RunHeader::refresh() {
   progress_->setText(progress);
   progress_->setVisible(!progress.isEmpty());
 
-  if (can_resume(state)) {
-    main_->setText(tr("Resume"));
-    main_->setIcon(themed_icon(QStringLiteral("play")));
-  } else if (active) {
-    main_->setText(tr("Pause"));
-    main_->setIcon(themed_icon(QStringLiteral("pause")));
-  } else {
-    main_->setText(tr("Launch"));
-    main_->setIcon(themed_icon(QStringLiteral("play")));
+  main_->setText(can_resume(state) ? tr("Resume") : active ? tr("Pause") : tr("Launch"));
+  const QString icon = active && !can_resume(state) ? QStringLiteral("pause") : QStringLiteral("play");
+  if (main_->property("shown_icon").toString() != icon) {
+    main_->setProperty("shown_icon", icon);
+    main_->setIcon(themed_icon(icon));
   }
   main_->setEnabled(can_resume(state) || can_pause(state) || (!active && can_launch(state)));
   main_->setToolTip(active ? tr("Pausing keeps the model loaded, for asking it something (F6)") : tr("Train with the settings of the Train page (F5)"));

@@ -45,7 +45,7 @@ Colours dark_colours() {
   c.muted = "#9ca5b1";
   c.accent = "#62adf5";
   c.on_accent = "#0d1116";
-  c.field = "#16181b";
+  c.field = "#2b3139";
   c.warning = "#f0b849";
   c.error = "#ff8a80";
   c.good = "#4fd1a1";

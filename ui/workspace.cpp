@@ -44,6 +44,11 @@ Workspace::Workspace(QObject* parent) : QObject(parent), recipe_(default_recipe(
 }
 
 void Workspace::connect_bridge() {
+  // A drain hands on many steps at once: what follows the run hears of them once.
+  auto* grew = new QTimer(this);
+  grew->setSingleShot(true);
+  grew->setInterval(0);
+  connect(grew, &QTimer::timeout, this, &Workspace::run_grew);
   connect(&bridge_, &SessionBridge::state_changed, this, [this](SessionState state) {
     if (state != SessionState::Empty || !model_) return;
     model_.reset();
@@ -77,21 +82,21 @@ void Workspace::connect_bridge() {
     launching_ = false;
     emit run_started();
   });
-  connect(&bridge_, &SessionBridge::step_done, this, [this](const StepDone& event) {
+  connect(&bridge_, &SessionBridge::step_done, this, [this, grew](const StepDone& event) {
     if (!run_) return;
     run_->lines.push_back(event.line);
     run_->eta_seconds = event.eta_seconds;
-    emit run_grew();
+    grew->start();
   });
-  connect(&bridge_, &SessionBridge::evaluation_done, this, [this](const EvaluationDone& event) {
+  connect(&bridge_, &SessionBridge::evaluation_done, this, [this, grew](const EvaluationDone& event) {
     if (!run_) return;
     run_->evaluations.emplace_back(event.step, event.eval_loss);
-    emit run_grew();
+    grew->start();
   });
-  connect(&bridge_, &SessionBridge::run_event, this, [this](const RunEvent& event) {
+  connect(&bridge_, &SessionBridge::run_event, this, [this, grew](const RunEvent& event) {
     if (!run_) return;
     run_->events.push_back(event);
-    emit run_grew();
+    grew->start();
   });
   connect(&bridge_, &SessionBridge::run_ended, this, [this](const RunEnded& event) {
     if (std::exchange(launching_, false) && event.error) {

@@ -15,6 +15,7 @@
 #include "ui/theme.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/legend.h"
+#include "ui/widgets/quiet_view.h"
 
 namespace luthier {
 
@@ -54,6 +55,7 @@ RowView::RowView(QWidget* parent) : QWidget(parent) {
   conversation_ = new QTextBrowser(top);
   conversation_->setObjectName(QStringLiteral("rowConversation"));
   conversation_->setFrameShape(QFrame::NoFrame);
+  blend_in(conversation_, true);
   conversation_->setOpenLinks(false);
   across->addWidget(conversation_, 1);
   splitter->addWidget(top);
@@ -65,6 +67,7 @@ RowView::RowView(QWidget* parent) : QWidget(parent) {
   tokens_ = new QTextBrowser(bottom);
   tokens_->setObjectName(QStringLiteral("rowTokens"));
   tokens_->setFrameShape(QFrame::NoFrame);
+  blend_in(tokens_, true);
   tokens_->setOpenLinks(false);
   tokens_->setFont(code_font(0.95));
   down->addWidget(tokens_, 1);

@@ -67,7 +67,7 @@ QString RunListModel::text(const RunRow& row, int column) const {
   switch (column) {
     case Name: return QString::fromStdString(row.summary.name);
     case State: return !row.summary.problem.empty() ? tr("cannot be read") : state_text(run_state_name(m.state));
-    case Base: return QString::fromStdString(m.base_name);
+    case Base: return m.model.empty() ? QString::fromStdString(m.base_name) : model_name(m.model);
     case Method: return recipe_text(m.strategy);
     case Data: return row.data;
     case Steps: return m.total_steps > 0 ? QStringLiteral("%1/%2").arg(m.step).arg(m.total_steps) : QString();

@@ -183,6 +183,7 @@ QWidget* RunsPage::make_below() {
   differences_->setEditTriggers(QAbstractItemView::NoEditTriggers);
   differences_->setTabKeyNavigation(false);
   differences_->setTextElideMode(Qt::ElideLeft);
+  differences_->setWordWrap(false);
   differences_->verticalHeader()->hide();
   differences_->verticalHeader()->setDefaultSectionSize(26);
   differences_->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);

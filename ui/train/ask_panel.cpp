@@ -14,6 +14,7 @@
 #include "ui/language.h"
 #include "ui/pictures.h"
 #include "ui/theme.h"
+#include "ui/widgets/quiet_view.h"
 
 namespace luthier {
 
@@ -47,6 +48,7 @@ AskPanel::AskPanel(Workspace& workspace, QWidget* parent) : QWidget(parent), wor
   answers_ = new QTextBrowser(this);
   answers_->setObjectName(QStringLiteral("askAnswers"));
   answers_->setFrameShape(QFrame::NoFrame);
+  blend_in(answers_, false);
   answers_->setOpenLinks(false);
   layout->addWidget(answers_, 1);
 

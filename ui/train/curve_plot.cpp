@@ -63,6 +63,8 @@ CurvePlot::CurvePlot(const QString& name, QWidget* parent) : QWidget(parent) {
   plot_->axisRect()->setRangeDrag(Qt::Horizontal);
   plot_->axisRect()->setRangeZoom(Qt::Horizontal);
   plot_->setNoAntialiasingOnDrag(true);
+  // Line by line: stroking a dense wide polyline as one path takes a third of a second.
+  plot_->setPlottingHint(QCP::phFastPolylines, true);
   plot_->addLayer(kCursorLayer, plot_->layer(QStringLiteral("main")), QCustomPlot::limAbove);
   plot_->layer(kCursorLayer)->setMode(QCPLayer::lmBuffered);
   cursor_ = new QCPItemStraightLine(plot_);

@@ -21,7 +21,7 @@ namespace luthier {
 namespace {
 
 constexpr int kRedrawMilliseconds = 120;
-constexpr int kMostPoints = 1200;
+constexpr int kMostPoints = 800;
 
 QVector<double> values_of(const RunSeries& series, double MetricsLine::*field) {
   QVector<double> values;
@@ -142,13 +142,18 @@ void RunCurves::showEvent(QShowEvent* event) {
 
 void RunCurves::rebuild() {
   dirty_ = false;
-  draw_loss();
-  draw_memory();
-  draw_small(rate_, &MetricsLine::learning_rate, 3);
-  draw_small(norm_, &MetricsLine::grad_norm, 3);
-  draw_small(speed_, &MetricsLine::tokens_per_second, 4);
-  group_->data_changed();
   timer_.setInterval(kRedrawMilliseconds);
+  // One plot a turn of the event loop: a long history never holds it for all five at once.
+  draw_loss();
+  QTimer::singleShot(0, this, [this] {
+    draw_memory();
+    QTimer::singleShot(0, this, [this] {
+      draw_small(rate_, &MetricsLine::learning_rate, 3);
+      draw_small(norm_, &MetricsLine::grad_norm, 3);
+      draw_small(speed_, &MetricsLine::tokens_per_second, 4);
+      QTimer::singleShot(0, group_, [this] { group_->data_changed(); });
+    });
+  });
 }
 
 QColor RunCurves::colour_of(std::size_t index) const { return colours().series[index % colours().series.size()]; }
@@ -179,7 +184,7 @@ void RunCurves::draw_loss() {
     const QColor ink = colour_of(i);
     const Points raw = thinned(x, y, kMostPoints);
     const Points smooth = thinned(x, smoothed(y, ema_->value() / 100.0), kMostPoints);
-    curves.push_back({one ? tr("raw") : QString(), ink, raw.x, raw.y, 1.2, LegendEntry::Mark::Faded, one, 4, {}});
+    curves.push_back({one ? tr("raw") : QString(), ink, raw.x, raw.y, 1.0, LegendEntry::Mark::Faded, one, 4, {}});
     curves.push_back({one ? tr("smoothed") : run.name, ink, smooth.x, smooth.y, 2.2, LegendEntry::Mark::Line, true, 4, {}});
     if (run.evaluations.empty()) continue;
     Curve evaluation{one ? tr("evaluation") : tr("%1, evaluation").arg(run.name), one ? colours().series[1] : ink, {}, {}, one ? 1.6 : 0.0, LegendEntry::Mark::Dot, true, 4, {}};
@@ -205,7 +210,15 @@ void RunCurves::draw_memory() {
   memory_->set_title(big ? tr("Memory (GiB)") : tr("Memory (MiB)"));
   if (series_.size() == 1) {
     const RunSeries& run = series_.front();
-    const QVector<double> x = x_of(run);
+    const QVector<double> whole = x_of(run);
+    // All parts thin alike, every n-th step, for a stack must share its x.
+    const qsizetype stride = std::max<qsizetype>(1, whole.size() / kMostPoints);
+    QVector<double> x;
+    std::vector<std::size_t> steps;
+    for (qsizetype i = 0; i < whole.size(); i += stride) {
+      x << whole[i];
+      steps.push_back(static_cast<std::size_t>(i));
+    }
     const std::pair<QString, std::int64_t MetricsMemory::*> parts[] = {{tr("weights"), &MetricsMemory::weights},
                                                                        {tr("adapter"), &MetricsMemory::adapter},
                                                                        {tr("gradients"), &MetricsMemory::gradients},
@@ -216,18 +229,10 @@ void RunCurves::draw_memory() {
     for (const auto& [name, part] : parts) {
       QVector<double> own;
       for (qsizetype i = 0; i < x.size(); ++i) {
-        own << static_cast<double>(run.lines[static_cast<std::size_t>(i)].memory.*part) / unit;
+        own << static_cast<double>(run.lines[steps[static_cast<std::size_t>(i)]].memory.*part) / unit;
         sum[i] += own[i];
       }
-      // All parts thin alike: every n-th step, for a stack must share its x.
-      Curve curve{name, colours().parts[colour++], {}, {}, 1, LegendEntry::Mark::Block, true, 3, {}};
-      const qsizetype stride = std::max<qsizetype>(1, x.size() / kMostPoints);
-      for (qsizetype i = 0; i < x.size(); i += stride) {
-        curve.x << x[i];
-        curve.y << sum[i];
-        curve.values << own[i];
-      }
-      curves.push_back(std::move(curve));
+      curves.push_back({name, colours().parts[colour++], x, sum, 1, LegendEntry::Mark::Block, true, 3, own});
     }
     if (run.forecast_total > 0 && !x.isEmpty()) {
       const double level = static_cast<double>(run.forecast_total) / unit;

@@ -38,6 +38,7 @@ StepLog::StepLog(Workspace& workspace, QWidget* parent) : QPlainTextEdit(parent)
   setMaximumBlockCount(kMostLines);
   setLineWrapMode(QPlainTextEdit::NoWrap);
   setFrameShape(QFrame::NoFrame);
+  blend_in(this, false);
   setFont(code_font(0.85));
   timer_.setSingleShot(true);
   timer_.setInterval(kWriteMilliseconds);

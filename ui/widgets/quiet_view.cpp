@@ -46,4 +46,14 @@ void make_quiet(QAbstractItemView* view) {
   QObject::connect(&Theme::instance(), &Theme::changed, view, style);
 }
 
+void blend_in(QWidget* text_area, bool on_card) {
+  const auto tint = [text_area, on_card] {
+    QPalette palette = text_area->palette();
+    palette.setColor(QPalette::Base, on_card ? colours().card : colours().window);
+    text_area->setPalette(palette);
+  };
+  tint();
+  QObject::connect(&Theme::instance(), &Theme::changed, text_area, tint);
+}
+
 }  // namespace luthier
