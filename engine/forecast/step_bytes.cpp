@@ -103,7 +103,7 @@ StepBytes step_bytes(const ModelSummary& model, const Recipe& recipe, const Batc
   const std::int64_t m = batch.images * g.vision_tokens, features = batch.images * g.image_tokens;
   const std::int64_t run = tower_layers_run(model);
   const Needs needs = collect(model, trained, run);
-  const bool lora = recipe.strategy == "lora", drops = lora && recipe.adapter.lora_dropout > 0;
+  const bool lora = recipe.strategy == "lora";
   const std::int64_t hidden = g.hidden_size, wide = g.intermediate_size;
   const std::int64_t query = g.num_attention_heads * g.head_dim, group = g.num_attention_heads / std::max<std::int64_t>(1, g.num_key_value_heads);
   const std::int64_t keys = group > 1 ? query : g.num_key_value_heads * g.head_dim;
@@ -173,10 +173,10 @@ StepBytes step_bytes(const ModelSummary& model, const Recipe& recipe, const Batc
   const std::int64_t head_gradient = needs.head_trains || (needs.embedding_trains && g.tied_embeddings) ? g.vocab_size * hidden * 4 : 0;
   const std::int64_t loss = n * hidden * e + 2 * labels * hidden * e + chunk * g.vocab_size * (e == 4 ? 4 : 8) + chunk * hidden * e + head_gradient;
   const std::int64_t narrow = e < 4 ? 4 - e : 0;   // float32 copies in lower precisions
-  const std::int64_t wide_work = n * wide * (3 * e + (drops ? e : 0) + narrow) + n * hidden * (2 * e + narrow);
+  const std::int64_t wide_work = n * wide * (3 * e + narrow) + n * hidden * (e + narrow);   // of the gated product's backward
   const std::int64_t norm_work = 5 * n * hidden * 4;
   const std::int64_t backward = std::max(flows ? wide_work : 0, flows ? norm_work : 0) + (sizes.checkpointing ? deepest : 0);
-  const std::int64_t tower_work = needs.tower_trains ? m * g.vision_intermediate_size * (3 * e + (drops ? e : 0) + narrow) : 0;
+  const std::int64_t tower_work = needs.tower_trains ? m * g.vision_intermediate_size * (3 * e + narrow) : 0;
 
   const std::int64_t standing = recipe.training.gradient_accumulation_steps > 1 ? gradients : 0;   // of earlier micro-batches
   std::int64_t best = standing + all + loss;

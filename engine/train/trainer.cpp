@@ -253,6 +253,16 @@ Result<RunResult> TrainingRun::go() {
 }
 
 Result<RunResult> train(LoadedModel& base, BegunRun begun, const TrainerOptions& options, TrainControl& control, TrainObserver& observer) {
+  if (begun.run && begun.run->kind == PreparedRun::Kind::Finished) {
+    RunResult finished;
+    finished.folder = begun.run->folder.path();
+    if (begun.run->recorded) {
+      finished.step = begun.run->recorded->step;
+      finished.loss = begun.run->recorded->last_loss.value_or(0);
+      finished.seconds = begun.run->recorded->seconds;
+    }
+    return finished;
+  }
   TrainingRun run(base, std::move(begun), options, control, observer);
   auto result = run.go();
   run.release();

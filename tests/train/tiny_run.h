@@ -107,4 +107,27 @@ inline std::map<std::string, std::string> result_of(const fs::path& run) {
   return found;
 }
 
+/// Names of what differs between two runs' results; empty when nothing does.
+inline QString differences(const fs::path& left, const fs::path& right) {
+  const auto a = result_of(left), b = result_of(right);
+  QStringList names;
+  for (const auto* each : {&a, &b}) {
+    for (const auto& [name, value] : *each) {
+      (void)value;
+      const auto in_a = a.find(name), in_b = b.find(name);
+      if (in_a != a.end() && in_b != b.end() && in_a->second == in_b->second) continue;
+      if (name != "metrics" || in_a == a.end() || in_b == b.end()) {
+        names << QString::fromStdString(name);
+        continue;
+      }
+      const QStringList lines_a = QString::fromStdString(in_a->second).split('\n'), lines_b = QString::fromStdString(in_b->second).split('\n');
+      for (qsizetype i = 0; i < std::max(lines_a.size(), lines_b.size()); ++i) {
+        if (lines_a.value(i) != lines_b.value(i)) names << "metrics: " + lines_a.value(i) + " and " + lines_b.value(i);
+      }
+    }
+  }
+  names.removeDuplicates();
+  return names.join('\n');
+}
+
 }  // namespace luthier::test
