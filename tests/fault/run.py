@@ -81,54 +81,62 @@ def environment():
 
 
 def undisturbed(cli, recipe_file):
-    start = time.time()
     done = subprocess.run(command(cli, recipe_file), env=environment(), capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"the undisturbed run failed:\n{done.stderr}")
-    return time.time() - start
 
 
-def killed_until_finished(cli, recipe_file, run, kills, span, chance):
+def logged_lines(run):
+    try:
+        return (run / "metrics.jsonl").read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return 0
+
+
+def killed_until_finished(cli, recipe_file, run, kills, logged, chance):
     """Kills `kills` times, each at a random moment (or while a checkpoint is being written), then lets it finish."""
     landed = {"before a checkpoint": 0, "in a save": 0, "elsewhere": 0}
     for _ in range(kills):
         process = subprocess.Popen(command(cli, recipe_file, run), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        moment = time.time() + chance.uniform(0, span)
+        # A moment is a number of logged lines to wait for and then a little more, so that a slow machine is killed as evenly as a fast one.
+        lines = chance.randint(0, logged)
         saves = chance.random() < 0.3
-        while time.time() < moment or (saves and time.time() < moment + span):
-            if process.poll() is not None:
-                break
-            if saves and time.time() >= moment and any((run / "checkpoints").glob(".*partial*")):
-                break
-            time.sleep(0.0005 if saves else 0.005)
+        while process.poll() is None and logged_lines(run) < lines:
+            time.sleep(0.0005)
+        until = time.time() + chance.uniform(0, 0.3 if lines == 0 else 0.03)
+        while process.poll() is None and (time.time() < until or (saves and not any((run / "checkpoints").glob(".*partial*")))):
+            time.sleep(0.0002)
         partial = any((run / "checkpoints").glob(".*partial*"))
         whole = any((run / "checkpoints").glob("step-*"))
         process.send_signal(signal.SIGKILL)
         error = process.stderr.read()
         process.wait()
-        if process.returncode not in (0, -signal.SIGKILL):
+        if process.returncode == 0:
+            break   # it was finished before the kill
+        if process.returncode != -signal.SIGKILL:
             sys.exit(f"a resume failed with {process.returncode}:\n{error}")
         landed["in a save" if partial else "elsewhere" if whole else "before a checkpoint"] += 1
-        if process.returncode == 0:
-            break
     done = subprocess.run(command(cli, recipe_file, run), env=environment(), capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"the last resume failed with {done.returncode}:\n{done.stderr}")
     return landed
 
 
-def kills(cli, root, strategy, count, rounds, chance):
+def kills(cli, root, strategy, count, chance):
     steps = 22
     whole = root / f"{strategy}-whole"
     recipe_file = root / f"{strategy}.yaml"
     recipe_file.write_text(recipe(root, strategy, whole, steps))
-    span = undisturbed(cli, recipe_file)
+    undisturbed(cli, recipe_file)
     wanted = result(whole)
+    logged = logged_lines(whole)
     places = {}
-    for number in range(rounds):
-        run = root / f"{strategy}-{number}"
+    rounds = 0
+    while sum(places.values()) < count:
+        run = root / f"{strategy}-{rounds}"
+        rounds += 1
         recipe_file.write_text(recipe(root, strategy, run, steps))
-        for place, times in killed_until_finished(cli, recipe_file, run, count // rounds, span, chance).items():
+        for place, times in killed_until_finished(cli, recipe_file, run, min(5, count - sum(places.values())), logged, chance).items():
             places[place] = places.get(place, 0) + times
         got = result(run)
         different = sorted(key for key in wanted.keys() | got.keys() if wanted.get(key) != got.get(key))
@@ -189,9 +197,9 @@ def main():
         make_model(root / "model")
         make_rows(root / "rows.jsonl", 17)
         make_rows(root / "eval.jsonl", 5)
-        kills(options.cli.resolve(), root, "lora", 6 if options.quick else options.kills, 2 if options.quick else 4, chance)
+        kills(options.cli.resolve(), root, "lora", 6 if options.quick else options.kills, chance)
         if not options.quick:
-            kills(options.cli.resolve(), root, "full", options.kills, 4, chance)
+            kills(options.cli.resolve(), root, "full", options.kills, chance)
         if options.disk:
             full_disk(options.cli.resolve(), root)
     finally:
