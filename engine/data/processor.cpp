@@ -16,6 +16,12 @@ constexpr std::size_t kMaxExpandedBytes = 256u << 20;
 
 bool ends_with_assistant(const std::vector<Message>& messages) { return !messages.empty() && messages.back().role == "assistant"; }
 
+// A picture processor knows sizes, not files.
+Error in_picture(Error error, const std::filesystem::path& path) {
+  if (error.where.empty()) error.where = path.string();
+  return error;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(const std::filesystem::path& folder, ImageTokens image_tokens,
@@ -123,17 +129,15 @@ Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row, co
       if (size_of) {
         const auto size = *size_of ? (*size_of)(part.image) : read_image_size(part.image);
         if (!size) return row.about(kind, size.error());
-        pictures.push_back({{}, image_processor_->shape_for(size->width, size->height), {}});
+        auto outline = image_processor_->outline(size->width, size->height);
+        if (!outline) return row.about(RowFault::BrokenImage, in_picture(outline.error(), part.image));
+        pictures.push_back(outline.take());
         continue;
       }
       const auto image = decode_image(part.image);
       if (!image) return row.about(kind, image.error());
       auto pixels = image_processor_->process(*image);
-      if (!pixels) {
-        Error error = pixels.error();
-        if (error.where.empty()) error.where = part.image.string();
-        return row.about(RowFault::BrokenImage, error);
-      }
+      if (!pixels) return row.about(RowFault::BrokenImage, in_picture(pixels.error(), part.image));
       pictures.push_back(pixels.take());
     }
   return pictures;

@@ -159,9 +159,11 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOp
   }
   if (geometry.image_height > 0) {
     const std::vector<std::int64_t> expected{3, geometry.image_height, geometry.image_width};
-    const auto shape = loaded.processor->image_processor().shape_for(geometry.image_width + 7, geometry.image_height + 3);
-    if (shape != expected) {
-      return input_error("The picture processor makes " + shape_text(shape) + ", the vision tower takes " + shape_text(expected) + ".",
+    LUTHIER_TRY(const PixelValues outline, loaded.processor->image_processor().outline(static_cast<int>(geometry.image_width) + 7,
+                                                                                        static_cast<int>(geometry.image_height) + 3));
+    const std::vector<std::int64_t> made(outline.shape.begin() + 1, outline.shape.end());
+    if (made != expected) {
+      return input_error("The picture processor makes " + shape_text(made) + ", the vision tower takes " + shape_text(expected) + ".",
                          (folder / "preprocessor_config.json").string(), "Processor and weights do not belong together.");
     }
   }

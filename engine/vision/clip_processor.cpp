@@ -66,7 +66,7 @@ class FixedSizeProcessor : public ImageProcessor {
   }
 
   Result<PixelValues> process(const Image& image) const override;
-  std::vector<std::int64_t> shape_for(int width, int height) const override;
+  Result<PixelValues> outline(int width, int height) const override;
 
  private:
   Extent padded(Extent extent) const {
@@ -111,11 +111,11 @@ Extent FixedSizeProcessor::resized(Extent from) const {
   return {size.width, size.height};
 }
 
-std::vector<std::int64_t> FixedSizeProcessor::shape_for(int width, int height) const {
+Result<PixelValues> FixedSizeProcessor::outline(int width, int height) const {
   Extent extent = resized(padded({width, height}));
   if (options_.do_center_crop) extent = options_.crop;
   if (options_.do_pad && !options_.pad_is_square && options_.pad.width) extent = options_.pad;
-  return {3, extent.height, extent.width};
+  return PixelValues{{}, {1, 3, extent.height, extent.width}, {}};
 }
 
 Image FixedSizeProcessor::square(const Image& image) const {
@@ -178,7 +178,7 @@ Result<PixelValues> FixedSizeProcessor::process(const Image& image) const {
                          " after resizing, larger than pad_size.");
   }
   PixelValues pixels;
-  pixels.shape = {3, static_cast<std::int64_t>(out_height), static_cast<std::int64_t>(out_width)};
+  pixels.shape = {1, 3, static_cast<std::int64_t>(out_height), static_cast<std::int64_t>(out_width)};
   pixels.values.assign(3 * out_height * out_width, 0.0f);
   for (std::size_t channel = 0; channel < 3; ++channel) {
     const auto& table = values_[channel];

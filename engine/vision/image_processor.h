@@ -21,8 +21,14 @@ struct PixelLimits {
   std::optional<std::int64_t> min_pixels, max_pixels;
 };
 
-/// One picture ready for a tower. `shape` is without a batch axis, in the layout of the family's transformers processor
-/// ([3, height, width] for CLIP and SigLIP); `grid` is {time, height, width} in patches where a family counts so.
+/// One picture ready for a tower. The first axis of `shape` counts what this picture adds to the collated pixel_values, which are the
+/// pictures' values one after the other along that axis:
+///   CLIP, SigLIP, LLaVA     [1, 3, height, width]            grid {}
+///   Gemma 3                 [1 + crops, 3, height, width]    grid {crops}; the whole picture first
+///   Idefics3, SmolVLM       [tiles, 3, height, width]        grid {rows, columns}, {0, 0} when unsplit; the whole picture last
+///   LLaVA-NeXT              [1 + tiles, 3, height, width]    grid {original height, original width}; the whole picture first
+///   GOT-OCR2 (InternVL)     [tiles, 3, height, width]        grid {tiles}; a thumbnail of the whole last when there are several
+///   Qwen2-VL and later      [patches, 3 * time * patch * patch]   grid {time, height, width} in patches
 struct PixelValues {
   std::vector<float> values;
   std::vector<std::int64_t> shape;
@@ -38,8 +44,8 @@ class ImageProcessor {
   static Result<std::unique_ptr<ImageProcessor>> create(const Json& config, const std::string& where, const PixelLimits& limits = {});
 
   virtual Result<PixelValues> process(const Image& image) const = 0;
-  /// The shape `process` would give for a picture of this size, without doing it (for the forecast).
-  virtual std::vector<std::int64_t> shape_for(int width, int height) const = 0;
+  /// The shape and grid `process` would give for a picture of this size, without values: for lengths and the forecast.
+  virtual Result<PixelValues> outline(int width, int height) const = 0;
 };
 
 }  // namespace luthier

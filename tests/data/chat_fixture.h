@@ -15,7 +15,7 @@ inline Result<std::shared_ptr<const ChatProcessor>> load_chat(const std::filesys
   ImageTokens tokens;
   tokens.expand = [](const PixelValues& pixels) {
     std::string text;
-    for (std::int64_t i = 0; i < pixels.shape[1] / 14 * (pixels.shape[2] / 14); ++i) text += "<image>";
+    for (std::int64_t i = 0; i < pixels.shape[2] / 14 * (pixels.shape[3] / 14); ++i) text += "<image>";
     return text;
   };
   auto tokenizer = Tokenizer::load(folder);

@@ -31,7 +31,8 @@ class TestProcessor : public QObject {
       const auto pixels = (*processor)->process(noise(width, height, static_cast<std::uint32_t>(width * 1000 + height)));
       QVERIFY2(pixels.ok(), row.dump().c_str());
       QVERIFY2(pixels->shape == row["shape"].get<std::vector<std::int64_t>>(), row.dump().c_str());
-      QVERIFY2((*processor)->shape_for(width, height) == pixels->shape, row.dump().c_str());
+      const auto outline = (*processor)->outline(width, height);
+      QVERIFY2(outline.ok() && outline->shape == pixels->shape && outline->grid == pixels->grid, row.dump().c_str());
       QVERIFY2(digest(pixels->values) == row["digest"].get<std::string>(), row.dump().c_str());
     }
   }
@@ -88,18 +89,18 @@ class TestProcessor : public QObject {
     write(folder / "processor_config.json", R"({"processor_class": "LlavaProcessor", "patch_size": 14})");
     auto processor = ImageProcessor::load(folder);
     QVERIFY(processor.ok());
-    QCOMPARE((*processor)->shape_for(5, 5)[1], std::int64_t{32});
+    QCOMPARE((*processor)->outline(5, 5)->shape[2], std::int64_t{32});
     write(folder / "processor_config.json", R"({"image_processor": {"image_processor_type": "CLIPImageProcessorFast", "crop_size": 20}})");
     processor = ImageProcessor::load(folder);
     QVERIFY(processor.ok());
-    QCOMPARE((*processor)->shape_for(5, 5)[1], std::int64_t{20});
+    QCOMPARE((*processor)->outline(5, 5)->shape[2], std::int64_t{20});
     // no type anywhere: the model's family decides
     write(folder / "processor_config.json", R"({"image_processor": {"crop_size": 18}})");
     QVERIFY(!ImageProcessor::load(folder).ok());
     write(folder / "config.json", R"({"model_type": "llava"})");
     processor = ImageProcessor::load(folder);
     QVERIFY(processor.ok());
-    QCOMPARE((*processor)->shape_for(5, 5)[1], std::int64_t{18});
+    QCOMPARE((*processor)->outline(5, 5)->shape[2], std::int64_t{18});
     write(folder / "processor_config.json", "{");
     QVERIFY(!ImageProcessor::load(folder).ok());
   }

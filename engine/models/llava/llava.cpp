@@ -107,7 +107,7 @@ Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path
   ImageTokens tokens;
   tokens.mark = settings.image_token;
   tokens.expand = [settings](const PixelValues& pixels) {
-    const std::int64_t height = pixels.shape.at(1), width = pixels.shape.at(2);
+    const std::int64_t height = pixels.shape.at(2), width = pixels.shape.at(3);
     std::int64_t count = (height / settings.patch_size) * (width / settings.patch_size) + settings.num_additional_image_tokens;
     if (settings.drop_first_feature) count -= 1;
     std::string text;

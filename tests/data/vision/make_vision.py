@@ -167,7 +167,7 @@ def processed():
             values = np.asarray(processor(images=image)["pixel_values"][0], dtype=np.float32)
             # the configuration as the user wrote it, under the names folders carry
             rows.append({"config": {"image_processor_type": kind.__name__.removesuffix("Pil"), **options}, "width": width, "height": height,
-                         "shape": list(values.shape), "digest": digest(values), "first": float(values.reshape(-1)[0])})
+                         "shape": [1, *values.shape], "digest": digest(values), "first": float(values.reshape(-1)[0])})
     return rows
 
 
