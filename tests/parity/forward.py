@@ -4,25 +4,18 @@ import torch
 from safetensors.torch import load_file
 
 import adapters
-from checkpoints import SPECS, make, native_name
+from checkpoints import make
 from conversations import CONVERSATIONS, resolved
+from families import FAMILIES
 from tokenizers_ import TEXTS
 
 LOGITS, GRADIENTS = 2e-5, 1e-4
-GRADIENT_ENDS = (
-    "embed_tokens.weight", "lm_head.weight", "layers.0.self_attn.q_proj.weight", "layers.1.self_attn.k_proj.weight",
-    "layers.0.self_attn.v_proj.bias", "layers.1.mlp.down_proj.weight", "layers.0.input_layernorm.weight", "model.norm.weight",
-    "language_model.norm.weight", "multi_modal_projector.linear_1.weight", "multi_modal_projector.linear_2.bias", "class_embedding",
-    "patch_embedding.weight", "patch_embedding.bias", "position_embedding.weight", "pre_layrnorm.bias", "encoder.layers.0.layer_norm1.weight",
-    "encoder.layers.0.self_attn.out_proj.weight", "encoder.layers.0.self_attn.k_proj.bias", "encoder.layers.0.mlp.fc1.weight")
+WITH_GRADIENTS = ("plain", "several", "words")
 
 
-def gradient_names(checkpoint):
-    return [name for name in checkpoint.stored if name.endswith(GRADIENT_ENDS)]
-
-
-def expected(model, inputs, gradients=()):
+def expected(checkpoint, model, inputs, gradients=()):
     """The oracle's forward and backward. Gradient names are those of the files."""
+    native, embedding = checkpoint.family.native_name, checkpoint.family.embedding
     named = dict(model.named_parameters())
     model.zero_grad()
     out = model(**inputs)
@@ -32,14 +25,12 @@ def expected(model, inputs, gradients=()):
     if gradients:
         out.loss.backward()
         for name in gradients:
-            gradient = named[native_name(name)].grad if native_name(name) in named else None
-            if gradient is None and native_name(name) == "lm_head.weight":
-                gradient = named["model.language_model.embed_tokens.weight"].grad
-            result[f"grad.{name}"] = torch.zeros_like(named[native_name(name)]) if gradient is None else gradient
+            parameter = named.get(native(name), named[embedding] if native(name) == "lm_head.weight" else None)
+            result[f"grad.{name}"] = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
     return result
 
 
-def check(case, got, wanted):
+def check(case, family, got, wanted):
     for key in ("input_ids", "labels"):
         case.expect(key in got and got[key].dtype == torch.int64, f"{key}: missing or not int64")
         if key in got and not case.same(key, got[key].flatten().tolist(), wanted[key].flatten().tolist()):
@@ -55,8 +46,7 @@ def check(case, got, wanted):
     gradients = {key: tensor.float() for key, tensor in wanted.items() if key.startswith("grad.")}
     largest = max((gradient.abs().max().item() for gradient in gradients.values()), default=0.0)
     for key, gradient in gradients.items():
-        # a tower's key bias has no effect on its softmax: its gradient is zero but for rounding
-        silent = "vision_tower" in key and key.endswith("k_proj.bias")
+        silent = family.silent(key.removeprefix("grad."))
         case.close(key, got.get(key), gradient, GRADIENTS, "zero grad" if silent else "grad", largest if silent else 0.0)
 
 
@@ -70,11 +60,11 @@ def run_forward(program, checkpoint, folder, conversation, out, *extra, gradient
 def forward_case(name, conversation):
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
-        gradients = gradient_names(checkpoint) if conversation in ("plain", "several", "words") else ()
+        gradients = checkpoint.family.gradient_names(checkpoint) if conversation in WITH_GRADIENTS else ()
         inputs = checkpoint.example(resolved(CONVERSATIONS[conversation], world.inputs))
-        wanted = expected(checkpoint.model(), inputs, gradients)
+        wanted = expected(checkpoint, checkpoint.model(), inputs, gradients)
         got = run_forward(world.program, checkpoint, world.inputs, conversation, world.scratch / "out.safetensors", gradients=gradients)
-        check(result, got, wanted)
+        check(result, checkpoint.family, got, wanted)
     return case
 
 
@@ -83,11 +73,11 @@ def adapter_case(name, kind, generation):
         checkpoint = make(name, world.checkpoints)
         folder = adapters.make(checkpoint, kind, world.adapters, generation)
         inputs = checkpoint.example(resolved(CONVERSATIONS["plain"], world.inputs))
-        wanted = expected(adapters.attach(checkpoint.model(), adapters.make(checkpoint, kind, world.adapters)), inputs)
-        base = expected(checkpoint.model(), inputs)
+        wanted = expected(checkpoint, adapters.attach(checkpoint.model(), adapters.make(checkpoint, kind, world.adapters)), inputs)
+        base = expected(checkpoint, checkpoint.model(), inputs)
         result.expect((wanted["logits"] - base["logits"]).abs().max() > 1e-3, "the case is blind: its adapter changes nothing")
         got = run_forward(world.program, checkpoint, world.inputs, "plain", world.scratch / "out.safetensors", "--adapter", folder)
-        check(result, got, wanted)
+        check(result, checkpoint.family, got, wanted)
     return case
 
 
@@ -112,14 +102,11 @@ def tokenize_case(name):
 
 def cases():
     found = {}
-    for name in SPECS:
-        for conversation in CONVERSATIONS if name in ("clip-llama", "siglip-qwen2", "clip-layers") else ("plain", "several", "korean"):
-            found[f"forward/{name}/{conversation}"] = forward_case(name, conversation)
-    for name, kind, generation in (("clip-llama", "linear", "new"), ("clip-llama", "linear", "old"), ("siglip-qwen2", "patterns", "new"),
-                                   ("clip-gqa-tied", "rslora", "new"), ("siglip-llama", "saved_modules", "new"),
-                                   ("siglip-mistral", "tower", "new"), ("clip-old", "regex", "old")):
-        found[f"forward/{name}/adapter-{kind}-{generation}"] = adapter_case(name, kind, generation)
+    for family in FAMILIES:
+        for name, spec in family.specs.items():
+            for conversation in spec.conversations:
+                found[f"forward/{name}/{conversation}"] = forward_case(name, conversation)
+        for name, kind, generation in family.adapters:
+            found[f"forward/{name}/adapter-{kind}-{generation}"] = adapter_case(name, kind, generation)
     found["forward/siglip-llama/adapter-embedding-refused"] = refused_case
-    for name in ("clip-llama", "siglip-mistral", "siglip-qwen2", "clip-layers", "clip-positive"):
-        found[f"tokenize/{name}"] = tokenize_case(name)
-    return found
+    return found | {f"tokenize/{name}": tokenize_case(name) for family in FAMILIES for name in family.tokenized}

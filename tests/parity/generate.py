@@ -6,7 +6,8 @@ import torch
 
 import adapters
 from checkpoints import make
-from conversations import CONVERSATIONS, resolved
+from conversations import CONVERSATIONS, resolved, rows, write_rows
+from families import FAMILIES
 
 LOGPROBS = 1e-4
 
@@ -55,7 +56,7 @@ def greedy_case(name, conversation, kinds=()):
             check(result, answer, greedy(model, inputs, 24, stop_tokens(checkpoint)), f"{folder.name}: " if folder else "")
             result.expect((answer["adapter"] is None) == (folder is None), f"adapter says {answer['adapter']!r}")
             # the model has more rows than the tokenizer has pieces, so some answers hold ids that no text belongs to
-            if checkpoint.slow_tokenizer is None and max(answer["token_ids"]) < len(checkpoint.processor.tokenizer):
+            if checkpoint.slow_tokenizer is None and max(answer["token_ids"], default=0) < len(checkpoint.processor.tokenizer):
                 result.same("text", answer["text"].strip(),
                             checkpoint.processor.tokenizer.decode(answer["token_ids"], skip_special_tokens=True).strip())
     return case
@@ -108,14 +109,32 @@ def flags_case(name):
     return case
 
 
+def rows_case(name):
+    """Several prompts of one file, answered one after another or together: each as transformers answers it alone."""
+    def case(world, result):
+        checkpoint = make(name, world.checkpoints)
+        messages = [resolved(row, world.inputs) for row in rows(3, seed=21)]
+        path, out = write_rows(world.scratch / "samples.jsonl", messages), world.scratch / "out"
+        world.program.run("compare", checkpoint.path, "--samples", path, "--out", out, "--max-new-tokens", 10, "--dtype", "float32",
+                          "--device", "cpu")
+        answers = [row["answers"][0] for row in json.loads((out / "comparison.json").read_text())["rows"]]
+        if not result.same("rows", len(answers), len(messages)):
+            return
+        for index, (answer, row) in enumerate(zip(answers, messages)):
+            inputs = checkpoint.encode(row[:-1], prompt=True)
+            ids, logprobs, _ = greedy(checkpoint.model(), inputs, 10, stop_tokens(checkpoint))
+            if result.same(f"row {index}: token_ids", answer.get("token_ids"), ids):
+                result.close(f"row {index}: logprobs", torch.tensor(answer["logprobs"]), torch.tensor(logprobs), LOGPROBS, "logprobs")
+    return case
+
+
 def cases():
-    found = {f"generate/{name}/{conversation}": greedy_case(name, conversation) for name, conversation in (
-        ("clip-llama", "several"), ("clip-gqa-tied", "korean"), ("siglip-qwen2", "more"), ("siglip-mistral", "plain"),
-        ("clip-layers", "plain"), ("clip-positive", "korean"), ("siglip-llama", "words"))}
+    found = {f"generate/{name}/{conversation}": greedy_case(name, conversation) for family in FAMILIES
+             for name, conversation in family.generates}
     found["generate/clip-llama/two-adapters"] = greedy_case("clip-llama", "plain", ("linear", "attention"))
     found["generate/siglip-qwen2/two-adapters"] = greedy_case("siglip-qwen2", "korean", ("patterns", "attention"))
     found["generate/siglip-llama/saved-modules"] = greedy_case("siglip-llama", "plain", ("saved_modules",))
     found["generate/clip-llama/stop"] = stop_case("clip-llama")
     found["generate/clip-llama/sampling"] = sampling_case("clip-llama")
     found["generate/siglip-llama/flags"] = flags_case("siglip-llama")
-    return found
+    return found | {f"generate/{name}/rows": rows_case(name) for family in FAMILIES for name in family.compared}

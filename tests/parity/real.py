@@ -12,7 +12,9 @@ from transformers import CLIPImageProcessorPil, LlamaConfig, LlamaTokenizer, Lla
 
 import forward
 import train
-from checkpoints import Checkpoint, Spec, clip, randomise
+from checkpoints import FAMILY_OF, Checkpoint
+from families.base import Plan, Spec, randomise
+from families.llava import clip
 from tokenizers_ import TEMPLATES
 
 
@@ -37,7 +39,7 @@ def make(source, root):
         LlavaProcessor(pictures, tokenizer, patch_size=14, vision_feature_select_strategy="default", num_additional_image_tokens=1,
                        chat_template=TEMPLATES["vicuna"]).save_pretrained(path)
         shutil.rmtree(scratch)
-    return Checkpoint("real", path, spec)
+    return Checkpoint("real", path, spec, FAMILY_OF["clip-llama"])
 
 
 def read_rows(source):
@@ -64,15 +66,15 @@ def cases(source):
         (world.scratch / "photo.json").write_text(json.dumps({"messages": photograph}))
         world.program.run("forward", checkpoint.path, "--input", world.scratch / "photo.json", "--out", world.scratch / "o.safetensors",
                           "--dtype", "float32", "--device", "cpu")
-        forward.check(result, load_file(world.scratch / "o.safetensors"),
-                      forward.expected(checkpoint.model(), checkpoint.example(photograph)))
+        forward.check(result, checkpoint.family, load_file(world.scratch / "o.safetensors"),
+                      forward.expected(checkpoint, checkpoint.model(), checkpoint.example(photograph)))
         torch.manual_seed(1)
         model = get_peft_model(checkpoint.model(), LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", lora_dropout=0.0))
         model.save_pretrained(world.scratch / "start")
         settings = train.DEFAULTS | dict(shuffle=True, gradient_accumulation_steps=2, lr_scheduler_type="cosine", warmup_ratio=0.1)
-        path = train.recipe(world, train.Plan("real"), settings, checkpoint, world.scratch / "start")
+        path = train.recipe(world, Plan("real"), settings, checkpoint, world.scratch / "start")
         path.write_text(path.read_text().replace(str(world.scratch / "train.jsonl"), str(source / "mllm_demo.json")))
         world.program.run("train", path)
-        log = train.trained_by_transformers(model, data, [], settings, world.scratch / "oracle")
+        log = train.trained_by_transformers(model, checkpoint.family.batch, data, [], settings, world.scratch / "oracle")
         train.compare_curves(result, train.curve(world.scratch / "run"), log)
     return {"real/llama2-tokenizer": case}

@@ -22,13 +22,14 @@ class Program:
         """Runs the command line; anything but the exit status asked for is a failure. Returns stdout."""
         start = time.time()
         command = [str(self.path), *map(str, arguments)]
+        shown = " ".join(part for index, part in enumerate(command) if "--grad" not in command[max(0, index - 1):index + 1])
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=cwd)
         except subprocess.TimeoutExpired:
-            raise Failure(f"{' '.join(command)}: no end after {timeout} s") from None
+            raise Failure(f"{shown}: no end after {timeout} s") from None
         self.seconds += time.time() - start
         if done.returncode != status:
-            raise Failure(f"{' '.join(command)}: exit {done.returncode} instead of {status}: {done.stderr.strip()[-900:] or done.stdout[-300:]}")
+            raise Failure(f"{shown}: exit {done.returncode} instead of {status}: {done.stderr.strip()[-900:] or done.stdout[-300:]}")
         return done.stdout
 
     def json(self, *arguments, **options):

@@ -72,9 +72,9 @@ def write_everything(world):
         model = checkpoint.model()
         out = world.root / "expected" / name
         out.mkdir(parents=True, exist_ok=True)
-        for conversation, messages in conversations.CONVERSATIONS.items():
-            inputs = checkpoint.example(conversations.resolved(messages, world.inputs))
-            wanted = forward.expected(model, inputs, forward.gradient_names(checkpoint))
+        for conversation in checkpoint.spec.conversations:
+            inputs = checkpoint.example(conversations.resolved(conversations.CONVERSATIONS[conversation], world.inputs))
+            wanted = forward.expected(checkpoint, model, inputs, checkpoint.family.gradient_names(checkpoint))
             save_file({key: tensor.contiguous().clone() for key, tensor in wanted.items()}, out / f"{conversation}.safetensors")
         adapters.make(checkpoint, "linear", world.adapters)
         print(f"made {name}: {checkpoint.path}")

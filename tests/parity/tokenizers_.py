@@ -124,20 +124,24 @@ def sentencepiece_model(pieces=560):
     return out.getvalue()
 
 
-def llama_tokenizer(folder: Path, **settings):
-    """transformers' own LlamaTokenizer made from a sentencepiece model: saving it writes tokenizer.json."""
+def add_special(tokenizer, tokens):
+    tokenizer.add_tokens([AddedToken(token, special=True, normalized=False) for token in tokens], special_tokens=True)
+
+
+def llama_tokenizer(folder: Path, tokens=(), **settings):
+    """transformers' own LlamaTokenizer made from a sentencepiece model: saving it writes tokenizer.json. `tokens`: more special ones."""
     source = folder / "sentencepiece"
     source.mkdir(parents=True, exist_ok=True)
     (source / "tokenizer.model").write_bytes(sentencepiece_model())
     (source / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer", **settings}))
     tokenizer = LlamaTokenizer.from_pretrained(source)
     tokenizer.add_special_tokens({"pad_token": "<pad>"})
-    tokenizer.add_tokens([AddedToken("<image>", special=True, normalized=False)], special_tokens=True)
+    add_special(tokenizer, ["<image>", *tokens])
     return tokenizer
 
 
-def qwen_tokenizer(size=600):
-    """A byte-level BPE with Qwen's split expression and NFC."""
+def qwen_tokenizer(size=600, tokens=()):
+    """A byte-level BPE with Qwen's split expression and NFC. `tokens`: more special ones."""
     raw = Tokenizer(models.BPE())
     raw.normalizer = normalizers.NFC()
     raw.pre_tokenizer = pre_tokenizers.Sequence([
@@ -150,7 +154,7 @@ def qwen_tokenizer(size=600):
     tokenizer = Qwen2Tokenizer(vocab=model["vocab"], merges=[tuple(merge) for merge in model["merges"]], eos_token="<|im_end|>",
                                pad_token="<|endoftext|>")
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
-    tokenizer.add_tokens([AddedToken("<image>", special=True, normalized=False)], special_tokens=True)
+    add_special(tokenizer, ["<image>", *tokens])
     return tokenizer
 
 

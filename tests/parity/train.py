@@ -2,76 +2,24 @@
 """`train` against transformers' Trainer on the same rows from the same start: loss, gradient norm and learning rate of every step, the
 resulting adapter or model, and that PEFT and transformers load what was written."""
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from peft import PeftConfig, get_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import LlavaForConditionalGeneration, Trainer, TrainingArguments
+from transformers import Trainer, TrainingArguments
 
 import adapters
 import forward
 from checkpoints import make
 from conversations import resolved, rows, write_rows
+from families import FAMILIES
 
 CURVE, WEIGHTS = 3e-4, 2e-3
-PARTS = {"vision_tower": "model.vision_tower.", "projector": "model.multi_modal_projector.",
-         "language_model": ("model.language_model.", "lm_head.")}
-
-
-@dataclass
-class Plan:
-    checkpoint: str
-    kind: str = "linear"                    # of adapters.KINDS, for strategy lora
-    strategy: str = "lora"
-    freeze: dict = field(default_factory=dict)
-    rows: int = 11
-    without_picture: tuple = ()
-    eval_rows: int = 0
-    gradient_checkpointing: str = "false"
-    training: dict = field(default_factory=dict)
-
-
 DEFAULTS = dict(max_steps=10, per_device_train_batch_size=1, gradient_accumulation_steps=2, learning_rate=2e-3, lr_scheduler_type="constant",
                 warmup_ratio=0.0, warmup_steps=0, weight_decay=0.0, max_grad_norm=1.0, seed=42, shuffle=False)
-PLANS = {
-    "plain": Plan("clip-llama"),
-    "edge": Plan("clip-llama", "patterns", rows=7, training=dict(gradient_accumulation_steps=3, shuffle=True, max_steps=8)),
-    "epochs": Plan("siglip-llama", "attention", rows=9, training=dict(
-        max_steps=-1, num_train_epochs=2.5, gradient_accumulation_steps=4, lr_scheduler_type="cosine", warmup_ratio=0.2, shuffle=True, seed=7)),
-    "batch": Plan("siglip-qwen2", "linear", rows=10, without_picture=(2, 5), training=dict(
-        per_device_train_batch_size=3, gradient_accumulation_steps=2, lr_scheduler_type="linear", warmup_steps=3, shuffle=True)),
-    "decay": Plan("siglip-mistral", "excluded", training=dict(weight_decay=0.2, lr_scheduler_type="cosine", max_grad_norm=0.05)),
-    "unclipped": Plan("clip-gqa-tied", "rslora", training=dict(max_grad_norm=0.0, lr_scheduler_type="linear", warmup_ratio=0.15)),
-    "saved-modules": Plan("siglip-llama", "saved_modules", training=dict(weight_decay=0.1, learning_rate=1e-3)),
-    "tower": Plan("clip-layers", "tower", training=dict(weight_decay=0.1, lr_scheduler_type="constant_with_warmup", warmup_steps=4)),
-    "words-only": Plan("clip-positive", "linear", rows=6, without_picture=(0, 1, 2, 3), training=dict(
-        weight_decay=0.3, gradient_accumulation_steps=1, shuffle=False, adam_beta1=0.8, adam_beta2=0.95, adam_epsilon=1e-6)),
-    "recomputed": Plan("clip-gqa-tied", "attention", gradient_checkpointing="true", training=dict(per_device_train_batch_size=2)),
-    "evaluated": Plan("clip-llama", "attention", eval_rows=5, training=dict(max_steps=6, learning_rate=5e-3)),
-    "full": Plan("clip-llama", strategy="full", training=dict(weight_decay=0.1, learning_rate=1e-3)),
-    "full-tied": Plan("siglip-qwen2", strategy="full", training=dict(learning_rate=1e-3, per_device_train_batch_size=2)),
-    "stage-one": Plan("clip-gqa-tied", strategy="freeze", freeze=dict(vision_tower=True, projector=False, language_model=True),
-                      training=dict(learning_rate=1e-3)),
-    "decoder": Plan("siglip-mistral", strategy="freeze", freeze=dict(vision_tower=True, projector=True, language_model=False),
-                    training=dict(learning_rate=1e-3, weight_decay=0.05)),
-}
 
-
-def collate(examples):
-    """Right padding; pictures of all rows behind one another."""
-    length = max(example["input_ids"].shape[1] for example in examples)
-
-    def pad(key, value):
-        return torch.cat([torch.nn.functional.pad(example[key], (0, length - example[key].shape[1]), value=value) for example in examples])
-
-    batch = {"input_ids": pad("input_ids", 0), "attention_mask": pad("attention_mask", 0), "labels": pad("labels", -100)}
-    pictures = [example["pixel_values"] for example in examples if "pixel_values" in example]
-    return batch | ({"pixel_values": torch.cat(pictures)} if pictures else {})
-
-
-def trained_by_transformers(model, data, evaluation, settings, folder):
+def trained_by_transformers(model, collate, data, evaluation, settings, folder):
     """Trainer's log and the trained model."""
     settings = dict(settings)
     shuffle, ratio = settings.pop("shuffle"), settings.pop("warmup_ratio")
@@ -150,13 +98,13 @@ def compare_model(world, result, checkpoint, model):
     folder = next((path.parent for path in sorted((world.scratch / "run").glob("*/config.json"))), None)
     if not result.expect(folder, "the run holds no model folder"):
         return
-    got = LlavaForConditionalGeneration.from_pretrained(folder, dtype="auto").state_dict()
+    got = checkpoint.family.load_model(folder, checkpoint.spec, "auto").state_dict()
     wanted, start = model.state_dict(), checkpoint.model().state_dict()
     result.same("tensor names", sorted(got), sorted(wanted))
     stored = getattr(torch, checkpoint.spec.dtype)
     for name in sorted(set(got) & set(wanted)):
-        # the tower's key bias has no effect on its softmax: its gradient is rounding noise, which Adam blows up
-        if "vision_tower" in name and name.endswith("k_proj.bias"):
+        # where a softmax is blind to a bias, the gradient is rounding noise, which Adam blows up
+        if checkpoint.family.silent(name):
             continue
         if torch.equal(wanted[name], start[name]):
             result.expect(torch.equal(got[name].float(), start[name]), f"{name}: changed though nothing trains it")
@@ -165,9 +113,8 @@ def compare_model(world, result, checkpoint, model):
             result.close(name, got[name], wanted[name], WEIGHTS + slack, "weights")
 
 
-def train_case(name):
+def train_case(plan):
     def case(world, result):
-        plan = PLANS[name]
         checkpoint = make(plan.checkpoint, world.checkpoints)
         settings = DEFAULTS | plan.training
         messages = [resolved(row, world.inputs) for row in rows(plan.rows, without_picture=plan.without_picture)]
@@ -179,14 +126,14 @@ def train_case(name):
         model, start = checkpoint.model(), None
         if plan.strategy == "lora":
             start = adapters.make(checkpoint, plan.kind, world.adapters, random=False)
-            model = adapters.start(model, plan.kind)
+            model = adapters.start(checkpoint, plan.kind)
         else:
-            for part, prefixes in PARTS.items():
+            for part, prefixes in checkpoint.family.parts.items():
                 for key, parameter in model.named_parameters():
                     if key.startswith(prefixes):
                         parameter.requires_grad_(not plan.freeze.get(part, False))
         world.program.run("train", recipe(world, plan, settings, checkpoint, start))
-        log = trained_by_transformers(model, data, evaluation, settings, world.scratch / "oracle")
+        log = trained_by_transformers(model, checkpoint.family.batch, data, evaluation, settings, world.scratch / "oracle")
         model.eval()
         compare_curves(result, curve(world.scratch / "run"), log)
         if plan.strategy == "lora":
@@ -197,4 +144,4 @@ def train_case(name):
 
 
 def cases():
-    return {f"train/{name}": train_case(name) for name in PLANS}
+    return {f"train/{name}": train_case(plan) for family in FAMILIES for name, plan in family.plans.items()}

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The families that the suite knows, in the order of their cases."""
+from families.llava import Llava
+
+FAMILIES = [Llava()]
