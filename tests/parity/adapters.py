@@ -41,7 +41,7 @@ def make(checkpoint, kind, root: Path, generation="new", random=True):
                   metadata={"format": "pt"})
         config = json.loads((folder / "adapter_config.json").read_text())
         if isinstance(config["target_modules"], str):
-            config["target_modules"] = config["target_modules"].replace(r"language_model\.layers", r"language_model\.model\.layers")
+            config["target_modules"] = checkpoint.family.older_pattern(config["target_modules"])
         for newer in ("use_dora", "use_rslora", "exclude_modules", "alpha_pattern", "rank_pattern", "corda_config", "eva_config", "lora_bias",
                       "trainable_token_indices", "target_parameters", "peft_version", "layer_replication", "loftq_config"):
             config.pop(newer, None)

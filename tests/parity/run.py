@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The parity suite: makes tiny checkpoints, adapters and training runs with transformers and PEFT, lets luthier-cli do the same, compares.
     python tests/parity/run.py --cli build/bin/luthier-cli [--only TEXT]... [--keep DIR] [--list] [--real DIR]
-    python tests/parity/run.py --make DIR      only writes checkpoints, inputs and what forward should give
+    python tests/parity/run.py --make DIR [--only CHECKPOINT]...    only writes checkpoints, inputs and what forward should give
 Run it with the oracle's Python (transformers 5.17, peft 0.21)."""
 import argparse
 import os
@@ -64,10 +64,12 @@ class World:
         return self.root / "scratch" / self.case.replace("/", ".")
 
 
-def write_everything(world):
+def write_everything(world, only):
     """--make: checkpoints, inputs, an adapter of each kind, and expected outputs of `forward` as expected/CHECKPOINT/INPUT.safetensors."""
     from safetensors.torch import save_file
     for name in checkpoints.SPECS:
+        if only and not any(text in name for text in only):
+            continue
         checkpoint = checkpoints.make(name, world.checkpoints)
         model = checkpoint.model()
         out = world.root / "expected" / name
@@ -76,7 +78,9 @@ def write_everything(world):
             inputs = checkpoint.example(conversations.resolved(conversations.CONVERSATIONS[conversation], world.inputs))
             wanted = forward.expected(checkpoint, model, inputs, checkpoint.family.gradient_names(checkpoint))
             save_file({key: tensor.contiguous().clone() for key, tensor in wanted.items()}, out / f"{conversation}.safetensors")
-        adapters.make(checkpoint, "linear", world.adapters)
+        for made, kind, generation in checkpoint.family.adapters:
+            if made == name:
+                adapters.make(checkpoint, kind, world.adapters, generation)
         print(f"made {name}: {checkpoint.path}")
 
 
@@ -105,7 +109,7 @@ def main():
         folder.mkdir(parents=True, exist_ok=True)
     conversations.write_inputs(world.inputs)
     if options.make:
-        write_everything(world)
+        write_everything(world, options.only)
         return 0
 
     start, passed, failed = time.time(), 0, []

@@ -82,7 +82,19 @@ CHATML = """{%- set state = namespace(pictures=0) -%}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}
 """
-TEMPLATES = {"vicuna": VICUNA, "inst": INST, "chatml": CHATML}
+
+
+def turns(start, end, picture, prompt, join="{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- part.text -}}{%- endif -%}"):
+    """A template of one shape: `start` (an expression) before each turn, its parts, `end` after it."""
+    return ("{%- for message in messages -%}{{- " + start + " -}}{%- for part in message.content -%}" + join.replace("PICTURE", picture)
+            + "{%- endfor -%}{{- '" + end + "' -}}{%- endfor -%}{%- if add_generation_prompt -%}{{- '" + prompt + "' -}}{%- endif -%}")
+
+
+TEMPLATES = {
+    "vicuna": VICUNA, "inst": INST, "chatml": CHATML,
+    "qwen_vl": turns("'<|im_start|>' + message.role + '\\n'", "<|im_end|>\\n", "<|vision_start|><|image_pad|><|vision_end|>",
+                     "<|im_start|>assistant\\n"),
+}
 
 
 class SlowLlama(SentencePieceBackend):

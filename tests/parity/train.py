@@ -128,10 +128,8 @@ def train_case(plan):
             start = adapters.make(checkpoint, plan.kind, world.adapters, random=False)
             model = adapters.start(checkpoint, plan.kind)
         else:
-            for part, prefixes in checkpoint.family.parts.items():
-                for key, parameter in model.named_parameters():
-                    if key.startswith(prefixes):
-                        parameter.requires_grad_(not plan.freeze.get(part, False))
+            for key, parameter in model.named_parameters():
+                parameter.requires_grad_(not plan.freeze.get(checkpoint.family.part_of(key), False))
         world.program.run("train", recipe(world, plan, settings, checkpoint, start))
         log = trained_by_transformers(model, checkpoint.family.batch, data, evaluation, settings, world.scratch / "oracle")
         model.eval()

@@ -83,6 +83,10 @@ class Family:
         """From a module's name in memory to the one it had when older PEFT adapters were saved."""
         return name
 
+    def older_pattern(self, pattern):
+        """The same for a regular expression of target_modules."""
+        return pattern
+
     def rename(self, path, names):
         for file in path.glob("*.safetensors"):
             tensors = {(self.native_name if names == "native" else self.older_name)(key): tensor for key, tensor in load_file(file).items()}

@@ -141,6 +141,9 @@ class Llava(Family):
     native_name = staticmethod(native_name)
     older_key = staticmethod(older_key)
 
+    def older_pattern(self, pattern):
+        return pattern.replace(r"language_model\.layers", r"language_model\.model\.layers")
+
     def older_name(self, name):
         return name.replace("vision_tower.", "vision_tower.vision_model.", 1)
 
