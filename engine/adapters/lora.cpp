@@ -9,7 +9,9 @@
 
 #include "engine/adapters/module_selection.h"
 #include "engine/io/safetensors.h"
+#include "engine/nn/dropout.h"
 #include "engine/nn/layers.h"
+#include "engine/nn/products.h"
 
 namespace luthier {
 
@@ -24,13 +26,6 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) {   // splitmix64's finalise
   return x ^ (x >> 31);
 }
 
-/// Inverted dropout's mask: 0 or 1/(1−p), the same for the same seed.
-Tensor dropout_mask(const Tensor& like, double p, std::uint64_t seed) {
-  at::Generator generator = like.is_cuda() ? at::globalContext().defaultGenerator(like.device()).clone() : at::make_generator<at::CPUGeneratorImpl>(seed);
-  generator.set_current_seed(seed);
-  return torch::empty(like.sizes(), like.options().requires_grad(false)).bernoulli_(1 - p, generator).div_(1 - p);
-}
-
 struct LoraStep {
   double scale, dropout;
   std::uint64_t seed;
@@ -43,9 +38,9 @@ class LoraFunction : public torch::autograd::Function<LoraFunction> {
                         const Tensor& b, const LoraStep& step) {
     const Tensor bias = given.numel() > 0 ? given : Tensor();                              // empty: the base has none
     const Tensor flat = x.reshape({-1, x.size(-1)});                                       // [n, in]
-    const Tensor dropped = step.dropout > 0 ? flat * dropout_mask(flat, step.dropout, step.seed) : flat;
-    const Tensor inner = at::linear(dropped.to(a.scalar_type()), a);                       // [n, r]
-    Tensor y = bias.defined() ? at::addmm(bias, flat, weight.t()) : at::mm(flat, weight.t());   // [n, out]
+    const Tensor dropped = step.dropout > 0 ? dropped_out(flat, step.dropout, step.seed) : flat;
+    const Tensor inner = matrix_product(dropped.to(a.scalar_type()), a.t());                     // [n, r]
+    Tensor y = linear_product(flat, weight, bias);                                        // [n, out]
     if (y.scalar_type() == b.scalar_type()) y.addmm_(inner, b.t(), 1, step.scale);
     else y.add_(at::mm(inner, b.t()).mul_(step.scale));
     context->save_for_backward({x, weight, a, b, inner});
@@ -64,16 +59,17 @@ class LoraFunction : public torch::autograd::Function<LoraFunction> {
     const Tensor flat = x.reshape({-1, x.size(-1)});
     const Tensor gradient = gradients[0].reshape({-1, weight.size(0)});                    // [n, out]
     const Tensor wide = gradient.to(b.scalar_type());
-    const Tensor dinner = at::mm(wide, b).mul_(scale);                                     // [n, r]
-    Tensor dx, dbias, da, db, dweight, mask;
-    if (dropout > 0) mask = dropout_mask(flat, dropout, static_cast<std::uint64_t>(context->saved_data["seed"].toInt()));
-    if (context->needs_input_grad(3)) da = at::mm(dinner.t(), (mask.defined() ? flat * mask : flat).to(a.scalar_type()));
-    if (context->needs_input_grad(4)) db = at::mm(wide.t(), inner).mul_(scale);
-    if (context->needs_input_grad(1)) dweight = at::mm(gradient.t(), flat);
+    const Tensor dinner = matrix_product(wide, b).mul_(scale);                                     // [n, r]
+    Tensor dx, dbias, da, db, dweight;
+    const auto seed = static_cast<std::uint64_t>(context->saved_data["seed"].toInt());
+    const auto dropped = [&](const Tensor& values) { return dropout > 0 ? dropped_out(values, dropout, seed) : values; };
+    if (context->needs_input_grad(3)) da = matrix_product(dinner.t(), dropped(flat).to(a.scalar_type()));
+    if (context->needs_input_grad(4)) db = matrix_product(wide.t(), inner).mul_(scale);
+    if (context->needs_input_grad(1)) dweight = matrix_product(gradient.t(), flat);
     if (context->needs_input_grad(2)) dbias = gradient.sum(0);
     if (context->needs_input_grad(0)) {
-      dx = at::mm(gradient, weight);
-      if (mask.defined()) dx.add_(at::mm(dinner, a).to(dx.scalar_type()).mul_(mask));
+      dx = matrix_product(gradient, weight);
+      if (dropout > 0) dx.add_(dropped(matrix_product(dinner, a)));
       else if (dx.scalar_type() == a.scalar_type()) dx.addmm_(dinner, a);
       else dx.add_(at::mm(dinner, a));
       dx = dx.view_as(x);

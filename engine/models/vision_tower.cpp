@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/nn/attention.h"
+#include "engine/nn/products.h"
 
 namespace luthier {
 
@@ -43,7 +44,7 @@ class PatchConvolution : public ParameterModule {
     const Tensor patches = pixels.slice(2, 0, rows * p).slice(3, 0, columns * p)
                                .view({images, channels, rows, p, columns, p}).permute({0, 2, 4, 1, 3, 5})
                                .reshape({images, rows * columns, channels * p * p});
-    return at::linear(patches, weight_.flatten(1), bias_);
+    return linear_product(patches, weight_.flatten(1), bias_);
   }
   std::string type_name() const override { return "Conv2d"; }
   torch::ScalarType dtype() const { return weight_.scalar_type(); }

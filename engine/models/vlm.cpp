@@ -26,7 +26,7 @@ ModelInput collate(const std::vector<Example>& examples, TokenId pad_id) {
     std::copy(example.input_ids.begin(), example.input_ids.end(), input.input_ids.data_ptr<std::int64_t>() + row * seq);
     std::copy(example.labels.begin(), example.labels.end(), input.labels.data_ptr<std::int64_t>() + row * seq);
     for (const PixelValues& image : example.images) {
-      pixels.push_back(torch::from_blob(const_cast<float*>(image.values.data()), image.shape, torch::kFloat32).unsqueeze(0));
+      pixels.push_back(torch::from_blob(const_cast<float*>(image.values.data()), image.shape, torch::kFloat32));
       if (!image.grid.empty()) input.grids.push_back(image.grid);
     }
   }

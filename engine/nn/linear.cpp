@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/nn/linear.h"
 
+#include "engine/nn/products.h"
+
 namespace luthier {
 
 LinearImpl::LinearImpl(std::int64_t in_features, std::int64_t out_features, bool with_bias, const torch::TensorOptions& options) {
@@ -12,6 +14,6 @@ LinearImpl::LinearImpl(const torch::Tensor& owner) { add_tied("weight", weight, 
 
 torch::Tensor LinearImpl::forward(const torch::Tensor& x) const { return adapter ? adapter->forward(x, *this) : product(x); }
 
-torch::Tensor LinearImpl::product(const torch::Tensor& x) const { return at::linear(x, weight, bias); }
+torch::Tensor LinearImpl::product(const torch::Tensor& x) const { return linear_product(x, weight, bias); }
 
 }  // namespace luthier

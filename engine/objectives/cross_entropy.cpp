@@ -3,6 +3,7 @@
 // al. 2024 call the idea cut cross-entropy). The gradient is made in the forward, scaled in the backward.
 #include <algorithm>
 
+#include "engine/nn/products.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier {
@@ -31,7 +32,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
     for (std::int64_t begin = 0; begin < rows; begin += chunk) {
       const std::int64_t end = std::min(rows, begin + chunk);
       const Tensor part = hidden.slice(0, begin, end), goal = target.slice(0, begin, end).unsqueeze(1);
-      Tensor logits = at::linear(part, weight, bias).to(torch::kFloat32);               // [chunk, vocab]
+      Tensor logits = linear_product(part, weight, bias).to(torch::kFloat32);           // [chunk, vocab]
       const Tensor maximum = std::get<0>(logits.max(1, true));
       const Tensor picked = logits.gather(1, goal);
       Tensor gradient = logits.sub_(maximum).exp_();                                     // softmax before division
@@ -41,7 +42,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
       gradient.div_(sum);
       gradient.scatter_add_(1, goal, torch::full_like(picked, -1));                      // p − onehot
       const Tensor narrow = gradient.to(hidden.scalar_type());
-      if (wants_hidden) dhidden.slice(0, begin, end).copy_(at::mm(narrow, weight));
+      if (wants_hidden) dhidden.slice(0, begin, end).copy_(matrix_product(narrow, weight));
       if (wants_weight) {
         if (weight.scalar_type() == torch::kFloat32) dweight.addmm_(narrow.t(), part);
         else dweight.add_(at::mm(narrow.t(), part));
