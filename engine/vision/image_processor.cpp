@@ -9,15 +9,43 @@ namespace luthier {
 namespace {
 
 struct ProcessorRow {
-  const char* type;        // as configurations name it, without the backend's suffix
-  const char* model_type;  // the family that means it when the folder names no processor
-  Result<std::unique_ptr<ImageProcessor>> (*create)(const Json&, const std::string&, const PixelLimits&);
+  const char* type;  // as configurations name it, without the backend's suffix
+  detail::MadeProcessor (*create)(const Json&, const std::string&, const PixelLimits&);
 };
 
 constexpr ProcessorRow kProcessors[] = {
-    {"CLIPImageProcessor", "clip", detail::create_clip_processor},
-    {"SiglipImageProcessor", "siglip", detail::create_siglip_processor},
-    {"LlavaImageProcessor", "llava", detail::create_llava_processor},
+    {"CLIPImageProcessor", detail::create_clip_processor},
+    {"SiglipImageProcessor", detail::create_siglip_processor},
+    {"LlavaImageProcessor", detail::create_llava_processor},
+    {"LlavaNextImageProcessor", detail::create_llava_next_processor},
+    {"Qwen2VLImageProcessor", detail::create_qwen_processor},
+    {"Idefics3ImageProcessor", detail::create_idefics3_processor},
+    {"SmolVLMImageProcessor", detail::create_idefics3_processor},
+    {"GotOcr2ImageProcessor", detail::create_got_ocr2_processor},
+    {"Gemma3ImageProcessor", detail::create_gemma3_processor},
+};
+
+struct FamilyRow {
+  const char* model_type;
+  const char* type;      // the processor meant when the folder names none
+  const char* settings;  // what the family's whole processor sets, whatever the picture processor's own file says
+};
+
+constexpr FamilyRow kFamilies[] = {
+    {"clip", "CLIPImageProcessor", ""},
+    {"siglip", "SiglipImageProcessor", ""},
+    {"llava", "LlavaImageProcessor", ""},
+    {"llava_next", "LlavaNextImageProcessor", ""},
+    {"paligemma", "SiglipImageProcessor", ""},
+    {"qwen2_vl", "Qwen2VLImageProcessor", ""},
+    {"qwen2_5_vl", "Qwen2VLImageProcessor", ""},
+    {"qwen3_vl", "Qwen2VLImageProcessor", ""},
+    {"qwen3_5", "Qwen2VLImageProcessor", ""},
+    {"idefics3", "Idefics3ImageProcessor", ""},
+    {"smolvlm", "SmolVLMImageProcessor", ""},
+    {"got_ocr2", "GotOcr2ImageProcessor", ""},
+    {"internvl", "GotOcr2ImageProcessor", R"({"crop_to_patches": true})"},
+    {"gemma3", "Gemma3ImageProcessor", R"({"do_pan_and_scan": false})"},
 };
 
 // transformers has said CLIPFeatureExtractor, CLIPImageProcessorFast and CLIPImageProcessorPil for what is one processor.
@@ -26,7 +54,8 @@ std::string plain_type(std::string type) {
     if (type.ends_with(suffix)) type.resize(type.size() - suffix.size());
   const std::string old = "FeatureExtractor";
   if (type.ends_with(old)) type.replace(type.size() - old.size(), old.size(), "ImageProcessor");
-  return type;
+  // what InternVL's processor was called before it was GOT-OCR2's
+  return type == "InternVLImageProcessor" ? "GotOcr2ImageProcessor" : type;
 }
 
 std::string known_types() {
@@ -74,12 +103,15 @@ Result<std::unique_ptr<ImageProcessor>> ImageProcessor::load(const std::filesyst
     LUTHIER_TRY(config, read_json_file(older));
     where = older.string();
   }
-  const bool named = config.is_object() && (config.contains("image_processor_type") || config.contains("feature_extractor_type"));
-  if (config.is_object() && !named && std::filesystem::exists(folder / "config.json", ignored)) {
+  if (config.is_object() && std::filesystem::exists(folder / "config.json", ignored)) {
     LUTHIER_TRY(const Json model, read_json_file(folder / "config.json"));
-    if (model.is_object() && model.contains("model_type") && model["model_type"].is_string())
-      for (const ProcessorRow& row : kProcessors)
-        if (model["model_type"].get<std::string>() == row.model_type) config["image_processor_type"] = row.type;
+    const auto type = model.is_object() ? model.find("model_type") : model.end();
+    for (const FamilyRow& row : kFamilies)
+      if (type != model.end() && *type == row.model_type) {
+        if (!config.contains("image_processor_type") && !config.contains("feature_extractor_type"))
+          config["image_processor_type"] = row.type;
+        if (*row.settings) config.update(Json::parse(row.settings));
+      }
   }
   return create(config, where, limits);
 }

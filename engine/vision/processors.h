@@ -6,8 +6,15 @@
 
 namespace luthier::detail {
 
-Result<std::unique_ptr<ImageProcessor>> create_clip_processor(const Json& config, const std::string& where, const PixelLimits& limits);
-Result<std::unique_ptr<ImageProcessor>> create_siglip_processor(const Json& config, const std::string& where, const PixelLimits& limits);
-Result<std::unique_ptr<ImageProcessor>> create_llava_processor(const Json& config, const std::string& where, const PixelLimits& limits);
+using MadeProcessor = Result<std::unique_ptr<ImageProcessor>>;
+
+MadeProcessor create_clip_processor(const Json& config, const std::string& where, const PixelLimits& limits);
+MadeProcessor create_siglip_processor(const Json& config, const std::string& where, const PixelLimits& limits);
+MadeProcessor create_llava_processor(const Json& config, const std::string& where, const PixelLimits& limits);
+MadeProcessor create_qwen_processor(const Json& config, const std::string& where, const PixelLimits& limits);
+MadeProcessor create_idefics3_processor(const Json& config, const std::string& where, const PixelLimits& limits);
+MadeProcessor create_llava_next_processor(const Json& config, const std::string& where, const PixelLimits& limits);
+MadeProcessor create_got_ocr2_processor(const Json& config, const std::string& where, const PixelLimits& limits);
+MadeProcessor create_gemma3_processor(const Json& config, const std::string& where, const PixelLimits& limits);
 
 }  // namespace luthier::detail

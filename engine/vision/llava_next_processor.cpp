@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// LLaVA-NeXT's processor: the one of image_grid_pinpoints that keeps most of the picture and wastes least, the picture fitted into it with
+// black around, cut into tiles; before them the whole picture in one. Every tile is then resized and cropped as CLIP's pictures are.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/vision/frames.h"
+#include "engine/vision/processors.h"
+
+namespace luthier::detail {
+
+namespace {
+
+constexpr std::size_t kMaxPinpoints = 4096;
+
+struct Options {
+  CommonSettings common;
+  bool do_center_crop = true;
+  Extent crop{224, 224};
+  std::vector<Extent> pinpoints{{672, 336}, {336, 672}, {672, 672}, {336, 1008}, {1008, 336}};
+};
+
+class LlavaNextProcessor : public ImageProcessor {
+ public:
+  explicit LlavaNextProcessor(const Options& options)
+      : options_(options),
+        framing_{options.common.do_resize, options.do_center_crop, options.common.size, options.crop, options.common.resample},
+        table_(options.common),
+        whole_{options.common.size.width, options.common.size.height},
+        tile_(options.crop.height) {
+    if (!whole_.width || !whole_.height) whole_.width = whole_.height = options.common.size.shortest_edge;
+  }
+
+  Result<PixelValues> process(const Image& image) const override;
+  Result<PixelValues> outline(int width, int height) const override;
+
+ private:
+  Extent best_resolution(Extent from) const;
+  std::vector<Region> tiles(Extent canvas) const;
+
+  Options options_;
+  Framing framing_;
+  ByteTable table_;
+  Extent whole_;
+  std::int64_t tile_;
+};
+
+Extent LlavaNextProcessor::best_resolution(Extent from) const {
+  const double width = static_cast<double>(from.width), height = static_cast<double>(from.height);
+  Extent best;
+  std::int64_t most_kept = -1, least_wasted = 0;
+  for (const Extent& pinpoint : options_.pinpoints) {
+    const double scale = std::min(static_cast<double>(pinpoint.width) / width, static_cast<double>(pinpoint.height) / height);
+    const std::int64_t kept = std::min(static_cast<std::int64_t>(width * scale) * static_cast<std::int64_t>(height * scale),
+                                       from.width * from.height);
+    const std::int64_t wasted = pinpoint.width * pinpoint.height - kept;
+    if (kept < most_kept || (kept == most_kept && wasted >= least_wasted)) continue;
+    most_kept = kept;
+    least_wasted = wasted;
+    best = pinpoint;
+  }
+  return best;
+}
+
+// The picture's extent when it just fits into the canvas.
+Extent fitted(Extent from, Extent canvas) {
+  const double width = static_cast<double>(from.width), height = static_cast<double>(from.height);
+  const double across = static_cast<double>(canvas.width) / width, down = static_cast<double>(canvas.height) / height;
+  if (across < down) return {canvas.width, std::min(static_cast<std::int64_t>(std::ceil(height * across)), canvas.height)};
+  return {std::min(static_cast<std::int64_t>(std::ceil(width * down)), canvas.width), canvas.height};
+}
+
+// Row by row; the last of a row or column may be smaller.
+std::vector<Region> LlavaNextProcessor::tiles(Extent canvas) const {
+  std::vector<Region> regions;
+  for (std::int64_t top = 0; top < canvas.height; top += tile_)
+    for (std::int64_t left = 0; left < canvas.width; left += tile_)
+      regions.push_back({static_cast<int>(left), static_cast<int>(top), static_cast<int>(std::min(tile_, canvas.width - left)),
+                         static_cast<int>(std::min(tile_, canvas.height - top))});
+  return regions;
+}
+
+Result<PixelValues> LlavaNextProcessor::outline(int width, int height) const {
+  LUTHIER_CHECK(check_picture(width, height));
+  const Extent canvas = best_resolution({width, height});
+  const std::int64_t count = ((canvas.width + tile_ - 1) / tile_) * ((canvas.height + tile_ - 1) / tile_) + 1;
+  LUTHIER_CHECK(check_resized({width, height}, whole_));
+  LUTHIER_TRY(const Extent frame, framing_.extent(whole_));
+  LUTHIER_TRY(PixelValues pixels, stacked(count, frame, {height, width}));
+  for (const Region& region : tiles(canvas)) {
+    LUTHIER_TRY(const Extent extent, framing_.extent({region.width, region.height}));
+    if (extent != frame)
+      return input_error("The tiles of one picture come out at " + std::to_string(frame.width) + " x " + std::to_string(frame.height) +
+                             " and " + std::to_string(extent.width) + " x " + std::to_string(extent.height) + " pixels.",
+                         {}, "In the picture processor's settings, size, crop_size and image_grid_pinpoints do not belong together.");
+  }
+  return pixels;
+}
+
+Result<PixelValues> LlavaNextProcessor::process(const Image& image) const {
+  LUTHIER_TRY(PixelValues pixels, outline(image.width, image.height));
+  const Resample filter = options_.common.resample;
+  const std::size_t length = static_cast<std::size_t>(3 * pixels.shape[2] * pixels.shape[3]);
+  pixels.values.resize(static_cast<std::size_t>(pixels.shape[0]) * length);
+  float* out = pixels.values.data();
+  const auto add = [&](const Image& tile) -> Status {
+    LUTHIER_TRY(const Image framed, framing_.apply(tile));
+    table_.write(framed, out);
+    out += length;
+    return {};
+  };
+  LUTHIER_CHECK(add(resize_to(image, whole_, filter)));
+  const Extent canvas = best_resolution({image.width, image.height});
+  const Image padded = centred(resize_to(image, fitted({image.width, image.height}, canvas), filter), canvas, {0, 0, 0});
+  for (const Region& region : tiles(canvas)) LUTHIER_CHECK(add(cut(padded, region)));
+  return pixels;
+}
+
+Status read_pinpoints(const Json& config, const std::string& where, std::vector<Extent>& pinpoints) {
+  if (!present(config, "image_grid_pinpoints")) return {};
+  const Json& list = config["image_grid_pinpoints"];
+  const std::string field = where + ": image_grid_pinpoints";
+  if (!list.is_array() || list.empty() || list.size() > kMaxPinpoints)
+    return input_error("This must be a list of 1 to " + std::to_string(kMaxPinpoints) + " pairs [height, width].", field);
+  pinpoints.clear();
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const std::string at = field + "[" + std::to_string(i) + "]";
+    if (!list[i].is_array() || list[i].size() != 2) return input_error("This must be a pair [height, width].", at);
+    LUTHIER_TRY(const Extent pinpoint, read_extent(list[i], at));
+    if (pinpoint.width * pinpoint.height > kMaxResized) return input_error("This resolution is too large.", at);
+    pinpoints.push_back(pinpoint);
+  }
+  return {};
+}
+
+}  // namespace
+
+MadeProcessor create_llava_next_processor(const Json& config, const std::string& where, const PixelLimits& limits) {
+  LUTHIER_CHECK(refuse_limits(limits));
+  Options options;
+  options.common.size.shortest_edge = 224;
+  options.common.mean = kClipMean;
+  options.common.std = kClipStd;
+  LUTHIER_CHECK(read_common(config, where, options.common));
+  LUTHIER_CHECK(read_resize_size(config, where, options.common));
+  const Size& size = options.common.size;
+  if (!size.shortest_edge && !(size.height && size.width))
+    return input_error("The size must have shortest_edge, or height and width.", where + ": size");
+  LUTHIER_TRY(options.do_center_crop, json_bool(config, "do_center_crop", where, options.do_center_crop));
+  if (present(config, "crop_size")) {
+    LUTHIER_TRY(options.crop, read_extent(config["crop_size"], where + ": crop_size"));
+  }
+  LUTHIER_CHECK(read_pinpoints(config, where, options.pinpoints));
+  return std::unique_ptr<ImageProcessor>(std::make_unique<LlavaNextProcessor>(options));
+}
+
+}  // namespace luthier::detail

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Qwen2-VL's processor, which Qwen2.5-VL and Qwen3-VL have too: a size near the picture's own, within pixel limits, in whole blocks of
+// merge_size patches; then flat patches, block after block, each picture repeated temporal_patch_size times as a film of one frame.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/vision/frames.h"
+#include "engine/vision/processors.h"
+
+namespace luthier::detail {
+
+namespace {
+
+constexpr std::int64_t kMaxLimit = std::int64_t{1} << 48;  // a configuration may say "as large as it is"
+constexpr double kMaxProportion = 200;
+
+struct Options {
+  CommonSettings common;
+  std::int64_t min_pixels = 56 * 56, max_pixels = 28 * 28 * 1280;
+  std::int64_t patch_size = 14, temporal_patch_size = 2, merge_size = 2;
+};
+
+class QwenProcessor : public ImageProcessor {
+ public:
+  explicit QwenProcessor(const Options& options) : options_(options), table_(options.common) {}
+
+  Result<PixelValues> process(const Image& image) const override;
+  Result<PixelValues> outline(int width, int height) const override;
+
+ private:
+  Result<Extent> smart_resize(std::int64_t width, std::int64_t height) const;
+
+  Options options_;
+  ByteTable table_;
+};
+
+Result<Extent> QwenProcessor::smart_resize(std::int64_t width, std::int64_t height) const {
+  LUTHIER_CHECK(check_picture(width, height));
+  const std::int64_t factor = options_.patch_size * options_.merge_size;
+  const Extent from{width, height};
+  if (!options_.common.do_resize) {
+    if (width % factor || height % factor)
+      return input_error("The picture of " + std::to_string(width) + " x " + std::to_string(height) +
+                             " pixels does not divide into blocks of " + std::to_string(factor) + ", and do_resize is off.",
+                         {}, "Resize it, or set do_resize to true in the picture processor's settings.");
+    return from;
+  }
+  const double w = static_cast<double>(width), h = static_cast<double>(height), block = static_cast<double>(factor);
+  if (std::max(w, h) / std::min(w, h) > kMaxProportion)
+    return input_error("The picture of " + std::to_string(width) + " x " + std::to_string(height) +
+                           " pixels is more than 200 times as long as it is wide, which this model's processor refuses.",
+                       {}, "Crop it.");
+  const auto blocks = [&](double count) { return static_cast<std::int64_t>(count) * factor; };
+  Extent to{blocks(std::rint(w / block)), blocks(std::rint(h / block))};  // halves go to even, as Python rounds
+  if (to.width * to.height > options_.max_pixels) {
+    const double shrink = std::sqrt(static_cast<double>(width * height) / static_cast<double>(options_.max_pixels));
+    to = {std::max(factor, blocks(std::floor(w / shrink / block))), std::max(factor, blocks(std::floor(h / shrink / block)))};
+  } else if (to.width * to.height < options_.min_pixels) {
+    const double grow = std::sqrt(static_cast<double>(options_.min_pixels) / static_cast<double>(width * height));
+    to = {blocks(std::ceil(w * grow / block)), blocks(std::ceil(h * grow / block))};
+  }
+  LUTHIER_CHECK(check_resized(from, to));
+  return to;
+}
+
+Result<PixelValues> QwenProcessor::outline(int width, int height) const {
+  LUTHIER_TRY(const Extent extent, smart_resize(width, height));
+  const std::int64_t rows = extent.height / options_.patch_size, columns = extent.width / options_.patch_size;
+  const std::int64_t length = 3 * options_.temporal_patch_size * options_.patch_size * options_.patch_size;
+  if (rows * columns > kMaxValues / length)
+    return input_error("The picture would become " + std::to_string(rows * columns) + " patches.", {},
+                       "That is more than this program takes for one picture: set image.max_pixels lower.");
+  return PixelValues{{}, {rows * columns, length}, {1, rows, columns}};
+}
+
+Result<PixelValues> QwenProcessor::process(const Image& image) const {
+  LUTHIER_TRY(PixelValues pixels, outline(image.width, image.height));
+  const int patch = static_cast<int>(options_.patch_size), merge = static_cast<int>(options_.merge_size);
+  const int rows = static_cast<int>(pixels.grid[1]), columns = static_cast<int>(pixels.grid[2]);
+  const Image view = resize_to(image, {std::int64_t{columns} * patch, std::int64_t{rows} * patch}, options_.common.resample);
+  const std::size_t area = std::size_t(patch) * std::size_t(patch), times = static_cast<std::size_t>(options_.temporal_patch_size);
+  pixels.values.resize(static_cast<std::size_t>(pixels.shape[0] * pixels.shape[1]));
+  float* out = pixels.values.data();
+  for (int block_row = 0; block_row < rows; block_row += merge)
+    for (int block_column = 0; block_column < columns; block_column += merge)
+      for (int row = block_row; row < block_row + merge; ++row)
+        for (int column = block_column; column < block_column + merge; ++column, out += 3 * times * area) {
+          table_.write(view, {column * patch, row * patch, patch, patch}, out, std::size_t(patch), times * area);
+          for (std::size_t channel = 0; channel < 3; ++channel)
+            for (std::size_t time = 1; time < times; ++time)
+              std::copy_n(out + channel * times * area, area, out + (channel * times + time) * area);
+        }
+  return pixels;
+}
+
+// `size` holds pixel counts here, under the names of edges; min_pixels and max_pixels beside it win, and the recipe's over both.
+Status read_limits(const Json& config, const std::string& where, const PixelLimits& limits, Options& options) {
+  if (present(config, "size")) {
+    const Json& size = config["size"];
+    const std::string in = where + ": size";
+    if (!size.is_object()) return input_error("This must be an object with shortest_edge and longest_edge, in pixels.", in);
+    const bool old = !present(size, "shortest_edge") && !present(size, "longest_edge");
+    const char *least = old ? "min_pixels" : "shortest_edge", *most = old ? "max_pixels" : "longest_edge";
+    if ((!present(size, least) && !present(config, "min_pixels")) || (!present(size, most) && !present(config, "max_pixels")))
+      return input_error("This must have shortest_edge and longest_edge, in pixels.", in);
+    LUTHIER_TRY(options.min_pixels, json_int_in(size, least, in, options.min_pixels, 1, kMaxLimit));
+    LUTHIER_TRY(options.max_pixels, json_int_in(size, most, in, options.max_pixels, 1, kMaxLimit));
+  }
+  LUTHIER_TRY(options.min_pixels, json_int_in(config, "min_pixels", where, options.min_pixels, 1, kMaxLimit));
+  LUTHIER_TRY(options.max_pixels, json_int_in(config, "max_pixels", where, options.max_pixels, 1, kMaxLimit));
+  const auto override_by = [](const std::optional<std::int64_t>& limit, const char* field, std::int64_t& value) -> Status {
+    if (!limit) return {};
+    if (*limit < 1 || *limit > kMaxLimit) return input_error("A number of pixels must be at least 1.", field);
+    value = *limit;
+    return {};
+  };
+  LUTHIER_CHECK(override_by(limits.min_pixels, "image.min_pixels", options.min_pixels));
+  return override_by(limits.max_pixels, "image.max_pixels", options.max_pixels);
+}
+
+}  // namespace
+
+MadeProcessor create_qwen_processor(const Json& config, const std::string& where, const PixelLimits& limits) {
+  Options options;
+  options.common.mean = kClipMean;
+  options.common.std = kClipStd;
+  LUTHIER_CHECK(read_common(config, where, options.common));
+  LUTHIER_CHECK(read_limits(config, where, limits, options));
+  LUTHIER_TRY(options.patch_size, json_int_in(config, "patch_size", where, options.patch_size, 1, 1024));
+  LUTHIER_TRY(options.merge_size, json_int_in(config, "merge_size", where, options.merge_size, 1, 64));
+  LUTHIER_TRY(options.temporal_patch_size, json_int_in(config, "temporal_patch_size", where, options.temporal_patch_size, 1, 64));
+  return std::unique_ptr<ImageProcessor>(std::make_unique<QwenProcessor>(options));
+}
+
+}  // namespace luthier::detail

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes what transformers' Pillow backend makes of pictures with the processors that give tiles or patches: families.json has
+pixel_values (as the first 16 digits of their SHA-256) of noise, outlines.json the shapes and grids of many sizes. Run in this folder."""
+import json
+import random
+
+import numpy as np
+from make_vision import digest, noise
+from PIL import Image
+from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil as Gemma3
+from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil as GotOcr2
+from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil as Idefics3
+from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil as LlavaNext
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil as Qwen
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil as SmolVLM
+
+PINPOINTS = [[24, 48], [48, 24], [48, 48], [72, 24], [24, 72]]
+PAN = {"do_pan_and_scan": True, "pan_and_scan_min_crop_size": 16, "pan_and_scan_max_num_crops": 4, "pan_and_scan_min_ratio_to_activate": 1.2}
+SMALL = {"size": {"longest_edge": 96}, "max_image_size": {"longest_edge": 32}}
+CASES = [
+    (Qwen, {}),
+    (Qwen, {"size": {"shortest_edge": 784, "longest_edge": 6272}}),
+    (Qwen, {"min_pixels": 3136, "max_pixels": 12544}),
+    (Qwen, {"min_pixels": 400, "size": {"shortest_edge": 9000, "longest_edge": 9999}}),
+    (Qwen, {"size": {"shortest_edge": 1024, "longest_edge": 8192}, "patch_size": 16, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}),
+    (Qwen, {"min_pixels": 64, "max_pixels": 4096, "patch_size": 4, "merge_size": 3, "temporal_patch_size": 3, "resample": 2}),
+    (Qwen, {"min_pixels": 100, "max_pixels": 2500, "patch_size": 5, "merge_size": 1, "temporal_patch_size": 1, "do_normalize": False}),
+    (Qwen, {"min_pixels": 5000, "max_pixels": 900, "patch_size": 6, "do_rescale": False, "do_normalize": False}),
+    (Qwen, {"min_pixels": 20000, "max_pixels": 40000, "resample": 1, "rescale_factor": 0.003}),
+    (Qwen, {"do_resize": False, "patch_size": 4}),
+    (Idefics3, {}),
+    (Idefics3, SMALL),
+    (Idefics3, {**SMALL, "do_image_splitting": False}),
+    (Idefics3, {**SMALL, "size": {"longest_edge": 33}}),
+    (Idefics3, {**SMALL, "size": {"longest_edge": 20}, "resample": 3}),
+    (Idefics3, {**SMALL, "size": {"height": 50, "width": 70}}),
+    (Idefics3, {**SMALL, "size": 64}),
+    (Idefics3, {**SMALL, "do_resize": False}),
+    (Idefics3, {**SMALL, "do_resize": False, "do_image_splitting": False, "do_normalize": False}),
+    (SmolVLM, {"size": {"longest_edge": 128}, "max_image_size": {"longest_edge": 64}}),
+    (SmolVLM, {"size": {"longest_edge": 150}, "max_image_size": {"longest_edge": 30}, "image_mean": [0.1, 0.2, 0.3], "image_std": 0.4}),
+    (LlavaNext, {}),
+    (LlavaNext, {"size": {"shortest_edge": 24}, "crop_size": {"height": 24, "width": 24}, "image_grid_pinpoints": PINPOINTS}),
+    (LlavaNext, {"size": {"height": 24, "width": 24}, "crop_size": 24, "image_grid_pinpoints": PINPOINTS, "resample": 1}),
+    (LlavaNext, {"size": {"shortest_edge": 20}, "crop_size": {"height": 24, "width": 24}, "image_grid_pinpoints": PINPOINTS}),
+    (LlavaNext, {"size": {"shortest_edge": 30}, "crop_size": {"height": 16, "width": 20}, "image_grid_pinpoints": [[50, 90], [31, 31]]}),
+    (LlavaNext, {"size": {"height": 20, "width": 28}, "do_center_crop": False, "crop_size": 24, "image_grid_pinpoints": [[55, 24], [24, 24], [60, 90]]}),
+    (LlavaNext, {"size": {"shortest_edge": 24}, "do_resize": False, "crop_size": {"height": 24, "width": 30}, "image_grid_pinpoints": PINPOINTS}),
+    (GotOcr2, {}),
+    (GotOcr2, {"size": {"height": 28, "width": 28}, "crop_to_patches": True}),
+    (GotOcr2, {"size": {"height": 28, "width": 28}, "crop_to_patches": True, "min_patches": 2, "max_patches": 6, "resample": 2}),
+    (GotOcr2, {"size": {"height": 20, "width": 36}, "crop_to_patches": True, "max_patches": 9, "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}),
+    (GotOcr2, {"size": {"height": 30, "width": 30}, "crop_to_patches": True, "max_patches": 1}),
+    (GotOcr2, {"size": {"height": 12, "width": 12}, "crop_to_patches": True, "min_patches": 4, "max_patches": 3}),
+    (GotOcr2, {"size": {"shortest_edge": 25}}),
+    (Gemma3, {}),
+    (Gemma3, {"size": {"height": 56, "width": 56}, "do_pan_and_scan": False}),
+    (Gemma3, {"size": {"height": 40, "width": 48}, **PAN}),
+    (Gemma3, {"size": 28, **PAN, "pan_and_scan_max_num_crops": 7, "pan_and_scan_min_crop_size": 9, "resample": 3}),
+    (Gemma3, {"size": 28, **PAN, "pan_and_scan_min_crop_size": 40, "pan_and_scan_min_ratio_to_activate": 1.0}),
+]
+SIZES = [(50, 37), (29, 64), (33, 33), (20, 90), (48, 72), (131, 47), (1, 1), (2, 150), (150, 3), (640, 427)]
+
+
+def fresh(kind, options):
+    if kind is Qwen:  # min_pixels and max_pixels write into the class's own default
+        Qwen.size = {"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 1280}
+    return kind(**json.loads(json.dumps(options)))
+
+
+def process(kind, options, image):
+    """pixel_values as the tower gets them, and the grid as the engine counts it."""
+    out = fresh(kind, options)(images=image, **({"return_row_col_info": True} if kind in (Idefics3, SmolVLM) else {}))
+    values = out["pixel_values"]
+    if kind is Qwen:
+        return np.asarray(values), [int(n) for n in out["image_grid_thw"][0]]
+    if kind in (Idefics3, SmolVLM):
+        return np.asarray(values[0]), [out["rows"][0][0], out["cols"][0][0]]
+    if kind is LlavaNext:
+        return np.asarray(values[0]), [int(n) for n in out["image_sizes"][0]]
+    if kind is GotOcr2:
+        return np.asarray(values), [int(n) for n in out["num_patches"]]
+    return np.asarray(values), [int(n) for n in out["num_crops"]]
+
+
+def settings(kind, options):
+    return {"image_processor_type": kind.__name__.removesuffix("Pil"), **options}
+
+
+def described(kind, options, width, height, image, with_digest):
+    """[width, height, shape, grid(, digest)], or [width, height] where the processor refuses the picture."""
+    try:
+        values, grid = process(kind, options, image)
+    except ValueError:
+        return [width, height]
+    return [width, height, list(values.shape), grid] + ([digest(values.astype(np.float32))] if with_digest else [])
+
+
+def families():
+    pictures = {(w, h): Image.fromarray(noise(w, h, seed=w * 1000 + h)) for w, h in SIZES}
+    rows = []
+    for kind, options in CASES:
+        # the full sizes are slow, and the small ones take the same ways
+        sizes = SIZES if options else [(131, 47), (20, 90), (1, 1)]
+        rows.append({"config": settings(kind, options), "pictures": [described(kind, options, *size, pictures[size], True) for size in sizes]})
+    return rows
+
+
+def outlines():
+    generator = random.Random(4)
+    rows = []
+    for kind, options in CASES:
+        # where the result is as large as the picture, or a long side follows from a short one
+        bound = 300 if options.get("do_resize") is False or options.get("size") == {"shortest_edge": 25} else 2048
+        sizes = [tuple(min(int(2 ** generator.uniform(0, 11)), bound) for _ in range(2)) for _ in range(24)]
+        pictures = [described(kind, options, *size, Image.new("RGB", size), False) for size in sizes]
+        rows.append({"config": settings(kind, options), "pictures": pictures})
+    return rows
+
+
+def main():
+    for name, rows in (("families", families()), ("outlines", outlines())):
+        with open(f"{name}.json", "w") as stream:
+            stream.write("[\n" + ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows) + "\n]\n")
+
+
+if __name__ == "__main__":
+    main()
