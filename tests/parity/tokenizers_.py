@@ -94,6 +94,9 @@ TEMPLATES = {
     "vicuna": VICUNA, "inst": INST, "chatml": CHATML,
     "qwen_vl": turns("'<|im_start|>' + message.role + '\\n'", "<|im_end|>\\n", "<|vision_start|><|image_pad|><|vision_end|>",
                      "<|im_start|>assistant\\n"),
+    "smolvlm": turns("('<|im_start|>' if loop.first else '') + message.role | capitalize + ':'", "<end_of_utterance>\\n", "<image>", "Assistant:",
+                     "{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- ' ' + part.text -}}{%- endif -%}"),
+    "bos_turns": turns("(bos_token if loop.first else '') + '[' + message.role + '] '", "\\n", "<image>", "[assistant] "),
 }
 
 
