@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import LlamaTokenizer, Qwen2Tokenizer
+from transformers import GemmaTokenizer, LlamaTokenizer, Qwen2Tokenizer
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 from transformers.tokenization_utils_sentencepiece import SentencePieceBackend
 
@@ -96,6 +96,8 @@ TEMPLATES = {
                      "<|im_start|>assistant\\n"),
     "smolvlm": turns("('<|im_start|>' if loop.first else '') + message.role | capitalize + ':'", "<end_of_utterance>\\n", "<image>", "Assistant:",
                      "{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- ' ' + part.text -}}{%- endif -%}"),
+    "gemma": turns("(bos_token if loop.first else '') + '<start_of_turn>' + ('model' if message.role == 'assistant' else message.role) + '\\n'",
+                   "<end_of_turn>\\n", "<start_of_image>", "<start_of_turn>model\\n"),
     "bos_turns": turns("(bos_token if loop.first else '') + '[' + message.role + '] '", "\\n", "<image>", "[assistant] "),
 }
 
@@ -170,6 +172,21 @@ def qwen_tokenizer(size=600, tokens=()):
                                pad_token="<|endoftext|>")
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
     add_special(tokenizer, ["<image>", *tokens])
+    return tokenizer
+
+
+def gemma_tokenizer(size=620, tokens=(), **named):
+    """A byte-fallback BPE of Gemma's settings: spaces are marks that end a piece, no dummy prefix. `named`: tokens that the processor asks
+    the tokenizer for, such as image_token."""
+    raw = Tokenizer(models.BPE())
+    raw.normalizer = normalizers.Replace(" ", "▁")
+    raw.pre_tokenizer = pre_tokenizers.Split(pattern=" ", behavior="merged_with_previous")
+    raw.train_from_iterator(TEXT.splitlines(keepends=True), trainers.BpeTrainer(vocab_size=size - 261, show_progress=False))
+    model = json.loads(raw.to_str())["model"]
+    pieces = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    vocab = {piece: index for index, piece in enumerate([*pieces, *sorted(model["vocab"], key=model["vocab"].get)])}
+    tokenizer = GemmaTokenizer(vocab=vocab, merges=[tuple(merge) for merge in model["merges"]], extra_special_tokens=named)
+    add_special(tokenizer, [*named.values(), *tokens])
     return tokenizer
 
 

@@ -153,8 +153,9 @@ class Family:
         return next(part for part, prefixes in self.parts.items() if name.startswith(prefixes))
 
 
-def randomise(model, seed, one_plus=False):
-    """Weights of a size at which every block matters, so that a wrong block shows in the logits. `one_plus`: RMS norms are 1 + weight."""
+def randomise(model, seed, one_plus=False, embedding=0.6):
+    """Weights of a size at which every block matters, so that a wrong block shows in the logits. `one_plus`: RMS norms are 1 + weight.
+    `embedding`: how large embeddings are."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -167,13 +168,15 @@ def randomise(model, seed, one_plus=False):
             elif parameter.dim() == 1 or "bias" in name:
                 parameter.copy_(0.1 * noise)
             elif ("embed" in name or "cls_token" in name) and "patch" not in name:
-                parameter.copy_(0.6 * noise)
+                parameter.copy_((embedding if "embed_tokens" in name else 0.6) * noise)
             else:
                 parameter.copy_(noise * 1.2 / math.sqrt(parameter[0].numel()))
 
 
 def make_tokenizer(kind, scratch, tokens=()):
     """`tokens`: special ones that the family's processor needs."""
+    if kind == "gemma":
+        return tokenizers_.gemma_tokenizer(tokens=tokens)
     if kind == "qwen":
         return tokenizers_.qwen_tokenizer(tokens=tokens)
     return tokenizers_.llama_tokenizer(scratch, tokens=tokens, add_bos_token=kind != "llama")

@@ -87,7 +87,7 @@ class QwenVL(Family):
             video_token_id=token("<|video_pad|>"), vision_start_token_id=token("<|vision_start|>"),
             vision_end_token_id=token("<|vision_end|>"), **spec.model)
         model = self.model_class(config)
-        randomise(model, seed=sum(name.encode()))
+        randomise(model, seed=sum(name.encode()), embedding=0.2 if config.tie_word_embeddings else 0.6)
         sizes = {key: getattr(config.vision_config, key) for key in ("patch_size", "temporal_patch_size")}
         sizes["merge_size"] = config.vision_config.spatial_merge_size
         limits = dict(spec.picture)

@@ -59,7 +59,7 @@ class Tiled(Family):
         config = self.config_class(text_config=spec.text(**text), vision_config=spec.tower, pad_token_id=tokenizer.pad_token_id,
                                    image_token_id=tokenizer.convert_tokens_to_ids("<image>"), **model_options)
         model = self.model_class(config)
-        randomise(model, seed=sum(name.encode()))
+        randomise(model, seed=sum(name.encode()), embedding=0.2 if config.tie_word_embeddings else 0.6)
         side = spec.picture["max_image_size"]["longest_edge"] // spec.tower["patch_size"] // model_options["scale_factor"]
         template = tokenizers_.TEMPLATES[spec.template]
         return model, self.make_processor(self.picture_class(**spec.picture), tokenizer, side * side, template)
