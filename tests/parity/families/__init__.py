@@ -3,8 +3,9 @@
 from families.gemma3 import Gemma3
 from families.idefics3 import Idefics3
 from families.llava import Llava
+from families.paligemma import PaliGemma
 from families.qwen2_5_vl import Qwen2_5VL
 from families.qwen2_vl import Qwen2VL
 from families.smolvlm import SmolVLM
 
-FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3()]
+FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma()]
