@@ -100,7 +100,30 @@ def documents():
         put("template", name, text)
 
 
+PROCESSORS = {
+    "clip": {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 30}, "crop_size": {"height": 30, "width": 20}, "image_std": 0.5},
+    "siglip": {"image_processor_type": "SiglipImageProcessor", "size": [20, 30], "do_normalize": False, "rescale_factor": 0.01},
+    "llava": {"image_processor_type": "LlavaImageProcessor", "size": 24, "crop_size": 24, "do_pad": True, "pad_size": 30},
+    "qwen": {"image_processor_type": "Qwen2VLImageProcessorFast", "size": {"shortest_edge": 64, "longest_edge": 256}, "patch_size": 4, "merge_size": 2,
+             "temporal_patch_size": 2, "image_mean": [0.5, 0.5, 0.5]},
+    "qwen_old": {"image_processor_type": "Qwen2VLImageProcessor", "min_pixels": 100, "max_pixels": 300, "patch_size": 6, "do_resize": True},
+    "idefics": {"image_processor_type": "Idefics3ImageProcessor", "size": {"longest_edge": 96}, "max_image_size": {"longest_edge": 32}, "resample": 1},
+    "smolvlm": {"image_processor_type": "SmolVLMImageProcessor", "size": {"height": 40, "width": 70}, "max_image_size": {"longest_edge": 20}, "do_image_splitting": True},
+    "llava_next": {"image_processor_type": "LlavaNextImageProcessor", "size": {"shortest_edge": 24}, "crop_size": {"height": 24, "width": 24},
+                   "image_grid_pinpoints": [[24, 48], [48, 24], [48, 48]], "do_center_crop": True},
+    "got_ocr2": {"image_processor_type": "GotOcr2ImageProcessor", "size": {"height": 20, "width": 28}, "crop_to_patches": True, "min_patches": 2, "max_patches": 9},
+    "gemma3": {"image_processor_type": "Gemma3ImageProcessor", "size": {"height": 28, "width": 28}, "do_pan_and_scan": True, "pan_and_scan_min_crop_size": 16,
+               "pan_and_scan_max_num_crops": 4, "pan_and_scan_min_ratio_to_activate": 1.2, "resample": 2},
+}
+
+
+def picture_processors():
+    for number, (name, settings) in enumerate(PROCESSORS.items()):
+        put("processor", name, bytes([50 + 20 * number, 250 - 20 * number, 9, 3 if name == "qwen" else 0]) + json.dumps(settings).encode())
+
+
 safetensors()
+picture_processors()
 tokenizers()
 sentencepieces()
 documents()
