@@ -6,6 +6,7 @@ from families.llava import Llava
 from families.paligemma import PaliGemma
 from families.qwen2_5_vl import Qwen2_5VL
 from families.qwen2_vl import Qwen2VL
+from families.qwen3_vl import Qwen3VL
 from families.smolvlm import SmolVLM
 
-FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma()]
+FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma(), Qwen3VL()]
