@@ -86,7 +86,7 @@ CHATML = """{%- set state = namespace(pictures=0) -%}
 
 def turns(start, end, picture, prompt, join="{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- part.text -}}{%- endif -%}"):
     """A template of one shape: `start` (an expression) before each turn, its parts, `end` after it."""
-    return ("{%- for message in messages -%}{{- " + start + " -}}{%- for part in message.content -%}" + join.replace("PICTURE", picture)
+    return ("{%- for message in messages -%}{{- " + start + " -}}{%- for part in message.content -%}" + join.replace("PICTURE", "{{- '" + picture + "' -}}")
             + "{%- endfor -%}{{- '" + end + "' -}}{%- endfor -%}{%- if add_generation_prompt -%}{{- '" + prompt + "' -}}{%- endif -%}")
 
 
@@ -94,6 +94,7 @@ TEMPLATES = {
     "vicuna": VICUNA, "inst": INST, "chatml": CHATML,
     "qwen_vl": turns("'<|im_start|>' + message.role + '\\n'", "<|im_end|>\\n", "<|vision_start|><|image_pad|><|vision_end|>",
                      "<|im_start|>assistant\\n"),
+    "internvl": turns("'<|im_start|>' + message.role + '\\n'", "<|im_end|>\\n", "<IMG_CONTEXT>\\n", "<|im_start|>assistant\\n"),
     "smolvlm": turns("('<|im_start|>' if loop.first else '') + message.role | capitalize + ':'", "<end_of_utterance>\\n", "<image>", "Assistant:",
                      "{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- ' ' + part.text -}}{%- endif -%}"),
     "gemma": turns("(bos_token if loop.first else '') + '<start_of_turn>' + ('model' if message.role == 'assistant' else message.role) + '\\n'",
@@ -157,8 +158,9 @@ def llama_tokenizer(folder: Path, tokens=(), **settings):
     return tokenizer
 
 
-def qwen_tokenizer(size=600, tokens=()):
-    """A byte-level BPE with Qwen's split expression and NFC. `tokens`: more special ones."""
+def qwen_tokenizer(size=600, tokens=(), **named):
+    """A byte-level BPE with Qwen's split expression and NFC. `tokens`: more special ones; `named`: those that the processor asks the
+    tokenizer for, such as start_image_token."""
     raw = Tokenizer(models.BPE())
     raw.normalizer = normalizers.NFC()
     raw.pre_tokenizer = pre_tokenizers.Sequence([
@@ -169,7 +171,7 @@ def qwen_tokenizer(size=600, tokens=()):
         vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
     model = json.loads(raw.to_str())["model"]
     tokenizer = Qwen2Tokenizer(vocab=model["vocab"], merges=[tuple(merge) for merge in model["merges"]], eos_token="<|im_end|>",
-                               pad_token="<|endoftext|>")
+                               pad_token="<|endoftext|>", extra_special_tokens=named)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
     add_special(tokenizer, ["<image>", *tokens])
     return tokenizer
