@@ -71,6 +71,7 @@ int run(int argc, char** argv) {
   verb("compare", "Answer samples with several adapters side by side", add_compare);
   verb("data", "Look at datasets", add_data);
   verb("merge", "Merge an adapter into its base", add_merge);
+  verb("fetch", "Download a model from a hub into the Hugging Face cache", add_fetch);
   verb("demo", "Tune the teaching model on its tasks and compare the adapters", add_demo);
   verb("teach", "Make the teaching model's data, and its checkpoint from a finished run", add_teach);
   try {

@@ -163,7 +163,9 @@ Result<fs::path> resolve_inside(const fs::path& root, const std::string& relativ
   const fs::path real = fs::weakly_canonical(real_root / name, problem);
   if (problem) return system_error("This file cannot be read", root / name, problem.value());
   if (lies_in(real, real_root)) return root / name;
-  if (const fs::path repository = hub_repository(real_root); !repository.empty() && lies_in(real, repository)) return root / name;
+  if (const fs::path repository = hub_repository(real_root); !repository.empty() && (lies_in(real, repository) || lies_in(real, repository.parent_path() / "blobs"))) {
+    return root / name;   // a blob of its own, or one of the store that the cache's repositories share
+  }
   return input_error("This is a link that leads out of the folder, to " + real.string() + ".", where, "Put the file itself there.");
 }
 

@@ -57,6 +57,11 @@ class Rules(unittest.TestCase):
         for line in ("a.system(1);", "QLocale::system();", "file_system(x);", "adapter.load(path);"):
             self.assertEqual(self.faults(rules.check_text, {"engine/a/b.cpp": line + "\n"}), [], line)
 
+    def test_the_network_has_one_door(self):
+        self.assertEqual(self.faults(rules.check_text, {"engine/hub/transfer.cpp": "curl_easy_init();\n"}), [])
+        for path in ("engine/hub/fetch.cpp", "ui/model/x.cpp", "app/cli/fetch.cpp"):
+            self.assertEqual(len(self.faults(rules.check_text, {path: "curl_easy_init();\n"})), 1)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/hub/found.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "engine/base/utf8.h"
+#include "engine/hub/places.h"
+#include "engine/io/files.h"
+#include "engine/io/json.h"
+#include "engine/io/safetensors.h"
+
+namespace luthier {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t most_entries = 20'000;       // of one folder that are looked at
+constexpr std::size_t most_repositories = 5'000;
+constexpr std::size_t most_below = 200;            // checkpoints one level below a folder that the user added
+constexpr std::size_t most_refs = 200;
+constexpr std::uint64_t largest_config = 16u << 20;
+
+bool is_plain(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+/// Names in a folder, sorted, within the limit. A folder that cannot be read has none.
+std::vector<std::string> names_in(const fs::path& folder, std::size_t most = most_entries) {
+  std::vector<std::string> names;
+  std::error_code problem;
+  for (fs::directory_iterator walk(folder, problem), end; !problem && walk != end && names.size() < most; walk.increment(problem))
+    names.push_back(walk->path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// A file that stands in the folder, or is linked as a cache may link it.
+Result<fs::path> inside(const fs::path& folder, const std::string& name) {
+  LUTHIER_TRY(const fs::path path, resolve_inside(folder, name));
+  if (!is_plain(path)) return input_error("There is no file " + name + ".", folder.string());
+  return path;
+}
+
+std::uint64_t bytes_in(const fs::path& folder) {
+  std::uint64_t sum = 0;
+  for (const std::string& name : names_in(folder)) {
+    std::error_code problem;
+    const auto path = inside(folder, name);
+    const auto size = path ? fs::file_size(*path, problem) : 0;
+    if (!problem && __builtin_add_overflow(sum, static_cast<std::uint64_t>(size), &sum)) return UINT64_MAX;
+  }
+  return sum;
+}
+
+Status read_model_type(const fs::path& folder, FoundModel& found) {
+  std::error_code ignored;
+  const auto path = inside(folder, "config.json");
+  if (!path) {
+    if (fs::exists(folder / "config.json", ignored)) return path.error();
+    if (fs::exists(folder / "adapter_config.json", ignored)) {
+      return input_error("This is an adapter, not a whole model.", folder.string(), "Load its base, then attach it on the Compare page.");
+    }
+    for (const std::string& name : names_in(folder))
+      if (name.ends_with(".gguf")) return input_error("This is a GGUF file, made for running only.", folder.string(), "Get the transformers checkpoint that it was made from.");
+    return input_error("There is no config.json.", folder.string(), "A model is a folder with config.json, safetensors files and a tokenizer.");
+  }
+  const std::string where = (folder / "config.json").string();
+  LUTHIER_TRY(const std::string text, read_file(*path, largest_config));
+  LUTHIER_TRY(const Json config, parse_json(text, where));
+  if (!config.is_object()) return input_error("An object is expected.", where);
+  LUTHIER_TRY(found.model_type, json_string(config, "model_type", where));
+  if (found.model_type.size() > 64 || !is_utf8(found.model_type)) found.model_type = shortened(is_utf8(found.model_type) ? found.model_type : "", 64);
+  return {};
+}
+
+Status read_weights(const fs::path& folder, FoundModel& found) {
+  LUTHIER_TRY(const CheckpointFiles files, CheckpointFiles::open(folder));
+  found.bytes = 0;
+  for (const SafetensorsFile& file : files.files()) found.bytes += file.size();
+  std::map<DType, std::uint64_t> elements;
+  for (const auto& [name, info] : files.tensors()) elements[info.dtype] += static_cast<std::uint64_t>(info.elements());
+  const auto most = std::max_element(elements.begin(), elements.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (most == elements.end()) return input_error("The weights hold no tensor.", folder.string(), "Get the files again.");
+  found.dtype = dtype_name(most->first);
+  if (most->first != DType::F16 && most->first != DType::BF16 && most->first != DType::F32 && most->first != DType::F64) {
+    return input_error("The weights are stored as " + found.dtype + " (quantized), which cannot be trained on.", folder.string(), "Get the float16, bfloat16 or float32 version.");
+  }
+  return {};
+}
+
+Status check_companions(const fs::path& folder) {
+  if (!inside(folder, "tokenizer.json") && !inside(folder, "tokenizer.model")) {
+    return input_error("There is no tokenizer: neither tokenizer.json nor tokenizer.model.", folder.string(), "Copy the tokenizer's files beside the weights.");
+  }
+  if (inside(folder, "preprocessor_config.json")) return {};
+  if (const auto newer = inside(folder, "processor_config.json")) {
+    LUTHIER_TRY(const std::string text, read_file(*newer, largest_config));
+    LUTHIER_TRY(const Json processor, parse_json(text, (folder / "processor_config.json").string()));
+    if (processor.is_object() && processor.contains("image_processor")) return {};
+  }
+  return input_error("There is no picture processor: neither preprocessor_config.json nor an image_processor in processor_config.json.", folder.string(),
+                     "Save the model's processor into it.");
+}
+
+Status inspect(const fs::path& folder, const std::vector<std::string>& types, FoundModel& found) {
+  const Status config = read_model_type(folder, found);
+  const Status weights = read_weights(folder, found);   // size and dtype are shown for a family that is not known, too
+  if (!weights) found.bytes = bytes_in(folder);
+  LUTHIER_CHECK(config);
+  if (std::find(types.begin(), types.end(), found.model_type) == types.end()) {
+    std::string known;
+    for (const std::string& type : types) known += (known.empty() ? "" : ", ") + type;
+    return input_error("The model_type \"" + found.model_type + "\" is not one that Luthier can load.", "config.json: model_type", "It loads: " + known + ".");
+  }
+  LUTHIER_CHECK(weights);
+  return check_companions(folder);
+}
+
+// --- the cache -------------------------------------------------------------------------------------------------------------------------
+
+/// Whether `path` is a real folder and no link.
+bool is_own_folder(const fs::path& path) {
+  struct stat about {};
+  return ::lstat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode);
+}
+
+/// refs/… of a repository: commit → names. Names may have slashes ("pr/1").
+std::map<std::string, std::vector<std::string>> read_refs(const fs::path& refs) {
+  std::map<std::string, std::vector<std::string>> found;
+  std::size_t count = 0;
+  if (!is_own_folder(refs)) return found;
+  std::error_code problem;
+  for (fs::recursive_directory_iterator walk(refs, problem), end; !problem && walk != end && count < most_refs; walk.increment(problem), ++count) {
+    if (walk.depth() > 4) walk.disable_recursion_pending();
+    std::error_code ignored;
+    if (walk->is_symlink(ignored) || !walk->is_regular_file(ignored)) continue;
+    const auto text = read_file(walk->path(), 256);
+    if (!text) continue;
+    const std::string commit = text->substr(0, text->find_first_of(" \t\r\n"));
+    const std::string name = walk->path().lexically_relative(refs).generic_string();
+    if (commit.size() >= 7 && is_hex(commit, commit.size()) && is_utf8(name)) found[commit].push_back(name);
+  }
+  for (auto& [commit, names] : found) std::sort(names.begin(), names.end());
+  return found;
+}
+
+/// Snapshots to show: those that refs lead to, else the newest one.
+std::vector<std::string> chosen_snapshots(const fs::path& snapshots, const std::map<std::string, std::vector<std::string>>& refs) {
+  std::vector<std::string> chosen;
+  std::pair<fs::file_time_type, std::string> newest;
+  if (!is_own_folder(snapshots)) return chosen;
+  for (const std::string& commit : names_in(snapshots, most_refs)) {
+    if (!is_own_folder(snapshots / commit)) continue;
+    if (refs.contains(commit)) chosen.push_back(commit);
+    std::error_code problem;
+    const auto time = fs::last_write_time(snapshots / commit, problem);
+    if (newest.second.empty() || (!problem && time > newest.first)) newest = {time, commit};
+  }
+  if (chosen.empty() && !newest.second.empty()) chosen.push_back(newest.second);
+  return chosen;
+}
+
+bool has_incomplete(const fs::path& blobs) {
+  for (const std::string& name : names_in(blobs))
+    if (name.ends_with(".incomplete")) return true;
+  return false;
+}
+
+void look_at_repository(const fs::path& repository, const std::vector<std::string>& types, std::vector<FoundModel>& models) {
+  const std::string id = hub_repository_name(repository.filename().string());
+  if (!check_repository(id)) return;   // not laid down by any hub's tool
+  const auto refs = read_refs(repository / "refs");
+  for (const std::string& commit : chosen_snapshots(repository / "snapshots", refs)) {
+    const fs::path folder = repository / "snapshots" / commit;
+    FoundModel found = inspect_model(folder, types);
+    found.place = FoundIn::HubCache;
+    found.repository = id;
+    const auto names = refs.find(commit);
+    if (names == refs.end()) found.revision = shortened(is_utf8(commit) ? commit : "?", 8);
+    else for (const std::string& name : names->second) found.revision += (found.revision.empty() ? "" : ", ") + name;
+    if (!found.loadable && has_incomplete(repository / "blobs")) {
+      found.unfinished = true;
+      found.why_not = "Its download has not finished. Download it again to go on. (" + found.why_not + ")";
+    }
+    models.push_back(std::move(found));
+  }
+}
+
+std::string shown_name(const FoundModel& model) { return model.repository.empty() ? model.folder.filename().string() : model.repository; }
+
+}  // namespace
+
+FoundModel inspect_model(const fs::path& folder, const std::vector<std::string>& loadable_types) try {
+  FoundModel found;
+  found.folder = folder;
+  const Status status = inspect(folder, loadable_types, found);
+  found.loadable = status.ok();
+  if (!status) found.why_not = status.error().sentence();
+  return found;
+} catch (const std::exception& problem) {   // memory, or a name that no path takes
+  FoundModel found;
+  found.folder = folder;
+  found.why_not = std::string("The folder cannot be read: ") + problem.what() + ".";
+  return found;
+}
+
+std::vector<FoundModel> find_models(const fs::path& cache, const std::vector<fs::path>& folders, const std::vector<std::string>& loadable_types, const std::function<bool()>& go_on) try {
+  std::vector<FoundModel> models;
+  std::set<fs::path> seen;
+  const auto on = [&] { return !go_on || go_on(); };
+  const auto add = [&](const fs::path& folder) {
+    if (seen.insert(folder).second) models.push_back(inspect_model(folder, loadable_types));
+  };
+  std::error_code problem;
+  const fs::path hub = fs::weakly_canonical(cache, problem);   // the cache itself may be a link to a larger disk
+  if (!problem) {
+    for (const std::string& name : names_in(hub, most_repositories)) {
+      if (!on()) break;
+      if (!name.starts_with("models--")) continue;
+      if (is_own_folder(hub / name)) {
+        look_at_repository(hub / name, loadable_types, models);
+      } else if (fs::is_symlink(hub / name, problem) && check_repository(hub_repository_name(name))) {
+        FoundModel link;
+        link.folder = hub / name;
+        link.place = FoundIn::HubCache;
+        link.repository = hub_repository_name(name);
+        link.why_not = "This is a link out of the cache, which is not followed. Add the folder that it leads to.";
+        models.push_back(std::move(link));
+      }
+    }
+  }
+  for (const FoundModel& model : models) seen.insert(model.folder);
+  for (const fs::path& given : folders) {
+    if (!on()) break;
+    const fs::path folder = (given / "").lexically_normal().parent_path();
+    if (!fs::is_directory(folder, problem)) continue;
+    std::vector<fs::path> below;
+    if (!fs::exists(folder / "config.json", problem)) {
+      for (const std::string& name : names_in(folder)) {
+        if (below.size() >= most_below || !on()) break;
+        if (is_own_folder(folder / name) && fs::exists(folder / name / "config.json", problem)) below.push_back(folder / name);
+      }
+    }
+    if (below.empty()) add(folder);
+    for (const fs::path& each : below) {
+      if (!on()) break;
+      add(each);
+    }
+  }
+  std::stable_sort(models.begin(), models.end(), [](const FoundModel& a, const FoundModel& b) {
+    return a.loadable != b.loadable ? a.loadable : shown_name(a) < shown_name(b);
+  });
+  return models;
+} catch (const std::exception&) {
+  return {};
+}
+
+}  // namespace luthier
