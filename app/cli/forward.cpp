@@ -54,20 +54,22 @@ Status forward(const Options& o) try {
   LUTHIER_TRY(const auto wanted, find_parameters(loaded, o.gradients));
   for (const Wanted& each : wanted) each.parameter.set_requires_grad(true);
 
-  const ModelInput cpu = collate({example}, loaded.pad_id);
+  const ModelInput cpu = collate({example});
   const ModelInput input = to_device(cpu, loaded.model->device());
   const torch::AutoGradMode mode(!wanted.empty());
-  const torch::Tensor logits = loaded.model->head()->forward(loaded.model->decode(loaded.model->embed(input), nullptr)).to(torch::kFloat32);   // [1, seq, vocab]
-  const std::int64_t seq = logits.size(1);
-  const torch::Tensor goals = input.labels.slice(1, 1).reshape({-1});
+  const torch::Tensor logits = loaded.model->head()->forward(loaded.model->decode(loaded.model->embed(input), nullptr)).to(torch::kFloat32);   // [seq, vocab]
+  const std::int64_t seq = logits.size(0);
+  const torch::Tensor goals = input.labels.slice(0, 1);
   const std::int64_t count = goals.ne(kIgnoreLabel).sum().item<std::int64_t>();
-  torch::Tensor loss = at::cross_entropy_loss(logits.slice(1, 0, seq - 1).reshape({seq - 1, -1}), goals, {}, at::Reduction::Sum, kIgnoreLabel);
+  torch::Tensor loss = at::cross_entropy_loss(logits.slice(0, 0, seq - 1), goals, {}, at::Reduction::Sum, kIgnoreLabel);
   if (count > 0) loss = loss / count;
   if (!wanted.empty() && count > 0) loss.backward();
 
-  std::vector<std::pair<std::string, torch::Tensor>> results{{"input_ids", cpu.input_ids}, {"labels", cpu.labels}};
-  if (cpu.pixel_values.defined()) results.emplace_back("pixel_values", cpu.pixel_values);
-  results.emplace_back("logits", logits);
+  std::vector<std::pair<std::string, torch::Tensor>> results{{"input_ids", cpu.input_ids.unsqueeze(0)}, {"labels", cpu.labels.unsqueeze(0)}};
+  if (cpu.pixel_values.defined()) {
+    results.emplace_back("pixel_values", loaded.family->processor_layout ? loaded.family->processor_layout(cpu) : cpu.pixel_values);
+  }
+  results.emplace_back("logits", logits.unsqueeze(0));
   results.emplace_back("loss", loss.reshape({1}));
   for (const Wanted& each : wanted) {
     const torch::Tensor gradient = each.parameter.grad();

@@ -31,6 +31,7 @@ struct Example {
   std::vector<std::int64_t> labels;       ///< same length; kIgnoreLabel where no loss
   std::vector<PixelValues> images;        ///< in the order they stand in the text
   std::int64_t truncated_tokens = 0;      ///< how many max_length cut off
+  std::int64_t prompt_tokens = 0;         ///< how many stand before the answer; known where the family's attention depends on it
 };
 
 /// How a family writes a picture into the text: the mark that templates put there, and the replacement for the i-th

@@ -39,12 +39,12 @@ class BatchDecoder {
     std::vector<Example> batch;
     for (const std::size_t index : live_) batch.push_back(prompts_[index]);
     const std::size_t length = batch.front().input_ids.size();
-    const ModelInput input = to_device(collate(batch, loaded_.pad_id), loaded_.model->device());
+    const ModelInput input = to_device(collate(batch), loaded_.model->device());
     KeyValueCache cache(loaded_.model->num_hidden_layers(), static_cast<std::int64_t>(length) + options_.max_new_tokens);
-    Tensor embeddings = loaded_.model->embed(input);
+    TokenSequence sequence = loaded_.model->embed(input);
     for (std::int64_t step = 0; !live_.empty() && step < options_.max_new_tokens; ++step) {
-      const Tensor hidden = loaded_.model->decode(embeddings, &cache);
-      const Tensor last = hidden.slice(1, hidden.size(1) - 1).squeeze(1);                                   // [batch, hidden]
+      const Tensor hidden = loaded_.model->decode(sequence, &cache);                         // [batch · new, hidden]
+      const Tensor last = hidden.view({static_cast<std::int64_t>(live_.size()), -1, hidden.size(-1)}).select(1, -1);   // [batch, hidden]
       const Tensor logits = loaded_.model->head()->forward(last).to(torch::kFloat32).to(torch::kCPU).contiguous();   // [batch, vocab]
       const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
       std::vector<std::int64_t> kept, next;
@@ -63,8 +63,9 @@ class BatchDecoder {
       live_ = std::move(still);
       if (live_.empty()) break;
       ModelInput follow;
-      follow.input_ids = torch::tensor(next).unsqueeze(1).to(loaded_.model->device());
-      embeddings = loaded_.model->embed(follow);
+      follow.input_ids = torch::tensor(next).to(loaded_.model->device());
+      follow.lengths.assign(next.size(), 1);
+      sequence = loaded_.model->embed(follow);
     }
     return true;
   }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one causal decoder, with options that make it Llama, Mistral or Qwen2 (and leave room for its relatives): pre-norm layers of grouped-query
-// attention with rotary positions and a gated MLP. After LlamaModel, MistralModel and Qwen2Model of transformers 5.17.
+// The one causal decoder. Its options make it Llama, Mistral, Qwen2, Qwen3, Gemma, Gemma 2, Gemma 3 and the text halves of the Qwen-VL models (each
+// equal to the class of that name in transformers 5.17): pre-norm layers of grouped-query attention with rotary positions and a gated MLP.
 #pragma once
 
 #include <optional>
 
-#include "engine/nn/layers.h"
 #include "engine/nn/attention.h"
+#include "engine/nn/layers.h"
 #include "engine/nn/linear.h"
+#include "engine/nn/rotary.h"
 
 namespace luthier {
 
@@ -18,27 +19,47 @@ struct DecoderOptions {
   double rms_norm_eps = 1e-6, initializer_range = 0.02;
   Activation hidden_act = Activation::Silu;
   bool qkv_bias = false, o_bias = false, mlp_bias = false;
-  RotaryOptions rotary;
+  bool qk_norm = false;                      ///< RMSNorm of each head's query and key (Qwen3, Gemma 3)
+  bool centred_norms = false;                ///< Gemma's 1 + weight
+  bool sandwich_norms = false;               ///< norms after attention and MLP too (Gemma 2 and 3)
+  double embedding_scale = 1;                ///< √hidden_size for Gemma
+  double attention_scale = 0;                ///< query_pre_attn_scalar^−½ for Gemma 2 and 3; 0: 1 / √head_dim
+  double attention_softcap = 0;              ///< Gemma 2
+  bool tie_word_embeddings = false;          ///< as the text config says; families also ask the config around it
+  RotaryOptions rotary, local_rotary;        ///< the second for sliding layers, where `two_rotaries`
+  bool two_rotaries = false;                 ///< Gemma 3
   std::vector<std::optional<std::int64_t>> sliding_windows;   ///< one a layer; nullopt: full attention
 };
-/// Reads text_config with the defaults of its model_type's configuration class.
-Result<DecoderOptions> read_decoder_options(const Json& text_config, const std::string& where);
+/// Reads a text config with the defaults of its model_type's configuration class; `default_type` where it names none. An Input error for types that are not known.
+Result<DecoderOptions> read_decoder_options(const Json& text_config, const std::string& where, const std::string& default_type = "llama");
+
+/// A batch on its way through the decoder: the tokens of all rows one after another.
+struct TokenSequence {
+  torch::Tensor embeddings;                  ///< [tokens, hidden]
+  RowLayout rows;
+  torch::Tensor positions;                   ///< [tokens], or [3, tokens] for M-RoPE, int64; undefined: each row counts from 0, or goes on from the cache
+  torch::Tensor position_offsets;            ///< [rows] int64: what decoding adds to a row's length for its next position; undefined: 0
+  torch::Tensor blocks;                      ///< [tokens] int64: tokens of one block (≥ 0) see one another both ways; undefined: none
+  std::vector<torch::Tensor> deepstack;      ///< added to the hidden states at `deepstack_places` after the first layers, one a layer
+  torch::Tensor deepstack_places;            ///< [image tokens] int64, into `tokens`
+};
 
 class SelfAttentionImpl : public torch::nn::Module {
  public:
   SelfAttentionImpl(const DecoderOptions& options, std::int64_t layer, const torch::TensorOptions& tensors);
-  torch::Tensor forward(const torch::Tensor& x, const RotaryTable& rotary, KeyValueCache* cache);   // [batch, seq, hidden]
+  torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence, const RotaryTable& rotary, KeyValueCache* cache);   // [tokens, hidden]
  private:
   std::int64_t layer_, heads_, kv_heads_, head_dim_;
-  std::optional<std::int64_t> sliding_window_;
+  AttentionRule rule_;
   Linear q_proj_{nullptr}, k_proj_{nullptr}, v_proj_{nullptr}, o_proj_{nullptr};
+  RmsNorm q_norm_{nullptr}, k_norm_{nullptr};
 };
 TORCH_MODULE(SelfAttention);
 
 class GatedMlpImpl : public torch::nn::Module {
  public:
-  GatedMlpImpl(const DecoderOptions& options, const torch::TensorOptions& tensors);
-  torch::Tensor forward(const torch::Tensor& x);
+  GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias, Activation activation, const torch::TensorOptions& tensors);
+  torch::Tensor forward(const torch::Tensor& x);   // [tokens, hidden]
  private:
   Activation activation_;
   Linear gate_proj_{nullptr}, up_proj_{nullptr}, down_proj_{nullptr};
@@ -48,19 +69,21 @@ TORCH_MODULE(GatedMlp);
 class DecoderLayerImpl : public torch::nn::Module {
  public:
   DecoderLayerImpl(const DecoderOptions& options, std::int64_t layer, const torch::TensorOptions& tensors);
-  torch::Tensor forward(const torch::Tensor& x, const RotaryTable& rotary, KeyValueCache* cache);
+  torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence, const RotaryTable& rotary, KeyValueCache* cache);
  private:
   SelfAttention self_attn_{nullptr};
   GatedMlp mlp_{nullptr};
-  RmsNorm input_layernorm_{nullptr}, post_attention_layernorm_{nullptr};
+  RmsNorm input_layernorm_{nullptr}, post_attention_layernorm_{nullptr}, pre_feedforward_layernorm_{nullptr}, post_feedforward_layernorm_{nullptr};
 };
 TORCH_MODULE(DecoderLayer);
 
 class DecoderImpl : public torch::nn::Module {
  public:
   DecoderImpl(const DecoderOptions& options, const torch::TensorOptions& tensors);
-  /// embeddings [batch, seq, hidden] → [batch, seq, hidden] after the final norm. Positions continue from the cache's length.
-  torch::Tensor forward(const torch::Tensor& embeddings, KeyValueCache* cache, bool checkpointing);
+  /// ids [tokens] → [tokens, hidden], scaled where the model scales them.
+  torch::Tensor embed(const torch::Tensor& ids) const;
+  /// → [tokens, hidden] after the final norm. With a cache (rows of equal length) positions continue from it.
+  torch::Tensor forward(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing);
 
   Embedding embed_tokens{nullptr};
   const DecoderOptions options;
@@ -68,7 +91,7 @@ class DecoderImpl : public torch::nn::Module {
  private:
   std::vector<DecoderLayer> layers_;
   RmsNorm norm_{nullptr};
-  torch::Tensor frequencies_;
+  RotaryEmbedding rotary_, local_rotary_;
 };
 TORCH_MODULE(Decoder);
 

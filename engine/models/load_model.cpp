@@ -69,6 +69,11 @@ Status load_weights(VisionLanguageModel& model, const Family& family, const Chec
   return {};
 }
 
+double neutral_weight(const ParameterModule& norm) {
+  const auto* rms = dynamic_cast<const RmsNormImpl*>(&norm);
+  return rms ? rms->neutral() : 1;
+}
+
 /// transformers' initialisation: normal(0, initializer_range) for matrices and embeddings, ones for norms, zeros for biases.
 void draw_weights(VisionLanguageModel& model, double range, std::uint64_t seed) {
   torch::NoGradGuard no_grad;
@@ -81,7 +86,7 @@ void draw_weights(VisionLanguageModel& model, double range, std::uint64_t seed) 
     for (auto& item : module.value()->named_parameters(/*recurse=*/false)) {
       torch::Tensor& tensor = item.value();
       if (item.key().ends_with("bias")) tensor.zero_();
-      else if (norm) tensor.fill_(1);
+      else if (norm) tensor.fill_(neutral_weight(*owner));
       else tensor.copy_(torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, range, generator));
     }
   }
@@ -168,8 +173,6 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOp
     }
   }
   LUTHIER_TRY(loaded.eos_ids, read_eos_ids(folder, loaded.config, tokenizer));
-  loaded.pad_id = tokenizer.special().pad.value_or(loaded.eos_ids.empty() ? 0 : loaded.eos_ids.front());
-  if (loaded.pad_id < 0 || loaded.pad_id >= geometry.vocab_size || loaded.pad_id == image_token) loaded.pad_id = 0;
   loaded.model->eval();
   return loaded;
 } catch (const c10::OutOfMemoryError&) {

@@ -64,9 +64,10 @@ class VisionAttention : public torch::nn::Module {
   }
   Tensor forward(const Tensor& x) {
     const std::int64_t images = x.size(0), tokens = x.size(1);
-    const auto split = [&](const Tensor& y) { return y.view({images, tokens, heads_, size_}).transpose(1, 2); };
-    const Tensor mixed = attend(split(q_proj_(x)), split(k_proj_(x)), split(v_proj_(x)), /*causal=*/false);
-    return out_proj_(mixed.transpose(1, 2).reshape({images, tokens, heads_ * size_}));
+    const RowLayout rows(std::vector<std::int64_t>(static_cast<std::size_t>(images), tokens));
+    const auto split = [&](const Tensor& y) { return y.view({images * tokens, heads_, size_}); };
+    const Tensor mixed = attend(split(q_proj_(x)), split(k_proj_(x)), split(v_proj_(x)), rows, {false, {}, 0, 0});
+    return out_proj_(mixed).view(x.sizes());
   }
 
  private:
@@ -209,7 +210,7 @@ VisionTowerImpl::VisionTowerImpl(const VisionTowerOptions& o, const torch::Tenso
     list->push_back(layers_.back());
   }
   encoder->register_module("layers", list);
-  register_module("post_layernorm", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
+  post_norm_ = register_module("post_layernorm", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
   if (o.pooling_head) register_module("head", std::make_shared<PoolingHead>(o, t));
 }
 
@@ -231,6 +232,16 @@ std::vector<Tensor> VisionTowerImpl::forward(const Tensor& pixel_values, const s
     if (state == last) return chosen;
     x = layers_.at(static_cast<std::size_t>(state))->forward(x);
   }
+}
+
+Tensor VisionTowerImpl::last_hidden_state(const Tensor& pixel_values) { return post_norm_(forward(pixel_values, {-1}).front()); }
+
+Tensor selected_features(VisionTower& tower, const Tensor& pixel_values, const std::vector<std::int64_t>& which, bool drop_first) {
+  std::vector<Tensor> states = tower->forward(pixel_values, which);
+  for (Tensor& state : states) {
+    if (drop_first) state = state.slice(1, 1);
+  }
+  return states.size() == 1 ? states[0] : at::cat(states, -1);
 }
 
 }  // namespace luthier

@@ -38,6 +38,9 @@ class VisionTowerImpl : public torch::nn::Module {
   /// the n-th; negative counts from the end), each [images, tokens, hidden]. Layers above the highest one asked for do not run.
   std::vector<torch::Tensor> forward(const torch::Tensor& pixel_values, const std::vector<std::int64_t>& which);
 
+  /// The last layer's states after post_layernorm, as SigLIP's last_hidden_state: [images, tokens, hidden].
+  torch::Tensor last_hidden_state(const torch::Tensor& pixel_values);
+
   const VisionTowerOptions options;
 
  private:
@@ -45,8 +48,12 @@ class VisionTowerImpl : public torch::nn::Module {
   class Embeddings;
   std::shared_ptr<Embeddings> embeddings_;
   std::vector<std::shared_ptr<Layer>> layers_;
-  LayerNorm pre_norm_{nullptr};
+  LayerNorm pre_norm_{nullptr}, post_norm_{nullptr};
 };
 TORCH_MODULE(VisionTower);
+
+/// What LLaVA's kin take from the tower: the states after the layers in `which` side by side, without the class token where `drop_first`:
+/// [images, tokens, hidden · layers].
+torch::Tensor selected_features(VisionTower& tower, const torch::Tensor& pixel_values, const std::vector<std::int64_t>& which, bool drop_first);
 
 }  // namespace luthier

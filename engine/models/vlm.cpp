@@ -8,30 +8,33 @@ namespace luthier {
 torch::Device VisionLanguageModel::device() const { return parameters().front().device(); }
 torch::ScalarType VisionLanguageModel::dtype() const { return parameters().front().scalar_type(); }
 
-ModelInput collate(const std::vector<Example>& examples, TokenId pad_id) {
-  const auto rows = static_cast<std::int64_t>(examples.size());
-  std::int64_t seq = 0;
-  std::size_t pictures = 0;
-  for (const Example& example : examples) {
-    seq = std::max(seq, static_cast<std::int64_t>(example.input_ids.size()));
-    pictures += example.images.size();
-  }
+ModelInput collate(const std::vector<Example>& examples) {
   ModelInput input;
-  input.input_ids = torch::full({rows, seq}, pad_id, torch::kInt64);
-  input.labels = torch::full({rows, seq}, kIgnoreLabel, torch::kInt64);
+  std::vector<std::int64_t> ids, labels;
   std::vector<torch::Tensor> pixels;
-  pixels.reserve(pictures);
-  for (std::int64_t row = 0; row < rows; ++row) {
-    const Example& example = examples[static_cast<std::size_t>(row)];
-    std::copy(example.input_ids.begin(), example.input_ids.end(), input.input_ids.data_ptr<std::int64_t>() + row * seq);
-    std::copy(example.labels.begin(), example.labels.end(), input.labels.data_ptr<std::int64_t>() + row * seq);
+  for (const Example& example : examples) {
+    ids.insert(ids.end(), example.input_ids.begin(), example.input_ids.end());
+    labels.insert(labels.end(), example.labels.begin(), example.labels.end());
+    labels.resize(ids.size(), kIgnoreLabel);   // a prompt has none
+    input.lengths.push_back(static_cast<std::int64_t>(example.input_ids.size()));
+    input.prompt_lengths.push_back(example.prompt_tokens);
     for (const PixelValues& image : example.images) {
-      pixels.push_back(torch::from_blob(const_cast<float*>(image.values.data()), image.shape, torch::kFloat32));
-      if (!image.grid.empty()) input.grids.push_back(image.grid);
+      if (!image.values.empty()) pixels.push_back(torch::from_blob(const_cast<float*>(image.values.data()), image.shape, torch::kFloat32));
+      input.pictures.push_back({image.shape.empty() ? 0 : image.shape.front(), image.grid});
     }
   }
+  input.input_ids = torch::tensor(ids, torch::kInt64);
+  input.labels = torch::tensor(labels, torch::kInt64);
   if (!pixels.empty()) input.pixel_values = at::cat(pixels, 0);
   return input;
+}
+
+torch::Tensor place_features(const torch::Tensor& embeddings, const torch::Tensor& input_ids, TokenId image_token, const torch::Tensor& features,
+                             torch::Tensor* places) {
+  const torch::Tensor found = (input_ids == image_token).nonzero().squeeze(1);   // [image tokens]
+  TORCH_CHECK(found.size(0) == features.size(0), "there are ", found.size(0), " image tokens and ", features.size(0), " image features");
+  if (places) *places = found;
+  return embeddings.index_copy(0, found, features.to(embeddings.scalar_type()));
 }
 
 ModelInput to_device(const ModelInput& input, torch::Device device) {

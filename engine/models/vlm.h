@@ -14,35 +14,42 @@
 #include "engine/data/processor.h"
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
+#include "engine/models/decoder.h"
 #include "engine/models/model_summary.h"
-#include "engine/nn/attention.h"
-#include "engine/nn/linear.h"
 
 namespace luthier {
 
-/// A batch as a model takes it. Rows are padded on the right.
-struct ModelInput {
-  torch::Tensor input_ids;        ///< [batch, seq] int64
-  torch::Tensor pixel_values;     ///< [images, ...] float32, as the family's processor lays it out; undefined: no pictures
-  torch::Tensor tower_features;   ///< what tower() gave for these pictures earlier: used instead of pixel_values when defined
-  std::vector<std::vector<std::int64_t>> grids;   ///< one a picture, where the family counts patches
-  torch::Tensor labels;           ///< [batch, seq] int64 with kIgnoreLabel, or undefined
+/// What the batch knows of one picture besides its values.
+struct PictureFacts {
+  std::int64_t rows = 0;               ///< of pixel_values: 1, tiles or patches
+  std::vector<std::int64_t> grid;      ///< as its processor gave it
 };
 
-/// Pads examples on the right with `pad_id` and stacks them (on the CPU). The pictures of all rows follow one another.
-ModelInput collate(const std::vector<Example>& examples, TokenId pad_id);
+/// A batch as a model takes it: the tokens of all rows one after another, without padding.
+struct ModelInput {
+  torch::Tensor input_ids;             ///< [tokens] int64
+  std::vector<std::int64_t> lengths;   ///< of each row
+  std::vector<std::int64_t> prompt_lengths;   ///< tokens of each row before its answer; empty: not known (decoding goes on from a cache)
+  torch::Tensor pixel_values;          ///< [rows of all pictures, ...] float32, as the family's processor lays it out; undefined: no pictures
+  torch::Tensor tower_features;        ///< what tower() gave for these pictures earlier: used instead of pixel_values when defined
+  std::vector<PictureFacts> pictures;  ///< of all rows, in their order
+  torch::Tensor labels;                ///< [tokens] int64 with kIgnoreLabel, or undefined
+};
+
+/// Lays examples one after another (on the CPU).
+ModelInput collate(const std::vector<Example>& examples);
 /// Moves what the model reads to its device.
 ModelInput to_device(const ModelInput& input, torch::Device device);
 
 class VisionLanguageModel : public torch::nn::Module {
  public:
-  /// The frozen part of a picture's way: [images, tokens, vision width], before the projector. Depends on nothing but pixels and tower.
+  /// The frozen part of a picture's way: [features of all pictures, vision width], before the projector. Depends on nothing but pixels, grids and tower.
   virtual torch::Tensor tower(const ModelInput& input) = 0;
-  /// Token embeddings with the pictures' projected features in their places: [batch, seq, hidden]. The number of image tokens must fit (an
-  /// exception otherwise: callers build inputs through ChatProcessor, which guarantees it).
-  virtual torch::Tensor embed(const ModelInput& input) = 0;
-  /// [batch, seq, hidden] → the same after the final norm. With a cache, the sequence continues what the cache holds.
-  virtual torch::Tensor decode(const torch::Tensor& embeddings, KeyValueCache* cache) = 0;
+  /// Token embeddings with the pictures' projected features in their places, and what the decoder needs to know of them. The number of image tokens
+  /// must fit (an exception otherwise: callers build inputs through ChatProcessor, which guarantees it).
+  virtual TokenSequence embed(const ModelInput& input) = 0;
+  /// → [tokens, hidden] after the final norm. With a cache, the sequence continues what the cache holds.
+  virtual torch::Tensor decode(const TokenSequence& sequence, KeyValueCache* cache) = 0;
   /// Output projection [.., hidden] → [.., vocab].
   virtual Linear head() = 0;
 
@@ -59,6 +66,10 @@ class VisionLanguageModel : public torch::nn::Module {
   bool gradient_checkpointing_ = false;
 };
 
+/// `features` [image tokens, hidden] into the embeddings' places of `image_token`; the places too ([image tokens] int64).
+torch::Tensor place_features(const torch::Tensor& embeddings, const torch::Tensor& input_ids, TokenId image_token, const torch::Tensor& features,
+                             torch::Tensor* places = nullptr);
+
 /// "vision_tower" | "projector" | "language_model" (the head belongs to it), from a parameter's in-memory name.
 std::string part_of(const std::string& name);
 
@@ -74,6 +85,8 @@ struct Family {
   /// How pictures are written into the text: the folder's processor settings, else the model's config.
   Result<ImageTokens> (*image_tokens)(const Json& config, const std::filesystem::path& folder);
   Result<TokenId> (*image_token_id)(const Json& config, const std::string& where);
+  /// pixel_values in the layout of the family's transformers processor, from the batch's; null: as they are.
+  torch::Tensor (*processor_layout)(const ModelInput& input) = nullptr;
 };
 const std::vector<Family>& families();
 /// Input error naming config.json: model_type and the types there are.
@@ -87,7 +100,6 @@ struct LoadedModel {
   std::shared_ptr<VisionLanguageModel> model;
   std::shared_ptr<const ChatProcessor> processor;
   std::vector<TokenId> eos_ids;        ///< generation_config.json's eos_token_id, else the text config's, else the tokenizer's
-  TokenId pad_id = 0;
   std::string stored_dtype;            ///< of most parameters: F16, BF16, F32
 };
 

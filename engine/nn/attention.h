@@ -1,38 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rotary positions, scaled dot-product attention with grouped queries, and the key-value cache of decoding.
+// Scaled dot-product attention with grouped queries over rows of any lengths, and the key-value cache of decoding.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
-#include "engine/base/result.h"
-#include "engine/io/json.h"
-#include "engine/nn/torch.h"
+#include "engine/nn/rows.h"
 
 namespace luthier {
 
-/// rope_parameters of a text config: RoFormer (Su et al. 2021) frequencies and the scalings of transformers' ROPE_INIT_FUNCTIONS.
-struct RotaryOptions {
-  std::int64_t dimension = 0;            ///< rotated features of a head
-  double theta = 10000;
-  std::string type = "default";          ///< default | linear | llama3
-  double factor = 1, low_freq_factor = 1, high_freq_factor = 4;
-  std::int64_t original_max_position_embeddings = 0;
-};
-/// Reads rope_parameters, or the older rope_theta and rope_scaling.
-Result<RotaryOptions> read_rotary_options(const Json& text_config, std::int64_t head_dim, const std::string& where);
-
-struct RotaryTable {
-  torch::Tensor cos, sin;                ///< [batch or 1, seq, dimension] in the compute dtype
-};
-/// Frequencies and angles are computed in float32, as transformers does.
-torch::Tensor rotary_frequencies(const RotaryOptions& options);                                          // [dimension / 2]
-RotaryTable rotary_table(const torch::Tensor& frequencies, const torch::Tensor& position_ids, torch::ScalarType dtype);   // [batch or 1, seq]
-/// Rotates x [batch, heads, seq, head_dim] (halves layout); the backward rotates back and keeps no activation.
-torch::Tensor rotate(const torch::Tensor& x, const RotaryTable& table);
-
-/// Keys and values of one sequence batch, for all layers, allocated once.
+/// Keys and values of one batch of equally long rows, for all layers, allocated once.
 class KeyValueCache {
  public:
   KeyValueCache(std::int64_t layers, std::int64_t capacity) : keys_(layers), values_(layers), capacity_(capacity) {}
@@ -43,22 +22,25 @@ class KeyValueCache {
   /// Keeps these rows of the batch (int64 [rows]), for when some sequences are done.
   void select(const torch::Tensor& rows);
 
+  /// What a row's next position is ahead of its length (positions of pictures may be fewer than their tokens): [batch] int64, or undefined for 0.
+  torch::Tensor position_offsets;
+
  private:
   std::vector<torch::Tensor> keys_, values_;
   std::int64_t capacity_, length_ = 0;
 };
 
-/// q [batch, heads, seq, head_dim], k and v [batch, kv_heads, keys, head_dim] → [batch, heads, seq, head_dim].
-/// `causal`: query i sees keys up to (keys − seq) + i. `sliding_window`: and no further back than that many. Right padding needs no mask
-/// under a causal one: no real token sees a later one.
-torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, bool causal, std::optional<std::int64_t> sliding_window = {});
-
-/// While one exists on this thread, attend() also records the softmax weights of each call (for "where it looked"); slow, for single answers.
-class AttentionRecorder {
- public:
-  AttentionRecorder();
-  ~AttentionRecorder();
-  std::vector<torch::Tensor> weights;   ///< one a call: [batch, heads, seq, keys] float32
+struct AttentionRule {
+  bool causal = true;                      ///< query i of a row sees keys up to (keys − seq) + i
+  std::optional<std::int64_t> window;      ///< and, where causal, no further back than this many
+  double scale = 0;                        ///< of the products; 0: 1 / √head_dim
+  double softcap = 0;                      ///< c·tanh(score / c) before the softmax (Gemma 2); 0: none
 };
+
+/// Attention within each row. q [tokens, heads, head_dim], k and v [tokens, kv_heads, head_dim] → [tokens, heads·head_dim].
+/// `blocks` [tokens] int64 or undefined: tokens of one row with the same number ≥ 0 see one another whatever the rule says.
+/// With a cache (rows of equal length only) the tokens continue what layer `layer` of it holds.
+torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, const RowLayout& rows, const AttentionRule& rule,
+                     const torch::Tensor& blocks = {}, KeyValueCache* cache = nullptr, std::int64_t layer = 0);
 
 }  // namespace luthier

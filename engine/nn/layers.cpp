@@ -12,10 +12,12 @@ using torch::autograd::variable_list;
 /// Keeps x and one number a row; the normalised values are made again in the backward.
 class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, double epsilon) {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, double epsilon, bool centred) {
     const Tensor wide = x.to(torch::kFloat32);
     const Tensor scale = wide.square().mean(-1, true).add_(epsilon).rsqrt_();   // [..., 1]
     context->save_for_backward({x, weight, scale});
+    context->saved_data["centred"] = centred;
+    if (centred) return (wide * scale).mul_(weight.to(torch::kFloat32) + 1).to(x.scalar_type());
     // LlamaRMSNorm rounds the normalised value to the input's dtype before it applies the weight.
     return (wide * scale).to(x.scalar_type()).mul_(weight);
   }
@@ -30,11 +32,12 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
       dweight = (gradient * normal).reshape({-1, weight.size(0)}).sum(0).to(weight.scalar_type());
     }
     if (context->needs_input_grad(0)) {
-      Tensor weighted = gradient * weight.to(torch::kFloat32);
+      const Tensor factor = weight.to(torch::kFloat32);
+      Tensor weighted = gradient * (context->saved_data["centred"].toBool() ? factor + 1 : factor);
       const Tensor mean = (weighted * normal).mean(-1, true);
       dx = weighted.addcmul_(normal, mean, -1).mul_(scale).to(x.scalar_type());
     }
-    return {dx, dweight, Tensor()};
+    return {dx, dweight, Tensor(), Tensor()};
   }
 };
 
@@ -58,11 +61,11 @@ class GatedFunction : public torch::autograd::Function<GatedFunction> {
 
 }  // namespace
 
-RmsNormImpl::RmsNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options) : epsilon_(epsilon) {
+RmsNormImpl::RmsNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options, bool centred) : epsilon_(epsilon), centred_(centred) {
   add_parameter("weight", weight, {size}, options);
 }
 
-Tensor RmsNormImpl::forward(const Tensor& x) const { return RmsNormFunction::apply(x, weight, epsilon_); }
+Tensor RmsNormImpl::forward(const Tensor& x) const { return RmsNormFunction::apply(x, weight, epsilon_, centred_); }
 
 LayerNormImpl::LayerNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options) : epsilon_(epsilon) {
   add_parameter("weight", weight, {size}, options);

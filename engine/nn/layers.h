@@ -10,15 +10,18 @@
 namespace luthier {
 
 /// y = x / rms(x) · weight (Zhang & Sennrich 2019; as LlamaRMSNorm: the mean of squares and the scaling are in float32).
+/// `centred`: · (1 + weight), rounded once at the end (as GemmaRMSNorm).
 class RmsNormImpl : public ParameterModule {
  public:
-  RmsNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options);
+  RmsNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options, bool centred = false);
   torch::Tensor forward(const torch::Tensor& x) const;   // [..., size]
   std::string type_name() const override { return "RMSNorm"; }
+  double neutral() const { return centred_ ? 0 : 1; }   ///< the weight that changes nothing
   torch::Tensor weight;
 
  private:
   double epsilon_;
+  bool centred_;
 };
 TORCH_MODULE(RmsNorm);
 

@@ -5,14 +5,16 @@
 namespace luthier {
 
 LossSum sft_loss(VisionLanguageModel& model, const ModelInput& input) {
-  const torch::Tensor hidden = model.decode(model.embed(input), nullptr);                  // [batch, seq, hidden]
-  const std::int64_t batch = hidden.size(0), seq = hidden.size(1), width = hidden.size(2);
-  const torch::Tensor labels = at::full({batch, 1}, kIgnoreLabel, input.labels.options());
-  const torch::Tensor shifted = at::cat({input.labels.slice(1, 1), labels}, 1).reshape({batch * seq});
+  const torch::Tensor hidden = model.decode(model.embed(input), nullptr);                  // [tokens, hidden]
+  torch::Tensor shifted = input.labels.roll(-1);
+  std::vector<std::int64_t> ends;                                                           // a row's last token predicts nothing
+  std::int64_t end = 0;
+  for (const std::int64_t length : input.lengths) ends.push_back((end += length) - 1);
+  shifted.index_fill_(0, torch::tensor(ends, torch::kInt64).to(shifted.device()), kIgnoreLabel);
   const torch::Tensor places = (shifted != kIgnoreLabel).nonzero().squeeze(1);              // [labels]
   LossSum loss;
   loss.count = places.size(0);
-  const torch::Tensor chosen = hidden.reshape({batch * seq, width}).index_select(0, places);
+  const torch::Tensor chosen = hidden.index_select(0, places);
   loss.sum = chunked_cross_entropy(chosen, model.head(), shifted.index_select(0, places));
   return loss;
 }

@@ -4,6 +4,12 @@
 
 namespace luthier {
 
+Example without_pixels(const Example& example) {
+  Example bare{example.input_ids, example.labels, {}, example.truncated_tokens, example.prompt_tokens};
+  for (const PixelValues& image : example.images) bare.images.push_back({{}, image.shape, image.grid});
+  return bare;
+}
+
 std::shared_ptr<const CachedRow> RowCache::find(std::int64_t row) const {
   const std::lock_guard lock(mutex_);
   const auto found = rows_.find(row);
@@ -19,10 +25,7 @@ void RowCache::keep(std::int64_t row, const Example& example, const torch::Tenso
     bytes_ += size;
   }
   auto cached = std::make_shared<CachedRow>();
-  cached->example.input_ids = example.input_ids;
-  cached->example.labels = example.labels;
-  cached->example.truncated_tokens = example.truncated_tokens;
-  for (const PixelValues& image : example.images) cached->example.images.push_back({{}, image.shape, image.grid});
+  cached->example = without_pixels(example);
   if (features.defined()) cached->features = features.detach().to(torch::kCPU);
   const std::lock_guard lock(mutex_);
   rows_.emplace(row, std::move(cached));

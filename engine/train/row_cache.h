@@ -13,10 +13,13 @@
 
 namespace luthier {
 
+/// The same row, its pictures' shapes and grids without values.
+Example without_pixels(const Example& example);
+
 /// A row without its pixels.
 struct CachedRow {
   Example example;                 ///< images hold shape and grid, no values
-  torch::Tensor features;          ///< [images, tokens, vision width] on the CPU; undefined for a row without pictures
+  torch::Tensor features;          ///< [features, vision width] on the CPU; undefined for a row without pictures
 };
 
 class RowCache {

@@ -16,30 +16,25 @@ std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t counter) {
 
 ModelInput StepRunner::prepare(const MicroBatch& batch) {
   const torch::Device device = base_.model->device();
-  if (!trainables_.tower_fixed) return to_device(collate(batch.examples, base_.pad_id), device);
+  if (!trainables_.tower_fixed) return to_device(collate(batch.examples), device);
 
   std::vector<Example> texts;
   std::vector<torch::Tensor> features;
-  std::vector<std::vector<std::int64_t>> grids;
   for (std::size_t i = 0; i < batch.examples.size(); ++i) {
     const Example& example = batch.examples[i];
-    texts.push_back({example.input_ids, example.labels, {}, 0});
-    for (const PixelValues& image : example.images) {
-      if (!image.grid.empty()) grids.push_back(image.grid);
-    }
+    texts.push_back(without_pixels(example));
     const auto& cached = batch.cached[i];
     torch::Tensor row;
     if (cached) {
       row = cached->features;
     } else if (!example.images.empty()) {
       const torch::NoGradGuard no_grad;
-      row = base_.model->tower(to_device(collate({example}, base_.pad_id), device));
+      row = base_.model->tower(to_device(collate({example}), device));
     }
     if (!cached && cache_) cache_->keep(batch.rows[i], example, row);
     if (row.defined()) features.push_back(row.to(device));
   }
-  ModelInput input = to_device(collate(texts, base_.pad_id), device);
-  input.grids = std::move(grids);
+  ModelInput input = to_device(collate(texts), device);
   if (!features.empty()) input.tower_features = features.size() == 1 ? features.front() : at::cat(features, 0);
   return input;
 }
@@ -82,7 +77,7 @@ Result<double> StepRunner::evaluate(const RowReader& reader, const std::vector<s
       LUTHIER_TRY(Example example, reader.read(rows[at]));
       examples.push_back(std::move(example));
     }
-    const LossSum loss = objective_.loss(*base_.model, to_device(collate(examples, base_.pad_id), base_.model->device()));
+    const LossSum loss = objective_.loss(*base_.model, to_device(collate(examples), base_.model->device()));
     if (loss.count == 0) continue;
     sum += loss.sum.item<double>() / static_cast<double>(loss.count) * static_cast<double>(examples.size());
     counted += static_cast<std::int64_t>(examples.size());

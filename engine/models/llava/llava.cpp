@@ -44,26 +44,21 @@ class Llava : public VisionLanguageModel {
   }
 
   Tensor tower(const ModelInput& input) override {
-    std::vector<Tensor> states = body_->vision_tower(input.pixel_values, options_.vision_feature_layers);
-    for (Tensor& state : states) {
-      if (options_.drop_first_feature) state = state.slice(1, 1);
-    }
-    return states.size() == 1 ? states[0] : at::cat(states, -1);   // [images, tokens, width]
+    return selected_features(body_->vision_tower, input.pixel_values, options_.vision_feature_layers, options_.drop_first_feature).flatten(0, 1);
   }
 
-  Tensor embed(const ModelInput& input) override {
-    Tensor embeddings = body_->language_model->embed_tokens(input.input_ids);   // [batch, seq, hidden]
-    if (!input.pixel_values.defined() && !input.tower_features.defined()) return embeddings;
+  TokenSequence embed(const ModelInput& input) override {
+    TokenSequence sequence;
+    sequence.rows = RowLayout(input.lengths);
+    sequence.embeddings = body_->language_model->embed(input.input_ids);
+    if (input.pictures.empty()) return sequence;
     const Tensor features = body_->multi_modal_projector->forward(input.tower_features.defined() ? input.tower_features : tower(input));
-    const Tensor places = (input.input_ids.reshape({-1}) == options_.image_token_id).nonzero().squeeze(1);   // [image tokens]
-    const Tensor rows = features.reshape({-1, features.size(-1)}).to(embeddings.scalar_type());
-    TORCH_CHECK(places.size(0) == rows.size(0), "there are ", places.size(0), " image tokens and ", rows.size(0), " image features");
-    const Tensor flat = embeddings.reshape({-1, embeddings.size(-1)});
-    return flat.index_copy(0, places, rows).view_as(embeddings);
+    sequence.embeddings = place_features(sequence.embeddings, input.input_ids, options_.image_token_id, features);
+    return sequence;
   }
 
-  Tensor decode(const Tensor& embeddings, KeyValueCache* cache) override {
-    return body_->language_model->forward(embeddings, cache, gradient_checkpointing_);
+  Tensor decode(const TokenSequence& sequence, KeyValueCache* cache) override {
+    return body_->language_model->forward(sequence, cache, gradient_checkpointing_);
   }
 
   Linear head() override { return head_; }

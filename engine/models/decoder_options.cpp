@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A text config into DecoderOptions: one row a configuration class of transformers 5.17, with its defaults.
+#include <cmath>
+
+#include "engine/models/decoder.h"
+
+namespace luthier {
+
+namespace {
+
+enum class Windows { None, EveryLayer, FromLayer, Alternating };
+
+struct Kind {
+  const char* type;
+  std::int64_t vocab, hidden, intermediate, layers, heads, kv_heads, head_dim;   // kv_heads 0: as heads; head_dim 0: hidden / heads; −1: that, whatever the file says
+  double eps, theta;
+  std::int64_t positions;
+  const char* activation;
+  bool tied = false, qkv_bias = false, bias_option = false, mlp_bias_option = false, qk_norm = false, gemma = false, sandwich = false;
+  Windows windows = Windows::None;
+  std::int64_t window_layers = 28;               // max_window_layers, or the length of an alternation
+  std::vector<std::int64_t> sections = {};       // M-RoPE
+  bool interleaved = false;
+};
+
+const std::vector<Kind>& kinds() {
+  static const std::vector<Kind> table{
+      {.type = "llama", .vocab = 32000, .hidden = 4096, .intermediate = 11008, .layers = 32, .heads = 32, .kv_heads = 0, .head_dim = 0, .eps = 1e-6, .theta = 10000,
+       .positions = 2048, .activation = "silu", .bias_option = true, .mlp_bias_option = true},
+      {.type = "mistral", .vocab = 32000, .hidden = 4096, .intermediate = 14336, .layers = 32, .heads = 32, .kv_heads = 8, .head_dim = 0, .eps = 1e-6, .theta = 10000,
+       .positions = 131072, .activation = "silu", .windows = Windows::EveryLayer},
+      {.type = "qwen2", .vocab = 151936, .hidden = 4096, .intermediate = 22016, .layers = 32, .heads = 32, .kv_heads = 32, .head_dim = 0, .eps = 1e-6, .theta = 10000,
+       .positions = 32768, .activation = "silu", .qkv_bias = true, .windows = Windows::FromLayer},
+      {.type = "qwen3", .vocab = 151936, .hidden = 4096, .intermediate = 22016, .layers = 32, .heads = 32, .kv_heads = 32, .head_dim = 128, .eps = 1e-6, .theta = 10000,
+       .positions = 32768, .activation = "silu", .bias_option = true, .qk_norm = true, .windows = Windows::FromLayer},
+      {.type = "qwen2_vl_text", .vocab = 152064, .hidden = 8192, .intermediate = 29568, .layers = 80, .heads = 64, .kv_heads = 8, .head_dim = -1, .eps = 1e-5,
+       .theta = 1e6, .positions = 32768, .activation = "silu", .qkv_bias = true, .windows = Windows::FromLayer, .window_layers = 80, .sections = {16, 24, 24}},
+      {.type = "qwen2_5_vl_text", .vocab = 152064, .hidden = 8192, .intermediate = 29568, .layers = 80, .heads = 64, .kv_heads = 8, .head_dim = -1, .eps = 1e-5,
+       .theta = 1e6, .positions = 32768, .activation = "silu", .qkv_bias = true, .windows = Windows::FromLayer, .window_layers = 80, .sections = {16, 24, 24}},
+      {.type = "qwen3_vl_text", .vocab = 151936, .hidden = 4096, .intermediate = 22016, .layers = 32, .heads = 32, .kv_heads = 32, .head_dim = 128, .eps = 1e-6,
+       .theta = 5e5, .positions = 128000, .activation = "silu", .bias_option = true, .qk_norm = true, .sections = {24, 20, 20}, .interleaved = true},
+      {.type = "gemma", .vocab = 256000, .hidden = 3072, .intermediate = 24576, .layers = 28, .heads = 16, .kv_heads = 16, .head_dim = 256, .eps = 1e-6, .theta = 10000,
+       .positions = 8192, .activation = "gelu_pytorch_tanh", .tied = true, .bias_option = true, .gemma = true},
+      {.type = "gemma2", .vocab = 256000, .hidden = 2304, .intermediate = 9216, .layers = 26, .heads = 8, .kv_heads = 4, .head_dim = 256, .eps = 1e-6, .theta = 10000,
+       .positions = 8192, .activation = "gelu_pytorch_tanh", .tied = true, .bias_option = true, .gemma = true, .sandwich = true, .windows = Windows::Alternating,
+       .window_layers = 2},
+      {.type = "gemma3_text", .vocab = 262208, .hidden = 2304, .intermediate = 9216, .layers = 26, .heads = 8, .kv_heads = 4, .head_dim = 256, .eps = 1e-6, .theta = 1e6,
+       .positions = 131072, .activation = "gelu_pytorch_tanh", .tied = true, .bias_option = true, .qk_norm = true, .gemma = true, .sandwich = true,
+       .windows = Windows::Alternating, .window_layers = 6},
+  };
+  return table;
+}
+
+Status in_range(std::int64_t value, std::int64_t low, std::int64_t high, const std::string& where, const char* key) {
+  if (value >= low && value <= high) return {};
+  return input_error(std::string(key) + " is " + std::to_string(value) + ", expected " + std::to_string(low) + " to " + std::to_string(high) + ".",
+                     where + ": " + key, "The checkpoint's configuration is damaged or not of this kind.");
+}
+
+/// layer_types says it where it stands; else Mistral: every layer; Qwen: from max_window_layers on, when use_sliding_window; Gemma: all but every n-th.
+Result<std::vector<std::optional<std::int64_t>>> read_windows(const Json& config, const std::string& where, const Kind& kind, std::int64_t layers) {
+  std::vector<std::optional<std::int64_t>> windows(static_cast<std::size_t>(layers));
+  if (kind.windows == Windows::None) return windows;
+  const auto found = config.find("sliding_window");
+  if (found != config.end() && found->is_null()) return windows;
+  LUTHIER_TRY(std::int64_t window, json_int(config, "sliding_window", where, 4096));
+  LUTHIER_CHECK(in_range(window, 1, 1ll << 40, where, "sliding_window"));
+  if (kind.windows == Windows::EveryLayer) {
+    for (auto& each : windows) each = window;
+    return windows;
+  }
+  std::int64_t first = 0, period = 0;
+  if (kind.windows == Windows::FromLayer) {
+    LUTHIER_TRY(bool use, json_bool(config, "use_sliding_window", where, false));
+    if (!use) return windows;
+    LUTHIER_TRY(first, json_int(config, "max_window_layers", where, kind.window_layers));
+  } else {
+    LUTHIER_TRY(period, json_int(config, "sliding_window_pattern", where, kind.window_layers));
+    LUTHIER_CHECK(in_range(period, 1, 1 << 16, where, "sliding_window_pattern"));
+  }
+  const auto types = config.find("layer_types");
+  const bool listed = types != config.end() && types->is_array();
+  if (listed && types->size() != windows.size()) {
+    return input_error("There are " + std::to_string(types->size()) + " layer types for " + std::to_string(layers) + " layers.", where + ": layer_types");
+  }
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    const auto layer = static_cast<std::int64_t>(i);
+    const bool sliding = listed ? (*types)[i] == "sliding_attention" : period > 0 ? (layer + 1) % period != 0 : layer >= first;
+    if (sliding) windows[i] = window;
+  }
+  return windows;
+}
+
+Status read_sizes(const Json& config, const std::string& where, const Kind& kind, DecoderOptions& o) {
+  LUTHIER_TRY(o.vocab_size, json_int(config, "vocab_size", where, kind.vocab));
+  LUTHIER_TRY(o.hidden_size, json_int(config, "hidden_size", where, kind.hidden));
+  LUTHIER_TRY(o.intermediate_size, json_int(config, "intermediate_size", where, kind.intermediate));
+  LUTHIER_TRY(o.num_hidden_layers, json_int(config, "num_hidden_layers", where, kind.layers));
+  LUTHIER_TRY(o.num_attention_heads, json_int(config, "num_attention_heads", where, kind.heads));
+  // An absent key means the class default; an explicit null means as many as there are heads.
+  std::int64_t default_kv = kind.kv_heads > 0 ? kind.kv_heads : o.num_attention_heads;
+  if (config.contains("num_key_value_heads") && config["num_key_value_heads"].is_null()) default_kv = o.num_attention_heads;
+  LUTHIER_TRY(o.num_key_value_heads, json_int(config, "num_key_value_heads", where, default_kv));
+  LUTHIER_CHECK(in_range(o.vocab_size, 1, 1 << 24, where, "vocab_size"));
+  LUTHIER_CHECK(in_range(o.hidden_size, 1, 1 << 20, where, "hidden_size"));
+  LUTHIER_CHECK(in_range(o.intermediate_size, 1, 1 << 22, where, "intermediate_size"));
+  LUTHIER_CHECK(in_range(o.num_hidden_layers, 1, 4096, where, "num_hidden_layers"));
+  LUTHIER_CHECK(in_range(o.num_attention_heads, 1, 1 << 16, where, "num_attention_heads"));
+  LUTHIER_CHECK(in_range(o.num_key_value_heads, 1, o.num_attention_heads, where, "num_key_value_heads"));
+  if (o.num_attention_heads % o.num_key_value_heads != 0) {
+    return input_error("num_attention_heads (" + std::to_string(o.num_attention_heads) + ") is not a multiple of num_key_value_heads (" +
+                           std::to_string(o.num_key_value_heads) + ").", where + ": num_key_value_heads");
+  }
+  const std::int64_t share = o.hidden_size / o.num_attention_heads;
+  o.head_dim = share;
+  if (kind.head_dim >= 0) {
+    LUTHIER_TRY(o.head_dim, json_int(config, "head_dim", where, kind.head_dim > 0 ? kind.head_dim : share));
+  }
+  return in_range(o.head_dim, 2, 1 << 14, where, "head_dim");
+}
+
+Status read_gemma(const Json& config, const std::string& where, const Kind& kind, DecoderOptions& o) {
+  o.centred_norms = true;
+  o.embedding_scale = std::sqrt(static_cast<double>(o.hidden_size));
+  LUTHIER_TRY(const bool both_ways, json_bool(config, "use_bidirectional_attention", where, false));
+  if (both_ways) return input_error("Decoders without a causal mask cannot be trained here.", where + ": use_bidirectional_attention");
+  if (!kind.sandwich) return {};
+  LUTHIER_TRY(const double scalar, json_number(config, "query_pre_attn_scalar", where, 256));
+  if (!(scalar > 0) || !std::isfinite(scalar)) return input_error("A number above 0 is expected.", where + ": query_pre_attn_scalar");
+  o.attention_scale = 1 / std::sqrt(scalar);
+  if (o.model_type != "gemma2") return {};
+  const auto cap = config.find("attn_logit_softcapping");
+  if (cap != config.end() && cap->is_null()) return {};
+  LUTHIER_TRY(o.attention_softcap, json_number(config, "attn_logit_softcapping", where, 50.0));
+  if (!(o.attention_softcap > 0)) return input_error("A number above 0, or null, is expected.", where + ": attn_logit_softcapping");
+  return {};
+}
+
+}  // namespace
+
+Result<DecoderOptions> read_decoder_options(const Json& config, const std::string& where, const std::string& default_type) {
+  DecoderOptions o;
+  LUTHIER_TRY(o.model_type, json_string(config, "model_type", where, default_type));
+  const Kind* kind = nullptr;
+  std::string known;
+  for (const Kind& each : kinds()) {
+    if (o.model_type == each.type) kind = &each;
+    known += (known.empty() ? "" : ", ") + std::string(each.type);
+  }
+  if (!kind) return input_error("The decoder \"" + o.model_type + "\" is not known.", where + ": model_type", "Known are " + known + ".");
+  LUTHIER_CHECK(read_sizes(config, where, *kind, o));
+  LUTHIER_TRY(o.rms_norm_eps, json_number(config, "rms_norm_eps", where, kind->eps));
+  LUTHIER_TRY(o.initializer_range, json_number(config, "initializer_range", where, 0.02));
+  LUTHIER_TRY(o.tie_word_embeddings, json_bool(config, "tie_word_embeddings", where, kind->tied));
+  const char* key = kind->sandwich ? "hidden_activation" : "hidden_act";
+  LUTHIER_TRY(std::string act, json_string(config, key, where, kind->activation));
+  LUTHIER_TRY(o.hidden_act, parse_activation(act, where + ": " + key));
+  o.qkv_bias = kind->qkv_bias;
+  if (kind->bias_option) {
+    LUTHIER_TRY(o.qkv_bias, json_bool(config, "attention_bias", where, false));
+    o.o_bias = o.qkv_bias;
+  }
+  if (kind->mlp_bias_option) {
+    LUTHIER_TRY(o.mlp_bias, json_bool(config, "mlp_bias", where, false));
+  }
+  o.qk_norm = kind->qk_norm;
+  o.sandwich_norms = kind->sandwich;
+  if (kind->gemma) {
+    LUTHIER_CHECK(read_gemma(config, where, *kind, o));
+  }
+  const RotaryDefaults defaults{kind->theta, kind->positions, kind->sections, kind->interleaved};
+  o.two_rotaries = o.model_type == "gemma3_text";
+  LUTHIER_TRY(o.rotary, read_rotary_options(config, o.head_dim, where, defaults, o.two_rotaries ? "full_attention" : ""));
+  if (o.two_rotaries) {
+    LUTHIER_TRY(const double local, json_number(config, "rope_local_base_freq", where, 10000));
+    Json sliding = config;   // the older form scales the global positions only
+    sliding.erase("rope_theta");
+    sliding.erase("rope_scaling");
+    if (!config.contains("rope_parameters") || !config["rope_parameters"].is_object() || !config["rope_parameters"].contains("sliding_attention")) {
+      sliding.erase("rope_parameters");
+    }
+    LUTHIER_TRY(o.local_rotary, read_rotary_options(sliding, o.head_dim, where, {local, kind->positions, {}, false}, "sliding_attention"));
+  }
+  LUTHIER_TRY(o.sliding_windows, read_windows(config, where, *kind, o.num_hidden_layers));
+  return o;
+}
+
+}  // namespace luthier

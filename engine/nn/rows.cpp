@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The gathers are made on the CPU from the lengths. A gather's backward is the gather back: no atomic additions, the same bits each time.
+#include "engine/nn/rows.h"
+
+#include <algorithm>
+#include <map>
+
+namespace luthier {
+
+namespace {
+
+using torch::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+class ReorderFunction : public torch::autograd::Function<ReorderFunction> {
+ public:
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& there, const Tensor& back) {
+    context->save_for_backward({there, back});
+    context->saved_data["rows"] = x.size(0);
+    return x.index_select(0, there);
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    if (saved[1].numel() > 0) return {gradients[0].index_select(0, saved[1]), Tensor(), Tensor()};
+    auto shape = gradients[0].sizes().vec();
+    shape[0] = context->saved_data["rows"].toInt();
+    return {torch::zeros(shape, gradients[0].options()).index_copy_(0, saved[0], gradients[0]), Tensor(), Tensor()};
+  }
+};
+
+Tensor index_tensor(const std::vector<std::int64_t>& values) { return torch::tensor(values, torch::kInt64); }
+
+}  // namespace
+
+Tensor reorder(const Tensor& x, const Tensor& there, const Tensor& back) {
+  if (!at::GradMode::is_enabled() || !x.requires_grad()) return x.index_select(0, there);
+  return ReorderFunction::apply(x, there, back.defined() ? back : torch::empty({0}, there.options()));
+}
+
+RowLayout::RowLayout(std::vector<std::int64_t> lengths) : lengths_(std::move(lengths)) {
+  for (const std::int64_t length : lengths_) {
+    tokens_ += length;
+    longest_ = std::max(longest_, length);
+  }
+  std::map<std::int64_t, std::vector<std::int64_t>> by_length;   // → where such rows start
+  std::int64_t start = 0;
+  for (const std::int64_t length : lengths_) {
+    by_length[length].push_back(start);
+    start += length;
+  }
+  for (const auto& [length, starts] : by_length) groups_.push_back({length, static_cast<std::int64_t>(starts.size())});
+  if (equal()) return;
+
+  const auto count = static_cast<std::size_t>(tokens_);
+  std::vector<std::int64_t> padded, flat, order, back(count);
+  start = 0;
+  for (std::size_t row = 0; row < lengths_.size(); ++row) {
+    for (std::int64_t i = 0; i < longest_; ++i) padded.push_back(std::min(start + std::min(i, lengths_[row] - 1), tokens_ - 1));
+    for (std::int64_t i = 0; i < lengths_[row]; ++i) flat.push_back(static_cast<std::int64_t>(row) * longest_ + i);
+    start += lengths_[row];
+  }
+  for (const auto& [length, starts] : by_length) {
+    for (const std::int64_t first : starts) {
+      for (std::int64_t i = first; i < first + length; ++i) {
+        back[static_cast<std::size_t>(i)] = static_cast<std::int64_t>(order.size());
+        order.push_back(i);
+      }
+    }
+  }
+  padded_ = index_tensor(padded), flat_ = index_tensor(flat), order_ = index_tensor(order), order_back_ = index_tensor(back);
+}
+
+Tensor RowLayout::on(torch::Device device, Tensor& index) {
+  if (index.defined() && index.device() != device) index = index.to(device);
+  return index;
+}
+
+Tensor RowLayout::pad(const Tensor& flat) const {
+  auto shape = flat.sizes().vec();
+  shape[0] = longest_;
+  shape.insert(shape.begin(), rows());
+  if (equal()) return flat.reshape(shape);
+  return reorder(flat, on(flat.device(), padded_), on(flat.device(), flat_)).view(shape);
+}
+
+Tensor RowLayout::unpad(const Tensor& padded) const {
+  auto shape = padded.sizes().vec();
+  shape.erase(shape.begin());
+  shape[0] = rows() * longest_;
+  const Tensor flat = padded.reshape(shape);
+  return equal() ? flat : reorder(flat, on(padded.device(), flat_), {});
+}
+
+Tensor RowLayout::positions(torch::Device device) const {
+  std::vector<Tensor> parts;
+  for (const std::int64_t length : lengths_) parts.push_back(torch::arange(length, torch::kInt64));
+  return parts.empty() ? torch::empty({0}, torch::kInt64).to(device) : at::cat(parts).to(device);
+}
+
+}  // namespace luthier

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Rows of different lengths lie one after another in one flat tensor [tokens, ...]: norms, products and activations never see padding. Only attention
+// needs to know where a row ends.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/nn/torch.h"
+
+namespace luthier {
+
+/// x.index_select(0, there), differentiable. `back` is the gather that undoes it (of elements that no one else holds); undefined: elements outside
+/// `there` get no gradient.
+torch::Tensor reorder(const torch::Tensor& x, const torch::Tensor& there, const torch::Tensor& back);
+
+class RowLayout {
+ public:
+  RowLayout() = default;
+  explicit RowLayout(std::vector<std::int64_t> lengths);
+
+  const std::vector<std::int64_t>& lengths() const { return lengths_; }
+  std::int64_t rows() const { return static_cast<std::int64_t>(lengths_.size()); }
+  std::int64_t tokens() const { return tokens_; }
+  std::int64_t longest() const { return longest_; }
+  /// All rows are as long as the longest: the flat tensor is a view of the padded one.
+  bool equal() const { return rows() * longest_ == tokens_; }
+
+  /// [tokens, ...] → [rows, longest, ...]; what fills the end of short rows is finite and means nothing.
+  torch::Tensor pad(const torch::Tensor& flat) const;
+  /// [rows, longest, ...] → [tokens, ...].
+  torch::Tensor unpad(const torch::Tensor& padded) const;
+  /// 0, 1, 2, ... within each row: [tokens] int64.
+  torch::Tensor positions(torch::Device device) const;
+
+  /// Rows of one length, for whom their tokens stand together after `order`.
+  struct Group {
+    std::int64_t length = 0, rows = 0;
+  };
+  /// Groups by length, and the gather that brings the tokens into the groups' order, and the one back; made once, on `device`.
+  const std::vector<Group>& groups() const { return groups_; }
+  torch::Tensor order(torch::Device device) const { return on(device, order_); }
+  torch::Tensor order_back(torch::Device device) const { return on(device, order_back_); }
+
+ private:
+  static torch::Tensor on(torch::Device device, torch::Tensor& index);
+
+  std::vector<std::int64_t> lengths_;
+  std::int64_t tokens_ = 0, longest_ = 0;
+  std::vector<Group> groups_;
+  mutable torch::Tensor padded_, flat_, order_, order_back_;   ///< int64 gathers, moved to the device at first use
+};
+
+}  // namespace luthier
