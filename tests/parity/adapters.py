@@ -11,6 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from checkpoints import make as make_checkpoint
 from families import FAMILIES
+from report import of
+
 
 def start(checkpoint, kind, seed=5):
     """PEFT's own fresh adapter on a model: A as PEFT draws it, B zero."""
@@ -90,4 +92,4 @@ def load_all(folder):
 
 
 def cases():
-    return {f"merge/{name}/{kind}": merge_case(name, kind) for family in FAMILIES for name, kind in family.merges}
+    return {f"merge/{name}/{kind}": of(merge_case(name, kind), family, "LoRA") for family in FAMILIES for name, kind in family.merges}

@@ -14,6 +14,7 @@ import tokenizers_
 from families import FAMILIES
 from families.base import Family, Spec
 
+LARGER = {f"{family.model_type}-larger": (family, family.larger) for family in FAMILIES if family.larger}
 FAMILY_OF = {name: family for family in FAMILIES for name in family.specs}
 SPECS = {name: spec for family in FAMILIES for name, spec in family.specs.items()}
 
@@ -66,7 +67,8 @@ class Checkpoint:
 
 def make(name: str, root: Path) -> Checkpoint:
     """Writes ROOT/NAME (once) and returns it."""
-    spec, family, path = SPECS[name], FAMILY_OF[name], root / name
+    family, spec = LARGER[name] if name in LARGER else (FAMILY_OF[name], SPECS[name])
+    path = root / name
     if not path.exists():
         scratch = root / f"{name}.tokenizer"
         model, processor = family.build(spec, name, scratch)

@@ -7,6 +7,7 @@ import adapters
 from checkpoints import make
 from conversations import CONVERSATIONS, resolved
 from families import FAMILIES
+from report import of
 from tokenizers_ import TEXTS
 
 LOGITS, GRADIENTS = 2e-5, 1e-4
@@ -105,8 +106,9 @@ def cases():
     for family in FAMILIES:
         for name, spec in family.specs.items():
             for conversation in spec.conversations:
-                found[f"forward/{name}/{conversation}"] = forward_case(name, conversation)
+                columns = ("forward", "gradients") if conversation in WITH_GRADIENTS else ("forward",)
+                found[f"forward/{name}/{conversation}"] = of(forward_case(name, conversation), family, *columns)
         for name, kind, generation in family.adapters:
-            found[f"forward/{name}/adapter-{kind}-{generation}"] = adapter_case(name, kind, generation)
+            found[f"forward/{name}/adapter-{kind}-{generation}"] = of(adapter_case(name, kind, generation), family, "LoRA")
     found["forward/siglip-llama/adapter-embedding-refused"] = refused_case
     return found | {f"tokenize/{name}": tokenize_case(name) for family in FAMILIES for name in family.tokenized}

@@ -8,6 +8,7 @@ import adapters
 from checkpoints import make
 from conversations import CONVERSATIONS, resolved, rows, write_rows
 from families import FAMILIES
+from report import of
 
 LOGPROBS = 1e-4
 
@@ -129,12 +130,12 @@ def rows_case(name):
 
 
 def cases():
-    found = {f"generate/{name}/{conversation}": greedy_case(name, conversation) for family in FAMILIES
-             for name, conversation in family.generates}
+    found = {f"generate/{name}/{conversation}": of(greedy_case(name, conversation), family, "generate")
+             for family in FAMILIES for name, conversation in family.generates}
     found["generate/clip-llama/two-adapters"] = greedy_case("clip-llama", "plain", ("linear", "attention"))
     found["generate/siglip-qwen2/two-adapters"] = greedy_case("siglip-qwen2", "korean", ("patterns", "attention"))
     found["generate/siglip-llama/saved-modules"] = greedy_case("siglip-llama", "plain", ("saved_modules",))
     found["generate/clip-llama/stop"] = stop_case("clip-llama")
     found["generate/clip-llama/sampling"] = sampling_case("clip-llama")
     found["generate/siglip-llama/flags"] = flags_case("siglip-llama")
-    return found | {f"generate/{name}/rows": rows_case(name) for family in FAMILIES for name in family.compared}
+    return found | {f"generate/{name}/rows": of(rows_case(name), family, "generate") for family in FAMILIES for name in family.compared}

@@ -40,12 +40,21 @@ class Program:
             raise Failure(f"{' '.join(map(str, arguments))}: stdout is not one JSON document: {out[:300]!r}") from None
 
 
+def of(case, family, *columns):
+    """Says which family a case is about and which columns of the table it counts for."""
+    case.family, case.columns = family.model_type, columns
+    return case
+
+
 @dataclass
 class Case:
-    """Gathers what one case found. `worst` keeps the largest error of each kind, for the line."""
+    """Gathers what one case found. `worst` keeps the largest error of each kind, for the line; `facts` what else is worth telling."""
     name: str
+    family: str = ""
+    column: str = ""
     problems: list = field(default_factory=list)
     worst: dict = field(default_factory=dict)
+    facts: dict = field(default_factory=dict)
 
     def expect(self, holds, message):
         if not holds:
@@ -92,7 +101,7 @@ class Case:
         return self.expect(error <= tolerance, f"{what}: {got!r} instead of {wanted!r} (off by {error:.2e}, {tolerance:.0e} allowed)")
 
     def line(self):
-        errors = ", ".join(f"{kind} {error:.1e}" for kind, error in self.worst.items())
+        errors = ", ".join([f"{kind} {error:.1e}" for kind, error in self.worst.items()] + [f"{key} {value}" for key, value in self.facts.items()])
         if self.problems:
             shown = "\n     ".join(self.problems[:6]) + (f"\n     and {len(self.problems) - 6} more" if len(self.problems) > 6 else "")
             return f"FAIL {self.name}\n     {shown}"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The parity suite: makes tiny checkpoints, adapters and training runs with transformers and PEFT, lets luthier-cli do the same, compares.
     python tests/parity/run.py --cli build/bin/luthier-cli [--only TEXT]... [--keep DIR] [--list] [--real DIR]
+    python tests/parity/run.py --cli build/bin/luthier-cli --table docs/families.md      and writes the table of what passed
     python tests/parity/run.py --make DIR [--only CHECKPOINT]...    only writes checkpoints, inputs and what forward should give
 Run it with the oracle's Python (transformers 5.17, peft 0.21)."""
 import argparse
@@ -12,7 +13,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,6 +23,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 warnings.filterwarnings("ignore")
 
+import peft
 import torch
 import transformers
 
@@ -34,8 +36,10 @@ import checkpoints
 import conversations
 import forward
 import generate
+import measure
 import real
 import report
+import table
 import train
 import verbs
 
@@ -92,9 +96,10 @@ def main():
     parser.add_argument("--list", action="store_true", help="print the cases' names")
     parser.add_argument("--make", type=Path, help="write checkpoints, inputs and expectations into this folder, run nothing")
     parser.add_argument("--real", type=Path, help="a folder with llama2-tokenizer.model and mllm_demo.json: adds a case that trains on it")
+    parser.add_argument("--table", type=Path, help="write what was met, family by family, as Markdown")
     options = parser.parse_args()
 
-    found = forward.cases() | generate.cases() | adapters.cases() | train.cases() | verbs.cases()
+    found = forward.cases() | generate.cases() | adapters.cases() | train.cases() | verbs.cases() | measure.cases()
     if options.real:
         found |= real.cases(options.real.resolve())
     if options.list:
@@ -112,7 +117,7 @@ def main():
         write_everything(world, options.only)
         return 0
 
-    start, passed, failed = time.time(), 0, []
+    start, passed, failed, counted = time.time(), 0, [], []
     try:
         for name, case in found.items():
             if options.only and not any(text in name for text in options.only):
@@ -122,7 +127,7 @@ def main():
             world.scratch.mkdir(parents=True)
             random.seed(0)
             torch.manual_seed(0)
-            result = report.Case(name)
+            result = report.Case(name, getattr(case, "family", ""))
             try:
                 case(world, result)
             except report.Failure as failure:
@@ -132,11 +137,14 @@ def main():
             if not options.keep:
                 shutil.rmtree(world.scratch, ignore_errors=True)
             print(result.line(), flush=True)
+            counted += [replace(result, column=column) for column in getattr(case, "columns", ())]
             passed += not result.problems
             failed += [name] if result.problems else []
     finally:
         if not keep:
             shutil.rmtree(root, ignore_errors=True)
+    if options.table:
+        table.write(options.table, counted, {"transformers": transformers.__version__, "peft": peft.__version__})
     print(f"{passed} passed, {len(failed)} failed ({time.time() - start:.0f} s, {world.program.seconds:.0f} s of it in luthier-cli)")
     return 1 if failed or not passed else 0
 

@@ -84,7 +84,8 @@ CHATML = """{%- set state = namespace(pictures=0) -%}
 """
 
 
-def turns(start, end, picture, prompt, join="{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- part.text -}}{%- endif -%}"):
+def turns(start, end, picture, prompt,
+          join="{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- part.text -}}{%- endif -%}"):
     """A template of one shape: `start` (an expression) before each turn, its parts, `end` after it."""
     return ("{%- for message in messages -%}{{- " + start + " -}}{%- for part in message.content -%}" + join.replace("PICTURE", "{{- '" + picture + "' -}}")
             + "{%- endfor -%}{{- '" + end + "' -}}{%- endfor -%}{%- if add_generation_prompt -%}{{- '" + prompt + "' -}}{%- endif -%}")

@@ -14,10 +14,12 @@ import forward
 from checkpoints import make
 from conversations import resolved, rows, write_rows
 from families import FAMILIES
+from report import of
 
 CURVE, WEIGHTS = 3e-4, 2e-3
 DEFAULTS = dict(max_steps=10, per_device_train_batch_size=1, gradient_accumulation_steps=2, learning_rate=2e-3, lr_scheduler_type="constant",
                 warmup_ratio=0.0, warmup_steps=0, weight_decay=0.0, max_grad_norm=1.0, seed=42, shuffle=False)
+
 
 def trained_by_transformers(model, collate, data, evaluation, settings, folder):
     """Trainer's log and the trained model."""
@@ -142,4 +144,5 @@ def train_case(plan):
 
 
 def cases():
-    return {f"train/{name}": train_case(plan) for family in FAMILIES for name, plan in family.plans.items()}
+    return {f"train/{name}": of(train_case(plan), family, "LoRA" if plan.strategy == "lora" else "full") for family in FAMILIES
+            for name, plan in family.plans.items()}

@@ -50,6 +50,10 @@ class Plan:
     training: dict = field(default_factory=dict)
 
 
+WIDE_TEXT = dict(hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2)
+WIDE_TOWER = dict(hidden_size=96, intermediate_size=256, num_attention_heads=4, num_hidden_layers=3)
+
+
 class Family:
     """A kind of checkpoint. `kinds` are PEFT settings by name; `adapters` (checkpoint, kind, generation) triples for forward, `merges`
     (checkpoint, kind) pairs, `plans` runs by name; `generates` (checkpoint, conversation) pairs, `compared` checkpoints for several rows."""
@@ -60,6 +64,8 @@ class Family:
     embedding = "model.language_model.embed_tokens.weight"
     inputs = ("input_ids", "attention_mask", "pixel_values")
     specs, kinds, plans = {}, {}, {}
+    larger = None                       # a spec whose memory is large enough to forecast; called MODEL_TYPE-larger
+    needs_picture = False               # a row without a picture is refused
     adapters, merges, generates, compared, informed, tokenized = (), (), (), (), (), ()
 
     def build(self, spec, name, scratch):

@@ -5,7 +5,7 @@ from transformers import (Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Im
                           SiglipVisionConfig)
 
 import tokenizers_
-from families.base import CONVERSATIONS, Family, Plan, Spec, ids_of, old_processor_files, randomise, read, write
+from families.base import CONVERSATIONS, WIDE_TEXT, WIDE_TOWER, Family, Plan, Spec, ids_of, old_processor_files, randomise, read, write
 from families.llava import native_name, older_key
 
 TOWER = dict(hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=2, image_size=32, patch_size=8, vision_use_head=False)
@@ -60,6 +60,8 @@ class Gemma3(Family):
     model_class, processor_class = Gemma3ForConditionalGeneration, Gemma3Processor
     inputs = ("input_ids", "attention_mask", "pixel_values", "token_type_ids")
     specs, kinds = SPECS, KINDS
+    larger = Spec({**TOWER, **WIDE_TOWER}, None, {**TEXT, **WIDE_TEXT, "head_dim": 48, "sliding_window": 16}, "gemma", "gemma",
+                  dict(mm_tokens_per_image=16))
     adapters = (("gemma3-plain", "linear", "new"), ("gemma3-pooled", "towers", "new"), ("gemma3-old", "regex", "old"),
                 ("gemma3-plain", "saved_modules", "new"))
     merges = (("gemma3-plain", "towers"), ("gemma3-pooled", "linear"))

@@ -3,7 +3,7 @@
 from transformers import (Idefics3Config, Idefics3ForConditionalGeneration, Idefics3ImageProcessorPil, Idefics3Processor, LlamaConfig,
                           MistralConfig, Qwen2Config)
 
-from families.base import LLAMA, Plan, Spec
+from families.base import LLAMA, WIDE_TEXT, WIDE_TOWER, Plan, Spec
 from families.smolvlm import TILES, TOWER, Tiled
 
 SPECS = {
@@ -28,6 +28,7 @@ class Idefics3(Tiled):
     config_class, model_class, processor_class = Idefics3Config, Idefics3ForConditionalGeneration, Idefics3Processor
     picture_class = Idefics3ImageProcessorPil
     specs = SPECS
+    larger = Spec({**TOWER, **WIDE_TOWER}, LlamaConfig, WIDE_TEXT, "llama_bos", "bos_turns", picture=TILES)
     adapters = (("idefics3-llama", "towers", "new"), ("idefics3-qwen2", "saved_modules", "new"))
     merges = (("idefics3-mistral", "linear"),)
     generates = tuple((name, conversation) for name in SPECS for conversation in ("plain", "several")) + (("idefics3-llama", "words"),)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""internvl: a tower with layer scale, pixel shuffle by a ratio, a normed MLP; pictures cut into the grid nearest to their shape, a thumbnail last."""
+"""internvl: a tower with layer scale, pixel shuffle by a ratio, a normed MLP; pictures cut into the grid nearest to their shape, a thumbnail
+last."""
 from transformers import (GotOcr2ImageProcessorPil, InternVLConfig, InternVLForConditionalGeneration, InternVLProcessor, InternVLVideoProcessor,
                           LlamaConfig, Qwen2Config)
 
 import tokenizers_
-from families.base import CONVERSATIONS, LLAMA, LLAMA3_ROPE, Family, Plan, Spec, ids_of, old_processor_files, randomise, read, write
+from families.base import (CONVERSATIONS, LLAMA, LLAMA3_ROPE, WIDE_TEXT, WIDE_TOWER, Family, Plan, Spec, ids_of, old_processor_files,
+                           randomise, read, write)
 from families.llava import native_name, older_key
 
 NAMED = dict(start_image_token="<img>", end_image_token="</img>", context_image_token="<IMG_CONTEXT>", video_token="<video>")
@@ -46,6 +48,7 @@ class InternVL(Family):
     model_type = "internvl"
     model_class, processor_class = InternVLForConditionalGeneration, InternVLProcessor
     specs, kinds = SPECS, KINDS
+    larger = Spec({**TOWER, **WIDE_TOWER}, Qwen2Config, WIDE_TEXT, "qwen", "internvl", dict(tie_word_embeddings=False), dict(max_patches=6))
     adapters = (("internvl-plain", "linear", "new"), ("internvl-norms", "towers", "new"), ("internvl-old", "regex", "old"),
                 ("internvl-plain", "saved_modules", "new"))
     merges = (("internvl-plain", "towers"), ("internvl-norms", "linear"))

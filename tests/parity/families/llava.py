@@ -8,7 +8,7 @@ from transformers import (CLIPImageProcessorPil, CLIPVisionConfig, LlamaConfig, 
                           MistralConfig, Qwen2Config, SiglipImageProcessorPil, SiglipVisionConfig)
 
 import tokenizers_
-from families.base import LLAMA, LLAMA3_ROPE, Family, Plan, Spec, ids_of, make_tokenizer, randomise, read, write
+from families.base import LLAMA, LLAMA3_ROPE, WIDE_TEXT, WIDE_TOWER, Family, Plan, Spec, ids_of, make_tokenizer, randomise, read, write
 
 SMALL = dict(hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=3)
 
@@ -127,6 +127,7 @@ class Llava(Family):
     model_type = "llava"
     model_class, processor_class = LlavaForConditionalGeneration, LlavaProcessor
     specs, kinds, plans = SPECS, KINDS, PLANS
+    larger = Spec(clip(**WIDE_TOWER, image_size=28, patch_size=7), LlamaConfig, WIDE_TEXT, tokenizer="llama_bos")
     adapters = (("clip-llama", "linear", "new"), ("clip-llama", "linear", "old"), ("siglip-qwen2", "patterns", "new"),
                 ("clip-gqa-tied", "rslora", "new"), ("siglip-llama", "saved_modules", "new"), ("siglip-mistral", "tower", "new"),
                 ("clip-old", "regex", "old"))

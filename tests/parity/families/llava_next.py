@@ -6,7 +6,8 @@ from transformers import (CLIPVisionConfig, LlamaConfig, LlavaNextConfig, LlavaN
                           LlavaNextProcessor, MistralConfig, Qwen2Config)
 
 import tokenizers_
-from families.base import CONVERSATIONS, LLAMA, Family, Plan, Spec, ids_of, make_tokenizer, old_processor_files, randomise, read, write
+from families.base import (CONVERSATIONS, LLAMA, WIDE_TEXT, WIDE_TOWER, Family, Plan, Spec, ids_of, make_tokenizer, old_processor_files,
+                           randomise, read, write)
 from families.llava import clip, native_name, older_key, siglip
 
 
@@ -52,6 +53,8 @@ class LlavaNext(Family):
              "language_model": ("model.language_model.", "lm_head.")}
     inputs = ("input_ids", "attention_mask", "pixel_values", "image_sizes")
     specs, kinds = SPECS, KINDS
+    larger = Spec(clip(**WIDE_TOWER, image_size=28, patch_size=7), LlamaConfig, WIDE_TEXT, "llama_bos", "vicuna",
+                  dict(image_grid_pinpoints=pinpoints(28, *USUAL)))
     adapters = (("llava_next-clip", "linear", "new"), ("llava_next-siglip", "towers", "new"), ("llava_next-old", "regex", "old"),
                 ("llava_next-layers", "saved_modules", "new"))
     merges = (("llava_next-clip", "towers"), ("llava_next-siglip", "linear"))

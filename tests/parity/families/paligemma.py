@@ -6,7 +6,7 @@ from transformers import (Gemma2Config, GemmaConfig, PaliGemmaConfig, PaliGemmaF
 from transformers.image_utils import load_image
 
 import tokenizers_
-from families.base import Family, Plan, Spec, ids_of, old_processor_files, randomise, read, write
+from families.base import WIDE_TEXT, WIDE_TOWER, Family, Plan, Spec, ids_of, old_processor_files, randomise, read, write
 from families.llava import native_name, older_key
 
 TOWER = dict(hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=2, image_size=32, patch_size=8, vision_use_head=False)
@@ -40,7 +40,8 @@ SPECS = {
 KINDS = {
     "linear": dict(r=4, lora_alpha=8, target_modules="all-linear"),
     "towers": dict(r=3, lora_alpha=6, target_modules=r".*(vision_tower\.encoder\.layers\.\d+\.(self_attn\.v_proj|mlp\.fc2)"
-                                                     r"|multi_modal_projector\.linear|language_model\.layers\.\d+\.(self_attn\.[qo]_proj|mlp\.up_proj))"),
+                                                     r"|multi_modal_projector\.linear"
+                                                     r"|language_model\.layers\.\d+\.(self_attn\.[qo]_proj|mlp\.up_proj))"),
     "regex": dict(r=5, lora_alpha=10, target_modules=r".*language_model\.layers\.\d+\.self_attn\.[qv]_proj"),
     "attention": dict(r=4, lora_alpha=8, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"]),
 }
@@ -51,6 +52,8 @@ class PaliGemma(Family):
     model_class, processor_class = PaliGemmaForConditionalGeneration, PaliGemmaProcessor
     inputs = ("input_ids", "attention_mask", "pixel_values", "token_type_ids")
     specs, kinds = SPECS, KINDS
+    larger = Spec({**TOWER, **WIDE_TOWER}, GemmaConfig, {**TEXT, **WIDE_TEXT, "head_dim": 48}, "gemma", None)
+    needs_picture = True
     adapters = (("paligemma-plain", "linear", "new"), ("paligemma-two", "towers", "new"), ("paligemma-old", "regex", "old"))
     merges = (("paligemma-plain", "towers"), ("paligemma-untied", "linear"))
     generates = tuple((name, conversation) for name in SPECS for conversation in ("plain", "rest")) + (("paligemma-plain", "korean"),)

@@ -2,7 +2,7 @@
 """qwen2_5_vl: qwen2_vl with a tower of RMS norms and gated layers that looks through windows but in a few layers."""
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor, Qwen2VLImageProcessorPil, Qwen2VLVideoProcessor
 
-from families.base import CONVERSATIONS, Plan, Spec
+from families.base import CONVERSATIONS, WIDE_TEXT, Plan, Spec
 from families.qwen2_vl import LIMITS, TEXT, QwenVL, mrope
 
 TOWER = dict(depth=3, hidden_size=32, intermediate_size=52, num_heads=2, patch_size=4, window_size=16, fullatt_block_indexes=[1])
@@ -36,6 +36,8 @@ class Qwen2_5VL(QwenVL):
     picture_class, video_class = Qwen2VLImageProcessorPil, Qwen2VLVideoProcessor
     width = "out_hidden_size"
     specs = SPECS
+    larger = Spec({**TOWER, "hidden_size": 96, "intermediate_size": 256, "num_heads": 4}, None, {**WIDE_TEXT, "rope_parameters": mrope([8, 8, 8])},
+                  "qwen", "qwen_vl", picture=LIMITS)
     adapters = (("qwen2_5_vl-plain", "linear", "new"), ("qwen2_5_vl-tied", "towers", "old"), ("qwen2_5_vl-old", "saved_modules", "new"))
     merges = (("qwen2_5_vl-plain", "towers"), ("qwen2_5_vl-tied", "linear"))
     generates = tuple((name, conversation) for name in SPECS for conversation in ("plain", "several"))

@@ -4,7 +4,7 @@ what its successors share."""
 from transformers import (Qwen2VLConfig, Qwen2VLForConditionalGeneration, Qwen2VLImageProcessorPil, Qwen2VLProcessor, Qwen2VLVideoProcessor)
 
 import tokenizers_
-from families.base import CONVERSATIONS, Family, Plan, Spec, ids_of, make_tokenizer, old_processor_files, randomise, read, write
+from families.base import CONVERSATIONS, WIDE_TEXT, Family, Plan, Spec, ids_of, make_tokenizer, old_processor_files, randomise, read, write
 
 MARKS = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 TOWER = dict(depth=2, embed_dim=32, num_heads=2, mlp_ratio=2, patch_size=4)
@@ -129,6 +129,8 @@ class Qwen2VL(QwenVL):
     config_class, model_class, processor_class = Qwen2VLConfig, Qwen2VLForConditionalGeneration, Qwen2VLProcessor
     picture_class, video_class = Qwen2VLImageProcessorPil, Qwen2VLVideoProcessor
     specs = SPECS
+    larger = Spec({**TOWER, "depth": 3, "embed_dim": 96, "num_heads": 4}, None, {**WIDE_TEXT, "rope_parameters": mrope([8, 8, 8])}, "qwen", "qwen_vl",
+                  picture=LIMITS)
     adapters = (("qwen2_vl-plain", "linear", "new"), ("qwen2_vl-plain", "towers", "old"), ("qwen2_vl-tied", "regex", "new"),
                 ("qwen2_vl-old", "saved_modules", "new"))
     merges = (("qwen2_vl-plain", "towers"), ("qwen2_vl-tied", "linear"), ("qwen2_vl-old", "attention"))

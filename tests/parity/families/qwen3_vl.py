@@ -3,7 +3,7 @@
 positions interleaved among the frequencies, normed queries and keys."""
 from transformers import Qwen2VLImageProcessorPil, Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLProcessor, Qwen3VLVideoProcessor
 
-from families.base import CONVERSATIONS, Plan, Spec, old_processor_files, read, write
+from families.base import CONVERSATIONS, WIDE_TEXT, Plan, Spec, old_processor_files, read, write
 from families.qwen2_vl import LIMITS, TEXT, QwenVL, mrope
 
 TOWER = dict(depth=3, hidden_size=32, intermediate_size=52, num_heads=2, patch_size=4, num_position_embeddings=16,
@@ -27,8 +27,8 @@ SPECS = {
         {**TEXT, "num_key_value_heads": 1, "head_dim": 16, "num_hidden_layers": 3, "rope_parameters": mrope([4, 2, 2], rope_theta=5e5)},
         "qwen", "qwen_vl", picture={**LIMITS, **HALF}, dtype="float16", shard="60KB", old_layout=True),
     "qwen3_vl-shallow": Spec(
-        {**TOWER, "deepstack_visual_indexes": [], "spatial_merge_size": 1, "temporal_patch_size": 1, "depth": 2, "num_position_embeddings": 9}, None,
-        {**TEXT, "head_dim": 24, "rope_parameters": mrope([4, 4, 4], rope_type="dynamic", factor=3.0), "max_position_embeddings": 60},
+        {**TOWER, "deepstack_visual_indexes": [], "spatial_merge_size": 1, "temporal_patch_size": 1, "depth": 2, "num_position_embeddings": 9},
+        None, {**TEXT, "head_dim": 24, "rope_parameters": mrope([4, 4, 4], rope_type="dynamic", factor=3.0), "max_position_embeddings": 60},
         "qwen", "qwen_vl", picture=dict(min_pixels=64, max_pixels=600)),
 }
 
@@ -39,8 +39,11 @@ class Qwen3VL(QwenVL):
     picture_class, video_class = Qwen2VLImageProcessorPil, Qwen3VLVideoProcessor
     width = "out_hidden_size"
     specs = SPECS
+    larger = Spec({**TOWER, "hidden_size": 96, "intermediate_size": 256, "num_heads": 4}, None,
+                  {**WIDE_TEXT, "head_dim": 48, "rope_parameters": mrope([8, 8, 8])}, "qwen", "qwen_vl", picture=LIMITS)
     kinds = {**QwenVL.kinds, "towers": dict(
-        r=3, lora_alpha=6, target_modules=r".*visual\.(blocks\.\d+\.(attn\.qkv|mlp\.linear_fc2)|deepstack_merger_list\.\d+\.linear_fc1|merger\.linear_fc2)"
+        r=3, lora_alpha=6, target_modules=r".*visual\.(blocks\.\d+\.(attn\.qkv|mlp\.linear_fc2)|merger\.linear_fc2)"
+                                          r"|.*visual\.deepstack_merger_list\.\d+\.linear_fc1"
                                           r"|.*language_model\.layers\.\d+\.self_attn\.[qk]_proj")}
     adapters = (("qwen3_vl-plain", "linear", "new"), ("qwen3_vl-tied", "towers", "new"), ("qwen3_vl-order", "saved_modules", "new"))
     merges = (("qwen3_vl-plain", "towers"), ("qwen3_vl-tied", "linear"))

@@ -6,8 +6,8 @@ from transformers import (LlamaConfig, SmolVLMConfig, SmolVLMForConditionalGener
                           SmolVLMVideoProcessor)
 
 import tokenizers_
-from families.base import (CONVERSATIONS, LLAMA, LLAMA3_ROPE, Family, Plan, Spec, ids_of, make_tokenizer, old_processor_files, randomise, read,
-                           write)
+from families.base import (CONVERSATIONS, LLAMA, LLAMA3_ROPE, WIDE_TEXT, WIDE_TOWER, Family, Plan, Spec, ids_of, make_tokenizer,
+                           old_processor_files, randomise, read, write)
 
 MARKS = ("<fake_token_around_image>", "<global-img>", "<end_of_utterance>")
 PLACES = tuple(f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7))
@@ -103,6 +103,7 @@ class SmolVLM(Tiled):
     config_class, model_class, processor_class = SmolVLMConfig, SmolVLMForConditionalGeneration, SmolVLMProcessor
     picture_class = SmolVLMImageProcessorPil
     specs = SPECS
+    larger = Spec({**TOWER, **WIDE_TOWER}, LlamaConfig, WIDE_TEXT, "qwen", "smolvlm", picture=TILES)
     adapters = (("smolvlm-plain", "linear", "new"), ("smolvlm-text", "towers", "new"), ("smolvlm-old", "saved_modules", "new"))
     merges = (("smolvlm-plain", "towers"), ("smolvlm-whole", "linear"), ("smolvlm-text", "attention"))
     generates = tuple((name, conversation) for name in SPECS for conversation in ("plain", "several")) + (("smolvlm-plain", "words"),)
@@ -112,7 +113,7 @@ class SmolVLM(Tiled):
         "smolvlm": Plan("smolvlm-plain", "towers", rows=10, without_picture=(3,), training=dict(
             per_device_train_batch_size=3, gradient_accumulation_steps=1, lr_scheduler_type="linear", warmup_steps=2)),
         "smolvlm-linear": Plan("smolvlm-whole", "linear", rows=8, training=dict(per_device_train_batch_size=2, shuffle=True)),
-        "smolvlm-full": Plan("smolvlm-text", strategy="full", rows=6, training=dict(
+        "smolvlm-full": Plan("smolvlm-old", strategy="full", rows=6, training=dict(
             per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3, max_steps=3)),
     }
 
