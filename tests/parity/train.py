@@ -44,6 +44,8 @@ def recipe(world, plan, settings, checkpoint, start):
         lines.append(f"eval_dataset: {world.scratch / 'eval.jsonl'}")
     if plan.strategy == "lora":
         lines.append(f"adapter: {{init_from: {start}, lora_dropout: 0.0}}")
+    if plan.image:
+        lines.append(f"image: {json.dumps(plan.image)}")
     if plan.strategy == "freeze":
         lines.append(f"freeze: {json.dumps(plan.freeze)}")
     extra = dict(device="cpu", dtype="float32", gradient_checkpointing=plan.gradient_checkpointing, logging_steps=1, save_steps=0,
@@ -73,7 +75,7 @@ def compare_curves(result, got, log):
             result.near(f"step {entry['step']} eval_loss", losses.get(entry["step"], float("nan")), entry["eval_loss"], CURVE, "eval_loss")
 
 
-def compare_adapter(world, result, checkpoint, model, data):
+def compare_adapter(world, result, checkpoint, model, messages):
     folder = world.scratch / "run" / "adapter"
     got, wanted = load_file(folder / "adapter_model.safetensors"), get_peft_model_state_dict(model, save_embedding_layers=False)
     if not result.same("adapter tensors", sorted(got), sorted(wanted)):
@@ -86,9 +88,8 @@ def compare_adapter(world, result, checkpoint, model, data):
         result.same(f"adapter_config.json {key}", getattr(config, key) or None, getattr(reference, key) or None)
     result.same("peft_type", str(config.peft_type), str(reference.peft_type))
     loaded = adapters.attach(checkpoint.model(), folder)
-    inputs = {key: value for key, value in data[0].items()}
     with torch.no_grad():
-        theirs = loaded(**inputs)
+        theirs = loaded(**checkpoint.example(messages))
     written = world.scratch / "out.safetensors"
     world.program.run("forward", checkpoint.path, "--input", world.scratch / "first.json", "--out", written, "--adapter", folder,
                       "--dtype", "float32", "--device", "cpu")
@@ -121,6 +122,8 @@ def train_case(plan):
         settings = DEFAULTS | plan.training
         messages = [resolved(row, world.inputs) for row in rows(plan.rows, without_picture=plan.without_picture)]
         held_out = [resolved(row, world.inputs) for row in rows(plan.eval_rows, seed=99)]
+        if plan.image:
+            checkpoint.family.limit_pictures(checkpoint.processor, plan.image)
         data, evaluation = [checkpoint.example(row) for row in messages], [checkpoint.example(row) for row in held_out]
         write_rows(world.scratch / "train.jsonl", messages)
         write_rows(world.scratch / "eval.jsonl", held_out)
@@ -137,7 +140,7 @@ def train_case(plan):
         model.eval()
         compare_curves(result, curve(world.scratch / "run"), log)
         if plan.strategy == "lora":
-            compare_adapter(world, result, checkpoint, model, data)
+            compare_adapter(world, result, make(plan.checkpoint, world.checkpoints), model, messages[0])
         else:
             compare_model(world, result, checkpoint, model)
     return case

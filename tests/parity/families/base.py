@@ -47,6 +47,7 @@ class Plan:
     without_picture: tuple = ()
     eval_rows: int = 0
     gradient_checkpointing: str = "false"
+    image: dict = field(default_factory=dict)           # min_pixels and max_pixels, in place of the checkpoint's own
     training: dict = field(default_factory=dict)
 
 
@@ -107,6 +108,10 @@ class Family:
         processor = self.processor_class.from_pretrained(folder, backend="pil")
         assert "Pil" in type(processor.image_processor).__name__
         return processor
+
+    def limit_pictures(self, processor, limits):
+        """As the recipe's image: {min_pixels, max_pixels} does."""
+        raise NotImplementedError
 
     def load_model(self, path, spec, dtype):
         options = {"attn_implementation": spec.attention} if spec.attention else {}

@@ -78,6 +78,9 @@ class QwenVL(Family):
         processor.image_processor = self.picture_class.from_pretrained(folder)
         return processor
 
+    def limit_pictures(self, processor, limits):
+        processor.image_processor.size = {"shortest_edge": limits["min_pixels"], "longest_edge": limits["max_pixels"]}
+
     def build(self, spec, name, scratch):
         tokenizer = make_tokenizer(spec.tokenizer, scratch, MARKS)
         token = tokenizer.convert_tokens_to_ids
@@ -141,6 +144,8 @@ class Qwen2VL(QwenVL):
         "qwen2_vl": Plan("qwen2_vl-plain", "towers", rows=10, without_picture=(3,), training=dict(
             per_device_train_batch_size=3, gradient_accumulation_steps=1, lr_scheduler_type="linear", warmup_steps=2)),
         "qwen2_vl-linear": Plan("qwen2_vl-tied", "linear", training=dict(per_device_train_batch_size=2, shuffle=True)),
+        "qwen2_vl-limits": Plan("qwen2_vl-old", "attention", rows=6, image=dict(min_pixels=900, max_pixels=1600), training=dict(
+            per_device_train_batch_size=2, gradient_accumulation_steps=1, max_steps=4)),
         "qwen2_vl-full": Plan("qwen2_vl-old", strategy="full", rows=6, training=dict(
             per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3, max_steps=3)),
         "qwen2_vl-merger": Plan("qwen2_vl-plain", strategy="freeze", rows=6, freeze=dict(vision_tower=True, projector=False, language_model=True),
