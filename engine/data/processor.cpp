@@ -12,8 +12,6 @@ namespace luthier {
 
 namespace {
 
-constexpr std::size_t kMaxExpandedBytes = 256u << 20;
-
 bool ends_with_assistant(const std::vector<Message>& messages) { return !messages.empty() && messages.back().role == "assistant"; }
 
 // A picture processor knows sizes, not files.
@@ -97,18 +95,18 @@ Result<ChatProcessor::Laid> ChatProcessor::lay_out(const Row& row, std::size_t t
 Result<Encoding> ChatProcessor::encode_text(const Row& row, const std::string& text) const {
   const SpecialTokens& special = tokenizer_->special();
   const bool template_wrote_bos = special.bos && !special.bos_text.empty() && text.starts_with(special.bos_text);
-  auto encoding = tokenizer_->encode(text, !template_wrote_bos);
+  auto encoding = tokenizer_->encode(text, image_tokens_.form == RowForm::ChatTemplate && !template_wrote_bos);
   if (!encoding) return row.about(RowFault::BadRow, encoding.error());
   if (!row.replacements.empty()) {
-    const std::string& mark = image_tokens_.mark;
+    const std::string& token = image_token();
     std::int64_t written = 0;
-    for (std::size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + mark.size())) ++written;
+    for (std::size_t at = text.find(token); at != std::string::npos; at = text.find(token, at + token.size())) ++written;
     const std::int64_t tokens = std::count(encoding->ids.begin(), encoding->ids.end(), image_token_id_);
     if (tokens != written)
       return row.error(RowFault::ImageMarks,
-                       "The text has " + std::to_string(written) + " picture marks " + mark + ", but " + std::to_string(tokens) +
+                       "The text has " + std::to_string(written) + " picture marks " + token + ", but " + std::to_string(tokens) +
                            " tokens of id " + std::to_string(image_token_id_) + ".",
-                       "The tokenizer must know " + mark + " as one token, with the id that config.json names.");
+                       "The tokenizer must know " + token + " as one token, with the id that config.json names.");
   }
   return encoding;
 }
@@ -145,21 +143,18 @@ Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row, co
 
 Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const {
   for (const Message& message : row.messages)
-    for (const ContentPart& part : message.content)
-      if (part.kind == ContentPart::Kind::Text && !image_tokens_.mark.empty() && part.text.find(image_tokens_.mark) != std::string::npos)
-        return row.error(RowFault::ImageMarks, "A text holds " + image_tokens_.mark + ", which is the model's mark for a picture.",
-                         "Write the picture as its own content part, or take the mark out of the text.");
+    for (const ContentPart& part : message.content) {
+      if (part.kind != ContentPart::Kind::Text) continue;
+      for (const std::string* mark : {&image_tokens_.mark, &image_tokens_.token})
+        if (!mark->empty() && part.text.find(*mark) != std::string::npos)
+          return row.error(RowFault::ImageMarks, "A text holds " + *mark + ", which is the model's mark for a picture.",
+                           "Write the picture as its own content part, or take the mark out of the text.");
+    }
   row.replacements.clear();
   for (const PixelValues& picture : row.pictures)
     row.replacements.push_back(image_tokens_.expand ? image_tokens_.expand(picture) : image_tokens_.mark);
 
-  LUTHIER_TRY(const Laid laid, lay_out(row, row.messages.size(), row.prompt_only));
-  LUTHIER_TRY(Encoding encoding, encode_text(row, laid.text));
-  Example example;
-  if (!row.prompt_only) {
-    LUTHIER_TRY(example.labels, labels_of(row, laid, encoding, loss_on));
-  }
-  example.input_ids = std::move(encoding.ids);
+  LUTHIER_TRY(Example example, image_tokens_.form == RowForm::PrefixSuffix ? encode_prefix_suffix(row) : encode_chat(row, loss_on));
   example.images = std::move(row.pictures);
   const std::size_t length = example.input_ids.size();
   const std::size_t limit = max_length > 0 ? static_cast<std::size_t>(max_length) : length;
@@ -174,7 +169,19 @@ Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t
     example.truncated_tokens = static_cast<std::int64_t>(length - limit);
     example.input_ids.resize(limit);
     if (!row.prompt_only) example.labels.resize(limit);
+    example.prompt_tokens = std::min(example.prompt_tokens, max_length);
   }
+  return example;
+}
+
+Result<Example> ChatProcessor::encode_chat(const Row& row, LossOn loss_on) const {
+  LUTHIER_TRY(const Laid laid, lay_out(row, row.messages.size(), row.prompt_only));
+  LUTHIER_TRY(Encoding encoding, encode_text(row, laid.text));
+  Example example;
+  if (!row.prompt_only) {
+    LUTHIER_TRY(example.labels, labels_of(row, laid, encoding, loss_on));
+  }
+  example.input_ids = std::move(encoding.ids);
   return example;
 }
 

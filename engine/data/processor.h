@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Conversation → what the model gets: chat template, image-token expansion, token ids, labels, pixels. This is the part of a
-// transformers processor plus the labelling that TRL's collators do; families differ only in how a picture's place is written
-// into the text (ImageTokens).
+// transformers processor plus the labelling that TRL's collators do; families differ only in how a row becomes text and how a
+// picture's place is written into it (ImageTokens).
 #pragma once
 
 #include <cstdint>
@@ -34,11 +34,20 @@ struct Example {
   std::int64_t prompt_tokens = 0;         ///< how many stand before the answer; known where the family's attention depends on it
 };
 
+/// How a row's messages become text.
+/// - ChatTemplate: as the folder's template writes them.
+/// - PrefixSuffix: one question about pictures and its answer, without a template (PaliGemma): the pictures' tokens, bos, the question's text and a
+///   newline are the prefix, the answer and eos the suffix, each tokenized on its own. Labels are the suffix whatever `loss_on` says: the prefix
+///   sees itself both ways, and a loss on it would only teach to copy.
+enum class RowForm { ChatTemplate, PrefixSuffix };
+
 /// How a family writes a picture into the text: the mark that templates put there, and the replacement for the i-th
 /// picture once its pixels (or, where only lengths are wanted, their shape and grid) are known. Without a function the mark stays alone.
 struct ImageTokens {
   std::string mark = "<image>";
   std::function<std::string(const PixelValues&)> expand;
+  std::string token = {};                   ///< what each of a picture's tokens is in the replacement; empty: the mark
+  RowForm form = RowForm::ChatTemplate;
 };
 
 class ChatProcessor {
@@ -55,6 +64,7 @@ class ChatProcessor {
   ///   after the end of the prompt's text. No trailing assistant turn: no label.
   /// - Assistant: tokens that start inside {% generation %}; in templates without it, inside what each assistant turn adds after its prompt.
   /// - All: every token.
+  /// A family that lays rows out as prefix and suffix labels the suffix in each case, and sets `prompt_tokens`.
   Result<Example> encode_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length, const std::string& where,
                                   RowFault* fault = nullptr) const;
 
@@ -78,6 +88,9 @@ class ChatProcessor {
   Result<Encoding> encode_text(const Row& row, const std::string& text) const;
   Result<std::vector<PixelValues>> load_pictures(const Row& row, const SizeOf* size_of) const;
   Result<Example> encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const;
+  Result<Example> encode_chat(const Row& row, LossOn loss_on) const;
+  Result<Example> encode_prefix_suffix(const Row& row) const;
+  const std::string& image_token() const { return image_tokens_.token.empty() ? image_tokens_.mark : image_tokens_.token; }
   Result<std::vector<std::int64_t>> labels_of(const Row& row, const Laid& whole, const Encoding& encoding, LossOn loss_on) const;
   Result<std::size_t> prompt_length(const Row& row, const Laid& whole, const Encoding& encoding) const;
   Result<std::vector<std::pair<std::size_t, std::size_t>>> assistant_ranges(const Row& row, const Laid& whole) const;

@@ -6,6 +6,8 @@
 
 namespace luthier {
 
+inline constexpr std::size_t kMaxExpandedBytes = 256u << 20;   ///< of a row's text with its pictures' tokens
+
 /// A rendered text with its pictures' places filled.
 struct ChatProcessor::Laid {
   std::string text;

@@ -9,7 +9,8 @@ using torch::Tensor;
 
 SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer, const torch::TensorOptions& tensors)
     : layer_(layer), heads_(o.num_attention_heads), kv_heads_(o.num_key_value_heads), head_dim_(o.head_dim),
-      rule_{true, o.sliding_windows.at(static_cast<std::size_t>(layer)), o.attention_scale, o.attention_softcap} {
+      rule_{true, o.sliding_windows.at(static_cast<std::size_t>(layer)), o.attention_scale, o.attention_softcap,
+            o.window_in_blocks} {
   q_proj_ = register_module("q_proj", Linear(o.hidden_size, heads_ * head_dim_, o.qkv_bias, tensors));
   k_proj_ = register_module("k_proj", Linear(o.hidden_size, kv_heads_ * head_dim_, o.qkv_bias, tensors));
   v_proj_ = register_module("v_proj", Linear(o.hidden_size, kv_heads_ * head_dim_, o.qkv_bias, tensors));

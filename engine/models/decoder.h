@@ -29,6 +29,7 @@ struct DecoderOptions {
   RotaryOptions rotary, local_rotary;        ///< the second for sliding layers, where `two_rotaries`
   bool two_rotaries = false;                 ///< Gemma 3
   std::vector<std::optional<std::int64_t>> sliding_windows;   ///< one a layer; nullopt: full attention
+  bool window_in_blocks = false;             ///< a window bounds what a block's tokens see of one another, too (Gemma 3)
 };
 /// Reads a text config with the defaults of its model_type's configuration class; `default_type` where it names none. An Input error for types that are not known.
 Result<DecoderOptions> read_decoder_options(const Json& text_config, const std::string& where, const std::string& default_type = "llama");

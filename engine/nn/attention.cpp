@@ -23,10 +23,13 @@ Tensor allowed_keys(std::int64_t seq, std::int64_t keys, const AttentionRule& ru
   const auto options = torch::TensorOptions().dtype(torch::kInt64).device(device);
   const Tensor query = torch::arange(keys - seq, keys, options).unsqueeze(1), key = torch::arange(keys, options).unsqueeze(0);
   Tensor allowed = rule.causal ? key <= query : torch::ones({seq, keys}, options.dtype(torch::kBool));
-  if (rule.causal && rule.window) allowed = allowed.logical_and(key > query - *rule.window);
+  const Tensor near = rule.causal && rule.window ? key > query - *rule.window : Tensor();
+  if (near.defined()) allowed = allowed.logical_and(near);
   if (!blocks.defined()) return allowed;
   const Tensor of_query = blocks.slice(1, keys - seq).unsqueeze(2), of_key = blocks.unsqueeze(1);
-  return allowed.unsqueeze(0).logical_or((of_query == of_key).logical_and(of_query >= 0)).unsqueeze(1);
+  Tensor together = (of_query == of_key).logical_and(of_query >= 0);
+  if (near.defined() && rule.window_in_blocks) together = together.logical_and(near);
+  return allowed.unsqueeze(0).logical_or(together).unsqueeze(1);
 }
 
 Tensor additive(const Tensor& allowed, const torch::TensorOptions& options) {

@@ -35,10 +35,12 @@ struct AttentionRule {
   std::optional<std::int64_t> window;      ///< and, where causal, no further back than this many
   double scale = 0;                        ///< of the products; 0: 1 / √head_dim
   double softcap = 0;                      ///< c·tanh(score / c) before the softmax (Gemma 2); 0: none
+  bool window_in_blocks = false;           ///< the window bounds what tokens of one block see, too (Gemma 3)
 };
 
 /// Attention within each row. q [tokens, heads, head_dim], k and v [tokens, kv_heads, head_dim] → [tokens, heads·head_dim].
-/// `blocks` [tokens] int64 or undefined: tokens of one row with the same number ≥ 0 see one another whatever the rule says.
+/// `blocks` [tokens] int64 or undefined: tokens of one row with the same number ≥ 0 see one another; a window does not
+/// hold them back unless the rule says so.
 /// With a cache (rows of equal length only) the tokens continue what layer `layer` of it holds.
 torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, const RowLayout& rows, const AttentionRule& rule,
                      const torch::Tensor& blocks = {}, KeyValueCache* cache = nullptr, std::int64_t layer = 0);
