@@ -1,35 +1,30 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The picture tower of CLIP (Radford et al. 2021) and SigLIP (Zhai et al. 2023): a pre-norm vision transformer over square patches. Options tell
 // them apart: a class token and a norm before the layers, a bias on the patches, a pooling head that language models do not use but whose
-// tensors belong to the checkpoint.
+// tensors belong to the checkpoint, positions by fraction (Idefics3).
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "engine/base/result.h"
-#include "engine/io/json.h"
-#include "engine/nn/layers.h"
-#include "engine/nn/linear.h"
+#include "engine/models/vision_parts.h"
 
 namespace luthier {
 
-struct VisionTowerOptions {
-  std::int64_t hidden_size = 768, intermediate_size = 3072, num_hidden_layers = 12, num_attention_heads = 12, num_channels = 3;
-  std::int64_t image_height = 224, image_width = 224, patch_size = 32;
-  double layer_norm_eps = 1e-5, initializer_range = 0.02;
-  Activation hidden_act = Activation::QuickGelu;
+struct VisionTowerOptions : VisionSizes {
   bool class_embedding = true;   ///< CLIP
   bool pre_norm = true;          ///< CLIP ("pre_layrnorm", spelt so in the checkpoints)
   bool patch_bias = false;       ///< SigLIP
   bool pooling_head = false;     ///< SigLIP
+  bool positions_by_fraction = false;   ///< Idefics3: frames of any size, their patches' positions by the fraction of the side
 
-  std::int64_t patches() const { return (image_height / patch_size) * (image_width / patch_size); }
   std::int64_t tokens() const { return patches() + (class_embedding ? 1 : 0); }
 };
 /// Reads vision_config (clip_vision_model or siglip_vision_model) with its configuration class's defaults.
 Result<VisionTowerOptions> read_vision_tower_options(const Json& vision_config, const std::string& where);
+/// Idefics3's and SmolVLM's vision_config, whatever model_type it names.
+Result<VisionTowerOptions> read_idefics3_tower_options(const Json& vision_config, const std::string& where);
 
 class VisionTowerImpl : public torch::nn::Module {
  public:

@@ -47,7 +47,7 @@ ModelInput to_device(const ModelInput& input, torch::Device device) {
 
 std::string part_of(const std::string& name) {
   const auto has = [&](const char* word) { return name.find(word) != std::string::npos; };
-  if (has("projector") || has("connector") || has("merger")) return "projector";
+  if (has("projector") || has("connector") || has("merger") || has("image_newline")) return "projector";
   if (has("vision_tower") || has("vision_model") || has("visual.")) return "vision_tower";
   return "language_model";
 }

@@ -2,6 +2,7 @@
 #include "engine/models/llava/llava.h"
 
 #include "engine/models/llava/llava_names.h"
+#include "engine/models/tower_model.h"
 
 namespace luthier {
 
@@ -35,54 +36,31 @@ class Body : public torch::nn::Module {
   Decoder language_model{nullptr};
 };
 
-class Llava : public VisionLanguageModel {
+class Llava : public TowerModel {
  public:
-  Llava(const LlavaOptions& o, const torch::TensorOptions& t) : options_(o) {
-    body_ = register_module("model", std::make_shared<Body>(o, t));
-    head_ = o.tie_word_embeddings ? Linear(body_->language_model->embed_tokens->weight) : Linear(o.text.hidden_size, o.text.vocab_size, false, t);
-    register_module("lm_head", head_);
+  Llava(const LlavaOptions& o, const torch::TensorOptions& t) : options_(o), body_(std::make_shared<Body>(o, t)) {
+    assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
   }
 
   Tensor tower(const ModelInput& input) override {
     return selected_features(body_->vision_tower, input.pixel_values, options_.vision_feature_layers, options_.drop_first_feature).flatten(0, 1);
   }
 
-  TokenSequence embed(const ModelInput& input) override {
-    TokenSequence sequence;
-    sequence.rows = RowLayout(input.lengths);
-    sequence.embeddings = body_->language_model->embed(input.input_ids);
-    if (input.pictures.empty()) return sequence;
-    const Tensor features = body_->multi_modal_projector->forward(input.tower_features.defined() ? input.tower_features : tower(input));
-    sequence.embeddings = place_features(sequence.embeddings, input.input_ids, options_.image_token_id, features);
-    return sequence;
-  }
-
-  Tensor decode(const TokenSequence& sequence, KeyValueCache* cache) override {
-    return body_->language_model->forward(sequence, cache, gradient_checkpointing_);
-  }
-
-  Linear head() override { return head_; }
-  std::int64_t num_hidden_layers() const override { return options_.text.num_hidden_layers; }
-
   ModelGeometry geometry() const override {
-    ModelGeometry g;
-    const DecoderOptions& t = options_.text;
     const VisionTowerOptions& v = options_.vision;
-    g.vocab_size = t.vocab_size, g.hidden_size = t.hidden_size, g.intermediate_size = t.intermediate_size;
-    g.num_hidden_layers = t.num_hidden_layers, g.num_attention_heads = t.num_attention_heads;
-    g.num_key_value_heads = t.num_key_value_heads, g.head_dim = t.head_dim;
-    g.vision_hidden_size = v.hidden_size, g.vision_intermediate_size = v.intermediate_size;
-    g.vision_layers = v.num_hidden_layers, g.vision_heads = v.num_attention_heads, g.vision_tokens = v.tokens();
+    ModelGeometry g = describe(v);
+    g.vision_tokens = v.tokens();
     g.image_tokens = v.tokens() - (options_.drop_first_feature ? 1 : 0);
     g.image_height = v.image_height, g.image_width = v.image_width;
-    g.tied_embeddings = options_.tie_word_embeddings;
     return g;
   }
+
+ protected:
+  Tensor project(const Tensor& features, const ModelInput&) override { return body_->multi_modal_projector->forward(features); }
 
  private:
   LlavaOptions options_;
   std::shared_ptr<Body> body_;
-  Linear head_{nullptr};
 };
 
 Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where, const torch::TensorOptions& tensors) {
@@ -116,21 +94,13 @@ Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path
 
 Result<LlavaOptions> read_llava_options(const Json& config, const std::string& where) {
   LlavaOptions o;
-  static const Json empty = Json::object();
-  const auto section = [&](const char* key) -> const Json* {
-    const auto found = config.find(key);
-    if (found == config.end() || found->is_null()) return &empty;
-    return found->is_object() ? &*found : nullptr;
-  };
-  const Json *vision = section("vision_config"), *text = section("text_config");
-  if (!vision) return input_error("An object is expected.", where + ": vision_config");
-  if (!text) return input_error("An object is expected.", where + ": text_config");
-  Json vision_config = *vision;
+  LUTHIER_TRY(Json vision_config, config_section(config, "vision_config", where));
+  LUTHIER_TRY(const Json text, config_section(config, "text_config", where));
   if (vision_config.empty()) {   // LlavaConfig's own default tower
     vision_config = {{"intermediate_size", 4096}, {"hidden_size", 1024}, {"patch_size", 14}, {"image_size", 336}, {"num_hidden_layers", 24}, {"num_attention_heads", 16}};
   }
   LUTHIER_TRY(o.vision, read_vision_tower_options(vision_config, where + ": vision_config"));
-  LUTHIER_TRY(o.text, read_decoder_options(*text, where + ": text_config"));
+  LUTHIER_TRY(o.text, read_decoder_options(text, where + ": text_config"));
 
   const auto layers = config.find("vision_feature_layer");
   if (layers == config.end() || layers->is_null()) o.vision_feature_layers = {-2};
@@ -156,14 +126,9 @@ Result<LlavaOptions> read_llava_options(const Json& config, const std::string& w
   LUTHIER_TRY(o.projector_hidden_act, parse_activation(act, where + ": projector_hidden_act"));
   LUTHIER_TRY(o.projector_bias, json_bool(config, "multimodal_projector_bias", where, true));
   LUTHIER_TRY(bool tie, json_bool(config, "tie_word_embeddings", where, false));
-  LUTHIER_TRY(bool text_tie, json_bool(*text, "tie_word_embeddings", where + ": text_config", false));
+  LUTHIER_TRY(bool text_tie, json_bool(text, "tie_word_embeddings", where + ": text_config", false));
   o.tie_word_embeddings = tie || text_tie;
-  LUTHIER_TRY(const std::int64_t token_id, json_int(config, "image_token_id", where, 32000));
-  LUTHIER_TRY(o.image_token_id, json_int(config, "image_token_index", where, token_id));
-  if (o.image_token_id < 0 || o.image_token_id >= o.text.vocab_size) {
-    return input_error("The image token " + std::to_string(o.image_token_id) + " is outside the vocabulary of " + std::to_string(o.text.vocab_size) + ".",
-                       where + ": image_token_index");
-  }
+  LUTHIER_TRY(o.image_token_id, read_image_token(config, {"image_token_index", "image_token_id"}, 32000, o.text.vocab_size, where));
   return o;
 }
 

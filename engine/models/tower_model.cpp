@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/tower_model.h"
+
+namespace luthier {
+
+void TowerModel::assemble(std::shared_ptr<torch::nn::Module> body, const Decoder& decoder, bool tied, TokenId image_token,
+                          const torch::TensorOptions& tensors) {
+  register_module("model", std::move(body));
+  decoder_ = decoder;
+  head_ = tied ? Linear(decoder->embed_tokens->weight) : Linear(decoder->options.hidden_size, decoder->options.vocab_size, false, tensors);
+  register_module("lm_head", head_);
+  image_token_ = image_token;
+}
+
+TokenSequence TowerModel::embed(const ModelInput& input) {
+  TokenSequence sequence;
+  sequence.rows = RowLayout(input.lengths);
+  // An image token that the embedding does not hold gets its features all the same.
+  const bool held = image_token_ < decoder_->options.vocab_size;
+  sequence.embeddings = decoder_->embed(held ? input.input_ids : input.input_ids.masked_fill(input.input_ids == image_token_, 0));
+  if (input.pictures.empty()) return sequence;
+  const torch::Tensor features = project(input.tower_features.defined() ? input.tower_features : tower(input), input);
+  sequence.embeddings = place_features(sequence.embeddings, input.input_ids, image_token_, features);
+  return sequence;
+}
+
+torch::Tensor TowerModel::decode(const TokenSequence& sequence, KeyValueCache* cache) {
+  return decoder_->forward(sequence, cache, gradient_checkpointing_);
+}
+
+ModelGeometry TowerModel::describe(const VisionSizes& vision) const {
+  ModelGeometry g;
+  const DecoderOptions& text = decoder_->options;
+  g.vocab_size = text.vocab_size, g.hidden_size = text.hidden_size, g.intermediate_size = text.intermediate_size;
+  g.num_hidden_layers = text.num_hidden_layers, g.num_attention_heads = text.num_attention_heads;
+  g.num_key_value_heads = text.num_key_value_heads, g.head_dim = text.head_dim;
+  g.vision_hidden_size = vision.hidden_size, g.vision_intermediate_size = vision.intermediate_size;
+  g.vision_layers = vision.num_hidden_layers, g.vision_heads = vision.num_attention_heads;
+  g.tied_embeddings = head_->weight.is_same(decoder_->embed_tokens->weight);
+  return g;
+}
+
+Result<Json> config_section(const Json& config, const char* key, const std::string& where) {
+  const auto found = config.find(key);
+  if (found == config.end() || found->is_null()) return Json(Json::object());
+  if (!found->is_object()) return input_error("An object is expected.", where + ": " + key);
+  return Json(*found);
+}
+
+Result<TokenId> read_image_token(const Json& config, std::initializer_list<const char*> keys, TokenId fallback, std::int64_t vocab_size,
+                                 const std::string& where) {
+  const char* name = *keys.begin();
+  TokenId id = fallback;
+  for (const char* key : keys) {
+    if (const auto found = config.find(key); found == config.end() || found->is_null()) continue;
+    name = key;
+    LUTHIER_TRY(id, json_int(config, key, where));
+    break;
+  }
+  if (id >= 0 && id < vocab_size) return id;
+  return input_error("The image token " + std::to_string(id) + " is outside the vocabulary of " + std::to_string(vocab_size) + ".", where + ": " + name);
+}
+
+}  // namespace luthier
