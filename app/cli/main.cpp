@@ -74,6 +74,10 @@ int run(int argc, char** argv) {
   verb("fetch", "Download a model from a hub into the Hugging Face cache", add_fetch);
   verb("demo", "Tune the teaching model on its tasks and compare the adapters", add_demo);
   verb("teach", "Make the teaching model's data, and its checkpoint from a finished run", add_teach);
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
+    std::fprintf(stderr, "luthier-cli: there is no verb \"%s\".\nRun luthier-cli --help for the verbs.\n", argv[1]);
+    return 2;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {

@@ -67,16 +67,19 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
   if (batch.batch_size > 1) {
     BatchShape smaller = batch;
     smaller.batch_size = 1;
-    smaller.labels = (batch.labels + batch.batch_size - 1) / batch.batch_size;
-    smaller.images = (batch.images + batch.batch_size - 1) / batch.batch_size;
+    PictureLoad& pictures = smaller.pictures;
+    for (std::int64_t* part : {&smaller.tokens, &smaller.labels, &pictures.images, &pictures.frames, &pictures.patches, &pictures.numbers, &pictures.tokens}) {
+      *part = (*part + batch.batch_size - 1) / batch.batch_size;
+    }
     consider("training.per_device_train_batch_size: 1 (with gradient_accumulation_steps " +
                  std::to_string(recipe.training.gradient_accumulation_steps * batch.batch_size) + ")", recipe, smaller, sizes);
   }
-  if (batch.tokens > 256) {
-    BatchShape shorter = batch;
-    shorter.tokens = std::max<std::int64_t>(batch.tokens / 2, model.geometry.image_tokens + 64);
-    shorter.labels = std::min(batch.labels, shorter.tokens * shorter.batch_size);
-    if (shorter.tokens < batch.tokens) consider("training.max_length: " + std::to_string(shorter.tokens), recipe, shorter, sizes);
+  if (const std::int64_t row = batch.tokens / std::max<std::int64_t>(1, batch.batch_size); row > 256) {
+    BatchShape shorter = batch;   // never inside the pictures
+    const std::int64_t length = std::max<std::int64_t>(row / 2, batch.pictures.tokens / std::max<std::int64_t>(1, batch.batch_size) + 64);
+    shorter.tokens = length * batch.batch_size;
+    shorter.labels = std::min(batch.labels, shorter.tokens);
+    if (length < row) consider("training.max_length: " + std::to_string(length), recipe, shorter, sizes);
   }
   if (sizes.element == 4) {
     TensorSizes changed = sizes;
@@ -100,6 +103,21 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
   return advice;
 }
 
+/// From the outlines: rows of [patches, numbers] are patches, rows of [frames, 3, height, width] frames.
+PictureLoad picture_load(const Example& example, TokenId image_token) {
+  PictureLoad load;
+  load.images = static_cast<std::int64_t>(example.images.size());
+  for (const PixelValues& image : example.images) {
+    if (image.shape.empty()) continue;
+    (image.shape.size() == 2 ? load.patches : load.frames) += image.shape.front();
+    std::int64_t numbers = 1;
+    for (const std::int64_t side : image.shape) numbers *= side;
+    load.numbers += numbers;
+  }
+  load.tokens = std::count(example.input_ids.begin(), example.input_ids.end(), image_token);
+  return load;
+}
+
 }  // namespace
 
 Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& asked, const BatchShape& batch) {
@@ -110,7 +128,7 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   MemoryForecast forecast;
   forecast.device = device.str();
   forecast.dtype = dtype == torch::kBFloat16 ? "bfloat16" : "float32";
-  forecast.batch_tokens = batch.batch_size * batch.tokens;
+  forecast.batch_tokens = batch.tokens;
   // What this process's tensors hold is taken over by the run (a loaded model) or given back before it.
   forecast.available = available_memory(device) + memory_use(device).allocated;
   TensorSizes sizes{dtype == torch::kBFloat16 ? 2 : 4, recipe.training.gradient_checkpointing == "true"};
@@ -137,6 +155,11 @@ Json to_json(const MemoryForecast& forecast) {
           {"advice", forecast.advice}};
 }
 
+PictureLoad& PictureLoad::operator+=(const PictureLoad& other) {
+  images += other.images, frames += other.frames, patches += other.patches, numbers += other.numbers, tokens += other.tokens;
+  return *this;
+}
+
 Result<std::vector<RowShape>> measure_rows(const Dataset& dataset, const ChatProcessor& processor, const std::string& loss_on, std::size_t max_rows,
                                            const std::function<bool(std::size_t, std::size_t)>& go_on) {
   const LossOn counted = loss_on == "assistant" ? LossOn::Assistant : loss_on == "all" ? LossOn::All : LossOn::Completion;
@@ -148,7 +171,7 @@ Result<std::vector<RowShape>> measure_rows(const Dataset& dataset, const ChatPro
     if (!conversation) continue;
     const auto example = processor.measure_training(*conversation, counted, 0, dataset.where(row));
     if (!example) continue;
-    RowShape shape{row, static_cast<std::int64_t>(example->input_ids.size()), 0, static_cast<std::int64_t>(example->images.size())};
+    RowShape shape{row, static_cast<std::int64_t>(example->input_ids.size()), 0, picture_load(*example, processor.image_token_id())};
     shape.labels = std::count_if(example->labels.begin(), example->labels.end(), [](std::int64_t label) { return label != kIgnoreLabel; });
     rows.push_back(shape);
   }
@@ -160,10 +183,10 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
   if (rows.empty()) return input_error("No row of the data can be read.", "dataset", "`luthier-cli data check` says what is wrong with each.");
   BatchShape shape;
   shape.batch_size = std::min<std::int64_t>(recipe.training.per_device_train_batch_size, static_cast<std::int64_t>(rows.size()));
-  shape.tokens = std::min(rows.front().tokens, recipe.training.max_length);
   for (std::size_t i = 0; i < static_cast<std::size_t>(shape.batch_size); ++i) {
+    shape.tokens += std::min(rows[i].tokens, recipe.training.max_length);
     shape.labels += std::min(rows[i].labels, recipe.training.max_length);
-    shape.images += rows[i].images;
+    shape.pictures += rows[i].pictures;
   }
   return shape;
 }

@@ -26,18 +26,29 @@ struct MemoryForecast {
   std::int64_t available = 0;              ///< free on the device now
   std::string device, dtype;
   bool gradient_checkpointing = false;     ///< what `auto` came to
-  std::int64_t batch_tokens = 0;           ///< tokens of the largest micro-batch, padding counted
+  std::int64_t batch_tokens = 0;           ///< tokens of the largest micro-batch; there is no padding
   std::vector<std::pair<std::string, std::int64_t>> weights_by_part;
   std::vector<std::string> advice;         ///< what to change when it will not fit, most effective first; empty when it fits
 
   bool fits() const { return parts.total() <= available; }
 };
 
-/// What the longest micro-batch looks like.
+/// What pictures add to a batch.
+struct PictureLoad {
+  std::int64_t images = 0;
+  std::int64_t frames = 0;                   ///< whole pictures and tiles that go through a tower of a fixed size
+  std::int64_t patches = 0;                  ///< of families whose tower takes patches, before they are merged
+  std::int64_t numbers = 0;                  ///< in pixel_values
+  std::int64_t tokens = 0;                   ///< their places in the text
+  PictureLoad& operator+=(const PictureLoad& other);
+};
+
+/// What the largest micro-batch looks like.
 struct BatchShape {
-  std::int64_t batch_size = 1, tokens = 0;   ///< tokens a row, padded
+  std::int64_t batch_size = 1;
+  std::int64_t tokens = 0;                   ///< of all rows together
   std::int64_t labels = 0;                   ///< labelled tokens in the batch
-  std::int64_t images = 0;                   ///< pictures in the batch
+  PictureLoad pictures;
 };
 
 /// `trainable`: {shape, part} of what trains under the recipe comes from the summary and the recipe's selectors.
@@ -59,7 +70,8 @@ class ChatProcessor;
 /// One row's sizes, whole (before max_length).
 struct RowShape {
   std::size_t row = 0;                       ///< of the dataset, from 0
-  std::int64_t tokens = 0, labels = 0, images = 0;
+  std::int64_t tokens = 0, labels = 0;
+  PictureLoad pictures;
 };
 
 /// The sizes of up to `max_rows` rows, spread evenly, longest first, from the pictures' sizes and the texts alone. Rows that cannot be read are left out; the data

@@ -99,8 +99,8 @@ bool never_reached(const ModuleSummary& module, std::int64_t layers_run) {
 StepBytes step_bytes(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch, const std::vector<TrainedModule>& trained, const TensorSizes& sizes,
                      std::int64_t gradients) {
   const ModelGeometry& g = model.geometry;
-  const std::int64_t e = sizes.element, n = batch.batch_size * batch.tokens, labels = std::min(batch.labels, n);
-  const std::int64_t m = batch.images * g.vision_tokens, features = batch.images * g.image_tokens;
+  const std::int64_t e = sizes.element, n = batch.tokens, labels = std::min(batch.labels, n);
+  const std::int64_t m = batch.pictures.frames * g.vision_tokens + batch.pictures.patches, features = batch.pictures.tokens;
   const std::int64_t run = tower_layers_run(model);
   const Needs needs = collect(model, trained, run);
   const bool lora = recipe.strategy == "lora";
@@ -142,15 +142,15 @@ StepBytes step_bytes(const ModelSummary& model, const Recipe& recipe, const Batc
   };
 
   // Forward, from the pixels up.
-  std::int64_t below = batch.images * 3 * g.image_height * g.image_width * 4;                // pixel values stay for the micro-batch
+  std::int64_t below = batch.pictures.numbers * 4;                                           // pixel values stay for the micro-batch
   bool flows = needs.patch_trains;
   for (const LayerNeeds& need : needs.tower) {
     below += tower_layer(need, flows);
     flows = flows || need.any;
   }
-  if (!needs.tower_trains) below = features * g.vision_hidden_size * e;                      // the features alone
+  if (!needs.tower_trains) below = m * g.vision_hidden_size * e;                             // the features alone
   if (flows || needs.projector_trains) {
-    below += features * (g.vision_hidden_size + 2 * hidden) * e;
+    below += (m * g.vision_hidden_size + features * 2 * hidden) * e;
     flows = true;
   }
   flows = flows || needs.embedding_trains;

@@ -14,9 +14,31 @@ std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t counter) {
   return z ^ (z >> 31);
 }
 
+namespace {
+
+/// oneDNN compiles and keeps a kernel for each shape of a product. A short row of filler tokens at the end, which carries no label and which no other row
+/// sees, rounds the number of tokens up, so that batches of nearly one size share their kernels.
+ModelInput rounded_up(ModelInput input, TokenId filler) {
+  const std::int64_t tokens = input.input_ids.size(0), unit = tokens < 512 ? 16 : tokens < 2048 ? 32 : 64;
+  const std::int64_t missing = (unit - tokens % unit) % unit;
+  if (missing == 0) return input;
+  input.input_ids = at::cat({input.input_ids, torch::full({missing}, filler, torch::kInt64)});
+  input.labels = at::cat({input.labels, torch::full({missing}, kIgnoreLabel, torch::kInt64)});
+  input.lengths.push_back(missing);
+  input.prompt_lengths.push_back(0);
+  return input;
+}
+
+}  // namespace
+
 ModelInput StepRunner::prepare(const MicroBatch& batch) {
   const torch::Device device = base_.model->device();
-  if (!trainables_.tower_fixed) return to_device(collate(batch.examples), device);
+  const TokenId filler = base_.processor->image_token_id() == 0 ? 1 : 0;
+  const auto laid = [&](const std::vector<Example>& examples) {
+    ModelInput input = collate(examples);
+    return device.is_cpu() ? rounded_up(std::move(input), filler) : input;
+  };
+  if (!trainables_.tower_fixed) return to_device(laid(batch.examples), device);
 
   std::vector<Example> texts;
   std::vector<torch::Tensor> features;
@@ -34,7 +56,7 @@ ModelInput StepRunner::prepare(const MicroBatch& batch) {
     if (!cached && cache_) cache_->keep(batch.rows[i], example, row);
     if (row.defined()) features.push_back(row.to(device));
   }
-  ModelInput input = to_device(collate(texts), device);
+  ModelInput input = to_device(laid(texts), device);
   if (!features.empty()) input.tower_features = features.size() == 1 ? features.front() : at::cat(features, 0);
   return input;
 }
