@@ -2,6 +2,7 @@
 // Finds a checkpoint's picture processor: which file holds its settings, which type it names, and the table row that builds it.
 #include "engine/vision/image_processor.h"
 
+#include "engine/vision/processor_settings.h"
 #include "engine/vision/processors.h"
 
 namespace luthier {
@@ -82,7 +83,7 @@ Result<std::unique_ptr<ImageProcessor>> ImageProcessor::create(const Json& confi
                      "Known types: " + known_types() + ".");
 }
 
-Result<std::unique_ptr<ImageProcessor>> ImageProcessor::load(const std::filesystem::path& folder, const PixelLimits& limits) {
+Result<detail::PictureSettings> detail::read_picture_settings(const std::filesystem::path& folder) {
   std::error_code ignored;
   Json config;
   std::string where;
@@ -113,7 +114,12 @@ Result<std::unique_ptr<ImageProcessor>> ImageProcessor::load(const std::filesyst
         if (*row.settings) config.update(Json::parse(row.settings));
       }
   }
-  return create(config, where, limits);
+  return PictureSettings{std::move(config), std::move(where)};
+}
+
+Result<std::unique_ptr<ImageProcessor>> ImageProcessor::load(const std::filesystem::path& folder, const PixelLimits& limits) {
+  LUTHIER_TRY(const detail::PictureSettings settings, detail::read_picture_settings(folder));
+  return create(settings.config, settings.where, limits);
 }
 
 }  // namespace luthier

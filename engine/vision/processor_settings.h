@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the picture processors read from their configurations, checked: sizes in the forms transformers knows, means, filters, switches.
-// Every number may be hostile, so each has bounds, and each refusal names its field. Internal to the vision room.
+// Every number may be hostile, so each has bounds, and each refusal names its field. For this room, and for families that hold the same
+// numbers against their own.
 #pragma once
 
 #include <array>
@@ -47,6 +48,12 @@ Result<Extent> read_extent(const Json& value, const std::string& where);
 Status read_common(const Json& config, const std::string& where, CommonSettings& settings);
 /// `size` as transformers' own resize takes it; refuses one that says nothing when pictures are to be resized.
 Status read_resize_size(const Json& config, const std::string& where, CommonSettings& settings);
+/// What a checkpoint folder says of its picture processor, completed by what its model_type implies; `where` names file and place.
+struct PictureSettings {
+  Json config;
+  std::string where;
+};
+Result<PictureSettings> read_picture_settings(const std::filesystem::path& folder);
 /// A processor whose pictures all get one size, or tiles of one size, has no pixel limits: refuses the recipe's.
 Status refuse_limits(const PixelLimits& limits);
 

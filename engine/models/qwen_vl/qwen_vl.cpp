@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/qwen_vl/qwen_vl.h"
+
+#include "engine/models/processor_files.h"
+#include "engine/models/qwen_vl/qwen_tower.h"
+#include "engine/models/tower_model.h"
+#include "engine/vision/processor_settings.h"
+
+namespace luthier {
+
+using torch::Tensor;
+
+namespace {
+
+class Body : public torch::nn::Module {
+ public:
+  Body(const QwenVlOptions& o, const torch::TensorOptions& t) {
+    visual = register_module("visual", std::make_shared<QwenTower>(o.vision, t));
+    language_model = register_module("language_model", Decoder(o.text, t));
+  }
+  std::shared_ptr<QwenTower> visual;
+  Decoder language_model{nullptr};
+};
+
+class QwenVl : public TowerModel {
+ public:
+  QwenVl(const QwenVlOptions& o, const torch::TensorOptions& t) : options_(o), body_(std::make_shared<Body>(o, t)) {
+    assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
+  }
+
+  Tensor tower(const ModelInput& input) override { return body_->visual->forward(input.pixel_values, grids(input)); }
+
+  TokenSequence embed(const ModelInput& input) override {
+    if (input.pictures.empty()) return TowerModel::embed(input);
+    ModelInput with = input;
+    if (!with.tower_features.defined()) with.tower_features = tower(input);
+    TokenSequence sequence = TowerModel::embed(with);
+    sequence.deepstack = body_->visual->merge_deepstack(with.tower_features);
+    if (!sequence.deepstack.empty()) sequence.deepstack_places = (input.input_ids == options_.image_token_id).nonzero().squeeze(1);
+    const MropePositions found = mrope_positions(input.input_ids.cpu(), input.lengths, grids(input), options_.image_token_id, options_.vision.merge);
+    sequence.positions = found.positions.to(input.input_ids.device());
+    sequence.position_offsets = found.offsets.to(input.input_ids.device());
+    return sequence;
+  }
+
+  ModelGeometry geometry() const override {   // a picture's patches and tokens go by its size
+    const QwenVisionOptions& v = options_.vision;
+    VisionSizes sizes;
+    sizes.hidden_size = v.width, sizes.intermediate_size = v.intermediate, sizes.num_hidden_layers = v.depth, sizes.num_attention_heads = v.heads;
+    return describe(sizes);
+  }
+
+ protected:
+  Tensor project(const Tensor& features, const ModelInput&) override { return body_->visual->merge(features); }
+
+ private:
+  std::vector<QwenGrid> grids(const ModelInput& input) const { return qwen_grids(input.pictures, options_.vision.merge); }
+
+  QwenVlOptions options_;
+  std::shared_ptr<Body> body_;
+};
+
+/// A processor that cuts other patches than the tower takes would fail in the middle of a run.
+Status check_processor(const QwenVisionOptions& tower, const std::filesystem::path& folder) {
+  LUTHIER_TRY(const detail::PictureSettings settings, detail::read_picture_settings(folder));
+  const auto check = [&](const char* key, std::int64_t standard, std::int64_t expected) -> Status {
+    LUTHIER_TRY(const std::int64_t found, json_int(settings.config, key, settings.where, standard));
+    if (found == expected) return {};
+    return input_error("The picture processor's " + std::string(key) + " is " + std::to_string(found) + ", the tower's " + std::to_string(expected) + ".",
+                       settings.where + ": " + key, "Processor and weights do not belong together.");
+  };
+  LUTHIER_TRY(const auto processor, ImageProcessor::create(settings.config, settings.where));
+  LUTHIER_CHECK(check("patch_size", 14, tower.patch));
+  LUTHIER_CHECK(check("temporal_patch_size", 2, tower.temporal));
+  LUTHIER_CHECK(check("merge_size", 2, tower.merge));
+  const int side = static_cast<int>(4 * tower.patch * tower.merge);
+  LUTHIER_TRY(const PixelValues outline, processor->outline(side, side));
+  if (outline.shape.size() == 2 && outline.shape[1] == tower.patch_values() && outline.grid.size() == 3) return {};
+  return input_error("The picture processor is not one of this family's.", settings.where + ": image_processor_type", "It must be a Qwen2VLImageProcessor.");
+}
+
+}  // namespace
+
+Result<std::shared_ptr<VisionLanguageModel>> build_qwen_vl(const QwenGeneration& generation, const Json& config, const std::string& where,
+                                                           const torch::TensorOptions& tensors) {
+  LUTHIER_TRY(const QwenVlOptions options, read_qwen_vl_options(generation, config, where));
+  return std::shared_ptr<VisionLanguageModel>(std::make_shared<QwenVl>(options, tensors));
+}
+
+Result<ImageTokens> qwen_image_tokens(const QwenGeneration& generation, const Json& config, const std::filesystem::path& folder) {
+  LUTHIER_TRY(const QwenVlOptions options, read_qwen_vl_options(generation, config, (folder / "config.json").string()));
+  LUTHIER_CHECK(check_processor(options.vision, folder));
+  ImageTokens tokens;
+  LUTHIER_TRY(tokens.mark, tokenizer_attribute(folder, "image_token", "<|image_pad|>"));
+  tokens.expand = [block = options.vision.block(), mark = tokens.mark](const PixelValues& pixels) {
+    std::string text;
+    for (std::int64_t left = pixels.shape.at(0) / block; left > 0; --left) text += mark;
+    return text;
+  };
+  return tokens;
+}
+
+std::string qwen_memory_name(const std::string& stored) {
+  if (stored.starts_with("visual.")) return "model." + stored;
+  if (stored.starts_with("model.") && !stored.starts_with("model.visual.") && !stored.starts_with("model.language_model.")) {
+    return "model.language_model." + stored.substr(6);
+  }
+  return stored;
+}
+
+std::string qwen_old_name(const std::string& memory) {
+  if (memory.starts_with("model.visual.")) return memory.substr(6);
+  if (memory.starts_with("model.language_model.")) return "model." + memory.substr(21);
+  return memory;
+}
+
+std::string qwen_same_name(const std::string& memory) { return memory; }
+
+}  // namespace luthier
