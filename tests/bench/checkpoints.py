@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the benchmark trains: a LLaVA of about 70 M parameters with random weights (8 x 384 tower, 8 x 512 decoder, 32,064 words), written by
-transformers, and rows of random pictures whose texts make every row 264 tokens long (196 of them the picture's)."""
+"""What the benchmark trains, written by transformers with random weights: a LLaVA of about 70 M parameters whose rows are all 264 tokens long (196 of
+them the picture's), and one model a family (see family_models) whose pictures and texts vary in size. Run as a program, so that the
+benchmark itself stays small: checkpoints.py NAME FOLDER --rows N."""
+import argparse
 import json
 import random
+import types
 from pathlib import Path
 
 import numpy
+import torch
 from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (CLIPVisionConfig, CLIPImageProcessor, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor,
-                          PreTrainedTokenizerFast)
+from transformers import (AutoProcessor, CLIPImageProcessor, CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration,
+                          LlavaProcessor, PreTrainedTokenizerFast)
 
-TEMPLATE = ("{% for message in messages %}{{ message['role'] + ': ' }}{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>"
-            "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{{ '\n' }}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}")
+TEMPLATE = ("{% for message in messages %}{{ message['role'] + ':\\n' }}{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>"
+            "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{{ '\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant:\\n' }}{% endif %}")
 WORDS = "the a of red green blue circle square triangle left right above below small large near two three and is at on with one".split()
+SIZES = [(448, 448), (640, 200), (180, 500), (320, 240), (240, 320), (150, 150), (500, 380), (224, 160)]
 
 
 def make_tokenizer():
@@ -27,8 +32,7 @@ def make_tokenizer():
                                    extra_special_tokens={"image_token": "<image>"})
 
 
-def make_checkpoint(folder: Path):
-    import torch
+def make_llava(folder: Path):
     torch.manual_seed(1)
     tokenizer = make_tokenizer()
     vision = CLIPVisionConfig(hidden_size=384, intermediate_size=1536, num_hidden_layers=8, num_attention_heads=6, image_size=224, patch_size=16,
@@ -42,29 +46,78 @@ def make_checkpoint(folder: Path):
                    chat_template=TEMPLATE).save_pretrained(folder)
 
 
-def make_rows(model: Path, folder: Path, count: int, length: int):
-    """Rows of exactly `length` tokens: half of the text is the question, half the answer."""
-    from transformers import AutoProcessor
-    processor = AutoProcessor.from_pretrained(model)
+def draw_words(pick, count):
+    return [pick.choice(WORDS) for _ in range(count)]
+
+
+def make_rows(folder: Path, count: int, tokens_of, sizes=(), length=0):
+    """Rows with one picture. `sizes` given: pictures of these sizes in turn, questions of 4 to 16 words, answers of 4 to 32; else all of one
+    size. `length`: exactly so many tokens, half of the text the question. `tokens_of(messages)` counts. Writes train.jsonl and lengths.json."""
     folder.mkdir(parents=True, exist_ok=True)
     pick, draw = random.Random(7), numpy.random.default_rng(7)
+    lengths = []
     with open(folder / "train.jsonl", "w") as out:
         for row in range(count):
-            pixels = draw.integers(0, 256, (240, 320, 3), dtype=numpy.uint8)
-            image = Image.fromarray(pixels)
-            image.save(folder / f"{row}.png")
-            question, answer = [pick.choice(WORDS) for _ in range(6)], [pick.choice(WORDS) for _ in range(6)]
+            width, height = pick.choice(sizes) if sizes else (320, 240)
+            name = f"{row}.{'jpg' if sizes else 'png'}"
+            Image.fromarray(draw.integers(0, 256, (height, width, 3), dtype=numpy.uint8)).save(folder / name)
+            question, answer = (draw_words(pick, pick.randint(4, most)) if sizes and not length else draw_words(pick, 6) for most in (16, 32))
 
-            def messages():
-                return [{"role": "user", "content": [{"type": "image", "path": f"{row}.png"}, {"type": "text", "text": " ".join(question)}]},
+            def messages(picture):
+                return [{"role": "user", "content": [{"type": "image", "path": picture}, {"type": "text", "text": " ".join(question)}]},
                         {"role": "assistant", "content": [{"type": "text", "text": " ".join(answer)}]}]
 
             def tokens():
-                text = processor.apply_chat_template(messages())
-                return len(processor(text=text, images=[image])["input_ids"][0])
+                return tokens_of(messages(str(folder / name)))
 
-            while (have := tokens()) < length:
-                (question if len(question) <= len(answer) else answer).extend(pick.choice(WORDS) for _ in range(max(1, (length - have) // 4)))
-            while tokens() > length and len(answer) > 1:
+            while length and (have := tokens()) < length:
+                (question if len(question) <= len(answer) else answer).extend(draw_words(pick, max(1, (length - have) // 4)))
+            while length and tokens() > length and len(answer) > 1:
                 answer.pop()
-            out.write(json.dumps({"messages": messages()}) + "\n")
+            lengths.append(tokens())
+            out.write(json.dumps({"messages": messages(name)}) + "\n")
+    (folder / "lengths.json").write_text(json.dumps(lengths))
+
+
+def make_llava_rows(model: Path, folder: Path, count: int):
+    processor = AutoProcessor.from_pretrained(model)
+
+    def tokens_of(messages):
+        image = Image.open(messages[0]["content"][0]["path"])
+        return len(processor(text=processor.apply_chat_template(messages), images=[image])["input_ids"][0])
+
+    make_rows(folder, count, tokens_of, length=264)
+
+
+def make_family(name: str, folder: Path, count: int):
+    """The family's model, rows/ of mixed sizes, and equal/: rows as long as those are on average, all alike."""
+    import family_models
+    family, spec = family_models.find(name)
+    model, processor = family.build(spec, name, folder / "scratch")
+    model.save_pretrained(folder / "model")
+    processor.save_pretrained(folder / "model")
+    family.finish(folder / "model", spec)
+    checkpoint = types.SimpleNamespace(processor=family.load_processor(folder / "model"), spec=spec, family=family)
+
+    def tokens_of(messages):
+        return family.encode(checkpoint, messages, False)["input_ids"].shape[1]
+
+    make_rows(folder / "rows", count, tokens_of, sizes=SIZES)
+    lengths = json.loads((folder / "rows" / "lengths.json").read_text())
+    if name == family_models.PACKED:
+        make_rows(folder / "equal", count, tokens_of, length=round(sum(lengths) / len(lengths)))
+    (folder / "size.json").write_text(json.dumps(sum(parameter.numel() for parameter in model.parameters())))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rows", type=int, default=48)
+    options = parser.parse_args()
+    if options.name == "llava-70m":
+        make_llava(options.folder / "model")
+        make_llava_rows(options.folder / "model", options.folder / "rows", options.rows)
+    else:
+        make_family(options.name, options.folder, options.rows)
+    (options.folder / "done").touch()

@@ -1,129 +1,188 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""./luthier bench: speed and memory side by side with TRL's SFTTrainer + PEFT, in one run, as ratios; and what the open window costs.
-
-For each model the two programs train in turn (A B A B ...) on the same checkpoint, rows, batch and threads. Tokens a second are counted over whole
-steps, the first two of each run left out; memory is the peak resident set of the whole process, as the kernel counts it."""
+"""./luthier bench: speed and memory side by side with transformers + PEFT, as ratios; what loading takes; what packing saves; what the open window
+costs. The two programs train in turn (A B A B ...) on the same checkpoint, rows, order, batch and threads. docs/bench.md says how to read it."""
 import argparse
 import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from measure import HERE, Failed, environment, luthier_train, peft_train, run
+
 SOURCE = HERE.parent.parent
-DECODER = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "llava_next", "internvl", "paligemma", "gemma3")
+PACKED = "qwen2_vl"
+BATCH = 4
 
 
-def run_measured(command, env):
-    """Exit status and peak resident bytes of one process."""
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=subprocess.STDOUT, env=env)
-        _, status, usage = os.wait4(process.pid, 0)
-        if status != 0:
-            log.seek(0)
-            sys.exit(f"{' '.join(map(str, command))}\nfailed:\n{log.read().decode(errors='replace')[-3000:]}")
-    return usage.ru_maxrss * 1024
+class Bench:
+    def __init__(self, options, work):
+        self.cli, self.window = options.build / "bin" / "luthier-cli", options.build / "bin" / "luthier"
+        self.options, self.work, self.threads = options, work, options.threads
+
+    def repeats(self, rounds, steps):
+        return self.options.rounds or rounds, self.options.steps or steps
+
+    def made(self, name, steps):
+        """FOLDER/NAME with model and rows, enough for no row to come twice."""
+        folder = self.work / name
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            run([sys.executable, HERE / "checkpoints.py", name, folder, "--rows", max(40, steps * BATCH)], environment(self.threads))
+        return {"name": name, "model": folder / "model", "rows": folder / "rows" / "train.jsonl", "batch": BATCH, "folder": folder}
+
+    def ours(self, case, steps):
+        return luthier_train([self.cli, "train"], case, self.work, self.threads, steps)
+
+    def teaching_case(self):
+        teaching = SOURCE / "resources" / "teaching"
+        return {"name": "teaching", "model": teaching / "base", "rows": teaching / "tasks" / "korean" / "train.jsonl", "batch": 16}
+
+    def side_by_side(self, case, rounds, steps, goals):
+        ours, theirs = [], []
+        for _ in range(rounds):
+            ours.append(self.ours(case, steps))
+            theirs.append(peft_train(case, self.work, self.threads, steps))
+        speed = statistics.median(a["tokens_per_second"] / b["tokens_per_second"] for a, b in zip(ours, theirs))
+        memory = statistics.median(a["peak_bytes"] / b["peak_bytes"] for a, b in zip(ours, theirs))
+        print(f"{case['name']}: batch {case['batch']}, {self.threads} threads, {rounds} pairs of {steps} steps")
+        other = "TRL + PEFT" if case.get("trainer", "trl") == "trl" else "Trainer + PEFT"
+        for name, runs in (("luthier", ours), (other, theirs)):
+            middle = {key: statistics.median(each[key] for each in runs) for key in ("tokens_per_second", "step_seconds", "peak_bytes")}
+            print(f"  {name:<14} {middle['tokens_per_second']:9.0f} tokens/s {middle['step_seconds']:8.3f} s a step "
+                  f"{middle['peak_bytes'] / 2**30:7.2f} GiB peak resident")
+        print(f"  ratio          {speed:9.2f} x the speed (goal {goals[0]})            {memory:7.2f} x the memory (goal {goals[1]})", flush=True)
+        if ours[0]["tokens"] != theirs[0]["tokens"]:
+            print(f"  the two do not see the same tokens: {ours[0]['tokens']} here, {theirs[0]['tokens']} there", flush=True)
+        return {"speed_ratio": speed, "memory_ratio": memory, "luthier": ours, "peft": theirs}
+
+    def teaching(self):
+        return self.side_by_side(self.teaching_case(), *self.repeats(2, 30), (2.5, 0.45))
+
+    def llava(self):
+        rounds, steps = self.repeats(2, 10)
+        return self.side_by_side(self.made("llava-70m", steps), rounds, steps, (2.5, 0.45))
+
+    def family(self, name):
+        rounds, steps = self.repeats(2, 6)
+        case = self.made(name, steps)
+        if name == "paligemma":
+            case["trainer"] = "suffix"
+        case["name"] = f"{name} ({json.loads((case['folder'] / 'size.json').read_text()) / 1e6:.0f} M)"
+        result = self.side_by_side(case, rounds, steps, (2, 0.5))
+        result["padding"] = padding(case["folder"] / "rows", BATCH)
+        print(f"  rows of {describe(case['folder'] / 'rows')}; padding would add {100 * result['padding']:.0f} % tokens", flush=True)
+        return result
+
+    def packing(self):
+        """Rows of mixed sizes against rows of one size with as many tokens, ours alone, in turn."""
+        rounds, steps = self.repeats(3, 8)
+        case = self.made(PACKED, steps)
+        mixed, equal = [], []
+        for _ in range(rounds):
+            mixed.append(self.ours(case, steps))
+            equal.append(self.ours({**case, "rows": case["folder"] / "equal" / "train.jsonl"}, steps))
+        kept = statistics.median(a["tokens_per_second"] / b["tokens_per_second"] for a, b in zip(mixed, equal))
+        memory = statistics.median(a["peak_bytes"] / b["peak_bytes"] for a, b in zip(mixed, equal))
+        added = padding(case["folder"] / "rows", BATCH)
+        print(f"packing ({PACKED}): rows of {describe(case['folder'] / 'rows')}: padding a batch of {BATCH} to its longest row would add "
+              f"{100 * added:.0f} % tokens, a batch of 8 {100 * padding(case['folder'] / 'rows', 8):.0f} %\n  mixed rows run at {kept:.2f} x the tokens/s "
+              f"of equal rows and {memory:.2f} x their memory (padded and otherwise equal: {1 / (1 + added):.2f} x)", flush=True)
+        return {"speed_against_equal": kept, "memory_against_equal": memory, "padding": added, "mixed": mixed, "equal": equal}
+
+    def loading(self):
+        """Peak resident set of one generated token against the size of the checkpoint's files."""
+        folder = self.work / "loading"
+        run([sys.executable, HERE / "loading.py", folder], environment(self.threads))
+        size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+        result = {"file_bytes": size}
+        for dtype, goal in (("bfloat16", 1.1), ("float32", 2.1)):
+            start = time.perf_counter()
+            peak, _ = run([self.cli, "generate", folder, "--prompt", "two", "--max-new-tokens", 1, "--device", "cpu", "--dtype", dtype],
+                          environment(self.threads))
+            result[dtype] = {"peak_bytes": peak, "ratio": peak / size}
+            print(f"loading {size / 2**30:.2f} GiB of bfloat16 as {dtype}: {peak / 2**30:.2f} GiB peak resident, {peak / size:.3f} x the files "
+                  f"(goal {goal}), {time.perf_counter() - start:.0f} s with one token", flush=True)
+        shutil.rmtree(folder)
+        return result
+
+    def window_cost(self):
+        """Training with the window open against headless, alternating; and how long its event loop was held."""
+        rounds, steps = self.repeats(3, 150)
+        case, loop = self.teaching_case(), self.work / "loop.json"
+        if not os.environ.get("DISPLAY"):
+            os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        costs, holds = [], []
+        for _ in range(rounds):
+            plain = self.ours(case, steps)
+            shown = luthier_train([self.window], case, self.work, self.threads, steps, ["--launch", "--exit-when-done", "--bench-loop", loop])
+            costs.append(plain["tokens_per_second"] / shown["tokens_per_second"] - 1)
+            holds.append(json.loads(loop.read_text())["max_hold_ms"])
+        print(f"window open on the teaching model: {100 * statistics.median(costs):+.1f} % time a token over headless (goal 3 %), event loop held at most "
+              f"{max(holds):.0f} ms (goal 100 ms), {rounds} alternating pairs of {steps} steps", flush=True)
+        return {"cost": statistics.median(costs), "max_hold_ms": max(holds), "all_costs": costs, "all_holds": holds}
+
+    def rows(self):
+        rows = {"teaching": self.teaching, "llava-70m": self.llava}
+        rows |= {name: lambda name=name: self.family(name) for name in FAMILIES}
+        return rows | {"packing": self.packing, "loading": self.loading, "window": self.window_cost}
 
 
-def luthier_train(cli, case, out, threads, steps, extra=()):
-    recipe = out / "recipe.yaml"
-    recipe.write_text(f"""model: {case['model']}
-dataset: {case['rows']}
-output_dir: {out / 'run'}
-strategy: lora
-adapter: {{r: 16, lora_alpha: 32, lora_dropout: 0.05, target_modules: '{DECODER}'}}
-training: {{device: cpu, dtype: float32, max_steps: {steps}, per_device_train_batch_size: {case['batch']}, gradient_accumulation_steps: 1,
-  learning_rate: 2.0e-4, gradient_checkpointing: false, save_steps: 0, seed: 42}}
-""")
-    shutil.rmtree(out / "run", ignore_errors=True)
-    peak = run_measured([*cli, recipe, *extra], dict(os.environ, OMP_NUM_THREADS=str(threads)))
-    lines = [json.loads(line) for line in open(out / "run" / "metrics.jsonl")]
-    seconds = [line["step_seconds"] for line in lines][2:]
-    tokens = [b["tokens"] - a["tokens"] for a, b in zip(lines, lines[1:])][1:]
-    return {"tokens_per_second": sum(tokens) / sum(seconds), "step_seconds": statistics.median(seconds), "peak_bytes": peak}
+def padding(folder, batch):
+    """The share of tokens that padding each batch to its longest row would add."""
+    lengths = json.loads((folder / "lengths.json").read_text())
+    batches = [lengths[at:at + batch] for at in range(0, len(lengths), batch)]
+    return sum(max(each) * len(each) for each in batches) / sum(lengths) - 1
 
 
-def trl_train(case, out, threads, steps):
-    result = out / "trl.json"
-    env = dict(os.environ, OMP_NUM_THREADS=str(threads), HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
-    peak = run_measured([sys.executable, HERE / "trl_train.py", "--model", case["model"], "--rows", case["rows"], "--targets", DECODER, "--batch",
-                         case["batch"], "--steps", steps, "--threads", threads, "--out", result], env)
-    found = json.loads(result.read_text())
-    seconds, tokens = found["step_seconds"][1:], found["tokens"][1:]
-    return {"tokens_per_second": sum(tokens) / sum(seconds), "step_seconds": statistics.median(seconds), "peak_bytes": peak}
-
-
-def side_by_side(cli, case, work, threads, rounds, steps):
-    ours, theirs = [], []
-    for _ in range(rounds):
-        ours.append(luthier_train([cli, "train"], case, work, threads, steps))
-        theirs.append(trl_train(case, work, threads, steps))
-    median = lambda runs, key: statistics.median(run[key] for run in runs)
-    speed = statistics.median(a["tokens_per_second"] / b["tokens_per_second"] for a, b in zip(ours, theirs))
-    memory = statistics.median(a["peak_bytes"] / b["peak_bytes"] for a, b in zip(ours, theirs))
-    print(f"{case['name']}: batch {case['batch']}, {threads} threads, {rounds} pairs of {steps} steps")
-    for name, runs in (("luthier", ours), ("TRL + PEFT", theirs)):
-        print(f"  {name:<12} {median(runs, 'tokens_per_second'):9.0f} tokens/s {median(runs, 'step_seconds'):8.3f} s a step "
-              f"{median(runs, 'peak_bytes') / 2**30:7.2f} GiB peak resident")
-    print(f"  ratio        {speed:9.2f} x the speed (goal 2.5)           {memory:7.2f} x the memory (goal 0.45)", flush=True)
-    return {"case": case["name"], "speed_ratio": speed, "memory_ratio": memory, "luthier": ours, "trl": theirs}
-
-
-def window_cost(cli, window, case, work, threads, rounds, steps):
-    """Training with the window open against headless, alternating; and how long its event loop was held."""
-    base = [window, "--launch", "--exit-when-done", "--bench-loop", work / "loop.json"]
-    env_platform = os.environ.get("QT_QPA_PLATFORM")
-    if not os.environ.get("DISPLAY") and not env_platform:
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    ratios, holds = [], []
-    for _ in range(rounds):
-        plain = luthier_train([cli, "train"], case, work, threads, steps)
-        shown = luthier_train([base[0]], case, work, threads, steps, base[1:])
-        ratios.append(plain["tokens_per_second"] / shown["tokens_per_second"] - 1)
-        holds.append(json.loads((work / "loop.json").read_text())["max_hold_ms"])
-    print(f"window open on {case['name']}: {100 * statistics.median(ratios):+.1f} % time a token over headless (goal 3 %), "
-          f"event loop held at most {max(holds):.0f} ms (goal 100 ms), {rounds} alternating pairs of {steps} steps", flush=True)
-    return {"cost": statistics.median(ratios), "max_hold_ms": max(holds), "all_costs": ratios, "all_holds": holds}
+def describe(folder):
+    lengths = json.loads((folder / "lengths.json").read_text())
+    return f"{min(lengths)} to {max(lengths)} tokens, {statistics.mean(lengths):.0f} on average"
 
 
 def main():
+    names = ("teaching", "llava-70m", *FAMILIES, "packing", "loading", "window")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=Path, default=SOURCE / "build")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--rounds", type=int, help="pairs a row; each row has its own default")
+    parser.add_argument("--steps", type=int, help="steps a run, of which the first two are not counted; each row has its own default")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--only", choices=["teaching", "llava-70m", "window"])
-    parser.add_argument("--work", type=Path, help="where to keep the checkpoint and the runs")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", nargs="+", choices=names, metavar="ROW", help="of " + ", ".join(names))
+    parser.add_argument("--work", type=Path, help="where to keep checkpoints and runs for another time")
+    parser.add_argument("--json", type=Path, help="write all figures here")
     options = parser.parse_args()
-    cli, window = options.build / "bin" / "luthier-cli", options.build / "bin" / "luthier"
+    if options.steps is not None and options.steps < 3:
+        parser.error("--steps: at least 3, for the first two are not counted")
     work = options.work or Path(tempfile.mkdtemp(prefix="luthier-bench-"))
     work.mkdir(parents=True, exist_ok=True)
-    start = time.time()
-    teaching = SOURCE / "resources" / "teaching"
-    small = {"name": "the teaching model", "model": teaching / "base", "rows": teaching / "tasks" / "korean" / "train.jsonl", "batch": 16}
-    large = {"name": "LLaVA of 70 M", "model": work / "llava-70m", "rows": work / "rows" / "train.jsonl", "batch": 4}
-    if options.only in (None, "llava-70m") and not (work / "rows" / "train.jsonl").exists():
-        import checkpoints
-        checkpoints.make_checkpoint(large["model"])
-        checkpoints.make_rows(large["model"], work / "rows", count=48, length=264)
-    results = []
-    if options.only in (None, "teaching"):
-        results.append(side_by_side(cli, small, work, options.threads, options.rounds, max(options.steps, 40)))
-    if options.only in (None, "llava-70m"):
-        results.append(side_by_side(cli, large, work, options.threads, options.rounds, options.steps))
-    if options.only in (None, "window"):
-        results.append(window_cost(cli, window, small, work, options.threads, max(3, options.rounds), 150))
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=2))
-    if not options.work:
-        shutil.rmtree(work, ignore_errors=True)
-    print(f"{time.time() - start:.0f} s in all")
+    start, results, failed = time.perf_counter(), {}, []
+    try:
+        for name, measure in Bench(options, work.resolve()).rows().items():
+            if options.only and name not in options.only:
+                continue
+            begun = time.perf_counter()
+            try:
+                results[name] = measure()
+            except (Failed, OSError, ValueError, KeyError) as problem:
+                failed.append(name)
+                results[name] = {"error": str(problem)}
+                print(f"{name}: FAILED: {problem}", flush=True)
+            results[name]["seconds"] = time.perf_counter() - begun
+            print(f"  ({results[name]['seconds']:.0f} s)", flush=True)
+            if options.json:
+                options.json.write_text(json.dumps(results, indent=2))
+            if not options.work and name != PACKED:
+                shutil.rmtree(work / name, ignore_errors=True)
+    finally:
+        if not options.work:
+            shutil.rmtree(work, ignore_errors=True)
+    print(f"{(time.perf_counter() - start) / 60:.1f} minutes in all" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":
