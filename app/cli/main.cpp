@@ -74,7 +74,7 @@ int run(int argc, char** argv) {
   verb("fetch", "Download a model from a hub into the Hugging Face cache", add_fetch);
   verb("demo", "Tune the teaching model on its tasks and compare the adapters", add_demo);
   verb("teach", "Make the teaching model's data, and its checkpoint from a finished run", add_teach);
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands([&](const CLI::App* known) { return known->check_name(argv[1]); }).empty()) {
     std::fprintf(stderr, "luthier-cli: there is no verb \"%s\".\nRun luthier-cli --help for the verbs.\n", argv[1]);
     return 2;
   }
