@@ -58,7 +58,8 @@ class Bench:
                   f"{middle['peak_bytes'] / 2**30:7.2f} GiB peak resident")
         print(f"  ratio          {speed:9.2f} x the speed (goal {goals[0]})            {memory:7.2f} x the memory (goal {goals[1]})", flush=True)
         if ours[0]["tokens"] != theirs[0]["tokens"]:
-            print(f"  the two do not see the same tokens: {ours[0]['tokens']} here, {theirs[0]['tokens']} there", flush=True)
+            here, there = sum(ours[0]["tokens"]), sum(theirs[0]["tokens"])
+            print(f"  tokens of the same rows: {here} here, {there} there ({100 * (there / here - 1):+.1f} %)", flush=True)
         return {"speed_ratio": speed, "memory_ratio": memory, "luthier": ours, "peft": theirs}
 
     def teaching(self):
