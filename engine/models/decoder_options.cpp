@@ -16,7 +16,7 @@ struct Kind {
   double eps, theta;
   std::int64_t positions;
   const char* activation;
-  bool tied = false, qkv_bias = false, bias_option = false, mlp_bias_option = false, qk_norm = false, gemma = false, sandwich = false;
+  bool tied = false, qkv_bias = false, bias_option = false, mlp_bias_option = false, qk_norm = false, gemma = false, sandwich = false, two_rotaries = false;
   Windows windows = Windows::None;
   std::int64_t window_layers = 28;               // max_window_layers, or the length of an alternation
   std::vector<std::int64_t> sections = {};       // M-RoPE
@@ -46,7 +46,7 @@ const std::vector<Kind>& kinds() {
        .window_layers = 2},
       {.type = "gemma3_text", .vocab = 262208, .hidden = 2304, .intermediate = 9216, .layers = 26, .heads = 8, .kv_heads = 4, .head_dim = 256, .eps = 1e-6, .theta = 1e6,
        .positions = 131072, .activation = "gelu_pytorch_tanh", .tied = true, .bias_option = true, .qk_norm = true, .gemma = true, .sandwich = true,
-       .windows = Windows::Alternating, .window_layers = 6},
+       .two_rotaries = true, .windows = Windows::Alternating, .window_layers = 6},
   };
   return table;
 }
@@ -75,8 +75,11 @@ Result<std::vector<std::optional<std::int64_t>>> read_windows(const Json& config
     if (!use) return windows;
     LUTHIER_TRY(first, json_int(config, "max_window_layers", where, kind.window_layers));
   } else {
-    LUTHIER_TRY(period, json_int(config, "sliding_window_pattern", where, kind.window_layers));
-    LUTHIER_CHECK(in_range(period, 1, 1 << 16, where, "sliding_window_pattern"));
+    period = kind.window_layers;
+    if (kind.two_rotaries) {   // Gemma 2's is fixed
+      LUTHIER_TRY(period, json_int(config, "sliding_window_pattern", where, period));
+      LUTHIER_CHECK(in_range(period, 1, 1 << 16, where, "sliding_window_pattern"));
+    }
   }
   const auto types = config.find("layer_types");
   const bool listed = types != config.end() && types->is_array();
@@ -84,6 +87,9 @@ Result<std::vector<std::optional<std::int64_t>>> read_windows(const Json& config
     return input_error("There are " + std::to_string(types->size()) + " layer types for " + std::to_string(layers) + " layers.", where + ": layer_types");
   }
   for (std::size_t i = 0; i < windows.size(); ++i) {
+    if (listed && (*types)[i] != "sliding_attention" && (*types)[i] != "full_attention") {
+      return input_error("The layer type " + (*types)[i].dump() + " is not known.", where + ": layer_types", "Known are full_attention and sliding_attention.");
+    }
     const auto layer = static_cast<std::int64_t>(i);
     const bool sliding = listed ? (*types)[i] == "sliding_attention" : period > 0 ? (layer + 1) % period != 0 : layer >= first;
     if (sliding) windows[i] = window;
@@ -136,6 +142,30 @@ Status read_gemma(const Json& config, const std::string& where, const Kind& kind
   return {};
 }
 
+/// Gemma 3's settings for layers of one type: what rope_parameters holds for it (a flat one holds nothing for either), with the older rope_scaling on top
+/// for layers of full attention.
+Result<RotaryOptions> read_layer_rotary(const Json& config, const DecoderOptions& o, const std::string& where, const Kind& kind, bool sliding) {
+  const char* type = sliding ? "sliding_attention" : "full_attention";
+  const char* theta = sliding ? "rope_local_base_freq" : "rope_theta";
+  Json own = config, rope = Json::object();
+  for (const char* key : {"rope_theta", "rope_scaling", "rope_parameters"}) own.erase(key);
+  const auto merge = [&](const Json& from, const std::string& place) -> Status {
+    if (from.is_null()) return {};
+    if (!from.is_object()) return input_error("An object is expected.", place);
+    rope.update(from);
+    return {};
+  };
+  if (const auto found = config.find("rope_parameters"); found != config.end() && found->is_object() && found->contains(type)) {
+    LUTHIER_CHECK(merge((*found)[type], where + ": rope_parameters." + type));
+  }
+  if (const auto found = config.find("rope_scaling"); !sliding && found != config.end()) {
+    LUTHIER_CHECK(merge(*found, where + ": rope_scaling"));
+  }
+  LUTHIER_TRY(const double base, json_number(config, theta, where, sliding ? 10000 : kind.theta));
+  own["rope_parameters"] = std::move(rope);
+  return read_rotary_options(own, o.head_dim, where, {base, kind.positions, {}, false});
+}
+
 }  // namespace
 
 Result<DecoderOptions> read_decoder_options(const Json& config, const std::string& where, const std::string& default_type) {
@@ -168,18 +198,12 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
   if (kind->gemma) {
     LUTHIER_CHECK(read_gemma(config, where, *kind, o));
   }
-  const RotaryDefaults defaults{kind->theta, kind->positions, kind->sections, kind->interleaved};
-  o.two_rotaries = o.model_type == "gemma3_text";
-  LUTHIER_TRY(o.rotary, read_rotary_options(config, o.head_dim, where, defaults, o.two_rotaries ? "full_attention" : ""));
+  o.two_rotaries = o.window_in_blocks = kind->two_rotaries;
   if (o.two_rotaries) {
-    LUTHIER_TRY(const double local, json_number(config, "rope_local_base_freq", where, 10000));
-    Json sliding = config;   // the older form scales the global positions only
-    sliding.erase("rope_theta");
-    sliding.erase("rope_scaling");
-    if (!config.contains("rope_parameters") || !config["rope_parameters"].is_object() || !config["rope_parameters"].contains("sliding_attention")) {
-      sliding.erase("rope_parameters");
-    }
-    LUTHIER_TRY(o.local_rotary, read_rotary_options(sliding, o.head_dim, where, {local, kind->positions, {}, false}, "sliding_attention"));
+    LUTHIER_TRY(o.rotary, read_layer_rotary(config, o, where, *kind, false));
+    LUTHIER_TRY(o.local_rotary, read_layer_rotary(config, o, where, *kind, true));
+  } else {
+    LUTHIER_TRY(o.rotary, read_rotary_options(config, o.head_dim, where, {kind->theta, kind->positions, kind->sections, kind->interleaved}));
   }
   LUTHIER_TRY(o.sliding_windows, read_windows(config, where, *kind, o.num_hidden_layers));
   return o;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The table of families. A new one is a folder beside llava/ and a row here.
+#include "engine/models/gemma/gemma3.h"
+#include "engine/models/gemma/paligemma.h"
 #include "engine/models/idefics3/idefics3.h"
 #include "engine/models/llava/llava.h"
 #include "engine/models/qwen_vl/qwen_vl.h"
@@ -8,7 +10,8 @@
 namespace luthier {
 
 const std::vector<Family>& families() {
-  static const std::vector<Family> table{llava_family, smolvlm_family, idefics3_family, qwen2_vl_family, qwen2_5_vl_family, qwen3_vl_family};
+  static const std::vector<Family> table{llava_family, smolvlm_family, idefics3_family, qwen2_vl_family, qwen2_5_vl_family, qwen3_vl_family, paligemma_family,
+                                         gemma3_family};
   return table;
 }
 

@@ -158,7 +158,8 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOp
   LUTHIER_TRY(loaded.processor, ChatProcessor::load(folder, std::move(image_tokens), image_token, options.pixels));
   const Tokenizer& tokenizer = loaded.processor->tokenizer();
   const ModelGeometry geometry = loaded.model->geometry();
-  if (tokenizer.vocab_size() > geometry.vocab_size) {
+  const bool only_image_token = image_token == geometry.vocab_size && tokenizer.vocab_size() == geometry.vocab_size + 1;
+  if (tokenizer.vocab_size() > geometry.vocab_size && !only_image_token) {
     return input_error("The tokenizer has " + std::to_string(tokenizer.vocab_size()) + " tokens, the model's vocabulary only " +
                            std::to_string(geometry.vocab_size) + ".", where + ": vocab_size", "Tokenizer and weights do not belong together.");
   }

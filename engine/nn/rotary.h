@@ -33,9 +33,8 @@ struct RotaryDefaults {
   std::vector<std::int64_t> sections;       ///< empty: the model has one position axis
   bool interleaved = false;
 };
-/// Reads rope_parameters, or the older rope_theta and rope_scaling. `layer_type`: the entry of a rope_parameters that holds one a kind of layer.
-Result<RotaryOptions> read_rotary_options(const Json& text_config, std::int64_t head_dim, const std::string& where, const RotaryDefaults& defaults = {},
-                                          const std::string& layer_type = {});
+/// Reads rope_scaling where a file has one, else rope_parameters, and the older rope_theta where neither holds it.
+Result<RotaryOptions> read_rotary_options(const Json& text_config, std::int64_t head_dim, const std::string& where, const RotaryDefaults& defaults = {});
 
 struct RotaryTable {
   torch::Tensor cos, sin;                   ///< [tokens, dimension]

@@ -94,8 +94,7 @@ Status read_scaling(const Json& config, const Json& rope, RotaryOptions& o, cons
 
 }  // namespace
 
-Result<RotaryOptions> read_rotary_options(const Json& config, std::int64_t head_dim, const std::string& where, const RotaryDefaults& defaults,
-                                          const std::string& layer_type) {
+Result<RotaryOptions> read_rotary_options(const Json& config, std::int64_t head_dim, const std::string& where, const RotaryDefaults& defaults) {
   RotaryOptions o;
   o.sections = defaults.sections;
   o.interleaved = defaults.interleaved;
@@ -104,17 +103,13 @@ Result<RotaryOptions> read_rotary_options(const Json& config, std::int64_t head_
   LUTHIER_TRY(o.max_position_embeddings, json_int(config, "max_position_embeddings", where, defaults.max_position_embeddings));
   const Json* rope = nullptr;
   std::string place;
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {   // the newer name wins
+  for (const char* key : {"rope_parameters", "rope_scaling"}) {   // as transformers has it, the older name wins where a file has both
     const auto found = config.find(key);
     if (found == config.end() || found->is_null()) continue;
+    if (!found->is_object()) return input_error("An object is expected.", where + ": " + key);
+    if (rope && found->empty()) continue;
     place = where + ": " + key;
-    if (!found->is_object()) return input_error("An object is expected.", place);
     rope = &*found;
-    if (!layer_type.empty() && found->contains(layer_type)) {
-      rope = &(*found)[layer_type];
-      place += "." + layer_type;
-      if (!rope->is_object()) return input_error("An object is expected.", place);
-    }
   }
   if (rope) {
     LUTHIER_TRY(o.theta, json_number(*rope, "rope_theta", place, o.theta));
