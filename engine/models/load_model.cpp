@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A checkpoint folder into memory and back. Tensors are mapped, cast straight into their places one by one, and their pages let go, so
+// A checkpoint folder into memory and back. Tensors are mapped, cast straight into their places piece by piece, and their pages let go, so
 // that a checkpoint never stands in memory twice.
 #include <sys/mman.h>
 #include <unistd.h>
@@ -30,16 +30,25 @@ void release_pages(std::span<const std::byte> bytes) {
   if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
+/// A tensor is read in pieces of this size: a vocabulary's mapped pages would else stand beside its copy.
+constexpr std::int64_t piece_bytes = 8 << 20;
+
 bool is_float(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16 || dtype == DType::F32 || dtype == DType::F64; }
 
 Status fill(torch::Tensor& parameter, const TensorView& view, const std::string& where) {
   if (!is_float(view.info.dtype)) {
     return input_error("The tensor is stored as " + dtype_name(view.info.dtype) + ".", where, "Weights must be F16, BF16, F32 or F64.");
   }
-  const torch::Tensor stored = torch::from_blob(const_cast<std::byte*>(view.bytes.data()), view.info.shape,
+  const std::int64_t elements = parameter.numel();
+  const torch::Tensor stored = torch::from_blob(const_cast<std::byte*>(view.bytes.data()), {elements},
                                                 torch::TensorOptions().dtype(scalar_type(view.info.dtype)));
-  parameter.copy_(stored);
-  release_pages(view.bytes);
+  const torch::Tensor flat = parameter.view({elements});
+  const auto width = static_cast<std::int64_t>(stored.element_size());
+  for (std::int64_t at = 0; at < elements; at += piece_bytes / width) {
+    const std::int64_t count = std::min(piece_bytes / width, elements - at);
+    flat.narrow(0, at, count).copy_(stored.narrow(0, at, count));
+    release_pages(view.bytes.subspan(static_cast<std::size_t>(at * width), static_cast<std::size_t>(count * width)));
+  }
   return {};
 }
 
