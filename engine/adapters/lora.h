@@ -4,6 +4,7 @@
 #pragma once
 
 #include "engine/adapters/adapter.h"
+#include "engine/nn/layers.h"
 
 namespace luthier {
 
@@ -26,6 +27,19 @@ class LoraLinear : public LinearAdapter {
   std::uint64_t place_;
 };
 
+/// One wrapped token embedding: W[ids] + s · Aᵀ[ids] Bᵀ. a [r, count], b [size, r], float32; PEFT applies no dropout here.
+class LoraEmbedding : public EmbeddingAdapter {
+ public:
+  LoraEmbedding(torch::Tensor a, torch::Tensor b, double scale);
+  torch::Tensor forward(const torch::Tensor& ids, const EmbeddingImpl& base) const override;
+  /// scale·(B·A)ᵀ [count, size] in float32.
+  torch::Tensor delta() const;
+
+  torch::Tensor a, b;
+  double scale;
+  double strength = 1;
+};
+
 class LoraAdapter : public Adapter {
  public:
   struct Wrapped {
@@ -33,13 +47,24 @@ class LoraAdapter : public Adapter {
     Linear base;
     std::shared_ptr<LoraLinear> lora;
   };
+  struct Embedded {
+    std::string name;
+    Embedding base;
+    std::shared_ptr<LoraEmbedding> lora;
+  };
   /// A tensor of a saved module: its own trained copy, swapped with the base's while active.
   struct Saved {
     std::string name;          ///< in-memory name of the tensor ("lm_head.weight")
     torch::Tensor* slot;       ///< what the module reads
     torch::Tensor base, own;
   };
-  LoraAdapter(AdapterSettings settings, std::shared_ptr<torch::nn::Module> keep, std::vector<Wrapped> wrapped, std::vector<Saved> saved);
+  /// All that hangs on the base.
+  struct Parts {
+    std::vector<Wrapped> wrapped;
+    std::vector<Embedded> embedded;
+    std::vector<Saved> saved;
+  };
+  LoraAdapter(AdapterSettings settings, std::shared_ptr<torch::nn::Module> keep, Parts parts);
   ~LoraAdapter() override;
 
   std::vector<std::pair<std::string, torch::Tensor>> tensors() const override;
@@ -53,8 +78,7 @@ class LoraAdapter : public Adapter {
  private:
   AdapterSettings settings_;
   std::shared_ptr<torch::nn::Module> keep_;   ///< the model: its modules outlive the adapter
-  std::vector<Wrapped> wrapped_;
-  std::vector<Saved> saved_;
+  Parts parts_;
   bool active_ = false;
 };
 

@@ -73,6 +73,8 @@ Result<std::vector<std::string>> select_modules(const std::vector<std::string>& 
   return chosen;
 }
 
+bool is_token_embedding(const std::string& name) { return ends_after_dot(name, "embed_tokens"); }
+
 bool is_saved_module(const std::string& name, const std::vector<std::string>& modules_to_save) {
   for (const std::string& saved : modules_to_save) {
     if (("." + name + ".").find("." + saved + ".") != std::string::npos) return true;

@@ -32,7 +32,8 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
   std::vector<std::string> linears;
   std::string head;
   for (const ModuleSummary& module : model.modules) {
-    if (module.type != "Linear") continue;
+    const bool embedding = is_token_embedding(module.name) && recipe.adapter.target_modules.kind != ModuleSelector::Kind::AllLinear;
+    if (module.type != "Linear" && !embedding) continue;
     linears.push_back(module.name);
     if (module.name == "lm_head" || module.name.ends_with(".lm_head")) head = module.name;
   }

@@ -41,21 +41,64 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
   }
 };
 
+Tensor activated(const Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::Gelu: return at::gelu(x);
+    case Activation::GeluTanh: return at::gelu(x, "tanh");
+    case Activation::QuickGelu: return at::sigmoid(1.702 * x).mul_(x);
+    case Activation::Silu: return at::silu(x);
+    case Activation::Relu: return at::relu(x);
+  }
+  return x;
+}
+
+Tensor activation_gradient(const Tensor& gradient, const Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::Gelu: return at::gelu_backward(gradient, x);
+    case Activation::GeluTanh: return at::gelu_backward(gradient, x, "tanh");
+    case Activation::QuickGelu: {
+      const Tensor share = at::sigmoid(1.702 * x);
+      Tensor slope = (1 - share).mul_(x).mul_(1.702).add_(1);
+      return slope.mul_(share).mul_(gradient);
+    }
+    case Activation::Silu: return at::silu_backward(gradient, x);
+    case Activation::Relu: return at::threshold_backward(gradient, x, 0);
+  }
+  return gradient;
+}
+
+/// Keeps x only, where ATen's own would keep the sigmoid and the product too.
+class ActivateFunction : public torch::autograd::Function<ActivateFunction> {
+ public:
+  static Tensor forward(AutogradContext* context, const Tensor& x, Activation activation) {
+    context->save_for_backward({x});
+    context->saved_data["activation"] = static_cast<std::int64_t>(activation);
+    return activated(x, activation);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto activation = static_cast<Activation>(context->saved_data["activation"].toInt());
+    return {activation_gradient(gradients[0], context->get_saved_variables()[0], activation), Tensor()};
+  }
+};
+
 /// Keeps gate and up only.
 class GatedFunction : public torch::autograd::Function<GatedFunction> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& gate, const Tensor& up) {
+  static Tensor forward(AutogradContext* context, const Tensor& gate, const Tensor& up, Activation activation) {
     context->save_for_backward({gate, up});
-    return at::silu(gate).mul_(up);
+    context->saved_data["activation"] = static_cast<std::int64_t>(activation);
+    return activated(gate, activation).mul_(up);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor &gate = saved[0], &up = saved[1];
+    const auto activation = static_cast<Activation>(context->saved_data["activation"].toInt());
     Tensor dgate, dup;
-    if (context->needs_input_grad(1)) dup = at::silu(gate).mul_(gradients[0]);
-    if (context->needs_input_grad(0)) dgate = at::silu_backward(gradients[0] * up, gate);
-    return {dgate, dup};
+    if (context->needs_input_grad(1)) dup = activated(gate, activation).mul_(gradients[0]);
+    if (context->needs_input_grad(0)) dgate = activation_gradient(gradients[0] * up, gate, activation);
+    return {dgate, dup, Tensor()};
   }
 };
 
@@ -78,7 +121,9 @@ EmbeddingImpl::EmbeddingImpl(std::int64_t count, std::int64_t size, const torch:
   add_parameter("weight", weight, {count, size}, options);
 }
 
-Tensor EmbeddingImpl::forward(const Tensor& ids) const { return at::embedding(weight, ids); }
+Tensor EmbeddingImpl::forward(const Tensor& ids) const { return adapter ? adapter->forward(ids, *this) : lookup(ids); }
+
+Tensor EmbeddingImpl::lookup(const Tensor& ids) const { return at::embedding(weight, ids); }
 
 Result<Activation> parse_activation(const std::string& name, const std::string& where) {
   if (name == "gelu") return Activation::Gelu;
@@ -91,19 +136,9 @@ Result<Activation> parse_activation(const std::string& name, const std::string& 
 }
 
 Tensor activate(const Tensor& x, Activation activation) {
-  switch (activation) {
-    case Activation::Gelu: return at::gelu(x);
-    case Activation::GeluTanh: return at::gelu(x, "tanh");
-    case Activation::QuickGelu: return x * at::sigmoid(1.702 * x);
-    case Activation::Silu: return at::silu(x);
-    case Activation::Relu: return at::relu(x);
-  }
-  return x;
+  return activation == Activation::QuickGelu ? ActivateFunction::apply(x, activation) : activated(x, activation);
 }
 
-Tensor gated(const Tensor& gate, const Tensor& up, Activation activation) {
-  if (activation == Activation::Silu) return GatedFunction::apply(gate, up);
-  return activate(gate, activation) * up;
-}
+Tensor gated(const Tensor& gate, const Tensor& up, Activation activation) { return GatedFunction::apply(gate, up, activation); }
 
 }  // namespace luthier

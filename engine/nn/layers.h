@@ -37,18 +37,31 @@ class LayerNormImpl : public ParameterModule {
 };
 TORCH_MODULE(LayerNorm);
 
+class EmbeddingImpl;
+
+/// What replaces the lookup while an adapter is active.
+class EmbeddingAdapter {
+ public:
+  virtual ~EmbeddingAdapter() = default;
+  /// ids [...] int64 → [..., size].
+  virtual torch::Tensor forward(const torch::Tensor& ids, const EmbeddingImpl& base) const = 0;
+};
+
 class EmbeddingImpl : public ParameterModule {
  public:
   EmbeddingImpl(std::int64_t count, std::int64_t size, const torch::TensorOptions& options);
-  torch::Tensor forward(const torch::Tensor& ids) const;   // [...] int64 → [..., size]
+  torch::Tensor forward(const torch::Tensor& ids) const;   // [...] int64 → [..., size], through the active adapter if there is one
+  torch::Tensor lookup(const torch::Tensor& ids) const;
   std::string type_name() const override { return "Embedding"; }
   torch::Tensor weight;   // [count, size]
+  const EmbeddingAdapter* adapter = nullptr;   ///< not owned; null: the base alone
 };
 TORCH_MODULE(Embedding);
 
 /// transformers' ACT2FN names that vision-language checkpoints use.
 enum class Activation { Gelu, GeluTanh, QuickGelu, Silu, Relu };
 Result<Activation> parse_activation(const std::string& name, const std::string& where);
+/// Keeps x only.
 torch::Tensor activate(const torch::Tensor& x, Activation activation);
 /// activate(gate) · up, keeping only gate and up for the backward (SwiGLU, Shazeer 2020).
 torch::Tensor gated(const torch::Tensor& gate, const torch::Tensor& up, Activation activation);

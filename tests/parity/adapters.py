@@ -35,7 +35,9 @@ def make(checkpoint, kind, root: Path, generation="new", random=True):
                     scale = 0.7 / math.sqrt(parameter.shape[-1]) if "lora_" in name else 0.05
                     noise = torch.randn(parameter.shape, generator=generator) * scale
                     parameter.copy_(noise if "lora_" in name else parameter + noise)
-    model.save_pretrained(folder, save_embedding_layers=False)
+    # As PEFT does by itself where the token embedding or the head is a target: the whole base weight stands beside the pair.
+    whole = any(name in checkpoint.family.kinds[kind]["target_modules"] for name in ("embed_tokens", "lm_head"))
+    model.save_pretrained(folder, save_embedding_layers="auto" if whole else False)
     if generation == "old":
         file = folder / "adapter_model.safetensors"
         prefix = "base_model.model."

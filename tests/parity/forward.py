@@ -82,15 +82,6 @@ def adapter_case(name, kind, generation):
     return case
 
 
-def refused_case(world, result):
-    """LoRA on an embedding is not computed: it must be said, not left out silently."""
-    checkpoint = make("siglip-llama", world.checkpoints)
-    folder = adapters.make(checkpoint, "embedding", world.adapters)
-    world.program.run("forward", checkpoint.path, "--input", world.inputs / "plain.json", "--out", world.scratch / "out.safetensors",
-                      "--adapter", folder, status=2)
-    result.expect(not (world.scratch / "out.safetensors").exists(), "a file was written though the adapter was refused")
-
-
 def tokenize_case(name):
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
@@ -110,5 +101,4 @@ def cases():
                 found[f"forward/{name}/{conversation}"] = of(forward_case(name, conversation), family, *columns)
         for name, kind, generation in family.adapters:
             found[f"forward/{name}/adapter-{kind}-{generation}"] = of(adapter_case(name, kind, generation), family, "LoRA")
-    found["forward/siglip-llama/adapter-embedding-refused"] = refused_case
     return found | {f"tokenize/{name}": tokenize_case(name) for family in FAMILIES for name in family.tokenized}

@@ -73,12 +73,15 @@ KINDS = {
                   exclude_modules=r".*layers\.0\.mlp\.gate_proj"),
     "excluded": dict(r=4, lora_alpha=16, target_modules="all-linear", exclude_modules=["fc2", "vision_tower.head.mlp.fc1", "o_proj"]),
     "embedding": dict(r=4, lora_alpha=6, target_modules=["embed_tokens", "q_proj"]),
+    "head": dict(r=4, lora_alpha=6, target_modules=["lm_head", "v_proj"]),
     "regex": dict(r=5, lora_alpha=10, target_modules=r".*language_model\.layers\.\d+\.self_attn\.[qv]_proj"),
     "attention": dict(r=4, lora_alpha=8, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"]),
 }
 
 PLANS = {
     "plain": Plan("clip-llama"),
+    "token-embedding": Plan("siglip-llama", "embedding"),
+    "head": Plan("siglip-mistral", "head"),
     "edge": Plan("clip-llama", "patterns", rows=7, training=dict(gradient_accumulation_steps=3, shuffle=True, max_steps=8)),
     "epochs": Plan("siglip-llama", "attention", rows=9, training=dict(
         max_steps=-1, num_train_epochs=2.5, gradient_accumulation_steps=4, lr_scheduler_type="cosine", warmup_ratio=0.2, shuffle=True, seed=7)),
@@ -130,9 +133,10 @@ class Llava(Family):
     larger = Spec(clip(**WIDE_TOWER, image_size=28, patch_size=7), LlamaConfig, WIDE_TEXT, tokenizer="llama_bos")
     adapters = (("clip-llama", "linear", "new"), ("clip-llama", "linear", "old"), ("siglip-qwen2", "patterns", "new"),
                 ("clip-gqa-tied", "rslora", "new"), ("siglip-llama", "saved_modules", "new"), ("siglip-mistral", "tower", "new"),
-                ("clip-old", "regex", "old"))
+                ("clip-old", "regex", "old"), ("siglip-llama", "embedding", "new"), ("clip-gqa-tied", "embedding", "old"),
+                ("siglip-mistral", "head", "new"))
     merges = (("clip-llama", "linear"), ("siglip-qwen2", "patterns"), ("siglip-mistral", "rslora"), ("clip-gqa-tied", "attention"),
-              ("siglip-llama", "saved_modules"), ("clip-old", "attention"))
+              ("siglip-llama", "saved_modules"), ("clip-old", "attention"), ("siglip-llama", "embedding"), ("siglip-mistral", "head"))
     generates = (("clip-llama", "several"), ("clip-gqa-tied", "korean"), ("siglip-qwen2", "more"), ("siglip-mistral", "plain"),
                  ("clip-layers", "plain"), ("clip-positive", "korean"), ("siglip-llama", "words"))
     compared = ("siglip-mistral",)
