@@ -23,11 +23,10 @@ struct Estimate {
 Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch, const TensorSizes& sizes) {
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
   const bool lora = recipe.strategy == "lora";
-  const std::int64_t run = tower_layers_run(model);
   std::int64_t parameters = 0, reached = 0, adapter = 0;
   for (const TrainedModule& each : trained) {
     parameters += each.parameters;
-    if (!never_reached(*each.module, run)) reached += each.parameters;
+    if (!never_reached(*each.module, model.geometry)) reached += each.parameters;
     adapter += each.parameters * (each.rank > 0 ? 4 : sizes.element);
   }
   Estimate result;
@@ -67,6 +66,7 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
   if (batch.batch_size > 1) {
     BatchShape smaller = batch;
     smaller.batch_size = 1;
+    smaller.lengths.clear();
     PictureLoad& pictures = smaller.pictures;
     for (std::int64_t* part : {&smaller.tokens, &smaller.labels, &pictures.images, &pictures.frames, &pictures.patches, &pictures.numbers, &pictures.tokens}) {
       *part = (*part + batch.batch_size - 1) / batch.batch_size;
@@ -78,6 +78,7 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
     BatchShape shorter = batch;   // never inside the pictures
     const std::int64_t length = std::max<std::int64_t>(row / 2, batch.pictures.tokens / std::max<std::int64_t>(1, batch.batch_size) + 64);
     shorter.tokens = length * batch.batch_size;
+    shorter.lengths.clear();
     shorter.labels = std::min(batch.labels, shorter.tokens);
     if (length < row) consider("training.max_length: " + std::to_string(length), recipe, shorter, sizes);
   }
@@ -131,7 +132,7 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   forecast.batch_tokens = batch.tokens;
   // What this process's tensors hold is taken over by the run (a loaded model) or given back before it.
   forecast.available = available_memory(device) + memory_use(device).allocated;
-  TensorSizes sizes{dtype == torch::kBFloat16 ? 2 : 4, recipe.training.gradient_checkpointing == "true"};
+  TensorSizes sizes{dtype == torch::kBFloat16 ? 2 : 4, recipe.training.gradient_checkpointing == "true", device.is_cpu()};
   LUTHIER_TRY(Estimate made, estimate(model, recipe, batch, sizes));
   if (recipe.training.gradient_checkpointing == "auto" && made.parts.total() > forecast.available / 10 * 8) {
     sizes.checkpointing = true;
@@ -186,6 +187,7 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
   for (std::size_t i = 0; i < static_cast<std::size_t>(shape.batch_size); ++i) {
     shape.tokens += std::min(rows[i].tokens, recipe.training.max_length);
     shape.labels += std::min(rows[i].labels, recipe.training.max_length);
+    shape.lengths.push_back(std::min(rows[i].tokens, recipe.training.max_length));
     shape.pictures += rows[i].pictures;
   }
   return shape;

@@ -49,6 +49,7 @@ struct BatchShape {
   std::int64_t tokens = 0;                   ///< of all rows together
   std::int64_t labels = 0;                   ///< labelled tokens in the batch
   PictureLoad pictures;
+  std::vector<std::int64_t> lengths;         ///< of the rows; empty: all alike
 };
 
 /// `trainable`: {shape, part} of what trains under the recipe comes from the summary and the recipe's selectors.

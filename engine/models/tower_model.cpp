@@ -36,6 +36,12 @@ ModelGeometry TowerModel::describe(const VisionSizes& vision) const {
   g.num_key_value_heads = text.num_key_value_heads, g.head_dim = text.head_dim;
   g.vision_hidden_size = vision.hidden_size, g.vision_intermediate_size = vision.intermediate_size;
   g.vision_layers = vision.num_hidden_layers, g.vision_heads = vision.num_attention_heads;
+  g.vision_layers_run = vision.num_hidden_layers;
+  g.projector_in = vision.hidden_size;
+  for (const auto& window : text.sliding_windows) g.attention_windows.push_back(window.value_or(0));
+  g.attention_softcap = text.attention_softcap > 0;
+  g.qk_norm = text.qk_norm, g.sandwich_norms = text.sandwich_norms, g.scaled_embeddings = text.embedding_scale != 1;
+  g.rotary_tables = text.two_rotaries ? 2 : 1;
   g.tied_embeddings = head_->weight.is_same(decoder_->embed_tokens->weight);
   return g;
 }

@@ -32,12 +32,26 @@ Tensor allowed_keys(std::int64_t seq, std::int64_t keys, const AttentionRule& ru
   return allowed.unsqueeze(0).logical_or(together).unsqueeze(1);
 }
 
-Tensor additive(const Tensor& allowed, const torch::TensorOptions& options) {
-  return torch::zeros(allowed.sizes(), options).masked_fill_(allowed.logical_not(), -std::numeric_limits<double>::infinity());
-}
+/// What is added to the scores, made once for all layers that have this rule over the rows (all of them: part −1, or a group). With a cache the
+/// rows are not all there is, and nothing is kept.
+struct Masks {
+  const RowLayout* rows = nullptr;
+  std::int64_t part = -1;
+
+  Tensor of(const Tensor& q, std::int64_t keys, const AttentionRule& rule, const Tensor& blocks) const {
+    const auto make = [&] {
+      const Tensor allowed = allowed_keys(q.size(2), keys, rule, blocks, q.device());
+      return torch::zeros(allowed.sizes(), q.options().requires_grad(false)).masked_fill_(allowed.logical_not(), -std::numeric_limits<double>::infinity());
+    };
+    if (!rows) return make();
+    const bool near = rule.causal && rule.window && keys > *rule.window;   // a window that holds all keys changes nothing
+    return rows->once({part, q.size(2), rule.causal, near ? *rule.window : -1, near && rule.window_in_blocks, blocks.defined(), static_cast<std::int64_t>(q.scalar_type())},
+                      make);
+  }
+};
 
 /// q [batch, heads, seq, head_dim], k and v [batch, kv_heads, keys, head_dim] → [batch, heads, seq, head_dim]. `blocks` [batch, keys].
-Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule, const Tensor& blocks) {
+Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule, const Tensor& blocks, const Masks& masks) {
   const std::int64_t seq = q.size(2), keys = k.size(2), groups = q.size(1) / k.size(1);
   const Tensor key = repeat_heads(k, groups), value = repeat_heads(v, groups);
   const bool windowed = rule.causal && rule.window && keys > *rule.window;
@@ -46,18 +60,18 @@ Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const Att
   if (rule.softcap > 0) {
     Tensor scores = at::matmul(q, key.transpose(-1, -2)) * scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
     scores = at::tanh(scores / rule.softcap) * rule.softcap;
-    if (masked || (rule.causal && seq > 1)) scores = scores + additive(allowed_keys(seq, keys, rule, blocks, q.device()), q.options());
+    if (masked || (rule.causal && seq > 1)) scores = scores + masks.of(q, keys, rule, blocks);
     return at::matmul(scores.to(torch::kFloat32).softmax(-1).to(q.scalar_type()), value);
   }
-  if (masked) {
-    const Tensor mask = additive(allowed_keys(seq, keys, rule, blocks, q.device()), q.options().requires_grad(false));
-    return at::scaled_dot_product_attention(q, key, value, mask, 0.0, false, scale);
-  }
+  if (masked) return at::scaled_dot_product_attention(q, key, value, masks.of(q, keys, rule, blocks), 0.0, false, scale);
   return at::scaled_dot_product_attention(q, key, value, {}, 0.0, rule.causal && seq > 1, scale);
 }
 
 /// [batch, seq, heads, head_dim] ↔ [batch, heads, seq, head_dim].
 Tensor swapped(const Tensor& x) { return x.transpose(1, 2); }
+
+/// Rows that stand by length already need no gather, and two calls are as good as one.
+bool few_groups(const RowLayout& rows) { return rows.grouped() && rows.groups().size() <= 2; }
 
 bool padding_is_cheap(const RowLayout& rows) {
   double real = 0;
@@ -98,34 +112,37 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
     TORCH_CHECK(rows.equal(), "a cache holds rows of equal length");
     auto [key, value] = cache->append(layer, swapped(rows.pad(k)), swapped(rows.pad(v)));
     const Tensor own = blocks.defined() && cache->length() == 0 ? rows.pad(blocks) : Tensor();
-    return swapped(attend_equal(swapped(rows.pad(q)), key, value, rule, own)).reshape({-1, width});
+    return swapped(attend_equal(swapped(rows.pad(q)), key, value, rule, own, Masks{})).reshape({-1, width});
   }
-  if (rows.equal() || (rule.causal && padding_is_cheap(rows))) {
+  if (rows.equal() || (rule.causal && !few_groups(rows) && padding_is_cheap(rows))) {
     // Under a causal rule no real token sees the padding behind its row, and blocks are padded with −1.
     Tensor own = blocks.defined() ? rows.pad(blocks) : Tensor();
     if (own.defined() && !rows.equal()) {
       const Tensor ends = torch::tensor(rows.lengths(), torch::kInt64).to(own.device()).unsqueeze(1);
       own = own.masked_fill(torch::arange(rows.longest(), ends.options()).unsqueeze(0) >= ends, -1);
     }
-    const Tensor mixed = attend_equal(swapped(rows.pad(q)), swapped(rows.pad(k)), swapped(rows.pad(v)), rule, own);
+    const Tensor mixed = attend_equal(swapped(rows.pad(q)), swapped(rows.pad(k)), swapped(rows.pad(v)), rule, own, Masks{&rows});
     return rows.unpad(swapped(mixed)).reshape({-1, width});
   }
-  const Tensor there = rows.order(q.device()), back = rows.order_back(q.device());
-  const Tensor query = reorder(q, there, back), key = reorder(k, there, back), value = reorder(v, there, back);
-  const Tensor own = blocks.defined() ? blocks.index_select(0, there) : Tensor();
+  const bool gathered = !rows.grouped();
+  const Tensor there = gathered ? rows.order(q.device()) : Tensor(), back = gathered ? rows.order_back(q.device()) : Tensor();
+  const auto ordered = [&](const Tensor& x) { return gathered ? reorder(x, there, back) : x; };
+  const Tensor own = gathered && blocks.defined() ? blocks.index_select(0, there) : blocks;
   std::vector<std::int64_t> sizes;
   for (const auto& group : rows.groups()) sizes.push_back(group.rows * group.length);
-  const auto queries = query.split_with_sizes(sizes), keys = key.split_with_sizes(sizes), values = value.split_with_sizes(sizes);
+  const auto queries = ordered(q).split_with_sizes(sizes), keys = ordered(k).split_with_sizes(sizes), values = ordered(v).split_with_sizes(sizes);
   std::vector<Tensor> mixed;
   std::int64_t start = 0;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     const auto& group = rows.groups()[i];
     const auto split = [&](const Tensor& x) { return swapped(x.reshape({group.rows, group.length, x.size(1), x.size(2)})); };
     const Tensor part = own.defined() ? own.slice(0, start, start + sizes[i]).view({group.rows, group.length}) : Tensor();
-    mixed.push_back(swapped(attend_equal(split(queries[i]), split(keys[i]), split(values[i]), rule, part)).reshape({sizes[i], width}));
+    const Masks masks{&rows, static_cast<std::int64_t>(i)};
+    mixed.push_back(swapped(attend_equal(split(queries[i]), split(keys[i]), split(values[i]), rule, part, masks)).reshape({sizes[i], width}));
     start += sizes[i];
   }
-  return reorder(at::cat(mixed), back, there);
+  const Tensor together = mixed.size() == 1 ? mixed.front() : at::cat(mixed);
+  return gathered ? reorder(together, back, there) : together;
 }
 
 }  // namespace luthier

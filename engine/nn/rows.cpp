@@ -3,7 +3,6 @@
 #include "engine/nn/rows.h"
 
 #include <algorithm>
-#include <map>
 
 namespace luthier {
 
@@ -43,13 +42,21 @@ RowLayout::RowLayout(std::vector<std::int64_t> lengths) : lengths_(std::move(len
     tokens_ += length;
     longest_ = std::max(longest_, length);
   }
-  std::map<std::int64_t, std::vector<std::int64_t>> by_length;   // → where such rows start
+  made_ = std::make_shared<std::map<std::vector<std::int64_t>, Tensor>>();
+  std::map<std::int64_t, std::vector<std::int64_t>, std::greater<>> by_length;   // → where such rows start
   std::int64_t start = 0;
   for (const std::int64_t length : lengths_) {
     by_length[length].push_back(start);
     start += length;
   }
-  for (const auto& [length, starts] : by_length) groups_.push_back({length, static_cast<std::int64_t>(starts.size())});
+  std::int64_t sorted = 0;   // tokens before the group
+  for (const auto& [length, starts] : by_length) {
+    groups_.push_back({length, static_cast<std::int64_t>(starts.size())});
+    for (const std::int64_t first : starts) {
+      grouped_ = grouped_ && first == sorted;
+      sorted += length;
+    }
+  }
   if (equal()) return;
 
   const auto count = static_cast<std::size_t>(tokens_);
@@ -69,6 +76,13 @@ RowLayout::RowLayout(std::vector<std::int64_t> lengths) : lengths_(std::move(len
     }
   }
   padded_ = index_tensor(padded), flat_ = index_tensor(flat), order_ = index_tensor(order), order_back_ = index_tensor(back);
+}
+
+Tensor RowLayout::once(const std::vector<std::int64_t>& key, const std::function<Tensor()>& make) const {
+  if (!made_) return make();
+  Tensor& made = (*made_)[key];
+  if (!made.defined()) made = make();
+  return made;
 }
 
 Tensor RowLayout::on(torch::Device device, Tensor& index) {

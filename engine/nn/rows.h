@@ -4,6 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
 #include <vector>
 
 #include "engine/nn/torch.h"
@@ -33,7 +36,7 @@ class RowLayout {
   /// 0, 1, 2, ... within each row: [tokens] int64.
   torch::Tensor positions(torch::Device device) const;
 
-  /// Rows of one length, for whom their tokens stand together after `order`.
+  /// Rows of one length, whose tokens stand together after `order`; the longest come first.
   struct Group {
     std::int64_t length = 0, rows = 0;
   };
@@ -41,6 +44,11 @@ class RowLayout {
   const std::vector<Group>& groups() const { return groups_; }
   torch::Tensor order(torch::Device device) const { return on(device, order_); }
   torch::Tensor order_back(torch::Device device) const { return on(device, order_back_); }
+  /// The tokens stand in the groups' order as they are.
+  bool grouped() const { return grouped_; }
+
+  /// What `make` gives under `key`, made once for all copies of this layout: a decoder's layers share their masks.
+  torch::Tensor once(const std::vector<std::int64_t>& key, const std::function<torch::Tensor()>& make) const;
 
  private:
   static torch::Tensor on(torch::Device device, torch::Tensor& index);
@@ -48,6 +56,8 @@ class RowLayout {
   std::vector<std::int64_t> lengths_;
   std::int64_t tokens_ = 0, longest_ = 0;
   std::vector<Group> groups_;
+  bool grouped_ = true;
+  std::shared_ptr<std::map<std::vector<std::int64_t>, torch::Tensor>> made_;
   mutable torch::Tensor padded_, flat_, order_, order_back_;   ///< int64 gathers, moved to the device at first use
 };
 

@@ -14,13 +14,17 @@ std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t counter) {
   return z ^ (z >> 31);
 }
 
+std::int64_t filler_tokens(std::int64_t tokens) {
+  const std::int64_t unit = tokens < 512 ? 16 : tokens < 2048 ? 32 : 64;
+  return (unit - tokens % unit) % unit;
+}
+
 namespace {
 
 /// oneDNN compiles and keeps a kernel for each shape of a product. A short row of filler tokens at the end, which carries no label and which no other row
 /// sees, rounds the number of tokens up, so that batches of nearly one size share their kernels.
 ModelInput rounded_up(ModelInput input, TokenId filler) {
-  const std::int64_t tokens = input.input_ids.size(0), unit = tokens < 512 ? 16 : tokens < 2048 ? 32 : 64;
-  const std::int64_t missing = (unit - tokens % unit) % unit;
+  const std::int64_t missing = filler_tokens(input.input_ids.size(0));
   if (missing == 0) return input;
   input.input_ids = at::cat({input.input_ids, torch::full({missing}, filler, torch::kInt64)});
   input.labels = at::cat({input.labels, torch::full({missing}, kIgnoreLabel, torch::kInt64)});

@@ -17,6 +17,9 @@ namespace luthier {
 /// A stream's seed from the run's seed and a counter (SplitMix64): equal on a resume, different everywhere else.
 std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t counter);
 
+/// How many tokens of filler round a micro-batch of so many up on the CPU.
+std::int64_t filler_tokens(std::int64_t tokens);
+
 struct WindowOutcome {
   double loss = 0;                          ///< Σ −log p / labels of the window
   bool finite = true;                       ///< every micro-batch's loss

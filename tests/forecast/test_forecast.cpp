@@ -27,6 +27,9 @@ class TestForecast : public QObject {
     QTest::newRow("full, accumulated") << "strategy=full;training.gradient_accumulation_steps=2";
     QTest::newRow("full, recomputed") << "strategy=full;training.gradient_checkpointing=true";
     QTest::newRow("projector") << "strategy=freeze";
+    QTest::newRow("rows of different lengths") << "ragged=near";
+    QTest::newRow("a row far longer than the others") << "ragged=far";
+    QTest::newRow("rows of different lengths, recomputed") << "ragged=near;training.gradient_checkpointing=true";
     QTest::newRow("decoder") << "strategy=freeze;freeze.language_model=false;freeze.projector=true";
   }
   void meets_the_measured_peak() {
@@ -36,10 +39,17 @@ class TestForecast : public QObject {
     TinyRun tiny(size, 1);
     std::string text;   // rows of one length, so that the longest batch is every batch
     const std::string answer = std::string("It is one of many words that make a row long enough to matter here, said again and again. ") + std::string("and again ", 10);
-    for (int i = 0; i < 8; ++i) text += row(i, answer + answer + answer + answer, fixture() / "a.png").dump() + "\n";
+    for (int i = 0; i < 8; ++i) {
+      std::string whole = answer + answer + answer + answer;
+      if (settings.contains("ragged=near")) whole.resize(whole.size() - static_cast<std::size_t>(i) * 9);
+      if (settings.contains("ragged=far") && i > 0) whole.resize(whole.size() / 3);
+      text += row(i, whole, fixture() / "a.png").dump() + "\n";
+    }
     write_text(tiny.root() / "rows.jsonl", text);
     std::vector<std::string> all{"training.max_steps=3", "training.per_device_train_batch_size=8", "training.gradient_accumulation_steps=1", "training.save_steps=0"};
-    for (const QString& each : settings.split(';')) all.push_back(each.toStdString());
+    for (const QString& each : settings.split(';')) {
+      if (!each.startsWith("ragged")) all.push_back(each.toStdString());
+    }
     const Recipe recipe = tiny.recipe("run", all);
     const auto forecast = plan(recipe);
     QVERIFY2(forecast.ok(), forecast ? "" : forecast.error().sentence().c_str());

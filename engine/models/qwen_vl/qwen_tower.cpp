@@ -51,10 +51,11 @@ class Attention : public torch::nn::Module {
     proj_ = register_module("proj", Linear(o.width, o.width, true, t));
   }
   Tensor forward(const Tensor& x, const RowLayout& rows, const RotaryTable& table) {
-    const Tensor parts = qkv_(x).view({-1, 3, heads_, size_});
+    const std::vector<Tensor> parts = qkv_(x).view({-1, 3, heads_, size_}).unbind(1);
     // The rotation is in float32 whatever the weights' dtype.
     const auto turned = [&](const Tensor& part) { return rotate(part.to(torch::kFloat32), table).to(part.scalar_type()); };
-    return proj_(attend(turned(parts.select(1, 0)), turned(parts.select(1, 1)), parts.select(1, 2), rows, AttentionRule{false, {}, 0, 0}));
+    // The values are copied: the backward would keep queries and keys as they were before they turned along with a view of them.
+    return proj_(attend(turned(parts[0]), turned(parts[1]), parts[2].contiguous(), rows, AttentionRule{false, {}, 0, 0}));
   }
 
  private:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/qwen_vl/qwen_vl.h"
 
+#include <algorithm>
+
 #include "engine/models/processor_files.h"
 #include "engine/models/qwen_vl/qwen_tower.h"
 #include "engine/models/tower_model.h"
@@ -47,7 +49,13 @@ class QwenVl : public TowerModel {
     const QwenVisionOptions& v = options_.vision;
     VisionSizes sizes;
     sizes.hidden_size = v.width, sizes.intermediate_size = v.intermediate, sizes.num_hidden_layers = v.depth, sizes.num_attention_heads = v.heads;
-    return describe(sizes);
+    ModelGeometry g = describe(sizes);
+    g.vision_rms_norms = v.rms_norms, g.vision_gated_mlp = v.gated_mlp, g.vision_fused_qkv = true;
+    g.vision_window = v.window * v.window * v.block();
+    g.deepstack_layers = std::min(static_cast<std::int64_t>(v.reached().size()), g.num_hidden_layers);
+    g.vision_states = 1 + static_cast<std::int64_t>(v.reached().size());
+    g.projector_in = g.projector_width = v.width * v.block(), g.projector_norm = true;
+    return g;
   }
 
  protected:
