@@ -3,15 +3,17 @@
 #include "engine/models/gemma/gemma3.h"
 #include "engine/models/gemma/paligemma.h"
 #include "engine/models/idefics3/idefics3.h"
+#include "engine/models/internvl/internvl.h"
 #include "engine/models/llava/llava.h"
+#include "engine/models/llava_next/llava_next.h"
 #include "engine/models/qwen_vl/qwen_vl.h"
 #include "engine/models/vlm.h"
 
 namespace luthier {
 
 const std::vector<Family>& families() {
-  static const std::vector<Family> table{llava_family, smolvlm_family, idefics3_family, qwen2_vl_family, qwen2_5_vl_family, qwen3_vl_family, paligemma_family,
-                                         gemma3_family};
+  static const std::vector<Family> table{llava_family,      llava_next_family, smolvlm_family,   idefics3_family, internvl_family,
+                                         qwen2_vl_family,   qwen2_5_vl_family, qwen3_vl_family,  paligemma_family, gemma3_family};
   return table;
 }
 

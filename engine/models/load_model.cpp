@@ -10,7 +10,7 @@
 
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
-#include "engine/models/vlm.h"
+#include "engine/models/stored_head.h"
 #include "engine/nn/layers.h"
 
 namespace luthier {
@@ -141,6 +141,10 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOp
   LUTHIER_TRY(auto shapes, loaded.family->build(loaded.config, where, torch::TensorOptions().device(torch::kMeta).dtype(dtype)));
   if (!options.random_weights) {
     LUTHIER_TRY(const CheckpointFiles files, CheckpointFiles::open(folder));
+    if (has_own_head(*shapes, *loaded.family, files)) {
+      untie(loaded.config);
+      LUTHIER_TRY(shapes, loaded.family->build(loaded.config, where, torch::TensorOptions().device(torch::kMeta).dtype(dtype)));
+    }
     std::map<DType, std::int64_t> count;
     std::set<std::string> names;
     for (const auto& [name, info] : files.tensors()) {

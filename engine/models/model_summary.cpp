@@ -5,7 +5,7 @@
 #include <map>
 
 #include "engine/io/safetensors.h"
-#include "engine/models/vlm.h"
+#include "engine/models/stored_head.h"
 #include "engine/nn/parameters.h"
 
 namespace luthier {
@@ -18,9 +18,9 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   ModelSummary summary;
   summary.folder = folder;
   const std::string where = (folder / "config.json").string();
-  LUTHIER_TRY(const Json config, read_json_file(folder / "config.json"));
+  LUTHIER_TRY(Json config, read_json_file(folder / "config.json"));
   LUTHIER_TRY(const Family* family, find_family(config, where));
-  LUTHIER_TRY(const auto model, family->build(config, where, torch::TensorOptions().device(torch::kMeta)));
+  LUTHIER_TRY(auto model, family->build(config, where, torch::TensorOptions().device(torch::kMeta)));
   summary.model_type = family->model_type;
   summary.geometry = model->geometry();
 
@@ -29,6 +29,11 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
                       !std::filesystem::exists(folder / "model.safetensors.index.json", ignored);
   if (!random) {
     LUTHIER_TRY(const CheckpointFiles files, CheckpointFiles::open(folder));
+    if (has_own_head(*model, *family, files)) {
+      untie(config);
+      LUTHIER_TRY(model, family->build(config, where, torch::TensorOptions().device(torch::kMeta)));
+      summary.geometry = model->geometry();
+    }
     for (const auto& [name, info] : files.tensors()) stored[family->memory_name(name)] = info;
     for (const SafetensorsFile& file : files.files()) {
       summary.files.push_back(file.path().filename().string());
@@ -39,11 +44,11 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   std::map<std::string, std::int64_t> of_dtype;
   for (const auto& item : model->named_modules()) {
     const auto* module = dynamic_cast<const ParameterModule*>(item.value().get());
-    if (!module) continue;
+    if (!module || module->slots().empty()) continue;
     ModuleSummary row;
     row.name = item.key();
     row.type = module->type_name();
-    row.part = part_of(item.key());
+    row.part = part_of(item.key() + "." + module->slots().front().first);
     row.dtype = "F32";
     for (const auto& [name, slot] : module->slots()) {
       const bool owned = module->named_parameters(false).contains(name);

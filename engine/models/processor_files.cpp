@@ -59,4 +59,16 @@ Status check_frame_tokens(std::int64_t written, std::int64_t features, const std
                      (folder / "processor_config.json").string() + ": " + key, "Processor and config.json do not belong together.");
 }
 
+Status check_fold(std::int64_t rows, std::int64_t columns, std::int64_t side, const std::string& where) {
+  if (rows >= 1 && columns >= 1 && rows % side == 0 && columns % side == 0) return {};
+  return input_error("A frame of " + std::to_string(rows) + " by " + std::to_string(columns) + " patches cannot be folded by " + std::to_string(side) + ".",
+                     where, "The size of the picture processor's frames must be a multiple of the patches that become one token.");
+}
+
+std::string repeated(const std::string& token, std::int64_t count) {
+  std::string text;
+  for (std::int64_t i = 0; i < count; ++i) text += token;
+  return text;
+}
+
 }  // namespace luthier

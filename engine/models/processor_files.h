@@ -24,4 +24,10 @@ Result<PixelValues> frame_outline(const std::filesystem::path& folder, std::size
 /// Whether the text has as many tokens for a frame as the tower's features come to; `key` names the field of processor_config.json.
 Status check_frame_tokens(std::int64_t written, std::int64_t features, const std::filesystem::path& folder, const std::string& key);
 
+/// Whether a frame of so many patches can be folded (see fold_patches) by `side`; `where` names the field that says so.
+Status check_fold(std::int64_t rows, std::int64_t columns, std::int64_t side, const std::string& where);
+
+/// `count` tokens one after another.
+std::string repeated(const std::string& token, std::int64_t count);
+
 }  // namespace luthier

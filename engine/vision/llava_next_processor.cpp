@@ -5,19 +5,18 @@
 #include <cmath>
 
 #include "engine/vision/frames.h"
+#include "engine/vision/pinpoints.h"
 #include "engine/vision/processors.h"
 
 namespace luthier::detail {
 
 namespace {
 
-constexpr std::size_t kMaxPinpoints = 4096;
-
 struct Options {
   CommonSettings common;
   bool do_center_crop = true;
   Extent crop{224, 224};
-  std::vector<Extent> pinpoints{{672, 336}, {336, 672}, {672, 672}, {336, 1008}, {1008, 336}};
+  std::vector<Extent> pinpoints = usual_pinpoints();
 };
 
 class LlavaNextProcessor : public ImageProcessor {
@@ -35,7 +34,6 @@ class LlavaNextProcessor : public ImageProcessor {
   Result<PixelValues> outline(int width, int height) const override;
 
  private:
-  Extent best_resolution(Extent from) const;
   std::vector<Region> tiles(Extent canvas) const;
 
   Options options_;
@@ -44,23 +42,6 @@ class LlavaNextProcessor : public ImageProcessor {
   Extent whole_;
   std::int64_t tile_;
 };
-
-Extent LlavaNextProcessor::best_resolution(Extent from) const {
-  const double width = static_cast<double>(from.width), height = static_cast<double>(from.height);
-  Extent best;
-  std::int64_t most_kept = -1, least_wasted = 0;
-  for (const Extent& pinpoint : options_.pinpoints) {
-    const double scale = std::min(static_cast<double>(pinpoint.width) / width, static_cast<double>(pinpoint.height) / height);
-    const std::int64_t kept = std::min(static_cast<std::int64_t>(width * scale) * static_cast<std::int64_t>(height * scale),
-                                       from.width * from.height);
-    const std::int64_t wasted = pinpoint.width * pinpoint.height - kept;
-    if (kept < most_kept || (kept == most_kept && wasted >= least_wasted)) continue;
-    most_kept = kept;
-    least_wasted = wasted;
-    best = pinpoint;
-  }
-  return best;
-}
 
 // The picture's extent when it just fits into the canvas.
 Extent fitted(Extent from, Extent canvas) {
@@ -82,7 +63,7 @@ std::vector<Region> LlavaNextProcessor::tiles(Extent canvas) const {
 
 Result<PixelValues> LlavaNextProcessor::outline(int width, int height) const {
   LUTHIER_CHECK(check_picture(width, height));
-  const Extent canvas = best_resolution({width, height});
+  const Extent canvas = best_resolution(options_.pinpoints, {width, height});
   const std::int64_t count = ((canvas.width + tile_ - 1) / tile_) * ((canvas.height + tile_ - 1) / tile_) + 1;
   LUTHIER_CHECK(check_resized({width, height}, whole_));
   LUTHIER_TRY(const Extent frame, framing_.extent(whole_));
@@ -110,27 +91,10 @@ Result<PixelValues> LlavaNextProcessor::process(const Image& image) const {
     return {};
   };
   LUTHIER_CHECK(add(resize_to(image, whole_, filter)));
-  const Extent canvas = best_resolution({image.width, image.height});
+  const Extent canvas = best_resolution(options_.pinpoints, {image.width, image.height});
   const Image padded = centred(resize_to(image, fitted({image.width, image.height}, canvas), filter), canvas, {0, 0, 0});
   for (const Region& region : tiles(canvas)) LUTHIER_CHECK(add(cut(padded, region)));
   return pixels;
-}
-
-Status read_pinpoints(const Json& config, const std::string& where, std::vector<Extent>& pinpoints) {
-  if (!present(config, "image_grid_pinpoints")) return {};
-  const Json& list = config["image_grid_pinpoints"];
-  const std::string field = where + ": image_grid_pinpoints";
-  if (!list.is_array() || list.empty() || list.size() > kMaxPinpoints)
-    return input_error("This must be a list of 1 to " + std::to_string(kMaxPinpoints) + " pairs [height, width].", field);
-  pinpoints.clear();
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    const std::string at = field + "[" + std::to_string(i) + "]";
-    if (!list[i].is_array() || list[i].size() != 2) return input_error("This must be a pair [height, width].", at);
-    LUTHIER_TRY(const Extent pinpoint, read_extent(list[i], at));
-    if (pinpoint.width * pinpoint.height > kMaxResized) return input_error("This resolution is too large.", at);
-    pinpoints.push_back(pinpoint);
-  }
-  return {};
 }
 
 }  // namespace

@@ -56,6 +56,8 @@ class Idefics3 : public TowerModel {
     ModelGeometry g = describe(options_.vision);
     g.vision_tokens = options_.vision.tokens();
     g.image_tokens = g.vision_tokens / (options_.scale_factor * options_.scale_factor);
+    g.vision_final_norm = true;
+    g.projector_in = options_.vision.hidden_size * options_.scale_factor * options_.scale_factor;
     return g;
   }
 
@@ -85,11 +87,7 @@ Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path
   LUTHIER_TRY(text.frame_tokens, processor_count(folder, "image_seq_len", text.frame_tokens));
   LUTHIER_TRY(const PixelValues outline, frame_outline(folder, 2));
   const std::int64_t rows = outline.shape[2] / options.vision.patch_size, columns = outline.shape[3] / options.vision.patch_size;
-  if (rows < 1 || columns < 1 || rows % options.scale_factor != 0 || columns % options.scale_factor != 0) {
-    return input_error("A tile of " + std::to_string(rows) + " by " + std::to_string(columns) + " patches cannot be folded by " +
-                           std::to_string(options.scale_factor) + ".",
-                       (folder / "config.json").string() + ": scale_factor", "The picture processor's max_image_size must be a multiple of both.");
-  }
+  LUTHIER_CHECK(check_fold(rows, columns, options.scale_factor, (folder / "config.json").string() + ": scale_factor"));
   LUTHIER_CHECK(check_frame_tokens(text.frame_tokens, rows * columns / (options.scale_factor * options.scale_factor), folder, "image_seq_len"));
   ImageTokens tokens;
   tokens.mark = text.image;
@@ -114,8 +112,7 @@ Tensor processor_layout(const ModelInput& input) { return input.pixel_values.uns
 }  // namespace
 
 std::string Idefics3Text::expand(std::int64_t rows, std::int64_t columns) const {
-  std::string frame;
-  for (std::int64_t i = 0; i < frame_tokens; ++i) frame += image;
+  const std::string frame = repeated(image, frame_tokens);
   std::string text;
   for (std::int64_t row = 1; row <= rows; ++row) {
     for (std::int64_t column = 1; column <= columns; ++column) {

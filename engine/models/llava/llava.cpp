@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/llava/llava.h"
 
+#include <algorithm>
+
+#include "engine/models/llava/llava_model.h"
 #include "engine/models/llava/llava_names.h"
-#include "engine/models/tower_model.h"
+#include "engine/models/processor_files.h"
 
 namespace luthier {
 
@@ -24,48 +27,55 @@ class Projector : public torch::nn::Module {
   Linear linear_1_{nullptr}, linear_2_{nullptr};
 };
 
-class Body : public torch::nn::Module {
+}  // namespace
+
+class LlavaModel::Body : public ParameterModule {
  public:
-  Body(const LlavaOptions& o, const torch::TensorOptions& t) {
+  Body(const LlavaOptions& o, bool with_newline, const torch::TensorOptions& t) {
     vision_tower = register_module("vision_tower", VisionTower(o.vision, t));
     multi_modal_projector = register_module("multi_modal_projector", std::make_shared<Projector>(o, t));
+    if (with_newline) add_parameter("image_newline", image_newline, {o.text.hidden_size}, t);
     language_model = register_module("language_model", Decoder(o.text, t));
   }
+  std::string type_name() const override { return "Parameter"; }
+
   VisionTower vision_tower{nullptr};
   std::shared_ptr<Projector> multi_modal_projector;
+  Tensor image_newline;
   Decoder language_model{nullptr};
 };
 
-class Llava : public TowerModel {
- public:
-  Llava(const LlavaOptions& o, const torch::TensorOptions& t) : options_(o), body_(std::make_shared<Body>(o, t)) {
-    assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
-  }
+LlavaModel::LlavaModel(const LlavaOptions& o, bool newline, const torch::TensorOptions& t) : options_(o), body_(std::make_shared<Body>(o, newline, t)) {
+  assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
+}
 
-  Tensor tower(const ModelInput& input) override {
-    return selected_features(body_->vision_tower, input.pixel_values, options_.vision_feature_layers, options_.drop_first_feature).flatten(0, 1);
-  }
+Tensor LlavaModel::tower(const ModelInput& input) {
+  return selected_features(body_->vision_tower, input.pixel_values, options_.vision_feature_layers, options_.drop_first_feature).flatten(0, 1);
+}
 
-  ModelGeometry geometry() const override {
-    const VisionTowerOptions& v = options_.vision;
-    ModelGeometry g = describe(v);
-    g.vision_tokens = v.tokens();
-    g.image_tokens = v.tokens() - (options_.drop_first_feature ? 1 : 0);
-    g.image_height = v.image_height, g.image_width = v.image_width;
-    return g;
-  }
+Tensor LlavaModel::project(const Tensor& features, const ModelInput&) { return body_->multi_modal_projector->forward(features); }
 
- protected:
-  Tensor project(const Tensor& features, const ModelInput&) override { return body_->multi_modal_projector->forward(features); }
+const Tensor& LlavaModel::image_newline() const { return body_->image_newline; }
 
- private:
-  LlavaOptions options_;
-  std::shared_ptr<Body> body_;
-};
+ModelGeometry LlavaModel::geometry() const {
+  const VisionTowerOptions& v = options_.vision;
+  ModelGeometry g = describe(v);
+  g.vision_tokens = v.tokens();
+  g.image_tokens = v.tokens() - (options_.drop_first_feature ? 1 : 0);
+  g.image_height = v.image_height, g.image_width = v.image_width;
+  const std::int64_t states = v.num_hidden_layers + 1;
+  g.vision_layers_run = 0;
+  for (const std::int64_t layer : options_.vision_feature_layers) g.vision_layers_run = std::max(g.vision_layers_run, layer < 0 ? layer + states : layer);
+  g.vision_states = static_cast<std::int64_t>(options_.vision_feature_layers.size());
+  g.projector_in = v.hidden_size * g.vision_states, g.projector_width = options_.text.hidden_size;
+  return g;
+}
+
+namespace {
 
 Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where, const torch::TensorOptions& tensors) {
   LUTHIER_TRY(const LlavaOptions options, read_llava_options(config, where));
-  return std::shared_ptr<VisionLanguageModel>(std::make_shared<Llava>(options, tensors));
+  return std::shared_ptr<VisionLanguageModel>(std::make_shared<LlavaModel>(options, /*newline=*/false, tensors));
 }
 
 Result<TokenId> image_token_id(const Json& config, const std::string& where) {
@@ -83,9 +93,7 @@ Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path
     const std::int64_t height = pixels.shape.at(2), width = pixels.shape.at(3);
     std::int64_t count = (height / settings.patch_size) * (width / settings.patch_size) + settings.num_additional_image_tokens;
     if (settings.drop_first_feature) count -= 1;
-    std::string text;
-    for (std::int64_t i = 0; i < count; ++i) text += settings.image_token;
-    return text;
+    return repeated(settings.image_token, count);
   };
   return tokens;
 }

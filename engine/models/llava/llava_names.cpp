@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "engine/io/json.h"
+#include "engine/models/processor_files.h"
 
 namespace luthier {
 
@@ -24,7 +25,8 @@ std::string rename_first(const std::string& name, const auto& table) {
 }  // namespace
 
 std::string llava_memory_name(const std::string& stored) {
-  static constexpr std::array<Renaming, 8> table{{
+  static constexpr std::array<Renaming, 9> table{{
+      {"image_newline", "model.image_newline"},
       {"language_model.lm_head.", "lm_head."},
       {"model.language_model.lm_head.", "lm_head."},
       {"language_model.model.", "model.language_model."},
@@ -38,7 +40,8 @@ std::string llava_memory_name(const std::string& stored) {
 }
 
 std::string llava_stored_name(const std::string& memory) {
-  static constexpr std::array<Renaming, 4> table{{
+  static constexpr std::array<Renaming, 5> table{{
+      {"model.image_newline", "image_newline"},
       {"lm_head.", "language_model.lm_head."},
       {"model.language_model.", "language_model.model."},
       {"model.vision_tower.", "vision_tower."},
@@ -74,6 +77,7 @@ Result<LlavaProcessorSettings> read_llava_processor_settings(const std::filesyst
     LUTHIER_TRY(settings.image_token, json_string(config, "image_token", where, settings.image_token));
     if (settings.image_token.empty() || settings.image_token.size() > 256) return input_error("The image token must have 1 to 256 bytes.", where + ": image_token");
   }
+  LUTHIER_TRY(settings.image_token, tokenizer_attribute(folder, "image_token", settings.image_token));
   return settings;
 }
 

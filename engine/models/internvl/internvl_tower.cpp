@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/internvl/internvl_tower.h"
+
+namespace luthier {
+
+using torch::Tensor;
+
+namespace {
+
+/// InternVLVisionRMSNorm over queries and keys has this epsilon, whatever the layers' norms have.
+constexpr double kQueryKeyEpsilon = 1e-6;
+
+class Attention : public torch::nn::Module {
+ public:
+  Attention(const InternVLTowerOptions& o, const torch::TensorOptions& t) : heads_(o.num_attention_heads) {
+    const std::int64_t width = o.hidden_size;
+    q_proj_ = register_module("q_proj", Linear(width, width, o.attention_bias, t));
+    k_proj_ = register_module("k_proj", Linear(width, width, o.attention_bias, t));
+    v_proj_ = register_module("v_proj", Linear(width, width, o.attention_bias, t));
+    projection_layer_ = register_module("projection_layer", Linear(width, width, true, t));
+    if (!o.qk_norm) return;
+    q_norm_ = register_module("q_norm", RmsNorm(width, kQueryKeyEpsilon, t));
+    k_norm_ = register_module("k_norm", RmsNorm(width, kQueryKeyEpsilon, t));
+  }
+  Tensor forward(const Tensor& x) {
+    Tensor q = q_proj_(x), k = k_proj_(x);
+    if (q_norm_) q = q_norm_(q), k = k_norm_(k);
+    return projection_layer_(attend_frames(q, k, v_proj_(x), heads_));
+  }
+
+ private:
+  std::int64_t heads_;
+  Linear q_proj_{nullptr}, k_proj_{nullptr}, v_proj_{nullptr}, projection_layer_{nullptr};
+  RmsNorm q_norm_{nullptr}, k_norm_{nullptr};
+};
+
+class PatchEmbeddings : public torch::nn::Module {
+ public:
+  PatchEmbeddings(const InternVLTowerOptions& o, const torch::TensorOptions& t) {
+    projection = register_module("projection", std::make_shared<PatchConvolution>(o, /*bias=*/true, t));
+  }
+  std::shared_ptr<PatchConvolution> projection;
+};
+
+class Encoder : public torch::nn::Module {};
+
+}  // namespace
+
+class InternVLTowerImpl::Embeddings : public ParameterModule {
+ public:
+  Embeddings(const InternVLTowerOptions& o, const torch::TensorOptions& t) : patch_size_(o.patch_size), side_(o.patch_rows()) {
+    add_parameter("cls_token", cls_token_, {1, 1, o.hidden_size}, t);
+    if (o.mask_token) add_parameter("mask_token", mask_token_, {1, 1, o.hidden_size}, t);
+    patch_embeddings_ = register_module("patch_embeddings", std::make_shared<PatchEmbeddings>(o, t));
+    if (o.absolute_positions) add_parameter("position_embeddings", position_embeddings_, {1, o.patches() + 1, o.hidden_size}, t);
+  }
+  Tensor forward(const Tensor& pixels) const {
+    const Tensor patches = patch_embeddings_->projection->forward(pixels);
+    const Tensor x = at::cat({cls_token_.expand({patches.size(0), 1, -1}), patches}, 1);   // [frames, 1 + patches, hidden]
+    return position_embeddings_.defined() ? x + positions(pixels.size(2), pixels.size(3)) : x;
+  }
+  std::string type_name() const override { return "Parameter"; }
+
+ private:
+  /// The table, its square of patches stretched to the frame's size.
+  Tensor positions(std::int64_t height, std::int64_t width) const {
+    const std::int64_t rows = height / patch_size_, columns = width / patch_size_;
+    if (height == width && rows * columns == side_ * side_) return position_embeddings_;
+    const Tensor square = position_embeddings_.slice(1, 1).unflatten(1, {side_, side_}).permute({0, 3, 1, 2});
+    const Tensor stretched = at::upsample_bicubic2d(square, {rows, columns}, /*align_corners=*/false);
+    return at::cat({position_embeddings_.slice(1, 0, 1), stretched.permute({0, 2, 3, 1}).flatten(1, 2)}, 1);
+  }
+
+  std::int64_t patch_size_, side_;
+  Tensor cls_token_, mask_token_, position_embeddings_;
+  std::shared_ptr<PatchEmbeddings> patch_embeddings_;
+};
+
+class InternVLTowerImpl::Layer : public ParameterModule {
+ public:
+  Layer(const InternVLTowerOptions& o, const torch::TensorOptions& t) {
+    attention_ = register_module("attention", std::make_shared<Attention>(o, t));
+    mlp_ = register_module("mlp", std::make_shared<VisionMlp>(o, t));
+    if (o.rms_norm) {
+      rms_before_ = register_module("layernorm_before", RmsNorm(o.hidden_size, o.layer_norm_eps, t));
+      rms_after_ = register_module("layernorm_after", RmsNorm(o.hidden_size, o.layer_norm_eps, t));
+    } else {
+      before_ = register_module("layernorm_before", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
+      after_ = register_module("layernorm_after", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
+    }
+    add_parameter("lambda_1", lambda_1_, {o.hidden_size}, t);
+    add_parameter("lambda_2", lambda_2_, {o.hidden_size}, t);
+  }
+  Tensor forward(const Tensor& x) {
+    const Tensor attended = x + lambda_1_ * attention_->forward(before_ ? before_(x) : rms_before_(x));
+    return attended + lambda_2_ * mlp_->forward(after_ ? after_(attended) : rms_after_(attended));
+  }
+  std::string type_name() const override { return "Parameter"; }
+
+ private:
+  std::shared_ptr<Attention> attention_;
+  std::shared_ptr<VisionMlp> mlp_;
+  LayerNorm before_{nullptr}, after_{nullptr};
+  RmsNorm rms_before_{nullptr}, rms_after_{nullptr};
+  Tensor lambda_1_, lambda_2_;
+};
+
+Result<InternVLTowerOptions> read_internvl_tower_options(const Json& config, const std::string& where) {
+  InternVLTowerOptions o;
+  o.hidden_size = 1024;
+  o.intermediate_size = 4096;
+  o.num_hidden_layers = 24;
+  o.num_attention_heads = 16;
+  o.image_height = o.image_width = 448;
+  o.patch_size = 14;
+  o.layer_norm_eps = 1e-6;
+  o.hidden_act = Activation::Gelu;
+  LUTHIER_CHECK(read_vision_sizes(config, where, o));
+  if (o.image_height != o.image_width) return input_error("The tower's picture must be square.", where + ": image_size");
+  LUTHIER_TRY(o.attention_bias, json_bool(config, "attention_bias", where, false));
+  LUTHIER_TRY(o.qk_norm, json_bool(config, "use_qk_norm", where, false));
+  LUTHIER_TRY(o.absolute_positions, json_bool(config, "use_absolute_position_embeddings", where, true));
+  LUTHIER_TRY(o.mask_token, json_bool(config, "use_mask_token", where, false));
+  LUTHIER_TRY(const bool mean_pooling, json_bool(config, "use_mean_pooling", where, true));
+  o.final_norm = !mean_pooling;
+  LUTHIER_TRY(const std::string norm, json_string(config, "norm_type", where, "layer_norm"));
+  if (norm != "layer_norm" && norm != "rms_norm") {
+    return input_error("\"" + norm + "\" is not known.", where + ": norm_type", "Known are layer_norm and rms_norm.");
+  }
+  o.rms_norm = norm == "rms_norm";
+  return o;
+}
+
+InternVLTowerImpl::InternVLTowerImpl(const InternVLTowerOptions& o, const torch::TensorOptions& t) : options(o) {
+  embeddings_ = register_module("embeddings", std::make_shared<Embeddings>(o, t));
+  auto encoder = register_module("encoder", std::make_shared<Encoder>());
+  torch::nn::ModuleList list;
+  for (std::int64_t i = 0; i < o.num_hidden_layers; ++i) {
+    layers_.push_back(std::make_shared<Layer>(o, t));
+    list->push_back(layers_.back());
+  }
+  encoder->register_module("layer", list);
+  if (o.final_norm) norm_ = register_module("layernorm", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
+}
+
+Tensor InternVLTowerImpl::forward(const Tensor& pixel_values, std::int64_t layers, bool normed) {
+  Tensor x = embeddings_->forward(pixel_values);
+  for (std::int64_t i = 0; i < layers; ++i) x = layers_.at(static_cast<std::size_t>(i))->forward(x);
+  return normed && norm_ ? norm_(x) : x;
+}
+
+}  // namespace luthier

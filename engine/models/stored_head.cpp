@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/stored_head.h"
+
+#include <cstring>
+#include <string>
+
+namespace luthier {
+
+bool has_own_head(VisionLanguageModel& model, const Family& family, const CheckpointFiles& files) {
+  const torch::Tensor weight = model.head()->weight;
+  std::string embedding;
+  for (const auto& item : model.named_parameters()) {
+    if (item.value().is_same(weight)) embedding = item.key();
+  }
+  if (embedding.empty() || embedding == "lm_head.weight") return false;   // not tied
+  std::optional<TensorView> head, tied;
+  for (const auto& [stored, info] : files.tensors()) {
+    const std::string name = family.memory_name(stored);
+    if (name == "lm_head.weight") head = files.find(stored);
+    if (name == embedding) tied = files.find(stored);
+  }
+  if (!head || !tied) return false;
+  return head->info.dtype != tied->info.dtype || head->info.shape != tied->info.shape ||
+         std::memcmp(head->bytes.data(), tied->bytes.data(), head->bytes.size()) != 0;
+}
+
+void untie(Json& config) {
+  config["tie_word_embeddings"] = false;
+  if (const auto text = config.find("text_config"); text != config.end() && text->is_object() && text->contains("tie_word_embeddings")) {
+    (*text)["tie_word_embeddings"] = false;
+  }
+}
+
+}  // namespace luthier

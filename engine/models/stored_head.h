@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Whether a checkpoint has an output head of its own where config.json ties the head to the embedding. Some families tie unless the configuration says
+// otherwise, and folders of theirs say nothing and yet hold two different tensors; as in transformers, the file is then believed.
+#pragma once
+
+#include "engine/models/vlm.h"
+
+namespace luthier {
+
+/// `model` may be on the meta device.
+bool has_own_head(VisionLanguageModel& model, const Family& family, const CheckpointFiles& files);
+
+/// Makes the configuration say that the head is not tied.
+void untie(Json& config);
+
+}  // namespace luthier
