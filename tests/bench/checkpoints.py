@@ -19,6 +19,7 @@ TEMPLATE = ("{% for message in messages %}{{ message['role'] + ':\\n' }}{% for p
             "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{{ '\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant:\\n' }}{% endif %}")
 WORDS = "the a of red green blue circle square triangle left right above below small large near two three and is at on with one".split()
 SIZES = [(448, 448), (640, 200), (180, 500), (320, 240), (240, 320), (150, 150), (500, 380), (224, 160)]
+AVERAGE = (360, 252)        # as many patches for Qwen-VL as the sizes above have on average
 
 
 def make_tokenizer():
@@ -50,18 +51,18 @@ def draw_words(pick, count):
     return [pick.choice(WORDS) for _ in range(count)]
 
 
-def make_rows(folder: Path, count: int, tokens_of, sizes=(), length=0):
-    """Rows with one picture. `sizes` given: pictures of these sizes in turn, questions of 4 to 16 words, answers of 4 to 32; else all of one
-    size. `length`: exactly so many tokens, half of the text the question. `tokens_of(messages)` counts. Writes train.jsonl and lengths.json."""
+def make_rows(folder: Path, count: int, tokens_of, sizes, length=0):
+    """Rows with one picture of one of `sizes`, questions of 4 to 16 words, answers of 4 to 32. `length`: about so many tokens, half of the
+    text the question. `tokens_of(messages)` counts. Writes train.jsonl and lengths.json."""
     folder.mkdir(parents=True, exist_ok=True)
     pick, draw = random.Random(7), numpy.random.default_rng(7)
     lengths = []
     with open(folder / "train.jsonl", "w") as out:
         for row in range(count):
-            width, height = pick.choice(sizes) if sizes else (320, 240)
-            name = f"{row}.{'jpg' if sizes else 'png'}"
+            width, height = pick.choice(sizes)
+            name = f"{row}.jpg"
             Image.fromarray(draw.integers(0, 256, (height, width, 3), dtype=numpy.uint8)).save(folder / name)
-            question, answer = (draw_words(pick, pick.randint(4, most)) if sizes and not length else draw_words(pick, 6) for most in (16, 32))
+            question, answer = (draw_words(pick, 6 if length else pick.randint(4, most)) for most in (16, 32))
 
             def messages(picture):
                 return [{"role": "user", "content": [{"type": "image", "path": picture}, {"type": "text", "text": " ".join(question)}]},
@@ -86,7 +87,7 @@ def make_llava_rows(model: Path, folder: Path, count: int):
         image = Image.open(messages[0]["content"][0]["path"])
         return len(processor(text=processor.apply_chat_template(messages), images=[image])["input_ids"][0])
 
-    make_rows(folder, count, tokens_of, length=264)
+    make_rows(folder, count, tokens_of, [(320, 240)], length=264)
 
 
 def make_family(name: str, folder: Path, count: int):
@@ -102,10 +103,10 @@ def make_family(name: str, folder: Path, count: int):
     def tokens_of(messages):
         return family.encode(checkpoint, messages, False)["input_ids"].shape[1]
 
-    make_rows(folder / "rows", count, tokens_of, sizes=SIZES)
+    make_rows(folder / "rows", count, tokens_of, SIZES)
     lengths = json.loads((folder / "rows" / "lengths.json").read_text())
     if name == family_models.PACKED:
-        make_rows(folder / "equal", count, tokens_of, length=round(sum(lengths) / len(lengths)))
+        make_rows(folder / "equal", count, tokens_of, [AVERAGE], length=round(sum(lengths) / len(lengths)))
     (folder / "size.json").write_text(json.dumps(sum(parameter.numel() for parameter in model.parameters())))
 
 
