@@ -654,6 +654,96 @@
         </message>
     </context>
     <context>
+        <name>luthier::FetchDialog</name>
+        <message numerus="yes">
+            <source>Complete and checked: %n files, %1. It is in %2.</source>
+            <translation>
+                <numerusform>Complete and checked: %n file, %1. It is in %2.</numerusform>
+                <numerusform>Complete and checked: %n files, %1. It is in %2.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Download from a hub</source>
+            <translation>Download from a hub</translation>
+        </message>
+        <message>
+            <source>Download a model from a hub</source>
+            <translation>Download a model from a hub</translation>
+        </message>
+        <message>
+            <source>&amp;Repository</source>
+            <translation>&amp;Repository</translation>
+        </message>
+        <message>
+            <source>organisation/name</source>
+            <translation>organisation/name</translation>
+        </message>
+        <message>
+            <source>Repository</source>
+            <translation>Repository</translation>
+        </message>
+        <message>
+            <source>Re&amp;vision</source>
+            <translation>Re&amp;vision</translation>
+        </message>
+        <message>
+            <source>Revision</source>
+            <translation>Revision</translation>
+        </message>
+        <message>
+            <source>From %1 into %2, where other tools find it too. Only safetensors, JSON, templates and tokenizer files are fetched, and each is checked against the hash that the hub publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.</source>
+            <translation>From %1 into %2, where other tools find it too. Only safetensors, JSON, templates and tokenizer files are fetched, and each is checked against the hash that the hub publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.</translation>
+        </message>
+        <message>
+            <source>&amp;Download</source>
+            <translation>&amp;Download</translation>
+        </message>
+        <message>
+            <source>&amp;Stop the download</source>
+            <translation>&amp;Stop the download</translation>
+        </message>
+        <message>
+            <source>&amp;Load it</source>
+            <translation>&amp;Load it</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>&amp;Close</translation>
+        </message>
+        <message>
+            <source>Asking the hub what the repository holds…</source>
+            <translation>Asking the hub what the repository holds…</translation>
+        </message>
+        <message>
+            <source>File %1 of %2: %3</source>
+            <translation>File %1 of %2: %3</translation>
+        </message>
+        <message>
+            <source>%1 of %2</source>
+            <translation>%1 of %2</translation>
+        </message>
+        <message>
+            <source>checking</source>
+            <translation>checking</translation>
+        </message>
+        <message>
+            <source>waiting for another program that fetches it</source>
+            <translation>waiting for another program that fetches it</translation>
+        </message>
+        <message>
+            <source>%1/s</source>
+            <translation>%1/s</translation>
+        </message>
+        <message>
+            <source>%1 left</source>
+            <translation>%1 left</translation>
+        </message>
+        <message>
+            <source>Stopped. What came is kept; download again to go on from there.</source>
+            <translation>Stopped. What came is kept; download again to go on from there.</translation>
+        </message>
+    </context>
+    <context>
         <name>luthier::MainWindow</name>
         <message>
             <source>Luthier</source>
@@ -701,6 +791,54 @@
         <message>
             <source>Open a model folder</source>
             <translation>Open a model folder</translation>
+        </message>
+        <message>
+            <source>&amp;Add a folder to the list…</source>
+            <translation>&amp;Add a folder to the list…</translation>
+        </message>
+        <message>
+            <source>A checkpoint, or a folder that holds checkpoints; it stays in this list</source>
+            <translation>A checkpoint, or a folder that holds checkpoints; it stays in this list</translation>
+        </message>
+        <message>
+            <source>Remove from the list</source>
+            <translation>Remove from the list</translation>
+        </message>
+        <message>
+            <source>Fetches a repository into the Hugging Face cache, where other tools find it too</source>
+            <translation>Fetches a repository into the Hugging Face cache, where other tools find it too</translation>
+        </message>
+        <message>
+            <source>not finished</source>
+            <translation>not finished</translation>
+        </message>
+        <message>
+            <source>cannot be loaded</source>
+            <translation>cannot be loaded</translation>
+        </message>
+        <message>
+            <source>looking…</source>
+            <translation>looking…</translation>
+        </message>
+        <message>
+            <source>in a folder that you added</source>
+            <translation>in a folder that you added</translation>
+        </message>
+        <message>
+            <source>&amp;Downloading… %1</source>
+            <translation>&amp;Downloading… %1</translation>
+        </message>
+        <message>
+            <source>&amp;Finish its download…</source>
+            <translation>&amp;Finish its download…</translation>
+        </message>
+        <message>
+            <source>&amp;Download from a hub…</source>
+            <translation>&amp;Download from a hub…</translation>
+        </message>
+        <message>
+            <source>Add a folder of models</source>
+            <translation>Add a folder of models</translation>
         </message>
     </context>
     <context>

@@ -652,6 +652,95 @@
         </message>
     </context>
     <context>
+        <name>luthier::FetchDialog</name>
+        <message numerus="yes">
+            <source>Complete and checked: %n files, %1. It is in %2.</source>
+            <translation>
+                <numerusform>모두 받아 확인했습니다: 파일 %n개, %1. 위치: %2</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Download from a hub</source>
+            <translation>허브에서 내려받기</translation>
+        </message>
+        <message>
+            <source>Download a model from a hub</source>
+            <translation>허브에서 모델 내려받기</translation>
+        </message>
+        <message>
+            <source>&amp;Repository</source>
+            <translation>저장소(&amp;R)</translation>
+        </message>
+        <message>
+            <source>organisation/name</source>
+            <translation>조직/이름</translation>
+        </message>
+        <message>
+            <source>Repository</source>
+            <translation>저장소</translation>
+        </message>
+        <message>
+            <source>Re&amp;vision</source>
+            <translation>리비전(&amp;V)</translation>
+        </message>
+        <message>
+            <source>Revision</source>
+            <translation>리비전</translation>
+        </message>
+        <message>
+            <source>From %1 into %2, where other tools find it too. Only safetensors, JSON, templates and tokenizer files are fetched, and each is checked against the hash that the hub publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.</source>
+            <translation>%1에서 %2로 내려받으며, 다른 도구에서도 쓸 수 있습니다. safetensors, JSON, 템플릿, 토크나이저 파일만 받고, 파일마다 허브가 공개한 해시와 맞는지 확인합니다. 다른 허브는 HF_ENDPOINT로 지정하고, 접근이 제한된 저장소는 HF_TOKEN으로 엽니다.</translation>
+        </message>
+        <message>
+            <source>&amp;Download</source>
+            <translation>내려받기(&amp;D)</translation>
+        </message>
+        <message>
+            <source>&amp;Stop the download</source>
+            <translation>내려받기 멈추기(&amp;S)</translation>
+        </message>
+        <message>
+            <source>&amp;Load it</source>
+            <translation>불러오기(&amp;L)</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>닫기(&amp;C)</translation>
+        </message>
+        <message>
+            <source>Asking the hub what the repository holds…</source>
+            <translation>저장소에 무엇이 있는지 허브에 묻는 중…</translation>
+        </message>
+        <message>
+            <source>File %1 of %2: %3</source>
+            <translation>파일 %1/%2: %3</translation>
+        </message>
+        <message>
+            <source>%1 of %2</source>
+            <translation>%1 / %2</translation>
+        </message>
+        <message>
+            <source>checking</source>
+            <translation>확인 중</translation>
+        </message>
+        <message>
+            <source>waiting for another program that fetches it</source>
+            <translation>다른 프로그램이 받고 있어 기다리는 중</translation>
+        </message>
+        <message>
+            <source>%1/s</source>
+            <translation>초당 %1</translation>
+        </message>
+        <message>
+            <source>%1 left</source>
+            <translation>%1 남음</translation>
+        </message>
+        <message>
+            <source>Stopped. What came is kept; download again to go on from there.</source>
+            <translation>멈췄습니다. 받은 것은 남아 있으니, 다시 내려받으면 이어서 받습니다.</translation>
+        </message>
+    </context>
+    <context>
         <name>luthier::MainWindow</name>
         <message>
             <source>Luthier</source>
@@ -699,6 +788,54 @@
         <message>
             <source>Open a model folder</source>
             <translation>모델 폴더 열기</translation>
+        </message>
+        <message>
+            <source>&amp;Add a folder to the list…</source>
+            <translation>목록에 폴더 추가(&amp;A)…</translation>
+        </message>
+        <message>
+            <source>A checkpoint, or a folder that holds checkpoints; it stays in this list</source>
+            <translation>체크포인트 폴더 또는 체크포인트가 든 폴더. 이 목록에 계속 남습니다</translation>
+        </message>
+        <message>
+            <source>Remove from the list</source>
+            <translation>목록에서 빼기</translation>
+        </message>
+        <message>
+            <source>Fetches a repository into the Hugging Face cache, where other tools find it too</source>
+            <translation>저장소를 Hugging Face 캐시로 내려받습니다. 다른 도구에서도 쓸 수 있습니다</translation>
+        </message>
+        <message>
+            <source>not finished</source>
+            <translation>다 받지 못함</translation>
+        </message>
+        <message>
+            <source>cannot be loaded</source>
+            <translation>불러올 수 없음</translation>
+        </message>
+        <message>
+            <source>looking…</source>
+            <translation>확인 중…</translation>
+        </message>
+        <message>
+            <source>in a folder that you added</source>
+            <translation>추가한 폴더에 있음</translation>
+        </message>
+        <message>
+            <source>&amp;Downloading… %1</source>
+            <translation>내려받는 중(&amp;D)… %1</translation>
+        </message>
+        <message>
+            <source>&amp;Finish its download…</source>
+            <translation>이어서 내려받기(&amp;F)…</translation>
+        </message>
+        <message>
+            <source>&amp;Download from a hub…</source>
+            <translation>허브에서 내려받기(&amp;D)…</translation>
+        </message>
+        <message>
+            <source>Add a folder of models</source>
+            <translation>모델 폴더 추가</translation>
         </message>
     </context>
     <context>

@@ -69,6 +69,12 @@ void SessionBridge::announce(const SessionEvent& event) {
           emit forecast_made(e);
         } else if constexpr (std::is_same_v<T, OneStepTried>) {
           emit one_step_tried(e);
+        } else if constexpr (std::is_same_v<T, ModelsFound>) {
+          emit models_found(e);
+        } else if constexpr (std::is_same_v<T, FetchProgressed>) {
+          emit fetch_progressed(e);
+        } else if constexpr (std::is_same_v<T, ModelFetched>) {
+          emit model_fetched(e);
         } else {
           static_assert(std::is_same_v<T, CommandFailed>);
           emit command_failed(e);

@@ -40,6 +40,9 @@ class SessionBridge : public QObject {
   void rows_previewed(const luthier::RowsPreviewed& event);
   void forecast_made(const luthier::ForecastMade& event);
   void one_step_tried(const luthier::OneStepTried& event);
+  void models_found(const luthier::ModelsFound& event);
+  void fetch_progressed(const luthier::FetchProgressed& event);
+  void model_fetched(const luthier::ModelFetched& event);
   void command_failed(const luthier::CommandFailed& event);
 
  private:

@@ -199,6 +199,23 @@ void Workspace::load_model(const QString& folder) {
 
 QStringList Workspace::recent_models() const { return QSettings().value(QStringLiteral("recent_models")).toStringList(); }
 
+QStringList Workspace::added_models() const { return QSettings().value(QStringLiteral("added_models")).toStringList(); }
+
+void Workspace::add_models(const QString& folder) {
+  QStringList added = added_models();
+  added.removeAll(folder);
+  added.append(folder);
+  QSettings().setValue(QStringLiteral("added_models"), added);
+}
+
+void Workspace::forget_models(const QString& folder) {
+  for (const char* list : {"recent_models", "added_models"}) {
+    QStringList folders = QSettings().value(QLatin1String(list)).toStringList();
+    folders.removeAll(folder);
+    QSettings().setValue(QLatin1String(list), folders);
+  }
+}
+
 void Workspace::attach_adapter(const QString& folder) {
   const QDir dir(folder);
   // runs/NAME/adapter is known by the run's name.

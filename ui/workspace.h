@@ -64,6 +64,11 @@ class Workspace : public QObject {
   const std::optional<ModelLoaded>& model() const { return model_; }
   void load_model(const QString& folder);
   QStringList recent_models() const;
+  /// Folders that the user added to the list of what is on the machine: checkpoints, or folders of checkpoints.
+  QStringList added_models() const;
+  void add_models(const QString& folder);
+  /// Takes a folder out of the recent and the added ones.
+  void forget_models(const QString& folder);
 
   // Adapters on the resident base.
   const std::vector<AttachedAdapter>& adapters() const { return adapters_; }

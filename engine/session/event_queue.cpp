@@ -16,6 +16,7 @@ bool replaces(const SessionEvent& newer, const SessionEvent& older) {
     const auto& other = std::get<Progress>(older);
     return progress->request == other.request && progress->what == other.what;
   }
+  if (const auto* fetch = std::get_if<FetchProgressed>(&newer)) return fetch->request == std::get<FetchProgressed>(older).request;
   if (const auto* answer = std::get_if<AnswerUpdate>(&newer)) {
     const auto& other = std::get<AnswerUpdate>(older);
     return !other.final && answer->request == other.request && answer->sample == other.sample && answer->column == other.column;

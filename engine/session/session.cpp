@@ -18,7 +18,9 @@ struct Session::Impl {
                [this](SessionState next, const std::string& detail) { set_state(next, detail); }, [this] { return model_thread.run_between(); }, &cancellations}),
         data([this](SessionEvent event) { queue.push(std::move(event)); }, cancellations),
         model_thread([this](const Job& job, const Error& error) { fail(job, error); }, [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }),
-        data_thread([this](const Job& job, const Error& error) { fail(job, error); }, [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }) {
+        data_thread([this](const Job& job, const Error& error) { fail(job, error); }, [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }),
+        look_thread([this](const Job& job, const Error& error) { fail(job, error); }, [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }),
+        fetch_thread([this](const Job& job, const Error& error) { fail(job, error); }, [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }) {
     model_thread.post({"start", 0, false, []() -> Status {
       use_all_cores();
       return {};
@@ -28,6 +30,8 @@ struct Session::Impl {
   ~Impl() {
     cancellations.cancel_all();
     if (auto running = current()) running->stop(/*save=*/true);
+    fetch_thread.finish();
+    look_thread.finish();
     data_thread.finish();
     model_thread.finish();
   }
@@ -73,7 +77,7 @@ struct Session::Impl {
   std::shared_ptr<TrainControl> control;
   ModelWorker model;
   DataWorker data;
-  JobThread model_thread, data_thread;
+  JobThread model_thread, data_thread, look_thread, fetch_thread;
 };
 
 Session::Session() {
@@ -183,6 +187,38 @@ RequestId Session::forecast(const Recipe& recipe) {
   const RequestId request = impl_->next_request++;
   impl_->data_thread.drop_waiting("forecast");   // only the newest settings matter
   impl_->data_thread.post({"forecast", request, false, [this, recipe, request] { return impl_->data.forecast(recipe, request); }});
+  return request;
+}
+
+RequestId Session::find_models(std::vector<std::filesystem::path> folders) {
+  const RequestId request = impl_->next_request++;
+  const std::filesystem::path cache = hub_settings().cache;
+  impl_->look_thread.drop_waiting("find_models");   // only the newest question matters
+  impl_->look_thread.post({"find_models", request, false, [this, request, cache, asked = std::move(folders)]() -> Status {
+    std::vector<std::string> types;
+    for (const Family& family : families()) types.emplace_back(family.model_type);
+    ModelsFound event{request, luthier::find_models(cache, asked, types, [&] { return !impl_->cancellations.cancelled(request); })};
+    if (impl_->cancellations.cancelled(request)) return interrupted_error();
+    impl_->queue.push(std::move(event));
+    return {};
+  }});
+  return request;
+}
+
+RequestId Session::fetch_model(const std::string& repository, const std::string& revision) {
+  const RequestId request = impl_->next_request++;
+  FetchRequest asked;
+  asked.repository = repository;
+  asked.revision = revision;
+  asked.hub = hub_settings();
+  impl_->fetch_thread.post({"fetch_model", request, false, [this, request, asked]() -> Status {
+    LUTHIER_TRY(FetchedModel model, luthier::fetch_model(asked, [&](const FetchProgress& progress) {
+      impl_->queue.push(FetchProgressed{request, progress});
+      return !impl_->cancellations.cancelled(request);
+    }));
+    impl_->queue.push(ModelFetched{request, std::move(model)});
+    return {};
+  }});
   return request;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the window and the command line both drive: commands in, events out, no torch header. One worker thread owns the
-// model and everything made of tensors; a second one does what needs no model (checking data, previews). Commands return at once; what comes of them
-// arrives as events, which a host drains (the window on a 30 Hz timer). The queue is bounded: metrics and partial answers may be merged,
+// model and everything made of tensors; a second one does what needs no model (checking data, previews); two more look for models on the machine
+// and fetch one from a hub, which may take hours. Commands return at once; what comes of them arrives as events, which a host drains (the window on a 30 Hz timer). The queue is bounded: metrics and partial answers may be merged,
 // a change of state never.
 #pragma once
 
@@ -17,6 +17,8 @@
 #include "engine/config/recipe.h"
 #include "engine/data/dataset.h"
 #include "engine/forecast/forecast.h"
+#include "engine/hub/fetch.h"
+#include "engine/hub/found.h"
 #include "engine/runs/run_folder.h"
 #include "engine/models/model_summary.h"
 #include "engine/generate/generation_types.h"
@@ -71,11 +73,14 @@ struct RowPreview { std::size_t row; Conversation conversation; std::vector<Toke
 struct RowsPreviewed { RequestId request; std::size_t total_rows; std::vector<RowPreview> rows; };
 struct ForecastMade { RequestId request; MemoryForecast forecast; std::int64_t trainable = 0; std::vector<std::string> trained_modules; };
 struct OneStepTried { RequestId request; MemoryForecast forecast; MemoryParts measured; double step_seconds; };
+struct ModelsFound { RequestId request; std::vector<FoundModel> models; };
+struct FetchProgressed { RequestId request; FetchProgress progress; };
+struct ModelFetched { RequestId request; FetchedModel model; };
 /// A command that could not be done; `command` is its name ("load_model").
 struct CommandFailed { std::string command; Error error; };
 
 using SessionEvent = std::variant<StateChanged, Progress, ModelLoaded, AdapterAttached, AdapterDropped, RunStarted, StepDone, EvaluationDone, RunEventHappened, RunEnded,
-                                  AnswerUpdate, RequestDone, DataChecked, RowsPreviewed, ForecastMade, OneStepTried, CommandFailed>;
+                                  AnswerUpdate, RequestDone, DataChecked, RowsPreviewed, ForecastMade, OneStepTried, ModelsFound, FetchProgressed, ModelFetched, CommandFailed>;
 
 class Session {
  public:
@@ -106,6 +111,10 @@ class Session {
   RequestId preview_rows(const Recipe& recipe, std::size_t first, std::size_t count);
   /// Forecast for these settings (reads lengths of the dataset once, then answers from memory).
   RequestId forecast(const Recipe& recipe);
+  /// The hub's cache and these folders (engine/hub/found.h); no network.
+  RequestId find_models(std::vector<std::filesystem::path> folders);
+  /// Downloads a repository from the hub that the environment names (engine/hub/fetch.h): only ever on the user's own click.
+  RequestId fetch_model(const std::string& repository, const std::string& revision);
   void cancel(RequestId request);
 
   SessionState state() const;

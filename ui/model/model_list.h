@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is on this machine: models opened before, the teaching model and those in the hub's cache. Enter or a double click loads one.
+// What is on this machine: the teaching model, models opened before, folders that the user added and the hub's cache, each with what it is and whether
+// it can be loaded or why not. Looking happens off the window's thread. Enter or a double click loads one.
 #pragma once
+
+#include <vector>
 
 #include "ui/widgets/card.h"
 #include "ui/workspace.h"
 
+class QAction;
+class QLabel;
 class QListWidget;
 class QPushButton;
 
 namespace luthier {
+
+class FetchDialog;
 
 class ModelList : public Card {
   Q_OBJECT
@@ -17,15 +24,34 @@ class ModelList : public Card {
   ModelList(Workspace& workspace, QWidget* parent = nullptr);
   /// Asks for a folder and loads it.
   void open_folder();
+  /// Looks anew at what there is.
+  void look();
 
  private:
-  void refresh();
-  void add(const QString& folder, const QString& note);
+  void make_actions();
+  void retranslate();
+  void show_rows();
+  void add_row(const QString& folder, const FoundModel* found);
+  void show_chosen();
+  void load_chosen();
+  void add_folder();
+  void make_dialog();
+  void open_fetch();
+  void choose(const QString& folder);
+  QString chosen() const;
+  const FoundModel* found_at(const QString& folder) const;
+  QString origin_text(const QString& folder, const FoundModel* found) const;
 
   Workspace& workspace_;
   QListWidget* list_;
-  QPushButton* open_;
-  QPushButton* load_;
+  QLabel* detail_;
+  QPushButton *load_, *open_, *add_, *fetch_;
+  QAction* forget_;
+  FetchDialog* dialog_ = nullptr;   ///< from its first use on
+  std::vector<FoundModel> found_;
+  QString wanted_;                 ///< chosen as soon as it is in the list
+  RequestId request_ = 0;
+  bool looking_ = false;
 };
 
 }  // namespace luthier

@@ -30,9 +30,9 @@ ModelPage::ModelPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
   auto* splitter = new QSplitter(Qt::Horizontal, this);
   splitter->setChildrenCollapsible(false);
   splitter->setHandleWidth(8);
-  auto* list = new ModelList(workspace, splitter);
-  list->setMinimumWidth(220);
-  splitter->addWidget(list);
+  list_ = new ModelList(workspace, splitter);
+  list_->setMinimumWidth(220);
+  splitter->addWidget(list_);
   stack_ = new QStackedWidget(splitter);
   empty_ = new EmptyState(QStringLiteral("model"), QStringLiteral("emptyOpenModel"), stack_);
   stack_->addWidget(empty_);
@@ -62,7 +62,7 @@ ModelPage::ModelPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
   layout->addLayout(loading_row);
   layout->addWidget(splitter, 1);
 
-  connect(empty_->button(), &QPushButton::clicked, list, &ModelList::open_folder);
+  connect(empty_->button(), &QPushButton::clicked, list_, &ModelList::open_folder);
   connect(&workspace, &Workspace::model_changed, this, &ModelPage::refresh);
   connect(&bridge(), &SessionBridge::state_changed, this, &ModelPage::refresh);
   connect(&bridge(), &SessionBridge::progressed, this, [this](const Progress& event) {
@@ -84,6 +84,9 @@ ModelPage::ModelPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
     refresh();
   });
 }
+
+/// Other tools may have fetched or removed something meanwhile.
+void ModelPage::entered() { list_->look(); }
 
 void ModelPage::refresh() {
   const bool loading = workspace().state() == SessionState::Loading;

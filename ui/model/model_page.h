@@ -12,6 +12,7 @@ namespace luthier {
 
 class Banner;
 class EmptyState;
+class ModelList;
 class PartsView;
 
 class ModelPage : public Page {
@@ -19,11 +20,13 @@ class ModelPage : public Page {
 
  public:
   explicit ModelPage(Workspace& workspace, QWidget* parent = nullptr);
+  void entered() override;
 
  private:
   void refresh();
 
   Banner* banner_;
+  ModelList* list_;
   QLabel* loading_;
   QProgressBar* progress_;
   QStackedWidget* stack_;

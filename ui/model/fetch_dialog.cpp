@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/model/fetch_dialog.h"
+
+#include <QFormLayout>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QLineEdit>
+#include <QProgressBar>
+#include <QPushButton>
+#include <QRegularExpression>
+#include <QVBoxLayout>
+
+#include "ui/format.h"
+#include "ui/language.h"
+#include "ui/theme.h"
+#include "ui/widgets/banner.h"
+#include "ui/widgets/card.h"
+
+namespace luthier {
+
+QString repository_of(const QString& text) {
+  static const QRegularExpression page(QStringLiteral("^https?://[^/]+/([^/?#]+/[^/?#]+)"));
+  const QString plain = text.trimmed();
+  const auto match = page.match(plain);
+  return match.hasMatch() ? match.captured(1) : plain;
+}
+
+FetchDialog::FetchDialog(Workspace& workspace, QWidget* parent) : QDialog(parent), workspace_(workspace) {
+  setObjectName(QStringLiteral("fetchDialog"));
+  auto* layout = new QVBoxLayout(this);
+  layout->setContentsMargins(24, 20, 24, 20);
+  layout->setSpacing(12);
+  title_ = text_label(this);
+  title_->setFont(scaled_font(1.25, true));
+  layout->addWidget(title_);
+  banner_ = new Banner(this);
+  layout->addWidget(banner_);
+  auto* form = new QFormLayout;
+  form->setSpacing(8);
+  id_ = new QLineEdit(this);
+  id_->setObjectName(QStringLiteral("fetchRepository"));
+  id_->setMinimumWidth(380);
+  revision_ = new QLineEdit(QStringLiteral("main"), this);
+  revision_->setObjectName(QStringLiteral("fetchRevision"));
+  id_label_ = new QLabel(this);
+  id_label_->setBuddy(id_);
+  revision_label_ = new QLabel(this);
+  revision_label_->setBuddy(revision_);
+  form->addRow(id_label_, id_);
+  form->addRow(revision_label_, revision_);
+  layout->addLayout(form);
+  note_ = muted_label(this, 0.85);
+  note_->setObjectName(QStringLiteral("fetchNote"));
+  layout->addWidget(note_);
+  progress_ = new QProgressBar(this);
+  progress_->setObjectName(QStringLiteral("fetchProgress"));
+  progress_->setTextVisible(false);
+  progress_->setFixedHeight(8);
+  progress_->setRange(0, 1000);
+  layout->addWidget(progress_);
+  progress_text_ = text_label(this, true);
+  progress_text_->setObjectName(QStringLiteral("fetchText"));
+  layout->addWidget(progress_text_);
+  auto* row = new QHBoxLayout;
+  const auto button = [&](const char* name) {
+    auto* made = new QPushButton(this);
+    made->setObjectName(QLatin1String(name));
+    made->setAutoDefault(false);
+    row->addWidget(made);
+    return made;
+  };
+  close_ = button("fetchClose");
+  row->addStretch();
+  cancel_ = button("fetchCancel");
+  load_ = button("fetchLoad");
+  start_ = button("fetchStart");
+  start_->setDefault(true);
+  layout->addLayout(row);
+  connect(start_, &QPushButton::clicked, this, &FetchDialog::start);
+  connect(cancel_, &QPushButton::clicked, this, [this] { workspace_.session().cancel(request_); });
+  connect(close_, &QPushButton::clicked, this, &QDialog::close);
+  connect(load_, &QPushButton::clicked, this, [this] {
+    emit load_asked(folder_);
+    close();
+  });
+  connect(id_, &QLineEdit::textChanged, this, &FetchDialog::enable);
+  SessionBridge& bridge = workspace_.bridge();
+  connect(&bridge, &SessionBridge::state_changed, this, &FetchDialog::enable);
+  connect(&bridge, &SessionBridge::fetch_progressed, this, [this](const FetchProgressed& event) {
+    if (event.request == request_) show_progress(event.progress);
+  });
+  connect(&bridge, &SessionBridge::model_fetched, this, [this](const ModelFetched& event) {
+    if (event.request != request_) return;
+    folder_ = path_text(event.model.folder);
+    progress_text_->setText(tr("Complete and checked: %n files, %1. It is in %2.", nullptr, static_cast<int>(event.model.files))
+                                .arg(bytes_text(static_cast<std::int64_t>(event.model.bytes)), folder_));
+  });
+  connect(&bridge, &SessionBridge::request_done, this, &FetchDialog::end);
+  on_language(this, [this] { retranslate(); });
+  progress_->hide();
+  progress_text_->hide();
+  enable();
+}
+
+void FetchDialog::retranslate() {
+  const HubSettings hub = hub_settings();
+  setWindowTitle(tr("Download from a hub"));
+  title_->setText(tr("Download a model from a hub"));
+  id_label_->setText(tr("&Repository"));
+  id_->setPlaceholderText(tr("organisation/name"));
+  id_->setAccessibleName(tr("Repository"));
+  revision_label_->setText(tr("Re&vision"));
+  revision_->setAccessibleName(tr("Revision"));
+  note_->setText(tr("From %1 into %2, where other tools find it too. Only safetensors, JSON, templates and tokenizer files are fetched, and each is checked against the hash that the hub "
+                    "publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.")
+                     .arg(QString::fromStdString(hub.endpoint), path_text(hub.cache)));
+  start_->setText(tr("&Download"));
+  cancel_->setText(tr("&Stop the download"));
+  load_->setText(tr("&Load it"));
+  close_->setText(tr("&Close"));
+}
+
+void FetchDialog::propose(const QString& repository) { id_->setText(repository); }
+
+QString FetchDialog::percent() const { return request_ ? QStringLiteral("%1 %").arg(permille_ / 10) : QString(); }
+
+void FetchDialog::enable() {
+  const bool runs = request_ != 0;
+  id_->setEnabled(!runs);
+  revision_->setEnabled(!runs);
+  start_->setVisible(!runs);
+  start_->setEnabled(!runs && !id_->text().trimmed().isEmpty());
+  cancel_->setVisible(runs);
+  load_->setVisible(!runs && !folder_.isEmpty());
+  load_->setEnabled(can_load(workspace_.state()));
+}
+
+void FetchDialog::start() {
+  if (request_ || id_->text().trimmed().isEmpty()) return;
+  banner_->dismiss();
+  folder_.clear();
+  permille_ = 0;
+  const QString repository = repository_of(id_->text()), revision = revision_->text().trimmed();
+  id_->setText(repository);
+  progress_->setRange(0, 0);
+  progress_->show();
+  progress_text_->setText(tr("Asking the hub what the repository holds…"));
+  progress_text_->show();
+  request_ = workspace_.session().fetch_model(repository.toStdString(), revision.isEmpty() ? "main" : revision.toStdString());
+  enable();
+  emit changed();
+}
+
+void FetchDialog::show_progress(const FetchProgress& p) {
+  if (p.total == 0) return;
+  permille_ = static_cast<int>(1000.0 * static_cast<double>(p.done) / static_cast<double>(p.total));
+  progress_->setRange(0, 1000);
+  progress_->setValue(permille_);
+  QString text = tr("File %1 of %2: %3").arg(p.index).arg(p.count).arg(QString::fromStdString(p.file)) + QLatin1Char('\n') +
+                 tr("%1 of %2").arg(bytes_text(static_cast<std::int64_t>(p.done)), bytes_text(static_cast<std::int64_t>(p.total)));
+  if (p.stage == FetchStage::Checking) text += QStringLiteral(" · ") + tr("checking");
+  if (p.stage == FetchStage::Waiting) text += QStringLiteral(" · ") + tr("waiting for another program that fetches it");
+  if (p.stage == FetchStage::Fetching && p.bytes_per_second > 0) {
+    text += QStringLiteral(" · ") + tr("%1/s").arg(bytes_text(static_cast<std::int64_t>(p.bytes_per_second))) + QStringLiteral(" · ") +
+            tr("%1 left").arg(duration_text(static_cast<double>(p.total - std::min(p.total, p.done)) / p.bytes_per_second));
+  }
+  progress_text_->setText(text);
+  emit changed();
+}
+
+void FetchDialog::end(const RequestDone& event) {
+  if (!request_ || event.request != request_) return;
+  request_ = 0;
+  progress_->hide();
+  if (event.cancelled) {
+    progress_text_->setText(tr("Stopped. What came is kept; download again to go on from there."));
+  } else if (event.error) {
+    progress_text_->hide();
+    banner_->show_error(*event.error);
+  }
+  enable();
+  emit changed();
+  emit ended(folder_);
+}
+
+}  // namespace luthier
