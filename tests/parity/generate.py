@@ -33,7 +33,7 @@ def check(result, got, wanted, label=""):
     if finish == "eos" and got.get("token_ids") == ids[:-1]:
         result.expect(False, f"{label}token_ids leave out the stop token that transformers returns")
     elif result.same(f"{label}token_ids", got.get("token_ids"), ids):
-        result.close(f"{label}logprobs", torch.tensor(got.get("logprobs", [])), torch.tensor(logprobs), LOGPROBS, "logprobs")
+        result.close(f"{label}logprobs", torch.tensor(got.get("logprobs", [])), torch.tensor(logprobs), LOGPROBS, "logprobs", 0.01)
     result.same(f"{label}finish", got.get("finish"), finish)
     result.expect(isinstance(got.get("text"), str) and isinstance(got.get("seconds"), float | int), f"{label}text or seconds are missing")
 

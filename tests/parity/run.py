@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The parity suite: makes tiny checkpoints, adapters and training runs with transformers and PEFT, lets luthier-cli do the same, compares.
     python tests/parity/run.py --cli build/bin/luthier-cli [--only TEXT]... [--keep DIR] [--list] [--real DIR]
+    python tests/parity/run.py --cli build/bin/luthier-cli --random 3 [--seed 100]       cases drawn at random, nothing else
+    python tests/parity/run.py --cli build/bin/luthier-cli --hostile [--only FAMILY]     every lie in every field, nothing else (an hour)
     python tests/parity/run.py --cli build/bin/luthier-cli --table docs/families.md      and writes the table of what passed
     python tests/parity/run.py --make DIR [--only CHECKPOINT]...    only writes checkpoints, inputs and what forward should give
 Run it with the oracle's Python (transformers 5.17, peft 0.21)."""
@@ -36,7 +38,9 @@ import checkpoints
 import conversations
 import forward
 import generate
+import hostile_configs
 import measure
+import random_cases
 import real
 import report
 import table
@@ -97,9 +101,17 @@ def main():
     parser.add_argument("--make", type=Path, help="write checkpoints, inputs and expectations into this folder, run nothing")
     parser.add_argument("--real", type=Path, help="a folder with llama2-tokenizer.model and mllm_demo.json: adds a case that trains on it")
     parser.add_argument("--table", type=Path, help="write what was met, family by family, as Markdown")
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="instead of the fixed cases N drawn ones of every family")
+    parser.add_argument("--seed", type=int, default=1, help="the first of the drawn cases")
+    parser.add_argument("--hostile", action="store_true", help="instead of the fixed cases every hostile value in every field of the JSON files")
     options = parser.parse_args()
 
-    found = forward.cases() | generate.cases() | adapters.cases() | train.cases() | verbs.cases() | measure.cases()
+    if options.random:
+        found = random_cases.cases(options.random, options.seed)
+    elif options.hostile:
+        found = hostile_configs.cases(sample=None)
+    else:
+        found = forward.cases() | generate.cases() | adapters.cases() | train.cases() | verbs.cases() | measure.cases() | hostile_configs.cases()
     if options.real:
         found |= real.cases(options.real.resolve())
     if options.list:
