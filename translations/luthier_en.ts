@@ -813,8 +813,8 @@
             <translation>not finished</translation>
         </message>
         <message>
-            <source>cannot be loaded</source>
-            <translation>cannot be loaded</translation>
+            <source>not loadable</source>
+            <translation>not loadable</translation>
         </message>
         <message>
             <source>looking…</source>

@@ -810,7 +810,7 @@
             <translation>다 받지 못함</translation>
         </message>
         <message>
-            <source>cannot be loaded</source>
+            <source>not loadable</source>
             <translation>불러올 수 없음</translation>
         </message>
         <message>

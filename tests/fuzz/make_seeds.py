@@ -122,6 +122,14 @@ def picture_processors():
         put("processor", name, bytes([50 + 20 * number, 250 - 20 * number, 9, 3 if name == "qwen" else 0]) + json.dumps(settings).encode())
 
 
+def hub():
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    large = {"rfilename": "model.safetensors", "size": 9, "blobId": commit, "lfs": {"sha256": commit + commit[:24], "size": 9, "pointerSize": 130}}
+    put("hub", "answer", json.dumps({"id": "org/name", "sha": commit, "siblings": [{"rfilename": "config.json", "size": 20, "blobId": commit}, large, {"rfilename": "a/b.jinja"}]}))
+    put("hub", "id", "org/name-1.0_x")
+
+
+hub()
 safetensors()
 picture_processors()
 tokenizers()

@@ -164,7 +164,7 @@ void TestHub::what_cannot_be_loaded_says_why() {
   auto* list = person.find<QListWidget>("modelList");
   QTRY_VERIFY(known(list, QStringLiteral("org/other")));
   QCOMPARE(list->row(item(list, QStringLiteral("org/other"))), list->count() - 1);
-  QVERIFY(item(list, QStringLiteral("org/other"))->text().contains(QStringLiteral("cannot be loaded")));
+  QVERIFY(item(list, QStringLiteral("org/other"))->text().contains(QStringLiteral("not loadable")));
   click(list, item(list, QStringLiteral("org/other")));
   QVERIFY(person.text("modelDetail").contains(QStringLiteral("\"whisper\"")));
   QVERIFY(person.find<QLabel>("modelDetail")->isVisible());
@@ -189,7 +189,7 @@ void TestHub::a_folder_is_added_and_removed() {
     QVERIFY(person.click("addModels"));
     QTRY_VERIFY(known(list, QStringLiteral("one")));
     QVERIFY(known(list, QStringLiteral("one"))->text().contains(QStringLiteral("llava · 391 KiB · float32")));
-    QVERIFY(known(list, QStringLiteral("two"))->text().contains(QStringLiteral("cannot be loaded")));
+    QVERIFY(known(list, QStringLiteral("two"))->text().contains(QStringLiteral("not loadable")));
   }
   // It stays in the list of the next window, until it is taken out.
   MainWindow window;

@@ -37,7 +37,8 @@ ModelList::ModelList(Workspace& workspace, QWidget* parent) : Card(parent), work
   list_->setObjectName(QStringLiteral("modelList"));
   make_quiet(list_);
   list_->setWordWrap(false);
-  list_->setTextElideMode(Qt::ElideMiddle);
+  list_->setTextElideMode(Qt::ElideRight);
+  list_->setIconSize({16, 16});
   list_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   body()->addWidget(list_, 1);
   detail_ = muted_label(this, 0.85);
@@ -149,11 +150,10 @@ void ModelList::add_row(const QString& folder, const FoundModel* found) {
     if (list_->item(i)->data(Qt::UserRole).toString() == folder) return;
   QStringList facts;
   if (found) {
+    if (!found->loadable) facts << (found->unfinished ? tr("not finished") : tr("not loadable"));
     if (!found->model_type.empty()) facts << QString::fromStdString(found->model_type);
     facts << bytes_text(static_cast<std::int64_t>(std::min<std::uint64_t>(found->bytes, INT64_MAX)));
-    if (found->unfinished) facts << tr("not finished");
-    else if (!found->loadable) facts << tr("cannot be loaded");
-    else facts << dtype_text(found->dtype);
+    if (!found->dtype.empty()) facts << dtype_text(found->dtype);
   } else {
     facts << tr("looking…");
   }
