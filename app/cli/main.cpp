@@ -72,6 +72,7 @@ int run(int argc, char** argv) {
   verb("data", "Look at datasets", add_data);
   verb("merge", "Merge an adapter into its base", add_merge);
   verb("fetch", "Download a model from a hub into the Hugging Face cache", add_fetch);
+  verb("models", "What is in the Hugging Face cache and in folders, and what of it can be loaded", add_models);
   verb("demo", "Tune the teaching model on its tasks and compare the adapters", add_demo);
   verb("teach", "Make the teaching model's data, and its checkpoint from a finished run", add_teach);
   if (argc > 1 && argv[1][0] != '-' && app.get_subcommands([&](const CLI::App* known) { return known->check_name(argv[1]); }).empty()) {
