@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Attention over rows laid one after another against the formula on each row alone: padded, grouped and equal rows, windows and blocks, masks shared by
 // several calls. And the activations whose backward keeps less than ATen's.
-#include <QtTest>
-
 #include <cmath>
 #include <functional>
 #include <limits>
 
 #include "engine/nn/attention.h"
 #include "engine/nn/layers.h"
+
+#include <QtTest>   // after LibTorch: its keyword `slots` is a name there
 
 using namespace luthier;
 using torch::Tensor;
