@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What parity cannot see of the families that cut pictures into tiles (SmolVLM, Idefics3, LLaVA-NeXT, InternVL): refusals of configurations and processors
 // that do not belong together, where positions, folds, paddings and line ends lie on small grids that one can check by hand, and narrow weights.
-#include <QTemporaryDir>
-#include <QtTest>
-
-#include <fstream>
-
 #include "engine/models/idefics3/idefics3.h"
 #include "engine/models/internvl/internvl.h"
 #include "engine/models/llava_next/llava_next.h"
 #include "engine/models/stored_head.h"
 
+// After LibTorch, whose names Qt's keywords would break.
+#include <QTemporaryDir>
+#include <QtTest>
+
+#include <fstream>
+
 using namespace luthier;
 
 namespace {
 
-const Json text_half = {{"vocab_size", 40}, {"hidden_size", 16}, {"intermediate_size", 24}, {"num_hidden_layers", 1}, {"num_attention_heads", 2}};
+const Json text_half = {{"vocab_size", 40}, {"hidden_size", 16}, {"intermediate_size", 24}, {"num_hidden_layers", 1}, {"num_attention_heads", 2},
+                        {"num_key_value_heads", 1}};
 const Json tower_half = {{"hidden_size", 8}, {"intermediate_size", 12}, {"num_hidden_layers", 2}, {"num_attention_heads", 2}, {"image_size", 16}, {"patch_size", 4}};
 
 struct Kind {
@@ -157,6 +159,7 @@ class TestTiledFamilies : public QObject {
     for (const char* type : {"smolvlm", "idefics3", "llava_next", "internvl"}) {
       add(type, "pictures", R"({"image_processor_type": "CLIPImageProcessor", "size": {"height": 16, "width": 16}})", "");
       add(type, "pictures", R"({"image_processor_type": "Qwen2VLImageProcessor", "size": {"shortest_edge": 256, "longest_edge": 65536}})", "");
+      if (std::string(type) == "idefics3") continue;   // its tokens have fixed names
       add(type, "tokenizer", R"({"context_image_token": 5, "image_token": 5})", "image_token");
       add(type, "tokenizer", R"({"extra_special_tokens": {"context_image_token": "", "image_token": ""}})", "image_token");
     }
@@ -183,7 +186,6 @@ class TestTiledFamilies : public QObject {
     QFETCH(QString, file);
     QFETCH(QString, patch);
     QFETCH(QString, field);
-    if (type == "idefics3" && file == "tokenizer") QSKIP("its tokens have fixed names");
     Kind k = kind(type.toStdString());
     Json tokenizer = Json::object();
     (file == "config" ? k.config : file == "pictures" ? k.pictures : file == "processor" ? k.processor : tokenizer).merge_patch(Json::parse(patch.toStdString()));
