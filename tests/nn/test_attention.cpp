@@ -51,7 +51,7 @@ class TestAttention : public QObject {
     QFETCH(std::vector<std::int64_t>, lengths);
     torch::manual_seed(7);
     const RowLayout rows(lengths);
-    const Tensor numbers = torch::arange(rows.tokens(), torch::kInt64) / 3 % 4 - 1;
+    const Tensor numbers = torch::arange(rows.tokens(), torch::kInt64).div(3, "floor") % 4 - 1;
     std::vector<AttentionRule> rules{{true, {}, 0, 0}, {true, 4, 0, 0}, {true, 3, 0, 0}, {true, 4, 0, 0, true}, {true, 1000, 0, 0}, {false, {}, 0, 0}, {true, 4, 0, 5}};
     for (int round = 0; round < 2; ++round) {   // the second finds the masks of the first
       for (const AttentionRule& rule : rules) {
