@@ -28,7 +28,7 @@ Result<std::vector<double>> read_factors(const Json& rope, const char* key, cons
 Status read_sections(const Json& rope, RotaryOptions& options, const std::string& where) {
   if (const auto found = rope.find("mrope_section"); found != rope.end() && !found->is_null()) {
     options.sections.clear();
-    if (!found->is_array()) return input_error("A list of three numbers is expected.", where + ".mrope_section");
+    if (!found->is_array() || found->size() != 3) return input_error("A list of three numbers is expected.", where + ".mrope_section");
     for (const Json& each : *found) {
       if (!each.is_number_integer() || each.get<std::int64_t>() < 0 || each.get<std::int64_t>() > options.dimension) {
         return input_error("The sections are whole numbers from 0 to half a head.", where + ".mrope_section");

@@ -137,8 +137,8 @@ def draw_llava(rng, next_=False):
         model["image_grid_pinpoints"] = [[size * r, size * c] for r, c in shapes]
     elif clip and rng.random() < 0.3:
         picture["size"] = {"shortest_edge": size + rng.randint(0, 9)}
-    elif clip and rng.random() < 0.2:
-        picture |= dict(do_resize=False)
+    elif clip and rng.random() < 0.4:
+        picture |= rng.choice([dict(do_resize=False), dict(size={"height": size, "width": size}, do_center_crop=False)])
     return Spec(tower, kind, options, tokenizer, template, model, picture)
 
 
@@ -275,7 +275,9 @@ def draw_adapter(rng, family, tied):
     elif way < 0.6:
         kind["target_modules"] = r".*(language_model|text_model)\.layers\.\d+\.(self_attn\.[qkv]_proj|mlp\.(up|down)_proj)"
     else:
-        kind["target_modules"] = rng.sample(names, rng.randint(1, 5))
+        kind["target_modules"] = rng.sample(names, rng.randint(1, 5)) + (["embed_tokens"] if not tied and rng.random() < 0.2 else [])
+        if rng.random() < 0.2:
+            kind["layers_to_transform"] = [0]
         if rng.random() < 0.3:
             kind["rank_pattern"] = {kind["target_modules"][0]: rng.randint(1, 6)}
         if rng.random() < 0.3:

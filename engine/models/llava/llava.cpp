@@ -87,14 +87,15 @@ Result<TokenId> image_token_id(const Json& config, const std::string& where) {
 Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const LlavaOptions options, read_llava_options(config, (folder / "config.json").string()));
   LUTHIER_TRY(const LlavaProcessorSettings settings, read_llava_processor_settings(folder, options));
+  const auto written = [settings](std::int64_t height, std::int64_t width) {
+    const std::int64_t count = (height / settings.patch_size) * (width / settings.patch_size) + settings.num_additional_image_tokens;
+    return settings.drop_first_feature ? count - 1 : count;
+  };
+  const std::int64_t features = options.vision.tokens() - (options.drop_first_feature ? 1 : 0);
+  LUTHIER_CHECK(check_frame_tokens(written(options.vision.image_height, options.vision.image_width), features, folder, "num_additional_image_tokens"));
   ImageTokens tokens;
   tokens.mark = settings.image_token;
-  tokens.expand = [settings](const PixelValues& pixels) {
-    const std::int64_t height = pixels.shape.at(2), width = pixels.shape.at(3);
-    std::int64_t count = (height / settings.patch_size) * (width / settings.patch_size) + settings.num_additional_image_tokens;
-    if (settings.drop_first_feature) count -= 1;
-    return repeated(settings.image_token, count);
-  };
+  tokens.expand = [written, mark = settings.image_token](const PixelValues& pixels) { return repeated(mark, written(pixels.shape.at(2), pixels.shape.at(3))); };
   return tokens;
 }
 

@@ -82,8 +82,13 @@ Status check_processor(const QwenVisionOptions& tower, const std::filesystem::pa
   LUTHIER_CHECK(check("temporal_patch_size", 2, tower.temporal));
   LUTHIER_CHECK(check("merge_size", 2, tower.merge));
   const int side = static_cast<int>(4 * tower.patch * tower.merge);
-  LUTHIER_TRY(const PixelValues outline, processor->outline(side, side));
-  if (outline.shape.size() == 2 && outline.shape[1] == tower.patch_values() && outline.grid.size() == 3) return {};
+  const auto outline = processor->outline(side, side);
+  if (!outline) {
+    Error error = outline.error();
+    if (error.where.empty()) error.where = settings.where;
+    return error;
+  }
+  if (outline->shape.size() == 2 && outline->shape[1] == tower.patch_values() && outline->grid.size() == 3) return {};
   return input_error("The picture processor is not one of this family's.", settings.where + ": image_processor_type", "It must be a Qwen2VLImageProcessor.");
 }
 

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Every field of every family's JSON files becomes each of a list of lies. Reading must refuse with a sentence that names the file, or go on to a model
+// whose modules can be built and which takes the pictures that the processor makes: nothing may throw, be killed or take long.
+#include "engine/models/vlm.h"
+#include "engine/vision/image.h"
+
+// After LibTorch's headers, which have members that Qt's macros are named like.
+#include <QTemporaryDir>
+#include <QtTest>
+
+#include <filesystem>
+#include <fstream>
+
+using namespace luthier;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::int64_t kRunWeights = 200'000;   // larger models are built on the meta device alone
+constexpr qint64 kMostMilliseconds = 8000;
+
+const std::vector<Json>& lies() {
+  static const std::vector<Json> values{-1, 0, 1, 2, 7, 3.7, 1e308, -1e-300, std::int64_t{1} << 31, (std::int64_t{1} << 62) + 1, std::numeric_limits<std::uint64_t>::max(),
+                                        4096, "12", "", nullptr, true, Json::array(), Json::array({-1}), Json::array({1, 2, 3}),
+                                        Json::array({std::int64_t{1} << 62, std::int64_t{1} << 62}), Json::array({Json::array({1, 2})}), Json::object(),
+                                        Json{{"height", 0}}, Json{{"rope_type", "yarn"}}};
+  return values;
+}
+
+Json read(const fs::path& path) {
+  std::ifstream file(path);
+  return Json::parse(file);
+}
+
+void write(const fs::path& path, const Json& content) { std::ofstream(path) << content.dump(); }
+
+void places(const Json& content, const Json::json_pointer& at, std::vector<Json::json_pointer>& found) {
+  if (!at.empty()) found.push_back(at);
+  if (content.is_object()) {
+    for (const auto& [key, value] : content.items()) places(value, at / key, found);
+  } else if (content.is_array()) {
+    for (std::size_t i = 0; i < content.size(); ++i) places(content[i], at / i, found);
+  }
+}
+
+std::size_t count(const std::string& text, const std::string& token) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(token); at != std::string::npos; at = text.find(token, at + token.size())) ++found;
+  return found;
+}
+
+Image noise(int width, int height) {
+  Image image;
+  image.width = width, image.height = height;
+  for (int i = 0; i < 3 * width * height; ++i) image.rgb.push_back(static_cast<std::uint8_t>(i * 37 % 251));
+  return image;
+}
+
+/// What loading does before it reads weights, then a forward of a small one. An Error is the honest outcome of a lie.
+Status load_and_run(const Family& family, const Json& config, const fs::path& folder) {
+  const std::string where = (folder / "config.json").string();
+  LUTHIER_TRY(const TokenId image, family.image_token_id(config, where));
+  LUTHIER_TRY(const ImageTokens tokens, family.image_tokens(config, folder));
+  LUTHIER_TRY(const auto shapes, family.build(config, where, torch::TensorOptions().device(torch::kMeta)));
+  LUTHIER_TRY(const auto processor, ImageProcessor::load(folder));
+  std::int64_t weights = 0;
+  for (const auto& parameter : shapes->parameters()) weights += parameter.numel();
+  const ModelGeometry geometry = shapes->geometry();
+  for (const auto& [width, height] : {std::pair{40, 25}, {3, 50}}) {
+    LUTHIER_TRY(const PixelValues outline, processor->outline(width, height));
+    if (geometry.image_height > 0 && (outline.shape.at(2) != geometry.image_height || outline.shape.at(3) != geometry.image_width)) {
+      return input_error("The picture processor does not make what the tower takes.", where);   // load_model says so
+    }
+    std::int64_t numbers = 1;
+    for (const std::int64_t axis : outline.shape) numbers *= axis;
+    if (weights > kRunWeights || numbers > 1 << 20) continue;
+    LUTHIER_TRY(PixelValues pixels, processor->process(noise(width, height)));
+    const std::string text = tokens.expand(pixels);
+    Example example;
+    example.input_ids.assign(count(text, tokens.token.empty() ? tokens.mark : tokens.token), image);
+    if (example.input_ids.size() > 4000) continue;
+    const TokenId word = image == 0 ? 1 : 0;
+    example.input_ids.insert(example.input_ids.begin(), word);
+    example.input_ids.push_back(word);
+    example.labels.assign(example.input_ids.size(), kIgnoreLabel);
+    example.prompt_tokens = static_cast<std::int64_t>(example.input_ids.size()) - 1;
+    example.images.push_back(std::move(pixels));
+    LUTHIER_TRY(const auto model, family.build(config, where, torch::TensorOptions()));
+    torch::NoGradGuard no_grad;
+    for (auto& parameter : model->parameters()) parameter.fill_(0.01);
+    const torch::Tensor hidden = model->decode(model->embed(collate({example})), nullptr);
+    if (hidden.size(0) != static_cast<std::int64_t>(example.input_ids.size())) throw std::runtime_error("the decoder lost tokens");
+  }
+  return {};
+}
+
+}  // namespace
+
+class TestHostileConfigs : public QObject {
+  Q_OBJECT
+ private slots:
+  void lies_are_refused_or_harmless_data() {
+    QTest::addColumn<QString>("type");
+    for (const Family& family : families()) QTest::newRow(family.model_type) << QString(family.model_type);
+  }
+
+  void lies_are_refused_or_harmless() {
+    QFETCH(QString, type);
+    at::set_num_threads(1);
+    const fs::path source = fs::path(LUTHIER_TEST_DATA) / "models" / "families" / type.toStdString();
+    QVERIFY2(fs::exists(source / "config.json"), "tests/data/models/make_configs.py makes a family's files");
+    QTemporaryDir scratch;
+    const fs::path folder = fs::path(scratch.path().toStdString()) / "model";
+    fs::copy(source, folder);
+    const Json config = read(folder / "config.json");
+    const auto family = find_family(config, "config.json");
+    QVERIFY(family);
+    const Status whole = load_and_run(**family, config, folder);
+    QVERIFY2(whole, whole ? "" : whole.error().sentence().c_str());
+
+    int refused = 0, taken = 0;
+    std::string faults;
+    int fault_count = 0;
+    const auto fault = [&](const std::string& what) {
+      if (++fault_count <= 30) faults += "\n  " + what;
+    };
+    for (const char* name : {"config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json"}) {
+      if (!fs::exists(folder / name)) continue;
+      const Json content = read(folder / name);
+      std::vector<Json::json_pointer> found;
+      places(content, Json::json_pointer(), found);
+      for (const auto& place : found) {
+        for (const Json& lie : lies()) {
+          Json changed = content;
+          changed[place] = lie;
+          write(folder / name, changed);
+          const std::string label = std::string(name) + " " + place.to_string() + " = " + lie.dump();
+          if (qEnvironmentVariableIsSet("LUTHIER_HOSTILE_TRACE")) qInfo("%s", label.c_str());
+          QElapsedTimer timer;
+          timer.start();
+          try {
+            const Json whole_config = read(folder / "config.json");
+            const auto again = find_family(whole_config, (folder / "config.json").string());
+            const Status status = again ? load_and_run(**again, whole_config, folder) : Status(again.error());
+            status ? ++taken : ++refused;
+            if (!status && status.error().where.find(".json") == std::string::npos && status.error().where.find("model") == std::string::npos) {
+              fault(label + ": no file is named: " + status.error().sentence());
+            }
+          } catch (const std::exception& problem) {
+            const std::string text = problem.what();
+            fault(label + ": thrown: " + text.substr(0, text.find('\n')));
+          }
+          if (timer.elapsed() > kMostMilliseconds) fault(label + ": took " + std::to_string(timer.elapsed()) + " ms");
+        }
+      }
+      write(folder / name, content);
+    }
+    qInfo("%s: %d refused, %d taken", qPrintable(type), refused, taken);
+    QVERIFY2(faults.empty(), (std::to_string(fault_count) + " faults:" + faults).c_str());
+    QVERIFY(refused > 100 && taken > 100);
+  }
+};
+
+QTEST_APPLESS_MAIN(TestHostileConfigs)
+#include "test_hostile_configs.moc"
