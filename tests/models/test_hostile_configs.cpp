@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Every field of every family's JSON files becomes each of a list of lies. Reading must refuse with a sentence that names the file, or go on to a model
-// whose modules can be built and which takes the pictures that the processor makes: nothing may throw, be killed or take long.
+// whose modules can be built and which takes the pictures that the processor makes: nothing may throw, be killed or take long. Each field meets every
+// third lie; with LUTHIER_HOSTILE_ALL set, every one (a minute or two).
 #include "engine/models/vlm.h"
 #include "engine/vision/image.h"
 
@@ -118,6 +119,7 @@ class TestHostileConfigs : public QObject {
     const Status whole = load_and_run(**family, config, folder);
     QVERIFY2(whole, whole ? "" : whole.error().sentence().c_str());
 
+    const bool all = qEnvironmentVariableIsSet("LUTHIER_HOSTILE_ALL");
     int refused = 0, taken = 0;
     std::string faults;
     int fault_count = 0;
@@ -129,8 +131,10 @@ class TestHostileConfigs : public QObject {
       const Json content = read(folder / name);
       std::vector<Json::json_pointer> found;
       places(content, Json::json_pointer(), found);
-      for (const auto& place : found) {
-        for (const Json& lie : lies()) {
+      for (std::size_t at = 0; at < found.size(); ++at) {
+        const auto& place = found[at];
+        for (std::size_t number = all ? 0 : at % 3; number < lies().size(); number += all ? 1 : 3) {
+          const Json& lie = lies()[number];
           Json changed = content;
           changed[place] = lie;
           write(folder / name, changed);
@@ -157,7 +161,7 @@ class TestHostileConfigs : public QObject {
     }
     qInfo("%s: %d refused, %d taken", qPrintable(type), refused, taken);
     QVERIFY2(faults.empty(), (std::to_string(fault_count) + " faults:" + faults).c_str());
-    QVERIFY(refused > 100 && taken > 100);
+    QVERIFY(refused > 100 && taken > 50);
   }
 };
 

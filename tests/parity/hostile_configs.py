@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checkpoint folders whose JSON files lie: every number and switch of config.json and of the processors' files in turn becomes negative, zero, huge,
 a fraction, a text, null, a list; and weights are cut short or have other shapes. The program must say what is wrong and where, or work; never crash,
-never take long or much memory. A case tries a sample; `python run.py --hostile` tries all."""
+never take long or much memory. A case tries a small sample through the program (tests/models/test_hostile_configs
+tries every field without it); `python run.py --hostile` tries all."""
 import json
 import os
 import random
@@ -16,7 +17,7 @@ from families import FAMILIES
 from report import of
 
 VALUES = (-1, 0, 1, 7, 3.7, 1e308, -1e-300, 2 ** 31, 2 ** 63 - 1, 2 ** 64, float("nan"), "12", "", None, True, [], [-1], [1, 2, 3], [2 ** 62, 2 ** 62], {}, {"height": 0})
-SECONDS, BYTES, SAMPLE = 10, 4 << 30, 24
+SECONDS, BYTES, SAMPLE = 10, 4 << 30, 8
 FILES = ("config.json", "preprocessor_config.json", "processor_config.json", "generation_config.json")
 
 
@@ -84,7 +85,7 @@ def case_of(family, sample):
             (folder / name).write_text(json.dumps(content))
         weights = sorted(folder.glob("*.safetensors"))[0]
         whole = weights.read_bytes()
-        for count in (0, 7, 100, len(whole) // 2, len(whole) - 1):
+        for count in (0, 100, len(whole) - 1):
             weights.write_bytes(whole[:count])
             status = judge(result, f"{weights.name} of {count} bytes", command)
             result.same(f"{weights.name} of {count} bytes: exit", status, 2)
