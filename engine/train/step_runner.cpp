@@ -2,8 +2,11 @@
 // Forward and backward of micro-batches. With a fixed tower the features of each row's pictures are computed on their own (see RowCache).
 #include "engine/train/step_runner.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+
+#include <ATen/Parallel.h>
 
 namespace luthier {
 
@@ -33,7 +36,38 @@ ModelInput rounded_up(ModelInput input, TokenId filler) {
   return input;
 }
 
+/// Whether one thread does the row's pictures sooner than two that wait for one another. It goes by the row alone, so that a row's features have the same
+/// bits in whichever batch they are made.
+bool is_small(const Example& example) {
+  std::size_t numbers = 0;
+  for (const PixelValues& image : example.images) numbers += image.values.size();
+  return numbers <= 3 * 128 * 128;
+}
+
 }  // namespace
+
+/// What the fixed tower gives for each row whose features are not kept yet; undefined for the others and for rows without pictures.
+std::vector<torch::Tensor> StepRunner::tower_features(const MicroBatch& batch) {
+  const torch::Device device = base_.model->device();
+  const std::size_t count = batch.examples.size();
+  std::vector<torch::Tensor> rows(count);
+  const auto wanted = [&](std::size_t i) { return !batch.cached[i] && !batch.examples[i].images.empty(); };
+  const auto make = [&](std::size_t i) {
+    const torch::NoGradGuard no_grad;
+    rows[i] = base_.model->tower(to_device(collate({batch.examples[i]}), device));
+  };
+  const auto aside = [&](std::size_t i) { return device.is_cpu() && is_small(batch.examples[i]); };
+  // Rows side by side, each on one thread; the range is at least two, since a range of one would not count as parallel.
+  at::parallel_for(0, static_cast<std::int64_t>(std::max<std::size_t>(2, count)), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < std::min(count, static_cast<std::size_t>(end)); ++i) {
+      if (wanted(i) && aside(i)) make(i);
+    }
+  });
+  for (std::size_t i = 0; i < count; ++i) {
+    if (wanted(i) && !aside(i)) make(i);
+  }
+  return rows;
+}
 
 ModelInput StepRunner::prepare(const MicroBatch& batch) {
   const torch::Device device = base_.model->device();
@@ -46,17 +80,12 @@ ModelInput StepRunner::prepare(const MicroBatch& batch) {
 
   std::vector<Example> texts;
   std::vector<torch::Tensor> features;
+  const std::vector<torch::Tensor> made = tower_features(batch);
   for (std::size_t i = 0; i < batch.examples.size(); ++i) {
     const Example& example = batch.examples[i];
     texts.push_back(without_pixels(example));
     const auto& cached = batch.cached[i];
-    torch::Tensor row;
-    if (cached) {
-      row = cached->features;
-    } else if (!example.images.empty()) {
-      const torch::NoGradGuard no_grad;
-      row = base_.model->tower(to_device(collate({example}), device));
-    }
+    const torch::Tensor row = cached ? cached->features : made[i];
     if (!cached && cache_) cache_->keep(batch.rows[i], example, row);
     if (row.defined()) features.push_back(row.to(device));
   }

@@ -41,6 +41,7 @@ class StepRunner {
                           const std::function<bool(std::size_t, std::size_t)>& go_on = {});
 
  private:
+  std::vector<torch::Tensor> tower_features(const MicroBatch& batch);
   ModelInput prepare(const MicroBatch& batch);
 
   LoadedModel& base_;

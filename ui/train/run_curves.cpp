@@ -20,7 +20,7 @@ namespace luthier {
 
 namespace {
 
-constexpr int kRedrawMilliseconds = 120;
+constexpr int kRedrawMilliseconds = 500;   // drawing takes time from the training threads: twice a second is live enough
 constexpr int kMostPoints = 800;
 
 QVector<double> values_of(const RunSeries& series, double MetricsLine::*field) {

@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kMostLines = 2000;
 constexpr int kMostAtOnce = 200;
-constexpr int kWriteMilliseconds = 150;
+constexpr int kWriteMilliseconds = 500;
 
 QString line_text(const MetricsLine& line) {
   return QStringLiteral("%1  %2  loss %3  norm %4  lr %5  %6 tok/s  %7  %8")
