@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the window and the command line both drive: commands in, events out, no torch header. One worker thread owns the
 // model and everything made of tensors; a second one does what needs no model (checking data, previews); two more look for models on the machine
-// and fetch one from a hub, which may take hours. Commands return at once; what comes of them arrives as events, which a host drains (the window on a 30 Hz timer). The queue is bounded: metrics and partial answers may be merged,
+// and fetch one from a hub, which may take hours. Commands return at once; what comes of them arrives as events, which a host drains (the window ten times a second). The queue is bounded: metrics and partial answers may be merged,
 // a change of state never.
 #pragma once
 
