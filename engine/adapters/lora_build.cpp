@@ -8,6 +8,7 @@
 
 #include "engine/adapters/lora.h"
 #include "engine/adapters/module_selection.h"
+#include "engine/base/text.h"
 #include "engine/io/safetensors.h"
 
 namespace luthier {
@@ -73,12 +74,6 @@ Status refuse_other_targets(const Modules& modules, const AdapterSettings& setti
     }
   }
   return {};
-}
-
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
 }
 
 Tensor read_tensor(const TensorView& view) {

@@ -7,16 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/base/text.h"
 #include "engine/io/json.h"
 
 namespace luthier {
 namespace {
-
-std::string trimmed(const std::string& text) {
-  const auto begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
 
 using Counts = std::map<std::string, int>;
 

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "engine/base/text.h"
 #include "engine/config/nearest_name.h"
 #include "engine/config/recipe_field.h"
 #include "engine/io/yaml.h"
@@ -126,12 +127,6 @@ Result<Json> check_pattern(const RecipeField& field, const Json& value, const st
 
 bool is_plain_name(const std::string& text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.' || c == '-'; });
-}
-
-std::string trimmed(const std::string& text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
 /// Files with commas between them; one that has a comma in its name must be given as a list with quotes.

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cstdlib>
 
+#include "engine/base/text.h"
 #include "engine/base/utf8.h"
 #include "engine/io/files.h"
 
@@ -39,12 +40,6 @@ fs::path place(const std::string& text) {
   if (text == "~") return home();
   if (text.starts_with("~/")) return home() / text.substr(2);
   return text;
-}
-
-std::string trimmed(const std::string& text) {
-  const auto begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
 /// A token becomes a line of a request: nothing but visible ASCII.

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "engine/base/text.h"
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
 #include "engine/models/stored_head.h"
@@ -16,12 +17,6 @@
 namespace luthier {
 
 namespace {
-
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
 
 void release_pages(std::span<const std::byte> bytes) {
   const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
