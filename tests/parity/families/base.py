@@ -51,6 +51,18 @@ class Plan:
     training: dict = field(default_factory=dict)
 
 
+def towers_plan(checkpoint, without_picture=(3,)):
+    """LoRA in tower and decoder, micro-batches of three uneven rows, one of them without a picture."""
+    return Plan(checkpoint, "towers", rows=10, without_picture=without_picture, training=dict(
+        per_device_train_batch_size=3, gradient_accumulation_steps=1, lr_scheduler_type="linear", warmup_steps=2))
+
+
+def full_plan(checkpoint):
+    """A few steps of every weight."""
+    return Plan(checkpoint, strategy="full", rows=6, training=dict(
+        per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3, max_steps=3))
+
+
 WIDE_TEXT = dict(hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2)
 WIDE_TOWER = dict(hidden_size=96, intermediate_size=256, num_attention_heads=4, num_hidden_layers=3)
 
@@ -162,6 +174,28 @@ class Family:
 
     def part_of(self, name):
         return next(part for part, prefixes in self.parts.items() if name.startswith(prefixes))
+
+
+class FirstLayout(Family):
+    """Families whose files keep llava's first layout: language_model.model…, language_model.lm_head…, vision_tower…"""
+
+    def native_name(self, name):
+        name = name.removeprefix("model.").replace("vision_tower.vision_model.", "vision_tower.")
+        if name.startswith(("language_model.lm_head", "lm_head")):
+            return "lm_head.weight"
+        return "model." + name.replace("language_model.model.", "language_model.")
+
+    def older_name(self, name):
+        return name if "vision_model" in name else name.replace("vision_tower.", "vision_tower.vision_model.", 1)
+
+    def older_key(self, name):
+        """A module's name as transformers before 4.52 had it."""
+        name = name.replace("model.language_model.", "language_model.model.", 1) if name.startswith("model.language_model.") else name
+        name = "language_model." + name if name.startswith("lm_head") else name
+        return name.replace("model.vision_tower.", "vision_tower.vision_model.", 1).replace("model.multi_modal", "multi_modal", 1)
+
+    def older_pattern(self, pattern):
+        return pattern.replace(r"language_model\.layers", r"language_model\.model\.layers")
 
 
 def randomise(model, seed, one_plus=False, embedding=0.6):

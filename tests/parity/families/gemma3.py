@@ -5,8 +5,8 @@ from transformers import (Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Im
                           SiglipVisionConfig)
 
 import tokenizers_
-from families.base import CONVERSATIONS, WIDE_TEXT, WIDE_TOWER, Family, Plan, Spec, ids_of, old_processor_files, randomise, read, write
-from families.llava import native_name, older_key
+from families.base import (CONVERSATIONS, WIDE_TEXT, WIDE_TOWER, FirstLayout, Plan, Spec, full_plan, ids_of, old_processor_files,
+                           randomise, read, towers_plan, write)
 
 TOWER = dict(hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=2, image_size=32, patch_size=8, vision_use_head=False)
 TEXT = dict(hidden_size=48, intermediate_size=80, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2, head_dim=16,
@@ -55,7 +55,7 @@ KINDS = {
 }
 
 
-class Gemma3(Family):
+class Gemma3(FirstLayout):
     model_type = "gemma3"
     model_class, processor_class = Gemma3ForConditionalGeneration, Gemma3Processor
     inputs = ("input_ids", "attention_mask", "pixel_values", "token_type_ids")
@@ -71,19 +71,10 @@ class Gemma3(Family):
     informed = ("gemma3-plain", "gemma3-old")
     tokenized = ("gemma3-plain",)
     plans = {
-        "gemma3": Plan("gemma3-plain", "towers", rows=10, without_picture=(3,), training=dict(
-            per_device_train_batch_size=3, gradient_accumulation_steps=1, lr_scheduler_type="linear", warmup_steps=2)),
+        "gemma3": towers_plan("gemma3-plain"),
         "gemma3-linear": Plan("gemma3-pooled", "linear", training=dict(per_device_train_batch_size=2, shuffle=True)),
-        "gemma3-full": Plan("gemma3-old", strategy="full", rows=6, training=dict(
-            per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3, max_steps=3)),
+        "gemma3-full": full_plan("gemma3-old"),
     }
-    native_name, older_key = staticmethod(native_name), staticmethod(older_key)
-
-    def older_pattern(self, pattern):
-        return pattern.replace(r"language_model\.layers", r"language_model\.model\.layers")
-
-    def older_name(self, name):
-        return name if "vision_model" in name else name.replace("vision_tower.", "vision_tower.vision_model.", 1)
 
     def image_token_id(self, checkpoint):
         return checkpoint.processor.tokenizer.image_token_id

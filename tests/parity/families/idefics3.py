@@ -3,7 +3,7 @@
 from transformers import (Idefics3Config, Idefics3ForConditionalGeneration, Idefics3ImageProcessorPil, Idefics3Processor, LlamaConfig,
                           MistralConfig, Qwen2Config)
 
-from families.base import LLAMA, WIDE_TEXT, WIDE_TOWER, Plan, Spec
+from families.base import LLAMA, WIDE_TEXT, WIDE_TOWER, Plan, Spec, full_plan
 from families.smolvlm import TILES, TOWER, Tiled
 
 SPECS = {
@@ -36,6 +36,5 @@ class Idefics3(Tiled):
     informed = ("idefics3-llama",)
     plans = {
         "idefics3": Plan("idefics3-llama", "linear", rows=9, training=dict(per_device_train_batch_size=2, lr_scheduler_type="cosine")),
-        "idefics3-full": Plan("idefics3-mistral", strategy="full", rows=6, training=dict(
-            per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3, max_steps=3)),
+        "idefics3-full": full_plan("idefics3-mistral"),
     }

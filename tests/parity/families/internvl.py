@@ -5,9 +5,8 @@ from transformers import (GotOcr2ImageProcessorPil, InternVLConfig, InternVLForC
                           LlamaConfig, Qwen2Config)
 
 import tokenizers_
-from families.base import (CONVERSATIONS, LLAMA, LLAMA3_ROPE, WIDE_TEXT, WIDE_TOWER, Family, Plan, Spec, ids_of, old_processor_files,
-                           randomise, read, write)
-from families.llava import native_name, older_key
+from families.base import (CONVERSATIONS, LLAMA, LLAMA3_ROPE, WIDE_TEXT, WIDE_TOWER, FirstLayout, Plan, Spec, full_plan, ids_of,
+                           old_processor_files, randomise, read, towers_plan, write)
 
 NAMED = dict(start_image_token="<img>", end_image_token="</img>", context_image_token="<IMG_CONTEXT>", video_token="<video>")
 TOWER = dict(hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=2, image_size=32, patch_size=8)
@@ -44,7 +43,7 @@ KINDS = {
 }
 
 
-class InternVL(Family):
+class InternVL(FirstLayout):
     model_type = "internvl"
     model_class, processor_class = InternVLForConditionalGeneration, InternVLProcessor
     specs, kinds = SPECS, KINDS
@@ -56,19 +55,16 @@ class InternVL(Family):
     compared = ("internvl-plain",)
     informed = ("internvl-plain", "internvl-norms")
     plans = {
-        "internvl": Plan("internvl-plain", "towers", rows=10, without_picture=(3,), training=dict(
-            per_device_train_batch_size=3, gradient_accumulation_steps=1, lr_scheduler_type="linear", warmup_steps=2)),
+        "internvl": towers_plan("internvl-plain"),
         "internvl-linear": Plan("internvl-norms", "linear", training=dict(per_device_train_batch_size=2, shuffle=True)),
-        "internvl-full": Plan("internvl-old", strategy="full", rows=6, training=dict(
-            per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3, max_steps=3)),
+        "internvl-full": full_plan("internvl-old"),
     }
-    native_name = staticmethod(native_name)
 
-    def older_pattern(self, pattern):
-        return pattern.replace(r"language_model\.layers", r"language_model\.model\.layers")
+    def older_name(self, name):
+        return name
 
     def older_key(self, name):
-        return older_key(name).replace("vision_tower.vision_model.", "vision_tower.")
+        return super().older_key(name).replace("vision_tower.vision_model.", "vision_tower.")
 
     def load_processor(self, folder):
         # the choice of a backend would go to the video processor too, which has but one

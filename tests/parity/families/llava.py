@@ -8,7 +8,7 @@ from transformers import (CLIPImageProcessorPil, CLIPVisionConfig, LlamaConfig, 
                           MistralConfig, Qwen2Config, SiglipImageProcessorPil, SiglipVisionConfig)
 
 import tokenizers_
-from families.base import LLAMA, LLAMA3_ROPE, WIDE_TEXT, WIDE_TOWER, Family, Plan, Spec, ids_of, make_tokenizer, randomise, read, write
+from families.base import LLAMA, LLAMA3_ROPE, WIDE_TEXT, WIDE_TOWER, FirstLayout, Plan, Spec, ids_of, make_tokenizer, randomise, read, write
 
 SMALL = dict(hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=3)
 
@@ -111,22 +111,7 @@ GRADIENT_ENDS = (
     "encoder.layers.0.self_attn.out_proj.weight", "encoder.layers.0.self_attn.k_proj.bias", "encoder.layers.0.mlp.fc1.weight")
 
 
-def native_name(name):
-    """Of every family whose files keep llava's first layout: language_model.model…, language_model.lm_head…, vision_tower…"""
-    name = name.removeprefix("model.").replace("vision_tower.vision_model.", "vision_tower.")
-    if name.startswith(("language_model.lm_head", "lm_head")):
-        return "lm_head.weight"
-    return "model." + name.replace("language_model.model.", "language_model.")
-
-
-def older_key(name):
-    """A module's name as transformers before 4.52 had it."""
-    name = name.replace("model.language_model.", "language_model.model.", 1) if name.startswith("model.language_model.") else name
-    name = "language_model." + name if name.startswith("lm_head") else name
-    return name.replace("model.vision_tower.", "vision_tower.vision_model.", 1).replace("model.multi_modal", "multi_modal", 1)
-
-
-class Llava(Family):
+class Llava(FirstLayout):
     model_type = "llava"
     model_class, processor_class = LlavaForConditionalGeneration, LlavaProcessor
     specs, kinds, plans = SPECS, KINDS, PLANS
@@ -142,15 +127,6 @@ class Llava(Family):
     compared = ("siglip-mistral",)
     informed = ("clip-llama", "clip-gqa-tied", "siglip-qwen2", "clip-old")
     tokenized = ("clip-llama", "siglip-mistral", "siglip-qwen2", "clip-layers", "clip-positive")
-
-    native_name = staticmethod(native_name)
-    older_key = staticmethod(older_key)
-
-    def older_pattern(self, pattern):
-        return pattern.replace(r"language_model\.layers", r"language_model\.model\.layers")
-
-    def older_name(self, name):
-        return name.replace("vision_tower.", "vision_tower.vision_model.", 1)
 
     def gradient_names(self, checkpoint):
         return [name for name in checkpoint.stored if name.endswith(GRADIENT_ENDS)]

@@ -6,9 +6,9 @@ from transformers import (CLIPVisionConfig, LlamaConfig, LlavaNextConfig, LlavaN
                           LlavaNextProcessor, MistralConfig, Qwen2Config)
 
 import tokenizers_
-from families.base import (CONVERSATIONS, LLAMA, WIDE_TEXT, WIDE_TOWER, Family, Plan, Spec, ids_of, make_tokenizer, old_processor_files,
-                           randomise, read, write)
-from families.llava import clip, native_name, older_key, siglip
+from families.base import (CONVERSATIONS, LLAMA, WIDE_TEXT, WIDE_TOWER, FirstLayout, Plan, Spec, full_plan, ids_of, make_tokenizer,
+                           old_processor_files, randomise, read, towers_plan, write)
+from families.llava import clip, siglip
 
 
 def pinpoints(side, *shapes):
@@ -46,7 +46,7 @@ KINDS = {
 }
 
 
-class LlavaNext(Family):
+class LlavaNext(FirstLayout):
     model_type = "llava_next"
     model_class, processor_class = LlavaNextForConditionalGeneration, LlavaNextProcessor
     parts = {"vision_tower": "model.vision_tower.", "projector": ("model.multi_modal_projector.", "model.image_newline"),
@@ -62,19 +62,10 @@ class LlavaNext(Family):
     compared = ("llava_next-clip",)
     informed = ("llava_next-clip", "llava_next-old")
     plans = {
-        "llava_next": Plan("llava_next-clip", "towers", rows=10, without_picture=(3,), training=dict(
-            per_device_train_batch_size=3, gradient_accumulation_steps=1, lr_scheduler_type="linear", warmup_steps=2)),
+        "llava_next": towers_plan("llava_next-clip"),
         "llava_next-linear": Plan("llava_next-siglip", "linear", training=dict(per_device_train_batch_size=2, shuffle=True)),
-        "llava_next-full": Plan("llava_next-old", strategy="full", rows=6, training=dict(
-            per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3, max_steps=3)),
+        "llava_next-full": full_plan("llava_next-old"),
     }
-    native_name, older_key = staticmethod(native_name), staticmethod(older_key)
-
-    def older_pattern(self, pattern):
-        return pattern.replace(r"language_model\.layers", r"language_model\.model\.layers")
-
-    def older_name(self, name):
-        return name if "vision_model" in name else name.replace("vision_tower.", "vision_tower.vision_model.", 1)
 
     def build(self, spec, name, scratch):
         tokenizer = make_tokenizer(spec.tokenizer, scratch)

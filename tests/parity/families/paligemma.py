@@ -6,8 +6,8 @@ from transformers import (Gemma2Config, GemmaConfig, PaliGemmaConfig, PaliGemmaF
 from transformers.image_utils import load_image
 
 import tokenizers_
-from families.base import WIDE_TEXT, WIDE_TOWER, Family, Plan, Spec, ids_of, old_processor_files, randomise, read, write
-from families.llava import native_name, older_key
+from families.base import (WIDE_TEXT, WIDE_TOWER, FirstLayout, Plan, Spec, full_plan, ids_of, old_processor_files, randomise, read,
+                           towers_plan, write)
 
 TOWER = dict(hidden_size=32, intermediate_size=56, num_attention_heads=4, num_hidden_layers=2, image_size=32, patch_size=8, vision_use_head=False)
 TEXT = dict(hidden_size=48, intermediate_size=80, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=1, head_dim=16)
@@ -47,7 +47,7 @@ KINDS = {
 }
 
 
-class PaliGemma(Family):
+class PaliGemma(FirstLayout):
     model_type = "paligemma"
     model_class, processor_class = PaliGemmaForConditionalGeneration, PaliGemmaProcessor
     inputs = ("input_ids", "attention_mask", "pixel_values", "token_type_ids")
@@ -60,19 +60,10 @@ class PaliGemma(Family):
     compared = ("paligemma-two-uncapped",)
     informed = ("paligemma-plain", "paligemma-two", "paligemma-old")
     plans = {
-        "paligemma": Plan("paligemma-plain", "towers", rows=10, training=dict(
-            per_device_train_batch_size=3, gradient_accumulation_steps=1, lr_scheduler_type="linear", warmup_steps=2)),
+        "paligemma": towers_plan("paligemma-plain", without_picture=()),
         "paligemma-linear": Plan("paligemma-two", "linear", training=dict(per_device_train_batch_size=2, shuffle=True)),
-        "paligemma-full": Plan("paligemma-untied", strategy="full", rows=6, training=dict(
-            per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3, max_steps=3)),
+        "paligemma-full": full_plan("paligemma-untied"),
     }
-    native_name, older_key = staticmethod(native_name), staticmethod(older_key)
-
-    def older_pattern(self, pattern):
-        return pattern.replace(r"language_model\.layers", r"language_model\.model\.layers")
-
-    def older_name(self, name):
-        return name if "vision_model" in name else name.replace("vision_tower.", "vision_tower.vision_model.", 1)
 
     def process(self, checkpoint, question, answer):
         parts = question["content"]

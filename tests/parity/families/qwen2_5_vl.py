@@ -2,7 +2,7 @@
 """qwen2_5_vl: qwen2_vl with a tower of RMS norms and gated layers that looks through windows but in a few layers."""
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor, Qwen2VLImageProcessorPil, Qwen2VLVideoProcessor
 
-from families.base import CONVERSATIONS, WIDE_TEXT, Plan, Spec
+from families.base import CONVERSATIONS, WIDE_TEXT, Plan, Spec, full_plan, towers_plan
 from families.qwen2_vl import LIMITS, TEXT, QwenVL, mrope
 
 TOWER = dict(depth=3, hidden_size=32, intermediate_size=52, num_heads=2, patch_size=4, window_size=16, fullatt_block_indexes=[1])
@@ -45,10 +45,8 @@ class Qwen2_5VL(QwenVL):
     informed = ("qwen2_5_vl-tied",)
     # transformers' Trainer means over micro-batches here, not over labels (accepts_loss_kwargs is false): one micro-batch a step, where both agree
     plans = {
-        "qwen2_5_vl": Plan("qwen2_5_vl-plain", "towers", rows=10, without_picture=(3,), training=dict(
-            per_device_train_batch_size=3, gradient_accumulation_steps=1, lr_scheduler_type="linear", warmup_steps=2)),
+        "qwen2_5_vl": towers_plan("qwen2_5_vl-plain"),
         "qwen2_5_vl-linear": Plan("qwen2_5_vl-windows", "linear", training=dict(
             per_device_train_batch_size=2, gradient_accumulation_steps=1, shuffle=True)),
-        "qwen2_5_vl-full": Plan("qwen2_5_vl-tied", strategy="full", rows=6, training=dict(
-            per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3, max_steps=3)),
+        "qwen2_5_vl-full": full_plan("qwen2_5_vl-tied"),
     }

@@ -4,7 +4,8 @@ what its successors share."""
 from transformers import (Qwen2VLConfig, Qwen2VLForConditionalGeneration, Qwen2VLImageProcessorPil, Qwen2VLProcessor, Qwen2VLVideoProcessor)
 
 import tokenizers_
-from families.base import CONVERSATIONS, WIDE_TEXT, Family, Plan, Spec, ids_of, make_tokenizer, old_processor_files, randomise, read, write
+from families.base import (CONVERSATIONS, WIDE_TEXT, Family, Plan, Spec, full_plan, ids_of, make_tokenizer, old_processor_files, randomise,
+                           read, towers_plan, write)
 
 MARKS = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 TOWER = dict(depth=2, embed_dim=32, num_heads=2, mlp_ratio=2, patch_size=4)
@@ -141,13 +142,11 @@ class Qwen2VL(QwenVL):
     compared = ("qwen2_vl-plain",)
     informed = ("qwen2_vl-plain", "qwen2_vl-tied", "qwen2_vl-old")
     plans = {
-        "qwen2_vl": Plan("qwen2_vl-plain", "towers", rows=10, without_picture=(3,), training=dict(
-            per_device_train_batch_size=3, gradient_accumulation_steps=1, lr_scheduler_type="linear", warmup_steps=2)),
+        "qwen2_vl": towers_plan("qwen2_vl-plain"),
         "qwen2_vl-linear": Plan("qwen2_vl-tied", "linear", training=dict(per_device_train_batch_size=2, shuffle=True)),
         "qwen2_vl-limits": Plan("qwen2_vl-old", "attention", rows=6, image=dict(min_pixels=900, max_pixels=1600), training=dict(
             per_device_train_batch_size=2, gradient_accumulation_steps=1, max_steps=4)),
-        "qwen2_vl-full": Plan("qwen2_vl-old", strategy="full", rows=6, training=dict(
-            per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3, max_steps=3)),
+        "qwen2_vl-full": full_plan("qwen2_vl-old"),
         "qwen2_vl-merger": Plan("qwen2_vl-plain", strategy="freeze", rows=6, freeze=dict(vision_tower=True, projector=False, language_model=True),
                                 training=dict(learning_rate=1e-3, max_steps=4)),
     }

@@ -3,7 +3,7 @@
 positions interleaved among the frequencies, normed queries and keys."""
 from transformers import Qwen2VLImageProcessorPil, Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLProcessor, Qwen3VLVideoProcessor
 
-from families.base import CONVERSATIONS, WIDE_TEXT, Plan, Spec, old_processor_files, read, write
+from families.base import CONVERSATIONS, WIDE_TEXT, Plan, Spec, full_plan, old_processor_files, read, towers_plan, write
 from families.qwen2_vl import LIMITS, TEXT, QwenVL, mrope
 
 TOWER = dict(depth=3, hidden_size=32, intermediate_size=52, num_heads=2, patch_size=4, num_position_embeddings=16,
@@ -52,12 +52,10 @@ class Qwen3VL(QwenVL):
     informed = ("qwen3_vl-plain", "qwen3_vl-tied")
     # one micro-batch a step: see qwen2_5_vl
     plans = {
-        "qwen3_vl": Plan("qwen3_vl-plain", "towers", rows=10, without_picture=(3,), training=dict(
-            per_device_train_batch_size=3, gradient_accumulation_steps=1, lr_scheduler_type="linear", warmup_steps=2)),
+        "qwen3_vl": towers_plan("qwen3_vl-plain"),
         "qwen3_vl-linear": Plan("qwen3_vl-order", "linear", training=dict(
             per_device_train_batch_size=2, gradient_accumulation_steps=1, shuffle=True)),
-        "qwen3_vl-full": Plan("qwen3_vl-order", strategy="full", rows=6, training=dict(
-            per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3, max_steps=3)),
+        "qwen3_vl-full": full_plan("qwen3_vl-order"),
     }
 
     def native_name(self, name):

@@ -6,8 +6,8 @@ from transformers import (LlamaConfig, SmolVLMConfig, SmolVLMForConditionalGener
                           SmolVLMVideoProcessor)
 
 import tokenizers_
-from families.base import (CONVERSATIONS, LLAMA, LLAMA3_ROPE, WIDE_TEXT, WIDE_TOWER, Family, Plan, Spec, ids_of, make_tokenizer,
-                           old_processor_files, randomise, read, write)
+from families.base import (CONVERSATIONS, LLAMA, LLAMA3_ROPE, WIDE_TEXT, WIDE_TOWER, Family, Plan, Spec, full_plan, ids_of, make_tokenizer,
+                           old_processor_files, randomise, read, towers_plan, write)
 
 MARKS = ("<fake_token_around_image>", "<global-img>", "<end_of_utterance>")
 PLACES = tuple(f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7))
@@ -110,11 +110,9 @@ class SmolVLM(Tiled):
     compared = ("smolvlm-plain",)
     informed = ("smolvlm-plain", "smolvlm-whole", "smolvlm-old")
     plans = {
-        "smolvlm": Plan("smolvlm-plain", "towers", rows=10, without_picture=(3,), training=dict(
-            per_device_train_batch_size=3, gradient_accumulation_steps=1, lr_scheduler_type="linear", warmup_steps=2)),
+        "smolvlm": towers_plan("smolvlm-plain"),
         "smolvlm-linear": Plan("smolvlm-whole", "linear", rows=8, training=dict(per_device_train_batch_size=2, shuffle=True)),
-        "smolvlm-full": Plan("smolvlm-old", strategy="full", rows=6, training=dict(
-            per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3, max_steps=3)),
+        "smolvlm-full": full_plan("smolvlm-old"),
     }
 
     def load_processor(self, folder):
