@@ -65,17 +65,19 @@ struct TrainingSettings {
   std::string optim = "adamw_torch";
   double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
   std::string gradient_checkpointing = "auto";   ///< auto | true | false
-  std::int64_t max_length = 2048;
+  std::int64_t max_length = 2048;             ///< 0: no cut (null in a recipe)
   bool shuffle = true;
   std::int64_t seed = 42;
   std::string loss_on = "completion";         ///< completion | assistant | all
   std::int64_t logging_steps = 1, eval_steps = 0, save_steps = 100, save_total_limit = 3;
+  double save_minutes = 0;                    ///< a checkpoint at least so often, beside save_steps; 0: by steps alone
 };
 
 struct Recipe {
   std::string model;
   std::string init = "pretrained";            ///< pretrained | random: random weights from config.json (training from scratch)
   std::vector<std::string> dataset, eval_dataset;
+  std::string image_folder;                   ///< root of relative picture paths; empty: beside the dataset's file
   std::string output_dir;
   std::string objective = "sft";
   std::string strategy = "lora";              ///< full | freeze | lora

@@ -156,6 +156,8 @@ std::vector<RecipeField> build_table() {
              {"pretrained", "random"}, LUTHIER_FIELD(init)).advanced());
   add(names(Type::Paths, "dataset", "Training data", "One file of rows (JSONL or JSON), or several.", LUTHIER_FIELD(dataset)));
   add(names(Type::Paths, "eval_dataset", "Evaluation data", "Rows that are never trained on; their loss is the evaluation loss.", LUTHIER_FIELD(eval_dataset)));
+  add(text(Type::Path, "image_folder", "Picture folder", "Where relative picture paths of the rows start; empty: beside each dataset's file.",
+           LUTHIER_FIELD(image_folder)).nullable().advanced());
   add(text(Type::Path, "output_dir", "Run folder", "Where the run is written: settings, metrics, checkpoints and the result.", LUTHIER_FIELD(output_dir)));
   add(choice("objective", "Objective", "What is learned: sft is supervised tuning on the answers of the rows.", {"sft"}, LUTHIER_FIELD(objective))
           .not_built({"dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "ppo", "gkd", "online_dpo"}).advanced());
@@ -242,10 +244,12 @@ std::vector<RecipeField> build_table() {
   add(choice("training.loss_on", "Train on", "completion: every token after the last prompt; assistant: every assistant turn; all: every text token.",
              {"completion", "assistant", "all"}, LUTHIER_FIELD(training.loss_on)));
   add(integer("training.logging_steps", "Log every", "Steps between two lines of metrics.", LUTHIER_FIELD(training.logging_steps)).unit("steps").at_least(1).at_most(many).advanced());
-  add(integer("training.eval_steps", "Evaluate every", "Steps between two evaluations; 0 never evaluates.", LUTHIER_FIELD(training.eval_steps))
+  add(integer("training.eval_steps", "Evaluate every", "Steps between two evaluations; 0: at every checkpoint and at the end.", LUTHIER_FIELD(training.eval_steps))
           .unit("steps").at_least(0).at_most(many).advanced());
   add(integer("training.save_steps", "Save every", "Steps between two checkpoints; 0 saves at the end only.", LUTHIER_FIELD(training.save_steps))
           .unit("steps").at_least(0).at_most(many).advanced());
+  add(number("training.save_minutes", "Save every (minutes)", "Minutes between two checkpoints at most, whatever the steps; 0: by steps alone.",
+             LUTHIER_FIELD(training.save_minutes)).unit("minutes").at_least(0).at_most(1e6).advanced());
   add(integer("training.save_total_limit", "Keep checkpoints", "Older checkpoints beyond this number are removed; 0 keeps all.", LUTHIER_FIELD(training.save_total_limit))
           .unit("checkpoints").at_least(0).at_most(1e6).advanced());
 

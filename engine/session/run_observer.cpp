@@ -32,6 +32,7 @@ void EventObserver::on_start(const TrainStart& start) {
   started.trainable = start.trainable;
   started.parameters = start.parameters;
   started.forecast = forecast_;
+  started.learning_rate = start.learning_rate;
   emit_(std::move(started));
 }
 

@@ -59,7 +59,7 @@ struct ModelLoaded { ModelSummary summary; std::string device, dtype; double sec
 struct AdapterAttached { std::string name; std::filesystem::path folder; std::uint64_t bytes; std::int64_t parameters; std::string summary; };
 struct AdapterDropped { std::string name; };
 struct RunStarted { std::filesystem::path folder; Recipe recipe; std::int64_t total_steps, first_step; double steps_per_epoch; std::int64_t trainable, parameters;
-  MemoryForecast forecast; };
+  MemoryForecast forecast; double learning_rate = 0; };   ///< learning_rate: the peak rate in force, which may have been changed by hand before
 struct StepDone { MetricsLine line; double eta_seconds; };
 struct EvaluationDone { std::int64_t step; double eval_loss; };
 struct RunEventHappened { RunEvent event; };
@@ -91,6 +91,7 @@ class Session {
 
   void load_model(const std::filesystem::path& folder, const std::string& device = "auto", const std::string& dtype = "auto");
   void unload_model();
+  void cancel_loading();   ///< Loading: what is being read is dropped, and no model is loaded
 
   /// Trains by the recipe (loading its model if another or none is loaded). `resume_run`: as `train RECIPE --resume RUN`.
   void launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run = {});

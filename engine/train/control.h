@@ -83,6 +83,7 @@ struct TrainStart {
   std::int64_t total_steps = 0, first_step = 0;
   double steps_per_epoch = 0;
   std::int64_t trainable = 0, parameters = 0;
+  double learning_rate = 0;               ///< the peak rate in force: the recipe's, or what was set by hand before
 };
 
 /// Called on the training thread.

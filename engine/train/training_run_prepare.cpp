@@ -121,6 +121,7 @@ void TrainingRun::announce_start() {
   start.steps_per_epoch = static_cast<double>(plan_.steps_per_epoch);
   start.trainable = log_->manifest().trainable_parameters;
   start.parameters = log_->manifest().parameters;
+  start.learning_rate = base_rate();
   observer_.on_start(start);
   observer_.on_adapter(trainables_.adapter);
   happen(begun_->kind == PreparedRun::Kind::Resume ? "resumed" : "started", std::to_string(plan_.total_steps) + " steps, " + std::to_string(rows_.rows.size()) + " rows");
