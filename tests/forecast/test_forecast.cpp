@@ -129,7 +129,9 @@ class TestForecast : public QObject {
   void advises_when_it_will_not_fit() {
     TinyRun tiny;
     const auto summary = summarize_model(tiny.root() / "model");
-    BatchShape huge{64, 64'000'000, 1'000'000, {64, 64, 0, 64 * 3 * 64 * 64, 64 * 16}, {}};
+    BatchShape huge;
+    huge.batch_size = 64, huge.tokens = 64'000'000, huge.labels = 1'000'000;
+    huge.pictures = {64, 64, 0, 64 * 3 * 64 * 64, 64 * 16};
     const auto forecast = forecast_memory(*summary, tiny.recipe("run", {"training.gradient_checkpointing=auto", "training.per_device_train_batch_size=64"}), huge);
     QVERIFY(forecast.ok());
     QVERIFY(!forecast->fits());
