@@ -62,9 +62,17 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
   Reporter reporter;
   const std::optional<std::filesystem::path> run = resume.empty() ? std::nullopt : std::optional<std::filesystem::path>(resume);
   LUTHIER_TRY(const RunResult result, train_headless(recipe, run, [&](const SessionEvent& event) { reporter(event); }, interrupted()));
-  std::fprintf(stderr, "%s: %s at step %lld, loss %.4f, %s\n", result.folder.string().c_str(), run_state_name(result.state).c_str(), static_cast<long long>(result.step),
-               result.loss, clock_text(result.seconds).c_str());
-  if (result.state == RunState::Stopped) return interrupted_error("Interrupted; saved. Go on with --resume " + result.folder.string() + ".");
+  char loss[48] = "no loss logged";
+  if (result.loss) std::snprintf(loss, sizeof loss, "loss %.4f", *result.loss);
+  std::fprintf(stderr, "%s: %s at step %lld, %s, %s\n", result.folder.string().c_str(),
+               run_state_name(result.state).c_str(), static_cast<long long>(result.step), loss,
+               clock_text(result.seconds).c_str());
+  if (result.state == RunState::Stopped) {
+    const std::string saved =
+        result.saved ? "saved" : "the last steps were not finite and are not saved";
+    return interrupted_error("Interrupted; " + saved + ". Go on with --resume " +
+                             result.folder.string() + ".");
+  }
   return {};
 }
 
@@ -78,7 +86,9 @@ Action add_train(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   app.add_option("RECIPE", o->recipe, "A recipe (YAML)")->required();
   app.add_option("--set", o->set, "KEY=VALUE: a setting in place of the recipe's (several times)")->allow_extra_args(false);
-  app.add_option("--resume", o->resume, "A run's folder: goes on from its newest whole checkpoint");
+  app.add_option("--resume", o->resume,
+                 "A run's folder: goes on from its newest whole checkpoint (the recipe's own "
+                 "output_dir may be new)");
   app.footer(recipe_help());
   return [o] { return train(o->recipe, o->set, o->resume); };
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/config/names_elsewhere.h"
 #include "engine/config/nearest_name.h"
 #include "engine/config/recipe_field.h"
 
@@ -81,7 +82,9 @@ Result<const RecipeField*> find_field(const std::string& key, const std::string&
   if (by_leaf && also.empty()) return by_leaf;
   if (by_leaf) return input_error("\"" + key + "\" names more than one setting.", where, "Write its section too, as in " + also + ".");
   if (is_reserved_key(key)) return input_error("\"" + key + "\" is for a later version, which will run several recipes one after another.", where, "Run each stage as a recipe of its own.");
-  return input_error("unknown setting \"" + key.substr(0, 100) + "\".", where, "The nearest known name is " + nearest_key(key) + ".");
+  const std::string known = hint_for_name(key);
+  return input_error("unknown setting \"" + key.substr(0, 100) + "\".", where,
+                     known.empty() ? "The nearest known name is " + nearest_key(key) + "." : known);
 }
 
 bool is_reserved_key(const std::string& key) { return key == "stages"; }

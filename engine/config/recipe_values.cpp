@@ -61,7 +61,8 @@ Result<double> check_number(const RecipeField& field, const Json& value, bool wh
 
 Result<Json> check_text(const Json& value, const std::string& where) {
   if (value.is_null()) return Json("");
-  if (!value.is_string()) return wrong_type("text", value, where, "Put it in quotes.");
+  if (!value.is_string())
+    return wrong_type("text", value, where, value.is_structured() ? "" : "Put it in quotes.");
   if (value.get_ref<const std::string&>().find('\0') != std::string::npos) return input_error("holds a NUL character.", where);
   return value;
 }

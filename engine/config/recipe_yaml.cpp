@@ -36,7 +36,8 @@ bool is_section(const std::string& name) {
   return false;
 }
 
-/// A key that is not in its place: a name of another section is told where it belongs, any other its nearest neighbour.
+/// A key that is not in its place: a name of another section is told where it belongs, one of
+/// another tool what it is here, any other its nearest neighbour.
 Error unknown_key(const std::string& key, const std::string& leaf, const std::string& where) {
   const std::string place = where + ": " + key;
   if (is_reserved_key(key)) return find_field(key, place).error();
@@ -64,7 +65,12 @@ Result<GivenByKey> values_of_file(const std::string& yaml, const std::string& wh
       continue;
     }
     if (value.is_null()) continue;        // "training:" with nothing under it
-    if (!value.is_object()) return input_error("must be a map of settings.", where + ": " + name);
+    if (!value.is_object()) {
+      const bool method = name == "adapter" && value.is_string();
+      return input_error(
+          "must be a map of settings.", where + ": " + name,
+          method ? "The method is named by strategy: lora; adapter holds its settings." : "");
+    }
     for (const auto& [leaf, entry] : value.items()) LUTHIER_CHECK(give(given, name + "." + leaf, leaf, entry, where));
   }
   return given;

@@ -3,6 +3,7 @@
 #include "engine/forecast/forecast.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "engine/adapters/adapter.h"
@@ -11,6 +12,7 @@
 #include "engine/forecast/trained.h"
 #include "engine/models/vlm.h"
 #include "engine/train/memory.h"
+#include "engine/train/row_cache.h"
 
 namespace luthier {
 namespace {
@@ -19,6 +21,22 @@ struct Estimate {
   MemoryParts parts;
   std::vector<std::pair<std::string, std::int64_t>> weights_by_part;
 };
+
+/// What a fixed tower gave for each row's pictures, which the run keeps in the machine's memory
+/// (train/row_cache) within the bounds that it sets itself.
+std::int64_t kept_features(const ModelSummary& model, const BatchShape& batch,
+                           const std::vector<TrainedModule>& trained, const TensorSizes& sizes,
+                           std::int64_t weights) {
+  if (!sizes.cpu || batch.visited_rows == 0) return 0;
+  const bool fixed = std::none_of(trained.begin(), trained.end(), [](const TrainedModule& each) {
+    return each.module->part == "vision_tower";
+  });
+  if (!fixed) return 0;
+  const std::int64_t of_a_row = feature_numbers(model.geometry, batch.visited) / batch.visited_rows;
+  const std::int64_t free = available_memory(torch::kCPU) + memory_use(torch::kCPU).allocated;
+  return std::min(batch.visited_rows * sizes.block(of_a_row),
+                  most_kept_features(std::max<std::int64_t>(0, free - weights)));
+}
 
 Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch, const TensorSizes& sizes) {
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
@@ -39,7 +57,7 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   parts.gradients = reached * (lora ? 4 : sizes.element);
   parts.optimizer = reached * 8;
   const StepBytes step = step_bytes(model, recipe, batch, trained, sizes, parts.gradients);
-  parts.activations = step.kept;
+  parts.activations = step.kept + kept_features(model, batch, trained, sizes, parts.weights);
   parts.workspace = step.workspace;
   return result;
 }
@@ -67,6 +85,7 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
     BatchShape smaller = batch;
     smaller.batch_size = 1;
     smaller.lengths.clear();
+    smaller.visited_rows = batch.visited_rows, smaller.visited = batch.visited;
     PictureLoad& pictures = smaller.pictures;
     for (std::int64_t* part : {&smaller.tokens, &smaller.labels, &pictures.images, &pictures.frames, &pictures.patches, &pictures.numbers, &pictures.tokens}) {
       *part = (*part + batch.batch_size - 1) / batch.batch_size;
@@ -172,7 +191,9 @@ Result<std::vector<RowShape>> measure_rows(const Dataset& dataset, const ChatPro
     if (!conversation) continue;
     const auto example = processor.measure_training(*conversation, counted, 0, dataset.where(row));
     if (!example) continue;
-    RowShape shape{row, static_cast<std::int64_t>(example->input_ids.size()), 0, picture_load(*example, processor.image_token_id())};
+    RowShape shape{row, static_cast<std::int64_t>(example->input_ids.size()), 0,
+                   picture_load(*example, processor.image_token_id()),
+                   static_cast<std::int64_t>(std::min(stride, total - row))};
     shape.labels = std::count_if(example->labels.begin(), example->labels.end(), [](std::int64_t label) { return label != kIgnoreLabel; });
     rows.push_back(shape);
   }
@@ -184,12 +205,34 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
   if (rows.empty()) return input_error("No row of the data can be read.", "dataset", "`luthier-cli data check` says what is wrong with each.");
   BatchShape shape;
   shape.batch_size = std::min<std::int64_t>(recipe.training.per_device_train_batch_size, static_cast<std::int64_t>(rows.size()));
+  const TrainingSettings& training = recipe.training;
+  const std::int64_t most = training.max_length > 0 ? training.max_length : rows[0].tokens;
   for (std::size_t i = 0; i < static_cast<std::size_t>(shape.batch_size); ++i) {
-    shape.tokens += std::min(rows[i].tokens, recipe.training.max_length);
-    shape.labels += std::min(rows[i].labels, recipe.training.max_length);
-    shape.lengths.push_back(std::min(rows[i].tokens, recipe.training.max_length));
+    shape.tokens += std::min(rows[i].tokens, most);
+    shape.labels += std::min(rows[i].labels, most);
+    shape.lengths.push_back(std::min(rows[i].tokens, most));
     shape.pictures += rows[i].pictures;
   }
+  // Every row is seen once before any is seen again, in an order that knows no size.
+  double rows_in_all = 0;
+  PictureLoad all;
+  for (const RowShape& row : rows) {
+    rows_in_all += static_cast<double>(row.stands_for);
+    for (std::int64_t i = 0; i < row.stands_for; ++i) all += row.pictures;
+  }
+  double share = training.num_train_epochs;
+  if (training.max_steps > 0) {
+    share = static_cast<double>(training.max_steps) *
+            static_cast<double>(training.per_device_train_batch_size) *
+            static_cast<double>(training.gradient_accumulation_steps) / rows_in_all;
+  }
+  share = std::min(1.0, share);
+  const auto part = [share](auto count) {
+    return static_cast<std::int64_t>(std::llround(share * static_cast<double>(count)));
+  };
+  shape.visited_rows = part(rows_in_all);
+  shape.visited = {part(all.images), part(all.frames), part(all.patches), part(all.numbers),
+                   part(all.tokens)};
   return shape;
 }
 

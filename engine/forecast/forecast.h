@@ -50,6 +50,8 @@ struct BatchShape {
   std::int64_t labels = 0;                   ///< labelled tokens in the batch
   PictureLoad pictures;
   std::vector<std::int64_t> lengths;         ///< of the rows; empty: all alike
+  std::int64_t visited_rows = 0;             ///< of the data, by the whole run; 0: not known
+  PictureLoad visited;  ///< their pictures: what a fixed tower gives for them is kept
 };
 
 /// `trainable`: {shape, part} of what trains under the recipe comes from the summary and the recipe's selectors.
@@ -73,6 +75,7 @@ struct RowShape {
   std::size_t row = 0;                       ///< of the dataset, from 0
   std::int64_t tokens = 0, labels = 0;
   PictureLoad pictures;
+  std::int64_t stands_for = 1;  ///< rows of the dataset, where only some are measured
 };
 
 /// The sizes of up to `max_rows` rows, spread evenly, longest first, from the pictures' sizes and the texts alone. Rows that cannot be read are left out; the data

@@ -11,6 +11,11 @@ namespace {
 
 constexpr std::int64_t loss_chunk_elements = 1 << 22;   // objectives/cross_entropy.cpp
 
+/// Frames of any size whose patches all come to features.
+bool sizes_vary(const ModelGeometry& g, const PictureLoad& pictures) {
+  return pictures.patches == 0 && g.image_height == 0 && g.projector_in > g.vision_hidden_size;
+}
+
 /// The batch as the model meets it.
 struct Batch {
   std::int64_t tokens = 0, labels = 0, patches = 0, features = 0, numbers = 0;
@@ -24,7 +29,7 @@ Batch lay_out(const ModelGeometry& g, const BatchShape& shape, const TensorSizes
   batch.labels = std::min(shape.labels, shape.tokens);
   batch.patches = pictures.frames * g.vision_tokens + pictures.patches;
   const std::int64_t fold = g.projector_in / std::max<std::int64_t>(1, g.vision_hidden_size);
-  if (pictures.patches == 0 && g.image_height == 0 && fold > 1) {   // frames of any size whose patches all come to features
+  if (sizes_vary(g, pictures)) {
     batch.patches = pictures.tokens * fold + pictures.frames * std::max<std::int64_t>(0, g.vision_tokens - g.image_tokens * fold);
   }
   std::vector<std::int64_t> lengths = shape.lengths;
@@ -49,6 +54,15 @@ std::int64_t projector_bytes(const ModelGeometry& g, const TensorSizes& sizes, c
 
 }  // namespace
 
+std::int64_t feature_numbers(const ModelGeometry& g, const PictureLoad& pictures) {
+  const std::int64_t wide = g.vision_hidden_size * g.vision_states;
+  if (pictures.patches > 0) return pictures.patches * wide;
+  if (sizes_vary(g, pictures)) return pictures.tokens * g.projector_in;
+  // A class token is no feature; a frame's other tokens come to whole features.
+  const bool whole = g.image_tokens == 0 || g.vision_tokens % g.image_tokens == 0;
+  return pictures.frames * (whole ? g.vision_tokens : g.vision_tokens - 1) * wide;
+}
+
 StepBytes step_bytes(const ModelSummary& model, const Recipe& recipe, const BatchShape& shape, const std::vector<TrainedModule>& trained, const TensorSizes& sizes,
                      std::int64_t gradients) {
   const ModelGeometry& g = model.geometry;
@@ -72,7 +86,8 @@ StepBytes step_bytes(const ModelSummary& model, const Recipe& recipe, const Batc
   }
   if (flows && g.vision_final_norm) tower += sizes.block(m * g.vision_hidden_size) + 2 * sizes.block(m, 4);
   if (flows && g.vision_fused_qkv) tower += 2 * sizes.block(m * (g.vision_hidden_size / std::max<std::int64_t>(1, g.vision_heads)), 4);   // rotary table
-  if (!needs.tower_trains) tower = sizes.block(batch.features * g.projector_in);              // the features alone
+  if (!needs.tower_trains)
+    tower = sizes.block(feature_numbers(g, shape.pictures));  // the features alone
   if (flows || needs.projector) {
     tower += projector_bytes(g, sizes, batch, needs);
     flows = true;

@@ -52,6 +52,9 @@ struct StepBytes {
   std::int64_t kept = 0;                   ///< from the forward to the backward, at the moment of the peak
   std::int64_t workspace = 0;              ///< temporaries at that moment
 };
+/// Numbers that a fixed tower hands on for these pictures.
+std::int64_t feature_numbers(const ModelGeometry& geometry, const PictureLoad& pictures);
+
 /// `gradients`: bytes of all gradients, which grow while activations shrink.
 StepBytes step_bytes(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch, const std::vector<TrainedModule>& trained, const TensorSizes& sizes,
                      std::int64_t gradients);

@@ -18,8 +18,12 @@ bool is_place(const std::string& key) {
   return key == "model" || key == "dataset" || key == "eval_dataset" || key == "output_dir" || key == "adapter.init_from";
 }
 
-/// Settings that change no number of the result: what to lower when memory ran out, and how much is kept.
-bool is_free(const std::string& key) { return key == "training.gradient_checkpointing" || key == "training.save_total_limit"; }
+/// Settings that change no number of the result: what to lower when memory ran out, how much is
+/// kept, and how often by the clock.
+bool is_free(const std::string& key) {
+  return key == "training.gradient_checkpointing" || key == "training.save_total_limit" ||
+         key == "training.save_minutes";
+}
 
 /// The settings in which `recipe` differs from the one recorded in `run`; an error when that one cannot be read.
 Result<std::vector<FieldDifference>> changed_settings(const RunFolder& run, const Recipe& recipe) {

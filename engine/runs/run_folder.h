@@ -84,7 +84,7 @@ struct PreparedRun {
 
 /// `recipe` as it will run. Without `resume_run` its output_dir is the folder. A resume whose settings differ from the folder's recipe.yaml is an Input
 /// error that lists them; paths (model, datasets, output_dir, init_from) may differ, for what they hold is compared by check_same_inputs, and so may
-/// gradient_checkpointing and save_total_limit, which change no number.
+/// gradient_checkpointing, save_total_limit and save_minutes, which change no number.
 Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run = {});
 
 /// Whether a resume reads the same model and data as `recorded`: an Input error says which changed. Empty fingerprints there are not compared.

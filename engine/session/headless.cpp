@@ -22,7 +22,7 @@ Result<RunResult> train_headless(const Recipe& recipe, const std::optional<std::
     result.folder = begun.run->folder.path();
     if (begun.run->recorded) {
       result.step = begun.run->recorded->step;
-      result.loss = begun.run->recorded->last_loss.value_or(0);
+      result.loss = begun.run->recorded->last_loss;
       result.seconds = begun.run->recorded->seconds;
     }
     return result;

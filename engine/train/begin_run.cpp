@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What can be decided before a model is loaded, and what a fully tuned checkpoint is stored as.
 #include "engine/adapters/adapter.h"
+#include "engine/runs/named_run.h"
 #include "engine/train/trainer.h"
 
 namespace luthier {
@@ -25,6 +26,7 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
   if (resume_run) recipe.output_dir = resume_run->string();
   LUTHIER_CHECK(check_recipe(recipe));
   std::error_code problem;
+  if (resume_run) LUTHIER_CHECK(check_named_run(*resume_run, given.output_dir));
   const fs::path folder = resume_run ? *resume_run : fs::path(recipe.output_dir);
   const bool exists = fs::exists(folder, problem) && !(fs::is_directory(folder, problem) && fs::is_empty(folder, problem));
   if (recipe.strategy == "lora" && !recipe.adapter.init_from.empty()) {

@@ -2,12 +2,18 @@
 // A map under one mutex; rows are immutable once in it.
 #include "engine/train/row_cache.h"
 
+#include <algorithm>
+
 namespace luthier {
 
 Example without_pixels(const Example& example) {
   Example bare{example.input_ids, example.labels, {}, example.truncated_tokens, example.prompt_tokens};
   for (const PixelValues& image : example.images) bare.images.push_back({{}, image.shape, image.grid});
   return bare;
+}
+
+std::int64_t most_kept_features(std::int64_t free) {
+  return std::min<std::int64_t>(1ll << 30, free / 8);
 }
 
 std::shared_ptr<const CachedRow> RowCache::find(std::int64_t row) const {

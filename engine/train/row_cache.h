@@ -22,6 +22,9 @@ struct CachedRow {
   torch::Tensor features;          ///< [features, vision width] on the CPU; undefined for a row without pictures
 };
 
+/// Bytes that a run keeps at most, where so many are free on the machine.
+std::int64_t most_kept_features(std::int64_t free);
+
 class RowCache {
  public:
   explicit RowCache(std::int64_t max_bytes) : max_bytes_(max_bytes) {}

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 
 #include "engine/runs/run_records.h"
 
@@ -13,7 +14,8 @@ struct RunResult {
   std::filesystem::path folder;
   RunState state = RunState::Finished;      ///< Finished or Stopped
   std::int64_t step = 0;
-  double loss = 0;                          ///< of the last logged step
+  std::optional<double> loss;  ///< of the last logged step; empty: none was
+  bool saved = true;           ///< Stopped: what was reached can be gone on from
   double seconds = 0;
 };
 

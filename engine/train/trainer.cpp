@@ -26,6 +26,7 @@ Status TrainingRun::durably(const std::function<Status()>& work) {
     const Status status = work();
     if (status || !options_.interactive || status.error().code != ErrorCode::Machine) return status;
     const std::string reason = status.error().sentence();
+    const double start = now();
     log_warning(reason);
     happen("paused", reason);
     observer_.on_phase(TrainPhase::Paused, reason);
@@ -34,6 +35,7 @@ Status TrainingRun::durably(const std::function<Status()>& work) {
       service();
       control_.wait();
     }
+    seconds_before_ -= now() - start;
     if (stopping()) return status;
     happen("continued", "");
     observer_.on_phase(TrainPhase::Training, "");
@@ -58,12 +60,12 @@ Status TrainingRun::poll() {
   }
   if (control_.take_save()) LUTHIER_CHECK(checkpoint());
   if (!control_.paused() || stopping()) return {};
+  const double start = now();
   happen("paused", "by hand");
   LUTHIER_CHECK(flush());
   log_->manifest().seconds = seconds();
   LUTHIER_CHECK(durably([this] { return log_->write_state(RunState::Paused); }));
   observer_.on_phase(TrainPhase::Paused, "");
-  const Clock::time_point start = Clock::now();
   while (control_.paused() && !stopping()) {
     service();
     if (control_.take_save()) LUTHIER_CHECK(checkpoint());
@@ -73,7 +75,7 @@ Status TrainingRun::poll() {
     }
     if (control_.paused() && !stopping()) control_.wait();
   }
-  seconds_before_ -= seconds_since(start);
+  seconds_before_ -= now() - start;
   if (stopping()) return {};
   happen("continued", "");
   observer_.on_phase(TrainPhase::Training, "");
@@ -152,7 +154,8 @@ Status TrainingRun::log_step(std::optional<double> eval_loss) {
   MetricsLine line;
   line.step = state_.step;
   line.epoch = plan_.window(state_.step - 1).epoch_after;
-  line.loss = last_loss_ = state_.logged_loss / static_cast<double>(state_.logged_steps);
+  line.loss = state_.logged_loss / static_cast<double>(state_.logged_steps);
+  last_loss_ = line.loss;
   line.grad_norm = state_.last_norm;
   line.learning_rate = state_.last_rate;
   line.tokens = state_.tokens;
@@ -164,8 +167,8 @@ Status TrainingRun::log_step(std::optional<double> eval_loss) {
   memory.adapter = trainables_.adapter ? trainables_.bytes() : 0;
   memory.gradients = gradients_;
   memory.optimizer = optimizer_->state_bytes();
-  const std::int64_t kept = device_.is_cpu() && cache_ ? cache_->bytes() : 0;
-  memory.activations = std::max<std::int64_t>(0, measured_.peak - memory.weights - memory.adapter - memory.gradients - memory.optimizer - kept);
+  memory.activations = std::max<std::int64_t>(
+      0, measured_.peak - memory.weights - memory.adapter - memory.gradients - memory.optimizer);
   memory.allocated = measured_.allocated;
   memory.reserved = measured_.reserved;
   memory.peak = measured_.peak;
@@ -193,7 +196,11 @@ Result<std::optional<double>> TrainingRun::evaluate() {
   if (!loss && loss.error().code == ErrorCode::Interrupted) return std::optional<double>();
   if (!loss) return loss.error();
   if (!std::isfinite(*loss)) {
-    happen("warning", "The evaluation loss is not finite.");
+    const std::string sentence =
+        "Step " + std::to_string(state_.step) +
+        ": the evaluation loss is not finite and is left out of the metrics.";
+    log_warning(sentence);
+    happen("warning", sentence);
     return std::optional<double>();
   }
   state_.best_eval_loss = std::min(state_.best_eval_loss.value_or(*loss), *loss);
@@ -211,19 +218,24 @@ Result<RunResult> TrainingRun::loop() {
   }
 }
 
-/// Evaluation, log and checkpoint of the step just done. A stop during the evaluation leaves them to the resume.
+/// Evaluation, log and checkpoint of the step just done. A stop during the evaluation leaves them
+/// to the resume. The clock decides nothing here but whether a checkpoint is written: without
+/// eval_steps the evaluation comes with save_steps, never with save_minutes, so that metrics stay
+/// the same.
 Status TrainingRun::after_step() {
   const TrainingSettings& training = recipe_.training;
   const auto every = [this](std::int64_t steps) { return steps > 0 && state_.step % steps == 0; };
   const bool last = state_.step == plan_.total_steps;
+  const std::int64_t eval_steps =
+      training.eval_steps > 0 ? training.eval_steps : training.save_steps;
   std::optional<double> eval_loss;
-  if (eval_reader_.dataset && bad_steps_ == 0 && (every(training.eval_steps) || last)) {
+  if (eval_reader_.dataset && bad_steps_ == 0 && (every(eval_steps) || last)) {
     LUTHIER_TRY(eval_loss, evaluate());
     if (stopping()) return {};
   }
   if (every(training.logging_steps) || eval_loss || last) LUTHIER_CHECK(log_step(eval_loss));
   state_.unlogged = false;
-  if (every(training.save_steps) && !last) return checkpoint();
+  if ((every(training.save_steps) || minutes_are_up()) && !last) return checkpoint();
   return {};
 }
 
@@ -232,7 +244,8 @@ Result<RunResult> TrainingRun::go() {
     if (const Status status = prepare(); !status) return end_failed(status.error());
     announce_start();
     observer_.on_phase(TrainPhase::Training, "");
-    started_ = Clock::now();
+    started_ = now();
+    saved_at_ = seconds();
     auto result = loop();
     if (!result) return end_failed(result.error());
     return result;
@@ -258,7 +271,7 @@ Result<RunResult> train(LoadedModel& base, BegunRun begun, const TrainerOptions&
     finished.folder = begun.run->folder.path();
     if (begun.run->recorded) {
       finished.step = begun.run->recorded->step;
-      finished.loss = begun.run->recorded->last_loss.value_or(0);
+      finished.loss = begun.run->recorded->last_loss;
       finished.seconds = begun.run->recorded->seconds;
     }
     return finished;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@ struct TrainerOptions {
   /// A person can act on a pause: a full disk pauses the run instead of ending it.
   bool interactive = false;
   std::int64_t max_cache_bytes = -1;        ///< of fixed-tower features; -1: by what is free
+  std::function<double()> clock;            ///< seconds, for save_minutes; empty: a steady clock
 };
 
 /// What begin_run found: the run's folder where one is there already, and the recipe with an init_from's settings in their places.

@@ -44,6 +44,10 @@ class TrainingRun {
   Status log_step(std::optional<double> eval_loss);
   Result<std::optional<double>> evaluate();
   Error out_of_memory();
+  Error ended_on_bad_steps() const;
+  Status check_finite(const std::string& refused) const;
+  bool never_moves() const;
+  void announce_evaluation_rows();
 
   bool stopping() const { return control_.stop_kind() != TrainControl::Stop::None; }
   bool service();
@@ -59,7 +63,13 @@ class TrainingRun {
   void happen(const std::string& kind, const std::string& detail);
   RunManifest describe() const;
   double base_rate() const { return state_.learning_rate.value_or(recipe_.training.learning_rate); }
-  double seconds() const { return seconds_before_ + seconds_since(started_); }
+  double now() const { return options_.clock ? options_.clock() : seconds_since({}); }
+  /// Spent training, over all resumes: not while paused.
+  double seconds() const { return seconds_before_ + now() - started_; }
+  bool minutes_are_up() const {
+    const double minutes = recipe_.training.save_minutes;
+    return minutes > 0 && seconds() - saved_at_ >= 60 * minutes;
+  }
   std::string row_names(const std::vector<std::int64_t>& rows) const;
 
   LoadedModel& base_;
@@ -86,10 +96,11 @@ class TrainingRun {
   int bad_steps_ = 0;
   std::int64_t saved_step_ = -1;
   bool rotation_due_ = false;
-  double last_loss_ = 0, idle_seconds_ = 0, seconds_before_ = 0, pace_ = 0;
+  std::optional<double> last_loss_;
+  double idle_seconds_ = 0, pace_ = 0;
+  double seconds_before_ = 0, started_ = now(), saved_at_ = 0;  ///< saved_at_: by seconds()
   std::int64_t weights_ = 0, gradients_ = 0;
   MemoryUse measured_;
-  Clock::time_point started_ = Clock::now();
 };
 
 }  // namespace luthier

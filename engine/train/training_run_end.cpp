@@ -16,22 +16,29 @@ Status TrainingRun::save_checkpoint() {
   return log_->write_state(log_->manifest().state);
 }
 
+/// An error where a trained weight is not finite: `refused` ("no checkpoint") is then not written.
+Status TrainingRun::check_finite(const std::string& refused) const {
+  const torch::NoGradGuard no_grad;
+  for (const TrainedTensor& trained : trainables_.tensors) {
+    if (trained.tensor.numel() == 0 || std::isfinite(trained.tensor.abs().max().item<double>()))
+      continue;
+    return input_error("The weight " + trained.name + " is not finite at step " +
+                           std::to_string(state_.step) + "; " + refused + " was written.",
+                       log_->folder().path().string(),
+                       "Lower training.learning_rate and resume from the last checkpoint.");
+  }
+  return {};
+}
+
 /// Saves this step's state unless it stands already, the last steps were bad, or a weight is not finite.
 Status TrainingRun::checkpoint() {
   if (state_.step == saved_step_ || bad_steps_ > 0) return {};
-  {
-    const torch::NoGradGuard no_grad;
-    for (const TrainedTensor& trained : trainables_.tensors) {
-      if (!std::isfinite(trained.tensor.abs().max().item<double>())) {
-        return input_error("The weight " + trained.name + " is not finite at step " + std::to_string(state_.step) + "; no checkpoint was written.",
-                           log_->folder().path().string(), "Lower training.learning_rate and resume from the last checkpoint.");
-      }
-    }
-  }
+  LUTHIER_CHECK(check_finite("no checkpoint"));
   const bool paused = log_->manifest().state == RunState::Paused;
   observer_.on_phase(TrainPhase::Saving, "");
   LUTHIER_CHECK(durably([this] { return save_checkpoint(); }));
   saved_step_ = state_.step;
+  saved_at_ = seconds();
   rotation_due_ = true;
   happen("checkpoint", "step " + std::to_string(state_.step));
   observer_.on_phase(paused ? TrainPhase::Paused : TrainPhase::Training, "");
@@ -39,6 +46,7 @@ Status TrainingRun::checkpoint() {
 }
 
 Status TrainingRun::save_result() {
+  LUTHIER_CHECK(check_finite("no result"));
   const bool lora = trainables_.adapter != nullptr;
   LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(lora ? log_->folder().adapter_path() : log_->folder().path() / "model", FolderReplace::Whole));
   if (lora) {
@@ -58,26 +66,56 @@ Error TrainingRun::out_of_memory() {
   if (training.per_device_train_batch_size > 1) {
     hint += (hint.empty() ? "Start" : ", or start") + std::string(" with training.per_device_train_batch_size: ") +
             std::to_string((training.per_device_train_batch_size + 1) / 2);
-  } else {
+  } else if (training.max_length > 0) {
     hint += (hint.empty() ? "Start" : ", or start") + std::string(" with training.max_length: ") + std::to_string(std::max<std::int64_t>(1, training.max_length / 2));
+  } else {
+    hint += (hint.empty() ? "Start" : ", or start") +
+            std::string(" with a training.max_length below the longest row");
   }
   return machine_error("Memory ran out on " + device_.str() + " in step " + std::to_string(state_.step + 1) + ".", log_->folder().path().string(), hint + ".");
 }
 
+/// What ended with steps that are not finite has no result: such a step tells that the weights
+/// before it are no good for these rows.
+Error TrainingRun::ended_on_bad_steps() const {
+  const bool all = bad_steps_ == state_.step;
+  const std::string which =
+      bad_steps_ == 1 ? (all ? "The only step" : "The last step")
+                      : (all ? "All " : "The last ") + std::to_string(bad_steps_) + " steps";
+  const bool stands = !log_->folder().checkpoints().empty();
+  return input_error(which +
+                         " of the run had a loss or a gradient that is not finite and changed no "
+                         "weight; no result was written.",
+                     log_->folder().path().string(),
+                     std::string("Look at the rows that the warnings name, or lower "
+                                 "training.learning_rate") +
+                         (stands ? "; the newest checkpoint stands." : "."));
+}
+
+/// A stop after steps that are not finite saves nothing, as no checkpoint does: the newest one
+/// stands.
 Result<RunResult> TrainingRun::end_stopped() {
   observer_.on_phase(TrainPhase::Stopping, "");
-  if (control_.stop_kind() == TrainControl::Stop::Save) {
+  const bool saves = control_.stop_kind() == TrainControl::Stop::Save && bad_steps_ == 0;
+  if (saves) {
     LUTHIER_CHECK(checkpoint());
     if (trainables_.adapter) LUTHIER_CHECK(save_result());
   }
-  happen("stopped", control_.stop_kind() == TrainControl::Stop::Save ? "saved" : "not saved");
+  happen("stopped", saves            ? "saved"
+                    : bad_steps_ > 0 ? "not saved: the last steps were not finite"
+                                     : "not saved");
   LUTHIER_CHECK(log_->flush());
   log_->manifest().seconds = seconds();
   LUTHIER_CHECK(log_->write_state(RunState::Stopped));
-  return RunResult{log_->folder().path(), RunState::Stopped, state_.step, last_loss_, seconds()};
+  return RunResult{
+      log_->folder().path(), RunState::Stopped, state_.step, last_loss_, saves, seconds()};
 }
 
 Result<RunResult> TrainingRun::end_finished() {
+  if (bad_steps_ > 0) {
+    LUTHIER_CHECK(check_finite("no result"));   // the reason, where it is one
+    return ended_on_bad_steps();
+  }
   LUTHIER_CHECK(checkpoint());
   observer_.on_phase(TrainPhase::Saving, "");
   LUTHIER_CHECK(durably([this] { return save_result(); }));
@@ -86,7 +124,8 @@ Result<RunResult> TrainingRun::end_finished() {
   LUTHIER_CHECK(flush());
   log_->manifest().seconds = seconds();
   LUTHIER_CHECK(durably([this] { return log_->write_state(RunState::Finished); }));
-  return RunResult{log_->folder().path(), RunState::Finished, state_.step, last_loss_, seconds()};
+  return RunResult{
+      log_->folder().path(), RunState::Finished, state_.step, last_loss_, true, seconds()};
 }
 
 Error TrainingRun::end_failed(Error error) {

@@ -27,9 +27,13 @@ Status TrainingRun::prepare_data() {
     if (rows_.warnings.size() > 10) log_warning(std::to_string(rows_.warnings.size() - 10) + " more findings; `luthier-cli data check` lists all.");
     state_.skipped_rows = rows_.skipped;
   }
-  if (!recipe_.eval_dataset.empty() && recipe_.training.eval_steps > 0) {
+  if (!recipe_.eval_dataset.empty()) {
     LUTHIER_TRY(eval_reader_.dataset, Dataset::open({recipe_.eval_dataset.begin(), recipe_.eval_dataset.end()}));
     LUTHIER_TRY(eval_rows_, check_rows(eval_reader_, recipe_.image.on_error, "eval_dataset", progress));
+    if (eval_rows_.rows.empty()) {
+      return input_error("There is no usable row to evaluate on.", "eval_dataset",
+                         "Name a file with usable rows, or leave eval_dataset out.");
+    }
   }
   return {};
 }
@@ -63,7 +67,9 @@ Status TrainingRun::prepare_folder() {
   if (!begun_) {
     LUTHIER_TRY(begun_, prepare_run(recipe_));
   }
-  seconds_before_ = begun_->kind == PreparedRun::Kind::Resume ? manifest.seconds : 0;
+  const bool resumes = begun_->kind == PreparedRun::Kind::Resume;
+  seconds_before_ = resumes ? manifest.seconds : 0;
+  if (resumes) last_loss_ = manifest.last_loss;
   log_ = std::make_unique<RunLog>(begun_->folder, std::move(manifest));
   return log_->write_state(RunState::Running);
 }
@@ -94,8 +100,9 @@ Status TrainingRun::prepare() {
   optimizer_ = std::make_unique<AdamW>(trainables_.tensors, AdamWOptions{training.adam_beta1, training.adam_beta2, training.adam_epsilon, training.weight_decay});
   if (resumes) LUTHIER_CHECK(read_checkpoint(begun_->checkpoint->path, trainables_, *optimizer_));
   if (trainables_.tower_fixed) {
-    const std::int64_t room = options_.max_cache_bytes >= 0 ? options_.max_cache_bytes
-                                                            : std::min<std::int64_t>(1ll << 30, available_memory(torch::kCPU) / 8);
+    const std::int64_t room = options_.max_cache_bytes >= 0
+                                  ? options_.max_cache_bytes
+                                  : most_kept_features(available_memory(torch::kCPU));
     cache_ = std::make_shared<RowCache>(room);
   }
   runner_ = std::make_unique<StepRunner>(base_, *objective_, trainables_, cache_);
@@ -124,8 +131,51 @@ void TrainingRun::announce_start() {
   start.learning_rate = base_rate();
   observer_.on_start(start);
   observer_.on_adapter(trainables_.adapter);
-  happen(begun_->kind == PreparedRun::Kind::Resume ? "resumed" : "started", std::to_string(plan_.total_steps) + " steps, " + std::to_string(rows_.rows.size()) + " rows");
+  const std::string evaluated =
+      eval_reader_.dataset ? ", " + std::to_string(eval_rows_.rows.size()) + " rows to evaluate on"
+                           : "";
+  happen(begun_->kind == PreparedRun::Kind::Resume ? "resumed" : "started",
+         std::to_string(plan_.total_steps) + " steps, " + std::to_string(rows_.rows.size()) +
+             " rows" + evaluated);
   if (!rows_.skipped.empty()) happen("warning", std::to_string(rows_.skipped.size()) + " rows with broken pictures are left out.");
+  announce_evaluation_rows();
+  if (never_moves()) {
+    const std::string sentence =
+        std::string("The learning rate is 0 in every step of this run, so no weight will change") +
+        (base_rate() > 0 ? ": the warmup takes all of it." : ".");
+    log_warning(sentence);
+    happen("warning", sentence);
+  }
+}
+
+/// What evaluation will pass over or cut. These rows are checked again on a resume, so it is said
+/// again.
+void TrainingRun::announce_evaluation_rows() {
+  constexpr std::size_t most = 10;
+  const std::vector<std::string>& found = eval_rows_.warnings;
+  const auto say = [this](const std::string& sentence) {
+    log_warning(sentence);
+    happen("warning", sentence);
+  };
+  for (std::size_t i = 0; i < std::min(found.size(), most); ++i) say("eval_dataset: " + found[i]);
+  if (found.size() > most) {
+    say("eval_dataset: " + std::to_string(found.size() - most) + " more findings.");
+  }
+  if (!eval_rows_.skipped.empty()) {
+    const std::size_t count = eval_rows_.skipped.size();
+    say("eval_dataset: " + std::to_string(count) +
+        (count == 1 ? " row with a broken picture is left out."
+                    : " rows with broken pictures are left out."));
+  }
+}
+
+/// Whether every step that is left has a rate of 0: a warmup as long as the run, say.
+bool TrainingRun::never_moves() const {
+  if (base_rate() == 0) return true;
+  for (std::int64_t done = state_.step; done < plan_.total_steps; ++done) {
+    if (schedule_.factor(done) > 0) return false;
+  }
+  return state_.step < plan_.total_steps;
 }
 
 }  // namespace luthier

@@ -50,7 +50,7 @@ class TestRecipeFields : public QObject {
       QVERIFY2(status.ok(), status ? "" : status.error().sentence().c_str());
       QVERIFY2(recipe_differences(recipe, again).empty(), field.key.c_str());
     }
-    QCOMPARE(keys.size(), std::size_t{51});
+    QCOMPARE(keys.size(), std::size_t{53});
   }
 
   void defaults_are_those_of_the_specification() {
@@ -61,7 +61,8 @@ class TestRecipeFields : public QObject {
         {"training.gradient_accumulation_steps", "8"}, {"training.learning_rate", "2.0e-4"}, {"training.lr_scheduler_type", "cosine"},
         {"training.warmup_ratio", "0.03"}, {"training.max_grad_norm", "1"}, {"training.adam_beta2", "0.999"}, {"training.adam_epsilon", "1.0e-8"},
         {"training.max_length", "2048"}, {"training.shuffle", "true"}, {"training.seed", "42"}, {"training.loss_on", "completion"},
-        {"training.save_steps", "100"}, {"training.save_total_limit", "3"}};
+        {"training.save_steps", "100"}, {"training.save_total_limit", "3"},
+        {"training.save_minutes", "10"}};
     for (const auto& [key, value] : expected) {
       const auto text = get_field(Recipe{}, key);
       QVERIFY(text.ok());

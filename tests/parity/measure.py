@@ -9,7 +9,12 @@ from families import FAMILIES
 from families.base import Plan
 from report import of
 
-TOGETHER, FORECAST = 2e-5, 0.10
+TOGETHER, FORECAST = 2e-5, 0.05
+KINDS = {   # what trains, how many rows go through the model at once, and how many rows there are
+    "lora": ("lora", {}, 4, 8), "projector": ("freeze", {}, 4, 8), "full": ("full", {}, 4, 8),
+    "projector-alone": ("freeze", {}, 1, 60),   # a fixed tower's features are kept, row by row
+    "decoder": ("freeze", dict(vision_tower=True, projector=True, language_model=False), 4, 8),
+    "tower": ("freeze", dict(vision_tower=False, projector=True, language_model=True), 4, 8)}
 
 
 def packed_case(family):
@@ -40,15 +45,20 @@ def packed_case(family):
     return of(case, family, "packed")
 
 
-def forecast_case(family):
+def forecast_case(family, kind):
     """`plan` against the peak of a run over rows of one length, on a model whose parts are large enough to tell."""
+    strategy, parts, together, count = KINDS[kind]
+
     def case(world, result):
         checkpoint = make(f"{family.model_type}-larger", world.checkpoints)
         answer = text("It is a red circle left of a small blue square and " * 6)
-        messages = [resolved([turn("user", image("photo.png"), text("What is it?")), turn("assistant", answer)], world.inputs)] * 8
+        messages = [resolved([turn("user", image("photo.png"), text("What is it?")), turn("assistant", answer)], world.inputs)] * count
         write_rows(world.scratch / "train.jsonl", messages)
-        settings = train.DEFAULTS | dict(max_steps=3, per_device_train_batch_size=4, gradient_accumulation_steps=1)
-        path = train.recipe(world, Plan(checkpoint.name), settings, checkpoint, None)
+        steps = 3 if together > 1 else count
+        settings = train.DEFAULTS | dict(max_steps=steps, per_device_train_batch_size=together,
+                                         gradient_accumulation_steps=1)
+        plan = Plan(checkpoint.name, strategy=strategy, freeze=parts)
+        path = train.recipe(world, plan, settings, checkpoint, None)
         path.write_text(path.read_text().replace("adapter: {init_from: None, ", "adapter: {r: 8, target_modules: all-linear, "))
         foreseen = world.program.json("plan", path, "--json")["total"]
         world.program.run("train", path)
@@ -60,4 +70,6 @@ def forecast_case(family):
 
 def cases():
     found = {f"packed/{family.model_type}": packed_case(family) for family in FAMILIES}
-    return found | {f"forecast/{family.model_type}": forecast_case(family) for family in FAMILIES if family.larger}
+    return found | {f"forecast/{family.model_type}" + ("" if kind == "lora" else f"/{kind}"):
+                    forecast_case(family, kind)
+                    for family in FAMILIES if family.larger for kind in KINDS}

@@ -36,6 +36,13 @@ std::vector<std::int64_t> steps(const RunFolder& run) {
   return list;
 }
 
+/// The newest step that a checkpoint's name says, whole or not.
+std::int64_t newest_named(const fs::path& run) {
+  const auto folder = RunFolder::open(run);
+  const std::vector<std::int64_t> all = folder ? steps(*folder) : std::vector<std::int64_t>();
+  return all.empty() ? 0 : all.back();
+}
+
 MetricsLine line_at(std::int64_t step) {
   MetricsLine line;
   line.step = step;
@@ -226,6 +233,14 @@ class TestRunFolder : public QObject {
     moved.output_dir = "runs/other";
     moved.model = "moved/m";
     QVERIFY(prepare_run(moved, root_ / "run").ok());
+    Recipe oftener = recipe_;
+    oftener.training.save_minutes = 1;   // decides no number
+    QVERIFY(prepare_run(oftener, root_ / "run").ok());
+    std::string yaml = recipe_to_yaml(recipe_);   // of a version that had no such setting
+    const std::size_t line = yaml.find("  save_minutes");
+    yaml.erase(line, yaml.find('\n', line) + 1 - line);
+    put(root_ / "run" / "recipe.yaml", yaml);
+    QVERIFY(prepare_run(recipe_, root_ / "run").ok());
     put(root_ / "run" / "recipe.yaml", "model: [");
     QVERIFY(!prepare_run(recipe_, root_ / "run").ok());
 
@@ -329,11 +344,21 @@ class TestRunFolder : public QObject {
           if (!run->folder.append_metrics(line_at(step)) || !save_checkpoint(run->folder, step) || !run->folder.rotate(2)) ::_exit(2);
         }
       }
+      // A moment is a number of saves to wait for and then a little more, so that a slow machine
+      // is killed as evenly as a fast one.
       random = random * 1664525u + 1013904223u;
-      QTest::qSleep(static_cast<int>(1 + random / 65536 % 400));
-      ::kill(child, SIGKILL);
+      const std::int64_t saves = (random >> 28) & 3, more = (random >> 16) & 31;
       int status = 0;
-      ::waitpid(child, &status, 0);
+      bool ended = false;
+      while (!ended && newest_named(root_ / "run") < newest + saves) {
+        QTest::qSleep(1);
+        ended = ::waitpid(child, &status, WNOHANG) == child;
+      }
+      if (more) QTest::qSleep(static_cast<int>(more));
+      if (!ended) {
+        ::kill(child, SIGKILL);
+        ::waitpid(child, &status, 0);
+      }
       QVERIFY2(WIFSIGNALED(status), "the child failed by itself");
       if (!fs::exists(root_ / "run")) continue;
       auto run = prepare_run(recipe_, root_ / "run");

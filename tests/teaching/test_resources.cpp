@@ -67,6 +67,7 @@ class TestResources : public QObject {
       const auto recipe = teaching_recipe(task, "runs/somewhere");
       if (!recipe) QFAIL(recipe.error().sentence().c_str());
       QCOMPARE(recipe->strategy, std::string("lora"));
+      QCOMPARE(recipe->training.save_steps, std::int64_t{25});  // so that a killed demo goes on
       QCOMPARE(recipe->output_dir, std::string("runs/somewhere"));
       QCOMPARE(fs::path(recipe->model), *base);
       const auto train = Dataset::open({task.train});

@@ -23,6 +23,7 @@ class Watcher : public TrainObserver {
  public:
   std::function<void(std::int64_t)> at_step;
   std::function<void()> between;
+  std::function<void(TrainPhase)> at_phase;
   std::vector<RunEvent> events;
   std::vector<MetricsLine> lines;
   std::shared_ptr<Adapter> adapter;
@@ -32,6 +33,9 @@ class Watcher : public TrainObserver {
     if (at_step) at_step(line.step);
   }
   void on_event(const RunEvent& event) override { events.push_back(event); }
+  void on_phase(TrainPhase phase, const std::string&) override {
+    if (at_phase) at_phase(phase);
+  }
   void on_adapter(std::shared_ptr<Adapter> given) override {
     if (given) adapter = std::move(given);
   }
@@ -41,6 +45,11 @@ class Watcher : public TrainObserver {
   }
   int count(const std::string& kind) const {
     return static_cast<int>(std::count_if(events.begin(), events.end(), [&](const RunEvent& event) { return event.kind == kind; }));
+  }
+  bool told(const std::string& kind, const std::string& part) const {
+    return std::any_of(events.begin(), events.end(), [&](const RunEvent& event) {
+      return event.kind == kind && event.detail.find(part) != std::string::npos;
+    });
   }
 };
 
@@ -78,6 +87,21 @@ Outcome run(const Recipe& recipe, std::optional<fs::path> resume = {}, const std
 /// The sentence of an outcome that failed; null for one that did not. (QVERIFY2 would evaluate a run twice.)
 QByteArray fault_of(const Outcome& outcome) { return outcome.result ? QByteArray() : QByteArray::fromStdString(outcome.result.error().sentence()); }
 
+/// From now on no answer of the model is a number.
+void poison(LoadedModel& base) {
+  const torch::NoGradGuard no_grad;
+  base.model->named_parameters()["model.language_model.norm.weight"].fill_(
+      std::numeric_limits<float>::quiet_NaN());
+}
+
+std::vector<std::int64_t> checkpoint_steps(const fs::path& folder) {
+  std::vector<std::int64_t> steps;
+  for (const Checkpoint& each : RunFolder::open(folder)->checkpoints()) steps.push_back(each.step);
+  return steps;
+}
+
+using Steps = std::vector<std::int64_t>;
+
 #define VERIFY_OK(...)                              \
   do {                                              \
     const QByteArray fault = fault_of(__VA_ARGS__); \
@@ -106,8 +130,11 @@ class TestTrainer : public QObject {
     QFETCH(QString, strategy);
     QFETCH(int, stop_at);
     TinyRun tiny;
-    const std::vector<std::string> settings{"strategy=" + strategy.toStdString(), "training.logging_steps=2", "training.eval_steps=4",
-                                            "eval_dataset=" + (tiny.root() / "eval.jsonl").string(), "training.learning_rate=1.0e-3"};
+    const std::string eval_steps = strategy == "lora" ? "0" : "4";  // 0: at every save_steps
+    const std::vector<std::string> settings{
+        "strategy=" + strategy.toStdString(), "training.logging_steps=2",
+        "training.eval_steps=" + eval_steps,
+        "eval_dataset=" + (tiny.root() / "eval.jsonl").string(), "training.learning_rate=1.0e-3"};
     VERIFY_OK(run(tiny.recipe("whole", settings)));
     const Recipe recipe = tiny.recipe("cut", settings);
     int seen = 0;
@@ -177,13 +204,13 @@ class TestTrainer : public QObject {
 
   void a_loss_that_is_not_finite_writes_nothing() {
     TinyRun tiny;
-    const Outcome outcome = run(tiny.recipe("run", {"training.save_total_limit=1", "training.save_steps=1"}), {}, [](Watcher& watcher, TrainControl&, LoadedModel& base) {
-      watcher.at_step = [&](std::int64_t step) {
-        if (step != 4) return;
-        const torch::NoGradGuard no_grad;
-        base.model->named_parameters()["model.language_model.norm.weight"].fill_(std::numeric_limits<float>::quiet_NaN());
-      };
-    });
+    const Outcome outcome =
+        run(tiny.recipe("run", {"training.save_total_limit=1", "training.save_steps=1"}), {},
+            [](Watcher& watcher, TrainControl&, LoadedModel& base) {
+              watcher.at_step = [&](std::int64_t step) {
+                if (step == 4) poison(base);
+              };
+            });
     QVERIFY(!outcome.result.ok());
     QVERIFY(QString::fromStdString(outcome.result.error().what).contains("loss"));
     QVERIFY(QString::fromStdString(outcome.result.error().what).contains("rows.jsonl: row"));
@@ -224,6 +251,190 @@ class TestTrainer : public QObject {
     QVERIFY(named);
     QCOMPARE(outcome.watcher.lines.back().step, 9);
     for (const MetricsLine& line : outcome.watcher.lines) QVERIFY(std::isfinite(line.loss) && std::isfinite(line.grad_norm) && line.step != 3);
+  }
+
+  void a_run_of_nothing_but_bad_steps_has_no_result_data() {
+    QTest::addColumn<int>("steps");
+    for (const int steps : {1, 2, 3}) QTest::addRow("%d", steps) << steps;
+  }
+  void a_run_of_nothing_but_bad_steps_has_no_result() {
+    QFETCH(int, steps);
+    TinyRun tiny;
+    const Outcome outcome =
+        run(tiny.recipe("run", {"training.max_steps=" + std::to_string(steps)}), {},
+            [](Watcher&, TrainControl&, LoadedModel& base) { poison(base); });
+    QVERIFY(!outcome.result.ok());
+    QVERIFY(outcome.result.error().code == ErrorCode::Input);
+    QVERIFY2(fault_of(outcome).contains("finite"), fault_of(outcome).constData());
+    const fs::path folder = tiny.root() / "run";
+    const RunManifest manifest = *RunFolder::open(folder)->read_manifest();
+    QCOMPARE(manifest.state, RunState::Failed);
+    QVERIFY(!manifest.last_loss && !manifest.error.empty());
+    QVERIFY((*read_json_file(folder / "run.json"))["last_loss"].is_null());
+    QVERIFY(!fs::exists(folder / "adapter"));
+    QCOMPARE(checkpoint_steps(folder), Steps{});
+    QVERIFY(outcome.watcher.lines.empty());
+    QVERIFY(outcome.watcher.told("failed", "finite"));
+  }
+
+  void a_run_that_ends_on_bad_steps_has_no_result() {
+    for (const char* strategy : {"lora", "full"}) {
+      TinyRun tiny;
+      const Outcome outcome =
+          run(tiny.recipe("run", {std::string("strategy=") + strategy, "training.logging_steps=4"}),
+              {}, [](Watcher& watcher, TrainControl&, LoadedModel& base) {
+                watcher.at_step = [&](std::int64_t step) {
+                  if (step == 8) poison(base);
+                };
+              });
+      QVERIFY(!outcome.result.ok());
+      QVERIFY2(fault_of(outcome).contains("The last step"), fault_of(outcome).constData());
+      const fs::path folder = tiny.root() / "run";
+      QVERIFY(!fs::exists(folder / "adapter") && !fs::exists(folder / "model"));
+      QCOMPARE(checkpoint_steps(folder), (Steps{3, 6}));
+      const RunManifest manifest = *RunFolder::open(folder)->read_manifest();
+      QCOMPARE(manifest.state, RunState::Failed);
+      QVERIFY(manifest.last_loss && std::isfinite(*manifest.last_loss));
+    }
+  }
+
+  void a_weight_that_is_not_finite_is_no_result() {
+    // Without an epsilon Adam divides 0 by 0 where a gradient is 0, as A's are at first.
+    for (const int steps : {1, 2}) {
+      TinyRun tiny;
+      const Outcome outcome =
+          run(tiny.recipe("run", {"training.max_steps=" + std::to_string(steps),
+                                  "training.save_steps=0", "training.adam_epsilon=0"}));
+      QVERIFY(!outcome.result.ok());
+      QVERIFY2(fault_of(outcome).contains("lora_A"), fault_of(outcome).constData());
+      QVERIFY(!fs::exists(tiny.root() / "run/adapter"));
+      QCOMPARE(RunFolder::open(tiny.root() / "run")->read_manifest()->state, RunState::Failed);
+    }
+  }
+
+  void a_stop_after_bad_steps_saves_nothing_of_them() {
+    TinyRun tiny;
+    const Outcome outcome =
+        run(tiny.recipe("run"), {}, [](Watcher& watcher, TrainControl& control, LoadedModel& base) {
+          watcher.at_step = [&](std::int64_t step) {
+            if (step == 4) poison(base);
+          };
+          watcher.between = [&] {
+            if (watcher.count("warning") == 1) control.stop(true);
+          };
+        });
+    VERIFY_OK(outcome);
+    QCOMPARE(outcome.result->state, RunState::Stopped);
+    QVERIFY(!outcome.result->saved);
+    QVERIFY(outcome.watcher.told("stopped", "not saved"));
+    QCOMPARE(checkpoint_steps(tiny.root() / "run"), (Steps{3}));
+    QVERIFY(!fs::exists(tiny.root() / "run/adapter"));
+    const Outcome rest = run(tiny.recipe("run"), tiny.root() / "run");
+    VERIFY_OK(rest);
+    QVERIFY(rest.result->loss.has_value());
+  }
+
+  void a_rate_that_is_always_zero_is_said() {
+    TinyRun tiny;
+    const auto warned = [&](const std::string& out, const std::vector<std::string>& settings) {
+      const Outcome outcome = run(tiny.recipe(out, settings));
+      return outcome.result.ok() && outcome.watcher.told("warning", "no weight will change");
+    };
+    QVERIFY(warned("one", {"training.max_steps=1"}));  // the warmup's first step
+    QVERIFY(warned("zero", {"training.learning_rate=0"}));
+    QVERIFY(!warned("two", {"training.max_steps=2"}));
+    QVERIFY(!warned("constant", {"training.max_steps=1", "training.lr_scheduler_type=constant"}));
+  }
+
+  void evaluation_comes_with_the_checkpoints() {
+    TinyRun tiny;
+    const std::string eval = "eval_dataset=" + (tiny.root() / "eval.jsonl").string();
+    const auto evaluated = [&](const Outcome& outcome) {
+      Steps steps;
+      for (const MetricsLine& line : outcome.watcher.lines) {
+        if (line.eval_loss) steps.push_back(line.step);
+      }
+      return steps;
+    };
+    const Outcome by_saves = run(tiny.recipe("by_saves", {eval, "training.max_steps=8"}));
+    VERIFY_OK(by_saves);
+    QCOMPARE(evaluated(by_saves), (Steps{3, 6, 8}));
+    QVERIFY(by_saves.watcher.told("started", "3 rows to evaluate on"));
+    const Outcome by_itself =
+        run(tiny.recipe("by_itself", {eval, "training.max_steps=8", "training.eval_steps=5"}));
+    QCOMPARE(evaluated(by_itself), (Steps{5, 8}));
+    const Outcome at_the_end =
+        run(tiny.recipe("at_the_end", {eval, "training.max_steps=8", "training.save_steps=0"}));
+    QCOMPARE(evaluated(at_the_end), (Steps{8}));
+
+    // The clock says when a checkpoint is written, and nothing else.
+    const Outcome clocked =
+        run(tiny.recipe("clocked", {eval, "training.max_steps=8", "training.save_minutes=1.0e-9",
+                                    "training.save_total_limit=0"}));
+    QCOMPARE(evaluated(clocked), (Steps{3, 6, 8}));
+    QCOMPARE(checkpoint_steps(tiny.root() / "clocked"), (Steps{1, 2, 3, 4, 5, 6, 7, 8}));
+    const QString other = differences(tiny.root() / "clocked", tiny.root() / "by_saves");
+    QVERIFY2(other.isEmpty(), qPrintable(other));
+  }
+
+  void evaluation_rows_are_checked_aloud() {
+    TinyRun tiny;
+    const fs::path eval = tiny.root() / "eval.jsonl";
+    const std::string whole = row(0, "yes", fixture() / "a.png").dump() + "\n";
+    const std::string broken = row(1, "no", tiny.root() / "missing.png").dump() + "\n";
+    write_text(eval, whole + broken);
+    const std::vector<std::string> settings{"eval_dataset=" + eval.string(),
+                                            "training.max_steps=2"};
+    const Outcome refused = run(tiny.recipe("run", settings));
+    QVERIFY(fault_of(refused).contains("missing.png") &&
+            fault_of(refused).contains("eval_dataset"));
+    std::vector<std::string> skipping = settings;
+    skipping.push_back("image.on_error=skip");
+    const Outcome skipped = run(tiny.recipe("skipped", skipping));
+    VERIFY_OK(skipped);
+    QVERIFY(skipped.watcher.told("warning", "missing.png"));
+    QVERIFY(skipped.watcher.told("warning", "eval_dataset: 1 row"));
+    QVERIFY(skipped.watcher.lines.back().eval_loss.has_value());
+    write_text(eval, broken);
+    QVERIFY(fault_of(run(tiny.recipe("none", skipping))).contains("evaluate"));
+    QVERIFY(!fs::exists(tiny.root() / "none"));
+  }
+
+  void minutes_save_but_not_those_of_a_pause() {
+    TinyRun tiny;
+    double seconds = 1000;
+    TrainerOptions options;
+    options.clock = [&seconds] { return seconds; };
+    const Outcome outcome = run(
+        tiny.recipe("run", {"training.save_steps=0", "training.save_minutes=10",
+                            "training.save_total_limit=0"}),
+        {},
+        [&](Watcher& watcher, TrainControl& control, LoadedModel&) {
+          watcher.at_step = [&](std::int64_t step) {
+            seconds += 240;  // a step takes four minutes
+            if (step == 4) control.pause();
+          };
+          watcher.at_phase = [&](TrainPhase phase) {
+            if (phase != TrainPhase::Paused) return;
+            seconds += 3600;
+            control.resume();
+          };
+        },
+        options);
+    VERIFY_OK(outcome);
+    QCOMPARE(checkpoint_steps(tiny.root() / "run"), (Steps{3, 6, 9}));
+    QCOMPARE(outcome.result->seconds, 9 * 240.0);
+    QCOMPARE(RunFolder::open(tiny.root() / "run")->read_manifest()->seconds, 9 * 240.0);
+  }
+
+  void a_named_run_must_be_there() {
+    TinyRun tiny;
+    const Outcome outcome = run(tiny.recipe("run"), tiny.root() / "rnu");
+    QVERIFY(!outcome.result.ok());
+    QVERIFY(!fs::exists(tiny.root() / "rnu") && !fs::exists(tiny.root() / "run"));
+    VERIFY_OK(run(tiny.recipe("run", {"training.max_steps=1"}), tiny.root() / "run"));
+    const Outcome named = run(tiny.recipe("run", {"training.max_steps=1"}), tiny.root() / "rnu");
+    QVERIFY2(fault_of(named).contains((tiny.root() / "run").c_str()), fault_of(named).constData());
   }
 
   void memory_that_runs_out_leaves_a_run_that_goes_on() {

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The search in the table, whose rows stand in two files.
+#include "engine/config/names_elsewhere.h"
+
+#include <sstream>
+
+#include "engine/config/names_table.h"
+
+namespace luthier {
+namespace {
+
+using Kind = NameElsewhere::Kind;
+
+/// Lower case, without what separates words.
+std::string plain(std::string_view name) {
+  std::string text;
+  for (const char c : name) {
+    if (c == '_' || c == '-' || c == ' ') continue;
+    text += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return text;
+}
+
+std::string_view leaf_of(std::string_view key) {
+  const std::size_t dot = key.rfind('.');
+  return dot == std::string_view::npos ? key : key.substr(dot + 1);
+}
+
+bool is_beginning(const std::string& name) { return name.ends_with('*'); }
+
+/// Whether a name of the table means `wanted`, which is plain.
+bool means(const std::string& name, const std::string& wanted) {
+  if (!is_beginning(name)) return plain(name) == wanted;
+  return wanted.starts_with(plain(std::string_view(name).substr(0, name.size() - 1)));
+}
+
+std::string hint_of(const NameElsewhere& row) {
+  switch (row.kind) {
+    case Kind::Called:
+      return "Here it is " + row.key + "." + (row.note.empty() ? "" : " " + row.note);
+    case Kind::Needless: return "It is not needed here, because " + row.note;
+    case Kind::Missing: return "This version does not have it: " + row.note;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::string> words_of(const char* text) {
+  std::istringstream in(text);
+  std::vector<std::string> list;
+  for (std::string word; in >> word;) list.push_back(word);
+  return list;
+}
+
+const std::vector<NameElsewhere>& names_elsewhere() {
+  static const std::vector<NameElsewhere> table = [] {
+    std::vector<NameElsewhere> rows;
+    add_names_with_setting(rows);
+    add_names_without_setting(rows);
+    return rows;
+  }();
+  return table;
+}
+
+std::string hint_for_name(std::string_view key) {
+  const std::string wanted = plain(leaf_of(key.substr(0, 200)));
+  if (wanted.empty()) return {};
+  const NameElsewhere* by_beginning = nullptr;  // a whole name goes before one that only begins so
+  for (const NameElsewhere& row : names_elsewhere()) {
+    for (const std::string& name : row.names) {
+      if (!means(name, wanted)) continue;
+      if (!is_beginning(name)) return hint_of(row);
+      if (!by_beginning) by_beginning = &row;
+    }
+  }
+  return by_beginning ? hint_of(*by_beginning) : std::string();
+}
+
+}  // namespace luthier

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Names of other tools for what is a setting here too.
+#include "engine/config/names_table.h"
+
+namespace luthier {
+
+void add_names_with_setting(std::vector<NameElsewhere>& rows) {
+  const auto called = [&](const char* key, const char* names, const char* note = "") {
+    rows.push_back({NameElsewhere::Kind::Called, key, words_of(names), note});
+  };
+
+  called("model",
+         "model_name_or_path model_name base_model model_id model_path model_id_or_path "
+         "pretrained_model_name_or_path base_model_name_or_path base_model_config "
+         "pretrained_model model_dir hf_model");
+  called("init", "train_from_scratch from_scratch reinit_weights init_from_scratch",
+         "Write init: random to start from random weights.");
+  called("dataset",
+         "train_dataset dataset_name datasets data_path train_file train_data data "
+         "dataset_path train_data_path data_files training_data train_files data_file "
+         "dataset_dir cached_dataset train_path train_datasets",
+         "It takes a file of rows (JSONL or JSON), or a list of them.");
+  called("eval_dataset",
+         "val_dataset validation_dataset eval_data validation_file eval_file "
+         "valid_dataset test_datasets eval_data_path val_data val_file eval_path "
+         "eval_datasets val_datasets validation_data test_dataset dev_dataset",
+         "It takes a file of rows, or a list of them.");
+  called("eval_dataset",
+         "val_size val_set_size test_size split_dataset_ratio validation_split "
+         "eval_ratio val_ratio eval_size val_split eval_split_ratio",
+         "Rows to evaluate on are a file of their own; nothing is split off.");
+  called("image_folder",
+         "image_root image_dir images_dir media_dir image_root_dir media_root "
+         "image_base_dir images_folder image_path root_image_dir");
+  called("output_dir",
+         "run_name output out_dir save_dir run_dir output_path output_folder "
+         "experiment_name exp_name run_id save_path checkpoint_dir ckpt_dir");
+  called("objective", "stage rlhf_type training_type trainer_type train_stage task");
+  called("strategy",
+         "finetuning_type train_type tuner_type sft_type tuning_type peft_type method "
+         "fine_tuning_type use_peft use_lora lora_enable enable_lora training_mode "
+         "full_finetuning full_finetune lora_only peft_method",
+         "It is full, freeze or lora.");
+  called("image.max_pixels",
+         "image_max_pixels image_resolution max_image_size image_size "
+         "max_image_pixels resized_height resized_width",
+         "It counts pixels of a picture (width × height).");
+  called("image.min_pixels", "image_min_pixels min_image_pixels",
+         "It counts pixels of a picture (width × height).");
+  called("image.on_error", "skip_broken_images ignore_image_errors strict skip_invalid",
+         "It is refuse or skip.");
+  called("adapter", "lora peft peft_config lora_config peft_args lora_args",
+         "The settings of a LoRA stand under it.");
+  called("training",
+         "train trainer training_args training_arguments sft_config hyperparameters "
+         "training_config train_config train_args trainer_args "
+         "optimization finetune_config",
+         "The settings of the training stand under it.");
+  called("image", "images vision processor_kwargs mm_processor_kwargs",
+         "Limits of the pictures stand under it.");
+  called("adapter.r", "lora_rank lora_r rank lora_dim adapter_rank lora_rank_dim peft_r");
+  called("adapter.lora_alpha", "alpha lora_scale lora_scaling adapter_alpha peft_alpha scaling");
+  called("adapter.lora_dropout", "dropout lora_dropout_p lora_drop adapter_dropout peft_dropout");
+  called("adapter.target_modules",
+         "lora_target lora_target_modules lora_modules target targets lora_target_linear "
+         "lora_target_regex target_regex target_parameters lora_target_parameters "
+         "lora_layers layers_to_transform lora_layers_to_transform layers_pattern "
+         "peft_layers_to_transform peft_layers_pattern modules "
+         "finetune_vision_layers finetune_language_layers finetune_attention_modules "
+         "finetune_mlp_modules use_all_linear llm_lora vision_lora lora_on_vision",
+         "It takes all-linear, names, or a regular expression over whole module names; "
+         "adapter.exclude_modules takes some out again.");
+  called("adapter.exclude_modules",
+         "exclude exclude_target lora_exclude lora_exclude_modules "
+         "ignore_modules lora_namespan_exclude");
+  called("adapter.modules_to_save",
+         "additional_target lora_modules_to_save save_modules "
+         "extra_trainable_modules embed_tokens_trainable",
+         "It takes the names of modules that train whole.");
+  called("adapter.bias", "lora_bias adapter_bias lora_train_bias");
+  called("adapter.use_rslora",
+         "rslora use_rs_lora peft_use_rslora rank_stabilized_lora "
+         "rank_stabilized");
+  called("adapter.use_dora", "dora peft_use_dora");
+  called("adapter.init_lora_weights",
+         "lora_init_weights init_weights peft_init_lora_weights "
+         "init_lora lora_init pissa_init pissa_iter lora_init_method");
+  called("adapter.init_from",
+         "adapter_name_or_path adapters lora_model_dir lora_weight_path "
+         "adapter_path resume_from_adapter peft_model_id lora_path adapter_dir "
+         "adapter_model lora_weights adapter_load peft_path lora_checkpoint "
+         "resume_lora",
+         "It takes the folder of a PEFT adapter.");
+  called("adapter.rank_pattern", "lora_rank_pattern rank_map");
+  called("adapter.alpha_pattern", "lora_alpha_pattern alpha_map");
+  called("freeze.vision_tower",
+         "freeze_vision_tower freeze_vit freeze_vision freeze_vision_model "
+         "freeze_vision_encoder freeze_visual freeze_vision_backbone "
+         "tune_mm_vision unfreeze_vision_tower train_vision_tower "
+         "unfreeze_mm_vision_tower tune_vision_tower freeze_image_encoder",
+         "true keeps the part fixed; it holds under strategy: freeze.");
+  called("freeze.projector",
+         "freeze_multi_modal_projector freeze_aligner freeze_mm_projector "
+         "freeze_projector tune_mm_mlp_adapter tune_mm_mlp freeze_connector "
+         "freeze_mm_mlp_adapter freeze_merger tune_merger train_projector",
+         "true keeps the part fixed; it holds under strategy: freeze.");
+  called("freeze.language_model",
+         "freeze_language_model freeze_llm freeze_backbone tune_mm_llm "
+         "freeze_lm freeze_text_model freeze_decoder train_llm tune_llm",
+         "true keeps the part fixed; it holds under strategy: freeze.");
+  called(
+      "freeze",
+      "freeze_parameters freeze_parameters_ratio freeze_parameters_regex "
+      "trainable_parameters trainable_parameters_regex unfrozen_parameters "
+      "train_mm_proj_only freeze_layers frozen_modules trainable_modules frozen "
+      "freeze_modules unfreeze",
+      "Parts are kept fixed whole: freeze.vision_tower, freeze.projector, freeze.language_model.");
+  called("training.device",
+         "device_map use_cpu no_cuda use_cuda use_mps_device gpu_ids gpus gpu "
+         "cuda_visible_devices devices accelerator device_id gpu_id",
+         "It is auto, cpu, cuda or cuda:N.");
+  called("training.dtype",
+         "bf16 fp16 bfloat16 float16 fp32 float32 precision torch_dtype "
+         "mixed_precision pure_bf16 compute_dtype bf16_full_eval fp16_full_eval "
+         "model_dtype load_in_16bit amp fp16_opt_level half_precision_backend "
+         "upcast_layernorm upcast_lmhead_output tf32 half fp16_backend dtype_str "
+         "float16_training use_bf16 use_fp16 weight_dtype autocast",
+         "It is auto, float32 or bfloat16; auto takes bfloat16 on CUDA.");
+  called("training.num_train_epochs",
+         "epochs num_epochs epoch n_epochs max_epochs train_epochs "
+         "num_epoch nb_epochs epoch_num");
+  called("training.max_steps",
+         "steps max_train_steps total_steps num_train_steps iterations "
+         "num_steps train_steps iters max_iters train_iters num_iterations "
+         "total_train_steps max_train_iters");
+  called(
+      "training.per_device_train_batch_size",
+      "batch_size micro_batch_size train_batch_size per_device_batch_size bs "
+      "per_gpu_train_batch_size mini_batch_size train_micro_batch_size_per_gpu "
+      "per_device_eval_batch_size eval_batch_size per_gpu_eval_batch_size global_batch_size "
+      "auto_find_batch_size effective_batch_size total_batch_size per_device_bs",
+      "Evaluation goes by it too; a step sums training.gradient_accumulation_steps such batches.");
+  called("training.gradient_accumulation_steps",
+         "gradient_accumulation grad_accum accumulation_steps grad_accumulation_steps grad_acc "
+         "accumulate_grad_batches gas accum_steps grad_accum_steps accumulate_steps accum "
+         "gradient_accumulation_step grad_acc_steps");
+  called("training.learning_rate",
+         "lr learn_rate peak_lr max_lr base_lr lora_lr initial_lr rate "
+         "embedding_learning_rate mm_projector_lr aligner_lr vit_lr "
+         "vision_lr vision_tower_lr mm_vision_tower_lr projector_lr "
+         "lr_groups llm_lr merger_lr embedding_lr backbone_lr",
+         "One rate holds for everything that trains.");
+  called("training.lr_scheduler_type",
+         "lr_scheduler scheduler schedule scheduler_type lr_schedule "
+         "lr_decay_style learning_rate_scheduler lr_policy "
+         "lr_scheduler_kwargs lr_scheduler_args scheduler_name "
+         "learning_rate_schedule lr_decay");
+  called("training.warmup_steps",
+         "num_warmup_steps lr_warmup_steps warmup_iters lr_warmup_iters "
+         "warmup_step warm_up_steps");
+  called("training.warmup_ratio",
+         "warmup warmup_proportion warmup_fraction lr_warmup_ratio "
+         "lr_warmup_fraction warm_up_ratio warmup_pct warmup_percent",
+         "A number of steps goes into training.warmup_steps.");
+  called("training.weight_decay", "wd decay l2 weightdecay_rate adam_weight_decay");
+  called("training.max_grad_norm",
+         "gradient_clipping grad_clip clip_grad_norm gradient_clip_val "
+         "grad_norm max_norm clip_grad gradient_clip grad_norm_clip "
+         "clip_grad_norm_value max_gradient_norm grad_clip_norm");
+  called("training.optim", "optimizer optimizer_type optim_type optimiser opt optimizer_name");
+  called("training.adam_beta1", "beta1 adam_b1 adam_betas betas");
+  called("training.adam_beta2", "beta2 adam_b2");
+  called("training.adam_epsilon", "epsilon eps adam_eps optim_eps");
+  called("training.gradient_checkpointing",
+         "use_gradient_checkpointing activation_checkpointing grad_checkpointing "
+         "disable_gradient_checkpointing gradient_checkpointing_kwargs use_reentrant recompute "
+         "use_reentrant_gc gradient_checkpoint vit_gradient_checkpointing grad_checkpoint "
+         "checkpoint_activations recompute_granularity activation_offloading");
+  called("training.max_length",
+         "cutoff_len max_seq_length max_seq_len sequence_len seq_length "
+         "seq_len block_size model_max_length context_length max_tokens "
+         "max_source_length max_target_length max_context_length cutoff "
+         "max_model_len sequence_length max_len context_len max_prompt_len "
+         "eval_sequence_len excess_length_strategy truncation_strategy "
+         "truncation_side truncation_mode truncation max_sequence_length",
+         "Longer rows are cut at the end.");
+  called("training.shuffle",
+         "disable_shuffling dataset_shuffle train_dataloader_shuffle "
+         "shuffle_data train_shuffle do_shuffle shuffle_dataset "
+         "train_sampling_strategy");
+  called("training.seed", "random_seed data_seed manual_seed random_state rng_seed global_seed");
+  called("training.loss_on",
+         "train_on_prompt train_on_inputs mask_history assistant_only_loss "
+         "completion_only_loss train_on_responses_only loss_scale "
+         "roles_to_train train_on_eos response_template instruction_template "
+         "loss_mask mask_prompt train_on_input train_on_source "
+         "instruction_part response_part mask_inputs train_on_eot",
+         "It is completion, assistant or all.");
+  called("training.logging_steps",
+         "log_steps log_every log_interval logging_interval print_freq "
+         "log_every_n_steps logging_first_step logging_strategy "
+         "log_freq log_frequency logging_step print_every");
+  called("training.eval_steps",
+         "eval_every eval_interval evaluation_steps eval_strategy do_eval "
+         "evaluation_strategy evals_per_epoch eval_on_start eval_freq "
+         "val_check_interval eval_step eval_delay evaluate_every val_interval "
+         "eval_frequency val_steps",
+         "Where eval_dataset is named, 0 evaluates at every save_steps and at the end.");
+  called("training.save_steps",
+         "save_every save_interval save_freq checkpointing_steps ckpt_steps "
+         "save_strategy saves_per_epoch checkpoint_steps checkpoint_interval "
+         "checkpoint_every save_epochs save_frequency save_step "
+         "checkpointing_interval ckpt_interval checkpoint_freq",
+         "training.save_minutes saves by the clock beside it.");
+  called("training.save_minutes",
+         "save_time save_every_minutes checkpoint_minutes save_min "
+         "save_seconds checkpoint_time");
+  called("training.save_total_limit",
+         "keep_checkpoints max_checkpoints save_limit keep_last "
+         "max_to_keep save_top_k max_keep_ckpts checkpoints_total_limit "
+         "keep_last_n keep_last_n_checkpoints save_last_n");
+}
+
+}  // namespace luthier
