@@ -1619,6 +1619,10 @@
             <source>Measuring rows</source>
             <translation>Measuring rows</translation>
         </message>
+        <message>
+            <source>Reading the weights</source>
+            <translation>Reading the weights</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>

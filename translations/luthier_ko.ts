@@ -1610,6 +1610,10 @@
             <source>Measuring rows</source>
             <translation>행의 길이를 재는 중</translation>
         </message>
+        <message>
+            <source>Reading the weights</source>
+            <translation>가중치를 읽는 중</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>
