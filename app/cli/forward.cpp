@@ -52,7 +52,7 @@ Status forward(const Options& o) try {
   auto processor = loaded.processor;
   if (!o.adapter.empty()) {
     LUTHIER_TRY(adapter, load_adapter(loaded, o.adapter));
-    LUTHIER_TRY(const PixelLimits pixels, pixels_for(o.adapter, o.pixels));
+    const PixelLimits pixels = pixels_for(o.adapter, adapter->pixels, o.pixels);
     LUTHIER_TRY(processor, processor_for(loaded, pixels));
     adapter->activate();
   }

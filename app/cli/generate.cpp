@@ -60,8 +60,8 @@ Status run(const Options& o) {
       prompts;  // one a column: an adapter sees pictures in the size that it was trained with
   for (const std::string& folder : o.adapters) {
     LUTHIER_TRY(auto adapter, load_adapter(loaded, folder));
+    const PixelLimits pixels = pixels_for(folder, adapter->pixels, o.pixels);
     adapters.push_back(std::move(adapter));
-    LUTHIER_TRY(const PixelLimits pixels, pixels_for(folder, o.pixels));
     LUTHIER_TRY(const auto processor, processor_for(loaded, pixels));
     LUTHIER_TRY(Example prompt, processor->encode_prompt(conversation, where));
     prompts.push_back(std::move(prompt));

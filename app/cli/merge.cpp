@@ -4,6 +4,7 @@
 #include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
 #include "engine/adapters/adapter.h"
+#include "engine/adapters/adapter_notes.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
@@ -26,7 +27,8 @@ Status merge(const std::string& model, const std::string& adapter_folder, const 
   options.dtype = "float32";
   options.go_on = [](double) { return !interrupted().stop_requested(); };
   LUTHIER_CHECK(check_adapter_folder(adapter_folder));
-  LUTHIER_TRY(options.pixels, pixels_for(adapter_folder, asked));
+  LUTHIER_TRY(const PixelLimits own, adapter_pixels(adapter_folder));
+  options.pixels = pixels_for(adapter_folder, own, asked);
   LUTHIER_TRY(LoadedModel loaded, load_model(model, options));
   LUTHIER_TRY(const auto adapter, load_adapter(loaded, adapter_folder));
   adapter->merge();

@@ -15,8 +15,8 @@ void add_pixel_options(CLI::App& app, PixelLimits& pixels) {
                  "Pixels a picture has at most after resizing (default: the same)");
 }
 
-Result<PixelLimits> pixels_for(const std::string& adapter_folder, const PixelLimits& asked) {
-  LUTHIER_TRY(const PixelLimits own, adapter_pixels(adapter_folder));
+PixelLimits pixels_for(const std::string& adapter_folder, const PixelLimits& own,
+                       const PixelLimits& asked) {
   const PixelLimits chosen = chosen_pixels(asked, own);
   if (chosen != asked) {
     log_info(adapter_folder + ": pictures as it was trained, with " + pixels_text(chosen) +

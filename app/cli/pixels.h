@@ -13,6 +13,7 @@ namespace luthier::cli {
 void add_pixel_options(CLI::App& app, PixelLimits& pixels);
 
 /// What is asked for, else the adapter's own, which is then said on stderr.
-Result<PixelLimits> pixels_for(const std::string& adapter_folder, const PixelLimits& asked);
+PixelLimits pixels_for(const std::string& adapter_folder, const PixelLimits& own,
+                       const PixelLimits& asked);
 
 }  // namespace luthier::cli

@@ -2,6 +2,7 @@
 // The table of methods, and what all of them share on disk.
 #include "engine/adapters/adapter.h"
 
+#include "engine/adapters/adapter_notes.h"
 #include "engine/adapters/lora.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/files.h"
@@ -74,6 +75,7 @@ Result<std::shared_ptr<Adapter>> load_adapter(LoadedModel& base, const std::file
   LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(tensor_path));
   LUTHIER_TRY(auto adapter, known.method->load(base, known.settings, file));
   LUTHIER_CHECK(file.check_unchanged());
+  LUTHIER_TRY(adapter->pixels, adapter_pixels(folder));
   return adapter;
 }
 

@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "engine/adapters/adapter_notes.h"
 #include "engine/base/log.h"
 #include "engine/train/memory.h"
 
@@ -208,6 +209,7 @@ Status ModelWorker::attach(const std::string& name, const fs::path& folder) {
   for (const auto& [key, tensor] : adapter->tensors()) event.parameters += tensor.numel();
   const AdapterSettings& settings = adapter->settings();
   event.summary = "r " + std::to_string(settings.r) + ", alpha " + Json(settings.lora_alpha).dump();
+  if (adapter->pixels.any()) event.summary += ", " + pixels_text(adapter->pixels);
   attached_[name] = {folder, std::move(adapter)};
   host_.emit(std::move(event));
   return {};

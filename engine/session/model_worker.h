@@ -59,6 +59,8 @@ class ModelWorker {
   /// The resident model's pictures under these limits from now on.
   Status set_pixels(const PixelLimits& pixels);
   Status answer_column(const AnswerRequest& asked, std::size_t column, const std::vector<Example>& prompts, RequestId request);
+  /// Pictures as the column's adapter was trained with them; null stands for the base.
+  Result<std::shared_ptr<const ChatProcessor>> column_processor(const Adapter* adapter) const;
   Result<std::shared_ptr<Adapter>> column_adapter(const std::string& name) const;
   Status run_training(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
                       TrainControl& control, const Cancelled& cancelled);
