@@ -1679,6 +1679,10 @@ of any size</translation>
             <source>Measuring rows</source>
             <translation>Measuring rows</translation>
         </message>
+        <message>
+            <source>Reading the weights</source>
+            <translation>Reading the weights</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>

@@ -1670,6 +1670,10 @@ of any size</source>
             <source>Measuring rows</source>
             <translation>행의 길이를 재는 중</translation>
         </message>
+        <message>
+            <source>Reading the weights</source>
+            <translation>가중치를 읽는 중</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>

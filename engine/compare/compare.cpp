@@ -4,6 +4,7 @@
 #include <set>
 
 #include "engine/adapters/adapter.h"
+#include "engine/adapters/adapter_notes.h"
 #include "engine/compare/comparison.h"
 #include "engine/compare/scores.h"
 #include "engine/data/dataset.h"
@@ -24,7 +25,8 @@ std::string text_of(const Message& message) {
   return text;
 }
 
-Status answer_column(const LoadedModel& base, std::size_t column, Comparison& comparison, std::size_t& done,
+Status answer_column(const LoadedModel& base, const ChatProcessor& processor, std::size_t column,
+                     Comparison& comparison, std::size_t& done,
                      const std::function<bool(std::size_t, std::size_t)>& progress) {
   const std::size_t total = comparison.rows.size() * comparison.columns.size();
   for (std::size_t begin = 0; begin < comparison.rows.size(); begin += prompts_at_once) {
@@ -32,7 +34,7 @@ Status answer_column(const LoadedModel& base, std::size_t column, Comparison& co
     std::vector<Example> prompts;
     for (std::size_t row = begin; row < end; ++row) {
       const ComparisonSample& sample = comparison.rows[row].sample;
-      LUTHIER_TRY(Example prompt, base.processor->encode_prompt(sample.conversation, sample.where));
+      LUTHIER_TRY(Example prompt, processor.encode_prompt(sample.conversation, sample.where));
       prompts.push_back(std::move(prompt));
     }
     bool cancelled = false;
@@ -91,8 +93,14 @@ Result<Comparison> compare_adapters(LoadedModel& base, const std::vector<std::pa
 
   std::size_t done = 0;
   for (std::size_t column = 0; column < comparison.columns.size(); ++column) {
-    if (column > 0) attached[column - 1]->activate();
-    const Status status = answer_column(base, column, comparison, done, progress);
+    auto processor = base.processor;
+    if (column > 0) {
+      // Each adapter sees pictures in the size that it was trained with.
+      const PixelLimits pixels = chosen_pixels(base.pixels, attached[column - 1]->pixels);
+      LUTHIER_TRY(processor, processor_for(base, pixels));
+      attached[column - 1]->activate();
+    }
+    const Status status = answer_column(base, *processor, column, comparison, done, progress);
     if (column > 0) attached[column - 1]->deactivate();
     LUTHIER_CHECK(status);
   }

@@ -17,6 +17,12 @@ Result<std::shared_ptr<Adapter>> ModelWorker::column_adapter(const std::string& 
   return found->second.adapter;
 }
 
+Result<std::shared_ptr<const ChatProcessor>> ModelWorker::column_processor(
+    const Adapter* adapter) const {
+  if (adapter && adapter == live_.get()) return base_->processor;   // the run's own
+  return processor_for(*base_, adapter ? adapter->pixels : PixelLimits());
+}
+
 Status ModelWorker::answer_column(const AnswerRequest& asked, std::size_t column, const std::vector<Example>& prompts, RequestId request) {
   using Clock = std::chrono::steady_clock;
   std::vector<Clock::time_point> sent(prompts.size());
@@ -38,16 +44,17 @@ Status ModelWorker::answer_column(const AnswerRequest& asked, std::size_t column
 
 Status ModelWorker::answer(const AnswerRequest& asked, RequestId request) {
   LUTHIER_CHECK(need_base());
-  std::vector<Example> prompts;
-  for (const Sample& sample : asked.samples) {
-    LUTHIER_TRY(Example prompt, base_->processor->encode_prompt(sample.conversation, sample.where));
-    prompts.push_back(std::move(prompt));
-  }
   for (std::size_t column = 0; column < asked.columns.size(); ++column) {
     if (host_.cancellations->cancelled(request)) return interrupted_error();
     std::shared_ptr<Adapter> adapter;
     if (asked.columns[column]) {
       LUTHIER_TRY(adapter, column_adapter(*asked.columns[column]));
+    }
+    LUTHIER_TRY(const auto processor, column_processor(adapter.get()));
+    std::vector<Example> prompts;
+    for (const Sample& sample : asked.samples) {
+      LUTHIER_TRY(Example prompt, processor->encode_prompt(sample.conversation, sample.where));
+      prompts.push_back(std::move(prompt));
     }
     if (live_ && live_ != adapter) live_->deactivate();
     if (adapter) {
@@ -61,9 +68,11 @@ Status ModelWorker::answer(const AnswerRequest& asked, RequestId request) {
   return {};
 }
 
-Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request) {
+Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
+                                 const Cancelled& cancelled) {
   LUTHIER_CHECK(check_recipe(recipe));
-  LUTHIER_CHECK(load_for(recipe));
+  LUTHIER_CHECK(
+      load_for(recipe, [&] { return cancelled() || host_.cancellations->cancelled(request); }));
   host_.set_state(SessionState::Preparing, "");
   const auto work = [&]() -> Status {
     RowReader reader;
