@@ -43,15 +43,20 @@ class ModelWorker {
  private:
   struct Attached {
     std::filesystem::path folder;
-    std::shared_ptr<Adapter> adapter;
+    std::shared_ptr<Adapter> adapter;   ///< null: a whole checkpoint, loaded when it is asked
   };
+  struct Asking;   ///< one request that is being answered
   class Observer;
 
   SessionState resting() const { return base_ ? SessionState::Ready : SessionState::Empty; }
   Status need_base() const;
   /// The recipe's model resident, loaded as it says.
   Status load_for(const Recipe& recipe);
-  Status answer_column(const AnswerRequest& asked, std::size_t column, const std::vector<Example>& prompts, RequestId request);
+  Status answer_column(Asking& asking, std::size_t column);
+  /// By the checkpoint in `folder`, which stands in memory only for as long as that takes.
+  Status answer_by_checkpoint(Asking& asking, std::size_t column,
+                              const std::filesystem::path& folder);
+  Status answer_by(const LoadedModel& model, Asking& asking, std::size_t column);
   Result<std::shared_ptr<Adapter>> column_adapter(const std::string& name) const;
   Status run_training(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run, TrainControl& control);
 
