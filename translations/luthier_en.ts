@@ -4,20 +4,88 @@
     <context>
         <name>CompareExport</name>
         <message>
-            <source>Comparison</source>
-            <translation>Comparison</translation>
-        </message>
-        <message>
-            <source>Sample</source>
-            <translation>Sample</translation>
-        </message>
-        <message>
             <source>base</source>
             <translation>base</translation>
         </message>
         <message>
-            <source>Exact match</source>
-            <translation>Exact match</translation>
+            <source>sample</source>
+            <translation>sample</translation>
+        </message>
+        <message>
+            <source>expected</source>
+            <translation>expected</translation>
+        </message>
+        <message>
+            <source>reference</source>
+            <translation>reference</translation>
+        </message>
+        <message>
+            <source>%1 beside %2</source>
+            <translation>%1 beside %2</translation>
+        </message>
+        <message>
+            <source>samples: %1</source>
+            <translation>samples: %1</translation>
+        </message>
+        <message>
+            <source>%1 of %2 answers</source>
+            <translation>%1 of %2 answers</translation>
+        </message>
+        <message>
+            <source>greedy</source>
+            <translation>greedy</translation>
+        </message>
+        <message>
+            <source>sampled</source>
+            <translation>sampled</translation>
+        </message>
+        <message>
+            <source>strength %1</source>
+            <translation>strength %1</translation>
+        </message>
+        <message>
+            <source>whole checkpoint</source>
+            <translation>whole checkpoint</translation>
+        </message>
+        <message>
+            <source>words that differ from it are marked; hover a word for its probability</source>
+            <translation>words that differ from it are marked; hover a word for its probability</translation>
+        </message>
+        <message>
+            <source>%1 tokens</source>
+            <translation>%1 tokens</translation>
+        </message>
+        <message>
+            <source>cut at the limit</source>
+            <translation>cut at the limit</translation>
+        </message>
+        <message>
+            <source>exact</source>
+            <translation>exact</translation>
+        </message>
+        <message>
+            <source>not asked</source>
+            <translation>not asked</translation>
+        </message>
+        <message>
+            <source>%1 of %2</source>
+            <translation>%1 of %2</translation>
+        </message>
+        <message>
+            <source>exact match</source>
+            <translation>exact match</translation>
+        </message>
+        <message>
+            <source>token F1</source>
+            <translation>token F1</translation>
+        </message>
+        <message>
+            <source>chrF</source>
+            <translation>chrF</translation>
+        </message>
+        <message>
+            <source>valid JSON</source>
+            <translation>valid JSON</translation>
         </message>
     </context>
     <context>
@@ -240,14 +308,6 @@
             <translation>reference</translation>
         </message>
         <message>
-            <source>Drop this adapter</source>
-            <translation>Drop this adapter</translation>
-        </message>
-        <message>
-            <source>%1: drop this adapter</source>
-            <translation>%1: drop this adapter</translation>
-        </message>
-        <message>
             <source>strength</source>
             <translation>strength</translation>
         </message>
@@ -258,6 +318,22 @@
         <message>
             <source>1 is as trained, 0 is the base</source>
             <translation>1 is as trained, 0 is the base</translation>
+        </message>
+        <message>
+            <source>checkpoint</source>
+            <translation>checkpoint</translation>
+        </message>
+        <message>
+            <source>A whole checkpoint: loaded when it is asked, then let go</source>
+            <translation>A whole checkpoint: loaded when it is asked, then let go</translation>
+        </message>
+        <message>
+            <source>Drop this column</source>
+            <translation>Drop this column</translation>
+        </message>
+        <message>
+            <source>%1: drop this column</source>
+            <translation>%1: drop this column</translation>
         </message>
     </context>
     <context>
@@ -271,8 +347,20 @@
             <translation>Exact match</translation>
         </message>
         <message>
-            <source>%1  (%2 of %3)</source>
-            <translation>%1  (%2 of %3)</translation>
+            <source>%1 of %2</source>
+            <translation>%1 of %2</translation>
+        </message>
+        <message>
+            <source>token F1 %1</source>
+            <translation>token F1 %1</translation>
+        </message>
+        <message>
+            <source>chrF %1</source>
+            <translation>chrF %1</translation>
+        </message>
+        <message>
+            <source>valid JSON %1</source>
+            <translation>valid JSON %1</translation>
         </message>
     </context>
     <context>
@@ -280,10 +368,6 @@
         <message>
             <source>&amp;Adapter</source>
             <translation>&amp;Adapter</translation>
-        </message>
-        <message>
-            <source>Attach an adapter to the resident base</source>
-            <translation>Attach an adapter to the resident base</translation>
         </message>
         <message>
             <source>&amp;Samples…</source>
@@ -362,24 +446,12 @@
             <translation>Next samples</translation>
         </message>
         <message>
-            <source>Open an adapter's folder…</source>
-            <translation>Open an adapter's folder…</translation>
-        </message>
-        <message>
-            <source>Open an adapter's folder</source>
-            <translation>Open an adapter's folder</translation>
-        </message>
-        <message>
             <source>Open samples</source>
             <translation>Open samples</translation>
         </message>
         <message>
             <source>Rows (*.jsonl *.json)</source>
             <translation>Rows (*.jsonl *.json)</translation>
-        </message>
-        <message>
-            <source>%1 could not be written: %2. Choose another folder.</source>
-            <translation>%1 could not be written: %2. Choose another folder.</translation>
         </message>
         <message>
             <source>The comparison was written to %1.</source>
@@ -416,6 +488,52 @@
         <message>
             <source>%1–%2 of %3</source>
             <translation>%1–%2 of %3</translation>
+        </message>
+        <message>
+            <source>Another column: an adapter on the base, or a whole checkpoint beside it</source>
+            <translation>Another column: an adapter on the base, or a whole checkpoint beside it</translation>
+        </message>
+        <message>
+            <source>Open a folder…</source>
+            <translation>Open a folder…</translation>
+        </message>
+        <message>
+            <source>Open an adapter, a checkpoint or a run</source>
+            <translation>Open an adapter, a checkpoint or a run</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n rows cannot be read and were passed over. The first: %1</source>
+            <translation>
+                <numerusform>%n row cannot be read and was passed over: %1</numerusform>
+                <numerusform>%n rows cannot be read and were passed over. The first: %1</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>All %n answers are there for these settings. Another sampling, seed, length or strength asks again what it changes.</source>
+            <translation>
+                <numerusform>The one answer is there for these settings. Another sampling, seed, length or strength asks again what it changes.</numerusform>
+                <numerusform>All %n answers are there for these settings. Another sampling, seed, length or strength asks again what it changes.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Ask all again</source>
+            <translation>Ask all again</translation>
+        </message>
+        <message>
+            <source>A model must be loaded first</source>
+            <translation>A model must be loaded first</translation>
+        </message>
+        <message>
+            <source>Open samples first</source>
+            <translation>Open samples first</translation>
+        </message>
+        <message>
+            <source>Not now: %1</source>
+            <translation>Not now: %1</translation>
+        </message>
+        <message>
+            <source>Asks for the answers that are not there yet</source>
+            <translation>Asks for the answers that are not there yet</translation>
         </message>
     </context>
     <context>
@@ -1557,6 +1675,13 @@ of any size</translation>
             <source>expected: %1</source>
             <translation>expected: %1</translation>
         </message>
+        <message numerus="yes">
+            <source>and %n more pictures</source>
+            <translation>
+                <numerusform>and %n more picture</numerusform>
+                <numerusform>and %n more pictures</numerusform>
+            </translation>
+        </message>
     </context>
     <context>
         <name>luthier::StatusLine</name>
@@ -1575,6 +1700,10 @@ of any size</translation>
         <message>
             <source>%1 tokens/s</source>
             <translation>%1 tokens/s</translation>
+        </message>
+        <message>
+            <source>Last run: peak %1</source>
+            <translation>Last run: peak %1</translation>
         </message>
     </context>
     <context>
@@ -1682,6 +1811,14 @@ of any size</translation>
         <message>
             <source>Reading the weights</source>
             <translation>Reading the weights</translation>
+        </message>
+        <message>
+            <source>Answering</source>
+            <translation>Answering</translation>
+        </message>
+        <message>
+            <source>Loading a column's model</source>
+            <translation>Loading a column's model</translation>
         </message>
     </context>
     <context>

@@ -4,20 +4,88 @@
     <context>
         <name>CompareExport</name>
         <message>
-            <source>Comparison</source>
-            <translation>비교</translation>
-        </message>
-        <message>
-            <source>Sample</source>
-            <translation>샘플</translation>
-        </message>
-        <message>
             <source>base</source>
             <translation>베이스</translation>
         </message>
         <message>
-            <source>Exact match</source>
+            <source>sample</source>
+            <translation>샘플</translation>
+        </message>
+        <message>
+            <source>expected</source>
+            <translation>정답</translation>
+        </message>
+        <message>
+            <source>reference</source>
+            <translation>기준</translation>
+        </message>
+        <message>
+            <source>%1 beside %2</source>
+            <translation>비교: %1 (베이스 %2)</translation>
+        </message>
+        <message>
+            <source>samples: %1</source>
+            <translation>샘플: %1</translation>
+        </message>
+        <message>
+            <source>%1 of %2 answers</source>
+            <translation>답 %2개 중 %1개</translation>
+        </message>
+        <message>
+            <source>greedy</source>
+            <translation>최고 확률</translation>
+        </message>
+        <message>
+            <source>sampled</source>
+            <translation>확률 추출</translation>
+        </message>
+        <message>
+            <source>strength %1</source>
+            <translation>세기 %1</translation>
+        </message>
+        <message>
+            <source>whole checkpoint</source>
+            <translation>전체 체크포인트</translation>
+        </message>
+        <message>
+            <source>words that differ from it are marked; hover a word for its probability</source>
+            <translation>기준과 다른 말은 표시되어 있고, 말에 마우스를 올리면 확률이 보입니다</translation>
+        </message>
+        <message>
+            <source>%1 tokens</source>
+            <translation>토큰 %1개</translation>
+        </message>
+        <message>
+            <source>cut at the limit</source>
+            <translation>길이 제한에서 끊김</translation>
+        </message>
+        <message>
+            <source>exact</source>
+            <translation>정답 일치</translation>
+        </message>
+        <message>
+            <source>not asked</source>
+            <translation>묻지 않음</translation>
+        </message>
+        <message>
+            <source>%1 of %2</source>
+            <translation>%2개 중 %1</translation>
+        </message>
+        <message>
+            <source>exact match</source>
             <translation>정답 일치율</translation>
+        </message>
+        <message>
+            <source>token F1</source>
+            <translation>토큰 F1</translation>
+        </message>
+        <message>
+            <source>chrF</source>
+            <translation>chrF</translation>
+        </message>
+        <message>
+            <source>valid JSON</source>
+            <translation>올바른 JSON</translation>
         </message>
     </context>
     <context>
@@ -239,14 +307,6 @@
             <translation>기준</translation>
         </message>
         <message>
-            <source>Drop this adapter</source>
-            <translation>이 어댑터 떼기</translation>
-        </message>
-        <message>
-            <source>%1: drop this adapter</source>
-            <translation>%1: 어댑터 떼기</translation>
-        </message>
-        <message>
             <source>strength</source>
             <translation>세기</translation>
         </message>
@@ -257,6 +317,22 @@
         <message>
             <source>1 is as trained, 0 is the base</source>
             <translation>1이면 학습된 그대로, 0이면 베이스와 같습니다</translation>
+        </message>
+        <message>
+            <source>checkpoint</source>
+            <translation>체크포인트</translation>
+        </message>
+        <message>
+            <source>A whole checkpoint: loaded when it is asked, then let go</source>
+            <translation>전체 체크포인트입니다. 물을 때 불러오고, 답이 끝나면 메모리에서 내립니다</translation>
+        </message>
+        <message>
+            <source>Drop this column</source>
+            <translation>이 열 빼기</translation>
+        </message>
+        <message>
+            <source>%1: drop this column</source>
+            <translation>%1: 열 빼기</translation>
         </message>
     </context>
     <context>
@@ -270,8 +346,20 @@
             <translation>정답 일치율</translation>
         </message>
         <message>
-            <source>%1  (%2 of %3)</source>
-            <translation>%1  (%3개 중 %2개)</translation>
+            <source>%1 of %2</source>
+            <translation>%2개 중 %1</translation>
+        </message>
+        <message>
+            <source>token F1 %1</source>
+            <translation>토큰 F1 %1</translation>
+        </message>
+        <message>
+            <source>chrF %1</source>
+            <translation>chrF %1</translation>
+        </message>
+        <message>
+            <source>valid JSON %1</source>
+            <translation>올바른 JSON %1</translation>
         </message>
     </context>
     <context>
@@ -279,10 +367,6 @@
         <message>
             <source>&amp;Adapter</source>
             <translation>어댑터(&amp;A)</translation>
-        </message>
-        <message>
-            <source>Attach an adapter to the resident base</source>
-            <translation>메모리에 올라와 있는 베이스에 어댑터를 붙입니다</translation>
         </message>
         <message>
             <source>&amp;Samples…</source>
@@ -361,24 +445,12 @@
             <translation>다음 샘플</translation>
         </message>
         <message>
-            <source>Open an adapter's folder…</source>
-            <translation>어댑터 폴더 열기…</translation>
-        </message>
-        <message>
-            <source>Open an adapter's folder</source>
-            <translation>어댑터 폴더 열기</translation>
-        </message>
-        <message>
             <source>Open samples</source>
             <translation>샘플 열기</translation>
         </message>
         <message>
             <source>Rows (*.jsonl *.json)</source>
             <translation>데이터 행 (*.jsonl *.json)</translation>
-        </message>
-        <message>
-            <source>%1 could not be written: %2. Choose another folder.</source>
-            <translation>%1 파일을 쓰지 못했습니다: %2. 다른 폴더를 골라 주세요.</translation>
         </message>
         <message>
             <source>The comparison was written to %1.</source>
@@ -415,6 +487,50 @@
         <message>
             <source>%1–%2 of %3</source>
             <translation>%3개 중 %1–%2</translation>
+        </message>
+        <message>
+            <source>Another column: an adapter on the base, or a whole checkpoint beside it</source>
+            <translation>열을 더합니다: 베이스에 붙이는 어댑터, 또는 나란히 놓는 전체 체크포인트</translation>
+        </message>
+        <message>
+            <source>Open a folder…</source>
+            <translation>폴더 열기…</translation>
+        </message>
+        <message>
+            <source>Open an adapter, a checkpoint or a run</source>
+            <translation>어댑터, 체크포인트 또는 학습 실행 폴더 열기</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n rows cannot be read and were passed over. The first: %1</source>
+            <translation>
+                <numerusform>읽을 수 없는 행 %n개를 건너뛰었습니다. 첫 번째: %1</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>All %n answers are there for these settings. Another sampling, seed, length or strength asks again what it changes.</source>
+            <translation>
+                <numerusform>이 설정의 답 %n개가 이미 모두 있습니다. 뽑는 방법, 시드, 길이나 세기를 바꾸면 달라지는 답만 다시 묻습니다.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Ask all again</source>
+            <translation>모두 다시 묻기</translation>
+        </message>
+        <message>
+            <source>A model must be loaded first</source>
+            <translation>먼저 모델을 불러와야 합니다</translation>
+        </message>
+        <message>
+            <source>Open samples first</source>
+            <translation>먼저 샘플을 여세요</translation>
+        </message>
+        <message>
+            <source>Not now: %1</source>
+            <translation>지금은 할 수 없습니다: %1</translation>
+        </message>
+        <message>
+            <source>Asks for the answers that are not there yet</source>
+            <translation>아직 없는 답만 묻습니다</translation>
         </message>
     </context>
     <context>
@@ -1548,6 +1664,12 @@ of any size</source>
             <source>expected: %1</source>
             <translation>정답: %1</translation>
         </message>
+        <message numerus="yes">
+            <source>and %n more pictures</source>
+            <translation>
+                <numerusform>그림 %n개 더 있음</numerusform>
+            </translation>
+        </message>
     </context>
     <context>
         <name>luthier::StatusLine</name>
@@ -1566,6 +1688,10 @@ of any size</source>
         <message>
             <source>%1 tokens/s</source>
             <translation>초당 토큰 %1개</translation>
+        </message>
+        <message>
+            <source>Last run: peak %1</source>
+            <translation>지난 학습: 최대 %1</translation>
         </message>
     </context>
     <context>
@@ -1673,6 +1799,14 @@ of any size</source>
         <message>
             <source>Reading the weights</source>
             <translation>가중치를 읽는 중</translation>
+        </message>
+        <message>
+            <source>Answering</source>
+            <translation>답하는 중</translation>
+        </message>
+        <message>
+            <source>Loading a column's model</source>
+            <translation>비교할 체크포인트를 불러오는 중</translation>
         </message>
     </context>
     <context>

@@ -3,10 +3,11 @@
 #include "ui/format.h"
 
 #include <QLocale>
-#include <QRegularExpression>
 #include <QStringList>
 #include <array>
 #include <cmath>
+
+#include "engine/compare/result_folder.h"
 
 namespace luthier {
 
@@ -58,13 +59,7 @@ QString percent_text(double part, double whole) {
 }
 
 QString model_name(const std::filesystem::path& folder) {
-  static const QRegularExpression hub(QStringLiteral("models--([^/]+)/snapshots/"));
-  const QString path = path_text(folder.lexically_normal());
-  if (const auto match = hub.match(path); match.hasMatch()) return match.captured(1).replace(QStringLiteral("--"), QStringLiteral("/"));
-  const QStringList parts = path.split(QLatin1Char('/'), Qt::SkipEmptyParts);
-  if (parts.isEmpty()) return path;
-  static const QStringList plain{QStringLiteral("base"), QStringLiteral("model"), QStringLiteral("checkpoint")};
-  return plain.contains(parts.last()) && parts.size() > 1 ? parts[parts.size() - 2] + QLatin1Char('-') + parts.last() : parts.last();
+  return QString::fromStdString(readable_model_name(folder));
 }
 
 QString shape_text(const std::vector<std::int64_t>& shape) {

@@ -65,6 +65,7 @@ StatusLine::StatusLine(Workspace& workspace, QWidget* parent) : QWidget(parent),
   connect(&workspace_, &Workspace::model_changed, this, &StatusLine::refresh);
   connect(&workspace_, &Workspace::run_grew, this, &StatusLine::refresh);
   connect(&workspace_, &Workspace::run_started, this, &StatusLine::refresh);
+  connect(&workspace_, &Workspace::run_ended, this, &StatusLine::refresh);
   on_language(this, [this] {
     cancel_->setToolTip(tr("Cancel this work"));
     cancel_->setAccessibleName(tr("Cancel this work"));
@@ -75,15 +76,38 @@ StatusLine::StatusLine(Workspace& workspace, QWidget* parent) : QWidget(parent),
 void StatusLine::refresh() {
   const auto& model = workspace_.model();
   device_->setText(model ? QStringLiteral("%1 · %2").arg(QString::fromStdString(model->device), QString::fromStdString(model->dtype)) : tr("no device in use"));
-  const auto& run = workspace_.run();
-  if (run && !run->lines.empty()) {
-    const MetricsLine& line = run->lines.back();
-    memory_->setText(tr("Memory %1 · peak %2").arg(bytes_text(line.memory.allocated), bytes_text(line.memory.peak)));
-    speed_->setText(tr("%1 tokens/s").arg(grouped_text(static_cast<std::int64_t>(line.tokens_per_second))));
-  } else {
+  const MetricsLine* line = newest_line();
+  memory_->setVisible(line);
+  speed_->setVisible(line);
+  if (!line) {
     memory_->clear();
     speed_->clear();
+    return;
   }
+  const QString peak = bytes_text(line->memory.peak);
+  const QString speed = grouped_text(static_cast<std::int64_t>(line->tokens_per_second));
+  if (workspace_.run()->ended) {
+    // What it takes now is another matter; these are the run's own figures.
+    memory_->setText(tr("Last run: peak %1").arg(peak));
+    speed_->setText(tr("%1 tokens/s").arg(speed));
+    return;
+  }
+  memory_->setText(tr("Memory %1 · peak %2").arg(bytes_text(line->memory.allocated), peak));
+  speed_->setText(tr("%1 tokens/s").arg(speed));
+}
+
+const MetricsLine* StatusLine::newest_line() const {
+  const auto& run = workspace_.run();
+  if (!run || run->lines.empty()) return nullptr;
+  if (!run->ended) return &run->lines.back();
+  // A run that is over says nothing of another model, nor of the next run.
+  const auto& model = workspace_.model();
+  const SessionState state = workspace_.state();
+  if (!model || state == SessionState::Loading || state == SessionState::Preparing) return nullptr;
+  std::error_code problem;
+  const bool same = std::filesystem::equivalent(run->started.recipe.model, model->summary.folder,
+                                                problem);
+  return same && !problem ? &run->lines.back() : nullptr;
 }
 
 void StatusLine::show_progress(const Progress& event) {

@@ -23,6 +23,8 @@ class StatusLine : public QWidget {
 
  private:
   void refresh();
+  /// Of the run that trains, or of the last one as long as its model is the loaded one; null: none.
+  const MetricsLine* newest_line() const;
   void show_progress(const Progress& event);
   void hide_progress();
 

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/compare/comparison.h"
+#include "engine/compare/result_folder.h"
 #include "engine/forecast/forecast.h"
 #include "ui/format.h"
 
@@ -69,7 +71,9 @@ void Workspace::connect_bridge() {
   });
   connect(&bridge_, &SessionBridge::adapter_attached, this, [this](const AdapterAttached& event) {
     std::erase_if(adapters_, [&](const AttachedAdapter& a) { return a.name == event.name; });
-    adapters_.push_back({event.name, event.folder, event.bytes, event.parameters, event.summary, 1});
+    attaching_.removeAll(QString::fromStdString(event.name));
+    adapters_.push_back({event.name, event.folder, event.bytes, event.parameters, event.summary,
+                         event.whole, 1});
     emit adapters_changed();
   });
   connect(&bridge_, &SessionBridge::adapter_dropped, this, [this](const AdapterDropped& event) {
@@ -119,6 +123,7 @@ void Workspace::connect_bridge() {
     if (event.request == forecast_request_ && event.error) forecast_failed(*event.error);
   });
   connect(&bridge_, &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
+    if (event.command == "attach_adapter") attaching_.clear();
     if (event.command != "launch") return;
     launching_ = false;
     emit launch_refused(event.error);
@@ -217,13 +222,16 @@ void Workspace::forget_models(const QString& folder) {
 }
 
 void Workspace::attach_adapter(const QString& folder) {
-  const QDir dir(folder);
-  // runs/NAME/adapter is known by the run's name.
-  QString name = dir.dirName();
-  if (name == QLatin1String("adapter")) name = QFileInfo(dir.absolutePath()).dir().dirName();
+  const QString name = QString::fromStdString(result_name(to_path(folder)));
   QString free = name;
-  const auto taken = [this](const QString& n) { return std::any_of(adapters_.begin(), adapters_.end(), [&](const auto& a) { return a.name == n.toStdString(); }); };
+  const auto taken = [this](const QString& n) {
+    const std::string plain = n.toStdString();
+    return plain == kBaseColumn || plain == kTrainingColumn || attaching_.contains(n) ||
+           std::any_of(adapters_.begin(), adapters_.end(),
+                       [&](const AttachedAdapter& a) { return a.name == plain; });
+  };
   for (int i = 2; taken(free); ++i) free = QStringLiteral("%1-%2").arg(name).arg(i);
+  attaching_ << free;
   session().attach_adapter(free.toStdString(), to_path(folder));
 }
 

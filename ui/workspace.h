@@ -22,6 +22,7 @@ struct AttachedAdapter {
   std::uint64_t bytes = 0;
   std::int64_t parameters = 0;
   std::string summary;
+  bool whole = false;       ///< a whole checkpoint, loaded when it is asked; it has no strength
   double strength = 1;
 };
 
@@ -72,6 +73,7 @@ class Workspace : public QObject {
 
   // Adapters on the resident base.
   const std::vector<AttachedAdapter>& adapters() const { return adapters_; }
+  /// A column beside the base: an adapter's folder, a whole checkpoint's, or a run's with a result.
   void attach_adapter(const QString& folder);
   /// The names a question goes to beside the base: the adapter in training, or else those attached.
   std::vector<std::string> columns_to_ask() const;
@@ -108,6 +110,7 @@ class Workspace : public QObject {
   QString recipe_file_;
   std::optional<ModelLoaded> model_;
   std::vector<AttachedAdapter> adapters_;
+  QStringList attaching_;                  ///< names that were asked for and did not come yet
   std::optional<ForecastMade> forecast_;
   QString forecast_error_;
   RequestId forecast_request_ = 0;

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
 #include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
-#include "engine/compare/comparison.h"
+#include "engine/compare/compare.h"
+#include "engine/compare/documents.h"
 #include "engine/models/vlm.h"
 #include "engine/session/run_observer.h"
 
 namespace luthier::cli {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 struct Options {
   std::string model, out, device = "auto", dtype = "auto";
@@ -19,13 +23,57 @@ struct Options {
   PixelLimits pixels;
 };
 
-Status compare(const Options& o) {
-  std::vector<std::pair<std::string, std::filesystem::path>> adapters;
-  for (const std::string& text : o.adapters) {
+using Named = std::vector<std::pair<std::string, fs::path>>;
+
+Result<Named> named_folders(const std::vector<std::string>& texts) {
+  Named named;
+  for (const std::string& text : texts) {
     const std::size_t equals = text.find('=');
-    if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) return input_error("\"" + text + "\" is not NAME=DIR.", "--adapter", "Write --adapter korean=runs/korean/adapter.");
-    adapters.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
+      return input_error("\"" + text + "\" is not NAME=DIR.", "--adapter",
+                         "Write --adapter korean=runs/korean.");
+    }
+    named.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   }
+  return named;
+}
+
+/// "korean:  exact match 62.2 % of 45  ...": the scores of each column, and of how many answers
+/// they are.
+void print_scores(const Comparison& comparison) {
+  for (std::size_t i = 0; i < comparison.columns.size(); ++i) {
+    std::string line = comparison.columns[i].name + ":";
+    for (const auto& [key, score] : column_scores(comparison, i)) {
+      char text[96];
+      std::snprintf(text, sizeof text, "  %s %.1f %% of %zu", score_name(key).c_str(),
+                    score.mean * 100, score.of);
+      line += text;
+    }
+    print_line(line);
+  }
+}
+
+/// A comparison that was stopped: what is there is kept, unless it would take a whole one's place.
+Status keep_stopped(const Comparison& comparison, const fs::path& out) {
+  const std::size_t all = comparison.rows.size() * comparison.columns.size();
+  const std::string so_far = std::to_string(comparison.answered()) + " of " + std::to_string(all) +
+                             " answers";
+  std::error_code ignored;
+  if (comparison.answered() == 0) {
+    return interrupted_error("Interrupted before the first answer; nothing was written.");
+  }
+  if (fs::exists(out / "comparison.json", ignored)) {
+    return interrupted_error("Interrupted after " + so_far + "; the comparison that stands in " +
+                             out.string() + " was left as it is.");
+  }
+  LUTHIER_CHECK(write_comparison(comparison, out));
+  print_scores(comparison);
+  return interrupted_error("Interrupted after " + so_far + "; they are in " +
+                           (out / "comparison.html").string() + ".");
+}
+
+Status compare(const Options& o) {
+  LUTHIER_TRY(const Named results, named_folders(o.adapters));
   LUTHIER_TRY(const auto samples, read_samples({o.samples.begin(), o.samples.end()}));
   use_all_cores();
   LoadOptions load;
@@ -34,6 +82,7 @@ Status compare(const Options& o) {
   load.pixels = o.pixels;
   load.go_on = [](double) { return !interrupted().stop_requested(); };
   LUTHIER_TRY(LoadedModel base, load_model(o.model, load));
+  if (interrupted().stop_requested()) return interrupted_error();
   std::size_t shown = 0;
   const auto progress = [&](std::size_t done, std::size_t total) {
     if (done >= shown + std::max<std::size_t>(1, total / 20)) {
@@ -42,18 +91,12 @@ Status compare(const Options& o) {
     }
     return !interrupted().stop_requested();
   };
-  LUTHIER_TRY(const Comparison comparison, compare_adapters(base, adapters, samples, o.generation, progress));
+  LUTHIER_TRY(const Comparison comparison,
+              compare_adapters(base, results, samples, o.generation, progress));
+  if (comparison.stopped) return keep_stopped(comparison, o.out);
   LUTHIER_CHECK(write_comparison(comparison, o.out));
-  for (std::size_t i = 0; i < comparison.columns.size(); ++i) {
-    std::string line = comparison.columns[i].name + ":";
-    for (const auto& [name, score] : comparison.scores[i]) {
-      char text[64];
-      std::snprintf(text, sizeof text, "  %s %.1f %%", name.c_str(), score * 100);
-      line += text;
-    }
-    print_line(line);
-  }
-  print_line((std::filesystem::path(o.out) / "comparison.html").string());
+  print_scores(comparison);
+  print_line((fs::path(o.out) / "comparison.html").string());
   return {};
 }
 
@@ -62,7 +105,9 @@ Status compare(const Options& o) {
 Action add_compare(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
-  app.add_option("--adapter", o->adapters, "NAME=DIR: a column (several times)")->allow_extra_args(false);
+  app.add_option("--adapter", o->adapters,
+                 "NAME=DIR: a column (several times): an adapter, a whole checkpoint, or a run")
+      ->allow_extra_args(false);
   app.add_option("--samples", o->samples, "Rows to answer; a trailing assistant turn is the expected answer")->required()->allow_extra_args(false);
   app.add_option("--out", o->out, "The folder to write comparison.json and comparison.html into")->required();
   app.add_option("--max-new-tokens", o->generation.max_new_tokens, "Tokens an answer has at most")->capture_default_str();

@@ -7,7 +7,8 @@
 #include <memory>
 
 #include "app/cli/verbs.h"
-#include "engine/compare/comparison.h"
+#include "engine/compare/compare.h"
+#include "engine/compare/documents.h"
 #include "engine/io/files.h"
 #include "engine/models/vlm.h"
 #include "engine/session/headless.h"
@@ -59,14 +60,16 @@ Result<Comparison> compare(LoadedModel& base, const TeachingTask& task, const Ad
   GenerationOptions options;
   options.max_new_tokens = 48;
   LUTHIER_TRY(Comparison comparison, compare_adapters(base, adapters, samples, options, [](std::size_t, std::size_t) { return !interrupted().stop_requested(); }));
+  if (comparison.stopped) return interrupted_error("Interrupted; the adapters are saved.");
   LUTHIER_CHECK(write_comparison(comparison, folder));
   std::fprintf(stderr, "  %s, %.0f s\n", (folder / "comparison.html").string().c_str(), seconds_since(start));
   return comparison;
 }
 
 double exact_of(const Comparison& comparison, std::size_t column) {
-  const auto found = comparison.scores[column].find("exact");
-  return found == comparison.scores[column].end() ? 0 : found->second;
+  const auto scores = column_scores(comparison, column);
+  const auto found = scores.find("exact");
+  return found == scores.end() ? 0 : found->second.mean;
 }
 
 Status demo(const fs::path& out, const std::vector<std::string>& names, std::size_t rows) {

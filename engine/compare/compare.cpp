@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Column after column over the same encoded prompts; an adapter is attached, used and taken off without a copy of the base.
+// Column after column over the same samples; an adapter is attached, used and taken off without a
+// copy of the base.
+#include "engine/compare/compare.h"
+
 #include <algorithm>
+#include <memory>
 #include <set>
 
 #include "engine/adapters/adapter.h"
 #include "engine/adapters/adapter_notes.h"
-#include "engine/compare/comparison.h"
-#include "engine/compare/scores.h"
-#include "engine/data/dataset.h"
+#include "engine/compare/result_folder.h"
 #include "engine/generate/generate.h"
 #include "engine/models/vlm.h"
 
@@ -15,118 +17,154 @@ namespace luthier {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::size_t prompts_at_once = 128;   // bounds the pixels in memory
+constexpr std::size_t kPromptsAtOnce = 64;   // bounds the pixels in memory
 
-std::string text_of(const Message& message) {
-  std::string text;
-  for (const ContentPart& part : message.content) {
-    if (part.kind == ContentPart::Kind::Text) text += part.text;
-  }
-  return text;
+/// A column's place in the comparison and what answers it: one of the two, or the base alone.
+struct Answering {
+  std::shared_ptr<Adapter> adapter;
+  fs::path checkpoint;
+};
+
+std::uint64_t weight_bytes_of(const LoadedModel& model) {
+  std::uint64_t bytes = 0;
+  for (const torch::Tensor& tensor : model.model->parameters()) bytes += tensor.nbytes();
+  return bytes;
 }
 
-Status answer_column(const LoadedModel& base, const ChatProcessor& processor, std::size_t column,
-                     Comparison& comparison, std::size_t& done,
-                     const std::function<bool(std::size_t, std::size_t)>& progress) {
-  const std::size_t total = comparison.rows.size() * comparison.columns.size();
-  for (std::size_t begin = 0; begin < comparison.rows.size(); begin += prompts_at_once) {
-    const std::size_t end = std::min(comparison.rows.size(), begin + prompts_at_once);
-    std::vector<Example> prompts;
-    for (std::size_t row = begin; row < end; ++row) {
-      const ComparisonSample& sample = comparison.rows[row].sample;
-      LUTHIER_TRY(Example prompt, processor.encode_prompt(sample.conversation, sample.where));
-      prompts.push_back(std::move(prompt));
-    }
-    bool cancelled = false;
-    GenerationProgress watch;
-    if (progress) {
-      watch = [&](std::size_t, const Generated& so_far) {
-        if (!so_far.finish.empty()) ++done;
-        cancelled = !progress(done, total);
-        return !cancelled;
-      };
-    }
-    LUTHIER_TRY(std::vector<Generated> answers, generate(base, prompts, comparison.options, watch));
-    if (cancelled) return interrupted_error("The comparison was cancelled.");
-    for (std::size_t row = begin; row < end; ++row) {
-      Generated& answer = answers[row - begin];
-      ComparisonAnswer& cell = comparison.rows[row].answers[column];
-      cell.text = std::move(answer.text);
-      cell.tokens = std::move(answer.tokens);
-      cell.seconds = answer.seconds;
-      cell.finish = std::move(answer.finish);
-      if (const auto expected = comparison.rows[row].sample.expected()) cell.scores = score_answer(cell.text, *expected);
-    }
+Result<Answering> add_column(LoadedModel& base, const std::string& name, const fs::path& named,
+                             Comparison& comparison) {
+  LUTHIER_TRY(const ResultFolder found, find_result(named));
+  ComparisonColumn column;
+  column.name = name;
+  column.adapter = found.folder.string();
+  column.whole = found.whole;
+  Answering answering;
+  if (found.whole) {
+    LUTHIER_TRY(const ModelSummary summary, summarize_model(found.folder));
+    column.bytes = summary.file_bytes;
+    answering.checkpoint = found.folder;
+  } else {
+    LUTHIER_TRY(answering.adapter, load_adapter(base, found.folder));
+    answering.adapter->set_training(false, 0);
+    column.image = answering.adapter->pixels;
+    std::error_code problem;
+    const std::uintmax_t size = fs::file_size(found.folder / "adapter_model.safetensors", problem);
+    column.bytes = problem ? 0 : size;
   }
-  return {};
+  comparison.columns.push_back(std::move(column));
+  return answering;
+}
+
+ComparisonAnswer to_answer(const Generated& generated) {
+  ComparisonAnswer answer;
+  answer.text = generated.text;
+  answer.tokens = generated.tokens;
+  answer.seconds = generated.seconds;
+  answer.finish = generated.finish;
+  return answer;
+}
+
+/// Where the base is, in the same numbers.
+LoadOptions options_like(const LoadedModel& base) {
+  LoadOptions options;
+  options.device = base.model->device().str();
+  options.dtype = base.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
+  return options;
+}
+
+Status answer_column(LoadedModel& base, const Answering& answering,
+                     const std::vector<Sample>& samples, const GenerationOptions& options,
+                     const AnswerWatch& watch) {
+  if (!answering.checkpoint.empty()) {
+    LUTHIER_TRY(const LoadedModel own, load_model(answering.checkpoint, options_like(base)));
+    return answer_samples(own, *own.processor, samples, {}, options, watch);
+  }
+  if (!answering.adapter) {
+    return answer_samples(base, *base.processor, samples, {}, options, watch);
+  }
+  // Each adapter sees pictures in the size that it was trained with.
+  const PixelLimits pixels = chosen_pixels(base.pixels, answering.adapter->pixels);
+  LUTHIER_TRY(const auto processor, processor_for(base, pixels));
+  answering.adapter->activate();
+  const Status status = answer_samples(base, *processor, samples, {}, options, watch);
+  answering.adapter->deactivate();
+  return status;
 }
 
 }  // namespace
 
-std::optional<std::string> ComparisonSample::expected() const {
-  if (conversation.messages.empty() || conversation.messages.back().role != "assistant") return {};
-  return text_of(conversation.messages.back());
+Status answer_samples(const LoadedModel& model, const ChatProcessor& processor,
+                      const std::vector<Sample>& samples,
+                      std::span<const std::uint64_t> draws, const GenerationOptions& options,
+                      const AnswerWatch& watch) {
+  for (std::size_t begin = 0; begin < samples.size(); begin += kPromptsAtOnce) {
+    const std::size_t end = std::min(samples.size(), begin + kPromptsAtOnce);
+    std::vector<Example> prompts;
+    std::vector<std::uint64_t> streams;
+    for (std::size_t i = begin; i < end; ++i) {
+      const Sample& sample = samples[i];
+      LUTHIER_TRY(Example prompt, processor.encode_prompt(sample.conversation, sample.where));
+      prompts.push_back(std::move(prompt));
+      streams.push_back(draws.empty() ? i : draws[i]);
+    }
+    bool stopped = false;
+    const auto progress = [&](std::size_t index, const Generated& so_far) {
+      stopped = !watch(begin + index, so_far);
+      return !stopped;
+    };
+    LUTHIER_TRY(const auto answers, generate(model, prompts, options, progress, streams));
+    if (stopped) return interrupted_error();
+  }
+  return {};
 }
 
-Result<Comparison> compare_adapters(LoadedModel& base, const std::vector<std::pair<std::string, fs::path>>& adapters,
-                                    const std::vector<ComparisonSample>& samples, const GenerationOptions& options,
+Result<Comparison> compare_adapters(LoadedModel& base,
+                                    const std::vector<std::pair<std::string, fs::path>>& results,
+                                    const std::vector<Sample>& samples,
+                                    const GenerationOptions& options,
                                     const std::function<bool(std::size_t, std::size_t)>& progress) {
   if (samples.empty()) return input_error("There is no sample to answer.", "samples");
+  LUTHIER_CHECK(check_pictures(samples));
   Comparison comparison;
   comparison.model = base.folder;
+  comparison.device = base.model->device().str();
+  comparison.dtype = base.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
   comparison.options = options;
-  std::uint64_t bytes = 0;
-  for (const torch::Tensor& tensor : base.model->parameters()) bytes += tensor.nbytes();
-  comparison.columns.push_back({"base", "", bytes});
-  std::set<std::string> names{"base"};
-  std::vector<std::shared_ptr<Adapter>> attached;   // all of them first: one that does not fit is found before anything is computed
-  for (const auto& [name, folder] : adapters) {
-    if (!names.insert(name).second) return input_error("The name " + name + " stands for two columns.", "--adapter", "Give each adapter a name of its own.");
-    LUTHIER_TRY(std::shared_ptr<Adapter> adapter, load_adapter(base, folder));
-    adapter->set_training(false, 0);
-    attached.push_back(std::move(adapter));
-    std::error_code problem;
-    const std::uintmax_t size = fs::file_size(folder / "adapter_model.safetensors", problem);
-    comparison.columns.push_back({name, folder.string(), problem ? 0 : size});
+  ComparisonColumn first;
+  first.name = kBaseColumn;
+  first.bytes = weight_bytes_of(base);
+  comparison.columns.push_back(first);
+  std::set<std::string> names{kBaseColumn};
+  std::vector<Answering> answering(1);
+  for (const auto& [name, folder] : results) {
+    if (!names.insert(name).second) {
+      return input_error("The name " + name + " stands for two columns.", "--adapter",
+                         "Give each a name of its own; the model itself is \"base\".");
+    }
+    LUTHIER_TRY(Answering next, add_column(base, name, folder, comparison));
+    answering.push_back(std::move(next));
   }
-  for (const ComparisonSample& sample : samples) comparison.rows.push_back({sample, std::vector<ComparisonAnswer>(comparison.columns.size())});
+  for (const Sample& sample : samples) {
+    comparison.rows.push_back({sample, std::vector<ComparisonAnswer>(comparison.columns.size())});
+  }
 
+  const std::size_t total = comparison.rows.size() * comparison.columns.size();
   std::size_t done = 0;
-  for (std::size_t column = 0; column < comparison.columns.size(); ++column) {
-    auto processor = base.processor;
-    if (column > 0) {
-      // Each adapter sees pictures in the size that it was trained with.
-      const PixelLimits pixels = chosen_pixels(base.pixels, attached[column - 1]->pixels);
-      LUTHIER_TRY(processor, processor_for(base, pixels));
-      attached[column - 1]->activate();
-    }
-    const Status status = answer_column(base, *processor, column, comparison, done, progress);
-    if (column > 0) attached[column - 1]->deactivate();
-    LUTHIER_CHECK(status);
-  }
-  comparison.scores.resize(comparison.columns.size());
-  for (std::size_t column = 0; column < comparison.columns.size(); ++column) {
-    std::map<std::string, std::pair<double, int>> sums;
-    for (const ComparisonRow& row : comparison.rows) {
-      for (const auto& [name, score] : row.answers[column].scores) {
-        sums[name].first += score;
-        sums[name].second += 1;
+  for (std::size_t column = 0; column < answering.size(); ++column) {
+    const auto watch = [&](std::size_t row, const Generated& so_far) {
+      if (!so_far.finish.empty()) {
+        put_answer(comparison.rows[row], column, to_answer(so_far));
+        ++done;
       }
-    }
-    for (const auto& [name, sum] : sums) comparison.scores[column][name] = sum.first / sum.second;
+      return !progress || progress(done, total);
+    };
+    const Status status = answer_column(base, answering[column], samples, options, watch);
+    if (!status && status.error().code != ErrorCode::Interrupted) return status.error();
+    if (status && (!progress || progress(done, total))) continue;
+    comparison.stopped = done < total;
+    break;
   }
   return comparison;
-}
-
-Result<std::vector<ComparisonSample>> read_samples(const std::vector<fs::path>& files) {
-  LUTHIER_TRY(const auto dataset, Dataset::open(files));
-  std::vector<ComparisonSample> samples;
-  for (std::size_t row = 0; row < dataset->size(); ++row) {
-    LUTHIER_TRY(Conversation conversation, dataset->read(row));
-    samples.push_back({std::move(conversation), dataset->where(row)});
-  }
-  if (samples.empty()) return input_error("The file holds no row.", files.empty() ? "samples" : files.front().string());
-  return samples;
 }
 
 }  // namespace luthier

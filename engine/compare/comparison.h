@@ -1,74 +1,80 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Adapters side by side on one resident base: the same samples, the same settings, one column each, the base first. Plain data, its two
-// documents (comparison.json and a page that needs nothing beside it), and the scores. No LibTorch header.
-//   compare_adapters(base, {{"korean", "runs/korean/adapter"}}, samples, options, progress)   answers everything
-//   write_comparison(comparison, "out")                                                       comparison.json and comparison.html in `out`
+// A comparison as plain data: what was asked, who answered what, how near it is to what was
+// expected. The command line fills it in one go (compare.h), the window as its session's events
+// come in; both write the same documents of it (documents.h). No LibTorch.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "engine/base/result.h"
-#include "engine/data/conversation.h"
+#include "engine/compare/sample.h"
 #include "engine/generate/generation_types.h"
-#include "engine/io/json.h"
+#include "engine/vision/image_processor.h"
 
 namespace luthier {
 
-struct LoadedModel;
-
-struct ComparisonSample {
-  Conversation conversation;           ///< a trailing assistant turn is the expected answer
-  std::string where;
-  /// The trailing assistant turn's text.
-  std::optional<std::string> expected() const;
-};
+/// The name of the first column: no adapter and no other checkpoint can have it.
+inline constexpr const char* kBaseColumn = "base";
 
 struct ComparisonColumn {
-  std::string name;                    ///< "base" or the adapter's name
+  std::string name;                    ///< "base", or as the user calls it
   std::string adapter;                 ///< its folder; empty for the base
-  std::uint64_t bytes = 0;             ///< of its weights' file; of the base: of its weights in memory
+  std::uint64_t bytes = 0;             ///< of its weights: in files, the base's in memory
+  bool whole = false;                  ///< a whole checkpoint beside the base, not an adapter on it
+  double strength = 1;                 ///< of an adapter: 1 is as trained
+  PixelLimits image = {};              ///< asked with these, where its processor says others
+
+  bool is_base() const { return adapter.empty(); }
 };
 
 struct ComparisonAnswer {
   std::string text;
   std::vector<AnswerToken> tokens;
-  double seconds = 0;                  ///< until its last token, in a batch of prompts of the same length
-  std::string finish;
+  double seconds = 0;                  ///< until its last token, among prompts of the same length
+  std::string finish;                  ///< eos | length; empty: not asked, or not at its end yet
   std::map<std::string, double> scores;   ///< empty where nothing is expected
+
+  /// Asked and answered to its end: only such an answer is scored, shown against others and
+  /// written.
+  bool whole() const { return !finish.empty(); }
+  bool begun() const { return whole() || !tokens.empty(); }
+  /// exp of the mean log-probability of its tokens.
+  double confidence() const;
 };
 
 struct ComparisonRow {
-  ComparisonSample sample;
+  Sample sample;
   std::vector<ComparisonAnswer> answers;   ///< one a column
 };
 
 struct Comparison {
   std::filesystem::path model;
+  std::string device, dtype;           ///< as it was loaded; may be empty
   GenerationOptions options;
+  std::size_t reference = 0;           ///< the column that the others are marked against
   std::vector<ComparisonColumn> columns;
   std::vector<ComparisonRow> rows;
-  std::vector<std::map<std::string, double>> scores;   ///< one a column: means over the rows with an expected answer
+  bool stopped = false;                ///< somebody stopped it before all was answered
+
+  std::size_t answered() const;        ///< answers at their end, of rows × columns
+  std::size_t answered(std::size_t column) const;
 };
 
-/// `progress(done, total)` counts answers; false cancels (an Interrupted error). Leaves the base without an adapter.
-Result<Comparison> compare_adapters(LoadedModel& base, const std::vector<std::pair<std::string, std::filesystem::path>>& adapters,
-                                    const std::vector<ComparisonSample>& samples, const GenerationOptions& options,
-                                    const std::function<bool(std::size_t, std::size_t)>& progress = {});
+/// The mean of one score over the answers of a column that have it.
+struct ColumnScore {
+  double mean = 0;
+  std::size_t of = 0;                  ///< how many answers it is of
+};
 
-/// Samples from a dataset file, or from a list of files.
-Result<std::vector<ComparisonSample>> read_samples(const std::vector<std::filesystem::path>& files);
+/// An answer at its end into its cell, with its scores.
+void put_answer(ComparisonRow& row, std::size_t column, ComparisonAnswer answer);
 
-Json to_json(const Comparison& comparison);
-/// One page: pictures inside, differences to the first column marked, each token's probability on hover; nothing in it runs or loads.
-std::string to_html(const Comparison& comparison);
-/// Writes both into `out` (made if need be), each whole or not at all.
-Status write_comparison(const Comparison& comparison, const std::filesystem::path& out);
+/// By the score's key (exact, token_f1, chrf, json); empty where no answer of the column was
+/// scored.
+std::map<std::string, ColumnScore> column_scores(const Comparison& comparison, std::size_t column);
 
 }  // namespace luthier

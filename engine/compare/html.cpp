@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/compare/html.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "engine/io/json.h"
 #include "engine/vision/image.h"
@@ -58,38 +58,6 @@ std::string picture_data_uri(const std::filesystem::path& path, int longest_edge
   if (!image) return {};
   const auto png = encode_png(thumbnail(*image, longest_edge));
   return png ? "data:image/png;base64," + base64(*png) : std::string();
-}
-
-std::vector<std::string> words_of(const std::string& text) {
-  std::vector<std::string> words;
-  bool in_space = true;
-  for (const char c : text) {
-    if (words.empty() || (in_space && !is_space(c))) words.emplace_back();
-    words.back() += c;
-    in_space = is_space(c);
-  }
-  return words;
-}
-
-std::vector<bool> words_in_common(const std::vector<std::string>& text, const std::vector<std::string>& reference) {
-  constexpr std::size_t longest = 2000;   // beyond it the table would be too large for what it tells
-  std::vector<bool> common(text.size(), false);
-  if (text.size() > longest || reference.size() > longest) return common;
-  const auto bare = [](const std::string& word) { return word.substr(0, word.find_last_not_of(" \t\r\n") + 1); };
-  const std::size_t columns = reference.size() + 1;
-  std::vector<std::uint16_t> length((text.size() + 1) * columns, 0);
-  for (std::size_t i = text.size(); i-- > 0;) {
-    for (std::size_t j = reference.size(); j-- > 0;) {
-      length[i * columns + j] = bare(text[i]) == bare(reference[j]) ? static_cast<std::uint16_t>(length[(i + 1) * columns + j + 1] + 1)
-                                                                     : std::max(length[(i + 1) * columns + j], length[i * columns + j + 1]);
-    }
-  }
-  for (std::size_t i = 0, j = 0; i < text.size() && j < reference.size();) {
-    if (bare(text[i]) == bare(reference[j])) common[i] = true, ++i, ++j;
-    else if (length[(i + 1) * columns + j] >= length[i * columns + j + 1]) ++i;
-    else ++j;
-  }
-  return common;
 }
 
 }  // namespace luthier

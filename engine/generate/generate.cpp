@@ -5,7 +5,9 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <unordered_map>
 
+#include "engine/generate/answer_text.h"
 #include "engine/generate/token_choice.h"
 #include "engine/nn/threads.h"
 
@@ -18,27 +20,43 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxBatch = 32;
 
-/// The text of answered ids. A model's vocabulary may be padded past the tokenizer's: such ids have no text.
-std::string answer_text(const LoadedModel& loaded, const std::vector<TokenId>& ids) {
-  const Tokenizer& tokenizer = loaded.processor->tokenizer();
-  std::vector<TokenId> known;
-  std::copy_if(ids.begin(), ids.end(), std::back_inserter(known), [&](TokenId id) { return id < tokenizer.vocab_size(); });
-  auto text = tokenizer.decode(known, /*skip_special=*/true);
-  return text ? text.take() : std::string();
-}
+/// What all prompts of one call share.
+struct Work {
+  const LoadedModel& loaded;
+  const std::vector<Example>& prompts;
+  const GenerationOptions& options;
+  const GenerationProgress& progress;
+  std::span<const std::uint64_t> draws;
+  std::vector<Generated>& results;
+  std::vector<AnswerText> texts;
+  std::unordered_map<TokenId, std::string> pieces;
+
+  const std::string& piece(TokenId id) {
+    const auto [place, fresh] = pieces.try_emplace(id);
+    if (fresh) place->second = piece_text(loaded.processor->tokenizer(), id);
+    return place->second;
+  }
+  void place_tokens(std::size_t index) {
+    const auto ranges = texts[index].ranges();
+    std::vector<AnswerToken>& tokens = results[index].tokens;
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      tokens[i].begin = ranges[i].first;
+      tokens[i].end = ranges[i].second;
+    }
+  }
+};
 
 /// One batch of prompts of equal length, decoded in step; sequences that end leave the batch.
 class BatchDecoder {
  public:
-  BatchDecoder(const LoadedModel& loaded, const std::vector<Example>& prompts, std::vector<std::size_t> indices, const GenerationOptions& options,
-               const GenerationProgress& progress, std::vector<Generated>& results)
-      : loaded_(loaded), prompts_(prompts), live_(std::move(indices)), options_(options), progress_(progress), results_(results) {}
+  BatchDecoder(Work& work, std::vector<std::size_t> indices)
+      : work_(work), loaded_(work.loaded), live_(std::move(indices)), options_(work.options) {}
 
   /// False when the host asked to stop.
   bool run() {
     const auto start = Clock::now();
     std::vector<Example> batch;
-    for (const std::size_t index : live_) batch.push_back(prompts_[index]);
+    for (const std::size_t index : live_) batch.push_back(work_.prompts[index]);
     const std::size_t length = batch.front().input_ids.size();
     const ModelInput input = to_device(collate(batch), loaded_.model->device());
     KeyValueCache cache(loaded_.model->num_hidden_layers(), static_cast<std::int64_t>(length) + options_.max_new_tokens);
@@ -54,8 +72,8 @@ class BatchDecoder {
       for (std::size_t row = 0; row < live_.size(); ++row) {
         const bool goes_on = take(live_[row], {logits.const_data_ptr<float>() + static_cast<std::int64_t>(row) * logits.size(1),
                                                static_cast<std::size_t>(logits.size(1))}, step, seconds);
-        const Generated& result = results_[live_[row]];
-        if (progress_ && !progress_(live_[row], result)) return false;
+        const Generated& result = work_.results[live_[row]];
+        if (work_.progress && !work_.progress(live_[row], result)) return false;
         if (!goes_on) continue;
         kept.push_back(static_cast<std::int64_t>(row));
         still.push_back(live_[row]);
@@ -75,44 +93,41 @@ class BatchDecoder {
  private:
   /// Adds the next token of one sequence; false when it has ended.
   bool take(std::size_t index, std::span<const float> logits, std::int64_t step, double seconds) {
-    Generated& result = results_[index];
+    Generated& result = work_.results[index];
     result.seconds = seconds;
-    const TokenChoice choice = choose_token(logits, options_, index, step);
+    const std::uint64_t draw = work_.draws.empty() ? index : work_.draws[index];
+    const TokenChoice choice = choose_token(logits, options_, draw, step);
     const bool end = !options_.ignore_eos && std::find(loaded_.eos_ids.begin(), loaded_.eos_ids.end(), choice.id) != loaded_.eos_ids.end();
     AnswerToken token;
     token.id = choice.id;
     token.logprob = choice.logprob;
-    token.piece = text_of({choice.id});
-    for (const auto& [id, probability] : choice.alternatives) token.alternatives.emplace_back(text_of({id}), probability);
+    token.piece = work_.piece(choice.id);
+    for (const auto& [id, probability] : choice.alternatives) {
+      token.alternatives.emplace_back(work_.piece(id), probability);
+    }
     result.tokens.push_back(std::move(token));
-    std::vector<TokenId> ids;
-    for (const AnswerToken& each : result.tokens) ids.push_back(each.id);
-    if (progress_ || end || step + 1 == options_.max_new_tokens) result.text = text_of(ids);
-    if (end) {
-      result.finish = "eos";   // the end token stands among the tokens, as in transformers' sequences; it has no text
-      return false;
-    }
-    if (step + 1 == options_.max_new_tokens) {
-      result.finish = "length";
-      return false;
-    }
-    return true;
+    AnswerText& text = work_.texts[index];
+    text.add(choice.id);
+    result.text = text.text();
+    // The end token stands among the tokens, as in transformers' sequences; it has no text.
+    if (end) result.finish = "eos";
+    else if (step + 1 == options_.max_new_tokens) result.finish = "length";
+    if (result.finish.empty()) return true;
+    work_.place_tokens(index);
+    return false;
   }
 
-  std::string text_of(const std::vector<TokenId>& ids) const { return answer_text(loaded_, ids); }
-
+  Work& work_;
   const LoadedModel& loaded_;
-  const std::vector<Example>& prompts_;
   std::vector<std::size_t> live_;
   const GenerationOptions& options_;
-  const GenerationProgress& progress_;
-  std::vector<Generated>& results_;
 };
 
 }  // namespace
 
 Result<std::vector<Generated>> generate(const LoadedModel& loaded, const std::vector<Example>& prompts, const GenerationOptions& options,
-                                        const GenerationProgress& progress) try {
+                                        const GenerationProgress& progress,
+                                        std::span<const std::uint64_t> draws) try {
   if (options.max_new_tokens < 1) return input_error("At least one new token must be allowed.", "max_new_tokens");
   if (!(options.temperature >= 0) || !std::isfinite(options.temperature)) return input_error("A temperature is 0 or above.", "temperature");
   if (!(options.top_p > 0 && options.top_p <= 1)) return input_error("top_p lies above 0 and at most at 1.", "top_p");
@@ -124,19 +139,24 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded, const std::ve
     results[i].prompt_tokens = static_cast<std::int64_t>(prompts[i].input_ids.size());
     by_length[prompts[i].input_ids.size()].push_back(i);
   }
+  if (!draws.empty() && draws.size() != prompts.size()) {
+    return input_error("Each prompt needs a stream of draws.", "draws");
+  }
+  Work work{loaded, prompts, options, progress, draws, results,
+            std::vector<AnswerText>(prompts.size(), AnswerText(loaded.processor->tokenizer())), {}};
   bool cancelled = false;
   for (const auto& [length, indices] : by_length) {
     for (std::size_t begin = 0; begin < indices.size() && !cancelled; begin += kMaxBatch) {
       const std::size_t end = std::min(indices.size(), begin + kMaxBatch);
-      cancelled = !BatchDecoder(loaded, prompts, {indices.begin() + static_cast<std::ptrdiff_t>(begin), indices.begin() + static_cast<std::ptrdiff_t>(end)},
-                                options, progress, results).run();
+      const auto from = indices.begin() + static_cast<std::ptrdiff_t>(begin);
+      const auto until = indices.begin() + static_cast<std::ptrdiff_t>(end);
+      cancelled = !BatchDecoder(work, {from, until}).run();
     }
   }
-  for (Generated& result : results) {
-    if (result.finish.empty()) result.finish = "cancelled";
-    std::vector<TokenId> ids;
-    for (const AnswerToken& token : result.tokens) ids.push_back(token.id);
-    result.text = answer_text(loaded, ids);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (!results[i].finish.empty()) continue;
+    results[i].finish = "cancelled";
+    work.place_tokens(i);
   }
   return results;
 } catch (const c10::OutOfMemoryError&) {

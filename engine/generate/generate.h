@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,13 @@ struct Generated {
 };
 
 /// Called after each decoded token of prompt `index` with what there is so far; false stops everything.
+/// With its last token an answer has its `finish`, and its tokens their places in the text.
 using GenerationProgress = std::function<bool(std::size_t index, const Generated& so_far)>;
 
-/// Answers `prompts` (from ChatProcessor::encode_prompt) with whatever adapter is active. Sampling draws from (seed, prompt index, token index).
+/// Answers `prompts` (from ChatProcessor::encode_prompt) with whatever adapter is active. Sampling
+/// draws from (seed, `draws` of the prompt, token index); without `draws` a prompt's is its index.
 Result<std::vector<Generated>> generate(const LoadedModel& loaded, const std::vector<Example>& prompts, const GenerationOptions& options,
-                                        const GenerationProgress& progress = {});
+                                        const GenerationProgress& progress = {},
+                                        std::span<const std::uint64_t> draws = {});
 
 }  // namespace luthier

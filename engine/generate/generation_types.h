@@ -2,6 +2,7 @@
 // What is asked of a model's decoding and what comes back a token; plain data for hosts and engine alike.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -21,9 +22,12 @@ struct GenerationOptions {
 /// One answered token. `alternatives` are {piece, probability}, best first.
 struct AnswerToken {
   std::int64_t id = 0;
-  std::string piece;                   ///< as text
+  std::string piece;                   ///< as text, with its first space; or a special token's name
   double logprob = 0;
   std::vector<std::pair<std::string, double>> alternatives;
+  /// Its place in the answer's text, in bytes: every character that it wrote or had a part in, so
+  /// that neighbours may share one. Empty where it wrote nothing, and while the answer still grows.
+  std::size_t begin = 0, end = 0;
 };
 
 }  // namespace luthier

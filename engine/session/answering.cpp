@@ -1,14 +1,25 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Answers of every column to every sample, streaming; and one training step tried on the longest rows.
+// Answers of every column to every sample, streaming; and one training step tried on the longest
+// rows.
 #include <algorithm>
 #include <chrono>
 
+#include "engine/compare/compare.h"
 #include "engine/session/model_worker.h"
 #include "engine/train/memory.h"
 #include "engine/train/row_check.h"
 #include "engine/train/step_runner.h"
 
 namespace luthier {
+namespace fs = std::filesystem;
+
+struct ModelWorker::Asking {
+  const AnswerRequest& asked;
+  RequestId request;
+  std::size_t done = 0;
+
+  std::size_t total() const { return asked.samples.size() * asked.columns.size(); }
+};
 
 Result<std::shared_ptr<Adapter>> ModelWorker::column_adapter(const std::string& name) const {
   if (name == training_column && live_) return live_;
@@ -19,60 +30,91 @@ Result<std::shared_ptr<Adapter>> ModelWorker::column_adapter(const std::string& 
 
 Result<std::shared_ptr<const ChatProcessor>> ModelWorker::column_processor(
     const Adapter* adapter) const {
-  if (adapter && adapter == live_.get()) return base_->processor;   // the run's own
+  if (adapter && adapter == live_.get()) return base_->processor;  // the run's own
   return processor_for(*base_, adapter ? adapter->pixels : PixelLimits());
 }
 
-Status ModelWorker::answer_column(const AnswerRequest& asked, std::size_t column, const std::vector<Example>& prompts, RequestId request) {
+/// Streams; an answer goes out as final with its last token, so that a request that is cancelled or
+/// fails later keeps it.
+Status ModelWorker::answer_by(const LoadedModel& model, const ChatProcessor& processor,
+                              Asking& asking, std::size_t column) {
   using Clock = std::chrono::steady_clock;
-  std::vector<Clock::time_point> sent(prompts.size());
-  const auto update = [&](std::size_t sample, const Generated& answer, bool final) {
-    host_.emit(AnswerUpdate{request, sample, column, answer.text, answer.tokens, answer.seconds, answer.finish, final});
-  };
-  const auto progress = [&](std::size_t sample, const Generated& so_far) {
+  constexpr std::chrono::milliseconds kBetween(60);
+  std::vector<Clock::time_point> sent(asking.asked.samples.size());
+  const auto watch = [&](std::size_t sample, const Generated& answer) {
+    const bool final = !answer.finish.empty();
     const auto now = Clock::now();
-    if (now - sent[sample] > std::chrono::milliseconds(60)) {
+    if (final || now - sent[sample] > kBetween) {
       sent[sample] = now;
-      update(sample, so_far, false);
+      host_.emit(AnswerUpdate{asking.request, sample, column, answer.text, answer.tokens,
+                              answer.seconds, answer.finish, final});
     }
-    return !host_.cancellations->cancelled(request);
+    if (final && asking.total() > 1) {
+      const auto done = static_cast<double>(++asking.done);
+      host_.emit(Progress{asking.request, "Answering", done, static_cast<double>(asking.total())});
+    }
+    return !host_.cancellations->cancelled(asking.request);
   };
-  LUTHIER_TRY(const std::vector<Generated> answers, generate(*base_, prompts, asked.options, progress));
-  for (std::size_t sample = 0; sample < answers.size(); ++sample) update(sample, answers[sample], true);
-  return host_.cancellations->cancelled(request) ? Status(interrupted_error()) : Status();
+  const AnswerRequest& asked = asking.asked;
+  LUTHIER_CHECK(answer_samples(model, processor, asked.samples, asked.draws,
+                               asked.options, watch));
+  return host_.cancellations->cancelled(asking.request) ? Status(interrupted_error()) : Status();
+}
+
+Status ModelWorker::answer_by_checkpoint(Asking& asking, std::size_t column,
+                                         const fs::path& folder) {
+  LoadOptions options = base_options_;
+  options.random_weights = false;
+  options.pixels = {};   // its own processor says how it sees pictures
+  host_.emit(Progress{asking.request, "Loading a column's model", 0, 0});
+  Status status;
+  {
+    LUTHIER_TRY(const LoadedModel own, load_model(folder, options));
+    status = answer_by(own, *own.processor, asking, column);
+  }
+  release_cached_memory(base_->model->device());
+  return status;
+}
+
+Status ModelWorker::answer_column(Asking& asking, std::size_t column) {
+  const std::optional<std::string>& name = asking.asked.columns[column];
+  std::shared_ptr<Adapter> adapter;
+  if (name) {
+    LUTHIER_TRY(adapter, column_adapter(*name));
+    if (!adapter) return answer_by_checkpoint(asking, column, attached_.at(*name).folder);
+  }
+  if (live_ && live_ != adapter) live_->deactivate();
+  if (adapter) {
+    adapter->set_training(false, 0);
+    adapter->activate();
+  }
+  Status status;
+  if (const auto processor = column_processor(adapter.get()); processor) {
+    status = answer_by(*base_, **processor, asking, column);
+  } else {
+    status = processor.error();
+  }
+  if (adapter) adapter->deactivate();   // the trainer puts its own back
+  return status;
 }
 
 Status ModelWorker::answer(const AnswerRequest& asked, RequestId request) {
   LUTHIER_CHECK(need_base());
+  if (!asked.draws.empty() && asked.draws.size() != asked.samples.size()) {
+    return input_error("Each sample needs a stream of draws.", "draws");
+  }
+  LUTHIER_CHECK(check_pictures(asked.samples));
+  Asking asking{asked, request};
   for (std::size_t column = 0; column < asked.columns.size(); ++column) {
     if (host_.cancellations->cancelled(request)) return interrupted_error();
-    std::shared_ptr<Adapter> adapter;
-    if (asked.columns[column]) {
-      LUTHIER_TRY(adapter, column_adapter(*asked.columns[column]));
-    }
-    LUTHIER_TRY(const auto processor, column_processor(adapter.get()));
-    std::vector<Example> prompts;
-    for (const Sample& sample : asked.samples) {
-      LUTHIER_TRY(Example prompt, processor->encode_prompt(sample.conversation, sample.where));
-      prompts.push_back(std::move(prompt));
-    }
-    if (live_ && live_ != adapter) live_->deactivate();
-    if (adapter) {
-      adapter->set_training(false, 0);
-      adapter->activate();
-    }
-    const Status status = answer_column(asked, column, prompts, request);
-    if (adapter) adapter->deactivate();   // the trainer puts its own back
-    LUTHIER_CHECK(status);
+    LUTHIER_CHECK(answer_column(asking, column));
   }
   return {};
 }
 
-Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
-                                 const Cancelled& cancelled) {
+Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request) {
   LUTHIER_CHECK(check_recipe(recipe));
-  LUTHIER_CHECK(
-      load_for(recipe, [&] { return cancelled() || host_.cancellations->cancelled(request); }));
+  LUTHIER_CHECK(load_for(recipe));
   host_.set_state(SessionState::Preparing, "");
   const auto work = [&]() -> Status {
     RowReader reader;
@@ -107,7 +149,8 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     base_->model->set_gradient_checkpointing(forecast.gradient_checkpointing);
     const torch::Device device = base_->model->device();
     OneStepTried tried{request, forecast, {}, 0};
-    // Twice: the first step makes the optimizer's state, the second one shows the peak with it. A rate of zero changes no weight.
+    // Twice: the first step makes the optimizer's state, the second one shows the peak with it. A
+    // rate of zero changes no weight.
     for (int turn = 0; turn < 2; ++turn) {
       const auto start = std::chrono::steady_clock::now();
       reset_memory_peak(device);

@@ -7,6 +7,8 @@
 
 #include "engine/adapters/adapter_notes.h"
 #include "engine/base/log.h"
+#include "engine/compare/comparison.h"
+#include "engine/compare/result_folder.h"
 #include "engine/train/memory.h"
 
 namespace luthier {
@@ -197,20 +199,33 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
 
 Status ModelWorker::attach(const std::string& name, const fs::path& folder) {
   LUTHIER_CHECK(need_base());
-  if (name.empty() || name == training_column || attached_.contains(name)) return input_error("The name \"" + name + "\" is taken.", "adapter", "Choose another one.");
-  LUTHIER_TRY(std::shared_ptr<Adapter> adapter, load_adapter(*base_, folder));
-  adapter->set_training(false, 0);
+  if (name.empty() || name == training_column || name == kBaseColumn || attached_.contains(name)) {
+    return input_error("The name \"" + name + "\" is taken.", "adapter", "Choose another one.");
+  }
+  LUTHIER_TRY(const ResultFolder found, find_result(folder));
   AdapterAttached event;
   event.name = name;
-  event.folder = folder;
+  event.folder = found.folder;
+  event.whole = found.whole;
+  if (found.whole) {
+    LUTHIER_TRY(const ModelSummary summary, summarize_model(found.folder));
+    event.bytes = summary.file_bytes;
+    event.parameters = summary.parameters;
+    event.summary = summary.model_type;
+    attached_[name] = {found.folder, nullptr};
+    host_.emit(std::move(event));
+    return {};
+  }
+  LUTHIER_TRY(std::shared_ptr<Adapter> adapter, load_adapter(*base_, found.folder));
+  adapter->set_training(false, 0);
   std::error_code problem;
-  const auto size = fs::file_size(folder / "adapter_model.safetensors", problem);
+  const auto size = fs::file_size(found.folder / "adapter_model.safetensors", problem);
   event.bytes = problem ? 0 : size;
   for (const auto& [key, tensor] : adapter->tensors()) event.parameters += tensor.numel();
   const AdapterSettings& settings = adapter->settings();
   event.summary = "r " + std::to_string(settings.r) + ", alpha " + Json(settings.lora_alpha).dump();
   if (adapter->pixels.any()) event.summary += ", " + pixels_text(adapter->pixels);
-  attached_[name] = {folder, std::move(adapter)};
+  attached_[name] = {found.folder, std::move(adapter)};
   host_.emit(std::move(event));
   return {};
 }
@@ -224,6 +239,9 @@ Status ModelWorker::drop(const std::string& name) {
 Status ModelWorker::set_strength(const std::string& name, double strength) {
   const auto found = attached_.find(name);
   if (found == attached_.end()) return input_error("There is no adapter \"" + name + "\".", "adapter");
+  if (!found->second.adapter) {
+    return input_error("\"" + name + "\" is a whole checkpoint, which has no strength.", "adapter");
+  }
   found->second.adapter->set_strength(strength);
   return {};
 }

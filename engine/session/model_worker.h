@@ -47,8 +47,9 @@ class ModelWorker {
  private:
   struct Attached {
     std::filesystem::path folder;
-    std::shared_ptr<Adapter> adapter;
+    std::shared_ptr<Adapter> adapter;   ///< null: a whole checkpoint, loaded when it is asked
   };
+  struct Asking;   ///< one request that is being answered
   class Observer;
 
   void let_go();   ///< of the model and what hangs on it
@@ -58,7 +59,12 @@ class ModelWorker {
   Status load_for(const Recipe& recipe, const Cancelled& cancelled);
   /// The resident model's pictures under these limits from now on.
   Status set_pixels(const PixelLimits& pixels);
-  Status answer_column(const AnswerRequest& asked, std::size_t column, const std::vector<Example>& prompts, RequestId request);
+  Status answer_column(Asking& asking, std::size_t column);
+  /// By the checkpoint in `folder`, which stands in memory only for as long as that takes.
+  Status answer_by_checkpoint(Asking& asking, std::size_t column,
+                              const std::filesystem::path& folder);
+  Status answer_by(const LoadedModel& model, const ChatProcessor& processor, Asking& asking,
+                   std::size_t column);
   /// Pictures as the column's adapter was trained with them; null stands for the base.
   Result<std::shared_ptr<const ChatProcessor>> column_processor(const Adapter* adapter) const;
   Result<std::shared_ptr<Adapter>> column_adapter(const std::string& name) const;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/compare/sample.h"
 #include "engine/config/recipe.h"
 #include "engine/data/dataset.h"
 #include "engine/forecast/forecast.h"
@@ -41,23 +42,29 @@ using RequestId = std::uint64_t;
 
 enum class StopKind { Save, Discard };
 
-struct Sample {
-  Conversation conversation;           ///< a trailing assistant turn is the expected answer
-  std::string where;
-};
-
 /// Every sample with every column. A column is an attached adapter's name, or nullopt for the base alone.
 struct AnswerRequest {
   std::vector<Sample> samples;
   std::vector<std::optional<std::string>> columns;
   GenerationOptions options;
+  /// Which stream of random draws each sample takes; empty: its index. So a sample that is asked
+  /// alone gets the answer that it gets among the others.
+  std::vector<std::uint64_t> draws = {};
 };
 
 // Events.
 struct StateChanged { SessionState state; std::string detail; };
 struct Progress { RequestId request; std::string what; double done; double total; };
 struct ModelLoaded { ModelSummary summary; std::string device, dtype; double seconds; };
-struct AdapterAttached { std::string name; std::filesystem::path folder; std::uint64_t bytes; std::int64_t parameters; std::string summary; };
+/// `whole`: a whole checkpoint (a full or freeze run's result): loaded when asked, then let go.
+struct AdapterAttached {
+  std::string name;
+  std::filesystem::path folder;
+  std::uint64_t bytes = 0;
+  std::int64_t parameters = 0;
+  std::string summary;
+  bool whole = false;
+};
 struct AdapterDropped { std::string name; };
 struct RunStarted { std::filesystem::path folder; Recipe recipe; std::int64_t total_steps, first_step; double steps_per_epoch; std::int64_t trainable, parameters;
   MemoryForecast forecast; double learning_rate = 0; };   ///< learning_rate: the peak rate in force, which may have been changed by hand before
@@ -65,7 +72,8 @@ struct StepDone { MetricsLine line; double eta_seconds; };
 struct EvaluationDone { std::int64_t step; double eval_loss; };
 struct RunEventHappened { RunEvent event; };
 struct RunEnded { std::filesystem::path folder; std::string state; std::optional<Error> error; double seconds; };
-/// `final` = false while the answer still streams; the text so far is whole UTF-8.
+/// `final` = false while the answer still streams; the text so far is whole UTF-8. What a cancelled
+/// request had not ended gets no final update: it is as if it had not been asked.
 struct AnswerUpdate { RequestId request; std::size_t sample, column; std::string text; std::vector<AnswerToken> tokens; double seconds; std::string finish; bool final; };
 struct RequestDone { RequestId request; std::optional<Error> error; bool cancelled; };
 struct DataChecked { RequestId request; DatasetReport report; };
@@ -106,6 +114,8 @@ class Session {
   /// One step on the longest row, nothing written: what memory it really takes.
   RequestId try_one_step(const Recipe& recipe);
 
+  /// A PEFT folder, a whole checkpoint, or a run that holds either (compare/result_folder.h). The
+  /// names "base" and "training" are taken.
   void attach_adapter(const std::string& name, const std::filesystem::path& folder);
   void drop_adapter(const std::string& name);
   void set_adapter_strength(const std::string& name, double strength);   ///< 1 = as trained

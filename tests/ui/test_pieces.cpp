@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The window's own arithmetic: thinning, smoothing, percentiles, word differences, figures as text, modules as a selector.
+// The window's own arithmetic: thinning, smoothing, percentiles, figures as text, modules as a selector.
 #include <QtTest>
 #include <cmath>
 
-#include "ui/compare/word_diff.h"
 #include "ui/format.h"
 #include "ui/model/module_tree_model.h"
 #include "ui/run_series.h"
@@ -17,7 +16,6 @@ class TestPieces : public QObject {
   void thinning_keeps_peaks_and_bounds();
   void smoothing_starts_unbiased();
   void percentiles();
-  void words_that_differ();
   void figures();
   void selectors();
 };
@@ -51,16 +49,6 @@ void TestPieces::percentiles() {
   values << std::nan("");
   QCOMPARE(percentile(values, 0.99), 99.0);
   QCOMPARE(percentile({}, 0.5), 0.0);
-}
-
-void TestPieces::words_that_differ() {
-  const QString reference = QStringLiteral("a red circle at the top"), text = QStringLiteral("a blue circle at the very top");
-  const auto changed = changed_words(reference, text);
-  QCOMPARE(changed.size(), std::size_t(2));
-  QCOMPARE(text.mid(changed[0].begin, changed[0].end - changed[0].begin), QStringLiteral("blue"));
-  QCOMPARE(text.mid(changed[1].begin, changed[1].end - changed[1].begin), QStringLiteral("very"));
-  QVERIFY(changed_words(text, text).empty());
-  QVERIFY(changed_words(QString(), QString()).empty());
 }
 
 void TestPieces::figures() {

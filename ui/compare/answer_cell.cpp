@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Tokens are links of a rich-text label: the label gives selection and says which token the mouse is over.
+// Pieces of the text are links of a rich-text label: the label gives selection and says which
+// piece, and so which tokens, the mouse is over.
 #include "ui/compare/answer_cell.h"
 
 #include <QLabel>
@@ -8,7 +9,6 @@
 #include <QVBoxLayout>
 #include <cmath>
 
-#include "ui/compare/word_diff.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/theme.h"
@@ -53,77 +53,87 @@ AnswerCell::AnswerCell(QWidget* parent) : QFrame(parent) {
   connect(text_, &QLabel::linkHovered, this, &AnswerCell::hover);
 }
 
-QString AnswerCell::answer_html(const Answer& answer, const QString* reference) const {
-  const std::vector<TextRange> changed = reference && answer.final ? changed_words(*reference, answer.text) : std::vector<TextRange>{};
-  QColor mark = colours().series[4];
-  const QColor card = colours().card;
-  mark = QColor((mark.red() + 2 * card.red()) / 3, (mark.green() + 2 * card.green()) / 3, (mark.blue() + 2 * card.blue()) / 3);
-  QString joined;
-  for (const AnswerToken& token : answer.tokens) joined += QString::fromStdString(token.piece);
-  const qsizetype lead = joined.indexOf(answer.text);
-  const bool by_token = !answer.text.isEmpty() && lead >= 0;
-  const auto span = [&](qsizetype begin, qsizetype end, const QString& link) {
-    // A token may begin or end inside a changed word: it is marked when it overlaps one.
-    bool differs = false;
-    for (const TextRange& range : changed) differs = differs || (begin < range.end && end > range.begin);
-    const QString style = QStringLiteral("color:%1; text-decoration:%2;%3")
-                              .arg(colours().text.name(), differs ? QStringLiteral("underline") : QStringLiteral("none"),
-                                   differs ? QStringLiteral("background:%1").arg(mark.name()) : QString());
-    const QString piece = shown_piece(answer.text.mid(begin, end - begin));
-    return link.isEmpty() ? QStringLiteral("<span style='%1'>%2</span>").arg(style, piece) : QStringLiteral("<a href='%1' style='%2'>%3</a>").arg(link, style, piece);
-  };
+QString AnswerCell::answer_html() const {
+  const QColor card = colours().card, series = colours().series[4];
+  const auto third = [](int a, int b) { return (a + 2 * b) / 3; };
+  const QColor mark(third(series.red(), card.red()), third(series.green(), card.green()),
+                    third(series.blue(), card.blue()));
+  const QString colour = colours().text.name();
   QString html;
-  if (by_token) {
-    qsizetype at = -lead, unbroken = 0;
-    for (std::size_t i = 0; i < answer.tokens.size(); ++i) {
-      const qsizetype next = at + QString::fromStdString(answer.tokens[i].piece).size();
-      const qsizetype begin = std::max<qsizetype>(at, 0), end = std::min(next, answer.text.size());
-      if (end > begin) {
-        html += span(begin, end, QString::number(i));
-        // Where no space comes for long, a line may break between tokens.
-        const qsizetype space = answer.text.mid(begin, end - begin).lastIndexOf(QLatin1Char(' '));
-        unbroken = space >= 0 ? end - begin - space : unbroken + end - begin;
-        if (unbroken > kLongestWord) {
-          html += QStringLiteral("&#8203;");
-          unbroken = 0;
-        }
-      }
-      at = next;
+  qsizetype unbroken = 0;
+  for (std::size_t i = 0; i < pieces_.size(); ++i) {
+    const AnswerPiece& piece = pieces_[i];
+    const std::string bytes = answer_.text.substr(piece.begin, piece.end - piece.begin);
+    const QString text = QString::fromStdString(bytes);
+    QString style = QStringLiteral("color:%1; text-decoration:none;").arg(colour);
+    if (piece.differs) {
+      style = QStringLiteral("color:%1; text-decoration:underline; background:%2")
+                  .arg(colour, mark.name());
     }
-    return html;
+    const QString shown = shown_piece(text);
+    const QString link = QString::number(i);
+    html += piece.tokens.empty()
+        ? QStringLiteral("<span style='%1'>%2</span>").arg(style, shown)
+        : QStringLiteral("<a href='%1' style='%2'>%3</a>").arg(link, style, shown);
+    // Where no space comes for long, a line may break between pieces.
+    const qsizetype space = text.lastIndexOf(QLatin1Char(' '));
+    unbroken = space >= 0 ? text.size() - space : unbroken + text.size();
+    if (unbroken > kLongestWord) {
+      html += QStringLiteral("&#8203;");
+      unbroken = 0;
+    }
   }
-  qsizetype at = 0;
-  for (const TextRange& range : changed) {
-    if (range.begin > at) html += shown_piece(answer.text.mid(at, range.begin - at));
-    html += span(range.begin, range.end, {});
-    at = range.end;
-  }
-  return html + shown_piece(answer.text.mid(at));
+  return html;
 }
 
-void AnswerCell::show_answer(const Answer& answer, const QString* reference, const QString& expected, bool waiting) {
-  tokens_ = answer.tokens;
-  if (!answer.begun) {
-    text_->setText(QStringLiteral("<span style='color:%1'>%2</span>").arg(colours().muted.name(), waiting ? tr("waiting…") : tr("not asked yet")));
+QString AnswerCell::facts_text(const std::string* reference) const {
+  QStringList facts;
+  if (reference && answer_.whole()) {
+    facts << (*reference == answer_.text ? tr("= reference") : tr("≠ reference"));
+  }
+  if (const auto exact = answer_.scores.find("exact"); exact != answer_.scores.end()) {
+    facts << (exact->second == 1 ? tr("✓ exact") : tr("✗ not exact"));
+  }
+  const QString confidence = QString::number(answer_.confidence(), 'f', 2);
+  if (!answer_.tokens.empty()) facts << tr("p %1").arg(confidence);
+  facts << tr("%n tokens", nullptr, static_cast<int>(answer_.tokens.size()));
+  if (answer_.whole()) facts << tr("%1 ms").arg(QString::number(answer_.seconds * 1000, 'f', 0));
+  if (answer_.finish == "length") facts << tr("cut at the limit");
+  return facts.join(QStringLiteral("  ·  "));
+}
+
+void AnswerCell::show_answer(const ComparisonAnswer& answer, const std::string* reference,
+                             bool waiting) {
+  answer_ = answer;
+  pieces_ = answer_pieces(answer_, answer_.whole() ? reference : nullptr);
+  if (!answer_.begun()) {
+    const QString words = waiting ? tr("waiting…") : tr("not asked yet");
+    const QString muted = colours().muted.name();
+    text_->setText(QStringLiteral("<span style='color:%1'>%2</span>").arg(muted, words));
     facts_->clear();
     return;
   }
-  text_->setText(answer_html(answer, reference) + (answer.final ? QString() : QStringLiteral("<span style='color:%1'>▌</span>").arg(colours().accent.name())));
-  QStringList facts;
-  if (reference && answer.final) facts << (*reference == answer.text ? tr("= reference") : tr("≠ reference"));
-  if (answer.final && !expected.isEmpty()) facts << (answer.text.trimmed() == expected ? tr("✓ exact") : tr("✗ not exact"));
-  if (!answer.tokens.empty()) facts << tr("p %1").arg(QString::number(answer.confidence(), 'f', 2));
-  facts << tr("%n tokens", nullptr, static_cast<int>(answer.tokens.size()));
-  if (answer.final) facts << tr("%1 ms").arg(QString::number(answer.seconds * 1000, 'f', 0));
-  if (answer.finish == "length") facts << tr("cut at the limit");
-  facts_->setText(facts.join(QStringLiteral("  ·  ")));
+  QString html = answer_html();
+  if (!answer_.whole()) {
+    html += QStringLiteral("<span style='color:%1'>▌</span>").arg(colours().accent.name());
+  }
+  text_->setText(html);
+  facts_->setText(facts_text(reference));
 }
 
 void AnswerCell::hover(const QString& link) {
   bool number = false;
   const std::size_t index = link.toULongLong(&number);
-  if (number && index < tokens_.size()) QToolTip::showText(QCursor::pos(), token_tooltip(tokens_[index]), text_);
-  else QToolTip::hideText();
+  if (!number || index >= pieces_.size()) {
+    QToolTip::hideText();
+    return;
+  }
+  // Tokens that made one character together are shown one below the other.
+  QStringList tokens;
+  for (const std::size_t token : pieces_[index].tokens) {
+    tokens << token_tooltip(answer_.tokens[token]);
+  }
+  QToolTip::showText(QCursor::pos(), tokens.join(QStringLiteral("<hr>")), text_);
 }
 
 void AnswerCell::paintEvent(QPaintEvent*) {

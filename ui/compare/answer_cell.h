@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One answer: its text with the words that differ from the reference marked, its probability, length and time; hovering a token
-// shows its probability and the runners-up.
+// One answer: its text with the words that differ from the reference marked, its probability,
+// length and time; hovering a token shows its probability and the runners-up.
 #pragma once
 
 #include <QFrame>
+#include <vector>
 
-#include "ui/compare/comparison.h"
+#include "engine/compare/answer_pieces.h"
 
 class QLabel;
 
@@ -16,22 +17,24 @@ class AnswerCell : public QFrame {
 
  public:
   explicit AnswerCell(QWidget* parent = nullptr);
-  /// `reference`: the text to differ from, nullptr in the reference column. `expected` may be empty.
-  void show_answer(const Answer& answer, const QString* reference, const QString& expected, bool waiting);
+  /// `reference`: the text to differ from, nullptr in the reference column.
+  void show_answer(const ComparisonAnswer& answer, const std::string* reference, bool waiting);
 
  protected:
   void paintEvent(QPaintEvent* event) override;
 
  private:
-  QString answer_html(const Answer& answer, const QString* reference) const;
+  QString answer_html() const;
+  QString facts_text(const std::string* reference) const;
   void hover(const QString& link);
 
   QLabel* text_;
   QLabel* facts_;
-  std::vector<AnswerToken> tokens_;
+  ComparisonAnswer answer_;
+  std::vector<AnswerPiece> pieces_;
 };
 
-/// "p 0.97" and the runners-up, as the tooltip shows them.
+/// "0.97 red" and the runners-up below it, as the tooltip shows them.
 QString token_tooltip(const AnswerToken& token);
 
 }  // namespace luthier

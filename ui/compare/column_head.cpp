@@ -47,22 +47,26 @@ ColumnHead::ColumnHead(const AttachedAdapter* adapter, bool reference, QWidget* 
     drop->hide();
   }
   layout->addLayout(row);
-  if (adapter) add_strength(adapter->strength, name);
+  const bool whole = adapter && adapter->whole;
+  if (adapter && !whole) add_strength(adapter->strength, name);
   else layout->addStretch(1);
   connect(button, &QToolButton::clicked, this, &ColumnHead::reference_asked);
   const QString size = adapter ? bytes_text(static_cast<std::int64_t>(adapter->bytes)) : QString();
   const QString summary = adapter ? QString::fromStdString(adapter->summary) + QLatin1Char('\n') + path_text(adapter->folder) : QString();
-  on_language(this, [button, note, drop, name, size, summary, reference, base = adapter == nullptr] {
+  on_language(this, [button, note, drop, name, size, summary, reference, whole,
+                     base = adapter == nullptr] {
     const QString shown = base ? tr("base") : name;
     button->setText(shown);
     button->setToolTip(summary.isEmpty() ? tr("Make it the reference") : tr("Make it the reference") + QLatin1Char('\n') + summary);
     button->setAccessibleName(tr("%1: make it the reference").arg(shown));
     QStringList words;
     if (reference) words << tr("reference");
+    if (whole) words << tr("checkpoint");
     if (!size.isEmpty()) words << size;
     note->setText(words.join(QStringLiteral(" · ")));
-    drop->setToolTip(tr("Drop this adapter"));
-    drop->setAccessibleName(tr("%1: drop this adapter").arg(shown));
+    if (whole) note->setToolTip(tr("A whole checkpoint: loaded when it is asked, then let go"));
+    drop->setToolTip(tr("Drop this column"));
+    drop->setAccessibleName(tr("%1: drop this column").arg(shown));
   });
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The head of a column: its name (a click makes it the reference), the adapter's size, a slider for its strength and a cross to drop it.
+// The head of a column: its name (a click makes it the reference), the size of its weights, an
+// adapter's strength as a slider, a cross to drop it.
 #pragma once
 
 #include <QFrame>

@@ -19,7 +19,7 @@ namespace {
 constexpr int kSampleWidth = 212, kColumnWidth = 212, kRefreshMilliseconds = 100;
 }
 
-CompareGrid::CompareGrid(Workspace& workspace, Comparison& comparison, QWidget* parent)
+CompareGrid::CompareGrid(Workspace& workspace, LiveComparison& comparison, QWidget* parent)
     : QScrollArea(parent), workspace_(workspace), comparison_(comparison) {
   setObjectName(QStringLiteral("compareGrid"));
   setWidgetResizable(true);
@@ -31,20 +31,25 @@ CompareGrid::CompareGrid(Workspace& workspace, Comparison& comparison, QWidget* 
     stale_.clear();
     refresh_scores();
   });
-  connect(&comparison_, &Comparison::columns_changed, this, &CompareGrid::rebuild);
-  connect(&comparison_, &Comparison::samples_changed, this, [this] { show_page(0); });
-  connect(&comparison_, &Comparison::running_changed, this, &CompareGrid::refresh_waiting);
-  connect(&comparison_, &Comparison::answer_changed, this, [this](std::size_t sample, std::size_t column) {
+  connect(&comparison_, &LiveComparison::columns_changed, this, &CompareGrid::rebuild);
+  connect(&comparison_, &LiveComparison::samples_changed, this, [this] { show_page(0); });
+  connect(&comparison_, &LiveComparison::running_changed, this, &CompareGrid::refresh_waiting);
+  const auto grew = [this](std::size_t sample, std::size_t column) {
+    const Comparison& data = comparison_.data();
     stale_.insert({sample, column});
-    if (column == comparison_.reference())
-      for (std::size_t c = 0; c < comparison_.columns().size(); ++c) stale_.insert({sample, c});
+    if (column == data.reference)
+      for (std::size_t c = 0; c < data.columns.size(); ++c) stale_.insert({sample, c});
     if (!timer_.isActive()) timer_.start();
-  });
+  };
+  connect(&comparison_, &LiveComparison::answer_changed, this, grew);
   connect(&Theme::instance(), &Theme::changed, this, &CompareGrid::rebuild);
   on_language(this, [this] { rebuild(); });
 }
 
-std::size_t CompareGrid::page_count() const { return std::max<std::size_t>(1, (comparison_.samples().size() + kPerPage - 1) / kPerPage); }
+std::size_t CompareGrid::page_count() const {
+  const std::size_t rows = comparison_.data().rows.size();
+  return std::max<std::size_t>(1, (rows + kPerPage - 1) / kPerPage);
+}
 
 void CompareGrid::show_page(std::size_t page) {
   page_ = std::min(page, page_count() - 1);
@@ -67,12 +72,13 @@ void CompareGrid::rebuild() {
   grid_->setSpacing(0);
   grid_->setColumnMinimumWidth(0, kSampleWidth);
   grid_->setColumnStretch(0, 2);
-  for (std::size_t c = 0; c < comparison_.columns().size(); ++c) {
+  for (std::size_t c = 0; c < comparison_.data().columns.size(); ++c) {
     grid_->setColumnMinimumWidth(static_cast<int>(c) + 1, kColumnWidth);
     grid_->setColumnStretch(static_cast<int>(c) + 1, 3);
   }
   add_heads();
-  const std::size_t first = page_ * kPerPage, last = std::min(first + kPerPage, comparison_.samples().size());
+  const std::size_t first = page_ * kPerPage;
+  const std::size_t last = std::min(first + kPerPage, comparison_.data().rows.size());
   int row = 1;
   add_scores(row++);
   for (std::size_t s = first; s < last; ++s) add_sample(s, row++);
@@ -86,29 +92,28 @@ void CompareGrid::add_heads() {
   auto* corner = new SampleCell(inside_);
   corner->show_text(tr("Sample"));
   grid_->addWidget(corner, 0, 0);
-  for (std::size_t c = 0; c < comparison_.columns().size(); ++c) {
-    const AttachedAdapter* adapter = nullptr;
-    for (const AttachedAdapter& each : workspace_.adapters())
-      if (comparison_.columns()[c].name == each.name) adapter = &each;
-    auto* head = new ColumnHead(adapter, c == comparison_.reference(), inside_);
+  for (std::size_t c = 0; c < comparison_.data().columns.size(); ++c) {
+    const AttachedAdapter* adapter = comparison_.attached(c);
+    auto* head = new ColumnHead(adapter, c == comparison_.data().reference, inside_);
     grid_->addWidget(head, 0, static_cast<int>(c) + 1);
-    connect(head, &ColumnHead::reference_asked, &comparison_, [this, c] { comparison_.set_reference(c); });
+    const auto choose = [this, c] { comparison_.set_reference(c); };
+    connect(head, &ColumnHead::reference_asked, &comparison_, choose);
     if (!adapter) continue;
     const std::string name = adapter->name;
     connect(head, &ColumnHead::drop_asked, this, [this, name] { workspace_.session().drop_adapter(name); });
     connect(head, &ColumnHead::strength_chosen, this, [this, name](double strength) {
       workspace_.set_strength(name, strength);
-      comparison_.forget(name);
+      comparison_.set_strength(name, strength);
     }, Qt::QueuedConnection);
   }
 }
 
 void CompareGrid::add_sample(std::size_t sample, int row) {
   auto* cell = new SampleCell(inside_);
-  cell->show_sample(comparison_.picture(sample), comparison_.question(sample), comparison_.expected(sample));
+  cell->show_sample(comparison_.data().rows[sample].sample);
   grid_->addWidget(cell, row, 0);
   std::vector<AnswerCell*> cells;
-  for (std::size_t c = 0; c < comparison_.columns().size(); ++c) {
+  for (std::size_t c = 0; c < comparison_.data().columns.size(); ++c) {
     auto* answer = new AnswerCell(inside_);
     answer->setObjectName(QStringLiteral("answer_%1_%2").arg(sample).arg(c));
     grid_->addWidget(answer, row, static_cast<int>(c) + 1);
@@ -121,13 +126,16 @@ void CompareGrid::add_scores(int row) {
   auto* name = new SampleCell(inside_);
   name->show_text(tr("Exact match"));
   grid_->addWidget(name, row, 0);
-  for (std::size_t c = 0; c < comparison_.columns().size(); ++c) {
+  for (std::size_t c = 0; c < comparison_.data().columns.size(); ++c) {
     auto* cell = new SampleCell(inside_);
-    QLabel* label = cell->show_text(QString());
-    label->setObjectName(QStringLiteral("score_%1").arg(c));
-    label->setFont(scaled_font(1.1, true));
+    QLabel* exact = cell->show_text(QString());
+    exact->setObjectName(QStringLiteral("score_%1").arg(c));
+    exact->setFont(scaled_font(1.1, true));
+    QLabel* others = muted_label(cell, 0.85);
+    others->setObjectName(QStringLiteral("scores_%1").arg(c));
+    cell->layout()->addWidget(others);
     grid_->addWidget(cell, row, static_cast<int>(c) + 1);
-    scores_.push_back(label);
+    scores_.push_back({exact, others});
   }
   refresh_scores();
 }
@@ -135,11 +143,13 @@ void CompareGrid::add_scores(int row) {
 void CompareGrid::refresh_cell(std::size_t sample, std::size_t column) {
   const std::size_t first = page_ * kPerPage;
   if (sample < first || sample - first >= cells_.size() || column >= cells_[sample - first].size()) return;
-  const auto& columns = comparison_.columns();
-  if (column >= columns.size() || sample >= columns[column].answers.size()) return;
-  const Answer& reference = columns[comparison_.reference()].answers[sample];
-  const QString* against = column != comparison_.reference() && reference.final ? &reference.text : nullptr;
-  cells_[sample - first][column]->show_answer(columns[column].answers[sample], against, comparison_.expected(sample), comparison_.running());
+  const Comparison& data = comparison_.data();
+  if (sample >= data.rows.size() || column >= data.rows[sample].answers.size()) return;
+  const auto& answers = data.rows[sample].answers;
+  const ComparisonAnswer& reference = answers[data.reference];
+  const bool other = column != data.reference && reference.whole();
+  AnswerCell* cell = cells_[sample - first][column];
+  cell->show_answer(answers[column], other ? &reference.text : nullptr, comparison_.running());
 }
 
 void CompareGrid::refresh_waiting() {
@@ -149,9 +159,21 @@ void CompareGrid::refresh_waiting() {
 }
 
 void CompareGrid::refresh_scores() {
-  for (std::size_t c = 0; c < scores_.size() && c < comparison_.columns().size(); ++c) {
-    const auto [right, counted] = comparison_.exact_matches(c);
-    scores_[c]->setText(counted > 0 ? tr("%1  (%2 of %3)").arg(percent_text(right, counted)).arg(right).arg(counted) : QStringLiteral("–"));
+  for (std::size_t c = 0; c < scores_.size() && c < comparison_.data().columns.size(); ++c) {
+    const auto scores = column_scores(comparison_.data(), c);
+    const auto text = [&](const char* key) {
+      const auto found = scores.find(key);
+      return found == scores.end() ? QString() : percent_text(found->second.mean, 1);
+    };
+    const auto exact = scores.find("exact");
+    scores_[c].exact->setText(exact == scores.end()
+        ? QStringLiteral("–")
+        : tr("%1 of %2").arg(text("exact"), QString::number(exact->second.of)));
+    QStringList others;
+    if (scores.contains("token_f1")) others << tr("token F1 %1").arg(text("token_f1"));
+    if (scores.contains("chrf")) others << tr("chrF %1").arg(text("chrf"));
+    if (scores.contains("json")) others << tr("valid JSON %1").arg(text("json"));
+    scores_[c].others->setText(others.join(QStringLiteral("  ·  ")));
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The grid of samples × columns. It shows a page of samples at a time, so that a long list never holds the window, while exact
-// matches count over all of them.
+// The grid of samples × columns. It shows a page of samples at a time, so that a long list never
+// holds the window, while scores count over all of them.
 #pragma once
 
 #include <QScrollArea>
@@ -8,7 +8,7 @@
 #include <set>
 #include <vector>
 
-#include "ui/compare/comparison.h"
+#include "ui/compare/live_comparison.h"
 
 class QGridLayout;
 class QLabel;
@@ -23,7 +23,7 @@ class CompareGrid : public QScrollArea {
  public:
   static constexpr std::size_t kPerPage = 8;
 
-  CompareGrid(Workspace& workspace, Comparison& comparison, QWidget* parent = nullptr);
+  CompareGrid(Workspace& workspace, LiveComparison& comparison, QWidget* parent = nullptr);
   void show_page(std::size_t page);
   std::size_t page() const { return page_; }
   std::size_t page_count() const;
@@ -38,12 +38,16 @@ class CompareGrid : public QScrollArea {
   void refresh_scores();
 
   Workspace& workspace_;
-  Comparison& comparison_;
+  LiveComparison& comparison_;
   QWidget* inside_ = nullptr;
   QGridLayout* grid_ = nullptr;
   std::size_t page_ = 0;
   std::vector<std::vector<AnswerCell*>> cells_;   ///< of the page, [sample][column]
-  std::vector<QLabel*> scores_;
+  struct Scores {
+    QLabel* exact;
+    QLabel* others;
+  };
+  std::vector<Scores> scores_;                    ///< one a column
   QTimer timer_;
   std::set<std::pair<std::size_t, std::size_t>> stale_;
 };

@@ -10,17 +10,17 @@
 #include <QMenu>
 #include <QPointer>
 #include <QPushButton>
-#include <QSaveFile>
 #include <QSpinBox>
 #include <QStackedWidget>
 #include <QThreadPool>
 #include <QToolButton>
 #include <QVBoxLayout>
 
-#include "ui/compare/compare_export.h"
+#include "engine/compare/result_folder.h"
 #include "ui/compare/compare_grid.h"
-#include "ui/compare/comparison.h"
-#include "ui/compare/sample_file.h"
+#include "ui/compare/document_words.h"
+#include "ui/compare/live_comparison.h"
+#include "ui/compare/results.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/theme.h"
@@ -31,7 +31,7 @@
 namespace luthier {
 
 ComparePage::ComparePage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
-  comparison_ = new Comparison(workspace, this);
+  comparison_ = new LiveComparison(workspace, this);
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(12, 12, 12, 12);
   layout->setSpacing(8);
@@ -49,10 +49,10 @@ ComparePage::ComparePage(Workspace& workspace, QWidget* parent) : Page(workspace
   layout->addWidget(stack_, 1);
   layout->addWidget(make_foot());
 
-  connect(comparison_, &Comparison::failed, this, [this](const Error& error) { banner_->show_error(error); });
-  connect(comparison_, &Comparison::running_changed, this, &ComparePage::refresh);
-  connect(comparison_, &Comparison::samples_changed, this, &ComparePage::refresh);
-  connect(comparison_, &Comparison::columns_changed, this, &ComparePage::refresh);
+  connect(comparison_, &LiveComparison::failed, this, [this](const Error& error) { banner_->show_error(error); });
+  connect(comparison_, &LiveComparison::running_changed, this, &ComparePage::refresh);
+  connect(comparison_, &LiveComparison::samples_changed, this, &ComparePage::refresh);
+  connect(comparison_, &LiveComparison::columns_changed, this, &ComparePage::refresh);
   connect(&workspace, &Workspace::model_changed, this, &ComparePage::refresh);
   connect(&bridge(), &SessionBridge::state_changed, this, &ComparePage::refresh);
   connect(&bridge(), &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
@@ -115,25 +115,20 @@ QWidget* ComparePage::make_head() {
   for (QWidget* widget : std::initializer_list<QWidget*>{add_, samples_, count_, seed_, sampling_, most_, run_, cancel_, export_}) row->addWidget(widget);
   connect(samples_, &QPushButton::clicked, this, &ComparePage::choose_samples);
   connect(run_, &QPushButton::clicked, this, &ComparePage::run);
-  connect(cancel_, &QPushButton::clicked, comparison_, &Comparison::cancel);
+  connect(cancel_, &QPushButton::clicked, comparison_, &LiveComparison::cancel);
   connect(count_, &QSpinBox::editingFinished, this, [this] {
-    if (!file_.isEmpty()) load_samples(file_, static_cast<std::size_t>(count_->value()));
+    // Leaving the field is not a wish to read the file again.
+    if (file_.isEmpty() || count_->value() == asked_rows_) return;
+    load_samples(file_, static_cast<std::size_t>(count_->value()));
   });
-  const auto options = [this] {
-    GenerationOptions& o = comparison_->options();
-    const double temperatures[] = {0, 0.7, 1};
-    const GenerationOptions before = o;
-    o.temperature = temperatures[std::max(0, sampling_->currentIndex())];
-    o.seed = static_cast<std::uint64_t>(seed_->value());
-    o.max_new_tokens = most_->value();
-    if (before.temperature != o.temperature || before.seed != o.seed || before.max_new_tokens != o.max_new_tokens) comparison_->forget_all();
-  };
-  connect(seed_, &QSpinBox::valueChanged, this, options);
-  connect(most_, &QSpinBox::valueChanged, this, options);
-  connect(sampling_, &QComboBox::currentIndexChanged, this, options);
+  for (QSpinBox* box : {seed_, most_}) {
+    box->setKeyboardTracking(false);   // a number half typed drops no answer
+    connect(box, &QSpinBox::valueChanged, this, &ComparePage::take_options);
+  }
+  connect(sampling_, &QComboBox::currentIndexChanged, this, &ComparePage::take_options);
   on_language(head, [this, html, json] {
     add_->setText(tr("&Adapter"));
-    add_->setToolTip(tr("Attach an adapter to the resident base"));
+    add_->setToolTip(tr("Another column: an adapter on the base, or a whole checkpoint beside it"));
     samples_->setText(tr("&Samples…"));
     samples_->setToolTip(tr("A file of rows; their last answer is the expected one"));
     count_->setSuffix(tr(" samples"));
@@ -193,14 +188,15 @@ void ComparePage::entered() {
 
 void ComparePage::fill_adapter_menu() {
   add_menu_->clear();
-  for (const QString& folder : finished_adapters(workspace().recipe())) {
-    const QString name = QFileInfo(QFileInfo(folder).absolutePath()).fileName();
+  for (const QString& folder : finished_results(workspace().recipe())) {
+    const QString name = QString::fromStdString(result_name(to_path(folder)));
     QAction* action = add_menu_->addAction(name, this, [this, folder] { workspace().attach_adapter(folder); });
     action->setToolTip(folder);
   }
   if (!add_menu_->isEmpty()) add_menu_->addSeparator();
-  QAction* browse = add_menu_->addAction(tr("Open an adapter's folder…"), this, [this] {
-    const QString folder = QFileDialog::getExistingDirectory(this, tr("Open an adapter's folder"));
+  QAction* browse = add_menu_->addAction(tr("Open a folder…"), this, [this] {
+    const QString folder =
+        QFileDialog::getExistingDirectory(this, tr("Open an adapter, a checkpoint or a run"));
     if (!folder.isEmpty()) workspace().attach_adapter(folder);
   });
   browse->setObjectName(QStringLiteral("browseAdapter"));
@@ -213,38 +209,87 @@ void ComparePage::choose_samples() {
 
 void ComparePage::load_samples(const QString& file, std::size_t count) {
   file_ = file;
-  count_->setValue(static_cast<int>(count));
+  asked_rows_ = static_cast<int>(count);
+  count_->setValue(asked_rows_);
   const int ticket = ++loading_;
   QPointer<ComparePage> guard(this);
   QThreadPool::globalInstance()->start([guard, file, count, ticket] {
-    auto read = read_samples(file, count);
-    QMetaObject::invokeMethod(qApp, [guard, ticket, file, read = std::move(read)]() mutable {
+    auto read = read_first_samples(to_path(file), count);
+    QMetaObject::invokeMethod(qApp, [guard, ticket, read = std::move(read)]() mutable {
       if (!guard || guard->loading_ != ticket) return;
-      if (!read) guard->banner_->show_error(read.error());
-      else guard->comparison_->set_samples(read.take(), file);
+      if (!read) {
+        guard->banner_->show_error(read.error());
+        return;
+      }
+      if (const auto& bad = read->unreadable; !bad.empty()) {
+        const QString first = QString::fromStdString(bad.front().sentence());
+        guard->banner_->show_text(Banner::Kind::Warning,
+            tr("%n rows cannot be read and were passed over. The first: %1", nullptr,
+               static_cast<int>(bad.size())).arg(first));
+      }
+      guard->comparison_->set_samples(std::move(read->samples));
     }, Qt::QueuedConnection);
   });
 }
 
+void ComparePage::take_options() {
+  constexpr double kTemperatures[] = {0, 0.7, 1};
+  GenerationOptions options = comparison_->data().options;
+  options.temperature = kTemperatures[std::max(0, sampling_->currentIndex())];
+  options.seed = static_cast<std::uint64_t>(seed_->value());
+  options.max_new_tokens = most_->value();
+  comparison_->set_options(options);
+}
+
 void ComparePage::run() {
   banner_->dismiss();
-  comparison_->run();
+  if (comparison_->missing() > 0) {
+    comparison_->run();
+    return;
+  }
+  banner_->show_text(Banner::Kind::Info,
+      tr("All %n answers are there for these settings. Another sampling, seed, length or strength "
+         "asks again what it changes.", nullptr, static_cast<int>(comparison_->data().answered())));
+  banner_->offer(tr("Ask all again"), [this] {
+    comparison_->forget_all();
+    comparison_->run();
+  });
 }
 
 void ComparePage::export_as(bool html) {
-  const QString file = QFileDialog::getSaveFileName(this, tr("Export the comparison"), html ? QStringLiteral("comparison.html") : QStringLiteral("comparison.json"),
-                                                    html ? QStringLiteral("HTML (*.html)") : QStringLiteral("JSON (*.json)"));
+  const QString name = html ? QStringLiteral("comparison.html") : QStringLiteral("comparison.json");
+  const QString kind = html ? QStringLiteral("HTML (*.html)") : QStringLiteral("JSON (*.json)");
+  const QString file = QFileDialog::getSaveFileName(this, tr("Export the comparison"), name, kind);
   if (file.isEmpty()) return;
-  const QByteArray bytes = html ? comparison_html(workspace(), *comparison_) : comparison_json(workspace(), *comparison_);
-  QSaveFile out(file);
-  if (!out.open(QIODevice::WriteOnly) || out.write(bytes) != bytes.size() || !out.commit())
-    banner_->show_text(Banner::Kind::Error, tr("%1 could not be written: %2. Choose another folder.").arg(file, out.errorString()));
-  else
-    banner_->show_text(Banner::Kind::Info, tr("The comparison was written to %1.").arg(file));
+  // Pictures are read and packed: not in the window's thread.
+  QPointer<ComparePage> guard(this);
+  export_->setEnabled(false);
+  QThreadPool::globalInstance()->start([guard, file, html, data = comparison_->data(),
+                                        words = document_words()] {
+    const Status written = html ? write_comparison_html(data, to_path(file), words)
+                                : write_comparison_json(data, to_path(file));
+    QMetaObject::invokeMethod(qApp, [guard, file, written] {
+      if (!guard) return;
+      guard->refresh();
+      const QString done = tr("The comparison was written to %1.").arg(file);
+      if (!written) guard->banner_->show_error(written.error());
+      else guard->banner_->show_text(Banner::Kind::Info, done);
+    }, Qt::QueuedConnection);
+  });
+}
+
+QString ComparePage::why_not_run() const {
+  if (!workspace().model()) return tr("A model must be loaded first");
+  if (comparison_->data().rows.empty()) return tr("Open samples first");
+  if (!can_answer(workspace().state())) {
+    return tr("Not now: %1").arg(state_text(state_name(workspace().state())));
+  }
+  return {};
 }
 
 void ComparePage::refresh() {
-  const bool model = workspace().model().has_value(), any = !comparison_->samples().empty();
+  const std::size_t total = comparison_->data().rows.size();
+  const bool model = workspace().model().has_value(), any = total > 0;
   stack_->setCurrentIndex(model && any ? 1 : 0);
   if (!model)
     empty_->set_texts(tr("First a model"), tr("Adapters are compared on one base that stays loaded."), tr("Choose a model"));
@@ -252,11 +297,13 @@ void ComparePage::refresh() {
     empty_->set_texts(tr("No samples yet"), tr("Open a file of rows: every adapter answers the same pictures and questions, next to the base."), tr("Open samples…"));
   base_->setText(model ? tr("base: %1").arg(model_name(workspace().model()->summary.folder)) : QString());
   add_->setEnabled(model && can_answer(workspace().state()));
-  run_->setEnabled(model && any && can_answer(workspace().state()) && !comparison_->running());
+  const QString why_not = why_not_run();
+  run_->setEnabled(why_not.isEmpty() && !comparison_->running());
+  run_->setToolTip(why_not.isEmpty() ? tr("Asks for the answers that are not there yet") : why_not);
   run_->setVisible(!comparison_->running());
   cancel_->setVisible(comparison_->running());
   export_->setEnabled(any);
-  const std::size_t total = comparison_->samples().size(), first = grid_->page() * CompareGrid::kPerPage;
+  const std::size_t first = grid_->page() * CompareGrid::kPerPage;
   page_label_->setText(any ? tr("%1–%2 of %3").arg(first + 1).arg(std::min(first + CompareGrid::kPerPage, total)).arg(total) : QString());
   previous_->setEnabled(grid_->page() > 0);
   next_->setEnabled(grid_->page() + 1 < grid_->page_count());

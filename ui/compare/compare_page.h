@@ -17,8 +17,8 @@ namespace luthier {
 
 class Banner;
 class CompareGrid;
-class Comparison;
 class EmptyState;
+class LiveComparison;
 
 class ComparePage : public Page {
   Q_OBJECT
@@ -34,11 +34,13 @@ class ComparePage : public Page {
   QWidget* make_foot();
   void fill_adapter_menu();
   void choose_samples();
+  void take_options();
   void run();
   void export_as(bool html);
   void refresh();
+  QString why_not_run() const;
 
-  Comparison* comparison_;
+  LiveComparison* comparison_;
   Banner* banner_;
   QLabel* base_;
   QToolButton* add_;
@@ -53,6 +55,7 @@ class ComparePage : public Page {
   QLabel* page_label_;
   QToolButton *previous_, *next_;
   QString file_;
+  int asked_rows_ = 0;      ///< of file_, when it was read last
   int loading_ = 0;
 };
 

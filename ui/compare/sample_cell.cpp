@@ -2,10 +2,13 @@
 // Layout of a sample.
 #include "ui/compare/sample_cell.h"
 
+#include <QGridLayout>
 #include <QLabel>
 #include <QPainter>
 #include <QVBoxLayout>
+#include <algorithm>
 
+#include "ui/format.h"
 #include "ui/pictures.h"
 #include "ui/theme.h"
 #include "ui/widgets/card.h"
@@ -13,7 +16,8 @@
 namespace luthier {
 
 namespace {
-constexpr int kPictureEdge = 112;
+constexpr int kPictureEdge = 112, kSmallEdge = 72;
+constexpr std::size_t kInARow = 2, kMostPictures = 6;
 }
 
 SampleCell::SampleCell(QWidget* parent) : QFrame(parent) {
@@ -22,21 +26,42 @@ SampleCell::SampleCell(QWidget* parent) : QFrame(parent) {
   layout_->setSpacing(4);
 }
 
-void SampleCell::show_sample(const QString& picture, const QString& question, const QString& expected) {
-  if (!picture.isEmpty()) {
+/// All pictures of the sample, smaller where there are several.
+void SampleCell::add_pictures(const std::vector<std::filesystem::path>& pictures) {
+  const int edge = pictures.size() > 1 ? kSmallEdge : kPictureEdge;
+  auto* grid = new QGridLayout;
+  grid->setSpacing(4);
+  const std::size_t shown = std::min(pictures.size(), kMostPictures);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const QString file = path_text(pictures[i]);
     auto* label = new QLabel(this);
-    label->setFixedHeight(kPictureEdge);
-    label->setToolTip(picture);
-    label->setAccessibleName(picture);
-    layout_->addWidget(label);
-    load_picture(picture, kPictureEdge, label, [label](const QImage& image, const QString& error) {
-      if (image.isNull()) label->setText(error);
-      else label->setPixmap(QPixmap::fromImage(image.scaled(kPictureEdge, kPictureEdge, Qt::KeepAspectRatio, image.width() < kPictureEdge ? Qt::FastTransformation : Qt::SmoothTransformation)));
+    label->setFixedHeight(edge);
+    label->setToolTip(file);
+    label->setAccessibleName(file);
+    grid->addWidget(label, static_cast<int>(i / kInARow), static_cast<int>(i % kInARow));
+    load_picture(file, edge, label, [label, edge](const QImage& image, const QString& error) {
+      if (image.isNull()) {
+        label->setText(error);
+        return;
+      }
+      const auto how = image.width() < edge ? Qt::FastTransformation : Qt::SmoothTransformation;
+      label->setPixmap(QPixmap::fromImage(image.scaled(edge, edge, Qt::KeepAspectRatio, how)));
     });
   }
+  layout_->addLayout(grid);
+  if (pictures.size() > shown) {
+    QLabel* more = muted_label(this, 0.85);
+    more->setText(tr("and %n more pictures", nullptr, static_cast<int>(pictures.size() - shown)));
+    layout_->addWidget(more);
+  }
+}
+
+void SampleCell::show_sample(const Sample& sample) {
+  if (const auto pictures = sample.pictures(); !pictures.empty()) add_pictures(pictures);
   QLabel* words = text_label(this, true);
-  words->setText(question);
+  words->setText(QString::fromStdString(sample.question()));
   layout_->addWidget(words);
+  const QString expected = QString::fromStdString(sample.expected().value_or("")).trimmed();
   if (!expected.isEmpty()) {
     QLabel* wanted = muted_label(this, 0.85);
     wanted->setText(tr("expected: %1").arg(expected));

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The first column: a sample's picture, its question and the expected answer; or plain words in the head and the score row.
+// The first column: a sample's pictures, its question and the expected answer; or plain words in
+// the head and the score row.
 #pragma once
 
 #include <QFrame>
+
+#include "engine/compare/sample.h"
 
 class QLabel;
 class QVBoxLayout;
@@ -14,13 +17,15 @@ class SampleCell : public QFrame {
 
  public:
   explicit SampleCell(QWidget* parent = nullptr);
-  void show_sample(const QString& picture, const QString& question, const QString& expected);
+  void show_sample(const Sample& sample);
   QLabel* show_text(const QString& text);
 
  protected:
   void paintEvent(QPaintEvent* event) override;
 
  private:
+  void add_pictures(const std::vector<std::filesystem::path>& pictures);
+
   QVBoxLayout* layout_;
 };
 

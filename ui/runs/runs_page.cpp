@@ -18,6 +18,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "engine/compare/result_folder.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/run_series.h"
@@ -362,9 +363,13 @@ void RunsPage::compare_ticked() {
   }
   for (const int row : model_->ticked_rows()) {
     const RunSummary& summary = model_->rows()[static_cast<std::size_t>(row)].summary;
+    const auto result = find_result(summary.path);
+    if (!result) continue;
     const auto& attached = workspace().adapters();
-    const bool there = std::any_of(attached.begin(), attached.end(), [&](const AttachedAdapter& a) { return a.folder == summary.path / "adapter"; });
-    if (summary.has_adapter && !there) workspace().attach_adapter(path_text(summary.path / "adapter"));
+    const bool there = std::any_of(attached.begin(), attached.end(), [&](const AttachedAdapter& a) {
+      return a.folder == result->folder;
+    });
+    if (!there) workspace().attach_adapter(path_text(summary.path));
   }
   emit go_to(PageId::Compare);
 }
@@ -380,9 +385,12 @@ void RunsPage::refresh() {
   use_->setEnabled(row && row->recipe);
   resume_->setEnabled(row && row->recipe && row->summary.newest_checkpoint && !row->summary.active && row->summary.manifest.state != RunState::Finished &&
                       can_launch(workspace().state()));
-  bool any_adapter = false;
-  for (const int ticked : model_->ticked_rows()) any_adapter = any_adapter || model_->rows()[static_cast<std::size_t>(ticked)].summary.has_adapter;
-  compare_->setEnabled(any_adapter);
+  bool any_result = false;
+  for (const int ticked : model_->ticked_rows()) {
+    const RunSummary& summary = model_->rows()[static_cast<std::size_t>(ticked)].summary;
+    any_result = any_result || summary.has_adapter || find_result(summary.path);
+  }
+  compare_->setEnabled(any_result);
 }
 
 }  // namespace luthier

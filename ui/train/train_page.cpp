@@ -58,7 +58,7 @@ TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
       const QString state = state_text(event.state);
       banner_->show_text(Banner::Kind::Info, tr("The run in %1 is %2, after %3.").arg(path_text(event.folder), state, duration_text(event.seconds)));
       if (event.state == "finished") banner_->offer(tr("Compare it"), [this, folder = path_text(event.folder)] {
-        this->workspace().attach_adapter(QDir(folder).filePath(QStringLiteral("adapter")));
+        this->workspace().attach_adapter(folder);
         emit go_to(PageId::Compare);
       });
     }

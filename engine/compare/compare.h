@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Answering: the base, adapters on it, and whole checkpoints beside it, column by column over the
+// same samples.
+//   compare_adapters(base, {{"korean", "runs/korean"}}, samples, options, progress)
+// A whole checkpoint is loaded when its column comes, answers all samples and is let go, so that no
+// more than two models ever stand in memory. No LibTorch header.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/compare/comparison.h"
+
+namespace luthier {
+
+class ChatProcessor;
+struct LoadedModel;
+struct Generated;
+
+/// Called after each token of sample `index` with its answer so far, which at its end has a
+/// `finish`; false stops.
+using AnswerWatch = std::function<bool(std::size_t index, const Generated& so_far)>;
+
+/// Every sample by what is active on `model` now, some at a time, so that memory holds the pixels
+/// of few. `draws`: see generate(). Stopped by the watch: an Interrupted error.
+Status answer_samples(const LoadedModel& model, const ChatProcessor& processor,
+                      const std::vector<Sample>& samples,
+                      std::span<const std::uint64_t> draws, const GenerationOptions& options,
+                      const AnswerWatch& watch);
+
+/// `results`: name and folder, as find_result takes it. Every folder is checked, and every adapter
+/// loaded, before anything is answered. `progress(done, total)` counts answers; false stops, and
+/// what was answered comes back with `stopped` set. Leaves the base without an adapter.
+Result<Comparison> compare_adapters(
+    LoadedModel& base, const std::vector<std::pair<std::string, std::filesystem::path>>& results,
+    const std::vector<Sample>& samples, const GenerationOptions& options,
+    const std::function<bool(std::size_t, std::size_t)>& progress = {});
+
+}  // namespace luthier

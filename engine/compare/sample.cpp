@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/compare/sample.h"
+
+#include <set>
+
+#include "engine/base/text.h"
+#include "engine/data/dataset.h"
+#include "engine/vision/image.h"
+
+namespace luthier {
+namespace fs = std::filesystem;
+namespace {
+
+std::string text_of(const Message& message) {
+  std::string text;
+  for (const ContentPart& part : message.content) {
+    if (part.kind == ContentPart::Kind::Text) text += part.text;
+  }
+  return text;
+}
+
+bool same_part(const ContentPart& a, const ContentPart& b) {
+  return a.kind == b.kind && a.text == b.text && a.image == b.image;
+}
+
+}  // namespace
+
+std::optional<std::string> Sample::expected() const {
+  const auto& messages = conversation.messages;
+  if (messages.empty() || messages.back().role != "assistant") return {};
+  return text_of(messages.back());
+}
+
+std::string Sample::question() const {
+  const auto& messages = conversation.messages;
+  for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
+    if (message->role == "user") return trimmed(text_of(*message));
+  }
+  return {};
+}
+
+std::vector<fs::path> Sample::pictures() const {
+  std::vector<fs::path> paths;
+  for (const Message& message : conversation.messages) {
+    for (const ContentPart& part : message.content) {
+      if (part.kind == ContentPart::Kind::Image) paths.push_back(part.image);
+    }
+  }
+  return paths;
+}
+
+bool same_sample(const Sample& a, const Sample& b) {
+  const auto& left = a.conversation.messages;
+  const auto& right = b.conversation.messages;
+  if (a.where != b.where || left.size() != right.size()) return false;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    const auto &first = left[i].content, &second = right[i].content;
+    if (left[i].role != right[i].role || first.size() != second.size()) return false;
+    for (std::size_t j = 0; j < first.size(); ++j) {
+      if (!same_part(first[j], second[j])) return false;
+    }
+  }
+  return true;
+}
+
+std::string short_place(const std::string& where) {
+  const std::size_t row = where.rfind(": row ");
+  if (row == std::string::npos) return fs::path(where).filename().string();
+  return fs::path(where.substr(0, row)).filename().string() + where.substr(row);
+}
+
+Result<std::vector<Sample>> read_samples(const std::vector<fs::path>& files) {
+  LUTHIER_TRY(const auto dataset, Dataset::open(files));
+  std::vector<Sample> samples;
+  for (std::size_t row = 0; row < dataset->size(); ++row) {
+    LUTHIER_TRY(Conversation conversation, dataset->read(row));
+    samples.push_back({std::move(conversation), dataset->where(row)});
+  }
+  if (samples.empty()) {
+    const std::string file = files.empty() ? "samples" : files.front().string();
+    return input_error("The file holds no row.", file);
+  }
+  return samples;
+}
+
+Result<SamplesRead> read_first_samples(const fs::path& file, std::size_t count) {
+  LUTHIER_TRY(const auto dataset, Dataset::open({file}));
+  SamplesRead read;
+  read.rows = dataset->size();
+  for (std::size_t row = 0; row < dataset->size() && read.samples.size() < count; ++row) {
+    auto conversation = dataset->read(row);
+    if (conversation) read.samples.push_back({conversation.take(), dataset->where(row)});
+    else read.unreadable.push_back(conversation.error());
+  }
+  if (!read.samples.empty()) return read;
+  if (!read.unreadable.empty()) return read.unreadable.front();
+  return input_error("The file holds no row.", file.string(), "Choose another file.");
+}
+
+Status check_pictures(const std::vector<Sample>& samples) {
+  std::set<fs::path> seen;
+  for (const Sample& sample : samples) {
+    for (const fs::path& path : sample.pictures()) {
+      if (!seen.insert(path).second) continue;
+      const auto size = read_image_size(path);
+      if (size) continue;
+      Error error = size.error();
+      error.where = sample.where + ": " + error.where;
+      return error;
+    }
+  }
+  return {};
+}
+
+}  // namespace luthier

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Following columns and answers.
+#include "ui/compare/live_comparison.h"
+
+#include <algorithm>
+
+namespace luthier {
+
+LiveComparison::LiveComparison(Workspace& workspace, QObject* parent)
+    : QObject(parent), workspace_(workspace) {
+  ComparisonColumn base;
+  base.name = kBaseColumn;
+  data_.columns.push_back(base);
+  versions_.push_back(next_version_++);
+  connect(&workspace_, &Workspace::adapters_changed, this, &LiveComparison::follow_columns);
+  connect(&workspace_, &Workspace::model_changed, this, &LiveComparison::follow_model);
+  SessionBridge& bridge = workspace_.bridge();
+  connect(&bridge, &SessionBridge::answer_updated, this, &LiveComparison::take);
+  connect(&bridge, &SessionBridge::request_done, this, &LiveComparison::end);
+  follow_model();
+}
+
+const AttachedAdapter* LiveComparison::attached(std::size_t column) const {
+  if (column == 0 || column >= data_.columns.size()) return nullptr;
+  for (const AttachedAdapter& each : workspace_.adapters()) {
+    if (data_.columns[column].name == each.name) return &each;
+  }
+  return nullptr;
+}
+
+void LiveComparison::follow_model() {
+  const auto& model = workspace_.model();
+  data_.model = model ? model->summary.folder : std::filesystem::path();
+  data_.device = model ? model->device : std::string();
+  data_.dtype = model ? model->dtype : std::string();
+  const std::int64_t width = data_.dtype == "bfloat16" ? 2 : 4;
+  const std::int64_t bytes = model ? model->summary.parameters * width : 0;
+  data_.columns.front().bytes = static_cast<std::uint64_t>(bytes);
+  forget_all();
+}
+
+void LiveComparison::follow_columns() {
+  const std::string reference = data_.columns[data_.reference].name;
+  std::vector<ComparisonColumn> columns{data_.columns.front()};
+  std::vector<std::uint64_t> versions{versions_.front()};
+  std::vector<std::size_t> from{0};   // where a column's answers stand now; past the end: nowhere
+  for (const AttachedAdapter& adapter : workspace_.adapters()) {
+    ComparisonColumn column;
+    column.name = adapter.name;
+    column.adapter = adapter.folder.string();
+    column.bytes = adapter.bytes;
+    column.whole = adapter.whole;
+    column.strength = adapter.strength;
+    const auto same = [&](const ComparisonColumn& old) {
+      return old.name == column.name && old.adapter == column.adapter;
+    };
+    const auto found = std::find_if(data_.columns.begin() + 1, data_.columns.end(), same);
+    const auto old = static_cast<std::size_t>(found - data_.columns.begin());
+    const bool kept = found != data_.columns.end();
+    from.push_back(old);
+    versions.push_back(kept ? versions_[old] : next_version_++);
+    columns.push_back(std::move(column));
+  }
+  for (ComparisonRow& row : data_.rows) {
+    std::vector<ComparisonAnswer> answers;
+    for (const std::size_t old : from) {
+      answers.emplace_back();
+      if (old < row.answers.size()) answers.back() = std::move(row.answers[old]);
+    }
+    row.answers = std::move(answers);
+  }
+  data_.columns = std::move(columns);
+  versions_ = std::move(versions);
+  data_.reference = 0;
+  for (std::size_t i = 1; i < data_.columns.size(); ++i) {
+    if (data_.columns[i].name == reference) data_.reference = i;
+  }
+  emit columns_changed();
+}
+
+void LiveComparison::set_samples(std::vector<Sample> samples) {
+  cancel();
+  std::vector<ComparisonRow> rows;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    ComparisonRow row;
+    // Draws go by the row's place, so an answer holds only where the row stands where it stood.
+    const bool stays = i < data_.rows.size() && same_sample(data_.rows[i].sample, samples[i]);
+    if (stays) row.answers = std::move(data_.rows[i].answers);
+    row.sample = std::move(samples[i]);
+    row.answers.resize(data_.columns.size());
+    for (ComparisonAnswer& answer : row.answers) {
+      if (!answer.whole()) answer = {};
+    }
+    rows.push_back(std::move(row));
+  }
+  data_.rows = std::move(rows);
+  for (std::uint64_t& version : versions_) version = next_version_++;
+  emit samples_changed();
+}
+
+void LiveComparison::set_reference(std::size_t column) {
+  if (column >= data_.columns.size()) return;
+  data_.reference = column;
+  emit columns_changed();
+}
+
+void LiveComparison::set_options(const GenerationOptions& options) {
+  const GenerationOptions before = data_.options;
+  data_.options = options;
+  // The seed and top_p say nothing where nothing is drawn.
+  const bool drawn = before.temperature > 0 || options.temperature > 0;
+  const bool others = before.temperature != options.temperature ||
+                      (drawn && (before.seed != options.seed || before.top_p != options.top_p));
+  const bool length = before.max_new_tokens != options.max_new_tokens;
+  if (!others && !length) return;
+  cancel();
+  for (std::uint64_t& version : versions_) version = next_version_++;
+  const auto most = static_cast<std::size_t>(std::max<std::int64_t>(0, options.max_new_tokens));
+  for (ComparisonRow& row : data_.rows) {
+    for (ComparisonAnswer& answer : row.answers) {
+      const bool ended = answer.finish == "eos" && answer.tokens.size() <= most;
+      if (others || !ended) answer = {};
+    }
+  }
+  emit columns_changed();
+}
+
+void LiveComparison::forget(std::size_t column) {
+  versions_[column] = next_version_++;
+  for (ComparisonRow& row : data_.rows) row.answers[column] = {};
+}
+
+void LiveComparison::set_strength(const std::string& name, double strength) {
+  for (std::size_t i = 1; i < data_.columns.size(); ++i) {
+    if (data_.columns[i].name != name) continue;
+    if (data_.columns[i].strength != strength) forget(i);
+    data_.columns[i].strength = strength;
+  }
+  emit columns_changed();
+}
+
+void LiveComparison::forget_all() {
+  cancel();
+  for (std::size_t i = 0; i < data_.columns.size(); ++i) forget(i);
+  emit columns_changed();
+}
+
+std::size_t LiveComparison::missing() const {
+  return data_.rows.size() * data_.columns.size() - data_.answered();
+}
+
+void LiveComparison::run() {
+  // Columns that lack the same rows are asked together.
+  std::map<std::vector<std::size_t>, std::vector<std::size_t>> groups;
+  for (std::size_t c = 0; c < data_.columns.size(); ++c) {
+    std::vector<std::size_t> lacking;
+    for (std::size_t r = 0; r < data_.rows.size(); ++r) {
+      if (!data_.rows[r].answers[c].whole()) lacking.push_back(r);
+    }
+    if (!lacking.empty()) groups[lacking].push_back(c);
+  }
+  for (const auto& [rows, columns] : groups) {
+    AnswerRequest request;
+    Asked asked;
+    request.options = data_.options;
+    for (const std::size_t row : rows) {
+      request.samples.push_back(data_.rows[row].sample);
+      request.draws.push_back(row);
+    }
+    for (const std::size_t column : columns) {
+      const std::string& name = data_.columns[column].name;
+      request.columns.push_back(column > 0 ? std::optional(name) : std::nullopt);
+      asked.columns.push_back(versions_[column]);
+    }
+    asked.rows = rows;
+    requests_[workspace_.session().answer(std::move(request))] = std::move(asked);
+  }
+  emit running_changed();
+}
+
+void LiveComparison::cancel() {
+  for (const auto& [id, asked] : requests_) workspace_.session().cancel(id);
+}
+
+void LiveComparison::take(const AnswerUpdate& event) {
+  const auto found = requests_.find(event.request);
+  if (found == requests_.end()) return;
+  const Asked& asked = found->second;
+  if (event.sample >= asked.rows.size() || event.column >= asked.columns.size()) return;
+  const std::size_t row = asked.rows[event.sample];
+  const auto version = std::find(versions_.begin(), versions_.end(), asked.columns[event.column]);
+  if (version == versions_.end() || row >= data_.rows.size()) return;
+  const auto column = static_cast<std::size_t>(version - versions_.begin());
+  ComparisonAnswer answer;
+  answer.text = event.text;
+  answer.tokens = event.tokens;
+  answer.seconds = event.seconds;
+  if (event.final) answer.finish = event.finish;
+  put_answer(data_.rows[row], column, std::move(answer));
+  emit answer_changed(row, column);
+}
+
+void LiveComparison::end(const RequestDone& event) {
+  const auto found = requests_.find(event.request);
+  if (found == requests_.end()) return;
+  const Asked asked = std::move(found->second);
+  requests_.erase(found);
+  // What began and did not come to its end is not asked.
+  for (const std::uint64_t each : asked.columns) {
+    const auto version = std::find(versions_.begin(), versions_.end(), each);
+    if (version == versions_.end()) continue;
+    const auto column = static_cast<std::size_t>(version - versions_.begin());
+    for (const std::size_t row : asked.rows) {
+      if (row >= data_.rows.size()) continue;
+      ComparisonAnswer& answer = data_.rows[row].answers[column];
+      if (answer.whole() || !answer.begun()) continue;
+      answer = {};
+      emit answer_changed(row, column);
+    }
+  }
+  if (event.error) emit failed(*event.error);
+  emit running_changed();
+}
+
+}  // namespace luthier

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The engine's Comparison as it fills: it follows the attached columns, asks the session for what
+// is missing and takes in the streaming answers. The page only shows it, and writes it as the
+// command line does.
+#pragma once
+
+#include <QObject>
+#include <map>
+
+#include "engine/compare/comparison.h"
+#include "ui/workspace.h"
+
+namespace luthier {
+
+class LiveComparison : public QObject {
+  Q_OBJECT
+
+ public:
+  LiveComparison(Workspace& workspace, QObject* parent = nullptr);
+
+  const Comparison& data() const { return data_; }
+  const AttachedAdapter* attached(std::size_t column) const;   ///< null: the base
+
+  /// Rows whose last assistant turn is the expected answer. Answers to rows that stay are kept.
+  void set_samples(std::vector<Sample> samples);
+  void set_reference(std::size_t column);
+  /// Drops the answers that would come out otherwise, and no others.
+  void set_options(const GenerationOptions& options);
+  /// Drops the answers of a column and sets what it is asked with from now on.
+  void set_strength(const std::string& name, double strength);
+  void forget_all();
+
+  /// Answers that nobody asked for yet, or that were cancelled.
+  std::size_t missing() const;
+  /// Asks for what is missing.
+  void run();
+  /// Ends what is asked; answers that are whole stay.
+  void cancel();
+  bool running() const { return !requests_.empty(); }
+
+ signals:
+  void columns_changed();
+  void samples_changed();
+  void answer_changed(std::size_t sample, std::size_t column);
+  void running_changed();
+  void failed(const luthier::Error& error);
+
+ private:
+  void follow_columns();
+  void follow_model();
+  void take(const AnswerUpdate& event);
+  void end(const RequestDone& event);
+  void forget(std::size_t column);
+
+  struct Asked {
+    std::vector<std::size_t> rows;
+    std::vector<std::uint64_t> columns;    ///< their versions
+  };
+
+  Workspace& workspace_;
+  Comparison data_;
+  /// One a column. A new one is drawn whenever what the column would answer changes, so that
+  /// answers that were asked before, and are still on their way, are not taken for those of now.
+  std::vector<std::uint64_t> versions_;
+  std::uint64_t next_version_ = 1;
+  std::map<RequestId, Asked> requests_;
+};
+
+}  // namespace luthier
