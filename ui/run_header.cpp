@@ -10,7 +10,6 @@
 
 #include "ui/format.h"
 #include "ui/language.h"
-#include "ui/stop_question.h"
 #include "ui/theme.h"
 #include "ui/widgets/card.h"
 
@@ -53,7 +52,7 @@ RunHeader::RunHeader(Workspace& workspace, QWidget* parent) : QWidget(parent), w
   layout->addWidget(stop_);
 
   connect(main_, &QPushButton::clicked, this, &RunHeader::main_clicked);
-  connect(stop_, &QPushButton::clicked, this, &RunHeader::ask_stop);
+  connect(stop_, &QPushButton::clicked, this, &RunHeader::stop_asked);
   connect(save_, &QToolButton::clicked, this, [this] { workspace_.session().save_now(); });
   connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &RunHeader::refresh);
   connect(&workspace_, &Workspace::model_changed, this, &RunHeader::refresh);
@@ -123,14 +122,6 @@ void RunHeader::main_clicked() {
   if (can_resume(state)) workspace_.session().resume();
   else if (can_pause(state)) workspace_.session().pause();
   else if (can_launch(state)) emit launch_asked();
-}
-
-void RunHeader::ask_stop() {
-  auto* question = new StopQuestion(window());
-  connect(question, &StopQuestion::decided, this, [this](StopKind kind) {
-    if (can_stop(workspace_.state())) workspace_.session().stop(kind);
-  });
-  question->open();
 }
 
 void RunHeader::paintEvent(QPaintEvent*) {

@@ -23,6 +23,8 @@ class RunHeader : public QWidget {
  signals:
   /// The main button asks for a launch; the window shows the Train page with it.
   void launch_asked();
+  /// Stop was pressed; the window asks what shall become of the run.
+  void stop_asked();
 
  protected:
   void paintEvent(QPaintEvent* event) override;
@@ -30,7 +32,6 @@ class RunHeader : public QWidget {
  private:
   void refresh();
   void main_clicked();
-  void ask_stop();
 
   Workspace& workspace_;
   QLabel* loaded_;
