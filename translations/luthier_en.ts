@@ -1408,6 +1408,10 @@
             <source>Save a checkpoint now</source>
             <translation>Save a checkpoint now</translation>
         </message>
+        <message>
+            <source>Cancel loading</source>
+            <translation>Cancel loading</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunListModel</name>

@@ -1400,6 +1400,10 @@
             <source>Save a checkpoint now</source>
             <translation>지금 체크포인트 저장</translation>
         </message>
+        <message>
+            <source>Cancel loading</source>
+            <translation>불러오기 취소</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunListModel</name>

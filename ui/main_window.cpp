@@ -196,6 +196,7 @@ void MainWindow::resume_when_free(const QString& folder) {
 void MainWindow::closeEvent(QCloseEvent* event) {
   QSettings().setValue(QStringLiteral("geometry"), saveGeometry());
   if (!can_stop(workspace_->state())) {
+    workspace_->cancel_loading();   // nobody waits for it any more
     event->accept();
     return;
   }

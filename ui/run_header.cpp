@@ -50,10 +50,16 @@ RunHeader::RunHeader(Workspace& workspace, QWidget* parent) : QWidget(parent), w
   stop_->setMinimumHeight(32);
   set_themed_icon(stop_, QStringLiteral("stop"));
   layout->addWidget(stop_);
+  cancel_ = new QPushButton(this);
+  cancel_->setObjectName(QStringLiteral("cancelLoading"));
+  cancel_->setMinimumHeight(32);
+  set_themed_icon(cancel_, QStringLiteral("close"));
+  layout->addWidget(cancel_);
 
   connect(main_, &QPushButton::clicked, this, &RunHeader::main_clicked);
   connect(stop_, &QPushButton::clicked, this, &RunHeader::stop_asked);
   connect(save_, &QToolButton::clicked, this, [this] { workspace_.session().save_now(); });
+  connect(cancel_, &QPushButton::clicked, &workspace_, &Workspace::cancel_loading);
   connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &RunHeader::refresh);
   connect(&workspace_, &Workspace::model_changed, this, &RunHeader::refresh);
   connect(&workspace_, &Workspace::run_grew, this, &RunHeader::refresh);
@@ -111,6 +117,8 @@ void RunHeader::refresh() {
   stop_->setText(tr("Stop…"));
   stop_->setEnabled(active);
   stop_->setVisible(active || state == SessionState::Saving || state == SessionState::Stopping);
+  cancel_->setText(tr("Cancel loading"));
+  cancel_->setVisible(can_cancel_loading(state));
   save_->setToolTip(tr("Save a checkpoint now (Ctrl+Shift+S)"));
   save_->setAccessibleName(tr("Save a checkpoint now"));
   save_->setVisible(stop_->isVisibleTo(this));

@@ -85,6 +85,8 @@ class Workspace : public QObject {
   // The model.
   const std::optional<ModelLoaded>& model() const { return model_; }
   void load_model(const QString& folder);
+  /// Ends what is being loaded, also for a launch, which then comes to nothing.
+  void cancel_loading();
   QStringList recent_models() const;
   /// Folders that the user added to the list of what is on the machine: checkpoints, or folders of checkpoints.
   QStringList added_models() const;

@@ -182,6 +182,14 @@ void Workspace::resume_run(const QString& folder) {
   session().launch(recipe_, to_path(folder));
 }
 
+void Workspace::cancel_loading() {
+  if (!can_cancel_loading(state())) return;
+  if (launching_)
+    session().stop(StopKind::Discard);
+  else
+    session().cancel_loading();
+}
+
 void Workspace::find_interrupted() {
   QStringList folders = QSettings().value(kRunFolders).toStringList();
   folders << QDir::current().absoluteFilePath(QStringLiteral("runs"));
