@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
+#include "engine/base/log.h"
 #include "engine/base/text.h"
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
@@ -30,6 +32,13 @@ constexpr std::int64_t piece_bytes = 8 << 20;
 
 bool is_float(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16 || dtype == DType::F32 || dtype == DType::F64; }
 
+/// The sum is enough where it is finite; where it is not, finite values may have overflowed it.
+bool all_finite(const torch::Tensor& values) {
+  const auto sum_type = values.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
+  return std::isfinite(at::sum(values, sum_type).item<double>()) ||
+         at::isfinite(values).all().item<bool>();
+}
+
 Status fill(torch::Tensor& parameter, const TensorView& view, const std::string& where) {
   if (!is_float(view.info.dtype)) {
     return input_error("The tensor is stored as " + dtype_name(view.info.dtype) + ".", where, "Weights must be F16, BF16, F32 or F64.");
@@ -39,10 +48,20 @@ Status fill(torch::Tensor& parameter, const TensorView& view, const std::string&
                                                 torch::TensorOptions().dtype(scalar_type(view.info.dtype)));
   const torch::Tensor flat = parameter.view({elements});
   const auto width = static_cast<std::int64_t>(stored.element_size());
+  bool finite = true;
   for (std::int64_t at = 0; at < elements; at += piece_bytes / width) {
     const std::int64_t count = std::min(piece_bytes / width, elements - at);
-    flat.narrow(0, at, count).copy_(stored.narrow(0, at, count));
+    const torch::Tensor piece = stored.narrow(0, at, count);
+    flat.narrow(0, at, count).copy_(piece);
+    finite = finite && all_finite(piece);
     release_pages(view.bytes.subspan(static_cast<std::size_t>(at * width), static_cast<std::size_t>(count * width)));
+  }
+  // A warning, since a tensor that no answer needs may be broken too.
+  if (!finite) {
+    log_warning(where +
+                ": values of the tensor are not finite (NaN or infinite), so what is computed with "
+                "it is not "
+                "either. The file is damaged, or was saved after its training diverged.");
   }
   return {};
 }
