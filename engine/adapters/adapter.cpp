@@ -4,13 +4,17 @@
 
 #include "engine/adapters/adapter_notes.h"
 #include "engine/adapters/lora.h"
+#include "engine/adapters/lora_fields.h"
+#include "engine/base/log.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/files.h"
 
 namespace luthier {
 
 const std::vector<AdapterMethod>& adapter_methods() {
-  static const std::vector<AdapterMethod> table{{"LORA", create_lora, load_lora, read_lora_settings, write_lora_settings}};
+  static const std::vector<AdapterMethod> table{{"LORA", create_lora, load_lora, read_lora_settings,
+                                                 write_lora_settings, unknown_lora_fields,
+                                                 lora_selection}};
   return table;
 }
 
@@ -37,6 +41,7 @@ namespace {
 struct Known {
   const AdapterMethod* method;
   AdapterSettings settings;
+  std::vector<std::string> unknown;  // keys of the config that nothing reads
 };
 
 Result<Known> read_config(const std::filesystem::path& folder) {
@@ -50,7 +55,7 @@ Result<Known> read_config(const std::filesystem::path& folder) {
     known += (known.empty() ? "" : ", ") + std::string(method.peft_type);
     if (type != method.peft_type) continue;
     LUTHIER_TRY(AdapterSettings settings, method.read_settings(config, config_path.string()));
-    return Known{&method, std::move(settings)};
+    return Known{&method, std::move(settings), method.unknown_fields(config)};
   }
   return input_error("The adapter's method \"" + type + "\" is not known.", config_path.string() + ": peft_type", "Known: " + known + ".");
 }
@@ -64,19 +69,57 @@ Result<AdapterSettings> settings_to_train(const Recipe& recipe) {
   return std::move(known.settings);
 }
 
-Result<std::shared_ptr<Adapter>> load_adapter(LoadedModel& base, const std::filesystem::path& folder) {
-  LUTHIER_TRY(const Known known, read_config(folder));
+namespace {
+
+/// The folder's tensor file.
+Result<SafetensorsFile> open_tensors(const std::filesystem::path& folder) {
   std::error_code ignored;
   const std::filesystem::path tensor_path = folder / "adapter_model.safetensors";
   if (!std::filesystem::exists(tensor_path, ignored) && std::filesystem::exists(folder / "adapter_model.bin", ignored)) {
     return input_error("adapter_model.bin is a pickle, which can run code when it is read.", folder.string(),
                        "Save the adapter as safetensors: load it with PEFT and call save_pretrained.");
   }
-  LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(tensor_path));
+  return SafetensorsFile::open(tensor_path);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Adapter>> load_adapter(LoadedModel& base,
+                                              const std::filesystem::path& folder) {
+  LUTHIER_TRY(const Known known, read_config(folder));
+  LUTHIER_TRY(const SafetensorsFile file, open_tensors(folder));
+  for (const std::string& key : known.unknown) {
+    log_warning((folder / "adapter_config.json").string() + ": " + key +
+                " is no field that PEFT 0.21 has; it is not read.");
+  }
   LUTHIER_TRY(auto adapter, known.method->load(base, known.settings, file));
   LUTHIER_CHECK(file.check_unchanged());
   LUTHIER_TRY(adapter->pixels, adapter_pixels(folder));
   return adapter;
+}
+
+Result<ModuleSelection> planned_selection(const ModelSummary& model, const Recipe& recipe) {
+  const AdapterSettings& settings = recipe.adapter;
+  if (settings.init_from.empty()) {
+    const std::vector<ModelModule> modules = all_modules(model);
+    return select_modules(modules, head_of(modules), settings);
+  }
+  LUTHIER_TRY(const Known known, read_config(settings.init_from));
+  LUTHIER_TRY(const SafetensorsFile file, open_tensors(settings.init_from));
+  for (const Family& family : families()) {
+    if (model.model_type == family.model_type) return known.method->selection(family, file);
+  }
+  return input_error(
+      "The model_type \"" + model.model_type + "\" is not one that Luthier can load.",
+      model.folder.string());
+}
+
+Status check_adapter_of(const Recipe& recipe) {
+  if (recipe.strategy != "lora") return {};
+  const auto model = summarize_model(recipe.model);
+  if (!model) return {};
+  LUTHIER_TRY(const ModuleSelection selection, planned_selection(*model, recipe));
+  return {};
 }
 
 }  // namespace luthier

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/adapters/module_selection.h"
 #include "engine/base/result.h"
 #include "engine/config/recipe.h"
 #include "engine/io/safetensors.h"
@@ -32,7 +33,9 @@ class Adapter {
   virtual void set_strength(double strength) = 0;
   /// Training: dropout on, its masks drawn from `seed` and the module's place, so that a recomputed layer draws the same. Off: seed is ignored.
   virtual void set_training(bool training, std::uint64_t seed) = 0;
-  /// Adds scale·B·A to the base's weights in float32 and rounds once to their dtype; replaces saved modules. Leaves the adapter inactive.
+  /// Adds scale·B·A to the base's weights in float32 and rounds once to their dtype; replaces saved
+  /// modules. Leaves the adapter inactive. Where the head is tied and the adapter is on one of its
+  /// two ends, untie_head comes first (merge.h does all of it).
   virtual void merge() = 0;
   /// Names of the wrapped modules and of the saved ones.
   virtual const AdapterSettings& settings() const = 0;
@@ -51,6 +54,11 @@ struct AdapterMethod {
   Result<std::shared_ptr<Adapter>> (*load)(LoadedModel& base, const AdapterSettings& settings, const SafetensorsFile& file);
   Result<AdapterSettings> (*read_settings)(const Json& config, const std::string& where);
   Json (*write_settings)(const AdapterSettings& settings, const std::string& base_model_name_or_path);
+  /// Keys of a config that neither PEFT nor this reader knows: named in a warning when the folder
+  /// is loaded.
+  std::vector<std::string> (*unknown_fields)(const Json& config);
+  /// What a folder's tensor file adapts, from its header alone.
+  Result<ModuleSelection> (*selection)(const Family& family, const SafetensorsFile& file);
 };
 const std::vector<AdapterMethod>& adapter_methods();
 
@@ -58,6 +66,13 @@ const std::vector<AdapterMethod>& adapter_methods();
 Result<std::shared_ptr<Adapter>> create_adapter(VisionLanguageModel& model, const AdapterSettings& settings, std::uint64_t seed);
 /// The settings that a run trains with: those of adapter.init_from's folder where the recipe names one, else the recipe's own.
 Result<AdapterSettings> settings_to_train(const Recipe& recipe);
+/// What the recipe's adapter would be on, from names and shapes alone: what its selectors choose,
+/// or what is in adapter.init_from's folder. Refuses what create_adapter would, in the same words,
+/// before any weight is loaded.
+Result<ModuleSelection> planned_selection(const ModelSummary& model, const Recipe& recipe);
+/// The same for a recipe by itself, before its run: a model that cannot be described is left for
+/// loading to refuse.
+Status check_adapter_of(const Recipe& recipe);
 /// Reads a PEFT folder (both generations of module names). Names or shapes that do not fit the base are an Input error naming them.
 Result<std::shared_ptr<Adapter>> load_adapter(LoadedModel& base, const std::filesystem::path& folder);
 

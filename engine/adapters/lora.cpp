@@ -152,7 +152,9 @@ void LoraAdapter::set_training(bool training, std::uint64_t seed) {
 void LoraAdapter::merge() {
   torch::NoGradGuard no_grad;
   deactivate();
-  for (Saved& each : parts_.saved) each.base.copy_(each.own);
+  // Into what the module reads now: a tied head may have been given a weight of its own since this
+  // was loaded.
+  for (Saved& each : parts_.saved) each.slot->copy_(each.own);
   for (Wrapped& each : parts_.wrapped) each.base->weight.copy_(each.base->weight.to(torch::kFloat32).add_(each.lora->delta()));
   for (Embedded& each : parts_.embedded) each.base->weight.copy_(each.base->weight.to(torch::kFloat32).add_(each.lora->delta()));
 }

@@ -84,6 +84,7 @@ class LoraAdapter : public Adapter {
 
 Result<std::shared_ptr<Adapter>> create_lora(VisionLanguageModel& model, const AdapterSettings& settings, std::uint64_t seed);
 Result<std::shared_ptr<Adapter>> load_lora(LoadedModel& base, const AdapterSettings& settings, const SafetensorsFile& file);
+Result<ModuleSelection> lora_selection(const Family& family, const SafetensorsFile& file);
 Result<AdapterSettings> read_lora_settings(const Json& config, const std::string& where);
 Json write_lora_settings(const AdapterSettings& settings, const std::string& base_model_name_or_path);
 

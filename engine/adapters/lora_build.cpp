@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <optional>
-#include <set>
 
 #include "engine/adapters/lora.h"
+#include "engine/adapters/lora_tensors.h"
 #include "engine/adapters/module_selection.h"
 #include "engine/base/text.h"
-#include "engine/io/safetensors.h"
 #include "engine/models/stored_tensor.h"
 
 namespace luthier {
@@ -26,89 +24,77 @@ void draw_a(Tensor& a, const std::string& init, at::Generator& generator) {
 
 /// The model's modules by what an adapter can do with them.
 struct Modules {
-  std::vector<std::string> wrappable;                                        // in the model's order
+  std::vector<ModelModule> all;  // in the model's order, then what PEFT also meets
   std::map<std::string, Linear> linears;
   std::map<std::string, Embedding> embeddings;                               // of tokens
-  std::map<std::string, std::pair<std::string, ParameterModule*>> others;    // name → type, module
   std::map<std::string, std::pair<std::string, Tensor*>> slots;              // tensor name → module name, member
   std::string head_name;
 };
 
-Modules list_modules(VisionLanguageModel& model, bool embeddings) {
+Modules list_modules(VisionLanguageModel& model) {
   Modules modules;
   const auto head = model.head();
   for (const auto& item : model.named_modules()) {
     auto* holder = dynamic_cast<ParameterModule*>(item.value().get());
-    if (!holder) continue;
+    if (!holder || holder->slots().empty()) continue;
+    modules.all.push_back({item.key(), holder->type_name()});
     for (const auto& [tensor, slot] : holder->slots()) modules.slots[item.key() + "." + tensor] = {item.key(), slot};
     if (auto linear = std::dynamic_pointer_cast<LinearImpl>(item.value())) {
-      modules.wrappable.push_back(item.key());
       modules.linears.emplace(item.key(), Linear(linear));
       if (linear == head.ptr()) modules.head_name = item.key();
-    } else if (auto embedding = std::dynamic_pointer_cast<EmbeddingImpl>(item.value()); embedding && embeddings && is_token_embedding(item.key())) {
-      modules.wrappable.push_back(item.key());
-      modules.embeddings.emplace(item.key(), Embedding(embedding));
-    } else {
-      modules.others[item.key()] = {holder->type_name(), holder};
+    } else if (modules.all.back().token_embedding()) {
+      modules.embeddings.emplace(item.key(),
+                                 Embedding(std::dynamic_pointer_cast<EmbeddingImpl>(item.value())));
     }
   }
+  modules.all = all_modules(std::move(modules.all));
   return modules;
 }
 
-/// PEFT resolves all-linear to the last parts of the names before it saves them.
-AdapterSettings resolved(AdapterSettings settings, const std::vector<std::string>& names) {
-  if (settings.target_modules.kind != ModuleSelector::Kind::AllLinear) return settings;
-  settings.target_modules.kind = ModuleSelector::Kind::Names;
-  std::set<std::string> last_parts;
-  for (const std::string& name : names) last_parts.insert(name.substr(name.rfind('.') + 1));
-  settings.target_modules.names.assign(last_parts.begin(), last_parts.end());
-  return settings;
+/// In float32. A number that is none would make every answer one: an Input error with the tensor's
+/// name.
+Result<Tensor> read_tensor(const TensorView& view, const std::string& place) {
+  Tensor read = torch::empty(view.info.shape, torch::kFloat32);
+  LUTHIER_CHECK(read_stored(view, read, place));
+  const auto finite = at::isfinite(read).sum().item<std::int64_t>();
+  if (finite == read.numel()) return read;
+  return input_error(
+      std::to_string(read.numel() - finite) + " of the tensor's " + std::to_string(read.numel()) +
+          " values are not finite (NaN or infinite).",
+      place,
+      "Nothing can be answered with them: take an earlier checkpoint of the run that made them.");
 }
 
-Status refuse_other_targets(const Modules& modules, const AdapterSettings& settings) {
-  if (settings.target_modules.kind == ModuleSelector::Kind::AllLinear) return {};
-  for (const auto& [name, other] : modules.others) {
-    LUTHIER_TRY(const bool wanted, is_target(name, settings));
-    if (wanted) {
-      return input_error("The module " + name + " is a " + other.first + "; LoRA wraps Linear modules and the token embedding.", "adapter.target_modules",
-                         "Leave it out, or name it in modules_to_save to train it whole.");
-    }
-  }
-  return {};
-}
-
-Result<Tensor> read_tensor(const TensorView& view, const std::string& where) {
-  Tensor tensor = torch::empty(view.info.shape, torch::kFloat32);
-  LUTHIER_CHECK(read_stored(view, tensor, where));
-  return tensor;
+/// Finds the folder's adapter_config.json in errors about what its patterns say.
+std::string config_beside(const SafetensorsFile& file) {
+  return (file.path().parent_path() / "adapter_config.json").string() + ": ";
 }
 
 }  // namespace
 
 Result<std::shared_ptr<Adapter>> create_lora(VisionLanguageModel& model, const AdapterSettings& settings, std::uint64_t seed) {
   torch::NoGradGuard no_grad;
-  const Modules modules = list_modules(model, settings.target_modules.kind != ModuleSelector::Kind::AllLinear);
-  LUTHIER_CHECK(refuse_other_targets(modules, settings));
+  const Modules modules = list_modules(model);
+  LUTHIER_TRY(const ModuleSelection selection,
+              select_modules(modules.all, modules.head_name, settings));
   LoraAdapter::Parts parts;
-  auto& saved = parts.saved;
   for (const auto& [name, slot] : modules.slots) {
-    if (is_saved_module(slot.first, settings.modules_to_save)) saved.push_back({name, slot.second, *slot.second, slot.second->detach().clone()});
+    if (!is_saved_module(slot.first, settings.modules_to_save)) continue;
+    parts.saved.push_back({name, slot.second, *slot.second, slot.second->detach().clone()});
   }
-  for (const std::string& wanted : settings.modules_to_save) {
-    const bool found = std::any_of(saved.begin(), saved.end(), [&](const auto& each) { return is_saved_module(each.name, {wanted}); });
-    if (!found) return input_error("The model has no module " + wanted + ".", "adapter.modules_to_save", "`luthier-cli info MODEL` lists the names.");
-  }
-  LUTHIER_TRY(const auto names, select_modules(modules.wrappable, modules.head_name, settings));
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  for (const std::string& name : names) {
-    const std::int64_t rank = rank_of(name, settings);
-    if (rank < 1) return input_error("The rank of " + name + " is " + std::to_string(rank) + ".", "adapter.rank_pattern", "A rank is at least 1.");
+  for (const WrappedModule& module : selection.wrapped) {
+    const std::string& name = module.name;
+    const std::int64_t rank = module.scale.rank;
+    const double scale = module.scale.scale;
     if (const auto found = modules.embeddings.find(name); found != modules.embeddings.end()) {
       const Tensor& weight = found->second->weight;
       Tensor first = torch::zeros({rank, weight.size(0)}, torch::kFloat32);   // PEFT: A zero, B normal
       const Tensor second = torch::empty({weight.size(1), rank}, torch::kFloat32).normal_(0, 1, generator);
       if (settings.init_lora_weights == "false") first.normal_(0, 1, generator);
-      parts.embedded.push_back({name, found->second, std::make_shared<LoraEmbedding>(first.to(weight.device()), second.to(weight.device()), scale_of(name, settings))});
+      parts.embedded.push_back({name, found->second,
+                                std::make_shared<LoraEmbedding>(
+                                    first.to(weight.device()), second.to(weight.device()), scale)});
       continue;
     }
     const Linear& base = modules.linears.at(name);
@@ -116,91 +102,103 @@ Result<std::shared_ptr<Adapter>> create_lora(VisionLanguageModel& model, const A
     draw_a(a, settings.init_lora_weights, generator);
     if (settings.init_lora_weights == "false") draw_a(b, "true", generator);
     const auto device = base->weight.device();
-    parts.wrapped.push_back({name, base, std::make_shared<LoraLinear>(a.to(device), b.to(device), scale_of(name, settings), settings.lora_dropout, parts.wrapped.size())});
+    parts.wrapped.push_back(
+        {name, base,
+         std::make_shared<LoraLinear>(a.to(device), b.to(device), scale, settings.lora_dropout,
+                                      parts.wrapped.size())});
   }
-  return std::shared_ptr<Adapter>(std::make_shared<LoraAdapter>(resolved(settings, names), model.shared_from_this(), std::move(parts)));
+  return std::shared_ptr<Adapter>(
+      std::make_shared<LoraAdapter>(settings_to_write(settings, modules.all, selection),
+                                    model.shared_from_this(), std::move(parts)));
 }
 
 Result<std::shared_ptr<Adapter>> load_lora(LoadedModel& base, const AdapterSettings& settings, const SafetensorsFile& file) {
   torch::NoGradGuard no_grad;
-  const Modules modules = list_modules(*base.model, /*embeddings=*/true);
+  const Modules modules = list_modules(*base.model);
   const std::string where = file.path().string();
-  static constexpr std::string_view prefix = "base_model.model.";
-  struct Pair {
-    std::string stored;   // the module's name as the file has it: what its patterns were written for
-    std::optional<TensorView> a, b;
-  };
-  std::map<std::string, Pair> pairs;
+  LUTHIER_TRY(const ScalePatterns scales, ScalePatterns::compile(settings, config_beside(file)));
+  LUTHIER_TRY(LoraTensors tensors, sort_lora_tensors(file, *base.family));
   LoraAdapter::Parts parts;
-  for (const auto& [key, info] : file.header().tensors) {
-    const std::string stored = key.starts_with(prefix) ? key.substr(prefix.size()) : key;
-    const auto view = file.find(key);
-    const std::string place = where + ": " + key;
-    if (info.dtype != DType::F32 && info.dtype != DType::F16 && info.dtype != DType::BF16 && info.dtype != DType::F64) {
-      return input_error("The tensor is stored as " + dtype_name(info.dtype) + ".", place, "Adapters hold F32, F16 or BF16.");
-    }
-    const bool is_a = stored.ends_with(".lora_A.weight") || stored.ends_with(".lora_embedding_A");
-    const bool is_b = stored.ends_with(".lora_B.weight") || stored.ends_with(".lora_embedding_B");
-    if (is_a || is_b) {
-      const std::string module = stored.substr(0, stored.rfind(".lora_"));
-      const std::string name = base.family->memory_name(module + ".");
-      Pair& pair = pairs[name.substr(0, name.size() - 1)];
-      pair.stored = module;
-      (is_a ? pair.a : pair.b) = view;
-      continue;
-    }
-    // PEFT writes the whole weight beside the pair when a target is the token embedding or the head.
-    std::string whole = stored;
-    if (const auto at = whole.find(".base_layer."); at != std::string::npos) whole.erase(at, std::string_view(".base_layer").size());
-    const auto slot = modules.slots.find(base.family->memory_name(whole));
+  ModuleSelection selection;
+  for (const LoraTensors::Whole& whole : tensors.whole) {
+    const std::string place = where + ": " + whole.key;
+    const auto slot = modules.slots.find(whole.name);
     if (slot == modules.slots.end()) {
       return input_error("The base has no place for this tensor.", place, "The adapter was made for another base, or by a method that is not LoRA.");
     }
-    const std::vector<std::int64_t> expected(slot->second.second->sizes().begin(), slot->second.second->sizes().end());
-    if (info.shape != expected) {
-      return input_error("The shape is " + shape_text(info.shape) + ", the base has " + shape_text(expected) + ".", place, "The adapter was made for another base.");
-    }
     const Tensor& own = *slot->second.second;
-    LUTHIER_TRY(Tensor read, read_tensor(*view, place));
+    if (whole.view.info.shape != own.sizes().vec()) {
+      return input_error("The shape is " + shape_text(whole.view.info.shape) + ", the base has " +
+                             shape_text(own.sizes().vec()) + ".",
+                         place, "The adapter was made for another base.");
+    }
+    LUTHIER_TRY(Tensor read, read_tensor(whole.view, place));
     read = read.to(own.options());
-    if (whole != stored && at::equal(read, own)) continue;   // the base's own
+    if (whole.beside_pair && at::equal(read, own)) continue;  // the base's own
     parts.saved.push_back({slot->first, slot->second.second, own, read});
+    selection.saved.push_back(slot->second.first);
   }
-  if (pairs.empty() && parts.saved.empty()) return input_error("The file holds no tensors.", where, "The adapter is empty.");
+  if (tensors.pairs.empty() && parts.saved.empty())
+    return input_error("The file holds no tensors.", where, "The adapter is empty.");
 
-  for (const std::string& name : modules.wrappable) {
-    const auto found = pairs.find(name);
-    if (found == pairs.end()) continue;
-    const Pair pair = found->second;
-    pairs.erase(found);
+  for (const ModelModule& module : modules.all) {
+    const auto found = tensors.pairs.find(module.name);
+    if (found == tensors.pairs.end() || !module.wrappable()) continue;
+    const LoraTensors::Pair pair = found->second;
+    tensors.pairs.erase(found);
     const std::string place = where + ": " + pair.stored;
     if (!pair.a || !pair.b) return input_error(std::string("lora_") + (pair.a ? "B" : "A") + " is missing.", place, "The file is incomplete.");
-    const auto embedding = modules.embeddings.find(name);
+    const auto embedding = modules.embeddings.find(module.name);
     const bool tokens = embedding != modules.embeddings.end();
-    const Tensor weight = tokens ? embedding->second->weight : modules.linears.at(name)->weight;
+    const Tensor weight =
+        tokens ? embedding->second->weight : modules.linears.at(module.name)->weight;
     const std::int64_t in = weight.size(tokens ? 0 : 1), out = weight.size(tokens ? 1 : 0);
     const auto &a = pair.a->info.shape, &b = pair.b->info.shape;
     if (a.size() != 2 || b.size() != 2 || a[0] != b[1] || a[0] < 1 || a[1] != in || b[0] != out) {
       return input_error("lora_A " + shape_text(a) + " and lora_B " + shape_text(b) + " do not fit a weight of " +
                              shape_text(weight.sizes().vec()) + ".", place, "The adapter was made for another base.");
     }
-    const std::int64_t rank = rank_of(pair.stored, settings);
-    if (rank != a[0]) {
-      return input_error("The rank is " + std::to_string(a[0]) + ", adapter_config.json says " + std::to_string(rank) + ".", place,
-                         "The two files do not belong together.");
+    LUTHIER_TRY(const ModuleScale scale, scales.of(pair.stored));
+    if (scale.rank != a[0]) {
+      return input_error("The rank is " + std::to_string(a[0]) + ", adapter_config.json says " +
+                             std::to_string(scale.rank) + ".",
+                         place, "The two files do not belong together.");
     }
-    LUTHIER_TRY(Tensor first, read_tensor(*pair.a, place));
-    LUTHIER_TRY(Tensor second, read_tensor(*pair.b, place));
-    first = first.to(weight.device());
-    second = second.to(weight.device());
-    const double scale = scale_of(pair.stored, settings);
-    if (tokens) parts.embedded.push_back({name, embedding->second, std::make_shared<LoraEmbedding>(first, second, scale)});
-    else parts.wrapped.push_back({name, modules.linears.at(name), std::make_shared<LoraLinear>(first, second, scale, settings.lora_dropout, parts.wrapped.size())});
+    LUTHIER_TRY(Tensor first, read_tensor(*pair.a, place + ".lora_A"));
+    LUTHIER_TRY(Tensor second, read_tensor(*pair.b, place + ".lora_B"));
+    first = first.to(weight.device()), second = second.to(weight.device());
+    selection.wrapped.push_back({module.name, scale});
+    if (tokens) {
+      parts.embedded.push_back({module.name, embedding->second,
+                                std::make_shared<LoraEmbedding>(first, second, scale.scale)});
+    } else {
+      parts.wrapped.push_back(
+          {module.name, modules.linears.at(module.name),
+           std::make_shared<LoraLinear>(first, second, scale.scale, settings.lora_dropout,
+                                        parts.wrapped.size())});
+    }
   }
-  if (!pairs.empty()) {
-    return input_error("The base has no Linear and no token embedding named " + pairs.begin()->second.stored + ".", where, "The adapter was made for another base.");
+  if (!tensors.pairs.empty()) {
+    return input_error("The base has no Linear and no token embedding named " +
+                           tensors.pairs.begin()->second.stored + ".",
+                       where, "The adapter was made for another base.");
   }
-  return std::shared_ptr<Adapter>(std::make_shared<LoraAdapter>(settings, base.model, std::move(parts)));
+  return std::shared_ptr<Adapter>(std::make_shared<LoraAdapter>(
+      settings_to_write(settings, modules.all, selection), base.model, std::move(parts)));
+}
+
+Result<ModuleSelection> lora_selection(const Family& family, const SafetensorsFile& file) {
+  LUTHIER_TRY(const LoraTensors tensors, sort_lora_tensors(file, family));
+  ModuleSelection selection;
+  for (const auto& [name, pair] : tensors.pairs) {
+    if (pair.a && !pair.a->info.shape.empty())
+      selection.wrapped.push_back({name, {pair.a->info.shape.front(), 0, 0}});
+  }
+  for (const LoraTensors::Whole& whole : tensors.whole) {
+    // Beside a pair it nearly always is the base's own weight.
+    if (!whole.beside_pair) selection.saved.push_back(whole.name.substr(0, whole.name.rfind('.')));
+  }
+  return selection;
 }
 
 }  // namespace luthier

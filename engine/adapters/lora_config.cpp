@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// adapter_config.json of a LoRA, as PEFT 0.21 reads and writes it. Settings that would change the arithmetic and that this program does not
-// compute are refused by name, never ignored.
+// adapter_config.json of a LoRA, as PEFT 0.21 reads and writes it. lora_fields.h says of each
+// setting what becomes of it.
+#include <algorithm>
 #include <array>
 
 #include "engine/adapters/lora.h"
+#include "engine/adapters/lora_fields.h"
 
 namespace luthier {
 
@@ -37,16 +39,47 @@ Result<std::vector<std::pair<std::string, T>>> read_pattern(const Json& config, 
   if (found == config.end() || found->is_null()) return pattern;
   if (!found->is_object()) return input_error("An object of pattern: number is expected.", where + ": " + key);
   for (const auto& [name, value] : found->items()) {
-    if (!value.is_number()) return input_error("A number is expected.", where + ": " + key + "." + name);
+    const bool whole = std::is_integral_v<T>;
+    if (!value.is_number() || (whole && !value.is_number_integer())) {
+      return input_error(whole ? "A whole number is expected." : "A number is expected.",
+                         where + ": " + key + "." + name);
+    }
     pattern.emplace_back(name, value.template get<T>());
   }
   return pattern;
 }
 
-bool means_something(const Json& value) {
-  if (value.is_null() || value == false) return false;
-  if ((value.is_object() || value.is_array() || value.is_string()) && value.empty()) return false;
-  return true;
+/// How A and B were started. What it was no longer matters, but for the starts that took something
+/// out of the base's weights first: those weights are not in the folder, and are not the
+/// checkpoint's.
+Result<std::string> read_init(const Json& config, const std::string& where) {
+  const auto found = config.find("init_lora_weights");
+  if (found == config.end()) return std::string("true");
+  if (found->is_null()) return std::string("false");
+  if (found->is_boolean()) return std::string(found->get<bool>() ? "true" : "false");
+  const std::string place = where + ": init_lora_weights";
+  if (!found->is_string())
+    return input_error("true, false or the name of a start is expected.", place);
+  std::string name = found->get<std::string>();
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  for (const char* taken : {"pissa", "olora", "corda", "loftq", "lora_ga"}) {
+    if (!name.starts_with(taken)) continue;
+    return input_error(
+        "init_lora_weights is \"" + found->get<std::string>() +
+            "\": that start changes the base's weights, and the changed ones are not in the "
+            "folder.",
+        place,
+        "Convert it to a plain LoRA where it was trained: PEFT's save_pretrained with "
+        "path_initial_model_for_weight_conversion.");
+  }
+  if (name == "gaussian") return name;
+  static constexpr std::array<const char*, 5> plain{"true", "false", "eva", "orthogonal", "mica"};
+  if (std::find(plain.begin(), plain.end(), name) != plain.end())
+    return std::string(name == "false" ? "false" : "true");
+  return input_error(
+      "init_lora_weights is \"" + found->get<std::string>() + "\", which PEFT 0.21 does not know.",
+      place, "Whether it changed the base's weights cannot be told.");
 }
 
 Json selector_json(const ModuleSelector& selector) {
@@ -63,15 +96,7 @@ Json selector_json(const ModuleSelector& selector) {
 
 Result<AdapterSettings> read_lora_settings(const Json& config, const std::string& where) {
   AdapterSettings s;
-  static constexpr std::array<const char*, 14> unsupported{"use_dora", "fan_in_fan_out", "lora_bias", "layers_to_transform", "layer_replication",
-      "target_parameters", "trainable_token_indices", "alora_invocation_tokens", "use_qalora", "use_bdlora", "arrow_config", "kasa_config",
-      "velora_config", "monteclora_config"};
-  for (const char* key : unsupported) {
-    const auto found = config.find(key);
-    if (found != config.end() && means_something(*found)) {
-      return input_error(std::string(key) + " is set, which Luthier does not compute.", where + ": " + key, "Merge the adapter with the program that made it.");
-    }
-  }
+  LUTHIER_CHECK(check_lora_fields(config, where));
   LUTHIER_TRY(s.r, json_int(config, "r", where, 8));
   if (s.r < 1 || s.r > 65536) return input_error("A rank between 1 and 65536 is expected.", where + ": r");
   LUTHIER_TRY(s.lora_alpha, json_number(config, "lora_alpha", where, 8));
@@ -86,9 +111,7 @@ Result<AdapterSettings> read_lora_settings(const Json& config, const std::string
   LUTHIER_TRY(s.alpha_pattern, read_pattern<double>(config, "alpha_pattern", where));
   LUTHIER_TRY(const ModuleSelector saved, read_selector(config, "modules_to_save", where));
   s.modules_to_save = saved.names;
-  const auto init = config.find("init_lora_weights");
-  if (init != config.end() && init->is_string()) s.init_lora_weights = init->get<std::string>();
-  else if (init != config.end() && init->is_boolean()) s.init_lora_weights = init->get<bool>() ? "true" : "false";
+  LUTHIER_TRY(s.init_lora_weights, read_init(config, where));
   return s;
 }
 

@@ -1,94 +1,192 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Matching as PEFT 0.21 does it (tuners_utils.check_target_module_exists, get_pattern_key): full-match regular expressions, suffixes after a dot.
+// Matching as PEFT 0.21 does it (tuners_utils.check_target_module_exists, get_pattern_key). PEFT
+// trains on where an entry means nothing; here each one has to mean something.
 #include "engine/adapters/module_selection.h"
 
-#include <cmath>
-
-#include "engine/text/regex.h"
+#include <algorithm>
 
 namespace luthier {
 
 namespace {
 
-/// Whether `pattern` matches all of `name` (Python's re.fullmatch).
-Result<bool> full_match(const std::string& pattern, const std::string& name, const std::string& where) {
-  LUTHIER_TRY(const Regex regex, Regex::compile("\\A(?:" + pattern + ")\\z", where));
-  LUTHIER_TRY(const auto matches, regex.find_all(name));
-  return !matches.empty();
-}
+constexpr const char* kListed = "`luthier-cli info MODEL` lists the names.";
 
-bool ends_after_dot(const std::string& name, const std::string& suffix) {
-  if (name == suffix) return true;
-  return name.size() > suffix.size() && name.ends_with(suffix) && name[name.size() - suffix.size() - 1] == '.';
-}
-
-bool named(const std::string& name, const std::vector<std::string>& suffixes) {
-  for (const std::string& suffix : suffixes) {
-    if (ends_after_dot(name, suffix)) return true;
+std::vector<std::string> names_of(const std::vector<ModelModule>& modules,
+                                  bool (*wanted)(const ModelModule&)) {
+  std::vector<std::string> names;
+  for (const ModelModule& module : modules) {
+    if (wanted(module)) names.push_back(module.name);
   }
-  return false;
+  return names;
 }
 
-/// PEFT's get_pattern_key: the first key with re.match(rf"(.*\.)?({key})$", name).
-template <class T>
-T by_pattern(const std::string& name, const std::vector<std::pair<std::string, T>>& patterns, T fallback) {
-  for (const auto& [key, value] : patterns) {
-    const auto matched = full_match("(.*\\.)?(" + key + ")", name, "adapter.rank_pattern");
-    if (matched && *matched) return value;
-  }
-  return fallback;
-}
+bool holds_tensors(const ModelModule& module) { return !module.type.empty(); }
+bool is_wrappable(const ModelModule& module) { return module.wrappable(); }
 
-Result<bool> selected(const std::string& name, const ModuleSelector& selector, const char* field) {
-  switch (selector.kind) {
-    case ModuleSelector::Kind::None: return false;
-    case ModuleSelector::Kind::Names: return named(name, selector.names);
-    case ModuleSelector::Kind::AllLinear: return true;
-    case ModuleSelector::Kind::Regex: {
-      return full_match(selector.regex, name, std::string("adapter.") + field);
+std::string hint_for(const NamePattern& pattern, const std::vector<ModelModule>& modules,
+                     bool (*wanted)(const ModelModule&)) {
+  const std::vector<std::string> names = names_of(modules, wanted);
+  if (pattern.is_regex()) {
+    // What a list would match, written as one string.
+    const bool ending = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+      return ends_after_dot(name, pattern.text());
+    });
+    if (ending) {
+      return "A string must match a module's whole name; as a list, [" + pattern.text() +
+             "], it matches the ends of names.";
     }
   }
-  return false;
+  return nearest_names(pattern.text(), names) + " " + kListed;
+}
+
+std::string said(const NamePattern& pattern) {
+  return pattern.is_regex() ? "matches the pattern " + pattern.text()
+                            : "is named " + pattern.text();
+}
+
+/// Each entry of target_modules and exclude_modules is for something.
+Status check_entries(const std::vector<NamePattern>& patterns,
+                     const std::vector<ModelModule>& modules, bool excluding) {
+  const std::string where = excluding ? "adapter.exclude_modules" : "adapter.target_modules";
+  for (const NamePattern& pattern : patterns) {
+    const ModelModule* empty = nullptr;
+    bool found = false;
+    for (const ModelModule& module : modules) {
+      LUTHIER_TRY(const bool matched, pattern.matches(module.name));
+      if (!matched) continue;
+      found = found || holds_tensors(module) || !excluding;
+      if (!holds_tensors(module)) empty = &module;
+    }
+    if (found) continue;
+    if (!empty) {
+      return input_error("No module of the model " + said(pattern) + ".", where,
+                         hint_for(pattern, modules, is_wrappable));
+    }
+    const std::string last = empty->name.substr(empty->name.rfind('.') + 1);
+    return input_error(
+        pattern.text() + " means " + empty->name +
+            " alone, which holds no weight, and nothing in it: "
+            "no module would be left out.",
+        where,
+        "Write one pattern, '(.*\\.)?" + last + "\\..*', to leave out all that stands in it.");
+  }
+  return {};
+}
+
+/// Each key of rank_pattern and alpha_pattern decides for some wrapped module.
+Status check_keys(const ScalePatterns::Keys& keys, const std::vector<ModelModule>& modules,
+                  const std::vector<WrappedModule>& wrapped) {
+  std::set<std::size_t> deciding;
+  for (const WrappedModule& module : wrapped) {
+    LUTHIER_TRY(const auto key, keys.deciding(module.name));
+    if (key) deciding.insert(*key);
+  }
+  for (std::size_t i = 0; i < keys.patterns.size(); ++i) {
+    if (deciding.contains(i)) continue;
+    const NamePattern& pattern = keys.patterns[i];
+    for (const WrappedModule& module : wrapped) {
+      LUTHIER_TRY(const bool matched, pattern.matches(module.name));
+      if (!matched) continue;
+      LUTHIER_TRY(const auto first, keys.deciding(module.name));
+      return input_error(
+          "The key " + pattern.text() + " decides nothing: " + keys.patterns[*first].text() +
+              ", which stands before it, takes all that it matches.",
+          keys.field, "The first key that matches counts: put the narrower one first.");
+    }
+    for (const ModelModule& module : modules) {
+      LUTHIER_TRY(const bool matched, pattern.matches(module.name));
+      if (!matched) continue;
+      return input_error("The key " + pattern.text() + " matches " + module.name +
+                             ", which gets no adapter here, and nothing that does.",
+                         keys.field, "Name what target_modules selects, or take the key out.");
+    }
+    std::vector<std::string> names;
+    for (const WrappedModule& module : wrapped) names.push_back(module.name);
+    return input_error(
+        "The key " + pattern.text() + " matches no module.", keys.field,
+        nearest_names(pattern.text(), names) + " A key matches the end of a name, as a pattern.");
+  }
+  return {};
+}
+
+Error not_wrappable(const ModelModule& module) {
+  const std::string end = "; LoRA wraps Linear modules and the token embedding.";
+  if (holds_tensors(module)) {
+    return input_error("The module " + module.name + " is a " + module.type + end,
+                       "adapter.target_modules",
+                       "Leave it out, or name it in modules_to_save to train it whole.");
+  }
+  return input_error("The module " + module.name + " has no weight of its own" + end,
+                     "adapter.target_modules",
+                     "Name what stands in it, or make the pattern narrower.");
+}
+
+Error nothing_left(const AdapterSettings& settings) {
+  const ModuleSelector& targets = settings.target_modules;
+  if (targets.kind == ModuleSelector::Kind::None ||
+      (targets.kind == ModuleSelector::Kind::Names && targets.names.empty())) {
+    return input_error(
+        "No module is named, and an adapter without a LoRA pair is none that PEFT reads.",
+        "adapter.target_modules", "Write all-linear, a list of names or a regular expression.");
+  }
+  if (targets.kind == ModuleSelector::Kind::AllLinear &&
+      settings.exclude_modules.kind == ModuleSelector::Kind::None &&
+      settings.modules_to_save.empty()) {
+    return input_error("The model has no Linear.", "adapter.target_modules");
+  }
+  return input_error("exclude_modules and modules_to_save leave none of the target modules.",
+                     "adapter.exclude_modules",
+                     "Leave out less, or name more in adapter.target_modules.");
 }
 
 }  // namespace
 
-Result<bool> is_target(const std::string& name, const AdapterSettings& settings) {
-  LUTHIER_TRY(const bool excluded, selected(name, settings.exclude_modules, "exclude_modules"));
-  if (excluded || is_saved_module(name, settings.modules_to_save)) return false;
-  return selected(name, settings.target_modules, "target_modules");
-}
-
-Result<std::vector<std::string>> select_modules(const std::vector<std::string>& linear_names, const std::string& head_name, const AdapterSettings& settings) {
-  std::vector<std::string> chosen;
-  for (const std::string& name : linear_names) {
-    if (settings.target_modules.kind == ModuleSelector::Kind::AllLinear && name == head_name) continue;
-    LUTHIER_TRY(const bool wanted, is_target(name, settings));
-    if (wanted) chosen.push_back(name);
+Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
+                                       const std::string& head_name,
+                                       const AdapterSettings& settings) {
+  const bool all = settings.target_modules.kind == ModuleSelector::Kind::AllLinear;
+  LUTHIER_TRY(const auto targets,
+              compile_selector(settings.target_modules, "adapter.target_modules"));
+  LUTHIER_TRY(const auto excluded,
+              compile_selector(settings.exclude_modules, "adapter.exclude_modules"));
+  LUTHIER_TRY(const ScalePatterns scales, ScalePatterns::compile(settings, "adapter."));
+  LUTHIER_CHECK(check_entries(targets, modules, false));
+  LUTHIER_CHECK(check_entries(excluded, modules, true));
+  for (const std::string& wanted : settings.modules_to_save) {
+    const bool found = std::any_of(modules.begin(), modules.end(), [&](const ModelModule& module) {
+      return holds_tensors(module) && is_saved_module(module.name, {wanted});
+    });
+    if (found) continue;
+    std::vector<std::string> names;
+    for (const ModelModule& module : modules) names.push_back(module.name);
+    return input_error("The model has no module " + wanted + " that holds weights.",
+                       "adapter.modules_to_save", nearest_names(wanted, names) + " " + kListed);
   }
-  if (chosen.empty()) {
-    return input_error("No Linear of the model matches.", "adapter.target_modules",
-                       "Names match the end of a module's name, such as q_proj; `luthier-cli info MODEL` lists them.");
+  ModuleSelection selection;
+  for (const ModelModule& module : modules) {
+    if (is_saved_module(module.name, settings.modules_to_save)) {
+      if (holds_tensors(module)) selection.saved.push_back(module.name);
+      continue;
+    }
+    LUTHIER_TRY(const bool out, any_matches(excluded, module.name));
+    if (out) continue;
+    LUTHIER_TRY(const bool matched, any_matches(targets, module.name));
+    if (!matched && !(all && module.linear() && module.name != head_name)) continue;
+    if (!module.wrappable()) return not_wrappable(module);
+    LUTHIER_TRY(const ModuleScale scale, scales.of(module.name));
+    selection.wrapped.push_back({module.name, scale});
   }
-  return chosen;
+  if (selection.wrapped.empty()) return nothing_left(settings);
+  LUTHIER_CHECK(check_keys(scales.ranks(), modules, selection.wrapped));
+  LUTHIER_CHECK(check_keys(scales.alphas(), modules, selection.wrapped));
+  return selection;
 }
-
-bool is_token_embedding(const std::string& name) { return ends_after_dot(name, "embed_tokens"); }
 
 bool is_saved_module(const std::string& name, const std::vector<std::string>& modules_to_save) {
   for (const std::string& saved : modules_to_save) {
     if (("." + name + ".").find("." + saved + ".") != std::string::npos) return true;
   }
   return false;
-}
-
-std::int64_t rank_of(const std::string& name, const AdapterSettings& settings) { return by_pattern(name, settings.rank_pattern, settings.r); }
-
-double alpha_of(const std::string& name, const AdapterSettings& settings) { return by_pattern(name, settings.alpha_pattern, settings.lora_alpha); }
-
-double scale_of(const std::string& name, const AdapterSettings& settings) {
-  const auto rank = static_cast<double>(rank_of(name, settings));
-  return alpha_of(name, settings) / (settings.use_rslora ? std::sqrt(rank) : rank);
 }
 
 }  // namespace luthier

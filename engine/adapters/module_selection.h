@@ -1,30 +1,73 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which modules an adapter wraps: PEFT's matching rules on plain names, shared by the adapters, the forecast and the window. No LibTorch.
+// Which modules an adapter wraps: PEFT's matching rules on plain names, shared by the adapters, the
+// forecast and the window. No LibTorch.
 #pragma once
 
+#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "engine/adapters/module_patterns.h"
 #include "engine/base/result.h"
 #include "engine/config/recipe.h"
+#include "engine/models/model_summary.h"
 
 namespace luthier {
 
-/// The modules (of `linear_names`, in-memory names, the output embedding included) that `settings` selects, in the given order. Names match
-/// by whole name or as a suffix after a dot; a string is a full-match regular expression; all-linear is every Linear but `head_name`. exclude_modules takes away.
-/// Nothing matching is an Input error.
-Result<std::vector<std::string>> select_modules(const std::vector<std::string>& linear_names, const std::string& head_name, const AdapterSettings& settings);
-/// The module that LoRA wraps though it is no Linear: the token embedding (all-linear leaves it out).
-bool is_token_embedding(const std::string& name);
-/// Whether target_modules select `name` and nothing takes it out again (any kind of module; all-linear says yes to all).
-Result<bool> is_target(const std::string& name, const AdapterSettings& settings);
-/// Whether `name` is one of modules_to_save (whole name or suffix after a dot) or stands inside one.
+/// A module of the model, as PEFT meets it in transformers' class.
+struct ModelModule {
+  std::string name;
+  std::string type;  ///< Linear, Embedding, LayerNorm, ...; empty: it holds no tensor of its own
+
+  bool linear() const { return type == "Linear"; }
+  /// What LoRA wraps though it is no Linear: the token embedding (all-linear leaves it out).
+  bool token_embedding() const {
+    return type == "Embedding" && ends_after_dot(name, "embed_tokens");
+  }
+  bool wrappable() const { return linear() || token_embedding(); }
+};
+
+/// `modules` and what else transformers' classes have: the modules that hold them, and those that
+/// hold no tensor (activations, rotary tables, dropouts). PEFT's patterns meet all of them.
+std::vector<ModelModule> all_modules(std::vector<ModelModule> modules);
+std::vector<ModelModule> all_modules(const ModelSummary& model);
+/// The output head among them, by its name; empty: there is none.
+std::string head_of(const std::vector<ModelModule>& modules);
+
+struct WrappedModule {
+  std::string name;
+  ModuleScale scale;
+};
+struct ModuleSelection {
+  std::vector<WrappedModule> wrapped;  ///< in the model's order
+  std::vector<std::string> saved;      ///< modules with tensors that are trained whole
+};
+
+/// What a recipe's `settings` select of all_modules(). Names match whole or after a dot; a string
+/// is a full-match regular expression; all-linear is every Linear but `head_name`; exclude_modules
+/// takes away. Input errors, each with the field and the nearest names: an entry or pattern that
+/// means nothing in this model, one that is malformed, one that means what LoRA cannot wrap.
+Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
+                                       const std::string& head_name,
+                                       const AdapterSettings& settings);
+
+/// Whether `name` is one of modules_to_save (whole name or suffix after a dot) or stands inside
+/// one.
 bool is_saved_module(const std::string& name, const std::vector<std::string>& modules_to_save);
-/// rank_pattern / alpha_pattern: the first pattern that matches the name's end (PEFT: regex `.*\.pattern$` or the whole name).
-std::int64_t rank_of(const std::string& name, const AdapterSettings& settings);
-double alpha_of(const std::string& name, const AdapterSettings& settings);
-/// alpha / r, or alpha / sqrt(r) under rsLoRA.
-double scale_of(const std::string& name, const AdapterSettings& settings);
+
+/// The shortest endings, cut at dots, that are those of all `wanted` names and of none of the
+/// `others`.
+std::vector<std::string> shortest_endings(const std::vector<std::string>& wanted,
+                                          const std::vector<std::string>& others);
+
+/// `settings` as an adapter_config.json must have them, so that PEFT, asked about each of
+/// all_modules(), finds exactly `selection` with its ranks and alphas. What means that already
+/// stays as it is.
+AdapterSettings settings_to_write(AdapterSettings settings, const std::vector<ModelModule>& modules,
+                                  const ModuleSelection& selection);
+
+/// For a refusal: what `key`, a name or a pattern, may have been meant for. "The nearest: q_proj,
+/// k_proj."
+std::string nearest_names(const std::string& key, const std::vector<std::string>& names);
 
 }  // namespace luthier

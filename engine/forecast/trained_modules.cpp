@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What trains under a recipe, from names and shapes alone: the same selection that the adapters make on the real modules.
-#include <algorithm>
+#include <map>
 
 #include "engine/adapters/adapter.h"
-#include "engine/adapters/module_selection.h"
 #include "engine/forecast/trained.h"
 
 namespace luthier {
@@ -29,22 +28,19 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
     if (trained.empty()) return input_error("Nothing would train.", "freeze", "Leave at least one part unfrozen.");
     return trained;
   }
-  std::vector<std::string> linears;
-  std::string head;
+  LUTHIER_TRY(const ModuleSelection selection, planned_selection(model, recipe));
+  std::map<std::string, std::int64_t> ranks;  // of wrapped modules by name; 0: trained whole
+  for (const WrappedModule& wrapped : selection.wrapped) ranks[wrapped.name] = wrapped.scale.rank;
+  for (const std::string& saved : selection.saved) ranks[saved] = 0;
   for (const ModuleSummary& module : model.modules) {
-    const bool embedding = is_token_embedding(module.name) && recipe.adapter.target_modules.kind != ModuleSelector::Kind::AllLinear;
-    if (module.type != "Linear" && !embedding) continue;
-    linears.push_back(module.name);
-    if (module.name == "lm_head" || module.name.ends_with(".lm_head")) head = module.name;
-  }
-  LUTHIER_TRY(const std::vector<std::string> wrapped, select_modules(linears, head, recipe.adapter));
-  for (const ModuleSummary& module : model.modules) {
-    if (is_saved_module(module.name, recipe.adapter.modules_to_save)) {
+    const auto found = ranks.find(module.name);
+    if (found == ranks.end()) continue;
+    const std::int64_t rank = found->second;
+    if (rank > 0 && module.shape.size() == 2) {
+      trained.push_back({&module, rank, rank * (module.shape[0] + module.shape[1])});
+    } else if (rank == 0) {
       // A tied head has no weight of its own in the base, but its trained copy has.
       trained.push_back({&module, 0, module.parameters > 0 ? module.parameters : elements(module.shape)});
-    } else if (std::find(wrapped.begin(), wrapped.end(), module.name) != wrapped.end() && module.shape.size() == 2) {
-      const std::int64_t rank = rank_of(module.name, recipe.adapter);
-      trained.push_back({&module, rank, rank * (module.shape[0] + module.shape[1])});
     }
   }
   return trained;

@@ -2,9 +2,11 @@
 // A checkpoint folder into memory and back. Tensors are cast straight into their places, so that a
 // checkpoint never stands in memory twice.
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
+#include "engine/base/log.h"
 #include "engine/base/text.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/companion_files.h"
@@ -18,6 +20,20 @@
 namespace luthier {
 
 namespace {
+
+/// The sum is enough where it is finite; where it is not, finite values may have overflowed it.
+bool all_finite(const torch::Tensor& values) {
+  return std::isfinite(at::sum(values, torch::kFloat32).item<double>()) ||
+         at::isfinite(values).all().item<bool>();
+}
+
+/// A warning, since a tensor that no answer needs may be broken too.
+void warn_of_broken(const torch::Tensor& values, const std::string& where) {
+  if (all_finite(values)) return;
+  log_warning(where +
+              ": values of the tensor are not finite (NaN or infinite), so what is computed with "
+              "it is not either. The file is damaged, or was saved after its training diverged.");
+}
 
 Status load_weights(VisionLanguageModel& model, const Family& family, const CheckpointFiles& files,
                     const std::string& where, const std::function<bool(double)>& go_on) {
@@ -48,6 +64,7 @@ Status load_weights(VisionLanguageModel& model, const Family& family, const Chec
                              shape_text(expected) + ".", where, "The weights do not belong to this config.json.");
     }
     LUTHIER_CHECK(read_stored(*view, item.value(), where + ": " + found->second, watch));
+    warn_of_broken(item.value(), where + ": " + found->second);
   }
   return files.check_unchanged();
 }

@@ -7,12 +7,8 @@ namespace luthier {
 
 Result<bool> has_own_head(VisionLanguageModel& model, const Family& family,
                           const CheckpointFiles& files) {
-  const torch::Tensor weight = model.head()->weight;
-  std::string embedding;
-  for (const auto& item : model.named_parameters()) {
-    if (item.value().is_same(weight)) embedding = item.key();
-  }
-  if (embedding.empty() || embedding == "lm_head.weight") return false;   // not tied
+  const std::string embedding = tied_weight(model);
+  if (embedding.empty()) return false;
   std::optional<TensorView> head, tied;
   for (const auto& [stored, info] : files.tensors()) {
     const std::string name = family.memory_name(stored);
@@ -26,9 +22,29 @@ Result<bool> has_own_head(VisionLanguageModel& model, const Family& family,
 
 void untie(Json& config) {
   config["tie_word_embeddings"] = false;
-  if (const auto text = config.find("text_config"); text != config.end() && text->is_object() && text->contains("tie_word_embeddings")) {
+  // Said in any case: some decoders are tied where their configuration says nothing.
+  if (const auto text = config.find("text_config"); text != config.end() && text->is_object()) {
     (*text)["tie_word_embeddings"] = false;
   }
+}
+
+std::string tied_weight(VisionLanguageModel& model) {
+  const torch::Tensor weight = model.head()->weight;
+  for (const auto& item : model.named_parameters()) {
+    if (item.value().is_same(weight))
+      return item.key() == "lm_head.weight" ? std::string() : item.key();
+  }
+  return {};
+}
+
+bool untie_head(LoadedModel& loaded) {
+  if (tied_weight(*loaded.model).empty()) return false;
+  const torch::NoGradGuard no_grad;
+  Linear head = loaded.model->head();
+  head->weight =
+      head->register_parameter("weight", head->weight.detach().clone(), /*requires_grad=*/false);
+  untie(loaded.config);
+  return true;
 }
 
 }  // namespace luthier

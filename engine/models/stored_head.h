@@ -11,7 +11,13 @@ namespace luthier {
 Result<bool> has_own_head(VisionLanguageModel& model, const Family& family,
                           const CheckpointFiles& files);
 
-/// Makes the configuration say that the head is not tied.
+/// Makes the configuration say that the head is not tied, wherever transformers may look.
 void untie(Json& config);
+
+/// Gives a tied head a weight of its own, a copy of the embedding's, and makes the configuration
+/// say so. False: it was not tied.
+bool untie_head(LoadedModel& loaded);
+/// The tensor that a tied head shares, by its owner's name; empty: the head is not tied.
+std::string tied_weight(VisionLanguageModel& model);
 
 }  // namespace luthier

@@ -47,14 +47,16 @@ struct Regex::Program {
   }
 };
 
-Result<Regex> Regex::compile(std::string_view pattern, const std::string& where) {
+Result<Regex> Regex::compile(std::string_view pattern, const std::string& where, Syntax syntax) {
   initialize_once();
   if (pattern.size() > kMaxPattern) return input_error("The regular expression is longer than 16 KiB.", where);
   if (!utf8_valid(pattern)) return input_error("The regular expression is not valid UTF-8.", where);
   auto program = std::make_shared<Program>();
   OnigErrorInfo info;
-  const int code = onig_new(&program->regex, bytes(pattern.data()), bytes(pattern.data() + pattern.size()), ONIG_OPTION_NONE,
-                            ONIG_ENCODING_UTF8, ONIG_SYNTAX_RUBY, &info);
+  const int code =
+      onig_new(&program->regex, bytes(pattern.data()), bytes(pattern.data() + pattern.size()),
+               ONIG_OPTION_NONE, ONIG_ENCODING_UTF8,
+               syntax == Syntax::Python ? ONIG_SYNTAX_PYTHON : ONIG_SYNTAX_RUBY, &info);
   if (code != ONIG_NORMAL) {
     program->regex = nullptr;
     return input_error("The regular expression cannot be compiled: " + message_of(code, &info) + ".", where);

@@ -15,8 +15,11 @@ namespace luthier {
 
 class Regex {
  public:
-  /// Compiles a pattern (Oniguruma's Ruby-like syntax, UTF-8). `where` names the field it came from.
-  static Result<Regex> compile(std::string_view pattern, const std::string& where);
+  /// Ruby: Oniguruma's own, which tokenizer.json's patterns are in. Python: as `re` reads them.
+  enum class Syntax { Ruby, Python };
+  /// Compiles a pattern (UTF-8). `where` names the field it came from.
+  static Result<Regex> compile(std::string_view pattern, const std::string& where,
+                               Syntax syntax = Syntax::Ruby);
 
   /// All matches from left to right, as byte ranges; an empty match right after a match is skipped. A pattern that
   /// backtracks without end is an Input error.

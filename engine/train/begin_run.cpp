@@ -65,6 +65,7 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
     }
     recipe.adapter.init_from = init_from;
   }
+  if (!resume_run && recipe.adapter.init_from.empty()) LUTHIER_CHECK(check_adapter_of(recipe));
   if (resume_run || exists) {
     LUTHIER_TRY(begun.run, prepare_run(recipe, resume_run));
   }

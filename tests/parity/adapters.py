@@ -10,15 +10,41 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from checkpoints import make as make_checkpoint
+from conversations import CONVERSATIONS, resolved
 from families import FAMILIES
-from report import of
+from report import LOGITS, of
+
+# What a tied base makes hard: an adapter on one end of the weight that head and embedding share,
+# or on both.
+TIED_KINDS = {
+    "tied-head": dict(r=2, lora_alpha=4, target_modules=["q_proj"], modules_to_save=["lm_head"]),
+    "tied-embedding": dict(
+        r=2, lora_alpha=4, target_modules=["q_proj"], modules_to_save=["embed_tokens"]
+    ),
+    "tied-both": dict(
+        r=2, lora_alpha=4, target_modules=["q_proj"], modules_to_save=["lm_head", "embed_tokens"]
+    ),
+    "tied-embedding-adapted": dict(r=4, lora_alpha=6, target_modules=["embed_tokens", "q_proj"]),
+    "tied-head-adapted": dict(r=4, lora_alpha=6, target_modules=["lm_head", "q_proj"]),
+}
+ROUNDING = {
+    "float32": LOGITS,
+    "bfloat16": 4e-2,
+    "float16": 5e-3,
+}  # what storing merged weights so may move logits by
+
+
+def settings(checkpoint, kind):
+    return checkpoint.family.kinds.get(kind) or TIED_KINDS[kind]
 
 
 def start(checkpoint, kind, seed=5):
     """PEFT's own fresh adapter on a model: A as PEFT draws it, B zero."""
     model = checkpoint.model()
     torch.manual_seed(seed)
-    return get_peft_model(model, LoraConfig(**checkpoint.family.kinds[kind], lora_dropout=0.0, task_type="CAUSAL_LM"))
+    return get_peft_model(
+        model, LoraConfig(**settings(checkpoint, kind), lora_dropout=0.0, task_type="CAUSAL_LM")
+    )
 
 
 def make(checkpoint, kind, root: Path, generation="new", random=True):
@@ -36,7 +62,9 @@ def make(checkpoint, kind, root: Path, generation="new", random=True):
                     noise = torch.randn(parameter.shape, generator=generator) * scale
                     parameter.copy_(noise if "lora_" in name else parameter + noise)
     # As PEFT does by itself where the token embedding or the head is a target: the whole base weight stands beside the pair.
-    whole = any(name in checkpoint.family.kinds[kind]["target_modules"] for name in ("embed_tokens", "lm_head"))
+    whole = any(
+        name in settings(checkpoint, kind)["target_modules"] for name in ("embed_tokens", "lm_head")
+    )
     model.save_pretrained(folder, save_embedding_layers="auto" if whole else False)
     if generation == "old":
         file = folder / "adapter_model.safetensors"
@@ -83,6 +111,68 @@ def merge_case(name, kind):
         result.expect(names <= set(wanted) | {"lm_head.weight"}, f"unknown tensors {sorted(names - set(wanted))[:3]}")
         for file in ("config.json", "tokenizer_config.json"):
             result.expect((out / file).exists(), f"{file} is missing in the merged folder")
+        same_answers(world, result, checkpoint, folder, out)
+    return case
+
+
+def same_answers(world, result, checkpoint, folder, merged):
+    """The merged folder by transformers and by us, PEFT's adapter beside the base: one answer."""
+    inputs = checkpoint.example(resolved(CONVERSATIONS["plain"], world.inputs))
+    with torch.no_grad():
+        beside = attach(checkpoint.model(), folder)(**inputs).logits
+        base = checkpoint.model()(**inputs).logits
+        theirs = checkpoint.family.load_model(merged, checkpoint.spec, torch.float32)(
+            **inputs
+        ).logits
+    moved = ((beside - base).abs().max() / base.abs().max()).item()
+    allowed = ROUNDING[checkpoint.spec.dtype]
+    result.expect(
+        moved > 2 * allowed, f"the case is blind: its adapter moves the logits by {moved:.1e}"
+    )
+    written = world.scratch / "merged.safetensors"
+    world.program.run(
+        "forward",
+        merged,
+        "--input",
+        world.inputs / "plain.json",
+        "--out",
+        written,
+        "--dtype",
+        "float32",
+        "--device",
+        "cpu",
+    )
+    result.close(
+        "logits of the merged folder, transformers' and ours",
+        load_file(written)["logits"],
+        theirs,
+        LOGITS,
+        "logits",
+    )
+    kind = "logits" if checkpoint.spec.dtype == "float32" else "rounding"
+    result.close("logits of the merged folder and of PEFT's adapter", theirs, beside, allowed, kind)
+
+
+def tied_case(name, kinds):
+    def case(world, result):
+        checkpoint = make_checkpoint(name, world.checkpoints)
+        for kind in kinds:
+            folder, out = make(checkpoint, kind, world.adapters), world.scratch / kind
+            got = world.program.json(
+                "merge", checkpoint.path, "--adapter", folder, "--out", out, "--json"
+            )
+            result.same(f"{kind}: untied", got.get("untied"), True)
+            result.expect(
+                got.get("relative_error", 1) <= 1e-5,
+                f"{kind}: the proof's figure is {got.get('relative_error')}",
+            )
+            result.same(
+                f"{kind}: tie_word_embeddings",
+                json.loads((out / "config.json").read_text()).get("tie_word_embeddings"),
+                False,
+            )
+            same_answers(world, result, checkpoint, folder, out)
+
     return case
 
 
@@ -94,4 +184,14 @@ def load_all(folder):
 
 
 def cases():
-    return {f"merge/{name}/{kind}": of(merge_case(name, kind), family, "LoRA") for family in FAMILIES for name, kind in family.merges}
+    found = {
+        f"merge/{name}/{kind}": of(merge_case(name, kind), family, "LoRA")
+        for family in FAMILIES
+        for name, kind in family.merges
+    }
+    for family in FAMILIES:
+        for name in family.tied:
+            # all kinds once a family; a second checkpoint has its configuration in another layout
+            kinds = tuple(TIED_KINDS) if name == family.tied[0] else ("tied-head",)
+            found[f"merge/{name}/tied"] = of(tied_case(name, kinds), family, "LoRA")
+    return found

@@ -7,10 +7,10 @@ import adapters
 from checkpoints import make
 from conversations import CONVERSATIONS, resolved
 from families import FAMILIES
-from report import of
+from report import LOGITS, of
 from tokenizers_ import TEXTS
 
-LOGITS, GRADIENTS = 2e-5, 1e-4
+GRADIENTS = 1e-4
 WITH_GRADIENTS = ("plain", "several", "words")
 
 

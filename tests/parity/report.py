@@ -9,6 +9,9 @@ from pathlib import Path
 import torch
 
 
+LOGITS = 2e-5      # of the largest: what logits that should be equal may differ by
+
+
 class Failure(Exception):
     """The program under test did something that stops the case."""
 

@@ -36,9 +36,11 @@ torch.set_num_threads(1)
 import adapters
 import checkpoints
 import conversations
+import defaults
 import forward
 import generate
 import hostile_configs
+import lora_settings
 import measure
 import random_cases
 import real
@@ -112,7 +114,16 @@ def main():
     elif options.hostile:
         found = hostile_configs.cases(sample=None)
     else:
-        found = forward.cases() | generate.cases() | adapters.cases() | train.cases() | verbs.cases() | measure.cases() | hostile_configs.cases()
+        found = (
+            forward.cases()
+            | generate.cases()
+            | adapters.cases()
+            | train.cases()
+            | defaults.cases()
+            | lora_settings.cases()
+            | verbs.cases()
+        )
+        found |= measure.cases() | hostile_configs.cases()
         found |= results.cases()
     if options.real:
         found |= real.cases(options.real.resolve())

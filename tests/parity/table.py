@@ -2,10 +2,17 @@
 """docs/families.md from the outcome of the cases: a row a family, a column a kind of check, each cell the worst error that was met."""
 from families import FAMILIES
 
-COLUMNS = {         # column: the errors that it shows
-    "forward": ("logits", "loss"), "gradients": ("grad",), "generate": ("logprobs",),
+COLUMNS = {  # column: the errors that it shows
+    "forward": ("logits", "loss"),
+    "gradients": ("grad",),
+    "generate": ("logprobs",),
     "LoRA": ("loss", "grad_norm", "adapter", "logits", "weights"),
-    "full": ("loss", "grad_norm", "weights"), "packed": ("loss", "grad_norm"), "forecast error": (),
+    "full": ("loss", "grad_norm", "weights"),
+    "default LoRA": ("logits",),
+    "default freeze": ("logits",),
+    "default full": ("logits",),
+    "packed": ("loss", "grad_norm"),
+    "forecast error": (),
 }
 HEAD = """# Families: what is held against transformers
 
@@ -18,6 +25,8 @@ brackets how many cases that was. Ids, labels, pixels and greedy continuations a
   *generate*: log-probabilities of the greedy answer (1e-4).
 - *LoRA*: PEFT's adapters read and ours read by PEFT, merges, runs of ten steps from PEFT's own initial adapter (loss and gradient norm 3e-4,
   adapter 2e-3); *full*: steps of every weight, or of some parts.
+- *default*: a recipe that names model, data and strategy alone; its result loaded by PEFT and
+  transformers and by us, logits of both (2e-5). PEFT finds the modules that were trained, no other.
 - *packed*: rows of different lengths and pictures in one micro-batch against the same rows one after another (2e-5), and the share of a padded
   batch that holds no row; *forecast error*: `plan` against the measured peak of runs of LoRA, of every
   weight and of single parts, the largest (5 %).

@@ -10,11 +10,10 @@ from safetensors.torch import load_file
 from transformers import Trainer, TrainingArguments
 
 import adapters
-import forward
 from checkpoints import make
 from conversations import resolved, rows, write_rows
 from families import FAMILIES
-from report import of
+from report import LOGITS, of
 
 CURVE, WEIGHTS = 3e-4, 2e-3
 DEFAULTS = dict(max_steps=10, per_device_train_batch_size=1, gradient_accumulation_steps=2, learning_rate=2e-3, lr_scheduler_type="constant",
@@ -93,7 +92,13 @@ def compare_adapter(world, result, checkpoint, model, messages):
     written = world.scratch / "out.safetensors"
     world.program.run("forward", checkpoint.path, "--input", world.scratch / "first.json", "--out", written, "--adapter", folder,
                       "--dtype", "float32", "--device", "cpu")
-    result.close("logits of the written adapter, PEFT's and ours", load_file(written)["logits"], theirs.logits, forward.LOGITS, "logits")
+    result.close(
+        "logits of the written adapter, PEFT's and ours",
+        load_file(written)["logits"],
+        theirs.logits,
+        LOGITS,
+        "logits",
+    )
 
 
 def compare_model(world, result, checkpoint, model):

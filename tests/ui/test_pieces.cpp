@@ -73,6 +73,11 @@ void TestPieces::selectors() {
   QCOMPARE(selector_text(summary, {"tower.layers.0.q_proj", "decoder.layers.0.q_proj", "decoder.layers.1.q_proj", "decoder.layers.0.v_proj"}), QStringLiteral("all-linear"));
   QCOMPARE(selector_text(summary, {"tower.layers.0.q_proj", "decoder.layers.0.q_proj", "decoder.layers.1.q_proj"}), QStringLiteral("q_proj"));
   QCOMPARE(selector_text(summary, {"decoder.layers.0.q_proj", "decoder.layers.0.v_proj"}), QStringLiteral("decoder.layers.0.q_proj, v_proj"));
+  // A convolution has the same last name: PEFT would find it too.
+  for (const auto& [name, type] : {std::pair("tower.patch_embed.proj", "Conv2d"),
+                                   std::pair("tower.blocks.0.attn.proj", "Linear")})
+    summary.modules.push_back({name, type, {4, 4}, "F32", 16, "vision_tower"});
+  QCOMPARE(selector_text(summary, {"tower.blocks.0.attn.proj"}), QStringLiteral("attn.proj"));
 }
 
 QTEST_GUILESS_MAIN(TestPieces)

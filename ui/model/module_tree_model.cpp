@@ -4,8 +4,8 @@
 
 #include <QFont>
 #include <QStringList>
-#include <map>
 
+#include "engine/session/target_names.h"
 #include "ui/format.h"
 #include "ui/theme.h"
 
@@ -173,28 +173,10 @@ Qt::ItemFlags ModuleTreeModel::flags(const QModelIndex& index) const {
 
 QString selector_text(const ModelSummary& summary, const std::set<std::string>& names) {
   if (names.empty()) return QStringLiteral("null");
-  const auto suffix = [](const std::string& name) { return name.substr(name.rfind('.') + 1); };
-  std::map<std::string, std::vector<std::string>> by_suffix;
-  bool all = true;
-  for (const ModuleSummary& module : summary.modules) {
-    if (module.type != "Linear") continue;
-    by_suffix[suffix(module.name)].push_back(module.name);
-    const bool output = suffix(module.name) == "lm_head";
-    if ((names.count(module.name) > 0) == output) all = false;
-  }
-  if (all) return QStringLiteral("all-linear");
   QStringList parts;
-  for (const auto& [word, members] : by_suffix) {
-    std::size_t chosen = 0;
-    for (const std::string& member : members) chosen += names.count(member);
-    if (chosen == members.size()) {
-      parts << QString::fromStdString(word);
-      continue;
-    }
-    for (const std::string& member : members)
-      if (names.count(member)) parts << QString::fromStdString(member);
-  }
-  return parts.isEmpty() ? QStringLiteral("null") : parts.join(QStringLiteral(", "));
+  for (const std::string& name : target_names(summary, names))
+    parts << QString::fromStdString(name);
+  return parts.join(QStringLiteral(", "));
 }
 
 }  // namespace luthier

@@ -3,7 +3,6 @@
 #include "ui/train/train_page.h"
 
 #include <QApplication>
-#include <QDir>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QLineEdit>

@@ -80,6 +80,7 @@ class Family:
     larger = None                       # a spec whose memory is large enough to forecast; called MODEL_TYPE-larger
     needs_picture = False               # a row without a picture is refused
     adapters, merges, generates, compared, informed, tokenized = (), (), (), (), (), ()
+    tied = ()                           # checkpoints whose head shares the embedding's weight
 
     def build(self, spec, name, scratch):
         """The model with its configuration, and the processor."""

@@ -64,6 +64,7 @@ class Gemma3(FirstLayout):
                   dict(mm_tokens_per_image=16))
     adapters = (("gemma3-plain", "linear", "new"), ("gemma3-pooled", "towers", "new"), ("gemma3-old", "regex", "old"),
                 ("gemma3-plain", "saved_modules", "new"))
+    tied = ("gemma3-plain", "gemma3-old")
     merges = (("gemma3-plain", "towers"), ("gemma3-pooled", "linear"))
     generates = tuple((name, conversation) for name in SPECS for conversation in ("plain", "korean")) + (
         ("gemma3-plain", "several"), ("gemma3-plain", "words"), ("gemma3-old", "several"))

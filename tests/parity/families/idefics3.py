@@ -30,6 +30,7 @@ class Idefics3(Tiled):
     specs = SPECS
     larger = Spec({**TOWER, **WIDE_TOWER}, LlamaConfig, WIDE_TEXT, "llama_bos", "bos_turns", picture=TILES)
     adapters = (("idefics3-llama", "towers", "new"), ("idefics3-qwen2", "saved_modules", "new"))
+    tied = ("idefics3-qwen2",)
     merges = (("idefics3-mistral", "linear"),)
     generates = tuple((name, conversation) for name in SPECS for conversation in ("plain", "several")) + (("idefics3-llama", "words"),)
     compared = ("idefics3-qwen2",)

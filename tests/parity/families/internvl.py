@@ -50,6 +50,7 @@ class InternVL(FirstLayout):
     larger = Spec({**TOWER, **WIDE_TOWER}, Qwen2Config, WIDE_TEXT, "qwen", "internvl", dict(tie_word_embeddings=False), dict(max_patches=6))
     adapters = (("internvl-plain", "linear", "new"), ("internvl-norms", "towers", "new"), ("internvl-old", "regex", "old"),
                 ("internvl-plain", "saved_modules", "new"))
+    tied = ("internvl-stretched",)
     merges = (("internvl-plain", "towers"), ("internvl-norms", "linear"))
     generates = tuple((name, conversation) for name in SPECS for conversation in ("plain", "several")) + (("internvl-plain", "words"),)
     compared = ("internvl-plain",)

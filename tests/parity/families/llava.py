@@ -76,6 +76,9 @@ KINDS = {
     "head": dict(r=4, lora_alpha=6, target_modules=["lm_head", "v_proj"]),
     "regex": dict(r=5, lora_alpha=10, target_modules=r".*language_model\.layers\.\d+\.self_attn\.[qv]_proj"),
     "attention": dict(r=4, lora_alpha=8, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"]),
+    "layers": dict(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], layers_to_transform=[1]),
+    "layers_named": dict(r=4, lora_alpha=8, target_modules=["q_proj", "up_proj"],
+                         layers_to_transform=0, layers_pattern="layers"),
 }
 
 PLANS = {
@@ -119,7 +122,9 @@ class Llava(FirstLayout):
     adapters = (("clip-llama", "linear", "new"), ("clip-llama", "linear", "old"), ("siglip-qwen2", "patterns", "new"),
                 ("clip-gqa-tied", "rslora", "new"), ("siglip-llama", "saved_modules", "new"), ("siglip-mistral", "tower", "new"),
                 ("clip-old", "regex", "old"), ("siglip-llama", "embedding", "new"), ("clip-gqa-tied", "embedding", "old"),
-                ("siglip-mistral", "head", "new"))
+                ("siglip-mistral", "head", "new"), ("clip-llama", "layers", "new"),
+                ("siglip-qwen2", "layers_named", "new"))
+    tied = ("clip-gqa-tied", "siglip-qwen2")
     merges = (("clip-llama", "linear"), ("siglip-qwen2", "patterns"), ("siglip-mistral", "rslora"), ("clip-gqa-tied", "attention"),
               ("siglip-llama", "saved_modules"), ("clip-old", "attention"), ("siglip-llama", "embedding"), ("siglip-mistral", "head"))
     generates = (("clip-llama", "several"), ("clip-gqa-tied", "korean"), ("siglip-qwen2", "more"), ("siglip-mistral", "plain"),

@@ -57,6 +57,7 @@ class LlavaNext(FirstLayout):
                   dict(image_grid_pinpoints=pinpoints(28, *USUAL)))
     adapters = (("llava_next-clip", "linear", "new"), ("llava_next-siglip", "towers", "new"), ("llava_next-old", "regex", "old"),
                 ("llava_next-layers", "saved_modules", "new"))
+    tied = ("llava_next-siglip",)
     merges = (("llava_next-clip", "towers"), ("llava_next-siglip", "linear"))
     generates = tuple((name, conversation) for name in SPECS for conversation in ("plain", "several")) + (("llava_next-clip", "words"),)
     compared = ("llava_next-clip",)

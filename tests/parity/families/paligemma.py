@@ -55,6 +55,7 @@ class PaliGemma(FirstLayout):
     larger = Spec({**TOWER, **WIDE_TOWER}, GemmaConfig, {**TEXT, **WIDE_TEXT, "head_dim": 48}, "gemma", None)
     needs_picture = True
     adapters = (("paligemma-plain", "linear", "new"), ("paligemma-two", "towers", "new"), ("paligemma-old", "regex", "old"))
+    tied = ("paligemma-plain", "paligemma-old")
     merges = (("paligemma-plain", "towers"), ("paligemma-untied", "linear"))
     generates = tuple((name, conversation) for name in SPECS for conversation in ("plain", "rest")) + (("paligemma-plain", "korean"),)
     compared = ("paligemma-two-uncapped",)

@@ -39,6 +39,7 @@ class Qwen2_5VL(QwenVL):
     larger = Spec({**TOWER, "hidden_size": 96, "intermediate_size": 256, "num_heads": 4}, None, {**WIDE_TEXT, "rope_parameters": mrope([8, 8, 8])},
                   "qwen", "qwen_vl", picture=LIMITS)
     adapters = (("qwen2_5_vl-plain", "linear", "new"), ("qwen2_5_vl-tied", "towers", "old"), ("qwen2_5_vl-old", "saved_modules", "new"))
+    tied = ("qwen2_5_vl-tied",)
     merges = (("qwen2_5_vl-plain", "towers"), ("qwen2_5_vl-tied", "linear"))
     generates = tuple((name, conversation) for name in SPECS for conversation in ("plain", "several"))
     compared = ("qwen2_5_vl-plain",)

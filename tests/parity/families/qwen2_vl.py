@@ -137,6 +137,7 @@ class Qwen2VL(QwenVL):
                   picture=LIMITS)
     adapters = (("qwen2_vl-plain", "linear", "new"), ("qwen2_vl-plain", "towers", "old"), ("qwen2_vl-tied", "regex", "new"),
                 ("qwen2_vl-old", "saved_modules", "new"))
+    tied = ("qwen2_vl-tied",)
     merges = (("qwen2_vl-plain", "towers"), ("qwen2_vl-tied", "linear"), ("qwen2_vl-old", "attention"))
     generates = tuple((name, conversation) for name in SPECS for conversation in ("plain", "several")) + (("qwen2_vl-plain", "words"),)
     compared = ("qwen2_vl-plain",)

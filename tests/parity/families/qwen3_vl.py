@@ -46,6 +46,7 @@ class Qwen3VL(QwenVL):
                                           r"|.*visual\.deepstack_merger_list\.\d+\.linear_fc1"
                                           r"|.*language_model\.layers\.\d+\.self_attn\.[qk]_proj")}
     adapters = (("qwen3_vl-plain", "linear", "new"), ("qwen3_vl-tied", "towers", "new"), ("qwen3_vl-order", "saved_modules", "new"))
+    tied = ("qwen3_vl-tied",)
     merges = (("qwen3_vl-plain", "towers"), ("qwen3_vl-tied", "linear"))
     generates = tuple((name, conversation) for name in SPECS for conversation in ("plain", "several")) + (("qwen3_vl-tied", "words"),)
     compared = ("qwen3_vl-plain",)

@@ -105,6 +105,7 @@ class SmolVLM(Tiled):
     specs = SPECS
     larger = Spec({**TOWER, **WIDE_TOWER}, LlamaConfig, WIDE_TEXT, "qwen", "smolvlm", picture=TILES)
     adapters = (("smolvlm-plain", "linear", "new"), ("smolvlm-text", "towers", "new"), ("smolvlm-old", "saved_modules", "new"))
+    tied = ("smolvlm-whole",)
     merges = (("smolvlm-plain", "towers"), ("smolvlm-whole", "linear"), ("smolvlm-text", "attention"))
     generates = tuple((name, conversation) for name in SPECS for conversation in ("plain", "several")) + (("smolvlm-plain", "words"),)
     compared = ("smolvlm-plain",)

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// An adapter into its base, as a folder by itself, with the proof that it answers as the two did.
+// The reference is the base with the adapter beside it, in float32, on probes: a picture with
+// question and answer, and a text, each followed by tokens drawn from the whole vocabulary. What is
+// compared is the folder as it was written, read back. Weights that are stored in 16 bits are not
+// those that were merged, and how far that moves the logits is in the model's and no fault; so
+// there the merge is proven before the weights are rounded, and the folder against the rounded
+// weights in memory.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "engine/base/result.h"
+#include "engine/io/json.h"
+#include "engine/vision/image_processor.h"
+
+namespace luthier {
+
+/// Of the largest logit.
+inline constexpr double kMergeLimit = 1e-5;
+
+/// Differences of logits, the largest of all probes' last rows, of the largest logit.
+struct MergeReport {
+  double arithmetic = 0;  ///< merged weights in float32 against the adapter
+  double written =
+      0;  ///< the folder read back against the same weights in memory, rounded as it stores them
+  double rounding = 0;  ///< the folder read back against the adapter
+  double limit = kMergeLimit;
+  std::string dtype;    ///< of the written weights
+  bool untied = false;  ///< the head was tied, and got a weight of its own
+  std::int64_t probes = 0;
+  bool with_picture = false;
+
+  /// What must be within the limit: of float32 weights the folder's difference from the adapter, of
+  /// 16-bit ones the larger of the other two.
+  double relative_error() const;
+  std::string sentence() const;
+};
+Json to_json(const MergeReport& report);
+
+struct MergeOptions {
+  double limit = kMergeLimit;
+  PixelLimits pixels;                  ///< none: those that the adapter was trained under
+  std::function<bool(double)> go_on;   ///< as LoadOptions has it; false is an Interrupted error
+};
+
+/// Writes `out`, which is new or empty. Over the limit it is an Input error and nothing is left.
+Result<MergeReport> merge_adapter(const std::filesystem::path& base_folder,
+                                  const std::filesystem::path& adapter_folder,
+                                  const std::filesystem::path& out,
+                                  const MergeOptions& options = {});
+
+}  // namespace luthier

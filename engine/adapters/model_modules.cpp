@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The modules that our classes have no need of and transformers' have: what holds others, and what
+// holds no tensor. A pattern of PEFT's that meets one of them fails there, so they are known here.
+#include <array>
+#include <string_view>
+
+#include "engine/adapters/module_selection.h"
+
+namespace luthier {
+
+namespace {
+
+struct Beside {
+  std::string_view end,
+      other;  // where a module's name ends in the first, there is one that ends in the second
+};
+
+constexpr std::array<Beside, 14> kTensorless{{
+    {".gate_proj", ".act_fn"},
+    {".linear_fc1", ".act_fn"},
+    {".linear_1", ".act"},
+    {".fc1", ".activation_fn"},
+    {".merger.mlp.0", ".merger.mlp.1"},
+    {".embed_tokens", ".rotary_emb"},
+    {".visual.patch_embed.proj", ".visual.rotary_pos_emb"},
+    {".mm_soft_emb_norm", ".avg_pool"},
+    // InternVL's tower; norms that are not there are an Identity
+    {".attention.projection_layer", ".attention.projection_dropout"},
+    {".attention.projection_layer", ".attention.q_norm"},
+    {".attention.projection_layer", ".attention.k_norm"},
+    {".attention.projection_layer", ".dropout"},
+    {".patch_embeddings.projection", ".dropout"},
+    {".embeddings.patch_embeddings.projection", ".layernorm"},
+}};
+
+std::string beside(const std::string& name, const Beside& rule) {
+  if (!name.ends_with(rule.end)) return {};
+  // Qwen2-VL's tower has a word of its own.
+  const bool blocks = rule.end == ".fc1" && name.find(".visual.blocks.") != std::string::npos;
+  return name.substr(0, name.size() - rule.end.size()) + std::string(blocks ? ".act" : rule.other);
+}
+
+}  // namespace
+
+std::vector<ModelModule> all_modules(std::vector<ModelModule> modules) {
+  std::set<std::string> known;
+  for (const ModelModule& module : modules) known.insert(module.name);
+  const std::size_t given = modules.size();
+  for (std::size_t i = 0; i < given; ++i) {
+    const std::string name = modules[i].name;
+    const auto add = [&](const std::string& other) {
+      if (!other.empty() && known.insert(other).second) modules.push_back({other, ""});
+    };
+    for (std::size_t dot = name.find('.'); dot != std::string::npos;
+         dot = name.find('.', dot + 1)) {
+      add(name.substr(0, dot));
+    }
+    for (const Beside& rule : kTensorless) add(beside(name, rule));
+  }
+  return modules;
+}
+
+std::vector<ModelModule> all_modules(const ModelSummary& model) {
+  std::vector<ModelModule> modules;
+  for (const ModuleSummary& module : model.modules) modules.push_back({module.name, module.type});
+  return all_modules(std::move(modules));
+}
+
+std::string head_of(const std::vector<ModelModule>& modules) {
+  for (const ModelModule& module : modules) {
+    if (module.linear() && ends_after_dot(module.name, "lm_head")) return module.name;
+  }
+  return {};
+}
+
+}  // namespace luthier

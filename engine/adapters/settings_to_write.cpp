@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// An adapter_config.json that says what its tensors are. PEFT looks for target_modules among all
+// modules of transformers' class, so a name that is good enough among the Linears ("proj", "0") may
+// hit a convolution or a whole layer there; and what was chosen by other means (all-linear, layer
+// numbers, an older release's names) has to be named.
+#include <algorithm>
+#include <map>
+
+#include "engine/adapters/module_selection.h"
+
+namespace luthier {
+
+namespace {
+
+/// What stands after each dot of a name, shortest first, and the name.
+std::vector<std::string> endings_of(const std::string& name) {
+  std::vector<std::string> endings;
+  for (std::size_t dot = name.rfind('.'); dot != std::string::npos;
+       dot = dot == 0 ? std::string::npos : name.rfind('.', dot - 1)) {
+    endings.push_back(name.substr(dot + 1));
+  }
+  endings.push_back(name);
+  return endings;
+}
+
+std::string escaped(const std::string& name) {
+  std::string text;
+  for (const char c : name) text += c == '.' ? std::string("\\.") : std::string(1, c);
+  return text;
+}
+
+/// Whether the patterns match every name of `wanted` and none of `others`. A pattern that Python
+/// reads and we do not is no reason to fail: it is written anew.
+bool means(const Result<std::vector<NamePattern>>& patterns, const std::vector<std::string>& wanted,
+           const std::vector<std::string>& others) {
+  if (!patterns) return false;
+  const auto matches = [&](const std::string& name) {
+    const auto matched = any_matches(*patterns, name);
+    return matched && *matched;
+  };
+  return std::all_of(wanted.begin(), wanted.end(), matches) &&
+         std::none_of(others.begin(), others.end(), matches);
+}
+
+ModuleSelector exact_selector(const std::vector<std::string>& wanted,
+                              const std::vector<std::string>& others) {
+  ModuleSelector selector{ModuleSelector::Kind::Names, shortest_endings(wanted, others), {}};
+  if (means(compile_selector(selector, ""), wanted, others)) return selector;
+  selector = {ModuleSelector::Kind::Regex, {}, {}};  // a name that other names end in
+  for (const std::string& name : wanted)
+    selector.regex += (selector.regex.empty() ? "" : "|") + escaped(name);
+  return selector;
+}
+
+/// PEFT finds modules_to_save by the bare ends of names, without a dot: "head" is lm_head too.
+std::vector<std::string> exact_saved(const std::vector<std::string>& asked,
+                                     const std::vector<ModelModule>& modules) {
+  std::vector<std::string> written;
+  for (const std::string& saved : asked) {
+    std::vector<std::string> roots;
+    bool bare = true;
+    for (const ModelModule& module : modules) {
+      const bool root = ends_after_dot(module.name, saved);
+      if (root) roots.push_back(module.name);
+      bare = bare && (root || !module.name.ends_with(saved));
+    }
+    if (bare)
+      written.push_back(saved);
+    else
+      written.insert(written.end(), roots.begin(), roots.end());
+  }
+  return written;
+}
+
+/// Keys for the modules whose value is not the one for all.
+template <class T>
+std::vector<std::pair<std::string, T>> exact_keys(const std::map<std::string, T>& values, T rest) {
+  std::map<T, std::vector<std::string>> groups;
+  for (const auto& [name, value] : values) groups[value].push_back(name);
+  std::vector<std::pair<std::string, T>> keys;
+  for (const auto& [value, names] : groups) {
+    if (value == rest) continue;
+    std::vector<std::string> others;
+    for (const auto& [name, other] : values) {
+      if (other != value) others.push_back(name);
+    }
+    for (const std::string& ending : shortest_endings(names, others))
+      keys.emplace_back(escaped(ending), value);
+  }
+  return keys;
+}
+
+}  // namespace
+
+std::vector<std::string> shortest_endings(const std::vector<std::string>& wanted,
+                                          const std::vector<std::string>& others) {
+  std::set<std::string> taken, found;
+  for (const std::string& name : others) {
+    for (std::string& ending : endings_of(name)) taken.insert(std::move(ending));
+  }
+  for (const std::string& name : wanted) {
+    const std::vector<std::string> endings = endings_of(name);
+    const auto free = std::find_if(endings.begin(), endings.end(), [&](const std::string& ending) {
+      return !taken.contains(ending);
+    });
+    found.insert(free == endings.end() ? name : *free);
+  }
+  return {found.begin(), found.end()};
+}
+
+AdapterSettings settings_to_write(AdapterSettings settings, const std::vector<ModelModule>& modules,
+                                  const ModuleSelection& selection) {
+  std::map<std::string, std::int64_t> ranks;
+  std::map<std::string, double> alphas;
+  std::vector<std::string> wanted, others;
+  for (const WrappedModule& module : selection.wrapped) {
+    wanted.push_back(module.name);
+    ranks[module.name] = module.scale.rank;
+    alphas[module.name] = module.scale.alpha;
+  }
+  auto excluded = compile_selector(settings.exclude_modules, "");
+  if (!means(excluded, {}, wanted)) {
+    settings.exclude_modules = {};
+    excluded = std::vector<NamePattern>();
+  }
+  for (const ModelModule& module : modules) {
+    if (ranks.contains(module.name) || is_saved_module(module.name, settings.modules_to_save))
+      continue;
+    const auto out = any_matches(*excluded, module.name);
+    if (!out || !*out) others.push_back(module.name);
+  }
+  if (!means(compile_selector(settings.target_modules, ""), wanted, others)) {
+    settings.target_modules = exact_selector(wanted, others);
+  }
+  settings.modules_to_save = exact_saved(settings.modules_to_save, modules);
+  const auto scales = ScalePatterns::compile(settings, "");
+  const bool kept = scales && std::all_of(selection.wrapped.begin(), selection.wrapped.end(),
+                                          [&](const WrappedModule& module) {
+                                            const auto scale = scales->of(module.name);
+                                            return scale && scale->rank == module.scale.rank &&
+                                                   scale->alpha == module.scale.alpha;
+                                          });
+  if (!kept) {
+    settings.rank_pattern = exact_keys(ranks, settings.r);
+    settings.alpha_pattern = exact_keys(alphas, settings.lora_alpha);
+  }
+  return settings;
+}
+
+}  // namespace luthier

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// adapter_config.json: every field of PEFT's LoraConfig is read, harmless or refused by name, and
+// starts that change the base are refused.
+#include "engine/adapters/adapter.h"
+#include "engine/adapters/lora_fields.h"
+
+#include <QtTest>  // after LibTorch: its keyword `slots` is a name there
+
+using namespace luthier;
+
+namespace {
+
+Result<AdapterSettings> read(const Json& config) {
+  return adapter_methods().front().read_settings(config, "config");
+}
+
+Json with(const char* name, const Json& value) {
+  Json config = {
+      {"peft_type", "LORA"}, {"r", 4}, {"lora_alpha", 8}, {"target_modules", {"q_proj"}}};
+  config[name] = value;
+  return config;
+}
+
+}  // namespace
+
+class TestLoraConfig : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void every_field() {
+    QVERIFY(lora_fields().size() >= 42);
+    std::string before;
+    for (const LoraField& field : lora_fields()) {
+      QVERIFY2(before < field.name, field.name);
+      before = field.name;
+      QVERIFY2(unknown_lora_fields(with(field.name, nullptr)).empty(), field.name);
+      for (const Json& value :
+           {Json(true), Json(3), Json("set"), Json::array({1}), Json::object(), Json({{"a", 1}})}) {
+        const auto settings = read(with(field.name, value));
+        if (field.use == LoraField::Use::Harmless) QVERIFY2(settings, field.name);
+        if (field.use != LoraField::Use::Refused) continue;
+        QVERIFY2(!settings, field.name);
+        QCOMPARE(settings.error().where, std::string("config: ") + field.name);
+      }
+      if (field.use == LoraField::Use::Read) continue;
+      QVERIFY2(*field.why, field.name);
+      for (const Json& value : {Json(nullptr), Json(false), Json::array()})
+        QVERIFY2(read(with(field.name, value)), field.name);
+    }
+  }
+
+  void unknown_fields() {
+    QCOMPARE(unknown_lora_fields(with("lorap_emb_lr", 1e-6)),
+             std::vector<std::string>{"lorap_emb_lr"});
+  }
+
+  void starts_data() {
+    QTest::addColumn<QString>("start");
+    QTest::addColumn<QString>("read_as");  // empty: refused
+    for (const char* name : {"pissa", "pissa_niter_4", "PiSSA", "olora", "OLoRA", "corda", "loftq",
+                             "lora_ga", "some_new_one"})
+      QTest::newRow(name) << name << "";
+    QTest::newRow("gaussian") << "gaussian" << "gaussian";
+    for (const char* name : {"true", "eva", "orthogonal", "mica"})
+      QTest::newRow(name) << name << "true";
+  }
+  void starts() {
+    QFETCH(QString, start);
+    QFETCH(QString, read_as);
+    const auto settings = read(with("init_lora_weights", start.toStdString()));
+    if (read_as.isEmpty()) {
+      QVERIFY(!settings);
+      QCOMPARE(settings.error().where, std::string("config: init_lora_weights"));
+      QVERIFY(QString::fromStdString(settings.error().what).contains(start));
+    } else {
+      QVERIFY(settings);
+      QCOMPARE(settings->init_lora_weights, read_as.toStdString());
+    }
+  }
+
+  void ranks_are_whole_numbers() {
+    QVERIFY(!read(with("rank_pattern", {{"q_proj", 4.5}})));
+    QVERIFY(read(with("alpha_pattern", {{"q_proj", 4.5}})));
+  }
+};
+
+QTEST_GUILESS_MAIN(TestLoraConfig)
+#include "test_lora_config.moc"
