@@ -90,7 +90,7 @@ void RunListModel::set_rows(std::vector<RunRow> rows) {
 bool RunListModel::show_step(const std::filesystem::path& run, const MetricsLine& line) {
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     if (rows_[i].summary.path.lexically_normal() != run.lexically_normal()) continue;
-    if (rows_[i].summary.manifest.step >= line.step) return false;
+    if (rows_[i].summary.manifest.step == line.step) return false;
     take_over(line, rows_[i].summary.manifest);
     const int row = static_cast<int>(i);
     emit dataChanged(index(row, Steps), index(row, Memory));
