@@ -307,10 +307,13 @@ QString engine_text(const std::string& english) {
   return with_particles(catalogue().text(QString::fromStdString(english)));
 }
 
+QString engine_place(const std::string& where) {
+  return with_particles(catalogue().place_text(QString::fromStdString(where)));
+}
+
 QString engine_text(const Error& error) {
   QString text;
-  if (!error.where.empty())
-    text += catalogue().place_text(QString::fromStdString(error.where)) + QStringLiteral(": ");
+  if (!error.where.empty()) text += engine_place(error.where) + QStringLiteral(": ");
   text += engine_text(error.what);
   if (!error.hint.empty()) text += QLatin1Char(' ') + engine_text(error.hint);
   return text;

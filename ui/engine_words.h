@@ -15,6 +15,8 @@ namespace luthier {
 
 /// A sentence of the engine, several of them, or an error as one line ("where: what hint").
 QString engine_text(const std::string& english);
+/// The place of an error: "rows.jsonl: row 3".
+QString engine_place(const std::string& where);
 /// An error as the window shows it: the place, what is wrong, what to do.
 QString engine_text(const Error& error);
 

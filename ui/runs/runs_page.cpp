@@ -36,6 +36,7 @@ namespace luthier {
 namespace {
 
 constexpr int kFollowMilliseconds = 5000;
+constexpr int kHeadingRoom = 6;
 
 RunSeries read_series(const std::filesystem::path& path) {
   RunSeries series;
@@ -180,12 +181,19 @@ QWidget* RunsPage::make_table() {
   table_->verticalHeader()->setDefaultSectionSize(28);
   table_->horizontalHeader()->setHighlightSections(false);
   table_->horizontalHeader()->setStretchLastSection(true);
-  const int widths[] = {124, 78, 104, 88, 144, 70, 80, 96, 88, 120};
+  const int widths[] = {120, 76, 100, 84, 140, 66, 72, 80, 84, 120};
   for (int column = 0; column < RunListModel::ColumnCount; ++column) table_->setColumnWidth(column, widths[column]);
   card->body()->addWidget(table_);
   connect(model_, &RunListModel::ticks_changed, this, &RunsPage::show_ticked);
   connect(table_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, &RunsPage::refresh);
-  on_language(card, [this] { table_->setAccessibleName(tr("Past runs")); });
+  on_language(card, [this] {
+    table_->setAccessibleName(tr("Past runs"));
+    // No heading is cut, whatever the language.
+    for (int column = 0; column < RunListModel::When; ++column) {
+      const int needed = table_->horizontalHeader()->sectionSizeHint(column) + kHeadingRoom;
+      if (table_->columnWidth(column) < needed) table_->setColumnWidth(column, needed);
+    }
+  });
   return card;
 }
 
