@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Options {
-  std::string model, out, device = "auto", dtype = "auto";
+  std::string model, out, image_folder, device = "auto", dtype = "auto";
   std::vector<std::string> adapters, samples;
   GenerationOptions generation;
   PixelLimits pixels;
@@ -74,7 +74,8 @@ Status keep_stopped(const Comparison& comparison, const fs::path& out) {
 
 Status compare(const Options& o) {
   LUTHIER_TRY(const Named results, named_folders(o.adapters));
-  LUTHIER_TRY(const auto samples, read_samples({o.samples.begin(), o.samples.end()}));
+  LUTHIER_TRY(const auto samples,
+              read_samples({o.samples.begin(), o.samples.end()}, o.image_folder));
   use_all_cores();
   LoadOptions load;
   load.device = o.device;
@@ -109,6 +110,8 @@ Action add_compare(CLI::App& app) {
                  "NAME=DIR: a column (several times): an adapter, a whole checkpoint, or a run")
       ->allow_extra_args(false);
   app.add_option("--samples", o->samples, "Rows to answer; a trailing assistant turn is the expected answer")->required()->allow_extra_args(false);
+  app.add_option("--image-folder", o->image_folder,
+                 "Where relative picture paths of the samples start (else beside their file)");
   app.add_option("--out", o->out, "The folder to write comparison.json and comparison.html into")->required();
   app.add_option("--max-new-tokens", o->generation.max_new_tokens, "Tokens an answer has at most")->capture_default_str();
   app.add_option("--temperature", o->generation.temperature, "0: greedy")->capture_default_str();

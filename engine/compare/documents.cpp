@@ -5,6 +5,7 @@
 
 #include "engine/compare/result_folder.h"
 #include "engine/io/files.h"
+#include "engine/vision/inline_picture.h"
 
 namespace luthier {
 namespace fs = std::filesystem;
@@ -29,7 +30,9 @@ Json sample_json(const Sample& sample, const fs::path& folder) {
     Json content = Json::array();
     for (const ContentPart& part : message.content) {
       if (part.kind == ContentPart::Kind::Image) {
-        content.push_back({{"type", "image"}, {"path", path_from(folder, part.image)}});
+        const std::string name = is_inline_picture(part.image) ? picture_name(part.image)
+                                                               : path_from(folder, part.image);
+        content.push_back({{"type", "image"}, {"path", name}});
       } else {
         content.push_back({{"type", "text"}, {"text", part.text}});
       }

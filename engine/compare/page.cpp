@@ -10,6 +10,7 @@
 #include "engine/compare/documents.h"
 #include "engine/compare/html.h"
 #include "engine/compare/result_folder.h"
+#include "engine/vision/inline_picture.h"
 
 namespace luthier {
 namespace {
@@ -158,7 +159,9 @@ std::string sample_html(const Sample& sample, const ComparisonWords& words) {
         continue;
       }
       const std::string uri = picture_data_uri(part.image, kPictureEdge);
-      const std::string name = html_escaped(part.image.filename().string());
+      const std::string name =
+          html_escaped(is_inline_picture(part.image) ? picture_name(part.image)
+                                                     : part.image.filename().string());
       html += uri.empty() ? "<div class=\"about\">" + name + "</div>"
                           : "<img alt=\"" + name + "\" title=\"" + name + "\" src=\"" + uri + "\">";
     }

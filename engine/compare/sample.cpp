@@ -69,8 +69,9 @@ std::string short_place(const std::string& where) {
   return fs::path(where.substr(0, row)).filename().string() + where.substr(row);
 }
 
-Result<std::vector<Sample>> read_samples(const std::vector<fs::path>& files) {
-  LUTHIER_TRY(const auto dataset, Dataset::open(files));
+Result<std::vector<Sample>> read_samples(const std::vector<fs::path>& files,
+                                         const fs::path& image_folder) {
+  LUTHIER_TRY(const auto dataset, Dataset::open(files, image_folder));
   std::vector<Sample> samples;
   for (std::size_t row = 0; row < dataset->size(); ++row) {
     LUTHIER_TRY(Conversation conversation, dataset->read(row));
@@ -83,8 +84,9 @@ Result<std::vector<Sample>> read_samples(const std::vector<fs::path>& files) {
   return samples;
 }
 
-Result<SamplesRead> read_first_samples(const fs::path& file, std::size_t count) {
-  LUTHIER_TRY(const auto dataset, Dataset::open({file}));
+Result<SamplesRead> read_first_samples(const fs::path& file, std::size_t count,
+                                       const fs::path& image_folder) {
+  LUTHIER_TRY(const auto dataset, Dataset::open({file}, image_folder));
   SamplesRead read;
   read.rows = dataset->size();
   for (std::size_t row = 0; row < dataset->size() && read.samples.size() < count; ++row) {

@@ -32,7 +32,8 @@ bool same_sample(const Sample& a, const Sample& b);
 std::string short_place(const std::string& where);
 
 /// All rows of the files; the first that cannot be read is the error.
-Result<std::vector<Sample>> read_samples(const std::vector<std::filesystem::path>& files);
+Result<std::vector<Sample>> read_samples(const std::vector<std::filesystem::path>& files,
+                                         const std::filesystem::path& image_folder = {});
 
 struct SamplesRead {
   std::vector<Sample> samples;
@@ -40,7 +41,8 @@ struct SamplesRead {
   std::vector<Error> unreadable;       ///< rows that were passed over
 };
 /// The first `count` rows of a file that can be read; an Input error where there is none.
-Result<SamplesRead> read_first_samples(const std::filesystem::path& file, std::size_t count);
+Result<SamplesRead> read_first_samples(const std::filesystem::path& file, std::size_t count,
+                                       const std::filesystem::path& image_folder = {});
 
 /// That each picture is there and its header can be read: an Input error names the first that is
 /// not. Cheap beside answering, which would find it only when it comes to that sample.

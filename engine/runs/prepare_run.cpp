@@ -15,14 +15,15 @@ namespace {
 
 /// Settings that name places: what is there is compared by fingerprint instead.
 bool is_place(const std::string& key) {
-  return key == "model" || key == "dataset" || key == "eval_dataset" || key == "output_dir" || key == "adapter.init_from";
+  return key == "model" || key == "dataset" || key == "eval_dataset" || key == "image_folder" ||
+         key == "output_dir" || key == "adapter.init_from";
 }
 
 /// Settings that change no number of the result: what to lower when memory ran out, how much is
-/// kept, and how often by the clock.
+/// kept, how often by the clock, and what becomes of a picture that is met broken.
 bool is_free(const std::string& key) {
   return key == "training.gradient_checkpointing" || key == "training.save_total_limit" ||
-         key == "training.save_minutes";
+         key == "training.save_minutes" || key == "image.on_error";
 }
 
 /// The settings in which `recipe` differs from the one recorded in `run`; an error when that one cannot be read.

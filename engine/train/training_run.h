@@ -40,6 +40,8 @@ class TrainingRun {
   Result<RunResult> loop();
   Status step();
   Status after_step();
+  Status note_broken(const Window& window);
+  Error saved_before(Error error);
   Status bad_step(const Window& window, const std::vector<std::int64_t>& rows, const std::string& what);
   Status log_step(std::optional<double> eval_loss);
   Result<std::optional<double>> evaluate();
@@ -95,7 +97,7 @@ class TrainingRun {
 
   int bad_steps_ = 0;
   std::int64_t saved_step_ = -1;
-  bool rotation_due_ = false;
+  bool rotation_due_ = false, eval_broken_said_ = false;
   std::optional<double> last_loss_;
   double idle_seconds_ = 0, pace_ = 0;
   double seconds_before_ = 0, started_ = now(), saved_at_ = 0;  ///< saved_at_: by seconds()

@@ -213,8 +213,9 @@ void ComparePage::load_samples(const QString& file, std::size_t count) {
   count_->setValue(asked_rows_);
   const int ticket = ++loading_;
   QPointer<ComparePage> guard(this);
-  QThreadPool::globalInstance()->start([guard, file, count, ticket] {
-    auto read = read_first_samples(to_path(file), count);
+  const std::filesystem::path pictures = workspace().recipe().image_folder;
+  QThreadPool::globalInstance()->start([guard, file, count, ticket, pictures] {
+    auto read = read_first_samples(to_path(file), count, pictures);
     QMetaObject::invokeMethod(qApp, [guard, ticket, read = std::move(read)]() mutable {
       if (!guard || guard->loading_ != ticket) return;
       if (!read) {
