@@ -74,7 +74,7 @@ std::string config_beside(const SafetensorsFile& file) {
 /// vocabulary is another.
 std::string other_base(const std::string& name, const std::vector<std::int64_t>& shape,
                        const std::vector<std::int64_t>& base) {
-  const bool tokens = is_token_embedding(name.substr(0, name.rfind('.'))) ||
+  const bool tokens = name.ends_with("embed_tokens.weight") ||
                       name.find("lm_head") != std::string::npos;
   const bool same_width = shape.size() == 2 && base.size() == 2 && shape[1] == base[1];
   if (!tokens || !same_width) return "The adapter was made for another base.";
