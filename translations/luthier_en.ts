@@ -198,8 +198,8 @@
             <translation>Ask while it trains or is paused: base and adapter answer here.</translation>
         </message>
         <message>
-            <source>Pictures (*.png *.jpg *.jpeg *.webp)</source>
-            <translation>Pictures (*.png *.jpg *.jpeg *.webp)</translation>
+            <source>Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.tif *.tiff)</source>
+            <translation>Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.tif *.tiff)</translation>
         </message>
         <message>
             <source>at step %1</source>
@@ -1983,8 +1983,8 @@
             <translation>Context length</translation>
         </message>
         <message>
-            <source>Tokens a row holds at most, picture tokens counted; longer rows are cut at the end.</source>
-            <translation>Tokens a row holds at most, picture tokens counted; longer rows are cut at the end.</translation>
+            <source>Tokens a row holds at most, picture tokens counted; longer rows are cut at the end. Empty: no row is cut.</source>
+            <translation>Tokens a row holds at most, picture tokens counted; longer rows are cut at the end. Empty: no row is cut.</translation>
         </message>
         <message>
             <source>Shuffle</source>

@@ -197,8 +197,8 @@
             <translation>학습 중이거나 일시 정지한 동안 질문하면 베이스와 어댑터의 답이 여기에 나옵니다.</translation>
         </message>
         <message>
-            <source>Pictures (*.png *.jpg *.jpeg *.webp)</source>
-            <translation>그림 (*.png *.jpg *.jpeg *.webp)</translation>
+            <source>Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.tif *.tiff)</source>
+            <translation>그림 (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.tif *.tiff)</translation>
         </message>
         <message>
             <source>at step %1</source>
@@ -1974,8 +1974,8 @@
             <translation>최대 길이</translation>
         </message>
         <message>
-            <source>Tokens a row holds at most, picture tokens counted; longer rows are cut at the end.</source>
-            <translation>그림 토큰을 포함해 한 행이 가질 수 있는 최대 토큰 수입니다. 더 긴 행은 끝을 자릅니다.</translation>
+            <source>Tokens a row holds at most, picture tokens counted; longer rows are cut at the end. Empty: no row is cut.</source>
+            <translation>그림 토큰을 포함해 한 행이 가질 수 있는 최대 토큰 수입니다. 더 긴 행은 끝을 자릅니다. 비워 두면 자르지 않습니다.</translation>
         </message>
         <message>
             <source>Shuffle</source>

@@ -97,7 +97,7 @@ namespace luthier {
   QT_TRANSLATE_NOOP("recipe", "Gradient checkpointing"),
   QT_TRANSLATE_NOOP("recipe", "Recompute activations in the backward pass: less memory, more time. auto turns it on where memory would not do."),
   QT_TRANSLATE_NOOP("recipe", "Context length"),
-  QT_TRANSLATE_NOOP("recipe", "Tokens a row holds at most, picture tokens counted; longer rows are cut at the end."),
+  QT_TRANSLATE_NOOP("recipe", "Tokens a row holds at most, picture tokens counted; longer rows are cut at the end. Empty: no row is cut."),
   QT_TRANSLATE_NOOP("recipe", "Shuffle"),
   QT_TRANSLATE_NOOP("recipe", "Visit the rows in another order each epoch, always the same for a seed."),
   QT_TRANSLATE_NOOP("recipe", "Seed"),

@@ -12,7 +12,7 @@ namespace luthier::cli {
 namespace {
 
 struct Options {
-  std::string model, out, device = "auto", dtype = "auto";
+  std::string model, out, image_folder, device = "auto", dtype = "auto";
   std::vector<std::string> adapters, samples;
   GenerationOptions generation;
 };
@@ -24,7 +24,8 @@ Status compare(const Options& o) {
     if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) return input_error("\"" + text + "\" is not NAME=DIR.", "--adapter", "Write --adapter korean=runs/korean/adapter.");
     adapters.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   }
-  LUTHIER_TRY(const auto samples, read_samples({o.samples.begin(), o.samples.end()}));
+  LUTHIER_TRY(const auto samples,
+              read_samples({o.samples.begin(), o.samples.end()}, o.image_folder));
   use_all_cores();
   LoadOptions load;
   load.device = o.device;
@@ -60,6 +61,8 @@ Action add_compare(CLI::App& app) {
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
   app.add_option("--adapter", o->adapters, "NAME=DIR: a column (several times)")->allow_extra_args(false);
   app.add_option("--samples", o->samples, "Rows to answer; a trailing assistant turn is the expected answer")->required()->allow_extra_args(false);
+  app.add_option("--image-folder", o->image_folder,
+                 "Where relative picture paths of the samples start (else beside their file)");
   app.add_option("--out", o->out, "The folder to write comparison.json and comparison.html into")->required();
   app.add_option("--max-new-tokens", o->generation.max_new_tokens, "Tokens an answer has at most")->capture_default_str();
   app.add_option("--temperature", o->generation.temperature, "0: greedy")->capture_default_str();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "app/cli/verbs.h"
 #include "engine/data/dataset.h"
@@ -11,36 +11,61 @@ namespace luthier::cli {
 namespace {
 
 struct Options {
-  std::string dataset, model, loss_on = "completion";
+  std::string dataset, model, image_folder, loss_on = "completion";
   std::int64_t max_length = 2048;
+  PixelLimits pixels;
   bool json = false;
 };
 
 /// Tokenizer and picture processor without the weights.
-Result<std::shared_ptr<const ChatProcessor>> load_processor(const std::filesystem::path& folder) {
+Result<std::shared_ptr<const ChatProcessor>> load_processor(const std::filesystem::path& folder,
+                                                            const PixelLimits& pixels) {
   const std::string where = (folder / "config.json").string();
   LUTHIER_TRY(const Json config, read_json_file(folder / "config.json"));
   LUTHIER_TRY(const Family* family, find_family(config, where));
   LUTHIER_TRY(const TokenId image_token, family->image_token_id(config, where));
   LUTHIER_TRY(ImageTokens image_tokens, family->image_tokens(config, folder));
-  return ChatProcessor::load(folder, std::move(image_tokens), image_token);
+  return ChatProcessor::load(folder, std::move(image_tokens), image_token, pixels);
+}
+
+/// "99.9 %": rounded down, so that 100 % means every row.
+std::string share_text(std::size_t part, std::size_t whole) {
+  const std::size_t permille = part * 1000 / whole;
+  return std::to_string(permille / 10) + "." + std::to_string(permille % 10) + " %";
 }
 
 Status check(const Options& o) {
-  LUTHIER_TRY(const auto processor, load_processor(o.model));
-  LUTHIER_TRY(const auto dataset, Dataset::open({o.dataset}));
-  const LossOn loss_on = o.loss_on == "all" ? LossOn::All : o.loss_on == "assistant" ? LossOn::Assistant : LossOn::Completion;
-  LUTHIER_TRY(const DatasetReport report, check_dataset(*dataset, *processor, loss_on, o.max_length, [](std::size_t, std::size_t) {
-    return !interrupted().stop_requested();
-  }));
+  LUTHIER_TRY(const auto processor, load_processor(o.model, o.pixels));
+  LUTHIER_TRY(const auto dataset, Dataset::open({o.dataset}, o.image_folder));
+  DatasetCheck how;
+  how.max_length = o.max_length;
+  how.loss_on = o.loss_on == "all"         ? LossOn::All
+                : o.loss_on == "assistant" ? LossOn::Assistant
+                                           : LossOn::Completion;
+  LUTHIER_TRY(const DatasetReport report,
+              check_dataset(*dataset, *processor, how, [](std::size_t, std::size_t) {
+                return !interrupted().stop_requested();
+              }));
   if (interrupted().stop_requested()) return interrupted_error();
   Json findings = Json::array();
   for (const Finding& finding : report.findings) {
     findings.push_back({{"row", finding.row}, {"kind", finding.kind}, {"message", finding.message}});
     if (!o.json) print_line("row " + std::to_string(finding.row) + ": " + finding.kind + ": " + finding.message);
   }
-  if (o.json) print_json({{"rows", report.rows}, {"usable", report.usable}, {"findings", findings}});
-  else print_line(grouped(static_cast<std::int64_t>(report.usable)) + " of " + grouped(static_cast<std::int64_t>(report.rows)) + " rows are usable.");
+  const double share = static_cast<double>(report.usable) / static_cast<double>(report.rows);
+  const std::string counted = grouped(static_cast<std::int64_t>(report.usable)) + " of " +
+                              grouped(static_cast<std::int64_t>(report.rows));
+  if (o.json) {
+    print_json({{"rows", report.rows},
+                {"usable", report.usable},
+                {"share", share},
+                {"findings", findings}});
+  } else {
+    print_line(counted + " rows are usable (" + share_text(report.usable, report.rows) + ").");
+  }
+  if (report.usable == 0)
+    return input_error("No row is usable.", o.dataset,
+                       "Each finding says what is wrong with its row.");
   return {};
 }
 
@@ -52,6 +77,14 @@ Action add_data(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("check", "Check every row before training: pictures, marks, answers, lengths, duplicates");
   sub->add_option("DATASET", o->dataset, "A JSONL or JSON file")->required();
   sub->add_option("--model", o->model, "The checkpoint whose tokenizer and processor count")->required();
+  sub->add_option("--image-folder", o->image_folder,
+                  "Where relative picture paths start (else beside the dataset's file)");
+  sub->add_option("--min-pixels", o->pixels.min_pixels,
+                  "Pixels a picture has at least after resizing (else as the checkpoint says)")
+      ->check(CLI::PositiveNumber);
+  sub->add_option("--max-pixels", o->pixels.max_pixels,
+                  "Pixels a picture has at most after resizing (else as the checkpoint says)")
+      ->check(CLI::PositiveNumber);
   sub->add_option("--max-length", o->max_length, "Tokens a row may have; 0: no limit")->capture_default_str();
   sub->add_option("--loss-on", o->loss_on, "completion, assistant or all")->check(CLI::IsMember({"completion", "assistant", "all"}))->capture_default_str();
   sub->add_flag("--json", o->json, "One JSON document on stdout");

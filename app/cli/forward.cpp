@@ -12,7 +12,7 @@ namespace luthier::cli {
 namespace {
 
 struct Options {
-  std::string model, input, out, adapter, device = "auto", dtype = "auto";
+  std::string model, input, image_folder, out, adapter, device = "auto", dtype = "auto";
   std::vector<std::string> gradients;
 };
 
@@ -49,7 +49,7 @@ Status forward(const Options& o) try {
     LUTHIER_TRY(adapter, load_adapter(loaded, o.adapter));
     adapter->activate();
   }
-  LUTHIER_TRY(const Conversation conversation, read_conversation_file(o.input));
+  LUTHIER_TRY(const Conversation conversation, read_conversation_file(o.input, o.image_folder));
   LUTHIER_TRY(const Example example, loaded.processor->encode_training(conversation, LossOn::Completion, 0, o.input));
   LUTHIER_TRY(const auto wanted, find_parameters(loaded, o.gradients));
   for (const Wanted& each : wanted) each.parameter.set_requires_grad(true);
@@ -101,6 +101,8 @@ Action add_forward(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
   app.add_option("--input", o->input, "A JSON file with messages")->required();
+  app.add_option("--image-folder", o->image_folder,
+                 "Where relative picture paths of --input start (else beside its file)");
   app.add_option("--out", o->out, "The safetensors file to write")->required();
   app.add_option("--adapter", o->adapter, "A PEFT folder");
   app.add_option("--grad", o->gradients, "A tensor whose gradient of the loss to write (may stand several times)")->allow_extra_args(false);

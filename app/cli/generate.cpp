@@ -11,7 +11,7 @@ namespace luthier::cli {
 namespace {
 
 struct Options {
-  std::string model, input, image, prompt, device = "auto", dtype = "auto";
+  std::string model, input, image_folder, image, prompt, device = "auto", dtype = "auto";
   std::vector<std::string> adapters;
   GenerationOptions generation;
   bool json = false;
@@ -20,7 +20,7 @@ struct Options {
 Result<Conversation> read_question(const Options& o) {
   if (!o.input.empty()) {
     if (!o.image.empty() || !o.prompt.empty()) return input_error("--input stands beside --image or --prompt.", "generate", "Give one or the other.");
-    return read_conversation_file(o.input);
+    return read_conversation_file(o.input, o.image_folder);
   }
   if (o.prompt.empty()) return input_error("There is no question.", "generate", "Give --input FILE.json, or --prompt TEXT with --image PICTURE.");
   Message message{"user", {}};
@@ -84,6 +84,8 @@ Action add_generate(CLI::App& app) {
   o->generation.alternatives = 0;
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
   app.add_option("--input", o->input, "A JSON file with messages");
+  app.add_option("--image-folder", o->image_folder,
+                 "Where relative picture paths of --input start (else beside its file)");
   app.add_option("--image", o->image, "A picture, with --prompt");
   app.add_option("--prompt", o->prompt, "A question");
   app.add_option("--adapter", o->adapters, "A PEFT folder (may stand several times: one answer each)")->allow_extra_args(false);

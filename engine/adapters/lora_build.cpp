@@ -81,6 +81,20 @@ Tensor read_tensor(const TensorView& view) {
       .to(torch::kFloat32, false, /*copy=*/true);
 }
 
+/// What to say of a tensor that has other rows than the base's: where a row is a token, the
+/// vocabulary is another.
+std::string other_base(const std::string& name, const std::vector<std::int64_t>& shape,
+                       const std::vector<std::int64_t>& base) {
+  const bool tokens = is_token_embedding(name.substr(0, name.rfind('.'))) ||
+                      name.find("lm_head") != std::string::npos;
+  const bool same_width = shape.size() == 2 && base.size() == 2 && shape[1] == base[1];
+  if (!tokens || !same_width) return "The adapter was made for another base.";
+  return "The adapter was made for a vocabulary of " + std::to_string(shape[0]) +
+         " tokens, the base has " + std::to_string(base[0]) +
+         ". Tokens were added (or taken out) before it was trained: save the base resized so, with "
+         "the adapter's tokenizer, and load that.";
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Adapter>> create_lora(VisionLanguageModel& model, const AdapterSettings& settings, std::uint64_t seed) {
@@ -156,7 +170,9 @@ Result<std::shared_ptr<Adapter>> load_lora(LoadedModel& base, const AdapterSetti
     }
     const std::vector<std::int64_t> expected(slot->second.second->sizes().begin(), slot->second.second->sizes().end());
     if (info.shape != expected) {
-      return input_error("The shape is " + shape_text(info.shape) + ", the base has " + shape_text(expected) + ".", place, "The adapter was made for another base.");
+      return input_error("The shape is " + shape_text(info.shape) + ", the base has " +
+                             shape_text(expected) + ".",
+                         place, other_base(slot->first, info.shape, expected));
     }
     const Tensor& own = *slot->second.second;
     const Tensor read = read_tensor(*view).to(own.options());
@@ -179,7 +195,10 @@ Result<std::shared_ptr<Adapter>> load_lora(LoadedModel& base, const AdapterSetti
     const auto &a = pair.a->info.shape, &b = pair.b->info.shape;
     if (a.size() != 2 || b.size() != 2 || a[0] != b[1] || a[0] < 1 || a[1] != in || b[0] != out) {
       return input_error("lora_A " + shape_text(a) + " and lora_B " + shape_text(b) + " do not fit a weight of " +
-                             shape_text(weight.sizes().vec()) + ".", place, "The adapter was made for another base.");
+                             shape_text(weight.sizes().vec()) + ".", place,
+                         a.size() != 2 || b.size() != 2 ? "The adapter was made for another base."
+                         : tokens ? other_base(name + ".weight", {a[1], b[0]}, {in, out})
+                                  : other_base(name + ".weight", {b[0], a[1]}, {out, in}));
     }
     const std::int64_t rank = rank_of(pair.stored, settings);
     if (rank != a[0]) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/base/result.h"
 
+#include "engine/base/base64.h"
+
 namespace luthier {
 
 std::string Error::sentence() const {
@@ -8,7 +10,7 @@ std::string Error::sentence() const {
   if (!where.empty()) text += where + ": ";
   text += what;
   if (!hint.empty()) text += " " + hint;
-  return text;
+  return without_base64(text);  // a picture's bytes in a row are no reading for anybody
 }
 
 int Error::exit_status() const {

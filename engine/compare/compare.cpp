@@ -110,8 +110,9 @@ Result<Comparison> compare_adapters(LoadedModel& base, const std::vector<std::pa
   return comparison;
 }
 
-Result<std::vector<ComparisonSample>> read_samples(const std::vector<fs::path>& files) {
-  LUTHIER_TRY(const auto dataset, Dataset::open(files));
+Result<std::vector<ComparisonSample>> read_samples(const std::vector<fs::path>& files,
+                                                   const fs::path& image_folder) {
+  LUTHIER_TRY(const auto dataset, Dataset::open(files, image_folder));
   std::vector<ComparisonSample> samples;
   for (std::size_t row = 0; row < dataset->size(); ++row) {
     LUTHIER_TRY(Conversation conversation, dataset->read(row));

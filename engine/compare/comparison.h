@@ -62,8 +62,10 @@ Result<Comparison> compare_adapters(LoadedModel& base, const std::vector<std::pa
                                     const std::vector<ComparisonSample>& samples, const GenerationOptions& options,
                                     const std::function<bool(std::size_t, std::size_t)>& progress = {});
 
-/// Samples from a dataset file, or from a list of files.
-Result<std::vector<ComparisonSample>> read_samples(const std::vector<std::filesystem::path>& files);
+/// Samples from a dataset file, or from a list of files; relative picture paths start at
+/// `image_folder`, or beside each file.
+Result<std::vector<ComparisonSample>> read_samples(const std::vector<std::filesystem::path>& files,
+                                                   const std::filesystem::path& image_folder = {});
 
 Json to_json(const Comparison& comparison);
 /// One page: pictures inside, differences to the first column marked, each token's probability on hover; nothing in it runs or loads.

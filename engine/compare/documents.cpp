@@ -7,6 +7,7 @@
 #include "engine/compare/comparison.h"
 #include "engine/compare/html.h"
 #include "engine/io/files.h"
+#include "engine/vision/inline_picture.h"
 
 namespace luthier {
 namespace {
@@ -46,7 +47,8 @@ Json sample_json(const ComparisonSample& sample) {
   for (const Message& message : sample.conversation.messages) {
     Json content = Json::array();
     for (const ContentPart& part : message.content) {
-      if (part.kind == ContentPart::Kind::Image) content.push_back({{"type", "image"}, {"path", part.image.string()}});
+      if (part.kind == ContentPart::Kind::Image)
+        content.push_back({{"type", "image"}, {"path", picture_name(part.image)}});
       else content.push_back({{"type", "text"}, {"text", part.text}});
     }
     messages.push_back({{"role", message.role}, {"content", std::move(content)}});
@@ -68,7 +70,9 @@ std::string sample_html(const ComparisonSample& sample) {
         continue;
       }
       const std::string uri = picture_data_uri(part.image, 320);
-      const std::string name = html_escaped(part.image.filename().string());
+      const std::string name =
+          html_escaped(is_inline_picture(part.image) ? picture_name(part.image)
+                                                     : part.image.filename().string());
       if (uri.empty()) html.append("<div class=\"about\">").append(name).append("</div>");
       else html.append("<img alt=\"").append(name).append("\" src=\"").append(uri).append("\">");
     }

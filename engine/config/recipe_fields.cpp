@@ -70,6 +70,20 @@ Row optional_integer(const char* key, const char* label, const char* help, Acces
   return row;
 }
 
+/// A whole number that 0 and null take away.
+template <class Access>
+Row zero_as_null(const char* key, const char* label, const char* help, Access access) {
+  Row row = describe(Type::Integer, key, label, help);
+  row.field.about.nullable = true;
+  row.field.read = [access](const Recipe& recipe) {
+    return access(recipe) == 0 ? Json(nullptr) : Json(access(recipe));
+  };
+  row.field.write = [access](Recipe& recipe, const Json& value) {
+    access(recipe) = value.is_null() ? 0 : value.get<std::int64_t>();
+  };
+  return row;
+}
+
 template <class Access>
 Row number(const char* key, const char* label, const char* help, Access access) {
   Row row = describe(Type::Number, key, label, help);
@@ -237,8 +251,13 @@ std::vector<RecipeField> build_table() {
   add(number("training.adam_epsilon", "Adam epsilon", "Added to the denominator for stability.", LUTHIER_FIELD(training.adam_epsilon)).at_least(0).at_most(1).advanced());
   add(choice("training.gradient_checkpointing", "Gradient checkpointing", "Recompute activations in the backward pass: less memory, more time. auto turns it on where memory would not do.",
              {"auto", "true", "false"}, LUTHIER_FIELD(training.gradient_checkpointing)).advanced());
-  add(integer("training.max_length", "Context length", "Tokens a row holds at most, picture tokens counted; longer rows are cut at the end.", LUTHIER_FIELD(training.max_length))
-          .unit("tokens").at_least(1).at_most(16777216));
+  add(zero_as_null("training.max_length", "Context length",
+                   "Tokens a row holds at most, picture tokens counted; longer rows are cut at the "
+                   "end. Empty: no row is cut.",
+                   LUTHIER_FIELD(training.max_length))
+          .unit("tokens")
+          .at_least(0)
+          .at_most(16777216));
   add(boolean("training.shuffle", "Shuffle", "Visit the rows in another order each epoch, always the same for a seed.", LUTHIER_FIELD(training.shuffle)).advanced());
   add(integer("training.seed", "Seed", "The same seed, data and settings give the same run.", LUTHIER_FIELD(training.seed)).at_least(0).at_most(4294967295.0).advanced());
   add(choice("training.loss_on", "Train on", "completion: every token after the last prompt; assistant: every assistant turn; all: every text token.",

@@ -122,7 +122,7 @@ Result<Recipe> parse_recipe(const std::string& yaml, const std::string& where, c
 Result<Recipe> read_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
   LUTHIER_TRY(std::string yaml, read_file(file, largest_recipe));
   LUTHIER_TRY(GivenByKey given, values_of_file(yaml, file.string()));
-  for (const char* key : {"model", "adapter.init_from"})
+  for (const char* key : {"model", "image_folder", "adapter.init_from"})
     if (const auto found = given.find(key); found != given.end()) resolve_beside(found->second.value, file.parent_path());
   for (const char* key : {"dataset", "eval_dataset"})
     if (const auto found = given.find(key); found != given.end())

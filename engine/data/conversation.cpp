@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The row formats people have, read into messages of typed content. Plain texts may hold <image> marks; the row's pictures fill the
-// places in their order (row_messages.cpp). Unknown fields are ignored, known ones of a wrong type are refused.
+// The row formats people have, read into messages of typed content. Plain texts may hold <image>
+// marks; the row's pictures fill the places in their order (row_pictures.cpp). Unknown fields are
+// ignored unless they hold a picture (row_keys.cpp), known ones of a wrong type are refused.
 #include "engine/data/conversation.h"
 
+#include <algorithm>
+
+#include "engine/base/utf8.h"
+#include "engine/data/row_keys.h"
 #include "engine/data/row_messages.h"
 
 namespace luthier {
@@ -14,9 +19,19 @@ using detail::RowReader;
 
 bool has(const Json& row, const char* key) { return row.contains(key) && !row[key].is_null(); }
 
+bool has_text(const Json& row, const char* key) {
+  return has(row, key) && !(row[key].is_string() && row[key].get_ref<const std::string&>().empty());
+}
+
 // A text is one turn of `role`; a list is messages; an object is one message.
 Result<std::vector<RawMessage>> turns(const RowReader& reader, const Json& value, const std::string& field, const char* role) {
-  if (value.is_string()) return std::vector<RawMessage>{RawMessage::plain(role, value.get<std::string>())};
+  if (value.is_string()) {
+    LUTHIER_TRY(RawMessage message, reader.plain(role, value, field));
+    return std::vector<RawMessage>{std::move(message)};
+  }
+  if (!value.is_object() && !value.is_array())
+    return reader.fault(RowFault::BadRow, "This must be a text, a message or a list of messages.",
+                        field);
   if (value.is_object()) {
     LUTHIER_TRY(RawMessage message, reader.message(value, field));
     return std::vector<RawMessage>{std::move(message)};
@@ -29,6 +44,62 @@ std::vector<Message> take_tail(std::vector<RawMessage>& messages, std::size_t fr
                                std::make_move_iterator(messages.end()));
   messages.resize(from);
   return detail::without_places(std::move(tail));
+}
+
+// What a row asks: `prompt` as it is; `instruction`, with `input` in its next line; `query`;
+// `question`. Nothing when it has none of them.
+Result<std::vector<RawMessage>> question(const RowReader& reader, const Json& row) {
+  if (has(row, "prompt")) return turns(reader, row["prompt"], "prompt", "user");
+  if (has(row, "instruction") && (has_text(row, "instruction") || !has_text(row, "input"))) {
+    LUTHIER_TRY(auto asked, turns(reader, row["instruction"], "instruction", "user"));
+    if (!has_text(row, "input")) return asked;
+    LUTHIER_TRY(const RawMessage more, reader.plain("user", row["input"], "input"));
+    if (!row["instruction"].is_string())
+      return reader.fault(RowFault::BadRow, "Beside input, the instruction must be a text.",
+                          "instruction");
+    asked.front().content.front().text += "\n" + more.content.front().text;
+    return asked;
+  }
+  for (const char* key : {"input", "query", "question"})
+    if (has_text(row, key)) return turns(reader, row[key], key, "user");
+  return std::vector<RawMessage>();
+}
+
+// The key of a row's answer, in the order of the pairs that datasets have; null when there is none.
+const char* answer_key(const Json& row) {
+  struct Pair {
+    const char *question, *answer;
+  };
+  constexpr Pair kPairs[] = {{"prompt", "completion"},
+                             {"instruction", "output"},
+                             {"query", "response"},
+                             {"question", "answer"}};
+  for (const Pair& pair : kPairs)
+    if (has(row, pair.question) && has(row, pair.answer)) return pair.answer;
+  for (const Pair& pair : kPairs)
+    if (has(row, pair.answer)) return pair.answer;
+  return nullptr;
+}
+
+// Earlier turns: pairs of question and answer, or messages.
+Result<std::vector<RawMessage>> history(const RowReader& reader, const Json& row) {
+  std::vector<RawMessage> turns;
+  if (!has(row, "history") || (row["history"].is_array() && row["history"].empty())) return turns;
+  const Json& list = row["history"];
+  if (!list.is_array())
+    return reader.fault(RowFault::BadRow, "This must be a list of pairs of question and answer.",
+                        "history");
+  if (list.front().is_object()) return reader.messages(list, "history");
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const std::string at = "history[" + std::to_string(i) + "]";
+    if (!list[i].is_array() || list[i].size() != 2)
+      return reader.fault(RowFault::BadRow, "This must be a pair of question and answer.", at);
+    LUTHIER_TRY(RawMessage asked, reader.plain("user", list[i][0], at + "[0]"));
+    LUTHIER_TRY(RawMessage answered, reader.plain("assistant", list[i][1], at + "[1]"));
+    turns.push_back(std::move(asked));
+    turns.push_back(std::move(answered));
+  }
+  return turns;
 }
 
 // Both answers, and the messages before them where the row gives no prompt of its own: what both lists begin with.
@@ -65,32 +136,68 @@ const char* row_fault_name(RowFault fault) {
     case RowFault::MissingImage: return "missing_image";
     case RowFault::BrokenImage: return "broken_image";
     case RowFault::Template: return "template";
+    case RowFault::UnsupportedMedia: return "unsupported_media";
+    case RowFault::UnsupportedTools: return "unsupported_tools";
+    case RowFault::UnknownKey: return "unknown_key";
   }
   return "bad_row";
 }
 
-Result<Conversation> read_conversation(const Json& row, const std::filesystem::path& base, const std::string& where, RowFault* fault) {
-  const RowReader reader(base, where, fault);
-  if (!row.is_object()) return reader.fault(RowFault::BadRow, "The row is not a JSON object.", "");
-  const bool preference = has(row, "chosen") || has(row, "rejected");
+namespace {
+
+struct Turns {
   std::vector<RawMessage> messages;
-  bool found = true;
+  bool found = true;  // the row has messages of its own, and not only both answers
+};
+
+Result<Turns> read_turns(const RowReader& reader, const Json& row, bool preference) {
+  Turns turns_read;
+  std::vector<RawMessage>& messages = turns_read.messages;
   if (has(row, "messages")) {
     LUTHIER_TRY(messages, reader.messages(row["messages"], "messages"));
-  } else if (has(row, "conversations")) {
-    LUTHIER_TRY(messages, reader.messages(row["conversations"], "conversations"));
-  } else if (has(row, "prompt") && (has(row, "completion") || preference)) {
-    LUTHIER_TRY(messages, turns(reader, row["prompt"], "prompt", "user"));
-    if (has(row, "completion")) {
-      LUTHIER_TRY(auto answer, turns(reader, row["completion"], "completion", "assistant"));
-      messages.insert(messages.end(), std::make_move_iterator(answer.begin()), std::make_move_iterator(answer.end()));
-    }
-  } else {
-    found = false;
+    return turns_read;
   }
-  if (!found && !preference)
-    return reader.fault(RowFault::BadRow, "The row has no conversation.", "",
-                        "It needs messages, conversations, prompt and completion, or chosen and rejected.");
+  if (has(row, "conversations")) {
+    LUTHIER_TRY(messages, reader.messages(row["conversations"], "conversations"));
+    return turns_read;
+  }
+  const char* answer = answer_key(row);
+  if (answer || preference) {
+    LUTHIER_TRY(auto asked, question(reader, row));
+    if (!asked.empty()) {
+      LUTHIER_TRY(messages, history(reader, row));
+      messages.insert(messages.end(), std::make_move_iterator(asked.begin()),
+                      std::make_move_iterator(asked.end()));
+      if (!answer || preference) return turns_read;
+      LUTHIER_TRY(auto said, turns(reader, row[answer], answer, "assistant"));
+      messages.insert(messages.end(), std::make_move_iterator(said.begin()),
+                      std::make_move_iterator(said.end()));
+      return turns_read;
+    }
+  }
+  turns_read.found = false;
+  if (preference) return turns_read;
+  const std::string near = detail::nearest_hint(row);
+  const std::string keys =
+      row.empty() ? std::string() : "; its keys are " + detail::listed_keys(row);
+  return reader.fault(RowFault::BadRow, "The row has no conversation" + keys + ".", "",
+                      "It needs messages, conversations, prompt and completion, instruction and "
+                      "output, query and response, question and "
+                      "answer, or chosen and rejected." +
+                          (near.empty() ? std::string() : " " + near));
+}
+
+}  // namespace
+
+Result<Conversation> read_conversation(const Json& row, const std::filesystem::path& base,
+                                       const std::string& where, RowFault* fault) {
+  const RowReader reader(base, where, fault);
+  if (!row.is_object()) return reader.fault(RowFault::BadRow, "The row is not a JSON object.", "");
+  LUTHIER_CHECK(reader.media(row));
+  const bool preference = has(row, "chosen") || has(row, "rejected");
+  LUTHIER_TRY(Turns turns_read, read_turns(reader, row, preference));
+  std::vector<RawMessage>& messages = turns_read.messages;
+  const bool found = turns_read.found;
   if (has(row, "system") && row["system"].is_string() && !row["system"].get<std::string>().empty() && found &&
       messages.front().role != "system")
     messages.insert(messages.begin(), RawMessage::plain("system", row["system"].get<std::string>()));
@@ -101,12 +208,35 @@ Result<Conversation> read_conversation(const Json& row, const std::filesystem::p
   }
   LUTHIER_TRY(const auto pictures, reader.pictures(row));
   LUTHIER_TRY(out.messages, reader.place_pictures(std::move(messages), pictures));
+  LUTHIER_TRY(out.tools, reader.tools(row));
+  const bool shows =
+      std::any_of(out.messages.begin(), out.messages.end(), [](const Message& message) {
+        return std::any_of(
+            message.content.begin(), message.content.end(),
+            [](const ContentPart& part) { return part.kind == ContentPart::Kind::Image; });
+      });
+  if (!shows)  // what would be trained on as text alone
+    for (const detail::UnreadKey& unread : detail::unread_keys(row))
+      if (unread.picture)
+        return reader.fault(
+            RowFault::UnknownKey,
+            "The key \"" + shortened(unread.key, 60) + "\" is not read, and it holds a picture.",
+            "", "A row's pictures stand in image or images.");
   return out;
 }
 
-Result<Conversation> read_conversation_file(const std::filesystem::path& path) {
+Result<Conversation> read_conversation_file(const std::filesystem::path& path,
+                                            const std::filesystem::path& image_folder) {
   LUTHIER_TRY(const Json row, read_json_file(path));
-  return read_conversation(row, path.parent_path(), path.string());
+  return read_conversation(row, image_folder.empty() ? path.parent_path() : image_folder,
+                           path.string());
+}
+
+bool uses_tools(const std::vector<Message>& messages) {
+  return std::any_of(messages.begin(), messages.end(), [](const Message& message) {
+    return message.role == "tool" ||
+           (message.extra.is_object() && message.extra.contains("tool_calls"));
+  });
 }
 
 Json messages_for_template(const std::vector<Message>& messages) {
@@ -122,6 +252,8 @@ Json messages_for_template(const std::vector<Message>& messages) {
     Json object = Json::object();
     object["role"] = message.role;
     object["content"] = std::move(content);
+    if (message.extra.is_object())
+      for (const auto& [key, value] : message.extra.items()) object[key] = value;
     list.push_back(std::move(object));
   }
   return list;

@@ -16,29 +16,45 @@ namespace luthier {
 struct ContentPart {
   enum class Kind { Text, Image } kind = Kind::Text;
   std::string text;                 ///< Kind::Text
-  std::filesystem::path image;      ///< Kind::Image, absolute or relative to the working directory (already resolved against the dataset's folder)
+  std::filesystem::path
+      image;  ///< Kind::Image, absolute or relative to the working directory (already resolved
+              ///< against the dataset's folder), or an inline picture
 };
 
 struct Message {
-  std::string role;                 ///< system | user | assistant
+  std::string role;  ///< system | user | assistant | tool
   std::vector<ContentPart> content;
+  /// What a template may read besides: tool_calls, tool_call_id, name, reasoning_content. Null:
+  /// none.
+  Json extra = nullptr;
 };
 
 struct Conversation {
   std::vector<Message> messages;
   /// Preference rows: the two answers to the same messages.
   std::optional<std::vector<Message>> chosen, rejected;
+  Json tools = nullptr;  ///< the row's tools, as a template takes them
 };
 
-/// Reads one row of any format of the specification: `messages`; LLaVA/ShareGPT `conversations` (from/value, image or images); `messages` of
-/// plain-text content with `images` and <image> marks (LLaMA-Factory, TRL); `{"image","prompt","completion"}`; preference rows.
-/// In plain texts an <image> mark is a picture's place (one newline between it and the text belongs to the mark); without marks the
-/// pictures stand before the first user text. The number of marks must be the number of pictures.
-/// `base`: folder that relative picture paths are relative to; `where`: "train.jsonl: row 3"; `fault` gets the kind of an error.
+/// Reads one row of any format of the specification: `messages`; LLaVA/ShareGPT `conversations`
+/// (from/value, image or images); `messages` of plain-text content with `images` and <image> marks
+/// (LLaMA-Factory, TRL); a question and its answer (`prompt` and `completion`, `instruction`,
+/// `input` and `output`, `query` and `response`, `question` and `answer`) with `history` and
+/// `system`; preference rows. Pictures are paths, data URIs, base64, or objects with `path` or
+/// `bytes`. Video and sound are refused, and so is a picture under a key that is not read. In plain
+/// texts an <image> mark is a picture's place (one newline between it and the text belongs to the
+/// mark); without marks the pictures stand before the first user text. The number of marks must be
+/// the number of pictures. `base`: folder that relative picture paths are relative to; `where`:
+/// "train.jsonl: row 3"; `fault` gets the kind of an error.
 Result<Conversation> read_conversation(const Json& row, const std::filesystem::path& base, const std::string& where, RowFault* fault = nullptr);
 
-/// `{"messages": [...]}` of one file, for forward and generate (paths relative to the file).
-Result<Conversation> read_conversation_file(const std::filesystem::path& path);
+/// `{"messages": [...]}` of one file, for forward and generate (paths relative to `image_folder`,
+/// or to the file).
+Result<Conversation> read_conversation_file(const std::filesystem::path& path,
+                                            const std::filesystem::path& image_folder = {});
+
+/// Whether a message calls a tool or answers such a call.
+bool uses_tools(const std::vector<Message>& messages);
 
 /// The messages as a chat template sees them: content is a list of {"type": "image"} and {"type": "text", "text": ...}.
 Json messages_for_template(const std::vector<Message>& messages);

@@ -19,8 +19,12 @@ namespace luthier {
 
 class Dataset {
  public:
-  /// One or several files, concatenated. Fails when a file is missing or not JSON/JSONL; a bad single row is found by read() and check_dataset().
-  static Result<std::shared_ptr<const Dataset>> open(const std::vector<std::filesystem::path>& files);
+  /// One or several files, concatenated. Fails when a file is missing or not JSON/JSONL; a bad
+  /// single row is found by read() and check_dataset(). Relative picture paths start at
+  /// `image_folder`; empty: beside each file.
+  static Result<std::shared_ptr<const Dataset>> open(
+      const std::vector<std::filesystem::path>& files,
+      const std::filesystem::path& image_folder = {});
 
   std::size_t size() const;
   /// `row` counts from 0; `fault` gets the kind of an error.
@@ -37,14 +41,18 @@ class Dataset {
   const Source& source_of(std::size_t row) const;
   std::vector<std::shared_ptr<const Source>> sources_;
   std::string fingerprint_;
+  std::filesystem::path image_folder_;
 };
 
-/// `kind`: bad_row | missing_image | broken_image | image_marks | empty_answer | no_labels | too_long | duplicate | template.
-/// A duplicate, and a row that is too long but keeps labels when cut, stay usable; every other kind makes its row unusable.
+/// `kind`: bad_row | missing_image | broken_image | image_marks | empty_answer | no_labels |
+/// too_long | duplicate | template | unsupported_media | unsupported_tools | unknown_key. A
+/// duplicate, a row that is too long but keeps labels when cut, and one with a key that is nearly a
+/// known one stay usable; every other kind makes its row unusable.
 struct Finding {
   std::size_t row = 0;     ///< 1-based over the whole dataset
   std::string kind;
   std::string message;     ///< a sentence with file and row
+  bool usable = false;     ///< the row may be trained on all the same
 };
 
 struct DatasetReport {
@@ -53,8 +61,21 @@ struct DatasetReport {
   std::int64_t longest_tokens = 0;   ///< of the usable rows
 };
 
-/// Checks every row with the model's processor; every picture is decoded once, by several threads. `max_length` <= 0 means no limit.
-/// A preference row is checked with either answer. `progress(done, total)` counts pictures and rows; false cancels (an Interrupted error).
+struct DatasetCheck {
+  LossOn loss_on = LossOn::Completion;
+  std::int64_t max_length = 0;  ///< <= 0: no limit
+  /// Every picture is decoded, once; else its size is read from its header, which finds what is
+  /// missing and what is no picture.
+  bool decode = true;
+  bool preference = true;  ///< false: rows with chosen and rejected answers are refused
+};
+
+/// Checks every row with the model's processor, by several threads; the findings stand in the rows'
+/// order. A preference row is checked with either answer. `progress(done, total)` counts rows and
+/// is called on this thread; false cancels (an Interrupted error).
+Result<DatasetReport> check_dataset(
+    const Dataset& dataset, const ChatProcessor& processor, const DatasetCheck& how,
+    const std::function<bool(std::size_t, std::size_t)>& progress = {});
 Result<DatasetReport> check_dataset(const Dataset& dataset, const ChatProcessor& processor, LossOn loss_on, std::int64_t max_length,
                                     const std::function<bool(std::size_t, std::size_t)>& progress = {});
 

@@ -1,134 +1,149 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The checks before training: each row read, its pictures decoded, its text rendered and tokenized with the model's own processor, so that
-// what is reported is what training would meet.
+// The checks before training: each row read, its pictures decoded (or their headers read), its text
+// rendered and tokenized with the model's own processor, so that what is reported is what training
+// would meet.
 #include <algorithm>
 #include <atomic>
-#include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 
+#include "engine/base/utf8.h"
 #include "engine/data/dataset.h"
+#include "engine/data/row_keys.h"
 #include "engine/io/files.h"
+#include "engine/vision/inline_picture.h"
 
 namespace luthier {
 
 namespace {
 
-struct Picture {
-  std::filesystem::path path;
-  std::optional<Error> error;
-  ImageSize size;
-};
-
-using Pictures = std::map<std::filesystem::path, Picture>;
 using Progress = std::function<bool(std::size_t, std::size_t)>;
 
-// Decodes every picture once. `keep_going` is called from this thread only.
-bool decode_all(Pictures& pictures, const std::function<bool(std::size_t)>& keep_going) {
-  std::vector<Picture*> work;
-  for (auto& [path, picture] : pictures) {
-    picture.path = path;
-    work.push_back(&picture);
-  }
-  std::atomic<std::size_t> next = 0, done = 0;
-  std::atomic<bool> stop = false;
-  const auto step = [&] {
-    const std::size_t i = next.fetch_add(1);
-    if (stop || i >= work.size()) return false;
-    try {  // nobody stands above these threads
-      const auto image = decode_image(work[i]->path);
-      if (image)
-        work[i]->size = {image->width, image->height};
-      else
-        work[i]->error = image.error();
-    } catch (const std::exception& failure) {
-      work[i]->error = machine_error(std::string("The picture could not be read: ") + failure.what() + ".", work[i]->path.string());
+/// Sizes of pictures, each decoded once, by whichever thread asks first; the others wait for it.
+class Pictures {
+ public:
+  Result<ImageSize> size_of(const std::filesystem::path& path) {
+    if (is_inline_picture(path)) return decode(path);  // as long as its row, and no other row's
+    std::shared_ptr<Entry> entry;
+    {
+      const std::lock_guard lock(mutex_);
+      std::shared_ptr<Entry>& known = entries_[path.native()];
+      if (!known) known = std::make_shared<Entry>();
+      entry = known;
     }
-    done.fetch_add(1);
-    return true;
+    const std::lock_guard lock(entry->mutex);
+    if (!entry->size) entry->size = decode(path);
+    return *entry->size;
+  }
+
+ private:
+  struct Entry {
+    std::mutex mutex;
+    std::optional<Result<ImageSize>> size;
   };
-  constexpr unsigned kMostThreads = 4;  // each may hold one large picture
-  const std::size_t helpers = std::min<std::size_t>(std::clamp(std::thread::hardware_concurrency(), 1u, kMostThreads), work.size());
-  std::vector<std::jthread> threads;
-  for (std::size_t i = 1; i < helpers; ++i)
-    threads.emplace_back([&] {
-      while (step()) {}
-    });
-  while (step())
-    if (!keep_going(done)) stop = true;
-  threads.clear();  // joins
-  return !stop;
-}
+
+  static Result<ImageSize> decode(const std::filesystem::path& path) {
+    try {
+      const auto image = decode_image(path);
+      if (!image) return image.error();
+      return ImageSize{image->width, image->height};
+    } catch (const std::exception& failure) {
+      return machine_error(std::string("The picture could not be read: ") + failure.what() + ".",
+                           picture_name(path));
+    }
+  }
+
+  std::mutex mutex_;
+  std::unordered_map<std::string, std::shared_ptr<Entry>> entries_;
+};
 
 bool is_blank(const Message& message) {
+  if (message.extra.is_object() && message.extra.contains("tool_calls")) return false;
   return std::all_of(message.content.begin(), message.content.end(), [](const ContentPart& part) {
     return part.kind == ContentPart::Kind::Text && part.text.find_first_not_of(" \t\r\n") == std::string::npos;
   });
 }
 
-void collect_pictures(const std::vector<Message>& messages, Pictures& pictures) {
-  for (const Message& message : messages)
-    for (const ContentPart& part : message.content)
-      if (part.kind == ContentPart::Kind::Image) pictures.try_emplace(part.image);
-}
+/// What the check of one row found.
+struct Outcome {
+  std::vector<Finding> findings;
+  std::vector<std::string>
+      near_keys;       ///< keys that are not read and nearly known, with what they may mean
+  std::string digest;  ///< of the row as written; empty when it is no JSON
+  std::int64_t tokens = 0;
+  bool usable = false;
+};
 
+/// One row at a time; threads have one each.
 class Checker {
  public:
-  Checker(const Dataset& dataset, const ChatProcessor& processor, LossOn loss_on, std::int64_t max_length, Pictures& pictures)
-      : dataset_(dataset), processor_(processor), loss_on_(loss_on), max_length_(max_length), pictures_(pictures) {}
+  Checker(const Dataset& dataset, const ChatProcessor& processor, const DatasetCheck& how,
+          Pictures& pictures)
+      : dataset_(dataset), processor_(processor), how_(how), pictures_(pictures) {}
 
-  void check(std::size_t row, DatasetReport& report) {
+  Outcome check(std::size_t row) {
     row_ = row;
-    report_ = &report;
-    RowFault fault = RowFault::BadRow;
-    const auto json = dataset_.row(row);
-    if (!json) return add("bad_row", json.error().sentence());
-    find_duplicate(*json);
-    auto conversation = dataset_.read(row, &fault);
-    if (!conversation) return add(row_fault_name(fault), conversation.error().sentence());
-    bool usable = true;
-    std::int64_t tokens = 0;
-    if (conversation->chosen) {
-      for (const auto* answer : {&*conversation->chosen, &*conversation->rejected}) {
-        Conversation whole{conversation->messages, {}, {}};
-        whole.messages.insert(whole.messages.end(), answer->begin(), answer->end());
-        usable = usable && check_one(whole, tokens);
-      }
-    } else {
-      usable = check_one(*conversation, tokens);
+    outcome_ = {};
+    try {
+      look();
+    } catch (const std::exception& failure) {  // nobody stands above these threads
+      add("bad_row", where() + ": The row could not be read: " + failure.what() + ".");
     }
-    if (!usable) return;
-    ++report.usable;
-    report.longest_tokens = std::max(report.longest_tokens, tokens);
+    return std::move(outcome_);
   }
 
  private:
   std::string where() const { return dataset_.where(row_); }
-  void add(const std::string& kind, std::string message) { report_->findings.push_back({row_ + 1, kind, std::move(message)}); }
-
-  void find_duplicate(const Json& json) {
-    const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
-    const auto [first, is_new] = seen_.try_emplace(sha256_bytes(std::as_bytes(std::span(text))), row_);
-    if (!is_new) add("duplicate", where() + ": The row is the same as " + dataset_.where(first->second) + ".");
+  void add(const std::string& kind, std::string message, bool usable = false) {
+    outcome_.findings.push_back({row_ + 1, kind, std::move(message), usable});
   }
 
-  bool check_one(const Conversation& conversation, std::int64_t& longest) {
+  void look() {
     RowFault fault = RowFault::BadRow;
-    const auto size_of = [this](const std::filesystem::path& path) -> Result<ImageSize> {
-      const auto known = pictures_.find(path);
-      if (known == pictures_.end()) return read_image_size(path);
-      if (known->second.error) return *known->second.error;
-      return known->second.size;
-    };
+    const auto json = dataset_.row(row_);
+    if (!json) return add("bad_row", json.error().sentence());
+    const std::string text = json->dump(-1, ' ', false, Json::error_handler_t::replace);
+    outcome_.digest = sha256_bytes(std::as_bytes(std::span(text)));
+    auto conversation = dataset_.read(row_, &fault);
+    if (!conversation) return add(row_fault_name(fault), conversation.error().sentence());
+    for (const detail::UnreadKey& unread : detail::unread_keys(*json))
+      outcome_.near_keys.push_back(
+          "The key \"" + shortened(unread.key, 60) + "\" is not read" +
+          (unread.nearest.empty() ? "." : "; " + unread.nearest + " may be meant."));
+    bool usable = true;
+    if (conversation->chosen && !how_.preference)
+      return add("bad_row", where() +
+                                ": The row has a chosen and a rejected answer, and the objective "
+                                "sft learns from one.");
+    if (conversation->chosen) {
+      for (const auto* answer : {&*conversation->chosen, &*conversation->rejected}) {
+        Conversation whole{conversation->messages, {}, {}, conversation->tools};
+        whole.messages.insert(whole.messages.end(), answer->begin(), answer->end());
+        usable = usable && check_one(whole);
+      }
+    } else {
+      usable = check_one(*conversation);
+    }
+    outcome_.usable = usable;
+  }
+
+  bool check_one(const Conversation& conversation) {
+    RowFault fault = RowFault::BadRow;
+    ChatProcessor::SizeOf size_of;  // empty: from the headers
+    if (how_.decode)
+      size_of = [this](const std::filesystem::path& path) { return pictures_.size_of(path); };
     bool usable = true;
     for (const Message& message : conversation.messages)
       if (message.role == "assistant" && is_blank(message) && usable) {
         add("empty_answer", where() + ": An answer of the assistant is empty.");
         usable = false;
       }
-    const auto whole = processor_.measure_training(conversation, loss_on_, 0, where(), &fault, size_of);
+    const auto whole =
+        processor_.measure_training(conversation, how_.loss_on, 0, where(), &fault, size_of);
     if (!whole) {
       add(row_fault_name(fault), whole.error().sentence());
       return false;
@@ -142,52 +157,103 @@ class Checker {
       add("no_labels", where() + ": No token of the row carries a loss: it has no answer that loss_on would count.");
       return false;
     }
-    if (max_length_ > 0 && length > static_cast<std::size_t>(max_length_)) {
-      const std::string numbers = "The row has " + std::to_string(length) + " tokens, max_length is " + std::to_string(max_length_);
+    if (how_.max_length > 0 && length > static_cast<std::size_t>(how_.max_length)) {
+      const std::string numbers = "The row has " + std::to_string(length) +
+                                  " tokens, max_length is " + std::to_string(how_.max_length);
       const auto& ids = whole->input_ids;
-      const bool cuts_picture = std::find(ids.begin() + max_length_, ids.end(), processor_.image_token_id()) != ids.end();
-      const bool cuts_all = !has_label(whole->labels, static_cast<std::size_t>(max_length_));
+      const bool cuts_picture = std::find(ids.begin() + how_.max_length, ids.end(),
+                                          processor_.image_token_id()) != ids.end();
+      const bool cuts_all = !has_label(whole->labels, static_cast<std::size_t>(how_.max_length));
       if (cuts_picture)
         add("too_long", where() + ": " + numbers + ", and the cut would go through a picture. Raise training.max_length.");
       else if (cuts_all)
         add("too_long", where() + ": " + numbers + ", and no token that carries a loss is left. Raise training.max_length.");
       else
-        add("too_long", where() + ": " + numbers + ": the end of its answer will be cut.");
+        add("too_long", where() + ": " + numbers + ": the end of its answer will be cut.",
+            /*usable=*/true);
       if (cuts_picture || cuts_all) usable = false;
     }
     const auto kept = static_cast<std::int64_t>(length);
-    longest = std::max(longest, max_length_ > 0 ? std::min(kept, max_length_) : kept);
+    outcome_.tokens =
+        std::max(outcome_.tokens, how_.max_length > 0 ? std::min(kept, how_.max_length) : kept);
     return usable;
   }
 
   const Dataset& dataset_;
   const ChatProcessor& processor_;
-  LossOn loss_on_;
-  std::int64_t max_length_;
+  const DatasetCheck& how_;
   Pictures& pictures_;
-  std::unordered_map<std::string, std::size_t> seen_;
   std::size_t row_ = 0;
-  DatasetReport* report_ = nullptr;
+  Outcome outcome_;
 };
+
+/// The rows' outcomes in their order: duplicates are told by it.
+DatasetReport summed(const Dataset& dataset, std::vector<Outcome> outcomes) {
+  DatasetReport report;
+  report.rows = outcomes.size();
+  std::unordered_map<std::string, std::size_t> seen;
+  std::unordered_set<std::string> said;
+  for (std::size_t row = 0; row < outcomes.size(); ++row) {
+    Outcome& outcome = outcomes[row];
+    if (!outcome.digest.empty()) {
+      const auto [first, is_new] = seen.try_emplace(outcome.digest, row);
+      if (!is_new)
+        report.findings.push_back(
+            {row + 1, "duplicate",
+             dataset.where(row) + ": The row is the same as " + dataset.where(first->second) + ".",
+             true});
+    }
+    for (Finding& finding : outcome.findings) report.findings.push_back(std::move(finding));
+    for (const std::string& key : outcome.near_keys)  // most often every row has it
+      if (said.insert(key).second)
+        report.findings.push_back({row + 1, "unknown_key", dataset.where(row) + ": " + key, true});
+    if (!outcome.usable) continue;
+    ++report.usable;
+    report.longest_tokens = std::max(report.longest_tokens, outcome.tokens);
+  }
+  return report;
+}
 
 }  // namespace
 
+Result<DatasetReport> check_dataset(const Dataset& dataset, const ChatProcessor& processor,
+                                    const DatasetCheck& how, const Progress& progress) {
+  const std::size_t rows = dataset.size();
+  std::vector<Outcome> outcomes(rows);
+  Pictures pictures;
+  std::atomic<std::size_t> next = 0, done = 0;
+  std::atomic<bool> stop = false;
+  const auto step = [&](Checker& checker) {
+    const std::size_t row = next.fetch_add(1);
+    if (stop || row >= rows) return false;
+    outcomes[row] = checker.check(row);
+    done.fetch_add(1);
+    return true;
+  };
+  constexpr unsigned kMostThreads = 4;  // each may hold one large picture
+  const std::size_t helpers = std::min<std::size_t>(
+      std::clamp(std::thread::hardware_concurrency(), 1u, kMostThreads), rows);
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 1; i < helpers; ++i)
+    threads.emplace_back([&] {
+      Checker checker(dataset, processor, how, pictures);
+      while (step(checker)) {}
+    });
+  Checker checker(dataset, processor, how, pictures);
+  while (step(checker))
+    if (progress && !progress(done, rows)) stop = true;
+  threads.clear();  // joins
+  if (stop || (progress && !progress(rows, rows)))
+    return interrupted_error("The data check was cancelled.");
+  return summed(dataset, std::move(outcomes));
+}
+
 Result<DatasetReport> check_dataset(const Dataset& dataset, const ChatProcessor& processor, LossOn loss_on, std::int64_t max_length,
                                     const Progress& progress) {
-  DatasetReport report;
-  report.rows = dataset.size();
-  Pictures pictures;
-  for (std::size_t row = 0; row < report.rows; ++row)
-    if (const auto conversation = dataset.read(row)) collect_pictures(conversation->messages, pictures);
-  const std::size_t total = pictures.size() + report.rows;
-  const auto report_progress = [&](std::size_t done) { return !progress || progress(done, total); };
-  if (!decode_all(pictures, report_progress)) return interrupted_error("The data check was cancelled.");
-  Checker checker(dataset, processor, loss_on, max_length, pictures);
-  for (std::size_t row = 0; row < report.rows; ++row) {
-    checker.check(row, report);
-    if (!report_progress(pictures.size() + row + 1)) return interrupted_error("The data check was cancelled.");
-  }
-  return report;
+  DatasetCheck how;
+  how.loss_on = loss_on;
+  how.max_length = max_length;
+  return check_dataset(dataset, processor, how, progress);
 }
 
 }  // namespace luthier

@@ -31,6 +31,9 @@ const char* refusal(const std::vector<Message>& messages) {
 }  // namespace
 
 Result<Example> ChatProcessor::encode_prefix_suffix(const Row& row) const {
+  if (uses_tools(row.messages) || (row.tools && !row.tools->is_null()))
+    return row.error(RowFault::UnsupportedTools,
+                     "The row has tools, for which this model has no place.", kExpected);
   if (const char* reason = refusal(row.messages)) return row.error(RowFault::BadRow, reason, kExpected);
   if (row.replacements.empty()) return row.error(RowFault::BadRow, "The row has no picture, and this model answers questions about pictures only.", kExpected);
   const SpecialTokens& special = tokenizer_->special();

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "engine/data/processor_row.h"
+#include "engine/vision/inline_picture.h"
 
 namespace luthier {
 
@@ -16,7 +17,7 @@ bool ends_with_assistant(const std::vector<Message>& messages) { return !message
 
 // A picture processor knows sizes, not files.
 Error in_picture(Error error, const std::filesystem::path& path) {
-  if (error.where.empty()) error.where = path.string();
+  if (error.where.empty()) error.where = picture_name(path);
   return error;
 }
 
@@ -48,12 +49,37 @@ Error ChatProcessor::Row::about(RowFault kind, Error cause) const {
   return cause;
 }
 
+/// A template that has no place for tools would leave them out, or write their roles as those of a
+/// speaker.
+Status ChatProcessor::check_tools(const Row& row) const {
+  if (!template_) return {};
+  const std::string& source = template_->source();
+  const auto mentions = [&](const char* name) { return source.find(name) != std::string::npos; };
+  const auto lacks = [&](const std::string& what) {
+    return row.error(
+        RowFault::UnsupportedTools,
+        "The row has " + what + ", and the model's chat template has no place for that.",
+        "Take the row out, or write it without tools.");
+  };
+  if (row.tools && !row.tools->is_null() && !mentions("tools")) return lacks("tools");
+  for (const Message& message : row.messages) {
+    if (message.role == "tool" && !mentions("'tool'") && !mentions("\"tool\""))
+      return lacks("a tool's answer");
+    const bool calls = message.extra.is_object() && message.extra.contains("tool_calls");
+    if (calls && !mentions("tool_calls")) return lacks("a tool call");
+  }
+  return {};
+}
+
 Result<ChatProcessor::Laid> ChatProcessor::lay_out(const Row& row, std::size_t turns, bool add_generation_prompt) const {
   if (!template_) return row.about(RowFault::Template, *template_error_);
   Json variables = Json::object();
   variables["messages"] = messages_for_template({row.messages.begin(), row.messages.begin() + static_cast<std::ptrdiff_t>(turns)});
   variables["add_generation_prompt"] = add_generation_prompt;
-  variables["tools"] = nullptr;
+  if (row.tools)
+    variables["tools"] = *row.tools;
+  else
+    variables["tools"] = nullptr;
   variables["documents"] = nullptr;
   const SpecialTokens& special = tokenizer_->special();
   for (const auto& [name, text] : {std::pair{"bos_token", &special.bos_text},
@@ -123,7 +149,9 @@ Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row, co
         continue;
       }
       std::error_code ignored;
-      const RowFault kind = std::filesystem::exists(part.image, ignored) ? RowFault::BrokenImage : RowFault::MissingImage;
+      const bool there =
+          is_inline_picture(part.image) || std::filesystem::exists(part.image, ignored);
+      const RowFault kind = there ? RowFault::BrokenImage : RowFault::MissingImage;
       if (size_of) {
         const auto size = *size_of ? (*size_of)(part.image) : read_image_size(part.image);
         if (!size) return row.about(kind, size.error());
@@ -175,6 +203,7 @@ Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t
 }
 
 Result<Example> ChatProcessor::encode_chat(const Row& row, LossOn loss_on) const {
+  LUTHIER_CHECK(check_tools(row));
   LUTHIER_TRY(const Laid laid, lay_out(row, row.messages.size(), row.prompt_only));
   LUTHIER_TRY(Encoding encoding, encode_text(row, laid.text));
   Example example;
@@ -187,14 +216,14 @@ Result<Example> ChatProcessor::encode_chat(const Row& row, LossOn loss_on) const
 
 Result<Example> ChatProcessor::encode_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length,
                                                const std::string& where, RowFault* fault) const {
-  Row row{conversation.messages, where, fault, false, {}, {}};
+  Row row{conversation.messages, where, fault, false, {}, {}, &conversation.tools};
   LUTHIER_TRY(row.pictures, load_pictures(row, nullptr));
   return encode_row(row, loss_on, max_length);
 }
 
 Result<Example> ChatProcessor::measure_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length,
                                                 const std::string& where, RowFault* fault, const SizeOf& size_of) const {
-  Row row{conversation.messages, where, fault, false, {}, {}};
+  Row row{conversation.messages, where, fault, false, {}, {}, &conversation.tools};
   LUTHIER_TRY(row.pictures, load_pictures(row, &size_of));
   return encode_row(row, loss_on, max_length);
 }
@@ -203,7 +232,7 @@ Result<Example> ChatProcessor::encode_prompt(const Conversation& conversation, c
   std::vector<Message> messages = conversation.messages;
   if (ends_with_assistant(messages)) messages.pop_back();
   if (messages.empty()) return input_error("There is no turn to answer.", where, "Give at least one user message.");
-  Row row{messages, where, nullptr, true, {}, {}};
+  Row row{messages, where, nullptr, true, {}, {}, &conversation.tools};
   LUTHIER_TRY(row.pictures, load_pictures(row, nullptr));
   return encode_row(row, LossOn::All, 0);
 }

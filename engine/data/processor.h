@@ -84,6 +84,7 @@ class ChatProcessor {
  private:
   struct Laid;   // a rendered text with its pictures' places filled
   struct Row;    // what one call works on
+  Status check_tools(const Row& row) const;
   Result<Laid> lay_out(const Row& row, std::size_t turns, bool add_generation_prompt) const;
   Result<Encoding> encode_text(const Row& row, const std::string& text) const;
   Result<std::vector<PixelValues>> load_pictures(const Row& row, const SizeOf* size_of) const;

@@ -33,6 +33,7 @@ struct ChatProcessor::Row {
   bool prompt_only = false;
   std::vector<PixelValues> pictures;
   std::vector<std::string> replacements;   ///< one a picture
+  const Json* tools = nullptr;             ///< the row's, where it has any
 
   Error error(RowFault kind, std::string what, std::string hint = {}) const;
   Error about(RowFault kind, Error cause) const;

@@ -4,7 +4,16 @@
 
 namespace luthier {
 
-enum class RowFault { BadRow, ImageMarks, MissingImage, BrokenImage, Template };
+enum class RowFault {
+  BadRow,
+  ImageMarks,
+  MissingImage,
+  BrokenImage,
+  Template,
+  UnsupportedMedia,  ///< video or sound
+  UnsupportedTools,  ///< tools in the row, and a template that has no place for them
+  UnknownKey,        ///< a key that is not read and holds a picture
+};
 
 /// "bad_row", "image_marks", ... as the data check writes it.
 const char* row_fault_name(RowFault fault);

@@ -15,11 +15,16 @@ struct RawMessage {
   std::string role;
   std::vector<ContentPart> content;
   bool is_plain = false;
+  Json extra = nullptr;  ///< see Message::extra
 
   static RawMessage plain(std::string role, std::string text);
   std::size_t open_places() const;
   bool operator==(const RawMessage& other) const;
 };
+
+/// The text's places and what stands between them. One newline between a mark and the text belongs
+/// to the mark.
+std::vector<ContentPart> split_at_marks(std::string_view text);
 
 class RowReader {
  public:
@@ -30,8 +35,17 @@ class RowReader {
   /// `field` names the list in errors: messages, conversations, prompt, ...
   Result<std::vector<RawMessage>> messages(const Json& list, const std::string& field) const;
   Result<RawMessage> message(const Json& object, const std::string& field) const;
-  /// The row's `images` and `image`: a path, a list of paths, or objects with a path.
-  Result<std::vector<std::filesystem::path>> pictures(const Json& row) const;
+  /// A message of one text.
+  Result<RawMessage> plain(const std::string& role, const Json& text,
+                           const std::string& field) const;
+  /// The row's `tools`: a list, or JSON in a text. Null when there are none.
+  Result<Json> tools(const Json& row) const;
+  /// The row's (or one message's) `images` and `image`: a path, a list of paths, or objects with a
+  /// path or bytes.
+  Result<std::vector<std::filesystem::path>> pictures(const Json& row,
+                                                      const std::string& prefix = {}) const;
+  /// Refuses video and sound in a row's or a message's own fields.
+  Status media(const Json& row, const std::string& prefix = {}) const;
   /// Fills the places in order. No place at all: the pictures go before the first user text, as TRL puts them.
   Result<std::vector<Message>> place_pictures(std::vector<RawMessage> messages, const std::vector<std::filesystem::path>& pictures) const;
 
@@ -39,6 +53,13 @@ class RowReader {
   Result<std::string> role(const Json& object, const std::string& field) const;
   Result<ContentPart> part(const Json& block, const std::string& field) const;
   Result<std::filesystem::path> picture(const Json& value, const std::string& field) const;
+  Result<std::filesystem::path> picture_text(std::string text, const std::string& field) const;
+  Result<std::filesystem::path> picture_bytes(const Json& value, const std::string& field) const;
+  /// Refuses the marks of video and sound.
+  Status marks(const std::string& text, const std::string& field) const;
+  Status content(const Json& object, const std::string& field, RawMessage& message) const;
+  Status tool_calls(const Json& object, const std::string& field, RawMessage& message) const;
+  Status own_pictures(const Json& object, const std::string& field, RawMessage& message) const;
 
   const std::filesystem::path& base_;
   const std::string& where_;

@@ -185,9 +185,11 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
   BatchShape shape;
   shape.batch_size = std::min<std::int64_t>(recipe.training.per_device_train_batch_size, static_cast<std::int64_t>(rows.size()));
   for (std::size_t i = 0; i < static_cast<std::size_t>(shape.batch_size); ++i) {
-    shape.tokens += std::min(rows[i].tokens, recipe.training.max_length);
-    shape.labels += std::min(rows[i].labels, recipe.training.max_length);
-    shape.lengths.push_back(std::min(rows[i].tokens, recipe.training.max_length));
+    const std::int64_t longest =
+        recipe.training.max_length > 0 ? recipe.training.max_length : rows[i].tokens;
+    shape.tokens += std::min(rows[i].tokens, longest);
+    shape.labels += std::min(rows[i].labels, longest);
+    shape.lengths.push_back(std::min(rows[i].tokens, longest));
     shape.pictures += rows[i].pictures;
   }
   return shape;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/utf8.h"
+#include "engine/io/file_kind.h"
 #include "engine/io/files.h"
 
 namespace luthier {
@@ -215,7 +216,10 @@ Result<SortedJson> parse_sorted_json(std::string_view text, const std::string& w
 
 Result<Json> read_json_file(const std::filesystem::path& path, const JsonLimits& limits) {
   LUTHIER_TRY(const std::string text, read_file(path, limits.max_bytes));
-  return parse_json(text, path.string(), limits);
+  auto document = parse_json(text, path.string(), limits);
+  if (!document)
+    if (const auto fault = text_fault(text, "JSON", path.string())) return *fault;
+  return document;
 }
 
 Result<std::int64_t> json_int(const Json& object, const std::string& key, const std::string& where) {

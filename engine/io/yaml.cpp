@@ -13,6 +13,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "engine/base/utf8.h"
+#include "engine/io/file_kind.h"
 
 namespace luthier {
 
@@ -186,7 +187,9 @@ class Reader : public YAML::EventHandler {
 
 Result<Json> parse_yaml(const std::string& text, const std::string& where) {
   if (text.size() > max_bytes) return input_error("The YAML has more than " + std::to_string(max_bytes) + " bytes.", where);
-  if (!is_utf8(text) || text.find('\0') != std::string::npos) return input_error("The YAML is not UTF-8 text.", where, "Save it as UTF-8.");
+  if (const auto fault = text_fault(text, "YAML", where)) return *fault;
+  if (text.find('\0') != std::string::npos)
+    return input_error("The YAML holds a zero byte.", where, "Save it as UTF-8 text.");
   Reader reader(where);
   try {
     std::istringstream stream(text);

@@ -15,11 +15,15 @@ namespace {
 
 /// Settings that name places: what is there is compared by fingerprint instead.
 bool is_place(const std::string& key) {
-  return key == "model" || key == "dataset" || key == "eval_dataset" || key == "output_dir" || key == "adapter.init_from";
+  return key == "model" || key == "dataset" || key == "eval_dataset" || key == "image_folder" ||
+         key == "output_dir" || key == "adapter.init_from";
 }
 
 /// Settings that change no number of the result: what to lower when memory ran out, and how much is kept.
-bool is_free(const std::string& key) { return key == "training.gradient_checkpointing" || key == "training.save_total_limit"; }
+bool is_free(const std::string& key) {
+  return key == "training.gradient_checkpointing" || key == "training.save_total_limit" ||
+         key == "image.on_error";  // what becomes of a picture that is met broken
+}
 
 /// The settings in which `recipe` differs from the one recorded in `run`; an error when that one cannot be read.
 Result<std::vector<FieldDifference>> changed_settings(const RunFolder& run, const Recipe& recipe) {

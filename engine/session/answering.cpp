@@ -70,7 +70,8 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request) {
     reader.processor = base_->processor;
     reader.loss_on = loss_on_from_name(recipe.training.loss_on);
     reader.max_length = recipe.training.max_length;
-    LUTHIER_TRY(reader.dataset, Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}));
+    LUTHIER_TRY(reader.dataset,
+                Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}, recipe.image_folder));
     LUTHIER_TRY(const std::vector<RowShape> rows, measure_rows(*reader.dataset, *base_->processor, recipe.training.loss_on, 50'000,
                                                                [&](std::size_t, std::size_t) { return !host_.cancellations->cancelled(request); }));
     LUTHIER_TRY(const BatchShape shape, batch_shape(rows, recipe));

@@ -30,7 +30,7 @@ std::string model_key(const Recipe& recipe) {
 std::string data_key(const Recipe& recipe) {
   std::string key;
   for (const std::string& file : recipe.dataset) key += stamp(file);
-  return key;
+  return key + recipe.image_folder;
 }
 
 /// The row's sentence where an end was found: what the model gets of each token.
@@ -88,7 +88,8 @@ Result<std::shared_ptr<const Dataset>> DataWorker::dataset_for(const Recipe& rec
   if (recipe.dataset.empty()) return input_error("No data is chosen.", "dataset", "Choose a file of rows on the Data page.");
   const std::string key = data_key(recipe);
   if (!dataset_ || key != dataset_key_) {
-    LUTHIER_TRY(dataset_, Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}));
+    LUTHIER_TRY(dataset_,
+                Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}, recipe.image_folder));
     dataset_key_ = key;
   }
   return dataset_;

@@ -9,7 +9,21 @@ namespace luthier {
 namespace fs = std::filesystem;
 namespace {
 constexpr int state_version = 1;
+
+/// None where the field is missing: older checkpoints have fewer.
+Result<std::vector<std::int64_t>> row_numbers(const Json& json, const char* key,
+                                              const std::string& where) {
+  std::vector<std::int64_t> rows;
+  if (!json.contains(key) || !json[key].is_array()) return rows;
+  for (const Json& row : json[key]) {
+    if (!row.is_number_integer())
+      return input_error("A row number is not a number.", where + ": " + key);
+    rows.push_back(row.get<std::int64_t>());
+  }
+  return rows;
 }
+
+}  // namespace
 
 Json to_json(const TrainerState& state) {
   Json json = {{"version", state_version}, {"step", state.step}, {"total_steps", state.total_steps}, {"tokens", state.tokens},
@@ -18,6 +32,7 @@ Json to_json(const TrainerState& state) {
   json["learning_rate"] = state.learning_rate ? Json(*state.learning_rate) : Json(nullptr);
   json["best_eval_loss"] = state.best_eval_loss ? Json(*state.best_eval_loss) : Json(nullptr);
   json["skipped_rows"] = state.skipped_rows;
+  json["broken_rows"] = state.broken_rows;
   return json;
 }
 
@@ -40,12 +55,8 @@ Result<TrainerState> read_trainer_state(const fs::path& checkpoint) {
   LUTHIER_TRY(state.last_rate, json_number(json, "last_rate", where, 0));
   if (json.contains("learning_rate") && json["learning_rate"].is_number()) state.learning_rate = json["learning_rate"].get<double>();
   if (json.contains("best_eval_loss") && json["best_eval_loss"].is_number()) state.best_eval_loss = json["best_eval_loss"].get<double>();
-  if (json.contains("skipped_rows") && json["skipped_rows"].is_array()) {
-    for (const Json& row : json["skipped_rows"]) {
-      if (!row.is_number_integer()) return input_error("A row number is not a number.", where + ": skipped_rows");
-      state.skipped_rows.push_back(row.get<std::int64_t>());
-    }
-  }
+  LUTHIER_TRY(state.skipped_rows, row_numbers(json, "skipped_rows", where));
+  LUTHIER_TRY(state.broken_rows, row_numbers(json, "broken_rows", where));
   if (state.step < 0 || state.step > state.total_steps) return input_error("The step is outside of the run.", where + ": step");
   return state;
 }

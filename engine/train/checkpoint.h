@@ -27,6 +27,8 @@ struct TrainerState {
   std::optional<double> learning_rate;         ///< set by hand while running: the base rate from then on
   std::optional<double> best_eval_loss;
   std::vector<std::int64_t> skipped_rows;      ///< rows that were left out before the start, from 0
+  std::vector<std::int64_t>
+      broken_rows;  ///< rows that a step met with a broken picture, in that order: left out since
 };
 
 Json to_json(const TrainerState& state);

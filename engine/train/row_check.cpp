@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The checks themselves are the dataset's (check_dataset); here they become a decision.
+// The checks themselves are the dataset's (check_dataset); here they become a decision. A row of
+// which max_length leaves no label, or which it would cut inside a picture, is not usable there.
 #include "engine/train/row_check.h"
 
 #include <set>
@@ -12,7 +13,13 @@ LossOn loss_on_from_name(const std::string& name) {
 
 Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_error, const std::string& key,
                               const std::function<bool(std::size_t, std::size_t)>& progress) {
-  LUTHIER_TRY(const DatasetReport report, check_dataset(*reader.dataset, *reader.processor, reader.loss_on, reader.max_length, progress));
+  DatasetCheck how;
+  how.loss_on = reader.loss_on;
+  how.max_length = reader.max_length;
+  how.decode = false;
+  how.preference = false;
+  LUTHIER_TRY(const DatasetReport report,
+              check_dataset(*reader.dataset, *reader.processor, how, progress));
   std::set<std::int64_t> skipped;
   std::vector<std::string> warnings;
   for (const Finding& finding : report.findings) {
@@ -20,16 +27,10 @@ Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_err
     const bool picture = finding.kind == "missing_image" || finding.kind == "broken_image";
     if (picture && on_error == "skip") {
       skipped.insert(row);
-      warnings.push_back(finding.message);
-      continue;
-    }
-    const bool stops = picture || finding.kind == "bad_row" || finding.kind == "image_marks" || finding.kind == "template" || finding.kind == "no_labels";
-    if (stops) {
-      return input_error(finding.message, key, picture ? "Repair or remove the row, or set image.on_error: skip." : "Repair or remove the row.");
-    }
-    if (finding.kind == "too_long") {   // cut at the end is fine, while the cut leaves labels and falls into no picture
-      LUTHIER_TRY(const Example example, reader.read(row));
-      if (count_labels(example) == 0) return input_error(finding.message, key, "Repair or remove the row.");
+    } else if (!finding.usable && finding.kind != "empty_answer") {
+      return input_error(finding.message, key,
+                         picture ? "Repair or remove the row, or set image.on_error: skip."
+                                 : "Repair or remove the row.");
     }
     warnings.push_back(finding.message);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which rows a run trains on. Everything that would stop it an hour later stops it here, by the row's name; broken pictures are left out where the
-// recipe says skip.
+// Which rows a run trains on. What would stop it an hour later stops it here, by the row's name, as
+// far as texts and the headers of pictures tell; rows whose pictures are missing are left out where
+// the recipe says skip. Pictures are decoded when they are trained on.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ struct UsableRows {
   std::vector<std::string> warnings;        ///< findings that stop nothing
 };
 
-/// Reads every row once. `progress(done, total)` returns false to cancel. `key` is the recipe's ("dataset").
+/// Reads every row once and decodes no picture. `progress(done, total)` returns false to cancel.
+/// `key` is the recipe's ("dataset").
 Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_error, const std::string& key,
                               const std::function<bool(std::size_t, std::size_t)>& progress);
 /// The rows of a dataset without those that a checkpoint says were skipped.

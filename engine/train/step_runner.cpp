@@ -102,6 +102,7 @@ WindowOutcome StepRunner::accumulate(const Window& window, std::uint64_t seed, s
       return outcome;
     }
     const std::int64_t number = first_batch + static_cast<std::int64_t>(i);
+    if (window.batches[i].examples.empty()) continue;
     if (trainables_.adapter) trainables_.adapter->set_training(true, stream_seed(seed, static_cast<std::uint64_t>(number)));
     const ModelInput input = prepare(window.batches[i]);
     const LossSum loss = objective_.loss(*base_.model, input);
@@ -119,8 +120,10 @@ WindowOutcome StepRunner::accumulate(const Window& window, std::uint64_t seed, s
   return outcome;
 }
 
-Result<double> StepRunner::evaluate(const RowReader& reader, const std::vector<std::int64_t>& rows, std::int64_t batch_size,
-                                    const std::function<bool(std::size_t, std::size_t)>& go_on) {
+Result<double> StepRunner::evaluate(const RowReader& reader, const std::vector<std::int64_t>& rows,
+                                    std::int64_t batch_size,
+                                    const std::function<bool(std::size_t, std::size_t)>& go_on,
+                                    std::vector<BrokenRow>* broken) {
   const torch::NoGradGuard no_grad;
   if (trainables_.adapter) trainables_.adapter->set_training(false, 0);
   double sum = 0;
@@ -129,9 +132,16 @@ Result<double> StepRunner::evaluate(const RowReader& reader, const std::vector<s
     if (go_on && !go_on(begin, rows.size())) return interrupted_error();
     std::vector<Example> examples;
     for (std::size_t at = begin; at < std::min(rows.size(), begin + static_cast<std::size_t>(batch_size)); ++at) {
-      LUTHIER_TRY(Example example, reader.read(rows[at]));
-      examples.push_back(std::move(example));
+      RowFault fault = RowFault::BadRow;
+      auto example = reader.read(rows[at], &fault);
+      if (example) {
+        examples.push_back(example.take());
+        continue;
+      }
+      if (!is_picture_fault(fault) || !reader.skip_broken) return example.error();
+      if (broken) broken->push_back({rows[at], example.error().sentence()});
     }
+    if (examples.empty()) continue;
     const LossSum loss = objective_.loss(*base_.model, to_device(collate(examples), base_.model->device()));
     if (loss.count == 0) continue;
     sum += loss.sum.item<double>() / static_cast<double>(loss.count) * static_cast<double>(examples.size());

@@ -36,9 +36,13 @@ class StepRunner {
   /// Adds the window's gradients. `first_batch` counts micro-batches from the run's start: it seeds dropout. `go_on` is asked before each micro-batch.
   /// LibTorch's exceptions (out of memory) pass through.
   WindowOutcome accumulate(const Window& window, std::uint64_t seed, std::int64_t first_batch, const std::function<bool()>& go_on = {});
-  /// Mean over rows of their batch's mean loss, as the reference trainer's eval_loss. NaN when no row has labels; interrupted when `go_on` says no.
-  Result<double> evaluate(const RowReader& reader, const std::vector<std::int64_t>& rows, std::int64_t batch_size,
-                          const std::function<bool(std::size_t, std::size_t)>& go_on = {});
+  /// Mean over rows of their batch's mean loss, as the reference trainer's eval_loss. NaN when no
+  /// row has labels; interrupted when `go_on` says no. Where the reader says so, rows with broken
+  /// pictures are left out and added to `broken`.
+  Result<double> evaluate(const RowReader& reader, const std::vector<std::int64_t>& rows,
+                          std::int64_t batch_size,
+                          const std::function<bool(std::size_t, std::size_t)>& go_on = {},
+                          std::vector<BrokenRow>* broken = nullptr);
 
  private:
   std::vector<torch::Tensor> tower_features(const MicroBatch& batch);

@@ -102,8 +102,38 @@ Status TrainingRun::bad_step(const Window& window, const std::vector<std::int64_
                      "Lower training.learning_rate, or look at these rows; resume from the last checkpoint.");
 }
 
+/// Rows that this step met with a broken picture: kept in the state, so that a resume leaves the
+/// same ones out.
+Status TrainingRun::note_broken(const Window& window) {
+  constexpr std::size_t kMostNamed = 20;
+  for (const BrokenRow& broken : window.broken) {
+    state_.broken_rows.push_back(broken.row);
+    if (state_.broken_rows.size() <= kMostNamed)
+      happen("warning", "A row is left out, its picture is broken: " + broken.sentence);
+  }
+  if (state_.broken_rows.size() < rows_.rows.size()) return {};
+  return input_error("No row is left to train on: the picture of each is broken.", "dataset",
+                     "`luthier-cli data check` says what is wrong with each.");
+}
+
+/// An error of the data in mid-run: what was learned until then is saved, so that the run can go on
+/// once the data is repaired.
+Error TrainingRun::saved_before(Error error) {
+  if (error.code == ErrorCode::Interrupted) return error;
+  if (const Status saved = checkpoint(); !saved) {
+    log_warning(saved.error().sentence());
+    return error;
+  }
+  if (!error.hint.empty()) error.hint += " ";
+  error.hint += "The run is saved at step " + std::to_string(state_.step);
+  error.hint += ": resume it when the row is repaired, or with image.on_error: skip.";
+  return error;
+}
+
 Status TrainingRun::step() {
-  LUTHIER_TRY(const Window window, source_->next());
+  auto loaded = source_->next();
+  if (!loaded) return saved_before(loaded.error());
+  const Window window = loaded.take();
   reset_memory_peak(device_);
   idle_seconds_ = 0;
   const Clock::time_point start = Clock::now();
@@ -129,10 +159,12 @@ Status TrainingRun::step() {
   optimizer_->clear_gradients();
   ++state_.step;
   state_.tokens += window.tokens;
+  LUTHIER_CHECK(note_broken(window));
   const double took = seconds_since(start) - idle_seconds_;
   pace_ = pace_ == 0 ? took : 0.9 * pace_ + 0.1 * took;
   if (!finite) return bad_step(window, outcome.suspects, outcome.finite ? "the gradient's norm" : "the loss");
   bad_steps_ = 0;
+  if (window.tokens == 0) return {};  // every row of it was left out
   state_.logged_loss += outcome.loss;
   state_.last_norm = norm;
   state_.last_rate = rate;
@@ -189,9 +221,17 @@ Result<std::optional<double>> TrainingRun::evaluate() {
     service();
     return !stopping();
   };
-  const auto loss = runner_->evaluate(eval_reader_, eval_rows_.rows, recipe_.training.per_device_train_batch_size, go_on);
+  std::vector<BrokenRow> broken;
+  const auto loss = runner_->evaluate(eval_reader_, eval_rows_.rows,
+                                      recipe_.training.per_device_train_batch_size, go_on, &broken);
   if (!loss && loss.error().code == ErrorCode::Interrupted) return std::optional<double>();
-  if (!loss) return loss.error();
+  if (!loss) return saved_before(loss.error());
+  if (!broken.empty() && !eval_broken_said_) {
+    eval_broken_said_ = true;
+    happen("warning", std::to_string(broken.size()) +
+                          " rows are left out of the evaluation, their pictures are broken: " +
+                          broken.front().sentence);
+  }
   if (!std::isfinite(*loss)) {
     happen("warning", "The evaluation loss is not finite.");
     return std::optional<double>();

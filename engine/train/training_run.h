@@ -40,6 +40,8 @@ class TrainingRun {
   Result<RunResult> loop();
   Status step();
   Status after_step();
+  Status note_broken(const Window& window);
+  Error saved_before(Error error);
   Status bad_step(const Window& window, const std::vector<std::int64_t>& rows, const std::string& what);
   Status log_step(std::optional<double> eval_loss);
   Result<std::optional<double>> evaluate();
@@ -85,7 +87,7 @@ class TrainingRun {
 
   int bad_steps_ = 0;
   std::int64_t saved_step_ = -1;
-  bool rotation_due_ = false;
+  bool rotation_due_ = false, eval_broken_said_ = false;
   double last_loss_ = 0, idle_seconds_ = 0, seconds_before_ = 0, pace_ = 0;
   std::int64_t weights_ = 0, gradients_ = 0;
   MemoryUse measured_;

@@ -59,7 +59,10 @@ Error TrainingRun::out_of_memory() {
     hint += (hint.empty() ? "Start" : ", or start") + std::string(" with training.per_device_train_batch_size: ") +
             std::to_string((training.per_device_train_batch_size + 1) / 2);
   } else {
-    hint += (hint.empty() ? "Start" : ", or start") + std::string(" with training.max_length: ") + std::to_string(std::max<std::int64_t>(1, training.max_length / 2));
+    const std::int64_t shorter =
+        training.max_length > 0 ? std::max<std::int64_t>(1, training.max_length / 2) : 1024;
+    hint += (hint.empty() ? "Start" : ", or start") + std::string(" with training.max_length: ") +
+            std::to_string(shorter);
   }
   return machine_error("Memory ran out on " + device_.str() + " in step " + std::to_string(state_.step + 1) + ".", log_->folder().path().string(), hint + ".");
 }
@@ -82,6 +85,10 @@ Result<RunResult> TrainingRun::end_finished() {
   observer_.on_phase(TrainPhase::Saving, "");
   LUTHIER_CHECK(durably([this] { return save_result(); }));
   LUTHIER_CHECK(durably([this] { return log_->folder().rotate(recipe_.training.save_total_limit, {saved_step_}); }));
+  if (!state_.broken_rows.empty())
+    happen("warning", std::to_string(state_.broken_rows.size()) + " of " +
+                          std::to_string(rows_.rows.size()) +
+                          " rows were left out, their pictures are broken.");
   happen("finished", "");
   LUTHIER_CHECK(flush());
   log_->manifest().seconds = seconds();

@@ -13,7 +13,9 @@ Status TrainingRun::prepare_data() {
   reader_.processor = eval_reader_.processor = base_.processor;
   reader_.loss_on = eval_reader_.loss_on = loss_on_from_name(recipe_.training.loss_on);
   reader_.max_length = eval_reader_.max_length = recipe_.training.max_length;
-  LUTHIER_TRY(reader_.dataset, Dataset::open({recipe_.dataset.begin(), recipe_.dataset.end()}));
+  reader_.skip_broken = eval_reader_.skip_broken = recipe_.image.on_error == "skip";
+  LUTHIER_TRY(reader_.dataset, Dataset::open({recipe_.dataset.begin(), recipe_.dataset.end()},
+                                             recipe_.image_folder));
   const auto progress = [this](std::size_t done, std::size_t total) {
     observer_.on_progress("Checking rows", static_cast<double>(done), static_cast<double>(total));
     return !stopping();
@@ -28,7 +30,9 @@ Status TrainingRun::prepare_data() {
     state_.skipped_rows = rows_.skipped;
   }
   if (!recipe_.eval_dataset.empty() && recipe_.training.eval_steps > 0) {
-    LUTHIER_TRY(eval_reader_.dataset, Dataset::open({recipe_.eval_dataset.begin(), recipe_.eval_dataset.end()}));
+    LUTHIER_TRY(eval_reader_.dataset,
+                Dataset::open({recipe_.eval_dataset.begin(), recipe_.eval_dataset.end()},
+                              recipe_.image_folder));
     LUTHIER_TRY(eval_rows_, check_rows(eval_reader_, recipe_.image.on_error, "eval_dataset", progress));
   }
   return {};
@@ -108,7 +112,9 @@ Status TrainingRun::prepare() {
   if (stopping()) return interrupted_error();
   LUTHIER_CHECK(prepare_folder());
   saved_step_ = resumes ? state_.step : -1;
-  source_ = std::make_unique<WindowSource>(reader_, rows_.rows, plan_, training.seed, training.shuffle, state_.step, cache_);
+  source_ =
+      std::make_unique<WindowSource>(reader_, rows_.rows, plan_, training.seed, training.shuffle,
+                                     state_.step, cache_, state_.broken_rows);
   return {};
 }
 

@@ -11,15 +11,29 @@ std::int64_t count_labels(const Example& example) {
   return std::count_if(example.labels.begin() + 1, example.labels.end(), [](std::int64_t label) { return label != kIgnoreLabel; });
 }
 
-Result<Example> RowReader::read(std::int64_t row) const {
-  const auto index = static_cast<std::size_t>(row);
-  LUTHIER_TRY(const Conversation conversation, dataset->read(index));
-  return processor->encode_training(conversation, loss_on, max_length, dataset->where(index));
+bool is_picture_fault(RowFault fault) {
+  return fault == RowFault::MissingImage || fault == RowFault::BrokenImage;
 }
 
-WindowSource::WindowSource(RowReader reader, std::vector<std::int64_t> usable, const StepPlan& plan, std::int64_t seed, bool shuffle, std::int64_t done,
-                           std::shared_ptr<const RowCache> cache)
-    : reader_(std::move(reader)), usable_(std::move(usable)), plan_(plan), seed_(seed), shuffle_(shuffle), next_done_(done), cache_(std::move(cache)) {
+Result<Example> RowReader::read(std::int64_t row, RowFault* fault) const {
+  const auto index = static_cast<std::size_t>(row);
+  LUTHIER_TRY(const Conversation conversation, dataset->read(index, fault));
+  return processor->encode_training(conversation, loss_on, max_length, dataset->where(index),
+                                    fault);
+}
+
+WindowSource::WindowSource(RowReader reader, std::vector<std::int64_t> usable, const StepPlan& plan,
+                           std::int64_t seed, bool shuffle, std::int64_t done,
+                           std::shared_ptr<const RowCache> cache,
+                           const std::vector<std::int64_t>& broken)
+    : reader_(std::move(reader)),
+      usable_(std::move(usable)),
+      plan_(plan),
+      seed_(seed),
+      shuffle_(shuffle),
+      next_done_(done),
+      cache_(std::move(cache)),
+      broken_(broken.begin(), broken.end()) {
   thread_ = std::thread([this] { work(); });
 }
 
@@ -87,12 +101,20 @@ Result<Window> WindowSource::load(std::int64_t done) {
         if (stopping_) return interrupted_error();
       }
       const std::int64_t row = usable_[static_cast<std::size_t>(order_[static_cast<std::size_t>(at)])];
+      if (broken_.contains(row)) continue;
       auto cached = cache_ ? cache_->find(row) : nullptr;
       if (cached) {
         micro.examples.push_back(cached->example);
       } else {
-        LUTHIER_TRY(Example example, reader_.read(row));
-        micro.examples.push_back(std::move(example));
+        RowFault fault = RowFault::BadRow;
+        auto example = reader_.read(row, &fault);
+        if (!example) {
+          if (!is_picture_fault(fault) || !reader_.skip_broken) return example.error();
+          broken_.insert(row);
+          window.broken.push_back({row, example.error().sentence()});
+          continue;
+        }
+        micro.examples.push_back(example.take());
       }
       micro.cached.push_back(std::move(cached));
       micro.rows.push_back(row);

@@ -9,6 +9,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -26,8 +28,16 @@ struct MicroBatch {
   std::vector<std::shared_ptr<const CachedRow>> cached;       ///< one a row; null: not cached
 };
 
+/// A row whose picture was found missing or broken when it was to be trained on.
+struct BrokenRow {
+  std::int64_t row = 0;
+  std::string sentence;
+};
+
 struct Window {
-  std::vector<MicroBatch> batches;
+  std::vector<MicroBatch>
+      batches;  ///< one whose rows were all left out is empty and keeps its number
+  std::vector<BrokenRow> broken;  ///< rows that were found so here and are left out from now on
   std::int64_t labels = 0;                                    ///< predicted ones: position 0 never counts
   std::int64_t tokens = 0;                                    ///< without padding
 };
@@ -41,14 +51,23 @@ struct RowReader {
   std::shared_ptr<const ChatProcessor> processor;
   LossOn loss_on = LossOn::Completion;
   std::int64_t max_length = 0;
-  Result<Example> read(std::int64_t row) const;
+  bool skip_broken = false;  ///< image.on_error: leave out rows with broken pictures
+  /// `fault` gets the kind of an error.
+  Result<Example> read(std::int64_t row, RowFault* fault = nullptr) const;
 };
+
+/// Whether it is the row's picture that is at fault.
+bool is_picture_fault(RowFault fault);
 
 class WindowSource {
  public:
-  /// `usable`: the dataset's rows that take part, in order. Starts with the window of the step after `done` steps. `cache` may be null.
-  WindowSource(RowReader reader, std::vector<std::int64_t> usable, const StepPlan& plan, std::int64_t seed, bool shuffle, std::int64_t done,
-               std::shared_ptr<const RowCache> cache);
+  /// `usable`: the dataset's rows that take part, in order. Starts with the window of the step
+  /// after `done` steps. `cache` may be null. `broken`: those of the rows that earlier windows left
+  /// out. They keep their places in the plan, so that the steps stay as they were counted, and a
+  /// row's window is the same whenever it is loaded: by what the files hold, never by when.
+  WindowSource(RowReader reader, std::vector<std::int64_t> usable, const StepPlan& plan,
+               std::int64_t seed, bool shuffle, std::int64_t done,
+               std::shared_ptr<const RowCache> cache, const std::vector<std::int64_t>& broken = {});
   ~WindowSource();
   WindowSource(const WindowSource&) = delete;
   WindowSource& operator=(const WindowSource&) = delete;
@@ -69,6 +88,7 @@ class WindowSource {
   std::shared_ptr<const RowCache> cache_;
   std::int64_t order_epoch_ = -1;
   std::vector<std::int64_t> order_;
+  std::set<std::int64_t> broken_;
 
   std::mutex mutex_;
   std::condition_variable changed_;

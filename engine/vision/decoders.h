@@ -39,9 +39,15 @@ std::optional<int> xmp_orientation(Bytes packet);
 Result<Header> png_header(Bytes bytes);
 Result<Header> jpeg_header(Bytes bytes);
 Result<Header> webp_header(Bytes bytes);
+Result<Header> gif_header(Bytes bytes);
+Result<Header> bmp_header(Bytes bytes);
+Result<Header> tiff_header(Bytes bytes);
 Result<Image> decode_png(Bytes bytes, const DecodeLimits& limits);
 Result<Image> decode_jpeg(Bytes bytes, const DecodeLimits& limits);
 Result<Image> decode_webp(Bytes bytes, const DecodeLimits& limits);
+Result<Image> decode_gif(Bytes bytes, const DecodeLimits& limits);
+Result<Image> decode_bmp(Bytes bytes, const DecodeLimits& limits);
+Result<Image> decode_tiff(Bytes bytes, const DecodeLimits& limits);
 
 /// Refuses sizes of zero and beyond the cap.
 Status check_pixels(std::uint64_t width, std::uint64_t height, const DecodeLimits& limits);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Pictures as the models' processors see them: 8-bit RGB, rows top to bottom. Decoding (PNG, JPEG turned by EXIF, WebP) is capped
-// before memory is taken; resampling is Pillow's fixed-point two-pass filter, equal to the pixel.
+// Pictures as the models' processors see them: 8-bit RGB, rows top to bottom. Decoding (PNG, JPEG
+// turned by EXIF, WebP, GIF's first frame, BMP, TIFF's first page) is capped before memory is
+// taken; resampling is Pillow's fixed-point two-pass filter, equal to the pixel.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +23,14 @@ struct DecodeLimits {
   std::uint64_t max_pixels = 179'000'000;   ///< Pillow's own warning threshold doubled: a bomb beyond it
 };
 
-/// PNG, JPEG (EXIF orientation applied, CMYK converted) or WebP by content, not by name; alpha is dropped as Pillow's convert("RGB")
-/// does. Errors name the file.
+/// PNG, JPEG (EXIF orientation applied, CMYK converted), WebP, GIF, BMP or TIFF by content, not by
+/// name; alpha is dropped as Pillow's convert("RGB") does. `path` may be an inline picture
+/// (inline_picture.h). Errors name the file.
 Result<Image> decode_image(const std::filesystem::path& path, const DecodeLimits& limits = {});
 Result<Image> decode_image_bytes(std::span<const std::byte> bytes, const std::string& where, const DecodeLimits& limits = {});
+
+/// How many pictures this process has decoded: what tests hold a promise of no decoding against.
+std::uint64_t decoded_pictures();
 
 struct ImageSize {
   int width = 0, height = 0;

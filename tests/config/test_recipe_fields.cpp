@@ -91,6 +91,9 @@ class TestRecipeFields : public QObject {
     QTest::newRow("save") << "adapter.modules_to_save" << "lm_head embed_tokens" << "lm_head, embed_tokens";
     QTest::newRow("pixels") << "image.max_pixels" << "65536" << "65536";
     QTest::newRow("no pixels") << "image.max_pixels" << "" << "null";
+    QTest::newRow("no cut") << "training.max_length" << "" << "null";
+    QTest::newRow("no cut, as a number") << "training.max_length" << "0" << "null";
+    QTest::newRow("a cut") << "training.max_length" << "512" << "512";
     QTest::newRow("device") << "training.device" << "cuda:1" << "cuda:1";
     QTest::newRow("fused") << "training.optim" << "adamw_torch_fused" << "adamw_torch";
     QTest::newRow("path with spaces") << "model" << "/a b/c: d" << "/a b/c: d";

@@ -133,6 +133,25 @@ training: {learning_rate: 2e-4, gradient_checkpointing: true, device: cuda:1, nu
     }
   }
 
+  void null_takes_the_cut_away() {
+    const Recipe recipe = parsed("training: {max_length: null}");
+    QCOMPARE(recipe.training.max_length, std::int64_t{0});
+    const std::string yaml = recipe_to_yaml(recipe);
+    QVERIFY(yaml.find("  max_length: null\n") != std::string::npos);
+    QCOMPARE(parsed(yaml).training.max_length, std::int64_t{0});
+    QCOMPARE(parsed("").training.max_length, std::int64_t{2048});
+  }
+
+  void the_picture_folder_may_stand_beside_the_recipe() {
+    QTemporaryDir folder;
+    const std::filesystem::path root = folder.path().toStdString();
+    std::filesystem::create_directory(root / "pictures");
+    std::ofstream(root / "recipe.yaml") << "image_folder: pictures\n";
+    const auto recipe = read_recipe(root / "recipe.yaml");
+    QVERIFY(recipe.ok());
+    QCOMPARE(recipe->image_folder, (root / "pictures").string());
+  }
+
   void refusals_data() {
     QTest::addColumn<QString>("yaml");
     QTest::addColumn<QString>("where");

@@ -64,6 +64,28 @@ class TestConversation : public QObject {
     QTest::newRow("LLaVA, mark last")
         << R"({"image": ["a.png"], "conversations": [{"from": "human", "value": "Who?\n<image>"}, {"from": "gpt", "value": "Me."}]})"
         << QString("user[text:Who?|image:d/a.png] assistant[text:Me.]");
+    QTest::newRow("alpaca")
+        << R"({"instruction": "<image>Who?", "input": "", "output": "Me.", "images": ["a.png"]})"
+        << both;
+    QTest::newRow("alpaca with input")
+        << R"({"instruction": "Read this.", "input": "Who?", "output": "Me."})"
+        << QString("user[text:Read this.\nWho?] assistant[text:Me.]");
+    QTest::newRow("alpaca without instruction")
+        << R"({"instruction": "", "input": "Who?", "output": "Me."})"
+        << QString("user[text:Who?] assistant[text:Me.]");
+    QTest::newRow("query") << R"({"query": "Who?", "response": "Me.", "image": "a.png"})" << both;
+    QTest::newRow("question") << R"({"question": "Who?", "answer": "Me.", "image": "a.png"})"
+                              << both;
+    QTest::newRow("history, system")
+        << R"({"system": "Be brief.", "query": "Who?", "response": "Me.",
+            "history": [["Hi.", "Yo."]]})"
+        << QString(
+               "system[text:Be brief.] user[text:Hi.] assistant[text:Yo.] user[text:Who?] "
+               "assistant[text:Me.]");
+    QTest::newRow("a message's own pictures")
+        << R"({"messages": [{"role": "user", "content": "Who?", "images": ["a.png"]},
+            {"role": "assistant", "content": "Me."}]})"
+        << both;
     QTest::newRow("ShareGPT")
         << R"({"image": null, "system": "Be brief.", "conversations": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]})"
         << QString("system[text:Be brief.] user[text:Hi] assistant[text:Yo]");
@@ -118,7 +140,16 @@ class TestConversation : public QObject {
     add(R"({"messages": "hi"})", "messages");
     add(R"({"messages": [3]})", "messages[0]");
     add(R"({"messages": [{"content": "a"}]})", "no role");
-    add(R"({"messages": [{"role": "tool", "content": "a"}]})", "\"tool\"");
+    add(R"({"messages": [{"role": "narrator", "content": "a"}]})", "\"narrator\"");
+    add(R"({"messages": [{"from": "function_call", "value": "call it"}]})", "tool call");
+    add(R"({"messages": [{"role": "user", "content": "a"}], "tools": "none"})", "tools");
+    add(R"({"mesages": [{"role": "user", "content": "a"}]})", "messages may be meant");
+    add(R"({"prompt": "a", "completion": "b", "image_path": "a.png"})", "\"image_path\"");
+    add(R"({"prompt": "a", "completion": "b", "imgae": "a.png"})", "\"imgae\"");
+    add(R"({"prompt": "a", "completion": "b", "image": {"bytes": "b'a'"}})", "image.bytes");
+    add(R"({"prompt": "a", "completion": "b", "image": {"bytes": [1, 256]}})", "image.bytes");
+    add(R"({"query": "a", "response": "b", "history": [["a"]]})", "history[0]");
+    add(R"({"instruction": "a", "output": 3})", "output");
     add(R"({"messages": [{"role": "user"}]})", "no content");
     add(R"({"messages": [{"role": "user", "content": 4}]})", "messages[0].content");
     add(R"({"messages": [{"role": "user", "content": [{"text": "a"}]}]})", "messages[0].content[0].type");
@@ -138,6 +169,105 @@ class TestConversation : public QObject {
     const QString sentence = QString::fromStdString(conversation.error().sentence());
     QVERIFY2(sentence.startsWith("rows.jsonl: row 3") && sentence.contains(part), sentence.toUtf8());
     QCOMPARE(conversation.error().exit_status(), 2);
+  }
+
+  // Video and sound are never left out in silence.
+  void otherMediaAreNamed_data() {
+    QTest::addColumn<QString>("row");
+    QTest::addColumn<QString>("part");
+    const auto add = [](const char* row, const char* part) {
+      QTest::newRow(row) << QString(row) << QString(part);
+    };
+    const char* turns =
+        R"("messages": [{"role": "user", "content": "Who?"},
+            {"role": "assistant", "content": "Me."}])";
+    add(qPrintable(QString(R"({%1, "videos": ["a.mp4"]})").arg(turns)), "videos");
+    add(qPrintable(QString(R"({%1, "video": "a.mp4"})").arg(turns)), "video");
+    add(qPrintable(QString(R"({%1, "audios": [{"path": "a.wav"}]})").arg(turns)), "audios");
+    add(qPrintable(QString(R"({%1, "images": ["a.mp4"]})").arg(turns)), "MP4 video");
+    add(R"({"messages": [{"role": "user", "content": "<video>Who?"},
+        {"role": "assistant", "content": "Me."}]})",
+        "<video>");
+    add(R"({"prompt": "<audio>Who?", "completion": "Me."})", "<audio>");
+    add(R"({"instruction": "Who?", "input": "<video>", "output": "Me."})", "<video>");
+    add(R"({"messages": [{"role": "user", "content": [
+        {"type": "video_url", "video_url": {"url": "a.mp4"}}]}]})",
+        "video");
+    add(R"({"messages": [{"role": "user", "content": [
+        {"type": "input_audio", "input_audio": {"data": "aa"}}]}]})",
+        "sound");
+    add(R"({"messages": [{"role": "user", "content": [
+        {"video": "a.mp4"}, {"type": "text", "text": "Who?"}]}]})",
+        "video");
+    add(R"({"messages": [{"role": "user", "content": "Who?", "videos": ["a.mp4"]}]})",
+        "messages[0].videos");
+  }
+  void otherMediaAreNamed() {
+    QFETCH(QString, row);
+    QFETCH(QString, part);
+    RowFault fault = RowFault::BadRow;
+    const auto conversation = read(row.toStdString(), &fault);
+    QVERIFY(!conversation.ok());
+    QCOMPARE(fault, RowFault::UnsupportedMedia);
+    QCOMPARE(row_fault_name(fault), "unsupported_media");
+    QVERIFY2(QString::fromStdString(conversation.error().sentence()).contains(part),
+             conversation.error().sentence().c_str());
+  }
+  void emptyMediaAreNone() {
+    QVERIFY(
+        read(
+            R"({"prompt": "a", "completion": "b", "videos": [], "audio": null,
+                "video": "", "audios": [null]})")
+            .ok());
+  }
+
+  void picturesInBytes() {
+    const auto image_of = [](const std::string& value) {
+      const auto row = read(R"({"prompt": "Who?", "completion": "Me.", "image": )" + value + "}");
+      return row ? row->messages[0].content[0].image.string() : row.error().sentence();
+    };
+    const std::string start = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk";
+    QCOMPARE(image_of("\"" + start + "\""), "data:;base64," + start);
+    QCOMPARE(image_of("\"data:image/png;base64,AAAA\""), std::string("data:image/png;base64,AAAA"));
+    QCOMPARE(image_of(R"({"bytes": "AAAA", "path": "once.png"})"),
+             std::string("data:;base64,AAAA"));
+    QCOMPARE(image_of(R"({"bytes": [0, 0, 255], "path": null})"), std::string("data:;base64,AAD/"));
+    QCOMPARE(image_of(R"({"bytes": null, "path": "a.png"})"), std::string("d/a.png"));
+    const auto part = read(R"({"messages": [{"role": "user", "content": [
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,BBBB"}},
+        {"type": "image", "path": "c.png", "bytes": "CCCC"}]}]})");
+    QVERIFY(part.ok());
+    QCOMPARE(outline(part->messages), std::string("user[image:data:;base64,AAAA|image:data:image/"
+                                                  "png;base64,BBBB|image:data:;base64,CCCC]"));
+  }
+
+  void toolsBecomeTheTemplates() {
+    Json row = Json::parse(R"({"conversations": [{"from": "human", "value": "How warm?"},
+        {"from": "function_call", "value": ""}, {"from": "observation", "value": "20"},
+        {"from": "gpt", "value": "20 degrees."}]})");
+    const Json call = {{"name", "warmth"}, {"arguments", {{"at", "home"}}}};
+    row["conversations"][1]["value"] = call.dump();
+    row["tools"] = "[" + Json{{"name", "warmth"}}.dump() + "]";
+    const auto factory = read_conversation(row, "d", "row 3");
+    QVERIFY2(factory.ok(), factory ? "" : factory.error().sentence().c_str());
+    QCOMPARE(
+        outline(factory->messages),
+        std::string("user[text:How warm?] assistant[] tool[text:20] assistant[text:20 degrees.]"));
+    QCOMPARE(messages_for_template(factory->messages)[1], Json::parse(R"({"role": "assistant",
+        "content": [], "tool_calls": [{"type": "function",
+            "function": {"name": "warmth", "arguments": {"at": "home"}}}]})"));
+    QCOMPARE(factory->tools.dump(), std::string(R"([{"name":"warmth"}])"));
+    const auto open = read(
+        R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": null,
+        "tool_calls": [{"id": "1", "type": "function",
+                        "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "1", "name": "f", "content": "b"},
+        {"role": "assistant", "content": "c"}], "tools": []})");
+    QVERIFY(open.ok());
+    QVERIFY(open->tools.is_null() && uses_tools(open->messages));
+    QCOMPARE(messages_for_template(open->messages)[2], Json::parse(R"({"role": "tool",
+        "content": [{"type": "text", "text": "b"}], "tool_call_id": "1", "name": "f"})"));
   }
 
   void marksAndPicturesMustAgree() {

@@ -6,8 +6,10 @@
 #include <fstream>
 #include <thread>
 
+#include "engine/base/base64.h"
 #include "engine/data/dataset.h"
 #include "engine/data/loader.h"
+#include "engine/io/files.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -111,6 +113,181 @@ class TestDataset : public QObject {
     QVERIFY(!Dataset::open({folder.write("t.jsonl", "hello\nworld\n")}).ok());
     QVERIFY(!Dataset::open({folder.path() / "missing.jsonl"}).ok());
     QVERIFY(!Dataset::open({folder.path()}).ok());
+  }
+
+  // What was given is named, and what to do with it.
+  void otherFilesAreNamed_data() {
+    QTest::addColumn<QString>("name");
+    QTest::addColumn<QByteArray>("bytes");
+    QTest::addColumn<QString>("part");
+    const auto add = [](const char* name, const QByteArray& bytes, const char* part) {
+      QTest::newRow(part) << QString(name) << bytes << QString(part);
+    };
+    add("t.parquet", "PAR1....", "a Parquet file");
+    add("t.jsonl", "PK\x03\x04....", "a ZIP archive");
+    add("t.csv", "prompt,completion\na,b\n", "a CSV table");
+    add("t.txt", "prompt,completion\na,b\n", "looks like a table");
+    add("t.jsonl", "GIF89a......", "a GIF picture");
+    add("t.json", "version https:\x2f/git-lfs.github.com/spec/v1\n", "git lfs pull");
+    const QString row =
+        QString::fromUtf8(R"({"prompt": "그림을 설명해 주세요", "completion": "빨간 원"})") + "\n";
+    QByteArray utf16;
+    for (const QChar c : row + row)
+      utf16.append(static_cast<char>(c.unicode() & 255))
+          .append(static_cast<char>(c.unicode() >> 8));
+    add("utf16.jsonl", "\xff\xfe" + utf16, "UTF-16");
+    add("unmarked.json", utf16, "iconv -f UTF-16");
+    add("korean.jsonl",
+        "{\"prompt\": \"\xb1\xd7\xb8\xb2\xc0\xbb\", \"completion\": \"\xbb\xa1\xb0\xa3 "
+        "\xbf\xf8\"}\n",
+        "CP949");
+    add("list.json", "[{\"prompt\": \"\xb1\xd7\xb8\xb2\xc0\xbb\", \"completion\": \"b\"}]",
+        "iconv -f CP949");
+  }
+  void otherFilesAreNamed() {
+    QFETCH(QString, name);
+    QFETCH(QByteArray, bytes);
+    QFETCH(QString, part);
+    const Folder folder;
+    const auto dataset = Dataset::open({folder.write(name.toStdString(), bytes.toStdString())});
+    QVERIFY(!dataset.ok());
+    const QString sentence = QString::fromStdString(dataset.error().sentence());
+    QVERIFY2(sentence.contains(part), qPrintable(sentence));
+    QCOMPARE(dataset.error().exit_status(), 2);
+  }
+
+  void foldersAreNotMissing() {
+    const Folder folder;
+    folder.write("train.jsonl", row_of("a", "b"));
+    const auto given = Dataset::open({folder.path()});
+    QVERIFY(given.error().what.find("folder") != std::string::npos &&
+            given.error().hint.find("train.jsonl") != std::string::npos);
+    const auto file = Dataset::open({folder.path() / "train.jsonl"}, folder.path() / "train.jsonl");
+    QVERIFY(file.error().what.find("no folder") != std::string::npos);
+    const auto nothing = Dataset::open({folder.path() / "train.jsonl"}, folder.path() / "none");
+    QVERIFY(nothing.error().what.find("missing") != std::string::npos);
+  }
+
+  void aRowInAnotherEncodingIsItsOwnFault() {
+    const Folder folder;
+    const auto dataset =
+        Dataset::open({folder.write("t.jsonl", row_of("\xea\xb7\xb8\xeb\xa6\xbc", "b") + "\n" +
+                                                   row_of("\xb1\xd7\xb8\xb2", "b") + "\n")});
+    QVERIFY(dataset.ok() && (*dataset)->read(0).ok());
+    QVERIFY((*dataset)->read(1).error().what.find("CP949") != std::string::npos);
+  }
+
+  void picturesStartAtTheirFolder() {
+    const Folder folder;
+    std::filesystem::create_directories(folder.path() / "pictures/sub");
+    std::filesystem::copy_file(data_room() / "a.png", folder.path() / "pictures/sub/c.png");
+    const std::vector<std::filesystem::path> files{
+        folder.write("t.jsonl", row_of("<image>What?", "Three.", R"(, "image": "sub/c.png")"))};
+    const auto processor = load_chat(data_room() / "chatml");
+    const auto beside = Dataset::open(files),
+               rooted = Dataset::open(files, folder.path() / "pictures");
+    QVERIFY((*rooted)->read(0)->messages[0].content[0].image ==
+            folder.path() / "pictures/sub/c.png");
+    QCOMPARE(check_dataset(**beside, **processor, LossOn::Completion, 0)->usable, std::size_t{0});
+    QCOMPARE(check_dataset(**rooted, **processor, LossOn::Completion, 0)->usable, std::size_t{1});
+  }
+
+  // The check of a whole dataset decodes each picture once; the one before a run decodes none and
+  // still finds what is missing.
+  void decodingIsCounted() {
+    const Folder folder;
+    const auto bytes = read_file(folder.path() / "a.png");
+    const std::string inside =
+        ", \"image\": {\"bytes\": \"" + encode_base64(std::as_bytes(std::span(*bytes))) + "\"}";
+    std::string text;
+    for (int i = 0; i < 9; ++i)
+      text += row_of("<image>Number " + std::to_string(i), "Three.",
+                     i % 2 ? R"(, "image": "a.png")" : R"(, "image": "b.jpg")") +
+              "\n";
+    text += row_of("<image>Inside", "Three.", inside) + "\n" +
+            row_of("<image>Gone", "Three.", R"(, "image": "gone.png")") + "\n";
+    const auto dataset = Dataset::open({folder.write("t.jsonl", text)});
+    const auto processor = load_chat(data_room() / "chatml");
+    DatasetCheck how;
+    how.decode = false;
+    std::uint64_t before = decoded_pictures();
+    const auto light = check_dataset(**dataset, **processor, how);
+    QCOMPARE(decoded_pictures(), before);
+    how.decode = true;
+    const auto full = check_dataset(**dataset, **processor, how);
+    QCOMPARE(decoded_pictures(), before + 3);
+    for (const auto* report : {&*light, &*full}) {
+      QCOMPARE(report->usable, std::size_t{10});
+      QCOMPARE(report->findings.size(), std::size_t{1});
+      QCOMPARE(report->findings[0].kind, std::string("missing_image"));
+    }
+    QCOMPARE(light->longest_tokens, full->longest_tokens);
+  }
+
+  void newKindsOfFindings() {
+    const Folder folder;
+    const std::string rows[] = {
+        row_of("Who?", "Me.", R"(, "videos": ["a.mp4"])"),  // 1 unsupported_media
+        std::string(R"({"messages": [{"role": "user", "content": "a"}, )") +
+            R"({"role": "tool", "content": "b"}, {"role": "assistant", "content": "c"}]})",  // 2
+        row_of("Who?", "Me.", R"(, "image_file": "a.png")"),  // 3 unknown_key, a lost picture
+        row_of("How?", "So.", R"(, "Images": [])"),           // 4 unknown_key, usable
+        row_of("Why?", "So.", R"(, "Images": [])"),           // said once
+        row_of("<image>What?", "Three.",
+               ", \"image\": \"" + std::string(5000, 'A') + "\""),  // 6 broken_image
+    };
+    std::string text;
+    for (const std::string& row : rows) text += row + "\n";
+    const auto dataset = Dataset::open({folder.write("t.jsonl", text)});
+    const auto processor = load_chat(data_room() / "chatml");
+    const auto report = check_dataset(**dataset, **processor, LossOn::Completion, 0);
+    QVERIFY(report.ok());
+    QString found;
+    for (const Finding& finding : report->findings) {
+      found += QString("%1 %2 %3\n")
+                   .arg(finding.row)
+                   .arg(QString::fromStdString(finding.kind))
+                   .arg(finding.usable);
+      QVERIFY(finding.message.size() < 400);
+    }
+    QCOMPARE(found, QString("1 unsupported_media 0\n2 unsupported_tools 0\n3 unknown_key 0\n4 "
+                            "unknown_key 1\n6 broken_image 0\n"));
+    QCOMPARE(report->usable, std::size_t{2});
+    DatasetCheck how;
+    how.preference = false;
+    const auto pairs = Dataset::open(
+        {folder.write("p.jsonl", R"({"prompt": "Who?", "chosen": "Me.", "rejected": "You."})")});
+    QCOMPARE(check_dataset(**pairs, **processor, how)->usable, std::size_t{0});
+    how.preference = true;
+    QCOMPARE(check_dataset(**pairs, **processor, how)->usable, std::size_t{1});
+  }
+
+  // Where the template knows tools, it gets them as transformers gives them.
+  void toolsReachTheTemplate() {
+    const Folder folder;
+    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "processor_config.json"})
+      std::filesystem::copy_file(data_room() / "chatml" / name, folder.path() / name);
+    folder.write("chat_template.jinja",
+                 "{%- if tools %}{{ tools | tojson }}|{% endif %}"
+                 "{%- for m in messages %}{{ m.role }}:"
+                 "{%- for part in m.content %}{{ part.text }}{% endfor %}"
+                 "{%- if m.tool_calls %}{%- for c in m.tool_calls %}"
+                 "{{ c.function.name }}{{ c.function.arguments | tojson }}{% endfor %}{% endif %}"
+                 "{%- if m.role == 'tool' %}({{ m.tool_call_id }}){% endif %}|{% endfor %}"
+                 "{%- if add_generation_prompt %}assistant:{% endif %}");
+    const auto row = Json::parse(R"({"tools": [{"name": "f"}], "messages": [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {"x": 1}}}]},
+        {"role": "tool", "tool_call_id": "7", "content": "b"},
+        {"role": "assistant", "content": "c"}]})");
+    const auto conversation = read_conversation(row, folder.path(), "row 1");
+    QVERIFY2(conversation.ok(), conversation ? "" : conversation.error().sentence().c_str());
+    const auto processor = load_chat(folder.path());
+    const auto example =
+        (*processor)->encode_training(*conversation, LossOn::Completion, 0, "row 1");
+    QVERIFY2(example.ok(), example ? "" : example.error().sentence().c_str());
+    const std::string text = R"([{"name": "f"}]|user:a|assistant:f{"x": 1}|tool:b(7)|assistant:c|)";
+    QVERIFY(example->input_ids == (*processor)->tokenizer().encode(text, true)->ids);
   }
 
   void badRowsDoNotStopTheOthers() {

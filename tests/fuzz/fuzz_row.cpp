@@ -7,6 +7,8 @@
 
 #include "engine/data/conversation.h"
 #include "engine/data/dataset_index.h"
+#include "engine/data/row_keys.h"
+#include "engine/io/file_kind.h"
 
 namespace {
 
@@ -15,6 +17,7 @@ void read_rows(std::string_view text, const std::vector<luthier::detail::RowSpan
     if (row.begin >= row.end || row.end > text.size() || row.line == 0) std::abort();
     const auto json = luthier::parse_json(text.substr(row.begin, row.end - row.begin), "fuzz");
     if (!json) continue;
+    if (json->is_object()) (void)luthier::detail::unread_keys(*json);
     const auto conversation = luthier::read_conversation(*json, "base", "fuzz: row 1");
     if (!conversation) {
       if (conversation.error().what.empty()) std::abort();
@@ -31,6 +34,8 @@ void read_rows(std::string_view text, const std::vector<luthier::detail::RowSpan
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
+  (void)luthier::file_kind(text);
+  (void)luthier::text_fault(text, "JSON", "fuzz");
   (void)luthier::detail::looks_like_lines(text, "a.json");
   read_rows(text, luthier::detail::index_lines(text));
   if (const auto rows = luthier::detail::index_json(text, "fuzz")) read_rows(text, *rows);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Every mode of PNG, JPEG and WebP decodes to Pillow's RGB; broken, cut and oversized files are refused in a sentence that names them.
+// Every mode of PNG, JPEG, WebP, GIF, BMP and TIFF decodes to Pillow's RGB; broken, cut and
+// oversized files are refused in a sentence that names them.
 #include "fixtures.h"
 
 #include <fstream>
@@ -23,7 +24,7 @@ class TestDecode : public QObject {
  private slots:
   void equalsPillow() {
     const Json rows = expectations("decoded");
-    QVERIFY(rows.size() > 40);
+    QVERIFY(rows.size() > 90);
     std::string different;
     for (const auto& [name, row] : rows.items()) {
       const auto image = decode_image_bytes(picture(name), name);
@@ -51,7 +52,10 @@ class TestDecode : public QObject {
   }
 
   void cutFilesAreRefused() {
-    for (const std::string name : {"rgb.png", "420.jpg", "progressive.jpg", "cmyk.jpg", "lossy.webp", "lossless.webp", "animated.webp"}) {
+    for (const std::string name :
+         {"rgb.png", "420.jpg", "progressive.jpg", "cmyk.jpg", "lossy.webp", "lossless.webp",
+          "animated.webp", "colours.gif", "interlaced.gif", "rgb.bmp", "runs.bmp", "rgb.tiff",
+          "tiff_lzw.tiff", "jpeg.tiff", "tiles.tiff"}) {
       const std::vector<std::byte> whole = picture(name);
       for (const std::size_t keep : {whole.size() / 2, whole.size() - whole.size() / 8, std::size_t{30}, std::size_t{3}, std::size_t{0}}) {
         const auto image = decode_image_bytes(std::span(whole).first(keep), "cut/" + name);
@@ -102,6 +106,57 @@ class TestDecode : public QObject {
     QVERIFY(!decode_image(text).ok());
     QCOMPARE(decode_image(text).error().where, text.string());
     QVERIFY(!read_image_size(text).ok());
+  }
+
+  // What a format beside PNG says of its size is held against the cap before a pixel is.
+  void capsHoldForEveryFormat() {
+    for (const std::string name : {"colours.gif", "rgb.bmp", "rgb.tiff"}) {
+      const auto over = decode_image_bytes(picture(name), name, {21 * 13 - 1});
+      QVERIFY2(!over.ok() && over.error().what.find("limit") != std::string::npos, name.c_str());
+      QVERIFY(decode_image_bytes(picture(name), name, {21 * 13}).ok());
+    }
+  }
+
+  void otherFilesAreCalledWhatTheyAre() {
+    const auto sentence = [](const std::string& bytes) {
+      const auto image =
+          decode_image_bytes(std::as_bytes(std::span(bytes.data(), bytes.size())), "x");
+      return image ? QString() : QString::fromStdString(image.error().sentence());
+    };
+    QVERIFY(sentence(std::string("\0\0\0\x1c", 4) + "ftypheic").contains("a HEIC picture"));
+    QVERIFY(sentence(std::string("\0\0\0\x1c", 4) + "ftypisom").contains("an MP4 video"));
+    QVERIFY(sentence("version https:\x2f/git-lfs.github.com/spec/v1\n").contains("git lfs pull"));
+    QVERIFY(sentence("<!doctype html><html>").contains("a web page"));
+    QVERIFY(sentence("PAR1").contains("a Parquet file"));
+    QTemporaryDir folder;
+    const auto directory = decode_image(folder.path().toStdString());
+    QVERIFY(directory.error().what.find("folder") != std::string::npos);
+    QVERIFY(read_image_size(folder.path().toStdString()).error().what.find("folder") !=
+            std::string::npos);
+  }
+
+  // A size costs a header: of a large PNG the pixels are passed over, and what turns it may stand
+  // behind them.
+  void sizesDecodeNothing() {
+    QTemporaryDir folder;
+    const auto png = encode_png(noise(400, 300, 3));
+    QVERIFY(png.ok() && png->size() > 200'000);
+    const auto whole = std::as_bytes(std::span(*png));
+    std::vector<std::byte> bytes(whole.begin(), whole.end());
+    const std::vector<std::byte> late = picture("turned_late.png");
+    const std::string text(reinterpret_cast<const char*>(late.data()), late.size());
+    const std::size_t from = text.find("eXIf") - 4, to = text.find("IEND") - 4;
+    bytes.insert(bytes.end() - 12, late.begin() + static_cast<std::ptrdiff_t>(from),
+                 late.begin() + static_cast<std::ptrdiff_t>(to));
+    const auto path = write(folder, "large.png", bytes);
+    const std::uint64_t before = decoded_pictures();
+    const auto size = read_image_size(path);
+    QVERIFY(size.ok());
+    QCOMPARE(size->width, 300);
+    QCOMPARE(size->height, 400);
+    QCOMPARE(decoded_pictures(), before);
+    QVERIFY(decode_image(path).ok());
+    QCOMPARE(decoded_pictures(), before + 1);
   }
 
   void pngRoundTrip() {

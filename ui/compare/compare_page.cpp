@@ -216,8 +216,9 @@ void ComparePage::load_samples(const QString& file, std::size_t count) {
   count_->setValue(static_cast<int>(count));
   const int ticket = ++loading_;
   QPointer<ComparePage> guard(this);
-  QThreadPool::globalInstance()->start([guard, file, count, ticket] {
-    auto read = read_samples(file, count);
+  const std::filesystem::path pictures = workspace().recipe().image_folder;
+  QThreadPool::globalInstance()->start([guard, file, count, ticket, pictures] {
+    auto read = read_samples(file, count, pictures);
     QMetaObject::invokeMethod(qApp, [guard, ticket, file, read = std::move(read)]() mutable {
       if (!guard || guard->loading_ != ticket) return;
       if (!read) guard->banner_->show_error(read.error());

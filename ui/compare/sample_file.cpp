@@ -8,8 +8,9 @@
 
 namespace luthier {
 
-Result<std::vector<Sample>> read_samples(const QString& file, std::size_t count) {
-  LUTHIER_TRY(auto dataset, Dataset::open({to_path(file)}));
+Result<std::vector<Sample>> read_samples(const QString& file, std::size_t count,
+                                         const std::filesystem::path& image_folder) {
+  LUTHIER_TRY(auto dataset, Dataset::open({to_path(file)}, image_folder));
   std::vector<Sample> samples;
   std::optional<Error> first_error;
   for (std::size_t row = 0; row < dataset->size() && samples.size() < count; ++row) {

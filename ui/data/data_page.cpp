@@ -226,7 +226,7 @@ std::string DataPage::signature() const {
   std::string text = recipe.model + '\n' + recipe.training.loss_on + '\n' + std::to_string(recipe.training.max_length) + '\n' +
                      std::to_string(recipe.image.min_pixels.value_or(-1)) + ' ' + std::to_string(recipe.image.max_pixels.value_or(-1));
   for (const std::string& file : recipe.dataset) text += '\n' + file;
-  return text;
+  return text + '\n' + recipe.image_folder;
 }
 
 void DataPage::reload() {

@@ -9,6 +9,7 @@
 #include <QTextBrowser>
 #include <QVBoxLayout>
 
+#include "engine/vision/inline_picture.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/pictures.h"
@@ -109,8 +110,8 @@ void RowView::show_pictures() {
       if (part.kind != ContentPart::Kind::Image || count++ >= kMostPictures) continue;
       auto* label = new QLabel(this);
       label->setAlignment(Qt::AlignTop);
-      label->setToolTip(path_text(part.image));
-      label->setAccessibleName(path_text(part.image));
+      label->setToolTip(QString::fromStdString(picture_name(part.image)));
+      label->setAccessibleName(QString::fromStdString(picture_name(part.image)));
       label->setTextInteractionFlags(Qt::TextSelectableByMouse);
       pictures_->addWidget(label, 0, Qt::AlignTop);
       load_picture(path_text(part.image), kPictureEdge, label, [label](const QImage& image, const QString& error) {
@@ -127,13 +128,26 @@ void RowView::show_pictures() {
     }
 }
 
+namespace {
+
+/// A picture's file name, or what it is when it stands in the row itself.
+QString shown_name(const std::filesystem::path& picture) {
+  if (is_inline_picture(picture)) return QString::fromStdString(picture_name(picture));
+  return path_text(picture.filename());
+}
+
+}  // namespace
+
 QString RowView::conversation_html() const {
   QString html;
   for (const Message& message : row_.conversation.messages) {
     QString text;
     for (const ContentPart& part : message.content)
-      text += part.kind == ContentPart::Kind::Image ? QStringLiteral("<span style='color:%1'>[%2]</span> ").arg(colours().muted.name(), path_text(part.image.filename()).toHtmlEscaped())
-                                                    : QString::fromStdString(part.text).toHtmlEscaped().replace(QLatin1Char('\n'), QStringLiteral("<br>"));
+      text += part.kind == ContentPart::Kind::Image
+                  ? QStringLiteral("<span style='color:%1'>[%2]</span> ")
+                        .arg(colours().muted.name(), shown_name(part.image).toHtmlEscaped())
+                  : QString::fromStdString(part.text).toHtmlEscaped().replace(
+                        QLatin1Char('\n'), QStringLiteral("<br>"));
     html += QStringLiteral("<p style='margin:0 0 8px 0'><span style='color:%1'>%2</span><br>%3</p>").arg(colours().muted.name(), role_text(message.role).toHtmlEscaped(), text);
   }
   return html;

@@ -109,7 +109,9 @@ void AskPanel::refresh() {
 }
 
 void AskPanel::choose_picture() {
-  const QString file = QFileDialog::getOpenFileName(this, tr("Choose a picture"), {}, tr("Pictures (*.png *.jpg *.jpeg *.webp)"));
+  const QString file = QFileDialog::getOpenFileName(
+      this, tr("Choose a picture"), {},
+      tr("Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.tif *.tiff)"));
   if (file.isEmpty()) return;
   picture_path_ = file;
   show_picture();

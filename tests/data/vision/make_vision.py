@@ -131,7 +131,190 @@ def pictures():
     save("turned.webp", photo, quality=60, exif=exif)
     frames = [Image.fromarray(noise(12, 9, 3, seed=s)) for s in (20, 21)]
     save("animated.webp", frames[0], save_all=True, append_images=frames[1:], lossless=True, duration=10)
+    files |= gifs(rgb, gray, frames) | bitmaps(rgb, rgba, gray) | tiffs(rgb, rgba, gray, photo)
     return files
+
+
+def encoded(image, kind, **options):
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def gifs(rgb, gray, frames):
+    files = {
+        "colours.gif": encoded(rgb.quantize(200), "GIF", interlace=0),
+        "gray.gif": encoded(gray, "GIF"),
+        "interlaced.gif": encoded(rgb.quantize(31), "GIF", interlace=1),
+        "bit.gif": encoded(gray.convert("1"), "GIF"),
+        "clear.gif": encoded(rgb.quantize(9), "GIF", transparency=3),
+        "animated.gif": encoded(
+            frames[0],
+            "GIF",
+            save_all=True,
+            append_images=frames[1:],
+            duration=10,
+            comment=b"two frames",
+        ),
+    }
+    large = Image.fromarray(noise(90, 70, seed=30)).quantize(256)  # more than 4096 codes
+    files["large.gif"] = encoded(large, "GIF")
+    # the same frame beside the origin of a larger canvas, and leaving a smaller one
+    for name, width, height, left, top in (
+        ("beside.gif", 30, 25, 5, 7),
+        ("leaving.gif", 10, 9, 2, 1),
+    ):
+        data = bytearray(files["clear.gif"])
+        data[6:10] = struct.pack("<HH", width, height)
+        at = data.index(b"\x2c\0\0\0\0")
+        data[at + 1 : at + 5] = struct.pack("<HH", left, top)
+        files[name] = bytes(data)
+    return files
+
+
+def raw_bmp(width, height, bits, pixels, palette=b"", compression=0, masks=b"", colours=0):
+    start = 14 + 40 + len(masks) + len(palette)
+    head = struct.pack(
+        "<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(pixels), 0, 0, colours, 0
+    )
+    return (
+        b"BM"
+        + struct.pack("<IHHI", start + len(pixels), 0, 0, start)
+        + head
+        + masks
+        + palette
+        + pixels
+    )
+
+
+def bitmaps(rgb, rgba, gray):
+    files = {
+        "rgb.bmp": encoded(rgb, "BMP"),
+        "rgba.bmp": encoded(rgba, "BMP"),
+        "gray.bmp": encoded(gray, "BMP"),
+        "bit.bmp": encoded(gray.convert("1"), "BMP"),
+        "palette.bmp": encoded(rgb.quantize(19), "BMP"),
+    }
+    colours = bytes(noise(16, 1, 4, seed=31).reshape(-1))
+    files["palette4.bmp"] = raw_bmp(9, 5, 4, bytes(noise(8, 5, 1, seed=32).reshape(-1)), colours)
+    files["short_palette.bmp"] = raw_bmp(
+        9, 5, 4, bytes(noise(8, 5, 1, seed=32).reshape(-1)), colours[:20], colours=5
+    )
+    files["palette1.bmp"] = raw_bmp(
+        11, 3, 1, bytes(noise(4, 3, 1, seed=33).reshape(-1)), colours[:8]
+    )
+    files["from_top.bmp"] = raw_bmp(5, -4, 24, bytes(noise(16, 4, 1, seed=34).reshape(-1)))
+    files["five_bits.bmp"] = raw_bmp(7, 4, 16, bytes(noise(16, 4, 1, seed=35).reshape(-1)))
+    files["six_bits.bmp"] = raw_bmp(
+        7,
+        4,
+        16,
+        bytes(noise(16, 4, 1, seed=36).reshape(-1)),
+        compression=3,
+        masks=struct.pack("<III", 0xF800, 0x7E0, 0x1F),
+    )
+    files["masks.bmp"] = raw_bmp(
+        4,
+        3,
+        32,
+        bytes(noise(16, 3, 1, seed=37).reshape(-1)),
+        compression=3,
+        masks=struct.pack("<III", 0xFF000000, 0xFF0000, 0xFF00),
+    )
+    runs = bytes(
+        [3, 5, 0, 4, 9, 2, 7, 1, 0, 0, 2, 8, 0, 2, 3, 0, 2, 1, 0, 0, 7, 6, 0, 0, 7, 3, 0, 1]
+    )
+    files["runs.bmp"] = raw_bmp(7, 4, 8, runs, colours * 16, compression=1)
+    nibbles = bytes(
+        [5, 0x2D, 2, 0x41, 0, 0, 0, 5, 0x12, 0x34, 0x50, 0, 2, 0x77, 0, 0, 7, 0x9A, 0, 1]
+    )
+    files["nibbles.bmp"] = raw_bmp(7, 3, 4, nibbles, colours, compression=2)
+    return files
+
+
+def tiffs(rgb, rgba, gray, photo):
+    wide = noise(9, 7, 2, seed=40).reshape(-1).view("<u2").reshape(7, 9)
+    files = {
+        "rgb.tiff": encoded(rgb, "TIFF"),
+        "rgba.tiff": encoded(rgba, "TIFF"),
+        "gray.tiff": encoded(gray, "TIFF"),
+        "bit.tiff": encoded(gray.convert("1"), "TIFF"),
+        "palette.tiff": encoded(rgb.quantize(23), "TIFF"),
+        "cmyk.tiff": encoded(Image.fromarray(noise(13, 11, 4, seed=15), "CMYK"), "TIFF"),
+        "gray16.tiff": encoded(Image.fromarray((wide // 90).astype(np.uint16)), "TIFF"),
+        "whole.tiff": encoded(Image.fromarray(wide.astype(np.int32) - 30000), "TIFF"),
+        "real.tiff": encoded(Image.fromarray(wide.astype(np.float32) / 150 - 20), "TIFF"),
+        "gray_alpha.tiff": encoded(Image.fromarray(noise(9, 7, 2, seed=7), "LA"), "TIFF"),
+        "group4.tiff": encoded(gray.convert("1"), "TIFF", compression="group4"),
+        "jpeg.tiff": encoded(photo, "TIFF", compression="jpeg", quality=90),
+        "big.tiff": encoded(rgb, "TIFF", big_tiff=True),
+    }
+    for packing in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd", "lzma"):
+        files[packing + ".tiff"] = encoded(rgb, "TIFF", compression=packing)
+    files["strips.tiff"] = encoded(photo, "TIFF", compression="tiff_lzw", strip_size=35 * 3 * 4)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    files["turned.tiff"] = encoded(rgb, "TIFF", exif=exif)
+    files["pages.tiff"] = encoded(rgb, "TIFF", save_all=True, append_images=[gray])
+    files["clear_white.tiff"] = raw_tiff(5, 4, [8], bytes(noise(5, 4, 1, seed=41).reshape(-1)), 0)
+    files["rgb16.tiff"] = raw_tiff(6, 5, [16] * 3, noise(6, 5, 6, seed=42).tobytes(), 2)
+    files["rgb16_other_order.tiff"] = raw_tiff(
+        6, 5, [16] * 3, noise(6, 5, 6, seed=42).tobytes(), 2, order=">"
+    )
+    files["times_alpha.tiff"] = raw_tiff(
+        6,
+        5,
+        [8] * 4,
+        (noise(6, 5, 4, seed=43) // np.array([3, 3, 3, 1], dtype=np.uint8)).tobytes(),
+        2,
+        extra=1,
+    )
+    files["planes.tiff"] = raw_tiff(6, 5, [8] * 3, noise(6, 5, 3, seed=44).tobytes(), 2, planes=3)
+    files["tiles.tiff"] = raw_tiff(20, 18, [8] * 3, noise(16, 64, 3, seed=45).tobytes(), 2, tile=16)
+    files["four_bits.tiff"] = raw_tiff(7, 5, [4], noise(4, 5, 1, seed=46).tobytes(), 1)
+    return files
+
+
+def raw_tiff(width, height, bits, data, photometric, order="<", extra=None, planes=1, tile=0):
+    """One page, its pixels first and its directory at the end."""
+    data += b"\0" * (len(data) % 2)
+    after = 8 + len(data)
+    values, tags = b"", {}
+
+    def tag(number, kind, items):
+        nonlocal values
+        packed = struct.pack(order + str(len(items)) + ("H" if kind == 3 else "I"), *items)
+        if len(packed) > 4:
+            tags[number] = (kind, len(items), struct.pack(order + "I", after + len(values)))
+            values += packed
+        else:
+            tags[number] = (kind, len(items), packed.ljust(4, b"\0"))
+
+    tag(256, 4, [width])
+    tag(257, 4, [height])
+    tag(258, 3, bits)
+    tag(259, 3, [1])
+    tag(262, 3, [photometric])
+    tag(277, 3, [len(bits)])
+    parts = ((width + tile - 1) // tile) * ((height + tile - 1) // tile) if tile else planes
+    size = len(data) // parts
+    if tile:
+        tag(322, 4, [tile])
+        tag(323, 4, [tile])
+    else:
+        tag(278, 4, [height])
+    tag(324 if tile else 273, 4, [8 + i * size for i in range(parts)])
+    tag(325 if tile else 279, 4, [size] * parts)
+    if planes > 1:
+        tag(284, 3, [2])
+    if extra is not None:
+        tag(338, 3, [extra])
+    directory = struct.pack(order + "H", len(tags))
+    for number in sorted(tags):
+        kind, count, value = tags[number]
+        directory += struct.pack(order + "HHI", number, kind, count) + value
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, after + len(values))
+    return head + data + values + directory + b"\0\0\0\0"
 
 
 def decoded(files):
@@ -175,7 +358,28 @@ def main():
     files = pictures()
     seeds = Path("../../fuzz/seeds/picture")
     seeds.mkdir(parents=True, exist_ok=True)
-    for name in ("palette_alpha.png", "gray2.png", "turned_xmp.png", "progressive.jpg", "ycck.jpg", "turned6.jpg", "alpha.webp", "animated.webp"):
+    for name in (
+        "palette_alpha.png",
+        "gray2.png",
+        "turned_xmp.png",
+        "progressive.jpg",
+        "ycck.jpg",
+        "turned6.jpg",
+        "alpha.webp",
+        "animated.webp",
+        "interlaced.gif",
+        "beside.gif",
+        "runs.bmp",
+        "six_bits.bmp",
+        "palette4.bmp",
+        "tiff_lzw.tiff",
+        "tiles.tiff",
+        "palette.tiff",
+        "planes.tiff",
+        "big.tiff",
+        "jpeg.tiff",
+        "group4.tiff",
+    ):
         (seeds / name).write_bytes(files[name])
     packed = {name: data.hex() for name, data in sorted(files.items())}
     with open("pictures.json", "w") as stream:
