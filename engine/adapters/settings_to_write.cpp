@@ -12,12 +12,15 @@ namespace luthier {
 
 namespace {
 
-/// What stands after each dot of a name, shortest first, and the name.
+/// What stands after each dot of a name, shortest first, and the name. A number alone names nothing:
+/// in a deeper model it is a layer's.
 std::vector<std::string> endings_of(const std::string& name) {
   std::vector<std::string> endings;
   for (std::size_t dot = name.rfind('.'); dot != std::string::npos;
        dot = dot == 0 ? std::string::npos : name.rfind('.', dot - 1)) {
-    endings.push_back(name.substr(dot + 1));
+    std::string ending = name.substr(dot + 1);
+    if (ending.find_first_not_of("0123456789") == std::string::npos) continue;
+    endings.push_back(std::move(ending));
   }
   endings.push_back(name);
   return endings;
