@@ -3,7 +3,6 @@
 #include "engine/data/dataset.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "engine/data/dataset_index.h"
 #include "engine/io/file_kind.h"
 #include "engine/io/files.h"
+#include "engine/io/guarded_mapping.h"
 
 namespace luthier {
 
@@ -40,25 +40,6 @@ class Descriptor {
   int value_;
 };
 
-/// The whole file's bytes for the time of indexing.
-class Mapping {
- public:
-  Mapping(int file, std::size_t size) : size_(size) {
-    if (size > 0) data_ = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
-  }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-  ~Mapping() {
-    if (ok() && size_ > 0) ::munmap(data_, size_);
-  }
-  bool ok() const { return size_ == 0 || data_ != MAP_FAILED; }
-  std::string_view text() const { return size_ == 0 ? std::string_view() : std::string_view(static_cast<const char*>(data_), size_); }
-
- private:
-  void* data_ = nullptr;
-  std::size_t size_;
-};
-
 }  // namespace
 
 struct Dataset::Source {
@@ -68,6 +49,7 @@ struct Dataset::Source {
   std::size_t first = 0;  // its first row in the whole dataset
 
   Status open();
+  Status index(std::string_view text);
   Result<std::string> read(std::size_t row) const;
 };
 
@@ -177,9 +159,15 @@ Status Dataset::Source::open() {
   struct stat info {};
   if (file.get() < 0 || ::fstat(file.get(), &info) != 0)
     return input_error(std::string("The dataset cannot be opened: ") + std::strerror(errno) + ".", where, "Check its permissions.");
-  const Mapping mapping(file.get(), static_cast<std::size_t>(info.st_size));
-  if (!mapping.ok()) return machine_error(std::string("The dataset cannot be mapped: ") + std::strerror(errno) + ".", where);
-  const std::string_view text = mapping.text();
+  const auto size = static_cast<std::uint64_t>(info.st_size);
+  LUTHIER_TRY(const GuardedMapping mapping, GuardedMapping::open(file.get(), size, path));
+  const Status indexed = index(mapping.text());
+  LUTHIER_CHECK(mapping.check());   // of a file that was cut short nothing else is worth saying
+  return indexed;
+}
+
+Status Dataset::Source::index(std::string_view text) {
+  const std::string where = path.string();
   if (const FileKind kind = file_kind(text.substr(0, 512)); kind.known())
     return input_error("This is " + kind.name + "; JSON lines and JSON are read.", where,
                        how_to_convert(kind.family));

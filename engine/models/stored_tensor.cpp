@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Threads read and cast pieces of their own, small enough to stay in a core's cache between the
-// two; where nothing is to be cast, the bytes are read straight into their place.
+// Threads read, cast and look at pieces of their own, small enough to stay in a core's cache
+// meanwhile; where nothing is to be cast, the bytes are read straight into their place.
 #include "engine/models/stored_tensor.h"
 
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <memory>
+#include <atomic>
+#include <cmath>
 #include <mutex>
 #include <optional>
 
@@ -30,33 +31,42 @@ std::span<std::byte> bytes_of(torch::Tensor& tensor, std::int64_t at, std::int64
           static_cast<std::size_t>(count * width)};
 }
 
+/// The sum is enough where it is finite; where it is not, finite values may have overflowed it.
+bool all_finite(const torch::Tensor& values) {
+  return std::isfinite(at::sum(values, torch::kFloat32).item<double>()) ||
+         at::isfinite(values).all().item<bool>();
+}
+
 /// Elements [begin, end) of the stored tensor into the same ones of `flat`.
 Status read_range(const TensorView& view, torch::Tensor& flat, torch::ScalarType stored,
-                  std::int64_t begin, std::int64_t end) {
+                  std::int64_t begin, std::int64_t end, std::atomic<bool>* finite) {
   const auto width = static_cast<std::int64_t>(dtype_size(view.info.dtype));
-  if (flat.is_cpu() && flat.scalar_type() == stored) {
-    return view.read(static_cast<std::uint64_t>(begin * width), bytes_of(flat, begin, end - begin));
-  }
+  const bool in_place = flat.is_cpu() && flat.scalar_type() == stored;
   const std::int64_t most = std::min(kPieceBytes / width, end - begin);
-  torch::Tensor piece = torch::empty({most}, torch::TensorOptions().dtype(stored));
+  torch::Tensor piece;
+  if (!in_place) piece = torch::empty({most}, torch::TensorOptions().dtype(stored));
   for (std::int64_t at = begin; at < end; at += most) {
     const std::int64_t count = std::min(most, end - at);
-    LUTHIER_CHECK(view.read(static_cast<std::uint64_t>(at * width), bytes_of(piece, 0, count)));
-    flat.narrow(0, at, count).copy_(piece.narrow(0, 0, count));
+    const std::span<std::byte> into =
+        in_place ? bytes_of(flat, at, count) : bytes_of(piece, 0, count);
+    LUTHIER_CHECK(view.read(static_cast<std::uint64_t>(at * width), into));
+    const torch::Tensor here = in_place ? flat.narrow(0, at, count) : piece.narrow(0, 0, count);
+    if (!in_place) flat.narrow(0, at, count).copy_(here);
+    if (finite && !all_finite(here)) *finite = false;
   }
   return {};
 }
 
 /// The same with all threads, where the target lies on the CPU.
 Status read_round(const TensorView& view, torch::Tensor& flat, torch::ScalarType stored,
-                  std::int64_t begin, std::int64_t end) {
-  if (!flat.is_cpu()) return read_range(view, flat, stored, begin, end);
+                  std::int64_t begin, std::int64_t end, std::atomic<bool>* finite) {
+  if (!flat.is_cpu()) return read_range(view, flat, stored, begin, end, finite);
   std::mutex mutex;
   std::optional<Error> failed;
   const auto grain = kPieceBytes / static_cast<std::int64_t>(dtype_size(view.info.dtype));
   at::parallel_for(begin, end, grain, [&](std::int64_t first, std::int64_t last) {
     const torch::NoGradGuard no_grad;  // of this thread
-    const Status status = read_range(view, flat, stored, first, last);
+    const Status status = read_range(view, flat, stored, first, last, finite);
     if (status) return;
     const std::lock_guard lock(mutex);
     if (!failed) failed = status.error();
@@ -68,7 +78,7 @@ Status read_round(const TensorView& view, torch::Tensor& flat, torch::ScalarType
 }  // namespace
 
 Status read_stored(const TensorView& view, torch::Tensor target, const std::string& where,
-                   const ReadWatch& watch) {
+                   const ReadWatch& watch, bool* finite) {
   const torch::NoGradGuard no_grad;
   const torch::ScalarType stored = scalar_type(view.info.dtype);
   const bool castable = is_float(stored) && is_float(target.scalar_type());
@@ -80,13 +90,16 @@ Status read_stored(const TensorView& view, torch::Tensor target, const std::stri
   if (target.numel() != elements)
     return input_error("The tensor has another number of elements.", where);
   torch::Tensor flat = target.view({elements});
+  std::atomic<bool> all_are(true);
+  std::atomic<bool>* look = finite && is_float(stored) ? &all_are : nullptr;
   const std::int64_t round = kRoundBytes / static_cast<std::int64_t>(dtype_size(view.info.dtype));
   for (std::int64_t at = 0; at < elements; at += round) {
     const std::int64_t end = std::min(elements, at + round);
-    LUTHIER_CHECK(read_round(view, flat, stored, at, end));
+    LUTHIER_CHECK(read_round(view, flat, stored, at, end, look));
     const auto bytes = static_cast<std::uint64_t>(end - at) * dtype_size(view.info.dtype);
     if (watch && !watch(bytes)) return interrupted_error();
   }
+  if (finite && !all_are) *finite = false;
   return {};
 }
 

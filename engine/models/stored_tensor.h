@@ -19,9 +19,9 @@ using ReadWatch = std::function<bool(std::uint64_t bytes)>;
 
 /// Fills `target` (contiguous, of the tensor's number of elements, any device and floating type, or
 /// the stored one). Stored integers and bytes are taken only as they are. `where` names file and
-/// tensor.
+/// tensor. `finite`, where it is asked for, becomes false when a value is not.
 Status read_stored(const TensorView& view, torch::Tensor target, const std::string& where,
-                   const ReadWatch& watch = {});
+                   const ReadWatch& watch = {}, bool* finite = nullptr);
 /// The same as a new tensor on the CPU, as it is stored.
 Result<torch::Tensor> read_stored(const TensorView& view, const std::string& where);
 

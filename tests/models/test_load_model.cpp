@@ -87,12 +87,38 @@ class TestLoadModel : public QObject {
     QCOMPARE(told, static_cast<std::uint64_t>(values.nbytes()));
     QCOMPARE(looks, 3);
     QVERIFY(read_stored(*file->find("x"), "x").take().equal(values));
+    bool finite = true;
+    QVERIFY(read_stored(*file->find("x"), wide, "x", {}, &finite).ok() && finite);
     const Status ended =
         read_stored(*file->find("x"), wide, "x", [](std::uint64_t) { return false; });
     QVERIFY(!ended.ok() && ended.error().code == ErrorCode::Interrupted);
     torch::Tensor whole = torch::empty({count}, torch::kInt64);
     QVERIFY(!read_stored(*file->find("x"), whole, "x").ok());  // no weight becomes an integer
     fs::remove(path);
+  }
+
+  void a_value_that_is_none_is_seen() {
+    torch::Tensor values = torch::full({3 << 20}, 3.0e38f);   // finite, and too much to sum up
+    const auto seen = [&](const torch::Tensor& stored, torch::ScalarType wanted) {
+      const fs::path path = root() / "values.safetensors";
+      const std::span bytes(static_cast<const std::byte*>(stored.const_data_ptr()),
+                            stored.nbytes());
+      if (!write_safetensors(path, {{"x", file_dtype(stored.scalar_type()), {3 << 20}, bytes}}))
+        return false;
+      const auto file = SafetensorsFile::open(path);
+      bool finite = true;
+      torch::Tensor read = torch::empty({3 << 20}, wanted);
+      return read_stored(*file->find("x"), read, "x", {}, &finite).ok() && !finite;
+    };
+    for (const auto wanted : {torch::kFloat32, torch::kBFloat16}) {
+      QVERIFY(!seen(values, wanted));
+      values[(2 << 20) + 5] = std::numeric_limits<float>::quiet_NaN();
+      QVERIFY(seen(values, wanted));
+      QVERIFY(seen(values.to(torch::kBFloat16), wanted));
+      values[(2 << 20) + 5] = -std::numeric_limits<float>::infinity();
+      QVERIFY(seen(values, wanted));
+      values[(2 << 20) + 5] = 0;
+    }
   }
 
   void a_file_cut_short_while_it_is_read() {

@@ -34,8 +34,8 @@ def run(world, checkpoint, strategy, image):
     (world.scratch / "question.json").write_text(json.dumps({"messages": question(world)}))
     plan = Plan(checkpoint.name, strategy=strategy, image=image)
     path = train.recipe(world, plan, train.DEFAULTS | STEPS, checkpoint, None)
-    fresh = path.read_text().replace("adapter: {init_from: None, lora_dropout: 0.0}", "adapter: {r: 4}")
-    path.write_text(fresh)
+    start = "adapter: {init_from: None, lora_dropout: 0.0}"
+    path.write_text(path.read_text().replace(start, "adapter: {r: 4}"))
     world.program.run("train", path)
     return world.scratch / "run"
 
@@ -102,7 +102,8 @@ def adapter_case(name):
                                  "--prompt", "What is it?", *adapted, "--adapter", copied,
                                  "--max-new-tokens", 4, "--device", "cpu", "--json")
         lengths = [checkpoint_prompt(world, name, limits) for limits in (LIMITS, None)]
-        result.same("prompt tokens", [answer["prompt_tokens"] for answer in got["results"]], lengths)
+        told = [answer["prompt_tokens"] for answer in got["results"]]
+        result.same("prompt tokens", told, lengths)
         # a run of an older version has no such file: its recipe says it
         (folder / "luthier.json").unlink()
         same_pixels(result, "an older run's", pixels(world, checkpoint.path, *adapted), wanted)

@@ -49,9 +49,11 @@ class TestPixelLimits : public QObject {
     QTest::addColumn<QString>("newer");  // processor_config.json
     QTest::addColumn<QString>("older");  // preprocessor_config.json
     const QString settings =
-        R"({"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 4, "size": {"shortest_edge": 256, "longest_edge": 4096}})";
+        R"({"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 4,)"
+        R"( "size": {"shortest_edge": 256, "longest_edge": 4096}})";
     const QString aged =
-        R"({"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 4, "min_pixels": 256, "max_pixels": 4096})";
+        R"({"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 4,)"
+        R"( "min_pixels": 256, "max_pixels": 4096})";
     QTest::newRow("new layout") << "{\"image_processor\": " + settings + "}" << QString();
     QTest::newRow("old layout") << QString() << aged;
     QTest::newRow("both") << "{\"image_processor\": " + settings + "}" << settings;
@@ -92,7 +94,8 @@ class TestPixelLimits : public QObject {
     const QTemporaryDir temporary;
     const fs::path folder = temporary.path().toStdString();
     std::ofstream(folder / "preprocessor_config.json")
-        << R"({"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 28}, "crop_size": {"height": 28, "width": 28}})";
+        << R"({"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 28},)"
+        << R"( "crop_size": {"height": 28, "width": 28}})";
     QVERIFY(store_pixel_limits(folder, {}).ok());
     QVERIFY(!store_pixel_limits(folder, {{}, 1024}).ok());
   }
