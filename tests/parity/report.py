@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+HANG = 3600   # seconds: a limit that no busy machine reaches
+
 
 class Failure(Exception):
     """The program under test did something that stops the case."""
@@ -18,7 +20,7 @@ class Program:
     path: Path
     seconds: float = 0.0
 
-    def run(self, *arguments, status=0, timeout=300, cwd=None):
+    def run(self, *arguments, status=0, timeout=HANG, cwd=None):
         """Runs the command line; anything but the exit status asked for is a failure. Returns stdout."""
         start = time.time()
         command = [str(self.path), *map(str, arguments)]
