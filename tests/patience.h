@@ -12,7 +12,7 @@
 namespace luthier::test {
 
 /// Milliseconds: the limit of every wait. ctest's own limit (tests/CMakeLists.txt) is above it.
-inline constexpr int kHang = 900'000;
+inline constexpr int kHang = 1'800'000;
 
 /// The limit of a wait that a test makes itself.
 class Patience {
