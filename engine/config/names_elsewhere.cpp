@@ -63,6 +63,51 @@ const std::vector<NameElsewhere>& names_elsewhere() {
   return table;
 }
 
+const std::vector<ValueElsewhere>& values_elsewhere() {
+  static const std::vector<ValueElsewhere> table = [] {
+    std::vector<ValueElsewhere> rows;
+    const auto means = [&](const char* key, const char* choice, const char* values) {
+      rows.push_back({key, choice, words_of(values)});
+    };
+    means("strategy", "full", "full_finetuning fft all finetune sft none fine_tuning");
+    means("strategy", "freeze", "frozen partial projector_only");
+    means("strategy", "lora", "peft adapter LoraConfig longlora");
+    means("objective", "sft", "supervised pt causal_lm instruct supervised_finetuning");
+    means("init", "pretrained", "checkpoint none from_pretrained");
+    means("init", "random", "scratch from_scratch from_config");
+    means("image.on_error", "skip", "ignore drop warn");
+    means("image.on_error", "refuse", "raise error fail stop");
+    means("training.device", "cuda", "gpu cuda_device nvidia");
+    means("training.dtype", "bfloat16",
+          "bf16 torch.bfloat16 fp16 float16 half torch.float16 mixed");
+    means("training.dtype", "float32", "fp32 f32 float full torch.float32 no single tf32");
+    means("training.lr_scheduler_type", "cosine",
+          "cosine_with_warmup cosine_annealing cosineannealinglr");
+    means("training.lr_scheduler_type", "linear", "linear_with_warmup linear_decay linearlr");
+    means("training.lr_scheduler_type", "constant", "none fixed");
+    means("training.optim", "adamw_torch", "adamw adam adamw_hf torch_adamw adamw_apex_fused");
+    means("training.gradient_checkpointing", "true", "yes on unsloth");
+    means("training.gradient_checkpointing", "false", "no off none");
+    means("training.loss_on", "completion",
+          "response responses completion_only last last_round answer");
+    means("training.loss_on", "assistant", "assistant_only answers default");
+    means("training.loss_on", "all", "full prompt inputs everything");
+    return rows;
+  }();
+  return table;
+}
+
+std::string choice_for_value(std::string_view key, std::string_view value) {
+  const std::string wanted = plain(value.substr(0, 200));
+  for (const ValueElsewhere& row : values_elsewhere()) {
+    if (row.key != key) continue;
+    for (const std::string& each : row.values) {
+      if (plain(each) == wanted) return row.choice;
+    }
+  }
+  return {};
+}
+
 std::string hint_for_name(std::string_view key) {
   const std::string wanted = plain(leaf_of(key.substr(0, 200)));
   if (wanted.empty()) return {};

@@ -29,4 +29,14 @@ const std::vector<NameElsewhere>& names_elsewhere();
 /// not matter.
 std::string hint_for_name(std::string_view key);
 
+/// A value that other tools write for one of a field's choices ("bf16" of training.dtype).
+struct ValueElsewhere {
+  std::string key, choice;
+  std::vector<std::string> values;
+};
+const std::vector<ValueElsewhere>& values_elsewhere();
+
+/// The choice that such a value means; empty when it is none that we know.
+std::string choice_for_value(std::string_view key, std::string_view value);
+
 }  // namespace luthier

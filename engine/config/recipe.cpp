@@ -82,9 +82,15 @@ Result<const RecipeField*> find_field(const std::string& key, const std::string&
   if (by_leaf && also.empty()) return by_leaf;
   if (by_leaf) return input_error("\"" + key + "\" names more than one setting.", where, "Write its section too, as in " + also + ".");
   if (is_reserved_key(key)) return input_error("\"" + key + "\" is for a later version, which will run several recipes one after another.", where, "Run each stage as a recipe of its own.");
-  const std::string known = hint_for_name(key);
-  return input_error("unknown setting \"" + key.substr(0, 100) + "\".", where,
-                     known.empty() ? "The nearest known name is " + nearest_key(key) + "." : known);
+  std::string hint = hint_for_name(key);
+  if (hint.empty()) {
+    const std::string near = nearest_key(key), leaf = leaf_of(key);
+    const bool is_near =
+        distance_to(leaf, leaf_of(near)) <= std::max<std::size_t>(2, leaf.size() / 2);
+    hint = is_near ? "The nearest known name is " + near + "."
+                   : "`luthier-cli train --help` lists the settings that there are.";
+  }
+  return input_error("unknown setting \"" + key.substr(0, 100) + "\".", where, hint);
 }
 
 bool is_reserved_key(const std::string& key) { return key == "stages"; }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/base/text.h"
+#include "engine/config/names_elsewhere.h"
 #include "engine/config/nearest_name.h"
 #include "engine/config/recipe_field.h"
 #include "engine/io/yaml.h"
@@ -87,8 +88,15 @@ Result<Json> check_choice(const RecipeField& field, const Json& value, const std
   if (std::find(about.choices.begin(), about.choices.end(), text) != about.choices.end()) return Json(text);
   const bool pissa = about.key == "adapter.init_lora_weights" && text.starts_with("pissa_niter_");
   if (pissa || std::find(field.not_built.begin(), field.not_built.end(), text) != field.not_built.end()) return not_built(field, text, where);
-  return input_error("must be one of " + joined(about.choices) + ", but is " + shown(Json(text)) + ".", where,
-                     text.empty() ? std::string() : "The nearest is " + nearest_name(text, about.choices) + ".");
+  std::string hint;
+  if (const std::string meant = choice_for_value(about.key, text); !meant.empty()) {
+    hint = "Here it is " + meant + ".";
+  } else if (!text.empty()) {
+    hint = "The nearest is " + nearest_name(text, about.choices) + ".";
+  }
+  return input_error(
+      "must be one of " + joined(about.choices) + ", but is " + shown(Json(text)) + ".", where,
+      hint);
 }
 
 Result<Json> check_list(const Json& value, const char* expected, const std::string& where) {

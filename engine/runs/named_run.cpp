@@ -31,8 +31,9 @@ bool is_folder(const fs::path& path) {
 
 /// A recipe.yaml alone may be anybody's, and so may a lock.
 bool is_run(const fs::path& folder) {
-  return there(folder / "run.json") ||
-         (there(folder / "recipe.yaml") && there(folder / run_lock_name));
+  if (there(folder / "run.json")) return true;
+  return there(folder / "recipe.yaml") &&
+         (there(folder / run_lock_name) || there(folder / "checkpoints"));
 }
 
 /// Absolute, without links and "..", without a slash at the end; what is not there stays as it is

@@ -132,6 +132,25 @@ class TestNamesElsewhere : public QObject {
     }
   }
 
+  void values_of_other_tools_get_the_right_choice() {
+    for (const ValueElsewhere& row : values_elsewhere()) {
+      const auto& fields = recipe_fields();
+      const auto field =
+          std::find_if(fields.begin(), fields.end(),
+                       [&](const FieldDescription& each) { return each.key == row.key; });
+      QVERIFY2(field != fields.end(), row.key.c_str());
+      const std::vector<std::string>& choices = field->choices;
+      QVERIFY2(std::count(choices.begin(), choices.end(), row.choice) == 1, row.choice.c_str());
+      for (const std::string& value : row.values) {
+        Recipe recipe;
+        const Status status = set_field(recipe, row.key, value);
+        QVERIFY2(!status.ok(), value.c_str());
+        const std::string sentence = status.error().sentence();
+        QVERIFY2(sentence.ends_with("Here it is " + row.choice + "."), sentence.c_str());
+      }
+    }
+  }
+
   void a_name_in_the_wrong_place_is_told_its_own() {
     const auto hint = [](const char* yaml) {
       return QString::fromStdString(refused(parse_recipe(yaml, "test.yaml")));
@@ -141,7 +160,8 @@ class TestNamesElsewhere : public QObject {
     QVERIFY(hint("adapter: lora").contains("strategy: lora"));
     QVERIFY(!hint("model: {name: x}").contains("quotes"));
     QVERIFY(hint("trainin: {seed: 1}").contains("nearest known name is training"));
-    QVERIFY(hint("xyzzy: 1").contains("nearest known name"));
+    QVERIFY(hint("xyzzy: 1").contains("--help"));
+    QVERIFY(hint("training: {learning_rat: 1}").contains("nearest known name is training."));
   }
 };
 

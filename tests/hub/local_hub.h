@@ -7,6 +7,7 @@
 
 #include "engine/hub/places.h"
 #include "engine/io/safetensors.h"
+#include "tests/patience.h"
 
 namespace luthier::test {
 
@@ -20,16 +21,15 @@ class LocalHub {
     qputenv("http_proxy", "http://127.0.0.1:1");   // a proxy is never asked for what is on this machine
     server_.start(QStringLiteral("/usr/bin/python3"), {QStringLiteral(LUTHIER_SOURCE_DIR "/tests/hub/hub_server.py"), root});
     while (!server_.canReadLine())
-      if (!server_.waitForReadyRead(20000)) qFatal("the test's hub does not start: %s", qPrintable(server_.readAllStandardError()));
+      if (!server_.waitForReadyRead(kHang)) qFatal("the test's hub does not start: %s", qPrintable(server_.readAllStandardError()));
     const QList<QByteArray> ports = server_.readLine().trimmed().split(' ');
     port = ports.value(0).toInt();
     other_port = ports.value(1).toInt();
     qputenv("HF_ENDPOINT", QByteArray("http://localhost:") + ports.value(0));
   }
   ~LocalHub() {
-    server_.closeWriteChannel();
-    if (!server_.waitForFinished(5000)) server_.kill();
-    server_.waitForFinished(5000);
+    server_.kill();   // it has nothing to put in order
+    server_.waitForFinished(kHang);
   }
 
   void put(const QString& repository, const QString& name, const QByteArray& bytes) const {

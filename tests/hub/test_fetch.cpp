@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Fetching from a hub on this machine that misbehaves in every way we know of: what arrives is whole and checked, what was cut goes on, the token
 // stays at home, and nothing is written outside the cache.
+#include <atomic>
+#include <cmath>
 #include <thread>
 
 #include "engine/hub/fetch.h"
 #include "engine/hub/transfer.h"
 #include "tests/hub/local_hub.h"
+#include "tests/patience.h"
 
 using namespace luthier;
 using luthier::test::kCommit;
@@ -333,21 +336,21 @@ void TestFetch::cancel_keeps_what_came() {
   const QString name = QStringLiteral("org/slow");
   hub_.put_model(name);
   hub_.set_faults(name, {{"slow", 200000}});
-  QElapsedTimer clock;
-  qint64 asked_at = 0;
-  clock.start();
+  int told_after = 0;
+  bool asked = false;
   double speed = 0;
   const auto fetched = fetch_model(request(name), [&](const FetchProgress& p) {
-    if (p.stage != FetchStage::Fetching || p.done < 100000) return true;
+    if (asked) ++told_after;
+    if (asked || p.stage != FetchStage::Fetching || p.done < 100000) return !asked;
     speed = p.bytes_per_second;
-    if (asked_at == 0) asked_at = clock.elapsed();
+    asked = true;
     return false;
   });
   QVERIFY(!fetched);
   QCOMPARE(fetched.error().exit_status(), 130);
   QVERIFY2(fetched.error().what.find("Kept are") != std::string::npos, fetched.error().sentence().c_str());
-  QVERIFY(clock.elapsed() - asked_at < 1500);
-  QVERIFY2(speed > 50000 && speed < 2e6, qPrintable(QString::number(speed)));
+  QVERIFY2(told_after <= 2, qPrintable(QString::number(told_after)));  // it does not go on
+  QVERIFY2(speed > 0 && std::isfinite(speed), qPrintable(QString::number(speed)));
   QCOMPARE(incomplete(name).size(), 1);
   hub_.set_faults(name, {});
   const auto second = fetch(request(name));
@@ -359,16 +362,26 @@ void TestFetch::a_second_program_waits() {
   const QString name = QStringLiteral("org/shared");
   hub_.put_model(name);
   hub_.set_faults(name, {{"slow", 400000}});
+  // The first stands still in the middle until the second waits for it.
   bool first_done = false;
-  std::thread first([&] { first_done = fetch(request(name)).ok(); });
-  QTest::qWait(300);
-  bool waited = false;
+  std::atomic<bool> begun = false, waited = false, over = false;
+  std::thread first([&] {
+    const auto fetched = fetch_model(request(name), [&](const FetchProgress& p) {
+      if (p.stage != FetchStage::Fetching || p.done == 0) return true;
+      begun = true;
+      while (!waited && !over) std::this_thread::yield();
+      return true;
+    });
+    first_done = fetched.ok();
+  });
+  const bool in_time = luthier::test::wait_for([&] { return begun.load(); });
   const auto second = fetch_model(request(name), [&](const FetchProgress& p) {
-    waited = waited || p.stage == FetchStage::Waiting;
+    if (p.stage == FetchStage::Waiting) waited = true;
     return true;
   });
+  over = true;
   first.join();
-  QVERIFY(first_done);
+  QVERIFY(in_time && first_done);
   QVERIFY2(second, second ? "" : second.error().sentence().c_str());
   QVERIFY(waited);
   QCOMPARE(second->fetched_bytes, std::uint64_t(0));

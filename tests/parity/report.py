@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+HANG = 3600   # seconds: a limit that no busy machine reaches
+
 
 LOGITS = 2e-5      # of the largest: what logits that should be equal may differ by
 
@@ -21,7 +23,7 @@ class Program:
     path: Path
     seconds: float = 0.0
 
-    def run(self, *arguments, status=0, timeout=300, cwd=None):
+    def run(self, *arguments, status=0, timeout=HANG, cwd=None):
         """Runs the command line; anything but the exit status asked for is a failure. Returns stdout."""
         start = time.time()
         command = [str(self.path), *map(str, arguments)]

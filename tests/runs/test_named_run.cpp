@@ -57,7 +57,10 @@ class TestNamedRun : public QObject {
     QCOMPARE(refusal("link/third", "runs/third"), QString());
     put(root_ / "killed/recipe.yaml");  // before its run.json was written
     put(root_ / "killed/.lock", "");
+    put(root_ / "copied/recipe.yaml");   // without what begins with a dot, and its run.json lost
+    fs::create_directories(root_ / "copied/checkpoints/step-000005");
     QCOMPARE(refusal("killed", "elsewhere"), QString());
+    QCOMPARE(refusal("copied", "elsewhere"), QString());
   }
 
   void what_is_not_there_is_refused_with_near_names() {

@@ -7,6 +7,7 @@
 #include "engine/session/event_queue.h"
 #include "engine/session/headless.h"
 #include "engine/session/session.h"
+#include "tests/patience.h"
 #include "tests/train/tiny_run.h"
 
 using namespace luthier;
@@ -14,11 +15,9 @@ using namespace luthier::test;
 
 namespace {
 
-/// Drains until `enough` says so; false after half a minute.
+/// Drains until `enough` says so; false after a hang.
 bool until(Session& session, std::vector<SessionEvent>& all, const std::function<bool(const SessionEvent&)>& enough) {
-  QElapsedTimer clock;
-  clock.start();
-  while (clock.elapsed() < 60'000) {
+  for (const Patience patience; !patience.is_over();) {
     session.wait(0.2);
     bool found = false;
     for (SessionEvent& event : session.drain()) {
@@ -106,7 +105,7 @@ class TestSession : public QObject {
     QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<RunEnded>(event); }));
     QCOMPARE(last<RunEnded>(events)->state, std::string("stopped"));
     QVERIFY(fs::exists(tiny.root() / "run/adapter/adapter_model.safetensors"));
-    QTRY_VERIFY(session.state() == SessionState::Empty);   // a base of random weights is not kept
+    WAIT_UNTIL(session.state() == SessionState::Empty);  // a base of random weights is not kept
   }
 
   void answers_are_the_same_beside_a_run_and_a_run_is_the_same_beside_answers() {

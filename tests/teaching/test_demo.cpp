@@ -8,6 +8,8 @@
 #include <QTemporaryDir>
 #include <QtTest>
 
+#include "tests/patience.h"
+
 class TestDemo : public QObject {
   Q_OBJECT
   const QString program_ = QString(LUTHIER_BINARY_DIR) + "/bin/luthier-cli";
@@ -16,7 +18,7 @@ class TestDemo : public QObject {
   int run(const QStringList& arguments, QByteArray& errors) {
     QProcess process;
     process.start(program_, arguments);
-    if (!process.waitForFinished(290'000)) process.kill();
+    if (!process.waitForFinished(luthier::test::kHang)) process.kill();
     errors = process.readAllStandardError();
     return process.exitStatus() == QProcess::NormalExit ? process.exitCode() : -1;
   }
