@@ -2,9 +2,7 @@
 // Small pieces that both kinds of run need.
 #include "engine/session/run_observer.h"
 
-#include <cstdlib>
-#include <thread>
-
+#include "engine/nn/threads.h"
 #include "engine/train/memory.h"
 
 namespace luthier {
@@ -67,9 +65,7 @@ Result<std::shared_ptr<const ChatProcessor>> load_processor(const Recipe& recipe
 
 void use_all_cores() {
   install_counting_allocator();
-  if (std::getenv("OMP_NUM_THREADS")) return;
-  const unsigned cores = std::thread::hardware_concurrency();
-  if (cores > 0) at::set_num_threads(static_cast<int>(cores));
+  take_all_cores();
 }
 
 }  // namespace luthier

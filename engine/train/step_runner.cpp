@@ -8,6 +8,8 @@
 
 #include <ATen/Parallel.h>
 
+#include "engine/nn/threads.h"
+
 namespace luthier {
 
 std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t counter) {
@@ -101,6 +103,7 @@ WindowOutcome StepRunner::accumulate(const Window& window, std::uint64_t seed, s
       outcome.abandoned = true;
       return outcome;
     }
+    adapt_threads();
     const std::int64_t number = first_batch + static_cast<std::int64_t>(i);
     if (trainables_.adapter) trainables_.adapter->set_training(true, stream_seed(seed, static_cast<std::uint64_t>(number)));
     const ModelInput input = prepare(window.batches[i]);
@@ -127,6 +130,7 @@ Result<double> StepRunner::evaluate(const RowReader& reader, const std::vector<s
   std::int64_t counted = 0;
   for (std::size_t begin = 0; begin < rows.size(); begin += static_cast<std::size_t>(batch_size)) {
     if (go_on && !go_on(begin, rows.size())) return interrupted_error();
+    adapt_threads();
     std::vector<Example> examples;
     for (std::size_t at = begin; at < std::min(rows.size(), begin + static_cast<std::size_t>(batch_size)); ++at) {
       LUTHIER_TRY(Example example, reader.read(rows[at]));

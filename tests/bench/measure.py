@@ -22,7 +22,10 @@ class Failed(Exception):
 
 
 def environment(threads):
-    return dict(os.environ, OMP_NUM_THREADS=str(threads), HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    """`threads` None: as the program chooses."""
+    env = dict(os.environ, HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    env.pop("OMP_NUM_THREADS", None)
+    return env if threads is None else env | {"OMP_NUM_THREADS": str(threads)}
 
 
 def run(command, env, watched=None):

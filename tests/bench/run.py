@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """./luthier bench: speed and memory side by side with transformers + PEFT, as ratios; what loading takes; what packing saves; what the open window
-costs. The two programs train in turn (A B A B ...) on the same checkpoint, rows, order, batch and threads. docs/bench.md says how to read it."""
+costs; training beside other busy programs. The two programs train in turn (A B A B ...) on the same checkpoint, rows, order, batch and threads. docs/bench.md says how to read it."""
 import argparse
 import json
 import os
@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from busy import beside_others, described
 from measure import HERE, Failed, environment, luthier_train, peft_train, run
 
 SOURCE = HERE.parent.parent
@@ -128,10 +129,26 @@ class Bench:
               f"{max(holds):.0f} ms (goal 100 ms), {rounds} alternating pairs of {steps} steps", flush=True)
         return {"cost": statistics.median(costs), "max_hold_ms": max(holds), "all_costs": costs, "all_holds": holds}
 
+    def busy(self):
+        """Idle, beside one and beside two busy programs; the teaching model and 70 M; command line and window."""
+        rounds, steps = self.repeats(3, 0)
+        if not os.environ.get("DISPLAY"):
+            os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        hosts = {"command line": ([self.cli, "train"], []), "window": ([self.window], ["--launch", "--exit-when-done"])}
+        cases = (("teaching", self.teaching_case(), steps or 80), ("70 M", self.made("llava-70m", steps or 8), steps or 8))
+        results = {}
+        for model, case, count in cases:
+            for host, (command, extra) in hosts.items():
+                figures = beside_others(lambda threads: luthier_train(command, case, self.work, threads, count, extra)["tokens_per_second"],
+                                        len(os.sched_getaffinity(0)), rounds)
+                results[f"{model}, {host}"] = figures
+                print(described(f"{model}, {host}", figures), flush=True)
+        return results
+
     def rows(self):
         rows = {"teaching": self.teaching, "llava-70m": self.llava}
         rows |= {name: lambda name=name: self.family(name) for name in FAMILIES}
-        return rows | {"packing": self.packing, "loading": self.loading, "window": self.window_cost}
+        return rows | {"packing": self.packing, "loading": self.loading, "window": self.window_cost, "busy": self.busy}
 
 
 def padding(folder, batch):
@@ -147,7 +164,7 @@ def describe(folder):
 
 
 def main():
-    names = ("teaching", "llava-70m", *FAMILIES, "packing", "loading", "window")
+    names = ("teaching", "llava-70m", *FAMILIES, "packing", "loading", "window", "busy")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=Path, default=SOURCE / "build")
     parser.add_argument("--rounds", type=int, help="pairs a row; each row has its own default")
