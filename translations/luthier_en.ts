@@ -1756,6 +1756,10 @@
             <source>Loading a column's model</source>
             <translation>Loading a column's model</translation>
         </message>
+        <message>
+            <source>Reading the weights</source>
+            <translation>Reading the weights</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>

@@ -1744,6 +1744,10 @@
             <source>Loading a column's model</source>
             <translation>비교할 체크포인트를 불러오는 중</translation>
         </message>
+        <message>
+            <source>Reading the weights</source>
+            <translation>가중치를 읽는 중</translation>
+        </message>
     </context>
     <context>
         <name>recipe</name>

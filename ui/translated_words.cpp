@@ -149,6 +149,7 @@ namespace luthier {
   QT_TRANSLATE_NOOP("progress", "Measuring rows"),
   QT_TRANSLATE_NOOP("progress", "Answering"),
   QT_TRANSLATE_NOOP("progress", "Loading a column's model"),
+  QT_TRANSLATE_NOOP("progress", "Reading the weights"),
   QT_TRANSLATE_NOOP("state", "empty"),
   QT_TRANSLATE_NOOP("state", "loading"),
   QT_TRANSLATE_NOOP("state", "ready"),

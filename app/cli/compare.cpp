@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
 #include "engine/compare/compare.h"
 #include "engine/compare/documents.h"
@@ -19,6 +20,7 @@ struct Options {
   std::string model, out, device = "auto", dtype = "auto";
   std::vector<std::string> adapters, samples;
   GenerationOptions generation;
+  PixelLimits pixels;
 };
 
 using Named = std::vector<std::pair<std::string, fs::path>>;
@@ -77,6 +79,8 @@ Status compare(const Options& o) {
   LoadOptions load;
   load.device = o.device;
   load.dtype = o.dtype;
+  load.pixels = o.pixels;
+  load.go_on = [](double) { return !interrupted().stop_requested(); };
   LUTHIER_TRY(LoadedModel base, load_model(o.model, load));
   if (interrupted().stop_requested()) return interrupted_error();
   std::size_t shown = 0;
@@ -110,6 +114,7 @@ Action add_compare(CLI::App& app) {
   app.add_option("--temperature", o->generation.temperature, "0: greedy")->capture_default_str();
   app.add_option("--top-p", o->generation.top_p, "Share of the probability that is drawn from")->capture_default_str();
   app.add_option("--seed", o->generation.seed, "Of the draws")->capture_default_str();
+  add_pixel_options(app, o->pixels);
   app.add_option("--device", o->device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--dtype", o->dtype, "auto, float32 or bfloat16")->capture_default_str();
   return [o] { return compare(*o); };

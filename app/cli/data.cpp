@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
 #include "engine/data/dataset.h"
 #include "engine/models/vlm.h"
@@ -14,20 +15,11 @@ struct Options {
   std::string dataset, model, loss_on = "completion";
   std::int64_t max_length = 2048;
   bool json = false;
+  PixelLimits pixels;
 };
 
-/// Tokenizer and picture processor without the weights.
-Result<std::shared_ptr<const ChatProcessor>> load_processor(const std::filesystem::path& folder) {
-  const std::string where = (folder / "config.json").string();
-  LUTHIER_TRY(const Json config, read_json_file(folder / "config.json"));
-  LUTHIER_TRY(const Family* family, find_family(config, where));
-  LUTHIER_TRY(const TokenId image_token, family->image_token_id(config, where));
-  LUTHIER_TRY(ImageTokens image_tokens, family->image_tokens(config, folder));
-  return ChatProcessor::load(folder, std::move(image_tokens), image_token);
-}
-
 Status check(const Options& o) {
-  LUTHIER_TRY(const auto processor, load_processor(o.model));
+  LUTHIER_TRY(const auto processor, load_processor(o.model, o.pixels));
   LUTHIER_TRY(const auto dataset, Dataset::open({o.dataset}));
   const LossOn loss_on = o.loss_on == "all" ? LossOn::All : o.loss_on == "assistant" ? LossOn::Assistant : LossOn::Completion;
   LUTHIER_TRY(const DatasetReport report, check_dataset(*dataset, *processor, loss_on, o.max_length, [](std::size_t, std::size_t) {
@@ -54,6 +46,7 @@ Action add_data(CLI::App& app) {
   sub->add_option("--model", o->model, "The checkpoint whose tokenizer and processor count")->required();
   sub->add_option("--max-length", o->max_length, "Tokens a row may have; 0: no limit")->capture_default_str();
   sub->add_option("--loss-on", o->loss_on, "completion, assistant or all")->check(CLI::IsMember({"completion", "assistant", "all"}))->capture_default_str();
+  add_pixel_options(*sub, o->pixels);
   sub->add_flag("--json", o->json, "One JSON document on stdout");
   return [o] { return check(*o); };
 }

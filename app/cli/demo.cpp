@@ -88,7 +88,9 @@ Status demo(const fs::path& out, const std::vector<std::string>& names, std::siz
     adapters.emplace_back(task.name, std::move(adapter));
   }
   LUTHIER_TRY(const fs::path folder, teaching_base());
-  LUTHIER_TRY(LoadedModel base, load_model(folder));
+  LoadOptions load;
+  load.go_on = [](double) { return !interrupted().stop_requested(); };
+  LUTHIER_TRY(LoadedModel base, load_model(folder, load));
   Json results = Json::array();
   std::vector<std::string> table;
   for (const TeachingTask& task : tasks) {

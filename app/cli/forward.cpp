@@ -2,6 +2,7 @@
 // One conversation through the model, with everything that an oracle wants to compare.
 #include <memory>
 
+#include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
 #include "engine/adapters/adapter.h"
 #include "engine/io/files.h"
@@ -14,6 +15,7 @@ namespace {
 struct Options {
   std::string model, input, out, adapter, device = "auto", dtype = "auto";
   std::vector<std::string> gradients;
+  PixelLimits pixels;
 };
 
 struct Wanted {
@@ -43,14 +45,20 @@ Status forward(const Options& o) try {
   LoadOptions load;
   load.device = o.device;
   load.dtype = o.dtype;
+  load.pixels = o.pixels;
+  load.go_on = [](double) { return !interrupted().stop_requested(); };
   LUTHIER_TRY(LoadedModel loaded, load_model(o.model, load));
   std::shared_ptr<Adapter> adapter;
+  auto processor = loaded.processor;
   if (!o.adapter.empty()) {
     LUTHIER_TRY(adapter, load_adapter(loaded, o.adapter));
+    const PixelLimits pixels = pixels_for(o.adapter, adapter->pixels, o.pixels);
+    LUTHIER_TRY(processor, processor_for(loaded, pixels));
     adapter->activate();
   }
   LUTHIER_TRY(const Conversation conversation, read_conversation_file(o.input));
-  LUTHIER_TRY(const Example example, loaded.processor->encode_training(conversation, LossOn::Completion, 0, o.input));
+  LUTHIER_TRY(const Example example,
+              processor->encode_training(conversation, LossOn::Completion, 0, o.input));
   LUTHIER_TRY(const auto wanted, find_parameters(loaded, o.gradients));
   for (const Wanted& each : wanted) each.parameter.set_requires_grad(true);
 
@@ -104,6 +112,7 @@ Action add_forward(CLI::App& app) {
   app.add_option("--out", o->out, "The safetensors file to write")->required();
   app.add_option("--adapter", o->adapter, "A PEFT folder");
   app.add_option("--grad", o->gradients, "A tensor whose gradient of the loss to write (may stand several times)")->allow_extra_args(false);
+  add_pixel_options(app, o->pixels);
   app.add_option("--device", o->device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--dtype", o->dtype, "auto, float32 or bfloat16")->capture_default_str();
   return [o] { return forward(*o); };

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
 #include "engine/adapters/adapter.h"
 #include "engine/generate/generate.h"
@@ -14,6 +15,7 @@ struct Options {
   std::string model, input, image, prompt, device = "auto", dtype = "auto";
   std::vector<std::string> adapters;
   GenerationOptions generation;
+  PixelLimits pixels;
   bool json = false;
 };
 
@@ -29,27 +31,44 @@ Result<Conversation> read_question(const Options& o) {
   return Conversation{{message}, {}, {}};
 }
 
-Json answer_json(const Generated& answer, const Json& adapter) {
+Json answer_json(const Generated& answer, const Json& adapter, std::size_t prompt_tokens) {
   Json ids = Json::array(), logprobs = Json::array();
   for (const AnswerToken& token : answer.tokens) {
     ids.push_back(token.id);
     logprobs.push_back(token.logprob);
   }
-  return {{"adapter", adapter}, {"text", answer.text}, {"token_ids", ids}, {"logprobs", logprobs}, {"seconds", answer.seconds}, {"finish", answer.finish}};
+  return {{"adapter", adapter},
+          {"text", answer.text},
+          {"token_ids", ids},
+          {"logprobs", logprobs},
+          {"seconds", answer.seconds},
+          {"finish", answer.finish},
+          {"prompt_tokens", prompt_tokens}};
 }
 
 Status run(const Options& o) {
   LoadOptions load;
   load.device = o.device;
   load.dtype = o.dtype;
+  load.pixels = o.pixels;
+  load.go_on = [](double) { return !interrupted().stop_requested(); };
   LUTHIER_TRY(LoadedModel loaded, load_model(o.model, load));
   LUTHIER_TRY(const Conversation conversation, read_question(o));
   const std::string where = o.input.empty() ? "--prompt" : o.input;
-  LUTHIER_TRY(const Example prompt, loaded.processor->encode_prompt(conversation, where));
   std::vector<std::shared_ptr<Adapter>> adapters;
+  std::vector<Example>
+      prompts;  // one a column: an adapter sees pictures in the size that it was trained with
   for (const std::string& folder : o.adapters) {
     LUTHIER_TRY(auto adapter, load_adapter(loaded, folder));
+    const PixelLimits pixels = pixels_for(folder, adapter->pixels, o.pixels);
     adapters.push_back(std::move(adapter));
+    LUTHIER_TRY(const auto processor, processor_for(loaded, pixels));
+    LUTHIER_TRY(Example prompt, processor->encode_prompt(conversation, where));
+    prompts.push_back(std::move(prompt));
+  }
+  if (adapters.empty()) {
+    LUTHIER_TRY(Example prompt, loaded.processor->encode_prompt(conversation, where));
+    prompts.push_back(std::move(prompt));
   }
   Json results = Json::array();
   const std::size_t columns = adapters.empty() ? 1 : adapters.size();
@@ -57,23 +76,30 @@ Status run(const Options& o) {
     if (!adapters.empty()) adapters[column]->activate();
     std::size_t shown = 0;
     const bool stream = !o.json && columns == 1;
-    LUTHIER_TRY(const auto answers, generate(loaded, {prompt}, o.generation, [&](std::size_t, const Generated& so_far) {
-      // A character may still be growing: only text that the next token cannot change goes out.
-      if (stream && !so_far.text.ends_with("\xEF\xBF\xBD") && so_far.text.size() > shown) {
-        std::fwrite(so_far.text.data() + shown, 1, so_far.text.size() - shown, stdout);
-        std::fflush(stdout);
-        shown = so_far.text.size();
-      }
-      return !interrupted().stop_requested();
-    }));
+    LUTHIER_TRY(
+        const auto answers,
+        generate(
+            loaded, {prompts[column]}, o.generation, [&](std::size_t, const Generated& so_far) {
+              // A character may still be growing: only text that the next token cannot change goes
+              // out.
+              if (stream && !so_far.text.ends_with("\xEF\xBF\xBD") && so_far.text.size() > shown) {
+                std::fwrite(so_far.text.data() + shown, 1, so_far.text.size() - shown, stdout);
+                std::fflush(stdout);
+                shown = so_far.text.size();
+              }
+              return !interrupted().stop_requested();
+            }));
     if (interrupted().stop_requested()) return interrupted_error();
     if (!adapters.empty()) adapters[column]->deactivate();
     const Generated& answer = answers.front();
     if (stream) print_line(answer.text.substr(std::min(shown, answer.text.size())));
     else if (!o.json) print_line(o.adapters[column] + ": " + answer.text);
-    results.push_back(answer_json(answer, adapters.empty() ? Json(nullptr) : Json(o.adapters[column])));
+    results.push_back(answer_json(answer,
+                                  adapters.empty() ? Json(nullptr) : Json(o.adapters[column]),
+                                  prompts[column].input_ids.size()));
   }
-  if (o.json) print_json({{"prompt_tokens", prompt.input_ids.size()}, {"results", results}});
+  if (o.json)
+    print_json({{"prompt_tokens", prompts.front().input_ids.size()}, {"results", results}});
   return {};
 }
 
@@ -92,6 +118,7 @@ Action add_generate(CLI::App& app) {
   app.add_option("--top-p", o->generation.top_p, "Share of the probability that is drawn from")->capture_default_str();
   app.add_option("--seed", o->generation.seed, "Of the draws")->capture_default_str();
   app.add_flag("--ignore-eos", o->generation.ignore_eos, "Go on past the end token");
+  add_pixel_options(app, o->pixels);
   app.add_option("--device", o->device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--dtype", o->dtype, "auto, float32 or bfloat16")->capture_default_str();
   app.add_flag("--json", o->json, "One JSON document on stdout");

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "app/cli/verbs.h"
+#include "engine/hub/folder_kind.h"
 #include "engine/text/tokenizer.h"
 
 namespace luthier::cli {
@@ -19,10 +20,15 @@ Action add_tokenize(CLI::App& app) {
   app.add_option("INPUT", o->dash, "- reads the text from stdin")->check(CLI::IsMember({"-"}));
   app.add_flag("--json", o->json, "Accepted for symmetry: the output is always one JSON document");
   return [o, text]() -> Status {
-    LUTHIER_TRY(const auto tokenizer, Tokenizer::load(o->model));
+    auto loaded = Tokenizer::load(o->model);
+    if (!loaded)
+      LUTHIER_CHECK(check_model_folder(o->model));  // perhaps it is something else altogether
+    LUTHIER_TRY(const auto tokenizer, std::move(loaded));
     std::string input = o->text;
     if (text->count() == 0) {
-      if (o->dash != "-") return input_error("There is no text.", "tokenize", "Give --text TEXT, or - to read it from stdin.");
+      if (o->dash != "-")
+        return input_error("There is no text.", "tokenize",
+                           "Give --text TEXT, or - to read it from stdin.");
       input.assign(std::istreambuf_iterator<char>(std::cin), {});
     }
     LUTHIER_TRY(const Encoding encoding, tokenizer->encode(input, /*add_special_tokens=*/true));

@@ -2,7 +2,9 @@
 // The table of methods, and what all of them share on disk.
 #include "engine/adapters/adapter.h"
 
+#include "engine/adapters/adapter_notes.h"
 #include "engine/adapters/lora.h"
+#include "engine/hub/folder_kind.h"
 #include "engine/io/files.h"
 
 namespace luthier {
@@ -38,10 +40,7 @@ struct Known {
 };
 
 Result<Known> read_config(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored)) {
-    return input_error("There is no such folder.", folder.string(), "An adapter is a folder with adapter_config.json and adapter_model.safetensors.");
-  }
+  LUTHIER_CHECK(check_adapter_folder(folder));
   const std::filesystem::path config_path = folder / "adapter_config.json";
   LUTHIER_TRY(const Json config, read_json_file(config_path));
   if (!config.is_object()) return input_error("An object is expected.", config_path.string());
@@ -74,7 +73,10 @@ Result<std::shared_ptr<Adapter>> load_adapter(LoadedModel& base, const std::file
                        "Save the adapter as safetensors: load it with PEFT and call save_pretrained.");
   }
   LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(tensor_path));
-  return known.method->load(base, known.settings, file);
+  LUTHIER_TRY(auto adapter, known.method->load(base, known.settings, file));
+  LUTHIER_CHECK(file.check_unchanged());
+  LUTHIER_TRY(adapter->pixels, adapter_pixels(folder));
+  return adapter;
 }
 
 }  // namespace luthier

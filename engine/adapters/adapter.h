@@ -36,6 +36,8 @@ class Adapter {
   virtual void merge() = 0;
   /// Names of the wrapped modules and of the saved ones.
   virtual const AdapterSettings& settings() const = 0;
+  /// Of the pictures that it was trained with, where it was read from a folder that says so.
+  PixelLimits pixels;
 
   /// Writes adapter_config.json and adapter_model.safetensors into `folder` (which exists).
   Status save(const std::filesystem::path& folder, const std::string& base_model_name_or_path) const;

@@ -10,6 +10,7 @@
 #include "engine/adapters/module_selection.h"
 #include "engine/base/text.h"
 #include "engine/io/safetensors.h"
+#include "engine/models/stored_tensor.h"
 
 namespace luthier {
 
@@ -76,9 +77,10 @@ Status refuse_other_targets(const Modules& modules, const AdapterSettings& setti
   return {};
 }
 
-Tensor read_tensor(const TensorView& view) {
-  return torch::from_blob(const_cast<std::byte*>(view.bytes.data()), view.info.shape, torch::TensorOptions().dtype(scalar_type(view.info.dtype)))
-      .to(torch::kFloat32, false, /*copy=*/true);
+Result<Tensor> read_tensor(const TensorView& view, const std::string& where) {
+  Tensor tensor = torch::empty(view.info.shape, torch::kFloat32);
+  LUTHIER_CHECK(read_stored(view, tensor, where));
+  return tensor;
 }
 
 }  // namespace
@@ -159,7 +161,8 @@ Result<std::shared_ptr<Adapter>> load_lora(LoadedModel& base, const AdapterSetti
       return input_error("The shape is " + shape_text(info.shape) + ", the base has " + shape_text(expected) + ".", place, "The adapter was made for another base.");
     }
     const Tensor& own = *slot->second.second;
-    const Tensor read = read_tensor(*view).to(own.options());
+    LUTHIER_TRY(Tensor read, read_tensor(*view, place));
+    read = read.to(own.options());
     if (whole != stored && at::equal(read, own)) continue;   // the base's own
     parts.saved.push_back({slot->first, slot->second.second, own, read});
   }
@@ -186,7 +189,10 @@ Result<std::shared_ptr<Adapter>> load_lora(LoadedModel& base, const AdapterSetti
       return input_error("The rank is " + std::to_string(a[0]) + ", adapter_config.json says " + std::to_string(rank) + ".", place,
                          "The two files do not belong together.");
     }
-    const Tensor first = read_tensor(*pair.a).to(weight.device()), second = read_tensor(*pair.b).to(weight.device());
+    LUTHIER_TRY(Tensor first, read_tensor(*pair.a, place));
+    LUTHIER_TRY(Tensor second, read_tensor(*pair.b, place));
+    first = first.to(weight.device());
+    second = second.to(weight.device());
     const double scale = scale_of(pair.stored, settings);
     if (tokens) parts.embedded.push_back({name, embedding->second, std::make_shared<LoraEmbedding>(first, second, scale)});
     else parts.wrapped.push_back({name, modules.linears.at(name), std::make_shared<LoraLinear>(first, second, scale, settings.lora_dropout, parts.wrapped.size())});

@@ -29,11 +29,18 @@ Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(const std::file
   LUTHIER_TRY(processor->image_processor_, ImageProcessor::load(folder, limits));
   auto chat_template = ChatTemplate::load(folder);
   if (chat_template)
-    processor->template_ = std::make_unique<ChatTemplate>(chat_template.take());
+    processor->template_ = std::make_shared<const ChatTemplate>(chat_template.take());
   else
     processor->template_error_ = chat_template.error();
   processor->image_tokens_ = std::move(image_tokens);
   processor->image_token_id_ = image_token_id;
+  return std::shared_ptr<const ChatProcessor>(std::move(processor));
+}
+
+Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::with_limits(
+    const std::filesystem::path& folder, const PixelLimits& limits) const {
+  auto processor = std::make_shared<ChatProcessor>(*this);
+  LUTHIER_TRY(processor->image_processor_, ImageProcessor::load(folder, limits));
   return std::shared_ptr<const ChatProcessor>(std::move(processor));
 }
 

@@ -56,6 +56,10 @@ class ChatProcessor {
   /// template loads; encoding messages with it is an Input error that says so.
   static Result<std::shared_ptr<const ChatProcessor>> load(const std::filesystem::path& folder, ImageTokens image_tokens,
                                                             TokenId image_token_id, const PixelLimits& limits = {});
+  /// The same for pictures under other limits, read anew from the folder; tokenizer and template
+  /// are shared.
+  Result<std::shared_ptr<const ChatProcessor>> with_limits(const std::filesystem::path& folder,
+                                                           const PixelLimits& limits) const;
 
   /// A training example. `max_length` <= 0: no limit; longer rows are cut at the end, but never inside the picture tokens (an Input error).
   /// Labels by `loss_on`; image tokens never carry a label. `where` names the row in errors, `fault` gets their kind.
@@ -95,10 +99,10 @@ class ChatProcessor {
   Result<std::size_t> prompt_length(const Row& row, const Laid& whole, const Encoding& encoding) const;
   Result<std::vector<std::pair<std::size_t, std::size_t>>> assistant_ranges(const Row& row, const Laid& whole) const;
 
-  std::unique_ptr<Tokenizer> tokenizer_;
-  std::unique_ptr<ChatTemplate> template_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<const ChatTemplate> template_;
   std::optional<Error> template_error_;   // why there is none
-  std::unique_ptr<ImageProcessor> image_processor_;
+  std::shared_ptr<const ImageProcessor> image_processor_;
   ImageTokens image_tokens_;
   TokenId image_token_id_ = -1;
 };

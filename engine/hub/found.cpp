@@ -8,6 +8,7 @@
 #include <set>
 
 #include "engine/base/utf8.h"
+#include "engine/hub/folder_kind.h"
 #include "engine/hub/places.h"
 #include "engine/io/files.h"
 #include "engine/io/json.h"
@@ -58,39 +59,34 @@ std::uint64_t bytes_in(const fs::path& folder) {
   return sum;
 }
 
-Status read_model_type(const fs::path& folder, FoundModel& found) {
-  std::error_code ignored;
-  const auto path = inside(folder, "config.json");
-  if (!path) {
-    if (fs::exists(folder / "config.json", ignored)) return path.error();
-    if (fs::exists(folder / "adapter_config.json", ignored)) {
-      return input_error("This is an adapter, not a whole model.", folder.string(), "Load its base, then attach it on the Compare page.");
-    }
-    for (const std::string& name : names_in(folder))
-      if (name.ends_with(".gguf")) return input_error("This is a GGUF file, made for running only.", folder.string(), "Get the transformers checkpoint that it was made from.");
-    return input_error("There is no config.json.", folder.string(), "A model is a folder with config.json, safetensors files and a tokenizer.");
-  }
+Status read_model_type(const fs::path& folder, FoundModel& found, Json& config) {
+  LUTHIER_CHECK(check_model_folder(folder));
+  LUTHIER_TRY(const fs::path path, inside(folder, "config.json"));
   const std::string where = (folder / "config.json").string();
-  LUTHIER_TRY(const std::string text, read_file(*path, largest_config));
-  LUTHIER_TRY(const Json config, parse_json(text, where));
+  LUTHIER_TRY(const std::string text, read_file(path, largest_config));
+  LUTHIER_TRY(config, parse_json(text, where));
   if (!config.is_object()) return input_error("An object is expected.", where);
   LUTHIER_TRY(found.model_type, json_string(config, "model_type", where));
   if (found.model_type.size() > 64 || !is_utf8(found.model_type)) found.model_type = shortened(is_utf8(found.model_type) ? found.model_type : "", 64);
   return {};
 }
 
-Status read_weights(const fs::path& folder, FoundModel& found) {
-  LUTHIER_TRY(const CheckpointFiles files, CheckpointFiles::open(folder));
+void describe_weights(const CheckpointFiles& files, FoundModel& found) {
   found.bytes = 0;
   for (const SafetensorsFile& file : files.files()) found.bytes += file.size();
   std::map<DType, std::uint64_t> elements;
   for (const auto& [name, info] : files.tensors()) elements[info.dtype] += static_cast<std::uint64_t>(info.elements());
   const auto most = std::max_element(elements.begin(), elements.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (most == elements.end()) return input_error("The weights hold no tensor.", folder.string(), "Get the files again.");
-  found.dtype = dtype_name(most->first);
-  if (most->first != DType::F16 && most->first != DType::BF16 && most->first != DType::F32 && most->first != DType::F64) {
-    return input_error("The weights are stored as " + found.dtype + " (quantized), which cannot be trained on.", folder.string(), "Get the float16, bfloat16 or float32 version.");
-  }
+  if (most != elements.end()) found.dtype = dtype_name(most->first);
+}
+
+/// Size and dtype are told of weights that cannot be loaded, too.
+Status read_weights(const fs::path& folder, const Json& config, FoundModel& found) {
+  const auto files = CheckpointFiles::open(folder);
+  if (files) describe_weights(*files, found);
+  LUTHIER_CHECK(check_weights(folder, config, files));
+  if (files->tensors().empty())
+    return input_error("The weights hold no tensor.", folder.string(), "Get the files again.");
   return {};
 }
 
@@ -109,9 +105,11 @@ Status check_companions(const fs::path& folder) {
 }
 
 Status inspect(const fs::path& folder, const std::vector<std::string>& types, FoundModel& found) {
-  const Status config = read_model_type(folder, found);
-  const Status weights = read_weights(folder, found);   // size and dtype are shown for a family that is not known, too
-  if (!weights) found.bytes = bytes_in(folder);
+  Json content;
+  const Status config = read_model_type(folder, found, content);
+  const Status weights = read_weights(
+      folder, content, found);  // size and dtype are shown for a family that is not known, too
+  if (found.dtype.empty()) found.bytes = bytes_in(folder);
   LUTHIER_CHECK(config);
   if (std::find(types.begin(), types.end(), found.model_type) == types.end()) {
     std::string known;
@@ -186,6 +184,8 @@ void look_at_repository(const fs::path& repository, const std::vector<std::strin
     else for (const std::string& name : names->second) found.revision += (found.revision.empty() ? "" : ", ") + name;
     if (!found.loadable && has_incomplete(repository / "blobs")) {
       found.unfinished = true;
+      if (found.why_not.find("has not finished") != std::string::npos)
+        found.why_not = "Some of its files are not there yet.";
       found.why_not = "Its download has not finished. Download it again to go on. (" + found.why_not + ")";
     }
     models.push_back(std::move(found));

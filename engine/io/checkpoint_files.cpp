@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/io/companion_files.h"
 #include "engine/io/files.h"
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
@@ -19,12 +20,13 @@ constexpr const char* index_name = "model.safetensors.index.json";
 /// The folder holds neither weights nor an index: say what it holds instead.
 Error no_weights(const fs::path& folder) {
   std::error_code problem;
-  std::string pickle, shard;
+  std::string pickle, shard, other;
   for (fs::directory_iterator walk(folder, problem), end; !problem && walk != end; walk.increment(problem)) {
     const std::string name = walk->path().filename().string();
     const std::string suffix = walk->path().extension().string();
     if (suffix == ".bin" || suffix == ".pt" || suffix == ".pth" || suffix == ".pkl" || suffix == ".ckpt") pickle = std::max(pickle, name);
     if (suffix == ".safetensors") shard = std::max(shard, name);
+    else if (is_weights_file(name) && suffix != ".json") other = std::max(other, name);
   }
   if (!shard.empty()) {
     return input_error("There is neither model.safetensors nor model.safetensors.index.json, though there is " + shard + ".", folder.string(),
@@ -33,6 +35,16 @@ Error no_weights(const fs::path& folder) {
   if (!pickle.empty()) {
     return input_error("The weights are in a pickle file (" + pickle + "), which could run code when read, so Luthier does not open it.", folder.string(),
                        "Get the safetensors version, or load the model in transformers and save it with save_pretrained.");
+  }
+  if (other.ends_with(".gguf")) {
+    return input_error("The weights are in a GGUF file (" + other + "), made for running only.",
+                       folder.string(), "Get the transformers checkpoint that it was made from.");
+  }
+  if (!other.empty()) {
+    return input_error("The weights are in " + other + ", and only safetensors files are read.",
+                       folder.string(),
+                       "Get the safetensors version, or load the model in transformers and save it "
+                       "with save_pretrained.");
   }
   return input_error("There are no weights: neither model.safetensors nor model.safetensors.index.json.", folder.string(),
                      "Choose the folder of a transformers checkpoint.");
@@ -126,6 +138,11 @@ std::uint64_t CheckpointFiles::total_bytes() const {
   std::uint64_t total = 0;
   for (const auto& [name, info] : tensors_) total += info.end - info.begin;
   return total;
+}
+
+Status CheckpointFiles::check_unchanged() const {
+  for (const SafetensorsFile& file : files_) LUTHIER_CHECK(file.check_unchanged());
+  return {};
 }
 
 }  // namespace luthier

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One safetensors file: mapped for reading, laid out for writing.
+// One safetensors file: read where it lies, laid out for writing.
 #include "engine/io/safetensors.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -48,41 +48,81 @@ Result<std::uint64_t> bytes_to_write(const TensorToWrite& tensor, const std::str
 
 }  // namespace
 
-struct SafetensorsFile::Mapping {
+struct SafetensorsFile::Opened {
   fs::path path;
-  const std::byte* address = nullptr;
-  std::uint64_t bytes = 0;
+  Descriptor file;
+  struct stat about {};     ///< when it was opened
   std::uint64_t data = 0;   ///< where the data section begins
   SafetensorsHeader header;
   std::unordered_map<std::string, std::size_t> index;
 
-  Mapping() = default;
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-  ~Mapping() {
-    if (address) ::munmap(const_cast<std::byte*>(address), bytes);
-  }
+  std::uint64_t bytes() const { return static_cast<std::uint64_t>(about.st_size); }
 };
+
+namespace {
+
+Error changed(const fs::path& path, std::uint64_t before, std::uint64_t now) {
+  const std::string how = before == now ? "."
+                                        : ": it had " + std::to_string(before) + " bytes and has " +
+                                              std::to_string(now) + " now.";
+  return input_error("The file was changed while being read" + how, path.string(),
+                     "Wait until the program that writes it is done, then try again.");
+}
+
+Status read_at(const Descriptor& file, std::uint64_t at, std::span<std::byte> into,
+               const fs::path& path, std::uint64_t bytes) {
+  while (!into.empty()) {
+    constexpr std::size_t kAtMost = 1u << 30;
+    const std::size_t wanted = std::min(into.size(), kAtMost);
+    const ssize_t got = ::pread(file.get(), into.data(), wanted, static_cast<off_t>(at));
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return system_error("This file cannot be read", path, errno);
+    }
+    if (got == 0) {
+      struct stat now {};
+      ::fstat(file.get(), &now);
+      return changed(path, bytes, static_cast<std::uint64_t>(now.st_size));
+    }
+    at += static_cast<std::uint64_t>(got);
+    into = into.subspan(static_cast<std::size_t>(got));
+  }
+  return {};
+}
+
+/// What `git clone` leaves in the place of a large file where Git LFS is not installed.
+constexpr std::string_view kLfsPointer = "version https://git-lfs.github.com/spec/";
+
+}  // namespace
 
 Result<SafetensorsFile> SafetensorsFile::open(const fs::path& path) {
   const std::string where = path.string();
-  LUTHIER_TRY(const Descriptor file, open_for_reading(path));
-  struct stat about {};
-  if (::fstat(file.get(), &about) != 0) return system_error("This file cannot be read", path, errno);
-  if (!S_ISREG(about.st_mode)) return input_error("This is not a plain file.", where);
-  const auto bytes = static_cast<std::uint64_t>(about.st_size);
+  auto opened = std::make_shared<Opened>();
+  opened->path = path;
+  LUTHIER_TRY(opened->file, open_for_reading(path));
+  if (::fstat(opened->file.get(), &opened->about) != 0)
+    return system_error("This file cannot be read", path, errno);
+  if (!S_ISREG(opened->about.st_mode)) return input_error("This is not a plain file.", where);
+  const std::uint64_t bytes = opened->bytes();
   if (bytes < 8) {
     return input_error("The file has " + std::to_string(bytes) + " bytes, fewer than any safetensors file.", where, "Copy or download it again.");
   }
-  auto mapping = std::make_shared<Mapping>();
-  mapping->path = path;
-  mapping->bytes = bytes;
-  void* address = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file.get(), 0);
-  if (address == MAP_FAILED) return system_error("This file cannot be mapped into memory", path, errno);
-  mapping->address = static_cast<const std::byte*>(address);
-
+  const auto read_from = [&](std::uint64_t at, void* into, std::size_t size) {
+    return read_at(opened->file, at, {static_cast<std::byte*>(into), size}, path, bytes);
+  };
+  if (bytes >= kLfsPointer.size()) {
+    std::string begin(kLfsPointer.size(), '\0');
+    LUTHIER_CHECK(read_from(0, begin.data(), begin.size()));
+    if (begin == kLfsPointer) {
+      return input_error(
+          "This is a Git LFS pointer: the repository was cloned without its large files.", where,
+          "Run `git lfs pull` in that folder, or fetch the model again.");
+    }
+  }
+  unsigned char length[8];
+  LUTHIER_CHECK(read_from(0, length, sizeof length));
   std::uint64_t header_bytes = 0;
-  for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | std::to_integer<std::uint64_t>(mapping->address[i]);
+  for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | length[i];
   if (header_bytes > max_header_bytes) {
     return input_error("The header is said to have " + std::to_string(header_bytes) + " bytes; at most " + std::to_string(max_header_bytes) + " are allowed.", where,
                        "This is not a safetensors file, or a damaged one.");
@@ -91,28 +131,67 @@ Result<SafetensorsFile> SafetensorsFile::open(const fs::path& path) {
     return input_error("The file is cut off: its header has " + std::to_string(header_bytes) + " bytes, and only " + std::to_string(bytes - 8) + " follow.", where,
                        "Copy or download it again.");
   }
-  mapping->data = 8 + header_bytes;
-  const std::string_view text(reinterpret_cast<const char*>(mapping->address) + 8, header_bytes);
-  LUTHIER_TRY(mapping->header, parse_safetensors_header(text, bytes - mapping->data, where));
-  mapping->index.reserve(mapping->header.tensors.size());
-  for (std::size_t i = 0; i < mapping->header.tensors.size(); ++i) mapping->index.emplace(mapping->header.tensors[i].first, i);
-  SafetensorsFile opened;
-  opened.mapping_ = std::move(mapping);
-  return opened;
+  opened->data = 8 + header_bytes;
+  {
+    std::string text(header_bytes, '\0');
+    LUTHIER_CHECK(read_from(8, text.data(), text.size()));
+    LUTHIER_TRY(opened->header, parse_safetensors_header(text, bytes - opened->data, where));
+  }
+  opened->index.reserve(opened->header.tensors.size());
+  for (std::size_t i = 0; i < opened->header.tensors.size(); ++i)
+    opened->index.emplace(opened->header.tensors[i].first, i);
+  SafetensorsFile result;
+  result.opened_ = std::move(opened);
+  return result;
 }
 
-const SafetensorsHeader& SafetensorsFile::header() const { return mapping_->header; }
+const SafetensorsHeader& SafetensorsFile::header() const { return opened_->header; }
 
 std::optional<TensorView> SafetensorsFile::find(const std::string& name) const {
-  const auto found = mapping_->index.find(name);
-  if (found == mapping_->index.end()) return std::nullopt;
-  const TensorInfo& info = mapping_->header.tensors[found->second].second;
-  return TensorView{info, std::span(mapping_->address + mapping_->data + info.begin, info.end - info.begin)};
+  const auto found = opened_->index.find(name);
+  if (found == opened_->index.end()) return std::nullopt;
+  return TensorView{opened_->header.tensors[found->second].second, *this};
 }
 
-const fs::path& SafetensorsFile::path() const { return mapping_->path; }
+const fs::path& SafetensorsFile::path() const { return opened_->path; }
 
-std::uint64_t SafetensorsFile::size() const { return mapping_->bytes; }
+std::uint64_t SafetensorsFile::size() const { return opened_->bytes(); }
+
+Status SafetensorsFile::read(std::uint64_t offset, std::span<std::byte> into) const {
+  return read_at(opened_->file, opened_->data + offset, into, opened_->path, opened_->bytes());
+}
+
+Status SafetensorsFile::check_unchanged() const {
+  struct stat now {};
+  const struct stat& before = opened_->about;
+  if (::fstat(opened_->file.get(), &now) != 0)
+    return system_error("This file cannot be read", opened_->path, errno);
+  const bool same = now.st_size == before.st_size && now.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+                    now.st_mtim.tv_nsec == before.st_mtim.tv_nsec;
+  if (!same)
+    return changed(opened_->path, opened_->bytes(), static_cast<std::uint64_t>(now.st_size));
+  return {};
+}
+
+Result<std::vector<std::byte>> TensorView::bytes() const {
+  std::vector<std::byte> all(size());
+  LUTHIER_CHECK(read(0, all));
+  return all;
+}
+
+Result<bool> same_tensor(const TensorView& left, const TensorView& right) {
+  if (left.info.dtype != right.info.dtype || left.info.shape != right.info.shape) return false;
+  constexpr std::uint64_t kPiece = 1u << 20;
+  std::vector<std::byte> a(std::min(kPiece, left.size())), b(a.size());
+  for (std::uint64_t at = 0; at < left.size(); at += kPiece) {
+    const std::size_t count = std::min(kPiece, left.size() - at);
+    const std::span<std::byte> first(a.data(), count), second(b.data(), count);
+    LUTHIER_CHECK(left.read(at, first));
+    LUTHIER_CHECK(right.read(at, second));
+    if (std::memcmp(first.data(), second.data(), count) != 0) return false;
+  }
+  return true;
+}
 
 Status write_safetensors(const fs::path& path, const std::vector<TensorToWrite>& tensors, const std::map<std::string, std::string>& metadata) {
   std::vector<const TensorToWrite*> sorted;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// safetensors: an eight-byte header length, a JSON header, then the tensors' bytes. Files are memory-mapped; a header is
-// believed only after every promise of the format was checked (sorted contiguous offsets from 0, no holes, no overlaps,
-// checked products, the file ends with the last tensor). Rank 0 and size 0 are legal.
+// safetensors: an eight-byte header length, a JSON header, then the tensors' bytes. A header is
+// believed only after every promise of the format was checked (sorted contiguous offsets from 0, no
+// holes, no overlaps, checked products, the file ends with the last tensor). Rank 0 and size 0 are
+// legal. Bytes are read from the open file and never mapped: a mapped file that another program
+// cuts short takes the whole process down (SIGBUS), a read says so.
 #pragma once
 
 #include <cstddef>
@@ -33,12 +35,6 @@ struct TensorInfo {
   std::int64_t elements() const;
 };
 
-/// A tensor's bytes in a mapped file; valid while the file object (or a copy of it) lives.
-struct TensorView {
-  TensorInfo info;
-  std::span<const std::byte> bytes;
-};
-
 /// Parses and validates a header against the size of the data section that follows it. (The fuzz target.)
 /// Returned in the order of the offsets.
 struct SafetensorsHeader {
@@ -47,7 +43,9 @@ struct SafetensorsHeader {
 };
 Result<SafetensorsHeader> parse_safetensors_header(std::string_view header, std::uint64_t data_bytes, const std::string& where);
 
-/// One mapped file. Copies share the mapping.
+struct TensorView;
+
+/// One open file. Copies share it.
 class SafetensorsFile {
  public:
   static Result<SafetensorsFile> open(const std::filesystem::path& path);
@@ -55,12 +53,33 @@ class SafetensorsFile {
   const SafetensorsHeader& header() const;
   std::optional<TensorView> find(const std::string& name) const;
   const std::filesystem::path& path() const;
-  std::uint64_t size() const;   ///< of the whole file, in bytes
+  std::uint64_t size() const;  ///< of the whole file when it was opened, in bytes
+
+  /// Bytes of the data section from `offset` on, from any thread. An Input error where the file has
+  /// become shorter.
+  Status read(std::uint64_t offset, std::span<std::byte> into) const;
+  /// An Input error where the file is not what it was when it was opened (its size, or the time of
+  /// its last change).
+  Status check_unchanged() const;
 
  private:
-  struct Mapping;
-  std::shared_ptr<const Mapping> mapping_;
+  struct Opened;
+  std::shared_ptr<const Opened> opened_;
 };
+
+/// A tensor in a file, which it keeps open.
+struct TensorView {
+  TensorInfo info;
+  SafetensorsFile file;
+
+  std::uint64_t size() const { return info.end - info.begin; }  ///< in bytes
+  Status read(std::uint64_t offset, std::span<std::byte> into) const {
+    return file.read(info.begin + offset, into);
+  }
+  Result<std::vector<std::byte>> bytes() const;  ///< all of them
+};
+/// Whether both hold the same type, shape and bytes.
+Result<bool> same_tensor(const TensorView& left, const TensorView& right);
 
 /// A checkpoint folder's weights: `model.safetensors`, or the shards that `model.safetensors.index.json` names.
 /// Refuses .bin/.pt/.pkl with the sentence that says what to do instead.
@@ -72,6 +91,7 @@ class CheckpointFiles {
   std::optional<TensorView> find(const std::string& name) const;
   const std::vector<SafetensorsFile>& files() const { return files_; }
   std::uint64_t total_bytes() const;
+  Status check_unchanged() const;   ///< of every file
 
  private:
   std::vector<SafetensorsFile> files_;

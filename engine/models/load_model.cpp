@@ -1,54 +1,33 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A checkpoint folder into memory and back. Tensors are mapped, cast straight into their places piece by piece, and their pages let go, so
-// that a checkpoint never stands in memory twice.
-#include <sys/mman.h>
-#include <unistd.h>
-
+// A checkpoint folder into memory and back. Tensors are cast straight into their places, so that a
+// checkpoint never stands in memory twice.
 #include <algorithm>
 #include <map>
 #include <set>
 
 #include "engine/base/text.h"
+#include "engine/hub/folder_kind.h"
+#include "engine/io/companion_files.h"
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
 #include "engine/models/stored_head.h"
+#include "engine/models/stored_tensor.h"
 #include "engine/nn/layers.h"
+#include "engine/vision/pixel_limits.h"
 
 namespace luthier {
 
 namespace {
 
-void release_pages(std::span<const std::byte> bytes) {
-  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
-  const auto end = (reinterpret_cast<std::uintptr_t>(bytes.data()) + bytes.size()) / page * page;
-  if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-}
-
-/// A tensor is read in pieces of this size: a vocabulary's mapped pages would else stand beside its copy.
-constexpr std::int64_t piece_bytes = 8 << 20;
-
-bool is_float(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16 || dtype == DType::F32 || dtype == DType::F64; }
-
-Status fill(torch::Tensor& parameter, const TensorView& view, const std::string& where) {
-  if (!is_float(view.info.dtype)) {
-    return input_error("The tensor is stored as " + dtype_name(view.info.dtype) + ".", where, "Weights must be F16, BF16, F32 or F64.");
-  }
-  const std::int64_t elements = parameter.numel();
-  const torch::Tensor stored = torch::from_blob(const_cast<std::byte*>(view.bytes.data()), {elements},
-                                                torch::TensorOptions().dtype(scalar_type(view.info.dtype)));
-  const torch::Tensor flat = parameter.view({elements});
-  const auto width = static_cast<std::int64_t>(stored.element_size());
-  for (std::int64_t at = 0; at < elements; at += piece_bytes / width) {
-    const std::int64_t count = std::min(piece_bytes / width, elements - at);
-    flat.narrow(0, at, count).copy_(stored.narrow(0, at, count));
-    release_pages(view.bytes.subspan(static_cast<std::size_t>(at * width), static_cast<std::size_t>(count * width)));
-  }
-  return {};
-}
-
-Status load_weights(VisionLanguageModel& model, const Family& family, const CheckpointFiles& files, const std::string& where) {
+Status load_weights(VisionLanguageModel& model, const Family& family, const CheckpointFiles& files,
+                    const std::string& where, const std::function<bool(double)>& go_on) {
   torch::NoGradGuard no_grad;
+  const double total = static_cast<double>(std::max<std::uint64_t>(1, files.total_bytes()));
+  std::uint64_t done = 0;
+  const ReadWatch watch = [&](std::uint64_t bytes) {
+    done += bytes;
+    return !go_on || go_on(static_cast<double>(done) / total);
+  };
   std::map<std::string, std::string> stored_names;   // in-memory → stored
   for (const auto& [stored, info] : files.tensors()) {
     const std::string name = family.memory_name(stored);
@@ -68,9 +47,9 @@ Status load_weights(VisionLanguageModel& model, const Family& family, const Chec
       return input_error("The tensor " + found->second + " has shape " + shape_text(view->info.shape) + ", config.json asks for " +
                              shape_text(expected) + ".", where, "The weights do not belong to this config.json.");
     }
-    LUTHIER_CHECK(fill(item.value(), *view, where + ": " + found->second));
+    LUTHIER_CHECK(read_stored(*view, item.value(), where + ": " + found->second, watch));
   }
-  return {};
+  return files.check_unchanged();
 }
 
 double neutral_weight(const ParameterModule& norm) {
@@ -79,8 +58,11 @@ double neutral_weight(const ParameterModule& norm) {
 }
 
 /// transformers' initialisation: normal(0, initializer_range) for matrices and embeddings, ones for norms, zeros for biases.
-void draw_weights(VisionLanguageModel& model, double range, std::uint64_t seed) {
+Status draw_weights(VisionLanguageModel& model, double range, std::uint64_t seed,
+                    const std::function<bool(double)>& go_on) {
   torch::NoGradGuard no_grad;
+  std::int64_t done = 0, total = 1;
+  for (const torch::Tensor& tensor : model.parameters()) total += tensor.numel();
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   for (const auto& module : model.named_modules()) {
     const auto* owner = dynamic_cast<const ParameterModule*>(module.value().get());
@@ -92,8 +74,12 @@ void draw_weights(VisionLanguageModel& model, double range, std::uint64_t seed) 
       if (item.key().ends_with("bias")) tensor.zero_();
       else if (norm) tensor.fill_(neutral_weight(*owner));
       else tensor.copy_(torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, range, generator));
+      done += tensor.numel();
+      if (go_on && !go_on(static_cast<double>(done) / static_cast<double>(total)))
+        return interrupted_error();
     }
   }
+  return {};
 }
 
 /// generation_config.json, else the text config, else the tokenizer: one id or a list.
@@ -118,12 +104,10 @@ Result<std::vector<TokenId>> read_eos_ids(const std::filesystem::path& folder, c
 }  // namespace
 
 Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOptions& options) try {
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored)) {
-    return input_error("There is no such folder.", folder.string(), "A model is a folder with config.json and safetensors files.");
-  }
+  LUTHIER_CHECK(check_model_folder(folder));
   LoadedModel loaded;
   loaded.folder = folder;
+  loaded.pixels = options.pixels;
   const std::string where = (folder / "config.json").string();
   LUTHIER_TRY(loaded.config, read_json_file(folder / "config.json"));
   LUTHIER_TRY(loaded.family, find_family(loaded.config, where));
@@ -135,8 +119,10 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOp
   // On the meta device first: shapes are checked against the files before memory is taken.
   LUTHIER_TRY(auto shapes, loaded.family->build(loaded.config, where, torch::TensorOptions().device(torch::kMeta).dtype(dtype)));
   if (!options.random_weights) {
-    LUTHIER_TRY(const CheckpointFiles files, CheckpointFiles::open(folder));
-    if (has_own_head(*shapes, *loaded.family, files)) {
+    LUTHIER_TRY(const CheckpointFiles files, open_weights(folder, loaded.config));
+    if (options.go_on && !options.go_on(0)) return interrupted_error();
+    LUTHIER_TRY(const bool own_head, has_own_head(*shapes, *loaded.family, files));
+    if (own_head) {
       untie(loaded.config);
       LUTHIER_TRY(shapes, loaded.family->build(loaded.config, where, torch::TensorOptions().device(torch::kMeta).dtype(dtype)));
     }
@@ -155,12 +141,13 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOp
     const auto most = std::max_element(count.begin(), count.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
     loaded.stored_dtype = most == count.end() ? "F32" : dtype_name(most->first);
     LUTHIER_TRY(loaded.model, loaded.family->build(loaded.config, where, torch::TensorOptions().device(device).dtype(dtype)));
-    LUTHIER_CHECK(load_weights(*loaded.model, *loaded.family, files, folder.string()));
+    LUTHIER_CHECK(
+        load_weights(*loaded.model, *loaded.family, files, folder.string(), options.go_on));
   } else {
     LUTHIER_TRY(loaded.model, loaded.family->build(loaded.config, where, torch::TensorOptions().device(device).dtype(dtype)));
     const Json text = loaded.config.value("text_config", Json::object());
     LUTHIER_TRY(const double range, json_number(text, "initializer_range", where + ": text_config", 0.02));
-    draw_weights(*loaded.model, range, options.seed);
+    LUTHIER_CHECK(draw_weights(*loaded.model, range, options.seed, options.go_on));
     loaded.stored_dtype = "F32";
   }
   LUTHIER_TRY(loaded.processor, ChatProcessor::load(folder, std::move(image_tokens), image_token, options.pixels));
@@ -193,6 +180,23 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOp
   return machine_error("Loading failed: " + text.substr(0, text.find('\n')), folder.string());
 }
 
+Result<std::shared_ptr<const ChatProcessor>> load_processor(const std::filesystem::path& folder,
+                                                            const PixelLimits& limits) {
+  LUTHIER_CHECK(check_model_folder(folder));
+  const std::string where = (folder / "config.json").string();
+  LUTHIER_TRY(const Json config, read_json_file(folder / "config.json"));
+  LUTHIER_TRY(const Family* family, find_family(config, where));
+  LUTHIER_TRY(const TokenId image_token, family->image_token_id(config, where));
+  LUTHIER_TRY(ImageTokens image_tokens, family->image_tokens(config, folder));
+  return ChatProcessor::load(folder, std::move(image_tokens), image_token, limits);
+}
+
+Result<std::shared_ptr<const ChatProcessor>> processor_for(const LoadedModel& loaded,
+                                                           const PixelLimits& limits) {
+  if (limits == loaded.pixels) return loaded.processor;
+  return loaded.processor->with_limits(loaded.folder, limits);
+}
+
 Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder, torch::ScalarType dtype) {
   torch::NoGradGuard no_grad;
   std::error_code problem;
@@ -214,17 +218,10 @@ Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder
   Json config = loaded.config;
   config["dtype"] = dtype == torch::kFloat32 ? "float32" : dtype == torch::kBFloat16 ? "bfloat16" : "float16";
   config.erase("torch_dtype");
+  config.erase("quantization_config");   // of an earlier life: these weights are whole
   LUTHIER_CHECK(write_file_atomically(folder / "config.json", config.dump(2) + "\n"));
-  static const std::set<std::string> companions{"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-      "added_tokens.json", "tokenizer.model", "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json", "preprocessor_config.json",
-      "processor_config.json"};
-  for (const std::string& name : companions) {
-    std::error_code absent;
-    if (!std::filesystem::exists(loaded.folder / name, absent)) continue;
-    LUTHIER_TRY(const std::string contents, read_file(loaded.folder / name));
-    LUTHIER_CHECK(write_file_atomically(folder / name, contents));
-  }
-  return {};
+  LUTHIER_CHECK(copy_companion_files(loaded.folder, folder));
+  return store_pixel_limits(folder, loaded.pixels);
 }
 
 }  // namespace luthier

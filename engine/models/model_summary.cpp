@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/hub/folder_kind.h"
 #include "engine/io/safetensors.h"
 #include "engine/models/stored_head.h"
 #include "engine/nn/parameters.h"
@@ -12,9 +13,7 @@ namespace luthier {
 
 Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored)) {
-    return input_error("There is no such folder.", folder.string(), "A model is a folder with config.json and safetensors files.");
-  }
+  LUTHIER_CHECK(check_model_folder(folder));
   ModelSummary summary;
   summary.folder = folder;
   const std::string where = (folder / "config.json").string();
@@ -28,8 +27,9 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   const bool random = !std::filesystem::exists(folder / "model.safetensors", ignored) &&
                       !std::filesystem::exists(folder / "model.safetensors.index.json", ignored);
   if (!random) {
-    LUTHIER_TRY(const CheckpointFiles files, CheckpointFiles::open(folder));
-    if (has_own_head(*model, *family, files)) {
+    LUTHIER_TRY(const CheckpointFiles files, open_weights(folder, config));
+    LUTHIER_TRY(const bool own_head, has_own_head(*model, *family, files));
+    if (own_head) {
       untie(config);
       LUTHIER_TRY(model, family->build(config, where, torch::TensorOptions().device(torch::kMeta)));
       summary.geometry = model->geometry();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/stored_head.h"
 
-#include <cstring>
 #include <string>
 
 namespace luthier {
 
-bool has_own_head(VisionLanguageModel& model, const Family& family, const CheckpointFiles& files) {
+Result<bool> has_own_head(VisionLanguageModel& model, const Family& family,
+                          const CheckpointFiles& files) {
   const torch::Tensor weight = model.head()->weight;
   std::string embedding;
   for (const auto& item : model.named_parameters()) {
@@ -20,8 +20,8 @@ bool has_own_head(VisionLanguageModel& model, const Family& family, const Checkp
     if (name == embedding) tied = files.find(stored);
   }
   if (!head || !tied) return false;
-  return head->info.dtype != tied->info.dtype || head->info.shape != tied->info.shape ||
-         std::memcmp(head->bytes.data(), tied->bytes.data(), head->bytes.size()) != 0;
+  LUTHIER_TRY(const bool same, same_tensor(*head, *tied));
+  return !same;
 }
 
 void untie(Json& config) {

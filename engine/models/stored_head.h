@@ -7,8 +7,9 @@
 
 namespace luthier {
 
-/// `model` may be on the meta device.
-bool has_own_head(VisionLanguageModel& model, const Family& family, const CheckpointFiles& files);
+/// `model` may be on the meta device. An error where the files cannot be read.
+Result<bool> has_own_head(VisionLanguageModel& model, const Family& family,
+                          const CheckpointFiles& files);
 
 /// Makes the configuration say that the head is not tied.
 void untie(Json& config);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -101,6 +102,7 @@ struct LoadedModel {
   std::shared_ptr<const ChatProcessor> processor;
   std::vector<TokenId> eos_ids;        ///< generation_config.json's eos_token_id, else the text config's, else the tokenizer's
   std::string stored_dtype;            ///< of most parameters: F16, BF16, F32
+  PixelLimits pixels;                  ///< that `processor` works by, in place of the folder's own
 };
 
 struct LoadOptions {
@@ -108,19 +110,32 @@ struct LoadOptions {
   bool random_weights = false;                   ///< build from config.json and draw weights (HF's normal(0, initializer_range)), seeded
   std::uint64_t seed = 42;
   PixelLimits pixels;
+  /// Called between pieces with the share of the weights that has been read; false ends the loading
+  /// (Interrupted).
+  std::function<bool(double share)> go_on = {};
 };
 
 /// Loads config, tokenizer, processor and weights of a folder. Missing, unexpected-shape or unreadable tensors are Input errors that name file and tensor.
-/// Memory: each mapped tensor is cast straight into its place; never two copies.
+/// Memory: each tensor is cast straight into its place; never two copies.
 Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOptions& options = {});
+
+/// Tokenizer, template and picture processor of a checkpoint folder alone: what data needs of a
+/// model.
+Result<std::shared_ptr<const ChatProcessor>> load_processor(const std::filesystem::path& folder,
+                                                            const PixelLimits& limits);
+/// The loaded model's processor under other pixel limits; the very same one where they are those it
+/// has.
+Result<std::shared_ptr<const ChatProcessor>> processor_for(const LoadedModel& loaded,
+                                                           const PixelLimits& limits);
 
 /// "auto" → cuda if a device answers, else cpu; a named CUDA device that is not there is a Machine error.
 Result<torch::Device> choose_device(const std::string& name);
 /// "auto" → bfloat16 on CUDA, float32 on the CPU.
 Result<torch::ScalarType> choose_dtype(const std::string& name, torch::Device device);
 
-/// Writes a whole checkpoint folder that transformers loads: config.json, model.safetensors in 5.17's stored names, and the tokenizer and processor
-/// files of the source folder. `dtype`: what to store as.
+/// Writes a whole checkpoint folder that transformers loads: config.json, model.safetensors
+/// in 5.17's stored names, and all that the source folder holds beside its weights, with the pixel
+/// limits that it was loaded under in the picture processor's file. `dtype`: what to store as.
 Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder, torch::ScalarType dtype);
 
 /// Conversions between LibTorch's and the file format's dtypes.

@@ -95,7 +95,7 @@ std::map<std::string, torch::Tensor> AdamW::state() const {
   return result;
 }
 
-Status AdamW::load_state(const std::map<std::string, torch::Tensor>& state, const std::string& where) {
+Status AdamW::load_state(std::map<std::string, torch::Tensor> state, const std::string& where) {
   const torch::NoGradGuard no_grad;
   std::vector<State> states(tensors_.size());
   std::size_t used = 0;
@@ -111,8 +111,11 @@ Status AdamW::load_state(const std::map<std::string, torch::Tensor>& state, cons
       return input_error("The optimizer's state does not have the shape of the weight that it belongs to.", where + ": " + name);
     }
     const auto options = tensor.options().dtype(torch::kFloat32).requires_grad(false);
-    states[i].exp_avg = first->second.to(options, /*non_blocking=*/false, /*copy=*/true);
-    states[i].exp_avg_sq = second->second.to(options, /*non_blocking=*/false, /*copy=*/true);
+    const auto take = [&](const torch::Tensor& moment) {
+      return moment.to(options, /*non_blocking=*/false, /*copy=*/moment.use_count() > 1);
+    };
+    states[i].exp_avg = take(first->second);
+    states[i].exp_avg_sq = take(second->second);
     states[i].step = count->second.item<std::int64_t>();
     used += 3;
   }

@@ -39,8 +39,9 @@ class AdamW {
 
   /// Moments and step counts by name: "NAME.exp_avg", "NAME.exp_avg_sq", "NAME.step". Tensors that never had a gradient have none.
   std::map<std::string, torch::Tensor> state() const;
-  /// Takes back what state() gave. Input error for unknown names and shapes that do not fit.
-  Status load_state(const std::map<std::string, torch::Tensor>& state, const std::string& where);
+  /// Takes back what state() gave: tensors that nobody else holds as they are, others as copies.
+  /// Input error for unknown names and shapes that do not fit.
+  Status load_state(std::map<std::string, torch::Tensor> state, const std::string& where);
 
  private:
   struct State {

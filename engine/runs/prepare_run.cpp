@@ -59,13 +59,13 @@ Result<std::string> weight_digest(const fs::path& path) {
   for (const auto& [name, info] : file.header().tensors) {
     digests += Json(name).dump() + dtype_name(info.dtype) + std::to_string(info.begin) + "-" + std::to_string(info.end) + ";";
   }
-  const auto& tensors = file.header().tensors;
-  const std::span<const std::byte> first = file.find(tensors.front().first)->bytes;
-  const std::byte* data = first.data() - tensors.front().second.begin;
-  const std::uint64_t length = tensors.back().second.end;
+  const std::uint64_t length = file.header().tensors.back().second.end;
+  std::vector<std::byte> piece(std::min(sample_bytes, length));
   for (std::uint64_t i = 0; i < samples; ++i) {
     const std::uint64_t at = length <= sample_bytes ? 0 : (length - sample_bytes) / (samples - 1) * i;
-    digests += sha256_bytes(std::span(data + at, std::min(sample_bytes, length - at)));
+    const std::span<std::byte> sample(piece.data(), std::min(sample_bytes, length - at));
+    LUTHIER_CHECK(file.read(at, sample));
+    digests += sha256_bytes(sample);
   }
   return sha256_bytes(std::as_bytes(std::span(digests.data(), digests.size())));
 }

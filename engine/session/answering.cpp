@@ -28,9 +28,16 @@ Result<std::shared_ptr<Adapter>> ModelWorker::column_adapter(const std::string& 
   return found->second.adapter;
 }
 
+Result<std::shared_ptr<const ChatProcessor>> ModelWorker::column_processor(
+    const Adapter* adapter) const {
+  if (adapter && adapter == live_.get()) return base_->processor;   // the run's own
+  return processor_for(*base_, adapter ? adapter->pixels : PixelLimits());
+}
+
 /// Streams; an answer goes out as final with its last token, so that a request that is cancelled or
 /// fails later keeps it.
-Status ModelWorker::answer_by(const LoadedModel& model, Asking& asking, std::size_t column) {
+Status ModelWorker::answer_by(const LoadedModel& model, const ChatProcessor& processor,
+                              Asking& asking, std::size_t column) {
   using Clock = std::chrono::steady_clock;
   constexpr std::chrono::milliseconds kBetween(60);
   std::vector<Clock::time_point> sent(asking.asked.samples.size());
@@ -49,7 +56,8 @@ Status ModelWorker::answer_by(const LoadedModel& model, Asking& asking, std::siz
     return !host_.cancellations->cancelled(asking.request);
   };
   const AnswerRequest& asked = asking.asked;
-  LUTHIER_CHECK(answer_samples(model, asked.samples, asked.draws, asked.options, watch));
+  LUTHIER_CHECK(
+      answer_samples(model, processor, asked.samples, asked.draws, asked.options, watch));
   return host_.cancellations->cancelled(asking.request) ? Status(interrupted_error()) : Status();
 }
 
@@ -58,11 +66,12 @@ Status ModelWorker::answer_by_checkpoint(Asking& asking, std::size_t column,
   LoadOptions options = base_options_;
   options.random_weights = false;
   options.pixels = {};   // its own processor says how it sees pictures
+  options.go_on = [&](double) { return !host_.cancellations->cancelled(asking.request); };
   host_.emit(Progress{asking.request, "Loading a column's model", 0, 0});
   Status status;
   {
     LUTHIER_TRY(const LoadedModel own, load_model(folder, options));
-    status = answer_by(own, asking, column);
+    status = answer_by(own, *own.processor, asking, column);
   }
   release_cached_memory(base_->model->device());
   return status;
@@ -75,12 +84,13 @@ Status ModelWorker::answer_column(Asking& asking, std::size_t column) {
     LUTHIER_TRY(adapter, column_adapter(*name));
     if (!adapter) return answer_by_checkpoint(asking, column, attached_.at(*name).folder);
   }
+  LUTHIER_TRY(const auto processor, column_processor(adapter.get()));
   if (live_ && live_ != adapter) live_->deactivate();
   if (adapter) {
     adapter->set_training(false, 0);
     adapter->activate();
   }
-  const Status status = answer_by(*base_, asking, column);
+  const Status status = answer_by(*base_, *processor, asking, column);
   if (adapter) adapter->deactivate();   // the trainer puts its own back
   return status;
 }
@@ -99,9 +109,11 @@ Status ModelWorker::answer(const AnswerRequest& asked, RequestId request) {
   return {};
 }
 
-Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request) {
+Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
+                                 const Cancelled& cancelled) {
   LUTHIER_CHECK(check_recipe(recipe));
-  LUTHIER_CHECK(load_for(recipe));
+  LUTHIER_CHECK(
+      load_for(recipe, [&] { return cancelled() || host_.cancellations->cancelled(request); }));
   host_.set_state(SessionState::Preparing, "");
   const auto work = [&]() -> Status {
     RowReader reader;

@@ -28,7 +28,9 @@ Result<RunResult> train_headless(const Recipe& recipe, const std::optional<std::
     return result;
   }
   emit(StateChanged{SessionState::Loading, recipe.model});
-  LUTHIER_TRY(LoadedModel base, load_model(recipe.model, load_options(recipe)));
+  LoadOptions load = load_options(recipe);
+  load.go_on = [&stop](double) { return !stop.stop_requested(); };
+  LUTHIER_TRY(LoadedModel base, load_model(recipe.model, load));
   TrainerOptions options;
   MemoryForecast forecast;
   options.gradient_checkpointing = recipe.training.gradient_checkpointing == "true";

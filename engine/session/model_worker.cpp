@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "engine/adapters/adapter_notes.h"
 #include "engine/base/log.h"
 #include "engine/compare/comparison.h"
 #include "engine/compare/result_folder.h"
@@ -15,14 +16,15 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t forecast_rows = 4000;
+constexpr const char* kReadingWeights = "Reading the weights";
 double seconds_since(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
 
+/// Whether both give the same weights in the same place.
 bool same_options(const LoadOptions& a, const LoadOptions& b) {
   const auto device_a = choose_device(a.device), device_b = choose_device(b.device);
   if (!device_a || !device_b || *device_a != *device_b) return false;
   const auto dtype_a = choose_dtype(a.dtype, *device_a), dtype_b = choose_dtype(b.dtype, *device_b);
-  return dtype_a && dtype_b && *dtype_a == *dtype_b && !a.random_weights && !b.random_weights && a.pixels.min_pixels == b.pixels.min_pixels &&
-         a.pixels.max_pixels == b.pixels.max_pixels;
+  return dtype_a && dtype_b && *dtype_a == *dtype_b && !a.random_weights && !b.random_weights;
 }
 
 }  // namespace
@@ -48,7 +50,7 @@ Status ModelWorker::need_base() const {
   return input_error("No model is loaded.", "model", "Load one first.");
 }
 
-Status ModelWorker::load(const fs::path& folder, const LoadOptions& options) {
+Status ModelWorker::load(const fs::path& folder, LoadOptions options, const Cancelled& cancelled) {
   host_.set_state(SessionState::Loading, folder.string());
   const auto start = std::chrono::steady_clock::now();
   auto summary = summarize_model(folder);
@@ -56,9 +58,24 @@ Status ModelWorker::load(const fs::path& folder, const LoadOptions& options) {
     host_.set_state(resting(), "");
     return summary.error();
   }
-  if (const Status dropped = unload(); !dropped) return dropped;
-  host_.set_state(SessionState::Loading, folder.string());
+  if (cancelled()) {  // before it began: what was there stays
+    host_.set_state(resting(), "");
+    return interrupted_error();
+  }
+  let_go();
+  auto told = start;
+  options.go_on = [&](double share) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - told > std::chrono::milliseconds(50)) {
+      told = now;
+      host_.emit(Progress{0, kReadingWeights, share, 1});
+    }
+    return !cancelled() &&
+           !host_.cancellations->cancelled(0);  // a session that closes waits for no model
+  };
   auto loaded = load_model(folder, options);
+  options.go_on = {};
+  if (told != start) host_.emit(Progress{0, kReadingWeights, 1, 1});
   if (!loaded) {
     release_cached_memory(torch::kCPU);
     host_.set_state(SessionState::Empty, "");
@@ -76,7 +93,7 @@ Status ModelWorker::load(const fs::path& folder, const LoadOptions& options) {
   return {};
 }
 
-Status ModelWorker::unload() {
+void ModelWorker::let_go() {
   for (const auto& [name, attached] : attached_) host_.emit(AdapterDropped{name});
   attached_.clear();
   if (base_) {
@@ -84,22 +101,33 @@ Status ModelWorker::unload() {
     base_.reset();
     release_cached_memory(device);
   }
+}
+
+Status ModelWorker::unload() {
+  let_go();
   host_.set_state(SessionState::Empty, "");
   return {};
 }
 
-Status ModelWorker::load_for(const Recipe& recipe) {
+Status ModelWorker::set_pixels(const PixelLimits& pixels) {
+  LUTHIER_TRY(base_->processor, processor_for(*base_, pixels));
+  base_->pixels = base_options_.pixels = pixels;
+  return {};
+}
+
+Status ModelWorker::load_for(const Recipe& recipe, const Cancelled& cancelled) {
   const LoadOptions wanted = load_options(recipe);
   std::error_code problem;
   const bool same = base_ && fs::equivalent(base_->folder, recipe.model, problem) && !problem && same_options(base_options_, wanted);
-  return same ? Status() : load(recipe.model, wanted);
+  return same ? set_pixels(wanted.pixels) : load(recipe.model, wanted, cancelled);
 }
 
-Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& resume_run, TrainControl& control) {
+Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& resume_run,
+                          TrainControl& control, const Cancelled& cancelled) {
   const auto before = base_ ? std::optional<std::pair<fs::path, LoadOptions>>({base_->folder, base_options_}) : std::nullopt;
   Status status;
   try {
-    status = run_training(recipe, resume_run, control);
+    status = run_training(recipe, resume_run, control, cancelled);
   } catch (const std::exception& failure) {
     const std::string text = failure.what();
     status = machine_error(text.substr(0, text.find('\n')), recipe.model);
@@ -110,16 +138,24 @@ Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& r
     const fs::path folder = before ? before->first : fs::path(recipe.model);
     LoadOptions options = before ? before->second : load_options(recipe);
     options.random_weights = false;
+    if (!before) options.pixels = {};
     LUTHIER_CHECK(unload());
     if (before || recipe.init != "random") {
-      if (const Status again = load(folder, options); !again) log_warning(again.error().sentence());
+      const Status again = load(folder, options, cancelled);
+      if (!again && again.error().code != ErrorCode::Interrupted)
+        log_warning(again.error().sentence());
     }
+  } else if (base_) {
+    // The run's pixel limits were its own; what is attached has those that it was trained under.
+    const Status back = set_pixels(before ? before->second.pixels : PixelLimits());
+    if (!back) log_warning(back.error().sentence());
   }
   host_.set_state(resting(), "");
   return status;
 }
 
-Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::path>& resume_run, TrainControl& control) {
+Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::path>& resume_run,
+                                 TrainControl& control, const Cancelled& cancelled) {
   host_.set_state(SessionState::Preparing, "");
   const auto start = std::chrono::steady_clock::now();
   RunEnded ended;
@@ -138,7 +174,10 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
     host_.emit(ended);
     return {};
   }
-  if (const Status loaded = load_for(recipe); !loaded) return fail(loaded.error());
+  const auto ended_early = [&] {
+    return cancelled() || control.stop_kind() != TrainControl::Stop::None;
+  };
+  if (const Status loaded = load_for(recipe, ended_early); !loaded) return fail(loaded.error());
   host_.set_state(SessionState::Preparing, "");
   TrainerOptions options;
   options.interactive = true;
@@ -185,6 +224,8 @@ Status ModelWorker::attach(const std::string& name, const fs::path& folder) {
   for (const auto& [key, tensor] : adapter->tensors()) event.parameters += tensor.numel();
   const AdapterSettings& settings = adapter->settings();
   event.summary = "r " + std::to_string(settings.r) + ", alpha " + Json(settings.lora_alpha).dump();
+  event.pixels = adapter->pixels;
+  if (adapter->pixels.any()) event.summary += ", " + pixels_text(adapter->pixels);
   attached_[name] = {found.folder, std::move(adapter)};
   host_.emit(std::move(event));
   return {};

@@ -31,10 +31,14 @@ class ModelWorker {
   };
   explicit ModelWorker(Host host) : host_(std::move(host)) {}
 
-  Status load(const std::filesystem::path& folder, const LoadOptions& options);
+  /// Whether the loading in hand is to end; asked between pieces.
+  using Cancelled = std::function<bool()>;
+
+  Status load(const std::filesystem::path& folder, LoadOptions options, const Cancelled& cancelled);
   Status unload();
-  Status train(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run, TrainControl& control);
-  Status try_one_step(const Recipe& recipe, RequestId request);
+  Status train(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
+               TrainControl& control, const Cancelled& cancelled);
+  Status try_one_step(const Recipe& recipe, RequestId request, const Cancelled& cancelled);
   Status attach(const std::string& name, const std::filesystem::path& folder);
   Status drop(const std::string& name);
   Status set_strength(const std::string& name, double strength);
@@ -48,17 +52,24 @@ class ModelWorker {
   struct Asking;   ///< one request that is being answered
   class Observer;
 
+  void let_go();   ///< of the model and what hangs on it
   SessionState resting() const { return base_ ? SessionState::Ready : SessionState::Empty; }
   Status need_base() const;
-  /// The recipe's model resident, loaded as it says.
-  Status load_for(const Recipe& recipe);
   Status answer_column(Asking& asking, std::size_t column);
   /// By the checkpoint in `folder`, which stands in memory only for as long as that takes.
   Status answer_by_checkpoint(Asking& asking, std::size_t column,
                               const std::filesystem::path& folder);
-  Status answer_by(const LoadedModel& model, Asking& asking, std::size_t column);
+  Status answer_by(const LoadedModel& model, const ChatProcessor& processor, Asking& asking,
+                   std::size_t column);
+  /// The recipe's model resident, loaded as it says.
+  Status load_for(const Recipe& recipe, const Cancelled& cancelled);
+  /// The resident model's pictures under these limits from now on.
+  Status set_pixels(const PixelLimits& pixels);
+  /// Pictures as the column's adapter was trained with them; null stands for the base.
+  Result<std::shared_ptr<const ChatProcessor>> column_processor(const Adapter* adapter) const;
   Result<std::shared_ptr<Adapter>> column_adapter(const std::string& name) const;
-  Status run_training(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run, TrainControl& control);
+  Status run_training(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
+                      TrainControl& control, const Cancelled& cancelled);
 
   Host host_;
   std::unique_ptr<LoadedModel> base_;

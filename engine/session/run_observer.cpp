@@ -54,13 +54,8 @@ Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe
 }
 
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const Recipe& recipe) {
-  const std::filesystem::path folder = recipe.model;
-  const std::string where = (folder / "config.json").string();
-  LUTHIER_TRY(const Json config, read_json_file(folder / "config.json"));
-  LUTHIER_TRY(const Family* family, find_family(config, where));
-  LUTHIER_TRY(const TokenId image_token, family->image_token_id(config, where));
-  LUTHIER_TRY(ImageTokens image_tokens, family->image_tokens(config, folder));
-  return ChatProcessor::load(folder, std::move(image_tokens), image_token, {recipe.image.min_pixels, recipe.image.max_pixels});
+  return load_processor(recipe.model,
+                        PixelLimits{recipe.image.min_pixels, recipe.image.max_pixels});
 }
 
 void use_all_cores() {

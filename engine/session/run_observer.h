@@ -32,7 +32,7 @@ LoadOptions load_options(const Recipe& recipe);
 /// The forecast for a recipe, its model described and its data measured (at most `max_rows` rows of it) with `processor`.
 Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe, std::size_t max_rows);
 
-/// Tokenizer, template and picture processor alone: what data needs of a model.
+/// The recipe's tokenizer, template and picture processor alone: what data needs of a model.
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const Recipe& recipe);
 
 /// Once before tensors work: the counting allocator, and the thread count for LibTorch's pool (OMP_NUM_THREADS honoured).

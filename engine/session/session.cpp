@@ -4,6 +4,8 @@
 #include "engine/session/session.h"
 
 #include <atomic>
+#include <memory>
+#include <mutex>
 
 #include "engine/session/data_worker.h"
 #include "engine/session/event_queue.h"
@@ -11,6 +13,8 @@
 #include "engine/train/memory.h"
 
 namespace luthier {
+
+using CancelFlag = std::shared_ptr<std::atomic<bool>>;
 
 struct Session::Impl {
   Impl()
@@ -63,6 +67,23 @@ struct Session::Impl {
     const auto running = current();
     if (between && running) running->wake();
   }
+  /// What tells one loading to end; the newest is the one that cancel_loading means.
+  CancelFlag begin_loading() {
+    const std::lock_guard lock(control_mutex);
+    return loading = std::make_shared<std::atomic<bool>>(false);
+  }
+  void end_loading(const CancelFlag& ended) {
+    const std::lock_guard lock(control_mutex);
+    if (loading == ended) loading = nullptr;
+  }
+  /// False where nothing is being loaded, nor about to be.
+  bool cancel_loading() {
+    const std::lock_guard lock(control_mutex);
+    const SessionState now = state.load();
+    if (!loading || !(can_load(now) || can_cancel_loading(now))) return false;
+    loading->store(true);
+    return true;
+  }
   bool refuse(const char* command, bool allowed) {
     if (allowed) return false;
     queue.push(CommandFailed{command, input_error("This is not possible while the session is " + state_name(state.load()) + ".", command)});
@@ -75,6 +96,7 @@ struct Session::Impl {
   std::atomic<RequestId> next_request{1};
   mutable std::mutex control_mutex;
   std::shared_ptr<TrainControl> control;
+  CancelFlag loading;
   ModelWorker model;
   DataWorker data;
   JobThread model_thread, data_thread, look_thread, fetch_thread;
@@ -91,7 +113,18 @@ void Session::load_model(const std::filesystem::path& folder, const std::string&
   LoadOptions options;
   options.device = device;
   options.dtype = dtype;
-  impl_->post({"load_model", 0, false, [this, folder, options] { return impl_->model.load(folder, options); }});
+  const CancelFlag cancelled = impl_->begin_loading();
+  impl_->post({"load_model", 0, false, [this, folder, options, cancelled] {
+    const Status status = impl_->model.load(folder, options, [&] { return cancelled->load(); });
+    impl_->end_loading(cancelled);
+    // The state says that nothing is loaded, and whoever cancelled knows why.
+    return !status && status.error().code == ErrorCode::Interrupted ? Status() : status;
+  }});
+}
+
+void Session::cancel_loading() {
+  if (impl_->cancel_loading()) return;
+  impl_->refuse("cancel_loading", false);
 }
 
 void Session::unload_model() {
@@ -104,11 +137,14 @@ void Session::launch(const Recipe& recipe, const std::optional<std::filesystem::
   auto control = std::make_shared<TrainControl>();
   impl_->set_current(control);
   impl_->set_state(SessionState::Preparing, "");
-  impl_->post({"launch", 0, false, [this, recipe, resume_run, control] {
-    const Status status = impl_->model.train(recipe, resume_run, *control);
-    impl_->set_current(nullptr);
-    return status;
-  }});
+  const CancelFlag cancelled = impl_->begin_loading();
+  impl_->post({"launch", 0, false, [this, recipe, resume_run, control, cancelled] {
+                 const Status status = impl_->model.train(recipe, resume_run, *control,
+                                                          [&] { return cancelled->load(); });
+                 impl_->end_loading(cancelled);
+                 impl_->set_current(nullptr);
+                 return status;
+               }});
 }
 
 void Session::pause() {
@@ -149,7 +185,13 @@ void Session::set_learning_rate(double learning_rate) {
 
 RequestId Session::try_one_step(const Recipe& recipe) {
   const RequestId request = impl_->next_request++;
-  impl_->post({"try_one_step", request, false, [this, recipe, request] { return impl_->model.try_one_step(recipe, request); }});
+  impl_->post({"try_one_step", request, false, [this, recipe, request] {
+                 const CancelFlag cancelled = impl_->begin_loading();
+                 const Status status =
+                     impl_->model.try_one_step(recipe, request, [&] { return cancelled->load(); });
+                 impl_->end_loading(cancelled);
+                 return status;
+               }});
   return request;
 }
 

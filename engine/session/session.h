@@ -30,6 +30,7 @@ enum class SessionState { Empty, Loading, Ready, Preparing, Training, Pausing, P
 
 // What a state allows; every widget's enabled state comes from these.
 bool can_load(SessionState state);      ///< Empty, Ready
+bool can_cancel_loading(SessionState state);   ///< Loading
 bool can_launch(SessionState state);    ///< Ready (Empty too: launching loads the recipe's model)
 bool can_pause(SessionState state);     ///< Training
 bool can_resume(SessionState state);    ///< Paused
@@ -63,6 +64,7 @@ struct AdapterAttached {
   std::int64_t parameters = 0;
   std::string summary;
   bool whole = false;
+  PixelLimits pixels = {};   ///< that an adapter was trained under, and is asked with
 };
 struct AdapterDropped { std::string name; };
 struct RunStarted { std::filesystem::path folder; Recipe recipe; std::int64_t total_steps, first_step; double steps_per_epoch; std::int64_t trainable, parameters;
@@ -99,7 +101,9 @@ class Session {
 
   void load_model(const std::filesystem::path& folder, const std::string& device = "auto", const std::string& dtype = "auto");
   void unload_model();
-  void cancel_loading();   ///< Loading: what is being read is dropped, and no model is loaded
+  /// Loading (or about to): what is being read is dropped, and no model is loaded; a launch that is
+  /// loading its model ends as stopped. No error follows.
+  void cancel_loading();
 
   /// Trains by the recipe (loading its model if another or none is loaded). `resume_run`: as `train RECIPE --resume RUN`.
   void launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run = {});

@@ -5,6 +5,7 @@
 namespace luthier {
 
 bool can_load(SessionState state) { return state == SessionState::Empty || state == SessionState::Ready; }
+bool can_cancel_loading(SessionState state) { return state == SessionState::Loading; }
 bool can_launch(SessionState state) { return state == SessionState::Empty || state == SessionState::Ready; }
 bool can_pause(SessionState state) { return state == SessionState::Training; }
 bool can_resume(SessionState state) { return state == SessionState::Paused; }

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/io/companion_files.h"
 #include "engine/io/files.h"
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
@@ -47,12 +48,12 @@ Status finish_base(const fs::path& model, const fs::path& base) {
   for (const auto& [name, info] : files.tensors()) {
     const std::string where = (model / "model.safetensors").string() + ": " + name;
     if (info.dtype != DType::F32) return input_error("The tensor is " + dtype_name(info.dtype) + ", not F32.", where, "Give the trained float32 checkpoint.");
-    const auto view = files.find(name);
+    LUTHIER_TRY(const std::vector<std::byte> bytes, files.find(name)->bytes());
     const auto count = static_cast<std::size_t>(info.elements());
     std::vector<std::uint16_t>& half = halves.emplace_back(count);
     for (std::size_t i = 0; i < count; ++i) {
       float value;
-      std::memcpy(&value, view->bytes.data() + 4 * i, 4);
+      std::memcpy(&value, bytes.data() + 4 * i, 4);
       if (!(std::fabs(value) < 65504.0f)) return input_error("The tensor holds a value that float16 cannot.", where);
       half[i] = to_half(value);
     }
@@ -62,12 +63,7 @@ Status finish_base(const fs::path& model, const fs::path& base) {
 
   config["dtype"] = "float16";
   LUTHIER_CHECK(write_file_atomically(base / "config.json", config.dump(2) + "\n"));
-  for (const char* name : {"generation_config.json", "preprocessor_config.json", "processor_config.json", "chat_template.jinja", "tokenizer.model",
-                           "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}) {
-    LUTHIER_TRY(const std::string contents, read_file(model / name));
-    LUTHIER_CHECK(write_file_atomically(base / name, contents));
-  }
-  return {};
+  return copy_companion_files(model, base);
 }
 
 }  // namespace luthier

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What can be decided before a model is loaded, and what a fully tuned checkpoint is stored as.
 #include "engine/adapters/adapter.h"
+#include "engine/adapters/adapter_notes.h"
+#include "engine/base/log.h"
+#include "engine/hub/folder_kind.h"
 #include "engine/train/trainer.h"
 
 namespace luthier {
@@ -8,6 +11,7 @@ namespace fs = std::filesystem;
 namespace {
 
 Result<AdapterSettings> settings_of(const fs::path& folder) {
+  LUTHIER_CHECK(check_adapter_folder(folder));
   const fs::path path = folder / "adapter_config.json";
   LUTHIER_TRY(const Json config, read_json_file(path));
   LUTHIER_TRY(const std::string type, json_string(config, "peft_type", path.string()));
@@ -17,6 +21,20 @@ Result<AdapterSettings> settings_of(const fs::path& folder) {
   return input_error("Adapters of the type " + type + " cannot be read.", path.string() + ": peft_type");
 }
 
+/// A run that goes on from an adapter may show it pictures of another size; that is said, since
+/// nobody would see it.
+Status compare_pixels(const fs::path& init_from, const Recipe& recipe) {
+  LUTHIER_TRY(const PixelLimits before, adapter_pixels(init_from));
+  const PixelLimits now{recipe.image.min_pixels, recipe.image.max_pixels};
+  if (before == now) return {};
+  const auto said = [](const PixelLimits& pixels) {
+    return pixels.any() ? pixels_text(pixels) : "no pixel limits";
+  };
+  log_warning("adapter.init_from: " + init_from.string() + " was trained with " + said(before) +
+              ", this run has " + said(now) + ".");
+  return {};
+}
+
 }  // namespace
 
 Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& resume_run) {
@@ -24,6 +42,7 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
   Recipe& recipe = begun.recipe;
   if (resume_run) recipe.output_dir = resume_run->string();
   LUTHIER_CHECK(check_recipe(recipe));
+  if (resume_run) LUTHIER_CHECK(check_resumed_folder(*resume_run));
   std::error_code problem;
   const fs::path folder = resume_run ? *resume_run : fs::path(recipe.output_dir);
   const bool exists = fs::exists(folder, problem) && !(fs::is_directory(folder, problem) && fs::is_empty(folder, problem));
@@ -41,6 +60,7 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
     }
     if (!known) {
       LUTHIER_TRY(recipe.adapter, settings_of(init_from));
+      LUTHIER_CHECK(compare_pixels(init_from, recipe));
     }
     recipe.adapter.init_from = init_from;
   }

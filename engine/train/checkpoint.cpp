@@ -3,6 +3,7 @@
 #include "engine/train/checkpoint.h"
 
 #include "engine/io/files.h"
+#include "engine/models/stored_tensor.h"
 #include "engine/train/tensor_file.h"
 
 namespace luthier {
@@ -69,20 +70,26 @@ Status read_checkpoint(const fs::path& folder, const Trainables& trainables, Ada
   const torch::NoGradGuard no_grad;
   if (!trainables.adapter) {
     const fs::path path = folder / "trained.safetensors";
-    LUTHIER_TRY(const auto stored, read_tensor_file(path));
-    if (stored.size() != trainables.tensors.size()) return input_error("The checkpoint holds other tensors than this run trains.", path.string());
-    for (const TrainedTensor& trained : trainables.tensors) {
-      const auto found = stored.find(trained.name);
-      if (found == stored.end() || found->second.sizes() != trained.tensor.sizes() || found->second.scalar_type() != trained.tensor.scalar_type()) {
-        return input_error("The checkpoint's tensor is missing or has another shape or type.", path.string() + ": " + trained.name);
-      }
-      torch::Tensor target = trained.tensor;
-      target.copy_(found->second);
+    LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
+    if (file.header().tensors.size() != trainables.tensors.size()) {
+      return input_error("The checkpoint holds other tensors than this run trains.", path.string());
     }
+    for (const TrainedTensor& trained : trainables.tensors) {
+      const std::string where = path.string() + ": " + trained.name;
+      const auto found = file.find(trained.name);
+      if (!found || found->info.shape != trained.tensor.sizes().vec() ||
+          scalar_type(found->info.dtype) != trained.tensor.scalar_type()) {
+        return input_error("The checkpoint's tensor is missing or has another shape or type.",
+                           where);
+      }
+      LUTHIER_CHECK(
+          read_stored(*found, trained.tensor, where));  // weights never stand in memory twice
+    }
+    LUTHIER_CHECK(file.check_unchanged());
   }
   const fs::path path = folder / "optimizer.safetensors";
-  LUTHIER_TRY(const auto state, read_tensor_file(path));
-  return optimizer.load_state(state, path.string());
+  LUTHIER_TRY(auto state, read_tensor_file(path));
+  return optimizer.load_state(std::move(state), path.string());
 }
 
 }  // namespace luthier

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/io/safetensors.h"
+#include "engine/models/stored_tensor.h"
 #include "engine/models/vlm.h"
 
 namespace luthier {
@@ -30,11 +31,9 @@ Result<std::map<std::string, torch::Tensor>> read_tensor_file(const std::filesys
   LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
   std::map<std::string, torch::Tensor> tensors;
   for (const auto& [name, info] : file.header().tensors) {
-    const auto view = file.find(name);
-    const auto options = torch::TensorOptions().dtype(scalar_type(info.dtype));
-    tensors[name] = info.elements() == 0 ? torch::empty(info.shape, options)
-                                         : torch::from_blob(const_cast<std::byte*>(view->bytes.data()), info.shape, [file](void*) {}, options);
+    LUTHIER_TRY(tensors[name], read_stored(*file.find(name), path.string() + ": " + name));
   }
+  LUTHIER_CHECK(file.check_unchanged());
   return tensors;
 }
 

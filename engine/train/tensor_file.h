@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Named tensors to one safetensors file and back, for checkpoints. Reading maps the file; the tensors keep it open.
+// Named tensors to one safetensors file and back, for checkpoints. What is read has memory of its
+// own.
 #pragma once
 
 #include <filesystem>
@@ -12,7 +13,7 @@
 namespace luthier {
 
 Status write_tensor_file(const std::filesystem::path& path, const std::map<std::string, torch::Tensor>& tensors);
-/// Tensors that look into the mapped file: copy before changing them.
+/// On the CPU, as they are stored.
 Result<std::map<std::string, torch::Tensor>> read_tensor_file(const std::filesystem::path& path);
 
 }  // namespace luthier

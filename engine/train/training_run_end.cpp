@@ -2,6 +2,7 @@
 // Checkpoints, results and the ways a run ends.
 #include <cmath>
 
+#include "engine/adapters/adapter_notes.h"
 #include "engine/base/log.h"
 #include "engine/train/training_run.h"
 
@@ -10,6 +11,8 @@ namespace luthier {
 Status TrainingRun::save_checkpoint() {
   LUTHIER_TRY(FolderWriter writer, log_->folder().begin_checkpoint(state_.step));
   LUTHIER_CHECK(write_checkpoint(writer.path(), state_, trainables_, *optimizer_, recipe_.model));
+  if (trainables_.adapter)
+    LUTHIER_CHECK(write_adapter_notes(writer.path() / "adapter", base_.pixels));
   LUTHIER_CHECK(writer.commit());
   log_->manifest().step = state_.step;
   log_->manifest().seconds = seconds();
@@ -43,6 +46,7 @@ Status TrainingRun::save_result() {
   LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(lora ? log_->folder().adapter_path() : log_->folder().path() / "model", FolderReplace::Whole));
   if (lora) {
     LUTHIER_CHECK(trainables_.adapter->save(writer.path(), recipe_.model));
+    LUTHIER_CHECK(write_adapter_notes(writer.path(), base_.pixels));
   } else {
     LUTHIER_CHECK(save_model(base_, writer.path(), result_dtype(base_, recipe_)));
   }

@@ -19,6 +19,9 @@ namespace luthier {
 /// What a recipe may override.
 struct PixelLimits {
   std::optional<std::int64_t> min_pixels, max_pixels;
+
+  bool any() const { return min_pixels || max_pixels; }
+  bool operator==(const PixelLimits&) const = default;
 };
 
 /// One picture ready for a tower. The first axis of `shape` counts what this picture adds to the collated pixel_values, which are the

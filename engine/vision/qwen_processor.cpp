@@ -5,18 +5,18 @@
 #include <cmath>
 
 #include "engine/vision/frames.h"
+#include "engine/vision/pixel_limits.h"
 #include "engine/vision/processors.h"
 
 namespace luthier::detail {
 
 namespace {
 
-constexpr std::int64_t kMaxLimit = std::int64_t{1} << 48;  // a configuration may say "as large as it is"
 constexpr double kMaxProportion = 200;
 
 struct Options {
   CommonSettings common;
-  std::int64_t min_pixels = 56 * 56, max_pixels = 28 * 28 * 1280;
+  std::int64_t min_pixels = 0, max_pixels = 0;
   std::int64_t patch_size = 14, temporal_patch_size = 2, merge_size = 2;
 };
 
@@ -93,31 +93,6 @@ Result<PixelValues> QwenProcessor::process(const Image& image) const {
   return pixels;
 }
 
-// `size` holds pixel counts here, under the names of edges; min_pixels and max_pixels beside it win, and the recipe's over both.
-Status read_limits(const Json& config, const std::string& where, const PixelLimits& limits, Options& options) {
-  if (present(config, "size")) {
-    const Json& size = config["size"];
-    const std::string in = where + ": size";
-    if (!size.is_object()) return input_error("This must be an object with shortest_edge and longest_edge, in pixels.", in);
-    const bool old = !present(size, "shortest_edge") && !present(size, "longest_edge");
-    const char *least = old ? "min_pixels" : "shortest_edge", *most = old ? "max_pixels" : "longest_edge";
-    if ((!present(size, least) && !present(config, "min_pixels")) || (!present(size, most) && !present(config, "max_pixels")))
-      return input_error("This must have shortest_edge and longest_edge, in pixels.", in);
-    LUTHIER_TRY(options.min_pixels, json_int_in(size, least, in, options.min_pixels, 1, kMaxLimit));
-    LUTHIER_TRY(options.max_pixels, json_int_in(size, most, in, options.max_pixels, 1, kMaxLimit));
-  }
-  LUTHIER_TRY(options.min_pixels, json_int_in(config, "min_pixels", where, options.min_pixels, 1, kMaxLimit));
-  LUTHIER_TRY(options.max_pixels, json_int_in(config, "max_pixels", where, options.max_pixels, 1, kMaxLimit));
-  const auto override_by = [](const std::optional<std::int64_t>& limit, const char* field, std::int64_t& value) -> Status {
-    if (!limit) return {};
-    if (*limit < 1 || *limit > kMaxLimit) return input_error("A number of pixels must be at least 1.", field);
-    value = *limit;
-    return {};
-  };
-  LUTHIER_CHECK(override_by(limits.min_pixels, "image.min_pixels", options.min_pixels));
-  return override_by(limits.max_pixels, "image.max_pixels", options.max_pixels);
-}
-
 }  // namespace
 
 MadeProcessor create_qwen_processor(const Json& config, const std::string& where, const PixelLimits& limits) {
@@ -125,7 +100,9 @@ MadeProcessor create_qwen_processor(const Json& config, const std::string& where
   options.common.mean = kClipMean;
   options.common.std = kClipStd;
   LUTHIER_CHECK(read_common(config, where, options.common));
-  LUTHIER_CHECK(read_limits(config, where, limits, options));
+  LUTHIER_TRY(const PixelRange range, read_pixel_range(config, where, limits));
+  options.min_pixels = range.least;
+  options.max_pixels = range.most;
   LUTHIER_TRY(options.patch_size, json_int_in(config, "patch_size", where, options.patch_size, 1, 1024));
   LUTHIER_TRY(options.merge_size, json_int_in(config, "merge_size", where, options.merge_size, 1, 64));
   LUTHIER_TRY(options.temporal_patch_size, json_int_in(config, "temporal_patch_size", where, options.temporal_patch_size, 1, 64));

@@ -107,14 +107,14 @@ class TestColumns : public QObject {
       together[index] = answer.text;
       return true;
     };
-    QVERIFY(answer_samples(model, samples_, {}, drawn, all).ok());
+    QVERIFY(answer_samples(model, *model.processor, samples_, {}, drawn, all).ok());
     std::string alone;
     const auto one = [&](std::size_t, const Generated& answer) {
       alone = answer.text;
       return true;
     };
     const std::vector<std::uint64_t> place{4};
-    QVERIFY(answer_samples(model, {samples_[4]}, place, drawn, one).ok());
+    QVERIFY(answer_samples(model, *model.processor, {samples_[4]}, place, drawn, one).ok());
     QCOMPARE(alone, together[4]);
   }
 
@@ -133,7 +133,7 @@ class TestColumns : public QObject {
       }
       return covered == answer.text.size();
     };
-    QVERIFY(answer_samples(model, samples_, {}, drawn, check).ok());
+    QVERIFY(answer_samples(model, *model.processor, samples_, {}, drawn, check).ok());
     QCOMPARE(answers, samples_.size());
   }
 };

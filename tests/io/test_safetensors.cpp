@@ -85,10 +85,10 @@ class TestSafetensors : public QObject {
     auto opened = SafetensorsFile::open(path);
     QVERIFY(opened.ok());
     const SafetensorsFile copy = *opened;
-    opened = input_error("gone");   // a copy keeps the mapping alive
+    opened = input_error("gone");   // a copy keeps the file open
     QVERIFY(copy.header().metadata.empty());
-    QVERIFY(std::memcmp(copy.find("one")->bytes.data(), one.data(), one.size()) == 0);
-    QVERIFY(std::memcmp(copy.find("two")->bytes.data(), two.data(), two.size()) == 0);
+    QVERIFY(std::memcmp(copy.find("one")->bytes()->data(), one.data(), one.size()) == 0);
+    QVERIFY(std::memcmp(copy.find("two")->bytes()->data(), two.data(), two.size()) == 0);
     QCOMPARE(copy.find("one")->info.shape, (std::vector<std::int64_t>{2, 2}));
   }
 
@@ -220,6 +220,64 @@ class TestSafetensors : public QObject {
     QVERIFY(!absent.ok() && absent.error().exit_status() == 2);
   }
 
+  void a_file_cut_short_or_changed_while_open() {
+    const fs::path path = folder() / "cut.safetensors";
+    const std::string zeros(1 << 20, '\0');
+    const std::int64_t count = static_cast<std::int64_t>(zeros.size()) / 4;
+    const std::vector<TensorToWrite> tensors{{"a", DType::F32, {count}, as_bytes(zeros)},
+                                             {"b", DType::F32, {count}, as_bytes(zeros)}};
+    QVERIFY(write_safetensors(path, tensors).ok());
+    const std::uint64_t whole = fs::file_size(path);
+    const auto file = SafetensorsFile::open(path);
+    QVERIFY(file.ok() && file->check_unchanged().ok());
+    QVERIFY(file->find("a")->bytes().ok() && file->find("b")->bytes().ok());
+    fs::resize_file(path,
+                    whole / 2);  // a mapping would now end the whole process at the first touch
+    const auto cut = file->find("b")->bytes();
+    QVERIFY(!cut.ok());
+    QVERIFY2(cut.error().sentence().find("changed while being read") != std::string::npos,
+             cut.error().sentence().c_str());
+    QVERIFY(cut.error().sentence().find(std::to_string(whole / 2)) != std::string::npos);
+    QVERIFY(cut.error().where == path.string() && cut.error().exit_status() == 2);
+    QVERIFY(!file->check_unchanged().ok());
+    fs::resize_file(path, whole);  // as long as before, and yet not the same
+    QVERIFY(file->find("b")->bytes().ok());
+    const auto changed = file->check_unchanged();
+    QVERIFY(!changed.ok() && changed.error().what == "The file was changed while being read.");
+    // A new file in its name is another one: what is open stays whole.
+    QVERIFY(write_safetensors(path, tensors).ok());
+    const auto kept = SafetensorsFile::open(path);
+    fs::remove(path);
+    put(path, "something else");
+    QVERIFY(kept->find("b")->bytes().ok() && kept->check_unchanged().ok());
+  }
+
+  void same_tensors() {
+    const fs::path path = folder() / "same.safetensors";
+    std::string one(3 << 20, 'a'), two = one;
+    two.back() = 'b';
+    const auto length = static_cast<std::int64_t>(one.size());
+    QVERIFY(write_safetensors(path, {{"one", DType::U8, {length}, as_bytes(one)},
+                                     {"again", DType::U8, {length}, as_bytes(one)},
+                                     {"two", DType::U8, {length}, as_bytes(two)},
+                                     {"typed", DType::I8, {length}, as_bytes(one)},
+                                     {"shaped", DType::U8, {1, length}, as_bytes(one)}})
+                .ok());
+    const auto file = SafetensorsFile::open(path);
+    const auto same = [&](const char* name) {
+      return same_tensor(*file->find("one"), *file->find(name)).value();
+    };
+    QVERIFY(same("again") && !same("two") && !same("typed") && !same("shaped"));
+  }
+
+  void a_pointer_in_the_place_of_a_file() {
+    put(folder() / "pointer.safetensors",
+        "version https://git-lfs.github.com/spec/v1\noid sha256:" + std::string(64, 'a') +
+            "\nsize 123\n");
+    const auto file = SafetensorsFile::open(folder() / "pointer.safetensors");
+    QVERIFY(!file.ok() && file.error().sentence().find("Git LFS pointer") != std::string::npos);
+  }
+
   void shards() {
     const fs::path model = folder() / "sharded";
     fs::create_directories(model);
@@ -258,6 +316,11 @@ class TestSafetensors : public QObject {
     const fs::path model = folder() / "pickled";
     fs::create_directories(model);
     QVERIFY(CheckpointFiles::open(model).error().sentence().find("no weights") != std::string::npos);
+    put(model / "model.onnx", "x");
+    QVERIFY(CheckpointFiles::open(model).error().sentence().find("model.onnx") !=
+            std::string::npos);
+    put(model / "q4.gguf", "x");
+    QVERIFY(CheckpointFiles::open(model).error().sentence().find("GGUF") != std::string::npos);
     put(model / "pytorch_model.bin", "x");
     QVERIFY(CheckpointFiles::open(model).error().sentence().find("pickle") != std::string::npos);
     QVERIFY(CheckpointFiles::open(model / "pytorch_model.bin").error().sentence().find("pickle") != std::string::npos);

@@ -43,6 +43,7 @@ import measure
 import random_cases
 import real
 import report
+import results
 import table
 import train
 import verbs
@@ -112,6 +113,7 @@ def main():
         found = hostile_configs.cases(sample=None)
     else:
         found = forward.cases() | generate.cases() | adapters.cases() | train.cases() | verbs.cases() | measure.cases() | hostile_configs.cases()
+        found |= results.cases()
     if options.real:
         found |= real.cases(options.real.resolve())
     if options.list:

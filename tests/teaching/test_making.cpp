@@ -104,7 +104,7 @@ class TestMaking : public QObject {
     const auto view = file->find("x");
     QVERIFY(view && view->info.dtype == DType::F16);
     std::vector<std::uint16_t> got(values.size());
-    std::memcpy(got.data(), view->bytes.data(), view->bytes.size());
+    std::memcpy(got.data(), view->bytes()->data(), view->size());
     for (std::size_t i = 0; i < got.size(); ++i) QVERIFY2(got[i] == expected[i], qPrintable(QString("%1: %2").arg(values[i]).arg(got[i], 0, 16)));
     const std::vector<float> huge = {1e6f};
     require(write_safetensors(root() / "trained" / "model.safetensors", {{"x", DType::F32, {1}, std::as_bytes(std::span(huge))}}));

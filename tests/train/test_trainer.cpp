@@ -193,8 +193,8 @@ class TestTrainer : public QObject {
     QCOMPARE(folder->newest_whole_checkpoint()->step, 4);
     const auto file = SafetensorsFile::open(folder->newest_whole_checkpoint()->path / "adapter/adapter_model.safetensors");
     for (const auto& [name, info] : file->header().tensors) {
-      const auto view = file->find(name);
-      const auto* values = reinterpret_cast<const float*>(view->bytes.data());
+      const auto bytes = file->find(name)->bytes();
+      const auto* values = reinterpret_cast<const float*>(bytes->data());
       for (std::int64_t i = 0; i < info.elements(); ++i) QVERIFY(std::isfinite(values[i]));
     }
     VERIFY_OK(run(tiny.recipe("run", {"training.save_total_limit=1", "training.save_steps=1"}), tiny.root() / "run"));

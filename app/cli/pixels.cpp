@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/pixels.h"
+
+#include "engine/adapters/adapter_notes.h"
+#include "engine/base/log.h"
+
+namespace luthier::cli {
+
+void add_pixel_options(CLI::App& app, PixelLimits& pixels) {
+  app.add_option("--min-pixels", pixels.min_pixels,
+                 "Pixels a picture has at least after resizing (default: as the adapter was "
+                 "trained, else as the "
+                 "checkpoint's processor says)");
+  app.add_option("--max-pixels", pixels.max_pixels,
+                 "Pixels a picture has at most after resizing (default: the same)");
+}
+
+PixelLimits pixels_for(const std::string& adapter_folder, const PixelLimits& own,
+                       const PixelLimits& asked) {
+  const PixelLimits chosen = chosen_pixels(asked, own);
+  if (chosen != asked) {
+    log_info(adapter_folder + ": pictures as it was trained, with " + pixels_text(chosen) +
+             " (--min-pixels and --max-pixels change that).");
+  }
+  return chosen;
+}
+
+}  // namespace luthier::cli

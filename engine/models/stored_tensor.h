@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A tensor from a safetensors file into its place in memory: piece by piece, cast on the way, so
+// that it never stands there twice. Weights, adapters and checkpoints are all read through here.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "engine/base/result.h"
+#include "engine/io/safetensors.h"
+#include "engine/nn/torch.h"
+
+namespace luthier {
+
+/// Told the bytes that were read since the last call; false ends the reading (an Interrupted
+/// error).
+using ReadWatch = std::function<bool(std::uint64_t bytes)>;
+
+/// Fills `target` (contiguous, of the tensor's number of elements, any device and floating type, or
+/// the stored one). Stored integers and bytes are taken only as they are. `where` names file and
+/// tensor.
+Status read_stored(const TensorView& view, torch::Tensor target, const std::string& where,
+                   const ReadWatch& watch = {});
+/// The same as a new tensor on the CPU, as it is stored.
+Result<torch::Tensor> read_stored(const TensorView& view, const std::string& where);
+
+}  // namespace luthier
