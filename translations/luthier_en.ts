@@ -337,6 +337,41 @@
         </message>
     </context>
     <context>
+        <name>luthier::CommandDialog</name>
+        <message>
+            <source>Trains with these settings from a terminal. They were written to %1.</source>
+            <translation>Trains with these settings from a terminal. They were written to %1.</translation>
+        </message>
+        <message>
+            <source>Trains with these settings from a terminal, by the recipe %1.</source>
+            <translation>Trains with these settings from a terminal, by the recipe %1.</translation>
+        </message>
+        <message>
+            <source>Save the recipe</source>
+            <translation>Save the recipe</translation>
+        </message>
+        <message>
+            <source>Recipes (*.yaml *.yml)</source>
+            <translation>Recipes (*.yaml *.yml)</translation>
+        </message>
+        <message>
+            <source>The command line</source>
+            <translation>The command line</translation>
+        </message>
+        <message>
+            <source>&amp;Save the recipe elsewhere…</source>
+            <translation>&amp;Save the recipe elsewhere…</translation>
+        </message>
+        <message>
+            <source>&amp;Copy</source>
+            <translation>&amp;Copy</translation>
+        </message>
+        <message>
+            <source>C&amp;lose</source>
+            <translation>C&amp;lose</translation>
+        </message>
+    </context>
+    <context>
         <name>luthier::CompareGrid</name>
         <message>
             <source>Sample</source>
@@ -770,6 +805,10 @@
             <source>Measured: %1 (forecast %2, off by %3 %), %4 s a step.</source>
             <translation>Measured: %1 (forecast %2, off by %3 %), %4 s a step.</translation>
         </message>
+        <message>
+            <source>Of the last valid settings: %1</source>
+            <translation>Of the last valid settings: %1</translation>
+        </message>
     </context>
     <context>
         <name>luthier::FetchDialog</name>
@@ -870,6 +909,18 @@
         <message>
             <source>Open a model folder</source>
             <translation>Open a model folder</translation>
+        </message>
+        <message>
+            <source>The run “%1” was interrupted at step %2 of %3. It can go on from step %4.</source>
+            <translation>The run “%1” was interrupted at step %2 of %3. It can go on from step %4.</translation>
+        </message>
+        <message>
+            <source>Resume</source>
+            <translation>Resume</translation>
+        </message>
+        <message>
+            <source>Not now</source>
+            <translation>Not now</translation>
         </message>
     </context>
     <context>
@@ -1221,10 +1272,6 @@
             <source>The recipe was written to %1.</source>
             <translation>The recipe was written to %1.</translation>
         </message>
-        <message>
-            <source>Copy</source>
-            <translation>Copy</translation>
-        </message>
     </context>
     <context>
         <name>luthier::RowModel</name>
@@ -1424,6 +1471,14 @@
             <source>%1, peak</source>
             <translation>%1, peak</translation>
         </message>
+        <message>
+            <source>Step %1 · epoch %2</source>
+            <translation>Step %1 · epoch %2</translation>
+        </message>
+        <message>
+            <source>%1, raw</source>
+            <translation>%1, raw</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunHeader</name>
@@ -1470,6 +1525,10 @@
         <message>
             <source>Save a checkpoint now</source>
             <translation>Save a checkpoint now</translation>
+        </message>
+        <message>
+            <source>Cancel loading</source>
+            <translation>Cancel loading</translation>
         </message>
     </context>
     <context>
@@ -1668,20 +1727,36 @@
             <translation>Stop this run?</translation>
         </message>
         <message>
-            <source>Stop and save writes the adapter and a checkpoint, so that the run can be resumed. Cancel the run throws its result away; the log stays. Training goes on until you choose.</source>
-            <translation>Stop and save writes the adapter and a checkpoint, so that the run can be resumed. Cancel the run throws its result away; the log stays. Training goes on until you choose.</translation>
-        </message>
-        <message>
-            <source>Cancel the &amp;run</source>
-            <translation>Cancel the &amp;run</translation>
-        </message>
-        <message>
             <source>&amp;Continue training</source>
             <translation>&amp;Continue training</translation>
         </message>
         <message>
             <source>&amp;Stop and save</source>
             <translation>&amp;Stop and save</translation>
+        </message>
+        <message>
+            <source>Throw this run away?</source>
+            <translation>Throw this run away?</translation>
+        </message>
+        <message>
+            <source>What it learned since its last checkpoint is lost, and no adapter is written. This cannot be undone; the log and earlier checkpoints stay. Training goes on until you choose.</source>
+            <translation>What it learned since its last checkpoint is lost, and no adapter is written. This cannot be undone; the log and earlier checkpoints stay. Training goes on until you choose.</translation>
+        </message>
+        <message>
+            <source>Stop and save writes the result and a checkpoint, so that the run can be resumed. Throwing it away saves nothing; the log stays. Training goes on until you choose.</source>
+            <translation>Stop and save writes the result and a checkpoint, so that the run can be resumed. Throwing it away saves nothing; the log stays. Training goes on until you choose.</translation>
+        </message>
+        <message>
+            <source>&amp;Throw the run away…</source>
+            <translation>&amp;Throw the run away…</translation>
+        </message>
+        <message>
+            <source>&amp;Throw it away</source>
+            <translation>&amp;Throw it away</translation>
+        </message>
+        <message>
+            <source>&amp;Keep the run</source>
+            <translation>&amp;Keep the run</translation>
         </message>
     </context>
     <context>
@@ -1726,16 +1801,55 @@
             <translation>Samples</translation>
         </message>
         <message>
-            <source>“%1” is no learning rate. Write a number such as 2e-4.</source>
-            <translation>“%1” is no learning rate. Write a number such as 2e-4.</translation>
-        </message>
-        <message>
             <source>Launch into %1</source>
             <translation>Launch into %1</translation>
         </message>
         <message>
             <source>Resume that run</source>
             <translation>Resume that run</translation>
+        </message>
+        <message>
+            <source>%1 from the next step; now %2</source>
+            <translation>%1 from the next step; now %2</translation>
+        </message>
+        <message>
+            <source>Peak rate in force: %1</source>
+            <translation>Peak rate in force: %1</translation>
+        </message>
+        <message>
+            <source>%1 holds a finished run.</source>
+            <translation>%1 holds a finished run.</translation>
+        </message>
+        <message>
+            <source>%1 holds a run that can go on from step %2. These settings were not used.</source>
+            <translation>%1 holds a run that can go on from step %2. These settings were not used.</translation>
+        </message>
+    </context>
+    <context>
+        <name>Messages</name>
+        <message>
+            <source>“%1”</source>
+            <translation>“%1”</translation>
+        </message>
+        <message>
+            <source>the check on the Data page</source>
+            <translation>the check on the Data page</translation>
+        </message>
+        <message>
+            <source>the Model page</source>
+            <translation>the Model page</translation>
+        </message>
+        <message>
+            <source>the memory forecast</source>
+            <translation>the memory forecast</translation>
+        </message>
+        <message>
+            <source>“Resume”</source>
+            <translation>“Resume”</translation>
+        </message>
+        <message>
+            <source>must not be empty.</source>
+            <translation>must not be empty.</translation>
         </message>
     </context>
     <context>

@@ -336,6 +336,41 @@
         </message>
     </context>
     <context>
+        <name>luthier::CommandDialog</name>
+        <message>
+            <source>Trains with these settings from a terminal. They were written to %1.</source>
+            <translation>이 설정으로 터미널에서 학습합니다. 설정은 %1에 저장했습니다.</translation>
+        </message>
+        <message>
+            <source>Trains with these settings from a terminal, by the recipe %1.</source>
+            <translation>이 설정으로 터미널에서 학습합니다. 레시피는 %1입니다.</translation>
+        </message>
+        <message>
+            <source>Save the recipe</source>
+            <translation>레시피 저장</translation>
+        </message>
+        <message>
+            <source>Recipes (*.yaml *.yml)</source>
+            <translation>레시피 (*.yaml *.yml)</translation>
+        </message>
+        <message>
+            <source>The command line</source>
+            <translation>명령줄</translation>
+        </message>
+        <message>
+            <source>&amp;Save the recipe elsewhere…</source>
+            <translation>다른 곳에 레시피 저장(&amp;S)…</translation>
+        </message>
+        <message>
+            <source>&amp;Copy</source>
+            <translation>복사(&amp;C)</translation>
+        </message>
+        <message>
+            <source>C&amp;lose</source>
+            <translation>닫기(&amp;L)</translation>
+        </message>
+    </context>
+    <context>
         <name>luthier::CompareGrid</name>
         <message>
             <source>Sample</source>
@@ -766,6 +801,10 @@
             <source>Measured: %1 (forecast %2, off by %3 %), %4 s a step.</source>
             <translation>실측 %1 (예측 %2, 오차 %3 %), 한 스텝에 %4초.</translation>
         </message>
+        <message>
+            <source>Of the last valid settings: %1</source>
+            <translation>마지막으로 올바른 설정 기준: %1</translation>
+        </message>
     </context>
     <context>
         <name>luthier::FetchDialog</name>
@@ -865,6 +904,18 @@
         <message>
             <source>Open a model folder</source>
             <translation>모델 폴더 열기</translation>
+        </message>
+        <message>
+            <source>The run “%1” was interrupted at step %2 of %3. It can go on from step %4.</source>
+            <translation>“%1” 실행이 %3 스텝 중 %2 스텝에서 중단되었습니다. %4 스텝부터 이어서 학습할 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>Resume</source>
+            <translation>이어서 학습</translation>
+        </message>
+        <message>
+            <source>Not now</source>
+            <translation>나중에</translation>
         </message>
     </context>
     <context>
@@ -1213,10 +1264,6 @@
             <source>The recipe was written to %1.</source>
             <translation>레시피를 %1에 저장했습니다.</translation>
         </message>
-        <message>
-            <source>Copy</source>
-            <translation>복사</translation>
-        </message>
     </context>
     <context>
         <name>luthier::RowModel</name>
@@ -1414,6 +1461,14 @@
             <source>%1, peak</source>
             <translation>%1, 최대</translation>
         </message>
+        <message>
+            <source>Step %1 · epoch %2</source>
+            <translation>%1 스텝 · %2 에폭</translation>
+        </message>
+        <message>
+            <source>%1, raw</source>
+            <translation>%1, 원본</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunHeader</name>
@@ -1460,6 +1515,10 @@
         <message>
             <source>Save a checkpoint now</source>
             <translation>지금 체크포인트 저장</translation>
+        </message>
+        <message>
+            <source>Cancel loading</source>
+            <translation>불러오기 취소</translation>
         </message>
     </context>
     <context>
@@ -1656,20 +1715,36 @@
             <translation>학습을 중지할까요?</translation>
         </message>
         <message>
-            <source>Stop and save writes the adapter and a checkpoint, so that the run can be resumed. Cancel the run throws its result away; the log stays. Training goes on until you choose.</source>
-            <translation>‘저장하고 중지’는 어댑터와 체크포인트를 저장하므로 나중에 이어서 학습할 수 있습니다. ‘학습 취소’는 결과를 버리고 로그만 남깁니다. 고를 때까지 학습은 계속됩니다.</translation>
-        </message>
-        <message>
-            <source>Cancel the &amp;run</source>
-            <translation>학습 취소(&amp;R)</translation>
-        </message>
-        <message>
             <source>&amp;Continue training</source>
             <translation>계속 학습(&amp;C)</translation>
         </message>
         <message>
             <source>&amp;Stop and save</source>
             <translation>저장하고 중지(&amp;S)</translation>
+        </message>
+        <message>
+            <source>Throw this run away?</source>
+            <translation>이 실행을 버릴까요?</translation>
+        </message>
+        <message>
+            <source>What it learned since its last checkpoint is lost, and no adapter is written. This cannot be undone; the log and earlier checkpoints stay. Training goes on until you choose.</source>
+            <translation>마지막 체크포인트 뒤에 학습한 내용은 사라지고 어댑터도 저장되지 않습니다. 되돌릴 수 없습니다. 기록과 이전 체크포인트는 남습니다. 고를 때까지 학습은 계속됩니다.</translation>
+        </message>
+        <message>
+            <source>Stop and save writes the result and a checkpoint, so that the run can be resumed. Throwing it away saves nothing; the log stays. Training goes on until you choose.</source>
+            <translation>‘멈추고 저장’은 결과와 체크포인트를 저장하므로 나중에 이어서 학습할 수 있습니다. 버리면 아무것도 저장되지 않고 기록만 남습니다. 고를 때까지 학습은 계속됩니다.</translation>
+        </message>
+        <message>
+            <source>&amp;Throw the run away…</source>
+            <translation>실행 버리기(&amp;T)…</translation>
+        </message>
+        <message>
+            <source>&amp;Throw it away</source>
+            <translation>버리기(&amp;T)</translation>
+        </message>
+        <message>
+            <source>&amp;Keep the run</source>
+            <translation>버리지 않기(&amp;K)</translation>
         </message>
     </context>
     <context>
@@ -1714,16 +1789,55 @@
             <translation>질문</translation>
         </message>
         <message>
-            <source>“%1” is no learning rate. Write a number such as 2e-4.</source>
-            <translation>“%1”은(는) 학습률이 아닙니다. 2e-4처럼 숫자로 적어 주세요.</translation>
-        </message>
-        <message>
             <source>Launch into %1</source>
             <translation>%1에 저장하며 학습 시작</translation>
         </message>
         <message>
             <source>Resume that run</source>
             <translation>그 학습 이어서 하기</translation>
+        </message>
+        <message>
+            <source>%1 from the next step; now %2</source>
+            <translation>다음 스텝부터 %1, 지금은 %2</translation>
+        </message>
+        <message>
+            <source>Peak rate in force: %1</source>
+            <translation>적용 중인 최고 학습률: %1</translation>
+        </message>
+        <message>
+            <source>%1 holds a finished run.</source>
+            <translation>%1에는 이미 끝난 실행이 있습니다.</translation>
+        </message>
+        <message>
+            <source>%1 holds a run that can go on from step %2. These settings were not used.</source>
+            <translation>%1에는 %2 스텝부터 이어서 학습할 수 있는 실행이 있습니다. 지금 설정은 쓰이지 않았습니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>Messages</name>
+        <message>
+            <source>“%1”</source>
+            <translation>“%1”</translation>
+        </message>
+        <message>
+            <source>the check on the Data page</source>
+            <translation>데이터 페이지의 검사</translation>
+        </message>
+        <message>
+            <source>the Model page</source>
+            <translation>모델 페이지</translation>
+        </message>
+        <message>
+            <source>the memory forecast</source>
+            <translation>메모리 예측</translation>
+        </message>
+        <message>
+            <source>“Resume”</source>
+            <translation>“이어서 학습”</translation>
+        </message>
+        <message>
+            <source>must not be empty.</source>
+            <translation>비워 둘 수 없습니다.</translation>
         </message>
     </context>
     <context>

@@ -6,12 +6,17 @@
 #include <QCloseEvent>
 #include <QFileDialog>
 #include <QHBoxLayout>
+#include <QScreen>
 #include <QSettings>
 #include <QStackedWidget>
+#include <QTimer>
 #include <QVBoxLayout>
+#include <algorithm>
+#include <utility>
 
 #include "ui/compare/compare_page.h"
 #include "ui/data/data_page.h"
+#include "ui/format.h"
 #include "ui/language.h"
 #include "ui/model/model_page.h"
 #include "ui/nav_rail.h"
@@ -21,8 +26,14 @@
 #include "ui/stop_question.h"
 #include "ui/theme.h"
 #include "ui/train/train_page.h"
+#include "ui/widgets/banner.h"
 
 namespace luthier {
+
+namespace {
+constexpr QSize kUsualSize(1280, 800), kSmallest(960, 640);
+constexpr QSize kFrame(8, 40);  // what a window manager puts around it, before that is known
+}  // namespace
 
 MainWindow::MainWindow(QWidget* parent) : QMainWindow(parent), workspace_(std::make_unique<Workspace>()) {
   setWindowIcon(QIcon(QStringLiteral(":/icons/luthier.svg")));
@@ -56,10 +67,28 @@ MainWindow::MainWindow(QWidget* parent) : QMainWindow(parent), workspace_(std::m
   }
   connect(rail_, &NavRail::chosen, this, [this](int i) { show_page(static_cast<PageId>(i)); });
   connect(header, &RunHeader::launch_asked, this, &MainWindow::launch);
+  connect(header, &RunHeader::stop_asked, this, &MainWindow::ask_stop);
+  offer_ = new Banner(centre);
+  offer_->setObjectName(QStringLiteral("interruptedOffer"));
+  offer_->float_over(stack_);
+  connect(workspace_.get(), &Workspace::interrupted_found, this, &MainWindow::offer_interrupted);
+  connect(workspace_.get(), &Workspace::run_started, offer_, &Banner::dismiss);
+  connect(workspace_.get(), &Workspace::run_ended, this, [this](const RunEnded& event) {
+    // Closing waited for this. What went wrong in saving is said first.
+    if (std::exchange(closing_, false) && !event.error)
+      QTimer::singleShot(0, this, &QWidget::close);
+  });
+  connect(workspace_.get(), &Workspace::launch_refused, this, [this] { closing_ = false; });
+  connect(&workspace_->bridge(), &SessionBridge::state_changed, this, [this](SessionState state) {
+    // Nothing is left to be asked about.
+    if (can_stop(state)) return;
+    if (auto* asked = findChild<StopQuestion*>(); asked && asked->isVisible()) asked->reject();
+  });
   make_shortcuts();
   on_language(this, [this] { setWindowTitle(tr("Luthier")); });
-  setMinimumSize(960, 640);
-  resize(1280, 800);
+  const QSize room = screen() ? screen()->availableSize() : kUsualSize + kFrame;
+  setMinimumSize(kSmallest.boundedTo(first_size(room)));
+  resize(first_size(room));
   const QByteArray geometry = QSettings().value(QStringLiteral("geometry")).toByteArray();
   if (!geometry.isEmpty()) restoreGeometry(geometry);
   show_page(PageId::Model);
@@ -68,6 +97,10 @@ MainWindow::MainWindow(QWidget* parent) : QMainWindow(parent), workspace_(std::m
 MainWindow::~MainWindow() {
   // Pages refer to the workspace: they go first.
   delete takeCentralWidget();
+}
+
+QSize MainWindow::first_size(const QSize& available) {
+  return kUsualSize.boundedTo(available - kFrame);
 }
 
 PageId MainWindow::current() const { return static_cast<PageId>(stack_->currentIndex()); }
@@ -110,19 +143,66 @@ void MainWindow::open_folder() {
   if (!folder.isEmpty()) workspace_->load_model(folder);
 }
 
+void MainWindow::ask_stop() {
+  StopQuestion* question = StopQuestion::of(this);
+  if (question->isVisible()) {
+    question->raise();
+    return;
+  }
+  connect(question, &StopQuestion::decided, this, [this](StopKind kind) {
+    if (can_stop(workspace_->state())) workspace_->session().stop(kind);
+  });
+  connect(question, &QDialog::rejected, this, [this] { closing_ = false; });
+  question->open();
+}
+
+void MainWindow::showEvent(QShowEvent* event) {
+  QMainWindow::showEvent(event);
+  if (std::exchange(shown_, true)) return;
+  // By then it is known what the program was started with.
+  QTimer::singleShot(0, this, [this] {
+    if (!quiet_) workspace_->find_interrupted();
+  });
+}
+
+void MainWindow::offer_interrupted(const RunSummary& run) {
+  const RunManifest& manifest = run.manifest;
+  offer_->show_text(Banner::Kind::Info,
+                    tr("The run “%1” was interrupted at step %2 of %3. It can go on from step %4.")
+                        .arg(QString::fromStdString(run.name))
+                        .arg(std::max(manifest.step, *run.newest_checkpoint))
+                        .arg(manifest.total_steps)
+                        .arg(*run.newest_checkpoint));
+  offer_->setToolTip(path_text(run.path));
+  offer_->offer(tr("Resume"), [this, folder = path_text(run.path)] { resume_when_free(folder); });
+  offer_->offer(tr("Not now"), [this, run] { workspace_->decline_interrupted(run); });
+}
+
+void MainWindow::resume_when_free(const QString& folder) {
+  show_page(PageId::Train);
+  if (workspace_->state() != SessionState::Loading) {
+    workspace_->resume_run(folder);
+    return;
+  }
+  auto* once = new QObject(this);
+  connect(&workspace_->bridge(), &SessionBridge::state_changed, once,
+          [this, once, folder](SessionState state) {
+            if (state == SessionState::Loading) return;
+            once->deleteLater();
+            if (can_launch(state)) workspace_->resume_run(folder);
+          });
+}
+
 void MainWindow::closeEvent(QCloseEvent* event) {
   QSettings().setValue(QStringLiteral("geometry"), saveGeometry());
   if (!can_stop(workspace_->state())) {
+    workspace_->cancel_loading();   // nobody waits for it any more
     event->accept();
     return;
   }
   event->ignore();
-  auto* question = new StopQuestion(this);
-  connect(question, &StopQuestion::decided, this, [this](StopKind kind) {
-    connect(workspace_.get(), &Workspace::run_ended, this, &QWidget::close, Qt::QueuedConnection);
-    if (can_stop(workspace_->state())) workspace_->session().stop(kind);
-  });
-  question->open();
+  closing_ = true;
+  ask_stop();
 }
 
 }  // namespace luthier

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The window: rail, top line, pages, bottom line. It owns the Workspace and carries what belongs to no page: shortcuts, dots in the
-// rail, and what happens on closing while a run trains.
+// The window: rail, top line, pages, bottom line. It owns the Workspace and carries what belongs to
+// no page: shortcuts, dots in the rail, the interrupted run that is offered at the start, and what
+// happens on closing while a run trains.
 #pragma once
 
 #include <QMainWindow>
@@ -13,7 +14,9 @@ class QStackedWidget;
 
 namespace luthier {
 
+class Banner;
 class NavRail;
+class StopQuestion;
 
 class MainWindow : public QMainWindow {
   Q_OBJECT
@@ -26,19 +29,30 @@ class MainWindow : public QMainWindow {
   Page* page(PageId id) const { return pages_[static_cast<std::size_t>(id)]; }
   PageId current() const;
   void show_page(PageId id);
+  /// Offers nothing at the start: for a window that is driven.
+  void keep_quiet() { quiet_ = true; }
+  /// A first size that fits on a screen of this size with a frame around it.
+  static QSize first_size(const QSize& available);
 
  protected:
   void closeEvent(QCloseEvent* event) override;
+  void showEvent(QShowEvent* event) override;
 
  private:
   void make_shortcuts();
   void launch();
   void open_folder();
+  void ask_stop();
+  void offer_interrupted(const RunSummary& run);
+  /// Resumes as soon as what is being loaded has come.
+  void resume_when_free(const QString& folder);
 
   std::unique_ptr<Workspace> workspace_;
   NavRail* rail_;
   QStackedWidget* stack_;
   std::array<Page*, kPageCount> pages_{};
+  Banner* offer_;
+  bool quiet_ = false, shown_ = false, closing_ = false;
 };
 
 }  // namespace luthier

@@ -10,7 +10,6 @@
 
 #include "ui/format.h"
 #include "ui/language.h"
-#include "ui/stop_question.h"
 #include "ui/theme.h"
 #include "ui/widgets/card.h"
 
@@ -51,10 +50,16 @@ RunHeader::RunHeader(Workspace& workspace, QWidget* parent) : QWidget(parent), w
   stop_->setMinimumHeight(32);
   set_themed_icon(stop_, QStringLiteral("stop"));
   layout->addWidget(stop_);
+  cancel_ = new QPushButton(this);
+  cancel_->setObjectName(QStringLiteral("cancelLoading"));
+  cancel_->setMinimumHeight(32);
+  set_themed_icon(cancel_, QStringLiteral("close"));
+  layout->addWidget(cancel_);
 
   connect(main_, &QPushButton::clicked, this, &RunHeader::main_clicked);
-  connect(stop_, &QPushButton::clicked, this, &RunHeader::ask_stop);
+  connect(stop_, &QPushButton::clicked, this, &RunHeader::stop_asked);
   connect(save_, &QToolButton::clicked, this, [this] { workspace_.session().save_now(); });
+  connect(cancel_, &QPushButton::clicked, &workspace_, &Workspace::cancel_loading);
   connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &RunHeader::refresh);
   connect(&workspace_, &Workspace::model_changed, this, &RunHeader::refresh);
   connect(&workspace_, &Workspace::run_grew, this, &RunHeader::refresh);
@@ -112,6 +117,8 @@ void RunHeader::refresh() {
   stop_->setText(tr("Stop…"));
   stop_->setEnabled(active);
   stop_->setVisible(active || state == SessionState::Saving || state == SessionState::Stopping);
+  cancel_->setText(tr("Cancel loading"));
+  cancel_->setVisible(can_cancel_loading(state));
   save_->setToolTip(tr("Save a checkpoint now (Ctrl+Shift+S)"));
   save_->setAccessibleName(tr("Save a checkpoint now"));
   save_->setVisible(stop_->isVisibleTo(this));
@@ -123,14 +130,6 @@ void RunHeader::main_clicked() {
   if (can_resume(state)) workspace_.session().resume();
   else if (can_pause(state)) workspace_.session().pause();
   else if (can_launch(state)) emit launch_asked();
-}
-
-void RunHeader::ask_stop() {
-  auto* question = new StopQuestion(window());
-  connect(question, &StopQuestion::decided, this, [this](StopKind kind) {
-    if (can_stop(workspace_.state())) workspace_.session().stop(kind);
-  });
-  question->open();
 }
 
 void RunHeader::paintEvent(QPaintEvent*) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The top line: what is loaded, where the run stands (step, time, ETA), and the one main button that its state allows, with Stop and
-// Save now beside it.
+// Save now beside it, and Cancel while a model loads.
 #pragma once
 
 #include <QElapsedTimer>
@@ -23,6 +23,8 @@ class RunHeader : public QWidget {
  signals:
   /// The main button asks for a launch; the window shows the Train page with it.
   void launch_asked();
+  /// Stop was pressed; the window asks what shall become of the run.
+  void stop_asked();
 
  protected:
   void paintEvent(QPaintEvent* event) override;
@@ -30,7 +32,6 @@ class RunHeader : public QWidget {
  private:
   void refresh();
   void main_clicked();
-  void ask_stop();
 
   Workspace& workspace_;
   QLabel* loaded_;
@@ -39,6 +40,7 @@ class RunHeader : public QWidget {
   QLabel* progress_;
   QPushButton* main_;
   QPushButton* stop_;
+  QPushButton* cancel_;
   QToolButton* save_;
 };
 

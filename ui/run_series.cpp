@@ -8,7 +8,9 @@
 namespace luthier {
 
 void follow_live(const LiveRun& run, RunSeries& series) {
-  if (series.lines.size() > run.lines.size()) series.lines.clear();
+  const bool other = !series.lines.empty() && !run.lines.empty() &&
+                     series.lines.front().step != run.lines.front().step;
+  if (other || series.lines.size() > run.lines.size()) series.lines.clear();
   series.lines.insert(series.lines.end(), run.lines.begin() + static_cast<std::ptrdiff_t>(series.lines.size()), run.lines.end());
   series.evaluations = {run.evaluations.begin(), run.evaluations.end()};
   series.name = QString::fromStdString(run.started.folder.filename().string());

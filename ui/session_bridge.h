@@ -22,6 +22,8 @@ class SessionBridge : public QObject {
   /// The state last announced: what widgets show and enable by.
   SessionState state() const { return state_; }
   const QString& state_detail() const { return detail_; }
+  /// Says one event as its signal; the drain does so with each.
+  void announce(const SessionEvent& event);
 
  signals:
   void state_changed(luthier::SessionState state, const QString& detail);
@@ -47,7 +49,6 @@ class SessionBridge : public QObject {
 
  private:
   void drain();
-  void announce(const SessionEvent& event);
 
   Session session_;
   SessionState state_ = SessionState::Empty;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Three buttons that say what happens.
+// Buttons that say what happens. The same dialog asks the second question in the place of the
+// first.
 #include "ui/stop_question.h"
 
 #include <QHBoxLayout>
@@ -19,37 +20,78 @@ StopQuestion::StopQuestion(QWidget* parent) : QDialog(parent) {
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(24, 20, 24, 20);
   layout->setSpacing(12);
-  auto* title = text_label(this);
-  title->setFont(scaled_font(1.25, true));
-  layout->addWidget(title);
-  auto* text = text_label(this, true);
-  text->setMinimumWidth(440);
-  layout->addWidget(text);
+  title_ = text_label(this);
+  title_->setFont(scaled_font(1.25, true));
+  layout->addWidget(title_);
+  text_ = text_label(this, true);
+  text_->setMinimumWidth(440);
+  layout->addWidget(text_);
   auto* row = new QHBoxLayout;
-  auto* discard = new QPushButton(this);
-  discard->setObjectName(QStringLiteral("stopDiscard"));
-  auto* go_on = new QPushButton(this);
-  go_on->setObjectName(QStringLiteral("stopContinue"));
-  auto* save = new QPushButton(this);
-  save->setObjectName(QStringLiteral("stopSave"));
-  save->setDefault(true);
-  row->addWidget(discard);
+  // None but the one that keeps the work is ever pressed by Enter: the others are not "auto
+  // default".
+  const auto button = [this](const char* name) {
+    auto* made = new QPushButton(this);
+    made->setObjectName(QLatin1String(name));
+    made->setAutoDefault(false);
+    return made;
+  };
+  discard_ = button("stopDiscard");
+  really_ = button("stopReallyDiscard");
+  go_on_ = button("stopContinue");
+  save_ = button("stopSave");
+  back_ = button("stopBack");
+  row->addWidget(discard_);
+  row->addWidget(really_);
   row->addStretch();
-  row->addWidget(go_on);
-  row->addWidget(save);
+  row->addWidget(go_on_);
+  row->addWidget(save_);
+  row->addWidget(back_);
   layout->addLayout(row);
-  on_language(this, [this, title, text, discard, go_on, save] {
-    setWindowTitle(tr("Stop the run"));
-    title->setText(tr("Stop this run?"));
-    text->setText(tr("Stop and save writes the adapter and a checkpoint, so that the run can be resumed. Cancel the run throws its "
-                     "result away; the log stays. Training goes on until you choose."));
-    discard->setText(tr("Cancel the &run"));
-    go_on->setText(tr("&Continue training"));
-    save->setText(tr("&Stop and save"));
+  on_language(this, [this] { retranslate(); });
+  connect(discard_, &QPushButton::clicked, this, [this] { ask(true); });
+  connect(back_, &QPushButton::clicked, this, [this] { ask(false); });
+  connect(really_, &QPushButton::clicked, this, [this] {
+    emit decided(StopKind::Discard);
+    accept();
   });
-  connect(discard, &QPushButton::clicked, this, [this] { emit decided(StopKind::Discard); accept(); });
-  connect(save, &QPushButton::clicked, this, [this] { emit decided(StopKind::Save); accept(); });
-  connect(go_on, &QPushButton::clicked, this, &QDialog::reject);
+  connect(save_, &QPushButton::clicked, this, [this] {
+    emit decided(StopKind::Save);
+    accept();
+  });
+  connect(go_on_, &QPushButton::clicked, this, &QDialog::reject);
+  ask(false);
+}
+
+StopQuestion* StopQuestion::of(QWidget* window) {
+  auto* asked =
+      window->findChild<StopQuestion*>(QStringLiteral("stopQuestion"), Qt::FindDirectChildrenOnly);
+  return asked && asked->isVisible() ? asked : new StopQuestion(window);
+}
+
+void StopQuestion::ask(bool discarding) {
+  discarding_ = discarding;
+  for (QPushButton* button : {discard_, go_on_, save_}) button->setVisible(!discarding);
+  for (QPushButton* button : {really_, back_}) button->setVisible(discarding);
+  QPushButton* keeps = discarding ? back_ : save_;
+  for (QPushButton* button : {save_, back_}) button->setDefault(button == keeps);
+  keeps->setFocus();
+  retranslate();
+}
+
+void StopQuestion::retranslate() {
+  setWindowTitle(tr("Stop the run"));
+  title_->setText(discarding_ ? tr("Throw this run away?") : tr("Stop this run?"));
+  text_->setText(discarding_ ? tr("What it learned since its last checkpoint is lost, and no "
+                                  "adapter is written. This cannot be undone; the log and earlier "
+                                  "checkpoints stay. Training goes on until you choose.")
+                             : tr("Stop and save writes the result and a checkpoint, so that the "
+                                  "run can be resumed. Throwing it away saves nothing; "
+                                  "the log stays. Training goes on until you choose."));
+  discard_->setText(tr("&Throw the run away…"));
+  really_->setText(tr("&Throw it away"));
+  go_on_->setText(tr("&Continue training"));
+  save_->setText(tr("&Stop and save"));
+  back_->setText(tr("&Keep the run"));
 }
 
 }  // namespace luthier

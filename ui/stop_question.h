@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The only question asked while training: stop and save, cancel the run, or go on. Training goes on while it is open.
+// The only question asked while training: stop and save, throw the run away, or go on. Training
+// goes on while it is open. Enter saves and Escape goes on; what throws work away is asked twice.
 #pragma once
 
 #include <QDialog>
 
 #include "engine/session/session.h"
+
+class QLabel;
+class QPushButton;
 
 namespace luthier {
 
@@ -13,9 +17,21 @@ class StopQuestion : public QDialog {
 
  public:
   explicit StopQuestion(QWidget* parent);
+  /// The question of this window, asked already or newly made: there is never a second one.
+  static StopQuestion* of(QWidget* window);
 
  signals:
   void decided(luthier::StopKind kind);
+
+ private:
+  /// The second question, or back to the first.
+  void ask(bool discarding);
+  void retranslate();
+
+  bool discarding_ = false;
+  QLabel* title_;
+  QLabel* text_;
+  QPushButton *discard_, *go_on_, *save_, *back_, *really_;
 };
 
 }  // namespace luthier

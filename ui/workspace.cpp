@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The shared state and its one way of changing; see the header.
+// The recipe, the model, adapters and the forecast; what concerns runs stands in workspace_run.cpp.
 #include "ui/workspace.h"
 
 #include <QDir>
@@ -7,12 +7,12 @@
 #include <QSaveFile>
 #include <QSettings>
 #include <algorithm>
-#include <utility>
 
 #include "engine/compare/comparison.h"
 #include "engine/compare/result_folder.h"
 #include "engine/forecast/forecast.h"
 #include "ui/format.h"
+#include "ui/messages.h"
 
 namespace luthier {
 
@@ -22,7 +22,22 @@ constexpr int kForecastDelayMilliseconds = 150;
 constexpr int kRecentModels = 8;
 
 bool is_place(const std::string& key) {
-  return key == "model" || key == "dataset" || key == "eval_dataset" || key == "output_dir" || key == "strategy";
+  return key == "model" || key == "dataset" || key == "eval_dataset" || key == "image_folder" ||
+         key == "output_dir";
+}
+
+/// Where a field stands in the form.
+std::size_t place_of(const std::string& key) {
+  const std::vector<FieldDescription>& fields = recipe_fields();
+  const auto is = [&](const FieldDescription& field) { return field.key == key; };
+  return static_cast<std::size_t>(std::find_if(fields.begin(), fields.end(), is) - fields.begin());
+}
+
+bool fits_method(const std::string& key, const std::string& strategy) {
+  const std::vector<FieldDescription>& fields = recipe_fields();
+  const std::size_t place = place_of(key);
+  return place >= fields.size() || fields[place].strategy.empty() ||
+         fields[place].strategy == strategy;
 }
 
 }  // namespace
@@ -43,14 +58,10 @@ Workspace::Workspace(QObject* parent) : QObject(parent), recipe_(default_recipe(
   connect(this, &Workspace::recipe_changed, this, [this] { forecast_timer_.start(); });
   connect(this, &Workspace::model_changed, this, [this] { forecast_timer_.start(); });
   connect_bridge();
+  connect_run();
 }
 
 void Workspace::connect_bridge() {
-  // A drain hands on many steps at once: what follows the run hears of them once.
-  auto* grew = new QTimer(this);
-  grew->setSingleShot(true);
-  grew->setInterval(0);
-  connect(grew, &QTimer::timeout, this, &Workspace::run_grew);
   connect(&bridge_, &SessionBridge::state_changed, this, [this](SessionState state) {
     if (state != SessionState::Empty || !model_) return;
     model_.reset();
@@ -80,42 +91,10 @@ void Workspace::connect_bridge() {
     std::erase_if(adapters_, [&](const AttachedAdapter& a) { return a.name == event.name; });
     emit adapters_changed();
   });
-  connect(&bridge_, &SessionBridge::run_started, this, [this](const RunStarted& event) {
-    run_ = std::make_unique<LiveRun>();
-    run_->started = event;
-    launching_ = false;
-    emit run_started();
-  });
-  connect(&bridge_, &SessionBridge::step_done, this, [this, grew](const StepDone& event) {
-    if (!run_) return;
-    run_->lines.push_back(event.line);
-    run_->eta_seconds = event.eta_seconds;
-    grew->start();
-  });
-  connect(&bridge_, &SessionBridge::evaluation_done, this, [this, grew](const EvaluationDone& event) {
-    if (!run_) return;
-    run_->evaluations.emplace_back(event.step, event.eval_loss);
-    grew->start();
-  });
-  connect(&bridge_, &SessionBridge::run_event, this, [this, grew](const RunEvent& event) {
-    if (!run_) return;
-    run_->events.push_back(event);
-    grew->start();
-  });
-  connect(&bridge_, &SessionBridge::run_ended, this, [this](const RunEnded& event) {
-    if (std::exchange(launching_, false) && event.error) {
-      emit launch_refused(*event.error);
-      return;
-    }
-    if (run_) {
-      run_->ended = true;
-      run_->end_state = event.state;
-    }
-    emit run_ended(event);
-  });
   connect(&bridge_, &SessionBridge::forecast_made, this, [this](const ForecastMade& event) {
     if (event.request != forecast_request_) return;
     forecast_ = event;
+    forecast_of_ = forecast_asked_;
     forecast_error_.clear();
     emit forecast_changed();
   });
@@ -132,7 +111,7 @@ void Workspace::connect_bridge() {
 
 void Workspace::forecast_failed(const Error& error) {
   forecast_.reset();
-  forecast_error_ = QString::fromStdString(error.sentence());
+  forecast_error_ = error_text(error);
   emit forecast_changed();
 }
 
@@ -144,21 +123,64 @@ void Workspace::ask_forecast() {
     return;
   }
   if (forecast_request_) session().cancel(forecast_request_);
+  forecast_asked_ = recipe_to_yaml(recipe_);
   forecast_request_ = session().forecast(recipe_);
+}
+
+bool Workspace::forecast_is_current() const {
+  return forecast_ && forecast_of_ == recipe_to_yaml(recipe_);
 }
 
 Status Workspace::set_field(const std::string& key, const std::string& value) {
   Recipe changed = recipe_;
   LUTHIER_CHECK(luthier::set_field(changed, key, value));
-  if (recipe_to_yaml(changed) == recipe_to_yaml(recipe_)) return {};
+  const bool differs = recipe_to_yaml(changed) != recipe_to_yaml(recipe_);
   recipe_ = changed;
-  emit recipe_changed();
+  // A fault in a field of another method is nowhere to be seen, and nothing reads it.
+  drop_faults([&](const FieldFault& fault) {
+    return fault.key == key || !fits_method(fault.key, recipe_.strategy);
+  });
+  if (differs) emit recipe_changed();
   return {};
+}
+
+Status Workspace::edit_field(const std::string& key, const std::string& value) {
+  const Status status = set_field(key, value);
+  if (status) return status;
+  const QString text = value == "null" ? QString() : QString::fromStdString(value);
+  const auto place = std::find_if(faults_.begin(), faults_.end(), [&](const FieldFault& fault) {
+    return place_of(fault.key) >= place_of(key);
+  });
+  if (place != faults_.end() && place->key == key)
+    *place = {key, text, status.error()};
+  else
+    faults_.insert(place, {key, text, status.error()});
+  emit faults_changed();
+  return status;
+}
+
+const FieldFault* Workspace::fault_of(const std::string& key) const {
+  for (const FieldFault& fault : faults_)
+    if (fault.key == key) return &fault;
+  return nullptr;
+}
+
+void Workspace::drop_faults(const std::function<bool(const FieldFault&)>& which) {
+  if (std::erase_if(faults_, which) > 0) emit faults_changed();
+}
+
+bool Workspace::refuse_faults() {
+  if (faults_.empty()) return false;
+  const FieldFault first = faults_.front();
+  emit field_refused(fault_error(first.error, first.text));
+  emit field_wanted(first.key);
+  return true;
 }
 
 void Workspace::replace_recipe(const Recipe& recipe, const QString& file) {
   recipe_ = recipe;
   recipe_file_ = file;
+  drop_faults([](const FieldFault&) { return true; });
   emit recipe_changed();
 }
 
@@ -179,10 +201,11 @@ Status Workspace::save_recipe(const QString& file) {
 }
 
 void Workspace::reset_recipe() {
-  Recipe fresh = default_recipe(recipe_.strategy);
+  Recipe fresh = default_recipe(Recipe().strategy);
   fresh.model = recipe_.model;
   fresh.dataset = recipe_.dataset;
   fresh.eval_dataset = recipe_.eval_dataset;
+  fresh.image_folder = recipe_.image_folder;
   fresh.output_dir = recipe_.output_dir;
   replace_recipe(fresh, recipe_file_);
 }
@@ -190,7 +213,15 @@ void Workspace::reset_recipe() {
 std::vector<FieldDifference> Workspace::changed_fields() const {
   std::vector<FieldDifference> all = recipe_differences(default_recipe(recipe_.strategy), recipe_);
   std::erase_if(all, [](const FieldDifference& difference) { return is_place(difference.key); });
+  const std::string usual = Recipe().strategy;
+  if (recipe_.strategy != usual) all.insert(all.begin(), {"strategy", usual, recipe_.strategy});
   return all;
+}
+
+QString Workspace::default_of(const std::string& key) const {
+  const Recipe defaults = key == "strategy" ? Recipe() : default_recipe(recipe_.strategy);
+  const auto value = get_field(defaults, key);
+  return value ? QString::fromStdString(*value) : QString();
 }
 
 void Workspace::load_model(const QString& folder) {
@@ -239,43 +270,6 @@ void Workspace::set_strength(const std::string& name, double strength) {
   for (AttachedAdapter& adapter : adapters_)
     if (adapter.name == name) adapter.strength = strength;
   session().set_adapter_strength(name, strength);
-}
-
-std::vector<std::string> Workspace::columns_to_ask() const {
-  if (run_ && !run_->ended && can_stop(state())) {
-    if (run_->started.recipe.strategy == "lora") return {kTrainingColumn};
-    return {};
-  }
-  std::vector<std::string> names;
-  for (const AttachedAdapter& adapter : adapters_) names.push_back(adapter.name);
-  return names;
-}
-
-void Workspace::launch() {
-  if (const Status fine = check_recipe(recipe_); !fine) {
-    emit launch_refused(fine.error());
-    return;
-  }
-  launching_ = true;
-  session().launch(recipe_);
-}
-
-void Workspace::resume_run(const QString& folder) {
-  const QString file = QDir(folder).filePath(QStringLiteral("recipe.yaml"));
-  if (const Status opened = open_recipe(file); !opened) {
-    emit launch_refused(opened.error());
-    return;
-  }
-  launching_ = true;
-  session().launch(recipe_, to_path(folder));
-}
-
-QString Workspace::free_run_folder(const QString& wanted) const {
-  if (!QFileInfo::exists(wanted)) return wanted;
-  for (int i = 2;; ++i) {
-    const QString next = QStringLiteral("%1-%2").arg(wanted).arg(i);
-    if (!QFileInfo::exists(next)) return next;
-  }
 }
 
 }  // namespace luthier

@@ -6,6 +6,7 @@
 #include <QObject>
 #include <QStringList>
 #include <QTimer>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,11 +28,20 @@ struct AttachedAdapter {
   PixelLimits pixels = {};  ///< that an adapter is asked with
 };
 
+/// A field whose editor shows what cannot be used.
+struct FieldFault {
+  std::string key;
+  QString text;  ///< as it stands in the editor
+  Error error;
+};
+
 /// The run that trains now, or the last one that did.
 struct LiveRun {
   RunStarted started;
-  std::vector<MetricsLine> lines;          ///< every logged step, oldest first
+  std::vector<MetricsLine>
+      lines;  ///< every logged step, oldest first; of a resumed run also those from before
   std::vector<RunEvent> events;
+  double rate = 0;                                            ///< the peak rate in force
   std::vector<std::pair<std::int64_t, double>> evaluations;   ///< step, loss
   double eta_seconds = 0;
   bool ended = false;
@@ -53,18 +63,32 @@ class Workspace : public QObject {
   const QString& recipe_file() const { return recipe_file_; }
   /// Changes one field by its text; an error leaves the recipe as it was.
   Status set_field(const std::string& key, const std::string& value);
+  /// The same for what a person types: what cannot be used is kept as the field's fault, and
+  /// nothing uses the recipe until it is mended.
+  Status edit_field(const std::string& key, const std::string& value);
+  /// Fields that show something else than the recipe holds, in the form's order.
+  const std::vector<FieldFault>& faults() const { return faults_; }
+  const FieldFault* fault_of(const std::string& key) const;
+  /// True, and said by field_refused and field_wanted, when there is a fault: the recipe is not
+  /// what is shown.
+  bool refuse_faults();
   void replace_recipe(const Recipe& recipe, const QString& file = {});
   Status open_recipe(const QString& file);
   /// Writes the recipe as YAML.
   Status save_recipe(const QString& file);
-  /// All settings but model, data and run folder back to the strategy's defaults.
+  /// All settings but model, data and run folder back to their defaults.
   void reset_recipe();
-  /// Settings that differ from the strategy's defaults (model, data and run folder not counted).
+  /// Settings that differ from their defaults (model, data and run folder not counted). Another
+  /// method than the default one counts; what follows from it does not.
   std::vector<FieldDifference> changed_fields() const;
+  /// The text of a field's default, which may depend on the method.
+  QString default_of(const std::string& key) const;
 
   // The model.
   const std::optional<ModelLoaded>& model() const { return model_; }
   void load_model(const QString& folder);
+  /// Ends what is being loaded, also for a launch, which then comes to nothing.
+  void cancel_loading();
   QStringList recent_models() const;
   /// Folders that the user added to the list of what is on the machine: checkpoints, or folders of checkpoints.
   QStringList added_models() const;
@@ -83,37 +107,59 @@ class Workspace : public QObject {
   // Forecast and run.
   const std::optional<ForecastMade>& forecast() const { return forecast_; }
   const QString& forecast_error() const { return forecast_error_; }
+  /// The forecast is of the recipe as it stands, and not of an older one while the new one is being
+  /// made.
+  bool forecast_is_current() const;
   const std::unique_ptr<LiveRun>& run() const { return run_; }
   /// Launches the recipe as it stands; says launch_refused when it cannot.
   void launch();
   void resume_run(const QString& folder);
+  /// Looks beside the recipe's run folder and where runs were launched before, and says
+  /// interrupted_found when one can be resumed.
+  void find_interrupted();
+  /// This run is not offered again, unless it goes on meanwhile.
+  void decline_interrupted(const RunSummary& run);
   /// "runs/first" → "runs/first-2", the next name with no folder yet.
   QString free_run_folder(const QString& wanted) const;
 
  signals:
   void recipe_changed();
+  void faults_changed();
+  /// The recipe was not used for what was asked, because a field is at fault; field_wanted says
+  /// which.
+  void field_refused(const luthier::Error& error);
+  void field_wanted(const std::string& key);
   void model_changed();
   void adapters_changed();
   void forecast_changed();
   void run_started();
   void run_grew();                 ///< lines, events or evaluations were added
+  void run_history_read();  ///< of a resumed run: what was before now stands in front of its lines
+                            ///< and events
   void run_ended(const luthier::RunEnded& event);
   /// A launch came to nothing: settings, folder, data or model are at fault, and no step was made.
   void launch_refused(const luthier::Error& error);
+  void interrupted_found(const luthier::RunSummary& run);
 
  private:
   void connect_bridge();
+  void connect_run();
+  void drop_faults(const std::function<bool(const FieldFault&)>& which);
+  /// Reads what a resumed run wrote before, in a thread.
+  void read_history();
   void ask_forecast();
   void forecast_failed(const Error& error);
 
   SessionBridge bridge_;
   Recipe recipe_;
   QString recipe_file_;
+  std::vector<FieldFault> faults_;
   std::optional<ModelLoaded> model_;
   std::vector<AttachedAdapter> adapters_;
   QStringList attaching_;                  ///< names that were asked for and did not come yet
   std::optional<ForecastMade> forecast_;
   QString forecast_error_;
+  std::string forecast_asked_, forecast_of_;  ///< recipes, as YAML
   RequestId forecast_request_ = 0;
   QTimer forecast_timer_;
   std::unique_ptr<LiveRun> run_;

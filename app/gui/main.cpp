@@ -41,6 +41,8 @@ int main(int argc, char** argv) {
   Theme::instance().install(theme_of(theme));
 
   MainWindow window;
+  const bool driven = options.launch || options.exit_when_done || !options.bench_loop.isEmpty();
+  if (driven || !options.screenshots.isEmpty()) window.keep_quiet();
   if (!options.screenshots.isEmpty()) return Screenshots(window, options.screenshots, options.steps).run();
   window.show();
   if (options.demo) {

@@ -19,6 +19,7 @@ class Desk {
  public:
   Desk() {
     QSettings::setPath(QSettings::NativeFormat, QSettings::UserScope, folder.path());
+    qputenv("XDG_DATA_HOME", folder.path().toUtf8());
     QCoreApplication::setApplicationName(QStringLiteral("luthier-test"));
     QCoreApplication::setOrganizationName(QStringLiteral("luthier"));
     Language::instance().choose(QStringLiteral("en"));

@@ -14,6 +14,7 @@ class TestTraining : public QObject {
  private slots:
   void initTestCase();
   void launch_pause_ask_resume_stop();
+  void a_stopped_run_goes_on_with_its_past();
   void a_finished_folder_is_not_overwritten();
   void keyboard_alone_launches();
   void compare_and_runs();
@@ -112,6 +113,38 @@ void TestTraining::launch_pause_ask_resume_stop() {
   QCOMPARE(run->manifest.state, RunState::Stopped);
   QVERIFY(run->newest_checkpoint.has_value());
   QVERIFY(run->has_adapter);
+}
+
+void TestTraining::a_stopped_run_goes_on_with_its_past() {
+  // The same folder again: the run there is offered, and nothing moved for saying so.
+  const std::size_t before = window_->workspace().run()->lines.size();
+  QVERIFY(person_->click("launchButton"));
+  auto* action = window_->page(PageId::Train)->findChild<QPushButton*>("bannerAction");
+  QTRY_VERIFY_WITH_TIMEOUT(action->isVisible(), 30000);
+  QCOMPARE(action->text(), QStringLiteral("Resume that run"));
+  QVERIFY(wait_state(SessionState::Ready));
+  QTest::mouseClick(action, Qt::LeftButton);
+  QVERIFY(wait_state(SessionState::Training));
+  const auto& run = window_->workspace().run();
+  QTRY_VERIFY_WITH_TIMEOUT(run->started.first_step > 0 && run->lines.size() > before, 60000);
+  for (std::size_t i = 0; i < run->lines.size(); ++i)
+    QCOMPARE(run->lines[i].step, static_cast<std::int64_t>(i) + 1);
+  const auto has = [&](const char* kind) {
+    return std::any_of(run->events.begin(), run->events.end(),
+                       [&](const RunEvent& e) { return e.kind == kind; });
+  };
+  QVERIFY(has("started") && has("paused") && has("stopped") && has("resumed"));
+  // The rate in force is the one that was set by hand, and not the recipe's.
+  QCOMPARE(window_->workspace().recipe().training.learning_rate, 2e-4);
+  QCOMPARE(person_->find<QLineEdit>("liveRate")->text().toDouble(), 1e-5);
+  QVERIFY(!person_->find<QPushButton>("applyRate")->isEnabled());
+  // Enter in the stop question keeps the work.
+  QVERIFY(person_->click("stopButton"));
+  QDialog* question = nullptr;
+  QTRY_VERIFY((question = window_->findChild<QDialog*>("stopQuestion")) && question->isVisible());
+  QTest::keyClick(question->focusWidget(), Qt::Key_Return);
+  QVERIFY(wait_state(SessionState::Ready));
+  QVERIFY(summarize_run(to_path(desk_.run("first")))->has_adapter);
 }
 
 void TestTraining::a_finished_folder_is_not_overwritten() {

@@ -105,7 +105,10 @@ QWidget* DataPage::make_head() {
   connect(path_, &QLineEdit::editingFinished, this, [this] {
     const std::string key = which_->currentIndex() == 0 ? "dataset" : "eval_dataset";
     const QString text = path_->text().trimmed();
-    if (const Status status = workspace().set_field(key, text.isEmpty() ? "null" : text.toStdString()); !status) banner_->show_error(status.error());
+    if (const Status status =
+            workspace().edit_field(key, text.isEmpty() ? "null" : text.toStdString());
+        !status)
+      banner_->show_error(status.error());
   });
   on_language(head, [this] {
     which_->setItemText(0, tr("Training data"));

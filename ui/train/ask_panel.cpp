@@ -12,6 +12,7 @@
 
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/messages.h"
 #include "ui/pictures.h"
 #include "ui/theme.h"
 #include "ui/widgets/quiet_view.h"
@@ -60,12 +61,13 @@ AskPanel::AskPanel(Workspace& workspace, QWidget* parent) : QWidget(parent), wor
   SessionBridge& bridge = workspace_.bridge();
   connect(&bridge, &SessionBridge::state_changed, this, &AskPanel::refresh);
   connect(&workspace_, &Workspace::recipe_changed, this, &AskPanel::refresh);
+  connect(&workspace_, &Workspace::faults_changed, this, &AskPanel::refresh);
   connect(&bridge, &SessionBridge::answer_updated, this, &AskPanel::update_answer);
   connect(&bridge, &SessionBridge::request_done, this, [this](const RequestDone& event) {
     const auto found = asked_.find(event.request);
     if (found == asked_.end()) return;
     found->second.done = true;
-    if (event.error) found->second.error = QString::fromStdString(event.error->sentence());
+    if (event.error) found->second.error = error_text(*event.error);
     render();
   });
   connect(&bridge, &SessionBridge::rows_previewed, this, [this](const RowsPreviewed& event) {
@@ -105,7 +107,10 @@ AskPanel::AskPanel(Workspace& workspace, QWidget* parent) : QWidget(parent), wor
 
 void AskPanel::refresh() {
   ask_->setEnabled(can_answer(workspace_.state()) && !question_->text().trimmed().isEmpty());
-  row_->setEnabled(!workspace_.recipe().dataset.empty() && !workspace_.recipe().model.empty());
+  // A row of the data that is shown, and of no other.
+  const bool shown = !workspace_.fault_of("dataset") && !workspace_.fault_of("eval_dataset");
+  row_->setEnabled(shown && !workspace_.recipe().dataset.empty() &&
+                   !workspace_.recipe().model.empty());
 }
 
 void AskPanel::choose_picture() {

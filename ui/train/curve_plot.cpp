@@ -2,6 +2,7 @@
 // Drawing with QCustomPlot; graphs are reused between updates, and only the cursor's layer is painted while hovering.
 #include "ui/train/curve_plot.h"
 
+#include <QApplication>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPainter>
@@ -72,7 +73,9 @@ CurvePlot::CurvePlot(const QString& name, QWidget* parent) : QWidget(parent) {
   cursor_->setVisible(false);
   plot_->setMouseTracking(true);
   plot_->installEventFilter(this);
-  connect(plot_, &QCustomPlot::mouseMove, this, [this](QMouseEvent* event) { emit hovered(true, plot_->xAxis->pixelToCoord(event->pos().x())); });
+  connect(plot_, &QCustomPlot::mouseMove, this, [this](QMouseEvent* event) {
+    emit hovered(true, plot_->xAxis->pixelToCoord(event->pos().x()), event->pos());
+  });
   connect(plot_, &QCustomPlot::mouseDoubleClick, this, [this] { emit fit_asked(); });
   connect(plot_->xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this, [this](const QCPRange& range) {
     if (!setting_range_) emit x_range_changed(range);
@@ -211,15 +214,47 @@ void CurvePlot::draw_soon() {
   plot_->replot(QCustomPlot::rpQueuedReplot);
 }
 
+namespace {
+
+/// What is read out of a curve: every point where there are more than are drawn.
+const QVector<double>& read_x(const Curve& curve) {
+  return curve.all_x.isEmpty() ? curve.x : curve.all_x;
+}
+const QVector<double>& read_y(const Curve& curve) {
+  if (!curve.all_x.isEmpty()) return curve.all_y;
+  return curve.values.isEmpty() ? curve.y : curve.values;
+}
+
+}  // namespace
+
 void CurvePlot::refresh_legend() {
   std::vector<LegendEntry> entries;
   for (const Curve& curve : curves_) {
     if (!curve.in_legend) continue;
-    const qsizetype i = cursor_on_ ? nearest(curve.x, cursor_x_) : curve.x.size() - 1;
-    const QVector<double>& values = curve.values.isEmpty() ? curve.y : curve.values;
+    const QVector<double>& values = read_y(curve);
+    const qsizetype i = cursor_on_ ? nearest(read_x(curve), cursor_x_) : values.size() - 1;
     entries.push_back({curve.mark, curve.colour, compact_ ? QString() : curve.name, i >= 0 && i < values.size() ? number_text(values[i], curve.digits) : QString()});
   }
   legend_->set_entries(std::move(entries));
+}
+
+std::vector<CurveReading> CurvePlot::readings_at(double x) const {
+  std::vector<CurveReading> readings;
+  for (const Curve& curve : curves_) {
+    const QVector<double>& xs = read_x(curve);
+    const QVector<double>& values = read_y(curve);
+    const qsizetype i = nearest(xs, x);
+    const QString name = curves_.size() == 1 ? title_->text() : curve.name;
+    if (i < 0 || i >= values.size() || name.isEmpty()) continue;
+    QString value = number_text(values[i], curve.digits);
+    // A level that is drawn from end to end holds everywhere; a point elsewhere is said to be
+    // elsewhere.
+    const bool level = curve.mark == LegendEntry::Mark::Dashed;
+    if (!level && std::abs(xs[i] - x) > 1e-9 * std::max(1.0, std::abs(x)))
+      value += QStringLiteral(" (%1)").arg(number_text(xs[i], 6));
+    readings.push_back({name, value, curve.colour});
+  }
+  return readings;
 }
 
 void CurvePlot::restyle() {
@@ -248,7 +283,8 @@ void CurvePlot::restyle() {
 }
 
 bool CurvePlot::eventFilter(QObject* watched, QEvent* event) {
-  if (watched == plot_ && event->type() == QEvent::Leave) emit hovered(false, 0);
+  if (watched == plot_ && (event->type() == QEvent::Leave || event->type() == QEvent::Hide))
+    emit hovered(false, 0, {});
   if (watched == plot_ && (event->type() == QEvent::Show || event->type() == QEvent::Resize)) QTimer::singleShot(0, this, &CurvePlot::draw_soon);
   return QWidget::eventFilter(watched, event);
 }
@@ -261,19 +297,84 @@ void CurvePlot::paintEvent(QPaintEvent*) {
   p.drawRoundedRect(QRectF(rect()).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8);
 }
 
+CurveGroup::CurveGroup(QWidget* area) : QObject(area), area_(area) {
+  readout_ = new QLabel(area);
+  readout_->setObjectName(QStringLiteral("curveReadout"));
+  readout_->setTextFormat(Qt::RichText);
+  readout_->setFont(scaled_font(0.88));
+  readout_->setAttribute(Qt::WA_TransparentForMouseEvents);
+  readout_->setMargin(6);
+  readout_->setFrameShape(QFrame::Box);
+  readout_->setAutoFillBackground(true);
+  const auto tint = [this] {
+    QPalette palette = QApplication::palette(readout_);
+    palette.setColor(QPalette::Window, colours().card);
+    palette.setColor(QPalette::WindowText, colours().text);
+    readout_->setPalette(palette);
+  };
+  tint();
+  connect(&Theme::instance(), &Theme::changed, readout_, tint);
+  readout_->hide();
+}
+
 void CurveGroup::add(CurvePlot* plot) {
   plots_.push_back(plot);
   connect(plot, &CurvePlot::x_range_changed, this, [this](const QCPRange& range) {
     follows_ = false;
     set_range(range);
   });
-  connect(plot, &CurvePlot::hovered, this, [this](bool on, double x) {
-    for (CurvePlot* each : plots_) each->set_cursor(on, x);
+  connect(plot, &CurvePlot::hovered, this, [this, plot](bool on, double x, const QPoint& at) {
+    if (on)
+      hover(plot, x, at);
+    else
+      leave();
   });
   connect(plot, &CurvePlot::fit_asked, this, &CurveGroup::fit);
 }
 
+void CurveGroup::hover(CurvePlot* plot, double x, const QPoint& at) {
+  place_ = nearest_ ? nearest_(x) : Place{x, {}};
+  if (nearest_ && place_.name.isEmpty()) {
+    leave();
+    return;
+  }
+  hovered_ = plot;
+  mouse_ = plot->plot()->mapTo(area_, at);
+  for (CurvePlot* each : plots_) each->set_cursor(true, place_.x);
+  read_out();
+}
+
+void CurveGroup::leave() {
+  hovered_ = nullptr;
+  for (CurvePlot* each : plots_) each->set_cursor(false, 0);
+  readout_->hide();
+}
+
+void CurveGroup::read_out() {
+  if (!hovered_ || place_.name.isEmpty()) return;
+  QString html = QStringLiteral("<b>%1</b><table cellspacing=0 cellpadding=0>")
+                     .arg(place_.name.toHtmlEscaped());
+  for (const CurveReading& reading : hovered_->readings_at(place_.x))
+    html += QStringLiteral(
+                "<tr><td style='padding-right:10px'><span "
+                "style='color:%1'>■</span>&nbsp;%2</td><td align=right>%3</td></tr>")
+                .arg(reading.colour.name(), reading.name.toHtmlEscaped(),
+                     reading.value.toHtmlEscaped());
+  readout_->setText(html + QStringLiteral("</table>"));
+  readout_->adjustSize();
+  // Beside the mouse, on the side where there is room, so that it never covers the cross-line.
+  constexpr int kGap = 14;
+  const QSize size = readout_->size();
+  const bool right = mouse_.x() + kGap + size.width() <= area_->width();
+  const int x = right ? mouse_.x() + kGap : std::max(0, mouse_.x() - kGap - size.width());
+  const int y = std::clamp(mouse_.y() + kGap, 0, std::max(0, area_->height() - size.height()));
+  readout_->move(x, y);
+  readout_->raise();
+  readout_->show();
+}
+
 void CurveGroup::data_changed() {
+  read_out();
   if (follows_) {
     fit();
     return;

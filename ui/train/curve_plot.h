@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One plot of the instrument: a QCustomPlot in our theme with a title, a legend that shows values, a cross-line and horizontal
-// drag and zoom. Several share one x axis through CurveGroup.
+// One plot of the instrument: a QCustomPlot in our theme with a title, a legend that shows values,
+// a cross-line and horizontal drag and zoom. Several share one x axis through CurveGroup, which
+// says at the mouse which step it stands on.
 #pragma once
 
 #include <QWidget>
+#include <functional>
 #include <vector>
 
 #include <qcustomplot.h>
@@ -24,8 +26,17 @@ struct Curve {
   LegendEntry::Mark mark = LegendEntry::Mark::Line;   ///< Block: filled down to the curve before (stacked)
   bool in_legend = true;
   int digits = 4;
-  /// What the legend says instead of y (a stacked curve says its own part); empty: y.
+  /// What is said instead of y (a stacked curve says its own part); empty: y.
   QVector<double> values;
+  /// Every point, where x and y are thinned for drawing: what the mouse reads is exact. Empty: as
+  /// drawn.
+  QVector<double> all_x, all_y;
+};
+
+/// A value that stands under the cross-line, for reading it out.
+struct CurveReading {
+  QString name, value;
+  QColor colour;
 };
 
 class CurvePlot : public QWidget {
@@ -51,6 +62,9 @@ class CurvePlot : public QWidget {
   bool has_data() const;
   /// Shows the cross-line at x and the values there; hides it when `on` is false.
   void set_cursor(bool on, double x);
+  /// Each named curve with its value at x; of one that has no point there the nearest, with the
+  /// place where that is.
+  std::vector<CurveReading> readings_at(double x) const;
   QCustomPlot* plot() const { return plot_; }
   /// Draws soon; several calls in one turn of the event loop draw once.
   void redraw();
@@ -58,7 +72,8 @@ class CurvePlot : public QWidget {
 
  signals:
   void x_range_changed(const QCPRange& range);
-  void hovered(bool on, double x);
+  /// `at`: the mouse, in the plot's own coordinates.
+  void hovered(bool on, double x, const QPoint& at);
   void fit_asked();
 
  protected:
@@ -86,8 +101,17 @@ class CurveGroup : public QObject {
   Q_OBJECT
 
  public:
-  explicit CurveGroup(QObject* parent = nullptr) : QObject(parent) {}
+  /// A place on the x axis where there is a point, and what it is called: "Step 120".
+  struct Place {
+    double x = 0;
+    QString name;
+  };
+
+  /// `area` holds all plots; what is read out floats over it.
+  explicit CurveGroup(QWidget* area);
   void add(CurvePlot* plot);
+  /// Finds the place nearest to an x; without a name there is none.
+  void set_places(std::function<Place(double)> nearest) { nearest_ = std::move(nearest); }
   /// New data has come: the view follows unless a person zoomed.
   void data_changed();
   void fit();
@@ -95,7 +119,17 @@ class CurveGroup : public QObject {
 
  private:
   void set_range(const QCPRange& range);
+  void hover(CurvePlot* plot, double x, const QPoint& at);
+  void leave();
+  void read_out();
+
+  QWidget* area_;
+  QLabel* readout_;
+  std::function<Place(double)> nearest_;
   std::vector<CurvePlot*> plots_;
+  CurvePlot* hovered_ = nullptr;
+  Place place_;
+  QPoint mouse_;  ///< in the area's coordinates
   bool follows_ = true;
 };
 

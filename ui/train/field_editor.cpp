@@ -2,12 +2,14 @@
 // One kind of editor a field type.
 #include "ui/train/field_editor.h"
 
+#include <QAction>
+#include <QApplication>
 #include <QCheckBox>
 #include <QComboBox>
 #include <QFileDialog>
 #include <QHBoxLayout>
-#include <QLabel>
 #include <QLineEdit>
+#include <QPainter>
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <QWheelEvent>
@@ -34,7 +36,35 @@ QString object_name(const FieldDescription& field) { return QStringLiteral("fiel
 
 }  // namespace
 
-FieldEditor::FieldEditor(const FieldDescription& field, QWidget* parent) : QWidget(parent), field_(field) {
+FieldError::FieldError(QWidget* canvas) : QLabel(canvas) {
+  setTextFormat(Qt::PlainText);
+  setWordWrap(true);
+  setFont(scaled_font(0.85));
+  setContentsMargins(8, 3, 8, 3);
+  setAttribute(Qt::WA_TransparentForMouseEvents);
+  const auto tint = [this] {
+    QPalette palette = this->palette();
+    palette.setColor(QPalette::WindowText, colours().error);
+    setPalette(palette);
+  };
+  tint();
+  connect(&Theme::instance(), &Theme::changed, this, tint);
+  hide();
+}
+
+void FieldError::paintEvent(QPaintEvent* event) {
+  {
+    QPainter p(this);
+    p.setRenderHint(QPainter::Antialiasing);
+    p.setPen(QPen(colours().error, 1));
+    p.setBrush(colours().card);
+    p.drawRoundedRect(QRectF(rect()).adjusted(0.5, 0.5, -0.5, -0.5), 5, 5);
+  }
+  QLabel::paintEvent(event);
+}
+
+FieldEditor::FieldEditor(const FieldDescription& field, QWidget* canvas, QWidget* parent)
+    : QWidget(parent), field_(field), canvas_(canvas) {
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
   layout->setSpacing(2);
@@ -79,11 +109,11 @@ FieldEditor::FieldEditor(const FieldDescription& field, QWidget* parent) : QWidg
   connect(reset_, &QToolButton::clicked, this, &FieldEditor::reset_asked);
   row->addWidget(reset_);
   reset_->hide();
-  error_ = text_label(this, true);
+  error_ = new FieldError(canvas_);
   error_->setObjectName(object_name(field) + QStringLiteral("_error"));
-  error_->setFont(scaled_font(0.85));
-  error_->hide();
-  layout->addWidget(error_);
+  canvas_->installEventFilter(this);
+  parent->installEventFilter(this);
+  connect(&Theme::instance(), &Theme::changed, this, &FieldEditor::mark);
   focus_target()->setObjectName(object_name(field));
   setFocusProxy(focus_target());
   on_language(this, [this] { retranslate(); });
@@ -136,16 +166,36 @@ QWidget* FieldEditor::below() const { return chips_; }
 
 void FieldEditor::show_value(const QString& value) {
   if (combo_) {
-    const int index = combo_->findData(value);
-    if (index >= 0) combo_->setCurrentIndex(index);
+    int index = combo_->findData(value);
+    // A value that a recipe may hold and no list names, such as cuda:1.
+    if (index < 0) {
+      combo_->addItem(recipe_text(value.toStdString()), value);
+      index = combo_->count() - 1;
+    }
+    combo_->setCurrentIndex(index);
   } else if (box_) {
     box_->setChecked(value == QLatin1String("true"));
   } else {
     const QString shown = value == QLatin1String("null") ? QString() : value;
-    if (!(line_->hasFocus() && line_->isModified()) && line_->text() != shown) line_->setText(shown);
+    if (line_->text() != shown) line_->setText(shown);
     if (chips_) chips_->show_value(value);
   }
 }
+
+void FieldEditor::show_draft(const QString& text) {
+  if (box_) box_->setChecked(text == QLatin1String("true"));
+  if (!line_) return;
+  const QString draft = text.trimmed();
+  const bool empty = draft.isEmpty() && value() == QLatin1String("null");
+  if (!empty && line_->text().trimmed() != draft) line_->setText(text);
+  // What stands in the line is no choice of theirs.
+  if (chips_) chips_->show_value(QStringLiteral("null"));
+}
+
+bool FieldEditor::is_being_typed() const {
+  return line_ && line_->hasFocus() && line_->isModified();
+}
+QString FieldEditor::error() const { return error_->text(); }
 
 QString FieldEditor::value() const {
   if (combo_) return combo_->currentData().toString();
@@ -156,11 +206,61 @@ QString FieldEditor::value() const {
 }
 
 void FieldEditor::show_error(const QString& error) {
+  if (error_->text() == error) return;
   error_->setText(error);
-  error_->setVisible(!error.isEmpty());
-  QPalette palette = error_->palette();
-  palette.setColor(QPalette::WindowText, colours().error);
-  error_->setPalette(palette);
+  mark();
+  place_error();
+}
+
+void FieldEditor::mark() {
+  if (!line_) return;
+  const bool wrong = !error_->text().isEmpty();
+  QPalette palette = QApplication::palette(line_);
+  if (wrong) palette.setColor(QPalette::Text, colours().error);
+  line_->setPalette(palette);
+  delete mark_;
+  mark_ = wrong ? line_->addAction(themed_icon(QStringLiteral("error"), colours().error),
+                                   QLineEdit::LeadingPosition)
+                : nullptr;
+  if (mark_) mark_->setToolTip(error_->text());
+}
+
+void FieldEditor::place_error() {
+  const QWidget* row = parentWidget();
+  const bool shown = !error_->text().isEmpty() && row->isVisibleTo(canvas_);
+  if (shown) {
+    const int left = row->mapTo(canvas_, QPoint(0, 0)).x();
+    const int width = row->width();
+    const int height = error_->heightForWidth(width);
+    const QWidget* field = focus_target();
+    const int above = field->mapTo(canvas_, QPoint(0, 0)).y() - height - 1;
+    const int below = field->mapTo(canvas_, QPoint(0, field->height())).y() + 1;
+    // Under the last field there is no room.
+    const QRect place(left, below + height > canvas_->height() && above >= 0 ? above : below, width,
+                      height);
+    if (error_->geometry() != place) error_->setGeometry(place);
+    error_->raise();
+  }
+  // Who works in the field that the sentence would cover, sees the field.
+  const QWidget* used = QApplication::focusWidget();
+  const bool elsewhere = used && canvas_->isAncestorOf(used) && !isAncestorOf(used);
+  const bool covers =
+      elsewhere &&
+      QRect(used->mapTo(canvas_, QPoint(0, 0)), used->size()).intersects(error_->geometry());
+  error_->setVisible(shown && !covers);
+}
+
+bool FieldEditor::eventFilter(QObject* watched, QEvent* event) {
+  switch (event->type()) {
+    case QEvent::Resize:
+    case QEvent::Move:
+    case QEvent::ShowToParent:
+    case QEvent::HideToParent:
+      if (error_ && !error_->text().isEmpty()) place_error();
+      break;
+    default: break;
+  }
+  return QWidget::eventFilter(watched, event);
 }
 
 void FieldEditor::set_changed(bool changed) { reset_->setVisible(changed && focus_target()->isEnabled()); }

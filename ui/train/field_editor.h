@@ -1,33 +1,55 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The editor of one recipe field, made from its description: every kind edits the text that get_field and set_field speak. A value that
-// is refused is said under the field, in the field's own words.
+// The editor of one recipe field, made from its description: every kind edits the text that
+// get_field and set_field speak. A value that is refused is said under the field, in the field's
+// own words, over whatever stands there: no field moves for it.
 #pragma once
 
+#include <QLabel>
+#include <QPointer>
 #include <QWidget>
 
 #include "engine/config/recipe.h"
 
 class QCheckBox;
 class QComboBox;
-class QLabel;
 class QLineEdit;
+class QAction;
 class QToolButton;
 
 namespace luthier {
 
 class TargetChips;
 
+/// The sentence under a field that is at fault: floats, and lets the mouse through.
+class FieldError : public QLabel {
+  Q_OBJECT
+
+ public:
+  explicit FieldError(QWidget* canvas);
+
+ protected:
+  void paintEvent(QPaintEvent* event) override;
+};
+
 class FieldEditor : public QWidget {
   Q_OBJECT
 
  public:
-  FieldEditor(const FieldDescription& field, QWidget* parent = nullptr);
+  /// `canvas`: what the error floats over, an ancestor of `parent`.
+  FieldEditor(const FieldDescription& field, QWidget* canvas, QWidget* parent = nullptr);
 
   const FieldDescription& field() const { return field_; }
-  /// Shows a value that came from elsewhere; silent, and without touching what a person is typing.
+  /// Shows a value that came from elsewhere; silent.
   void show_value(const QString& value);
+  /// Shows a text that is no value, as it was typed here or in another editor of the field.
+  void show_draft(const QString& text);
   QString value() const;
+  /// A person is at it: what stands there has not been left yet.
+  bool is_being_typed() const;
   void show_error(const QString& error);
+  QString error() const;
+  /// Puts the error under the field, and hides it while the field that it would cover is used.
+  void place_error();
   void set_changed(bool changed);
   /// Read-only while a run trains; text stays selectable.
   void set_locked(bool locked);
@@ -40,7 +62,11 @@ class FieldEditor : public QWidget {
   void edited(const QString& value, bool finished);
   void reset_asked();
 
+ protected:
+  bool eventFilter(QObject* watched, QEvent* event) override;
+
  private:
+  void mark();
   QWidget* make_line(bool path);
   QWidget* make_choice();
   void browse();
@@ -53,7 +79,9 @@ class FieldEditor : public QWidget {
   TargetChips* chips_ = nullptr;
   QToolButton* browse_ = nullptr;
   QLabel* unit_ = nullptr;
-  QLabel* error_;
+  QWidget* canvas_;
+  QPointer<FieldError> error_;  ///< the canvas's, which may let it go first
+  QAction* mark_ = nullptr;
   QToolButton* reset_;
 };
 

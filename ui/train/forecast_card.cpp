@@ -2,12 +2,14 @@
 // The forecast follows Workspace::forecast_changed.
 #include "ui/train/forecast_card.h"
 
+#include <QGraphicsOpacityEffect>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPushButton>
 
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/messages.h"
 #include "ui/theme.h"
 #include "ui/widgets/legend.h"
 #include "ui/widgets/stacked_bar.h"
@@ -15,6 +17,20 @@
 namespace luthier {
 
 namespace {
+
+constexpr int kFadeMilliseconds = 400;  // a forecast that comes at once does not flicker
+constexpr double kFaded = 0.35;
+
+void fade(QWidget* widget, bool faded) {
+  if (faded == (widget->graphicsEffect() != nullptr)) return;
+  if (!faded) {
+    widget->setGraphicsEffect(nullptr);
+    return;
+  }
+  auto* effect = new QGraphicsOpacityEffect(widget);
+  effect->setOpacity(kFaded);
+  widget->setGraphicsEffect(effect);
+}
 
 struct PartValue {
   QString name;
@@ -55,20 +71,36 @@ ForecastCard::ForecastCard(Workspace& workspace, QWidget* parent) : Card(parent)
   connect(launch_, &QPushButton::clicked, this, [this] { workspace_.launch(); });
   connect(try_, &QPushButton::clicked, this, &ForecastCard::try_one_step);
   connect(&workspace_, &Workspace::forecast_changed, this, &ForecastCard::refresh);
-  connect(&workspace_, &Workspace::recipe_changed, this, [this] {
+  const auto other_values = [this] {
+    // What was measured was measured by other values.
     tried_.reset();
-    measured_->hide();
+    if (trial_ == 0) measured_->hide();
     refresh_buttons();
+    refresh_standing();
+  };
+  connect(&workspace_, &Workspace::recipe_changed, this, other_values);
+  connect(&workspace_, &Workspace::faults_changed, this, other_values);
+  connect(&workspace_, &Workspace::model_changed, this, other_values);
+  standing_timer_.setSingleShot(true);
+  standing_timer_.setInterval(kFadeMilliseconds);
+  connect(&standing_timer_, &QTimer::timeout, this, [this] {
+    const bool faded = workspace_.forecast() && !workspace_.forecast_is_current();
+    for (QWidget* widget : std::initializer_list<QWidget*>{bar_, legend_, total_})
+      fade(widget, faded);
   });
   connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &ForecastCard::refresh_buttons);
-  connect(&workspace_.bridge(), &SessionBridge::one_step_tried, this, [this](const OneStepTried& event) {
-    if (event.request == trial_) show_measured(event);
-  });
+  connect(&workspace_.bridge(), &SessionBridge::one_step_tried, this,
+          [this](const OneStepTried& event) {
+            // What was measured meanwhile by other values than are shown now is not said.
+            const bool same =
+                workspace_.faults().empty() && trial_of_ == recipe_to_yaml(workspace_.recipe());
+            if (event.request == trial_ && same) show_measured(event);
+          });
   connect(&workspace_.bridge(), &SessionBridge::request_done, this, [this](const RequestDone& event) {
     if (event.request != trial_) return;
     trial_ = 0;
     if (event.error) {
-      measured_->setText(QString::fromStdString(event.error->sentence()));
+      measured_->setText(error_text(*event.error));
       measured_->show();
     } else if (!tried_) {
       measured_->hide();
@@ -119,11 +151,16 @@ void ForecastCard::refresh() {
   total_->setText(f.available > 0 ? tr("%1 of %2 free").arg(bytes_text(f.parts.total()), bytes_text(f.available)) : bytes_text(f.parts.total()));
   const auto& model = workspace_.model();
   const std::int64_t all = model ? model->summary.parameters : 0;
-  trainable_->setText(all > 0 ? tr("%1 trainable parameters (%2 of the base)").arg(grouped_text(forecast->trainable), percent_text(static_cast<double>(forecast->trainable), static_cast<double>(all)))
-                              : tr("%1 trainable parameters").arg(grouped_text(forecast->trainable)));
+  trainable_text_ = all > 0 ? tr("%1 trainable parameters (%2 of the base)")
+                                  .arg(grouped_text(forecast->trainable),
+                                       percent_text(static_cast<double>(forecast->trainable),
+                                                    static_cast<double>(all)))
+                            : tr("%1 trainable parameters").arg(grouped_text(forecast->trainable));
+  refresh_standing();
   if (!f.fits()) {
     QString text = tr("It will not fit: %1 are needed, %2 are free.").arg(bytes_text(f.parts.total()), bytes_text(f.available));
-    for (const std::string& advice : f.advice) text += QStringLiteral("\n• ") + QString::fromStdString(advice);
+    for (const std::string& advice : f.advice)
+      text += QStringLiteral("\n• ") + window_words(QString::fromStdString(advice));
     advice_->setText(text);
     QPalette palette = advice_->palette();
     palette.setColor(QPalette::WindowText, colours().error);
@@ -135,6 +172,37 @@ void ForecastCard::refresh() {
   refresh_buttons();
 }
 
+void ForecastCard::refresh_standing() {
+  const std::vector<FieldFault>& faults = workspace_.faults();
+  QString text = trainable_text_, tip;
+  if (!faults.empty()) {
+    QStringList values;
+    for (const FieldFault& fault : faults) {
+      const auto value = get_field(workspace_.recipe(), fault.key);
+      values << QStringLiteral("%1 %2").arg(field_label(fault.key),
+                                            value ? QString::fromStdString(*value) : QString());
+    }
+    tip = tr("Of the last valid settings: %1").arg(values.join(QStringLiteral(", ")));
+    // In the place of a line that is there anyway, and no longer than it: nothing moves while a
+    // person types.
+    text = trainable_->fontMetrics().elidedText(tip, Qt::ElideRight,
+                                                std::max(120, trainable_->width() - 2));
+  }
+  trainable_->setText(text);
+  trainable_->setToolTip(tip);
+  if (faults.empty() && workspace_.forecast_is_current()) {
+    standing_timer_.stop();
+    for (QWidget* widget : std::initializer_list<QWidget*>{bar_, legend_, total_})
+      fade(widget, false);
+  } else if (!faults.empty()) {
+    standing_timer_.stop();
+    for (QWidget* widget : std::initializer_list<QWidget*>{bar_, legend_, total_})
+      fade(widget, true);
+  } else if (!standing_timer_.isActive()) {
+    standing_timer_.start();
+  }
+}
+
 void ForecastCard::refresh_buttons() {
   const SessionState state = workspace_.state();
   launch_->setEnabled(can_launch(state) && trial_ == 0);
@@ -142,9 +210,11 @@ void ForecastCard::refresh_buttons() {
 }
 
 void ForecastCard::try_one_step() {
+  if (workspace_.refuse_faults()) return;
   tried_.reset();
   measured_->setText(tr("Trying one step on the longest row…"));
   measured_->show();
+  trial_of_ = recipe_to_yaml(workspace_.recipe());
   trial_ = workspace_.session().try_one_step(workspace_.recipe());
   refresh_buttons();
 }

@@ -3,6 +3,8 @@
 // measured trial of one step, and the launch button. It stays beside the fields and follows them.
 #pragma once
 
+#include <QTimer>
+
 #include "ui/widgets/card.h"
 #include "ui/workspace.h"
 
@@ -23,12 +25,16 @@ class ForecastCard : public Card {
  private:
   void refresh();
   void refresh_buttons();
+  /// Says of which values the forecast is, and fades it while it is not of those that are shown.
+  void refresh_standing();
   void try_one_step();
   void show_measured(const OneStepTried& event);
 
   Workspace& workspace_;
   QLabel* total_;
   QLabel* trainable_;
+  QString trainable_text_;
+  QTimer standing_timer_;
   StackedBar* bar_;
   Legend* legend_;
   QLabel* advice_;
@@ -36,6 +42,7 @@ class ForecastCard : public Card {
   QPushButton* try_;
   QPushButton* launch_;
   RequestId trial_ = 0;
+  std::string trial_of_;  ///< the recipe that is tried, as YAML
   std::optional<OneStepTried> tried_;
 };
 

@@ -2,11 +2,11 @@
 // Generation of the form and its binding to the recipe.
 #include "ui/train/recipe_form.h"
 
-#include <QClipboard>
+#include <QApplication>
 #include <QFileDialog>
-#include <QGuiApplication>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QLineEdit>
 #include <QMenu>
 #include <QPushButton>
 #include <QScrollArea>
@@ -16,9 +16,10 @@
 
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/messages.h"
 #include "ui/theme.h"
+#include "ui/train/command_line.h"
 #include "ui/train/field_editor.h"
-#include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
 
 namespace luthier {
@@ -43,24 +44,25 @@ RecipeForm::RecipeForm(Workspace& workspace, QWidget* parent) : QWidget(parent),
   layout->setContentsMargins(0, 0, 0, 0);
   layout->setSpacing(6);
   layout->addWidget(make_head());
-  banner_ = new Banner(this);
-  layout->addWidget(banner_);
-  auto* scroll = new QScrollArea(this);
-  scroll->setObjectName(QStringLiteral("formScroll"));
-  scroll->setWidgetResizable(true);
-  scroll->setFrameShape(QFrame::NoFrame);
-  scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-  auto* inside = new QWidget(scroll);
+  scroll_ = new QScrollArea(this);
+  scroll_->setObjectName(QStringLiteral("formScroll"));
+  scroll_->setWidgetResizable(true);
+  scroll_->setFrameShape(QFrame::NoFrame);
+  scroll_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+  auto* inside = new QWidget(scroll_);
   auto* rows = new QVBoxLayout(inside);
   rows->setContentsMargins(0, 0, 6, 8);
   rows->setSpacing(4);
-  make_rows(rows);
+  make_rows(inside, rows);
   rows->addStretch(1);
-  scroll->setWidget(inside);
-  scroll->viewport()->setAutoFillBackground(false);
+  scroll_->setWidget(inside);
+  scroll_->viewport()->setAutoFillBackground(false);
   inside->setAutoFillBackground(false);
-  layout->addWidget(scroll, 1);
+  layout->addWidget(scroll_, 1);
   connect(&workspace_, &Workspace::recipe_changed, this, &RecipeForm::refresh);
+  connect(&workspace_, &Workspace::faults_changed, this, &RecipeForm::refresh);
+  connect(&workspace_, &Workspace::field_wanted, this, &RecipeForm::go_to_field);
+  connect(qApp, &QApplication::focusChanged, this, &RecipeForm::place_errors);
   connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &RecipeForm::refresh_locks);
   on_language(this, [this] {
     for (const Heading& heading : headings_) heading.label->setText(recipe_text(heading.group));
@@ -71,6 +73,11 @@ RecipeForm::RecipeForm(Workspace& workspace, QWidget* parent) : QWidget(parent),
     refresh();
   });
   refresh_locks();
+}
+
+RecipeForm::~RecipeForm() {
+  // The focus moves on while the fields go.
+  disconnect(qApp, nullptr, this, nullptr);
 }
 
 QWidget* RecipeForm::make_head() {
@@ -132,7 +139,7 @@ QWidget* RecipeForm::make_menu_button() {
   return button;
 }
 
-void RecipeForm::make_rows(QVBoxLayout* layout) {
+void RecipeForm::make_rows(QWidget* canvas, QVBoxLayout* layout) {
   std::string group;
   for (const FieldDescription& field : recipe_fields()) {
     if (group_of(field.key) != group) {
@@ -145,7 +152,7 @@ void RecipeForm::make_rows(QVBoxLayout* layout) {
       layout->addWidget(heading);
       headings_.push_back({heading, group});
     }
-    auto* holder = new QWidget(this);
+    auto* holder = new QWidget(canvas);
     auto* column = new QVBoxLayout(holder);
     column->setContentsMargins(0, 0, 0, 0);
     column->setSpacing(3);
@@ -155,7 +162,7 @@ void RecipeForm::make_rows(QVBoxLayout* layout) {
     auto* label = new QLabel(holder);
     label->setWordWrap(true);
     label->setFixedWidth(kLabelWidth);
-    auto* editor = new FieldEditor(field, holder);
+    auto* editor = new FieldEditor(field, canvas, holder);
     label->setBuddy(editor->focus_target());
     row->addWidget(label, 0, Qt::AlignTop);
     label->setMinimumHeight(26);
@@ -164,44 +171,93 @@ void RecipeForm::make_rows(QVBoxLayout* layout) {
     layout->addWidget(holder);
     rows_.push_back({editor, label, holder, group});
     connect(editor, &FieldEditor::edited, this, [this, editor](const QString& value, bool finished) { apply(editor, value, finished); });
-    connect(editor, &FieldEditor::reset_asked, this, [this, editor] {
-      const auto value = get_field(default_recipe(workspace_.recipe().strategy), editor->field().key);
-      if (value) apply(editor, QString::fromStdString(*value), true);
-    });
+    connect(editor, &FieldEditor::reset_asked, this,
+            [this, editor] { apply(editor, workspace_.default_of(editor->field().key), true); });
   }
 }
 
 void RecipeForm::apply(FieldEditor* editor, const QString& value, bool finished) {
-  const Status status = workspace_.set_field(editor->field().key, value.toStdString());
+  const std::string key = editor->field().key;
+  const Status status = workspace_.edit_field(key, value.toStdString());
   // Half-typed values are not scolded; the sentence comes when the field is left.
-  if (status) editor->show_error({});
-  else if (finished) editor->show_error(QString::fromStdString(status.error().what + (status.error().hint.empty() ? "" : " " + status.error().hint)));
+  const FieldFault* fault = workspace_.fault_of(key);
+  if (!fault)
+    editor->show_error({});
+  else if (finished)
+    editor->show_error(fault_text(*fault));
   if (finished && status) refresh();
 }
 
-void RecipeForm::refresh() {
+void RecipeForm::go_to_field(const std::string& key) {
+  for (const Row& row : rows_) {
+    if (row.editor->field().key != key) continue;
+    if (!row.holder->isVisibleTo(this)) advanced_->setChecked(true);
+    if (const FieldFault* fault = workspace_.fault_of(key))
+      row.editor->show_error(fault_text(*fault));
+    QWidget* target = row.editor->focus_target();
+    target->setFocus(Qt::OtherFocusReason);
+    if (auto* line = qobject_cast<QLineEdit*>(target)) line->selectAll();
+    // Rows that were just shown have their places once the layout has been made anew.
+    scroll_->widget()->layout()->activate();
+    const auto reveal = [this, holder = row.holder] {
+      scroll_->ensureWidgetVisible(holder, 0, 60);
+    };
+    reveal();
+    QTimer::singleShot(0, this, reveal);
+    return;
+  }
+}
+
+void RecipeForm::place_errors() {
+  for (const Row& row : rows_)
+    if (!row.editor->error().isEmpty()) row.editor->place_error();
+}
+
+void RecipeForm::refresh_row(const Row& row, bool mine) {
   const Recipe& recipe = workspace_.recipe();
+  const FieldDescription& field = row.editor->field();
+  const FieldFault* fault = workspace_.fault_of(field.key);
+  const bool fits = field.strategy.empty() || field.strategy == recipe.strategy;
+  // What is changed or at fault is never out of sight.
+  row.holder->setVisible(fits && (advanced_->isChecked() || !field.advanced || mine || fault));
+  row.editor->set_changed(mine || fault);
+  QFont font = row.label->font();
+  font.setBold(mine);
+  row.label->setFont(font);
+  if (fault) {
+    row.editor->show_draft(fault->text);
+    if (!row.editor->error().isEmpty() || !row.editor->is_being_typed())
+      row.editor->show_error(fault_text(*fault));
+    return;
+  }
+  row.editor->show_error({});
+  const auto value = get_field(recipe, field.key);
+  if (!value) return;
+  if (row.editor->is_being_typed()) {
+    // "1e-4" may stay as it is typed, where it is what the recipe holds.
+    Recipe typed = recipe;
+    const bool same = set_field(typed, field.key, row.editor->value().toStdString()).ok() &&
+                      get_field(typed, field.key).value() == *value;
+    if (same) return;
+  }
+  row.editor->show_value(QString::fromStdString(*value));
+}
+
+void RecipeForm::refresh() {
   const std::vector<FieldDifference> changed = workspace_.changed_fields();
   const auto differs = [&](const std::string& key) { return std::any_of(changed.begin(), changed.end(), [&](const auto& d) { return d.key == key; }); };
-  for (const Row& row : rows_) {
-    const FieldDescription& field = row.editor->field();
-    const bool fits = field.strategy.empty() || field.strategy == recipe.strategy;
-    const bool mine = differs(field.key);
-    row.holder->setVisible(fits && (advanced_->isChecked() || !field.advanced || mine));
-    const auto value = get_field(recipe, field.key);
-    if (value) row.editor->show_value(QString::fromStdString(*value));
-    row.editor->set_changed(mine);
-    QFont font = row.label->font();
-    font.setBold(mine);
-    row.label->setFont(font);
-  }
+  for (const Row& row : rows_) refresh_row(row, differs(row.editor->field().key));
   for (const Heading& heading : headings_)
     heading.label->setVisible(std::any_of(rows_.begin(), rows_.end(), [&](const Row& r) { return r.group == heading.group && r.holder->isVisibleTo(this); }));
   changed_->setText(changed.empty() ? tr("all at their defaults") : tr("%n changed", nullptr, static_cast<int>(changed.size())));
   QStringList lines;
-  for (const FieldDifference& d : changed) lines << QString::fromStdString(d.key + ": " + d.left + " → " + d.right);
+  for (const FieldDifference& d : changed)
+    lines << QStringLiteral("%1: %2 → %3")
+                 .arg(field_label(d.key), QString::fromStdString(d.left),
+                      QString::fromStdString(d.right));
   changed_->setToolTip(lines.join(QLatin1Char('\n')));
-  reset_->setEnabled(!changed.empty() && !can_stop(workspace_.state()));
+  reset_->setEnabled((!changed.empty() || !workspace_.faults().empty()) &&
+                     !can_stop(workspace_.state()));
 }
 
 void RecipeForm::refresh_locks() {
@@ -213,47 +269,23 @@ void RecipeForm::refresh_locks() {
 void RecipeForm::load() {
   const QString file = QFileDialog::getOpenFileName(this, tr("Load a recipe"), {}, tr("Recipes (*.yaml *.yml)"));
   if (file.isEmpty()) return;
-  if (const Status status = workspace_.open_recipe(file); !status) banner_->show_error(status.error());
-  else banner_->dismiss();
+  if (const Status status = workspace_.open_recipe(file); !status) emit failed(status.error());
 }
 
 void RecipeForm::save() {
+  if (workspace_.refuse_faults()) return;
   const QString suggestion = workspace_.recipe_file().isEmpty() ? QStringLiteral("recipe.yaml") : workspace_.recipe_file();
   const QString file = QFileDialog::getSaveFileName(this, tr("Save the recipe"), suggestion, tr("Recipes (*.yaml *.yml)"));
   if (file.isEmpty()) return;
-  if (const Status status = workspace_.save_recipe(file); !status) banner_->show_error(status.error());
-  else banner_->show_text(Banner::Kind::Info, tr("The recipe was written to %1.").arg(file));
+  if (const Status status = workspace_.save_recipe(file); !status)
+    emit failed(status.error());
+  else
+    emit said(tr("The recipe was written to %1.").arg(file));
 }
 
 void RecipeForm::show_command_line() {
-  const QString command = equivalent_command(workspace_);
-  banner_->show_text(Banner::Kind::Info, command);
-  banner_->offer(tr("Copy"), [command] { QGuiApplication::clipboard()->setText(command); });
-}
-
-QString equivalent_command(const Workspace& workspace) {
-  const auto quoted = [](QString text) {
-    static const QRegularExpression plain(QStringLiteral("^[A-Za-z0-9_./=+:,@-]+$"));
-    if (plain.match(text).hasMatch()) return text;
-    return QLatin1Char('\'') + text.replace(QLatin1Char('\''), QStringLiteral("'\\''")) + QLatin1Char('\'');
-  };
-  QString command = QStringLiteral("luthier-cli train ");
-  Recipe base;
-  if (!workspace.recipe_file().isEmpty()) {
-    if (auto read = read_recipe(to_path(workspace.recipe_file()))) {
-      base = read.take();
-      command += quoted(workspace.recipe_file());
-    }
-  }
-  if (!command.endsWith(QLatin1Char(' '))) {
-    for (const FieldDifference& d : recipe_differences(base, workspace.recipe()))
-      command += QStringLiteral(" --set ") + quoted(QString::fromStdString(d.key + "=" + d.right));
-    return command;
-  }
-  command += QStringLiteral("recipe.yaml");
-  for (const FieldDifference& d : recipe_differences(default_recipe(workspace.recipe().strategy), workspace.recipe()))
-    command += QStringLiteral(" --set ") + quoted(QString::fromStdString(d.key + "=" + d.right));
-  return command;
+  if (workspace_.refuse_faults()) return;
+  (new CommandDialog(workspace_, window()))->open();
 }
 
 }  // namespace luthier

@@ -10,12 +10,12 @@
 
 class QLabel;
 class QPushButton;
+class QScrollArea;
 class QToolButton;
 class QVBoxLayout;
 
 namespace luthier {
 
-class Banner;
 class FieldEditor;
 
 class RecipeForm : public QWidget {
@@ -23,6 +23,15 @@ class RecipeForm : public QWidget {
 
  public:
   RecipeForm(Workspace& workspace, QWidget* parent = nullptr);
+  ~RecipeForm() override;
+
+  /// Shows the field wherever it is hidden, puts the focus into it and says its fault.
+  void go_to_field(const std::string& key);
+
+ signals:
+  /// A recipe was written or could not be read: for the page to say.
+  void said(const QString& text);
+  void failed(const luthier::Error& error);
 
  private:
   struct Row {
@@ -38,9 +47,11 @@ class RecipeForm : public QWidget {
 
   QWidget* make_head();
   QWidget* make_menu_button();
-  void make_rows(QVBoxLayout* layout);
+  void make_rows(QWidget* canvas, QVBoxLayout* layout);
   void apply(FieldEditor* editor, const QString& value, bool finished);
   void refresh();
+  void refresh_row(const Row& row, bool mine);
+  void place_errors();
   void refresh_locks();
   void load();
   void save();
@@ -52,11 +63,7 @@ class RecipeForm : public QWidget {
   QToolButton* advanced_;
   QLabel* changed_;
   QPushButton* reset_;
-  Banner* banner_;
-  bool applying_ = false;
+  QScrollArea* scroll_;
 };
-
-/// "luthier-cli train …" that does what the window would: the recipe file, and --set for what differs from it.
-QString equivalent_command(const Workspace& workspace);
 
 }  // namespace luthier

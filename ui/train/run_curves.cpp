@@ -11,7 +11,10 @@
 #include <QSplitter>
 #include <QToolButton>
 #include <QVBoxLayout>
+#include <algorithm>
+#include <cmath>
 
+#include "ui/format.h"
 #include "ui/language.h"
 #include "ui/theme.h"
 #include "ui/train/curve_export.h"
@@ -60,6 +63,7 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
   memory_->set_scale(true);
   speed_->set_scale(true);
   group_ = new CurveGroup(this);
+  group_->set_places([this](double x) { return place_at(x); });
   for (CurvePlot* plot : {loss_, memory_, rate_, norm_, speed_}) group_->add(plot);
   make_controls();
   timer_.setSingleShot(true);
@@ -173,6 +177,28 @@ QVector<double> RunCurves::x_of(const RunSeries& series) const {
   return x;
 }
 
+CurveGroup::Place RunCurves::place_at(double x) const {
+  const bool steps = axis_->currentIndex() == 0;
+  const auto x_of_line = [steps](const MetricsLine& line) {
+    return steps ? static_cast<double>(line.step) : line.epoch;
+  };
+  const MetricsLine* nearest = nullptr;
+  const auto consider = [&](const MetricsLine& line) {
+    if (!nearest || std::abs(x_of_line(line) - x) < std::abs(x_of_line(*nearest) - x))
+      nearest = &line;
+  };
+  for (const RunSeries& run : series_) {
+    const auto after =
+        std::lower_bound(run.lines.begin(), run.lines.end(), x,
+                         [&](const MetricsLine& line, double at) { return x_of_line(line) < at; });
+    if (after != run.lines.end()) consider(*after);
+    if (after != run.lines.begin()) consider(*std::prev(after));
+  }
+  if (!nearest) return {};
+  return {x_of_line(*nearest),
+          tr("Step %1 · epoch %2").arg(nearest->step).arg(number_text(nearest->epoch, 4))};
+}
+
 void RunCurves::draw_loss() {
   std::vector<Curve> curves;
   QVector<double> all;
@@ -183,11 +209,42 @@ void RunCurves::draw_loss() {
     all += y;
     const QColor ink = colour_of(i);
     const Points raw = thinned(x, y, kMostPoints);
-    const Points smooth = thinned(x, smoothed(y, ema_->value() / 100.0), kMostPoints);
-    curves.push_back({one ? tr("raw") : QString(), ink, raw.x, raw.y, 1.0, LegendEntry::Mark::Faded, one, 4, {}});
-    curves.push_back({one ? tr("smoothed") : run.name, ink, smooth.x, smooth.y, 2.2, LegendEntry::Mark::Line, true, 4, {}});
+    const QVector<double> even = smoothed(y, ema_->value() / 100.0);
+    const Points smooth = thinned(x, even, kMostPoints);
+    curves.push_back({one ? tr("raw") : tr("%1, raw").arg(run.name),
+                      ink,
+                      raw.x,
+                      raw.y,
+                      1.0,
+                      LegendEntry::Mark::Faded,
+                      one,
+                      4,
+                      {},
+                      x,
+                      y});
+    curves.push_back({one ? tr("smoothed") : run.name,
+                      ink,
+                      smooth.x,
+                      smooth.y,
+                      2.2,
+                      LegendEntry::Mark::Line,
+                      true,
+                      4,
+                      {},
+                      x,
+                      even});
     if (run.evaluations.empty()) continue;
-    Curve evaluation{one ? tr("evaluation") : tr("%1, evaluation").arg(run.name), one ? colours().series[1] : ink, {}, {}, one ? 1.6 : 0.0, LegendEntry::Mark::Dot, true, 4, {}};
+    Curve evaluation{one ? tr("evaluation") : tr("%1, evaluation").arg(run.name),
+                     one ? colours().series[1] : ink,
+                     {},
+                     {},
+                     one ? 1.6 : 0.0,
+                     LegendEntry::Mark::Dot,
+                     true,
+                     4,
+                     {},
+                     {},
+                     {}};
     for (const auto& [step, loss] : run.evaluations) {
       evaluation.x << x_at(run, step);
       evaluation.y << loss;
@@ -225,6 +282,8 @@ void RunCurves::draw_memory() {
                                                                        {tr("optimizer"), &MetricsMemory::optimizer},
                                                                        {tr("activations"), &MetricsMemory::activations}};
     QVector<double> sum(x.size(), 0.0);
+    QVector<double> every;
+    every.reserve(whole.size());
     std::size_t colour = 0;
     for (const auto& [name, part] : parts) {
       QVector<double> own;
@@ -232,18 +291,43 @@ void RunCurves::draw_memory() {
         own << static_cast<double>(run.lines[steps[static_cast<std::size_t>(i)]].memory.*part) / unit;
         sum[i] += own[i];
       }
-      curves.push_back({name, colours().parts[colour++], x, sum, 1, LegendEntry::Mark::Block, true, 3, own});
+      every.clear();
+      for (const MetricsLine& line : run.lines)
+        every << static_cast<double>(line.memory.*part) / unit;
+      curves.push_back({name, colours().parts[colour++], x, sum, 1, LegendEntry::Mark::Block, true,
+                        3, own, whole, every});
     }
     if (run.forecast_total > 0 && !x.isEmpty()) {
       const double level = static_cast<double>(run.forecast_total) / unit;
-      curves.push_back({tr("forecast"), colours().text, {x.first(), x.last()}, {level, level}, 1.4, LegendEntry::Mark::Dashed, true, 3, {}});
+      curves.push_back({tr("forecast"),
+                        colours().text,
+                        {x.first(), x.last()},
+                        {level, level},
+                        1.4,
+                        LegendEntry::Mark::Dashed,
+                        true,
+                        3,
+                        {},
+                        {},
+                        {}});
     }
   } else {
     for (std::size_t i = 0; i < series_.size(); ++i) {
       QVector<double> peak;
       for (const MetricsLine& line : series_[i].lines) peak << static_cast<double>(line.memory.peak) / unit;
-      const Points points = thinned(x_of(series_[i]), peak, kMostPoints);
-      curves.push_back({tr("%1, peak").arg(series_[i].name), colour_of(i), points.x, points.y, 2, LegendEntry::Mark::Line, true, 3, {}});
+      const QVector<double> x = x_of(series_[i]);
+      const Points points = thinned(x, peak, kMostPoints);
+      curves.push_back({tr("%1, peak").arg(series_[i].name),
+                        colour_of(i),
+                        points.x,
+                        points.y,
+                        2,
+                        LegendEntry::Mark::Line,
+                        true,
+                        3,
+                        {},
+                        x,
+                        peak});
     }
   }
   memory_->set_curves(std::move(curves));
@@ -252,8 +336,19 @@ void RunCurves::draw_memory() {
 void RunCurves::draw_small(CurvePlot* plot, double MetricsLine::*field, int digits) {
   std::vector<Curve> curves;
   for (std::size_t i = 0; i < series_.size(); ++i) {
-    const Points points = thinned(x_of(series_[i]), values_of(series_[i], field), kMostPoints);
-    curves.push_back({series_[i].name, colour_of(i), points.x, points.y, 1.8, LegendEntry::Mark::Line, true, digits, {}});
+    const QVector<double> x = x_of(series_[i]), y = values_of(series_[i], field);
+    const Points points = thinned(x, y, kMostPoints);
+    curves.push_back({series_[i].name,
+                      colour_of(i),
+                      points.x,
+                      points.y,
+                      1.8,
+                      LegendEntry::Mark::Line,
+                      true,
+                      digits,
+                      {},
+                      x,
+                      y});
   }
   plot->set_curves(std::move(curves));
 }

@@ -42,6 +42,8 @@ class RunCurves : public QWidget {
   void draw_small(CurvePlot* plot, double MetricsLine::*field, int digits);
   QVector<double> x_of(const RunSeries& series) const;
   double x_at(const RunSeries& series, std::int64_t step) const;
+  /// The logged step nearest to a place on the x axis, of all runs.
+  CurveGroup::Place place_at(double x) const;
   QColor colour_of(std::size_t index) const;
   void export_png();
   void export_csv();

@@ -15,8 +15,8 @@ namespace luthier {
 
 namespace {
 
-constexpr int kMostLines = 2000;
-constexpr int kMostAtOnce = 200;
+constexpr std::size_t kMostLines = 2000;
+constexpr std::size_t kMostAtOnce = 200;
 constexpr int kWriteMilliseconds = 500;
 
 QString line_text(const MetricsLine& line) {
@@ -35,15 +35,19 @@ QString event_text(const std::string& kind) { return QCoreApplication::translate
 StepLog::StepLog(Workspace& workspace, QWidget* parent) : QPlainTextEdit(parent), workspace_(workspace) {
   setObjectName(QStringLiteral("stepLog"));
   setReadOnly(true);
-  setMaximumBlockCount(kMostLines);
+  setMaximumBlockCount(static_cast<int>(kMostLines));
   setLineWrapMode(QPlainTextEdit::NoWrap);
   setFrameShape(QFrame::NoFrame);
   blend_in(this, false);
   setFont(code_font(0.85));
   timer_.setSingleShot(true);
   timer_.setInterval(kWriteMilliseconds);
-  connect(&timer_, &QTimer::timeout, this, &StepLog::append_new);
+  connect(&timer_, &QTimer::timeout, this, [this] { append_new(kMostAtOnce); });
   connect(&workspace_, &Workspace::run_started, this, &StepLog::restart);
+  connect(&workspace_, &Workspace::run_history_read, this, [this] {
+    restart();
+    append_new(kMostLines);
+  });
   connect(&workspace_, &Workspace::run_grew, this, [this] {
     if (!timer_.isActive()) timer_.start();
   });
@@ -58,11 +62,11 @@ void StepLog::restart() {
   written_ = 0;
 }
 
-void StepLog::append_new() {
+void StepLog::append_new(std::size_t most) {
   const auto& run = workspace_.run();
   if (!run) return;
   // After a burst only the last lines are worth reading; the rest is in metrics.jsonl.
-  if (run->lines.size() - written_ > kMostAtOnce) written_ = run->lines.size() - kMostAtOnce;
+  if (run->lines.size() - written_ > most) written_ = run->lines.size() - most;
   QStringList text;
   for (; written_ < run->lines.size(); ++written_) text << line_text(run->lines[written_]);
   if (!text.isEmpty()) appendPlainText(text.join(QLatin1Char('\n')));
@@ -84,13 +88,18 @@ EventTable::EventTable(Workspace& workspace, QWidget* parent) : QTableWidget(0, 
     written_ = 0;
   });
   connect(&workspace_, &Workspace::run_grew, this, &EventTable::append_new);
+  connect(&workspace_, &Workspace::run_history_read, this, &EventTable::restart);
   on_language(this, [this] {
     setAccessibleName(tr("Events of the run"));
     setHorizontalHeaderLabels({tr("Time"), tr("Step"), tr("Event"), tr("Detail")});
-    setRowCount(0);
-    written_ = 0;
-    append_new();
+    restart();
   });
+}
+
+void EventTable::restart() {
+  setRowCount(0);
+  written_ = 0;
+  append_new();
 }
 
 void EventTable::append_new() {

@@ -19,7 +19,7 @@ class StepLog : public QPlainTextEdit {
 
  private:
   void restart();
-  void append_new();
+  void append_new(std::size_t most);
 
   Workspace& workspace_;
   QTimer timer_;
@@ -33,6 +33,7 @@ class EventTable : public QTableWidget {
   EventTable(Workspace& workspace, QWidget* parent = nullptr);
 
  private:
+  void restart();
   void append_new();
 
   Workspace& workspace_;

@@ -4,6 +4,8 @@
 
 #include <QHBoxLayout>
 #include <QPushButton>
+#include <QRegularExpression>
+#include <algorithm>
 
 #include "ui/language.h"
 #include "ui/theme.h"
@@ -47,7 +49,11 @@ void TargetChips::show_value(const QString& value) {
   all_->setChecked(all);
   QStringList names;
   for (const QString& part : value.split(QLatin1Char(','), Qt::SkipEmptyParts)) names << part.trimmed();
-  if (all || value == QLatin1String("null")) names.clear();
+  // A regular expression is no list of names: the first chip that is clicked takes its place.
+  static const QRegularExpression plain(QStringLiteral("^[A-Za-z0-9_.-]+$"));
+  const bool list = std::all_of(names.begin(), names.end(),
+                                [](const QString& name) { return plain.match(name).hasMatch(); });
+  if (all || !list || value == QLatin1String("null")) names.clear();
   others_ = names;
   for (QPushButton* chip : chips_) {
     const QString module = chip->property("module").toString();
@@ -62,7 +68,6 @@ void TargetChips::clicked(QPushButton* chip) {
     return;
   }
   QStringList names = others_;
-  if (names.size() == 1 && names.first().contains(QLatin1Char('*'))) names.clear();   // a regular expression gives way
   for (const QPushButton* each : chips_)
     if (each->isChecked()) names << each->property("module").toString();
   emit chosen(names.isEmpty() ? QStringLiteral("null") : names.join(QStringLiteral(", ")));

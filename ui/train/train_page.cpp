@@ -2,10 +2,12 @@
 // Composition of the Train page and what it says about launching and ending.
 #include "ui/train/train_page.h"
 
+#include <QApplication>
 #include <QDir>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QLineEdit>
+#include <QLocale>
 #include <QPushButton>
 #include <QSplitter>
 #include <QTabWidget>
@@ -14,6 +16,7 @@
 #include "engine/runs/run_folder.h"
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/messages.h"
 #include "ui/theme.h"
 #include "ui/train/ask_panel.h"
 #include "ui/train/forecast_card.h"
@@ -24,6 +27,22 @@
 #include "ui/widgets/card.h"
 
 namespace luthier {
+
+namespace {
+
+// What the page's message is about: it goes when that does.
+const QString kAboutLaunch = QStringLiteral("launch");
+const QString kAboutEnd = QStringLiteral("end");
+const QString kAboutRate = QStringLiteral("rate");
+const QString kAboutCommand = QStringLiteral("command");
+const QString kAboutRecipe = QStringLiteral("recipe");
+
+/// A rate to the last digit, so that applying what is shown changes nothing.
+QString rate_text(double rate) {
+  return QString::number(rate, 'g', QLocale::FloatingPointShortest);
+}
+
+}  // namespace
 
 TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
   auto* layout = new QVBoxLayout(this);
@@ -40,36 +59,42 @@ TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
   splitter_->setStretchFactor(1, 1);
   splitter_->setSizes({392, 760});
   layout->addWidget(splitter_, 1);
+  banner_->float_over(splitter_->widget(1));
 
   connect(&workspace, &Workspace::launch_refused, this, &TrainPage::refuse);
-  connect(&workspace, &Workspace::run_started, this, [this] {
-    banner_->dismiss();
-    rate_->setText(number_text(this->workspace().recipe().training.learning_rate));
+  connect(&workspace, &Workspace::field_refused, this, &TrainPage::refuse);
+  connect(&workspace, &Workspace::run_started, this, &TrainPage::start_run);
+  connect(&workspace, &Workspace::run_grew, this, &TrainPage::follow_run);
+  connect(&workspace, &Workspace::run_history_read, this, [this] {
+    curves_->series().clear();
     follow_run();
   });
-  connect(&workspace, &Workspace::run_grew, this, &TrainPage::follow_run);
-  connect(&workspace, &Workspace::run_ended, this, [this](const RunEnded& event) {
-    if (event.error) {
-      banner_->show_error(*event.error);
-      const auto there = summarize_run(event.folder);
-      if (there && there->newest_checkpoint)
-        banner_->offer(tr("Resume that run"), [this, folder = path_text(event.folder)] { this->workspace().resume_run(folder); });
-    } else {
-      const QString state = state_text(event.state);
-      banner_->show_text(Banner::Kind::Info, tr("The run in %1 is %2, after %3.").arg(path_text(event.folder), state, duration_text(event.seconds)));
-      if (event.state == "finished") banner_->offer(tr("Compare it"), [this, folder = path_text(event.folder)] {
-        this->workspace().attach_adapter(folder);
-        emit go_to(PageId::Compare);
-      });
-    }
-    emit waits();
+  connect(&workspace, &Workspace::run_ended, this, &TrainPage::end_run);
+  // A message goes with its cause: settings that were changed, a model that was loaded.
+  const auto other_settings = [this] {
+    banner_->dismiss_about(kAboutLaunch);
+    banner_->dismiss_about(kAboutRecipe);
+  };
+  connect(&workspace, &Workspace::recipe_changed, this, other_settings);
+  connect(&workspace, &Workspace::faults_changed, this, other_settings);
+  connect(&workspace, &Workspace::model_changed, this, [this, other_settings] {
+    const auto& model = this->workspace().model();
+    if (!model) return;
+    other_settings();
+    if (path_text(model->summary.folder) != run_model_) banner_->dismiss_about(kAboutEnd);
   });
   connect(&bridge(), &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
     static const QStringList mine{QStringLiteral("pause"), QStringLiteral("resume"), QStringLiteral("stop"), QStringLiteral("save_now"),
                                   QStringLiteral("set_learning_rate")};
-    if (mine.contains(QString::fromStdString(event.command))) banner_->show_error(event.error);
+    if (!mine.contains(QString::fromStdString(event.command))) return;
+    if (event.command == "set_learning_rate") asked_rate_ = -1;
+    banner_->show_error(event.error);
+    banner_->set_about(kAboutCommand);
   });
-  connect(&bridge(), &SessionBridge::state_changed, this, &TrainPage::refresh);
+  connect(&bridge(), &SessionBridge::state_changed, this, [this] {
+    banner_->dismiss_about(kAboutCommand);
+    refresh();
+  });
   refresh();
 }
 
@@ -78,10 +103,19 @@ QWidget* TrainPage::make_settings() {
   auto* layout = new QVBoxLayout(left);
   layout->setContentsMargins(0, 0, 0, 0);
   layout->setSpacing(8);
-  layout->addWidget(make_live_line());
   auto* card = new Card(left);
-  card->body()->addWidget(new RecipeForm(workspace(), card));
+  auto* form = new RecipeForm(workspace(), card);
+  connect(form, &RecipeForm::said, this, [this](const QString& text) {
+    banner_->show_text(Banner::Kind::Info, text);
+    banner_->set_about(kAboutRecipe);
+  });
+  connect(form, &RecipeForm::failed, this, [this](const Error& error) {
+    banner_->show_error(error);
+    banner_->set_about(kAboutRecipe);
+  });
+  card->body()->addWidget(form);
   layout->addWidget(card, 1);
+  layout->addWidget(make_live_line());
   layout->addWidget(new ForecastCard(workspace(), left));
   left->setMinimumWidth(352);
   return left;
@@ -97,16 +131,22 @@ QWidget* TrainPage::make_live_line() {
   label->setBuddy(rate_);
   apply_rate_ = new QPushButton(live_);
   apply_rate_->setObjectName(QStringLiteral("applyRate"));
+  rate_now_ = muted_label(live_, 0.85);
+  rate_now_->setObjectName(QStringLiteral("rateNow"));
   row->addWidget(label);
   row->addWidget(rate_, 1);
   row->addWidget(apply_rate_);
   static_cast<Card*>(live_)->body()->addLayout(row);
+  static_cast<Card*>(live_)->body()->addWidget(rate_now_);
   connect(apply_rate_, &QPushButton::clicked, this, &TrainPage::apply_rate);
   connect(rate_, &QLineEdit::returnPressed, this, &TrainPage::apply_rate);
+  connect(rate_, &QLineEdit::textChanged, this, &TrainPage::refresh_rate);
+  connect(&Theme::instance(), &Theme::changed, this, &TrainPage::refresh_rate);
   on_language(live_, [this, label] {
     label->setText(tr("Learning &rate from the next step"));
     rate_->setAccessibleName(tr("Learning rate from the next step"));
     apply_rate_->setText(tr("Apply"));
+    refresh_rate();
   });
   return live_;
 }
@@ -135,20 +175,94 @@ QWidget* TrainPage::make_run() {
   return right;
 }
 
+Result<double> TrainPage::typed_rate() const {
+  Recipe typed;
+  const std::string key = "training.learning_rate", text = rate_->text().trimmed().toStdString();
+  if (const Status status = set_field(typed, key, text); !status)
+    return fault_error(status.error(), rate_->text());
+  return typed.training.learning_rate;
+}
+
 void TrainPage::apply_rate() {
-  bool number = false;
-  const double rate = rate_->text().trimmed().toDouble(&number);
-  if (!number || !(rate >= 0) || rate > 1) {
-    banner_->show_text(Banner::Kind::Error, tr("“%1” is no learning rate. Write a number such as 2e-4.").arg(rate_->text()));
+  const auto rate = typed_rate();
+  if (!rate) {
+    banner_->show_error(rate.error());
+    banner_->set_about(kAboutRate);
     return;
   }
-  workspace().session().set_learning_rate(rate);
+  asked_rate_ = *rate;
+  workspace().session().set_learning_rate(*rate);
+  rate_->setModified(false);
+  refresh_rate();
+}
+
+void TrainPage::show_rate() {
+  const auto& run = workspace().run();
+  if (!run) return;
+  if (asked_rate_ == run->rate) asked_rate_ = -1;
+  // What a person is typing stays, and so does what was applied a moment ago.
+  if (!(rate_->hasFocus() && rate_->isModified()) && asked_rate_ < 0)
+    rate_->setText(rate_text(run->rate));
+  refresh_rate();
+}
+
+/// What is typed and not applied is not what the run goes by: said beside the field, in red where
+/// it could not be applied.
+void TrainPage::refresh_rate() {
+  const auto& run = workspace().run();
+  const auto typed = typed_rate();
+  const double stands = run ? (asked_rate_ >= 0 ? asked_rate_ : run->rate) : 0;
+  QPalette palette = QApplication::palette(rate_);
+  if (!typed) palette.setColor(QPalette::Text, colours().error);
+  rate_->setPalette(palette);
+  rate_->setToolTip(typed ? QString() : error_text(typed.error()));
+  apply_rate_->setEnabled(!typed || *typed != stands);
+  rate_now_->setText(
+      !run ? QString()
+      : asked_rate_ >= 0
+          ? tr("%1 from the next step; now %2").arg(rate_text(asked_rate_), rate_text(run->rate))
+          : tr("Peak rate in force: %1").arg(rate_text(run->rate)));
+  if (typed) banner_->dismiss_about(kAboutRate);
+}
+
+void TrainPage::start_run() {
+  banner_->dismiss();
+  asked_rate_ = -1;
+  rate_->setModified(false);
+  show_rate();
+  curves_->series().clear();
+  follow_run();
+}
+
+void TrainPage::end_run(const RunEnded& event) {
+  const auto& model = workspace().model();
+  run_model_ = model ? path_text(model->summary.folder) : QString();
+  if (event.error) {
+    banner_->show_error(*event.error);
+    const auto there = summarize_run(event.folder);
+    if (there && there->newest_checkpoint)
+      banner_->offer(tr("Resume that run"),
+                     [this, folder = path_text(event.folder)] { workspace().resume_run(folder); });
+  } else {
+    const QString state = state_text(event.state);
+    banner_->show_text(Banner::Kind::Info,
+                       tr("The run in %1 is %2, after %3.")
+                           .arg(path_text(event.folder), state, duration_text(event.seconds)));
+    if (event.state == "finished")
+      banner_->offer(tr("Compare it"), [this, folder = path_text(event.folder)] {
+        workspace().attach_adapter(folder);
+        emit go_to(PageId::Compare);
+      });
+  }
+  banner_->set_about(kAboutEnd);
+  emit waits();
 }
 
 void TrainPage::refresh() {
   const SessionState state = workspace().state();
   const bool active = can_pause(state) || can_resume(state) || state == SessionState::Pausing;
   live_->setVisible(active);
+  if (!active) banner_->dismiss_about(kAboutRate);
 }
 
 void TrainPage::follow_run() {
@@ -157,23 +271,44 @@ void TrainPage::follow_run() {
   if (curves_->series().size() != 1) curves_->series().assign(1, {});
   follow_live(*run, curves_->series().front());
   curves_->changed();
+  show_rate();
 }
 
 void TrainPage::refuse(const Error& error) {
-  banner_->show_error(error);
   const QString folder = QString::fromStdString(workspace().recipe().output_dir);
-  if (folder.isEmpty()) return;
-  const auto there = summarize_run(to_path(folder));
-  if (!there) return;
-  // The usual refusal: the folder holds a run already. To go on with it, or the next free name, is one click away.
-  if (there->newest_checkpoint && there->manifest.state != RunState::Finished) {
-    banner_->offer(tr("Resume that run"), [this, folder] { workspace().resume_run(folder); });
+  const auto same = [](const std::string& a, const std::string& b) {
+    return std::filesystem::path(a).lexically_normal() ==
+           std::filesystem::path(b).lexically_normal();
+  };
+  const auto there = folder.isEmpty() || !same(error.where, folder.toStdString())
+                         ? std::nullopt
+                         : std::optional(summarize_run(to_path(folder)));
+  if (!there || !*there || (*there)->active) {
+    banner_->show_error(error);
+    banner_->set_about(kAboutLaunch);
     return;
   }
+  // The usual refusal: the folder holds a run already. To go on with it, or the next free name, is
+  // one click away.
+  const RunSummary& run = **there;
   const QString free = workspace().free_run_folder(folder);
-  banner_->offer(tr("Launch into %1").arg(free), [this, free] {
+  const auto launch_free = [this, free] {
     if (workspace().set_field("output_dir", free.toStdString())) workspace().launch();
-  });
+  };
+  if (run.manifest.state == RunState::Finished) {
+    banner_->show_text(Banner::Kind::Error, tr("%1 holds a finished run.").arg(folder));
+  } else if (run.newest_checkpoint) {
+    banner_->show_text(
+        Banner::Kind::Error,
+        tr("%1 holds a run that can go on from step %2. These settings were not used.")
+            .arg(folder)
+            .arg(*run.newest_checkpoint));
+    banner_->offer(tr("Resume that run"), [this, folder] { workspace().resume_run(folder); });
+  } else {
+    banner_->show_error(error);
+  }
+  banner_->offer(tr("Launch into %1").arg(free), launch_free);
+  banner_->set_about(kAboutLaunch);
 }
 
 }  // namespace luthier

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The Train page: settings with their forecast on the left, the run's curves on the right. The settings stay in sight while a run trains;
-// what may be changed live has its own line above them.
+// The Train page: settings with their forecast on the left, the run's curves on the right. The
+// settings stay in sight while a run trains; what may be changed live has its own line below them.
 #pragma once
 
 #include <QTimer>
 
 #include "ui/page.h"
 
+class QLabel;
 class QLineEdit;
 class QPushButton;
 class QSplitter;
@@ -27,9 +28,15 @@ class TrainPage : public Page {
   QWidget* make_settings();
   QWidget* make_run();
   QWidget* make_live_line();
+  /// The typed rate by the rules of the recipe's field; an Error says what is wrong with it.
+  Result<double> typed_rate() const;
   void apply_rate();
+  void show_rate();
+  void refresh_rate();
   void refresh();
   void follow_run();
+  void start_run();
+  void end_run(const RunEnded& event);
   void refuse(const Error& error);
 
   Banner* banner_;
@@ -38,7 +45,10 @@ class TrainPage : public Page {
   QTabWidget* tabs_;
   QWidget* live_;
   QLineEdit* rate_;
+  QLabel* rate_now_;
   QPushButton* apply_rate_;
+  double asked_rate_ = -1;  ///< applied, but not in force yet; below 0: none
+  QString run_model_;  ///< the folder of the model that the message about the run's end is about
 };
 
 }  // namespace luthier

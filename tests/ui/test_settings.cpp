@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The settings form: nothing is launched, tried, saved or written as a command that is not what the
+// fields show. A field at fault is gone to, wherever it is; messages move nothing, and go with
+// their cause.
+#include "tests/ui/driver.h"
+#include "ui/messages.h"
+#include "ui/train/command_line.h"
+#include "ui/widgets/banner.h"
+
+using namespace luthier;
+using luthier::test::Desk;
+using luthier::test::Person;
+
+namespace {
+
+QString object_of(const QString& key) {
+  return QStringLiteral("field_") + QString(key).replace(QLatin1Char('.'), QLatin1Char('_'));
+}
+
+/// Selects all of a line and types over it; the line keeps the focus, as when F5 comes next.
+void type_only(QLineEdit* line, const QString& text) {
+  line->setFocus();
+  QTest::keyClick(line, Qt::Key_A, Qt::ControlModifier);
+  QTest::keyClick(line, Qt::Key_Delete);
+  QTest::keyClicks(line, text);
+}
+
+/// A command line as a shell splits it: spaces between words, single quotes, a backslash before a
+/// quote outside of them.
+QStringList shell_words(const QString& text) {
+  QStringList words{QString()};
+  bool quoted = false;
+  for (qsizetype i = 0; i < text.size(); ++i) {
+    if (text[i] == QLatin1Char('\''))
+      quoted = !quoted;
+    else if (text[i] == QLatin1Char('\\') && !quoted)
+      words.last() += text[++i];
+    else if (text[i] == QLatin1Char(' ') && !quoted)
+      words << QString();
+    else
+      words.last() += text[i];
+  }
+  return words;
+}
+
+}  // namespace
+
+class TestSettings : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void init();
+  void cleanup();
+  void launch_refuses_what_is_not_shown_data();
+  void launch_refuses_what_is_not_shown();
+  void every_way_of_using_the_recipe_refuses();
+  void the_first_fault_is_the_one_gone_to();
+  void a_missing_setting_is_gone_to();
+  void what_is_shown_is_what_is_used();
+  void a_value_that_no_list_names_is_shown();
+  void chips_replace_a_regular_expression();
+  void the_forecast_says_of_which_values_it_is();
+  void messages_move_nothing();
+  void a_message_goes_with_its_cause();
+  void another_method_is_a_change();
+  void the_command_names_a_file_that_is_there();
+  void the_command_means_these_settings();
+  void errors_follow_the_theme();
+  void keys_are_said_as_labels();
+
+ private:
+  QLineEdit* line(const QString& key) const { return person_->find<QLineEdit>(object_of(key)); }
+  QLabel* error(const QString& key) const {
+    return person_->find<QLabel>(object_of(key) + QStringLiteral("_error"));
+  }
+  Banner* banner() const;
+  Recipe base() const;
+  Workspace& workspace() const { return window_->workspace(); }
+
+  Desk desk_;
+  std::unique_ptr<MainWindow> window_;
+  std::unique_ptr<Person> person_;
+};
+
+Recipe TestSettings::base() const {
+  Recipe recipe = default_recipe("lora");
+  recipe.model = teaching_base()->string();
+  recipe.dataset = {
+      luthier::test::few_rows(desk_, "json", 4, QStringLiteral("rows.jsonl")).toStdString()};
+  recipe.output_dir = desk_.run(QStringLiteral("settings")).toStdString();
+  return recipe;
+}
+
+void TestSettings::init() {
+  window_ = std::make_unique<MainWindow>();
+  window_->resize(1280, 800);
+  window_->show();
+  QVERIFY(QTest::qWaitForWindowExposed(window_.get()));
+  QApplication::setActiveWindow(window_.get());
+  person_ = std::make_unique<Person>(*window_);
+  window_->show_page(PageId::Train);
+  workspace().replace_recipe(base());
+}
+
+void TestSettings::cleanup() {
+  person_.reset();
+  window_.reset();
+}
+
+void TestSettings::launch_refuses_what_is_not_shown_data() {
+  QTest::addColumn<QString>("key");
+  QTest::addColumn<QString>("text");
+  const auto add = [](const char* key, const char* text) {
+    QTest::addRow("%s=%s", key, text) << QString::fromLatin1(key) << QString::fromUtf8(text);
+  };
+  for (const char* text : {"8x", "", "0", "65537", "2.5", "8 9", "-3", "1e99"})
+    add("adapter.r", text);
+  for (const char* text : {"1e9", "", "-1", "2e-", "nan", "1,5", "two"})
+    add("training.learning_rate", text);
+  for (const char* text : {"1.5", "", "1e"}) add("adapter.lora_dropout", text);
+  add("training.per_device_train_batch_size", "0");
+  add("training.max_steps", "0");
+  add("training.warmup_steps", "-1");  // Advanced
+  add("training.save_steps", "often");
+  add("adapter.rank_pattern", "{q_proj: x}");
+  add("adapter.rank_pattern", "{q_proj");
+  add("adapter.target_modules", "[q_proj");
+  add("adapter.exclude_modules", "all-linear");
+  add("adapter.modules_to_save", "[lm_head");
+  add("image.max_pixels", "big");
+  add("dataset", "[\"rows.jsonl");
+  add("eval_dataset", "['a");
+}
+
+void TestSettings::launch_refuses_what_is_not_shown() {
+  QFETCH(QString, key);
+  QFETCH(QString, text);
+  const std::string name = key.toStdString();
+  if (!line(key)->isVisible()) QVERIFY(person_->click("advancedToggle"));
+  type_only(line(key), text);
+  // Out of sight again, and the focus elsewhere, by the keyboard shortcut that launches from
+  // anywhere.
+  auto* toggle = person_->find<QToolButton>("advancedToggle");
+  if (toggle->isChecked()) QVERIFY(person_->click("advancedToggle"));
+  QTest::keyClick(window_.get(), Qt::Key_F5);
+  QCOMPARE(person_->state(), SessionState::Empty);
+  QVERIFY(!QFileInfo::exists(desk_.run(QStringLiteral("settings"))));
+  QVERIFY(line(key)->isVisible());
+  QCOMPARE(window_->focusWidget(), line(key));
+  auto* scroll = person_->find<QScrollArea>("formScroll");
+  QTRY_VERIFY(scroll->viewport()->rect().contains(
+      line(key)->mapTo(scroll->viewport(), line(key)->rect().center())));
+  QVERIFY(error(key)->isVisible());
+  QVERIFY(!error(key)->text().isEmpty());
+  QVERIFY(banner()->isVisible());
+  QVERIFY2(banner()->text().startsWith(field_label(name)), qPrintable(banner()->text()));
+  QVERIFY2(!banner()->text().contains(QStringLiteral("null")), qPrintable(banner()->text()));
+  // A click on the button is no other.
+  QVERIFY(person_->click("launchButton"));
+  QTest::qWait(50);
+  QCOMPARE(person_->state(), SessionState::Empty);
+  QVERIFY(!QFileInfo::exists(desk_.run(QStringLiteral("settings"))));
+  // What stood there before makes it whole again.
+  person_->type(object_of(key), QString::fromStdString(get_field(base(), name).value()));
+  QVERIFY(workspace().faults().empty());
+  QVERIFY(!error(key)->isVisible());
+  QVERIFY(!banner()->isVisible());
+}
+
+void TestSettings::every_way_of_using_the_recipe_refuses() {
+  type_only(line("adapter.r"), "8x");
+  const QString data = QStandardPaths::writableLocation(QStandardPaths::AppDataLocation);
+  QVERIFY(person_->click("tryButton"));
+  QCOMPARE(window_->focusWidget(), line("adapter.r"));
+  QVERIFY(banner()->text().contains(QStringLiteral("8x")));
+  QVERIFY(!person_->find<QLabel>("measuredLabel")->isVisible());
+  banner()->dismiss();
+  QVERIFY(person_->choose("recipeMenuButton", "showCommand"));
+  QVERIFY(banner()->isVisible());
+  QVERIFY(!window_->findChild<QDialog*>("commandDialog"));
+  QVERIFY(!QFileInfo::exists(data + "/recipes/settings.yaml"));
+  banner()->dismiss();
+  QVERIFY(person_->choose("recipeMenuButton", "saveRecipe"));
+  QVERIFY(banner()->isVisible());
+  QVERIFY(!window_->findChild<QFileDialog*>());
+}
+
+void TestSettings::the_first_fault_is_the_one_gone_to() {
+  person_->type(object_of("training.learning_rate"), "1e9");
+  person_->type(object_of("adapter.r"), "8x");
+  // Both stay as they were typed, and both say why.
+  QCOMPARE(line("adapter.r")->text(), QStringLiteral("8x"));
+  QCOMPARE(line("training.learning_rate")->text(), QStringLiteral("1e9"));
+  line("output_dir")->setFocus();
+  QVERIFY(error("adapter.r")->isVisible() && error("training.learning_rate")->isVisible());
+  QTest::keyClick(window_.get(), Qt::Key_F5);
+  QCOMPARE(window_->focusWidget(), line("adapter.r"));
+  person_->type(object_of("adapter.r"), "8");
+  QTest::keyClick(window_.get(), Qt::Key_F5);
+  QCOMPARE(window_->focusWidget(), line("training.learning_rate"));
+  // A field of another method is not read: it holds nothing up, and comes back with a value.
+  person_->type(object_of("training.learning_rate"), "1e-4");
+  person_->type(object_of("adapter.r"), "8x");
+  QVERIFY(workspace().set_field("strategy", "full").ok());
+  QVERIFY(workspace().faults().empty());
+  QVERIFY(workspace().set_field("strategy", "lora").ok());
+  QCOMPARE(line("adapter.r")->text(), QStringLiteral("8"));
+  QVERIFY(!error("adapter.r")->isVisible());
+}
+
+void TestSettings::a_missing_setting_is_gone_to() {
+  person_->type(object_of("output_dir"), "");
+  QTest::keyClick(window_.get(), Qt::Key_F5);
+  QCOMPARE(window_->focusWidget(), line("output_dir"));
+  QVERIFY2(banner()->text().startsWith(field_label("output_dir")), qPrintable(banner()->text()));
+  person_->type(object_of("output_dir"), desk_.run("settings"));
+  QVERIFY(!banner()->isVisible());
+  // Across fields, and in Advanced.
+  QVERIFY(workspace().set_field("training.eval_steps", "5").ok());
+  QTest::keyClick(window_.get(), Qt::Key_F5);
+  QCOMPARE(window_->focusWidget(), line("training.eval_steps"));
+  QVERIFY2(!banner()->text().contains(QStringLiteral("eval_")), qPrintable(banner()->text()));
+}
+
+void TestSettings::what_is_shown_is_what_is_used() {
+  // Typed and not left; then the arrow beside the field, which takes no focus.
+  type_only(line("adapter.r"), "64");
+  QCOMPARE(workspace().recipe().adapter.r, std::int64_t(64));
+  QVERIFY(person_->click("field_adapter_r_reset"));
+  QCOMPARE(workspace().recipe().adapter.r, std::int64_t(16));
+  QCOMPARE(line("adapter.r")->text(), QStringLiteral("16"));
+  // The same for a faulty one.
+  type_only(line("adapter.r"), "8x");
+  QVERIFY(person_->click("field_adapter_r_reset"));
+  QVERIFY(workspace().faults().empty());
+  QCOMPARE(line("adapter.r")->text(), QStringLiteral("16"));
+  // As it is typed it may stay, where it means what is held.
+  type_only(line("training.learning_rate"), "1e-4");
+  QCOMPARE(line("training.learning_rate")->text(), QStringLiteral("1e-4"));
+  QCOMPARE(workspace().recipe().training.learning_rate, 1e-4);
+  // Reset and another recipe take typed text and faults along.
+  type_only(line("adapter.lora_alpha"), "x");
+  workspace().reset_recipe();
+  QVERIFY(workspace().faults().empty());
+  QCOMPARE(line("adapter.lora_alpha")->text(), QStringLiteral("32"));
+  // A tick that is refused stays shown as it was ticked, and holds the launch up.
+  QVERIFY(person_->click("advancedToggle"));
+  QVERIFY(person_->click("field_adapter_use_dora"));
+  QVERIFY(person_->find<QCheckBox>("field_adapter_use_dora")->isChecked());
+  QTest::keyClick(window_.get(), Qt::Key_F5);
+  QCOMPARE(window_->focusWidget(), person_->find<QCheckBox>("field_adapter_use_dora"));
+  QCOMPARE(person_->state(), SessionState::Empty);
+}
+
+void TestSettings::a_value_that_no_list_names_is_shown() {
+  Recipe recipe = base();
+  recipe.training.device = "cuda:1";
+  workspace().replace_recipe(recipe);
+  QCOMPARE(person_->find<QComboBox>("field_training_device")->currentText(),
+           QStringLiteral("cuda:1"));
+  QCOMPARE(person_->find<QComboBox>("field_training_device")->currentData().toString(),
+           QStringLiteral("cuda:1"));
+}
+
+void TestSettings::chips_replace_a_regular_expression() {
+  person_->type(object_of("adapter.target_modules"), "(q|v)_proj");
+  QCOMPARE(workspace().recipe().adapter.target_modules.kind, ModuleSelector::Kind::Regex);
+  QVERIFY(person_->click("chip_k_proj"));
+  QCOMPARE(workspace().recipe().adapter.target_modules.kind, ModuleSelector::Kind::Names);
+  QCOMPARE(workspace().recipe().adapter.target_modules.names, std::vector<std::string>{"k_proj"});
+  QCOMPARE(line("adapter.target_modules")->text(), QStringLiteral("k_proj"));
+}
+
+void TestSettings::the_forecast_says_of_which_values_it_is() {
+  QTRY_VERIFY_WITH_TIMEOUT(workspace().forecast_is_current(), 60000);
+  auto* note = person_->find<QLabel>("trainableLabel");
+  const QString whole = note->text();
+  type_only(line("adapter.r"), "8x");
+  QVERIFY2(note->toolTip().contains(QStringLiteral("LoRA rank 8")), qPrintable(note->toolTip()));
+  QVERIFY(note->text() != whole);
+  QVERIFY(person_->find<QWidget>("forecastBar")->graphicsEffect());
+  person_->type(object_of("adapter.r"), "16");
+  QTRY_VERIFY_WITH_TIMEOUT(workspace().forecast_is_current(), 60000);
+  QTRY_COMPARE(note->text(), whole);
+  QVERIFY(!person_->find<QWidget>("forecastBar")->graphicsEffect());
+}
+
+void TestSettings::messages_move_nothing() {
+  QTest::qWait(100);
+  const QStringList names{"launchButton",
+                          "tryButton",
+                          "advancedToggle",
+                          "runTabs",
+                          "lossPlot",
+                          "field_adapter_lora_alpha",
+                          "field_training_device"};
+  const auto places = [&] {
+    QList<QRect> all;
+    for (const QString& name : names) {
+      auto* widget = person_->find<QWidget>(name);
+      all << QRect(widget->mapTo(window_.get(), QPoint(0, 0)), widget->size());
+    }
+    return all;
+  };
+  // The row at fault is in sight already: nothing has to scroll.
+  line("adapter.r")->setFocus();
+  person_->find<QScrollArea>("formScroll")->ensureWidgetVisible(line("adapter.lora_alpha"), 0, 60);
+  QTest::qWait(50);
+  const QList<QRect> before = places();
+  person_->type(object_of("adapter.r"), "8x");
+  QTest::qWait(50);
+  QVERIFY(error("adapter.r")->isVisible());
+  QCOMPARE(places(), before);
+  QTest::keyClick(window_.get(), Qt::Key_F5);
+  QTest::qWait(50);
+  QVERIFY(banner()->isVisible());
+  QCOMPARE(places(), before);
+  // Neither on the other pages.
+  for (int page = 0; page < kPageCount; ++page) {
+    window_->show_page(static_cast<PageId>(page));
+    QTest::qWait(50);
+    auto* said = window_->page(static_cast<PageId>(page))
+                     ->findChild<Banner*>("banner", Qt::FindDirectChildrenOnly);
+    QVERIFY(said);
+    said->dismiss();
+    QTest::qWait(20);
+    QList<QPair<QWidget*, QRect>> shown;
+    for (QWidget* widget : window_->page(static_cast<PageId>(page))->findChildren<QWidget*>())
+      if (widget->isVisible() && !said->isAncestorOf(widget))
+        shown << qMakePair(widget, QRect(widget->mapTo(window_.get(), QPoint()), widget->size()));
+    said->show_text(Banner::Kind::Error,
+                    QString(300, QLatin1Char('x')) + QStringLiteral(" and words"));
+    QTest::qWait(50);
+    QVERIFY(said->isVisible());
+    for (const auto& [widget, place] : shown)
+      QCOMPARE(QRect(widget->mapTo(window_.get(), QPoint()), widget->size()), place);
+    // All of a long word is to be read.
+    auto* text = said->findChild<QLabel*>("bannerText");
+    QVERIFY(text->height() >= text->heightForWidth(text->width()));
+    QVERIFY(said->parentWidget()->rect().contains(said->geometry()));
+    said->dismiss();
+  }
+}
+
+void TestSettings::a_message_goes_with_its_cause() {
+  person_->type(object_of("adapter.r"), "8x");
+  QTest::keyClick(window_.get(), Qt::Key_F5);
+  QVERIFY(banner()->isVisible());
+  person_->type(object_of("adapter.r"), "4");
+  QVERIFY(!banner()->isVisible());
+  // A rate that cannot be applied; then one that can. The events are those of a run.
+  SessionBridge& bridge = workspace().bridge();
+  RunStarted started{};
+  started.folder = to_path(desk_.run("gone"));
+  started.total_steps = 10;
+  started.learning_rate = 5e-4;
+  emit bridge.run_started(started);
+  auto* rate = person_->find<QLineEdit>("liveRate");
+  QCOMPARE(rate->text().toDouble(), 5e-4);
+  RunEnded ended{};
+  ended.folder = started.folder;
+  ended.state = "failed";
+  ended.error = machine_error("The disk is full.", "somewhere");
+  emit bridge.run_ended(ended);
+  QVERIFY(banner()->isVisible());
+  emit bridge.run_started(started);
+  QVERIFY(!banner()->isVisible());
+}
+
+void TestSettings::another_method_is_a_change() {
+  auto* badge = person_->find<QLabel>("changedBadge");
+  QVERIFY(workspace().changed_fields().empty());
+  const QString unchanged = badge->text();
+  for (const char* method : {"freeze", "full"}) {
+    QVERIFY(workspace().set_field("strategy", method).ok());
+    QCOMPARE(workspace().changed_fields().size(), std::size_t(1));
+    QVERIFY(badge->text() != unchanged);
+    QVERIFY(person_->find<QToolButton>("field_strategy_reset")->isVisible());
+  }
+  QVERIFY(person_->click("field_strategy_reset"));
+  QCOMPARE(workspace().recipe().strategy, std::string("lora"));
+  QCOMPARE(workspace().recipe().training.learning_rate, 2e-4);
+  QCOMPARE(badge->text(), unchanged);
+  QVERIFY(workspace().set_field("strategy", "freeze").ok());
+  QVERIFY(person_->click("resetRecipe"));
+  QCOMPARE(workspace().recipe().strategy, std::string("lora"));
+  QCOMPARE(badge->text(), unchanged);
+}
+
+void TestSettings::the_command_names_a_file_that_is_there() {
+  QVERIFY(workspace().set_field("adapter.r", "8").ok());
+  QVERIFY(person_->choose("recipeMenuButton", "showCommand"));
+  auto* dialog = window_->findChild<QDialog*>("commandDialog");
+  QTRY_VERIFY(dialog && dialog->isVisible());
+  auto* text = dialog->findChild<QPlainTextEdit*>("commandText");
+  const QString command = text->toPlainText();
+  const QString file =
+      command.section(QStringLiteral(" train "), 1).section(QLatin1Char(' '), 0, 0);
+  QVERIFY2(QFileInfo(file).isFile() && QFileInfo(file).isAbsolute(), qPrintable(command));
+  const auto read = read_recipe(to_path(file));
+  QVERIFY(read.ok());
+  QVERIFY(recipe_differences(*read, workspace().recipe()).empty());
+  // Whole: the longest path wraps, and no bar hides its end.
+  QVERIFY(text->lineWrapMode() == QPlainTextEdit::WidgetWidth &&
+          !text->horizontalScrollBar()->isVisible());
+  QVERIFY(text->textInteractionFlags() & Qt::TextSelectableByMouse);
+  QTest::mouseClick(dialog->findChild<QPushButton*>("commandCopy"), Qt::LeftButton);
+  QCOMPARE(QGuiApplication::clipboard()->text(), command);
+  QTest::keyClick(dialog, Qt::Key_Escape);
+}
+
+void TestSettings::the_command_means_these_settings() {
+  // By the recipe's own file, with what was changed since; also where another method moves
+  // defaults.
+  const QString file = desk_.folder.filePath(QStringLiteral("own recipe.yaml"));
+  QVERIFY(workspace().save_recipe(file).ok());
+  QVERIFY(workspace().set_field("strategy", "freeze").ok());
+  QVERIFY(workspace().set_field("training.learning_rate", "2e-4").ok());
+  QVERIFY(workspace().set_field("adapter.target_modules", "it's|(odd)").ok());
+  const auto command = equivalent_command(workspace());
+  QVERIFY(command.ok() && !command->written);
+  QCOMPARE(command->file, file);
+  QVERIFY(command->text.contains(QLatin1Char('\'') + file + QLatin1Char('\'')));
+  QStringList words = shell_words(command->text);
+  std::vector<std::string> settings;
+  for (qsizetype i = 0; i + 1 < words.size(); ++i)
+    if (words[i] == QLatin1String("--set")) settings.push_back(words[i + 1].toStdString());
+  const auto read = read_recipe(to_path(file), settings);
+  QVERIFY2(read.ok(), read.ok() ? "" : read.error().sentence().c_str());
+  for (const FieldDifference& d : recipe_differences(*read, workspace().recipe()))
+    QFAIL(d.key.c_str());
+  // The file went away: another one is named.
+  QVERIFY(QFile::remove(file));
+  const auto again = equivalent_command(workspace());
+  QVERIFY(again.ok() && again->written && QFileInfo::exists(again->file));
+}
+
+void TestSettings::errors_follow_the_theme() {
+  person_->type(object_of("adapter.r"), "8x");
+  const auto back = qScopeGuard([] { Theme::instance().choose(Theme::Choice::Light); });
+  for (const Theme::Choice choice : {Theme::Choice::Dark, Theme::Choice::Light}) {
+    Theme::instance().choose(choice);
+    QCOMPARE(error("adapter.r")->palette().color(QPalette::WindowText), colours().error);
+    QCOMPARE(line("adapter.r")->palette().color(QPalette::Text), colours().error);
+  }
+}
+
+void TestSettings::keys_are_said_as_labels() {
+  QCOMPARE(error_text(input_error("The folder holds a finished run.", "/x/runs/a",
+                                  "Choose another output_dir, or remove the folder.")),
+           QStringLiteral("/x/runs/a: The folder holds a finished run. Choose another “Run "
+                          "folder”, or remove the folder."));
+  QCOMPARE(error_text(input_error("is above image.max_pixels.", "recipe: image.min_pixels")),
+           QStringLiteral("Smallest picture: is above “Largest picture”."));
+  QCOMPARE(window_words("Resume with training.gradient_checkpointing: true."),
+           QStringLiteral("Resume with “Gradient checkpointing”: true."));
+  QVERIFY(
+      !window_words("Go on from it with --resume, choose another output_dir, or remove the folder.")
+           .contains(QStringLiteral("--")));
+  QCOMPARE(window_words("Write \"max_length\" smaller."),
+           QStringLiteral("Write \"Context length\" smaller."));
+  // Paths, modules and plain words stay.
+  for (const char* text : {"/data/max_length/output_dir.jsonl", "output_dir/adapter",
+                           "The module vision_tower.layers.0 has no weight.", "the vision_tower",
+                           "The model and the dataset.", "my.max_length.yaml", "run-output_dir"})
+    QCOMPARE(window_words(text), QString::fromLatin1(text));
+  QCOMPARE(
+      error_text(input_error("This is not possible while the session is training.", "save_now")),
+      QStringLiteral("This is not possible while the session is training."));
+  QCOMPARE(field_of(input_error("x", "recipe: freeze")), std::string("freeze.vision_tower"));
+}
+
+Banner* TestSettings::banner() const {
+  return window_->page(PageId::Train)->findChild<Banner*>("banner", Qt::FindDirectChildrenOnly);
+}
+
+QTEST_MAIN(TestSettings)
+#include "test_settings.moc"

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Runs in the workspace: launching and resuming, the live run as its events come in, what a resumed
+// run wrote before, and the interrupted run that is offered at the start.
+#include <QDir>
+#include <QFileInfo>
+#include <QPointer>
+#include <QSettings>
+#include <QThreadPool>
+#include <algorithm>
+#include <utility>
+
+#include "engine/runs/run_folder.h"
+#include "ui/format.h"
+#include "ui/messages.h"
+#include "ui/workspace.h"
+
+namespace luthier {
+
+namespace {
+
+constexpr int kRecentRunFolders = 6;
+const QString kRunFolders = QStringLiteral("run_folders");
+const QString kDeclinedRuns = QStringLiteral("declined_runs");
+
+QString whole_path(const std::filesystem::path& path) {
+  return QDir::cleanPath(QFileInfo(path_text(path)).absoluteFilePath());
+}
+
+/// The rate that a change by hand went to: the detail says "from A to B".
+std::optional<double> rate_after(const RunEvent& event) {
+  bool number = false;
+  const double rate =
+      QString::fromStdString(event.detail).section(QLatin1Char(' '), -1).toDouble(&number);
+  return number ? std::optional(rate) : std::nullopt;
+}
+
+struct History {
+  std::vector<MetricsLine> lines;
+  std::vector<RunEvent> events;
+};
+
+History history_of(const std::filesystem::path& folder, std::int64_t first_step) {
+  History history;
+  const auto run = RunFolder::open(folder);
+  if (!run) return history;
+  history.lines = run->read_metrics();
+  std::erase_if(history.lines, [&](const MetricsLine& line) { return line.step > first_step; });
+  history.events = run->read_events();
+  return history;
+}
+
+/// Whether a person threw the result away.
+bool was_discarded(const std::filesystem::path& folder) {
+  const auto run = RunFolder::open(folder);
+  if (!run) return true;
+  const std::vector<RunEvent> events = run->read_events();
+  return !events.empty() && events.back().kind == "stopped" && events.back().detail == "not saved";
+}
+
+/// The run that was touched last, of those that can go on; nullopt when there is none.
+std::optional<RunSummary> newest_interrupted(const QStringList& folders,
+                                             const QStringList& declined) {
+  std::optional<RunSummary> newest;
+  for (const QString& folder : folders) {
+    for (RunSummary& run : list_runs(to_path(folder))) {
+      const RunState state = run.manifest.state;
+      const bool stands = state == RunState::Interrupted || state == RunState::Stopped;
+      if (!stands || run.active || !run.newest_checkpoint || !run.problem.empty()) continue;
+      if (newest && newest->manifest.updated >= run.manifest.updated) continue;
+      const QString mark =
+          whole_path(run.path) + QLatin1Char('|') + QString::fromStdString(run.manifest.updated);
+      if (declined.contains(mark) || was_discarded(run.path)) continue;
+      newest = std::move(run);
+    }
+  }
+  return newest;
+}
+
+}  // namespace
+
+void Workspace::connect_run() {
+  // A drain hands on many steps at once: what follows the run hears of them once.
+  auto* grew = new QTimer(this);
+  grew->setSingleShot(true);
+  grew->setInterval(0);
+  connect(grew, &QTimer::timeout, this, &Workspace::run_grew);
+  connect(&bridge_, &SessionBridge::run_started, this, [this](const RunStarted& event) {
+    run_ = std::make_unique<LiveRun>();
+    run_->started = event;
+    run_->rate = event.learning_rate;
+    launching_ = false;
+    QStringList folders = QSettings().value(kRunFolders).toStringList();
+    const QString parent = QFileInfo(whole_path(event.folder)).path();
+    folders.removeAll(parent);
+    folders.prepend(parent);
+    QSettings().setValue(kRunFolders, QStringList(folders.mid(0, kRecentRunFolders)));
+    emit run_started();
+    if (event.first_step > 0) read_history();
+  });
+  connect(&bridge_, &SessionBridge::step_done, this, [this, grew](const StepDone& event) {
+    if (!run_) return;
+    run_->lines.push_back(event.line);
+    run_->eta_seconds = event.eta_seconds;
+    grew->start();
+  });
+  connect(&bridge_, &SessionBridge::evaluation_done, this,
+          [this, grew](const EvaluationDone& event) {
+            if (!run_) return;
+            run_->evaluations.emplace_back(event.step, event.eval_loss);
+            grew->start();
+          });
+  connect(&bridge_, &SessionBridge::run_event, this, [this, grew](const RunEvent& event) {
+    if (!run_) return;
+    if (event.kind == "learning_rate") run_->rate = rate_after(event).value_or(run_->rate);
+    // The history may have been read after this was written down.
+    if (std::find(run_->events.begin(), run_->events.end(), event) == run_->events.end())
+      run_->events.push_back(event);
+    grew->start();
+  });
+  connect(&bridge_, &SessionBridge::run_ended, this, [this](const RunEnded& event) {
+    if (std::exchange(launching_, false) && event.error) {
+      emit launch_refused(*event.error);
+      return;
+    }
+    if (run_) {
+      run_->ended = true;
+      run_->end_state = event.state;
+    }
+    emit run_ended(event);
+  });
+}
+
+void Workspace::read_history() {
+  QPointer<Workspace> guard(this);
+  const LiveRun* of = run_.get();
+  const std::filesystem::path folder = run_->started.folder;
+  const std::int64_t first_step = run_->started.first_step;
+  QThreadPool::globalInstance()->start([guard, of, folder, first_step] {
+    History history = history_of(folder, first_step);
+    QMetaObject::invokeMethod(
+        qApp,
+        [guard, of, history = std::move(history)] {
+          if (!guard || guard->run_.get() != of) return;
+          LiveRun& run = *guard->run_;
+          run.lines.insert(run.lines.begin(), history.lines.begin(), history.lines.end());
+          std::vector<std::pair<std::int64_t, double>> evaluations;
+          for (const MetricsLine& line : history.lines)
+            if (line.eval_loss) evaluations.emplace_back(line.step, *line.eval_loss);
+          run.evaluations.insert(run.evaluations.begin(), evaluations.begin(), evaluations.end());
+          std::vector<RunEvent> events = history.events;
+          for (const RunEvent& event : run.events)
+            if (std::find(events.begin(), events.end(), event) == events.end())
+              events.push_back(event);
+          run.events = std::move(events);
+          emit guard->run_history_read();
+        },
+        Qt::QueuedConnection);
+  });
+}
+
+void Workspace::launch() {
+  if (launching_ || refuse_faults()) return;  // launching: pressed twice
+  if (const Status fine = check_recipe(recipe_); !fine) {
+    emit launch_refused(fine.error());
+    if (const std::string key = field_of(fine.error()); !key.empty()) emit field_wanted(key);
+    return;
+  }
+  launching_ = true;
+  session().launch(recipe_);
+}
+
+void Workspace::resume_run(const QString& folder) {
+  if (launching_) return;
+  const QString file = QDir(folder).filePath(QStringLiteral("recipe.yaml"));
+  auto recipe = read_recipe(to_path(file));
+  if (!recipe) {
+    emit launch_refused(recipe.error());
+    return;
+  }
+  // The run's own recipe.yaml is no file to save changes to.
+  replace_recipe(*recipe);
+  launching_ = true;
+  session().launch(recipe_, to_path(folder));
+}
+
+void Workspace::cancel_loading() {
+  if (!can_cancel_loading(state())) return;
+  if (launching_)
+    session().stop(StopKind::Discard);
+  else
+    session().cancel_loading();
+}
+
+void Workspace::find_interrupted() {
+  QStringList folders = QSettings().value(kRunFolders).toStringList();
+  folders << QDir::current().absoluteFilePath(QStringLiteral("runs"));
+  const std::filesystem::path own(recipe_.output_dir);
+  if (own.has_parent_path()) folders << whole_path(own.parent_path());
+  folders.removeDuplicates();
+  const QStringList declined = QSettings().value(kDeclinedRuns).toStringList();
+  QPointer<Workspace> guard(this);
+  QThreadPool::globalInstance()->start([guard, folders, declined] {
+    const std::optional<RunSummary> found = newest_interrupted(folders, declined);
+    if (!found) return;
+    QMetaObject::invokeMethod(
+        qApp,
+        [guard, run = *found] {
+          if (guard && !can_stop(guard->state())) emit guard->interrupted_found(run);
+        },
+        Qt::QueuedConnection);
+  });
+}
+
+void Workspace::decline_interrupted(const RunSummary& run) {
+  QStringList declined = QSettings().value(kDeclinedRuns).toStringList();
+  declined.prepend(whole_path(run.path) + QLatin1Char('|') +
+                   QString::fromStdString(run.manifest.updated));
+  QSettings().setValue(kDeclinedRuns, QStringList(declined.mid(0, 100)));
+}
+
+std::vector<std::string> Workspace::columns_to_ask() const {
+  if (run_ && !run_->ended && can_stop(state())) {
+    if (run_->started.recipe.strategy == "lora") return {kTrainingColumn};
+    return {};
+  }
+  std::vector<std::string> names;
+  for (const AttachedAdapter& adapter : adapters_) names.push_back(adapter.name);
+  return names;
+}
+
+QString Workspace::free_run_folder(const QString& wanted) const {
+  if (!QFileInfo::exists(wanted)) return wanted;
+  for (int i = 2;; ++i) {
+    const QString next = QStringLiteral("%1-%2").arg(wanted).arg(i);
+    if (!QFileInfo::exists(next)) return next;
+  }
+}
+
+}  // namespace luthier
