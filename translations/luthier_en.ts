@@ -1065,6 +1065,18 @@
             <source>The method “%1” chooses what trains; parts are kept fixed on the Train page.</source>
             <translation>The method “%1” chooses what trains; parts are kept fixed on the Train page.</translation>
         </message>
+        <message>
+            <source>No module is called so</source>
+            <translation>No module is called so</translation>
+        </message>
+        <message>
+            <source>No module's name holds “%1”. The filter looks for a part of the whole name, such as layers.0 or q_proj.</source>
+            <translation>No module's name holds “%1”. The filter looks for a part of the whole name, such as layers.0 or q_proj.</translation>
+        </message>
+        <message>
+            <source>Clear the filter</source>
+            <translation>Clear the filter</translation>
+        </message>
     </context>
     <context>
         <name>luthier::ModuleTreeModel</name>
@@ -1159,26 +1171,12 @@
             <translation>%1 · %2</translation>
         </message>
         <message>
-            <source>picture
-%1 × %2
-%3</source>
-            <translation>picture
-%1 × %2
-%3</translation>
-        </message>
-        <message>
             <source>Vision tower</source>
             <translation>Vision tower</translation>
         </message>
         <message>
             <source>%1 layers, width %2, %3 heads</source>
             <translation>%1 layers, width %2, %3 heads</translation>
-        </message>
-        <message>
-            <source>%1 patches
-%2</source>
-            <translation>%1 patches
-%2</translation>
         </message>
         <message>
             <source>Projector</source>
@@ -1189,18 +1187,76 @@
             <translation>%1 → %2</translation>
         </message>
         <message>
-            <source>%1 tokens
-%2</source>
-            <translation>%1 tokens
-%2</translation>
-        </message>
-        <message>
             <source>Language model</source>
             <translation>Language model</translation>
         </message>
         <message>
             <source>%1 layers, width %2, %3 heads, %4 words</source>
             <translation>%1 layers, width %2, %3 heads, %4 words</translation>
+        </message>
+        <message>
+            <source>picture
+%1 × %2</source>
+            <translation>picture
+%1 × %2</translation>
+        </message>
+        <message>
+            <source>%1 patches</source>
+            <translation>%1 patches</translation>
+        </message>
+        <message>
+            <source>%1 tokens</source>
+            <translation>%1 tokens</translation>
+        </message>
+        <message>
+            <source>%1 to %2</source>
+            <translation>%1 to %2</translation>
+        </message>
+        <message>
+            <source>tokens by its shape</source>
+            <translation>tokens by its shape</translation>
+        </message>
+        <message>
+            <source>Every picture is brought to %1 × %2 pixels.</source>
+            <translation>Every picture is brought to %1 × %2 pixels.</translation>
+        </message>
+        <message>
+            <source>picture
+%1 tiles
+%2 × %3</source>
+            <translation>picture
+%1 tiles
+%2 × %3</translation>
+        </message>
+        <message>
+            <source>%1 patches a tile</source>
+            <translation>%1 patches a tile</translation>
+        </message>
+        <message>
+            <source>A picture's shape decides into how many tiles of %1 × %2 pixels it is cut.</source>
+            <translation>A picture's shape decides into how many tiles of %1 × %2 pixels it is cut.</translation>
+        </message>
+        <message>
+            <source>picture
+of any size</source>
+            <translation>picture
+of any size</translation>
+        </message>
+        <message>
+            <source>A picture keeps its shape, and its size decides how many patches it has, between the bounds of the picture processor or those of the settings.</source>
+            <translation>A picture keeps its shape, and its size decides how many patches it has, between the bounds of the picture processor or those of the settings.</translation>
+        </message>
+        <message>
+            <source>picture</source>
+            <translation>picture</translation>
+        </message>
+        <message>
+            <source>patches</source>
+            <translation>patches</translation>
+        </message>
+        <message>
+            <source>tokens</source>
+            <translation>tokens</translation>
         </message>
     </context>
     <context>
@@ -1577,6 +1633,10 @@
             <source>Started</source>
             <translation>Started</translation>
         </message>
+        <message>
+            <source>Data: %1</source>
+            <translation>Data: %1</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunsPage</name>
@@ -1924,6 +1984,14 @@
         <message>
             <source>Rows that are never trained on; their loss is the evaluation loss.</source>
             <translation>Rows that are never trained on; their loss is the evaluation loss.</translation>
+        </message>
+        <message>
+            <source>Picture folder</source>
+            <translation>Picture folder</translation>
+        </message>
+        <message>
+            <source>Where relative picture paths of the rows start; empty: beside each dataset's file.</source>
+            <translation>Where relative picture paths of the rows start; empty: beside each dataset's file.</translation>
         </message>
         <message>
             <source>Run folder</source>
@@ -2278,8 +2346,8 @@
             <translation>Evaluate every</translation>
         </message>
         <message>
-            <source>Steps between two evaluations; 0 never evaluates.</source>
-            <translation>Steps between two evaluations; 0 never evaluates.</translation>
+            <source>Steps between two evaluations; 0: at every checkpoint and at the end.</source>
+            <translation>Steps between two evaluations; 0: at every checkpoint and at the end.</translation>
         </message>
         <message>
             <source>Save every</source>
@@ -2288,6 +2356,18 @@
         <message>
             <source>Steps between two checkpoints; 0 saves at the end only.</source>
             <translation>Steps between two checkpoints; 0 saves at the end only.</translation>
+        </message>
+        <message>
+            <source>Save every (minutes)</source>
+            <translation>Save every (minutes)</translation>
+        </message>
+        <message>
+            <source>Minutes between two checkpoints at most, whatever the steps; 0: by steps alone.</source>
+            <translation>Minutes between two checkpoints at most, whatever the steps; 0: by steps alone.</translation>
+        </message>
+        <message>
+            <source>minutes</source>
+            <translation>minutes</translation>
         </message>
         <message>
             <source>Keep checkpoints</source>

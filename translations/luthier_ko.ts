@@ -1058,6 +1058,18 @@
             <source>The method “%1” chooses what trains; parts are kept fixed on the Train page.</source>
             <translation>무엇을 학습할지는 “%1” 방식이 정합니다. 고정할 부분은 학습 페이지에서 고르세요.</translation>
         </message>
+        <message>
+            <source>No module is called so</source>
+            <translation>그런 이름의 모듈이 없습니다</translation>
+        </message>
+        <message>
+            <source>No module's name holds “%1”. The filter looks for a part of the whole name, such as layers.0 or q_proj.</source>
+            <translation>이름에 “%1”이(가) 든 모듈이 없습니다. layers.0이나 q_proj처럼 전체 이름의 한 부분을 찾습니다.</translation>
+        </message>
+        <message>
+            <source>Clear the filter</source>
+            <translation>거르기 풀기</translation>
+        </message>
     </context>
     <context>
         <name>luthier::ModuleTreeModel</name>
@@ -1152,26 +1164,12 @@
             <translation>%1 · %2</translation>
         </message>
         <message>
-            <source>picture
-%1 × %2
-%3</source>
-            <translation>그림
-%1 × %2
-%3</translation>
-        </message>
-        <message>
             <source>Vision tower</source>
             <translation>비전 타워</translation>
         </message>
         <message>
             <source>%1 layers, width %2, %3 heads</source>
             <translation>%1층, 폭 %2, 헤드 %3개</translation>
-        </message>
-        <message>
-            <source>%1 patches
-%2</source>
-            <translation>패치 %1개
-%2</translation>
         </message>
         <message>
             <source>Projector</source>
@@ -1182,18 +1180,76 @@
             <translation>%1 → %2</translation>
         </message>
         <message>
-            <source>%1 tokens
-%2</source>
-            <translation>토큰 %1개
-%2</translation>
-        </message>
-        <message>
             <source>Language model</source>
             <translation>언어 모델</translation>
         </message>
         <message>
             <source>%1 layers, width %2, %3 heads, %4 words</source>
             <translation>%1층, 폭 %2, 헤드 %3개, 어휘 %4개</translation>
+        </message>
+        <message>
+            <source>picture
+%1 × %2</source>
+            <translation>그림
+%1 × %2</translation>
+        </message>
+        <message>
+            <source>%1 patches</source>
+            <translation>패치 %1개</translation>
+        </message>
+        <message>
+            <source>%1 tokens</source>
+            <translation>토큰 %1개</translation>
+        </message>
+        <message>
+            <source>%1 to %2</source>
+            <translation>%1~%2</translation>
+        </message>
+        <message>
+            <source>tokens by its shape</source>
+            <translation>그림 모양에 따른 토큰</translation>
+        </message>
+        <message>
+            <source>Every picture is brought to %1 × %2 pixels.</source>
+            <translation>모든 그림을 %1 × %2픽셀로 바꿉니다.</translation>
+        </message>
+        <message>
+            <source>picture
+%1 tiles
+%2 × %3</source>
+            <translation>그림
+타일 %1개
+%2 × %3</translation>
+        </message>
+        <message>
+            <source>%1 patches a tile</source>
+            <translation>타일마다 패치 %1개</translation>
+        </message>
+        <message>
+            <source>A picture's shape decides into how many tiles of %1 × %2 pixels it is cut.</source>
+            <translation>그림의 모양에 따라 %1 × %2픽셀 타일 몇 개로 나눌지 정해집니다.</translation>
+        </message>
+        <message>
+            <source>picture
+of any size</source>
+            <translation>그림
+크기 자유</translation>
+        </message>
+        <message>
+            <source>A picture keeps its shape, and its size decides how many patches it has, between the bounds of the picture processor or those of the settings.</source>
+            <translation>그림의 모양은 그대로 두고, 크기에 따라 패치 수가 정해집니다. 한도는 그림 처리기나 설정을 따릅니다.</translation>
+        </message>
+        <message>
+            <source>picture</source>
+            <translation>그림</translation>
+        </message>
+        <message>
+            <source>patches</source>
+            <translation>패치</translation>
+        </message>
+        <message>
+            <source>tokens</source>
+            <translation>토큰</translation>
         </message>
     </context>
     <context>
@@ -1567,6 +1623,10 @@
             <source>Started</source>
             <translation>시작</translation>
         </message>
+        <message>
+            <source>Data: %1</source>
+            <translation>데이터: %1</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunsPage</name>
@@ -1912,6 +1972,14 @@
         <message>
             <source>Rows that are never trained on; their loss is the evaluation loss.</source>
             <translation>학습에 쓰지 않는 행입니다. 이 행들의 손실이 평가 손실입니다.</translation>
+        </message>
+        <message>
+            <source>Picture folder</source>
+            <translation>그림 폴더</translation>
+        </message>
+        <message>
+            <source>Where relative picture paths of the rows start; empty: beside each dataset's file.</source>
+            <translation>행에 적힌 그림의 상대 경로가 시작하는 폴더입니다. 비우면 데이터 파일이 있는 폴더입니다.</translation>
         </message>
         <message>
             <source>Run folder</source>
@@ -2266,8 +2334,8 @@
             <translation>평가 간격</translation>
         </message>
         <message>
-            <source>Steps between two evaluations; 0 never evaluates.</source>
-            <translation>몇 스텝마다 평가할지 정합니다. 0이면 평가하지 않습니다.</translation>
+            <source>Steps between two evaluations; 0: at every checkpoint and at the end.</source>
+            <translation>몇 스텝마다 평가할지 정합니다. 0이면 체크포인트를 저장할 때마다와 끝에 평가합니다.</translation>
         </message>
         <message>
             <source>Save every</source>
@@ -2276,6 +2344,18 @@
         <message>
             <source>Steps between two checkpoints; 0 saves at the end only.</source>
             <translation>몇 스텝마다 체크포인트를 저장할지 정합니다. 0이면 끝에만 저장합니다.</translation>
+        </message>
+        <message>
+            <source>Save every (minutes)</source>
+            <translation>저장 간격(분)</translation>
+        </message>
+        <message>
+            <source>Minutes between two checkpoints at most, whatever the steps; 0: by steps alone.</source>
+            <translation>스텝과 상관없이 늦어도 이만큼 분이 지나면 체크포인트를 저장합니다. 0이면 스텝만 따릅니다.</translation>
+        </message>
+        <message>
+            <source>minutes</source>
+            <translation>분</translation>
         </message>
         <message>
             <source>Keep checkpoints</source>

@@ -10,6 +10,8 @@
 #include <QPalette>
 #include <QStyleFactory>
 #include <QSvgRenderer>
+#include <QVariant>
+#include <QWidget>
 
 #include "ui/system_theme.h"
 
@@ -164,6 +166,28 @@ void set_themed_icon(QAbstractButton* button, const QString& name) {
   const auto set = [button, name] { button->setIcon(themed_icon(name)); };
   set();
   QObject::connect(&Theme::instance(), &Theme::changed, button, set);
+}
+
+namespace {
+
+constexpr char kInkProperty[] = "luthier_ink";
+
+void apply_ink(QWidget* widget) {
+  const Colours& c = colours();
+  const QColor inks[] = {c.text, c.muted, c.warning, c.error};
+  QPalette palette = widget->palette();
+  palette.setColor(QPalette::WindowText, inks[widget->property(kInkProperty).toInt()]);
+  widget->setPalette(palette);
+}
+
+}  // namespace
+
+void set_ink(QWidget* widget, Ink ink) {
+  const bool first = !widget->property(kInkProperty).isValid();
+  widget->setProperty(kInkProperty, static_cast<int>(ink));
+  apply_ink(widget);
+  if (first)
+    QObject::connect(&Theme::instance(), &Theme::changed, widget, [widget] { apply_ink(widget); });
 }
 
 QFont scaled_font(double factor, bool bold) {

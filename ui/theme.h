@@ -11,6 +11,7 @@
 
 class QAbstractButton;
 class QApplication;
+class QWidget;
 
 namespace luthier {
 
@@ -54,6 +55,12 @@ inline const Colours& colours() { return Theme::instance().colours(); }
 QIcon themed_icon(const QString& name, const QColor& colour = {});
 /// Sets the icon now and again whenever the theme changes.
 void set_themed_icon(QAbstractButton* button, const QString& name);
+
+/// What a widget's words say by their colour.
+enum class Ink { Text, Muted, Warning, Error };
+/// The words of a widget in this colour, of the theme of the moment and of every later one. A
+/// colour that is taken from colours() once stays as it was when the theme changes.
+void set_ink(QWidget* widget, Ink ink);
 
 /// Body text in a given relative size; figures of the chosen families are all of one width.
 QFont scaled_font(double factor, bool bold = false);

@@ -45,6 +45,18 @@ void TestDataPage::rows_check_and_jump() {
   for (int row = 0; row < findings->rowCount(); ++row)
     if (findings->item(row, 0)->text() == QLatin1String("11")) missing = row;
   QVERIFY(missing >= 0);
+  // The reason comes first, in lines that are all seen; the path is in the tooltip.
+  const QTableWidgetItem* reason = findings->item(missing, 2);
+  QVERIFY2(reason->text().startsWith(QStringLiteral("The picture is missing.")),
+           qPrintable(reason->text()));
+  QVERIFY(!reason->text().contains(desk_.folder.path()));
+  QVERIFY(reason->toolTip().contains(desk_.folder.path()));
+  const QRect cell = findings->visualItemRect(reason);
+  const QFontMetrics metrics(findings->font());
+  const QRect needed =
+      metrics.boundingRect(QRect(0, 0, cell.width() - 8, 10000), Qt::TextWordWrap, reason->text());
+  QVERIFY2(cell.height() >= needed.height(),
+           qPrintable(QStringLiteral("%1 of %2").arg(cell.height()).arg(needed.height())));
   QTest::mouseClick(findings->viewport(), Qt::LeftButton, {}, findings->visualItemRect(findings->item(missing, 2)).center());
   QCOMPARE(table->currentIndex().row(), 10);
   QTRY_VERIFY(person.find<QLabel>("rowFindings")->isVisible());

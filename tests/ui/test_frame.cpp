@@ -13,6 +13,8 @@ class TestFrame : public QObject {
   void rail_and_shortcuts_switch_pages();
   void language_switches_while_open();
   void theme_switches_while_open();
+  void nothing_keeps_the_other_theme_data();
+  void nothing_keeps_the_other_theme();
   void nothing_is_cut_off_data();
   void nothing_is_cut_off();
   void everything_has_a_name_and_takes_the_keyboard();
@@ -76,6 +78,83 @@ void TestFrame::theme_switches_while_open() {
   QTRY_VERIFY(corner() < 80);
   QVERIFY(person.choose("settingsButton", "theme_light"));
   QTRY_VERIFY(corner() > 200);
+}
+
+void TestFrame::nothing_keeps_the_other_theme_data() {
+  QTest::addColumn<bool>("to_dark");
+  QTest::newRow("light to dark") << true;
+  QTest::newRow("dark to light") << false;
+}
+
+/// Everything that was coloured in one theme, a mistyped field and findings among it, is coloured
+/// anew in the other.
+void TestFrame::nothing_keeps_the_other_theme() {
+  QFETCH(bool, to_dark);
+  Theme& theme = Theme::instance();
+  theme.choose(to_dark ? Theme::Choice::Light : Theme::Choice::Dark);
+  const auto back = qScopeGuard([&theme] { theme.choose(Theme::Choice::Light); });
+  MainWindow window;
+  window.resize(1280, 800);
+  window.show();
+  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  Person person(window);
+  QVERIFY(luthier::test::load_teaching(window, person));
+  const QString file = luthier::test::few_rows(desk_, "json", 4, QStringLiteral("coloured.jsonl"));
+  QFile out(file);
+  QVERIFY(out.open(QIODevice::Append));
+  out.write(
+      "{\"image\": \"nowhere.png\", \"prompt\": \"<image>What?\", \"completion\": \"nothing\"}\n");
+  out.close();
+  window.show_page(PageId::Data);
+  person.type("dataPath", file);
+  QTRY_COMPARE_WITH_TIMEOUT(person.find<QTableView>("rowTable")->model()->rowCount(), 5, 30000);
+  QVERIFY(person.click("checkData"));
+  auto* findings = person.find<QTableWidget>("findingTable");
+  QTRY_VERIFY_WITH_TIMEOUT(findings->rowCount() >= 1, 60000);
+  QTest::mouseClick(findings->viewport(), Qt::LeftButton, {},
+                    findings->visualItemRect(findings->item(0, 2)).center());
+  const Colours before = colours();
+  theme.choose(to_dark ? Theme::Choice::Dark : Theme::Choice::Light);
+  const Colours& now = colours();
+  // Colours that only the theme before has.
+  std::set<QRgb> gone;
+  for (const QColor& c : {before.window, before.card, before.line, before.text, before.muted,
+                          before.accent, before.field, before.warning, before.error, before.good})
+    gone.insert(c.rgb());
+  for (const QColor& c : {now.window, now.card, now.line, now.text, now.muted, now.accent,
+                          now.field, now.warning, now.error, now.good, now.on_accent})
+    gone.erase(c.rgb());
+  // Of pixels only the colourful ones tell: greys also come from the edges of letters.
+  std::set<QRgb> gone_inks;
+  for (const QColor& c : {before.accent, before.warning, before.error, before.good})
+    if (gone.count(c.rgb())) gone_inks.insert(c.rgb());
+  for (int page = 0; page < kPageCount; ++page) {
+    window.show_page(static_cast<PageId>(page));
+    QTest::qWait(100);
+    for (const QWidget* widget : window.findChildren<QWidget*>()) {
+      if (!widget->isVisible()) continue;
+      for (const auto role : {QPalette::WindowText, QPalette::Text, QPalette::ButtonText,
+                              QPalette::Base, QPalette::Window})
+        QVERIFY2(!gone.count(widget->palette().color(role).rgb()),
+                 qPrintable(QStringLiteral("page %1: %2 “%3” keeps %4")
+                                .arg(page)
+                                .arg(QLatin1String(widget->metaObject()->className()),
+                                     widget->objectName(), widget->palette().color(role).name())));
+    }
+    const QImage picture = window.grab().toImage().convertToFormat(QImage::Format_RGB32);
+    QString kept;
+    for (int y = 0; y < picture.height(); ++y) {
+      const auto* line = reinterpret_cast<const QRgb*>(picture.constScanLine(y));
+      for (int x = 0; x < picture.width(); ++x)
+        if (gone_inks.count(line[x] | 0xFF000000U))
+          kept = QStringLiteral("page %1 has %2 at %3, %4")
+                     .arg(page)
+                     .arg(QColor(line[x]).name())
+                     .arg(x)
+                     .arg(y);
+    }
+    QVERIFY2(kept.isEmpty(), qPrintable(kept));
+  }
 }
 
 void TestFrame::nothing_is_cut_off_data() {

@@ -14,10 +14,13 @@
 #include <QStackedWidget>
 #include <QTableView>
 #include <QTableWidget>
+#include <QTimer>
 #include <QVBoxLayout>
 
+#include "ui/data/finding_words.h"
 #include "ui/data/row_model.h"
 #include "ui/data/row_view.h"
+#include "ui/engine_words.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/theme.h"
@@ -30,6 +33,8 @@ namespace luthier {
 
 namespace {
 constexpr std::size_t kMostFindings = 1000;
+constexpr int kFitMilliseconds = 80;
+constexpr int kFindingsHeight = 220;   // what a few wrapped reasons need
 }
 
 DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
@@ -45,14 +50,14 @@ DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, pare
   auto* splitter = new QSplitter(Qt::Horizontal, stack_);
   splitter->setChildrenCollapsible(false);
   splitter->setHandleWidth(8);
-  auto* left = new QSplitter(Qt::Vertical, splitter);
-  left->setChildrenCollapsible(false);
-  left->setHandleWidth(8);
-  left->addWidget(make_rows());
-  left->addWidget(make_findings());
-  left->setStretchFactor(0, 3);
-  left->setStretchFactor(1, 1);
-  splitter->addWidget(left);
+  left_ = new QSplitter(Qt::Vertical, splitter);
+  left_->setChildrenCollapsible(false);
+  left_->setHandleWidth(8);
+  left_->addWidget(make_rows());
+  left_->addWidget(make_findings());
+  left_->setStretchFactor(0, 3);
+  left_->setStretchFactor(1, 1);
+  splitter->addWidget(left_);
   auto* right = new Card(splitter);
   view_ = new RowView(right);
   right->body()->addWidget(view_);
@@ -177,9 +182,22 @@ QWidget* DataPage::make_findings() {
   findings_->setTabKeyNavigation(false);
   findings_->verticalHeader()->hide();
   findings_->verticalHeader()->setDefaultSectionSize(26);
+  findings_->verticalHeader()->setMinimumSectionSize(26);
+  findings_->setWordWrap(true);
+  findings_->setTextElideMode(Qt::ElideNone);
   findings_->horizontalHeader()->setStretchLastSection(true);
-  findings_->setColumnWidth(0, 56);
-  findings_->setColumnWidth(1, 140);
+  auto* fit = new QTimer(card);
+  fit->setSingleShot(true);
+  fit->setInterval(kFitMilliseconds);
+  connect(fit, &QTimer::timeout, this, &DataPage::fit_findings);
+  connect(findings_->horizontalHeader(), &QHeaderView::sectionResized, fit,
+          qOverload<>(&QTimer::start));
+  connect(&Theme::instance(), &Theme::changed, card, [this] {
+    for (int row = 0; row < findings_->rowCount(); ++row)
+      findings_->item(row, 1)->setIcon(themed_icon(QStringLiteral("warning"), colours().warning));
+  });
+  findings_->setColumnWidth(0, 48);
+  findings_->setColumnWidth(1, 128);
   findings_->setMinimumHeight(60);
   card->body()->addWidget(findings_, 1);
   connect(findings_, &QTableWidget::currentCellChanged, this, [this](int row) {
@@ -281,14 +299,24 @@ void DataPage::show_findings(const DatasetReport& report) {
     number->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
     findings_->setItem(i, 0, number);
     findings_->setItem(i, 1, new QTableWidgetItem(themed_icon(QStringLiteral("warning"), colours().warning), finding_text(finding.kind)));
-    auto* message = new QTableWidgetItem(QString::fromStdString(finding.message));
-    message->setToolTip(message->text());
+    auto* message = new QTableWidgetItem(finding_reason(finding.message));
+    message->setToolTip(engine_text(finding.message));
     findings_->setItem(i, 2, message);
+  }
+  fit_findings();
+  // In a low window the first report makes itself room.
+  const QList<int> heights = left_->sizes();
+  if (count > 0 && heights.last() < kFindingsHeight) {
+    const int whole = heights.first() + heights.last();
+    left_->setSizes(
+        {whole - std::min(kFindingsHeight, whole / 2), std::min(kFindingsHeight, whole / 2)});
   }
   if (count > 0) emit waits();
   show_current();
   refresh();
 }
+
+void DataPage::fit_findings() { findings_->resizeRowsToContents(); }
 
 void DataPage::show_current() {
   const int row = table_->currentIndex().row();

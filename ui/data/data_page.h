@@ -9,6 +9,7 @@ class QLabel;
 class QLineEdit;
 class QProgressBar;
 class QPushButton;
+class QSplitter;
 class QStackedWidget;
 class QTableView;
 class QTableWidget;
@@ -38,6 +39,8 @@ class DataPage : public Page {
   void reload();
   void show_current();
   void show_findings(const DatasetReport& report);
+  /// Rows as high as their wrapped reasons.
+  void fit_findings();
   void refresh();
   Recipe shown_recipe() const;
   std::string signature() const;
@@ -53,6 +56,7 @@ class DataPage : public Page {
   RowModel* rows_;
   QTableView* table_;
   QTableWidget* findings_;
+  QSplitter* left_;
   RowView* view_;
   RequestId checking_ = 0;
   std::optional<DatasetReport> report_;

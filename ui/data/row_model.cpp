@@ -6,6 +6,8 @@
 #include <QPixmap>
 #include <algorithm>
 
+#include "ui/data/finding_words.h"
+#include "ui/engine_words.h"
 #include "ui/format.h"
 #include "ui/pictures.h"
 #include "ui/theme.h"
@@ -90,7 +92,10 @@ void RowModel::arrived(const RowsPreviewed& event) {
     blocks_.erase(used_.back());
     used_.pop_back();
   }
-  if (pictures_.size() > kMostPictures) pictures_.clear();
+  if (pictures_.size() + broken_.size() > kMostPictures) {
+    pictures_.clear();
+    broken_.clear();
+  }
   const std::size_t first = block * kBlock;
   if (!event.rows.empty() && first < total_) {
     const std::size_t last = std::min(first + event.rows.size(), total_) - 1;
@@ -109,7 +114,7 @@ void RowModel::set_findings(const std::vector<Finding>& findings) {
 QStringList RowModel::findings_of(std::size_t row) const {
   QStringList messages;
   if (const auto found = findings_.find(row); found != findings_.end())
-    for (const Finding& finding : found->second) messages << QString::fromStdString(finding.message);
+    for (const Finding& finding : found->second) messages << finding_reason(finding.message);
   return messages;
 }
 
@@ -127,7 +132,7 @@ int RowModel::rowCount(const QModelIndex& parent) const { return parent.isValid(
 int RowModel::columnCount(const QModelIndex&) const { return ColumnCount; }
 
 QVariant RowModel::words(const RowPreview& row) const {
-  if (row.error) return QString::fromStdString(row.error->what);
+  if (row.error) return engine_text(row.error->what);
   QString text;
   for (const Message& message : row.conversation.messages) {
     for (const ContentPart& part : message.content) {
@@ -144,11 +149,14 @@ QVariant RowModel::picture(std::size_t row, const RowPreview& preview) const {
   const std::filesystem::path* path = first_picture(preview);
   if (!path) return {};
   const QString name = path_text(*path);
+  if (broken_.count(name))
+    return themed_icon(QStringLiteral("warning"), colours().error).pixmap(24, 24);
   if (const auto found = pictures_.find(name); found != pictures_.end()) return found->second;
   pictures_[name] = QPixmap();
   auto* self = const_cast<RowModel*>(this);
   load_picture(name, kEdge, self, [self, name, row](const QImage& image, const QString&) {
-    self->pictures_[name] = image.isNull() ? themed_icon(QStringLiteral("warning"), colours().error).pixmap(24, 24) : QPixmap::fromImage(image);
+    if (image.isNull()) self->broken_.insert(name);
+    else self->pictures_[name] = QPixmap::fromImage(image);
     if (row < self->total_) emit self->dataChanged(self->index(static_cast<int>(row), Picture), self->index(static_cast<int>(row), Picture));
   });
   return pictures_[name];
@@ -175,7 +183,8 @@ QVariant RowModel::data(const QModelIndex& index, int role) const {
   }
   if (!shown) return index.column() == Words && role == Qt::DisplayRole ? QVariant(QStringLiteral("…")) : QVariant();
   if (index.column() == Picture && role == Qt::DecorationRole) return picture(row, *shown);
-  if (role == Qt::ToolTipRole && index.column() == Words && shown->error) return QString::fromStdString(shown->error->sentence());
+  if (role == Qt::ToolTipRole && index.column() == Words && shown->error)
+    return engine_text(*shown->error);
   if (role != Qt::DisplayRole) return {};
   if (index.column() == Words) return words(*shown);
   if (index.column() == Tokens) return shown->ids.empty() ? QString() : grouped_text(static_cast<std::int64_t>(shown->ids.size()));

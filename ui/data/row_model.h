@@ -54,6 +54,7 @@ class RowModel : public QAbstractTableModel {
   std::map<std::size_t, std::vector<RowPreview>> blocks_;
   mutable std::list<std::size_t> used_;                 ///< blocks, last used first
   mutable std::map<QString, QPixmap> pictures_;
+  std::set<QString> broken_;                            ///< pictures that cannot be read
   std::map<std::size_t, std::vector<Finding>> findings_;
 };
 

@@ -9,6 +9,8 @@
 #include <QTextBrowser>
 #include <QVBoxLayout>
 
+#include "ui/data/finding_words.h"
+#include "ui/engine_words.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/pictures.h"
@@ -43,6 +45,7 @@ RowView::RowView(QWidget* parent) : QWidget(parent) {
   layout->addWidget(title_);
   findings_label_ = text_label(this, true);
   findings_label_->setObjectName(QStringLiteral("rowFindings"));
+  set_ink(findings_label_, Ink::Warning);
   layout->addWidget(findings_label_);
   auto* splitter = new QSplitter(Qt::Vertical, this);
   splitter->setChildrenCollapsible(false);
@@ -173,13 +176,11 @@ void RowView::render() {
   if (!any_) return;
   title_->setText(tr("Row %1 as the model gets it").arg(row_.row + 1));
   QStringList problems = findings_;
-  if (row_.error) problems.prepend(QString::fromStdString(row_.error->sentence()));
+  if (row_.error) problems.prepend(finding_reason(*row_.error));
   problems.removeDuplicates();
   findings_label_->setText(problems.join(QLatin1Char('\n')));
   findings_label_->setVisible(!problems.isEmpty());
-  QPalette palette = findings_label_->palette();
-  palette.setColor(QPalette::WindowText, colours().warning);
-  findings_label_->setPalette(palette);
+  findings_label_->setToolTip(row_.error ? engine_text(*row_.error) : QString());
   conversation_->setHtml(conversation_html());
   std::int64_t learned = 0, pictures = 0;
   for (std::size_t i = 0; i < row_.ids.size(); ++i) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/model/fetch_dialog.h"
 
+#include <QEvent>
 #include <QFormLayout>
 #include <QHBoxLayout>
 #include <QLabel>
@@ -8,6 +9,8 @@
 #include <QProgressBar>
 #include <QPushButton>
 #include <QRegularExpression>
+#include <QScreen>
+#include <QTimer>
 #include <QVBoxLayout>
 
 #include "ui/format.h"
@@ -34,12 +37,13 @@ FetchDialog::FetchDialog(Workspace& workspace, QWidget* parent) : QDialog(parent
   title_->setFont(scaled_font(1.25, true));
   layout->addWidget(title_);
   banner_ = new Banner(this);
+  banner_->installEventFilter(this);
   layout->addWidget(banner_);
   auto* form = new QFormLayout;
   form->setSpacing(8);
   id_ = new QLineEdit(this);
   id_->setObjectName(QStringLiteral("fetchRepository"));
-  id_->setMinimumWidth(380);
+  id_->setMinimumWidth(420);
   revision_ = new QLineEdit(QStringLiteral("main"), this);
   revision_->setObjectName(QStringLiteral("fetchRevision"));
   id_label_ = new QLabel(this);
@@ -94,6 +98,7 @@ FetchDialog::FetchDialog(Workspace& workspace, QWidget* parent) : QDialog(parent
     folder_ = path_text(event.model.folder);
     progress_text_->setText(tr("Complete and checked: %n files, %1. It is in %2.", nullptr, static_cast<int>(event.model.files))
                                 .arg(bytes_text(static_cast<std::int64_t>(event.model.bytes)), folder_));
+    fit();
   });
   connect(&bridge, &SessionBridge::request_done, this, &FetchDialog::end);
   on_language(this, [this] { retranslate(); });
@@ -114,6 +119,7 @@ void FetchDialog::retranslate() {
   note_->setText(tr("From %1 into %2, where other tools find it too. Only safetensors, JSON, templates and tokenizer files are fetched, and each is checked against the hash that the hub "
                     "publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.")
                      .arg(QString::fromStdString(hub.endpoint), path_text(hub.cache)));
+  fit();
   start_->setText(tr("&Download"));
   cancel_->setText(tr("&Stop the download"));
   load_->setText(tr("&Load it"));
@@ -133,6 +139,36 @@ void FetchDialog::enable() {
   cancel_->setVisible(runs);
   load_->setVisible(!runs && !folder_.isEmpty());
   load_->setEnabled(can_load(workspace_.state()));
+  fit();
+}
+
+void FetchDialog::fit() {
+  if (!isVisible()) return;
+  // After the event: labels that were just filled or shown have told the layout by then. A dialog
+  // never grows by itself, and wrapped labels would be pressed together.
+  QTimer::singleShot(0, this, [this] {
+    layout()->activate();
+    const int needed =
+        std::min(layout()->totalHeightForWidth(width()), screen()->availableGeometry().height());
+    setMinimumHeight(needed);
+    if (height() != needed) resize(width(), needed);
+  });
+}
+
+void FetchDialog::resizeEvent(QResizeEvent* event) {
+  QDialog::resizeEvent(event);
+  if (event->oldSize().width() != event->size().width()) fit();
+}
+
+bool FetchDialog::eventFilter(QObject* watched, QEvent* event) {
+  const bool came_or_went = event->type() == QEvent::Show || event->type() == QEvent::Hide;
+  if (watched == banner_ && came_or_went) fit();
+  return QDialog::eventFilter(watched, event);
+}
+
+void FetchDialog::showEvent(QShowEvent* event) {
+  QDialog::showEvent(event);
+  fit();
 }
 
 void FetchDialog::start() {
@@ -165,6 +201,7 @@ void FetchDialog::show_progress(const FetchProgress& p) {
             tr("%1 left").arg(duration_text(static_cast<double>(p.total - std::min(p.total, p.done)) / p.bytes_per_second));
   }
   progress_text_->setText(text);
+  fit();
   emit changed();
 }
 

@@ -26,6 +26,11 @@ class FetchDialog : public QDialog {
   /// "34 %" while a download runs, else empty.
   QString percent() const;
 
+ protected:
+  void resizeEvent(QResizeEvent* event) override;
+  void showEvent(QShowEvent* event) override;
+  bool eventFilter(QObject* watched, QEvent* event) override;
+
  signals:
   void changed();                              ///< percent() is another
   void ended(const QString& folder);           ///< empty when it did not come whole
@@ -37,6 +42,8 @@ class FetchDialog : public QDialog {
   void show_progress(const FetchProgress& progress);
   void end(const RequestDone& event);
   void enable();
+  /// As high as its texts need at this width.
+  void fit();
 
   Workspace& workspace_;
   QLabel *title_, *id_label_, *revision_label_, *note_, *progress_text_;

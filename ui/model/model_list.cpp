@@ -9,8 +9,10 @@
 #include <QLabel>
 #include <QListWidget>
 #include <QPushButton>
+#include <QScrollArea>
 
 #include "engine/teaching/teaching.h"
+#include "ui/engine_words.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/model/fetch_dialog.h"
@@ -20,6 +22,8 @@
 namespace luthier {
 
 namespace {
+
+constexpr int kDetailLines = 5;
 
 QString clean(const QString& folder) { return QDir::cleanPath(folder); }
 
@@ -43,7 +47,20 @@ ModelList::ModelList(Workspace& workspace, QWidget* parent) : Card(parent), work
   body()->addWidget(list_, 1);
   detail_ = muted_label(this, 0.85);
   detail_->setObjectName(QStringLiteral("modelDetail"));
-  body()->addWidget(detail_);
+  // Its height is fixed: a longer text would move the rows under the mouse, between the clicks of a
+  // double click.
+  auto* area = new QScrollArea(this);
+  area->setObjectName(QStringLiteral("modelDetailArea"));
+  area->setWidgetResizable(true);
+  area->setFrameShape(QFrame::NoFrame);
+  area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+  area->viewport()->setAutoFillBackground(false);
+  detail_->setAlignment(Qt::AlignTop | Qt::AlignLeft);
+  area->setWidget(detail_);
+  detail_->setAutoFillBackground(false);
+  area->setFixedHeight(kDetailLines * detail_->fontMetrics().lineSpacing() + 4);
+  area->setFocusPolicy(Qt::NoFocus);
+  body()->addWidget(area);
   const auto button = [this](const char* name) {
     auto* made = new QPushButton(this);
     made->setObjectName(QLatin1String(name));
@@ -123,17 +140,48 @@ const FoundModel* ModelList::found_at(const QString& folder) const {
   return nullptr;
 }
 
+std::vector<std::pair<QString, const FoundModel*>> ModelList::wanted_rows() const {
+  std::vector<std::pair<QString, const FoundModel*>> rows;
+  const auto add = [&rows](const QString& folder, const FoundModel* found) {
+    for (const auto& row : rows)
+      if (row.first == folder) return;
+    rows.emplace_back(folder, found);
+  };
+  // First what is known without looking, so that nothing waits for a slow disk; then what was found, the loadable ones first.
+  if (const auto base = teaching_base())
+    add(clean(path_text(*base)), found_at(clean(path_text(*base))));
+  for (const QString& folder : workspace_.recent_models()) {
+    const FoundModel* found = found_at(clean(folder));
+    if (found ? found->loadable : looking_ && QFileInfo::exists(folder)) add(clean(folder), found);
+  }
+  for (const FoundModel& model : found_) add(clean(path_text(model.folder)), &model);
+  return rows;
+}
+
 void ModelList::show_rows() {
   const QString current = chosen();
   const QSignalBlocker quiet(list_);
-  list_->clear();
-  // First what is known without looking, so that nothing waits for a slow disk; then what was found, the loadable ones first.
-  if (const auto base = teaching_base()) add_row(clean(path_text(*base)), found_at(clean(path_text(*base))));
-  for (const QString& folder : workspace_.recent_models()) {
-    const FoundModel* found = found_at(clean(folder));
-    if (found ? found->loadable : looking_ && QFileInfo::exists(folder)) add_row(clean(folder), found);
+  const auto rows = wanted_rows();
+  // Rows that stay are only written anew: a list made anew would forget the first click of a double
+  // click.
+  for (int i = 0; i < list_->count(); ++i) {
+    const QString folder = list_->item(i)->data(Qt::UserRole).toString();
+    const auto stays = [&folder](const auto& row) { return row.first == folder; };
+    if (std::none_of(rows.begin(), rows.end(), stays)) delete list_->takeItem(i--);
   }
-  for (const FoundModel& model : found_) add_row(clean(path_text(model.folder)), &model);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const int at = static_cast<int>(i);
+    QListWidgetItem* item = list_->item(at);
+    for (int k = at; k < list_->count(); ++k) {
+      if (list_->item(k)->data(Qt::UserRole).toString() != rows[i].first) continue;
+      item = list_->item(k);
+      if (k != at) list_->insertItem(at, item = list_->takeItem(k));
+      break;
+    }
+    if (!item || item->data(Qt::UserRole).toString() != rows[i].first)
+      list_->insertItem(at, item = new QListWidgetItem);
+    fill_row(item, rows[i].first, rows[i].second);
+  }
   if (!wanted_.isEmpty() && found_at(wanted_)) choose(std::exchange(wanted_, QString()));
   else choose(current);
   show_chosen();
@@ -145,9 +193,7 @@ void ModelList::choose(const QString& folder) {
   if (!list_->currentItem() && list_->count() > 0) list_->setCurrentRow(0);
 }
 
-void ModelList::add_row(const QString& folder, const FoundModel* found) {
-  for (int i = 0; i < list_->count(); ++i)
-    if (list_->item(i)->data(Qt::UserRole).toString() == folder) return;
+void ModelList::fill_row(QListWidgetItem* item, const QString& folder, const FoundModel* found) {
   QStringList facts;
   if (found) {
     if (!found->loadable) facts << (found->unfinished ? tr("not finished") : tr("not loadable"));
@@ -157,15 +203,15 @@ void ModelList::add_row(const QString& folder, const FoundModel* found) {
   } else {
     facts << tr("looking…");
   }
-  auto* item = new QListWidgetItem(model_name(to_path(folder)) + QLatin1Char('\n') + facts.join(QStringLiteral(" · ")), list_);
+  item->setText(model_name(to_path(folder)) + QLatin1Char('\n') +
+                facts.join(QStringLiteral(" · ")));
   item->setData(Qt::UserRole, folder);
   item->setToolTip(folder);
   item->setSizeHint({0, 44});
-  if (found && !found->loadable) {
-    item->setForeground(colours().muted);
-    item->setIcon(themed_icon(QStringLiteral("warning"), colours().warning));
-    item->setToolTip(folder + QLatin1Char('\n') + QString::fromStdString(found->why_not));
-  }
+  const bool refused = found && !found->loadable;
+  item->setData(Qt::ForegroundRole, refused ? QVariant(QBrush(colours().muted)) : QVariant());
+  item->setIcon(refused ? themed_icon(QStringLiteral("warning"), colours().warning) : QIcon());
+  if (refused) item->setToolTip(folder + QLatin1Char('\n') + engine_text(found->why_not));
 }
 
 QString ModelList::origin_text(const QString& folder, const FoundModel* found) const {
@@ -179,8 +225,9 @@ void ModelList::show_chosen() {
   const QString folder = chosen();
   const FoundModel* found = found_at(folder);
   const bool loadable = !found || found->loadable;
-  detail_->setVisible(!folder.isEmpty());
-  if (!folder.isEmpty()) detail_->setText(loadable ? origin_text(folder, found) : QString::fromStdString(found->why_not));
+  detail_->setText(folder.isEmpty() ? QString()
+                   : loadable       ? origin_text(folder, found)
+                                    : engine_text(found->why_not));
   const bool can = can_load(workspace_.state());
   open_->setEnabled(can);
   load_->setEnabled(can && !folder.isEmpty() && loadable);

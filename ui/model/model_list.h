@@ -11,6 +11,7 @@
 class QAction;
 class QLabel;
 class QListWidget;
+class QListWidgetItem;
 class QPushButton;
 
 namespace luthier {
@@ -31,7 +32,9 @@ class ModelList : public Card {
   void make_actions();
   void retranslate();
   void show_rows();
-  void add_row(const QString& folder, const FoundModel* found);
+  /// The folders that the list shows, in order, each with what is known of it.
+  std::vector<std::pair<QString, const FoundModel*>> wanted_rows() const;
+  void fill_row(QListWidgetItem* item, const QString& folder, const FoundModel* found);
   void show_chosen();
   void load_chosen();
   void add_folder();

@@ -64,6 +64,7 @@ ModelPage::ModelPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
 
   connect(empty_->button(), &QPushButton::clicked, list_, &ModelList::open_folder);
   connect(&workspace, &Workspace::model_changed, this, &ModelPage::refresh);
+  connect(&workspace, &Workspace::recipe_changed, this, &ModelPage::refresh);
   connect(&bridge(), &SessionBridge::state_changed, this, &ModelPage::refresh);
   connect(&bridge(), &SessionBridge::progressed, this, [this](const Progress& event) {
     if (this->workspace().state() != SessionState::Loading) return;
@@ -103,7 +104,8 @@ void ModelPage::refresh() {
   about_->setText(tr("%1 · %2 on disk in %n files · loaded on %3 as %4 in %5 s", nullptr, static_cast<int>(s.files.size()))
                       .arg(path_text(s.folder), bytes_text(static_cast<std::int64_t>(s.file_bytes)), QString::fromStdString(model->device),
                            QString::fromStdString(model->dtype), QString::number(model->seconds, 'f', 1)));
-  parts_->show_summary(s);
+  const auto& image = workspace().recipe().image;
+  parts_->show_summary(s, {image.min_pixels, image.max_pixels});
 }
 
 }  // namespace luthier

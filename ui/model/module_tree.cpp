@@ -7,13 +7,17 @@
 #include <QKeyEvent>
 #include <QLabel>
 #include <QLineEdit>
+#include <QPushButton>
+#include <QStackedWidget>
 #include <QTreeView>
 
 #include "engine/forecast/forecast.h"
+#include "ui/engine_words.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/model/module_tree_model.h"
 #include "ui/theme.h"
+#include "ui/widgets/empty_state.h"
 #include "ui/widgets/quiet_view.h"
 
 namespace luthier {
@@ -46,7 +50,12 @@ ModuleTree::ModuleTree(Workspace& workspace, QWidget* parent) : Card(parent), wo
   tree_->setAlternatingRowColors(true);
   tree_->installEventFilter(this);
   tree_->viewport()->installEventFilter(this);
-  body()->addWidget(tree_, 1);
+  stack_ = new QStackedWidget(this);
+  stack_->addWidget(tree_);
+  nothing_ = new EmptyState(QStringLiteral("model"), QStringLiteral("clearModuleFilter"), stack_);
+  stack_->addWidget(nothing_);
+  body()->addWidget(stack_, 1);
+  connect(nothing_->button(), &QPushButton::clicked, filter_, &QLineEdit::clear);
   connect(filter_, &QLineEdit::textChanged, this, &ModuleTree::set_filter);
   connect(&workspace_, &Workspace::model_changed, this, &ModuleTree::show_model);
   connect(&workspace_, &Workspace::recipe_changed, this, &ModuleTree::show_trained);
@@ -57,6 +66,7 @@ ModuleTree::ModuleTree(Workspace& workspace, QWidget* parent) : Card(parent), wo
     filter_->setAccessibleName(tr("Filter the modules"));
     tree_->setAccessibleName(tr("Modules"));
     model_->retranslate();
+    say_nothing_found();
     show_trained();
   });
   show_model();
@@ -71,6 +81,11 @@ void ModuleTree::show_model() {
   }
   model_->set_summary(model->summary);
   tree_->expandToDepth(1);
+  if (filtered_) {
+    open_before_ = open_branches();
+    tree_->expandAll();
+  }
+  say_nothing_found();
   QHeaderView* header = tree_->header();
   header->setStretchLastSection(false);
   header->setMinimumSectionSize(56);
@@ -102,23 +117,67 @@ void ModuleTree::show_trained() {
   }
   const auto count = static_cast<int>(names.size());
   model_->set_trained(std::move(names), editable);
-  QPalette palette = totals_->palette();
-  palette.setColor(QPalette::WindowText, trained ? colours().text : colours().error);
-  totals_->setPalette(palette);
+  set_ink(totals_, trained ? Ink::Text : Ink::Error);
   if (trained) {
     totals_->setText(tr("%1 parameters train (%2 of %3 in the base), in %n modules", nullptr, count)
                          .arg(grouped_text(trained->parameters), percent_text(static_cast<double>(trained->parameters), static_cast<double>(model->summary.parameters)),
                               count_text(model->summary.parameters)));
   } else {
-    totals_->setText(QString::fromStdString(trained.error().sentence()));
+    totals_->setText(engine_text(trained.error()));
   }
   note_->setText(lora ? tr("Tick linear layers to give them an adapter. Space ticks the row; with a filter, a branch's tick counts for what is shown.")
                       : tr("The method “%1” chooses what trains; parts are kept fixed on the Train page.").arg(recipe_text(recipe.strategy)));
 }
 
 void ModuleTree::set_filter(const QString& text) {
-  proxy_->setFilterFixedString(text.trimmed());
-  if (!text.trimmed().isEmpty()) tree_->expandAll();
+  const QString wanted = text.trimmed();
+  if (!filtered_ && !wanted.isEmpty()) open_before_ = open_branches();
+  filtered_ = !wanted.isEmpty();
+  proxy_->setFilterFixedString(wanted);
+  if (filtered_) tree_->expandAll();
+  else open_branches(open_before_);
+  if (tree_->currentIndex().isValid()) tree_->scrollTo(tree_->currentIndex());
+  say_nothing_found();
+}
+
+std::set<QString> ModuleTree::open_branches() const {
+  std::set<QString> names;
+  const auto collect = [&](const auto& self, const QModelIndex& parent) -> void {
+    for (int row = 0; row < proxy_->rowCount(parent); ++row) {
+      const QModelIndex index = proxy_->index(row, 0, parent);
+      if (!tree_->isExpanded(index)) continue;
+      names.insert(index.data(ModuleTreeModel::kFullNameRole).toString());
+      self(self, index);
+    }
+  };
+  collect(collect, {});
+  return names;
+}
+
+void ModuleTree::open_branches(const std::set<QString>& names) {
+  tree_->collapseAll();
+  const auto open = [&](const auto& self, const QModelIndex& parent) -> void {
+    for (int row = 0; row < proxy_->rowCount(parent); ++row) {
+      const QModelIndex index = proxy_->index(row, 0, parent);
+      if (!names.count(index.data(ModuleTreeModel::kFullNameRole).toString())) continue;
+      tree_->expand(index);
+      self(self, index);
+    }
+  };
+  open(open, {});
+  // What a person chose among the filtered rows stays in sight.
+  for (QModelIndex index = tree_->currentIndex().parent(); index.isValid(); index = index.parent())
+    tree_->expand(index);
+}
+
+void ModuleTree::say_nothing_found() {
+  const bool none = filtered_ && workspace_.model() && proxy_->rowCount() == 0;
+  stack_->setCurrentIndex(none ? 1 : 0);
+  nothing_->set_texts(tr("No module is called so"),
+                      tr("No module's name holds “%1”. The filter looks for a part of the whole "
+                         "name, such as layers.0 or q_proj.")
+                          .arg(filter_->text().trimmed()),
+                      tr("Clear the filter"));
 }
 
 void ModuleTree::toggle(const QModelIndex& proxy_index) {
@@ -139,7 +198,10 @@ void ModuleTree::toggle(const QModelIndex& proxy_index) {
   for (const ModuleSummary& module : model->summary.modules)
     if (module.type == "Linear" && names.count(module.name)) targets.insert(module.name);
   const Status status = workspace_.set_field("adapter.target_modules", selector_text(model->summary, targets).toStdString());
-  if (!status) totals_->setText(QString::fromStdString(status.error().sentence()));
+  if (!status) {
+    set_ink(totals_, Ink::Error);
+    totals_->setText(engine_text(status.error()));
+  }
 }
 
 bool ModuleTree::eventFilter(QObject* watched, QEvent* event) {

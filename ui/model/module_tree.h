@@ -4,16 +4,19 @@
 #pragma once
 
 #include <QSortFilterProxyModel>
+#include <set>
 
 #include "ui/widgets/card.h"
 #include "ui/workspace.h"
 
 class QLabel;
 class QLineEdit;
+class QStackedWidget;
 class QTreeView;
 
 namespace luthier {
 
+class EmptyState;
 class ModuleTreeModel;
 
 class ModuleTree : public Card {
@@ -29,6 +32,10 @@ class ModuleTree : public Card {
   void show_model();
   void show_trained();
   void set_filter(const QString& text);
+  /// Full names of the branches that are open, and opening just those again.
+  std::set<QString> open_branches() const;
+  void open_branches(const std::set<QString>& names);
+  void say_nothing_found();
   void toggle(const QModelIndex& proxy_index);
 
   Workspace& workspace_;
@@ -38,6 +45,10 @@ class ModuleTree : public Card {
   QLabel* totals_;
   QLabel* note_;
   QTreeView* tree_;
+  QStackedWidget* stack_;
+  EmptyState* nothing_;            ///< in the tree's place when the filter finds no module
+  std::set<QString> open_before_;  ///< what was open before the filter opened all that it shows
+  bool filtered_ = false;
 };
 
 }  // namespace luthier

@@ -59,7 +59,7 @@ PartsView::PartsView(QWidget* parent) : QWidget(parent) {
     QLabel* label = muted_label(this, 0.82);
     label->setAlignment(Qt::AlignCenter);
     label->setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Preferred);
-    label->setFixedWidth(76);
+    label->setFixedWidth(84);
     return label;
   };
   row->addWidget(picture_ = arrow());
@@ -72,9 +72,60 @@ PartsView::PartsView(QWidget* parent) : QWidget(parent) {
   connect(&Theme::instance(), &Theme::changed, this, &PartsView::refresh);
 }
 
-void PartsView::show_summary(const ModelSummary& summary) {
+void PartsView::show_summary(const ModelSummary& summary, const PixelLimits& limits) {
+  const bool same =
+      summary.folder == summary_.folder && summary.parameters == summary_.parameters &&
+      limits.min_pixels == limits_.min_pixels && limits.max_pixels == limits_.max_pixels;
   summary_ = summary;
+  limits_ = limits;
+  if (!same) facts_ = picture_facts(summary, limits);
   refresh();
+}
+
+void PartsView::show_arrows() {
+  using Kind = PictureFacts::Kind;
+  const QString right = QStringLiteral("\n→");
+  const auto range = [](std::int64_t least, std::int64_t most) {
+    if (least == most) return grouped_text(least);
+    return tr("%1 to %2").arg(grouped_text(least), grouped_text(most));
+  };
+  const PictureFacts& f = facts_;
+  QString picture, patches, about;
+  QString tokens = f.most_tokens > 0 ? tr("%1 tokens").arg(range(f.least_tokens, f.most_tokens))
+                                     : tr("tokens by its shape");
+  switch (f.kind) {
+    case Kind::Fixed:
+      picture = tr("picture\n%1 × %2").arg(f.width).arg(f.height);
+      patches = tr("%1 patches").arg(grouped_text(f.most_patches));
+      about = tr("Every picture is brought to %1 × %2 pixels.").arg(f.width).arg(f.height);
+      break;
+    case Kind::Tiles:
+      picture = tr("picture\n%1 tiles\n%2 × %3")
+                    .arg(range(f.least_tiles, f.most_tiles))
+                    .arg(f.width)
+                    .arg(f.height);
+      patches = tr("%1 patches a tile").arg(grouped_text(f.most_patches));
+      about = tr("A picture's shape decides into how many tiles of %1 × %2 pixels it is cut.")
+                  .arg(f.width)
+                  .arg(f.height);
+      break;
+    case Kind::Patches:
+      picture = tr("picture\nof any size");
+      patches = tr("%1 patches").arg(range(f.least_patches, f.most_patches));
+      about =
+          tr("A picture keeps its shape, and its size decides how many patches it has, between the "
+             "bounds of the "
+             "picture processor or those of the settings.");
+      break;
+    case Kind::Unknown:
+      picture = tr("picture");
+      patches = tr("patches");
+      tokens = tr("tokens");
+  }
+  picture_->setText(picture + right);
+  patches_->setText(patches + right);
+  tokens_->setText(tokens + right);
+  for (QLabel* label : {picture_, patches_, tokens_}) label->setToolTip(about);
 }
 
 void PartsView::refresh() {
@@ -88,14 +139,11 @@ void PartsView::refresh() {
     const double share = summary_.parameters > 0 ? static_cast<double>(count(part)) / static_cast<double>(summary_.parameters) : 0;
     box->show_part(name, sizes, tr("%1 · %2").arg(count_text(count(part)), percent_text(share, 1)), share, colours().series[colour]);
   };
-  const QString right = QStringLiteral("→");
-  picture_->setText(tr("picture\n%1 × %2\n%3").arg(g.image_width).arg(g.image_height).arg(right));
   show(tower_, tr("Vision tower"), "vision_tower", tr("%1 layers, width %2, %3 heads").arg(g.vision_layers).arg(g.vision_hidden_size).arg(g.vision_heads), 0);
-  patches_->setText(tr("%1 patches\n%2").arg(grouped_text(g.vision_tokens), right));
   show(projector_, tr("Projector"), "projector", tr("%1 → %2").arg(g.vision_hidden_size).arg(g.hidden_size), 4);
-  tokens_->setText(tr("%1 tokens\n%2").arg(grouped_text(g.image_tokens), right));
   show(decoder_, tr("Language model"), "language_model",
        tr("%1 layers, width %2, %3 heads, %4 words").arg(g.num_hidden_layers).arg(g.hidden_size).arg(g.num_attention_heads).arg(grouped_text(g.vocab_size)), 2);
+  show_arrows();
 }
 
 }  // namespace luthier

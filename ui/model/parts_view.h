@@ -4,7 +4,7 @@
 
 #include <QFrame>
 
-#include "engine/models/model_summary.h"
+#include "ui/model/picture_facts.h"
 
 class QLabel;
 
@@ -32,12 +32,17 @@ class PartsView : public QWidget {
 
  public:
   explicit PartsView(QWidget* parent = nullptr);
-  void show_summary(const ModelSummary& summary);
+  /// `limits`: of the recipe, for how many tokens a picture takes.
+  void show_summary(const ModelSummary& summary, const PixelLimits& limits = {});
 
  private:
   void refresh();
+  /// What stands between the boxes: how a picture is cut, and what of it goes on.
+  void show_arrows();
 
   ModelSummary summary_;
+  PixelLimits limits_;
+  PictureFacts facts_;
   PartBox *tower_, *projector_, *decoder_;
   QLabel *picture_, *patches_, *tokens_;
 };

@@ -4,12 +4,59 @@
 
 #include <QDateTime>
 #include <algorithm>
+#include <fstream>
 
+#include "ui/engine_words.h"
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/runs/path_tails.h"
 #include "ui/theme.h"
 
 namespace luthier {
+
+namespace {
+
+/// The newest line of a run that goes on: run.json is written at saves alone.
+std::optional<MetricsLine> newest_line(const std::filesystem::path& run) {
+  constexpr std::streamoff kTail = 16 * 1024;   // holds many lines
+  std::ifstream file(run / "metrics.jsonl", std::ios::binary);
+  if (!file.seekg(0, std::ios::end)) return {};
+  const std::streamoff size = file.tellg();
+  file.seekg(std::max<std::streamoff>(0, size - kTail));
+  std::optional<MetricsLine> newest;
+  for (std::string text; std::getline(file, text);) {
+    if (file.eof()) break;   // still being written
+    const auto json = parse_json(text, "metrics.jsonl");
+    if (!json) continue;
+    if (auto line = metrics_from_json(*json, "metrics.jsonl")) newest = line.take();
+  }
+  return newest;
+}
+
+void take_over(const MetricsLine& line, RunManifest& manifest) {
+  manifest.step = line.step;
+  manifest.last_loss = line.loss;
+  manifest.peak_memory = std::max(manifest.peak_memory, line.memory.peak);
+  const bool better =
+      line.eval_loss && (!manifest.best_eval_loss || *line.eval_loss < *manifest.best_eval_loss);
+  if (better) manifest.best_eval_loss = line.eval_loss;
+}
+
+void name_data(std::vector<RunRow>& rows) {
+  std::vector<std::string> files;
+  for (const RunRow& row : rows)
+    if (row.recipe)
+      files.insert(files.end(), row.recipe->dataset.begin(), row.recipe->dataset.end());
+  const std::map<std::string, QString> tails = path_tails(files);
+  for (RunRow& row : rows) {
+    QStringList names;
+    if (row.recipe)
+      for (const std::string& file : row.recipe->dataset) names << tails.at(file);
+    row.data = names.join(QStringLiteral(", "));
+  }
+}
+
+}  // namespace
 
 std::vector<RunRow> read_runs(const std::filesystem::path& folder) {
   std::vector<RunRow> rows;
@@ -21,13 +68,14 @@ std::vector<RunRow> read_runs(const std::filesystem::path& folder) {
         if (auto recipe = parse_recipe(*yaml, (row.summary.path / "recipe.yaml").string())) row.recipe = recipe.take();
       }
     }
-    if (row.recipe) {
-      QStringList names;
-      for (const std::string& file : row.recipe->dataset) names << path_text(std::filesystem::path(file).filename());
-      row.data = names.join(QStringLiteral(", "));
-    }
+    const bool going = row.summary.active || row.summary.manifest.state == RunState::Interrupted;
+    if (going && row.summary.problem.empty())
+      if (const auto line = newest_line(row.summary.path);
+          line && line->step > row.summary.manifest.step)
+        take_over(*line, row.summary.manifest);
     rows.push_back(std::move(row));
   }
+  name_data(rows);
   return rows;
 }
 
@@ -37,6 +85,23 @@ void RunListModel::set_rows(std::vector<RunRow> rows) {
     row.ticked = std::any_of(rows_.begin(), rows_.end(), [&](const RunRow& old) { return old.ticked && old.summary.path == row.summary.path; });
   rows_ = std::move(rows);
   endResetModel();
+}
+
+bool RunListModel::show_step(const std::filesystem::path& run, const MetricsLine& line) {
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    if (rows_[i].summary.path.lexically_normal() != run.lexically_normal()) continue;
+    if (rows_[i].summary.manifest.step == line.step) return false;
+    take_over(line, rows_[i].summary.manifest);
+    const int row = static_cast<int>(i);
+    emit dataChanged(index(row, Steps), index(row, Memory));
+    return true;
+  }
+  return false;
+}
+
+bool RunListModel::any_active() const {
+  return std::any_of(rows_.begin(), rows_.end(),
+                     [](const RunRow& row) { return row.summary.active; });
 }
 
 void RunListModel::set_ticked(int row, bool ticked) {
@@ -99,8 +164,11 @@ QVariant RunListModel::data(const QModelIndex& index, int role) const {
     return themed_icon(QStringLiteral("warning"), colours().warning);
   if (role == Qt::ToolTipRole) {
     QStringList lines{path_text(row.summary.path)};
+    if (row.recipe)
+      for (const std::string& file : row.recipe->dataset)
+        lines << tr("Data: %1").arg(QString::fromStdString(file));
     for (const std::string* more : {&row.summary.problem, &row.summary.manifest.error})
-      if (!more->empty()) lines << QString::fromStdString(*more);
+      if (!more->empty()) lines << engine_text(*more);
     return lines.join(QLatin1Char('\n'));
   }
   return {};

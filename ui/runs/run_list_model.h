@@ -12,7 +12,7 @@ namespace luthier {
 struct RunRow {
   RunSummary summary;
   std::optional<Recipe> recipe;
-  QString data;         ///< its dataset files' names
+  QString data;   ///< its dataset files' names, as short as they can be told apart in the list
   bool ticked = false;
 };
 
@@ -26,6 +26,10 @@ class RunListModel : public QAbstractTableModel {
   enum Column { Name, State, Base, Method, Data, Steps, Loss, BestEval, Memory, When, ColumnCount };
 
   explicit RunListModel(QObject* parent = nullptr) : QAbstractTableModel(parent) {}
+  /// Writes what the running run has come to; false if it is not in the list or goes on with the
+  /// same step.
+  bool show_step(const std::filesystem::path& run, const MetricsLine& line);
+  bool any_active() const;
   /// Ticks of runs that were there before are kept.
   void set_rows(std::vector<RunRow> rows);
   const std::vector<RunRow>& rows() const { return rows_; }

@@ -14,6 +14,7 @@
 #include <QTableView>
 #include <QTableWidget>
 #include <QThreadPool>
+#include <QTimer>
 #include <QToolButton>
 #include <QVBoxLayout>
 
@@ -21,6 +22,7 @@
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/run_series.h"
+#include "ui/runs/path_tails.h"
 #include "ui/runs/run_list_model.h"
 #include "ui/theme.h"
 #include "ui/train/run_curves.h"
@@ -32,6 +34,9 @@
 namespace luthier {
 
 namespace {
+
+constexpr int kFollowMilliseconds = 5000;
+constexpr int kHeadingRoom = 6;
 
 RunSeries read_series(const std::filesystem::path& path) {
   RunSeries series;
@@ -68,6 +73,22 @@ RunsPage::RunsPage(Workspace& workspace, QWidget* parent) : Page(workspace, pare
   stack_->addWidget(splitter);
   layout->addWidget(stack_, 1);
   connect(empty_->button(), &QPushButton::clicked, this, [this] { emit go_to(PageId::Train); });
+  follow_ = new QTimer(this);
+  follow_->setInterval(kFollowMilliseconds);
+  connect(follow_, &QTimer::timeout, this, [this] {
+    if (isVisible() && model_->any_active()) reload();
+    else follow_->stop();
+  });
+  // The run of this window is followed as it steps; those of other programs by what they have
+  // written.
+  connect(&workspace, &Workspace::run_grew, this, [this] {
+    const auto& run = this->workspace().run();
+    if (isVisible() && run && !run->lines.empty())
+      model_->show_step(run->started.folder, run->lines.back());
+  });
+  connect(&workspace, &Workspace::run_started, this, [this] {
+    if (isVisible()) reload();
+  });
   connect(&bridge(), &SessionBridge::run_ended, this, [this] {
     if (isVisible()) reload();
     emit waits();
@@ -105,7 +126,7 @@ QWidget* RunsPage::make_head() {
   for (QWidget* widget : std::initializer_list<QWidget*>{browse, again, use_, resume_, compare_}) row->addWidget(widget);
   connect(folder_, &QLineEdit::editingFinished, this, &RunsPage::reload);
   connect(again, &QToolButton::clicked, this, [this] {
-    read_.clear();
+    for (const auto& [run, series] : read_) stale_.insert(run);
     reload();
   });
   connect(browse, &QToolButton::clicked, this, [this] {
@@ -160,12 +181,19 @@ QWidget* RunsPage::make_table() {
   table_->verticalHeader()->setDefaultSectionSize(28);
   table_->horizontalHeader()->setHighlightSections(false);
   table_->horizontalHeader()->setStretchLastSection(true);
-  const int widths[] = {170, 92, 120, 64, 130, 84, 84, 110, 100, 130};
+  const int widths[] = {120, 76, 100, 84, 140, 66, 72, 80, 84, 120};
   for (int column = 0; column < RunListModel::ColumnCount; ++column) table_->setColumnWidth(column, widths[column]);
   card->body()->addWidget(table_);
   connect(model_, &RunListModel::ticks_changed, this, &RunsPage::show_ticked);
   connect(table_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, &RunsPage::refresh);
-  on_language(card, [this] { table_->setAccessibleName(tr("Past runs")); });
+  on_language(card, [this] {
+    table_->setAccessibleName(tr("Past runs"));
+    // No heading is cut, whatever the language.
+    for (int column = 0; column < RunListModel::When; ++column) {
+      const int needed = table_->horizontalHeader()->sectionSizeHint(column) + kHeadingRoom;
+      if (table_->columnWidth(column) < needed) table_->setColumnWidth(column, needed);
+    }
+  });
   return card;
 }
 
@@ -183,12 +211,15 @@ QWidget* RunsPage::make_below() {
   make_quiet(differences_);
   differences_->setEditTriggers(QAbstractItemView::NoEditTriggers);
   differences_->setTabKeyNavigation(false);
-  differences_->setTextElideMode(Qt::ElideLeft);
-  differences_->setWordWrap(false);
+  // Values are wrapped, not elided: two paths that end alike would look alike.
+  differences_->setTextElideMode(Qt::ElideNone);
+  differences_->setWordWrap(true);
   differences_->verticalHeader()->hide();
-  differences_->verticalHeader()->setDefaultSectionSize(26);
+  differences_->verticalHeader()->setMinimumSectionSize(26);
+  differences_->verticalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
   differences_->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
   card->body()->addWidget(differences_, 1);
+  card->body()->addStretch(0);
   splitter->addWidget(card);
   splitter->setStretchFactor(0, 1);
   splitter->setSizes({800, 320});
@@ -211,6 +242,7 @@ void RunsPage::entered() {
 void RunsPage::set_folder(const QString& folder) {
   folder_->setText(folder);
   first_ = false;
+  fresh_ = true;
   read_.clear();
   reload();
 }
@@ -221,17 +253,33 @@ void RunsPage::reload() {
   QThreadPool::globalInstance()->start([guard, ticket, folder = to_path(folder_->text())] {
     auto rows = read_runs(folder);
     QMetaObject::invokeMethod(qApp, [guard, ticket, rows = std::move(rows)]() mutable {
-      if (!guard || guard->ticket_ != ticket) return;
-      for (const RunRow& row : rows)
-        if (row.summary.active) guard->read_.erase(row.summary.path);
-      const bool none_ticked = guard->model_->ticked_rows().empty();
-      guard->model_->set_rows(std::move(rows));
-      if (none_ticked && guard->model_->rowCount() > 0) guard->model_->set_ticked(0, true);
-      if (guard->model_->rowCount() > 0) guard->table_->selectRow(0);
-      guard->show_ticked();
-      guard->refresh();
+      if (guard && guard->ticket_ == ticket) guard->show_rows(std::move(rows));
     }, Qt::QueuedConnection);
   });
+}
+
+void RunsPage::show_rows(std::vector<RunRow> rows) {
+  // A run that goes on, or did when it was read, has longer curves by now. The old ones stay until
+  // the new ones are there.
+  const std::vector<RunRow>* const lists[] = {&model_->rows(), &rows};
+  for (const std::vector<RunRow>* list : lists)
+    for (const RunRow& row : *list)
+      if (row.summary.active) stale_.insert(row.summary.path);
+  const int at = current_row();
+  const std::filesystem::path current =
+      at >= 0 && at < model_->rowCount() ? model_->rows()[static_cast<std::size_t>(at)].summary.path
+                                         : "";
+  model_->set_rows(std::move(rows));
+  const int count = model_->rowCount();
+  if (std::exchange(fresh_, count == 0) && count > 0 && model_->ticked_rows().empty())
+    model_->set_ticked(0, true);
+  int chosen = 0;
+  for (int row = 0; row < count; ++row)
+    if (model_->rows()[static_cast<std::size_t>(row)].summary.path == current) chosen = row;
+  if (count > 0) table_->selectRow(chosen);
+  if (model_->any_active() && isVisible()) follow_->start();
+  show_ticked();
+  refresh();
 }
 
 void RunsPage::show_ticked() {
@@ -239,8 +287,9 @@ void RunsPage::show_ticked() {
   for (const int row : model_->ticked_rows()) {
     const std::filesystem::path& path = model_->rows()[static_cast<std::size_t>(row)].summary.path;
     const auto found = read_.find(path);
+    if (found == read_.end() || stale_.count(path)) read_metrics(path);
+    stale_.erase(path);
     if (found == read_.end()) {
-      read_metrics(path);
       RunSeries empty;
       empty.name = path_text(path.filename());
       series.push_back(std::move(empty));
@@ -270,8 +319,11 @@ void RunsPage::show_differences() {
   std::vector<const RunRow*> rows;
   for (const int row : model_->ticked_rows())
     if (model_->rows()[static_cast<std::size_t>(row)].recipe) rows.push_back(&model_->rows()[static_cast<std::size_t>(row)]);
+  // Without two runs there is nothing to compare, and a table without cells shows its columns'
+  // numbers as their names.
   differences_->setRowCount(0);
-  differences_->setColumnCount(rows.empty() ? 0 : static_cast<int>(rows.size()) + 1);
+  differences_->setColumnCount(rows.size() < 2 ? 0 : static_cast<int>(rows.size()) + 1);
+  differences_->setVisible(rows.size() >= 2);
   if (rows.size() < 2) {
     differences_note_->setText(tr("Tick two runs or more: what was set differently stands here."));
     return;
@@ -285,6 +337,12 @@ void RunsPage::show_differences() {
       auto [entry, fresh] = values.try_emplace(difference.key, std::vector<std::string>(rows.size(), difference.left));
       entry->second[i] = difference.right;
     }
+  // Of paths the end tells them apart.
+  std::vector<std::string> paths;
+  for (const auto& [key, list] : values)
+    for (const std::string& value : list)
+      if (value.find('/') != std::string::npos) paths.push_back(value);
+  const std::map<std::string, QString> tails = path_tails(paths);
   differences_->setRowCount(static_cast<int>(values.size()));
   int line = 0;
   for (const auto& [key, list] : values) {
@@ -296,8 +354,7 @@ void RunsPage::show_differences() {
     for (std::size_t i = 0; i < list.size(); ++i) {
       auto* item = new QTableWidgetItem(QString::fromStdString(list[i]));
       item->setToolTip(item->text());
-      // Of paths the end tells them apart.
-      if (item->text().contains(QLatin1Char('/'))) item->setText(item->text().section(QLatin1Char('/'), -2));
+      if (const auto tail = tails.find(list[i]); tail != tails.end()) item->setText(tail->second);
       differences_->setItem(line, static_cast<int>(i) + 1, item);
     }
     ++line;

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <map>
+#include <set>
+#include <vector>
 
 #include "ui/page.h"
 
@@ -12,6 +14,7 @@ class QPushButton;
 class QStackedWidget;
 class QTableView;
 class QTableWidget;
+class QTimer;
 
 namespace luthier {
 
@@ -19,6 +22,7 @@ class Banner;
 class EmptyState;
 class RunCurves;
 class RunListModel;
+struct RunRow;
 struct RunSeries;
 
 class RunsPage : public Page {
@@ -34,6 +38,7 @@ class RunsPage : public Page {
   QWidget* make_table();
   QWidget* make_below();
   void reload();
+  void show_rows(std::vector<RunRow> rows);
   void show_ticked();
   void read_metrics(const std::filesystem::path& run);
   void show_differences();
@@ -52,8 +57,11 @@ class RunsPage : public Page {
   QTableWidget* differences_;
   QLabel* differences_note_;
   std::map<std::filesystem::path, RunSeries> read_;   ///< curves read so far
+  std::set<std::filesystem::path> stale_;   ///< curves that have grown since they were read
+  QTimer* follow_;                          ///< while a listed run goes on and the page is seen
   int ticket_ = 0;
   bool first_ = true;
+  bool fresh_ = true;                                 ///< nothing of this folder was shown yet
 };
 
 }  // namespace luthier

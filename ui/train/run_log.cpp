@@ -6,6 +6,7 @@
 #include <QDateTime>
 #include <QHeaderView>
 
+#include "ui/engine_words.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/theme.h"
@@ -83,6 +84,11 @@ EventTable::EventTable(Workspace& workspace, QWidget* parent) : QTableWidget(0, 
   horizontalHeader()->setStretchLastSection(true);
   setShowGrid(false);
   setWordWrap(false);
+  connect(&Theme::instance(), &Theme::changed, this, [this] {
+    for (int row = 0; row < rowCount(); ++row)
+      if (!item(row, 2)->icon().isNull())
+        item(row, 2)->setIcon(themed_icon(QStringLiteral("warning"), colours().warning));
+  });
   connect(&workspace_, &Workspace::run_started, this, [this] {
     setRowCount(0);
     written_ = 0;
@@ -115,7 +121,8 @@ void EventTable::append_new() {
     setItem(row, 0, new QTableWidgetItem(time.isValid() ? time.toString(QStringLiteral("HH:mm:ss")) : QString::fromStdString(event.time)));
     setItem(row, 1, step);
     setItem(row, 2, new QTableWidgetItem(event_text(event.kind)));
-    setItem(row, 3, new QTableWidgetItem(QString::fromStdString(event.detail)));
+    setItem(row, 3, new QTableWidgetItem(engine_text(event.detail)));
+    item(row, 3)->setToolTip(item(row, 3)->text());   // the line may be longer than the column
     if (event.kind == "warning" || event.kind == "failed") item(row, 2)->setIcon(themed_icon(QStringLiteral("warning"), colours().warning));
     scrollToBottom();
   }

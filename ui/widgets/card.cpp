@@ -52,13 +52,7 @@ QLabel* text_label(QWidget* parent, bool wrap) {
 QLabel* muted_label(QWidget* parent, double size) {
   QLabel* label = text_label(parent, true);
   label->setFont(scaled_font(size));
-  const auto tint = [label] {
-    QPalette palette = label->palette();
-    palette.setColor(QPalette::WindowText, colours().muted);
-    label->setPalette(palette);
-  };
-  tint();
-  QObject::connect(&Theme::instance(), &Theme::changed, label, tint);
+  set_ink(label, Ink::Muted);
   return label;
 }
 

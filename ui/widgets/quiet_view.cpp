@@ -4,6 +4,7 @@
 
 #include <QAbstractItemView>
 #include <QHeaderView>
+#include <QStyledItemDelegate>
 #include <QTableView>
 #include <QTreeView>
 
@@ -18,10 +19,25 @@ QString mixed(const QColor& colour, const QColor& ground, double share) {
   return QColor(mix(colour.red(), ground.red()), mix(colour.green(), ground.green()), mix(colour.blue(), ground.blue())).name();
 }
 
+/// Boxes to tick as they are elsewhere: in the view's own colours they would be card on card.
+class BoxDelegate : public QStyledItemDelegate {
+ public:
+  using QStyledItemDelegate::QStyledItemDelegate;
+
+ protected:
+  void initStyleOption(QStyleOptionViewItem* option, const QModelIndex& index) const override {
+    QStyledItemDelegate::initStyleOption(option, index);
+    if (!(option->features & QStyleOptionViewItem::HasCheckIndicator)) return;
+    option->palette.setColor(QPalette::Base, colours().field);
+    option->palette.setColor(QPalette::Window, colours().muted);   // Fusion's outline is darker
+  }
+};
+
 }  // namespace
 
 void make_quiet(QAbstractItemView* view) {
   view->setFrameShape(QFrame::NoFrame);
+  view->setItemDelegate(new BoxDelegate(view));
   QList<QHeaderView*> heads;
   if (auto* table = qobject_cast<QTableView*>(view)) heads << table->horizontalHeader();
   if (auto* tree = qobject_cast<QTreeView*>(view)) heads << tree->header();

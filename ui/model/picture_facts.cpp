@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Outlines of small and large pictures of many shapes give the bounds; none of them has a pixel.
+#include "ui/model/picture_facts.h"
+
+#include <algorithm>
+
+namespace luthier {
+
+namespace {
+
+constexpr int kMostRatio = 16;   // shapes from 1:1 to 16:1, both ways
+constexpr int kSmall = 16,
+              kLarge = 512;   // times the ratio: the shorter edges of what is asked for
+
+/// The edge of a patch, from the convolution that cuts them; 0 where the tower has none.
+std::int64_t patch_edge(const ModelSummary& summary) {
+  for (const ModuleSummary& module : summary.modules)
+    if (module.part == "vision_tower" && module.type == "Conv2d" && module.shape.size() == 4)
+      return module.shape.back();
+  return 0;
+}
+
+void widen(std::int64_t value, std::int64_t& least, std::int64_t& most) {
+  least = least == 0 ? value : std::min(least, value);
+  most = std::max(most, value);
+}
+
+}  // namespace
+
+PictureFacts picture_facts(const ModelSummary& summary, const PixelLimits& limits) {
+  PictureFacts facts;
+  const ModelGeometry& g = summary.geometry;
+  auto processor = ImageProcessor::load(summary.folder, limits);
+  if (!processor) processor = ImageProcessor::load(summary.folder);
+  if (!processor) return facts;
+  std::int64_t least = 0, most = 0;
+  for (const int unit : {kSmall, kLarge})
+    for (int across = 1; across <= kMostRatio; ++across)
+      for (int down = 1; down <= kMostRatio; ++down) {
+        const auto outline = (*processor)->outline(unit * across, unit * down);
+        if (!outline || outline->shape.empty()) continue;   // a shape that the processor refuses
+        const std::vector<std::int64_t>& shape = outline->shape;
+        facts.kind = shape.size() == 2 ? PictureFacts::Kind::Patches : PictureFacts::Kind::Tiles;
+        widen(shape[0], least, most);
+        if (shape.size() == 4)
+          facts.height = static_cast<int>(shape[2]), facts.width = static_cast<int>(shape[3]);
+      }
+  if (facts.kind == PictureFacts::Kind::Patches) {
+    // A block of patches is folded into one token: the projector takes as many features side by
+    // side.
+    const std::int64_t block =
+        g.vision_hidden_size > 0 ? std::max<std::int64_t>(1, g.projector_in / g.vision_hidden_size)
+                                 : 1;
+    facts.least_patches = least, facts.most_patches = most;
+    facts.least_tokens = least / block, facts.most_tokens = most / block;
+    return facts;
+  }
+  if (facts.kind != PictureFacts::Kind::Tiles) return facts;
+  facts.least_tiles = least, facts.most_tiles = most;
+  const std::int64_t edge = patch_edge(summary);
+  facts.least_patches = edge > 0 ? (facts.width / edge) * (facts.height / edge) : g.vision_tokens;
+  facts.most_patches = facts.least_patches;
+  if (most == 1) {
+    facts.kind = PictureFacts::Kind::Fixed;
+    facts.least_tokens = facts.most_tokens = g.image_tokens;
+  } else if (summary.model_type !=
+             "llava_next") {   // which cuts what is outside of the picture out of its tiles again
+    facts.least_tokens = least * g.image_tokens, facts.most_tokens = most * g.image_tokens;
+  }
+  return facts;
+}
+
+}  // namespace luthier
