@@ -1923,16 +1923,16 @@ of any size</translation>
             <translation>Measuring rows</translation>
         </message>
         <message>
-            <source>Reading the weights</source>
-            <translation>Reading the weights</translation>
-        </message>
-        <message>
             <source>Answering</source>
             <translation>Answering</translation>
         </message>
         <message>
             <source>Loading a column's model</source>
             <translation>Loading a column's model</translation>
+        </message>
+        <message>
+            <source>Reading the weights</source>
+            <translation>Reading the weights</translation>
         </message>
     </context>
     <context>

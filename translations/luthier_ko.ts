@@ -45,7 +45,7 @@
         </message>
         <message>
             <source>whole checkpoint</source>
-            <translation>전체 체크포인트</translation>
+            <translation>온전한 체크포인트</translation>
         </message>
         <message>
             <source>words that differ from it are marked; hover a word for its probability</source>
@@ -324,7 +324,7 @@
         </message>
         <message>
             <source>A whole checkpoint: loaded when it is asked, then let go</source>
-            <translation>전체 체크포인트입니다. 물을 때 불러오고, 답이 끝나면 메모리에서 내립니다</translation>
+            <translation>온전한 체크포인트입니다. 물을 때 불러오고, 답이 끝나면 메모리에서 내립니다</translation>
         </message>
         <message>
             <source>Drop this column</source>
@@ -525,7 +525,7 @@
         </message>
         <message>
             <source>Another column: an adapter on the base, or a whole checkpoint beside it</source>
-            <translation>열을 더합니다: 베이스에 붙이는 어댑터, 또는 나란히 놓는 전체 체크포인트</translation>
+            <translation>열을 더합니다: 베이스에 붙이는 어댑터, 또는 나란히 놓는 온전한 체크포인트</translation>
         </message>
         <message>
             <source>Open a folder…</source>
@@ -533,7 +533,7 @@
         </message>
         <message>
             <source>Open an adapter, a checkpoint or a run</source>
-            <translation>어댑터, 체크포인트 또는 학습 실행 폴더 열기</translation>
+            <translation>어댑터, 체크포인트 또는 학습 기록의 폴더 열기</translation>
         </message>
         <message numerus="yes">
             <source>%n rows cannot be read and were passed over. The first: %1</source>
@@ -1911,16 +1911,16 @@ of any size</source>
             <translation>행의 길이를 재는 중</translation>
         </message>
         <message>
-            <source>Reading the weights</source>
-            <translation>가중치를 읽는 중</translation>
-        </message>
-        <message>
             <source>Answering</source>
             <translation>답하는 중</translation>
         </message>
         <message>
             <source>Loading a column's model</source>
             <translation>비교할 체크포인트를 불러오는 중</translation>
+        </message>
+        <message>
+            <source>Reading the weights</source>
+            <translation>가중치를 읽는 중</translation>
         </message>
     </context>
     <context>

@@ -99,6 +99,8 @@ void StatusLine::refresh() {
 const MetricsLine* StatusLine::newest_line() const {
   const auto& run = workspace_.run();
   if (!run || run->lines.empty()) return nullptr;
+  // Of a resumed run, lines from before stand in front of its own.
+  if (run->lines.back().step <= run->started.first_step) return nullptr;
   if (!run->ended) return &run->lines.back();
   // A run that is over says nothing of another model, nor of the next run.
   const auto& model = workspace_.model();

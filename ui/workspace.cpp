@@ -84,7 +84,7 @@ void Workspace::connect_bridge() {
     std::erase_if(adapters_, [&](const AttachedAdapter& a) { return a.name == event.name; });
     attaching_.removeAll(QString::fromStdString(event.name));
     adapters_.push_back({event.name, event.folder, event.bytes, event.parameters, event.summary,
-                         event.whole, 1});
+                         event.whole, 1, event.pixels});
     emit adapters_changed();
   });
   connect(&bridge_, &SessionBridge::adapter_dropped, this, [this](const AdapterDropped& event) {

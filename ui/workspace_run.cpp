@@ -159,7 +159,7 @@ void Workspace::read_history() {
 }
 
 void Workspace::launch() {
-  if (refuse_faults()) return;
+  if (launching_ || refuse_faults()) return;  // launching: pressed twice
   if (const Status fine = check_recipe(recipe_); !fine) {
     emit launch_refused(fine.error());
     if (const std::string key = field_of(fine.error()); !key.empty()) emit field_wanted(key);
@@ -170,6 +170,7 @@ void Workspace::launch() {
 }
 
 void Workspace::resume_run(const QString& folder) {
+  if (launching_) return;
   const QString file = QDir(folder).filePath(QStringLiteral("recipe.yaml"));
   auto recipe = read_recipe(to_path(file));
   if (!recipe) {

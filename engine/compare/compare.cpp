@@ -38,6 +38,7 @@ Result<Answering> add_column(LoadedModel& base, const std::string& name, const f
   column.name = name;
   column.adapter = found.folder.string();
   column.whole = found.whole;
+  column.image = base.pixels;
   Answering answering;
   if (found.whole) {
     LUTHIER_TRY(const ModelSummary summary, summarize_model(found.folder));
@@ -46,7 +47,8 @@ Result<Answering> add_column(LoadedModel& base, const std::string& name, const f
   } else {
     LUTHIER_TRY(answering.adapter, load_adapter(base, found.folder));
     answering.adapter->set_training(false, 0);
-    column.image = answering.adapter->pixels;
+    // Each adapter sees pictures in the size that it was trained with, unless another is asked for.
+    column.image = chosen_pixels(base.pixels, answering.adapter->pixels);
     std::error_code problem;
     const std::uintmax_t size = fs::file_size(found.folder / "adapter_model.safetensors", problem);
     column.bytes = problem ? 0 : size;
@@ -69,25 +71,23 @@ LoadOptions options_like(const LoadedModel& base) {
   LoadOptions options;
   options.device = base.model->device().str();
   options.dtype = base.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
+  options.pixels = base.pixels;
   return options;
 }
 
-Status answer_column(LoadedModel& base, const Answering& answering,
+Status answer_column(LoadedModel& base, const Answering& answering, const PixelLimits& pixels,
                      const std::vector<Sample>& samples, const GenerationOptions& options,
-                     const AnswerWatch& watch) {
+                     const std::function<bool()>& go_on, const AnswerWatch& watch) {
   if (!answering.checkpoint.empty()) {
-    LUTHIER_TRY(const LoadedModel own, load_model(answering.checkpoint, options_like(base)));
+    LoadOptions load = options_like(base);
+    load.go_on = [&](double) { return go_on(); };
+    LUTHIER_TRY(const LoadedModel own, load_model(answering.checkpoint, load));
     return answer_samples(own, *own.processor, samples, {}, options, watch);
   }
-  if (!answering.adapter) {
-    return answer_samples(base, *base.processor, samples, {}, options, watch);
-  }
-  // Each adapter sees pictures in the size that it was trained with.
-  const PixelLimits pixels = chosen_pixels(base.pixels, answering.adapter->pixels);
   LUTHIER_TRY(const auto processor, processor_for(base, pixels));
-  answering.adapter->activate();
+  if (answering.adapter) answering.adapter->activate();
   const Status status = answer_samples(base, *processor, samples, {}, options, watch);
-  answering.adapter->deactivate();
+  if (answering.adapter) answering.adapter->deactivate();
   return status;
 }
 
@@ -133,6 +133,7 @@ Result<Comparison> compare_adapters(LoadedModel& base,
   ComparisonColumn first;
   first.name = kBaseColumn;
   first.bytes = weight_bytes_of(base);
+  first.image = base.pixels;
   comparison.columns.push_back(first);
   std::set<std::string> names{kBaseColumn};
   std::vector<Answering> answering(1);
@@ -150,17 +151,19 @@ Result<Comparison> compare_adapters(LoadedModel& base,
 
   const std::size_t total = comparison.rows.size() * comparison.columns.size();
   std::size_t done = 0;
+  const auto go_on = [&] { return !progress || progress(done, total); };
   for (std::size_t column = 0; column < answering.size(); ++column) {
     const auto watch = [&](std::size_t row, const Generated& so_far) {
       if (!so_far.finish.empty()) {
         put_answer(comparison.rows[row], column, to_answer(so_far));
         ++done;
       }
-      return !progress || progress(done, total);
+      return go_on();
     };
-    const Status status = answer_column(base, answering[column], samples, options, watch);
+    const Status status = answer_column(base, answering[column], comparison.columns[column].image,
+                                        samples, options, go_on, watch);
     if (!status && status.error().code != ErrorCode::Interrupted) return status.error();
-    if (status && (!progress || progress(done, total))) continue;
+    if (status && go_on()) continue;
     comparison.stopped = done < total;
     break;
   }

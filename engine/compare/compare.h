@@ -27,8 +27,9 @@ struct Generated;
 /// `finish`; false stops.
 using AnswerWatch = std::function<bool(std::size_t index, const Generated& so_far)>;
 
-/// Every sample by what is active on `model` now, some at a time, so that memory holds the pixels
-/// of few. `draws`: see generate(). Stopped by the watch: an Interrupted error.
+/// Every sample by what is active on `model` now, its pictures as `processor` gives them; some at a
+/// time, so that memory holds the pixels of few. `draws`: see generate(). Stopped by the watch: an
+/// Interrupted error.
 Status answer_samples(const LoadedModel& model, const ChatProcessor& processor,
                       const std::vector<Sample>& samples,
                       std::span<const std::uint64_t> draws, const GenerationOptions& options,

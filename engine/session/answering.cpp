@@ -56,8 +56,8 @@ Status ModelWorker::answer_by(const LoadedModel& model, const ChatProcessor& pro
     return !host_.cancellations->cancelled(asking.request);
   };
   const AnswerRequest& asked = asking.asked;
-  LUTHIER_CHECK(answer_samples(model, processor, asked.samples, asked.draws,
-                               asked.options, watch));
+  LUTHIER_CHECK(
+      answer_samples(model, processor, asked.samples, asked.draws, asked.options, watch));
   return host_.cancellations->cancelled(asking.request) ? Status(interrupted_error()) : Status();
 }
 
@@ -66,6 +66,7 @@ Status ModelWorker::answer_by_checkpoint(Asking& asking, std::size_t column,
   LoadOptions options = base_options_;
   options.random_weights = false;
   options.pixels = {};   // its own processor says how it sees pictures
+  options.go_on = [&](double) { return !host_.cancellations->cancelled(asking.request); };
   host_.emit(Progress{asking.request, "Loading a column's model", 0, 0});
   Status status;
   {
@@ -83,17 +84,13 @@ Status ModelWorker::answer_column(Asking& asking, std::size_t column) {
     LUTHIER_TRY(adapter, column_adapter(*name));
     if (!adapter) return answer_by_checkpoint(asking, column, attached_.at(*name).folder);
   }
+  LUTHIER_TRY(const auto processor, column_processor(adapter.get()));
   if (live_ && live_ != adapter) live_->deactivate();
   if (adapter) {
     adapter->set_training(false, 0);
     adapter->activate();
   }
-  Status status;
-  if (const auto processor = column_processor(adapter.get()); processor) {
-    status = answer_by(*base_, **processor, asking, column);
-  } else {
-    status = processor.error();
-  }
+  const Status status = answer_by(*base_, *processor, asking, column);
   if (adapter) adapter->deactivate();   // the trainer puts its own back
   return status;
 }

@@ -224,6 +224,7 @@ Status ModelWorker::attach(const std::string& name, const fs::path& folder) {
   for (const auto& [key, tensor] : adapter->tensors()) event.parameters += tensor.numel();
   const AdapterSettings& settings = adapter->settings();
   event.summary = "r " + std::to_string(settings.r) + ", alpha " + Json(settings.lora_alpha).dump();
+  event.pixels = adapter->pixels;
   if (adapter->pixels.any()) event.summary += ", " + pixels_text(adapter->pixels);
   attached_[name] = {found.folder, std::move(adapter)};
   host_.emit(std::move(event));

@@ -55,16 +55,16 @@ class ModelWorker {
   void let_go();   ///< of the model and what hangs on it
   SessionState resting() const { return base_ ? SessionState::Ready : SessionState::Empty; }
   Status need_base() const;
-  /// The recipe's model resident, loaded as it says.
-  Status load_for(const Recipe& recipe, const Cancelled& cancelled);
-  /// The resident model's pictures under these limits from now on.
-  Status set_pixels(const PixelLimits& pixels);
   Status answer_column(Asking& asking, std::size_t column);
   /// By the checkpoint in `folder`, which stands in memory only for as long as that takes.
   Status answer_by_checkpoint(Asking& asking, std::size_t column,
                               const std::filesystem::path& folder);
   Status answer_by(const LoadedModel& model, const ChatProcessor& processor, Asking& asking,
                    std::size_t column);
+  /// The recipe's model resident, loaded as it says.
+  Status load_for(const Recipe& recipe, const Cancelled& cancelled);
+  /// The resident model's pictures under these limits from now on.
+  Status set_pixels(const PixelLimits& pixels);
   /// Pictures as the column's adapter was trained with them; null stands for the base.
   Result<std::shared_ptr<const ChatProcessor>> column_processor(const Adapter* adapter) const;
   Result<std::shared_ptr<Adapter>> column_adapter(const std::string& name) const;

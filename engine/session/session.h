@@ -64,6 +64,7 @@ struct AdapterAttached {
   std::int64_t parameters = 0;
   std::string summary;
   bool whole = false;
+  PixelLimits pixels = {};   ///< that an adapter was trained under, and is asked with
 };
 struct AdapterDropped { std::string name; };
 struct RunStarted { std::filesystem::path folder; Recipe recipe; std::int64_t total_steps, first_step; double steps_per_epoch; std::int64_t trainable, parameters;

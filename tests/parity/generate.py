@@ -129,6 +129,25 @@ def rows_case(name):
     return case
 
 
+def column_case(base, other):
+    """A whole checkpoint as a column beside another base: it answers as transformers does with it alone,
+    by its own tokenizer and template."""
+    def case(world, result):
+        first, second = make(base, world.checkpoints), make(other, world.checkpoints)
+        messages = [resolved(row, world.inputs) for row in rows(3, seed=22)]
+        path, out = write_rows(world.scratch / "samples.jsonl", messages), world.scratch / "out"
+        world.program.run("compare", first.path, "--adapter", f"other={second.path}", "--samples", path,
+                          "--out", out, "--max-new-tokens", 10, "--dtype", "float32", "--device", "cpu")
+        got = json.loads((out / "comparison.json").read_text())
+        result.same("kinds", [column.get("kind") for column in got["columns"]], ["base", "checkpoint"])
+        for index, (answers, row) in enumerate(zip(got["rows"], messages)):
+            for checkpoint, answer in zip((first, second), answers["answers"]):
+                inputs = checkpoint.encode(row[:-1], prompt=True)
+                wanted = greedy(checkpoint.model(), inputs, 10, stop_tokens(checkpoint))
+                check(result, answer, wanted, f"row {index}, {checkpoint.path.name}: ")
+    return case
+
+
 def cases():
     found = {f"generate/{name}/{conversation}": of(greedy_case(name, conversation), family, "generate")
              for family in FAMILIES for name, conversation in family.generates}
@@ -138,4 +157,5 @@ def cases():
     found["generate/clip-llama/stop"] = stop_case("clip-llama")
     found["generate/clip-llama/sampling"] = sampling_case("clip-llama")
     found["generate/siglip-llama/flags"] = flags_case("siglip-llama")
+    found["generate/clip-llama/checkpoint-column"] = column_case("clip-llama", "siglip-qwen2")
     return found | {f"generate/{name}/rows": of(rows_case(name), family, "generate") for family in FAMILIES for name in family.compared}

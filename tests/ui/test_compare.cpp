@@ -167,7 +167,9 @@ void TestComparePage::figures_of_a_run_stay_with_its_model() {
   started.recipe = workspace.recipe();
   started.recipe.model = workspace.model()->summary.folder.string();
   emit workspace.bridge().run_started(started);
+  started.first_step = 0;
   StepDone step{};
+  step.line.step = 1;
   step.line.memory.allocated = 300 << 20;
   step.line.memory.peak = 400 << 20;
   step.line.tokens_per_second = 1234;

@@ -73,6 +73,7 @@ class TestInterrupted : public QObject {
   void discarding_asks_again();
   void closing_asks_once_and_saves();
   void the_question_goes_with_the_run();
+  void a_loading_model_can_be_given_up();
   void an_interrupted_run_is_offered_data();
   void an_interrupted_run_is_offered();
   void not_now_is_remembered();
@@ -190,6 +191,24 @@ void TestInterrupted::the_question_goes_with_the_run() {
   bridge.announce(StateChanged{SessionState::Ready, {}});
   QTRY_VERIFY(!window.findChild<StopQuestion*>() ||
               !window.findChild<StopQuestion*>()->isVisible());
+}
+
+void TestInterrupted::a_loading_model_can_be_given_up() {
+  MainWindow window;
+  window.show();
+  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  SessionBridge& bridge = window.workspace().bridge();
+  auto* cancel = window.findChild<QPushButton*>("cancelLoading");
+  QVERIFY(!cancel->isVisible());
+  bridge.announce(StateChanged{SessionState::Loading, {}});
+  QVERIFY(cancel->isVisible() && cancel->isEnabled());
+  // The session, which loads nothing here, is asked: it answers that there is nothing to cancel.
+  QSignalSpy refused(&bridge, &SessionBridge::command_failed);
+  QTest::mouseClick(cancel, Qt::LeftButton);
+  QTRY_COMPARE(refused.size(), 1);
+  QCOMPARE(refused[0][0].value<CommandFailed>().command, std::string("cancel_loading"));
+  bridge.announce(StateChanged{SessionState::Ready, {}});
+  QVERIFY(!cancel->isVisible());
 }
 
 void TestInterrupted::an_interrupted_run_is_offered_data() {

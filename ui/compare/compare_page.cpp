@@ -23,6 +23,7 @@
 #include "ui/compare/results.h"
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/messages.h"
 #include "ui/theme.h"
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
@@ -223,7 +224,7 @@ void ComparePage::load_samples(const QString& file, std::size_t count) {
         return;
       }
       if (const auto& bad = read->unreadable; !bad.empty()) {
-        const QString first = QString::fromStdString(bad.front().sentence());
+        const QString first = error_text(bad.front());
         guard->banner_->show_text(Banner::Kind::Warning,
             tr("%n rows cannot be read and were passed over. The first: %1", nullptr,
                static_cast<int>(bad.size())).arg(first));

@@ -51,6 +51,7 @@ void LiveComparison::follow_columns() {
     column.bytes = adapter.bytes;
     column.whole = adapter.whole;
     column.strength = adapter.strength;
+    column.image = adapter.pixels;
     const auto same = [&](const ComparisonColumn& old) {
       return old.name == column.name && old.adapter == column.adapter;
     };

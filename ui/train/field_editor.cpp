@@ -185,9 +185,11 @@ void FieldEditor::show_value(const QString& value) {
 void FieldEditor::show_draft(const QString& text) {
   if (box_) box_->setChecked(text == QLatin1String("true"));
   if (!line_) return;
-  if (line_->text().trimmed() != text.trimmed()) line_->setText(text);
-  if (chips_)
-    chips_->show_value(QStringLiteral("null"));  // what stands in the line is no choice of theirs
+  const QString draft = text.trimmed();
+  const bool empty = draft.isEmpty() && value() == QLatin1String("null");
+  if (!empty && line_->text().trimmed() != draft) line_->setText(text);
+  // What stands in the line is no choice of theirs.
+  if (chips_) chips_->show_value(QStringLiteral("null"));
 }
 
 bool FieldEditor::is_being_typed() const {

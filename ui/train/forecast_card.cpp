@@ -89,9 +89,13 @@ ForecastCard::ForecastCard(Workspace& workspace, QWidget* parent) : Card(parent)
       fade(widget, faded);
   });
   connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &ForecastCard::refresh_buttons);
-  connect(&workspace_.bridge(), &SessionBridge::one_step_tried, this, [this](const OneStepTried& event) {
-    if (event.request == trial_) show_measured(event);
-  });
+  connect(&workspace_.bridge(), &SessionBridge::one_step_tried, this,
+          [this](const OneStepTried& event) {
+            // What was measured meanwhile by other values than are shown now is not said.
+            const bool same =
+                workspace_.faults().empty() && trial_of_ == recipe_to_yaml(workspace_.recipe());
+            if (event.request == trial_ && same) show_measured(event);
+          });
   connect(&workspace_.bridge(), &SessionBridge::request_done, this, [this](const RequestDone& event) {
     if (event.request != trial_) return;
     trial_ = 0;
@@ -210,6 +214,7 @@ void ForecastCard::try_one_step() {
   tried_.reset();
   measured_->setText(tr("Trying one step on the longest row…"));
   measured_->show();
+  trial_of_ = recipe_to_yaml(workspace_.recipe());
   trial_ = workspace_.session().try_one_step(workspace_.recipe());
   refresh_buttons();
 }

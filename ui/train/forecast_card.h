@@ -42,6 +42,7 @@ class ForecastCard : public Card {
   QPushButton* try_;
   QPushButton* launch_;
   RequestId trial_ = 0;
+  std::string trial_of_;  ///< the recipe that is tried, as YAML
   std::optional<OneStepTried> tried_;
 };
 

@@ -86,6 +86,7 @@ TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
     static const QStringList mine{QStringLiteral("pause"), QStringLiteral("resume"), QStringLiteral("stop"), QStringLiteral("save_now"),
                                   QStringLiteral("set_learning_rate")};
     if (!mine.contains(QString::fromStdString(event.command))) return;
+    if (event.command == "set_learning_rate") asked_rate_ = -1;
     banner_->show_error(event.error);
     banner_->set_about(kAboutCommand);
   });

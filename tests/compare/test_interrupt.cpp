@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Ctrl-C in `luthier-cli compare`: it ends as interrupted, keeps the answers that are whole, and takes no whole
+// comparison's place.
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QProcess>
+#include <QTemporaryDir>
+#include <QtTest>
+
+#include <csignal>
+
+class TestInterrupt : public QObject {
+  Q_OBJECT
+  const QString program_ = QStringLiteral(LUTHIER_BINARY_DIR "/bin/luthier-cli");
+  const QString teaching_ = QStringLiteral(LUTHIER_SOURCE_DIR "/resources/teaching");
+  QTemporaryDir folder_;
+
+  QByteArray errors_;
+
+  /// Interrupts it once it has told of its first answers; its exit status.
+  int interrupted(const QString& out) {
+    QProcess process;
+    process.start(program_, {"compare", teaching_ + "/base", "--samples", teaching_ + "/heldout.jsonl", "--out", out});
+    errors_.clear();
+    while (!errors_.contains("answers") && process.state() != QProcess::NotRunning) {
+      process.waitForReadyRead(200);
+      errors_ += process.readAllStandardError();
+    }
+    if (process.state() == QProcess::NotRunning) process.waitForFinished(0);
+    else ::kill(static_cast<pid_t>(process.processId()), SIGINT);
+    process.waitForFinished(120'000);
+    errors_ += process.readAllStandardError();
+    return process.exitStatus() == QProcess::NormalExit ? process.exitCode() : -1;
+  }
+
+  static QJsonObject read(const QString& path) {
+    QFile file(path);
+    return file.open(QIODevice::ReadOnly) ? QJsonDocument::fromJson(file.readAll()).object() : QJsonObject();
+  }
+
+ private slots:
+  void initTestCase() {
+    if (!QFile::exists(program_)) QSKIP("luthier-cli is not built");
+  }
+
+  void keeps_what_is_whole() {
+    const QString out = folder_.filePath("out");
+    QCOMPARE(interrupted(out), 130);
+    QVERIFY2(errors_.contains("Interrupted"), errors_);
+    const QJsonObject document = read(out + "/comparison.json");
+    QVERIFY(!document.isEmpty());
+    QVERIFY(QFile::exists(out + "/comparison.html"));
+    QVERIFY(!document["complete"].toBool(true));
+    int whole = 0;
+    for (const QJsonValue& row : document["rows"].toArray()) {
+      const QJsonValue answer = row.toObject()["answers"].toArray().at(0);
+      if (answer.isNull()) continue;
+      ++whole;
+      QVERIFY(answer.toObject()["finish"].toString() == "eos" || answer.toObject()["finish"].toString() == "length");
+    }
+    QVERIFY(whole > 0);
+    QCOMPARE(document["answered"].toInt(), whole);
+    QCOMPARE(document["scored"].toObject()["base"].toObject()["exact"].toInt(), whole);
+  }
+
+  void takes_no_other_comparison_s_place() {
+    const QString out = folder_.filePath("stands");
+    QVERIFY(QDir().mkpath(out));
+    QFile file(out + "/comparison.json");
+    QVERIFY(file.open(QIODevice::WriteOnly) && file.write("{\"complete\": true}\n") > 0);
+    file.close();
+    QCOMPARE(interrupted(out), 130);
+    QCOMPARE(read(out + "/comparison.json").keys(), QStringList{"complete"});
+    QVERIFY2(errors_.contains("left as it is"), errors_);
+  }
+};
+
+QTEST_GUILESS_MAIN(TestInterrupt)
+#include "test_interrupt.moc"
