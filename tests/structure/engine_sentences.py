@@ -415,8 +415,9 @@ PARTICLE = re.compile(r"%[LS]?\d['\"]?((은|는|이|가|을|를|과|와|로|으�
 
 def wanted(root):
     """{pattern: place}: what the catalogue must hold."""
-    found = sentences(root).items()
-    needed = {text.strip(): place for text, place in found if text not in NO_SENTENCE}
+    left_out = {text.strip() for text in NO_SENTENCE}
+    found = {text.strip(): place for text, place in sentences(root).items()}
+    needed = {text: place for text, place in found.items() if text not in left_out}
     return needed | {pattern: "EXTRA" for pattern in EXTRA}
 
 
