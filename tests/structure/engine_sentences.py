@@ -266,6 +266,8 @@ OTHER_FILES = (
     "engine/compare/page.cpp",
     "engine/io/tensorboard.cpp",
 )
+# Whose texts without a stop are lists of names.
+NAME_LISTS = ("engine/config/names_",)
 ERRORS = ("input_error", "machine_error", "interrupted_error")
 NO_MESSAGE = ("TORCH_CHECK", "TORCH_INTERNAL_ASSERT", "assert", "static_assert")
 
@@ -280,6 +282,8 @@ def sentences(root):
             continue
         only = ERRORS if name.startswith("ui/") else None
         for pattern, line in patterns_in(path.read_text(encoding="utf-8"), only).items():
+            if name.startswith(NAME_LISTS) and not re.search(r"%|[.?]$", pattern):
+                continue
             if is_sentence(pattern):
                 found.setdefault(pattern, f"{name}:{line}")
     return found
@@ -313,6 +317,7 @@ Start with training.max_length: %1.
 Resume with training.gradient_checkpointing: true, or start with \
 training.per_device_train_batch_size: %1.
 Resume with training.gradient_checkpointing: true, or start with training.max_length: %1.
+The run is saved at step %1: resume it when the row is repaired, or with image.on_error: skip.
 No such file or directory
 Permission denied
 Operation not permitted
@@ -399,6 +404,9 @@ NO_SENTENCE = {
     ", or start with training.per_device_train_batch_size: %1",
     "Start with training.max_length: %1",
     ", or start with training.max_length: %1",
+    "The run is saved at step",
+    "The run is saved at step %1",
+    ": resume it when the row is repaired, or with image.on_error: skip.",
 }
 # A particle that follows a hole depends on what fills it: both forms are written, as in %1이(가), and
 # the window chooses.
@@ -407,8 +415,9 @@ PARTICLE = re.compile(r"%[LS]?\d['\"]?((은|는|이|가|을|를|과|와|로|으�
 
 def wanted(root):
     """{pattern: place}: what the catalogue must hold."""
-    found = sentences(root).items()
-    needed = {text.strip(): place for text, place in found if text not in NO_SENTENCE}
+    left_out = {text.strip() for text in NO_SENTENCE}
+    found = {text.strip(): place for text, place in sentences(root).items()}
+    needed = {text: place for text, place in found.items() if text not in left_out}
     return needed | {pattern: "EXTRA" for pattern in EXTRA}
 
 
