@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/nn/threads.h"
 
+#include <dlfcn.h>
+
 #include <chrono>
 #include <cstdlib>
 
@@ -30,10 +32,23 @@ Adaptation& adaptation() {
   return own;
 }
 
+/// For this thread, whatever LibTorch says for all; a LibTorch without MKL has no such function.
+void keep_mkl_at_one() {
+  using SetThreads = int (*)(int);
+  static const auto set =
+      reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, "MKL_Set_Num_Threads_Local"));
+  if (set != nullptr) set(1);
+}
+
 }  // namespace
 
+void set_threads(int count) {
+  at::set_num_threads(count);
+  keep_mkl_at_one();
+}
+
 void take_all_cores() {
-  if (!chosen_by_hand()) at::set_num_threads(adaptation().cores);
+  set_threads(chosen_by_hand() ? at::get_num_threads() : adaptation().cores);
 }
 
 void adapt_threads() {
@@ -47,7 +62,7 @@ void adapt_threads() {
   if (wanted == threads) return;
   log_debug("Other programs use " + std::to_string(use->others) + " of " +
             std::to_string(own.cores) + " cores: " + std::to_string(wanted) + " threads.");
-  at::set_num_threads(wanted);
+  set_threads(wanted);
 }
 
 }  // namespace luthier

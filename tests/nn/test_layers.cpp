@@ -26,7 +26,7 @@ Gradients of_layer_norm(const Tensor& input, bool ours) {
   norm.bias.requires_grad_(true);
   const Tensor y =
       ours ? norm.forward(x) : at::layer_norm(x, norm.weight.sizes(), norm.weight, norm.bias, 1e-5);
-  (y * torch::linspace(-2, 2, y.numel()).view_as(y)).sum().backward();
+  (y * torch::linspace(-1, 3, y.numel()).view_as(y)).sum().backward();
   return {y, x.grad(), norm.weight.grad(), norm.bias.grad()};
 }
 

@@ -4,6 +4,7 @@
 // end in the same bytes.
 #include <cstdlib>
 
+#include "engine/nn/threads.h"
 #include "engine/nn/torch.h"
 #include "engine/session/headless.h"
 
@@ -16,10 +17,10 @@ class TestThreads : public QObject {
   Q_OBJECT
 
   static void train(const Recipe& recipe, const std::function<int(std::int64_t)>& threads_after) {
-    at::set_num_threads(threads_after(0));
+    set_threads(threads_after(0));
     const auto adapt = [&](const SessionEvent& event) {
       if (const auto* step = std::get_if<StepDone>(&event))
-        at::set_num_threads(threads_after(step->line.step));
+        set_threads(threads_after(step->line.step));
     };
     const auto result = train_headless(recipe, {}, adapt, {});
     if (!result) qFatal("%s", result.error().sentence().c_str());
