@@ -51,7 +51,8 @@ ModuleSelector exact_selector(const std::vector<std::string>& wanted,
   if (means(compile_selector(selector, ""), wanted, others)) return selector;
   selector = {ModuleSelector::Kind::Regex, {}, {}};  // a name that other names end in
   for (const std::string& name : wanted)
-    selector.regex += (selector.regex.empty() ? "" : "|") + escaped(name);
+    if (!selector.regex.empty()) selector.regex.push_back('|');
+    selector.regex.append(escaped(name));
   return selector;
 }
 
