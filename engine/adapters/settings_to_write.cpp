@@ -50,9 +50,10 @@ ModuleSelector exact_selector(const std::vector<std::string>& wanted,
   ModuleSelector selector{ModuleSelector::Kind::Names, shortest_endings(wanted, others), {}};
   if (means(compile_selector(selector, ""), wanted, others)) return selector;
   selector = {ModuleSelector::Kind::Regex, {}, {}};  // a name that other names end in
-  for (const std::string& name : wanted)
+  for (const std::string& name : wanted) {
     if (!selector.regex.empty()) selector.regex.push_back('|');
     selector.regex.append(escaped(name));
+  }
   return selector;
 }
 

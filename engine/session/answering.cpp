@@ -109,9 +109,11 @@ Status ModelWorker::answer(const AnswerRequest& asked, RequestId request) {
   return {};
 }
 
-Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request) {
+Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
+                                 const Cancelled& cancelled) {
   LUTHIER_CHECK(check_recipe(recipe));
-  LUTHIER_CHECK(load_for(recipe));
+  LUTHIER_CHECK(
+      load_for(recipe, [&] { return cancelled() || host_.cancellations->cancelled(request); }));
   host_.set_state(SessionState::Preparing, "");
   const auto work = [&]() -> Status {
     RowReader reader;
