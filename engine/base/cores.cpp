@@ -61,12 +61,16 @@ double own_seconds() {
 
 }  // namespace
 
-int usable_cores(const fs::path& root) {
+int allowed_cores() {
   const std::vector<bool> allowed = affinity();
   const auto counted = static_cast<int>(std::count(allowed.begin(), allowed.end(), true));
-  const int cores = counted > 0 ? counted : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  return std::max(1, counted > 0 ? counted : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
+int usable_cores(const fs::path& root) {
+  const int cores = allowed_cores();
   const auto limit = quota(root);
-  return std::max(1, limit ? std::min(cores, static_cast<int>(std::lround(*limit))) : cores);
+  return limit ? std::clamp(static_cast<int>(std::lround(*limit)), 1, cores) : cores;
 }
 
 std::optional<CoreMeter::Counters> CoreMeter::read() const {
@@ -80,7 +84,6 @@ std::optional<CoreMeter::Counters> CoreMeter::read() const {
     std::istringstream words(line);
     std::string name;
     words >> name;
-    if (name == "procs_running") words >> counters.running;
     if (!name.starts_with("cpu") || name.size() == 3) continue;
     const std::size_t core = static_cast<std::size_t>(std::strtoul(name.c_str() + 3, nullptr, 10));
     if (!allowed.empty() && (core >= allowed.size() || !allowed[core])) continue;
@@ -105,16 +108,12 @@ std::optional<CoreUse> CoreMeter::look() {
   use.seconds = std::chrono::duration<double>(now->when - before->when).count();
   if (use.seconds <= 0) return std::nullopt;
   use.others = std::max(0.0, (now->busy - before->busy) - (now->own - before->own)) / use.seconds;
-  use.waiting = now->running;
   return use;
 }
 
-int threads_for(const CoreUse& use, int cores, int now) {
-  const auto free = static_cast<int>(std::lround(cores - use.others));
-  // Those that wait for a core want one too; our own threads are among the machine's runnable ones.
-  const double wanting = use.others < 0.5 ? 0 : std::max(use.others, use.waiting - now);
-  const auto fair = static_cast<int>(cores * cores / (cores + wanting));
-  return std::clamp(std::max(free, fair), 1, cores);
+bool others_want_cores(const CoreUse& use, bool before) {
+  constexpr double kBegins = 0.4, kGoesOn = 0.25;
+  return use.others >= (before ? kGoesOn : kBegins);
 }
 
 }  // namespace luthier

@@ -62,7 +62,7 @@ class BatchDecoder {
     KeyValueCache cache(loaded_.model->num_hidden_layers(), static_cast<std::int64_t>(length) + options_.max_new_tokens);
     TokenSequence sequence = loaded_.model->embed(input);
     for (std::int64_t step = 0; !live_.empty() && step < options_.max_new_tokens; ++step) {
-      adapt_threads();
+      adapt_waiting();
       const Tensor hidden = loaded_.model->decode(sequence, &cache);                         // [batch · new, hidden]
       const Tensor last = hidden.view({static_cast<std::int64_t>(live_.size()), -1, hidden.size(-1)}).select(1, -1);   // [batch, hidden]
       const Tensor logits = loaded_.model->head()->forward(last).to(torch::kFloat32).to(torch::kCPU).contiguous();   // [batch, vocab]

@@ -41,36 +41,6 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
   }
 };
 
-/// ATen's own sums the gradients of weight and bias a thread at a time, so that their last bits depend
-/// on the number of threads; here they are sums over the rows, each column's by one thread.
-class LayerNormFunction : public torch::autograd::Function<LayerNormFunction> {
- public:
-  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
-                        const Tensor& bias, double epsilon) {
-    auto [y, mean, scale] = at::native_layer_norm(x, weight.sizes(), weight, bias, epsilon);
-    context->save_for_backward({x, weight, mean, scale});   // mean, scale: [..., 1]
-    return y;
-  }
-
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    const Tensor &x = saved[0], &weight = saved[1], &mean = saved[2], &scale = saved[3];
-    const Tensor gradient = gradients[0].contiguous();
-    Tensor dx, dweight, dbias;
-    if (context->needs_input_grad(0)) {
-      dx = std::get<0>(at::native_layer_norm_backward(gradient, x, weight.sizes(), mean, scale, weight,
-                                                      Tensor(), {true, false, false}));
-    }
-    const Tensor rows = gradient.to(torch::kFloat32).reshape({-1, weight.size(0)});
-    if (context->needs_input_grad(1)) {
-      const Tensor normal = x.to(torch::kFloat32).sub(mean).mul_(scale).reshape_as(rows);
-      dweight = normal.mul_(rows).sum(0).to(weight.scalar_type());
-    }
-    if (context->needs_input_grad(2)) dbias = rows.sum(0).to(weight.scalar_type());
-    return {dx, dweight, dbias, Tensor()};
-  }
-};
-
 Tensor activated(const Tensor& x, Activation activation) {
   switch (activation) {
     case Activation::Gelu: return at::gelu(x);
@@ -145,12 +115,7 @@ LayerNormImpl::LayerNormImpl(std::int64_t size, double epsilon, const torch::Ten
   add_parameter("bias", bias, {size}, options);
 }
 
-Tensor LayerNormImpl::forward(const Tensor& x) const {
-  if (weight.requires_grad() || bias.requires_grad()) {
-    return LayerNormFunction::apply(x, weight, bias, epsilon_);
-  }
-  return at::layer_norm(x, weight.sizes(), weight, bias, epsilon_);
-}
+Tensor LayerNormImpl::forward(const Tensor& x) const { return at::layer_norm(x, {weight.size(0)}, weight, bias, epsilon_); }
 
 EmbeddingImpl::EmbeddingImpl(std::int64_t count, std::int64_t size, const torch::TensorOptions& options) {
   add_parameter("weight", weight, {count, size}, options);

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+// How long libgomp's threads spin is read from the environment once, but it has two values: the
+// second, of some hundred turns, holds while more OpenMP threads exist than there are cores
+// (libgomp's manual, GOMP_SPINCOUNT). So one thread more that keeps a team of its own, asleep, is
+// the switch between them.
 #include "engine/nn/threads.h"
 
 #include <dlfcn.h>
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <thread>
 
 #include "engine/base/cores.h"
 #include "engine/base/log.h"
@@ -18,51 +26,78 @@ using Clock = std::chrono::steady_clock;
 /// Linux counts in hundredths of a second: shorter looks would see its rounding.
 constexpr std::chrono::milliseconds kBetweenLooks{300};
 
-bool chosen_by_hand() { return std::getenv("OMP_NUM_THREADS") != nullptr; }
+bool is_set(const char* name) { return std::getenv(name) != nullptr; }
 
-/// OpenMP keeps the number of threads for each thread that starts some, and so do we.
-struct Adaptation {
-  const int cores = usable_cores();
-  CoreMeter meter;
-  Clock::time_point next_look{};
+/// While it lives, there are more OpenMP threads than cores.
+class SleepingTeam {
+ public:
+  explicit SleepingTeam(int threads)
+      : thread_([this, threads] {
+          // The entry that compilers call for `omp parallel`; not there with another OpenMP.
+          using Parallel = void (*)(void (*)(void*), void*, unsigned, unsigned);
+          const auto parallel = reinterpret_cast<Parallel>(dlsym(RTLD_DEFAULT, "GOMP_parallel"));
+          if (parallel) parallel([](void*) {}, nullptr, static_cast<unsigned>(threads), 0);
+          std::unique_lock lock(mutex_);
+          ended_.wait(lock, [this] { return end_; });
+        }) {}
+  ~SleepingTeam() {
+    {
+      const std::lock_guard lock(mutex_);
+      end_ = true;
+    }
+    ended_.notify_all();
+    thread_.join();
+  }
+  SleepingTeam(const SleepingTeam&) = delete;
+  SleepingTeam& operator=(const SleepingTeam&) = delete;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  bool end_ = false;
+  std::thread thread_;  // last: it uses the others
 };
 
-Adaptation& adaptation() {
-  thread_local Adaptation own;
-  return own;
-}
+/// OpenMP keeps teams for each thread that starts one; each looks for itself.
+struct Waiting {
+  const int cores = usable_cores();
+  const bool chosen_by_hand = is_set("OMP_WAIT_POLICY") || is_set("GOMP_SPINCOUNT");
+  CoreMeter meter;
+  Clock::time_point next_look{};
+  std::unique_ptr<SleepingTeam> short_waits;
+};
 
-/// For this thread, whatever LibTorch says for all; a LibTorch without MKL has no such function.
-void keep_mkl_at_one() {
-  using SetThreads = int (*)(int);
-  static const auto set =
-      reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, "MKL_Set_Num_Threads_Local"));
-  if (set != nullptr) set(1);
+Waiting& waiting() {
+  thread_local Waiting own;
+  return own;
 }
 
 }  // namespace
 
-void set_threads(int count) {
-  at::set_num_threads(count);
-  keep_mkl_at_one();
-}
-
 void take_all_cores() {
-  set_threads(chosen_by_hand() ? at::get_num_threads() : adaptation().cores);
+  if (!is_set("OMP_NUM_THREADS")) at::set_num_threads(usable_cores());
+  if (is_set("MKL_NUM_THREADS")) return;
+  using SetThreads = int (*)(int);
+  static const auto set =
+      reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, "MKL_Set_Num_Threads_Local"));
+  if (set) set(1);  // a LibTorch without MKL has no such function
 }
 
-void adapt_threads() {
-  Adaptation& own = adaptation();
+void adapt_waiting() {
+  Waiting& own = waiting();
   const Clock::time_point now = Clock::now();
-  if (now < own.next_look || own.cores == 1 || chosen_by_hand()) return;
+  if (now < own.next_look || own.chosen_by_hand || at::get_num_threads() == 1) return;
   own.next_look = now + kBetweenLooks;
   const auto use = own.meter.look();
   if (!use) return;
-  const int threads = at::get_num_threads(), wanted = threads_for(*use, own.cores, threads);
-  if (wanted == threads) return;
-  log_debug("Other programs use " + std::to_string(use->others) + " of " +
-            std::to_string(own.cores) + " cores: " + std::to_string(wanted) + " threads.");
-  set_threads(wanted);
+  const bool before = own.short_waits != nullptr, others = others_want_cores(*use, before);
+  if (others == before) return;
+  log_debug(others ? "Other programs want our cores: threads sleep while they wait."
+                   : "The cores are ours: threads spin while they wait.");
+  if (others)
+    own.short_waits = std::make_unique<SleepingTeam>(allowed_cores() + 1);
+  else
+    own.short_waits.reset();
 }
 
 }  // namespace luthier

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How many threads LibTorch computes with: all cores on an idle machine, fewer while other programs
-// keep some of them busy (engine/base/cores.h says why). What is computed does not depend on it:
-// every operation of the engine takes its sums in the same order with any number of threads
-// (tests/train/test_threads.cpp holds whole runs against each other, byte by byte). MKL splits sums
-// by its own number of threads, so that one stays what it is; it does the small products only.
-// OMP_NUM_THREADS, where a person has set it, is left as it is.
+// LibTorch's threads on the CPU. Their number is that of the cores we may use and stays: sums and
+// the last bits of exp depend on how work is split, and a resumed run ends in the same bytes. What
+// follows the machine is how the threads wait for each other. OpenMP's spin for some milliseconds,
+// which is best on idle cores; beside other busy programs the core of a spinning thread is the one
+// that the thread it waits for needs, and a run is twenty times slower. So while others want our
+// cores, threads go to sleep at once. OMP_NUM_THREADS, OMP_WAIT_POLICY and GOMP_SPINCOUNT, where a
+// person has set them, win.
 #pragma once
 
 namespace luthier {
 
-/// LibTorch's threads for what this thread computes; MKL's own stay at one.
-void set_threads(int count);
-
-/// At the start of a thread that computes: all cores that this process may use.
+/// At the start of a thread that computes: all cores that this process may use. MKL, which does the
+/// small products only, keeps to this thread: its own threads cost more than they bring there.
 void take_all_cores();
 
 /// Between two pieces of work, by the thread that computes: looks at the machine a few times a
-/// second and takes more or fewer threads.
-void adapt_threads();
+/// second.
+void adapt_waiting();
 
 }  // namespace luthier

@@ -103,7 +103,7 @@ WindowOutcome StepRunner::accumulate(const Window& window, std::uint64_t seed, s
       outcome.abandoned = true;
       return outcome;
     }
-    adapt_threads();
+    adapt_waiting();
     const std::int64_t number = first_batch + static_cast<std::int64_t>(i);
     if (window.batches[i].examples.empty()) continue;
     if (trainables_.adapter) trainables_.adapter->set_training(true, stream_seed(seed, static_cast<std::uint64_t>(number)));
@@ -133,7 +133,7 @@ Result<double> StepRunner::evaluate(const RowReader& reader, const std::vector<s
   std::int64_t counted = 0;
   for (std::size_t begin = 0; begin < rows.size(); begin += static_cast<std::size_t>(batch_size)) {
     if (go_on && !go_on(begin, rows.size())) return interrupted_error();
-    adapt_threads();
+    adapt_waiting();
     std::vector<Example> examples;
     for (std::size_t at = begin; at < std::min(rows.size(), begin + static_cast<std::size_t>(batch_size)); ++at) {
       RowFault fault = RowFault::BadRow;

@@ -63,7 +63,8 @@ def summary(seconds, tokens, peak):
             "peak_bytes": peak, "tokens": tokens}
 
 
-def luthier_train(command, case, out, threads, steps, extra=()):
+def luthier_train(command, case, out, threads, steps, extra=(), settings=None):
+    """`settings`: environment variables beside the usual ones."""
     recipe, folder = out / "recipe.yaml", out / "run"
     recipe.write_text(f"""model: {case['model']}
 dataset: {case['rows']}
@@ -74,7 +75,8 @@ training: {{device: cpu, dtype: float32, max_steps: {steps}, per_device_train_ba
   learning_rate: 2.0e-4, gradient_checkpointing: false, shuffle: false, logging_steps: 1, save_steps: 0, seed: 42}}
 """)
     shutil.rmtree(folder, ignore_errors=True)
-    peak, stamps = run([*command, recipe, *extra], environment(threads), folder / "metrics.jsonl")
+    env = environment(threads) | (settings or {})
+    peak, stamps = run([*command, recipe, *extra], env, folder / "metrics.jsonl")
     counts = [json.loads(line)["tokens"] for line in open(folder / "metrics.jsonl")]
     return summary([0.0] + [b - a for a, b in zip(stamps, stamps[1:])], [b - a for a, b in zip([0] + counts, counts)], peak)
 

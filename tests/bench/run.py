@@ -139,7 +139,8 @@ class Bench:
         results = {}
         for model, case, count in cases:
             for host, (command, extra) in hosts.items():
-                figures = beside_others(lambda threads: luthier_train(command, case, self.work, threads, count, extra)["tokens_per_second"],
+                figures = beside_others(lambda settings: luthier_train(command, case, self.work, None, count, extra,
+                                                                       settings)["tokens_per_second"],
                                         len(os.sched_getaffinity(0)), rounds)
                 results[f"{model}, {host}"] = figures
                 print(described(f"{model}, {host}", figures), flush=True)
