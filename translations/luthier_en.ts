@@ -184,6 +184,18 @@
             <source>template</source>
             <translation>template</translation>
         </message>
+        <message>
+            <source>unsupported_media</source>
+            <translation>video or sound</translation>
+        </message>
+        <message>
+            <source>unsupported_tools</source>
+            <translation>tools</translation>
+        </message>
+        <message>
+            <source>unknown_key</source>
+            <translation>unknown key</translation>
+        </message>
     </context>
     <context>
         <name>luthier::AnswerCell</name>
@@ -2523,6 +2535,10 @@ of any size</translation>
         <message>
             <source>assistant</source>
             <translation>assistant</translation>
+        </message>
+        <message>
+            <source>tool</source>
+            <translation>tool</translation>
         </message>
     </context>
     <context>

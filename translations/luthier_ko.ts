@@ -184,6 +184,18 @@
             <source>template</source>
             <translation>템플릿</translation>
         </message>
+        <message>
+            <source>unsupported_media</source>
+            <translation>동영상 또는 소리</translation>
+        </message>
+        <message>
+            <source>unsupported_tools</source>
+            <translation>도구</translation>
+        </message>
+        <message>
+            <source>unknown_key</source>
+            <translation>모르는 키</translation>
+        </message>
     </context>
     <context>
         <name>luthier::AnswerCell</name>
@@ -2511,6 +2523,10 @@ of any size</source>
         <message>
             <source>assistant</source>
             <translation>답변</translation>
+        </message>
+        <message>
+            <source>tool</source>
+            <translation>도구</translation>
         </message>
     </context>
     <context>

@@ -189,9 +189,13 @@ namespace luthier {
   QT_TRANSLATE_NOOP("finding", "too_long"),
   QT_TRANSLATE_NOOP("finding", "duplicate"),
   QT_TRANSLATE_NOOP("finding", "template"),
+  QT_TRANSLATE_NOOP("finding", "unsupported_media"),
+  QT_TRANSLATE_NOOP("finding", "unsupported_tools"),
+  QT_TRANSLATE_NOOP("finding", "unknown_key"),
   QT_TRANSLATE_NOOP("role", "system"),
   QT_TRANSLATE_NOOP("role", "user"),
   QT_TRANSLATE_NOOP("role", "assistant"),
+  QT_TRANSLATE_NOOP("role", "tool"),
 };
 // clang-format on
 

@@ -226,10 +226,9 @@ std::string foreign_encoding(std::string_view text) {
     const auto ascii = [&](std::size_t i) { return text[i] > 0; };
     if (ascii(0) && !text[1] && !text[2] && !text[3]) return "UTF-32";
     if (!text[0] && !text[1] && !text[2] && ascii(3)) return "UTF-32";
-    if (ascii(0) && !text[1] && text[2] && !text[3]) return "UTF-16";
-    if (!text[0] && ascii(1) && !text[2] && text[3]) return "UTF-16";
-    if (ascii(0) && !text[1] && text[2]) return "UTF-16";  // one sign, then another script
-    if (!text[0] && ascii(1) && text[2]) return "UTF-16";
+    // One sign, then another or another script's; without a mark the order is part of the name.
+    if (ascii(0) && !text[1] && text[2]) return "UTF-16LE";
+    if (!text[0] && ascii(1) && (text[2] || text[3])) return "UTF-16BE";
   }
   if (is_utf8(text)) return {};
   const Pairs pairs = count_pairs(text);

@@ -113,7 +113,12 @@ Status keep_up_to(const fs::path& path, std::int64_t step) {
 
 Status need_run(const fs::path& folder) {
   std::error_code problem;
-  if (!fs::is_directory(folder, problem)) return input_error("This run does not exist.", folder.string(), "Check the path.");
+  if (!fs::is_directory(folder, problem)) {
+    if (fs::exists(folder, problem))
+      return input_error("This is a file, not a run's folder.", folder.string(),
+                         "Choose a run's folder.");
+    return input_error("This run does not exist.", folder.string(), "Check the path.");
+  }
   for (const char* name : {"run.json", "recipe.yaml", run_lock_name}) {
     if (fs::exists(folder / name, problem)) return {};
   }

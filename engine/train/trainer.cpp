@@ -110,8 +110,10 @@ Status TrainingRun::note_broken(const Window& window) {
   constexpr std::size_t kMostNamed = 20;
   for (const BrokenRow& broken : window.broken) {
     state_.broken_rows.push_back(broken.row);
-    if (state_.broken_rows.size() <= kMostNamed)
-      happen("warning", "A row is left out, its picture is broken: " + broken.sentence);
+    if (state_.broken_rows.size() > kMostNamed) continue;
+    const std::string sentence = "A row is left out, its picture is broken: " + broken.sentence;
+    log_warning(sentence);
+    happen("warning", sentence);
   }
   if (state_.broken_rows.size() < rows_.rows.size()) return {};
   return input_error("No row is left to train on: the picture of each is broken.", "dataset",
@@ -126,8 +128,9 @@ Error TrainingRun::saved_before(Error error) {
     log_warning(saved.error().sentence());
     return error;
   }
+  if (saved_step_ < 0) return error;   // nothing worth saving: its steps were not finite
   if (!error.hint.empty()) error.hint.push_back(' ');
-  error.hint.append("The run is saved at step ").append(std::to_string(state_.step));
+  error.hint.append("The run is saved at step ").append(std::to_string(saved_step_));
   error.hint.append(": resume it when the row is repaired, or with image.on_error: skip.");
   return error;
 }

@@ -74,8 +74,8 @@ class TestFileKind : public QObject {
     const std::string json = "{\"prompt\": \"a\"}";
     QCOMPARE(foreign_encoding("\xff\xfe" + utf16(json, false)), std::string("UTF-16"));
     QCOMPARE(foreign_encoding("\xfe\xff" + utf16(json, true)), std::string("UTF-16"));
-    QCOMPARE(foreign_encoding(utf16(json, false)), std::string("UTF-16"));
-    QCOMPARE(foreign_encoding(utf16(json, true)), std::string("UTF-16"));
+    QCOMPARE(foreign_encoding(utf16(json, false)), std::string("UTF-16LE"));
+    QCOMPARE(foreign_encoding(utf16(json, true)), std::string("UTF-16BE"));
     QCOMPARE(foreign_encoding("\xff\xfe\0\0{\0\0\0"s), std::string("UTF-32"));
     QCOMPARE(foreign_encoding("{\"prompt\": \"" + kKorean + "\"}"), std::string("CP949 (EUC-KR)"));
     QVERIFY(foreign_encoding(kRare).starts_with("CP949"));

@@ -73,6 +73,15 @@ class TestRunFolder : public QObject {
     recipe_ = parse_recipe("model: m\ndataset: d.jsonl\noutput_dir: " + (root_ / "run").string() + "\n", "recipe.yaml").take();
   }
 
+  void a_file_is_not_called_a_missing_run() {
+    QTemporaryDir temporary;
+    const std::filesystem::path file = std::filesystem::path(temporary.path().toStdString()) / "a";
+    std::ofstream(file) << "text";
+    QVERIFY(RunFolder::open(file).error().what.find("This is a file") != std::string::npos);
+    const auto missing = RunFolder::open(file.parent_path() / "b");
+    QVERIFY(missing.error().what.find("does not exist") != std::string::npos);
+  }
+
   void recordsReadBack() {
     RunManifest manifest;
     manifest.state = RunState::Paused;
