@@ -121,7 +121,7 @@ Status TrainingRun::note_broken(const Window& window) {
 /// An error of the data in mid-run: what was learned until then is saved, so that the run can go on
 /// once the data is repaired.
 Error TrainingRun::saved_before(Error error) {
-  if (error.code == ErrorCode::Interrupted) return error;
+  if (error.code == ErrorCode::Interrupted || bad_steps_ > 0) return error;
   if (const Status saved = checkpoint(); !saved) {
     log_warning(saved.error().sentence());
     return error;
@@ -165,8 +165,8 @@ Status TrainingRun::step() {
   const double took = seconds_since(start) - idle_seconds_;
   pace_ = pace_ == 0 ? took : 0.9 * pace_ + 0.1 * took;
   if (!finite) return bad_step(window, outcome.suspects, outcome.finite ? "the gradient's norm" : "the loss");
+  if (window.tokens == 0) return {};  // every row of it was left out: neither good nor bad
   bad_steps_ = 0;
-  if (window.tokens == 0) return {};  // every row of it was left out
   state_.logged_loss += outcome.loss;
   state_.last_norm = norm;
   state_.last_rate = rate;
