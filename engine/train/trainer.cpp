@@ -100,8 +100,9 @@ Status TrainingRun::bad_step(const Window& window, const std::vector<std::int64_
   happen("warning", sentence);
   LUTHIER_CHECK(flush());
   if (bad_steps_ < max_bad_steps) return {};
-  return input_error(sentence + " It was the " + std::to_string(bad_steps_) + "rd such step in a row.", "training",
-                     "Lower training.learning_rate, or look at these rows; resume from the last checkpoint.");
+  return input_error(
+      sentence + " It was the " + std::to_string(bad_steps_) + "rd such step in a row.", "training",
+      way_on());
 }
 
 /// Rows that this step met with a broken picture: kept in the state, so that a resume leaves the
