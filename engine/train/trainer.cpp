@@ -100,8 +100,9 @@ Status TrainingRun::bad_step(const Window& window, const std::vector<std::int64_
   happen("warning", sentence);
   LUTHIER_CHECK(flush());
   if (bad_steps_ < max_bad_steps) return {};
-  return input_error(sentence + " It was the " + std::to_string(bad_steps_) + "rd such step in a row.", "training",
-                     "Lower training.learning_rate, or look at these rows; resume from the last checkpoint.");
+  return input_error(
+      sentence + " It was the " + std::to_string(bad_steps_) + "rd such step in a row.", "training",
+      way_on());
 }
 
 /// Rows that this step met with a broken picture: kept in the state, so that a resume leaves the
@@ -123,7 +124,7 @@ Status TrainingRun::note_broken(const Window& window) {
 /// An error of the data in mid-run: what was learned until then is saved, so that the run can go on
 /// once the data is repaired.
 Error TrainingRun::saved_before(Error error) {
-  if (error.code == ErrorCode::Interrupted) return error;
+  if (error.code == ErrorCode::Interrupted || bad_steps_ > 0) return error;
   if (const Status saved = checkpoint(); !saved) {
     log_warning(saved.error().sentence());
     return error;
@@ -168,8 +169,8 @@ Status TrainingRun::step() {
   const double took = seconds_since(start) - idle_seconds_;
   pace_ = pace_ == 0 ? took : 0.9 * pace_ + 0.1 * took;
   if (!finite) return bad_step(window, outcome.suspects, outcome.finite ? "the gradient's norm" : "the loss");
+  if (window.tokens == 0) return {};  // every row of it was left out: neither good nor bad
   bad_steps_ = 0;
-  if (window.tokens == 0) return {};  // every row of it was left out
   state_.logged_loss += outcome.loss;
   state_.last_norm = norm;
   state_.last_rate = rate;

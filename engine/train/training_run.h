@@ -48,6 +48,7 @@ class TrainingRun {
   Error out_of_memory();
   Error ended_on_bad_steps() const;
   Status check_finite(const std::string& refused) const;
+  std::string way_on() const;
   bool never_moves() const;
   void announce_evaluation_rows();
 

@@ -19,6 +19,17 @@ Status TrainingRun::save_checkpoint() {
   return log_->write_state(log_->manifest().state);
 }
 
+/// What to do after steps that are not finite. A resume would meet them again, and takes no other
+/// settings.
+std::string TrainingRun::way_on() const {
+  const std::string again =
+      "Start a new run with a lower training.learning_rate, or without the rows that are named.";
+  const std::vector<Checkpoint> checkpoints = log_->folder().checkpoints();
+  if (checkpoints.empty() || !trainables_.adapter) return again;
+  const std::string good = (checkpoints.back().path / "adapter").string();
+  return again + " As adapter.init_from, " + good + " has the last good weights.";
+}
+
 /// An error where a trained weight is not finite: `refused` ("no checkpoint") is then not written.
 Status TrainingRun::check_finite(const std::string& refused) const {
   const torch::NoGradGuard no_grad;
@@ -27,8 +38,7 @@ Status TrainingRun::check_finite(const std::string& refused) const {
       continue;
     return input_error("The weight " + trained.name + " is not finite at step " +
                            std::to_string(state_.step) + "; " + refused + " was written.",
-                       log_->folder().path().string(),
-                       "Lower training.learning_rate and resume from the last checkpoint.");
+                       log_->folder().path().string(), way_on());
   }
   return {};
 }
@@ -86,14 +96,10 @@ Error TrainingRun::ended_on_bad_steps() const {
   const std::string which =
       bad_steps_ == 1 ? (all ? "The only step" : "The last step")
                       : (all ? "All " : "The last ") + std::to_string(bad_steps_) + " steps";
-  const bool stands = !log_->folder().checkpoints().empty();
   return input_error(which +
                          " of the run had a loss or a gradient that is not finite and changed no "
                          "weight; no result was written.",
-                     log_->folder().path().string(),
-                     std::string("Look at the rows that the warnings name, or lower "
-                                 "training.learning_rate") +
-                         (stands ? "; the newest checkpoint stands." : "."));
+                     log_->folder().path().string(), way_on());
 }
 
 /// A stop after steps that are not finite saves nothing, as no checkpoint does: the newest one

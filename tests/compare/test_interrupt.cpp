@@ -10,6 +10,8 @@
 
 #include <csignal>
 
+#include "tests/patience.h"
+
 class TestInterrupt : public QObject {
   Q_OBJECT
   const QString program_ = QStringLiteral(LUTHIER_BINARY_DIR "/bin/luthier-cli");
@@ -24,12 +26,13 @@ class TestInterrupt : public QObject {
     process.start(program_, {"compare", teaching_ + "/base", "--samples", teaching_ + "/heldout.jsonl", "--out", out});
     errors_.clear();
     while (!errors_.contains("answers") && process.state() != QProcess::NotRunning) {
-      process.waitForReadyRead(200);
+      process.waitForReadyRead(luthier::test::kHang);
       errors_ += process.readAllStandardError();
     }
-    if (process.state() == QProcess::NotRunning) process.waitForFinished(0);
-    else ::kill(static_cast<pid_t>(process.processId()), SIGINT);
-    process.waitForFinished(120'000);
+    if (process.state() != QProcess::NotRunning) {
+      ::kill(static_cast<pid_t>(process.processId()), SIGINT);
+      process.waitForFinished(luthier::test::kHang);
+    }
     errors_ += process.readAllStandardError();
     return process.exitStatus() == QProcess::NormalExit ? process.exitCode() : -1;
   }

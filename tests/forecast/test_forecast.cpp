@@ -61,10 +61,10 @@ class TestForecast : public QObject {
     QTest::newRow("projector, one row") << "strategy=freeze;training.per_device_train_batch_size=1";
     QTest::newRow("projector, accumulated")
         << "strategy=freeze;training.gradient_accumulation_steps=2";
-    QTest::newRow("projector, many rows") << "strategy=freeze;rows=200;training.max_steps=25";
-    QTest::newRow("projector, few of many rows") << "strategy=freeze;rows=200;training.max_steps=5";
+    QTest::newRow("projector, many rows") << "strategy=freeze;rows=40;training.max_steps=5";
+    QTest::newRow("projector, few of many rows") << "strategy=freeze;rows=40;training.max_steps=2";
     QTest::newRow("lora, decoder alone, many rows")
-        << "adapter.exclude_modules=.*(vision_tower|projector).*;rows=200;training.max_steps=25";
+        << "adapter.exclude_modules=.*(vision_tower|projector).*;rows=40;training.max_steps=5";
     QTest::newRow("tower") << "strategy=freeze;freeze.vision_tower=false;freeze.projector=true";
     QTest::newRow("projector and decoder") << "strategy=freeze;freeze.language_model=false";
     QTest::newRow("projector, recomputed")

@@ -16,7 +16,7 @@ import forward
 from checkpoints import make
 from conversations import CONVERSATIONS, resolved, rows, write_rows
 from families import FAMILIES
-from report import of
+from report import HANG, of
 
 TABLE = Path(__file__).parents[2] / "engine" / "adapters" / "lora_fields.cpp"
 
@@ -24,7 +24,7 @@ TABLE = Path(__file__).parents[2] / "engine" / "adapters" / "lora_fields.cpp"
 def said(program, *arguments):
     """Exit status and stderr."""
     done = subprocess.run(
-        [str(program.path), *map(str, arguments)], capture_output=True, text=True, timeout=300
+        [str(program.path), *map(str, arguments)], capture_output=True, text=True, timeout=HANG
     )
     return done.returncode, done.stderr
 

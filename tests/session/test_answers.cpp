@@ -6,6 +6,7 @@
 
 #include "engine/session/headless.h"
 #include "engine/session/session.h"
+#include "tests/patience.h"
 #include "tests/train/tiny_run.h"
 
 using namespace luthier;
@@ -16,9 +17,7 @@ namespace {
 /// Drains until `enough` says so; false when nothing came of it for long.
 bool until(Session& session, std::vector<SessionEvent>& all,
            const std::function<bool(const SessionEvent&)>& enough) {
-  QElapsedTimer clock;
-  clock.start();
-  while (clock.elapsed() < 120'000) {
+  for (const Patience patience; !patience.is_over();) {
     session.wait(0.2);
     bool found = false;
     for (SessionEvent& event : session.drain()) {

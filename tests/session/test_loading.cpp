@@ -7,6 +7,7 @@
 
 #include "engine/session/headless.h"
 #include "engine/session/session.h"
+#include "tests/patience.h"
 #include "tests/train/tiny_run.h"
 
 using namespace luthier;
@@ -19,7 +20,7 @@ constexpr int kAttempts =
 
 bool until(Session& session, std::vector<SessionEvent>& all,
            const std::function<bool(const SessionEvent&)>& enough) {
-  for (int turn = 0; turn < 600; ++turn) {
+  for (const Patience patience; !patience.is_over();) {
     session.wait(0.2);
     bool found = false;
     for (SessionEvent& event : session.drain()) {

@@ -7,6 +7,7 @@
 
 #include "engine/session/headless.h"
 #include "engine/session/session.h"
+#include "tests/patience.h"
 #include "tests/train/tiny_run.h"
 
 using namespace luthier;
@@ -85,7 +86,7 @@ class TestPixelLimitsOfResults : public QObject {
     QVERIFY(until(session, [](const SessionEvent& event) {
       return std::holds_alternative<RunEnded>(event);
     }));
-    QTRY_COMPARE(session.state(), SessionState::Ready);
+    WAIT_UNTIL_EQUAL(session.state(), SessionState::Ready);
     const auto after = answers(session, {"trained", "with", "without", ""});
     QVERIFY(after == before);
   }
@@ -112,7 +113,7 @@ class TestPixelLimitsOfResults : public QObject {
     if (!notes) fs::remove(root() / name / "luthier.json");
   }
   bool until(Session& session, const std::function<bool(const SessionEvent&)>& enough) {
-    for (int turn = 0; turn < 600; ++turn) {
+    for (const Patience patience; !patience.is_over();) {
       session.wait(0.2);
       for (const SessionEvent& event : session.drain()) {
         if (const auto* failed = std::get_if<CommandFailed>(&event)) {

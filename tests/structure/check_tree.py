@@ -49,6 +49,16 @@ FORBIDDEN = [
 # The one library that is loaded, by its fixed name, where a device is there: LibTorch's own CUDA half. The one file that uses the network, when
 # the user fetches a model.
 ALLOWED = {("engine/nn/cuda_libraries.cpp", "dlopen("), ("engine/hub/transfer.cpp", "curl_easy_init")}
+# A test waits by tests/patience.h, whose limit only a hang reaches, and asserts no time that a busy
+# machine could stretch.
+TIMED = [
+    (re.compile(r"\b(QTRY_\w+|qWaitFor\w*|waitFor[A-Z]\w*)\s*\("), "waits with a limit of its own"),
+    (re.compile(r"\b(QElapsedTimer|QDeadlineTimer|clock_gettime|\w+_clock(?=::now))\b"),
+     "looks at a clock"),
+]
+PATIENCE = "tests/patience.h"
+PYTHON_LIMIT = re.compile(r"\btimeout\s*=\s*(\d+)\b")
+SHORTEST_LIMIT = 600    # seconds
 FORBIDDEN_SYMBOLS = re.compile(r"\b(torch::jit::load|torch::jit::pickle_load|torch::pickle_load|torch::load|torch::jit::unpickle)\(")
 
 
@@ -138,6 +148,25 @@ def check_text(tree):
                     yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: {match.group(0)} {why}"
 
 
+def check_time(tree):
+    """The bench measures time; nothing else under tests/ does."""
+    for path, text in tree.items():
+        if not path.startswith("tests/") or path.startswith(("tests/bench/", "tests/structure/")):
+            continue
+        if path.endswith(".py"):
+            for match in PYTHON_LIMIT.finditer(text):
+                if int(match.group(1)) < SHORTEST_LIMIT:
+                    yield (f"{path}: {match.group(0)} can be reached on a busy machine; "
+                           f"{SHORTEST_LIMIT} seconds at least")
+        elif path != PATIENCE and path.endswith((".cpp", ".h")):
+            for pattern, why in TIMED:
+                for match in pattern.finditer(text):
+                    number = text.count(chr(10), 0, match.start())
+                    if "kHang" not in text.split("\n")[number]:
+                        yield (f"{path}:{number + 1}: {match.group(1)} {why}; "
+                               f"{PATIENCE} has what to use")
+
+
 def check_symbols(program):
     names = subprocess.run(["nm", "-uDC", program], capture_output=True, text=True, check=True).stdout
     for line in names.splitlines():
@@ -145,7 +174,7 @@ def check_symbols(program):
             yield f"{program}: is linked with {line.strip()}"
 
 
-RULES = [check_direction, check_torch_and_qt, check_text]
+RULES = [check_direction, check_torch_and_qt, check_text, check_time]
 
 
 def read_tree(root):

@@ -57,6 +57,23 @@ class Rules(unittest.TestCase):
         for line in ("a.system(1);", "QLocale::system();", "file_system(x);", "adapter.load(path);"):
             self.assertEqual(self.faults(rules.check_text, {"engine/a/b.cpp": line + "\n"}), [], line)
 
+    def test_a_busy_machine_decides_no_test(self):
+        def faults(line, path="tests/ui/test_a.cpp"):
+            return self.faults(rules.check_time, {path: line + "\n"})
+
+        for line in ("QTRY_VERIFY(done);", "QTRY_COMPARE_WITH_TIMEOUT(a, b, 5000);",
+                     "QTest::qWaitFor(done, 100);", "QTest::qWaitForWindowExposed(&window);",
+                     "process.waitForFinished(5000);", "QElapsedTimer timer;",
+                     "std::chrono::steady_clock::now();"):
+            self.assertEqual(len(faults(line)), 1, line)
+            for path in ("tests/patience.h", "tests/bench/a.cpp", "engine/train/a.cpp"):
+                self.assertEqual(faults(line, path), [], path)
+        for line in ("WAIT_UNTIL(done);", "luthier::test::wait_for(done);", "QTest::qWait(20);",
+                     "QTest::qWaitForWindowExposed(window, kHang);"):
+            self.assertEqual(faults(line), [], line)
+        self.assertEqual(len(faults("run(timeout=30)", "tests/parity/a.py")), 1)
+        self.assertEqual(faults("run(timeout=3600)", "tests/parity/a.py"), [])
+
     def test_the_network_has_one_door(self):
         self.assertEqual(self.faults(rules.check_text, {"engine/hub/transfer.cpp": "curl_easy_init();\n"}), [])
         for path in ("engine/hub/fetch.cpp", "ui/model/x.cpp", "app/cli/fetch.cpp"):

@@ -7,12 +7,19 @@
 #include <QtWidgets>
 
 #include "engine/teaching/teaching.h"
+#include "tests/patience.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/main_window.h"
 #include "ui/theme.h"
 
 namespace luthier::test {
+
+/// Waits until a window (or a dialog) is on the screen.
+template <class Window>
+bool wait_for_window(Window* window) {
+  return QTest::qWaitForWindowExposed(window, kHang);
+}
 
 /// Settings, runs and texts of a test lie in a folder of its own.
 class Desk {
@@ -95,7 +102,9 @@ inline bool load_teaching(MainWindow& window, Person& person) {
   list->setFocus();
   QTest::keyClick(list, Qt::Key_Home);
   if (!person.click(QStringLiteral("loadModel"))) return false;
-  return QTest::qWaitFor([&] { return window.workspace().model().has_value() && person.state() == SessionState::Ready; }, 60000);
+  return wait_for([&] {
+    return window.workspace().model().has_value() && person.state() == SessionState::Ready;
+  });
 }
 
 /// A file with the first rows of a teaching task, so that lengths are read in a moment. Pictures keep their paths.

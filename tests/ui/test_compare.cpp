@@ -30,7 +30,8 @@ class TestComparePage : public QObject {
   const Comparison& data() { return live().data(); }
   bool wait_done() {
     auto* run_all = person_->find<QPushButton>("runAll");
-    return QTest::qWaitFor([&] { return !live().running() && run_all->isVisible() && run_all->isEnabled(); }, 120000);
+    return luthier::test::wait_for(
+        [&] { return !live().running() && run_all->isVisible() && run_all->isEnabled(); });
   }
 
   Desk desk_;
@@ -42,7 +43,7 @@ void TestComparePage::initTestCase() {
   window_ = std::make_unique<MainWindow>();
   window_->resize(1280, 800);
   window_->show();
-  QVERIFY(QTest::qWaitForWindowExposed(window_.get()));
+  QVERIFY(luthier::test::wait_for_window(window_.get()));
   person_ = std::make_unique<Person>(*window_);
   QVERIFY(luthier::test::load_teaching(*window_, *person_));
 }
@@ -53,13 +54,13 @@ void TestComparePage::a_whole_checkpoint_is_a_column() {
   QVERIFY(!run_all->isEnabled() && run_all->toolTip().contains(QStringLiteral("samples")));
   auto* page = static_cast<ComparePage*>(window_->page(PageId::Compare));
   page->load_samples(luthier::test::few_rows(desk_, "korean", 40, QStringLiteral("held.jsonl")), 30);
-  QTRY_COMPARE_WITH_TIMEOUT(data().rows.size(), std::size_t(30), 20000);
+  WAIT_UNTIL_EQUAL(data().rows.size(), std::size_t(30));
   // The base's own folder: beside itself it must answer alike. Its name is not "base", which is taken.
   const auto folder = window_->workspace().model()->summary.folder;
   const QString own = desk_.folder.filePath(QStringLiteral("base"));
   QVERIFY(QFile::link(path_text(std::filesystem::absolute(folder)), own));
   window_->workspace().attach_adapter(own);
-  QTRY_COMPARE_WITH_TIMEOUT(data().columns.size(), std::size_t(2), 20000);
+  WAIT_UNTIL_EQUAL(data().columns.size(), std::size_t(2));
   QVERIFY(data().columns[1].whole && data().columns[1].bytes > 0 && data().columns[1].name != "base");
   const QString name = QString::fromStdString(data().columns[1].name);
   QVERIFY(!window_->findChild<QSlider*>("strength_" + name));
@@ -67,7 +68,7 @@ void TestComparePage::a_whole_checkpoint_is_a_column() {
 
 void TestComparePage::a_cancelled_comparison_is_gone_on_with() {
   QVERIFY(person_->click("runAll"));
-  QTRY_VERIFY_WITH_TIMEOUT(data().answered() > 0 || !live().running(), 120000);
+  WAIT_UNTIL(data().answered() > 0 || !live().running());
   const bool cancelled = live().running() && person_->click("cancelCompare");
   QVERIFY(wait_done());
   const std::size_t all = data().rows.size() * 2, before = data().answered();
@@ -93,7 +94,7 @@ void TestComparePage::asking_again_says_what_it_does() {
   QVERIFY(person_->click("runAll"));
   QVERIFY(!live().running());
   auto* banner = window_->page(PageId::Compare)->findChild<QLabel*>("bannerText");
-  QTRY_VERIFY(banner->isVisible() && banner->text().contains(QStringLiteral("60")));
+  WAIT_UNTIL(banner->isVisible() && banner->text().contains(QStringLiteral("60")));
   auto* again = window_->page(PageId::Compare)->findChild<QPushButton*>("bannerAction");
   QTest::mouseClick(again, Qt::LeftButton);
   QVERIFY(live().running());
@@ -123,7 +124,7 @@ void TestComparePage::a_setting_drops_what_it_changes_alone() {
   QCOMPARE(live().missing(), std::size_t(0));
   count->setValue(32);
   QTest::keyClick(count, Qt::Key_Return);
-  QTRY_COMPARE_WITH_TIMEOUT(data().rows.size(), std::size_t(32), 20000);
+  WAIT_UNTIL_EQUAL(data().rows.size(), std::size_t(32));
   QCOMPARE(live().missing(), std::size_t(4));
   person_->find<QComboBox>("sampling")->setCurrentIndex(1);
   QCOMPARE(data().answered(), std::size_t(0));
@@ -144,14 +145,15 @@ void TestComparePage::a_token_under_the_mouse() {
   QVERIFY(wrote > 2);
   QVERIFY(text->text().count(QStringLiteral("<a href=")) > 2);
   emit text->linkHovered(QStringLiteral("1"));
-  QTRY_VERIFY(QToolTip::text().contains(QString::number(std::exp(answer.tokens[1].logprob), 'f', 4)));
+  WAIT_UNTIL(
+      QToolTip::text().contains(QString::number(std::exp(answer.tokens[1].logprob), 'f', 4)));
   emit text->linkHovered(QString());
 }
 
 void TestComparePage::words_follow_the_language() {
   Language::instance().choose(QStringLiteral("ko"));
   const auto back = qScopeGuard([] { Language::instance().choose(QStringLiteral("en")); });
-  QTRY_VERIFY(person_->text("score_1").startsWith(QStringLiteral("32개 중")));
+  WAIT_UNTIL(person_->text("score_1").startsWith(QStringLiteral("32개 중")));
   static const QRegularExpression english(QStringLiteral("[a-z]{3,} [a-z]{2,} [a-z]{3,}"));
   for (const QLabel* label : window_->page(PageId::Compare)->findChildren<QLabel*>()) {
     const bool content = label->objectName() == QStringLiteral("answerText") || label->text().contains(QLatin1Char('?'));
@@ -174,17 +176,19 @@ void TestComparePage::figures_of_a_run_stay_with_its_model() {
   step.line.memory.peak = 400 << 20;
   step.line.tokens_per_second = 1234;
   emit workspace.bridge().step_done(step);
-  QTRY_VERIFY(memory->text().contains(QStringLiteral("300 MiB")) && speed->text().contains(QStringLiteral("1,234")));
+  WAIT_UNTIL(memory->text().contains(QStringLiteral("300 MiB")) &&
+             speed->text().contains(QStringLiteral("1,234")));
   RunEnded ended{};
   ended.state = "finished";
   emit workspace.bridge().run_ended(ended);
-  QTRY_VERIFY(memory->text().contains(QStringLiteral("400 MiB")) && !memory->text().contains(QStringLiteral("300 MiB")));
+  WAIT_UNTIL(memory->text().contains(QStringLiteral("400 MiB")) &&
+             !memory->text().contains(QStringLiteral("300 MiB")));
   // Another model: these are not its figures.
   const QString other = desk_.folder.filePath(QStringLiteral("other"));
   std::filesystem::copy(workspace.model()->summary.folder, to_path(other), std::filesystem::copy_options::recursive);
   workspace.load_model(other);
-  QTRY_VERIFY_WITH_TIMEOUT(workspace.model() && workspace.model()->summary.folder == to_path(other) &&
-                           person_->state() == SessionState::Ready, 60000);
+  WAIT_UNTIL(workspace.model() && workspace.model()->summary.folder == to_path(other) &&
+             person_->state() == SessionState::Ready);
   QVERIFY(memory->text().isEmpty() && speed->text().isEmpty());
 }
 

@@ -23,7 +23,7 @@ void TestDataPage::rows_check_and_jump() {
   MainWindow window;
   window.resize(1280, 800);
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   QVERIFY(luthier::test::load_teaching(window, person));
   const QString file = luthier::test::few_rows(desk_, "json", 10, QStringLiteral("rows.jsonl"));
@@ -36,11 +36,12 @@ void TestDataPage::rows_check_and_jump() {
   QTest::keyClick(&window, Qt::Key_2, Qt::ControlModifier);
   person.type("dataPath", file);
   auto* table = person.find<QTableView>("rowTable");
-  QTRY_COMPARE_WITH_TIMEOUT(table->model()->rowCount(), 11, 30000);
-  QTRY_VERIFY(person.find<QTextBrowser>("rowTokens")->toPlainText().contains(QStringLiteral("picture")));
+  WAIT_UNTIL_EQUAL(table->model()->rowCount(), 11);
+  WAIT_UNTIL(
+      person.find<QTextBrowser>("rowTokens")->toPlainText().contains(QStringLiteral("picture")));
   QVERIFY(person.click("checkData"));
   auto* findings = person.find<QTableWidget>("findingTable");
-  QTRY_VERIFY_WITH_TIMEOUT(findings->rowCount() >= 1, 60000);
+  WAIT_UNTIL(findings->rowCount() >= 1);
   int missing = -1;
   for (int row = 0; row < findings->rowCount(); ++row)
     if (findings->item(row, 0)->text() == QLatin1String("11")) missing = row;
@@ -59,7 +60,7 @@ void TestDataPage::rows_check_and_jump() {
            qPrintable(QStringLiteral("%1 of %2").arg(cell.height()).arg(needed.height())));
   QTest::mouseClick(findings->viewport(), Qt::LeftButton, {}, findings->visualItemRect(findings->item(missing, 2)).center());
   QCOMPARE(table->currentIndex().row(), 10);
-  QTRY_VERIFY(person.find<QLabel>("rowFindings")->isVisible());
+  WAIT_UNTIL(person.find<QLabel>("rowFindings")->isVisible());
   QVERIFY(person.text("rowFindings").contains(QStringLiteral("nowhere.png")));
 }
 
@@ -67,7 +68,7 @@ void TestDataPage::ticks_choose_targets() {
   MainWindow window;
   window.resize(1280, 800);
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   QVERIFY(luthier::test::load_teaching(window, person));
   const QString before = person.text("moduleTotals");
@@ -102,15 +103,21 @@ void TestDataPage::a_broken_folder_says_so_in_the_page() {
   QSettings().setValue("recent_models", QStringList{desk_.folder.filePath("broken")});
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   auto* list = person.find<QListWidget>("modelList");
   list->setFocus();
   QTest::keyClick(list, Qt::Key_End);
   QTest::keyClick(list, Qt::Key_Return);
   auto* text = window.page(PageId::Model)->findChild<QLabel*>("bannerText");
-  QTRY_VERIFY_WITH_TIMEOUT(text->isVisible() && text->text().contains(QStringLiteral("config.json")), 20000);
-  QTRY_COMPARE(person.state(), SessionState::Empty);
+  WAIT_UNTIL(text->isVisible() && text->text().contains(QStringLiteral("config.json")));
+  // In the person's language, and in another one as soon as that is chosen.
+  QVERIFY(text->text().contains(QStringLiteral("is not one that Luthier can load")));
+  Language::instance().choose(QStringLiteral("ko"));
+  const auto back = qScopeGuard([] { Language::instance().choose(QStringLiteral("en")); });
+  WAIT_UNTIL(text->text().contains(QStringLiteral("불러올 수 없는 종류입니다")));
+  QVERIFY(!text->text().contains(QStringLiteral("is not one")));
+  WAIT_UNTIL_EQUAL(person.state(), SessionState::Empty);
   QVERIFY(window.findChild<QDialog*>() == nullptr);
   QSettings().remove("recent_models");
 }

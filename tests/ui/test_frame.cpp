@@ -29,7 +29,7 @@ class TestFrame : public QObject {
 void TestFrame::rail_and_shortcuts_switch_pages() {
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   QVERIFY(person.click("rail_compare"));
   QCOMPARE(window.current(), PageId::Compare);
@@ -47,12 +47,12 @@ void TestFrame::rail_and_shortcuts_switch_pages() {
 void TestFrame::language_switches_while_open() {
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   auto* launch = person.find<QPushButton>("mainButton");
   QCOMPARE(launch->text(), QStringLiteral("Launch"));
   QVERIFY(person.choose("settingsButton", "language_ko"));
-  QTRY_COMPARE(launch->text(), QStringLiteral("학습 시작"));
+  WAIT_UNTIL_EQUAL(launch->text(), QStringLiteral("학습 시작"));
   QCOMPARE(person.find<QAbstractButton>("rail_train")->accessibleName(), QStringLiteral("학습"));
   // Every label and button that shows a Latin sentence now would be one that was forgotten.
   static const QRegularExpression english(QStringLiteral("[a-z]{3,} [a-z]{2,} [a-z]{3,}"));
@@ -65,19 +65,19 @@ void TestFrame::language_switches_while_open() {
       if (button->isVisible()) QVERIFY2(!english.match(button->text()).hasMatch(), qPrintable(button->text()));
   }
   QVERIFY(person.choose("settingsButton", "language_en"));
-  QTRY_COMPARE(launch->text(), QStringLiteral("Launch"));
+  WAIT_UNTIL_EQUAL(launch->text(), QStringLiteral("Launch"));
 }
 
 void TestFrame::theme_switches_while_open() {
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   const auto corner = [&] { return window.grab().toImage().pixelColor(window.width() - 40, window.height() - 60).lightness(); };
   QVERIFY(person.choose("settingsButton", "theme_dark"));
-  QTRY_VERIFY(corner() < 80);
+  WAIT_UNTIL(corner() < 80);
   QVERIFY(person.choose("settingsButton", "theme_light"));
-  QTRY_VERIFY(corner() > 200);
+  WAIT_UNTIL(corner() > 200);
 }
 
 void TestFrame::nothing_keeps_the_other_theme_data() {
@@ -96,7 +96,7 @@ void TestFrame::nothing_keeps_the_other_theme() {
   MainWindow window;
   window.resize(1280, 800);
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   QVERIFY(luthier::test::load_teaching(window, person));
   const QString file = luthier::test::few_rows(desk_, "json", 4, QStringLiteral("coloured.jsonl"));
@@ -107,12 +107,15 @@ void TestFrame::nothing_keeps_the_other_theme() {
   out.close();
   window.show_page(PageId::Data);
   person.type("dataPath", file);
-  QTRY_COMPARE_WITH_TIMEOUT(person.find<QTableView>("rowTable")->model()->rowCount(), 5, 30000);
+  WAIT_UNTIL_EQUAL(person.find<QTableView>("rowTable")->model()->rowCount(), 5);
   QVERIFY(person.click("checkData"));
   auto* findings = person.find<QTableWidget>("findingTable");
-  QTRY_VERIFY_WITH_TIMEOUT(findings->rowCount() >= 1, 60000);
+  WAIT_UNTIL(findings->rowCount() >= 1);
   QTest::mouseClick(findings->viewport(), Qt::LeftButton, {},
                     findings->visualItemRect(findings->item(0, 2)).center());
+  window.show_page(PageId::Train);
+  person.type("field_training_learning_rate", QStringLiteral("fast"));
+  WAIT_UNTIL(!person.text("field_training_learning_rate_error").isEmpty());
   const Colours before = colours();
   theme.choose(to_dark ? Theme::Choice::Dark : Theme::Choice::Light);
   const Colours& now = colours();
@@ -173,7 +176,7 @@ void TestFrame::nothing_is_cut_off() {
   MainWindow window;
   window.resize(size);
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   QVERIFY(luthier::test::load_teaching(window, person));
   QCOMPARE(window.size(), size);
@@ -206,7 +209,7 @@ void TestFrame::nothing_is_cut_off() {
 void TestFrame::everything_has_a_name_and_takes_the_keyboard() {
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   for (int page = 0; page < kPageCount; ++page) {
     window.show_page(static_cast<PageId>(page));
     for (const QWidget* widget : window.findChildren<QWidget*>()) {

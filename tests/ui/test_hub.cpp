@@ -69,48 +69,51 @@ void TestHub::download_stop_go_on_and_load() {
   MainWindow window;
   window.resize(1280, 800);
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   auto* list = person.find<QListWidget>("modelList");
-  QTRY_VERIFY(known(list, QStringLiteral("teaching-base")));
+  WAIT_UNTIL(known(list, QStringLiteral("teaching-base")));
   const QString facts = QStringLiteral("llava · %1 · float16").arg(bytes_text(QFileInfo(base.filePath(QStringLiteral("model.safetensors"))).size()));
   QVERIFY2(known(list, QStringLiteral("teaching-base"))->text().contains(facts), qPrintable(known(list, QStringLiteral("teaching-base"))->text()));
   QVERIFY(!item(list, name));
 
-  // The longest time that the event loop is held.
-  QElapsedTimer since;
-  qint64 longest = 0;
+  // The most that one turn of the event loop works.
+  double longest = 0, last = luthier::test::thread_milliseconds();
   QTimer pulse;
-  connect(&pulse, &QTimer::timeout, &pulse, [&] { longest = std::max(longest, since.restart()); });
-  since.start();
+  connect(&pulse, &QTimer::timeout, &pulse, [&] {
+    const double now = luthier::test::thread_milliseconds();
+    longest = std::max(longest, now - last);
+    last = now;
+  });
   pulse.start(5);
 
   QVERIFY(person.click("fetchModel"));
   auto* dialog = person.find<QDialog>("fetchDialog");
-  QTRY_VERIFY(dialog->isVisible());
+  WAIT_UNTIL(dialog->isVisible());
   QVERIFY(!dialog->isModal());
   QVERIFY(!person.find<QPushButton>("fetchStart")->isEnabled());
   QVERIFY(person.text("fetchNote").contains(hub_.cache()));
   QTest::keyClicks(person.find<QLineEdit>("fetchRepository"), name);
   QVERIFY(person.click("fetchStart"));
   auto* text = person.find<QLabel>("fetchText");
-  QTRY_VERIFY_WITH_TIMEOUT(text->text().contains(QStringLiteral("model.safetensors")) && text->text().contains(QStringLiteral("MiB/s")), 20000);
+  WAIT_UNTIL(text->text().contains(QStringLiteral("model.safetensors")) &&
+             text->text().contains(QStringLiteral("MiB/s")));
   QVERIFY(text->text().contains(QStringLiteral("left")));
   QVERIFY(person.find<QProgressBar>("fetchProgress")->isVisible());
-  QTRY_VERIFY(person.find<QPushButton>("fetchModel")->text().contains(QLatin1Char('%')));
+  WAIT_UNTIL(person.find<QPushButton>("fetchModel")->text().contains(QLatin1Char('%')));
   // Closed, it goes on, and the page shows how far it is.
   QVERIFY(person.click("fetchClose"));
-  QTRY_VERIFY(!dialog->isVisible());
+  WAIT_UNTIL(!dialog->isVisible());
   const QString before = person.find<QPushButton>("fetchModel")->text();
-  QTRY_VERIFY(person.find<QPushButton>("fetchModel")->text() != before);
+  WAIT_UNTIL(person.find<QPushButton>("fetchModel")->text() != before);
   QVERIFY(person.click("fetchModel"));
-  QTRY_VERIFY(dialog->isVisible());
+  WAIT_UNTIL(dialog->isVisible());
   QVERIFY(person.click("fetchCancel"));
-  QTRY_VERIFY(text->text().contains(QStringLiteral("kept")));
+  WAIT_UNTIL(text->text().contains(QStringLiteral("kept")));
   QVERIFY(!person.find<QPushButton>("fetchCancel")->isVisible());
 
   // In the list it is unfinished, with the way to go on.
-  QTRY_VERIFY(known(list, name));
+  WAIT_UNTIL(known(list, name));
   QVERIFY(known(list, name)->text().contains(QStringLiteral("not finished")));
   QVERIFY(person.click("fetchClose"));
   click(list, known(list, name));
@@ -122,15 +125,15 @@ void TestHub::download_stop_go_on_and_load() {
   QCOMPARE(person.find<QLineEdit>("fetchRepository")->text(), name);
   QVERIFY(person.click("fetchStart"));
   auto* load = person.find<QPushButton>("fetchLoad");
-  QTRY_VERIFY_WITH_TIMEOUT(load->isVisible(), 20000);
+  WAIT_UNTIL(load->isVisible());
   QVERIFY(text->text().contains(QStringLiteral("Complete and checked")));
-  QTRY_VERIFY(known(list, name) && known(list, name)->text().contains(facts));
+  WAIT_UNTIL(known(list, name) && known(list, name)->text().contains(facts));
   pulse.stop();
-  qInfo("the window was held for %lld ms at most", longest);
-  QVERIFY(longest < 250);   // a machine that compiles at the same time; a blocked window would show seconds
+  qInfo("the window worked for %.0f ms at most", longest);
+  QVERIFY(longest < 250);
 
   QVERIFY(person.click("fetchLoad"));
-  QTRY_VERIFY_WITH_TIMEOUT(window.workspace().model().has_value() && person.state() == SessionState::Ready, 60000);
+  WAIT_UNTIL(window.workspace().model().has_value() && person.state() == SessionState::Ready);
   QVERIFY(path_text(window.workspace().model()->summary.folder).startsWith(hub_.cache()));
 }
 
@@ -139,15 +142,15 @@ void TestHub::a_refusal_is_said_in_the_dialog() {
   hub_.set_faults(QStringLiteral("org/gated"), {{"token", "secret"}});
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   QVERIFY(person.click("fetchModel"));
   auto* dialog = person.find<QDialog>("fetchDialog");
   auto* banner = dialog->findChild<QLabel*>("bannerText");
   person.type("fetchRepository", QStringLiteral("org/gated"));   // Enter is the button
-  QTRY_VERIFY_WITH_TIMEOUT(banner->isVisible() && banner->text().contains(QStringLiteral("HF_TOKEN")), 20000);
+  WAIT_UNTIL(banner->isVisible() && banner->text().contains(QStringLiteral("HF_TOKEN")));
   person.type("fetchRepository", QStringLiteral("../../etc"));
-  QTRY_VERIFY_WITH_TIMEOUT(banner->isVisible() && banner->text().contains(QStringLiteral("repository id")), 20000);
+  WAIT_UNTIL(banner->isVisible() && banner->text().contains(QStringLiteral("repository id")));
   QVERIFY(person.find<QPushButton>("fetchStart")->isVisible());
 }
 
@@ -159,10 +162,10 @@ void TestHub::what_cannot_be_loaded_says_why() {
   config.close();
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   auto* list = person.find<QListWidget>("modelList");
-  QTRY_VERIFY(known(list, QStringLiteral("org/other")));
+  WAIT_UNTIL(known(list, QStringLiteral("org/other")));
   QCOMPARE(list->row(item(list, QStringLiteral("org/other"))), list->count() - 1);
   QVERIFY(item(list, QStringLiteral("org/other"))->text().contains(QStringLiteral("not loadable")));
   click(list, item(list, QStringLiteral("org/other")));
@@ -173,7 +176,7 @@ void TestHub::what_cannot_be_loaded_says_why() {
   QDir(hub_.cache()).removeRecursively();
   QTest::keyClick(&window, Qt::Key_2, Qt::ControlModifier);
   QTest::keyClick(&window, Qt::Key_1, Qt::ControlModifier);
-  QTRY_VERIFY(!item(list, QStringLiteral("org/other")));
+  WAIT_UNTIL(!item(list, QStringLiteral("org/other")));
 }
 
 void TestHub::a_folder_is_added_and_removed() {
@@ -182,26 +185,26 @@ void TestHub::a_folder_is_added_and_removed() {
   {
     MainWindow window;
     window.show();
-    QVERIFY(QTest::qWaitForWindowExposed(&window));
+    QVERIFY(luthier::test::wait_for_window(&window));
     Person person(window);
     auto* list = person.find<QListWidget>("modelList");
     answer_folder_dialog(hub_.root + QStringLiteral("/mine"));
     QVERIFY(person.click("addModels"));
-    QTRY_VERIFY(known(list, QStringLiteral("one")));
+    WAIT_UNTIL(known(list, QStringLiteral("one")));
     QVERIFY(known(list, QStringLiteral("one"))->text().contains(QStringLiteral("llava · 391 KiB · float32")));
     QVERIFY(known(list, QStringLiteral("two"))->text().contains(QStringLiteral("not loadable")));
   }
   // It stays in the list of the next window, until it is taken out.
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   auto* list = person.find<QListWidget>("modelList");
-  QTRY_VERIFY(known(list, QStringLiteral("one")));
+  WAIT_UNTIL(known(list, QStringLiteral("one")));
   click(list, item(list, QStringLiteral("one")));
   QCOMPARE(person.text("modelDetail"), QStringLiteral("in a folder that you added"));
   QTest::keyClick(list, Qt::Key_Delete);
-  QTRY_VERIFY(!item(list, QStringLiteral("one")) && !item(list, QStringLiteral("two")));
+  WAIT_UNTIL(!item(list, QStringLiteral("one")) && !item(list, QStringLiteral("two")));
   QVERIFY(QFileInfo::exists(hub_.root + QStringLiteral("/mine/one/model.safetensors")));   // the list forgets, the disk does not
 }
 
@@ -210,11 +213,11 @@ void TestHub::korean_is_whole() {
   const auto back = qScopeGuard([] { Language::instance().choose(QStringLiteral("en")); });
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   QVERIFY(person.click("fetchModel"));
   auto* dialog = person.find<QDialog>("fetchDialog");
-  QTRY_VERIFY(dialog->isVisible());
+  WAIT_UNTIL(dialog->isVisible());
   const auto korean = [](const QString& text) { return std::any_of(text.begin(), text.end(), [](QChar c) { return c.unicode() >= 0xAC00 && c.unicode() <= 0xD7A3; }); };
   for (const QAbstractButton* button : dialog->findChildren<QAbstractButton*>())
     if (!button->text().isEmpty()) QVERIFY2(korean(button->text()), qPrintable(button->text()));

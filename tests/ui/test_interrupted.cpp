@@ -92,7 +92,7 @@ void TestInterrupted::enter_saves_and_escape_goes_on() {
   auto* question = new StopQuestion(&parent);
   QSignalSpy decided(question, &StopQuestion::decided);
   question->open();
-  QTRY_VERIFY(question->isVisible());
+  WAIT_UNTIL(question->isVisible());
   QCOMPARE(question->focusWidget()->objectName(), QStringLiteral("stopSave"));
   QTest::keyClick(question->focusWidget(), Qt::Key_Return);
   QCOMPARE(decided.size(), 1);
@@ -101,7 +101,7 @@ void TestInterrupted::enter_saves_and_escape_goes_on() {
   question = new StopQuestion(&parent);
   QSignalSpy second(question, &StopQuestion::decided), left(question, &QDialog::rejected);
   question->open();
-  QTRY_VERIFY(question->isVisible());
+  WAIT_UNTIL(question->isVisible());
   QTest::keyClick(question, Qt::Key_Escape);
   QCOMPARE(second.size(), 0);
   QCOMPARE(left.size(), 1);
@@ -113,7 +113,7 @@ void TestInterrupted::discarding_asks_again() {
   auto* question = new StopQuestion(&parent);
   QSignalSpy decided(question, &StopQuestion::decided);
   question->open();
-  QTRY_VERIFY(question->isVisible());
+  WAIT_UNTIL(question->isVisible());
   const auto button = [&](const char* name) {
     return question->findChild<QPushButton*>(QLatin1String(name));
   };
@@ -136,7 +136,7 @@ void TestInterrupted::discarding_asks_again() {
 void TestInterrupted::closing_asks_once_and_saves() {
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   SessionBridge& bridge = window.workspace().bridge();
   RunStarted started{};
   started.folder = to_path(desk_.run("closing"));
@@ -145,7 +145,7 @@ void TestInterrupted::closing_asks_once_and_saves() {
   bridge.announce(StateChanged{SessionState::Training, {}});
   window.close();
   QVERIFY(window.isVisible());
-  QTRY_COMPARE(window.findChildren<StopQuestion*>().size(), 1);
+  WAIT_UNTIL_EQUAL(window.findChildren<StopQuestion*>().size(), 1);
   window.close();
   QCOMPARE(window.findChildren<StopQuestion*>().size(), 1);
   auto* question = window.findChild<StopQuestion*>();
@@ -164,8 +164,7 @@ void TestInterrupted::closing_asks_once_and_saves() {
     emit bridge.run_started(started);
     bridge.announce(StateChanged{SessionState::Training, {}});
     window.close();
-    QTRY_VERIFY(window.findChild<StopQuestion*>() &&
-                window.findChild<StopQuestion*>()->isVisible());
+    WAIT_UNTIL(window.findChild<StopQuestion*>() && window.findChild<StopQuestion*>()->isVisible());
     QTest::keyClick(window.findChild<StopQuestion*>()->focusWidget(), Qt::Key_Return);
     bridge.announce(StateChanged{SessionState::Ready, {}});
     ended.state = fails ? "failed" : "stopped";
@@ -174,29 +173,28 @@ void TestInterrupted::closing_asks_once_and_saves() {
     else
       ended.error.reset();
     emit bridge.run_ended(ended);
-    QTRY_COMPARE(window.isVisible(), fails);
+    WAIT_UNTIL_EQUAL(window.isVisible(), fails);
   }
 }
 
 void TestInterrupted::the_question_goes_with_the_run() {
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   SessionBridge& bridge = window.workspace().bridge();
   bridge.announce(StateChanged{SessionState::Training, {}});
   auto* stop = window.findChild<QPushButton*>("stopButton");
-  QTRY_VERIFY(stop->isEnabled());
+  WAIT_UNTIL(stop->isEnabled());
   QTest::mouseClick(stop, Qt::LeftButton);
-  QTRY_VERIFY(window.findChild<StopQuestion*>() && window.findChild<StopQuestion*>()->isVisible());
+  WAIT_UNTIL(window.findChild<StopQuestion*>() && window.findChild<StopQuestion*>()->isVisible());
   bridge.announce(StateChanged{SessionState::Ready, {}});
-  QTRY_VERIFY(!window.findChild<StopQuestion*>() ||
-              !window.findChild<StopQuestion*>()->isVisible());
+  WAIT_UNTIL(!window.findChild<StopQuestion*>() || !window.findChild<StopQuestion*>()->isVisible());
 }
 
 void TestInterrupted::a_loading_model_can_be_given_up() {
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   SessionBridge& bridge = window.workspace().bridge();
   auto* cancel = window.findChild<QPushButton*>("cancelLoading");
   QVERIFY(!cancel->isVisible());
@@ -205,7 +203,7 @@ void TestInterrupted::a_loading_model_can_be_given_up() {
   // The session, which loads nothing here, is asked: it answers that there is nothing to cancel.
   QSignalSpy refused(&bridge, &SessionBridge::command_failed);
   QTest::mouseClick(cancel, Qt::LeftButton);
-  QTRY_COMPARE(refused.size(), 1);
+  WAIT_UNTIL_EQUAL(refused.size(), 1);
   QCOMPARE(refused[0][0].value<CommandFailed>().command, std::string("cancel_loading"));
   bridge.announce(StateChanged{SessionState::Ready, {}});
   QVERIFY(!cancel->isVisible());
@@ -235,7 +233,7 @@ void TestInterrupted::an_interrupted_run_is_offered() {
   QVERIFY(make_run(runs.filePath("night"), 30, saved, state, last_word.toStdString()).ok());
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   auto* offer = window.findChild<Banner*>("interruptedOffer");
   QVERIFY(offer);
   if (!offered) {
@@ -243,7 +241,7 @@ void TestInterrupted::an_interrupted_run_is_offered() {
     QVERIFY(!offer->isVisible());
     return;
   }
-  QTRY_VERIFY_WITH_TIMEOUT(offer->isVisible(), 20000);
+  WAIT_UNTIL(offer->isVisible());
   QVERIFY2(offer->text().contains(QStringLiteral("night")) &&
                offer->text().contains(QString::number(saved)),
            qPrintable(offer->text()));
@@ -254,8 +252,7 @@ void TestInterrupted::an_interrupted_run_is_offered() {
   QVERIFY(!offer->isVisible());
   QCOMPARE(window.workspace().recipe().output_dir, runs.filePath("night").toStdString());
   QVERIFY(window.workspace().recipe_file().isEmpty());
-  QTRY_VERIFY_WITH_TIMEOUT(window.page(PageId::Train)->findChild<Banner*>("banner")->isVisible(),
-                           60000);
+  WAIT_UNTIL(window.page(PageId::Train)->findChild<Banner*>("banner")->isVisible());
 }
 
 void TestInterrupted::not_now_is_remembered() {
@@ -266,14 +263,14 @@ void TestInterrupted::not_now_is_remembered() {
   for (const bool asked : {true, false}) {
     MainWindow window;
     window.show();
-    QVERIFY(QTest::qWaitForWindowExposed(&window));
+    QVERIFY(luthier::test::wait_for_window(&window));
     auto* offer = window.findChild<Banner*>("interruptedOffer");
     if (!asked) {
       QTest::qWait(600);
       QVERIFY(!offer->isVisible());
       break;
     }
-    QTRY_VERIFY_WITH_TIMEOUT(offer->isVisible(), 20000);
+    WAIT_UNTIL(offer->isVisible());
     QTest::mouseClick(offer->findChild<QPushButton*>("bannerAction2"), Qt::LeftButton);
     QVERIFY(!offer->isVisible());
   }
@@ -287,7 +284,7 @@ void TestInterrupted::a_driven_window_offers_nothing() {
   MainWindow window;
   window.keep_quiet();
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   QTest::qWait(600);
   QVERIFY(!window.findChild<Banner*>("interruptedOffer")->isVisible());
 }
@@ -299,7 +296,7 @@ void TestInterrupted::a_resumed_run_shows_what_was_before() {
   MainWindow window;
   window.resize(1280, 800);
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   window.show_page(PageId::Train);
   Person person(window);
   SessionBridge& bridge = window.workspace().bridge();
@@ -317,30 +314,30 @@ void TestInterrupted::a_resumed_run_shows_what_was_before() {
   step.line = line_at(21);
   emit bridge.step_done(step);
   const auto& run = window.workspace().run();
-  QTRY_COMPARE_WITH_TIMEOUT(run->lines.size(), std::size_t(21), 20000);
+  WAIT_UNTIL_EQUAL(run->lines.size(), std::size_t(21));
   // In order, each once: 20 from before (what came after the checkpoint was dropped), one since.
   for (std::size_t i = 0; i < run->lines.size(); ++i)
     QCOMPARE(run->lines[i].step, static_cast<std::int64_t>(i) + 1);
   QCOMPARE(run->evaluations.size(), std::size_t(1));
   QCOMPARE(run->evaluations[0], std::make_pair(std::int64_t(10), 0.75));
   auto* curves = window.page(PageId::Train)->findChild<RunCurves*>();
-  QTRY_COMPARE(curves->series().front().lines.size(), std::size_t(21));
+  WAIT_UNTIL_EQUAL(curves->series().front().lines.size(), std::size_t(21));
   QCOMPARE(curves->series().front().lines.front().step, std::int64_t(1));
-  QTRY_VERIFY(person.find<QPlainTextEdit>("stepLog")->toPlainText().contains(
+  WAIT_UNTIL(person.find<QPlainTextEdit>("stepLog")->toPlainText().contains(
       QStringLiteral("loss   4.0000")));
-  QTRY_COMPARE(person.find<QPlainTextEdit>("stepLog")->blockCount(), 21);
+  WAIT_UNTIL_EQUAL(person.find<QPlainTextEdit>("stepLog")->blockCount(), 21);
   auto* events = person.find<QTableWidget>("eventTable");
-  QTRY_COMPARE(events->rowCount(), 3);
+  WAIT_UNTIL_EQUAL(events->rowCount(), 3);
   QCOMPARE(events->item(2, 2)->text(), QStringLiteral("resumed"));
   // The rate in force, not the recipe's: to apply it unchanged is not even offered.
   auto* rate = person.find<QLineEdit>("liveRate");
   QCOMPARE(rate->text().toDouble(), 5e-4);
   QVERIFY(!person.find<QPushButton>("applyRate")->isEnabled());
   emit bridge.run_event(event_at(22, "learning_rate", "from 0.0005 to 1.23456789e-05", 40));
-  QTRY_COMPARE(rate->text().toDouble(), 1.23456789e-05);
+  WAIT_UNTIL_EQUAL(rate->text().toDouble(), 1.23456789e-05);
   // What is typed is not written over, and what is no rate is not applied.
   bridge.announce(StateChanged{SessionState::Training, {}});
-  QTRY_VERIFY(rate->isVisible());
+  WAIT_UNTIL(rate->isVisible());
   for (const char* text : {"8x", "1e9", "", "-1", "nan"}) {
     rate->setFocus();
     rate->selectAll();
@@ -364,7 +361,7 @@ void TestInterrupted::the_mouse_names_step_and_values() {
   RunCurves curves;
   curves.resize(900, 700);
   curves.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&curves));
+  QVERIFY(luthier::test::wait_for_window(&curves));
   RunSeries series;
   series.name = QStringLiteral("first");
   for (std::int64_t step = 1; step <= 5000; ++step) series.lines.push_back(line_at(step));
@@ -374,7 +371,7 @@ void TestInterrupted::the_mouse_names_step_and_values() {
   curves.series().push_back(series);
   curves.changed();
   auto* plot = curves.findChild<CurvePlot*>("lossPlot");
-  QTRY_VERIFY_WITH_TIMEOUT(plot->has_data() && plot->plot()->xAxis->range().upper > 4000, 10000);
+  WAIT_UNTIL(plot->has_data() && plot->plot()->xAxis->range().upper > 4000);
   auto* readout = curves.findChild<QLabel*>("curveReadout");
   QVERIFY(!readout->isVisible());
   const auto hover = [&](CurvePlot* on, double x) {
@@ -382,7 +379,7 @@ void TestInterrupted::the_mouse_names_step_and_values() {
     emit on->hovered(true, x, at);
   };
   QTest::mouseMove(plot->plot(), plot->plot()->rect().center());
-  QTRY_VERIFY(readout->isVisible() && readout->text().contains(QStringLiteral("Step ")));
+  WAIT_UNTIL(readout->isVisible() && readout->text().contains(QStringLiteral("Step ")));
   hover(plot, 2500.3);
   QVERIFY(readout->isVisible());
   const auto text = [&] { return QTextDocumentFragment::fromHtml(readout->text()).toPlainText(); };
@@ -407,7 +404,7 @@ void TestInterrupted::the_mouse_names_step_and_values() {
   QVERIFY(!readout->isVisible());
   // On an axis of epochs, the step is named still.
   curves.findChild<QComboBox*>("curveAxis")->setCurrentIndex(1);
-  QTRY_VERIFY_WITH_TIMEOUT(plot->plot()->xAxis->range().upper < 100, 10000);
+  WAIT_UNTIL(plot->plot()->xAxis->range().upper < 100);
   hover(plot, 12.3401);
   QVERIFY2(text().contains(QStringLiteral("Step 1234")), qPrintable(text()));
 }
@@ -422,7 +419,7 @@ void TestInterrupted::the_first_window_fits_its_screen() {
   // The pages let the window be as small as a small screen: the rail's foot stays on it.
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   QVERIFY2(window.minimumSizeHint().height() <= 640,
            qPrintable(QString::number(window.minimumSizeHint().height())));
   window.resize(1024, 640);

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The window under load: a thousand steps a second arrive on top of a long history, and no turn of the event loop works longer than 100 ms. What is
-// measured is the window thread's own processor time, so that a busy machine does not decide the outcome.
-#include <ctime>
-
+// The window under load: a thousand steps a second arrive on top of a long history, and no turn of
+// the event loop works longer than 100 ms. What is measured is the window thread's own processor
+// time, so that a busy machine does not decide the outcome.
 #include "tests/ui/driver.h"
 
 using namespace luthier;
 using luthier::test::Desk;
+using luthier::test::thread_milliseconds;
 
 namespace {
-
-double thread_milliseconds() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
-}
 
 StepDone step(std::int64_t at) {
   StepDone event{};
@@ -47,7 +41,7 @@ void TestLoad::a_thousand_steps_a_second_hold_nothing() {
   MainWindow window;
   window.resize(1280, 800);
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   window.show_page(PageId::Train);
   SessionBridge& bridge = window.workspace().bridge();
   RunStarted started{};
@@ -73,7 +67,7 @@ void TestLoad::a_thousand_steps_a_second_hold_nothing() {
   connect(&burst, &QTimer::timeout, this, [&] {
     for (int i = 0; i < 33; ++i) emit bridge.step_done(step(++at));
   });
-  QTest::qWait(4000);
+  WAIT_UNTIL(at >= 23000);
   burst.stop();
   meter.stop();
   QVERIFY(window.workspace().run()->lines.size() > 20000);

@@ -49,7 +49,7 @@ class TestModelPage : public QObject {
 void TestModelPage::a_filter_gives_the_tree_back() {
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   QVERIFY(luthier::test::load_teaching(window, person));
   auto* tree = person.find<QTreeView>("moduleTree");
@@ -69,7 +69,7 @@ void TestModelPage::a_filter_gives_the_tree_back() {
 void TestModelPage::a_filter_that_finds_nothing_says_so() {
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   QVERIFY(luthier::test::load_teaching(window, person));
   auto* tree = person.find<QTreeView>("moduleTree");
@@ -93,7 +93,7 @@ void TestModelPage::a_double_click_beside_a_long_reason_loads() {
   MainWindow window;
   window.resize(1024, 700);
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   auto* list = person.find<QListWidget>("modelList");
   const auto row_of = [&](const QString& part) {
@@ -101,7 +101,7 @@ void TestModelPage::a_double_click_beside_a_long_reason_loads() {
       if (list->item(i)->data(Qt::UserRole).toString().contains(part)) return list->item(i);
     return static_cast<QListWidgetItem*>(nullptr);
   };
-  QTRY_VERIFY(row_of(refused) && row_of(refused)->text().contains(QStringLiteral("nothing-known")));
+  WAIT_UNTIL(row_of(refused) && row_of(refused)->text().contains(QStringLiteral("nothing-known")));
   QVERIFY(row_of(QStringLiteral("teaching")));
   // The reason stands under the list; then the other row is clicked twice, and nothing may move
   // meanwhile.
@@ -116,17 +116,17 @@ void TestModelPage::a_double_click_beside_a_long_reason_loads() {
   QCOMPARE(list->geometry(), list_before);
   QCOMPARE(list->itemAt(at), row_of(QStringLiteral("teaching")));
   QTest::mouseDClick(list->viewport(), Qt::LeftButton, {}, at);
-  QTRY_VERIFY_WITH_TIMEOUT(window.workspace().model().has_value(), 60000);
+  WAIT_UNTIL(window.workspace().model().has_value());
 }
 
 void TestModelPage::rows_stay_while_models_are_looked_for() {
   QSettings().setValue(QStringLiteral("added_models"), QStringList{refused_model()});
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   auto* list = person.find<QListWidget>("modelList");
-  QTRY_VERIFY(list->count() >= 2);
+  WAIT_UNTIL(list->count() >= 2);
   // Looking again writes the same rows anew; it does not make others.
   const QListWidgetItem* first = list->item(0);
   const QListWidgetItem* second = list->item(1);
@@ -142,7 +142,7 @@ void TestModelPage::the_download_dialog_is_as_high_as_its_texts() {
   const auto back = qScopeGuard([] { qunsetenv("HF_ENDPOINT"); });
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   QVERIFY(person.click("fetchModel"));
   auto* dialog = person.find<QDialog>("fetchDialog");
@@ -157,18 +157,18 @@ void TestModelPage::the_download_dialog_is_as_high_as_its_texts() {
       if (line->height() < line->sizeHint().height()) return false;
     return true;
   };
-  QTRY_VERIFY(nothing_cut());
+  WAIT_UNTIL(nothing_cut());
   auto* repository = person.find<QLineEdit>("fetchRepository");
   repository->setText(
       QStringLiteral("an-organisation/a-model-with-a-rather-long-name-7b-instruct"));
   QVERIFY(person.click("fetchStart"));
   auto* text = dialog->findChild<QLabel*>(QStringLiteral("bannerText"));
-  QTRY_VERIFY_WITH_TIMEOUT(text->isVisible(), 30000);
+  WAIT_UNTIL(text->isVisible());
   const int with_error = dialog->height();
-  QTRY_VERIFY(nothing_cut());
+  WAIT_UNTIL(nothing_cut());
   dialog->findChild<QToolButton*>(QStringLiteral("bannerClose"))->click();
-  QTRY_VERIFY(dialog->height() < with_error);
-  QTRY_VERIFY(nothing_cut());
+  WAIT_UNTIL(dialog->height() < with_error);
+  WAIT_UNTIL(nothing_cut());
 }
 
 QTEST_MAIN(TestModelPage)

@@ -86,13 +86,13 @@ void TestRunsPage::data_can_be_told_apart() {
   held_.clear();
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   window.show_page(PageId::Runs);
   static_cast<RunsPage*>(window.page(PageId::Runs))
       ->set_folder(desk_.folder.filePath(QStringLiteral("runs")));
   auto* table = person.find<QTableView>("runTable");
-  QTRY_COMPARE(table->model()->rowCount(), 2);
+  WAIT_UNTIL_EQUAL(table->model()->rowCount(), 2);
   QCOMPARE(cell(table, row_of(table, QStringLiteral("one")), RunListModel::Data),
            QStringLiteral("json/train.jsonl"));
   QCOMPARE(cell(table, row_of(table, QStringLiteral("two")), RunListModel::Data),
@@ -108,20 +108,20 @@ void TestRunsPage::one_tick_compares_nothing() {
   held_.clear();
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   window.show_page(PageId::Runs);
   static_cast<RunsPage*>(window.page(PageId::Runs))
       ->set_folder(desk_.folder.filePath(QStringLiteral("runs")));
   auto* table = person.find<QTableView>("runTable");
   auto* differences = person.find<QTableWidget>("differenceTable");
-  QTRY_COMPARE(table->model()->rowCount(), 2);
-  QTRY_COMPARE(table->model()->index(0, 0).data(Qt::CheckStateRole).toInt(),
-               static_cast<int>(Qt::Checked));
+  WAIT_UNTIL_EQUAL(table->model()->rowCount(), 2);
+  WAIT_UNTIL_EQUAL(table->model()->index(0, 0).data(Qt::CheckStateRole).toInt(),
+                   static_cast<int>(Qt::Checked));
   QVERIFY(!differences->isVisible());
   QCOMPARE(differences->columnCount(), 0);
   table->model()->setData(table->model()->index(1, 0), Qt::Checked, Qt::CheckStateRole);
-  QTRY_VERIFY(differences->isVisible());
+  WAIT_UNTIL(differences->isVisible());
   QCOMPARE(differences->columnCount(), 3);
   QStringList cells;
   for (int row = 0; row < differences->rowCount(); ++row)
@@ -130,7 +130,7 @@ void TestRunsPage::one_tick_compares_nothing() {
                cells.contains(QStringLiteral("korean/train.jsonl")),
            qPrintable(cells.join(QLatin1Char(' '))));
   table->model()->setData(table->model()->index(1, 0), Qt::Unchecked, Qt::CheckStateRole);
-  QTRY_VERIFY(!differences->isVisible());
+  WAIT_UNTIL(!differences->isVisible());
 }
 
 void TestRunsPage::a_running_run_says_its_newest_step() {
@@ -170,21 +170,21 @@ void TestRunsPage::choices_outlast_reading_again() {
   held_.clear();
   MainWindow window;
   window.show();
-  QVERIFY(QTest::qWaitForWindowExposed(&window));
+  QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
   window.show_page(PageId::Runs);
   static_cast<RunsPage*>(window.page(PageId::Runs))
       ->set_folder(desk_.folder.filePath(QStringLiteral("runs")));
   auto* table = person.find<QTableView>("runTable");
-  QTRY_COMPARE(table->model()->rowCount(), 3);
-  QTRY_COMPARE(table->model()->index(0, 0).data(Qt::CheckStateRole).toInt(),
-               static_cast<int>(Qt::Checked));
+  WAIT_UNTIL_EQUAL(table->model()->rowCount(), 3);
+  WAIT_UNTIL_EQUAL(table->model()->index(0, 0).data(Qt::CheckStateRole).toInt(),
+                   static_cast<int>(Qt::Checked));
   table->model()->setData(table->model()->index(0, 0), Qt::Unchecked, Qt::CheckStateRole);
   table->selectRow(2);
   const QString chosen = cell(table, 2, RunListModel::Name);
   QSignalSpy again(table->model(), &QAbstractItemModel::modelReset);
   QVERIFY(person.click("reloadRuns"));
-  QTRY_VERIFY(again.count() > 0);
+  WAIT_UNTIL(again.count() > 0);
   QCOMPARE(cell(table, table->currentIndex().row(), RunListModel::Name), chosen);
   for (int row = 0; row < 3; ++row)
     QCOMPARE(table->model()->index(row, 0).data(Qt::CheckStateRole).toInt(),

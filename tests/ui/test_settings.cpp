@@ -95,7 +95,7 @@ void TestSettings::init() {
   window_ = std::make_unique<MainWindow>();
   window_->resize(1280, 800);
   window_->show();
-  QVERIFY(QTest::qWaitForWindowExposed(window_.get()));
+  QVERIFY(luthier::test::wait_for_window(window_.get()));
   QApplication::setActiveWindow(window_.get());
   person_ = std::make_unique<Person>(*window_);
   window_->show_page(PageId::Train);
@@ -148,7 +148,7 @@ void TestSettings::launch_refuses_what_is_not_shown() {
   QVERIFY(line(key)->isVisible());
   QCOMPARE(window_->focusWidget(), line(key));
   auto* scroll = person_->find<QScrollArea>("formScroll");
-  QTRY_VERIFY(scroll->viewport()->rect().contains(
+  WAIT_UNTIL(scroll->viewport()->rect().contains(
       line(key)->mapTo(scroll->viewport(), line(key)->rect().center())));
   QVERIFY(error(key)->isVisible());
   QVERIFY(!error(key)->text().isEmpty());
@@ -272,7 +272,7 @@ void TestSettings::chips_replace_a_regular_expression() {
 }
 
 void TestSettings::the_forecast_says_of_which_values_it_is() {
-  QTRY_VERIFY_WITH_TIMEOUT(workspace().forecast_is_current(), 60000);
+  WAIT_UNTIL(workspace().forecast_is_current());
   auto* note = person_->find<QLabel>("trainableLabel");
   const QString whole = note->text();
   type_only(line("adapter.r"), "8x");
@@ -280,8 +280,8 @@ void TestSettings::the_forecast_says_of_which_values_it_is() {
   QVERIFY(note->text() != whole);
   QVERIFY(person_->find<QWidget>("forecastBar")->graphicsEffect());
   person_->type(object_of("adapter.r"), "16");
-  QTRY_VERIFY_WITH_TIMEOUT(workspace().forecast_is_current(), 60000);
-  QTRY_COMPARE(note->text(), whole);
+  WAIT_UNTIL(workspace().forecast_is_current());
+  WAIT_UNTIL_EQUAL(note->text(), whole);
   QVERIFY(!person_->find<QWidget>("forecastBar")->graphicsEffect());
 }
 
@@ -391,7 +391,7 @@ void TestSettings::the_command_names_a_file_that_is_there() {
   QVERIFY(workspace().set_field("adapter.r", "8").ok());
   QVERIFY(person_->choose("recipeMenuButton", "showCommand"));
   auto* dialog = window_->findChild<QDialog*>("commandDialog");
-  QTRY_VERIFY(dialog && dialog->isVisible());
+  WAIT_UNTIL(dialog && dialog->isVisible());
   auto* text = dialog->findChild<QPlainTextEdit*>("commandText");
   const QString command = text->toPlainText();
   const QString file =

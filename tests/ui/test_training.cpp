@@ -22,7 +22,7 @@ class TestTraining : public QObject {
 
  private:
   void fill_form(const QString& run, const QString& steps);
-  bool wait_state(SessionState state, int milliseconds = 120000);
+  bool wait_state(SessionState state);
 
   Desk desk_;
   QString rows_;
@@ -36,13 +36,13 @@ void TestTraining::initTestCase() {
   window_ = std::make_unique<MainWindow>();
   window_->resize(1280, 800);
   window_->show();
-  QVERIFY(QTest::qWaitForWindowExposed(window_.get()));
+  QVERIFY(luthier::test::wait_for_window(window_.get()));
   person_ = std::make_unique<Person>(*window_);
   QVERIFY(luthier::test::load_teaching(*window_, *person_));
 }
 
-bool TestTraining::wait_state(SessionState state, int milliseconds) {
-  return QTest::qWaitFor([&] { return person_->state() == state; }, milliseconds);
+bool TestTraining::wait_state(SessionState state) {
+  return luthier::test::wait_for([&] { return person_->state() == state; });
 }
 
 void TestTraining::fill_form(const QString& run, const QString& steps) {
@@ -57,7 +57,7 @@ void TestTraining::fill_form(const QString& run, const QString& steps) {
 
 void TestTraining::launch_pause_ask_resume_stop() {
   fill_form("first", "100000");
-  QTRY_VERIFY_WITH_TIMEOUT(window_->workspace().forecast().has_value(), 60000);
+  WAIT_UNTIL(window_->workspace().forecast().has_value());
   QVERIFY(person_->text("forecastTotal").contains(QStringLiteral("iB")));
   // A value out of range is refused under its field, in words, and changes nothing.
   person_->type("field_adapter_r", "-3");
@@ -68,10 +68,11 @@ void TestTraining::launch_pause_ask_resume_stop() {
 
   QVERIFY(person_->click("launchButton"));
   QVERIFY(wait_state(SessionState::Training));
-  QTRY_VERIFY_WITH_TIMEOUT(window_->workspace().run() && window_->workspace().run()->lines.size() >= 3, 60000);
+  WAIT_UNTIL(window_->workspace().run() && window_->workspace().run()->lines.size() >= 3);
   QVERIFY(!person_->find<QPushButton>("launchButton")->isEnabled());
   QVERIFY(person_->find<QLineEdit>("field_adapter_r")->isReadOnly());
-  QTRY_VERIFY(person_->find<QPlainTextEdit>("stepLog")->toPlainText().contains(QStringLiteral("loss")));
+  WAIT_UNTIL(
+      person_->find<QPlainTextEdit>("stepLog")->toPlainText().contains(QStringLiteral("loss")));
 
   QVERIFY(person_->click("mainButton"));
   QVERIFY(wait_state(SessionState::Paused));
@@ -82,30 +83,33 @@ void TestTraining::launch_pause_ask_resume_stop() {
   auto* tabs = person_->find<QTabWidget>("runTabs");
   QTest::mouseClick(tabs->tabBar(), Qt::LeftButton, {}, tabs->tabBar()->tabRect(2).center());
   QVERIFY(person_->click("askTakeRow"));
-  QTRY_VERIFY_WITH_TIMEOUT(!person_->find<QLineEdit>("askQuestion")->text().isEmpty(), 30000);
+  WAIT_UNTIL(!person_->find<QLineEdit>("askQuestion")->text().isEmpty());
   QVERIFY(person_->click("askButton"));
   auto* answers = person_->find<QTextBrowser>("askAnswers");
-  QTRY_VERIFY_WITH_TIMEOUT(answers->toPlainText().contains(QStringLiteral("in training")) && !answers->toPlainText().contains(QStringLiteral("…")), 60000);
+  WAIT_UNTIL(answers->toPlainText().contains(QStringLiteral("in training")) &&
+             !answers->toPlainText().contains(QStringLiteral("…")));
 
   person_->type("liveRate", "1e-5");
   QVERIFY(person_->click("mainButton"));
   QVERIFY(wait_state(SessionState::Training));
-  QTRY_VERIFY_WITH_TIMEOUT(window_->workspace().run()->lines.back().step > stood, 60000);
-  QTest::qWait(300);
+  WAIT_UNTIL(window_->workspace().run()->lines.back().step > stood);
   // The rate that was typed is the one that the run goes by: the log says it happened.
-  const auto& events = window_->workspace().run()->events;
-  QVERIFY(std::any_of(events.begin(), events.end(), [](const RunEvent& e) { return e.kind == "learning_rate"; }));
-  QVERIFY(std::any_of(events.begin(), events.end(), [](const RunEvent& e) { return e.kind == "paused"; }));
+  const auto happened = [&](const char* kind) {
+    const auto& events = window_->workspace().run()->events;
+    return std::any_of(events.begin(), events.end(),
+                       [&](const RunEvent& event) { return event.kind == kind; });
+  };
+  WAIT_UNTIL(happened("learning_rate") && happened("paused"));
 
   // The stop question: going on leaves the run alone, stop and save ends it with its adapter.
   QVERIFY(person_->click("stopButton"));
   auto* question = window_->findChild<QDialog*>("stopQuestion");
-  QTRY_VERIFY(question && question->isVisible());
+  WAIT_UNTIL(question && question->isVisible());
   QTest::mouseClick(question->findChild<QPushButton*>("stopContinue"), Qt::LeftButton);
   QTest::qWait(200);
   QCOMPARE(person_->state(), SessionState::Training);
   QVERIFY(person_->click("stopButton"));
-  QTRY_VERIFY((question = window_->findChild<QDialog*>("stopQuestion")) && question->isVisible());
+  WAIT_UNTIL((question = window_->findChild<QDialog*>("stopQuestion")) && question->isVisible());
   QTest::mouseClick(question->findChild<QPushButton*>("stopSave"), Qt::LeftButton);
   QVERIFY(wait_state(SessionState::Ready));
   const auto run = summarize_run(to_path(desk_.run("first")));
@@ -120,13 +124,13 @@ void TestTraining::a_stopped_run_goes_on_with_its_past() {
   const std::size_t before = window_->workspace().run()->lines.size();
   QVERIFY(person_->click("launchButton"));
   auto* action = window_->page(PageId::Train)->findChild<QPushButton*>("bannerAction");
-  QTRY_VERIFY_WITH_TIMEOUT(action->isVisible(), 30000);
+  WAIT_UNTIL(action->isVisible());
   QCOMPARE(action->text(), QStringLiteral("Resume that run"));
   QVERIFY(wait_state(SessionState::Ready));
   QTest::mouseClick(action, Qt::LeftButton);
   QVERIFY(wait_state(SessionState::Training));
   const auto& run = window_->workspace().run();
-  QTRY_VERIFY_WITH_TIMEOUT(run->started.first_step > 0 && run->lines.size() > before, 60000);
+  WAIT_UNTIL(run->started.first_step > 0 && run->lines.size() > before);
   for (std::size_t i = 0; i < run->lines.size(); ++i)
     QCOMPARE(run->lines[i].step, static_cast<std::int64_t>(i) + 1);
   const auto has = [&](const char* kind) {
@@ -141,7 +145,7 @@ void TestTraining::a_stopped_run_goes_on_with_its_past() {
   // Enter in the stop question keeps the work.
   QVERIFY(person_->click("stopButton"));
   QDialog* question = nullptr;
-  QTRY_VERIFY((question = window_->findChild<QDialog*>("stopQuestion")) && question->isVisible());
+  WAIT_UNTIL((question = window_->findChild<QDialog*>("stopQuestion")) && question->isVisible());
   QTest::keyClick(question->focusWidget(), Qt::Key_Return);
   QVERIFY(wait_state(SessionState::Ready));
   QVERIFY(summarize_run(to_path(desk_.run("first")))->has_adapter);
@@ -150,15 +154,16 @@ void TestTraining::a_stopped_run_goes_on_with_its_past() {
 void TestTraining::a_finished_folder_is_not_overwritten() {
   fill_form("short", "2");
   QVERIFY(person_->click("launchButton"));
-  QTRY_VERIFY_WITH_TIMEOUT(window_->workspace().run() && window_->workspace().run()->started.total_steps == 2 && window_->workspace().run()->ended, 120000);
+  WAIT_UNTIL(window_->workspace().run() && window_->workspace().run()->started.total_steps == 2 &&
+             window_->workspace().run()->ended);
   QVERIFY(wait_state(SessionState::Ready));
   QVERIFY(person_->click("launchButton"));
   QWidget* page = window_->page(PageId::Train);
   auto* action = page->findChild<QPushButton*>("bannerAction");
-  QTRY_VERIFY_WITH_TIMEOUT(action->isVisible() && action->text().contains(QStringLiteral("short-2")), 30000);
+  WAIT_UNTIL(action->isVisible() && action->text().contains(QStringLiteral("short-2")));
   QVERIFY(wait_state(SessionState::Ready));
   QTest::mouseClick(action, Qt::LeftButton);
-  QTRY_VERIFY_WITH_TIMEOUT(QFileInfo::exists(desk_.run("short-2") + "/adapter/adapter_config.json"), 120000);
+  WAIT_UNTIL(QFileInfo::exists(desk_.run("short-2") + "/adapter/adapter_config.json"));
   QVERIFY(wait_state(SessionState::Ready));
 }
 
@@ -173,7 +178,7 @@ void TestTraining::keyboard_alone_launches() {
   while (window_->focusWidget() != launch && presses++ < 150) QTest::keyClick(window_->focusWidget(), Qt::Key_Tab);
   QCOMPARE(window_->focusWidget(), launch);
   QTest::keyClick(launch, Qt::Key_Space);
-  QTRY_VERIFY_WITH_TIMEOUT(QFileInfo::exists(desk_.run("keys") + "/adapter/adapter_config.json"), 120000);
+  WAIT_UNTIL(QFileInfo::exists(desk_.run("keys") + "/adapter/adapter_config.json"));
   QVERIFY(wait_state(SessionState::Ready));
 }
 
@@ -181,7 +186,7 @@ void TestTraining::compare_and_runs() {
   QTest::keyClick(window_.get(), Qt::Key_5, Qt::ControlModifier);
   person_->type("runsFolder", desk_.folder.filePath("runs"));
   auto* table = person_->find<QTableView>("runTable");
-  QTRY_VERIFY_WITH_TIMEOUT(table->model()->rowCount() >= 3, 20000);
+  WAIT_UNTIL(table->model()->rowCount() >= 3);
   // Tick every run by a click on its box.
   for (int row = 0; row < table->model()->rowCount(); ++row) {
     const QModelIndex index = table->model()->index(row, 0);
@@ -189,30 +194,35 @@ void TestTraining::compare_and_runs() {
     QTest::mouseClick(table->viewport(), Qt::LeftButton, {}, table->visualRect(index).topLeft() + QPoint(10, table->visualRect(index).height() / 2));
     QCOMPARE(index.data(Qt::CheckStateRole).toInt(), int(Qt::Checked));
   }
-  QTRY_VERIFY(person_->find<QTableWidget>("differenceTable")->rowCount() > 0);
+  WAIT_UNTIL(person_->find<QTableWidget>("differenceTable")->rowCount() > 0);
   QVERIFY(person_->click("compareRuns"));
   QCOMPARE(window_->current(), PageId::Compare);
-  QTRY_VERIFY_WITH_TIMEOUT(window_->workspace().adapters().size() >= 3, 30000);
+  WAIT_UNTIL(window_->workspace().adapters().size() >= 3);
 
   // Samples: the evaluation data named in the recipe is taken on the page's first visit.
   QTest::keyClick(window_.get(), Qt::Key_3, Qt::ControlModifier);
   person_->type("field_eval_dataset", rows_);
   QTest::keyClick(window_.get(), Qt::Key_4, Qt::ControlModifier);
   auto* run_all = person_->find<QPushButton>("runAll");
-  QTRY_VERIFY_WITH_TIMEOUT(run_all->isVisible() && run_all->isEnabled(), 20000);
+  WAIT_UNTIL(run_all->isVisible() && run_all->isEnabled());
   QVERIFY(person_->click("runAll"));
   auto* score = [&] { return window_->findChild<QLabel*>("score_1"); }();
   QVERIFY(score);
-  QTRY_VERIFY_WITH_TIMEOUT(run_all->isVisible() && window_->findChild<QLabel*>("score_1")->text().contains(QStringLiteral("of 8")), 120000);
+  WAIT_UNTIL(run_all->isVisible() &&
+             window_->findChild<QLabel*>("score_1")->text().contains(QStringLiteral("of 8")));
 
   // A click on a column's name makes it the reference; the cross drops an adapter while the page is open.
   const std::string last = window_->workspace().adapters().back().name;
   const QString name = QString::fromStdString(last);
   QVERIFY(person_->click("reference_" + name));
-  QTRY_VERIFY(window_->findChild<QWidget*>("head_" + name)->findChildren<QLabel*>().first()->text().startsWith(QStringLiteral("reference")));
+  WAIT_UNTIL(window_->findChild<QWidget*>("head_" + name)
+                 ->findChildren<QLabel*>()
+                 .first()
+                 ->text()
+                 .startsWith(QStringLiteral("reference")));
   const std::size_t before = window_->workspace().adapters().size();
   QVERIFY(person_->click("drop_" + name));
-  QTRY_COMPARE_WITH_TIMEOUT(window_->workspace().adapters().size(), before - 1, 20000);
+  WAIT_UNTIL_EQUAL(window_->workspace().adapters().size(), before - 1);
   QVERIFY(!window_->findChild<QToolButton*>("drop_" + name) || !window_->findChild<QToolButton*>("drop_" + name)->isVisible());
 }
 
