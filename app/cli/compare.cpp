@@ -7,6 +7,7 @@
 #include "app/cli/verbs.h"
 #include "engine/compare/compare.h"
 #include "engine/compare/documents.h"
+#include "engine/compare/scores.h"
 #include "engine/models/vlm.h"
 #include "engine/session/run_observer.h"
 
@@ -43,10 +44,13 @@ Result<Named> named_folders(const std::vector<std::string>& texts) {
 void print_scores(const Comparison& comparison) {
   for (std::size_t i = 0; i < comparison.columns.size(); ++i) {
     std::string line = comparison.columns[i].name + ":";
-    for (const auto& [key, score] : column_scores(comparison, i)) {
+    const auto scores = column_scores(comparison, i);
+    for (const char* key : kScoreKeys) {
+      const auto score = scores.find(key);
+      if (score == scores.end()) continue;
       char text[96];
       std::snprintf(text, sizeof text, "  %s %.1f %% of %zu", score_name(key).c_str(),
-                    score.mean * 100, score.of);
+                    score->second.mean * 100, score->second.of);
       line += text;
     }
     print_line(line);

@@ -10,6 +10,7 @@
 #include "engine/compare/documents.h"
 #include "engine/compare/html.h"
 #include "engine/compare/result_folder.h"
+#include "engine/compare/scores.h"
 #include "engine/vision/inline_picture.h"
 
 namespace luthier {
@@ -228,7 +229,7 @@ std::string scores_html(const Comparison& comparison, const ComparisonWords& wor
     scores.push_back(column_scores(comparison, i));
   }
   std::string html;
-  for (const char* key : {"exact", "token_f1", "chrf", "json"}) {
+  for (const char* key : kScoreKeys) {
     std::string cells;
     bool any = false;
     for (const auto& column : scores) {

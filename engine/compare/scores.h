@@ -3,10 +3,14 @@
 // and, where JSON is expected, whether the answer is JSON at all. No LibTorch.
 #pragma once
 
+#include <array>
 #include <map>
 #include <string>
 
 namespace luthier {
+
+/// The scores by their keys, in the order in which people are told of them.
+inline constexpr std::array<const char*, 4> kScoreKeys{"exact", "token_f1", "chrf", "json"};
 
 /// exact, token_f1, chrf and, where the expected answer is a JSON object or list, json; each from 0 to 1.
 std::map<std::string, double> score_answer(const std::string& answer, const std::string& expected);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Comparing for real, on a model of a few thousand weights: adapters and whole checkpoints as columns, what a
 // comparison that is stopped leaves, draws that do not depend on who else is asked.
-#include <QtTest>
-
 #include "engine/compare/compare.h"
 #include "engine/generate/generate.h"
 #include "engine/models/vlm.h"
+
+// After LibTorch's headers, which have members that Qt's macros are named like.
+#include <QtTest>
+
 #include "engine/session/headless.h"
 #include "tests/train/tiny_run.h"
 
@@ -20,7 +22,13 @@ class TestColumns : public QObject {
   std::vector<Sample> samples_;
   GenerationOptions options_;
 
-  LoadedModel base() const { return load_model(base_, {"cpu", "float32"}).take(); }
+  static LoadedModel load(const fs::path& folder) {
+    LoadOptions options;
+    options.device = "cpu";
+    options.dtype = "float32";
+    return load_model(folder, options).take();
+  }
+  LoadedModel base() const { return load(base_); }
 
   static std::vector<std::string> texts(const Comparison& comparison, std::size_t column) {
     std::vector<std::string> result;
@@ -51,7 +59,7 @@ class TestColumns : public QObject {
     QCOMPARE(both->answered(), 3 * samples_.size());
     QVERIFY(!both->columns[1].whole && both->columns[2].whole);
     QVERIFY(both->columns[2].bytes > both->columns[1].bytes && both->columns[1].bytes > 0);
-    LoadedModel alone = load_model(tiny_.root() / "full/model", {"cpu", "float32"}).take();
+    LoadedModel alone = load(tiny_.root() / "full/model");
     const auto by_itself = compare_adapters(alone, {}, samples_, options_);
     QVERIFY(by_itself.ok());
     QCOMPARE(texts(*both, 2), texts(*by_itself, 0));
