@@ -7,6 +7,7 @@
 #include <QRegularExpression>
 
 #include "engine/config/recipe.h"
+#include "ui/engine_words.h"
 #include "ui/language.h"
 #include "ui/workspace.h"
 
@@ -15,9 +16,6 @@ namespace luthier {
 namespace {
 
 QString say(const char* english) { return QCoreApplication::translate("Messages", english); }
-
-/// A sentence of the engine in the person's language.
-QString said(const std::string& english) { return QString::fromStdString(english); }
 
 /// Whole keys, and last parts that only one field has and that are no word of plain English.
 const QHash<QString, QString>& keys_by_word() {
@@ -64,7 +62,7 @@ QString place_text(const std::string& where) {
   // A command of the session is no place that a person knows.
   static const QRegularExpression command(
       QStringLiteral("^[a-z]+(_[a-z]+)+$|^(launch|pause|resume|stop)$"));
-  return command.match(place).hasMatch() ? QString() : place;
+  return command.match(place).hasMatch() ? QString() : engine_place(place.toStdString());
 }
 
 }  // namespace
@@ -119,6 +117,11 @@ QString window_words(const QString& sentence) {
   return text;
 }
 
+QString said_text(const std::string& english) {
+  // Particles again: a label has taken the place of a key.
+  return with_particles(window_words(engine_text(english)));
+}
+
 QString fault_text(const FieldFault& fault) {
   Error error = fault_error(fault.error, fault.text);
   error.where.clear();
@@ -133,8 +136,8 @@ Error fault_error(const Error& error, const QString& text) {
 QString error_text(const Error& error) {
   QString text = place_text(error.where);
   if (!text.isEmpty()) text += QStringLiteral(": ");
-  text += window_words(said(error.what));
-  if (!error.hint.empty()) text += QLatin1Char(' ') + window_words(said(error.hint));
+  text += said_text(error.what);
+  if (!error.hint.empty()) text += QLatin1Char(' ') + said_text(error.hint);
   return text;
 }
 

@@ -17,6 +17,8 @@ QString field_label(const std::string& key);
 /// A sentence of the engine, with the keys of settings and the command line's options put into the
 /// window's words.
 QString window_words(const QString& sentence);
+/// What the engine says, in the person's language and the window's words.
+QString said_text(const std::string& english);
 /// An error as the window shows it: the field's label or the file, what is wrong, what to do.
 QString error_text(const Error& error);
 /// What is wrong with a field, without its label: for under the field.

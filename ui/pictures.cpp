@@ -8,7 +8,7 @@
 #include <QThreadPool>
 
 #include "engine/vision/image.h"
-#include "ui/engine_words.h"
+#include "ui/messages.h"
 
 namespace luthier {
 
@@ -50,7 +50,7 @@ Kept decode(const QString& path, int edge) {
 void load_picture(const QString& path, int edge, QObject* owner, std::function<void(const QImage&, const QString&)> done) {
   const QString key = QStringLiteral("%1|%2").arg(path).arg(edge);
   if (const Kept* kept = cache().object(key)) {
-    done(kept->image, engine_text(kept->error.toStdString()));
+    done(kept->image, said_text(kept->error.toStdString()));
     return;
   }
   QPointer<QObject> guard(owner);
@@ -60,7 +60,7 @@ void load_picture(const QString& path, int edge, QObject* owner, std::function<v
         QCoreApplication::instance(),
         [kept = std::move(kept), key, guard, done] {
           cache().insert(key, new Kept(kept), std::max<qsizetype>(1, kept.image.sizeInBytes() / 1024));
-          if (guard) done(kept.image, engine_text(kept.error.toStdString()));
+          if (guard) done(kept.image, said_text(kept.error.toStdString()));
         },
         Qt::QueuedConnection);
   });

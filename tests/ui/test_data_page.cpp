@@ -110,6 +110,12 @@ void TestDataPage::a_broken_folder_says_so_in_the_page() {
   QTest::keyClick(list, Qt::Key_Return);
   auto* text = window.page(PageId::Model)->findChild<QLabel*>("bannerText");
   QTRY_VERIFY_WITH_TIMEOUT(text->isVisible() && text->text().contains(QStringLiteral("config.json")), 20000);
+  // In the person's language, and in another one as soon as that is chosen.
+  QVERIFY(text->text().contains(QStringLiteral("is not one that Luthier can load")));
+  Language::instance().choose(QStringLiteral("ko"));
+  const auto back = qScopeGuard([] { Language::instance().choose(QStringLiteral("en")); });
+  QTRY_VERIFY(text->text().contains(QStringLiteral("불러올 수 없는 종류입니다")));
+  QVERIFY(!text->text().contains(QStringLiteral("is not one")));
   QTRY_COMPARE(person.state(), SessionState::Empty);
   QVERIFY(window.findChild<QDialog*>() == nullptr);
   QSettings().remove("recent_models");

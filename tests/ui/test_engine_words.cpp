@@ -12,6 +12,7 @@
 #include "ui/data/finding_words.h"
 #include "ui/engine_words.h"
 #include "ui/language.h"
+#include "ui/messages.h"
 
 using namespace luthier;
 
@@ -41,6 +42,7 @@ class TestEngineWords : public QObject {
   void lists_and_sentences_within_sentences();
   void what_is_not_ours_stays();
   void english_stays_english();
+  void settings_by_their_labels();
   void particles_data();
   void particles();
   void reasons_come_first_data();
@@ -191,6 +193,16 @@ void TestEngineWords::english_stays_english() {
            QStringLiteral("a.png: 그림이 없습니다. 그 자리에 그림을 두거나 경로를 고치세요."));
 }
 
+/// A label stands where a key stood, and the particle after it is the label's.
+void TestEngineWords::settings_by_their_labels() {
+  QCOMPARE(said_text("Name eval_dataset, or set eval_steps to 0."),
+           QStringLiteral("평가 데이터를 정하거나 “평가 간격”을 0으로 두세요."));
+  const Error error = input_error("must be at least 0, but is -1.", "training.learning_rate");
+  QCOMPARE(error_text(error), QStringLiteral("학습률: 0 이상인 값이어야 하는데 지금은 -1입니다."));
+  const Error row = input_error("The text part has no text.", "/d/rows.jsonl: row 3");
+  QCOMPARE(error_text(row), QStringLiteral("/d/rows.jsonl: 3번 행: text 내용에 글이 없습니다."));
+}
+
 void TestEngineWords::particles_data() {
   QTest::addColumn<QString>("both");
   QTest::addColumn<QString>("one");
@@ -243,7 +255,7 @@ void TestEngineWords::reasons_come_first_data() {
   QTest::newRow("colon in the sentence")
       << "/d/r.jsonl: row 5: The row has 40 tokens, max_length is 20: the end of its answer will "
          "be cut."
-      << "The row has 40 tokens, max_length is 20: the end of its answer will be cut.";
+      << "The row has 40 tokens, “Context length” is 20: the end of its answer will be cut.";
   QTest::newRow("plain") << "The dataset has no rows."
                          << "The dataset has no rows.";
 }

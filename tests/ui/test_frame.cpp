@@ -113,6 +113,9 @@ void TestFrame::nothing_keeps_the_other_theme() {
   QTRY_VERIFY_WITH_TIMEOUT(findings->rowCount() >= 1, 60000);
   QTest::mouseClick(findings->viewport(), Qt::LeftButton, {},
                     findings->visualItemRect(findings->item(0, 2)).center());
+  window.show_page(PageId::Train);
+  person.type("field_training_learning_rate", QStringLiteral("fast"));
+  QTRY_VERIFY(person.find<QLabel>("field_training_learning_rate_error")->isVisible());
   const Colours before = colours();
   theme.choose(to_dark ? Theme::Choice::Dark : Theme::Choice::Light);
   const Colours& now = colours();

@@ -20,9 +20,9 @@
 #include "ui/data/finding_words.h"
 #include "ui/data/row_model.h"
 #include "ui/data/row_view.h"
-#include "ui/engine_words.h"
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/messages.h"
 #include "ui/theme.h"
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
@@ -300,7 +300,7 @@ void DataPage::show_findings(const DatasetReport& report) {
     findings_->setItem(i, 0, number);
     findings_->setItem(i, 1, new QTableWidgetItem(themed_icon(QStringLiteral("warning"), colours().warning), finding_text(finding.kind)));
     auto* message = new QTableWidgetItem(finding_reason(finding.message));
-    message->setToolTip(engine_text(finding.message));
+    message->setToolTip(said_text(finding.message));
     findings_->setItem(i, 2, message);
   }
   fit_findings();

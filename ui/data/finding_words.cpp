@@ -4,7 +4,7 @@
 
 #include <QRegularExpression>
 
-#include "ui/engine_words.h"
+#include "ui/messages.h"
 
 namespace luthier {
 
@@ -39,7 +39,7 @@ QString finding_reason(const std::string& message) {
     named = name_of(match.captured(1));
     rest = rest.mid(match.capturedLength());
   }
-  const QString said = engine_text(rest.toStdString());
+  const QString said = said_text(rest.toStdString());
   return named.isEmpty() ? said : QStringLiteral("%1 (%2)").arg(said, named);
 }
 

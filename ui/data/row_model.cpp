@@ -7,8 +7,8 @@
 #include <algorithm>
 
 #include "ui/data/finding_words.h"
-#include "ui/engine_words.h"
 #include "ui/format.h"
+#include "ui/messages.h"
 #include "ui/pictures.h"
 #include "ui/theme.h"
 
@@ -132,7 +132,7 @@ int RowModel::rowCount(const QModelIndex& parent) const { return parent.isValid(
 int RowModel::columnCount(const QModelIndex&) const { return ColumnCount; }
 
 QVariant RowModel::words(const RowPreview& row) const {
-  if (row.error) return engine_text(row.error->what);
+  if (row.error) return said_text(row.error->what);
   QString text;
   for (const Message& message : row.conversation.messages) {
     for (const ContentPart& part : message.content) {
@@ -184,7 +184,7 @@ QVariant RowModel::data(const QModelIndex& index, int role) const {
   if (!shown) return index.column() == Words && role == Qt::DisplayRole ? QVariant(QStringLiteral("…")) : QVariant();
   if (index.column() == Picture && role == Qt::DecorationRole) return picture(row, *shown);
   if (role == Qt::ToolTipRole && index.column() == Words && shown->error)
-    return engine_text(*shown->error);
+    return error_text(*shown->error);
   if (role != Qt::DisplayRole) return {};
   if (index.column() == Words) return words(*shown);
   if (index.column() == Tokens) return shown->ids.empty() ? QString() : grouped_text(static_cast<std::int64_t>(shown->ids.size()));

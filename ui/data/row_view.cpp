@@ -11,9 +11,9 @@
 
 #include "engine/vision/inline_picture.h"
 #include "ui/data/finding_words.h"
-#include "ui/engine_words.h"
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/messages.h"
 #include "ui/pictures.h"
 #include "ui/theme.h"
 #include "ui/widgets/card.h"
@@ -194,7 +194,7 @@ void RowView::render() {
   problems.removeDuplicates();
   findings_label_->setText(problems.join(QLatin1Char('\n')));
   findings_label_->setVisible(!problems.isEmpty());
-  findings_label_->setToolTip(row_.error ? engine_text(*row_.error) : QString());
+  findings_label_->setToolTip(row_.error ? error_text(*row_.error) : QString());
   conversation_->setHtml(conversation_html());
   std::int64_t learned = 0, pictures = 0;
   for (std::size_t i = 0; i < row_.ids.size(); ++i) {

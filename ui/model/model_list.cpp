@@ -12,9 +12,9 @@
 #include <QScrollArea>
 
 #include "engine/teaching/teaching.h"
-#include "ui/engine_words.h"
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/messages.h"
 #include "ui/model/fetch_dialog.h"
 #include "ui/theme.h"
 #include "ui/widgets/quiet_view.h"
@@ -211,7 +211,7 @@ void ModelList::fill_row(QListWidgetItem* item, const QString& folder, const Fou
   const bool refused = found && !found->loadable;
   item->setData(Qt::ForegroundRole, refused ? QVariant(QBrush(colours().muted)) : QVariant());
   item->setIcon(refused ? themed_icon(QStringLiteral("warning"), colours().warning) : QIcon());
-  if (refused) item->setToolTip(folder + QLatin1Char('\n') + engine_text(found->why_not));
+  if (refused) item->setToolTip(folder + QLatin1Char('\n') + said_text(found->why_not));
 }
 
 QString ModelList::origin_text(const QString& folder, const FoundModel* found) const {
@@ -227,7 +227,7 @@ void ModelList::show_chosen() {
   const bool loadable = !found || found->loadable;
   detail_->setText(folder.isEmpty() ? QString()
                    : loadable       ? origin_text(folder, found)
-                                    : engine_text(found->why_not));
+                                    : said_text(found->why_not));
   const bool can = can_load(workspace_.state());
   open_->setEnabled(can);
   load_->setEnabled(can && !folder.isEmpty() && loadable);

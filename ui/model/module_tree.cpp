@@ -12,9 +12,9 @@
 #include <QTreeView>
 
 #include "engine/forecast/forecast.h"
-#include "ui/engine_words.h"
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/messages.h"
 #include "ui/model/module_tree_model.h"
 #include "ui/theme.h"
 #include "ui/widgets/empty_state.h"
@@ -123,7 +123,7 @@ void ModuleTree::show_trained() {
                          .arg(grouped_text(trained->parameters), percent_text(static_cast<double>(trained->parameters), static_cast<double>(model->summary.parameters)),
                               count_text(model->summary.parameters)));
   } else {
-    totals_->setText(engine_text(trained.error()));
+    totals_->setText(error_text(trained.error()));
   }
   note_->setText(lora ? tr("Tick linear layers to give them an adapter. Space ticks the row; with a filter, a branch's tick counts for what is shown.")
                       : tr("The method “%1” chooses what trains; parts are kept fixed on the Train page.").arg(recipe_text(recipe.strategy)));
@@ -200,7 +200,7 @@ void ModuleTree::toggle(const QModelIndex& proxy_index) {
   const Status status = workspace_.set_field("adapter.target_modules", selector_text(model->summary, targets).toStdString());
   if (!status) {
     set_ink(totals_, Ink::Error);
-    totals_->setText(engine_text(status.error()));
+    totals_->setText(error_text(status.error()));
   }
 }
 

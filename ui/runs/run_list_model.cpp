@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <fstream>
 
-#include "ui/engine_words.h"
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/messages.h"
 #include "ui/runs/path_tails.h"
 #include "ui/theme.h"
 
@@ -168,7 +168,7 @@ QVariant RunListModel::data(const QModelIndex& index, int role) const {
       for (const std::string& file : row.recipe->dataset)
         lines << tr("Data: %1").arg(QString::fromStdString(file));
     for (const std::string* more : {&row.summary.problem, &row.summary.manifest.error})
-      if (!more->empty()) lines << engine_text(*more);
+      if (!more->empty()) lines << said_text(*more);
     return lines.join(QLatin1Char('\n'));
   }
   return {};

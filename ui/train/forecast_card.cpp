@@ -128,7 +128,7 @@ void ForecastCard::refresh() {
   advice_->hide();
   if (!forecast) {
     total_->clear();
-    const QString& error = workspace_.forecast_error();
+    const QString error = workspace_.forecast_error();
     advice_->setText(!error.isEmpty() ? error
                      : workspace_.recipe().model.empty() ? tr("Choose a model and training data: the forecast follows every setting.")
                      : workspace_.recipe().dataset.empty() ? tr("Choose training data: the forecast needs its longest row.")
@@ -160,7 +160,7 @@ void ForecastCard::refresh() {
   if (!f.fits()) {
     QString text = tr("It will not fit: %1 are needed, %2 are free.").arg(bytes_text(f.parts.total()), bytes_text(f.available));
     for (const std::string& advice : f.advice)
-      text += QStringLiteral("\n• ") + window_words(QString::fromStdString(advice));
+      text += QStringLiteral("\n• ") + said_text(advice);
     advice_->setText(text);
     QPalette palette = advice_->palette();
     palette.setColor(QPalette::WindowText, colours().error);

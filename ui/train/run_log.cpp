@@ -6,9 +6,9 @@
 #include <QDateTime>
 #include <QHeaderView>
 
-#include "ui/engine_words.h"
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/messages.h"
 #include "ui/theme.h"
 #include "ui/widgets/quiet_view.h"
 
@@ -121,7 +121,7 @@ void EventTable::append_new() {
     setItem(row, 0, new QTableWidgetItem(time.isValid() ? time.toString(QStringLiteral("HH:mm:ss")) : QString::fromStdString(event.time)));
     setItem(row, 1, step);
     setItem(row, 2, new QTableWidgetItem(event_text(event.kind)));
-    setItem(row, 3, new QTableWidgetItem(engine_text(event.detail)));
+    setItem(row, 3, new QTableWidgetItem(said_text(event.detail)));
     item(row, 3)->setToolTip(item(row, 3)->text());   // the line may be longer than the column
     if (event.kind == "warning" || event.kind == "failed") item(row, 2)->setIcon(themed_icon(QStringLiteral("warning"), colours().warning));
     scrollToBottom();

@@ -61,6 +61,10 @@ Banner::Banner(QWidget* parent) : QFrame(parent) {
   on_language(this, [this] {
     close_->setToolTip(tr("Dismiss"));
     close_->setAccessibleName(tr("Dismiss"));
+    if (!error_) return;
+    text_->set_text(error_text(*error_));
+    setAccessibleName(text_->text());
+    place();
   });
   row_->addWidget(close_, 0, Qt::AlignTop);
   connect(close_, &QToolButton::clicked, this, &Banner::dismiss);
@@ -76,6 +80,7 @@ void Banner::float_over(QWidget* host) {
 void Banner::show_text(Kind kind, const QString& text) {
   kind_ = kind;
   about_.clear();
+  error_.reset();
   text_->set_text(text);
   setAccessibleName(text);
   for (Offer& offer : offers_) {
@@ -88,7 +93,10 @@ void Banner::show_text(Kind kind, const QString& text) {
   place();
 }
 
-void Banner::show_error(const Error& error) { show_text(Kind::Error, error_text(error)); }
+void Banner::show_error(const Error& error) {
+  show_text(Kind::Error, error_text(error));
+  error_ = error;
+}
 
 void Banner::offer(const QString& label, std::function<void()> action) {
   for (Offer& offer : offers_) {

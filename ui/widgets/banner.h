@@ -9,6 +9,7 @@
 #include <QPointer>
 #include <array>
 #include <functional>
+#include <optional>
 
 #include "engine/base/result.h"
 
@@ -55,6 +56,7 @@ class Banner : public QFrame {
 
   Kind kind_ = Kind::Info;
   QString about_;
+  std::optional<Error> error_;   ///< said anew when the language changes
   QPointer<QWidget> host_;
   QHBoxLayout* row_;
   QLabel* icon_;
