@@ -1923,6 +1923,10 @@ of any size</translation>
             <source>must not be empty.</source>
             <translation>must not be empty.</translation>
         </message>
+        <message>
+            <source>empty</source>
+            <translation>empty</translation>
+        </message>
     </context>
     <context>
         <name>progress</name>

@@ -1911,6 +1911,10 @@ of any size</source>
             <source>must not be empty.</source>
             <translation>비워 둘 수 없습니다.</translation>
         </message>
+        <message>
+            <source>empty</source>
+            <translation>빈 값</translation>
+        </message>
     </context>
     <context>
         <name>progress</name>

@@ -65,6 +65,18 @@ QString place_text(const std::string& where) {
   return command.match(place).hasMatch() ? QString() : engine_place(place.toStdString());
 }
 
+/// In the form nothing is written as null: a field that is empty says it.
+QString in_form(QString text) {
+  const std::pair<const char*, const char*> phrases[] = {
+      {"write null", "leave it empty"},     {"Write null,", "Leave it empty or write"},
+      {"Set it to null", "Leave it empty"}, {"Leave both null", "Leave both empty"},
+      {"null을 적으세요", "비워 두세요"},   {"null로 두세요", "비워 두세요"}};
+  for (const auto& [file, form] : phrases)
+    text.replace(QString::fromUtf8(file), QString::fromUtf8(form));
+  static const QRegularExpression null(QStringLiteral("(?<![\\w\"'])null(?![\\w\"'])"));
+  return text.replace(null, say("empty"));
+}
+
 }  // namespace
 
 QString field_label(const std::string& key) {
@@ -125,7 +137,7 @@ QString said_text(const std::string& english) {
 QString fault_text(const FieldFault& fault) {
   Error error = fault_error(fault.error, fault.text);
   error.where.clear();
-  return error_text(error);
+  return in_form(error_text(error));
 }
 
 Error fault_error(const Error& error, const QString& text) {
@@ -138,7 +150,7 @@ QString error_text(const Error& error) {
   if (!text.isEmpty()) text += QStringLiteral(": ");
   text += said_text(error.what);
   if (!error.hint.empty()) text += QLatin1Char(' ') + said_text(error.hint);
-  return text;
+  return field_of(error).empty() ? text : in_form(text);
 }
 
 }  // namespace luthier

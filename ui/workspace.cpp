@@ -95,7 +95,7 @@ void Workspace::connect_bridge() {
     if (event.request != forecast_request_) return;
     forecast_ = event;
     forecast_of_ = forecast_asked_;
-    forecast_error_.clear();
+    forecast_error_.reset();
     emit forecast_changed();
   });
   connect(&bridge_, &SessionBridge::request_done, this, [this](const RequestDone& event) {
@@ -111,14 +111,18 @@ void Workspace::connect_bridge() {
 
 void Workspace::forecast_failed(const Error& error) {
   forecast_.reset();
-  forecast_error_ = error_text(error);
+  forecast_error_ = error;
   emit forecast_changed();
+}
+
+QString Workspace::forecast_error() const {
+  return forecast_error_ ? error_text(*forecast_error_) : QString();
 }
 
 void Workspace::ask_forecast() {
   if (recipe_.model.empty() || recipe_.dataset.empty()) {
     forecast_.reset();
-    forecast_error_.clear();
+    forecast_error_.reset();
     emit forecast_changed();
     return;
   }

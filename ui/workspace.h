@@ -106,7 +106,8 @@ class Workspace : public QObject {
 
   // Forecast and run.
   const std::optional<ForecastMade>& forecast() const { return forecast_; }
-  const QString& forecast_error() const { return forecast_error_; }
+  /// Empty where there is none.
+  QString forecast_error() const;
   /// The forecast is of the recipe as it stands, and not of an older one while the new one is being
   /// made.
   bool forecast_is_current() const;
@@ -158,7 +159,7 @@ class Workspace : public QObject {
   std::vector<AttachedAdapter> adapters_;
   QStringList attaching_;                  ///< names that were asked for and did not come yet
   std::optional<ForecastMade> forecast_;
-  QString forecast_error_;
+  std::optional<Error> forecast_error_;
   std::string forecast_asked_, forecast_of_;  ///< recipes, as YAML
   RequestId forecast_request_ = 0;
   QTimer forecast_timer_;

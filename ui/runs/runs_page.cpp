@@ -94,6 +94,8 @@ RunsPage::RunsPage(Workspace& workspace, QWidget* parent) : Page(workspace, pare
     emit waits();
   });
   connect(&bridge(), &SessionBridge::state_changed, this, &RunsPage::refresh);
+  connect(&bridge(), &SessionBridge::model_loaded, this,
+          [this] { banner_->dismiss_about(QStringLiteral("model")); });
   on_language(this, [this] {
     model_->retranslate();
     refresh();
@@ -367,6 +369,7 @@ void RunsPage::compare_ticked() {
   if (!model) {
     banner_->show_text(Banner::Kind::Warning, tr("Adapters are compared on a base: load its model first."));
     banner_->offer(tr("Choose a model"), [this] { emit go_to(PageId::Model); });
+    banner_->set_about(QStringLiteral("model"));
     return;
   }
   for (const int row : model_->ticked_rows()) {

@@ -118,7 +118,9 @@ CommandDialog::CommandDialog(Workspace& workspace, QWidget* parent) : QDialog(pa
   auto* text = new QPlainTextEdit(this);
   text->setObjectName(QStringLiteral("commandText"));
   text->setReadOnly(true);
+  text->setLineWrapMode(QPlainTextEdit::WidgetWidth);
   text->setWordWrapMode(QTextOption::WrapAtWordBoundaryOrAnywhere);
+  text->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   text->setFont(code_font(0.95));
   text->setMinimumHeight(140);
   layout->addWidget(text, 1);

@@ -128,7 +128,7 @@ void ForecastCard::refresh() {
   advice_->hide();
   if (!forecast) {
     total_->clear();
-    const QString& error = workspace_.forecast_error();
+    const QString error = workspace_.forecast_error();
     advice_->setText(!error.isEmpty() ? error
                      : workspace_.recipe().model.empty() ? tr("Choose a model and training data: the forecast follows every setting.")
                      : workspace_.recipe().dataset.empty() ? tr("Choose training data: the forecast needs its longest row.")

@@ -73,6 +73,7 @@ RecipeForm::RecipeForm(Workspace& workspace, QWidget* parent) : QWidget(parent),
     refresh();
   });
   refresh_locks();
+  folding_ = false;
 }
 
 RecipeForm::~RecipeForm() {
@@ -96,7 +97,11 @@ QWidget* RecipeForm::make_head() {
   advanced_ = new QToolButton(head);
   advanced_->setObjectName(QStringLiteral("advancedToggle"));
   advanced_->setCheckable(true);
-  connect(advanced_, &QToolButton::toggled, this, &RecipeForm::refresh);
+  connect(advanced_, &QToolButton::toggled, this, [this] {
+    folding_ = true;
+    refresh();
+    folding_ = false;
+  });
   row->addWidget(advanced_);
   reset_ = new QPushButton(head);
   reset_->setObjectName(QStringLiteral("resetRecipe"));
@@ -218,8 +223,11 @@ void RecipeForm::refresh_row(const Row& row, bool mine) {
   const FieldDescription& field = row.editor->field();
   const FieldFault* fault = workspace_.fault_of(field.key);
   const bool fits = field.strategy.empty() || field.strategy == recipe.strategy;
-  // What is changed or at fault is never out of sight.
-  row.holder->setVisible(fits && (advanced_->isChecked() || !field.advanced || mine || fault));
+  // What is changed or at fault is never out of sight, and what a person is at does not go when
+  // it is back at its default.
+  const bool stays = !folding_ && row.holder->isVisibleTo(this);
+  row.holder->setVisible(fits &&
+                         (advanced_->isChecked() || !field.advanced || mine || fault || stays));
   row.editor->set_changed(mine || fault);
   QFont font = row.label->font();
   font.setBold(mine);

@@ -64,6 +64,7 @@ class RecipeForm : public QWidget {
   QLabel* changed_;
   QPushButton* reset_;
   QScrollArea* scroll_;
+  bool folding_ = true;  ///< Advanced was pressed (or the form is new): only then does a row go
 };
 
 }  // namespace luthier

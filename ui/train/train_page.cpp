@@ -6,7 +6,6 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QLineEdit>
-#include <QLocale>
 #include <QPushButton>
 #include <QSplitter>
 #include <QTabWidget>
@@ -36,9 +35,11 @@ const QString kAboutRate = QStringLiteral("rate");
 const QString kAboutCommand = QStringLiteral("command");
 const QString kAboutRecipe = QStringLiteral("recipe");
 
-/// A rate to the last digit, so that applying what is shown changes nothing.
+/// A rate as the form writes it, to the last digit: applying what is shown changes nothing.
 QString rate_text(double rate) {
-  return QString::number(rate, 'g', QLocale::FloatingPointShortest);
+  Recipe recipe;
+  recipe.training.learning_rate = rate;
+  return QString::fromStdString(get_field(recipe, "training.learning_rate").value());
 }
 
 }  // namespace
