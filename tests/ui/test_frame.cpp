@@ -217,7 +217,7 @@ void TestFrame::nothing_is_cut_off() {
     QTest::qWait(50);
     QCOMPARE(window.size(), size);
     // Layouts follow a text at the event loop's leisure: on a busy machine that may take a while.
-    QTRY_COMPARE_WITH_TIMEOUT(what_is_cut_off(window), QString(), 20000);
+    WAIT_UNTIL_EQUAL(what_is_cut_off(window), QString());
   }
 }
 
