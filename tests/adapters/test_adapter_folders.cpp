@@ -37,7 +37,7 @@ void change_value(const fs::path& file, const std::string& tensor, float value) 
   std::vector<TensorToWrite> tensors;
   for (const auto& [name, info] : opened->header().tensors) {
     const auto view = opened->find(name);
-    kept.emplace_back(view->bytes.begin(), view->bytes.end());
+    kept.push_back(view->bytes().take());
     if (name.find(tensor) != std::string::npos)
       std::memcpy(kept.back().data() + 4, &value, sizeof value);
   }

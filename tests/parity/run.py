@@ -4,6 +4,7 @@
     python tests/parity/run.py --cli build/bin/luthier-cli --random 3 [--seed 100]       cases drawn at random, nothing else
     python tests/parity/run.py --cli build/bin/luthier-cli --hostile [--only FAMILY]     every lie in every field, nothing else (an hour)
     python tests/parity/run.py --cli build/bin/luthier-cli --table docs/families.md      and writes the table of what passed
+                                                                           (with --only: the cells whose cases all ran)
     python tests/parity/run.py --make DIR [--only CHECKPOINT]...    only writes checkpoints, inputs and what forward should give
 Run it with the oracle's Python (transformers 5.17, peft 0.21)."""
 import argparse
@@ -15,6 +16,7 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -169,7 +171,13 @@ def main():
         if not keep:
             shutil.rmtree(root, ignore_errors=True)
     if options.table:
-        table.write(options.table, counted, {"transformers": transformers.__version__, "peft": peft.__version__})
+        wanted = Counter(
+            (getattr(case, "family", ""), column)
+            for case in found.values()
+            for column in getattr(case, "columns", ())
+        )
+        versions = {"transformers": transformers.__version__, "peft": peft.__version__}
+        table.write(options.table, counted, versions, wanted)
     print(f"{passed} passed, {len(failed)} failed ({time.time() - start:.0f} s, {world.program.seconds:.0f} s of it in luthier-cli)")
     return 1 if failed or not passed else 0
 

@@ -48,12 +48,35 @@ def cell(results):
     return f"{worst:.0e} ({len(results)}{'; ' + facts[0] if facts else ''})"
 
 
-def write(path, results, versions):
-    """`results`: one Case a case and column that it counts for."""
+def standing(path):
+    """(family, column) → cell of the table as it is."""
+    rows = [
+        [cell.strip() for cell in line.strip().strip("|").split("|")]
+        for line in (path.read_text().splitlines() if path.exists() else [])
+        if line.startswith("|") and not line.startswith("|---")
+    ]
+    if not rows:
+        return {}
+    return {
+        (row[0].strip("`"), column): value
+        for row in rows[1:]
+        for column, value in zip(rows[0][1:], row[1:])
+    }
+
+
+def write(path, results, versions, wanted):
+    """`results`: one Case a case and column that it counts for. `wanted`: how many (family, column)
+    has; a cell whose cases did not all run, since only some were asked for, stays as it is."""
+    before = standing(path)
     lines = ["| family | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
     for family in FAMILIES:
         mine = [result for result in results if result.family == family.model_type]
-        cells = [cell([result for result in mine if result.column == column]) for column in COLUMNS]
+        cells = []
+        for column in COLUMNS:
+            found = [result for result in mine if result.column == column]
+            key = family.model_type, column
+            whole = len(found) == wanted.get(key, 0)
+            cells.append(cell(found) if whole else before.get(key, "not run"))
         lines.append(f"| `{family.model_type}` | " + " | ".join(cells) + " |")
     lines += ["", "## Checkpoints", "", "Tiny and random, written by transformers; `tests/parity/families/` says what each is for.", ""]
     for family in FAMILIES:
