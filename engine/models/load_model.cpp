@@ -14,6 +14,7 @@
 #include "engine/models/stored_head.h"
 #include "engine/models/stored_tensor.h"
 #include "engine/nn/layers.h"
+#include "engine/nn/threads.h"
 #include "engine/vision/pixel_limits.h"
 
 namespace luthier {
@@ -57,6 +58,7 @@ Status load_weights(VisionLanguageModel& model, const Family& family, const Chec
     }
     const std::string place = where + ": " + found->second;
     bool finite = true;
+    adapt_waiting();   // a load beside other programs is many short waits of threads for each other
     LUTHIER_CHECK(read_stored(*view, item.value(), place, watch, &finite));
     if (!finite) warn_of_broken(place);
   }
@@ -82,6 +84,7 @@ Status draw_weights(VisionLanguageModel& model, double range, std::uint64_t seed
     const bool norm = type == "RMSNorm" || type == "LayerNorm";
     for (auto& item : module.value()->named_parameters(/*recurse=*/false)) {
       torch::Tensor& tensor = item.value();
+      adapt_waiting();
       if (item.key().ends_with("bias")) tensor.zero_();
       else if (norm) tensor.fill_(neutral_weight(*owner));
       else tensor.copy_(torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, range, generator));

@@ -104,6 +104,12 @@ def adapter_case(name):
         lengths = [checkpoint_prompt(world, name, limits) for limits in (LIMITS, None)]
         told = [answer["prompt_tokens"] for answer in got["results"]]
         result.same("prompt tokens", told, lengths)
+        columns = compared(world, checkpoint, {"own": folder, "copied": copied})
+        for column, answer in zip(columns[1:], got["results"]):
+            result.close("logprobs in a comparison and alone", torch.tensor(column["logprobs"]),
+                         torch.tensor(answer["logprobs"]), 1e-4, "logprobs", 0.01)
+        result.expect(columns[1]["logprobs"] != columns[2]["logprobs"],
+                      "the same adapter answers alike to pictures of two sizes")
         # a run of an older version has no such file: its recipe says it
         (folder / "luthier.json").unlink()
         same_pixels(result, "an older run's", pixels(world, checkpoint.path, *adapted), wanted)
@@ -117,6 +123,17 @@ def adapter_case(name):
         found = world.program.json("data", "check", data, "--model", out, *flags, "--json")
         result.same("rows that are usable", found["usable"], 2)
     return case
+
+
+def compared(world, checkpoint, adapters):
+    """The answers of base and adapters to the question, of four tokens each."""
+    samples = write_rows(world.scratch / "question.jsonl", [question(world)])
+    out = world.scratch / "compared"
+    named = [f"{name}={folder}" for name, folder in adapters.items()]
+    flags = [flag for each in named for flag in ("--adapter", each)]
+    world.program.run("compare", checkpoint.path, *flags, "--samples", samples, "--out", out,
+                      "--max-new-tokens", 4, "--device", "cpu")
+    return json.loads((out / "comparison.json").read_text())["rows"][0]["answers"]
 
 
 def checkpoint_prompt(world, name, limits):
