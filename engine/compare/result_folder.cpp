@@ -94,10 +94,10 @@ Result<ResultFolder> find_result(const fs::path& folder) {
   if (!there(path)) return not_there(path);
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) {
-    const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
     return input_error("This is a file.", path.string(),
-                       result_in(folder)
-                           ? "Name the folder that it lies in: " + folder.string() + "."
+                       result_in(parent)
+                           ? "Name the folder that it lies in: " + parent.string() + "."
                            : "Name an adapter's folder, a checkpoint's or a run's.");
   }
   if (const auto result = result_in(path)) return *result;
