@@ -33,6 +33,7 @@ StopQuestion::StopQuestion(QWidget* parent) : QDialog(parent) {
     auto* made = new QPushButton(this);
     made->setObjectName(QLatin1String(name));
     made->setAutoDefault(false);
+    made->setMinimumSize(112, 32);
     return made;
   };
   discard_ = button("stopDiscard");

@@ -2,7 +2,6 @@
 // Drawing with QCustomPlot; graphs are reused between updates, and only the cursor's layer is painted while hovering.
 #include "ui/train/curve_plot.h"
 
-#include <QApplication>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPainter>
@@ -303,14 +302,11 @@ CurveGroup::CurveGroup(QWidget* area) : QObject(area), area_(area) {
   readout_->setTextFormat(Qt::RichText);
   readout_->setFont(scaled_font(0.88));
   readout_->setAttribute(Qt::WA_TransparentForMouseEvents);
-  readout_->setMargin(6);
-  readout_->setFrameShape(QFrame::Box);
-  readout_->setAutoFillBackground(true);
   const auto tint = [this] {
-    QPalette palette = QApplication::palette(readout_);
-    palette.setColor(QPalette::Window, colours().card);
-    palette.setColor(QPalette::WindowText, colours().text);
-    readout_->setPalette(palette);
+    const Colours& c = colours();
+    readout_->setStyleSheet(QStringLiteral("QLabel { background: %1; color: %2; padding: 5px 7px; "
+                                           "border: 1px solid %3; border-radius: 6px; }")
+                                .arg(c.card.name(), c.text.name(), c.line.darker(110).name()));
   };
   tint();
   connect(&Theme::instance(), &Theme::changed, readout_, tint);
