@@ -87,7 +87,7 @@ void TestPictureFacts::limits_of_a_recipe() {
 
 void TestPictureFacts::tiles_by_shape() {
   ModelSummary internvl = summary(
-      R"({"image_processor_type": "GotOcr2ImageProcessor", "crop_to_patches": true, "min_patches": 1,
+      R"({"image_processor_type": "GotOcr2ImageProcessor", "crop_to_patches": true, "min_patches":1,
           "max_patches": 12, "size": {"height": 448, "width": 448}})");
   internvl.model_type = "internvl";
   internvl.modules = {convolution(14)};
