@@ -136,6 +136,7 @@ std::optional<Error> in_other_encoding(std::string_view text, const std::string&
                                    [](char c) { return static_cast<unsigned char>(c) < 0x80; });
     if (ascii || cut) continue;
     if (is_utf8(line)) return std::nullopt;
+    foreign += '\n';   // so that no line passes for the file's beginning with its mark
     foreign += line;
   }
   if (encoding.empty()) encoding = foreign_encoding(foreign);
