@@ -23,7 +23,11 @@ class TestInterrupt : public QObject {
   /// Interrupts it once it has told of its first answers; its exit status.
   int interrupted(const QString& out) {
     QProcess process;
-    process.start(program_, {"compare", teaching_ + "/base", "--samples", teaching_ + "/heldout.jsonl", "--out", out});
+    // Many rows, so that it is still at work when it is told to stop.
+    QStringList arguments{"compare", teaching_ + "/base", "--out", out};
+    for (int i = 0; i < 20; ++i) arguments << "--samples" << teaching_ + "/heldout.jsonl";
+    process.setReadChannel(QProcess::StandardError);
+    process.start(program_, arguments);
     errors_.clear();
     while (!errors_.contains("answers") && process.state() != QProcess::NotRunning) {
       process.waitForReadyRead(luthier::test::kHang);
