@@ -75,7 +75,8 @@ Waiting& waiting() {
 }  // namespace
 
 void take_all_cores() {
-  if (!is_set("OMP_NUM_THREADS")) at::set_num_threads(usable_cores());
+  // Said in any case: LibTorch would else take MKL's number, at its first product, for its own.
+  at::set_num_threads(is_set("OMP_NUM_THREADS") ? at::get_num_threads() : usable_cores());
   if (is_set("MKL_NUM_THREADS")) return;
   using SetThreads = int (*)(int);
   static const auto set =
