@@ -60,7 +60,6 @@ class SleepingTeam {
 
 /// OpenMP keeps teams for each thread that starts one; each looks for itself.
 struct Waiting {
-  const int cores = usable_cores();
   const bool chosen_by_hand = is_set("OMP_WAIT_POLICY") || is_set("GOMP_SPINCOUNT");
   CoreMeter meter;
   Clock::time_point next_look{};

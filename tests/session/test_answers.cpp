@@ -8,26 +8,12 @@
 #include "engine/session/session.h"
 #include "tests/patience.h"
 #include "tests/train/tiny_run.h"
+#include "tests/session/drained.h"
 
 using namespace luthier;
 using namespace luthier::test;
 
 namespace {
-
-/// Drains until `enough` says so; false when nothing came of it for long.
-bool until(Session& session, std::vector<SessionEvent>& all,
-           const std::function<bool(const SessionEvent&)>& enough) {
-  for (const Patience patience; !patience.is_over();) {
-    session.wait(0.2);
-    bool found = false;
-    for (SessionEvent& event : session.drain()) {
-      found = found || enough(event);
-      all.push_back(std::move(event));
-    }
-    if (found) return true;
-  }
-  return false;
-}
 
 bool until_done(Session& session, std::vector<SessionEvent>& all, RequestId request) {
   return until(session, all, [&](const SessionEvent& event) {

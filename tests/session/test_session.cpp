@@ -9,30 +9,12 @@
 #include "engine/session/session.h"
 #include "tests/patience.h"
 #include "tests/train/tiny_run.h"
+#include "tests/session/drained.h"
 
 using namespace luthier;
 using namespace luthier::test;
 
 namespace {
-
-/// Drains until `enough` says so; false after a hang.
-bool until(Session& session, std::vector<SessionEvent>& all, const std::function<bool(const SessionEvent&)>& enough) {
-  for (const Patience patience; !patience.is_over();) {
-    session.wait(0.2);
-    bool found = false;
-    for (SessionEvent& event : session.drain()) {
-      found = found || enough(event);
-      all.push_back(std::move(event));
-    }
-    if (found) return true;
-  }
-  return false;
-}
-
-bool is_state(const SessionEvent& event, SessionState state) {
-  const auto* changed = std::get_if<StateChanged>(&event);
-  return changed && changed->state == state;
-}
 
 template <class Event>
 const Event* last(const std::vector<SessionEvent>& events) {
