@@ -34,7 +34,7 @@ if(LUTHIER_TORCH)
   target_link_directories(luthier_torch INTERFACE ${LUTHIER_TORCH_DIR}/lib)
   set(torch_libraries torch_cpu c10)
   if(EXISTS ${LUTHIER_TORCH_DIR}/lib/libtorch_cuda.so)
-    # Loaded at run time where a device is there (engine/nn/cuda_libraries.cpp).
+    # Loaded at run time where a device is there (engine/device/cuda_libraries.cpp).
     target_compile_definitions(luthier_torch INTERFACE LUTHIER_HAS_CUDA_LIBRARIES=1)
   endif()
   list(TRANSFORM torch_libraries PREPEND "-l")

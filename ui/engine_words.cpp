@@ -19,14 +19,14 @@ namespace {
 
 constexpr int kMostRemembered = 4000;
 constexpr int kDeepest = 4;
-constexpr qsizetype kLongest = 4000;   // longer texts are no sentence of ours
+constexpr qsizetype kLongest = 4000;  // longer texts are no sentence of ours
 constexpr qsizetype kMostSplits = 24;
 
 struct Pattern {
   QString english, korean;
-  QString head, tail;       ///< literal text before the first hole and after the last
-  int weight = 0;           ///< literal letters; 0: a frame around others' words
-  std::vector<int> holes;   ///< their numbers, in order
+  QString head, tail;      ///< literal text before the first hole and after the last
+  int weight = 0;          ///< literal letters; 0: a frame around others' words
+  std::vector<int> holes;  ///< their numbers, in order
 };
 
 QString literal(QString text) { return text.replace(QLatin1String("%%"), QLatin1String("%")); }
@@ -165,9 +165,12 @@ class Catalogue {
         mark = pattern.korean[++i];
       }
       const QString text = raw.value(mark.digitValue());
-      if (!mark.isDigit()) said.text += mark;
-      else if (kind == QLatin1Char('L')) said.text += names_text(text);
-      else if (kind == QLatin1Char('S')) said.text += state_text(text.toStdString());
+      if (!mark.isDigit())
+        said.text += mark;
+      else if (kind == QLatin1Char('L'))
+        said.text += names_text(text);
+      else if (kind == QLatin1Char('S'))
+        said.text += state_text(text.toStdString());
       else {
         const Said inside = filling(text, depth);
         said.text += inside.text;
@@ -188,7 +191,7 @@ class Catalogue {
     if (const auto found = whole_.constFind(english); found != whole_.constEnd())
       return {*found, static_cast<int>(english.size())};
     Said heaviest{english, 0};
-    int own = 0;   // of two that say as much, the one with more words of its own is the closer
+    int own = 0;  // of two that say as much, the one with more words of its own is the closer
     for (const Pattern& pattern : patterns_) {
       if (!english.startsWith(pattern.head) || !english.endsWith(pattern.tail)) continue;
       const QRegularExpressionMatch match = expression(pattern).match(english);
@@ -296,7 +299,8 @@ QString with_particles(QString korean) {
       chosen = !known || closed ? QStringLiteral("이어야") : QStringLiteral("여야");
     else if (known && both == QStringLiteral("(으)로"))
       chosen = closed && !in_l ? QStringLiteral("으로") : QStringLiteral("로");
-    else if (known) chosen = closed ? both.left(1) : both.mid(2, 1);
+    else if (known)
+      chosen = closed ? both.left(1) : both.mid(2, 1);
     text += korean.mid(done, match.capturedStart() - done) + chosen;
     done = match.capturedEnd();
   }

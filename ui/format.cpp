@@ -34,19 +34,29 @@ QString bytes_text(std::int64_t bytes) {
 QString count_text(std::int64_t count) {
   if (std::abs(count) < 10'000) return grouped_text(count);
   const double value = static_cast<double>(count);
-  if (std::abs(value) < 1e6) return QStringLiteral("%1 K").arg(value / 1e3, 0, 'f', value < 1e5 ? 1 : 0);
-  if (std::abs(value) < 1e9) return QStringLiteral("%1 M").arg(value / 1e6, 0, 'f', value < 1e8 ? 1 : 0);
+  if (std::abs(value) < 1e6)
+    return QStringLiteral("%1 K").arg(value / 1e3, 0, 'f', value < 1e5 ? 1 : 0);
+  if (std::abs(value) < 1e9)
+    return QStringLiteral("%1 M").arg(value / 1e6, 0, 'f', value < 1e8 ? 1 : 0);
   return QStringLiteral("%1 G").arg(value / 1e9, 0, 'f', 1);
 }
 
-QString grouped_text(std::int64_t count) { return QLocale(QLocale::English, QLocale::UnitedStates).toString(static_cast<qlonglong>(count)); }
+QString grouped_text(std::int64_t count) {
+  return QLocale(QLocale::English, QLocale::UnitedStates).toString(static_cast<qlonglong>(count));
+}
 
 QString duration_text(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) return QStringLiteral("–");
   const auto whole = static_cast<qint64>(std::llround(std::min(seconds, 1e9)));
   const qint64 hours = whole / 3600, minutes = whole / 60 % 60, rest = whole % 60;
-  if (hours > 0) return QStringLiteral("%1:%2:%3").arg(hours).arg(minutes, 2, 10, QLatin1Char('0')).arg(rest, 2, 10, QLatin1Char('0'));
-  return QStringLiteral("%1:%2").arg(minutes, 2, 10, QLatin1Char('0')).arg(rest, 2, 10, QLatin1Char('0'));
+  if (hours > 0)
+    return QStringLiteral("%1:%2:%3")
+        .arg(hours)
+        .arg(minutes, 2, 10, QLatin1Char('0'))
+        .arg(rest, 2, 10, QLatin1Char('0'));
+  return QStringLiteral("%1:%2")
+      .arg(minutes, 2, 10, QLatin1Char('0'))
+      .arg(rest, 2, 10, QLatin1Char('0'));
 }
 
 QString number_text(double value, int digits) {
@@ -55,7 +65,9 @@ QString number_text(double value, int digits) {
 }
 
 QString percent_text(double part, double whole) {
-  return whole > 0 ? QStringLiteral("%1 %").arg(100 * part / whole, 0, 'f', part == 0 || part == whole ? 0 : 1) : QStringLiteral("–");
+  return whole > 0 ? QStringLiteral("%1 %").arg(100 * part / whole, 0, 'f',
+                                                part == 0 || part == whole ? 0 : 1)
+                   : QStringLiteral("–");
 }
 
 QString model_name(const std::filesystem::path& folder) {

@@ -15,7 +15,10 @@ namespace {
 
 class LanguageHook : public QObject {
  public:
-  LanguageHook(QWidget* widget, std::function<void()> apply) : QObject(widget), apply_(std::move(apply)) { widget->installEventFilter(this); }
+  LanguageHook(QWidget* widget, std::function<void()> apply)
+      : QObject(widget), apply_(std::move(apply)) {
+    widget->installEventFilter(this);
+  }
   bool eventFilter(QObject* watched, QEvent* event) override {
     if (event->type() == QEvent::LanguageChange) apply_();
     return QObject::eventFilter(watched, event);
@@ -33,13 +36,17 @@ Language& Language::instance() {
 }
 
 void Language::choose(const QString& code) {
-  const QString chosen = code.startsWith(QLatin1String("ko")) ? QStringLiteral("ko") : QStringLiteral("en");
+  const QString chosen =
+      code.startsWith(QLatin1String("ko")) ? QStringLiteral("ko") : QStringLiteral("en");
   code_ = chosen;
   QLocale::setDefault(QLocale(chosen == QLatin1String("ko") ? QLocale::Korean : QLocale::English));
   QCoreApplication::removeTranslator(&ours_);
   QCoreApplication::removeTranslator(&qts_);
-  if (qts_.load(QStringLiteral("qtbase_") + chosen, QLibraryInfo::path(QLibraryInfo::TranslationsPath))) QCoreApplication::installTranslator(&qts_);
-  if (ours_.load(QStringLiteral(":/i18n/luthier_%1.qm").arg(chosen))) QCoreApplication::installTranslator(&ours_);
+  if (qts_.load(QStringLiteral("qtbase_") + chosen,
+                QLibraryInfo::path(QLibraryInfo::TranslationsPath)))
+    QCoreApplication::installTranslator(&qts_);
+  if (ours_.load(QStringLiteral(":/i18n/luthier_%1.qm").arg(chosen)))
+    QCoreApplication::installTranslator(&ours_);
 }
 
 QString Language::preferred() {
@@ -52,8 +59,14 @@ void on_language(QWidget* widget, std::function<void()> apply) {
   new LanguageHook(widget, std::move(apply));
 }
 
-QString recipe_text(const std::string& english) { return QCoreApplication::translate("recipe", english.c_str()); }
-QString state_text(const std::string& english) { return QCoreApplication::translate("state", english.c_str()); }
-QString progress_text(const std::string& english) { return QCoreApplication::translate("progress", english.c_str()); }
+QString recipe_text(const std::string& english) {
+  return QCoreApplication::translate("recipe", english.c_str());
+}
+QString state_text(const std::string& english) {
+  return QCoreApplication::translate("state", english.c_str());
+}
+QString progress_text(const std::string& english) {
+  return QCoreApplication::translate("progress", english.c_str());
+}
 
 }  // namespace luthier

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// English and Korean, switched while the window is open: QTranslator for our texts and Qt's, and a hook that re-applies a
-// widget's texts on QEvent::LanguageChange, so that a text is written once, beside the widget that shows it.
+// English and Korean, switched while the window is open: QTranslator for our texts and Qt's, and a
+// hook that re-applies a widget's texts on QEvent::LanguageChange, so that a text is written once,
+// beside the widget that shows it.
 #pragma once
 
 #include <QObject>

@@ -35,7 +35,8 @@ constexpr QSize kUsualSize(1280, 800), kSmallest(960, 640);
 constexpr QSize kFrame(8, 40);  // what a window manager puts around it, before that is known
 }  // namespace
 
-MainWindow::MainWindow(QWidget* parent) : QMainWindow(parent), workspace_(std::make_unique<Workspace>()) {
+MainWindow::MainWindow(QWidget* parent)
+    : QMainWindow(parent), workspace_(std::make_unique<Workspace>()) {
   setWindowIcon(QIcon(QStringLiteral(":/icons/luthier.svg")));
   auto* centre = new QWidget(this);
   setCentralWidget(centre);
@@ -53,8 +54,9 @@ MainWindow::MainWindow(QWidget* parent) : QMainWindow(parent), workspace_(std::m
   down->addWidget(stack_, 1);
   down->addWidget(new StatusLine(*workspace_, centre));
 
-  pages_ = {new ModelPage(*workspace_, stack_), new DataPage(*workspace_, stack_), new TrainPage(*workspace_, stack_),
-            new ComparePage(*workspace_, stack_), new RunsPage(*workspace_, stack_)};
+  pages_ = {new ModelPage(*workspace_, stack_), new DataPage(*workspace_, stack_),
+            new TrainPage(*workspace_, stack_), new ComparePage(*workspace_, stack_),
+            new RunsPage(*workspace_, stack_)};
   const char* names[] = {"modelPage", "dataPage", "trainPage", "comparePage", "runsPage"};
   for (int i = 0; i < kPageCount; ++i) {
     Page* page = pages_[static_cast<std::size_t>(i)];
@@ -121,12 +123,15 @@ void MainWindow::make_shortcuts() {
     addAction(action);
   };
   for (int i = 0; i < kPageCount; ++i)
-    shortcut(QKeySequence(Qt::CTRL | static_cast<Qt::Key>(Qt::Key_1 + i)), [this, i] { show_page(static_cast<PageId>(i)); });
+    shortcut(QKeySequence(Qt::CTRL | static_cast<Qt::Key>(Qt::Key_1 + i)),
+             [this, i] { show_page(static_cast<PageId>(i)); });
   shortcut(QKeySequence::Open, [this] { open_folder(); });
   shortcut(QKeySequence(Qt::Key_F5), [this] { launch(); });
   shortcut(QKeySequence(Qt::Key_F6), [this] {
-    if (can_pause(workspace_->state())) workspace_->session().pause();
-    else if (can_resume(workspace_->state())) workspace_->session().resume();
+    if (can_pause(workspace_->state()))
+      workspace_->session().pause();
+    else if (can_resume(workspace_->state()))
+      workspace_->session().resume();
   });
 }
 
@@ -196,7 +201,7 @@ void MainWindow::resume_when_free(const QString& folder) {
 void MainWindow::closeEvent(QCloseEvent* event) {
   QSettings().setValue(QStringLiteral("geometry"), saveGeometry());
   if (!can_stop(workspace_->state())) {
-    workspace_->cancel_loading();   // nobody waits for it any more
+    workspace_->cancel_loading();  // nobody waits for it any more
     event->accept();
     return;
   }

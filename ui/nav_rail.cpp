@@ -15,7 +15,8 @@
 
 namespace luthier {
 
-RailButton::RailButton(const QString& icon, QWidget* parent) : QAbstractButton(parent), icon_(icon) {
+RailButton::RailButton(const QString& icon, QWidget* parent)
+    : QAbstractButton(parent), icon_(icon) {
   setCheckable(true);
   setFocusPolicy(Qt::StrongFocus);
   setCursor(Qt::PointingHandCursor);
@@ -32,7 +33,8 @@ void RailButton::enterEvent(QEnterEvent*) { update(); }
 void RailButton::leaveEvent(QEvent*) { update(); }
 
 void RailButton::focusInEvent(QFocusEvent* event) {
-  ring_ = event->reason() == Qt::TabFocusReason || event->reason() == Qt::BacktabFocusReason || event->reason() == Qt::ShortcutFocusReason;
+  ring_ = event->reason() == Qt::TabFocusReason || event->reason() == Qt::BacktabFocusReason ||
+          event->reason() == Qt::ShortcutFocusReason;
   QAbstractButton::focusInEvent(event);
 }
 
@@ -72,7 +74,8 @@ NavRail::NavRail(QWidget* parent) : QWidget(parent) {
   layout->setSpacing(0);
   auto* group = new QButtonGroup(this);
   group->setExclusive(true);
-  const QStringList icons{QStringLiteral("model"), QStringLiteral("data"), QStringLiteral("train"), QStringLiteral("compare"), QStringLiteral("runs")};
+  const QStringList icons{QStringLiteral("model"), QStringLiteral("data"), QStringLiteral("train"),
+                          QStringLiteral("compare"), QStringLiteral("runs")};
   for (int i = 0; i < icons.size(); ++i) {
     auto* button = new RailButton(icons[i], this);
     button->setObjectName(QStringLiteral("rail_") + icons[i]);
@@ -115,7 +118,8 @@ QToolButton* NavRail::make_settings_button() {
   };
   QAction* language_title = title();
   auto* languages = new QActionGroup(menu);
-  for (const auto& [code, name] : {std::pair("en", QStringLiteral("English")), std::pair("ko", QStringLiteral("한국어"))}) {
+  for (const auto& [code, name] :
+       {std::pair("en", QStringLiteral("English")), std::pair("ko", QStringLiteral("한국어"))}) {
     QAction* action = menu->addAction(name);
     action->setObjectName(QStringLiteral("language_") + QLatin1String(code));
     action->setCheckable(true);
@@ -129,7 +133,9 @@ QToolButton* NavRail::make_settings_button() {
   QAction* theme_title = title();
   auto* themes = new QActionGroup(menu);
   std::vector<QAction*> theme_actions;
-  const std::pair<Theme::Choice, const char*> choices[] = {{Theme::Choice::System, "system"}, {Theme::Choice::Light, "light"}, {Theme::Choice::Dark, "dark"}};
+  const std::pair<Theme::Choice, const char*> choices[] = {{Theme::Choice::System, "system"},
+                                                           {Theme::Choice::Light, "light"},
+                                                           {Theme::Choice::Dark, "dark"}};
   for (const auto& [choice, name] : choices) {
     QAction* action = menu->addAction(QString());
     action->setObjectName(QStringLiteral("theme_") + QLatin1String(name));
@@ -155,7 +161,9 @@ QToolButton* NavRail::make_settings_button() {
 }
 
 void NavRail::set_current(int page) { buttons_[static_cast<std::size_t>(page)]->setChecked(true); }
-void NavRail::set_dot(int page, bool dot) { buttons_[static_cast<std::size_t>(page)]->set_dot(dot); }
+void NavRail::set_dot(int page, bool dot) {
+  buttons_[static_cast<std::size_t>(page)]->set_dot(dot);
+}
 
 void NavRail::paintEvent(QPaintEvent*) {
   QPainter p(this);

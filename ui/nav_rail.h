@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The left rail: one button a page, with a dot where something waits, and the language and theme menu at its foot.
+// The left rail: one button a page, with a dot where something waits, and the language and theme
+// menu at its foot.
 #pragma once
 
 #include <QAbstractButton>
@@ -28,7 +29,7 @@ class RailButton : public QAbstractButton {
 
  private:
   QString icon_;
-  bool dot_ = false, ring_ = false;   ///< ring: reached by the keyboard
+  bool dot_ = false, ring_ = false;  ///< ring: reached by the keyboard
 };
 
 class NavRail : public QWidget {

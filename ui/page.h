@@ -15,12 +15,14 @@ class Page : public QWidget {
   Q_OBJECT
 
  public:
-  explicit Page(Workspace& workspace, QWidget* parent = nullptr) : QWidget(parent), workspace_(workspace) {}
+  explicit Page(Workspace& workspace, QWidget* parent = nullptr)
+      : QWidget(parent), workspace_(workspace) {}
   /// The page came to the front.
   virtual void entered() {}
 
  signals:
-  /// Something waits here (a finding, a finished run): the rail shows a dot until the page is entered.
+  /// Something waits here (a finding, a finished run): the rail shows a dot until the page is
+  /// entered.
   void waits();
   /// Asks the window to show another page.
   void go_to(luthier::PageId page);

@@ -18,7 +18,7 @@ constexpr int kCacheKiB = 64 * 1024;
 
 struct Kept {
   QImage image;
-  QString error;   ///< as the engine says it
+  QString error;  ///< as the engine says it
 };
 
 QCache<QString, Kept>& cache() {
@@ -41,13 +41,15 @@ Kept decode(const QString& path, int edge) {
   const auto decoded = decode_image(std::filesystem::path(path.toStdString()));
   if (!decoded) return {{}, QString::fromStdString(decoded.error().sentence())};
   const Image small = thumbnail(*decoded, edge);
-  const QImage view(small.rgb.data(), small.width, small.height, 3 * small.width, QImage::Format_RGB888);
+  const QImage view(small.rgb.data(), small.width, small.height, 3 * small.width,
+                    QImage::Format_RGB888);
   return {view.convertToFormat(QImage::Format_RGB32), {}};
 }
 
 }  // namespace
 
-void load_picture(const QString& path, int edge, QObject* owner, std::function<void(const QImage&, const QString&)> done) {
+void load_picture(const QString& path, int edge, QObject* owner,
+                  std::function<void(const QImage&, const QString&)> done) {
   const QString key = QStringLiteral("%1|%2").arg(path).arg(edge);
   if (const Kept* kept = cache().object(key)) {
     done(kept->image, said_text(kept->error.toStdString()));
@@ -59,7 +61,8 @@ void load_picture(const QString& path, int edge, QObject* owner, std::function<v
     QMetaObject::invokeMethod(
         QCoreApplication::instance(),
         [kept = std::move(kept), key, guard, done] {
-          cache().insert(key, new Kept(kept), std::max<qsizetype>(1, kept.image.sizeInBytes() / 1024));
+          cache().insert(key, new Kept(kept),
+                         std::max<qsizetype>(1, kept.image.sizeInBytes() / 1024));
           if (guard) done(kept.image, said_text(kept.error.toStdString()));
         },
         Qt::QueuedConnection);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The top line follows the session's state; every button's enabled state comes from can_...() questions.
+// The top line follows the session's state; every button's enabled state comes from can_...()
+// questions.
 #include "ui/run_header.h"
 
 #include <QHBoxLayout>
@@ -15,7 +16,8 @@
 
 namespace luthier {
 
-RunHeader::RunHeader(Workspace& workspace, QWidget* parent) : QWidget(parent), workspace_(workspace) {
+RunHeader::RunHeader(Workspace& workspace, QWidget* parent)
+    : QWidget(parent), workspace_(workspace) {
   setObjectName(QStringLiteral("runHeader"));
   setFixedHeight(52);
   auto* layout = new QHBoxLayout(this);
@@ -66,7 +68,7 @@ RunHeader::RunHeader(Workspace& workspace, QWidget* parent) : QWidget(parent), w
   connect(&workspace_, &Workspace::run_started, this, &RunHeader::refresh);
   connect(&workspace_, &Workspace::run_ended, this, &RunHeader::refresh);
   connect(&Theme::instance(), &Theme::changed, this, [this] {
-    main_->setProperty("shown_icon", QString());   // drawn anew in the new ink
+    main_->setProperty("shown_icon", QString());  // drawn anew in the new ink
     refresh();
   });
   on_language(this, [this] { refresh(); });
@@ -77,16 +79,21 @@ void RunHeader::refresh() {
   const Colours& c = colours();
   if (const auto& model = workspace_.model()) {
     const ModelSummary& s = model->summary;
-    loaded_->setText(QStringLiteral("<b>%1</b>&nbsp;&nbsp;<span style='color:%2'>%3 · %4 · %5</span>")
-                         .arg(model_name(s.folder).toHtmlEscaped(), c.muted.name(), QString::fromStdString(s.model_type).toHtmlEscaped(),
-                              count_text(s.parameters), QString::fromStdString(s.dtype).toHtmlEscaped()));
+    loaded_->setText(
+        QStringLiteral("<b>%1</b>&nbsp;&nbsp;<span style='color:%2'>%3 · %4 · %5</span>")
+            .arg(model_name(s.folder).toHtmlEscaped(), c.muted.name(),
+                 QString::fromStdString(s.model_type).toHtmlEscaped(), count_text(s.parameters),
+                 QString::fromStdString(s.dtype).toHtmlEscaped()));
     loaded_->setToolTip(path_text(s.folder));
   } else {
-    loaded_->setText(QStringLiteral("<span style='color:%1'>%2</span>").arg(c.muted.name(), tr("No model is loaded")));
+    loaded_->setText(QStringLiteral("<span style='color:%1'>%2</span>")
+                         .arg(c.muted.name(), tr("No model is loaded")));
     loaded_->setToolTip({});
   }
   const bool active = can_stop(state);
-  const QColor dot = state == SessionState::Training ? c.good : state == SessionState::Paused || state == SessionState::Pausing ? c.warning : c.muted;
+  const QColor dot = state == SessionState::Training                                   ? c.good
+                     : state == SessionState::Paused || state == SessionState::Pausing ? c.warning
+                                                                                       : c.muted;
   QPixmap pixmap(20, 20);
   pixmap.fill(Qt::transparent);
   QPainter painter(&pixmap);
@@ -98,22 +105,26 @@ void RunHeader::refresh() {
   dot_->setPixmap(pixmap);
   state_->setText(state_text(state_name(state)));
   QString progress;
-  if (const auto& run = workspace_.run(); run && (active || state == SessionState::Saving || state == SessionState::Stopping)) {
+  if (const auto& run = workspace_.run();
+      run && (active || state == SessionState::Saving || state == SessionState::Stopping)) {
     const std::int64_t step = run->lines.empty() ? run->started.first_step : run->lines.back().step;
     progress = tr("step %1/%2").arg(step).arg(run->started.total_steps);
-    if (!run->lines.empty() && state == SessionState::Training) progress += QStringLiteral("   ") + tr("%1 left").arg(duration_text(run->eta_seconds));
+    if (!run->lines.empty() && state == SessionState::Training)
+      progress += QStringLiteral("   ") + tr("%1 left").arg(duration_text(run->eta_seconds));
   }
   progress_->setText(progress);
   progress_->setVisible(!progress.isEmpty());
 
   main_->setText(can_resume(state) ? tr("Resume") : active ? tr("Pause") : tr("Launch"));
-  const QString icon = active && !can_resume(state) ? QStringLiteral("pause") : QStringLiteral("play");
+  const QString icon =
+      active && !can_resume(state) ? QStringLiteral("pause") : QStringLiteral("play");
   if (main_->property("shown_icon").toString() != icon) {
     main_->setProperty("shown_icon", icon);
     main_->setIcon(themed_icon(icon));
   }
   main_->setEnabled(can_resume(state) || can_pause(state) || (!active && can_launch(state)));
-  main_->setToolTip(active ? tr("Pausing keeps the model loaded, for asking it something (F6)") : tr("Train with the settings of the Train page (F5)"));
+  main_->setToolTip(active ? tr("Pausing keeps the model loaded, for asking it something (F6)")
+                           : tr("Train with the settings of the Train page (F5)"));
   stop_->setText(tr("Stop…"));
   stop_->setEnabled(active);
   stop_->setVisible(active || state == SessionState::Saving || state == SessionState::Stopping);
@@ -127,9 +138,12 @@ void RunHeader::refresh() {
 
 void RunHeader::main_clicked() {
   const SessionState state = workspace_.state();
-  if (can_resume(state)) workspace_.session().resume();
-  else if (can_pause(state)) workspace_.session().pause();
-  else if (can_launch(state)) emit launch_asked();
+  if (can_resume(state))
+    workspace_.session().resume();
+  else if (can_pause(state))
+    workspace_.session().pause();
+  else if (can_launch(state))
+    emit launch_asked();
 }
 
 void RunHeader::paintEvent(QPaintEvent*) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The top line: what is loaded, where the run stands (step, time, ETA), and the one main button that its state allows, with Stop and
-// Save now beside it, and Cancel while a model loads.
+// The top line: what is loaded, where the run stands (step, time, ETA), and the one main button
+// that its state allows, with Stop and Save now beside it, and Cancel while a model loads.
 #pragma once
 
 #include <QElapsedTimer>

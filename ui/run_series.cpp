@@ -11,7 +11,9 @@ void follow_live(const LiveRun& run, RunSeries& series) {
   const bool other = !series.lines.empty() && !run.lines.empty() &&
                      series.lines.front().step != run.lines.front().step;
   if (other || series.lines.size() > run.lines.size()) series.lines.clear();
-  series.lines.insert(series.lines.end(), run.lines.begin() + static_cast<std::ptrdiff_t>(series.lines.size()), run.lines.end());
+  series.lines.insert(series.lines.end(),
+                      run.lines.begin() + static_cast<std::ptrdiff_t>(series.lines.size()),
+                      run.lines.end());
   series.evaluations = {run.evaluations.begin(), run.evaluations.end()};
   series.name = QString::fromStdString(run.started.folder.filename().string());
   series.steps_per_epoch = run.started.steps_per_epoch;
@@ -59,9 +61,12 @@ QVector<double> smoothed(const QVector<double>& y, double weight) {
 }
 
 double percentile(QVector<double> values, double share) {
-  values.erase(std::remove_if(values.begin(), values.end(), [](double v) { return !std::isfinite(v); }), values.end());
+  values.erase(
+      std::remove_if(values.begin(), values.end(), [](double v) { return !std::isfinite(v); }),
+      values.end());
   if (values.isEmpty()) return 0;
-  const auto at = static_cast<qsizetype>(std::floor(share * static_cast<double>(values.size() - 1)));
+  const auto at =
+      static_cast<qsizetype>(std::floor(share * static_cast<double>(values.size() - 1)));
   std::nth_element(values.begin(), values.begin() + at, values.end());
   return values[at];
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A run as curves: the live one and the reopened ones alike. Also what drawing needs: thinning that keeps peaks, the moving average
-// and percentiles, all plain functions on vectors.
+// A run as curves: the live one and the reopened ones alike. Also what drawing needs: thinning that
+// keeps peaks, the moving average and percentiles, all plain functions on vectors.
 #pragma once
 
 #include <QString>
@@ -15,10 +15,10 @@ namespace luthier {
 
 struct RunSeries {
   QString name;
-  std::vector<MetricsLine> lines;                 ///< oldest first
-  std::map<std::int64_t, double> evaluations;     ///< step → evaluation loss
+  std::vector<MetricsLine> lines;              ///< oldest first
+  std::map<std::int64_t, double> evaluations;  ///< step → evaluation loss
   double steps_per_epoch = 0;
-  std::int64_t forecast_total = 0;                ///< bytes; 0: none known
+  std::int64_t forecast_total = 0;  ///< bytes; 0: none known
 };
 
 /// The live run's series, grown in place: only what is new is copied.
@@ -28,9 +28,11 @@ struct Points {
   QVector<double> x, y;
 };
 
-/// At most about `most` points: of each bucket the lowest and the highest are kept, so that spikes stay. Non-finite values are left out.
+/// At most about `most` points: of each bucket the lowest and the highest are kept, so that spikes
+/// stay. Non-finite values are left out.
 Points thinned(const QVector<double>& x, const QVector<double>& y, int most);
-/// Exponential moving average, corrected for its start; `weight` 0 is the raw curve. Non-finite values pass by.
+/// Exponential moving average, corrected for its start; `weight` 0 is the raw curve. Non-finite
+/// values pass by.
 QVector<double> smoothed(const QVector<double>& y, double weight);
 /// The value below which `share` of the finite values lie.
 double percentile(QVector<double> values, double share);

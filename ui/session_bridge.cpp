@@ -8,7 +8,8 @@
 namespace luthier {
 
 namespace {
-constexpr int kTickMilliseconds = 100;   // ten times a second: every turn repaints labels, and takes that time from the training threads
+constexpr int kTickMilliseconds = 100;  // ten times a second: every turn repaints labels, and takes
+                                        // that time from the training threads
 constexpr qint64 kBudgetMilliseconds = 12;
 }  // namespace
 

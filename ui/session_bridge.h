@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one hop from the worker to the window: owns the Session, drains its events ten times a second and says each as a Qt
-// signal. A tick hands on events for a few milliseconds only, so a burst of them never holds the event loop.
+// The one hop from the worker to the window: owns the Session, drains its events ten times a second
+// and says each as a Qt signal. A tick hands on events for a few milliseconds only, so a burst of
+// them never holds the event loop.
 #pragma once
 
 #include <QObject>

@@ -19,7 +19,8 @@ namespace {
 constexpr int kBarSteps = 1000;
 }
 
-StatusLine::StatusLine(Workspace& workspace, QWidget* parent) : QWidget(parent), workspace_(workspace) {
+StatusLine::StatusLine(Workspace& workspace, QWidget* parent)
+    : QWidget(parent), workspace_(workspace) {
   setObjectName(QStringLiteral("statusLine"));
   setFixedHeight(30);
   auto* layout = new QHBoxLayout(this);
@@ -58,7 +59,8 @@ StatusLine::StatusLine(Workspace& workspace, QWidget* parent) : QWidget(parent),
     if (event.request == request_) hide_progress();
   });
   connect(&bridge, &SessionBridge::state_changed, this, [this](SessionState state) {
-    if (request_ == 0 && state != SessionState::Loading && state != SessionState::Preparing) hide_progress();
+    if (request_ == 0 && state != SessionState::Loading && state != SessionState::Preparing)
+      hide_progress();
     refresh();
   });
   connect(&bridge, &SessionBridge::command_failed, this, [this] { hide_progress(); });
@@ -75,7 +77,9 @@ StatusLine::StatusLine(Workspace& workspace, QWidget* parent) : QWidget(parent),
 
 void StatusLine::refresh() {
   const auto& model = workspace_.model();
-  device_->setText(model ? QStringLiteral("%1 · %2").arg(QString::fromStdString(model->device), QString::fromStdString(model->dtype)) : tr("no device in use"));
+  device_->setText(model ? QStringLiteral("%1 · %2").arg(QString::fromStdString(model->device),
+                                                         QString::fromStdString(model->dtype))
+                         : tr("no device in use"));
   const MetricsLine* line = newest_line();
   memory_->setVisible(line);
   speed_->setVisible(line);
@@ -107,8 +111,8 @@ const MetricsLine* StatusLine::newest_line() const {
   const SessionState state = workspace_.state();
   if (!model || state == SessionState::Loading || state == SessionState::Preparing) return nullptr;
   std::error_code problem;
-  const bool same = std::filesystem::equivalent(run->started.recipe.model, model->summary.folder,
-                                                problem);
+  const bool same =
+      std::filesystem::equivalent(run->started.recipe.model, model->summary.folder, problem);
   return same && !problem ? &run->lines.back() : nullptr;
 }
 

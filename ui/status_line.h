@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The bottom line: device, memory now and at its peak, tokens a second, and long work with its progress and a way to cancel it.
+// The bottom line: device, memory now and at its peak, tokens a second, and long work with its
+// progress and a way to cancel it.
 #pragma once
 
 #include <QWidget>

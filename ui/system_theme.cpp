@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// org.freedesktop.portal.Settings, namespace org.freedesktop.appearance, key color-scheme: 1 prefers dark, 2 light, 0 says nothing.
+// org.freedesktop.portal.Settings, namespace org.freedesktop.appearance, key color-scheme: 1
+// prefers dark, 2 light, 0 says nothing.
 #include "ui/system_theme.h"
 
 #include <QDBusConnection>
@@ -30,8 +31,10 @@ SystemThemeWatcher::SystemThemeWatcher(QObject* parent, std::function<void(bool)
     : QObject(parent), dark_changed_(std::move(dark_changed)) {
   QDBusConnection bus = QDBusConnection::sessionBus();
   if (!bus.isConnected()) return;
-  bus.connect(kService, kPath, kInterface, QStringLiteral("SettingChanged"), this, SLOT(setting_changed(QString, QString, QDBusVariant)));
-  QDBusMessage read = QDBusMessage::createMethodCall(kService, kPath, kInterface, QStringLiteral("Read"));
+  bus.connect(kService, kPath, kInterface, QStringLiteral("SettingChanged"), this,
+              SLOT(setting_changed(QString, QString, QDBusVariant)));
+  QDBusMessage read =
+      QDBusMessage::createMethodCall(kService, kPath, kInterface, QStringLiteral("Read"));
   read << kNamespace << kKey;
   auto* reply = new QDBusPendingCallWatcher(bus.asyncCall(read), this);
   connect(reply, &QDBusPendingCallWatcher::finished, this, [this, reply] {
@@ -41,7 +44,8 @@ SystemThemeWatcher::SystemThemeWatcher(QObject* parent, std::function<void(bool)
   });
 }
 
-void SystemThemeWatcher::setting_changed(const QString& space, const QString& key, const QDBusVariant& value) {
+void SystemThemeWatcher::setting_changed(const QString& space, const QString& key,
+                                         const QDBusVariant& value) {
   if (space == kNamespace && key == kKey) tell(unwrapped(value.variant()));
 }
 

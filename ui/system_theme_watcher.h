@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The receiver of the settings portal's signal; used by system_theme.cpp alone (moc wants it in a header).
+// The receiver of the settings portal's signal; used by system_theme.cpp alone (moc wants it in a
+// header).
 #pragma once
 
 #include <QDBusVariant>

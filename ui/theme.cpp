@@ -34,7 +34,8 @@ Colours light_colours() {
   c.good = "#0a7a53";
   c.series = {QColor("#0072b2"), QColor("#d55e00"), QColor("#009e73"), QColor("#cc79a7"),
               QColor("#e69f00"), QColor("#56b4e9"), QColor("#1b1f24"), QColor("#b5a800")};
-  c.parts = {QColor("#0072b2"), QColor("#e69f00"), QColor("#cc79a7"), QColor("#009e73"), QColor("#56b4e9"), QColor("#9aa1ab")};
+  c.parts = {QColor("#0072b2"), QColor("#e69f00"), QColor("#cc79a7"),
+             QColor("#009e73"), QColor("#56b4e9"), QColor("#9aa1ab")};
   return c;
 }
 
@@ -53,7 +54,8 @@ Colours dark_colours() {
   c.good = "#4fd1a1";
   c.series = {QColor("#56b4e9"), QColor("#e69f00"), QColor("#00b888"), QColor("#e08fbd"),
               QColor("#f0e442"), QColor("#3a93d0"), QColor("#e7e9ec"), QColor("#e2703a")};
-  c.parts = {QColor("#3a93d0"), QColor("#e69f00"), QColor("#cc79a7"), QColor("#00a87c"), QColor("#7cc6f0"), QColor("#8b929c")};
+  c.parts = {QColor("#3a93d0"), QColor("#e69f00"), QColor("#cc79a7"),
+             QColor("#00a87c"), QColor("#7cc6f0"), QColor("#8b929c")};
   return c;
 }
 
@@ -92,8 +94,9 @@ QPalette palette_of(const Colours& c) {
 
 /// Families with figures of one width and Korean beside Latin, those present first.
 QStringList body_families() {
-  const QStringList wanted{QStringLiteral("Noto Sans CJK KR"), QStringLiteral("Noto Sans KR"), QStringLiteral("Noto Sans"),
-                           QStringLiteral("DejaVu Sans"), QStringLiteral("NanumGothic")};
+  const QStringList wanted{QStringLiteral("Noto Sans CJK KR"), QStringLiteral("Noto Sans KR"),
+                           QStringLiteral("Noto Sans"), QStringLiteral("DejaVu Sans"),
+                           QStringLiteral("NanumGothic")};
   const QStringList present = QFontDatabase::families();
   QStringList families;
   for (const QString& family : wanted)
@@ -199,7 +202,8 @@ QFont scaled_font(double factor, bool bold) {
 
 QFont code_font(double factor) {
   QFont font = scaled_font(factor);
-  font.setFamilies({QStringLiteral("DejaVu Sans Mono"), QStringLiteral("Noto Sans Mono CJK KR"), QStringLiteral("monospace")});
+  font.setFamilies({QStringLiteral("DejaVu Sans Mono"), QStringLiteral("Noto Sans Mono CJK KR"),
+                    QStringLiteral("monospace")});
   font.setStyleHint(QFont::Monospace);
   return font;
 }

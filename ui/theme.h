@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Light and dark: one palette each, following the system until a person chooses. Series use the Okabe-Ito colours, which
-// people with any colour vision tell apart; what a colour says is always said in words or marks too.
+// Light and dark: one palette each, following the system until a person chooses. Series use the
+// Okabe-Ito colours, which people with any colour vision tell apart; what a colour says is always
+// said in words or marks too.
 #pragma once
 
 #include <QColor>
@@ -17,8 +18,9 @@ namespace luthier {
 
 struct Colours {
   QColor window, card, line, text, muted, accent, on_accent, field, warning, error, good;
-  std::array<QColor, 8> series;      ///< Okabe-Ito, the readable ones first
-  /// Memory parts in the order of MemoryParts: weights, adapter, gradients, optimizer, activations, workspace.
+  std::array<QColor, 8> series;  ///< Okabe-Ito, the readable ones first
+  /// Memory parts in the order of MemoryParts: weights, adapter, gradients, optimizer, activations,
+  /// workspace.
   std::array<QColor, 6> parts;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Words that reach the window as data (recipe fields, states, events, findings, roles), listed so that the translation tools find them. A test
-// holds this list against the engine's own tables.
+// Words that reach the window as data (recipe fields, states, events, findings, roles), listed so
+// that the translation tools find them. A test holds this list against the engine's own tables.
 #include <QCoreApplication>
 
 namespace luthier {

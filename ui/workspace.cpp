@@ -76,7 +76,8 @@ void Workspace::connect_bridge() {
     QStringList recent = recent_models();
     recent.removeAll(folder);
     recent.prepend(folder);
-    QSettings().setValue(QStringLiteral("recent_models"), QStringList(recent.mid(0, kRecentModels)));
+    QSettings().setValue(QStringLiteral("recent_models"),
+                         QStringList(recent.mid(0, kRecentModels)));
     emit adapters_changed();
     emit model_changed();
   });
@@ -198,7 +199,9 @@ Status Workspace::save_recipe(const QString& file) {
   QSaveFile out(file);
   const QByteArray yaml = QByteArray::fromStdString(recipe_to_yaml(recipe_));
   if (!out.open(QIODevice::WriteOnly) || out.write(yaml) != yaml.size() || !out.commit())
-    return machine_error("The recipe could not be written: " + out.errorString().toStdString() + ".", file.toStdString(), "Choose another folder.");
+    return machine_error(
+        "The recipe could not be written: " + out.errorString().toStdString() + ".",
+        file.toStdString(), "Choose another folder.");
   recipe_file_ = file;
   emit recipe_changed();
   return {};
@@ -237,9 +240,13 @@ void Workspace::load_model(const QString& folder) {
   session().load_model(to_path(whole), recipe_.training.device, recipe_.training.dtype);
 }
 
-QStringList Workspace::recent_models() const { return QSettings().value(QStringLiteral("recent_models")).toStringList(); }
+QStringList Workspace::recent_models() const {
+  return QSettings().value(QStringLiteral("recent_models")).toStringList();
+}
 
-QStringList Workspace::added_models() const { return QSettings().value(QStringLiteral("added_models")).toStringList(); }
+QStringList Workspace::added_models() const {
+  return QSettings().value(QStringLiteral("added_models")).toStringList();
+}
 
 void Workspace::add_models(const QString& folder) {
   QStringList added = added_models();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the pages share: the recipe being edited, the loaded model, attached adapters, the newest forecast and the live run. One
-// place changes the recipe, so every form, tree and forecast follows the same signal.
+// What the pages share: the recipe being edited, the loaded model, attached adapters, the newest
+// forecast and the live run. One place changes the recipe, so every form, tree and forecast follows
+// the same signal.
 #pragma once
 
 #include <QObject>
@@ -23,7 +24,7 @@ struct AttachedAdapter {
   std::uint64_t bytes = 0;
   std::int64_t parameters = 0;
   std::string summary;
-  bool whole = false;       ///< a whole checkpoint, loaded when it is asked; it has no strength
+  bool whole = false;  ///< a whole checkpoint, loaded when it is asked; it has no strength
   double strength = 1;
   PixelLimits pixels = {};  ///< that an adapter is asked with
 };
@@ -41,8 +42,8 @@ struct LiveRun {
   std::vector<MetricsLine>
       lines;  ///< every logged step, oldest first; of a resumed run also those from before
   std::vector<RunEvent> events;
-  double rate = 0;                                            ///< the peak rate in force
-  std::vector<std::pair<std::int64_t, double>> evaluations;   ///< step, loss
+  double rate = 0;                                           ///< the peak rate in force
+  std::vector<std::pair<std::int64_t, double>> evaluations;  ///< step, loss
   double eta_seconds = 0;
   bool ended = false;
   std::string end_state;
@@ -90,7 +91,8 @@ class Workspace : public QObject {
   /// Ends what is being loaded, also for a launch, which then comes to nothing.
   void cancel_loading();
   QStringList recent_models() const;
-  /// Folders that the user added to the list of what is on the machine: checkpoints, or folders of checkpoints.
+  /// Folders that the user added to the list of what is on the machine: checkpoints, or folders of
+  /// checkpoints.
   QStringList added_models() const;
   void add_models(const QString& folder);
   /// Takes a folder out of the recent and the added ones.
@@ -134,7 +136,7 @@ class Workspace : public QObject {
   void adapters_changed();
   void forecast_changed();
   void run_started();
-  void run_grew();                 ///< lines, events or evaluations were added
+  void run_grew();          ///< lines, events or evaluations were added
   void run_history_read();  ///< of a resumed run: what was before now stands in front of its lines
                             ///< and events
   void run_ended(const luthier::RunEnded& event);
@@ -157,7 +159,7 @@ class Workspace : public QObject {
   std::vector<FieldFault> faults_;
   std::optional<ModelLoaded> model_;
   std::vector<AttachedAdapter> adapters_;
-  QStringList attaching_;                  ///< names that were asked for and did not come yet
+  QStringList attaching_;  ///< names that were asked for and did not come yet
   std::optional<ForecastMade> forecast_;
   std::optional<Error> forecast_error_;
   std::string forecast_asked_, forecast_of_;  ///< recipes, as YAML

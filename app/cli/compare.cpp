@@ -60,8 +60,8 @@ void print_scores(const Comparison& comparison) {
 /// A comparison that was stopped: what is there is kept, unless it would take a whole one's place.
 Status keep_stopped(const Comparison& comparison, const fs::path& out) {
   const std::size_t all = comparison.rows.size() * comparison.columns.size();
-  const std::string so_far = std::to_string(comparison.answered()) + " of " + std::to_string(all) +
-                             " answers";
+  const std::string so_far =
+      std::to_string(comparison.answered()) + " of " + std::to_string(all) + " answers";
   std::error_code ignored;
   if (comparison.answered() == 0) {
     return interrupted_error("Interrupted before the first answer; nothing was written.");
@@ -113,13 +113,19 @@ Action add_compare(CLI::App& app) {
   app.add_option("--adapter", o->adapters,
                  "NAME=DIR: a column (several times): an adapter, a whole checkpoint, or a run")
       ->allow_extra_args(false);
-  app.add_option("--samples", o->samples, "Rows to answer; a trailing assistant turn is the expected answer")->required()->allow_extra_args(false);
+  app.add_option("--samples", o->samples,
+                 "Rows to answer; a trailing assistant turn is the expected answer")
+      ->required()
+      ->allow_extra_args(false);
   app.add_option("--image-folder", o->image_folder,
                  "Where relative picture paths of the samples start (else beside their file)");
-  app.add_option("--out", o->out, "The folder to write comparison.json and comparison.html into")->required();
-  app.add_option("--max-new-tokens", o->generation.max_new_tokens, "Tokens an answer has at most")->capture_default_str();
+  app.add_option("--out", o->out, "The folder to write comparison.json and comparison.html into")
+      ->required();
+  app.add_option("--max-new-tokens", o->generation.max_new_tokens, "Tokens an answer has at most")
+      ->capture_default_str();
   app.add_option("--temperature", o->generation.temperature, "0: greedy")->capture_default_str();
-  app.add_option("--top-p", o->generation.top_p, "Share of the probability that is drawn from")->capture_default_str();
+  app.add_option("--top-p", o->generation.top_p, "Share of the probability that is drawn from")
+      ->capture_default_str();
   app.add_option("--seed", o->generation.seed, "Of the draws")->capture_default_str();
   add_pixel_options(app, o->pixels);
   app.add_option("--device", o->device, "auto, cpu, cuda or cuda:N")->capture_default_str();

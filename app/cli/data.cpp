@@ -39,8 +39,11 @@ Status check(const Options& o) {
   if (interrupted().stop_requested()) return interrupted_error();
   Json findings = Json::array();
   for (const Finding& finding : report.findings) {
-    findings.push_back({{"row", finding.row}, {"kind", finding.kind}, {"message", finding.message}});
-    if (!o.json) print_line("row " + std::to_string(finding.row) + ": " + finding.kind + ": " + finding.message);
+    findings.push_back(
+        {{"row", finding.row}, {"kind", finding.kind}, {"message", finding.message}});
+    if (!o.json)
+      print_line("row " + std::to_string(finding.row) + ": " + finding.kind + ": " +
+                 finding.message);
   }
   const double share = static_cast<double>(report.usable) / static_cast<double>(report.rows);
   const std::string counted = grouped(static_cast<std::int64_t>(report.usable)) + " of " +
@@ -64,13 +67,18 @@ Status check(const Options& o) {
 Action add_data(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   app.require_subcommand(1);
-  CLI::App* sub = app.add_subcommand("check", "Check every row before training: pictures, marks, answers, lengths, duplicates");
+  CLI::App* sub = app.add_subcommand(
+      "check", "Check every row before training: pictures, marks, answers, lengths, duplicates");
   sub->add_option("DATASET", o->dataset, "A JSONL or JSON file")->required();
-  sub->add_option("--model", o->model, "The checkpoint whose tokenizer and processor count")->required();
+  sub->add_option("--model", o->model, "The checkpoint whose tokenizer and processor count")
+      ->required();
   sub->add_option("--image-folder", o->image_folder,
                   "Where relative picture paths start (else beside the dataset's file)");
-  sub->add_option("--max-length", o->max_length, "Tokens a row may have; 0: no limit")->capture_default_str();
-  sub->add_option("--loss-on", o->loss_on, "completion, assistant or all")->check(CLI::IsMember({"completion", "assistant", "all"}))->capture_default_str();
+  sub->add_option("--max-length", o->max_length, "Tokens a row may have; 0: no limit")
+      ->capture_default_str();
+  sub->add_option("--loss-on", o->loss_on, "completion, assistant or all")
+      ->check(CLI::IsMember({"completion", "assistant", "all"}))
+      ->capture_default_str();
   add_pixel_options(*sub, o->pixels);
   sub->add_flag("--json", o->json, "One JSON document on stdout");
   return [o] { return check(*o); };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The main job without a window: the teaching model is tuned on its tasks, a run each, and the base and all adapters answer held-out rows side
-// by side.
+// The main job without a window: the teaching model is tuned on its tasks, a run each, and the base
+// and all adapters answer held-out rows side by side.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -22,13 +22,16 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 using Adapters = std::vector<std::pair<std::string, fs::path>>;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 /// runs/demo, or the first of runs/demo-2, runs/demo-3, … that is not there.
 fs::path free_folder() {
   std::error_code ignored;
   fs::path folder = "runs/demo";
-  for (int number = 2; fs::exists(folder, ignored); ++number) folder = "runs/demo-" + std::to_string(number);
+  for (int number = 2; fs::exists(folder, ignored); ++number)
+    folder = "runs/demo-" + std::to_string(number);
   return folder;
 }
 
@@ -36,33 +39,42 @@ fs::path free_folder() {
 Result<fs::path> tune(const TeachingTask& task, const fs::path& folder) {
   LUTHIER_TRY(const Recipe recipe, teaching_recipe(task, folder));
   const auto start = Clock::now();
-  std::fprintf(stderr, "%s: tuning a rank-%lld adapter\n", task.title_en.c_str(), static_cast<long long>(recipe.adapter.r));
+  std::fprintf(stderr, "%s: tuning a rank-%lld adapter\n", task.title_en.c_str(),
+               static_cast<long long>(recipe.adapter.r));
   std::int64_t total = 0;
   const auto watch = [&](const SessionEvent& event) {
     if (const auto* begun = std::get_if<RunStarted>(&event)) total = begun->total_steps;
     const auto* step = std::get_if<StepDone>(&event);
     if (step && (step->line.step % 20 == 0 || step->line.step == total)) {
-      std::fprintf(stderr, "  step %lld/%lld  loss %.4f  %.0f tokens/s\n", static_cast<long long>(step->line.step), static_cast<long long>(total), step->line.loss,
-                   step->line.tokens_per_second);
+      std::fprintf(stderr, "  step %lld/%lld  loss %.4f  %.0f tokens/s\n",
+                   static_cast<long long>(step->line.step), static_cast<long long>(total),
+                   step->line.loss, step->line.tokens_per_second);
     }
   };
   LUTHIER_TRY(const RunResult result, train_headless(recipe, folder, watch, interrupted()));
-  if (result.state != RunState::Finished) return interrupted_error("Interrupted; saved. The same command goes on from here.");
+  if (result.state != RunState::Finished)
+    return interrupted_error("Interrupted; saved. The same command goes on from here.");
   std::fprintf(stderr, "  %s, %.0f s\n", folder.string().c_str(), seconds_since(start));
   return folder / "adapter";
 }
 
-Result<Comparison> compare(LoadedModel& base, const TeachingTask& task, const Adapters& adapters, std::size_t rows, const fs::path& folder) {
+Result<Comparison> compare(LoadedModel& base, const TeachingTask& task, const Adapters& adapters,
+                           std::size_t rows, const fs::path& folder) {
   const auto start = Clock::now();
   LUTHIER_TRY(auto samples, read_samples({task.heldout}));
   if (rows > 0 && rows < samples.size()) samples.resize(rows);
-  std::fprintf(stderr, "%s: base and %zu adapters answer %zu held-out rows\n", task.title_en.c_str(), adapters.size(), samples.size());
+  std::fprintf(stderr, "%s: base and %zu adapters answer %zu held-out rows\n",
+               task.title_en.c_str(), adapters.size(), samples.size());
   GenerationOptions options;
   options.max_new_tokens = 48;
-  LUTHIER_TRY(Comparison comparison, compare_adapters(base, adapters, samples, options, [](std::size_t, std::size_t) { return !interrupted().stop_requested(); }));
+  LUTHIER_TRY(Comparison comparison,
+              compare_adapters(base, adapters, samples, options, [](std::size_t, std::size_t) {
+                return !interrupted().stop_requested();
+              }));
   if (comparison.stopped) return interrupted_error("Interrupted; the adapters are saved.");
   LUTHIER_CHECK(write_comparison(comparison, folder));
-  std::fprintf(stderr, "  %s, %.0f s\n", (folder / "comparison.html").string().c_str(), seconds_since(start));
+  std::fprintf(stderr, "  %s, %.0f s\n", (folder / "comparison.html").string().c_str(),
+               seconds_since(start));
   return comparison;
 }
 
@@ -81,7 +93,9 @@ Status demo(const fs::path& out, const std::vector<std::string>& names, std::siz
   }
   std::error_code failed;
   fs::create_directories(out, failed);
-  if (failed) return machine_error("The folder cannot be made: " + failed.message() + ".", out.string(), "Name another one with --out.");
+  if (failed)
+    return machine_error("The folder cannot be made: " + failed.message() + ".", out.string(),
+                         "Name another one with --out.");
   Adapters adapters;
   for (const TeachingTask& task : tasks) {
     LUTHIER_TRY(fs::path adapter, tune(task, out / task.name));
@@ -100,18 +114,25 @@ Status demo(const fs::path& out, const std::vector<std::string>& names, std::siz
     std::string line = task.name + ":";
     for (std::size_t column = 0; column < comparison.columns.size(); ++column) {
       char text[96];
-      std::snprintf(text, sizeof text, "  %s %.1f %%", comparison.columns[column].name.c_str(), 100 * exact_of(comparison, column));
+      std::snprintf(text, sizeof text, "  %s %.1f %%", comparison.columns[column].name.c_str(),
+                    100 * exact_of(comparison, column));
       line += text;
       exact[comparison.columns[column].name] = exact_of(comparison, column);
     }
     table.push_back(line);
-    results.push_back({{"task", task.name}, {"run", (out / task.name).string()}, {"comparison", page.string()}, {"rows", comparison.rows.size()}, {"exact", exact}});
+    results.push_back({{"task", task.name},
+                       {"run", (out / task.name).string()},
+                       {"comparison", page.string()},
+                       {"rows", comparison.rows.size()},
+                       {"exact", exact}});
   }
   const double seconds = seconds_since(start);
-  LUTHIER_CHECK(write_file_atomically(out / "demo.json", Json{{"seconds", seconds}, {"tasks", results}}.dump(2) + "\n"));
+  LUTHIER_CHECK(write_file_atomically(
+      out / "demo.json", Json{{"seconds", seconds}, {"tasks", results}}.dump(2) + "\n"));
   print_line("Exactly right on held-out rows, by task and column:");
   for (const std::string& line : table) print_line("  " + line);
-  for (const TeachingTask& task : tasks) print_line("See " + (out / ("compare-" + task.name) / "comparison.html").string());
+  for (const TeachingTask& task : tasks)
+    print_line("See " + (out / ("compare-" + task.name) / "comparison.html").string());
   std::fprintf(stderr, "%.0f s in all\n", seconds);
   return {};
 }
@@ -125,12 +146,18 @@ Action add_demo(CLI::App& app) {
     std::size_t rows = 0;
   };
   const auto o = std::make_shared<Options>();
-  app.add_option("--out", o->out, "Where runs and comparisons go; an interrupted demo goes on there (default: runs/demo, or the next free number)");
-  app.add_option("--tasks", o->tasks, "Which tasks to tune: korean, json, pirate")->delimiter(',')->capture_default_str();
-  app.add_option("--rows", o->rows, "Held-out rows of each task to answer; 0: all")->capture_default_str();
+  app.add_option("--out", o->out,
+                 "Where runs and comparisons go; an interrupted demo goes on there (default: "
+                 "runs/demo, or the next free number)");
+  app.add_option("--tasks", o->tasks, "Which tasks to tune: korean, json, pirate")
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--rows", o->rows, "Held-out rows of each task to answer; 0: all")
+      ->capture_default_str();
   return [o] {
     for (std::size_t i = 0; i < o->tasks.size(); ++i) {
-      if (std::find(o->tasks.begin(), o->tasks.begin() + static_cast<std::ptrdiff_t>(i), o->tasks[i]) != o->tasks.begin() + static_cast<std::ptrdiff_t>(i)) {
+      if (std::find(o->tasks.begin(), o->tasks.begin() + static_cast<std::ptrdiff_t>(i),
+                    o->tasks[i]) != o->tasks.begin() + static_cast<std::ptrdiff_t>(i)) {
         return Status(input_error("The task " + o->tasks[i] + " is named twice.", "--tasks"));
       }
     }

@@ -18,7 +18,8 @@ class ProgressLine {
   bool show(const FetchProgress& p) {
     const auto now = std::chrono::steady_clock::now();
     const bool next = p.index != index_ || p.stage != stage_;
-    const auto pause = terminal_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(10000);
+    const auto pause =
+        terminal_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(10000);
     if (p.index > 0 && (next || now - shown_ >= pause)) {
       shown_ = now;
       index_ = p.index;
@@ -33,11 +34,13 @@ class ProgressLine {
 
  private:
   void write(const FetchProgress& p) const {
-    std::string line = std::to_string(p.index) + " of " + std::to_string(p.count) + "  " + p.file + "  " + bytes_text(static_cast<std::int64_t>(p.done)) + " of " +
+    std::string line = std::to_string(p.index) + " of " + std::to_string(p.count) + "  " + p.file +
+                       "  " + bytes_text(static_cast<std::int64_t>(p.done)) + " of " +
                        bytes_text(static_cast<std::int64_t>(p.total));
     if (p.stage == FetchStage::Waiting) line += "  waiting for another program that fetches it";
     if (p.stage == FetchStage::Checking) line += "  checking";
-    if (p.stage == FetchStage::Fetching && p.bytes_per_second > 0) line += "  " + bytes_text(static_cast<std::int64_t>(p.bytes_per_second)) + "/s";
+    if (p.stage == FetchStage::Fetching && p.bytes_per_second > 0)
+      line += "  " + bytes_text(static_cast<std::int64_t>(p.bytes_per_second)) + "/s";
     std::fprintf(stderr, terminal_ ? "\r\033[K%s" : "%s\n", line.c_str());
     std::fflush(stderr);
   }
@@ -55,8 +58,13 @@ Status fetch(FetchRequest request, bool json) {
   line.end();
   if (!fetched) return fetched.error();
   if (json) {
-    print_json({{"repository", request.repository}, {"revision", request.revision}, {"commit", fetched->commit}, {"folder", fetched->folder.string()},
-                {"files", fetched->files}, {"bytes", fetched->bytes}, {"fetched_bytes", fetched->fetched_bytes}});
+    print_json({{"repository", request.repository},
+                {"revision", request.revision},
+                {"commit", fetched->commit},
+                {"folder", fetched->folder.string()},
+                {"files", fetched->files},
+                {"bytes", fetched->bytes},
+                {"fetched_bytes", fetched->fetched_bytes}});
     return {};
   }
   print_line(fetched->folder.string());
@@ -71,11 +79,16 @@ Action add_fetch(CLI::App& app) {
     bool json = false;
   };
   const auto o = std::make_shared<Options>();
-  app.add_option("REPO_ID", o->request.repository, "A repository of the hub: organisation/name")->required();
-  app.add_option("--revision", o->request.revision, "A branch, tag or commit")->capture_default_str();
+  app.add_option("REPO_ID", o->request.repository, "A repository of the hub: organisation/name")
+      ->required();
+  app.add_option("--revision", o->request.revision, "A branch, tag or commit")
+      ->capture_default_str();
   app.add_flag("--json", o->json, "One JSON document on stdout");
-  app.footer("Only safetensors, JSON, jinja and tokenizer files, each checked against the published hash, into the Hugging Face cache. Honours HF_HOME,\n"
-             "HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE. After a cut or Ctrl+C the same command goes on.");
+  app.footer(
+      "Only safetensors, JSON, jinja and tokenizer files, each checked against the published hash, "
+      "into the Hugging Face cache. Honours HF_HOME,\n"
+      "HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE. After a cut or Ctrl+C the same "
+      "command goes on.");
   return [o] { return fetch(o->request, o->json); };
 }
 

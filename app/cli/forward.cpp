@@ -24,21 +24,27 @@ struct Wanted {
 };
 
 /// The tensors whose gradients are asked for, under any name that the checkpoint may use.
-Result<std::vector<Wanted>> find_parameters(const LoadedModel& loaded, const std::vector<std::string>& names) {
+Result<std::vector<Wanted>> find_parameters(const LoadedModel& loaded,
+                                            const std::vector<std::string>& names) {
   std::vector<Wanted> wanted;
   const auto parameters = loaded.model->named_parameters();
   for (const std::string& name : names) {
     const torch::Tensor* found = parameters.find(loaded.family->memory_name(name));
     if (!found) found = parameters.find(name);
-    if (!found) return input_error("The checkpoint has no tensor " + name + ".", "--grad", "`luthier-cli info MODEL` lists the modules.");
+    if (!found)
+      return input_error("The checkpoint has no tensor " + name + ".", "--grad",
+                         "`luthier-cli info MODEL` lists the modules.");
     wanted.push_back({name, *found});
   }
   return wanted;
 }
 
 TensorToWrite to_write(const std::string& name, const torch::Tensor& tensor) {
-  return {name, file_dtype(tensor.scalar_type()), tensor.sizes().vec(),
-          {static_cast<const std::byte*>(tensor.const_data_ptr()), static_cast<std::size_t>(tensor.nbytes())}};
+  return {name,
+          file_dtype(tensor.scalar_type()),
+          tensor.sizes().vec(),
+          {static_cast<const std::byte*>(tensor.const_data_ptr()),
+           static_cast<std::size_t>(tensor.nbytes())}};
 }
 
 Status forward(const Options& o) try {
@@ -65,23 +71,33 @@ Status forward(const Options& o) try {
   const ModelInput cpu = collate({example});
   const ModelInput input = to_device(cpu, loaded.model->device());
   const torch::AutoGradMode mode(!wanted.empty());
-  const torch::Tensor logits = loaded.model->head()->forward(loaded.model->decode(loaded.model->embed(input), nullptr)).to(torch::kFloat32);   // [seq, vocab]
+  const torch::Tensor logits =
+      loaded.model->head()
+          ->forward(loaded.model->decode(loaded.model->embed(input), nullptr))
+          .to(torch::kFloat32);  // [seq, vocab]
   const std::int64_t seq = logits.size(0);
   const torch::Tensor goals = input.labels.slice(0, 1);
   const std::int64_t count = goals.ne(kIgnoreLabel).sum().item<std::int64_t>();
-  torch::Tensor loss = at::cross_entropy_loss(logits.slice(0, 0, seq - 1), goals, {}, at::Reduction::Sum, kIgnoreLabel);
+  torch::Tensor loss = at::cross_entropy_loss(logits.slice(0, 0, seq - 1), goals, {},
+                                              at::Reduction::Sum, kIgnoreLabel);
   if (count > 0) loss = loss / count;
   if (!wanted.empty() && count > 0) loss.backward();
 
-  std::vector<std::pair<std::string, torch::Tensor>> results{{"input_ids", cpu.input_ids.unsqueeze(0)}, {"labels", cpu.labels.unsqueeze(0)}};
+  std::vector<std::pair<std::string, torch::Tensor>> results{
+      {"input_ids", cpu.input_ids.unsqueeze(0)}, {"labels", cpu.labels.unsqueeze(0)}};
   if (cpu.pixel_values.defined()) {
-    results.emplace_back("pixel_values", loaded.family->processor_layout ? loaded.family->processor_layout(cpu) : cpu.pixel_values);
+    results.emplace_back("pixel_values", loaded.family->processor_layout
+                                             ? loaded.family->processor_layout(cpu)
+                                             : cpu.pixel_values);
   }
   results.emplace_back("logits", logits.unsqueeze(0));
   results.emplace_back("loss", loss.reshape({1}));
   for (const Wanted& each : wanted) {
     const torch::Tensor gradient = each.parameter.grad();
-    results.emplace_back("grad." + each.asked, gradient.defined() ? gradient.to(torch::kFloat32) : torch::zeros(each.parameter.sizes(), torch::kFloat32));
+    results.emplace_back("grad." + each.asked,
+                         gradient.defined()
+                             ? gradient.to(torch::kFloat32)
+                             : torch::zeros(each.parameter.sizes(), torch::kFloat32));
   }
   std::vector<TensorToWrite> tensors;
   for (auto& [name, tensor] : results) {
@@ -113,7 +129,9 @@ Action add_forward(CLI::App& app) {
                  "Where relative picture paths of --input start (else beside its file)");
   app.add_option("--out", o->out, "The safetensors file to write")->required();
   app.add_option("--adapter", o->adapter, "A PEFT folder");
-  app.add_option("--grad", o->gradients, "A tensor whose gradient of the loss to write (may stand several times)")->allow_extra_args(false);
+  app.add_option("--grad", o->gradients,
+                 "A tensor whose gradient of the loss to write (may stand several times)")
+      ->allow_extra_args(false);
   add_pixel_options(app, o->pixels);
   app.add_option("--device", o->device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--dtype", o->dtype, "auto, float32 or bfloat16")->capture_default_str();

@@ -21,10 +21,14 @@ struct Options {
 
 Result<Conversation> read_question(const Options& o) {
   if (!o.input.empty()) {
-    if (!o.image.empty() || !o.prompt.empty()) return input_error("--input stands beside --image or --prompt.", "generate", "Give one or the other.");
+    if (!o.image.empty() || !o.prompt.empty())
+      return input_error("--input stands beside --image or --prompt.", "generate",
+                         "Give one or the other.");
     return read_conversation_file(o.input, o.image_folder);
   }
-  if (o.prompt.empty()) return input_error("There is no question.", "generate", "Give --input FILE.json, or --prompt TEXT with --image PICTURE.");
+  if (o.prompt.empty())
+    return input_error("There is no question.", "generate",
+                       "Give --input FILE.json, or --prompt TEXT with --image PICTURE.");
   Message message{"user", {}};
   if (!o.image.empty()) message.content.push_back({ContentPart::Kind::Image, "", o.image});
   message.content.push_back({ContentPart::Kind::Text, o.prompt, {}});
@@ -92,8 +96,10 @@ Status run(const Options& o) {
     if (interrupted().stop_requested()) return interrupted_error();
     if (!adapters.empty()) adapters[column]->deactivate();
     const Generated& answer = answers.front();
-    if (stream) print_line(answer.text.substr(std::min(shown, answer.text.size())));
-    else if (!o.json) print_line(o.adapters[column] + ": " + answer.text);
+    if (stream)
+      print_line(answer.text.substr(std::min(shown, answer.text.size())));
+    else if (!o.json)
+      print_line(o.adapters[column] + ": " + answer.text);
     results.push_back(answer_json(answer,
                                   adapters.empty() ? Json(nullptr) : Json(o.adapters[column]),
                                   prompts[column].input_ids.size()));
@@ -114,10 +120,14 @@ Action add_generate(CLI::App& app) {
                  "Where relative picture paths of --input start (else beside its file)");
   app.add_option("--image", o->image, "A picture, with --prompt");
   app.add_option("--prompt", o->prompt, "A question");
-  app.add_option("--adapter", o->adapters, "A PEFT folder (may stand several times: one answer each)")->allow_extra_args(false);
-  app.add_option("--max-new-tokens", o->generation.max_new_tokens, "Tokens at most")->capture_default_str();
+  app.add_option("--adapter", o->adapters,
+                 "A PEFT folder (may stand several times: one answer each)")
+      ->allow_extra_args(false);
+  app.add_option("--max-new-tokens", o->generation.max_new_tokens, "Tokens at most")
+      ->capture_default_str();
   app.add_option("--temperature", o->generation.temperature, "0: greedy")->capture_default_str();
-  app.add_option("--top-p", o->generation.top_p, "Share of the probability that is drawn from")->capture_default_str();
+  app.add_option("--top-p", o->generation.top_p, "Share of the probability that is drawn from")
+      ->capture_default_str();
   app.add_option("--seed", o->generation.seed, "Of the draws")->capture_default_str();
   app.add_flag("--ignore-eos", o->generation.ignore_eos, "Go on past the end token");
   add_pixel_options(app, o->pixels);

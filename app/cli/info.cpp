@@ -20,13 +20,18 @@ Action add_info(CLI::App& app) {
       print_json(to_json(summary));
       return {};
     }
-    print_line(summary.folder.string() + ": " + summary.model_type + ", " + grouped(summary.parameters) + " parameters, " + summary.dtype + ", " +
-               bytes_text(static_cast<std::int64_t>(summary.file_bytes)) + " in " + std::to_string(summary.files.size()) + " file(s)");
-    for (const auto& [part, parameters] : summary.parts) print_line("  " + part + ": " + grouped(parameters));
+    print_line(summary.folder.string() + ": " + summary.model_type + ", " +
+               grouped(summary.parameters) + " parameters, " + summary.dtype + ", " +
+               bytes_text(static_cast<std::int64_t>(summary.file_bytes)) + " in " +
+               std::to_string(summary.files.size()) + " file(s)");
+    for (const auto& [part, parameters] : summary.parts)
+      print_line("  " + part + ": " + grouped(parameters));
     for (const ModuleSummary& module : summary.modules) {
       std::string shape;
-      for (const auto size : module.shape) shape += (shape.empty() ? "" : " x ") + std::to_string(size);
-      print_line("  " + module.name + "  " + module.type + "  [" + shape + "]  " + module.dtype + "  " + grouped(module.parameters));
+      for (const auto size : module.shape)
+        shape += (shape.empty() ? "" : " x ") + std::to_string(size);
+      print_line("  " + module.name + "  " + module.type + "  [" + shape + "]  " + module.dtype +
+                 "  " + grouped(module.parameters));
     }
     return {};
   };

@@ -8,7 +8,7 @@
 #include <map>
 
 #include "engine/base/log.h"
-#include "engine/train/memory.h"
+#include "engine/device/memory.h"
 
 namespace luthier::cli {
 
@@ -32,11 +32,15 @@ void print_line(const std::string& line) {
   std::fputc('\n', stdout);
 }
 
-void print_json(const Json& document) { print_line(document.dump(2, ' ', false, Json::error_handler_t::replace)); }
+void print_json(const Json& document) {
+  print_line(document.dump(2, ' ', false, Json::error_handler_t::replace));
+}
 
 std::string grouped(std::int64_t number) {
   std::string text = std::to_string(number);
-  for (auto place = static_cast<std::ptrdiff_t>(text.size()) - 3; place > (number < 0 ? 1 : 0); place -= 3) text.insert(static_cast<std::size_t>(place), 1, ',');
+  for (auto place = static_cast<std::ptrdiff_t>(text.size()) - 3; place > (number < 0 ? 1 : 0);
+       place -= 3)
+    text.insert(static_cast<std::size_t>(place), 1, ',');
   return text;
 }
 
@@ -62,28 +66,40 @@ int run(int argc, char** argv) {
     CLI::App* sub = app.add_subcommand(name, help);
     actions[sub] = add(*sub);
   };
-  verb("info", "Architecture, module tree, parameters per part, dtype and files of a checkpoint", add_info);
+  verb("info", "Architecture, module tree, parameters per part, dtype and files of a checkpoint",
+       add_info);
   verb("tokenize", "Token ids and pieces of a text", add_tokenize);
-  verb("forward", "Logits, loss and gradients of one conversation, into a safetensors file", add_forward);
-  verb("generate", "Answer an image-instruction input, with the base or with adapters", add_generate);
+  verb("forward", "Logits, loss and gradients of one conversation, into a safetensors file",
+       add_forward);
+  verb("generate", "Answer an image-instruction input, with the base or with adapters",
+       add_generate);
   verb("train", "Train by a recipe", add_train);
   verb("plan", "Forecast the memory that a recipe takes, part by part", add_plan);
   verb("compare", "Answer samples with several adapters side by side", add_compare);
   verb("data", "Look at datasets", add_data);
   verb("merge", "Merge an adapter into its base", add_merge);
   verb("fetch", "Download a model from a hub into the Hugging Face cache", add_fetch);
-  verb("models", "What is in the Hugging Face cache and in folders, and what of it can be loaded", add_models);
+  verb("models", "What is in the Hugging Face cache and in folders, and what of it can be loaded",
+       add_models);
   verb("demo", "Tune the teaching model on its tasks and compare the adapters", add_demo);
-  verb("teach", "Make the teaching model's data, and its checkpoint from a finished run", add_teach);
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands([&](const CLI::App* known) { return known->check_name(argv[1]); }).empty()) {
-    std::fprintf(stderr, "luthier-cli: there is no verb \"%s\".\nRun luthier-cli --help for the verbs.\n", argv[1]);
+  verb("teach", "Make the teaching model's data, and its checkpoint from a finished run",
+       add_teach);
+  if (argc > 1 && argv[1][0] != '-' &&
+      app.get_subcommands([&](const CLI::App* known) { return known->check_name(argv[1]); })
+          .empty()) {
+    std::fprintf(stderr,
+                 "luthier-cli: there is no verb \"%s\".\nRun luthier-cli --help for the verbs.\n",
+                 argv[1]);
     return 2;
   }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
     if (problem.get_exit_code() == 0) return app.exit(problem);
-    std::fprintf(stderr, "luthier-cli: %s\nRun luthier-cli --help for the verbs and luthier-cli VERB --help for their options.\n", problem.what());
+    std::fprintf(stderr,
+                 "luthier-cli: %s\nRun luthier-cli --help for the verbs and luthier-cli VERB "
+                 "--help for their options.\n",
+                 problem.what());
     return 2;
   }
   const Status status = actions.at(app.get_subcommands().front())();

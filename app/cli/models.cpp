@@ -14,22 +14,37 @@ namespace {
 Status list(const std::vector<std::string>& folders, bool json) {
   std::vector<std::string> types;
   for (const Family& family : families()) types.emplace_back(family.model_type);
-  const auto models = find_models(hub_settings().cache, {folders.begin(), folders.end()}, types, [] { return !interrupted().stop_requested(); });
+  const auto models = find_models(hub_settings().cache, {folders.begin(), folders.end()}, types,
+                                  [] { return !interrupted().stop_requested(); });
   if (interrupted().stop_requested()) return interrupted_error();
   Json documents = Json::array();
   for (const FoundModel& model : models) {
-    const std::string name = model.repository.empty() ? model.folder.filename().string() : model.repository;
-    const auto or_null = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); };
-    documents.push_back({{"name", name}, {"folder", model.folder.string()}, {"repository", or_null(model.repository)}, {"revision", or_null(model.revision)},
-                         {"model_type", or_null(model.model_type)}, {"bytes", model.bytes}, {"dtype", or_null(model.dtype)}, {"loadable", model.loadable},
-                         {"why_not", or_null(model.why_not)}, {"unfinished", model.unfinished}});
+    const std::string name =
+        model.repository.empty() ? model.folder.filename().string() : model.repository;
+    const auto or_null = [](const std::string& text) {
+      return text.empty() ? Json(nullptr) : Json(text);
+    };
+    documents.push_back({{"name", name},
+                         {"folder", model.folder.string()},
+                         {"repository", or_null(model.repository)},
+                         {"revision", or_null(model.revision)},
+                         {"model_type", or_null(model.model_type)},
+                         {"bytes", model.bytes},
+                         {"dtype", or_null(model.dtype)},
+                         {"loadable", model.loadable},
+                         {"why_not", or_null(model.why_not)},
+                         {"unfinished", model.unfinished}});
     if (json) continue;
     const auto bytes = static_cast<std::int64_t>(std::min<std::uint64_t>(model.bytes, INT64_MAX));
-    print_line(name + (model.revision.empty() ? "" : " (" + model.revision + ")") + "  " + (model.model_type.empty() ? "?" : model.model_type) + "  " + bytes_text(bytes) + "  " + model.dtype);
+    print_line(name + (model.revision.empty() ? "" : " (" + model.revision + ")") + "  " +
+               (model.model_type.empty() ? "?" : model.model_type) + "  " + bytes_text(bytes) +
+               "  " + model.dtype);
     print_line("  " + (model.loadable ? model.folder.string() : "not loadable: " + model.why_not));
   }
-  if (json) print_json({{"models", documents}});
-  else if (models.empty()) print_line("There is no model in " + hub_settings().cache.string() + ".");
+  if (json)
+    print_json({{"models", documents}});
+  else if (models.empty())
+    print_line("There is no model in " + hub_settings().cache.string() + ".");
   return {};
 }
 
@@ -41,7 +56,8 @@ Action add_models(CLI::App& app) {
     bool json = false;
   };
   const auto o = std::make_shared<Options>();
-  app.add_option("FOLDER", o->folders, "Checkpoints, or folders that hold checkpoints, beside the Hugging Face cache");
+  app.add_option("FOLDER", o->folders,
+                 "Checkpoints, or folders that hold checkpoints, beside the Hugging Face cache");
   app.add_flag("--json", o->json, "One JSON document on stdout");
   return [o] { return list(o->folders, o->json); };
 }

@@ -11,14 +11,18 @@ namespace {
 
 void show(const MemoryForecast& forecast) {
   const MemoryParts& parts = forecast.parts;
-  const std::pair<const char*, std::int64_t> rows[] = {{"weights", parts.weights}, {"adapter", parts.adapter}, {"gradients", parts.gradients},
-      {"optimizer", parts.optimizer}, {"activations", parts.activations}, {"workspace", parts.workspace}, {"total", parts.total()}, {"available", forecast.available}};
+  const std::pair<const char*, std::int64_t> rows[] = {
+      {"weights", parts.weights},         {"adapter", parts.adapter},
+      {"gradients", parts.gradients},     {"optimizer", parts.optimizer},
+      {"activations", parts.activations}, {"workspace", parts.workspace},
+      {"total", parts.total()},           {"available", forecast.available}};
   for (const auto& [name, bytes] : rows) {
     char line[96];
     std::snprintf(line, sizeof line, "%-12s %12s", name, bytes_text(bytes).c_str());
     print_line(line);
   }
-  print_line(forecast.device + ", " + forecast.dtype + ", gradient checkpointing " + (forecast.gradient_checkpointing ? "on" : "off") + ", " +
+  print_line(forecast.device + ", " + forecast.dtype + ", gradient checkpointing " +
+             (forecast.gradient_checkpointing ? "on" : "off") + ", " +
              grouped(forecast.batch_tokens) + " tokens in the largest micro-batch");
   if (!forecast.fits()) print_line("It will not fit. What would lower it:");
   for (const std::string& advice : forecast.advice) print_line("  " + advice);
@@ -34,13 +38,16 @@ Action add_plan(CLI::App& app) {
   };
   const auto o = std::make_shared<Options>();
   app.add_option("RECIPE", o->recipe, "A recipe (YAML)")->required();
-  app.add_option("--set", o->set, "KEY=VALUE: a setting in place of the recipe's (several times)")->allow_extra_args(false);
+  app.add_option("--set", o->set, "KEY=VALUE: a setting in place of the recipe's (several times)")
+      ->allow_extra_args(false);
   app.add_flag("--json", o->json, "One JSON document on stdout");
   return [o]() -> Status {
     LUTHIER_TRY(const Recipe recipe, read_recipe(o->recipe, o->set));
     LUTHIER_TRY(const MemoryForecast forecast, plan(recipe));
-    if (o->json) print_json(to_json(forecast));
-    else show(forecast);
+    if (o->json)
+      print_json(to_json(forecast));
+    else
+      show(forecast);
     return {};
   };
 }

@@ -16,7 +16,9 @@ Action add_tokenize(CLI::App& app) {
   };
   const auto o = std::make_shared<Options>();
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
-  auto* text = app.add_option("--text", o->text, "The text; special tokens are added as the tokenizer does by itself")->expected(0, 1);
+  auto* text = app.add_option("--text", o->text,
+                              "The text; special tokens are added as the tokenizer does by itself")
+                   ->expected(0, 1);
   app.add_option("INPUT", o->dash, "- reads the text from stdin")->check(CLI::IsMember({"-"}));
   app.add_flag("--json", o->json, "Accepted for symmetry: the output is always one JSON document");
   return [o, text]() -> Status {

@@ -17,11 +17,13 @@ namespace {
 std::string clock_text(double seconds) {
   const auto whole = static_cast<long long>(std::max(0.0, std::round(seconds)));
   char text[48];
-  std::snprintf(text, sizeof text, "%02lld:%02lld:%02lld", whole / 3600, whole / 60 % 60, whole % 60);
+  std::snprintf(text, sizeof text, "%02lld:%02lld:%02lld", whole / 3600, whole / 60 % 60,
+                whole % 60);
   return text;
 }
 
-/// One line on stderr for what a person wants to see; a logged step is one line, at most five a second.
+/// One line on stderr for what a person wants to see; a logged step is one line, at most five a
+/// second.
 class Reporter {
  public:
   void operator()(const SessionEvent& event) {
@@ -33,19 +35,29 @@ class Reporter {
   void show(const Other&) {}
   void show(const RunStarted& run) {
     total_ = run.total_steps;
-    std::fprintf(stderr, "%s: %s of %s parameters train, %lld steps%s\n", run.folder.string().c_str(), grouped(run.trainable).c_str(), grouped(run.parameters).c_str(),
-                 static_cast<long long>(run.total_steps), run.first_step > 0 ? (", from step " + std::to_string(run.first_step)).c_str() : "");
+    std::fprintf(
+        stderr, "%s: %s of %s parameters train, %lld steps%s\n", run.folder.string().c_str(),
+        grouped(run.trainable).c_str(), grouped(run.parameters).c_str(),
+        static_cast<long long>(run.total_steps),
+        run.first_step > 0 ? (", from step " + std::to_string(run.first_step)).c_str() : "");
     if (run.forecast.parts.total() > 0) {
-      std::fprintf(stderr, "memory: %s forecast, %s available\n", bytes_text(run.forecast.parts.total()).c_str(), bytes_text(run.forecast.available).c_str());
+      std::fprintf(stderr, "memory: %s forecast, %s available\n",
+                   bytes_text(run.forecast.parts.total()).c_str(),
+                   bytes_text(run.forecast.available).c_str());
     }
   }
   void show(const StepDone& step) {
     const auto now = std::chrono::steady_clock::now();
-    if (step.line.step != total_ && !step.line.eval_loss && now - shown_ < std::chrono::milliseconds(200)) return;
+    if (step.line.step != total_ && !step.line.eval_loss &&
+        now - shown_ < std::chrono::milliseconds(200))
+      return;
     shown_ = now;
-    std::fprintf(stderr, "step %lld/%lld  loss %.4f%s  grad %.3f  lr %.3g  %.0f tokens/s  %s  ETA %s\n", static_cast<long long>(step.line.step), static_cast<long long>(total_),
-                 step.line.loss, step.line.eval_loss ? ("  eval " + std::to_string(*step.line.eval_loss)).c_str() : "", step.line.grad_norm, step.line.learning_rate,
-                 step.line.tokens_per_second, bytes_text(step.line.memory.peak).c_str(), clock_text(step.eta_seconds).c_str());
+    std::fprintf(
+        stderr, "step %lld/%lld  loss %.4f%s  grad %.3f  lr %.3g  %.0f tokens/s  %s  ETA %s\n",
+        static_cast<long long>(step.line.step), static_cast<long long>(total_), step.line.loss,
+        step.line.eval_loss ? ("  eval " + std::to_string(*step.line.eval_loss)).c_str() : "",
+        step.line.grad_norm, step.line.learning_rate, step.line.tokens_per_second,
+        bytes_text(step.line.memory.peak).c_str(), clock_text(step.eta_seconds).c_str());
   }
   void show(const RunEventHappened& happened) {
     if (happened.event.kind == "checkpoint" || happened.event.kind == "resumed") {
@@ -57,11 +69,15 @@ class Reporter {
   std::chrono::steady_clock::time_point shown_{};
 };
 
-Status train(const std::string& path, const std::vector<std::string>& overrides, const std::string& resume) {
+Status train(const std::string& path, const std::vector<std::string>& overrides,
+             const std::string& resume) {
   LUTHIER_TRY(const Recipe recipe, read_recipe(path, overrides));
   Reporter reporter;
-  const std::optional<std::filesystem::path> run = resume.empty() ? std::nullopt : std::optional<std::filesystem::path>(resume);
-  LUTHIER_TRY(const RunResult result, train_headless(recipe, run, [&](const SessionEvent& event) { reporter(event); }, interrupted()));
+  const std::optional<std::filesystem::path> run =
+      resume.empty() ? std::nullopt : std::optional<std::filesystem::path>(resume);
+  LUTHIER_TRY(const RunResult result,
+              train_headless(
+                  recipe, run, [&](const SessionEvent& event) { reporter(event); }, interrupted()));
   char loss[48] = "no loss logged";
   if (result.loss) std::snprintf(loss, sizeof loss, "loss %.4f", *result.loss);
   std::fprintf(stderr, "%s: %s at step %lld, %s, %s\n", result.folder.string().c_str(),
@@ -85,7 +101,8 @@ Action add_train(CLI::App& app) {
   };
   const auto o = std::make_shared<Options>();
   app.add_option("RECIPE", o->recipe, "A recipe (YAML)")->required();
-  app.add_option("--set", o->set, "KEY=VALUE: a setting in place of the recipe's (several times)")->allow_extra_args(false);
+  app.add_option("--set", o->set, "KEY=VALUE: a setting in place of the recipe's (several times)")
+      ->allow_extra_args(false);
   app.add_option("--resume", o->resume,
                  "A run's folder: goes on from its newest whole checkpoint (the recipe's own "
                  "output_dir may be new)");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The command line's verbs, one file each. A verb adds its options to its CLI11 subcommand and returns what to run; the exit status is the
-// contract: 0 done, 2 the input is at fault, 3 the machine is, 130 interrupted.
+// The command line's verbs, one file each. A verb adds its options to its CLI11 subcommand and
+// returns what to run; the exit status is the contract: 0 done, 2 the input is at fault, 3 the
+// machine is, 130 interrupted.
 #pragma once
 
 #include <functional>

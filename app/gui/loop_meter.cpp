@@ -15,12 +15,14 @@ namespace {
 constexpr int kTickMilliseconds = 5, kWalkMilliseconds = 400;
 }
 
-LoopMeter::LoopMeter(MainWindow& window, bool walk, QObject* parent) : QObject(parent), window_(window) {
+LoopMeter::LoopMeter(MainWindow& window, bool walk, QObject* parent)
+    : QObject(parent), window_(window) {
   timer_.setTimerType(Qt::PreciseTimer);
   timer_.setInterval(kTickMilliseconds);
   walk_timer_.setInterval(kWalkMilliseconds);
   connect(&timer_, &QTimer::timeout, this, &LoopMeter::tick);
-  connect(&walk_timer_, &QTimer::timeout, this, [this] { window_.show_page(static_cast<PageId>(page_ = (page_ + 1) % kPageCount)); });
+  connect(&walk_timer_, &QTimer::timeout, this,
+          [this] { window_.show_page(static_cast<PageId>(page_ = (page_ + 1) % kPageCount)); });
   connect(&window.workspace(), &Workspace::run_started, this, [this, walk] {
     since_start_.start();
     since_tick_.start();
@@ -48,8 +50,12 @@ Status LoopMeter::write(const QString& file) const {
   const auto& run = window_.workspace().run();
   Json document;
   document["max_hold_ms"] = sorted.empty() ? 0 : sorted.back();
-  document["p99_hold_ms"] = sorted.empty() ? 0 : sorted[static_cast<std::size_t>(0.99 * static_cast<double>(sorted.size() - 1))];
-  document["steps"] = run ? static_cast<std::int64_t>(run->lines.empty() ? 0 : run->lines.back().step) : 0;
+  document["p99_hold_ms"] =
+      sorted.empty()
+          ? 0
+          : sorted[static_cast<std::size_t>(0.99 * static_cast<double>(sorted.size() - 1))];
+  document["steps"] =
+      run ? static_cast<std::int64_t>(run->lines.empty() ? 0 : run->lines.back().step) : 0;
   document["seconds"] = seconds_;
   document["state"] = run ? run->end_state : "none";
   Json histogram = Json::array();
@@ -64,7 +70,9 @@ Status LoopMeter::write(const QString& file) const {
   QSaveFile out(file);
   const QByteArray bytes = QByteArray::fromStdString(document.dump(2)) + '\n';
   if (!out.open(QIODevice::WriteOnly) || out.write(bytes) != bytes.size() || !out.commit())
-    return machine_error("The measurement could not be written: " + out.errorString().toStdString() + ".", file.toStdString(), "Choose another file.");
+    return machine_error(
+        "The measurement could not be written: " + out.errorString().toStdString() + ".",
+        file.toStdString(), "Choose another file.");
   return {};
 }
 

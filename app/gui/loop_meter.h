@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How long the event loop was held while a run trained: a timer of 5 ms notes by how much each of its ticks was late.
+// How long the event loop was held while a run trained: a timer of 5 ms notes by how much each of
+// its ticks was late.
 #pragma once
 
 #include <QElapsedTimer>
@@ -28,7 +29,7 @@ class LoopMeter : public QObject {
   MainWindow& window_;
   QTimer timer_, walk_timer_;
   QElapsedTimer since_tick_, since_start_;
-  std::vector<double> late_;   ///< milliseconds
+  std::vector<double> late_;  ///< milliseconds
   double seconds_ = 0;
   int page_ = 0;
 };

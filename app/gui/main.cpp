@@ -35,39 +35,51 @@ int main(int argc, char** argv) {
   QApplication::setApplicationVersion(QStringLiteral(LUTHIER_VERSION));
   QApplication::setDesktopFileName(QStringLiteral("org.luthier.Luthier"));
   const GuiOptions options = parse_options(app);
-  if (!options.screenshots.isEmpty()) QSettings::setPath(QSettings::NativeFormat, QSettings::UserScope, options.screenshots + QStringLiteral("/.settings"));
-  Language::instance().choose(options.language.isEmpty() ? Language::preferred() : options.language);
-  const QString theme = !options.theme.isEmpty() ? options.theme : !options.screenshots.isEmpty() ? QStringLiteral("light") : QSettings().value(QStringLiteral("theme")).toString();
+  if (!options.screenshots.isEmpty())
+    QSettings::setPath(QSettings::NativeFormat, QSettings::UserScope,
+                       options.screenshots + QStringLiteral("/.settings"));
+  Language::instance().choose(options.language.isEmpty() ? Language::preferred()
+                                                         : options.language);
+  const QString theme = !options.theme.isEmpty() ? options.theme
+                        : !options.screenshots.isEmpty()
+                            ? QStringLiteral("light")
+                            : QSettings().value(QStringLiteral("theme")).toString();
   Theme::instance().install(theme_of(theme));
 
   MainWindow window;
   const bool driven = options.launch || options.exit_when_done || !options.bench_loop.isEmpty();
   if (driven || !options.screenshots.isEmpty()) window.keep_quiet();
-  if (!options.screenshots.isEmpty()) return Screenshots(window, options.screenshots, options.steps).run();
+  if (!options.screenshots.isEmpty())
+    return Screenshots(window, options.screenshots, options.steps).run();
   window.show();
   if (options.demo) {
-    if (const Status opened = open_demo(window, 0, QStringLiteral("runs"), 0); !opened) return say(opened.error());
+    if (const Status opened = open_demo(window, 0, QStringLiteral("runs"), 0); !opened)
+      return say(opened.error());
     window.show_page(PageId::Train);
   } else if (!options.open.isEmpty()) {
-    if (const Status opened = open_argument(window, options.open); !opened) return say(opened.error());
+    if (const Status opened = open_argument(window, options.open); !opened)
+      return say(opened.error());
   }
 
   int result = 0;
   Workspace& workspace = window.workspace();
   LoopMeter meter(window, options.walk);
   if (options.exit_when_done) {
-    QObject::connect(&workspace.bridge(), &SessionBridge::run_ended, &app, [&](const RunEnded& event) {
-      result = event.error ? say(*event.error) : 0;
-      QTimer::singleShot(0, &app, &QApplication::quit);
-    });
+    QObject::connect(&workspace.bridge(), &SessionBridge::run_ended, &app,
+                     [&](const RunEnded& event) {
+                       result = event.error ? say(*event.error) : 0;
+                       QTimer::singleShot(0, &app, &QApplication::quit);
+                     });
     const auto give_up = [&](const Error& error) {
       result = say(error);
       QTimer::singleShot(0, &app, &QApplication::quit);
     };
     QObject::connect(&workspace, &Workspace::launch_refused, &app, give_up);
-    QObject::connect(&workspace.bridge(), &SessionBridge::command_failed, &app, [give_up](const CommandFailed& event) {
-      if (event.command == "load_model" || event.command == "launch") give_up(event.error);
-    });
+    QObject::connect(&workspace.bridge(), &SessionBridge::command_failed, &app,
+                     [give_up](const CommandFailed& event) {
+                       if (event.command == "load_model" || event.command == "launch")
+                         give_up(event.error);
+                     });
   }
   if (options.launch) {
     // As soon as the model stands; a launch loads it by itself when none is being loaded.
@@ -76,11 +88,14 @@ int main(int argc, char** argv) {
       once->deleteLater();
       workspace.launch();
     };
-    if (workspace.recipe().model.empty()) QTimer::singleShot(0, once, launch);
-    else QObject::connect(&workspace, &Workspace::model_changed, once, launch);
+    if (workspace.recipe().model.empty())
+      QTimer::singleShot(0, once, launch);
+    else
+      QObject::connect(&workspace, &Workspace::model_changed, once, launch);
   }
   const int code = QApplication::exec();
   if (!options.bench_loop.isEmpty())
-    if (const Status written = meter.write(options.bench_loop); !written) return say(written.error());
+    if (const Status written = meter.write(options.bench_loop); !written)
+      return say(written.error());
   return result != 0 ? result : code;
 }

@@ -9,19 +9,42 @@ namespace luthier {
 
 GuiOptions parse_options(const QCoreApplication& app) {
   QCommandLineParser parser;
-  parser.setApplicationDescription(QStringLiteral("A workbench that tunes vision-language models."));
+  parser.setApplicationDescription(
+      QStringLiteral("A workbench that tunes vision-language models."));
   parser.addHelpOption();
   parser.addVersionOption();
-  parser.addPositionalArgument(QStringLiteral("MODEL|RECIPE"), QStringLiteral("A model folder or a recipe (.yaml) to open."), QStringLiteral("[MODEL|RECIPE]"));
-  const QCommandLineOption demo(QStringLiteral("demo"), QStringLiteral("Open the teaching model with its first task ready to launch."));
-  const QCommandLineOption lang(QStringLiteral("lang"), QStringLiteral("Language of the window: en or ko."), QStringLiteral("LANG"));
-  const QCommandLineOption theme(QStringLiteral("theme"), QStringLiteral("system, light or dark."), QStringLiteral("THEME"));
-  const QCommandLineOption shots(QStringLiteral("screenshots"), QStringLiteral("Drive the window through the demo, save a picture of each page in DIR and exit."), QStringLiteral("DIR"));
-  const QCommandLineOption steps(QStringLiteral("steps"), QStringLiteral("Training steps of the screenshots' runs (default: as the tasks' recipes say)."), QStringLiteral("N"));
-  const QCommandLineOption launch(QStringLiteral("launch"), QStringLiteral("Launch the recipe at once."));
-  const QCommandLineOption leave(QStringLiteral("exit-when-done"), QStringLiteral("Exit when the run has ended."));
-  const QCommandLineOption bench(QStringLiteral("bench-loop"), QStringLiteral("While a run trains, measure how long the event loop is held; write FILE (JSON) on exit."), QStringLiteral("FILE"));
-  const QCommandLineOption walk(QStringLiteral("walk"), QStringLiteral("With --bench-loop: go from page to page all the while."));
+  parser.addPositionalArgument(QStringLiteral("MODEL|RECIPE"),
+                               QStringLiteral("A model folder or a recipe (.yaml) to open."),
+                               QStringLiteral("[MODEL|RECIPE]"));
+  const QCommandLineOption demo(
+      QStringLiteral("demo"),
+      QStringLiteral("Open the teaching model with its first task ready to launch."));
+  const QCommandLineOption lang(QStringLiteral("lang"),
+                                QStringLiteral("Language of the window: en or ko."),
+                                QStringLiteral("LANG"));
+  const QCommandLineOption theme(QStringLiteral("theme"), QStringLiteral("system, light or dark."),
+                                 QStringLiteral("THEME"));
+  const QCommandLineOption shots(
+      QStringLiteral("screenshots"),
+      QStringLiteral(
+          "Drive the window through the demo, save a picture of each page in DIR and exit."),
+      QStringLiteral("DIR"));
+  const QCommandLineOption steps(
+      QStringLiteral("steps"),
+      QStringLiteral(
+          "Training steps of the screenshots' runs (default: as the tasks' recipes say)."),
+      QStringLiteral("N"));
+  const QCommandLineOption launch(QStringLiteral("launch"),
+                                  QStringLiteral("Launch the recipe at once."));
+  const QCommandLineOption leave(QStringLiteral("exit-when-done"),
+                                 QStringLiteral("Exit when the run has ended."));
+  const QCommandLineOption bench(QStringLiteral("bench-loop"),
+                                 QStringLiteral("While a run trains, measure how long the event "
+                                                "loop is held; write FILE (JSON) on exit."),
+                                 QStringLiteral("FILE"));
+  const QCommandLineOption walk(
+      QStringLiteral("walk"),
+      QStringLiteral("With --bench-loop: go from page to page all the while."));
   parser.addOptions({demo, lang, theme, shots, steps, launch, leave, bench, walk});
   parser.process(app);
   GuiOptions options;

@@ -9,15 +9,16 @@ class QCoreApplication;
 namespace luthier {
 
 struct GuiOptions {
-  QString open;            ///< a model folder or a recipe
-  bool demo = false;       ///< the teaching model, its first task ready to launch
-  QString language, theme; ///< empty: as kept
-  QString screenshots;     ///< a folder: drive the window through the demo, save a picture of each page, exit
-  int steps = 0;           ///< training steps of the screenshots' runs; 0: as the recipes say
-  bool launch = false;     ///< launch the recipe at once
+  QString open;             ///< a model folder or a recipe
+  bool demo = false;        ///< the teaching model, its first task ready to launch
+  QString language, theme;  ///< empty: as kept
+  QString screenshots;      ///< a folder: drive the window through the demo, save a picture of each
+                            ///< page, exit
+  int steps = 0;            ///< training steps of the screenshots' runs; 0: as the recipes say
+  bool launch = false;      ///< launch the recipe at once
   bool exit_when_done = false;
-  bool walk = false;       ///< with a bench: switch pages all the while
-  QString bench_loop;      ///< a file: how long the event loop was held while a run trained
+  bool walk = false;   ///< with a bench: switch pages all the while
+  QString bench_loop;  ///< a file: how long the event loop was held while a run trained
 };
 
 /// Parses the arguments; prints help or a wrong option's sentence and exits by itself.

@@ -15,8 +15,8 @@
 #include <cstdio>
 
 #include "app/gui/demo.h"
-#include "ui/format.h"
 #include "ui/compare/compare_page.h"
+#include "ui/format.h"
 #include "ui/main_window.h"
 #include "ui/runs/runs_page.h"
 
@@ -44,13 +44,17 @@ bool Screenshots::drive() {
     std::fprintf(stderr, "screenshots: %s\n", opened.error().sentence().c_str());
     return false;
   }
-  if (!wait_until("the model to load", kPatience, [&] { return workspace.model() && workspace.forecast(); })) return false;
+  if (!wait_until("the model to load", kPatience,
+                  [&] { return workspace.model() && workspace.forecast(); }))
+    return false;
   window_.show_page(PageId::Model);
   if (!save("model")) return false;
 
   window_.show_page(PageId::Data);
   auto* table = window_.findChild<QTableView*>(QStringLiteral("rowTable"));
-  if (!wait_until("the rows", kPatience, [&] { return table && table->model()->rowCount() > 0; }) || !click("checkData")) return false;
+  if (!wait_until("the rows", kPatience, [&] { return table && table->model()->rowCount() > 0; }) ||
+      !click("checkData"))
+    return false;
   auto* check = window_.findChild<QAbstractButton*>(QStringLiteral("checkData"));
   if (!wait_until("the data check", kPatience, [&] { return check->isVisible(); })) return false;
   if (!save("data")) return false;
@@ -61,20 +65,31 @@ bool Screenshots::drive() {
   auto* runs = static_cast<RunsPage*>(window_.page(PageId::Runs));
   runs->set_folder(runs_);
   auto* list = window_.findChild<QTableView*>(QStringLiteral("runTable"));
-  if (!wait_until("the list of runs", kPatience, [&] { return list && list->model()->rowCount() >= 2; })) return false;
-  for (int row = 0; row < list->model()->rowCount(); ++row) list->model()->setData(list->model()->index(row, 0), Qt::Checked, Qt::CheckStateRole);
+  if (!wait_until("the list of runs", kPatience,
+                  [&] { return list && list->model()->rowCount() >= 2; }))
+    return false;
+  for (int row = 0; row < list->model()->rowCount(); ++row)
+    list->model()->setData(list->model()->index(row, 0), Qt::Checked, Qt::CheckStateRole);
   settle(1500);
   if (!save("runs")) return false;
 
   if (!click("compareRuns")) return false;
   auto* compare = static_cast<ComparePage*>(window_.page(PageId::Compare));
-  compare->load_samples(QString::fromStdString(workspace.recipe().eval_dataset.empty() ? workspace.recipe().dataset.front() : workspace.recipe().eval_dataset.front()), 24);
-  if (!wait_until("the adapters", kPatience, [&] { return workspace.adapters().size() >= 2; })) return false;
+  compare->load_samples(QString::fromStdString(workspace.recipe().eval_dataset.empty()
+                                                   ? workspace.recipe().dataset.front()
+                                                   : workspace.recipe().eval_dataset.front()),
+                        24);
+  if (!wait_until("the adapters", kPatience, [&] { return workspace.adapters().size() >= 2; }))
+    return false;
   settle(800);
   auto* run_all = window_.findChild<QAbstractButton*>(QStringLiteral("runAll"));
-  if (!wait_until("the samples", kPatience, [&] { return run_all->isEnabled(); }) || !click("runAll")) return false;
+  if (!wait_until("the samples", kPatience, [&] { return run_all->isEnabled(); }) ||
+      !click("runAll"))
+    return false;
   settle(300);
-  if (!wait_until("the answers", kPatience, [&] { return run_all->isVisible() && run_all->isEnabled(); })) return false;
+  if (!wait_until("the answers", kPatience,
+                  [&] { return run_all->isVisible() && run_all->isEnabled(); }))
+    return false;
   return save("compare");
 }
 
@@ -86,20 +101,28 @@ bool Screenshots::train_task(std::size_t task, bool with_picture) {
   }
   window_.show_page(PageId::Train);
   const auto* forecast_before = workspace.run().get();
-  if (!wait_until("the forecast", kPatience, [&] { return workspace.forecast().has_value(); }) || !click("launchButton")) return false;
-  if (!wait_until("the run to start", kPatience, [&] { return workspace.run() && workspace.run().get() != forecast_before; })) return false;
+  if (!wait_until("the forecast", kPatience, [&] { return workspace.forecast().has_value(); }) ||
+      !click("launchButton"))
+    return false;
+  if (!wait_until("the run to start", kPatience,
+                  [&] { return workspace.run() && workspace.run().get() != forecast_before; }))
+    return false;
   const auto part = [&](double share) {
     return [&workspace, share] {
       const LiveRun& run = *workspace.run();
-      return run.ended || (!run.lines.empty() && static_cast<double>(run.lines.back().step) >= share * static_cast<double>(run.started.total_steps));
+      return run.ended ||
+             (!run.lines.empty() && static_cast<double>(run.lines.back().step) >=
+                                        share * static_cast<double>(run.started.total_steps));
     };
   };
   if (with_picture) {
     if (!wait_until("a third of the run", kPatience, part(0.35))) return false;
     // Pause, ask what it says so far, go on.
     click("mainButton");
-    wait_until("the pause", kPatience, [&] { return can_resume(workspace.state()) || workspace.run()->ended; });
-    if (auto* tabs = window_.findChild<QTabWidget*>(QStringLiteral("runTabs"))) tabs->setCurrentIndex(2);
+    wait_until("the pause", kPatience,
+               [&] { return can_resume(workspace.state()) || workspace.run()->ended; });
+    if (auto* tabs = window_.findChild<QTabWidget*>(QStringLiteral("runTabs")))
+      tabs->setCurrentIndex(2);
     click("askTakeRow");
     auto* question = window_.findChild<QLineEdit*>(QStringLiteral("askQuestion"));
     wait_until("a question", 60, [&] { return question && !question->text().isEmpty(); });
@@ -109,7 +132,8 @@ bool Screenshots::train_task(std::size_t task, bool with_picture) {
     if (!wait_until("two thirds of the run", kPatience, part(0.7))) return false;
     if (!save("train")) return false;
   }
-  return wait_until("the run to end", kPatience, [&] { return workspace.run()->ended && can_launch(workspace.state()); });
+  return wait_until("the run to end", kPatience,
+                    [&] { return workspace.run()->ended && can_launch(workspace.state()); });
 }
 
 bool Screenshots::click(const char* name) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Drives the real window through the demo, as a person would by its buttons, and saves a picture of each page: model.png, data.png,
-// train.png, compare.png, runs.png. The README's pictures are made so.
+// Drives the real window through the demo, as a person would by its buttons, and saves a picture of
+// each page: model.png, data.png, train.png, compare.png, runs.png. The README's pictures are made
+// so.
 #pragma once
 
 #include <QString>
@@ -12,7 +13,8 @@ class MainWindow;
 
 class Screenshots {
  public:
-  Screenshots(MainWindow& window, const QString& folder, int steps) : window_(window), folder_(folder), steps_(steps) {}
+  Screenshots(MainWindow& window, const QString& folder, int steps)
+      : window_(window), folder_(folder), steps_(steps) {}
   /// 0, or 1 with a sentence on stderr of what did not come in time.
   int run();
 

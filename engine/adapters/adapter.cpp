@@ -18,21 +18,27 @@ const std::vector<AdapterMethod>& adapter_methods() {
   return table;
 }
 
-Status Adapter::save(const std::filesystem::path& folder, const std::string& base_model_name_or_path) const {
+Status Adapter::save(const std::filesystem::path& folder,
+                     const std::string& base_model_name_or_path) const {
   std::vector<torch::Tensor> kept;
   std::vector<TensorToWrite> tensors;
   for (const auto& [key, tensor] : this->tensors()) {
     kept.push_back(tensor.detach().to(torch::kCPU).contiguous());
     const torch::Tensor& stored = kept.back();
-    tensors.push_back({key, file_dtype(stored.scalar_type()), stored.sizes().vec(),
-                       {static_cast<const std::byte*>(stored.data_ptr()), static_cast<std::size_t>(stored.nbytes())}});
+    tensors.push_back({key,
+                       file_dtype(stored.scalar_type()),
+                       stored.sizes().vec(),
+                       {static_cast<const std::byte*>(stored.data_ptr()),
+                        static_cast<std::size_t>(stored.nbytes())}});
   }
   LUTHIER_CHECK(write_safetensors(folder / "adapter_model.safetensors", tensors));
   const Json config = adapter_methods().front().write_settings(settings(), base_model_name_or_path);
   return write_file_atomically(folder / "adapter_config.json", config.dump(2) + "\n");
 }
 
-Result<std::shared_ptr<Adapter>> create_adapter(VisionLanguageModel& model, const AdapterSettings& settings, std::uint64_t seed) {
+Result<std::shared_ptr<Adapter>> create_adapter(VisionLanguageModel& model,
+                                                const AdapterSettings& settings,
+                                                std::uint64_t seed) {
   return adapter_methods().front().create(model, settings, seed);
 }
 
@@ -57,7 +63,8 @@ Result<Known> read_config(const std::filesystem::path& folder) {
     LUTHIER_TRY(AdapterSettings settings, method.read_settings(config, config_path.string()));
     return Known{&method, std::move(settings), method.unknown_fields(config)};
   }
-  return input_error("The adapter's method \"" + type + "\" is not known.", config_path.string() + ": peft_type", "Known: " + known + ".");
+  return input_error("The adapter's method \"" + type + "\" is not known.",
+                     config_path.string() + ": peft_type", "Known: " + known + ".");
 }
 
 }  // namespace
@@ -75,9 +82,11 @@ namespace {
 Result<SafetensorsFile> open_tensors(const std::filesystem::path& folder) {
   std::error_code ignored;
   const std::filesystem::path tensor_path = folder / "adapter_model.safetensors";
-  if (!std::filesystem::exists(tensor_path, ignored) && std::filesystem::exists(folder / "adapter_model.bin", ignored)) {
-    return input_error("adapter_model.bin is a pickle, which can run code when it is read.", folder.string(),
-                       "Save the adapter as safetensors: load it with PEFT and call save_pretrained.");
+  if (!std::filesystem::exists(tensor_path, ignored) &&
+      std::filesystem::exists(folder / "adapter_model.bin", ignored)) {
+    return input_error(
+        "adapter_model.bin is a pickle, which can run code when it is read.", folder.string(),
+        "Save the adapter as safetensors: load it with PEFT and call save_pretrained.");
   }
   return SafetensorsFile::open(tensor_path);
 }

@@ -12,7 +12,7 @@ using torch::Tensor;
 
 namespace {
 
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) {   // splitmix64's finaliser over the pair
+std::uint64_t mix(std::uint64_t a, std::uint64_t b) {  // splitmix64's finaliser over the pair
   std::uint64_t x = a + 0x9e3779b97f4a7c15ull * (b + 1);
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
@@ -24,18 +24,22 @@ struct LoraStep {
   std::uint64_t seed;
 };
 
-/// Saves x (shared with the neighbouring products of the same x), x Aᵀ (r wide) and the small matrices; the mask is drawn again.
+/// Saves x (shared with the neighbouring products of the same x), x Aᵀ (r wide) and the small
+/// matrices; the mask is drawn again.
 class LoraFunction : public torch::autograd::Function<LoraFunction> {
  public:
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& given, const Tensor& a,
-                        const Tensor& b, const LoraStep& step) {
-    const Tensor bias = given.numel() > 0 ? given : Tensor();                              // empty: the base has none
-    const Tensor flat = x.reshape({-1, x.size(-1)});                                       // [n, in]
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
+                        const Tensor& weight, const Tensor& given, const Tensor& a, const Tensor& b,
+                        const LoraStep& step) {
+    const Tensor bias = given.numel() > 0 ? given : Tensor();  // empty: the base has none
+    const Tensor flat = x.reshape({-1, x.size(-1)});           // [n, in]
     const Tensor dropped = step.dropout > 0 ? dropped_out(flat, step.dropout, step.seed) : flat;
-    const Tensor inner = matrix_product(dropped.to(a.scalar_type()), a.t());                     // [n, r]
-    Tensor y = linear_product(flat, weight, bias);                                        // [n, out]
-    if (y.scalar_type() == b.scalar_type()) y.addmm_(inner, b.t(), 1, step.scale);
-    else y.add_(at::mm(inner, b.t()).mul_(step.scale));
+    const Tensor inner = matrix_product(dropped.to(a.scalar_type()), a.t());  // [n, r]
+    Tensor y = linear_product(flat, weight, bias);                            // [n, out]
+    if (y.scalar_type() == b.scalar_type())
+      y.addmm_(inner, b.t(), 1, step.scale);
+    else
+      y.add_(at::mm(inner, b.t()).mul_(step.scale));
     context->save_for_backward({x, weight, a, b, inner});
     context->saved_data["scale"] = step.scale;
     context->saved_data["dropout"] = step.dropout;
@@ -45,26 +49,34 @@ class LoraFunction : public torch::autograd::Function<LoraFunction> {
     return y.view(shape);
   }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor &x = saved[0], &weight = saved[1], &a = saved[2], &b = saved[3], &inner = saved[4];
-    const double scale = context->saved_data["scale"].toDouble(), dropout = context->saved_data["dropout"].toDouble();
+    const double scale = context->saved_data["scale"].toDouble(),
+                 dropout = context->saved_data["dropout"].toDouble();
     const Tensor flat = x.reshape({-1, x.size(-1)});
-    const Tensor gradient = gradients[0].reshape({-1, weight.size(0)});                    // [n, out]
+    const Tensor gradient = gradients[0].reshape({-1, weight.size(0)});  // [n, out]
     const Tensor wide = gradient.to(b.scalar_type());
-    const Tensor dinner = matrix_product(wide, b).mul_(scale);                                     // [n, r]
+    const Tensor dinner = matrix_product(wide, b).mul_(scale);  // [n, r]
     Tensor dx, dbias, da, db, dweight;
     const auto seed = static_cast<std::uint64_t>(context->saved_data["seed"].toInt());
-    const auto dropped = [&](const Tensor& values) { return dropout > 0 ? dropped_out(values, dropout, seed) : values; };
-    if (context->needs_input_grad(3)) da = matrix_product(dinner.t(), dropped(flat).to(a.scalar_type()));
+    const auto dropped = [&](const Tensor& values) {
+      return dropout > 0 ? dropped_out(values, dropout, seed) : values;
+    };
+    if (context->needs_input_grad(3))
+      da = matrix_product(dinner.t(), dropped(flat).to(a.scalar_type()));
     if (context->needs_input_grad(4)) db = matrix_product(wide.t(), inner).mul_(scale);
     if (context->needs_input_grad(1)) dweight = matrix_product(gradient.t(), flat);
     if (context->needs_input_grad(2)) dbias = gradient.sum(0);
     if (context->needs_input_grad(0)) {
       dx = matrix_product(gradient, weight);
-      if (dropout > 0) dx.add_(dropped(matrix_product(dinner, a)));
-      else if (dx.scalar_type() == a.scalar_type()) dx.addmm_(dinner, a);
-      else dx.add_(at::mm(dinner, a));
+      if (dropout > 0)
+        dx.add_(dropped(matrix_product(dinner, a)));
+      else if (dx.scalar_type() == a.scalar_type())
+        dx.addmm_(dinner, a);
+      else
+        dx.add_(at::mm(dinner, a));
       dx = dx.view_as(x);
     }
     return {dx, dweight, dbias, da, db, Tensor()};
@@ -78,13 +90,19 @@ LoraLinear::LoraLinear(Tensor first, Tensor second, double s, double p, std::uin
 
 Tensor LoraLinear::forward(const Tensor& x, const LinearImpl& base) const {
   if (strength == 0) return base.product(x);
-  const Tensor bias = base.bias.defined() ? base.bias : at::empty({0}, base.weight.options().requires_grad(false));
-  return LoraFunction::apply(x, base.weight, bias, a, b, LoraStep{scale * strength, training ? dropout : 0.0, mix(seed, place_)});
+  const Tensor bias =
+      base.bias.defined() ? base.bias : at::empty({0}, base.weight.options().requires_grad(false));
+  return LoraFunction::apply(
+      x, base.weight, bias, a, b,
+      LoraStep{scale * strength, training ? dropout : 0.0, mix(seed, place_)});
 }
 
-Tensor LoraLinear::delta() const { return at::mm(b.to(torch::kFloat32), a.to(torch::kFloat32)).mul_(scale * strength); }
+Tensor LoraLinear::delta() const {
+  return at::mm(b.to(torch::kFloat32), a.to(torch::kFloat32)).mul_(scale * strength);
+}
 
-LoraEmbedding::LoraEmbedding(Tensor first, Tensor second, double s) : a(std::move(first)), b(std::move(second)), scale(s) {}
+LoraEmbedding::LoraEmbedding(Tensor first, Tensor second, double s)
+    : a(std::move(first)), b(std::move(second)), scale(s) {}
 
 Tensor LoraEmbedding::forward(const Tensor& ids, const EmbeddingImpl& base) const {
   const Tensor found = base.lookup(ids);
@@ -93,9 +111,12 @@ Tensor LoraEmbedding::forward(const Tensor& ids, const EmbeddingImpl& base) cons
   return found + added.to(found.scalar_type());
 }
 
-Tensor LoraEmbedding::delta() const { return at::mm(a.t().to(torch::kFloat32), b.t().to(torch::kFloat32)).mul_(scale * strength); }
+Tensor LoraEmbedding::delta() const {
+  return at::mm(a.t().to(torch::kFloat32), b.t().to(torch::kFloat32)).mul_(scale * strength);
+}
 
-LoraAdapter::LoraAdapter(AdapterSettings settings, std::shared_ptr<torch::nn::Module> keep, Parts parts)
+LoraAdapter::LoraAdapter(AdapterSettings settings, std::shared_ptr<torch::nn::Module> keep,
+                         Parts parts)
     : settings_(std::move(settings)), keep_(std::move(keep)), parts_(std::move(parts)) {}
 
 LoraAdapter::~LoraAdapter() { deactivate(); }
@@ -155,8 +176,10 @@ void LoraAdapter::merge() {
   // Into what the module reads now: a tied head may have been given a weight of its own since this
   // was loaded.
   for (Saved& each : parts_.saved) each.slot->copy_(each.own);
-  for (Wrapped& each : parts_.wrapped) each.base->weight.copy_(each.base->weight.to(torch::kFloat32).add_(each.lora->delta()));
-  for (Embedded& each : parts_.embedded) each.base->weight.copy_(each.base->weight.to(torch::kFloat32).add_(each.lora->delta()));
+  for (Wrapped& each : parts_.wrapped)
+    each.base->weight.copy_(each.base->weight.to(torch::kFloat32).add_(each.lora->delta()));
+  for (Embedded& each : parts_.embedded)
+    each.base->weight.copy_(each.base->weight.to(torch::kFloat32).add_(each.lora->delta()));
 }
 
 }  // namespace luthier

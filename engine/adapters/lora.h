@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// LoRA (Hu et al. 2021), rsLoRA (Kalajdzievski 2023) and modules_to_save, as PEFT 0.21's tuners/lora does them:
-// y = x Wᵀ + b + s · drop(x) Aᵀ Bᵀ, with s = α/r or α/√r. The product with its backward is one autograd function that keeps x and x Aᵀ alone.
+// LoRA (Hu et al. 2021), rsLoRA (Kalajdzievski 2023) and modules_to_save, as PEFT 0.21's
+// tuners/lora does them: y = x Wᵀ + b + s · drop(x) Aᵀ Bᵀ, with s = α/r or α/√r. The product with
+// its backward is one autograd function that keeps x and x Aᵀ alone.
 #pragma once
 
 #include "engine/adapters/adapter.h"
@@ -12,22 +13,24 @@ namespace luthier {
 class LoraLinear : public LinearAdapter {
  public:
   LoraLinear(torch::Tensor a, torch::Tensor b, double scale, double dropout, std::uint64_t place);
-  torch::Tensor forward(const torch::Tensor& x, const LinearImpl& base) const override;   // [..., in] → [..., out]
+  torch::Tensor forward(const torch::Tensor& x,
+                        const LinearImpl& base) const override;  // [..., in] → [..., out]
   /// scale·B·A [out, in] in float32.
   torch::Tensor delta() const;
 
   torch::Tensor a, b;
-  double scale;              ///< as trained
+  double scale;  ///< as trained
   double strength = 1;
   double dropout;
   bool training = false;
-  std::uint64_t seed = 0;    ///< of this micro-batch; with `place` it decides the dropout mask
+  std::uint64_t seed = 0;  ///< of this micro-batch; with `place` it decides the dropout mask
 
  private:
   std::uint64_t place_;
 };
 
-/// One wrapped token embedding: W[ids] + s · Aᵀ[ids] Bᵀ. a [r, count], b [size, r], float32; PEFT applies no dropout here.
+/// One wrapped token embedding: W[ids] + s · Aᵀ[ids] Bᵀ. a [r, count], b [size, r], float32; PEFT
+/// applies no dropout here.
 class LoraEmbedding : public EmbeddingAdapter {
  public:
   LoraEmbedding(torch::Tensor a, torch::Tensor b, double scale);
@@ -54,8 +57,8 @@ class LoraAdapter : public Adapter {
   };
   /// A tensor of a saved module: its own trained copy, swapped with the base's while active.
   struct Saved {
-    std::string name;          ///< in-memory name of the tensor ("lm_head.weight")
-    torch::Tensor* slot;       ///< what the module reads
+    std::string name;     ///< in-memory name of the tensor ("lm_head.weight")
+    torch::Tensor* slot;  ///< what the module reads
     torch::Tensor base, own;
   };
   /// All that hangs on the base.
@@ -77,15 +80,18 @@ class LoraAdapter : public Adapter {
 
  private:
   AdapterSettings settings_;
-  std::shared_ptr<torch::nn::Module> keep_;   ///< the model: its modules outlive the adapter
+  std::shared_ptr<torch::nn::Module> keep_;  ///< the model: its modules outlive the adapter
   Parts parts_;
   bool active_ = false;
 };
 
-Result<std::shared_ptr<Adapter>> create_lora(VisionLanguageModel& model, const AdapterSettings& settings, std::uint64_t seed);
-Result<std::shared_ptr<Adapter>> load_lora(LoadedModel& base, const AdapterSettings& settings, const SafetensorsFile& file);
+Result<std::shared_ptr<Adapter>> create_lora(VisionLanguageModel& model,
+                                             const AdapterSettings& settings, std::uint64_t seed);
+Result<std::shared_ptr<Adapter>> load_lora(LoadedModel& base, const AdapterSettings& settings,
+                                           const SafetensorsFile& file);
 Result<ModuleSelection> lora_selection(const Family& family, const SafetensorsFile& file);
 Result<AdapterSettings> read_lora_settings(const Json& config, const std::string& where);
-Json write_lora_settings(const AdapterSettings& settings, const std::string& base_model_name_or_path);
+Json write_lora_settings(const AdapterSettings& settings,
+                         const std::string& base_model_name_or_path);
 
 }  // namespace luthier

@@ -18,16 +18,20 @@ namespace {
 
 /// kaiming_uniform(√5) on [r, in]: uniform(−1/√in, 1/√in).
 void draw_a(Tensor& a, const std::string& init, at::Generator& generator) {
-  if (init == "gaussian") a.normal_(0, 1.0 / static_cast<double>(a.size(0)), generator);
-  else a.uniform_(-1 / std::sqrt(static_cast<double>(a.size(1))), 1 / std::sqrt(static_cast<double>(a.size(1))), generator);
+  if (init == "gaussian")
+    a.normal_(0, 1.0 / static_cast<double>(a.size(0)), generator);
+  else
+    a.uniform_(-1 / std::sqrt(static_cast<double>(a.size(1))),
+               1 / std::sqrt(static_cast<double>(a.size(1))), generator);
 }
 
 /// The model's modules by what an adapter can do with them.
 struct Modules {
   std::vector<ModelModule> all;  // in the model's order, then what PEFT also meets
   std::map<std::string, Linear> linears;
-  std::map<std::string, Embedding> embeddings;                               // of tokens
-  std::map<std::string, std::pair<std::string, Tensor*>> slots;              // tensor name → module name, member
+  std::map<std::string, Embedding> embeddings;  // of tokens
+  std::map<std::string, std::pair<std::string, Tensor*>>
+      slots;  // tensor name → module name, member
   std::string head_name;
 };
 
@@ -38,7 +42,8 @@ Modules list_modules(VisionLanguageModel& model) {
     auto* holder = dynamic_cast<ParameterModule*>(item.value().get());
     if (!holder || holder->slots().empty()) continue;
     modules.all.push_back({item.key(), holder->type_name()});
-    for (const auto& [tensor, slot] : holder->slots()) modules.slots[item.key() + "." + tensor] = {item.key(), slot};
+    for (const auto& [tensor, slot] : holder->slots())
+      modules.slots[item.key() + "." + tensor] = {item.key(), slot};
     if (auto linear = std::dynamic_pointer_cast<LinearImpl>(item.value())) {
       modules.linears.emplace(item.key(), Linear(linear));
       if (linear == head.ptr()) modules.head_name = item.key();
@@ -74,8 +79,8 @@ std::string config_beside(const SafetensorsFile& file) {
 /// vocabulary is another.
 std::string other_base(const std::string& name, const std::vector<std::int64_t>& shape,
                        const std::vector<std::int64_t>& base) {
-  const bool tokens = name.ends_with("embed_tokens.weight") ||
-                      name.find("lm_head") != std::string::npos;
+  const bool tokens =
+      name.ends_with("embed_tokens.weight") || name.find("lm_head") != std::string::npos;
   const bool same_width = shape.size() == 2 && base.size() == 2 && shape[1] == base[1];
   if (!tokens || !same_width) return "The adapter was made for another base.";
   return "The adapter was made for a vocabulary of " + std::to_string(shape[0]) +
@@ -86,7 +91,8 @@ std::string other_base(const std::string& name, const std::vector<std::int64_t>&
 
 }  // namespace
 
-Result<std::shared_ptr<Adapter>> create_lora(VisionLanguageModel& model, const AdapterSettings& settings, std::uint64_t seed) {
+Result<std::shared_ptr<Adapter>> create_lora(VisionLanguageModel& model,
+                                             const AdapterSettings& settings, std::uint64_t seed) {
   torch::NoGradGuard no_grad;
   const Modules modules = list_modules(model);
   LUTHIER_TRY(const ModuleSelection selection,
@@ -103,8 +109,10 @@ Result<std::shared_ptr<Adapter>> create_lora(VisionLanguageModel& model, const A
     const double scale = module.scale.scale;
     if (const auto found = modules.embeddings.find(name); found != modules.embeddings.end()) {
       const Tensor& weight = found->second->weight;
-      Tensor first = torch::zeros({rank, weight.size(0)}, torch::kFloat32);   // PEFT: A zero, B normal
-      const Tensor second = torch::empty({weight.size(1), rank}, torch::kFloat32).normal_(0, 1, generator);
+      Tensor first =
+          torch::zeros({rank, weight.size(0)}, torch::kFloat32);  // PEFT: A zero, B normal
+      const Tensor second =
+          torch::empty({weight.size(1), rank}, torch::kFloat32).normal_(0, 1, generator);
       if (settings.init_lora_weights == "false") first.normal_(0, 1, generator);
       parts.embedded.push_back({name, found->second,
                                 std::make_shared<LoraEmbedding>(
@@ -112,7 +120,8 @@ Result<std::shared_ptr<Adapter>> create_lora(VisionLanguageModel& model, const A
       continue;
     }
     const Linear& base = modules.linears.at(name);
-    Tensor a = torch::empty({rank, base->in_features()}, torch::kFloat32), b = torch::zeros({base->out_features(), rank}, torch::kFloat32);
+    Tensor a = torch::empty({rank, base->in_features()}, torch::kFloat32),
+           b = torch::zeros({base->out_features(), rank}, torch::kFloat32);
     draw_a(a, settings.init_lora_weights, generator);
     if (settings.init_lora_weights == "false") draw_a(b, "true", generator);
     const auto device = base->weight.device();
@@ -126,7 +135,8 @@ Result<std::shared_ptr<Adapter>> create_lora(VisionLanguageModel& model, const A
                                     model.shared_from_this(), std::move(parts)));
 }
 
-Result<std::shared_ptr<Adapter>> load_lora(LoadedModel& base, const AdapterSettings& settings, const SafetensorsFile& file) {
+Result<std::shared_ptr<Adapter>> load_lora(LoadedModel& base, const AdapterSettings& settings,
+                                           const SafetensorsFile& file) {
   torch::NoGradGuard no_grad;
   const Modules modules = list_modules(*base.model);
   const std::string where = file.path().string();
@@ -138,14 +148,14 @@ Result<std::shared_ptr<Adapter>> load_lora(LoadedModel& base, const AdapterSetti
     const std::string place = where + ": " + whole.key;
     const auto slot = modules.slots.find(whole.name);
     if (slot == modules.slots.end()) {
-      return input_error("The base has no place for this tensor.", place, "The adapter was made for another base, or by a method that is not LoRA.");
+      return input_error("The base has no place for this tensor.", place,
+                         "The adapter was made for another base, or by a method that is not LoRA.");
     }
     const Tensor& own = *slot->second.second;
     if (whole.view.info.shape != own.sizes().vec()) {
       return input_error("The shape is " + shape_text(whole.view.info.shape) + ", the base has " +
                              shape_text(own.sizes().vec()) + ".",
-                         place,
-                         other_base(slot->first, whole.view.info.shape, own.sizes().vec()));
+                         place, other_base(slot->first, whole.view.info.shape, own.sizes().vec()));
     }
     LUTHIER_TRY(Tensor read, read_tensor(whole.view, place));
     read = read.to(own.options());
@@ -162,7 +172,9 @@ Result<std::shared_ptr<Adapter>> load_lora(LoadedModel& base, const AdapterSetti
     const LoraTensors::Pair pair = found->second;
     tensors.pairs.erase(found);
     const std::string place = where + ": " + pair.stored;
-    if (!pair.a || !pair.b) return input_error(std::string("lora_") + (pair.a ? "B" : "A") + " is missing.", place, "The file is incomplete.");
+    if (!pair.a || !pair.b)
+      return input_error(std::string("lora_") + (pair.a ? "B" : "A") + " is missing.", place,
+                         "The file is incomplete.");
     const auto embedding = modules.embeddings.find(module.name);
     const bool tokens = embedding != modules.embeddings.end();
     const Tensor weight =
@@ -170,8 +182,9 @@ Result<std::shared_ptr<Adapter>> load_lora(LoadedModel& base, const AdapterSetti
     const std::int64_t in = weight.size(tokens ? 0 : 1), out = weight.size(tokens ? 1 : 0);
     const auto &a = pair.a->info.shape, &b = pair.b->info.shape;
     if (a.size() != 2 || b.size() != 2 || a[0] != b[1] || a[0] < 1 || a[1] != in || b[0] != out) {
-      return input_error("lora_A " + shape_text(a) + " and lora_B " + shape_text(b) + " do not fit a weight of " +
-                             shape_text(weight.sizes().vec()) + ".", place,
+      return input_error("lora_A " + shape_text(a) + " and lora_B " + shape_text(b) +
+                             " do not fit a weight of " + shape_text(weight.sizes().vec()) + ".",
+                         place,
                          a.size() != 2 || b.size() != 2 ? "The adapter was made for another base."
                          : tokens ? other_base(module.name + ".weight", {a[1], b[0]}, {in, out})
                                   : other_base(module.name + ".weight", {b[0], a[1]}, {out, in}));

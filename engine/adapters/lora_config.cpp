@@ -12,7 +12,8 @@ namespace luthier {
 namespace {
 
 /// null, a list of strings or one string.
-Result<ModuleSelector> read_selector(const Json& config, const char* key, const std::string& where) {
+Result<ModuleSelector> read_selector(const Json& config, const char* key,
+                                     const std::string& where) {
   ModuleSelector selector;
   const auto found = config.find(key);
   if (found == config.end() || found->is_null()) return selector;
@@ -23,7 +24,8 @@ Result<ModuleSelector> read_selector(const Json& config, const char* key, const 
     if (all) selector.regex.clear();
     return selector;
   }
-  if (!found->is_array()) return input_error("A list of names or one pattern is expected.", where + ": " + key);
+  if (!found->is_array())
+    return input_error("A list of names or one pattern is expected.", where + ": " + key);
   selector.kind = ModuleSelector::Kind::Names;
   for (const Json& name : *found) {
     if (!name.is_string()) return input_error("A list of names is expected.", where + ": " + key);
@@ -33,11 +35,13 @@ Result<ModuleSelector> read_selector(const Json& config, const char* key, const 
 }
 
 template <class T>
-Result<std::vector<std::pair<std::string, T>>> read_pattern(const Json& config, const char* key, const std::string& where) {
+Result<std::vector<std::pair<std::string, T>>> read_pattern(const Json& config, const char* key,
+                                                            const std::string& where) {
   std::vector<std::pair<std::string, T>> pattern;
   const auto found = config.find(key);
   if (found == config.end() || found->is_null()) return pattern;
-  if (!found->is_object()) return input_error("An object of pattern: number is expected.", where + ": " + key);
+  if (!found->is_object())
+    return input_error("An object of pattern: number is expected.", where + ": " + key);
   for (const auto& [name, value] : found->items()) {
     const bool whole = std::is_integral_v<T>;
     if (!value.is_number() || (whole && !value.is_number_integer())) {
@@ -98,13 +102,17 @@ Result<AdapterSettings> read_lora_settings(const Json& config, const std::string
   AdapterSettings s;
   LUTHIER_CHECK(check_lora_fields(config, where));
   LUTHIER_TRY(s.r, json_int(config, "r", where, 8));
-  if (s.r < 1 || s.r > 65536) return input_error("A rank between 1 and 65536 is expected.", where + ": r");
+  if (s.r < 1 || s.r > 65536)
+    return input_error("A rank between 1 and 65536 is expected.", where + ": r");
   LUTHIER_TRY(s.lora_alpha, json_number(config, "lora_alpha", where, 8));
   LUTHIER_TRY(s.lora_dropout, json_number(config, "lora_dropout", where, 0));
-  if (!(s.lora_dropout >= 0 && s.lora_dropout < 1)) return input_error("A number from 0 to below 1 is expected.", where + ": lora_dropout");
+  if (!(s.lora_dropout >= 0 && s.lora_dropout < 1))
+    return input_error("A number from 0 to below 1 is expected.", where + ": lora_dropout");
   LUTHIER_TRY(s.use_rslora, json_bool(config, "use_rslora", where, false));
   LUTHIER_TRY(s.bias, json_string(config, "bias", where, "none"));
-  if (s.bias != "none") return input_error("bias is \"" + s.bias + "\", which Luthier does not train.", where + ": bias", "Only none is known.");
+  if (s.bias != "none")
+    return input_error("bias is \"" + s.bias + "\", which Luthier does not train.",
+                       where + ": bias", "Only none is known.");
   LUTHIER_TRY(s.target_modules, read_selector(config, "target_modules", where));
   LUTHIER_TRY(s.exclude_modules, read_selector(config, "exclude_modules", where));
   LUTHIER_TRY(s.rank_pattern, read_pattern<std::int64_t>(config, "rank_pattern", where));
@@ -120,10 +128,12 @@ Json write_lora_settings(const AdapterSettings& s, const std::string& base) {
   for (const auto& [name, rank] : s.rank_pattern) ranks[name] = rank;
   for (const auto& [name, alpha] : s.alpha_pattern) alphas[name] = alpha;
   Json init = s.init_lora_weights;
-  if (s.init_lora_weights == "true" || s.init_lora_weights == "false") init = s.init_lora_weights == "true";
+  if (s.init_lora_weights == "true" || s.init_lora_weights == "false")
+    init = s.init_lora_weights == "true";
   // A whole number is written as PEFT's own integers are.
   Json alpha = s.lora_alpha;
-  if (s.lora_alpha == static_cast<double>(static_cast<std::int64_t>(s.lora_alpha))) alpha = static_cast<std::int64_t>(s.lora_alpha);
+  if (s.lora_alpha == static_cast<double>(static_cast<std::int64_t>(s.lora_alpha)))
+    alpha = static_cast<std::int64_t>(s.lora_alpha);
   return {{"alpha_pattern", alphas},
           {"auto_mapping", nullptr},
           {"base_model_name_or_path", base},

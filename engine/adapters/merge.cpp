@@ -18,7 +18,7 @@ using torch::Tensor;
 namespace {
 
 constexpr std::int64_t kProbeTokens = 96;  // drawn ones, after a probe's own text
-constexpr std::int64_t kProbeRows = 160;    // of logits, the last of a probe
+constexpr std::int64_t kProbeRows = 160;   // of logits, the last of a probe
 constexpr double kLargestHalf = 65504;
 
 /// A PNG of 4 × 4 coloured pixels.

@@ -42,8 +42,8 @@ Json to_json(const MergeReport& report);
 
 struct MergeOptions {
   double limit = kMergeLimit;
-  PixelLimits pixels;                  ///< none: those that the adapter was trained under
-  std::function<bool(double)> go_on;   ///< as LoadOptions has it; false is an Interrupted error
+  PixelLimits pixels;                 ///< none: those that the adapter was trained under
+  std::function<bool(double)> go_on;  ///< as LoadOptions has it; false is an Interrupted error
 };
 
 /// Writes `out`, which is new or empty. Over the limit it is an Input error and nothing is left.

@@ -80,11 +80,10 @@ std::string nearest_names(const std::string& key, const std::vector<std::string>
     for (const std::string& word : words_of(name)) parts.insert(word);
   }
   for (const std::string& word : words_of(key)) {
-    const bool known = word.size() < 3 || std::any_of(
-                                              parts.begin(), parts.end(),
-                                              [&](const std::string& part) {
-                                                return part.find(word) != std::string::npos;
-                                              });
+    const bool known =
+        word.size() < 3 || std::any_of(parts.begin(), parts.end(), [&](const std::string& part) {
+          return part.find(word) != std::string::npos;
+        });
     if (!known) return "No name holds " + word + ". " + listed(word, {parts.begin(), parts.end()});
   }
   std::string words;

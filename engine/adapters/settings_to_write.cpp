@@ -12,8 +12,8 @@ namespace luthier {
 
 namespace {
 
-/// What stands after each dot of a name, shortest first, and the name. A number alone names nothing:
-/// in a deeper model it is a layer's.
+/// What stands after each dot of a name, shortest first, and the name. A number alone names
+/// nothing: in a deeper model it is a layer's.
 std::vector<std::string> endings_of(const std::string& name) {
   std::vector<std::string> endings;
   for (std::size_t dot = name.rfind('.'); dot != std::string::npos;

@@ -20,7 +20,8 @@ std::function<void(LogLevel, const std::string&)> extra_sink;
 spdlog::logger& logger() {
   // Never destroyed: threads may log until the process ends.
   static spdlog::logger* const instance = [] {
-    auto* made = new spdlog::logger("luthier", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    auto* made =
+        new spdlog::logger("luthier", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
     made->set_pattern("%^%l%$: %v");
     made->set_level(spdlog::level::trace);
     made->flush_on(spdlog::level::warn);
@@ -49,9 +50,17 @@ void set_log_sink(std::function<void(LogLevel, const std::string&)> sink) {
   extra_sink = std::move(sink);
 }
 
-void log_debug(const std::string& message) { write_line(LogLevel::Debug, spdlog::level::debug, message); }
-void log_info(const std::string& message) { write_line(LogLevel::Info, spdlog::level::info, message); }
-void log_warning(const std::string& message) { write_line(LogLevel::Warning, spdlog::level::warn, message); }
-void log_error(const std::string& message) { write_line(LogLevel::Error, spdlog::level::err, message); }
+void log_debug(const std::string& message) {
+  write_line(LogLevel::Debug, spdlog::level::debug, message);
+}
+void log_info(const std::string& message) {
+  write_line(LogLevel::Info, spdlog::level::info, message);
+}
+void log_warning(const std::string& message) {
+  write_line(LogLevel::Warning, spdlog::level::warn, message);
+}
+void log_error(const std::string& message) {
+  write_line(LogLevel::Error, spdlog::level::err, message);
+}
 
 }  // namespace luthier

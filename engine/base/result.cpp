@@ -30,6 +30,8 @@ Error machine_error(std::string what, std::string where, std::string hint) {
   return {ErrorCode::Machine, std::move(what), std::move(where), std::move(hint)};
 }
 
-Error interrupted_error(std::string what) { return {ErrorCode::Interrupted, std::move(what), {}, {}}; }
+Error interrupted_error(std::string what) {
+  return {ErrorCode::Interrupted, std::move(what), {}, {}};
+}
 
 }  // namespace luthier

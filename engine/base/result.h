@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a user, a file or a machine can get wrong is a value, not an exception: a function that can fail so
-// returns Result<T>, whose Error is a sentence with the place it is about and what to do next.
+// What a user, a file or a machine can get wrong is a value, not an exception: a function that can
+// fail so returns Result<T>, whose Error is a sentence with the place it is about and what to do
+// next.
 #pragma once
 
 #include <cassert>
@@ -14,7 +15,8 @@ namespace luthier {
 /// Who is at fault; the command line's exit status follows from it (2, 3, 130).
 enum class ErrorCode { Input, Machine, Interrupted };
 
-/// `what` is the sentence, `where` names file and field ("model/config.json: hidden_size"), `hint` says what to do.
+/// `what` is the sentence, `where` names file and field ("model/config.json: hidden_size"), `hint`
+/// says what to do.
 struct Error {
   ErrorCode code = ErrorCode::Input;
   std::string what;
@@ -41,14 +43,26 @@ class [[nodiscard]] Result {
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
 
-  const T& value() const { assert(ok()); return std::get<0>(state_); }
-  T& value() { assert(ok()); return std::get<0>(state_); }
-  T take() { assert(ok()); return std::move(std::get<0>(state_)); }
+  const T& value() const {
+    assert(ok());
+    return std::get<0>(state_);
+  }
+  T& value() {
+    assert(ok());
+    return std::get<0>(state_);
+  }
+  T take() {
+    assert(ok());
+    return std::move(std::get<0>(state_));
+  }
   const T& operator*() const { return value(); }
   T& operator*() { return value(); }
   const T* operator->() const { return &value(); }
   T* operator->() { return &value(); }
-  const Error& error() const { assert(!ok()); return std::get<1>(state_); }
+  const Error& error() const {
+    assert(!ok());
+    return std::get<1>(state_);
+  }
 
  private:
   std::variant<T, Error> state_;
@@ -63,7 +77,10 @@ class [[nodiscard]] Result<void> {
 
   bool ok() const { return !error_.has_value(); }
   explicit operator bool() const { return ok(); }
-  const Error& error() const { assert(!ok()); return *error_; }
+  const Error& error() const {
+    assert(!ok());
+    return *error_;
+  }
 
  private:
   std::optional<Error> error_;
@@ -80,11 +97,13 @@ using Status = Result<void>;
   if (!temporary) return temporary.error();              \
   declaration = temporary.take()
 
-/// `LUTHIER_TRY(auto x, f())`: declares x from f()'s value, or returns its error from the enclosing function.
-#define LUTHIER_TRY(declaration, expression) LUTHIER_TRY_(LUTHIER_JOIN(result_, __LINE__), declaration, expression)
+/// `LUTHIER_TRY(auto x, f())`: declares x from f()'s value, or returns its error from the enclosing
+/// function.
+#define LUTHIER_TRY(declaration, expression) \
+  LUTHIER_TRY_(LUTHIER_JOIN(result_, __LINE__), declaration, expression)
 
 /// `LUTHIER_CHECK(f())`: returns f()'s error from the enclosing function, if it has one.
-#define LUTHIER_CHECK(expression) \
-  do {                            \
+#define LUTHIER_CHECK(expression)                                      \
+  do {                                                                 \
     if (auto status_ = (expression); !status_) return status_.error(); \
   } while (false)

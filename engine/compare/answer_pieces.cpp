@@ -56,9 +56,9 @@ std::vector<TextRange> changed_words(const std::string& reference, const std::st
   for (std::size_t i = a.size(); i-- > 0;) {
     for (std::size_t j = b.size(); j-- > 0;) {
       const std::uint16_t both = longest[(i + 1) * width + j + 1];
-      longest[i * width + j] = a[i] == b[j]
-          ? static_cast<std::uint16_t>(both + 1)
-          : std::max(longest[(i + 1) * width + j], longest[i * width + j + 1]);
+      longest[i * width + j] =
+          a[i] == b[j] ? static_cast<std::uint16_t>(both + 1)
+                       : std::max(longest[(i + 1) * width + j], longest[i * width + j + 1]);
     }
   }
   std::vector<TextRange> changed;
@@ -85,7 +85,7 @@ std::vector<AnswerPiece> answer_pieces(const ComparisonAnswer& answer,
     if (token.begin < token.end && token.end <= text.size()) cuts.insert({token.begin, token.end});
   }
   std::vector<AnswerPiece> pieces;
-  std::size_t first = 0, word = 0;   // tokens and words before these lie behind
+  std::size_t first = 0, word = 0;  // tokens and words before these lie behind
   for (auto cut = cuts.begin(), next = std::next(cut); next != cuts.end(); cut = next++) {
     AnswerPiece piece;
     piece.begin = *cut;

@@ -17,7 +17,7 @@ namespace luthier {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::size_t kPromptsAtOnce = 64;   // bounds the pixels in memory
+constexpr std::size_t kPromptsAtOnce = 64;  // bounds the pixels in memory
 
 /// A column's place in the comparison and what answers it: one of the two, or the base alone.
 struct Answering {
@@ -94,9 +94,8 @@ Status answer_column(LoadedModel& base, const Answering& answering, const PixelL
 }  // namespace
 
 Status answer_samples(const LoadedModel& model, const ChatProcessor& processor,
-                      const std::vector<Sample>& samples,
-                      std::span<const std::uint64_t> draws, const GenerationOptions& options,
-                      const AnswerWatch& watch) {
+                      const std::vector<Sample>& samples, std::span<const std::uint64_t> draws,
+                      const GenerationOptions& options, const AnswerWatch& watch) {
   for (std::size_t begin = 0; begin < samples.size(); begin += kPromptsAtOnce) {
     const std::size_t end = std::min(samples.size(), begin + kPromptsAtOnce);
     std::vector<Example> prompts;

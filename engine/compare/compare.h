@@ -31,9 +31,8 @@ using AnswerWatch = std::function<bool(std::size_t index, const Generated& so_fa
 /// time, so that memory holds the pixels of few. `draws`: see generate(). Stopped by the watch: an
 /// Interrupted error.
 Status answer_samples(const LoadedModel& model, const ChatProcessor& processor,
-                      const std::vector<Sample>& samples,
-                      std::span<const std::uint64_t> draws, const GenerationOptions& options,
-                      const AnswerWatch& watch);
+                      const std::vector<Sample>& samples, std::span<const std::uint64_t> draws,
+                      const GenerationOptions& options, const AnswerWatch& watch);
 
 /// `results`: name and folder, as find_result takes it. Every folder is checked, and every adapter
 /// loaded, before anything is answered. `progress(done, total)` counts answers; false stops, and

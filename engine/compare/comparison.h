@@ -21,12 +21,12 @@ namespace luthier {
 inline constexpr const char* kBaseColumn = "base";
 
 struct ComparisonColumn {
-  std::string name;                    ///< "base", or as the user calls it
-  std::string adapter;                 ///< its folder; empty for the base
-  std::uint64_t bytes = 0;             ///< of its weights: in files, the base's in memory
-  bool whole = false;                  ///< a whole checkpoint beside the base, not an adapter on it
-  double strength = 1;                 ///< of an adapter: 1 is as trained
-  PixelLimits image = {};              ///< asked with these, where its processor says others
+  std::string name;         ///< "base", or as the user calls it
+  std::string adapter;      ///< its folder; empty for the base
+  std::uint64_t bytes = 0;  ///< of its weights: in files, the base's in memory
+  bool whole = false;       ///< a whole checkpoint beside the base, not an adapter on it
+  double strength = 1;      ///< of an adapter: 1 is as trained
+  PixelLimits image = {};   ///< asked with these, where its processor says others
 
   bool is_base() const { return adapter.empty(); }
 };
@@ -34,9 +34,9 @@ struct ComparisonColumn {
 struct ComparisonAnswer {
   std::string text;
   std::vector<AnswerToken> tokens;
-  double seconds = 0;                  ///< until its last token, among prompts of the same length
-  std::string finish;                  ///< eos | length; empty: not asked, or not at its end yet
-  std::map<std::string, double> scores;   ///< empty where nothing is expected
+  double seconds = 0;                    ///< until its last token, among prompts of the same length
+  std::string finish;                    ///< eos | length; empty: not asked, or not at its end yet
+  std::map<std::string, double> scores;  ///< empty where nothing is expected
 
   /// Asked and answered to its end: only such an answer is scored, shown against others and
   /// written.
@@ -48,26 +48,26 @@ struct ComparisonAnswer {
 
 struct ComparisonRow {
   Sample sample;
-  std::vector<ComparisonAnswer> answers;   ///< one a column
+  std::vector<ComparisonAnswer> answers;  ///< one a column
 };
 
 struct Comparison {
   std::filesystem::path model;
-  std::string device, dtype;           ///< as it was loaded; may be empty
+  std::string device, dtype;  ///< as it was loaded; may be empty
   GenerationOptions options;
-  std::size_t reference = 0;           ///< the column that the others are marked against
+  std::size_t reference = 0;  ///< the column that the others are marked against
   std::vector<ComparisonColumn> columns;
   std::vector<ComparisonRow> rows;
-  bool stopped = false;                ///< somebody stopped it before all was answered
+  bool stopped = false;  ///< somebody stopped it before all was answered
 
-  std::size_t answered() const;        ///< answers at their end, of rows × columns
+  std::size_t answered() const;  ///< answers at their end, of rows × columns
   std::size_t answered(std::size_t column) const;
 };
 
 /// The mean of one score over the answers of a column that have it.
 struct ColumnScore {
   double mean = 0;
-  std::size_t of = 0;                  ///< how many answers it is of
+  std::size_t of = 0;  ///< how many answers it is of
 };
 
 /// An answer at its end into its cell, with its scores.

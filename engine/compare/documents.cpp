@@ -68,8 +68,9 @@ Json answer_json(const ComparisonAnswer& answer) {
     logprobs.push_back(token.logprob);
   }
   for (const auto& [key, score] : answer.scores) scores[key] = score;
-  return {{"text", answer.text}, {"token_ids", std::move(ids)}, {"logprobs", std::move(logprobs)},
-          {"seconds", answer.seconds}, {"finish", answer.finish}, {"scores", std::move(scores)}};
+  return {
+      {"text", answer.text},       {"token_ids", std::move(ids)}, {"logprobs", std::move(logprobs)},
+      {"seconds", answer.seconds}, {"finish", answer.finish},     {"scores", std::move(scores)}};
 }
 
 }  // namespace
@@ -96,13 +97,15 @@ Json to_json(const Comparison& comparison, const fs::path& folder) {
   const std::size_t all = comparison.rows.size() * comparison.columns.size();
   Json json = {{"model", comparison.model.string()}};
   json["base"] = {{"name", readable_model_name(comparison.model)},
-                  {"device", comparison.device}, {"dtype", comparison.dtype}};
+                  {"device", comparison.device},
+                  {"dtype", comparison.dtype}};
   json["options"] = {{"max_new_tokens", options.max_new_tokens},
                      {"temperature", options.temperature},
                      {"top_p", options.top_p},
                      {"seed", options.seed}};
   json["reference"] = comparison.reference < comparison.columns.size()
-                          ? Json(comparison.columns[comparison.reference].name) : Json(nullptr);
+                          ? Json(comparison.columns[comparison.reference].name)
+                          : Json(nullptr);
   json["answered"] = comparison.answered();
   json["complete"] = comparison.answered() == all;
   json["columns"] = std::move(columns);

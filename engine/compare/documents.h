@@ -18,16 +18,16 @@ namespace luthier {
 struct ComparisonWords {
   std::string language = "en";
   std::string base = "base", sample = "sample", expected = "expected", reference = "reference";
-  std::string title = "%1 beside %2";            ///< the columns' names, the base's name
+  std::string title = "%1 beside %2";  ///< the columns' names, the base's name
   std::string samples = "samples: %1";
-  std::string answered = "%1 of %2 answers";     ///< where not all are there
+  std::string answered = "%1 of %2 answers";  ///< where not all are there
   std::string greedy = "greedy", sampled = "sampled";
   std::string strength = "strength %1";
   std::string checkpoint = "whole checkpoint";
   std::string marks = "words that differ from it are marked; hover a word for its probability";
   std::string tokens = "%1 tokens", cut = "cut at the limit";
   std::string exact = "exact", not_asked = "not asked";
-  std::string of = "%1 of %2";                   ///< a share, how many answers it is of
+  std::string of = "%1 of %2";  ///< a share, how many answers it is of
   std::string exact_match = "exact match", token_f1 = "token F1", chrf = "chrF";
   std::string json = "valid JSON";
 };

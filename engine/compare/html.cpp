@@ -18,12 +18,15 @@ std::string valid_utf8(const std::string& text) {
 }
 
 std::string base64(const std::vector<std::uint8_t>& bytes) {
-  static constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  static constexpr std::string_view alphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;
   text.reserve((bytes.size() + 2) / 3 * 4);
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     const std::size_t left = bytes.size() - i;
-    const std::uint32_t group = static_cast<std::uint32_t>(bytes[i]) << 16 | (left > 1 ? static_cast<std::uint32_t>(bytes[i + 1]) << 8 : 0) | (left > 2 ? bytes[i + 2] : 0u);
+    const std::uint32_t group = static_cast<std::uint32_t>(bytes[i]) << 16 |
+                                (left > 1 ? static_cast<std::uint32_t>(bytes[i + 1]) << 8 : 0) |
+                                (left > 2 ? bytes[i + 2] : 0u);
     text += alphabet[group >> 18];
     text += alphabet[group >> 12 & 63];
     text += left > 1 ? alphabet[group >> 6 & 63] : '=';
@@ -46,8 +49,10 @@ std::string html_escaped(const std::string& text) {
       case '"': result += "&quot;"; break;
       case '\'': result += "&#39;"; break;
       default:
-        if (static_cast<unsigned char>(c) < 0x20 && !is_space(c)) result += "\xEF\xBF\xBD";
-        else result += c;
+        if (static_cast<unsigned char>(c) < 0x20 && !is_space(c))
+          result += "\xEF\xBF\xBD";
+        else
+          result += c;
     }
   }
   return result;

@@ -7,7 +7,8 @@
 
 namespace luthier {
 
-/// Every character that means something in HTML, in text and in quoted attributes alike. Invalid UTF-8 and control characters become U+FFFD.
+/// Every character that means something in HTML, in text and in quoted attributes alike. Invalid
+/// UTF-8 and control characters become U+FFFD.
 std::string html_escaped(const std::string& text);
 
 /// A small copy of the picture as a PNG data URI; empty when it cannot be read.

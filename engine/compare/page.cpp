@@ -235,9 +235,10 @@ std::string scores_html(const Comparison& comparison, const ComparisonWords& wor
     for (const auto& column : scores) {
       const auto found = column.find(key);
       any = any || found != column.end();
-      const std::string text = found == column.end() ? "–"
-          : filled(words.of, number(found->second.mean * 100, "%.1f %%"),
-                   std::to_string(found->second.of));
+      const std::string text = found == column.end()
+                                   ? "–"
+                                   : filled(words.of, number(found->second.mean * 100, "%.1f %%"),
+                                            std::to_string(found->second.of));
       cells += "<td class=\"num\">" + text + "</td>";
     }
     if (!any) continue;
@@ -257,10 +258,12 @@ std::string score_name(const std::string& key, const ComparisonWords& words) {
 
 std::string to_html(const Comparison& comparison, const ComparisonWords& words) {
   const std::string title = title_of(comparison, words);
-  std::string html = "<!doctype html>\n<html lang=\"" + html_escaped(words.language) +
+  std::string html =
+      "<!doctype html>\n<html lang=\"" + html_escaped(words.language) +
       "\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
-      "style-src 'unsafe-inline'\"><title>" + title + "</title><style>";
+      "style-src 'unsafe-inline'\"><title>" +
+      title + "</title><style>";
   html += kStyle;
   html += "</style></head><body><h1>" + title + "</h1><p>" + facts_of(comparison, words) + "</p>\n";
   html += "<table><thead><tr><th>" + html_escaped(words.sample) + "</th>";
@@ -270,8 +273,8 @@ std::string to_html(const Comparison& comparison, const ComparisonWords& words) 
   html += "</tr></thead><tbody>\n" + scores_html(comparison, words);
   for (const ComparisonRow& row : comparison.rows) {
     html += "<tr><td class=\"sample\">" + sample_html(row.sample, words) + "</td>";
-    const bool marks = comparison.reference < row.answers.size() &&
-                       row.answers[comparison.reference].whole();
+    const bool marks =
+        comparison.reference < row.answers.size() && row.answers[comparison.reference].whole();
     for (std::size_t i = 0; i < row.answers.size(); ++i) {
       const bool other = marks && i != comparison.reference;
       const std::string* reference = other ? &row.answers[comparison.reference].text : nullptr;

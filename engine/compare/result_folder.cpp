@@ -73,10 +73,12 @@ Error without_result(const fs::path& folder) {
   const auto run = summarize_run(folder);
   if (!run) {
     const auto names = results_below(folder);
-    return input_error("This is neither an adapter nor a checkpoint: it has no adapter_config.json "
-                       "and no config.json.", folder.string(),
-                       names.empty() ? "Name an adapter's folder, a checkpoint's or a run's."
-                                     : "Name one of those in it: " + some_names(names) + ".");
+    return input_error(
+        "This is neither an adapter nor a checkpoint: it has no adapter_config.json "
+        "and no config.json.",
+        folder.string(),
+        names.empty() ? "Name an adapter's folder, a checkpoint's or a run's."
+                      : "Name one of those in it: " + some_names(names) + ".");
   }
   const std::string state = run_state_name(run->manifest.state);
   if (run->active) {

@@ -11,8 +11,8 @@
 namespace luthier {
 
 struct ResultFolder {
-  std::filesystem::path folder;        ///< with adapter_config.json, or with config.json
-  bool whole = false;                  ///< a whole checkpoint
+  std::filesystem::path folder;  ///< with adapter_config.json, or with config.json
+  bool whole = false;            ///< a whole checkpoint
 };
 
 /// An adapter's folder, a checkpoint's, a run's (its adapter/ or model/), or a run's checkpoint

@@ -91,8 +91,10 @@ Result<SamplesRead> read_first_samples(const fs::path& file, std::size_t count,
   read.rows = dataset->size();
   for (std::size_t row = 0; row < dataset->size() && read.samples.size() < count; ++row) {
     auto conversation = dataset->read(row);
-    if (conversation) read.samples.push_back({conversation.take(), dataset->where(row)});
-    else read.unreadable.push_back(conversation.error());
+    if (conversation)
+      read.samples.push_back({conversation.take(), dataset->where(row)});
+    else
+      read.unreadable.push_back(conversation.error());
   }
   if (!read.samples.empty()) return read;
   if (!read.unreadable.empty()) return read.unreadable.front();

@@ -15,8 +15,8 @@
 namespace luthier {
 
 struct Sample {
-  Conversation conversation;           ///< a trailing assistant turn is the expected answer
-  std::string where;                   ///< "rows.jsonl: row 3"
+  Conversation conversation;  ///< a trailing assistant turn is the expected answer
+  std::string where;          ///< "rows.jsonl: row 3"
 
   /// The trailing assistant turn's text.
   std::optional<std::string> expected() const;
@@ -37,8 +37,8 @@ Result<std::vector<Sample>> read_samples(const std::vector<std::filesystem::path
 
 struct SamplesRead {
   std::vector<Sample> samples;
-  std::size_t rows = 0;                ///< in the file
-  std::vector<Error> unreadable;       ///< rows that were passed over
+  std::size_t rows = 0;           ///< in the file
+  std::vector<Error> unreadable;  ///< rows that were passed over
 };
 /// The first `count` rows of a file that can be read; an Input error where there is none.
 Result<SamplesRead> read_first_samples(const std::filesystem::path& file, std::size_t count,

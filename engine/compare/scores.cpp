@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Counting multisets of words and of character n-grams (code points, white space left out, as chrF does).
+// Counting multisets of words and of character n-grams (code points, white space left out, as chrF
+// does).
 #include "engine/compare/scores.h"
 
 #include <algorithm>
@@ -43,8 +44,10 @@ std::vector<std::string> characters(const std::string& text) {
   for (const char c : text) {
     if (c == ' ' || c == '\t' || c == '\r' || c == '\n') continue;
     const bool continues = (static_cast<unsigned char>(c) & 0xC0) == 0x80;
-    if (continues && !result.empty()) result.back() += c;
-    else result.emplace_back(1, c);
+    if (continues && !result.empty())
+      result.back() += c;
+    else
+      result.emplace_back(1, c);
   }
   return result;
 }
@@ -90,11 +93,14 @@ double chrf(const std::string& answer, const std::string& expected) {
   }
   precision /= orders;
   recall /= orders;
-  return precision + recall == 0 ? 0 : (1 + beta2) * precision * recall / (beta2 * precision + recall);
+  return precision + recall == 0 ? 0
+                                 : (1 + beta2) * precision * recall / (beta2 * precision + recall);
 }
 
 std::map<std::string, double> score_answer(const std::string& answer, const std::string& expected) {
-  std::map<std::string, double> scores{{"exact", trimmed(answer) == trimmed(expected) ? 1.0 : 0.0}, {"token_f1", token_f1(answer, expected)}, {"chrf", chrf(answer, expected)}};
+  std::map<std::string, double> scores{{"exact", trimmed(answer) == trimmed(expected) ? 1.0 : 0.0},
+                                       {"token_f1", token_f1(answer, expected)},
+                                       {"chrf", chrf(answer, expected)}};
   if (is_document(expected)) scores["json"] = is_document(answer) ? 1 : 0;
   return scores;
 }

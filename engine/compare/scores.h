@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How near an answer is to the expected one: exact (after trimming), token F1 (SQuAD's, on words), chrF (Popović 2015: character n-grams to 6, β = 2),
-// and, where JSON is expected, whether the answer is JSON at all. No LibTorch.
+// How near an answer is to the expected one: exact (after trimming), token F1 (SQuAD's, on words),
+// chrF (Popović 2015: character n-grams to 6, β = 2), and, where JSON is expected, whether the
+// answer is JSON at all. No LibTorch.
 #pragma once
 
 #include <array>
@@ -12,7 +13,8 @@ namespace luthier {
 /// The scores by their keys, in the order in which people are told of them.
 inline constexpr std::array<const char*, 4> kScoreKeys{"exact", "token_f1", "chrf", "json"};
 
-/// exact, token_f1, chrf and, where the expected answer is a JSON object or list, json; each from 0 to 1.
+/// exact, token_f1, chrf and, where the expected answer is a JSON object or list, json; each from 0
+/// to 1.
 std::map<std::string, double> score_answer(const std::string& answer, const std::string& expected);
 
 double token_f1(const std::string& answer, const std::string& expected);

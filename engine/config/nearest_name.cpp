@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Levenshtein distance over one row of the table; inputs are cut, since a key may come from a hostile file.
+// Levenshtein distance over one row of the table; inputs are cut, since a key may come from a
+// hostile file.
 #include "engine/config/nearest_name.h"
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Inside of the config room: a field's description together with how it is read from and written into a Recipe. Values travel as JSON in
-// one canonical form a type (check_value makes it), so YAML, --set, forms and recipe.yaml share one set of rules.
+// Inside of the config room: a field's description together with how it is read from and written
+// into a Recipe. Values travel as JSON in one canonical form a type (check_value makes it), so
+// YAML, --set, forms and recipe.yaml share one set of rules.
 #pragma once
 
 #include <functional>
@@ -15,22 +16,26 @@ namespace luthier {
 struct RecipeField {
   FieldDescription about;
   std::function<Json(const Recipe&)> read;
-  std::function<void(Recipe&, const Json&)> write;   ///< takes what check_value returned
-  std::vector<std::string> not_built;                ///< values that exist elsewhere (PEFT, transformers) and are refused by name
-  bool whole_numbers = false;                        ///< Pattern: its values are integers
+  std::function<void(Recipe&, const Json&)> write;  ///< takes what check_value returned
+  std::vector<std::string>
+      not_built;  ///< values that exist elsewhere (PEFT, transformers) and are refused by name
+  bool whole_numbers = false;  ///< Pattern: its values are integers
 };
 
 /// All fields, in the order of the specification.
 const std::vector<RecipeField>& recipe_field_table();
 
-/// The field of a dotted path, or of a bare leaf name that only one field has. The Error names the nearest known key.
+/// The field of a dotted path, or of a bare leaf name that only one field has. The Error names the
+/// nearest known key.
 Result<const RecipeField*> find_field(const std::string& key, const std::string& where);
 
-/// Type, range and choice of a value as a file gives it; the value in canonical form. `where` names file and field.
+/// Type, range and choice of a value as a file gives it; the value in canonical form. `where` names
+/// file and field.
 Result<Json> check_value(const RecipeField& field, const Json& value, const std::string& where);
 
 /// A value as a form or --set gives it: text, lists and maps in YAML's flow form.
-Result<Json> value_from_text(const RecipeField& field, const std::string& text, const std::string& where);
+Result<Json> value_from_text(const RecipeField& field, const std::string& text,
+                             const std::string& where);
 
 /// The text that value_from_text reads back as the same value.
 std::string value_to_text(const FieldDescription& about, const Json& value);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one table of the recipe's fields. A new setting is a member of its struct in recipe.h and a row here: the YAML reader, --set, the
-// command line's help, the window's form and recipe.yaml follow.
+// The one table of the recipe's fields. A new setting is a member of its struct in recipe.h and a
+// row here: the YAML reader, --set, the command line's help, the window's form and recipe.yaml
+// follow.
 #include <type_traits>
 #include <utility>
 
@@ -15,15 +16,44 @@ using Type = FieldDescription::Type;
 struct Row {
   RecipeField field;
 
-  Row unit(const char* text) && { field.about.unit = text; return std::move(*this); }
-  Row at_least(double value) && { field.about.minimum = value; return std::move(*this); }
-  Row at_most(double value) && { field.about.maximum = value; return std::move(*this); }
-  Row above(double value) && { field.about.minimum = value; field.about.exclusive_minimum = true; return std::move(*this); }
-  Row below(double value) && { field.about.maximum = value; field.about.exclusive_maximum = true; return std::move(*this); }
-  Row advanced() && { field.about.advanced = true; return std::move(*this); }
-  Row nullable() && { field.about.nullable = true; return std::move(*this); }
-  Row for_strategy(const char* name) && { field.about.strategy = name; return std::move(*this); }
-  Row not_built(std::vector<std::string> values) && { field.not_built = std::move(values); return std::move(*this); }
+  Row unit(const char* text) && {
+    field.about.unit = text;
+    return std::move(*this);
+  }
+  Row at_least(double value) && {
+    field.about.minimum = value;
+    return std::move(*this);
+  }
+  Row at_most(double value) && {
+    field.about.maximum = value;
+    return std::move(*this);
+  }
+  Row above(double value) && {
+    field.about.minimum = value;
+    field.about.exclusive_minimum = true;
+    return std::move(*this);
+  }
+  Row below(double value) && {
+    field.about.maximum = value;
+    field.about.exclusive_maximum = true;
+    return std::move(*this);
+  }
+  Row advanced() && {
+    field.about.advanced = true;
+    return std::move(*this);
+  }
+  Row nullable() && {
+    field.about.nullable = true;
+    return std::move(*this);
+  }
+  Row for_strategy(const char* name) && {
+    field.about.strategy = name;
+    return std::move(*this);
+  }
+  Row not_built(std::vector<std::string> values) && {
+    field.not_built = std::move(values);
+    return std::move(*this);
+  }
 };
 
 Row describe(Type type, const char* key, const char* label, const char* help) {
@@ -39,12 +69,15 @@ template <class Access>
 Row text(Type type, const char* key, const char* label, const char* help, Access access) {
   Row row = describe(type, key, label, help);
   row.field.read = [access](const Recipe& recipe) { return Json(access(recipe)); };
-  row.field.write = [access](Recipe& recipe, const Json& value) { access(recipe) = value.is_null() ? std::string() : value.get<std::string>(); };
+  row.field.write = [access](Recipe& recipe, const Json& value) {
+    access(recipe) = value.is_null() ? std::string() : value.get<std::string>();
+  };
   return row;
 }
 
 template <class Access>
-Row choice(const char* key, const char* label, const char* help, std::vector<std::string> choices, Access access) {
+Row choice(const char* key, const char* label, const char* help, std::vector<std::string> choices,
+           Access access) {
   Row row = text(Type::Choice, key, label, help, access);
   row.field.about.choices = std::move(choices);
   return row;
@@ -54,7 +87,9 @@ template <class Access>
 Row integer(const char* key, const char* label, const char* help, Access access) {
   Row row = describe(Type::Integer, key, label, help);
   row.field.read = [access](const Recipe& recipe) { return Json(access(recipe)); };
-  row.field.write = [access](Recipe& recipe, const Json& value) { access(recipe) = value.get<std::int64_t>(); };
+  row.field.write = [access](Recipe& recipe, const Json& value) {
+    access(recipe) = value.get<std::int64_t>();
+  };
   return row;
 }
 
@@ -62,10 +97,15 @@ template <class Access>
 Row optional_integer(const char* key, const char* label, const char* help, Access access) {
   Row row = describe(Type::Integer, key, label, help);
   row.field.about.nullable = true;
-  row.field.read = [access](const Recipe& recipe) { const auto& value = access(recipe); return value ? Json(*value) : Json(nullptr); };
+  row.field.read = [access](const Recipe& recipe) {
+    const auto& value = access(recipe);
+    return value ? Json(*value) : Json(nullptr);
+  };
   row.field.write = [access](Recipe& recipe, const Json& value) {
-    if (value.is_null()) access(recipe).reset();
-    else access(recipe) = value.get<std::int64_t>();
+    if (value.is_null())
+      access(recipe).reset();
+    else
+      access(recipe) = value.get<std::int64_t>();
   };
   return row;
 }
@@ -88,7 +128,9 @@ template <class Access>
 Row number(const char* key, const char* label, const char* help, Access access) {
   Row row = describe(Type::Number, key, label, help);
   row.field.read = [access](const Recipe& recipe) { return Json(access(recipe)); };
-  row.field.write = [access](Recipe& recipe, const Json& value) { access(recipe) = value.get<double>(); };
+  row.field.write = [access](Recipe& recipe, const Json& value) {
+    access(recipe) = value.get<double>();
+  };
   return row;
 }
 
@@ -96,16 +138,22 @@ template <class Access>
 Row boolean(const char* key, const char* label, const char* help, Access access) {
   Row row = describe(Type::Boolean, key, label, help);
   row.field.read = [access](const Recipe& recipe) { return Json(access(recipe)); };
-  row.field.write = [access](Recipe& recipe, const Json& value) { access(recipe) = value.get<bool>(); };
+  row.field.write = [access](Recipe& recipe, const Json& value) {
+    access(recipe) = value.get<bool>();
+  };
   return row;
 }
 
 template <class Access>
 Row names(Type type, const char* key, const char* label, const char* help, Access access) {
   Row row = describe(type, key, label, help);
-  row.field.read = [access](const Recipe& recipe) { const auto& list = access(recipe); return list.empty() ? Json(nullptr) : Json(list); };
+  row.field.read = [access](const Recipe& recipe) {
+    const auto& list = access(recipe);
+    return list.empty() ? Json(nullptr) : Json(list);
+  };
   row.field.write = [access](Recipe& recipe, const Json& value) {
-    access(recipe) = value.is_null() ? std::vector<std::string>() : value.get<std::vector<std::string>>();
+    access(recipe) =
+        value.is_null() ? std::vector<std::string>() : value.get<std::vector<std::string>>();
   };
   return row;
 }
@@ -143,7 +191,9 @@ Row modules(const char* key, const char* label, const char* help, Access access)
 template <class Access>
 Row pattern(const char* key, const char* label, const char* help, Access access) {
   Row row = describe(Type::Pattern, key, label, help);
-  row.field.whole_numbers = std::is_same_v<std::decay_t<decltype(access(std::declval<Recipe&>()).front().second)>, std::int64_t>;
+  row.field.whole_numbers =
+      std::is_same_v<std::decay_t<decltype(access(std::declval<Recipe&>()).front().second)>,
+                     std::int64_t>;
   row.field.read = [access](const Recipe& recipe) {
     Json map = Json::object();
     for (const auto& [name, value] : access(recipe)) map[name] = value;
@@ -153,104 +203,252 @@ Row pattern(const char* key, const char* label, const char* help, Access access)
     auto& list = access(recipe);
     using Entry = typename std::decay_t<decltype(list)>::value_type::second_type;
     list.clear();
-    for (const auto& [name, entry] : value.items()) list.emplace_back(name, entry.template get<Entry>());
+    for (const auto& [name, entry] : value.items())
+      list.emplace_back(name, entry.template get<Entry>());
   };
   return row;
 }
 
-#define LUTHIER_FIELD(path) [](auto& recipe) -> auto& { return recipe.path; }
+#define LUTHIER_FIELD(path) \
+  [](auto& recipe) -> auto& { return recipe.path; }
 
 std::vector<RecipeField> build_table() {
   constexpr double many = 1e12;
   std::vector<Row> rows;
   auto add = [&rows](Row row) { rows.push_back(std::move(row)); };
 
-  add(text(Type::Path, "model", "Model", "The folder of the base checkpoint, as transformers writes it.", LUTHIER_FIELD(model)));
-  add(choice("init", "Starting weights", "Start from the checkpoint's weights, or from random ones made by its config.json (training from scratch).",
-             {"pretrained", "random"}, LUTHIER_FIELD(init)).advanced());
-  add(names(Type::Paths, "dataset", "Training data", "One file of rows (JSONL or JSON), or several.", LUTHIER_FIELD(dataset)));
-  add(names(Type::Paths, "eval_dataset", "Evaluation data", "Rows that are never trained on; their loss is the evaluation loss.", LUTHIER_FIELD(eval_dataset)));
-  add(text(Type::Path, "image_folder", "Picture folder", "Where relative picture paths of the rows start; empty: beside each dataset's file.",
-           LUTHIER_FIELD(image_folder)).nullable().advanced());
-  add(text(Type::Path, "output_dir", "Run folder", "Where the run is written: settings, metrics, checkpoints and the result.", LUTHIER_FIELD(output_dir)));
-  add(choice("objective", "Objective", "What is learned: sft is supervised tuning on the answers of the rows.", {"sft"}, LUTHIER_FIELD(objective))
-          .not_built({"dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "ppo", "gkd", "online_dpo"}).advanced());
-  add(choice("strategy", "Method", "full trains every weight, freeze keeps chosen parts fixed, lora trains low-rank adapters beside fixed weights.",
+  add(text(Type::Path, "model", "Model",
+           "The folder of the base checkpoint, as transformers writes it.", LUTHIER_FIELD(model)));
+  add(choice("init", "Starting weights",
+             "Start from the checkpoint's weights, or from random ones made by its config.json "
+             "(training from scratch).",
+             {"pretrained", "random"}, LUTHIER_FIELD(init))
+          .advanced());
+  add(names(Type::Paths, "dataset", "Training data",
+            "One file of rows (JSONL or JSON), or several.", LUTHIER_FIELD(dataset)));
+  add(names(Type::Paths, "eval_dataset", "Evaluation data",
+            "Rows that are never trained on; their loss is the evaluation loss.",
+            LUTHIER_FIELD(eval_dataset)));
+  add(text(Type::Path, "image_folder", "Picture folder",
+           "Where relative picture paths of the rows start; empty: beside each dataset's file.",
+           LUTHIER_FIELD(image_folder))
+          .nullable()
+          .advanced());
+  add(text(Type::Path, "output_dir", "Run folder",
+           "Where the run is written: settings, metrics, checkpoints and the result.",
+           LUTHIER_FIELD(output_dir)));
+  add(choice("objective", "Objective",
+             "What is learned: sft is supervised tuning on the answers of the rows.", {"sft"},
+             LUTHIER_FIELD(objective))
+          .not_built({"dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "ppo", "gkd",
+                      "online_dpo"})
+          .advanced());
+  add(choice("strategy", "Method",
+             "full trains every weight, freeze keeps chosen parts fixed, lora trains low-rank "
+             "adapters beside fixed weights.",
              {"full", "freeze", "lora"}, LUTHIER_FIELD(strategy))
-          .not_built({"qlora", "dora", "ia3", "prefix_tuning", "prompt_tuning", "p_tuning", "adalora", "loha", "lokr", "vera"}));
+          .not_built({"qlora", "dora", "ia3", "prefix_tuning", "prompt_tuning", "p_tuning",
+                      "adalora", "loha", "lokr", "vera"}));
 
-  add(boolean("freeze.vision_tower", "Keep the vision tower fixed", "The picture encoder's weights do not change.", LUTHIER_FIELD(freeze.vision_tower)).for_strategy("freeze"));
-  add(boolean("freeze.projector", "Keep the projector fixed", "The weights that carry picture features into the language model do not change.",
-              LUTHIER_FIELD(freeze.projector)).for_strategy("freeze"));
-  add(boolean("freeze.language_model", "Keep the language model fixed", "The decoder's weights do not change; with the tower fixed too, only the projector learns.",
-              LUTHIER_FIELD(freeze.language_model)).for_strategy("freeze"));
+  add(boolean("freeze.vision_tower", "Keep the vision tower fixed",
+              "The picture encoder's weights do not change.", LUTHIER_FIELD(freeze.vision_tower))
+          .for_strategy("freeze"));
+  add(boolean("freeze.projector", "Keep the projector fixed",
+              "The weights that carry picture features into the language model do not change.",
+              LUTHIER_FIELD(freeze.projector))
+          .for_strategy("freeze"));
+  add(boolean("freeze.language_model", "Keep the language model fixed",
+              "The decoder's weights do not change; with the tower fixed too, only the projector "
+              "learns.",
+              LUTHIER_FIELD(freeze.language_model))
+          .for_strategy("freeze"));
 
-  add(integer("adapter.r", "LoRA rank", "Columns of A and B: more can learn more and costs more memory; 8 to 64 is usual.", LUTHIER_FIELD(adapter.r))
-          .at_least(1).at_most(65536).for_strategy("lora"));
-  add(number("adapter.lora_alpha", "LoRA alpha", "The adapter's output is scaled by alpha / rank; twice the rank is usual.", LUTHIER_FIELD(adapter.lora_alpha))
-          .above(0).at_most(1e6).for_strategy("lora"));
-  add(number("adapter.lora_dropout", "LoRA dropout", "Share of the adapter's inputs that are dropped while training.", LUTHIER_FIELD(adapter.lora_dropout))
-          .at_least(0).below(1).for_strategy("lora"));
+  add(integer("adapter.r", "LoRA rank",
+              "Columns of A and B: more can learn more and costs more memory; 8 to 64 is usual.",
+              LUTHIER_FIELD(adapter.r))
+          .at_least(1)
+          .at_most(65536)
+          .for_strategy("lora"));
+  add(number("adapter.lora_alpha", "LoRA alpha",
+             "The adapter's output is scaled by alpha / rank; twice the rank is usual.",
+             LUTHIER_FIELD(adapter.lora_alpha))
+          .above(0)
+          .at_most(1e6)
+          .for_strategy("lora"));
+  add(number("adapter.lora_dropout", "LoRA dropout",
+             "Share of the adapter's inputs that are dropped while training.",
+             LUTHIER_FIELD(adapter.lora_dropout))
+          .at_least(0)
+          .below(1)
+          .for_strategy("lora"));
   add(modules("adapter.target_modules", "Target modules",
-              "Which linear layers get an adapter: names (endings are enough), one regular expression over whole names, or all-linear.",
-              LUTHIER_FIELD(adapter.target_modules)).for_strategy("lora"));
-  add(modules("adapter.exclude_modules", "Excluded modules", "Which of the target modules are left out, by names or one regular expression.",
-              LUTHIER_FIELD(adapter.exclude_modules)).for_strategy("lora").advanced());
-  add(pattern("adapter.rank_pattern", "Rank by module", "Other ranks for modules whose name ends so or matches: {q_proj: 32}.", LUTHIER_FIELD(adapter.rank_pattern))
-          .at_least(1).at_most(65536).for_strategy("lora").advanced());
-  add(pattern("adapter.alpha_pattern", "Alpha by module", "Other alphas for modules whose name ends so or matches: {q_proj: 64}.",
-              LUTHIER_FIELD(adapter.alpha_pattern)).above(0).at_most(1e6).for_strategy("lora").advanced());
-  add(boolean("adapter.use_rslora", "Rank-stabilized scale", "Scale by alpha / √rank instead of alpha / rank, which suits high ranks.", LUTHIER_FIELD(adapter.use_rslora))
-          .for_strategy("lora").advanced());
-  add(boolean("adapter.use_dora", "DoRA", "Train a magnitude beside the direction of each weight.", LUTHIER_FIELD(adapter.use_dora))
-          .not_built({"true"}).for_strategy("lora").advanced());
-  add(choice("adapter.init_lora_weights", "Initial adapter", "true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random.",
+              "Which linear layers get an adapter: names (endings are enough), one regular "
+              "expression over whole names, or all-linear.",
+              LUTHIER_FIELD(adapter.target_modules))
+          .for_strategy("lora"));
+  add(modules("adapter.exclude_modules", "Excluded modules",
+              "Which of the target modules are left out, by names or one regular expression.",
+              LUTHIER_FIELD(adapter.exclude_modules))
+          .for_strategy("lora")
+          .advanced());
+  add(pattern("adapter.rank_pattern", "Rank by module",
+              "Other ranks for modules whose name ends so or matches: {q_proj: 32}.",
+              LUTHIER_FIELD(adapter.rank_pattern))
+          .at_least(1)
+          .at_most(65536)
+          .for_strategy("lora")
+          .advanced());
+  add(pattern("adapter.alpha_pattern", "Alpha by module",
+              "Other alphas for modules whose name ends so or matches: {q_proj: 64}.",
+              LUTHIER_FIELD(adapter.alpha_pattern))
+          .above(0)
+          .at_most(1e6)
+          .for_strategy("lora")
+          .advanced());
+  add(boolean("adapter.use_rslora", "Rank-stabilized scale",
+              "Scale by alpha / √rank instead of alpha / rank, which suits high ranks.",
+              LUTHIER_FIELD(adapter.use_rslora))
+          .for_strategy("lora")
+          .advanced());
+  add(boolean("adapter.use_dora", "DoRA", "Train a magnitude beside the direction of each weight.",
+              LUTHIER_FIELD(adapter.use_dora))
+          .not_built({"true"})
+          .for_strategy("lora")
+          .advanced());
+  add(choice("adapter.init_lora_weights", "Initial adapter",
+             "true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: "
+             "both random.",
              {"true", "false", "gaussian"}, LUTHIER_FIELD(adapter.init_lora_weights))
-          .not_built({"pissa", "olora", "eva", "loftq", "orthogonal", "corda"}).for_strategy("lora").advanced());
-  add(names(Type::NameList, "adapter.modules_to_save", "Modules trained whole", "Modules that train without low rank and are saved with the adapter (lm_head, say).",
-            LUTHIER_FIELD(adapter.modules_to_save)).for_strategy("lora").advanced());
-  add(choice("adapter.bias", "Biases", "Which biases train beside the adapter.", {"none"}, LUTHIER_FIELD(adapter.bias)).not_built({"all", "lora_only"})
-          .for_strategy("lora").advanced());
-  add(text(Type::Path, "adapter.init_from", "Start from adapter", "A PEFT adapter's folder to go on from; its settings replace the ones here.",
-           LUTHIER_FIELD(adapter.init_from)).nullable().for_strategy("lora").advanced());
+          .not_built({"pissa", "olora", "eva", "loftq", "orthogonal", "corda"})
+          .for_strategy("lora")
+          .advanced());
+  add(names(Type::NameList, "adapter.modules_to_save", "Modules trained whole",
+            "Modules that train without low rank and are saved with the adapter (lm_head, say).",
+            LUTHIER_FIELD(adapter.modules_to_save))
+          .for_strategy("lora")
+          .advanced());
+  add(choice("adapter.bias", "Biases", "Which biases train beside the adapter.", {"none"},
+             LUTHIER_FIELD(adapter.bias))
+          .not_built({"all", "lora_only"})
+          .for_strategy("lora")
+          .advanced());
+  add(text(Type::Path, "adapter.init_from", "Start from adapter",
+           "A PEFT adapter's folder to go on from; its settings replace the ones here.",
+           LUTHIER_FIELD(adapter.init_from))
+          .nullable()
+          .for_strategy("lora")
+          .advanced());
 
-  add(optional_integer("image.min_pixels", "Smallest picture", "Pixels a picture has at least after resizing; empty: as the checkpoint's processor says.",
-                       LUTHIER_FIELD(image.min_pixels)).unit("pixels").at_least(1).at_most(many).advanced());
-  add(optional_integer("image.max_pixels", "Largest picture", "Pixels a picture has at most after resizing; empty: as the checkpoint's processor says.",
-                       LUTHIER_FIELD(image.max_pixels)).unit("pixels").at_least(1).at_most(many).advanced());
-  add(choice("image.on_error", "Broken pictures", "refuse stops before training and names the row; skip leaves such rows out and counts them.", {"refuse", "skip"},
-             LUTHIER_FIELD(image.on_error)).advanced());
+  add(optional_integer("image.min_pixels", "Smallest picture",
+                       "Pixels a picture has at least after resizing; empty: as the checkpoint's "
+                       "processor says.",
+                       LUTHIER_FIELD(image.min_pixels))
+          .unit("pixels")
+          .at_least(1)
+          .at_most(many)
+          .advanced());
+  add(optional_integer(
+          "image.max_pixels", "Largest picture",
+          "Pixels a picture has at most after resizing; empty: as the checkpoint's processor says.",
+          LUTHIER_FIELD(image.max_pixels))
+          .unit("pixels")
+          .at_least(1)
+          .at_most(many)
+          .advanced());
+  add(choice("image.on_error", "Broken pictures",
+             "refuse stops before training and names the row; skip leaves such rows out and counts "
+             "them.",
+             {"refuse", "skip"}, LUTHIER_FIELD(image.on_error))
+          .advanced());
 
-  add(choice("training.device", "Device", "auto takes the first CUDA device, else the CPU; cuda:1 names the second device.", {"auto", "cpu", "cuda"},
-             LUTHIER_FIELD(training.device)));
-  add(choice("training.dtype", "Compute type", "auto computes in float32 on the CPU and in bfloat16 on CUDA.", {"auto", "float32", "bfloat16"},
-             LUTHIER_FIELD(training.dtype)));
-  add(number("training.num_train_epochs", "Epochs", "How often every row is seen; max steps replaces it when it is above 0.", LUTHIER_FIELD(training.num_train_epochs))
-          .unit("epochs").above(0).at_most(1e6));
-  add(integer("training.max_steps", "Max steps", "Optimizer steps in all; -1: as the epochs give.", LUTHIER_FIELD(training.max_steps)).unit("steps").at_least(-1).at_most(many));
-  add(integer("training.per_device_train_batch_size", "Batch size", "Rows that go through the model at once.", LUTHIER_FIELD(training.per_device_train_batch_size))
-          .unit("rows").at_least(1).at_most(65536));
-  add(integer("training.gradient_accumulation_steps", "Gradient accumulation", "Batches whose gradients are summed before one step.",
-              LUTHIER_FIELD(training.gradient_accumulation_steps)).unit("batches").at_least(1).at_most(1048576));
-  add(number("training.learning_rate", "Learning rate", "The peak rate; by default 2e-4 for lora, 1e-5 for full and freeze.", LUTHIER_FIELD(training.learning_rate))
-          .at_least(0).at_most(100));
-  add(choice("training.lr_scheduler_type", "LR scheduler", "How the rate goes on after the warmup.", {"constant", "constant_with_warmup", "linear", "cosine"},
+  add(choice("training.device", "Device",
+             "auto takes the first CUDA device, else the CPU; cuda:1 names the second device.",
+             {"auto", "cpu", "cuda"}, LUTHIER_FIELD(training.device)));
+  add(choice("training.dtype", "Compute type",
+             "auto computes in float32 on the CPU and in bfloat16 on CUDA.",
+             {"auto", "float32", "bfloat16"}, LUTHIER_FIELD(training.dtype)));
+  add(number("training.num_train_epochs", "Epochs",
+             "How often every row is seen; max steps replaces it when it is above 0.",
+             LUTHIER_FIELD(training.num_train_epochs))
+          .unit("epochs")
+          .above(0)
+          .at_most(1e6));
+  add(integer("training.max_steps", "Max steps", "Optimizer steps in all; -1: as the epochs give.",
+              LUTHIER_FIELD(training.max_steps))
+          .unit("steps")
+          .at_least(-1)
+          .at_most(many));
+  add(integer("training.per_device_train_batch_size", "Batch size",
+              "Rows that go through the model at once.",
+              LUTHIER_FIELD(training.per_device_train_batch_size))
+          .unit("rows")
+          .at_least(1)
+          .at_most(65536));
+  add(integer("training.gradient_accumulation_steps", "Gradient accumulation",
+              "Batches whose gradients are summed before one step.",
+              LUTHIER_FIELD(training.gradient_accumulation_steps))
+          .unit("batches")
+          .at_least(1)
+          .at_most(1048576));
+  add(number("training.learning_rate", "Learning rate",
+             "The peak rate; by default 2e-4 for lora, 1e-5 for full and freeze.",
+             LUTHIER_FIELD(training.learning_rate))
+          .at_least(0)
+          .at_most(100));
+  add(choice("training.lr_scheduler_type", "LR scheduler", "How the rate goes on after the warmup.",
+             {"constant", "constant_with_warmup", "linear", "cosine"},
              LUTHIER_FIELD(training.lr_scheduler_type))
-          .not_built({"cosine_with_restarts", "polynomial", "inverse_sqrt", "reduce_lr_on_plateau", "cosine_with_min_lr", "warmup_stable_decay"}));
-  add(number("training.warmup_ratio", "Warmup ratio", "Share of all steps in which the rate rises from 0 to its peak.", LUTHIER_FIELD(training.warmup_ratio)).at_least(0).at_most(1));
-  add(integer("training.warmup_steps", "Warmup steps", "Steps of warmup; above 0 it replaces the ratio.", LUTHIER_FIELD(training.warmup_steps))
-          .unit("steps").at_least(0).at_most(many).advanced());
-  add(number("training.weight_decay", "Weight decay", "Pull towards zero on trained weights, biases and norms left out.", LUTHIER_FIELD(training.weight_decay))
-          .at_least(0).at_most(100).advanced());
-  add(number("training.max_grad_norm", "Max grad norm", "Gradients longer than this are scaled down to it; 0 never clips.", LUTHIER_FIELD(training.max_grad_norm))
-          .at_least(0).at_most(1e9).advanced());
-  add(choice("training.optim", "Optimizer", "AdamW with decoupled weight decay.", {"adamw_torch"}, LUTHIER_FIELD(training.optim))
-          .not_built({"adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "adafactor", "sgd", "lion_32bit"}).advanced());
-  add(number("training.adam_beta1", "Adam beta 1", "Decay of the running mean of gradients.", LUTHIER_FIELD(training.adam_beta1)).at_least(0).below(1).advanced());
-  add(number("training.adam_beta2", "Adam beta 2", "Decay of the running mean of squared gradients.", LUTHIER_FIELD(training.adam_beta2)).at_least(0).below(1).advanced());
-  add(number("training.adam_epsilon", "Adam epsilon", "Added to the denominator for stability.", LUTHIER_FIELD(training.adam_epsilon)).at_least(0).at_most(1).advanced());
-  add(choice("training.gradient_checkpointing", "Gradient checkpointing", "Recompute activations in the backward pass: less memory, more time. auto turns it on where memory would not do.",
-             {"auto", "true", "false"}, LUTHIER_FIELD(training.gradient_checkpointing)).advanced());
+          .not_built({"cosine_with_restarts", "polynomial", "inverse_sqrt", "reduce_lr_on_plateau",
+                      "cosine_with_min_lr", "warmup_stable_decay"}));
+  add(number("training.warmup_ratio", "Warmup ratio",
+             "Share of all steps in which the rate rises from 0 to its peak.",
+             LUTHIER_FIELD(training.warmup_ratio))
+          .at_least(0)
+          .at_most(1));
+  add(integer("training.warmup_steps", "Warmup steps",
+              "Steps of warmup; above 0 it replaces the ratio.",
+              LUTHIER_FIELD(training.warmup_steps))
+          .unit("steps")
+          .at_least(0)
+          .at_most(many)
+          .advanced());
+  add(number("training.weight_decay", "Weight decay",
+             "Pull towards zero on trained weights, biases and norms left out.",
+             LUTHIER_FIELD(training.weight_decay))
+          .at_least(0)
+          .at_most(100)
+          .advanced());
+  add(number("training.max_grad_norm", "Max grad norm",
+             "Gradients longer than this are scaled down to it; 0 never clips.",
+             LUTHIER_FIELD(training.max_grad_norm))
+          .at_least(0)
+          .at_most(1e9)
+          .advanced());
+  add(choice("training.optim", "Optimizer", "AdamW with decoupled weight decay.", {"adamw_torch"},
+             LUTHIER_FIELD(training.optim))
+          .not_built({"adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit", "paged_adamw_32bit",
+                      "adafactor", "sgd", "lion_32bit"})
+          .advanced());
+  add(number("training.adam_beta1", "Adam beta 1", "Decay of the running mean of gradients.",
+             LUTHIER_FIELD(training.adam_beta1))
+          .at_least(0)
+          .below(1)
+          .advanced());
+  add(number("training.adam_beta2", "Adam beta 2",
+             "Decay of the running mean of squared gradients.", LUTHIER_FIELD(training.adam_beta2))
+          .at_least(0)
+          .below(1)
+          .advanced());
+  add(number("training.adam_epsilon", "Adam epsilon", "Added to the denominator for stability.",
+             LUTHIER_FIELD(training.adam_epsilon))
+          .at_least(0)
+          .at_most(1)
+          .advanced());
+  add(choice("training.gradient_checkpointing", "Gradient checkpointing",
+             "Recompute activations in the backward pass: less memory, more time. auto turns it on "
+             "where memory would not do.",
+             {"auto", "true", "false"}, LUTHIER_FIELD(training.gradient_checkpointing))
+          .advanced());
   add(zero_as_null("training.max_length", "Context length",
                    "Tokens a row holds at most, picture tokens counted; longer rows are cut at the "
                    "end. Empty: no row is cut.",
@@ -258,19 +456,53 @@ std::vector<RecipeField> build_table() {
           .unit("tokens")
           .at_least(0)
           .at_most(16777216));
-  add(boolean("training.shuffle", "Shuffle", "Visit the rows in another order each epoch, always the same for a seed.", LUTHIER_FIELD(training.shuffle)).advanced());
-  add(integer("training.seed", "Seed", "The same seed, data and settings give the same run.", LUTHIER_FIELD(training.seed)).at_least(0).at_most(4294967295.0).advanced());
-  add(choice("training.loss_on", "Train on", "completion: every token after the last prompt; assistant: every assistant turn; all: every text token.",
+  add(boolean("training.shuffle", "Shuffle",
+              "Visit the rows in another order each epoch, always the same for a seed.",
+              LUTHIER_FIELD(training.shuffle))
+          .advanced());
+  add(integer("training.seed", "Seed", "The same seed, data and settings give the same run.",
+              LUTHIER_FIELD(training.seed))
+          .at_least(0)
+          .at_most(4294967295.0)
+          .advanced());
+  add(choice("training.loss_on", "Train on",
+             "completion: every token after the last prompt; assistant: every assistant turn; all: "
+             "every text token.",
              {"completion", "assistant", "all"}, LUTHIER_FIELD(training.loss_on)));
-  add(integer("training.logging_steps", "Log every", "Steps between two lines of metrics.", LUTHIER_FIELD(training.logging_steps)).unit("steps").at_least(1).at_most(many).advanced());
-  add(integer("training.eval_steps", "Evaluate every", "Steps between two evaluations; 0: at every checkpoint and at the end.", LUTHIER_FIELD(training.eval_steps))
-          .unit("steps").at_least(0).at_most(many).advanced());
-  add(integer("training.save_steps", "Save every", "Steps between two checkpoints; 0 saves at the end only.", LUTHIER_FIELD(training.save_steps))
-          .unit("steps").at_least(0).at_most(many).advanced());
-  add(number("training.save_minutes", "Save every (minutes)", "Minutes between two checkpoints at most, whatever the steps; 0: by steps alone.",
-             LUTHIER_FIELD(training.save_minutes)).unit("minutes").at_least(0).at_most(1e6).advanced());
-  add(integer("training.save_total_limit", "Keep checkpoints", "Older checkpoints beyond this number are removed; 0 keeps all.", LUTHIER_FIELD(training.save_total_limit))
-          .unit("checkpoints").at_least(0).at_most(1e6).advanced());
+  add(integer("training.logging_steps", "Log every", "Steps between two lines of metrics.",
+              LUTHIER_FIELD(training.logging_steps))
+          .unit("steps")
+          .at_least(1)
+          .at_most(many)
+          .advanced());
+  add(integer("training.eval_steps", "Evaluate every",
+              "Steps between two evaluations; 0: at every checkpoint and at the end.",
+              LUTHIER_FIELD(training.eval_steps))
+          .unit("steps")
+          .at_least(0)
+          .at_most(many)
+          .advanced());
+  add(integer("training.save_steps", "Save every",
+              "Steps between two checkpoints; 0 saves at the end only.",
+              LUTHIER_FIELD(training.save_steps))
+          .unit("steps")
+          .at_least(0)
+          .at_most(many)
+          .advanced());
+  add(number("training.save_minutes", "Save every (minutes)",
+             "Minutes between two checkpoints at most, whatever the steps; 0: by steps alone.",
+             LUTHIER_FIELD(training.save_minutes))
+          .unit("minutes")
+          .at_least(0)
+          .at_most(1e6)
+          .advanced());
+  add(integer("training.save_total_limit", "Keep checkpoints",
+              "Older checkpoints beyond this number are removed; 0 keeps all.",
+              LUTHIER_FIELD(training.save_total_limit))
+          .unit("checkpoints")
+          .at_least(0)
+          .at_most(1e6)
+          .advanced());
 
   std::vector<RecipeField> table;
   for (Row& row : rows) table.push_back(std::move(row.field));

@@ -12,8 +12,11 @@ namespace {
 std::string values_of(const FieldDescription& about) {
   std::string text;
   for (const std::string& choice : about.choices) text += (text.empty() ? "" : " | ") + choice;
-  if (about.minimum && *about.minimum > -1e9) text += (about.exclusive_minimum ? "above " : "from ") + number_text(*about.minimum);
-  if (about.maximum && *about.maximum <= 100) text += (text.empty() ? "" : " ") + std::string(about.exclusive_maximum ? "below " : "to ") + number_text(*about.maximum);
+  if (about.minimum && *about.minimum > -1e9)
+    text += (about.exclusive_minimum ? "above " : "from ") + number_text(*about.minimum);
+  if (about.maximum && *about.maximum <= 100)
+    text += (text.empty() ? "" : " ") + std::string(about.exclusive_maximum ? "below " : "to ") +
+            number_text(*about.maximum);
   if (!about.unit.empty()) text += (text.empty() ? "" : ", ") + about.unit;
   return text;
 }
@@ -42,7 +45,8 @@ std::string recipe_help(std::size_t width) {
   for (const RecipeField& field : recipe_field_table()) {
     const std::string values = values_of(field.about);
     const std::string fallback = value_to_text(field.about, field.read(Recipe{}));
-    text += "  " + field.about.key + ": " + (fallback.empty() ? "none" : fallback) + (values.empty() ? "" : "   (" + values + ")") + "\n";
+    text += "  " + field.about.key + ": " + (fallback.empty() ? "none" : fallback) +
+            (values.empty() ? "" : "   (" + values + ")") + "\n";
     text += wrapped(field.about.help, "      ", width);
   }
   return text;

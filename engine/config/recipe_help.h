@@ -7,7 +7,8 @@
 
 namespace luthier {
 
-/// Every field with its default, choices or range, unit and help, in lines of at most `width` columns: what `train --help` shows.
+/// Every field with its default, choices or range, unit and help, in lines of at most `width`
+/// columns: what `train --help` shows.
 std::string recipe_help(std::size_t width = 100);
 
 }  // namespace luthier

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The rules of a value by the field's type: what a file or a form may give, in which range, and how it is written back.
+// The rules of a value by the field's type: what a file or a form may give, in which range, and how
+// it is written back.
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -16,9 +17,10 @@ namespace {
 
 using Type = FieldDescription::Type;
 
-constexpr double largest_exact_integer = 9007199254740992.0;   // 2^53
-constexpr std::size_t longest_name = 500;                       // YAML's own limit for such a key is 1024 bytes, escapes counted
-constexpr std::size_t most_entries = 100000;                   // of a list or a map
+constexpr double largest_exact_integer = 9007199254740992.0;  // 2^53
+constexpr std::size_t longest_name =
+    500;  // YAML's own limit for such a key is 1024 bytes, escapes counted
+constexpr std::size_t most_entries = 100000;  // of a list or a map
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
@@ -26,37 +28,52 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
-std::string json_text(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string json_text(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 std::string shown(const Json& value) {
   std::string text = json_text(value);
   if (text.size() <= 60) return text;
   std::size_t end = 57;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;   // not inside a character
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+    --end;  // not inside a character
   return text.substr(0, end) + "...";
 }
 
 std::string range_text(const FieldDescription& about) {
   std::string text;
-  if (about.minimum) text = (about.exclusive_minimum ? "above " : "at least ") + number_text(*about.minimum);
-  if (about.maximum) text += (text.empty() ? "" : " and ") + std::string(about.exclusive_maximum ? "below " : "at most ") + number_text(*about.maximum);
+  if (about.minimum)
+    text = (about.exclusive_minimum ? "above " : "at least ") + number_text(*about.minimum);
+  if (about.maximum)
+    text += (text.empty() ? "" : " and ") +
+            std::string(about.exclusive_maximum ? "below " : "at most ") +
+            number_text(*about.maximum);
   return text;
 }
 
-Error wrong_type(const char* expected, const Json& value, const std::string& where, std::string hint = {}) {
-  return input_error(std::string("must be ") + expected + ", but is " + shown(value) + ".", where, std::move(hint));
+Error wrong_type(const char* expected, const Json& value, const std::string& where,
+                 std::string hint = {}) {
+  return input_error(std::string("must be ") + expected + ", but is " + shown(value) + ".", where,
+                     std::move(hint));
 }
 
-Result<double> check_number(const RecipeField& field, const Json& value, bool whole, const std::string& where) {
+Result<double> check_number(const RecipeField& field, const Json& value, bool whole,
+                            const std::string& where) {
   const FieldDescription& about = field.about;
   if (!value.is_number()) return wrong_type(whole ? "a whole number" : "a number", value, where);
   const double number = value.get<double>();
   if (!std::isfinite(number)) return input_error("must be a finite number.", where);
-  if (whole && (number != std::floor(number) || std::abs(number) > largest_exact_integer)) return wrong_type("a whole number", value, where);
-  const bool low = about.minimum && (number < *about.minimum || (about.exclusive_minimum && number == *about.minimum));
-  const bool high = about.maximum && (number > *about.maximum || (about.exclusive_maximum && number == *about.maximum));
-  if (low || high) return input_error("must be " + range_text(about) + ", but is " + shown(value) + ".", where);
-  if (about.key == "training.max_steps" && number == 0) return input_error("must be -1 (as the epochs give) or above 0, but is 0.", where);
+  if (whole && (number != std::floor(number) || std::abs(number) > largest_exact_integer))
+    return wrong_type("a whole number", value, where);
+  const bool low = about.minimum && (number < *about.minimum ||
+                                     (about.exclusive_minimum && number == *about.minimum));
+  const bool high = about.maximum && (number > *about.maximum ||
+                                      (about.exclusive_maximum && number == *about.maximum));
+  if (low || high)
+    return input_error("must be " + range_text(about) + ", but is " + shown(value) + ".", where);
+  if (about.key == "training.max_steps" && number == 0)
+    return input_error("must be -1 (as the epochs give) or above 0, but is 0.", where);
   return number;
 }
 
@@ -64,30 +81,40 @@ Result<Json> check_text(const Json& value, const std::string& where) {
   if (value.is_null()) return Json("");
   if (!value.is_string())
     return wrong_type("text", value, where, value.is_structured() ? "" : "Put it in quotes.");
-  if (value.get_ref<const std::string&>().find('\0') != std::string::npos) return input_error("holds a NUL character.", where);
+  if (value.get_ref<const std::string&>().find('\0') != std::string::npos)
+    return input_error("holds a NUL character.", where);
   return value;
 }
 
 bool names_cuda_device(const std::string& text) {
-  return text.starts_with("cuda:") && text.size() > 5 && text.size() <= 8 && std::all_of(text.begin() + 5, text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return text.starts_with("cuda:") && text.size() > 5 && text.size() <= 8 &&
+         std::all_of(text.begin() + 5, text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 Error not_built(const RecipeField& field, const std::string& value, const std::string& where) {
-  const std::vector<std::string> values = field.about.type == Type::Boolean ? std::vector<std::string>{"false"} : field.about.choices;
-  return input_error("\"" + value + "\" is not built in this version.", where, "What exists: " + joined(values) + ".");
+  const std::vector<std::string> values =
+      field.about.type == Type::Boolean ? std::vector<std::string>{"false"} : field.about.choices;
+  return input_error("\"" + value + "\" is not built in this version.", where,
+                     "What exists: " + joined(values) + ".");
 }
 
 Result<Json> check_choice(const RecipeField& field, const Json& value, const std::string& where) {
   const FieldDescription& about = field.about;
   std::string text;
-  if (value.is_boolean()) text = value.get<bool>() ? "true" : "false";
-  else if (value.is_string()) text = value.get<std::string>();
-  else return wrong_type(("one of " + joined(about.choices)).c_str(), value, where);
+  if (value.is_boolean())
+    text = value.get<bool>() ? "true" : "false";
+  else if (value.is_string())
+    text = value.get<std::string>();
+  else
+    return wrong_type(("one of " + joined(about.choices)).c_str(), value, where);
   if (about.key == "training.optim" && text == "adamw_torch_fused") text = "adamw_torch";
   if (about.key == "training.device" && names_cuda_device(text)) return Json(text);
-  if (std::find(about.choices.begin(), about.choices.end(), text) != about.choices.end()) return Json(text);
+  if (std::find(about.choices.begin(), about.choices.end(), text) != about.choices.end())
+    return Json(text);
   const bool pissa = about.key == "adapter.init_lora_weights" && text.starts_with("pissa_niter_");
-  if (pissa || std::find(field.not_built.begin(), field.not_built.end(), text) != field.not_built.end()) return not_built(field, text, where);
+  if (pissa ||
+      std::find(field.not_built.begin(), field.not_built.end(), text) != field.not_built.end())
+    return not_built(field, text, where);
   std::string hint;
   if (const std::string meant = choice_for_value(about.key, text); !meant.empty()) {
     hint = "Here it is " + meant + ".";
@@ -101,10 +128,12 @@ Result<Json> check_choice(const RecipeField& field, const Json& value, const std
 
 Result<Json> check_list(const Json& value, const char* expected, const std::string& where) {
   if (!value.is_array()) return wrong_type(expected, value, where);
-  if (value.size() > most_entries) return input_error("holds more than " + std::to_string(most_entries) + " entries.", where);
+  if (value.size() > most_entries)
+    return input_error("holds more than " + std::to_string(most_entries) + " entries.", where);
   for (std::size_t i = 0; i < value.size(); ++i) {
     const std::string entry = where + "[" + std::to_string(i) + "]";
-    if (!value[i].is_string() || value[i].get_ref<const std::string&>().empty()) return wrong_type("text", value[i], entry);
+    if (!value[i].is_string() || value[i].get_ref<const std::string&>().empty())
+      return wrong_type("text", value[i], entry);
     LUTHIER_TRY(auto checked, check_text(value[i], entry));
   }
   return value;
@@ -113,32 +142,42 @@ Result<Json> check_list(const Json& value, const char* expected, const std::stri
 Result<Json> check_modules(const RecipeField& field, const Json& value, const std::string& where) {
   if (value.is_null()) return value;
   if (value.is_array()) return check_list(value, "a list of names", where);
-  if (!value.is_string()) return wrong_type("null, a list of names, a regular expression or all-linear", value, where);
-  if (value.get_ref<const std::string&>().empty()) return input_error("is empty.", where, "Write null, a list of names or a regular expression.");
+  if (!value.is_string())
+    return wrong_type("null, a list of names, a regular expression or all-linear", value, where);
+  if (value.get_ref<const std::string&>().empty())
+    return input_error("is empty.", where, "Write null, a list of names or a regular expression.");
   if (value == "all-linear" && field.about.key == "adapter.exclude_modules")
-    return input_error("all-linear would leave out every module.", where, "Name the modules to leave out, or write null.");
+    return input_error("all-linear would leave out every module.", where,
+                       "Name the modules to leave out, or write null.");
   return check_text(value, where);
 }
 
 Result<Json> check_pattern(const RecipeField& field, const Json& value, const std::string& where) {
   if (value.is_null()) return Json::object();
   if (!value.is_object()) return wrong_type("a map from module names to numbers", value, where);
-  if (value.size() > most_entries) return input_error("holds more than " + std::to_string(most_entries) + " entries.", where);
+  if (value.size() > most_entries)
+    return input_error("holds more than " + std::to_string(most_entries) + " entries.", where);
   Json checked = Json::object();
   for (const auto& [name, entry] : value.items()) {
-    if (name.empty() || name.size() > longest_name) return input_error("has an entry whose module name is empty or too long.", where);
+    if (name.empty() || name.size() > longest_name)
+      return input_error("has an entry whose module name is empty or too long.", where);
     LUTHIER_TRY(double number, check_number(field, entry, field.whole_numbers, where + "." + name));
-    if (field.whole_numbers) checked[name] = static_cast<std::int64_t>(number);
-    else checked[name] = number;
+    if (field.whole_numbers)
+      checked[name] = static_cast<std::int64_t>(number);
+    else
+      checked[name] = number;
   }
   return checked;
 }
 
 bool is_plain_name(const std::string& text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.' || c == '-'; });
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '_' || c == '.' || c == '-';
+  });
 }
 
-/// Files with commas between them; one that has a comma in its name must be given as a list with quotes.
+/// Files with commas between them; one that has a comma in its name must be given as a list with
+/// quotes.
 std::vector<std::string> split_paths(const std::string& text) {
   std::vector<std::string> paths;
   std::size_t begin = 0;
@@ -165,7 +204,6 @@ std::vector<std::string> split_names(const std::string& text) {
   return names;
 }
 
-
 }  // namespace
 
 Result<Json> check_value(const RecipeField& field, const Json& value, const std::string& where) {
@@ -186,14 +224,18 @@ Result<Json> check_value(const RecipeField& field, const Json& value, const std:
     case Type::Boolean: {
       if (!value.is_boolean()) return wrong_type("true or false", value, where);
       const std::string text = value.get<bool>() ? "true" : "false";
-      if (std::find(field.not_built.begin(), field.not_built.end(), text) != field.not_built.end()) return not_built(field, text, where);
+      if (std::find(field.not_built.begin(), field.not_built.end(), text) != field.not_built.end())
+        return not_built(field, text, where);
       return value;
     }
     case Type::Paths:
     case Type::NameList: {
       if (value.is_null() || (value.is_string() && value == "")) return Json(nullptr);
       if (value.is_string()) return check_list(Json::array({value}), "a list", where);
-      LUTHIER_TRY(Json list, check_list(value, about.type == Type::Paths ? "a file or a list of files" : "a list of names", where));
+      LUTHIER_TRY(Json list, check_list(value,
+                                        about.type == Type::Paths ? "a file or a list of files"
+                                                                  : "a list of names",
+                                        where));
       if (list.empty()) return Json(nullptr);
       return list;
     }
@@ -203,7 +245,8 @@ Result<Json> check_value(const RecipeField& field, const Json& value, const std:
   return value;
 }
 
-Result<Json> value_from_text(const RecipeField& field, const std::string& raw, const std::string& where) {
+Result<Json> value_from_text(const RecipeField& field, const std::string& raw,
+                             const std::string& where) {
   const Type type = field.about.type;
   const std::string text = trimmed(raw);
   const char first = text.empty() ? '\0' : text.front();
@@ -220,8 +263,10 @@ Result<Json> value_from_text(const RecipeField& field, const std::string& raw, c
   } else if (type == Type::Modules && !quoted && first != '[') {
     const std::vector<std::string> names = split_names(text);
     const bool plain = !names.empty() && std::all_of(names.begin(), names.end(), is_plain_name);
-    if (text == "all-linear" || !plain) value = text;
-    else value = names;
+    if (text == "all-linear" || !plain)
+      value = text;
+    else
+      value = names;
   } else {
     const bool bare_map = type == Type::Pattern && first != '{';
     LUTHIER_TRY(value, parse_yaml(bare_map ? "{" + text + "}" : text, where));
@@ -239,13 +284,15 @@ std::string value_to_text(const FieldDescription& about, const Json& value) {
     case Type::Path:
     case Type::Choice: {
       const std::string text = value.get<std::string>();
-      const bool odd = text == "null" || text == "~" || trimmed(text) != text || text.starts_with('"') || text.starts_with('\'');
+      const bool odd = text == "null" || text == "~" || trimmed(text) != text ||
+                       text.starts_with('"') || text.starts_with('\'');
       return odd ? json_text(value) : text;
     }
     case Type::Paths: {
       const std::vector<std::string> paths = value.get<std::vector<std::string>>();
       const bool odd = std::any_of(paths.begin(), paths.end(), [](const std::string& path) {
-        return path.empty() || path == "null" || path == "~" || trimmed(path) != path || path.find(',') != std::string::npos || path.find_first_of("\"'[") == 0;
+        return path.empty() || path == "null" || path == "~" || trimmed(path) != path ||
+               path.find(',') != std::string::npos || path.find_first_of("\"'[") == 0;
       });
       return odd ? json_text(value) : joined(paths);
     }
@@ -253,8 +300,10 @@ std::string value_to_text(const FieldDescription& about, const Json& value) {
       if (value.is_string()) {
         const std::string text = value.get<std::string>();
         const std::vector<std::string> names = split_names(text);
-        const bool as_names = text != "all-linear" && std::all_of(names.begin(), names.end(), is_plain_name);
-        const bool odd = as_names || trimmed(text) != text || text == "null" || text == "~" || text.find_first_of("\"'[") == 0;
+        const bool as_names =
+            text != "all-linear" && std::all_of(names.begin(), names.end(), is_plain_name);
+        const bool odd = as_names || trimmed(text) != text || text == "null" || text == "~" ||
+                         text.find_first_of("\"'[") == 0;
         return odd ? json_text(value) : text;
       }
       [[fallthrough]];
@@ -267,7 +316,9 @@ std::string value_to_text(const FieldDescription& about, const Json& value) {
     case Type::Pattern: {
       std::string text;
       for (const auto& [name, entry] : value.items())
-        text += (text.empty() ? "" : ", ") + yaml_text(name) + ": " + (entry.is_number_integer() ? std::to_string(entry.get<std::int64_t>()) : number_text(entry.get<double>()));
+        text += (text.empty() ? "" : ", ") + yaml_text(name) + ": " +
+                (entry.is_number_integer() ? std::to_string(entry.get<std::int64_t>())
+                                           : number_text(entry.get<double>()));
       return "{" + text + "}";
     }
   }
@@ -278,10 +329,12 @@ std::string number_text(double value) {
   char buffer[64];
   const double size = std::abs(value);
   if (value == 0 || (size >= 1e-3 && size < 1e15)) {
-    const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed).ptr;
+    const auto end =
+        std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed).ptr;
     return std::string(buffer, end);
   }
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
+  const auto end =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
   const std::string text(buffer, end);
   const std::size_t mark = text.find('e');
   if (mark == std::string::npos) return text;
@@ -293,12 +346,20 @@ std::string number_text(double value) {
 }
 
 std::string yaml_text(const std::string& text) {
-  static const std::vector<std::string> reserved = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
+  static const std::vector<std::string> reserved = {"true", "false", "null", "yes", "no",
+                                                    "on",   "off",   "y",    "n"};
   std::string lower = text;
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  const bool letters = std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-' || c == '.' || c == '/'; });
-  const bool starts_plain = !text.empty() && (std::isalpha(static_cast<unsigned char>(text[0])) || text[0] == '/' || text[0] == '_' || text.starts_with("./") || text.starts_with("../"));
-  if (letters && starts_plain && std::find(reserved.begin(), reserved.end(), lower) == reserved.end()) return text;
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const bool letters = std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '_' || c == '-' || c == '.' || c == '/';
+  });
+  const bool starts_plain =
+      !text.empty() && (std::isalpha(static_cast<unsigned char>(text[0])) || text[0] == '/' ||
+                        text[0] == '_' || text.starts_with("./") || text.starts_with("../"));
+  if (letters && starts_plain &&
+      std::find(reserved.begin(), reserved.end(), lower) == reserved.end())
+    return text;
   return json_text(Json(text));
 }
 

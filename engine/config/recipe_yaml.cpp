@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The recipe as a YAML file: read with every key checked, written whole. Reading gathers all values first (file, then overrides), because the
-// strategy that they name decides some defaults.
+// The recipe as a YAML file: read with every key checked, written whole. Reading gathers all values
+// first (file, then overrides), because the strategy that they name decides some defaults.
 #include <map>
 
 #include "engine/config/recipe_field.h"
@@ -41,12 +41,14 @@ bool is_section(const std::string& name) {
 Error unknown_key(const std::string& key, const std::string& leaf, const std::string& where) {
   const std::string place = where + ": " + key;
   if (is_reserved_key(key)) return find_field(key, place).error();
-  if (const auto elsewhere = find_field(leaf, place)) return input_error("unknown setting.", place, "Did you mean " + (*elsewhere)->about.key + "?");
+  if (const auto elsewhere = find_field(leaf, place))
+    return input_error("unknown setting.", place, "Did you mean " + (*elsewhere)->about.key + "?");
   const Error fault = find_field(key, place).error();
   return input_error("unknown setting.", place, fault.hint);
 }
 
-Status give(GivenByKey& given, const std::string& key, const std::string& leaf, const Json& value, const std::string& where) {
+Status give(GivenByKey& given, const std::string& key, const std::string& leaf, const Json& value,
+            const std::string& where) {
   const RecipeField* field = exact_field(key);
   if (!field) return unknown_key(key, leaf, where);
   LUTHIER_TRY(Json checked, check_value(*field, value, where + ": " + key));
@@ -57,21 +59,23 @@ Status give(GivenByKey& given, const std::string& key, const std::string& leaf, 
 Result<GivenByKey> values_of_file(const std::string& yaml, const std::string& where) {
   GivenByKey given;
   LUTHIER_TRY(Json document, parse_yaml(yaml, where));
-  if (document.is_null()) return given;   // an empty file: all defaults
-  if (!document.is_object()) return input_error("a recipe must be a map of settings (key: value).", where);
+  if (document.is_null()) return given;  // an empty file: all defaults
+  if (!document.is_object())
+    return input_error("a recipe must be a map of settings (key: value).", where);
   for (const auto& [name, value] : document.items()) {
     if (!is_section(name)) {
       LUTHIER_CHECK(give(given, name, name, value, where));
       continue;
     }
-    if (value.is_null()) continue;        // "training:" with nothing under it
+    if (value.is_null()) continue;  // "training:" with nothing under it
     if (!value.is_object()) {
       const bool method = name == "adapter" && value.is_string();
       return input_error(
           "must be a map of settings.", where + ": " + name,
           method ? "The method is named by strategy: lora; adapter holds its settings." : "");
     }
-    for (const auto& [leaf, entry] : value.items()) LUTHIER_CHECK(give(given, name + "." + leaf, leaf, entry, where));
+    for (const auto& [leaf, entry] : value.items())
+      LUTHIER_CHECK(give(given, name + "." + leaf, leaf, entry, where));
   }
   return given;
 }
@@ -79,10 +83,13 @@ Result<GivenByKey> values_of_file(const std::string& yaml, const std::string& wh
 Status add_overrides(GivenByKey& given, const std::vector<std::string>& overrides) {
   for (const std::string& override_text : overrides) {
     const auto mark = override_text.find('=');
-    if (mark == std::string::npos || mark == 0) return input_error("\"" + override_text + "\" is not KEY=VALUE.", "--set", "Write it as in --set training.max_steps=10.");
+    if (mark == std::string::npos || mark == 0)
+      return input_error("\"" + override_text + "\" is not KEY=VALUE.", "--set",
+                         "Write it as in --set training.max_steps=10.");
     const std::string key = override_text.substr(0, mark);
     LUTHIER_TRY(const RecipeField* field, find_field(key, "--set " + key));
-    LUTHIER_TRY(Json value, value_from_text(*field, override_text.substr(mark + 1), "--set " + field->about.key));
+    LUTHIER_TRY(Json value, value_from_text(*field, override_text.substr(mark + 1),
+                                            "--set " + field->about.key));
     given[field->about.key] = {field, std::move(value)};
   }
   return {};
@@ -91,7 +98,9 @@ Status add_overrides(GivenByKey& given, const std::vector<std::string>& override
 Recipe build(const GivenByKey& given) {
   Recipe recipe;
   const auto strategy = given.find("strategy");
-  apply_strategy_defaults(recipe, strategy == given.end() ? recipe.strategy : strategy->second.value.get<std::string>());
+  apply_strategy_defaults(recipe, strategy == given.end()
+                                      ? recipe.strategy
+                                      : strategy->second.value.get<std::string>());
   for (const auto& [key, entry] : given) entry.field->write(recipe, entry.value);
   return recipe;
 }
@@ -101,17 +110,21 @@ void resolve_beside(Json& path, const std::filesystem::path& folder) {
   const std::filesystem::path given = path.get<std::string>();
   if (given.empty() || given.is_absolute()) return;
   std::error_code ignored;
-  if (!std::filesystem::exists(given, ignored) && std::filesystem::exists(folder / given, ignored)) path = (folder / given).lexically_normal().string();
+  if (!std::filesystem::exists(given, ignored) && std::filesystem::exists(folder / given, ignored))
+    path = (folder / given).lexically_normal().string();
 }
 
 std::string yaml_value(const FieldDescription& about, const Json& value) {
   using Type = FieldDescription::Type;
   if (value.is_null()) return "null";
-  if (about.type == Type::Choice && (value == "true" || value == "false")) return value.get<std::string>();
-  if (value.is_string()) return value == "" ? (about.nullable ? "null" : "\"\"") : yaml_text(value.get<std::string>());
+  if (about.type == Type::Choice && (value == "true" || value == "false"))
+    return value.get<std::string>();
+  if (value.is_string())
+    return value == "" ? (about.nullable ? "null" : "\"\"") : yaml_text(value.get<std::string>());
   if (value.is_array()) {
     std::string text;
-    for (const Json& entry : value) text += (text.empty() ? "" : ", ") + yaml_text(entry.get<std::string>());
+    for (const Json& entry : value)
+      text += (text.empty() ? "" : ", ") + yaml_text(entry.get<std::string>());
     return about.type == Type::Paths && value.size() == 1 ? text : "[" + text + "]";
   }
   return value_to_text(about, value);
@@ -119,17 +132,20 @@ std::string yaml_value(const FieldDescription& about, const Json& value) {
 
 }  // namespace
 
-Result<Recipe> parse_recipe(const std::string& yaml, const std::string& where, const std::vector<std::string>& overrides) {
+Result<Recipe> parse_recipe(const std::string& yaml, const std::string& where,
+                            const std::vector<std::string>& overrides) {
   LUTHIER_TRY(GivenByKey given, values_of_file(yaml, where));
   LUTHIER_CHECK(add_overrides(given, overrides));
   return build(given);
 }
 
-Result<Recipe> read_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+Result<Recipe> read_recipe(const std::filesystem::path& file,
+                           const std::vector<std::string>& overrides) {
   LUTHIER_TRY(std::string yaml, read_file(file, largest_recipe));
   LUTHIER_TRY(GivenByKey given, values_of_file(yaml, file.string()));
   for (const char* key : {"model", "image_folder", "adapter.init_from"})
-    if (const auto found = given.find(key); found != given.end()) resolve_beside(found->second.value, file.parent_path());
+    if (const auto found = given.find(key); found != given.end())
+      resolve_beside(found->second.value, file.parent_path());
   for (const char* key : {"dataset", "eval_dataset"})
     if (const auto found = given.find(key); found != given.end())
       for (Json& path : found->second.value) resolve_beside(path, file.parent_path());
@@ -146,7 +162,8 @@ std::string recipe_to_yaml(const Recipe& recipe) {
       text += section + ":\n";
     }
     const std::string leaf = section.empty() ? key : key.substr(section.size() + 1);
-    text += (section.empty() ? "" : "  ") + leaf + ": " + yaml_value(field.about, field.read(recipe)) + "\n";
+    text += (section.empty() ? "" : "  ") + leaf + ": " +
+            yaml_value(field.about, field.read(recipe)) + "\n";
   }
   return text;
 }

@@ -24,7 +24,8 @@ bool has_text(const Json& row, const char* key) {
 }
 
 // A text is one turn of `role`; a list is messages; an object is one message.
-Result<std::vector<RawMessage>> turns(const RowReader& reader, const Json& value, const std::string& field, const char* role) {
+Result<std::vector<RawMessage>> turns(const RowReader& reader, const Json& value,
+                                      const std::string& field, const char* role) {
   if (value.is_string()) {
     LUTHIER_TRY(RawMessage message, reader.plain(role, value, field));
     return std::vector<RawMessage>{std::move(message)};
@@ -40,8 +41,9 @@ Result<std::vector<RawMessage>> turns(const RowReader& reader, const Json& value
 }
 
 std::vector<Message> take_tail(std::vector<RawMessage>& messages, std::size_t from) {
-  std::vector<RawMessage> tail(std::make_move_iterator(messages.begin() + static_cast<std::ptrdiff_t>(from)),
-                               std::make_move_iterator(messages.end()));
+  std::vector<RawMessage> tail(
+      std::make_move_iterator(messages.begin() + static_cast<std::ptrdiff_t>(from)),
+      std::make_move_iterator(messages.end()));
   messages.resize(from);
   return detail::without_places(std::move(tail));
 }
@@ -102,28 +104,36 @@ Result<std::vector<RawMessage>> history(const RowReader& reader, const Json& row
   return turns;
 }
 
-// Both answers, and the messages before them where the row gives no prompt of its own: what both lists begin with.
-Status read_preference(const RowReader& reader, const Json& row, std::vector<RawMessage>& prompt, bool has_prompt, Conversation& out) {
+// Both answers, and the messages before them where the row gives no prompt of its own: what both
+// lists begin with.
+Status read_preference(const RowReader& reader, const Json& row, std::vector<RawMessage>& prompt,
+                       bool has_prompt, Conversation& out) {
   if (!has(row, "chosen") || !has(row, "rejected"))
-    return reader.fault(RowFault::BadRow, "A preference row needs both chosen and rejected.", has(row, "chosen") ? "rejected" : "chosen");
+    return reader.fault(RowFault::BadRow, "A preference row needs both chosen and rejected.",
+                        has(row, "chosen") ? "rejected" : "chosen");
   LUTHIER_TRY(auto chosen, turns(reader, row["chosen"], "chosen", "assistant"));
   LUTHIER_TRY(auto rejected, turns(reader, row["rejected"], "rejected", "assistant"));
   std::size_t common = 0;
   if (!has_prompt) {
-    while (common < chosen.size() && common < rejected.size() && chosen[common] == rejected[common]) ++common;
+    while (common < chosen.size() && common < rejected.size() && chosen[common] == rejected[common])
+      ++common;
     prompt.assign(chosen.begin(), chosen.begin() + static_cast<std::ptrdiff_t>(common));
-    if (prompt.empty()) return reader.fault(RowFault::BadRow, "The row has answers but no prompt.", "prompt");
+    if (prompt.empty())
+      return reader.fault(RowFault::BadRow, "The row has answers but no prompt.", "prompt");
   }
   for (const auto* answers : {&chosen, &rejected})
     for (std::size_t i = common; i < answers->size(); ++i)
       if ((*answers)[i].open_places() > 0)
-        return reader.fault(RowFault::ImageMarks, "Answers of a preference row cannot hold pictures.",
+        return reader.fault(RowFault::ImageMarks,
+                            "Answers of a preference row cannot hold pictures.",
                             answers == &chosen ? "chosen" : "rejected");
   out.chosen = take_tail(chosen, common);
   out.rejected = take_tail(rejected, common);
   if (out.chosen->empty() || out.rejected->empty())
-    return reader.fault(RowFault::BadRow, "An answer is empty: both lists of messages must go on after what they share.",
-                        "chosen, rejected");
+    return reader.fault(
+        RowFault::BadRow,
+        "An answer is empty: both lists of messages must go on after what they share.",
+        "chosen, rejected");
   return {};
 }
 
@@ -198,9 +208,10 @@ Result<Conversation> read_conversation(const Json& row, const std::filesystem::p
   LUTHIER_TRY(Turns turns_read, read_turns(reader, row, preference));
   std::vector<RawMessage>& messages = turns_read.messages;
   const bool found = turns_read.found;
-  if (has(row, "system") && row["system"].is_string() && !row["system"].get<std::string>().empty() && found &&
-      messages.front().role != "system")
-    messages.insert(messages.begin(), RawMessage::plain("system", row["system"].get<std::string>()));
+  if (has(row, "system") && row["system"].is_string() &&
+      !row["system"].get<std::string>().empty() && found && messages.front().role != "system")
+    messages.insert(messages.begin(),
+                    RawMessage::plain("system", row["system"].get<std::string>()));
 
   Conversation out;
   if (preference) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One training row in its one inner form: messages of typed content. Every row format people have is read into this.
+// One training row in its one inner form: messages of typed content. Every row format people have
+// is read into this.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +16,7 @@ namespace luthier {
 
 struct ContentPart {
   enum class Kind { Text, Image } kind = Kind::Text;
-  std::string text;                 ///< Kind::Text
+  std::string text;  ///< Kind::Text
   std::filesystem::path
       image;  ///< Kind::Image, absolute or relative to the working directory (already resolved
               ///< against the dataset's folder), or an inline picture
@@ -46,7 +47,8 @@ struct Conversation {
 /// mark); without marks the pictures stand before the first user text. The number of marks must be
 /// the number of pictures. `base`: folder that relative picture paths are relative to; `where`:
 /// "train.jsonl: row 3"; `fault` gets the kind of an error.
-Result<Conversation> read_conversation(const Json& row, const std::filesystem::path& base, const std::string& where, RowFault* fault = nullptr);
+Result<Conversation> read_conversation(const Json& row, const std::filesystem::path& base,
+                                       const std::string& where, RowFault* fault = nullptr);
 
 /// `{"messages": [...]}` of one file, for forward and generate (paths relative to `image_folder`,
 /// or to the file).
@@ -56,7 +58,8 @@ Result<Conversation> read_conversation_file(const std::filesystem::path& path,
 /// Whether a message calls a tool or answers such a call.
 bool uses_tools(const std::vector<Message>& messages);
 
-/// The messages as a chat template sees them: content is a list of {"type": "image"} and {"type": "text", "text": ...}.
+/// The messages as a chat template sees them: content is a list of {"type": "image"} and {"type":
+/// "text", "text": ...}.
 Json messages_for_template(const std::vector<Message>& messages);
 
 }  // namespace luthier

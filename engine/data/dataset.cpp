@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Datasets on disk: the files are mapped while they are indexed and read by position after that, so that any thread may read any row.
+// Datasets on disk: the files are mapped while they are indexed and read by position after that, so
+// that any thread may read any row.
 #include "engine/data/dataset.h"
 
 #include <fcntl.h>
@@ -136,7 +137,7 @@ std::optional<Error> in_other_encoding(std::string_view text, const std::string&
                                    [](char c) { return static_cast<unsigned char>(c) < 0x80; });
     if (ascii || cut) continue;
     if (is_utf8(line)) return std::nullopt;
-    foreign += '\n';   // so that no line passes for the file's beginning with its mark
+    foreign += '\n';  // so that no line passes for the file's beginning with its mark
     foreign += line;
   }
   if (encoding.empty()) encoding = foreign_encoding(foreign);
@@ -159,11 +160,12 @@ Status Dataset::Source::open() {
   file = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat info {};
   if (file.get() < 0 || ::fstat(file.get(), &info) != 0)
-    return input_error(std::string("The dataset cannot be opened: ") + std::strerror(errno) + ".", where, "Check its permissions.");
+    return input_error(std::string("The dataset cannot be opened: ") + std::strerror(errno) + ".",
+                       where, "Check its permissions.");
   const auto size = static_cast<std::uint64_t>(info.st_size);
   LUTHIER_TRY(const GuardedMapping mapping, GuardedMapping::open(file.get(), size, path));
   const Status indexed = index(mapping.text());
-  LUTHIER_CHECK(mapping.check());   // of a file that was cut short nothing else is worth saying
+  LUTHIER_CHECK(mapping.check());  // of a file that was cut short nothing else is worth saying
   return indexed;
 }
 
@@ -185,20 +187,26 @@ Status Dataset::Source::index(std::string_view text) {
     if (!found) return not_json(text, path, found.error());
     rows = found.take();
   }
-  if (rows.empty()) return input_error("The dataset has no rows.", where, "Give a file with at least one row.");
+  if (rows.empty())
+    return input_error("The dataset has no rows.", where, "Give a file with at least one row.");
   return {};
 }
 
 Result<std::string> Dataset::Source::read(std::size_t row) const {
   const detail::RowSpan span = rows[row];
-  if (span.end - span.begin > kMaxRowBytes) return input_error("The row is larger than " + std::to_string(kMaxRowBytes >> 20) + " MiB.");
+  if (span.end - span.begin > kMaxRowBytes)
+    return input_error("The row is larger than " + std::to_string(kMaxRowBytes >> 20) + " MiB.");
   std::string text(span.end - span.begin, '\0');
   std::size_t done = 0;
   while (done < text.size()) {
-    const ssize_t got = ::pread(file.get(), text.data() + done, text.size() - done, static_cast<off_t>(span.begin + done));
+    const ssize_t got = ::pread(file.get(), text.data() + done, text.size() - done,
+                                static_cast<off_t>(span.begin + done));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return machine_error(std::string("The dataset cannot be read: ") + std::strerror(errno) + ".");
-    if (got == 0) return input_error("The dataset became shorter while it was in use.", {}, "Open it again.");
+    if (got < 0)
+      return machine_error(std::string("The dataset cannot be read: ") + std::strerror(errno) +
+                           ".");
+    if (got == 0)
+      return input_error("The dataset became shorter while it was in use.", {}, "Open it again.");
     done += static_cast<std::size_t>(got);
   }
   return text;
@@ -214,7 +222,9 @@ Result<std::shared_ptr<const Dataset>> Dataset::open(
         image_folder.string(),
         "image_folder names the folder that the rows' relative picture paths start at.");
   }
-  if (files.empty()) return input_error("No dataset is given.", "dataset", "Name at least one .jsonl or .json file.");
+  if (files.empty())
+    return input_error("No dataset is given.", "dataset",
+                       "Name at least one .jsonl or .json file.");
   auto dataset = std::make_shared<Dataset>();
   dataset->image_folder_ = image_folder;
   std::string digests;
@@ -227,15 +237,19 @@ Result<std::shared_ptr<const Dataset>> Dataset::open(
     digests += digest;
     dataset->sources_.push_back(std::move(source));
   }
-  dataset->fingerprint_ = files.size() == 1 ? digests : sha256_bytes(std::as_bytes(std::span(digests)));
+  dataset->fingerprint_ =
+      files.size() == 1 ? digests : sha256_bytes(std::as_bytes(std::span(digests)));
   return std::shared_ptr<const Dataset>(std::move(dataset));
 }
 
-std::size_t Dataset::size() const { return sources_.empty() ? 0 : sources_.back()->first + sources_.back()->rows.size(); }
+std::size_t Dataset::size() const {
+  return sources_.empty() ? 0 : sources_.back()->first + sources_.back()->rows.size();
+}
 
 const Dataset::Source& Dataset::source_of(std::size_t row) const {
   auto after =
-      std::upper_bound(sources_.begin(), sources_.end(), row, [](std::size_t value, const auto& source) { return value < source->first; });
+      std::upper_bound(sources_.begin(), sources_.end(), row,
+                       [](std::size_t value, const auto& source) { return value < source->first; });
   return **std::prev(after);
 }
 
@@ -251,7 +265,8 @@ std::string Dataset::where(std::size_t row) const {
 
 Result<Json> Dataset::row(std::size_t row) const {
   if (row >= size())
-    return input_error("The dataset has " + std::to_string(size()) + " rows; row " + std::to_string(row + 1) + " was asked for.");
+    return input_error("The dataset has " + std::to_string(size()) + " rows; row " +
+                       std::to_string(row + 1) + " was asked for.");
   const Source& source = source_of(row);
   auto text = source.read(row - source.first);
   if (!text) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A dataset is its rows on disk (JSONL, or JSON holding a list), indexed once and read row by row; and the checks that name a row before
-// training wastes an hour on it.
+// A dataset is its rows on disk (JSONL, or JSON holding a list), indexed once and read row by row;
+// and the checks that name a row before training wastes an hour on it.
 #pragma once
 
 #include <cstddef>
@@ -49,16 +49,16 @@ class Dataset {
 /// duplicate, a row that is too long but keeps labels when cut, and one with a key that is nearly a
 /// known one stay usable; every other kind makes its row unusable.
 struct Finding {
-  std::size_t row = 0;     ///< 1-based over the whole dataset
+  std::size_t row = 0;  ///< 1-based over the whole dataset
   std::string kind;
-  std::string message;     ///< a sentence with file and row
-  bool usable = false;     ///< the row may be trained on all the same
+  std::string message;  ///< a sentence with file and row
+  bool usable = false;  ///< the row may be trained on all the same
 };
 
 struct DatasetReport {
   std::size_t rows = 0, usable = 0;
   std::vector<Finding> findings;
-  std::int64_t longest_tokens = 0;   ///< of the usable rows
+  std::int64_t longest_tokens = 0;  ///< of the usable rows
 };
 
 struct DatasetCheck {
@@ -76,7 +76,8 @@ struct DatasetCheck {
 Result<DatasetReport> check_dataset(
     const Dataset& dataset, const ChatProcessor& processor, const DatasetCheck& how,
     const std::function<bool(std::size_t, std::size_t)>& progress = {});
-Result<DatasetReport> check_dataset(const Dataset& dataset, const ChatProcessor& processor, LossOn loss_on, std::int64_t max_length,
-                                    const std::function<bool(std::size_t, std::size_t)>& progress = {});
+Result<DatasetReport> check_dataset(
+    const Dataset& dataset, const ChatProcessor& processor, LossOn loss_on, std::int64_t max_length,
+    const std::function<bool(std::size_t, std::size_t)>& progress = {});
 
 }  // namespace luthier

@@ -64,7 +64,8 @@ class Pictures {
 bool is_blank(const Message& message) {
   if (message.extra.is_object() && message.extra.contains("tool_calls")) return false;
   return std::all_of(message.content.begin(), message.content.end(), [](const ContentPart& part) {
-    return part.kind == ContentPart::Kind::Text && part.text.find_first_not_of(" \t\r\n") == std::string::npos;
+    return part.kind == ContentPart::Kind::Text &&
+           part.text.find_first_not_of(" \t\r\n") == std::string::npos;
   });
 }
 
@@ -154,7 +155,9 @@ class Checker {
     };
     const std::size_t length = whole->input_ids.size();
     if (!has_label(whole->labels, length)) {
-      add("no_labels", where() + ": No token of the row carries a loss: it has no answer that loss_on would count.");
+      add("no_labels",
+          where() +
+              ": No token of the row carries a loss: it has no answer that loss_on would count.");
       return false;
     }
     if (how_.max_length > 0 && length > static_cast<std::size_t>(how_.max_length)) {
@@ -165,9 +168,12 @@ class Checker {
                                           processor_.image_token_id()) != ids.end();
       const bool cuts_all = !has_label(whole->labels, static_cast<std::size_t>(how_.max_length));
       if (cuts_picture)
-        add("too_long", where() + ": " + numbers + ", and the cut would go through a picture. Raise training.max_length.");
+        add("too_long", where() + ": " + numbers +
+                            ", and the cut would go through a picture. Raise training.max_length.");
       else if (cuts_all)
-        add("too_long", where() + ": " + numbers + ", and no token that carries a loss is left. Raise training.max_length.");
+        add("too_long",
+            where() + ": " + numbers +
+                ", and no token that carries a loss is left. Raise training.max_length.");
       else
         add("too_long", where() + ": " + numbers + ": the end of its answer will be cut.",
             /*usable=*/true);
@@ -248,7 +254,8 @@ Result<DatasetReport> check_dataset(const Dataset& dataset, const ChatProcessor&
   return summed(dataset, std::move(outcomes));
 }
 
-Result<DatasetReport> check_dataset(const Dataset& dataset, const ChatProcessor& processor, LossOn loss_on, std::int64_t max_length,
+Result<DatasetReport> check_dataset(const Dataset& dataset, const ChatProcessor& processor,
+                                    LossOn loss_on, std::int64_t max_length,
                                     const Progress& progress) {
   DatasetCheck how;
   how.loss_on = loss_on;

@@ -11,7 +11,8 @@ constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 bool blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-/// Walks JSON text by brackets and quotes only; the rows' own parse finds what is wrong inside them.
+/// Walks JSON text by brackets and quotes only; the rows' own parse finds what is wrong inside
+/// them.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {
@@ -33,7 +34,8 @@ class Scanner {
     return at_ < text_.size() && text_[at_] == wanted;
   }
 
-  /// One value of any kind: to its closing bracket or quote, or to the next comma or bracket. False when it does not end.
+  /// One value of any kind: to its closing bracket or quote, or to the next comma or bracket. False
+  /// when it does not end.
   bool value(RowSpan& span) {
     skip_blanks();
     span.begin = at_;
@@ -82,7 +84,8 @@ class Scanner {
 };
 
 Error broken(const std::string& where, const std::string& why) {
-  return input_error("The file is not JSON: " + why + ".", where, "A dataset is one JSON object a line, or one JSON list of objects.");
+  return input_error("The file is not JSON: " + why + ".", where,
+                     "A dataset is one JSON object a line, or one JSON list of objects.");
 }
 
 Result<std::vector<RowSpan>> elements(Scanner& scanner, const std::string& where) {
@@ -90,10 +93,14 @@ Result<std::vector<RowSpan>> elements(Scanner& scanner, const std::string& where
   if (scanner.take(']')) return rows;
   while (true) {
     RowSpan row;
-    if (!scanner.value(row)) return broken(where, "the list's element " + std::to_string(rows.size() + 1) + " does not end");
+    if (!scanner.value(row))
+      return broken(where,
+                    "the list's element " + std::to_string(rows.size() + 1) + " does not end");
     rows.push_back(row);
     if (scanner.take(']')) return rows;
-    if (!scanner.take(',')) return broken(where, "a comma or the end of the list is missing after element " + std::to_string(rows.size()));
+    if (!scanner.take(','))
+      return broken(where, "a comma or the end of the list is missing after element " +
+                               std::to_string(rows.size()));
   }
 }
 
@@ -122,14 +129,17 @@ Result<std::vector<RowSpan>> index_json(std::string_view text, const std::string
   }
   RowSpan whole;
   Scanner inside = scanner;
-  if (!scanner.at('{') || !scanner.value(whole)) return broken(where, "it is neither a list nor an object that ends");
+  if (!scanner.at('{') || !scanner.value(whole))
+    return broken(where, "it is neither a list nor an object that ends");
   if (!scanner.done()) return broken(where, "something follows the object");
   inside.take('{');
   while (!inside.take('}')) {
     RowSpan key, value;
     // A value's scan stops at a comma, so a key is told from its colon by its closing quote.
-    if (!inside.at('"') || !inside.value(key) || !inside.take(':')) return broken(where, "the object has no well-formed keys");
-    if (text.substr(key.begin, key.end - key.begin) == "\"data\"" && inside.take('[')) return elements(inside, where);
+    if (!inside.at('"') || !inside.value(key) || !inside.take(':'))
+      return broken(where, "the object has no well-formed keys");
+    if (text.substr(key.begin, key.end - key.begin) == "\"data\"" && inside.take('['))
+      return elements(inside, where);
     if (!inside.value(value)) return broken(where, "the object does not end");
     inside.take(',');
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where each row of one dataset file stands: found in a single pass over the bytes, without parsing them, so that a file of any size
-// opens in seconds and rows are read when they are wanted. Internal to the data room.
+// Where each row of one dataset file stands: found in a single pass over the bytes, without parsing
+// them, so that a file of any size opens in seconds and rows are read when they are wanted.
+// Internal to the data room.
 #pragma once
 
 #include <cstdint>
@@ -15,15 +16,15 @@
 namespace luthier::detail {
 
 struct RowSpan {
-  std::uint64_t begin = 0, end = 0;   ///< bytes of the file
-  std::uint64_t line = 0;             ///< 1-based line it starts on
+  std::uint64_t begin = 0, end = 0;  ///< bytes of the file
+  std::uint64_t line = 0;            ///< 1-based line it starts on
 };
 
 /// Lines that are not blank.
 std::vector<RowSpan> index_lines(std::string_view text);
 
-/// The elements of a JSON list, or of the list under "data" of a JSON object; an object without it is one row.
-/// Empty when the text is neither, or when brackets and quotes do not close.
+/// The elements of a JSON list, or of the list under "data" of a JSON object; an object without it
+/// is one row. Empty when the text is neither, or when brackets and quotes do not close.
 Result<std::vector<RowSpan>> index_json(std::string_view text, const std::string& where);
 
 /// JSON or JSON lines? By the name's ending, else by the first object ending before its line does.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which tokens carry a loss: the answer after the last generation prompt, every assistant turn, or everything; never a picture's tokens.
+// Which tokens carry a loss: the answer after the last generation prompt, every assistant turn, or
+// everything; never a picture's tokens.
 #include <algorithm>
 
 #include "engine/data/processor_row.h"
@@ -9,16 +10,20 @@ namespace luthier {
 namespace {
 
 std::size_t common_prefix(const std::string& a, const std::string& b) {
-  return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+  return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
+                                  a.begin());
 }
 
 }  // namespace
 
 // How many tokens of the whole are the prompt of its last answer.
-Result<std::size_t> ChatProcessor::prompt_length(const Row& row, const Laid& whole, const Encoding& encoding) const {
+Result<std::size_t> ChatProcessor::prompt_length(const Row& row, const Laid& whole,
+                                                 const Encoding& encoding) const {
   LUTHIER_TRY(const Laid prompt, lay_out(row, row.messages.size() - 1, true));
   LUTHIER_TRY(const Encoding ids, encode_text(row, prompt.text));
-  if (ids.ids.size() <= encoding.ids.size() && std::equal(ids.ids.begin(), ids.ids.end(), encoding.ids.begin())) return ids.ids.size();
+  if (ids.ids.size() <= encoding.ids.size() &&
+      std::equal(ids.ids.begin(), ids.ids.end(), encoding.ids.begin()))
+    return ids.ids.size();
   const std::size_t border = common_prefix(prompt.text, whole.text);
   for (std::size_t i = 0; i < encoding.ids.size(); ++i) {
     const std::size_t begin = encoding.offsets[i].first, end = encoding.offsets[i].second;
@@ -28,7 +33,8 @@ Result<std::size_t> ChatProcessor::prompt_length(const Row& row, const Laid& who
 }
 
 // Byte ranges of the whole text that assistant turns wrote.
-Result<std::vector<std::pair<std::size_t, std::size_t>>> ChatProcessor::assistant_ranges(const Row& row, const Laid& whole) const {
+Result<std::vector<std::pair<std::size_t, std::size_t>>> ChatProcessor::assistant_ranges(
+    const Row& row, const Laid& whole) const {
   if (template_->has_generation()) return whole.generation;
   std::vector<std::pair<std::size_t, std::size_t>> ranges;
   for (std::size_t i = 0; i < row.messages.size(); ++i) {
@@ -47,7 +53,8 @@ Result<std::vector<std::pair<std::size_t, std::size_t>>> ChatProcessor::assistan
   return ranges;
 }
 
-Result<std::vector<std::int64_t>> ChatProcessor::labels_of(const Row& row, const Laid& whole, const Encoding& encoding,
+Result<std::vector<std::int64_t>> ChatProcessor::labels_of(const Row& row, const Laid& whole,
+                                                           const Encoding& encoding,
                                                            LossOn loss_on) const {
   const std::size_t length = encoding.ids.size();
   std::vector<std::int64_t> labels(length, kIgnoreLabel);
@@ -60,7 +67,9 @@ Result<std::vector<std::int64_t>> ChatProcessor::labels_of(const Row& row, const
     LUTHIER_TRY(const auto ranges, assistant_ranges(row, whole));
     for (std::size_t i = 0; i < length; ++i) {
       const std::size_t begin = encoding.offsets[i].first, end = encoding.offsets[i].second;
-      const auto holds = [begin](const std::pair<std::size_t, std::size_t>& range) { return range.first <= begin && begin < range.second; };
+      const auto holds = [begin](const std::pair<std::size_t, std::size_t>& range) {
+        return range.first <= begin && begin < range.second;
+      };
       if (begin < end && std::any_of(ranges.begin(), ranges.end(), holds)) label(i);
     }
   } else if (row.messages.size() > 1 && row.messages.back().role == "assistant") {

@@ -61,8 +61,12 @@ class OutcomeCache {
 }  // namespace
 
 struct ExampleLoader::State {
-  State(std::shared_ptr<const Dataset> rows, std::shared_ptr<const ChatProcessor> chat, const LoaderOptions& settings)
-      : dataset(std::move(rows)), processor(std::move(chat)), options(settings), cache(settings.cache_bytes) {}
+  State(std::shared_ptr<const Dataset> rows, std::shared_ptr<const ChatProcessor> chat,
+        const LoaderOptions& settings)
+      : dataset(std::move(rows)),
+        processor(std::move(chat)),
+        options(settings),
+        cache(settings.cache_bytes) {}
 
   const std::shared_ptr<const Dataset> dataset;
   const std::shared_ptr<const ChatProcessor> processor;
@@ -87,16 +91,20 @@ Result<std::optional<Example>> ExampleLoader::State::encode(std::size_t row) con
   RowFault fault = RowFault::BadRow;
   const auto conversation = dataset->read(row, &fault);
   if (!conversation) return conversation.error();
-  auto example = processor->encode_training(*conversation, options.loss_on, options.max_length, dataset->where(row), &fault);
+  auto example = processor->encode_training(*conversation, options.loss_on, options.max_length,
+                                            dataset->where(row), &fault);
   if (!example) {
     const bool picture = fault == RowFault::MissingImage || fault == RowFault::BrokenImage;
     if (picture && options.on_error == OnImageError::Skip) return std::optional<Example>();
     return example.error();
   }
-  if (std::all_of(example->labels.begin(), example->labels.end(), [](std::int64_t label) { return label == kIgnoreLabel; }))
-    return input_error("No token of the row carries a loss: there is nothing to learn from it.", dataset->where(row),
-                       example->truncated_tokens > 0 ? "max_length cut its answer off: raise training.max_length."
-                                                     : "Check its answer and training.loss_on.");
+  if (std::all_of(example->labels.begin(), example->labels.end(),
+                  [](std::int64_t label) { return label == kIgnoreLabel; }))
+    return input_error("No token of the row carries a loss: there is nothing to learn from it.",
+                       dataset->where(row),
+                       example->truncated_tokens > 0
+                           ? "max_length cut its answer off: raise training.max_length."
+                           : "Check its answer and training.loss_on.");
   return std::optional<Example>(example.take());
 }
 
@@ -105,14 +113,15 @@ Outcome ExampleLoader::State::outcome_from(std::size_t row) const {
   try {
     return std::make_shared<const Result<std::optional<Example>>>(encode(row));
   } catch (const std::exception& failure) {
-    return std::make_shared<const Result<std::optional<Example>>>(
-        machine_error(std::string("The row could not be read: ") + failure.what() + ".", dataset->where(row)));
+    return std::make_shared<const Result<std::optional<Example>>>(machine_error(
+        std::string("The row could not be read: ") + failure.what() + ".", dataset->where(row)));
   }
 }
 
 void ExampleLoader::State::work(const std::stop_token& stop) {
   std::unique_lock lock(mutex);
-  while (changed.wait(lock, stop, [this] { return !announced.empty() && ahead.size() < options.rows_ahead; })) {
+  while (changed.wait(lock, stop,
+                      [this] { return !announced.empty() && ahead.size() < options.rows_ahead; })) {
     const std::size_t row = announced.front();
     announced.pop_front();
     if (ahead.contains(row) || cache.contains(row)) continue;
@@ -128,8 +137,11 @@ void ExampleLoader::State::work(const std::stop_token& stop) {
 
 Outcome ExampleLoader::State::outcome_of(std::size_t row, const std::stop_token& stop) {
   std::unique_lock lock(mutex);
-  // It is asked for now, so the worker need not begin it; in the announced order it is at the front, or gone.
-  if (const auto waiting = std::find(announced.begin(), announced.end(), row); waiting != announced.end()) announced.erase(waiting);
+  // It is asked for now, so the worker need not begin it; in the announced order it is at the
+  // front, or gone.
+  if (const auto waiting = std::find(announced.begin(), announced.end(), row);
+      waiting != announced.end())
+    announced.erase(waiting);
   if (!changed.wait(lock, stop, [&] { return in_work != row; })) return nullptr;
   Outcome outcome;
   if (const auto ready = ahead.find(row); ready != ahead.end()) {
@@ -145,15 +157,18 @@ Outcome ExampleLoader::State::outcome_of(std::size_t row, const std::stop_token&
   return outcome;
 }
 
-ExampleLoader::ExampleLoader(std::shared_ptr<const Dataset> dataset, std::shared_ptr<const ChatProcessor> processor,
+ExampleLoader::ExampleLoader(std::shared_ptr<const Dataset> dataset,
+                             std::shared_ptr<const ChatProcessor> processor,
                              const LoaderOptions& options)
     : state_(std::make_unique<State>(std::move(dataset), std::move(processor), options)) {
-  state_->worker = std::jthread([state = state_.get()](const std::stop_token& stop) { state->work(stop); });
+  state_->worker =
+      std::jthread([state = state_.get()](const std::stop_token& stop) { state->work(stop); });
 }
 
 ExampleLoader::~ExampleLoader() = default;
 
-Result<std::vector<Example>> ExampleLoader::batch(std::span<const std::size_t> rows, const std::stop_token& stop) {
+Result<std::vector<Example>> ExampleLoader::batch(std::span<const std::size_t> rows,
+                                                  const std::stop_token& stop) {
   std::vector<Example> examples;
   for (const std::size_t row : rows) {
     if (stop.stop_requested()) return interrupted_error();

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rows of models that were never taught a conversation: pictures, a question, an answer, as PaliGemmaProcessor joins `text` and `suffix`. The two
-// are tokenized apart, so that no token reaches over the border between what is given and what is to be learnt.
+// Rows of models that were never taught a conversation: pictures, a question, an answer, as
+// PaliGemmaProcessor joins `text` and `suffix`. The two are tokenized apart, so that no token
+// reaches over the border between what is given and what is to be learnt.
 #include "engine/data/processor_row.h"
 
 namespace luthier {
 
 namespace {
 
-constexpr const char* kExpected = "This model takes one user message with pictures and a question, and one assistant message with its answer.";
+constexpr const char* kExpected =
+    "This model takes one user message with pictures and a question, and one assistant message "
+    "with its answer.";
 
 std::string joined_text(const Message& message) {
   std::string text;
@@ -19,9 +22,12 @@ std::string joined_text(const Message& message) {
 /// What such a row cannot say; nothing where it is in order.
 const char* refusal(const std::vector<Message>& messages) {
   for (const Message& message : messages)
-    if (message.role == "system") return "The row has a system message, for which this model has no place.";
-  if (messages.empty() || messages[0].role != "user") return "The row does not begin with a user message.";
-  if (messages.size() > 2 || (messages.size() == 2 && messages[1].role != "assistant")) return "The row has several turns, the model knows one.";
+    if (message.role == "system")
+      return "The row has a system message, for which this model has no place.";
+  if (messages.empty() || messages[0].role != "user")
+    return "The row does not begin with a user message.";
+  if (messages.size() > 2 || (messages.size() == 2 && messages[1].role != "assistant"))
+    return "The row has several turns, the model knows one.";
   for (std::size_t i = 1; i < messages.size(); ++i)
     for (const ContentPart& part : messages[i].content)
       if (part.kind == ContentPart::Kind::Image) return "The answer holds a picture.";
@@ -34,16 +40,23 @@ Result<Example> ChatProcessor::encode_prefix_suffix(const Row& row) const {
   if (uses_tools(row.messages) || (row.tools && !row.tools->is_null()))
     return row.error(RowFault::UnsupportedTools,
                      "The row has tools, for which this model has no place.", kExpected);
-  if (const char* reason = refusal(row.messages)) return row.error(RowFault::BadRow, reason, kExpected);
-  if (row.replacements.empty()) return row.error(RowFault::BadRow, "The row has no picture, and this model answers questions about pictures only.", kExpected);
+  if (const char* reason = refusal(row.messages))
+    return row.error(RowFault::BadRow, reason, kExpected);
+  if (row.replacements.empty())
+    return row.error(
+        RowFault::BadRow,
+        "The row has no picture, and this model answers questions about pictures only.", kExpected);
   const SpecialTokens& special = tokenizer_->special();
   if (special.bos_text.empty() || special.eos_text.empty())
-    return row.error(RowFault::Template, "The tokenizer names no bos_token or no eos_token.", "Both stand in the model's tokenizer_config.json.");
+    return row.error(RowFault::Template, "The tokenizer names no bos_token or no eos_token.",
+                     "Both stand in the model's tokenizer_config.json.");
 
   std::string prefix;
   for (const std::string& replacement : row.replacements) {
     prefix += replacement;
-    if (prefix.size() > kMaxExpandedBytes) return row.error(RowFault::BadRow, "The row's pictures take more text than memory should hold.");
+    if (prefix.size() > kMaxExpandedBytes)
+      return row.error(RowFault::BadRow,
+                       "The row's pictures take more text than memory should hold.");
   }
   prefix += special.bos_text + joined_text(row.messages[0]) + "\n";
   LUTHIER_TRY(Encoding encoding, encode_text(row, prefix));
@@ -53,7 +66,8 @@ Result<Example> ChatProcessor::encode_prefix_suffix(const Row& row) const {
   if (row.prompt_only) return example;
   example.labels.assign(example.input_ids.size(), kIgnoreLabel);
   if (row.messages.size() == 2) {
-    LUTHIER_TRY(const Encoding suffix, encode_text(row, joined_text(row.messages[1]) + special.eos_text));
+    LUTHIER_TRY(const Encoding suffix,
+                encode_text(row, joined_text(row.messages[1]) + special.eos_text));
     example.input_ids.insert(example.input_ids.end(), suffix.ids.begin(), suffix.ids.end());
     example.labels.insert(example.labels.end(), suffix.ids.begin(), suffix.ids.end());
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A conversation's text and pictures together: render, put each picture's tokens in its mark's place, tokenize once; as transformers'
-// ProcessorMixin.apply_chat_template(tokenize=True) does it. The labels are in labels.cpp.
+// A conversation's text and pictures together: render, put each picture's tokens in its mark's
+// place, tokenize once; as transformers' ProcessorMixin.apply_chat_template(tokenize=True) does it.
+// The labels are in labels.cpp.
 #include "engine/data/processor.h"
 
 #include <algorithm>
@@ -13,7 +14,9 @@ namespace luthier {
 
 namespace {
 
-bool ends_with_assistant(const std::vector<Message>& messages) { return !messages.empty() && messages.back().role == "assistant"; }
+bool ends_with_assistant(const std::vector<Message>& messages) {
+  return !messages.empty() && messages.back().role == "assistant";
+}
 
 // A picture processor knows sizes, not files.
 Error in_picture(Error error, const std::filesystem::path& path) {
@@ -23,8 +26,9 @@ Error in_picture(Error error, const std::filesystem::path& path) {
 
 }  // namespace
 
-Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(const std::filesystem::path& folder, ImageTokens image_tokens,
-                                                                 TokenId image_token_id, const PixelLimits& limits) {
+Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
+    const std::filesystem::path& folder, ImageTokens image_tokens, TokenId image_token_id,
+    const PixelLimits& limits) {
   auto processor = std::make_shared<ChatProcessor>();
   LUTHIER_TRY(processor->tokenizer_, Tokenizer::load(folder));
   LUTHIER_TRY(processor->image_processor_, ImageProcessor::load(folder, limits));
@@ -78,10 +82,12 @@ Status ChatProcessor::check_tools(const Row& row) const {
   return {};
 }
 
-Result<ChatProcessor::Laid> ChatProcessor::lay_out(const Row& row, std::size_t turns, bool add_generation_prompt) const {
+Result<ChatProcessor::Laid> ChatProcessor::lay_out(const Row& row, std::size_t turns,
+                                                   bool add_generation_prompt) const {
   if (!template_) return row.about(RowFault::Template, *template_error_);
   Json variables = Json::object();
-  variables["messages"] = messages_for_template({row.messages.begin(), row.messages.begin() + static_cast<std::ptrdiff_t>(turns)});
+  variables["messages"] = messages_for_template(
+      {row.messages.begin(), row.messages.begin() + static_cast<std::ptrdiff_t>(turns)});
   variables["add_generation_prompt"] = add_generation_prompt;
   if (row.tools)
     variables["tools"] = *row.tools;
@@ -99,52 +105,65 @@ Result<ChatProcessor::Laid> ChatProcessor::lay_out(const Row& row, std::size_t t
 
   std::size_t pictures = 0;
   for (std::size_t i = 0; i < turns; ++i)
-    for (const ContentPart& part : row.messages[i].content) pictures += part.kind == ContentPart::Kind::Image;
+    for (const ContentPart& part : row.messages[i].content)
+      pictures += part.kind == ContentPart::Kind::Image;
   const std::string& mark = image_tokens_.mark;
   const std::string& source = rendered->text;
   Laid laid;
   std::size_t found = 0, last = 0;
-  for (std::size_t at = mark.empty() ? std::string::npos : source.find(mark); at != std::string::npos;
-       at = source.find(mark, last), ++found) {
+  for (std::size_t at = mark.empty() ? std::string::npos : source.find(mark);
+       at != std::string::npos; at = source.find(mark, last), ++found) {
     if (found >= row.replacements.size()) break;
     laid.text.append(source, last, at - last);
     last = at + mark.size();
     laid.text += row.replacements[found];
     laid.moves.emplace_back(last, laid.text.size());
     if (laid.text.size() > kMaxExpandedBytes)
-      return row.error(RowFault::BadRow, "The row's pictures take more text than memory should hold.");
+      return row.error(RowFault::BadRow,
+                       "The row's pictures take more text than memory should hold.");
   }
   const bool more = !mark.empty() && source.find(mark, last) != std::string::npos;
   if (found != pictures || more)
     return row.error(RowFault::ImageMarks,
-                     "The chat template wrote " + (more ? "more than " + std::to_string(pictures) : std::to_string(found)) +
-                         " of the marks " + mark + " for " + std::to_string(pictures) + (pictures == 1 ? " picture." : " pictures."),
+                     "The chat template wrote " +
+                         (more ? "more than " + std::to_string(pictures) : std::to_string(found)) +
+                         " of the marks " + mark + " for " + std::to_string(pictures) +
+                         (pictures == 1 ? " picture." : " pictures."),
                      "Its template must write one for each content part of type image.");
   laid.text.append(source, last);
-  for (const auto& [begin, end] : rendered->generation) laid.generation.emplace_back(laid.moved(begin), laid.moved(end));
+  for (const auto& [begin, end] : rendered->generation)
+    laid.generation.emplace_back(laid.moved(begin), laid.moved(end));
   return laid;
 }
 
 Result<Encoding> ChatProcessor::encode_text(const Row& row, const std::string& text) const {
   const SpecialTokens& special = tokenizer_->special();
-  const bool template_wrote_bos = special.bos && !special.bos_text.empty() && text.starts_with(special.bos_text);
-  auto encoding = tokenizer_->encode(text, image_tokens_.form == RowForm::ChatTemplate && !template_wrote_bos);
+  const bool template_wrote_bos =
+      special.bos && !special.bos_text.empty() && text.starts_with(special.bos_text);
+  auto encoding =
+      tokenizer_->encode(text, image_tokens_.form == RowForm::ChatTemplate && !template_wrote_bos);
   if (!encoding) return row.about(RowFault::BadRow, encoding.error());
   if (!row.replacements.empty()) {
     const std::string& token = image_token();
     std::int64_t written = 0;
-    for (std::size_t at = text.find(token); at != std::string::npos; at = text.find(token, at + token.size())) ++written;
-    const std::int64_t tokens = std::count(encoding->ids.begin(), encoding->ids.end(), image_token_id_);
+    for (std::size_t at = text.find(token); at != std::string::npos;
+         at = text.find(token, at + token.size()))
+      ++written;
+    const std::int64_t tokens =
+        std::count(encoding->ids.begin(), encoding->ids.end(), image_token_id_);
     if (tokens != written)
       return row.error(RowFault::ImageMarks,
-                       "The text has " + std::to_string(written) + " picture marks " + token + ", but " + std::to_string(tokens) +
-                           " tokens of id " + std::to_string(image_token_id_) + ".",
-                       "The tokenizer must know " + token + " as one token, with the id that config.json names.");
+                       "The text has " + std::to_string(written) + " picture marks " + token +
+                           ", but " + std::to_string(tokens) + " tokens of id " +
+                           std::to_string(image_token_id_) + ".",
+                       "The tokenizer must know " + token +
+                           " as one token, with the id that config.json names.");
   }
   return encoding;
 }
 
-Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row, const SizeOf* size_of) const {
+Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row,
+                                                              const SizeOf* size_of) const {
   std::vector<PixelValues> pictures;
   std::map<std::filesystem::path, std::size_t> seen;  // a row may show one picture twice
   for (const Message& message : row.messages)
@@ -163,7 +182,8 @@ Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row, co
         const auto size = *size_of ? (*size_of)(part.image) : read_image_size(part.image);
         if (!size) return row.about(kind, size.error());
         auto outline = image_processor_->outline(size->width, size->height);
-        if (!outline) return row.about(RowFault::BrokenImage, in_picture(outline.error(), part.image));
+        if (!outline)
+          return row.about(RowFault::BrokenImage, in_picture(outline.error(), part.image));
         pictures.push_back(outline.take());
         continue;
       }
@@ -182,25 +202,32 @@ Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t
       if (part.kind != ContentPart::Kind::Text) continue;
       for (const std::string* mark : {&image_tokens_.mark, &image_tokens_.token})
         if (!mark->empty() && part.text.find(*mark) != std::string::npos)
-          return row.error(RowFault::ImageMarks, "A text holds " + *mark + ", which is the model's mark for a picture.",
-                           "Write the picture as its own content part, or take the mark out of the text.");
+          return row.error(
+              RowFault::ImageMarks,
+              "A text holds " + *mark + ", which is the model's mark for a picture.",
+              "Write the picture as its own content part, or take the mark out of the text.");
     }
   row.replacements.clear();
   for (const PixelValues& picture : row.pictures)
-    row.replacements.push_back(image_tokens_.expand ? image_tokens_.expand(picture) : image_tokens_.mark);
+    row.replacements.push_back(image_tokens_.expand ? image_tokens_.expand(picture)
+                                                    : image_tokens_.mark);
 
-  LUTHIER_TRY(Example example, image_tokens_.form == RowForm::PrefixSuffix ? encode_prefix_suffix(row) : encode_chat(row, loss_on));
+  LUTHIER_TRY(Example example, image_tokens_.form == RowForm::PrefixSuffix
+                                   ? encode_prefix_suffix(row)
+                                   : encode_chat(row, loss_on));
   example.images = std::move(row.pictures);
   const std::size_t length = example.input_ids.size();
   const std::size_t limit = max_length > 0 ? static_cast<std::size_t>(max_length) : length;
   if (length > limit) {
-    const auto last_picture = std::find(example.input_ids.rbegin(), example.input_ids.rend(), image_token_id_);
+    const auto last_picture =
+        std::find(example.input_ids.rbegin(), example.input_ids.rend(), image_token_id_);
     const auto needed = static_cast<std::size_t>(example.input_ids.rend() - last_picture);
     if (!example.images.empty() && needed > limit)
-      return row.error(RowFault::BadRow,
-                       "Its " + std::to_string(length) + " tokens would be cut inside the pictures: they need " + std::to_string(needed) +
-                           ", max_length is " + std::to_string(max_length) + ".",
-                       "Raise training.max_length.");
+      return row.error(
+          RowFault::BadRow,
+          "Its " + std::to_string(length) + " tokens would be cut inside the pictures: they need " +
+              std::to_string(needed) + ", max_length is " + std::to_string(max_length) + ".",
+          "Raise training.max_length.");
     example.truncated_tokens = static_cast<std::int64_t>(length - limit);
     example.input_ids.resize(limit);
     if (!row.prompt_only) example.labels.resize(limit);
@@ -221,30 +248,35 @@ Result<Example> ChatProcessor::encode_chat(const Row& row, LossOn loss_on) const
   return example;
 }
 
-Result<Example> ChatProcessor::encode_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length,
-                                               const std::string& where, RowFault* fault) const {
+Result<Example> ChatProcessor::encode_training(const Conversation& conversation, LossOn loss_on,
+                                               std::int64_t max_length, const std::string& where,
+                                               RowFault* fault) const {
   Row row{conversation.messages, where, fault, false, {}, {}, &conversation.tools};
   LUTHIER_TRY(row.pictures, load_pictures(row, nullptr));
   return encode_row(row, loss_on, max_length);
 }
 
-Result<Example> ChatProcessor::measure_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length,
-                                                const std::string& where, RowFault* fault, const SizeOf& size_of) const {
+Result<Example> ChatProcessor::measure_training(const Conversation& conversation, LossOn loss_on,
+                                                std::int64_t max_length, const std::string& where,
+                                                RowFault* fault, const SizeOf& size_of) const {
   Row row{conversation.messages, where, fault, false, {}, {}, &conversation.tools};
   LUTHIER_TRY(row.pictures, load_pictures(row, &size_of));
   return encode_row(row, loss_on, max_length);
 }
 
-Result<Example> ChatProcessor::encode_prompt(const Conversation& conversation, const std::string& where) const {
+Result<Example> ChatProcessor::encode_prompt(const Conversation& conversation,
+                                             const std::string& where) const {
   std::vector<Message> messages = conversation.messages;
   if (ends_with_assistant(messages)) messages.pop_back();
-  if (messages.empty()) return input_error("There is no turn to answer.", where, "Give at least one user message.");
+  if (messages.empty())
+    return input_error("There is no turn to answer.", where, "Give at least one user message.");
   Row row{messages, where, nullptr, true, {}, {}, &conversation.tools};
   LUTHIER_TRY(row.pictures, load_pictures(row, nullptr));
   return encode_row(row, LossOn::All, 0);
 }
 
-Result<std::int64_t> ChatProcessor::count_tokens(const Conversation& conversation, const std::string& where) const {
+Result<std::int64_t> ChatProcessor::count_tokens(const Conversation& conversation,
+                                                 const std::string& where) const {
   LUTHIER_TRY(const Example example, measure_training(conversation, LossOn::All, 0, where));
   return static_cast<std::int64_t>(example.input_ids.size());
 }

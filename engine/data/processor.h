@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Conversation → what the model gets: chat template, image-token expansion, token ids, labels, pixels. This is the part of a
-// transformers processor plus the labelling that TRL's collators do; families differ only in how a row becomes text and how a
-// picture's place is written into it (ImageTokens).
+// Conversation → what the model gets: chat template, image-token expansion, token ids, labels,
+// pixels. This is the part of a transformers processor plus the labelling that TRL's collators do;
+// families differ only in how a row becomes text and how a picture's place is written into it
+// (ImageTokens).
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@
 
 #include "engine/base/result.h"
 #include "engine/data/conversation.h"
-#include "engine/text/chat_template.h"
+#include "engine/template/chat_template.h"
 #include "engine/text/tokenizer.h"
 #include "engine/vision/image_processor.h"
 
@@ -23,71 +24,90 @@ namespace luthier {
 
 inline constexpr std::int64_t kIgnoreLabel = -100;
 
-enum class LossOn { Completion, Assistant, All };   ///< see the recipe's loss_on
+enum class LossOn { Completion, Assistant, All };  ///< see the recipe's loss_on
 
 /// One example, before batching.
 struct Example {
   std::vector<TokenId> input_ids;
-  std::vector<std::int64_t> labels;       ///< same length; kIgnoreLabel where no loss
-  std::vector<PixelValues> images;        ///< in the order they stand in the text
-  std::int64_t truncated_tokens = 0;      ///< how many max_length cut off
-  std::int64_t prompt_tokens = 0;         ///< how many stand before the answer; known where the family's attention depends on it
+  std::vector<std::int64_t> labels;   ///< same length; kIgnoreLabel where no loss
+  std::vector<PixelValues> images;    ///< in the order they stand in the text
+  std::int64_t truncated_tokens = 0;  ///< how many max_length cut off
+  std::int64_t prompt_tokens =
+      0;  ///< how many stand before the answer; known where the family's attention depends on it
 };
 
 /// How a row's messages become text.
 /// - ChatTemplate: as the folder's template writes them.
-/// - PrefixSuffix: one question about pictures and its answer, without a template (PaliGemma): the pictures' tokens, bos, the question's text and a
-///   newline are the prefix, the answer and eos the suffix, each tokenized on its own. Labels are the suffix whatever `loss_on` says: the prefix
-///   sees itself both ways, and a loss on it would only teach to copy.
+/// - PrefixSuffix: one question about pictures and its answer, without a template (PaliGemma): the
+/// pictures' tokens, bos, the question's text and a
+///   newline are the prefix, the answer and eos the suffix, each tokenized on its own. Labels are
+///   the suffix whatever `loss_on` says: the prefix sees itself both ways, and a loss on it would
+///   only teach to copy.
 enum class RowForm { ChatTemplate, PrefixSuffix };
 
-/// How a family writes a picture into the text: the mark that templates put there, and the replacement for the i-th
-/// picture once its pixels (or, where only lengths are wanted, their shape and grid) are known. Without a function the mark stays alone.
+/// How a family writes a picture into the text: the mark that templates put there, and the
+/// replacement for the i-th picture once its pixels (or, where only lengths are wanted, their shape
+/// and grid) are known. Without a function the mark stays alone.
 struct ImageTokens {
   std::string mark = "<image>";
   std::function<std::string(const PixelValues&)> expand;
-  std::string token = {};                   ///< what each of a picture's tokens is in the replacement; empty: the mark
+  std::string token =
+      {};  ///< what each of a picture's tokens is in the replacement; empty: the mark
   RowForm form = RowForm::ChatTemplate;
 };
 
 class ChatProcessor {
  public:
-  /// Reads tokenizer, template and image processor of a folder. `image_tokens` comes from the family's row. A folder without a chat
-  /// template loads; encoding messages with it is an Input error that says so.
-  static Result<std::shared_ptr<const ChatProcessor>> load(const std::filesystem::path& folder, ImageTokens image_tokens,
-                                                            TokenId image_token_id, const PixelLimits& limits = {});
+  /// Reads tokenizer, template and image processor of a folder. `image_tokens` comes from the
+  /// family's row. A folder without a chat template loads; encoding messages with it is an Input
+  /// error that says so.
+  static Result<std::shared_ptr<const ChatProcessor>> load(const std::filesystem::path& folder,
+                                                           ImageTokens image_tokens,
+                                                           TokenId image_token_id,
+                                                           const PixelLimits& limits = {});
   /// The same for pictures under other limits, read anew from the folder; tokenizer and template
   /// are shared.
   Result<std::shared_ptr<const ChatProcessor>> with_limits(const std::filesystem::path& folder,
                                                            const PixelLimits& limits) const;
 
-  /// A training example. `max_length` <= 0: no limit; longer rows are cut at the end, but never inside the picture tokens (an Input error).
-  /// Labels by `loss_on`; image tokens never carry a label. `where` names the row in errors, `fault` gets their kind.
-  /// - Completion: what follows the prompt, that is the messages without a trailing assistant turn and with the generation prompt. When the
-  ///   prompt's ids do not begin the whole's ids (a token reaches over the border), the first labelled token is the first that starts at or
-  ///   after the end of the prompt's text. No trailing assistant turn: no label.
-  /// - Assistant: tokens that start inside {% generation %}; in templates without it, inside what each assistant turn adds after its prompt.
+  /// A training example. `max_length` <= 0: no limit; longer rows are cut at the end, but never
+  /// inside the picture tokens (an Input error). Labels by `loss_on`; image tokens never carry a
+  /// label. `where` names the row in errors, `fault` gets their kind.
+  /// - Completion: what follows the prompt, that is the messages without a trailing assistant turn
+  /// and with the generation prompt. When the
+  ///   prompt's ids do not begin the whole's ids (a token reaches over the border), the first
+  ///   labelled token is the first that starts at or after the end of the prompt's text. No
+  ///   trailing assistant turn: no label.
+  /// - Assistant: tokens that start inside {% generation %}; in templates without it, inside what
+  /// each assistant turn adds after its prompt.
   /// - All: every token.
-  /// A family that lays rows out as prefix and suffix labels the suffix in each case, and sets `prompt_tokens`.
-  Result<Example> encode_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length, const std::string& where,
+  /// A family that lays rows out as prefix and suffix labels the suffix in each case, and sets
+  /// `prompt_tokens`.
+  Result<Example> encode_training(const Conversation& conversation, LossOn loss_on,
+                                  std::int64_t max_length, const std::string& where,
                                   RowFault* fault = nullptr) const;
 
   using SizeOf = std::function<Result<ImageSize>(const std::filesystem::path&)>;
-  /// The same ids and labels from the pictures' sizes alone: `images` carry shapes and no values. `size_of` empty: from the files' headers.
-  Result<Example> measure_training(const Conversation& conversation, LossOn loss_on, std::int64_t max_length, const std::string& where,
+  /// The same ids and labels from the pictures' sizes alone: `images` carry shapes and no values.
+  /// `size_of` empty: from the files' headers.
+  Result<Example> measure_training(const Conversation& conversation, LossOn loss_on,
+                                   std::int64_t max_length, const std::string& where,
                                    RowFault* fault = nullptr, const SizeOf& size_of = {}) const;
-  /// A prompt: the messages (without a trailing assistant turn) with the generation prompt added. labels stay empty.
+  /// A prompt: the messages (without a trailing assistant turn) with the generation prompt added.
+  /// labels stay empty.
   Result<Example> encode_prompt(const Conversation& conversation, const std::string& where) const;
-  /// Counts tokens without decoding pixels' values more than needed: the lengths that checks and the forecast use.
-  Result<std::int64_t> count_tokens(const Conversation& conversation, const std::string& where) const;
+  /// Counts tokens without decoding pixels' values more than needed: the lengths that checks and
+  /// the forecast use.
+  Result<std::int64_t> count_tokens(const Conversation& conversation,
+                                    const std::string& where) const;
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   const ImageProcessor& image_processor() const { return *image_processor_; }
   TokenId image_token_id() const { return image_token_id_; }
 
  private:
-  struct Laid;   // a rendered text with its pictures' places filled
-  struct Row;    // what one call works on
+  struct Laid;  // a rendered text with its pictures' places filled
+  struct Row;   // what one call works on
   Status check_tools(const Row& row) const;
   Result<Laid> lay_out(const Row& row, std::size_t turns, bool add_generation_prompt) const;
   Result<Encoding> encode_text(const Row& row, const std::string& text) const;
@@ -95,14 +115,19 @@ class ChatProcessor {
   Result<Example> encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const;
   Result<Example> encode_chat(const Row& row, LossOn loss_on) const;
   Result<Example> encode_prefix_suffix(const Row& row) const;
-  const std::string& image_token() const { return image_tokens_.token.empty() ? image_tokens_.mark : image_tokens_.token; }
-  Result<std::vector<std::int64_t>> labels_of(const Row& row, const Laid& whole, const Encoding& encoding, LossOn loss_on) const;
-  Result<std::size_t> prompt_length(const Row& row, const Laid& whole, const Encoding& encoding) const;
-  Result<std::vector<std::pair<std::size_t, std::size_t>>> assistant_ranges(const Row& row, const Laid& whole) const;
+  const std::string& image_token() const {
+    return image_tokens_.token.empty() ? image_tokens_.mark : image_tokens_.token;
+  }
+  Result<std::vector<std::int64_t>> labels_of(const Row& row, const Laid& whole,
+                                              const Encoding& encoding, LossOn loss_on) const;
+  Result<std::size_t> prompt_length(const Row& row, const Laid& whole,
+                                    const Encoding& encoding) const;
+  Result<std::vector<std::pair<std::size_t, std::size_t>>> assistant_ranges(
+      const Row& row, const Laid& whole) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<const ChatTemplate> template_;
-  std::optional<Error> template_error_;   // why there is none
+  std::optional<Error> template_error_;  // why there is none
   std::shared_ptr<const ImageProcessor> image_processor_;
   ImageTokens image_tokens_;
   TokenId image_token_id_ = -1;

@@ -6,13 +6,16 @@
 
 namespace luthier {
 
-inline constexpr std::size_t kMaxExpandedBytes = 256u << 20;   ///< of a row's text with its pictures' tokens
+inline constexpr std::size_t kMaxExpandedBytes =
+    256u << 20;  ///< of a row's text with its pictures' tokens
 
 /// A rendered text with its pictures' places filled.
 struct ChatProcessor::Laid {
   std::string text;
-  std::vector<std::pair<std::size_t, std::size_t>> generation;   ///< byte ranges of {% generation %} in `text`
-  std::vector<std::pair<std::size_t, std::size_t>> moves;        ///< after each mark: its end in the rendered text, its end in `text`
+  std::vector<std::pair<std::size_t, std::size_t>>
+      generation;  ///< byte ranges of {% generation %} in `text`
+  std::vector<std::pair<std::size_t, std::size_t>>
+      moves;  ///< after each mark: its end in the rendered text, its end in `text`
 
   /// Where a byte of the rendered text stands in `text`.
   std::size_t moved(std::size_t rendered) const {
@@ -32,8 +35,8 @@ struct ChatProcessor::Row {
   RowFault* fault = nullptr;
   bool prompt_only = false;
   std::vector<PixelValues> pictures;
-  std::vector<std::string> replacements;   ///< one a picture
-  const Json* tools = nullptr;             ///< the row's, where it has any
+  std::vector<std::string> replacements;  ///< one a picture
+  const Json* tools = nullptr;            ///< the row's, where it has any
 
   Error error(RowFault kind, std::string what, std::string hint = {}) const;
   Error about(RowFault kind, Error cause) const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What kind of fault an error about a row is: the data check sorts its findings by it, the loader may skip pictures' faults only.
+// What kind of fault an error about a row is: the data check sorts its findings by it, the loader
+// may skip pictures' faults only.
 #pragma once
 
 namespace luthier {

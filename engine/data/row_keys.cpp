@@ -12,7 +12,7 @@ namespace luthier::detail {
 
 namespace {
 
-constexpr std::size_t kMostKeys = 1000;   // a row of more is no row that somebody wrote
+constexpr std::size_t kMostKeys = 1000;  // a row of more is no row that somebody wrote
 
 const std::vector<std::string>& known_keys() {
   static const std::vector<std::string> keys = {"messages",

@@ -11,7 +11,8 @@ namespace luthier::detail {
 
 namespace {
 
-constexpr std::string_view kMark = "<image>";  // what datasets write; a family's own mark is the chat processor's business
+constexpr std::string_view kMark =
+    "<image>";  // what datasets write; a family's own mark is the chat processor's business
 constexpr std::size_t kShownName = 60;
 
 struct RoleName {
@@ -30,12 +31,16 @@ constexpr RoleName kRoles[] = {
 
 std::size_t count_marks(std::string_view text) {
   std::size_t count = 0;
-  for (std::size_t at = text.find(kMark); at != std::string_view::npos; at = text.find(kMark, at + kMark.size())) ++count;
+  for (std::size_t at = text.find(kMark); at != std::string_view::npos;
+       at = text.find(kMark, at + kMark.size()))
+    ++count;
   return count;
 }
 
 ContentPart text_part(std::string text) { return {ContentPart::Kind::Text, std::move(text), {}}; }
-ContentPart image_part(std::filesystem::path path) { return {ContentPart::Kind::Image, {}, std::move(path)}; }
+ContentPart image_part(std::filesystem::path path) {
+  return {ContentPart::Kind::Image, {}, std::move(path)};
+}
 
 /// "video" or "sound" for a content part's type; empty for others.
 std::string medium_of_type(const std::string& type) {
@@ -52,7 +57,8 @@ std::vector<ContentPart> split_at_marks(std::string_view text) {
   while (true) {
     const std::size_t at = text.find(kMark);
     std::string_view before = text.substr(0, at);
-    if (at != std::string_view::npos && at + kMark.size() == text.size() && before.ends_with('\n')) before.remove_suffix(1);
+    if (at != std::string_view::npos && at + kMark.size() == text.size() && before.ends_with('\n'))
+      before.remove_suffix(1);
     if (!before.empty()) parts.push_back(text_part(std::string(before)));
     if (at == std::string_view::npos) return parts;
     parts.push_back(image_part({}));
@@ -81,15 +87,19 @@ std::size_t RawMessage::open_places() const {
 }
 
 bool RawMessage::operator==(const RawMessage& other) const {
-  const auto same = [](const ContentPart& a, const ContentPart& b) { return a.kind == b.kind && a.text == b.text && a.image == b.image; };
+  const auto same = [](const ContentPart& a, const ContentPart& b) {
+    return a.kind == b.kind && a.text == b.text && a.image == b.image;
+  };
   return role == other.role && is_plain == other.is_plain && extra == other.extra &&
          std::equal(content.begin(), content.end(), other.content.begin(), other.content.end(),
                     same);
 }
 
-Error RowReader::fault(RowFault kind, std::string what, const std::string& field, std::string hint) const {
+Error RowReader::fault(RowFault kind, std::string what, const std::string& field,
+                       std::string hint) const {
   if (fault_) *fault_ = kind;
-  return input_error(std::move(what), field.empty() ? where_ : where_ + ": " + field, std::move(hint));
+  return input_error(std::move(what), field.empty() ? where_ : where_ + ": " + field,
+                     std::move(hint));
 }
 
 Status RowReader::marks(const std::string& text, const std::string& field) const {
@@ -120,7 +130,8 @@ Result<ContentPart> RowReader::part(const Json& block, const std::string& field)
     LUTHIER_CHECK(marks(block.get_ref<const std::string&>(), field));
     return text_part(block.get<std::string>());
   }
-  if (!block.is_object()) return fault(RowFault::BadRow, "A content part must be an object.", field);
+  if (!block.is_object())
+    return fault(RowFault::BadRow, "A content part must be an object.", field);
   const bool typed = block.contains("type") && block["type"].is_string();
   const std::string type = typed ? block["type"].get<std::string>() : "";
   std::string medium = medium_of_type(type);
@@ -155,9 +166,13 @@ Result<ContentPart> RowReader::part(const Json& block, const std::string& field)
 }
 
 Status RowReader::content(const Json& object, const std::string& field, RawMessage& message) const {
-  const char* key = object.contains("content") ? "content" : object.contains("value") ? "value" : nullptr;
+  const char* key = object.contains("content") ? "content"
+                    : object.contains("value") ? "value"
+                                               : nullptr;
   if (!key && object.contains("tool_calls")) return {};
-  if (!key) return fault(RowFault::BadRow, "The message has no content.", field, "It needs content, or value.");
+  if (!key)
+    return fault(RowFault::BadRow, "The message has no content.", field,
+                 "It needs content, or value.");
   const Json& content = object[key];
   const std::string at = field + "." + key;
   if (content.is_null()) return {};
@@ -167,7 +182,8 @@ Status RowReader::content(const Json& object, const std::string& field, RawMessa
     message.is_plain = true;
     return {};
   }
-  if (!content.is_array()) return fault(RowFault::BadRow, "Content must be a text or a list of parts.", at);
+  if (!content.is_array())
+    return fault(RowFault::BadRow, "Content must be a text or a list of parts.", at);
   for (std::size_t i = 0; i < content.size(); ++i) {
     LUTHIER_TRY(auto one, part(content[i], at + "[" + std::to_string(i) + "]"));
     message.content.push_back(std::move(one));
@@ -193,8 +209,10 @@ Result<RawMessage> RowReader::plain(const std::string& role, const Json& text,
   return RawMessage::plain(role, text.get<std::string>());
 }
 
-Result<std::vector<RawMessage>> RowReader::messages(const Json& list, const std::string& field) const {
-  if (!list.is_array() || list.empty()) return fault(RowFault::BadRow, "This must be a list of at least one message.", field);
+Result<std::vector<RawMessage>> RowReader::messages(const Json& list,
+                                                    const std::string& field) const {
+  if (!list.is_array() || list.empty())
+    return fault(RowFault::BadRow, "This must be a list of at least one message.", field);
   std::vector<RawMessage> messages;
   messages.reserve(list.size());
   for (std::size_t i = 0; i < list.size(); ++i) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One row's messages before its pictures are placed, and the rules by which they are. Internal to the data room.
+// One row's messages before its pictures are placed, and the rules by which they are. Internal to
+// the data room.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +11,8 @@
 
 namespace luthier::detail {
 
-/// A message as written: plain text (in which <image> is a place for a picture) or typed parts (an image part without a path is a place).
+/// A message as written: plain text (in which <image> is a place for a picture) or typed parts (an
+/// image part without a path is a place).
 struct RawMessage {
   std::string role;
   std::vector<ContentPart> content;
@@ -28,9 +30,11 @@ std::vector<ContentPart> split_at_marks(std::string_view text);
 
 class RowReader {
  public:
-  RowReader(const std::filesystem::path& base, const std::string& where, RowFault* fault) : base_(base), where_(where), fault_(fault) {}
+  RowReader(const std::filesystem::path& base, const std::string& where, RowFault* fault)
+      : base_(base), where_(where), fault_(fault) {}
 
-  Error fault(RowFault kind, std::string what, const std::string& field, std::string hint = {}) const;
+  Error fault(RowFault kind, std::string what, const std::string& field,
+              std::string hint = {}) const;
 
   /// `field` names the list in errors: messages, conversations, prompt, ...
   Result<std::vector<RawMessage>> messages(const Json& list, const std::string& field) const;
@@ -46,8 +50,10 @@ class RowReader {
                                                       const std::string& prefix = {}) const;
   /// Refuses video and sound in a row's or a message's own fields.
   Status media(const Json& row, const std::string& prefix = {}) const;
-  /// Fills the places in order. No place at all: the pictures go before the first user text, as TRL puts them.
-  Result<std::vector<Message>> place_pictures(std::vector<RawMessage> messages, const std::vector<std::filesystem::path>& pictures) const;
+  /// Fills the places in order. No place at all: the pictures go before the first user text, as TRL
+  /// puts them.
+  Result<std::vector<Message>> place_pictures(
+      std::vector<RawMessage> messages, const std::vector<std::filesystem::path>& pictures) const;
 
  private:
   Result<std::string> role(const Json& object, const std::string& field) const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The parts put together, the decision about checkpointing, and what to change when it will not fit.
+// The parts put together, the decision about checkpointing, and what to change when it will not
+// fit.
 #include "engine/forecast/forecast.h"
 
 #include <algorithm>
@@ -9,9 +10,9 @@
 #include "engine/adapters/adapter.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
+#include "engine/device/memory.h"
 #include "engine/forecast/trained.h"
 #include "engine/models/vlm.h"
-#include "engine/train/memory.h"
 #include "engine/train/row_cache.h"
 
 namespace luthier {
@@ -38,7 +39,8 @@ std::int64_t kept_features(const ModelSummary& model, const BatchShape& batch,
                   most_kept_features(std::max<std::int64_t>(0, free - weights)));
 }
 
-Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch, const TensorSizes& sizes) {
+Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
+                          const TensorSizes& sizes) {
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
   const bool lora = recipe.strategy == "lora";
   std::int64_t parameters = 0, reached = 0, adapter = 0;
@@ -64,17 +66,23 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
 
 std::string size_text(std::int64_t bytes) {
   char text[32];
-  if (bytes >= (1 << 30)) std::snprintf(text, sizeof text, "%.1f GiB", static_cast<double>(bytes) / (1 << 30));
-  else std::snprintf(text, sizeof text, "%.0f MiB", static_cast<double>(bytes) / (1 << 20));
+  if (bytes >= (1 << 30))
+    std::snprintf(text, sizeof text, "%.1f GiB", static_cast<double>(bytes) / (1 << 30));
+  else
+    std::snprintf(text, sizeof text, "%.0f MiB", static_cast<double>(bytes) / (1 << 20));
   return text;
 }
 
 /// Single changes that would lower the total, the most effective first.
-std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch, const TensorSizes& sizes, std::int64_t total) {
+std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
+                                const BatchShape& batch, const TensorSizes& sizes,
+                                std::int64_t total) {
   std::vector<std::pair<std::int64_t, std::string>> options;
-  const auto consider = [&](const std::string& what, const Recipe& changed, const BatchShape& shape, const TensorSizes& tensors) {
+  const auto consider = [&](const std::string& what, const Recipe& changed, const BatchShape& shape,
+                            const TensorSizes& tensors) {
     const auto made = estimate(model, changed, shape, tensors);
-    if (made && made->parts.total() < total * 97 / 100) options.emplace_back(made->parts.total(), what + ": " + size_text(made->parts.total()));
+    if (made && made->parts.total() < total * 97 / 100)
+      options.emplace_back(made->parts.total(), what + ": " + size_text(made->parts.total()));
   };
   if (!sizes.checkpointing) {
     TensorSizes changed = sizes;
@@ -87,19 +95,25 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
     smaller.lengths.clear();
     smaller.visited_rows = batch.visited_rows, smaller.visited = batch.visited;
     PictureLoad& pictures = smaller.pictures;
-    for (std::int64_t* part : {&smaller.tokens, &smaller.labels, &pictures.images, &pictures.frames, &pictures.patches, &pictures.numbers, &pictures.tokens}) {
+    for (std::int64_t* part : {&smaller.tokens, &smaller.labels, &pictures.images, &pictures.frames,
+                               &pictures.patches, &pictures.numbers, &pictures.tokens}) {
       *part = (*part + batch.batch_size - 1) / batch.batch_size;
     }
     consider("training.per_device_train_batch_size: 1 (with gradient_accumulation_steps " +
-                 std::to_string(recipe.training.gradient_accumulation_steps * batch.batch_size) + ")", recipe, smaller, sizes);
+                 std::to_string(recipe.training.gradient_accumulation_steps * batch.batch_size) +
+                 ")",
+             recipe, smaller, sizes);
   }
-  if (const std::int64_t row = batch.tokens / std::max<std::int64_t>(1, batch.batch_size); row > 256) {
-    BatchShape shorter = batch;   // never inside the pictures
-    const std::int64_t length = std::max<std::int64_t>(row / 2, batch.pictures.tokens / std::max<std::int64_t>(1, batch.batch_size) + 64);
+  if (const std::int64_t row = batch.tokens / std::max<std::int64_t>(1, batch.batch_size);
+      row > 256) {
+    BatchShape shorter = batch;  // never inside the pictures
+    const std::int64_t length = std::max<std::int64_t>(
+        row / 2, batch.pictures.tokens / std::max<std::int64_t>(1, batch.batch_size) + 64);
     shorter.tokens = length * batch.batch_size;
     shorter.lengths.clear();
     shorter.labels = std::min(batch.labels, shorter.tokens);
-    if (length < row) consider("training.max_length: " + std::to_string(length), recipe, shorter, sizes);
+    if (length < row)
+      consider("training.max_length: " + std::to_string(length), recipe, shorter, sizes);
   }
   if (sizes.element == 4) {
     TensorSizes changed = sizes;
@@ -115,7 +129,8 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
     consider("adapter.r: " + std::to_string(changed.adapter.r), changed, batch, sizes);
     changed = recipe;
     changed.adapter.exclude_modules = {ModuleSelector::Kind::Regex, {}, ".*vision_tower.*"};
-    if (recipe.adapter.exclude_modules.kind == ModuleSelector::Kind::None) consider("adapter.exclude_modules: '.*vision_tower.*'", changed, batch, sizes);
+    if (recipe.adapter.exclude_modules.kind == ModuleSelector::Kind::None)
+      consider("adapter.exclude_modules: '.*vision_tower.*'", changed, batch, sizes);
   }
   std::sort(options.begin(), options.end());
   std::vector<std::string> advice;
@@ -123,7 +138,8 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
   return advice;
 }
 
-/// From the outlines: rows of [patches, numbers] are patches, rows of [frames, 3, height, width] frames.
+/// From the outlines: rows of [patches, numbers] are patches, rows of [frames, 3, height, width]
+/// frames.
 PictureLoad picture_load(const Example& example, TokenId image_token) {
   PictureLoad load;
   load.images = static_cast<std::int64_t>(example.images.size());
@@ -140,7 +156,8 @@ PictureLoad picture_load(const Example& example, TokenId image_token) {
 
 }  // namespace
 
-Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& asked, const BatchShape& batch) {
+Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& asked,
+                                       const BatchShape& batch) {
   Recipe recipe = asked;
   LUTHIER_TRY(recipe.adapter, settings_to_train(asked));
   LUTHIER_TRY(const torch::Device device, choose_device(recipe.training.device));
@@ -149,18 +166,22 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   forecast.device = device.str();
   forecast.dtype = dtype == torch::kBFloat16 ? "bfloat16" : "float32";
   forecast.batch_tokens = batch.tokens;
-  // What this process's tensors hold is taken over by the run (a loaded model) or given back before it.
+  // What this process's tensors hold is taken over by the run (a loaded model) or given back before
+  // it.
   forecast.available = available_memory(device) + memory_use(device).allocated;
-  TensorSizes sizes{dtype == torch::kBFloat16 ? 2 : 4, recipe.training.gradient_checkpointing == "true", device.is_cpu()};
+  TensorSizes sizes{dtype == torch::kBFloat16 ? 2 : 4,
+                    recipe.training.gradient_checkpointing == "true", device.is_cpu()};
   LUTHIER_TRY(Estimate made, estimate(model, recipe, batch, sizes));
-  if (recipe.training.gradient_checkpointing == "auto" && made.parts.total() > forecast.available / 10 * 8) {
+  if (recipe.training.gradient_checkpointing == "auto" &&
+      made.parts.total() > forecast.available / 10 * 8) {
     sizes.checkpointing = true;
     LUTHIER_TRY(made, estimate(model, recipe, batch, sizes));
   }
   forecast.parts = made.parts;
   forecast.weights_by_part = std::move(made.weights_by_part);
   forecast.gradient_checkpointing = sizes.checkpointing;
-  if (!forecast.fits()) forecast.advice = advise(model, recipe, batch, sizes, forecast.parts.total());
+  if (!forecast.fits())
+    forecast.advice = advise(model, recipe, batch, sizes, forecast.parts.total());
   return forecast;
 }
 
@@ -168,23 +189,40 @@ Json to_json(const MemoryForecast& forecast) {
   const MemoryParts& parts = forecast.parts;
   Json weights = Json::object();
   for (const auto& [name, bytes] : forecast.weights_by_part) weights[name] = bytes;
-  return {{"parts", {{"weights", parts.weights}, {"adapter", parts.adapter}, {"gradients", parts.gradients}, {"optimizer", parts.optimizer},
-                     {"activations", parts.activations}, {"workspace", parts.workspace}}},
-          {"total", parts.total()}, {"available", forecast.available}, {"fits", forecast.fits()}, {"device", forecast.device}, {"dtype", forecast.dtype},
-          {"gradient_checkpointing", forecast.gradient_checkpointing}, {"batch_tokens", forecast.batch_tokens}, {"weights_by_part", weights},
+  return {{"parts",
+           {{"weights", parts.weights},
+            {"adapter", parts.adapter},
+            {"gradients", parts.gradients},
+            {"optimizer", parts.optimizer},
+            {"activations", parts.activations},
+            {"workspace", parts.workspace}}},
+          {"total", parts.total()},
+          {"available", forecast.available},
+          {"fits", forecast.fits()},
+          {"device", forecast.device},
+          {"dtype", forecast.dtype},
+          {"gradient_checkpointing", forecast.gradient_checkpointing},
+          {"batch_tokens", forecast.batch_tokens},
+          {"weights_by_part", weights},
           {"advice", forecast.advice}};
 }
 
 PictureLoad& PictureLoad::operator+=(const PictureLoad& other) {
-  images += other.images, frames += other.frames, patches += other.patches, numbers += other.numbers, tokens += other.tokens;
+  images += other.images, frames += other.frames, patches += other.patches,
+      numbers += other.numbers, tokens += other.tokens;
   return *this;
 }
 
-Result<std::vector<RowShape>> measure_rows(const Dataset& dataset, const ChatProcessor& processor, const std::string& loss_on, std::size_t max_rows,
-                                           const std::function<bool(std::size_t, std::size_t)>& go_on) {
-  const LossOn counted = loss_on == "assistant" ? LossOn::Assistant : loss_on == "all" ? LossOn::All : LossOn::Completion;
+Result<std::vector<RowShape>> measure_rows(
+    const Dataset& dataset, const ChatProcessor& processor, const std::string& loss_on,
+    std::size_t max_rows, const std::function<bool(std::size_t, std::size_t)>& go_on) {
+  const LossOn counted = loss_on == "assistant" ? LossOn::Assistant
+                         : loss_on == "all"     ? LossOn::All
+                                                : LossOn::Completion;
   std::vector<RowShape> rows;
-  const std::size_t total = dataset.size(), stride = std::max<std::size_t>(1, (total + max_rows - 1) / std::max<std::size_t>(1, max_rows));
+  const std::size_t total = dataset.size(),
+                    stride = std::max<std::size_t>(
+                        1, (total + max_rows - 1) / std::max<std::size_t>(1, max_rows));
   for (std::size_t row = 0; row < total; row += stride) {
     if (go_on && !go_on(row, total)) return interrupted_error();
     const auto conversation = dataset.read(row);
@@ -194,17 +232,22 @@ Result<std::vector<RowShape>> measure_rows(const Dataset& dataset, const ChatPro
     RowShape shape{row, static_cast<std::int64_t>(example->input_ids.size()), 0,
                    picture_load(*example, processor.image_token_id()),
                    static_cast<std::int64_t>(std::min(stride, total - row))};
-    shape.labels = std::count_if(example->labels.begin(), example->labels.end(), [](std::int64_t label) { return label != kIgnoreLabel; });
+    shape.labels = std::count_if(example->labels.begin(), example->labels.end(),
+                                 [](std::int64_t label) { return label != kIgnoreLabel; });
     rows.push_back(shape);
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const RowShape& a, const RowShape& b) { return a.tokens > b.tokens; });
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const RowShape& a, const RowShape& b) { return a.tokens > b.tokens; });
   return rows;
 }
 
 Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& recipe) {
-  if (rows.empty()) return input_error("No row of the data can be read.", "dataset", "`luthier-cli data check` says what is wrong with each.");
+  if (rows.empty())
+    return input_error("No row of the data can be read.", "dataset",
+                       "`luthier-cli data check` says what is wrong with each.");
   BatchShape shape;
-  shape.batch_size = std::min<std::int64_t>(recipe.training.per_device_train_batch_size, static_cast<std::int64_t>(rows.size()));
+  shape.batch_size = std::min<std::int64_t>(recipe.training.per_device_train_batch_size,
+                                            static_cast<std::int64_t>(rows.size()));
   const TrainingSettings& training = recipe.training;
   const std::int64_t most = training.max_length > 0 ? training.max_length : rows[0].tokens;
   for (std::size_t i = 0; i < static_cast<std::size_t>(shape.batch_size); ++i) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Memory before launch, part by part, from arithmetic alone: which tensors a step holds at its peak, given the model's sizes, the
-// recipe and the longest batch. Held against what was measured afterwards (see the run's memory curve). No LibTorch here.
+// Memory before launch, part by part, from arithmetic alone: which tensors a step holds at its
+// peak, given the model's sizes, the recipe and the longest batch. Held against what was measured
+// afterwards (see the run's memory curve). No LibTorch here.
 #pragma once
 
 #include <cstdint>
@@ -17,18 +18,22 @@ namespace luthier {
 
 /// Bytes by part; the same parts are measured.
 struct MemoryParts {
-  std::int64_t weights = 0, adapter = 0, gradients = 0, optimizer = 0, activations = 0, workspace = 0;
-  std::int64_t total() const { return weights + adapter + gradients + optimizer + activations + workspace; }
+  std::int64_t weights = 0, adapter = 0, gradients = 0, optimizer = 0, activations = 0,
+               workspace = 0;
+  std::int64_t total() const {
+    return weights + adapter + gradients + optimizer + activations + workspace;
+  }
 };
 
 struct MemoryForecast {
   MemoryParts parts;
-  std::int64_t available = 0;              ///< free on the device now
+  std::int64_t available = 0;  ///< free on the device now
   std::string device, dtype;
-  bool gradient_checkpointing = false;     ///< what `auto` came to
-  std::int64_t batch_tokens = 0;           ///< tokens of the largest micro-batch; there is no padding
+  bool gradient_checkpointing = false;  ///< what `auto` came to
+  std::int64_t batch_tokens = 0;        ///< tokens of the largest micro-batch; there is no padding
   std::vector<std::pair<std::string, std::int64_t>> weights_by_part;
-  std::vector<std::string> advice;         ///< what to change when it will not fit, most effective first; empty when it fits
+  std::vector<std::string>
+      advice;  ///< what to change when it will not fit, most effective first; empty when it fits
 
   bool fits() const { return parts.total() <= available; }
 };
@@ -36,30 +41,33 @@ struct MemoryForecast {
 /// What pictures add to a batch.
 struct PictureLoad {
   std::int64_t images = 0;
-  std::int64_t frames = 0;                   ///< whole pictures and tiles that go through a tower of a fixed size
-  std::int64_t patches = 0;                  ///< of families whose tower takes patches, before they are merged
-  std::int64_t numbers = 0;                  ///< in pixel_values
-  std::int64_t tokens = 0;                   ///< their places in the text
+  std::int64_t frames = 0;   ///< whole pictures and tiles that go through a tower of a fixed size
+  std::int64_t patches = 0;  ///< of families whose tower takes patches, before they are merged
+  std::int64_t numbers = 0;  ///< in pixel_values
+  std::int64_t tokens = 0;   ///< their places in the text
   PictureLoad& operator+=(const PictureLoad& other);
 };
 
 /// What the largest micro-batch looks like.
 struct BatchShape {
   std::int64_t batch_size = 1;
-  std::int64_t tokens = 0;                   ///< of all rows together
-  std::int64_t labels = 0;                   ///< labelled tokens in the batch
+  std::int64_t tokens = 0;  ///< of all rows together
+  std::int64_t labels = 0;  ///< labelled tokens in the batch
   PictureLoad pictures;
-  std::vector<std::int64_t> lengths;         ///< of the rows; empty: all alike
-  std::int64_t visited_rows = 0;             ///< of the data, by the whole run; 0: not known
-  PictureLoad visited;  ///< their pictures: what a fixed tower gives for them is kept
+  std::vector<std::int64_t> lengths;  ///< of the rows; empty: all alike
+  std::int64_t visited_rows = 0;      ///< of the data, by the whole run; 0: not known
+  PictureLoad visited;                ///< their pictures: what a fixed tower gives for them is kept
 };
 
-/// `trainable`: {shape, part} of what trains under the recipe comes from the summary and the recipe's selectors.
-Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch);
+/// `trainable`: {shape, part} of what trains under the recipe comes from the summary and the
+/// recipe's selectors.
+Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& recipe,
+                                       const BatchShape& batch);
 
-/// The names of the linears that the recipe's LoRA would wrap, in order (PEFT's matching rules), and the trained parameters in all.
+/// The names of the linears that the recipe's LoRA would wrap, in order (PEFT's matching rules),
+/// and the trained parameters in all.
 struct TrainedModules {
-  std::vector<std::string> wrapped, saved;   ///< LoRA targets, modules_to_save
+  std::vector<std::string> wrapped, saved;  ///< LoRA targets, modules_to_save
   std::int64_t parameters = 0;
 };
 Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& recipe);
@@ -72,16 +80,18 @@ class ChatProcessor;
 
 /// One row's sizes, whole (before max_length).
 struct RowShape {
-  std::size_t row = 0;                       ///< of the dataset, from 0
+  std::size_t row = 0;  ///< of the dataset, from 0
   std::int64_t tokens = 0, labels = 0;
   PictureLoad pictures;
   std::int64_t stands_for = 1;  ///< rows of the dataset, where only some are measured
 };
 
-/// The sizes of up to `max_rows` rows, spread evenly, longest first, from the pictures' sizes and the texts alone. Rows that cannot be read are left out; the data
-/// check names them. `go_on` returns false to cancel (an Interrupted error).
-Result<std::vector<RowShape>> measure_rows(const Dataset& dataset, const ChatProcessor& processor, const std::string& loss_on, std::size_t max_rows = 50'000,
-                                           const std::function<bool(std::size_t, std::size_t)>& go_on = {});
+/// The sizes of up to `max_rows` rows, spread evenly, longest first, from the pictures' sizes and
+/// the texts alone. Rows that cannot be read are left out; the data check names them. `go_on`
+/// returns false to cancel (an Interrupted error).
+Result<std::vector<RowShape>> measure_rows(
+    const Dataset& dataset, const ChatProcessor& processor, const std::string& loss_on,
+    std::size_t max_rows = 50'000, const std::function<bool(std::size_t, std::size_t)>& go_on = {});
 /// The largest micro-batch that the recipe's settings can make of these rows (longest first).
 Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& recipe);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What trains under a recipe, from names and shapes alone: the same selection that the adapters make on the real modules.
+// What trains under a recipe, from names and shapes alone: the same selection that the adapters
+// make on the real modules.
 #include <map>
 
 #include "engine/adapters/adapter.h"
@@ -22,10 +23,13 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
   if (recipe.strategy != "lora") {
     const FreezeSettings& freeze = recipe.freeze;
     for (const ModuleSummary& module : model.modules) {
-      const bool fixed = module.part == "vision_tower" ? freeze.vision_tower : module.part == "projector" ? freeze.projector : freeze.language_model;
+      const bool fixed = module.part == "vision_tower" ? freeze.vision_tower
+                         : module.part == "projector"  ? freeze.projector
+                                                       : freeze.language_model;
       if (recipe.strategy == "full" || !fixed) trained.push_back({&module, 0, module.parameters});
     }
-    if (trained.empty()) return input_error("Nothing would train.", "freeze", "Leave at least one part unfrozen.");
+    if (trained.empty())
+      return input_error("Nothing would train.", "freeze", "Leave at least one part unfrozen.");
     return trained;
   }
   LUTHIER_TRY(const ModuleSelection selection, planned_selection(model, recipe));
@@ -40,7 +44,8 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
       trained.push_back({&module, rank, rank * (module.shape[0] + module.shape[1])});
     } else if (rank == 0) {
       // A tied head has no weight of its own in the base, but its trained copy has.
-      trained.push_back({&module, 0, module.parameters > 0 ? module.parameters : elements(module.shape)});
+      trained.push_back(
+          {&module, 0, module.parameters > 0 ? module.parameters : elements(module.shape)});
     }
   }
   return trained;
@@ -53,8 +58,10 @@ Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& 
   TrainedModules result;
   for (const TrainedModule& each : trained) {
     result.parameters += each.parameters;
-    if (each.rank > 0) result.wrapped.push_back(each.module->name);
-    else if (recipe.strategy == "lora") result.saved.push_back(each.module->name);
+    if (each.rank > 0)
+      result.wrapped.push_back(each.module->name);
+    else if (recipe.strategy == "lora")
+      result.saved.push_back(each.module->name);
   }
   return result;
 }

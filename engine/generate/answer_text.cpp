@@ -59,10 +59,10 @@ void AnswerText::add(TokenId id) {
 
 std::vector<std::pair<std::size_t, std::size_t>> AnswerText::ranges() const {
   std::vector<std::pair<std::size_t, std::size_t>> ranges(steps_.size());
-  std::string now;                  // the text after the token
-  std::size_t start = 0;            // where the tokens that belong together begin to write
-  std::size_t settled = 0;          // up to here no later token changed the text
-  std::vector<std::size_t> open;    // tokens that end where those that belong together do
+  std::string now;                // the text after the token
+  std::size_t start = 0;          // where the tokens that belong together begin to write
+  std::size_t settled = 0;        // up to here no later token changed the text
+  std::vector<std::size_t> open;  // tokens that end where those that belong together do
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
     const bool changed = step.kept < now.size() || !step.tail.empty();

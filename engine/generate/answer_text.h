@@ -32,7 +32,7 @@ class AnswerText {
   struct Step {
     std::size_t kept = 0;
     std::string tail;
-    bool silent = false;   ///< it has no text of its own
+    bool silent = false;  ///< it has no text of its own
   };
 
   const Tokenizer* tokenizer_;

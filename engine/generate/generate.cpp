@@ -7,9 +7,9 @@
 #include <map>
 #include <unordered_map>
 
+#include "engine/device/threads.h"
 #include "engine/generate/answer_text.h"
 #include "engine/generate/token_choice.h"
-#include "engine/nn/threads.h"
 
 namespace luthier {
 
@@ -59,19 +59,29 @@ class BatchDecoder {
     for (const std::size_t index : live_) batch.push_back(work_.prompts[index]);
     const std::size_t length = batch.front().input_ids.size();
     const ModelInput input = to_device(collate(batch), loaded_.model->device());
-    KeyValueCache cache(loaded_.model->num_hidden_layers(), static_cast<std::int64_t>(length) + options_.max_new_tokens);
+    KeyValueCache cache(loaded_.model->num_hidden_layers(),
+                        static_cast<std::int64_t>(length) + options_.max_new_tokens);
     TokenSequence sequence = loaded_.model->embed(input);
     for (std::int64_t step = 0; !live_.empty() && step < options_.max_new_tokens; ++step) {
       adapt_waiting();
-      const Tensor hidden = loaded_.model->decode(sequence, &cache);                         // [batch · new, hidden]
-      const Tensor last = hidden.view({static_cast<std::int64_t>(live_.size()), -1, hidden.size(-1)}).select(1, -1);   // [batch, hidden]
-      const Tensor logits = loaded_.model->head()->forward(last).to(torch::kFloat32).to(torch::kCPU).contiguous();   // [batch, vocab]
+      const Tensor hidden = loaded_.model->decode(sequence, &cache);  // [batch · new, hidden]
+      const Tensor last =
+          hidden.view({static_cast<std::int64_t>(live_.size()), -1, hidden.size(-1)})
+              .select(1, -1);  // [batch, hidden]
+      const Tensor logits = loaded_.model->head()
+                                ->forward(last)
+                                .to(torch::kFloat32)
+                                .to(torch::kCPU)
+                                .contiguous();  // [batch, vocab]
       const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
       std::vector<std::int64_t> kept, next;
       std::vector<std::size_t> still;
       for (std::size_t row = 0; row < live_.size(); ++row) {
-        const bool goes_on = take(live_[row], {logits.const_data_ptr<float>() + static_cast<std::int64_t>(row) * logits.size(1),
-                                               static_cast<std::size_t>(logits.size(1))}, step, seconds);
+        const bool goes_on =
+            take(live_[row],
+                 {logits.const_data_ptr<float>() + static_cast<std::int64_t>(row) * logits.size(1),
+                  static_cast<std::size_t>(logits.size(1))},
+                 step, seconds);
         const Generated& result = work_.results[live_[row]];
         if (work_.progress && !work_.progress(live_[row], result)) return false;
         if (!goes_on) continue;
@@ -97,7 +107,9 @@ class BatchDecoder {
     result.seconds = seconds;
     const std::uint64_t draw = work_.draws.empty() ? index : work_.draws[index];
     const TokenChoice choice = choose_token(logits, options_, draw, step);
-    const bool end = !options_.ignore_eos && std::find(loaded_.eos_ids.begin(), loaded_.eos_ids.end(), choice.id) != loaded_.eos_ids.end();
+    const bool end = !options_.ignore_eos &&
+                     std::find(loaded_.eos_ids.begin(), loaded_.eos_ids.end(), choice.id) !=
+                         loaded_.eos_ids.end();
     AnswerToken token;
     token.id = choice.id;
     token.logprob = choice.logprob;
@@ -110,8 +122,10 @@ class BatchDecoder {
     text.add(choice.id);
     result.text = text.text();
     // The end token stands among the tokens, as in transformers' sequences; it has no text.
-    if (end) result.finish = "eos";
-    else if (step + 1 == options_.max_new_tokens) result.finish = "length";
+    if (end)
+      result.finish = "eos";
+    else if (step + 1 == options_.max_new_tokens)
+      result.finish = "length";
     if (result.finish.empty()) return true;
     work_.place_tokens(index);
     return false;
@@ -125,12 +139,17 @@ class BatchDecoder {
 
 }  // namespace
 
-Result<std::vector<Generated>> generate(const LoadedModel& loaded, const std::vector<Example>& prompts, const GenerationOptions& options,
+Result<std::vector<Generated>> generate(const LoadedModel& loaded,
+                                        const std::vector<Example>& prompts,
+                                        const GenerationOptions& options,
                                         const GenerationProgress& progress,
                                         std::span<const std::uint64_t> draws) try {
-  if (options.max_new_tokens < 1) return input_error("At least one new token must be allowed.", "max_new_tokens");
-  if (!(options.temperature >= 0) || !std::isfinite(options.temperature)) return input_error("A temperature is 0 or above.", "temperature");
-  if (!(options.top_p > 0 && options.top_p <= 1)) return input_error("top_p lies above 0 and at most at 1.", "top_p");
+  if (options.max_new_tokens < 1)
+    return input_error("At least one new token must be allowed.", "max_new_tokens");
+  if (!(options.temperature >= 0) || !std::isfinite(options.temperature))
+    return input_error("A temperature is 0 or above.", "temperature");
+  if (!(options.top_p > 0 && options.top_p <= 1))
+    return input_error("top_p lies above 0 and at most at 1.", "top_p");
   const c10::InferenceMode inference;
   std::vector<Generated> results(prompts.size());
   std::map<std::size_t, std::vector<std::size_t>> by_length;
@@ -142,8 +161,14 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded, const std::ve
   if (!draws.empty() && draws.size() != prompts.size()) {
     return input_error("Each prompt needs a stream of draws.", "draws");
   }
-  Work work{loaded, prompts, options, progress, draws, results,
-            std::vector<AnswerText>(prompts.size(), AnswerText(loaded.processor->tokenizer())), {}};
+  Work work{loaded,
+            prompts,
+            options,
+            progress,
+            draws,
+            results,
+            std::vector<AnswerText>(prompts.size(), AnswerText(loaded.processor->tokenizer())),
+            {}};
   bool cancelled = false;
   for (const auto& [length, indices] : by_length) {
     for (std::size_t begin = 0; begin < indices.size() && !cancelled; begin += kMaxBatch) {
@@ -160,9 +185,11 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded, const std::ve
   }
   return results;
 } catch (const c10::OutOfMemoryError&) {
-  return machine_error("There is not enough memory to answer.", "generate", "Ask for fewer new tokens, or fewer samples at a time.");
+  return machine_error("There is not enough memory to answer.", "generate",
+                       "Ask for fewer new tokens, or fewer samples at a time.");
 } catch (const std::bad_alloc&) {
-  return machine_error("There is not enough memory to answer.", "generate", "Ask for fewer new tokens, or fewer samples at a time.");
+  return machine_error("There is not enough memory to answer.", "generate",
+                       "Ask for fewer new tokens, or fewer samples at a time.");
 } catch (const std::exception& problem) {
   const std::string text = problem.what();
   return machine_error("Decoding failed: " + text.substr(0, text.find('\n')), "generate");

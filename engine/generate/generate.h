@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Decoding with a key-value cache: greedy, temperature, top-p; every token with its log-probability and runners-up. Prompts of equal length are
-// decoded together (no padding, so the result is that of one at a time).
+// Decoding with a key-value cache: greedy, temperature, top-p; every token with its log-probability
+// and runners-up. Prompts of equal length are decoded together (no padding, so the result is that
+// of one at a time).
 #pragma once
 
 #include <functional>
@@ -8,26 +9,29 @@
 #include <string>
 #include <vector>
 
-#include "engine/models/vlm.h"
 #include "engine/generate/generation_types.h"
+#include "engine/models/vlm.h"
 
 namespace luthier {
 
 struct Generated {
   std::int64_t prompt_tokens = 0;
-  std::vector<AnswerToken> tokens;     ///< the end token, if one came, is not among them
-  std::string text;                    ///< decoded, special tokens left out
+  std::vector<AnswerToken> tokens;  ///< the end token, if one came, is not among them
+  std::string text;                 ///< decoded, special tokens left out
   double seconds = 0;
-  std::string finish;                  ///< eos | length | cancelled
+  std::string finish;  ///< eos | length | cancelled
 };
 
-/// Called after each decoded token of prompt `index` with what there is so far; false stops everything.
-/// With its last token an answer has its `finish`, and its tokens their places in the text.
+/// Called after each decoded token of prompt `index` with what there is so far; false stops
+/// everything. With its last token an answer has its `finish`, and its tokens their places in the
+/// text.
 using GenerationProgress = std::function<bool(std::size_t index, const Generated& so_far)>;
 
 /// Answers `prompts` (from ChatProcessor::encode_prompt) with whatever adapter is active. Sampling
 /// draws from (seed, `draws` of the prompt, token index); without `draws` a prompt's is its index.
-Result<std::vector<Generated>> generate(const LoadedModel& loaded, const std::vector<Example>& prompts, const GenerationOptions& options,
+Result<std::vector<Generated>> generate(const LoadedModel& loaded,
+                                        const std::vector<Example>& prompts,
+                                        const GenerationOptions& options,
                                         const GenerationProgress& progress = {},
                                         std::span<const std::uint64_t> draws = {});
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is asked of a model's decoding and what comes back a token; plain data for hosts and engine alike.
+// What is asked of a model's decoding and what comes back a token; plain data for hosts and engine
+// alike.
 #pragma once
 
 #include <cstddef>
@@ -12,17 +13,17 @@ namespace luthier {
 
 struct GenerationOptions {
   std::int64_t max_new_tokens = 64;
-  double temperature = 0;              ///< 0: greedy
+  double temperature = 0;  ///< 0: greedy
   double top_p = 1;
   std::uint64_t seed = 42;
   bool ignore_eos = false;
-  std::int64_t alternatives = 5;       ///< runners-up kept a token
+  std::int64_t alternatives = 5;  ///< runners-up kept a token
 };
 
 /// One answered token. `alternatives` are {piece, probability}, best first.
 struct AnswerToken {
   std::int64_t id = 0;
-  std::string piece;                   ///< as text, with its first space; or a special token's name
+  std::string piece;  ///< as text, with its first space; or a special token's name
   double logprob = 0;
   std::vector<std::pair<std::string, double>> alternatives;
   /// Its place in the answer's text, in bytes: every character that it wrote or had a part in, so

@@ -11,25 +11,30 @@ namespace {
 
 /// Uniform in [0, 1) from the draw's place alone (splitmix64).
 double uniform_at(std::uint64_t seed, std::uint64_t prompt, std::uint64_t step) {
-  std::uint64_t x = seed * 0x9e3779b97f4a7c15ull + prompt * 0xbf58476d1ce4e5b9ull + (step + 1) * 0x94d049bb133111ebull;
+  std::uint64_t x = seed * 0x9e3779b97f4a7c15ull + prompt * 0xbf58476d1ce4e5b9ull +
+                    (step + 1) * 0x94d049bb133111ebull;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
   x ^= x >> 31;
   return static_cast<double>(x >> 11) * 0x1.0p-53;
 }
 
-/// As transformers: scale by temperature, sort, keep the smallest set whose probability reaches top_p, draw.
+/// As transformers: scale by temperature, sort, keep the smallest set whose probability reaches
+/// top_p, draw.
 std::size_t draw(std::span<const float> logits, const GenerationOptions& options, double u) {
   std::vector<std::size_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0u);
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
   const double top = logits[order.front()];
   std::vector<double> weights(order.size());
   double total = 0;
-  for (std::size_t i = 0; i < order.size(); ++i) total += weights[i] = std::exp((logits[order[i]] - top) / options.temperature);
+  for (std::size_t i = 0; i < order.size(); ++i)
+    total += weights[i] = std::exp((logits[order[i]] - top) / options.temperature);
   double kept = 0;
   std::size_t count = 0;
-  while (count < order.size() && (count == 0 || kept < options.top_p * total)) kept += weights[count++];
+  while (count < order.size() && (count == 0 || kept < options.top_p * total))
+    kept += weights[count++];
   double target = u * kept;
   for (std::size_t i = 0; i < count; ++i) {
     if (target < weights[i] || i + 1 == count) return order[i];
@@ -40,25 +45,35 @@ std::size_t draw(std::span<const float> logits, const GenerationOptions& options
 
 }  // namespace
 
-TokenChoice choose_token(std::span<const float> logits, const GenerationOptions& options, std::uint64_t prompt, std::int64_t step) {
-  const auto best = static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+TokenChoice choose_token(std::span<const float> logits, const GenerationOptions& options,
+                         std::uint64_t prompt, std::int64_t step) {
+  const auto best =
+      static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
   double sum = 0;
   for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - logits[best]);
   const double log_total = logits[best] + std::log(sum);
-  const std::size_t chosen = options.temperature > 0
-      ? draw(logits, options, uniform_at(options.seed, prompt, static_cast<std::uint64_t>(step))) : best;
+  const std::size_t chosen =
+      options.temperature > 0
+          ? draw(logits, options,
+                 uniform_at(options.seed, prompt, static_cast<std::uint64_t>(step)))
+          : best;
 
   TokenChoice choice;
   choice.id = static_cast<TokenId>(chosen);
   choice.logprob = logits[chosen] - log_total;
-  const auto count = std::min<std::size_t>(logits.size(), static_cast<std::size_t>(std::max<std::int64_t>(0, options.alternatives)) + 1);
+  const auto count = std::min<std::size_t>(
+      logits.size(), static_cast<std::size_t>(std::max<std::int64_t>(0, options.alternatives)) + 1);
   if (count < 2) return choice;
   std::vector<std::size_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0u);
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-                    [&](std::size_t a, std::size_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
+                    [&](std::size_t a, std::size_t b) {
+                      return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+                    });
   for (std::size_t i = 0; i < count && choice.alternatives.size() + 1 < count; ++i) {
-    if (order[i] != chosen) choice.alternatives.emplace_back(static_cast<TokenId>(order[i]), std::exp(logits[order[i]] - log_total));
+    if (order[i] != chosen)
+      choice.alternatives.emplace_back(static_cast<TokenId>(order[i]),
+                                       std::exp(logits[order[i]] - log_total));
   }
   return choice;
 }

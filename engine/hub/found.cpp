@@ -20,9 +20,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t most_entries = 20'000;       // of one folder that are looked at
+constexpr std::size_t most_entries = 20'000;  // of one folder that are looked at
 constexpr std::size_t most_repositories = 5'000;
-constexpr std::size_t most_below = 200;            // checkpoints one level below a folder that the user added
+constexpr std::size_t most_below = 200;  // checkpoints one level below a folder that the user added
 constexpr std::size_t most_refs = 200;
 constexpr std::uint64_t largest_config = 16u << 20;
 
@@ -35,7 +35,8 @@ bool is_plain(const fs::path& path) {
 std::vector<std::string> names_in(const fs::path& folder, std::size_t most = most_entries) {
   std::vector<std::string> names;
   std::error_code problem;
-  for (fs::directory_iterator walk(folder, problem), end; !problem && walk != end && names.size() < most; walk.increment(problem))
+  for (fs::directory_iterator walk(folder, problem), end;
+       !problem && walk != end && names.size() < most; walk.increment(problem))
     names.push_back(walk->path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
@@ -54,7 +55,8 @@ std::uint64_t bytes_in(const fs::path& folder) {
     std::error_code problem;
     const auto path = inside(folder, name);
     const auto size = path ? fs::file_size(*path, problem) : 0;
-    if (!problem && __builtin_add_overflow(sum, static_cast<std::uint64_t>(size), &sum)) return UINT64_MAX;
+    if (!problem && __builtin_add_overflow(sum, static_cast<std::uint64_t>(size), &sum))
+      return UINT64_MAX;
   }
   return sum;
 }
@@ -67,7 +69,8 @@ Status read_model_type(const fs::path& folder, FoundModel& found, Json& config) 
   LUTHIER_TRY(config, parse_json(text, where));
   if (!config.is_object()) return input_error("An object is expected.", where);
   LUTHIER_TRY(found.model_type, json_string(config, "model_type", where));
-  if (found.model_type.size() > 64 || !is_utf8(found.model_type)) found.model_type = shortened(is_utf8(found.model_type) ? found.model_type : "", 64);
+  if (found.model_type.size() > 64 || !is_utf8(found.model_type))
+    found.model_type = shortened(is_utf8(found.model_type) ? found.model_type : "", 64);
   return {};
 }
 
@@ -75,8 +78,11 @@ void describe_weights(const CheckpointFiles& files, FoundModel& found) {
   found.bytes = 0;
   for (const SafetensorsFile& file : files.files()) found.bytes += file.size();
   std::map<DType, std::uint64_t> elements;
-  for (const auto& [name, info] : files.tensors()) elements[info.dtype] += static_cast<std::uint64_t>(info.elements());
-  const auto most = std::max_element(elements.begin(), elements.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  for (const auto& [name, info] : files.tensors())
+    elements[info.dtype] += static_cast<std::uint64_t>(info.elements());
+  const auto most =
+      std::max_element(elements.begin(), elements.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
   if (most != elements.end()) found.dtype = dtype_name(most->first);
 }
 
@@ -92,16 +98,20 @@ Status read_weights(const fs::path& folder, const Json& config, FoundModel& foun
 
 Status check_companions(const fs::path& folder) {
   if (!inside(folder, "tokenizer.json") && !inside(folder, "tokenizer.model")) {
-    return input_error("There is no tokenizer: neither tokenizer.json nor tokenizer.model.", folder.string(), "Copy the tokenizer's files beside the weights.");
+    return input_error("There is no tokenizer: neither tokenizer.json nor tokenizer.model.",
+                       folder.string(), "Copy the tokenizer's files beside the weights.");
   }
   if (inside(folder, "preprocessor_config.json")) return {};
   if (const auto newer = inside(folder, "processor_config.json")) {
     LUTHIER_TRY(const std::string text, read_file(*newer, largest_config));
-    LUTHIER_TRY(const Json processor, parse_json(text, (folder / "processor_config.json").string()));
+    LUTHIER_TRY(const Json processor,
+                parse_json(text, (folder / "processor_config.json").string()));
     if (processor.is_object() && processor.contains("image_processor")) return {};
   }
-  return input_error("There is no picture processor: neither preprocessor_config.json nor an image_processor in processor_config.json.", folder.string(),
-                     "Save the model's processor into it.");
+  return input_error(
+      "There is no picture processor: neither preprocessor_config.json nor an image_processor in "
+      "processor_config.json.",
+      folder.string(), "Save the model's processor into it.");
 }
 
 Status inspect(const fs::path& folder, const std::vector<std::string>& types, FoundModel& found) {
@@ -114,13 +124,16 @@ Status inspect(const fs::path& folder, const std::vector<std::string>& types, Fo
   if (std::find(types.begin(), types.end(), found.model_type) == types.end()) {
     std::string known;
     for (const std::string& type : types) known += (known.empty() ? "" : ", ") + type;
-    return input_error("The model_type \"" + found.model_type + "\" is not one that Luthier can load.", "config.json: model_type", "It loads: " + known + ".");
+    return input_error(
+        "The model_type \"" + found.model_type + "\" is not one that Luthier can load.",
+        "config.json: model_type", "It loads: " + known + ".");
   }
   LUTHIER_CHECK(weights);
   return check_companions(folder);
 }
 
-// --- the cache -------------------------------------------------------------------------------------------------------------------------
+// --- the cache
+// -------------------------------------------------------------------------------------------------------------------------
 
 /// Whether `path` is a real folder and no link.
 bool is_own_folder(const fs::path& path) {
@@ -134,7 +147,8 @@ std::map<std::string, std::vector<std::string>> read_refs(const fs::path& refs) 
   std::size_t count = 0;
   if (!is_own_folder(refs)) return found;
   std::error_code problem;
-  for (fs::recursive_directory_iterator walk(refs, problem), end; !problem && walk != end && count < most_refs; walk.increment(problem), ++count) {
+  for (fs::recursive_directory_iterator walk(refs, problem), end;
+       !problem && walk != end && count < most_refs; walk.increment(problem), ++count) {
     if (walk.depth() > 4) walk.disable_recursion_pending();
     std::error_code ignored;
     if (walk->is_symlink(ignored) || !walk->is_regular_file(ignored)) continue;
@@ -142,14 +156,16 @@ std::map<std::string, std::vector<std::string>> read_refs(const fs::path& refs) 
     if (!text) continue;
     const std::string commit = text->substr(0, text->find_first_of(" \t\r\n"));
     const std::string name = walk->path().lexically_relative(refs).generic_string();
-    if (commit.size() >= 7 && is_hex(commit, commit.size()) && is_utf8(name)) found[commit].push_back(name);
+    if (commit.size() >= 7 && is_hex(commit, commit.size()) && is_utf8(name))
+      found[commit].push_back(name);
   }
   for (auto& [commit, names] : found) std::sort(names.begin(), names.end());
   return found;
 }
 
 /// Snapshots to show: those that refs lead to, else the newest one.
-std::vector<std::string> chosen_snapshots(const fs::path& snapshots, const std::map<std::string, std::vector<std::string>>& refs) {
+std::vector<std::string> chosen_snapshots(
+    const fs::path& snapshots, const std::map<std::string, std::vector<std::string>>& refs) {
   std::vector<std::string> chosen;
   std::pair<fs::file_time_type, std::string> newest;
   if (!is_own_folder(snapshots)) return chosen;
@@ -170,9 +186,10 @@ bool has_incomplete(const fs::path& blobs) {
   return false;
 }
 
-void look_at_repository(const fs::path& repository, const std::vector<std::string>& types, std::vector<FoundModel>& models) {
+void look_at_repository(const fs::path& repository, const std::vector<std::string>& types,
+                        std::vector<FoundModel>& models) {
   const std::string id = hub_repository_name(repository.filename().string());
-  if (!check_repository(id)) return;   // not laid down by any hub's tool
+  if (!check_repository(id)) return;  // not laid down by any hub's tool
   const auto refs = read_refs(repository / "refs");
   for (const std::string& commit : chosen_snapshots(repository / "snapshots", refs)) {
     const fs::path folder = repository / "snapshots" / commit;
@@ -180,37 +197,46 @@ void look_at_repository(const fs::path& repository, const std::vector<std::strin
     found.place = FoundIn::HubCache;
     found.repository = id;
     const auto names = refs.find(commit);
-    if (names == refs.end()) found.revision = shortened(is_utf8(commit) ? commit : "?", 8);
-    else for (const std::string& name : names->second) found.revision += (found.revision.empty() ? "" : ", ") + name;
+    if (names == refs.end())
+      found.revision = shortened(is_utf8(commit) ? commit : "?", 8);
+    else
+      for (const std::string& name : names->second)
+        found.revision += (found.revision.empty() ? "" : ", ") + name;
     if (!found.loadable && has_incomplete(repository / "blobs")) {
       found.unfinished = true;
       if (found.why_not.find("has not finished") != std::string::npos)
         found.why_not = "Some of its files are not there yet.";
-      found.why_not = "Its download has not finished. Download it again to go on. (" + found.why_not + ")";
+      found.why_not =
+          "Its download has not finished. Download it again to go on. (" + found.why_not + ")";
     }
     models.push_back(std::move(found));
   }
 }
 
-std::string shown_name(const FoundModel& model) { return model.repository.empty() ? model.folder.filename().string() : model.repository; }
+std::string shown_name(const FoundModel& model) {
+  return model.repository.empty() ? model.folder.filename().string() : model.repository;
+}
 
 }  // namespace
 
-FoundModel inspect_model(const fs::path& folder, const std::vector<std::string>& loadable_types) try {
+FoundModel inspect_model(const fs::path& folder,
+                         const std::vector<std::string>& loadable_types) try {
   FoundModel found;
   found.folder = folder;
   const Status status = inspect(folder, loadable_types, found);
   found.loadable = status.ok();
   if (!status) found.why_not = status.error().sentence();
   return found;
-} catch (const std::exception& problem) {   // memory, or a name that no path takes
+} catch (const std::exception& problem) {  // memory, or a name that no path takes
   FoundModel found;
   found.folder = folder;
   found.why_not = std::string("The folder cannot be read: ") + problem.what() + ".";
   return found;
 }
 
-std::vector<FoundModel> find_models(const fs::path& cache, const std::vector<fs::path>& folders, const std::vector<std::string>& loadable_types, const std::function<bool()>& go_on) try {
+std::vector<FoundModel> find_models(const fs::path& cache, const std::vector<fs::path>& folders,
+                                    const std::vector<std::string>& loadable_types,
+                                    const std::function<bool()>& go_on) try {
   std::vector<FoundModel> models;
   std::set<fs::path> seen;
   const auto on = [&] { return !go_on || go_on(); };
@@ -218,19 +244,23 @@ std::vector<FoundModel> find_models(const fs::path& cache, const std::vector<fs:
     if (seen.insert(folder).second) models.push_back(inspect_model(folder, loadable_types));
   };
   std::error_code problem;
-  const fs::path hub = fs::weakly_canonical(cache, problem);   // the cache itself may be a link to a larger disk
+  const fs::path hub =
+      fs::weakly_canonical(cache, problem);  // the cache itself may be a link to a larger disk
   if (!problem) {
     for (const std::string& name : names_in(hub, most_repositories)) {
       if (!on()) break;
       if (!name.starts_with("models--")) continue;
       if (is_own_folder(hub / name)) {
         look_at_repository(hub / name, loadable_types, models);
-      } else if (fs::is_symlink(hub / name, problem) && check_repository(hub_repository_name(name))) {
+      } else if (fs::is_symlink(hub / name, problem) &&
+                 check_repository(hub_repository_name(name))) {
         FoundModel link;
         link.folder = hub / name;
         link.place = FoundIn::HubCache;
         link.repository = hub_repository_name(name);
-        link.why_not = "This is a link out of the cache, which is not followed. Add the folder that it leads to.";
+        link.why_not =
+            "This is a link out of the cache, which is not followed. Add the folder that it leads "
+            "to.";
         models.push_back(std::move(link));
       }
     }
@@ -244,7 +274,8 @@ std::vector<FoundModel> find_models(const fs::path& cache, const std::vector<fs:
     if (!fs::exists(folder / "config.json", problem)) {
       for (const std::string& name : names_in(folder)) {
         if (below.size() >= most_below || !on()) break;
-        if (is_own_folder(folder / name) && fs::exists(folder / name / "config.json", problem)) below.push_back(folder / name);
+        if (is_own_folder(folder / name) && fs::exists(folder / name / "config.json", problem))
+          below.push_back(folder / name);
       }
     }
     if (below.empty()) add(folder);

@@ -13,7 +13,8 @@ namespace luthier {
 namespace {
 
 constexpr std::uint64_t largest_file = 1ull << 50;
-constexpr std::uint64_t largest_text_file = 1ull << 30;   // a JSON or tokenizer file beyond this is none
+constexpr std::uint64_t largest_text_file = 1ull
+                                            << 30;  // a JSON or tokenizer file beyond this is none
 constexpr const char* mislead = "The hub is broken, or this is no hub. Check HF_ENDPOINT.";
 
 std::string extension(const std::string& name) {
@@ -29,9 +30,11 @@ bool is_pickle(const std::string& name) {
 }
 
 bool is_wanted(const std::string& name) {
-  static const std::set<std::string> texts{"merges.txt", "vocab.txt", "added_tokens.txt", "special_tokens.txt"};
+  static const std::set<std::string> texts{"merges.txt", "vocab.txt", "added_tokens.txt",
+                                           "special_tokens.txt"};
   const std::string end = extension(name);
-  return end == ".safetensors" || end == ".json" || end == ".jinja" || end == ".model" || end == ".tiktoken" || texts.contains(last_part(name));
+  return end == ".safetensors" || end == ".json" || end == ".jinja" || end == ".model" ||
+         end == ".tiktoken" || texts.contains(last_part(name));
 }
 
 const SortedJson* field(const SortedJson& object, const char* key) {
@@ -39,24 +42,32 @@ const SortedJson* field(const SortedJson& object, const char* key) {
   return found == object.end() || found->is_null() ? nullptr : &*found;
 }
 
-Result<std::optional<std::uint64_t>> size_field(const SortedJson& object, const std::string& where) {
+Result<std::optional<std::uint64_t>> size_field(const SortedJson& object,
+                                                const std::string& where) {
   const SortedJson* value = field(object, "size");
   if (!value) return std::optional<std::uint64_t>();
-  if (!value->is_number_unsigned() || value->get<std::uint64_t>() > largest_file) return input_error("This is not the size of a file.", where + ": size", mislead);
+  if (!value->is_number_unsigned() || value->get<std::uint64_t>() > largest_file)
+    return input_error("This is not the size of a file.", where + ": size", mislead);
   return std::optional(value->get<std::uint64_t>());
 }
 
-Result<std::string> hash_field(const SortedJson& object, const char* key, std::size_t digits, const std::string& where) {
+Result<std::string> hash_field(const SortedJson& object, const char* key, std::size_t digits,
+                               const std::string& where) {
   const SortedJson* value = field(object, key);
   if (!value) return std::string();
-  if (!value->is_string() || !is_hex(value->get_ref<const std::string&>(), digits)) return input_error("This is not a hash.", where + ": " + key, mislead);
+  if (!value->is_string() || !is_hex(value->get_ref<const std::string&>(), digits))
+    return input_error("This is not a hash.", where + ": " + key, mislead);
   return value->get<std::string>();
 }
 
 Result<HubFile> read_sibling(const SortedJson& sibling, const std::string& where) {
-  if (!sibling.is_object()) return input_error("A file of the repository must be an object.", where + ": siblings", mislead);
+  if (!sibling.is_object())
+    return input_error("A file of the repository must be an object.", where + ": siblings",
+                       mislead);
   const SortedJson* name = field(sibling, "rfilename");
-  if (!name || !name->is_string()) return input_error("A file of the repository has no name.", where + ": siblings: rfilename", mislead);
+  if (!name || !name->is_string())
+    return input_error("A file of the repository has no name.", where + ": siblings: rfilename",
+                       mislead);
   HubFile file;
   file.name = name->get<std::string>();
   LUTHIER_CHECK(check_hub_file_name(file.name, where));
@@ -66,13 +77,17 @@ Result<HubFile> read_sibling(const SortedJson& sibling, const std::string& where
   if (lfs && lfs->is_object()) {
     LUTHIER_TRY(file.hash, hash_field(*lfs, "sha256", 64, place + ": lfs"));
     LUTHIER_TRY(const auto size, size_field(*lfs, place + ": lfs"));
-    if (size && file.size && *size != *file.size) return input_error("The hub says two sizes for this file.", place, mislead);
+    if (size && file.size && *size != *file.size)
+      return input_error("The hub says two sizes for this file.", place, mislead);
     if (size) file.size = size;
   } else {
     LUTHIER_TRY(file.hash, hash_field(sibling, "blobId", 40, place));
   }
-  if (is_wanted(file.name) && extension(file.name) != ".safetensors" && file.size.value_or(0) > largest_text_file) {
-    return input_error("This file is said to have " + std::to_string(*file.size) + " bytes, too many for its kind.", place, mislead);
+  if (is_wanted(file.name) && extension(file.name) != ".safetensors" &&
+      file.size.value_or(0) > largest_text_file) {
+    return input_error("This file is said to have " + std::to_string(*file.size) +
+                           " bytes, too many for its kind.",
+                       place, mislead);
   }
   return file;
 }
@@ -86,26 +101,36 @@ Result<HubListing> parse_listing(std::string_view json, const std::string& where
   if (!answer.is_object()) return input_error("The hub's answer is not an object.", where, mislead);
   HubListing listing;
   const SortedJson* commit = field(answer, "sha");
-  const std::size_t digits = commit && commit->is_string() ? commit->get_ref<const std::string&>().size() : 0;
+  const std::size_t digits =
+      commit && commit->is_string() ? commit->get_ref<const std::string&>().size() : 0;
   if (digits < 7 || digits > 64 || !is_hex(commit->get_ref<const std::string&>(), digits)) {
     return input_error("The hub does not say which commit this is.", where + ": sha", mislead);
   }
   listing.commit = commit->get<std::string>();
   const SortedJson* siblings = field(answer, "siblings");
-  if (!siblings || !siblings->is_array()) return input_error("The hub does not list the repository's files.", where + ": siblings", mislead);
+  if (!siblings || !siblings->is_array())
+    return input_error("The hub does not list the repository's files.", where + ": siblings",
+                       mislead);
   if (siblings->size() > kMaxListedFiles) {
-    return input_error("The hub lists " + std::to_string(siblings->size()) + " files; at most " + std::to_string(kMaxListedFiles) + " are read.", where + ": siblings");
+    return input_error("The hub lists " + std::to_string(siblings->size()) + " files; at most " +
+                           std::to_string(kMaxListedFiles) + " are read.",
+                       where + ": siblings");
   }
   std::set<std::string> names;
   for (const SortedJson& sibling : *siblings) {
     LUTHIER_TRY(HubFile file, read_sibling(sibling, where));
-    if (!names.insert(file.name).second) return input_error("The file " + shortened(file.name, 120) + " is listed twice.", where + ": siblings", mislead);
+    if (!names.insert(file.name).second)
+      return input_error("The file " + shortened(file.name, 120) + " is listed twice.",
+                         where + ": siblings", mislead);
     listing.files.push_back(std::move(file));
   }
   // A name that is a file here and a folder there cannot be laid down.
   for (const std::string& name : names)
     for (auto slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1))
-      if (names.contains(name.substr(0, slash))) return input_error("The name " + shortened(name.substr(0, slash), 120) + " is a file and a folder.", where + ": siblings", mislead);
+      if (names.contains(name.substr(0, slash)))
+        return input_error(
+            "The name " + shortened(name.substr(0, slash), 120) + " is a file and a folder.",
+            where + ": siblings", mislead);
   return listing;
 }
 
@@ -117,21 +142,30 @@ Result<std::vector<HubFile>> files_to_fetch(const HubListing& listing, const std
     if (is_pickle(file.name)) pickle = file.name;
     if (!is_wanted(file.name)) continue;
     weights = weights || extension(file.name) == ".safetensors";
-    usual = usual || file.name == "model.safetensors" || file.name == "model.safetensors.index.json";
+    usual =
+        usual || file.name == "model.safetensors" || file.name == "model.safetensors.index.json";
     files.push_back(file);
   }
   if (!weights && !pickle.empty()) {
-    return input_error("The weights are in a pickle file (" + shortened(pickle, 120) + "), which could run code when read, and there are no safetensors.", where,
-                       "Look for another repository or revision of this model that holds safetensors.");
+    return input_error(
+        "The weights are in a pickle file (" + shortened(pickle, 120) +
+            "), which could run code when read, and there are no safetensors.",
+        where, "Look for another repository or revision of this model that holds safetensors.");
   }
   if (!weights) {
-    return input_error("The repository holds no safetensors file, so there are no weights to fetch.", where,
-                       "Check the id; a repository of transformers weights holds config.json and model.safetensors.");
+    return input_error(
+        "The repository holds no safetensors file, so there are no weights to fetch.", where,
+        "Check the id; a repository of transformers weights holds config.json and "
+        "model.safetensors.");
   }
   // The original layout of some publishers stands beside transformers' and has the same bytes.
-  if (usual) std::erase_if(files, [](const HubFile& file) { return file.name.starts_with("consolidated") && extension(file.name) == ".safetensors"; });
+  if (usual)
+    std::erase_if(files, [](const HubFile& file) {
+      return file.name.starts_with("consolidated") && extension(file.name) == ".safetensors";
+    });
   std::stable_sort(files.begin(), files.end(), [](const HubFile& a, const HubFile& b) {
-    const bool large_a = extension(a.name) == ".safetensors", large_b = extension(b.name) == ".safetensors";
+    const bool large_a = extension(a.name) == ".safetensors",
+               large_b = extension(b.name) == ".safetensors";
     return large_a != large_b ? large_b : a.name < b.name;
   });
   return files;

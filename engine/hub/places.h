@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where the Hugging Face cache lies on this machine, which hub it is filled from, and which names from outside may become part of a path or an
-// address. The variables are those of huggingface_hub, so that what people have set for their other tools holds here too.
+// Where the Hugging Face cache lies on this machine, which hub it is filled from, and which names
+// from outside may become part of a path or an address. The variables are those of huggingface_hub,
+// so that what people have set for their other tools holds here too.
 #pragma once
 
 #include <filesystem>
@@ -12,10 +13,11 @@
 namespace luthier {
 
 struct HubSettings {
-  std::filesystem::path cache;    ///< HF_HUB_CACHE, else HF_HOME/hub, else XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub
-  std::string endpoint;           ///< HF_ENDPOINT without a slash at its end, else https://huggingface.co
-  std::string token;              ///< HF_TOKEN, else the file HF_TOKEN_PATH or HF_HOME/token; empty: none
-  bool offline = false;           ///< HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set
+  std::filesystem::path cache;  ///< HF_HUB_CACHE, else HF_HOME/hub, else
+                                ///< XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub
+  std::string endpoint;  ///< HF_ENDPOINT without a slash at its end, else https://huggingface.co
+  std::string token;     ///< HF_TOKEN, else the file HF_TOKEN_PATH or HF_HOME/token; empty: none
+  bool offline = false;  ///< HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set
 };
 
 /// As the environment says now.
@@ -26,7 +28,8 @@ std::string hub_folder_name(const std::string& repository);
 /// "models--org--name" → "org/name"; empty for any other name.
 std::string hub_repository_name(const std::string& folder_name);
 
-/// Whether the name is one that the hub gives: "org/name" or "name" of letters, digits, '.', '_' and '-'.
+/// Whether the name is one that the hub gives: "org/name" or "name" of letters, digits, '.', '_'
+/// and '-'.
 Status check_repository(const std::string& repository);
 /// A branch, a tag or a commit; it becomes a file's name below refs/.
 Status check_revision(const std::string& revision);

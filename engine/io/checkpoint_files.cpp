@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A checkpoint folder's weights as one set of names, whether they lie in one file or in shards. The index is believed only where the shards agree.
+// A checkpoint folder's weights as one set of names, whether they lie in one file or in shards. The
+// index is believed only where the shards agree.
 #include <algorithm>
 #include <set>
 
@@ -21,20 +22,30 @@ constexpr const char* index_name = "model.safetensors.index.json";
 Error no_weights(const fs::path& folder) {
   std::error_code problem;
   std::string pickle, shard, other;
-  for (fs::directory_iterator walk(folder, problem), end; !problem && walk != end; walk.increment(problem)) {
+  for (fs::directory_iterator walk(folder, problem), end; !problem && walk != end;
+       walk.increment(problem)) {
     const std::string name = walk->path().filename().string();
     const std::string suffix = walk->path().extension().string();
-    if (suffix == ".bin" || suffix == ".pt" || suffix == ".pth" || suffix == ".pkl" || suffix == ".ckpt") pickle = std::max(pickle, name);
-    if (suffix == ".safetensors") shard = std::max(shard, name);
-    else if (is_weights_file(name) && suffix != ".json") other = std::max(other, name);
+    if (suffix == ".bin" || suffix == ".pt" || suffix == ".pth" || suffix == ".pkl" ||
+        suffix == ".ckpt")
+      pickle = std::max(pickle, name);
+    if (suffix == ".safetensors")
+      shard = std::max(shard, name);
+    else if (is_weights_file(name) && suffix != ".json")
+      other = std::max(other, name);
   }
   if (!shard.empty()) {
-    return input_error("There is neither model.safetensors nor model.safetensors.index.json, though there is " + shard + ".", folder.string(),
-                       "Get the index file too, or name the single file model.safetensors.");
+    return input_error(
+        "There is neither model.safetensors nor model.safetensors.index.json, though there is " +
+            shard + ".",
+        folder.string(), "Get the index file too, or name the single file model.safetensors.");
   }
   if (!pickle.empty()) {
-    return input_error("The weights are in a pickle file (" + pickle + "), which could run code when read, so Luthier does not open it.", folder.string(),
-                       "Get the safetensors version, or load the model in transformers and save it with save_pretrained.");
+    return input_error("The weights are in a pickle file (" + pickle +
+                           "), which could run code when read, so Luthier does not open it.",
+                       folder.string(),
+                       "Get the safetensors version, or load the model in transformers and save it "
+                       "with save_pretrained.");
   }
   if (other.ends_with(".gguf")) {
     return input_error("The weights are in a GGUF file (" + other + "), made for running only.",
@@ -46,8 +57,9 @@ Error no_weights(const fs::path& folder) {
                        "Get the safetensors version, or load the model in transformers and save it "
                        "with save_pretrained.");
   }
-  return input_error("There are no weights: neither model.safetensors nor model.safetensors.index.json.", folder.string(),
-                     "Choose the folder of a transformers checkpoint.");
+  return input_error(
+      "There are no weights: neither model.safetensors nor model.safetensors.index.json.",
+      folder.string(), "Choose the folder of a transformers checkpoint.");
 }
 
 using WeightMap = std::map<std::string, std::string>;
@@ -61,7 +73,8 @@ Result<WeightMap> read_index(const fs::path& path) {
   }
   WeightMap map;
   for (const auto& [tensor, shard] : index["weight_map"].items()) {
-    if (!shard.is_string()) return input_error("A shard's name must be a text.", where + ": " + tensor);
+    if (!shard.is_string())
+      return input_error("A shard's name must be a text.", where + ": " + tensor);
     map.emplace(tensor, shard.get<std::string>());
   }
   if (map.empty()) return input_error("The weight_map is empty.", where, "Get the file again.");
@@ -72,14 +85,18 @@ Result<WeightMap> read_index(const fs::path& path) {
 
 Result<CheckpointFiles> CheckpointFiles::open(const fs::path& folder) {
   std::error_code problem;
-  if (!fs::exists(folder, problem)) return input_error("This folder does not exist.", folder.string(), "Check the path.");
+  if (!fs::exists(folder, problem))
+    return input_error("This folder does not exist.", folder.string(), "Check the path.");
   if (!fs::is_directory(folder, problem)) {
     const std::string suffix = folder.extension().string();
-    if (suffix == ".bin" || suffix == ".pt" || suffix == ".pth" || suffix == ".pkl" || suffix == ".ckpt") {
-      return input_error("This is a pickle file, which could run code when read, so Luthier does not open it.", folder.string(),
-                         "Choose the folder of a checkpoint in safetensors.");
+    if (suffix == ".bin" || suffix == ".pt" || suffix == ".pth" || suffix == ".pkl" ||
+        suffix == ".ckpt") {
+      return input_error(
+          "This is a pickle file, which could run code when read, so Luthier does not open it.",
+          folder.string(), "Choose the folder of a checkpoint in safetensors.");
     }
-    return input_error("This is not a folder.", folder.string(), "Choose the folder of a transformers checkpoint.");
+    return input_error("This is not a folder.", folder.string(),
+                       "Choose the folder of a transformers checkpoint.");
   }
 
   CheckpointFiles checkpoint;
@@ -103,17 +120,23 @@ Result<CheckpointFiles> CheckpointFiles::open(const fs::path& folder) {
     auto path = resolve_inside(folder, name);
     if (!path) return path.error();
     if (path->extension() != ".safetensors") {
-      return input_error("The shard \"" + name + "\" is not a safetensors file, and nothing else is opened.", index_path + ": weight_map");
+      return input_error(
+          "The shard \"" + name + "\" is not a safetensors file, and nothing else is opened.",
+          index_path + ": weight_map");
     }
     if (!fs::exists(*path, problem)) {
-      return input_error("This shard is missing; " + std::string(index_name) + " names it.", path->string(), "Copy or download it again.");
+      return input_error("This shard is missing; " + std::string(index_name) + " names it.",
+                         path->string(), "Copy or download it again.");
     }
     LUTHIER_TRY(SafetensorsFile file, SafetensorsFile::open(*path));
     for (const auto& [tensor, info] : file.header().tensors) {
       const auto mapped = weight_map.find(tensor);
-      if (mapped != weight_map.end() && mapped->second != name) continue;   // the index says another shard
+      if (mapped != weight_map.end() && mapped->second != name)
+        continue;  // the index says another shard
       if (!checkpoint.tensors_.emplace(tensor, info).second) {
-        return input_error("This tensor is in two shards, and the index does not say which one counts.", path->string() + ": " + tensor);
+        return input_error(
+            "This tensor is in two shards, and the index does not say which one counts.",
+            path->string() + ": " + tensor);
       }
       checkpoint.file_of_.emplace(tensor, checkpoint.files_.size());
     }
@@ -121,8 +144,10 @@ Result<CheckpointFiles> CheckpointFiles::open(const fs::path& folder) {
   }
   for (const auto& [tensor, shard] : weight_map) {
     if (!checkpoint.tensors_.count(tensor)) {
-      return input_error("The index says that this tensor is in " + shard + ", which does not hold it.", index_path + ": weight_map: " + tensor,
-                         "Index and shards do not belong together; get them again.");
+      return input_error(
+          "The index says that this tensor is in " + shard + ", which does not hold it.",
+          index_path + ": weight_map: " + tensor,
+          "Index and shards do not belong together; get them again.");
     }
   }
   return checkpoint;

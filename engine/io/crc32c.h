@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// CRC-32C (Castagnoli), and the masked form in which TFRecord stores it (RFC 3720; TensorFlow's record format).
+// CRC-32C (Castagnoli), and the masked form in which TFRecord stores it (RFC 3720; TensorFlow's
+// record format).
 #pragma once
 
 #include <cstdint>

@@ -21,7 +21,7 @@ namespace {
 
 struct Slot {
   std::atomic<bool> taken{false}, broken{false};
-  std::atomic<std::uintptr_t> begin{0}, end{0};   ///< whole pages; begin 0: nothing is mapped
+  std::atomic<std::uintptr_t> begin{0}, end{0};  ///< whole pages; begin 0: nothing is mapped
 };
 
 std::array<Slot, 64> slots;
@@ -39,7 +39,7 @@ void on_bus_error(int, siginfo_t* info, void*) {
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (zeros != MAP_FAILED) return;
   }
-  ::sigaction(SIGBUS, &before, nullptr);   // the instruction runs again, and what follows is theirs
+  ::sigaction(SIGBUS, &before, nullptr);  // the instruction runs again, and what follows is theirs
 }
 
 void install_handler() {

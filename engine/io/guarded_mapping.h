@@ -30,7 +30,7 @@ class GuardedMapping {
   GuardedMapping() = default;
   void* address_ = nullptr;
   std::size_t bytes_ = 0;
-  std::size_t slot_ = 0;   ///< of the list that the handler looks through
+  std::size_t slot_ = 0;  ///< of the list that the handler looks through
   std::filesystem::path path_;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The limits live in a SAX handler that builds the document itself: nlohmann's own builder accepts duplicate keys, and inserting into its
-// ordered objects takes time linear in their size, which a hostile file turns into hours.
+// The limits live in a SAX handler that builds the document itself: nlohmann's own builder accepts
+// duplicate keys, and inserting into its ordered objects takes time linear in their size, which a
+// hostile file turns into hours.
 #include "engine/io/json.h"
 
 #include <cmath>
@@ -45,7 +46,8 @@ class Builder {
   using string_t = typename Document::string_t;
   using binary_t = typename Document::binary_t;
 
-  Builder(std::string_view text, const std::string& where, const JsonLimits& limits) : text_(text), where_(where), limits_(limits) {}
+  Builder(std::string_view text, const std::string& where, const JsonLimits& limits)
+      : text_(text), where_(where), limits_(limits) {}
 
   bool null() { return add(Document(nullptr)); }
   bool boolean(bool value) { return add(Document(value)); }
@@ -63,18 +65,21 @@ class Builder {
   bool key(string_t& name) {
     Frame<Document>& frame = stack_.back();
     if (already_has(frame, name)) {
-      error_ = input_error("The key \"" + shortened(name, 80) + "\" stands twice in one object.", where_, "Keep one of them.");
+      error_ = input_error("The key \"" + shortened(name, 80) + "\" stands twice in one object.",
+                           where_, "Keep one of them.");
       return false;
     }
     frame.key = std::move(name);
     return true;
   }
 
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& problem) {
+  bool parse_error(std::size_t position, const std::string&,
+                   const nlohmann::detail::exception& problem) {
     if (problem.id == 406) {
       error_ = input_error("A number is too large at " + place(text_, position) + ".", where_);
     } else if (position > text_.size()) {
-      error_ = input_error("The JSON ends too early.", where_, "The file may have been cut off; copy or download it again.");
+      error_ = input_error("The JSON ends too early.", where_,
+                           "The file may have been cut off; copy or download it again.");
     } else {
       error_ = input_error("This is not valid JSON at " + place(text_, position) + ".", where_);
     }
@@ -108,7 +113,9 @@ class Builder {
 
   bool open(Document container) {
     if (stack_.size() >= limits_.max_depth) {
-      error_ = input_error("Lists and objects are nested more than " + std::to_string(limits_.max_depth) + " deep.", where_);
+      error_ = input_error(
+          "Lists and objects are nested more than " + std::to_string(limits_.max_depth) + " deep.",
+          where_);
       return false;
     }
     stack_.push_back({std::move(container), {}, {}});
@@ -151,11 +158,14 @@ class Builder {
 template <class Document>
 Result<Document> parse(std::string_view text, const std::string& where, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes) {
-    return input_error("The JSON has " + std::to_string(text.size()) + " bytes; at most " + std::to_string(limits.max_bytes) + " are read.", where);
+    return input_error("The JSON has " + std::to_string(text.size()) + " bytes; at most " +
+                           std::to_string(limits.max_bytes) + " are read.",
+                       where);
   }
   // The parser takes a zero byte for the end of its input.
   if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos) {
-    return input_error("This is not valid JSON at " + place(text, zero + 1) + ": there is a zero byte.", where);
+    return input_error(
+        "This is not valid JSON at " + place(text, zero + 1) + ": there is a zero byte.", where);
   }
   Builder<Document> builder(text, where, limits);
   Document::sax_parse(text.begin(), text.end(), &builder);
@@ -176,31 +186,42 @@ const char* kind_of(const Json& value) {
   }
 }
 
-std::string field(const std::string& where, const std::string& key) { return where.empty() ? key : where + ": " + key; }
+std::string field(const std::string& where, const std::string& key) {
+  return where.empty() ? key : where + ": " + key;
+}
 
 /// The value, nullptr when absent or null, or an error when `object` is no object.
 Result<const Json*> look_up(const Json& object, const std::string& key, const std::string& where) {
-  if (!object.is_object()) return input_error(std::string("An object with \"") + key + "\" is needed here, not " + kind_of(object) + ".", where);
+  if (!object.is_object())
+    return input_error(
+        std::string("An object with \"") + key + "\" is needed here, not " + kind_of(object) + ".",
+        where);
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return static_cast<const Json*>(nullptr);
   return &*found;
 }
 
-Error missing(const std::string& key, const std::string& where) { return input_error("This field is missing.", field(where, key)); }
+Error missing(const std::string& key, const std::string& where) {
+  return input_error("This field is missing.", field(where, key));
+}
 
-Error wrong_type(const char* wanted, const Json& found, const std::string& key, const std::string& where) {
-  return input_error(std::string("This must be ") + wanted + ", not " + kind_of(found) + ".", field(where, key));
+Error wrong_type(const char* wanted, const Json& found, const std::string& key,
+                 const std::string& where) {
+  return input_error(std::string("This must be ") + wanted + ", not " + kind_of(found) + ".",
+                     field(where, key));
 }
 
 Result<std::int64_t> as_int(const Json& value, const std::string& key, const std::string& where) {
   if (value.is_number_unsigned()) {
-    if (value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) return input_error("This number is too large.", field(where, key));
+    if (value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX))
+      return input_error("This number is too large.", field(where, key));
     return value.get<std::int64_t>();
   }
   if (value.is_number_integer()) return value.get<std::int64_t>();
   if (value.is_number_float()) {
     const double number = value.get<double>();
-    if (number == std::floor(number) && std::fabs(number) <= 9007199254740992.0) return static_cast<std::int64_t>(number);
+    if (number == std::floor(number) && std::fabs(number) <= 9007199254740992.0)
+      return static_cast<std::int64_t>(number);
     return input_error("This must be a whole number, not " + value.dump() + ".", field(where, key));
   }
   return wrong_type("a whole number", value, key, where);
@@ -208,9 +229,12 @@ Result<std::int64_t> as_int(const Json& value, const std::string& key, const std
 
 }  // namespace
 
-Result<Json> parse_json(std::string_view text, const std::string& where, const JsonLimits& limits) { return parse<Json>(text, where, limits); }
+Result<Json> parse_json(std::string_view text, const std::string& where, const JsonLimits& limits) {
+  return parse<Json>(text, where, limits);
+}
 
-Result<SortedJson> parse_sorted_json(std::string_view text, const std::string& where, const JsonLimits& limits) {
+Result<SortedJson> parse_sorted_json(std::string_view text, const std::string& where,
+                                     const JsonLimits& limits) {
   return parse<SortedJson>(text, where, limits);
 }
 
@@ -222,40 +246,46 @@ Result<Json> read_json_file(const std::filesystem::path& path, const JsonLimits&
   return document;
 }
 
-Result<std::int64_t> json_int(const Json& object, const std::string& key, const std::string& where) {
+Result<std::int64_t> json_int(const Json& object, const std::string& key,
+                              const std::string& where) {
   LUTHIER_TRY(const Json* value, look_up(object, key, where));
   if (!value) return missing(key, where);
   return as_int(*value, key, where);
 }
 
-Result<std::int64_t> json_int(const Json& object, const std::string& key, const std::string& where, std::int64_t fallback) {
+Result<std::int64_t> json_int(const Json& object, const std::string& key, const std::string& where,
+                              std::int64_t fallback) {
   LUTHIER_TRY(const Json* value, look_up(object, key, where));
   if (!value) return fallback;
   return as_int(*value, key, where);
 }
 
-Result<double> json_number(const Json& object, const std::string& key, const std::string& where, double fallback) {
+Result<double> json_number(const Json& object, const std::string& key, const std::string& where,
+                           double fallback) {
   LUTHIER_TRY(const Json* value, look_up(object, key, where));
   if (!value) return fallback;
   if (!value->is_number()) return wrong_type("a number", *value, key, where);
   return value->get<double>();
 }
 
-Result<bool> json_bool(const Json& object, const std::string& key, const std::string& where, bool fallback) {
+Result<bool> json_bool(const Json& object, const std::string& key, const std::string& where,
+                       bool fallback) {
   LUTHIER_TRY(const Json* value, look_up(object, key, where));
   if (!value) return fallback;
   if (!value->is_boolean()) return wrong_type("true or false", *value, key, where);
   return value->get<bool>();
 }
 
-Result<std::string> json_string(const Json& object, const std::string& key, const std::string& where) {
+Result<std::string> json_string(const Json& object, const std::string& key,
+                                const std::string& where) {
   LUTHIER_TRY(const Json* value, look_up(object, key, where));
   if (!value) return missing(key, where);
   if (!value->is_string()) return wrong_type("a text", *value, key, where);
   return value->get<std::string>();
 }
 
-Result<std::string> json_string(const Json& object, const std::string& key, const std::string& where, const std::string& fallback) {
+Result<std::string> json_string(const Json& object, const std::string& key,
+                                const std::string& where, const std::string& fallback) {
   LUTHIER_TRY(const Json* value, look_up(object, key, where));
   if (!value) return fallback;
   if (!value->is_string()) return wrong_type("a text", *value, key, where);

@@ -23,10 +23,12 @@ namespace {
 
 constexpr std::uint64_t max_header_bytes = 100'000'000;
 
-/// The order in which the reference implementation declares the dtypes; a writer sorts by it, descending.
+/// The order in which the reference implementation declares the dtypes; a writer sorts by it,
+/// descending.
 int writing_rank(DType dtype) {
-  constexpr DType order[] = {DType::BOOL, DType::U8,   DType::I8,  DType::F8_E5M2, DType::F8_E4M3, DType::I16, DType::U16, DType::F16,
-                             DType::BF16, DType::I32, DType::U32, DType::F32,     DType::F64,     DType::I64, DType::U64};
+  constexpr DType order[] = {DType::BOOL, DType::U8,  DType::I8,  DType::F8_E5M2, DType::F8_E4M3,
+                             DType::I16,  DType::U16, DType::F16, DType::BF16,    DType::I32,
+                             DType::U32,  DType::F32, DType::F64, DType::I64,     DType::U64};
   return static_cast<int>(std::find(std::begin(order), std::end(order), dtype) - std::begin(order));
 }
 
@@ -40,7 +42,8 @@ Result<std::uint64_t> bytes_to_write(const TensorToWrite& tensor, const std::str
     }
   }
   if (bytes != tensor.bytes.size()) {
-    return machine_error("The tensor to write has " + std::to_string(tensor.bytes.size()) + " bytes, and its shape asks for " + std::to_string(bytes) + ".",
+    return machine_error("The tensor to write has " + std::to_string(tensor.bytes.size()) +
+                             " bytes, and its shape asks for " + std::to_string(bytes) + ".",
                          where);
   }
   return bytes;
@@ -51,8 +54,8 @@ Result<std::uint64_t> bytes_to_write(const TensorToWrite& tensor, const std::str
 struct SafetensorsFile::Opened {
   fs::path path;
   Descriptor file;
-  struct stat about {};     ///< when it was opened
-  std::uint64_t data = 0;   ///< where the data section begins
+  struct stat about {};    ///< when it was opened
+  std::uint64_t data = 0;  ///< where the data section begins
   SafetensorsHeader header;
   std::unordered_map<std::string, std::size_t> index;
 
@@ -105,7 +108,9 @@ Result<SafetensorsFile> SafetensorsFile::open(const fs::path& path) {
   if (!S_ISREG(opened->about.st_mode)) return input_error("This is not a plain file.", where);
   const std::uint64_t bytes = opened->bytes();
   if (bytes < 8) {
-    return input_error("The file has " + std::to_string(bytes) + " bytes, fewer than any safetensors file.", where, "Copy or download it again.");
+    return input_error(
+        "The file has " + std::to_string(bytes) + " bytes, fewer than any safetensors file.", where,
+        "Copy or download it again.");
   }
   const auto read_from = [&](std::uint64_t at, void* into, std::size_t size) {
     return read_at(opened->file, at, {static_cast<std::byte*>(into), size}, path, bytes);
@@ -124,12 +129,14 @@ Result<SafetensorsFile> SafetensorsFile::open(const fs::path& path) {
   std::uint64_t header_bytes = 0;
   for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | length[i];
   if (header_bytes > max_header_bytes) {
-    return input_error("The header is said to have " + std::to_string(header_bytes) + " bytes; at most " + std::to_string(max_header_bytes) + " are allowed.", where,
-                       "This is not a safetensors file, or a damaged one.");
+    return input_error("The header is said to have " + std::to_string(header_bytes) +
+                           " bytes; at most " + std::to_string(max_header_bytes) + " are allowed.",
+                       where, "This is not a safetensors file, or a damaged one.");
   }
   if (header_bytes > bytes - 8) {
-    return input_error("The file is cut off: its header has " + std::to_string(header_bytes) + " bytes, and only " + std::to_string(bytes - 8) + " follow.", where,
-                       "Copy or download it again.");
+    return input_error("The file is cut off: its header has " + std::to_string(header_bytes) +
+                           " bytes, and only " + std::to_string(bytes - 8) + " follow.",
+                       where, "Copy or download it again.");
   }
   opened->data = 8 + header_bytes;
   {
@@ -193,19 +200,23 @@ Result<bool> same_tensor(const TensorView& left, const TensorView& right) {
   return true;
 }
 
-Status write_safetensors(const fs::path& path, const std::vector<TensorToWrite>& tensors, const std::map<std::string, std::string>& metadata) {
+Status write_safetensors(const fs::path& path, const std::vector<TensorToWrite>& tensors,
+                         const std::map<std::string, std::string>& metadata) {
   std::vector<const TensorToWrite*> sorted;
   for (const TensorToWrite& tensor : tensors) sorted.push_back(&tensor);
-  std::sort(sorted.begin(), sorted.end(), [](const TensorToWrite* left, const TensorToWrite* right) {
-    return std::pair(-writing_rank(left->dtype), std::string_view(left->name)) < std::pair(-writing_rank(right->dtype), std::string_view(right->name));
-  });
+  std::sort(sorted.begin(), sorted.end(),
+            [](const TensorToWrite* left, const TensorToWrite* right) {
+              return std::pair(-writing_rank(left->dtype), std::string_view(left->name)) <
+                     std::pair(-writing_rank(right->dtype), std::string_view(right->name));
+            });
 
   std::string header = "{";
   if (!metadata.empty()) {
     header += "\"__metadata__\":{";
     bool first = true;
     for (const auto& [key, value] : metadata) {
-      if (!is_utf8(key) || !is_utf8(value)) return machine_error("The metadata to write is not valid UTF-8.", path.string());
+      if (!is_utf8(key) || !is_utf8(value))
+        return machine_error("The metadata to write is not valid UTF-8.", path.string());
       header += (first ? "" : ",") + quoted(key) + ":" + quoted(value);
       first = false;
     }
@@ -215,27 +226,34 @@ Status write_safetensors(const fs::path& path, const std::vector<TensorToWrite>&
   std::unordered_map<std::string_view, bool> names;
   for (const TensorToWrite* tensor : sorted) {
     const std::string where = path.string() + ": " + tensor->name;
-    if (!is_utf8(tensor->name) || tensor->name == "__metadata__" || !names.emplace(tensor->name, true).second) {
+    if (!is_utf8(tensor->name) || tensor->name == "__metadata__" ||
+        !names.emplace(tensor->name, true).second) {
       return machine_error("The name of the tensor to write is broken or stands twice.", where);
     }
     LUTHIER_TRY(const std::uint64_t bytes, bytes_to_write(*tensor, where));
     if (header.size() > 1) header += ",";
-    header += quoted(tensor->name) + ":{\"dtype\":\"" + dtype_name(tensor->dtype) + "\",\"shape\":[";
-    for (std::size_t i = 0; i < tensor->shape.size(); ++i) header += (i ? "," : "") + std::to_string(tensor->shape[i]);
-    header += "],\"data_offsets\":[" + std::to_string(offset) + "," + std::to_string(offset + bytes) + "]}";
+    header +=
+        quoted(tensor->name) + ":{\"dtype\":\"" + dtype_name(tensor->dtype) + "\",\"shape\":[";
+    for (std::size_t i = 0; i < tensor->shape.size(); ++i)
+      header += (i ? "," : "") + std::to_string(tensor->shape[i]);
+    header += "],\"data_offsets\":[" + std::to_string(offset) + "," +
+              std::to_string(offset + bytes) + "]}";
     offset += bytes;
   }
   header += "}";
   header.append((8 - header.size() % 8) % 8, ' ');
-  if (header.size() > max_header_bytes) return machine_error("There are too many tensors for one safetensors file.", path.string());
+  if (header.size() > max_header_bytes)
+    return machine_error("There are too many tensors for one safetensors file.", path.string());
 
   std::string length(8, '\0');
-  for (int i = 0; i < 8; ++i) length[static_cast<std::size_t>(i)] = static_cast<char>(header.size() >> (8 * i) & 0xFF);
+  for (int i = 0; i < 8; ++i)
+    length[static_cast<std::size_t>(i)] = static_cast<char>(header.size() >> (8 * i) & 0xFF);
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (file.get() < 0) return system_error("This file cannot be written", path, errno);
   LUTHIER_CHECK(write_all(file, length + header, path));
   for (const TensorToWrite* tensor : sorted) {
-    LUTHIER_CHECK(write_all(file, {reinterpret_cast<const char*>(tensor->bytes.data()), tensor->bytes.size()}, path));
+    LUTHIER_CHECK(write_all(
+        file, {reinterpret_cast<const char*>(tensor->bytes.data()), tensor->bytes.size()}, path));
   }
   if (!file.close()) return system_error("Writing failed", path, errno);
   return {};

@@ -21,7 +21,23 @@
 
 namespace luthier {
 
-enum class DType { BOOL, U8, I8, I16, U16, F16, BF16, I32, U32, F32, F64, I64, U64, F8_E4M3, F8_E5M2 };
+enum class DType {
+  BOOL,
+  U8,
+  I8,
+  I16,
+  U16,
+  F16,
+  BF16,
+  I32,
+  U32,
+  F32,
+  F64,
+  I64,
+  U64,
+  F8_E4M3,
+  F8_E5M2
+};
 
 /// "F32" as the format writes it.
 std::string dtype_name(DType dtype);
@@ -30,18 +46,20 @@ std::size_t dtype_size(DType dtype);
 struct TensorInfo {
   DType dtype = DType::F32;
   std::vector<std::int64_t> shape;
-  std::uint64_t begin = 0, end = 0;   ///< byte range inside the data section
+  std::uint64_t begin = 0, end = 0;  ///< byte range inside the data section
 
   std::int64_t elements() const;
 };
 
-/// Parses and validates a header against the size of the data section that follows it. (The fuzz target.)
-/// Returned in the order of the offsets.
+/// Parses and validates a header against the size of the data section that follows it. (The fuzz
+/// target.) Returned in the order of the offsets.
 struct SafetensorsHeader {
   std::vector<std::pair<std::string, TensorInfo>> tensors;
   std::map<std::string, std::string> metadata;
 };
-Result<SafetensorsHeader> parse_safetensors_header(std::string_view header, std::uint64_t data_bytes, const std::string& where);
+Result<SafetensorsHeader> parse_safetensors_header(std::string_view header,
+                                                   std::uint64_t data_bytes,
+                                                   const std::string& where);
 
 struct TensorView;
 
@@ -81,8 +99,9 @@ struct TensorView {
 /// Whether both hold the same type, shape and bytes.
 Result<bool> same_tensor(const TensorView& left, const TensorView& right);
 
-/// A checkpoint folder's weights: `model.safetensors`, or the shards that `model.safetensors.index.json` names.
-/// Refuses .bin/.pt/.pkl with the sentence that says what to do instead.
+/// A checkpoint folder's weights: `model.safetensors`, or the shards that
+/// `model.safetensors.index.json` names. Refuses .bin/.pt/.pkl with the sentence that says what to
+/// do instead.
 class CheckpointFiles {
  public:
   static Result<CheckpointFiles> open(const std::filesystem::path& folder);
@@ -91,7 +110,7 @@ class CheckpointFiles {
   std::optional<TensorView> find(const std::string& name) const;
   const std::vector<SafetensorsFile>& files() const { return files_; }
   std::uint64_t total_bytes() const;
-  Status check_unchanged() const;   ///< of every file
+  Status check_unchanged() const;  ///< of every file
 
  private:
   std::vector<SafetensorsFile> files_;
@@ -99,7 +118,8 @@ class CheckpointFiles {
   std::map<std::string, std::size_t> file_of_;
 };
 
-/// What a writer takes: name, dtype, shape and the bytes (row-major, little-endian), which it does not copy.
+/// What a writer takes: name, dtype, shape and the bytes (row-major, little-endian), which it does
+/// not copy.
 struct TensorToWrite {
   std::string name;
   DType dtype = DType::F32;
@@ -107,9 +127,11 @@ struct TensorToWrite {
   std::span<const std::byte> bytes;
 };
 
-/// Writes one file (not atomically by itself: write into a FolderWriter, or beside and rename), as the format's reference
-/// implementation lays it out: tensors by descending dtype size then name, header padded with spaces to 8 bytes.
-Status write_safetensors(const std::filesystem::path& path, const std::vector<TensorToWrite>& tensors,
+/// Writes one file (not atomically by itself: write into a FolderWriter, or beside and rename), as
+/// the format's reference implementation lays it out: tensors by descending dtype size then name,
+/// header padded with spaces to 8 bytes.
+Status write_safetensors(const std::filesystem::path& path,
+                         const std::vector<TensorToWrite>& tensors,
                          const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
 }  // namespace luthier

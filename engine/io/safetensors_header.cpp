@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The header of a safetensors file, read event by event into a map of tensors: no document is built, so memory stays within a small multiple
-// of the header whatever it holds. Every refusal names the tensor.
+// The header of a safetensors file, read event by event into a map of tensors: no document is
+// built, so memory stays within a small multiple of the header whatever it holds. Every refusal
+// names the tensor.
 #include <algorithm>
 #include <array>
 
@@ -47,7 +48,8 @@ struct Entry {
   bool has_offsets = false;
 };
 
-/// The grammar of a header: {"__metadata__": {text: text}, name: {"dtype": text, "shape": [n...], "data_offsets": [a, b]}, ...}.
+/// The grammar of a header: {"__metadata__": {text: text}, name: {"dtype": text, "shape": [n...],
+/// "data_offsets": [a, b]}, ...}.
 class HeaderReader {
  public:
   using number_integer_t = SortedJson::number_integer_t;
@@ -61,13 +63,17 @@ class HeaderReader {
   bool null() { return unexpected("null"); }
   bool boolean(bool) { return unexpected("true or false"); }
   bool number_integer(number_integer_t) { return unexpected("a negative number"); }
-  bool number_float(number_float_t, const string_t&) { return unexpected("a fraction or a number that is too large"); }
+  bool number_float(number_float_t, const string_t&) {
+    return unexpected("a fraction or a number that is too large");
+  }
   bool binary(binary_t&) { return unexpected("binary data"); }
 
   bool number_unsigned(number_unsigned_t value) {
     if (state_ == State::Shape) {
-      if (value > static_cast<std::uint64_t>(INT64_MAX)) return fail("A dimension of the shape is too large.");
-      if (entry_.info.shape.size() == max_rank) return fail("The shape has more than " + std::to_string(max_rank) + " dimensions.");
+      if (value > static_cast<std::uint64_t>(INT64_MAX))
+        return fail("A dimension of the shape is too large.");
+      if (entry_.info.shape.size() == max_rank)
+        return fail("The shape has more than " + std::to_string(max_rank) + " dimensions.");
       entry_.info.shape.push_back(static_cast<std::int64_t>(value));
       return true;
     }
@@ -81,12 +87,15 @@ class HeaderReader {
 
   bool string(string_t& value) {
     if (state_ == State::Metadata) {
-      if (!metadata_.emplace(std::move(key_), std::move(value)).second) return fail("A key of the metadata stands twice.");
+      if (!metadata_.emplace(std::move(key_), std::move(value)).second)
+        return fail("A key of the metadata stands twice.");
       return true;
     }
     if (state_ == State::DTypeValue) {
-      const auto row = std::find_if(dtypes.begin(), dtypes.end(), [&](const DTypeRow& each) { return value == each.name; });
-      if (row == dtypes.end()) return fail("The dtype \"" + shown(value) + "\" is not one that Luthier reads.");
+      const auto row = std::find_if(dtypes.begin(), dtypes.end(),
+                                    [&](const DTypeRow& each) { return value == each.name; });
+      if (row == dtypes.end())
+        return fail("The dtype \"" + shown(value) + "\" is not one that Luthier reads.");
       entry_.info.dtype = row->dtype;
       state_ = State::Tensor;
       return true;
@@ -112,7 +121,8 @@ class HeaderReader {
       if (!entry_.has_dtype) return fail("The field dtype is missing.");
       if (!entry_.has_shape) return fail("The field shape is missing.");
       if (!entry_.has_offsets) return fail("The field data_offsets is missing.");
-      if (!tensors_.emplace(std::move(tensor_), std::move(entry_.info)).second) return fail("This tensor's name stands twice.");
+      if (!tensors_.emplace(std::move(tensor_), std::move(entry_.info)).second)
+        return fail("This tensor's name stands twice.");
       state_ = State::Top;
       return true;
     }
@@ -133,7 +143,8 @@ class HeaderReader {
   }
 
   bool end_array() {
-    if (state_ == State::Offsets && entry_.offsets != 2) return fail("data_offsets must hold two numbers.");
+    if (state_ == State::Offsets && entry_.offsets != 2)
+      return fail("data_offsets must hold two numbers.");
     state_ = State::Tensor;
     return true;
   }
@@ -164,15 +175,29 @@ class HeaderReader {
   }
 
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) {
-    error_ = input_error("The safetensors header is not valid JSON at byte " + std::to_string(position) + ".", where_,
-                         "The file is damaged; copy or download it again.");
+    error_ = input_error(
+        "The safetensors header is not valid JSON at byte " + std::to_string(position) + ".",
+        where_, "The file is damaged; copy or download it again.");
     return false;
   }
 
   Result<SafetensorsHeader> finish(std::uint64_t data_bytes);
 
  private:
-  enum class State { Start, Top, MetadataValue, Metadata, TensorValue, Tensor, DTypeValue, ShapeValue, Shape, OffsetsValue, Offsets, End };
+  enum class State {
+    Start,
+    Top,
+    MetadataValue,
+    Metadata,
+    TensorValue,
+    Tensor,
+    DTypeValue,
+    ShapeValue,
+    Shape,
+    OffsetsValue,
+    Offsets,
+    End
+  };
 
   bool field(bool& seen, State next, const std::string& name) {
     if (seen) return fail("The field " + name + " stands twice.");
@@ -182,7 +207,8 @@ class HeaderReader {
   }
 
   Error about(const std::string& tensor, const std::string& sentence) const {
-    return input_error(sentence, tensor.empty() ? where_ : where_ + ": " + shown(tensor), "The file is damaged or was made to mislead; get it again.");
+    return input_error(sentence, tensor.empty() ? where_ : where_ + ": " + shown(tensor),
+                       "The file is damaged or was made to mislead; get it again.");
   }
 
   bool fail(const std::string& sentence) {
@@ -190,7 +216,9 @@ class HeaderReader {
     return false;
   }
 
-  bool unexpected(const char* found) { return fail(std::string("The safetensors header has ") + found + " where it may not stand."); }
+  bool unexpected(const char* found) {
+    return fail(std::string("The safetensors header has ") + found + " where it may not stand.");
+  }
 
   const std::string& where_;
   State state_ = State::Start;
@@ -202,8 +230,8 @@ class HeaderReader {
   std::optional<Error> error_;
 };
 
-/// The byte size that dtype and shape ask for, or nullopt when it does not fit 63 bits even with empty dimensions counted as 1
-/// (strides are computed so).
+/// The byte size that dtype and shape ask for, or nullopt when it does not fit 63 bits even with
+/// empty dimensions counted as 1 (strides are computed so).
 std::optional<std::uint64_t> bytes_of(const TensorInfo& info) {
   std::uint64_t with_ones = dtype_size(info.dtype);
   bool empty = false;
@@ -212,7 +240,8 @@ std::optional<std::uint64_t> bytes_of(const TensorInfo& info) {
       empty = true;
       continue;
     }
-    if (__builtin_mul_overflow(with_ones, static_cast<std::uint64_t>(size), &with_ones)) return std::nullopt;
+    if (__builtin_mul_overflow(with_ones, static_cast<std::uint64_t>(size), &with_ones))
+      return std::nullopt;
     if (with_ones > static_cast<std::uint64_t>(INT64_MAX)) return std::nullopt;
   }
   return empty ? 0 : with_ones;
@@ -227,31 +256,42 @@ Result<SafetensorsHeader> HeaderReader::finish(std::uint64_t data_bytes) {
     auto node = tensors_.extract(tensors_.begin());
     header.tensors.emplace_back(std::move(node.key()), std::move(node.mapped()));
   }
-  std::stable_sort(header.tensors.begin(), header.tensors.end(), [](const auto& left, const auto& right) {
-    return std::pair(left.second.begin, left.second.end) < std::pair(right.second.begin, right.second.end);
-  });
+  std::stable_sort(header.tensors.begin(), header.tensors.end(),
+                   [](const auto& left, const auto& right) {
+                     return std::pair(left.second.begin, left.second.end) <
+                            std::pair(right.second.begin, right.second.end);
+                   });
   std::uint64_t expected = 0;
   for (const auto& [name, info] : header.tensors) {
-    const std::string offsets = "[" + std::to_string(info.begin) + ", " + std::to_string(info.end) + "]";
-    if (info.end < info.begin) return about(name, "data_offsets " + offsets + " end before they begin.");
-    if (info.begin < expected) return about(name, "data_offsets " + offsets + " overlap the tensor before, which ends at " + std::to_string(expected) + ".");
-    if (info.begin > expected) return about(name, "data_offsets " + offsets + " leave a hole after byte " + std::to_string(expected) + ".");
+    const std::string offsets =
+        "[" + std::to_string(info.begin) + ", " + std::to_string(info.end) + "]";
+    if (info.end < info.begin)
+      return about(name, "data_offsets " + offsets + " end before they begin.");
+    if (info.begin < expected)
+      return about(name, "data_offsets " + offsets + " overlap the tensor before, which ends at " +
+                             std::to_string(expected) + ".");
+    if (info.begin > expected)
+      return about(name, "data_offsets " + offsets + " leave a hole after byte " +
+                             std::to_string(expected) + ".");
     const std::optional<std::uint64_t> bytes = bytes_of(info);
     if (!bytes) return about(name, "The shape asks for more bytes than a file can hold.");
     if (*bytes != info.end - info.begin) {
-      return about(name, "dtype and shape ask for " + std::to_string(*bytes) + " bytes, and data_offsets " + offsets + " hold " +
+      return about(name, "dtype and shape ask for " + std::to_string(*bytes) +
+                             " bytes, and data_offsets " + offsets + " hold " +
                              std::to_string(info.end - info.begin) + ".");
     }
     if (info.end > data_bytes) {
-      return input_error("The file is cut off: this tensor ends at byte " + std::to_string(info.end) + " of the data, and there are " +
+      return input_error("The file is cut off: this tensor ends at byte " +
+                             std::to_string(info.end) + " of the data, and there are " +
                              std::to_string(data_bytes) + ".",
                          where_ + ": " + shown(name), "Copy or download it again.");
     }
     expected = info.end;
   }
   if (expected != data_bytes) {
-    return input_error("The file goes on for " + std::to_string(data_bytes - expected) + " bytes after its last tensor.", where_,
-                       "The file is damaged or was made to mislead; get it again.");
+    return input_error("The file goes on for " + std::to_string(data_bytes - expected) +
+                           " bytes after its last tensor.",
+                       where_, "The file is damaged or was made to mislead; get it again.");
   }
   return header;
 }
@@ -271,9 +311,15 @@ std::int64_t TensorInfo::elements() const {
   return count;
 }
 
-Result<SafetensorsHeader> parse_safetensors_header(std::string_view header, std::uint64_t data_bytes, const std::string& where) {
-  if (header.empty() || header.front() != '{') return input_error("The safetensors header does not begin with {.", where, "This is not a safetensors file.");
-  if (header.find('\0') != std::string_view::npos) return input_error("The safetensors header holds a zero byte.", where, "This is not a safetensors file.");
+Result<SafetensorsHeader> parse_safetensors_header(std::string_view header,
+                                                   std::uint64_t data_bytes,
+                                                   const std::string& where) {
+  if (header.empty() || header.front() != '{')
+    return input_error("The safetensors header does not begin with {.", where,
+                       "This is not a safetensors file.");
+  if (header.find('\0') != std::string_view::npos)
+    return input_error("The safetensors header holds a zero byte.", where,
+                       "This is not a safetensors file.");
   HeaderReader reader(where);
   SortedJson::sax_parse(header.begin(), header.end(), &reader);
   return reader.finish(data_bytes);

@@ -61,16 +61,20 @@ Result<Descriptor> open_for_reading(const std::filesystem::path& path) {
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (file.get() < 0) {
     const int code = errno;
-    if (code == ENOENT) return input_error("This file does not exist.", path.string(), "Check the path.");
+    if (code == ENOENT)
+      return input_error("This file does not exist.", path.string(), "Check the path.");
     return system_error("This file cannot be read", path, code);
   }
   struct stat about {};
-  if (::fstat(file.get(), &about) != 0) return system_error("This file cannot be read", path, errno);
-  if (S_ISDIR(about.st_mode)) return input_error("This is a folder, and a file is needed.", path.string());
+  if (::fstat(file.get(), &about) != 0)
+    return system_error("This file cannot be read", path, errno);
+  if (S_ISDIR(about.st_mode))
+    return input_error("This is a folder, and a file is needed.", path.string());
   return file;
 }
 
-Status write_all(const Descriptor& file, std::string_view bytes, const std::filesystem::path& path) {
+Status write_all(const Descriptor& file, std::string_view bytes,
+                 const std::filesystem::path& path) {
   while (!bytes.empty()) {
     constexpr std::size_t at_most = 1u << 30;
     const ssize_t written = ::write(file.get(), bytes.data(), std::min(bytes.size(), at_most));
@@ -91,7 +95,8 @@ Status sync_path(const std::filesystem::path& path, int flags) {
   if (file.get() < 0) return system_error("Saving to disk failed", path, errno);
   if (::fsync(file.get()) != 0) {
     // Some file systems cannot sync a folder and say so; there is nothing more to do there.
-    if (!((flags & O_DIRECTORY) && (errno == EINVAL || errno == EBADF))) return system_error("Saving to disk failed", path, errno);
+    if (!((flags & O_DIRECTORY) && (errno == EINVAL || errno == EBADF)))
+      return system_error("Saving to disk failed", path, errno);
   }
   if (!file.close()) return system_error("Saving to disk failed", path, errno);
   return {};
@@ -101,10 +106,13 @@ Status sync_path(const std::filesystem::path& path, int flags) {
 
 Status sync_file(const std::filesystem::path& path) { return sync_path(path, O_RDONLY); }
 
-Status sync_folder(const std::filesystem::path& path) { return sync_path(path.empty() ? "." : path, O_RDONLY | O_DIRECTORY); }
+Status sync_folder(const std::filesystem::path& path) {
+  return sync_path(path.empty() ? "." : path, O_RDONLY | O_DIRECTORY);
+}
 
 Status rename_path(const std::filesystem::path& from, const std::filesystem::path& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) return system_error("Moving the finished file into place failed", to, errno);
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    return system_error("Moving the finished file into place failed", to, errno);
   return {};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the operating system refused, as an Error: a wrong path or missing rights are the input's fault, a full disk or a broken one the
-// machine's. And the small file helpers that check every return value.
+// What the operating system refused, as an Error: a wrong path or missing rights are the input's
+// fault, a full disk or a broken one the machine's. And the small file helpers that check every
+// return value.
 #pragma once
 
 #include <filesystem>
@@ -33,7 +34,8 @@ class Descriptor {
   int fd_ = -1;
 };
 
-/// Opens for reading, never waiting on a pipe. The errors name what is wrong (missing, a folder, no rights).
+/// Opens for reading, never waiting on a pipe. The errors name what is wrong (missing, a folder, no
+/// rights).
 Result<Descriptor> open_for_reading(const std::filesystem::path& path);
 /// Writes everything; `path` is for the error.
 Status write_all(const Descriptor& file, std::string_view bytes, const std::filesystem::path& path);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The two protocol-buffer messages that a scalar needs (Event and Summary) are written by hand: four fields do not justify a generator.
+// The two protocol-buffer messages that a scalar needs (Event and Summary) are written by hand:
+// four fields do not justify a generator.
 #include "engine/io/tensorboard.h"
 
 #include <array>
@@ -38,7 +39,8 @@ void put_varint(std::string& out, std::uint64_t value) {
   out += static_cast<char>(value);
 }
 
-// Protocol-buffer fields: the key is number << 3 | wire type (0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes).
+// Protocol-buffer fields: the key is number << 3 | wire type (0 varint, 1 eight bytes, 2 length and
+// bytes, 5 four bytes).
 void put_double(std::string& out, int field, double value) {
   std::uint64_t bits;
   std::memcpy(&bits, &value, sizeof bits);
@@ -59,7 +61,9 @@ void put_bytes(std::string& out, int field, std::string_view value) {
   out += value;
 }
 
-double wall_time() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+double wall_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
 std::string record(const std::string& event) {
   std::string out, length;
@@ -74,7 +78,8 @@ std::string record(const std::string& event) {
 Status write_record(std::FILE* file, const fs::path& path, const std::string& event) {
   const std::string bytes = record(event);
   errno = 0;
-  if (std::fwrite(bytes.data(), 1, bytes.size(), file) != bytes.size()) return system_error("Writing failed", path, errno ? errno : EIO);
+  if (std::fwrite(bytes.data(), 1, bytes.size(), file) != bytes.size())
+    return system_error("Writing failed", path, errno ? errno : EIO);
   return {};
 }
 
@@ -82,7 +87,8 @@ Status write_record(std::FILE* file, const fs::path& path, const std::string& ev
 
 std::uint32_t crc32c(std::string_view bytes) {
   std::uint32_t value = 0xFFFFFFFFu;
-  for (const char byte : bytes) value = crc_table[(value ^ static_cast<unsigned char>(byte)) & 0xFF] ^ value >> 8;
+  for (const char byte : bytes)
+    value = crc_table[(value ^ static_cast<unsigned char>(byte)) & 0xFF] ^ value >> 8;
   return value ^ 0xFFFFFFFFu;
 }
 
@@ -97,8 +103,9 @@ Result<TensorboardWriter> TensorboardWriter::create(const fs::path& folder) {
   if (problem) return system_error("This folder cannot be made", folder, problem.value());
   static std::atomic<unsigned> counter{0};
   TensorboardWriter writer;
-  writer.path_ = folder / ("events.out.tfevents." + std::to_string(static_cast<std::int64_t>(wall_time())) + ".luthier." + std::to_string(::getpid()) + "." +
-                           std::to_string(counter++));
+  writer.path_ =
+      folder / ("events.out.tfevents." + std::to_string(static_cast<std::int64_t>(wall_time())) +
+                ".luthier." + std::to_string(::getpid()) + "." + std::to_string(counter++));
   writer.file_ = std::fopen(writer.path_.c_str(), "wbxe");
   if (!writer.file_) return system_error("This file cannot be written", writer.path_, errno);
   std::string event;
@@ -109,7 +116,8 @@ Result<TensorboardWriter> TensorboardWriter::create(const fs::path& folder) {
   return writer;
 }
 
-TensorboardWriter::TensorboardWriter(TensorboardWriter&& other) noexcept : file_(std::exchange(other.file_, nullptr)), path_(std::move(other.path_)) {}
+TensorboardWriter::TensorboardWriter(TensorboardWriter&& other) noexcept
+    : file_(std::exchange(other.file_, nullptr)), path_(std::move(other.path_)) {}
 
 TensorboardWriter& TensorboardWriter::operator=(TensorboardWriter&& other) noexcept {
   std::swap(file_, other.file_);

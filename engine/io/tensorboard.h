@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// TensorBoard event files: scalar summaries in TFRecord framing with masked CRC-32C, so that the tools people already use open a run.
+// TensorBoard event files: scalar summaries in TFRecord framing with masked CRC-32C, so that the
+// tools people already use open a run.
 #pragma once
 
 #include <cstdint>

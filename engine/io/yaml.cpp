@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// yaml-cpp's events become JSON here, so that nothing is built before it was checked: no alias is ever expanded, no key is taken twice, and a
-// scalar is typed by its text alone.
+// yaml-cpp's events become JSON here, so that nothing is built before it was checked: no alias is
+// ever expanded, no key is taken twice, and a scalar is typed by its text alone.
 #include "engine/io/yaml.h"
 
 #include <algorithm>
@@ -27,7 +27,9 @@ struct Refusal {
   Error error;
 };
 
-bool only_digits(std::string_view text, std::string_view digits) { return !text.empty() && text.find_first_not_of(digits) == std::string_view::npos; }
+bool only_digits(std::string_view text, std::string_view digits) {
+  return !text.empty() && text.find_first_not_of(digits) == std::string_view::npos;
+}
 
 /// [-+]?(.d+|d+(.d*)?)([eE][-+]?d+)?
 bool looks_like_float(std::string_view text) {
@@ -56,38 +58,53 @@ bool looks_like_float(std::string_view text) {
 double to_double(std::string_view text) {
   if (text.starts_with('+')) text.remove_prefix(1);
   double value = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc::result_out_of_range) return value;
-  const bool tiny = text.find("e-") != std::string_view::npos || text.find("E-") != std::string_view::npos;
+  if (std::from_chars(text.data(), text.data() + text.size(), value).ec !=
+      std::errc::result_out_of_range)
+    return value;
+  const bool tiny =
+      text.find("e-") != std::string_view::npos || text.find("E-") != std::string_view::npos;
   const double size = tiny ? 0.0 : std::numeric_limits<double>::infinity();
   return text.starts_with('-') ? -size : size;
 }
 
 Json whole_number(const std::string& text, std::string_view digits, int base, bool negative) {
   std::uint64_t magnitude = 0;
-  const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), magnitude, base);
-  if (code != std::errc() || end != digits.data() + digits.size()) {   // too large for any integer
+  const auto [end, code] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), magnitude, base);
+  if (code != std::errc() || end != digits.data() + digits.size()) {  // too large for any integer
     return base == 10 ? Json(to_double(text)) : Json(text);
   }
-  if (!negative) return magnitude <= static_cast<std::uint64_t>(INT64_MAX) ? Json(static_cast<std::int64_t>(magnitude)) : Json(magnitude);
-  if (magnitude > static_cast<std::uint64_t>(INT64_MAX)) return Json(-static_cast<double>(magnitude));
+  if (!negative)
+    return magnitude <= static_cast<std::uint64_t>(INT64_MAX)
+               ? Json(static_cast<std::int64_t>(magnitude))
+               : Json(magnitude);
+  if (magnitude > static_cast<std::uint64_t>(INT64_MAX))
+    return Json(-static_cast<double>(magnitude));
   return Json(-static_cast<std::int64_t>(magnitude));
 }
 
 /// A plain scalar, typed by YAML 1.2's core schema.
 Json typed(const std::string& text) {
-  if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") return Json(nullptr);
+  if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL")
+    return Json(nullptr);
   if (text == "true" || text == "True" || text == "TRUE") return Json(true);
   if (text == "false" || text == "False" || text == "FALSE") return Json(false);
   const bool negative = text[0] == '-';
-  const std::string_view magnitude = std::string_view(text).substr(negative || text[0] == '+' ? 1 : 0);
+  const std::string_view magnitude =
+      std::string_view(text).substr(negative || text[0] == '+' ? 1 : 0);
   if (only_digits(magnitude, "0123456789")) return whole_number(text, magnitude, 10, negative);
-  const std::string_view digits = std::string_view(text).substr(std::min<std::size_t>(2, text.size()));
-  if (text.starts_with("0x") && only_digits(digits, "0123456789abcdefABCDEF")) return whole_number(text, digits, 16, false);
-  if (text.starts_with("0o") && only_digits(digits, "01234567")) return whole_number(text, digits, 8, false);
+  const std::string_view digits =
+      std::string_view(text).substr(std::min<std::size_t>(2, text.size()));
+  if (text.starts_with("0x") && only_digits(digits, "0123456789abcdefABCDEF"))
+    return whole_number(text, digits, 16, false);
+  if (text.starts_with("0o") && only_digits(digits, "01234567"))
+    return whole_number(text, digits, 8, false);
   if (magnitude == ".inf" || magnitude == ".Inf" || magnitude == ".INF") {
-    return Json(negative ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity());
+    return Json(negative ? -std::numeric_limits<double>::infinity()
+                         : std::numeric_limits<double>::infinity());
   }
-  if (text == ".nan" || text == ".NaN" || text == ".NAN") return Json(std::numeric_limits<double>::quiet_NaN());
+  if (text == ".nan" || text == ".NaN" || text == ".NAN")
+    return Json(std::numeric_limits<double>::quiet_NaN());
   if (looks_like_float(text)) return Json(to_double(text));
   return Json(text);
 }
@@ -98,22 +115,30 @@ class Reader : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { scalar(mark, anchor, Json(nullptr), ""); }
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { refuse(mark, "Aliases (*name) are not supported here.", "Write the value out."); }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    scalar(mark, anchor, Json(nullptr), "");
+  }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    refuse(mark, "Aliases (*name) are not supported here.", "Write the value out.");
+  }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     // yaml-cpp makes single bytes of some escapes (\N).
     if (!is_utf8(value)) refuse(mark, "A text is not valid UTF-8.");
     if (tag.empty() || tag == "?") return scalar(mark, anchor, typed(value), value);
-    if (tag == "!" || tag == "tag:yaml.org,2002:str") return scalar(mark, anchor, Json(value), value);
+    if (tag == "!" || tag == "tag:yaml.org,2002:str")
+      return scalar(mark, anchor, Json(value), value);
     refuse(mark, "The tag " + shortened(tag, 60) + " is not supported.", "Remove it.");
   }
 
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, Json::array());
   }
   void OnSequenceEnd() override { close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, Json::object());
   }
   void OnMapEnd() override { close(); }
@@ -121,7 +146,9 @@ class Reader : public YAML::EventHandler {
   Json take() { return std::move(root_); }
 
   std::string place(const YAML::Mark& mark) const {
-    return mark.is_null() ? std::string() : " at line " + std::to_string(mark.line + 1) + ", column " + std::to_string(mark.column + 1);
+    return mark.is_null() ? std::string()
+                          : " at line " + std::to_string(mark.line + 1) + ", column " +
+                                std::to_string(mark.column + 1);
   }
 
  private:
@@ -131,14 +158,20 @@ class Reader : public YAML::EventHandler {
     std::unordered_set<std::string> keys;
   };
 
-  [[noreturn]] void refuse(const YAML::Mark& mark, const std::string& sentence, const std::string& hint = {}) const {
-    throw Refusal{input_error("The YAML is not accepted" + place(mark) + ": " + sentence, where_, hint)};
+  [[noreturn]] void refuse(const YAML::Mark& mark, const std::string& sentence,
+                           const std::string& hint = {}) const {
+    throw Refusal{
+        input_error("The YAML is not accepted" + place(mark) + ": " + sentence, where_, hint)};
   }
 
-  bool wants_key() const { return !stack_.empty() && stack_.back().value.is_object() && !stack_.back().key; }
+  bool wants_key() const {
+    return !stack_.empty() && stack_.back().value.is_object() && !stack_.back().key;
+  }
 
   void check_node(const YAML::Mark& mark, YAML::anchor_t anchor) const {
-    if (anchor != 0) refuse(mark, "Anchors (&name) are not supported here.", "Write the value out where it is needed.");
+    if (anchor != 0)
+      refuse(mark, "Anchors (&name) are not supported here.",
+             "Write the value out where it is needed.");
   }
 
   void scalar(const YAML::Mark& mark, YAML::anchor_t anchor, Json value, const std::string& text) {
@@ -146,15 +179,18 @@ class Reader : public YAML::EventHandler {
     if (!wants_key()) return add(std::move(value));
     if (value.is_null() && text.empty()) refuse(mark, "A key is empty.");
     Frame& frame = stack_.back();
-    if (!frame.keys.insert(text).second) refuse(mark, "The key \"" + shortened(text, 80) + "\" stands twice.", "Keep one of them.");
+    if (!frame.keys.insert(text).second)
+      refuse(mark, "The key \"" + shortened(text, 80) + "\" stands twice.", "Keep one of them.");
     frame.key = text;
   }
 
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Json container) {
     check_node(mark, anchor);
-    if (!tag.empty() && tag != "?" && tag != "!") refuse(mark, "The tag " + shortened(tag, 60) + " is not supported.", "Remove it.");
+    if (!tag.empty() && tag != "?" && tag != "!")
+      refuse(mark, "The tag " + shortened(tag, 60) + " is not supported.", "Remove it.");
     if (wants_key()) refuse(mark, "A key must be a plain text.");
-    if (stack_.size() >= max_depth) refuse(mark, "It is nested more than " + std::to_string(max_depth) + " deep.");
+    if (stack_.size() >= max_depth)
+      refuse(mark, "It is nested more than " + std::to_string(max_depth) + " deep.");
     stack_.push_back({std::move(container), std::nullopt, {}});
   }
 
@@ -186,7 +222,8 @@ class Reader : public YAML::EventHandler {
 }  // namespace
 
 Result<Json> parse_yaml(const std::string& text, const std::string& where) {
-  if (text.size() > max_bytes) return input_error("The YAML has more than " + std::to_string(max_bytes) + " bytes.", where);
+  if (text.size() > max_bytes)
+    return input_error("The YAML has more than " + std::to_string(max_bytes) + " bytes.", where);
   if (const auto fault = text_fault(text, "YAML", where)) return *fault;
   if (text.find('\0') != std::string::npos)
     return input_error("The YAML holds a zero byte.", where, "Save it as UTF-8 text.");
@@ -196,12 +233,15 @@ Result<Json> parse_yaml(const std::string& text, const std::string& where) {
     YAML::Parser parser(stream);
     if (!parser.HandleNextDocument(reader)) return Json(nullptr);
     Json document = reader.take();
-    if (parser.HandleNextDocument(reader)) return input_error("The file holds more than one YAML document.", where, "Keep one.");
+    if (parser.HandleNextDocument(reader))
+      return input_error("The file holds more than one YAML document.", where, "Keep one.");
     return document;
   } catch (const Refusal& refusal) {
     return refusal.error;
   } catch (const YAML::Exception& problem) {
-    return input_error("This is not valid YAML" + reader.place(problem.mark) + ": " + shortened(problem.msg, 200) + ".", where);
+    return input_error("This is not valid YAML" + reader.place(problem.mark) + ": " +
+                           shortened(problem.msg, 200) + ".",
+                       where);
   } catch (const std::exception& problem) {
     return input_error(std::string("This is not valid YAML: ") + problem.what() + ".", where);
   }

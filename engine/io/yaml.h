@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// YAML in, as JSON: yaml-cpp behind limits (depth, size, aliases refused as bombs) with scalars typed by YAML 1.2's core schema plus
-// the forms people write (2e-4 is a number). Duplicate keys are refused.
+// YAML in, as JSON: yaml-cpp behind limits (depth, size, aliases refused as bombs) with scalars
+// typed by YAML 1.2's core schema plus the forms people write (2e-4 is a number). Duplicate keys
+// are refused.
 #pragma once
 
 #include <string>

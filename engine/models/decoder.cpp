@@ -7,39 +7,56 @@ namespace luthier {
 
 using torch::Tensor;
 
-SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer, const torch::TensorOptions& tensors)
-    : layer_(layer), heads_(o.num_attention_heads), kv_heads_(o.num_key_value_heads), head_dim_(o.head_dim),
-      rule_{true, o.sliding_windows.at(static_cast<std::size_t>(layer)), o.attention_scale, o.attention_softcap,
-            o.window_in_blocks} {
-  q_proj_ = register_module("q_proj", Linear(o.hidden_size, heads_ * head_dim_, o.qkv_bias, tensors));
-  k_proj_ = register_module("k_proj", Linear(o.hidden_size, kv_heads_ * head_dim_, o.qkv_bias, tensors));
-  v_proj_ = register_module("v_proj", Linear(o.hidden_size, kv_heads_ * head_dim_, o.qkv_bias, tensors));
+SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer,
+                                     const torch::TensorOptions& tensors)
+    : layer_(layer),
+      heads_(o.num_attention_heads),
+      kv_heads_(o.num_key_value_heads),
+      head_dim_(o.head_dim),
+      rule_{true, o.sliding_windows.at(static_cast<std::size_t>(layer)), o.attention_scale,
+            o.attention_softcap, o.window_in_blocks} {
+  q_proj_ =
+      register_module("q_proj", Linear(o.hidden_size, heads_ * head_dim_, o.qkv_bias, tensors));
+  k_proj_ =
+      register_module("k_proj", Linear(o.hidden_size, kv_heads_ * head_dim_, o.qkv_bias, tensors));
+  v_proj_ =
+      register_module("v_proj", Linear(o.hidden_size, kv_heads_ * head_dim_, o.qkv_bias, tensors));
   o_proj_ = register_module("o_proj", Linear(heads_ * head_dim_, o.hidden_size, o.o_bias, tensors));
   if (!o.qk_norm) return;
   q_norm_ = register_module("q_norm", RmsNorm(head_dim_, o.rms_norm_eps, tensors, o.centred_norms));
   k_norm_ = register_module("k_norm", RmsNorm(head_dim_, o.rms_norm_eps, tensors, o.centred_norms));
 }
 
-Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence, const RotaryTable& rotary, KeyValueCache* cache) {
-  Tensor query = q_proj_(x).view({-1, heads_, head_dim_}), key = k_proj_(x).view({-1, kv_heads_, head_dim_});
+Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence,
+                                  const RotaryTable& rotary, KeyValueCache* cache) {
+  Tensor query = q_proj_(x).view({-1, heads_, head_dim_}),
+         key = k_proj_(x).view({-1, kv_heads_, head_dim_});
   if (q_norm_) query = q_norm_(query), key = k_norm_(key);
   const Tensor value = v_proj_(x).view({-1, kv_heads_, head_dim_});
-  return o_proj_(attend(rotate(query, rotary), rotate(key, rotary), value, sequence.rows, rule_, sequence.blocks, cache, layer_));
+  return o_proj_(attend(rotate(query, rotary), rotate(key, rotary), value, sequence.rows, rule_,
+                        sequence.blocks, cache, layer_));
 }
 
-GatedMlpImpl::GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias, Activation activation, const torch::TensorOptions& tensors)
+GatedMlpImpl::GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
+                           Activation activation, const torch::TensorOptions& tensors)
     : activation_(activation) {
   gate_proj_ = register_module("gate_proj", Linear(hidden_size, intermediate_size, bias, tensors));
   up_proj_ = register_module("up_proj", Linear(hidden_size, intermediate_size, bias, tensors));
   down_proj_ = register_module("down_proj", Linear(intermediate_size, hidden_size, bias, tensors));
 }
 
-Tensor GatedMlpImpl::forward(const Tensor& x) { return down_proj_(gated(gate_proj_(x), up_proj_(x), activation_)); }
+Tensor GatedMlpImpl::forward(const Tensor& x) {
+  return down_proj_(gated(gate_proj_(x), up_proj_(x), activation_));
+}
 
-DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer, const torch::TensorOptions& tensors) {
-  const auto norm = [&](const char* name) { return register_module(name, RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, o.centred_norms)); };
+DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer,
+                                   const torch::TensorOptions& tensors) {
+  const auto norm = [&](const char* name) {
+    return register_module(name, RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, o.centred_norms));
+  };
   self_attn_ = register_module("self_attn", SelfAttention(o, layer, tensors));
-  mlp_ = register_module("mlp", GatedMlp(o.hidden_size, o.intermediate_size, o.mlp_bias, o.hidden_act, tensors));
+  mlp_ = register_module(
+      "mlp", GatedMlp(o.hidden_size, o.intermediate_size, o.mlp_bias, o.hidden_act, tensors));
   input_layernorm_ = norm("input_layernorm");
   post_attention_layernorm_ = norm("post_attention_layernorm");
   if (!o.sandwich_norms) return;
@@ -47,7 +64,8 @@ DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer, 
   post_feedforward_layernorm_ = norm("post_feedforward_layernorm");
 }
 
-Tensor DecoderLayerImpl::forward(const Tensor& x, const TokenSequence& sequence, const RotaryTable& rotary, KeyValueCache* cache) {
+Tensor DecoderLayerImpl::forward(const Tensor& x, const TokenSequence& sequence,
+                                 const RotaryTable& rotary, KeyValueCache* cache) {
   const Tensor mixed = self_attn_(input_layernorm_(x), sequence, rotary, cache);
   if (pre_feedforward_layernorm_) {
     const Tensor attended = x + post_attention_layernorm_(mixed);
@@ -57,7 +75,8 @@ Tensor DecoderLayerImpl::forward(const Tensor& x, const TokenSequence& sequence,
   return attended + mlp_(post_attention_layernorm_(attended));
 }
 
-DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& tensors) : options(o) {
+DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& tensors)
+    : options(o) {
   embed_tokens = register_module("embed_tokens", Embedding(o.vocab_size, o.hidden_size, tensors));
   torch::nn::ModuleList layers;
   for (std::int64_t i = 0; i < o.num_hidden_layers; ++i) {
@@ -73,36 +92,46 @@ DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& te
 Tensor DecoderImpl::embed(const Tensor& ids) const {
   const Tensor found = embed_tokens->forward(ids);
   // The scale has the weights' precision, as in Gemma's own embedding.
-  return options.embedding_scale == 1 ? found : found * torch::full({}, options.embedding_scale, found.options().requires_grad(false));
+  return options.embedding_scale == 1 ? found
+                                      : found * torch::full({}, options.embedding_scale,
+                                                            found.options().requires_grad(false));
 }
 
-Tensor DecoderImpl::forward(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing) {
+Tensor DecoderImpl::forward(const TokenSequence& sequence, KeyValueCache* cache,
+                            bool checkpointing) {
   const torch::Device device = sequence.embeddings.device();
   Tensor positions = sequence.positions;
   if (!positions.defined()) {
     positions = sequence.rows.positions(device);
     if (cache && cache->length() > 0) {
       positions = positions + cache->length();
-      if (cache->position_offsets.defined()) positions = positions + cache->position_offsets.to(device).repeat_interleave(sequence.rows.longest());
+      if (cache->position_offsets.defined())
+        positions = positions +
+                    cache->position_offsets.to(device).repeat_interleave(sequence.rows.longest());
     }
   }
-  if (cache && sequence.position_offsets.defined()) cache->position_offsets = sequence.position_offsets;
+  if (cache && sequence.position_offsets.defined())
+    cache->position_offsets = sequence.position_offsets;
   const torch::ScalarType dtype = sequence.embeddings.scalar_type();
   const RotaryTable whole = rotary_.table(positions, dtype);
-  const RotaryTable local = options.two_rotaries ? local_rotary_.table(positions, dtype) : RotaryTable();
+  const RotaryTable local =
+      options.two_rotaries ? local_rotary_.table(positions, dtype) : RotaryTable();
 
-  TokenSequence frame = sequence;   // what the layers read of it; the states pass through them
+  TokenSequence frame = sequence;  // what the layers read of it; the states pass through them
   frame.embeddings = Tensor();
   Tensor x = sequence.embeddings;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     DecoderLayer& layer = layers_[i];
     const RotaryTable& rotary = options.two_rotaries && options.sliding_windows[i] ? local : whole;
     if (checkpointing && !cache) {
-      x = checkpointed([&layer, rotary, frame](const Tensor& in) { return layer(in, frame, rotary, nullptr); }, x);
+      x = checkpointed(
+          [&layer, rotary, frame](const Tensor& in) { return layer(in, frame, rotary, nullptr); },
+          x);
     } else {
       x = layer(x, frame, rotary, cache);
     }
-    if (i < sequence.deepstack.size()) x = x.index_add(0, sequence.deepstack_places, sequence.deepstack[i].to(dtype));
+    if (i < sequence.deepstack.size())
+      x = x.index_add(0, sequence.deepstack_places, sequence.deepstack[i].to(dtype));
   }
   if (cache) cache->advance(sequence.rows.longest());
   return norm_(x);

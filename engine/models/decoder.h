@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one causal decoder. Its options make it Llama, Mistral, Qwen2, Qwen3, Gemma, Gemma 2, Gemma 3 and the text halves of the Qwen-VL models (each
-// equal to the class of that name in transformers 5.17): pre-norm layers of grouped-query attention with rotary positions and a gated MLP.
+// The one causal decoder. Its options make it Llama, Mistral, Qwen2, Qwen3, Gemma, Gemma 2, Gemma 3
+// and the text halves of the Qwen-VL models (each equal to the class of that name in
+// transformers 5.17): pre-norm layers of grouped-query attention with rotary positions and a gated
+// MLP.
 #pragma once
 
 #include <optional>
@@ -19,36 +21,47 @@ struct DecoderOptions {
   double rms_norm_eps = 1e-6, initializer_range = 0.02;
   Activation hidden_act = Activation::Silu;
   bool qkv_bias = false, o_bias = false, mlp_bias = false;
-  bool qk_norm = false;                      ///< RMSNorm of each head's query and key (Qwen3, Gemma 3)
-  bool centred_norms = false;                ///< Gemma's 1 + weight
-  bool sandwich_norms = false;               ///< norms after attention and MLP too (Gemma 2 and 3)
-  double embedding_scale = 1;                ///< √hidden_size for Gemma
-  double attention_scale = 0;                ///< query_pre_attn_scalar^−½ for Gemma 2 and 3; 0: 1 / √head_dim
-  double attention_softcap = 0;              ///< Gemma 2
-  bool tie_word_embeddings = false;          ///< as the text config says; families also ask the config around it
-  RotaryOptions rotary, local_rotary;        ///< the second for sliding layers, where `two_rotaries`
-  bool two_rotaries = false;                 ///< Gemma 3
-  std::vector<std::optional<std::int64_t>> sliding_windows;   ///< one a layer; nullopt: full attention
-  bool window_in_blocks = false;             ///< a window bounds what a block's tokens see of one another, too (Gemma 3)
+  bool qk_norm = false;         ///< RMSNorm of each head's query and key (Qwen3, Gemma 3)
+  bool centred_norms = false;   ///< Gemma's 1 + weight
+  bool sandwich_norms = false;  ///< norms after attention and MLP too (Gemma 2 and 3)
+  double embedding_scale = 1;   ///< √hidden_size for Gemma
+  double attention_scale = 0;  ///< query_pre_attn_scalar^−½ for Gemma 2 and 3; 0: 1 / √head_dim
+  double attention_softcap = 0;  ///< Gemma 2
+  bool tie_word_embeddings =
+      false;  ///< as the text config says; families also ask the config around it
+  RotaryOptions rotary, local_rotary;  ///< the second for sliding layers, where `two_rotaries`
+  bool two_rotaries = false;           ///< Gemma 3
+  std::vector<std::optional<std::int64_t>>
+      sliding_windows;  ///< one a layer; nullopt: full attention
+  bool window_in_blocks =
+      false;  ///< a window bounds what a block's tokens see of one another, too (Gemma 3)
 };
-/// Reads a text config with the defaults of its model_type's configuration class; `default_type` where it names none. An Input error for types that are not known.
-Result<DecoderOptions> read_decoder_options(const Json& text_config, const std::string& where, const std::string& default_type = "llama");
+/// Reads a text config with the defaults of its model_type's configuration class; `default_type`
+/// where it names none. An Input error for types that are not known.
+Result<DecoderOptions> read_decoder_options(const Json& text_config, const std::string& where,
+                                            const std::string& default_type = "llama");
 
 /// A batch on its way through the decoder: the tokens of all rows one after another.
 struct TokenSequence {
-  torch::Tensor embeddings;                  ///< [tokens, hidden]
+  torch::Tensor embeddings;  ///< [tokens, hidden]
   RowLayout rows;
-  torch::Tensor positions;                   ///< [tokens], or [3, tokens] for M-RoPE, int64; undefined: each row counts from 0, or goes on from the cache
-  torch::Tensor position_offsets;            ///< [rows] int64: what decoding adds to a row's length for its next position; undefined: 0
-  torch::Tensor blocks;                      ///< [tokens] int64: tokens of one block (≥ 0) see one another both ways; undefined: none
-  std::vector<torch::Tensor> deepstack;      ///< added to the hidden states at `deepstack_places` after the first layers, one a layer
-  torch::Tensor deepstack_places;            ///< [image tokens] int64, into `tokens`
+  torch::Tensor positions;  ///< [tokens], or [3, tokens] for M-RoPE, int64; undefined: each row
+                            ///< counts from 0, or goes on from the cache
+  torch::Tensor position_offsets;  ///< [rows] int64: what decoding adds to a row's length for its
+                                   ///< next position; undefined: 0
+  torch::Tensor blocks;  ///< [tokens] int64: tokens of one block (≥ 0) see one another both ways;
+                         ///< undefined: none
+  std::vector<torch::Tensor> deepstack;  ///< added to the hidden states at `deepstack_places` after
+                                         ///< the first layers, one a layer
+  torch::Tensor deepstack_places;        ///< [image tokens] int64, into `tokens`
 };
 
 class SelfAttentionImpl : public torch::nn::Module {
  public:
-  SelfAttentionImpl(const DecoderOptions& options, std::int64_t layer, const torch::TensorOptions& tensors);
-  torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence, const RotaryTable& rotary, KeyValueCache* cache);   // [tokens, hidden]
+  SelfAttentionImpl(const DecoderOptions& options, std::int64_t layer,
+                    const torch::TensorOptions& tensors);
+  torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence,
+                        const RotaryTable& rotary, KeyValueCache* cache);  // [tokens, hidden]
  private:
   std::int64_t layer_, heads_, kv_heads_, head_dim_;
   AttentionRule rule_;
@@ -59,8 +72,9 @@ TORCH_MODULE(SelfAttention);
 
 class GatedMlpImpl : public torch::nn::Module {
  public:
-  GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias, Activation activation, const torch::TensorOptions& tensors);
-  torch::Tensor forward(const torch::Tensor& x);   // [tokens, hidden]
+  GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
+               Activation activation, const torch::TensorOptions& tensors);
+  torch::Tensor forward(const torch::Tensor& x);  // [tokens, hidden]
  private:
   Activation activation_;
   Linear gate_proj_{nullptr}, up_proj_{nullptr}, down_proj_{nullptr};
@@ -69,12 +83,16 @@ TORCH_MODULE(GatedMlp);
 
 class DecoderLayerImpl : public torch::nn::Module {
  public:
-  DecoderLayerImpl(const DecoderOptions& options, std::int64_t layer, const torch::TensorOptions& tensors);
-  torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence, const RotaryTable& rotary, KeyValueCache* cache);
+  DecoderLayerImpl(const DecoderOptions& options, std::int64_t layer,
+                   const torch::TensorOptions& tensors);
+  torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence,
+                        const RotaryTable& rotary, KeyValueCache* cache);
+
  private:
   SelfAttention self_attn_{nullptr};
   GatedMlp mlp_{nullptr};
-  RmsNorm input_layernorm_{nullptr}, post_attention_layernorm_{nullptr}, pre_feedforward_layernorm_{nullptr}, post_feedforward_layernorm_{nullptr};
+  RmsNorm input_layernorm_{nullptr}, post_attention_layernorm_{nullptr},
+      pre_feedforward_layernorm_{nullptr}, post_feedforward_layernorm_{nullptr};
 };
 TORCH_MODULE(DecoderLayer);
 
@@ -83,7 +101,8 @@ class DecoderImpl : public torch::nn::Module {
   DecoderImpl(const DecoderOptions& options, const torch::TensorOptions& tensors);
   /// ids [tokens] → [tokens, hidden], scaled where the model scales them.
   torch::Tensor embed(const torch::Tensor& ids) const;
-  /// → [tokens, hidden] after the final norm. With a cache (rows of equal length) positions continue from it.
+  /// → [tokens, hidden] after the final norm. With a cache (rows of equal length) positions
+  /// continue from it.
   torch::Tensor forward(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing);
 
   Embedding embed_tokens{nullptr};

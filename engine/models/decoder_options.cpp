@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A text config into DecoderOptions: one row a configuration class of transformers 5.17, with its defaults.
+// A text config into DecoderOptions: one row a configuration class of transformers 5.17, with its
+// defaults.
 #include <cmath>
 
 #include "engine/models/decoder.h"
@@ -12,53 +13,198 @@ enum class Windows { None, EveryLayer, FromLayer, Alternating };
 
 struct Kind {
   const char* type;
-  std::int64_t vocab, hidden, intermediate, layers, heads, kv_heads, head_dim;   // kv_heads 0: as heads; head_dim 0: hidden / heads; −1: that, whatever the file says
+  std::int64_t vocab, hidden, intermediate, layers, heads, kv_heads,
+      head_dim;  // kv_heads 0: as heads; head_dim 0: hidden / heads; −1: that, whatever the file
+                 // says
   double eps, theta;
   std::int64_t positions;
   const char* activation;
-  bool tied = false, qkv_bias = false, bias_option = false, mlp_bias_option = false, qk_norm = false, gemma = false, sandwich = false, two_rotaries = false;
+  bool tied = false, qkv_bias = false, bias_option = false, mlp_bias_option = false,
+       qk_norm = false, gemma = false, sandwich = false, two_rotaries = false;
   Windows windows = Windows::None;
-  std::int64_t window_layers = 28;               // max_window_layers, or the length of an alternation
-  std::vector<std::int64_t> sections = {};       // M-RoPE
+  std::int64_t window_layers = 28;          // max_window_layers, or the length of an alternation
+  std::vector<std::int64_t> sections = {};  // M-RoPE
   bool interleaved = false;
 };
 
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> table{
-      {.type = "llama", .vocab = 32000, .hidden = 4096, .intermediate = 11008, .layers = 32, .heads = 32, .kv_heads = 0, .head_dim = 0, .eps = 1e-6, .theta = 10000,
-       .positions = 2048, .activation = "silu", .bias_option = true, .mlp_bias_option = true},
-      {.type = "mistral", .vocab = 32000, .hidden = 4096, .intermediate = 14336, .layers = 32, .heads = 32, .kv_heads = 8, .head_dim = 0, .eps = 1e-6, .theta = 10000,
-       .positions = 131072, .activation = "silu", .windows = Windows::EveryLayer},
-      {.type = "qwen2", .vocab = 151936, .hidden = 4096, .intermediate = 22016, .layers = 32, .heads = 32, .kv_heads = 32, .head_dim = 0, .eps = 1e-6, .theta = 10000,
-       .positions = 32768, .activation = "silu", .qkv_bias = true, .windows = Windows::FromLayer},
-      {.type = "qwen3", .vocab = 151936, .hidden = 4096, .intermediate = 22016, .layers = 32, .heads = 32, .kv_heads = 32, .head_dim = 128, .eps = 1e-6, .theta = 10000,
-       .positions = 32768, .activation = "silu", .bias_option = true, .qk_norm = true, .windows = Windows::FromLayer},
-      {.type = "qwen2_vl_text", .vocab = 152064, .hidden = 8192, .intermediate = 29568, .layers = 80, .heads = 64, .kv_heads = 8, .head_dim = -1, .eps = 1e-5,
-       .theta = 1e6, .positions = 32768, .activation = "silu", .qkv_bias = true, .windows = Windows::FromLayer, .window_layers = 80, .sections = {16, 24, 24}},
-      {.type = "qwen2_5_vl_text", .vocab = 152064, .hidden = 8192, .intermediate = 29568, .layers = 80, .heads = 64, .kv_heads = 8, .head_dim = -1, .eps = 1e-5,
-       .theta = 1e6, .positions = 32768, .activation = "silu", .qkv_bias = true, .windows = Windows::FromLayer, .window_layers = 80, .sections = {16, 24, 24}},
-      {.type = "qwen3_vl_text", .vocab = 151936, .hidden = 4096, .intermediate = 22016, .layers = 32, .heads = 32, .kv_heads = 32, .head_dim = 128, .eps = 1e-6,
-       .theta = 5e5, .positions = 128000, .activation = "silu", .bias_option = true, .qk_norm = true, .sections = {24, 20, 20}, .interleaved = true},
-      {.type = "gemma", .vocab = 256000, .hidden = 3072, .intermediate = 24576, .layers = 28, .heads = 16, .kv_heads = 16, .head_dim = 256, .eps = 1e-6, .theta = 10000,
-       .positions = 8192, .activation = "gelu_pytorch_tanh", .tied = true, .bias_option = true, .gemma = true},
-      {.type = "gemma2", .vocab = 256000, .hidden = 2304, .intermediate = 9216, .layers = 26, .heads = 8, .kv_heads = 4, .head_dim = 256, .eps = 1e-6, .theta = 10000,
-       .positions = 8192, .activation = "gelu_pytorch_tanh", .tied = true, .bias_option = true, .gemma = true, .sandwich = true, .windows = Windows::Alternating,
+      {.type = "llama",
+       .vocab = 32000,
+       .hidden = 4096,
+       .intermediate = 11008,
+       .layers = 32,
+       .heads = 32,
+       .kv_heads = 0,
+       .head_dim = 0,
+       .eps = 1e-6,
+       .theta = 10000,
+       .positions = 2048,
+       .activation = "silu",
+       .bias_option = true,
+       .mlp_bias_option = true},
+      {.type = "mistral",
+       .vocab = 32000,
+       .hidden = 4096,
+       .intermediate = 14336,
+       .layers = 32,
+       .heads = 32,
+       .kv_heads = 8,
+       .head_dim = 0,
+       .eps = 1e-6,
+       .theta = 10000,
+       .positions = 131072,
+       .activation = "silu",
+       .windows = Windows::EveryLayer},
+      {.type = "qwen2",
+       .vocab = 151936,
+       .hidden = 4096,
+       .intermediate = 22016,
+       .layers = 32,
+       .heads = 32,
+       .kv_heads = 32,
+       .head_dim = 0,
+       .eps = 1e-6,
+       .theta = 10000,
+       .positions = 32768,
+       .activation = "silu",
+       .qkv_bias = true,
+       .windows = Windows::FromLayer},
+      {.type = "qwen3",
+       .vocab = 151936,
+       .hidden = 4096,
+       .intermediate = 22016,
+       .layers = 32,
+       .heads = 32,
+       .kv_heads = 32,
+       .head_dim = 128,
+       .eps = 1e-6,
+       .theta = 10000,
+       .positions = 32768,
+       .activation = "silu",
+       .bias_option = true,
+       .qk_norm = true,
+       .windows = Windows::FromLayer},
+      {.type = "qwen2_vl_text",
+       .vocab = 152064,
+       .hidden = 8192,
+       .intermediate = 29568,
+       .layers = 80,
+       .heads = 64,
+       .kv_heads = 8,
+       .head_dim = -1,
+       .eps = 1e-5,
+       .theta = 1e6,
+       .positions = 32768,
+       .activation = "silu",
+       .qkv_bias = true,
+       .windows = Windows::FromLayer,
+       .window_layers = 80,
+       .sections = {16, 24, 24}},
+      {.type = "qwen2_5_vl_text",
+       .vocab = 152064,
+       .hidden = 8192,
+       .intermediate = 29568,
+       .layers = 80,
+       .heads = 64,
+       .kv_heads = 8,
+       .head_dim = -1,
+       .eps = 1e-5,
+       .theta = 1e6,
+       .positions = 32768,
+       .activation = "silu",
+       .qkv_bias = true,
+       .windows = Windows::FromLayer,
+       .window_layers = 80,
+       .sections = {16, 24, 24}},
+      {.type = "qwen3_vl_text",
+       .vocab = 151936,
+       .hidden = 4096,
+       .intermediate = 22016,
+       .layers = 32,
+       .heads = 32,
+       .kv_heads = 32,
+       .head_dim = 128,
+       .eps = 1e-6,
+       .theta = 5e5,
+       .positions = 128000,
+       .activation = "silu",
+       .bias_option = true,
+       .qk_norm = true,
+       .sections = {24, 20, 20},
+       .interleaved = true},
+      {.type = "gemma",
+       .vocab = 256000,
+       .hidden = 3072,
+       .intermediate = 24576,
+       .layers = 28,
+       .heads = 16,
+       .kv_heads = 16,
+       .head_dim = 256,
+       .eps = 1e-6,
+       .theta = 10000,
+       .positions = 8192,
+       .activation = "gelu_pytorch_tanh",
+       .tied = true,
+       .bias_option = true,
+       .gemma = true},
+      {.type = "gemma2",
+       .vocab = 256000,
+       .hidden = 2304,
+       .intermediate = 9216,
+       .layers = 26,
+       .heads = 8,
+       .kv_heads = 4,
+       .head_dim = 256,
+       .eps = 1e-6,
+       .theta = 10000,
+       .positions = 8192,
+       .activation = "gelu_pytorch_tanh",
+       .tied = true,
+       .bias_option = true,
+       .gemma = true,
+       .sandwich = true,
+       .windows = Windows::Alternating,
        .window_layers = 2},
-      {.type = "gemma3_text", .vocab = 262208, .hidden = 2304, .intermediate = 9216, .layers = 26, .heads = 8, .kv_heads = 4, .head_dim = 256, .eps = 1e-6, .theta = 1e6,
-       .positions = 131072, .activation = "gelu_pytorch_tanh", .tied = true, .bias_option = true, .qk_norm = true, .gemma = true, .sandwich = true,
-       .two_rotaries = true, .windows = Windows::Alternating, .window_layers = 6},
+      {.type = "gemma3_text",
+       .vocab = 262208,
+       .hidden = 2304,
+       .intermediate = 9216,
+       .layers = 26,
+       .heads = 8,
+       .kv_heads = 4,
+       .head_dim = 256,
+       .eps = 1e-6,
+       .theta = 1e6,
+       .positions = 131072,
+       .activation = "gelu_pytorch_tanh",
+       .tied = true,
+       .bias_option = true,
+       .qk_norm = true,
+       .gemma = true,
+       .sandwich = true,
+       .two_rotaries = true,
+       .windows = Windows::Alternating,
+       .window_layers = 6},
   };
   return table;
 }
 
-Status in_range(std::int64_t value, std::int64_t low, std::int64_t high, const std::string& where, const char* key) {
+Status in_range(std::int64_t value, std::int64_t low, std::int64_t high, const std::string& where,
+                const char* key) {
   if (value >= low && value <= high) return {};
-  return input_error(std::string(key) + " is " + std::to_string(value) + ", expected " + std::to_string(low) + " to " + std::to_string(high) + ".",
-                     where + ": " + key, "The checkpoint's configuration is damaged or not of this kind.");
+  return input_error(std::string(key) + " is " + std::to_string(value) + ", expected " +
+                         std::to_string(low) + " to " + std::to_string(high) + ".",
+                     where + ": " + key,
+                     "The checkpoint's configuration is damaged or not of this kind.");
 }
 
-/// layer_types says it where it stands; else Mistral: every layer; Qwen: from max_window_layers on, when use_sliding_window; Gemma: all but every n-th.
-Result<std::vector<std::optional<std::int64_t>>> read_windows(const Json& config, const std::string& where, const Kind& kind, std::int64_t layers) {
+/// layer_types says it where it stands; else Mistral: every layer; Qwen: from max_window_layers on,
+/// when use_sliding_window; Gemma: all but every n-th.
+Result<std::vector<std::optional<std::int64_t>>> read_windows(const Json& config,
+                                                              const std::string& where,
+                                                              const Kind& kind,
+                                                              std::int64_t layers) {
   std::vector<std::optional<std::int64_t>> windows(static_cast<std::size_t>(layers));
   if (kind.windows == Windows::None) return windows;
   const auto found = config.find("sliding_window");
@@ -76,7 +222,7 @@ Result<std::vector<std::optional<std::int64_t>>> read_windows(const Json& config
     LUTHIER_TRY(first, json_int(config, "max_window_layers", where, kind.window_layers));
   } else {
     period = kind.window_layers;
-    if (kind.two_rotaries) {   // Gemma 2's is fixed
+    if (kind.two_rotaries) {  // Gemma 2's is fixed
       LUTHIER_TRY(period, json_int(config, "sliding_window_pattern", where, period));
       LUTHIER_CHECK(in_range(period, 1, 1 << 16, where, "sliding_window_pattern"));
     }
@@ -84,20 +230,27 @@ Result<std::vector<std::optional<std::int64_t>>> read_windows(const Json& config
   const auto types = config.find("layer_types");
   const bool listed = types != config.end() && types->is_array();
   if (listed && types->size() != windows.size()) {
-    return input_error("There are " + std::to_string(types->size()) + " layer types for " + std::to_string(layers) + " layers.", where + ": layer_types");
+    return input_error("There are " + std::to_string(types->size()) + " layer types for " +
+                           std::to_string(layers) + " layers.",
+                       where + ": layer_types");
   }
   for (std::size_t i = 0; i < windows.size(); ++i) {
     if (listed && (*types)[i] != "sliding_attention" && (*types)[i] != "full_attention") {
-      return input_error("The layer type " + (*types)[i].dump() + " is not known.", where + ": layer_types", "Known are full_attention and sliding_attention.");
+      return input_error("The layer type " + (*types)[i].dump() + " is not known.",
+                         where + ": layer_types",
+                         "Known are full_attention and sliding_attention.");
     }
     const auto layer = static_cast<std::int64_t>(i);
-    const bool sliding = listed ? (*types)[i] == "sliding_attention" : period > 0 ? (layer + 1) % period != 0 : layer >= first;
+    const bool sliding = listed       ? (*types)[i] == "sliding_attention"
+                         : period > 0 ? (layer + 1) % period != 0
+                                      : layer >= first;
     if (sliding) windows[i] = window;
   }
   return windows;
 }
 
-Status read_sizes(const Json& config, const std::string& where, const Kind& kind, DecoderOptions& o) {
+Status read_sizes(const Json& config, const std::string& where, const Kind& kind,
+                  DecoderOptions& o) {
   LUTHIER_TRY(o.vocab_size, json_int(config, "vocab_size", where, kind.vocab));
   LUTHIER_TRY(o.hidden_size, json_int(config, "hidden_size", where, kind.hidden));
   LUTHIER_TRY(o.intermediate_size, json_int(config, "intermediate_size", where, kind.intermediate));
@@ -105,46 +258,58 @@ Status read_sizes(const Json& config, const std::string& where, const Kind& kind
   LUTHIER_TRY(o.num_attention_heads, json_int(config, "num_attention_heads", where, kind.heads));
   // An absent key means the class default; an explicit null means as many as there are heads.
   std::int64_t default_kv = kind.kv_heads > 0 ? kind.kv_heads : o.num_attention_heads;
-  if (config.contains("num_key_value_heads") && config["num_key_value_heads"].is_null()) default_kv = o.num_attention_heads;
+  if (config.contains("num_key_value_heads") && config["num_key_value_heads"].is_null())
+    default_kv = o.num_attention_heads;
   LUTHIER_TRY(o.num_key_value_heads, json_int(config, "num_key_value_heads", where, default_kv));
   LUTHIER_CHECK(in_range(o.vocab_size, 1, 1 << 24, where, "vocab_size"));
   LUTHIER_CHECK(in_range(o.hidden_size, 1, 1 << 20, where, "hidden_size"));
   LUTHIER_CHECK(in_range(o.intermediate_size, 1, 1 << 22, where, "intermediate_size"));
   LUTHIER_CHECK(in_range(o.num_hidden_layers, 1, 4096, where, "num_hidden_layers"));
   LUTHIER_CHECK(in_range(o.num_attention_heads, 1, 1 << 16, where, "num_attention_heads"));
-  LUTHIER_CHECK(in_range(o.num_key_value_heads, 1, o.num_attention_heads, where, "num_key_value_heads"));
+  LUTHIER_CHECK(
+      in_range(o.num_key_value_heads, 1, o.num_attention_heads, where, "num_key_value_heads"));
   if (o.num_attention_heads % o.num_key_value_heads != 0) {
-    return input_error("num_attention_heads (" + std::to_string(o.num_attention_heads) + ") is not a multiple of num_key_value_heads (" +
-                           std::to_string(o.num_key_value_heads) + ").", where + ": num_key_value_heads");
+    return input_error("num_attention_heads (" + std::to_string(o.num_attention_heads) +
+                           ") is not a multiple of num_key_value_heads (" +
+                           std::to_string(o.num_key_value_heads) + ").",
+                       where + ": num_key_value_heads");
   }
   const std::int64_t share = o.hidden_size / o.num_attention_heads;
   o.head_dim = share;
   if (kind.head_dim >= 0) {
-    LUTHIER_TRY(o.head_dim, json_int(config, "head_dim", where, kind.head_dim > 0 ? kind.head_dim : share));
+    LUTHIER_TRY(o.head_dim,
+                json_int(config, "head_dim", where, kind.head_dim > 0 ? kind.head_dim : share));
   }
   return in_range(o.head_dim, 2, 1 << 14, where, "head_dim");
 }
 
-Status read_gemma(const Json& config, const std::string& where, const Kind& kind, DecoderOptions& o) {
+Status read_gemma(const Json& config, const std::string& where, const Kind& kind,
+                  DecoderOptions& o) {
   o.centred_norms = true;
   o.embedding_scale = std::sqrt(static_cast<double>(o.hidden_size));
   LUTHIER_TRY(const bool both_ways, json_bool(config, "use_bidirectional_attention", where, false));
-  if (both_ways) return input_error("Decoders without a causal mask cannot be trained here.", where + ": use_bidirectional_attention");
+  if (both_ways)
+    return input_error("Decoders without a causal mask cannot be trained here.",
+                       where + ": use_bidirectional_attention");
   if (!kind.sandwich) return {};
   LUTHIER_TRY(const double scalar, json_number(config, "query_pre_attn_scalar", where, 256));
-  if (!(scalar > 0) || !std::isfinite(scalar)) return input_error("A number above 0 is expected.", where + ": query_pre_attn_scalar");
+  if (!(scalar > 0) || !std::isfinite(scalar))
+    return input_error("A number above 0 is expected.", where + ": query_pre_attn_scalar");
   o.attention_scale = 1 / std::sqrt(scalar);
   if (o.model_type != "gemma2") return {};
   const auto cap = config.find("attn_logit_softcapping");
   if (cap != config.end() && cap->is_null()) return {};
   LUTHIER_TRY(o.attention_softcap, json_number(config, "attn_logit_softcapping", where, 50.0));
-  if (!(o.attention_softcap > 0)) return input_error("A number above 0, or null, is expected.", where + ": attn_logit_softcapping");
+  if (!(o.attention_softcap > 0))
+    return input_error("A number above 0, or null, is expected.",
+                       where + ": attn_logit_softcapping");
   return {};
 }
 
-/// Gemma 3's settings for layers of one type: what rope_parameters holds for it (a flat one holds nothing for either), with the older rope_scaling on top
-/// for layers of full attention.
-Result<RotaryOptions> read_layer_rotary(const Json& config, const DecoderOptions& o, const std::string& where, const Kind& kind, bool sliding) {
+/// Gemma 3's settings for layers of one type: what rope_parameters holds for it (a flat one holds
+/// nothing for either), with the older rope_scaling on top for layers of full attention.
+Result<RotaryOptions> read_layer_rotary(const Json& config, const DecoderOptions& o,
+                                        const std::string& where, const Kind& kind, bool sliding) {
   const char* type = sliding ? "sliding_attention" : "full_attention";
   const char* theta = sliding ? "rope_local_base_freq" : "rope_theta";
   Json own = config, rope = Json::object();
@@ -155,7 +320,8 @@ Result<RotaryOptions> read_layer_rotary(const Json& config, const DecoderOptions
     rope.update(from);
     return {};
   };
-  if (const auto found = config.find("rope_parameters"); found != config.end() && found->is_object() && found->contains(type)) {
+  if (const auto found = config.find("rope_parameters");
+      found != config.end() && found->is_object() && found->contains(type)) {
     LUTHIER_CHECK(merge((*found)[type], where + ": rope_parameters." + type));
   }
   if (const auto found = config.find("rope_scaling"); !sliding && found != config.end()) {
@@ -168,7 +334,8 @@ Result<RotaryOptions> read_layer_rotary(const Json& config, const DecoderOptions
 
 }  // namespace
 
-Result<DecoderOptions> read_decoder_options(const Json& config, const std::string& where, const std::string& default_type) {
+Result<DecoderOptions> read_decoder_options(const Json& config, const std::string& where,
+                                            const std::string& default_type) {
   DecoderOptions o;
   LUTHIER_TRY(o.model_type, json_string(config, "model_type", where, default_type));
   const Kind* kind = nullptr;
@@ -177,7 +344,9 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
     if (o.model_type == each.type) kind = &each;
     known += (known.empty() ? "" : ", ") + std::string(each.type);
   }
-  if (!kind) return input_error("The decoder \"" + o.model_type + "\" is not known.", where + ": model_type", "Known are " + known + ".");
+  if (!kind)
+    return input_error("The decoder \"" + o.model_type + "\" is not known.", where + ": model_type",
+                       "Known are " + known + ".");
   LUTHIER_CHECK(read_sizes(config, where, *kind, o));
   LUTHIER_TRY(o.rms_norm_eps, json_number(config, "rms_norm_eps", where, kind->eps));
   LUTHIER_TRY(o.initializer_range, json_number(config, "initializer_range", where, 0.02));
@@ -203,7 +372,9 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
     LUTHIER_TRY(o.rotary, read_layer_rotary(config, o, where, *kind, false));
     LUTHIER_TRY(o.local_rotary, read_layer_rotary(config, o, where, *kind, true));
   } else {
-    LUTHIER_TRY(o.rotary, read_rotary_options(config, o.head_dim, where, {kind->theta, kind->positions, kind->sections, kind->interleaved}));
+    LUTHIER_TRY(o.rotary, read_rotary_options(
+                              config, o.head_dim, where,
+                              {kind->theta, kind->positions, kind->sections, kind->interleaved}));
   }
   LUTHIER_TRY(o.sliding_windows, read_windows(config, where, *kind, o.num_hidden_layers));
   return o;

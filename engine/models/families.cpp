@@ -12,8 +12,9 @@
 namespace luthier {
 
 const std::vector<Family>& families() {
-  static const std::vector<Family> table{llava_family,      llava_next_family, smolvlm_family,   idefics3_family, internvl_family,
-                                         qwen2_vl_family,   qwen2_5_vl_family, qwen3_vl_family,  paligemma_family, gemma3_family};
+  static const std::vector<Family> table{
+      llava_family,    llava_next_family, smolvlm_family,  idefics3_family,  internvl_family,
+      qwen2_vl_family, qwen2_5_vl_family, qwen3_vl_family, paligemma_family, gemma3_family};
   return table;
 }
 
@@ -25,7 +26,8 @@ Result<const Family*> find_family(const Json& config, const std::string& where) 
     if (type == family.model_type) return &family;
     known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   }
-  return input_error("The model_type \"" + type + "\" is not one that Luthier can load.", where + ": model_type", "It loads: " + known + ".");
+  return input_error("The model_type \"" + type + "\" is not one that Luthier can load.",
+                     where + ": model_type", "It loads: " + known + ".");
 }
 
 }  // namespace luthier

@@ -7,6 +7,7 @@
 
 #include "engine/base/log.h"
 #include "engine/base/text.h"
+#include "engine/device/threads.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
@@ -14,7 +15,6 @@
 #include "engine/models/stored_head.h"
 #include "engine/models/stored_tensor.h"
 #include "engine/nn/layers.h"
-#include "engine/nn/threads.h"
 #include "engine/vision/pixel_limits.h"
 
 namespace luthier {
@@ -37,11 +37,13 @@ Status load_weights(VisionLanguageModel& model, const Family& family, const Chec
     done += bytes;
     return !go_on || go_on(static_cast<double>(done) / total);
   };
-  std::map<std::string, std::string> stored_names;   // in-memory → stored
+  std::map<std::string, std::string> stored_names;  // in-memory → stored
   for (const auto& [stored, info] : files.tensors()) {
     const std::string name = family.memory_name(stored);
     if (!stored_names.emplace(name, stored).second) {
-      return input_error("The tensors " + stored_names[name] + " and " + stored + " stand for the same parameter.", where, "Keep one of them.");
+      return input_error(
+          "The tensors " + stored_names[name] + " and " + stored + " stand for the same parameter.",
+          where, "Keep one of them.");
     }
   }
   for (auto& item : model.named_parameters()) {
@@ -51,14 +53,17 @@ Status load_weights(VisionLanguageModel& model, const Family& family, const Chec
                          "The weights do not belong to this config.json, or a shard is missing.");
     }
     const auto view = files.find(found->second);
-    const std::vector<std::int64_t> expected(item.value().sizes().begin(), item.value().sizes().end());
+    const std::vector<std::int64_t> expected(item.value().sizes().begin(),
+                                             item.value().sizes().end());
     if (view->info.shape != expected) {
-      return input_error("The tensor " + found->second + " has shape " + shape_text(view->info.shape) + ", config.json asks for " +
-                             shape_text(expected) + ".", where, "The weights do not belong to this config.json.");
+      return input_error("The tensor " + found->second + " has shape " +
+                             shape_text(view->info.shape) + ", config.json asks for " +
+                             shape_text(expected) + ".",
+                         where, "The weights do not belong to this config.json.");
     }
     const std::string place = where + ": " + found->second;
     bool finite = true;
-    adapt_waiting();   // a load beside other programs is many short waits of threads for each other
+    adapt_waiting();  // a load beside other programs is many short waits of threads for each other
     LUTHIER_CHECK(read_stored(*view, item.value(), place, watch, &finite));
     if (!finite) warn_of_broken(place);
   }
@@ -70,7 +75,8 @@ double neutral_weight(const ParameterModule& norm) {
   return rms ? rms->neutral() : 1;
 }
 
-/// transformers' initialisation: normal(0, initializer_range) for matrices and embeddings, ones for norms, zeros for biases.
+/// transformers' initialisation: normal(0, initializer_range) for matrices and embeddings, ones for
+/// norms, zeros for biases.
 Status draw_weights(VisionLanguageModel& model, double range, std::uint64_t seed,
                     const std::function<bool(double)>& go_on) {
   torch::NoGradGuard no_grad;
@@ -85,9 +91,12 @@ Status draw_weights(VisionLanguageModel& model, double range, std::uint64_t seed
     for (auto& item : module.value()->named_parameters(/*recurse=*/false)) {
       torch::Tensor& tensor = item.value();
       adapt_waiting();
-      if (item.key().ends_with("bias")) tensor.zero_();
-      else if (norm) tensor.fill_(neutral_weight(*owner));
-      else tensor.copy_(torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, range, generator));
+      if (item.key().ends_with("bias"))
+        tensor.zero_();
+      else if (norm)
+        tensor.fill_(neutral_weight(*owner));
+      else
+        tensor.copy_(torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, range, generator));
       done += tensor.numel();
       if (go_on && !go_on(static_cast<double>(done) / static_cast<double>(total)))
         return interrupted_error();
@@ -97,13 +106,16 @@ Status draw_weights(VisionLanguageModel& model, double range, std::uint64_t seed
 }
 
 /// generation_config.json, else the text config, else the tokenizer: one id or a list.
-Result<std::vector<TokenId>> read_eos_ids(const std::filesystem::path& folder, const Json& config, const Tokenizer& tokenizer) {
+Result<std::vector<TokenId>> read_eos_ids(const std::filesystem::path& folder, const Json& config,
+                                          const Tokenizer& tokenizer) {
   std::vector<TokenId> ids;
   const auto read = [&](const Json& object) {
     const auto found = object.is_object() ? object.find("eos_token_id") : object.end();
     if (!object.is_object() || found == object.end()) return;
     if (found->is_number_integer()) ids = {found->get<TokenId>()};
-    if (found->is_array()) for (const Json& id : *found) if (id.is_number_integer()) ids.push_back(id.get<TokenId>());
+    if (found->is_array())
+      for (const Json& id : *found)
+        if (id.is_number_integer()) ids.push_back(id.get<TokenId>());
   };
   std::error_code ignored;
   if (std::filesystem::exists(folder / "generation_config.json", ignored)) {
@@ -117,7 +129,8 @@ Result<std::vector<TokenId>> read_eos_ids(const std::filesystem::path& folder, c
 
 }  // namespace
 
-Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOptions& options) try {
+Result<LoadedModel> load_model(const std::filesystem::path& folder,
+                               const LoadOptions& options) try {
   LUTHIER_CHECK(check_model_folder(folder));
   LoadedModel loaded;
   loaded.folder = folder;
@@ -131,14 +144,18 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOp
   LUTHIER_TRY(ImageTokens image_tokens, loaded.family->image_tokens(loaded.config, folder));
 
   // On the meta device first: shapes are checked against the files before memory is taken.
-  LUTHIER_TRY(auto shapes, loaded.family->build(loaded.config, where, torch::TensorOptions().device(torch::kMeta).dtype(dtype)));
+  LUTHIER_TRY(auto shapes,
+              loaded.family->build(loaded.config, where,
+                                   torch::TensorOptions().device(torch::kMeta).dtype(dtype)));
   if (!options.random_weights) {
     LUTHIER_TRY(const CheckpointFiles files, open_weights(folder, loaded.config));
     if (options.go_on && !options.go_on(0)) return interrupted_error();
     LUTHIER_TRY(const bool own_head, has_own_head(*shapes, *loaded.family, files));
     if (own_head) {
       untie(loaded.config);
-      LUTHIER_TRY(shapes, loaded.family->build(loaded.config, where, torch::TensorOptions().device(torch::kMeta).dtype(dtype)));
+      LUTHIER_TRY(shapes,
+                  loaded.family->build(loaded.config, where,
+                                       torch::TensorOptions().device(torch::kMeta).dtype(dtype)));
     }
     std::map<DType, std::int64_t> count;
     std::set<std::string> names;
@@ -148,47 +165,64 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder, const LoadOp
     }
     for (const auto& item : shapes->named_parameters()) {
       if (!names.contains(item.key())) {
-        return input_error("The tensor " + loaded.family->stored_name(item.key()) + " is missing.", folder.string(),
+        return input_error("The tensor " + loaded.family->stored_name(item.key()) + " is missing.",
+                           folder.string(),
                            "The weights do not belong to this config.json, or a shard is missing.");
       }
     }
-    const auto most = std::max_element(count.begin(), count.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto most =
+        std::max_element(count.begin(), count.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; });
     loaded.stored_dtype = most == count.end() ? "F32" : dtype_name(most->first);
-    LUTHIER_TRY(loaded.model, loaded.family->build(loaded.config, where, torch::TensorOptions().device(device).dtype(dtype)));
+    LUTHIER_TRY(loaded.model,
+                loaded.family->build(loaded.config, where,
+                                     torch::TensorOptions().device(device).dtype(dtype)));
     LUTHIER_CHECK(
         load_weights(*loaded.model, *loaded.family, files, folder.string(), options.go_on));
   } else {
-    LUTHIER_TRY(loaded.model, loaded.family->build(loaded.config, where, torch::TensorOptions().device(device).dtype(dtype)));
+    LUTHIER_TRY(loaded.model,
+                loaded.family->build(loaded.config, where,
+                                     torch::TensorOptions().device(device).dtype(dtype)));
     const Json text = loaded.config.value("text_config", Json::object());
-    LUTHIER_TRY(const double range, json_number(text, "initializer_range", where + ": text_config", 0.02));
+    LUTHIER_TRY(const double range,
+                json_number(text, "initializer_range", where + ": text_config", 0.02));
     LUTHIER_CHECK(draw_weights(*loaded.model, range, options.seed, options.go_on));
     loaded.stored_dtype = "F32";
   }
-  LUTHIER_TRY(loaded.processor, ChatProcessor::load(folder, std::move(image_tokens), image_token, options.pixels));
+  LUTHIER_TRY(loaded.processor,
+              ChatProcessor::load(folder, std::move(image_tokens), image_token, options.pixels));
   const Tokenizer& tokenizer = loaded.processor->tokenizer();
   const ModelGeometry geometry = loaded.model->geometry();
-  const bool only_image_token = image_token == geometry.vocab_size && tokenizer.vocab_size() == geometry.vocab_size + 1;
+  const bool only_image_token =
+      image_token == geometry.vocab_size && tokenizer.vocab_size() == geometry.vocab_size + 1;
   if (tokenizer.vocab_size() > geometry.vocab_size && !only_image_token) {
-    return input_error("The tokenizer has " + std::to_string(tokenizer.vocab_size()) + " tokens, the model's vocabulary only " +
-                           std::to_string(geometry.vocab_size) + ".", where + ": vocab_size", "Tokenizer and weights do not belong together.");
+    return input_error("The tokenizer has " + std::to_string(tokenizer.vocab_size()) +
+                           " tokens, the model's vocabulary only " +
+                           std::to_string(geometry.vocab_size) + ".",
+                       where + ": vocab_size", "Tokenizer and weights do not belong together.");
   }
   if (geometry.image_height > 0) {
     const std::vector<std::int64_t> expected{3, geometry.image_height, geometry.image_width};
-    LUTHIER_TRY(const PixelValues outline, loaded.processor->image_processor().outline(static_cast<int>(geometry.image_width) + 7,
-                                                                                        static_cast<int>(geometry.image_height) + 3));
+    LUTHIER_TRY(const PixelValues outline, loaded.processor->image_processor().outline(
+                                               static_cast<int>(geometry.image_width) + 7,
+                                               static_cast<int>(geometry.image_height) + 3));
     const std::vector<std::int64_t> made(outline.shape.begin() + 1, outline.shape.end());
     if (made != expected) {
-      return input_error("The picture processor makes " + shape_text(made) + ", the vision tower takes " + shape_text(expected) + ".",
-                         (folder / "preprocessor_config.json").string(), "Processor and weights do not belong together.");
+      return input_error("The picture processor makes " + shape_text(made) +
+                             ", the vision tower takes " + shape_text(expected) + ".",
+                         (folder / "preprocessor_config.json").string(),
+                         "Processor and weights do not belong together.");
     }
   }
   LUTHIER_TRY(loaded.eos_ids, read_eos_ids(folder, loaded.config, tokenizer));
   loaded.model->eval();
   return loaded;
 } catch (const c10::OutOfMemoryError&) {
-  return machine_error("There is not enough memory on the device for this model.", folder.string(), "Use a smaller model, or dtype: bfloat16.");
+  return machine_error("There is not enough memory on the device for this model.", folder.string(),
+                       "Use a smaller model, or dtype: bfloat16.");
 } catch (const std::bad_alloc&) {
-  return machine_error("There is not enough memory for this model.", folder.string(), "Use a smaller model, or dtype: bfloat16.");
+  return machine_error("There is not enough memory for this model.", folder.string(),
+                       "Use a smaller model, or dtype: bfloat16.");
 } catch (const std::exception& problem) {
   const std::string text = problem.what();
   return machine_error("Loading failed: " + text.substr(0, text.find('\n')), folder.string());
@@ -211,11 +245,13 @@ Result<std::shared_ptr<const ChatProcessor>> processor_for(const LoadedModel& lo
   return loaded.processor->with_limits(loaded.folder, limits);
 }
 
-Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder, torch::ScalarType dtype) {
+Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder,
+                  torch::ScalarType dtype) {
   torch::NoGradGuard no_grad;
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
-  if (problem) return machine_error("The folder cannot be made: " + problem.message(), folder.string());
+  if (problem)
+    return machine_error("The folder cannot be made: " + problem.message(), folder.string());
   std::vector<torch::Tensor> kept;
   std::vector<TensorToWrite> tensors;
   for (const auto& item : loaded.model->named_parameters()) {
@@ -225,14 +261,17 @@ Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder
     tensor.name = loaded.family->stored_name(item.key());
     tensor.dtype = file_dtype(dtype);
     tensor.shape.assign(stored.sizes().begin(), stored.sizes().end());
-    tensor.bytes = {static_cast<const std::byte*>(stored.data_ptr()), static_cast<std::size_t>(stored.nbytes())};
+    tensor.bytes = {static_cast<const std::byte*>(stored.data_ptr()),
+                    static_cast<std::size_t>(stored.nbytes())};
     tensors.push_back(std::move(tensor));
   }
   LUTHIER_CHECK(write_safetensors(folder / "model.safetensors", tensors));
   Json config = loaded.config;
-  config["dtype"] = dtype == torch::kFloat32 ? "float32" : dtype == torch::kBFloat16 ? "bfloat16" : "float16";
+  config["dtype"] = dtype == torch::kFloat32    ? "float32"
+                    : dtype == torch::kBFloat16 ? "bfloat16"
+                                                : "float16";
   config.erase("torch_dtype");
-  config.erase("quantization_config");   // of an earlier life: these weights are whole
+  config.erase("quantization_config");  // of an earlier life: these weights are whole
   LUTHIER_CHECK(write_file_atomically(folder / "config.json", config.dump(2) + "\n"));
   LUTHIER_CHECK(copy_companion_files(loaded.folder, folder));
   return store_pixel_limits(folder, loaded.pixels);

@@ -19,11 +19,12 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   const std::string where = (folder / "config.json").string();
   LUTHIER_TRY(Json config, read_json_file(folder / "config.json"));
   LUTHIER_TRY(const Family* family, find_family(config, where));
-  LUTHIER_TRY(auto model, family->build(config, where, torch::TensorOptions().device(torch::kMeta)));
+  LUTHIER_TRY(auto model,
+              family->build(config, where, torch::TensorOptions().device(torch::kMeta)));
   summary.model_type = family->model_type;
   summary.geometry = model->geometry();
 
-  std::map<std::string, TensorInfo> stored;   // by in-memory name
+  std::map<std::string, TensorInfo> stored;  // by in-memory name
   const bool random = !std::filesystem::exists(folder / "model.safetensors", ignored) &&
                       !std::filesystem::exists(folder / "model.safetensors.index.json", ignored);
   if (!random) {
@@ -40,7 +41,8 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
       summary.file_bytes += file.size();
     }
   }
-  std::map<std::string, std::int64_t> of_part{{"vision_tower", 0}, {"projector", 0}, {"language_model", 0}};
+  std::map<std::string, std::int64_t> of_part{
+      {"vision_tower", 0}, {"projector", 0}, {"language_model", 0}};
   std::map<std::string, std::int64_t> of_dtype;
   for (const auto& item : model->named_modules()) {
     const auto* module = dynamic_cast<const ParameterModule*>(item.value().get());
@@ -53,39 +55,56 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
     for (const auto& [name, slot] : module->slots()) {
       const bool owned = module->named_parameters(false).contains(name);
       if (owned) row.parameters += slot->numel();
-      if (row.shape.empty() || name == "weight") row.shape.assign(slot->sizes().begin(), slot->sizes().end());
+      if (row.shape.empty() || name == "weight")
+        row.shape.assign(slot->sizes().begin(), slot->sizes().end());
       const auto found = stored.find(item.key() + "." + name);
       if (found != stored.end()) {
         row.dtype = dtype_name(found->second.dtype);
         of_dtype[row.dtype] += found->second.elements();
       } else if (owned && !random) {
-        return input_error("The tensor " + family->stored_name(item.key() + "." + name) + " is missing.", folder.string(),
-                           "The weights do not belong to this config.json, or a shard is missing.");
+        return input_error(
+            "The tensor " + family->stored_name(item.key() + "." + name) + " is missing.",
+            folder.string(),
+            "The weights do not belong to this config.json, or a shard is missing.");
       }
     }
     summary.parameters += row.parameters;
     of_part[row.part] += row.parameters;
     summary.modules.push_back(std::move(row));
   }
-  for (const char* part : {"vision_tower", "projector", "language_model"}) summary.parts.emplace_back(part, of_part[part]);
-  const auto most = std::max_element(of_dtype.begin(), of_dtype.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  for (const char* part : {"vision_tower", "projector", "language_model"})
+    summary.parts.emplace_back(part, of_part[part]);
+  const auto most =
+      std::max_element(of_dtype.begin(), of_dtype.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
   summary.dtype = most == of_dtype.end() ? "F32" : most->first;
   return summary;
 } catch (const std::exception& problem) {
   const std::string text = problem.what();
-  return input_error("The model cannot be described: " + text.substr(0, text.find('\n')), folder.string());
+  return input_error("The model cannot be described: " + text.substr(0, text.find('\n')),
+                     folder.string());
 }
 
 Json to_json(const ModelSummary& summary) {
   Json parts = Json::object(), modules = Json::array();
   for (const auto& [name, parameters] : summary.parts) parts[name] = parameters;
   for (const ModuleSummary& module : summary.modules) {
-    modules.push_back({{"name", module.name}, {"type", module.type}, {"shape", module.shape}, {"dtype", module.dtype}, {"parameters", module.parameters}});
+    modules.push_back({{"name", module.name},
+                       {"type", module.type},
+                       {"shape", module.shape},
+                       {"dtype", module.dtype},
+                       {"parameters", module.parameters}});
   }
-  static const std::map<std::string, std::string> names{{"F16", "float16"}, {"BF16", "bfloat16"}, {"F32", "float32"}, {"F64", "float64"}};
+  static const std::map<std::string, std::string> names{
+      {"F16", "float16"}, {"BF16", "bfloat16"}, {"F32", "float32"}, {"F64", "float64"}};
   const auto found = names.find(summary.dtype);
-  return {{"model_type", summary.model_type}, {"dtype", found == names.end() ? summary.dtype : found->second}, {"parameters", summary.parameters},
-          {"parts", parts}, {"files", summary.files}, {"file_bytes", summary.file_bytes}, {"modules", modules}};
+  return {{"model_type", summary.model_type},
+          {"dtype", found == names.end() ? summary.dtype : found->second},
+          {"parameters", summary.parameters},
+          {"parts", parts},
+          {"files", summary.files},
+          {"file_bytes", summary.file_bytes},
+          {"modules", modules}};
 }
 
 }  // namespace luthier

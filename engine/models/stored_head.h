@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Whether a checkpoint has an output head of its own where config.json ties the head to the embedding. Some families tie unless the configuration says
-// otherwise, and folders of theirs say nothing and yet hold two different tensors; as in transformers, the file is then believed.
+// Whether a checkpoint has an output head of its own where config.json ties the head to the
+// embedding. Some families tie unless the configuration says otherwise, and folders of theirs say
+// nothing and yet hold two different tensors; as in transformers, the file is then believed.
 #pragma once
 
 #include "engine/models/vlm.h"

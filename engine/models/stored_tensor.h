@@ -8,8 +8,8 @@
 #include <string>
 
 #include "engine/base/result.h"
+#include "engine/device/torch.h"
 #include "engine/io/safetensors.h"
-#include "engine/nn/torch.h"
 
 namespace luthier {
 

@@ -3,11 +3,12 @@
 
 namespace luthier {
 
-void TowerModel::assemble(std::shared_ptr<torch::nn::Module> body, const Decoder& decoder, bool tied, TokenId image_token,
-                          const torch::TensorOptions& tensors) {
+void TowerModel::assemble(std::shared_ptr<torch::nn::Module> body, const Decoder& decoder,
+                          bool tied, TokenId image_token, const torch::TensorOptions& tensors) {
   register_module("model", std::move(body));
   decoder_ = decoder;
-  head_ = tied ? Linear(decoder->embed_tokens->weight) : Linear(decoder->options.hidden_size, decoder->options.vocab_size, false, tensors);
+  head_ = tied ? Linear(decoder->embed_tokens->weight)
+               : Linear(decoder->options.hidden_size, decoder->options.vocab_size, false, tensors);
   register_module("lm_head", head_);
   image_token_ = image_token;
 }
@@ -17,10 +18,13 @@ TokenSequence TowerModel::embed(const ModelInput& input) {
   sequence.rows = RowLayout(input.lengths);
   // An image token that the embedding does not hold gets its features all the same.
   const bool held = image_token_ < decoder_->options.vocab_size;
-  sequence.embeddings = decoder_->embed(held ? input.input_ids : input.input_ids.masked_fill(input.input_ids == image_token_, 0));
+  sequence.embeddings = decoder_->embed(
+      held ? input.input_ids : input.input_ids.masked_fill(input.input_ids == image_token_, 0));
   if (input.pictures.empty()) return sequence;
-  const torch::Tensor features = project(input.tower_features.defined() ? input.tower_features : tower(input), input);
-  sequence.embeddings = place_features(sequence.embeddings, input.input_ids, image_token_, features);
+  const torch::Tensor features =
+      project(input.tower_features.defined() ? input.tower_features : tower(input), input);
+  sequence.embeddings =
+      place_features(sequence.embeddings, input.input_ids, image_token_, features);
   return sequence;
 }
 
@@ -31,7 +35,8 @@ torch::Tensor TowerModel::decode(const TokenSequence& sequence, KeyValueCache* c
 ModelGeometry TowerModel::describe(const VisionSizes& vision) const {
   ModelGeometry g;
   const DecoderOptions& text = decoder_->options;
-  g.vocab_size = text.vocab_size, g.hidden_size = text.hidden_size, g.intermediate_size = text.intermediate_size;
+  g.vocab_size = text.vocab_size, g.hidden_size = text.hidden_size,
+  g.intermediate_size = text.intermediate_size;
   g.num_hidden_layers = text.num_hidden_layers, g.num_attention_heads = text.num_attention_heads;
   g.num_key_value_heads = text.num_key_value_heads, g.head_dim = text.head_dim;
   g.vision_hidden_size = vision.hidden_size, g.vision_intermediate_size = vision.intermediate_size;
@@ -40,7 +45,8 @@ ModelGeometry TowerModel::describe(const VisionSizes& vision) const {
   g.projector_in = vision.hidden_size;
   for (const auto& window : text.sliding_windows) g.attention_windows.push_back(window.value_or(0));
   g.attention_softcap = text.attention_softcap > 0;
-  g.qk_norm = text.qk_norm, g.sandwich_norms = text.sandwich_norms, g.scaled_embeddings = text.embedding_scale != 1;
+  g.qk_norm = text.qk_norm, g.sandwich_norms = text.sandwich_norms,
+  g.scaled_embeddings = text.embedding_scale != 1;
   g.rotary_tables = text.two_rotaries ? 2 : 1;
   g.tied_embeddings = head_->weight.is_same(decoder_->embed_tokens->weight);
   return g;
@@ -53,7 +59,8 @@ Result<Json> config_section(const Json& config, const char* key, const std::stri
   return Json(*found);
 }
 
-Result<TokenId> read_image_token(const Json& config, std::initializer_list<const char*> keys, TokenId fallback, std::int64_t vocab_size,
+Result<TokenId> read_image_token(const Json& config, std::initializer_list<const char*> keys,
+                                 TokenId fallback, std::int64_t vocab_size,
                                  const std::string& where) {
   const char* name = *keys.begin();
   TokenId id = fallback;
@@ -64,7 +71,9 @@ Result<TokenId> read_image_token(const Json& config, std::initializer_list<const
     break;
   }
   if (id >= 0 && id < vocab_size) return id;
-  return input_error("The image token " + std::to_string(id) + " is outside the vocabulary of " + std::to_string(vocab_size) + ".", where + ": " + name);
+  return input_error("The image token " + std::to_string(id) + " is outside the vocabulary of " +
+                         std::to_string(vocab_size) + ".",
+                     where + ": " + name);
 }
 
 }  // namespace luthier

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What families share whose pictures are features put in the places of their tokens before a decoder: everything but the tower and the way from its
-// features into the text. And the readers of what their config.json files have in common.
+// What families share whose pictures are features put in the places of their tokens before a
+// decoder: everything but the tower and the way from its features into the text. And the readers of
+// what their config.json files have in common.
 #pragma once
 
 #include <initializer_list>
@@ -20,8 +21,10 @@ class TowerModel : public VisionLanguageModel {
   std::int64_t num_hidden_layers() const override { return decoder_->options.num_hidden_layers; }
 
  protected:
-  /// Registers the family's modules as "model" and the head, which is the decoder's embedding where `tied`.
-  void assemble(std::shared_ptr<torch::nn::Module> body, const Decoder& decoder, bool tied, TokenId image_token, const torch::TensorOptions& tensors);
+  /// Registers the family's modules as "model" and the head, which is the decoder's embedding where
+  /// `tied`.
+  void assemble(std::shared_ptr<torch::nn::Module> body, const Decoder& decoder, bool tied,
+                TokenId image_token, const torch::TensorOptions& tensors);
   /// tower()'s features → [image tokens, text width], in the order of the tokens.
   virtual torch::Tensor project(const torch::Tensor& features, const ModelInput& input) = 0;
   /// What geometry() says of the text half and of a tower of these sizes.
@@ -33,10 +36,12 @@ class TowerModel : public VisionLanguageModel {
   TokenId image_token_ = -1;
 };
 
-/// config[key] if it is an object, an empty object if it is absent or null; anything else is an Input error.
+/// config[key] if it is an object, an empty object if it is absent or null; anything else is an
+/// Input error.
 Result<Json> config_section(const Json& config, const char* key, const std::string& where);
 /// The id under the first of `keys` that is there, else `fallback`; it must be in the vocabulary.
-Result<TokenId> read_image_token(const Json& config, std::initializer_list<const char*> keys, TokenId fallback, std::int64_t vocab_size,
+Result<TokenId> read_image_token(const Json& config, std::initializer_list<const char*> keys,
+                                 TokenId fallback, std::int64_t vocab_size,
                                  const std::string& where);
 
 }  // namespace luthier

@@ -14,17 +14,21 @@ namespace {
 
 Status positive(std::int64_t value, std::int64_t high, const std::string& where, const char* key) {
   if (value >= 1 && value <= high) return {};
-  return input_error(std::string(key) + " is " + std::to_string(value) + ", expected 1 to " + std::to_string(high) + ".", where + ": " + key,
+  return input_error(std::string(key) + " is " + std::to_string(value) + ", expected 1 to " +
+                         std::to_string(high) + ".",
+                     where + ": " + key,
                      "The checkpoint's configuration is damaged or not of this kind.");
 }
 
 /// An integer, or a list [height, width].
-Result<std::pair<std::int64_t, std::int64_t>> read_size(const Json& config, const char* key, const std::string& where,
-                                                        std::pair<std::int64_t, std::int64_t> fallback) {
+Result<std::pair<std::int64_t, std::int64_t>> read_size(
+    const Json& config, const char* key, const std::string& where,
+    std::pair<std::int64_t, std::int64_t> fallback) {
   const auto found = config.find(key);
   if (found == config.end() || found->is_null()) return fallback;
   if (found->is_array()) {
-    if (found->size() != 2 || !(*found)[0].is_number_integer() || !(*found)[1].is_number_integer()) {
+    if (found->size() != 2 || !(*found)[0].is_number_integer() ||
+        !(*found)[1].is_number_integer()) {
       return input_error("A number or a list of height and width is expected.", where + ": " + key);
     }
     return std::pair{(*found)[0].get<std::int64_t>(), (*found)[1].get<std::int64_t>()};
@@ -37,17 +41,24 @@ Result<std::pair<std::int64_t, std::int64_t>> read_size(const Json& config, cons
 
 Status read_vision_sizes(const Json& config, const std::string& where, VisionSizes& o) {
   LUTHIER_TRY(o.hidden_size, json_int(config, "hidden_size", where, o.hidden_size));
-  LUTHIER_TRY(o.intermediate_size, json_int(config, "intermediate_size", where, o.intermediate_size));
-  LUTHIER_TRY(o.num_hidden_layers, json_int(config, "num_hidden_layers", where, o.num_hidden_layers));
-  LUTHIER_TRY(o.num_attention_heads, json_int(config, "num_attention_heads", where, o.num_attention_heads));
+  LUTHIER_TRY(o.intermediate_size,
+              json_int(config, "intermediate_size", where, o.intermediate_size));
+  LUTHIER_TRY(o.num_hidden_layers,
+              json_int(config, "num_hidden_layers", where, o.num_hidden_layers));
+  LUTHIER_TRY(o.num_attention_heads,
+              json_int(config, "num_attention_heads", where, o.num_attention_heads));
   LUTHIER_TRY(o.num_channels, json_int(config, "num_channels", where, o.num_channels));
-  LUTHIER_TRY(const auto image, read_size(config, "image_size", where, {o.image_height, o.image_width}));
-  LUTHIER_TRY(const auto patch, read_size(config, "patch_size", where, {o.patch_size, o.patch_size}));
+  LUTHIER_TRY(const auto image,
+              read_size(config, "image_size", where, {o.image_height, o.image_width}));
+  LUTHIER_TRY(const auto patch,
+              read_size(config, "patch_size", where, {o.patch_size, o.patch_size}));
   std::tie(o.image_height, o.image_width) = image;
-  if (patch.first != patch.second) return input_error("Patches must be square.", where + ": patch_size");
+  if (patch.first != patch.second)
+    return input_error("Patches must be square.", where + ": patch_size");
   o.patch_size = patch.first;
   LUTHIER_TRY(o.layer_norm_eps, json_number(config, "layer_norm_eps", where, o.layer_norm_eps));
-  LUTHIER_TRY(o.initializer_range, json_number(config, "initializer_range", where, o.initializer_range));
+  LUTHIER_TRY(o.initializer_range,
+              json_number(config, "initializer_range", where, o.initializer_range));
   if (const auto act = config.find("hidden_act"); act != config.end() && !act->is_null()) {
     LUTHIER_TRY(const std::string name, json_string(config, "hidden_act", where));
     LUTHIER_TRY(o.hidden_act, parse_activation(name, where + ": hidden_act"));
@@ -59,29 +70,40 @@ Status read_vision_sizes(const Json& config, const std::string& where, VisionSiz
   LUTHIER_CHECK(positive(o.patch_size, 1 << 12, where, "patch_size"));
   LUTHIER_CHECK(positive(o.image_height, 1 << 14, where, "image_size"));
   LUTHIER_CHECK(positive(o.image_width, 1 << 14, where, "image_size"));
-  if (o.num_channels != 3) return input_error("Pictures have 3 channels.", where + ": num_channels");
-  if (o.image_height < o.patch_size || o.image_width < o.patch_size) return input_error("The picture is smaller than one patch.", where + ": image_size");
+  if (o.num_channels != 3)
+    return input_error("Pictures have 3 channels.", where + ": num_channels");
+  if (o.image_height < o.patch_size || o.image_width < o.patch_size)
+    return input_error("The picture is smaller than one patch.", where + ": image_size");
   if (o.hidden_size % o.num_attention_heads != 0) {
-    return input_error("hidden_size is not a multiple of num_attention_heads.", where + ": num_attention_heads");
+    return input_error("hidden_size is not a multiple of num_attention_heads.",
+                       where + ": num_attention_heads");
   }
   return {};
 }
 
-PatchConvolution::PatchConvolution(const VisionSizes& sizes, bool bias, const torch::TensorOptions& tensors) : stride_(sizes.patch_size) {
-  add_parameter("weight", weight_, {sizes.hidden_size, sizes.num_channels, sizes.patch_size, sizes.patch_size}, tensors);
+PatchConvolution::PatchConvolution(const VisionSizes& sizes, bool bias,
+                                   const torch::TensorOptions& tensors)
+    : stride_(sizes.patch_size) {
+  add_parameter("weight", weight_,
+                {sizes.hidden_size, sizes.num_channels, sizes.patch_size, sizes.patch_size},
+                tensors);
   if (bias) add_parameter("bias", bias_, {sizes.hidden_size}, tensors);
 }
 
 Tensor PatchConvolution::forward(const Tensor& pixels) const {
   const std::int64_t p = stride_, frames = pixels.size(0), channels = pixels.size(1);
   const std::int64_t rows = pixels.size(2) / p, columns = pixels.size(3) / p;
-  const Tensor patches = pixels.to(weight_.scalar_type()).slice(2, 0, rows * p).slice(3, 0, columns * p)
-                             .view({frames, channels, rows, p, columns, p}).permute({0, 2, 4, 1, 3, 5})
+  const Tensor patches = pixels.to(weight_.scalar_type())
+                             .slice(2, 0, rows * p)
+                             .slice(3, 0, columns * p)
+                             .view({frames, channels, rows, p, columns, p})
+                             .permute({0, 2, 4, 1, 3, 5})
                              .reshape({frames, rows * columns, channels * p * p});
   return linear_product(patches, weight_.flatten(1), bias_);
 }
 
-VisionMlp::VisionMlp(const VisionSizes& sizes, const torch::TensorOptions& tensors) : activation_(sizes.hidden_act) {
+VisionMlp::VisionMlp(const VisionSizes& sizes, const torch::TensorOptions& tensors)
+    : activation_(sizes.hidden_act) {
   fc1_ = register_module("fc1", Linear(sizes.hidden_size, sizes.intermediate_size, true, tensors));
   fc2_ = register_module("fc2", Linear(sizes.intermediate_size, sizes.hidden_size, true, tensors));
 }
@@ -96,10 +118,11 @@ Tensor attend_frames(const Tensor& q, const Tensor& k, const Tensor& v, std::int
 }
 
 Tensor fold_patches(const Tensor& x, std::int64_t rows, std::int64_t columns, std::int64_t side) {
-  TORCH_CHECK(x.size(1) == rows * columns && rows % side == 0 && columns % side == 0, "a frame of ", rows, " by ", columns,
-              " patches does not fold by ", side);
+  TORCH_CHECK(x.size(1) == rows * columns && rows % side == 0 && columns % side == 0, "a frame of ",
+              rows, " by ", columns, " patches does not fold by ", side);
   const std::int64_t frames = x.size(0), width = x.size(2);
-  return x.view({frames, rows / side, side, columns / side, side, width}).permute({0, 1, 3, 2, 4, 5})
+  return x.view({frames, rows / side, side, columns / side, side, width})
+      .permute({0, 1, 3, 2, 4, 5})
       .reshape({frames, (rows / side) * (columns / side), side * side * width});
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the picture towers have in common: sizes read from vision_config, patches, attention within a frame, the two-layer MLP, and the folding of
-// neighbouring patches into one.
+// What the picture towers have in common: sizes read from vision_config, patches, attention within
+// a frame, the two-layer MLP, and the folding of neighbouring patches into one.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@
 namespace luthier {
 
 struct VisionSizes {
-  std::int64_t hidden_size = 768, intermediate_size = 3072, num_hidden_layers = 12, num_attention_heads = 12, num_channels = 3;
+  std::int64_t hidden_size = 768, intermediate_size = 3072, num_hidden_layers = 12,
+               num_attention_heads = 12, num_channels = 3;
   std::int64_t image_height = 224, image_width = 224, patch_size = 32;
   double layer_norm_eps = 1e-5, initializer_range = 0.02;
   Activation hidden_act = Activation::QuickGelu;
@@ -23,14 +24,17 @@ struct VisionSizes {
   std::int64_t patch_columns() const { return image_width / patch_size; }
   std::int64_t patches() const { return patch_rows() * patch_columns(); }
 };
-/// Reads the fields of a vision_config; what `sizes` holds is the default where a key is absent. Every size is checked.
+/// Reads the fields of a vision_config; what `sizes` holds is the default where a key is absent.
+/// Every size is checked.
 Status read_vision_sizes(const Json& vision_config, const std::string& where, VisionSizes& sizes);
 
-/// Square patches that do not overlap: the convolution is one product. Registers weight [hidden, channels, patch, patch] and bias as Conv2d does.
+/// Square patches that do not overlap: the convolution is one product. Registers weight [hidden,
+/// channels, patch, patch] and bias as Conv2d does.
 class PatchConvolution : public ParameterModule {
  public:
   PatchConvolution(const VisionSizes& sizes, bool bias, const torch::TensorOptions& tensors);
-  /// [frames, channels, height, width] → [frames, patches, hidden], row by row; a rest smaller than a patch is left out.
+  /// [frames, channels, height, width] → [frames, patches, hidden], row by row; a rest smaller than
+  /// a patch is left out.
   torch::Tensor forward(const torch::Tensor& pixels) const;
   std::string type_name() const override { return "Conv2d"; }
   torch::ScalarType dtype() const { return weight_.scalar_type(); }
@@ -51,11 +55,15 @@ class VisionMlp : public torch::nn::Module {
   Linear fc1_{nullptr}, fc2_{nullptr};
 };
 
-/// Attention of each frame's tokens to one another: q, k, v [frames, tokens, heads · size] → the same.
-torch::Tensor attend_frames(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, std::int64_t heads);
+/// Attention of each frame's tokens to one another: q, k, v [frames, tokens, heads · size] → the
+/// same.
+torch::Tensor attend_frames(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                            std::int64_t heads);
 
-/// x [frames, rows · columns, width] → [frames, rows/side · columns/side, side² · width]: each square of `side` patches into one, row by row, the
-/// features of its patches row by row (Idefics3's and InternVL's pixel shuffle). `side` must divide both.
-torch::Tensor fold_patches(const torch::Tensor& x, std::int64_t rows, std::int64_t columns, std::int64_t side);
+/// x [frames, rows · columns, width] → [frames, rows/side · columns/side, side² · width]: each
+/// square of `side` patches into one, row by row, the features of its patches row by row
+/// (Idefics3's and InternVL's pixel shuffle). `side` must divide both.
+torch::Tensor fold_patches(const torch::Tensor& x, std::int64_t rows, std::int64_t columns,
+                           std::int64_t side);
 
 }  // namespace luthier

@@ -11,20 +11,24 @@ namespace {
 
 class VisionAttention : public torch::nn::Module {
  public:
-  VisionAttention(const VisionTowerOptions& o, const torch::TensorOptions& t) : heads_(o.num_attention_heads) {
+  VisionAttention(const VisionTowerOptions& o, const torch::TensorOptions& t)
+      : heads_(o.num_attention_heads) {
     k_proj_ = register_module("k_proj", Linear(o.hidden_size, o.hidden_size, true, t));
     v_proj_ = register_module("v_proj", Linear(o.hidden_size, o.hidden_size, true, t));
     q_proj_ = register_module("q_proj", Linear(o.hidden_size, o.hidden_size, true, t));
     out_proj_ = register_module("out_proj", Linear(o.hidden_size, o.hidden_size, true, t));
   }
-  Tensor forward(const Tensor& x) { return out_proj_(attend_frames(q_proj_(x), k_proj_(x), v_proj_(x), heads_)); }
+  Tensor forward(const Tensor& x) {
+    return out_proj_(attend_frames(q_proj_(x), k_proj_(x), v_proj_(x), heads_));
+  }
 
  private:
   std::int64_t heads_;
   Linear k_proj_{nullptr}, v_proj_{nullptr}, q_proj_{nullptr}, out_proj_{nullptr};
 };
 
-/// torch's MultiheadAttention as SigLIP's pooling head holds it; language models read no pooled output, the tensors are kept for the file.
+/// torch's MultiheadAttention as SigLIP's pooling head holds it; language models read no pooled
+/// output, the tensors are kept for the file.
 class PooledAttention : public ParameterModule {
  public:
   PooledAttention(std::int64_t size, const torch::TensorOptions& t) {
@@ -55,15 +59,19 @@ class PoolingHead : public ParameterModule {
 
 class VisionEncoder : public torch::nn::Module {};
 
-/// Rows of the position table for a frame of rows × columns patches, by what fraction of its side each stands at, in the arithmetic of
-/// Idefics3VisionEmbeddings: the fractions are rounded to the pixels' dtype, the borders of the table's `side` parts are float32.
-Tensor positions_by_fraction(std::int64_t rows, std::int64_t columns, std::int64_t side, torch::ScalarType dtype) {
+/// Rows of the position table for a frame of rows × columns patches, by what fraction of its side
+/// each stands at, in the arithmetic of Idefics3VisionEmbeddings: the fractions are rounded to the
+/// pixels' dtype, the borders of the table's `side` parts are float32.
+Tensor positions_by_fraction(std::int64_t rows, std::int64_t columns, std::int64_t side,
+                             torch::ScalarType dtype) {
   const double part = 1.0 / static_cast<double>(side);
   const Tensor borders = at::arange(part, 1.0, part, torch::kFloat32);
   const auto places = [&](std::int64_t count) {
-    const Tensor step = at::full({1}, count, torch::kInt64).reciprocal();   // float32
-    const Tensor fractions = (at::arange(count, torch::kFloat32) * step).clamp_max(1.0 - 1e-6).to(dtype);
-    return at::bucketize(fractions, borders, /*out_int32=*/false, /*right=*/true).clamp_max(side - 1);
+    const Tensor step = at::full({1}, count, torch::kInt64).reciprocal();  // float32
+    const Tensor fractions =
+        (at::arange(count, torch::kFloat32) * step).clamp_max(1.0 - 1e-6).to(dtype);
+    return at::bucketize(fractions, borders, /*out_int32=*/false, /*right=*/true)
+        .clamp_max(side - 1);
   };
   return (places(rows).unsqueeze(1) * side + places(columns).unsqueeze(0)).flatten();
 }
@@ -72,17 +80,23 @@ Tensor positions_by_fraction(std::int64_t rows, std::int64_t columns, std::int64
 
 class VisionTowerImpl::Embeddings : public ParameterModule {
  public:
-  Embeddings(const VisionTowerOptions& o, const torch::TensorOptions& t) : patch_size_(o.patch_size), side_(o.patch_columns()) {
+  Embeddings(const VisionTowerOptions& o, const torch::TensorOptions& t)
+      : patch_size_(o.patch_size), side_(o.patch_columns()) {
     by_fraction_ = o.positions_by_fraction;
     if (o.class_embedding) add_parameter("class_embedding", class_embedding_, {o.hidden_size}, t);
-    patch_embedding_ = register_module("patch_embedding", std::make_shared<PatchConvolution>(o, o.patch_bias, t));
-    position_embedding_ = register_module("position_embedding", Embedding(o.tokens(), o.hidden_size, t));
+    patch_embedding_ =
+        register_module("patch_embedding", std::make_shared<PatchConvolution>(o, o.patch_bias, t));
+    position_embedding_ =
+        register_module("position_embedding", Embedding(o.tokens(), o.hidden_size, t));
   }
   Tensor forward(const Tensor& pixels) const {
-    Tensor x = patch_embedding_->forward(pixels);   // [images, patches, hidden]
-    if (class_embedding_.defined()) x = at::cat({class_embedding_.expand({x.size(0), 1, -1}), x}, 1);
+    Tensor x = patch_embedding_->forward(pixels);  // [images, patches, hidden]
+    if (class_embedding_.defined())
+      x = at::cat({class_embedding_.expand({x.size(0), 1, -1}), x}, 1);
     if (!by_fraction_) return x + position_embedding_->weight.unsqueeze(0);
-    const Tensor places = positions_by_fraction(pixels.size(2) / patch_size_, pixels.size(3) / patch_size_, side_, patch_embedding_->dtype());
+    const Tensor places =
+        positions_by_fraction(pixels.size(2) / patch_size_, pixels.size(3) / patch_size_, side_,
+                              patch_embedding_->dtype());
     return x + position_embedding_->forward(places.to(x.device())).unsqueeze(0);
   }
   std::string type_name() const override { return "Parameter"; }
@@ -119,7 +133,8 @@ Result<VisionTowerOptions> read_vision_tower_options(const Json& config, const s
   LUTHIER_TRY(std::string type, json_string(config, "model_type", where, "clip_vision_model"));
   const bool siglip = type == "siglip_vision_model";
   if (!siglip && type != "clip_vision_model") {
-    return input_error("The vision tower \"" + type + "\" is not known.", where + ": model_type", "Known are clip_vision_model and siglip_vision_model.");
+    return input_error("The vision tower \"" + type + "\" is not known.", where + ": model_type",
+                       "Known are clip_vision_model and siglip_vision_model.");
   }
   o.class_embedding = o.pre_norm = !siglip;
   o.patch_bias = siglip;
@@ -134,7 +149,8 @@ Result<VisionTowerOptions> read_vision_tower_options(const Json& config, const s
   return o;
 }
 
-Result<VisionTowerOptions> read_idefics3_tower_options(const Json& config, const std::string& where) {
+Result<VisionTowerOptions> read_idefics3_tower_options(const Json& config,
+                                                       const std::string& where) {
   VisionTowerOptions o;
   o.class_embedding = o.pre_norm = false;
   o.patch_bias = o.positions_by_fraction = true;
@@ -143,13 +159,16 @@ Result<VisionTowerOptions> read_idefics3_tower_options(const Json& config, const
   o.layer_norm_eps = 1e-6;
   o.hidden_act = Activation::GeluTanh;
   LUTHIER_CHECK(read_vision_sizes(config, where, o));
-  if (o.image_height != o.image_width) return input_error("The table of positions must be square.", where + ": image_size");
+  if (o.image_height != o.image_width)
+    return input_error("The table of positions must be square.", where + ": image_size");
   return o;
 }
 
-VisionTowerImpl::VisionTowerImpl(const VisionTowerOptions& o, const torch::TensorOptions& t) : options(o) {
+VisionTowerImpl::VisionTowerImpl(const VisionTowerOptions& o, const torch::TensorOptions& t)
+    : options(o) {
   embeddings_ = register_module("embeddings", std::make_shared<Embeddings>(o, t));
-  if (o.pre_norm) pre_norm_ = register_module("pre_layrnorm", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
+  if (o.pre_norm)
+    pre_norm_ = register_module("pre_layrnorm", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
   auto encoder = register_module("encoder", std::make_shared<VisionEncoder>());
   torch::nn::ModuleList list;
   for (std::int64_t i = 0; i < o.num_hidden_layers; ++i) {
@@ -161,9 +180,11 @@ VisionTowerImpl::VisionTowerImpl(const VisionTowerOptions& o, const torch::Tenso
   if (o.pooling_head) register_module("head", std::make_shared<PoolingHead>(o, t));
 }
 
-std::vector<Tensor> VisionTowerImpl::forward(const Tensor& pixel_values, const std::vector<std::int64_t>& which) {
-  TORCH_CHECK(pixel_values.dim() == 4 && (options.positions_by_fraction || (pixel_values.size(2) == options.image_height &&
-                                                                            pixel_values.size(3) == options.image_width)),
+std::vector<Tensor> VisionTowerImpl::forward(const Tensor& pixel_values,
+                                             const std::vector<std::int64_t>& which) {
+  TORCH_CHECK(pixel_values.dim() == 4 &&
+                  (options.positions_by_fraction || (pixel_values.size(2) == options.image_height &&
+                                                     pixel_values.size(3) == options.image_width)),
               "the picture's size does not fit the tower");
   const std::int64_t states = options.num_hidden_layers + 1;
   std::vector<std::int64_t> indices;
@@ -182,9 +203,12 @@ std::vector<Tensor> VisionTowerImpl::forward(const Tensor& pixel_values, const s
   }
 }
 
-Tensor VisionTowerImpl::last_hidden_state(const Tensor& pixel_values) { return post_norm_(forward(pixel_values, {-1}).front()); }
+Tensor VisionTowerImpl::last_hidden_state(const Tensor& pixel_values) {
+  return post_norm_(forward(pixel_values, {-1}).front());
+}
 
-Tensor selected_features(VisionTower& tower, const Tensor& pixel_values, const std::vector<std::int64_t>& which, bool drop_first) {
+Tensor selected_features(VisionTower& tower, const Tensor& pixel_values,
+                         const std::vector<std::int64_t>& which, bool drop_first) {
   std::vector<Tensor> states = tower->forward(pixel_values, which);
   for (Tensor& state : states) {
     if (drop_first) state = state.slice(1, 1);

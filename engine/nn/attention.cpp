@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rows of one length go to ATen's fused attention in one call. Rows of different lengths are padded for it where that wastes little, else taken in
-// groups of one length: attention's work grows with the square of a row, padding it would cost more than a few calls.
+// Rows of one length go to ATen's fused attention in one call. Rows of different lengths are padded
+// for it where that wastes little, else taken in groups of one length: attention's work grows with
+// the square of a row, padding it would cost more than a few calls.
 #include "engine/nn/attention.h"
 
 #include <cmath>
@@ -15,14 +16,19 @@ using torch::Tensor;
 Tensor repeat_heads(const Tensor& x, std::int64_t times) {
   if (times == 1) return x;
   const auto batch = x.size(0), heads = x.size(1), keys = x.size(2), size = x.size(3);
-  return x.unsqueeze(2).expand({batch, heads, times, keys, size}).reshape({batch, heads * times, keys, size});
+  return x.unsqueeze(2)
+      .expand({batch, heads, times, keys, size})
+      .reshape({batch, heads * times, keys, size});
 }
 
 /// Where a query may look: [seq, keys], or [batch, 1, seq, keys] with `blocks` [batch, keys].
-Tensor allowed_keys(std::int64_t seq, std::int64_t keys, const AttentionRule& rule, const Tensor& blocks, torch::Device device) {
+Tensor allowed_keys(std::int64_t seq, std::int64_t keys, const AttentionRule& rule,
+                    const Tensor& blocks, torch::Device device) {
   const auto options = torch::TensorOptions().dtype(torch::kInt64).device(device);
-  const Tensor query = torch::arange(keys - seq, keys, options).unsqueeze(1), key = torch::arange(keys, options).unsqueeze(0);
-  Tensor allowed = rule.causal ? key <= query : torch::ones({seq, keys}, options.dtype(torch::kBool));
+  const Tensor query = torch::arange(keys - seq, keys, options).unsqueeze(1),
+               key = torch::arange(keys, options).unsqueeze(0);
+  Tensor allowed =
+      rule.causal ? key <= query : torch::ones({seq, keys}, options.dtype(torch::kBool));
   const Tensor near = rule.causal && rule.window ? key > query - *rule.window : Tensor();
   if (near.defined()) allowed = allowed.logical_and(near);
   if (!blocks.defined()) return allowed;
@@ -32,38 +38,49 @@ Tensor allowed_keys(std::int64_t seq, std::int64_t keys, const AttentionRule& ru
   return allowed.unsqueeze(0).logical_or(together).unsqueeze(1);
 }
 
-/// What is added to the scores, made once for all layers that have this rule over the rows (all of them: part −1, or a group). With a cache the
-/// rows are not all there is, and nothing is kept.
+/// What is added to the scores, made once for all layers that have this rule over the rows (all of
+/// them: part −1, or a group). With a cache the rows are not all there is, and nothing is kept.
 struct Masks {
   const RowLayout* rows = nullptr;
   std::int64_t part = -1;
 
-  Tensor of(const Tensor& q, std::int64_t keys, const AttentionRule& rule, const Tensor& blocks) const {
+  Tensor of(const Tensor& q, std::int64_t keys, const AttentionRule& rule,
+            const Tensor& blocks) const {
     const auto make = [&] {
       const Tensor allowed = allowed_keys(q.size(2), keys, rule, blocks, q.device());
-      return torch::zeros(allowed.sizes(), q.options().requires_grad(false)).masked_fill_(allowed.logical_not(), -std::numeric_limits<double>::infinity());
+      return torch::zeros(allowed.sizes(), q.options().requires_grad(false))
+          .masked_fill_(allowed.logical_not(), -std::numeric_limits<double>::infinity());
     };
     if (!rows) return make();
-    const bool near = rule.causal && rule.window && keys > *rule.window;   // a window that holds all keys changes nothing
-    return rows->once({part, q.size(2), rule.causal, near ? *rule.window : -1, near && rule.window_in_blocks, blocks.defined(), static_cast<std::int64_t>(q.scalar_type())},
-                      make);
+    const bool near = rule.causal && rule.window &&
+                      keys > *rule.window;  // a window that holds all keys changes nothing
+    return rows->once(
+        {part, q.size(2), rule.causal, near ? *rule.window : -1, near && rule.window_in_blocks,
+         blocks.defined(), static_cast<std::int64_t>(q.scalar_type())},
+        make);
   }
 };
 
-/// q [batch, heads, seq, head_dim], k and v [batch, kv_heads, keys, head_dim] → [batch, heads, seq, head_dim]. `blocks` [batch, keys].
-Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule, const Tensor& blocks, const Masks& masks) {
+/// q [batch, heads, seq, head_dim], k and v [batch, kv_heads, keys, head_dim] → [batch, heads, seq,
+/// head_dim]. `blocks` [batch, keys].
+Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule,
+                    const Tensor& blocks, const Masks& masks) {
   const std::int64_t seq = q.size(2), keys = k.size(2), groups = q.size(1) / k.size(1);
   const Tensor key = repeat_heads(k, groups), value = repeat_heads(v, groups);
   const bool windowed = rule.causal && rule.window && keys > *rule.window;
   const bool masked = blocks.defined() || windowed || (rule.causal && seq > 1 && seq != keys);
-  const std::optional<double> scale = rule.scale > 0 ? std::optional<double>(rule.scale) : std::nullopt;
+  const std::optional<double> scale =
+      rule.scale > 0 ? std::optional<double>(rule.scale) : std::nullopt;
   if (rule.softcap > 0) {
-    Tensor scores = at::matmul(q, key.transpose(-1, -2)) * scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
+    Tensor scores = at::matmul(q, key.transpose(-1, -2)) *
+                    scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
     scores = at::tanh(scores / rule.softcap) * rule.softcap;
     if (masked || (rule.causal && seq > 1)) scores = scores + masks.of(q, keys, rule, blocks);
     return at::matmul(scores.to(torch::kFloat32).softmax(-1).to(q.scalar_type()), value);
   }
-  if (masked) return at::scaled_dot_product_attention(q, key, value, masks.of(q, keys, rule, blocks), 0.0, false, scale);
+  if (masked)
+    return at::scaled_dot_product_attention(q, key, value, masks.of(q, keys, rule, blocks), 0.0,
+                                            false, scale);
   return at::scaled_dot_product_attention(q, key, value, {}, 0.0, rule.causal && seq > 1, scale);
 }
 
@@ -75,14 +92,17 @@ bool few_groups(const RowLayout& rows) { return rows.grouped() && rows.groups().
 
 bool padding_is_cheap(const RowLayout& rows) {
   double real = 0;
-  for (const std::int64_t length : rows.lengths()) real += static_cast<double>(length) * static_cast<double>(length);
-  const double padded = static_cast<double>(rows.rows()) * static_cast<double>(rows.longest()) * static_cast<double>(rows.longest());
+  for (const std::int64_t length : rows.lengths())
+    real += static_cast<double>(length) * static_cast<double>(length);
+  const double padded = static_cast<double>(rows.rows()) * static_cast<double>(rows.longest()) *
+                        static_cast<double>(rows.longest());
   return rows.longest() <= 96 || padded <= 1.5 * real;
 }
 
 }  // namespace
 
-std::pair<Tensor, Tensor> KeyValueCache::append(std::int64_t layer, const Tensor& key, const Tensor& value) {
+std::pair<Tensor, Tensor> KeyValueCache::append(std::int64_t layer, const Tensor& key,
+                                                const Tensor& value) {
   Tensor& keys = keys_.at(static_cast<std::size_t>(layer));
   Tensor& values = values_.at(static_cast<std::size_t>(layer));
   if (!keys.defined()) {
@@ -102,43 +122,57 @@ void KeyValueCache::select(const Tensor& rows) {
       if (tensor.defined()) tensor = tensor.index_select(0, rows.to(tensor.device()));
     }
   }
-  if (position_offsets.defined()) position_offsets = position_offsets.index_select(0, rows.to(position_offsets.device()));
+  if (position_offsets.defined())
+    position_offsets = position_offsets.index_select(0, rows.to(position_offsets.device()));
 }
 
-Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout& rows, const AttentionRule& rule, const Tensor& blocks,
-              KeyValueCache* cache, std::int64_t layer) {
+Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout& rows,
+              const AttentionRule& rule, const Tensor& blocks, KeyValueCache* cache,
+              std::int64_t layer) {
   const std::int64_t width = q.size(1) * q.size(2);
   if (cache) {
     TORCH_CHECK(rows.equal(), "a cache holds rows of equal length");
     auto [key, value] = cache->append(layer, swapped(rows.pad(k)), swapped(rows.pad(v)));
     const Tensor own = blocks.defined() && cache->length() == 0 ? rows.pad(blocks) : Tensor();
-    return swapped(attend_equal(swapped(rows.pad(q)), key, value, rule, own, Masks{})).reshape({-1, width});
+    return swapped(attend_equal(swapped(rows.pad(q)), key, value, rule, own, Masks{}))
+        .reshape({-1, width});
   }
   if (rows.equal() || (rule.causal && !few_groups(rows) && padding_is_cheap(rows))) {
-    // Under a causal rule no real token sees the padding behind its row, and blocks are padded with −1.
+    // Under a causal rule no real token sees the padding behind its row, and blocks are padded with
+    // −1.
     Tensor own = blocks.defined() ? rows.pad(blocks) : Tensor();
     if (own.defined() && !rows.equal()) {
-      const Tensor ends = torch::tensor(rows.lengths(), torch::kInt64).to(own.device()).unsqueeze(1);
+      const Tensor ends =
+          torch::tensor(rows.lengths(), torch::kInt64).to(own.device()).unsqueeze(1);
       own = own.masked_fill(torch::arange(rows.longest(), ends.options()).unsqueeze(0) >= ends, -1);
     }
-    const Tensor mixed = attend_equal(swapped(rows.pad(q)), swapped(rows.pad(k)), swapped(rows.pad(v)), rule, own, Masks{&rows});
+    const Tensor mixed = attend_equal(swapped(rows.pad(q)), swapped(rows.pad(k)),
+                                      swapped(rows.pad(v)), rule, own, Masks{&rows});
     return rows.unpad(swapped(mixed)).reshape({-1, width});
   }
   const bool gathered = !rows.grouped();
-  const Tensor there = gathered ? rows.order(q.device()) : Tensor(), back = gathered ? rows.order_back(q.device()) : Tensor();
+  const Tensor there = gathered ? rows.order(q.device()) : Tensor(),
+               back = gathered ? rows.order_back(q.device()) : Tensor();
   const auto ordered = [&](const Tensor& x) { return gathered ? reorder(x, there, back) : x; };
   const Tensor own = gathered && blocks.defined() ? blocks.index_select(0, there) : blocks;
   std::vector<std::int64_t> sizes;
   for (const auto& group : rows.groups()) sizes.push_back(group.rows * group.length);
-  const auto queries = ordered(q).split_with_sizes(sizes), keys = ordered(k).split_with_sizes(sizes), values = ordered(v).split_with_sizes(sizes);
+  const auto queries = ordered(q).split_with_sizes(sizes),
+             keys = ordered(k).split_with_sizes(sizes), values = ordered(v).split_with_sizes(sizes);
   std::vector<Tensor> mixed;
   std::int64_t start = 0;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     const auto& group = rows.groups()[i];
-    const auto split = [&](const Tensor& x) { return swapped(x.reshape({group.rows, group.length, x.size(1), x.size(2)})); };
-    const Tensor part = own.defined() ? own.slice(0, start, start + sizes[i]).view({group.rows, group.length}) : Tensor();
+    const auto split = [&](const Tensor& x) {
+      return swapped(x.reshape({group.rows, group.length, x.size(1), x.size(2)}));
+    };
+    const Tensor part = own.defined()
+                            ? own.slice(0, start, start + sizes[i]).view({group.rows, group.length})
+                            : Tensor();
     const Masks masks{&rows, static_cast<std::int64_t>(i)};
-    mixed.push_back(swapped(attend_equal(split(queries[i]), split(keys[i]), split(values[i]), rule, part, masks)).reshape({sizes[i], width}));
+    mixed.push_back(swapped(attend_equal(split(queries[i]), split(keys[i]), split(values[i]), rule,
+                                         part, masks))
+                        .reshape({sizes[i], width}));
     start += sizes[i];
   }
   const Tensor together = mixed.size() == 1 ? mixed.front() : at::cat(mixed);

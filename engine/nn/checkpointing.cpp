@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/nn/checkpointing.h"
 
+#include <torch/csrc/autograd/autograd.h>
+
 namespace luthier {
 
 namespace {
@@ -12,8 +14,10 @@ using Block = std::function<Tensor(const Tensor&)>;
 
 class CheckpointFunction : public torch::autograd::Function<CheckpointFunction> {
  public:
-  /// `anchor` requires a gradient, so that the graph reaches parameters inside the block when x itself needs none.
-  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& anchor, const std::shared_ptr<Block>& block) {
+  /// `anchor` requires a gradient, so that the graph reaches parameters inside the block when x
+  /// itself needs none.
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& anchor,
+                        const std::shared_ptr<Block>& block) {
     (void)anchor;
     context->save_for_backward({x});
     context->saved_data["needs_dx"] = x.requires_grad();
@@ -25,7 +29,8 @@ class CheckpointFunction : public torch::autograd::Function<CheckpointFunction> 
     const bool needs_dx = context->saved_data["needs_dx"].toBool();
     Tensor x = context->get_saved_variables()[0].detach();
     x.set_requires_grad(needs_dx);
-    const auto holder = c10::static_intrusive_pointer_cast<Holder>(context->saved_data["block"].toCapsule());
+    const auto holder =
+        c10::static_intrusive_pointer_cast<Holder>(context->saved_data["block"].toCapsule());
     Tensor y;
     {
       at::AutoGradMode grad(true);
@@ -47,7 +52,8 @@ class CheckpointFunction : public torch::autograd::Function<CheckpointFunction> 
 
 Tensor checkpointed(const Block& block, const Tensor& x) {
   if (!at::GradMode::is_enabled()) return block(x);
-  const Tensor anchor = torch::zeros({}, x.options().dtype(torch::kFloat32)).set_requires_grad(true);
+  const Tensor anchor =
+      torch::zeros({}, x.options().dtype(torch::kFloat32)).set_requires_grad(true);
   return CheckpointFunction::apply(x, anchor, std::make_shared<Block>(block));
 }
 

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Activation checkpointing (Chen et al. 2016): keep a block's input, run the block again in the backward. Saved-tensor hooks exist in Python
-// alone, so this is an autograd function.
+// Activation checkpointing (Chen et al. 2016): keep a block's input, run the block again in the
+// backward. Saved-tensor hooks exist in Python alone, so this is an autograd function.
 #pragma once
 
 #include <functional>
 
-#include "engine/nn/torch.h"
+#include "engine/device/torch.h"
 
 namespace luthier {
 
-/// Runs `block` on `x` without a graph; its graph is built again from `x` when the gradient arrives. Gradients of tensors inside the block
-/// (adapters) accumulate as usual. The block must compute the same again (seeded dropout does).
-torch::Tensor checkpointed(const std::function<torch::Tensor(const torch::Tensor&)>& block, const torch::Tensor& x);
+/// Runs `block` on `x` without a graph; its graph is built again from `x` when the gradient
+/// arrives. Gradients of tensors inside the block (adapters) accumulate as usual. The block must
+/// compute the same again (seeded dropout does).
+torch::Tensor checkpointed(const std::function<torch::Tensor(const torch::Tensor&)>& block,
+                           const torch::Tensor& x);
 
 }  // namespace luthier

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// On the CPU an element's fate is an integer hash of its index, so that the loop runs in parallel and in vectors (a serial generator took longer than
-// the products it served). On CUDA ATen's own generator draws as fast as memory allows.
+// On the CPU an element's fate is an integer hash of its index, so that the loop runs in parallel
+// and in vectors (a serial generator took longer than the products it served). On CUDA ATen's own
+// generator draws as fast as memory allows.
 #include "engine/nn/dropout.h"
 
 #include <cmath>
@@ -11,7 +12,8 @@ namespace luthier {
 
 namespace {
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
 #define LUTHIER_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define LUTHIER_WIDE
@@ -26,11 +28,14 @@ inline std::uint32_t scatter(std::uint32_t x) {
   return x ^ (x >> 16);
 }
 
-LUTHIER_WIDE void drop(const float* x, float* y, std::uint32_t begin, std::uint32_t count, std::uint32_t seed, std::uint32_t seed_high,
-                       std::uint32_t threshold, float scale) {
+LUTHIER_WIDE void drop(const float* x, float* y, std::uint32_t begin, std::uint32_t count,
+                       std::uint32_t seed, std::uint32_t seed_high, std::uint32_t threshold,
+                       float scale) {
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::uint32_t bits = scatter(scatter((begin + i) ^ seed) + seed_high);
-    y[i] = (bits >> 1) >= threshold ? x[i] * scale : 0.0f;   // 31 bits: the comparison stays signed for the vector units
+    y[i] = (bits >> 1) >= threshold
+               ? x[i] * scale
+               : 0.0f;  // 31 bits: the comparison stays signed for the vector units
   }
 }
 
@@ -40,7 +45,10 @@ torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed) 
   if (!x.is_cpu()) {
     at::Generator generator = at::globalContext().defaultGenerator(x.device()).clone();
     generator.set_current_seed(seed);
-    return torch::empty(x.sizes(), x.options().requires_grad(false)).bernoulli_(1 - p, generator).div_(1 - p).mul_(x.detach());
+    return torch::empty(x.sizes(), x.options().requires_grad(false))
+        .bernoulli_(1 - p, generator)
+        .div_(1 - p)
+        .mul_(x.detach());
   }
   const torch::Tensor from = x.detach().to(torch::kFloat32).contiguous();
   torch::Tensor to = torch::empty_like(from);
@@ -50,11 +58,13 @@ torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed) 
   const auto scale = static_cast<float>(1 / (1 - p));
   at::parallel_for(0, from.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
     constexpr std::int64_t block = 1ll << 32;
-    for (std::int64_t at = begin; at < end;) {   // one index space of 32 bits at a time
+    for (std::int64_t at = begin; at < end;) {  // one index space of 32 bits at a time
       const std::int64_t stop = std::min(end, (at / block + 1) * block);
-      const auto high = static_cast<std::uint32_t>(seed >> 32) + static_cast<std::uint32_t>(at / block) * 0x9e3779b9u;
-      drop(source + at, target + at, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(stop - at), static_cast<std::uint32_t>(seed), high,
-           threshold, scale);
+      const auto high = static_cast<std::uint32_t>(seed >> 32) +
+                        static_cast<std::uint32_t>(at / block) * 0x9e3779b9u;
+      drop(source + at, target + at, static_cast<std::uint32_t>(at),
+           static_cast<std::uint32_t>(stop - at), static_cast<std::uint32_t>(seed), high, threshold,
+           scale);
       at = stop;
     }
   });

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Dropout whose mask is a function of a seed and a place, not of a generator's state: the backward and a recomputed layer draw the same mask again
-// instead of keeping it, and a resumed run repeats it.
+// Dropout whose mask is a function of a seed and a place, not of a generator's state: the backward
+// and a recomputed layer draw the same mask again instead of keeping it, and a resumed run repeats
+// it.
 #pragma once
 
 #include <cstdint>
 
-#include "engine/nn/torch.h"
+#include "engine/device/torch.h"
 
 namespace luthier {
 
-/// Inverted dropout (Srivastava et al. 2014): each element is 0 with probability `p`, else x / (1 − p). The same seed drops the same places.
-/// Applied to a gradient it is its own backward. `p` in [0, 1).
+/// Inverted dropout (Srivastava et al. 2014): each element is 0 with probability `p`, else x / (1 −
+/// p). The same seed drops the same places. Applied to a gradient it is its own backward. `p` in
+/// [0, 1).
 torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed);
 
 }  // namespace luthier

@@ -12,9 +12,10 @@ using torch::autograd::variable_list;
 /// Keeps x and one number a row; the normalised values are made again in the backward.
 class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, double epsilon, bool centred) {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
+                        double epsilon, bool centred) {
     const Tensor wide = x.to(torch::kFloat32);
-    const Tensor scale = wide.square().mean(-1, true).add_(epsilon).rsqrt_();   // [..., 1]
+    const Tensor scale = wide.square().mean(-1, true).add_(epsilon).rsqrt_();  // [..., 1]
     context->save_for_backward({x, weight, scale});
     context->saved_data["centred"] = centred;
     if (centred) return (wide * scale).mul_(weight.to(torch::kFloat32) + 1).to(x.scalar_type());
@@ -25,7 +26,7 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor &x = saved[0], &weight = saved[1], &scale = saved[2];
-    const Tensor normal = x.to(torch::kFloat32) * scale;                        // [..., size]
+    const Tensor normal = x.to(torch::kFloat32) * scale;  // [..., size]
     const Tensor gradient = gradients[0].to(torch::kFloat32);
     Tensor dx, dweight;
     if (context->needs_input_grad(1)) {
@@ -78,14 +79,16 @@ class ActivateFunction : public torch::autograd::Function<ActivateFunction> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto activation = static_cast<Activation>(context->saved_data["activation"].toInt());
-    return {activation_gradient(gradients[0], context->get_saved_variables()[0], activation), Tensor()};
+    return {activation_gradient(gradients[0], context->get_saved_variables()[0], activation),
+            Tensor()};
   }
 };
 
 /// Keeps gate and up only.
 class GatedFunction : public torch::autograd::Function<GatedFunction> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& gate, const Tensor& up, Activation activation) {
+  static Tensor forward(AutogradContext* context, const Tensor& gate, const Tensor& up,
+                        Activation activation) {
     context->save_for_backward({gate, up});
     context->saved_data["activation"] = static_cast<std::int64_t>(activation);
     return activated(gate, activation).mul_(up);
@@ -97,37 +100,49 @@ class GatedFunction : public torch::autograd::Function<GatedFunction> {
     const auto activation = static_cast<Activation>(context->saved_data["activation"].toInt());
     Tensor dgate, dup;
     if (context->needs_input_grad(1)) dup = activated(gate, activation).mul_(gradients[0]);
-    if (context->needs_input_grad(0)) dgate = activation_gradient(gradients[0] * up, gate, activation);
+    if (context->needs_input_grad(0))
+      dgate = activation_gradient(gradients[0] * up, gate, activation);
     return {dgate, dup, Tensor()};
   }
 };
 
 }  // namespace
 
-RmsNormImpl::RmsNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options, bool centred) : epsilon_(epsilon), centred_(centred) {
+RmsNormImpl::RmsNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options,
+                         bool centred)
+    : epsilon_(epsilon), centred_(centred) {
   add_parameter("weight", weight, {size}, options);
 }
 
-Tensor RmsNormImpl::forward(const Tensor& x) const { return RmsNormFunction::apply(x, weight, epsilon_, centred_); }
+Tensor RmsNormImpl::forward(const Tensor& x) const {
+  return RmsNormFunction::apply(x, weight, epsilon_, centred_);
+}
 
-LayerNormImpl::LayerNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options) : epsilon_(epsilon) {
+LayerNormImpl::LayerNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options)
+    : epsilon_(epsilon) {
   add_parameter("weight", weight, {size}, options);
   add_parameter("bias", bias, {size}, options);
 }
 
-Tensor LayerNormImpl::forward(const Tensor& x) const { return at::layer_norm(x, {weight.size(0)}, weight, bias, epsilon_); }
+Tensor LayerNormImpl::forward(const Tensor& x) const {
+  return at::layer_norm(x, {weight.size(0)}, weight, bias, epsilon_);
+}
 
-EmbeddingImpl::EmbeddingImpl(std::int64_t count, std::int64_t size, const torch::TensorOptions& options) {
+EmbeddingImpl::EmbeddingImpl(std::int64_t count, std::int64_t size,
+                             const torch::TensorOptions& options) {
   add_parameter("weight", weight, {count, size}, options);
 }
 
-Tensor EmbeddingImpl::forward(const Tensor& ids) const { return adapter ? adapter->forward(ids, *this) : lookup(ids); }
+Tensor EmbeddingImpl::forward(const Tensor& ids) const {
+  return adapter ? adapter->forward(ids, *this) : lookup(ids);
+}
 
 Tensor EmbeddingImpl::lookup(const Tensor& ids) const { return at::embedding(weight, ids); }
 
 Result<Activation> parse_activation(const std::string& name, const std::string& where) {
   if (name == "gelu") return Activation::Gelu;
-  if (name == "gelu_pytorch_tanh" || name == "gelu_new" || name == "gelu_fast") return Activation::GeluTanh;
+  if (name == "gelu_pytorch_tanh" || name == "gelu_new" || name == "gelu_fast")
+    return Activation::GeluTanh;
   if (name == "quick_gelu") return Activation::QuickGelu;
   if (name == "silu" || name == "swish") return Activation::Silu;
   if (name == "relu") return Activation::Relu;
@@ -136,9 +151,12 @@ Result<Activation> parse_activation(const std::string& name, const std::string& 
 }
 
 Tensor activate(const Tensor& x, Activation activation) {
-  return activation == Activation::QuickGelu ? ActivateFunction::apply(x, activation) : activated(x, activation);
+  return activation == Activation::QuickGelu ? ActivateFunction::apply(x, activation)
+                                             : activated(x, activation);
 }
 
-Tensor gated(const Tensor& gate, const Tensor& up, Activation activation) { return GatedFunction::apply(gate, up, activation); }
+Tensor gated(const Tensor& gate, const Tensor& up, Activation activation) {
+  return GatedFunction::apply(gate, up, activation);
+}
 
 }  // namespace luthier

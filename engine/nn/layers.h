@@ -9,14 +9,15 @@
 
 namespace luthier {
 
-/// y = x / rms(x) · weight (Zhang & Sennrich 2019; as LlamaRMSNorm: the mean of squares and the scaling are in float32).
-/// `centred`: · (1 + weight), rounded once at the end (as GemmaRMSNorm).
+/// y = x / rms(x) · weight (Zhang & Sennrich 2019; as LlamaRMSNorm: the mean of squares and the
+/// scaling are in float32). `centred`: · (1 + weight), rounded once at the end (as GemmaRMSNorm).
 class RmsNormImpl : public ParameterModule {
  public:
-  RmsNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options, bool centred = false);
-  torch::Tensor forward(const torch::Tensor& x) const;   // [..., size]
+  RmsNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options,
+              bool centred = false);
+  torch::Tensor forward(const torch::Tensor& x) const;  // [..., size]
   std::string type_name() const override { return "RMSNorm"; }
-  double neutral() const { return centred_ ? 0 : 1; }   ///< the weight that changes nothing
+  double neutral() const { return centred_ ? 0 : 1; }  ///< the weight that changes nothing
   torch::Tensor weight;
 
  private:
@@ -28,7 +29,7 @@ TORCH_MODULE(RmsNorm);
 class LayerNormImpl : public ParameterModule {
  public:
   LayerNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options);
-  torch::Tensor forward(const torch::Tensor& x) const;   // [..., size]
+  torch::Tensor forward(const torch::Tensor& x) const;  // [..., size]
   std::string type_name() const override { return "LayerNorm"; }
   torch::Tensor weight, bias;
 
@@ -50,11 +51,12 @@ class EmbeddingAdapter {
 class EmbeddingImpl : public ParameterModule {
  public:
   EmbeddingImpl(std::int64_t count, std::int64_t size, const torch::TensorOptions& options);
-  torch::Tensor forward(const torch::Tensor& ids) const;   // [...] int64 → [..., size], through the active adapter if there is one
+  torch::Tensor forward(const torch::Tensor& ids)
+      const;  // [...] int64 → [..., size], through the active adapter if there is one
   torch::Tensor lookup(const torch::Tensor& ids) const;
   std::string type_name() const override { return "Embedding"; }
-  torch::Tensor weight;   // [count, size]
-  const EmbeddingAdapter* adapter = nullptr;   ///< not owned; null: the base alone
+  torch::Tensor weight;                       // [count, size]
+  const EmbeddingAdapter* adapter = nullptr;  ///< not owned; null: the base alone
 };
 TORCH_MODULE(Embedding);
 

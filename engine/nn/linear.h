@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one Linear that adapters (and later quantized weights) hang on. An adapter is a strategy object that computes the whole
-// product from the base's parts; switching adapters changes one pointer and copies no weight.
+// The one Linear that adapters (and later quantized weights) hang on. An adapter is a strategy
+// object that computes the whole product from the base's parts; switching adapters changes one
+// pointer and copies no weight.
 #pragma once
 
 #include "engine/nn/parameters.h"
@@ -20,7 +21,8 @@ class LinearAdapter {
 class LinearImpl : public ParameterModule {
  public:
   /// weight [out, in]; bias [out] if `bias`.
-  LinearImpl(std::int64_t in_features, std::int64_t out_features, bool bias, const torch::TensorOptions& options);
+  LinearImpl(std::int64_t in_features, std::int64_t out_features, bool bias,
+             const torch::TensorOptions& options);
   /// A head tied to an embedding: weight is `owner` [out, in], owned elsewhere.
   explicit LinearImpl(const torch::Tensor& owner);
 
@@ -34,7 +36,7 @@ class LinearImpl : public ParameterModule {
   std::int64_t out_features() const { return weight.size(0); }
 
   torch::Tensor weight, bias;
-  const LinearAdapter* adapter = nullptr;   ///< not owned; null: the base alone
+  const LinearAdapter* adapter = nullptr;  ///< not owned; null: the base alone
 };
 TORCH_MODULE(Linear);
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The base of every module of ours that holds tensors. A tensor stands twice: registered under its checkpoint name (so that
-// named_parameters() is the base model and nothing else) and as a member that forward() reads. An adapter's modules_to_save
-// swaps the member and back; the base weight is never copied or touched.
+// The base of every module of ours that holds tensors. A tensor stands twice: registered under its
+// checkpoint name (so that named_parameters() is the base model and nothing else) and as a member
+// that forward() reads. An adapter's modules_to_save swaps the member and back; the base weight is
+// never copied or touched.
 #pragma once
 
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "engine/nn/torch.h"
+#include "engine/device/torch.h"
 
 namespace luthier {
 
@@ -20,8 +21,10 @@ class ParameterModule : public torch::nn::Module {
   virtual std::string type_name() const = 0;
 
  protected:
-  /// Makes an uninitialised tensor, registers it as `name` and lets `member` be it. Nothing requires a gradient until a strategy says so.
-  void add_parameter(const std::string& name, torch::Tensor& member, torch::IntArrayRef shape, const torch::TensorOptions& options);
+  /// Makes an uninitialised tensor, registers it as `name` and lets `member` be it. Nothing
+  /// requires a gradient until a strategy says so.
+  void add_parameter(const std::string& name, torch::Tensor& member, torch::IntArrayRef shape,
+                     const torch::TensorOptions& options);
   /// A tensor that another module owns (a tied head): a slot, but no parameter of this module.
   void add_tied(const std::string& name, torch::Tensor& member, const torch::Tensor& owner);
 

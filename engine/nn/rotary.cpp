@@ -27,22 +27,27 @@ Tensor rotate_halves(const Tensor& x, const Tensor& cos, const Tensor& sin, doub
 
 class RotateFunction : public torch::autograd::Function<RotateFunction> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& cos, const Tensor& sin) {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& cos,
+                        const Tensor& sin) {
     context->save_for_backward({cos, sin});
     return rotate_halves(x, cos, sin, 1);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    // The two halves of cos and of sin are equal, so the transpose of the rotation is the rotation with −sin.
+    // The two halves of cos and of sin are equal, so the transpose of the rotation is the rotation
+    // with −sin.
     return {rotate_halves(gradients[0], saved[0], saved[1], -1), Tensor(), Tensor()};
   }
 };
 
 Tensor exponents(std::int64_t dimension) {
-  return torch::arange(0, dimension, 2, torch::kInt64).to(torch::kFloat32) / static_cast<double>(dimension);
+  return torch::arange(0, dimension, 2, torch::kInt64).to(torch::kFloat32) /
+         static_cast<double>(dimension);
 }
 
-Tensor powers(double theta, std::int64_t dimension) { return torch::pow(theta, exponents(dimension)); }
+Tensor powers(double theta, std::int64_t dimension) {
+  return torch::pow(theta, exponents(dimension));
+}
 
 /// Llama 3.1: long waves are stretched, short ones kept, those between blended.
 Tensor llama3_frequencies(const RotaryOptions& o, const Tensor& frequencies) {
@@ -50,23 +55,29 @@ Tensor llama3_frequencies(const RotaryOptions& o, const Tensor& frequencies) {
   const Tensor wavelength = 2 * std::numbers::pi / frequencies;
   const double low = old_length / o.low_freq_factor, high = old_length / o.high_freq_factor;
   const Tensor scaled = torch::where(wavelength > low, frequencies / o.factor, frequencies);
-  const Tensor smooth = (old_length / wavelength - o.low_freq_factor) / (o.high_freq_factor - o.low_freq_factor);
+  const Tensor smooth =
+      (old_length / wavelength - o.low_freq_factor) / (o.high_freq_factor - o.low_freq_factor);
   const Tensor blended = (1 - smooth) * scaled / o.factor + smooth * scaled;
   const Tensor middle = (wavelength >= high).logical_and(wavelength <= low);
   return torch::where(middle, blended, scaled);
 }
 
-/// YaRN (Peng et al. 2023): a ramp over the frequencies between those that turn often (kept) and seldom (stretched).
+/// YaRN (Peng et al. 2023): a ramp over the frequencies between those that turn often (kept) and
+/// seldom (stretched).
 Tensor yarn_frequencies(const RotaryOptions& o) {
   const double dimension = static_cast<double>(o.dimension);
   const auto correction = [&](double rotations) {
-    return dimension * std::log(static_cast<double>(o.original_max_position_embeddings) / (rotations * 2 * std::numbers::pi)) / (2 * std::log(o.theta));
+    return dimension *
+           std::log(static_cast<double>(o.original_max_position_embeddings) /
+                    (rotations * 2 * std::numbers::pi)) /
+           (2 * std::log(o.theta));
   };
   double low = correction(o.beta_fast), high = correction(o.beta_slow);
   if (o.truncate) low = std::floor(low), high = std::ceil(high);
   low = std::max(low, 0.0), high = std::min(high, dimension - 1);
   if (low == high) high += 0.001;
-  const Tensor ramp = ((torch::arange(o.dimension / 2, torch::kFloat32) - low) / (high - low)).clamp(0, 1);
+  const Tensor ramp =
+      ((torch::arange(o.dimension / 2, torch::kFloat32) - low) / (high - low)).clamp(0, 1);
   const Tensor kept = 1 - ramp, wave = powers(o.theta, o.dimension);
   return 1.0 / (o.factor * wave) * (1 - kept) + 1.0 / wave * kept;
 }
@@ -82,7 +93,8 @@ Tensor section_axes(const RotaryOptions& o) {
   } else {
     std::size_t at = 0;
     for (std::size_t axis = 0; axis < 3; ++axis) {
-      for (std::int64_t i = 0; i < o.sections[axis] && at < axes.size(); ++i) axes[at++] = static_cast<std::int64_t>(axis);
+      for (std::int64_t i = 0; i < o.sections[axis] && at < axes.size(); ++i)
+        axes[at++] = static_cast<std::int64_t>(axis);
     }
   }
   return torch::tensor(axes, torch::kInt64);
@@ -100,14 +112,19 @@ RotaryEmbedding::RotaryEmbedding(RotaryOptions options) : options_(std::move(opt
 Tensor RotaryEmbedding::frequencies(std::int64_t seq) const {
   const RotaryOptions& o = options_;
   if (o.type == "yarn") return yarn_frequencies(o);
-  if (o.type == "longrope") {   // LongRoPE (Ding et al. 2024)
+  if (o.type == "longrope") {  // LongRoPE (Ding et al. 2024)
     const auto& factors = seq > o.original_max_position_embeddings ? o.long_factor : o.short_factor;
-    return 1.0 / (torch::tensor(factors, torch::kFloat64).to(torch::kFloat32) * powers(o.theta, o.dimension));
+    return 1.0 / (torch::tensor(factors, torch::kFloat64).to(torch::kFloat32) *
+                  powers(o.theta, o.dimension));
   }
   double theta = o.theta;
-  if (o.type == "dynamic" && seq > o.max_position_embeddings) {   // NTK-aware: the base grows with the length
+  if (o.type == "dynamic" &&
+      seq > o.max_position_embeddings) {  // NTK-aware: the base grows with the length
     const double dimension = static_cast<double>(o.dimension);
-    theta *= std::pow(o.factor * static_cast<double>(seq) / static_cast<double>(o.max_position_embeddings) - (o.factor - 1), dimension / (dimension - 2));
+    theta *= std::pow(
+        o.factor * static_cast<double>(seq) / static_cast<double>(o.max_position_embeddings) -
+            (o.factor - 1),
+        dimension / (dimension - 2));
   }
   const Tensor plain = 1.0 / powers(theta, o.dimension);
   if (o.type == "linear") return plain / o.factor;
@@ -118,18 +135,22 @@ RotaryTable RotaryEmbedding::table(const Tensor& position_ids, torch::ScalarType
   const torch::Device device = position_ids.device();
   Tensor waves;
   if (by_length(options_)) {
-    waves = frequencies(position_ids.numel() > 0 ? position_ids.max().item<std::int64_t>() + 1 : 0).to(device);
+    waves = frequencies(position_ids.numel() > 0 ? position_ids.max().item<std::int64_t>() + 1 : 0)
+                .to(device);
   } else {
     if (fixed_.device() != device) fixed_ = fixed_.to(device);
     waves = fixed_;
   }
   if (options_.sections.empty()) {
     TORCH_CHECK(position_ids.dim() == 1, "one position axis is expected");
-    return rotary_table(position_ids.to(torch::kFloat32).unsqueeze(1) * waves, dtype, options_.attention_factor);
+    return rotary_table(position_ids.to(torch::kFloat32).unsqueeze(1) * waves, dtype,
+                        options_.attention_factor);
   }
   if (axes_.device() != device) axes_ = axes_.to(device);
-  const Tensor rows = position_ids.dim() == 1 ? position_ids.unsqueeze(0).expand({3, -1}) : position_ids;
-  return rotary_table(rows.index_select(0, axes_).t().to(torch::kFloat32) * waves, dtype, options_.attention_factor);
+  const Tensor rows =
+      position_ids.dim() == 1 ? position_ids.unsqueeze(0).expand({3, -1}) : position_ids;
+  return rotary_table(rows.index_select(0, axes_).t().to(torch::kFloat32) * waves, dtype,
+                      options_.attention_factor);
 }
 
 RotaryTable rotary_table(const Tensor& angles, torch::ScalarType dtype, double factor) {
@@ -138,6 +159,8 @@ RotaryTable rotary_table(const Tensor& angles, torch::ScalarType dtype, double f
   return {both.cos().mul_(factor).to(dtype), both.sin().mul_(factor).to(dtype)};
 }
 
-Tensor rotate(const Tensor& x, const RotaryTable& table) { return RotateFunction::apply(x, table.cos.unsqueeze(1), table.sin.unsqueeze(1)); }
+Tensor rotate(const Tensor& x, const RotaryTable& table) {
+  return RotateFunction::apply(x, table.cos.unsqueeze(1), table.sin.unsqueeze(1));
+}
 
 }  // namespace luthier

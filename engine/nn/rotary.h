@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rotary positions (Su et al. 2021) with the scalings of transformers' ROPE_INIT_FUNCTIONS, and the several position axes of Qwen's M-RoPE.
+// Rotary positions (Su et al. 2021) with the scalings of transformers' ROPE_INIT_FUNCTIONS, and the
+// several position axes of Qwen's M-RoPE.
 #pragma once
 
 #include <cstdint>
@@ -7,56 +8,64 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/device/torch.h"
 #include "engine/io/json.h"
-#include "engine/nn/torch.h"
 
 namespace luthier {
 
 struct RotaryOptions {
-  std::int64_t dimension = 0;               ///< rotated features of a head
+  std::int64_t dimension = 0;  ///< rotated features of a head
   double theta = 10000;
-  std::string type = "default";             ///< default | linear | dynamic | llama3 | yarn | longrope
+  std::string type = "default";  ///< default | linear | dynamic | llama3 | yarn | longrope
   double factor = 1;
-  double attention_factor = 1;              ///< multiplies cos and sin (yarn, longrope)
+  double attention_factor = 1;  ///< multiplies cos and sin (yarn, longrope)
   std::int64_t max_position_embeddings = 0, original_max_position_embeddings = 0;
-  double low_freq_factor = 1, high_freq_factor = 4;                ///< llama3
-  double beta_fast = 32, beta_slow = 1;                            ///< yarn
-  bool truncate = true;                                            ///< yarn
-  std::vector<double> short_factor, long_factor;                   ///< longrope: dimension / 2 each
-  std::vector<std::int64_t> sections;       ///< M-RoPE: how many of the dimension / 2 frequencies follow time, height, width; empty: one axis
-  bool interleaved = false;                 ///< M-RoPE: T H W T H W ... (Qwen3-VL) instead of one section after another
+  double low_freq_factor = 1, high_freq_factor = 4;  ///< llama3
+  double beta_fast = 32, beta_slow = 1;              ///< yarn
+  bool truncate = true;                              ///< yarn
+  std::vector<double> short_factor, long_factor;     ///< longrope: dimension / 2 each
+  std::vector<std::int64_t> sections;  ///< M-RoPE: how many of the dimension / 2 frequencies follow
+                                       ///< time, height, width; empty: one axis
+  bool interleaved =
+      false;  ///< M-RoPE: T H W T H W ... (Qwen3-VL) instead of one section after another
 };
 
 struct RotaryDefaults {
   double theta = 10000;
   std::int64_t max_position_embeddings = 2048;
-  std::vector<std::int64_t> sections;       ///< empty: the model has one position axis
+  std::vector<std::int64_t> sections;  ///< empty: the model has one position axis
   bool interleaved = false;
 };
-/// Reads rope_scaling where a file has one, else rope_parameters, and the older rope_theta where neither holds it.
-Result<RotaryOptions> read_rotary_options(const Json& text_config, std::int64_t head_dim, const std::string& where, const RotaryDefaults& defaults = {});
+/// Reads rope_scaling where a file has one, else rope_parameters, and the older rope_theta where
+/// neither holds it.
+Result<RotaryOptions> read_rotary_options(const Json& text_config, std::int64_t head_dim,
+                                          const std::string& where,
+                                          const RotaryDefaults& defaults = {});
 
 struct RotaryTable {
-  torch::Tensor cos, sin;                   ///< [tokens, dimension]
+  torch::Tensor cos, sin;  ///< [tokens, dimension]
 };
 
 class RotaryEmbedding {
  public:
   RotaryEmbedding() = default;
   explicit RotaryEmbedding(RotaryOptions options);
-  /// position_ids [tokens], or [3, tokens] for M-RoPE, int64. Frequencies and angles are float32, the table has `dtype`. dynamic and longrope go by the largest position.
+  /// position_ids [tokens], or [3, tokens] for M-RoPE, int64. Frequencies and angles are float32,
+  /// the table has `dtype`. dynamic and longrope go by the largest position.
   RotaryTable table(const torch::Tensor& position_ids, torch::ScalarType dtype) const;
 
  private:
-  torch::Tensor frequencies(std::int64_t seq) const;   // [dimension / 2]
+  torch::Tensor frequencies(std::int64_t seq) const;  // [dimension / 2]
 
   RotaryOptions options_;
-  mutable torch::Tensor fixed_, axes_;                 ///< what does not depend on the positions, on the device of the last call
+  mutable torch::Tensor fixed_,
+      axes_;  ///< what does not depend on the positions, on the device of the last call
 };
 
 /// cos and sin of angles [tokens, dimension / 2], doubled to [tokens, dimension].
 RotaryTable rotary_table(const torch::Tensor& angles, torch::ScalarType dtype, double factor = 1);
-/// Rotates x [tokens, heads, head_dim] (halves layout); the backward rotates back and keeps no activation.
+/// Rotates x [tokens, heads, head_dim] (halves layout); the backward rotates back and keeps no
+/// activation.
 torch::Tensor rotate(const torch::Tensor& x, const RotaryTable& table);
 
 }  // namespace luthier

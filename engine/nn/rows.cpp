@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The gathers are made on the CPU from the lengths. A gather's backward is the gather back: no atomic additions, the same bits each time.
+// The gathers are made on the CPU from the lengths. A gather's backward is the gather back: no
+// atomic additions, the same bits each time.
 #include "engine/nn/rows.h"
 
 #include <algorithm>
@@ -14,7 +15,8 @@ using torch::autograd::variable_list;
 
 class ReorderFunction : public torch::autograd::Function<ReorderFunction> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& there, const Tensor& back) {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& there,
+                        const Tensor& back) {
     context->save_for_backward({there, back});
     context->saved_data["rows"] = x.size(0);
     return x.index_select(0, there);
@@ -24,17 +26,21 @@ class ReorderFunction : public torch::autograd::Function<ReorderFunction> {
     if (saved[1].numel() > 0) return {gradients[0].index_select(0, saved[1]), Tensor(), Tensor()};
     auto shape = gradients[0].sizes().vec();
     shape[0] = context->saved_data["rows"].toInt();
-    return {torch::zeros(shape, gradients[0].options()).index_copy_(0, saved[0], gradients[0]), Tensor(), Tensor()};
+    return {torch::zeros(shape, gradients[0].options()).index_copy_(0, saved[0], gradients[0]),
+            Tensor(), Tensor()};
   }
 };
 
-Tensor index_tensor(const std::vector<std::int64_t>& values) { return torch::tensor(values, torch::kInt64); }
+Tensor index_tensor(const std::vector<std::int64_t>& values) {
+  return torch::tensor(values, torch::kInt64);
+}
 
 }  // namespace
 
 Tensor reorder(const Tensor& x, const Tensor& there, const Tensor& back) {
   if (!at::GradMode::is_enabled() || !x.requires_grad()) return x.index_select(0, there);
-  return ReorderFunction::apply(x, there, back.defined() ? back : torch::empty({0}, there.options()));
+  return ReorderFunction::apply(x, there,
+                                back.defined() ? back : torch::empty({0}, there.options()));
 }
 
 RowLayout::RowLayout(std::vector<std::int64_t> lengths) : lengths_(std::move(lengths)) {
@@ -43,13 +49,14 @@ RowLayout::RowLayout(std::vector<std::int64_t> lengths) : lengths_(std::move(len
     longest_ = std::max(longest_, length);
   }
   made_ = std::make_shared<std::map<std::vector<std::int64_t>, Tensor>>();
-  std::map<std::int64_t, std::vector<std::int64_t>, std::greater<>> by_length;   // → where such rows start
+  std::map<std::int64_t, std::vector<std::int64_t>, std::greater<>>
+      by_length;  // → where such rows start
   std::int64_t start = 0;
   for (const std::int64_t length : lengths_) {
     by_length[length].push_back(start);
     start += length;
   }
-  std::int64_t sorted = 0;   // tokens before the group
+  std::int64_t sorted = 0;  // tokens before the group
   for (const auto& [length, starts] : by_length) {
     groups_.push_back({length, static_cast<std::int64_t>(starts.size())});
     for (const std::int64_t first : starts) {
@@ -63,8 +70,10 @@ RowLayout::RowLayout(std::vector<std::int64_t> lengths) : lengths_(std::move(len
   std::vector<std::int64_t> padded, flat, order, back(count);
   start = 0;
   for (std::size_t row = 0; row < lengths_.size(); ++row) {
-    for (std::int64_t i = 0; i < longest_; ++i) padded.push_back(std::min(start + std::min(i, lengths_[row] - 1), tokens_ - 1));
-    for (std::int64_t i = 0; i < lengths_[row]; ++i) flat.push_back(static_cast<std::int64_t>(row) * longest_ + i);
+    for (std::int64_t i = 0; i < longest_; ++i)
+      padded.push_back(std::min(start + std::min(i, lengths_[row] - 1), tokens_ - 1));
+    for (std::int64_t i = 0; i < lengths_[row]; ++i)
+      flat.push_back(static_cast<std::int64_t>(row) * longest_ + i);
     start += lengths_[row];
   }
   for (const auto& [length, starts] : by_length) {
@@ -75,10 +84,12 @@ RowLayout::RowLayout(std::vector<std::int64_t> lengths) : lengths_(std::move(len
       }
     }
   }
-  padded_ = index_tensor(padded), flat_ = index_tensor(flat), order_ = index_tensor(order), order_back_ = index_tensor(back);
+  padded_ = index_tensor(padded), flat_ = index_tensor(flat), order_ = index_tensor(order),
+  order_back_ = index_tensor(back);
 }
 
-Tensor RowLayout::once(const std::vector<std::int64_t>& key, const std::function<Tensor()>& make) const {
+Tensor RowLayout::once(const std::vector<std::int64_t>& key,
+                       const std::function<Tensor()>& make) const {
   if (!made_) return make();
   Tensor& made = (*made_)[key];
   if (!made.defined()) made = make();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rows of different lengths lie one after another in one flat tensor [tokens, ...]: norms, products and activations never see padding. Only attention
-// needs to know where a row ends.
+// Rows of different lengths lie one after another in one flat tensor [tokens, ...]: norms, products
+// and activations never see padding. Only attention needs to know where a row ends.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,14 @@
 #include <memory>
 #include <vector>
 
-#include "engine/nn/torch.h"
+#include "engine/device/torch.h"
 
 namespace luthier {
 
-/// x.index_select(0, there), differentiable. `back` is the gather that undoes it (of elements that no one else holds); undefined: elements outside
-/// `there` get no gradient.
-torch::Tensor reorder(const torch::Tensor& x, const torch::Tensor& there, const torch::Tensor& back);
+/// x.index_select(0, there), differentiable. `back` is the gather that undoes it (of elements that
+/// no one else holds); undefined: elements outside `there` get no gradient.
+torch::Tensor reorder(const torch::Tensor& x, const torch::Tensor& there,
+                      const torch::Tensor& back);
 
 class RowLayout {
  public:
@@ -29,7 +30,8 @@ class RowLayout {
   /// All rows are as long as the longest: the flat tensor is a view of the padded one.
   bool equal() const { return rows() * longest_ == tokens_; }
 
-  /// [tokens, ...] → [rows, longest, ...]; what fills the end of short rows is finite and means nothing.
+  /// [tokens, ...] → [rows, longest, ...]; what fills the end of short rows is finite and means
+  /// nothing.
   torch::Tensor pad(const torch::Tensor& flat) const;
   /// [rows, longest, ...] → [tokens, ...].
   torch::Tensor unpad(const torch::Tensor& padded) const;
@@ -40,15 +42,18 @@ class RowLayout {
   struct Group {
     std::int64_t length = 0, rows = 0;
   };
-  /// Groups by length, and the gather that brings the tokens into the groups' order, and the one back; made once, on `device`.
+  /// Groups by length, and the gather that brings the tokens into the groups' order, and the one
+  /// back; made once, on `device`.
   const std::vector<Group>& groups() const { return groups_; }
   torch::Tensor order(torch::Device device) const { return on(device, order_); }
   torch::Tensor order_back(torch::Device device) const { return on(device, order_back_); }
   /// The tokens stand in the groups' order as they are.
   bool grouped() const { return grouped_; }
 
-  /// What `make` gives under `key`, made once for all copies of this layout: a decoder's layers share their masks.
-  torch::Tensor once(const std::vector<std::int64_t>& key, const std::function<torch::Tensor()>& make) const;
+  /// What `make` gives under `key`, made once for all copies of this layout: a decoder's layers
+  /// share their masks.
+  torch::Tensor once(const std::vector<std::int64_t>& key,
+                     const std::function<torch::Tensor()>& make) const;
 
  private:
   static torch::Tensor on(torch::Device device, torch::Tensor& index);
@@ -58,7 +63,8 @@ class RowLayout {
   std::vector<Group> groups_;
   bool grouped_ = true;
   std::shared_ptr<std::map<std::vector<std::int64_t>, torch::Tensor>> made_;
-  mutable torch::Tensor padded_, flat_, order_, order_back_;   ///< int64 gathers, moved to the device at first use
+  mutable torch::Tensor padded_, flat_, order_,
+      order_back_;  ///< int64 gathers, moved to the device at first use
 };
 
 }  // namespace luthier

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The head and the loss in one autograd function: for a chunk of rows the logits are made, turned into the gradient and dropped again (Wijmans et
-// al. 2024 call the idea cut cross-entropy). The gradient is made in the forward, scaled in the backward.
+// The head and the loss in one autograd function: for a chunk of rows the logits are made, turned
+// into the gradient and dropped again (Wijmans et al. 2024 call the idea cut cross-entropy). The
+// gradient is made in the forward, scaled in the backward.
 #include <algorithm>
 
 #include "engine/nn/products.h"
@@ -12,40 +13,52 @@ namespace {
 
 using torch::Tensor;
 
-constexpr std::int64_t kChunkElements = 1 << 22;   // 16 MiB of float32 logits at a time
+constexpr std::int64_t kChunkElements = 1 << 22;  // 16 MiB of float32 logits at a time
 
 class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFunction> {
  public:
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& hidden, const Tensor& weight, const std::optional<Tensor>& head_bias,
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& hidden,
+                        const Tensor& weight, const std::optional<Tensor>& head_bias,
                         const Tensor& target, bool graph) {
-    const Tensor bias = head_bias.value_or(Tensor());   // an undefined tensor would not pass as an input of its own
+    const Tensor bias =
+        head_bias.value_or(Tensor());  // an undefined tensor would not pass as an input of its own
     // The context knows which gradients are asked for only where there is a graph.
-    const bool wants_hidden = graph && hidden.requires_grad(), wants_weight = graph && weight.requires_grad();
+    const bool wants_hidden = graph && hidden.requires_grad(),
+               wants_weight = graph && weight.requires_grad();
     const bool wants_bias = graph && bias.defined() && bias.requires_grad();
     const bool wants_any = wants_hidden || wants_weight || wants_bias;
     const std::int64_t rows = hidden.size(0), vocab = weight.size(0);
     const std::int64_t chunk = std::max<std::int64_t>(1, kChunkElements / vocab);
     Tensor total = torch::zeros({}, hidden.options().dtype(torch::kFloat32).requires_grad(false));
     Tensor dhidden = wants_hidden ? torch::empty_like(hidden) : Tensor();
-    Tensor dweight = wants_weight ? torch::zeros(weight.sizes(), weight.options().dtype(torch::kFloat32).requires_grad(false)) : Tensor();
-    Tensor dbias = wants_bias ? torch::zeros(bias.sizes(), bias.options().dtype(torch::kFloat32).requires_grad(false)) : Tensor();
+    Tensor dweight =
+        wants_weight ? torch::zeros(weight.sizes(),
+                                    weight.options().dtype(torch::kFloat32).requires_grad(false))
+                     : Tensor();
+    Tensor dbias =
+        wants_bias
+            ? torch::zeros(bias.sizes(), bias.options().dtype(torch::kFloat32).requires_grad(false))
+            : Tensor();
     for (std::int64_t begin = 0; begin < rows; begin += chunk) {
       const std::int64_t end = std::min(rows, begin + chunk);
-      const Tensor part = hidden.slice(0, begin, end), goal = target.slice(0, begin, end).unsqueeze(1);
-      Tensor logits = linear_product(part, weight, bias).to(torch::kFloat32);           // [chunk, vocab]
+      const Tensor part = hidden.slice(0, begin, end),
+                   goal = target.slice(0, begin, end).unsqueeze(1);
+      Tensor logits = linear_product(part, weight, bias).to(torch::kFloat32);  // [chunk, vocab]
       const Tensor maximum = std::get<0>(logits.max(1, true));
       const Tensor picked = logits.gather(1, goal);
-      Tensor gradient = logits.sub_(maximum).exp_();                                     // softmax before division
+      Tensor gradient = logits.sub_(maximum).exp_();  // softmax before division
       const Tensor sum = gradient.sum(1, true);
       total.add_((sum.log() + maximum - picked).sum());
       if (!wants_any) continue;
       gradient.div_(sum);
-      gradient.scatter_add_(1, goal, torch::full_like(picked, -1));                      // p − onehot
+      gradient.scatter_add_(1, goal, torch::full_like(picked, -1));  // p − onehot
       const Tensor narrow = gradient.to(hidden.scalar_type());
       if (wants_hidden) dhidden.slice(0, begin, end).copy_(matrix_product(narrow, weight));
       if (wants_weight) {
-        if (weight.scalar_type() == torch::kFloat32) dweight.addmm_(narrow.t(), part);
-        else dweight.add_(at::mm(narrow.t(), part));
+        if (weight.scalar_type() == torch::kFloat32)
+          dweight.addmm_(narrow.t(), part);
+        else
+          dweight.add_(at::mm(narrow.t(), part));
       }
       if (wants_bias) dbias.add_(gradient.sum(0));
     }
@@ -54,10 +67,13 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
     return total;
   }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const auto type = static_cast<torch::ScalarType>(context->saved_data["type"].toInt());
-    const auto scaled = [&](const Tensor& tensor) { return tensor.defined() ? tensor * gradients[0].to(tensor.scalar_type()) : Tensor(); };
+    const auto scaled = [&](const Tensor& tensor) {
+      return tensor.defined() ? tensor * gradients[0].to(tensor.scalar_type()) : Tensor();
+    };
     Tensor dweight = scaled(saved[1]), dbias = scaled(saved[2]);
     if (dweight.defined()) dweight = dweight.to(type);
     if (dbias.defined()) dbias = dbias.to(type);
@@ -72,7 +88,8 @@ Tensor adapted_cross_entropy(const Tensor& hidden, const Linear& head, const Ten
   for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
     const std::int64_t end = std::min(hidden.size(0), begin + chunk);
     const Tensor logits = head->forward(hidden.slice(0, begin, end)).to(torch::kFloat32);
-    total = total + at::cross_entropy_loss(logits, target.slice(0, begin, end), {}, at::Reduction::Sum);
+    total =
+        total + at::cross_entropy_loss(logits, target.slice(0, begin, end), {}, at::Reduction::Sum);
   }
   return total;
 }
@@ -81,8 +98,10 @@ Tensor adapted_cross_entropy(const Tensor& hidden, const Linear& head, const Ten
 
 Tensor chunked_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target) {
   if (head->adapter) return adapted_cross_entropy(hidden, head, target);
-  const std::optional<Tensor> bias = head->bias.defined() ? std::optional<Tensor>(head->bias) : std::nullopt;
-  return CrossEntropyFunction::apply(hidden, head->weight, bias, target, torch::GradMode::is_enabled());
+  const std::optional<Tensor> bias =
+      head->bias.defined() ? std::optional<Tensor>(head->bias) : std::nullopt;
+  return CrossEntropyFunction::apply(hidden, head->weight, bias, target,
+                                     torch::GradMode::is_enabled());
 }
 
 }  // namespace luthier

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// AdamW over LibTorch's fused kernel where the parameter is float32 (every adapter, full training on the CPU); in lower precisions the same
-// arithmetic in float32 with one rounding at the end, which the fused kernel does not offer together with float32 moments.
+// AdamW over LibTorch's fused kernel where the parameter is float32 (every adapter, full training
+// on the CPU); in lower precisions the same arithmetic in float32 with one rounding at the end,
+// which the fused kernel does not offer together with float32 moments.
 #include "engine/optim/adamw.h"
 
 #include <cmath>
@@ -27,10 +28,13 @@ void AdamW::step(double learning_rate) {
     const torch::Tensor& tensor = tensors_[i].tensor;
     if (!tensor.grad().defined()) continue;
     ++states_[i].step;
-    if (tensor.scalar_type() == torch::kFloat32 && tensor.is_contiguous()) groups[{tensors_[i].decay, states_[i].step}].push_back(i);
-    else step_rounded(i, learning_rate, tensors_[i].decay ? options_.weight_decay : 0);
+    if (tensor.scalar_type() == torch::kFloat32 && tensor.is_contiguous())
+      groups[{tensors_[i].decay, states_[i].step}].push_back(i);
+    else
+      step_rounded(i, learning_rate, tensors_[i].decay ? options_.weight_decay : 0);
   }
-  for (const auto& [key, group] : groups) step_fused(group, learning_rate, key.first ? options_.weight_decay : 0);
+  for (const auto& [key, group] : groups)
+    step_fused(group, learning_rate, key.first ? options_.weight_decay : 0);
 }
 
 void AdamW::step_fused(const std::vector<std::size_t>& group, double learning_rate, double decay) {
@@ -42,9 +46,11 @@ void AdamW::step_fused(const std::vector<std::size_t>& group, double learning_ra
     second.push_back(states_[i].exp_avg_sq);
   }
   const torch::Tensor count =
-      torch::full({}, static_cast<double>(states_[group.front()].step), parameters.front().options().dtype(torch::kFloat32).requires_grad(false));
+      torch::full({}, static_cast<double>(states_[group.front()].step),
+                  parameters.front().options().dtype(torch::kFloat32).requires_grad(false));
   const std::vector<torch::Tensor> counts(group.size(), count);
-  at::_fused_adamw_(parameters, gradients, first, second, {}, counts, learning_rate, options_.beta1, options_.beta2, decay, options_.epsilon,
+  at::_fused_adamw_(parameters, gradients, first, second, {}, counts, learning_rate, options_.beta1,
+                    options_.beta2, decay, options_.epsilon,
                     /*amsgrad=*/false, /*maximize=*/false);
 }
 
@@ -57,8 +63,10 @@ void AdamW::step_rounded(std::size_t index, double learning_rate, double decay) 
   state.exp_avg.lerp_(gradient, 1 - options_.beta1);
   state.exp_avg_sq.mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
   const double count = static_cast<double>(state.step);
-  const double correction1 = 1 - std::pow(options_.beta1, count), correction2 = 1 - std::pow(options_.beta2, count);
-  const torch::Tensor denominator = state.exp_avg_sq.sqrt().div_(std::sqrt(correction2)).add_(options_.epsilon);
+  const double correction1 = 1 - std::pow(options_.beta1, count),
+               correction2 = 1 - std::pow(options_.beta2, count);
+  const torch::Tensor denominator =
+      state.exp_avg_sq.sqrt().div_(std::sqrt(correction2)).add_(options_.epsilon);
   value.addcdiv_(state.exp_avg, denominator, -learning_rate / correction1);
   parameter.copy_(value);
 }
@@ -70,7 +78,8 @@ void AdamW::clear_gradients() {
 std::int64_t AdamW::state_bytes() const {
   std::int64_t bytes = 0;
   for (const State& state : states_) {
-    if (state.exp_avg.defined()) bytes += static_cast<std::int64_t>(state.exp_avg.nbytes() + state.exp_avg_sq.nbytes());
+    if (state.exp_avg.defined())
+      bytes += static_cast<std::int64_t>(state.exp_avg.nbytes() + state.exp_avg_sq.nbytes());
   }
   return bytes;
 }
@@ -78,7 +87,8 @@ std::int64_t AdamW::state_bytes() const {
 std::int64_t AdamW::gradient_bytes() const {
   std::int64_t bytes = 0;
   for (const TrainedTensor& trained : tensors_) {
-    if (trained.tensor.grad().defined()) bytes += static_cast<std::int64_t>(trained.tensor.grad().nbytes());
+    if (trained.tensor.grad().defined())
+      bytes += static_cast<std::int64_t>(trained.tensor.grad().nbytes());
   }
   return bytes;
 }
@@ -101,14 +111,17 @@ Status AdamW::load_state(std::map<std::string, torch::Tensor> state, const std::
   std::size_t used = 0;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const std::string& name = tensors_[i].name;
-    const auto first = state.find(name + ".exp_avg"), second = state.find(name + ".exp_avg_sq"), count = state.find(name + ".step");
+    const auto first = state.find(name + ".exp_avg"), second = state.find(name + ".exp_avg_sq"),
+               count = state.find(name + ".step");
     const int found = (first != state.end()) + (second != state.end()) + (count != state.end());
     if (found == 0) continue;
     if (found != 3) return input_error("The optimizer's state is not whole.", where + ": " + name);
     const torch::Tensor& tensor = tensors_[i].tensor;
-    if (first->second.sizes() != tensor.sizes() || second->second.sizes() != tensor.sizes() || count->second.numel() != 1 ||
-        count->second.scalar_type() != torch::kInt64) {
-      return input_error("The optimizer's state does not have the shape of the weight that it belongs to.", where + ": " + name);
+    if (first->second.sizes() != tensor.sizes() || second->second.sizes() != tensor.sizes() ||
+        count->second.numel() != 1 || count->second.scalar_type() != torch::kInt64) {
+      return input_error(
+          "The optimizer's state does not have the shape of the weight that it belongs to.",
+          where + ": " + name);
     }
     const auto options = tensor.options().dtype(torch::kFloat32).requires_grad(false);
     const auto take = [&](const torch::Tensor& moment) {
@@ -119,7 +132,8 @@ Status AdamW::load_state(std::map<std::string, torch::Tensor> state, const std::
     states[i].step = count->second.item<std::int64_t>();
     used += 3;
   }
-  if (used != state.size()) return input_error("The optimizer's state names tensors that this run does not train.", where);
+  if (used != state.size())
+    return input_error("The optimizer's state names tensors that this run does not train.", where);
   states_ = std::move(states);
   return {};
 }
@@ -138,8 +152,9 @@ double gradient_norm(const std::vector<TrainedTensor>& tensors) {
 void clip_gradients(const std::vector<TrainedTensor>& tensors, double norm, double max_norm) {
   if (max_norm <= 0) return;
   // float32, as torch computes the coefficient from the norm's tensor
-  const float coefficient = std::min(1.0f, static_cast<float>(max_norm) / (static_cast<float>(norm) + 1e-6f));
-  if (coefficient >= 1.0f) return;   // multiplying by one changes nothing
+  const float coefficient =
+      std::min(1.0f, static_cast<float>(max_norm) / (static_cast<float>(norm) + 1e-6f));
+  if (coefficient >= 1.0f) return;  // multiplying by one changes nothing
   const torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> gradients;
   for (const TrainedTensor& trained : tensors) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The rule's name patterns, as searches over the lower-cased name: bias, layernorm, rmsnorm, a path component "norm" and one that ends in "_norm".
+// The rule's name patterns, as searches over the lower-cased name: bias, layernorm, rmsnorm, a path
+// component "norm" and one that ends in "_norm".
 #include "engine/optim/decay_rule.h"
 
 #include <algorithm>
@@ -11,7 +12,8 @@ namespace luthier {
 bool decays(std::string_view name, bool in_layer_norm) {
   if (in_layer_norm) return false;
   std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const char* word : {"bias", "layernorm", "rmsnorm"}) {
     if (lower.find(word) != std::string::npos) return false;
   }

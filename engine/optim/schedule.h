@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Learning rates as pure functions of the step, as transformers' get_scheduler has them: nothing to save, nothing to drift on a resume.
+// Learning rates as pure functions of the step, as transformers' get_scheduler has them: nothing to
+// save, nothing to drift on a resume.
 #pragma once
 
 #include <cstdint>

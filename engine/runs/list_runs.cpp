@@ -22,8 +22,11 @@ Result<RunSummary> summarize_run(const fs::path& folder) {
     summary.manifest.state = RunState::Interrupted;
   }
   RunState& state = summary.manifest.state;
-  if (!summary.active && (state == RunState::Created || state == RunState::Running || state == RunState::Paused)) state = RunState::Interrupted;
-  if (const auto checkpoints = run.checkpoints(); !checkpoints.empty()) summary.newest_checkpoint = checkpoints.back().step;
+  if (!summary.active &&
+      (state == RunState::Created || state == RunState::Running || state == RunState::Paused))
+    state = RunState::Interrupted;
+  if (const auto checkpoints = run.checkpoints(); !checkpoints.empty())
+    summary.newest_checkpoint = checkpoints.back().step;
   std::error_code problem;
   summary.has_adapter = fs::exists(run.adapter_path() / "adapter_config.json", problem);
   return summary;
@@ -39,7 +42,8 @@ std::vector<RunSummary> list_runs(const fs::path& folder) {
     if (auto summary = summarize_run(walk->path())) runs.push_back(summary.take());
   }
   std::sort(runs.begin(), runs.end(), [](const RunSummary& left, const RunSummary& right) {
-    return std::pair(right.manifest.started, left.name) < std::pair(left.manifest.started, right.name);
+    return std::pair(right.manifest.started, left.name) <
+           std::pair(left.manifest.started, right.name);
   });
   return runs;
 }

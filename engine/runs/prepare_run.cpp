@@ -26,18 +26,22 @@ bool is_free(const std::string& key) {
          key == "training.save_minutes" || key == "image.on_error";
 }
 
-/// The settings in which `recipe` differs from the one recorded in `run`; an error when that one cannot be read.
+/// The settings in which `recipe` differs from the one recorded in `run`; an error when that one
+/// cannot be read.
 Result<std::vector<FieldDifference>> changed_settings(const RunFolder& run, const Recipe& recipe) {
   LUTHIER_TRY(const std::string yaml, run.read_recipe_yaml());
   LUTHIER_TRY(const Recipe recorded, parse_recipe(yaml, (run.path() / "recipe.yaml").string()));
   std::vector<FieldDifference> changed = recipe_differences(recorded, recipe);
-  std::erase_if(changed, [](const FieldDifference& each) { return is_place(each.key) || is_free(each.key); });
+  std::erase_if(
+      changed, [](const FieldDifference& each) { return is_place(each.key) || is_free(each.key); });
   return changed;
 }
 
 std::string listed(const std::vector<FieldDifference>& changed) {
   std::string text;
-  for (const FieldDifference& each : changed) text += (text.empty() ? "" : "; ") + each.key + " was " + each.left + " and is now " + each.right;
+  for (const FieldDifference& each : changed)
+    text +=
+        (text.empty() ? "" : "; ") + each.key + " was " + each.left + " and is now " + each.right;
   return text;
 }
 
@@ -56,18 +60,21 @@ constexpr std::uint64_t hash_whole_up_to = 256u << 20;
 constexpr std::uint64_t sample_bytes = 1u << 20;
 constexpr std::uint64_t samples = 64;
 
-/// A weight file's contribution: all of it, or of a large one its header and samples from the whole length.
+/// A weight file's contribution: all of it, or of a large one its header and samples from the whole
+/// length.
 Result<std::string> weight_digest(const fs::path& path) {
   LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
   if (file.size() <= hash_whole_up_to) return sha256_file(path);
   std::string digests;
   for (const auto& [name, info] : file.header().tensors) {
-    digests += Json(name).dump() + dtype_name(info.dtype) + std::to_string(info.begin) + "-" + std::to_string(info.end) + ";";
+    digests += Json(name).dump() + dtype_name(info.dtype) + std::to_string(info.begin) + "-" +
+               std::to_string(info.end) + ";";
   }
   const std::uint64_t length = file.header().tensors.back().second.end;
   std::vector<std::byte> piece(std::min(sample_bytes, length));
   for (std::uint64_t i = 0; i < samples; ++i) {
-    const std::uint64_t at = length <= sample_bytes ? 0 : (length - sample_bytes) / (samples - 1) * i;
+    const std::uint64_t at =
+        length <= sample_bytes ? 0 : (length - sample_bytes) / (samples - 1) * i;
     const std::span<std::byte> sample(piece.data(), std::min(sample_bytes, length - at));
     LUTHIER_CHECK(file.read(at, sample));
     digests += sha256_bytes(sample);
@@ -80,17 +87,22 @@ Result<std::string> weight_digest(const fs::path& path) {
 Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::path>& resume_run) {
   if (!resume_run) return fresh(recipe, recipe.output_dir);
   std::error_code problem;
-  if (!fs::exists(*resume_run, problem) || (fs::is_directory(*resume_run, problem) && fs::is_empty(*resume_run, problem))) return fresh(recipe, *resume_run);
+  if (!fs::exists(*resume_run, problem) ||
+      (fs::is_directory(*resume_run, problem) && fs::is_empty(*resume_run, problem)))
+    return fresh(recipe, *resume_run);
   LUTHIER_TRY(RunFolder run, RunFolder::open_for_training(*resume_run));
   std::optional<RunManifest> recorded;
   if (auto manifest = run.read_manifest()) recorded = manifest.take();
   if (recorded && recorded->format_version > run_format_version) {
-    return input_error("A newer version of Luthier (" + recorded->version + ") wrote this run.", run.path().string(), "Use that version to go on.");
+    return input_error("A newer version of Luthier (" + recorded->version + ") wrote this run.",
+                       run.path().string(), "Use that version to go on.");
   }
   if (recorded && recorded->state == RunState::Finished) {
     const auto changed = changed_settings(run, recipe);
-    if (changed && !changed->empty()) log_warning("The run is finished, by other settings than these: " + listed(*changed) + ".");
-    return PreparedRun{PreparedRun::Kind::Finished, std::move(run), std::nullopt, std::move(recorded)};
+    if (changed && !changed->empty())
+      log_warning("The run is finished, by other settings than these: " + listed(*changed) + ".");
+    return PreparedRun{PreparedRun::Kind::Finished, std::move(run), std::nullopt,
+                       std::move(recorded)};
   }
   const std::optional<Checkpoint> checkpoint = run.newest_whole_checkpoint();
   if (!checkpoint) {
@@ -100,7 +112,8 @@ Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::pa
   }
   LUTHIER_TRY(const std::vector<FieldDifference> changed, changed_settings(run, recipe));
   if (!changed.empty()) {
-    return input_error("The run was started with other settings: " + listed(changed) + ".", run.path().string(),
+    return input_error("The run was started with other settings: " + listed(changed) + ".",
+                       run.path().string(),
                        "Resume with the same settings, or start a new run in another output_dir.");
   }
   LUTHIER_CHECK(run.truncate_after(checkpoint->step));
@@ -109,17 +122,23 @@ Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::pa
 
 Status check_same_inputs(const RunManifest& recorded, const RunManifest& now) {
   const auto refuse = [&](const char* what, const std::string& before, const std::string& after) {
-    return input_error(std::string("The ") + what + " changed since the run was started (fingerprint " + before + ", now " + after + ").", recorded.model,
-                       "Resume with what it was started with, or start a new run in another output_dir.");
+    return input_error(
+        std::string("The ") + what + " changed since the run was started (fingerprint " + before +
+            ", now " + after + ").",
+        recorded.model,
+        "Resume with what it was started with, or start a new run in another output_dir.");
   };
   if (!recorded.model_fingerprint.empty() && recorded.model_fingerprint != now.model_fingerprint) {
     return refuse("model", recorded.model_fingerprint, now.model_fingerprint);
   }
-  if (!recorded.dataset_fingerprints.empty() && recorded.dataset_fingerprints != now.dataset_fingerprints) {
+  if (!recorded.dataset_fingerprints.empty() &&
+      recorded.dataset_fingerprints != now.dataset_fingerprints) {
     return refuse("dataset", shown(recorded.dataset_fingerprints), shown(now.dataset_fingerprints));
   }
-  if (!recorded.eval_dataset_fingerprints.empty() && recorded.eval_dataset_fingerprints != now.eval_dataset_fingerprints) {
-    return refuse("evaluation dataset", shown(recorded.eval_dataset_fingerprints), shown(now.eval_dataset_fingerprints));
+  if (!recorded.eval_dataset_fingerprints.empty() &&
+      recorded.eval_dataset_fingerprints != now.eval_dataset_fingerprints) {
+    return refuse("evaluation dataset", shown(recorded.eval_dataset_fingerprints),
+                  shown(now.eval_dataset_fingerprints));
   }
   return {};
 }
@@ -130,13 +149,17 @@ Result<std::string> fingerprint_model(const fs::path& folder) {
   fs::directory_iterator walk(folder, problem);
   for (const fs::directory_iterator end; !problem && walk != end; walk.increment(problem)) {
     const std::string suffix = walk->path().extension().string();
-    if (suffix == ".json" || suffix == ".model" || suffix == ".jinja" || suffix == ".txt" || suffix == ".safetensors") files.push_back(walk->path());
+    if (suffix == ".json" || suffix == ".model" || suffix == ".jinja" || suffix == ".txt" ||
+        suffix == ".safetensors")
+      files.push_back(walk->path());
   }
-  if (problem) return input_error("This folder cannot be read: " + problem.message() + ".", folder.string());
+  if (problem)
+    return input_error("This folder cannot be read: " + problem.message() + ".", folder.string());
   std::sort(files.begin(), files.end());
   std::string all;
   for (const fs::path& path : files) {
-    LUTHIER_TRY(const std::string digest, path.extension() == ".safetensors" ? weight_digest(path) : sha256_file(path));
+    LUTHIER_TRY(const std::string digest,
+                path.extension() == ".safetensors" ? weight_digest(path) : sha256_file(path));
     all += path.filename().string() + "\n" + digest + "\n";
   }
   return sha256_bytes(std::as_bytes(std::span(all.data(), all.size())));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Reading and writing one run's folder. run.json and recipe.yaml are replaced atomically; the two line files grow by whole lines; checkpoints
-// appear whole or not at all.
+// Reading and writing one run's folder. run.json and recipe.yaml are replaced atomically; the two
+// line files grow by whole lines; checkpoints appear whole or not at all.
 #include "engine/runs/run_folder.h"
 
 #include <algorithm>
@@ -19,7 +19,9 @@ namespace {
 constexpr std::uint64_t max_record_bytes = 16u << 20;
 constexpr std::uint64_t max_lines_bytes = 1ull << 30;
 
-bool is_partial(const std::string& name) { return name.starts_with('.') && name.find(".partial") != std::string::npos; }
+bool is_partial(const std::string& name) {
+  return name.starts_with('.') && name.find(".partial") != std::string::npos;
+}
 
 /// The step of "step-000100"; nullopt for any other name.
 std::optional<std::int64_t> step_of(const std::string& name) {
@@ -36,7 +38,9 @@ std::optional<std::int64_t> step_of(const std::string& name) {
 
 /// Whether a run of ours would have made an entry of this name at the top of its folder.
 bool is_own_name(const std::string& name) {
-  static const std::set<std::string> names{"recipe.yaml", "run.json", "metrics.jsonl", "events.jsonl", "adapter", "model", "checkpoints", "tensorboard", run_lock_name};
+  static const std::set<std::string> names{"recipe.yaml",  "run.json",    "metrics.jsonl",
+                                           "events.jsonl", "adapter",     "model",
+                                           "checkpoints",  "tensorboard", run_lock_name};
   return names.count(name) || is_partial(name) || name.starts_with("events.out.tfevents.");
 }
 
@@ -44,7 +48,8 @@ Result<std::vector<std::string>> names_in(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code problem;
   fs::directory_iterator walk(folder, problem);
-  for (const fs::directory_iterator end; !problem && walk != end; walk.increment(problem)) names.push_back(walk->path().filename().string());
+  for (const fs::directory_iterator end; !problem && walk != end; walk.increment(problem))
+    names.push_back(walk->path().filename().string());
   if (problem) return system_error("This folder cannot be read", folder, problem.value());
   std::sort(names.begin(), names.end());
   return names;
@@ -56,18 +61,21 @@ Status check_only_own(const fs::path& folder) {
   bool run = false;
   for (const std::string& name : names) {
     if (!is_own_name(name)) {
-      return input_error("The folder holds \"" + name + "\", which is not a run's.", folder.string(), "Choose another output_dir, or move it away.");
+      return input_error("The folder holds \"" + name + "\", which is not a run's.",
+                         folder.string(), "Choose another output_dir, or move it away.");
     }
     run = run || name == "run.json" || name == "recipe.yaml" || name == run_lock_name;
   }
   if (names.empty() || run) return {};
-  return input_error("The folder is not empty and holds no run (no run.json).", folder.string(), "Choose another output_dir, or empty it.");
+  return input_error("The folder is not empty and holds no run (no run.json).", folder.string(),
+                     "Choose another output_dir, or empty it.");
 }
 
 Status remove_leftover(const fs::path& path) {
   std::error_code problem;
   fs::remove_all(path, problem);
-  if (problem) return system_error("A leftover of an earlier run cannot be removed", path, problem.value());
+  if (problem)
+    return system_error("A leftover of an earlier run cannot be removed", path, problem.value());
   return {};
 }
 
@@ -122,7 +130,8 @@ Status need_run(const fs::path& folder) {
   for (const char* name : {"run.json", "recipe.yaml", run_lock_name}) {
     if (fs::exists(folder / name, problem)) return {};
   }
-  return input_error("This folder is not a run: it has no run.json.", folder.string(), "Choose a run's folder.");
+  return input_error("This folder is not a run: it has no run.json.", folder.string(),
+                     "Choose a run's folder.");
 }
 
 }  // namespace
@@ -130,7 +139,9 @@ Status need_run(const fs::path& folder) {
 Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& recipe_yaml) {
   std::error_code problem;
   const fs::file_status status = fs::status(folder, problem);
-  if (fs::exists(status) && !fs::is_directory(status)) return input_error("There is a file in the place of the run's folder.", folder.string(), "Choose another output_dir.");
+  if (fs::exists(status) && !fs::is_directory(status))
+    return input_error("There is a file in the place of the run's folder.", folder.string(),
+                       "Choose another output_dir.");
   const bool is_new = !fs::exists(status);
   fs::create_directories(folder, problem);
   if (problem) return system_error("The run's folder cannot be made", folder, problem.value());
@@ -138,12 +149,16 @@ Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& r
   RunFolder run;
   run.path_ = folder;
   LUTHIER_TRY(run.lock_, lock_run(folder));
-  if (const auto manifest = run.read_manifest(); manifest && manifest->state == RunState::Finished) {
-    return input_error("The folder holds a finished run.", folder.string(), "Choose another output_dir, or remove the folder.");
+  if (const auto manifest = run.read_manifest();
+      manifest && manifest->state == RunState::Finished) {
+    return input_error("The folder holds a finished run.", folder.string(),
+                       "Choose another output_dir, or remove the folder.");
   }
   if (const auto whole = run.newest_whole_checkpoint()) {
-    return input_error("The folder holds a run with a checkpoint at step " + std::to_string(whole->step) + ".", folder.string(),
-                       "Go on from it with --resume, choose another output_dir, or remove the folder.");
+    return input_error(
+        "The folder holds a run with a checkpoint at step " + std::to_string(whole->step) + ".",
+        folder.string(),
+        "Go on from it with --resume, choose another output_dir, or remove the folder.");
   }
   LUTHIER_TRY(const std::vector<std::string> names, names_in(folder));
   for (const std::string& name : names) {
@@ -195,26 +210,37 @@ Status RunFolder::write_manifest(RunManifest manifest) const {
   manifest.format_version = run_format_version;
   manifest.version = luthier_version();
   manifest.updated = utc_now();
-  return write_file_atomically(path_ / "run.json", to_json(manifest).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  return write_file_atomically(
+      path_ / "run.json",
+      to_json(manifest).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
-Status RunFolder::append_metrics(const MetricsLine& line) const { return append_line(path_ / "metrics.jsonl", to_json(line).dump()); }
+Status RunFolder::append_metrics(const MetricsLine& line) const {
+  return append_line(path_ / "metrics.jsonl", to_json(line).dump());
+}
 
 Status RunFolder::append_event(RunEvent event) const {
   if (event.time.empty()) event.time = utc_now();
-  return append_line(path_ / "events.jsonl", to_json(event).dump(-1, ' ', false, Json::error_handler_t::replace));
+  return append_line(path_ / "events.jsonl",
+                     to_json(event).dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
-std::vector<MetricsLine> RunFolder::read_metrics() const { return read_records<MetricsLine>(path_ / "metrics.jsonl", metrics_from_json); }
+std::vector<MetricsLine> RunFolder::read_metrics() const {
+  return read_records<MetricsLine>(path_ / "metrics.jsonl", metrics_from_json);
+}
 
-std::vector<RunEvent> RunFolder::read_events() const { return read_records<RunEvent>(path_ / "events.jsonl", event_from_json); }
+std::vector<RunEvent> RunFolder::read_events() const {
+  return read_records<RunEvent>(path_ / "events.jsonl", event_from_json);
+}
 
 Status RunFolder::truncate_after(std::int64_t step) const {
   LUTHIER_CHECK(keep_up_to(path_ / "metrics.jsonl", step));
   return keep_up_to(path_ / "events.jsonl", step);
 }
 
-Result<FolderWriter> RunFolder::begin_checkpoint(std::int64_t step) const { return FolderWriter::begin(checkpoint_path(step), FolderReplace::Whole); }
+Result<FolderWriter> RunFolder::begin_checkpoint(std::int64_t step) const {
+  return FolderWriter::begin(checkpoint_path(step), FolderReplace::Whole);
+}
 
 std::vector<Checkpoint> RunFolder::checkpoints() const {
   std::vector<Checkpoint> found;
@@ -225,7 +251,8 @@ std::vector<Checkpoint> RunFolder::checkpoints() const {
     const fs::path folder = path_ / "checkpoints" / name;
     if (step && check_folder_sizes(folder)) found.push_back({*step, folder});
   }
-  std::sort(found.begin(), found.end(), [](const Checkpoint& left, const Checkpoint& right) { return left.step < right.step; });
+  std::sort(found.begin(), found.end(),
+            [](const Checkpoint& left, const Checkpoint& right) { return left.step < right.step; });
   return found;
 }
 
@@ -247,7 +274,8 @@ Status RunFolder::rotate(std::int64_t save_total_limit, const std::set<std::int6
   for (std::size_t i = 0; i + static_cast<std::size_t>(save_total_limit) < all.size(); ++i) {
     if (!good || all[i].step == good->step || keep.count(all[i].step)) continue;
     // Under a partial name first, so that a kill in the middle leaves nothing that looks whole.
-    const fs::path doomed = all[i].path.parent_path() / ("." + all[i].path.filename().string() + ".partial");
+    const fs::path doomed =
+        all[i].path.parent_path() / ("." + all[i].path.filename().string() + ".partial");
     LUTHIER_CHECK(remove_leftover(doomed));
     LUTHIER_CHECK(rename_path(all[i].path, doomed));
     LUTHIER_CHECK(remove_leftover(doomed));
@@ -255,6 +283,8 @@ Status RunFolder::rotate(std::int64_t save_total_limit, const std::set<std::int6
   return {};
 }
 
-Result<std::string> RunFolder::read_recipe_yaml() const { return read_file(path_ / "recipe.yaml", max_record_bytes); }
+Result<std::string> RunFolder::read_recipe_yaml() const {
+  return read_file(path_ / "recipe.yaml", max_record_bytes);
+}
 
 }  // namespace luthier

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A run is a folder, and the folder is the truth: recipe.yaml, run.json, metrics.jsonl, events.jsonl, adapter/, checkpoints/step-000100/. This is who
-// may write there, what is whole there, and what a resume starts from. Used by the trainer, the window and the command line.
+// A run is a folder, and the folder is the truth: recipe.yaml, run.json, metrics.jsonl,
+// events.jsonl, adapter/, checkpoints/step-000100/. This is who may write there, what is whole
+// there, and what a resume starts from. Used by the trainer, the window and the command line.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +26,13 @@ struct Checkpoint {
 
 class RunFolder {
  public:
-  /// A new run in `folder`, locked, with its recipe.yaml and run.json. Refuses (Input) a folder that holds a finished run, a whole checkpoint, or
-  /// anything that is not a run's; replaces any other leftover of a run.
-  static Result<RunFolder> create(const std::filesystem::path& folder, const std::string& recipe_yaml);
-  /// An existing run, locked for training: another process or thread that trains in it is an Input error. Clears what a killed save left.
+  /// A new run in `folder`, locked, with its recipe.yaml and run.json. Refuses (Input) a folder
+  /// that holds a finished run, a whole checkpoint, or anything that is not a run's; replaces any
+  /// other leftover of a run.
+  static Result<RunFolder> create(const std::filesystem::path& folder,
+                                  const std::string& recipe_yaml);
+  /// An existing run, locked for training: another process or thread that trains in it is an Input
+  /// error. Clears what a killed save left.
   static Result<RunFolder> open_for_training(const std::filesystem::path& folder);
   /// An existing run, to look at.
   static Result<RunFolder> open(const std::filesystem::path& folder);
@@ -38,7 +42,8 @@ class RunFolder {
   /// checkpoints/step-000100
   std::filesystem::path checkpoint_path(std::int64_t step) const;
 
-  /// run.json; atomically replaced, with `updated` and `version` set. A missing or broken one is an Input error.
+  /// run.json; atomically replaced, with `updated` and `version` set. A missing or broken one is an
+  /// Input error.
   Result<RunManifest> read_manifest() const;
   Status write_manifest(RunManifest manifest) const;
 
@@ -48,17 +53,19 @@ class RunFolder {
   /// What can be read; a torn or broken line is left out.
   std::vector<MetricsLine> read_metrics() const;
   std::vector<RunEvent> read_events() const;
-  /// Drops the lines of both files past `step`, and broken ones: before a resume goes on from there.
+  /// Drops the lines of both files past `step`, and broken ones: before a resume goes on from
+  /// there.
   Status truncate_after(std::int64_t step) const;
 
-  /// Where to write the checkpoint of `step`; commit() makes it whole (it replaces one of the same step).
+  /// Where to write the checkpoint of `step`; commit() makes it whole (it replaces one of the same
+  /// step).
   Result<FolderWriter> begin_checkpoint(std::int64_t step) const;
   /// Those whose manifest names files that are all there with their sizes, ascending. Cheap.
   std::vector<Checkpoint> checkpoints() const;
   /// The newest whose checksums hold too; nullopt when there is none.
   std::optional<Checkpoint> newest_whole_checkpoint() const;
-  /// Deletes the oldest beyond `save_total_limit` (0 or less keeps all) after a save. Never deletes the steps in `keep`, nor the newest one that is
-  /// whole to the checksum.
+  /// Deletes the oldest beyond `save_total_limit` (0 or less keeps all) after a save. Never deletes
+  /// the steps in `keep`, nor the newest one that is whole to the checksum.
   Status rotate(std::int64_t save_total_limit, const std::set<std::int64_t>& keep = {}) const;
 
   /// The recipe that it runs by, as written.
@@ -67,45 +74,51 @@ class RunFolder {
  private:
   RunFolder() = default;
   std::filesystem::path path_;
-  std::shared_ptr<const void> lock_;   ///< held while this or a copy lives; null when only looked at
+  std::shared_ptr<const void> lock_;  ///< held while this or a copy lives; null when only looked at
 };
 
 /// What `train RECIPE [--resume RUN]` is to do.
 struct PreparedRun {
   enum class Kind {
-    Fresh,      ///< start at step 0; recipe.yaml is written
-    Resume,     ///< go on from `checkpoint`; lines past its step are dropped
-    Finished,   ///< nothing to do: it ran to its end before
+    Fresh,     ///< start at step 0; recipe.yaml is written
+    Resume,    ///< go on from `checkpoint`; lines past its step are dropped
+    Finished,  ///< nothing to do: it ran to its end before
   } kind = Kind::Fresh;
   RunFolder folder;
-  std::optional<Checkpoint> checkpoint;   ///< Resume
-  std::optional<RunManifest> recorded;    ///< Resume, Finished: run.json, where it can be read
+  std::optional<Checkpoint> checkpoint;  ///< Resume
+  std::optional<RunManifest> recorded;   ///< Resume, Finished: run.json, where it can be read
 };
 
-/// `recipe` as it will run. Without `resume_run` its output_dir is the folder. A resume whose settings differ from the folder's recipe.yaml is an Input
-/// error that lists them; paths (model, datasets, output_dir, init_from) may differ, for what they hold is compared by check_same_inputs, and so may
-/// gradient_checkpointing, save_total_limit and save_minutes, which change no number.
-Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run = {});
+/// `recipe` as it will run. Without `resume_run` its output_dir is the folder. A resume whose
+/// settings differ from the folder's recipe.yaml is an Input error that lists them; paths (model,
+/// datasets, output_dir, init_from) may differ, for what they hold is compared by
+/// check_same_inputs, and so may gradient_checkpointing, save_total_limit and save_minutes, which
+/// change no number.
+Result<PreparedRun> prepare_run(const Recipe& recipe,
+                                const std::optional<std::filesystem::path>& resume_run = {});
 
-/// Whether a resume reads the same model and data as `recorded`: an Input error says which changed. Empty fingerprints there are not compared.
+/// Whether a resume reads the same model and data as `recorded`: an Input error says which changed.
+/// Empty fingerprints there are not compared.
 Status check_same_inputs(const RunManifest& recorded, const RunManifest& now);
 
-/// SHA-256 over a model folder's configuration, tokenizer and weights (name, size, bytes; of weight files above 256 MiB the header and samples
-/// from the whole length, so that it takes seconds on any model).
+/// SHA-256 over a model folder's configuration, tokenizer and weights (name, size, bytes; of weight
+/// files above 256 MiB the header and samples from the whole length, so that it takes seconds on
+/// any model).
 Result<std::string> fingerprint_model(const std::filesystem::path& folder);
 
 /// One run of a list.
 struct RunSummary {
   std::filesystem::path path;
-  std::string name;                       ///< the folder's
-  RunManifest manifest;                   ///< state Interrupted where it says running and nobody holds the lock
+  std::string name;      ///< the folder's
+  RunManifest manifest;  ///< state Interrupted where it says running and nobody holds the lock
   std::optional<std::int64_t> newest_checkpoint;
   bool has_adapter = false;
-  bool active = false;                    ///< a process trains in it now
-  std::string problem;                    ///< why run.json could not be read; empty if it could
+  bool active = false;  ///< a process trains in it now
+  std::string problem;  ///< why run.json could not be read; empty if it could
 };
 
-/// The runs directly in `folder`, newest first. What is not a run is skipped; a broken one is listed with its problem. An absent folder has none.
+/// The runs directly in `folder`, newest first. What is not a run is skipped; a broken one is
+/// listed with its problem. An absent folder has none.
 std::vector<RunSummary> list_runs(const std::filesystem::path& folder);
 /// One run's row of that list; an Input error when it is not a run.
 Result<RunSummary> summarize_run(const std::filesystem::path& folder);

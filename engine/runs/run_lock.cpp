@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Open-file-description locks: unlike flock they can be asked about without being taken, and unlike fcntl's older ones they also hold between
-// two threads of one process.
+// Open-file-description locks: unlike flock they can be asked about without being taken, and unlike
+// fcntl's older ones they also hold between two threads of one process.
 #include "engine/runs/run_lock.h"
 
 #include <fcntl.h>
@@ -25,14 +25,17 @@ struct flock whole_file(short type) {
 
 Result<std::shared_ptr<const void>> lock_run(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / run_lock_name;
-  auto file = std::make_shared<Descriptor>(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
+  auto file = std::make_shared<Descriptor>(
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
   if (file->get() < 0) return system_error("This folder cannot be written", path, errno);
   struct flock lock = whole_file(F_WRLCK);
   if (::fcntl(file->get(), F_OFD_SETLK, &lock) != 0) {
     if (errno == EAGAIN || errno == EACCES) {
-      return input_error("Another training is running in this folder.", folder.string(), "Stop it first, or choose another output_dir.");
+      return input_error("Another training is running in this folder.", folder.string(),
+                         "Stop it first, or choose another output_dir.");
     }
-    if (errno != EINVAL && errno != ENOTSUP && errno != ENOLCK) return system_error("This folder cannot be locked", path, errno);
+    if (errno != EINVAL && errno != ENOTSUP && errno != ENOLCK)
+      return system_error("This folder cannot be locked", path, errno);
     // A file system without locks: go on without one.
   }
   return std::shared_ptr<const void>(std::move(file));

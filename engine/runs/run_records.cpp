@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The records as JSON: keys in the order of the specification, unknown keys ignored on the way back.
+// The records as JSON: keys in the order of the specification, unknown keys ignored on the way
+// back.
 #include "engine/runs/run_records.h"
 
 #include <chrono>
@@ -16,25 +17,31 @@ namespace luthier {
 
 namespace {
 
-constexpr const char* state_names[] = {"created", "running", "paused", "finished", "stopped", "failed", "interrupted"};
+constexpr const char* state_names[] = {"created", "running", "paused",     "finished",
+                                       "stopped", "failed",  "interrupted"};
 
 Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
-Json optional_number(const std::optional<double>& value) { return value ? finite(*value) : Json(nullptr); }
+Json optional_number(const std::optional<double>& value) {
+  return value ? finite(*value) : Json(nullptr);
+}
 
 Result<double> number_or_nan(const Json& json, const char* key, const std::string& where) {
-  if (json.is_object() && json.contains(key) && json[key].is_null()) return std::numeric_limits<double>::quiet_NaN();
+  if (json.is_object() && json.contains(key) && json[key].is_null())
+    return std::numeric_limits<double>::quiet_NaN();
   return json_number(json, key, where, 0.0);
 }
 
-Result<std::optional<double>> number_if_there(const Json& json, const char* key, const std::string& where) {
+Result<std::optional<double>> number_if_there(const Json& json, const char* key,
+                                              const std::string& where) {
   const auto found = json.find(key);
   if (found == json.end() || found->is_null()) return std::optional<double>();
   LUTHIER_TRY(const double value, json_number(json, key, where, 0.0));
   return std::optional<double>(value);
 }
 
-Result<std::vector<std::string>> texts(const Json& json, const char* key, const std::string& where) {
+Result<std::vector<std::string>> texts(const Json& json, const char* key,
+                                       const std::string& where) {
   std::vector<std::string> list;
   const auto found = json.find(key);
   if (found == json.end() || found->is_null()) return list;
@@ -60,7 +67,8 @@ std::optional<RunState> run_state_from_name(std::string_view name) {
 std::string utc_now() {
   const auto now = std::chrono::system_clock::now();
   const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+  const auto milliseconds =
+      std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
   char text[40];
@@ -181,7 +189,10 @@ Result<MetricsLine> metrics_from_json(const Json& json, const std::string& where
   return line;
 }
 
-Json to_json(const RunEvent& event) { return Json{{"step", event.step}, {"time", event.time}, {"kind", event.kind}, {"detail", event.detail}}; }
+Json to_json(const RunEvent& event) {
+  return Json{
+      {"step", event.step}, {"time", event.time}, {"kind", event.kind}, {"detail", event.detail}};
+}
 
 Result<RunEvent> event_from_json(const Json& json, const std::string& where) {
   RunEvent event;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a run writes down: run.json (its state and what it was made of), one line a logged step in metrics.jsonl, one line a happening in
-// events.jsonl. Files are the truth, so every record reads back from its own text and tolerates fields of later versions.
+// What a run writes down: run.json (its state and what it was made of), one line a logged step in
+// metrics.jsonl, one line a happening in events.jsonl. Files are the truth, so every record reads
+// back from its own text and tolerates fields of later versions.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@ std::optional<RunState> run_state_from_name(std::string_view name);
 /// Now, as "2026-01-31T12:00:00.000Z".
 std::string utc_now();
 
-/// The version of the folder's layout and files. Runs of older versions still open; those of newer ones are refused for training.
+/// The version of the folder's layout and files. Runs of older versions still open; those of newer
+/// ones are refused for training.
 inline constexpr std::int64_t run_format_version = 1;
 std::string luthier_version();
 
@@ -31,19 +33,19 @@ std::string luthier_version();
 struct RunManifest {
   RunState state = RunState::Created;
   std::int64_t format_version = run_format_version;
-  std::string version;                          ///< of the program that wrote it
+  std::string version;  ///< of the program that wrote it
   std::string device, dtype;
   std::string model, model_fingerprint;
-  std::string base_name;                        ///< the model folder's name, for lists
+  std::string base_name;  ///< the model folder's name, for lists
   std::vector<std::string> dataset_fingerprints, eval_dataset_fingerprints;
   std::string strategy, objective;
-  std::string started, updated;                 ///< UTC
-  double seconds = 0;                           ///< spent training, over all resumes
+  std::string started, updated;  ///< UTC
+  double seconds = 0;            ///< spent training, over all resumes
   std::int64_t step = 0, total_steps = 0;
   std::int64_t trainable_parameters = 0, parameters = 0;
   std::optional<double> last_loss, best_eval_loss;
-  std::int64_t peak_memory = 0;                 ///< bytes
-  std::string error;                            ///< the sentence that ended it; empty if none
+  std::int64_t peak_memory = 0;  ///< bytes
+  std::string error;             ///< the sentence that ended it; empty if none
 
   bool operator==(const RunManifest&) const = default;
 };
@@ -58,7 +60,8 @@ struct MetricsMemory {
   bool operator==(const MetricsMemory&) const = default;
 };
 
-/// A line of metrics.jsonl. A number that is not finite is written as null and read back as not-a-number.
+/// A line of metrics.jsonl. A number that is not finite is written as null and read back as
+/// not-a-number.
 struct MetricsLine {
   std::int64_t step = 0;
   double epoch = 0, loss = 0, grad_norm = 0, learning_rate = 0;
@@ -72,10 +75,11 @@ struct MetricsLine {
 Json to_json(const MetricsLine& line);
 Result<MetricsLine> metrics_from_json(const Json& json, const std::string& where);
 
-/// A line of events.jsonl. `kind`: started | resumed | paused | continued | learning_rate | checkpoint | warning | finished | stopped | failed.
+/// A line of events.jsonl. `kind`: started | resumed | paused | continued | learning_rate |
+/// checkpoint | warning | finished | stopped | failed.
 struct RunEvent {
   std::int64_t step = 0;
-  std::string time;      ///< UTC; empty: append_event sets it
+  std::string time;  ///< UTC; empty: append_event sets it
   std::string kind, detail;
   bool operator==(const RunEvent&) const = default;
 };

@@ -5,8 +5,8 @@
 #include <chrono>
 
 #include "engine/compare/compare.h"
+#include "engine/device/memory.h"
 #include "engine/session/model_worker.h"
-#include "engine/train/memory.h"
 #include "engine/train/row_check.h"
 #include "engine/train/step_runner.h"
 
@@ -24,7 +24,8 @@ struct ModelWorker::Asking {
 Result<std::shared_ptr<Adapter>> ModelWorker::column_adapter(const std::string& name) const {
   if (name == training_column && live_) return live_;
   const auto found = attached_.find(name);
-  if (found == attached_.end()) return input_error("There is no adapter \"" + name + "\".", "adapter", "Attach it first.");
+  if (found == attached_.end())
+    return input_error("There is no adapter \"" + name + "\".", "adapter", "Attach it first.");
   return found->second.adapter;
 }
 
@@ -56,8 +57,7 @@ Status ModelWorker::answer_by(const LoadedModel& model, const ChatProcessor& pro
     return !host_.cancellations->cancelled(asking.request);
   };
   const AnswerRequest& asked = asking.asked;
-  LUTHIER_CHECK(
-      answer_samples(model, processor, asked.samples, asked.draws, asked.options, watch));
+  LUTHIER_CHECK(answer_samples(model, processor, asked.samples, asked.draws, asked.options, watch));
   return host_.cancellations->cancelled(asking.request) ? Status(interrupted_error()) : Status();
 }
 
@@ -65,7 +65,7 @@ Status ModelWorker::answer_by_checkpoint(Asking& asking, std::size_t column,
                                          const fs::path& folder) {
   LoadOptions options = base_options_;
   options.random_weights = false;
-  options.pixels = {};   // its own processor says how it sees pictures
+  options.pixels = {};  // its own processor says how it sees pictures
   options.go_on = [&](double) { return !host_.cancellations->cancelled(asking.request); };
   host_.emit(Progress{asking.request, "Loading a column's model", 0, 0});
   Status status;
@@ -91,7 +91,7 @@ Status ModelWorker::answer_column(Asking& asking, std::size_t column) {
     adapter->activate();
   }
   const Status status = answer_by(*base_, *processor, asking, column);
-  if (adapter) adapter->deactivate();   // the trainer puts its own back
+  if (adapter) adapter->deactivate();  // the trainer puts its own back
   return status;
 }
 
@@ -122,8 +122,11 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     reader.max_length = recipe.training.max_length;
     LUTHIER_TRY(reader.dataset,
                 Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}, recipe.image_folder));
-    LUTHIER_TRY(const std::vector<RowShape> rows, measure_rows(*reader.dataset, *base_->processor, recipe.training.loss_on, 50'000,
-                                                               [&](std::size_t, std::size_t) { return !host_.cancellations->cancelled(request); }));
+    LUTHIER_TRY(const std::vector<RowShape> rows,
+                measure_rows(*reader.dataset, *base_->processor, recipe.training.loss_on, 50'000,
+                             [&](std::size_t, std::size_t) {
+                               return !host_.cancellations->cancelled(request);
+                             }));
     LUTHIER_TRY(const BatchShape shape, batch_shape(rows, recipe));
     LUTHIER_TRY(const ModelSummary summary, summarize_model(recipe.model));
     LUTHIER_TRY(const MemoryForecast forecast, forecast_memory(summary, recipe, shape));
@@ -142,7 +145,8 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     for (const Objective& each : objectives()) {
       if (recipe.objective == each.name) objective = &each;
     }
-    if (!objective) return input_error("There is no objective '" + recipe.objective + "'.", "objective");
+    if (!objective)
+      return input_error("There is no objective '" + recipe.objective + "'.", "objective");
     LUTHIER_TRY(const Trainables trainables, apply_strategy(*base_, recipe));
     AdamW optimizer(trainables.tensors, AdamWOptions{});
     StepRunner runner(*base_, *objective, trainables, nullptr);
@@ -158,13 +162,16 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
       gradient_norm(trainables.tensors);
       tried.measured.gradients = optimizer.gradient_bytes();
       optimizer.step(0);
-      tried.step_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      tried.step_seconds =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       const MemoryUse use = memory_use(device);
       optimizer.clear_gradients();
       tried.measured.weights = weight_bytes(*base_->model);
       tried.measured.adapter = trainables.adapter ? trainables.bytes() : 0;
       tried.measured.optimizer = optimizer.state_bytes();
-      tried.measured.activations = std::max<std::int64_t>(0, use.peak - tried.measured.weights - tried.measured.adapter - tried.measured.gradients - tried.measured.optimizer);
+      tried.measured.activations =
+          std::max<std::int64_t>(0, use.peak - tried.measured.weights - tried.measured.adapter -
+                                        tried.measured.gradients - tried.measured.optimizer);
     }
     host_.emit(tried);
     return {};
@@ -174,8 +181,10 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     status = work();
   } catch (const std::exception& failure) {
     const std::string text = failure.what();
-    status = is_out_of_memory(failure) ? machine_error("Memory ran out in one step on the longest rows.", recipe.model, "The forecast's advice says what to lower.")
-                                       : machine_error(text.substr(0, text.find('\n')), recipe.model);
+    status = is_out_of_memory(failure)
+                 ? machine_error("Memory ran out in one step on the longest rows.", recipe.model,
+                                 "The forecast's advice says what to lower.")
+                 : machine_error(text.substr(0, text.find('\n')), recipe.model);
   }
   if (base_) {
     base_->model->set_gradient_checkpointing(false);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Keys of what is kept name the files with their times and sizes, so that a changed file is read again.
+// Keys of what is kept name the files with their times and sizes, so that a changed file is read
+// again.
 #include "engine/session/data_worker.h"
 
 #include <chrono>
@@ -21,10 +22,13 @@ std::string stamp(const fs::path& path) {
 std::string model_key(const Recipe& recipe) {
   const fs::path folder = recipe.model;
   std::string key;
-  for (const char* name : {"config.json", "tokenizer.json", "tokenizer.model", "chat_template.jinja", "tokenizer_config.json", "processor_config.json", "preprocessor_config.json"}) {
+  for (const char* name :
+       {"config.json", "tokenizer.json", "tokenizer.model", "chat_template.jinja",
+        "tokenizer_config.json", "processor_config.json", "preprocessor_config.json"}) {
     key += stamp(folder / name);
   }
-  return key + std::to_string(recipe.image.min_pixels.value_or(-1)) + "," + std::to_string(recipe.image.max_pixels.value_or(-1));
+  return key + std::to_string(recipe.image.min_pixels.value_or(-1)) + "," +
+         std::to_string(recipe.image.max_pixels.value_or(-1));
 }
 
 std::string data_key(const Recipe& recipe) {
@@ -34,7 +38,8 @@ std::string data_key(const Recipe& recipe) {
 }
 
 /// The row's sentence where an end was found: what the model gets of each token.
-RowPreview preview_row(const Dataset& dataset, const ChatProcessor& processor, const Recipe& recipe, std::size_t row) {
+RowPreview preview_row(const Dataset& dataset, const ChatProcessor& processor, const Recipe& recipe,
+                       std::size_t row) {
   RowPreview preview;
   preview.row = row;
   preview.truncated_tokens = 0;
@@ -44,7 +49,9 @@ RowPreview preview_row(const Dataset& dataset, const ChatProcessor& processor, c
     return preview;
   }
   preview.conversation = conversation.take();
-  const auto example = processor.measure_training(preview.conversation, loss_on_from_name(recipe.training.loss_on), recipe.training.max_length, dataset.where(row));
+  const auto example =
+      processor.measure_training(preview.conversation, loss_on_from_name(recipe.training.loss_on),
+                                 recipe.training.max_length, dataset.where(row));
   if (!example) {
     preview.error = example.error();
     return preview;
@@ -62,7 +69,8 @@ RowPreview preview_row(const Dataset& dataset, const ChatProcessor& processor, c
 
 }  // namespace
 
-std::function<bool(std::size_t, std::size_t)> DataWorker::watch(RequestId request, const std::string& what) const {
+std::function<bool(std::size_t, std::size_t)> DataWorker::watch(RequestId request,
+                                                                const std::string& what) const {
   auto last = std::make_shared<std::chrono::steady_clock::time_point>();
   return [this, request, what, last](std::size_t done, std::size_t total) {
     const auto now = std::chrono::steady_clock::now();
@@ -75,7 +83,8 @@ std::function<bool(std::size_t, std::size_t)> DataWorker::watch(RequestId reques
 }
 
 Result<std::shared_ptr<const ChatProcessor>> DataWorker::processor_for(const Recipe& recipe) {
-  if (recipe.model.empty()) return input_error("No model is chosen.", "model", "Choose one on the Model page.");
+  if (recipe.model.empty())
+    return input_error("No model is chosen.", "model", "Choose one on the Model page.");
   const std::string key = model_key(recipe);
   if (!processor_ || key != processor_key_) {
     LUTHIER_TRY(processor_, load_processor(recipe));
@@ -85,7 +94,8 @@ Result<std::shared_ptr<const ChatProcessor>> DataWorker::processor_for(const Rec
 }
 
 Result<std::shared_ptr<const Dataset>> DataWorker::dataset_for(const Recipe& recipe) {
-  if (recipe.dataset.empty()) return input_error("No data is chosen.", "dataset", "Choose a file of rows on the Data page.");
+  if (recipe.dataset.empty())
+    return input_error("No data is chosen.", "dataset", "Choose a file of rows on the Data page.");
   const std::string key = data_key(recipe);
   if (!dataset_ || key != dataset_key_) {
     LUTHIER_TRY(dataset_,
@@ -98,12 +108,15 @@ Result<std::shared_ptr<const Dataset>> DataWorker::dataset_for(const Recipe& rec
 Status DataWorker::check(const Recipe& recipe, RequestId request) {
   LUTHIER_TRY(const auto processor, processor_for(recipe));
   LUTHIER_TRY(const auto dataset, dataset_for(recipe));
-  LUTHIER_TRY(DatasetReport report, check_dataset(*dataset, *processor, loss_on_from_name(recipe.training.loss_on), recipe.training.max_length, watch(request, "Checking rows")));
+  LUTHIER_TRY(DatasetReport report,
+              check_dataset(*dataset, *processor, loss_on_from_name(recipe.training.loss_on),
+                            recipe.training.max_length, watch(request, "Checking rows")));
   emit_(DataChecked{request, std::move(report)});
   return {};
 }
 
-Status DataWorker::preview(const Recipe& recipe, std::size_t first, std::size_t count, RequestId request) {
+Status DataWorker::preview(const Recipe& recipe, std::size_t first, std::size_t count,
+                           RequestId request) {
   LUTHIER_TRY(const auto processor, processor_for(recipe));
   LUTHIER_TRY(const auto dataset, dataset_for(recipe));
   RowsPreviewed event;
@@ -119,7 +132,9 @@ Status DataWorker::preview(const Recipe& recipe, std::size_t first, std::size_t 
 
 Status DataWorker::forecast(const Recipe& recipe, RequestId request) {
   LUTHIER_TRY(const auto processor, processor_for(recipe));
-  const std::string model = model_key(recipe) + stamp(fs::path(recipe.model) / "model.safetensors") + stamp(fs::path(recipe.model) / "model.safetensors.index.json");
+  const std::string model = model_key(recipe) +
+                            stamp(fs::path(recipe.model) / "model.safetensors") +
+                            stamp(fs::path(recipe.model) / "model.safetensors.index.json");
   if (!summary_ || model != summary_key_) {
     LUTHIER_TRY(ModelSummary summary, summarize_model(recipe.model));
     summary_ = std::make_shared<const ModelSummary>(std::move(summary));
@@ -128,7 +143,9 @@ Status DataWorker::forecast(const Recipe& recipe, RequestId request) {
   LUTHIER_TRY(const auto dataset, dataset_for(recipe));
   const std::string key = processor_key_ + dataset_key_ + recipe.training.loss_on;
   if (!rows_ || key != rows_key_) {
-    LUTHIER_TRY(std::vector<RowShape> rows, measure_rows(*dataset, *processor, recipe.training.loss_on, 50'000, watch(request, "Measuring rows")));
+    LUTHIER_TRY(std::vector<RowShape> rows,
+                measure_rows(*dataset, *processor, recipe.training.loss_on, 50'000,
+                             watch(request, "Measuring rows")));
     rows_ = std::make_shared<const std::vector<RowShape>>(std::move(rows));
     rows_key_ = key;
   }
@@ -139,7 +156,8 @@ Status DataWorker::forecast(const Recipe& recipe, RequestId request) {
   LUTHIER_TRY(TrainedModules trained, trained_modules(*summary_, recipe));
   event.trainable = trained.parameters;
   event.trained_modules = std::move(trained.wrapped);
-  event.trained_modules.insert(event.trained_modules.end(), trained.saved.begin(), trained.saved.end());
+  event.trained_modules.insert(event.trained_modules.end(), trained.saved.begin(),
+                               trained.saved.end());
   emit_(std::move(event));
   return {};
 }

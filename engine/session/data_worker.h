@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What needs a model's tokenizer and picture processor but no weights: checking data, showing rows as the model gets them, forecasts. Everything
-// that was read is kept for the next question, so that a forecast answers while fields change.
+// What needs a model's tokenizer and picture processor but no weights: checking data, showing rows
+// as the model gets them, forecasts. Everything that was read is kept for the next question, so
+// that a forecast answers while fields change.
 #pragma once
 
 #include <functional>
@@ -14,7 +15,8 @@ namespace luthier {
 
 class DataWorker {
  public:
-  DataWorker(std::function<void(SessionEvent)> emit, const Cancellations& cancellations) : emit_(std::move(emit)), cancellations_(cancellations) {}
+  DataWorker(std::function<void(SessionEvent)> emit, const Cancellations& cancellations)
+      : emit_(std::move(emit)), cancellations_(cancellations) {}
 
   Status check(const Recipe& recipe, RequestId request);
   Status preview(const Recipe& recipe, std::size_t first, std::size_t count, RequestId request);
@@ -23,7 +25,8 @@ class DataWorker {
  private:
   Result<std::shared_ptr<const ChatProcessor>> processor_for(const Recipe& recipe);
   Result<std::shared_ptr<const Dataset>> dataset_for(const Recipe& recipe);
-  std::function<bool(std::size_t, std::size_t)> watch(RequestId request, const std::string& what) const;
+  std::function<bool(std::size_t, std::size_t)> watch(RequestId request,
+                                                      const std::string& what) const;
 
   std::function<void(SessionEvent)> emit_;
   const Cancellations& cancellations_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Progress and unfinished answers are always merged with a waiting one of the same kind; steps only when the queue is full, and then the older half
-// is thinned out, so that a curve keeps its shape.
+// Progress and unfinished answers are always merged with a waiting one of the same kind; steps only
+// when the queue is full, and then the older half is thinned out, so that a curve keeps its shape.
 #include "engine/session/event_queue.h"
 
 #include <algorithm>
@@ -16,15 +16,17 @@ bool replaces(const SessionEvent& newer, const SessionEvent& older) {
     const auto& other = std::get<Progress>(older);
     return progress->request == other.request && progress->what == other.what;
   }
-  if (const auto* fetch = std::get_if<FetchProgressed>(&newer)) return fetch->request == std::get<FetchProgressed>(older).request;
+  if (const auto* fetch = std::get_if<FetchProgressed>(&newer))
+    return fetch->request == std::get<FetchProgressed>(older).request;
   if (const auto* answer = std::get_if<AnswerUpdate>(&newer)) {
     const auto& other = std::get<AnswerUpdate>(older);
-    return !other.final && answer->request == other.request && answer->sample == other.sample && answer->column == other.column;
+    return !other.final && answer->request == other.request && answer->sample == other.sample &&
+           answer->column == other.column;
   }
   return false;
 }
 
-constexpr std::size_t look_back = 64;   // merging searches no further
+constexpr std::size_t look_back = 64;  // merging searches no further
 
 }  // namespace
 
@@ -32,7 +34,8 @@ void EventQueue::push(SessionEvent event) {
   {
     const std::lock_guard lock(mutex_);
     std::size_t looked = 0;
-    for (auto older = events_.rbegin(); older != events_.rend() && looked < look_back; ++older, ++looked) {
+    for (auto older = events_.rbegin(); older != events_.rend() && looked < look_back;
+         ++older, ++looked) {
       if (!replaces(event, *older)) continue;
       events_.erase(std::next(older).base());
       break;
@@ -55,14 +58,16 @@ void EventQueue::push(SessionEvent event) {
 
 std::vector<SessionEvent> EventQueue::drain() {
   const std::lock_guard lock(mutex_);
-  std::vector<SessionEvent> events(std::make_move_iterator(events_.begin()), std::make_move_iterator(events_.end()));
+  std::vector<SessionEvent> events(std::make_move_iterator(events_.begin()),
+                                   std::make_move_iterator(events_.end()));
   events_.clear();
   return events;
 }
 
 bool EventQueue::wait(double seconds) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, std::chrono::duration<double>(seconds), [this] { return !events_.empty(); });
+  return changed_.wait_for(lock, std::chrono::duration<double>(seconds),
+                           [this] { return !events_.empty(); });
 }
 
 }  // namespace luthier

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one queue between the engine's threads and a host: bounded, because a host may be slow. What only refreshes (progress, a streaming answer, a
-// step's figures) takes the place of its older self; what happened once (a state, an answer's end, an error) is never dropped. No LibTorch.
+// The one queue between the engine's threads and a host: bounded, because a host may be slow. What
+// only refreshes (progress, a streaming answer, a step's figures) takes the place of its older
+// self; what happened once (a state, an answer's end, an error) is never dropped. No LibTorch.
 #pragma once
 
 #include <condition_variable>

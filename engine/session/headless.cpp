@@ -10,8 +10,10 @@ namespace {
 constexpr std::size_t launch_forecast_rows = 4000, plan_rows = 50'000;
 }
 
-Result<RunResult> train_headless(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
-                                 const std::function<void(const SessionEvent&)>& on_event, std::stop_token stop) {
+Result<RunResult> train_headless(const Recipe& recipe,
+                                 const std::optional<std::filesystem::path>& resume_run,
+                                 const std::function<void(const SessionEvent&)>& on_event,
+                                 std::stop_token stop) {
   const auto emit = [&](const SessionEvent& event) {
     if (on_event) on_event(event);
   };
@@ -38,7 +40,9 @@ Result<RunResult> train_headless(const Recipe& recipe, const std::optional<std::
   if (auto made = forecast_run(*base.processor, begun.recipe, launch_forecast_rows)) {
     forecast = made.take();
     options.gradient_checkpointing = forecast.gradient_checkpointing;
-    if (!forecast.fits()) log_warning("The forecast says that memory will not do; `luthier-cli plan` says what to change.");
+    if (!forecast.fits())
+      log_warning(
+          "The forecast says that memory will not do; `luthier-cli plan` says what to change.");
   }
   TrainControl control;
   control.follow(std::move(stop));

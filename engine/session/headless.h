@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A whole run, or a plan of one, in the calling thread: what `train` and `plan` of the command line call. Stable for hosts:
-//   train_headless(recipe, resume, on_event, stop)   trains to the end; a stop request saves and ends with RunState::Stopped
-//   plan(recipe)                                     the memory forecast of a recipe
+// A whole run, or a plan of one, in the calling thread: what `train` and `plan` of the command line
+// call. Stable for hosts:
+//   train_headless(recipe, resume, on_event, stop)   trains to the end; a stop request saves and
+//   ends with RunState::Stopped plan(recipe)                                     the memory
+//   forecast of a recipe
 // No LibTorch header.
 #pragma once
 
@@ -15,11 +17,15 @@
 
 namespace luthier {
 
-/// `resume_run`: as `train RECIPE --resume RUN`. `on_event` is called on this thread. Errors: Input (exit 2), Machine (exit 3).
-Result<RunResult> train_headless(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
-                                 const std::function<void(const SessionEvent&)>& on_event, std::stop_token stop);
+/// `resume_run`: as `train RECIPE --resume RUN`. `on_event` is called on this thread. Errors: Input
+/// (exit 2), Machine (exit 3).
+Result<RunResult> train_headless(const Recipe& recipe,
+                                 const std::optional<std::filesystem::path>& resume_run,
+                                 const std::function<void(const SessionEvent&)>& on_event,
+                                 std::stop_token stop);
 
-/// What the recipe would take, from arithmetic and the longest rows of its dataset; no weight is loaded.
+/// What the recipe would take, from arithmetic and the longest rows of its dataset; no weight is
+/// loaded.
 Result<MemoryForecast> plan(const Recipe& recipe);
 
 }  // namespace luthier

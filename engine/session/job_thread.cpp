@@ -8,7 +8,8 @@
 
 namespace luthier {
 
-JobThread::JobThread(std::function<void(const Job&, const Error&)> failed, std::function<void(const Job&, std::optional<Error>)> done)
+JobThread::JobThread(std::function<void(const Job&, const Error&)> failed,
+                     std::function<void(const Job&, std::optional<Error>)> done)
     : failed_(std::move(failed)), done_(std::move(done)), thread_([this] { loop(); }) {}
 
 JobThread::~JobThread() { finish(); }
@@ -73,7 +74,8 @@ bool JobThread::run_between() {
     Job job;
     {
       const std::lock_guard lock(mutex_);
-      const auto found = std::find_if(jobs_.begin(), jobs_.end(), [](const Job& each) { return each.between_steps; });
+      const auto found = std::find_if(jobs_.begin(), jobs_.end(),
+                                      [](const Job& each) { return each.between_steps; });
       if (found == jobs_.end()) return any;
       job = std::move(*found);
       jobs_.erase(found);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A thread that does jobs in their order. A long job may let others that allow it run in between (a training run lets answers through). No
-// LibTorch.
+// A thread that does jobs in their order. A long job may let others that allow it run in between (a
+// training run lets answers through). No LibTorch.
 #pragma once
 
 #include <condition_variable>
@@ -16,17 +16,18 @@
 namespace luthier {
 
 struct Job {
-  std::string command;                 ///< for CommandFailed
-  RequestId request = 0;               ///< 0: none
-  bool between_steps = false;          ///< may run while another job of this thread trains
+  std::string command;         ///< for CommandFailed
+  RequestId request = 0;       ///< 0: none
+  bool between_steps = false;  ///< may run while another job of this thread trains
   std::function<Status()> work;
 };
 
 class JobThread {
  public:
   /// `failed` gets what a job returned or threw; `done` every ended job that had a request number.
-  JobThread(std::function<void(const Job&, const Error&)> failed, std::function<void(const Job&, std::optional<Error>)> done);
-  ~JobThread();   ///< finishes the job in work, drops the others
+  JobThread(std::function<void(const Job&, const Error&)> failed,
+            std::function<void(const Job&, std::optional<Error>)> done);
+  ~JobThread();  ///< finishes the job in work, drops the others
 
   void post(Job job);
   /// Drops waiting jobs of this command; their requests end as cancelled.
@@ -34,7 +35,7 @@ class JobThread {
   /// From inside a job: runs waiting jobs that allow it. True if there was one.
   bool run_between();
   bool has_between() const;
-  void finish();   ///< no more jobs; joins
+  void finish();  ///< no more jobs; joins
 
  private:
   void loop();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Loading, adapters and training. A run that changes the base's own weights leaves no base behind: the checkpoint is loaded again afterwards, so
-// that what is resident always is what its folder says.
+// Loading, adapters and training. A run that changes the base's own weights leaves no base behind:
+// the checkpoint is loaded again afterwards, so that what is resident always is what its folder
+// says.
 #include "engine/session/model_worker.h"
 
 #include <chrono>
@@ -9,7 +10,7 @@
 #include "engine/base/log.h"
 #include "engine/compare/comparison.h"
 #include "engine/compare/result_folder.h"
-#include "engine/train/memory.h"
+#include "engine/device/memory.h"
 
 namespace luthier {
 namespace fs = std::filesystem;
@@ -17,7 +18,9 @@ namespace {
 
 constexpr std::size_t forecast_rows = 4000;
 constexpr const char* kReadingWeights = "Reading the weights";
-double seconds_since(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 /// Whether both give the same weights in the same place.
 bool same_options(const LoadOptions& a, const LoadOptions& b) {
@@ -32,10 +35,12 @@ bool same_options(const LoadOptions& a, const LoadOptions& b) {
 /// A run's events, with the session's state and its waiting answers.
 class ModelWorker::Observer : public EventObserver {
  public:
-  Observer(ModelWorker& worker, MemoryForecast forecast) : EventObserver(worker.host_.emit, std::move(forecast)), worker_(worker) {}
+  Observer(ModelWorker& worker, MemoryForecast forecast)
+      : EventObserver(worker.host_.emit, std::move(forecast)), worker_(worker) {}
   void on_phase(TrainPhase phase, const std::string& detail) override {
-    static constexpr SessionState states[] = {SessionState::Preparing, SessionState::Training, SessionState::Pausing,
-                                              SessionState::Paused, SessionState::Saving, SessionState::Stopping};
+    static constexpr SessionState states[] = {SessionState::Preparing, SessionState::Training,
+                                              SessionState::Pausing,   SessionState::Paused,
+                                              SessionState::Saving,    SessionState::Stopping};
     worker_.host_.set_state(states[static_cast<int>(phase)], detail);
   }
   void on_adapter(std::shared_ptr<Adapter> adapter) override { worker_.live_ = std::move(adapter); }
@@ -118,13 +123,16 @@ Status ModelWorker::set_pixels(const PixelLimits& pixels) {
 Status ModelWorker::load_for(const Recipe& recipe, const Cancelled& cancelled) {
   const LoadOptions wanted = load_options(recipe);
   std::error_code problem;
-  const bool same = base_ && fs::equivalent(base_->folder, recipe.model, problem) && !problem && same_options(base_options_, wanted);
+  const bool same = base_ && fs::equivalent(base_->folder, recipe.model, problem) && !problem &&
+                    same_options(base_options_, wanted);
   return same ? set_pixels(wanted.pixels) : load(recipe.model, wanted, cancelled);
 }
 
 Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& resume_run,
                           TrainControl& control, const Cancelled& cancelled) {
-  const auto before = base_ ? std::optional<std::pair<fs::path, LoadOptions>>({base_->folder, base_options_}) : std::nullopt;
+  const auto before =
+      base_ ? std::optional<std::pair<fs::path, LoadOptions>>({base_->folder, base_options_})
+            : std::nullopt;
   Status status;
   try {
     status = run_training(recipe, resume_run, control, cancelled);
@@ -165,7 +173,7 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
     if (error.code != ErrorCode::Interrupted) ended.error = error;
     ended.seconds = seconds_since(start);
     host_.emit(ended);
-    return Status();   // the event tells it
+    return Status();  // the event tells it
   };
   auto begun = begin_run(recipe, resume_run);
   if (!begun) return fail(begun.error());
@@ -232,14 +240,16 @@ Status ModelWorker::attach(const std::string& name, const fs::path& folder) {
 }
 
 Status ModelWorker::drop(const std::string& name) {
-  if (attached_.erase(name) == 0) return input_error("There is no adapter \"" + name + "\".", "adapter");
+  if (attached_.erase(name) == 0)
+    return input_error("There is no adapter \"" + name + "\".", "adapter");
   host_.emit(AdapterDropped{name});
   return {};
 }
 
 Status ModelWorker::set_strength(const std::string& name, double strength) {
   const auto found = attached_.find(name);
-  if (found == attached_.end()) return input_error("There is no adapter \"" + name + "\".", "adapter");
+  if (found == attached_.end())
+    return input_error("There is no adapter \"" + name + "\".", "adapter");
   if (!found->second.adapter) {
     return input_error("\"" + name + "\" is a whole checkpoint, which has no strength.", "adapter");
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the session's worker thread does with the one resident model: load, train, answer, attach adapters, try a step. Every member but `live` is
-// touched by that thread alone.
+// What the session's worker thread does with the one resident model: load, train, answer, attach
+// adapters, try a step. Every member but `live` is touched by that thread alone.
 #pragma once
 
 #include <atomic>
@@ -26,7 +26,7 @@ class ModelWorker {
   struct Host {
     std::function<void(SessionEvent)> emit;
     std::function<void(SessionState, const std::string&)> set_state;
-    std::function<bool()> run_between;             ///< waiting answers; true if one ran
+    std::function<bool()> run_between;  ///< waiting answers; true if one ran
     const Cancellations* cancellations = nullptr;
   };
   explicit ModelWorker(Host host) : host_(std::move(host)) {}
@@ -47,12 +47,12 @@ class ModelWorker {
  private:
   struct Attached {
     std::filesystem::path folder;
-    std::shared_ptr<Adapter> adapter;   ///< null: a whole checkpoint, loaded when it is asked
+    std::shared_ptr<Adapter> adapter;  ///< null: a whole checkpoint, loaded when it is asked
   };
-  struct Asking;   ///< one request that is being answered
+  struct Asking;  ///< one request that is being answered
   class Observer;
 
-  void let_go();   ///< of the model and what hangs on it
+  void let_go();  ///< of the model and what hangs on it
   SessionState resting() const { return base_ ? SessionState::Ready : SessionState::Empty; }
   Status need_base() const;
   Status answer_column(Asking& asking, std::size_t column);
@@ -75,7 +75,7 @@ class ModelWorker {
   std::unique_ptr<LoadedModel> base_;
   LoadOptions base_options_;
   std::map<std::string, Attached> attached_;
-  std::shared_ptr<Adapter> live_;                  ///< in training
+  std::shared_ptr<Adapter> live_;  ///< in training
 };
 
 }  // namespace luthier

@@ -2,8 +2,8 @@
 // Small pieces that both kinds of run need.
 #include "engine/session/run_observer.h"
 
-#include "engine/nn/threads.h"
-#include "engine/train/memory.h"
+#include "engine/device/memory.h"
+#include "engine/device/threads.h"
 
 namespace luthier {
 
@@ -45,11 +45,13 @@ LoadOptions load_options(const Recipe& recipe) {
   return options;
 }
 
-Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe, std::size_t max_rows) {
+Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe,
+                                    std::size_t max_rows) {
   LUTHIER_TRY(const ModelSummary summary, summarize_model(recipe.model));
   LUTHIER_TRY(const auto dataset,
               Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}, recipe.image_folder));
-  LUTHIER_TRY(const auto rows, measure_rows(*dataset, processor, recipe.training.loss_on, max_rows));
+  LUTHIER_TRY(const auto rows,
+              measure_rows(*dataset, processor, recipe.training.loss_on, max_rows));
   LUTHIER_TRY(const BatchShape shape, batch_shape(rows, recipe));
   return forecast_memory(summary, recipe, shape);
 }

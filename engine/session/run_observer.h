@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Turns what a trainer tells into session events; shared by the headless run and the window's session. Also the steps that every run begins
-// with: load by the recipe, decide gradient checkpointing by the forecast.
+// Turns what a trainer tells into session events; shared by the headless run and the window's
+// session. Also the steps that every run begins with: load by the recipe, decide gradient
+// checkpointing by the forecast.
 #pragma once
 
 #include <functional>
@@ -12,12 +13,17 @@ namespace luthier {
 
 class EventObserver : public TrainObserver {
  public:
-  EventObserver(std::function<void(SessionEvent)> emit, MemoryForecast forecast) : emit_(std::move(emit)), forecast_(std::move(forecast)) {}
+  EventObserver(std::function<void(SessionEvent)> emit, MemoryForecast forecast)
+      : emit_(std::move(emit)), forecast_(std::move(forecast)) {}
 
   void on_phase(TrainPhase phase, const std::string& detail) override;
-  void on_progress(const std::string& what, double done, double total) override { emit_(Progress{0, what, done, total}); }
+  void on_progress(const std::string& what, double done, double total) override {
+    emit_(Progress{0, what, done, total});
+  }
   void on_start(const TrainStart& start) override;
-  void on_step(const MetricsLine& line, double eta_seconds) override { emit_(StepDone{line, eta_seconds}); }
+  void on_step(const MetricsLine& line, double eta_seconds) override {
+    emit_(StepDone{line, eta_seconds});
+  }
   void on_evaluation(std::int64_t step, double loss) override { emit_(EvaluationDone{step, loss}); }
   void on_event(const RunEvent& event) override { emit_(RunEventHappened{event}); }
 
@@ -29,13 +35,16 @@ class EventObserver : public TrainObserver {
 /// Loads as the recipe says: device, dtype, random weights, pixel limits.
 LoadOptions load_options(const Recipe& recipe);
 
-/// The forecast for a recipe, its model described and its data measured (at most `max_rows` rows of it) with `processor`.
-Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe, std::size_t max_rows);
+/// The forecast for a recipe, its model described and its data measured (at most `max_rows` rows of
+/// it) with `processor`.
+Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe,
+                                    std::size_t max_rows);
 
 /// The recipe's tokenizer, template and picture processor alone: what data needs of a model.
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const Recipe& recipe);
 
-/// Once before tensors work: the counting allocator, and the thread count for LibTorch's pool (OMP_NUM_THREADS honoured).
+/// Once before tensors work: the counting allocator, and the thread count for LibTorch's pool
+/// (OMP_NUM_THREADS honoured).
 void use_all_cores();
 
 }  // namespace luthier

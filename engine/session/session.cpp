@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Commands in, events out. The model's thread does one job after another; a training run is one long job that lets answers in between its steps.
-// The data thread checks, previews and forecasts beside it, without the model.
+// Commands in, events out. The model's thread does one job after another; a training run is one
+// long job that lets answers in between its steps. The data thread checks, previews and forecasts
+// beside it, without the model.
 #include "engine/session/session.h"
 
 #include <atomic>
 #include <memory>
 #include <mutex>
 
+#include "engine/device/memory.h"
 #include "engine/session/data_worker.h"
 #include "engine/session/event_queue.h"
 #include "engine/session/model_worker.h"
-#include "engine/train/memory.h"
 
 namespace luthier {
 
@@ -19,16 +20,25 @@ using CancelFlag = std::shared_ptr<std::atomic<bool>>;
 struct Session::Impl {
   Impl()
       : model({[this](SessionEvent event) { queue.push(std::move(event)); },
-               [this](SessionState next, const std::string& detail) { set_state(next, detail); }, [this] { return model_thread.run_between(); }, &cancellations}),
+               [this](SessionState next, const std::string& detail) { set_state(next, detail); },
+               [this] { return model_thread.run_between(); }, &cancellations}),
         data([this](SessionEvent event) { queue.push(std::move(event)); }, cancellations),
-        model_thread([this](const Job& job, const Error& error) { fail(job, error); }, [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }),
-        data_thread([this](const Job& job, const Error& error) { fail(job, error); }, [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }),
-        look_thread([this](const Job& job, const Error& error) { fail(job, error); }, [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }),
-        fetch_thread([this](const Job& job, const Error& error) { fail(job, error); }, [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }) {
+        model_thread(
+            [this](const Job& job, const Error& error) { fail(job, error); },
+            [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }),
+        data_thread(
+            [this](const Job& job, const Error& error) { fail(job, error); },
+            [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }),
+        look_thread(
+            [this](const Job& job, const Error& error) { fail(job, error); },
+            [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }),
+        fetch_thread(
+            [this](const Job& job, const Error& error) { fail(job, error); },
+            [this](const Job& job, std::optional<Error> error) { end(job, std::move(error)); }) {
     model_thread.post({"start", 0, false, []() -> Status {
-      use_all_cores();
-      return {};
-    }});
+                         use_all_cores();
+                         return {};
+                       }});
   }
 
   ~Impl() {
@@ -86,7 +96,9 @@ struct Session::Impl {
   }
   bool refuse(const char* command, bool allowed) {
     if (allowed) return false;
-    queue.push(CommandFailed{command, input_error("This is not possible while the session is " + state_name(state.load()) + ".", command)});
+    queue.push(CommandFailed{command, input_error("This is not possible while the session is " +
+                                                      state_name(state.load()) + ".",
+                                                  command)});
     return true;
   }
 
@@ -103,23 +115,26 @@ struct Session::Impl {
 };
 
 Session::Session() {
-  install_counting_allocator();   // before the first tensor, whichever host this is
+  install_counting_allocator();  // before the first tensor, whichever host this is
   impl_ = std::make_unique<Impl>();
 }
 Session::~Session() = default;
 
-void Session::load_model(const std::filesystem::path& folder, const std::string& device, const std::string& dtype) {
+void Session::load_model(const std::filesystem::path& folder, const std::string& device,
+                         const std::string& dtype) {
   if (impl_->refuse("load_model", can_load(state()))) return;
   LoadOptions options;
   options.device = device;
   options.dtype = dtype;
   const CancelFlag cancelled = impl_->begin_loading();
   impl_->post({"load_model", 0, false, [this, folder, options, cancelled] {
-    const Status status = impl_->model.load(folder, options, [&] { return cancelled->load(); });
-    impl_->end_loading(cancelled);
-    // The state says that nothing is loaded, and whoever cancelled knows why.
-    return !status && status.error().code == ErrorCode::Interrupted ? Status() : status;
-  }});
+                 const Status status =
+                     impl_->model.load(folder, options, [&] { return cancelled->load(); });
+                 impl_->end_loading(cancelled);
+                 // The state says that nothing is loaded, and whoever cancelled knows why.
+                 return !status && status.error().code == ErrorCode::Interrupted ? Status()
+                                                                                 : status;
+               }});
 }
 
 void Session::cancel_loading() {
@@ -156,13 +171,16 @@ void Session::pause() {
 
 void Session::resume() {
   const auto running = impl_->current();
-  if (impl_->refuse("resume", running && (can_resume(state()) || state() == SessionState::Pausing))) return;
+  if (impl_->refuse("resume", running && (can_resume(state()) || state() == SessionState::Pausing)))
+    return;
   running->resume();
 }
 
 void Session::stop(StopKind kind) {
   const auto running = impl_->current();
-  if (impl_->refuse("stop", running && (can_stop(state()) || state() == SessionState::Saving || state() == SessionState::Loading))) return;
+  if (impl_->refuse("stop", running && (can_stop(state()) || state() == SessionState::Saving ||
+                                        state() == SessionState::Loading)))
+    return;
   impl_->set_state(SessionState::Stopping, "");
   running->stop(kind == StopKind::Save);
 }
@@ -177,7 +195,9 @@ void Session::set_learning_rate(double learning_rate) {
   const auto running = impl_->current();
   if (impl_->refuse("set_learning_rate", running != nullptr)) return;
   if (!(learning_rate >= 0 && learning_rate <= 100)) {
-    impl_->queue.push(CommandFailed{"set_learning_rate", input_error("A learning rate lies between 0 and 100.", "training.learning_rate")});
+    impl_->queue.push(CommandFailed{
+        "set_learning_rate",
+        input_error("A learning rate lies between 0 and 100.", "training.learning_rate")});
     return;
   }
   running->set_learning_rate(learning_rate);
@@ -196,7 +216,8 @@ RequestId Session::try_one_step(const Recipe& recipe) {
 }
 
 void Session::attach_adapter(const std::string& name, const std::filesystem::path& folder) {
-  impl_->post({"attach_adapter", 0, true, [this, name, folder] { return impl_->model.attach(name, folder); }});
+  impl_->post({"attach_adapter", 0, true,
+               [this, name, folder] { return impl_->model.attach(name, folder); }});
 }
 
 void Session::drop_adapter(const std::string& name) {
@@ -204,46 +225,59 @@ void Session::drop_adapter(const std::string& name) {
 }
 
 void Session::set_adapter_strength(const std::string& name, double strength) {
-  impl_->post({"set_adapter_strength", 0, true, [this, name, strength] { return impl_->model.set_strength(name, strength); }});
+  impl_->post({"set_adapter_strength", 0, true,
+               [this, name, strength] { return impl_->model.set_strength(name, strength); }});
 }
 
 RequestId Session::answer(AnswerRequest request) {
   const RequestId id = impl_->next_request++;
-  impl_->post({"answer", id, true, [this, asked = std::move(request), id] { return impl_->model.answer(asked, id); }});
+  impl_->post({"answer", id, true,
+               [this, asked = std::move(request), id] { return impl_->model.answer(asked, id); }});
   return id;
 }
 
 RequestId Session::check_data(const Recipe& recipe) {
   const RequestId request = impl_->next_request++;
-  impl_->data_thread.post({"check_data", request, false, [this, recipe, request] { return impl_->data.check(recipe, request); }});
+  impl_->data_thread.post({"check_data", request, false,
+                           [this, recipe, request] { return impl_->data.check(recipe, request); }});
   return request;
 }
 
 RequestId Session::preview_rows(const Recipe& recipe, std::size_t first, std::size_t count) {
   const RequestId request = impl_->next_request++;
-  impl_->data_thread.post({"preview_rows", request, false, [this, recipe, first, count, request] { return impl_->data.preview(recipe, first, count, request); }});
+  impl_->data_thread.post({"preview_rows", request, false, [this, recipe, first, count, request] {
+                             return impl_->data.preview(recipe, first, count, request);
+                           }});
   return request;
 }
 
 RequestId Session::forecast(const Recipe& recipe) {
   const RequestId request = impl_->next_request++;
-  impl_->data_thread.drop_waiting("forecast");   // only the newest settings matter
-  impl_->data_thread.post({"forecast", request, false, [this, recipe, request] { return impl_->data.forecast(recipe, request); }});
+  impl_->data_thread.drop_waiting("forecast");  // only the newest settings matter
+  impl_->data_thread.post({"forecast", request, false, [this, recipe, request] {
+                             return impl_->data.forecast(recipe, request);
+                           }});
   return request;
 }
 
 RequestId Session::find_models(std::vector<std::filesystem::path> folders) {
   const RequestId request = impl_->next_request++;
   const std::filesystem::path cache = hub_settings().cache;
-  impl_->look_thread.drop_waiting("find_models");   // only the newest question matters
-  impl_->look_thread.post({"find_models", request, false, [this, request, cache, asked = std::move(folders)]() -> Status {
-    std::vector<std::string> types;
-    for (const Family& family : families()) types.emplace_back(family.model_type);
-    ModelsFound event{request, luthier::find_models(cache, asked, types, [&] { return !impl_->cancellations.cancelled(request); })};
-    if (impl_->cancellations.cancelled(request)) return interrupted_error();
-    impl_->queue.push(std::move(event));
-    return {};
-  }});
+  impl_->look_thread.drop_waiting("find_models");  // only the newest question matters
+  impl_->look_thread.post({"find_models", request, false,
+                           [this, request, cache, asked = std::move(folders)]() -> Status {
+                             std::vector<std::string> types;
+                             for (const Family& family : families())
+                               types.emplace_back(family.model_type);
+                             ModelsFound event{request,
+                                               luthier::find_models(cache, asked, types, [&] {
+                                                 return !impl_->cancellations.cancelled(request);
+                                               })};
+                             if (impl_->cancellations.cancelled(request))
+                               return interrupted_error();
+                             impl_->queue.push(std::move(event));
+                             return {};
+                           }});
   return request;
 }
 
@@ -254,13 +288,15 @@ RequestId Session::fetch_model(const std::string& repository, const std::string&
   asked.revision = revision;
   asked.hub = hub_settings();
   impl_->fetch_thread.post({"fetch_model", request, false, [this, request, asked]() -> Status {
-    LUTHIER_TRY(FetchedModel model, luthier::fetch_model(asked, [&](const FetchProgress& progress) {
-      impl_->queue.push(FetchProgressed{request, progress});
-      return !impl_->cancellations.cancelled(request);
-    }));
-    impl_->queue.push(ModelFetched{request, std::move(model)});
-    return {};
-  }});
+                              LUTHIER_TRY(
+                                  FetchedModel model,
+                                  luthier::fetch_model(asked, [&](const FetchProgress& progress) {
+                                    impl_->queue.push(FetchProgressed{request, progress});
+                                    return !impl_->cancellations.cancelled(request);
+                                  }));
+                              impl_->queue.push(ModelFetched{request, std::move(model)});
+                              return {};
+                            }});
   return request;
 }
 

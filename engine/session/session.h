@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the window and the command line both drive: commands in, events out, no torch header. One worker thread owns the
-// model and everything made of tensors; a second one does what needs no model (checking data, previews); two more look for models on the machine
-// and fetch one from a hub, which may take hours. Commands return at once; what comes of them arrives as events, which a host drains (the window ten times a second). The queue is bounded: metrics and partial answers may be merged,
-// a change of state never.
+// What the window and the command line both drive: commands in, events out, no torch header. One
+// worker thread owns the model and everything made of tensors; a second one does what needs no
+// model (checking data, previews); two more look for models on the machine and fetch one from a
+// hub, which may take hours. Commands return at once; what comes of them arrives as events, which a
+// host drains (the window ten times a second). The queue is bounded: metrics and partial answers
+// may be merged, a change of state never.
 #pragma once
 
 #include <cstdint>
@@ -18,31 +20,42 @@
 #include "engine/config/recipe.h"
 #include "engine/data/dataset.h"
 #include "engine/forecast/forecast.h"
+#include "engine/generate/generation_types.h"
 #include "engine/hub/fetch.h"
 #include "engine/hub/found.h"
-#include "engine/runs/run_folder.h"
 #include "engine/models/model_summary.h"
-#include "engine/generate/generation_types.h"
+#include "engine/runs/run_folder.h"
 
 namespace luthier {
 
-enum class SessionState { Empty, Loading, Ready, Preparing, Training, Pausing, Paused, Saving, Stopping };
+enum class SessionState {
+  Empty,
+  Loading,
+  Ready,
+  Preparing,
+  Training,
+  Pausing,
+  Paused,
+  Saving,
+  Stopping
+};
 
 // What a state allows; every widget's enabled state comes from these.
-bool can_load(SessionState state);      ///< Empty, Ready
-bool can_cancel_loading(SessionState state);   ///< Loading
-bool can_launch(SessionState state);    ///< Ready (Empty too: launching loads the recipe's model)
-bool can_pause(SessionState state);     ///< Training
-bool can_resume(SessionState state);    ///< Paused
-bool can_stop(SessionState state);      ///< Preparing, Training, Pausing, Paused
-bool can_answer(SessionState state);    ///< Ready, Training (between steps), Paused
-std::string state_name(SessionState state);   ///< English, lower case: "training"
+bool can_load(SessionState state);            ///< Empty, Ready
+bool can_cancel_loading(SessionState state);  ///< Loading
+bool can_launch(SessionState state);  ///< Ready (Empty too: launching loads the recipe's model)
+bool can_pause(SessionState state);   ///< Training
+bool can_resume(SessionState state);  ///< Paused
+bool can_stop(SessionState state);    ///< Preparing, Training, Pausing, Paused
+bool can_answer(SessionState state);  ///< Ready, Training (between steps), Paused
+std::string state_name(SessionState state);  ///< English, lower case: "training"
 
 using RequestId = std::uint64_t;
 
 enum class StopKind { Save, Discard };
 
-/// Every sample with every column. A column is an attached adapter's name, or nullopt for the base alone.
+/// Every sample with every column. A column is an attached adapter's name, or nullopt for the base
+/// alone.
 struct AnswerRequest {
   std::vector<Sample> samples;
   std::vector<std::optional<std::string>> columns;
@@ -53,9 +66,21 @@ struct AnswerRequest {
 };
 
 // Events.
-struct StateChanged { SessionState state; std::string detail; };
-struct Progress { RequestId request; std::string what; double done; double total; };
-struct ModelLoaded { ModelSummary summary; std::string device, dtype; double seconds; };
+struct StateChanged {
+  SessionState state;
+  std::string detail;
+};
+struct Progress {
+  RequestId request;
+  std::string what;
+  double done;
+  double total;
+};
+struct ModelLoaded {
+  ModelSummary summary;
+  std::string device, dtype;
+  double seconds;
+};
 /// `whole`: a whole checkpoint (a full or freeze run's result): loaded when asked, then let go.
 struct AdapterAttached {
   std::string name;
@@ -64,48 +89,124 @@ struct AdapterAttached {
   std::int64_t parameters = 0;
   std::string summary;
   bool whole = false;
-  PixelLimits pixels = {};   ///< that an adapter was trained under, and is asked with
+  PixelLimits pixels = {};  ///< that an adapter was trained under, and is asked with
 };
-struct AdapterDropped { std::string name; };
-struct RunStarted { std::filesystem::path folder; Recipe recipe; std::int64_t total_steps, first_step; double steps_per_epoch; std::int64_t trainable, parameters;
-  MemoryForecast forecast; double learning_rate = 0; };   ///< learning_rate: the peak rate in force, which may have been changed by hand before
-struct StepDone { MetricsLine line; double eta_seconds; };
-struct EvaluationDone { std::int64_t step; double eval_loss; };
-struct RunEventHappened { RunEvent event; };
-struct RunEnded { std::filesystem::path folder; std::string state; std::optional<Error> error; double seconds; };
+struct AdapterDropped {
+  std::string name;
+};
+struct RunStarted {
+  std::filesystem::path folder;
+  Recipe recipe;
+  std::int64_t total_steps, first_step;
+  double steps_per_epoch;
+  std::int64_t trainable, parameters;
+  MemoryForecast forecast;
+  double learning_rate = 0;
+};  ///< learning_rate: the peak rate in force, which may have been changed by hand before
+struct StepDone {
+  MetricsLine line;
+  double eta_seconds;
+};
+struct EvaluationDone {
+  std::int64_t step;
+  double eval_loss;
+};
+struct RunEventHappened {
+  RunEvent event;
+};
+struct RunEnded {
+  std::filesystem::path folder;
+  std::string state;
+  std::optional<Error> error;
+  double seconds;
+};
 /// `final` = false while the answer still streams; the text so far is whole UTF-8. What a cancelled
 /// request had not ended gets no final update: it is as if it had not been asked.
-struct AnswerUpdate { RequestId request; std::size_t sample, column; std::string text; std::vector<AnswerToken> tokens; double seconds; std::string finish; bool final; };
-struct RequestDone { RequestId request; std::optional<Error> error; bool cancelled; };
-struct DataChecked { RequestId request; DatasetReport report; };
+struct AnswerUpdate {
+  RequestId request;
+  std::size_t sample, column;
+  std::string text;
+  std::vector<AnswerToken> tokens;
+  double seconds;
+  std::string finish;
+  bool final;
+};
+struct RequestDone {
+  RequestId request;
+  std::optional<Error> error;
+  bool cancelled;
+};
+struct DataChecked {
+  RequestId request;
+  DatasetReport report;
+};
 /// One row as the model gets it.
-struct RowPreview { std::size_t row; Conversation conversation; std::vector<TokenId> ids; std::vector<std::string> pieces; std::vector<bool> trained, image; std::int64_t truncated_tokens; std::optional<Error> error; };
-struct RowsPreviewed { RequestId request; std::size_t total_rows; std::vector<RowPreview> rows; };
-struct ForecastMade { RequestId request; MemoryForecast forecast; std::int64_t trainable = 0; std::vector<std::string> trained_modules; };
-struct OneStepTried { RequestId request; MemoryForecast forecast; MemoryParts measured; double step_seconds; };
-struct ModelsFound { RequestId request; std::vector<FoundModel> models; };
-struct FetchProgressed { RequestId request; FetchProgress progress; };
-struct ModelFetched { RequestId request; FetchedModel model; };
+struct RowPreview {
+  std::size_t row;
+  Conversation conversation;
+  std::vector<TokenId> ids;
+  std::vector<std::string> pieces;
+  std::vector<bool> trained, image;
+  std::int64_t truncated_tokens;
+  std::optional<Error> error;
+};
+struct RowsPreviewed {
+  RequestId request;
+  std::size_t total_rows;
+  std::vector<RowPreview> rows;
+};
+struct ForecastMade {
+  RequestId request;
+  MemoryForecast forecast;
+  std::int64_t trainable = 0;
+  std::vector<std::string> trained_modules;
+};
+struct OneStepTried {
+  RequestId request;
+  MemoryForecast forecast;
+  MemoryParts measured;
+  double step_seconds;
+};
+struct ModelsFound {
+  RequestId request;
+  std::vector<FoundModel> models;
+};
+struct FetchProgressed {
+  RequestId request;
+  FetchProgress progress;
+};
+struct ModelFetched {
+  RequestId request;
+  FetchedModel model;
+};
 /// A command that could not be done; `command` is its name ("load_model").
-struct CommandFailed { std::string command; Error error; };
+struct CommandFailed {
+  std::string command;
+  Error error;
+};
 
-using SessionEvent = std::variant<StateChanged, Progress, ModelLoaded, AdapterAttached, AdapterDropped, RunStarted, StepDone, EvaluationDone, RunEventHappened, RunEnded,
-                                  AnswerUpdate, RequestDone, DataChecked, RowsPreviewed, ForecastMade, OneStepTried, ModelsFound, FetchProgressed, ModelFetched, CommandFailed>;
+using SessionEvent =
+    std::variant<StateChanged, Progress, ModelLoaded, AdapterAttached, AdapterDropped, RunStarted,
+                 StepDone, EvaluationDone, RunEventHappened, RunEnded, AnswerUpdate, RequestDone,
+                 DataChecked, RowsPreviewed, ForecastMade, OneStepTried, ModelsFound,
+                 FetchProgressed, ModelFetched, CommandFailed>;
 
 class Session {
  public:
   Session();
-  ~Session();   ///< stops what runs (a training run is saved) and joins
+  ~Session();  ///< stops what runs (a training run is saved) and joins
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  void load_model(const std::filesystem::path& folder, const std::string& device = "auto", const std::string& dtype = "auto");
+  void load_model(const std::filesystem::path& folder, const std::string& device = "auto",
+                  const std::string& dtype = "auto");
   void unload_model();
   /// Loading (or about to): what is being read is dropped, and no model is loaded; a launch that is
   /// loading its model ends as stopped. No error follows.
   void cancel_loading();
 
-  /// Trains by the recipe (loading its model if another or none is loaded). `resume_run`: as `train RECIPE --resume RUN`.
+  /// Trains by the recipe (loading its model if another or none is loaded). `resume_run`: as `train
+  /// RECIPE --resume RUN`.
   void launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run = {});
   void pause();
   void resume();
@@ -119,7 +220,7 @@ class Session {
   /// names "base" and "training" are taken.
   void attach_adapter(const std::string& name, const std::filesystem::path& folder);
   void drop_adapter(const std::string& name);
-  void set_adapter_strength(const std::string& name, double strength);   ///< 1 = as trained
+  void set_adapter_strength(const std::string& name, double strength);  ///< 1 = as trained
   RequestId answer(AnswerRequest request);
 
   RequestId check_data(const Recipe& recipe);
@@ -128,7 +229,8 @@ class Session {
   RequestId forecast(const Recipe& recipe);
   /// The hub's cache and these folders (engine/hub/found.h); no network.
   RequestId find_models(std::vector<std::filesystem::path> folders);
-  /// Downloads a repository from the hub that the environment names (engine/hub/fetch.h): only ever on the user's own click.
+  /// Downloads a repository from the hub that the environment names (engine/hub/fetch.h): only ever
+  /// on the user's own click.
   RequestId fetch_model(const std::string& repository, const std::string& revision);
   void cancel(RequestId request);
 

@@ -4,15 +4,23 @@
 
 namespace luthier {
 
-bool can_load(SessionState state) { return state == SessionState::Empty || state == SessionState::Ready; }
+bool can_load(SessionState state) {
+  return state == SessionState::Empty || state == SessionState::Ready;
+}
 bool can_cancel_loading(SessionState state) { return state == SessionState::Loading; }
-bool can_launch(SessionState state) { return state == SessionState::Empty || state == SessionState::Ready; }
+bool can_launch(SessionState state) {
+  return state == SessionState::Empty || state == SessionState::Ready;
+}
 bool can_pause(SessionState state) { return state == SessionState::Training; }
 bool can_resume(SessionState state) { return state == SessionState::Paused; }
 bool can_stop(SessionState state) {
-  return state == SessionState::Preparing || state == SessionState::Training || state == SessionState::Pausing || state == SessionState::Paused;
+  return state == SessionState::Preparing || state == SessionState::Training ||
+         state == SessionState::Pausing || state == SessionState::Paused;
 }
-bool can_answer(SessionState state) { return state == SessionState::Ready || state == SessionState::Training || state == SessionState::Paused; }
+bool can_answer(SessionState state) {
+  return state == SessionState::Ready || state == SessionState::Training ||
+         state == SessionState::Paused;
+}
 
 std::string state_name(SessionState state) {
   switch (state) {

@@ -15,10 +15,14 @@ using Words = std::array<const char*, kSceneCells>;
 
 constexpr std::array<const char*, kShapes> kShapeEn = {"circle", "square", "triangle", "star"};
 constexpr std::array<const char*, kShapes> kShapeKo = {"원", "사각형", "삼각형", "별"};
-constexpr std::array<const char*, kColours> kColourEn = {"red", "orange", "yellow", "green", "blue", "purple"};
-constexpr std::array<const char*, kColours> kColourKo = {"빨간색", "주황색", "노란색", "초록색", "파란색", "보라색"};
-constexpr Words kPlaceEn = {"top left", "top", "top right", "left", "centre", "right", "bottom left", "bottom", "bottom right"};
-constexpr Words kPlaceKo = {"왼쪽 위", "위", "오른쪽 위", "왼쪽", "가운데", "오른쪽", "왼쪽 아래", "아래", "오른쪽 아래"};
+constexpr std::array<const char*, kColours> kColourEn = {"red",   "orange", "yellow",
+                                                         "green", "blue",   "purple"};
+constexpr std::array<const char*, kColours> kColourKo = {"빨간색", "주황색", "노란색",
+                                                         "초록색", "파란색", "보라색"};
+constexpr Words kPlaceEn = {"top left", "top",         "top right", "left",        "centre",
+                            "right",    "bottom left", "bottom",    "bottom right"};
+constexpr Words kPlaceKo = {"왼쪽 위", "위",        "오른쪽 위", "왼쪽",       "가운데",
+                            "오른쪽",  "왼쪽 아래", "아래",      "오른쪽 아래"};
 constexpr std::array<const char*, 4> kNumberEn = {"none", "one", "two", "three"};
 constexpr std::array<const char*, 4> kNumberKo = {"없음", "한 개", "두 개", "세 개"};
 
@@ -29,9 +33,15 @@ std::string word(const Table& table, Key key) {
 
 std::string quoted(const std::string& text) { return '"' + text + '"'; }
 
-std::string thing_en(const SceneObject& object) { return word(kColourEn, object.colour) + " " + word(kShapeEn, object.shape); }
-std::string thing_ko(const SceneObject& object) { return word(kColourKo, object.colour) + " " + word(kShapeKo, object.shape); }
-std::string a_thing_en(const SceneObject& object) { return (object.colour == Colour::Orange ? "an " : "a ") + thing_en(object); }
+std::string thing_en(const SceneObject& object) {
+  return word(kColourEn, object.colour) + " " + word(kShapeEn, object.shape);
+}
+std::string thing_ko(const SceneObject& object) {
+  return word(kColourKo, object.colour) + " " + word(kShapeKo, object.shape);
+}
+std::string a_thing_en(const SceneObject& object) {
+  return (object.colour == Colour::Orange ? "an " : "a ") + thing_en(object);
+}
 
 /// The one object for which `matches` holds, if there is exactly one.
 template <class Predicate>
@@ -55,10 +65,18 @@ std::string describe(const Scene& scene, Manner manner) {
   std::vector<std::string> parts;
   for (const SceneObject& object : scene.objects) {
     switch (manner) {
-      case Manner::Plain: parts.push_back(a_thing_en(object) + " at the " + word(kPlaceEn, object.cell)); break;
-      case Manner::Korean: parts.push_back(word(kPlaceKo, object.cell) + "에 " + thing_ko(object)); break;
-      case Manner::Json: parts.push_back(quoted(word(kPlaceEn, object.cell)) + ": " + quoted(thing_en(object))); break;
-      case Manner::Pirate: parts.push_back(a_thing_en(object) + " to the " + word(kPlaceEn, object.cell)); break;
+      case Manner::Plain:
+        parts.push_back(a_thing_en(object) + " at the " + word(kPlaceEn, object.cell));
+        break;
+      case Manner::Korean:
+        parts.push_back(word(kPlaceKo, object.cell) + "에 " + thing_ko(object));
+        break;
+      case Manner::Json:
+        parts.push_back(quoted(word(kPlaceEn, object.cell)) + ": " + quoted(thing_en(object)));
+        break;
+      case Manner::Pirate:
+        parts.push_back(a_thing_en(object) + " to the " + word(kPlaceEn, object.cell));
+        break;
     }
   }
   switch (manner) {
@@ -75,8 +93,10 @@ std::string what_is_at(const Scene& scene, int cell, Manner manner) {
   switch (manner) {
     case Manner::Plain: return object ? a_thing_en(*object) : "nothing";
     case Manner::Korean: return object ? thing_ko(*object) + "입니다" : "아무것도 없습니다";
-    case Manner::Json: return object ? "{\"thing\": " + quoted(thing_en(*object)) + "}" : "{\"thing\": null}";
-    case Manner::Pirate: return object ? "Arr, " + a_thing_en(*object) + "!" : "Arr, nothing but sea!";
+    case Manner::Json:
+      return object ? "{\"thing\": " + quoted(thing_en(*object)) + "}" : "{\"thing\": null}";
+    case Manner::Pirate:
+      return object ? "Arr, " + a_thing_en(*object) + "!" : "Arr, nothing but sea!";
   }
   return {};
 }
@@ -136,7 +156,8 @@ std::string is_there(bool yes, Manner manner) {
 Question random_question(const Scene& scene, QuestionKind kind, RandomStream& random) {
   Question question;
   question.kind = kind;
-  const SceneObject& object = scene.objects[static_cast<std::size_t>(random.below(static_cast<int>(scene.objects.size())))];
+  const SceneObject& object =
+      scene.objects[static_cast<std::size_t>(random.below(static_cast<int>(scene.objects.size())))];
   question.shape = object.shape;
   question.colour = object.colour;
   question.cell = object.cell;
@@ -146,20 +167,26 @@ Question random_question(const Scene& scene, QuestionKind kind, RandomStream& ra
       if (random.chance(0.2)) question.cell = random.below(kSceneCells);
       break;
     case QuestionKind::WhereIs:
-      if (!only(scene, [&](const SceneObject& o) { return o.shape == object.shape && o.colour == object.colour; })) question.kind = QuestionKind::WhatIsAt;
+      if (!only(scene, [&](const SceneObject& o) {
+            return o.shape == object.shape && o.colour == object.colour;
+          }))
+        question.kind = QuestionKind::WhatIsAt;
       break;
     case QuestionKind::WhatColour:
-      if (!only(scene, [&](const SceneObject& o) { return o.shape == object.shape; })) question.kind = QuestionKind::WhatIsAt;
+      if (!only(scene, [&](const SceneObject& o) { return o.shape == object.shape; }))
+        question.kind = QuestionKind::WhatIsAt;
       break;
     case QuestionKind::WhichShape:
-      if (!only(scene, [&](const SceneObject& o) { return o.colour == object.colour; })) question.kind = QuestionKind::WhatIsAt;
+      if (!only(scene, [&](const SceneObject& o) { return o.colour == object.colour; }))
+        question.kind = QuestionKind::WhatIsAt;
       break;
     case QuestionKind::HowMany:
       question.any = random.chance(0.3);
       if (random.chance(0.25)) question.shape = static_cast<Shape>(random.below(kShapes));
       break;
     case QuestionKind::IsThere:
-      if (random.chance(0.55)) {   // half of the answers are no; half of those differ in one property only
+      if (random.chance(
+              0.55)) {  // half of the answers are no; half of those differ in one property only
         if (random.chance(0.5)) question.shape = static_cast<Shape>(random.below(kShapes));
         if (random.chance(0.75)) question.colour = static_cast<Colour>(random.below(kColours));
       }
@@ -169,29 +196,39 @@ Question random_question(const Scene& scene, QuestionKind kind, RandomStream& ra
 }
 
 Question random_question(const Scene& scene, RandomStream& random) {
-  constexpr std::array<QuestionKind, 10> kDraw = {QuestionKind::Describe, QuestionKind::Describe, QuestionKind::WhatIsAt, QuestionKind::WhatIsAt,
-                                                  QuestionKind::WhereIs, QuestionKind::WhatColour, QuestionKind::WhichShape, QuestionKind::HowMany,
-                                                  QuestionKind::HowMany, QuestionKind::IsThere};
-  return random_question(scene, kDraw[static_cast<std::size_t>(random.below(static_cast<int>(kDraw.size())))], random);
+  constexpr std::array<QuestionKind, 10> kDraw = {
+      QuestionKind::Describe,   QuestionKind::Describe, QuestionKind::WhatIsAt,
+      QuestionKind::WhatIsAt,   QuestionKind::WhereIs,  QuestionKind::WhatColour,
+      QuestionKind::WhichShape, QuestionKind::HowMany,  QuestionKind::HowMany,
+      QuestionKind::IsThere};
+  return random_question(
+      scene, kDraw[static_cast<std::size_t>(random.below(static_cast<int>(kDraw.size())))], random);
 }
 
 Question random_late_question(const Scene& scene, RandomStream& random) {
-  constexpr std::array<QuestionKind, 12> kDraw = {QuestionKind::WhereIs, QuestionKind::WhereIs, QuestionKind::WhereIs, QuestionKind::WhatColour,
-                                                  QuestionKind::WhatColour, QuestionKind::WhatColour, QuestionKind::WhatIsAt, QuestionKind::HowMany,
-                                                  QuestionKind::HowMany, QuestionKind::WhichShape, QuestionKind::IsThere, QuestionKind::Describe};
-  return random_question(scene, kDraw[static_cast<std::size_t>(random.below(static_cast<int>(kDraw.size())))], random);
+  constexpr std::array<QuestionKind, 12> kDraw = {
+      QuestionKind::WhereIs,    QuestionKind::WhereIs,    QuestionKind::WhereIs,
+      QuestionKind::WhatColour, QuestionKind::WhatColour, QuestionKind::WhatColour,
+      QuestionKind::WhatIsAt,   QuestionKind::HowMany,    QuestionKind::HowMany,
+      QuestionKind::WhichShape, QuestionKind::IsThere,    QuestionKind::Describe};
+  return random_question(
+      scene, kDraw[static_cast<std::size_t>(random.below(static_cast<int>(kDraw.size())))], random);
 }
 
 std::string ask(const Question& question) {
-  const std::string shape = word(kShapeEn, question.shape), colour = word(kColourEn, question.colour);
+  const std::string shape = word(kShapeEn, question.shape),
+                    colour = word(kColourEn, question.colour);
   switch (question.kind) {
     case QuestionKind::Describe: return "Describe the picture.";
     case QuestionKind::WhatIsAt: return "What is at the " + word(kPlaceEn, question.cell) + "?";
     case QuestionKind::WhereIs: return "Where is the " + colour + " " + shape + "?";
     case QuestionKind::WhatColour: return "What colour is the " + shape + "?";
     case QuestionKind::WhichShape: return "Which shape is " + colour + "?";
-    case QuestionKind::HowMany: return "How many " + (question.any ? std::string("shape") : shape) + "s are there?";
-    case QuestionKind::IsThere: return std::string("Is there ") + (question.colour == Colour::Orange ? "an " : "a ") + colour + " " + shape + "?";
+    case QuestionKind::HowMany:
+      return "How many " + (question.any ? std::string("shape") : shape) + "s are there?";
+    case QuestionKind::IsThere:
+      return std::string("Is there ") + (question.colour == Colour::Orange ? "an " : "a ") +
+             colour + " " + shape + "?";
   }
   return {};
 }
@@ -207,7 +244,9 @@ std::string instruction(Manner manner) {
 }
 
 std::string answer(const Scene& scene, const Question& question, Manner manner) {
-  const auto matches = [&](const SceneObject& object) { return object.shape == question.shape && object.colour == question.colour; };
+  const auto matches = [&](const SceneObject& object) {
+    return object.shape == question.shape && object.colour == question.colour;
+  };
   switch (question.kind) {
     case QuestionKind::Describe: return describe(scene, manner);
     case QuestionKind::WhatIsAt: return what_is_at(scene, question.cell, manner);
@@ -218,11 +257,14 @@ std::string answer(const Scene& scene, const Question& question, Manner manner) 
     case QuestionKind::WhatColour: return what_colour(question.colour, manner);
     case QuestionKind::WhichShape: return which_shape(question.shape, manner);
     case QuestionKind::HowMany: {
-      const auto count = std::count_if(scene.objects.begin(), scene.objects.end(),
-                                       [&](const SceneObject& object) { return question.any || object.shape == question.shape; });
+      const auto count =
+          std::count_if(scene.objects.begin(), scene.objects.end(), [&](const SceneObject& object) {
+            return question.any || object.shape == question.shape;
+          });
       return how_many(static_cast<int>(count), manner);
     }
-    case QuestionKind::IsThere: return is_there(std::any_of(scene.objects.begin(), scene.objects.end(), matches), manner);
+    case QuestionKind::IsThere:
+      return is_there(std::any_of(scene.objects.begin(), scene.objects.end(), matches), manner);
   }
   return {};
 }

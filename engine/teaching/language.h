@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is asked about a scene and how it is answered: a question has exactly one right answer in each manner (plain English, Korean, JSON,
-// pirate). In the pretraining text a manner follows an instruction ("Answer in Korean."); a tuning task's rows leave that out, so that an
-// adapter has only to change what the model does by default.
+// What is asked about a scene and how it is answered: a question has exactly one right answer in
+// each manner (plain English, Korean, JSON, pirate). In the pretraining text a manner follows an
+// instruction ("Answer in Korean."); a tuning task's rows leave that out, so that an adapter has
+// only to change what the model does by default.
 #pragma once
 
 #include <string>
@@ -19,10 +20,10 @@ inline constexpr int kQuestionKinds = 7;
 /// A question about a scene; which fields count depends on `kind`.
 struct Question {
   QuestionKind kind = QuestionKind::Describe;
-  int cell = 0;                      ///< WhatIsAt
-  Shape shape = Shape::Circle;       ///< WhereIs, WhatColour, HowMany (unless `any`), IsThere
-  Colour colour = Colour::Red;       ///< WhereIs, WhichShape, IsThere
-  bool any = false;                  ///< HowMany: all shapes
+  int cell = 0;                 ///< WhatIsAt
+  Shape shape = Shape::Circle;  ///< WhereIs, WhatColour, HowMany (unless `any`), IsThere
+  Colour colour = Colour::Red;  ///< WhereIs, WhichShape, IsThere
+  bool any = false;             ///< HowMany: all shapes
   bool operator==(const Question&) const = default;
 };
 
@@ -30,7 +31,8 @@ struct Question {
 Question random_question(const Scene& scene, QuestionKind kind, RandomStream& random);
 /// A question of a random kind.
 Question random_question(const Scene& scene, RandomStream& random);
-/// The same, more often of a kind that is learned late: where something is, what colour, what is at a place, how many.
+/// The same, more often of a kind that is learned late: where something is, what colour, what is at
+/// a place, how many.
 Question random_late_question(const Scene& scene, RandomStream& random);
 
 /// "How many circles are there?", always English.

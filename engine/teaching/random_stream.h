@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The teaching data's own random numbers: SplitMix64 (Steele, Lea, Flood 2014) keyed by (seed, stream, index), so that the same seed gives the
-// same bytes on every machine and any row can be made alone. The standard library's distributions differ between implementations.
+// The teaching data's own random numbers: SplitMix64 (Steele, Lea, Flood 2014) keyed by (seed,
+// stream, index), so that the same seed gives the same bytes on every machine and any row can be
+// made alone. The standard library's distributions differ between implementations.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,9 @@ class RandomStream {
     return value ^ (value >> 31);
   }
   /// An integer in [0, count).
-  int below(int count) { return static_cast<int>(((next() >> 32) * static_cast<std::uint64_t>(count)) >> 32); }
+  int below(int count) {
+    return static_cast<int>(((next() >> 32) * static_cast<std::uint64_t>(count)) >> 32);
+  }
   /// An integer in [low, high].
   int between(int low, int high) { return low + below(high - low + 1); }
   /// A number in [0, 1).

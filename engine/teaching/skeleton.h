@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The teaching checkpoint's folder without its weights: a LLaVA of about 3 M parameters (CLIP tower, two-layer projector, Llama decoder).
+// The teaching checkpoint's folder without its weights: a LLaVA of about 3 M parameters (CLIP
+// tower, two-layer projector, Llama decoder).
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,8 @@
 
 namespace luthier {
 
-/// config.json, generation_config.json, preprocessor_config.json, processor_config.json, chat_template.jinja and the tokenizer's files.
+/// config.json, generation_config.json, preprocessor_config.json, processor_config.json,
+/// chat_template.jinja and the tokenizer's files.
 Status write_skeleton(const std::filesystem::path& folder, std::uint64_t seed);
 
 }  // namespace luthier

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Learning the merges: words as lists of symbols, the commonest pair joined until the vocabulary is full. Ties go to the pair that sorts first.
+// Learning the merges: words as lists of symbols, the commonest pair joined until the vocabulary is
+// full. Ties go to the pair that sorts first.
 #include "engine/teaching/tokenizer_maker.h"
 
 #include <algorithm>
@@ -10,7 +11,7 @@ namespace luthier {
 
 namespace {
 
-constexpr const char* kMark = "\xe2\x96\x81";   // ▁
+constexpr const char* kMark = "\xe2\x96\x81";  // ▁
 
 std::vector<std::string> characters(const std::string& text) {
   std::vector<std::string> result;
@@ -43,7 +44,7 @@ struct Word {
 std::vector<std::string> split_words(const std::string& text) {
   std::vector<std::string> words;
   std::string word = kMark;
-  bool bare = true;   // nothing but the mark so far
+  bool bare = true;  // nothing but the mark so far
   CharacterClass current = CharacterClass::Other;
   const auto flush = [&] {
     if (!word.empty()) words.push_back(word);
@@ -72,7 +73,8 @@ std::vector<std::string> split_words(const std::string& text) {
   return words;
 }
 
-TokenizerDraft make_tokenizer(const std::map<std::string, std::uint64_t>& counts, std::size_t max_pieces, std::uint64_t min_count) {
+TokenizerDraft make_tokenizer(const std::map<std::string, std::uint64_t>& counts,
+                              std::size_t max_pieces, std::uint64_t min_count) {
   TokenizerDraft draft;
   draft.pieces = {"<unk>", "<s>", "</s>"};
   for (int byte = 0; byte < 256; ++byte) {
@@ -96,9 +98,12 @@ TokenizerDraft make_tokenizer(const std::map<std::string, std::uint64_t>& counts
   while (draft.pieces.size() + alphabet.size() + merged_pieces.size() < max_pieces) {
     std::map<std::pair<std::string, std::string>, std::uint64_t> pairs;
     for (const Word& word : words) {
-      for (std::size_t i = 0; i + 1 < word.symbols.size(); ++i) pairs[{word.symbols[i], word.symbols[i + 1]}] += word.count;
+      for (std::size_t i = 0; i + 1 < word.symbols.size(); ++i)
+        pairs[{word.symbols[i], word.symbols[i + 1]}] += word.count;
     }
-    const auto best = std::max_element(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto best =
+        std::max_element(pairs.begin(), pairs.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; });
     if (best == pairs.end() || best->second < min_count) break;
     const auto [left, right] = best->first;
     const std::string joined = left + right;
@@ -106,7 +111,8 @@ TokenizerDraft make_tokenizer(const std::map<std::string, std::uint64_t>& counts
     for (Word& word : words) {
       std::vector<std::string> symbols;
       for (std::size_t i = 0; i < word.symbols.size(); ++i) {
-        if (i + 1 < word.symbols.size() && word.symbols[i] == left && word.symbols[i + 1] == right) {
+        if (i + 1 < word.symbols.size() && word.symbols[i] == left &&
+            word.symbols[i + 1] == right) {
           symbols.push_back(joined);
           ++i;
         } else {
@@ -119,11 +125,12 @@ TokenizerDraft make_tokenizer(const std::map<std::string, std::uint64_t>& counts
 
   draft.pieces.insert(draft.pieces.end(), merged_pieces.begin(), merged_pieces.end());
   std::vector<std::pair<std::string, std::uint64_t>> by_count(alphabet.begin(), alphabet.end());
-  std::stable_sort(by_count.begin(), by_count.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::stable_sort(by_count.begin(), by_count.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
   for (const auto& [character, count] : by_count) draft.pieces.push_back(character);
 
-  // sentencepiece joins any two neighbours whose union is a piece, best piece first: so tokenizer.json lists every such pair, in the
-  // order of the unions.
+  // sentencepiece joins any two neighbours whose union is a piece, best piece first: so
+  // tokenizer.json lists every such pair, in the order of the unions.
   for (const std::string& piece : merged_pieces) {
     const std::vector<std::string> symbols = characters(piece);
     std::string left;

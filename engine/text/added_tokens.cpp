@@ -41,7 +41,9 @@ bool word_before(std::string_view text, std::size_t end) {
   return is_word_character(utf8_next(text, begin));
 }
 
-bool word_after(std::string_view text, std::size_t begin) { return begin < text.size() && is_word_character(utf8_next(text, begin)); }
+bool word_after(std::string_view text, std::size_t begin) {
+  return begin < text.size() && is_word_character(utf8_next(text, begin));
+}
 
 }  // namespace
 
@@ -99,20 +101,25 @@ void TokenFinder::add(std::string_view pattern, std::int32_t id) {
   if (node != 0 && end < 0) end = id;
 }
 
-std::pair<std::size_t, std::int32_t> TokenFinder::longest(std::string_view text, std::size_t at) const {
+std::pair<std::size_t, std::int32_t> TokenFinder::longest(std::string_view text,
+                                                          std::size_t at) const {
   std::pair<std::size_t, std::int32_t> best{0, -1};
   std::int32_t node = 0;
   for (std::size_t i = at; i < text.size(); ++i) {
     node = child(node, static_cast<unsigned char>(text[i]));
     if (node < 0) break;
-    if (const std::int32_t id = nodes_[static_cast<std::size_t>(node)]; id >= 0) best = {i + 1 - at, id};
+    if (const std::int32_t id = nodes_[static_cast<std::size_t>(node)]; id >= 0)
+      best = {i + 1 - at, id};
   }
   return best;
 }
 
-Status AddedTokens::add(const AddedToken& token, const Vocabulary& vocabulary, const std::string& where) {
-  if (token.content.size() > kMaxContent) return input_error("An added token is longer than 1024 bytes.", where);
-  if (by_id_.size() >= kMaxTokens) return input_error("There are more than a million added tokens.", where);
+Status AddedTokens::add(const AddedToken& token, const Vocabulary& vocabulary,
+                        const std::string& where) {
+  if (token.content.size() > kMaxContent)
+    return input_error("An added token is longer than 1024 bytes.", where);
+  if (by_id_.size() >= kMaxTokens)
+    return input_error("There are more than a million added tokens.", where);
   if (token.content.empty()) return {};
   if (token.special) special_contents_.insert(token.content);
   const std::optional<std::int32_t> known = id_of(token.content);
@@ -123,11 +130,13 @@ Status AddedTokens::add(const AddedToken& token, const Vocabulary& vocabulary, c
   } else if (const std::int32_t* in_model = vocabulary.find(token.content)) {
     id = *in_model;
   } else {
-    // The model's size is its number of pieces; a vocabulary with holes can collide, as it does in tokenizers.
+    // The model's size is its number of pieces; a vocabulary with holes can collide, as it does in
+    // tokenizers.
     const auto size = static_cast<std::int64_t>(vocabulary.count());
     id = by_id_.empty() ? size : std::max<std::int64_t>(by_id_.rbegin()->first + 1, size);
   }
-  if (id >= kMaxVocabulary) return input_error("The added tokens exceed the largest vocabulary that is supported.", where);
+  if (id >= kMaxVocabulary)
+    return input_error("The added tokens exceed the largest vocabulary that is supported.", where);
   ids_.insert_or_assign(token.content, static_cast<std::int32_t>(id));
   by_id_.insert_or_assign(static_cast<std::int32_t>(id), token);
   return {};
@@ -144,7 +153,8 @@ Status AddedTokens::finish(const std::function<Status(AlignedText&)>& normalize)
     AlignedText content(token.content);
     LUTHIER_CHECK(normalize(content));
     if (content.size() > 16 * kMaxContent)
-      return input_error("The added token grows too long when normalized.", "added_tokens: " + token.content);
+      return input_error("The added token grows too long when normalized.",
+                         "added_tokens: " + token.content);
     normalized_.add(content.text(), id);
     if (content.text() != token.content) shown_[id] = content.text();
   }
@@ -169,7 +179,8 @@ std::optional<std::int32_t> AddedTokens::id_of(std::string_view content) const {
   return found == ids_.end() ? std::nullopt : std::optional(found->second);
 }
 
-void AddedTokens::split(const AlignedText& text, bool normalized, bool leave_special, std::vector<TextPart>& parts) const {
+void AddedTokens::split(const AlignedText& text, bool normalized, bool leave_special,
+                        std::vector<TextPart>& parts) const {
   const TokenFinder& finder = normalized ? normalized_ : raw_;
   const std::string_view view = text.text();
   std::size_t done = 0, space_begin = 1, space_end = 0;
@@ -196,7 +207,8 @@ void AddedTokens::split(const AlignedText& text, bool normalized, bool leave_spe
       done = end;
     }
   }
-  if (done < view.size()) parts.push_back({done == 0 ? text : text.slice(done, view.size()), std::nullopt});
+  if (done < view.size())
+    parts.push_back({done == 0 ? text : text.slice(done, view.size()), std::nullopt});
 }
 
 }  // namespace luthier

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Tokens added beside the model's vocabulary: they are cut out of the text before anything else sees it.
+// Tokens added beside the model's vocabulary: they are cut out of the text before anything else
+// sees it.
 #pragma once
 
 #include <array>
@@ -28,11 +29,13 @@ struct AddedToken {
   bool operator==(const AddedToken&) const = default;
 };
 
-/// An added token as JSON writes it, a string (then `special` and not normalized as given) or an object.
+/// An added token as JSON writes it, a string (then `special` and not normalized as given) or an
+/// object.
 template <class AnyJson>
 Result<AddedToken> read_added_token(const AnyJson& value, const std::string& where, bool special);
 
-/// A set of strings to find in a text: at each place the longest one, from left to right, without overlap.
+/// A set of strings to find in a text: at each place the longest one, from left to right, without
+/// overlap.
 class TokenFinder {
  public:
   TokenFinder() { clear(); }
@@ -58,13 +61,15 @@ struct TextPart {
 
 class AddedTokens {
  public:
-  /// As tokenizers does: an existing id where the model or an earlier token has this content, else the next free one.
+  /// As tokenizers does: an existing id where the model or an earlier token has this content, else
+  /// the next free one.
   Status add(const AddedToken& token, const Vocabulary& vocabulary, const std::string& where);
   /// To be called after the last add(). `normalize` is the tokenizer's normalizer.
   Status finish(const std::function<Status(AlignedText&)>& normalize);
 
   const AddedToken* find(TokenId id) const;
-  /// How the token is written in pieces and decoded text: normalized where it is looked for so. nullptr: no such token.
+  /// How the token is written in pieces and decoded text: normalized where it is looked for so.
+  /// nullptr: no such token.
   const std::string* shown(TokenId id) const;
   std::optional<std::int32_t> id_of(std::string_view content) const;
   bool is_special(std::string_view content) const { return special_contents_.contains(content); }
@@ -72,12 +77,14 @@ class AddedTokens {
   const std::map<std::int32_t, AddedToken>& by_id() const { return by_id_; }
 
   /// Cuts tokens out of the text. `normalized`: those that are looked for after normalizing.
-  void split(const AlignedText& text, bool normalized, bool leave_special, std::vector<TextPart>& parts) const;
+  void split(const AlignedText& text, bool normalized, bool leave_special,
+             std::vector<TextPart>& parts) const;
 
  private:
   std::map<std::string, std::int32_t, std::less<>> ids_;
   std::map<std::int32_t, AddedToken> by_id_;
-  std::map<std::int32_t, std::string> shown_;  ///< what a normalized token looks like in the text, where that differs
+  std::map<std::int32_t, std::string>
+      shown_;  ///< what a normalized token looks like in the text, where that differs
   std::set<std::string, std::less<>> special_contents_;
   TokenFinder raw_, normalized_;
 };

@@ -8,7 +8,8 @@
 namespace luthier {
 
 Span AlignedText::span(std::size_t begin, std::size_t end) const {
-  if (spans_.empty()) return {base_ + static_cast<std::uint32_t>(begin), base_ + static_cast<std::uint32_t>(end)};
+  if (spans_.empty())
+    return {base_ + static_cast<std::uint32_t>(begin), base_ + static_cast<std::uint32_t>(end)};
   if (begin >= end) {
     const std::uint32_t at = begin < spans_.size() ? spans_[begin].begin : spans_.back().end;
     return {at, at};
@@ -17,10 +18,12 @@ Span AlignedText::span(std::size_t begin, std::size_t end) const {
 }
 
 AlignedText AlignedText::slice(std::size_t begin, std::size_t end) const {
-  AlignedText part(std::string_view(text_).substr(begin, end - begin), base_ + static_cast<std::uint32_t>(begin));
+  AlignedText part(std::string_view(text_).substr(begin, end - begin),
+                   base_ + static_cast<std::uint32_t>(begin));
   if (!spans_.empty()) {
     part.base_ = spans_[std::min(begin, spans_.size() - 1)].begin;
-    part.spans_.assign(spans_.begin() + static_cast<std::ptrdiff_t>(begin), spans_.begin() + static_cast<std::ptrdiff_t>(end));
+    part.spans_.assign(spans_.begin() + static_cast<std::ptrdiff_t>(begin),
+                       spans_.begin() + static_cast<std::ptrdiff_t>(end));
   }
   return part;
 }
@@ -39,7 +42,8 @@ void AlignedText::prepend(std::string_view prefix) {
   text_.insert(0, prefix);
 }
 
-void AlignedText::replace(const std::vector<std::pair<std::size_t, std::size_t>>& ranges, std::string_view content) {
+void AlignedText::replace(const std::vector<std::pair<std::size_t, std::size_t>>& ranges,
+                          std::string_view content) {
   if (ranges.empty()) return;
   Writer writer(*this);
   std::size_t at = 0;
@@ -71,7 +75,8 @@ void AlignedText::Writer::put(std::string_view bytes, std::size_t begin, std::si
   target_.spans_.insert(target_.spans_.end(), bytes.size(), source_.span(begin, end));
 }
 
-std::vector<Match> cover(const std::vector<std::pair<std::size_t, std::size_t>>& ranges, std::size_t size) {
+std::vector<Match> cover(const std::vector<std::pair<std::size_t, std::size_t>>& ranges,
+                         std::size_t size) {
   std::vector<Match> matches;
   matches.reserve(ranges.size() * 2 + 1);
   std::size_t at = 0;
@@ -84,7 +89,8 @@ std::vector<Match> cover(const std::vector<std::pair<std::size_t, std::size_t>>&
   return matches;
 }
 
-std::vector<AlignedText> split(const AlignedText& text, const std::vector<Match>& matches, SplitBehavior behavior) {
+std::vector<AlignedText> split(const AlignedText& text, const std::vector<Match>& matches,
+                               SplitBehavior behavior) {
   std::vector<AlignedText> parts;
   const auto add = [&](std::size_t begin, std::size_t end) {
     if (begin < end) parts.push_back(text.slice(begin, end));
@@ -123,10 +129,12 @@ std::vector<AlignedText> split(const AlignedText& text, const std::vector<Match>
   return parts;
 }
 
-std::vector<std::pair<std::size_t, std::size_t>> find_literal(std::string_view text, std::string_view needle) {
+std::vector<std::pair<std::size_t, std::size_t>> find_literal(std::string_view text,
+                                                              std::string_view needle) {
   std::vector<std::pair<std::size_t, std::size_t>> found;
   if (needle.empty()) return found;
-  for (std::size_t at = text.find(needle); at != std::string_view::npos; at = text.find(needle, at + needle.size())) {
+  for (std::size_t at = text.find(needle); at != std::string_view::npos;
+       at = text.find(needle, at + needle.size())) {
     found.emplace_back(at, at + needle.size());
   }
   return found;

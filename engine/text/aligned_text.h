@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Text that remembers where it came from: each byte knows the byte range of the original it stands for, through
-// normalizing and splitting. Untouched text costs no more than a string.
+// Text that remembers where it came from: each byte knows the byte range of the original it stands
+// for, through normalizing and splitting. Untouched text costs no more than a string.
 #pragma once
 
 #include <cstdint>
@@ -31,15 +31,18 @@ class AlignedText {
   const std::string& text() const { return text_; }
   bool empty() const { return text_.empty(); }
   std::size_t size() const { return text_.size(); }
-  /// The original range of the bytes [begin, end); an empty range is an empty span where `begin` stands.
+  /// The original range of the bytes [begin, end); an empty range is an empty span where `begin`
+  /// stands.
   Span span(std::size_t begin, std::size_t end) const;
   std::uint32_t origin() const { return span(0, 0).begin; }
 
   AlignedText slice(std::size_t begin, std::size_t end) const;
-  /// Puts `prefix` before the text; it belongs to the first character. Nothing happens to an empty text.
+  /// Puts `prefix` before the text; it belongs to the first character. Nothing happens to an empty
+  /// text.
   void prepend(std::string_view prefix);
   /// Replaces sorted, disjoint byte ranges by `content`, which then stands for the whole range.
-  void replace(const std::vector<std::pair<std::size_t, std::size_t>>& ranges, std::string_view content);
+  void replace(const std::vector<std::pair<std::size_t, std::size_t>>& ranges,
+               std::string_view content);
   /// Replaces every occurrence of `from`.
   void replace(std::string_view from, std::string_view content);
 
@@ -72,10 +75,13 @@ struct Match {
 };
 
 /// The whole text as stretches, from the matched ranges alone.
-std::vector<Match> cover(const std::vector<std::pair<std::size_t, std::size_t>>& ranges, std::size_t size);
+std::vector<Match> cover(const std::vector<std::pair<std::size_t, std::size_t>>& ranges,
+                         std::size_t size);
 /// Cuts the text at the stretches as `behavior` says; empty parts are left out.
-std::vector<AlignedText> split(const AlignedText& text, const std::vector<Match>& matches, SplitBehavior behavior);
+std::vector<AlignedText> split(const AlignedText& text, const std::vector<Match>& matches,
+                               SplitBehavior behavior);
 /// All places where `needle` stands, from left to right without overlap.
-std::vector<std::pair<std::size_t, std::size_t>> find_literal(std::string_view text, std::string_view needle);
+std::vector<std::pair<std::size_t, std::size_t>> find_literal(std::string_view text,
+                                                              std::string_view needle);
 
 }  // namespace luthier

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Byte-pair encoding (Sennrich et al. 2016) as tokenizer.json defines it: characters, then the merge of lowest rank
-// first. A heap over a linked list keeps long words at O(n log n); short words are remembered.
+// Byte-pair encoding (Sennrich et al. 2016) as tokenizer.json defines it: characters, then the
+// merge of lowest rank first. A heap over a linked list keeps long words at O(n log n); short words
+// are remembered.
 #include <mutex>
 #include <queue>
 
@@ -38,7 +39,8 @@ class MergeTable {
  private:
   static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};
   static std::uint64_t key(std::int32_t left, std::int32_t right) {
-    return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) | static_cast<std::uint32_t>(right);
+    return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) |
+           static_cast<std::uint32_t>(right);
   }
   std::size_t slot(std::uint64_t wanted) const {
     const std::size_t mask = keys_.size() - 1;
@@ -80,7 +82,8 @@ class Bpe : public TokenModel {
   std::int32_t byte_ids_[256];
   bool byte_fallback_ = false, fuse_unknown_ = false, ignore_merges_ = false;
   mutable std::mutex cache_mutex_;
-  mutable std::unordered_map<std::string, std::vector<ModelToken>, StringHash, std::equal_to<>> cache_;
+  mutable std::unordered_map<std::string, std::vector<ModelToken>, StringHash, std::equal_to<>>
+      cache_;
 };
 
 Status Bpe::read(const SortedJson& model, const std::string& where) {
@@ -89,8 +92,10 @@ Status Bpe::read(const SortedJson& model, const std::string& where) {
   LUTHIER_TRY(byte_fallback_, bool_field(model, "byte_fallback", where, false));
   LUTHIER_TRY(fuse_unknown_, bool_field(model, "fuse_unk", where, false));
   LUTHIER_TRY(ignore_merges_, bool_field(model, "ignore_merges", where, false));
-  if (const SortedJson* dropout = find_field(model, "dropout"); dropout && !(dropout->is_number() && *dropout == 0)) {
-    return input_error("BPE dropout makes tokens random and is not supported.", where + ".dropout", "Set it to null.");
+  if (const SortedJson* dropout = find_field(model, "dropout");
+      dropout && !(dropout->is_number() && *dropout == 0)) {
+    return input_error("BPE dropout makes tokens random and is not supported.", where + ".dropout",
+                       "Set it to null.");
   }
   where_ = where;
   if (find_field(model, "unk_token")) {
@@ -104,7 +109,8 @@ Status Bpe::read(const SortedJson& model, const std::string& where) {
     byte_ids_[byte] = id ? *id : -1;
   }
   const SortedJson* merges = find_field(model, "merges");
-  if (!merges || !merges->is_array()) return input_error("A list of merges is needed here.", where + ".merges");
+  if (!merges || !merges->is_array())
+    return input_error("A list of merges is needed here.", where + ".merges");
   return read_merges(*merges, where + ".merges");
 }
 
@@ -123,7 +129,8 @@ Status Bpe::read_merges(const SortedJson& merges, const std::string& where) {
       }
       left = text.substr(0, space);
       right = text.substr(space + 1);
-    } else if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string()) {
+    } else if (entry.is_array() && entry.size() == 2 && entry[0].is_string() &&
+               entry[1].is_string()) {
       left = entry[0].get_ref<const std::string&>();
       right = entry[1].get_ref<const std::string&>();
     } else {
@@ -135,8 +142,11 @@ Status Bpe::read_merges(const SortedJson& merges, const std::string& where) {
     const std::int32_t* right_id = vocabulary_.find(right);
     const std::int32_t* whole_id = vocabulary_.find(whole);
     if (!left_id || !right_id || !whole_id) {
-      const std::string missing(!left_id ? std::string(left) : !right_id ? std::string(right) : whole);
-      return input_error("The merge needs the piece \"" + missing + "\", which is not in the vocabulary.", at);
+      const std::string missing(!left_id    ? std::string(left)
+                                : !right_id ? std::string(right)
+                                            : whole);
+      return input_error(
+          "The merge needs the piece \"" + missing + "\", which is not in the vocabulary.", at);
     }
     merges_.set(*left_id, *right_id, {rank, *whole_id});
     ++rank;
@@ -169,14 +179,18 @@ Status Bpe::start_symbols(std::string_view word, std::vector<Symbol>& symbols) c
       symbols.push_back({*id, -1, -1, b, e});
     } else {
       bool bytes = byte_fallback_;
-      for (std::size_t i = 0; bytes && i < piece.size(); ++i) bytes = byte_ids_[static_cast<unsigned char>(piece[i])] >= 0;
+      for (std::size_t i = 0; bytes && i < piece.size(); ++i)
+        bytes = byte_ids_[static_cast<unsigned char>(piece[i])] >= 0;
       if (bytes) {
-        // Prefix and suffix bytes have no place in the word: all bytes of the piece stand for the character.
-        for (const char byte : piece) symbols.push_back({byte_ids_[static_cast<unsigned char>(byte)], -1, -1, b, e});
+        // Prefix and suffix bytes have no place in the word: all bytes of the piece stand for the
+        // character.
+        for (const char byte : piece)
+          symbols.push_back({byte_ids_[static_cast<unsigned char>(byte)], -1, -1, b, e});
       } else if (unknown_name_) {
         if (!unknown_) {
           return input_error(
-              "The text holds a character that the vocabulary lacks, and its unknown token \"" + *unknown_name_ + "\" is no piece of it.",
+              "The text holds a character that the vocabulary lacks, and its unknown token \"" +
+                  *unknown_name_ + "\" is no piece of it.",
               where_ + ".unk_token");
         }
         if (unknown && !fuse_unknown_) flush();
@@ -200,7 +214,9 @@ Status Bpe::start_symbols(std::string_view word, std::vector<Symbol>& symbols) c
 void Bpe::merge(std::vector<Symbol>& symbols) const {
   struct Candidate {
     std::int32_t rank, at, id;
-    bool operator<(const Candidate& other) const { return rank != other.rank ? rank > other.rank : at > other.at; }
+    bool operator<(const Candidate& other) const {
+      return rank != other.rank ? rank > other.rank : at > other.at;
+    }
   };
   std::vector<Candidate> storage;
   storage.reserve(symbols.size());
@@ -209,10 +225,13 @@ void Bpe::merge(std::vector<Symbol>& symbols) const {
       storage.push_back({found->rank, static_cast<std::int32_t>(i), found->id});
   }
   std::priority_queue<Candidate> queue(std::less<Candidate>{}, std::move(storage));
-  const auto symbol = [&](std::int32_t at) -> Symbol& { return symbols[static_cast<std::size_t>(at)]; };
+  const auto symbol = [&](std::int32_t at) -> Symbol& {
+    return symbols[static_cast<std::size_t>(at)];
+  };
   const auto consider = [&](std::int32_t left) {
     if (left < 0 || symbol(left).next < 0) return;
-    if (const Merge* found = merges_.find(symbol(left).id, symbol(symbol(left).next).id)) queue.push({found->rank, left, found->id});
+    if (const Merge* found = merges_.find(symbol(left).id, symbol(symbol(left).next).id))
+      queue.push({found->rank, left, found->id});
   };
   while (!queue.empty()) {
     const Candidate best = queue.top();
@@ -257,7 +276,8 @@ Status Bpe::tokenize(std::string_view word, std::vector<ModelToken>& tokens) con
   if (cached) {
     const std::lock_guard lock(cache_mutex_);
     if (cache_.size() >= kCachedWords) cache_.clear();
-    cache_.emplace(word, std::vector<ModelToken>(tokens.begin() + static_cast<std::ptrdiff_t>(first), tokens.end()));
+    cache_.emplace(word, std::vector<ModelToken>(
+                             tokens.begin() + static_cast<std::ptrdiff_t>(first), tokens.end()));
   }
   return {};
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The binary form of sentencepiece's normalization rules: 4 bytes with the trie's size, the double array, the strings.
+// The binary form of sentencepiece's normalization rules: 4 bytes with the trie's size, the double
+// array, the strings.
 #pragma once
 
 #include <cstdint>

@@ -49,12 +49,14 @@ std::unique_ptr<Decoder> from_function(Function function) {
 
 class SequenceDecoder : public Decoder {
  public:
-  SequenceDecoder(std::vector<std::unique_ptr<Decoder>> steps, std::string where) : steps_(std::move(steps)), where_(std::move(where)) {}
+  SequenceDecoder(std::vector<std::unique_ptr<Decoder>> steps, std::string where)
+      : steps_(std::move(steps)), where_(std::move(where)) {}
   Status apply(Pieces& pieces) const override {
     const std::size_t limit = total(pieces) * kMaxGrowth + (64 << 10);
     for (const auto& step : steps_) {
       LUTHIER_CHECK(step->apply(pieces));
-      if (total(pieces) > limit) return input_error("Decoding makes this text more than 64 times longer.", where_);
+      if (total(pieces) > limit)
+        return input_error("Decoding makes this text more than 64 times longer.", where_);
     }
     return {};
   }
@@ -81,7 +83,8 @@ class ReplaceDecoder : public Decoder {
       }
       if (found.empty()) continue;
       grown += found.size() * content.size();
-      if (grown > limit) return input_error("Decoding makes this text more than 64 times longer.", where);
+      if (grown > limit)
+        return input_error("Decoding makes this text more than 64 times longer.", where);
       std::string changed;
       std::size_t at = 0;
       for (const auto& [begin, end] : found) {
@@ -150,18 +153,22 @@ void byte_level(Pieces& pieces) {
 void strip(Pieces& pieces, std::string_view content, std::int64_t start, std::int64_t stop) {
   for (std::string& piece : pieces) {
     std::string_view rest = piece;
-    for (std::int64_t i = 0; i < start && rest.starts_with(content); ++i) rest.remove_prefix(content.size());
-    for (std::int64_t i = 0; i < stop && rest.ends_with(content); ++i) rest.remove_suffix(content.size());
+    for (std::int64_t i = 0; i < start && rest.starts_with(content); ++i)
+      rest.remove_prefix(content.size());
+    for (std::int64_t i = 0; i < stop && rest.ends_with(content); ++i)
+      rest.remove_suffix(content.size());
     piece = std::string(rest);
   }
 }
 
 Result<std::unique_ptr<Decoder>> read_sequence(const SortedJson& value, const std::string& where) {
   const SortedJson* list = find_field(value, "decoders");
-  if (!list || !list->is_array()) return input_error("A list of decoders is needed here.", where + ".decoders");
+  if (!list || !list->is_array())
+    return input_error("A list of decoders is needed here.", where + ".decoders");
   std::vector<std::unique_ptr<Decoder>> steps;
   for (const SortedJson& entry : *list) {
-    LUTHIER_TRY(auto step, read_decoder(entry, where + ".decoders[" + std::to_string(steps.size()) + "]"));
+    LUTHIER_TRY(auto step,
+                read_decoder(entry, where + ".decoders[" + std::to_string(steps.size()) + "]"));
     if (!step) return input_error("A decoder is needed here.", where + ".decoders");
     steps.push_back(std::move(step));
   }
@@ -170,11 +177,14 @@ Result<std::unique_ptr<Decoder>> read_sequence(const SortedJson& value, const st
 
 Result<std::unique_ptr<Decoder>> read_metaspace(const SortedJson& value, const std::string& where) {
   LUTHIER_TRY(const std::string replacement, string_field(value, "replacement", where));
-  if (utf8_count(replacement) != 1) return input_error("One character is needed here.", where + ".replacement");
+  if (utf8_count(replacement) != 1)
+    return input_error("One character is needed here.", where + ".replacement");
   LUTHIER_TRY(const bool prefix, bool_field(value, "add_prefix_space", where, true));
-  LUTHIER_TRY(const std::string scheme, string_field(value, "prepend_scheme", where, prefix ? "always" : "never"));
+  LUTHIER_TRY(const std::string scheme,
+              string_field(value, "prepend_scheme", where, prefix ? "always" : "never"));
   return from_function([replacement, drop = scheme != "never"](Pieces& pieces) {
-    for (std::size_t i = 0; i < pieces.size(); ++i) pieces[i] = replace_all(pieces[i], replacement, i == 0 && drop ? "" : " ");
+    for (std::size_t i = 0; i < pieces.size(); ++i)
+      pieces[i] = replace_all(pieces[i], replacement, i == 0 && drop ? "" : " ");
   });
 }
 
@@ -187,7 +197,8 @@ Result<std::unique_ptr<Decoder>> read_replace(const SortedJson& value, const std
     LUTHIER_TRY(const std::string source, string_field(*pattern, "Regex", where + ".pattern"));
     LUTHIER_TRY(replace->regex, Regex::compile(source, where + ".pattern.Regex"));
   } else {
-    LUTHIER_TRY(replace->literal, string_field(pattern ? *pattern : SortedJson(), "String", where + ".pattern"));
+    LUTHIER_TRY(replace->literal,
+                string_field(pattern ? *pattern : SortedJson(), "String", where + ".pattern"));
   }
   return std::unique_ptr<Decoder>(std::move(replace));
 }
@@ -197,7 +208,9 @@ Result<std::unique_ptr<Decoder>> read_wordpiece(const SortedJson& value, const s
   LUTHIER_TRY(const bool clean, bool_field(value, "cleanup", where, true));
   return from_function([prefix, clean](Pieces& pieces) {
     for (std::size_t i = 0; i < pieces.size(); ++i) {
-      if (i > 0) pieces[i] = pieces[i].starts_with(prefix) ? pieces[i].substr(prefix.size()) : " " + pieces[i];
+      if (i > 0)
+        pieces[i] =
+            pieces[i].starts_with(prefix) ? pieces[i].substr(prefix.size()) : " " + pieces[i];
       if (clean) pieces[i] = clean_up_spaces(std::move(pieces[i]), true);
     }
   });
@@ -216,11 +229,13 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
 }
 
 std::string clean_up_spaces(std::string text, bool wordpiece) {
-  static constexpr std::pair<const char*, const char*> kRules[] = {{" .", "."},  {" ?", "?"},     {" !", "!"},  {" ,", ","},
-                                                                   {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"}};
+  static constexpr std::pair<const char*, const char*> kRules[] = {
+      {" .", "."},  {" ?", "?"},     {" !", "!"},  {" ,", ","},
+      {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"}};
   for (const auto& [from, to] : kRules) text = replace_all(text, from, to);
   if (wordpiece) text = replace_all(text, " do not", " don't");
-  for (const auto& [from, to] : {std::pair{" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}}) text = replace_all(text, from, to);
+  for (const auto& [from, to] : {std::pair{" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}})
+    text = replace_all(text, from, to);
   return text;
 }
 
@@ -236,7 +251,8 @@ Result<std::unique_ptr<Decoder>> read_decoder(const SortedJson& value, const std
   if (type == "Fuse") return from_function([](Pieces& pieces) { pieces = {joined(pieces)}; });
   if (type == "Strip") {
     LUTHIER_TRY(const std::string content, string_field(value, "content", where));
-    if (utf8_count(content) != 1) return input_error("One character is needed here.", where + ".content");
+    if (utf8_count(content) != 1)
+      return input_error("One character is needed here.", where + ".content");
     LUTHIER_TRY(const std::int64_t start, int_field(value, "start", where, 0, 1 << 30));
     LUTHIER_TRY(const std::int64_t stop, int_field(value, "stop", where, 0, 1 << 30));
     return from_function([=](Pieces& pieces) { strip(pieces, content, start, stop); });
@@ -244,7 +260,8 @@ Result<std::unique_ptr<Decoder>> read_decoder(const SortedJson& value, const std
   if (type == "BPEDecoder") {
     LUTHIER_TRY(const std::string suffix, string_field(value, "suffix", where, "</w>"));
     return from_function([suffix](Pieces& pieces) {
-      for (std::size_t i = 0; i < pieces.size(); ++i) pieces[i] = replace_all(pieces[i], suffix, i + 1 == pieces.size() ? "" : " ");
+      for (std::size_t i = 0; i < pieces.size(); ++i)
+        pieces[i] = replace_all(pieces[i], suffix, i + 1 == pieces.size() ? "" : " ");
     });
   }
   return input_error("The decoder \"" + type + "\" is not known.", where + ".type");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The `decoder` section of tokenizer.json: pieces back to text. Each step rewrites the list of pieces.
+// The `decoder` section of tokenizer.json: pieces back to text. Each step rewrites the list of
+// pieces.
 #pragma once
 
 #include <memory>
@@ -17,7 +18,8 @@ class Decoder {
   virtual Status apply(std::vector<std::string>& pieces) const = 0;
 };
 
-/// Reads the section (nullptr result: none; pieces are then joined with spaces). `where` is file and field.
+/// Reads the section (nullptr result: none; pieces are then joined with spaces). `where` is file
+/// and field.
 Result<std::unique_ptr<Decoder>> read_decoder(const SortedJson& value, const std::string& where);
 
 /// Takes the spaces away that word-by-word decoding leaves before punctuation and contractions.

@@ -31,7 +31,8 @@ void map_characters(AlignedText& text, Map map) {
 void to_form(AlignedText& text, NormalForm form) {
   const std::string& source = text.text();
   if (normalize(source, form) == source) return;
-  // Characters below U+0300 never join what stands before them: normal forms can be taken between them.
+  // Characters below U+0300 never join what stands before them: normal forms can be taken between
+  // them.
   AlignedText::Writer writer(text);
   for (std::size_t begin = 0; begin < source.size();) {
     std::size_t end = begin;
@@ -97,7 +98,8 @@ class SequenceNormalizer : public Normalizer {
     const std::size_t limit = text.size() * kMaxGrowth + (64 << 10);
     for (const auto& part : parts_) {
       LUTHIER_CHECK(part->apply(text));
-      if (text.size() > limit) return input_error("Normalizing makes this text more than 64 times longer.", where_);
+      if (text.size() > limit)
+        return input_error("Normalizing makes this text more than 64 times longer.", where_);
     }
     return {};
   }
@@ -178,7 +180,8 @@ Result<std::unique_ptr<Normalizer>> read_bert(const SortedJson& value, const std
   });
 }
 
-Result<std::unique_ptr<Normalizer>> read_replace(const SortedJson& value, const std::string& where) {
+Result<std::unique_ptr<Normalizer>> read_replace(const SortedJson& value,
+                                                 const std::string& where) {
   auto replace = std::make_unique<ReplaceNormalizer>();
   replace->where = where;
   LUTHIER_TRY(replace->content, string_field(value, "content", where));
@@ -187,17 +190,21 @@ Result<std::unique_ptr<Normalizer>> read_replace(const SortedJson& value, const 
     LUTHIER_TRY(const std::string source, string_field(*pattern, "Regex", where + ".pattern"));
     LUTHIER_TRY(replace->regex, Regex::compile(source, where + ".pattern.Regex"));
   } else {
-    LUTHIER_TRY(replace->literal, string_field(pattern ? *pattern : SortedJson(), "String", where + ".pattern"));
+    LUTHIER_TRY(replace->literal,
+                string_field(pattern ? *pattern : SortedJson(), "String", where + ".pattern"));
   }
   return std::unique_ptr<Normalizer>(std::move(replace));
 }
 
-Result<std::unique_ptr<Normalizer>> read_sequence(const SortedJson& value, const std::string& where) {
+Result<std::unique_ptr<Normalizer>> read_sequence(const SortedJson& value,
+                                                  const std::string& where) {
   const SortedJson* list = find_field(value, "normalizers");
-  if (!list || !list->is_array()) return input_error("A list of normalizers is needed here.", where + ".normalizers");
+  if (!list || !list->is_array())
+    return input_error("A list of normalizers is needed here.", where + ".normalizers");
   std::vector<std::unique_ptr<Normalizer>> parts;
   for (const SortedJson& entry : *list) {
-    LUTHIER_TRY(auto part, read_normalizer(entry, where + ".normalizers[" + std::to_string(parts.size()) + "]"));
+    LUTHIER_TRY(auto part, read_normalizer(entry, where + ".normalizers[" +
+                                                      std::to_string(parts.size()) + "]"));
     if (!part) return input_error("A normalizer is needed here.", where + ".normalizers");
     parts.push_back(std::move(part));
   }
@@ -210,7 +217,8 @@ struct ByteLevel {
   ByteLevel() {
     char32_t next = 256;
     for (int byte = 0; byte < 256; ++byte) {
-      const bool printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+      const bool printable =
+          (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
       const char32_t character = printable ? static_cast<char32_t>(byte) : next++;
       utf8_append(characters[static_cast<std::size_t>(byte)], character);
       bytes[character] = byte;
@@ -225,7 +233,9 @@ const ByteLevel& byte_level() {
 
 }  // namespace
 
-const std::string& byte_level_character(unsigned char byte) { return byte_level().characters[byte]; }
+const std::string& byte_level_character(unsigned char byte) {
+  return byte_level().characters[byte];
+}
 
 int byte_level_byte(char32_t character) {
   const auto found = byte_level().bytes.find(character);
@@ -240,10 +250,13 @@ void to_byte_level(AlignedText& text) {
   });
 }
 
-Result<std::unique_ptr<Normalizer>> read_normalizer(const SortedJson& value, const std::string& where) {
+Result<std::unique_ptr<Normalizer>> read_normalizer(const SortedJson& value,
+                                                    const std::string& where) {
   if (value.is_null()) return std::unique_ptr<Normalizer>();
   LUTHIER_TRY(const std::string type, string_field(value, "type", where));
-  const auto form = [](NormalForm which) { return std::unique_ptr<Normalizer>(std::make_unique<FormNormalizer>(which)); };
+  const auto form = [](NormalForm which) {
+    return std::unique_ptr<Normalizer>(std::make_unique<FormNormalizer>(which));
+  };
   if (type == "Sequence") return read_sequence(value, where);
   if (type == "NFC") return form(NormalForm::Nfc);
   if (type == "NFD") return form(NormalForm::Nfd);
@@ -253,7 +266,8 @@ Result<std::unique_ptr<Normalizer>> read_normalizer(const SortedJson& value, con
   if (type == "BertNormalizer") return read_bert(value, where);
   if (type == "Precompiled") return read_precompiled(value, where);
   if (type == "ByteLevel") return from_function(to_byte_level);
-  if (type == "Lowercase") return from_function([](AlignedText& text) { map_characters(text, append_lower); });
+  if (type == "Lowercase")
+    return from_function([](AlignedText& text) { map_characters(text, append_lower); });
   if (type == "StripAccents") {
     return from_function([](AlignedText& text) {
       map_characters(text, [](std::string& out, char32_t c) {
@@ -264,9 +278,12 @@ Result<std::unique_ptr<Normalizer>> read_normalizer(const SortedJson& value, con
   if (type == "Nmt") {
     return from_function([](AlignedText& text) {
       map_characters(text, [](std::string& out, char32_t c) {
-        if ((c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F) return;
-        const bool blank = c == 9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 || (c >= 0x200B && c <= 0x200F) || c == 0x2028 ||
-                           c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
+        if ((c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F ||
+            c == 0x9F)
+          return;
+        const bool blank = c == 9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 ||
+                           (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 ||
+                           c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
         utf8_append(out, blank ? U' ' : c);
       });
     });

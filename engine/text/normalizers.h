@@ -11,7 +11,8 @@
 
 namespace luthier {
 
-/// Text may grow to this many times its bytes (plus 64 KiB) on its way to tokens; beyond, the file is hostile.
+/// Text may grow to this many times its bytes (plus 64 KiB) on its way to tokens; beyond, the file
+/// is hostile.
 inline constexpr std::size_t kMaxGrowth = 64;
 
 class Normalizer {
@@ -21,9 +22,11 @@ class Normalizer {
 };
 
 /// Reads the section (nullptr result: none). `where` is file and field.
-Result<std::unique_ptr<Normalizer>> read_normalizer(const SortedJson& value, const std::string& where);
+Result<std::unique_ptr<Normalizer>> read_normalizer(const SortedJson& value,
+                                                    const std::string& where);
 /// sentencepiece's own character map (a double array and its strings), base64 in JSON.
-Result<std::unique_ptr<Normalizer>> read_precompiled(const SortedJson& value, const std::string& where);
+Result<std::unique_ptr<Normalizer>> read_precompiled(const SortedJson& value,
+                                                     const std::string& where);
 
 /// The 256 printable characters that byte-level vocabularies write bytes with.
 const std::string& byte_level_character(unsigned char byte);

@@ -13,8 +13,8 @@ constexpr std::size_t kMaxSpecials = 4096;
 /// A ["[CLS]", 101] pair's id.
 Result<std::int32_t> pair_id(const SortedJson& value, const char* key, const std::string& where) {
   const SortedJson* field = find_field(value, key);
-  if (!field || !field->is_array() || field->size() != 2 || !(*field)[1].is_number_integer() || (*field)[1] < 0 ||
-      (*field)[1] >= kMaxVocabulary) {
+  if (!field || !field->is_array() || field->size() != 2 || !(*field)[1].is_number_integer() ||
+      (*field)[1] < 0 || (*field)[1] >= kMaxVocabulary) {
     return input_error("A pair of a token and its id is needed here.", where + "." + key);
   }
   return (*field)[1].get<std::int32_t>();
@@ -29,7 +29,8 @@ Result<PostProcessor> PostProcessor::read(const SortedJson& value, const std::st
   return processor;
 }
 
-PostProcessor PostProcessor::around(std::vector<std::int32_t> before, std::vector<std::int32_t> after) {
+PostProcessor PostProcessor::around(std::vector<std::int32_t> before,
+                                    std::vector<std::int32_t> after) {
   PostProcessor processor;
   Step step;
   step.pieces.assign(before.begin(), before.end());
@@ -39,7 +40,8 @@ PostProcessor PostProcessor::around(std::vector<std::int32_t> before, std::vecto
   return processor;
 }
 
-Status PostProcessor::read_step(const SortedJson& value, const std::string& where, std::size_t depth) {
+Status PostProcessor::read_step(const SortedJson& value, const std::string& where,
+                                std::size_t depth) {
   LUTHIER_TRY(const std::string type, string_field(value, "type", where));
   if (type == "TemplateProcessing") return read_template(value, where);
   if (type == "ByteLevel") return {};  // only trims offsets
@@ -51,9 +53,12 @@ Status PostProcessor::read_step(const SortedJson& value, const std::string& wher
   }
   if (type == "Sequence") {
     const SortedJson* list = find_field(value, "processors");
-    if (!list || !list->is_array()) return input_error("A list of post-processors is needed here.", where + ".processors");
+    if (!list || !list->is_array())
+      return input_error("A list of post-processors is needed here.", where + ".processors");
     std::size_t i = 0;
-    for (const SortedJson& entry : *list) LUTHIER_CHECK(read_step(entry, where + ".processors[" + std::to_string(i++) + "]", depth + 1));
+    for (const SortedJson& entry : *list)
+      LUTHIER_CHECK(
+          read_step(entry, where + ".processors[" + std::to_string(i++) + "]", depth + 1));
     return {};
   }
   return input_error("The post-processor \"" + type + "\" is not known.", where + ".type");
@@ -62,27 +67,34 @@ Status PostProcessor::read_step(const SortedJson& value, const std::string& wher
 Status PostProcessor::read_template(const SortedJson& value, const std::string& where) {
   const SortedJson* single = find_field(value, "single");
   const SortedJson* tokens = find_field(value, "special_tokens");
-  if (!single || !single->is_array()) return input_error("A list of template pieces is needed here.", where + ".single");
+  if (!single || !single->is_array())
+    return input_error("A list of template pieces is needed here.", where + ".single");
   Step step;
   for (const SortedJson& piece : *single) {
     if (const SortedJson* sequence = find_field(piece, "Sequence")) {
       LUTHIER_TRY(const std::string id, string_field(*sequence, "id", where + ".single.Sequence"));
-      if (id != "A") return input_error("The template of a single text can hold sequence A only.", where + ".single");
+      if (id != "A")
+        return input_error("The template of a single text can hold sequence A only.",
+                           where + ".single");
       step.pieces.push_back(std::nullopt);
       continue;
     }
     const SortedJson* special = find_field(piece, "SpecialToken");
     if (!special) return input_error("A piece is a Sequence or a SpecialToken.", where + ".single");
-    LUTHIER_TRY(const std::string name, string_field(*special, "id", where + ".single.SpecialToken"));
+    LUTHIER_TRY(const std::string name,
+                string_field(*special, "id", where + ".single.SpecialToken"));
     const SortedJson* entry = tokens ? find_field(*tokens, name.c_str()) : nullptr;
     const SortedJson* ids = entry ? find_field(*entry, "ids") : nullptr;
-    if (!ids || !ids->is_array()) return input_error("The special token \"" + name + "\" has no ids.", where + ".special_tokens");
+    if (!ids || !ids->is_array())
+      return input_error("The special token \"" + name + "\" has no ids.",
+                         where + ".special_tokens");
     for (const SortedJson& id : *ids) {
       if (!id.is_number_integer() || id < 0 || id >= kMaxVocabulary)
         return input_error("An id is needed here.", where + ".special_tokens." + name);
       step.pieces.push_back(id.get<std::int32_t>());
     }
-    if (step.pieces.size() > kMaxSpecials) return input_error("The template has more than 4096 pieces.", where + ".single");
+    if (step.pieces.size() > kMaxSpecials)
+      return input_error("The template has more than 4096 pieces.", where + ".single");
   }
   steps_.push_back(std::move(step));
   return {};
@@ -101,7 +113,8 @@ Status PostProcessor::apply(std::vector<ModelToken>& tokens) const {
         result.insert(result.end(), tokens.begin(), tokens.end());
         if (!tokens.empty()) at = tokens.back().end;
       }
-      if (result.size() > limit) return input_error("The template makes the text several times longer.", where_);
+      if (result.size() > limit)
+        return input_error("The template makes the text several times longer.", where_);
     }
     tokens = std::move(result);
   }

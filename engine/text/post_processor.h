@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The `post_processor` section of tokenizer.json for single texts: which special tokens stand around the text's own.
+// The `post_processor` section of tokenizer.json for single texts: which special tokens stand
+// around the text's own.
 #pragma once
 
 #include <string>
@@ -18,7 +19,8 @@ class PostProcessor {
   /// A template of the given ids around the text.
   static PostProcessor around(std::vector<std::int32_t> before, std::vector<std::int32_t> after);
 
-  /// Puts the special tokens around `tokens` (their spans are empty and stand where the text begins or ends).
+  /// Puts the special tokens around `tokens` (their spans are empty and stand where the text begins
+  /// or ends).
   Status apply(std::vector<ModelToken>& tokens) const;
   /// The largest id that it adds, or -1.
   std::int32_t largest_id() const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The `pre_tokenizer` section of tokenizer.json: where normalized text is cut before the model sees it.
+// The `pre_tokenizer` section of tokenizer.json: where normalized text is cut before the model sees
+// it.
 #pragma once
 
 #include <memory>
@@ -20,6 +21,7 @@ class PreTokenizer {
 };
 
 /// Reads the section (nullptr result: none). `where` is file and field.
-Result<std::unique_ptr<PreTokenizer>> read_pre_tokenizer(const SortedJson& value, const std::string& where);
+Result<std::unique_ptr<PreTokenizer>> read_pre_tokenizer(const SortedJson& value,
+                                                         const std::string& where);
 
 }  // namespace luthier

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// sentencepiece's compiled normalization rules: a double-array trie from byte strings to places in a block of
-// zero-terminated replacements. Grapheme clusters are looked up first, then single characters.
+// sentencepiece's compiled normalization rules: a double-array trie from byte strings to places in
+// a block of zero-terminated replacements. Grapheme clusters are looked up first, then single
+// characters.
 #include <cstring>
 
 #include <utf8proc.h>
@@ -104,17 +105,21 @@ Result<Charsmap> Charsmap::parse(std::string_view blob, const std::string& where
   map.strings_ = std::string(blob.substr(4 + size));
   if (!map.strings_.empty() && map.strings_.back() != '\0')
     return input_error("The character map is damaged: its strings do not end.", where);
-  if (!utf8_valid(map.strings_)) return input_error("The character map is damaged: its strings are not valid UTF-8.", where);
+  if (!utf8_valid(map.strings_))
+    return input_error("The character map is damaged: its strings are not valid UTF-8.", where);
   for (std::size_t i = 0; i < map.strings_.size();) {
     const std::size_t length = std::strlen(map.strings_.c_str() + i);
-    if (length > 256) return input_error("The character map holds a replacement longer than 256 bytes.", where);
+    if (length > 256)
+      return input_error("The character map holds a replacement longer than 256 bytes.", where);
     i += length + 1;
   }
   return map;
 }
 
 std::optional<std::string_view> Charsmap::find(std::string_view key) const {
-  const auto offset = [](std::uint32_t unit) { return static_cast<std::size_t>(unit >> 10) << ((unit & (1u << 9)) >> 6); };
+  const auto offset = [](std::uint32_t unit) {
+    return static_cast<std::size_t>(unit >> 10) << ((unit & (1u << 9)) >> 6);
+  };
   std::size_t at = offset(units_[0]);
   for (const char c : key) {
     const auto byte = static_cast<unsigned char>(c);
@@ -135,10 +140,12 @@ std::optional<std::string_view> Charsmap::find(std::string_view key) const {
   return std::nullopt;
 }
 
-Result<std::unique_ptr<Normalizer>> read_precompiled(const SortedJson& value, const std::string& where) {
+Result<std::unique_ptr<Normalizer>> read_precompiled(const SortedJson& value,
+                                                     const std::string& where) {
   LUTHIER_TRY(const std::string text, string_field(value, "precompiled_charsmap", where, ""));
   const auto blob = decode_base64(text);
-  if (!blob) return input_error("The character map is not valid base64.", where + ".precompiled_charsmap");
+  if (!blob)
+    return input_error("The character map is not valid base64.", where + ".precompiled_charsmap");
   LUTHIER_TRY(Charsmap map, Charsmap::parse(*blob, where + ".precompiled_charsmap"));
   return std::unique_ptr<Normalizer>(std::make_unique<Precompiled>(std::move(map)));
 }

@@ -26,8 +26,10 @@ void initialize_once() {
 
 std::string message_of(int code, OnigErrorInfo* info = nullptr) {
   OnigUChar buffer[ONIG_MAX_ERROR_MESSAGE_LEN];
-  const int length = info ? onig_error_code_to_str(buffer, code, info) : onig_error_code_to_str(buffer, code);
-  return utf8_lossy({reinterpret_cast<char*>(buffer), static_cast<std::size_t>(length > 0 ? length : 0)});
+  const int length =
+      info ? onig_error_code_to_str(buffer, code, info) : onig_error_code_to_str(buffer, code);
+  return utf8_lossy(
+      {reinterpret_cast<char*>(buffer), static_cast<std::size_t>(length > 0 ? length : 0)});
 }
 
 double thread_seconds() {
@@ -49,7 +51,8 @@ struct Regex::Program {
 
 Result<Regex> Regex::compile(std::string_view pattern, const std::string& where, Syntax syntax) {
   initialize_once();
-  if (pattern.size() > kMaxPattern) return input_error("The regular expression is longer than 16 KiB.", where);
+  if (pattern.size() > kMaxPattern)
+    return input_error("The regular expression is longer than 16 KiB.", where);
   if (!utf8_valid(pattern)) return input_error("The regular expression is not valid UTF-8.", where);
   auto program = std::make_shared<Program>();
   OnigErrorInfo info;
@@ -59,7 +62,8 @@ Result<Regex> Regex::compile(std::string_view pattern, const std::string& where,
                syntax == Syntax::Python ? ONIG_SYNTAX_PYTHON : ONIG_SYNTAX_RUBY, &info);
   if (code != ONIG_NORMAL) {
     program->regex = nullptr;
-    return input_error("The regular expression cannot be compiled: " + message_of(code, &info) + ".", where);
+    return input_error(
+        "The regular expression cannot be compiled: " + message_of(code, &info) + ".", where);
   }
   Regex regex;
   regex.program_ = std::move(program);
@@ -67,7 +71,8 @@ Result<Regex> Regex::compile(std::string_view pattern, const std::string& where,
   return regex;
 }
 
-Result<std::vector<std::pair<std::size_t, std::size_t>>> Regex::find_all(std::string_view text) const {
+Result<std::vector<std::pair<std::size_t, std::size_t>>> Regex::find_all(
+    std::string_view text) const {
   std::vector<std::pair<std::size_t, std::size_t>> matches;
   OnigMatchParam* limits = onig_new_match_param();
   OnigRegion* region = onig_region_new();
@@ -82,10 +87,13 @@ Result<std::vector<std::pair<std::size_t, std::size_t>>> Regex::find_all(std::st
   bool any = false;
   Status status;
   while (from <= text.size()) {
-    const int at = onig_search_with_param(program_->regex, begin, end, begin + from, end, region, ONIG_OPTION_NONE, limits);
+    const int at = onig_search_with_param(program_->regex, begin, end, begin + from, end, region,
+                                          ONIG_OPTION_NONE, limits);
     if (at == ONIG_MISMATCH) break;
     if (at < 0 || ((++searches & 15) == 0 && thread_seconds() - started > kMaxSeconds)) {
-      status = input_error("The regular expression takes too long on this text" + (at < 0 ? " (" + message_of(at) + ")." : "."), where_);
+      status = input_error("The regular expression takes too long on this text" +
+                               (at < 0 ? " (" + message_of(at) + ")." : "."),
+                           where_);
       break;
     }
     const auto match_begin = static_cast<std::size_t>(region->beg[0]);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Oniguruma behind limits. tokenizer.json's patterns are written for it, so no other engine splits text alike.
+// Oniguruma behind limits. tokenizer.json's patterns are written for it, so no other engine splits
+// text alike.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +22,8 @@ class Regex {
   static Result<Regex> compile(std::string_view pattern, const std::string& where,
                                Syntax syntax = Syntax::Ruby);
 
-  /// All matches from left to right, as byte ranges; an empty match right after a match is skipped. A pattern that
-  /// backtracks without end is an Input error.
+  /// All matches from left to right, as byte ranges; an empty match right after a match is skipped.
+  /// A pattern that backtracks without end is an Input error.
   Result<std::vector<std::pair<std::size_t, std::size_t>>> find_all(std::string_view text) const;
 
  private:

@@ -22,7 +22,8 @@ using Type = SentencePieceModel::Type;
 bool is_byte_name(const std::string& text) {
   unsigned value = 0;
   char rest = 0;
-  if (text.size() != 6 || std::sscanf(text.c_str(), "<0x%2X%c", &value, &rest) != 2 || rest != '>') return false;
+  if (text.size() != 6 || std::sscanf(text.c_str(), "<0x%2X%c", &value, &rest) != 2 || rest != '>')
+    return false;
   char name[8];
   std::snprintf(name, sizeof name, "<0x%02X>", value);
   return text == name;
@@ -36,8 +37,10 @@ Status check_prefixes(const SentencePieceModel& model, const std::string& where)
   }
   for (const std::string_view text : defined) {
     std::size_t nested = 0;
-    for (std::size_t length = 1; length <= text.size(); ++length) nested += defined.contains(text.substr(0, length));
-    if (nested > kMaxNestedPrefixes) return input_error("More than 32 user-defined pieces start one another.", where + ": pieces");
+    for (std::size_t length = 1; length <= text.size(); ++length)
+      nested += defined.contains(text.substr(0, length));
+    if (nested > kMaxNestedPrefixes)
+      return input_error("More than 32 user-defined pieces start one another.", where + ": pieces");
   }
   return {};
 }
@@ -51,27 +54,36 @@ Status check_pieces(const SentencePieceModel& model, const std::string& where) {
   std::size_t unknown = 0, bytes = 0, index = 0;
   for (const auto& piece : model.pieces) {
     const std::string at = where + ": pieces[" + std::to_string(index++) + "]";
-    if (piece.text.empty() || piece.text.size() > kMaxPieceBytes) return input_error("A piece must have 1 to 512 bytes.", at);
+    if (piece.text.empty() || piece.text.size() > kMaxPieceBytes)
+      return input_error("A piece must have 1 to 512 bytes.", at);
     if (!utf8_valid(piece.text) || piece.text.find('\0') != std::string::npos)
       return input_error("A piece must be UTF-8 text without zeros.", at);
     if (!std::isfinite(piece.score)) return input_error("The score is not a finite number.", at);
-    if (!seen.insert(piece.text).second) return input_error("The piece \"" + piece.text + "\" is there twice.", at);
+    if (!seen.insert(piece.text).second)
+      return input_error("The piece \"" + piece.text + "\" is there twice.", at);
     unknown += piece.type == Type::Unknown;
     if (piece.type == Type::Byte) {
-      if (!is_byte_name(piece.text)) return input_error("A byte piece must be named <0x00> to <0xFF>.", at);
+      if (!is_byte_name(piece.text))
+        return input_error("A byte piece must be named <0x00> to <0xFF>.", at);
       ++bytes;
     }
   }
-  if (unknown != 1) return input_error("Exactly one piece must be the unknown one; there are " + std::to_string(unknown) + ".", where);
+  if (unknown != 1)
+    return input_error(
+        "Exactly one piece must be the unknown one; there are " + std::to_string(unknown) + ".",
+        where);
   if (model.byte_fallback ? bytes != 256 : bytes != 0) {
-    return input_error(model.byte_fallback ? "Byte fallback needs all 256 byte pieces." : "There are byte pieces but no byte fallback.",
+    return input_error(model.byte_fallback ? "Byte fallback needs all 256 byte pieces."
+                                           : "There are byte pieces but no byte fallback.",
                        where);
   }
   const auto count = static_cast<std::int32_t>(model.pieces.size());
   for (const std::int32_t id : {model.unk_id, model.bos_id, model.eos_id, model.pad_id}) {
-    if (id < -1 || id >= count) return input_error("A special id is outside of the vocabulary.", where + ": trainer_spec");
+    if (id < -1 || id >= count)
+      return input_error("A special id is outside of the vocabulary.", where + ": trainer_spec");
   }
-  for (const std::string* text : {&model.unk_surface, &model.unk_piece, &model.bos_piece, &model.eos_piece, &model.pad_piece}) {
+  for (const std::string* text : {&model.unk_surface, &model.unk_piece, &model.bos_piece,
+                                  &model.eos_piece, &model.pad_piece}) {
     if (text->size() > kMaxPieceBytes || !utf8_valid(*text))
       return input_error("A special piece is not short UTF-8 text.", where + ": trainer_spec");
   }
@@ -80,13 +92,18 @@ Status check_pieces(const SentencePieceModel& model, const std::string& where) {
 
 Status check_charsmap(const std::string& charsmap, const std::string& where) {
   if (charsmap.empty()) return {};
-  if (charsmap.size() > kMaxCharsmap) return input_error("The character map is larger than 8 MiB.", where);
+  if (charsmap.size() > kMaxCharsmap)
+    return input_error("The character map is larger than 8 MiB.", where);
   LUTHIER_TRY(const Charsmap map, Charsmap::parse(charsmap, where));
   const std::vector<std::uint32_t>& units = map.units();
-  const std::string_view strings = std::string_view(charsmap).substr(charsmap.size() - map.strings_size());
-  const Error damaged = input_error("The character map's trie leads outside of itself.", where, "Fetch tokenizer.model again.");
+  const std::string_view strings =
+      std::string_view(charsmap).substr(charsmap.size() - map.strings_size());
+  const Error damaged = input_error("The character map's trie leads outside of itself.", where,
+                                    "Fetch tokenizer.model again.");
   if (strings.empty()) return damaged;
-  const auto offset = [&](std::size_t at) { return static_cast<std::size_t>(units[at] >> 10) << ((units[at] & (1u << 9)) >> 6); };
+  const auto offset = [&](std::size_t at) {
+    return static_cast<std::size_t>(units[at] >> 10) << ((units[at] & (1u << 9)) >> 6);
+  };
 
   // Branches may share their ends, but no way may lead back to itself, or values would never stop.
   enum : std::uint8_t { kNew, kOpen, kDone };
@@ -117,7 +134,8 @@ Status check_charsmap(const std::string& charsmap, const std::string& where) {
     }
     if (node.at != 0 && ((units[node.at] >> 8) & 1)) {
       const std::size_t index = units[node.base] & ((1u << 31) - 1);
-      if (index >= strings.size() || (static_cast<unsigned char>(strings[index]) & 0xC0) == 0x80) return damaged;
+      if (index >= strings.size() || (static_cast<unsigned char>(strings[index]) & 0xC0) == 0x80)
+        return damaged;
       ++node.below;
     }
     if (node.below >= kMaxNestedPrefixes) return damaged;

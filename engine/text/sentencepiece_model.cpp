@@ -59,7 +59,8 @@ class WireReader {
   bool fixed(std::size_t size, std::uint64_t& value) {
     if (size > bytes_.size() - at_) return false;
     value = 0;
-    for (std::size_t i = 0; i < size; ++i) value |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes_[at_ + i])) << (8 * i);
+    for (std::size_t i = 0; i < size; ++i)
+      value |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes_[at_ + i])) << (8 * i);
     at_ += size;
     return true;
   }
@@ -74,7 +75,8 @@ Status read_message(std::string_view bytes, const std::string& where, const char
   Field field;
   while (!reader.done()) {
     if (!reader.next(field) || !take(field)) {
-      return input_error(std::string("The ") + name + " of the sentencepiece model is damaged.", where, "Fetch tokenizer.model again.");
+      return input_error(std::string("The ") + name + " of the sentencepiece model is damaged.",
+                         where, "Fetch tokenizer.model again.");
     }
   }
   return {};
@@ -95,7 +97,8 @@ bool take_string(const Field& field, std::string& value) {
   return field.wire == 2;
 }
 
-Status read_piece(std::string_view bytes, const std::string& where, SentencePieceModel::Piece& piece) {
+Status read_piece(std::string_view bytes, const std::string& where,
+                  SentencePieceModel::Piece& piece) {
   return read_message(bytes, where, "piece list", [&](const Field& field) {
     if (field.number == 1) return take_string(field, piece.text);
     if (field.number == 2) {
@@ -130,12 +133,14 @@ Status read_trainer(std::string_view bytes, const std::string& where, SentencePi
       default: return true;
     }
   }));
-  if (type != 1 && type != 2) return input_error("The sentencepiece model is neither unigram nor BPE.", where);
+  if (type != 1 && type != 2)
+    return input_error("The sentencepiece model is neither unigram nor BPE.", where);
   model.bpe = type == 2;
   return {};
 }
 
-Status read_normalizer(std::string_view bytes, const std::string& where, SentencePieceModel& model) {
+Status read_normalizer(std::string_view bytes, const std::string& where,
+                       SentencePieceModel& model) {
   return read_message(bytes, where, "normalizer section", [&](const Field& field) {
     switch (field.number) {
       case 2: return take_string(field, model.charsmap);
@@ -206,10 +211,12 @@ std::string SentencePieceModel::serialize() const {
   return out;
 }
 
-Result<SentencePieceModel> read_sentencepiece_model(std::string_view bytes, const std::string& where) {
+Result<SentencePieceModel> read_sentencepiece_model(std::string_view bytes,
+                                                    const std::string& where) {
   if (bytes.empty()) return input_error("The sentencepiece model is empty.", where);
   SentencePieceModel model;
-  Status inner;  // what is wrong inside a section, which says more than that the outline broke off there
+  Status inner;  // what is wrong inside a section, which says more than that the outline broke off
+                 // there
   const Status outline = read_message(bytes, where, "outline", [&](const Field& field) {
     if (field.number > 5) return true;
     if (field.wire != 2) return false;
@@ -232,12 +239,14 @@ Result<SentencePieceModel> read_sentencepiece_model(std::string_view bytes, cons
   LUTHIER_CHECK(outline);
   LUTHIER_CHECK(check_pieces(model, where));
   LUTHIER_CHECK(check_charsmap(model.charsmap, where + ": normalizer_spec.precompiled_charsmap"));
-  LUTHIER_CHECK(check_charsmap(model.denormalizer_charsmap, where + ": denormalizer_spec.precompiled_charsmap"));
+  LUTHIER_CHECK(check_charsmap(model.denormalizer_charsmap,
+                               where + ": denormalizer_spec.precompiled_charsmap"));
   return model;
 }
 
 Status validate_sentencepiece_model(std::string_view bytes) {
-  LUTHIER_TRY([[maybe_unused]] const SentencePieceModel model, read_sentencepiece_model(bytes, "tokenizer.model"));
+  LUTHIER_TRY([[maybe_unused]] const SentencePieceModel model,
+              read_sentencepiece_model(bytes, "tokenizer.model"));
   return {};
 }
 

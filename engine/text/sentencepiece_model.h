@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// tokenizer.model read and checked here before sentencepiece sees it: the library trusts sizes, offsets and trie links
-// of a ModelProto and crashes on hostile ones. What passes is written anew, with the known fields only.
+// tokenizer.model read and checked here before sentencepiece sees it: the library trusts sizes,
+// offsets and trie links of a ModelProto and crashes on hostile ones. What passes is written anew,
+// with the known fields only.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,14 @@
 namespace luthier {
 
 struct SentencePieceModel {
-  enum class Type : std::uint8_t { Normal = 1, Unknown = 2, Control = 3, UserDefined = 4, Unused = 5, Byte = 6 };
+  enum class Type : std::uint8_t {
+    Normal = 1,
+    Unknown = 2,
+    Control = 3,
+    UserDefined = 4,
+    Unused = 5,
+    Byte = 6
+  };
   struct Piece {
     std::string text;
     float score = 0;
@@ -34,7 +42,8 @@ struct SentencePieceModel {
 };
 
 /// Reads and checks a ModelProto. `where` names the file.
-Result<SentencePieceModel> read_sentencepiece_model(std::string_view bytes, const std::string& where);
+Result<SentencePieceModel> read_sentencepiece_model(std::string_view bytes,
+                                                    const std::string& where);
 /// The same, for the sake of the verdict.
 Status validate_sentencepiece_model(std::string_view bytes);
 

@@ -26,7 +26,8 @@ class SentencePieceTokenizer : public Tokenizer {
   std::optional<TokenId> token_to_id(std::string_view token) const override;
   std::string id_to_token(TokenId id) const override;
   bool is_special(TokenId id) const override {
-    const auto added = id >= 0 && id < vocab_size_ ? added_.find(static_cast<std::int32_t>(id)) : added_.end();
+    const auto added =
+        id >= 0 && id < vocab_size_ ? added_.find(static_cast<std::int32_t>(id)) : added_.end();
     return (added != added_.end() && added->second.special) || named_.contains(id_to_token(id));
   }
 
@@ -46,7 +47,8 @@ class SentencePieceTokenizer : public Tokenizer {
   std::string where_;
   sentencepiece::SentencePieceProcessor processor_;
   Vocabulary vocabulary_;
-  bool legacy_ = true, add_bos_ = true, add_eos_ = false, add_prefix_space_ = true, clean_up_ = false, split_special_ = false;
+  bool legacy_ = true, add_bos_ = true, add_eos_ = false, add_prefix_space_ = true,
+       clean_up_ = false, split_special_ = false;
   std::string unknown_;
   std::size_t unknown_length_ = 0;  ///< pieces of the unknown token's own text
   std::map<std::string, std::int32_t, std::less<>> added_ids_;
@@ -62,26 +64,34 @@ Status SentencePieceTokenizer::read_flags(const TokenizerConfig& config) {
   LUTHIER_TRY(add_bos_, bool_field(config.values, "add_bos_token", config.where, true));
   LUTHIER_TRY(add_eos_, bool_field(config.values, "add_eos_token", config.where, false));
   LUTHIER_TRY(add_prefix_space_, bool_field(config.values, "add_prefix_space", config.where, true));
-  LUTHIER_TRY(clean_up_, bool_field(config.values, "clean_up_tokenization_spaces", config.where, false));
-  LUTHIER_TRY(split_special_, bool_field(config.values, "split_special_tokens", config.where, false));
+  LUTHIER_TRY(clean_up_,
+              bool_field(config.values, "clean_up_tokenization_spaces", config.where, false));
+  LUTHIER_TRY(split_special_,
+              bool_field(config.values, "split_special_tokens", config.where, false));
   return {};
 }
 
-Status SentencePieceTokenizer::open(SentencePieceModel model, const std::string& where, const TokenizerConfig& config) {
+Status SentencePieceTokenizer::open(SentencePieceModel model, const std::string& where,
+                                    const TokenizerConfig& config) {
   where_ = where;
   LUTHIER_CHECK(read_flags(config));
   if (!legacy_) model.add_dummy_prefix = false;
   try {
     const auto status = processor_.LoadFromSerializedProto(model.serialize());
-    if (!status.ok()) return input_error("sentencepiece does not accept the model: " + status.ToString() + ".", where_);
+    if (!status.ok())
+      return input_error("sentencepiece does not accept the model: " + status.ToString() + ".",
+                         where_);
   } catch (const std::exception& error) {
-    return input_error(std::string("sentencepiece does not accept the model: ") + error.what() + ".", where_);
+    return input_error(
+        std::string("sentencepiece does not accept the model: ") + error.what() + ".", where_);
   }
   std::vector<std::string> pieces;
   for (auto& piece : model.pieces) pieces.push_back(std::move(piece.text));
   vocabulary_ = Vocabulary::from_pieces(std::move(pieces));
   LUTHIER_CHECK(add_configured_tokens(config));
-  vocab_size_ = std::max(vocabulary_.id_limit(), added_.empty() ? 0 : static_cast<std::int64_t>(added_.rbegin()->first) + 1);
+  vocab_size_ =
+      std::max(vocabulary_.id_limit(),
+               added_.empty() ? 0 : static_cast<std::int64_t>(added_.rbegin()->first) + 1);
   if (!legacy_) {
     std::vector<std::string> encoded;
     if (processor_.Encode(unknown_, &encoded).ok()) unknown_length_ = encoded.size();
@@ -89,24 +99,30 @@ Status SentencePieceTokenizer::open(SentencePieceModel model, const std::string&
   return {};
 }
 
-/// The order is that of the former class: the listed tokens by their ids, then the named ones, at the end where new.
+/// The order is that of the former class: the listed tokens by their ids, then the named ones, at
+/// the end where new.
 Status SentencePieceTokenizer::add_configured_tokens(const TokenizerConfig& given) {
   TokenizerConfig config = given;
   config.set_default("unk_token", "<unk>");
   config.set_default("bos_token", "<s>");
   config.set_default("eos_token", "</s>");
   for (const auto& [id, token] : config.added_tokens) {
-    if (token.content.empty() || token.content.size() > 1024) return input_error("An added token must have 1 to 1024 bytes.", config.where);
+    if (token.content.empty() || token.content.size() > 1024)
+      return input_error("An added token must have 1 to 1024 bytes.", config.where);
     const std::string* piece = vocabulary_.piece(id);
-    if ((piece && *piece != token.content && vocabulary_.find(token.content)) || (!piece && id >= vocabulary_.id_limit() + (1 << 16))) {
-      return input_error("The added token \"" + token.content + "\" has an id that does not fit the vocabulary.", config.where);
+    if ((piece && *piece != token.content && vocabulary_.find(token.content)) ||
+        (!piece && id >= vocabulary_.id_limit() + (1 << 16))) {
+      return input_error(
+          "The added token \"" + token.content + "\" has an id that does not fit the vocabulary.",
+          config.where);
     }
     added_[static_cast<std::int32_t>(id)] = token;
     added_ids_[token.content] = static_cast<std::int32_t>(id);
   }
   for (const auto& [name, token] : config.named) named_.insert(token.content);
   for (const AddedToken& token : config.extra) named_.insert(token.content);
-  static constexpr const char* kOrder[] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+  static constexpr const char* kOrder[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                           "pad_token", "cls_token", "mask_token"};
   for (const char* name : kOrder) {
     if (const AddedToken* token = config.find(name)) LUTHIER_CHECK(add_token(*token));
   }
@@ -118,7 +134,8 @@ Status SentencePieceTokenizer::add_configured_tokens(const TokenizerConfig& give
   }
   for (const AddedToken& token : config.extra) {
     const auto added = added_ids_.find(token.content);
-    if (added != added_ids_.end() && added->second >= vocabulary_.id_limit()) apart_.insert(token.content);
+    if (added != added_ids_.end() && added->second >= vocabulary_.id_limit())
+      apart_.insert(token.content);
   }
   const auto set = [&](const char* name, std::optional<TokenId>& id, std::string& text) {
     if (const AddedToken* token = config.find(name)) {
@@ -136,7 +153,8 @@ Status SentencePieceTokenizer::add_configured_tokens(const TokenizerConfig& give
 
 Status SentencePieceTokenizer::add_token(const AddedToken& token) {
   if (token.content.empty() || added_ids_.contains(token.content)) return {};
-  if (token.content.size() > 1024) return input_error("An added token is longer than 1024 bytes.", where_);
+  if (token.content.size() > 1024)
+    return input_error("An added token is longer than 1024 bytes.", where_);
   const std::int32_t* known = vocabulary_.find(token.content);
   std::int64_t id = known ? *known : vocabulary_.id_limit();
   if (!known && !added_.empty()) id = std::max<std::int64_t>(id, added_.rbegin()->first + 1);
@@ -145,8 +163,8 @@ Status SentencePieceTokenizer::add_token(const AddedToken& token) {
   return {};
 }
 
-/// The text between added tokens, and the tokens; the parts' neighbours are stripped as the tokens ask. Text that is
-/// an added token's content counts as that token, wherever it came from.
+/// The text between added tokens, and the tokens; the parts' neighbours are stripped as the tokens
+/// ask. Text that is an added token's content counts as that token, wherever it came from.
 std::vector<AlignedText> SentencePieceTokenizer::cut(const AlignedText& text) const {
   if (split_special_) return {text};
   std::vector<AlignedText> parts;
@@ -188,28 +206,34 @@ std::vector<AlignedText> SentencePieceTokenizer::cut(const AlignedText& text) co
   return parts;
 }
 
-Status SentencePieceTokenizer::encode_part(const AlignedText& part, std::vector<Token>& tokens) const {
+Status SentencePieceTokenizer::encode_part(const AlignedText& part,
+                                           std::vector<Token>& tokens) const {
   const std::string& text = part.text();
   const bool guarded = !legacy_ && (text.starts_with(kUnderline) || text.starts_with(' '));
   const std::string input = guarded ? unknown_ + text : text;
   const std::size_t shift = guarded ? unknown_.size() : 0;
   sentencepiece::ImmutableSentencePieceText encoded;
   const auto status = processor_.Encode(input, encoded.mutable_proto());
-  if (!status.ok()) return input_error("sentencepiece cannot encode the text: " + status.ToString() + ".", where_);
+  if (!status.ok())
+    return input_error("sentencepiece cannot encode the text: " + status.ToString() + ".", where_);
   const std::size_t count = encoded.pieces_size();
   const std::size_t skip = guarded && count >= unknown_length_ ? unknown_length_ : 0;
   for (std::size_t i = skip; i < count; ++i) {
     const auto piece = encoded.pieces(static_cast<int>(i));
-    const std::size_t begin = std::min(std::max<std::size_t>(piece.begin(), shift) - shift, text.size());
-    const std::size_t end = std::min(std::max<std::size_t>(piece.end(), shift) - shift, text.size());
+    const std::size_t begin =
+        std::min(std::max<std::size_t>(piece.begin(), shift) - shift, text.size());
+    const std::size_t end =
+        std::min(std::max<std::size_t>(piece.end(), shift) - shift, text.size());
     tokens.push_back({piece.piece(), part.span(begin, end)});
   }
   return {};
 }
 
-Result<Encoding> SentencePieceTokenizer::encode(std::string_view text, bool add_special_tokens) const {
+Result<Encoding> SentencePieceTokenizer::encode(std::string_view text,
+                                                bool add_special_tokens) const {
   if (text.size() > kMaxText) return input_error("The text is longer than 64 MiB.", "text");
-  if (!utf8_valid(text)) return input_error("The text is not valid UTF-8.", "text", "Save it as UTF-8.");
+  if (!utf8_valid(text))
+    return input_error("The text is not valid UTF-8.", "text", "Save it as UTF-8.");
   AlignedText whole(text);
   if (!legacy_ && !whole.empty()) {
     whole.replace(kUnderline, " ");
@@ -224,7 +248,9 @@ Result<Encoding> SentencePieceTokenizer::encode(std::string_view text, bool add_
       LUTHIER_CHECK(encode_part(part, tokens));
     }
   }
-  if (!legacy_ && tokens.size() > 1 && tokens[0].text == kUnderline && named_.contains(tokens[1].text)) tokens.erase(tokens.begin());
+  if (!legacy_ && tokens.size() > 1 && tokens[0].text == kUnderline &&
+      named_.contains(tokens[1].text))
+    tokens.erase(tokens.begin());
 
   Encoding encoding;
   const auto add = [&](TokenId id, Span span) {
@@ -233,16 +259,20 @@ Result<Encoding> SentencePieceTokenizer::encode(std::string_view text, bool add_
     encoding.offsets.emplace_back(span.begin, span.end);
   };
   if (add_special_tokens && add_bos_ && special_.bos) add(*special_.bos, {});
-  for (const Token& token : tokens) add(token_to_id(token.text).value_or(processor_.unk_id()), token.span);
+  for (const Token& token : tokens)
+    add(token_to_id(token.text).value_or(processor_.unk_id()), token.span);
   const auto end = static_cast<std::uint32_t>(text.size());
   if (add_special_tokens && add_eos_ && special_.eos) add(*special_.eos, {end, end});
   return encoding;
 }
 
-Result<std::string> SentencePieceTokenizer::plain_text(const std::vector<std::string>& pieces) const {
+Result<std::string> SentencePieceTokenizer::plain_text(
+    const std::vector<std::string>& pieces) const {
   std::string text;
   const auto status = processor_.Decode(pieces, &text);
-  if (!status.ok()) return input_error("sentencepiece cannot decode the tokens: " + status.ToString() + ".", where_);
+  if (!status.ok())
+    return input_error("sentencepiece cannot decode the tokens: " + status.ToString() + ".",
+                       where_);
   return text;
 }
 
@@ -259,7 +289,8 @@ Result<std::string> SentencePieceTokenizer::pieces_to_text(std::vector<std::stri
       run.clear();
       after_special = true;
     } else {
-      if (after_special && i == 1 && add_prefix_space_ && !pieces[i].starts_with(kUnderline)) text += ' ';
+      if (after_special && i == 1 && add_prefix_space_ && !pieces[i].starts_with(kUnderline))
+        text += ' ';
       run.push_back(pieces[i]);
       after_special = false;
     }
@@ -268,7 +299,8 @@ Result<std::string> SentencePieceTokenizer::pieces_to_text(std::vector<std::stri
   return text + part;
 }
 
-Result<std::string> SentencePieceTokenizer::decode(std::span<const TokenId> ids, bool skip_special) const {
+Result<std::string> SentencePieceTokenizer::decode(std::span<const TokenId> ids,
+                                                   bool skip_special) const {
   std::vector<std::string> texts, run;
   const auto flush = [&]() -> Status {
     if (run.empty()) return {};
@@ -279,7 +311,9 @@ Result<std::string> SentencePieceTokenizer::decode(std::span<const TokenId> ids,
   };
   for (const TokenId id : ids) {
     if (id < 0 || id >= vocab_size_) {
-      return input_error("The token id " + std::to_string(id) + " is outside of the vocabulary of " + std::to_string(vocab_size_) + ".",
+      return input_error("The token id " + std::to_string(id) +
+                             " is outside of the vocabulary of " + std::to_string(vocab_size_) +
+                             ".",
                          where_);
     }
     std::string piece = id_to_token(id);
@@ -305,14 +339,17 @@ std::optional<TokenId> SentencePieceTokenizer::token_to_id(std::string_view toke
 
 std::string SentencePieceTokenizer::id_to_token(TokenId id) const {
   if (id < 0 || id >= vocab_size_) return "";
-  if (const auto added = added_.find(static_cast<std::int32_t>(id)); added != added_.end()) return added->second.content;
+  if (const auto added = added_.find(static_cast<std::int32_t>(id)); added != added_.end())
+    return added->second.content;
   const std::string* piece = vocabulary_.piece(id);
   return piece ? *piece : std::string();
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Tokenizer>> load_sentencepiece(std::string_view bytes, const std::string& where, const TokenizerConfig& config) {
+Result<std::unique_ptr<Tokenizer>> load_sentencepiece(std::string_view bytes,
+                                                      const std::string& where,
+                                                      const TokenizerConfig& config) {
   LUTHIER_TRY(SentencePieceModel model, read_sentencepiece_model(bytes, where));
   auto tokenizer = std::make_unique<SentencePieceTokenizer>();
   LUTHIER_CHECK(tokenizer->open(std::move(model), where, config));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A folder with tokenizer.model alone: sentencepiece's pieces under the rules of transformers' former LlamaTokenizer, whose
-// `legacy`, prefix space and added tokens decide what reaches the model.
+// A folder with tokenizer.model alone: sentencepiece's pieces under the rules of transformers'
+// former LlamaTokenizer, whose `legacy`, prefix space and added tokens decide what reaches the
+// model.
 #pragma once
 
 #include <memory>
@@ -13,6 +14,8 @@
 namespace luthier {
 
 /// `model`: the file's bytes (validated here). `where` names the file.
-Result<std::unique_ptr<Tokenizer>> load_sentencepiece(std::string_view model, const std::string& where, const TokenizerConfig& config);
+Result<std::unique_ptr<Tokenizer>> load_sentencepiece(std::string_view model,
+                                                      const std::string& where,
+                                                      const TokenizerConfig& config);
 
 }  // namespace luthier

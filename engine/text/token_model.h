@@ -27,10 +27,13 @@ inline constexpr std::int64_t kMaxVocabulary = 4 << 20;
 
 struct StringHash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  std::size_t operator()(std::string_view text) const {
+    return std::hash<std::string_view>{}(text);
+  }
 };
 
-/// Strings to ids and back. Ids need not be without holes, but no id may lie beyond twice the number of entries + 4096.
+/// Strings to ids and back. Ids need not be without holes, but no id may lie beyond twice the
+/// number of entries + 4096.
 class Vocabulary {
  public:
   Vocabulary() = default;
@@ -48,7 +51,9 @@ class Vocabulary {
   /// nullptr where no piece has this id.
   const std::string* piece(std::int64_t id) const;
   std::size_t count() const { return ids_.size(); }
-  std::int64_t id_limit() const { return static_cast<std::int64_t>(pieces_.size()); }  ///< largest id + 1
+  std::int64_t id_limit() const {
+    return static_cast<std::int64_t>(pieces_.size());
+  }  ///< largest id + 1
 
  private:
   std::unordered_map<std::string, std::int32_t, StringHash, std::equal_to<>> ids_;
@@ -69,10 +74,13 @@ class TokenModel {
 };
 
 /// Reads the section; `where` is the file.
-Result<std::unique_ptr<TokenModel>> read_token_model(const SortedJson& model, const std::string& where);
+Result<std::unique_ptr<TokenModel>> read_token_model(const SortedJson& model,
+                                                     const std::string& where);
 Result<std::unique_ptr<TokenModel>> read_bpe(const SortedJson& model, const std::string& where);
 Result<std::unique_ptr<TokenModel>> read_unigram(const SortedJson& model, const std::string& where);
-Result<std::unique_ptr<TokenModel>> read_wordpiece(const SortedJson& model, const std::string& where);
-Result<std::unique_ptr<TokenModel>> read_wordlevel(const SortedJson& model, const std::string& where);
+Result<std::unique_ptr<TokenModel>> read_wordpiece(const SortedJson& model,
+                                                   const std::string& where);
+Result<std::unique_ptr<TokenModel>> read_wordlevel(const SortedJson& model,
+                                                   const std::string& where);
 
 }  // namespace luthier

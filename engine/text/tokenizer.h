@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Text to token ids and back. `tokenizer.json` is the truth where it exists; a folder with `tokenizer.model` alone goes
-// through sentencepiece, as transformers' LlamaTokenizer does.
+// Text to token ids and back. `tokenizer.json` is the truth where it exists; a folder with
+// `tokenizer.model` alone goes through sentencepiece, as transformers' LlamaTokenizer does.
 #pragma once
 
 #include <cstdint>
@@ -20,29 +20,33 @@ using TokenId = std::int64_t;
 
 struct Encoding {
   std::vector<TokenId> ids;
-  std::vector<std::string> pieces;                             ///< as the vocabulary writes them
-  std::vector<std::pair<std::size_t, std::size_t>> offsets;    ///< byte range in the input; empty range for added specials
+  std::vector<std::string> pieces;  ///< as the vocabulary writes them
+  std::vector<std::pair<std::size_t, std::size_t>>
+      offsets;  ///< byte range in the input; empty range for added specials
 };
 
 struct SpecialTokens {
   std::optional<TokenId> bos, eos, pad, unk;
-  std::string bos_text, eos_text, pad_text, unk_text;          ///< what chat templates call bos_token, eos_token, ...
+  std::string bos_text, eos_text, pad_text,
+      unk_text;  ///< what chat templates call bos_token, eos_token, ...
 };
 
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  /// Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json, added_tokens.json, tokenizer.model of a folder.
+  /// Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json, added_tokens.json,
+  /// tokenizer.model of a folder.
   static Result<std::unique_ptr<Tokenizer>> load(const std::filesystem::path& folder);
 
-  /// `add_special_tokens`: what the post-processor (or add_bos_token/add_eos_token) adds. Every id is below vocab_size().
+  /// `add_special_tokens`: what the post-processor (or add_bos_token/add_eos_token) adds. Every id
+  /// is below vocab_size().
   virtual Result<Encoding> encode(std::string_view text, bool add_special_tokens) const = 0;
   /// Ids out of range are an Input error. `skip_special`: leave special added tokens out.
   virtual Result<std::string> decode(std::span<const TokenId> ids, bool skip_special) const = 0;
-  virtual std::int64_t vocab_size() const = 0;                 ///< with added tokens
+  virtual std::int64_t vocab_size() const = 0;  ///< with added tokens
   virtual std::optional<TokenId> token_to_id(std::string_view token) const = 0;
-  virtual std::string id_to_token(TokenId id) const = 0;       ///< "" out of range
+  virtual std::string id_to_token(TokenId id) const = 0;  ///< "" out of range
   virtual bool is_special(TokenId id) const = 0;
 
   const SpecialTokens& special() const { return special_; }

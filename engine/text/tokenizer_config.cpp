@@ -11,9 +11,12 @@
 namespace luthier {
 namespace {
 
-constexpr std::array kNames = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+constexpr std::array kNames = {"bos_token", "eos_token", "unk_token", "sep_token",
+                               "pad_token", "cls_token", "mask_token"};
 
-bool is_standard(const std::string& name) { return std::find(kNames.begin(), kNames.end(), name) != kNames.end(); }
+bool is_standard(const std::string& name) {
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
 
 /// The file's object, or an empty one where there is no such file.
 Result<Json> read_optional(const std::filesystem::path& path) {
@@ -36,35 +39,40 @@ Status read_extra(const Json& list, const std::string& where, std::vector<AddedT
 
 /// Model types whose tokenizer_class on the hub is not to be believed: tokenizer.json alone counts.
 const std::set<std::string>& plain_types() {
-  static const std::set<std::string> types = {"arctic",       "aria",        "bigbird_pegasus",
-                                              "chameleon",    "deepseek_v2", "deepseek_v3",
-                                              "deepseek_v32", "deepseek_vl", "deepseek_vl_hybrid",
-                                              "deepseek_ocr", "ernie4_5",    "ernie4_5_moe",
-                                              "fuyu",         "glm",         "glm4",
-                                              "glm4v",        "glm4v_moe",   "got_ocr2",
-                                              "granite",      "granitemoe",  "hyperclovax",
-                                              "internlm2",    "jamba",       "janus",
-                                              "kosmos-2",     "llava",       "llava_next",
-                                              "minicpm3",     "minicpmv",    "minimax_m2",
-                                              "ministral",    "ministral3",  "mistral",
-                                              "mistral3",     "mixtral",     "modernbert",
-                                              "molmo",        "molmo2",      "nemotron",
-                                              "olmo2",        "olmo3",       "openvla",
-                                              "paddleocr_vl", "phi3",        "phi3_v",
-                                              "phimoe",       "pix2struct",  "pixtral",
-                                              "smolvlm",      "stablelm",    "step3_vl",
-                                              "umt5",         "vipllava",    "vision-encoder-decoder",
-                                              "voxtral"};
+  static const std::set<std::string> types = {
+      "arctic",       "aria",        "bigbird_pegasus",
+      "chameleon",    "deepseek_v2", "deepseek_v3",
+      "deepseek_v32", "deepseek_vl", "deepseek_vl_hybrid",
+      "deepseek_ocr", "ernie4_5",    "ernie4_5_moe",
+      "fuyu",         "glm",         "glm4",
+      "glm4v",        "glm4v_moe",   "got_ocr2",
+      "granite",      "granitemoe",  "hyperclovax",
+      "internlm2",    "jamba",       "janus",
+      "kosmos-2",     "llava",       "llava_next",
+      "minicpm3",     "minicpmv",    "minimax_m2",
+      "ministral",    "ministral3",  "mistral",
+      "mistral3",     "mixtral",     "modernbert",
+      "molmo",        "molmo2",      "nemotron",
+      "olmo2",        "olmo3",       "openvla",
+      "paddleocr_vl", "phi3",        "phi3_v",
+      "phimoe",       "pix2struct",  "pixtral",
+      "smolvlm",      "stablelm",    "step3_vl",
+      "umt5",         "vipllava",    "vision-encoder-decoder",
+      "voxtral"};
   return types;
 }
 
 /// Model types with a class of their own, of those classes that rebuild the pipeline.
 std::string registered_class(const std::string& model_type) {
   static const std::map<std::string, std::string> classes = {
-      {"gemma", "GemmaTokenizer"},    {"gemma2", "GemmaTokenizer"},       {"gemma3", "GemmaTokenizer"},  {"gemma3_text", "GemmaTokenizer"},
-      {"gemma3n", "GemmaTokenizer"},  {"shieldgemma2", "GemmaTokenizer"}, {"idefics", "LlamaTokenizer"}, {"idefics2", "LlamaTokenizer"},
-      {"internvl", "Qwen2Tokenizer"}, {"ovis2", "Qwen2Tokenizer"},        {"qwen2", "Qwen2Tokenizer"},   {"qwen2_5_vl", "Qwen2Tokenizer"},
-      {"qwen2_vl", "Qwen2Tokenizer"}, {"qwen2_moe", "Qwen2Tokenizer"},    {"qwen3", "Qwen2Tokenizer"},   {"qwen3_moe", "Qwen2Tokenizer"},
+      {"gemma", "GemmaTokenizer"},    {"gemma2", "GemmaTokenizer"},
+      {"gemma3", "GemmaTokenizer"},   {"gemma3_text", "GemmaTokenizer"},
+      {"gemma3n", "GemmaTokenizer"},  {"shieldgemma2", "GemmaTokenizer"},
+      {"idefics", "LlamaTokenizer"},  {"idefics2", "LlamaTokenizer"},
+      {"internvl", "Qwen2Tokenizer"}, {"ovis2", "Qwen2Tokenizer"},
+      {"qwen2", "Qwen2Tokenizer"},    {"qwen2_5_vl", "Qwen2Tokenizer"},
+      {"qwen2_vl", "Qwen2Tokenizer"}, {"qwen2_moe", "Qwen2Tokenizer"},
+      {"qwen3", "Qwen2Tokenizer"},    {"qwen3_moe", "Qwen2Tokenizer"},
       {"qwen3_vl", "Qwen2Tokenizer"}, {"qwen3_vl_moe", "Qwen2Tokenizer"}};
   const auto found = classes.find(model_type);
   return found == classes.end() ? std::string() : found->second;
@@ -72,25 +80,32 @@ std::string registered_class(const std::string& model_type) {
 
 }  // namespace
 
-Result<TokenizerConfig> TokenizerConfig::read(const std::filesystem::path& folder, const std::vector<AddedToken>& vocabulary_tokens) {
+Result<TokenizerConfig> TokenizerConfig::read(const std::filesystem::path& folder,
+                                              const std::vector<AddedToken>& vocabulary_tokens) {
   TokenizerConfig config;
   config.where = (folder / "tokenizer_config.json").string();
   LUTHIER_TRY(config.values, read_optional(folder / "tokenizer_config.json"));
-  LUTHIER_TRY(config.tokenizer_class, string_field(config.values, "tokenizer_class", config.where, ""));
-  if (config.tokenizer_class.ends_with("Fast")) config.tokenizer_class.resize(config.tokenizer_class.size() - 4);
+  LUTHIER_TRY(config.tokenizer_class,
+              string_field(config.values, "tokenizer_class", config.where, ""));
+  if (config.tokenizer_class.ends_with("Fast"))
+    config.tokenizer_class.resize(config.tokenizer_class.size() - 4);
   LUTHIER_TRY(const Json model, read_optional(folder / "config.json"));
-  LUTHIER_TRY(config.model_type, string_field(model, "model_type", (folder / "config.json").string(), ""));
+  LUTHIER_TRY(config.model_type,
+              string_field(model, "model_type", (folder / "config.json").string(), ""));
 
   std::map<std::string, AddedToken> by_content;
   Json merged = config.values;
   if (const Json* decoder = find_field(config.values, "added_tokens_decoder")) {
     config.has_added_tokens_decoder = true;
-    if (!decoder->is_object()) return input_error("An object is needed here.", config.where + ": added_tokens_decoder");
+    if (!decoder->is_object())
+      return input_error("An object is needed here.", config.where + ": added_tokens_decoder");
     for (const auto& [key, value] : decoder->items()) {
       const std::string at = config.where + ": added_tokens_decoder." + key;
       const bool digits =
-          !key.empty() && key.size() <= 8 && std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
-      if (!digits || std::stoll(key) >= kMaxVocabulary) return input_error("A token id is needed as the key.", at);
+          !key.empty() && key.size() <= 8 &&
+          std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
+      if (!digits || std::stoll(key) >= kMaxVocabulary)
+        return input_error("A token id is needed as the key.", at);
       LUTHIER_TRY(const AddedToken token, read_added_token(value, at, false));
       config.added_tokens[std::stoll(key)] = token;
       by_content[token.content] = token;
@@ -108,7 +123,8 @@ Result<TokenizerConfig> TokenizerConfig::read(const std::filesystem::path& folde
     }
     for (const auto& [content, id] : added.items()) {
       const std::string at = (folder / "added_tokens.json").string() + ": " + content;
-      if (!id.is_number_integer() || id < 0 || id >= kMaxVocabulary) return input_error("A token id is needed here.", at);
+      if (!id.is_number_integer() || id < 0 || id >= kMaxVocabulary)
+        return input_error("A token id is needed here.", at);
       AddedToken token;
       token.content = content;
       token.special = special.contains(content);
@@ -121,8 +137,11 @@ Result<TokenizerConfig> TokenizerConfig::read(const std::filesystem::path& folde
 
   const auto add_named = [&](const std::string& name, const Json& value) -> Status {
     if (value.is_null()) return {};
-    LUTHIER_TRY(AddedToken token, read_added_token(value, config.where + ": " + name, value.is_string()));
-    if (const auto known = by_content.find(token.content); known != by_content.end() && is_standard(name)) token = known->second;
+    LUTHIER_TRY(AddedToken token,
+                read_added_token(value, config.where + ": " + name, value.is_string()));
+    if (const auto known = by_content.find(token.content);
+        known != by_content.end() && is_standard(name))
+      token = known->second;
     token.special = true;
     config.named.emplace_back(name, std::move(token));
     return {};
@@ -131,13 +150,15 @@ Result<TokenizerConfig> TokenizerConfig::read(const std::filesystem::path& folde
     if (const Json* value = find_field(merged, name)) LUTHIER_CHECK(add_named(name, *value));
   }
   for (const auto& [key, value] : merged.items()) {
-    if (!is_standard(key) && key.ends_with("_token") && (value.is_string() || (value.is_object() && value.contains("content")))) {
+    if (!is_standard(key) && key.ends_with("_token") &&
+        (value.is_string() || (value.is_object() && value.contains("content")))) {
       LUTHIER_CHECK(add_named(key, value));
     }
   }
   const Json* extra = find_field(merged, "extra_special_tokens");
   if (!extra) extra = find_field(merged, "additional_special_tokens");
-  if (const Json* specific = find_field(merged, "model_specific_special_tokens"); specific && specific->is_object()) {
+  if (const Json* specific = find_field(merged, "model_specific_special_tokens");
+      specific && specific->is_object()) {
     for (const auto& [key, value] : specific->items()) LUTHIER_CHECK(add_named(key, value));
   }
   if (extra && extra->is_object()) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Loading a checkpoint folder's tokenizer. tokenizer.json is the truth where it stands; a few classes of transformers 5.17
-// build their pipeline anew around its vocabulary, and those are followed.
+// Loading a checkpoint folder's tokenizer. tokenizer.json is the truth where it stands; a few
+// classes of transformers 5.17 build their pipeline anew around its vocabulary, and those are
+// followed.
 #include "engine/io/files.h"
 #include "engine/text/json_fields.h"
 #include "engine/text/sentencepiece_tokenizer.h"
@@ -38,20 +39,29 @@ void rebuild_llama(SortedJson& root, const Json& values) {
   const char* scheme = !prefix ? "never" : flag("legacy", false) ? "always" : "first";
   rebuild_bpe(root["model"], true, true, nullptr);
   root["normalizer"] = nullptr;
-  root["pre_tokenizer"] = object({{"type", "Metaspace"}, {"replacement", "\u2581"}, {"prepend_scheme", scheme}, {"split", false}});
-  SortedJson decoders = SortedJson::array({literal_replace("\u2581", " "), object({{"type", "ByteFallback"}}), object({{"type", "Fuse"}})});
-  if (prefix) decoders.push_back(object({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}));
+  root["pre_tokenizer"] = object({{"type", "Metaspace"},
+                                  {"replacement", "\u2581"},
+                                  {"prepend_scheme", scheme},
+                                  {"split", false}});
+  SortedJson decoders =
+      SortedJson::array({literal_replace("\u2581", " "), object({{"type", "ByteFallback"}}),
+                         object({{"type", "Fuse"}})});
+  if (prefix)
+    decoders.push_back(object({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}));
   root["decoder"] = object({{"type", "Sequence"}, {"decoders", decoders}});
 }
 
 void rebuild_gemma(SortedJson& root, const std::string& unknown) {
   rebuild_bpe(root["model"], true, true, unknown);
   root["normalizer"] = literal_replace(" ", "\u2581");
-  root["pre_tokenizer"] =
-      object({{"type", "Split"}, {"pattern", object({{"String", " "}})}, {"behavior", "MergedWithPrevious"}, {"invert", false}});
-  root["decoder"] = object(
-      {{"type", "Sequence"},
-       {"decoders", SortedJson::array({literal_replace("\u2581", " "), object({{"type", "ByteFallback"}}), object({{"type", "Fuse"}})})}});
+  root["pre_tokenizer"] = object({{"type", "Split"},
+                                  {"pattern", object({{"String", " "}})},
+                                  {"behavior", "MergedWithPrevious"},
+                                  {"invert", false}});
+  root["decoder"] = object({{"type", "Sequence"},
+                            {"decoders", SortedJson::array({literal_replace("\u2581", " "),
+                                                            object({{"type", "ByteFallback"}}),
+                                                            object({{"type", "Fuse"}})})}});
 }
 
 void rebuild_qwen2(SortedJson& root, bool prefix_space) {
@@ -59,16 +69,21 @@ void rebuild_qwen2(SortedJson& root, bool prefix_space) {
       R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
   rebuild_bpe(root["model"], false, false, nullptr);
   root["normalizer"] = object({{"type", "NFC"}});
-  const SortedJson split =
-      object({{"type", "Split"}, {"pattern", object({{"Regex", kPattern}})}, {"behavior", "Isolated"}, {"invert", false}});
-  const SortedJson bytes = object({{"type", "ByteLevel"}, {"add_prefix_space", prefix_space}, {"use_regex", false}});
-  root["pre_tokenizer"] = object({{"type", "Sequence"}, {"pretokenizers", SortedJson::array({split, bytes})}});
+  const SortedJson split = object({{"type", "Split"},
+                                   {"pattern", object({{"Regex", kPattern}})},
+                                   {"behavior", "Isolated"},
+                                   {"invert", false}});
+  const SortedJson bytes =
+      object({{"type", "ByteLevel"}, {"add_prefix_space", prefix_space}, {"use_regex", false}});
+  root["pre_tokenizer"] =
+      object({{"type", "Sequence"}, {"pretokenizers", SortedJson::array({split, bytes})}});
   root["decoder"] = object({{"type", "ByteLevel"}});
 }
 
 /// Gives the tokenizer.json the pipeline of the class, and the class's default special tokens.
 void apply_class(const std::string& name, SortedJson& root, TokenizerConfig& config) {
-  const bool bpe = root.is_object() && root.contains("model") && root["model"].is_object() && root["model"].contains("merges");
+  const bool bpe = root.is_object() && root.contains("model") && root["model"].is_object() &&
+                   root["model"].contains("merges");
   if (!bpe) return;
   if (name == "LlamaTokenizer") {
     config.set_default("unk_token", "<unk>");
@@ -86,13 +101,15 @@ void apply_class(const std::string& name, SortedJson& root, TokenizerConfig& con
     const AddedToken* unknown = config.find("unk_token");
     rebuild_gemma(root, unknown ? unknown->content : "<unk>");
   } else if (name == "Qwen2Tokenizer") {
-    for (const char* key : {"unk_token", "eos_token", "pad_token"}) config.set_default(key, "<|endoftext|>");
+    for (const char* key : {"unk_token", "eos_token", "pad_token"})
+      config.set_default(key, "<|endoftext|>");
     const Json* prefix = find_field(config.values, "add_prefix_space");
     rebuild_qwen2(root, prefix && *prefix == true);
   } else {
     return;
   }
-  // Such a class starts from the vocabulary alone; the tokens come back from the configuration, or from this list.
+  // Such a class starts from the vocabulary alone; the tokens come back from the configuration, or
+  // from this list.
   if (config.has_added_tokens_decoder) root["added_tokens"] = SortedJson::array();
 }
 
@@ -124,7 +141,8 @@ Result<std::unique_ptr<Tokenizer>> load_json(const std::filesystem::path& folder
   }
   LUTHIER_TRY(TokenizerConfig config, TokenizerConfig::read(folder, own));
   if (const SortedJson* padding = find_field(root, "padding")) {
-    LUTHIER_TRY(const std::string pad, string_field(*padding, "pad_token", where + ": padding", ""));
+    LUTHIER_TRY(const std::string pad,
+                string_field(*padding, "pad_token", where + ": padding", ""));
     if (!pad.empty()) config.set_default("pad_token", pad);
   }
   const std::string name = config.effective_class();
@@ -133,12 +151,15 @@ Result<std::unique_ptr<Tokenizer>> load_json(const std::filesystem::path& folder
 
   for (const auto& [id, token] : config.added_tokens) {
     AddedToken added = token;
-    for (const auto& [key, other] : config.named) added.special = added.special || other.content == token.content;
+    for (const auto& [key, other] : config.named)
+      added.special = added.special || other.content == token.content;
     const auto known = tokenizer->added().id_of(token.content);
-    if (!known || *tokenizer->added().find(*known) != token) LUTHIER_CHECK(tokenizer->add_token(added, config.where));
+    if (!known || *tokenizer->added().find(*known) != token)
+      LUTHIER_CHECK(tokenizer->add_token(added, config.where));
   }
   const auto add_missing = [&](const AddedToken& token) -> Status {
-    return tokenizer->added().id_of(token.content) ? Status() : tokenizer->add_token(token, config.where);
+    return tokenizer->added().id_of(token.content) ? Status()
+                                                   : tokenizer->add_token(token, config.where);
   };
   for (const auto& [key, token] : config.named) LUTHIER_CHECK(add_missing(token));
   for (const AddedToken& token : config.extra) LUTHIER_CHECK(add_missing(token));
@@ -152,11 +173,15 @@ Result<std::unique_ptr<Tokenizer>> load_json(const std::filesystem::path& folder
     }
   }
   LUTHIER_CHECK(tokenizer->finish());
-  LUTHIER_TRY(const bool split_special, bool_field(config.values, "split_special_tokens", config.where, false));
+  LUTHIER_TRY(const bool split_special,
+              bool_field(config.values, "split_special_tokens", config.where, false));
   tokenizer->set_split_special(split_special);
-  LUTHIER_TRY(const bool clean, bool_field(config.values, "clean_up_tokenization_spaces", config.where, false));
+  LUTHIER_TRY(const bool clean,
+              bool_field(config.values, "clean_up_tokenization_spaces", config.where, false));
   LUTHIER_TRY(const bool clean_bpe,
-              bool_field(config.values, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output", config.where, false));
+              bool_field(config.values,
+                         "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
+                         config.where, false));
   tokenizer->set_clean_up(clean && (!tokenizer->is_bpe() || clean_bpe));
   tokenizer->set_special(special_tokens(config, *tokenizer));
   return std::unique_ptr<Tokenizer>(std::move(tokenizer));

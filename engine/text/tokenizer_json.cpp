@@ -13,7 +13,8 @@ constexpr std::size_t kMaxText = 256u << 20;  // bytes
 
 }  // namespace
 
-Result<std::unique_ptr<JsonTokenizer>> JsonTokenizer::from_json(const SortedJson& root, const std::string& where) {
+Result<std::unique_ptr<JsonTokenizer>> JsonTokenizer::from_json(const SortedJson& root,
+                                                                const std::string& where) {
   if (!root.is_object()) return input_error("An object is needed here.", where);
   const SortedJson none;
   const auto section = [&](const char* key) -> const SortedJson& {
@@ -23,12 +24,16 @@ Result<std::unique_ptr<JsonTokenizer>> JsonTokenizer::from_json(const SortedJson
   auto tokenizer = std::unique_ptr<JsonTokenizer>(new JsonTokenizer);
   tokenizer->where_ = where;
   LUTHIER_TRY(tokenizer->model_, read_token_model(section("model"), where));
-  LUTHIER_TRY(tokenizer->normalizer_, read_normalizer(section("normalizer"), where + ": normalizer"));
-  LUTHIER_TRY(tokenizer->pre_tokenizer_, read_pre_tokenizer(section("pre_tokenizer"), where + ": pre_tokenizer"));
-  LUTHIER_TRY(tokenizer->post_processor_, PostProcessor::read(section("post_processor"), where + ": post_processor"));
+  LUTHIER_TRY(tokenizer->normalizer_,
+              read_normalizer(section("normalizer"), where + ": normalizer"));
+  LUTHIER_TRY(tokenizer->pre_tokenizer_,
+              read_pre_tokenizer(section("pre_tokenizer"), where + ": pre_tokenizer"));
+  LUTHIER_TRY(tokenizer->post_processor_,
+              PostProcessor::read(section("post_processor"), where + ": post_processor"));
   LUTHIER_TRY(tokenizer->decoder_, read_decoder(section("decoder"), where + ": decoder"));
   const SortedJson& added = section("added_tokens");
-  if (!added.is_null() && !added.is_array()) return input_error("A list of added tokens is needed here.", where + ": added_tokens");
+  if (!added.is_null() && !added.is_array())
+    return input_error("A list of added tokens is needed here.", where + ": added_tokens");
   std::size_t i = 0;
   for (const SortedJson& entry : added) {
     const std::string at = where + ": added_tokens[" + std::to_string(i++) + "]";
@@ -43,16 +48,18 @@ Status JsonTokenizer::finish() {
   LUTHIER_CHECK(added_.finish([this](AlignedText& text) { return normalize(text); }));
   vocab_size_ = std::max(model_->vocabulary().id_limit(), added_.id_limit());
   if (post_processor_.largest_id() >= vocab_size_) {
-    return input_error(
-        "The post-processor adds the id " + std::to_string(post_processor_.largest_id()) + ", which the vocabulary does not have.",
-        where_ + ": post_processor");
+    return input_error("The post-processor adds the id " +
+                           std::to_string(post_processor_.largest_id()) +
+                           ", which the vocabulary does not have.",
+                       where_ + ": post_processor");
   }
   return {};
 }
 
 Result<Encoding> JsonTokenizer::encode(std::string_view text, bool add_special_tokens) const {
   if (text.size() > kMaxText) return input_error("The text is longer than 256 MiB.", "text");
-  if (!utf8_valid(text)) return input_error("The text is not valid UTF-8.", "text", "Save it as UTF-8.");
+  if (!utf8_valid(text))
+    return input_error("The text is not valid UTF-8.", "text", "Save it as UTF-8.");
   std::vector<TextPart> raw, parts;
   added_.split(AlignedText(text), false, split_special_, raw);
   for (TextPart& part : raw) {
@@ -99,7 +106,9 @@ Result<std::string> JsonTokenizer::decode(std::span<const TokenId> ids, bool ski
   pieces.reserve(ids.size());
   for (const TokenId id : ids) {
     if (id < 0 || id >= vocab_size_) {
-      return input_error("The token id " + std::to_string(id) + " is outside of the vocabulary of " + std::to_string(vocab_size_) + ".",
+      return input_error("The token id " + std::to_string(id) +
+                             " is outside of the vocabulary of " + std::to_string(vocab_size_) +
+                             ".",
                          where_);
     }
     std::string piece = id_to_token(id);
@@ -133,7 +142,8 @@ bool JsonTokenizer::is_special(TokenId id) const {
   return !piece.empty() && added_.is_special(piece);
 }
 
-Result<std::unique_ptr<Tokenizer>> tokenizer_from_json(std::string_view text, const std::string& where) {
+Result<std::unique_ptr<Tokenizer>> tokenizer_from_json(std::string_view text,
+                                                       const std::string& where) {
   LUTHIER_TRY(const SortedJson root, parse_sorted_json(text, where));
   LUTHIER_TRY(auto tokenizer, JsonTokenizer::from_json(root, where));
   return std::unique_ptr<Tokenizer>(std::move(tokenizer));

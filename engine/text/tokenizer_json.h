@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// tokenizer.json as the tokenizers library reads it: added tokens, normalizer, pre-tokenizer, model, post-processor, decoder.
+// tokenizer.json as the tokenizers library reads it: added tokens, normalizer, pre-tokenizer,
+// model, post-processor, decoder.
 #pragma once
 
 #include <map>
@@ -20,7 +21,8 @@ namespace luthier {
 class JsonTokenizer : public Tokenizer {
  public:
   /// `where` names the file.
-  static Result<std::unique_ptr<JsonTokenizer>> from_json(const SortedJson& root, const std::string& where);
+  static Result<std::unique_ptr<JsonTokenizer>> from_json(const SortedJson& root,
+                                                          const std::string& where);
 
   Result<Encoding> encode(std::string_view text, bool add_special_tokens) const override;
   Result<std::string> decode(std::span<const TokenId> ids, bool skip_special) const override;
@@ -30,7 +32,9 @@ class JsonTokenizer : public Tokenizer {
   bool is_special(TokenId id) const override;
 
   // What a folder's tokenizer_config.json changes; finish() must follow the last change.
-  Status add_token(const AddedToken& token, const std::string& where) { return added_.add(token, model_->vocabulary(), where); }
+  Status add_token(const AddedToken& token, const std::string& where) {
+    return added_.add(token, model_->vocabulary(), where);
+  }
   const AddedTokens& added() const { return added_; }
   bool is_bpe() const { return model_->is_bpe(); }
   void set_post_processor(PostProcessor processor) { post_processor_ = std::move(processor); }
@@ -40,7 +44,9 @@ class JsonTokenizer : public Tokenizer {
   Status finish();
 
  private:
-  Status normalize(AlignedText& text) const { return normalizer_ ? normalizer_->apply(text) : Status(); }
+  Status normalize(AlignedText& text) const {
+    return normalizer_ ? normalizer_->apply(text) : Status();
+  }
 
   AddedTokens added_;
   std::unique_ptr<Normalizer> normalizer_;
@@ -54,6 +60,7 @@ class JsonTokenizer : public Tokenizer {
 };
 
 /// A whole tokenizer.json from memory, without the files that may stand beside it.
-Result<std::unique_ptr<Tokenizer>> tokenizer_from_json(std::string_view text, const std::string& where);
+Result<std::unique_ptr<Tokenizer>> tokenizer_from_json(std::string_view text,
+                                                       const std::string& where);
 
 }  // namespace luthier

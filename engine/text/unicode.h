@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The little of Unicode that tokenizers need: UTF-8 walking, character classes as tokenizer.json means them, lower
-// case, and the four normal forms (utf8proc).
+// The little of Unicode that tokenizers need: UTF-8 walking, character classes as tokenizer.json
+// means them, lower case, and the four normal forms (utf8proc).
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,8 @@ namespace luthier {
 bool utf8_valid(std::string_view text);
 /// Bytes of the sequence that starts with `lead`, 1 where it is no lead byte.
 std::size_t utf8_length(char lead);
-/// The code point at `position`, which is advanced past it. Broken bytes give U+FFFD and advance by one.
+/// The code point at `position`, which is advanced past it. Broken bytes give U+FFFD and advance by
+/// one.
 char32_t utf8_next(std::string_view text, std::size_t& position);
 void utf8_append(std::string& text, char32_t character);
 std::size_t utf8_count(std::string_view text);

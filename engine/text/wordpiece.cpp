@@ -21,7 +21,8 @@ class WordPiece : public TokenModel {
       max_characters_ = static_cast<std::size_t>(most);
     }
     for (std::int64_t id = 0; id < vocabulary_.id_limit(); ++id) {
-      if (const std::string* piece = vocabulary_.piece(id)) longest_ = std::max(longest_, piece->size());
+      if (const std::string* piece = vocabulary_.piece(id))
+        longest_ = std::max(longest_, piece->size());
     }
     if (longest_ > 4096) return input_error("A piece is longer than 4096 bytes.", where + ".vocab");
     return {};
@@ -35,7 +36,8 @@ class WordPiece : public TokenModel {
       std::size_t end = std::min(word.size(), begin + longest_);
       const std::int32_t* id = nullptr;
       while (end > begin) {
-        const bool boundary = end == word.size() || (static_cast<unsigned char>(word[end]) & 0xC0) != 0x80;
+        const bool boundary =
+            end == word.size() || (static_cast<unsigned char>(word[end]) & 0xC0) != 0x80;
         if (boundary) {
           piece.assign(begin > 0 ? prefix_ : "").append(word.substr(begin, end - begin));
           if ((id = vocabulary_.find(piece))) break;
@@ -52,7 +54,9 @@ class WordPiece : public TokenModel {
     if (!bad) return {};
     tokens.resize(first);
     const std::int32_t* unknown = vocabulary_.find(unknown_);
-    if (!unknown) return input_error("The unknown token \"" + unknown_ + "\" is not in the vocabulary.", where_ + ".unk_token");
+    if (!unknown)
+      return input_error("The unknown token \"" + unknown_ + "\" is not in the vocabulary.",
+                         where_ + ".unk_token");
     tokens.push_back({*unknown, 0, static_cast<std::uint32_t>(word.size())});
     return {};
   }
@@ -70,7 +74,9 @@ class WordLevel : public TokenModel {
   Status tokenize(std::string_view word, std::vector<ModelToken>& tokens) const override {
     const std::int32_t* id = vocabulary_.find(word);
     if (!id) id = vocabulary_.find(unknown_);
-    if (!id) return input_error("The unknown token \"" + unknown_ + "\" is not in the vocabulary.", where_ + ".unk_token");
+    if (!id)
+      return input_error("The unknown token \"" + unknown_ + "\" is not in the vocabulary.",
+                         where_ + ".unk_token");
     tokens.push_back({*id, 0, static_cast<std::uint32_t>(word.size())});
     return {};
   }
@@ -87,17 +93,20 @@ Result<Vocabulary> read_vocabulary(const SortedJson& model, const std::string& w
 
 }  // namespace
 
-Result<std::unique_ptr<TokenModel>> read_wordpiece(const SortedJson& model, const std::string& where) {
+Result<std::unique_ptr<TokenModel>> read_wordpiece(const SortedJson& model,
+                                                   const std::string& where) {
   LUTHIER_TRY(Vocabulary vocabulary, read_vocabulary(model, where));
   auto wordpiece = std::make_unique<WordPiece>(std::move(vocabulary));
   LUTHIER_CHECK(wordpiece->read(model, where));
   return std::unique_ptr<TokenModel>(std::move(wordpiece));
 }
 
-Result<std::unique_ptr<TokenModel>> read_wordlevel(const SortedJson& model, const std::string& where) {
+Result<std::unique_ptr<TokenModel>> read_wordlevel(const SortedJson& model,
+                                                   const std::string& where) {
   LUTHIER_TRY(Vocabulary vocabulary, read_vocabulary(model, where));
   LUTHIER_TRY(std::string unknown, string_field(model, "unk_token", where, "<unk>"));
-  return std::unique_ptr<TokenModel>(std::make_unique<WordLevel>(std::move(vocabulary), std::move(unknown), where));
+  return std::unique_ptr<TokenModel>(
+      std::make_unique<WordLevel>(std::move(vocabulary), std::move(unknown), where));
 }
 
 }  // namespace luthier

@@ -19,7 +19,8 @@ Result<AdapterSettings> settings_of(const fs::path& folder) {
   for (const AdapterMethod& method : adapter_methods()) {
     if (type == method.peft_type) return method.read_settings(config, path.string());
   }
-  return input_error("Adapters of the type " + type + " cannot be read.", path.string() + ": peft_type");
+  return input_error("Adapters of the type " + type + " cannot be read.",
+                     path.string() + ": peft_type");
 }
 
 /// A run that goes on from an adapter may show it pictures of another size; that is said, since
@@ -46,7 +47,8 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
   std::error_code problem;
   if (resume_run) LUTHIER_CHECK(check_named_run(*resume_run, given.output_dir));
   const fs::path folder = resume_run ? *resume_run : fs::path(recipe.output_dir);
-  const bool exists = fs::exists(folder, problem) && !(fs::is_directory(folder, problem) && fs::is_empty(folder, problem));
+  const bool exists = fs::exists(folder, problem) &&
+                      !(fs::is_directory(folder, problem) && fs::is_empty(folder, problem));
   if (recipe.strategy == "lora" && !recipe.adapter.init_from.empty()) {
     // A folder's settings replace those of the recipe; a resume has them written down already.
     const std::string init_from = recipe.adapter.init_from;
@@ -54,7 +56,8 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
     if (resume_run && exists) {
       if (const auto run = RunFolder::open(folder)) {
         const auto yaml = run->read_recipe_yaml();
-        const auto recorded = yaml ? parse_recipe(*yaml, (folder / "recipe.yaml").string()) : Result<Recipe>(yaml.error());
+        const auto recorded = yaml ? parse_recipe(*yaml, (folder / "recipe.yaml").string())
+                                   : Result<Recipe>(yaml.error());
         if (recorded) recipe.adapter = recorded->adapter;
         known = recorded.ok();
       }
@@ -80,11 +83,14 @@ torch::ScalarType result_dtype(const LoadedModel& base, const Recipe& recipe) {
       if (found != base.config.end() && found->is_string()) stored = found->get<std::string>();
     }
   }
-  const torch::ScalarType type = stored == "F16" || stored == "float16" ? torch::kFloat16 : stored == "BF16" || stored == "bfloat16" ? torch::kBFloat16 : torch::kFloat32;
+  const torch::ScalarType type = stored == "F16" || stored == "float16"     ? torch::kFloat16
+                                 : stored == "BF16" || stored == "bfloat16" ? torch::kBFloat16
+                                                                            : torch::kFloat32;
   if (type != torch::kFloat16) return type;
   const torch::NoGradGuard no_grad;
   for (const torch::Tensor& tensor : base.model->parameters()) {
-    if (tensor.numel() > 0 && tensor.abs().max().item<double>() > 65504) return torch::kFloat32;   // half precision would make it infinite
+    if (tensor.numel() > 0 && tensor.abs().max().item<double>() > 65504)
+      return torch::kFloat32;  // half precision would make it infinite
   }
   return type;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The files of a checkpoint. They are written into a folder that becomes visible only when all of it is on the disk (io/files.h).
+// The files of a checkpoint. They are written into a folder that becomes visible only when all of
+// it is on the disk (io/files.h).
 #include "engine/train/checkpoint.h"
 
 #include "engine/io/files.h"
@@ -27,9 +28,17 @@ Result<std::vector<std::int64_t>> row_numbers(const Json& json, const char* key,
 }  // namespace
 
 Json to_json(const TrainerState& state) {
-  Json json = {{"version", state_version}, {"step", state.step}, {"total_steps", state.total_steps}, {"tokens", state.tokens},
-               {"logged_loss", state.logged_loss}, {"logged_steps", state.logged_steps}, {"logged_tokens", state.logged_tokens},
-               {"logged_seconds", state.logged_seconds}, {"unlogged", state.unlogged}, {"last_norm", state.last_norm}, {"last_rate", state.last_rate}};
+  Json json = {{"version", state_version},
+               {"step", state.step},
+               {"total_steps", state.total_steps},
+               {"tokens", state.tokens},
+               {"logged_loss", state.logged_loss},
+               {"logged_steps", state.logged_steps},
+               {"logged_tokens", state.logged_tokens},
+               {"logged_seconds", state.logged_seconds},
+               {"unlogged", state.unlogged},
+               {"last_norm", state.last_norm},
+               {"last_rate", state.last_rate}};
   json["learning_rate"] = state.learning_rate ? Json(*state.learning_rate) : Json(nullptr);
   json["best_eval_loss"] = state.best_eval_loss ? Json(*state.best_eval_loss) : Json(nullptr);
   json["skipped_rows"] = state.skipped_rows;
@@ -42,7 +51,9 @@ Result<TrainerState> read_trainer_state(const fs::path& checkpoint) {
   const std::string where = path.string();
   LUTHIER_TRY(const Json json, read_json_file(path));
   LUTHIER_TRY(const std::int64_t version, json_int(json, "version", where));
-  if (version != state_version) return input_error("This checkpoint was written by another version of the program.", where + ": version");
+  if (version != state_version)
+    return input_error("This checkpoint was written by another version of the program.",
+                       where + ": version");
   TrainerState state;
   LUTHIER_TRY(state.step, json_int(json, "step", where));
   LUTHIER_TRY(state.total_steps, json_int(json, "total_steps", where));
@@ -54,19 +65,26 @@ Result<TrainerState> read_trainer_state(const fs::path& checkpoint) {
   LUTHIER_TRY(state.unlogged, json_bool(json, "unlogged", where, false));
   LUTHIER_TRY(state.last_norm, json_number(json, "last_norm", where, 0));
   LUTHIER_TRY(state.last_rate, json_number(json, "last_rate", where, 0));
-  if (json.contains("learning_rate") && json["learning_rate"].is_number()) state.learning_rate = json["learning_rate"].get<double>();
-  if (json.contains("best_eval_loss") && json["best_eval_loss"].is_number()) state.best_eval_loss = json["best_eval_loss"].get<double>();
+  if (json.contains("learning_rate") && json["learning_rate"].is_number())
+    state.learning_rate = json["learning_rate"].get<double>();
+  if (json.contains("best_eval_loss") && json["best_eval_loss"].is_number())
+    state.best_eval_loss = json["best_eval_loss"].get<double>();
   LUTHIER_TRY(state.skipped_rows, row_numbers(json, "skipped_rows", where));
   LUTHIER_TRY(state.broken_rows, row_numbers(json, "broken_rows", where));
-  if (state.step < 0 || state.step > state.total_steps) return input_error("The step is outside of the run.", where + ": step");
+  if (state.step < 0 || state.step > state.total_steps)
+    return input_error("The step is outside of the run.", where + ": step");
   return state;
 }
 
-Status write_checkpoint(const fs::path& folder, const TrainerState& state, const Trainables& trainables, const AdamW& optimizer, const std::string& base_name) {
+Status write_checkpoint(const fs::path& folder, const TrainerState& state,
+                        const Trainables& trainables, const AdamW& optimizer,
+                        const std::string& base_name) {
   if (trainables.adapter) {
     std::error_code problem;
     fs::create_directory(folder / "adapter", problem);
-    if (problem) return machine_error("The folder cannot be made: " + problem.message() + ".", (folder / "adapter").string());
+    if (problem)
+      return machine_error("The folder cannot be made: " + problem.message() + ".",
+                           (folder / "adapter").string());
     LUTHIER_CHECK(trainables.adapter->save(folder / "adapter", base_name));
   } else {
     std::map<std::string, torch::Tensor> tensors;

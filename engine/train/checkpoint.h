@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A training checkpoint: everything that the next step depends on and nothing else. `adapter/` (as PEFT writes it) or
-// `trained.safetensors`, the optimizer's moments, and a small state. The data's position and all random streams follow from the number of steps done.
+// A training checkpoint: everything that the next step depends on and nothing else. `adapter/` (as
+// PEFT writes it) or `trained.safetensors`, the optimizer's moments, and a small state. The data's
+// position and all random streams follow from the number of steps done.
 #pragma once
 
 #include <cstdint>
@@ -16,17 +17,17 @@
 namespace luthier {
 
 struct TrainerState {
-  std::int64_t step = 0;                       ///< steps done
+  std::int64_t step = 0;  ///< steps done
   std::int64_t total_steps = 0;
-  std::int64_t tokens = 0;                     ///< seen so far
-  double logged_loss = 0;                      ///< sums since the last line of metrics
+  std::int64_t tokens = 0;  ///< seen so far
+  double logged_loss = 0;   ///< sums since the last line of metrics
   std::int64_t logged_steps = 0, logged_tokens = 0;
   double logged_seconds = 0;
-  bool unlogged = false;                       ///< the evaluation and log of this step are still to be done
+  bool unlogged = false;  ///< the evaluation and log of this step are still to be done
   double last_norm = 0, last_rate = 0;
-  std::optional<double> learning_rate;         ///< set by hand while running: the base rate from then on
+  std::optional<double> learning_rate;  ///< set by hand while running: the base rate from then on
   std::optional<double> best_eval_loss;
-  std::vector<std::int64_t> skipped_rows;      ///< rows that were left out before the start, from 0
+  std::vector<std::int64_t> skipped_rows;  ///< rows that were left out before the start, from 0
   std::vector<std::int64_t>
       broken_rows;  ///< rows that a step met with a broken picture, in that order: left out since
 };
@@ -35,9 +36,12 @@ Json to_json(const TrainerState& state);
 Result<TrainerState> read_trainer_state(const std::filesystem::path& checkpoint);
 
 /// Fills `folder` (a FolderWriter's).
-Status write_checkpoint(const std::filesystem::path& folder, const TrainerState& state, const Trainables& trainables, const AdamW& optimizer,
+Status write_checkpoint(const std::filesystem::path& folder, const TrainerState& state,
+                        const Trainables& trainables, const AdamW& optimizer,
                         const std::string& base_name);
-/// Weights and moments back from a checkpoint. An adapter's tensors were read already (apply_strategy with its folder).
-Status read_checkpoint(const std::filesystem::path& folder, const Trainables& trainables, AdamW& optimizer);
+/// Weights and moments back from a checkpoint. An adapter's tensors were read already
+/// (apply_strategy with its folder).
+Status read_checkpoint(const std::filesystem::path& folder, const Trainables& trainables,
+                       AdamW& optimizer);
 
 }  // namespace luthier

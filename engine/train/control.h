@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a host may ask of a training run from another thread, and what the run tells its host. The trainer looks here between
-// micro-batches and steps; nothing is interrupted in the middle, so a stop acts within one step. No LibTorch.
+// What a host may ask of a training run from another thread, and what the run tells its host. The
+// trainer looks here between micro-batches and steps; nothing is interrupted in the middle, so a
+// stop acts within one step. No LibTorch.
 #pragma once
 
 #include <condition_variable>
@@ -38,24 +39,43 @@ class TrainControl {
  public:
   enum class Stop { None, Save, Discard };
 
-  void pause() { change([this] { paused_ = true; }); }
-  void resume() { change([this] { paused_ = false; }); }
-  void stop(bool save) { change([&] { stop_ = save ? Stop::Save : Stop::Discard; }); }
-  void save_now() { change([this] { save_ = true; }); }
-  void set_learning_rate(double rate) { change([&] { rate_ = rate; }); }
+  void pause() {
+    change([this] { paused_ = true; });
+  }
+  void resume() {
+    change([this] { paused_ = false; });
+  }
+  void stop(bool save) {
+    change([&] { stop_ = save ? Stop::Save : Stop::Discard; });
+  }
+  void save_now() {
+    change([this] { save_ = true; });
+  }
+  void set_learning_rate(double rate) {
+    change([&] { rate_ = rate; });
+  }
   /// Wakes a paused run so that it lets its host work (between_steps).
-  void wake() { change([this] { woken_ = true; }); }
+  void wake() {
+    change([this] { woken_ = true; });
+  }
 
-  /// A token that stops the run (saved) when it is asked to: looked at, never called back, because a signal handler may ask.
+  /// A token that stops the run (saved) when it is asked to: looked at, never called back, because
+  /// a signal handler may ask.
   void follow(std::stop_token token) { token_ = std::move(token); }
 
-  bool paused() const { return look([this] { return paused_; }); }
+  bool paused() const {
+    return look([this] { return paused_; });
+  }
   Stop stop_kind() const {
     const Stop asked = look([this] { return stop_; });
     return asked == Stop::None && token_.stop_requested() ? Stop::Save : asked;
   }
-  bool take_save() { return look([this] { return std::exchange(save_, false); }); }
-  std::optional<double> take_learning_rate() { return look([this] { return std::exchange(rate_, {}); }); }
+  bool take_save() {
+    return look([this] { return std::exchange(save_, false); });
+  }
+  std::optional<double> take_learning_rate() {
+    return look([this] { return std::exchange(rate_, {}); });
+  }
   /// Sleeps until something is asked.
   void wait() {
     std::unique_lock lock(mutex_);
@@ -79,11 +99,12 @@ enum class TrainPhase { Preparing, Training, Pausing, Paused, Saving, Stopping }
 /// What is known when the first step begins.
 struct TrainStart {
   std::filesystem::path folder;
-  Recipe recipe;                          ///< as it runs: init_from's settings in their places
+  Recipe recipe;  ///< as it runs: init_from's settings in their places
   std::int64_t total_steps = 0, first_step = 0;
   double steps_per_epoch = 0;
   std::int64_t trainable = 0, parameters = 0;
-  double learning_rate = 0;               ///< the peak rate in force: the recipe's, or what was set by hand before
+  double learning_rate =
+      0;  ///< the peak rate in force: the recipe's, or what was set by hand before
 };
 
 /// Called on the training thread.
@@ -98,7 +119,8 @@ class TrainObserver {
   virtual void on_event(const RunEvent&) {}
   /// lora: the adapter in training, until an empty pointer follows.
   virtual void on_adapter(std::shared_ptr<Adapter>) {}
-  /// The model is free: the host may let it answer, and returns true if it did; the trained adapter is then put back.
+  /// The model is free: the host may let it answer, and returns true if it did; the trained adapter
+  /// is then put back.
   virtual bool between_steps() { return false; }
 };
 

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The permutation is LibTorch's randperm from a Mersenne twister seeded with seed + epoch, which is what the reference sampler draws.
+// The permutation is LibTorch's randperm from a Mersenne twister seeded with seed + epoch, which is
+// what the reference sampler draws.
 #include "engine/train/order.h"
 
 #include <cmath>
 #include <numeric>
 
-#include "engine/nn/torch.h"
+#include "engine/device/torch.h"
 
 namespace luthier {
 
-std::vector<std::int64_t> epoch_order(std::int64_t rows, std::int64_t seed, std::int64_t epoch, bool shuffle) {
+std::vector<std::int64_t> epoch_order(std::int64_t rows, std::int64_t seed, std::int64_t epoch,
+                                      bool shuffle) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(rows));
   std::iota(order.begin(), order.end(), std::int64_t{0});
   if (!shuffle || rows == 0) return order;
-  at::Generator generator = at::detail::createCPUGenerator(static_cast<std::uint64_t>(seed + epoch));
-  const torch::Tensor permutation = at::randperm(rows, generator, torch::TensorOptions(torch::kInt64));
+  at::Generator generator =
+      at::detail::createCPUGenerator(static_cast<std::uint64_t>(seed + epoch));
+  const torch::Tensor permutation =
+      at::randperm(rows, generator, torch::TensorOptions(torch::kInt64));
   const std::int64_t* data = permutation.const_data_ptr<std::int64_t>();
   order.assign(data, data + rows);
   return order;
@@ -25,7 +29,9 @@ StepPlan::Window StepPlan::window(std::int64_t done) const {
   window.epoch = done / steps_per_epoch;
   window.first_batch = (done % steps_per_epoch) * accumulation;
   window.batches = std::min(accumulation, batches_per_epoch - window.first_batch);
-  window.epoch_after = static_cast<double>(window.epoch) + static_cast<double>(window.first_batch + window.batches) / static_cast<double>(batches_per_epoch);
+  window.epoch_after =
+      static_cast<double>(window.epoch) + static_cast<double>(window.first_batch + window.batches) /
+                                              static_cast<double>(batches_per_epoch);
   return window;
 }
 
@@ -34,15 +40,19 @@ std::int64_t StepPlan::batches_before(std::int64_t done) const {
 }
 
 Result<StepPlan> plan_steps(std::int64_t rows, const TrainingSettings& training) {
-  if (rows < 1) return input_error("There is no usable row to train on.", "dataset", "See `luthier-cli data check` for what is wrong with each row.");
+  if (rows < 1)
+    return input_error("There is no usable row to train on.", "dataset",
+                       "See `luthier-cli data check` for what is wrong with each row.");
   StepPlan plan;
   plan.rows = rows;
   plan.batch_size = training.per_device_train_batch_size;
   plan.accumulation = training.gradient_accumulation_steps;
   plan.batches_per_epoch = (rows + plan.batch_size - 1) / plan.batch_size;
   plan.steps_per_epoch = (plan.batches_per_epoch + plan.accumulation - 1) / plan.accumulation;
-  const double steps = std::ceil(training.num_train_epochs * static_cast<double>(plan.steps_per_epoch));
-  if (training.max_steps <= 0 && steps > 9e15) return input_error("The run would have too many steps.", "training.num_train_epochs");
+  const double steps =
+      std::ceil(training.num_train_epochs * static_cast<double>(plan.steps_per_epoch));
+  if (training.max_steps <= 0 && steps > 9e15)
+    return input_error("The run would have too many steps.", "training.num_train_epochs");
   plan.total_steps = training.max_steps > 0 ? training.max_steps : static_cast<std::int64_t>(steps);
   return plan;
 }

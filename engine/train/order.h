@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which row comes when, and how many steps there are: pure functions of the recipe, the number of rows and the step, equal to
-// transformers' Trainer. A resume needs no other data position than the number of steps done.
+// Which row comes when, and how many steps there are: pure functions of the recipe, the number of
+// rows and the step, equal to transformers' Trainer. A resume needs no other data position than the
+// number of steps done.
 #pragma once
 
 #include <cstdint>
@@ -10,17 +11,21 @@
 
 namespace luthier {
 
-/// Rows of one epoch (from 0) in the order they are visited: 0..rows-1, or a permutation drawn from (seed + epoch).
-std::vector<std::int64_t> epoch_order(std::int64_t rows, std::int64_t seed, std::int64_t epoch, bool shuffle);
+/// Rows of one epoch (from 0) in the order they are visited: 0..rows-1, or a permutation drawn from
+/// (seed + epoch).
+std::vector<std::int64_t> epoch_order(std::int64_t rows, std::int64_t seed, std::int64_t epoch,
+                                      bool shuffle);
 
-/// The run's arithmetic. A step is one accumulation window; an epoch's last window holds what is left.
+/// The run's arithmetic. A step is one accumulation window; an epoch's last window holds what is
+/// left.
 struct StepPlan {
   std::int64_t rows = 0, batch_size = 1, accumulation = 1;
   std::int64_t batches_per_epoch = 0, steps_per_epoch = 0, total_steps = 0;
 
   struct Window {
-    std::int64_t epoch = 0, first_batch = 0, batches = 0;   ///< batches count from 0 within the epoch
-    double epoch_after = 0;                                 ///< as the log has it, after this step
+    std::int64_t epoch = 0, first_batch = 0,
+                 batches = 0;  ///< batches count from 0 within the epoch
+    double epoch_after = 0;    ///< as the log has it, after this step
   };
   /// The window of the step after `done` steps.
   Window window(std::int64_t done) const;

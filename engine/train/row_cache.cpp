@@ -7,8 +7,10 @@
 namespace luthier {
 
 Example without_pixels(const Example& example) {
-  Example bare{example.input_ids, example.labels, {}, example.truncated_tokens, example.prompt_tokens};
-  for (const PixelValues& image : example.images) bare.images.push_back({{}, image.shape, image.grid});
+  Example bare{
+      example.input_ids, example.labels, {}, example.truncated_tokens, example.prompt_tokens};
+  for (const PixelValues& image : example.images)
+    bare.images.push_back({{}, image.shape, image.grid});
   return bare;
 }
 
@@ -23,8 +25,9 @@ std::shared_ptr<const CachedRow> RowCache::find(std::int64_t row) const {
 }
 
 void RowCache::keep(std::int64_t row, const Example& example, const torch::Tensor& features) {
-  const std::int64_t size = static_cast<std::int64_t>(features.defined() ? features.nbytes() : 0) +
-                            static_cast<std::int64_t>(example.input_ids.size() + example.labels.size()) * 8 + 256;
+  const std::int64_t size =
+      static_cast<std::int64_t>(features.defined() ? features.nbytes() : 0) +
+      static_cast<std::int64_t>(example.input_ids.size() + example.labels.size()) * 8 + 256;
   {
     const std::lock_guard lock(mutex_);
     if (rows_.contains(row) || bytes_ + size > max_bytes_) return;

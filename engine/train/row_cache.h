@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a frozen vision tower gave for a row's pictures, kept so that later epochs neither decode the pictures nor run the tower again. Features
-// are always computed row by row, cached or not, so the cache changes no bit of the result. Bounded in bytes; the loading thread asks, the training
+// What a frozen vision tower gave for a row's pictures, kept so that later epochs neither decode
+// the pictures nor run the tower again. Features are always computed row by row, cached or not, so
+// the cache changes no bit of the result. Bounded in bytes; the loading thread asks, the training
 // thread fills.
 #pragma once
 
@@ -18,8 +19,9 @@ Example without_pixels(const Example& example);
 
 /// A row without its pixels.
 struct CachedRow {
-  Example example;                 ///< images hold shape and grid, no values
-  torch::Tensor features;          ///< [features, vision width] on the CPU; undefined for a row without pictures
+  Example example;  ///< images hold shape and grid, no values
+  torch::Tensor
+      features;  ///< [features, vision width] on the CPU; undefined for a row without pictures
 };
 
 /// Bytes that a run keeps at most, where so many are free on the machine.

@@ -11,7 +11,8 @@ LossOn loss_on_from_name(const std::string& name) {
   return name == "assistant" ? LossOn::Assistant : name == "all" ? LossOn::All : LossOn::Completion;
 }
 
-Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_error, const std::string& key,
+Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_error,
+                              const std::string& key,
                               const std::function<bool(std::size_t, std::size_t)>& progress) {
   DatasetCheck how;
   how.loss_on = reader.loss_on;

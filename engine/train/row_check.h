@@ -14,14 +14,15 @@
 namespace luthier {
 
 struct UsableRows {
-  std::vector<std::int64_t> rows;           ///< from 0, ascending
+  std::vector<std::int64_t> rows;  ///< from 0, ascending
   std::vector<std::int64_t> skipped;
-  std::vector<std::string> warnings;        ///< findings that stop nothing
+  std::vector<std::string> warnings;  ///< findings that stop nothing
 };
 
 /// Reads every row once and decodes no picture. `progress(done, total)` returns false to cancel.
 /// `key` is the recipe's ("dataset").
-Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_error, const std::string& key,
+Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_error,
+                              const std::string& key,
                               const std::function<bool(std::size_t, std::size_t)>& progress);
 /// The rows of a dataset without those that a checkpoint says were skipped.
 UsableRows rows_without(std::size_t total, const std::vector<std::int64_t>& skipped);

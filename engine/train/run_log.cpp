@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// TensorBoard's file is a convenience: when it cannot be written the run goes on without it and says so once.
+// TensorBoard's file is a convenience: when it cannot be written the run goes on without it and
+// says so once.
 #include "engine/train/run_log.h"
 
 #include "engine/base/log.h"
@@ -8,7 +9,8 @@ namespace luthier {
 
 Status RunLog::flush() {
   if (torn_ && (!lines_.empty() || !events_.empty())) {
-    LUTHIER_CHECK(folder_.truncate_after(std::max(written_step_, manifest_.step)));   // takes the broken end away
+    LUTHIER_CHECK(folder_.truncate_after(
+        std::max(written_step_, manifest_.step)));  // takes the broken end away
     torn_ = false;
   }
   while (!lines_.empty()) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a run writes down while it goes: metrics, events, TensorBoard, its state. A line that the disk refuses is kept and
-// written when there is room again, so that a pause for a full disk loses none. No LibTorch.
+// What a run writes down while it goes: metrics, events, TensorBoard, its state. A line that the
+// disk refuses is kept and written when there is room again, so that a pause for a full disk loses
+// none. No LibTorch.
 #pragma once
 
 #include <chrono>
@@ -14,7 +15,8 @@ namespace luthier {
 
 class RunLog {
  public:
-  RunLog(RunFolder folder, RunManifest manifest) : folder_(std::move(folder)), manifest_(std::move(manifest)) {}
+  RunLog(RunFolder folder, RunManifest manifest)
+      : folder_(std::move(folder)), manifest_(std::move(manifest)) {}
 
   RunManifest& manifest() { return manifest_; }
   const RunFolder& folder() const { return folder_; }
@@ -32,7 +34,7 @@ class RunLog {
   RunManifest manifest_;
   std::deque<MetricsLine> lines_;
   std::deque<RunEvent> events_;
-  bool torn_ = false;                 ///< a write failed, perhaps in the middle of a line
+  bool torn_ = false;  ///< a write failed, perhaps in the middle of a line
   std::int64_t written_step_ = 0;
   std::optional<TensorboardWriter> board_;
   bool board_failed_ = false;

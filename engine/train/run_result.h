@@ -12,7 +12,7 @@ namespace luthier {
 
 struct RunResult {
   std::filesystem::path folder;
-  RunState state = RunState::Finished;      ///< Finished or Stopped
+  RunState state = RunState::Finished;  ///< Finished or Stopped
   std::int64_t step = 0;
   std::optional<double> loss;  ///< of the last logged step; empty: none was
   bool saved = true;           ///< Stopped: what was reached can be gone on from

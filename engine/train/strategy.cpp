@@ -25,7 +25,8 @@ std::set<std::string> layer_norms(const VisionLanguageModel& model) {
 
 bool in_layer_norm(std::string name, const std::set<std::string>& norms) {
   if (name.rfind(peft_prefix, 0) == 0) name.erase(0, std::string(peft_prefix).size());
-  for (std::size_t dot = name.rfind('.'); dot != std::string::npos && dot > 0; dot = name.rfind('.', dot - 1)) {
+  for (std::size_t dot = name.rfind('.'); dot != std::string::npos && dot > 0;
+       dot = name.rfind('.', dot - 1)) {
     if (norms.contains(name.substr(0, dot))) return true;
   }
   return false;
@@ -34,7 +35,9 @@ bool in_layer_norm(std::string name, const std::set<std::string>& norms) {
 bool part_trains(const std::string& part, const Recipe& recipe) {
   if (recipe.strategy == "full") return true;
   const FreezeSettings& freeze = recipe.freeze;
-  return part == "vision_tower" ? !freeze.vision_tower : part == "projector" ? !freeze.projector : !freeze.language_model;
+  return part == "vision_tower" ? !freeze.vision_tower
+         : part == "projector"  ? !freeze.projector
+                                : !freeze.language_model;
 }
 
 }  // namespace
@@ -47,17 +50,20 @@ std::int64_t Trainables::parameters() const {
 
 std::int64_t Trainables::bytes() const {
   std::int64_t total = 0;
-  for (const TrainedTensor& trained : tensors) total += static_cast<std::int64_t>(trained.tensor.nbytes());
+  for (const TrainedTensor& trained : tensors)
+    total += static_cast<std::int64_t>(trained.tensor.nbytes());
   return total;
 }
 
 std::int64_t weight_bytes(const VisionLanguageModel& model) {
   std::int64_t bytes = 0;
-  for (const torch::Tensor& tensor : model.parameters()) bytes += static_cast<std::int64_t>(tensor.nbytes());
+  for (const torch::Tensor& tensor : model.parameters())
+    bytes += static_cast<std::int64_t>(tensor.nbytes());
   return bytes;
 }
 
-Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe, const std::optional<std::filesystem::path>& adapter_folder) {
+Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
+                                  const std::optional<std::filesystem::path>& adapter_folder) {
   Trainables trainables;
   for (torch::Tensor& tensor : base.model->parameters()) {
     tensor.requires_grad_(false);
@@ -74,10 +80,13 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe, const
     } else if (!recipe.adapter.init_from.empty()) {
       LUTHIER_TRY(trainables.adapter, load_adapter(base, recipe.adapter.init_from));
     } else {
-      LUTHIER_TRY(trainables.adapter, create_adapter(*base.model, recipe.adapter, static_cast<std::uint64_t>(recipe.training.seed)));
+      LUTHIER_TRY(trainables.adapter,
+                  create_adapter(*base.model, recipe.adapter,
+                                 static_cast<std::uint64_t>(recipe.training.seed)));
     }
     trainables.adapter->activate();
-    for (const auto& [name, tensor] : trainables.adapter->tensors()) add(name, tensor, part_of(name));
+    for (const auto& [name, tensor] : trainables.adapter->tensors())
+      add(name, tensor, part_of(name));
   } else {
     for (const auto& item : base.model->named_parameters()) {
       const std::string part = part_of(item.key());
@@ -85,11 +94,15 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe, const
     }
   }
   if (trainables.tensors.empty()) {
-    return input_error("Nothing would train.", recipe.strategy == "lora" ? "adapter.target_modules" : "freeze", "Leave at least one part unfrozen.");
+    return input_error("Nothing would train.",
+                       recipe.strategy == "lora" ? "adapter.target_modules" : "freeze",
+                       "Leave at least one part unfrozen.");
   }
-  std::sort(trainables.tensors.begin(), trainables.tensors.end(), [](const TrainedTensor& a, const TrainedTensor& b) { return a.name < b.name; });
-  trainables.tower_fixed = std::none_of(trainables.tensors.begin(), trainables.tensors.end(),
-                                        [](const TrainedTensor& trained) { return trained.part == "vision_tower"; });
+  std::sort(trainables.tensors.begin(), trainables.tensors.end(),
+            [](const TrainedTensor& a, const TrainedTensor& b) { return a.name < b.name; });
+  trainables.tower_fixed =
+      std::none_of(trainables.tensors.begin(), trainables.tensors.end(),
+                   [](const TrainedTensor& trained) { return trained.part == "vision_tower"; });
   return trainables;
 }
 

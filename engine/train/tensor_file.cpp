@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Tensors on another device are copied to the CPU first; those copies live until the file stands, because the writer
-// wants all bytes at hand.
+// Tensors on another device are copied to the CPU first; those copies live until the file stands,
+// because the writer wants all bytes at hand.
 #include "engine/train/tensor_file.h"
 
 #include <vector>
@@ -11,7 +11,8 @@
 
 namespace luthier {
 
-Status write_tensor_file(const std::filesystem::path& path, const std::map<std::string, torch::Tensor>& tensors) {
+Status write_tensor_file(const std::filesystem::path& path,
+                         const std::map<std::string, torch::Tensor>& tensors) {
   std::vector<torch::Tensor> kept;
   std::vector<TensorToWrite> entries;
   for (const auto& [name, tensor] : tensors) {
@@ -21,7 +22,8 @@ Status write_tensor_file(const std::filesystem::path& path, const std::map<std::
     entry.name = name;
     entry.dtype = file_dtype(plain.scalar_type());
     entry.shape.assign(plain.sizes().begin(), plain.sizes().end());
-    entry.bytes = {static_cast<const std::byte*>(plain.const_data_ptr()), static_cast<std::size_t>(plain.nbytes())};
+    entry.bytes = {static_cast<const std::byte*>(plain.const_data_ptr()),
+                   static_cast<std::size_t>(plain.nbytes())};
     entries.push_back(std::move(entry));
   }
   return write_safetensors(path, entries);

@@ -8,11 +8,12 @@
 #include <string>
 
 #include "engine/base/result.h"
-#include "engine/nn/torch.h"
+#include "engine/device/torch.h"
 
 namespace luthier {
 
-Status write_tensor_file(const std::filesystem::path& path, const std::map<std::string, torch::Tensor>& tensors);
+Status write_tensor_file(const std::filesystem::path& path,
+                         const std::map<std::string, torch::Tensor>& tensors);
 /// On the CPU, as they are stored.
 Result<std::map<std::string, torch::Tensor>> read_tensor_file(const std::filesystem::path& path);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The loop. Order of things in a step: window, norm, clip, AdamW with this step's rate, then the log; as the reference trainer has it.
+// The loop. Order of things in a step: window, norm, clip, AdamW with this step's rate, then the
+// log; as the reference trainer has it.
 #include "engine/train/trainer.h"
 
 #include <algorithm>
@@ -20,7 +21,8 @@ void TrainingRun::happen(const std::string& kind, const std::string& detail) {
   observer_.on_event(event);
 }
 
-/// Runs `work` that may meet a full disk. With somebody there, the run pauses with the reason and tries again when it is continued; else the error ends it.
+/// Runs `work` that may meet a full disk. With somebody there, the run pauses with the reason and
+/// tries again when it is continued; else the error ends it.
 Status TrainingRun::durably(const std::function<Status()>& work) {
   for (;;) {
     const Status status = work();
@@ -84,18 +86,23 @@ Status TrainingRun::poll() {
 
 std::string TrainingRun::row_names(const std::vector<std::int64_t>& rows) const {
   std::string names;
-  for (std::size_t i = 0; i < rows.size() && i < 8; ++i) names += (i ? ", " : "") + reader_.dataset->where(static_cast<std::size_t>(rows[i]));
+  for (std::size_t i = 0; i < rows.size() && i < 8; ++i)
+    names += (i ? ", " : "") + reader_.dataset->where(static_cast<std::size_t>(rows[i]));
   if (rows.size() > 8) names += " and " + std::to_string(rows.size() - 8) + " more";
   return names;
 }
 
-Status TrainingRun::bad_step(const Window& window, const std::vector<std::int64_t>& rows, const std::string& what) {
+Status TrainingRun::bad_step(const Window& window, const std::vector<std::int64_t>& rows,
+                             const std::string& what) {
   std::vector<std::int64_t> named = rows;
   if (named.empty()) {
-    for (const MicroBatch& batch : window.batches) named.insert(named.end(), batch.rows.begin(), batch.rows.end());
+    for (const MicroBatch& batch : window.batches)
+      named.insert(named.end(), batch.rows.begin(), batch.rows.end());
   }
   ++bad_steps_;
-  const std::string sentence = "Step " + std::to_string(state_.step) + ": " + what + " is not finite, so no weight was changed (" + row_names(named) + ").";
+  const std::string sentence = "Step " + std::to_string(state_.step) + ": " + what +
+                               " is not finite, so no weight was changed (" + row_names(named) +
+                               ").";
   log_warning(sentence);
   happen("warning", sentence);
   LUTHIER_CHECK(flush());
@@ -129,7 +136,7 @@ Error TrainingRun::saved_before(Error error) {
     log_warning(saved.error().sentence());
     return error;
   }
-  if (saved_step_ < 0) return error;   // nothing worth saving: its steps were not finite
+  if (saved_step_ < 0) return error;  // nothing worth saving: its steps were not finite
   if (!error.hint.empty()) error.hint.push_back(' ');
   error.hint.append("The run is saved at step ").append(std::to_string(saved_step_));
   error.hint.append(": resume it when the row is repaired, or with image.on_error: skip.");
@@ -147,7 +154,9 @@ Status TrainingRun::step() {
     service();
     return !stopping();
   };
-  const WindowOutcome outcome = runner_->accumulate(window, static_cast<std::uint64_t>(recipe_.training.seed), plan_.batches_before(state_.step), go_on);
+  const WindowOutcome outcome =
+      runner_->accumulate(window, static_cast<std::uint64_t>(recipe_.training.seed),
+                          plan_.batches_before(state_.step), go_on);
   if (outcome.abandoned) {
     optimizer_->clear_gradients();
     return {};
@@ -168,7 +177,8 @@ Status TrainingRun::step() {
   LUTHIER_CHECK(note_broken(window));
   const double took = seconds_since(start) - idle_seconds_;
   pace_ = pace_ == 0 ? took : 0.9 * pace_ + 0.1 * took;
-  if (!finite) return bad_step(window, outcome.suspects, outcome.finite ? "the gradient's norm" : "the loss");
+  if (!finite)
+    return bad_step(window, outcome.suspects, outcome.finite ? "the gradient's norm" : "the loss");
   if (window.tokens == 0) return {};  // every row of it was left out: neither good nor bad
   bad_steps_ = 0;
   state_.logged_loss += outcome.loss;
@@ -180,7 +190,9 @@ Status TrainingRun::step() {
   if (rotation_due_) {
     // Only now, when a step on the newest checkpoint's weights came out finite, may older ones go.
     rotation_due_ = false;
-    LUTHIER_CHECK(durably([this] { return log_->folder().rotate(recipe_.training.save_total_limit, {saved_step_}); }));
+    LUTHIER_CHECK(durably([this] {
+      return log_->folder().rotate(recipe_.training.save_total_limit, {saved_step_});
+    }));
   }
   return {};
 }
@@ -196,7 +208,9 @@ Status TrainingRun::log_step(std::optional<double> eval_loss) {
   line.learning_rate = state_.last_rate;
   line.tokens = state_.tokens;
   line.step_seconds = state_.logged_seconds / static_cast<double>(state_.logged_steps);
-  line.tokens_per_second = state_.logged_seconds > 0 ? static_cast<double>(state_.logged_tokens) / state_.logged_seconds : 0;
+  line.tokens_per_second = state_.logged_seconds > 0
+                               ? static_cast<double>(state_.logged_tokens) / state_.logged_seconds
+                               : 0;
   line.eval_loss = eval_loss;
   MetricsMemory& memory = line.memory;
   memory.weights = weights_;
@@ -296,9 +310,12 @@ Result<RunResult> TrainingRun::go() {
   } catch (const std::exception& failure) {
     if (!is_out_of_memory(failure)) {
       const std::string text = failure.what();
-      return end_failed(machine_error("Training stopped: " + text.substr(0, text.find('\n')), log_ ? log_->folder().path().string() : recipe_.model));
+      return end_failed(machine_error("Training stopped: " + text.substr(0, text.find('\n')),
+                                      log_ ? log_->folder().path().string() : recipe_.model));
     }
-    if (!log_) return machine_error("Memory ran out on " + device_.str() + " before the first step.", recipe_.model, "Use a smaller model, or lower adapter.r.");
+    if (!log_)
+      return machine_error("Memory ran out on " + device_.str() + " before the first step.",
+                           recipe_.model, "Use a smaller model, or lower adapter.r.");
   }
   const Error error = out_of_memory();
   try {
@@ -309,7 +326,8 @@ Result<RunResult> TrainingRun::go() {
   return end_failed(error);
 }
 
-Result<RunResult> train(LoadedModel& base, BegunRun begun, const TrainerOptions& options, TrainControl& control, TrainObserver& observer) {
+Result<RunResult> train(LoadedModel& base, BegunRun begun, const TrainerOptions& options,
+                        TrainControl& control, TrainObserver& observer) {
   if (begun.run && begun.run->kind == PreparedRun::Kind::Finished) {
     RunResult finished;
     finished.folder = begun.run->folder.path();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A training run from its first step to its last, in its folder: windows of micro-batches, AdamW, schedules, evaluation, checkpoints, and what
-// happens when a person or the machine interferes. Everything a step computes depends on the recipe, the inputs and the number of steps done, never on
-// time or on how often the run was interrupted; so a resume ends in the same bytes. The arithmetic is transformers' Trainer's.
+// A training run from its first step to its last, in its folder: windows of micro-batches, AdamW,
+// schedules, evaluation, checkpoints, and what happens when a person or the machine interferes.
+// Everything a step computes depends on the recipe, the inputs and the number of steps done, never
+// on time or on how often the run was interrupted; so a resume ends in the same bytes. The
+// arithmetic is transformers' Trainer's.
 #pragma once
 
 #include <cstdint>
@@ -22,24 +24,31 @@ struct TrainerOptions {
   bool gradient_checkpointing = false;
   /// A person can act on a pause: a full disk pauses the run instead of ending it.
   bool interactive = false;
-  std::int64_t max_cache_bytes = -1;        ///< of fixed-tower features; -1: by what is free
-  std::function<double()> clock;            ///< seconds, for save_minutes; empty: a steady clock
+  std::int64_t max_cache_bytes = -1;  ///< of fixed-tower features; -1: by what is free
+  std::function<double()> clock;      ///< seconds, for save_minutes; empty: a steady clock
 };
 
-/// What begin_run found: the run's folder where one is there already, and the recipe with an init_from's settings in their places.
+/// What begin_run found: the run's folder where one is there already, and the recipe with an
+/// init_from's settings in their places.
 struct BegunRun {
   Recipe recipe;
-  std::optional<PreparedRun> run;           ///< empty: a new folder, made when the first step is ready to begin
+  std::optional<PreparedRun>
+      run;  ///< empty: a new folder, made when the first step is ready to begin
 };
 
-/// Before anything is loaded: refuses settings that cannot run and a folder that must not be overwritten; finds what a resume starts from.
-Result<BegunRun> begin_run(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run);
+/// Before anything is loaded: refuses settings that cannot run and a folder that must not be
+/// overwritten; finds what a resume starts from.
+Result<BegunRun> begin_run(const Recipe& recipe,
+                           const std::optional<std::filesystem::path>& resume_run);
 
-/// Runs to the end, a stop, or an error. `base` is loaded as the recipe says (training.device, dtype, init). Under full and freeze its weights are
-/// changed in place. On return no adapter is active and nothing requires a gradient.
-Result<RunResult> train(LoadedModel& base, BegunRun begun, const TrainerOptions& options, TrainControl& control, TrainObserver& observer);
+/// Runs to the end, a stop, or an error. `base` is loaded as the recipe says (training.device,
+/// dtype, init). Under full and freeze its weights are changed in place. On return no adapter is
+/// active and nothing requires a gradient.
+Result<RunResult> train(LoadedModel& base, BegunRun begun, const TrainerOptions& options,
+                        TrainControl& control, TrainObserver& observer);
 
-/// The dtype that a fully tuned checkpoint is stored in: the base's own, or what config.json names when weights start at random.
+/// The dtype that a fully tuned checkpoint is stored in: the base's own, or what config.json names
+/// when weights start at random.
 torch::ScalarType result_dtype(const LoadedModel& base, const Recipe& recipe);
 
 }  // namespace luthier

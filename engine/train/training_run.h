@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Inside of the trainer: one run as an object. Its preparation, its steps and its ends stand in a file each.
+// Inside of the trainer: one run as an object. Its preparation, its steps and its ends stand in a
+// file each.
 #pragma once
 
 #include <chrono>
@@ -9,10 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "engine/device/memory.h"
 #include "engine/objectives/objective.h"
 #include "engine/optim/schedule.h"
 #include "engine/train/checkpoint.h"
-#include "engine/train/memory.h"
 #include "engine/train/row_check.h"
 #include "engine/train/run_log.h"
 #include "engine/train/step_runner.h"
@@ -22,8 +23,14 @@ namespace luthier {
 
 class TrainingRun {
  public:
-  TrainingRun(LoadedModel& base, BegunRun begun, const TrainerOptions& options, TrainControl& control, TrainObserver& observer)
-      : base_(base), recipe_(std::move(begun.recipe)), begun_(std::move(begun.run)), options_(options), control_(control), observer_(observer),
+  TrainingRun(LoadedModel& base, BegunRun begun, const TrainerOptions& options,
+              TrainControl& control, TrainObserver& observer)
+      : base_(base),
+        recipe_(std::move(begun.recipe)),
+        begun_(std::move(begun.run)),
+        options_(options),
+        control_(control),
+        observer_(observer),
         device_(base.model->device()) {}
 
   Result<RunResult> go();
@@ -31,7 +38,9 @@ class TrainingRun {
 
  private:
   using Clock = std::chrono::steady_clock;
-  static double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+  static double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  }
 
   Status prepare();
   Status prepare_data();
@@ -42,7 +51,8 @@ class TrainingRun {
   Status after_step();
   Status note_broken(const Window& window);
   Error saved_before(Error error);
-  Status bad_step(const Window& window, const std::vector<std::int64_t>& rows, const std::string& what);
+  Status bad_step(const Window& window, const std::vector<std::int64_t>& rows,
+                  const std::string& what);
   Status log_step(std::optional<double> eval_loss);
   Result<std::optional<double>> evaluate();
   Error out_of_memory();
@@ -56,7 +66,9 @@ class TrainingRun {
   bool service();
   Status poll();
   Status durably(const std::function<Status()>& work);
-  Status flush() { return durably([this] { return log_->flush(); }); }
+  Status flush() {
+    return durably([this] { return log_->flush(); });
+  }
   Status checkpoint();
   Status save_checkpoint();
   Status save_result();

@@ -43,7 +43,8 @@ Status TrainingRun::check_finite(const std::string& refused) const {
   return {};
 }
 
-/// Saves this step's state unless it stands already, the last steps were bad, or a weight is not finite.
+/// Saves this step's state unless it stands already, the last steps were bad, or a weight is not
+/// finite.
 Status TrainingRun::checkpoint() {
   if (state_.step == saved_step_ || bad_steps_ > 0) return {};
   LUTHIER_CHECK(check_finite("no checkpoint"));
@@ -61,7 +62,9 @@ Status TrainingRun::checkpoint() {
 Status TrainingRun::save_result() {
   LUTHIER_CHECK(check_finite("no result"));
   const bool lora = trainables_.adapter != nullptr;
-  LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(lora ? log_->folder().adapter_path() : log_->folder().path() / "model", FolderReplace::Whole));
+  LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(lora ? log_->folder().adapter_path()
+                                                            : log_->folder().path() / "model",
+                                                       FolderReplace::Whole));
   if (lora) {
     LUTHIER_CHECK(trainables_.adapter->save(writer.path(), recipe_.model));
     LUTHIER_CHECK(write_adapter_notes(writer.path(), base_.pixels));
@@ -78,7 +81,8 @@ Error TrainingRun::out_of_memory() {
   std::string hint;
   if (!options_.gradient_checkpointing) hint = "Resume with training.gradient_checkpointing: true";
   if (training.per_device_train_batch_size > 1) {
-    hint += (hint.empty() ? "Start" : ", or start") + std::string(" with training.per_device_train_batch_size: ") +
+    hint += (hint.empty() ? "Start" : ", or start") +
+            std::string(" with training.per_device_train_batch_size: ") +
             std::to_string((training.per_device_train_batch_size + 1) / 2);
   } else {
     const std::int64_t shorter =
@@ -86,7 +90,9 @@ Error TrainingRun::out_of_memory() {
     hint += (hint.empty() ? "Start" : ", or start") + std::string(" with training.max_length: ") +
             std::to_string(shorter);
   }
-  return machine_error("Memory ran out on " + device_.str() + " in step " + std::to_string(state_.step + 1) + ".", log_->folder().path().string(), hint + ".");
+  return machine_error(
+      "Memory ran out on " + device_.str() + " in step " + std::to_string(state_.step + 1) + ".",
+      log_->folder().path().string(), hint + ".");
 }
 
 /// What ended with steps that are not finite has no result: such a step tells that the weights
@@ -123,13 +129,14 @@ Result<RunResult> TrainingRun::end_stopped() {
 
 Result<RunResult> TrainingRun::end_finished() {
   if (bad_steps_ > 0) {
-    LUTHIER_CHECK(check_finite("no result"));   // the reason, where it is one
+    LUTHIER_CHECK(check_finite("no result"));  // the reason, where it is one
     return ended_on_bad_steps();
   }
   LUTHIER_CHECK(checkpoint());
   observer_.on_phase(TrainPhase::Saving, "");
   LUTHIER_CHECK(durably([this] { return save_result(); }));
-  LUTHIER_CHECK(durably([this] { return log_->folder().rotate(recipe_.training.save_total_limit, {saved_step_}); }));
+  LUTHIER_CHECK(durably(
+      [this] { return log_->folder().rotate(recipe_.training.save_total_limit, {saved_step_}); }));
   if (!state_.broken_rows.empty())
     happen("warning", std::to_string(state_.broken_rows.size()) + " of " +
                           std::to_string(rows_.rows.size()) +
@@ -148,8 +155,10 @@ Error TrainingRun::end_failed(Error error) {
   log_->manifest().error = error.sentence();
   log_->manifest().seconds = seconds();
   if (const Status status = log_->flush(); !status) log_warning(status.error().sentence());
-  const RunState state = error.code == ErrorCode::Interrupted ? RunState::Stopped : RunState::Failed;
-  if (const Status status = log_->write_state(state); !status) log_warning(status.error().sentence());
+  const RunState state =
+      error.code == ErrorCode::Interrupted ? RunState::Stopped : RunState::Failed;
+  if (const Status status = log_->write_state(state); !status)
+    log_warning(status.error().sentence());
   return error;
 }
 

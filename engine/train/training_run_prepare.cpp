@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Before the first step: data, plan, what trains, the folder. A run that cannot start leaves nothing behind.
+// Before the first step: data, plan, what trains, the folder. A run that cannot start leaves
+// nothing behind.
 #include <algorithm>
 
 #include "engine/base/log.h"
@@ -25,15 +26,19 @@ Status TrainingRun::prepare_data() {
     rows_ = rows_without(reader_.dataset->size(), state_.skipped_rows);
   } else {
     LUTHIER_TRY(rows_, check_rows(reader_, recipe_.image.on_error, "dataset", progress));
-    for (std::size_t i = 0; i < std::min<std::size_t>(rows_.warnings.size(), 10); ++i) log_warning(rows_.warnings[i]);
-    if (rows_.warnings.size() > 10) log_warning(std::to_string(rows_.warnings.size() - 10) + " more findings; `luthier-cli data check` lists all.");
+    for (std::size_t i = 0; i < std::min<std::size_t>(rows_.warnings.size(), 10); ++i)
+      log_warning(rows_.warnings[i]);
+    if (rows_.warnings.size() > 10)
+      log_warning(std::to_string(rows_.warnings.size() - 10) +
+                  " more findings; `luthier-cli data check` lists all.");
     state_.skipped_rows = rows_.skipped;
   }
   if (!recipe_.eval_dataset.empty()) {
     LUTHIER_TRY(eval_reader_.dataset,
                 Dataset::open({recipe_.eval_dataset.begin(), recipe_.eval_dataset.end()},
                               recipe_.image_folder));
-    LUTHIER_TRY(eval_rows_, check_rows(eval_reader_, recipe_.image.on_error, "eval_dataset", progress));
+    LUTHIER_TRY(eval_rows_,
+                check_rows(eval_reader_, recipe_.image.on_error, "eval_dataset", progress));
     if (eval_rows_.rows.empty()) {
       return input_error("There is no usable row to evaluate on.", "eval_dataset",
                          "Name a file with usable rows, or leave eval_dataset out.");
@@ -56,7 +61,8 @@ RunManifest TrainingRun::describe() const {
   manifest.total_steps = plan_.total_steps;
   manifest.trainable_parameters = trainables_.parameters();
   manifest.parameters = 0;
-  for (const torch::Tensor& tensor : base_.model->parameters()) manifest.parameters += tensor.numel();
+  for (const torch::Tensor& tensor : base_.model->parameters())
+    manifest.parameters += tensor.numel();
   manifest.error.clear();
   return manifest;
 }
@@ -66,8 +72,10 @@ Status TrainingRun::prepare_folder() {
   LUTHIER_TRY(manifest.model_fingerprint, fingerprint_model(base_.folder));
   manifest.dataset_fingerprints = {reader_.dataset->fingerprint()};
   manifest.eval_dataset_fingerprints.clear();
-  if (eval_reader_.dataset) manifest.eval_dataset_fingerprints = {eval_reader_.dataset->fingerprint()};
-  if (begun_ && begun_->kind == PreparedRun::Kind::Resume && begun_->recorded) LUTHIER_CHECK(check_same_inputs(*begun_->recorded, manifest));
+  if (eval_reader_.dataset)
+    manifest.eval_dataset_fingerprints = {eval_reader_.dataset->fingerprint()};
+  if (begun_ && begun_->kind == PreparedRun::Kind::Resume && begun_->recorded)
+    LUTHIER_CHECK(check_same_inputs(*begun_->recorded, manifest));
   if (!begun_) {
     LUTHIER_TRY(begun_, prepare_run(recipe_));
   }
@@ -83,7 +91,8 @@ Status TrainingRun::prepare() {
   for (const Objective& objective : objectives()) {
     if (recipe_.objective == objective.name) objective_ = &objective;
   }
-  if (!objective_) return input_error("There is no objective '" + recipe_.objective + "'.", "objective");
+  if (!objective_)
+    return input_error("There is no objective '" + recipe_.objective + "'.", "objective");
   const bool resumes = begun_ && begun_->kind == PreparedRun::Kind::Resume;
   if (resumes) {
     LUTHIER_TRY(state_, read_trainer_state(begun_->checkpoint->path));
@@ -91,8 +100,10 @@ Status TrainingRun::prepare() {
   LUTHIER_CHECK(prepare_data());
   LUTHIER_TRY(plan_, plan_steps(static_cast<std::int64_t>(rows_.rows.size()), recipe_.training));
   if (resumes && state_.total_steps != plan_.total_steps) {
-    return input_error("The checkpoint belongs to a run of " + std::to_string(state_.total_steps) + " steps, this one has " + std::to_string(plan_.total_steps) + ".",
-                       begun_->checkpoint->path.string(), "The data or the settings changed; start a new run in another output_dir.");
+    return input_error("The checkpoint belongs to a run of " + std::to_string(state_.total_steps) +
+                           " steps, this one has " + std::to_string(plan_.total_steps) + ".",
+                       begun_->checkpoint->path.string(),
+                       "The data or the settings changed; start a new run in another output_dir.");
   }
   state_.total_steps = plan_.total_steps;
   LUTHIER_TRY(schedule_, make_schedule(recipe_.training, plan_.total_steps));
@@ -101,7 +112,9 @@ Status TrainingRun::prepare() {
   if (resumes && recipe_.strategy == "lora") adapter = begun_->checkpoint->path / "adapter";
   LUTHIER_TRY(trainables_, apply_strategy(base_, recipe_, adapter));
   const TrainingSettings& training = recipe_.training;
-  optimizer_ = std::make_unique<AdamW>(trainables_.tensors, AdamWOptions{training.adam_beta1, training.adam_beta2, training.adam_epsilon, training.weight_decay});
+  optimizer_ = std::make_unique<AdamW>(trainables_.tensors,
+                                       AdamWOptions{training.adam_beta1, training.adam_beta2,
+                                                    training.adam_epsilon, training.weight_decay});
   if (resumes) LUTHIER_CHECK(read_checkpoint(begun_->checkpoint->path, trainables_, *optimizer_));
   if (trainables_.tower_fixed) {
     const std::int64_t room = options_.max_cache_bytes >= 0
@@ -143,7 +156,9 @@ void TrainingRun::announce_start() {
   happen(begun_->kind == PreparedRun::Kind::Resume ? "resumed" : "started",
          std::to_string(plan_.total_steps) + " steps, " + std::to_string(rows_.rows.size()) +
              " rows" + evaluated);
-  if (!rows_.skipped.empty()) happen("warning", std::to_string(rows_.skipped.size()) + " rows with broken pictures are left out.");
+  if (!rows_.skipped.empty())
+    happen("warning",
+           std::to_string(rows_.skipped.size()) + " rows with broken pictures are left out.");
   announce_evaluation_rows();
   if (never_moves()) {
     const std::string sentence =

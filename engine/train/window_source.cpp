@@ -8,7 +8,8 @@ namespace luthier {
 
 std::int64_t count_labels(const Example& example) {
   if (example.labels.empty()) return 0;
-  return std::count_if(example.labels.begin() + 1, example.labels.end(), [](std::int64_t label) { return label != kIgnoreLabel; });
+  return std::count_if(example.labels.begin() + 1, example.labels.end(),
+                       [](std::int64_t label) { return label != kIgnoreLabel; });
 }
 
 bool is_picture_fault(RowFault fault) {
@@ -68,7 +69,8 @@ void WindowSource::work() {
       try {
         return load(next_done_);
       } catch (const std::bad_alloc&) {
-        return machine_error("Memory ran out while rows were read.", "dataset", "Lower training.per_device_train_batch_size or training.max_length.");
+        return machine_error("Memory ran out while rows were read.", "dataset",
+                             "Lower training.per_device_train_batch_size or training.max_length.");
       } catch (const std::exception& failure) {
         return machine_error(std::string("Reading rows failed: ") + failure.what(), "dataset");
       }
@@ -100,7 +102,8 @@ Result<Window> WindowSource::load(std::int64_t done) {
         const std::lock_guard lock(mutex_);
         if (stopping_) return interrupted_error();
       }
-      const std::int64_t row = usable_[static_cast<std::size_t>(order_[static_cast<std::size_t>(at)])];
+      const std::int64_t row =
+          usable_[static_cast<std::size_t>(order_[static_cast<std::size_t>(at)])];
       if (broken_.contains(row)) continue;
       auto cached = cache_ ? cache_->find(row) : nullptr;
       if (cached) {

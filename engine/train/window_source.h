@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Accumulation windows, loaded ahead by one thread of its own: while a step computes, the next window's rows are read, their pictures
-// decoded and their tokens made. A window is handed over whole, because its loss is divided by the labels of all of it.
+// Accumulation windows, loaded ahead by one thread of its own: while a step computes, the next
+// window's rows are read, their pictures decoded and their tokens made. A window is handed over
+// whole, because its loss is divided by the labels of all of it.
 #pragma once
 
 #include <condition_variable>
@@ -23,9 +24,9 @@ namespace luthier {
 
 /// Rows that go through the model at once.
 struct MicroBatch {
-  std::vector<std::int64_t> rows;                             ///< of the dataset, from 0
-  std::vector<Example> examples;                              ///< pixel values only where not cached
-  std::vector<std::shared_ptr<const CachedRow>> cached;       ///< one a row; null: not cached
+  std::vector<std::int64_t> rows;                        ///< of the dataset, from 0
+  std::vector<Example> examples;                         ///< pixel values only where not cached
+  std::vector<std::shared_ptr<const CachedRow>> cached;  ///< one a row; null: not cached
 };
 
 /// A row whose picture was found missing or broken when it was to be trained on.
@@ -38,8 +39,8 @@ struct Window {
   std::vector<MicroBatch>
       batches;  ///< one whose rows were all left out is empty and keeps its number
   std::vector<BrokenRow> broken;  ///< rows that were found so here and are left out from now on
-  std::int64_t labels = 0;                                    ///< predicted ones: position 0 never counts
-  std::int64_t tokens = 0;                                    ///< without padding
+  std::int64_t labels = 0;        ///< predicted ones: position 0 never counts
+  std::int64_t tokens = 0;        ///< without padding
 };
 
 /// Labelled positions after the shift.

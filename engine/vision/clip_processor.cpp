@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The processors that give one picture of one size: CLIP's, SigLIP's (PaliGemma has it too) and LLaVA's own, which differ in their
-// defaults only. Steps are those of transformers 5.17's Pillow backend: (pad to a square), resize, centre crop, rescale and normalize,
-// (zeros to pad_size).
+// The processors that give one picture of one size: CLIP's, SigLIP's (PaliGemma has it too) and
+// LLaVA's own, which differ in their defaults only. Steps are those of transformers 5.17's Pillow
+// backend: (pad to a square), resize, centre crop, rescale and normalize, (zeros to pad_size).
 #include <algorithm>
 
 #include "engine/vision/frames.h"
@@ -39,14 +39,17 @@ class FixedSizeProcessor : public ImageProcessor {
  public:
   explicit FixedSizeProcessor(const Options& options)
       : options_(options),
-        framing_{options.common.do_resize, options.do_center_crop, options.common.size, options.crop, options.common.resample},
+        framing_{options.common.do_resize, options.do_center_crop, options.common.size,
+                 options.crop, options.common.resample},
         table_(options.common) {}
 
   Result<PixelValues> process(const Image& image) const override;
   Result<PixelValues> outline(int width, int height) const override;
 
  private:
-  bool squares(int width, int height) const { return options_.do_pad && options_.pad_is_square && width != height; }
+  bool squares(int width, int height) const {
+    return options_.do_pad && options_.pad_is_square && width != height;
+  }
   Image square(const Image& image) const;
 
   Options options_;
@@ -60,15 +63,16 @@ Result<PixelValues> FixedSizeProcessor::outline(int width, int height) const {
   if (squares(width, height)) {
     from.width = from.height = std::max(width, height);
     if (from.width > kMaxEdge)
-      return input_error("The picture of " + std::to_string(width) + " x " + std::to_string(height) +
+      return input_error("The picture of " + std::to_string(width) + " x " +
+                             std::to_string(height) +
                              " pixels would be padded to a square of its longer edge.",
                          {}, "Make it smaller, or crop it.");
   }
   LUTHIER_TRY(Extent extent, framing_.extent(from));
   if (options_.do_pad && !options_.pad_is_square && options_.pad.width) {
     if (options_.pad.width < extent.width || options_.pad.height < extent.height)
-      return input_error("The picture is " + std::to_string(extent.width) + " x " + std::to_string(extent.height) +
-                         " after resizing, larger than pad_size.");
+      return input_error("The picture is " + std::to_string(extent.width) + " x " +
+                         std::to_string(extent.height) + " after resizing, larger than pad_size.");
     extent = options_.pad;
   }
   return stacked(1, extent, {});
@@ -78,7 +82,8 @@ Image FixedSizeProcessor::square(const Image& image) const {
   const std::int64_t edge = std::max(image.width, image.height);
   std::array<std::uint8_t, 3> color;
   // Python's int(), then a byte of it
-  for (std::size_t c = 0; c < 3; ++c) color[c] = static_cast<std::uint8_t>(static_cast<std::int64_t>(options_.common.mean[c] * 255));
+  for (std::size_t c = 0; c < 3; ++c)
+    color[c] = static_cast<std::uint8_t>(static_cast<std::int64_t>(options_.common.mean[c] * 255));
   return centred(image, {edge, edge}, color);
 }
 
@@ -86,22 +91,26 @@ Result<PixelValues> FixedSizeProcessor::process(const Image& image) const {
   LUTHIER_TRY(PixelValues pixels, outline(image.width, image.height));
   const Image squared = squares(image.width, image.height) ? square(image) : Image{};
   LUTHIER_TRY(const Image view, framing_.apply(squared.width ? squared : image));
-  const std::size_t height = static_cast<std::size_t>(pixels.shape[2]), width = static_cast<std::size_t>(pixels.shape[3]);
+  const std::size_t height = static_cast<std::size_t>(pixels.shape[2]),
+                    width = static_cast<std::size_t>(pixels.shape[3]);
   pixels.values.assign(3 * height * width, 0.0f);
   table_.write(view, {0, 0, view.width, view.height}, pixels.values.data(), width, height * width);
   return pixels;
 }
 
-MadeProcessor create_fixed(const Json& config, const std::string& where, const PixelLimits& limits, Options options) {
+MadeProcessor create_fixed(const Json& config, const std::string& where, const PixelLimits& limits,
+                           Options options) {
   LUTHIER_CHECK(refuse_limits(limits));
   const Size defaults = options.common.size;
   LUTHIER_CHECK(read_common(config, where, options.common));
   LUTHIER_CHECK(read_resize_size(config, where, options.common));
-  LUTHIER_TRY(options.do_center_crop, json_bool(config, "do_center_crop", where, options.do_center_crop));
+  LUTHIER_TRY(options.do_center_crop,
+              json_bool(config, "do_center_crop", where, options.do_center_crop));
   LUTHIER_TRY(options.do_pad, json_bool(config, "do_pad", where, options.do_pad));
   LUTHIER_TRY(const bool use_square_size, json_bool(config, "use_square_size", where, false));
   if (use_square_size && defaults.shortest_edge)
-    options.common.size = {defaults.shortest_edge, defaults.shortest_edge, 0, 0, 0, 0};  // KOSMOS-2's folders
+    options.common.size = {
+        defaults.shortest_edge, defaults.shortest_edge, 0, 0, 0, 0};  // KOSMOS-2's folders
   if (present(config, "crop_size")) {
     LUTHIER_TRY(options.crop, read_extent(config["crop_size"], where + ": crop_size"));
   }
@@ -115,15 +124,18 @@ MadeProcessor create_fixed(const Json& config, const std::string& where, const P
 
 }  // namespace
 
-MadeProcessor create_clip_processor(const Json& config, const std::string& where, const PixelLimits& limits) {
+MadeProcessor create_clip_processor(const Json& config, const std::string& where,
+                                    const PixelLimits& limits) {
   return create_fixed(config, where, limits, clip_defaults());
 }
 
-MadeProcessor create_siglip_processor(const Json& config, const std::string& where, const PixelLimits& limits) {
+MadeProcessor create_siglip_processor(const Json& config, const std::string& where,
+                                      const PixelLimits& limits) {
   return create_fixed(config, where, limits, siglip_defaults());
 }
 
-MadeProcessor create_llava_processor(const Json& config, const std::string& where, const PixelLimits& limits) {
+MadeProcessor create_llava_processor(const Json& config, const std::string& where,
+                                     const PixelLimits& limits) {
   Options options = clip_defaults();
   options.pad_is_square = true;
   return create_fixed(config, where, limits, options);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// From a file to upright RGB: the format is told by content, the size is held against the cap before memory is taken, one decoder
-// a format gives the pixels, and EXIF's orientation is applied last.
+// From a file to upright RGB: the format is told by content, the size is held against the cap
+// before memory is taken, one decoder a format gives the pixels, and EXIF's orientation is applied
+// last.
 #include "engine/io/file_kind.h"
 #include "engine/io/files.h"
 #include "engine/vision/decoders.h"
@@ -18,7 +19,8 @@ using detail::Bytes;
 using detail::Header;
 
 constexpr std::uint64_t kMaxFileBytes = 1ull << 30;
-constexpr std::size_t kHeaderBytes = 128 * 1024;  // an EXIF segment with a thumbnail (64 KiB at most) and what stands around it
+constexpr std::size_t kHeaderBytes =
+    128 * 1024;  // an EXIF segment with a thumbnail (64 KiB at most) and what stands around it
 
 struct Format {
   const char* name;
@@ -77,7 +79,8 @@ Error located(Error error, const std::string& where) {
 
 Error unknown_format(Bytes bytes, const std::string& where) {
   const std::string read = "PNG, JPEG, WebP, GIF, BMP and TIFF are read.";
-  if (bytes.empty()) return input_error("The picture file is empty.", where, "Replace it or take its row out.");
+  if (bytes.empty())
+    return input_error("The picture file is empty.", where, "Replace it or take its row out.");
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const FileKind kind = file_kind(text.substr(0, 512));
   if (kind.family == FileFamily::Pointer)
@@ -108,15 +111,19 @@ Image turned(Image image, int orientation) {
   out.width = swap ? image.height : image.width;
   out.height = swap ? image.width : image.height;
   out.rgb.resize(image.rgb.size());
-  const bool mirror_x = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
-  const bool mirror_y = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+  const bool mirror_x =
+      orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+  const bool mirror_y =
+      orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
   for (int y = 0; y < out.height; ++y) {
     std::uint8_t* to = out.rgb.data() + std::size_t(y) * std::size_t(out.width) * 3;
     const int v = mirror_y ? out.height - 1 - y : y;
     for (int x = 0; x < out.width; ++x, to += 3) {
       const int u = mirror_x ? out.width - 1 - x : x;
       const int source_x = swap ? v : u, source_y = swap ? u : v;
-      const std::uint8_t* from = image.rgb.data() + (std::size_t(source_y) * std::size_t(image.width) + std::size_t(source_x)) * 3;
+      const std::uint8_t* from =
+          image.rgb.data() +
+          (std::size_t(source_y) * std::size_t(image.width) + std::size_t(source_x)) * 3;
       to[0] = from[0];
       to[1] = from[1];
       to[2] = from[2];
@@ -131,7 +138,8 @@ Status detail::check_pixels(std::uint64_t width, std::uint64_t height, const Dec
   if (width == 0 || height == 0) return input_error("The picture has no pixels.");
   constexpr std::uint64_t kMaxEdge = 1'000'000;
   if (width > kMaxEdge || height > kMaxEdge || width * height > limits.max_pixels)
-    return input_error("The picture claims " + std::to_string(width) + " x " + std::to_string(height) + " pixels, more than the limit of " +
+    return input_error("The picture claims " + std::to_string(width) + " x " +
+                           std::to_string(height) + " pixels, more than the limit of " +
                            std::to_string(limits.max_pixels) + ".",
                        {}, "Make it smaller, or take its row out.");
   return {};
@@ -139,12 +147,14 @@ Status detail::check_pixels(std::uint64_t width, std::uint64_t height, const Dec
 
 std::uint64_t decoded_pictures() { return decoded; }
 
-Result<Image> decode_image_bytes(std::span<const std::byte> bytes, const std::string& where, const DecodeLimits& limits) {
+Result<Image> decode_image_bytes(std::span<const std::byte> bytes, const std::string& where,
+                                 const DecodeLimits& limits) {
   const Format* format = format_of(bytes);
   if (!format) return unknown_format(bytes, where);
   auto header = format->header(bytes);
   if (!header) return located(header.error(), where);
-  if (auto fits = detail::check_pixels(static_cast<std::uint64_t>(header->width), static_cast<std::uint64_t>(header->height), limits);
+  if (auto fits = detail::check_pixels(static_cast<std::uint64_t>(header->width),
+                                       static_cast<std::uint64_t>(header->height), limits);
       !fits)
     return located(fits.error(), where);
   decoded.fetch_add(1, std::memory_order_relaxed);
@@ -153,7 +163,8 @@ Result<Image> decode_image_bytes(std::span<const std::byte> bytes, const std::st
     if (!image) return located(image.error(), where);
     return turned(image.take(), header->orientation);
   } catch (const std::bad_alloc&) {
-    return machine_error("There is not enough memory for a picture of " + std::to_string(header->width) + " x " +
+    return machine_error("There is not enough memory for a picture of " +
+                             std::to_string(header->width) + " x " +
                              std::to_string(header->height) + " pixels.",
                          where, "Make it smaller, or take its row out.");
   }
@@ -225,7 +236,8 @@ Result<ImageSize> read_image_size(const std::filesystem::path& path, const Decod
   contents.assign(kHeaderBytes, '\0');
   {
     std::ifstream file(path, std::ios::binary);
-    if (!file) return input_error("The picture cannot be opened.", path.string(), "Check its permissions.");
+    if (!file)
+      return input_error("The picture cannot be opened.", path.string(), "Check its permissions.");
     file.read(contents.data(), static_cast<std::streamsize>(contents.size()));
     contents.resize(static_cast<std::size_t>(file.gcount()));
   }

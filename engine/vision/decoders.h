@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the decoders of one format each give to decode.cpp: a look at the header (size and orientation, bounded reads only) and the
-// pixels as Pillow's convert("RGB") gives them, before turning. Internal to the vision room.
+// What the decoders of one format each give to decode.cpp: a look at the header (size and
+// orientation, bounded reads only) and the pixels as Pillow's convert("RGB") gives them, before
+// turning. Internal to the vision room.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +16,9 @@ namespace luthier::detail {
 
 using Bytes = std::span<const std::byte>;
 
-inline std::uint32_t byte_at(Bytes bytes, std::size_t at) { return std::to_integer<std::uint32_t>(bytes[at]); }
+inline std::uint32_t byte_at(Bytes bytes, std::size_t at) {
+  return std::to_integer<std::uint32_t>(bytes[at]);
+}
 inline bool starts_with(Bytes bytes, std::string_view text) {
   if (bytes.size() < text.size()) return false;
   for (std::size_t i = 0; i < text.size(); ++i)
@@ -23,14 +26,16 @@ inline bool starts_with(Bytes bytes, std::string_view text) {
   return true;
 }
 
-/// `orientation` is EXIF's 1..8. `complete` is false when the bytes given end before the header told everything.
+/// `orientation` is EXIF's 1..8. `complete` is false when the bytes given end before the header
+/// told everything.
 struct Header {
   int width = 0, height = 0;
   int orientation = 1;
   bool complete = true;
 };
 
-/// EXIF's orientation in a TIFF block (with or without its "Exif" prefix), or nullopt when it is absent or malformed.
+/// EXIF's orientation in a TIFF block (with or without its "Exif" prefix), or nullopt when it is
+/// absent or malformed.
 std::optional<int> exif_orientation(Bytes block);
 /// The orientation an XMP packet states, where EXIF has none.
 std::optional<int> xmp_orientation(Bytes packet);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one EXIF field that changes pixels: orientation. A bounded reader of the first TIFF directory; whatever is malformed counts as
-// "not turned", because a broken date stamp is no reason to refuse a picture.
+// The one EXIF field that changes pixels: orientation. A bounded reader of the first TIFF
+// directory; whatever is malformed counts as "not turned", because a broken date stamp is no reason
+// to refuse a picture.
 #include "engine/vision/decoders.h"
 
 namespace luthier::detail {
@@ -39,15 +40,19 @@ std::optional<int> exif_orientation(Bytes block) {
     return std::nullopt;
 
   std::uint32_t magic = 0, directory = 0, entries = 0;
-  if (!reader.u16(2, magic) || magic != 42 || !reader.u32(4, directory) || !reader.u16(directory, entries)) return std::nullopt;
+  if (!reader.u16(2, magic) || magic != 42 || !reader.u32(4, directory) ||
+      !reader.u16(directory, entries))
+    return std::nullopt;
   for (std::uint32_t i = 0; i < entries; ++i) {
     const std::size_t at = std::size_t{directory} + 2 + std::size_t{i} * 12;
     std::uint32_t tag = 0, type = 0, count = 0, value = 0;
-    if (!reader.u16(at, tag) || !reader.u16(at + 2, type) || !reader.u32(at + 4, count)) return std::nullopt;
+    if (!reader.u16(at, tag) || !reader.u16(at + 2, type) || !reader.u32(at + 4, count))
+      return std::nullopt;
     if (tag != kOrientationTag) continue;
     constexpr std::uint32_t kShort = 3, kLong = 4;
     if (count != 1 || (type != kShort && type != kLong)) return std::nullopt;
-    if (!(type == kShort ? reader.u16(at + 8, value) : reader.u32(at + 8, value))) return std::nullopt;
+    if (!(type == kShort ? reader.u16(at + 8, value) : reader.u32(at + 8, value)))
+      return std::nullopt;
     if (value > 8) return 1;
     return static_cast<int>(value);
   }
@@ -57,7 +62,8 @@ std::optional<int> exif_orientation(Bytes block) {
 std::optional<int> xmp_orientation(Bytes packet) {
   const std::string_view text(reinterpret_cast<const char*>(packet.data()), packet.size());
   constexpr std::string_view name = "tiff:Orientation";
-  for (std::size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
+  for (std::size_t at = text.find(name); at != std::string_view::npos;
+       at = text.find(name, at + 1)) {
     std::string_view rest = text.substr(at + name.size());
     if (rest.starts_with("=\""))
       rest.remove_prefix(2);

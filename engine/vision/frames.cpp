@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Sizes, crops and normalization as transformers 5.17's Pillow backend computes them, with its rounding.
+// Sizes, crops and normalization as transformers 5.17's Pillow backend computes them, with its
+// rounding.
 #include "engine/vision/frames.h"
 
 #include <algorithm>
@@ -10,11 +11,14 @@ namespace luthier::detail {
 
 namespace {
 
-std::string extent_text(Extent extent) { return std::to_string(extent.width) + " x " + std::to_string(extent.height); }
+std::string extent_text(Extent extent) {
+  return std::to_string(extent.width) + " x " + std::to_string(extent.height);
+}
 
 Error too_much(Extent from, Extent to) {
-  return input_error("The picture of " + extent_text(from) + " pixels would be resized to " + extent_text(to) + ".", {},
-                     "It is too narrow or too large for this model: crop it.");
+  return input_error("The picture of " + extent_text(from) + " pixels would be resized to " +
+                         extent_text(to) + ".",
+                     {}, "It is too narrow or too large for this model: crop it.");
 }
 
 }  // namespace
@@ -22,22 +26,27 @@ Error too_much(Extent from, Extent to) {
 Status check_picture(std::int64_t width, std::int64_t height) {
   if (width <= 0 || height <= 0) return input_error("The picture has no pixels.");
   if (width > kMaxPictureEdge || height > kMaxPictureEdge)
-    return input_error("The picture is " + extent_text({width, height}) + " pixels; an edge may have " + std::to_string(kMaxPictureEdge) +
+    return input_error("The picture is " + extent_text({width, height}) +
+                           " pixels; an edge may have " + std::to_string(kMaxPictureEdge) +
                            " at most.",
                        {}, "Crop it.");
   return {};
 }
 
 Status check_resized(Extent from, Extent to) {
-  const bool fits = to.width >= 1 && to.height >= 1 && to.width <= kMaxPictureEdge && to.height <= kMaxPictureEdge;
+  const bool fits = to.width >= 1 && to.height >= 1 && to.width <= kMaxPictureEdge &&
+                    to.height <= kMaxPictureEdge;
   if (!fits || to.width * to.height > kMaxResized) return too_much(from, to);
   return {};
 }
 
 Result<PixelValues> stacked(std::int64_t count, Extent frame, std::vector<std::int64_t> grid) {
   if (count > kMaxTiles || frame.width * frame.height > kMaxValues / 3 / count)
-    return input_error("The picture would become " + std::to_string(count) + " tiles of " + extent_text(frame) + " pixels.", {},
-                       "That is more than this program takes for one picture: make the picture processor's sizes smaller.");
+    return input_error("The picture would become " + std::to_string(count) + " tiles of " +
+                           extent_text(frame) + " pixels.",
+                       {},
+                       "That is more than this program takes for one picture: make the picture "
+                       "processor's sizes smaller.");
   return PixelValues{{}, {count, 3, frame.height, frame.width}, std::move(grid)};
 }
 
@@ -59,11 +68,14 @@ Extent resized_extent(const Size& size, Extent from) {
     return from.width == from.height ? Extent{longer, shorter} : oriented(shorter, longer);
   }
   if (size.shortest_edge)  // a product of integers first, as Python has it
-    return oriented(size.shortest_edge,
-                    static_cast<std::int64_t>(static_cast<double>(size.shortest_edge * std::max(from.width, from.height)) / short_edge));
+    return oriented(size.shortest_edge, static_cast<std::int64_t>(
+                                            static_cast<double>(size.shortest_edge *
+                                                                std::max(from.width, from.height)) /
+                                            short_edge));
   if (size.max_height && size.max_width) {
-    const double scale = std::min(static_cast<double>(size.max_height) / static_cast<double>(from.height),
-                                  static_cast<double>(size.max_width) / static_cast<double>(from.width));
+    const double scale =
+        std::min(static_cast<double>(size.max_height) / static_cast<double>(from.height),
+                 static_cast<double>(size.max_width) / static_cast<double>(from.width));
     return {static_cast<std::int64_t>(static_cast<double>(from.width) * scale),
             static_cast<std::int64_t>(static_cast<double>(from.height) * scale)};
   }
@@ -83,11 +95,14 @@ Image centred(const Image& image, Extent canvas, const std::array<std::uint8_t, 
   out.width = static_cast<int>(canvas.width);
   out.height = static_cast<int>(canvas.height);
   out.rgb.resize(std::size_t(out.width) * std::size_t(out.height) * 3);
-  for (std::size_t i = 0; i < out.rgb.size(); i += 3) std::memcpy(out.rgb.data() + i, color.data(), 3);
+  for (std::size_t i = 0; i < out.rgb.size(); i += 3)
+    std::memcpy(out.rgb.data() + i, color.data(), 3);
   const int left = (out.width - image.width) / 2, top = (out.height - image.height) / 2;
   for (int y = 0; y < image.height; ++y)
-    std::memcpy(out.rgb.data() + (std::size_t(top + y) * std::size_t(out.width) + std::size_t(left)) * 3,
-                image.rgb.data() + std::size_t(y) * std::size_t(image.width) * 3, std::size_t(image.width) * 3);
+    std::memcpy(
+        out.rgb.data() + (std::size_t(top + y) * std::size_t(out.width) + std::size_t(left)) * 3,
+        image.rgb.data() + std::size_t(y) * std::size_t(image.width) * 3,
+        std::size_t(image.width) * 3);
   return out;
 }
 
@@ -96,7 +111,8 @@ Result<Framing::Plan> Framing::plan(Extent from) const {
   Plan plan;
   plan.target = plan.result = do_resize ? resized_extent(size, from) : from;
   // the target itself may be longer than what is kept of it
-  if (plan.target.width < 1 || plan.target.height < 1 || plan.target.width > kMaxResized || plan.target.height > kMaxResized)
+  if (plan.target.width < 1 || plan.target.height < 1 || plan.target.width > kMaxResized ||
+      plan.target.height > kMaxResized)
     return too_much(from, plan.target);
   plan.region = {0, 0, static_cast<int>(plan.target.width), static_cast<int>(plan.target.height)};
   if (do_center_crop) {
@@ -109,7 +125,8 @@ Result<Framing::Plan> Framing::plan(Extent from) const {
     narrow(plan.region.top, plan.region.height, crop.height);
     plan.result = crop;
   }
-  if (!check_resized(from, {plan.region.width, plan.region.height})) return too_much(from, plan.target);
+  if (!check_resized(from, {plan.region.width, plan.region.height}))
+    return too_much(from, plan.target);
   return plan;
 }
 
@@ -120,8 +137,8 @@ Result<Extent> Framing::extent(Extent from) const {
 
 Result<Image> Framing::apply(const Image& image) const {
   LUTHIER_TRY(const Plan planned, plan({image.width, image.height}));
-  Image view = resize_region(image, static_cast<int>(planned.target.width), static_cast<int>(planned.target.height), resample,
-                             planned.region);
+  Image view = resize_region(image, static_cast<int>(planned.target.width),
+                             static_cast<int>(planned.target.height), resample, planned.region);
   if (Extent{view.width, view.height} == planned.result) return view;
   return center_crop(view, static_cast<int>(crop.width), static_cast<int>(crop.height));
 }
@@ -130,20 +147,25 @@ ByteTable::ByteTable(const CommonSettings& settings) {
   for (std::size_t channel = 0; channel < 3; ++channel)
     for (int byte = 0; byte < 256; ++byte) {
       float value = static_cast<float>(byte);
-      if (settings.do_rescale) value = static_cast<float>(static_cast<double>(byte) * settings.rescale_factor);
+      if (settings.do_rescale)
+        value = static_cast<float>(static_cast<double>(byte) * settings.rescale_factor);
       if (settings.do_normalize)
-        value = (value - static_cast<float>(settings.mean[channel])) / static_cast<float>(settings.std[channel]);
+        value = (value - static_cast<float>(settings.mean[channel])) /
+                static_cast<float>(settings.std[channel]);
       values_[channel][static_cast<std::size_t>(byte)] = value;
     }
 }
 
-void ByteTable::write(const Image& image, const Region& region, float* out, std::size_t row_stride, std::size_t channel_stride) const {
+void ByteTable::write(const Image& image, const Region& region, float* out, std::size_t row_stride,
+                      std::size_t channel_stride) const {
   const std::size_t width = std::size_t(region.width);
   for (std::size_t channel = 0; channel < 3; ++channel) {
     const auto& table = values_[channel];
     for (int y = 0; y < region.height; ++y) {
       const std::uint8_t* from =
-          image.rgb.data() + (std::size_t(region.top + y) * std::size_t(image.width) + std::size_t(region.left)) * 3 + channel;
+          image.rgb.data() +
+          (std::size_t(region.top + y) * std::size_t(image.width) + std::size_t(region.left)) * 3 +
+          channel;
       float* to = out + channel * channel_stride + std::size_t(y) * row_stride;
       for (std::size_t x = 0; x < width; ++x) to[x] = table[from[3 * x]];
     }
@@ -151,7 +173,8 @@ void ByteTable::write(const Image& image, const Region& region, float* out, std:
 }
 
 void ByteTable::write(const Image& image, const Region& region, float* out) const {
-  write(image, region, out, std::size_t(region.width), std::size_t(region.width) * std::size_t(region.height));
+  write(image, region, out, std::size_t(region.width),
+        std::size_t(region.width) * std::size_t(region.height));
 }
 
 }  // namespace luthier::detail

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The steps that picture processors share once their settings are read: the size a resize gives, the resize with a centre crop, bytes to
-// normalized floats, and the bounds on what a picture may become, checked before memory is taken. Internal to the vision room.
+// The steps that picture processors share once their settings are read: the size a resize gives,
+// the resize with a centre crop, bytes to normalized floats, and the bounds on what a picture may
+// become, checked before memory is taken. Internal to the vision room.
 #pragma once
 
 #include <array>
@@ -12,16 +13,18 @@
 
 namespace luthier::detail {
 
-constexpr std::int64_t kMaxPictureEdge = 1 << 20;  // the filters' weights are kept for each row and column
-constexpr std::int64_t kMaxResized = 1 << 26;      // pixels of one resized picture
-constexpr std::int64_t kMaxTiles = 4096;           // of one picture
-constexpr std::int64_t kMaxValues = 1 << 28;       // floats of one picture, all tiles together
+constexpr std::int64_t kMaxPictureEdge =
+    1 << 20;  // the filters' weights are kept for each row and column
+constexpr std::int64_t kMaxResized = 1 << 26;  // pixels of one resized picture
+constexpr std::int64_t kMaxTiles = 4096;       // of one picture
+constexpr std::int64_t kMaxValues = 1 << 28;   // floats of one picture, all tiles together
 
 /// A picture must have pixels, and no edge longer than the bound.
 Status check_picture(std::int64_t width, std::int64_t height);
 /// A resize from one extent to the other must leave pixels, and not too many.
 Status check_resized(Extent from, Extent to);
-/// The shape [count, 3, height, width] within the bounds on tiles and values, the grid, and no values.
+/// The shape [count, 3, height, width] within the bounds on tiles and values, the grid, and no
+/// values.
 Result<PixelValues> stacked(std::int64_t count, Extent frame, std::vector<std::int64_t> grid);
 
 /// The extent that transformers' resize gives for `size`.
@@ -45,23 +48,28 @@ struct Framing {
  private:
   struct Plan {
     Extent target, result;
-    Region region;  // of the target: a crop that lies inside it decides what has to be resized at all
+    Region
+        region;  // of the target: a crop that lies inside it decides what has to be resized at all
   };
   Result<Plan> plan(Extent from) const;
 };
 
-/// byte * rescale_factor in double rounded to float, then (value - mean) / std in float, as transformers' Pillow backend computes them.
-/// A byte has 256 values, so the arithmetic is a table.
+/// byte * rescale_factor in double rounded to float, then (value - mean) / std in float, as
+/// transformers' Pillow backend computes them. A byte has 256 values, so the arithmetic is a table.
 class ByteTable {
  public:
   explicit ByteTable(const CommonSettings& settings);
 
   const std::array<float, 256>& channel(std::size_t index) const { return values_[index]; }
-  /// The region as [3, region.height, region.width]; rows and channels may lie further apart in `out` than they are long.
-  void write(const Image& image, const Region& region, float* out, std::size_t row_stride, std::size_t channel_stride) const;
+  /// The region as [3, region.height, region.width]; rows and channels may lie further apart in
+  /// `out` than they are long.
+  void write(const Image& image, const Region& region, float* out, std::size_t row_stride,
+             std::size_t channel_stride) const;
   void write(const Image& image, const Region& region, float* out) const;
   /// The whole picture.
-  void write(const Image& image, float* out) const { write(image, {0, 0, image.width, image.height}, out); }
+  void write(const Image& image, float* out) const {
+    write(image, {0, 0, image.width, image.height}, out);
+  }
 
  private:
   std::array<std::array<float, 256>, 3> values_{};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Gemma 3's processor: the picture stretched to one size; with do_pan_and_scan, a picture much longer than wide is also cut into a row or
-// column of crops, each stretched the same way, after the whole.
+// Gemma 3's processor: the picture stretched to one size; with do_pan_and_scan, a picture much
+// longer than wide is also cut into a row or column of crops, each stretched the same way, after
+// the whole.
 #include <algorithm>
 #include <cmath>
 
@@ -42,32 +43,39 @@ Result<std::vector<Region>> Gemma3Processor::crops(Extent from) const {
   std::vector<Region> regions;
   if (!options_.pan_and_scan) return regions;
   const bool wide = from.width >= from.height;
-  const std::int64_t longer = wide ? from.width : from.height, shorter = wide ? from.height : from.width;
+  const std::int64_t longer = wide ? from.width : from.height,
+                     shorter = wide ? from.height : from.width;
   const double ratio = static_cast<double>(longer) / static_cast<double>(shorter);
   if (ratio < options_.min_ratio) return regions;
-  std::int64_t count = std::min(longer / options_.min_crop_size, static_cast<std::int64_t>(std::floor(ratio + 0.5)));
+  std::int64_t count =
+      std::min(longer / options_.min_crop_size, static_cast<std::int64_t>(std::floor(ratio + 0.5)));
   count = std::min(options_.max_crops, std::max<std::int64_t>(2, count));
   const std::int64_t length = (longer + count - 1) / count;
   if (std::min(length, shorter) < options_.min_crop_size) return regions;
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t start = length * i, kept = std::min(length, longer - start);
     if (kept <= 0)
-      return input_error("The picture of " + std::to_string(from.width) + " x " + std::to_string(from.height) +
-                             " pixels cannot be cut into " + std::to_string(count) + " crops of " + std::to_string(length) + ".",
-                         {}, "pan_and_scan_min_crop_size is too small in the picture processor's settings.");
-    const int at = static_cast<int>(start), extent = static_cast<int>(kept), other = static_cast<int>(shorter);
+      return input_error(
+          "The picture of " + std::to_string(from.width) + " x " + std::to_string(from.height) +
+              " pixels cannot be cut into " + std::to_string(count) + " crops of " +
+              std::to_string(length) + ".",
+          {}, "pan_and_scan_min_crop_size is too small in the picture processor's settings.");
+    const int at = static_cast<int>(start), extent = static_cast<int>(kept),
+              other = static_cast<int>(shorter);
     regions.push_back(wide ? Region{at, 0, extent, other} : Region{0, at, other, extent});
   }
   return regions;
 }
 
-Result<PixelValues> Gemma3Processor::outline(Extent from, const std::vector<Region>& regions) const {
+Result<PixelValues> Gemma3Processor::outline(Extent from,
+                                             const std::vector<Region>& regions) const {
   LUTHIER_TRY(const Extent frame, framing_.extent(from));
   for (const Region& region : regions) {
     LUTHIER_TRY(const Extent extent, framing_.extent({region.width, region.height}));
     if (extent != frame)
-      return input_error("With do_pan_and_scan, pictures must be resized to one height and width.", {},
-                         "Set do_resize, and height and width as size, in the picture processor's settings.");
+      return input_error(
+          "With do_pan_and_scan, pictures must be resized to one height and width.", {},
+          "Set do_resize, and height and width as size, in the picture processor's settings.");
   }
   const std::int64_t count = static_cast<std::int64_t>(regions.size());
   return stacked(1 + count, frame, {count});
@@ -97,7 +105,8 @@ Result<PixelValues> Gemma3Processor::process(const Image& image) const {
 
 }  // namespace
 
-MadeProcessor create_gemma3_processor(const Json& config, const std::string& where, const PixelLimits& limits) {
+MadeProcessor create_gemma3_processor(const Json& config, const std::string& where,
+                                      const PixelLimits& limits) {
   LUTHIER_CHECK(refuse_limits(limits));
   Options options;
   options.common.number_is_square = true;
@@ -106,10 +115,14 @@ MadeProcessor create_gemma3_processor(const Json& config, const std::string& whe
   options.common.mean = options.common.std = kHalves;
   LUTHIER_CHECK(read_common(config, where, options.common));
   LUTHIER_CHECK(read_resize_size(config, where, options.common));
-  LUTHIER_TRY(options.pan_and_scan, json_bool(config, "do_pan_and_scan", where, options.pan_and_scan));
-  LUTHIER_TRY(options.min_crop_size, json_int_in(config, "pan_and_scan_min_crop_size", where, options.min_crop_size, 1, kMaxPictureEdge));
-  LUTHIER_TRY(options.max_crops, json_int_in(config, "pan_and_scan_max_num_crops", where, options.max_crops, 1, kMaxTiles - 1));
-  LUTHIER_TRY(options.min_ratio, json_number(config, "pan_and_scan_min_ratio_to_activate", where, options.min_ratio));
+  LUTHIER_TRY(options.pan_and_scan,
+              json_bool(config, "do_pan_and_scan", where, options.pan_and_scan));
+  LUTHIER_TRY(options.min_crop_size, json_int_in(config, "pan_and_scan_min_crop_size", where,
+                                                 options.min_crop_size, 1, kMaxPictureEdge));
+  LUTHIER_TRY(options.max_crops, json_int_in(config, "pan_and_scan_max_num_crops", where,
+                                             options.max_crops, 1, kMaxTiles - 1));
+  LUTHIER_TRY(options.min_ratio,
+              json_number(config, "pan_and_scan_min_ratio_to_activate", where, options.min_ratio));
   return std::unique_ptr<ImageProcessor>(std::make_unique<Gemma3Processor>(options));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// GOT-OCR2's processor, which InternVL's folders have: with crop_to_patches, the arrangement of tiles whose proportions are nearest to the
-// picture's, the picture stretched over it, and after the tiles a thumbnail of the whole; otherwise the picture in one size.
+// GOT-OCR2's processor, which InternVL's folders have: with crop_to_patches, the arrangement of
+// tiles whose proportions are nearest to the picture's, the picture stretched over it, and after
+// the tiles a thumbnail of the whole; otherwise the picture in one size.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -49,7 +50,9 @@ GotOcr2Processor::GotOcr2Processor(const Options& options)
     for (std::int64_t rows = 1; columns * rows <= options_.max_patches; ++rows)
       if (columns * rows >= options_.min_patches) arrangements_.push_back({columns, rows});
   std::stable_sort(arrangements_.begin(), arrangements_.end(),
-                   [](const Arrangement& a, const Arrangement& b) { return a.columns * a.rows < b.columns * b.rows; });
+                   [](const Arrangement& a, const Arrangement& b) {
+                     return a.columns * a.rows < b.columns * b.rows;
+                   });
 }
 
 Arrangement GotOcr2Processor::arrange(Extent from) const {
@@ -58,9 +61,11 @@ Arrangement GotOcr2Processor::arrange(Extent from) const {
   double nearest = std::numeric_limits<double>::infinity();
   Arrangement best;
   for (const Arrangement& one : arrangements_) {
-    const double difference = std::fabs(proportion - static_cast<double>(one.columns) / static_cast<double>(one.rows));
+    const double difference =
+        std::fabs(proportion - static_cast<double>(one.columns) / static_cast<double>(one.rows));
     // Of equals, more tiles as long as the picture covers more than half of them.
-    const bool covered = area > 0.5 * static_cast<double>(tile_.height * tile_.width * one.columns * one.rows);
+    const bool covered =
+        area > 0.5 * static_cast<double>(tile_.height * tile_.width * one.columns * one.rows);
     if (difference > nearest || (difference == nearest && !covered)) continue;
     nearest = difference;
     best = one;
@@ -75,7 +80,8 @@ Result<PixelValues> GotOcr2Processor::outline(int width, int height) const {
     return stacked(1, frame, {1});
   }
   const Arrangement grid = arrange({width, height});
-  LUTHIER_CHECK(check_resized({width, height}, {tile_.width * grid.columns, tile_.height * grid.rows}));
+  LUTHIER_CHECK(
+      check_resized({width, height}, {tile_.width * grid.columns, tile_.height * grid.rows}));
   const std::int64_t tiles = grid.columns * grid.rows, count = tiles + (tiles == 1 ? 0 : 1);
   return stacked(count, tile_, {count});
 }
@@ -92,7 +98,8 @@ Result<PixelValues> GotOcr2Processor::process(const Image& image) const {
   }
   const Arrangement grid = arrange({image.width, image.height});
   const int width = static_cast<int>(tile_.width), height = static_cast<int>(tile_.height);
-  const Image canvas = resize_to(image, {tile_.width * grid.columns, tile_.height * grid.rows}, options_.common.resample);
+  const Image canvas = resize_to(image, {tile_.width * grid.columns, tile_.height * grid.rows},
+                                 options_.common.resample);
   for (int row = 0; row < grid.rows; ++row)
     for (int column = 0; column < grid.columns; ++column, out += length)
       table_.write(canvas, {column * width, row * height, width, height}, out);
@@ -102,7 +109,8 @@ Result<PixelValues> GotOcr2Processor::process(const Image& image) const {
 
 }  // namespace
 
-MadeProcessor create_got_ocr2_processor(const Json& config, const std::string& where, const PixelLimits& limits) {
+MadeProcessor create_got_ocr2_processor(const Json& config, const std::string& where,
+                                        const PixelLimits& limits) {
   LUTHIER_CHECK(refuse_limits(limits));
   Options options;
   options.common.number_is_square = true;
@@ -111,9 +119,12 @@ MadeProcessor create_got_ocr2_processor(const Json& config, const std::string& w
   options.common.std = kClipStd;
   LUTHIER_CHECK(read_common(config, where, options.common));
   LUTHIER_CHECK(read_resize_size(config, where, options.common));
-  LUTHIER_TRY(options.crop_to_patches, json_bool(config, "crop_to_patches", where, options.crop_to_patches));
-  LUTHIER_TRY(options.min_patches, json_int_in(config, "min_patches", where, options.min_patches, 0, kMaxTiles));
-  LUTHIER_TRY(options.max_patches, json_int_in(config, "max_patches", where, options.max_patches, 0, kMaxTiles - 1));
+  LUTHIER_TRY(options.crop_to_patches,
+              json_bool(config, "crop_to_patches", where, options.crop_to_patches));
+  LUTHIER_TRY(options.min_patches,
+              json_int_in(config, "min_patches", where, options.min_patches, 0, kMaxTiles));
+  LUTHIER_TRY(options.max_patches,
+              json_int_in(config, "max_patches", where, options.max_patches, 0, kMaxTiles - 1));
   if (options.crop_to_patches && !(options.common.size.height && options.common.size.width))
     return input_error("crop_to_patches needs a size with height and width.", where + ": size");
   return std::unique_ptr<ImageProcessor>(std::make_unique<GotOcr2Processor>(options));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Idefics3's and SmolVLM's processor: the longer edge to size.longest_edge, then to whole tiles of max_image_size, row by row, and the
-// whole picture last in one more tile. Without splitting, or when one tile holds it all, the picture is one tile and has no rows.
+// Idefics3's and SmolVLM's processor: the longer edge to size.longest_edge, then to whole tiles of
+// max_image_size, row by row, and the whole picture last in one more tile. Without splitting, or
+// when one tile holds it all, the picture is one tile and has no rows.
 #include <algorithm>
 #include <cmath>
 
@@ -38,9 +39,15 @@ class Idefics3Processor : public ImageProcessor {
   ByteTable table_;
 };
 
-double proportion(Extent extent) { return static_cast<double>(extent.width) / static_cast<double>(extent.height); }
-std::int64_t floor_divide(std::int64_t edge, double by) { return static_cast<std::int64_t>(static_cast<double>(edge) / by); }
-std::int64_t floor_multiply(std::int64_t edge, double by) { return static_cast<std::int64_t>(static_cast<double>(edge) * by); }
+double proportion(Extent extent) {
+  return static_cast<double>(extent.width) / static_cast<double>(extent.height);
+}
+std::int64_t floor_divide(std::int64_t edge, double by) {
+  return static_cast<std::int64_t>(static_cast<double>(edge) / by);
+}
+std::int64_t floor_multiply(std::int64_t edge, double by) {
+  return static_cast<std::int64_t>(static_cast<double>(edge) * by);
+}
 
 // The longer edge to `longest`, the other in proportion and even.
 Extent longest_to(Extent from, std::int64_t longest) {
@@ -54,7 +61,8 @@ Extent longest_to(Extent from, std::int64_t longest) {
 Extent within(Extent from, std::int64_t longest) {
   if (std::max(from.width, from.height) <= longest) return from;
   const double aspect = proportion(from);
-  if (from.width >= from.height) return {longest, std::max<std::int64_t>(floor_divide(longest, aspect), 1)};
+  if (from.width >= from.height)
+    return {longest, std::max<std::int64_t>(floor_divide(longest, aspect), 1)};
   return {std::max<std::int64_t>(floor_multiply(longest, aspect), 1), longest};
 }
 
@@ -72,7 +80,8 @@ Result<Idefics3Processor::Plan> Idefics3Processor::plan(Extent from) const {
   planned.resized = from;
   const Size& size = options_.common.size;
   if (options_.common.do_resize)
-    planned.resized = size.longest_edge ? within(longest_to(from, size.longest_edge), kLargestEdge) : Extent{size.width, size.height};
+    planned.resized = size.longest_edge ? within(longest_to(from, size.longest_edge), kLargestEdge)
+                                        : Extent{size.width, size.height};
   LUTHIER_CHECK(check_resized(from, planned.resized));
   const Extent one{options_.tile, options_.tile};
   planned.tiled = options_.split ? whole_tiles(planned.resized, options_.tile) : one;
@@ -84,7 +93,8 @@ Result<Idefics3Processor::Plan> Idefics3Processor::plan(Extent from) const {
 Result<PixelValues> Idefics3Processor::outline(const Plan& planned) const {
   const Extent one{options_.tile, options_.tile};
   if (!planned.split) return stacked(1, one, {0, 0});
-  const std::int64_t rows = planned.tiled.height / options_.tile, columns = planned.tiled.width / options_.tile;
+  const std::int64_t rows = planned.tiled.height / options_.tile,
+                     columns = planned.tiled.width / options_.tile;
   return stacked(rows * columns + 1, one, {rows, columns});
 }
 
@@ -112,7 +122,8 @@ Result<PixelValues> Idefics3Processor::process(const Image& image) const {
 
 }  // namespace
 
-MadeProcessor create_idefics3_processor(const Json& config, const std::string& where, const PixelLimits& limits) {
+MadeProcessor create_idefics3_processor(const Json& config, const std::string& where,
+                                        const PixelLimits& limits) {
   LUTHIER_CHECK(refuse_limits(limits));
   Options options;
   options.common.number_is_square = true;
@@ -121,7 +132,8 @@ MadeProcessor create_idefics3_processor(const Json& config, const std::string& w
   options.common.size.longest_edge = 4 * 364;
   LUTHIER_CHECK(read_common(config, where, options.common));
   if (present(config, "size")) {
-    LUTHIER_TRY(options.common.size, read_size(config["size"], options.common.number_is_square, where + ": size"));
+    LUTHIER_TRY(options.common.size,
+                read_size(config["size"], options.common.number_is_square, where + ": size"));
   }
   const Size& size = options.common.size;
   if (options.common.do_resize && !size.longest_edge && !(size.height && size.width))
@@ -129,9 +141,11 @@ MadeProcessor create_idefics3_processor(const Json& config, const std::string& w
   LUTHIER_TRY(options.split, json_bool(config, "do_image_splitting", where, options.split));
   if (present(config, "max_image_size")) {
     const std::string field = where + ": max_image_size";
-    if (!config["max_image_size"].is_object()) return input_error("This must be an object with longest_edge.", field);
+    if (!config["max_image_size"].is_object())
+      return input_error("This must be an object with longest_edge.", field);
     LUTHIER_TRY(const Size tile, read_size(config["max_image_size"], true, field));
-    if (!tile.longest_edge) return input_error("This must have longest_edge, the edge of a tile.", field);
+    if (!tile.longest_edge)
+      return input_error("This must have longest_edge, the edge of a tile.", field);
     options.tile = tile.longest_edge;
   }
   return std::unique_ptr<ImageProcessor>(std::make_unique<Idefics3Processor>(options));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Finds a checkpoint's picture processor: which file holds its settings, which type it names, and the table row that builds it.
+// Finds a checkpoint's picture processor: which file holds its settings, which type it names, and
+// the table row that builds it.
 #include "engine/vision/image_processor.h"
 
 #include "engine/vision/processor_settings.h"
@@ -29,7 +30,8 @@ constexpr ProcessorRow kProcessors[] = {
 struct FamilyRow {
   const char* model_type;
   const char* type;      // the processor meant when the folder names none
-  const char* settings;  // what the family's whole processor sets, whatever the picture processor's own file says
+  const char* settings;  // what the family's whole processor sets, whatever the picture processor's
+                         // own file says
 };
 
 constexpr FamilyRow kFamilies[] = {
@@ -49,7 +51,8 @@ constexpr FamilyRow kFamilies[] = {
     {"gemma3", "Gemma3ImageProcessor", R"({"do_pan_and_scan": false})"},
 };
 
-// transformers has said CLIPFeatureExtractor, CLIPImageProcessorFast and CLIPImageProcessorPil for what is one processor.
+// transformers has said CLIPFeatureExtractor, CLIPImageProcessorFast and CLIPImageProcessorPil for
+// what is one processor.
 std::string plain_type(std::string type) {
   for (const std::string suffix : {"Fast", "Pil"})
     if (type.ends_with(suffix)) type.resize(type.size() - suffix.size());
@@ -61,14 +64,18 @@ std::string plain_type(std::string type) {
 
 std::string known_types() {
   std::string names;
-  for (const ProcessorRow& row : kProcessors) names += (names.empty() ? "" : ", ") + std::string(row.type);
+  for (const ProcessorRow& row : kProcessors)
+    names += (names.empty() ? "" : ", ") + std::string(row.type);
   return names;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<ImageProcessor>> ImageProcessor::create(const Json& config, const std::string& where, const PixelLimits& limits) {
-  if (!config.is_object()) return input_error("The picture processor's settings are not an object.", where);
+Result<std::unique_ptr<ImageProcessor>> ImageProcessor::create(const Json& config,
+                                                               const std::string& where,
+                                                               const PixelLimits& limits) {
+  if (!config.is_object())
+    return input_error("The picture processor's settings are not an object.", where);
   LUTHIER_TRY(std::string type, json_string(config, "image_processor_type", where, ""));
   std::string field = "image_processor_type";
   if (type.empty()) {
@@ -76,11 +83,12 @@ Result<std::unique_ptr<ImageProcessor>> ImageProcessor::create(const Json& confi
     LUTHIER_TRY(type, json_string(config, "feature_extractor_type", where, ""));
   }
   if (type.empty())
-    return input_error("The picture processor names no image_processor_type.", where, "Known types: " + known_types() + ".");
+    return input_error("The picture processor names no image_processor_type.", where,
+                       "Known types: " + known_types() + ".");
   for (const ProcessorRow& row : kProcessors)
     if (plain_type(type) == row.type) return row.create(config, where, limits);
-  return input_error("The picture processor type \"" + type + "\" is not known.", where + ": " + field,
-                     "Known types: " + known_types() + ".");
+  return input_error("The picture processor type \"" + type + "\" is not known.",
+                     where + ": " + field, "Known types: " + known_types() + ".");
 }
 
 Result<detail::PictureSettings> detail::read_picture_settings(const std::filesystem::path& folder) {
@@ -88,7 +96,8 @@ Result<detail::PictureSettings> detail::read_picture_settings(const std::filesys
   Json config;
   std::string where;
   // The newer file wins where it holds the processor; many folders have it for other things.
-  const std::filesystem::path newer = folder / "processor_config.json", older = folder / "preprocessor_config.json";
+  const std::filesystem::path newer = folder / "processor_config.json",
+                              older = folder / "preprocessor_config.json";
   if (std::filesystem::exists(newer, ignored)) {
     LUTHIER_TRY(const Json file, read_json_file(newer));
     if (file.is_object() && file.contains("image_processor")) {
@@ -99,7 +108,8 @@ Result<detail::PictureSettings> detail::read_picture_settings(const std::filesys
   if (where.empty()) {
     if (!std::filesystem::exists(older, ignored))
       return input_error(
-          "The folder has no picture processor: neither preprocessor_config.json nor an image_processor in processor_config.json.",
+          "The folder has no picture processor: neither preprocessor_config.json nor an "
+          "image_processor in processor_config.json.",
           folder.string(), "Save the model's processor into it.");
     LUTHIER_TRY(config, read_json_file(older));
     where = older.string();
@@ -117,7 +127,8 @@ Result<detail::PictureSettings> detail::read_picture_settings(const std::filesys
   return PictureSettings{std::move(config), std::move(where)};
 }
 
-Result<std::unique_ptr<ImageProcessor>> ImageProcessor::load(const std::filesystem::path& folder, const PixelLimits& limits) {
+Result<std::unique_ptr<ImageProcessor>> ImageProcessor::load(const std::filesystem::path& folder,
+                                                             const PixelLimits& limits) {
   LUTHIER_TRY(const detail::PictureSettings settings, detail::read_picture_settings(folder));
   return create(settings.config, settings.where, limits);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A picture to pixel_values, as the checkpoint's preprocessor_config.json (or the image_processor of processor_config.json) says.
-// One derived class a processor type, found in a table by `image_processor_type`.
+// A picture to pixel_values, as the checkpoint's preprocessor_config.json (or the image_processor
+// of processor_config.json) says. One derived class a processor type, found in a table by
+// `image_processor_type`.
 #pragma once
 
 #include <cstdint>
@@ -24,14 +25,16 @@ struct PixelLimits {
   bool operator==(const PixelLimits&) const = default;
 };
 
-/// One picture ready for a tower. The first axis of `shape` counts what this picture adds to the collated pixel_values, which are the
-/// pictures' values one after the other along that axis:
+/// One picture ready for a tower. The first axis of `shape` counts what this picture adds to the
+/// collated pixel_values, which are the pictures' values one after the other along that axis:
 ///   CLIP, SigLIP, LLaVA     [1, 3, height, width]            grid {}
 ///   Gemma 3                 [1 + crops, 3, height, width]    grid {crops}; the whole picture first
-///   Idefics3, SmolVLM       [tiles, 3, height, width]        grid {rows, columns}, {0, 0} when unsplit; the whole picture last
-///   LLaVA-NeXT              [1 + tiles, 3, height, width]    grid {original height, original width}; the whole picture first
-///   GOT-OCR2 (InternVL)     [tiles, 3, height, width]        grid {tiles}; a thumbnail of the whole last when there are several
-///   Qwen2-VL and later      [patches, 3 * time * patch * patch]   grid {time, height, width} in patches
+///   Idefics3, SmolVLM       [tiles, 3, height, width]        grid {rows, columns}, {0, 0} when
+///   unsplit; the whole picture last LLaVA-NeXT              [1 + tiles, 3, height, width]    grid
+///   {original height, original width}; the whole picture first GOT-OCR2 (InternVL)     [tiles, 3,
+///   height, width]        grid {tiles}; a thumbnail of the whole last when there are several
+///   Qwen2-VL and later      [patches, 3 * time * patch * patch]   grid {time, height, width} in
+///   patches
 struct PixelValues {
   std::vector<float> values;
   std::vector<std::int64_t> shape;
@@ -42,12 +45,16 @@ class ImageProcessor {
  public:
   virtual ~ImageProcessor() = default;
   /// From a checkpoint folder.
-  static Result<std::unique_ptr<ImageProcessor>> load(const std::filesystem::path& folder, const PixelLimits& limits = {});
+  static Result<std::unique_ptr<ImageProcessor>> load(const std::filesystem::path& folder,
+                                                      const PixelLimits& limits = {});
   /// From the parsed configuration; `where` names its file.
-  static Result<std::unique_ptr<ImageProcessor>> create(const Json& config, const std::string& where, const PixelLimits& limits = {});
+  static Result<std::unique_ptr<ImageProcessor>> create(const Json& config,
+                                                        const std::string& where,
+                                                        const PixelLimits& limits = {});
 
   virtual Result<PixelValues> process(const Image& image) const = 0;
-  /// The shape and grid `process` would give for a picture of this size, without values: for lengths and the forecast.
+  /// The shape and grid `process` would give for a picture of this size, without values: for
+  /// lengths and the forecast.
   virtual Result<PixelValues> outline(int width, int height) const = 0;
 };
 

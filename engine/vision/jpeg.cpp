@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// JPEG through libjpeg-turbo with its defaults (integer slow DCT, fancy upsampling: Pillow's too). Four-channel files are read as Adobe
-// writes them, inverted, and converted as Pillow does. A file that ends early is refused, not filled up with gray.
+// JPEG through libjpeg-turbo with its defaults (integer slow DCT, fancy upsampling: Pillow's too).
+// Four-channel files are read as Adobe writes them, inverted, and converted as Pillow does. A file
+// that ends early is refused, not filled up with gray.
 #include <cstdio>  // jpeglib.h needs FILE
 
 #include <jpeglib.h>
@@ -106,7 +107,9 @@ bool read_pixels(Reader& reader) {
     } else if (jpeg.output_components == 4) {
       for (std::size_t x = 0; x < width; ++x) {  // the file holds 255 - ink
         const std::uint8_t light = row[4 * x + 3];
-        for (std::size_t c = 0; c < 3; ++c) to[3 * x + c] = static_cast<std::uint8_t>(light - times_255(255u - row[4 * x + c], light));
+        for (std::size_t c = 0; c < 3; ++c)
+          to[3 * x + c] =
+              static_cast<std::uint8_t>(light - times_255(255u - row[4 * x + c], light));
       }
     }
   }
@@ -118,13 +121,15 @@ bool read_pixels(Reader& reader) {
 
 Result<Header> jpeg_header(Bytes bytes) {
   const auto broken = [] {
-    return input_error("The JPEG file ends before its header, or has none.", {}, "Replace it or take its row out.");
+    return input_error("The JPEG file ends before its header, or has none.", {},
+                       "Replace it or take its row out.");
   };
   Header header;
   std::optional<int> exif, xmp;
   std::size_t at = 2;
   while (true) {
-    while (at < bytes.size() && byte_at(bytes, at) != 0xff) ++at;  // junk between segments, which libjpeg skips too
+    while (at < bytes.size() && byte_at(bytes, at) != 0xff)
+      ++at;  // junk between segments, which libjpeg skips too
     while (at < bytes.size() && byte_at(bytes, at) == 0xff) ++at;
     if (at >= bytes.size()) return broken();
     const std::uint32_t marker = byte_at(bytes, at++);
@@ -134,15 +139,18 @@ Result<Header> jpeg_header(Bytes bytes) {
     const std::size_t length = byte_at(bytes, at) << 8 | byte_at(bytes, at + 1);
     if (length < 2 || length > bytes.size() - at) return broken();
     const Bytes data = bytes.subspan(at + 2, length - 2);
-    const bool frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+    const bool frame =
+        marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
     if (frame) {
       if (data.size() < 5) return broken();
       header.height = static_cast<int>(byte_at(data, 1) << 8 | byte_at(data, 2));
       header.width = static_cast<int>(byte_at(data, 3) << 8 | byte_at(data, 4));
       break;
     }
-    if (marker == 0xe1 && starts_with(data, std::string_view("Exif\0\0", 6)) && !exif) exif = exif_orientation(data);
-    if (marker == 0xe1 && starts_with(data, "http://ns.adobe.com/xap/1.0/") && !xmp) xmp = xmp_orientation(data);
+    if (marker == 0xe1 && starts_with(data, std::string_view("Exif\0\0", 6)) && !exif)
+      exif = exif_orientation(data);
+    if (marker == 0xe1 && starts_with(data, "http://ns.adobe.com/xap/1.0/") && !xmp)
+      xmp = xmp_orientation(data);
     at += length;
   }
   header.orientation = exif ? *exif : xmp.value_or(1);
@@ -152,15 +160,19 @@ Result<Header> jpeg_header(Bytes bytes) {
 Result<Image> decode_jpeg(Bytes bytes, const DecodeLimits& limits) {
   Reader reader;
   const auto failed = [&] {
-    return input_error("The JPEG picture is broken: " + reader.message + ".", {}, "Replace it or take its row out.");
+    return input_error("The JPEG picture is broken: " + reader.message + ".", {},
+                       "Replace it or take its row out.");
   };
   if (!read_header(reader, bytes)) return failed();
   LUTHIER_CHECK(check_pixels(reader.jpeg.image_width, reader.jpeg.image_height, limits));
   const int components = reader.jpeg.num_components;
   if (components != 1 && components != 3 && components != 4)
-    return input_error("The JPEG picture has " + std::to_string(components) + " channels; gray, colour and CMYK are read.", {},
-                       "Convert it.");
-  reader.jpeg.out_color_space = components == 1 ? JCS_GRAYSCALE : components == 3 ? JCS_RGB : JCS_CMYK;
+    return input_error("The JPEG picture has " + std::to_string(components) +
+                           " channels; gray, colour and CMYK are read.",
+                       {}, "Convert it.");
+  reader.jpeg.out_color_space = components == 1   ? JCS_GRAYSCALE
+                                : components == 3 ? JCS_RGB
+                                                  : JCS_CMYK;
   reader.image.width = static_cast<int>(reader.jpeg.image_width);
   reader.image.height = static_cast<int>(reader.jpeg.image_height);
   reader.image.rgb.resize(std::size_t{reader.jpeg.image_width} * reader.jpeg.image_height * 3);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// LLaVA-NeXT's processor: the one of image_grid_pinpoints that keeps most of the picture and wastes least, the picture fitted into it with
-// black around, cut into tiles; before them the whole picture in one. Every tile is then resized and cropped as CLIP's pictures are.
+// LLaVA-NeXT's processor: the one of image_grid_pinpoints that keeps most of the picture and wastes
+// least, the picture fitted into it with black around, cut into tiles; before them the whole
+// picture in one. Every tile is then resized and cropped as CLIP's pictures are.
 #include <algorithm>
 #include <cmath>
 
@@ -23,11 +24,13 @@ class LlavaNextProcessor : public ImageProcessor {
  public:
   explicit LlavaNextProcessor(const Options& options)
       : options_(options),
-        framing_{options.common.do_resize, options.do_center_crop, options.common.size, options.crop, options.common.resample},
+        framing_{options.common.do_resize, options.do_center_crop, options.common.size,
+                 options.crop, options.common.resample},
         table_(options.common),
         whole_{options.common.size.width, options.common.size.height},
         tile_(options.crop.height) {
-    if (!whole_.width || !whole_.height) whole_.width = whole_.height = options.common.size.shortest_edge;
+    if (!whole_.width || !whole_.height)
+      whole_.width = whole_.height = options.common.size.shortest_edge;
   }
 
   Result<PixelValues> process(const Image& image) const override;
@@ -46,9 +49,13 @@ class LlavaNextProcessor : public ImageProcessor {
 // The picture's extent when it just fits into the canvas.
 Extent fitted(Extent from, Extent canvas) {
   const double width = static_cast<double>(from.width), height = static_cast<double>(from.height);
-  const double across = static_cast<double>(canvas.width) / width, down = static_cast<double>(canvas.height) / height;
-  if (across < down) return {canvas.width, std::min(static_cast<std::int64_t>(std::ceil(height * across)), canvas.height)};
-  return {std::min(static_cast<std::int64_t>(std::ceil(width * down)), canvas.width), canvas.height};
+  const double across = static_cast<double>(canvas.width) / width,
+               down = static_cast<double>(canvas.height) / height;
+  if (across < down)
+    return {canvas.width,
+            std::min(static_cast<std::int64_t>(std::ceil(height * across)), canvas.height)};
+  return {std::min(static_cast<std::int64_t>(std::ceil(width * down)), canvas.width),
+          canvas.height};
 }
 
 // Row by row; the last of a row or column may be smaller.
@@ -56,7 +63,8 @@ std::vector<Region> LlavaNextProcessor::tiles(Extent canvas) const {
   std::vector<Region> regions;
   for (std::int64_t top = 0; top < canvas.height; top += tile_)
     for (std::int64_t left = 0; left < canvas.width; left += tile_)
-      regions.push_back({static_cast<int>(left), static_cast<int>(top), static_cast<int>(std::min(tile_, canvas.width - left)),
+      regions.push_back({static_cast<int>(left), static_cast<int>(top),
+                         static_cast<int>(std::min(tile_, canvas.width - left)),
                          static_cast<int>(std::min(tile_, canvas.height - top))});
   return regions;
 }
@@ -64,16 +72,21 @@ std::vector<Region> LlavaNextProcessor::tiles(Extent canvas) const {
 Result<PixelValues> LlavaNextProcessor::outline(int width, int height) const {
   LUTHIER_CHECK(check_picture(width, height));
   const Extent canvas = best_resolution(options_.pinpoints, {width, height});
-  const std::int64_t count = ((canvas.width + tile_ - 1) / tile_) * ((canvas.height + tile_ - 1) / tile_) + 1;
+  const std::int64_t count =
+      ((canvas.width + tile_ - 1) / tile_) * ((canvas.height + tile_ - 1) / tile_) + 1;
   LUTHIER_CHECK(check_resized({width, height}, whole_));
   LUTHIER_TRY(const Extent frame, framing_.extent(whole_));
   LUTHIER_TRY(PixelValues pixels, stacked(count, frame, {height, width}));
   for (const Region& region : tiles(canvas)) {
     LUTHIER_TRY(const Extent extent, framing_.extent({region.width, region.height}));
     if (extent != frame)
-      return input_error("The tiles of one picture come out at " + std::to_string(frame.width) + " x " + std::to_string(frame.height) +
-                             " and " + std::to_string(extent.width) + " x " + std::to_string(extent.height) + " pixels.",
-                         {}, "In the picture processor's settings, size, crop_size and image_grid_pinpoints do not belong together.");
+      return input_error("The tiles of one picture come out at " + std::to_string(frame.width) +
+                             " x " + std::to_string(frame.height) + " and " +
+                             std::to_string(extent.width) + " x " + std::to_string(extent.height) +
+                             " pixels.",
+                         {},
+                         "In the picture processor's settings, size, crop_size and "
+                         "image_grid_pinpoints do not belong together.");
   }
   return pixels;
 }
@@ -92,14 +105,16 @@ Result<PixelValues> LlavaNextProcessor::process(const Image& image) const {
   };
   LUTHIER_CHECK(add(resize_to(image, whole_, filter)));
   const Extent canvas = best_resolution(options_.pinpoints, {image.width, image.height});
-  const Image padded = centred(resize_to(image, fitted({image.width, image.height}, canvas), filter), canvas, {0, 0, 0});
+  const Image padded = centred(
+      resize_to(image, fitted({image.width, image.height}, canvas), filter), canvas, {0, 0, 0});
   for (const Region& region : tiles(canvas)) LUTHIER_CHECK(add(cut(padded, region)));
   return pixels;
 }
 
 }  // namespace
 
-MadeProcessor create_llava_next_processor(const Json& config, const std::string& where, const PixelLimits& limits) {
+MadeProcessor create_llava_next_processor(const Json& config, const std::string& where,
+                                          const PixelLimits& limits) {
   LUTHIER_CHECK(refuse_limits(limits));
   Options options;
   options.common.size.shortest_edge = 224;
@@ -110,7 +125,8 @@ MadeProcessor create_llava_next_processor(const Json& config, const std::string&
   const Size& size = options.common.size;
   if (!size.shortest_edge && !(size.height && size.width))
     return input_error("The size must have shortest_edge, or height and width.", where + ": size");
-  LUTHIER_TRY(options.do_center_crop, json_bool(config, "do_center_crop", where, options.do_center_crop));
+  LUTHIER_TRY(options.do_center_crop,
+              json_bool(config, "do_center_crop", where, options.do_center_crop));
   if (present(config, "crop_size")) {
     LUTHIER_TRY(options.crop, read_extent(config["crop_size"], where + ": crop_size"));
   }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Pillow's resampling of 8-bit pictures: each output sample is a window of input samples under a filter that widens when shrinking, with
-// weights in fixed point of 22 fractional bits; two passes, rounded to a byte between them. Which pass comes first is Pillow 13's rule (see
-// rows_first), and part of the result: equal to the pixel (https://pillow.readthedocs.io/en/stable/handbook/concepts.html#filters).
+// Pillow's resampling of 8-bit pictures: each output sample is a window of input samples under a
+// filter that widens when shrinking, with weights in fixed point of 22 fractional bits; two passes,
+// rounded to a byte between them. Which pass comes first is Pillow 13's rule (see rows_first), and
+// part of the result: equal to the pixel
+// (https://pillow.readthedocs.io/en/stable/handbook/concepts.html#filters).
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -13,7 +15,8 @@ namespace luthier {
 
 namespace {
 
-constexpr int kPrecisionBits = 32 - 8 - 2;  // a byte times a weight, summed, with room for negative lobes
+constexpr int kPrecisionBits =
+    32 - 8 - 2;  // a byte times a weight, summed, with room for negative lobes
 
 double box(double x) { return x > -0.5 && x <= 0.5 ? 1.0 : 0.0; }
 
@@ -27,7 +30,8 @@ double hamming(double x) {
   if (x == 0.0) return 1.0;
   if (x >= 1.0) return 0.0;
   x *= std::numbers::pi;
-  return std::sin(x) / x * (0.54f + 0.46f * std::cos(x));  // Pillow rounds the two constants to floats
+  return std::sin(x) / x *
+         (0.54f + 0.46f * std::cos(x));  // Pillow rounds the two constants to floats
 }
 
 double cubic(double x) {
@@ -71,8 +75,13 @@ struct Taps {
   std::vector<std::int32_t> weights;  // [output, size]
   int size = 0;
 
-  const std::int32_t* of(std::size_t output) const { return weights.data() + output * std::size_t(size); }
-  Span span() const { return {windows.front().first, windows.back().first + windows.back().count - windows.front().first}; }
+  const std::int32_t* of(std::size_t output) const {
+    return weights.data() + output * std::size_t(size);
+  }
+  Span span() const {
+    return {windows.front().first,
+            windows.back().first + windows.back().count - windows.front().first};
+  }
 };
 
 Taps make_taps(int input, int output, int begin, int count, Resample filter) {
@@ -107,18 +116,23 @@ Taps make_taps(int input, int output, int begin, int count, Resample filter) {
   return taps;
 }
 
-inline std::uint8_t to_byte(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255)); }
+inline std::uint8_t to_byte(std::int32_t sum) {
+  return static_cast<std::uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
+}
 
 constexpr std::int32_t kHalf = 1 << (kPrecisionBits - 1);
 
-// Rows [first_row, first_row + rows) of `image`, resampled along x; windows are in columns of `image` plus `shift`.
-Image resample_columns(const Image& image, const Taps& taps, int first_row, int rows, int shift = 0) {
+// Rows [first_row, first_row + rows) of `image`, resampled along x; windows are in columns of
+// `image` plus `shift`.
+Image resample_columns(const Image& image, const Taps& taps, int first_row, int rows,
+                       int shift = 0) {
   Image out;
   out.width = static_cast<int>(taps.windows.size());
   out.height = rows;
   out.rgb.resize(taps.windows.size() * std::size_t(rows) * 3);
   for (int y = 0; y < rows; ++y) {
-    const std::uint8_t* row = image.rgb.data() + std::size_t(first_row + y) * std::size_t(image.width) * 3;
+    const std::uint8_t* row =
+        image.rgb.data() + std::size_t(first_row + y) * std::size_t(image.width) * 3;
     std::uint8_t* to = out.rgb.data() + std::size_t(y) * taps.windows.size() * 3;
     for (std::size_t x = 0; x < taps.windows.size(); ++x, to += 3) {
       const Span window = taps.windows[x];
@@ -179,8 +193,11 @@ Image copy_region(const Image& image, const Region& region) {
   out.rgb.resize(std::size_t(region.width) * std::size_t(region.height) * 3);
   const std::size_t stride = std::size_t(region.width) * 3;
   for (int y = 0; y < region.height; ++y)
-    std::memcpy(out.rgb.data() + std::size_t(y) * stride,
-                image.rgb.data() + (std::size_t(region.top + y) * std::size_t(image.width) + std::size_t(region.left)) * 3, stride);
+    std::memcpy(
+        out.rgb.data() + std::size_t(y) * stride,
+        image.rgb.data() +
+            (std::size_t(region.top + y) * std::size_t(image.width) + std::size_t(region.left)) * 3,
+        stride);
   return out;
 }
 
@@ -194,25 +211,30 @@ Image nearest_region(const Image& image, int width, int height, const Region& re
   std::uint8_t* to = out.rgb.data();
   for (const int y : rows)
     for (const int x : columns) {
-      std::memcpy(to, image.rgb.data() + (std::size_t(y) * std::size_t(image.width) + std::size_t(x)) * 3, 3);
+      std::memcpy(
+          to, image.rgb.data() + (std::size_t(y) * std::size_t(image.width) + std::size_t(x)) * 3,
+          3);
       to += 3;
     }
   return out;
 }
 
-// Pillow 13 takes the rows first when the height shrinks by more than twice what the width does (earlier versions never did).
+// Pillow 13 takes the rows first when the height shrinks by more than twice what the width does
+// (earlier versions never did).
 bool rows_first(const Image& image, int width, int height) {
   return image.height > height && image.height - height > 2 * (image.width - width);
 }
 
 }  // namespace
 
-Image resize_region(const Image& image, int width, int height, Resample filter, const Region& region) {
+Image resize_region(const Image& image, int width, int height, Resample filter,
+                    const Region& region) {
   // An axis that keeps its size is copied, not filtered.
   if (width == image.width && height == image.height) return copy_region(image, region);
   if (filter == Resample::Nearest) return nearest_region(image, width, height, region);
   Taps columns, rows;
-  Span used_columns{region.left, region.width}, used_rows{region.top, region.height};  // what the region needs of the picture
+  Span used_columns{region.left, region.width},
+      used_rows{region.top, region.height};  // what the region needs of the picture
   if (width != image.width) {
     columns = make_taps(image.width, width, region.left, region.width, filter);
     used_columns = columns.span();
@@ -222,9 +244,12 @@ Image resize_region(const Image& image, int width, int height, Resample filter, 
     used_rows = rows.span();
   }
   if (width == image.width || (height != image.height && rows_first(image, width, height))) {
-    const Image stretch = copy_region(image, {used_columns.first, used_rows.first, used_columns.count, used_rows.count});
+    const Image stretch = copy_region(
+        image, {used_columns.first, used_rows.first, used_columns.count, used_rows.count});
     const Image tall = resample_rows(stretch, rows, used_rows.first);
-    return width == image.width ? tall : resample_columns(tall, columns, 0, region.height, used_columns.first);
+    return width == image.width
+               ? tall
+               : resample_columns(tall, columns, 0, region.height, used_columns.first);
   }
   const Image wide = resample_columns(image, columns, used_rows.first, used_rows.count);
   return height == image.height ? wide : resample_rows(wide, rows, used_rows.first);
@@ -238,23 +263,30 @@ Image thumbnail(const Image& image, int longest_edge) {
   const int longest = std::max(image.width, image.height);
   if (longest <= longest_edge) return image;
   const auto shrunk = [&](int edge) {
-    return std::max(1, static_cast<int>(std::lround(static_cast<double>(edge) * longest_edge / longest)));
+    return std::max(
+        1, static_cast<int>(std::lround(static_cast<double>(edge) * longest_edge / longest)));
   };
   return resize(image, shrunk(image.width), shrunk(image.height), Resample::Bilinear);
 }
 
 Image center_crop(const Image& image, int width, int height) {
-  // Where the picture starts in the crop: minus half the difference, the half rounded down (towards minus infinity).
-  const auto offset = [](int edge, int crop) { return edge >= crop ? -((edge - crop) / 2) : (crop - edge + 1) / 2; };
+  // Where the picture starts in the crop: minus half the difference, the half rounded down (towards
+  // minus infinity).
+  const auto offset = [](int edge, int crop) {
+    return edge >= crop ? -((edge - crop) / 2) : (crop - edge + 1) / 2;
+  };
   Image out;
   out.width = width;
   out.height = height;
   out.rgb.assign(std::size_t(width) * std::size_t(height) * 3, 0);
   const int left = offset(image.width, width), top = offset(image.height, height);
-  const int from_x = std::max(0, -left), to_x = std::max(0, left), count = std::min(image.width - from_x, width - to_x);
+  const int from_x = std::max(0, -left), to_x = std::max(0, left),
+            count = std::min(image.width - from_x, width - to_x);
   for (int y = std::max(0, top); y < height && y - top < image.height; ++y)
     std::memcpy(out.rgb.data() + (std::size_t(y) * std::size_t(width) + std::size_t(to_x)) * 3,
-                image.rgb.data() + (std::size_t(y - top) * std::size_t(image.width) + std::size_t(from_x)) * 3, std::size_t(count) * 3);
+                image.rgb.data() +
+                    (std::size_t(y - top) * std::size_t(image.width) + std::size_t(from_x)) * 3,
+                std::size_t(count) * 3);
   return out;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// WebP through libwebp. A still picture is decoded whole, its alpha dropped; of an animation the first frame is laid on a black canvas, as
-// Pillow shows it. The RIFF chunks are walked here, so that the demultiplexer is not needed.
+// WebP through libwebp. A still picture is decoded whole, its alpha dropped; of an animation the
+// first frame is laid on a black canvas, as Pillow shows it. The RIFF chunks are walked here, so
+// that the demultiplexer is not needed.
 #include <webp/decode.h>
 
 #include <algorithm>
@@ -14,17 +15,22 @@ namespace {
 
 std::uint32_t little_endian(Bytes bytes, std::size_t at, int count) {
   std::uint32_t value = 0;
-  for (int i = 0; i < count; ++i) value |= byte_at(bytes, at + static_cast<std::size_t>(i)) << (8 * i);
+  for (int i = 0; i < count; ++i)
+    value |= byte_at(bytes, at + static_cast<std::size_t>(i)) << (8 * i);
   return value;
 }
 
-const std::uint8_t* data_of(Bytes bytes) { return reinterpret_cast<const std::uint8_t*>(bytes.data()); }
-
-Error broken(const std::string& why) {
-  return input_error("The WebP picture is broken: " + why + ".", {}, "Replace it or take its row out.");
+const std::uint8_t* data_of(Bytes bytes) {
+  return reinterpret_cast<const std::uint8_t*>(bytes.data());
 }
 
-// Calls visit(type, data, start of the chunk) for each whole chunk; false when the bytes end inside one.
+Error broken(const std::string& why) {
+  return input_error("The WebP picture is broken: " + why + ".", {},
+                     "Replace it or take its row out.");
+}
+
+// Calls visit(type, data, start of the chunk) for each whole chunk; false when the bytes end inside
+// one.
 template <class Visit>
 bool walk(Bytes bytes, std::size_t at, Visit visit) {
   while (at < bytes.size()) {
@@ -67,7 +73,8 @@ std::optional<Frame> first_frame(Bytes bytes) {
 
 Result<Header> webp_header(Bytes bytes) {
   WebPBitstreamFeatures features{};
-  if (WebPGetFeatures(data_of(bytes), bytes.size(), &features) != VP8_STATUS_OK) return broken("its header cannot be read");
+  if (WebPGetFeatures(data_of(bytes), bytes.size(), &features) != VP8_STATUS_OK)
+    return broken("its header cannot be read");
   Header header;
   header.width = features.width;
   header.height = features.height;
@@ -87,16 +94,20 @@ Result<Header> webp_header(Bytes bytes) {
 
 Result<Image> decode_webp(Bytes bytes, const DecodeLimits& limits) {
   WebPBitstreamFeatures features{};
-  if (WebPGetFeatures(data_of(bytes), bytes.size(), &features) != VP8_STATUS_OK) return broken("its header cannot be read");
-  if (bytes.size() < 12 || bytes.size() - 8 < little_endian(bytes, 4, 4)) return broken("the file ends early");
-  LUTHIER_CHECK(check_pixels(static_cast<std::uint64_t>(features.width), static_cast<std::uint64_t>(features.height), limits));
+  if (WebPGetFeatures(data_of(bytes), bytes.size(), &features) != VP8_STATUS_OK)
+    return broken("its header cannot be read");
+  if (bytes.size() < 12 || bytes.size() - 8 < little_endian(bytes, 4, 4))
+    return broken("the file ends early");
+  LUTHIER_CHECK(check_pixels(static_cast<std::uint64_t>(features.width),
+                             static_cast<std::uint64_t>(features.height), limits));
   Image image;
   image.width = features.width;
   image.height = features.height;
   image.rgb.resize(std::size_t(image.width) * std::size_t(image.height) * 3);
   const int stride = image.width * 3;
   if (!features.has_animation) {
-    if (!WebPDecodeRGBInto(data_of(bytes), bytes.size(), image.rgb.data(), image.rgb.size(), stride))
+    if (!WebPDecodeRGBInto(data_of(bytes), bytes.size(), image.rgb.data(), image.rgb.size(),
+                           stride))
       return broken("its pixels cannot be decoded");
     return image;
   }
@@ -105,9 +116,11 @@ Result<Image> decode_webp(Bytes bytes, const DecodeLimits& limits) {
   if (frame->left > image.width - frame->width || frame->top > image.height - frame->height)
     return broken("its first frame leaves the canvas");
   int width = 0, height = 0;
-  if (!WebPGetInfo(data_of(frame->bitstream), frame->bitstream.size(), &width, &height) || width != frame->width || height != frame->height)
+  if (!WebPGetInfo(data_of(frame->bitstream), frame->bitstream.size(), &width, &height) ||
+      width != frame->width || height != frame->height)
     return broken("its first frame has another size than it says");
-  std::uint8_t* start = image.rgb.data() + std::size_t(frame->top) * std::size_t(stride) + std::size_t(frame->left) * 3;
+  std::uint8_t* start = image.rgb.data() + std::size_t(frame->top) * std::size_t(stride) +
+                        std::size_t(frame->left) * 3;
   const std::size_t room = image.rgb.size() - static_cast<std::size_t>(start - image.rgb.data());
   if (!WebPDecodeRGBInto(data_of(frame->bitstream), frame->bitstream.size(), start, room, stride))
     return broken("its pixels cannot be decoded");

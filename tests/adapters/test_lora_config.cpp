@@ -60,7 +60,8 @@ class TestLoraConfig : public QObject {
     for (const char* name : {"pissa", "pissa_niter_4", "PiSSA", "olora", "OLoRA", "corda", "loftq",
                              "lora_ga", "some_new_one"})
       QTest::newRow(name) << name << "";
-    QTest::newRow("gaussian") << "gaussian" << "gaussian";
+    QTest::newRow("gaussian") << "gaussian"
+                              << "gaussian";
     for (const char* name : {"true", "eva", "orthogonal", "mica"})
       QTest::newRow(name) << name << "true";
   }

@@ -33,7 +33,8 @@ class TestBase : public QObject {
 
  private slots:
   void errors() {
-    QCOMPARE(input_error("What.", "file: field", "Do this.").sentence(), std::string("file: field: What. Do this."));
+    QCOMPARE(input_error("What.", "file: field", "Do this.").sentence(),
+             std::string("file: field: What. Do this."));
     QCOMPARE(input_error("What.").sentence(), std::string("What."));
     QCOMPARE(input_error("").exit_status(), 2);
     QCOMPARE(machine_error("").exit_status(), 3);
@@ -54,8 +55,12 @@ class TestBase : public QObject {
     QTest::addColumn<bool>("valid");
     QTest::newRow("empty") << QByteArray("") << true;
     QTest::newRow("ASCII") << QByteArray("abc\n\x7f") << true;
-    QTest::newRow("two, three, four bytes") << QByteArray("\xc3\xa9\xed\x95\x9c\xf0\x9f\x90\x88") << true;
-    QTest::newRow("edges") << QByteArray("\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80") << true;
+    QTest::newRow("two, three, four bytes")
+        << QByteArray("\xc3\xa9\xed\x95\x9c\xf0\x9f\x90\x88") << true;
+    QTest::newRow("edges") << QByteArray(
+                                  "\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f"
+                                  "\xbf\xbf\xed\x9f\xbf\xee\x80\x80")
+                           << true;
     QTest::newRow("lone continuation") << QByteArray("\x80") << false;
     QTest::newRow("cut") << QByteArray("\xe2\x82") << false;
     QTest::newRow("overlong 2") << QByteArray("\xc1\xbf") << false;
@@ -70,14 +75,21 @@ class TestBase : public QObject {
   void utf8() {
     QFETCH(QByteArray, bytes);
     QFETCH(bool, valid);
-    QCOMPARE(is_utf8(std::string_view(bytes.constData(), static_cast<std::size_t>(bytes.size()))), valid);
+    QCOMPARE(is_utf8(std::string_view(bytes.constData(), static_cast<std::size_t>(bytes.size()))),
+             valid);
   }
 
   void shortening() {
     QCOMPARE(shortened("abc", 3), std::string("abc"));
     QCOMPARE(shortened("abcd", 3), std::string("abc..."));
-    QCOMPARE(shortened("a\xed\x95\x9c" "b", 3), std::string("a..."));
-    QCOMPARE(shortened("a\xed\x95\x9c" "b", 4), std::string("a\xed\x95\x9c..."));
+    QCOMPARE(shortened("a\xed\x95\x9c"
+                       "b",
+                       3),
+             std::string("a..."));
+    QCOMPARE(shortened("a\xed\x95\x9c"
+                       "b",
+                       4),
+             std::string("a\xed\x95\x9c..."));
     QCOMPARE(shortened("\x80\x80\x80", 1), std::string("..."));
   }
 

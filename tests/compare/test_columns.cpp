@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Comparing for real, on a model of a few thousand weights: adapters and whole checkpoints as columns, what a
-// comparison that is stopped leaves, draws that do not depend on who else is asked.
+// Comparing for real, on a model of a few thousand weights: adapters and whole checkpoints as
+// columns, what a comparison that is stopped leaves, draws that do not depend on who else is asked.
 #include "engine/compare/compare.h"
 #include "engine/generate/generate.h"
 #include "engine/models/vlm.h"
@@ -38,7 +38,9 @@ class TestColumns : public QObject {
 
  private slots:
   void initTestCase() {
-    QVERIFY(train_headless(tiny_.recipe("start", {"strategy=full", "training.max_steps=1"}), {}, {}, {}).ok());
+    QVERIFY(
+        train_headless(tiny_.recipe("start", {"strategy=full", "training.max_steps=1"}), {}, {}, {})
+            .ok());
     base_ = tiny_.root() / "start/model";
     const std::vector<std::string> on_it{"model=" + base_.string(), "init=pretrained",
                                          "training.learning_rate=0.02"};
@@ -52,8 +54,9 @@ class TestColumns : public QObject {
 
   void a_whole_checkpoint_answers_as_it_does_alone() {
     LoadedModel model = base();
-    const auto both = compare_adapters(model, {{"lora", tiny_.root() / "lora"}, {"full", tiny_.root() / "full"}},
-                                       samples_, options_);
+    const auto both =
+        compare_adapters(model, {{"lora", tiny_.root() / "lora"}, {"full", tiny_.root() / "full"}},
+                         samples_, options_);
     QVERIFY2(both.ok(), both ? "" : both.error().sentence().c_str());
     QVERIFY(!both->stopped);
     QCOMPARE(both->answered(), 3 * samples_.size());
@@ -73,14 +76,16 @@ class TestColumns : public QObject {
     int asked = 0;
     const auto count = [&](std::size_t, std::size_t) { return ++asked > 0; };
     const auto tried = [&](const std::string& name, const fs::path& folder) {
-      const auto result = compare_adapters(model, {{"full", tiny_.root() / "full"}, {name, folder}}, samples_, options_, count);
+      const auto result = compare_adapters(model, {{"full", tiny_.root() / "full"}, {name, folder}},
+                                           samples_, options_, count);
       return result ? std::string() : result.error().sentence();
     };
     QVERIFY(QString::fromStdString(tried("a", tiny_.root() / "gone")).contains("no such folder"));
     QVERIFY(QString::fromStdString(tried("full", tiny_.root() / "lora")).contains("two columns"));
     QVERIFY(QString::fromStdString(tried("base", tiny_.root() / "lora")).contains("two columns"));
     auto broken = samples_;
-    broken.back().conversation.messages.front().content.front() = {ContentPart::Kind::Image, "", tiny_.root() / "none.png"};
+    broken.back().conversation.messages.front().content.front() = {ContentPart::Kind::Image, "",
+                                                                   tiny_.root() / "none.png"};
     const auto result = compare_adapters(model, {}, broken, options_, count);
     QVERIFY(!result.ok() && result.error().sentence().find("none.png") != std::string::npos);
     QCOMPARE(asked, 0);
@@ -90,16 +95,20 @@ class TestColumns : public QObject {
     LoadedModel model = base();
     const std::size_t enough = samples_.size() + 2;
     const auto stop = [&](std::size_t done, std::size_t) { return done < enough; };
-    const auto half = compare_adapters(model, {{"lora", tiny_.root() / "lora"}}, samples_, options_, stop);
+    const auto half =
+        compare_adapters(model, {{"lora", tiny_.root() / "lora"}}, samples_, options_, stop);
     QVERIFY(half.ok());
     QVERIFY(half->stopped);
     QCOMPARE(half->answered(), enough);
-    const auto whole = compare_adapters(model, {{"lora", tiny_.root() / "lora"}}, samples_, options_);
+    const auto whole =
+        compare_adapters(model, {{"lora", tiny_.root() / "lora"}}, samples_, options_);
     for (std::size_t row = 0; row < samples_.size(); ++row) {
       for (std::size_t column = 0; column < 2; ++column) {
         const ComparisonAnswer& answer = half->rows[row].answers[column];
-        if (answer.whole()) QCOMPARE(answer.text, whole->rows[row].answers[column].text);
-        else QVERIFY(answer.scores.empty() && answer.text.empty() && answer.tokens.empty());
+        if (answer.whole())
+          QCOMPARE(answer.text, whole->rows[row].answers[column].text);
+        else
+          QVERIFY(answer.scores.empty() && answer.text.empty() && answer.tokens.empty());
       }
     }
     QCOMPARE(column_scores(*half, 0).at("exact").of, samples_.size());
@@ -137,7 +146,8 @@ class TestColumns : public QObject {
       ++answers;
       std::size_t covered = 0;
       for (const AnswerToken& token : answer.tokens) {
-        if (token.begin < token.end && token.begin <= covered) covered = std::max(covered, token.end);
+        if (token.begin < token.end && token.begin <= covered)
+          covered = std::max(covered, token.end);
       }
       return covered == answer.text.size();
     };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Scores by known values and of how many, the page's safety against hostile answers, the documents' shape, what
-// a folder can be compared as.
+// Scores by known values and of how many, the page's safety against hostile answers, the documents'
+// shape, what a folder can be compared as.
 #include <QtTest>
 
 #include "engine/compare/answer_pieces.h"
@@ -20,7 +20,8 @@ Sample asked(const std::string& where, const std::string& question, const std::s
   Sample sample;
   sample.where = where;
   sample.conversation.messages = {
-      {"user", {{ContentPart::Kind::Image, "", "missing<.png"}, {ContentPart::Kind::Text, question, ""}}},
+      {"user",
+       {{ContentPart::Kind::Image, "", "missing<.png"}, {ContentPart::Kind::Text, question, ""}}},
       {"assistant", {{ContentPart::Kind::Text, expected, ""}}}};
   return sample;
 }
@@ -80,19 +81,27 @@ class TestCompare : public QObject {
 
   void escapes_everything() {
     QCOMPARE(html_escaped("<script>\"'&"), std::string("&lt;script&gt;&quot;&#39;&amp;"));
-    QCOMPARE(html_escaped("a\xff" "b"), std::string("a\xEF\xBF\xBD" "b"));
-    QCOMPARE(html_escaped(std::string("a\x01" "b")), std::string("a\xEF\xBF\xBD" "b"));
+    QCOMPARE(html_escaped("a\xff"
+                          "b"),
+             std::string("a\xEF\xBF\xBD"
+                         "b"));
+    QCOMPARE(html_escaped(std::string("a\x01"
+                                      "b")),
+             std::string("a\xEF\xBF\xBD"
+                         "b"));
   }
 
   void marks_differing_words() {
-    const std::string reference = "a red circle at the top", text = "a blue  circle at the very top";
+    const std::string reference = "a red circle at the top",
+                      text = "a blue  circle at the very top";
     const auto changed = changed_words(reference, text);
     QCOMPARE(changed.size(), std::size_t(2));
     QCOMPARE(text.substr(changed[0].begin, changed[0].end - changed[0].begin), std::string("blue"));
     QCOMPARE(text.substr(changed[1].begin, changed[1].end - changed[1].begin), std::string("very"));
     QVERIFY(changed_words(text, text).empty());
     QVERIFY(changed_words("", "").empty());
-    QCOMPARE(changed_words("빨간\u00a0원", "빨간 네모").size(), std::size_t(1));   // a no-break space parts words
+    QCOMPARE(changed_words("빨간\u00a0원", "빨간 네모").size(),
+             std::size_t(1));  // a no-break space parts words
     std::string longer = "a";
     for (int i = 0; i < 3000; ++i) longer += " a";
     QCOMPARE(changed_words("b", longer).size(), std::size_t(1));
@@ -104,8 +113,11 @@ class TestCompare : public QObject {
     answer.text = "a 빨간 원";
     answer.finish = "eos";
     // " 빨" and its two last bytes share a character; the end token writes nothing.
-    answer.tokens = {{1, "a", 0, {}, 0, 1}, {2, " ?", 0, {}, 1, 5}, {3, "?", 0, {}, 2, 5},
-                     {4, "간 원", 0, {}, 5, 12}, {5, "</s>", 0, {}, 12, 12}};
+    answer.tokens = {{1, "a", 0, {}, 0, 1},
+                     {2, " ?", 0, {}, 1, 5},
+                     {3, "?", 0, {}, 2, 5},
+                     {4, "간 원", 0, {}, 5, 12},
+                     {5, "</s>", 0, {}, 12, 12}};
     const std::string reference = "a 파란 원";
     const auto pieces = answer_pieces(answer, &reference);
     std::string joined;
@@ -117,7 +129,7 @@ class TestCompare : public QObject {
     }
     QCOMPARE(joined, answer.text);
     QVERIFY(answer_pieces(ComparisonAnswer(), &reference).empty());
-    answer.tokens.back().begin = 5, answer.tokens.back().end = 500;   // a place outside is no place
+    answer.tokens.back().begin = 5, answer.tokens.back().end = 500;  // a place outside is no place
     QCOMPARE(answer_pieces(answer, nullptr).back().end, answer.text.size());
   }
 
@@ -160,12 +172,14 @@ class TestCompare : public QObject {
     QCOMPARE(json["columns"][1]["strength"].get<double>(), 0.75);
     QCOMPARE(json["columns"][1]["kind"].get<std::string>(), std::string("adapter"));
     QVERIFY(json["columns"][0]["strength"].is_null());
-    QCOMPARE(json["rows"][0]["sample"]["where"].get<std::string>(), std::string("held.jsonl: row 1"));
+    QCOMPARE(json["rows"][0]["sample"]["where"].get<std::string>(),
+             std::string("held.jsonl: row 1"));
     QCOMPARE(json["score_names"]["token_f1"].get<std::string>(), std::string("token F1"));
     const QString html = QString::fromStdString(to_html(comparison));
-    for (const char* told : {"<h1>korean beside org/name</h1>", "temperature 0.7", "top_p 0.9", "seed 7",
-                             "max_new_tokens 48", "strength 0.75", "reference korean", "held.jsonl: row 1",
-                             "exact match", "token F1", "chrF", "cpu float32"}) {
+    for (const char* told :
+         {"<h1>korean beside org/name</h1>", "temperature 0.7", "top_p 0.9", "seed 7",
+          "max_new_tokens 48", "strength 0.75", "reference korean", "held.jsonl: row 1",
+          "exact match", "token F1", "chrF", "cpu float32"}) {
       QVERIFY2(html.contains(told), told);
     }
     QVERIFY(!html.contains("/somewhere/rows"));
@@ -173,7 +187,8 @@ class TestCompare : public QObject {
     ComparisonWords korean;
     korean.language = "ko";
     korean.title = "%2에서 비교: %1";
-    QVERIFY(QString::fromStdString(to_html(comparison, korean)).contains("<h1>org/name에서 비교: korean</h1>"));
+    QVERIFY(QString::fromStdString(to_html(comparison, korean))
+                .contains("<h1>org/name에서 비교: korean</h1>"));
   }
 
   void limits_of_pixels_and_checkpoints_are_told() {
@@ -192,7 +207,8 @@ class TestCompare : public QObject {
 
   void pictures_are_named_from_where_the_document_lies() {
     Comparison comparison = half_asked();
-    comparison.rows[0].sample.conversation.messages[0].content[0].image = "/somewhere/pictures/a.png";
+    comparison.rows[0].sample.conversation.messages[0].content[0].image =
+        "/somewhere/pictures/a.png";
     const Json json = to_json(comparison, "/somewhere/out/first");
     const Json& picture = json["rows"][0]["sample"]["messages"][0]["content"][0]["path"];
     QCOMPARE(picture.get<std::string>(), std::string("../../pictures/a.png"));
@@ -226,14 +242,16 @@ class TestCompare : public QObject {
       QCOMPARE(result_name(root / name), std::string("full"));
     }
     QVERIFY(find_result(root / "runs/merged").ok() && find_result(root / "runs/merged")->whole);
-    QVERIFY(refusal("runs/full/adapter").contains("whole checkpoint"));       // named as one names an adapter
-    QVERIFY(refusal("runs/kore").contains("korean"));                         // what stands beside it
-    QVERIFY(refusal("runs").contains("korean"));                              // a folder of runs
+    QVERIFY(refusal("runs/full/adapter")
+                .contains("whole checkpoint"));        // named as one names an adapter
+    QVERIFY(refusal("runs/kore").contains("korean"));  // what stands beside it
+    QVERIFY(refusal("runs").contains("korean"));       // a folder of runs
     QVERIFY(refusal("notes").contains("neither an adapter nor a checkpoint"));
     QVERIFY(refusal("notes/readme.txt").contains("This is a file"));
     QVERIFY(refusal("runs/killed/checkpoints/step-000010").contains("to resume from"));
     QVERIFY(refusal("runs/empty") != "found");
-    QCOMPARE(result_name("runs/korean/checkpoints/step-000010/adapter"), std::string("korean-step-000010"));
+    QCOMPARE(result_name("runs/korean/checkpoints/step-000010/adapter"),
+             std::string("korean-step-000010"));
     QCOMPARE(readable_model_name("/x/teaching/base/"), std::string("teaching-base"));
     QCOMPARE(readable_model_name("/h/models--org--name/snapshots/abc"), std::string("org/name"));
   }
@@ -242,7 +260,8 @@ class TestCompare : public QObject {
     Comparison comparison;
     comparison.model = "models/<b>base</b>";
     comparison.columns = {{"base", "", 1000}, {"x\"onload=\"1", "runs/x", 10}};
-    ComparisonRow row{asked("s<b>.jsonl: row 1", "What?<img src=x>", "yes"), std::vector<ComparisonAnswer>(2)};
+    ComparisonRow row{asked("s<b>.jsonl: row 1", "What?<img src=x>", "yes"),
+                      std::vector<ComparisonAnswer>(2)};
     ComparisonAnswer answer = answered("</td><script>alert(1)</script>");
     answer.tokens = {{5, "<script>", -0.5, {{"\"><b>", 0.25}}, 0, 4}};
     put_answer(row, 0, answer);

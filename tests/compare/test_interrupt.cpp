@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Ctrl-C in `luthier-cli compare`: it ends as interrupted, keeps the answers that are whole, and takes no whole
-// comparison's place.
+// Ctrl-C in `luthier-cli compare`: it ends as interrupted, keeps the answers that are whole, and
+// takes no whole comparison's place.
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QJsonObject>
@@ -43,7 +43,8 @@ class TestInterrupt : public QObject {
 
   static QJsonObject read(const QString& path) {
     QFile file(path);
-    return file.open(QIODevice::ReadOnly) ? QJsonDocument::fromJson(file.readAll()).object() : QJsonObject();
+    return file.open(QIODevice::ReadOnly) ? QJsonDocument::fromJson(file.readAll()).object()
+                                          : QJsonObject();
   }
 
  private slots:
@@ -64,7 +65,8 @@ class TestInterrupt : public QObject {
       const QJsonValue answer = row.toObject()["answers"].toArray().at(0);
       if (answer.isNull()) continue;
       ++whole;
-      QVERIFY(answer.toObject()["finish"].toString() == "eos" || answer.toObject()["finish"].toString() == "length");
+      QVERIFY(answer.toObject()["finish"].toString() == "eos" ||
+              answer.toObject()["finish"].toString() == "length");
     }
     QVERIFY(whole > 0);
     QCOMPARE(document["answered"].toInt(), whole);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Single fields: names, ranges, the text a form edits and back, the defaults that follow the strategy, checks across fields.
+// Single fields: names, ranges, the text a form edits and back, the defaults that follow the
+// strategy, checks across fields.
 #include <QtTest>
 
 #include <set>
@@ -32,7 +33,8 @@ class TestRecipeFields : public QObject {
     QCOMPARE(edit_distance("kitten", "sitting"), std::size_t{3});
     QCOMPARE(edit_distance("", "abc"), std::size_t{3});
     QCOMPARE(edit_distance("Lora_Alpha", "lora_alpha"), std::size_t{0});
-    QCOMPARE(nearest_name("lora_alfa", {"lora_dropout", "lora_alpha", "r"}), std::string("lora_alpha"));
+    QCOMPARE(nearest_name("lora_alfa", {"lora_dropout", "lora_alpha", "r"}),
+             std::string("lora_alpha"));
     QCOMPARE(nearest_name("x", {}), std::string());
     QCOMPARE(edit_distance(std::string(1 << 20, 'a'), std::string(1 << 20, 'b')), std::size_t{256});
   }
@@ -41,7 +43,8 @@ class TestRecipeFields : public QObject {
     std::set<std::string> keys;
     for (const FieldDescription& field : recipe_fields()) {
       QVERIFY2(keys.insert(field.key).second, field.key.c_str());
-      QVERIFY2(!field.label.empty() && field.help.size() > 15 && field.help.back() == '.', field.key.c_str());
+      QVERIFY2(!field.label.empty() && field.help.size() > 15 && field.help.back() == '.',
+               field.key.c_str());
       QCOMPARE(field.type == FieldDescription::Type::Choice, !field.choices.empty());
       Recipe recipe, again;
       const auto text = get_field(recipe, field.key);
@@ -55,13 +58,32 @@ class TestRecipeFields : public QObject {
 
   void defaults_are_those_of_the_specification() {
     const std::vector<std::pair<std::string, std::string>> expected = {
-        {"objective", "sft"}, {"strategy", "lora"}, {"adapter.r", "16"}, {"adapter.lora_alpha", "32"}, {"adapter.lora_dropout", "0.05"},
-        {"adapter.target_modules", "all-linear"}, {"adapter.exclude_modules", "null"}, {"adapter.rank_pattern", "{}"}, {"adapter.init_lora_weights", "true"},
-        {"image.on_error", "refuse"}, {"training.device", "auto"}, {"training.num_train_epochs", "1"}, {"training.max_steps", "-1"},
-        {"training.gradient_accumulation_steps", "8"}, {"training.learning_rate", "2.0e-4"}, {"training.lr_scheduler_type", "cosine"},
-        {"training.warmup_ratio", "0.03"}, {"training.max_grad_norm", "1"}, {"training.adam_beta2", "0.999"}, {"training.adam_epsilon", "1.0e-8"},
-        {"training.max_length", "2048"}, {"training.shuffle", "true"}, {"training.seed", "42"}, {"training.loss_on", "completion"},
-        {"training.save_steps", "100"}, {"training.save_total_limit", "3"},
+        {"objective", "sft"},
+        {"strategy", "lora"},
+        {"adapter.r", "16"},
+        {"adapter.lora_alpha", "32"},
+        {"adapter.lora_dropout", "0.05"},
+        {"adapter.target_modules", "all-linear"},
+        {"adapter.exclude_modules", "null"},
+        {"adapter.rank_pattern", "{}"},
+        {"adapter.init_lora_weights", "true"},
+        {"image.on_error", "refuse"},
+        {"training.device", "auto"},
+        {"training.num_train_epochs", "1"},
+        {"training.max_steps", "-1"},
+        {"training.gradient_accumulation_steps", "8"},
+        {"training.learning_rate", "2.0e-4"},
+        {"training.lr_scheduler_type", "cosine"},
+        {"training.warmup_ratio", "0.03"},
+        {"training.max_grad_norm", "1"},
+        {"training.adam_beta2", "0.999"},
+        {"training.adam_epsilon", "1.0e-8"},
+        {"training.max_length", "2048"},
+        {"training.shuffle", "true"},
+        {"training.seed", "42"},
+        {"training.loss_on", "completion"},
+        {"training.save_steps", "100"},
+        {"training.save_total_limit", "3"},
         {"training.save_minutes", "10"}};
     for (const auto& [key, value] : expected) {
       const auto text = get_field(Recipe{}, key);
@@ -74,36 +96,96 @@ class TestRecipeFields : public QObject {
     QTest::addColumn<QString>("key");
     QTest::addColumn<QString>("text");
     QTest::addColumn<QString>("shown");
-    QTest::newRow("rate") << "training.learning_rate" << "0.0001" << "1.0e-4";
-    QTest::newRow("rate, short") << "learning_rate" << "3e-5" << "3.0e-5";
-    QTest::newRow("whole float") << "training.max_steps" << "1e3" << "1000";
-    QTest::newRow("epochs") << "training.num_train_epochs" << "0.1" << "0.1";
-    QTest::newRow("third") << "training.num_train_epochs" << "0.3333333333333333" << "0.3333333333333333";
-    QTest::newRow("names") << "adapter.target_modules" << "q_proj, v_proj" << "q_proj, v_proj";
-    QTest::newRow("names as list") << "adapter.target_modules" << "[q_proj,v_proj]" << "q_proj, v_proj";
-    QTest::newRow("one name") << "adapter.target_modules" << "lm_head" << "lm_head";
-    QTest::newRow("no module") << "adapter.target_modules" << "null" << "null";
-    QTest::newRow("regex") << "adapter.target_modules" << ".*language_model.*(q|v)_proj" << ".*language_model.*(q|v)_proj";
-    QTest::newRow("regex of letters") << "adapter.target_modules" << "\"q_proj\"" << "\"q_proj\"";
-    QTest::newRow("regex that opens with a class") << "adapter.target_modules" << "\"[qv]_proj\"" << "\"[qv]_proj\"";
-    QTest::newRow("list with a regex character") << "adapter.target_modules" << "[\"a b\"]" << "[\"a b\"]";
-    QTest::newRow("pattern") << "adapter.rank_pattern" << "q_proj: 8, v_proj: 4" << "{q_proj: 8, v_proj: 4}";
-    QTest::newRow("pattern with a regex") << "adapter.alpha_pattern" << "{'^model\\..*': 2.5}" << "{\"^model\\\\..*\": 2.5}";
-    QTest::newRow("save") << "adapter.modules_to_save" << "lm_head embed_tokens" << "lm_head, embed_tokens";
-    QTest::newRow("pixels") << "image.max_pixels" << "65536" << "65536";
-    QTest::newRow("no pixels") << "image.max_pixels" << "" << "null";
-    QTest::newRow("no cut") << "training.max_length" << "" << "null";
-    QTest::newRow("no cut, as a number") << "training.max_length" << "0" << "null";
-    QTest::newRow("a cut") << "training.max_length" << "512" << "512";
-    QTest::newRow("device") << "training.device" << "cuda:1" << "cuda:1";
-    QTest::newRow("fused") << "training.optim" << "adamw_torch_fused" << "adamw_torch";
-    QTest::newRow("path with spaces") << "model" << "/a b/c: d" << "/a b/c: d";
-    QTest::newRow("path that looks like a number") << "output_dir" << "2024" << "2024";
-    QTest::newRow("several files") << "dataset" << "[a.jsonl, 'b c.jsonl']" << "a.jsonl, b c.jsonl";
-    QTest::newRow("several files, plain") << "dataset" << "a.jsonl,b c.jsonl" << "a.jsonl, b c.jsonl";
-    QTest::newRow("a comma in a name") << "dataset" << "['a,b.jsonl']" << "[\"a,b.jsonl\"]";
-    QTest::newRow("one file") << "dataset" << "a b.jsonl" << "a b.jsonl";
-    QTest::newRow("init") << "adapter.init_lora_weights" << "gaussian" << "gaussian";
+    QTest::newRow("rate") << "training.learning_rate"
+                          << "0.0001"
+                          << "1.0e-4";
+    QTest::newRow("rate, short") << "learning_rate"
+                                 << "3e-5"
+                                 << "3.0e-5";
+    QTest::newRow("whole float") << "training.max_steps"
+                                 << "1e3"
+                                 << "1000";
+    QTest::newRow("epochs") << "training.num_train_epochs"
+                            << "0.1"
+                            << "0.1";
+    QTest::newRow("third") << "training.num_train_epochs"
+                           << "0.3333333333333333"
+                           << "0.3333333333333333";
+    QTest::newRow("names") << "adapter.target_modules"
+                           << "q_proj, v_proj"
+                           << "q_proj, v_proj";
+    QTest::newRow("names as list") << "adapter.target_modules"
+                                   << "[q_proj,v_proj]"
+                                   << "q_proj, v_proj";
+    QTest::newRow("one name") << "adapter.target_modules"
+                              << "lm_head"
+                              << "lm_head";
+    QTest::newRow("no module") << "adapter.target_modules"
+                               << "null"
+                               << "null";
+    QTest::newRow("regex") << "adapter.target_modules"
+                           << ".*language_model.*(q|v)_proj"
+                           << ".*language_model.*(q|v)_proj";
+    QTest::newRow("regex of letters") << "adapter.target_modules"
+                                      << "\"q_proj\""
+                                      << "\"q_proj\"";
+    QTest::newRow("regex that opens with a class") << "adapter.target_modules"
+                                                   << "\"[qv]_proj\""
+                                                   << "\"[qv]_proj\"";
+    QTest::newRow("list with a regex character") << "adapter.target_modules"
+                                                 << "[\"a b\"]"
+                                                 << "[\"a b\"]";
+    QTest::newRow("pattern") << "adapter.rank_pattern"
+                             << "q_proj: 8, v_proj: 4"
+                             << "{q_proj: 8, v_proj: 4}";
+    QTest::newRow("pattern with a regex") << "adapter.alpha_pattern"
+                                          << "{'^model\\..*': 2.5}"
+                                          << "{\"^model\\\\..*\": 2.5}";
+    QTest::newRow("save") << "adapter.modules_to_save"
+                          << "lm_head embed_tokens"
+                          << "lm_head, embed_tokens";
+    QTest::newRow("pixels") << "image.max_pixels"
+                            << "65536"
+                            << "65536";
+    QTest::newRow("no pixels") << "image.max_pixels"
+                               << ""
+                               << "null";
+    QTest::newRow("no cut") << "training.max_length"
+                            << ""
+                            << "null";
+    QTest::newRow("no cut, as a number") << "training.max_length"
+                                         << "0"
+                                         << "null";
+    QTest::newRow("a cut") << "training.max_length"
+                           << "512"
+                           << "512";
+    QTest::newRow("device") << "training.device"
+                            << "cuda:1"
+                            << "cuda:1";
+    QTest::newRow("fused") << "training.optim"
+                           << "adamw_torch_fused"
+                           << "adamw_torch";
+    QTest::newRow("path with spaces") << "model"
+                                      << "/a b/c: d"
+                                      << "/a b/c: d";
+    QTest::newRow("path that looks like a number") << "output_dir"
+                                                   << "2024"
+                                                   << "2024";
+    QTest::newRow("several files") << "dataset"
+                                   << "[a.jsonl, 'b c.jsonl']"
+                                   << "a.jsonl, b c.jsonl";
+    QTest::newRow("several files, plain") << "dataset"
+                                          << "a.jsonl,b c.jsonl"
+                                          << "a.jsonl, b c.jsonl";
+    QTest::newRow("a comma in a name") << "dataset"
+                                       << "['a,b.jsonl']"
+                                       << "[\"a,b.jsonl\"]";
+    QTest::newRow("one file") << "dataset"
+                              << "a b.jsonl"
+                              << "a b.jsonl";
+    QTest::newRow("init") << "adapter.init_lora_weights"
+                          << "gaussian"
+                          << "gaussian";
   }
   void text_and_back() {
     QFETCH(QString, key);
@@ -121,7 +203,8 @@ class TestRecipeFields : public QObject {
     using Kind = ModuleSelector::Kind;
     Recipe recipe;
     QVERIFY(set_field(recipe, "target_modules", "q_proj, v_proj").ok());
-    QVERIFY(recipe.adapter.target_modules == (ModuleSelector{Kind::Names, {"q_proj", "v_proj"}, {}}));
+    QVERIFY(recipe.adapter.target_modules ==
+            (ModuleSelector{Kind::Names, {"q_proj", "v_proj"}, {}}));
     QVERIFY(set_field(recipe, "target_modules", ".*_proj").ok());
     QVERIFY(recipe.adapter.target_modules == (ModuleSelector{Kind::Regex, {}, ".*_proj"}));
     QVERIFY(set_field(recipe, "target_modules", "all-linear").ok());
@@ -132,37 +215,88 @@ class TestRecipeFields : public QObject {
     QTest::addColumn<QString>("key");
     QTest::addColumn<QString>("text");
     QTest::addColumn<QString>("part");
-    QTest::newRow("unknown") << "training.learning_rat" << "1" << "training.learning_rate";
-    QTest::newRow("unknown leaf") << "lora_alfa" << "1" << "adapter.lora_alpha";
-    QTest::newRow("other section") << "training.lora_alpha" << "1" << "adapter.lora_alpha";
-    QTest::newRow("near, other section") << "training.lora_alfa" << "1" << "adapter.lora_alpha";
-    QTest::newRow("not a number") << "adapter.r" << "many" << "whole number";
-    QTest::newRow("fraction") << "adapter.r" << "1.5" << "whole number";
-    QTest::newRow("below") << "adapter.r" << "0" << "at least 1";
-    QTest::newRow("above") << "adapter.lora_dropout" << "1" << "below 1";
-    QTest::newRow("zero alpha") << "adapter.lora_alpha" << "0" << "above 0";
-    QTest::newRow("infinite") << "training.learning_rate" << ".inf" << "finite";
-    QTest::newRow("no steps") << "training.max_steps" << "0" << "-1";
-    QTest::newRow("bool") << "training.shuffle" << "maybe" << "true or false";
-    QTest::newRow("choice") << "training.loss_on" << "completions" << "The nearest is completion";
-    QTest::newRow("dora") << "adapter.use_dora" << "true" << "not built";
-    QTest::newRow("pissa") << "adapter.init_lora_weights" << "pissa_niter_4" << "true, false, gaussian";
-    QTest::newRow("bias") << "adapter.bias" << "lora_only" << "What exists: none";
-    QTest::newRow("objective") << "objective" << "dpo" << "What exists: sft";
-    QTest::newRow("strategy") << "strategy" << "qlora" << "full, freeze, lora";
-    QTest::newRow("optimizer") << "training.optim" << "paged_adamw_8bit" << "adamw_torch";
-    QTest::newRow("schedule") << "training.lr_scheduler_type" << "polynomial" << "constant, constant_with_warmup, linear, cosine";
-    QTest::newRow("stages") << "stages" << "[]" << "later version";
-    QTest::newRow("rank entry") << "adapter.rank_pattern" << "{q_proj: 0}" << "rank_pattern.q_proj";
-    QTest::newRow("device") << "training.device" << "cuda:x" << "auto, cpu, cuda";
-    QTest::newRow("exclude all") << "adapter.exclude_modules" << "all-linear" << "every module";
-    QTest::newRow("seed") << "training.seed" << "-1" << "at least 0";
+    QTest::newRow("unknown") << "training.learning_rat"
+                             << "1"
+                             << "training.learning_rate";
+    QTest::newRow("unknown leaf") << "lora_alfa"
+                                  << "1"
+                                  << "adapter.lora_alpha";
+    QTest::newRow("other section") << "training.lora_alpha"
+                                   << "1"
+                                   << "adapter.lora_alpha";
+    QTest::newRow("near, other section") << "training.lora_alfa"
+                                         << "1"
+                                         << "adapter.lora_alpha";
+    QTest::newRow("not a number") << "adapter.r"
+                                  << "many"
+                                  << "whole number";
+    QTest::newRow("fraction") << "adapter.r"
+                              << "1.5"
+                              << "whole number";
+    QTest::newRow("below") << "adapter.r"
+                           << "0"
+                           << "at least 1";
+    QTest::newRow("above") << "adapter.lora_dropout"
+                           << "1"
+                           << "below 1";
+    QTest::newRow("zero alpha") << "adapter.lora_alpha"
+                                << "0"
+                                << "above 0";
+    QTest::newRow("infinite") << "training.learning_rate"
+                              << ".inf"
+                              << "finite";
+    QTest::newRow("no steps") << "training.max_steps"
+                              << "0"
+                              << "-1";
+    QTest::newRow("bool") << "training.shuffle"
+                          << "maybe"
+                          << "true or false";
+    QTest::newRow("choice") << "training.loss_on"
+                            << "completions"
+                            << "The nearest is completion";
+    QTest::newRow("dora") << "adapter.use_dora"
+                          << "true"
+                          << "not built";
+    QTest::newRow("pissa") << "adapter.init_lora_weights"
+                           << "pissa_niter_4"
+                           << "true, false, gaussian";
+    QTest::newRow("bias") << "adapter.bias"
+                          << "lora_only"
+                          << "What exists: none";
+    QTest::newRow("objective") << "objective"
+                               << "dpo"
+                               << "What exists: sft";
+    QTest::newRow("strategy") << "strategy"
+                              << "qlora"
+                              << "full, freeze, lora";
+    QTest::newRow("optimizer") << "training.optim"
+                               << "paged_adamw_8bit"
+                               << "adamw_torch";
+    QTest::newRow("schedule") << "training.lr_scheduler_type"
+                              << "polynomial"
+                              << "constant, constant_with_warmup, linear, cosine";
+    QTest::newRow("stages") << "stages"
+                            << "[]"
+                            << "later version";
+    QTest::newRow("rank entry") << "adapter.rank_pattern"
+                                << "{q_proj: 0}"
+                                << "rank_pattern.q_proj";
+    QTest::newRow("device") << "training.device"
+                            << "cuda:x"
+                            << "auto, cpu, cuda";
+    QTest::newRow("exclude all") << "adapter.exclude_modules"
+                                 << "all-linear"
+                                 << "every module";
+    QTest::newRow("seed") << "training.seed"
+                          << "-1"
+                          << "at least 0";
   }
   void refusals_name_field_and_cure() {
     QFETCH(QString, key);
     QFETCH(QString, text);
     QFETCH(QString, part);
-    const QString sentence = QString::fromStdString(set_error(key.toStdString(), text.toStdString()));
+    const QString sentence =
+        QString::fromStdString(set_error(key.toStdString(), text.toStdString()));
     QVERIFY2(sentence.contains(part), qPrintable(sentence));
   }
 
@@ -176,7 +310,8 @@ class TestRecipeFields : public QObject {
     Recipe recipe;
     QVERIFY(set_field(recipe, "strategy", "full").ok());
     QCOMPARE(recipe.training.learning_rate, 1e-5);
-    QVERIFY(!recipe.freeze.vision_tower && !recipe.freeze.projector && !recipe.freeze.language_model);
+    QVERIFY(!recipe.freeze.vision_tower && !recipe.freeze.projector &&
+            !recipe.freeze.language_model);
     QVERIFY(set_field(recipe, "strategy", "freeze").ok());
     QVERIFY(recipe.freeze.vision_tower && !recipe.freeze.projector && recipe.freeze.language_model);
     QVERIFY(set_field(recipe, "training.learning_rate", "3e-4").ok());
@@ -195,17 +330,28 @@ class TestRecipeFields : public QObject {
     QCOMPARE(fault([](Recipe& r) { r.model.clear(); }), std::string("recipe: model"));
     QCOMPARE(fault([](Recipe& r) { r.dataset.clear(); }), std::string("recipe: dataset"));
     QCOMPARE(fault([](Recipe& r) { r.output_dir.clear(); }), std::string("recipe: output_dir"));
-    QCOMPARE(fault([](Recipe& r) { r.adapter.target_modules = {}; }), std::string("recipe: adapter.target_modules"));
-    QCOMPARE(fault([](Recipe& r) { r.strategy = "freeze"; r.freeze = {true, true, true}; }), std::string("recipe: freeze"));
+    QCOMPARE(fault([](Recipe& r) { r.adapter.target_modules = {}; }),
+             std::string("recipe: adapter.target_modules"));
+    QCOMPARE(fault([](Recipe& r) {
+               r.strategy = "freeze";
+               r.freeze = {true, true, true};
+             }),
+             std::string("recipe: freeze"));
     QCOMPARE(fault([](Recipe& r) { r.strategy = "full"; }), std::string("recipe: freeze"));
     QCOMPARE(fault([](Recipe& r) { (void)set_field(r, "strategy", "full"); }), std::string());
-    QCOMPARE(fault([](Recipe& r) { r.image.min_pixels = 9; r.image.max_pixels = 4; }), std::string("recipe: image.min_pixels"));
-    QCOMPARE(fault([](Recipe& r) { r.training.eval_steps = 5; }), std::string("recipe: training.eval_steps"));
+    QCOMPARE(fault([](Recipe& r) {
+               r.image.min_pixels = 9;
+               r.image.max_pixels = 4;
+             }),
+             std::string("recipe: image.min_pixels"));
+    QCOMPARE(fault([](Recipe& r) { r.training.eval_steps = 5; }),
+             std::string("recipe: training.eval_steps"));
   }
 
   void the_help_lists_every_field() {
     const std::string help = recipe_help(80);
-    for (const FieldDescription& field : recipe_fields()) QVERIFY2(help.find("\n  " + field.key + ": ") != std::string::npos, field.key.c_str());
+    for (const FieldDescription& field : recipe_fields())
+      QVERIFY2(help.find("\n  " + field.key + ": ") != std::string::npos, field.key.c_str());
     QVERIFY(help.find("training.learning_rate: 2.0e-4") != std::string::npos);
     QVERIFY(help.find("full | freeze | lora") != std::string::npos);
   }

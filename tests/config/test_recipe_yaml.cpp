@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Recipes as files: the specification's own example, round trips, overrides, paths, and what is refused with which words.
+// Recipes as files: the specification's own example, round trips, overrides, paths, and what is
+// refused with which words.
 #include <QtTest>
 
 #include <filesystem>
@@ -47,7 +48,8 @@ class TestRecipeYaml : public QObject {
     const auto recipe = parse_recipe(specification, "test.yaml");
     QVERIFY2(recipe.ok(), recipe ? "" : recipe.error().sentence().c_str());
     std::set<std::string> keys;
-    for (const auto& difference : recipe_differences(*recipe, Recipe{})) keys.insert(difference.key);
+    for (const auto& difference : recipe_differences(*recipe, Recipe{}))
+      keys.insert(difference.key);
     QCOMPARE(keys, (std::set<std::string>{"model", "dataset", "output_dir"}));
   }
 
@@ -61,9 +63,11 @@ class TestRecipeYaml : public QObject {
     QVERIFY(!parsed("strategy: full").freeze.vision_tower);
     QCOMPARE(parsed("strategy: freeze").training.learning_rate, 1e-5);
     QVERIFY(parsed("strategy: freeze").freeze.vision_tower);
-    QCOMPARE(parsed("training: {learning_rate: 2e-4}\nstrategy: full").training.learning_rate, 2e-4);
+    QCOMPARE(parsed("training: {learning_rate: 2e-4}\nstrategy: full").training.learning_rate,
+             2e-4);
     QCOMPARE(parsed("", {"strategy=full"}).training.learning_rate, 1e-5);
-    const Recipe stage = parsed("strategy: freeze\nfreeze: {vision_tower: false, language_model: true}");
+    const Recipe stage =
+        parsed("strategy: freeze\nfreeze: {vision_tower: false, language_model: true}");
     QVERIFY(!stage.freeze.vision_tower && !stage.freeze.projector && stage.freeze.language_model);
   }
 
@@ -81,8 +85,10 @@ adapter:
 training: {learning_rate: 2e-4, gradient_checkpointing: true, device: cuda:1, num_train_epochs: 2.5}
 )");
     QCOMPARE(recipe.dataset, (std::vector<std::string>{"a.jsonl", "b.jsonl"}));
-    QVERIFY(recipe.adapter.target_modules == (ModuleSelector{Kind::Names, {"q_proj", "v_proj"}, {}}));
-    QVERIFY(recipe.adapter.exclude_modules == (ModuleSelector{Kind::Regex, {}, "vision_tower\\..*"}));
+    QVERIFY(recipe.adapter.target_modules ==
+            (ModuleSelector{Kind::Names, {"q_proj", "v_proj"}, {}}));
+    QVERIFY(recipe.adapter.exclude_modules ==
+            (ModuleSelector{Kind::Regex, {}, "vision_tower\\..*"}));
     QCOMPARE(recipe.adapter.rank_pattern.size(), std::size_t{2});
     QCOMPARE(recipe.adapter.rank_pattern[1].first, std::string("^.*\\.v_proj$"));
     QCOMPARE(recipe.adapter.alpha_pattern[0].second, 8.0);
@@ -94,9 +100,11 @@ training: {learning_rate: 2e-4, gradient_checkpointing: true, device: cuda:1, nu
   }
 
   void overrides_come_last() {
-    const Recipe recipe = parsed("training: {max_steps: 5, seed: 7}",
-                                 {"training.max_steps=10", "lora_alpha=8", "adapter.target_modules=[q_proj, v_proj]", "training.learning_rate=1e-3",
-                                  "adapter.exclude_modules=null", "output_dir=runs/a=b", "training.seed=1", "training.seed=2"});
+    const Recipe recipe =
+        parsed("training: {max_steps: 5, seed: 7}",
+               {"training.max_steps=10", "lora_alpha=8", "adapter.target_modules=[q_proj, v_proj]",
+                "training.learning_rate=1e-3", "adapter.exclude_modules=null",
+                "output_dir=runs/a=b", "training.seed=1", "training.seed=2"});
     QCOMPARE(recipe.training.max_steps, std::int64_t{10});
     QCOMPARE(recipe.adapter.lora_alpha, 8.0);
     QCOMPARE(recipe.adapter.target_modules.names.size(), std::size_t{2});
@@ -125,7 +133,8 @@ training: {learning_rate: 2e-4, gradient_checkpointing: true, device: cuda:1, nu
     const std::string yaml = recipe_to_yaml(recipe);
     const auto again = parse_recipe(yaml, "again.yaml");
     QVERIFY2(again.ok(), again ? "" : again.error().sentence().c_str());
-    for (const auto& difference : recipe_differences(recipe, *again)) QFAIL((difference.key + ": " + difference.left + " / " + difference.right).c_str());
+    for (const auto& difference : recipe_differences(recipe, *again))
+      QFAIL((difference.key + ": " + difference.left + " / " + difference.right).c_str());
     QCOMPARE(recipe_to_yaml(*again), yaml);
     for (const char* strategy : {"full", "freeze", "lora"}) {
       const Recipe one = parsed(std::string("strategy: ") + strategy);
@@ -156,25 +165,63 @@ training: {learning_rate: 2e-4, gradient_checkpointing: true, device: cuda:1, nu
     QTest::addColumn<QString>("yaml");
     QTest::addColumn<QString>("where");
     QTest::addColumn<QString>("part");
-    QTest::newRow("unknown") << "training: {learning_rat: 1}" << "test.yaml: training.learning_rat" << "training.learning_rate";
-    QTest::newRow("unknown, top") << "modle: x" << "test.yaml: modle" << "The nearest known name is model";
-    QTest::newRow("misplaced") << "learning_rate: 1" << "test.yaml: learning_rate" << "Did you mean training.learning_rate";
-    QTest::newRow("unknown section") << "trainning: {seed: 1}" << "test.yaml: trainning" << "The nearest known name is training.";
-    QTest::newRow("type") << "training: {max_steps: ten}" << "test.yaml: training.max_steps" << "whole number";
-    QTest::newRow("quoted number") << "training: {max_steps: '10'}" << "test.yaml: training.max_steps" << "whole number";
-    QTest::newRow("yes") << "training: {shuffle: yes}" << "test.yaml: training.shuffle" << "true or false";
-    QTest::newRow("number as path") << "model: 5" << "test.yaml: model" << "quotes";
-    QTest::newRow("list as path") << "model: [a]" << "test.yaml: model" << "text";
-    QTest::newRow("dataset entry") << "dataset: [a, 3]" << "test.yaml: dataset[1]" << "text";
-    QTest::newRow("section is a list") << "training: [1]" << "test.yaml: training" << "map";
-    QTest::newRow("not a map") << "- a" << "test.yaml" << "map of settings";
-    QTest::newRow("freeze part") << "freeze: {tower: true}" << "test.yaml: freeze.tower" << "freeze.vision_tower";
-    QTest::newRow("nan") << "training: {learning_rate: .nan}" << "test.yaml: training.learning_rate" << "finite";
-    QTest::newRow("null number") << "training: {learning_rate: null}" << "test.yaml: training.learning_rate" << "a number";
-    QTest::newRow("stages") << "stages: [{model: a}]" << "test.yaml: stages" << "later version";
-    QTest::newRow("dora") << "adapter: {use_dora: true}" << "test.yaml: adapter.use_dora" << "not built";
-    QTest::newRow("huge integer") << "training: {max_steps: 1e30}" << "test.yaml: training.max_steps" << "whole number";
-    QTest::newRow("pattern value") << "adapter: {rank_pattern: {q: 1.5}}" << "test.yaml: adapter.rank_pattern.q" << "whole number";
+    QTest::newRow("unknown") << "training: {learning_rat: 1}"
+                             << "test.yaml: training.learning_rat"
+                             << "training.learning_rate";
+    QTest::newRow("unknown, top") << "modle: x"
+                                  << "test.yaml: modle"
+                                  << "The nearest known name is model";
+    QTest::newRow("misplaced") << "learning_rate: 1"
+                               << "test.yaml: learning_rate"
+                               << "Did you mean training.learning_rate";
+    QTest::newRow("unknown section") << "trainning: {seed: 1}"
+                                     << "test.yaml: trainning"
+                                     << "The nearest known name is training.";
+    QTest::newRow("type") << "training: {max_steps: ten}"
+                          << "test.yaml: training.max_steps"
+                          << "whole number";
+    QTest::newRow("quoted number") << "training: {max_steps: '10'}"
+                                   << "test.yaml: training.max_steps"
+                                   << "whole number";
+    QTest::newRow("yes") << "training: {shuffle: yes}"
+                         << "test.yaml: training.shuffle"
+                         << "true or false";
+    QTest::newRow("number as path") << "model: 5"
+                                    << "test.yaml: model"
+                                    << "quotes";
+    QTest::newRow("list as path") << "model: [a]"
+                                  << "test.yaml: model"
+                                  << "text";
+    QTest::newRow("dataset entry") << "dataset: [a, 3]"
+                                   << "test.yaml: dataset[1]"
+                                   << "text";
+    QTest::newRow("section is a list") << "training: [1]"
+                                       << "test.yaml: training"
+                                       << "map";
+    QTest::newRow("not a map") << "- a"
+                               << "test.yaml"
+                               << "map of settings";
+    QTest::newRow("freeze part") << "freeze: {tower: true}"
+                                 << "test.yaml: freeze.tower"
+                                 << "freeze.vision_tower";
+    QTest::newRow("nan") << "training: {learning_rate: .nan}"
+                         << "test.yaml: training.learning_rate"
+                         << "finite";
+    QTest::newRow("null number") << "training: {learning_rate: null}"
+                                 << "test.yaml: training.learning_rate"
+                                 << "a number";
+    QTest::newRow("stages") << "stages: [{model: a}]"
+                            << "test.yaml: stages"
+                            << "later version";
+    QTest::newRow("dora") << "adapter: {use_dora: true}"
+                          << "test.yaml: adapter.use_dora"
+                          << "not built";
+    QTest::newRow("huge integer") << "training: {max_steps: 1e30}"
+                                  << "test.yaml: training.max_steps"
+                                  << "whole number";
+    QTest::newRow("pattern value") << "adapter: {rank_pattern: {q: 1.5}}"
+                                   << "test.yaml: adapter.rank_pattern.q"
+                                   << "whole number";
   }
   void refusals() {
     QFETCH(QString, yaml);
@@ -184,14 +231,16 @@ training: {learning_rate: 2e-4, gradient_checkpointing: true, device: cuda:1, nu
     QVERIFY(!recipe.ok());
     QCOMPARE(recipe.error().code, ErrorCode::Input);
     QCOMPARE(QString::fromStdString(recipe.error().where), where);
-    QVERIFY2(recipe.error().sentence().find(part.toStdString()) != std::string::npos, recipe.error().sentence().c_str());
+    QVERIFY2(recipe.error().sentence().find(part.toStdString()) != std::string::npos,
+             recipe.error().sentence().c_str());
   }
 
   void duplicates_and_broken_yaml_are_refused() {
     QVERIFY(!parse_recipe("model: a\nmodel: b\n", "test.yaml").ok());
     QVERIFY(!parse_recipe("training: {seed: 1, seed: 2}", "test.yaml").ok());
     QVERIFY(!parse_recipe("a: [", "test.yaml").ok());
-    for (const char* text : {"novalue", "=3", "nosuch=1", "training=1", "training.max_steps="}) QVERIFY2(!parse_recipe("", "test.yaml", {text}).ok(), text);
+    for (const char* text : {"novalue", "=3", "nosuch=1", "training=1", "training.max_steps="})
+      QVERIFY2(!parse_recipe("", "test.yaml", {text}).ok(), text);
   }
 
   void paths_beside_the_file_are_found() {
@@ -199,11 +248,13 @@ training: {learning_rate: 2e-4, gradient_checkpointing: true, device: cuda:1, nu
     const std::filesystem::path root = folder.path().toStdString();
     std::filesystem::create_directories(root / "base");
     std::ofstream(root / "rows.jsonl") << "\n";
-    std::ofstream(root / "recipe.yaml") << "model: base\ndataset: [rows.jsonl, absent.jsonl]\noutput_dir: out\n";
+    std::ofstream(root / "recipe.yaml")
+        << "model: base\ndataset: [rows.jsonl, absent.jsonl]\noutput_dir: out\n";
     const auto recipe = read_recipe(root / "recipe.yaml");
     QVERIFY2(recipe.ok(), recipe ? "" : recipe.error().sentence().c_str());
     QCOMPARE(recipe->model, (root / "base").string());
-    QCOMPARE(recipe->dataset, (std::vector<std::string>{(root / "rows.jsonl").string(), "absent.jsonl"}));
+    QCOMPARE(recipe->dataset,
+             (std::vector<std::string>{(root / "rows.jsonl").string(), "absent.jsonl"}));
     QCOMPARE(recipe->output_dir, std::string("out"));
     QCOMPARE(read_recipe(root / "recipe.yaml", {"model=base"})->model, std::string("base"));
     const auto missing = read_recipe(root / "none.yaml");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Every row format becomes the same messages; wrong rows are refused in a sentence that names the row and the field.
+// Every row format becomes the same messages; wrong rows are refused in a sentence that names the
+// row and the field.
 #include <QtTest>
 
 #include <fstream>
@@ -17,7 +18,8 @@ std::string outline(const std::vector<Message>& messages) {
     text += (text.empty() ? "" : " ") + message.role + "[";
     std::string separator;
     for (const ContentPart& part : message.content) {
-      text += separator + (part.kind == ContentPart::Kind::Image ? "image:" + part.image.string() : "text:" + part.text);
+      text += separator + (part.kind == ContentPart::Kind::Image ? "image:" + part.image.string()
+                                                                 : "text:" + part.text);
       separator = "|";
     }
     text += "]";
@@ -27,7 +29,8 @@ std::string outline(const std::vector<Message>& messages) {
 
 /// @@ stands for two slashes: moc takes those for a comment, even inside a raw string.
 Result<Conversation> read(std::string row, RowFault* fault = nullptr) {
-  for (std::size_t at = row.find("@@"); at != std::string::npos; at = row.find("@@")) row.replace(at, 2, 2, '/');
+  for (std::size_t at = row.find("@@"); at != std::string::npos; at = row.find("@@"))
+    row.replace(at, 2, 2, '/');
   return read_conversation(Json::parse(row), "d", "rows.jsonl: row 3", fault);
 }
 
@@ -57,7 +60,8 @@ class TestConversation : public QObject {
         << R"({"messages": [{"role": "user", "content": "<image>Who?"}, {"role": "assistant", "content": "Me."}], "images": ["a.png"]})"
         << both;
     QTest::newRow("no marks")
-        << R"({"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Me."}], "images": "a.png"})" << both;
+        << R"({"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Me."}], "images": "a.png"})"
+        << both;
     QTest::newRow("LLaVA")
         << R"({"id": "1", "image": "a.png", "conversations": [{"from": "human", "value": "<image>\nWho?"}, {"from": "gpt", "value": "Me."}]})"
         << both;
@@ -89,7 +93,8 @@ class TestConversation : public QObject {
     QTest::newRow("ShareGPT")
         << R"({"image": null, "system": "Be brief.", "conversations": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]})"
         << QString("system[text:Be brief.] user[text:Hi] assistant[text:Yo]");
-    QTest::newRow("prompt and completion") << R"({"image": "a.png", "prompt": "Who?", "completion": "Me."})" << both;
+    QTest::newRow("prompt and completion")
+        << R"({"image": "a.png", "prompt": "Who?", "completion": "Me."})" << both;
     QTest::newRow("prompt and completion as messages")
         << R"({"images": [{"path": "a.png"}], "prompt": [{"role": "user", "content": "Who?"}],
       "completion": [{"role": "assistant", "content": "Me."}]})"
@@ -97,9 +102,12 @@ class TestConversation : public QObject {
     QTest::newRow("several pictures")
         << R"({"images": ["a.png", "/abs/b.jpg", "../c.webp"], "messages": [{"role": "user", "content": "x <image> y <image>"},
       {"role": "assistant", "content": "z"}, {"role": "user", "content": "<image>"}]})"
-        << QString("user[text:x |image:d/a.png|text: y |image:/abs/b.jpg] assistant[text:z] user[image:c.webp]");
-    QTest::newRow("no content") << R"({"messages": [{"role": "user", "content": null}, {"role": "assistant", "content": ""}]})"
-                                << QString("user[] assistant[text:]");
+        << QString(
+               "user[text:x |image:d/a.png|text: y |image:/abs/b.jpg] assistant[text:z] "
+               "user[image:c.webp]");
+    QTest::newRow("no content")
+        << R"({"messages": [{"role": "user", "content": null}, {"role": "assistant", "content": ""}]})"
+        << QString("user[] assistant[text:]");
   }
   void formats() {
     QFETCH(QString, row);
@@ -111,29 +119,36 @@ class TestConversation : public QObject {
   }
 
   void preferences() {
-    const auto texts = read(R"({"prompt": "Who?", "images": ["a.png"], "chosen": "Me.", "rejected": "You."})");
+    const auto texts =
+        read(R"({"prompt": "Who?", "images": ["a.png"], "chosen": "Me.", "rejected": "You."})");
     QVERIFY(texts.ok());
     QCOMPARE(outline(texts->messages), std::string("user[image:d/a.png|text:Who?]"));
     QCOMPARE(outline(*texts->chosen), std::string("assistant[text:Me.]"));
     QCOMPARE(outline(*texts->rejected), std::string("assistant[text:You.]"));
-    const auto lists =
-        read(R"({"image": "a.png", "chosen": [{"role": "user", "content": "<image>Who?"}, {"role": "assistant", "content": "Me."}],
+    const auto lists = read(
+        R"({"image": "a.png", "chosen": [{"role": "user", "content": "<image>Who?"}, {"role": "assistant", "content": "Me."}],
       "rejected": [{"role": "user", "content": "<image>Who?"}, {"role": "assistant", "content": "You."}]})");
     QVERIFY(lists.ok());
     QCOMPARE(outline(lists->messages), std::string("user[image:d/a.png|text:Who?]"));
     QCOMPARE(outline(*lists->rejected), std::string("assistant[text:You.]"));
-    const auto factory = read(R"({"images": ["a.png"], "conversations": [{"from": "human", "value": "<image>Who?"}],
+    const auto factory =
+        read(R"({"images": ["a.png"], "conversations": [{"from": "human", "value": "<image>Who?"}],
       "chosen": {"from": "gpt", "value": "Me."}, "rejected": {"from": "gpt", "value": "You."}})");
     QVERIFY(factory.ok());
     QCOMPARE(outline(*factory->chosen), std::string("assistant[text:Me.]"));
     QVERIFY(!read(R"({"prompt": "a", "chosen": "b"})").ok());
-    QVERIFY(!read(R"({"chosen": [{"role": "user", "content": "a"}], "rejected": [{"role": "user", "content": "a"}]})").ok());
+    QVERIFY(
+        !read(
+             R"({"chosen": [{"role": "user", "content": "a"}], "rejected": [{"role": "user", "content": "a"}]})")
+             .ok());
   }
 
   void wrongRows_data() {
     QTest::addColumn<QString>("row");
     QTest::addColumn<QString>("part");  // of the sentence
-    const auto add = [](const char* row, const char* part) { QTest::newRow(row) << QString(row) << QString(part); };
+    const auto add = [](const char* row, const char* part) {
+      QTest::newRow(row) << QString(row) << QString(part);
+    };
     add(R"([1])", "not a JSON object");
     add(R"({"text": "hello"})", "no conversation");
     add(R"({"messages": []})", "messages");
@@ -152,10 +167,14 @@ class TestConversation : public QObject {
     add(R"({"instruction": "a", "output": 3})", "output");
     add(R"({"messages": [{"role": "user"}]})", "no content");
     add(R"({"messages": [{"role": "user", "content": 4}]})", "messages[0].content");
-    add(R"({"messages": [{"role": "user", "content": [{"text": "a"}]}]})", "messages[0].content[0].type");
-    add(R"({"messages": [{"role": "user", "content": [{"type": "video", "path": "a.mp4"}]}]})", "video");
-    add(R"({"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]})", "content[0].text");
-    add(R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "https:@@x.y/z.png"}]}]})", "addresses");
+    add(R"({"messages": [{"role": "user", "content": [{"text": "a"}]}]})",
+        "messages[0].content[0].type");
+    add(R"({"messages": [{"role": "user", "content": [{"type": "video", "path": "a.mp4"}]}]})",
+        "video");
+    add(R"({"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]})",
+        "content[0].text");
+    add(R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "https:@@x.y/z.png"}]}]})",
+        "addresses");
     add(R"({"messages": [{"role": "user", "content": "a"}], "images": [3]})", "images[0]");
     add(R"({"messages": [{"role": "user", "content": "a"}], "images": [""]})", "images[0]");
     add(R"({"prompt": 3, "completion": "a"})", "prompt");
@@ -167,7 +186,8 @@ class TestConversation : public QObject {
     const auto conversation = read(row.toStdString());
     QVERIFY(!conversation.ok());
     const QString sentence = QString::fromStdString(conversation.error().sentence());
-    QVERIFY2(sentence.startsWith("rows.jsonl: row 3") && sentence.contains(part), sentence.toUtf8());
+    QVERIFY2(sentence.startsWith("rows.jsonl: row 3") && sentence.contains(part),
+             sentence.toUtf8());
     QCOMPARE(conversation.error().exit_status(), 2);
   }
 
@@ -214,11 +234,10 @@ class TestConversation : public QObject {
              conversation.error().sentence().c_str());
   }
   void emptyMediaAreNone() {
-    QVERIFY(
-        read(
-            R"({"prompt": "a", "completion": "b", "videos": [], "audio": null,
+    QVERIFY(read(
+                R"({"prompt": "a", "completion": "b", "videos": [], "audio": null,
                 "video": "", "audios": [null]})")
-            .ok());
+                .ok());
   }
 
   void picturesInBytes() {
@@ -272,28 +291,41 @@ class TestConversation : public QObject {
 
   void marksAndPicturesMustAgree() {
     RowFault fault = RowFault::BadRow;
-    const auto two = read(R"({"messages": [{"role": "user", "content": "<image><image> a"}], "images": ["a.png"]})", &fault);
+    const auto two = read(
+        R"({"messages": [{"role": "user", "content": "<image><image> a"}], "images": ["a.png"]})",
+        &fault);
     QVERIFY(!two.ok());
     QCOMPARE(fault, RowFault::ImageMarks);
-    QVERIFY(two.error().what.find("2 <image> marks") != std::string::npos && two.error().what.find("1 picture.") != std::string::npos);
+    QVERIFY(two.error().what.find("2 <image> marks") != std::string::npos &&
+            two.error().what.find("1 picture.") != std::string::npos);
     QVERIFY(!read(R"({"messages": [{"role": "user", "content": "<image> a"}]})").ok());
-    QVERIFY(!read(R"({"messages": [{"role": "user", "content": "<image> a"}], "images": ["a.png", "b.png"]})").ok());
+    QVERIFY(
+        !read(
+             R"({"messages": [{"role": "user", "content": "<image> a"}], "images": ["a.png", "b.png"]})")
+             .ok());
     QVERIFY(!read(R"({"messages": [{"role": "user", "content": [{"type": "image"}]}]})").ok());
-    QVERIFY(!read(R"({"messages": [{"role": "assistant", "content": "a"}], "images": ["a.png"]})").ok());
+    QVERIFY(!read(R"({"messages": [{"role": "assistant", "content": "a"}], "images": ["a.png"]})")
+                 .ok());
     // a picture given in the content and one beside it: whose is it?
-    QVERIFY(!read(R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "a.png"}]}], "images": ["b.png"]})").ok());
+    QVERIFY(
+        !read(
+             R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "a.png"}]}], "images": ["b.png"]})")
+             .ok());
   }
 
   void filesAndTemplates() {
     QTemporaryDir temporary;
-    const std::filesystem::path path = std::filesystem::path(temporary.path().toStdString()) / "input.json";
+    const std::filesystem::path path =
+        std::filesystem::path(temporary.path().toStdString()) / "input.json";
     std::ofstream(path)
         << R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "p/a.png"}, {"type": "text", "text": "Who?"}]}]})";
     const auto conversation = read_conversation_file(path);
     QVERIFY(conversation.ok());
     QVERIFY(conversation->messages[0].content[0].image == path.parent_path() / "p/a.png");
-    QCOMPARE(messages_for_template(conversation->messages).dump(),
-             std::string(R"([{"role":"user","content":[{"type":"image"},{"type":"text","text":"Who?"}]}])"));
+    QCOMPARE(
+        messages_for_template(conversation->messages).dump(),
+        std::string(
+            R"([{"role":"user","content":[{"type":"image"},{"type":"text","text":"Who?"}]}])"));
     QVERIFY(!read_conversation_file("no/such.json").ok());
     std::ofstream(path) << "{\"messages\": [";
     QVERIFY(!read_conversation_file(path).ok());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Datasets of every layout open to the same rows; the check finds each kind of fault and names its row; the loader gives what was asked
-// for.
+// Datasets of every layout open to the same rows; the check finds each kind of fault and names its
+// row; the loader gives what was asked for.
 #include "chat_fixture.h"
 
 #include <fstream>
@@ -16,14 +16,16 @@ using namespace luthier::test;
 
 namespace {
 
-std::string row_of(const std::string& prompt, const std::string& answer, const std::string& more = "") {
+std::string row_of(const std::string& prompt, const std::string& answer,
+                   const std::string& more = "") {
   return R"({"prompt": ")" + prompt + R"(", "completion": ")" + answer + "\"" + more + "}";
 }
 
 class Folder {
  public:
   Folder() {
-    for (const char* name : {"a.png", "b.jpg"}) std::filesystem::copy_file(data_room() / name, path() / name);
+    for (const char* name : {"a.png", "b.jpg"})
+      std::filesystem::copy_file(data_room() / name, path() / name);
   }
   std::filesystem::path path() const { return temporary_.path().toStdString(); }
   std::filesystem::path write(const std::string& name, const std::string& text) const {
@@ -35,7 +37,9 @@ class Folder {
   QTemporaryDir temporary_;
 };
 
-std::string first_text(const Conversation& conversation) { return conversation.messages[0].content.back().text; }
+std::string first_text(const Conversation& conversation) {
+  return conversation.messages[0].content.back().text;
+}
 
 }  // namespace
 
@@ -46,18 +50,21 @@ class TestDataset : public QObject {
   void layouts_data() {
     QTest::addColumn<QString>("name");
     QTest::addColumn<QString>("text");
-    const QString a = QString::fromStdString(row_of("one", "1")), b = QString::fromStdString(row_of("two \\\"]}{", "2"));
+    const QString a = QString::fromStdString(row_of("one", "1")),
+                  b = QString::fromStdString(row_of("two \\\"]}{", "2"));
     QTest::newRow("lines") << "t.jsonl" << a + "\n" + b + "\n";
     QTest::newRow("lines without an end") << "t.jsonl" << a + "\n" + b;
-    QTest::newRow("lines, CRLF, blank, BOM") << "t.jsonl"
-                                             << "\xef\xbb\xbf\r\n" + a + "\r\n  \r\n\r\n" + b + " \r\n\r\n";
+    QTest::newRow("lines, CRLF, blank, BOM")
+        << "t.jsonl"
+        << "\xef\xbb\xbf\r\n" + a + "\r\n  \r\n\r\n" + b + " \r\n\r\n";
     QTest::newRow("lines named json") << "t.json" << a + "\n" + b + "\n";
     QTest::newRow("list") << "t.json"
                           << "[" + a + "," + b + "]";
     QTest::newRow("list over lines") << "t.json"
                                      << "\xef\xbb\xbf [\n  " + a + " ,\n\n " + b + "\n]\n";
     QTest::newRow("data") << "t.json"
-                          << "{\"version\": [1, {\"data\": 2}], \"data\": [" + a + ",\n" + b + "], \"more\": \"x\"}";
+                          << "{\"version\": [1, {\"data\": 2}], \"data\": [" + a + ",\n" + b +
+                                 "], \"more\": \"x\"}";
     QTest::newRow("data last") << "t.json"
                                << "{\"n\": 2, \"data\": [" + a + "," + b + "]}";
   }
@@ -78,16 +85,19 @@ class TestDataset : public QObject {
 
   void oneObjectIsOneRow() {
     const Folder folder;
-    const auto dataset = Dataset::open({folder.write("t.json", "{\n \"prompt\": \"one\",\n \"completion\": \"1\"\n}\n")});
+    const auto dataset = Dataset::open(
+        {folder.write("t.json", "{\n \"prompt\": \"one\",\n \"completion\": \"1\"\n}\n")});
     QVERIFY(dataset.ok());
     QCOMPARE((*dataset)->size(), std::size_t{1});
   }
 
   void severalFilesAndTheirNames() {
     const Folder folder;
-    const auto first = folder.write("a.jsonl", row_of("a1", "x") + "\n\n" + row_of("a2", "x") + "\n");
+    const auto first =
+        folder.write("a.jsonl", row_of("a1", "x") + "\n\n" + row_of("a2", "x") + "\n");
     std::filesystem::create_directory(folder.path() / "sub");
-    const auto second = folder.write("sub/b.json", "[" + row_of("b1", "x", R"(, "image": "p.png")") + "]");
+    const auto second =
+        folder.write("sub/b.json", "[" + row_of("b1", "x", R"(, "image": "p.png")") + "]");
     const auto dataset = Dataset::open({first, second});
     QVERIFY(dataset.ok());
     QCOMPARE((*dataset)->size(), std::size_t{3});
@@ -96,15 +106,17 @@ class TestDataset : public QObject {
     QCOMPARE((*dataset)->where(2), second.string() + ": row 1");
     QVERIFY((*dataset)->read(2)->messages[0].content[0].image == folder.path() / "sub/p.png");
     const auto again = Dataset::open({first, second}), other = Dataset::open({second, first});
-    QVERIFY((*dataset)->fingerprint().size() == 64 && (*dataset)->fingerprint() == (*again)->fingerprint());
+    QVERIFY((*dataset)->fingerprint().size() == 64 &&
+            (*dataset)->fingerprint() == (*again)->fingerprint());
     QVERIFY((*dataset)->fingerprint() != (*other)->fingerprint());
   }
 
   void filesThatAreNoDatasets() {
     const Folder folder;
     QVERIFY(!Dataset::open({}).ok());
-    for (const std::string text : {"", "  \n", "hello", "[", "[{\"a\": 1}", "[{\"a\": 1} {\"a\": 2}]", "[]", "{\"a\": \"b", "[{\"a\": \"b]",
-                                   "[1] 2", "{\"data\": []}"}) {
+    for (const std::string text :
+         {"", "  \n", "hello", "[", "[{\"a\": 1}", "[{\"a\": 1} {\"a\": 2}]", "[]", "{\"a\": \"b",
+          "[{\"a\": \"b]", "[1] 2", "{\"data\": []}"}) {
       const auto dataset = Dataset::open({folder.write("t.json", text)});
       QVERIFY2(!dataset.ok(), text.c_str());
       QVERIFY(dataset.error().where.ends_with("t.json"));
@@ -292,7 +304,8 @@ class TestDataset : public QObject {
 
   void badRowsDoNotStopTheOthers() {
     const Folder folder;
-    const auto dataset = Dataset::open({folder.write("t.jsonl", "{\"prompt\": \n" + row_of("good", "x") + "\n\xff\xfe\n")});
+    const auto dataset = Dataset::open(
+        {folder.write("t.jsonl", "{\"prompt\": \n" + row_of("good", "x") + "\n\xff\xfe\n")});
     QVERIFY(dataset.ok());
     QCOMPARE((*dataset)->size(), std::size_t{3});
     QVERIFY(!(*dataset)->read(0).ok());
@@ -314,35 +327,40 @@ class TestDataset : public QObject {
         row_of("<image><image>What?", "Three.", R"(, "image": "a.png")"),  // 5 image_marks
         row_of("What?", " "),                                              // 6 empty_answer
         R"({"messages": [{"role": "user", "content": "no answer"}]})",     // 7 no_labels
-        row_of("What?", long_text),                                        // 8 too_long, its answer cut
-        row_of(long_text, "Three."),                                       // 9 too_long, nothing left
-        row_of("<image>What?", "Three.", R"(, "image": "a.png")"),         // 10 duplicate
-        R"({"prompt": "Who?", "chosen": "Me.", "rejected": ""})",          // 11 empty_answer
-        row_of("<image>What?", "Four.", R"(, "image": "b.jpg")"),          // 12 good
+        row_of("What?", long_text),                                 // 8 too_long, its answer cut
+        row_of(long_text, "Three."),                                // 9 too_long, nothing left
+        row_of("<image>What?", "Three.", R"(, "image": "a.png")"),  // 10 duplicate
+        R"({"prompt": "Who?", "chosen": "Me.", "rejected": ""})",   // 11 empty_answer
+        row_of("<image>What?", "Four.", R"(, "image": "b.jpg")"),   // 12 good
     };
     std::string text;
     for (const std::string& row : rows) text += row + "\n";
     const auto dataset = Dataset::open({folder.write("t.jsonl", text)});
     const auto processor = load_chat(data_room() / "chatml");
     std::size_t last_done = 0, last_total = 0;
-    const auto report = check_dataset(**dataset, **processor, LossOn::Completion, 64, [&](std::size_t done, std::size_t total) {
-      last_done = done;
-      last_total = total;
-      return true;
-    });
+    const auto report = check_dataset(**dataset, **processor, LossOn::Completion, 64,
+                                      [&](std::size_t done, std::size_t total) {
+                                        last_done = done;
+                                        last_total = total;
+                                        return true;
+                                      });
     QVERIFY(report.ok());
     std::string found;
     for (const Finding& finding : report->findings) {
       found += std::to_string(finding.row) + " " + finding.kind + "\n";
-      QVERIFY2(finding.message.find("t.jsonl: row " + std::to_string(finding.row)) != std::string::npos, finding.message.c_str());
+      QVERIFY2(
+          finding.message.find("t.jsonl: row " + std::to_string(finding.row)) != std::string::npos,
+          finding.message.c_str());
     }
-    QCOMPARE(QString::fromStdString(found), QString("2 bad_row\n3 missing_image\n4 broken_image\n5 image_marks\n6 empty_answer\n7 "
-                                                    "no_labels\n8 too_long\n9 too_long\n10 duplicate\n11 empty_answer\n"));
+    QCOMPARE(QString::fromStdString(found),
+             QString("2 bad_row\n3 missing_image\n4 broken_image\n5 image_marks\n6 empty_answer\n7 "
+                     "no_labels\n8 too_long\n9 too_long\n10 duplicate\n11 empty_answer\n"));
     QCOMPARE(report->rows, std::size_t{12});
     QCOMPARE(report->usable, std::size_t{4});
     QCOMPARE(report->longest_tokens, std::int64_t{64});
     QCOMPARE(last_done, last_total);
-    const auto cancelled = check_dataset(**dataset, **processor, LossOn::Completion, 64, [](std::size_t, std::size_t) { return false; });
+    const auto cancelled = check_dataset(**dataset, **processor, LossOn::Completion, 64,
+                                         [](std::size_t, std::size_t) { return false; });
     QVERIFY(!cancelled.ok());
     QCOMPARE(cancelled.error().exit_status(), 130);
   }
@@ -364,14 +382,18 @@ class TestDataset : public QObject {
     const Folder folder;
     std::string text;
     for (int i = 0; i < 40; ++i)
-      text +=
-          row_of("<image>number " + std::to_string(i), std::to_string(i), i % 2 ? R"(, "image": "a.png")" : R"(, "image": "b.jpg")") + "\n";
+      text += row_of("<image>number " + std::to_string(i), std::to_string(i),
+                     i % 2 ? R"(, "image": "a.png")" : R"(, "image": "b.jpg")") +
+              "\n";
     const auto dataset = Dataset::open({folder.write("t.jsonl", text)});
     const auto processor = load_chat(data_room() / "chatml");
     std::vector<std::vector<TokenId>> expected;
     for (std::size_t i = 0; i < 40; ++i)
-      expected.push_back((*processor)->encode_training(*(*dataset)->read(i), LossOn::Completion, 0, "")->input_ids);
-    for (const std::uint64_t cache : {std::uint64_t{0}, std::uint64_t{100'000}, std::uint64_t{1} << 30}) {
+      expected.push_back((*processor)
+                             ->encode_training(*(*dataset)->read(i), LossOn::Completion, 0, "")
+                             ->input_ids);
+    for (const std::uint64_t cache :
+         {std::uint64_t{0}, std::uint64_t{100'000}, std::uint64_t{1} << 30}) {
       LoaderOptions options;
       options.max_length = 0;
       options.cache_bytes = cache;
@@ -386,7 +408,8 @@ class TestDataset : public QObject {
         QVERIFY(batch.ok());
         QCOMPARE(batch->size(), std::size_t{4});
         for (std::size_t k = 0; k < 4; ++k)
-          QVERIFY((*batch)[k].input_ids == expected[order[i + k]] && !(*batch)[k].images[0].values.empty());
+          QVERIFY((*batch)[k].input_ids == expected[order[i + k]] &&
+                  !(*batch)[k].images[0].values.empty());
       }
       QVERIFY(loader.skipped().empty());
     }
@@ -394,9 +417,10 @@ class TestDataset : public QObject {
 
   void loaderRefusesSkipsAndStops() {
     const Folder folder;
-    const auto dataset = Dataset::open(
-        {folder.write("t.jsonl", row_of("a", "b") + "\n" + row_of("<image>a", "b", R"(, "image": "gone.png")") + "\n" +
-                                     row_of("<image>a", "b") + "\n" + R"({"messages": [{"role": "user", "content": "c"}]})")});
+    const auto dataset = Dataset::open({folder.write(
+        "t.jsonl", row_of("a", "b") + "\n" + row_of("<image>a", "b", R"(, "image": "gone.png")") +
+                       "\n" + row_of("<image>a", "b") + "\n" +
+                       R"({"messages": [{"role": "user", "content": "c"}]})")});
     const auto processor = load_chat(data_room() / "chatml");
     LoaderOptions options;
     ExampleLoader refusing(*dataset, *processor, options);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rows as prefix and suffix: what is tokenized apart, what carries a label, how long rows are cut, and a sentence for each row that the form
-// cannot hold. That the ids equal PaliGemmaProcessor's is the parity suite's to show.
+// Rows as prefix and suffix: what is tokenized apart, what carries a label, how long rows are cut,
+// and a sentence for each row that the form cannot hold. That the ids equal PaliGemmaProcessor's is
+// the parity suite's to show.
 #include "chat_fixture.h"
 
 using namespace luthier;
@@ -20,11 +21,13 @@ Result<std::shared_ptr<const ChatProcessor>> load_prefixed() {
 }
 
 Conversation conversation(const std::string& messages) {
-  auto read = read_conversation(Json::parse("{\"messages\": " + messages + "}"), data_room(), "row 1");
+  auto read =
+      read_conversation(Json::parse("{\"messages\": " + messages + "}"), data_room(), "row 1");
   return read ? read.take() : Conversation();
 }
 
-const char* kRow = R"([{"role": "user", "content": [{"type": "text", "text": "What is"}, {"type": "image", "path": "a.png"}, {"type": "text", "text": " in this?"},
+const char* kRow =
+    R"([{"role": "user", "content": [{"type": "text", "text": "What is"}, {"type": "image", "path": "a.png"}, {"type": "text", "text": " in this?"},
                        {"type": "image", "path": "b.jpg"}]}, {"role": "assistant", "content": "Three red circles."}])";
 
 }  // namespace
@@ -37,10 +40,13 @@ class TestPrefixSuffix : public QObject {
     const auto processor = load_prefixed();
     QVERIFY2(processor.ok(), processor ? "" : processor.error().sentence().c_str());
     const Tokenizer& tokenizer = (*processor)->tokenizer();
-    const auto prefix = tokenizer.encode("<image><image><image><image><image><image><s>What is in this?\n", false);
+    const auto prefix =
+        tokenizer.encode("<image><image><image><image><image><image><s>What is in this?\n", false);
     const auto suffix = tokenizer.encode("Three red circles.</s>", false);
     QVERIFY(prefix.ok() && suffix.ok());
-    const auto together = tokenizer.encode("<image><image><image><image><image><image><s>What is in this?\nThree red circles.</s>", false);
+    const auto together = tokenizer.encode(
+        "<image><image><image><image><image><image><s>What is in this?\nThree red circles.</s>",
+        false);
     std::vector<TokenId> ids = prefix->ids;
     ids.insert(ids.end(), suffix->ids.begin(), suffix->ids.end());
     QVERIFY2(ids != together->ids, "the tokenizer must show the border");
@@ -57,7 +63,8 @@ class TestPrefixSuffix : public QObject {
       QCOMPARE(example->images.size(), std::size_t{2});
       const auto measured = (*processor)->measure_training(row, rule, 0, "row 1");
       QVERIFY(measured.ok());
-      QVERIFY(measured->input_ids == example->input_ids && measured->labels == example->labels && measured->prompt_tokens == example->prompt_tokens);
+      QVERIFY(measured->input_ids == example->input_ids && measured->labels == example->labels &&
+              measured->prompt_tokens == example->prompt_tokens);
     }
     const auto prompt = (*processor)->encode_prompt(row, "row 1");
     QVERIFY(prompt.ok());
@@ -68,11 +75,16 @@ class TestPrefixSuffix : public QObject {
 
   void aQuestionAloneHasNoLabel() {
     const auto processor = load_prefixed();
-    const auto example = (*processor)->encode_training(
-        conversation(R"([{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "What?"}]}])"), LossOn::All, 0, "row 1");
+    const auto example =
+        (*processor)
+            ->encode_training(
+                conversation(
+                    R"([{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "What?"}]}])"),
+                LossOn::All, 0, "row 1");
     QVERIFY(example.ok());
     QCOMPARE(example->prompt_tokens, static_cast<std::int64_t>(example->input_ids.size()));
-    QVERIFY(std::all_of(example->labels.begin(), example->labels.end(), [](std::int64_t label) { return label == kIgnoreLabel; }));
+    QVERIFY(std::all_of(example->labels.begin(), example->labels.end(),
+                        [](std::int64_t label) { return label == kIgnoreLabel; }));
   }
 
   void longRowsAreCut() {
@@ -85,7 +97,8 @@ class TestPrefixSuffix : public QObject {
     QCOMPARE(cut->truncated_tokens, std::int64_t{2});
     QCOMPARE(cut->labels.size(), cut->input_ids.size());
     QCOMPARE(cut->prompt_tokens, whole->prompt_tokens);
-    const auto prefix_only = (*processor)->encode_training(row, LossOn::Completion, whole->prompt_tokens - 2, "row 1");
+    const auto prefix_only =
+        (*processor)->encode_training(row, LossOn::Completion, whole->prompt_tokens - 2, "row 1");
     QVERIFY(prefix_only.ok());
     QCOMPARE(prefix_only->prompt_tokens, whole->prompt_tokens - 2);
     QVERIFY(!(*processor)->encode_training(row, LossOn::Completion, 4, "row 1").ok());
@@ -95,15 +108,28 @@ class TestPrefixSuffix : public QObject {
     QTest::addColumn<QString>("messages");
     QTest::addColumn<QString>("word");
     const QString picture = R"({"type": "image", "path": "a.png"})";
-    const QString question = R"({"role": "user", "content": [)" + picture + R"(, {"type": "text", "text": "What?"}]})";
-    QTest::newRow("system") << R"([{"role": "system", "content": "Be brief."}, )" + question + R"(, {"role": "assistant", "content": "a"}])" << "system message";
-    QTest::newRow("turns") << "[" + question + R"(, {"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}])"
-                           << "several turns";
-    QTest::newRow("two questions") << "[" + question + ", " + question + "]" << "several turns";
-    QTest::newRow("no picture") << R"([{"role": "user", "content": "What?"}, {"role": "assistant", "content": "a"}])" << "no picture";
-    QTest::newRow("answer first") << R"([{"role": "assistant", "content": "a"}, )" + question + "]" << "begin with a user message";
-    QTest::newRow("picture in the answer") << "[" + question + R"(, {"role": "assistant", "content": [)" + picture + "]}]" << "answer holds a picture";
-    QTest::newRow("mark") << R"([{"role": "user", "content": [)" + picture + R"(, {"type": "text", "text": "an <image> mark"}]}])" << "model's mark";
+    const QString question =
+        R"({"role": "user", "content": [)" + picture + R"(, {"type": "text", "text": "What?"}]})";
+    QTest::newRow("system") << R"([{"role": "system", "content": "Be brief."}, )" + question +
+                                   R"(, {"role": "assistant", "content": "a"}])"
+                            << "system message";
+    QTest::newRow("turns")
+        << "[" + question +
+               R"(, {"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}])"
+        << "several turns";
+    QTest::newRow("two questions") << "[" + question + ", " + question + "]"
+                                   << "several turns";
+    QTest::newRow("no picture")
+        << R"([{"role": "user", "content": "What?"}, {"role": "assistant", "content": "a"}])"
+        << "no picture";
+    QTest::newRow("answer first") << R"([{"role": "assistant", "content": "a"}, )" + question + "]"
+                                  << "begin with a user message";
+    QTest::newRow("picture in the answer")
+        << "[" + question + R"(, {"role": "assistant", "content": [)" + picture + "]}]"
+        << "answer holds a picture";
+    QTest::newRow("mark") << R"([{"role": "user", "content": [)" + picture +
+                                 R"(, {"type": "text", "text": "an <image> mark"}]}])"
+                          << "model's mark";
   }
 
   void rowsThatTheFormCannotHold() {
@@ -113,15 +139,18 @@ class TestPrefixSuffix : public QObject {
     const Conversation row = conversation(messages.toStdString());
     QVERIFY(!row.messages.empty());
     RowFault fault = RowFault::Template;
-    const auto example = (*processor)->encode_training(row, LossOn::Completion, 0, "train.jsonl: row 9", &fault);
+    const auto example =
+        (*processor)->encode_training(row, LossOn::Completion, 0, "train.jsonl: row 9", &fault);
     QVERIFY(!example.ok());
-    QVERIFY2(example.error().what.find(word.toStdString()) != std::string::npos, example.error().sentence().c_str());
+    QVERIFY2(example.error().what.find(word.toStdString()) != std::string::npos,
+             example.error().sentence().c_str());
     QCOMPARE(example.error().where, std::string("train.jsonl: row 9"));
     QVERIFY(!example.error().hint.empty());
     QVERIFY(fault == RowFault::BadRow || fault == RowFault::ImageMarks);
   }
 
-  // Families whose template writes one token for a picture and whose text then holds many of another (Gemma 3).
+  // Families whose template writes one token for a picture and whose text then holds many of
+  // another (Gemma 3).
   void aMarkThatIsNotTheToken() {
     ImageTokens tokens;
     tokens.mark = "<|im_start|>";
@@ -129,11 +158,16 @@ class TestPrefixSuffix : public QObject {
     tokens.expand = [](const PixelValues&) { return std::string("<|im_start|><image><image>"); };
     const auto folder = data_room() / "chatml";
     auto tokenizer = Tokenizer::load(folder);
-    const auto processor = ChatProcessor::load(folder, tokens, (*tokenizer)->token_to_id("<image>").value_or(-1));
+    const auto processor =
+        ChatProcessor::load(folder, tokens, (*tokenizer)->token_to_id("<image>").value_or(-1));
     QVERIFY(processor.ok());
     RowFault fault = RowFault::BadRow;
-    const auto example = (*processor)->encode_training(
-        conversation(R"([{"role": "user", "content": [{"type": "text", "text": "say <image>"}]}])"), LossOn::All, 0, "row 1", &fault);
+    const auto example =
+        (*processor)
+            ->encode_training(
+                conversation(
+                    R"([{"role": "user", "content": [{"type": "text", "text": "say <image>"}]}])"),
+                LossOn::All, 0, "row 1", &fault);
     QVERIFY(!example.ok());
     QCOMPARE(fault, RowFault::ImageMarks);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Ids and labels equal LlavaProcessor.apply_chat_template's, pictures stand where the template put them, and what cannot be encoded names
-// the row.
+// Ids and labels equal LlavaProcessor.apply_chat_template's, pictures stand where the template put
+// them, and what cannot be encoded names the row.
 #include "chat_fixture.h"
 
 #include <fstream>
@@ -11,11 +11,13 @@ using namespace luthier::test;
 namespace {
 
 Conversation conversation(const std::string& messages) {
-  auto read = read_conversation(Json::parse("{\"messages\": " + messages + "}"), data_room(), "row 1");
+  auto read =
+      read_conversation(Json::parse("{\"messages\": " + messages + "}"), data_room(), "row 1");
   return read ? read.take() : Conversation();
 }
 
-const char* kPictureRow = R"([{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "What?"}]},
+const char* kPictureRow =
+    R"([{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "What?"}]},
                               {"role": "assistant", "content": "Three red circles."}])";
 
 }  // namespace
@@ -38,8 +40,9 @@ class TestChatProcessor : public QObject {
       const ChatProcessor& processor = *processors[folder];
       const Conversation chat = conversation(expected["messages"].dump());
       const std::string name = folder + " " + expected["messages"].dump();
-      for (const auto& [rule, key] :
-           {std::pair{LossOn::All, "all"}, {LossOn::Completion, "completion"}, {LossOn::Assistant, "assistant"}}) {
+      for (const auto& [rule, key] : {std::pair{LossOn::All, "all"},
+                                      {LossOn::Completion, "completion"},
+                                      {LossOn::Assistant, "assistant"}}) {
         if (!expected.contains(key)) continue;
         const auto example = processor.encode_training(chat, rule, 0, "row 1");
         QVERIFY2(example.ok(), example ? "" : (name + example.error().sentence()).c_str());
@@ -51,37 +54,43 @@ class TestChatProcessor : public QObject {
         QVERIFY(measured.ok());
         QVERIFY(measured->input_ids == example->input_ids && measured->labels == example->labels);
         QCOMPARE(measured->images.size(), example->images.size());
-        for (std::size_t i = 0; i < measured->images.size(); ++i) QVERIFY(measured->images[i].shape == example->images[i].shape);
+        for (std::size_t i = 0; i < measured->images.size(); ++i)
+          QVERIFY(measured->images[i].shape == example->images[i].shape);
       }
       const auto prompt = processor.encode_prompt(chat, "row 1");
       QVERIFY(prompt.ok());
-      QVERIFY2(prompt->input_ids == expected["prompt"].get<std::vector<std::int64_t>>(), name.c_str());
+      QVERIFY2(prompt->input_ids == expected["prompt"].get<std::vector<std::int64_t>>(),
+               name.c_str());
       QVERIFY(prompt->labels.empty());
-      QCOMPARE(*processor.count_tokens(chat, "row 1"), static_cast<std::int64_t>(expected["ids"].size()));
+      QCOMPARE(*processor.count_tokens(chat, "row 1"),
+               static_cast<std::int64_t>(expected["ids"].size()));
     }
   }
 
-  // Turn by turn where the template marks nothing: each answer and what the template closes it with.
+  // Turn by turn where the template marks nothing: each answer and what the template closes it
+  // with.
   void assistantTurnsWithoutGenerationMarks() {
     const auto processor = load_chat(data_room() / "chatml");
     QVERIFY(processor.ok());
     const auto marked = load_chat(data_room() / "generation");
     QVERIFY(marked.ok());
-    const Conversation chat =
-        conversation(R"([{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "How many?"}]},
+    const Conversation chat = conversation(
+        R"([{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "How many?"}]},
       {"role": "assistant", "content": "Three."}, {"role": "user", "content": "Thank you!"}, {"role": "assistant", "content": "You are welcome."}])");
     const auto example = (*processor)->encode_training(chat, LossOn::Assistant, 0, "row 1");
     QVERIFY(example.ok());
     std::vector<TokenId> labelled;
     for (const std::int64_t label : example->labels)
       if (label != kIgnoreLabel) labelled.push_back(label);
-    QCOMPARE(*(*processor)->tokenizer().decode(labelled, false), std::string("Three.<|im_end|>\nYou are welcome.<|im_end|>\n"));
+    QCOMPARE(*(*processor)->tokenizer().decode(labelled, false),
+             std::string("Three.<|im_end|>\nYou are welcome.<|im_end|>\n"));
     const auto ranged = (*marked)->encode_training(chat, LossOn::Assistant, 0, "row 1");
     QVERIFY(ranged.ok());
     labelled.clear();
     for (const std::int64_t label : ranged->labels)
       if (label != kIgnoreLabel) labelled.push_back(label);
-    QCOMPARE(*(*marked)->tokenizer().decode(labelled, false), std::string("Three.<|im_end|>You are welcome.<|im_end|>"));
+    QCOMPARE(*(*marked)->tokenizer().decode(labelled, false),
+             std::string("Three.<|im_end|>You are welcome.<|im_end|>"));
   }
 
   void longRowsAreCutBehindThePictures() {
@@ -105,23 +114,35 @@ class TestChatProcessor : public QObject {
     // an image mark inside a text must not become a place
     const auto hidden =
         (*processor)
-            ->encode_training(conversation(R"([{"role": "user", "content": [{"type": "text", "text": "say <image> please"}]}])"),
-                              LossOn::All, 0, "row 9", &fault);
+            ->encode_training(
+                conversation(
+                    R"([{"role": "user", "content": [{"type": "text", "text": "say <image> please"}]}])"),
+                LossOn::All, 0, "row 9", &fault);
     QVERIFY(!hidden.ok());
     QCOMPARE(fault, RowFault::ImageMarks);
     QCOMPARE(hidden.error().where, std::string("row 9"));
-    const auto missing = (*processor)
-                             ->encode_training(conversation(R"([{"role": "user", "content": [{"type": "image", "path": "none.png"}]}])"),
-                                               LossOn::All, 0, "row 9", &fault);
+    const auto missing =
+        (*processor)
+            ->encode_training(
+                conversation(
+                    R"([{"role": "user", "content": [{"type": "image", "path": "none.png"}]}])"),
+                LossOn::All, 0, "row 9", &fault);
     QVERIFY(!missing.ok());
     QCOMPARE(fault, RowFault::MissingImage);
-    QVERIFY(missing.error().where.starts_with("row 9: ") && missing.error().where.ends_with("none.png"));
-    const auto broken = (*processor)
-                            ->encode_training(conversation(R"([{"role": "user", "content": [{"type": "image", "path": "encoded.json"}]}])"),
-                                              LossOn::All, 0, "row 9", &fault);
+    QVERIFY(missing.error().where.starts_with("row 9: ") &&
+            missing.error().where.ends_with("none.png"));
+    const auto broken =
+        (*processor)
+            ->encode_training(
+                conversation(
+                    R"([{"role": "user", "content": [{"type": "image", "path": "encoded.json"}]}])"),
+                LossOn::All, 0, "row 9", &fault);
     QVERIFY(!broken.ok());
     QCOMPARE(fault, RowFault::BrokenImage);
-    QVERIFY(!(*processor)->encode_prompt(conversation(R"([{"role": "assistant", "content": "a"}])"), "row 9").ok());
+    QVERIFY(
+        !(*processor)
+             ->encode_prompt(conversation(R"([{"role": "assistant", "content": "a"}])"), "row 9")
+             .ok());
   }
 
   void foldersWithoutOrWithBrokenTemplates() {
@@ -137,7 +158,8 @@ class TestChatProcessor : public QObject {
     QVERIFY(!example.ok());
     QCOMPARE(fault, RowFault::Template);
     QVERIFY(example.error().sentence().find("template") != std::string::npos);
-    for (const char* source : {"{{ raise_exception('roles must alternate') }}", "no mark at all", "<image><image>", "{% for %}"}) {
+    for (const char* source : {"{{ raise_exception('roles must alternate') }}", "no mark at all",
+                               "<image><image>", "{% for %}"}) {
       std::ofstream(folder / "chat_template.jinja") << source;
       processor = load_chat(folder);
       QVERIFY(processor.ok());

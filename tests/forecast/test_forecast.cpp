@@ -71,28 +71,35 @@ class TestForecast : public QObject {
         << "strategy=freeze;training.gradient_checkpointing=true";
     QTest::newRow("rows of different lengths") << "ragged=near";
     QTest::newRow("a row far longer than the others") << "ragged=far";
-    QTest::newRow("rows of different lengths, recomputed") << "ragged=near;training.gradient_checkpointing=true";
+    QTest::newRow("rows of different lengths, recomputed")
+        << "ragged=near;training.gradient_checkpointing=true";
     QTest::newRow("decoder") << "strategy=freeze;freeze.language_model=false;freeze.projector=true";
   }
   void meets_the_measured_peak() {
     QFETCH(QString, settings);
     TinyModel size;
-    size.hidden = 192, size.wide = 512, size.layers = 4, size.vision_hidden = 96, size.vision_wide = 256;
+    size.hidden = 192, size.wide = 512, size.layers = 4, size.vision_hidden = 96,
+    size.vision_wide = 256;
     TinyRun tiny(size, 1);
-    std::string text;   // rows of one length, so that the longest batch is every batch
-    const std::string answer = std::string("It is one of many words that make a row long enough to matter here, said again and again. ") + std::string("and again ", 10);
+    std::string text;  // rows of one length, so that the longest batch is every batch
+    const std::string answer = std::string(
+                                   "It is one of many words that make a row long enough to matter "
+                                   "here, said again and again. ") +
+                               std::string("and again ", 10);
     int rows = 8;
     for (const QString& each : settings.split(';')) {
       if (each.startsWith("rows=")) rows = each.mid(5).toInt();
     }
     for (int i = 0; i < rows; ++i) {
       std::string whole = answer + answer + answer + answer;
-      if (settings.contains("ragged=near")) whole.resize(whole.size() - static_cast<std::size_t>(i) * 9);
+      if (settings.contains("ragged=near"))
+        whole.resize(whole.size() - static_cast<std::size_t>(i) * 9);
       if (settings.contains("ragged=far") && i > 0) whole.resize(whole.size() / 3);
       text += row(i, whole, fixture() / "a.png").dump() + "\n";
     }
     write_text(tiny.root() / "rows.jsonl", text);
-    std::vector<std::string> all{"training.max_steps=3", "training.per_device_train_batch_size=8", "training.gradient_accumulation_steps=1", "training.save_steps=0"};
+    std::vector<std::string> all{"training.max_steps=3", "training.per_device_train_batch_size=8",
+                                 "training.gradient_accumulation_steps=1", "training.save_steps=0"};
     for (const QString& each : settings.split(';')) {
       if (!each.startsWith("ragged") && !each.startsWith("rows="))
         all.push_back(each.toStdString());
@@ -120,10 +127,13 @@ class TestForecast : public QObject {
     QVERIFY(summary.ok());
     const auto full = trained_modules(*summary, tiny.recipe("run", {"strategy=full"}));
     QCOMPARE(full->parameters, summary->parameters);
-    const auto lora = trained_modules(*summary, tiny.recipe("run", {"adapter.target_modules=q_proj", "adapter.exclude_modules=.*vision_tower.*"}));
+    const auto lora =
+        trained_modules(*summary, tiny.recipe("run", {"adapter.target_modules=q_proj",
+                                                      "adapter.exclude_modules=.*vision_tower.*"}));
     QCOMPARE(lora->wrapped.size(), std::size_t(2));
     QCOMPARE(lora->parameters, 2 * 4 * (64 + 64));
-    QVERIFY(!trained_modules(*summary, tiny.recipe("run", {"adapter.target_modules=nothing"})).ok());
+    QVERIFY(
+        !trained_modules(*summary, tiny.recipe("run", {"adapter.target_modules=nothing"})).ok());
   }
 
   void advises_when_it_will_not_fit() {
@@ -132,7 +142,11 @@ class TestForecast : public QObject {
     BatchShape huge;
     huge.batch_size = 64, huge.tokens = 64'000'000, huge.labels = 1'000'000;
     huge.pictures = {64, 64, 0, 64 * 3 * 64 * 64, 64 * 16};
-    const auto forecast = forecast_memory(*summary, tiny.recipe("run", {"training.gradient_checkpointing=auto", "training.per_device_train_batch_size=64"}), huge);
+    const auto forecast =
+        forecast_memory(*summary,
+                        tiny.recipe("run", {"training.gradient_checkpointing=auto",
+                                            "training.per_device_train_batch_size=64"}),
+                        huge);
     QVERIFY(forecast.ok());
     QVERIFY(!forecast->fits());
     QVERIFY(forecast->gradient_checkpointing);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A picture processor's settings from anywhere, after four bytes that say how large the pictures are: refused with a sentence, or outlines
-// of any picture within the bounds, and values just as the outline says. Settings with large numbers are outlined only: they are slow.
+// A picture processor's settings from anywhere, after four bytes that say how large the pictures
+// are: refused with a sentence, or outlines of any picture within the bounds, and values just as
+// the outline says. Settings with large numbers are outlined only: they are slow.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -66,7 +67,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   image.rgb.assign(std::size_t(width) * std::size_t(height) * 3, data[3]);
   const auto pixels = (*processor)->process(image);
   if (pixels.ok() != outline.ok()) std::abort();
-  if (pixels && (pixels->shape != outline->shape || pixels->grid != outline->grid || double(pixels->values.size()) != count(*outline)))
+  if (pixels && (pixels->shape != outline->shape || pixels->grid != outline->grid ||
+                 double(pixels->values.size()) != count(*outline)))
     std::abort();
   return 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A recipe from anywhere: read without a crash, and what is accepted is written so that it reads back equal.
+// A recipe from anywhere: read without a crash, and what is accepted is written so that it reads
+// back equal.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -16,7 +17,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const auto& field : luthier::recipe_fields()) {
       luthier::Recipe copy = *recipe;
       const auto value = luthier::get_field(*recipe, field.key);
-      if (!value || !luthier::set_field(copy, field.key, *value) || !luthier::recipe_differences(*recipe, copy).empty()) std::abort();
+      if (!value || !luthier::set_field(copy, field.key, *value) ||
+          !luthier::recipe_differences(*recipe, copy).empty())
+        std::abort();
     }
     (void)luthier::check_recipe(*recipe);
   }

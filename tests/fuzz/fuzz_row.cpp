@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A dataset from anywhere: its rows are found inside the text, and each becomes a conversation whose every picture has a path, or an error.
+// A dataset from anywhere: its rows are found inside the text, and each becomes a conversation
+// whose every picture has a path, or an error.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

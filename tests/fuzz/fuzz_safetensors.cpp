@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A safetensors header from anywhere, against a data section whose length the first eight bytes give. What is accepted must keep every
-// promise of the format, and written again must read back the same.
+// A safetensors header from anywhere, against a data section whose length the first eight bytes
+// give. What is accepted must keep every promise of the format, and written again must read back
+// the same.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -24,7 +25,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::set<std::string_view> names;
   for (const auto& [name, info] : parsed->tensors) {
     if (info.begin != end || info.end < info.begin || !names.insert(name).second) std::abort();
-    if (static_cast<std::uint64_t>(info.elements()) * luthier::dtype_size(info.dtype) != info.end - info.begin) std::abort();
+    if (static_cast<std::uint64_t>(info.elements()) * luthier::dtype_size(info.dtype) !=
+        info.end - info.begin)
+      std::abort();
     for (const std::int64_t dimension : info.shape) {
       if (dimension < 0) std::abort();
     }

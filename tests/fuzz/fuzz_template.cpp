@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A chat template from anywhere, rendered over a conversation within small caps: no crash, no output over the cap, and the ranges of
+// A chat template from anywhere, rendered over a conversation within small caps: no crash, no
+// output over the cap, and the ranges of
 // {% generation %} lie within the text.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
-#include "engine/text/chat_template.h"
+#include "engine/template/chat_template.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const luthier::Json variables = luthier::parse_json(R"({"messages": [{"role": "system", "content": "Be brief."},
+  static const luthier::Json variables =
+      luthier::parse_json(R"({"messages": [{"role": "system", "content": "Be brief."},
       {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is this?"}]},
       {"role": "assistant", "content": [{"type": "text", "text": "A cat."}]}], "add_generation_prompt": true, "bos_token": "<s>", "eos_token": "</s>",
-      "tools": null, "number": 3, "list": [1, 2.5, "x"]})", "variables").take();
+      "tools": null, "number": 3, "list": [1, 2.5, "x"]})",
+                          "variables")
+          .take();
   const std::string source(reinterpret_cast<const char*>(data), size);
   const auto parsed = luthier::ChatTemplate::parse(source, "chat_template.jinja");
   if (!parsed) return 0;

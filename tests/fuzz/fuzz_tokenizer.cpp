@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// tokenizer.json from anywhere. One that is accepted must encode and decode any text without a crash, with ids below its vocabulary. What
-// follows the last zero byte of the input is the text; without one a fixed text is used.
+// tokenizer.json from anywhere. One that is accepted must encode and decode any text without a
+// crash, with ids below its vocabulary. What follows the last zero byte of the input is the text;
+// without one a fixed text is used.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -33,12 +34,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const std::size_t zero = input.rfind('\0');
   const std::string_view json = input.substr(0, zero);
-  const std::string_view text = zero == std::string_view::npos ? "Hello world's  <image>\n\xed\x95\x9c\xea\xb8\x80 1234 caf\xc3\xa9</s>" : input.substr(zero + 1);
+  const std::string_view text =
+      zero == std::string_view::npos
+          ? "Hello world's  <image>\n\xed\x95\x9c\xea\xb8\x80 1234 caf\xc3\xa9</s>"
+          : input.substr(zero + 1);
   const auto tokenizer = luthier::tokenizer_from_json(json, "tokenizer.json");
   if (!tokenizer) return 0;
   exercise(**tokenizer, text);
   exercise(**tokenizer, "");
   const luthier::TokenId beyond[] = {-1, (*tokenizer)->vocab_size()};
-  if ((*tokenizer)->decode(std::span(beyond).first(1), false) || (*tokenizer)->decode(std::span(beyond).last(1), false)) std::abort();
+  if ((*tokenizer)->decode(std::span(beyond).first(1), false) ||
+      (*tokenizer)->decode(std::span(beyond).last(1), false))
+    std::abort();
   return 0;
 }

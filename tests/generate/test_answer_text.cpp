@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where each token stands in an answer's text: sentencepiece, byte fallback, byte-level BPE, special tokens, a
-// text cut in mid-character; and what holds for every tokenizer of tests/data/text.
+// Where each token stands in an answer's text: sentencepiece, byte fallback, byte-level BPE,
+// special tokens, a text cut in mid-character; and what holds for every tokenizer of
+// tests/data/text.
 #include <QTemporaryDir>
 #include <QtTest>
 
@@ -45,13 +46,15 @@ bool between_characters(const std::string& text, std::size_t at) {
   return at == text.size() || (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80;
 }
 
-/// What holds for any tokens: places lie in the text between characters, in order, and leave nothing out.
+/// What holds for any tokens: places lie in the text between characters, in order, and leave
+/// nothing out.
 QString fault_in(const AnswerText& answer) {
   const std::string& text = answer.text();
   std::size_t covered = 0;
   for (const auto& [begin, end] : answer.ranges()) {
     if (begin > end || end > text.size()) return QStringLiteral("outside of the text");
-    if (!between_characters(text, begin) || !between_characters(text, end)) return QStringLiteral("in a character");
+    if (!between_characters(text, begin) || !between_characters(text, end))
+      return QStringLiteral("in a character");
     if (begin < end && begin > covered) return QStringLiteral("left out from %1 on").arg(covered);
     covered = std::max(covered, end);
   }
@@ -80,11 +83,13 @@ class TestAnswerText : public QObject {
       joined += part;
     }
     QCOMPARE(joined, text);
-    QVERIFY(text.substr(ranges[1].first).starts_with(" ") || !piece_text(tokenizer, encoding->ids[1]).starts_with(" "));
+    QVERIFY(text.substr(ranges[1].first).starts_with(" ") ||
+            !piece_text(tokenizer, encoding->ids[1]).starts_with(" "));
   }
 
   void check_byte_fallback(const Tokenizer& tokenizer) {
-    const auto bytes = ids_of(tokenizer, {"<0xED>", "<0x95>", "<0x9C>", "<0xEA>", "<0xB8>", "<0x80>"});
+    const auto bytes =
+        ids_of(tokenizer, {"<0xED>", "<0x95>", "<0x9C>", "<0xEA>", "<0xB8>", "<0x80>"});
     const AnswerText answer = decoded(tokenizer, bytes);
     QCOMPARE(answer.text(), std::string("한글"));
     QCOMPARE(answer.ranges(), (Ranges{{0, 3}, {0, 3}, {0, 3}, {3, 6}, {3, 6}, {3, 6}}));
@@ -131,7 +136,8 @@ class TestAnswerText : public QObject {
     const Ranges ranges = answer.ranges();
     for (std::size_t i = 0; i < ranges.size(); ++i) {
       QVERIFY(ranges[i].first < ranges[i].second);
-      QVERIFY(ranges[i].first <= encoding->offsets[i].first && encoding->offsets[i].second <= ranges[i].second);
+      QVERIFY(ranges[i].first <= encoding->offsets[i].first &&
+              encoding->offsets[i].second <= ranges[i].second);
     }
     answer.add(*tokenizer->special().eos);
     QCOMPARE(answer.text(), std::string("한국 brown 😀"));
@@ -171,7 +177,8 @@ class TestAnswerText : public QObject {
         QVERIFY(write_file_atomically(folder / name, shared(content).dump()).ok());
       }
       if (entry.contains("model")) {
-        const auto model = QByteArray::fromBase64(QByteArray::fromStdString(shared(entry["model"]).get<std::string>()));
+        const auto model = QByteArray::fromBase64(
+            QByteArray::fromStdString(shared(entry["model"]).get<std::string>()));
         QVERIFY(write_file_atomically(folder / "tokenizer.model", model.toStdString()).ok());
       }
       const auto tokenizer = load(folder);
@@ -180,8 +187,10 @@ class TestAnswerText : public QObject {
         const AnswerText answer = decoded(*tokenizer, ids);
         QCOMPARE(answer.text(), example.value("skipped", example["decoded"]).get<std::string>());
         const QString fault = fault_in(answer);
-        QVERIFY2(fault.isEmpty(), qPrintable(QString::fromStdString(entry["name"].get<std::string>() + ": " +
-                                                                    answer.text() + ": ") + fault));
+        QVERIFY2(fault.isEmpty(),
+                 qPrintable(QString::fromStdString(entry["name"].get<std::string>() + ": " +
+                                                   answer.text() + ": ") +
+                            fault));
         ++checked;
       }
     }

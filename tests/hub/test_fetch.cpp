@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Fetching from a hub on this machine that misbehaves in every way we know of: what arrives is whole and checked, what was cut goes on, the token
-// stays at home, and nothing is written outside the cache.
+// Fetching from a hub on this machine that misbehaves in every way we know of: what arrives is
+// whole and checked, what was cut goes on, the token stays at home, and nothing is written outside
+// the cache.
 #include <atomic>
 #include <cmath>
 #include <thread>
@@ -67,12 +68,18 @@ class TestFetch : public QObject {
       if (each.toObject()["path"].toString().endsWith(ending)) last = each.toObject();
     return last;
   }
-  QString folder_of(const QString& repository) const { return hub_.cache() + QStringLiteral("/models--") + QString(repository).replace('/', QLatin1String("--")); }
+  QString folder_of(const QString& repository) const {
+    return hub_.cache() + QStringLiteral("/models--") +
+           QString(repository).replace('/', QLatin1String("--"));
+  }
   QByteArray read(const QString& path) const {
     QFile file(path);
     return file.open(QIODevice::ReadOnly) ? file.readAll() : QByteArray();
   }
-  QStringList incomplete(const QString& repository) const { return QDir(folder_of(repository) + QStringLiteral("/blobs")).entryList({QStringLiteral("*.incomplete")}, QDir::Files); }
+  QStringList incomplete(const QString& repository) const {
+    return QDir(folder_of(repository) + QStringLiteral("/blobs"))
+        .entryList({QStringLiteral("*.incomplete")}, QDir::Files);
+  }
 
   LocalHub hub_;
 };
@@ -88,30 +95,41 @@ void TestFetch::lays_the_cache_as_others_do() {
     return true;
   });
   QVERIFY2(fetched, fetched ? "" : fetched.error().sentence().c_str());
-  const QString folder = folder_of(name), snapshot = folder + QStringLiteral("/snapshots/") + QLatin1String(kCommit);
+  const QString folder = folder_of(name),
+                snapshot = folder + QStringLiteral("/snapshots/") + QLatin1String(kCommit);
   QCOMPARE(QString::fromStdString(fetched->folder.string()), snapshot);
   QCOMPARE(read(folder + QStringLiteral("/refs/main")), QByteArray(kCommit));
   QStringList files;
-  for (QDirIterator walk(snapshot, QDir::Files, QDirIterator::Subdirectories); walk.hasNext();) files << QDir(snapshot).relativeFilePath(walk.next());
+  for (QDirIterator walk(snapshot, QDir::Files, QDirIterator::Subdirectories); walk.hasNext();)
+    files << QDir(snapshot).relativeFilePath(walk.next());
   files.sort();
-  QCOMPARE(files, (QStringList{"additional_chat_templates/tool.jinja", "config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json"}));
+  QCOMPARE(files, (QStringList{"additional_chat_templates/tool.jinja", "config.json",
+                               "model.safetensors", "preprocessor_config.json", "tokenizer.json"}));
   for (const QString& file : files) {
     const auto target = std::filesystem::read_symlink((snapshot + '/' + file).toStdString());
     QVERIFY(target.is_relative());
     QCOMPARE(read(snapshot + '/' + file), read(hub_.root + '/' + name + '/' + file));
   }
   const QByteArray weights = read(snapshot + QStringLiteral("/model.safetensors"));
-  QCOMPARE(QString::fromStdString(std::filesystem::read_symlink((snapshot + "/model.safetensors").toStdString()).string()),
-           QStringLiteral("../../blobs/") + QCryptographicHash::hash(weights, QCryptographicHash::Sha256).toHex());
+  QCOMPARE(
+      QString::fromStdString(
+          std::filesystem::read_symlink((snapshot + "/model.safetensors").toStdString()).string()),
+      QStringLiteral("../../blobs/") +
+          QCryptographicHash::hash(weights, QCryptographicHash::Sha256).toHex());
   const QByteArray config = read(snapshot + QStringLiteral("/config.json"));
   QVERIFY(QFileInfo::exists(folder + QStringLiteral("/blobs/") +
-                            QCryptographicHash::hash("blob " + QByteArray::number(config.size()) + QByteArray(1, '\0') + config, QCryptographicHash::Sha1).toHex()));
+                            QCryptographicHash::hash("blob " + QByteArray::number(config.size()) +
+                                                         QByteArray(1, '\0') + config,
+                                                     QCryptographicHash::Sha1)
+                                .toHex()));
   QVERIFY(incomplete(name).isEmpty());
   QCOMPARE(seen.back().done, seen.back().total);
   QCOMPARE(seen.back().count, std::size_t(5));
-  QCOMPARE(fetched->fetched_bytes + 2, fetched->bytes);   // two files of the same two bytes are one blob
+  QCOMPARE(fetched->fetched_bytes + 2,
+           fetched->bytes);  // two files of the same two bytes are one blob
 
-  // Once more: nothing comes over the network, and a revision of another name leads to the same snapshot.
+  // Once more: nothing comes over the network, and a revision of another name leads to the same
+  // snapshot.
   FetchRequest again = request(name);
   again.revision = "refs/pr/1";
   const auto second = fetch(again);
@@ -127,15 +145,21 @@ void TestFetch::goes_on_after_a_cut() {
   const auto first = fetch(request(name));
   QVERIFY(!first);
   QCOMPARE(first.error().exit_status(), 3);
-  QVERIFY2(first.error().what.find("Kept are 150000 bytes") != std::string::npos, first.error().sentence().c_str());
+  QVERIFY2(first.error().what.find("Kept are 150000 bytes") != std::string::npos,
+           first.error().sentence().c_str());
   QVERIFY(first.error().hint.find("go on") != std::string::npos);
   QCOMPARE(incomplete(name).size(), 1);
-  QVERIFY(!QFileInfo::exists(folder_of(name) + QStringLiteral("/refs/main")));   // half a snapshot is nobody's main
+  QVERIFY(!QFileInfo::exists(folder_of(name) +
+                             QStringLiteral("/refs/main")));  // half a snapshot is nobody's main
   hub_.set_faults(name, {});
   const auto second = fetch(request(name));
   QVERIFY2(second, second ? "" : second.error().sentence().c_str());
-  QCOMPARE(last_request(QStringLiteral("org/cut/resolve/") + kCommit + "/model.safetensors")["range"].toString(), QStringLiteral("bytes=150000-"));
-  QCOMPARE(read(QString::fromStdString((second->folder / "model.safetensors").string())), read(hub_.root + "/org/cut/model.safetensors"));
+  QCOMPARE(
+      last_request(QStringLiteral("org/cut/resolve/") + kCommit + "/model.safetensors")["range"]
+          .toString(),
+      QStringLiteral("bytes=150000-"));
+  QCOMPARE(read(QString::fromStdString((second->folder / "model.safetensors").string())),
+           read(hub_.root + "/org/cut/model.safetensors"));
   QVERIFY(second->fetched_bytes < 300000);
   QVERIFY(incomplete(name).isEmpty());
 }
@@ -143,12 +167,13 @@ void TestFetch::goes_on_after_a_cut() {
 void TestFetch::goes_on_by_itself() {
   const QString name = QStringLiteral("org/flaky");
   hub_.put_model(name);
-  hub_.set_faults(name, {{"cut", 150000}});   // each attempt brings so much
+  hub_.set_faults(name, {{"cut", 150000}});  // each attempt brings so much
   FetchRequest asked = request(name);
   asked.attempts = 3;
   const auto fetched = fetch(asked);
   QVERIFY2(fetched, fetched ? "" : fetched.error().sentence().c_str());
-  QCOMPARE(read(QString::fromStdString((fetched->folder / "model.safetensors").string())), read(hub_.root + "/org/flaky/model.safetensors"));
+  QCOMPARE(read(QString::fromStdString((fetched->folder / "model.safetensors").string())),
+           read(hub_.root + "/org/flaky/model.safetensors"));
 }
 
 void TestFetch::a_hub_that_ignores_range() {
@@ -159,7 +184,8 @@ void TestFetch::a_hub_that_ignores_range() {
   hub_.set_faults(name, {{"no_range", true}});
   const auto fetched = fetch(request(name));
   QVERIFY2(fetched, fetched ? "" : fetched.error().sentence().c_str());
-  QCOMPARE(read(QString::fromStdString((fetched->folder / "model.safetensors").string())), read(hub_.root + "/org/norange/model.safetensors"));
+  QCOMPARE(read(QString::fromStdString((fetched->folder / "model.safetensors").string())),
+           read(hub_.root + "/org/norange/model.safetensors"));
 }
 
 void TestFetch::a_wrong_hash_removes_the_file() {
@@ -187,7 +213,7 @@ void TestFetch::a_kept_part_that_was_damaged() {
   hub_.set_faults(name, {});
   QVERIFY(!fetch(request(name)));
   QVERIFY(incomplete(name).isEmpty());
-  QVERIFY(fetch(request(name)));   // from the start, and whole
+  QVERIFY(fetch(request(name)));  // from the start, and whole
 }
 
 void TestFetch::more_bytes_than_published() {
@@ -196,7 +222,8 @@ void TestFetch::more_bytes_than_published() {
   hub_.set_faults(name, {{"wrong_size", -1000}});
   const auto more = fetch(request(name));
   QVERIFY(!more);
-  QVERIFY2(more.error().what.find("more than") != std::string::npos, more.error().sentence().c_str());
+  QVERIFY2(more.error().what.find("more than") != std::string::npos,
+           more.error().sentence().c_str());
   QVERIFY(incomplete(name).isEmpty());
   hub_.set_faults(name, {{"wrong_size", 1000}});
   const auto fewer = fetch(request(name));
@@ -209,14 +236,20 @@ void TestFetch::refusals_are_sentences_data() {
   QTest::addColumn<QString>("token");
   QTest::addColumn<QString>("says");
   QTest::addColumn<int>("status");
-  QTest::newRow("401 without a token") << QJsonObject{{"token", "secret"}} << QString() << "set HF_TOKEN" << 2;
-  QTest::newRow("401 with a wrong one") << QJsonObject{{"token", "secret"}} << "hf_other" << "refuses the token" << 2;
-  QTest::newRow("403") << QJsonObject{{"gated", true}} << "hf_other" << "Ask for access" << 2;
+  QTest::newRow("401 without a token")
+      << QJsonObject{{"token", "secret"}} << QString() << "set HF_TOKEN" << 2;
+  QTest::newRow("401 with a wrong one") << QJsonObject{{"token", "secret"}} << "hf_other"
+                                        << "refuses the token" << 2;
+  QTest::newRow("403") << QJsonObject{{"gated", true}} << "hf_other"
+                       << "Ask for access" << 2;
   QTest::newRow("404") << QJsonObject{{"status", 404}} << QString() << "no such repository" << 2;
   QTest::newRow("429") << QJsonObject{{"status", 429}} << QString() << "too often" << 3;
   QTest::newRow("503") << QJsonObject{{"status", 503}} << QString() << "fault of its own" << 3;
-  QTest::newRow("to a file of this machine") << QJsonObject{{"downgrade", "file:///etc/passwd"}} << QString() << "not followed" << 2;
-  QTest::newRow("in circles") << QJsonObject{{"downgrade", "/org/refused/resolve/0/model.safetensors"}} << QString() << "circles" << 2;
+  QTest::newRow("to a file of this machine")
+      << QJsonObject{{"downgrade", "file:///etc/passwd"}} << QString() << "not followed" << 2;
+  QTest::newRow("in circles") << QJsonObject{{"downgrade",
+                                              "/org/refused/resolve/0/model.safetensors"}}
+                              << QString() << "circles" << 2;
 }
 
 void TestFetch::refusals_are_sentences() {
@@ -255,7 +288,8 @@ void TestFetch::the_token_is_used_and_stays_at_home() {
       QVERIFY2(one["token"].isNull(), "the token went to another host");
     } else {
       ++at_home;
-      QVERIFY2(one["token"].toString() == QLatin1String("Bearer hf_home"), QJsonDocument(one).toJson().constData());
+      QVERIFY2(one["token"].toString() == QLatin1String("Bearer hf_home"),
+               QJsonDocument(one).toJson().constData());
     }
   }
   QVERIFY(at_home >= 4);
@@ -264,11 +298,17 @@ void TestFetch::the_token_is_used_and_stays_at_home() {
   // Another name of the same machine on the same port is another host, too.
   const QString alias = QStringLiteral("org/alias");
   hub_.put_model(alias, 1000);
-  hub_.set_faults(alias, {{"downgrade", QStringLiteral("http://127.0.0.1:%1/store/org/alias/model.safetensors").arg(hub_.port)}});
+  hub_.set_faults(
+      alias,
+      {{"downgrade",
+        QStringLiteral("http://127.0.0.1:%1/store/org/alias/model.safetensors").arg(hub_.port)}});
   asked.repository = alias.toStdString();
   QVERIFY(fetch(asked));
   QVERIFY(last_request(QStringLiteral("/store/org/alias/model.safetensors"))["token"].isNull());
-  QCOMPARE(last_request(QStringLiteral("org/alias/resolve/") + kCommit + "/model.safetensors")["token"].toString(), QStringLiteral("Bearer hf_home"));
+  QCOMPARE(
+      last_request(QStringLiteral("org/alias/resolve/") + kCommit + "/model.safetensors")["token"]
+          .toString(),
+      QStringLiteral("Bearer hf_home"));
 }
 
 void TestFetch::the_token_file_counts() {
@@ -280,7 +320,8 @@ void TestFetch::the_token_file_counts() {
   qputenv("HF_TOKEN", "hf_variable");
   QCOMPARE(hub_settings().token, std::string("hf_variable"));
   qputenv("HF_TOKEN", "two\r\nlines: x");
-  QCOMPARE(hub_settings().token, std::string("hf_file"));   // nothing that could add a line to a request
+  QCOMPARE(hub_settings().token,
+           std::string("hf_file"));  // nothing that could add a line to a request
   qunsetenv("HF_TOKEN");
   QVERIFY(file.remove());
   QCOMPARE(hub_settings().token, std::string());
@@ -289,12 +330,14 @@ void TestFetch::the_token_file_counts() {
 void TestFetch::hashes_asked_of_each_file() {
   const QString name = QStringLiteral("org/bare");
   hub_.put_model(name, 1000);
-  for (const QJsonObject& faults : {QJsonObject{{"bare", true}, {"elsewhere", true}}, QJsonObject{{"bare", true}}}) {
+  for (const QJsonObject& faults :
+       {QJsonObject{{"bare", true}, {"elsewhere", true}}, QJsonObject{{"bare", true}}}) {
     QDir(folder_of(name)).removeRecursively();
     hub_.set_faults(name, faults);
     const auto fetched = fetch(request(name));
     QVERIFY2(fetched, fetched ? "" : fetched.error().sentence().c_str());
-    QCOMPARE(read(QString::fromStdString((fetched->folder / "model.safetensors").string())), read(hub_.root + "/org/bare/model.safetensors"));
+    QCOMPARE(read(QString::fromStdString((fetched->folder / "model.safetensors").string())),
+             read(hub_.root + "/org/bare/model.safetensors"));
   }
 }
 
@@ -310,13 +353,21 @@ void TestFetch::hostile_answers_data() {
   QTest::newRow("twice") << QJsonObject{{"names", QJsonArray{"config.json"}}};
   QTest::newRow("file and folder") << QJsonObject{{"names", QJsonArray{"config.json/x.json"}}};
   QTest::newRow("huge") << QJsonObject{{"huge_answer", 65 << 20}};
-  for (const char* answer : {"", "[]", "{}", "not json", "{\"sha\": \"../..\", \"siblings\": []}", "{\"sha\": 5, \"siblings\": []}", "{\"sha\": \"0123456789abcdef0123456789abcdef01234567\"}",
-                             "{\"sha\": \"0123456789abcdef0123456789abcdef01234567\", \"siblings\": [5]}",
-                             "{\"sha\": \"0123456789abcdef0123456789abcdef01234567\", \"siblings\": [{\"rfilename\": \"model.safetensors\", \"size\": -1}]}",
-                             "{\"sha\": \"0123456789abcdef0123456789abcdef01234567\", \"siblings\": [{\"rfilename\": \"model.safetensors\", \"size\": 1e30}]}",
-                             "{\"sha\": \"0123456789abcdef0123456789abcdef01234567\", \"siblings\": [{\"rfilename\": \"model.safetensors\", \"size\": 10, \"lfs\": {\"sha256\": \"../x\", \"size\": 10}}]}",
-                             "{\"sha\": \"0123456789abcdef0123456789abcdef01234567\", \"siblings\": [{\"rfilename\": \"config.json\", \"size\": 99999999999999, \"blobId\": \"0000000000000000000000000000000000000000\"}]}",
-                             "{\"sha\": \"0123456789abcdef0123456789abcdef01234567\", \"siblings\": [{\"rfilename\": \"pytorch_model.bin\", \"size\": 9}]}"})
+  for (const char* answer :
+       {"", "[]", "{}", "not json", "{\"sha\": \"../..\", \"siblings\": []}",
+        "{\"sha\": 5, \"siblings\": []}", "{\"sha\": \"0123456789abcdef0123456789abcdef01234567\"}",
+        "{\"sha\": \"0123456789abcdef0123456789abcdef01234567\", \"siblings\": [5]}",
+        "{\"sha\": \"0123456789abcdef0123456789abcdef01234567\", \"siblings\": [{\"rfilename\": "
+        "\"model.safetensors\", \"size\": -1}]}",
+        "{\"sha\": \"0123456789abcdef0123456789abcdef01234567\", \"siblings\": [{\"rfilename\": "
+        "\"model.safetensors\", \"size\": 1e30}]}",
+        "{\"sha\": \"0123456789abcdef0123456789abcdef01234567\", \"siblings\": [{\"rfilename\": "
+        "\"model.safetensors\", \"size\": 10, \"lfs\": {\"sha256\": \"../x\", \"size\": 10}}]}",
+        "{\"sha\": \"0123456789abcdef0123456789abcdef01234567\", \"siblings\": [{\"rfilename\": "
+        "\"config.json\", \"size\": 99999999999999, \"blobId\": "
+        "\"0000000000000000000000000000000000000000\"}]}",
+        "{\"sha\": \"0123456789abcdef0123456789abcdef01234567\", \"siblings\": [{\"rfilename\": "
+        "\"pytorch_model.bin\", \"size\": 9}]}"})
     QTest::newRow(answer) << QJsonObject{{"raw_answer", answer}};
 }
 
@@ -329,7 +380,7 @@ void TestFetch::hostile_answers() {
   QVERIFY(!fetched);
   QCOMPARE(fetched.error().exit_status(), 2);
   QVERIFY(fetched.error().what.size() < 1000 && !fetched.error().what.empty());
-  QVERIFY(!QFileInfo::exists(folder_of(name)));   // refused before anything is written
+  QVERIFY(!QFileInfo::exists(folder_of(name)));  // refused before anything is written
 }
 
 void TestFetch::cancel_keeps_what_came() {
@@ -348,7 +399,8 @@ void TestFetch::cancel_keeps_what_came() {
   });
   QVERIFY(!fetched);
   QCOMPARE(fetched.error().exit_status(), 130);
-  QVERIFY2(fetched.error().what.find("Kept are") != std::string::npos, fetched.error().sentence().c_str());
+  QVERIFY2(fetched.error().what.find("Kept are") != std::string::npos,
+           fetched.error().sentence().c_str());
   QVERIFY2(told_after <= 2, qPrintable(QString::number(told_after)));  // it does not go on
   QVERIFY2(speed > 0 && std::isfinite(speed), qPrintable(QString::number(speed)));
   QCOMPARE(incomplete(name).size(), 1);
@@ -394,7 +446,8 @@ void TestFetch::no_room() {
   const auto fetched = fetch(request(name));
   QVERIFY(!fetched);
   QCOMPARE(fetched.error().exit_status(), 3);
-  QVERIFY2(fetched.error().what.find("not enough room") != std::string::npos, fetched.error().sentence().c_str());
+  QVERIFY2(fetched.error().what.find("not enough room") != std::string::npos,
+           fetched.error().sentence().c_str());
 }
 
 void TestFetch::never_without_leave() {
@@ -408,7 +461,8 @@ void TestFetch::never_without_leave() {
   const auto unreachable = fetch(nowhere);
   QVERIFY(!unreachable);
   QCOMPARE(unreachable.error().exit_status(), 3);
-  for (const char* endpoint : {"ftp://x", "file:///etc", "localhost", "http://user:pass@host", ""}) {
+  for (const char* endpoint :
+       {"ftp://x", "file:///etc", "localhost", "http://user:pass@host", ""}) {
     nowhere.hub.endpoint = endpoint;
     const auto refused = fetch(nowhere);
     QVERIFY2(!refused && refused.error().exit_status() == 2, endpoint);
@@ -416,10 +470,16 @@ void TestFetch::never_without_leave() {
 }
 
 void TestFetch::names_that_are_refused() {
-  for (const char* id : {"", "/", "a/", "/a", "a/b/c", "../x", "a/..", "a b", "https://huggingface.co/a/b", "a--b/c", "a/b?x", "a/b#", "-a/b", "a/.b", "a/b\n"}) QVERIFY2(!check_repository(id), id);
-  for (const char* id : {"a/b", "gpt2", "llava-hf/llava-1.5-7b-hf", "Qwen/Qwen2.5-VL-3B-Instruct"}) QVERIFY2(check_repository(id), id);
-  for (const char* revision : {"", "../main", "/x", "a//b", "a\\b"}) QVERIFY2(!check_revision(revision), revision);
-  for (const char* revision : {"main", "refs/pr/1", "v1.0", kCommit}) QVERIFY2(check_revision(revision), revision);
+  for (const char* id :
+       {"", "/", "a/", "/a", "a/b/c", "../x", "a/..", "a b", "https://huggingface.co/a/b", "a--b/c",
+        "a/b?x", "a/b#", "-a/b", "a/.b", "a/b\n"})
+    QVERIFY2(!check_repository(id), id);
+  for (const char* id : {"a/b", "gpt2", "llava-hf/llava-1.5-7b-hf", "Qwen/Qwen2.5-VL-3B-Instruct"})
+    QVERIFY2(check_repository(id), id);
+  for (const char* revision : {"", "../main", "/x", "a//b", "a\\b"})
+    QVERIFY2(!check_revision(revision), revision);
+  for (const char* revision : {"main", "refs/pr/1", "v1.0", kCommit})
+    QVERIFY2(check_revision(revision), revision);
 }
 
 QTEST_GUILESS_MAIN(TestFetch)

@@ -19,7 +19,10 @@ void put(const fs::path& path, const std::string& bytes) {
   out << bytes;
 }
 
-std::size_t entries(const fs::path& folder) { return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator())); }
+std::size_t entries(const fs::path& folder) {
+  return static_cast<std::size_t>(
+      std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
 
 }  // namespace
 
@@ -45,7 +48,7 @@ class TestFiles : public QObject {
     QVERIFY(read_file(root_).error().sentence().find("folder") != std::string::npos);
     QVERIFY(!read_file("/dev/zero", 1000).ok());
     QCOMPARE(::mkfifo((root_ / "pipe").c_str(), 0600), 0);
-    QCOMPARE(read_file(root_ / "pipe").value(), std::string());   // and does not hang
+    QCOMPARE(read_file(root_ / "pipe").value(), std::string());  // and does not hang
     if (::geteuid() != 0) {
       fs::permissions(root_ / "a", fs::perms::none);
       QCOMPARE(read_file(root_ / "a").error().exit_status(), 2);
@@ -110,8 +113,10 @@ class TestFiles : public QObject {
       return verify_folder(root_).ok();
     };
     QVERIFY(verdict("{\"files\":{}}"));
-    for (const char* bad : {"", "[]", "{}", "{\"files\":[]}", "{\"files\":{\"a\":1}}", "{\"files\":{\"a\":{\"size\":-1,\"sha256\":\"\"}}}",
-                            "{\"files\":{\"../a\":{\"size\":1,\"sha256\":\"x\"}}}", "{\"files\":{\"/etc/passwd\":{\"size\":1,\"sha256\":\"x\"}}}"}) {
+    for (const char* bad : {"", "[]", "{}", "{\"files\":[]}", "{\"files\":{\"a\":1}}",
+                            "{\"files\":{\"a\":{\"size\":-1,\"sha256\":\"\"}}}",
+                            "{\"files\":{\"../a\":{\"size\":1,\"sha256\":\"x\"}}}",
+                            "{\"files\":{\"/etc/passwd\":{\"size\":1,\"sha256\":\"x\"}}}"}) {
       QVERIFY2(!verdict(bad), bad);
     }
   }
@@ -134,16 +139,16 @@ class TestFiles : public QObject {
     };
     const fs::path place = root_ / "f";
     fs::create_directory(place);
-    QVERIFY(save(place, FolderReplace::Broken, "1"));                    // empty
-    QVERIFY(!save(place, FolderReplace::Broken, "2"));                   // whole
+    QVERIFY(save(place, FolderReplace::Broken, "1"));   // empty
+    QVERIFY(!save(place, FolderReplace::Broken, "2"));  // whole
     QVERIFY(!save(place, FolderReplace::Unsealed, "2"));
     QVERIFY(save(place, FolderReplace::Whole, "3"));
     QCOMPARE(*read_file(place / "a"), std::string("3"));
     put(place / "a", "broken");
-    QVERIFY(save(place, FolderReplace::Broken, "4"));                    // sealed, but broken
+    QVERIFY(save(place, FolderReplace::Broken, "4"));  // sealed, but broken
     QVERIFY(verify_folder(place).ok());
     fs::remove(place / "manifest.json");
-    QVERIFY(!save(place, FolderReplace::Broken, "5"));                   // might be anybody's
+    QVERIFY(!save(place, FolderReplace::Broken, "5"));  // might be anybody's
     QCOMPARE(*read_file(place / "a"), std::string("4"));
     QVERIFY(save(place, FolderReplace::Unsealed, "6"));
     QVERIFY(verify_folder(place).ok());
@@ -172,7 +177,8 @@ class TestFiles : public QObject {
     QVERIFY(resolve_inside(model, "a").ok());
     QVERIFY(resolve_inside(model, "sub/none").ok());
     QVERIFY(resolve_inside(model, "a..b").ok());
-    for (const std::string& bad : {std::string(""), std::string(".."), std::string("../secret"), std::string("sub/../../secret"), std::string("sub/../a"),
+    for (const std::string& bad : {std::string(""), std::string(".."), std::string("../secret"),
+                                   std::string("sub/../../secret"), std::string("sub/../a"),
                                    std::string("/etc/passwd"), std::string("a\0b", 3)}) {
       QVERIFY2(!resolve_inside(model, bad).ok(), bad.c_str());
     }
@@ -184,12 +190,13 @@ class TestFiles : public QObject {
     QVERIFY(!resolve_inside(model, "out").ok());
     QVERIFY(!resolve_inside(model, "up/secret").ok());
     QVERIFY(!resolve_inside(model, "loop").ok());
-    fs::create_directory_symlink(model, root_ / "alias");   // the root itself may be a link
+    fs::create_directory_symlink(model, root_ / "alias");  // the root itself may be a link
     QVERIFY(resolve_inside(root_ / "alias", "a").ok());
   }
 
   void hubCacheSnapshotsAreLinksToBlobs() {
-    const fs::path hub = root_ / "hub", repository = hub / "models--o--n", snapshot = repository / "snapshots" / "0123";
+    const fs::path hub = root_ / "hub", repository = hub / "models--o--n",
+                   snapshot = repository / "snapshots" / "0123";
     fs::create_directories(snapshot);
     fs::create_directories(repository / "blobs");
     fs::create_directories(hub / "models--o--other" / "blobs");

@@ -30,7 +30,7 @@ class TestGuardedMapping : public QObject {
   }
 
   void a_file_cut_short() {
-    for (int turn = 0; turn < 200; ++turn) {   // more than there are slots: each is given back
+    for (int turn = 0; turn < 200; ++turn) {  // more than there are slots: each is given back
       put(std::string(5 << 20, 'x'));
       const Descriptor file(::open(path().c_str(), O_RDONLY));
       const auto mapping = GuardedMapping::open(file.get(), 5 << 20, path());
@@ -61,7 +61,7 @@ class TestGuardedMapping : public QObject {
     QVERIFY(GuardedMapping::open(file.get(), 1 << 20, path()).ok());
     fs::resize_file(path(), 10);
     QCOMPARE(held[7].text().back(), '\0');
-    QVERIFY(!held[7].check().ok() && held[8].check().ok());   // each for itself
+    QVERIFY(!held[7].check().ok() && held[8].check().ok());  // each for itself
   }
 
  private:

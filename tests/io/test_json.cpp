@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// JSON behind limits: what is refused, what errors say, and that size alone costs no more than linear time.
+// JSON behind limits: what is refused, what errors say, and that size alone costs no more than
+// linear time.
 #include <QtTest>
 
 #include "engine/io/json.h"
@@ -14,7 +15,8 @@ class TestJson : public QObject {
   void keepsTheOrderOfKeys() {
     const auto json = parse_json("{\"z\":1,\"a\":[true,null,\"x\\u00e9\",-2.5e-3],\"m\":{}}", "f");
     QVERIFY(json.ok());
-    QCOMPARE(json->dump(), std::string("{\"z\":1,\"a\":[true,null,\"x\xc3\xa9\",-0.0025],\"m\":{}}"));
+    QCOMPARE(json->dump(),
+             std::string("{\"z\":1,\"a\":[true,null,\"x\xc3\xa9\",-0.0025],\"m\":{}}"));
     const auto sorted = parse_sorted_json("{\"z\":1,\"a\":2}", "f");
     QVERIFY(sorted.ok());
     QCOMPARE(sorted->dump(), std::string("{\"a\":2,\"z\":1}"));
@@ -28,7 +30,8 @@ class TestJson : public QObject {
     QTest::newRow("tail") << QByteArray("{}\n  x") << "line 2, column 3";
     QTest::newRow("bad word") << QByteArray("{\n\"a\": nothing}") << "line 2";
     QTest::newRow("duplicate") << QByteArray("{\"a\":1,\"b\":2,\"a\":3}") << "\"a\" stands twice";
-    QTest::newRow("duplicate, nested") << QByteArray("[{\"x\":{\"a\":1,\"a\":2}}]") << "stands twice";
+    QTest::newRow("duplicate, nested")
+        << QByteArray("[{\"x\":{\"a\":1,\"a\":2}}]") << "stands twice";
     QTest::newRow("invalid UTF-8") << QByteArray("{\"a\":\"\xff\"}") << "not valid JSON";
     QTest::newRow("overlong UTF-8") << QByteArray("[\"\xc0\x80\"]") << "not valid JSON";
     QTest::newRow("lone surrogate") << QByteArray("[\"\\ud800\"]") << "not valid JSON";
@@ -40,8 +43,10 @@ class TestJson : public QObject {
     QTest::newRow("deep objects") << QByteArray("{\"a\":").repeated(100000) << "64 deep";
     QByteArray many("{");
     for (int i = 0; i < 40; ++i) many += "\"k" + QByteArray::number(i) + "\":0,";
-    QTest::newRow("duplicate among many") << many + "\"k3\":1}" << "\"k3\" stands twice";
-    QTest::newRow("duplicate late among many") << many + "\"z\":1,\"z\":2}" << "\"z\" stands twice";
+    QTest::newRow("duplicate among many") << many + "\"k3\":1}"
+                                          << "\"k3\" stands twice";
+    QTest::newRow("duplicate late among many") << many + "\"z\":1,\"z\":2}"
+                                               << "\"z\" stands twice";
   }
 
   void refuses() {
@@ -88,12 +93,17 @@ class TestJson : public QObject {
     QVERIFY(plain(many)() && sorted(many)());
     const double of_plain = test::growth(plain(few), plain(many));
     const double of_sorted = test::growth(sorted(few), sorted(many));
-    QVERIFY2(of_plain < test::kEven && of_sorted < test::kEven,
-             qPrintable(QString("%1, %2 times for 64 times the keys").arg(of_plain).arg(of_sorted)));
+    QVERIFY2(
+        of_plain < test::kEven && of_sorted < test::kEven,
+        qPrintable(QString("%1, %2 times for 64 times the keys").arg(of_plain).arg(of_sorted)));
   }
 
   void fields() {
-    const Json json = parse_json("{\"n\":7,\"f\":7.0,\"h\":7.5,\"t\":true,\"s\":\"x\",\"z\":null,\"big\":18446744073709551615,\"huge\":1e300}", "f").take();
+    const Json json = parse_json(
+                          "{\"n\":7,\"f\":7.0,\"h\":7.5,\"t\":true,\"s\":\"x\",\"z\":null,\"big\":"
+                          "18446744073709551615,\"huge\":1e300}",
+                          "f")
+                          .take();
     QCOMPARE(*json_int(json, "n", "c"), std::int64_t(7));
     QCOMPARE(*json_int(json, "f", "c"), std::int64_t(7));
     QCOMPARE(*json_int(json, "z", "c", 5), std::int64_t(5));
@@ -103,13 +113,16 @@ class TestJson : public QObject {
     QCOMPARE(*json_bool(json, "t", "c", false), true);
     QCOMPARE(*json_string(json, "s", "c"), std::string("x"));
     QCOMPARE(*json_string(json, "z", "c", "d"), std::string("d"));
-    QCOMPARE(json_int(json, "absent", "config.json").error().where, std::string("config.json: absent"));
-    for (const char* key : {"h", "t", "s", "big", "huge"}) QVERIFY(!json_int(json, key, "c", 1).ok());
+    QCOMPARE(json_int(json, "absent", "config.json").error().where,
+             std::string("config.json: absent"));
+    for (const char* key : {"h", "t", "s", "big", "huge"})
+      QVERIFY(!json_int(json, key, "c", 1).ok());
     QVERIFY(!json_bool(json, "n", "c", true).ok());
     QVERIFY(!json_string(json, "n", "c").ok());
     QVERIFY(!json_number(json, "s", "c", 0).ok());
     QVERIFY(!json_int(Json::array(), "n", "c", 1).ok());
-    QVERIFY(json_string(json, "n", "c").error().sentence().find("not a whole number") != std::string::npos);
+    QVERIFY(json_string(json, "n", "c").error().sentence().find("not a whole number") !=
+            std::string::npos);
   }
 
   void files() {
@@ -118,7 +131,8 @@ class TestJson : public QObject {
     const auto absent = read_json_file(path / "config.json");
     QVERIFY(!absent.ok());
     QCOMPARE(absent.error().exit_status(), 2);
-    QVERIFY(absent.error().sentence().find("config.json: This file does not exist") != std::string::npos);
+    QVERIFY(absent.error().sentence().find("config.json: This file does not exist") !=
+            std::string::npos);
     QVERIFY(!read_json_file(path).ok());
   }
 };

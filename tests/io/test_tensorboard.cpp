@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// TensorBoard's event files, read back by a reader written from the format's description: framing, checksums, fields.
+// TensorBoard's event files, read back by a reader written from the format's description: framing,
+// checksums, fields.
 #include <QtTest>
 
 #include <cstring>
@@ -15,7 +16,8 @@ namespace {
 
 std::uint64_t little_endian(std::string_view bytes) {
   std::uint64_t value = 0;
-  for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  for (std::size_t i = bytes.size(); i-- > 0;)
+    value = value << 8 | static_cast<unsigned char>(bytes[i]);
   return value;
 }
 
@@ -24,11 +26,21 @@ std::vector<std::string> records_of(std::string_view bytes, bool& sound) {
   std::vector<std::string> records;
   sound = true;
   while (!bytes.empty()) {
-    if (bytes.size() < 16) { sound = false; break; }
+    if (bytes.size() < 16) {
+      sound = false;
+      break;
+    }
     const std::uint64_t length = little_endian(bytes.substr(0, 8));
-    if (little_endian(bytes.substr(8, 4)) != masked_crc32c(bytes.substr(0, 8)) || bytes.size() < 16 + length) { sound = false; break; }
+    if (little_endian(bytes.substr(8, 4)) != masked_crc32c(bytes.substr(0, 8)) ||
+        bytes.size() < 16 + length) {
+      sound = false;
+      break;
+    }
     const std::string_view data = bytes.substr(12, length);
-    if (little_endian(bytes.substr(12 + length, 4)) != masked_crc32c(data)) { sound = false; break; }
+    if (little_endian(bytes.substr(12 + length, 4)) != masked_crc32c(data)) {
+      sound = false;
+      break;
+    }
     records.emplace_back(data);
     bytes.remove_prefix(16 + length);
   }
@@ -45,7 +57,7 @@ class TestTensorboard : public QObject {
  private slots:
   void checksumOfTheStandard() {
     QCOMPARE(crc32c("123456789"), 0xE3069283u);
-    QCOMPARE(crc32c(std::string(32, '\0')), 0x8A9136AAu);   // RFC 3720, B.4
+    QCOMPARE(crc32c(std::string(32, '\0')), 0x8A9136AAu);  // RFC 3720, B.4
     QCOMPARE(crc32c(std::string(32, '\xff')), 0x62A8AB43u);
     QCOMPARE(crc32c(""), 0u);
   }
@@ -67,11 +79,13 @@ class TestTensorboard : public QObject {
     const std::vector<std::string> records = records_of(read_file(file).take(), sound);
     QVERIFY(sound);
     QCOMPARE(records.size(), std::size_t(3));
-    QCOMPARE(records[0].substr(9), std::string("\x1a\x0d" "brain.Event:2"));
+    QCOMPARE(records[0].substr(9), std::string("\x1a\x0d"
+                                               "brain.Event:2"));
     QCOMPARE(records[0][0], '\x09');
     // step 300 is the varint ac 02; the summary holds one value: tag, then 0.5 as a float.
     const std::string value("\x0a\x04loss\x15\x00\x00\x00\x3f", 11);
-    QCOMPARE(QByteArray::fromStdString(records[1].substr(9)), QByteArray("\x10\xac\x02\x2a\x0d\x0a\x0b", 7) + QByteArray::fromStdString(value));
+    QCOMPARE(QByteArray::fromStdString(records[1].substr(9)),
+             QByteArray("\x10\xac\x02\x2a\x0d\x0a\x0b", 7) + QByteArray::fromStdString(value));
     double time = 0;
     std::memcpy(&time, records[1].data() + 1, 8);
     QVERIFY(time > 1.5e9);
@@ -84,7 +98,8 @@ class TestTensorboard : public QObject {
     const auto one = TensorboardWriter::create(folder);
     const auto two = TensorboardWriter::create(folder);
     QVERIFY(one.ok() && two.ok());
-    QCOMPARE(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), std::ptrdiff_t(2));
+    QCOMPARE(std::distance(fs::directory_iterator(folder), fs::directory_iterator()),
+             std::ptrdiff_t(2));
   }
 
   void aFileInTheFoldersPlace() {

@@ -15,7 +15,9 @@ class TestYaml : public QObject {
   void scalars_data() {
     QTest::addColumn<QString>("text");
     QTest::addColumn<QString>("json");
-    const auto row = [](const char* text, const char* json) { QTest::newRow(text) << text << json; };
+    const auto row = [](const char* text, const char* json) {
+      QTest::newRow(text) << text << json;
+    };
     row("2e-4", "0.0002");
     row("2.0e-4", "0.0002");
     row("2.0E+4", "20000.0");
@@ -60,19 +62,27 @@ class TestYaml : public QObject {
   void numbersDoNotDependOnTheLocale() {
     const std::string before = std::setlocale(LC_NUMERIC, nullptr);
     bool found = false;
-    for (const char* name : {"de_DE.UTF-8", "fr_FR.UTF-8", "de_DE.utf8"}) found = found || std::setlocale(LC_NUMERIC, name);
+    for (const char* name : {"de_DE.UTF-8", "fr_FR.UTF-8", "de_DE.utf8"})
+      found = found || std::setlocale(LC_NUMERIC, name);
     const auto parsed = parse_yaml("a: 2.5e-1", "f");
     std::setlocale(LC_NUMERIC, before.c_str());
     QCOMPARE(parsed->at("a").get<double>(), 0.25);
-    if (!found) QSKIP("no locale with a decimal comma is installed; the number was read in the one that is");
+    if (!found)
+      QSKIP("no locale with a decimal comma is installed; the number was read in the one that is");
   }
 
   void documents() {
-    const auto parsed = parse_yaml("# a recipe\nmodel: m\ndataset: [a.jsonl, 'b.jsonl']\nadapter: {r: 8, rank_pattern: {}}\ntraining:\n  seed: 1\n  list:\n  - x\n  - {y: z}\n", "f");
+    const auto parsed = parse_yaml(
+        "# a recipe\nmodel: m\ndataset: [a.jsonl, 'b.jsonl']\nadapter: {r: 8, rank_pattern: "
+        "{}}\ntraining:\n  seed: 1\n  list:\n  - x\n  - {y: z}\n",
+        "f");
     QVERIFY(parsed.ok());
     QCOMPARE(parsed->dump(),
-             std::string("{\"model\":\"m\",\"dataset\":[\"a.jsonl\",\"b.jsonl\"],\"adapter\":{\"r\":8,\"rank_pattern\":{}},\"training\":{\"seed\":1,\"list\":[\"x\",{\"y\":\"z\"}]}}"));
-    QCOMPARE(parse_yaml("[[1, 2], [[]], {a: [3]}]", "f")->dump(), std::string("[[1,2],[[]],{\"a\":[3]}]"));
+             std::string(
+                 "{\"model\":\"m\",\"dataset\":[\"a.jsonl\",\"b.jsonl\"],\"adapter\":{\"r\":8,"
+                 "\"rank_pattern\":{}},\"training\":{\"seed\":1,\"list\":[\"x\",{\"y\":\"z\"}]}}"));
+    QCOMPARE(parse_yaml("[[1, 2], [[]], {a: [3]}]", "f")->dump(),
+             std::string("[[1,2],[[]],{\"a\":[3]}]"));
     QVERIFY(parse_yaml("", "f")->is_null());
     QVERIFY(parse_yaml("# only this\n", "f")->is_null());
   }
@@ -84,7 +94,9 @@ class TestYaml : public QObject {
     QTest::newRow("alias") << QByteArray("a: &x [1]\nb: *x\n") << "Anchors";
     QTest::newRow("unknown alias") << QByteArray("b: *x\n") << "line 1";
     QByteArray bomb("a0: &a0 [x, x]\n");
-    for (int i = 1; i < 30; ++i) bomb += "a" + QByteArray::number(i) + ": &a" + QByteArray::number(i) + " [*a" + QByteArray::number(i - 1) + ", *a" + QByteArray::number(i - 1) + "]\n";
+    for (int i = 1; i < 30; ++i)
+      bomb += "a" + QByteArray::number(i) + ": &a" + QByteArray::number(i) + " [*a" +
+              QByteArray::number(i - 1) + ", *a" + QByteArray::number(i - 1) + "]\n";
     QTest::newRow("bomb") << bomb << "Anchors";
     QTest::newRow("tag") << QByteArray("a: !!python/object:os.system x\n") << "tag";
     QTest::newRow("tagged map") << QByteArray("a: !thing {b: 1}\n") << "tag";
@@ -104,7 +116,8 @@ class TestYaml : public QObject {
   void refuses() {
     QFETCH(QByteArray, text);
     QFETCH(QString, says);
-    const auto parsed = parse_yaml(std::string(text.constData(), static_cast<std::size_t>(text.size())), "recipe.yaml");
+    const auto parsed = parse_yaml(
+        std::string(text.constData(), static_cast<std::size_t>(text.size())), "recipe.yaml");
     QVERIFY(!parsed.ok());
     const std::string sentence = parsed.error().sentence();
     QVERIFY2(QString::fromStdString(sentence).contains(says), sentence.c_str());

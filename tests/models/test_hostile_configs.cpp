@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Every field of every family's JSON files becomes each of a list of lies. Reading must refuse with a sentence that names the file, or go on to a model
-// whose modules can be built and which takes the pictures that the processor makes: nothing may throw, be killed or take long. Each field meets every
-// third lie; with LUTHIER_HOSTILE_ALL set, every one (a minute or two).
+// Every field of every family's JSON files becomes each of a list of lies. Reading must refuse with
+// a sentence that names the file, or go on to a model whose modules can be built and which takes
+// the pictures that the processor makes: nothing may throw, be killed or take long. Each field
+// meets every third lie; with LUTHIER_HOSTILE_ALL set, every one (a minute or two).
 #include "engine/models/vlm.h"
 #include "engine/vision/image.h"
 
@@ -19,14 +20,34 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::int64_t kRunWeights = 200'000;   // larger models are built on the meta device alone
-constexpr double kMostMilliseconds = 8000;      // of processor time
+constexpr std::int64_t kRunWeights = 200'000;  // larger models are built on the meta device alone
+constexpr double kMostMilliseconds = 8000;     // of processor time
 
 const std::vector<Json>& lies() {
-  static const std::vector<Json> values{-1, 0, 1, 2, 7, 3.7, 1e308, -1e-300, std::int64_t{1} << 31, (std::int64_t{1} << 62) + 1, std::numeric_limits<std::uint64_t>::max(),
-                                        4096, "12", "", nullptr, true, Json::array(), Json::array({-1}), Json::array({1, 2, 3}),
-                                        Json::array({std::int64_t{1} << 62, std::int64_t{1} << 62}), Json::array({Json::array({1, 2})}), Json::object(),
-                                        Json{{"height", 0}}, Json{{"rope_type", "yarn"}}};
+  static const std::vector<Json> values{-1,
+                                        0,
+                                        1,
+                                        2,
+                                        7,
+                                        3.7,
+                                        1e308,
+                                        -1e-300,
+                                        std::int64_t{1} << 31,
+                                        (std::int64_t{1} << 62) + 1,
+                                        std::numeric_limits<std::uint64_t>::max(),
+                                        4096,
+                                        "12",
+                                        "",
+                                        nullptr,
+                                        true,
+                                        Json::array(),
+                                        Json::array({-1}),
+                                        Json::array({1, 2, 3}),
+                                        Json::array({std::int64_t{1} << 62, std::int64_t{1} << 62}),
+                                        Json::array({Json::array({1, 2})}),
+                                        Json::object(),
+                                        Json{{"height", 0}},
+                                        Json{{"rope_type", "yarn"}}};
   return values;
 }
 
@@ -37,7 +58,8 @@ Json read(const fs::path& path) {
 
 void write(const fs::path& path, const Json& content) { std::ofstream(path) << content.dump(); }
 
-void places(const Json& content, const Json::json_pointer& at, std::vector<Json::json_pointer>& found) {
+void places(const Json& content, const Json::json_pointer& at,
+            std::vector<Json::json_pointer>& found) {
   if (!at.empty()) found.push_back(at);
   if (content.is_object()) {
     for (const auto& [key, value] : content.items()) places(value, at / key, found);
@@ -48,31 +70,38 @@ void places(const Json& content, const Json::json_pointer& at, std::vector<Json:
 
 std::size_t count(const std::string& text, const std::string& token) {
   std::size_t found = 0;
-  for (std::size_t at = text.find(token); at != std::string::npos; at = text.find(token, at + token.size())) ++found;
+  for (std::size_t at = text.find(token); at != std::string::npos;
+       at = text.find(token, at + token.size()))
+    ++found;
   return found;
 }
 
 Image noise(int width, int height) {
   Image image;
   image.width = width, image.height = height;
-  for (int i = 0; i < 3 * width * height; ++i) image.rgb.push_back(static_cast<std::uint8_t>(i * 37 % 251));
+  for (int i = 0; i < 3 * width * height; ++i)
+    image.rgb.push_back(static_cast<std::uint8_t>(i * 37 % 251));
   return image;
 }
 
-/// What loading does before it reads weights, then a forward of a small one. An Error is the honest outcome of a lie.
+/// What loading does before it reads weights, then a forward of a small one. An Error is the honest
+/// outcome of a lie.
 Status load_and_run(const Family& family, const Json& config, const fs::path& folder) {
   const std::string where = (folder / "config.json").string();
   LUTHIER_TRY(const TokenId image, family.image_token_id(config, where));
   LUTHIER_TRY(const ImageTokens tokens, family.image_tokens(config, folder));
-  LUTHIER_TRY(const auto shapes, family.build(config, where, torch::TensorOptions().device(torch::kMeta)));
+  LUTHIER_TRY(const auto shapes,
+              family.build(config, where, torch::TensorOptions().device(torch::kMeta)));
   LUTHIER_TRY(const auto processor, ImageProcessor::load(folder));
   std::int64_t weights = 0;
   for (const auto& parameter : shapes->parameters()) weights += parameter.numel();
   const ModelGeometry geometry = shapes->geometry();
   for (const auto& [width, height] : {std::pair{40, 25}, {3, 50}}) {
     LUTHIER_TRY(const PixelValues outline, processor->outline(width, height));
-    if (geometry.image_height > 0 && (outline.shape.at(2) != geometry.image_height || outline.shape.at(3) != geometry.image_width)) {
-      return input_error("The picture processor does not make what the tower takes.", where);   // load_model says so
+    if (geometry.image_height > 0 && (outline.shape.at(2) != geometry.image_height ||
+                                      outline.shape.at(3) != geometry.image_width)) {
+      return input_error("The picture processor does not make what the tower takes.",
+                         where);  // load_model says so
     }
     std::int64_t numbers = 1;
     for (const std::int64_t axis : outline.shape) numbers *= axis;
@@ -92,7 +121,8 @@ Status load_and_run(const Family& family, const Json& config, const fs::path& fo
     torch::NoGradGuard no_grad;
     for (auto& parameter : model->parameters()) parameter.fill_(0.01);
     const torch::Tensor hidden = model->decode(model->embed(collate({example})), nullptr);
-    if (hidden.size(0) != static_cast<std::int64_t>(example.input_ids.size())) throw std::runtime_error("the decoder lost tokens");
+    if (hidden.size(0) != static_cast<std::int64_t>(example.input_ids.size()))
+      throw std::runtime_error("the decoder lost tokens");
   }
   return {};
 }
@@ -104,14 +134,17 @@ class TestHostileConfigs : public QObject {
  private slots:
   void lies_are_refused_or_harmless_data() {
     QTest::addColumn<QString>("type");
-    for (const Family& family : families()) QTest::newRow(family.model_type) << QString(family.model_type);
+    for (const Family& family : families())
+      QTest::newRow(family.model_type) << QString(family.model_type);
   }
 
   void lies_are_refused_or_harmless() {
     QFETCH(QString, type);
     at::set_num_threads(1);
-    const fs::path source = fs::path(LUTHIER_TEST_DATA) / "models" / "families" / type.toStdString();
-    QVERIFY2(fs::exists(source / "config.json"), "tests/data/models/make_configs.py makes a family's files");
+    const fs::path source =
+        fs::path(LUTHIER_TEST_DATA) / "models" / "families" / type.toStdString();
+    QVERIFY2(fs::exists(source / "config.json"),
+             "tests/data/models/make_configs.py makes a family's files");
     QTemporaryDir scratch;
     const fs::path folder = fs::path(scratch.path().toStdString()) / "model";
     fs::copy(source, folder);
@@ -128,7 +161,8 @@ class TestHostileConfigs : public QObject {
     const auto fault = [&](const std::string& what) {
       if (++fault_count <= 30) faults += "\n  " + what;
     };
-    for (const char* name : {"config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json"}) {
+    for (const char* name : {"config.json", "processor_config.json", "preprocessor_config.json",
+                             "tokenizer_config.json"}) {
       if (!fs::exists(folder / name)) continue;
       const Json content = read(folder / name);
       std::vector<Json::json_pointer> found;
@@ -140,15 +174,18 @@ class TestHostileConfigs : public QObject {
           Json changed = content;
           changed[place] = lie;
           write(folder / name, changed);
-          const std::string label = std::string(name) + " " + place.to_string() + " = " + lie.dump();
+          const std::string label =
+              std::string(name) + " " + place.to_string() + " = " + lie.dump();
           if (qEnvironmentVariableIsSet("LUTHIER_HOSTILE_TRACE")) qInfo("%s", label.c_str());
           const double start = luthier::test::thread_milliseconds();
           try {
             const Json whole_config = read(folder / "config.json");
             const auto again = find_family(whole_config, (folder / "config.json").string());
-            const Status status = again ? load_and_run(**again, whole_config, folder) : Status(again.error());
+            const Status status =
+                again ? load_and_run(**again, whole_config, folder) : Status(again.error());
             status ? ++taken : ++refused;
-            if (!status && status.error().where.find(".json") == std::string::npos && status.error().where.find("model") == std::string::npos) {
+            if (!status && status.error().where.find(".json") == std::string::npos &&
+                status.error().where.find("model") == std::string::npos) {
               fault(label + ": no file is named: " + status.error().sentence());
             }
           } catch (const std::exception& problem) {

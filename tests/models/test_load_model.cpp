@@ -98,7 +98,7 @@ class TestLoadModel : public QObject {
   }
 
   void a_value_that_is_none_is_seen() {
-    torch::Tensor values = torch::full({3 << 20}, 3.0e38f);   // finite, and too much to sum up
+    torch::Tensor values = torch::full({3 << 20}, 3.0e38f);  // finite, and too much to sum up
     const auto seen = [&](const torch::Tensor& stored, torch::ScalarType wanted) {
       const fs::path path = root() / "values.safetensors";
       const std::span bytes(static_cast<const std::byte*>(stored.const_data_ptr()),

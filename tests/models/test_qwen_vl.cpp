@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What parity cannot see of the Qwen-VL families: refusals of configurations that do not hold together, where patches, windows and positions lie on small
-// grids that one can check by hand, and that narrow weights pass through every conversion.
+// What parity cannot see of the Qwen-VL families: refusals of configurations that do not hold
+// together, where patches, windows and positions lie on small grids that one can check by hand, and
+// that narrow weights pass through every conversion.
 #include "engine/models/qwen_vl/qwen_layout.h"
 #include "engine/models/qwen_vl/qwen_vl.h"
 
@@ -14,23 +15,60 @@ using namespace luthier;
 namespace {
 
 const Json& base_config(const std::string& type) {
-  static const Json text = {{"vocab_size", 40}, {"hidden_size", 16}, {"intermediate_size", 24}, {"num_hidden_layers", 2}, {"num_attention_heads", 2},
-                            {"num_key_value_heads", 1}, {"head_dim", 8}, {"rope_scaling", {{"type", "mrope"}, {"mrope_section", {2, 1, 1}}}}};
-  static const Json two = {{"model_type", "qwen2_vl"}, {"image_token_id", 7}, {"text_config", text},
-                           {"vision_config", {{"depth", 2}, {"embed_dim", 16}, {"hidden_size", 16}, {"num_heads", 2}, {"patch_size", 2}}}};
-  static const Json two_and_half = {{"model_type", "qwen2_5_vl"}, {"image_token_id", 7}, {"text_config", text},
-                                    {"vision_config", {{"depth", 2}, {"hidden_size", 16}, {"out_hidden_size", 16}, {"intermediate_size", 20}, {"num_heads", 2},
-                                                       {"patch_size", 2}, {"window_size", 8}, {"fullatt_block_indexes", {1}}}}};
-  static const Json three = {{"model_type", "qwen3_vl"}, {"image_token_id", 7}, {"text_config", text},
-                             {"vision_config", {{"depth", 2}, {"hidden_size", 16}, {"out_hidden_size", 16}, {"intermediate_size", 20}, {"num_heads", 2},
-                                                {"patch_size", 2}, {"num_position_embeddings", 9}, {"deepstack_visual_indexes", {1, 0}}}}};
+  static const Json text = {{"vocab_size", 40},
+                            {"hidden_size", 16},
+                            {"intermediate_size", 24},
+                            {"num_hidden_layers", 2},
+                            {"num_attention_heads", 2},
+                            {"num_key_value_heads", 1},
+                            {"head_dim", 8},
+                            {"rope_scaling", {{"type", "mrope"}, {"mrope_section", {2, 1, 1}}}}};
+  static const Json two = {{"model_type", "qwen2_vl"},
+                           {"image_token_id", 7},
+                           {"text_config", text},
+                           {"vision_config",
+                            {{"depth", 2},
+                             {"embed_dim", 16},
+                             {"hidden_size", 16},
+                             {"num_heads", 2},
+                             {"patch_size", 2}}}};
+  static const Json two_and_half = {{"model_type", "qwen2_5_vl"},
+                                    {"image_token_id", 7},
+                                    {"text_config", text},
+                                    {"vision_config",
+                                     {{"depth", 2},
+                                      {"hidden_size", 16},
+                                      {"out_hidden_size", 16},
+                                      {"intermediate_size", 20},
+                                      {"num_heads", 2},
+                                      {"patch_size", 2},
+                                      {"window_size", 8},
+                                      {"fullatt_block_indexes", {1}}}}};
+  static const Json three = {{"model_type", "qwen3_vl"},
+                             {"image_token_id", 7},
+                             {"text_config", text},
+                             {"vision_config",
+                              {{"depth", 2},
+                               {"hidden_size", 16},
+                               {"out_hidden_size", 16},
+                               {"intermediate_size", 20},
+                               {"num_heads", 2},
+                               {"patch_size", 2},
+                               {"num_position_embeddings", 9},
+                               {"deepstack_visual_indexes", {1, 0}}}}};
   return type == "qwen2_vl" ? two : type == "qwen2_5_vl" ? two_and_half : three;
 }
 
-const Family& family(const std::string& type) { return type == "qwen2_vl" ? qwen2_vl_family : type == "qwen2_5_vl" ? qwen2_5_vl_family : qwen3_vl_family; }
+const Family& family(const std::string& type) {
+  return type == "qwen2_vl"     ? qwen2_vl_family
+         : type == "qwen2_5_vl" ? qwen2_5_vl_family
+                                : qwen3_vl_family;
+}
 
 const QwenGeneration& generation(const std::string& type) {
-  return type == "qwen2_vl" ? qwen2_vl_generation : type == "qwen2_5_vl" ? qwen2_5_vl_generation : qwen3_vl_generation;
+  return type == "qwen2_vl"     ? qwen2_vl_generation
+         : type == "qwen2_5_vl" ? qwen2_5_vl_generation
+                                : qwen3_vl_generation;
 }
 
 Result<QwenVlOptions> read(const std::string& type, const Json& patch) {
@@ -44,7 +82,9 @@ std::vector<std::int64_t> numbers(const torch::Tensor& tensor) {
   return {flat.data_ptr<std::int64_t>(), flat.data_ptr<std::int64_t>() + flat.numel()};
 }
 
-void write_text(const std::filesystem::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+void write_text(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
 
 }  // namespace
 
@@ -56,9 +96,13 @@ class TestQwenVl : public QObject {
     QTest::addColumn<QString>("type");
     QTest::addColumn<QString>("patch");
     QTest::addColumn<QString>("field");
-    const auto add = [](const char* type, const char* patch, const char* field) { QTest::newRow((std::string(type) + " " + patch).substr(0, 100).c_str()) << type << patch << field; };
+    const auto add = [](const char* type, const char* patch, const char* field) {
+      QTest::newRow((std::string(type) + " " + patch).substr(0, 100).c_str())
+          << type << patch << field;
+    };
     const auto tower = [&](const char* type, const std::string& patch, const char* field) {
-      const std::string whole = "{\"vision_config\": {" + patch + "}}", place = std::string("vision_config: ") + field;
+      const std::string whole = "{\"vision_config\": {" + patch + "}}",
+                        place = std::string("vision_config: ") + field;
       add(type, whole.c_str(), place.c_str());
     };
     tower("qwen2_vl", R"("depth": 0)", "depth");
@@ -69,7 +113,8 @@ class TestQwenVl : public QObject {
     tower("qwen2_vl", R"("embed_dim": 9223372036854775807)", "embed_dim");
     tower("qwen2_vl", R"("num_heads": 0)", "num_heads");
     tower("qwen2_vl", R"("num_heads": 3)", "num_heads");
-    tower("qwen2_vl", R"("num_heads": 8)", "num_heads");   // a head of 2 cannot turn by rows and by columns
+    tower("qwen2_vl", R"("num_heads": 8)",
+          "num_heads");  // a head of 2 cannot turn by rows and by columns
     tower("qwen2_vl", R"("patch_size": 0)", "patch_size");
     tower("qwen2_vl", R"("patch_size": -14)", "patch_size");
     tower("qwen2_vl", R"("spatial_merge_size": 0)", "spatial_merge_size");
@@ -102,9 +147,12 @@ class TestQwenVl : public QObject {
     add("qwen2_vl", R"({"text_config": "flat"})", "text_config");
     add("qwen2_vl", R"({"image_token_id": 40})", "image_token_id");
     add("qwen2_vl", R"({"image_token_id": -1})", "image_token_id");
-    add("qwen2_vl", R"({"text_config": {"rope_scaling": {"mrope_section": [2, 1, 2]}}})", "mrope_section");
-    add("qwen2_5_vl", R"({"text_config": {"rope_scaling": {"mrope_section": [2, 2]}}})", "mrope_section");
-    add("qwen3_vl", R"({"text_config": {"rope_scaling": {"mrope_section": [2, 1, -1]}}})", "mrope_section");
+    add("qwen2_vl", R"({"text_config": {"rope_scaling": {"mrope_section": [2, 1, 2]}}})",
+        "mrope_section");
+    add("qwen2_5_vl", R"({"text_config": {"rope_scaling": {"mrope_section": [2, 2]}}})",
+        "mrope_section");
+    add("qwen3_vl", R"({"text_config": {"rope_scaling": {"mrope_section": [2, 1, -1]}}})",
+        "mrope_section");
     add("qwen3_vl", R"({"text_config": {"num_attention_heads": 0}})", "num_attention_heads");
   }
   void refuses_what_does_not_hold_together() {
@@ -119,7 +167,8 @@ class TestQwenVl : public QObject {
   }
 
   void layers_beyond_the_tower_are_never_reached() {
-    const auto options = read("qwen3_vl", {{"vision_config", {{"deepstack_visual_indexes", {8, 1, -1, 1, 0}}}}});
+    const auto options =
+        read("qwen3_vl", {{"vision_config", {{"deepstack_visual_indexes", {8, 1, -1, 1, 0}}}}});
     QVERIFY(options.ok());
     const auto reached = options->vision.reached();
     QCOMPARE(reached.size(), std::size_t{2});
@@ -127,7 +176,8 @@ class TestQwenVl : public QObject {
     QCOMPARE(reached[0].merger, std::size_t{4});
     QCOMPARE(reached[1].layer, std::int64_t{1});
     QCOMPARE(reached[1].merger, std::size_t{1});
-    QVERIFY(read("qwen2_5_vl", {{"vision_config", {{"fullatt_block_indexes", {7, 15, 23, 31}}}}}).ok());
+    QVERIFY(
+        read("qwen2_5_vl", {{"vision_config", {{"fullatt_block_indexes", {7, 15, 23, 31}}}}}).ok());
   }
 
   void flat_and_nested_files_say_the_same() {
@@ -142,13 +192,14 @@ class TestQwenVl : public QObject {
     QCOMPARE(options->text.rotary.sections, (std::vector<std::int64_t>{2, 1, 1}));
     QVERIFY(options->tie_word_embeddings);
     const auto inside = read("qwen2_vl", {{"text_config", {{"tie_word_embeddings", true}}}});
-    QVERIFY(inside.ok() && inside->tie_word_embeddings);   // where releases before 5 put it
+    QVERIFY(inside.ok() && inside->tie_word_embeddings);  // where releases before 5 put it
     const auto third = read("qwen3_vl", {{"text_config", {{"tie_word_embeddings", true}}}});
     QVERIFY(third.ok() && !third->tie_word_embeddings);
   }
 
   void names_of_both_generations() {
-    const std::string block = "model.visual.blocks.0.attn.qkv.weight", layer = "model.language_model.layers.1.mlp.up_proj.weight";
+    const std::string block = "model.visual.blocks.0.attn.qkv.weight",
+                      layer = "model.language_model.layers.1.mlp.up_proj.weight";
     QCOMPARE(qwen_memory_name("visual.blocks.0.attn.qkv.weight"), block);
     QCOMPARE(qwen_memory_name("model.layers.1.mlp.up_proj.weight"), layer);
     for (const std::string& name : {block, layer, std::string("lm_head.weight")}) {
@@ -159,21 +210,23 @@ class TestQwenVl : public QObject {
   }
 
   void windows_cover_every_patch_once() {
-    const std::vector<QwenGrid> grids{{1, 6, 10}, {2, 2, 2}};   // 3 × 5 blocks; a film of two frames of one block
+    const std::vector<QwenGrid> grids{
+        {1, 6, 10}, {2, 2, 2}};  // 3 × 5 blocks; a film of two frames of one block
     const WindowOrder order = window_order(grids, 2, 2);
     QCOMPARE(order.lengths, (std::vector<std::int64_t>{16, 16, 8, 8, 8, 4, 4, 4}));
     QVERIFY(order.there.index_select(0, order.back).equal(torch::arange(68, torch::kInt64)));
     const torch::Tensor at = patch_coordinates(grids, 2).index_select(0, order.there);
-    const auto second = at.slice(0, 16, 32);   // rows 0 to 3, columns 4 to 7
+    const auto second = at.slice(0, 16, 32);  // rows 0 to 3, columns 4 to 7
     QCOMPARE(numbers(second.amin(0)), (std::vector<std::int64_t>{0, 4}));
     QCOMPARE(numbers(second.amax(0)), (std::vector<std::int64_t>{3, 7}));
-    const auto corner = at.slice(0, 56, 60);   // what is left at the far corner
+    const auto corner = at.slice(0, 56, 60);  // what is left at the far corner
     QCOMPARE(numbers(corner), (std::vector<std::int64_t>{4, 8, 4, 9, 5, 8, 5, 9}));
     QCOMPARE(frame_lengths(grids), (std::vector<std::int64_t>{60, 4, 4}));
   }
 
   void learned_positions_are_stretched_from_corner_to_corner() {
-    const PositionTaps taps = position_taps({{1, 1, 3}, {1, 7, 1}}, 1, 4);   // a row of 3, a column of 7, over 4 × 4
+    const PositionTaps taps =
+        position_taps({{1, 1, 3}, {1, 7, 1}}, 1, 4);  // a row of 3, a column of 7, over 4 × 4
     torch::Tensor value = torch::zeros({10, 1}), sum = torch::zeros({10, 1});
     const torch::Tensor grid = torch::arange(16, torch::kFloat32);
     for (std::size_t tap = 0; tap < 4; ++tap) {
@@ -181,25 +234,32 @@ class TestQwenVl : public QObject {
       sum = sum + taps.weights[tap];
     }
     QVERIFY(sum.allclose(torch::ones({10, 1})));
-    const torch::Tensor expected = torch::tensor({0.0, 1.5, 3.0, 0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0}, torch::kFloat32).unsqueeze(1);
+    const torch::Tensor expected =
+        torch::tensor({0.0, 1.5, 3.0, 0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0}, torch::kFloat32)
+            .unsqueeze(1);
     QVERIFY(value.allclose(expected));
-    QVERIFY(position_taps({{1, 2, 2}}, 2, 1).weights[0].equal(torch::ones({4, 1})));   // a table of one
+    QVERIFY(
+        position_taps({{1, 2, 2}}, 2, 1).weights[0].equal(torch::ones({4, 1})));  // a table of one
   }
 
   void text_goes_on_after_the_longer_side_of_a_picture() {
-    // text, a picture of 2 × 3 tokens, text; then a row of text alone; then a picture at the row's very end
+    // text, a picture of 2 × 3 tokens, text; then a row of text alone; then a picture at the row's
+    // very end
     const std::vector<std::int64_t> row{1, 2, 7, 7, 7, 7, 7, 7, 3}, plain{4, 5}, last{6, 7};
     std::vector<std::int64_t> ids = row;
     ids.insert(ids.end(), plain.begin(), plain.end());
     ids.insert(ids.end(), last.begin(), last.end());
     const std::vector<std::int64_t> lengths{9, 2, 2};
-    const MropePositions found = mrope_positions(torch::tensor(ids, torch::kInt64), lengths, {{1, 4, 6}, {1, 2, 2}}, 7, 2);
-    QCOMPARE(numbers(found.positions), (std::vector<std::int64_t>{0, 1, 2, 2, 2, 2, 2, 2, 5, 0, 1, 0, 1,
-                                                                  0, 1, 2, 2, 2, 3, 3, 3, 5, 0, 1, 0, 1,
-                                                                  0, 1, 2, 3, 4, 2, 3, 4, 5, 0, 1, 0, 1}));
+    const MropePositions found =
+        mrope_positions(torch::tensor(ids, torch::kInt64), lengths, {{1, 4, 6}, {1, 2, 2}}, 7, 2);
+    QCOMPARE(numbers(found.positions),
+             (std::vector<std::int64_t>{0, 1, 2, 2, 2, 2, 2, 2, 5, 0, 1, 0, 1, 0, 1, 2, 2, 2, 3, 3,
+                                        3, 5, 0, 1, 0, 1, 0, 1, 2, 3, 4, 2, 3, 4, 5, 0, 1, 0, 1}));
     QCOMPARE(numbers(found.offsets), (std::vector<std::int64_t>{-3, 0, 0}));
-    QVERIFY_THROWS_EXCEPTION(c10::Error, mrope_positions(torch::tensor(ids, torch::kInt64), lengths, {{1, 4, 6}}, 7, 2));
-    QVERIFY_THROWS_EXCEPTION(c10::Error, mrope_positions(torch::tensor(ids, torch::kInt64), lengths, {{1, 4, 6}, {1, 4, 2}}, 7, 2));
+    QVERIFY_THROWS_EXCEPTION(
+        c10::Error, mrope_positions(torch::tensor(ids, torch::kInt64), lengths, {{1, 4, 6}}, 7, 2));
+    QVERIFY_THROWS_EXCEPTION(c10::Error, mrope_positions(torch::tensor(ids, torch::kInt64), lengths,
+                                                         {{1, 4, 6}, {1, 4, 2}}, 7, 2));
   }
 
   void grids_that_do_not_divide_are_refused() {
@@ -212,11 +272,14 @@ class TestQwenVl : public QObject {
   void a_processor_for_other_patches_is_refused_data() {
     QTest::addColumn<QString>("settings");
     QTest::addColumn<QString>("field");
-    const QString qwen = R"({"image_processor_type": "Qwen2VLImageProcessor", "temporal_patch_size": 2, "merge_size": %1, "patch_size": %2})";
+    const QString qwen =
+        R"({"image_processor_type": "Qwen2VLImageProcessor", "temporal_patch_size": 2, "merge_size": %1, "patch_size": %2})";
     QTest::newRow("right") << qwen.arg(2).arg(2) << "";
     QTest::newRow("patches") << qwen.arg(2).arg(14) << "patch_size";
     QTest::newRow("blocks") << qwen.arg(3).arg(2) << "merge_size";
-    QTest::newRow("another kind") << R"({"image_processor_type": "CLIPImageProcessor", "patch_size": 2, "merge_size": 2})" << "image_processor_type";
+    QTest::newRow("another kind")
+        << R"({"image_processor_type": "CLIPImageProcessor", "patch_size": 2, "merge_size": 2})"
+        << "image_processor_type";
   }
   void a_processor_for_other_patches_is_refused() {
     QFETCH(QString, settings);
@@ -227,11 +290,15 @@ class TestQwenVl : public QObject {
     const auto tokens = qwen2_vl_family.image_tokens(base_config("qwen2_vl"), path);
     QVERIFY2(tokens.ok() == field.isEmpty(), tokens ? "" : tokens.error().sentence().c_str());
     if (!tokens) {
-      QVERIFY2(QString::fromStdString(tokens.error().sentence()).contains("preprocessor_config.json: " + field), tokens.error().sentence().c_str());
+      QVERIFY2(QString::fromStdString(tokens.error().sentence())
+                   .contains("preprocessor_config.json: " + field),
+               tokens.error().sentence().c_str());
       return;
     }
     QCOMPARE(tokens->mark, std::string("<|image_pad|>"));
-    QCOMPARE(tokens->expand({{}, {24, 24}, {1, 4, 6}}), std::string("<|image_pad|><|image_pad|><|image_pad|><|image_pad|><|image_pad|><|image_pad|>"));
+    QCOMPARE(tokens->expand({{}, {24, 24}, {1, 4, 6}}),
+             std::string(
+                 "<|image_pad|><|image_pad|><|image_pad|><|image_pad|><|image_pad|><|image_pad|>"));
   }
 
   void narrow_weights_pass_through_data() {
@@ -242,30 +309,35 @@ class TestQwenVl : public QObject {
     QFETCH(QString, type);
     const torch::NoGradGuard no_grad;
     ModelInput input;
-    input.input_ids = torch::tensor(std::vector<std::int64_t>{1, 7, 7, 7, 7, 7, 7, 2, 3, 4, 7, 2}, torch::kInt64);
+    input.input_ids =
+        torch::tensor(std::vector<std::int64_t>{1, 7, 7, 7, 7, 7, 7, 2, 3, 4, 7, 2}, torch::kInt64);
     input.lengths = {8, 4};
     input.pictures = {{24, {1, 4, 6}}, {4, {1, 2, 2}}};
     torch::manual_seed(3);
     input.pixel_values = torch::randn({28, 24});
     torch::Tensor states[2];
     for (const auto dtype : {torch::kFloat32, torch::kBFloat16}) {
-      const auto model = family(type.toStdString()).build(base_config(type.toStdString()), "config.json", torch::TensorOptions().dtype(dtype));
+      const auto model = family(type.toStdString())
+                             .build(base_config(type.toStdString()), "config.json",
+                                    torch::TensorOptions().dtype(dtype));
       QVERIFY2(model.ok(), model ? "" : model.error().sentence().c_str());
       auto generator = at::make_generator<at::CPUGeneratorImpl>(5);
       for (torch::Tensor& parameter : (*model)->parameters()) {
-        parameter.copy_(torch::empty(parameter.sizes()).normal_(0, 0.3, generator).to(torch::kBFloat16));
+        parameter.copy_(
+            torch::empty(parameter.sizes()).normal_(0, 0.3, generator).to(torch::kBFloat16));
       }
       const torch::Tensor features = (*model)->tower(input);
       QCOMPARE(features.size(0), std::int64_t{28});
       QVERIFY(features.scalar_type() == dtype);
-      ModelInput kept = input;   // as a frozen tower's features come back
+      ModelInput kept = input;  // as a frozen tower's features come back
       kept.tower_features = features, kept.pixel_values = torch::Tensor();
       torch::Tensor& found = states[dtype == torch::kBFloat16];
       found = (*model)->decode((*model)->embed(kept), nullptr);
       QVERIFY(found.scalar_type() == dtype && found.isfinite().all().item<bool>());
       QVERIFY(found.equal((*model)->decode((*model)->embed(input), nullptr)));
     }
-    const double apart = ((states[0] - states[1].to(torch::kFloat32)).norm() / states[0].norm()).item<double>();
+    const double apart =
+        ((states[0] - states[1].to(torch::kFloat32)).norm() / states[0].norm()).item<double>();
     QVERIFY2(apart < 0.1, qPrintable(QString::number(apart)));
   }
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What parity cannot see of the families that cut pictures into tiles (SmolVLM, Idefics3, LLaVA-NeXT, InternVL): refusals of configurations and processors
-// that do not belong together, where positions, folds, paddings and line ends lie on small grids that one can check by hand, and narrow weights.
+// What parity cannot see of the families that cut pictures into tiles (SmolVLM, Idefics3,
+// LLaVA-NeXT, InternVL): refusals of configurations and processors that do not belong together,
+// where positions, folds, paddings and line ends lie on small grids that one can check by hand, and
+// narrow weights.
 #include "engine/models/idefics3/idefics3.h"
 #include "engine/models/internvl/internvl.h"
 #include "engine/models/llava_next/llava_next.h"
@@ -16,9 +18,12 @@ using namespace luthier;
 
 namespace {
 
-const Json text_half = {{"vocab_size", 40}, {"hidden_size", 16}, {"intermediate_size", 24}, {"num_hidden_layers", 1}, {"num_attention_heads", 2},
-                        {"num_key_value_heads", 1}};
-const Json tower_half = {{"hidden_size", 8}, {"intermediate_size", 12}, {"num_hidden_layers", 2}, {"num_attention_heads", 2}, {"image_size", 16}, {"patch_size", 4}};
+const Json text_half = {{"vocab_size", 40},         {"hidden_size", 16},
+                        {"intermediate_size", 24},  {"num_hidden_layers", 1},
+                        {"num_attention_heads", 2}, {"num_key_value_heads", 1}};
+const Json tower_half = {{"hidden_size", 8},       {"intermediate_size", 12},
+                         {"num_hidden_layers", 2}, {"num_attention_heads", 2},
+                         {"image_size", 16},       {"patch_size", 4}};
 
 struct Kind {
   const Family& family;
@@ -26,23 +31,41 @@ struct Kind {
 };
 
 Kind kind(const std::string& type) {
-  Json config = {{"model_type", type}, {"text_config", text_half}, {"vision_config", tower_half}, {"image_token_id", 7}};
+  Json config = {{"model_type", type},
+                 {"text_config", text_half},
+                 {"vision_config", tower_half},
+                 {"image_token_id", 7}};
   if (type == "smolvlm" || type == "idefics3") {
-    return {type == "smolvlm" ? smolvlm_family : idefics3_family, config,
-            {{"image_processor_type", "Idefics3ImageProcessor"}, {"size", {{"longest_edge", 32}}}, {"max_image_size", {{"longest_edge", 16}}}}, {{"image_seq_len", 4}}};
+    return {type == "smolvlm" ? smolvlm_family : idefics3_family,
+            config,
+            {{"image_processor_type", "Idefics3ImageProcessor"},
+             {"size", {{"longest_edge", 32}}},
+             {"max_image_size", {{"longest_edge", 16}}}},
+            {{"image_seq_len", 4}}};
   }
   if (type == "internvl") {
-    return {internvl_family, config, {{"image_processor_type", "GotOcr2ImageProcessor"}, {"size", {{"height", 16}, {"width", 16}}}}, {{"image_seq_length", 4}}};
+    return {internvl_family,
+            config,
+            {{"image_processor_type", "GotOcr2ImageProcessor"},
+             {"size", {{"height", 16}, {"width", 16}}}},
+            {{"image_seq_length", 4}}};
   }
   config["vision_config"]["model_type"] = "clip_vision_model";
   config["image_grid_pinpoints"] = {{16, 32}, {32, 16}, {32, 32}};
-  return {llava_next_family, config,
-          {{"image_processor_type", "LlavaNextImageProcessor"}, {"size", {{"shortest_edge", 16}}}, {"crop_size", {{"height", 16}, {"width", 16}}},
+  return {llava_next_family,
+          config,
+          {{"image_processor_type", "LlavaNextImageProcessor"},
+           {"size", {{"shortest_edge", 16}}},
+           {"crop_size", {{"height", 16}, {"width", 16}}},
            {"image_grid_pinpoints", config["image_grid_pinpoints"]}},
-          {{"num_additional_image_tokens", 1}, {"patch_size", 4}, {"vision_feature_select_strategy", "default"}}};
+          {{"num_additional_image_tokens", 1},
+           {"patch_size", 4},
+           {"vision_feature_select_strategy", "default"}}};
 }
 
-void write_json(const std::filesystem::path& path, const Json& json) { std::ofstream(path, std::ios::binary) << json.dump(2); }
+void write_json(const std::filesystem::path& path, const Json& json) {
+  std::ofstream(path, std::ios::binary) << json.dump(2);
+}
 
 /// The family's way of writing pictures, from a folder that holds these files.
 Result<ImageTokens> image_tokens(const Kind& k, const Json& tokenizer = Json::object()) {
@@ -55,15 +78,19 @@ Result<ImageTokens> image_tokens(const Kind& k, const Json& tokenizer = Json::ob
   return k.family.image_tokens(k.config, path);
 }
 
-std::shared_ptr<VisionLanguageModel> build(const Kind& k, torch::ScalarType dtype = torch::kFloat32) {
+std::shared_ptr<VisionLanguageModel> build(const Kind& k,
+                                           torch::ScalarType dtype = torch::kFloat32) {
   auto model = k.family.build(k.config, "config.json", torch::TensorOptions().dtype(dtype)).take();
   torch::NoGradGuard no_grad;
   auto generator = at::make_generator<at::CPUGeneratorImpl>(3);
-  for (auto& parameter : model->parameters()) parameter.copy_(torch::empty(parameter.sizes()).normal_(0, 0.2, generator));
+  for (auto& parameter : model->parameters())
+    parameter.copy_(torch::empty(parameter.sizes()).normal_(0, 0.2, generator));
   return model;
 }
 
-torch::Tensor parameter(VisionLanguageModel& model, const std::string& name) { return model.named_parameters()[name]; }
+torch::Tensor parameter(VisionLanguageModel& model, const std::string& name) {
+  return model.named_parameters()[name];
+}
 
 /// One row that is pictures alone, as the processor lays them out.
 ModelInput pictures_alone(const std::vector<PictureFacts>& pictures, std::int64_t tokens) {
@@ -95,20 +122,24 @@ class TestTiledFamilies : public QObject {
     QTest::addColumn<QString>("patch");
     QTest::addColumn<QString>("field");
     const auto add = [](const char* type, const char* patch, const char* field) {
-      QTest::newRow((std::string(type) + " " + patch).substr(0, 100).c_str()) << type << patch << field;
+      QTest::newRow((std::string(type) + " " + patch).substr(0, 100).c_str())
+          << type << patch << field;
     };
     for (const char* type : {"smolvlm", "idefics3", "llava_next", "internvl"}) {
       add(type, R"({"vision_config": []})", "vision_config");
       add(type, R"({"text_config": "llama"})", "text_config");
       add(type, R"({"vision_config": {"hidden_size": 0}})", "vision_config: hidden_size");
-      add(type, R"({"vision_config": {"hidden_size": 9223372036854775807}})", "vision_config: hidden_size");
-      add(type, R"({"vision_config": {"num_attention_heads": 3}})", "vision_config: num_attention_heads");
+      add(type, R"({"vision_config": {"hidden_size": 9223372036854775807}})",
+          "vision_config: hidden_size");
+      add(type, R"({"vision_config": {"num_attention_heads": 3}})",
+          "vision_config: num_attention_heads");
       add(type, R"({"vision_config": {"patch_size": 0}})", "vision_config: patch_size");
       add(type, R"({"vision_config": {"patch_size": [4, 2]}})", "vision_config: patch_size");
       add(type, R"({"vision_config": {"patch_size": 32}})", "vision_config: image_size");
       add(type, R"({"vision_config": {"image_size": [16, 32]}})", "vision_config: image_size");
       add(type, R"({"vision_config": {"image_size": [16, 16, 16]}})", "vision_config: image_size");
-      add(type, R"({"vision_config": {"num_hidden_layers": -1}})", "vision_config: num_hidden_layers");
+      add(type, R"({"vision_config": {"num_hidden_layers": -1}})",
+          "vision_config: num_hidden_layers");
       add(type, R"({"vision_config": {"hidden_act": "sine"}})", "vision_config: hidden_act");
       add(type, R"({"image_token_id": 40})", "image_token_id");
       add(type, R"({"image_token_id": -1})", "image_token_id");
@@ -119,20 +150,27 @@ class TestTiledFamilies : public QObject {
       }
     }
     for (const char* ratio : {"0", "0.0", "-0.5", "2", "0.3", "1e-9", "1e308", "\"0.5\""}) {
-      add("internvl", (std::string("{\"downsample_ratio\": ") + ratio + "}").c_str(), "downsample_ratio");
+      add("internvl", (std::string("{\"downsample_ratio\": ") + ratio + "}").c_str(),
+          "downsample_ratio");
     }
     add("internvl", R"({"vision_feature_layer": 3})", "vision_feature_layer");
     add("internvl", R"({"vision_feature_layer": -4})", "vision_feature_layer");
     add("internvl", R"({"vision_feature_layer": [-1]})", "vision_feature_layer");
-    add("internvl", R"({"vision_feature_select_strategy": "full"})", "vision_feature_select_strategy");
+    add("internvl", R"({"vision_feature_select_strategy": "full"})",
+        "vision_feature_select_strategy");
     add("internvl", R"({"projector_hidden_act": "sine"})", "projector_hidden_act");
-    add("internvl", R"({"vision_config": {"norm_type": "batch_norm"}})", "vision_config: norm_type");
-    for (const char* pinpoints : {"[]", "{}", "16", "[16, 32]", "[[16]]", "[[16, 32, 48]]", "[[0, 16]]", "[[-16, 16]]", "[[16, 24]]", "[[16, 16], [8, 16]]",
-                                  "[[1048576, 16]]", "[[16, \"32\"]]"}) {
-      add("llava_next", (std::string("{\"image_grid_pinpoints\": ") + pinpoints + "}").c_str(), "image_grid_pinpoints");
+    add("internvl", R"({"vision_config": {"norm_type": "batch_norm"}})",
+        "vision_config: norm_type");
+    for (const char* pinpoints :
+         {"[]", "{}", "16", "[16, 32]", "[[16]]", "[[16, 32, 48]]", "[[0, 16]]", "[[-16, 16]]",
+          "[[16, 24]]", "[[16, 16], [8, 16]]", "[[1048576, 16]]", "[[16, \"32\"]]"}) {
+      add("llava_next", (std::string("{\"image_grid_pinpoints\": ") + pinpoints + "}").c_str(),
+          "image_grid_pinpoints");
     }
-    add("llava_next", R"({"vision_feature_select_strategy": "full"})", "vision_feature_select_strategy");
-    add("llava_next", R"({"vision_config": {"model_type": "siglip_vision_model"}})", "vision_feature_select_strategy");
+    add("llava_next", R"({"vision_feature_select_strategy": "full"})",
+        "vision_feature_select_strategy");
+    add("llava_next", R"({"vision_config": {"model_type": "siglip_vision_model"}})",
+        "vision_feature_select_strategy");
     add("llava_next", R"({"vision_feature_layer": [-1, 9]})", "vision_feature_layer");
   }
   void refuses_what_does_not_hold_together() {
@@ -141,9 +179,11 @@ class TestTiledFamilies : public QObject {
     QFETCH(QString, field);
     Kind k = kind(type.toStdString());
     k.config.merge_patch(Json::parse(patch.toStdString()));
-    const auto built = k.family.build(k.config, "config.json", torch::TensorOptions().device(torch::kMeta));
+    const auto built =
+        k.family.build(k.config, "config.json", torch::TensorOptions().device(torch::kMeta));
     QVERIFY(!built.ok());
-    QVERIFY2(built.error().where.starts_with("config.json: " + field.toStdString()), built.error().sentence().c_str());
+    QVERIFY2(built.error().where.starts_with("config.json: " + field.toStdString()),
+             built.error().sentence().c_str());
     QVERIFY(!built.error().what.empty());
     QVERIFY(!image_tokens(k).ok());
   }
@@ -154,31 +194,49 @@ class TestTiledFamilies : public QObject {
     QTest::addColumn<QString>("patch");
     QTest::addColumn<QString>("field");
     const auto add = [](const char* type, const char* file, const char* patch, const char* field) {
-      QTest::newRow((std::string(type) + " " + patch).substr(0, 100).c_str()) << type << file << patch << field;
+      QTest::newRow((std::string(type) + " " + patch).substr(0, 100).c_str())
+          << type << file << patch << field;
     };
     for (const char* type : {"smolvlm", "idefics3", "llava_next", "internvl"}) {
-      add(type, "pictures", R"({"image_processor_type": "CLIPImageProcessor", "size": {"height": 16, "width": 16}})", "");
-      add(type, "pictures", R"({"image_processor_type": "Qwen2VLImageProcessor", "size": {"shortest_edge": 256, "longest_edge": 65536}})", "");
-      if (std::string(type) == "idefics3") continue;   // its tokens have fixed names
+      add(type, "pictures",
+          R"({"image_processor_type": "CLIPImageProcessor", "size": {"height": 16, "width": 16}})",
+          "");
+      add(type, "pictures",
+          R"({"image_processor_type": "Qwen2VLImageProcessor", "size": {"shortest_edge": 256, "longest_edge": 65536}})",
+          "");
+      if (std::string(type) == "idefics3") continue;  // its tokens have fixed names
       add(type, "tokenizer", R"({"context_image_token": 5, "image_token": 5})", "image_token");
-      add(type, "tokenizer", R"({"extra_special_tokens": {"context_image_token": "", "image_token": ""}})", "image_token");
+      add(type, "tokenizer",
+          R"({"extra_special_tokens": {"context_image_token": "", "image_token": ""}})",
+          "image_token");
     }
     for (const char* type : {"smolvlm", "idefics3"}) {
-      add(type, "config", R"({"scale_factor": 3})", "config.json: scale_factor");   // a frame is 4 × 4 patches
-      add(type, "config", R"({"vision_config": {"patch_size": 6}, "scale_factor": 4})", "config.json: scale_factor");
-      add(type, "pictures", R"({"max_image_size": {"longest_edge": 3}})", "config.json: scale_factor");
+      add(type, "config", R"({"scale_factor": 3})",
+          "config.json: scale_factor");  // a frame is 4 × 4 patches
+      add(type, "config", R"({"vision_config": {"patch_size": 6}, "scale_factor": 4})",
+          "config.json: scale_factor");
+      add(type, "pictures", R"({"max_image_size": {"longest_edge": 3}})",
+          "config.json: scale_factor");
       add(type, "processor", R"({"image_seq_len": 5})", "processor_config.json: image_seq_len");
       add(type, "processor", R"({"image_seq_len": 0})", "processor_config.json: image_seq_len");
-      add(type, "processor", R"({"image_seq_len": 9000000000000})", "processor_config.json: image_seq_len");
-      add(type, "processor", R"({"image_seq_len": null})", "processor_config.json: image_seq_len");   // the processor's own default, 169
+      add(type, "processor", R"({"image_seq_len": 9000000000000})",
+          "processor_config.json: image_seq_len");
+      add(type, "processor", R"({"image_seq_len": null})",
+          "processor_config.json: image_seq_len");  // the processor's own default, 169
     }
     add("internvl", "config", R"({"downsample_ratio": 0.125})", "config.json: downsample_ratio");
-    add("internvl", "pictures", R"({"size": {"height": 20, "width": 20}})", "config.json: downsample_ratio");   // 5 × 5 patches
-    add("internvl", "processor", R"({"image_seq_length": 16})", "processor_config.json: image_seq_length");
-    add("internvl", "processor", R"({"image_seq_length": null})", "processor_config.json: image_seq_length");
-    add("llava_next", "pictures", R"({"image_grid_pinpoints": [[16, 32], [32, 32], [32, 16]]})", "preprocessor_config.json: image_grid_pinpoints");
-    add("llava_next", "pictures", R"({"image_grid_pinpoints": null})", "preprocessor_config.json: image_grid_pinpoints");
-    add("llava_next", "pictures", R"({"image_grid_pinpoints": [[16, -32]]})", "preprocessor_config.json: image_grid_pinpoints");
+    add("internvl", "pictures", R"({"size": {"height": 20, "width": 20}})",
+        "config.json: downsample_ratio");  // 5 × 5 patches
+    add("internvl", "processor", R"({"image_seq_length": 16})",
+        "processor_config.json: image_seq_length");
+    add("internvl", "processor", R"({"image_seq_length": null})",
+        "processor_config.json: image_seq_length");
+    add("llava_next", "pictures", R"({"image_grid_pinpoints": [[16, 32], [32, 32], [32, 16]]})",
+        "preprocessor_config.json: image_grid_pinpoints");
+    add("llava_next", "pictures", R"({"image_grid_pinpoints": null})",
+        "preprocessor_config.json: image_grid_pinpoints");
+    add("llava_next", "pictures", R"({"image_grid_pinpoints": [[16, -32]]})",
+        "preprocessor_config.json: image_grid_pinpoints");
     add("llava_next", "processor", R"({"patch_size": 0})", "processor_config.json: patch_size");
   }
   void refuses_a_processor_that_does_not_belong() {
@@ -188,10 +246,15 @@ class TestTiledFamilies : public QObject {
     QFETCH(QString, field);
     Kind k = kind(type.toStdString());
     Json tokenizer = Json::object();
-    (file == "config" ? k.config : file == "pictures" ? k.pictures : file == "processor" ? k.processor : tokenizer).merge_patch(Json::parse(patch.toStdString()));
+    (file == "config"      ? k.config
+     : file == "pictures"  ? k.pictures
+     : file == "processor" ? k.processor
+                           : tokenizer)
+        .merge_patch(Json::parse(patch.toStdString()));
     const auto tokens = image_tokens(k, tokenizer);
     QVERIFY(!tokens.ok());
-    QVERIFY2(tokens.error().where.find(field.toStdString()) != std::string::npos, tokens.error().sentence().c_str());
+    QVERIFY2(tokens.error().where.find(field.toStdString()) != std::string::npos,
+             tokens.error().sentence().c_str());
   }
 
   void writes_tiles_as_idefics3_does() {
@@ -199,58 +262,76 @@ class TestTiledFamilies : public QObject {
     QVERIFY2(tokens.ok(), tokens ? "" : tokens.error().sentence().c_str());
     const std::string four = "<image><image><image><image>", fake = "<fake_token_around_image>";
     QCOMPARE(tokens->expand({{}, {1, 3, 16, 16}, {0, 0}}), fake + "<global-img>" + four + fake);
-    QCOMPARE(tokens->expand({{}, {3, 3, 16, 16}, {1, 2}}),
-             fake + "<row_1_col_1>" + four + fake + "<row_1_col_2>" + four + "\n\n" + fake + "<global-img>" + four + fake);
+    QCOMPARE(tokens->expand({{}, {3, 3, 16, 16}, {1, 2}}), fake + "<row_1_col_1>" + four + fake +
+                                                               "<row_1_col_2>" + four + "\n\n" +
+                                                               fake + "<global-img>" + four + fake);
     QCOMPARE(tokens->expand({{}, {3, 3, 16, 16}, {2, 1}}),
-             fake + "<row_1_col_1>" + four + "\n" + fake + "<row_2_col_1>" + four + "\n\n" + fake + "<global-img>" + four + fake);
+             fake + "<row_1_col_1>" + four + "\n" + fake + "<row_2_col_1>" + four + "\n\n" + fake +
+                 "<global-img>" + four + fake);
   }
 
   void smolvlm_and_internvl_ask_the_tokenizer() {
-    const auto smol = image_tokens(kind("smolvlm"), {{"image_token", "<I>"}, {"extra_special_tokens", {{"fake_image_token", "<F>"}, {"global_image_token", "<G>"}}}});
+    const auto smol = image_tokens(
+        kind("smolvlm"),
+        {{"image_token", "<I>"},
+         {"extra_special_tokens", {{"fake_image_token", "<F>"}, {"global_image_token", "<G>"}}}});
     QCOMPARE(smol->mark, std::string("<I>"));
     QCOMPARE(smol->expand({{}, {1, 3, 16, 16}, {0, 0}}), std::string("<F><G><I><I><I><I><F>"));
-    const auto intern = image_tokens(kind("internvl"), {{"context_image_token", {{"content", "<C>"}, {"special", true}}}, {"start_image_token", "<S>"}});
+    const auto intern = image_tokens(
+        kind("internvl"), {{"context_image_token", {{"content", "<C>"}, {"special", true}}},
+                           {"start_image_token", "<S>"}});
     QVERIFY2(intern.ok(), intern ? "" : intern.error().sentence().c_str());
-    QCOMPARE(intern->expand({{}, {2, 3, 16, 16}, {2}}), std::string("<S><C><C><C><C><C><C><C><C></img>"));
+    QCOMPARE(intern->expand({{}, {2, 3, 16, 16}, {2}}),
+             std::string("<S><C><C><C><C><C><C><C><C></img>"));
   }
 
   void positions_go_by_the_fraction_of_the_side() {
-    VisionTowerOptions options = read_idefics3_tower_options(tower_half, "").take();   // a table of 4 × 4
+    VisionTowerOptions options =
+        read_idefics3_tower_options(tower_half, "").take();  // a table of 4 × 4
     for (const auto dtype : {torch::kFloat32, torch::kBFloat16}) {
       torch::NoGradGuard no_grad;
       VisionTower tower(options, torch::TensorOptions().dtype(dtype));
       for (auto& parameter : tower->parameters()) parameter.zero_();
-      tower->named_parameters()["embeddings.position_embedding.weight"].copy_(torch::arange(16).unsqueeze(1).expand({16, 8}));
-      const auto places = [&](std::int64_t height, std::int64_t width) { return whole(tower->forward(torch::zeros({1, 3, height, width}), {0})[0].select(2, 0)); };
+      tower->named_parameters()["embeddings.position_embedding.weight"].copy_(
+          torch::arange(16).unsqueeze(1).expand({16, 8}));
+      const auto places = [&](std::int64_t height, std::int64_t width) {
+        return whole(tower->forward(torch::zeros({1, 3, height, width}), {0})[0].select(2, 0));
+      };
       QCOMPARE(places(16, 16), Numbers({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}));
-      QCOMPARE(places(12, 12), Numbers({0, 1, 2, 4, 5, 6, 8, 9, 10}));   // thirds: 0, 1/3 and 2/3 of the side
+      QCOMPARE(places(12, 12),
+               Numbers({0, 1, 2, 4, 5, 6, 8, 9, 10}));  // thirds: 0, 1/3 and 2/3 of the side
       QCOMPARE(places(4, 8), Numbers({0, 2}));
       QCOMPARE(places(4, 32), Numbers({0, 0, 1, 1, 2, 2, 3, 3}));
-      QCOMPARE(places(19, 11), Numbers({0, 2, 4, 6, 8, 10, 12, 14}));    // what is left of a patch does not count
+      QCOMPARE(places(19, 11),
+               Numbers({0, 2, 4, 6, 8, 10, 12, 14}));  // what is left of a patch does not count
     }
   }
 
   void folds_squares_of_patches_row_by_row() {
-    const torch::Tensor x = torch::arange(16).view({1, 8, 2});   // 2 rows of 4 patches with 2 features
-    QCOMPARE(whole(fold_patches(x, 2, 4, 2)), Numbers({0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15}));
+    const torch::Tensor x =
+        torch::arange(16).view({1, 8, 2});  // 2 rows of 4 patches with 2 features
+    QCOMPARE(whole(fold_patches(x, 2, 4, 2)),
+             Numbers({0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15}));
     QCOMPARE(whole(fold_patches(x, 2, 4, 1)), whole(x));
     QVERIFY_THROWS_EXCEPTION(std::exception, fold_patches(x, 2, 4, 3));
   }
 
   void takes_out_the_padding() {
-    const auto left = [](std::int64_t height, std::int64_t width, std::int64_t rows, std::int64_t columns) {
+    const auto left = [](std::int64_t height, std::int64_t width, std::int64_t rows,
+                         std::int64_t columns) {
       const Unpadded u = unpad({width, height}, rows, columns);
       return Numbers{u.rows, u.columns, u.top, u.left};
     };
     QCOMPARE(left(16, 16, 8, 8), Numbers({8, 8, 0, 0}));
     QCOMPARE(left(16, 32, 8, 8), Numbers({4, 8, 2, 0}));
     QCOMPARE(left(32, 16, 8, 8), Numbers({8, 4, 0, 2}));
-    QCOMPARE(left(30, 16, 8, 8), Numbers({8, 4, 0, 2}));    // 4.27 columns: 4 of 8
-    QCOMPARE(left(24, 16, 8, 8), Numbers({8, 6, 0, 1}));    // 5.33 columns: 3 to spare, one on each side goes
-    QCOMPARE(left(1, 1000, 8, 8), Numbers({0, 8, 4, 0}));   // no line is left
+    QCOMPARE(left(30, 16, 8, 8), Numbers({8, 4, 0, 2}));  // 4.27 columns: 4 of 8
+    QCOMPARE(left(24, 16, 8, 8),
+             Numbers({8, 6, 0, 1}));  // 5.33 columns: 3 to spare, one on each side goes
+    QCOMPARE(left(1, 1000, 8, 8), Numbers({0, 8, 4, 0}));  // no line is left
     QCOMPARE(left(1000, 1, 4, 8), Numbers({4, 0, 0, 4}));
     QCOMPARE(unpad({1000, 1}, 8, 8).features(), std::int64_t(0));
-    QCOMPARE(left(49, 7, 7, 1), Numbers({7, 1, 0, 0}));     // 7 × (7 / 49) is 1 only when rounded
+    QCOMPARE(left(49, 7, 7, 1), Numbers({7, 1, 0, 0}));  // 7 × (7 / 49) is 1 only when rounded
   }
 
   void ends_each_line_with_the_learned_vector() {
@@ -259,16 +340,21 @@ class TestTiledFamilies : public QObject {
     QVERIFY2(tokens.ok(), tokens ? "" : tokens.error().sentence().c_str());
     const auto model = build(k);
     torch::NoGradGuard no_grad;
-    for (const char* name : {"linear_1.weight", "linear_1.bias", "linear_2.weight", "linear_2.bias"}) {
+    for (const char* name :
+         {"linear_1.weight", "linear_1.bias", "linear_2.weight", "linear_2.bias"}) {
       parameter(*model, std::string("model.multi_modal_projector.") + name).zero_();
     }
     parameter(*model, "model.image_newline").fill_(1);
-    // 16 × 32 takes the pinpoint of that size: a base of 16 features, then 4 lines of 8. 32 × 32: 8 lines of 8. 8 × 32: half of 16 × 32's lines.
+    // 16 × 32 takes the pinpoint of that size: a base of 16 features, then 4 lines of 8. 32 × 32: 8
+    // lines of 8. 8 × 32: half of 16 × 32's lines.
     const std::vector<PictureFacts> pictures{{3, {16, 32}}, {5, {32, 32}}, {3, {8, 32}}};
     std::int64_t count = 0;
-    for (const PictureFacts& picture : pictures) count += static_cast<std::int64_t>(tokens->expand({{}, {picture.rows, 3, 16, 16}, picture.grid}).size() / 7);
+    for (const PictureFacts& picture : pictures)
+      count += static_cast<std::int64_t>(
+          tokens->expand({{}, {picture.rows, 3, 16, 16}, picture.grid}).size() / 7);
     QCOMPARE(count, std::int64_t((16 + 4 * 9) + (16 + 8 * 9) + (16 + 2 * 9)));
-    const Numbers first = whole(model->embed(pictures_alone(pictures, count)).embeddings.select(1, 0));
+    const Numbers first =
+        whole(model->embed(pictures_alone(pictures, count)).embeddings.select(1, 0));
     Numbers expected;
     for (const std::int64_t lines : {4, 8, 2}) {
       expected.insert(expected.end(), 16, 0);
@@ -278,7 +364,9 @@ class TestTiledFamilies : public QObject {
       }
     }
     QCOMPARE(first, expected);
-    QVERIFY_THROWS_EXCEPTION(std::exception, model->embed(pictures_alone({{4, {16, 32}}}, 52)));   // frames that the pinpoints do not make
+    QVERIFY_THROWS_EXCEPTION(
+        std::exception, model->embed(pictures_alone({{4, {16, 32}}},
+                                                    52)));  // frames that the pinpoints do not make
   }
 
   void lays_frames_out_as_the_processors_do() {
@@ -295,11 +383,18 @@ class TestTiledFamilies : public QObject {
   void narrow_weights_pass_through_data() {
     QTest::addColumn<QString>("type");
     QTest::addColumn<QString>("patch");
-    QTest::newRow("smolvlm") << "smolvlm" << "{}";
-    QTest::newRow("idefics3, table larger than the frame") << "idefics3" << R"({"vision_config": {"image_size": 24}})";
-    QTest::newRow("llava_next") << "llava_next" << "{}";
-    QTest::newRow("internvl") << "internvl" << "{}";
-    QTest::newRow("internvl, everything else") << "internvl" << R"({"vision_config": {"image_size": 24, "norm_type": "rms_norm", "use_qk_norm": true,
+    QTest::newRow("smolvlm") << "smolvlm"
+                             << "{}";
+    QTest::newRow("idefics3, table larger than the frame")
+        << "idefics3"
+        << R"({"vision_config": {"image_size": 24}})";
+    QTest::newRow("llava_next") << "llava_next"
+                                << "{}";
+    QTest::newRow("internvl") << "internvl"
+                              << "{}";
+    QTest::newRow("internvl, everything else")
+        << "internvl"
+        << R"({"vision_config": {"image_size": 24, "norm_type": "rms_norm", "use_qk_norm": true,
         "attention_bias": true, "use_mean_pooling": false, "use_mask_token": true}, "downsample_ratio": 0.25, "tie_word_embeddings": false})";
   }
   void narrow_weights_pass_through() {
@@ -308,13 +403,17 @@ class TestTiledFamilies : public QObject {
     Kind k = kind(type.toStdString());
     k.config.merge_patch(Json::parse(patch.toStdString()));
     const bool next = type == "llava_next";
-    const std::int64_t tokens = next ? 52 : k.config.value("downsample_ratio", 0.5) == 0.25 ? 3 : 12;
+    const std::int64_t tokens = next                                              ? 52
+                                : k.config.value("downsample_ratio", 0.5) == 0.25 ? 3
+                                                                                  : 12;
     const ModelInput input = pictures_alone({{3, next ? Numbers{16, 32} : Numbers{1, 2}}}, tokens);
     const auto exact = build(k), narrow = build(k, torch::kBFloat16);
-    const torch::Tensor wide = exact->decode(exact->embed(input), nullptr), low = narrow->decode(narrow->embed(input), nullptr);
+    const torch::Tensor wide = exact->decode(exact->embed(input), nullptr),
+                        low = narrow->decode(narrow->embed(input), nullptr);
     QCOMPARE(low.scalar_type(), torch::kBFloat16);
     QVERIFY(wide.isfinite().all().item<bool>());
-    QVERIFY((wide - low.to(torch::kFloat32)).abs().max().item<float>() < 0.1F * wide.abs().max().item<float>());
+    QVERIFY((wide - low.to(torch::kFloat32)).abs().max().item<float>() <
+            0.1F * wide.abs().max().item<float>());
     // a frame by itself has the features that it has among others
     ModelInput alone = input;
     alone.pixel_values = input.pixel_values.slice(0, 1, 2);
@@ -323,25 +422,35 @@ class TestTiledFamilies : public QObject {
   }
 
   void a_head_in_the_file_is_believed() {
-    const Kind k = kind("internvl");   // ties the head, as its configuration class does where config.json says nothing
+    const Kind k = kind("internvl");  // ties the head, as its configuration class does where
+                                      // config.json says nothing
     const auto model = build(k);
     std::vector<float> embedding(40 * 16, 1), head = embedding;
     const auto opened = [&](bool with_head) {
       const QTemporaryDir folder;
       const std::filesystem::path path = folder.path().toStdString();
-      std::vector<TensorToWrite> tensors{{"language_model.model.embed_tokens.weight", DType::F32, {40, 16}, std::as_bytes(std::span(embedding))}};
-      if (with_head) tensors.push_back({"language_model.lm_head.weight", DType::F32, {40, 16}, std::as_bytes(std::span(head))});
-      if (!write_safetensors(path / "model.safetensors", tensors)) throw std::runtime_error("not written");
+      std::vector<TensorToWrite> tensors{{"language_model.model.embed_tokens.weight",
+                                          DType::F32,
+                                          {40, 16},
+                                          std::as_bytes(std::span(embedding))}};
+      if (with_head)
+        tensors.push_back({"language_model.lm_head.weight",
+                           DType::F32,
+                           {40, 16},
+                           std::as_bytes(std::span(head))});
+      if (!write_safetensors(path / "model.safetensors", tensors))
+        throw std::runtime_error("not written");
       return has_own_head(*model, k.family, CheckpointFiles::open(path).take()).value();
     };
     QVERIFY(!opened(false));
-    QVERIFY(!opened(true));   // the same numbers twice
+    QVERIFY(!opened(true));  // the same numbers twice
     head.back() = 2;
     QVERIFY(opened(true));
     Json config = k.config;
     config["text_config"]["tie_word_embeddings"] = true;
     untie(config);
-    const auto untied = k.family.build(config, "config.json", torch::TensorOptions().device(torch::kMeta)).take();
+    const auto untied =
+        k.family.build(config, "config.json", torch::TensorOptions().device(torch::kMeta)).take();
     QVERIFY(untied->named_parameters().contains("lm_head.weight"));
     QVERIFY(!untied->geometry().tied_embeddings);
   }
@@ -349,7 +458,8 @@ class TestTiledFamilies : public QObject {
   void each_name_goes_there_and_back() {
     for (const char* type : {"smolvlm", "idefics3", "llava_next", "internvl"}) {
       const Kind k = kind(type);
-      for (const auto& item : build(k)->named_parameters()) QCOMPARE(k.family.memory_name(k.family.stored_name(item.key())), item.key());
+      for (const auto& item : build(k)->named_parameters())
+        QCOMPARE(k.family.memory_name(k.family.stored_name(item.key())), item.key());
     }
     QCOMPARE(part_of("model.image_newline"), std::string("projector"));
     QCOMPARE(part_of("model.connector.modality_projection.proj.weight"), std::string("projector"));

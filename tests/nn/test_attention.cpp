@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Attention over rows laid one after another against the formula on each row alone: padded, grouped and equal rows, windows and blocks, masks shared by
-// several calls. And the activations whose backward keeps less than ATen's.
+// Attention over rows laid one after another against the formula on each row alone: padded, grouped
+// and equal rows, windows and blocks, masks shared by several calls. And the activations whose
+// backward keeps less than ATen's.
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -8,14 +9,15 @@
 #include "engine/nn/attention.h"
 #include "engine/nn/layers.h"
 
-#include <QtTest>   // after LibTorch: its keyword `slots` is a name there
+#include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 
 using namespace luthier;
 using torch::Tensor;
 
 namespace {
 
-Tensor one_row(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule, const Tensor& blocks) {
+Tensor one_row(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule,
+               const Tensor& blocks) {
   const std::int64_t seq = q.size(0), groups = q.size(1) / k.size(1);
   const Tensor keys = k.repeat_interleave(groups, 1), values = v.repeat_interleave(groups, 1);
   Tensor scores = at::einsum("qhd,khd->hqk", {q, keys}) / std::sqrt(static_cast<double>(q.size(2)));
@@ -24,8 +26,10 @@ Tensor one_row(const Tensor& q, const Tensor& k, const Tensor& v, const Attentio
   for (std::int64_t i = 0; i < seq; ++i) {
     for (std::int64_t j = 0; j < seq; ++j) {
       const bool near = !rule.window || j > i - *rule.window;
-      const bool together = blocks.defined() && blocks[i].item<std::int64_t>() >= 0 && blocks[i].item<std::int64_t>() == blocks[j].item<std::int64_t>();
-      const bool seen = !rule.causal || (j <= i && near) || (together && (!rule.window_in_blocks || near));
+      const bool together = blocks.defined() && blocks[i].item<std::int64_t>() >= 0 &&
+                            blocks[i].item<std::int64_t>() == blocks[j].item<std::int64_t>();
+      const bool seen =
+          !rule.causal || (j <= i && near) || (together && (!rule.window_in_blocks || near));
       hidden.index_put_({i, j}, !seen);
     }
   }
@@ -52,20 +56,27 @@ class TestAttention : public QObject {
     torch::manual_seed(7);
     const RowLayout rows(lengths);
     const Tensor numbers = torch::arange(rows.tokens(), torch::kInt64).div(3, "floor") % 4 - 1;
-    std::vector<AttentionRule> rules{{true, {}, 0, 0}, {true, 4, 0, 0}, {true, 3, 0, 0}, {true, 4, 0, 0, true}, {true, 1000, 0, 0}, {false, {}, 0, 0}, {true, 4, 0, 5}};
-    for (int round = 0; round < 2; ++round) {   // the second finds the masks of the first
+    std::vector<AttentionRule> rules{{true, {}, 0, 0},      {true, 4, 0, 0},    {true, 3, 0, 0},
+                                     {true, 4, 0, 0, true}, {true, 1000, 0, 0}, {false, {}, 0, 0},
+                                     {true, 4, 0, 5}};
+    for (int round = 0; round < 2; ++round) {  // the second finds the masks of the first
       for (const AttentionRule& rule : rules) {
         for (const bool with_blocks : {false, true}) {
           if (with_blocks && !rule.causal) continue;
           const Tensor blocks = with_blocks ? numbers : Tensor();
-          const auto fresh = [&](std::int64_t heads) { return torch::randn({rows.tokens(), heads, 8}).set_requires_grad(true); };
-          const Tensor q = fresh(4), k = fresh(2), v = fresh(2), weights = torch::randn({rows.tokens(), 32});
+          const auto fresh = [&](std::int64_t heads) {
+            return torch::randn({rows.tokens(), heads, 8}).set_requires_grad(true);
+          };
+          const Tensor q = fresh(4), k = fresh(2), v = fresh(2),
+                       weights = torch::randn({rows.tokens(), 32});
           const Tensor mixed = attend(q, k, v, rows, rule, blocks);
           const auto got = torch::autograd::grad({(mixed * weights).sum()}, {q, k, v});
           std::vector<Tensor> parts;
           std::int64_t start = 0;
           for (const std::int64_t length : lengths) {
-            const auto cut = [&](const Tensor& x) { return x.defined() ? x.slice(0, start, start + length) : x; };
+            const auto cut = [&](const Tensor& x) {
+              return x.defined() ? x.slice(0, start, start + length) : x;
+            };
             parts.push_back(one_row(cut(q), cut(k), cut(v), rule, cut(blocks)));
             start += length;
           }
@@ -97,20 +108,28 @@ class TestAttention : public QObject {
     torch::manual_seed(3);
     using Formula = std::function<Tensor(const Tensor&)>;
     const std::vector<std::pair<Activation, Formula>> all{
-        {Activation::Gelu, [](const Tensor& x) { return x * 0.5 * (1 + at::erf(x / std::sqrt(2.0))); }},
-        {Activation::GeluTanh, [](const Tensor& x) { return 0.5 * x * (1 + at::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }},
+        {Activation::Gelu,
+         [](const Tensor& x) { return x * 0.5 * (1 + at::erf(x / std::sqrt(2.0))); }},
+        {Activation::GeluTanh,
+         [](const Tensor& x) {
+           return 0.5 * x * (1 + at::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+         }},
         {Activation::QuickGelu, [](const Tensor& x) { return x * at::sigmoid(1.702 * x); }},
         {Activation::Silu, [](const Tensor& x) { return x * at::sigmoid(x); }},
         {Activation::Relu, [](const Tensor& x) { return x.clamp_min(0); }}};
     for (const auto& [activation, formula] : all) {
-      const Tensor gate = torch::randn({6, 50}, torch::kFloat64).set_requires_grad(true), up = torch::randn({6, 50}, torch::kFloat64).set_requires_grad(true);
+      const Tensor gate = torch::randn({6, 50}, torch::kFloat64).set_requires_grad(true),
+                   up = torch::randn({6, 50}, torch::kFloat64).set_requires_grad(true);
       const Tensor weights = torch::randn({6, 50}, torch::kFloat64);
       const Tensor got = activate(gate, activation), expected = formula(gate);
       QVERIFY(at::allclose(got, expected, 1e-9, 1e-9));
-      QVERIFY(at::allclose(torch::autograd::grad({(got * weights).sum()}, {gate})[0], torch::autograd::grad({(expected * weights).sum()}, {gate})[0], 1e-8, 1e-8));
+      QVERIFY(at::allclose(torch::autograd::grad({(got * weights).sum()}, {gate})[0],
+                           torch::autograd::grad({(expected * weights).sum()}, {gate})[0], 1e-8,
+                           1e-8));
       const Tensor both = gated(gate, up, activation), wanted = formula(gate) * up;
       QVERIFY(at::allclose(both, wanted, 1e-9, 1e-9));
-      const auto mine = torch::autograd::grad({(both * weights).sum()}, {gate, up}), theirs = torch::autograd::grad({(wanted * weights).sum()}, {gate, up});
+      const auto mine = torch::autograd::grad({(both * weights).sum()}, {gate, up}),
+                 theirs = torch::autograd::grad({(wanted * weights).sum()}, {gate, up});
       for (std::size_t i = 0; i < 2; ++i) QVERIFY(at::allclose(mine[i], theirs[i], 1e-8, 1e-8));
     }
   }

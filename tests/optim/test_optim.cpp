@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// AdamW against LibTorch's own, the schedules against values of transformers' get_scheduler, the decay rule by its names.
+// AdamW against LibTorch's own, the schedules against values of transformers' get_scheduler, the
+// decay rule by its names.
 #include "engine/optim/adamw.h"
 #include "engine/optim/decay_rule.h"
 #include "engine/optim/schedule.h"
 #include "engine/train/order.h"
 
-#include <QtTest>   // after LibTorch: its keyword `slots` is a name there
+#include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 
 using namespace luthier;
 
@@ -16,9 +17,11 @@ class TestOptim : public QObject {
   void follows_torchs_adamw() {
     torch::manual_seed(3);
     const torch::Tensor start = torch::randn({7, 5});
-    torch::Tensor ours = start.clone().requires_grad_(true), theirs = start.clone().requires_grad_(true);
+    torch::Tensor ours = start.clone().requires_grad_(true),
+                  theirs = start.clone().requires_grad_(true);
     AdamW adamw({{"w", "language_model", ours, true}}, {0.9, 0.95, 1e-8, 0.1});
-    torch::optim::AdamW reference({theirs}, torch::optim::AdamWOptions(1e-2).betas({0.9, 0.95}).eps(1e-8).weight_decay(0.1));
+    torch::optim::AdamW reference(
+        {theirs}, torch::optim::AdamWOptions(1e-2).betas({0.9, 0.95}).eps(1e-8).weight_decay(0.1));
     for (int step = 0; step < 20; ++step) {
       const torch::Tensor gradient = torch::randn({7, 5});
       ours.mutable_grad() = gradient.clone();
@@ -30,7 +33,8 @@ class TestOptim : public QObject {
   }
 
   void leaves_tensors_without_a_gradient_alone() {
-    torch::Tensor moved = torch::ones({3}).requires_grad_(true), still = torch::ones({3}).requires_grad_(true);
+    torch::Tensor moved = torch::ones({3}).requires_grad_(true),
+                  still = torch::ones({3}).requires_grad_(true);
     AdamW adamw({{"a", "", moved, true}, {"b", "", still, true}}, {0.9, 0.999, 1e-8, 0.5});
     moved.mutable_grad() = torch::ones({3});
     adamw.step(0.1);
@@ -49,27 +53,40 @@ class TestOptim : public QObject {
     wide.mutable_grad() = gradient.to(torch::kFloat32);
     first.step(1e-2);
     second.step(1e-2);
-    QVERIFY((narrow.to(torch::kFloat32) - wide.to(torch::kBFloat16).to(torch::kFloat32)).abs().max().item<double>() < 0.02);
+    QVERIFY((narrow.to(torch::kFloat32) - wide.to(torch::kBFloat16).to(torch::kFloat32))
+                .abs()
+                .max()
+                .item<double>() < 0.02);
     QVERIFY(first.state().at("w.exp_avg").scalar_type() == torch::kFloat32);
   }
 
   void state_goes_and_comes_back() {
-    torch::Tensor a = torch::ones({4}).requires_grad_(true), b = a.detach().clone().requires_grad_(true);
+    torch::Tensor a = torch::ones({4}).requires_grad_(true),
+                  b = a.detach().clone().requires_grad_(true);
     AdamW first({{"w", "", a, true}}, {}), second({{"w", "", b, true}}, {});
     a.mutable_grad() = torch::full({4}, 0.5f);
     first.step(0.1);
-    { const torch::NoGradGuard no_grad; b.copy_(a); }
+    {
+      const torch::NoGradGuard no_grad;
+      b.copy_(a);
+    }
     QVERIFY(second.load_state(first.state(), "test").ok());
     for (torch::Tensor* tensor : {&a, &b}) tensor->mutable_grad() = torch::full({4}, 0.25f);
     first.step(0.1);
     second.step(0.1);
     QVERIFY(a.equal(b));
     QVERIFY(!second.load_state({{"other.exp_avg", torch::ones({4})}}, "test").ok());
-    QVERIFY(!second.load_state({{"w.exp_avg", torch::ones({5})}, {"w.exp_avg_sq", torch::ones({5})}, {"w.step", torch::tensor({std::int64_t(1)})}}, "test").ok());
+    QVERIFY(!second
+                 .load_state({{"w.exp_avg", torch::ones({5})},
+                              {"w.exp_avg_sq", torch::ones({5})},
+                              {"w.step", torch::tensor({std::int64_t(1)})}},
+                             "test")
+                 .ok());
   }
 
   void clips_by_the_norm_of_all() {
-    torch::Tensor a = torch::zeros({2}).requires_grad_(true), b = torch::zeros({1}).requires_grad_(true);
+    torch::Tensor a = torch::zeros({2}).requires_grad_(true),
+                  b = torch::zeros({1}).requires_grad_(true);
     a.mutable_grad() = torch::tensor({3.0f, 0.0f});
     b.mutable_grad() = torch::tensor({4.0f});
     const std::vector<TrainedTensor> tensors{{"a", "", a, true}, {"b", "", b, true}};
@@ -97,7 +114,7 @@ class TestOptim : public QObject {
     QCOMPARE(factor("cosine", 2), 1.0);
     QVERIFY(std::abs(factor("cosine", 11) - 0.5) < 1e-12);
     QVERIFY(std::abs(factor("cosine", 20)) < 1e-12);
-    training.warmup_steps = 5;   // above 0 replaces the ratio
+    training.warmup_steps = 5;  // above 0 replaces the ratio
     QCOMPARE(factor("linear", 4), 0.8);
     training.lr_scheduler_type = "polynomial";
     QVERIFY(!make_schedule(training, 20).ok());
@@ -127,7 +144,7 @@ class TestOptim : public QObject {
     training.per_device_train_batch_size = 2;
     training.gradient_accumulation_steps = 3;
     training.num_train_epochs = 1.5;
-    const StepPlan plan = *plan_steps(15, training);   // 8 batches, 3 steps an epoch
+    const StepPlan plan = *plan_steps(15, training);  // 8 batches, 3 steps an epoch
     QCOMPARE(plan.steps_per_epoch, 3);
     QCOMPARE(plan.total_steps, 5);
     QCOMPARE(plan.window(2).batches, 2);

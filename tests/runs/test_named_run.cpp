@@ -57,7 +57,7 @@ class TestNamedRun : public QObject {
     QCOMPARE(refusal("link/third", "runs/third"), QString());
     put(root_ / "killed/recipe.yaml");  // before its run.json was written
     put(root_ / "killed/.lock", "");
-    put(root_ / "copied/recipe.yaml");   // without what begins with a dot, and its run.json lost
+    put(root_ / "copied/recipe.yaml");  // without what begins with a dot, and its run.json lost
     fs::create_directories(root_ / "copied/checkpoints/step-000005");
     QCOMPARE(refusal("killed", "elsewhere"), QString());
     QCOMPARE(refusal("copied", "elsewhere"), QString());

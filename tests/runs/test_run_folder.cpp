@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The run folder: what it refuses, what it replaces, what it keeps when a process dies or a line tears.
+// The run folder: what it refuses, what it replaces, what it keeps when a process dies or a line
+// tears.
 #include <QtTest>
 
 #include <signal.h>
@@ -25,8 +26,10 @@ void put(const fs::path& path, const std::string& bytes) {
 
 Status save_checkpoint(const RunFolder& run, std::int64_t step) {
   LUTHIER_TRY(FolderWriter writer, run.begin_checkpoint(step));
-  LUTHIER_CHECK(write_file_atomically(writer.path() / "state.json", "step " + std::to_string(step)));
-  LUTHIER_CHECK(write_file_atomically(writer.path() / "weights", std::string(20000, static_cast<char>('a' + step % 26))));
+  LUTHIER_CHECK(
+      write_file_atomically(writer.path() / "state.json", "step " + std::to_string(step)));
+  LUTHIER_CHECK(write_file_atomically(writer.path() / "weights",
+                                      std::string(20000, static_cast<char>('a' + step % 26))));
   return writer.commit();
 }
 
@@ -70,7 +73,10 @@ class TestRunFolder : public QObject {
   void init() {
     temporary_ = std::make_unique<QTemporaryDir>();
     root_ = temporary_->path().toStdString();
-    recipe_ = parse_recipe("model: m\ndataset: d.jsonl\noutput_dir: " + (root_ / "run").string() + "\n", "recipe.yaml").take();
+    recipe_ =
+        parse_recipe("model: m\ndataset: d.jsonl\noutput_dir: " + (root_ / "run").string() + "\n",
+                     "recipe.yaml")
+            .take();
   }
 
   void a_file_is_not_called_a_missing_run() {
@@ -93,15 +99,19 @@ class TestRunFolder : public QObject {
     manifest.last_loss = 0.1;
     manifest.error = "한 \"quoted\"\n";
     const Json json = to_json(manifest);
-    QVERIFY(*manifest_from_json(parse_json(json.dump(), "run.json").take(), "run.json") == manifest);
+    QVERIFY(*manifest_from_json(parse_json(json.dump(), "run.json").take(), "run.json") ==
+            manifest);
     QVERIFY(!manifest_from_json(Json{{"state", "melted"}}, "run.json").ok());
     QVERIFY(!manifest_from_json(Json::array(), "run.json").ok());
 
     MetricsLine line = line_at(7);
-    QCOMPARE(to_json(line).dump(),
-             std::string("{\"step\":7,\"epoch\":0.7,\"loss\":0.3333333333333333,\"grad_norm\":0.1,\"learning_rate\":0.0002,\"tokens\":1056,\"tokens_per_second\":812.5,"
-                         "\"step_seconds\":1.3,\"memory\":{\"weights\":1,\"adapter\":2,\"gradients\":3,\"optimizer\":4,\"activations\":5,\"allocated\":6,\"reserved\":7,"
-                         "\"peak\":8,\"rss\":9}}"));
+    QCOMPARE(
+        to_json(line).dump(),
+        std::string("{\"step\":7,\"epoch\":0.7,\"loss\":0.3333333333333333,\"grad_norm\":0.1,"
+                    "\"learning_rate\":0.0002,\"tokens\":1056,\"tokens_per_second\":812.5,"
+                    "\"step_seconds\":1.3,\"memory\":{\"weights\":1,\"adapter\":2,\"gradients\":3,"
+                    "\"optimizer\":4,\"activations\":5,\"allocated\":6,\"reserved\":7,"
+                    "\"peak\":8,\"rss\":9}}"));
     line.eval_loss = 0.25;
     QVERIFY(*metrics_from_json(to_json(line), "f") == line);
     line.loss = std::numeric_limits<double>::quiet_NaN();
@@ -109,7 +119,9 @@ class TestRunFolder : public QObject {
     const std::string text = to_json(line).dump();
     QVERIFY(text.find("\"loss\":null") != std::string::npos);
     QVERIFY(std::isnan(metrics_from_json(parse_json(text, "f").take(), "f")->loss));
-    for (int i = 0; i < 7; ++i) QCOMPARE(*run_state_from_name(run_state_name(static_cast<RunState>(i))), static_cast<RunState>(i));
+    for (int i = 0; i < 7; ++i)
+      QCOMPARE(*run_state_from_name(run_state_name(static_cast<RunState>(i))),
+               static_cast<RunState>(i));
     QCOMPARE(utc_now().size(), std::size_t(24));
   }
 
@@ -121,7 +133,8 @@ class TestRunFolder : public QObject {
     QVERIFY(prepared->folder.read_manifest()->state == RunState::Created);
     QVERIFY(!prepared->folder.read_manifest()->started.empty());
     QCOMPARE(prepared->folder.checkpoint_path(100), root_ / "run" / "checkpoints" / "step-000100");
-    QCOMPARE(prepared->folder.checkpoint_path(12345678), root_ / "run" / "checkpoints" / "step-12345678");
+    QCOMPARE(prepared->folder.checkpoint_path(12345678),
+             root_ / "run" / "checkpoints" / "step-12345678");
   }
 
   void aSecondTrainerIsRefused() {
@@ -142,7 +155,8 @@ class TestRunFolder : public QObject {
     {
       auto run = prepare_run(recipe_);
       QVERIFY(run->folder.append_metrics(line_at(1)).ok());
-      fs::create_directories(root_ / "run" / "checkpoints" / "step-000001");   // a folder that no manifest seals
+      fs::create_directories(root_ / "run" / "checkpoints" /
+                             "step-000001");  // a folder that no manifest seals
       put(root_ / "run" / "checkpoints" / "step-000001" / "weights", "half");
       put(root_ / "run" / "events.out.tfevents.1", "x");
       fs::create_directory(root_ / "run" / ".adapter.partial");
@@ -166,7 +180,7 @@ class TestRunFolder : public QObject {
     recipe_.output_dir = (root_ / "pictures").string();
     QVERIFY(!prepare_run(recipe_).ok());
     QVERIFY(!fs::exists(root_ / "pictures" / ".lock"));
-    fs::create_directories(root_ / "other" / "adapter");   // an own name alone makes no run
+    fs::create_directories(root_ / "other" / "adapter");  // an own name alone makes no run
     recipe_.output_dir = (root_ / "other").string();
     QVERIFY(!prepare_run(recipe_).ok());
     recipe_.output_dir = (root_ / "pictures" / "a.png").string();
@@ -203,7 +217,8 @@ class TestRunFolder : public QObject {
       QVERIFY(absent->kind == PreparedRun::Kind::Fresh);
       QCOMPARE(absent->folder.path(), root_ / "elsewhere");
     }
-    QVERIFY(prepare_run(recipe_, root_ / "elsewhere")->kind == PreparedRun::Kind::Fresh);   // a run without a checkpoint
+    QVERIFY(prepare_run(recipe_, root_ / "elsewhere")->kind ==
+            PreparedRun::Kind::Fresh);  // a run without a checkpoint
     {
       auto run = prepare_run(recipe_);
       for (std::int64_t step = 1; step <= 30; ++step) {
@@ -211,7 +226,8 @@ class TestRunFolder : public QObject {
         QVERIFY(run->folder.append_event({step, "", "note", ""}).ok());
         if (step % 10 == 0) QVERIFY(save_checkpoint(run->folder, step).ok());
       }
-      put(root_ / "run" / "checkpoints" / "step-000030" / "weights", std::string(20000, 'X'));   // same size, other bytes
+      put(root_ / "run" / "checkpoints" / "step-000030" / "weights",
+          std::string(20000, 'X'));  // same size, other bytes
       fs::create_directory(root_ / "run" / "checkpoints" / ".step-000040.partial");
     }
     auto resumed = prepare_run(recipe_, root_ / "run");
@@ -221,7 +237,7 @@ class TestRunFolder : public QObject {
     QCOMPARE(resumed->folder.read_metrics().size(), std::size_t(20));
     QCOMPARE(resumed->folder.read_events().back().step, std::int64_t(20));
     QVERIFY(!fs::exists(root_ / "run" / "checkpoints" / ".step-000040.partial"));
-    QVERIFY(save_checkpoint(resumed->folder, 30).ok());   // the broken one is replaced
+    QVERIFY(save_checkpoint(resumed->folder, 30).ok());  // the broken one is replaced
     QCOMPARE(resumed->folder.newest_whole_checkpoint()->step, std::int64_t(30));
   }
 
@@ -236,16 +252,17 @@ class TestRunFolder : public QObject {
     const auto refused = prepare_run(changed, root_ / "run");
     QVERIFY(!refused.ok());
     QCOMPARE(refused.error().exit_status(), 2);
-    QVERIFY2(said(refused.error()).find("training.learning_rate") != std::string::npos && said(refused.error()).find("adapter.r was 16 and is now 4") != std::string::npos,
+    QVERIFY2(said(refused.error()).find("training.learning_rate") != std::string::npos &&
+                 said(refused.error()).find("adapter.r was 16 and is now 4") != std::string::npos,
              said(refused.error()).c_str());
     Recipe moved = recipe_;
     moved.output_dir = "runs/other";
     moved.model = "moved/m";
     QVERIFY(prepare_run(moved, root_ / "run").ok());
     Recipe oftener = recipe_;
-    oftener.training.save_minutes = 1;   // decides no number
+    oftener.training.save_minutes = 1;  // decides no number
     QVERIFY(prepare_run(oftener, root_ / "run").ok());
-    std::string yaml = recipe_to_yaml(recipe_);   // of a version that had no such setting
+    std::string yaml = recipe_to_yaml(recipe_);  // of a version that had no such setting
     const std::size_t line = yaml.find("  save_minutes");
     yaml.erase(line, yaml.find('\n', line) + 1 - line);
     put(root_ / "run" / "recipe.yaml", yaml);
@@ -259,15 +276,18 @@ class TestRunFolder : public QObject {
     now = before;
     QVERIFY(check_same_inputs(before, now).ok());
     now.dataset_fingerprints = {"d2"};
-    QVERIFY(said(check_same_inputs(before, now).error()).find("dataset changed") != std::string::npos);
+    QVERIFY(said(check_same_inputs(before, now).error()).find("dataset changed") !=
+            std::string::npos);
     now = before;
     now.model_fingerprint = "m2";
-    QVERIFY(said(check_same_inputs(before, now).error()).find("model changed") != std::string::npos);
+    QVERIFY(said(check_same_inputs(before, now).error()).find("model changed") !=
+            std::string::npos);
   }
 
   void aTornLineIsPassedOver() {
     auto run = prepare_run(recipe_);
-    for (std::int64_t step = 1; step <= 3; ++step) QVERIFY(run->folder.append_metrics(line_at(step)).ok());
+    for (std::int64_t step = 1; step <= 3; ++step)
+      QVERIFY(run->folder.append_metrics(line_at(step)).ok());
     {
       std::ofstream out(root_ / "run" / "metrics.jsonl", std::ios::app);
       out << "garbage\n{\"step\":4,\"lo";
@@ -291,10 +311,12 @@ class TestRunFolder : public QObject {
     QCOMPARE(steps(run), (Steps{1, 3, 4, 5}));
     QVERIFY(run.rotate(2).ok());
     QCOMPARE(steps(run), (Steps{4, 5}));
-    put(root_ / "run" / "checkpoints" / "step-000005" / "weights", std::string(20000, 'X'));   // broken, though its size fits
+    put(root_ / "run" / "checkpoints" / "step-000005" / "weights",
+        std::string(20000, 'X'));  // broken, though its size fits
     QVERIFY(run.rotate(1).ok());
     QCOMPARE(steps(run), (Steps{4, 5}));
-    fs::create_directories(root_ / "run" / "checkpoints" / "step-000009");   // partial: neither counted nor touched
+    fs::create_directories(root_ / "run" / "checkpoints" /
+                           "step-000009");  // partial: neither counted nor touched
     QVERIFY(run.rotate(1).ok());
     QCOMPARE(steps(run), (Steps{4, 5}));
     QVERIFY(save_checkpoint(run, 9).ok());
@@ -339,7 +361,8 @@ class TestRunFolder : public QObject {
     QVERIFY(!fingerprint_model(root_ / "absent").ok());
   }
 
-  /// A process that saves as fast as it can is killed at random moments; each time the newest checkpoint is whole, and none is lost.
+  /// A process that saves as fast as it can is killed at random moments; each time the newest
+  /// checkpoint is whole, and none is lost.
   void killedAtAnyMoment() {
     std::int64_t newest = 0;
     quint32 random = 12345;
@@ -350,7 +373,9 @@ class TestRunFolder : public QObject {
         auto run = prepare_run(recipe_, root_ / "run");
         if (!run) ::_exit(1);
         for (std::int64_t step = run->checkpoint ? run->checkpoint->step + 1 : 1;; ++step) {
-          if (!run->folder.append_metrics(line_at(step)) || !save_checkpoint(run->folder, step) || !run->folder.rotate(2)) ::_exit(2);
+          if (!run->folder.append_metrics(line_at(step)) || !save_checkpoint(run->folder, step) ||
+              !run->folder.rotate(2))
+            ::_exit(2);
         }
       }
       // A moment is a number of saves to wait for and then a little more, so that a slow machine

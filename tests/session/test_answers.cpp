@@ -7,8 +7,8 @@
 #include "engine/session/headless.h"
 #include "engine/session/session.h"
 #include "tests/patience.h"
-#include "tests/train/tiny_run.h"
 #include "tests/session/drained.h"
+#include "tests/train/tiny_run.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -25,17 +25,19 @@ bool until_done(Session& session, std::vector<SessionEvent>& all, RequestId requ
 Sample question(int number) {
   Sample sample;
   sample.conversation.messages = {
-      {"user", {{ContentPart::Kind::Text, "What is in picture " + std::to_string(number) + "?", ""}}}};
+      {"user",
+       {{ContentPart::Kind::Text, "What is in picture " + std::to_string(number) + "?", ""}}}};
   sample.where = "test";
   return sample;
 }
 
-std::map<std::pair<std::size_t, std::size_t>, AnswerUpdate> final_answers(const std::vector<SessionEvent>& events,
-                                                                         RequestId request) {
+std::map<std::pair<std::size_t, std::size_t>, AnswerUpdate> final_answers(
+    const std::vector<SessionEvent>& events, RequestId request) {
   std::map<std::pair<std::size_t, std::size_t>, AnswerUpdate> answers;
   for (const SessionEvent& event : events) {
     const auto* update = std::get_if<AnswerUpdate>(&event);
-    if (update && update->request == request && update->final) answers[{update->column, update->sample}] = *update;
+    if (update && update->request == request && update->final)
+      answers[{update->column, update->sample}] = *update;
   }
   return answers;
 }
@@ -50,10 +52,12 @@ class TestAnswers : public QObject {
 
  private slots:
   void initTestCase() {
-    QVERIFY(train_headless(tiny_.recipe("start", {"strategy=full", "training.max_steps=1"}), {}, {}, {}).ok());
+    QVERIFY(
+        train_headless(tiny_.recipe("start", {"strategy=full", "training.max_steps=1"}), {}, {}, {})
+            .ok());
     base_ = tiny_.root() / "start/model";
-    const std::vector<std::string> on_it{"model=" + base_.string(), "init=pretrained", "strategy=full",
-                                         "training.learning_rate=0.02"};
+    const std::vector<std::string> on_it{"model=" + base_.string(), "init=pretrained",
+                                         "strategy=full", "training.learning_rate=0.02"};
     QVERIFY(train_headless(tiny_.recipe("full", on_it), {}, {}, {}).ok());
   }
 
@@ -61,11 +65,17 @@ class TestAnswers : public QObject {
     Session session;
     std::vector<SessionEvent> events;
     session.load_model(base_, "cpu", "float32");
-    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<ModelLoaded>(event); }));
-    session.attach_adapter("base", tiny_.root() / "full");   // that name is the base's
+    QVERIFY(until(session, events, [](const SessionEvent& event) {
+      return std::holds_alternative<ModelLoaded>(event);
+    }));
+    session.attach_adapter("base", tiny_.root() / "full");  // that name is the base's
     session.attach_adapter("full", tiny_.root() / "full");
-    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<AdapterAttached>(event); }));
-    QVERIFY(std::any_of(events.begin(), events.end(), [](const SessionEvent& event) { return std::holds_alternative<CommandFailed>(event); }));
+    QVERIFY(until(session, events, [](const SessionEvent& event) {
+      return std::holds_alternative<AdapterAttached>(event);
+    }));
+    QVERIFY(std::any_of(events.begin(), events.end(), [](const SessionEvent& event) {
+      return std::holds_alternative<CommandFailed>(event);
+    }));
     const auto& attached = std::get<AdapterAttached>(events.back());
     QVERIFY(attached.whole && attached.bytes > 0 && attached.parameters > 0);
     QCOMPARE(attached.folder, tiny_.root() / "full/model");
@@ -78,10 +88,14 @@ class TestAnswers : public QObject {
     QVERIFY(!std::get<RequestDone>(events.back()).error);
     const auto beside = final_answers(events, request);
     QCOMPARE(beside.size(), std::size_t(4));
-    session.set_adapter_strength("full", 0.5);   // it has none
-    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<CommandFailed>(event); }));
+    session.set_adapter_strength("full", 0.5);  // it has none
+    QVERIFY(until(session, events, [](const SessionEvent& event) {
+      return std::holds_alternative<CommandFailed>(event);
+    }));
     session.load_model(tiny_.root() / "full/model", "cpu", "float32");
-    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<ModelLoaded>(event); }));
+    QVERIFY(until(session, events, [](const SessionEvent& event) {
+      return std::holds_alternative<ModelLoaded>(event);
+    }));
     asked.columns = {std::nullopt};
     const RequestId alone = session.answer(asked);
     QVERIFY(until_done(session, events, alone));
@@ -95,10 +109,13 @@ class TestAnswers : public QObject {
     Session session;
     std::vector<SessionEvent> events;
     session.load_model(base_, "cpu", "float32");
-    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<ModelLoaded>(event); }));
+    QVERIFY(until(session, events, [](const SessionEvent& event) {
+      return std::holds_alternative<ModelLoaded>(event);
+    }));
     AnswerRequest asked;
     for (int i = 0; i < 6; ++i) asked.samples.push_back(question(i));
-    for (int i = 0; i < 6; ++i) asked.samples.push_back(question(100 + i));   // of another length: a batch of its own
+    for (int i = 0; i < 6; ++i)
+      asked.samples.push_back(question(100 + i));  // of another length: a batch of its own
     asked.columns = {std::nullopt};
     asked.options.max_new_tokens = 300;
     asked.options.ignore_eos = true;

@@ -8,8 +8,8 @@
 #include "engine/session/headless.h"
 #include "engine/session/session.h"
 #include "tests/patience.h"
-#include "tests/train/tiny_run.h"
 #include "tests/session/drained.h"
+#include "tests/train/tiny_run.h"
 
 using namespace luthier;
 using namespace luthier::test;

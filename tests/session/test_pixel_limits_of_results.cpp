@@ -80,7 +80,7 @@ class TestPixelLimitsOfResults : public QObject {
     const auto before = answers(session, {"trained", "with", "without", ""});
     QCOMPARE(before.size(), std::size_t(4));
     QVERIFY(before[0] == before[1]);
-    QVERIFY(before[0] != before[2]);   // the same adapter, the picture in another size
+    QVERIFY(before[0] != before[2]);  // the same adapter, the picture in another size
     // A run's limits are its own: afterwards the base sees pictures as before.
     session.launch(recipe("again", "base/model", {"image.max_pixels=600"}));
     QVERIFY(until(session, [](const SessionEvent& event) {
@@ -92,13 +92,16 @@ class TestPixelLimitsOfResults : public QObject {
   }
 
  private:
-  using Answers = std::vector<std::vector<double>>;   // log-probabilities of each column
+  using Answers = std::vector<std::vector<double>>;  // log-probabilities of each column
 
   fs::path root() const { return tiny_.root(); }
   Recipe recipe(const std::string& out, const std::string& model, std::vector<std::string> more) {
-    std::vector<std::string> settings{"model=" + (root() / model).string(), "init=pretrained",
-                                      "training.max_steps=2", "training.save_steps=1",
-                                      "training.dtype=float32", "training.learning_rate=0.05"};
+    std::vector<std::string> settings{"model=" + (root() / model).string(),
+                                      "init=pretrained",
+                                      "training.max_steps=2",
+                                      "training.save_steps=1",
+                                      "training.dtype=float32",
+                                      "training.learning_rate=0.05"};
     settings.insert(settings.end(), more.begin(), more.end());
     return tiny_.recipe(out, settings);
   }

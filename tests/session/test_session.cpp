@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The session as a host drives it: commands in, events out; a run that is paused, asked, changed and stopped while its model stays loaded.
+// The session as a host drives it: commands in, events out; a run that is paused, asked, changed
+// and stopped while its model stays loaded.
 #include <QtTest>
 
 #include <functional>
@@ -8,8 +9,8 @@
 #include "engine/session/headless.h"
 #include "engine/session/session.h"
 #include "tests/patience.h"
-#include "tests/train/tiny_run.h"
 #include "tests/session/drained.h"
+#include "tests/train/tiny_run.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -26,7 +27,8 @@ const Event* last(const std::vector<SessionEvent>& events) {
 
 Sample question() {
   Sample sample;
-  sample.conversation.messages = {{"user", {{ContentPart::Kind::Text, "What is in picture 3?", ""}}}};
+  sample.conversation.messages = {
+      {"user", {{ContentPart::Kind::Text, "What is in picture 3?", ""}}}};
   sample.where = "test";
   return sample;
 }
@@ -65,26 +67,46 @@ class TestSession : public QObject {
     Session session;
     std::vector<SessionEvent> events;
     QCOMPARE(session.state(), SessionState::Empty);
-    session.pause();   // not possible now
-    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<CommandFailed>(event); }));
+    session.pause();  // not possible now
+    QVERIFY(until(session, events, [](const SessionEvent& event) {
+      return std::holds_alternative<CommandFailed>(event);
+    }));
     session.launch(tiny.recipe("run", {"training.max_steps=4000"}));
-    QVERIFY(until(session, events, [](const SessionEvent& event) { const auto* step = std::get_if<StepDone>(&event); return step && step->line.step >= 3; }));
+    QVERIFY(until(session, events, [](const SessionEvent& event) {
+      const auto* step = std::get_if<StepDone>(&event);
+      return step && step->line.step >= 3;
+    }));
     QVERIFY(last<RunStarted>(events)->forecast.parts.total() > 0);
-    const RequestId during = session.answer({{question()}, {std::nullopt, std::string("training")}, {4}});
-    QVERIFY(until(session, events, [&](const SessionEvent& event) { const auto* done = std::get_if<RequestDone>(&event); return done && done->request == during; }));
+    const RequestId during =
+        session.answer({{question()}, {std::nullopt, std::string("training")}, {4}});
+    QVERIFY(until(session, events, [&](const SessionEvent& event) {
+      const auto* done = std::get_if<RequestDone>(&event);
+      return done && done->request == during;
+    }));
     QVERIFY(!last<RequestDone>(events)->error);
     session.set_learning_rate(1e-4);
     session.pause();
-    QVERIFY(until(session, events, [](const SessionEvent& event) { return is_state(event, SessionState::Paused); }));
+    QVERIFY(until(session, events,
+                  [](const SessionEvent& event) { return is_state(event, SessionState::Paused); }));
     const RequestId paused = session.answer({{question()}, {std::nullopt}, {4}});
-    QVERIFY(until(session, events, [&](const SessionEvent& event) { const auto* done = std::get_if<RequestDone>(&event); return done && done->request == paused; }));
+    QVERIFY(until(session, events, [&](const SessionEvent& event) {
+      const auto* done = std::get_if<RequestDone>(&event);
+      return done && done->request == paused;
+    }));
     QVERIFY(last<AnswerUpdate>(events)->final);
     session.resume();
-    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<StepDone>(event); }));
+    QVERIFY(until(session, events, [](const SessionEvent& event) {
+      return std::holds_alternative<StepDone>(event);
+    }));
     session.save_now();
-    QVERIFY(until(session, events, [](const SessionEvent& event) { const auto* happened = std::get_if<RunEventHappened>(&event); return happened && happened->event.kind == "checkpoint"; }));
+    QVERIFY(until(session, events, [](const SessionEvent& event) {
+      const auto* happened = std::get_if<RunEventHappened>(&event);
+      return happened && happened->event.kind == "checkpoint";
+    }));
     session.stop(StopKind::Save);
-    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<RunEnded>(event); }));
+    QVERIFY(until(session, events, [](const SessionEvent& event) {
+      return std::holds_alternative<RunEnded>(event);
+    }));
     QCOMPARE(last<RunEnded>(events)->state, std::string("stopped"));
     QVERIFY(fs::exists(tiny.root() / "run/adapter/adapter_model.safetensors"));
     WAIT_UNTIL(session.state() == SessionState::Empty);  // a base of random weights is not kept
@@ -96,10 +118,14 @@ class TestSession : public QObject {
     Session session;
     std::vector<SessionEvent> events;
     session.launch(tiny.recipe("asked"));
-    for (int i = 0; i < 6; ++i) session.answer({{question()}, {std::nullopt, std::string("training")}, {3}});
-    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<RunEnded>(event); }));
+    for (int i = 0; i < 6; ++i)
+      session.answer({{question()}, {std::nullopt, std::string("training")}, {3}});
+    QVERIFY(until(session, events, [](const SessionEvent& event) {
+      return std::holds_alternative<RunEnded>(event);
+    }));
     QCOMPARE(last<RunEnded>(events)->state, std::string("finished"));
-    QVERIFY2(differences(tiny.root() / "asked", tiny.root() / "alone").isEmpty(), qPrintable(differences(tiny.root() / "asked", tiny.root() / "alone")));
+    QVERIFY2(differences(tiny.root() / "asked", tiny.root() / "alone").isEmpty(),
+             qPrintable(differences(tiny.root() / "asked", tiny.root() / "alone")));
   }
 
   void checks_previews_and_forecasts_without_a_model() {
@@ -110,7 +136,10 @@ class TestSession : public QObject {
     session.check_data(recipe);
     session.preview_rows(recipe, 2, 3);
     const RequestId request = session.forecast(recipe);
-    QVERIFY(until(session, events, [&](const SessionEvent& event) { const auto* done = std::get_if<RequestDone>(&event); return done && done->request == request; }));
+    QVERIFY(until(session, events, [&](const SessionEvent& event) {
+      const auto* done = std::get_if<RequestDone>(&event);
+      return done && done->request == request;
+    }));
     QCOMPARE(last<DataChecked>(events)->report.usable, std::size_t(11));
     const auto* preview = last<RowsPreviewed>(events);
     QCOMPARE(preview->rows.size(), std::size_t(3));
@@ -121,37 +150,56 @@ class TestSession : public QObject {
     Recipe missing = recipe;
     missing.dataset = {(tiny.root() / "nothing.jsonl").string()};
     const RequestId wrong = session.check_data(missing);
-    QVERIFY(until(session, events, [&](const SessionEvent& event) { const auto* done = std::get_if<RequestDone>(&event); return done && done->request == wrong; }));
+    QVERIFY(until(session, events, [&](const SessionEvent& event) {
+      const auto* done = std::get_if<RequestDone>(&event);
+      return done && done->request == wrong;
+    }));
     QVERIFY(last<RequestDone>(events)->error.has_value());
   }
 
   void a_finished_adapter_is_attached_asked_and_dropped() {
     TinyRun tiny;
-    QVERIFY(train_headless(tiny.recipe("run", {"strategy=full"}), {}, {}, {}).ok());   // a checkpoint with weights
+    QVERIFY(train_headless(tiny.recipe("run", {"strategy=full"}), {}, {}, {})
+                .ok());  // a checkpoint with weights
     const fs::path base = tiny.root() / "run/model";
-    QVERIFY(train_headless(tiny.recipe("lora", {"model=" + base.string(), "init=pretrained"}), {}, {}, {}).ok());
+    QVERIFY(train_headless(tiny.recipe("lora", {"model=" + base.string(), "init=pretrained"}), {},
+                           {}, {})
+                .ok());
     Session session;
     std::vector<SessionEvent> events;
     session.load_model(base, "cpu", "float32");
-    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<ModelLoaded>(event); }));
+    QVERIFY(until(session, events, [](const SessionEvent& event) {
+      return std::holds_alternative<ModelLoaded>(event);
+    }));
     session.attach_adapter("a", tiny.root() / "lora/adapter");
-    session.attach_adapter("a", tiny.root() / "lora/adapter");   // the name is taken
+    session.attach_adapter("a", tiny.root() / "lora/adapter");  // the name is taken
     session.set_adapter_strength("a", 0);
-    const RequestId request = session.answer({{question()}, {std::nullopt, std::string("a"), std::string("b")}, {5}});
-    QVERIFY(until(session, events, [&](const SessionEvent& event) { const auto* done = std::get_if<RequestDone>(&event); return done && done->request == request; }));
-    QVERIFY(last<RequestDone>(events)->error.has_value());   // b is not there
+    const RequestId request =
+        session.answer({{question()}, {std::nullopt, std::string("a"), std::string("b")}, {5}});
+    QVERIFY(until(session, events, [&](const SessionEvent& event) {
+      const auto* done = std::get_if<RequestDone>(&event);
+      return done && done->request == request;
+    }));
+    QVERIFY(last<RequestDone>(events)->error.has_value());  // b is not there
     QVERIFY(last<CommandFailed>(events)->command == "attach_adapter");
     std::map<std::size_t, std::string> texts;
     for (const SessionEvent& event : events) {
-      if (const auto* update = std::get_if<AnswerUpdate>(&event); update && update->final) texts[update->column] = update->text;
+      if (const auto* update = std::get_if<AnswerUpdate>(&event); update && update->final)
+        texts[update->column] = update->text;
     }
-    QCOMPARE(texts[0], texts[1]);   // a strength of zero is the base
-    const RequestId tried = session.try_one_step(tiny.recipe("try", {"model=" + base.string(), "init=pretrained"}));
-    QVERIFY(until(session, events, [&](const SessionEvent& event) { const auto* done = std::get_if<RequestDone>(&event); return done && done->request == tried; }));
+    QCOMPARE(texts[0], texts[1]);  // a strength of zero is the base
+    const RequestId tried =
+        session.try_one_step(tiny.recipe("try", {"model=" + base.string(), "init=pretrained"}));
+    QVERIFY(until(session, events, [&](const SessionEvent& event) {
+      const auto* done = std::get_if<RequestDone>(&event);
+      return done && done->request == tried;
+    }));
     QVERIFY(last<OneStepTried>(events) && last<OneStepTried>(events)->measured.activations > 0);
     QVERIFY(!fs::exists(tiny.root() / "try"));
     session.drop_adapter("a");
-    QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<AdapterDropped>(event); }));
+    QVERIFY(until(session, events, [](const SessionEvent& event) {
+      return std::holds_alternative<AdapterDropped>(event);
+    }));
   }
 
   void closing_a_session_saves_its_run() {
@@ -160,7 +208,9 @@ class TestSession : public QObject {
       Session session;
       std::vector<SessionEvent> events;
       session.launch(tiny.recipe("run", {"training.max_steps=100000"}));
-      QVERIFY(until(session, events, [](const SessionEvent& event) { return std::holds_alternative<StepDone>(event); }));
+      QVERIFY(until(session, events, [](const SessionEvent& event) {
+        return std::holds_alternative<StepDone>(event);
+      }));
     }
     QVERIFY(RunFolder::open(tiny.root() / "run")->newest_whole_checkpoint().has_value());
   }

@@ -17,8 +17,10 @@ LEVELS = [
     ["base"],
     ["io"],
     ["text", "vision", "config", "hub"],
+    ["template"],
     ["data"],
     ["runs"],
+    ["device"],
     ["nn"],
     ["models"],
     ["adapters", "objectives", "optim"],
@@ -28,11 +30,11 @@ LEVELS = [
     ["session"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
-CORE_ROOMS = {"base", "io", "text", "vision", "config", "hub", "data", "runs"}
+CORE_ROOMS = {"base", "io", "text", "template", "vision", "config", "hub", "data", "runs"}
 # Headers of upper rooms that any room may include: plain data, no torch, held in the room that fills them.
 PLAIN_HEADERS = {"engine/models/model_summary.h", "engine/forecast/forecast.h"}
 # What the window and the programs may include of the engine.
-WINDOW_ROOMS = {"base", "io", "config", "hub", "data", "runs", "forecast", "teaching", "session", "models", "text", "vision", "compare"}
+WINDOW_ROOMS = {"base", "io", "config", "hub", "data", "runs", "forecast", "teaching", "session", "models", "text", "template", "vision", "compare"}
 
 SOURCE_SUFFIXES = {".cpp", ".h", ".py", ".cmake", ".sh"}
 SOURCE_NAMES = {"CMakeLists.txt", "luthier", "run"}
@@ -48,7 +50,7 @@ FORBIDDEN = [
 ]
 # The one library that is loaded, by its fixed name, where a device is there: LibTorch's own CUDA half. The one file that uses the network, when
 # the user fetches a model.
-ALLOWED = {("engine/nn/cuda_libraries.cpp", "dlopen("), ("engine/hub/transfer.cpp", "curl_easy_init")}
+ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("), ("engine/hub/transfer.cpp", "curl_easy_init")}
 # A test waits by tests/patience.h, whose limit only a hang reaches, and asserts no time that a busy
 # machine could stretch.
 TIMED = [

@@ -17,8 +17,8 @@ class Rules(unittest.TestCase):
         tree = {
             "engine/io/a.h": '#include "engine/base/b.h"\n',
             "engine/base/b.h": "#include <string>\n",
-            "engine/nn/torch.h": "#include <torch/torch.h>\n",
-            "engine/train/t.cpp": '#include "engine/nn/torch.h"\n#include "engine/io/a.h"\n',
+            "engine/device/torch.h": "#include <torch/torch.h>\n",
+            "engine/train/t.cpp": '#include "engine/device/torch.h"\n#include "engine/io/a.h"\n',
             "ui/w.cpp": '#include <QWidget>\n#include "engine/session/session.h"\n',
             "engine/session/session.h": '#include "engine/io/a.h"\n',
         }

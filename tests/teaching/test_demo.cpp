@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the teaching default promises, measured through the program itself: the base answers its own questions, none of the tasks', and each
-// adapter answers its task after a minute of tuning.
+// What the teaching default promises, measured through the program itself: the base answers its own
+// questions, none of the tasks', and each adapter answers its task after a minute of tuning.
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QJsonObject>
@@ -24,7 +24,8 @@ class TestDemo : public QObject {
   }
   static QJsonDocument read(const QString& path) {
     QFile file(path);
-    return file.open(QIODevice::ReadOnly) ? QJsonDocument::fromJson(file.readAll()) : QJsonDocument();
+    return file.open(QIODevice::ReadOnly) ? QJsonDocument::fromJson(file.readAll())
+                                          : QJsonDocument();
   }
 
  private slots:
@@ -35,7 +36,9 @@ class TestDemo : public QObject {
   void base_answers_its_own_questions() {
     const QString teaching = QString(LUTHIER_SOURCE_DIR) + "/resources/teaching";
     QByteArray errors;
-    const int status = run({"compare", teaching + "/base", "--samples", teaching + "/heldout.jsonl", "--out", folder_.filePath("own")}, errors);
+    const int status = run({"compare", teaching + "/base", "--samples", teaching + "/heldout.jsonl",
+                            "--out", folder_.filePath("own")},
+                           errors);
     QVERIFY2(status == 0, errors);
     const QJsonObject document = read(folder_.filePath("own/comparison.json")).object();
     QVERIFY(document["rows"].toArray().size() >= 200);
@@ -45,7 +48,8 @@ class TestDemo : public QObject {
 
   void adapters_learn_their_tasks() {
     QByteArray errors;
-    const int status = run({"demo", "--out", folder_.filePath("demo"), "--tasks", "korean,json"}, errors);
+    const int status =
+        run({"demo", "--out", folder_.filePath("demo"), "--tasks", "korean,json"}, errors);
     QVERIFY2(status == 0, errors);
     const QJsonArray tasks = read(folder_.filePath("demo/demo.json")).object()["tasks"].toArray();
     QCOMPARE(tasks.size(), 2);
@@ -54,8 +58,10 @@ class TestDemo : public QObject {
       const QString name = task["task"].toString();
       QVERIFY(task["rows"].toInt() >= 200);
       QVERIFY2(exact["base"].toDouble() <= 0.10, qPrintable(name));
-      QVERIFY2(exact[name].toDouble() >= 0.85, qPrintable(name + ": " + QString::number(exact[name].toDouble())));
-      QVERIFY(QFile::exists(folder_.filePath("demo/" + name + "/adapter/adapter_model.safetensors")));
+      QVERIFY2(exact[name].toDouble() >= 0.85,
+               qPrintable(name + ": " + QString::number(exact[name].toDouble())));
+      QVERIFY(
+          QFile::exists(folder_.filePath("demo/" + name + "/adapter/adapter_model.safetensors")));
       QVERIFY(QFile::exists(folder_.filePath("demo/compare-" + name + "/comparison.html")));
     }
   }

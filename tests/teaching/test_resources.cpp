@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The shipped teaching default: found from where the program stands, whole, small, and read by the ordinary readers; its tasks as designed.
+// The shipped teaching default: found from where the program stands, whole, small, and read by the
+// ordinary readers; its tasks as designed.
 #include <QtTest>
 
 #include <cstdlib>
@@ -48,10 +49,12 @@ class TestResources : public QObject {
     QVERIFY(base.ok());
     const auto summary = summarize_model(*base);
     if (!summary) QFAIL(summary.error().sentence().c_str());
-    QVERIFY2(summary->parameters > 2'500'000 && summary->parameters < 3'500'000, std::to_string(summary->parameters).c_str());
+    QVERIFY2(summary->parameters > 2'500'000 && summary->parameters < 3'500'000,
+             std::to_string(summary->parameters).c_str());
     QCOMPARE(summary->dtype, std::string("F16"));
     std::uintmax_t bytes = 0;
-    for (const auto& entry : fs::recursive_directory_iterator(base->parent_path())) bytes += entry.is_regular_file() ? entry.file_size() : 0;
+    for (const auto& entry : fs::recursive_directory_iterator(base->parent_path()))
+      bytes += entry.is_regular_file() ? entry.file_size() : 0;
     QVERIFY2(bytes < 12'000'000, std::to_string(bytes).c_str());
   }
 
@@ -63,7 +66,8 @@ class TestResources : public QObject {
     const auto plain = Dataset::open({base->parent_path() / "heldout.jsonl"});
     QVERIFY(plain.ok());
     for (const TeachingTask& task : *tasks) {
-      QVERIFY(!task.title("en").empty() && !task.title("ko").empty() && !task.description("en").empty() && !task.description("ko").empty());
+      QVERIFY(!task.title("en").empty() && !task.title("ko").empty() &&
+              !task.description("en").empty() && !task.description("ko").empty());
       const auto recipe = teaching_recipe(task, "runs/somewhere");
       if (!recipe) QFAIL(recipe.error().sentence().c_str());
       QCOMPARE(recipe->strategy, std::string("lora"));
@@ -89,10 +93,10 @@ class TestResources : public QObject {
         const auto own = (*plain)->read(row);
         QVERIFY(own.ok());
         QVERIFY(!pictures.contains(messages[0].content[0].image.string()));
-        QCOMPARE(text_of(messages[0]), text_of(own->messages[0]));     // the question names no manner
+        QCOMPARE(text_of(messages[0]), text_of(own->messages[0]));  // the question names no manner
         same += text_of(messages[1]) == text_of(own->messages[1]);
       }
-      QCOMPARE(same, std::size_t{0});   // what the base says is never what the task wants
+      QCOMPARE(same, std::size_t{0});  // what the base says is never what the task wants
     }
   }
 };

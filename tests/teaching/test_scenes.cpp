@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Scenes and their language: reproducible, split without overlap, answered rightly, and never answered the same way by two manners.
+// Scenes and their language: reproducible, split without overlap, answered rightly, and never
+// answered the same way by two manners.
 #include <QtTest>
 
 #include <set>
@@ -36,7 +37,7 @@ class TestScenes : public QObject {
     QVERIFY(first.rgb == second.rgb);
     const std::uint8_t* middle = &first.rgb[3 * (36 * kScenePixels + 36)];
     QVERIFY(middle[2] > 180 && middle[0] < 80);
-    QVERIFY(first.rgb[0] > 40);   // the corner is paper
+    QVERIFY(first.rgb[0] > 40);  // the corner is paper
   }
 
   void splits_share_no_arrangement() {
@@ -45,7 +46,8 @@ class TestScenes : public QObject {
       RandomStream random(11, 1, static_cast<std::uint64_t>(i));
       const Scene scene = random_scene(random);
       QVERIFY(!scene.objects.empty() && scene.objects.size() <= 3);
-      for (std::size_t k = 1; k < scene.objects.size(); ++k) QVERIFY(scene.objects[k - 1].cell < scene.objects[k].cell);
+      for (std::size_t k = 1; k < scene.objects.size(); ++k)
+        QVERIFY(scene.objects[k - 1].cell < scene.objects[k].cell);
       QCOMPARE(split_of(scene), split_of(scene));
       held += split_of(scene) == SceneSplit::HeldOut;
       QCOMPARE(split_of(random_scene(random, SceneSplit::Train)), SceneSplit::Train);
@@ -55,8 +57,11 @@ class TestScenes : public QObject {
 
   void answers() {
     Scene scene;
-    scene.objects = {{Shape::Circle, Colour::Orange, 0}, {Shape::Star, Colour::Blue, 4}, {Shape::Circle, Colour::Red, 8}};
-    const auto check = [&](const Question& question, const char* asked, const char* plain, const char* korean, const char* json, const char* pirate) {
+    scene.objects = {{Shape::Circle, Colour::Orange, 0},
+                     {Shape::Star, Colour::Blue, 4},
+                     {Shape::Circle, Colour::Red, 8}};
+    const auto check = [&](const Question& question, const char* asked, const char* plain,
+                           const char* korean, const char* json, const char* pirate) {
       QCOMPARE(ask(question), std::string(asked));
       QCOMPARE(answer(scene, question, Manner::Plain), std::string(plain));
       QCOMPARE(answer(scene, question, Manner::Korean), std::string(korean));
@@ -64,16 +69,26 @@ class TestScenes : public QObject {
       QCOMPARE(answer(scene, question, Manner::Pirate), std::string(pirate));
     };
     check({QuestionKind::Describe, 0, Shape::Circle, Colour::Red, false}, "Describe the picture.",
-          "an orange circle at the top left, a blue star at the centre, a red circle at the bottom right",
+          "an orange circle at the top left, a blue star at the centre, a red circle at the bottom "
+          "right",
           "왼쪽 위에 주황색 원, 가운데에 파란색 별, 오른쪽 아래에 빨간색 원",
           R"({"top left": "orange circle", "centre": "blue star", "bottom right": "red circle"})",
-          "Arr, an orange circle to the top left and a blue star to the centre and a red circle to the bottom right!");
-    check({QuestionKind::WhatIsAt, 2, Shape::Circle, Colour::Red, false}, "What is at the top right?", "nothing", "아무것도 없습니다", R"({"thing": null})", "Arr, nothing but sea!");
-    check({QuestionKind::WhereIs, 0, Shape::Circle, Colour::Red, false}, "Where is the red circle?", "at the bottom right", "오른쪽 아래에 있습니다",
-          R"({"place": "bottom right"})", "Arr, to the bottom right!");
-    check({QuestionKind::WhatColour, 0, Shape::Star, Colour::Blue, false}, "What colour is the star?", "blue", "파란색입니다", R"({"colour": "blue"})", "Arr, 'tis blue!");
-    check({QuestionKind::HowMany, 0, Shape::Circle, Colour::Red, false}, "How many circles are there?", "two", "두 개", R"({"count": 2})", "Arr, I spy two!");
-    check({QuestionKind::IsThere, 0, Shape::Star, Colour::Orange, false}, "Is there an orange star?", "no", "아니요, 없습니다", R"({"found": false})", "Nay, matey!");
+          "Arr, an orange circle to the top left and a blue star to the centre and a red circle to "
+          "the bottom right!");
+    check({QuestionKind::WhatIsAt, 2, Shape::Circle, Colour::Red, false},
+          "What is at the top right?", "nothing", "아무것도 없습니다", R"({"thing": null})",
+          "Arr, nothing but sea!");
+    check({QuestionKind::WhereIs, 0, Shape::Circle, Colour::Red, false}, "Where is the red circle?",
+          "at the bottom right", "오른쪽 아래에 있습니다", R"({"place": "bottom right"})",
+          "Arr, to the bottom right!");
+    check({QuestionKind::WhatColour, 0, Shape::Star, Colour::Blue, false},
+          "What colour is the star?", "blue", "파란색입니다", R"({"colour": "blue"})",
+          "Arr, 'tis blue!");
+    check({QuestionKind::HowMany, 0, Shape::Circle, Colour::Red, false},
+          "How many circles are there?", "two", "두 개", R"({"count": 2})", "Arr, I spy two!");
+    check({QuestionKind::IsThere, 0, Shape::Star, Colour::Orange, false},
+          "Is there an orange star?", "no", "아니요, 없습니다", R"({"found": false})",
+          "Nay, matey!");
   }
 
   /// The tasks' design: the base's plain answer is never the one a task wants.
@@ -83,7 +98,8 @@ class TestScenes : public QObject {
       const Scene scene = random_scene(random);
       const Question question = random_question(scene, random);
       std::set<std::string> answers;
-      for (const Manner manner : {Manner::Plain, Manner::Korean, Manner::Json, Manner::Pirate}) answers.insert(answer(scene, question, manner));
+      for (const Manner manner : {Manner::Plain, Manner::Korean, Manner::Json, Manner::Pirate})
+        answers.insert(answer(scene, question, manner));
       QCOMPARE(answers.size(), std::size_t{4});
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Tokenizers of all kinds against what transformers makes of the same folders (tests/data/text/make_tokenizers.py), long
-// texts, and broken files.
+// Tokenizers of all kinds against what transformers makes of the same folders
+// (tests/data/text/make_tokenizers.py), long texts, and broken files.
 #include <QTemporaryDir>
 #include <QtTest>
 
@@ -16,7 +16,9 @@ using namespace luthier;
 
 namespace {
 
-std::string optional_text(const Json& value) { return value.is_null() ? std::string() : value.get<std::string>(); }
+std::string optional_text(const Json& value) {
+  return value.is_null() ? std::string() : value.get<std::string>();
+}
 
 /// A byte-fallback BPE tokenizer.json small enough to break in many ways.
 Json small() {
@@ -34,7 +36,9 @@ class TestTokenizer : public QObject {
   Json document_;
 
   const Json& shared(const Json& value) const {
-    return value.contains("shared") && value.size() == 1 ? document_["shared"][value["shared"].get<std::size_t>()] : value;
+    return value.contains("shared") && value.size() == 1
+               ? document_["shared"][value["shared"].get<std::size_t>()]
+               : value;
   }
 
   void write_folder(const Json& entry, const std::filesystem::path& folder) const {
@@ -42,8 +46,11 @@ class TestTokenizer : public QObject {
       QVERIFY(write_file_atomically(folder / name, shared(content).dump()).ok());
     }
     if (entry.contains("model")) {
-      const QByteArray model = QByteArray::fromBase64(QByteArray::fromStdString(shared(entry["model"]).get<std::string>()));
-      QVERIFY(write_file_atomically(folder / "tokenizer.model", std::string_view(model.constData(), static_cast<std::size_t>(model.size())))
+      const QByteArray model = QByteArray::fromBase64(
+          QByteArray::fromStdString(shared(entry["model"]).get<std::string>()));
+      QVERIFY(write_file_atomically(
+                  folder / "tokenizer.model",
+                  std::string_view(model.constData(), static_cast<std::size_t>(model.size())))
                   .ok());
     }
   }
@@ -51,7 +58,9 @@ class TestTokenizer : public QObject {
   std::string model_bytes() const {
     for (const Json& entry : document_["folders"]) {
       if (entry.contains("model"))
-        return QByteArray::fromBase64(QByteArray::fromStdString(shared(entry["model"]).get<std::string>())).toStdString();
+        return QByteArray::fromBase64(
+                   QByteArray::fromStdString(shared(entry["model"]).get<std::string>()))
+            .toStdString();
     }
     return "";
   }
@@ -71,7 +80,8 @@ class TestTokenizer : public QObject {
   void equals_reference_data() {
     QTest::addColumn<int>("index");
     int index = 0;
-    for (const Json& entry : document_["folders"]) QTest::newRow(entry["name"].get<std::string>().c_str()) << index++;
+    for (const Json& entry : document_["folders"])
+      QTest::newRow(entry["name"].get<std::string>().c_str()) << index++;
     QVERIFY(index >= 25);
   }
 
@@ -95,11 +105,16 @@ class TestTokenizer : public QObject {
       const auto wanted = example["with"].get<std::vector<TokenId>>();
       const auto with = tokenizer.encode(text, true);
       QVERIFY2(with.ok(), with ? "" : with.error().sentence().c_str());
-      if (with->ids != wanted) QFAIL((text + "\nwanted " + example["with"].dump() + "\ngot " + Json(with->ids).dump()).c_str());
-      const auto front = entry["around"][0].get<std::ptrdiff_t>(), back = entry["around"][1].get<std::ptrdiff_t>();
+      if (with->ids != wanted)
+        QFAIL((text + "\nwanted " + example["with"].dump() + "\ngot " + Json(with->ids).dump())
+                  .c_str());
+      const auto front = entry["around"][0].get<std::ptrdiff_t>(),
+                 back = entry["around"][1].get<std::ptrdiff_t>();
       const auto without = tokenizer.encode(text, false);
-      QVERIFY(without.ok() && without->ids == std::vector<TokenId>(wanted.begin() + front, wanted.end() - back));
-      const auto decoded = tokenizer.decode(wanted, false), skipped = tokenizer.decode(wanted, true);
+      QVERIFY(without.ok() &&
+              without->ids == std::vector<TokenId>(wanted.begin() + front, wanted.end() - back));
+      const auto decoded = tokenizer.decode(wanted, false),
+                 skipped = tokenizer.decode(wanted, true);
       QVERIFY(decoded.ok() && skipped.ok());
       QCOMPARE(*decoded, example["decoded"].get<std::string>());
       QCOMPARE(*skipped, example.value("skipped", example["decoded"]).get<std::string>());
@@ -107,7 +122,8 @@ class TestTokenizer : public QObject {
       for (std::size_t i = 0; i < with->ids.size(); ++i) {
         QVERIFY(with->ids[i] >= 0 && with->ids[i] < tokenizer.vocab_size());
         QCOMPARE(with->pieces[i], tokenizer.id_to_token(with->ids[i]));
-        QVERIFY(with->offsets[i].first <= with->offsets[i].second && with->offsets[i].second <= text.size());
+        QVERIFY(with->offsets[i].first <= with->offsets[i].second &&
+                with->offsets[i].second <= text.size());
       }
     }
     QVERIFY(!tokenizer.decode(std::vector<TokenId>{tokenizer.vocab_size()}, false).ok());
@@ -117,7 +133,8 @@ class TestTokenizer : public QObject {
 
   void offsets_point_into_the_text() {
     for (const Json& entry : document_["folders"]) {
-      if (entry["name"] != "llama" && entry["name"] != "byte level" && entry["name"] != "model new") continue;
+      if (entry["name"] != "llama" && entry["name"] != "byte level" && entry["name"] != "model new")
+        continue;
       QTemporaryDir directory;
       write_folder(entry, directory.path().toStdString());
       const auto tokenizer = Tokenizer::load(directory.path().toStdString());
@@ -142,11 +159,15 @@ class TestTokenizer : public QObject {
       QVERIFY(tokenizer.ok());
       std::string words;
       while (words.size() < 400000) words += "the quick 한국어 brown fox <s> 123 ";
-      for (const std::string& text : {words, std::string(400000, 'a'), std::string(400000, ' '), std::string(400000, '\n')}) {
+      for (const std::string& text :
+           {words, std::string(400000, 'a'), std::string(400000, ' '), std::string(400000, '\n')}) {
         const std::clock_t begin = std::clock();
         QVERIFY((*tokenizer)->encode(text, true).ok());
-        const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;  // of work: the machine may be busy
-        QVERIFY2(seconds < 8, (entry["name"].get<std::string>() + " took " + std::to_string(seconds) + " s").c_str());
+        const double seconds = static_cast<double>(std::clock() - begin) /
+                               CLOCKS_PER_SEC;  // of work: the machine may be busy
+        QVERIFY2(
+            seconds < 8,
+            (entry["name"].get<std::string>() + " took " + std::to_string(seconds) + " s").c_str());
       }
     }
   }
@@ -156,7 +177,8 @@ class TestTokenizer : public QObject {
     QVERIFY(tokenizer.ok());
     const auto encoding = (*tokenizer)->encode("aab<s>b", false);
     QVERIFY((encoding->ids == std::vector<TokenId>{0, 2, 3, 1}));
-    QVERIFY((*tokenizer)->is_special(3) && !(*tokenizer)->is_special(2) && !(*tokenizer)->is_special(99));
+    QVERIFY((*tokenizer)->is_special(3) && !(*tokenizer)->is_special(2) &&
+            !(*tokenizer)->is_special(99));
     QCOMPARE((*tokenizer)->token_to_id("ab").value_or(-1), TokenId{2});
     QVERIFY(!(*tokenizer)->token_to_id("zz"));
     QCOMPARE((*tokenizer)->id_to_token(7), std::string());
@@ -166,9 +188,8 @@ class TestTokenizer : public QObject {
     QTest::addColumn<QString>("pointer");
     QTest::addColumn<QString>("value");
     QTest::addColumn<QString>("named");
-    const auto add = [](const char* name, const char* pointer, const char* value, const char* named) {
-      QTest::newRow(name) << pointer << value << named;
-    };
+    const auto add = [](const char* name, const char* pointer, const char* value,
+                        const char* named) { QTest::newRow(name) << pointer << value << named; };
     add("huge id", "/model/vocab/a", "4000000000", "model.vocab");
     add("huger id", "/model/vocab/a", "18446744073709551615", "model.vocab");
     add("negative id", "/model/vocab/a", "-1", "model.vocab");
@@ -182,24 +203,35 @@ class TestTokenizer : public QObject {
     add("dropout", "/model/dropout", "0.1", "model.dropout");
     add("unknown normalizer", "/normalizer", "{\"type\": \"Upside\"}", "normalizer.type");
     add("normalizer without type", "/normalizer", "{}", "normalizer.type");
-    add("bad regex", "/pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"(\"}, \"behavior\": \"Removed\"}",
+    add("bad regex", "/pre_tokenizer",
+        "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"(\"}, \"behavior\": \"Removed\"}",
         "pre_tokenizer.pattern");
-    add("bad behavior", "/pre_tokenizer", "{\"type\": \"Split\", \"pattern\": {\"String\": \"x\"}, \"behavior\": \"Sideways\"}",
+    add("bad behavior", "/pre_tokenizer",
+        "{\"type\": \"Split\", \"pattern\": {\"String\": \"x\"}, \"behavior\": \"Sideways\"}",
         "pre_tokenizer.behavior");
-    add("no pattern", "/pre_tokenizer", "{\"type\": \"Split\", \"behavior\": \"Removed\"}", "pre_tokenizer.pattern");
-    add("wide replacement", "/pre_tokenizer", "{\"type\": \"Metaspace\", \"replacement\": \"ab\"}", "pre_tokenizer.replacement");
-    add("special id outside", "/post_processor", "{\"type\": \"RobertaProcessing\", \"cls\": [\"x\", 99], \"sep\": [\"y\", 1]}",
+    add("no pattern", "/pre_tokenizer", "{\"type\": \"Split\", \"behavior\": \"Removed\"}",
+        "pre_tokenizer.pattern");
+    add("wide replacement", "/pre_tokenizer", "{\"type\": \"Metaspace\", \"replacement\": \"ab\"}",
+        "pre_tokenizer.replacement");
+    add("special id outside", "/post_processor",
+        "{\"type\": \"RobertaProcessing\", \"cls\": [\"x\", 99], \"sep\": [\"y\", 1]}",
         "post_processor");
-    add("template without ids", "/post_processor", "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"q\"}}]}",
+    add("template without ids", "/post_processor",
+        "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"q\"}}]}",
         "post_processor.special_tokens");
     add("unknown decoder", "/decoder", "{\"type\": \"Enigma\"}", "decoder.type");
     add("added token number", "/added_tokens", "[5]", "added_tokens[0]");
     add("added tokens object", "/added_tokens", "{}", "added_tokens");
-    add("broken base64", "/normalizer", "{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"!!\"}", "normalizer.precompiled_charsmap");
-    add("broken character map", "/normalizer", "{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"/////w==\"}",
+    add("broken base64", "/normalizer",
+        "{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"!!\"}",
         "normalizer.precompiled_charsmap");
-    add("unigram scores", "/model", "{\"type\": \"Unigram\", \"vocab\": [[\"a\", \"b\"]]}", "model.vocab[0]");
-    add("unigram unknown", "/model", "{\"type\": \"Unigram\", \"vocab\": [[\"a\", 0.0]], \"unk_id\": 1}", "model.unk_id");
+    add("broken character map", "/normalizer",
+        "{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"/////w==\"}",
+        "normalizer.precompiled_charsmap");
+    add("unigram scores", "/model", "{\"type\": \"Unigram\", \"vocab\": [[\"a\", \"b\"]]}",
+        "model.vocab[0]");
+    add("unigram unknown", "/model",
+        "{\"type\": \"Unigram\", \"vocab\": [[\"a\", 0.0]], \"unk_id\": 1}", "model.unk_id");
   }
 
   void broken_files_are_named() {
@@ -209,13 +241,15 @@ class TestTokenizer : public QObject {
     Json json = small();
     json[Json::json_pointer(pointer.toStdString())] = Json::parse(value.toStdString());
     const std::string sentence = refusal(json);
-    QVERIFY2(sentence.find("tokenizer.json: " + named.toStdString()) != std::string::npos, sentence.c_str());
+    QVERIFY2(sentence.find("tokenizer.json: " + named.toStdString()) != std::string::npos,
+             sentence.c_str());
   }
 
   void growth_is_bounded() {
     Json json = small();
     Json doubling = Json::array();
-    for (int i = 0; i < 60; ++i) doubling.push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}});
+    for (int i = 0; i < 60; ++i)
+      doubling.push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}});
     json["normalizer"] = {{"type", "Sequence"}, {"normalizers", doubling}};
     const auto tokenizer = tokenizer_from_json(json.dump(), "tokenizer.json");
     QVERIFY(tokenizer.ok() && !(*tokenizer)->encode("aaaa", false).ok());
@@ -227,19 +261,24 @@ class TestTokenizer : public QObject {
     Json twice = Json::array();
     const Json sequence = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
     for (int i = 0; i < 60; ++i)
-      twice.push_back({{"type", "TemplateProcessing"}, {"single", {sequence, sequence}}, {"special_tokens", Json::object()}});
+      twice.push_back({{"type", "TemplateProcessing"},
+                       {"single", {sequence, sequence}},
+                       {"special_tokens", Json::object()}});
     json["post_processor"] = {{"type", "Sequence"}, {"processors", twice}};
     const auto doubled = tokenizer_from_json(json.dump(), "tokenizer.json");
-    QVERIFY(doubled.ok() && !(*doubled)->encode("ab", true).ok() && (*doubled)->encode("ab", false).ok());
+    QVERIFY(doubled.ok() && !(*doubled)->encode("ab", true).ok() &&
+            (*doubled)->encode("ab", false).ok());
   }
 
   void endless_regex_is_refused() {
     Json json = small();
-    json["pre_tokenizer"] = {{"type", "Split"}, {"pattern", {{"Regex", "(a+)+$x"}}}, {"behavior", "Isolated"}};
+    json["pre_tokenizer"] = {
+        {"type", "Split"}, {"pattern", {{"Regex", "(a+)+$x"}}}, {"behavior", "Isolated"}};
     const auto tokenizer = tokenizer_from_json(json.dump(), "tokenizer.json");
     QVERIFY(tokenizer.ok());
     const auto encoding = (*tokenizer)->encode(std::string(200, 'a') + "b", false);
-    QVERIFY(!encoding.ok() && encoding.error().where.find("pre_tokenizer.pattern") != std::string::npos);
+    QVERIFY(!encoding.ok() &&
+            encoding.error().where.find("pre_tokenizer.pattern") != std::string::npos);
   }
 
   void missing_folder_is_named() {
@@ -252,7 +291,8 @@ class TestTokenizer : public QObject {
     const std::string model = model_bytes();
     QVERIFY(validate_sentencepiece_model(model).ok());
     QVERIFY(!validate_sentencepiece_model("").ok());
-    for (std::size_t size = 1; size < model.size(); size += 7) QVERIFY(!validate_sentencepiece_model(model.substr(0, size)).ok());
+    for (std::size_t size = 1; size < model.size(); size += 7)
+      QVERIFY(!validate_sentencepiece_model(model.substr(0, size)).ok());
     auto parsed = read_sentencepiece_model(model, "m");
     QVERIFY(parsed.ok());
     QVERIFY(validate_sentencepiece_model(parsed->serialize()).ok());
@@ -270,7 +310,9 @@ class TestTokenizer : public QObject {
     QVERIFY(refused([](auto& m) { m.pieces[5].score = std::numeric_limits<float>::infinity(); }));
     QVERIFY(refused([](auto& m) { m.pieces[300].type = SentencePieceModel::Type::Unknown; }));
     QVERIFY(refused([](auto& m) { m.pieces[0].type = SentencePieceModel::Type::Normal; }));
-    QVERIFY(refused([](auto& m) { m.pieces[10].type = SentencePieceModel::Type::Normal; }));  // a byte is missing
+    QVERIFY(refused([](auto& m) {
+      m.pieces[10].type = SentencePieceModel::Type::Normal;
+    }));  // a byte is missing
     QVERIFY(refused([](auto& m) { m.byte_fallback = false; }));
     QVERIFY(refused([](auto& m) { m.unk_id = 5000; }));
     QVERIFY(refused([](auto& m) { m.bos_id = -7; }));
@@ -285,8 +327,11 @@ class TestTokenizer : public QObject {
     QVERIFY(refused([](auto& m) {  // a trie that leads back to itself, with a value on each round
       std::vector<std::uint32_t> units(256, 0);
       units[0] = 1u << 10;
-      for (std::uint32_t byte = 1; byte < 256; ++byte) units[1 ^ byte] = byte | (1u << 8) | (((1 ^ byte) ^ 1u) << 10);
-      m.charsmap = std::string("\0\4\0\0", 4) + std::string(reinterpret_cast<const char*>(units.data()), 1024) + std::string("a\0", 2);
+      for (std::uint32_t byte = 1; byte < 256; ++byte)
+        units[1 ^ byte] = byte | (1u << 8) | (((1 ^ byte) ^ 1u) << 10);
+      m.charsmap = std::string("\0\4\0\0", 4) +
+                   std::string(reinterpret_cast<const char*>(units.data()), 1024) +
+                   std::string("a\0", 2);
     }));
     QVERIFY(refused([](auto& m) {
       for (std::size_t i = 300; i < 360; ++i) {
@@ -300,7 +345,8 @@ class TestTokenizer : public QObject {
       flipped[at] = static_cast<char>(flipped[at] ^ (1 << (at % 8)));
       if (!validate_sentencepiece_model(flipped).ok() || at % 30 != 0) continue;
       QTemporaryDir directory;
-      QVERIFY(write_file_atomically(directory.filePath("tokenizer.model").toStdString(), flipped).ok());
+      QVERIFY(
+          write_file_atomically(directory.filePath("tokenizer.model").toStdString(), flipped).ok());
       const auto tokenizer = Tokenizer::load(directory.path().toStdString());
       if (tokenizer) QVERIFY((*tokenizer)->encode("the quick 한국 <s> fox", true).ok());
     }

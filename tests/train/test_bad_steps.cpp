@@ -5,8 +5,8 @@
 
 #include <cmath>
 
+#include "engine/device/memory.h"
 #include "engine/io/safetensors.h"
-#include "engine/train/memory.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -36,39 +36,47 @@ class TestBadSteps : public QObject {
     const auto folder = RunFolder::open(tiny.root() / "run");
     QCOMPARE(folder->read_manifest()->state, RunState::Failed);
     QCOMPARE(folder->newest_whole_checkpoint()->step, 4);
-    const auto file = SafetensorsFile::open(folder->newest_whole_checkpoint()->path / "adapter/adapter_model.safetensors");
+    const auto file = SafetensorsFile::open(folder->newest_whole_checkpoint()->path /
+                                            "adapter/adapter_model.safetensors");
     for (const auto& [name, info] : file->header().tensors) {
       const auto bytes = file->find(name)->bytes();
       const auto* values = reinterpret_cast<const float*>(bytes->data());
       for (std::int64_t i = 0; i < info.elements(); ++i) QVERIFY(std::isfinite(values[i]));
     }
-    VERIFY_OK(run(tiny.recipe("run", {"training.save_total_limit=1", "training.save_steps=1"}), tiny.root() / "run"));
+    VERIFY_OK(run(tiny.recipe("run", {"training.save_total_limit=1", "training.save_steps=1"}),
+                  tiny.root() / "run"));
   }
 
   void a_gradient_that_is_not_finite_is_skipped_once() {
     TinyRun tiny;
     auto poisoned = std::make_shared<bool>(false);
-    const Outcome outcome = run(tiny.recipe("run"), {}, [&](Watcher& watcher, TrainControl&, LoadedModel&) {
-      watcher.at_step = [&, poisoned](std::int64_t step) {
-        if (step != 2) return;
-        *poisoned = true;
-        torch::Tensor tensor;
-        for (const auto& [name, each] : watcher.adapter->tensors()) {
-          if (name.find("language_model.layers.0") != std::string::npos) tensor = each;
-        }
-        tensor.register_hook([poisoned](const torch::Tensor& gradient) { return *poisoned ? gradient * std::numeric_limits<float>::infinity() : gradient; });
-      };
-      watcher.between = [&, poisoned] {
-        if (watcher.count("warning") == 1) *poisoned = false;
-      };
-    });
+    const Outcome outcome =
+        run(tiny.recipe("run"), {}, [&](Watcher& watcher, TrainControl&, LoadedModel&) {
+          watcher.at_step = [&, poisoned](std::int64_t step) {
+            if (step != 2) return;
+            *poisoned = true;
+            torch::Tensor tensor;
+            for (const auto& [name, each] : watcher.adapter->tensors()) {
+              if (name.find("language_model.layers.0") != std::string::npos) tensor = each;
+            }
+            tensor.register_hook([poisoned](const torch::Tensor& gradient) {
+              return *poisoned ? gradient * std::numeric_limits<float>::infinity() : gradient;
+            });
+          };
+          watcher.between = [&, poisoned] {
+            if (watcher.count("warning") == 1) *poisoned = false;
+          };
+        });
     VERIFY_OK(outcome);
     QCOMPARE(outcome.watcher.count("warning"), 1);
     bool named = false;
-    for (const RunEvent& event : outcome.watcher.events) named = named || (event.step == 3 && QString::fromStdString(event.detail).contains("gradient's norm"));
+    for (const RunEvent& event : outcome.watcher.events)
+      named = named ||
+              (event.step == 3 && QString::fromStdString(event.detail).contains("gradient's norm"));
     QVERIFY(named);
     QCOMPARE(outcome.watcher.lines.back().step, 9);
-    for (const MetricsLine& line : outcome.watcher.lines) QVERIFY(std::isfinite(line.loss) && std::isfinite(line.grad_norm) && line.step != 3);
+    for (const MetricsLine& line : outcome.watcher.lines)
+      QVERIFY(std::isfinite(line.loss) && std::isfinite(line.grad_norm) && line.step != 3);
   }
 
   void a_run_of_nothing_but_bad_steps_has_no_result_data() {

@@ -3,7 +3,7 @@
 // saved or is left out, as the recipe says; a resume knows which.
 #include "tests/train/watched_run.h"
 
-#include "engine/train/memory.h"
+#include "engine/device/memory.h"
 #include "engine/vision/image.h"
 
 using namespace luthier;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A run's promises: a resume ends in the same bytes wherever it was cut; memory and disk that run out leave a run that
-// goes on; what does not belong to a run is refused with what differs.
+// A run's promises: a resume ends in the same bytes wherever it was cut; memory and disk that run
+// out leave a run that goes on; what does not belong to a run is refused with what differs.
 #include "tests/train/watched_run.h"
 
+#include "engine/device/memory.h"
 #include "engine/io/safetensors.h"
-#include "engine/train/memory.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -22,7 +22,9 @@ class TestTrainer : public QObject {
     QTest::addColumn<QString>("strategy");
     QTest::addColumn<int>("stop_at");
     for (const QString strategy : {"lora", "full", "freeze"}) {
-      for (const int step : {1, 2, 3, 5, 8}) QTest::newRow(qPrintable(QString("%1, step %2").arg(strategy).arg(step))) << strategy << step;   // 3 steps an epoch: 3 is its edge
+      for (const int step : {1, 2, 3, 5, 8})
+        QTest::newRow(qPrintable(QString("%1, step %2").arg(strategy).arg(step)))
+            << strategy << step;  // 3 steps an epoch: 3 is its edge
     }
   }
   void stops_and_resumes_to_the_byte() {
@@ -39,7 +41,8 @@ class TestTrainer : public QObject {
     int seen = 0;
     const Outcome cut = run(recipe, {}, [&](Watcher& watcher, TrainControl& control, LoadedModel&) {
       watcher.between = [&, done = 0]() mutable {
-        if (++done / 3 >= stop_at && !seen) seen = 1, control.stop(true);   // also in the middle of a window
+        if (++done / 3 >= stop_at && !seen)
+          seen = 1, control.stop(true);  // also in the middle of a window
       };
     });
     VERIFY_OK(cut);
@@ -47,7 +50,8 @@ class TestTrainer : public QObject {
     const Outcome rest = run(recipe, tiny.root() / "cut");
     VERIFY_OK(rest);
     QCOMPARE(rest.result->state, RunState::Finished);
-    QVERIFY2(differences(tiny.root() / "cut", tiny.root() / "whole").isEmpty(), qPrintable(differences(tiny.root() / "cut", tiny.root() / "whole")));
+    QVERIFY2(differences(tiny.root() / "cut", tiny.root() / "whole").isEmpty(),
+             qPrintable(differences(tiny.root() / "cut", tiny.root() / "whole")));
   }
 
   void goes_on_from_the_last_checkpoint_alone() {
@@ -62,34 +66,42 @@ class TestTrainer : public QObject {
     QVERIFY(fs::exists(tiny.root() / "cut/checkpoints/step-000003"));
     QVERIFY(!fs::exists(tiny.root() / "cut/checkpoints/step-000005"));
     VERIFY_OK(run(recipe, tiny.root() / "cut"));
-    QVERIFY2(differences(tiny.root() / "cut", tiny.root() / "whole").isEmpty(), qPrintable(differences(tiny.root() / "cut", tiny.root() / "whole")));
-    const Outcome again = run(recipe, tiny.root() / "cut");   // a finished run is not touched
+    QVERIFY2(differences(tiny.root() / "cut", tiny.root() / "whole").isEmpty(),
+             qPrintable(differences(tiny.root() / "cut", tiny.root() / "whole")));
+    const Outcome again = run(recipe, tiny.root() / "cut");  // a finished run is not touched
     QVERIFY(!again.result.ok() || again.result->state == RunState::Finished);
   }
 
   void an_init_from_keeps_its_settings_on_a_resume() {
     TinyRun tiny;
     VERIFY_OK(run(tiny.recipe("first", {"adapter.r=2", "adapter.lora_alpha=6"})));
-    const std::vector<std::string> settings{"adapter.init_from=" + (tiny.root() / "first/adapter").string(), "adapter.r=8"};
+    const std::vector<std::string> settings{
+        "adapter.init_from=" + (tiny.root() / "first/adapter").string(), "adapter.r=8"};
     VERIFY_OK(run(tiny.recipe("whole", settings)));
     const Recipe recipe = tiny.recipe("cut", settings);
     VERIFY_OK(run(recipe, {}, [&](Watcher& watcher, TrainControl& control, LoadedModel&) {
-      watcher.at_step = [&](std::int64_t step) { if (step == 4) control.stop(true); };
+      watcher.at_step = [&](std::int64_t step) {
+        if (step == 4) control.stop(true);
+      };
     }));
     VERIFY_OK(run(recipe, tiny.root() / "cut"));
-    QVERIFY2(differences(tiny.root() / "cut", tiny.root() / "whole").isEmpty(), qPrintable(differences(tiny.root() / "cut", tiny.root() / "whole")));
+    QVERIFY2(differences(tiny.root() / "cut", tiny.root() / "whole").isEmpty(),
+             qPrintable(differences(tiny.root() / "cut", tiny.root() / "whole")));
     const Json config = *read_json_file(tiny.root() / "whole/adapter/adapter_config.json");
     QCOMPARE(config["r"].get<int>(), 2);
   }
 
   void a_fixed_towers_features_change_no_bit() {
     TinyRun tiny;
-    const std::vector<std::string> settings{"adapter.target_modules=q_proj", "adapter.exclude_modules=.*vision_tower.*", "training.max_steps=12"};
+    const std::vector<std::string> settings{"adapter.target_modules=q_proj",
+                                            "adapter.exclude_modules=.*vision_tower.*",
+                                            "training.max_steps=12"};
     TrainerOptions none;
     none.max_cache_bytes = 0;
     VERIFY_OK(run(tiny.recipe("kept", settings)));
     VERIFY_OK(run(tiny.recipe("computed", settings), {}, {}, none));
-    QVERIFY2(differences(tiny.root() / "kept", tiny.root() / "computed").isEmpty(), qPrintable(differences(tiny.root() / "kept", tiny.root() / "computed")));
+    QVERIFY2(differences(tiny.root() / "kept", tiny.root() / "computed").isEmpty(),
+             qPrintable(differences(tiny.root() / "kept", tiny.root() / "computed")));
   }
 
   void checkpointing_changes_no_bit() {
@@ -98,7 +110,8 @@ class TestTrainer : public QObject {
     on.gradient_checkpointing = true;
     VERIFY_OK(run(tiny.recipe("off")));
     VERIFY_OK(run(tiny.recipe("on"), {}, {}, on));
-    QVERIFY2(differences(tiny.root() / "on", tiny.root() / "off").isEmpty(), qPrintable(differences(tiny.root() / "on", tiny.root() / "off")));
+    QVERIFY2(differences(tiny.root() / "on", tiny.root() / "off").isEmpty(),
+             qPrintable(differences(tiny.root() / "on", tiny.root() / "off")));
   }
 
   void a_rate_that_is_always_zero_is_said() {
@@ -207,36 +220,45 @@ class TestTrainer : public QObject {
   void memory_that_runs_out_leaves_a_run_that_goes_on() {
     TinyRun tiny;
     VERIFY_OK(run(tiny.recipe("whole")));
-    const Outcome outcome = run(tiny.recipe("run"), {}, [](Watcher& watcher, TrainControl&, LoadedModel&) {
-      watcher.at_step = [](std::int64_t step) { if (step == 5) set_memory_cap(memory_use(torch::kCPU).allocated + 40'000); };
-    });
+    const Outcome outcome =
+        run(tiny.recipe("run"), {}, [](Watcher& watcher, TrainControl&, LoadedModel&) {
+          watcher.at_step = [](std::int64_t step) {
+            if (step == 5) set_memory_cap(memory_use(torch::kCPU).allocated + 40'000);
+          };
+        });
     set_memory_cap(0);
     QVERIFY(!outcome.result.ok());
     QVERIFY(outcome.result.error().code == ErrorCode::Machine);
     QVERIFY(QString::fromStdString(outcome.result.error().hint).contains("gradient_checkpointing"));
     VERIFY_OK(run(tiny.recipe("run"), tiny.root() / "run"));
-    QVERIFY2(differences(tiny.root() / "run", tiny.root() / "whole").isEmpty(), qPrintable(differences(tiny.root() / "run", tiny.root() / "whole")));
+    QVERIFY2(differences(tiny.root() / "run", tiny.root() / "whole").isEmpty(),
+             qPrintable(differences(tiny.root() / "run", tiny.root() / "whole")));
   }
 
   void old_checkpoints_go_and_the_newest_stay() {
     TinyRun tiny;
     VERIFY_OK(run(tiny.recipe("run", {"training.save_steps=1", "training.save_total_limit=2"})));
     std::vector<std::int64_t> steps;
-    for (const Checkpoint& checkpoint : RunFolder::open(tiny.root() / "run")->checkpoints()) steps.push_back(checkpoint.step);
+    for (const Checkpoint& checkpoint : RunFolder::open(tiny.root() / "run")->checkpoints())
+      steps.push_back(checkpoint.step);
     QCOMPARE(steps, (std::vector<std::int64_t>{8, 9}));
   }
 
   void a_changed_run_is_refused() {
     TinyRun tiny;
     const auto stop_at_4 = [](Watcher& watcher, TrainControl& control, LoadedModel&) {
-      watcher.at_step = [&control](std::int64_t step) { if (step == 4) control.stop(true); };
+      watcher.at_step = [&control](std::int64_t step) {
+        if (step == 4) control.stop(true);
+      };
     };
     VERIFY_OK(run(tiny.recipe("run"), {}, stop_at_4));
     const auto refused = [&](const Recipe& recipe) {
       const Outcome outcome = run(recipe, tiny.root() / "run");
-      return outcome.result.ok() ? QString() : QString::fromStdString(outcome.result.error().sentence());
+      return outcome.result.ok() ? QString()
+                                 : QString::fromStdString(outcome.result.error().sentence());
     };
-    QVERIFY(refused(tiny.recipe("run", {"training.learning_rate=1.0e-3"})).contains("training.learning_rate"));
+    QVERIFY(refused(tiny.recipe("run", {"training.learning_rate=1.0e-3"}))
+                .contains("training.learning_rate"));
     QVERIFY(refused(tiny.recipe("run", {"training.max_steps=20"})).contains("training.max_steps"));
     QVERIFY(refused(tiny.recipe("run", {"training.seed=1"})).contains("training.seed"));
     make_rows(tiny.root() / "rows.jsonl", 12);
@@ -250,7 +272,9 @@ class TestTrainer : public QObject {
 
   void rows_that_cannot_train_stop_it_before_the_start() {
     TinyRun tiny;
-    write_text(tiny.root() / "rows.jsonl", row(0, "yes", "").dump() + "\n" + row(1, "no", tiny.root() / "missing.png").dump() + "\n");
+    write_text(
+        tiny.root() / "rows.jsonl",
+        row(0, "yes", "").dump() + "\n" + row(1, "no", tiny.root() / "missing.png").dump() + "\n");
     const Outcome outcome = run(tiny.recipe("run"));
     QVERIFY(!outcome.result.ok());
     QVERIFY(QString::fromStdString(outcome.result.error().what).contains("missing.png"));
@@ -262,7 +286,8 @@ class TestTrainer : public QObject {
 
   void a_changed_rate_holds_and_survives_a_resume() {
     TinyRun tiny;
-    const std::vector<std::string> settings{"training.lr_scheduler_type=constant", "training.warmup_steps=0"};
+    const std::vector<std::string> settings{"training.lr_scheduler_type=constant",
+                                            "training.warmup_steps=0"};
     const Recipe recipe = tiny.recipe("run", settings);
     VERIFY_OK(run(recipe, {}, [](Watcher& watcher, TrainControl& control, LoadedModel&) {
       watcher.at_step = [&control](std::int64_t step) {
@@ -283,10 +308,12 @@ class TestTrainer : public QObject {
     VERIFY_OK(outcome);
     const MetricsMemory& memory = outcome.watcher.lines.back().memory;
     std::int64_t adapter = 0;
-    for (const auto& [name, tensor] : outcome.watcher.adapter->tensors()) adapter += static_cast<std::int64_t>(tensor.nbytes());
+    for (const auto& [name, tensor] : outcome.watcher.adapter->tensors())
+      adapter += static_cast<std::int64_t>(tensor.nbytes());
     QCOMPARE(memory.adapter, adapter);
     QVERIFY(memory.optimizer > 0 && memory.optimizer == 2 * memory.gradients);
-    QVERIFY(memory.activations > 0 && memory.peak >= memory.weights + memory.adapter + memory.optimizer && memory.rss > 0);
+    QVERIFY(memory.activations > 0 &&
+            memory.peak >= memory.weights + memory.adapter + memory.optimizer && memory.rss > 0);
   }
 };
 

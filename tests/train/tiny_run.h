@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A checkpoint of a few thousand weights (random, seeded) with the tokenizer of tests/data, rows for it and recipes over them: enough to train for real in
-// a fraction of a second. No LibTorch.
+// A checkpoint of a few thousand weights (random, seeded) with the tokenizer of tests/data, rows
+// for it and recipes over them: enough to train for real in a fraction of a second. No LibTorch.
 #pragma once
 
 #include <QtTest>
@@ -37,28 +37,51 @@ inline void make_model(const fs::path& folder, const TinyModel& size = {}) {
     vocabulary = std::max(vocabulary, token["id"].get<std::int64_t>() + 1);
     if (token["content"] == "<image>") image = token["id"].get<std::int64_t>();
   }
-  for (const auto& [piece, id] : tokenizer["model"]["vocab"].items()) vocabulary = std::max(vocabulary, id.get<std::int64_t>() + 1);
-  const Json config = {{"model_type", "llava"}, {"image_token_index", image}, {"vision_feature_layer", -2}, {"vision_feature_select_strategy", "default"},
-      {"projector_hidden_act", "gelu"},
-      {"text_config", {{"model_type", "llama"}, {"vocab_size", vocabulary}, {"hidden_size", size.hidden}, {"intermediate_size", size.wide}, {"num_hidden_layers", size.layers},
-                       {"num_attention_heads", 4}, {"num_key_value_heads", 2}, {"max_position_embeddings", 512}}},
-      {"vision_config", {{"model_type", "clip_vision_model"}, {"hidden_size", size.vision_hidden}, {"intermediate_size", size.vision_wide}, {"num_hidden_layers", 3},
-                         {"num_attention_heads", 4}, {"image_size", 28}, {"patch_size", 14}}}};
+  for (const auto& [piece, id] : tokenizer["model"]["vocab"].items())
+    vocabulary = std::max(vocabulary, id.get<std::int64_t>() + 1);
+  const Json config = {{"model_type", "llava"},
+                       {"image_token_index", image},
+                       {"vision_feature_layer", -2},
+                       {"vision_feature_select_strategy", "default"},
+                       {"projector_hidden_act", "gelu"},
+                       {"text_config",
+                        {{"model_type", "llama"},
+                         {"vocab_size", vocabulary},
+                         {"hidden_size", size.hidden},
+                         {"intermediate_size", size.wide},
+                         {"num_hidden_layers", size.layers},
+                         {"num_attention_heads", 4},
+                         {"num_key_value_heads", 2},
+                         {"max_position_embeddings", 512}}},
+                       {"vision_config",
+                        {{"model_type", "clip_vision_model"},
+                         {"hidden_size", size.vision_hidden},
+                         {"intermediate_size", size.vision_wide},
+                         {"num_hidden_layers", 3},
+                         {"num_attention_heads", 4},
+                         {"image_size", 28},
+                         {"patch_size", 14}}}};
   write_text(folder / "config.json", config.dump(2));
 }
 
 inline Json row(int number, const std::string& answer, const fs::path& picture) {
   Json content = Json::array();
   if (!picture.empty()) content.push_back({{"type", "image"}, {"path", picture.string()}});
-  content.push_back({{"type", "text"}, {"text", "What is in picture " + std::to_string(number) + "?"}});
-  return {{"messages", {{{"role", "user"}, {"content", content}}, {{"role", "assistant"}, {"content", {{{"type", "text"}, {"text", answer}}}}}}}};
+  content.push_back(
+      {{"type", "text"}, {"text", "What is in picture " + std::to_string(number) + "?"}});
+  return {{"messages",
+           {{{"role", "user"}, {"content", content}},
+            {{"role", "assistant"}, {"content", {{{"type", "text"}, {"text", answer}}}}}}}};
 }
 
 inline void make_rows(const fs::path& path, int count) {
   std::string text;
   for (int i = 0; i < count; ++i) {
     const fs::path picture = i % 3 == 0 ? fs::path() : fixture() / (i % 2 ? "a.png" : "b.jpg");
-    text += row(i, "It is " + std::to_string(i * 7 % 11) + " and " + std::to_string(i) + ".", picture).dump() + "\n";
+    text +=
+        row(i, "It is " + std::to_string(i * 7 % 11) + " and " + std::to_string(i) + ".", picture)
+            .dump() +
+        "\n";
   }
   write_text(path, text);
 }
@@ -74,9 +97,20 @@ class TinyRun {
   fs::path root() const { return folder_.path().toStdString(); }
 
   Recipe recipe(const std::string& out, const std::vector<std::string>& settings = {}) const {
-    std::vector<std::string> all{"model=" + (root() / "model").string(), "init=random", "dataset=" + (root() / "rows.jsonl").string(), "output_dir=" + (root() / out).string(),
-        "adapter.r=4", "adapter.lora_dropout=0.1", "training.device=cpu", "training.max_steps=9", "training.per_device_train_batch_size=2",
-        "training.gradient_accumulation_steps=2", "training.learning_rate=2.0e-3", "training.warmup_steps=2", "training.save_steps=3", "training.gradient_checkpointing=false"};
+    std::vector<std::string> all{"model=" + (root() / "model").string(),
+                                 "init=random",
+                                 "dataset=" + (root() / "rows.jsonl").string(),
+                                 "output_dir=" + (root() / out).string(),
+                                 "adapter.r=4",
+                                 "adapter.lora_dropout=0.1",
+                                 "training.device=cpu",
+                                 "training.max_steps=9",
+                                 "training.per_device_train_batch_size=2",
+                                 "training.gradient_accumulation_steps=2",
+                                 "training.learning_rate=2.0e-3",
+                                 "training.warmup_steps=2",
+                                 "training.save_steps=3",
+                                 "training.gradient_checkpointing=false"};
     all.insert(all.end(), settings.begin(), settings.end());
     auto recipe = parse_recipe("", "test", all);
     if (!recipe) qFatal("%s", recipe.error().sentence().c_str());
@@ -87,13 +121,15 @@ class TinyRun {
   QTemporaryDir folder_;
 };
 
-/// What two runs must have in common to the byte: the result, and the metrics without times and memory.
+/// What two runs must have in common to the byte: the result, and the metrics without times and
+/// memory.
 inline std::map<std::string, std::string> result_of(const fs::path& run) {
   std::map<std::string, std::string> found;
   for (const char* folder : {"adapter", "model"}) {
     if (!fs::exists(run / folder)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(run / folder)) {
-      if (entry.is_regular_file()) found[fs::relative(entry.path(), run).string()] = *sha256_file(entry.path());
+      if (entry.is_regular_file())
+        found[fs::relative(entry.path(), run).string()] = *sha256_file(entry.path());
     }
   }
   std::ifstream file(run / "metrics.jsonl");
@@ -120,9 +156,11 @@ inline QString differences(const fs::path& left, const fs::path& right) {
         names << QString::fromStdString(name);
         continue;
       }
-      const QStringList lines_a = QString::fromStdString(in_a->second).split('\n'), lines_b = QString::fromStdString(in_b->second).split('\n');
+      const QStringList lines_a = QString::fromStdString(in_a->second).split('\n'),
+                        lines_b = QString::fromStdString(in_b->second).split('\n');
       for (qsizetype i = 0; i < std::max(lines_a.size(), lines_b.size()); ++i) {
-        if (lines_a.value(i) != lines_b.value(i)) names << "metrics: " + lines_a.value(i) + " and " + lines_b.value(i);
+        if (lines_a.value(i) != lines_b.value(i))
+          names << "metrics: " + lines_a.value(i) + " and " + lines_b.value(i);
       }
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Hands for the window's tests: find a widget by its name, click it with the mouse where it is, type into it, wait for what a person would wait
-// for. Nothing here calls a slot of the window.
+// Hands for the window's tests: find a widget by its name, click it with the mouse where it is,
+// type into it, wait for what a person would wait for. Nothing here calls a slot of the window.
 #pragma once
 
 #include <QtTest>
@@ -84,7 +84,7 @@ class Person {
       }
       menu->close();
     });
-    QTest::mouseClick(tool, Qt::LeftButton);   // returns when the menu has closed
+    QTest::mouseClick(tool, Qt::LeftButton);  // returns when the menu has closed
     return done;
   }
 
@@ -95,7 +95,8 @@ class Person {
   MainWindow& window_;
 };
 
-/// The teaching model loaded and a short LoRA task set up by hand: data and run folder typed into the form.
+/// The teaching model loaded and a short LoRA task set up by hand: data and run folder typed into
+/// the form.
 inline bool load_teaching(MainWindow& window, Person& person) {
   auto* list = person.find<QListWidget>(QStringLiteral("modelList"));
   if (list->count() == 0) return false;
@@ -107,7 +108,8 @@ inline bool load_teaching(MainWindow& window, Person& person) {
   });
 }
 
-/// A file with the first rows of a teaching task, so that lengths are read in a moment. Pictures keep their paths.
+/// A file with the first rows of a teaching task, so that lengths are read in a moment. Pictures
+/// keep their paths.
 inline QString few_rows(const Desk& desk, const std::string& task, int count, const QString& name) {
   const auto found = teaching_task(task);
   if (!found) return {};
@@ -118,7 +120,8 @@ inline QString few_rows(const Desk& desk, const std::string& task, int count, co
   const QString base = path_text(found->train.parent_path());
   for (int i = 0; i < count && !in.atEnd(); ++i) {
     QJsonObject row = QJsonDocument::fromJson(in.readLine()).object();
-    const std::function<QJsonValue(const QJsonValue&)> absolute = [&](const QJsonValue& value) -> QJsonValue {
+    const std::function<QJsonValue(const QJsonValue&)> absolute =
+        [&](const QJsonValue& value) -> QJsonValue {
       if (value.isArray()) {
         QJsonArray list;
         for (const QJsonValue& each : value.toArray()) list.append(absolute(each));
@@ -127,8 +130,11 @@ inline QString few_rows(const Desk& desk, const std::string& task, int count, co
       if (!value.isObject()) return value;
       QJsonObject object = value.toObject();
       for (const QString& key : object.keys()) {
-        const bool path = (key == QLatin1String("path") || key == QLatin1String("image")) && object[key].isString();
-        object[key] = path ? QJsonValue(QDir::cleanPath(QDir(base).filePath(object[key].toString()))) : absolute(object[key]);
+        const bool path = (key == QLatin1String("path") || key == QLatin1String("image")) &&
+                          object[key].isString();
+        object[key] = path
+                          ? QJsonValue(QDir::cleanPath(QDir(base).filePath(object[key].toString())))
+                          : absolute(object[key]);
       }
       return object;
     };

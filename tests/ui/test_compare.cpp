@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The Compare page as a person uses it: a whole checkpoint beside the base, a comparison that is cancelled and
-// gone on with, what asking again does, what changing a setting drops, a token under the mouse, what is written;
-// and the status line, which keeps no figures of another model's run.
+// The Compare page as a person uses it: a whole checkpoint beside the base, a comparison that is
+// cancelled and gone on with, what asking again does, what changing a setting drops, a token under
+// the mouse, what is written; and the status line, which keeps no figures of another model's run.
 #include "engine/io/json.h"
 #include "tests/ui/driver.h"
 #include "ui/compare/compare_page.h"
@@ -53,15 +53,18 @@ void TestComparePage::a_whole_checkpoint_is_a_column() {
   auto* run_all = person_->find<QPushButton>("runAll");
   QVERIFY(!run_all->isEnabled() && run_all->toolTip().contains(QStringLiteral("samples")));
   auto* page = static_cast<ComparePage*>(window_->page(PageId::Compare));
-  page->load_samples(luthier::test::few_rows(desk_, "korean", 40, QStringLiteral("held.jsonl")), 30);
+  page->load_samples(luthier::test::few_rows(desk_, "korean", 40, QStringLiteral("held.jsonl")),
+                     30);
   WAIT_UNTIL_EQUAL(data().rows.size(), std::size_t(30));
-  // The base's own folder: beside itself it must answer alike. Its name is not "base", which is taken.
+  // The base's own folder: beside itself it must answer alike. Its name is not "base", which is
+  // taken.
   const auto folder = window_->workspace().model()->summary.folder;
   const QString own = desk_.folder.filePath(QStringLiteral("base"));
   QVERIFY(QFile::link(path_text(std::filesystem::absolute(folder)), own));
   window_->workspace().attach_adapter(own);
   WAIT_UNTIL_EQUAL(data().columns.size(), std::size_t(2));
-  QVERIFY(data().columns[1].whole && data().columns[1].bytes > 0 && data().columns[1].name != "base");
+  QVERIFY(data().columns[1].whole && data().columns[1].bytes > 0 &&
+          data().columns[1].name != "base");
   const QString name = QString::fromStdString(data().columns[1].name);
   QVERIFY(!window_->findChild<QSlider*>("strength_" + name));
 }
@@ -76,7 +79,8 @@ void TestComparePage::a_cancelled_comparison_is_gone_on_with() {
   if (cancelled && before < all) {
     QCOMPARE(live().missing(), all - before);
     for (const ComparisonRow& row : data().rows)
-      for (const ComparisonAnswer& answer : row.answers) QVERIFY(answer.whole() || (!answer.begun() && answer.scores.empty()));
+      for (const ComparisonAnswer& answer : row.answers)
+        QVERIFY(answer.whole() || (!answer.begun() && answer.scores.empty()));
     // The score is of those that were asked.
     const std::size_t asked = data().answered(0);
     if (asked > 0) QVERIFY(person_->text("score_0").endsWith(QStringLiteral("of %1").arg(asked)));
@@ -104,17 +108,18 @@ void TestComparePage::asking_again_says_what_it_does() {
 
 void TestComparePage::a_setting_drops_what_it_changes_alone() {
   auto* seed = person_->find<QSpinBox>("seed");
-  seed->setValue(7);   // nothing is drawn: the answers stand
+  seed->setValue(7);  // nothing is drawn: the answers stand
   QCOMPARE(live().missing(), std::size_t(0));
   QCOMPARE(data().options.seed, std::uint64_t(7));
   auto* most = person_->find<QSpinBox>("maxTokens");
-  most->setValue(65);   // answers that came to their end stand
+  most->setValue(65);  // answers that came to their end stand
   for (const ComparisonRow& row : data().rows)
     for (const ComparisonAnswer& answer : row.answers) QVERIFY(answer.finish != "length");
   most->setValue(1);
   QVERIFY(live().missing() > 0);
   most->setValue(64);
-  // Leaving the number of samples as it is reads nothing again; more samples keep the answers of those that stay.
+  // Leaving the number of samples as it is reads nothing again; more samples keep the answers of
+  // those that stay.
   QVERIFY(person_->click("runAll"));
   QVERIFY(wait_done());
   auto* count = person_->find<QSpinBox>("sampleCount");
@@ -161,7 +166,8 @@ void TestComparePage::words_follow_the_language() {
     };
     const bool content = label->objectName() == QStringLiteral("answerText") ||
                          std::any_of(data().rows.begin(), data().rows.end(), asks);
-    if (label->isVisible() && !content) QVERIFY2(!english.match(label->text()).hasMatch(), qPrintable(label->text()));
+    if (label->isVisible() && !content)
+      QVERIFY2(!english.match(label->text()).hasMatch(), qPrintable(label->text()));
   }
 }
 
@@ -189,7 +195,8 @@ void TestComparePage::figures_of_a_run_stay_with_its_model() {
              !memory->text().contains(QStringLiteral("300 MiB")));
   // Another model: these are not its figures.
   const QString other = desk_.folder.filePath(QStringLiteral("other"));
-  std::filesystem::copy(workspace.model()->summary.folder, to_path(other), std::filesystem::copy_options::recursive);
+  std::filesystem::copy(workspace.model()->summary.folder, to_path(other),
+                        std::filesystem::copy_options::recursive);
   workspace.load_model(other);
   WAIT_UNTIL(workspace.model() && workspace.model()->summary.folder == to_path(other) &&
              person_->state() == SessionState::Ready);

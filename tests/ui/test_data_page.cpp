@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The Data and Model pages by hand: rows of a file, a check that finds what is wrong and jumps there, ticks in the module tree.
+// The Data and Model pages by hand: rows of a file, a check that finds what is wrong and jumps
+// there, ticks in the module tree.
 #include "tests/ui/driver.h"
 #include "ui/model/module_tree_model.h"
 
@@ -31,7 +32,9 @@ void TestDataPage::rows_check_and_jump() {
     // One row whose picture is not there.
     QFile out(file);
     QVERIFY(out.open(QIODevice::Append));
-    out.write("{\"image\": \"nowhere.png\", \"prompt\": \"<image>What is it?\", \"completion\": \"nothing\"}\n");
+    out.write(
+        "{\"image\": \"nowhere.png\", \"prompt\": \"<image>What is it?\", \"completion\": "
+        "\"nothing\"}\n");
   }
   QTest::keyClick(&window, Qt::Key_2, Qt::ControlModifier);
   person.type("dataPath", file);
@@ -58,7 +61,8 @@ void TestDataPage::rows_check_and_jump() {
       metrics.boundingRect(QRect(0, 0, cell.width() - 8, 10000), Qt::TextWordWrap, reason->text());
   QVERIFY2(cell.height() >= needed.height(),
            qPrintable(QStringLiteral("%1 of %2").arg(cell.height()).arg(needed.height())));
-  QTest::mouseClick(findings->viewport(), Qt::LeftButton, {}, findings->visualItemRect(findings->item(missing, 2)).center());
+  QTest::mouseClick(findings->viewport(), Qt::LeftButton, {},
+                    findings->visualItemRect(findings->item(missing, 2)).center());
   QCOMPARE(table->currentIndex().row(), 10);
   WAIT_UNTIL(person.find<QLabel>("rowFindings")->isVisible());
   QVERIFY(person.text("rowFindings").contains(QStringLiteral("nowhere.png")));
@@ -75,21 +79,29 @@ void TestDataPage::ticks_choose_targets() {
   person.find<QLineEdit>("moduleFilter")->setFocus();
   QTest::keyClicks(person.find<QLineEdit>("moduleFilter"), QStringLiteral("language_model"));
   auto* tree = person.find<QTreeView>("moduleTree");
-  // Everything trains at first (all-linear): a click on the first branch's box takes the shown part off.
+  // Everything trains at first (all-linear): a click on the first branch's box takes the shown part
+  // off.
   const QModelIndex box = tree->model()->index(0, ModuleTreeModel::Trains);
-  QTest::mouseClick(tree->viewport(), Qt::LeftButton, {}, tree->visualRect(box).topLeft() + QPoint(10, tree->visualRect(box).height() / 2));
+  QTest::mouseClick(
+      tree->viewport(), Qt::LeftButton, {},
+      tree->visualRect(box).topLeft() + QPoint(10, tree->visualRect(box).height() / 2));
   QCOMPARE(window.workspace().recipe().adapter.target_modules.kind, ModuleSelector::Kind::Names);
-  for (const std::string& name : window.workspace().recipe().adapter.target_modules.names) QVERIFY2(name.find("language_model.layers") == std::string::npos, name.c_str());
+  for (const std::string& name : window.workspace().recipe().adapter.target_modules.names)
+    QVERIFY2(name.find("language_model.layers") == std::string::npos, name.c_str());
   QVERIFY(person.text("moduleTotals") != before);
   // And back again: all linears are all-linear.
-  QTest::mouseClick(tree->viewport(), Qt::LeftButton, {}, tree->visualRect(box).topLeft() + QPoint(10, tree->visualRect(box).height() / 2));
-  QCOMPARE(window.workspace().recipe().adapter.target_modules.kind, ModuleSelector::Kind::AllLinear);
+  QTest::mouseClick(
+      tree->viewport(), Qt::LeftButton, {},
+      tree->visualRect(box).topLeft() + QPoint(10, tree->visualRect(box).height() / 2));
+  QCOMPARE(window.workspace().recipe().adapter.target_modules.kind,
+           ModuleSelector::Kind::AllLinear);
   QCOMPARE(person.text("moduleTotals"), before);
   // The chips on the Train page say the same thing.
   QTest::keyClick(&window, Qt::Key_3, Qt::ControlModifier);
   QVERIFY(person.find<QPushButton>("chip_all-linear")->isChecked());
   QVERIFY(person.click("chip_all-linear"));
-  QVERIFY(person.find<QPushButton>("chip_q_proj")->isChecked() && person.find<QPushButton>("chip_v_proj")->isChecked());
+  QVERIFY(person.find<QPushButton>("chip_q_proj")->isChecked() &&
+          person.find<QPushButton>("chip_v_proj")->isChecked());
   QVERIFY(person.click("chip_k_proj"));
   QCOMPARE(window.workspace().recipe().adapter.target_modules.names.size(), std::size_t(3));
 }

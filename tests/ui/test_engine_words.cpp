@@ -110,9 +110,8 @@ void TestEngineWords::errors_of_the_engine() {
     QVERIFY2(!status, key);
     check(status.error(), {});
   }
-  for (const char* yaml :
-       {"traning: {}\n", "- a list\n", "a: [1\n", "training: {seed: x}\n", "strategy: &x lora\n",
-        "strategy: lora\nstrategy: full\n"}) {
+  for (const char* yaml : {"traning: {}\n", "- a list\n", "a: [1\n", "training: {seed: x}\n",
+                           "strategy: &x lora\n", "strategy: lora\nstrategy: full\n"}) {
     const auto parsed = parse_recipe(yaml, "recipe.yaml");
     QVERIFY2(!parsed, yaml);
     check(parsed.error(), QStringLiteral("recipe.yaml"));

@@ -60,9 +60,11 @@ void TestFrame::language_switches_while_open() {
     window.show_page(static_cast<PageId>(page));
     QTest::qWait(20);
     for (const QLabel* label : window.findChildren<QLabel*>())
-      if (label->isVisible()) QVERIFY2(!english.match(label->text()).hasMatch(), qPrintable(label->text()));
+      if (label->isVisible())
+        QVERIFY2(!english.match(label->text()).hasMatch(), qPrintable(label->text()));
     for (const QAbstractButton* button : window.findChildren<QAbstractButton*>())
-      if (button->isVisible()) QVERIFY2(!english.match(button->text()).hasMatch(), qPrintable(button->text()));
+      if (button->isVisible())
+        QVERIFY2(!english.match(button->text()).hasMatch(), qPrintable(button->text()));
   }
   QVERIFY(person.choose("settingsButton", "language_en"));
   WAIT_UNTIL_EQUAL(launch->text(), QStringLiteral("Launch"));
@@ -73,7 +75,12 @@ void TestFrame::theme_switches_while_open() {
   window.show();
   QVERIFY(luthier::test::wait_for_window(&window));
   Person person(window);
-  const auto corner = [&] { return window.grab().toImage().pixelColor(window.width() - 40, window.height() - 60).lightness(); };
+  const auto corner = [&] {
+    return window.grab()
+        .toImage()
+        .pixelColor(window.width() - 40, window.height() - 60)
+        .lightness();
+  };
   QVERIFY(person.choose("settingsButton", "theme_dark"));
   WAIT_UNTIL(corner() < 80);
   QVERIFY(person.choose("settingsButton", "theme_light"));
@@ -165,7 +172,8 @@ void TestFrame::nothing_is_cut_off_data() {
   QTest::addColumn<QSize>("size");
   for (const char* language : {"en", "ko"})
     for (const QSize size : {QSize(1280, 800), QSize(1024, 700)})
-      QTest::addRow("%s %dx%d", language, size.width(), size.height()) << QString::fromLatin1(language) << size;
+      QTest::addRow("%s %dx%d", language, size.width(), size.height())
+          << QString::fromLatin1(language) << size;
 }
 
 /// The first text on screen that has not the room that it needs.
@@ -230,20 +238,34 @@ void TestFrame::everything_has_a_name_and_takes_the_keyboard() {
     for (const QWidget* widget : window.findChildren<QWidget*>()) {
       if (!widget->isVisible() || !widget->isEnabled()) continue;
       const auto* button = qobject_cast<const QAbstractButton*>(widget);
-      const bool control = button || qobject_cast<const QLineEdit*>(widget) || qobject_cast<const QComboBox*>(widget) || qobject_cast<const QSlider*>(widget);
+      const bool control = button || qobject_cast<const QLineEdit*>(widget) ||
+                           qobject_cast<const QComboBox*>(widget) ||
+                           qobject_cast<const QSlider*>(widget);
       if (!control || widget->objectName().startsWith(QLatin1String("qt_"))) continue;
-      const bool named = !widget->accessibleName().isEmpty() || (button && !button->text().isEmpty());
-      const bool inside = qobject_cast<const QLineEdit*>(widget) && (qobject_cast<const QComboBox*>(widget->parent()) || qobject_cast<const QAbstractSpinBox*>(widget->parent()));
-      const bool clear = widget->parentWidget() && qobject_cast<const QLineEdit*>(widget->parentWidget());   // Qt's own clear button
-      QVERIFY2(named || inside || clear, qPrintable(QStringLiteral("no name: %1 “%2” of %3").arg(QLatin1String(widget->metaObject()->className()), widget->objectName(), widget->parent()->objectName())));
-      QVERIFY2(!widget->objectName().isEmpty() || inside || clear, qPrintable(QStringLiteral("no objectName: %1").arg(QLatin1String(widget->metaObject()->className()))));
+      const bool named =
+          !widget->accessibleName().isEmpty() || (button && !button->text().isEmpty());
+      const bool inside = qobject_cast<const QLineEdit*>(widget) &&
+                          (qobject_cast<const QComboBox*>(widget->parent()) ||
+                           qobject_cast<const QAbstractSpinBox*>(widget->parent()));
+      const bool clear =
+          widget->parentWidget() &&
+          qobject_cast<const QLineEdit*>(widget->parentWidget());  // Qt's own clear button
+      QVERIFY2(named || inside || clear,
+               qPrintable(QStringLiteral("no name: %1 “%2” of %3")
+                              .arg(QLatin1String(widget->metaObject()->className()),
+                                   widget->objectName(), widget->parent()->objectName())));
+      QVERIFY2(!widget->objectName().isEmpty() || inside || clear,
+               qPrintable(QStringLiteral("no objectName: %1")
+                              .arg(QLatin1String(widget->metaObject()->className()))));
     }
   }
 }
 
 void TestFrame::figures_are_of_one_width() {
   const QFontMetrics metrics(QApplication::font());
-  for (char digit = '1'; digit <= '9'; ++digit) QCOMPARE(metrics.horizontalAdvance(QLatin1Char(digit)), metrics.horizontalAdvance(QLatin1Char('0')));
+  for (char digit = '1'; digit <= '9'; ++digit)
+    QCOMPARE(metrics.horizontalAdvance(QLatin1Char(digit)),
+             metrics.horizontalAdvance(QLatin1Char('0')));
 }
 
 void TestFrame::colours_can_be_read_data() {
@@ -258,13 +280,20 @@ void TestFrame::colours_can_be_read() {
   const auto back = qScopeGuard([] { Theme::instance().choose(Theme::Choice::Light); });
   // WCAG contrast of words on their ground.
   const auto luminance = [](const QColor& colour) {
-    const auto part = [](double v) { return v <= 0.03928 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4); };
-    return 0.2126 * part(colour.redF()) + 0.7152 * part(colour.greenF()) + 0.0722 * part(colour.blueF());
+    const auto part = [](double v) {
+      return v <= 0.03928 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4);
+    };
+    return 0.2126 * part(colour.redF()) + 0.7152 * part(colour.greenF()) +
+           0.0722 * part(colour.blueF());
   };
-  const auto contrast = [&](const QColor& a, const QColor& b) { return (std::max(luminance(a), luminance(b)) + 0.05) / (std::min(luminance(a), luminance(b)) + 0.05); };
+  const auto contrast = [&](const QColor& a, const QColor& b) {
+    return (std::max(luminance(a), luminance(b)) + 0.05) /
+           (std::min(luminance(a), luminance(b)) + 0.05);
+  };
   const Colours& c = colours();
   for (const QColor& ink : {c.text, c.muted, c.accent, c.warning, c.error, c.good})
-    for (const QColor& ground : {c.card, c.window}) QVERIFY2(contrast(ink, ground) >= 4.5, qPrintable(ink.name() + " on " + ground.name()));
+    for (const QColor& ground : {c.card, c.window})
+      QVERIFY2(contrast(ink, ground) >= 4.5, qPrintable(ink.name() + " on " + ground.name()));
   QVERIFY(contrast(c.on_accent, c.accent) >= 4.5);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is on the machine and what a hub has, by hand: a model is downloaded from a hub on this machine, stopped, gone on with and loaded; what cannot
-// be loaded says why; a folder is added and taken out again. The window is held by none of it.
+// What is on the machine and what a hub has, by hand: a model is downloaded from a hub on this
+// machine, stopped, gone on with and loaded; what cannot be loaded says why; a folder is added and
+// taken out again. The window is held by none of it.
 #include "tests/hub/local_hub.h"
 #include "tests/ui/driver.h"
 #include "ui/model/fetch_dialog.h"
@@ -28,7 +29,9 @@ class TestHub : public QObject {
       if (list->item(i)->text().startsWith(name + QLatin1Char('\n'))) return list->item(i);
     return nullptr;
   }
-  static void click(QListWidget* list, QListWidgetItem* row) { QTest::mouseClick(list->viewport(), Qt::LeftButton, {}, list->visualItemRect(row).center()); }
+  static void click(QListWidget* list, QListWidgetItem* row) {
+    QTest::mouseClick(list->viewport(), Qt::LeftButton, {}, list->visualItemRect(row).center());
+  }
   /// A row whose facts are known, not one that is still looked at.
   static QListWidgetItem* known(QListWidget* list, const QString& name) {
     QListWidgetItem* row = item(list, name);
@@ -43,7 +46,8 @@ class TestHub : public QObject {
       line->clear();
       QTest::keyClicks(line, folder);
       QTest::keyClick(line, Qt::Key_Return);
-      if (dialog->isVisible()) QTest::keyClick(line, Qt::Key_Return);   // the first one only closed the completer
+      if (dialog->isVisible())
+        QTest::keyClick(line, Qt::Key_Return);  // the first one only closed the completer
     });
   }
 
@@ -73,8 +77,11 @@ void TestHub::download_stop_go_on_and_load() {
   Person person(window);
   auto* list = person.find<QListWidget>("modelList");
   WAIT_UNTIL(known(list, QStringLiteral("teaching-base")));
-  const QString facts = QStringLiteral("llava · %1 · float16").arg(bytes_text(QFileInfo(base.filePath(QStringLiteral("model.safetensors"))).size()));
-  QVERIFY2(known(list, QStringLiteral("teaching-base"))->text().contains(facts), qPrintable(known(list, QStringLiteral("teaching-base"))->text()));
+  const QString facts =
+      QStringLiteral("llava · %1 · float16")
+          .arg(bytes_text(QFileInfo(base.filePath(QStringLiteral("model.safetensors"))).size()));
+  QVERIFY2(known(list, QStringLiteral("teaching-base"))->text().contains(facts),
+           qPrintable(known(list, QStringLiteral("teaching-base"))->text()));
   QVERIFY(!item(list, name));
 
   // The most that one turn of the event loop works.
@@ -147,7 +154,7 @@ void TestHub::a_refusal_is_said_in_the_dialog() {
   QVERIFY(person.click("fetchModel"));
   auto* dialog = person.find<QDialog>("fetchDialog");
   auto* banner = dialog->findChild<QLabel*>("bannerText");
-  person.type("fetchRepository", QStringLiteral("org/gated"));   // Enter is the button
+  person.type("fetchRepository", QStringLiteral("org/gated"));  // Enter is the button
   WAIT_UNTIL(banner->isVisible() && banner->text().contains(QStringLiteral("HF_TOKEN")));
   person.type("fetchRepository", QStringLiteral("../../etc"));
   WAIT_UNTIL(banner->isVisible() && banner->text().contains(QStringLiteral("repository id")));
@@ -155,7 +162,8 @@ void TestHub::a_refusal_is_said_in_the_dialog() {
 }
 
 void TestHub::what_cannot_be_loaded_says_why() {
-  const QString folder = hub_.cache() + QStringLiteral("/models--org--other/snapshots/") + QLatin1String(luthier::test::kCommit);
+  const QString folder = hub_.cache() + QStringLiteral("/models--org--other/snapshots/") +
+                         QLatin1String(luthier::test::kCommit);
   QVERIFY(QDir().mkpath(folder));
   QFile config(folder + QStringLiteral("/config.json"));
   QVERIFY(config.open(QIODevice::WriteOnly) && config.write("{\"model_type\": \"whisper\"}") > 0);
@@ -191,7 +199,9 @@ void TestHub::a_folder_is_added_and_removed() {
     answer_folder_dialog(hub_.root + QStringLiteral("/mine"));
     QVERIFY(person.click("addModels"));
     WAIT_UNTIL(known(list, QStringLiteral("one")));
-    QVERIFY(known(list, QStringLiteral("one"))->text().contains(QStringLiteral("llava · 391 KiB · float32")));
+    QVERIFY(known(list, QStringLiteral("one"))
+                ->text()
+                .contains(QStringLiteral("llava · 391 KiB · float32")));
     QVERIFY(known(list, QStringLiteral("two"))->text().contains(QStringLiteral("not loadable")));
   }
   // It stays in the list of the next window, until it is taken out.
@@ -205,7 +215,9 @@ void TestHub::a_folder_is_added_and_removed() {
   QCOMPARE(person.text("modelDetail"), QStringLiteral("in a folder that you added"));
   QTest::keyClick(list, Qt::Key_Delete);
   WAIT_UNTIL(!item(list, QStringLiteral("one")) && !item(list, QStringLiteral("two")));
-  QVERIFY(QFileInfo::exists(hub_.root + QStringLiteral("/mine/one/model.safetensors")));   // the list forgets, the disk does not
+  QVERIFY(QFileInfo::exists(
+      hub_.root +
+      QStringLiteral("/mine/one/model.safetensors")));  // the list forgets, the disk does not
 }
 
 void TestHub::korean_is_whole() {
@@ -218,18 +230,25 @@ void TestHub::korean_is_whole() {
   QVERIFY(person.click("fetchModel"));
   auto* dialog = person.find<QDialog>("fetchDialog");
   WAIT_UNTIL(dialog->isVisible());
-  const auto korean = [](const QString& text) { return std::any_of(text.begin(), text.end(), [](QChar c) { return c.unicode() >= 0xAC00 && c.unicode() <= 0xD7A3; }); };
+  const auto korean = [](const QString& text) {
+    return std::any_of(text.begin(), text.end(),
+                       [](QChar c) { return c.unicode() >= 0xAC00 && c.unicode() <= 0xD7A3; });
+  };
   for (const QAbstractButton* button : dialog->findChildren<QAbstractButton*>())
     if (!button->text().isEmpty()) QVERIFY2(korean(button->text()), qPrintable(button->text()));
   for (const QLabel* label : dialog->findChildren<QLabel*>())
-    if (label->isVisible() && !label->text().isEmpty()) QVERIFY2(korean(label->text()), qPrintable(label->text()));
-  for (const char* name : {"fetchModel", "addModels", "loadModel", "openModel"}) QVERIFY(korean(person.find<QPushButton>(name)->text()));
+    if (label->isVisible() && !label->text().isEmpty())
+      QVERIFY2(korean(label->text()), qPrintable(label->text()));
+  for (const char* name : {"fetchModel", "addModels", "loadModel", "openModel"})
+    QVERIFY(korean(person.find<QPushButton>(name)->text()));
 }
 
 void TestHub::ids_as_people_paste_them() {
   QCOMPARE(repository_of(QStringLiteral("  org/name ")), QStringLiteral("org/name"));
-  QCOMPARE(repository_of(QStringLiteral("https://huggingface.co/org/name")), QStringLiteral("org/name"));
-  QCOMPARE(repository_of(QStringLiteral("https://huggingface.co/org/name/tree/main?x=1")), QStringLiteral("org/name"));
+  QCOMPARE(repository_of(QStringLiteral("https://huggingface.co/org/name")),
+           QStringLiteral("org/name"));
+  QCOMPARE(repository_of(QStringLiteral("https://huggingface.co/org/name/tree/main?x=1")),
+           QStringLiteral("org/name"));
   QCOMPARE(repository_of(QStringLiteral("../x")), QStringLiteral("../x"));
 }
 

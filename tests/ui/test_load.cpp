@@ -51,7 +51,7 @@ void TestLoad::a_thousand_steps_a_second_hold_nothing() {
   emit bridge.run_started(started);
   std::int64_t at = 0;
   while (at < 20000) emit bridge.step_done(step(++at));
-  QTest::qWait(1500);   // first drawing
+  QTest::qWait(1500);  // first drawing
 
   double longest = 0, last = thread_milliseconds();
   QTimer meter;

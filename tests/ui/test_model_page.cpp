@@ -61,7 +61,7 @@ void TestModelPage::a_filter_gives_the_tree_back() {
   QVERIFY(!before.isEmpty());
   filter->setFocus();
   QTest::keyClicks(filter, QStringLiteral("q_proj"));
-  QVERIFY(open_rows(tree).size() > before.size());   // what it shows is open
+  QVERIFY(open_rows(tree).size() > before.size());  // what it shows is open
   filter->clear();
   QCOMPARE(open_rows(tree), before);
 }
@@ -138,7 +138,7 @@ void TestModelPage::rows_stay_while_models_are_looked_for() {
 }
 
 void TestModelPage::the_download_dialog_is_as_high_as_its_texts() {
-  qputenv("HF_ENDPOINT", "http://127.0.0.1:9");   // nobody listens there
+  qputenv("HF_ENDPOINT", "http://127.0.0.1:9");  // nobody listens there
   const auto back = qScopeGuard([] { qunsetenv("HF_ENDPOINT"); });
   MainWindow window;
   window.show();

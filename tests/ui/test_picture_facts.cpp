@@ -47,7 +47,7 @@ void TestPictureFacts::one_size() {
           "crop_size": {"height": 336, "width": 336}})");
   clip.model_type = "llava";
   clip.modules = {convolution(14)};
-  clip.geometry.vision_tokens = 577;   // with the class token, which is no patch
+  clip.geometry.vision_tokens = 577;  // with the class token, which is no patch
   clip.geometry.image_tokens = 576;
   const PictureFacts facts = picture_facts(clip);
   QVERIFY(facts.kind == Kind::Fixed);
@@ -70,8 +70,8 @@ void TestPictureFacts::patches_by_size() {
   qwen.geometry.projector_in = 4 * 1280;
   const PictureFacts facts = picture_facts(qwen);
   QVERIFY(facts.kind == Kind::Patches);
-  QCOMPARE(facts.least_tokens, 4);     // 3136 / (28 · 28)
-  QCOMPARE(facts.most_tokens, 1280);   // 1003520 / (28 · 28)
+  QCOMPARE(facts.least_tokens, 4);    // 3136 / (28 · 28)
+  QCOMPARE(facts.most_tokens, 1280);  // 1003520 / (28 · 28)
   QCOMPARE(facts.least_patches, 16);
   QCOMPARE(facts.most_patches, 5120);
 }
@@ -97,7 +97,7 @@ void TestPictureFacts::tiles_by_shape() {
   QVERIFY(facts.kind == Kind::Tiles);
   QCOMPARE(facts.width, 448);
   QCOMPARE(facts.least_tiles, 1);
-  QCOMPARE(facts.most_tiles, 13);   // and the thumbnail
+  QCOMPARE(facts.most_tiles, 13);  // and the thumbnail
   QCOMPARE(facts.most_patches, 1024);
   QCOMPARE(facts.least_tokens, 256);
   QCOMPARE(facts.most_tokens, 13 * 256);

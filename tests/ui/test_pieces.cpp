@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The window's own arithmetic: thinning, smoothing, percentiles, figures as text, modules as a selector.
+// The window's own arithmetic: thinning, smoothing, percentiles, figures as text, modules as a
+// selector.
 #include <QtTest>
 #include <cmath>
 
@@ -66,13 +67,19 @@ void TestPieces::figures() {
 
 void TestPieces::selectors() {
   ModelSummary summary;
-  for (const char* name : {"tower.layers.0.q_proj", "decoder.layers.0.q_proj", "decoder.layers.1.q_proj", "decoder.layers.0.v_proj", "lm_head"})
+  for (const char* name : {"tower.layers.0.q_proj", "decoder.layers.0.q_proj",
+                           "decoder.layers.1.q_proj", "decoder.layers.0.v_proj", "lm_head"})
     summary.modules.push_back({name, "Linear", {4, 4}, "F32", 16, "language_model"});
   summary.modules.push_back({"norm", "RMSNorm", {4}, "F32", 4, "language_model"});
   QCOMPARE(selector_text(summary, {}), QStringLiteral("null"));
-  QCOMPARE(selector_text(summary, {"tower.layers.0.q_proj", "decoder.layers.0.q_proj", "decoder.layers.1.q_proj", "decoder.layers.0.v_proj"}), QStringLiteral("all-linear"));
-  QCOMPARE(selector_text(summary, {"tower.layers.0.q_proj", "decoder.layers.0.q_proj", "decoder.layers.1.q_proj"}), QStringLiteral("q_proj"));
-  QCOMPARE(selector_text(summary, {"decoder.layers.0.q_proj", "decoder.layers.0.v_proj"}), QStringLiteral("decoder.layers.0.q_proj, v_proj"));
+  QCOMPARE(selector_text(summary, {"tower.layers.0.q_proj", "decoder.layers.0.q_proj",
+                                   "decoder.layers.1.q_proj", "decoder.layers.0.v_proj"}),
+           QStringLiteral("all-linear"));
+  QCOMPARE(selector_text(summary, {"tower.layers.0.q_proj", "decoder.layers.0.q_proj",
+                                   "decoder.layers.1.q_proj"}),
+           QStringLiteral("q_proj"));
+  QCOMPARE(selector_text(summary, {"decoder.layers.0.q_proj", "decoder.layers.0.v_proj"}),
+           QStringLiteral("decoder.layers.0.q_proj, v_proj"));
   // A convolution has the same last name: PEFT would find it too.
   for (const auto& [name, type] : {std::pair("tower.patch_embed.proj", "Conv2d"),
                                    std::pair("tower.blocks.0.attn.proj", "Linear")})

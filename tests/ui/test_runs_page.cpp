@@ -61,7 +61,7 @@ class TestRunsPage : public QObject {
   }
 
   Desk desk_;
-  std::vector<RunFolder> held_;   ///< each holds its lock, as a training process does
+  std::vector<RunFolder> held_;  ///< each holds its lock, as a training process does
 };
 
 void TestRunsPage::tails() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A run as a person has it: fill the form, launch, pause, ask, change the rate, go on, stop and save; then the same folder again, and Runs and
-// Compare with what came of it.
+// A run as a person has it: fill the form, launch, pause, ask, change the rate, go on, stop and
+// save; then the same folder again, and Runs and Compare with what came of it.
 #include "engine/runs/run_folder.h"
 #include "tests/ui/driver.h"
 
@@ -175,7 +175,8 @@ void TestTraining::keyboard_alone_launches() {
   field->setFocus();
   auto* launch = person_->find<QPushButton>("launchButton");
   int presses = 0;
-  while (window_->focusWidget() != launch && presses++ < 150) QTest::keyClick(window_->focusWidget(), Qt::Key_Tab);
+  while (window_->focusWidget() != launch && presses++ < 150)
+    QTest::keyClick(window_->focusWidget(), Qt::Key_Tab);
   QCOMPARE(window_->focusWidget(), launch);
   QTest::keyClick(launch, Qt::Key_Space);
   WAIT_UNTIL(QFileInfo::exists(desk_.run("keys") + "/adapter/adapter_config.json"));
@@ -191,7 +192,9 @@ void TestTraining::compare_and_runs() {
   for (int row = 0; row < table->model()->rowCount(); ++row) {
     const QModelIndex index = table->model()->index(row, 0);
     if (index.data(Qt::CheckStateRole).toInt() == Qt::Checked) continue;
-    QTest::mouseClick(table->viewport(), Qt::LeftButton, {}, table->visualRect(index).topLeft() + QPoint(10, table->visualRect(index).height() / 2));
+    QTest::mouseClick(
+        table->viewport(), Qt::LeftButton, {},
+        table->visualRect(index).topLeft() + QPoint(10, table->visualRect(index).height() / 2));
     QCOMPARE(index.data(Qt::CheckStateRole).toInt(), int(Qt::Checked));
   }
   WAIT_UNTIL(person_->find<QTableWidget>("differenceTable")->rowCount() > 0);
@@ -211,7 +214,8 @@ void TestTraining::compare_and_runs() {
   WAIT_UNTIL(run_all->isVisible() &&
              window_->findChild<QLabel*>("score_1")->text().contains(QStringLiteral("of 8")));
 
-  // A click on a column's name makes it the reference; the cross drops an adapter while the page is open.
+  // A click on a column's name makes it the reference; the cross drops an adapter while the page is
+  // open.
   const std::string last = window_->workspace().adapters().back().name;
   const QString name = QString::fromStdString(last);
   QVERIFY(person_->click("reference_" + name));
@@ -223,7 +227,8 @@ void TestTraining::compare_and_runs() {
   const std::size_t before = window_->workspace().adapters().size();
   QVERIFY(person_->click("drop_" + name));
   WAIT_UNTIL_EQUAL(window_->workspace().adapters().size(), before - 1);
-  QVERIFY(!window_->findChild<QToolButton*>("drop_" + name) || !window_->findChild<QToolButton*>("drop_" + name)->isVisible());
+  QVERIFY(!window_->findChild<QToolButton*>("drop_" + name) ||
+          !window_->findChild<QToolButton*>("drop_" + name)->isVisible());
 }
 
 void TestTraining::cleanupTestCase() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Korean is whole: no text is left unfinished, and every word that reaches the window as data is translated.
+// Korean is whole: no text is left unfinished, and every word that reaches the window as data is
+// translated.
 #include <QtTest>
 
 #include "engine/config/recipe.h"
@@ -34,14 +35,17 @@ void TestWords::no_text_is_unfinished() {
   const QString text = QString::fromUtf8(in.readAll());
   QVERIFY(!text.contains(QLatin1String("type=\"unfinished\"")));
   QVERIFY(!text.contains(QLatin1String("type=\"vanished\"")));
-  QVERIFY(!text.contains(QLatin1String("<translation></translation>")) && !text.contains(QLatin1String("<translation />")));
+  QVERIFY(!text.contains(QLatin1String("<translation></translation>")) &&
+          !text.contains(QLatin1String("<translation />")));
   QVERIFY(text.count(QLatin1String("<source>")) > 300);
 }
 
 void TestWords::placeholders_are_kept() {
   QFile in(QStringLiteral(LUTHIER_SOURCE_DIR "/translations/luthier_ko.ts"));
   QVERIFY(in.open(QIODevice::ReadOnly));
-  static const QRegularExpression message(QStringLiteral("<source>(.*?)</source>\\s*<translation>(.*?)</translation>"), QRegularExpression::DotMatchesEverythingOption);
+  static const QRegularExpression message(
+      QStringLiteral("<source>(.*?)</source>\\s*<translation>(.*?)</translation>"),
+      QRegularExpression::DotMatchesEverythingOption);
   static const QRegularExpression mark(QStringLiteral("%[1-9n]"));
   auto each = message.globalMatch(QString::fromUtf8(in.readAll()));
   int count = 0;
@@ -61,13 +65,18 @@ void TestWords::placeholders_are_kept() {
 }
 
 void TestWords::recipe_fields_are_translated() {
-  const auto has_korean = [](const QString& text) { return std::any_of(text.begin(), text.end(), [](QChar c) { return c.unicode() >= 0xAC00 && c.unicode() <= 0xD7A3; }); };
+  const auto has_korean = [](const QString& text) {
+    return std::any_of(text.begin(), text.end(),
+                       [](QChar c) { return c.unicode() >= 0xAC00 && c.unicode() <= 0xD7A3; });
+  };
   static const QStringList same{QStringLiteral("DoRA")};
   for (const FieldDescription& field : recipe_fields()) {
     for (const std::string* text : {&field.label, &field.help, &field.unit})
-      if (!text->empty() && !same.contains(QString::fromStdString(*text))) QVERIFY2(has_korean(recipe_text(*text)), text->c_str());
+      if (!text->empty() && !same.contains(QString::fromStdString(*text)))
+        QVERIFY2(has_korean(recipe_text(*text)), text->c_str());
     for (const std::string& choice : field.choices)
-      QVERIFY2(recipe_text(choice).contains(QString::fromStdString(choice)), choice.c_str());   // the recipe's own word stays readable
+      QVERIFY2(recipe_text(choice).contains(QString::fromStdString(choice)),
+               choice.c_str());  // the recipe's own word stays readable
   }
 }
 

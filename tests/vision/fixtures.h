@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the vision tests share with tests/data/vision/make_vision.py: the noise pictures, the digest, the written expectations.
+// What the vision tests share with tests/data/vision/make_vision.py: the noise pictures, the
+// digest, the written expectations.
 #pragma once
 
 #include <QtTest>
@@ -31,7 +32,8 @@ std::string digest(const std::vector<T>& values) {
 }
 
 inline Json expectations(const std::string& name) {
-  auto json = read_json_file(std::filesystem::path(LUTHIER_TEST_DATA) / "vision" / (name + ".json"));
+  auto json =
+      read_json_file(std::filesystem::path(LUTHIER_TEST_DATA) / "vision" / (name + ".json"));
   return json ? json.take() : Json();
 }
 
@@ -39,7 +41,8 @@ inline std::vector<std::byte> picture(const std::string& name) {
   static const Json pictures = expectations("pictures");
   const std::string hex = pictures.value(name, "");
   std::vector<std::byte> bytes(hex.size() / 2);
-  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(std::stoi(hex.substr(2 * i, 2), nullptr, 16));
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    bytes[i] = static_cast<std::byte>(std::stoi(hex.substr(2 * i, 2), nullptr, 16));
   return bytes;
 }
 

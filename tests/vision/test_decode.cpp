@@ -10,9 +10,12 @@ using namespace luthier::test;
 
 namespace {
 
-std::filesystem::path write(const QTemporaryDir& folder, const std::string& name, const std::vector<std::byte>& bytes) {
+std::filesystem::path write(const QTemporaryDir& folder, const std::string& name,
+                            const std::vector<std::byte>& bytes) {
   const std::filesystem::path path = std::filesystem::path(folder.path().toStdString()) / name;
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
   return path;
 }
 
@@ -29,7 +32,8 @@ class TestDecode : public QObject {
     for (const auto& [name, row] : rows.items()) {
       const auto image = decode_image_bytes(picture(name), name);
       QVERIFY2(image.ok(), image ? "" : image.error().sentence().c_str());
-      if (image->width != row[0] || image->height != row[1] || digest(image->rgb) != row[2]) different += " " + name;
+      if (image->width != row[0] || image->height != row[1] || digest(image->rgb) != row[2])
+        different += " " + name;
     }
     QVERIFY2(different.empty(), different.c_str());
   }
@@ -57,7 +61,8 @@ class TestDecode : public QObject {
           "animated.webp", "colours.gif", "interlaced.gif", "rgb.bmp", "runs.bmp", "rgb.tiff",
           "tiff_lzw.tiff", "jpeg.tiff", "tiles.tiff"}) {
       const std::vector<std::byte> whole = picture(name);
-      for (const std::size_t keep : {whole.size() / 2, whole.size() - whole.size() / 8, std::size_t{30}, std::size_t{3}, std::size_t{0}}) {
+      for (const std::size_t keep : {whole.size() / 2, whole.size() - whole.size() / 8,
+                                     std::size_t{30}, std::size_t{3}, std::size_t{0}}) {
         const auto image = decode_image_bytes(std::span(whole).first(keep), "cut/" + name);
         QVERIFY2(!image.ok(), (name + " " + std::to_string(keep)).c_str());
         QVERIFY(image.error().code == ErrorCode::Input);
@@ -79,14 +84,16 @@ class TestDecode : public QObject {
           bytes[(state >> 8) % bytes.size()] ^= static_cast<std::byte>(1u << (state & 7));
         }
         const auto image = decode_image_bytes(bytes, name, {4'000'000});
-        if (image) QCOMPARE(image->rgb.size(), std::size_t(image->width) * std::size_t(image->height) * 3);
+        if (image)
+          QCOMPARE(image->rgb.size(), std::size_t(image->width) * std::size_t(image->height) * 3);
       }
     }
   }
 
   void hugePicturesAreRefusedBeforeMemoryIsTaken() {
     std::vector<std::byte> bytes = picture("rgb.png");
-    for (std::size_t i = 16; i < 24; ++i) bytes[i] = static_cast<std::byte>(i % 4 == 2 ? 0xff : 0);  // 65,280 x 65,280
+    for (std::size_t i = 16; i < 24; ++i)
+      bytes[i] = static_cast<std::byte>(i % 4 == 2 ? 0xff : 0);  // 65,280 x 65,280
     const auto huge = decode_image_bytes(bytes, "huge.png");
     QVERIFY(!huge.ok());
     QVERIFY(huge.error().what.find("limit") != std::string::npos);

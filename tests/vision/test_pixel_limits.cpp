@@ -48,12 +48,10 @@ class TestPixelLimits : public QObject {
   void a_result_carries_them_data() {
     QTest::addColumn<QString>("newer");  // processor_config.json
     QTest::addColumn<QString>("older");  // preprocessor_config.json
-    const QString settings =
-        R"({"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 4,)"
-        R"( "size": {"shortest_edge": 256, "longest_edge": 4096}})";
-    const QString aged =
-        R"({"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 4,)"
-        R"( "min_pixels": 256, "max_pixels": 4096})";
+    const QString settings = R"({"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 4,)"
+                             R"( "size": {"shortest_edge": 256, "longest_edge": 4096}})";
+    const QString aged = R"({"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 4,)"
+                         R"( "min_pixels": 256, "max_pixels": 4096})";
     QTest::newRow("new layout") << "{\"image_processor\": " + settings + "}" << QString();
     QTest::newRow("old layout") << QString() << aged;
     QTest::newRow("both") << "{\"image_processor\": " + settings + "}" << settings;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Resampling is Pillow's to the pixel, a region is that part of the whole, and crops fall where transformers' do.
+// Resampling is Pillow's to the pixel, a region is that part of the whole, and crops fall where
+// transformers' do.
 #include "fixtures.h"
 
 using namespace luthier;
@@ -31,11 +32,14 @@ class TestResample : public QObject {
     const Image image = noise(57, 41, 3);
     const Region region{5, 7, 11, 9};  // some sizes take the columns first, some the rows
     for (int filter = 0; filter < 6; ++filter)
-      for (const auto& [width, height] : {std::pair{30, 20}, {57, 20}, {30, 41}, {90, 100}, {57, 41}, {56, 20}, {80, 17}}) {
+      for (const auto& [width, height] :
+           {std::pair{30, 20}, {57, 20}, {30, 41}, {90, 100}, {57, 41}, {56, 20}, {80, 17}}) {
         const Image whole = resize(image, width, height, static_cast<Resample>(filter));
-        const Image part = resize_region(image, width, height, static_cast<Resample>(filter), region);
+        const Image part =
+            resize_region(image, width, height, static_cast<Resample>(filter), region);
         for (int y = 0; y < region.height; ++y)
-          QVERIFY(std::memcmp(part.rgb.data() + y * region.width * 3, whole.rgb.data() + ((region.top + y) * width + region.left) * 3,
+          QVERIFY(std::memcmp(part.rgb.data() + y * region.width * 3,
+                              whole.rgb.data() + ((region.top + y) * width + region.left) * 3,
                               std::size_t(region.width) * 3) == 0);
       }
   }

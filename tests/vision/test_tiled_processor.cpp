@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The processors that give tiles or patches: pixel_values equal transformers' Pillow backend to the bit, with the grid that the families
-// count by; outlines agree with what is made, also for large pictures; what transformers refuses is refused; hostile settings are named.
+// The processors that give tiles or patches: pixel_values equal transformers' Pillow backend to the
+// bit, with the grid that the families count by; outlines agree with what is made, also for large
+// pictures; what transformers refuses is refused; hostile settings are named.
 #include "fixtures.h"
 
 #include <fstream>
@@ -13,14 +14,19 @@ using namespace luthier::test;
 namespace {
 
 std::string with(const std::string& type, const std::string& fields) {
-  return R"({"image_processor_type": ")" + type + "\"" + (fields.empty() ? "" : ", " + fields) + "}";
+  return R"({"image_processor_type": ")" + type + "\"" + (fields.empty() ? "" : ", " + fields) +
+         "}";
 }
 
-Result<std::unique_ptr<ImageProcessor>> made(const std::string& type, const std::string& fields = {}, const PixelLimits& limits = {}) {
+Result<std::unique_ptr<ImageProcessor>> made(const std::string& type,
+                                             const std::string& fields = {},
+                                             const PixelLimits& limits = {}) {
   return ImageProcessor::create(Json::parse(with(type, fields)), "c.json", limits);
 }
 
-void write(const std::filesystem::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+void write(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
 
 std::int64_t product(const std::vector<std::int64_t>& shape) {
   std::int64_t count = 1;
@@ -42,7 +48,9 @@ class TestTiledProcessor : public QObject {
       for (const Json& picture : row["pictures"]) {
         const std::string what = row["config"].dump() + " " + picture.dump();
         const int width = picture[0], height = picture[1];
-        const auto pixels = (*processor)->process(noise(width, height, static_cast<std::uint32_t>(width * 1000 + height)));
+        const auto pixels =
+            (*processor)
+                ->process(noise(width, height, static_cast<std::uint32_t>(width * 1000 + height)));
         if (picture.size() == 2) {
           QVERIFY2(!pixels.ok(), what.c_str());
           QVERIFY(pixels.error().sentence().size() > 20);
@@ -50,7 +58,8 @@ class TestTiledProcessor : public QObject {
           continue;
         }
         QVERIFY2(pixels.ok(), (what + (pixels ? "" : pixels.error().sentence())).c_str());
-        QVERIFY2(Json(pixels->shape) == picture[2] && Json(pixels->grid) == picture[3], what.c_str());
+        QVERIFY2(Json(pixels->shape) == picture[2] && Json(pixels->grid) == picture[3],
+                 what.c_str());
         QCOMPARE(static_cast<std::int64_t>(pixels->values.size()), product(pixels->shape));
         QVERIFY2(digest(pixels->values) == picture[4].get<std::string>(), what.c_str());
         ++equal;
@@ -65,9 +74,12 @@ class TestTiledProcessor : public QObject {
       for (const Json& picture : row["pictures"]) {
         const std::string what = row["config"].dump() + " " + picture.dump();
         const auto outline = (*processor)->outline(picture[0], picture[1]);
-        QVERIFY2(outline.ok() == (picture.size() > 2), (what + (outline ? "" : outline.error().sentence())).c_str());
+        QVERIFY2(outline.ok() == (picture.size() > 2),
+                 (what + (outline ? "" : outline.error().sentence())).c_str());
         if (!outline) continue;
-        QVERIFY2(Json(outline->shape) == picture[2] && Json(outline->grid) == picture[3] && outline->values.empty(), what.c_str());
+        QVERIFY2(Json(outline->shape) == picture[2] && Json(outline->grid) == picture[3] &&
+                     outline->values.empty(),
+                 what.c_str());
       }
     }
   }
@@ -82,7 +94,8 @@ class TestTiledProcessor : public QObject {
         QVERIFY2(outline.ok() == pixels.ok(), row["config"].dump().c_str());
         if (outline) QVERIFY(outline->shape == pixels->shape && outline->grid == pixels->grid);
       }
-      QVERIFY(!(*processor)->outline(0, 4).ok() && !(*processor)->outline(4, -1).ok() && !(*processor)->process(Image{}).ok());
+      QVERIFY(!(*processor)->outline(0, 4).ok() && !(*processor)->outline(4, -1).ok() &&
+              !(*processor)->process(Image{}).ok());
       QVERIFY(!(*processor)->outline(1 << 30, 4).ok());
     }
   }
@@ -90,8 +103,10 @@ class TestTiledProcessor : public QObject {
   void theRecipeChangesPixelLimits() {
     PixelLimits limits;
     limits.max_pixels = 28 * 28 * 6;
-    auto qwen = made("Qwen2VLImageProcessorFast", R"("size": {"shortest_edge": 784, "longest_edge": 99999})", limits);
-    QCOMPARE((*qwen)->outline(400, 400)->shape[0], std::int64_t{16});  // 56 x 56: as many whole blocks as the limit holds
+    auto qwen = made("Qwen2VLImageProcessorFast",
+                     R"("size": {"shortest_edge": 784, "longest_edge": 99999})", limits);
+    QCOMPARE((*qwen)->outline(400, 400)->shape[0],
+             std::int64_t{16});  // 56 x 56: as many whole blocks as the limit holds
     limits.min_pixels = 28 * 28 * 4;
     qwen = made("Qwen2VLImageProcessor", R"("min_pixels": 1, "max_pixels": 2)", limits);
     QCOMPARE((*qwen)->outline(3, 3)->shape[0], std::int64_t{16});
@@ -99,7 +114,8 @@ class TestTiledProcessor : public QObject {
     const auto wrong = made("Qwen2VLImageProcessor", "", limits);
     QVERIFY(!wrong.ok());
     QCOMPARE(wrong.error().where, std::string("image.max_pixels"));
-    for (const char* type : {"Idefics3ImageProcessor", "LlavaNextImageProcessor", "GotOcr2ImageProcessor", "Gemma3ImageProcessor"})
+    for (const char* type : {"Idefics3ImageProcessor", "LlavaNextImageProcessor",
+                             "GotOcr2ImageProcessor", "Gemma3ImageProcessor"})
       QVERIFY(!made(type, "", limits).ok());
   }
 
@@ -118,27 +134,36 @@ class TestTiledProcessor : public QObject {
         {"Qwen2VLImageProcessor", R"("patch_size": 0)", "patch_size"},
         {"Qwen2VLImageProcessor", R"("merge_size": -1)", "merge_size"},
         {"Qwen2VLImageProcessor", R"("temporal_patch_size": 1000000)", "temporal_patch_size"},
-        {"Qwen2VLImageProcessor", R"("size": {"shortest_edge": 0, "longest_edge": 5})", "size: shortest_edge"},
+        {"Qwen2VLImageProcessor", R"("size": {"shortest_edge": 0, "longest_edge": 5})",
+         "size: shortest_edge"},
         {"Qwen2VLImageProcessor", R"("size": {"shortest_edge": 5})", "size"},
         {"Qwen2VLImageProcessor", R"("size": 5)", "size"},
         {"Qwen2VLImageProcessor", R"("max_pixels": 9223372036854775807)", "max_pixels"},
         {"Qwen2VLImageProcessor", R"("min_pixels": 1.5)", "min_pixels"},
         {"Idefics3ImageProcessor", R"("max_image_size": 5)", "max_image_size"},
-        {"Idefics3ImageProcessor", R"("max_image_size": {"longest_edge": 0})", "max_image_size.longest_edge"},
+        {"Idefics3ImageProcessor", R"("max_image_size": {"longest_edge": 0})",
+         "max_image_size.longest_edge"},
         {"SmolVLMImageProcessor", R"("max_image_size": {})", "max_image_size"},
         {"SmolVLMImageProcessor", R"("size": {"shortest_edge": 5})", "size"},
         {"LlavaNextImageProcessor", R"("image_grid_pinpoints": [])", "image_grid_pinpoints"},
-        {"LlavaNextImageProcessor", R"("image_grid_pinpoints": [[1, 2], [3]])", "image_grid_pinpoints[1]"},
-        {"LlavaNextImageProcessor", R"("image_grid_pinpoints": [[1, 0]])", "image_grid_pinpoints[0]"},
-        {"LlavaNextImageProcessor", R"("image_grid_pinpoints": [[16384, 16384]])", "image_grid_pinpoints[0]"},
-        {"LlavaNextImageProcessor", R"("crop_size": {"height": 0, "width": 1})", "crop_size.height"},
+        {"LlavaNextImageProcessor", R"("image_grid_pinpoints": [[1, 2], [3]])",
+         "image_grid_pinpoints[1]"},
+        {"LlavaNextImageProcessor", R"("image_grid_pinpoints": [[1, 0]])",
+         "image_grid_pinpoints[0]"},
+        {"LlavaNextImageProcessor", R"("image_grid_pinpoints": [[16384, 16384]])",
+         "image_grid_pinpoints[0]"},
+        {"LlavaNextImageProcessor", R"("crop_size": {"height": 0, "width": 1})",
+         "crop_size.height"},
         {"LlavaNextImageProcessor", R"("size": {"longest_edge": 5})", "size"},
         {"GotOcr2ImageProcessor", R"("max_patches": 100000)", "max_patches"},
         {"GotOcr2ImageProcessor", R"("min_patches": -5)", "min_patches"},
-        {"GotOcr2ImageProcessor", R"("crop_to_patches": true, "size": {"shortest_edge": 5})", "size"},
+        {"GotOcr2ImageProcessor", R"("crop_to_patches": true, "size": {"shortest_edge": 5})",
+         "size"},
         {"GotOcr2ImageProcessor", R"("crop_to_patches": 1)", "crop_to_patches"},
-        {"Gemma3ImageProcessor", R"("pan_and_scan_max_num_crops": 0)", "pan_and_scan_max_num_crops"},
-        {"Gemma3ImageProcessor", R"("pan_and_scan_min_crop_size": 0)", "pan_and_scan_min_crop_size"},
+        {"Gemma3ImageProcessor", R"("pan_and_scan_max_num_crops": 0)",
+         "pan_and_scan_max_num_crops"},
+        {"Gemma3ImageProcessor", R"("pan_and_scan_min_crop_size": 0)",
+         "pan_and_scan_min_crop_size"},
         {"Gemma3ImageProcessor", R"("image_std": 1e-60)", "image_std"},
         {"Gemma3ImageProcessor", R"("image_mean": 1e300)", "image_mean"},
         {"Gemma3ImageProcessor", R"("rescale_factor": -1e300)", "rescale_factor"},
@@ -146,7 +171,8 @@ class TestTiledProcessor : public QObject {
     for (const Case& one : cases) {
       const auto processor = made(one.type, one.fields);
       QVERIFY2(!processor.ok(), one.fields);
-      QVERIFY2(processor.error().where.find(std::string("c.json: ") + one.named) == 0, processor.error().where.c_str());
+      QVERIFY2(processor.error().where.find(std::string("c.json: ") + one.named) == 0,
+               processor.error().where.c_str());
     }
   }
 
@@ -157,18 +183,25 @@ class TestTiledProcessor : public QObject {
     };
     const Case cases[] = {
         {"Qwen2VLImageProcessor", R"("min_pixels": 281474976710656)", 5, 5},
-        {"Qwen2VLImageProcessor", R"("max_pixels": 281474976710656, "temporal_patch_size": 64)", 8000, 8000},
-        {"Idefics3ImageProcessor", R"("size": {"longest_edge": 16384}, "max_image_size": {"longest_edge": 1})", 5, 5},
+        {"Qwen2VLImageProcessor", R"("max_pixels": 281474976710656, "temporal_patch_size": 64)",
+         8000, 8000},
+        {"Idefics3ImageProcessor",
+         R"("size": {"longest_edge": 16384}, "max_image_size": {"longest_edge": 1})", 5, 5},
         {"Idefics3ImageProcessor", R"("max_image_size": {"longest_edge": 16384})", 5, 5},
         {"Idefics3ImageProcessor", R"("size": {"height": 16384, "width": 16384})", 5, 5},
         {"LlavaNextImageProcessor", R"("crop_size": 1, "size": 1)", 5, 5},
         {"LlavaNextImageProcessor", R"("crop_size": 16384, "size": 16384)", 5, 5},
         {"LlavaNextImageProcessor", R"("crop_size": 8000, "size": 8)", 5, 5},
-        {"LlavaNextImageProcessor", R"("do_center_crop": false, "image_grid_pinpoints": [[300, 300]])", 5, 5},
-        {"GotOcr2ImageProcessor", R"("crop_to_patches": true, "max_patches": 4095, "size": 384)", 9000, 9000},
+        {"LlavaNextImageProcessor",
+         R"("do_center_crop": false, "image_grid_pinpoints": [[300, 300]])", 5, 5},
+        {"GotOcr2ImageProcessor", R"("crop_to_patches": true, "max_patches": 4095, "size": 384)",
+         9000, 9000},
         {"Gemma3ImageProcessor", R"("size": 16384)", 5, 5},
-        {"Gemma3ImageProcessor", R"("do_pan_and_scan": true, "pan_and_scan_min_crop_size": 1, "pan_and_scan_max_num_crops": 4)", 5, 1},
-        {"Gemma3ImageProcessor", R"("do_pan_and_scan": true, "pan_and_scan_min_crop_size": 1, "do_resize": false)", 50, 10},
+        {"Gemma3ImageProcessor",
+         R"("do_pan_and_scan": true, "pan_and_scan_min_crop_size": 1, "pan_and_scan_max_num_crops": 4)",
+         5, 1},
+        {"Gemma3ImageProcessor",
+         R"("do_pan_and_scan": true, "pan_and_scan_min_crop_size": 1, "do_resize": false)", 50, 10},
         {"LlavaImageProcessor", R"("do_pad": true)", 1, 900000},
     };
     for (const Case& one : cases) {
@@ -190,18 +223,35 @@ class TestTiledProcessor : public QObject {
       return processor ? (*processor)->outline(width, height).take() : PixelValues{};
     };
     using Shape = std::vector<std::int64_t>;
-    QCOMPARE(outline("paligemma", R"({"size": {"height": 32, "width": 32}})", 9, 5).shape, (Shape{1, 3, 32, 32}));
-    QCOMPARE(outline("paligemma", R"({"image_processor_type": "SiglipImageProcessor", "image_seq_length": 4})", 9, 5).shape,
-             (Shape{1, 3, 224, 224}));
-    QCOMPARE(outline("qwen2_5_vl", R"({"min_pixels": 3136, "max_pixels": 12845056})", 280, 140).grid, (Shape{1, 10, 20}));
-    QCOMPARE(outline("qwen3_vl", R"({"size": {"shortest_edge": 1024, "longest_edge": 99999}, "patch_size": 16})", 64, 96).shape,
-             (Shape{24, 1536}));
-    QCOMPARE(outline("smolvlm", R"({"size": {"longest_edge": 64}, "max_image_size": {"longest_edge": 32}})", 64, 32).grid, (Shape{1, 2}));
+    QCOMPARE(outline("paligemma", R"({"size": {"height": 32, "width": 32}})", 9, 5).shape,
+             (Shape{1, 3, 32, 32}));
+    QCOMPARE(
+        outline("paligemma",
+                R"({"image_processor_type": "SiglipImageProcessor", "image_seq_length": 4})", 9, 5)
+            .shape,
+        (Shape{1, 3, 224, 224}));
+    QCOMPARE(
+        outline("qwen2_5_vl", R"({"min_pixels": 3136, "max_pixels": 12845056})", 280, 140).grid,
+        (Shape{1, 10, 20}));
+    QCOMPARE(
+        outline("qwen3_vl",
+                R"({"size": {"shortest_edge": 1024, "longest_edge": 99999}, "patch_size": 16})", 64,
+                96)
+            .shape,
+        (Shape{24, 1536}));
+    QCOMPARE(
+        outline("smolvlm",
+                R"({"size": {"longest_edge": 64}, "max_image_size": {"longest_edge": 32}})", 64, 32)
+            .grid,
+        (Shape{1, 2}));
     QCOMPARE(outline("llava_next", "{}", 400, 300).grid, (Shape{300, 400}));
-    // InternVL's whole processor always tiles, Gemma 3's never pans, whatever the picture processor's own settings say
-    const char* untiled = R"({"image_processor_type": "GotOcr2ImageProcessorFast", "crop_to_patches": false, "size": 28})";
+    // InternVL's whole processor always tiles, Gemma 3's never pans, whatever the picture
+    // processor's own settings say
+    const char* untiled =
+        R"({"image_processor_type": "GotOcr2ImageProcessorFast", "crop_to_patches": false, "size": 28})";
     QCOMPARE(outline("internvl", untiled, 56, 28).shape, (Shape{3, 3, 28, 28}));
-    QCOMPARE(outline("internvl", R"({"size": {"height": 28, "width": 28}})", 28, 28).grid, (Shape{1}));
+    QCOMPARE(outline("internvl", R"({"size": {"height": 28, "width": 28}})", 28, 28).grid,
+             (Shape{1}));
     QCOMPARE(outline("gemma3", R"({"do_pan_and_scan": true})", 900, 300).grid, (Shape{0}));
     QVERIFY(made("InternVLImageProcessor").ok() && made("SmolVLMImageProcessorPil").ok());
   }

@@ -20,18 +20,27 @@ namespace {
 
 constexpr qsizetype kLongestWord = 16;
 
-QString shown_piece(const QString& piece) { return piece.toHtmlEscaped().replace(QLatin1Char('\n'), QStringLiteral("<br>")); }
+QString shown_piece(const QString& piece) {
+  return piece.toHtmlEscaped().replace(QLatin1Char('\n'), QStringLiteral("<br>"));
+}
 
 }  // namespace
 
 QString token_tooltip(const AnswerToken& token) {
   const auto line = [](const QString& piece, double probability, bool bold) {
-    const QString shown = piece.toHtmlEscaped().replace(QLatin1Char(' '), QStringLiteral("␣")).replace(QLatin1Char('\n'), QStringLiteral("⏎"));
-    const QString text = QStringLiteral("<tr><td align='right'>%1</td><td>&nbsp;&nbsp;%2</td></tr>").arg(QString::number(probability, 'f', 4), shown);
-    return bold ? QString(text).replace(QStringLiteral("<td"), QStringLiteral("<td style='font-weight:bold'")) : text;
+    const QString shown = piece.toHtmlEscaped()
+                              .replace(QLatin1Char(' '), QStringLiteral("␣"))
+                              .replace(QLatin1Char('\n'), QStringLiteral("⏎"));
+    const QString text = QStringLiteral("<tr><td align='right'>%1</td><td>&nbsp;&nbsp;%2</td></tr>")
+                             .arg(QString::number(probability, 'f', 4), shown);
+    return bold ? QString(text).replace(QStringLiteral("<td"),
+                                        QStringLiteral("<td style='font-weight:bold'"))
+                : text;
   };
-  QString html = QStringLiteral("<table>") + line(QString::fromStdString(token.piece), std::exp(token.logprob), true);
-  for (const auto& [piece, probability] : token.alternatives) html += line(QString::fromStdString(piece), probability, false);
+  QString html = QStringLiteral("<table>") +
+                 line(QString::fromStdString(token.piece), std::exp(token.logprob), true);
+  for (const auto& [piece, probability] : token.alternatives)
+    html += line(QString::fromStdString(piece), probability, false);
   return html + QStringLiteral("</table>");
 }
 
@@ -73,8 +82,8 @@ QString AnswerCell::answer_html() const {
     const QString shown = shown_piece(text);
     const QString link = QString::number(i);
     html += piece.tokens.empty()
-        ? QStringLiteral("<span style='%1'>%2</span>").arg(style, shown)
-        : QStringLiteral("<a href='%1' style='%2'>%3</a>").arg(link, style, shown);
+                ? QStringLiteral("<span style='%1'>%2</span>").arg(style, shown)
+                : QStringLiteral("<a href='%1' style='%2'>%3</a>").arg(link, style, shown);
     // Where no space comes for long, a line may break between pieces.
     const qsizetype space = text.lastIndexOf(QLatin1Char(' '));
     unbroken = space >= 0 ? text.size() - space : unbroken + text.size();

@@ -16,7 +16,8 @@
 
 namespace luthier {
 
-ColumnHead::ColumnHead(const AttachedAdapter* adapter, bool reference, QWidget* parent) : QFrame(parent) {
+ColumnHead::ColumnHead(const AttachedAdapter* adapter, bool reference, QWidget* parent)
+    : QFrame(parent) {
   const QString name = adapter ? QString::fromStdString(adapter->name) : QStringLiteral("base");
   setObjectName(QStringLiteral("head_") + name);
   auto* layout = new QVBoxLayout(this);
@@ -48,26 +49,32 @@ ColumnHead::ColumnHead(const AttachedAdapter* adapter, bool reference, QWidget* 
   }
   layout->addLayout(row);
   const bool whole = adapter && adapter->whole;
-  if (adapter && !whole) add_strength(adapter->strength, name);
-  else layout->addStretch(1);
+  if (adapter && !whole)
+    add_strength(adapter->strength, name);
+  else
+    layout->addStretch(1);
   connect(button, &QToolButton::clicked, this, &ColumnHead::reference_asked);
   const QString size = adapter ? bytes_text(static_cast<std::int64_t>(adapter->bytes)) : QString();
-  const QString summary = adapter ? QString::fromStdString(adapter->summary) + QLatin1Char('\n') + path_text(adapter->folder) : QString();
-  on_language(this, [button, note, drop, name, size, summary, reference, whole,
-                     base = adapter == nullptr] {
-    const QString shown = base ? tr("base") : name;
-    button->setText(shown);
-    button->setToolTip(summary.isEmpty() ? tr("Make it the reference") : tr("Make it the reference") + QLatin1Char('\n') + summary);
-    button->setAccessibleName(tr("%1: make it the reference").arg(shown));
-    QStringList words;
-    if (reference) words << tr("reference");
-    if (whole) words << tr("checkpoint");
-    if (!size.isEmpty()) words << size;
-    note->setText(words.join(QStringLiteral(" · ")));
-    if (whole) note->setToolTip(tr("A whole checkpoint: loaded when it is asked, then let go"));
-    drop->setToolTip(tr("Drop this column"));
-    drop->setAccessibleName(tr("%1: drop this column").arg(shown));
-  });
+  const QString summary = adapter ? QString::fromStdString(adapter->summary) + QLatin1Char('\n') +
+                                        path_text(adapter->folder)
+                                  : QString();
+  on_language(
+      this, [button, note, drop, name, size, summary, reference, whole, base = adapter == nullptr] {
+        const QString shown = base ? tr("base") : name;
+        button->setText(shown);
+        button->setToolTip(summary.isEmpty()
+                               ? tr("Make it the reference")
+                               : tr("Make it the reference") + QLatin1Char('\n') + summary);
+        button->setAccessibleName(tr("%1: make it the reference").arg(shown));
+        QStringList words;
+        if (reference) words << tr("reference");
+        if (whole) words << tr("checkpoint");
+        if (!size.isEmpty()) words << size;
+        note->setText(words.join(QStringLiteral(" · ")));
+        if (whole) note->setToolTip(tr("A whole checkpoint: loaded when it is asked, then let go"));
+        drop->setToolTip(tr("Drop this column"));
+        drop->setAccessibleName(tr("%1: drop this column").arg(shown));
+      });
 }
 
 void ColumnHead::add_strength(double strength, const QString& name) {
@@ -91,7 +98,8 @@ void ColumnHead::add_strength(double strength, const QString& name) {
     value->setText(QString::number(now / 100.0, 'f', 2));
     if (!slider->isSliderDown()) emit strength_chosen(now / 100.0);
   });
-  connect(slider, &QSlider::sliderReleased, this, [this, slider] { emit strength_chosen(slider->value() / 100.0); });
+  connect(slider, &QSlider::sliderReleased, this,
+          [this, slider] { emit strength_chosen(slider->value() / 100.0); });
   on_language(slider, [slider, label] {
     label->setText(tr("strength"));
     slider->setAccessibleName(tr("Strength of the adapter"));

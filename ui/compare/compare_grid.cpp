@@ -100,11 +100,15 @@ void CompareGrid::add_heads() {
     connect(head, &ColumnHead::reference_asked, &comparison_, choose);
     if (!adapter) continue;
     const std::string name = adapter->name;
-    connect(head, &ColumnHead::drop_asked, this, [this, name] { workspace_.session().drop_adapter(name); });
-    connect(head, &ColumnHead::strength_chosen, this, [this, name](double strength) {
-      workspace_.set_strength(name, strength);
-      comparison_.set_strength(name, strength);
-    }, Qt::QueuedConnection);
+    connect(head, &ColumnHead::drop_asked, this,
+            [this, name] { workspace_.session().drop_adapter(name); });
+    connect(
+        head, &ColumnHead::strength_chosen, this,
+        [this, name](double strength) {
+          workspace_.set_strength(name, strength);
+          comparison_.set_strength(name, strength);
+        },
+        Qt::QueuedConnection);
   }
 }
 
@@ -142,7 +146,8 @@ void CompareGrid::add_scores(int row) {
 
 void CompareGrid::refresh_cell(std::size_t sample, std::size_t column) {
   const std::size_t first = page_ * kPerPage;
-  if (sample < first || sample - first >= cells_.size() || column >= cells_[sample - first].size()) return;
+  if (sample < first || sample - first >= cells_.size() || column >= cells_[sample - first].size())
+    return;
   const Comparison& data = comparison_.data();
   if (sample >= data.rows.size() || column >= data.rows[sample].answers.size()) return;
   const auto& answers = data.rows[sample].answers;
@@ -166,9 +171,10 @@ void CompareGrid::refresh_scores() {
       return found == scores.end() ? QString() : percent_text(found->second.mean, 1);
     };
     const auto exact = scores.find("exact");
-    scores_[c].exact->setText(exact == scores.end()
-        ? QStringLiteral("–")
-        : tr("%1 of %2").arg(text("exact"), QString::number(exact->second.of)));
+    scores_[c].exact->setText(
+        exact == scores.end()
+            ? QStringLiteral("–")
+            : tr("%1 of %2").arg(text("exact"), QString::number(exact->second.of)));
     QStringList others;
     if (scores.contains("token_f1")) others << tr("token F1 %1").arg(text("token_f1"));
     if (scores.contains("chrf")) others << tr("chrF %1").arg(text("chrf"));

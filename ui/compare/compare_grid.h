@@ -42,12 +42,12 @@ class CompareGrid : public QScrollArea {
   QWidget* inside_ = nullptr;
   QGridLayout* grid_ = nullptr;
   std::size_t page_ = 0;
-  std::vector<std::vector<AnswerCell*>> cells_;   ///< of the page, [sample][column]
+  std::vector<std::vector<AnswerCell*>> cells_;  ///< of the page, [sample][column]
   struct Scores {
     QLabel* exact;
     QLabel* others;
   };
-  std::vector<Scores> scores_;                    ///< one a column
+  std::vector<Scores> scores_;  ///< one a column
   QTimer timer_;
   std::set<std::pair<std::size_t, std::size_t>> stale_;
 };

@@ -50,19 +50,24 @@ ComparePage::ComparePage(Workspace& workspace, QWidget* parent) : Page(workspace
   layout->addWidget(stack_, 1);
   layout->addWidget(make_foot());
 
-  connect(comparison_, &LiveComparison::failed, this, [this](const Error& error) { banner_->show_error(error); });
+  connect(comparison_, &LiveComparison::failed, this,
+          [this](const Error& error) { banner_->show_error(error); });
   connect(comparison_, &LiveComparison::running_changed, this, &ComparePage::refresh);
   connect(comparison_, &LiveComparison::samples_changed, this, &ComparePage::refresh);
   connect(comparison_, &LiveComparison::columns_changed, this, &ComparePage::refresh);
   connect(&workspace, &Workspace::model_changed, this, &ComparePage::refresh);
   connect(&bridge(), &SessionBridge::state_changed, this, &ComparePage::refresh);
   connect(&bridge(), &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
-    if (event.command != "attach_adapter" && event.command != "drop_adapter" && event.command != "set_adapter_strength" && event.command != "answer") return;
+    if (event.command != "attach_adapter" && event.command != "drop_adapter" &&
+        event.command != "set_adapter_strength" && event.command != "answer")
+      return;
     banner_->show_error(event.error);
   });
   connect(empty_->button(), &QPushButton::clicked, this, [this] {
-    if (!this->workspace().model()) emit go_to(PageId::Model);
-    else choose_samples();
+    if (!this->workspace().model())
+      emit go_to(PageId::Model);
+    else
+      choose_samples();
   });
   on_language(this, [this] { refresh(); });
 }
@@ -113,7 +118,9 @@ QWidget* ComparePage::make_head() {
   QAction* json = menu->addAction(QString(), this, [this] { export_as(false); });
   export_->setMenu(menu);
   row->addWidget(base_, 1);
-  for (QWidget* widget : std::initializer_list<QWidget*>{add_, samples_, count_, seed_, sampling_, most_, run_, cancel_, export_}) row->addWidget(widget);
+  for (QWidget* widget : std::initializer_list<QWidget*>{add_, samples_, count_, seed_, sampling_,
+                                                         most_, run_, cancel_, export_})
+    row->addWidget(widget);
   connect(samples_, &QPushButton::clicked, this, &ComparePage::choose_samples);
   connect(run_, &QPushButton::clicked, this, &ComparePage::run);
   connect(cancel_, &QPushButton::clicked, comparison_, &LiveComparison::cancel);
@@ -123,7 +130,7 @@ QWidget* ComparePage::make_head() {
     load_samples(file_, static_cast<std::size_t>(count_->value()));
   });
   for (QSpinBox* box : {seed_, most_}) {
-    box->setKeyboardTracking(false);   // a number half typed drops no answer
+    box->setKeyboardTracking(false);  // a number half typed drops no answer
     connect(box, &QSpinBox::valueChanged, this, &ComparePage::take_options);
   }
   connect(sampling_, &QComboBox::currentIndexChanged, this, &ComparePage::take_options);
@@ -164,7 +171,8 @@ QWidget* ComparePage::make_foot() {
   next_ = new QToolButton(foot);
   next_->setObjectName(QStringLiteral("nextSamples"));
   next_->setArrowType(Qt::RightArrow);
-  for (QWidget* widget : std::initializer_list<QWidget*>{previous_, page_label_, next_}) row->addWidget(widget);
+  for (QWidget* widget : std::initializer_list<QWidget*>{previous_, page_label_, next_})
+    row->addWidget(widget);
   const auto turn = [this](int by) {
     grid_->show_page(static_cast<std::size_t>(std::max(0, static_cast<int>(grid_->page()) + by)));
     refresh();
@@ -172,7 +180,9 @@ QWidget* ComparePage::make_foot() {
   connect(previous_, &QToolButton::clicked, this, [turn] { turn(-1); });
   connect(next_, &QToolButton::clicked, this, [turn] { turn(1); });
   on_language(foot, [this, hint] {
-    hint->setText(tr("Hover a token: its probability and the runners-up. Click a column's name: make it the reference. Underlined words differ from it."));
+    hint->setText(
+        tr("Hover a token: its probability and the runners-up. Click a column's name: make it the "
+           "reference. Underlined words differ from it."));
     previous_->setAccessibleName(tr("Previous samples"));
     next_->setAccessibleName(tr("Next samples"));
   });
@@ -183,7 +193,8 @@ void ComparePage::entered() {
   // The first visit takes held-out rows where the recipe names some.
   const Recipe& recipe = workspace().recipe();
   if (file_.isEmpty() && workspace().model() && !recipe.eval_dataset.empty())
-    load_samples(QString::fromStdString(recipe.eval_dataset.front()), static_cast<std::size_t>(count_->value()));
+    load_samples(QString::fromStdString(recipe.eval_dataset.front()),
+                 static_cast<std::size_t>(count_->value()));
   refresh();
 }
 
@@ -191,7 +202,8 @@ void ComparePage::fill_adapter_menu() {
   add_menu_->clear();
   for (const QString& folder : finished_results(workspace().recipe())) {
     const QString name = QString::fromStdString(result_name(to_path(folder)));
-    QAction* action = add_menu_->addAction(name, this, [this, folder] { workspace().attach_adapter(folder); });
+    QAction* action =
+        add_menu_->addAction(name, this, [this, folder] { workspace().attach_adapter(folder); });
     action->setToolTip(folder);
   }
   if (!add_menu_->isEmpty()) add_menu_->addSeparator();
@@ -204,7 +216,8 @@ void ComparePage::fill_adapter_menu() {
 }
 
 void ComparePage::choose_samples() {
-  const QString file = QFileDialog::getOpenFileName(this, tr("Open samples"), file_, tr("Rows (*.jsonl *.json)"));
+  const QString file =
+      QFileDialog::getOpenFileName(this, tr("Open samples"), file_, tr("Rows (*.jsonl *.json)"));
   if (!file.isEmpty()) load_samples(file, static_cast<std::size_t>(count_->value()));
 }
 
@@ -217,20 +230,25 @@ void ComparePage::load_samples(const QString& file, std::size_t count) {
   const std::filesystem::path pictures = workspace().recipe().image_folder;
   QThreadPool::globalInstance()->start([guard, file, count, ticket, pictures] {
     auto read = read_first_samples(to_path(file), count, pictures);
-    QMetaObject::invokeMethod(qApp, [guard, ticket, read = std::move(read)]() mutable {
-      if (!guard || guard->loading_ != ticket) return;
-      if (!read) {
-        guard->banner_->show_error(read.error());
-        return;
-      }
-      if (const auto& bad = read->unreadable; !bad.empty()) {
-        const QString first = error_text(bad.front());
-        guard->banner_->show_text(Banner::Kind::Warning,
-            tr("%n rows cannot be read and were passed over. The first: %1", nullptr,
-               static_cast<int>(bad.size())).arg(first));
-      }
-      guard->comparison_->set_samples(std::move(read->samples));
-    }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        qApp,
+        [guard, ticket, read = std::move(read)]() mutable {
+          if (!guard || guard->loading_ != ticket) return;
+          if (!read) {
+            guard->banner_->show_error(read.error());
+            return;
+          }
+          if (const auto& bad = read->unreadable; !bad.empty()) {
+            const QString first = error_text(bad.front());
+            guard->banner_->show_text(
+                Banner::Kind::Warning,
+                tr("%n rows cannot be read and were passed over. The first: %1", nullptr,
+                   static_cast<int>(bad.size()))
+                    .arg(first));
+          }
+          guard->comparison_->set_samples(std::move(read->samples));
+        },
+        Qt::QueuedConnection);
   });
 }
 
@@ -249,9 +267,11 @@ void ComparePage::run() {
     comparison_->run();
     return;
   }
-  banner_->show_text(Banner::Kind::Info,
+  banner_->show_text(
+      Banner::Kind::Info,
       tr("All %n answers are there for these settings. Another sampling, seed, length or strength "
-         "asks again what it changes.", nullptr, static_cast<int>(comparison_->data().answered())));
+         "asks again what it changes.",
+         nullptr, static_cast<int>(comparison_->data().answered())));
   banner_->offer(tr("Ask all again"), [this] {
     comparison_->forget_all();
     comparison_->run();
@@ -266,18 +286,23 @@ void ComparePage::export_as(bool html) {
   // Pictures are read and packed: not in the window's thread.
   QPointer<ComparePage> guard(this);
   export_->setEnabled(false);
-  QThreadPool::globalInstance()->start([guard, file, html, data = comparison_->data(),
-                                        words = document_words()] {
-    const Status written = html ? write_comparison_html(data, to_path(file), words)
-                                : write_comparison_json(data, to_path(file));
-    QMetaObject::invokeMethod(qApp, [guard, file, written] {
-      if (!guard) return;
-      guard->refresh();
-      const QString done = tr("The comparison was written to %1.").arg(file);
-      if (!written) guard->banner_->show_error(written.error());
-      else guard->banner_->show_text(Banner::Kind::Info, done);
-    }, Qt::QueuedConnection);
-  });
+  QThreadPool::globalInstance()->start(
+      [guard, file, html, data = comparison_->data(), words = document_words()] {
+        const Status written = html ? write_comparison_html(data, to_path(file), words)
+                                    : write_comparison_json(data, to_path(file));
+        QMetaObject::invokeMethod(
+            qApp,
+            [guard, file, written] {
+              if (!guard) return;
+              guard->refresh();
+              const QString done = tr("The comparison was written to %1.").arg(file);
+              if (!written)
+                guard->banner_->show_error(written.error());
+              else
+                guard->banner_->show_text(Banner::Kind::Info, done);
+            },
+            Qt::QueuedConnection);
+      });
 }
 
 QString ComparePage::why_not_run() const {
@@ -294,10 +319,16 @@ void ComparePage::refresh() {
   const bool model = workspace().model().has_value(), any = total > 0;
   stack_->setCurrentIndex(model && any ? 1 : 0);
   if (!model)
-    empty_->set_texts(tr("First a model"), tr("Adapters are compared on one base that stays loaded."), tr("Choose a model"));
+    empty_->set_texts(tr("First a model"),
+                      tr("Adapters are compared on one base that stays loaded."),
+                      tr("Choose a model"));
   else
-    empty_->set_texts(tr("No samples yet"), tr("Open a file of rows: every adapter answers the same pictures and questions, next to the base."), tr("Open samples…"));
-  base_->setText(model ? tr("base: %1").arg(model_name(workspace().model()->summary.folder)) : QString());
+    empty_->set_texts(tr("No samples yet"),
+                      tr("Open a file of rows: every adapter answers the same pictures and "
+                         "questions, next to the base."),
+                      tr("Open samples…"));
+  base_->setText(model ? tr("base: %1").arg(model_name(workspace().model()->summary.folder))
+                       : QString());
   add_->setEnabled(model && can_answer(workspace().state()));
   const QString why_not = why_not_run();
   run_->setEnabled(why_not.isEmpty() && !comparison_->running());
@@ -306,10 +337,15 @@ void ComparePage::refresh() {
   cancel_->setVisible(comparison_->running());
   export_->setEnabled(any);
   const std::size_t first = grid_->page() * CompareGrid::kPerPage;
-  page_label_->setText(any ? tr("%1–%2 of %3").arg(first + 1).arg(std::min(first + CompareGrid::kPerPage, total)).arg(total) : QString());
+  page_label_->setText(any ? tr("%1–%2 of %3")
+                                 .arg(first + 1)
+                                 .arg(std::min(first + CompareGrid::kPerPage, total))
+                                 .arg(total)
+                           : QString());
   previous_->setEnabled(grid_->page() > 0);
   next_->setEnabled(grid_->page() + 1 < grid_->page_count());
-  for (QWidget* widget : std::initializer_list<QWidget*>{previous_, next_, page_label_}) widget->setVisible(any);
+  for (QWidget* widget : std::initializer_list<QWidget*>{previous_, next_, page_label_})
+    widget->setVisible(any);
 }
 
 }  // namespace luthier

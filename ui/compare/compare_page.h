@@ -55,7 +55,7 @@ class ComparePage : public Page {
   QLabel* page_label_;
   QToolButton *previous_, *next_;
   QString file_;
-  int asked_rows_ = 0;      ///< of file_, when it was read last
+  int asked_rows_ = 0;  ///< of file_, when it was read last
   int loading_ = 0;
 };
 

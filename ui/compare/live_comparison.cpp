@@ -43,7 +43,7 @@ void LiveComparison::follow_columns() {
   const std::string reference = data_.columns[data_.reference].name;
   std::vector<ComparisonColumn> columns{data_.columns.front()};
   std::vector<std::uint64_t> versions{versions_.front()};
-  std::vector<std::size_t> from{0};   // where a column's answers stand now; past the end: nowhere
+  std::vector<std::size_t> from{0};  // where a column's answers stand now; past the end: nowhere
   for (const AttachedAdapter& adapter : workspace_.adapters()) {
     ComparisonColumn column;
     column.name = adapter.name;

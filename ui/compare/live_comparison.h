@@ -19,7 +19,7 @@ class LiveComparison : public QObject {
   LiveComparison(Workspace& workspace, QObject* parent = nullptr);
 
   const Comparison& data() const { return data_; }
-  const AttachedAdapter* attached(std::size_t column) const;   ///< null: the base
+  const AttachedAdapter* attached(std::size_t column) const;  ///< null: the base
 
   /// Rows whose last assistant turn is the expected answer. Answers to rows that stay are kept.
   void set_samples(std::vector<Sample> samples);
@@ -54,7 +54,7 @@ class LiveComparison : public QObject {
 
   struct Asked {
     std::vector<std::size_t> rows;
-    std::vector<std::uint64_t> columns;    ///< their versions
+    std::vector<std::uint64_t> columns;  ///< their versions
   };
 
   Workspace& workspace_;

@@ -18,7 +18,7 @@ namespace luthier {
 namespace {
 constexpr int kPictureEdge = 112, kSmallEdge = 72;
 constexpr std::size_t kInARow = 2, kMostPictures = 6;
-}
+}  // namespace
 
 SampleCell::SampleCell(QWidget* parent) : QFrame(parent) {
   layout_ = new QVBoxLayout(this);

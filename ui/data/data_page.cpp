@@ -34,8 +34,8 @@ namespace luthier {
 namespace {
 constexpr std::size_t kMostFindings = 1000;
 constexpr int kFitMilliseconds = 80;
-constexpr int kFindingsHeight = 220;   // what a few wrapped reasons need
-}
+constexpr int kFindingsHeight = 220;  // what a few wrapped reasons need
+}  // namespace
 
 DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
   auto* layout = new QVBoxLayout(this);
@@ -67,8 +67,10 @@ DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, pare
   layout->addWidget(stack_, 1);
   connect_session();
   connect(empty_->button(), &QPushButton::clicked, this, [this] {
-    if (this->workspace().recipe().model.empty()) emit go_to(PageId::Model);
-    else open_file();
+    if (this->workspace().recipe().model.empty())
+      emit go_to(PageId::Model);
+    else
+      open_file();
   });
   connect(&workspace, &Workspace::recipe_changed, this, &DataPage::reload);
   on_language(this, [this] {
@@ -102,11 +104,13 @@ QWidget* DataPage::make_head() {
   cancel_->setObjectName(QStringLiteral("cancelCheck"));
   row->addWidget(which_);
   row->addWidget(path_, 1);
-  for (QWidget* widget : std::initializer_list<QWidget*>{open_, check_, progress_, cancel_}) row->addWidget(widget);
+  for (QWidget* widget : std::initializer_list<QWidget*>{open_, check_, progress_, cancel_})
+    row->addWidget(widget);
   connect(which_, &QComboBox::currentIndexChanged, this, &DataPage::reload);
   connect(open_, &QPushButton::clicked, this, &DataPage::open_file);
   connect(check_, &QPushButton::clicked, this, &DataPage::check);
-  connect(cancel_, &QPushButton::clicked, this, [this] { workspace().session().cancel(checking_); });
+  connect(cancel_, &QPushButton::clicked, this,
+          [this] { workspace().session().cancel(checking_); });
   connect(path_, &QLineEdit::editingFinished, this, [this] {
     const std::string key = which_->currentIndex() == 0 ? "dataset" : "eval_dataset";
     const QString text = path_->text().trimmed();
@@ -123,7 +127,9 @@ QWidget* DataPage::make_head() {
     path_->setAccessibleName(tr("File of rows"));
     open_->setText(tr("&Open…"));
     check_->setText(tr("Chec&k all rows"));
-    check_->setToolTip(tr("Missing pictures, wrong marks, empty answers, rows too long, duplicates: before training meets them"));
+    check_->setToolTip(
+        tr("Missing pictures, wrong marks, empty answers, rows too long, duplicates: before "
+           "training meets them"));
     cancel_->setText(tr("Cancel"));
   });
   return head;
@@ -153,14 +159,19 @@ QWidget* DataPage::make_rows() {
   for (int column = 0; column < RowModel::ColumnCount; ++column)
     if (column != RowModel::Words) header->resizeSection(column, widths[column]);
   card->body()->addWidget(table_);
-  connect(table_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, &DataPage::show_current);
+  connect(table_->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
+          &DataPage::show_current);
   connect(rows_, &RowModel::rows_arrived, this, [this](std::size_t first, std::size_t count) {
     const int row = table_->currentIndex().row();
-    if (row < 0 && rows_->rowCount() > 0) table_->selectRow(0);
-    else if (row >= 0 && static_cast<std::size_t>(row) >= first && static_cast<std::size_t>(row) < first + count) show_current();
+    if (row < 0 && rows_->rowCount() > 0)
+      table_->selectRow(0);
+    else if (row >= 0 && static_cast<std::size_t>(row) >= first &&
+             static_cast<std::size_t>(row) < first + count)
+      show_current();
     refresh();
   });
-  connect(rows_, &RowModel::failed, this, [this](const Error& error) { banner_->show_error(error); });
+  connect(rows_, &RowModel::failed, this,
+          [this](const Error& error) { banner_->show_error(error); });
   on_language(card, [this, card] {
     card->set_title(tr("Rows"));
     table_->setAccessibleName(tr("Rows"));
@@ -216,7 +227,8 @@ QWidget* DataPage::make_findings() {
 
 void DataPage::connect_session() {
   connect(&bridge(), &SessionBridge::progressed, this, [this](const Progress& event) {
-    if (event.request == checking_ && checking_ && event.total > 0) progress_->setValue(static_cast<int>(1000 * event.done / event.total));
+    if (event.request == checking_ && checking_ && event.total > 0)
+      progress_->setValue(static_cast<int>(1000 * event.done / event.total));
   });
   connect(&bridge(), &SessionBridge::data_checked, this, [this](const DataChecked& event) {
     if (event.request == checking_) show_findings(event.report);
@@ -224,8 +236,10 @@ void DataPage::connect_session() {
   connect(&bridge(), &SessionBridge::request_done, this, [this](const RequestDone& event) {
     if (event.request != checking_ || checking_ == 0) return;
     checking_ = 0;
-    if (event.error) banner_->show_error(*event.error);
-    else if (event.cancelled) banner_->show_text(Banner::Kind::Info, tr("The check was cancelled."));
+    if (event.error)
+      banner_->show_error(*event.error);
+    else if (event.cancelled)
+      banner_->show_text(Banner::Kind::Info, tr("The check was cancelled."));
     refresh();
   });
   connect(&bridge(), &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
@@ -244,16 +258,21 @@ Recipe DataPage::shown_recipe() const {
 
 std::string DataPage::signature() const {
   const Recipe recipe = shown_recipe();
-  std::string text = recipe.model + '\n' + recipe.training.loss_on + '\n' + std::to_string(recipe.training.max_length) + '\n' +
-                     std::to_string(recipe.image.min_pixels.value_or(-1)) + ' ' + std::to_string(recipe.image.max_pixels.value_or(-1));
+  std::string text = recipe.model + '\n' + recipe.training.loss_on + '\n' +
+                     std::to_string(recipe.training.max_length) + '\n' +
+                     std::to_string(recipe.image.min_pixels.value_or(-1)) + ' ' +
+                     std::to_string(recipe.image.max_pixels.value_or(-1));
   for (const std::string& file : recipe.dataset) text += '\n' + file;
   return text + '\n' + recipe.image_folder;
 }
 
 void DataPage::reload() {
   const Recipe recipe = shown_recipe();
-  const QString files = QString::fromStdString(get_field(workspace().recipe(), which_->currentIndex() == 0 ? "dataset" : "eval_dataset").value());
-  if (!path_->hasFocus() || !path_->isModified()) path_->setText(files == QLatin1String("null") ? QString() : files);
+  const QString files = QString::fromStdString(
+      get_field(workspace().recipe(), which_->currentIndex() == 0 ? "dataset" : "eval_dataset")
+          .value());
+  if (!path_->hasFocus() || !path_->isModified())
+    path_->setText(files == QLatin1String("null") ? QString() : files);
   if (signature() == shown_) return;
   shown_ = signature();
   banner_->dismiss();
@@ -261,8 +280,10 @@ void DataPage::reload() {
   findings_->setRowCount(0);
   view_->clear();
   // Rows are read from the first visit on, not before.
-  if (recipe.model.empty() || recipe.dataset.empty() || !seen_) rows_->clear();
-  else rows_->restart(recipe);
+  if (recipe.model.empty() || recipe.dataset.empty() || !seen_)
+    rows_->clear();
+  else
+    rows_->restart(recipe);
   refresh();
 }
 
@@ -273,10 +294,14 @@ void DataPage::entered() {
 }
 
 void DataPage::open_file() {
-  const QStringList files = QFileDialog::getOpenFileNames(this, tr("Open rows"), {}, tr("Rows (*.jsonl *.json)"));
+  const QStringList files =
+      QFileDialog::getOpenFileNames(this, tr("Open rows"), {}, tr("Rows (*.jsonl *.json)"));
   if (files.isEmpty()) return;
   const std::string key = which_->currentIndex() == 0 ? "dataset" : "eval_dataset";
-  if (const Status status = workspace().set_field(key, files.join(QStringLiteral(", ")).toStdString()); !status) banner_->show_error(status.error());
+  if (const Status status =
+          workspace().set_field(key, files.join(QStringLiteral(", ")).toStdString());
+      !status)
+    banner_->show_error(status.error());
 }
 
 void DataPage::check() {
@@ -298,7 +323,10 @@ void DataPage::show_findings(const DatasetReport& report) {
     number->setData(Qt::UserRole, static_cast<int>(finding.row) - 1);
     number->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
     findings_->setItem(i, 0, number);
-    findings_->setItem(i, 1, new QTableWidgetItem(themed_icon(QStringLiteral("warning"), colours().warning), finding_text(finding.kind)));
+    findings_->setItem(
+        i, 1,
+        new QTableWidgetItem(themed_icon(QStringLiteral("warning"), colours().warning),
+                             finding_text(finding.kind)));
     auto* message = new QTableWidgetItem(finding_reason(finding.message));
     message->setToolTip(said_text(finding.message));
     findings_->setItem(i, 2, message);
@@ -322,7 +350,8 @@ void DataPage::show_current() {
   const int row = table_->currentIndex().row();
   if (row < 0) return;
   const auto at = static_cast<std::size_t>(row);
-  if (const RowPreview* preview = rows_->preview(at)) view_->show_row(*preview, rows_->findings_of(at));
+  if (const RowPreview* preview = rows_->preview(at))
+    view_->show_row(*preview, rows_->findings_of(at));
 }
 
 void DataPage::refresh() {
@@ -330,10 +359,15 @@ void DataPage::refresh() {
   const bool model = !recipe.model.empty(), data = !recipe.dataset.empty();
   stack_->setCurrentIndex(model && data ? 1 : 0);
   if (!model)
-    empty_->set_texts(tr("First a model"), tr("How rows become tokens depends on the model: its tokenizer, chat template and picture size."), tr("Choose a model"));
+    empty_->set_texts(tr("First a model"),
+                      tr("How rows become tokens depends on the model: its tokenizer, chat "
+                         "template and picture size."),
+                      tr("Choose a model"));
   else
     empty_->set_texts(tr("No rows yet"),
-                      tr("Open a JSONL or JSON file of rows: messages with pictures, LLaVA conversations, <image> marks, or image, prompt and completion."), tr("Open a file…"));
+                      tr("Open a JSONL or JSON file of rows: messages with pictures, LLaVA "
+                         "conversations, <image> marks, or image, prompt and completion."),
+                      tr("Open a file…"));
   check_->setVisible(checking_ == 0);
   check_->setEnabled(model && data);
   progress_->setVisible(checking_ != 0);
@@ -341,10 +375,15 @@ void DataPage::refresh() {
   if (!report_)
     summary_->setText(tr("%1 rows. Not checked yet.").arg(grouped_text(rows_->rowCount())));
   else if (report_->findings.empty())
-    summary_->setText(tr("%1 rows checked, all usable. The longest has %2 tokens.").arg(grouped_text(static_cast<std::int64_t>(report_->rows)), grouped_text(report_->longest_tokens)));
+    summary_->setText(tr("%1 rows checked, all usable. The longest has %2 tokens.")
+                          .arg(grouped_text(static_cast<std::int64_t>(report_->rows)),
+                               grouped_text(report_->longest_tokens)));
   else
-    summary_->setText(tr("%1 rows checked, %2 usable, %n findings. The longest has %3 tokens.", nullptr, static_cast<int>(report_->findings.size()))
-                          .arg(grouped_text(static_cast<std::int64_t>(report_->rows)), grouped_text(static_cast<std::int64_t>(report_->usable)), grouped_text(report_->longest_tokens)));
+    summary_->setText(tr("%1 rows checked, %2 usable, %n findings. The longest has %3 tokens.",
+                         nullptr, static_cast<int>(report_->findings.size()))
+                          .arg(grouped_text(static_cast<std::int64_t>(report_->rows)),
+                               grouped_text(static_cast<std::int64_t>(report_->usable)),
+                               grouped_text(report_->longest_tokens)));
 }
 
 }  // namespace luthier

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The Data page: the rows as people wrote them and as the model gets them, and what is wrong with them.
+// The Data page: the rows as people wrote them and as the model gets them, and what is wrong with
+// them.
 #pragma once
 
 #include "ui/page.h"
@@ -61,7 +62,7 @@ class DataPage : public Page {
   RequestId checking_ = 0;
   std::optional<DatasetReport> report_;
   bool seen_ = false;
-  std::string shown_;   ///< signature of what the rows show
+  std::string shown_;  ///< signature of what the rows show
 };
 
 }  // namespace luthier

@@ -28,17 +28,21 @@ const std::filesystem::path* first_picture(const RowPreview& row) {
 
 }  // namespace
 
-QString finding_text(const std::string& kind) { return QCoreApplication::translate("finding", kind.c_str()); }
+QString finding_text(const std::string& kind) {
+  return QCoreApplication::translate("finding", kind.c_str());
+}
 
-RowModel::RowModel(Workspace& workspace, QObject* parent) : QAbstractTableModel(parent), workspace_(workspace) {
+RowModel::RowModel(Workspace& workspace, QObject* parent)
+    : QAbstractTableModel(parent), workspace_(workspace) {
   connect(&workspace_.bridge(), &SessionBridge::rows_previewed, this, &RowModel::arrived);
-  connect(&workspace_.bridge(), &SessionBridge::request_done, this, [this](const RequestDone& event) {
-    const auto found = asked_.find(event.request);
-    if (found == asked_.end()) return;
-    waiting_.erase(found->second);
-    asked_.erase(found);
-    if (event.error) emit failed(*event.error);
-  });
+  connect(&workspace_.bridge(), &SessionBridge::request_done, this,
+          [this](const RequestDone& event) {
+            const auto found = asked_.find(event.request);
+            if (found == asked_.end()) return;
+            waiting_.erase(found->second);
+            asked_.erase(found);
+            if (event.error) emit failed(*event.error);
+          });
 }
 
 void RowModel::clear() {
@@ -99,7 +103,8 @@ void RowModel::arrived(const RowsPreviewed& event) {
   const std::size_t first = block * kBlock;
   if (!event.rows.empty() && first < total_) {
     const std::size_t last = std::min(first + event.rows.size(), total_) - 1;
-    emit dataChanged(index(static_cast<int>(first), 0), index(static_cast<int>(last), ColumnCount - 1));
+    emit dataChanged(index(static_cast<int>(first), 0),
+                     index(static_cast<int>(last), ColumnCount - 1));
   }
   emit rows_arrived(first, event.rows.size());
 }
@@ -108,7 +113,8 @@ void RowModel::set_findings(const std::vector<Finding>& findings) {
   findings_.clear();
   for (const Finding& finding : findings)
     if (finding.row > 0) findings_[finding.row - 1].push_back(finding);
-  if (total_ > 0) emit dataChanged(index(0, Findings), index(static_cast<int>(total_) - 1, Findings));
+  if (total_ > 0)
+    emit dataChanged(index(0, Findings), index(static_cast<int>(total_) - 1, Findings));
 }
 
 QStringList RowModel::findings_of(std::size_t row) const {
@@ -128,7 +134,9 @@ const RowPreview* RowModel::preview(std::size_t row) const {
   return offset < found->second.size() ? &found->second[offset] : nullptr;
 }
 
-int RowModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : static_cast<int>(total_); }
+int RowModel::rowCount(const QModelIndex& parent) const {
+  return parent.isValid() ? 0 : static_cast<int>(total_);
+}
 int RowModel::columnCount(const QModelIndex&) const { return ColumnCount; }
 
 QVariant RowModel::words(const RowPreview& row) const {
@@ -137,7 +145,8 @@ QVariant RowModel::words(const RowPreview& row) const {
   for (const Message& message : row.conversation.messages) {
     for (const ContentPart& part : message.content) {
       if (part.kind != ContentPart::Kind::Text) continue;
-      if (!text.isEmpty()) text += message.role == "assistant" ? QStringLiteral("  →  ") : QStringLiteral("  ·  ");
+      if (!text.isEmpty())
+        text += message.role == "assistant" ? QStringLiteral("  →  ") : QStringLiteral("  ·  ");
       text += QString::fromStdString(part.text).simplified();
     }
     if (text.size() > kMostWords) break;
@@ -155,23 +164,29 @@ QVariant RowModel::picture(std::size_t row, const RowPreview& preview) const {
   pictures_[name] = QPixmap();
   auto* self = const_cast<RowModel*>(this);
   load_picture(name, kEdge, self, [self, name, row](const QImage& image, const QString&) {
-    if (image.isNull()) self->broken_.insert(name);
-    else self->pictures_[name] = QPixmap::fromImage(image);
-    if (row < self->total_) emit self->dataChanged(self->index(static_cast<int>(row), Picture), self->index(static_cast<int>(row), Picture));
+    if (image.isNull())
+      self->broken_.insert(name);
+    else
+      self->pictures_[name] = QPixmap::fromImage(image);
+    if (row < self->total_)
+      emit self->dataChanged(self->index(static_cast<int>(row), Picture),
+                             self->index(static_cast<int>(row), Picture));
   });
   return pictures_[name];
 }
 
 QVariant RowModel::data(const QModelIndex& index, int role) const {
   const auto row = static_cast<std::size_t>(index.row());
-  if (role == Qt::TextAlignmentRole && (index.column() == Number || index.column() == Tokens)) return QVariant(Qt::AlignRight | Qt::AlignVCenter);
+  if (role == Qt::TextAlignmentRole && (index.column() == Number || index.column() == Tokens))
+    return QVariant(Qt::AlignRight | Qt::AlignVCenter);
   if (index.column() == Number && role == Qt::DisplayRole) return QString::number(row + 1);
   if (index.column() == Number && role == Qt::ForegroundRole) return colours().muted;
   const RowPreview* const shown = preview(row);
   const auto found = findings_.find(row);
   const bool faulty = found != findings_.end() || (shown && shown->error);
   if (index.column() == Findings) {
-    if (role == Qt::DecorationRole && faulty) return themed_icon(QStringLiteral("warning"), colours().warning).pixmap(16, 16);
+    if (role == Qt::DecorationRole && faulty)
+      return themed_icon(QStringLiteral("warning"), colours().warning).pixmap(16, 16);
     if (role == Qt::ToolTipRole) return findings_of(row).join(QLatin1Char('\n'));
     if (role == Qt::DisplayRole) {
       if (found == findings_.end()) return shown && shown->error ? tr("not usable") : QString();
@@ -181,19 +196,25 @@ QVariant RowModel::data(const QModelIndex& index, int role) const {
     }
     return {};
   }
-  if (!shown) return index.column() == Words && role == Qt::DisplayRole ? QVariant(QStringLiteral("…")) : QVariant();
+  if (!shown)
+    return index.column() == Words && role == Qt::DisplayRole ? QVariant(QStringLiteral("…"))
+                                                              : QVariant();
   if (index.column() == Picture && role == Qt::DecorationRole) return picture(row, *shown);
   if (role == Qt::ToolTipRole && index.column() == Words && shown->error)
     return error_text(*shown->error);
   if (role != Qt::DisplayRole) return {};
   if (index.column() == Words) return words(*shown);
-  if (index.column() == Tokens) return shown->ids.empty() ? QString() : grouped_text(static_cast<std::int64_t>(shown->ids.size()));
+  if (index.column() == Tokens)
+    return shown->ids.empty() ? QString()
+                              : grouped_text(static_cast<std::int64_t>(shown->ids.size()));
   return {};
 }
 
 QVariant RowModel::headerData(int section, Qt::Orientation orientation, int role) const {
   if (orientation != Qt::Horizontal) return {};
-  if (role == Qt::TextAlignmentRole) return QVariant((section == Number || section == Tokens ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+  if (role == Qt::TextAlignmentRole)
+    return QVariant((section == Number || section == Tokens ? Qt::AlignRight : Qt::AlignLeft) |
+                    Qt::AlignVCenter);
   if (role != Qt::DisplayRole) return {};
   switch (section) {
     case Number: return tr("Row");
@@ -207,7 +228,8 @@ QVariant RowModel::headerData(int section, Qt::Orientation orientation, int role
 
 void RowModel::retranslate() {
   emit headerDataChanged(Qt::Horizontal, 0, ColumnCount - 1);
-  if (total_ > 0) emit dataChanged(index(0, Findings), index(static_cast<int>(total_) - 1, Findings));
+  if (total_ > 0)
+    emit dataChanged(index(0, Findings), index(static_cast<int>(total_) - 1, Findings));
 }
 
 }  // namespace luthier

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The rows of a dataset for a table of any length: previews are asked for in blocks as they come into view and a bounded number of
-// blocks is kept. Findings of a check stand beside their rows.
+// The rows of a dataset for a table of any length: previews are asked for in blocks as they come
+// into view and a bounded number of blocks is kept. Findings of a check stand beside their rows.
 #pragma once
 
 #include <QAbstractTableModel>
@@ -49,12 +49,12 @@ class RowModel : public QAbstractTableModel {
   Recipe recipe_;
   bool active_ = false;
   std::size_t total_ = 0;
-  mutable std::map<RequestId, std::size_t> asked_;      ///< request → block
-  mutable std::set<std::size_t> waiting_;               ///< blocks asked for
+  mutable std::map<RequestId, std::size_t> asked_;  ///< request → block
+  mutable std::set<std::size_t> waiting_;           ///< blocks asked for
   std::map<std::size_t, std::vector<RowPreview>> blocks_;
-  mutable std::list<std::size_t> used_;                 ///< blocks, last used first
+  mutable std::list<std::size_t> used_;  ///< blocks, last used first
   mutable std::map<QString, QPixmap> pictures_;
-  std::set<QString> broken_;                            ///< pictures that cannot be read
+  std::set<QString> broken_;  ///< pictures that cannot be read
   std::map<std::size_t, std::vector<Finding>> findings_;
 };
 

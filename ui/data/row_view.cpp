@@ -30,10 +30,14 @@ constexpr std::size_t kMostPictures = 4;
 QString tinted(const QColor& colour, double share) {
   const QColor card = colours().card;
   const auto mix = [share](int a, int b) { return static_cast<int>(a * share + b * (1 - share)); };
-  return QColor(mix(colour.red(), card.red()), mix(colour.green(), card.green()), mix(colour.blue(), card.blue())).name();
+  return QColor(mix(colour.red(), card.red()), mix(colour.green(), card.green()),
+                mix(colour.blue(), card.blue()))
+      .name();
 }
 
-QString role_text(const std::string& role) { return QCoreApplication::translate("role", role.c_str()); }
+QString role_text(const std::string& role) {
+  return QCoreApplication::translate("role", role.c_str());
+}
 
 }  // namespace
 
@@ -117,17 +121,20 @@ void RowView::show_pictures() {
       label->setAccessibleName(QString::fromStdString(picture_name(part.image)));
       label->setTextInteractionFlags(Qt::TextSelectableByMouse);
       pictures_->addWidget(label, 0, Qt::AlignTop);
-      load_picture(path_text(part.image), kPictureEdge, label, [label](const QImage& image, const QString& error) {
-        if (image.isNull()) {
-          label->setWordWrap(true);
-          label->setFixedWidth(kPictureEdge);
-          label->setText(error);
-          return;
-        }
-        // Small pictures are shown larger, in whole pixels.
-        const int factor = std::max(1, kPictureEdge / std::max(image.width(), image.height()));
-        label->setPixmap(QPixmap::fromImage(image.scaled(image.size() * std::min(factor, 3), Qt::KeepAspectRatio, Qt::FastTransformation)));
-      });
+      load_picture(
+          path_text(part.image), kPictureEdge, label,
+          [label](const QImage& image, const QString& error) {
+            if (image.isNull()) {
+              label->setWordWrap(true);
+              label->setFixedWidth(kPictureEdge);
+              label->setText(error);
+              return;
+            }
+            // Small pictures are shown larger, in whole pixels.
+            const int factor = std::max(1, kPictureEdge / std::max(image.width(), image.height()));
+            label->setPixmap(QPixmap::fromImage(image.scaled(
+                image.size() * std::min(factor, 3), Qt::KeepAspectRatio, Qt::FastTransformation)));
+          });
     }
 }
 
@@ -151,14 +158,16 @@ QString RowView::conversation_html() const {
                         .arg(colours().muted.name(), shown_name(part.image).toHtmlEscaped())
                   : QString::fromStdString(part.text).toHtmlEscaped().replace(
                         QLatin1Char('\n'), QStringLiteral("<br>"));
-    html += QStringLiteral("<p style='margin:0 0 8px 0'><span style='color:%1'>%2</span><br>%3</p>").arg(colours().muted.name(), role_text(message.role).toHtmlEscaped(), text);
+    html += QStringLiteral("<p style='margin:0 0 8px 0'><span style='color:%1'>%2</span><br>%3</p>")
+                .arg(colours().muted.name(), role_text(message.role).toHtmlEscaped(), text);
   }
   return html;
 }
 
 QString RowView::tokens_html() const {
   const Colours& c = colours();
-  const QString learned = QStringLiteral("<span style='background:%1; text-decoration:underline'>%2</span><wbr>");
+  const QString learned =
+      QStringLiteral("<span style='background:%1; text-decoration:underline'>%2</span><wbr>");
   const QString masked = QStringLiteral("<span style='color:%1'>%2</span><wbr>");
   QString html;
   const std::size_t count = row_.pieces.size();
@@ -166,22 +175,32 @@ QString RowView::tokens_html() const {
     if (i < row_.image.size() && row_.image[i]) {
       std::size_t end = i;
       while (end < count && end < row_.image.size() && row_.image[end]) ++end;
-      html += QStringLiteral(" <span style='background:%1'>&nbsp;▦ %2&nbsp;</span> ").arg(tinted(c.series[4], 0.3), tr("picture: %n tokens", nullptr, static_cast<int>(end - i)).toHtmlEscaped());
+      html +=
+          QStringLiteral(" <span style='background:%1'>&nbsp;▦ %2&nbsp;</span> ")
+              .arg(tinted(c.series[4], 0.3),
+                   tr("picture: %n tokens", nullptr, static_cast<int>(end - i)).toHtmlEscaped());
       i = end;
       continue;
     }
     QString piece = QString::fromStdString(row_.pieces[i]).toHtmlEscaped();
     // Spaces and line ends as sentencepiece, byte fallback and byte-level vocabularies spell them.
-    piece.replace(QStringLiteral("▁"), QStringLiteral("␣")).replace(QStringLiteral("Ġ"), QStringLiteral("␣"));
-    piece.replace(QStringLiteral("Ċ"), QStringLiteral("⏎")).replace(QStringLiteral("&lt;0x0A&gt;"), QStringLiteral("⏎")).replace(QLatin1Char('\n'), QStringLiteral("⏎"));
+    piece.replace(QStringLiteral("▁"), QStringLiteral("␣"))
+        .replace(QStringLiteral("Ġ"), QStringLiteral("␣"));
+    piece.replace(QStringLiteral("Ċ"), QStringLiteral("⏎"))
+        .replace(QStringLiteral("&lt;0x0A&gt;"), QStringLiteral("⏎"))
+        .replace(QLatin1Char('\n'), QStringLiteral("⏎"));
     if (piece.startsWith(QLatin1Char(' '))) piece.replace(0, 1, QStringLiteral("␣"));
     const bool trained = i < row_.trained.size() && row_.trained[i];
-    html += trained ? learned.arg(tinted(c.series[2], 0.32), piece) : masked.arg(c.muted.name(), piece);
+    html +=
+        trained ? learned.arg(tinted(c.series[2], 0.32), piece) : masked.arg(c.muted.name(), piece);
     html += QStringLiteral("<span style='color:%1'>|</span>").arg(c.line.name());
     ++i;
   }
   if (row_.truncated_tokens > 0)
-    html += QStringLiteral(" <span style='background:%1'>&nbsp;✂ %2&nbsp;</span>").arg(tinted(c.error, 0.3), tr("%n tokens cut off by the context length", nullptr, static_cast<int>(row_.truncated_tokens)).toHtmlEscaped());
+    html += QStringLiteral(" <span style='background:%1'>&nbsp;✂ %2&nbsp;</span>")
+                .arg(tinted(c.error, 0.3), tr("%n tokens cut off by the context length", nullptr,
+                                              static_cast<int>(row_.truncated_tokens))
+                                               .toHtmlEscaped());
   return html;
 }
 
@@ -198,15 +217,18 @@ void RowView::render() {
   conversation_->setHtml(conversation_html());
   std::int64_t learned = 0, pictures = 0;
   for (std::size_t i = 0; i < row_.ids.size(); ++i) {
-    if (i < row_.image.size() && row_.image[i]) ++pictures;
-    else if (i < row_.trained.size() && row_.trained[i]) ++learned;
+    if (i < row_.image.size() && row_.image[i])
+      ++pictures;
+    else if (i < row_.trained.size() && row_.trained[i])
+      ++learned;
   }
   const std::int64_t masked = static_cast<std::int64_t>(row_.ids.size()) - learned - pictures;
   const Colours& c = colours();
-  legend_->set_entries({{LegendEntry::Mark::Block, c.series[2], tr("learned (underlined)"), grouped_text(learned)},
-                        {LegendEntry::Mark::Block, c.line, tr("masked"), grouped_text(masked)},
-                        {LegendEntry::Mark::Block, c.series[4], tr("picture"), grouped_text(pictures)},
-                        {LegendEntry::Mark::Block, c.error, tr("cut off"), grouped_text(row_.truncated_tokens)}});
+  legend_->set_entries(
+      {{LegendEntry::Mark::Block, c.series[2], tr("learned (underlined)"), grouped_text(learned)},
+       {LegendEntry::Mark::Block, c.line, tr("masked"), grouped_text(masked)},
+       {LegendEntry::Mark::Block, c.series[4], tr("picture"), grouped_text(pictures)},
+       {LegendEntry::Mark::Block, c.error, tr("cut off"), grouped_text(row_.truncated_tokens)}});
   tokens_->setHtml(tokens_html());
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One row as the model gets it: its pictures, its conversation, and every token by what becomes of it: learned, masked, picture, cut off.
-// Each kind has its word and its mark beside its colour.
+// One row as the model gets it: its pictures, its conversation, and every token by what becomes of
+// it: learned, masked, picture, cut off. Each kind has its word and its mark beside its colour.
 #pragma once
 
 #include <QWidget>

@@ -29,7 +29,8 @@ QString repository_of(const QString& text) {
   return match.hasMatch() ? match.captured(1) : plain;
 }
 
-FetchDialog::FetchDialog(Workspace& workspace, QWidget* parent) : QDialog(parent), workspace_(workspace) {
+FetchDialog::FetchDialog(Workspace& workspace, QWidget* parent)
+    : QDialog(parent), workspace_(workspace) {
   setObjectName(QStringLiteral("fetchDialog"));
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(24, 20, 24, 20);
@@ -97,8 +98,10 @@ FetchDialog::FetchDialog(Workspace& workspace, QWidget* parent) : QDialog(parent
   connect(&bridge, &SessionBridge::model_fetched, this, [this](const ModelFetched& event) {
     if (event.request != request_) return;
     folder_ = path_text(event.model.folder);
-    progress_text_->setText(tr("Complete and checked: %n files, %1. It is in %2.", nullptr, static_cast<int>(event.model.files))
-                                .arg(bytes_text(static_cast<std::int64_t>(event.model.bytes)), folder_));
+    progress_text_->setText(
+        tr("Complete and checked: %n files, %1. It is in %2.", nullptr,
+           static_cast<int>(event.model.files))
+            .arg(bytes_text(static_cast<std::int64_t>(event.model.bytes)), folder_));
     fit();
   });
   connect(&bridge, &SessionBridge::request_done, this, &FetchDialog::end);
@@ -117,9 +120,11 @@ void FetchDialog::retranslate() {
   id_->setAccessibleName(tr("Repository"));
   revision_label_->setText(tr("Re&vision"));
   revision_->setAccessibleName(tr("Revision"));
-  note_->setText(tr("From %1 into %2, where other tools find it too. Only safetensors, JSON, templates and tokenizer files are fetched, and each is checked against the hash that the hub "
-                    "publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.")
-                     .arg(QString::fromStdString(hub.endpoint), path_text(hub.cache)));
+  note_->setText(
+      tr("From %1 into %2, where other tools find it too. Only safetensors, JSON, templates and "
+         "tokenizer files are fetched, and each is checked against the hash that the hub "
+         "publishes. HF_ENDPOINT names another hub, HF_TOKEN opens gated repositories.")
+          .arg(QString::fromStdString(hub.endpoint), path_text(hub.cache)));
   fit();
   start_->setText(tr("&Download"));
   cancel_->setText(tr("&Stop the download"));
@@ -129,7 +134,9 @@ void FetchDialog::retranslate() {
 
 void FetchDialog::propose(const QString& repository) { id_->setText(repository); }
 
-QString FetchDialog::percent() const { return request_ ? QStringLiteral("%1 %").arg(permille_ / 10) : QString(); }
+QString FetchDialog::percent() const {
+  return request_ ? QStringLiteral("%1 %").arg(permille_ / 10) : QString();
+}
 
 void FetchDialog::enable() {
   const bool runs = request_ != 0;
@@ -183,7 +190,8 @@ void FetchDialog::start() {
   progress_->show();
   progress_text_->setText(tr("Asking the hub what the repository holds…"));
   progress_text_->show();
-  request_ = workspace_.session().fetch_model(repository.toStdString(), revision.isEmpty() ? "main" : revision.toStdString());
+  request_ = workspace_.session().fetch_model(repository.toStdString(),
+                                              revision.isEmpty() ? "main" : revision.toStdString());
   enable();
   emit changed();
 }
@@ -193,13 +201,21 @@ void FetchDialog::show_progress(const FetchProgress& p) {
   permille_ = static_cast<int>(1000.0 * static_cast<double>(p.done) / static_cast<double>(p.total));
   progress_->setRange(0, 1000);
   progress_->setValue(permille_);
-  QString text = tr("File %1 of %2: %3").arg(p.index).arg(p.count).arg(QString::fromStdString(p.file)) + QLatin1Char('\n') +
-                 tr("%1 of %2").arg(bytes_text(static_cast<std::int64_t>(p.done)), bytes_text(static_cast<std::int64_t>(p.total)));
+  QString text =
+      tr("File %1 of %2: %3").arg(p.index).arg(p.count).arg(QString::fromStdString(p.file)) +
+      QLatin1Char('\n') +
+      tr("%1 of %2")
+          .arg(bytes_text(static_cast<std::int64_t>(p.done)),
+               bytes_text(static_cast<std::int64_t>(p.total)));
   if (p.stage == FetchStage::Checking) text += QStringLiteral(" · ") + tr("checking");
-  if (p.stage == FetchStage::Waiting) text += QStringLiteral(" · ") + tr("waiting for another program that fetches it");
+  if (p.stage == FetchStage::Waiting)
+    text += QStringLiteral(" · ") + tr("waiting for another program that fetches it");
   if (p.stage == FetchStage::Fetching && p.bytes_per_second > 0) {
-    text += QStringLiteral(" · ") + tr("%1/s").arg(bytes_text(static_cast<std::int64_t>(p.bytes_per_second))) + QStringLiteral(" · ") +
-            tr("%1 left").arg(duration_text(static_cast<double>(p.total - std::min(p.total, p.done)) / p.bytes_per_second));
+    text += QStringLiteral(" · ") +
+            tr("%1/s").arg(bytes_text(static_cast<std::int64_t>(p.bytes_per_second))) +
+            QStringLiteral(" · ") +
+            tr("%1 left").arg(duration_text(
+                static_cast<double>(p.total - std::min(p.total, p.done)) / p.bytes_per_second));
   }
   progress_text_->setText(text);
   fit();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// "Download from a hub": a repository's id, what comes and how fast, and a way to stop. Not modal, and closing it does not end the download: the
-// Model page shows how far it is. Nothing is asked of the network before the button is pressed.
+// "Download from a hub": a repository's id, what comes and how fast, and a way to stop. Not modal,
+// and closing it does not end the download: the Model page shows how far it is. Nothing is asked of
+// the network before the button is pressed.
 #pragma once
 
 #include <QDialog>
@@ -32,8 +33,8 @@ class FetchDialog : public QDialog {
   bool eventFilter(QObject* watched, QEvent* event) override;
 
  signals:
-  void changed();                              ///< percent() is another
-  void ended(const QString& folder);           ///< empty when it did not come whole
+  void changed();                     ///< percent() is another
+  void ended(const QString& folder);  ///< empty when it did not come whole
   void load_asked(const QString& folder);
 
  private:
@@ -51,9 +52,9 @@ class FetchDialog : public QDialog {
   QProgressBar* progress_;
   Banner* banner_;
   QPushButton *start_, *cancel_, *load_, *close_;
-  RequestId request_ = 0;                      ///< 0: none runs
+  RequestId request_ = 0;  ///< 0: none runs
   int permille_ = 0;
-  QString folder_;                             ///< of the last one that came whole
+  QString folder_;  ///< of the last one that came whole
 };
 
 /// "organisation/name" out of what a person pastes: an id, or a page's address.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The list shows at once what is known by name; what each model is comes from the session a moment later.
+// The list shows at once what is known by name; what each model is comes from the session a moment
+// later.
 #include "ui/model/model_list.h"
 
 #include <QAction>
@@ -80,12 +81,13 @@ ModelList::ModelList(Workspace& workspace, QWidget* parent) : Card(parent), work
   connect(add_, &QPushButton::clicked, this, &ModelList::add_folder);
   connect(fetch_, &QPushButton::clicked, this, &ModelList::open_fetch);
   connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &ModelList::show_chosen);
-  connect(&workspace_.bridge(), &SessionBridge::models_found, this, [this](const ModelsFound& event) {
-    if (event.request != request_) return;
-    found_ = event.models;
-    looking_ = false;
-    show_rows();
-  });
+  connect(&workspace_.bridge(), &SessionBridge::models_found, this,
+          [this](const ModelsFound& event) {
+            if (event.request != request_) return;
+            found_ = event.models;
+            looking_ = false;
+            show_rows();
+          });
   connect(&workspace_, &Workspace::model_changed, this, &ModelList::look);
   connect(&Theme::instance(), &Theme::changed, this, &ModelList::show_rows);
   on_language(this, [this] { retranslate(); });
@@ -104,7 +106,8 @@ void ModelList::make_actions() {
     // Of a folder of checkpoints the whole folder goes.
     for (const QString& added : workspace_.added_models())
       if (folder.startsWith(added + QLatin1Char('/'))) workspace_.forget_models(added);
-    std::erase_if(found_, [&](const FoundModel& model) { return path_text(model.folder) == folder; });
+    std::erase_if(found_,
+                  [&](const FoundModel& model) { return path_text(model.folder) == folder; });
     look();
   });
 }
@@ -114,25 +117,30 @@ void ModelList::retranslate() {
   list_->setAccessibleName(tr("Models on this machine"));
   load_->setText(tr("&Load the chosen model"));
   open_->setText(tr("&Open a folder…"));
-  open_->setToolTip(tr("A folder as transformers writes it: config.json, safetensors, tokenizer (Ctrl+O)"));
+  open_->setToolTip(
+      tr("A folder as transformers writes it: config.json, safetensors, tokenizer (Ctrl+O)"));
   add_->setText(tr("&Add a folder to the list…"));
   add_->setToolTip(tr("A checkpoint, or a folder that holds checkpoints; it stays in this list"));
   forget_->setText(tr("Remove from the list"));
-  fetch_->setToolTip(tr("Fetches a repository into the Hugging Face cache, where other tools find it too"));
+  fetch_->setToolTip(
+      tr("Fetches a repository into the Hugging Face cache, where other tools find it too"));
   look();
 }
 
 void ModelList::look() {
   std::vector<std::filesystem::path> folders;
   if (const auto base = teaching_base()) folders.push_back(*base);
-  for (const QString& folder : workspace_.recent_models() + workspace_.added_models()) folders.push_back(to_path(folder));
+  for (const QString& folder : workspace_.recent_models() + workspace_.added_models())
+    folders.push_back(to_path(folder));
   if (request_) workspace_.session().cancel(request_);
   request_ = workspace_.session().find_models(std::move(folders));
   looking_ = true;
   show_rows();
 }
 
-QString ModelList::chosen() const { return list_->currentItem() ? list_->currentItem()->data(Qt::UserRole).toString() : QString(); }
+QString ModelList::chosen() const {
+  return list_->currentItem() ? list_->currentItem()->data(Qt::UserRole).toString() : QString();
+}
 
 const FoundModel* ModelList::found_at(const QString& folder) const {
   for (const FoundModel& model : found_)
@@ -147,7 +155,8 @@ std::vector<std::pair<QString, const FoundModel*>> ModelList::wanted_rows() cons
       if (row.first == folder) return;
     rows.emplace_back(folder, found);
   };
-  // First what is known without looking, so that nothing waits for a slow disk; then what was found, the loadable ones first.
+  // First what is known without looking, so that nothing waits for a slow disk; then what was
+  // found, the loadable ones first.
   if (const auto base = teaching_base())
     add(clean(path_text(*base)), found_at(clean(path_text(*base))));
   for (const QString& folder : workspace_.recent_models()) {
@@ -182,8 +191,10 @@ void ModelList::show_rows() {
       list_->insertItem(at, item = new QListWidgetItem);
     fill_row(item, rows[i].first, rows[i].second);
   }
-  if (!wanted_.isEmpty() && found_at(wanted_)) choose(std::exchange(wanted_, QString()));
-  else choose(current);
+  if (!wanted_.isEmpty() && found_at(wanted_))
+    choose(std::exchange(wanted_, QString()));
+  else
+    choose(current);
   show_chosen();
 }
 
@@ -198,7 +209,8 @@ void ModelList::fill_row(QListWidgetItem* item, const QString& folder, const Fou
   if (found) {
     if (!found->loadable) facts << (found->unfinished ? tr("not finished") : tr("not loadable"));
     if (!found->model_type.empty()) facts << QString::fromStdString(found->model_type);
-    facts << bytes_text(static_cast<std::int64_t>(std::min<std::uint64_t>(found->bytes, INT64_MAX)));
+    facts << bytes_text(
+        static_cast<std::int64_t>(std::min<std::uint64_t>(found->bytes, INT64_MAX)));
     if (!found->dtype.empty()) facts << dtype_text(found->dtype);
   } else {
     facts << tr("looking…");
@@ -215,8 +227,11 @@ void ModelList::fill_row(QListWidgetItem* item, const QString& folder, const Fou
 }
 
 QString ModelList::origin_text(const QString& folder, const FoundModel* found) const {
-  if (const auto base = teaching_base(); base && clean(path_text(*base)) == folder) return tr("teaching model, ships with Luthier");
-  if (found && found->place == FoundIn::HubCache) return tr("in the hub's cache") + QStringLiteral(" · ") + QString::fromStdString(found->revision);
+  if (const auto base = teaching_base(); base && clean(path_text(*base)) == folder)
+    return tr("teaching model, ships with Luthier");
+  if (found && found->place == FoundIn::HubCache)
+    return tr("in the hub's cache") + QStringLiteral(" · ") +
+           QString::fromStdString(found->revision);
   if (workspace_.recent_models().contains(folder)) return tr("opened before");
   return tr("in a folder that you added");
 }
@@ -232,10 +247,13 @@ void ModelList::show_chosen() {
   open_->setEnabled(can);
   load_->setEnabled(can && !folder.isEmpty() && loadable);
   bool ours = false;
-  for (const QString& added : workspace_.added_models()) ours = ours || folder == added || folder.startsWith(added + QLatin1Char('/'));
+  for (const QString& added : workspace_.added_models())
+    ours = ours || folder == added || folder.startsWith(added + QLatin1Char('/'));
   forget_->setEnabled(ours || workspace_.recent_models().contains(folder));
   const QString busy = dialog_ ? dialog_->percent() : QString();
-  fetch_->setText(!busy.isEmpty() ? tr("&Downloading… %1").arg(busy) : found && found->unfinished ? tr("&Finish its download…") : tr("&Download from a hub…"));
+  fetch_->setText(!busy.isEmpty()              ? tr("&Downloading… %1").arg(busy)
+                  : found && found->unfinished ? tr("&Finish its download…")
+                                               : tr("&Download from a hub…"));
 }
 
 void ModelList::load_chosen() {
@@ -272,7 +290,8 @@ void ModelList::make_dialog() {
 void ModelList::open_fetch() {
   if (!dialog_) make_dialog();
   const FoundModel* found = found_at(chosen());
-  if (found && found->unfinished && dialog_->percent().isEmpty()) dialog_->propose(QString::fromStdString(found->repository));
+  if (found && found->unfinished && dialog_->percent().isEmpty())
+    dialog_->propose(QString::fromStdString(found->repository));
   dialog_->show();
   dialog_->raise();
   dialog_->activateWindow();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is on this machine: the teaching model, models opened before, folders that the user added and the hub's cache, each with what it is and whether
-// it can be loaded or why not. Looking happens off the window's thread. Enter or a double click loads one.
+// What is on this machine: the teaching model, models opened before, folders that the user added
+// and the hub's cache, each with what it is and whether it can be loaded or why not. Looking
+// happens off the window's thread. Enter or a double click loads one.
 #pragma once
 
 #include <vector>
@@ -50,9 +51,9 @@ class ModelList : public Card {
   QLabel* detail_;
   QPushButton *load_, *open_, *add_, *fetch_;
   QAction* forget_;
-  FetchDialog* dialog_ = nullptr;   ///< from its first use on
+  FetchDialog* dialog_ = nullptr;  ///< from its first use on
   std::vector<FoundModel> found_;
-  QString wanted_;                 ///< chosen as soon as it is in the list
+  QString wanted_;  ///< chosen as soon as it is in the list
   RequestId request_ = 0;
   bool looking_ = false;
 };

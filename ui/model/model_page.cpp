@@ -80,7 +80,8 @@ ModelPage::ModelPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
   connect(&bridge(), &SessionBridge::model_loaded, this, [this] { banner_->dismiss(); });
   on_language(this, [this] {
     empty_->set_texts(tr("No model is loaded"),
-                      tr("Open the folder of a vision-language checkpoint, as transformers writes it, or load the teaching model from the list on the left."),
+                      tr("Open the folder of a vision-language checkpoint, as transformers writes "
+                         "it, or load the teaching model from the list on the left."),
                       tr("Open a folder…"));
     refresh();
   });
@@ -101,9 +102,12 @@ void ModelPage::refresh() {
   stack_->setCurrentIndex(model ? 1 : 0);
   if (!model) return;
   const ModelSummary& s = model->summary;
-  about_->setText(tr("%1 · %2 on disk in %n files · loaded on %3 as %4 in %5 s", nullptr, static_cast<int>(s.files.size()))
-                      .arg(path_text(s.folder), bytes_text(static_cast<std::int64_t>(s.file_bytes)), QString::fromStdString(model->device),
-                           QString::fromStdString(model->dtype), QString::number(model->seconds, 'f', 1)));
+  about_->setText(tr("%1 · %2 on disk in %n files · loaded on %3 as %4 in %5 s", nullptr,
+                     static_cast<int>(s.files.size()))
+                      .arg(path_text(s.folder), bytes_text(static_cast<std::int64_t>(s.file_bytes)),
+                           QString::fromStdString(model->device),
+                           QString::fromStdString(model->dtype),
+                           QString::number(model->seconds, 'f', 1)));
   const auto& image = workspace().recipe().image;
   parts_->show_summary(s, {image.min_pixels, image.max_pixels});
 }

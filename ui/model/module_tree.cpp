@@ -22,7 +22,8 @@
 
 namespace luthier {
 
-ModuleTree::ModuleTree(Workspace& workspace, QWidget* parent) : Card(parent), workspace_(workspace) {
+ModuleTree::ModuleTree(Workspace& workspace, QWidget* parent)
+    : Card(parent), workspace_(workspace) {
   filter_ = new QLineEdit(this);
   filter_->setObjectName(QStringLiteral("moduleFilter"));
   filter_->setClearButtonEnabled(true);
@@ -90,9 +91,11 @@ void ModuleTree::show_model() {
   header->setStretchLastSection(false);
   header->setMinimumSectionSize(56);
   header->setSectionResizeMode(ModuleTreeModel::Name, QHeaderView::Stretch);
-  for (int column = ModuleTreeModel::Type; column < ModuleTreeModel::ColumnCount; ++column) header->setSectionResizeMode(column, QHeaderView::Interactive);
+  for (int column = ModuleTreeModel::Type; column < ModuleTreeModel::ColumnCount; ++column)
+    header->setSectionResizeMode(column, QHeaderView::Interactive);
   const int widths[] = {0, 92, 116, 64, 112, 72};
-  for (int column = ModuleTreeModel::Type; column < ModuleTreeModel::ColumnCount; ++column) header->resizeSection(column, widths[column]);
+  for (int column = ModuleTreeModel::Type; column < ModuleTreeModel::ColumnCount; ++column)
+    header->resizeSection(column, widths[column]);
   show_trained();
 }
 
@@ -109,9 +112,10 @@ void ModuleTree::show_trained() {
     if (trained) names.insert(trained->saved.begin(), trained->saved.end());
   } else {
     for (const ModuleSummary& module : model->summary.modules) {
-      const bool fixed = recipe.strategy == "freeze" && ((module.part == "vision_tower" && recipe.freeze.vision_tower) ||
-                                                         (module.part == "projector" && recipe.freeze.projector) ||
-                                                         (module.part == "language_model" && recipe.freeze.language_model));
+      const bool fixed = recipe.strategy == "freeze" &&
+                         ((module.part == "vision_tower" && recipe.freeze.vision_tower) ||
+                          (module.part == "projector" && recipe.freeze.projector) ||
+                          (module.part == "language_model" && recipe.freeze.language_model));
       if (!fixed) names.insert(module.name);
     }
   }
@@ -120,13 +124,18 @@ void ModuleTree::show_trained() {
   set_ink(totals_, trained ? Ink::Text : Ink::Error);
   if (trained) {
     totals_->setText(tr("%1 parameters train (%2 of %3 in the base), in %n modules", nullptr, count)
-                         .arg(grouped_text(trained->parameters), percent_text(static_cast<double>(trained->parameters), static_cast<double>(model->summary.parameters)),
+                         .arg(grouped_text(trained->parameters),
+                              percent_text(static_cast<double>(trained->parameters),
+                                           static_cast<double>(model->summary.parameters)),
                               count_text(model->summary.parameters)));
   } else {
     totals_->setText(error_text(trained.error()));
   }
-  note_->setText(lora ? tr("Tick linear layers to give them an adapter. Space ticks the row; with a filter, a branch's tick counts for what is shown.")
-                      : tr("The method “%1” chooses what trains; parts are kept fixed on the Train page.").arg(recipe_text(recipe.strategy)));
+  note_->setText(
+      lora ? tr("Tick linear layers to give them an adapter. Space ticks the row; with a filter, a "
+                "branch's tick counts for what is shown.")
+           : tr("The method “%1” chooses what trains; parts are kept fixed on the Train page.")
+                 .arg(recipe_text(recipe.strategy)));
 }
 
 void ModuleTree::set_filter(const QString& text) {
@@ -134,8 +143,10 @@ void ModuleTree::set_filter(const QString& text) {
   if (!filtered_ && !wanted.isEmpty()) open_before_ = open_branches();
   filtered_ = !wanted.isEmpty();
   proxy_->setFilterFixedString(wanted);
-  if (filtered_) tree_->expandAll();
-  else open_branches(open_before_);
+  if (filtered_)
+    tree_->expandAll();
+  else
+    open_branches(open_before_);
   if (tree_->currentIndex().isValid()) tree_->scrollTo(tree_->currentIndex());
   say_nothing_found();
 }
@@ -190,14 +201,17 @@ void ModuleTree::toggle(const QModelIndex& proxy_index) {
   bool all_on = true;
   for (const std::string& name : linears) all_on = all_on && names.count(name);
   for (const std::string& name : linears) {
-    if (all_on) names.erase(name);
-    else names.insert(name);
+    if (all_on)
+      names.erase(name);
+    else
+      names.insert(name);
   }
   // modules_to_save is chosen elsewhere: only linears are targets.
   std::set<std::string> targets;
   for (const ModuleSummary& module : model->summary.modules)
     if (module.type == "Linear" && names.count(module.name)) targets.insert(module.name);
-  const Status status = workspace_.set_field("adapter.target_modules", selector_text(model->summary, targets).toStdString());
+  const Status status = workspace_.set_field("adapter.target_modules",
+                                             selector_text(model->summary, targets).toStdString());
   if (!status) {
     set_ink(totals_, Ink::Error);
     totals_->setText(error_text(status.error()));
@@ -205,14 +219,16 @@ void ModuleTree::toggle(const QModelIndex& proxy_index) {
 }
 
 bool ModuleTree::eventFilter(QObject* watched, QEvent* event) {
-  if (watched == tree_ && event->type() == QEvent::KeyPress && static_cast<QKeyEvent*>(event)->key() == Qt::Key_Space) {
+  if (watched == tree_ && event->type() == QEvent::KeyPress &&
+      static_cast<QKeyEvent*>(event)->key() == Qt::Key_Space) {
     toggle(tree_->currentIndex().siblingAtColumn(0));
     return true;
   }
   if (watched == tree_->viewport() && event->type() == QEvent::MouseButtonRelease) {
     const auto* mouse = static_cast<QMouseEvent*>(event);
     const QModelIndex at = tree_->indexAt(mouse->pos());
-    if (mouse->button() == Qt::LeftButton && at.isValid() && at.column() == ModuleTreeModel::Trains) toggle(at.siblingAtColumn(0));
+    if (mouse->button() == Qt::LeftButton && at.isValid() && at.column() == ModuleTreeModel::Trains)
+      toggle(at.siblingAtColumn(0));
   }
   return Card::eventFilter(watched, event);
 }

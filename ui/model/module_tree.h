@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The tree with its filter box and totals that move as boxes are ticked. A tick changes target_modules of the shared recipe; with a
-// filter, a branch's tick counts for what the filter shows.
+// The tree with its filter box and totals that move as boxes are ticked. A tick changes
+// target_modules of the shared recipe; with a filter, a branch's tick counts for what the filter
+// shows.
 #pragma once
 
 #include <QSortFilterProxyModel>

@@ -20,10 +20,11 @@ struct ModuleTreeModel::Node {
   ModuleSummary summary;
   std::int64_t parameters = 0;
   Qt::CheckState state = Qt::Unchecked;
-  bool tickable = false;   ///< a linear stands here or below
+  bool tickable = false;  ///< a linear stands here or below
 };
 
-ModuleTreeModel::ModuleTreeModel(QObject* parent) : QAbstractItemModel(parent), root_(std::make_unique<Node>()) {}
+ModuleTreeModel::ModuleTreeModel(QObject* parent)
+    : QAbstractItemModel(parent), root_(std::make_unique<Node>()) {}
 ModuleTreeModel::~ModuleTreeModel() = default;
 
 void ModuleTreeModel::clear() {
@@ -51,7 +52,8 @@ void ModuleTreeModel::set_summary(const ModelSummary& summary) {
   trained_.clear();
   for (const ModuleSummary& module : summary.modules) {
     Node* node = root_.get();
-    for (const QString& part : QString::fromStdString(module.name).split(QLatin1Char('.'))) node = child_of(node, part);
+    for (const QString& part : QString::fromStdString(module.name).split(QLatin1Char('.')))
+      node = child_of(node, part);
     node->module = true;
     node->linear = module.type == "Linear";
     node->summary = module;
@@ -98,10 +100,12 @@ void ModuleTreeModel::tell_ticks(const QModelIndex& parent) {
   for (int row = 0; row < rows; ++row) tell_ticks(index(row, 0, parent));
 }
 
-std::vector<std::string> ModuleTreeModel::linears_below(const QModelIndex& index, const QString& filter) const {
+std::vector<std::string> ModuleTreeModel::linears_below(const QModelIndex& index,
+                                                        const QString& filter) const {
   std::vector<std::string> names;
   const auto collect = [&](const auto& self, const Node* node) -> void {
-    if (node->linear && node->full.contains(filter, Qt::CaseInsensitive)) names.push_back(node->full.toStdString());
+    if (node->linear && node->full.contains(filter, Qt::CaseInsensitive))
+      names.push_back(node->full.toStdString());
     for (const auto& child : node->children) self(self, child.get());
   };
   collect(collect, node_at(index));
@@ -116,7 +120,9 @@ ModuleTreeModel::Node* ModuleTreeModel::node_at(const QModelIndex& index) const 
 
 QModelIndex ModuleTreeModel::index(int row, int column, const QModelIndex& parent) const {
   const Node* node = node_at(parent);
-  if (row < 0 || row >= static_cast<int>(node->children.size()) || column < 0 || column >= ColumnCount) return {};
+  if (row < 0 || row >= static_cast<int>(node->children.size()) || column < 0 ||
+      column >= ColumnCount)
+    return {};
   return createIndex(row, column, node->children[static_cast<std::size_t>(row)].get());
 }
 
@@ -126,18 +132,25 @@ QModelIndex ModuleTreeModel::parent(const QModelIndex& index) const {
   return !up || up == root_.get() ? QModelIndex() : createIndex(up->row, 0, up);
 }
 
-int ModuleTreeModel::rowCount(const QModelIndex& parent) const { return parent.column() > 0 ? 0 : static_cast<int>(node_at(parent)->children.size()); }
+int ModuleTreeModel::rowCount(const QModelIndex& parent) const {
+  return parent.column() > 0 ? 0 : static_cast<int>(node_at(parent)->children.size());
+}
 int ModuleTreeModel::columnCount(const QModelIndex&) const { return ColumnCount; }
 
 QVariant ModuleTreeModel::data(const QModelIndex& index, int role) const {
   const Node* node = node_at(index);
   if (role == kFullNameRole) return node->full;
   if (role == Qt::ToolTipRole) return node->full;
-  if (role == Qt::TextAlignmentRole && (index.column() == Parameters || index.column() == Shape)) return QVariant(Qt::AlignRight | Qt::AlignVCenter);
-  if (role == Qt::ForegroundRole && index.column() != Name && index.column() != Parameters) return colours().muted;
-  if (role == Qt::CheckStateRole && index.column() == Trains && (node->tickable || !editable_)) return node->state;
+  if (role == Qt::TextAlignmentRole && (index.column() == Parameters || index.column() == Shape))
+    return QVariant(Qt::AlignRight | Qt::AlignVCenter);
+  if (role == Qt::ForegroundRole && index.column() != Name && index.column() != Parameters)
+    return colours().muted;
+  if (role == Qt::CheckStateRole && index.column() == Trains && (node->tickable || !editable_))
+    return node->state;
   if (role == Qt::AccessibleTextRole && index.column() == Trains)
-    return node->state == Qt::Checked ? tr("trains") : node->state == Qt::Unchecked ? tr("fixed") : tr("trains in part");
+    return node->state == Qt::Checked     ? tr("trains")
+           : node->state == Qt::Unchecked ? tr("fixed")
+                                          : tr("trains in part");
   if (role != Qt::DisplayRole) return {};
   switch (index.column()) {
     case Name: return node->name;
@@ -151,7 +164,9 @@ QVariant ModuleTreeModel::data(const QModelIndex& index, int role) const {
 
 QVariant ModuleTreeModel::headerData(int section, Qt::Orientation orientation, int role) const {
   if (orientation != Qt::Horizontal) return {};
-  if (role == Qt::TextAlignmentRole) return QVariant((section == Parameters || section == Shape ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+  if (role == Qt::TextAlignmentRole)
+    return QVariant((section == Parameters || section == Shape ? Qt::AlignRight : Qt::AlignLeft) |
+                    Qt::AlignVCenter);
   if (role != Qt::DisplayRole) return {};
   switch (section) {
     case Name: return tr("Module");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The checkpoint's modules as a tree with parameters summed upwards, and a tick for what trains. Under LoRA a tick chooses targets;
-// under the other methods it shows what they train.
+// The checkpoint's modules as a tree with parameters summed upwards, and a tick for what trains.
+// Under LoRA a tick chooses targets; under the other methods it shows what they train.
 #pragma once
 
 #include <QAbstractItemModel>
@@ -53,7 +53,8 @@ class ModuleTreeModel : public QAbstractItemModel {
   bool editable_ = false;
 };
 
-/// target_modules as short as it can be said: "all-linear", suffixes that name exactly these modules, or full names. Empty set: "null".
+/// target_modules as short as it can be said: "all-linear", suffixes that name exactly these
+/// modules, or full names. Empty set: "null".
 QString selector_text(const ModelSummary& summary, const std::set<std::string>& names);
 
 }  // namespace luthier

@@ -27,7 +27,8 @@ PartBox::PartBox(QWidget* parent) : QFrame(parent) {
   setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Preferred);
 }
 
-void PartBox::show_part(const QString& name, const QString& sizes, const QString& parameters, double share, const QColor& colour) {
+void PartBox::show_part(const QString& name, const QString& sizes, const QString& parameters,
+                        double share, const QColor& colour) {
   name_->setText(name);
   sizes_->setText(sizes);
   parameters_->setText(parameters);
@@ -47,7 +48,9 @@ void PartBox::paintEvent(QPaintEvent*) {
   p.setBrush(colours().line);
   p.drawRoundedRect(track, 2, 2);
   p.setBrush(colour_);
-  p.drawRoundedRect(QRectF(track.left(), track.top(), std::max(4.0, track.width() * share_), track.height()), 2, 2);
+  p.drawRoundedRect(
+      QRectF(track.left(), track.top(), std::max(4.0, track.width() * share_), track.height()), 2,
+      2);
 }
 
 PartsView::PartsView(QWidget* parent) : QWidget(parent) {
@@ -135,14 +138,29 @@ void PartsView::refresh() {
       if (name == part) return parameters;
     return std::int64_t{0};
   };
-  const auto show = [&](PartBox* box, const QString& name, const char* part, const QString& sizes, std::size_t colour) {
-    const double share = summary_.parameters > 0 ? static_cast<double>(count(part)) / static_cast<double>(summary_.parameters) : 0;
-    box->show_part(name, sizes, tr("%1 · %2").arg(count_text(count(part)), percent_text(share, 1)), share, colours().series[colour]);
+  const auto show = [&](PartBox* box, const QString& name, const char* part, const QString& sizes,
+                        std::size_t colour) {
+    const double share = summary_.parameters > 0 ? static_cast<double>(count(part)) /
+                                                       static_cast<double>(summary_.parameters)
+                                                 : 0;
+    box->show_part(name, sizes, tr("%1 · %2").arg(count_text(count(part)), percent_text(share, 1)),
+                   share, colours().series[colour]);
   };
-  show(tower_, tr("Vision tower"), "vision_tower", tr("%1 layers, width %2, %3 heads").arg(g.vision_layers).arg(g.vision_hidden_size).arg(g.vision_heads), 0);
-  show(projector_, tr("Projector"), "projector", tr("%1 → %2").arg(g.vision_hidden_size).arg(g.hidden_size), 4);
+  show(tower_, tr("Vision tower"), "vision_tower",
+       tr("%1 layers, width %2, %3 heads")
+           .arg(g.vision_layers)
+           .arg(g.vision_hidden_size)
+           .arg(g.vision_heads),
+       0);
+  show(projector_, tr("Projector"), "projector",
+       tr("%1 → %2").arg(g.vision_hidden_size).arg(g.hidden_size), 4);
   show(decoder_, tr("Language model"), "language_model",
-       tr("%1 layers, width %2, %3 heads, %4 words").arg(g.num_hidden_layers).arg(g.hidden_size).arg(g.num_attention_heads).arg(grouped_text(g.vocab_size)), 2);
+       tr("%1 layers, width %2, %3 heads, %4 words")
+           .arg(g.num_hidden_layers)
+           .arg(g.hidden_size)
+           .arg(g.num_attention_heads)
+           .arg(grouped_text(g.vocab_size)),
+       2);
   show_arrows();
 }
 

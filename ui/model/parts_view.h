@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The picture of a vision-language model: tower → projector → decoder, with their sizes and how many tokens pass between them.
+// The picture of a vision-language model: tower → projector → decoder, with their sizes and how
+// many tokens pass between them.
 #pragma once
 
 #include <QFrame>
@@ -16,7 +17,8 @@ class PartBox : public QFrame {
 
  public:
   explicit PartBox(QWidget* parent = nullptr);
-  void show_part(const QString& name, const QString& sizes, const QString& parameters, double share, const QColor& colour);
+  void show_part(const QString& name, const QString& sizes, const QString& parameters, double share,
+                 const QColor& colour);
 
  protected:
   void paintEvent(QPaintEvent* event) override;

@@ -8,9 +8,9 @@ namespace luthier {
 
 namespace {
 
-constexpr int kMostRatio = 16;   // shapes from 1:1 to 16:1, both ways
+constexpr int kMostRatio = 16;  // shapes from 1:1 to 16:1, both ways
 constexpr int kSmall = 16,
-              kLarge = 512;   // times the ratio: the shorter edges of what is asked for
+              kLarge = 512;  // times the ratio: the shorter edges of what is asked for
 
 /// The edge of a patch, from the convolution that cuts them; 0 where the tower has none.
 std::int64_t patch_edge(const ModelSummary& summary) {
@@ -38,7 +38,7 @@ PictureFacts picture_facts(const ModelSummary& summary, const PixelLimits& limit
     for (int across = 1; across <= kMostRatio; ++across)
       for (int down = 1; down <= kMostRatio; ++down) {
         const auto outline = (*processor)->outline(unit * across, unit * down);
-        if (!outline || outline->shape.empty()) continue;   // a shape that the processor refuses
+        if (!outline || outline->shape.empty()) continue;  // a shape that the processor refuses
         const std::vector<std::int64_t>& shape = outline->shape;
         facts.kind = shape.size() == 2 ? PictureFacts::Kind::Patches : PictureFacts::Kind::Tiles;
         widen(shape[0], least, most);
@@ -64,7 +64,7 @@ PictureFacts picture_facts(const ModelSummary& summary, const PixelLimits& limit
     facts.kind = PictureFacts::Kind::Fixed;
     facts.least_tokens = facts.most_tokens = g.image_tokens;
   } else if (summary.model_type !=
-             "llava_next") {   // which cuts what is outside of the picture out of its tiles again
+             "llava_next") {  // which cuts what is outside of the picture out of its tiles again
     facts.least_tokens = least * g.image_tokens, facts.most_tokens = most * g.image_tokens;
   }
   return facts;

@@ -14,15 +14,15 @@ namespace luthier {
 struct PictureFacts {
   enum class Kind {
     Unknown,
-    Fixed,     ///< every picture gets the same size
-    Tiles,     ///< as many tiles of one size as the picture's shape asks for
-    Patches,   ///< as many patches as the picture's size asks for
+    Fixed,    ///< every picture gets the same size
+    Tiles,    ///< as many tiles of one size as the picture's shape asks for
+    Patches,  ///< as many patches as the picture's size asks for
   } kind = Kind::Unknown;
-  int width = 0, height = 0;   ///< of the picture (Fixed) or a tile (Tiles)
+  int width = 0, height = 0;  ///< of the picture (Fixed) or a tile (Tiles)
   std::int64_t least_tiles = 1, most_tiles = 1;
-  std::int64_t least_patches = 0, most_patches = 0;   ///< of a picture; with tiles, of one of them
+  std::int64_t least_patches = 0, most_patches = 0;  ///< of a picture; with tiles, of one of them
   std::int64_t least_tokens = 0,
-               most_tokens = 0;   ///< that a picture takes in the text; 0: its shape alone says
+               most_tokens = 0;  ///< that a picture takes in the text; 0: its shape alone says
 };
 
 /// `limits`: a recipe's, which replace the processor's own.

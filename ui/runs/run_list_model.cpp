@@ -18,14 +18,14 @@ namespace {
 
 /// The newest line of a run that goes on: run.json is written at saves alone.
 std::optional<MetricsLine> newest_line(const std::filesystem::path& run) {
-  constexpr std::streamoff kTail = 16 * 1024;   // holds many lines
+  constexpr std::streamoff kTail = 16 * 1024;  // holds many lines
   std::ifstream file(run / "metrics.jsonl", std::ios::binary);
   if (!file.seekg(0, std::ios::end)) return {};
   const std::streamoff size = file.tellg();
   file.seekg(std::max<std::streamoff>(0, size - kTail));
   std::optional<MetricsLine> newest;
   for (std::string text; std::getline(file, text);) {
-    if (file.eof()) break;   // still being written
+    if (file.eof()) break;  // still being written
     const auto json = parse_json(text, "metrics.jsonl");
     if (!json) continue;
     if (auto line = metrics_from_json(*json, "metrics.jsonl")) newest = line.take();
@@ -65,7 +65,8 @@ std::vector<RunRow> read_runs(const std::filesystem::path& folder) {
     row.summary = std::move(summary);
     if (const auto run = RunFolder::open(row.summary.path)) {
       if (const auto yaml = run->read_recipe_yaml()) {
-        if (auto recipe = parse_recipe(*yaml, (row.summary.path / "recipe.yaml").string())) row.recipe = recipe.take();
+        if (auto recipe = parse_recipe(*yaml, (row.summary.path / "recipe.yaml").string()))
+          row.recipe = recipe.take();
       }
     }
     const bool going = row.summary.active || row.summary.manifest.state == RunState::Interrupted;
@@ -82,7 +83,9 @@ std::vector<RunRow> read_runs(const std::filesystem::path& folder) {
 void RunListModel::set_rows(std::vector<RunRow> rows) {
   beginResetModel();
   for (RunRow& row : rows)
-    row.ticked = std::any_of(rows_.begin(), rows_.end(), [&](const RunRow& old) { return old.ticked && old.summary.path == row.summary.path; });
+    row.ticked = std::any_of(rows_.begin(), rows_.end(), [&](const RunRow& old) {
+      return old.ticked && old.summary.path == row.summary.path;
+    });
   rows_ = std::move(rows);
   endResetModel();
 }
@@ -124,23 +127,29 @@ void RunListModel::retranslate() {
   if (!rows_.empty()) emit dataChanged(index(0, 0), index(rowCount() - 1, ColumnCount - 1));
 }
 
-int RunListModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : static_cast<int>(rows_.size()); }
+int RunListModel::rowCount(const QModelIndex& parent) const {
+  return parent.isValid() ? 0 : static_cast<int>(rows_.size());
+}
 int RunListModel::columnCount(const QModelIndex&) const { return ColumnCount; }
 
 QString RunListModel::text(const RunRow& row, int column) const {
   const RunManifest& m = row.summary.manifest;
   switch (column) {
     case Name: return QString::fromStdString(row.summary.name);
-    case State: return !row.summary.problem.empty() ? tr("cannot be read") : state_text(run_state_name(m.state));
+    case State:
+      return !row.summary.problem.empty() ? tr("cannot be read")
+                                          : state_text(run_state_name(m.state));
     case Base: return m.model.empty() ? QString::fromStdString(m.base_name) : model_name(m.model);
     case Method: return recipe_text(m.strategy);
     case Data: return row.data;
-    case Steps: return m.total_steps > 0 ? QStringLiteral("%1/%2").arg(m.step).arg(m.total_steps) : QString();
+    case Steps:
+      return m.total_steps > 0 ? QStringLiteral("%1/%2").arg(m.step).arg(m.total_steps) : QString();
     case Loss: return m.last_loss ? number_text(*m.last_loss) : QString();
     case BestEval: return m.best_eval_loss ? number_text(*m.best_eval_loss) : QString();
     case Memory: return m.peak_memory > 0 ? bytes_text(m.peak_memory) : QString();
     case When: {
-      const QDateTime time = QDateTime::fromString(QString::fromStdString(m.started), Qt::ISODateWithMs).toLocalTime();
+      const QDateTime time =
+          QDateTime::fromString(QString::fromStdString(m.started), Qt::ISODateWithMs).toLocalTime();
       return time.isValid() ? time.toString(QStringLiteral("yyyy-MM-dd HH:mm")) : QString();
     }
     default: return {};
@@ -152,15 +161,18 @@ QVariant RunListModel::data(const QModelIndex& index, int role) const {
   const bool figure = index.column() >= Steps && index.column() <= Memory;
   if (role == Qt::DisplayRole) return text(row, index.column());
   if (role == Qt::TextAlignmentRole && figure) return QVariant(Qt::AlignRight | Qt::AlignVCenter);
-  if (index.column() == Name && role == Qt::CheckStateRole) return row.ticked ? Qt::Checked : Qt::Unchecked;
+  if (index.column() == Name && role == Qt::CheckStateRole)
+    return row.ticked ? Qt::Checked : Qt::Unchecked;
   if (index.column() == Name && role == Qt::DecorationRole && row.ticked) {
     const std::vector<int> ticked = ticked_rows();
-    const auto place = static_cast<std::size_t>(std::find(ticked.begin(), ticked.end(), index.row()) - ticked.begin());
+    const auto place = static_cast<std::size_t>(
+        std::find(ticked.begin(), ticked.end(), index.row()) - ticked.begin());
     QPixmap swatch(12, 12);
     swatch.fill(colours().series[place % colours().series.size()]);
     return swatch;
   }
-  if (index.column() == State && role == Qt::DecorationRole && (!row.summary.problem.empty() || row.summary.manifest.state == RunState::Failed))
+  if (index.column() == State && role == Qt::DecorationRole &&
+      (!row.summary.problem.empty() || row.summary.manifest.state == RunState::Failed))
     return themed_icon(QStringLiteral("warning"), colours().warning);
   if (role == Qt::ToolTipRole) {
     QStringList lines{path_text(row.summary.path)};
@@ -182,7 +194,9 @@ bool RunListModel::setData(const QModelIndex& index, const QVariant& value, int 
 
 QVariant RunListModel::headerData(int section, Qt::Orientation orientation, int role) const {
   if (orientation != Qt::Horizontal) return {};
-  if (role == Qt::TextAlignmentRole) return QVariant((section >= Steps && section <= Memory ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+  if (role == Qt::TextAlignmentRole)
+    return QVariant((section >= Steps && section <= Memory ? Qt::AlignRight : Qt::AlignLeft) |
+                    Qt::AlignVCenter);
   if (role != Qt::DisplayRole) return {};
   switch (section) {
     case Name: return tr("Run");

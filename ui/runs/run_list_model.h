@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Past runs as a table, with a tick for those whose curves are drawn. A ticked run's line carries the colour of its curves.
+// Past runs as a table, with a tick for those whose curves are drawn. A ticked run's line carries
+// the colour of its curves.
 #pragma once
 
 #include <QAbstractTableModel>
@@ -12,7 +13,7 @@ namespace luthier {
 struct RunRow {
   RunSummary summary;
   std::optional<Recipe> recipe;
-  QString data;   ///< its dataset files' names, as short as they can be told apart in the list
+  QString data;  ///< its dataset files' names, as short as they can be told apart in the list
   bool ticked = false;
 };
 

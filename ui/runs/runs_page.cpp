@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Composition of the Runs page. Folders are read in worker threads; a run that goes on is read anew at each visit.
+// Composition of the Runs page. Folders are read in worker threads; a run that goes on is read anew
+// at each visit.
 #include "ui/runs/runs_page.h"
 
 #include <QFileDialog>
@@ -46,7 +47,9 @@ RunSeries read_series(const std::filesystem::path& path) {
   series.lines = run->read_metrics();
   for (const MetricsLine& line : series.lines)
     if (line.eval_loss) series.evaluations[line.step] = *line.eval_loss;
-  if (!series.lines.empty() && series.lines.back().epoch > 0) series.steps_per_epoch = static_cast<double>(series.lines.back().step) / series.lines.back().epoch;
+  if (!series.lines.empty() && series.lines.back().epoch > 0)
+    series.steps_per_epoch =
+        static_cast<double>(series.lines.back().step) / series.lines.back().epoch;
   return series;
 }
 
@@ -76,8 +79,10 @@ RunsPage::RunsPage(Workspace& workspace, QWidget* parent) : Page(workspace, pare
   follow_ = new QTimer(this);
   follow_->setInterval(kFollowMilliseconds);
   connect(follow_, &QTimer::timeout, this, [this] {
-    if (isVisible() && model_->any_active()) reload();
-    else follow_->stop();
+    if (isVisible() && model_->any_active())
+      reload();
+    else
+      follow_->stop();
   });
   // The run of this window is followed as it steps; those of other programs by what they have
   // written.
@@ -125,14 +130,16 @@ QWidget* RunsPage::make_head() {
   resume_->setObjectName(QStringLiteral("resumeRun"));
   row->addWidget(label);
   row->addWidget(folder_, 1);
-  for (QWidget* widget : std::initializer_list<QWidget*>{browse, again, use_, resume_, compare_}) row->addWidget(widget);
+  for (QWidget* widget : std::initializer_list<QWidget*>{browse, again, use_, resume_, compare_})
+    row->addWidget(widget);
   connect(folder_, &QLineEdit::editingFinished, this, &RunsPage::reload);
   connect(again, &QToolButton::clicked, this, [this] {
     for (const auto& [run, series] : read_) stale_.insert(run);
     reload();
   });
   connect(browse, &QToolButton::clicked, this, [this] {
-    const QString folder = QFileDialog::getExistingDirectory(this, tr("The folder that holds runs"), folder_->text());
+    const QString folder =
+        QFileDialog::getExistingDirectory(this, tr("The folder that holds runs"), folder_->text());
     if (!folder.isEmpty()) set_folder(folder);
   });
   connect(compare_, &QPushButton::clicked, this, &RunsPage::compare_ticked);
@@ -140,7 +147,8 @@ QWidget* RunsPage::make_head() {
     const int at = current_row();
     if (at < 0 || !model_->rows()[static_cast<std::size_t>(at)].recipe) return;
     Recipe recipe = *model_->rows()[static_cast<std::size_t>(at)].recipe;
-    recipe.output_dir = workspace().free_run_folder(QString::fromStdString(recipe.output_dir)).toStdString();
+    recipe.output_dir =
+        workspace().free_run_folder(QString::fromStdString(recipe.output_dir)).toStdString();
     workspace().replace_recipe(recipe);
     emit go_to(PageId::Train);
   });
@@ -158,7 +166,8 @@ QWidget* RunsPage::make_head() {
     again->setToolTip(tr("Read again"));
     again->setAccessibleName(tr("Read again"));
     use_->setText(tr("&Use its settings"));
-    use_->setToolTip(tr("Takes the selected run's settings to the Train page, with a new run folder"));
+    use_->setToolTip(
+        tr("Takes the selected run's settings to the Train page, with a new run folder"));
     resume_->setText(tr("R&esume"));
     resume_->setToolTip(tr("Goes on from the selected run's newest checkpoint"));
     compare_->setText(tr("Compare the ticked"));
@@ -184,10 +193,12 @@ QWidget* RunsPage::make_table() {
   table_->horizontalHeader()->setHighlightSections(false);
   table_->horizontalHeader()->setStretchLastSection(true);
   const int widths[] = {120, 76, 100, 84, 140, 66, 72, 80, 84, 120};
-  for (int column = 0; column < RunListModel::ColumnCount; ++column) table_->setColumnWidth(column, widths[column]);
+  for (int column = 0; column < RunListModel::ColumnCount; ++column)
+    table_->setColumnWidth(column, widths[column]);
   card->body()->addWidget(table_);
   connect(model_, &RunListModel::ticks_changed, this, &RunsPage::show_ticked);
-  connect(table_->selectionModel(), &QItemSelectionModel::currentRowChanged, this, &RunsPage::refresh);
+  connect(table_->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
+          &RunsPage::refresh);
   on_language(card, [this] {
     table_->setAccessibleName(tr("Past runs"));
     // No heading is cut, whatever the language.
@@ -254,9 +265,12 @@ void RunsPage::reload() {
   QPointer<RunsPage> guard(this);
   QThreadPool::globalInstance()->start([guard, ticket, folder = to_path(folder_->text())] {
     auto rows = read_runs(folder);
-    QMetaObject::invokeMethod(qApp, [guard, ticket, rows = std::move(rows)]() mutable {
-      if (guard && guard->ticket_ == ticket) guard->show_rows(std::move(rows));
-    }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        qApp,
+        [guard, ticket, rows = std::move(rows)]() mutable {
+          if (guard && guard->ticket_ == ticket) guard->show_rows(std::move(rows));
+        },
+        Qt::QueuedConnection);
   });
 }
 
@@ -309,18 +323,22 @@ void RunsPage::read_metrics(const std::filesystem::path& run) {
   QPointer<RunsPage> guard(this);
   QThreadPool::globalInstance()->start([guard, run] {
     RunSeries series = read_series(run);
-    QMetaObject::invokeMethod(qApp, [guard, run, series = std::move(series)]() mutable {
-      if (!guard) return;
-      guard->read_[run] = std::move(series);
-      guard->show_ticked();
-    }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        qApp,
+        [guard, run, series = std::move(series)]() mutable {
+          if (!guard) return;
+          guard->read_[run] = std::move(series);
+          guard->show_ticked();
+        },
+        Qt::QueuedConnection);
   });
 }
 
 void RunsPage::show_differences() {
   std::vector<const RunRow*> rows;
   for (const int row : model_->ticked_rows())
-    if (model_->rows()[static_cast<std::size_t>(row)].recipe) rows.push_back(&model_->rows()[static_cast<std::size_t>(row)]);
+    if (model_->rows()[static_cast<std::size_t>(row)].recipe)
+      rows.push_back(&model_->rows()[static_cast<std::size_t>(row)]);
   // Without two runs there is nothing to compare, and a table without cells shows its columns'
   // numbers as their names.
   differences_->setRowCount(0);
@@ -335,8 +353,10 @@ void RunsPage::show_differences() {
   differences_->setHorizontalHeaderLabels(heads);
   std::map<std::string, std::vector<std::string>> values;
   for (std::size_t i = 1; i < rows.size(); ++i)
-    for (const FieldDifference& difference : recipe_differences(*rows[0]->recipe, *rows[i]->recipe)) {
-      auto [entry, fresh] = values.try_emplace(difference.key, std::vector<std::string>(rows.size(), difference.left));
+    for (const FieldDifference& difference :
+         recipe_differences(*rows[0]->recipe, *rows[i]->recipe)) {
+      auto [entry, fresh] = values.try_emplace(
+          difference.key, std::vector<std::string>(rows.size(), difference.left));
       entry->second[i] = difference.right;
     }
   // Of paths the end tells them apart.
@@ -361,13 +381,16 @@ void RunsPage::show_differences() {
     }
     ++line;
   }
-  differences_note_->setText(values.empty() ? tr("These runs have the same settings.") : tr("%n settings differ.", nullptr, static_cast<int>(values.size())));
+  differences_note_->setText(
+      values.empty() ? tr("These runs have the same settings.")
+                     : tr("%n settings differ.", nullptr, static_cast<int>(values.size())));
 }
 
 void RunsPage::compare_ticked() {
   const auto& model = workspace().model();
   if (!model) {
-    banner_->show_text(Banner::Kind::Warning, tr("Adapters are compared on a base: load its model first."));
+    banner_->show_text(Banner::Kind::Warning,
+                       tr("Adapters are compared on a base: load its model first."));
     banner_->offer(tr("Choose a model"), [this] { emit go_to(PageId::Model); });
     banner_->set_about(QStringLiteral("model"));
     return;
@@ -389,12 +412,16 @@ int RunsPage::current_row() const { return table_->currentIndex().row(); }
 
 void RunsPage::refresh() {
   stack_->setCurrentIndex(model_->rowCount() > 0 ? 1 : 0);
-  empty_->set_texts(tr("No runs in this folder yet"), tr("Every run that trains is listed here with its curves, also after a restart. Launch one, or choose another folder above."),
+  empty_->set_texts(tr("No runs in this folder yet"),
+                    tr("Every run that trains is listed here with its curves, also after a "
+                       "restart. Launch one, or choose another folder above."),
                     tr("Go to Train"));
   const int at = current_row();
-  const RunRow* row = at >= 0 && at < model_->rowCount() ? &model_->rows()[static_cast<std::size_t>(at)] : nullptr;
+  const RunRow* row =
+      at >= 0 && at < model_->rowCount() ? &model_->rows()[static_cast<std::size_t>(at)] : nullptr;
   use_->setEnabled(row && row->recipe);
-  resume_->setEnabled(row && row->recipe && row->summary.newest_checkpoint && !row->summary.active && row->summary.manifest.state != RunState::Finished &&
+  resume_->setEnabled(row && row->recipe && row->summary.newest_checkpoint &&
+                      !row->summary.active && row->summary.manifest.state != RunState::Finished &&
                       can_launch(workspace().state()));
   bool any_result = false;
   for (const int ticked : model_->ticked_rows()) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The Runs page: past runs in a table, over their curves laid over one another, with the settings that differ between them.
+// The Runs page: past runs in a table, over their curves laid over one another, with the settings
+// that differ between them.
 #pragma once
 
 #include <map>
@@ -56,12 +57,12 @@ class RunsPage : public Page {
   RunCurves* curves_;
   QTableWidget* differences_;
   QLabel* differences_note_;
-  std::map<std::filesystem::path, RunSeries> read_;   ///< curves read so far
-  std::set<std::filesystem::path> stale_;   ///< curves that have grown since they were read
-  QTimer* follow_;                          ///< while a listed run goes on and the page is seen
+  std::map<std::filesystem::path, RunSeries> read_;  ///< curves read so far
+  std::set<std::filesystem::path> stale_;  ///< curves that have grown since they were read
+  QTimer* follow_;                         ///< while a listed run goes on and the page is seen
   int ticket_ = 0;
   bool first_ = true;
-  bool fresh_ = true;                                 ///< nothing of this folder was shown yet
+  bool fresh_ = true;  ///< nothing of this folder was shown yet
 };
 
 }  // namespace luthier

@@ -77,8 +77,10 @@ AskPanel::AskPanel(Workspace& workspace, QWidget* parent) : QWidget(parent), wor
       if (message.role != "user") continue;
       QString text;
       for (const ContentPart& part : message.content) {
-        if (part.kind == ContentPart::Kind::Image) picture_path_ = path_text(part.image);
-        else text += QString::fromStdString(part.text);
+        if (part.kind == ContentPart::Kind::Image)
+          picture_path_ = path_text(part.image);
+        else
+          text += QString::fromStdString(part.text);
       }
       question_->setText(text.trimmed());
       break;
@@ -95,10 +97,15 @@ AskPanel::AskPanel(Workspace& workspace, QWidget* parent) : QWidget(parent), wor
     question_->setPlaceholderText(tr("Ask about the picture…"));
     question_->setAccessibleName(tr("Question"));
     row_->setText(tr("Take a row"));
-    row_->setToolTip(tr("Picture and question of the next evaluation row (of the training data where there is none)"));
+    row_->setToolTip(
+        tr("Picture and question of the next evaluation row (of the training data where there is "
+           "none)"));
     ask_->setText(tr("As&k now"));
-    ask_->setToolTip(tr("Answered by the base and by the adapter as it stands now; training waits one moment and goes on"));
-    answers_->setPlaceholderText(tr("Ask while it trains or is paused: base and adapter answer here."));
+    ask_->setToolTip(
+        tr("Answered by the base and by the adapter as it stands now; training waits one moment "
+           "and goes on"));
+    answers_->setPlaceholderText(
+        tr("Ask while it trains or is paused: base and adapter answer here."));
     render();
   });
   show_picture();
@@ -128,7 +135,8 @@ void AskPanel::show_picture() {
     return;
   }
   load_picture(picture_path_, kPictureEdge, this, [this](const QImage& image, const QString&) {
-    picture_->setIcon(image.isNull() ? themed_icon(QStringLiteral("warning"), colours().warning) : QIcon(QPixmap::fromImage(image)));
+    picture_->setIcon(image.isNull() ? themed_icon(QStringLiteral("warning"), colours().warning)
+                                     : QIcon(QPixmap::fromImage(image)));
   });
 }
 
@@ -141,8 +149,10 @@ void AskPanel::take_row() {
 void AskPanel::ask() {
   if (!ask_->isEnabled()) return;
   Message message{"user", {}};
-  if (!picture_path_.isEmpty()) message.content.push_back({ContentPart::Kind::Image, {}, to_path(picture_path_)});
-  message.content.push_back({ContentPart::Kind::Text, question_->text().trimmed().toStdString(), {}});
+  if (!picture_path_.isEmpty())
+    message.content.push_back({ContentPart::Kind::Image, {}, to_path(picture_path_)});
+  message.content.push_back(
+      {ContentPart::Kind::Text, question_->text().trimmed().toStdString(), {}});
   Asked asked;
   asked.question = question_->text().trimmed();
   AnswerRequest request;
@@ -151,7 +161,8 @@ void AskPanel::ask() {
   for (const std::string& name : workspace_.columns_to_ask()) request.columns.push_back(name);
   asked.columns = request.columns;
   const auto& run = workspace_.run();
-  if (run && !run->ended && !run->lines.empty()) asked.step = tr("at step %1").arg(run->lines.back().step);
+  if (run && !run->ended && !run->lines.empty())
+    asked.step = tr("at step %1").arg(run->lines.back().step);
   const RequestId id = workspace_.session().answer(std::move(request));
   asked_[id] = std::move(asked);
   while (asked_.size() > kMostKept) asked_.erase(asked_.begin());
@@ -170,16 +181,26 @@ void AskPanel::render() {
   const QString muted = colours().muted.name();
   for (auto it = asked_.rbegin(); it != asked_.rend(); ++it) {
     const Asked& asked = it->second;
-    html += QStringLiteral("<p style='margin:0 0 2px 0'><b>%1</b> <span style='color:%2'>%3</span></p><table cellspacing=0 cellpadding=2>")
+    html += QStringLiteral(
+                "<p style='margin:0 0 2px 0'><b>%1</b> <span style='color:%2'>%3</span></p><table "
+                "cellspacing=0 cellpadding=2>")
                 .arg(asked.question.toHtmlEscaped(), muted, asked.step);
     for (std::size_t i = 0; i < asked.columns.size(); ++i) {
       const auto answer = asked.answers.find(i);
-      const QString name = !asked.columns[i] ? tr("base") : *asked.columns[i] == kTrainingColumn ? tr("in training") : QString::fromStdString(*asked.columns[i]);
-      const QString text = answer != asked.answers.end() ? answer->second.toHtmlEscaped() : asked.done ? QStringLiteral("–") : QStringLiteral("…");
-      html += QStringLiteral("<tr><td style='color:%1; padding-right:12px'>%2</td><td>%3</td></tr>").arg(muted, name.toHtmlEscaped(), text);
+      const QString name = !asked.columns[i] ? tr("base")
+                           : *asked.columns[i] == kTrainingColumn
+                               ? tr("in training")
+                               : QString::fromStdString(*asked.columns[i]);
+      const QString text = answer != asked.answers.end() ? answer->second.toHtmlEscaped()
+                           : asked.done                  ? QStringLiteral("–")
+                                                         : QStringLiteral("…");
+      html += QStringLiteral("<tr><td style='color:%1; padding-right:12px'>%2</td><td>%3</td></tr>")
+                  .arg(muted, name.toHtmlEscaped(), text);
     }
     html += QStringLiteral("</table>");
-    if (!asked.error.isEmpty()) html += QStringLiteral("<p style='color:%1'>%2</p>").arg(colours().error.name(), asked.error.toHtmlEscaped());
+    if (!asked.error.isEmpty())
+      html += QStringLiteral("<p style='color:%1'>%2</p>")
+                  .arg(colours().error.name(), asked.error.toHtmlEscaped());
   }
   answers_->setHtml(html);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Asking the model that is being trained: a picture and a question, answered by the base and by the adapter as it stands now, while
-// training (between two steps), while paused, or at rest.
+// Asking the model that is being trained: a picture and a question, answered by the base and by the
+// adapter as it stands now, while training (between two steps), while paused, or at rest.
 #pragma once
 
 #include <QWidget>

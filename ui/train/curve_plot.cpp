@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Drawing with QCustomPlot; graphs are reused between updates, and only the cursor's layer is painted while hovering.
+// Drawing with QCustomPlot; graphs are reused between updates, and only the cursor's layer is
+// painted while hovering.
 #include "ui/train/curve_plot.h"
 
 #include <QHBoxLayout>
@@ -76,9 +77,10 @@ CurvePlot::CurvePlot(const QString& name, QWidget* parent) : QWidget(parent) {
     emit hovered(true, plot_->xAxis->pixelToCoord(event->pos().x()), event->pos());
   });
   connect(plot_, &QCustomPlot::mouseDoubleClick, this, [this] { emit fit_asked(); });
-  connect(plot_->xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this, [this](const QCPRange& range) {
-    if (!setting_range_) emit x_range_changed(range);
-  });
+  connect(plot_->xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this,
+          [this](const QCPRange& range) {
+            if (!setting_range_) emit x_range_changed(range);
+          });
   connect(&Theme::instance(), &Theme::changed, this, &CurvePlot::restyle);
   restyle();
 }
@@ -100,8 +102,10 @@ void CurvePlot::set_scale(bool from_zero) { from_zero_ = from_zero; }
 void CurvePlot::set_log(bool log) {
   log_ = log;
   plot_->yAxis->setScaleType(log ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
-  if (log) plot_->yAxis->setTicker(QSharedPointer<QCPAxisTickerLog>::create());
-  else plot_->yAxis->setTicker(QSharedPointer<QCPAxisTicker>::create());
+  if (log)
+    plot_->yAxis->setTicker(QSharedPointer<QCPAxisTickerLog>::create());
+  else
+    plot_->yAxis->setTicker(QSharedPointer<QCPAxisTicker>::create());
   restyle();
 }
 
@@ -112,7 +116,8 @@ void CurvePlot::set_curves(std::vector<Curve> curves) {
 }
 
 void CurvePlot::sync_graphs() {
-  while (plot_->graphCount() > static_cast<int>(curves_.size())) plot_->removeGraph(plot_->graphCount() - 1);
+  while (plot_->graphCount() > static_cast<int>(curves_.size()))
+    plot_->removeGraph(plot_->graphCount() - 1);
   while (plot_->graphCount() < static_cast<int>(curves_.size())) plot_->addGraph();
   for (std::size_t i = 0; i < curves_.size(); ++i) {
     const Curve& curve = curves_[i];
@@ -127,10 +132,13 @@ void CurvePlot::sync_graphs() {
     graph->setAntialiased(!block);
     if (block) ink.setAlphaF(0.72f);
     graph->setBrush(block ? QBrush(ink) : QBrush(Qt::NoBrush));
-    graph->setChannelFillGraph(block && i > 0 && curves_[i - 1].mark == LegendEntry::Mark::Block ? plot_->graph(static_cast<int>(i) - 1) : nullptr);
+    graph->setChannelFillGraph(block && i > 0 && curves_[i - 1].mark == LegendEntry::Mark::Block
+                                   ? plot_->graph(static_cast<int>(i) - 1)
+                                   : nullptr);
     const bool dots = curve.mark == LegendEntry::Mark::Dot;
     graph->setLineStyle(dots && curve.width <= 0 ? QCPGraph::lsNone : QCPGraph::lsLine);
-    graph->setScatterStyle(dots || curve.x.size() == 1 ? QCPScatterStyle(QCPScatterStyle::ssDisc, 6) : QCPScatterStyle());
+    graph->setScatterStyle(dots || curve.x.size() == 1 ? QCPScatterStyle(QCPScatterStyle::ssDisc, 6)
+                                                       : QCPScatterStyle());
   }
 }
 
@@ -142,7 +150,8 @@ void CurvePlot::set_x_range(const QCPRange& range) {
 }
 
 bool CurvePlot::has_data() const {
-  return std::any_of(curves_.begin(), curves_.end(), [](const Curve& curve) { return !curve.x.isEmpty(); });
+  return std::any_of(curves_.begin(), curves_.end(),
+                     [](const Curve& curve) { return !curve.x.isEmpty(); });
 }
 
 QCPRange CurvePlot::data_range() const {
@@ -195,7 +204,8 @@ void CurvePlot::set_cursor(bool on, double x) {
   cursor_->point2->setTypeX(QCPItemPosition::ptPlotCoords);
   cursor_->point1->setTypeY(QCPItemPosition::ptAxisRectRatio);
   cursor_->point2->setTypeY(QCPItemPosition::ptAxisRectRatio);
-  if (plot_->isVisible() && plot_->width() >= 8 && plot_->height() >= 8) plot_->layer(kCursorLayer)->replot();
+  if (plot_->isVisible() && plot_->width() >= 8 && plot_->height() >= 8)
+    plot_->layer(kCursorLayer)->replot();
   refresh_legend();
 }
 
@@ -232,7 +242,9 @@ void CurvePlot::refresh_legend() {
     if (!curve.in_legend) continue;
     const QVector<double>& values = read_y(curve);
     const qsizetype i = cursor_on_ ? nearest(read_x(curve), cursor_x_) : values.size() - 1;
-    entries.push_back({curve.mark, curve.colour, compact_ ? QString() : curve.name, i >= 0 && i < values.size() ? number_text(values[i], curve.digits) : QString()});
+    entries.push_back(
+        {curve.mark, curve.colour, compact_ ? QString() : curve.name,
+         i >= 0 && i < values.size() ? number_text(values[i], curve.digits) : QString()});
   }
   legend_->set_entries(std::move(entries));
 }
@@ -284,7 +296,8 @@ void CurvePlot::restyle() {
 bool CurvePlot::eventFilter(QObject* watched, QEvent* event) {
   if (watched == plot_ && (event->type() == QEvent::Leave || event->type() == QEvent::Hide))
     emit hovered(false, 0, {});
-  if (watched == plot_ && (event->type() == QEvent::Show || event->type() == QEvent::Resize)) QTimer::singleShot(0, this, &CurvePlot::draw_soon);
+  if (watched == plot_ && (event->type() == QEvent::Show || event->type() == QEvent::Resize))
+    QTimer::singleShot(0, this, &CurvePlot::draw_soon);
   return QWidget::eventFilter(watched, event);
 }
 
@@ -385,8 +398,10 @@ void CurveGroup::fit() {
   for (const CurvePlot* plot : plots_) {
     if (!plot->has_data()) continue;
     const QCPRange range = plot->data_range();
-    if (any) whole.expand(range);
-    else whole = range;
+    if (any)
+      whole.expand(range);
+    else
+      whole = range;
     any = true;
   }
   if (any) set_range(whole);

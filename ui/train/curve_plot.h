@@ -23,7 +23,8 @@ struct Curve {
   QColor colour;
   QVector<double> x, y;
   double width = 2;
-  LegendEntry::Mark mark = LegendEntry::Mark::Line;   ///< Block: filled down to the curve before (stacked)
+  LegendEntry::Mark mark =
+      LegendEntry::Mark::Line;  ///< Block: filled down to the curve before (stacked)
   bool in_legend = true;
   int digits = 4;
   /// What is said instead of y (a stacked curve says its own part); empty: y.
@@ -92,7 +93,8 @@ class CurvePlot : public QWidget {
   QCustomPlot* plot_;
   QCPItemStraightLine* cursor_;
   std::vector<Curve> curves_;
-  bool log_ = false, from_zero_ = false, cursor_on_ = false, setting_range_ = false, compact_ = false;
+  bool log_ = false, from_zero_ = false, cursor_on_ = false, setting_range_ = false,
+       compact_ = false;
   double ceiling_ = 0, cursor_x_ = 0;
 };
 

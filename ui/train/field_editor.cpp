@@ -32,7 +32,10 @@ class QuietCombo : public QComboBox {
   void wheelEvent(QWheelEvent* event) override { event->ignore(); }
 };
 
-QString object_name(const FieldDescription& field) { return QStringLiteral("field_") + QString::fromStdString(field.key).replace(QLatin1Char('.'), QLatin1Char('_')); }
+QString object_name(const FieldDescription& field) {
+  return QStringLiteral("field_") +
+         QString::fromStdString(field.key).replace(QLatin1Char('.'), QLatin1Char('_'));
+}
 
 }  // namespace
 
@@ -72,24 +75,22 @@ FieldEditor::FieldEditor(const FieldDescription& field, QWidget* canvas, QWidget
   row->setSpacing(4);
   layout->addLayout(row);
   switch (field.type) {
-    case Type::Choice:
-      row->addWidget(make_choice(), 1);
-      break;
+    case Type::Choice: row->addWidget(make_choice(), 1); break;
     case Type::Boolean:
       box_ = new QCheckBox(this);
-      connect(box_, &QCheckBox::clicked, this, [this](bool on) { emit edited(on ? QStringLiteral("true") : QStringLiteral("false"), true); });
+      connect(box_, &QCheckBox::clicked, this, [this](bool on) {
+        emit edited(on ? QStringLiteral("true") : QStringLiteral("false"), true);
+      });
       row->addWidget(box_, 1);
       break;
     case Type::Path:
-    case Type::Paths:
-      row->addWidget(make_line(true), 1);
-      break;
-    default:
-      row->addWidget(make_line(false), 1);
+    case Type::Paths: row->addWidget(make_line(true), 1); break;
+    default: row->addWidget(make_line(false), 1);
   }
   if (field.type == Type::Modules && field.key == "adapter.target_modules") {
     chips_ = new TargetChips(this);
-    connect(chips_, &TargetChips::chosen, this, [this](const QString& value) { emit edited(value, true); });
+    connect(chips_, &TargetChips::chosen, this,
+            [this](const QString& value) { emit edited(value, true); });
   }
   if (!field.unit.empty()) {
     unit_ = muted_label(this);
@@ -123,7 +124,8 @@ QWidget* FieldEditor::make_line(bool path) {
   line_ = new QLineEdit(this);
   const bool number = field_.type == Type::Integer || field_.type == Type::Number;
   if (number) line_->setAlignment(Qt::AlignRight);
-  if (field_.nullable || field_.type == Type::NameList || field_.type == Type::Modules || field_.type == Type::Paths)
+  if (field_.nullable || field_.type == Type::NameList || field_.type == Type::Modules ||
+      field_.type == Type::Paths)
     line_->setPlaceholderText(QStringLiteral("–"));
   connect(line_, &QLineEdit::textEdited, this, [this] { emit edited(value(), false); });
   connect(line_, &QLineEdit::editingFinished, this, [this] {
@@ -141,7 +143,8 @@ QWidget* FieldEditor::make_line(bool path) {
   browse_ = new QToolButton(holder);
   browse_->setObjectName(object_name(field_) + QStringLiteral("_browse"));
   browse_->setIconSize({16, 16});
-  set_themed_icon(browse_, field_.type == Type::Paths ? QStringLiteral("file") : QStringLiteral("folder"));
+  set_themed_icon(browse_,
+                  field_.type == Type::Paths ? QStringLiteral("file") : QStringLiteral("folder"));
   connect(browse_, &QToolButton::clicked, this, &FieldEditor::browse);
   row->addWidget(browse_);
   return holder;
@@ -149,7 +152,8 @@ QWidget* FieldEditor::make_line(bool path) {
 
 QWidget* FieldEditor::make_choice() {
   combo_ = new QuietCombo(this);
-  for (const std::string& choice : field_.choices) combo_->addItem(QString(), QString::fromStdString(choice));
+  for (const std::string& choice : field_.choices)
+    combo_->addItem(QString(), QString::fromStdString(choice));
   combo_->setMinimumContentsLength(6);
   combo_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
   connect(combo_, &QComboBox::activated, this, [this] { emit edited(value(), true); });
@@ -263,7 +267,9 @@ bool FieldEditor::eventFilter(QObject* watched, QEvent* event) {
   return QWidget::eventFilter(watched, event);
 }
 
-void FieldEditor::set_changed(bool changed) { reset_->setVisible(changed && focus_target()->isEnabled()); }
+void FieldEditor::set_changed(bool changed) {
+  reset_->setVisible(changed && focus_target()->isEnabled());
+}
 
 void FieldEditor::set_locked(bool locked) {
   if (line_) line_->setReadOnly(locked);
@@ -275,7 +281,9 @@ void FieldEditor::browse() {
   const QString start = line_->text().section(QLatin1Char(','), 0, 0).trimmed();
   QString chosen;
   if (field_.type == Type::Paths) {
-    chosen = QFileDialog::getOpenFileNames(this, recipe_text(field_.label), start, tr("Rows (*.jsonl *.json)")).join(QStringLiteral(", "));
+    chosen = QFileDialog::getOpenFileNames(this, recipe_text(field_.label), start,
+                                           tr("Rows (*.jsonl *.json)"))
+                 .join(QStringLiteral(", "));
   } else {
     chosen = QFileDialog::getExistingDirectory(this, recipe_text(field_.label), start);
   }
@@ -289,13 +297,16 @@ void FieldEditor::retranslate() {
   QWidget* target = focus_target();
   target->setAccessibleName(label);
   target->setAccessibleDescription(help);
-  target->setToolTip(QStringLiteral("<p><b>%1</b><br>%2<br><code>%3</code></p>").arg(label.toHtmlEscaped(), help.toHtmlEscaped(), QString::fromStdString(field_.key)));
+  target->setToolTip(
+      QStringLiteral("<p><b>%1</b><br>%2<br><code>%3</code></p>")
+          .arg(label.toHtmlEscaped(), help.toHtmlEscaped(), QString::fromStdString(field_.key)));
   if (unit_) unit_->setText(recipe_text(field_.unit));
   reset_->setToolTip(tr("Back to the default"));
   reset_->setAccessibleName(tr("%1: back to the default").arg(label));
   if (browse_) browse_->setAccessibleName(tr("%1: browse").arg(label));
   if (combo_)
-    for (int i = 0; i < combo_->count(); ++i) combo_->setItemText(i, recipe_text(combo_->itemData(i).toString().toStdString()));
+    for (int i = 0; i < combo_->count(); ++i)
+      combo_->setItemText(i, recipe_text(combo_->itemData(i).toString().toStdString()));
 }
 
 }  // namespace luthier

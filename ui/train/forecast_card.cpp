@@ -39,7 +39,8 @@ struct PartValue {
 
 }  // namespace
 
-ForecastCard::ForecastCard(Workspace& workspace, QWidget* parent) : Card(parent), workspace_(workspace) {
+ForecastCard::ForecastCard(Workspace& workspace, QWidget* parent)
+    : Card(parent), workspace_(workspace) {
   total_ = text_label(this);
   total_->setObjectName(QStringLiteral("forecastTotal"));
   head()->addWidget(total_);
@@ -88,7 +89,8 @@ ForecastCard::ForecastCard(Workspace& workspace, QWidget* parent) : Card(parent)
     for (QWidget* widget : std::initializer_list<QWidget*>{bar_, legend_, total_})
       fade(widget, faded);
   });
-  connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &ForecastCard::refresh_buttons);
+  connect(&workspace_.bridge(), &SessionBridge::state_changed, this,
+          &ForecastCard::refresh_buttons);
   connect(&workspace_.bridge(), &SessionBridge::one_step_tried, this,
           [this](const OneStepTried& event) {
             // What was measured meanwhile by other values than are shown now is not said.
@@ -96,22 +98,24 @@ ForecastCard::ForecastCard(Workspace& workspace, QWidget* parent) : Card(parent)
                 workspace_.faults().empty() && trial_of_ == recipe_to_yaml(workspace_.recipe());
             if (event.request == trial_ && same) show_measured(event);
           });
-  connect(&workspace_.bridge(), &SessionBridge::request_done, this, [this](const RequestDone& event) {
-    if (event.request != trial_) return;
-    trial_ = 0;
-    if (event.error) {
-      measured_->setText(error_text(*event.error));
-      measured_->show();
-    } else if (!tried_) {
-      measured_->hide();
-    }
-    refresh_buttons();
-  });
+  connect(&workspace_.bridge(), &SessionBridge::request_done, this,
+          [this](const RequestDone& event) {
+            if (event.request != trial_) return;
+            trial_ = 0;
+            if (event.error) {
+              measured_->setText(error_text(*event.error));
+              measured_->show();
+            } else if (!tried_) {
+              measured_->hide();
+            }
+            refresh_buttons();
+          });
   connect(&Theme::instance(), &Theme::changed, this, &ForecastCard::refresh);
   on_language(this, [this] {
     set_title(tr("Memory forecast"));
     try_->setText(tr("Tr&y one step"));
-    try_->setToolTip(tr("One step on the longest row, nothing written: what memory it really takes"));
+    try_->setToolTip(
+        tr("One step on the longest row, nothing written: what memory it really takes"));
     launch_->setText(tr("&Launch"));
     launch_->setToolTip(tr("Train with these settings (F5)"));
     refresh();
@@ -129,26 +133,35 @@ void ForecastCard::refresh() {
   if (!forecast) {
     total_->clear();
     const QString error = workspace_.forecast_error();
-    advice_->setText(!error.isEmpty() ? error
-                     : workspace_.recipe().model.empty() ? tr("Choose a model and training data: the forecast follows every setting.")
-                     : workspace_.recipe().dataset.empty() ? tr("Choose training data: the forecast needs its longest row.")
-                                                           : tr("Reading the lengths of the rows…"));
+    advice_->setText(
+        !error.isEmpty() ? error
+        : workspace_.recipe().model.empty()
+            ? tr("Choose a model and training data: the forecast follows every setting.")
+        : workspace_.recipe().dataset.empty()
+            ? tr("Choose training data: the forecast needs its longest row.")
+            : tr("Reading the lengths of the rows…"));
     advice_->show();
     return;
   }
   const MemoryForecast& f = forecast->forecast;
-  const PartValue parts[] = {{tr("weights"), f.parts.weights},     {tr("adapter"), f.parts.adapter},         {tr("gradients"), f.parts.gradients},
-                             {tr("optimizer"), f.parts.optimizer}, {tr("activations"), f.parts.activations}, {tr("workspace"), f.parts.workspace}};
+  const PartValue parts[] = {
+      {tr("weights"), f.parts.weights},         {tr("adapter"), f.parts.adapter},
+      {tr("gradients"), f.parts.gradients},     {tr("optimizer"), f.parts.optimizer},
+      {tr("activations"), f.parts.activations}, {tr("workspace"), f.parts.workspace}};
   std::vector<StackedBar::Part> bar;
   std::vector<LegendEntry> legend;
   for (std::size_t i = 0; i < std::size(parts); ++i) {
     if (parts[i].bytes == 0) continue;
     bar.push_back({colours().parts[i], static_cast<double>(parts[i].bytes), parts[i].name});
-    legend.push_back({LegendEntry::Mark::Block, colours().parts[i], parts[i].name, bytes_text(parts[i].bytes)});
+    legend.push_back(
+        {LegendEntry::Mark::Block, colours().parts[i], parts[i].name, bytes_text(parts[i].bytes)});
   }
   bar_->set_parts(std::move(bar), static_cast<double>(f.available));
   legend_->set_entries(std::move(legend));
-  total_->setText(f.available > 0 ? tr("%1 of %2 free").arg(bytes_text(f.parts.total()), bytes_text(f.available)) : bytes_text(f.parts.total()));
+  total_->setText(
+      f.available > 0
+          ? tr("%1 of %2 free").arg(bytes_text(f.parts.total()), bytes_text(f.available))
+          : bytes_text(f.parts.total()));
   const auto& model = workspace_.model();
   const std::int64_t all = model ? model->summary.parameters : 0;
   trainable_text_ = all > 0 ? tr("%1 trainable parameters (%2 of the base)")
@@ -158,9 +171,9 @@ void ForecastCard::refresh() {
                             : tr("%1 trainable parameters").arg(grouped_text(forecast->trainable));
   refresh_standing();
   if (!f.fits()) {
-    QString text = tr("It will not fit: %1 are needed, %2 are free.").arg(bytes_text(f.parts.total()), bytes_text(f.available));
-    for (const std::string& advice : f.advice)
-      text += QStringLiteral("\n• ") + said_text(advice);
+    QString text = tr("It will not fit: %1 are needed, %2 are free.")
+                       .arg(bytes_text(f.parts.total()), bytes_text(f.available));
+    for (const std::string& advice : f.advice) text += QStringLiteral("\n• ") + said_text(advice);
     advice_->setText(text);
     QPalette palette = advice_->palette();
     palette.setColor(QPalette::WindowText, colours().error);
@@ -206,7 +219,8 @@ void ForecastCard::refresh_standing() {
 void ForecastCard::refresh_buttons() {
   const SessionState state = workspace_.state();
   launch_->setEnabled(can_launch(state) && trial_ == 0);
-  try_->setEnabled(can_launch(state) && trial_ == 0 && !workspace_.recipe().model.empty() && !workspace_.recipe().dataset.empty());
+  try_->setEnabled(can_launch(state) && trial_ == 0 && !workspace_.recipe().model.empty() &&
+                   !workspace_.recipe().dataset.empty());
 }
 
 void ForecastCard::try_one_step() {
@@ -221,10 +235,14 @@ void ForecastCard::try_one_step() {
 
 void ForecastCard::show_measured(const OneStepTried& event) {
   tried_ = event;
-  const double measured = static_cast<double>(event.measured.total()), forecast = static_cast<double>(event.forecast.parts.total());
-  measured_->setText(tr("Measured: %1 (forecast %2, off by %3 %), %4 s a step.")
-                         .arg(bytes_text(event.measured.total()), bytes_text(event.forecast.parts.total()),
-                              QString::number(measured > 0 ? 100 * std::abs(forecast - measured) / measured : 0, 'f', 1), number_text(event.step_seconds, 3)));
+  const double measured = static_cast<double>(event.measured.total()),
+               forecast = static_cast<double>(event.forecast.parts.total());
+  measured_->setText(
+      tr("Measured: %1 (forecast %2, off by %3 %), %4 s a step.")
+          .arg(bytes_text(event.measured.total()), bytes_text(event.forecast.parts.total()),
+               QString::number(measured > 0 ? 100 * std::abs(forecast - measured) / measured : 0,
+                               'f', 1),
+               number_text(event.step_seconds, 3)));
   measured_->show();
 }
 

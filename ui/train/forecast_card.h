@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What these settings will take, before launch: a stacked bar by part against what is free, what to change when it will not fit, a
-// measured trial of one step, and the launch button. It stays beside the fields and follows them.
+// What these settings will take, before launch: a stacked bar by part against what is free, what to
+// change when it will not fit, a measured trial of one step, and the launch button. It stays beside
+// the fields and follows them.
 #pragma once
 
 #include <QTimer>

@@ -30,7 +30,9 @@ constexpr int kLabelWidth = 136;
 
 /// Fields stand under headings by what their key begins with.
 std::string group_of(const std::string& key) {
-  if (key == "strategy" || key == "objective" || key.starts_with("freeze.") || key.starts_with("adapter.")) return "Method";
+  if (key == "strategy" || key == "objective" || key.starts_with("freeze.") ||
+      key.starts_with("adapter."))
+    return "Method";
   if (key.starts_with("training.")) return "Training";
   if (key.starts_with("image.")) return "Pictures";
   const auto dot = key.find('.');
@@ -39,7 +41,8 @@ std::string group_of(const std::string& key) {
 
 }  // namespace
 
-RecipeForm::RecipeForm(Workspace& workspace, QWidget* parent) : QWidget(parent), workspace_(workspace) {
+RecipeForm::RecipeForm(Workspace& workspace, QWidget* parent)
+    : QWidget(parent), workspace_(workspace) {
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
   layout->setSpacing(6);
@@ -175,7 +178,9 @@ void RecipeForm::make_rows(QWidget* canvas, QVBoxLayout* layout) {
     if (editor->below()) column->addWidget(editor->below());
     layout->addWidget(holder);
     rows_.push_back({editor, label, holder, group});
-    connect(editor, &FieldEditor::edited, this, [this, editor](const QString& value, bool finished) { apply(editor, value, finished); });
+    connect(
+        editor, &FieldEditor::edited, this,
+        [this, editor](const QString& value, bool finished) { apply(editor, value, finished); });
     connect(editor, &FieldEditor::reset_asked, this,
             [this, editor] { apply(editor, workspace_.default_of(editor->field().key), true); });
   }
@@ -253,11 +258,16 @@ void RecipeForm::refresh_row(const Row& row, bool mine) {
 
 void RecipeForm::refresh() {
   const std::vector<FieldDifference> changed = workspace_.changed_fields();
-  const auto differs = [&](const std::string& key) { return std::any_of(changed.begin(), changed.end(), [&](const auto& d) { return d.key == key; }); };
+  const auto differs = [&](const std::string& key) {
+    return std::any_of(changed.begin(), changed.end(), [&](const auto& d) { return d.key == key; });
+  };
   for (const Row& row : rows_) refresh_row(row, differs(row.editor->field().key));
   for (const Heading& heading : headings_)
-    heading.label->setVisible(std::any_of(rows_.begin(), rows_.end(), [&](const Row& r) { return r.group == heading.group && r.holder->isVisibleTo(this); }));
-  changed_->setText(changed.empty() ? tr("all at their defaults") : tr("%n changed", nullptr, static_cast<int>(changed.size())));
+    heading.label->setVisible(std::any_of(rows_.begin(), rows_.end(), [&](const Row& r) {
+      return r.group == heading.group && r.holder->isVisibleTo(this);
+    }));
+  changed_->setText(changed.empty() ? tr("all at their defaults")
+                                    : tr("%n changed", nullptr, static_cast<int>(changed.size())));
   QStringList lines;
   for (const FieldDifference& d : changed)
     lines << QStringLiteral("%1: %2 → %3")
@@ -275,15 +285,18 @@ void RecipeForm::refresh_locks() {
 }
 
 void RecipeForm::load() {
-  const QString file = QFileDialog::getOpenFileName(this, tr("Load a recipe"), {}, tr("Recipes (*.yaml *.yml)"));
+  const QString file =
+      QFileDialog::getOpenFileName(this, tr("Load a recipe"), {}, tr("Recipes (*.yaml *.yml)"));
   if (file.isEmpty()) return;
   if (const Status status = workspace_.open_recipe(file); !status) emit failed(status.error());
 }
 
 void RecipeForm::save() {
   if (workspace_.refuse_faults()) return;
-  const QString suggestion = workspace_.recipe_file().isEmpty() ? QStringLiteral("recipe.yaml") : workspace_.recipe_file();
-  const QString file = QFileDialog::getSaveFileName(this, tr("Save the recipe"), suggestion, tr("Recipes (*.yaml *.yml)"));
+  const QString suggestion =
+      workspace_.recipe_file().isEmpty() ? QStringLiteral("recipe.yaml") : workspace_.recipe_file();
+  const QString file = QFileDialog::getSaveFileName(this, tr("Save the recipe"), suggestion,
+                                                    tr("Recipes (*.yaml *.yml)"));
   if (file.isEmpty()) return;
   if (const Status status = workspace_.save_recipe(file); !status)
     emit failed(status.error());

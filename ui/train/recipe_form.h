@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The settings form, generated from recipe_fields(): a new field needs no line here. Simple and Advanced, what was changed from its
-// default, reset, load, save, and the command line that does the same.
+// The settings form, generated from recipe_fields(): a new field needs no line here. Simple and
+// Advanced, what was changed from its default, reset, load, save, and the command line that does
+// the same.
 #pragma once
 
 #include <QWidget>

@@ -23,7 +23,8 @@ namespace luthier {
 
 namespace {
 
-constexpr int kRedrawMilliseconds = 500;   // drawing takes time from the training threads: twice a second is live enough
+constexpr int kRedrawMilliseconds =
+    500;  // drawing takes time from the training threads: twice a second is live enough
 constexpr int kMostPoints = 800;
 
 QVector<double> values_of(const RunSeries& series, double MetricsLine::*field) {
@@ -105,7 +106,9 @@ void RunCurves::make_controls() {
   QAction* png = menu->addAction(QString(), this, &RunCurves::export_png);
   QAction* csv = menu->addAction(QString(), this, &RunCurves::export_csv);
   export_->setMenu(menu);
-  for (QWidget* widget : std::initializer_list<QWidget*>{axis_, log_, clip_, ema_label_, ema_, export_}) loss_->head()->addWidget(widget);
+  for (QWidget* widget :
+       std::initializer_list<QWidget*>{axis_, log_, clip_, ema_label_, ema_, export_})
+    loss_->head()->addWidget(widget);
   on_language(this, [this, png, csv] {
     axis_->setItemText(0, tr("Steps"));
     axis_->setItemText(1, tr("Epochs"));
@@ -113,7 +116,8 @@ void RunCurves::make_controls() {
     log_->setText(tr("Log"));
     log_->setToolTip(tr("Logarithmic loss axis"));
     clip_->setText(tr("Clip"));
-    clip_->setToolTip(tr("Cut the loss axis at the 99th percentile, so that a spike does not flatten the rest"));
+    clip_->setToolTip(
+        tr("Cut the loss axis at the 99th percentile, so that a spike does not flatten the rest"));
     ema_label_->setText(tr("EMA"));
     ema_->setToolTip(tr("How much the smoothed curve is smoothed: 0 is the raw curve"));
     ema_->setAccessibleName(tr("Smoothing"));
@@ -160,7 +164,9 @@ void RunCurves::rebuild() {
   });
 }
 
-QColor RunCurves::colour_of(std::size_t index) const { return colours().series[index % colours().series.size()]; }
+QColor RunCurves::colour_of(std::size_t index) const {
+  return colours().series[index % colours().series.size()];
+}
 
 double RunCurves::x_at(const RunSeries& series, std::int64_t step) const {
   if (axis_->currentIndex() == 0) return static_cast<double>(step);
@@ -173,7 +179,8 @@ double RunCurves::x_at(const RunSeries& series, std::int64_t step) const {
 QVector<double> RunCurves::x_of(const RunSeries& series) const {
   QVector<double> x;
   x.reserve(static_cast<qsizetype>(series.lines.size()));
-  for (const MetricsLine& line : series.lines) x << (axis_->currentIndex() == 0 ? static_cast<double>(line.step) : line.epoch);
+  for (const MetricsLine& line : series.lines)
+    x << (axis_->currentIndex() == 0 ? static_cast<double>(line.step) : line.epoch);
   return x;
 }
 
@@ -276,11 +283,12 @@ void RunCurves::draw_memory() {
       x << whole[i];
       steps.push_back(static_cast<std::size_t>(i));
     }
-    const std::pair<QString, std::int64_t MetricsMemory::*> parts[] = {{tr("weights"), &MetricsMemory::weights},
-                                                                       {tr("adapter"), &MetricsMemory::adapter},
-                                                                       {tr("gradients"), &MetricsMemory::gradients},
-                                                                       {tr("optimizer"), &MetricsMemory::optimizer},
-                                                                       {tr("activations"), &MetricsMemory::activations}};
+    const std::pair<QString, std::int64_t MetricsMemory::*> parts[] = {
+        {tr("weights"), &MetricsMemory::weights},
+        {tr("adapter"), &MetricsMemory::adapter},
+        {tr("gradients"), &MetricsMemory::gradients},
+        {tr("optimizer"), &MetricsMemory::optimizer},
+        {tr("activations"), &MetricsMemory::activations}};
     QVector<double> sum(x.size(), 0.0);
     QVector<double> every;
     every.reserve(whole.size());
@@ -288,7 +296,8 @@ void RunCurves::draw_memory() {
     for (const auto& [name, part] : parts) {
       QVector<double> own;
       for (qsizetype i = 0; i < x.size(); ++i) {
-        own << static_cast<double>(run.lines[steps[static_cast<std::size_t>(i)]].memory.*part) / unit;
+        own << static_cast<double>(run.lines[steps[static_cast<std::size_t>(i)]].memory.*part) /
+                   unit;
         sum[i] += own[i];
       }
       every.clear();
@@ -314,7 +323,8 @@ void RunCurves::draw_memory() {
   } else {
     for (std::size_t i = 0; i < series_.size(); ++i) {
       QVector<double> peak;
-      for (const MetricsLine& line : series_[i].lines) peak << static_cast<double>(line.memory.peak) / unit;
+      for (const MetricsLine& line : series_[i].lines)
+        peak << static_cast<double>(line.memory.peak) / unit;
       const QVector<double> x = x_of(series_[i]);
       const Points points = thinned(x, peak, kMostPoints);
       curves.push_back({tr("%1, peak").arg(series_[i].name),

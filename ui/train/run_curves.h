@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The curves of one run, or of several laid over one another: loss, memory by part under its forecast, learning rate, gradient norm
-// and tokens a second, on one x axis. Draws at most ten times a second and a bounded number of points.
+// The curves of one run, or of several laid over one another: loss, memory by part under its
+// forecast, learning rate, gradient norm and tokens a second, on one x axis. Draws at most ten
+// times a second and a bounded number of points.
 #pragma once
 
 #include <QTimer>

@@ -24,16 +24,22 @@ QString line_text(const MetricsLine& line) {
   return QStringLiteral("%1  %2  loss %3  norm %4  lr %5  %6 tok/s  %7  %8")
       .arg(line.step, 6)
       .arg(line.epoch, 7, 'f', 3)
-      .arg(QString::number(line.loss, 'f', 4).rightJustified(8), QString::number(line.grad_norm, 'f', 3).rightJustified(7),
-           QString::number(line.learning_rate, 'e', 2), grouped_text(static_cast<std::int64_t>(line.tokens_per_second)).rightJustified(7),
-           bytes_text(line.memory.allocated).rightJustified(9), line.eval_loss ? QStringLiteral("eval %1").arg(*line.eval_loss, 0, 'f', 4) : QString());
+      .arg(QString::number(line.loss, 'f', 4).rightJustified(8),
+           QString::number(line.grad_norm, 'f', 3).rightJustified(7),
+           QString::number(line.learning_rate, 'e', 2),
+           grouped_text(static_cast<std::int64_t>(line.tokens_per_second)).rightJustified(7),
+           bytes_text(line.memory.allocated).rightJustified(9),
+           line.eval_loss ? QStringLiteral("eval %1").arg(*line.eval_loss, 0, 'f', 4) : QString());
 }
 
 }  // namespace
 
-QString event_text(const std::string& kind) { return QCoreApplication::translate("event", kind.c_str()); }
+QString event_text(const std::string& kind) {
+  return QCoreApplication::translate("event", kind.c_str());
+}
 
-StepLog::StepLog(Workspace& workspace, QWidget* parent) : QPlainTextEdit(parent), workspace_(workspace) {
+StepLog::StepLog(Workspace& workspace, QWidget* parent)
+    : QPlainTextEdit(parent), workspace_(workspace) {
   setObjectName(QStringLiteral("stepLog"));
   setReadOnly(true);
   setMaximumBlockCount(static_cast<int>(kMostLines));
@@ -73,7 +79,8 @@ void StepLog::append_new(std::size_t most) {
   if (!text.isEmpty()) appendPlainText(text.join(QLatin1Char('\n')));
 }
 
-EventTable::EventTable(Workspace& workspace, QWidget* parent) : QTableWidget(0, 4, parent), workspace_(workspace) {
+EventTable::EventTable(Workspace& workspace, QWidget* parent)
+    : QTableWidget(0, 4, parent), workspace_(workspace) {
   setObjectName(QStringLiteral("eventTable"));
   make_quiet(this);
   setEditTriggers(QAbstractItemView::NoEditTriggers);
@@ -115,15 +122,19 @@ void EventTable::append_new() {
     const RunEvent& event = run->events[static_cast<std::size_t>(written_)];
     const int row = rowCount();
     insertRow(row);
-    const QDateTime time = QDateTime::fromString(QString::fromStdString(event.time), Qt::ISODateWithMs).toLocalTime();
+    const QDateTime time =
+        QDateTime::fromString(QString::fromStdString(event.time), Qt::ISODateWithMs).toLocalTime();
     auto* step = new QTableWidgetItem(QString::number(event.step));
     step->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
-    setItem(row, 0, new QTableWidgetItem(time.isValid() ? time.toString(QStringLiteral("HH:mm:ss")) : QString::fromStdString(event.time)));
+    setItem(row, 0,
+            new QTableWidgetItem(time.isValid() ? time.toString(QStringLiteral("HH:mm:ss"))
+                                                : QString::fromStdString(event.time)));
     setItem(row, 1, step);
     setItem(row, 2, new QTableWidgetItem(event_text(event.kind)));
     setItem(row, 3, new QTableWidgetItem(said_text(event.detail)));
-    item(row, 3)->setToolTip(item(row, 3)->text());   // the line may be longer than the column
-    if (event.kind == "warning" || event.kind == "failed") item(row, 2)->setIcon(themed_icon(QStringLiteral("warning"), colours().warning));
+    item(row, 3)->setToolTip(item(row, 3)->text());  // the line may be longer than the column
+    if (event.kind == "warning" || event.kind == "failed")
+      item(row, 2)->setIcon(themed_icon(QStringLiteral("warning"), colours().warning));
     scrollToBottom();
   }
 }

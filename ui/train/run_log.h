@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Log and Events of the live run: a line a step as text that can be copied, and what happened (checkpoints, pauses, changed rates,
-// warnings) as a table. Both are bounded and written at most ten times a second.
+// Log and Events of the live run: a line a step as text that can be copied, and what happened
+// (checkpoints, pauses, changed rates, warnings) as a table. Both are bounded and written at most
+// ten times a second.
 #pragma once
 
 #include <QPlainTextEdit>

@@ -41,14 +41,17 @@ TargetChips::TargetChips(QWidget* parent) : QWidget(parent) {
   }
   all_ = make(kAllLinear, kAllLinear);
   row->addStretch(1);
-  on_language(this, [this] { all_->setToolTip(tr("Every linear layer but the output one, vision tower included")); });
+  on_language(this, [this] {
+    all_->setToolTip(tr("Every linear layer but the output one, vision tower included"));
+  });
 }
 
 void TargetChips::show_value(const QString& value) {
   const bool all = value == kAllLinear;
   all_->setChecked(all);
   QStringList names;
-  for (const QString& part : value.split(QLatin1Char(','), Qt::SkipEmptyParts)) names << part.trimmed();
+  for (const QString& part : value.split(QLatin1Char(','), Qt::SkipEmptyParts))
+    names << part.trimmed();
   // A regular expression is no list of names: the first chip that is clicked takes its place.
   static const QRegularExpression plain(QStringLiteral("^[A-Za-z0-9_.-]+$"));
   const bool list = std::all_of(names.begin(), names.end(),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// LoRA's targets as chips: q k v o gate up down of the decoder, or every linear. What fits no chip (a regular expression, single
-// modules chosen in the tree) leaves them unchecked and stands in the text field above.
+// LoRA's targets as chips: q k v o gate up down of the decoder, or every linear. What fits no chip
+// (a regular expression, single modules chosen in the tree) leaves them unchecked and stands in the
+// text field above.
 #pragma once
 
 #include <QWidget>
@@ -26,7 +27,7 @@ class TargetChips : public QWidget {
 
   std::vector<QPushButton*> chips_;
   QPushButton* all_;
-  QStringList others_;   ///< names that have no chip, kept
+  QStringList others_;  ///< names that have no chip, kept
 };
 
 }  // namespace luthier

@@ -84,7 +84,8 @@ TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
     if (path_text(model->summary.folder) != run_model_) banner_->dismiss_about(kAboutEnd);
   });
   connect(&bridge(), &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
-    static const QStringList mine{QStringLiteral("pause"), QStringLiteral("resume"), QStringLiteral("stop"), QStringLiteral("save_now"),
+    static const QStringList mine{QStringLiteral("pause"), QStringLiteral("resume"),
+                                  QStringLiteral("stop"), QStringLiteral("save_now"),
                                   QStringLiteral("set_learning_rate")};
     if (!mine.contains(QString::fromStdString(event.command))) return;
     if (event.command == "set_learning_rate") asked_rate_ = -1;

@@ -25,7 +25,9 @@ constexpr int kWidest = 660;
 constexpr int kFromMouse = 16;
 
 QColor ink_of(Banner::Kind kind) {
-  return kind == Banner::Kind::Error ? colours().error : kind == Banner::Kind::Warning ? colours().warning : colours().accent;
+  return kind == Banner::Kind::Error     ? colours().error
+         : kind == Banner::Kind::Warning ? colours().warning
+                                         : colours().accent;
 }
 
 }  // namespace
@@ -160,7 +162,9 @@ bool Banner::eventFilter(QObject* watched, QEvent* event) {
 }
 
 void Banner::restyle() {
-  const QString name = kind_ == Kind::Error ? QStringLiteral("error") : kind_ == Kind::Warning ? QStringLiteral("warning") : QStringLiteral("info");
+  const QString name = kind_ == Kind::Error     ? QStringLiteral("error")
+                       : kind_ == Kind::Warning ? QStringLiteral("warning")
+                                                : QStringLiteral("info");
   icon_->setPixmap(themed_icon(name, ink_of(kind_)).pixmap(20, 20));
   update();
 }

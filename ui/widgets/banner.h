@@ -56,7 +56,7 @@ class Banner : public QFrame {
 
   Kind kind_ = Kind::Info;
   QString about_;
-  std::optional<Error> error_;   ///< said anew when the language changes
+  std::optional<Error> error_;  ///< said anew when the language changes
   QPointer<QWidget> host_;
   QHBoxLayout* row_;
   QLabel* icon_;

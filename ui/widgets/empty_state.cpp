@@ -11,13 +11,16 @@
 
 namespace luthier {
 
-EmptyState::EmptyState(const QString& icon, const QString& button_name, QWidget* parent) : QWidget(parent) {
+EmptyState::EmptyState(const QString& icon, const QString& button_name, QWidget* parent)
+    : QWidget(parent) {
   auto* layout = new QVBoxLayout(this);
   layout->setSpacing(12);
   layout->addStretch(2);
   icon_ = new QLabel(this);
   icon_->setAlignment(Qt::AlignCenter);
-  const auto tint = [this, icon] { icon_->setPixmap(themed_icon(icon, colours().muted).pixmap(40, 40)); };
+  const auto tint = [this, icon] {
+    icon_->setPixmap(themed_icon(icon, colours().muted).pixmap(40, 40));
+  };
   tint();
   connect(&Theme::instance(), &Theme::changed, this, tint);
   layout->addWidget(icon_);
@@ -29,7 +32,8 @@ EmptyState::EmptyState(const QString& icon, const QString& button_name, QWidget*
   text_ = muted_label(this, 1.0);
   text_->setAlignment(Qt::AlignHCenter | Qt::AlignTop);
   text_->setFixedWidth(480);
-  // Between stretches, not by alignment: only so does the layout ask for the height of its wrapped lines.
+  // Between stretches, not by alignment: only so does the layout ask for the height of its wrapped
+  // lines.
   auto* across = new QHBoxLayout;
   across->addStretch(1);
   across->addWidget(text_);

@@ -34,7 +34,9 @@ int Legend::entry_width(const LegendEntry& entry) const {
   const QFontMetrics metrics(font());
   int wide = kMark + kGap + metrics.horizontalAdvance(entry.name);
   // Room for a value of usual length, so that names stand still while values change.
-  if (!entry.value.isEmpty()) wide += kGap + std::max(metrics.horizontalAdvance(entry.value), metrics.horizontalAdvance(QStringLiteral("00000")));
+  if (!entry.value.isEmpty())
+    wide += kGap + std::max(metrics.horizontalAdvance(entry.value),
+                            metrics.horizontalAdvance(QStringLiteral("00000")));
   return wide;
 }
 
@@ -73,7 +75,8 @@ int Legend::flow(int width, QPainter* painter) const {
       painter->setPen(colours().muted);
       painter->drawText(x + kMark + kGap, base, entry.name);
       painter->setPen(colours().text);
-      painter->drawText(x + kMark + 2 * kGap + metrics.horizontalAdvance(entry.name), base, entry.value);
+      painter->drawText(x + kMark + 2 * kGap + metrics.horizontalAdvance(entry.name), base,
+                        entry.value);
     }
     x += wide + kBetween;
   }

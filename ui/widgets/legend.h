@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Names of curves with their marks and the value under the cursor (or the newest one), flowing onto as many lines as they need.
+// Names of curves with their marks and the value under the cursor (or the newest one), flowing onto
+// as many lines as they need.
 #pragma once
 
 #include <QColor>

@@ -16,7 +16,9 @@ namespace {
 
 QString mixed(const QColor& colour, const QColor& ground, double share) {
   const auto mix = [share](int a, int b) { return static_cast<int>(a * share + b * (1 - share)); };
-  return QColor(mix(colour.red(), ground.red()), mix(colour.green(), ground.green()), mix(colour.blue(), ground.blue())).name();
+  return QColor(mix(colour.red(), ground.red()), mix(colour.green(), ground.green()),
+                mix(colour.blue(), ground.blue()))
+      .name();
 }
 
 /// Boxes to tick as they are elsewhere: in the view's own colours they would be card on card.
@@ -29,7 +31,7 @@ class BoxDelegate : public QStyledItemDelegate {
     QStyledItemDelegate::initStyleOption(option, index);
     if (!(option->features & QStyleOptionViewItem::HasCheckIndicator)) return;
     option->palette.setColor(QPalette::Base, colours().field);
-    option->palette.setColor(QPalette::Window, colours().muted);   // Fusion's outline is darker
+    option->palette.setColor(QPalette::Window, colours().muted);  // Fusion's outline is darker
   }
 };
 
@@ -51,12 +53,16 @@ void make_quiet(QAbstractItemView* view) {
     palette.setColor(QPalette::Base, c.card);
     palette.setColor(QPalette::AlternateBase, QColor(mixed(c.window, c.card, 0.6)));
     view->setPalette(palette);
-    view->setStyleSheet(QStringLiteral("QAbstractItemView{background:%1; alternate-background-color:%2; border:0}"
-                                       "QAbstractItemView::item:selected{background:%3; color:%4}")
-                            .arg(c.card.name(), mixed(c.window, c.card, 0.6), mixed(c.accent, c.card, 0.16), c.text.name()));
+    view->setStyleSheet(
+        QStringLiteral("QAbstractItemView{background:%1; alternate-background-color:%2; border:0}"
+                       "QAbstractItemView::item:selected{background:%3; color:%4}")
+            .arg(c.card.name(), mixed(c.window, c.card, 0.6), mixed(c.accent, c.card, 0.16),
+                 c.text.name()));
     for (QHeaderView* head : heads)
-      head->setStyleSheet(QStringLiteral("QHeaderView{background:%1}QHeaderView::section{background:%1; color:%2; border:0; border-bottom:1px solid %3; padding:4px 3px}")
-                              .arg(c.card.name(), c.muted.name(), c.line.name()));
+      head->setStyleSheet(
+          QStringLiteral("QHeaderView{background:%1}QHeaderView::section{background:%1; color:%2; "
+                         "border:0; border-bottom:1px solid %3; padding:4px 3px}")
+              .arg(c.card.name(), c.muted.name(), c.line.name()));
   };
   style();
   QObject::connect(&Theme::instance(), &Theme::changed, view, style);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Painting of the stacked bar. Where the parts are a sliver of what is available, the bar is scaled to the parts and says so by its end.
+// Painting of the stacked bar. Where the parts are a sliver of what is available, the bar is scaled
+// to the parts and says so by its end.
 #include "ui/widgets/stacked_bar.h"
 
 #include <QPainter>
@@ -33,20 +34,23 @@ void StackedBar::paintEvent(QPaintEvent*) {
   p.drawPath(round);
   if (total <= 0) return;
   const bool over = available_ > 0 && total > available_;
-  // At least three quarters of the width show the parts, so that they can be told apart even where they take little of the device.
+  // At least three quarters of the width show the parts, so that they can be told apart even where
+  // they take little of the device.
   const double whole = over ? total : std::min(available_ > 0 ? available_ : total, total / 0.75);
   p.setClipPath(round);
   double x = box.left();
   for (const Part& part : parts_) {
     const double width = box.width() * part.value / whole;
     p.fillRect(QRectF(x, box.top(), width, box.height()), part.colour);
-    if (x > box.left() && width > 2) p.fillRect(QRectF(x, box.top(), 1, box.height()), colours().card);
+    if (x > box.left() && width > 2)
+      p.fillRect(QRectF(x, box.top(), 1, box.height()), colours().card);
     x += width;
   }
   if (over) {
     const double mark = box.left() + box.width() * available_ / total;
     p.fillRect(QRectF(mark - 1, box.top(), 2, box.height()), colours().error);
-    p.fillRect(QRectF(mark, box.top(), box.right() - mark, box.height()), QBrush(colours().error, Qt::BDiagPattern));
+    p.fillRect(QRectF(mark, box.top(), box.right() - mark, box.height()),
+               QBrush(colours().error, Qt::BDiagPattern));
   }
   p.setClipping(false);
   p.setPen(QPen(over ? colours().error : colours().line, 1));

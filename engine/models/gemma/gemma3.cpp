@@ -17,33 +17,44 @@ class Projector : public PictureProjector {
  public:
   Projector(const Gemma3Options& o, const torch::TensorOptions& t)
       : rows_(o.vision.patch_rows()), columns_(o.vision.patch_columns()), pooling_(o.pooling) {
-    add_parameter("mm_input_projection_weight", weight_, {o.vision.hidden_size, o.text.hidden_size}, t);
-    norm_ = register_module("mm_soft_emb_norm", RmsNorm(o.vision.hidden_size, o.vision.layer_norm_eps, t, /*centred=*/true));
+    add_parameter("mm_input_projection_weight", weight_, {o.vision.hidden_size, o.text.hidden_size},
+                  t);
+    norm_ = register_module(
+        "mm_soft_emb_norm",
+        RmsNorm(o.vision.hidden_size, o.vision.layer_norm_eps, t, /*centred=*/true));
   }
 
   Tensor forward(const Tensor& features) override {
-    const std::int64_t width = features.size(-1), high = rows_ / pooling_, wide = columns_ / pooling_;
-    const Tensor grid = features.view({-1, rows_, columns_, width}).slice(1, 0, high * pooling_).slice(2, 0, wide * pooling_);
-    const Tensor pooled = grid.unflatten(2, {wide, pooling_}).unflatten(1, {high, pooling_}).mean({2, 4});   // [pictures, high, wide, width]
+    const std::int64_t width = features.size(-1), high = rows_ / pooling_,
+                       wide = columns_ / pooling_;
+    const Tensor grid = features.view({-1, rows_, columns_, width})
+                            .slice(1, 0, high * pooling_)
+                            .slice(2, 0, wide * pooling_);
+    const Tensor pooled = grid.unflatten(2, {wide, pooling_})
+                              .unflatten(1, {high, pooling_})
+                              .mean({2, 4});  // [pictures, high, wide, width]
     return linear_product(norm_(pooled.reshape({-1, width})), weight_.t(), {});
   }
 
  private:
   std::int64_t rows_, columns_, pooling_;
-  Tensor weight_;   // [vision width, text width]: not as a Linear has it
+  Tensor weight_;  // [vision width, text width]: not as a Linear has it
   RmsNorm norm_{nullptr};
 };
 
 class Gemma3 : public SiglipGemma {
  public:
   Gemma3(const Gemma3Options& o, const torch::TensorOptions& t)
-      : SiglipGemma(o, std::make_shared<Projector>(o, t), t), image_token_(o.image_token_id), image_tokens_(o.mm_tokens_per_image) {}
+      : SiglipGemma(o, std::make_shared<Projector>(o, t), t),
+        image_token_(o.image_token_id),
+        image_tokens_(o.mm_tokens_per_image) {}
 
   TokenSequence embed(const ModelInput& input) override {
     TokenSequence sequence = SiglipGemma::embed(input);
     if (input.pictures.empty()) return sequence;
-    // Each run of image tokens is a block. A run over the end of a row is two, since rows do not see one another.
-    const Tensor image = input.input_ids == image_token_;                                        // [tokens]
+    // Each run of image tokens is a block. A run over the end of a row is two, since rows do not
+    // see one another.
+    const Tensor image = input.input_ids == image_token_;  // [tokens]
     const Tensor before = at::cat({torch::zeros({1}, image.options()), image.slice(0, 0, -1)});
     const Tensor number = image.logical_and(before.logical_not()).to(torch::kInt64).cumsum(0) - 1;
     sequence.blocks = number.masked_fill(image.logical_not(), -1);
@@ -62,7 +73,8 @@ class Gemma3 : public SiglipGemma {
   std::int64_t image_tokens_;
 };
 
-Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where, const torch::TensorOptions& tensors) {
+Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where,
+                                                   const torch::TensorOptions& tensors) {
   LUTHIER_TRY(const Gemma3Options options, read_gemma3_options(config, where));
   return std::shared_ptr<VisionLanguageModel>(std::make_shared<Gemma3>(options, tensors));
 }
@@ -72,9 +84,11 @@ Result<TokenId> image_token_id(const Json& config, const std::string& where) {
   return options.image_token_id;
 }
 
-/// The template writes the token that opens a picture; Gemma3Processor puts the picture's tokens and blank lines around it.
+/// The template writes the token that opens a picture; Gemma3Processor puts the picture's tokens
+/// and blank lines around it.
 Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder) {
-  LUTHIER_TRY(const Gemma3Options options, read_gemma3_options(config, (folder / "config.json").string()));
+  LUTHIER_TRY(const Gemma3Options options,
+              read_gemma3_options(config, (folder / "config.json").string()));
   LUTHIER_TRY(const std::int64_t count, processor_count(folder, "image_seq_length", 256));
   LUTHIER_CHECK(check_frame_tokens(count, options.mm_tokens_per_image, folder, "image_seq_length"));
   LUTHIER_TRY([[maybe_unused]] const PixelValues outline, frame_outline(folder, 1));
@@ -94,19 +108,25 @@ Result<Gemma3Options> read_gemma3_options(const Json& config, const std::string&
   LUTHIER_TRY(const Json vision, config_section(config, "vision_config", where));
   LUTHIER_TRY(const Json text, config_section(config, "text_config", where));
   LUTHIER_CHECK(read_siglip_gemma_options(config, vision, text, {"gemma3_text"}, 262144, where, o));
-  if (o.vision.image_height != o.vision.image_width) return input_error("The tower's pictures must be square.", where + ": vision_config: image_size");
+  if (o.vision.image_height != o.vision.image_width)
+    return input_error("The tower's pictures must be square.",
+                       where + ": vision_config: image_size");
   LUTHIER_TRY(o.mm_tokens_per_image, json_int(config, "mm_tokens_per_image", where, 256));
   const std::int64_t side = o.vision.patch_rows(), wanted = o.mm_tokens_per_image;
   const bool possible = wanted >= 1 && wanted <= side * side;
-  const auto kept = possible ? static_cast<std::int64_t>(std::sqrt(static_cast<double>(wanted))) : 1;
+  const auto kept =
+      possible ? static_cast<std::int64_t>(std::sqrt(static_cast<double>(wanted))) : 1;
   o.pooling = side / kept;
   if (!possible || (side / o.pooling) * (side / o.pooling) != wanted) {
-    return input_error(std::to_string(side) + " by " + std::to_string(side) + " patches cannot be pooled to " + std::to_string(wanted) + " tokens.",
-                       where + ": mm_tokens_per_image", "It is the square of a number that divides " + std::to_string(side) + ".");
+    return input_error(std::to_string(side) + " by " + std::to_string(side) +
+                           " patches cannot be pooled to " + std::to_string(wanted) + " tokens.",
+                       where + ": mm_tokens_per_image",
+                       "It is the square of a number that divides " + std::to_string(side) + ".");
   }
   return o;
 }
 
-const Family gemma3_family{"gemma3", build, llava_memory_name, llava_stored_name, image_tokens, image_token_id};
+const Family gemma3_family{"gemma3",          build,        llava_memory_name,
+                           llava_stored_name, image_tokens, image_token_id};
 
 }  // namespace luthier

@@ -24,15 +24,19 @@ class Projector : public PictureProjector {
 
 class PaliGemma : public SiglipGemma {
  public:
-  PaliGemma(const SiglipGemmaOptions& o, const torch::TensorOptions& t) : SiglipGemma(o, std::make_shared<Projector>(o, t), t) {}
+  PaliGemma(const SiglipGemmaOptions& o, const torch::TensorOptions& t)
+      : SiglipGemma(o, std::make_shared<Projector>(o, t), t) {}
 
   TokenSequence embed(const ModelInput& input) override {
     TokenSequence sequence = SiglipGemma::embed(input);
-    if (input.prompt_lengths.empty()) return sequence;   // decoding goes on; the cache knows the offset
+    if (input.prompt_lengths.empty())
+      return sequence;  // decoding goes on; the cache knows the offset
     std::vector<std::int64_t> blocks;
     for (std::size_t row = 0; row < input.lengths.size(); ++row) {
       blocks.resize(blocks.size() + static_cast<std::size_t>(input.prompt_lengths[row]), 0);
-      blocks.resize(blocks.size() + static_cast<std::size_t>(input.lengths[row] - input.prompt_lengths[row]), -1);
+      blocks.resize(
+          blocks.size() + static_cast<std::size_t>(input.lengths[row] - input.prompt_lengths[row]),
+          -1);
     }
     const torch::Device device = input.input_ids.device();
     sequence.blocks = torch::tensor(blocks, torch::kInt64).to(device);
@@ -42,7 +46,8 @@ class PaliGemma : public SiglipGemma {
   }
 };
 
-Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where, const torch::TensorOptions& tensors) {
+Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where,
+                                                   const torch::TensorOptions& tensors) {
   LUTHIER_TRY(const SiglipGemmaOptions options, read_paligemma_options(config, where));
   return std::shared_ptr<VisionLanguageModel>(std::make_shared<PaliGemma>(options, tensors));
 }
@@ -53,13 +58,17 @@ Result<TokenId> image_token_id(const Json& config, const std::string& where) {
 }
 
 Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder) {
-  LUTHIER_TRY(const SiglipGemmaOptions options, read_paligemma_options(config, (folder / "config.json").string()));
+  LUTHIER_TRY(const SiglipGemmaOptions options,
+              read_paligemma_options(config, (folder / "config.json").string()));
   LUTHIER_TRY([[maybe_unused]] const PixelValues outline, frame_outline(folder, 0));
   LUTHIER_TRY(const detail::PictureSettings pictures, detail::read_picture_settings(folder));
-  LUTHIER_TRY(const std::int64_t count, json_int(pictures.config, "image_seq_length", pictures.where, options.vision.tokens()));
+  LUTHIER_TRY(const std::int64_t count, json_int(pictures.config, "image_seq_length",
+                                                 pictures.where, options.vision.tokens()));
   if (count != options.vision.tokens()) {
-    return input_error("A picture is written as " + std::to_string(count) + " tokens and comes to " + std::to_string(options.vision.tokens()) + " features.",
-                       pictures.where + ": image_seq_length", "Processor and config.json do not belong together.");
+    return input_error(
+        "A picture is written as " + std::to_string(count) + " tokens and comes to " +
+            std::to_string(options.vision.tokens()) + " features.",
+        pictures.where + ": image_seq_length", "Processor and config.json do not belong together.");
   }
   ImageTokens tokens;
   tokens.form = RowForm::PrefixSuffix;
@@ -75,25 +84,30 @@ Result<SiglipGemmaOptions> read_paligemma_options(const Json& config, const std:
   SiglipGemmaOptions o;
   LUTHIER_TRY(Json vision, config_section(config, "vision_config", where));
   LUTHIER_TRY(Json text, config_section(config, "text_config", where));
-  if (vision.empty()) {   // PaliGemmaConfig's own default tower and decoder
-    vision = {{"intermediate_size", 4096}, {"hidden_size", 1152}, {"patch_size", 14}, {"image_size", 224}, {"num_hidden_layers", 27},
-              {"num_attention_heads", 16}, {"vision_use_head", false}};
+  if (vision.empty()) {  // PaliGemmaConfig's own default tower and decoder
+    vision = {{"intermediate_size", 4096}, {"hidden_size", 1152},     {"patch_size", 14},
+              {"image_size", 224},         {"num_hidden_layers", 27}, {"num_attention_heads", 16},
+              {"vision_use_head", false}};
   }
   if (text.empty()) {
     LUTHIER_TRY(const std::int64_t vocabulary, json_int(config, "vocab_size", where, 257152));
-    text = {{"hidden_size", 2048}, {"num_hidden_layers", 18}, {"intermediate_size", 16384}, {"num_attention_heads", 8}, {"num_key_value_heads", 1},
-            {"vocab_size", vocabulary}};
+    text = {{"hidden_size", 2048},      {"num_hidden_layers", 18},  {"intermediate_size", 16384},
+            {"num_attention_heads", 8}, {"num_key_value_heads", 1}, {"vocab_size", vocabulary}};
   }
-  text.erase("use_bidirectional_attention");   // what the prefix does anyway
-  LUTHIER_CHECK(read_siglip_gemma_options(config, vision, text, {"gemma", "gemma2"}, 256000, where, o));
+  text.erase("use_bidirectional_attention");  // what the prefix does anyway
+  LUTHIER_CHECK(
+      read_siglip_gemma_options(config, vision, text, {"gemma", "gemma2"}, 256000, where, o));
   LUTHIER_TRY(const std::int64_t projection, json_int(config, "projection_dim", where, 2048));
   if (projection != o.text.hidden_size) {
-    return input_error("The projector makes " + std::to_string(projection) + " features, the decoder takes " + std::to_string(o.text.hidden_size) + ".",
+    return input_error("The projector makes " + std::to_string(projection) +
+                           " features, the decoder takes " + std::to_string(o.text.hidden_size) +
+                           ".",
                        where + ": projection_dim", "It must be the decoder's hidden_size.");
   }
   return o;
 }
 
-const Family paligemma_family{"paligemma", build, llava_memory_name, llava_stored_name, image_tokens, image_token_id};
+const Family paligemma_family{"paligemma",       build,        llava_memory_name,
+                              llava_stored_name, image_tokens, image_token_id};
 
 }  // namespace luthier

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// PaliGemma (Beyer et al. 2024) and PaliGemma 2: a SigLIP tower and one linear layer before Gemma or Gemma 2. What is given (pictures and question)
-// sees itself both ways, the answer looks back. As PaliGemmaForConditionalGeneration of transformers 5.17, under its in-memory names.
+// PaliGemma (Beyer et al. 2024) and PaliGemma 2: a SigLIP tower and one linear layer before Gemma
+// or Gemma 2. What is given (pictures and question) sees itself both ways, the answer looks back.
+// As PaliGemmaForConditionalGeneration of transformers 5.17, under its in-memory names.
 #pragma once
 
 #include "engine/models/gemma/siglip_gemma.h"

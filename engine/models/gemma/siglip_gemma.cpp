@@ -7,29 +7,36 @@ namespace luthier {
 
 using torch::Tensor;
 
-Status read_siglip_gemma_options(const Json& config, Json vision, const Json& text, std::initializer_list<const char*> decoders, TokenId image_token,
+Status read_siglip_gemma_options(const Json& config, Json vision, const Json& text,
+                                 std::initializer_list<const char*> decoders, TokenId image_token,
                                  const std::string& where, SiglipGemmaOptions& o) {
-  if (!vision.contains("model_type") || vision["model_type"].is_null()) vision["model_type"] = "siglip_vision_model";
+  if (!vision.contains("model_type") || vision["model_type"].is_null())
+    vision["model_type"] = "siglip_vision_model";
   if (vision["model_type"] != "siglip_vision_model") {
-    return input_error("The vision tower " + vision["model_type"].dump() + " is not this family's.", where + ": vision_config: model_type",
-                       "It is siglip_vision_model.");
+    return input_error("The vision tower " + vision["model_type"].dump() + " is not this family's.",
+                       where + ": vision_config: model_type", "It is siglip_vision_model.");
   }
   LUTHIER_TRY(o.vision, read_vision_tower_options(vision, where + ": vision_config"));
   LUTHIER_TRY(o.text, read_decoder_options(text, where + ": text_config", *decoders.begin()));
   if (std::find(decoders.begin(), decoders.end(), o.text.model_type) == decoders.end()) {
-    return input_error("The decoder \"" + o.text.model_type + "\" is not this family's.", where + ": text_config: model_type",
-                       std::string("It is ") + *decoders.begin() + (decoders.size() > 1 ? " or " + std::string(*(decoders.end() - 1)) : "") + ".");
+    return input_error(
+        "The decoder \"" + o.text.model_type + "\" is not this family's.",
+        where + ": text_config: model_type",
+        std::string("It is ") + *decoders.begin() +
+            (decoders.size() > 1 ? " or " + std::string(*(decoders.end() - 1)) : "") + ".");
   }
   LUTHIER_TRY(o.tie_word_embeddings, json_bool(config, "tie_word_embeddings", where, true));
   // It may lie behind the vocabulary: its embedding is never looked at.
   constexpr std::int64_t kMostIds = 1 << 24;
-  LUTHIER_TRY(o.image_token_id, read_image_token(config, {"image_token_index", "image_token_id"}, image_token, kMostIds, where));
+  LUTHIER_TRY(o.image_token_id, read_image_token(config, {"image_token_index", "image_token_id"},
+                                                 image_token, kMostIds, where));
   return {};
 }
 
 class SiglipGemma::Body : public torch::nn::Module {
  public:
-  Body(const SiglipGemmaOptions& o, std::shared_ptr<PictureProjector> projector, const torch::TensorOptions& t) {
+  Body(const SiglipGemmaOptions& o, std::shared_ptr<PictureProjector> projector,
+       const torch::TensorOptions& t) {
     vision_tower = register_module("vision_tower", VisionTower(o.vision, t));
     multi_modal_projector = register_module("multi_modal_projector", std::move(projector));
     language_model = register_module("language_model", Decoder(o.text, t));
@@ -39,14 +46,19 @@ class SiglipGemma::Body : public torch::nn::Module {
   Decoder language_model{nullptr};
 };
 
-SiglipGemma::SiglipGemma(const SiglipGemmaOptions& o, std::shared_ptr<PictureProjector> projector, const torch::TensorOptions& t)
+SiglipGemma::SiglipGemma(const SiglipGemmaOptions& o, std::shared_ptr<PictureProjector> projector,
+                         const torch::TensorOptions& t)
     : vision_(o.vision), body_(std::make_shared<Body>(o, std::move(projector), t)) {
   assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
 }
 
-Tensor SiglipGemma::tower(const ModelInput& input) { return body_->vision_tower->last_hidden_state(input.pixel_values).flatten(0, 1); }
+Tensor SiglipGemma::tower(const ModelInput& input) {
+  return body_->vision_tower->last_hidden_state(input.pixel_values).flatten(0, 1);
+}
 
-Tensor SiglipGemma::project(const Tensor& features, const ModelInput&) { return body_->multi_modal_projector->forward(features); }
+Tensor SiglipGemma::project(const Tensor& features, const ModelInput&) {
+  return body_->multi_modal_projector->forward(features);
+}
 
 ModelGeometry SiglipGemma::geometry() const {
   ModelGeometry g = describe(vision_);

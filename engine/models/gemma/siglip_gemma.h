@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What Gemma 3 and PaliGemma share: a SigLIP tower read after its last norm, a projector, a Gemma decoder whose embeddings are tied unless the
-// configuration says otherwise, and an image token that the embedding need not hold.
+// What Gemma 3 and PaliGemma share: a SigLIP tower read after its last norm, a projector, a Gemma
+// decoder whose embeddings are tied unless the configuration says otherwise, and an image token
+// that the embedding need not hold.
 #pragma once
 
 #include "engine/models/tower_model.h"
@@ -14,9 +15,10 @@ struct SiglipGemmaOptions {
   bool tie_word_embeddings = true;
   TokenId image_token_id = 0;
 };
-/// Reads the tower from `vision`, the decoder from `text` (of one of the kinds in `decoders`, the first where it names none), and from `config` what
-/// stands around them.
-Status read_siglip_gemma_options(const Json& config, Json vision, const Json& text, std::initializer_list<const char*> decoders, TokenId image_token,
+/// Reads the tower from `vision`, the decoder from `text` (of one of the kinds in `decoders`, the
+/// first where it names none), and from `config` what stands around them.
+Status read_siglip_gemma_options(const Json& config, Json vision, const Json& text,
+                                 std::initializer_list<const char*> decoders, TokenId image_token,
                                  const std::string& where, SiglipGemmaOptions& options);
 
 /// The way from the tower's width to the text's.
@@ -29,7 +31,8 @@ class PictureProjector : public ParameterModule {
 
 class SiglipGemma : public TowerModel {
  public:
-  SiglipGemma(const SiglipGemmaOptions& options, std::shared_ptr<PictureProjector> projector, const torch::TensorOptions& tensors);
+  SiglipGemma(const SiglipGemmaOptions& options, std::shared_ptr<PictureProjector> projector,
+              const torch::TensorOptions& tensors);
   torch::Tensor tower(const ModelInput& input) override;
   ModelGeometry geometry() const override;
 

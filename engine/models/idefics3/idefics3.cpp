@@ -12,7 +12,9 @@ namespace {
 
 class Projection : public torch::nn::Module {
  public:
-  Projection(std::int64_t in, std::int64_t out, const torch::TensorOptions& t) { proj_ = register_module("proj", Linear(in, out, false, t)); }
+  Projection(std::int64_t in, std::int64_t out, const torch::TensorOptions& t) {
+    proj_ = register_module("proj", Linear(in, out, false, t));
+  }
   Tensor forward(const Tensor& x) { return proj_(x); }
 
  private:
@@ -23,7 +25,8 @@ class Connector : public torch::nn::Module {
  public:
   Connector(const Idefics3Options& o, const torch::TensorOptions& t) {
     const std::int64_t folded = o.vision.hidden_size * o.scale_factor * o.scale_factor;
-    modality_projection = register_module("modality_projection", std::make_shared<Projection>(folded, o.text.hidden_size, t));
+    modality_projection = register_module(
+        "modality_projection", std::make_shared<Projection>(folded, o.text.hidden_size, t));
   }
   std::shared_ptr<Projection> modality_projection;
 };
@@ -42,13 +45,16 @@ class Body : public torch::nn::Module {
 
 class Idefics3 : public TowerModel {
  public:
-  Idefics3(const Idefics3Options& o, const torch::TensorOptions& t) : options_(o), body_(std::make_shared<Body>(o, t)) {
+  Idefics3(const Idefics3Options& o, const torch::TensorOptions& t)
+      : options_(o), body_(std::make_shared<Body>(o, t)) {
     assemble(body_, body_->text_model, o.tie_word_embeddings, o.image_token_id, t);
   }
 
   Tensor tower(const ModelInput& input) override {
-    const Tensor features = body_->vision_model->last_hidden_state(input.pixel_values);   // [frames, patches, width]
-    const std::int64_t rows = input.pixel_values.size(2) / options_.vision.patch_size, columns = input.pixel_values.size(3) / options_.vision.patch_size;
+    const Tensor features =
+        body_->vision_model->last_hidden_state(input.pixel_values);  // [frames, patches, width]
+    const std::int64_t rows = input.pixel_values.size(2) / options_.vision.patch_size,
+                       columns = input.pixel_values.size(3) / options_.vision.patch_size;
     return fold_patches(features, rows, columns, options_.scale_factor).flatten(0, 1);
   }
 
@@ -62,14 +68,17 @@ class Idefics3 : public TowerModel {
   }
 
  protected:
-  Tensor project(const Tensor& features, const ModelInput&) override { return body_->connector->modality_projection->forward(features); }
+  Tensor project(const Tensor& features, const ModelInput&) override {
+    return body_->connector->modality_projection->forward(features);
+  }
 
  private:
   Idefics3Options options_;
   std::shared_ptr<Body> body_;
 };
 
-Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where, const torch::TensorOptions& tensors) {
+Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where,
+                                                   const torch::TensorOptions& tensors) {
   LUTHIER_TRY(const Idefics3Options options, read_idefics3_options(config, where));
   return std::shared_ptr<VisionLanguageModel>(std::make_shared<Idefics3>(options, tensors));
 }
@@ -82,21 +91,31 @@ Result<TokenId> image_token_id(const Json& config, const std::string& where) {
   return options.image_token_id;
 }
 
-Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder, Idefics3Text text) {
-  LUTHIER_TRY(const Idefics3Options options, read_idefics3_options(config, (folder / "config.json").string()));
+Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder,
+                                 Idefics3Text text) {
+  LUTHIER_TRY(const Idefics3Options options,
+              read_idefics3_options(config, (folder / "config.json").string()));
   LUTHIER_TRY(text.frame_tokens, processor_count(folder, "image_seq_len", text.frame_tokens));
   LUTHIER_TRY(const PixelValues outline, frame_outline(folder, 2));
-  const std::int64_t rows = outline.shape[2] / options.vision.patch_size, columns = outline.shape[3] / options.vision.patch_size;
-  LUTHIER_CHECK(check_fold(rows, columns, options.scale_factor, (folder / "config.json").string() + ": scale_factor"));
-  LUTHIER_CHECK(check_frame_tokens(text.frame_tokens, rows * columns / (options.scale_factor * options.scale_factor), folder, "image_seq_len"));
+  const std::int64_t rows = outline.shape[2] / options.vision.patch_size,
+                     columns = outline.shape[3] / options.vision.patch_size;
+  LUTHIER_CHECK(check_fold(rows, columns, options.scale_factor,
+                           (folder / "config.json").string() + ": scale_factor"));
+  LUTHIER_CHECK(check_frame_tokens(text.frame_tokens,
+                                   rows * columns / (options.scale_factor * options.scale_factor),
+                                   folder, "image_seq_len"));
   ImageTokens tokens;
   tokens.mark = text.image;
-  tokens.expand = [text](const PixelValues& pixels) { return text.expand(pixels.grid.at(0), pixels.grid.at(1)); };
+  tokens.expand = [text](const PixelValues& pixels) {
+    return text.expand(pixels.grid.at(0), pixels.grid.at(1));
+  };
   return tokens;
 }
 
 /// Idefics3Processor has its tokens' names built in; SmolVLMProcessor asks the tokenizer for them.
-Result<ImageTokens> idefics3_tokens(const Json& config, const std::filesystem::path& folder) { return image_tokens(config, folder, {}); }
+Result<ImageTokens> idefics3_tokens(const Json& config, const std::filesystem::path& folder) {
+  return image_tokens(config, folder, {});
+}
 
 Result<ImageTokens> smolvlm_tokens(const Json& config, const std::filesystem::path& folder) {
   Idefics3Text text;
@@ -128,19 +147,23 @@ Result<Idefics3Options> read_idefics3_options(const Json& config, const std::str
   Idefics3Options o;
   LUTHIER_TRY(const Json vision, config_section(config, "vision_config", where));
   LUTHIER_TRY(Json text, config_section(config, "text_config", where));
-  if (text.empty()) text = {{"rms_norm_eps", 1e-5}};   // Idefics3Config's own default decoder
+  if (text.empty()) text = {{"rms_norm_eps", 1e-5}};  // Idefics3Config's own default decoder
   LUTHIER_TRY(o.vision, read_idefics3_tower_options(vision, where + ": vision_config"));
   LUTHIER_TRY(o.text, read_decoder_options(text, where + ": text_config"));
   LUTHIER_TRY(o.scale_factor, json_int(config, "scale_factor", where, 2));
   if (o.scale_factor < 1 || o.scale_factor > 64) {
-    return input_error("scale_factor is " + std::to_string(o.scale_factor) + ", expected 1 to 64.", where + ": scale_factor");
+    return input_error("scale_factor is " + std::to_string(o.scale_factor) + ", expected 1 to 64.",
+                       where + ": scale_factor");
   }
   LUTHIER_TRY(o.tie_word_embeddings, json_bool(config, "tie_word_embeddings", where, false));
-  LUTHIER_TRY(o.image_token_id, read_image_token(config, {"image_token_id"}, 128257, o.text.vocab_size, where));
+  LUTHIER_TRY(o.image_token_id,
+              read_image_token(config, {"image_token_id"}, 128257, o.text.vocab_size, where));
   return o;
 }
 
-const Family idefics3_family{"idefics3", build, same_name, same_name, idefics3_tokens, image_token_id, processor_layout};
-const Family smolvlm_family{"smolvlm", build, same_name, same_name, smolvlm_tokens, image_token_id, processor_layout};
+const Family idefics3_family{"idefics3",      build,          same_name,       same_name,
+                             idefics3_tokens, image_token_id, processor_layout};
+const Family smolvlm_family{"smolvlm",      build,          same_name,       same_name,
+                            smolvlm_tokens, image_token_id, processor_layout};
 
 }  // namespace luthier

@@ -15,13 +15,17 @@ namespace {
 
 class Projector : public torch::nn::Module {
  public:
-  Projector(const InternVLOptions& o, const torch::TensorOptions& t) : activation_(o.projector_hidden_act) {
+  Projector(const InternVLOptions& o, const torch::TensorOptions& t)
+      : activation_(o.projector_hidden_act) {
     const std::int64_t folded = o.vision.hidden_size * o.fold * o.fold;
     layer_norm_ = register_module("layer_norm", LayerNorm(folded, 1e-5, t));
     linear_1_ = register_module("linear_1", Linear(folded, o.text.hidden_size, true, t));
-    linear_2_ = register_module("linear_2", Linear(o.text.hidden_size, o.text.hidden_size, true, t));
+    linear_2_ =
+        register_module("linear_2", Linear(o.text.hidden_size, o.text.hidden_size, true, t));
   }
-  Tensor forward(const Tensor& features) { return linear_2_(activate(linear_1_(layer_norm_(features)), activation_)); }
+  Tensor forward(const Tensor& features) {
+    return linear_2_(activate(linear_1_(layer_norm_(features)), activation_));
+  }
 
  private:
   Activation activation_;
@@ -33,7 +37,8 @@ class Body : public torch::nn::Module {
  public:
   Body(const InternVLOptions& o, const torch::TensorOptions& t) {
     vision_tower = register_module("vision_tower", InternVLTower(o.vision, t));
-    multi_modal_projector = register_module("multi_modal_projector", std::make_shared<Projector>(o, t));
+    multi_modal_projector =
+        register_module("multi_modal_projector", std::make_shared<Projector>(o, t));
     language_model = register_module("language_model", Decoder(o.text, t));
   }
   InternVLTower vision_tower{nullptr};
@@ -43,36 +48,45 @@ class Body : public torch::nn::Module {
 
 class InternVL : public TowerModel {
  public:
-  InternVL(const InternVLOptions& o, const torch::TensorOptions& t) : options_(o), body_(std::make_shared<Body>(o, t)) {
+  InternVL(const InternVLOptions& o, const torch::TensorOptions& t)
+      : options_(o), body_(std::make_shared<Body>(o, t)) {
     assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
   }
 
   Tensor tower(const ModelInput& input) override {
     const Tensor& pixels = input.pixel_values;
-    const Tensor features = body_->vision_tower(pixels, options_.feature_layers, options_.feature_norm).slice(1, 1);   // without the class token
+    const Tensor features =
+        body_->vision_tower(pixels, options_.feature_layers, options_.feature_norm)
+            .slice(1, 1);  // without the class token
     const std::int64_t patch = options_.vision.patch_size;
-    return fold_patches(features, pixels.size(2) / patch, pixels.size(3) / patch, options_.fold).flatten(0, 1);
+    return fold_patches(features, pixels.size(2) / patch, pixels.size(3) / patch, options_.fold)
+        .flatten(0, 1);
   }
 
   ModelGeometry geometry() const override {
     ModelGeometry g = describe(options_.vision);
     g.vision_tokens = options_.vision.patches() + 1;
     g.image_tokens = options_.vision.patches() / (options_.fold * options_.fold);
-    g.vision_layers_run = options_.feature_layers, g.vision_final_norm = options_.feature_norm && options_.vision.final_norm;
+    g.vision_layers_run = options_.feature_layers,
+    g.vision_final_norm = options_.feature_norm && options_.vision.final_norm;
     g.vision_rms_norms = options_.vision.rms_norm, g.vision_qk_norm = options_.vision.qk_norm;
-    g.projector_in = options_.vision.hidden_size * options_.fold * options_.fold, g.projector_width = options_.text.hidden_size, g.projector_norm = true;
+    g.projector_in = options_.vision.hidden_size * options_.fold * options_.fold,
+    g.projector_width = options_.text.hidden_size, g.projector_norm = true;
     return g;
   }
 
  protected:
-  Tensor project(const Tensor& features, const ModelInput&) override { return body_->multi_modal_projector->forward(features); }
+  Tensor project(const Tensor& features, const ModelInput&) override {
+    return body_->multi_modal_projector->forward(features);
+  }
 
  private:
   InternVLOptions options_;
   std::shared_ptr<Body> body_;
 };
 
-Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where, const torch::TensorOptions& tensors) {
+Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where,
+                                                   const torch::TensorOptions& tensors) {
   LUTHIER_TRY(const InternVLOptions options, read_internvl_options(config, where));
   return std::shared_ptr<VisionLanguageModel>(std::make_shared<InternVL>(options, tensors));
 }
@@ -87,16 +101,21 @@ Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path
   const std::string where = (folder / "config.json").string();
   LUTHIER_TRY(const InternVLOptions options, read_internvl_options(config, where));
   LUTHIER_TRY(const std::int64_t count, processor_count(folder, "image_seq_length", 256));
-  LUTHIER_TRY(const std::string mark, tokenizer_attribute(folder, "context_image_token", "<IMG_CONTEXT>"));
+  LUTHIER_TRY(const std::string mark,
+              tokenizer_attribute(folder, "context_image_token", "<IMG_CONTEXT>"));
   LUTHIER_TRY(const std::string begin, tokenizer_attribute(folder, "start_image_token", "<img>"));
   LUTHIER_TRY(const std::string end, tokenizer_attribute(folder, "end_image_token", "</img>"));
   LUTHIER_TRY(const PixelValues outline, frame_outline(folder, 1));
-  const std::int64_t rows = outline.shape[2] / options.vision.patch_size, columns = outline.shape[3] / options.vision.patch_size;
+  const std::int64_t rows = outline.shape[2] / options.vision.patch_size,
+                     columns = outline.shape[3] / options.vision.patch_size;
   LUTHIER_CHECK(check_fold(rows, columns, options.fold, where + ": downsample_ratio"));
-  LUTHIER_CHECK(check_frame_tokens(count, rows * columns / (options.fold * options.fold), folder, "image_seq_length"));
+  LUTHIER_CHECK(check_frame_tokens(count, rows * columns / (options.fold * options.fold), folder,
+                                   "image_seq_length"));
   ImageTokens tokens;
   tokens.mark = mark;
-  tokens.expand = [mark, begin, end, count](const PixelValues& pixels) { return begin + repeated(mark, count * pixels.shape.at(0)) + end; };
+  tokens.expand = [mark, begin, end, count](const PixelValues& pixels) {
+    return begin + repeated(mark, count * pixels.shape.at(0)) + end;
+  };
   return tokens;
 }
 
@@ -112,30 +131,36 @@ Result<InternVLOptions> read_internvl_options(const Json& config, const std::str
   LUTHIER_TRY(const double ratio, json_number(config, "downsample_ratio", where, 0.5));
   const double fold = 1 / ratio;
   if (!(fold >= 1 && fold <= 64) || fold != std::floor(fold)) {
-    return input_error("downsample_ratio is not 1 divided by a whole number up to 64.", where + ": downsample_ratio");
+    return input_error("downsample_ratio is not 1 divided by a whole number up to 64.",
+                       where + ": downsample_ratio");
   }
   o.fold = static_cast<std::int64_t>(fold);
 
   LUTHIER_TRY(const std::int64_t layer, json_int(config, "vision_feature_layer", where, -1));
   const std::int64_t states = o.vision.num_hidden_layers + 1;
   if (layer < -states || layer >= states) {
-    return input_error("The tower has no layer " + std::to_string(layer) + ".", where + ": vision_feature_layer",
+    return input_error("The tower has no layer " + std::to_string(layer) + ".",
+                       where + ": vision_feature_layer",
                        "It has " + std::to_string(o.vision.num_hidden_layers) + " layers.");
   }
   o.feature_layers = layer < 0 ? layer + states : layer;
   o.feature_norm = layer == -1;
-  LUTHIER_TRY(const std::string strategy, json_string(config, "vision_feature_select_strategy", where, "default"));
+  LUTHIER_TRY(const std::string strategy,
+              json_string(config, "vision_feature_select_strategy", where, "default"));
   if (strategy != "default") {
-    return input_error("\"" + strategy + "\" is not known.", where + ": vision_feature_select_strategy",
-                       "Only default, which leaves out the class token, gives a square of patches.");
+    return input_error(
+        "\"" + strategy + "\" is not known.", where + ": vision_feature_select_strategy",
+        "Only default, which leaves out the class token, gives a square of patches.");
   }
   LUTHIER_TRY(const std::string act, json_string(config, "projector_hidden_act", where, "gelu"));
   LUTHIER_TRY(o.projector_hidden_act, parse_activation(act, where + ": projector_hidden_act"));
   LUTHIER_TRY(o.tie_word_embeddings, json_bool(config, "tie_word_embeddings", where, true));
-  LUTHIER_TRY(o.image_token_id, read_image_token(config, {"image_token_id"}, 151667, o.text.vocab_size, where));
+  LUTHIER_TRY(o.image_token_id,
+              read_image_token(config, {"image_token_id"}, 151667, o.text.vocab_size, where));
   return o;
 }
 
-const Family internvl_family{"internvl", build, llava_memory_name, llava_stored_name, image_tokens, image_token_id};
+const Family internvl_family{"internvl",        build,        llava_memory_name,
+                             llava_stored_name, image_tokens, image_token_id};
 
 }  // namespace luthier

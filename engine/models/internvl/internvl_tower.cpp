@@ -12,7 +12,8 @@ constexpr double kQueryKeyEpsilon = 1e-6;
 
 class Attention : public torch::nn::Module {
  public:
-  Attention(const InternVLTowerOptions& o, const torch::TensorOptions& t) : heads_(o.num_attention_heads) {
+  Attention(const InternVLTowerOptions& o, const torch::TensorOptions& t)
+      : heads_(o.num_attention_heads) {
     const std::int64_t width = o.hidden_size;
     q_proj_ = register_module("q_proj", Linear(width, width, o.attention_bias, t));
     k_proj_ = register_module("k_proj", Linear(width, width, o.attention_bias, t));
@@ -37,7 +38,8 @@ class Attention : public torch::nn::Module {
 class PatchEmbeddings : public torch::nn::Module {
  public:
   PatchEmbeddings(const InternVLTowerOptions& o, const torch::TensorOptions& t) {
-    projection = register_module("projection", std::make_shared<PatchConvolution>(o, /*bias=*/true, t));
+    projection =
+        register_module("projection", std::make_shared<PatchConvolution>(o, /*bias=*/true, t));
   }
   std::shared_ptr<PatchConvolution> projection;
 };
@@ -48,15 +50,20 @@ class Encoder : public torch::nn::Module {};
 
 class InternVLTowerImpl::Embeddings : public ParameterModule {
  public:
-  Embeddings(const InternVLTowerOptions& o, const torch::TensorOptions& t) : patch_size_(o.patch_size), side_(o.patch_rows()) {
+  Embeddings(const InternVLTowerOptions& o, const torch::TensorOptions& t)
+      : patch_size_(o.patch_size), side_(o.patch_rows()) {
     add_parameter("cls_token", cls_token_, {1, 1, o.hidden_size}, t);
     if (o.mask_token) add_parameter("mask_token", mask_token_, {1, 1, o.hidden_size}, t);
-    patch_embeddings_ = register_module("patch_embeddings", std::make_shared<PatchEmbeddings>(o, t));
-    if (o.absolute_positions) add_parameter("position_embeddings", position_embeddings_, {1, o.patches() + 1, o.hidden_size}, t);
+    patch_embeddings_ =
+        register_module("patch_embeddings", std::make_shared<PatchEmbeddings>(o, t));
+    if (o.absolute_positions)
+      add_parameter("position_embeddings", position_embeddings_,
+                    {1, o.patches() + 1, o.hidden_size}, t);
   }
   Tensor forward(const Tensor& pixels) const {
     const Tensor patches = patch_embeddings_->projection->forward(pixels);
-    const Tensor x = at::cat({cls_token_.expand({patches.size(0), 1, -1}), patches}, 1);   // [frames, 1 + patches, hidden]
+    const Tensor x = at::cat({cls_token_.expand({patches.size(0), 1, -1}), patches},
+                             1);  // [frames, 1 + patches, hidden]
     return position_embeddings_.defined() ? x + positions(pixels.size(2), pixels.size(3)) : x;
   }
   std::string type_name() const override { return "Parameter"; }
@@ -66,9 +73,12 @@ class InternVLTowerImpl::Embeddings : public ParameterModule {
   Tensor positions(std::int64_t height, std::int64_t width) const {
     const std::int64_t rows = height / patch_size_, columns = width / patch_size_;
     if (height == width && rows * columns == side_ * side_) return position_embeddings_;
-    const Tensor square = position_embeddings_.slice(1, 1).unflatten(1, {side_, side_}).permute({0, 3, 1, 2});
-    const Tensor stretched = at::upsample_bicubic2d(square, {rows, columns}, /*align_corners=*/false);
-    return at::cat({position_embeddings_.slice(1, 0, 1), stretched.permute({0, 2, 3, 1}).flatten(1, 2)}, 1);
+    const Tensor square =
+        position_embeddings_.slice(1, 1).unflatten(1, {side_, side_}).permute({0, 3, 1, 2});
+    const Tensor stretched =
+        at::upsample_bicubic2d(square, {rows, columns}, /*align_corners=*/false);
+    return at::cat(
+        {position_embeddings_.slice(1, 0, 1), stretched.permute({0, 2, 3, 1}).flatten(1, 2)}, 1);
   }
 
   std::int64_t patch_size_, side_;
@@ -82,7 +92,8 @@ class InternVLTowerImpl::Layer : public ParameterModule {
     attention_ = register_module("attention", std::make_shared<Attention>(o, t));
     mlp_ = register_module("mlp", std::make_shared<VisionMlp>(o, t));
     if (o.rms_norm) {
-      rms_before_ = register_module("layernorm_before", RmsNorm(o.hidden_size, o.layer_norm_eps, t));
+      rms_before_ =
+          register_module("layernorm_before", RmsNorm(o.hidden_size, o.layer_norm_eps, t));
       rms_after_ = register_module("layernorm_after", RmsNorm(o.hidden_size, o.layer_norm_eps, t));
     } else {
       before_ = register_module("layernorm_before", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
@@ -92,7 +103,8 @@ class InternVLTowerImpl::Layer : public ParameterModule {
     add_parameter("lambda_2", lambda_2_, {o.hidden_size}, t);
   }
   Tensor forward(const Tensor& x) {
-    const Tensor attended = x + lambda_1_ * attention_->forward(before_ ? before_(x) : rms_before_(x));
+    const Tensor attended =
+        x + lambda_1_ * attention_->forward(before_ ? before_(x) : rms_before_(x));
     return attended + lambda_2_ * mlp_->forward(after_ ? after_(attended) : rms_after_(attended));
   }
   std::string type_name() const override { return "Parameter"; }
@@ -105,7 +117,8 @@ class InternVLTowerImpl::Layer : public ParameterModule {
   Tensor lambda_1_, lambda_2_;
 };
 
-Result<InternVLTowerOptions> read_internvl_tower_options(const Json& config, const std::string& where) {
+Result<InternVLTowerOptions> read_internvl_tower_options(const Json& config,
+                                                         const std::string& where) {
   InternVLTowerOptions o;
   o.hidden_size = 1024;
   o.intermediate_size = 4096;
@@ -116,22 +129,26 @@ Result<InternVLTowerOptions> read_internvl_tower_options(const Json& config, con
   o.layer_norm_eps = 1e-6;
   o.hidden_act = Activation::Gelu;
   LUTHIER_CHECK(read_vision_sizes(config, where, o));
-  if (o.image_height != o.image_width) return input_error("The tower's picture must be square.", where + ": image_size");
+  if (o.image_height != o.image_width)
+    return input_error("The tower's picture must be square.", where + ": image_size");
   LUTHIER_TRY(o.attention_bias, json_bool(config, "attention_bias", where, false));
   LUTHIER_TRY(o.qk_norm, json_bool(config, "use_qk_norm", where, false));
-  LUTHIER_TRY(o.absolute_positions, json_bool(config, "use_absolute_position_embeddings", where, true));
+  LUTHIER_TRY(o.absolute_positions,
+              json_bool(config, "use_absolute_position_embeddings", where, true));
   LUTHIER_TRY(o.mask_token, json_bool(config, "use_mask_token", where, false));
   LUTHIER_TRY(const bool mean_pooling, json_bool(config, "use_mean_pooling", where, true));
   o.final_norm = !mean_pooling;
   LUTHIER_TRY(const std::string norm, json_string(config, "norm_type", where, "layer_norm"));
   if (norm != "layer_norm" && norm != "rms_norm") {
-    return input_error("\"" + norm + "\" is not known.", where + ": norm_type", "Known are layer_norm and rms_norm.");
+    return input_error("\"" + norm + "\" is not known.", where + ": norm_type",
+                       "Known are layer_norm and rms_norm.");
   }
   o.rms_norm = norm == "rms_norm";
   return o;
 }
 
-InternVLTowerImpl::InternVLTowerImpl(const InternVLTowerOptions& o, const torch::TensorOptions& t) : options(o) {
+InternVLTowerImpl::InternVLTowerImpl(const InternVLTowerOptions& o, const torch::TensorOptions& t)
+    : options(o) {
   embeddings_ = register_module("embeddings", std::make_shared<Embeddings>(o, t));
   auto encoder = register_module("encoder", std::make_shared<Encoder>());
   torch::nn::ModuleList list;
@@ -140,7 +157,8 @@ InternVLTowerImpl::InternVLTowerImpl(const InternVLTowerOptions& o, const torch:
     list->push_back(layers_.back());
   }
   encoder->register_module("layer", list);
-  if (o.final_norm) norm_ = register_module("layernorm", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
+  if (o.final_norm)
+    norm_ = register_module("layernorm", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
 }
 
 Tensor InternVLTowerImpl::forward(const Tensor& pixel_values, std::int64_t layers, bool normed) {

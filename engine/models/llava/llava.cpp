@@ -15,12 +15,17 @@ namespace {
 
 class Projector : public torch::nn::Module {
  public:
-  Projector(const LlavaOptions& o, const torch::TensorOptions& t) : activation_(o.projector_hidden_act) {
-    const auto width = o.vision.hidden_size * static_cast<std::int64_t>(o.vision_feature_layers.size());
+  Projector(const LlavaOptions& o, const torch::TensorOptions& t)
+      : activation_(o.projector_hidden_act) {
+    const auto width =
+        o.vision.hidden_size * static_cast<std::int64_t>(o.vision_feature_layers.size());
     linear_1_ = register_module("linear_1", Linear(width, o.text.hidden_size, o.projector_bias, t));
-    linear_2_ = register_module("linear_2", Linear(o.text.hidden_size, o.text.hidden_size, o.projector_bias, t));
+    linear_2_ = register_module(
+        "linear_2", Linear(o.text.hidden_size, o.text.hidden_size, o.projector_bias, t));
   }
-  Tensor forward(const Tensor& features) { return linear_2_(activate(linear_1_(features), activation_)); }
+  Tensor forward(const Tensor& features) {
+    return linear_2_(activate(linear_1_(features), activation_));
+  }
 
  private:
   Activation activation_;
@@ -33,7 +38,8 @@ class LlavaModel::Body : public ParameterModule {
  public:
   Body(const LlavaOptions& o, bool with_newline, const torch::TensorOptions& t) {
     vision_tower = register_module("vision_tower", VisionTower(o.vision, t));
-    multi_modal_projector = register_module("multi_modal_projector", std::make_shared<Projector>(o, t));
+    multi_modal_projector =
+        register_module("multi_modal_projector", std::make_shared<Projector>(o, t));
     if (with_newline) add_parameter("image_newline", image_newline, {o.text.hidden_size}, t);
     language_model = register_module("language_model", Decoder(o.text, t));
   }
@@ -45,15 +51,20 @@ class LlavaModel::Body : public ParameterModule {
   Decoder language_model{nullptr};
 };
 
-LlavaModel::LlavaModel(const LlavaOptions& o, bool newline, const torch::TensorOptions& t) : options_(o), body_(std::make_shared<Body>(o, newline, t)) {
+LlavaModel::LlavaModel(const LlavaOptions& o, bool newline, const torch::TensorOptions& t)
+    : options_(o), body_(std::make_shared<Body>(o, newline, t)) {
   assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
 }
 
 Tensor LlavaModel::tower(const ModelInput& input) {
-  return selected_features(body_->vision_tower, input.pixel_values, options_.vision_feature_layers, options_.drop_first_feature).flatten(0, 1);
+  return selected_features(body_->vision_tower, input.pixel_values, options_.vision_feature_layers,
+                           options_.drop_first_feature)
+      .flatten(0, 1);
 }
 
-Tensor LlavaModel::project(const Tensor& features, const ModelInput&) { return body_->multi_modal_projector->forward(features); }
+Tensor LlavaModel::project(const Tensor& features, const ModelInput&) {
+  return body_->multi_modal_projector->forward(features);
+}
 
 const Tensor& LlavaModel::image_newline() const { return body_->image_newline; }
 
@@ -65,7 +76,8 @@ ModelGeometry LlavaModel::geometry() const {
   g.image_height = v.image_height, g.image_width = v.image_width;
   const std::int64_t states = v.num_hidden_layers + 1;
   g.vision_layers_run = 0;
-  for (const std::int64_t layer : options_.vision_feature_layers) g.vision_layers_run = std::max(g.vision_layers_run, layer < 0 ? layer + states : layer);
+  for (const std::int64_t layer : options_.vision_feature_layers)
+    g.vision_layers_run = std::max(g.vision_layers_run, layer < 0 ? layer + states : layer);
   g.vision_states = static_cast<std::int64_t>(options_.vision_feature_layers.size());
   g.projector_in = v.hidden_size * g.vision_states, g.projector_width = options_.text.hidden_size;
   return g;
@@ -73,9 +85,11 @@ ModelGeometry LlavaModel::geometry() const {
 
 namespace {
 
-Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where, const torch::TensorOptions& tensors) {
+Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where,
+                                                   const torch::TensorOptions& tensors) {
   LUTHIER_TRY(const LlavaOptions options, read_llava_options(config, where));
-  return std::shared_ptr<VisionLanguageModel>(std::make_shared<LlavaModel>(options, /*newline=*/false, tensors));
+  return std::shared_ptr<VisionLanguageModel>(
+      std::make_shared<LlavaModel>(options, /*newline=*/false, tensors));
 }
 
 Result<TokenId> image_token_id(const Json& config, const std::string& where) {
@@ -83,19 +97,26 @@ Result<TokenId> image_token_id(const Json& config, const std::string& where) {
   return options.image_token_id;
 }
 
-/// LlavaProcessor's own arithmetic: (height / patch)·(width / patch) + extra − 1 (class token dropped), repeated marks.
+/// LlavaProcessor's own arithmetic: (height / patch)·(width / patch) + extra − 1 (class token
+/// dropped), repeated marks.
 Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder) {
-  LUTHIER_TRY(const LlavaOptions options, read_llava_options(config, (folder / "config.json").string()));
-  LUTHIER_TRY(const LlavaProcessorSettings settings, read_llava_processor_settings(folder, options));
+  LUTHIER_TRY(const LlavaOptions options,
+              read_llava_options(config, (folder / "config.json").string()));
+  LUTHIER_TRY(const LlavaProcessorSettings settings,
+              read_llava_processor_settings(folder, options));
   const auto written = [settings](std::int64_t height, std::int64_t width) {
-    const std::int64_t count = (height / settings.patch_size) * (width / settings.patch_size) + settings.num_additional_image_tokens;
+    const std::int64_t count = (height / settings.patch_size) * (width / settings.patch_size) +
+                               settings.num_additional_image_tokens;
     return settings.drop_first_feature ? count - 1 : count;
   };
   const std::int64_t features = options.vision.tokens() - (options.drop_first_feature ? 1 : 0);
-  LUTHIER_CHECK(check_frame_tokens(written(options.vision.image_height, options.vision.image_width), features, folder, "num_additional_image_tokens"));
+  LUTHIER_CHECK(check_frame_tokens(written(options.vision.image_height, options.vision.image_width),
+                                   features, folder, "num_additional_image_tokens"));
   ImageTokens tokens;
   tokens.mark = settings.image_token;
-  tokens.expand = [written, mark = settings.image_token](const PixelValues& pixels) { return repeated(mark, written(pixels.shape.at(2), pixels.shape.at(3))); };
+  tokens.expand = [written, mark = settings.image_token](const PixelValues& pixels) {
+    return repeated(mark, written(pixels.shape.at(2), pixels.shape.at(3)));
+  };
   return tokens;
 }
 
@@ -105,42 +126,55 @@ Result<LlavaOptions> read_llava_options(const Json& config, const std::string& w
   LlavaOptions o;
   LUTHIER_TRY(Json vision_config, config_section(config, "vision_config", where));
   LUTHIER_TRY(const Json text, config_section(config, "text_config", where));
-  if (vision_config.empty()) {   // LlavaConfig's own default tower
-    vision_config = {{"intermediate_size", 4096}, {"hidden_size", 1024}, {"patch_size", 14}, {"image_size", 336}, {"num_hidden_layers", 24}, {"num_attention_heads", 16}};
+  if (vision_config.empty()) {  // LlavaConfig's own default tower
+    vision_config = {{"intermediate_size", 4096}, {"hidden_size", 1024},
+                     {"patch_size", 14},          {"image_size", 336},
+                     {"num_hidden_layers", 24},   {"num_attention_heads", 16}};
   }
   LUTHIER_TRY(o.vision, read_vision_tower_options(vision_config, where + ": vision_config"));
   LUTHIER_TRY(o.text, read_decoder_options(text, where + ": text_config"));
 
   const auto layers = config.find("vision_feature_layer");
-  if (layers == config.end() || layers->is_null()) o.vision_feature_layers = {-2};
-  else if (layers->is_number_integer()) o.vision_feature_layers = {layers->get<std::int64_t>()};
-  else if (layers->is_array() && !layers->empty() && std::all_of(layers->begin(), layers->end(), [](const Json& e) { return e.is_number_integer(); })) {
+  if (layers == config.end() || layers->is_null())
+    o.vision_feature_layers = {-2};
+  else if (layers->is_number_integer())
+    o.vision_feature_layers = {layers->get<std::int64_t>()};
+  else if (layers->is_array() && !layers->empty() &&
+           std::all_of(layers->begin(), layers->end(),
+                       [](const Json& e) { return e.is_number_integer(); })) {
     for (const Json& layer : *layers) o.vision_feature_layers.push_back(layer.get<std::int64_t>());
   } else {
-    return input_error("A number or a list of numbers is expected.", where + ": vision_feature_layer");
+    return input_error("A number or a list of numbers is expected.",
+                       where + ": vision_feature_layer");
   }
   const std::int64_t states = o.vision.num_hidden_layers + 1;
   for (const std::int64_t layer : o.vision_feature_layers) {
     if (layer < -states || layer >= states) {
-      return input_error("The tower has no layer " + std::to_string(layer) + ".", where + ": vision_feature_layer",
+      return input_error("The tower has no layer " + std::to_string(layer) + ".",
+                         where + ": vision_feature_layer",
                          "It has " + std::to_string(o.vision.num_hidden_layers) + " layers.");
     }
   }
-  LUTHIER_TRY(std::string strategy, json_string(config, "vision_feature_select_strategy", where, "default"));
+  LUTHIER_TRY(std::string strategy,
+              json_string(config, "vision_feature_select_strategy", where, "default"));
   if (strategy != "default" && strategy != "full") {
-    return input_error("\"" + strategy + "\" is not known.", where + ": vision_feature_select_strategy", "Known are default and full.");
+    return input_error("\"" + strategy + "\" is not known.",
+                       where + ": vision_feature_select_strategy", "Known are default and full.");
   }
   o.drop_first_feature = strategy == "default";
   LUTHIER_TRY(std::string act, json_string(config, "projector_hidden_act", where, "gelu"));
   LUTHIER_TRY(o.projector_hidden_act, parse_activation(act, where + ": projector_hidden_act"));
   LUTHIER_TRY(o.projector_bias, json_bool(config, "multimodal_projector_bias", where, true));
   LUTHIER_TRY(bool tie, json_bool(config, "tie_word_embeddings", where, false));
-  LUTHIER_TRY(bool text_tie, json_bool(text, "tie_word_embeddings", where + ": text_config", false));
+  LUTHIER_TRY(bool text_tie,
+              json_bool(text, "tie_word_embeddings", where + ": text_config", false));
   o.tie_word_embeddings = tie || text_tie;
-  LUTHIER_TRY(o.image_token_id, read_image_token(config, {"image_token_index", "image_token_id"}, 32000, o.text.vocab_size, where));
+  LUTHIER_TRY(o.image_token_id, read_image_token(config, {"image_token_index", "image_token_id"},
+                                                 32000, o.text.vocab_size, where));
   return o;
 }
 
-const Family llava_family{"llava", build, llava_memory_name, llava_stored_name, image_tokens, image_token_id};
+const Family llava_family{"llava",           build,        llava_memory_name,
+                          llava_stored_name, image_tokens, image_token_id};
 
 }  // namespace luthier

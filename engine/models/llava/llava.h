@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// LLaVA (Liu et al. 2023): a CLIP or SigLIP tower, a two-layer projector, a Llama, Mistral or Qwen2 decoder. As LlavaForConditionalGeneration of
-// transformers 5.17, under its in-memory names.
+// LLaVA (Liu et al. 2023): a CLIP or SigLIP tower, a two-layer projector, a Llama, Mistral or Qwen2
+// decoder. As LlavaForConditionalGeneration of transformers 5.17, under its in-memory names.
 #pragma once
 
 #include "engine/models/decoder.h"
@@ -12,8 +12,10 @@ namespace luthier {
 struct LlavaOptions {
   VisionTowerOptions vision;
   DecoderOptions text;
-  std::vector<std::int64_t> vision_feature_layers;   ///< as the config has them; more than one: their features side by side
-  bool drop_first_feature = true;                    ///< vision_feature_select_strategy "default" (the class token) or "full"
+  std::vector<std::int64_t> vision_feature_layers;  ///< as the config has them; more than one:
+                                                    ///< their features side by side
+  bool drop_first_feature =
+      true;  ///< vision_feature_select_strategy "default" (the class token) or "full"
   Activation projector_hidden_act = Activation::Gelu;
   bool projector_bias = true;
   bool tie_word_embeddings = false;

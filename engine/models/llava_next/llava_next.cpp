@@ -24,7 +24,7 @@ std::int64_t whole_part(double value) {
 
 /// How one picture's features lie.
 struct Layout {
-  std::int64_t base = 0;                     ///< features of one frame: side × side
+  std::int64_t base = 0;  ///< features of one frame: side × side
   std::int64_t side = 0, down = 0, across = 0;
   Unpadded kept;
 
@@ -46,20 +46,22 @@ Layout layout(const LlavaNextOptions& o, const std::vector<std::int64_t>& height
 
 class LlavaNext : public LlavaModel {
  public:
-  LlavaNext(const LlavaNextOptions& o, const torch::TensorOptions& t) : LlavaModel(o.llava, /*newline=*/true, t), options_(o) {}
+  LlavaNext(const LlavaNextOptions& o, const torch::TensorOptions& t)
+      : LlavaModel(o.llava, /*newline=*/true, t), options_(o) {}
 
  protected:
   /// Only what is kept is projected; `order` then puts lines' ends between.
   Tensor project(const Tensor& features, const ModelInput& input) override {
     std::vector<std::int64_t> kept, order;
-    std::int64_t first = 0;   // feature of this picture
+    std::int64_t first = 0;  // feature of this picture
     const auto keep = [&](std::int64_t feature) {
       order.push_back(static_cast<std::int64_t>(kept.size()));
       kept.push_back(first + feature);
     };
     for (const PictureFacts& picture : input.pictures) {
       const Layout l = layout(options_, picture.grid);
-      TORCH_CHECK(picture.rows == l.frames(), "a picture has ", picture.rows, " frames instead of ", l.frames());
+      TORCH_CHECK(picture.rows == l.frames(), "a picture has ", picture.rows, " frames instead of ",
+                  l.frames());
       for (std::int64_t i = 0; i < l.base; ++i) keep(i);
       for (std::int64_t row = l.kept.top; row < l.kept.top + l.kept.rows; ++row) {
         for (std::int64_t column = l.kept.left; column < l.kept.left + l.kept.columns; ++column) {
@@ -84,7 +86,8 @@ class LlavaNext : public LlavaModel {
   LlavaNextOptions options_;
 };
 
-Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where, const torch::TensorOptions& tensors) {
+Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where,
+                                                   const torch::TensorOptions& tensors) {
   LUTHIER_TRY(const LlavaNextOptions options, read_llava_next_options(config, where));
   return std::shared_ptr<VisionLanguageModel>(std::make_shared<LlavaNext>(options, tensors));
 }
@@ -94,21 +97,27 @@ Result<TokenId> image_token_id(const Json& config, const std::string& where) {
   return options.llava.image_token_id;
 }
 
-/// The count is the model's; LlavaNextProcessor comes to the same from patch_size, strategy and additional tokens where those fit the model.
+/// The count is the model's; LlavaNextProcessor comes to the same from patch_size, strategy and
+/// additional tokens where those fit the model.
 Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder) {
-  LUTHIER_TRY(const LlavaNextOptions options, read_llava_next_options(config, (folder / "config.json").string()));
-  LUTHIER_TRY(const LlavaProcessorSettings settings, read_llava_processor_settings(folder, options.llava));
+  LUTHIER_TRY(const LlavaNextOptions options,
+              read_llava_next_options(config, (folder / "config.json").string()));
+  LUTHIER_TRY(const LlavaProcessorSettings settings,
+              read_llava_processor_settings(folder, options.llava));
   LUTHIER_CHECK(frame_outline(folder, 2));
   LUTHIER_TRY(const auto pictures, detail::read_picture_settings(folder));
   std::vector<Extent> pinpoints = detail::usual_pinpoints();
   LUTHIER_CHECK(detail::read_pinpoints(pictures.config, pictures.where, pinpoints));
   if (pinpoints != options.pinpoints) {
-    return input_error("The picture processor's image_grid_pinpoints are not those of config.json.", pictures.where + ": image_grid_pinpoints",
+    return input_error("The picture processor's image_grid_pinpoints are not those of config.json.",
+                       pictures.where + ": image_grid_pinpoints",
                        "Processor and model must cut a picture alike: make the two lists equal.");
   }
   ImageTokens tokens;
   tokens.mark = settings.image_token;
-  tokens.expand = [options, mark = settings.image_token](const PixelValues& pixels) { return repeated(mark, layout(options, pixels.grid).tokens()); };
+  tokens.expand = [options, mark = settings.image_token](const PixelValues& pixels) {
+    return repeated(mark, layout(options, pixels.grid).tokens());
+  };
   return tokens;
 }
 
@@ -118,7 +127,8 @@ Tensor processor_layout(const ModelInput& input) {
   for (const PictureFacts& picture : input.pictures) most = std::max(most, picture.rows);
   std::vector<Tensor> pictures;
   for (const PictureFacts& picture : input.pictures) {
-    pictures.push_back(at::constant_pad_nd(input.pixel_values.slice(0, first, first + picture.rows), {0, 0, 0, 0, 0, 0, 0, most - picture.rows}));
+    pictures.push_back(at::constant_pad_nd(input.pixel_values.slice(0, first, first + picture.rows),
+                                           {0, 0, 0, 0, 0, 0, 0, most - picture.rows}));
     first += picture.rows;
   }
   return at::stack(pictures);
@@ -127,7 +137,8 @@ Tensor processor_layout(const ModelInput& input) {
 }  // namespace
 
 Unpadded unpad(Extent picture, std::int64_t rows, std::int64_t columns) {
-  const auto height = static_cast<double>(picture.height), width = static_cast<double>(picture.width);
+  const auto height = static_cast<double>(picture.height),
+             width = static_cast<double>(picture.width);
   const auto down = static_cast<double>(rows), across = static_cast<double>(columns);
   Unpadded u{rows, columns, 0, 0};
   if (width / height > across / down) {
@@ -144,23 +155,30 @@ Result<LlavaNextOptions> read_llava_next_options(const Json& config, const std::
   LlavaNextOptions o;
   LUTHIER_TRY(o.llava, read_llava_options(config, where));
   const VisionTowerOptions& v = o.llava.vision;
-  if (v.image_height != v.image_width) return input_error("Tiles must be square.", where + ": vision_config: image_size");
+  if (v.image_height != v.image_width)
+    return input_error("Tiles must be square.", where + ": vision_config: image_size");
   if (o.llava.drop_first_feature != v.class_embedding) {
-    return input_error(v.class_embedding ? "\"full\" keeps the class token, which has no place among the tiles."
-                                         : "\"default\" leaves out a class token, which this tower does not have.",
-                       where + ": vision_feature_select_strategy", "CLIP towers go with default, SigLIP towers with full.");
+    return input_error(
+        v.class_embedding ? "\"full\" keeps the class token, which has no place among the tiles."
+                          : "\"default\" leaves out a class token, which this tower does not have.",
+        where + ": vision_feature_select_strategy",
+        "CLIP towers go with default, SigLIP towers with full.");
   }
   o.pinpoints = detail::usual_pinpoints();
   LUTHIER_CHECK(detail::read_pinpoints(config, where, o.pinpoints));
   for (std::size_t i = 0; i < o.pinpoints.size(); ++i) {
-    if (o.pinpoints[i].height % v.image_height == 0 && o.pinpoints[i].width % v.image_width == 0) continue;
-    return input_error("The resolution [" + std::to_string(o.pinpoints[i].height) + ", " + std::to_string(o.pinpoints[i].width) +
-                           "] is not made of whole tiles of " + std::to_string(v.image_height) + ".",
+    if (o.pinpoints[i].height % v.image_height == 0 && o.pinpoints[i].width % v.image_width == 0)
+      continue;
+    return input_error("The resolution [" + std::to_string(o.pinpoints[i].height) + ", " +
+                           std::to_string(o.pinpoints[i].width) +
+                           "] is not made of whole tiles of " + std::to_string(v.image_height) +
+                           ".",
                        where + ": image_grid_pinpoints[" + std::to_string(i) + "]");
   }
   return o;
 }
 
-const Family llava_next_family{"llava_next", build, llava_memory_name, llava_stored_name, image_tokens, image_token_id, processor_layout};
+const Family llava_next_family{"llava_next", build,          llava_memory_name, llava_stored_name,
+                               image_tokens, image_token_id, processor_layout};
 
 }  // namespace luthier

@@ -15,23 +15,27 @@ void each_patch(const QwenGrid& grid, std::int64_t merge, const auto& visit) {
   for (std::int64_t block_row = 0; block_row < grid.rows; block_row += merge) {
     for (std::int64_t block_column = 0; block_column < grid.columns; block_column += merge) {
       for (std::int64_t row = block_row; row < block_row + merge; ++row) {
-        for (std::int64_t column = block_column; column < block_column + merge; ++column) visit(row, column);
+        for (std::int64_t column = block_column; column < block_column + merge; ++column)
+          visit(row, column);
       }
     }
   }
 }
 
-/// Where `index` of `size` falls on an axis of `side` positions whose ends meet, in float32 as transformers computes it.
+/// Where `index` of `size` falls on an axis of `side` positions whose ends meet, in float32 as
+/// transformers computes it.
 struct AxisTaps {
   std::array<std::int64_t, 2> at;
   std::array<float, 2> share;
 };
 AxisTaps axis_taps(std::int64_t index, std::int64_t size, std::int64_t side) {
-  const float place = static_cast<float>(index) * static_cast<float>(side - 1) / static_cast<float>(std::max<std::int64_t>(size - 1, 1));
+  const float place = static_cast<float>(index) * static_cast<float>(side - 1) /
+                      static_cast<float>(std::max<std::int64_t>(size - 1, 1));
   const float below = std::floor(place);
   const auto first = static_cast<std::int64_t>(below);
   const auto clamped = [&](std::int64_t at) { return std::clamp<std::int64_t>(at, 0, side - 1); };
-  return {{clamped(first), clamped(first + 1)}, {1 - std::abs(place - below), 1 - std::abs(place - below - 1)}};
+  return {{clamped(first), clamped(first + 1)},
+          {1 - std::abs(place - below), 1 - std::abs(place - below - 1)}};
 }
 
 }  // namespace
@@ -41,8 +45,10 @@ std::vector<QwenGrid> qwen_grids(const std::vector<PictureFacts>& pictures, std:
   for (const PictureFacts& picture : pictures) {
     TORCH_CHECK(picture.grid.size() == 3, "a picture's grid has frames, rows and columns");
     const QwenGrid grid{picture.grid[0], picture.grid[1], picture.grid[2]};
-    TORCH_CHECK(grid.frames > 0 && grid.rows > 0 && grid.columns > 0 && grid.rows % merge == 0 && grid.columns % merge == 0,
-                "a grid of ", grid.rows, " x ", grid.columns, " patches does not divide into blocks of ", merge);
+    TORCH_CHECK(grid.frames > 0 && grid.rows > 0 && grid.columns > 0 && grid.rows % merge == 0 &&
+                    grid.columns % merge == 0,
+                "a grid of ", grid.rows, " x ", grid.columns,
+                " patches does not divide into blocks of ", merge);
     grids.push_back(grid);
   }
   return grids;
@@ -63,22 +69,27 @@ Tensor patch_coordinates(const std::vector<QwenGrid>& grids, std::int64_t merge)
 
 std::vector<std::int64_t> frame_lengths(const std::vector<QwenGrid>& grids) {
   std::vector<std::int64_t> lengths;
-  for (const QwenGrid& grid : grids) lengths.insert(lengths.end(), static_cast<std::size_t>(grid.frames), grid.rows * grid.columns);
+  for (const QwenGrid& grid : grids)
+    lengths.insert(lengths.end(), static_cast<std::size_t>(grid.frames), grid.rows * grid.columns);
   return lengths;
 }
 
-WindowOrder window_order(const std::vector<QwenGrid>& grids, std::int64_t merge, std::int64_t window) {
+WindowOrder window_order(const std::vector<QwenGrid>& grids, std::int64_t merge,
+                         std::int64_t window) {
   const std::int64_t block = merge * merge;
   std::vector<std::int64_t> there, lengths;
-  std::int64_t start = 0;   // of the frame, in blocks
+  std::int64_t start = 0;  // of the frame, in blocks
   for (const QwenGrid& grid : grids) {
     const std::int64_t rows = grid.rows / merge, columns = grid.columns / merge;
     for (std::int64_t frame = 0; frame < grid.frames; ++frame, start += rows * columns) {
       for (std::int64_t top = 0; top < rows; top += window) {
         for (std::int64_t left = 0; left < columns; left += window) {
-          const std::int64_t bottom = std::min(top + window, rows), right = std::min(left + window, columns);
+          const std::int64_t bottom = std::min(top + window, rows),
+                             right = std::min(left + window, columns);
           for (std::int64_t row = top; row < bottom; ++row) {
-            for (std::int64_t i = (start + row * columns + left) * block; i < (start + row * columns + right) * block; ++i) there.push_back(i);
+            for (std::int64_t i = (start + row * columns + left) * block;
+                 i < (start + row * columns + right) * block; ++i)
+              there.push_back(i);
           }
           lengths.push_back((bottom - top) * (right - left) * block);
         }
@@ -86,17 +97,20 @@ WindowOrder window_order(const std::vector<QwenGrid>& grids, std::int64_t merge,
     }
   }
   std::vector<std::int64_t> back(there.size());
-  for (std::size_t i = 0; i < there.size(); ++i) back[static_cast<std::size_t>(there[i])] = static_cast<std::int64_t>(i);
+  for (std::size_t i = 0; i < there.size(); ++i)
+    back[static_cast<std::size_t>(there[i])] = static_cast<std::int64_t>(i);
   return {torch::tensor(there, torch::kInt64), torch::tensor(back, torch::kInt64), lengths};
 }
 
-PositionTaps position_taps(const std::vector<QwenGrid>& grids, std::int64_t merge, std::int64_t side) {
+PositionTaps position_taps(const std::vector<QwenGrid>& grids, std::int64_t merge,
+                           std::int64_t side) {
   std::array<std::vector<std::int64_t>, 4> indices;
   std::array<std::vector<float>, 4> weights;
   for (const QwenGrid& grid : grids) {
     for (std::int64_t frame = 0; frame < grid.frames; ++frame) {
       each_patch(grid, merge, [&](std::int64_t row, std::int64_t column) {
-        const AxisTaps down = axis_taps(row, grid.rows, side), across = axis_taps(column, grid.columns, side);
+        const AxisTaps down = axis_taps(row, grid.rows, side),
+                       across = axis_taps(column, grid.columns, side);
         for (std::size_t tap = 0; tap < 4; ++tap) {
           indices[tap].push_back(down.at[tap / 2] * side + across.at[tap % 2]);
           weights[tap].push_back(down.share[tap / 2] * across.share[tap % 2]);
@@ -112,7 +126,8 @@ PositionTaps position_taps(const std::vector<QwenGrid>& grids, std::int64_t merg
   return taps;
 }
 
-MropePositions mrope_positions(const Tensor& ids, const std::vector<std::int64_t>& lengths, const std::vector<QwenGrid>& grids, TokenId image_token,
+MropePositions mrope_positions(const Tensor& ids, const std::vector<std::int64_t>& lengths,
+                               const std::vector<QwenGrid>& grids, TokenId image_token,
                                std::int64_t merge) {
   const Tensor flat = ids.contiguous();
   const std::int64_t* id = flat.data_ptr<std::int64_t>();
@@ -140,10 +155,12 @@ MropePositions mrope_positions(const Tensor& ids, const std::vector<std::int64_t
       TORCH_CHECK(picture < grids.size(), "there are more image tokens than pictures");
       const QwenGrid& grid = grids[picture++];
       const std::int64_t rows = grid.rows / merge, columns = grid.columns / merge;
-      TORCH_CHECK(grid.frames * rows * columns <= end - at, "a picture has more features than its row has image tokens");
+      TORCH_CHECK(grid.frames * rows * columns <= end - at,
+                  "a picture has more features than its row has image tokens");
       for (std::int64_t frame = 0; frame < grid.frames; ++frame) {
         for (std::int64_t row = 0; row < rows; ++row) {
-          for (std::int64_t column = 0; column < columns; ++column) place(next + frame, next + row, next + column);
+          for (std::int64_t column = 0; column < columns; ++column)
+            place(next + frame, next + row, next + column);
         }
       }
       next += std::max(rows, columns);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where the patches of Qwen-VL's pictures lie, as arithmetic on grids: their rows and columns, windows, places in a learned grid of positions, and the
-// three position axes of the text around them (M-RoPE, Wang et al. 2024). Patches come block after block: the merge × merge patches of one token together.
+// Where the patches of Qwen-VL's pictures lie, as arithmetic on grids: their rows and columns,
+// windows, places in a learned grid of positions, and the three position axes of the text around
+// them (M-RoPE, Wang et al. 2024). Patches come block after block: the merge × merge patches of one
+// token together.
 #pragma once
 
 #include <array>
@@ -12,9 +14,10 @@
 namespace luthier {
 
 struct QwenGrid {
-  std::int64_t frames = 1, rows = 0, columns = 0;   ///< in patches
+  std::int64_t frames = 1, rows = 0, columns = 0;  ///< in patches
 };
-/// Of {frames, rows, columns} as the picture processor gives them; throws where a grid does not divide into blocks.
+/// Of {frames, rows, columns} as the picture processor gives them; throws where a grid does not
+/// divide into blocks.
 std::vector<QwenGrid> qwen_grids(const std::vector<PictureFacts>& pictures, std::int64_t merge);
 
 /// Row and column of every patch: [patches, 2] float32.
@@ -22,27 +25,33 @@ torch::Tensor patch_coordinates(const std::vector<QwenGrid>& grids, std::int64_t
 /// Patches of each frame, which see one another.
 std::vector<std::int64_t> frame_lengths(const std::vector<QwenGrid>& grids);
 
-/// Patches brought together window by window, a window being `window` × `window` blocks from the picture's corner on, smaller at its far edges.
+/// Patches brought together window by window, a window being `window` × `window` blocks from the
+/// picture's corner on, smaller at its far edges.
 struct WindowOrder {
-  torch::Tensor there, back;           ///< [patches] int64: the gather, and the one that undoes it
-  std::vector<std::int64_t> lengths;   ///< patches of each window
+  torch::Tensor there, back;          ///< [patches] int64: the gather, and the one that undoes it
+  std::vector<std::int64_t> lengths;  ///< patches of each window
 };
-WindowOrder window_order(const std::vector<QwenGrid>& grids, std::int64_t merge, std::int64_t window);
+WindowOrder window_order(const std::vector<QwenGrid>& grids, std::int64_t merge,
+                         std::int64_t window);
 
-/// The four neighbours of every patch in a learned grid of `side` × `side` positions stretched over its picture corner to corner, and their shares.
+/// The four neighbours of every patch in a learned grid of `side` × `side` positions stretched over
+/// its picture corner to corner, and their shares.
 struct PositionTaps {
-  std::array<torch::Tensor, 4> indices;   ///< [patches] int64
-  std::array<torch::Tensor, 4> weights;   ///< [patches, 1] float32
+  std::array<torch::Tensor, 4> indices;  ///< [patches] int64
+  std::array<torch::Tensor, 4> weights;  ///< [patches, 1] float32
 };
-PositionTaps position_taps(const std::vector<QwenGrid>& grids, std::int64_t merge, std::int64_t side);
+PositionTaps position_taps(const std::vector<QwenGrid>& grids, std::int64_t merge,
+                           std::int64_t side);
 
 struct MropePositions {
-  torch::Tensor positions;   ///< [3, tokens] int64: time, row, column
-  torch::Tensor offsets;     ///< [rows] int64: how far a row's next position is ahead of its length
+  torch::Tensor positions;  ///< [3, tokens] int64: time, row, column
+  torch::Tensor offsets;    ///< [rows] int64: how far a row's next position is ahead of its length
 };
-/// `ids` [tokens] int64 on the CPU. Text counts on in all three axes; a picture holds time and counts rows and columns from there; text goes on after the
-/// longer of both. Throws where image tokens and grids do not fit.
-MropePositions mrope_positions(const torch::Tensor& ids, const std::vector<std::int64_t>& lengths, const std::vector<QwenGrid>& grids,
-                               TokenId image_token, std::int64_t merge);
+/// `ids` [tokens] int64 on the CPU. Text counts on in all three axes; a picture holds time and
+/// counts rows and columns from there; text goes on after the longer of both. Throws where image
+/// tokens and grids do not fit.
+MropePositions mrope_positions(const torch::Tensor& ids, const std::vector<std::int64_t>& lengths,
+                               const std::vector<QwenGrid>& grids, TokenId image_token,
+                               std::int64_t merge);
 
 }  // namespace luthier

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What tells the generations of Qwen-VL apart, and the options of one checkpoint. A generation is a row of defaults and switches; reading config.json,
-// flat as the first hubs' folders have it or with a text_config, is common to all.
+// What tells the generations of Qwen-VL apart, and the options of one checkpoint. A generation is a
+// row of defaults and switches; reading config.json, flat as the first hubs' folders have it or
+// with a text_config, is common to all.
 #pragma once
 
 #include <string>
@@ -14,34 +15,39 @@ namespace luthier {
 /// Defaults are those of the configuration classes in transformers 5.17.
 struct QwenGeneration {
   const char* model_type;
-  const char* text_type;                 ///< of read_decoder_options
-  bool flat = false;                     ///< the decoder's settings may stand at the top level
-  bool old_names = false;                ///< files say visual.… and model.… for model.visual.… and model.language_model.…
-  const char* width_key = "hidden_size"; ///< the tower's width
-  const char* out_key = "out_hidden_size";   ///< the decoder's, as the merger hands features on
+  const char* text_type;  ///< of read_decoder_options
+  bool flat = false;      ///< the decoder's settings may stand at the top level
+  bool old_names =
+      false;  ///< files say visual.… and model.… for model.visual.… and model.language_model.…
+  const char* width_key = "hidden_size";    ///< the tower's width
+  const char* out_key = "out_hidden_size";  ///< the decoder's, as the merger hands features on
   std::int64_t depth = 32, width = 0, out = 3584, heads = 16, patch = 14;
-  std::int64_t intermediate = 0;         ///< 0: mlp_ratio times the width
+  std::int64_t intermediate = 0;  ///< 0: mlp_ratio times the width
   const char* activation = "quick_gelu";
   bool patch_bias = false;
   bool rms_norms = false, gated_mlp = false;
-  bool windows = false;                  ///< most layers look through windows
-  bool learned_positions = false, deepstack = false;   ///< and the merger's tensors have the newer names
+  bool windows = false;  ///< most layers look through windows
+  bool learned_positions = false,
+       deepstack = false;  ///< and the merger's tensors have the newer names
 };
 
 struct QwenVisionOptions {
-  std::int64_t depth = 0, width = 0, intermediate = 0, out = 0, heads = 0, patch = 0, merge = 2, temporal = 2;
+  std::int64_t depth = 0, width = 0, intermediate = 0, out = 0, heads = 0, patch = 0, merge = 2,
+               temporal = 2;
   double theta = 10000;
   Activation activation = Activation::QuickGelu;
   bool patch_bias = false, rms_norms = false, gated_mlp = false, newer_names = false;
-  std::int64_t window = 0;                     ///< side of a window in merged patches; 0: every layer sees the whole picture
-  std::vector<std::int64_t> full_layers;       ///< layers that see it nevertheless
-  std::int64_t position_count = 0, position_side = 0;   ///< learned positions; 0: none
-  std::vector<std::int64_t> deepstack;         ///< the layer that each DeepStack merger reads
+  std::int64_t window =
+      0;  ///< side of a window in merged patches; 0: every layer sees the whole picture
+  std::vector<std::int64_t> full_layers;               ///< layers that see it nevertheless
+  std::int64_t position_count = 0, position_side = 0;  ///< learned positions; 0: none
+  std::vector<std::int64_t> deepstack;  ///< the layer that each DeepStack merger reads
 
   std::int64_t head_dim() const { return width / heads; }
-  std::int64_t block() const { return merge * merge; }   ///< patches that become one token
+  std::int64_t block() const { return merge * merge; }  ///< patches that become one token
   std::int64_t patch_values() const { return 3 * temporal * patch * patch; }
-  /// DeepStack mergers in the order in which their layers run, each with its layer; those whose layer the tower does not have are left out.
+  /// DeepStack mergers in the order in which their layers run, each with its layer; those whose
+  /// layer the tower does not have are left out.
   struct Reached {
     std::int64_t layer = 0;
     std::size_t merger = 0;
@@ -55,7 +61,8 @@ struct QwenVlOptions {
   bool tie_word_embeddings = false;
   TokenId image_token_id = 151655;
 };
-Result<QwenVlOptions> read_qwen_vl_options(const QwenGeneration& generation, const Json& config, const std::string& where);
+Result<QwenVlOptions> read_qwen_vl_options(const QwenGeneration& generation, const Json& config,
+                                           const std::string& where);
 
 extern const QwenGeneration qwen2_vl_generation, qwen2_5_vl_generation, qwen3_vl_generation;
 

@@ -11,13 +11,14 @@ using torch::Tensor;
 
 namespace {
 
-constexpr double kEpsilon = 1e-6;   // of every norm in these towers, whatever the files say
+constexpr double kEpsilon = 1e-6;  // of every norm in these towers, whatever the files say
 
 /// LayerNorm, or RMSNorm since Qwen2.5-VL, under one name.
 class Norm {
  public:
   Norm() = default;
-  Norm(torch::nn::Module& owner, const char* name, std::int64_t size, bool rms, const torch::TensorOptions& t);
+  Norm(torch::nn::Module& owner, const char* name, std::int64_t size, bool rms,
+       const torch::TensorOptions& t);
   Tensor operator()(const Tensor& x) { return rms_ ? rms_(x) : layer_(x); }
 
  private:
@@ -25,9 +26,12 @@ class Norm {
   LayerNorm layer_{nullptr};
 };
 
-Norm::Norm(torch::nn::Module& owner, const char* name, std::int64_t size, bool rms, const torch::TensorOptions& t) {
-  if (rms) rms_ = owner.register_module(name, RmsNorm(size, kEpsilon, t));
-  else layer_ = owner.register_module(name, LayerNorm(size, kEpsilon, t));
+Norm::Norm(torch::nn::Module& owner, const char* name, std::int64_t size, bool rms,
+           const torch::TensorOptions& t) {
+  if (rms)
+    rms_ = owner.register_module(name, RmsNorm(size, kEpsilon, t));
+  else
+    layer_ = owner.register_module(name, LayerNorm(size, kEpsilon, t));
 }
 
 /// A convolution whose windows do not overlap is a product with each patch.
@@ -37,7 +41,9 @@ class PatchProjection : public ParameterModule {
     add_parameter("weight", weight_, {o.width, 3, o.temporal, o.patch, o.patch}, t);
     if (o.patch_bias) add_parameter("bias", bias_, {o.width}, t);
   }
-  Tensor forward(const Tensor& patches) const { return linear_product(patches.to(weight_.scalar_type()), weight_.flatten(1), bias_); }
+  Tensor forward(const Tensor& patches) const {
+    return linear_product(patches.to(weight_.scalar_type()), weight_.flatten(1), bias_);
+  }
   std::string type_name() const override { return "Conv3d"; }
 
  private:
@@ -46,16 +52,21 @@ class PatchProjection : public ParameterModule {
 
 class Attention : public torch::nn::Module {
  public:
-  Attention(const QwenVisionOptions& o, const torch::TensorOptions& t) : heads_(o.heads), size_(o.head_dim()) {
+  Attention(const QwenVisionOptions& o, const torch::TensorOptions& t)
+      : heads_(o.heads), size_(o.head_dim()) {
     qkv_ = register_module("qkv", Linear(o.width, 3 * o.width, true, t));
     proj_ = register_module("proj", Linear(o.width, o.width, true, t));
   }
   Tensor forward(const Tensor& x, const RowLayout& rows, const RotaryTable& table) {
     const std::vector<Tensor> parts = qkv_(x).view({-1, 3, heads_, size_}).unbind(1);
     // The rotation is in float32 whatever the weights' dtype.
-    const auto turned = [&](const Tensor& part) { return rotate(part.to(torch::kFloat32), table).to(part.scalar_type()); };
-    // The values are copied: the backward would keep queries and keys as they were before they turned along with a view of them.
-    return proj_(attend(turned(parts[0]), turned(parts[1]), parts[2].contiguous(), rows, AttentionRule{false, {}, 0, 0}));
+    const auto turned = [&](const Tensor& part) {
+      return rotate(part.to(torch::kFloat32), table).to(part.scalar_type());
+    };
+    // The values are copied: the backward would keep queries and keys as they were before they
+    // turned along with a view of them.
+    return proj_(attend(turned(parts[0]), turned(parts[1]), parts[2].contiguous(), rows,
+                        AttentionRule{false, {}, 0, 0}));
   }
 
  private:
@@ -66,8 +77,10 @@ class Attention : public torch::nn::Module {
 class TwoLayers : public torch::nn::Module {
  public:
   TwoLayers(const QwenVisionOptions& o, const torch::TensorOptions& t) : activation_(o.activation) {
-    first_ = register_module(o.newer_names ? "linear_fc1" : "fc1", Linear(o.width, o.intermediate, true, t));
-    second_ = register_module(o.newer_names ? "linear_fc2" : "fc2", Linear(o.intermediate, o.width, true, t));
+    first_ = register_module(o.newer_names ? "linear_fc1" : "fc1",
+                             Linear(o.width, o.intermediate, true, t));
+    second_ = register_module(o.newer_names ? "linear_fc2" : "fc2",
+                              Linear(o.intermediate, o.width, true, t));
   }
   Tensor forward(const Tensor& x) { return second_(activate(first_(x), activation_)); }
 
@@ -80,7 +93,9 @@ class TwoLayers : public torch::nn::Module {
 
 class QwenTower::PatchEmbed : public torch::nn::Module {
  public:
-  PatchEmbed(const QwenVisionOptions& o, const torch::TensorOptions& t) { proj_ = register_module("proj", std::make_shared<PatchProjection>(o, t)); }
+  PatchEmbed(const QwenVisionOptions& o, const torch::TensorOptions& t) {
+    proj_ = register_module("proj", std::make_shared<PatchProjection>(o, t));
+  }
   Tensor forward(const Tensor& patches) const { return proj_->forward(patches); }
 
  private:
@@ -90,10 +105,13 @@ class QwenTower::PatchEmbed : public torch::nn::Module {
 class QwenTower::Block : public torch::nn::Module {
  public:
   Block(const QwenVisionOptions& o, const torch::TensorOptions& t)
-      : norm1_(*this, "norm1", o.width, o.rms_norms, t), norm2_(*this, "norm2", o.width, o.rms_norms, t) {
+      : norm1_(*this, "norm1", o.width, o.rms_norms, t),
+        norm2_(*this, "norm2", o.width, o.rms_norms, t) {
     attn_ = register_module("attn", std::make_shared<Attention>(o, t));
-    if (o.gated_mlp) gated_ = register_module("mlp", GatedMlp(o.width, o.intermediate, true, o.activation, t));
-    else mlp_ = register_module("mlp", std::make_shared<TwoLayers>(o, t));
+    if (o.gated_mlp)
+      gated_ = register_module("mlp", GatedMlp(o.width, o.intermediate, true, o.activation, t));
+    else
+      mlp_ = register_module("mlp", std::make_shared<TwoLayers>(o, t));
   }
   Tensor forward(const Tensor& x, const RowLayout& rows, const RotaryTable& table) {
     const Tensor attended = x + attn_->forward(norm1_(x), rows, table), normal = norm2_(attended);
@@ -110,18 +128,22 @@ class QwenTower::Block : public torch::nn::Module {
 class QwenTower::Merger : public torch::nn::Module {
  public:
   /// `whole`: the norm spans the block (DeepStack's mergers), not each patch.
-  Merger(const QwenVisionOptions& o, bool whole, const torch::TensorOptions& t) : block_(o.width * o.block()), whole_(whole) {
+  Merger(const QwenVisionOptions& o, bool whole, const torch::TensorOptions& t)
+      : block_(o.width * o.block()), whole_(whole) {
     norm_ = Norm(*this, o.newer_names ? "norm" : "ln_q", whole ? block_ : o.width, o.rms_norms, t);
     const Linear first(block_, block_, true, t), second(block_, o.out, true, t);
     if (o.newer_names) {
-      first_ = register_module("linear_fc1", first), second_ = register_module("linear_fc2", second);
+      first_ = register_module("linear_fc1", first),
+      second_ = register_module("linear_fc2", second);
       return;
     }
-    const auto mlp = register_module("mlp", std::make_shared<torch::nn::Module>("Sequential"));   // 1 is the activation between them
+    const auto mlp = register_module("mlp", std::make_shared<torch::nn::Module>(
+                                                "Sequential"));  // 1 is the activation between them
     first_ = mlp->register_module("0", first), second_ = mlp->register_module("2", second);
   }
   Tensor forward(const Tensor& states) {
-    const Tensor normal = whole_ ? norm_(states.reshape({-1, block_})) : norm_(states).reshape({-1, block_});
+    const Tensor normal =
+        whole_ ? norm_(states.reshape({-1, block_})) : norm_(states).reshape({-1, block_});
     return second_(activate(first_(normal), Activation::Gelu));
   }
 
@@ -134,7 +156,8 @@ class QwenTower::Merger : public torch::nn::Module {
 
 QwenTower::QwenTower(const QwenVisionOptions& o, const torch::TensorOptions& t) : options_(o) {
   patch_embed_ = register_module("patch_embed", std::make_shared<PatchEmbed>(o, t));
-  if (o.position_count > 0) pos_embed_ = register_module("pos_embed", Embedding(o.position_count, o.width, t));
+  if (o.position_count > 0)
+    pos_embed_ = register_module("pos_embed", Embedding(o.position_count, o.width, t));
   torch::nn::ModuleList blocks;
   for (std::int64_t i = 0; i < o.depth; ++i) {
     blocks_.push_back(std::make_shared<Block>(o, t));
@@ -155,7 +178,8 @@ Tensor QwenTower::with_positions(const Tensor& x, const std::vector<QwenGrid>& g
   const PositionTaps taps = position_taps(grids, options_.merge, options_.position_side);
   Tensor sum;
   for (std::size_t tap = 0; tap < taps.indices.size(); ++tap) {
-    const Tensor share = pos_embed_->forward(taps.indices[tap].to(x.device())) * taps.weights[tap].to(x.device());   // float32
+    const Tensor share = pos_embed_->forward(taps.indices[tap].to(x.device())) *
+                         taps.weights[tap].to(x.device());  // float32
     sum = sum.defined() ? sum + share : share;
   }
   return x + sum.to(x.scalar_type());
@@ -163,15 +187,18 @@ Tensor QwenTower::with_positions(const Tensor& x, const std::vector<QwenGrid>& g
 
 RotaryTable QwenTower::rotary(const std::vector<QwenGrid>& grids, torch::Device device) const {
   const std::int64_t half = options_.head_dim() / 2;
-  const Tensor exponents = torch::arange(0, half, 2, torch::kInt64).to(torch::kFloat32) / static_cast<double>(half);
-  const Tensor waves = 1.0 / torch::pow(options_.theta, exponents);                                      // [head_dim / 4]
-  const Tensor angles = patch_coordinates(grids, options_.merge).unsqueeze(2) * waves;                   // [patches, 2, head_dim / 4]
+  const Tensor exponents =
+      torch::arange(0, half, 2, torch::kInt64).to(torch::kFloat32) / static_cast<double>(half);
+  const Tensor waves = 1.0 / torch::pow(options_.theta, exponents);  // [head_dim / 4]
+  const Tensor angles =
+      patch_coordinates(grids, options_.merge).unsqueeze(2) * waves;  // [patches, 2, head_dim / 4]
   return rotary_table(angles.flatten(1).to(device), torch::kFloat32);
 }
 
 Tensor QwenTower::forward(const Tensor& pixel_values, const std::vector<QwenGrid>& grids) {
   const RowLayout frames(frame_lengths(grids));
-  TORCH_CHECK(pixel_values.dim() == 2 && pixel_values.size(0) == frames.tokens() && pixel_values.size(1) == options_.patch_values(),
+  TORCH_CHECK(pixel_values.dim() == 2 && pixel_values.size(0) == frames.tokens() &&
+                  pixel_values.size(1) == options_.patch_values(),
               "the pictures' patches do not fit the tower");
   Tensor x = patch_embed_->forward(pixel_values);
   if (pos_embed_) x = with_positions(x, grids);
@@ -179,7 +206,7 @@ Tensor QwenTower::forward(const Tensor& pixel_values, const std::vector<QwenGrid
 
   RowLayout windows;
   WindowOrder order;
-  if (options_.window > 0) {   // patches stand window by window between the layers
+  if (options_.window > 0) {  // patches stand window by window between the layers
     order = window_order(grids, options_.merge, options_.window);
     order.there = order.there.to(x.device()), order.back = order.back.to(x.device());
     windows = RowLayout(order.lengths);
@@ -190,9 +217,12 @@ Tensor QwenTower::forward(const Tensor& pixel_values, const std::vector<QwenGrid
   std::vector<Tensor> states;
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const auto layer = static_cast<std::int64_t>(i);
-    const bool whole = options_.window == 0 || std::find(options_.full_layers.begin(), options_.full_layers.end(), layer) != options_.full_layers.end();
+    const bool whole = options_.window == 0 ||
+                       std::find(options_.full_layers.begin(), options_.full_layers.end(), layer) !=
+                           options_.full_layers.end();
     x = blocks_[i]->forward(x, whole ? frames : windows, table);
-    if (states.size() < reached.size() && reached[states.size()].layer == layer) states.push_back(x);
+    if (states.size() < reached.size() && reached[states.size()].layer == layer)
+      states.push_back(x);
   }
   if (options_.window > 0) x = reorder(x, order.back, order.there);
   states.insert(states.begin(), x);
@@ -209,7 +239,8 @@ Tensor QwenTower::merge(const Tensor& states) { return merger_->forward(states_o
 std::vector<Tensor> QwenTower::merge_deepstack(const Tensor& states) {
   std::vector<Tensor> features;
   for (const auto& each : options_.reached()) {
-    features.push_back(deepstack_mergers_.at(each.merger)->forward(states_of(states, features.size() + 1)));
+    features.push_back(
+        deepstack_mergers_.at(each.merger)->forward(states_of(states, features.size() + 1)));
   }
   return features;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The picture towers of Qwen2-VL (Wang et al. 2024), Qwen2.5-VL (Bai et al. 2025) and Qwen3-VL: pictures of any size as runs of patches, rotary positions
-// of rows and columns, attention within a picture or a window, and mergers that make one feature of a block of patches.
+// The picture towers of Qwen2-VL (Wang et al. 2024), Qwen2.5-VL (Bai et al. 2025) and Qwen3-VL:
+// pictures of any size as runs of patches, rotary positions of rows and columns, attention within a
+// picture or a window, and mergers that make one feature of a block of patches.
 #pragma once
 
 #include "engine/models/qwen_vl/qwen_layout.h"
@@ -11,8 +12,8 @@ namespace luthier {
 class QwenTower : public torch::nn::Module {
  public:
   QwenTower(const QwenVisionOptions& options, const torch::TensorOptions& tensors);
-  /// pixel_values [patches, 3·time·patch·patch] → the last layer's states, and beside them those of the DeepStack layers in the order they run:
-  /// [patches, width · (1 + DeepStack layers)].
+  /// pixel_values [patches, 3·time·patch·patch] → the last layer's states, and beside them those of
+  /// the DeepStack layers in the order they run: [patches, width · (1 + DeepStack layers)].
   torch::Tensor forward(const torch::Tensor& pixel_values, const std::vector<QwenGrid>& grids);
   /// What the merger makes of the last layer's states: [tokens, out].
   torch::Tensor merge(const torch::Tensor& states);

@@ -26,11 +26,14 @@ class Body : public torch::nn::Module {
 
 class QwenVl : public TowerModel {
  public:
-  QwenVl(const QwenVlOptions& o, const torch::TensorOptions& t) : options_(o), body_(std::make_shared<Body>(o, t)) {
+  QwenVl(const QwenVlOptions& o, const torch::TensorOptions& t)
+      : options_(o), body_(std::make_shared<Body>(o, t)) {
     assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
   }
 
-  Tensor tower(const ModelInput& input) override { return body_->visual->forward(input.pixel_values, grids(input)); }
+  Tensor tower(const ModelInput& input) override {
+    return body_->visual->forward(input.pixel_values, grids(input));
+  }
 
   TokenSequence embed(const ModelInput& input) override {
     if (input.pictures.empty()) return TowerModel::embed(input);
@@ -38,31 +41,39 @@ class QwenVl : public TowerModel {
     if (!with.tower_features.defined()) with.tower_features = tower(input);
     TokenSequence sequence = TowerModel::embed(with);
     sequence.deepstack = body_->visual->merge_deepstack(with.tower_features);
-    if (!sequence.deepstack.empty()) sequence.deepstack_places = (input.input_ids == options_.image_token_id).nonzero().squeeze(1);
-    const MropePositions found = mrope_positions(input.input_ids.cpu(), input.lengths, grids(input), options_.image_token_id, options_.vision.merge);
+    if (!sequence.deepstack.empty())
+      sequence.deepstack_places = (input.input_ids == options_.image_token_id).nonzero().squeeze(1);
+    const MropePositions found = mrope_positions(input.input_ids.cpu(), input.lengths, grids(input),
+                                                 options_.image_token_id, options_.vision.merge);
     sequence.positions = found.positions.to(input.input_ids.device());
     sequence.position_offsets = found.offsets.to(input.input_ids.device());
     return sequence;
   }
 
-  ModelGeometry geometry() const override {   // a picture's patches and tokens go by its size
+  ModelGeometry geometry() const override {  // a picture's patches and tokens go by its size
     const QwenVisionOptions& v = options_.vision;
     VisionSizes sizes;
-    sizes.hidden_size = v.width, sizes.intermediate_size = v.intermediate, sizes.num_hidden_layers = v.depth, sizes.num_attention_heads = v.heads;
+    sizes.hidden_size = v.width, sizes.intermediate_size = v.intermediate,
+    sizes.num_hidden_layers = v.depth, sizes.num_attention_heads = v.heads;
     ModelGeometry g = describe(sizes);
     g.vision_rms_norms = v.rms_norms, g.vision_gated_mlp = v.gated_mlp, g.vision_fused_qkv = true;
     g.vision_window = v.window * v.window * v.block();
-    g.deepstack_layers = std::min(static_cast<std::int64_t>(v.reached().size()), g.num_hidden_layers);
+    g.deepstack_layers =
+        std::min(static_cast<std::int64_t>(v.reached().size()), g.num_hidden_layers);
     g.vision_states = 1 + static_cast<std::int64_t>(v.reached().size());
     g.projector_in = g.projector_width = v.width * v.block(), g.projector_norm = true;
     return g;
   }
 
  protected:
-  Tensor project(const Tensor& features, const ModelInput&) override { return body_->visual->merge(features); }
+  Tensor project(const Tensor& features, const ModelInput&) override {
+    return body_->visual->merge(features);
+  }
 
  private:
-  std::vector<QwenGrid> grids(const ModelInput& input) const { return qwen_grids(input.pictures, options_.vision.merge); }
+  std::vector<QwenGrid> grids(const ModelInput& input) const {
+    return qwen_grids(input.pictures, options_.vision.merge);
+  }
 
   QwenVlOptions options_;
   std::shared_ptr<Body> body_;
@@ -74,8 +85,10 @@ Status check_processor(const QwenVisionOptions& tower, const std::filesystem::pa
   const auto check = [&](const char* key, std::int64_t standard, std::int64_t expected) -> Status {
     LUTHIER_TRY(const std::int64_t found, json_int(settings.config, key, settings.where, standard));
     if (found == expected) return {};
-    return input_error("The picture processor's " + std::string(key) + " is " + std::to_string(found) + ", the tower's " + std::to_string(expected) + ".",
-                       settings.where + ": " + key, "Processor and weights do not belong together.");
+    return input_error(
+        "The picture processor's " + std::string(key) + " is " + std::to_string(found) +
+            ", the tower's " + std::to_string(expected) + ".",
+        settings.where + ": " + key, "Processor and weights do not belong together.");
   };
   LUTHIER_TRY(const auto processor, ImageProcessor::create(settings.config, settings.where));
   LUTHIER_CHECK(check("patch_size", 14, tower.patch));
@@ -88,20 +101,28 @@ Status check_processor(const QwenVisionOptions& tower, const std::filesystem::pa
     if (error.where.empty()) error.where = settings.where;
     return error;
   }
-  if (outline->shape.size() == 2 && outline->shape[1] == tower.patch_values() && outline->grid.size() == 3) return {};
-  return input_error("The picture processor is not one of this family's.", settings.where + ": image_processor_type", "It must be a Qwen2VLImageProcessor.");
+  if (outline->shape.size() == 2 && outline->shape[1] == tower.patch_values() &&
+      outline->grid.size() == 3)
+    return {};
+  return input_error("The picture processor is not one of this family's.",
+                     settings.where + ": image_processor_type",
+                     "It must be a Qwen2VLImageProcessor.");
 }
 
 }  // namespace
 
-Result<std::shared_ptr<VisionLanguageModel>> build_qwen_vl(const QwenGeneration& generation, const Json& config, const std::string& where,
+Result<std::shared_ptr<VisionLanguageModel>> build_qwen_vl(const QwenGeneration& generation,
+                                                           const Json& config,
+                                                           const std::string& where,
                                                            const torch::TensorOptions& tensors) {
   LUTHIER_TRY(const QwenVlOptions options, read_qwen_vl_options(generation, config, where));
   return std::shared_ptr<VisionLanguageModel>(std::make_shared<QwenVl>(options, tensors));
 }
 
-Result<ImageTokens> qwen_image_tokens(const QwenGeneration& generation, const Json& config, const std::filesystem::path& folder) {
-  LUTHIER_TRY(const QwenVlOptions options, read_qwen_vl_options(generation, config, (folder / "config.json").string()));
+Result<ImageTokens> qwen_image_tokens(const QwenGeneration& generation, const Json& config,
+                                      const std::filesystem::path& folder) {
+  LUTHIER_TRY(const QwenVlOptions options,
+              read_qwen_vl_options(generation, config, (folder / "config.json").string()));
   LUTHIER_CHECK(check_processor(options.vision, folder));
   ImageTokens tokens;
   LUTHIER_TRY(tokens.mark, tokenizer_attribute(folder, "image_token", "<|image_pad|>"));
@@ -115,7 +136,8 @@ Result<ImageTokens> qwen_image_tokens(const QwenGeneration& generation, const Js
 
 std::string qwen_memory_name(const std::string& stored) {
   if (stored.starts_with("visual.")) return "model." + stored;
-  if (stored.starts_with("model.") && !stored.starts_with("model.visual.") && !stored.starts_with("model.language_model.")) {
+  if (stored.starts_with("model.") && !stored.starts_with("model.visual.") &&
+      !stored.starts_with("model.language_model.")) {
     return "model.language_model." + stored.substr(6);
   }
   return stored;

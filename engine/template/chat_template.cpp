@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "engine/text/chat_template.h"
+#include "engine/template/chat_template.h"
 
 #include "engine/io/files.h"
+#include "engine/template/eval.h"
 #include "engine/text/json_fields.h"
-#include "engine/text/template_eval.h"
 
 namespace luthier {
 namespace {
@@ -11,10 +11,12 @@ namespace {
 constexpr std::uint64_t kMaxFile = 4u << 20;  // bytes of a .jinja file
 constexpr std::size_t kMaxSource = 1u << 20;  // bytes of a template
 
-/// The template of a `chat_template` field: a string, or the entry named "default" of a list. Empty: none.
+/// The template of a `chat_template` field: a string, or the entry named "default" of a list.
+/// Empty: none.
 Result<std::string> from_field(const Json& value, const std::string& where) {
   if (value.is_string()) return value.get<std::string>();
-  if (!value.is_array()) return input_error("A template is a string, or a list of named templates.", where);
+  if (!value.is_array())
+    return input_error("A template is a string, or a list of named templates.", where);
   for (const Json& entry : value) {
     if (!find_field(entry, "name") || !find_field(entry, "template")) continue;
     LUTHIER_TRY(const std::string name, string_field(entry, "name", where));
@@ -48,7 +50,8 @@ Result<ChatTemplate> ChatTemplate::load(const std::filesystem::path& folder) {
     LUTHIER_TRY(const std::string source, read_file(file, kMaxFile));
     return parse(source, file.string());
   }
-  for (const char* name : {"chat_template.json", "processor_config.json", "tokenizer_config.json"}) {
+  for (const char* name :
+       {"chat_template.json", "processor_config.json", "tokenizer_config.json"}) {
     if (!std::filesystem::exists(folder / name, error)) continue;
     LUTHIER_TRY(const Json config, read_json_file(folder / name));
     const std::string where = (folder / name).string() + ": chat_template";
@@ -61,7 +64,8 @@ Result<ChatTemplate> ChatTemplate::load(const std::filesystem::path& folder) {
                      "Add chat_template.jinja, or chat_template in tokenizer_config.json.");
 }
 
-Result<RenderedChat> ChatTemplate::render(const Json& variables, const TemplateLimits& limits) const {
+Result<RenderedChat> ChatTemplate::render(const Json& variables,
+                                          const TemplateLimits& limits) const {
   return templates::Evaluator(program_->parsed, program_->where, limits).run(variables);
 }
 

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "engine/text/template_eval.h"
+#include "engine/template/eval.h"
 #include "engine/text/unicode.h"
 
 namespace luthier::templates {
@@ -35,7 +35,8 @@ void append_json_string(std::string& text, const std::string& value, bool ascii)
     if (c < 0x20 || (ascii && c > 0x7E)) {
       if (c > 0xFFFF) {
         c -= 0x10000;
-        std::snprintf(escape, sizeof escape, "\\u%04x\\u%04x", static_cast<unsigned>(0xD800 + (c >> 10)),
+        std::snprintf(escape, sizeof escape, "\\u%04x\\u%04x",
+                      static_cast<unsigned>(0xD800 + (c >> 10)),
                       static_cast<unsigned>(0xDC00 + (c & 0x3FF)));
       } else {
         std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
@@ -91,7 +92,8 @@ bool read_int(std::string text, int base, std::int64_t& value) {
   std::string digits;
   if (text.size() > 2 && text[0] == '0' && base != 10) {
     const char mark = static_cast<char>(text[1] | 0x20);
-    if ((base == 16 && mark == 'x') || (base == 8 && mark == 'o') || (base == 2 && mark == 'b')) text.erase(0, 2);
+    if ((base == 16 && mark == 'x') || (base == 8 && mark == 'o') || (base == 2 && mark == 'b'))
+      text.erase(0, 2);
   }
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '_' && i > 0 && i + 1 < text.size() && text[i - 1] != '_') continue;
@@ -99,7 +101,8 @@ bool read_int(std::string text, int base, std::int64_t& value) {
   }
   if (digits.empty() || digits[0] == '-') return false;
   if (negative) digits.insert(0, 1, '-');
-  const auto [rest, code] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+  const auto [rest, code] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
   return code == std::errc() && rest == digits.data() + digits.size();
 }
 
@@ -117,15 +120,18 @@ bool read_float(std::string text, double& value) {
 
 }  // namespace
 
-Result<Value> Evaluator::apply_filter(const std::string& name, const Value& input, const Args& args) {
+Result<Value> Evaluator::apply_filter(const std::string& name, const Value& input,
+                                      const Args& args) {
   LUTHIER_CHECK(charge(1));
   if (name == "default" || name == "d") {
     LUTHIER_TRY(const auto given, bind(args, {"default_value", "boolean"}, name));
-    const bool replaced = input.is_undefined() || (given[1] && given[1]->truthy() && !input.truthy());
+    const bool replaced =
+        input.is_undefined() || (given[1] && given[1]->truthy() && !input.truthy());
     return replaced ? (given[0] ? *given[0] : Value("")) : input;
   }
   if (name == "tojson") return filter_tojson(input, args);
-  if (name == "abs" || name == "round" || name == "int" || name == "float") return filter_number(name, input, args);
+  if (name == "abs" || name == "round" || name == "int" || name == "float")
+    return filter_number(name, input, args);
   bool known = true;
   auto result = apply_text_filter(name, input, args, known);
   if (known) return result;
@@ -135,11 +141,14 @@ Result<Value> Evaluator::apply_filter(const std::string& name, const Value& inpu
   return fail("The filter '" + name + "' is not known.");
 }
 
-Result<Value> Evaluator::apply_text_filter(const std::string& name, const Value& input, const Args& args, bool& known) {
+Result<Value> Evaluator::apply_text_filter(const std::string& name, const Value& input,
+                                           const Args& args, bool& known) {
   if (name == "indent") return filter_indent(input, args);
-  static constexpr const char* kNames[] = {"string", "upper", "lower", "title",       "capitalize", "trim",  "replace",
-                                           "escape", "e",     "safe",  "forceescape", "wordcount",  "format"};
-  if (std::none_of(std::begin(kNames), std::end(kNames), [&](const char* each) { return name == each; })) {
+  static constexpr const char* kNames[] = {
+      "string", "upper", "lower", "title",       "capitalize", "trim",  "replace",
+      "escape", "e",     "safe",  "forceescape", "wordcount",  "format"};
+  if (std::none_of(std::begin(kNames), std::end(kNames),
+                   [&](const char* each) { return name == each; })) {
     known = false;
     return Value();
   }
@@ -165,7 +174,8 @@ Result<Value> Evaluator::apply_text_filter(const std::string& name, const Value&
     if (given[2] && !given[2]->is_none()) plain.positional.push_back(*given[2]);
     return string_method(text, "replace", plain);
   }
-  LUTHIER_CHECK(bind(args, {}, name).ok() ? Status() : Status(fail("'" + name + "' takes no arguments.")));
+  LUTHIER_CHECK(bind(args, {}, name).ok() ? Status()
+                                          : Status(fail("'" + name + "' takes no arguments.")));
   if (name == "upper") return text_value(to_upper(text));
   if (name == "lower") return text_value(to_lower(text));
   if (name == "title") return text_value(title(text));
@@ -180,37 +190,49 @@ Result<Value> Evaluator::apply_text_filter(const std::string& name, const Value&
     }
     return Value(words);
   }
-  return text_value(name == "escape" || name == "e" || name == "forceescape" ? escape_html(text) : text);
+  return text_value(name == "escape" || name == "e" || name == "forceescape" ? escape_html(text)
+                                                                             : text);
 }
 
-Result<Value> Evaluator::filter_number(const std::string& name, const Value& input, const Args& args) {
+Result<Value> Evaluator::filter_number(const std::string& name, const Value& input,
+                                       const Args& args) {
   if (name == "abs") {
     LUTHIER_TRY([[maybe_unused]] const auto none, bind(args, {}, name));
     if (input.is_undefined()) return undefined_error(input);
     if (!input.is_number()) return type_error("'abs' needs a number", input);
     if (input.is_float()) return Value(std::abs(input.number()));
-    return input.integer() < 0 ? arithmetic("-", Value(std::int64_t{0}), input) : Out(Value(input.integer()));
+    return input.integer() < 0 ? arithmetic("-", Value(std::int64_t{0}), input)
+                               : Out(Value(input.integer()));
   }
   if (name == "round") {
     LUTHIER_TRY(const auto given, bind(args, {"precision", "method"}, name));
     if (input.is_undefined()) return undefined_error(input);
     if (!input.is_number()) return type_error("'round' needs a number", input);
-    if (given[0] && !given[0]->is_integral()) return type_error("The precision of 'round' is an integer", *given[0]);
-    const std::int64_t precision = given[0] ? std::clamp<std::int64_t>(given[0]->integer(), -300, 300) : 0;
-    LUTHIER_TRY(const std::string method, given[1] ? text_of(*given[1]) : Result<std::string>(std::string("common")));
-    if (method != "common" && method != "ceil" && method != "floor") return fail("The method of 'round' is common, ceil or floor.");
+    if (given[0] && !given[0]->is_integral())
+      return type_error("The precision of 'round' is an integer", *given[0]);
+    const std::int64_t precision =
+        given[0] ? std::clamp<std::int64_t>(given[0]->integer(), -300, 300) : 0;
+    LUTHIER_TRY(const std::string method,
+                given[1] ? text_of(*given[1]) : Result<std::string>(std::string("common")));
+    if (method != "common" && method != "ceil" && method != "floor")
+      return fail("The method of 'round' is common, ceil or floor.");
     if (method == "common" && input.is_integral() && precision >= 0) return Value(input.integer());
     const double scale = std::pow(10.0, static_cast<double>(precision)), value = input.number();
-    if (method != "common") return Value((method == "ceil" ? std::ceil(value * scale) : std::floor(value * scale)) / scale);
+    if (method != "common")
+      return Value((method == "ceil" ? std::ceil(value * scale) : std::floor(value * scale)) /
+                   scale);
     if (precision < 0) {
       const double rounded = std::nearbyint(value * scale) / scale;
-      return input.is_integral() ? Value(static_cast<std::int64_t>(std::clamp(rounded, -9e18, 9e18))) : Value(rounded);
+      return input.is_integral()
+                 ? Value(static_cast<std::int64_t>(std::clamp(rounded, -9e18, 9e18)))
+                 : Value(rounded);
     }
     char buffer[700];
     std::snprintf(buffer, sizeof buffer, "%.*f", static_cast<int>(precision), value);
     return Value(std::strtod(buffer, nullptr));
   }
-  LUTHIER_TRY(const auto given, name == "int" ? bind(args, {"default", "base"}, name) : bind(args, {"default"}, name));
+  LUTHIER_TRY(const auto given, name == "int" ? bind(args, {"default", "base"}, name)
+                                              : bind(args, {"default"}, name));
   if (input.is_undefined()) return undefined_error(input);
   if (name == "float") {
     double number = 0;
@@ -222,7 +244,9 @@ Result<Value> Evaluator::filter_number(const std::string& name, const Value& inp
   std::int64_t integer = 0;
   double number = 0;
   if (input.is_integral()) return Value(input.integer());
-  if (input.is_string() && base >= 2 && base <= 36 && read_int(input.string(), static_cast<int>(base), integer)) return Value(integer);
+  if (input.is_string() && base >= 2 && base <= 36 &&
+      read_int(input.string(), static_cast<int>(base), integer))
+    return Value(integer);
   const bool read = input.is_float() || (input.is_string() && read_float(input.string(), number));
   if (input.is_float()) number = input.number();
   if (read && std::abs(number) < 9e18) return Value(static_cast<std::int64_t>(number));
@@ -238,7 +262,8 @@ Result<Value> Evaluator::filter_indent(const Value& input, const Args& args) {
   if (given[0] && given[0]->is_string()) {
     indention = given[0]->string();
   } else if (given[0]) {
-    if (!given[0]->is_integral()) return type_error("The width of 'indent' is an integer or a string", *given[0]);
+    if (!given[0]->is_integral())
+      return type_error("The width of 'indent' is an integer or a string", *given[0]);
     LUTHIER_TRY(const Value spaces, repeat(Value(" "), given[0]->integer()));
     indention = spaces.string();
   }
@@ -255,7 +280,8 @@ Result<Value> Evaluator::filter_indent(const Value& input, const Args& args) {
 }
 
 Result<Value> Evaluator::filter_tojson(const Value& input, const Args& args) {
-  LUTHIER_TRY(const auto given, bind(args, {"ensure_ascii", "indent", "separators", "sort_keys"}, "tojson"));
+  LUTHIER_TRY(const auto given,
+              bind(args, {"ensure_ascii", "indent", "separators", "sort_keys"}, "tojson"));
   JsonStyle style;
   style.ascii = given[0] && given[0]->truthy();
   style.sorted = given[3] && given[3]->truthy();
@@ -265,14 +291,16 @@ Result<Value> Evaluator::filter_tojson(const Value& input, const Args& args) {
     if (given[1]->is_string()) {
       style.indent = given[1]->string();
     } else if (given[1]->is_integral() && given[1]->integer() <= 100) {
-      style.indent = std::string(static_cast<std::size_t>(std::max<std::int64_t>(given[1]->integer(), 0)), ' ');
+      style.indent = std::string(
+          static_cast<std::size_t>(std::max<std::int64_t>(given[1]->integer(), 0)), ' ');
     } else {
       return fail("The indent of 'tojson' is a number up to 100 or a string.");
     }
   }
   if (given[2] && !given[2]->is_none()) {
     LUTHIER_TRY(const std::vector<Value> pair, iterate(*given[2]));
-    if (pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string()) return fail("The separators of 'tojson' are two strings.");
+    if (pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string())
+      return fail("The separators of 'tojson' are two strings.");
     style.item = pair[0].string();
     style.key = pair[1].string();
   }
@@ -281,7 +309,8 @@ Result<Value> Evaluator::filter_tojson(const Value& input, const Args& args) {
   return text_value(std::move(text));
 }
 
-Status Evaluator::append_json(const Value& value, std::string& text, const JsonStyle& style, std::size_t level) {
+Status Evaluator::append_json(const Value& value, std::string& text, const JsonStyle& style,
+                              std::size_t level) {
   LUTHIER_CHECK(charge(1));
   if (text.size() > limits_.max_output) return check_size(text.size());
   const auto line = [&](std::size_t depth) {
@@ -323,7 +352,9 @@ Status Evaluator::append_json(const Value& value, std::string& text, const JsonS
         return type_error("A key of JSON is a string", key);
       }
     }
-    if (style.sorted) std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    if (style.sorted)
+      std::stable_sort(entries.begin(), entries.end(),
+                       [](const auto& a, const auto& b) { return a.first < b.first; });
     text += '{';
     for (std::size_t i = 0; i < entries.size(); ++i) {
       if (i > 0) text += style.item;

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/text/template_value.h"
+#include "engine/template/value.h"
 
 namespace luthier::templates {
 
@@ -54,7 +54,8 @@ struct Expr {
   std::size_t depth = 1;
   std::string text;  ///< name, attribute, operator, filter or test
   Value constant;
-  std::vector<ExprPtr> children;       ///< operands; Dict: key, value, ...; Slice: three, some null; Conditional: test, then, else or null
+  std::vector<ExprPtr> children;  ///< operands; Dict: key, value, ...; Slice: three, some null;
+                                  ///< Conditional: test, then, else or null
   std::vector<std::string> operators;  ///< Compare: one between each two children
   Arguments arguments;                 ///< Call, Filter, Test
 
@@ -67,13 +68,27 @@ struct Parameter {
 };
 
 struct Stmt {
-  enum class Kind : std::uint8_t { Data, Print, If, For, Set, SetBlock, Macro, CallBlock, FilterBlock, With, Generation, Break, Continue };
+  enum class Kind : std::uint8_t {
+    Data,
+    Print,
+    If,
+    For,
+    Set,
+    SetBlock,
+    Macro,
+    CallBlock,
+    FilterBlock,
+    With,
+    Generation,
+    Break,
+    Continue
+  };
   Kind kind = Kind::Data;
   int line = 1;
-  std::string text;                                   ///< data, macro's name
-  ExprPtr target;                                     ///< Set, For
-  ExprPtr value;                                      ///< Print, Set, For's iterable, CallBlock's call, filters (their input is null)
-  ExprPtr test;                                       ///< For's condition
+  std::string text;  ///< data, macro's name
+  ExprPtr target;    ///< Set, For
+  ExprPtr value;  ///< Print, Set, For's iterable, CallBlock's call, filters (their input is null)
+  ExprPtr test;   ///< For's condition
   std::vector<std::pair<ExprPtr, Body>> branches;     ///< If: condition and body
   std::vector<std::pair<ExprPtr, ExprPtr>> bindings;  ///< With
   std::vector<Parameter> parameters;                  ///< Macro, CallBlock

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Best fit within an eighth of the size; a miss first unmaps waiting blocks (the largest ones) until the new one fits under the mark.
-#include "engine/train/block_pool.h"
+// Best fit within an eighth of the size; a miss first unmaps waiting blocks (the largest ones)
+// until the new one fits under the mark.
+#include "engine/device/block_pool.h"
 
 #include <sys/mman.h>
 
@@ -9,7 +10,8 @@
 namespace luthier {
 namespace {
 
-constexpr std::size_t step = 64u << 10;   // sizes are rounded up to it, so that nearly equal tensors share blocks
+constexpr std::size_t step =
+    64u << 10;  // sizes are rounded up to it, so that nearly equal tensors share blocks
 
 }  // namespace
 

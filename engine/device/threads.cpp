@@ -3,7 +3,7 @@
 // second, of some hundred turns, holds while more OpenMP threads exist than there are cores
 // (libgomp's manual, GOMP_SPINCOUNT). So one thread more that keeps a team of its own, asleep, is
 // the switch between them.
-#include "engine/nn/threads.h"
+#include "engine/device/threads.h"
 
 #include <dlfcn.h>
 
@@ -16,7 +16,7 @@
 
 #include "engine/base/cores.h"
 #include "engine/base/log.h"
-#include "engine/nn/torch.h"
+#include "engine/device/torch.h"
 
 namespace luthier {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "engine/text/template_value.h"
+#include "engine/template/value.h"
 
 #include <algorithm>
 #include <charconv>
@@ -18,10 +18,12 @@ std::string key_text(const Value& value) {
   if (value.is_none()) return "n";
   if (value.is_float()) {
     const double number = value.number();
-    if (std::floor(number) == number && std::abs(number) < 9e15) return "i" + std::to_string(static_cast<std::int64_t>(number));
+    if (std::floor(number) == number && std::abs(number) < 9e15)
+      return "i" + std::to_string(static_cast<std::int64_t>(number));
     return "f" + float_text(number);
   }
-  if (value.is_list() && value.list().kind == List::Kind::Tuple && value.nesting() <= 2 && value.list().items.size() <= 64) {
+  if (value.is_list() && value.list().kind == List::Kind::Tuple && value.nesting() <= 2 &&
+      value.list().items.size() <= 64) {
     std::string text = "t";
     for (const Value& item : value.list().items) {
       const std::string part = key_text(item);
@@ -114,7 +116,8 @@ bool from_json(const Json& json, Value& value, std::size_t depth) {
     case Json::value_t::number_integer: value = json.get<std::int64_t>(); return true;
     case Json::value_t::number_unsigned: {
       const auto number = json.get<std::uint64_t>();
-      value = number <= INT64_MAX ? Value(static_cast<std::int64_t>(number)) : Value(static_cast<double>(number));
+      value = number <= INT64_MAX ? Value(static_cast<std::int64_t>(number))
+                                  : Value(static_cast<double>(number));
       return true;
     }
     case Json::value_t::number_float: value = json.get<double>(); return true;
@@ -147,7 +150,8 @@ std::string float_text(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
   char buffer[64];
-  const auto scientific = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
+  const auto scientific =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
   const std::string text(buffer, scientific.ptr);
   const int exponent = std::atoi(text.c_str() + text.find('e') + 1);
   if (exponent < -4 || exponent >= 16) return text;
@@ -158,7 +162,9 @@ std::string float_text(double value) {
 }
 
 std::string python_quoted(std::string_view text) {
-  const char quote = text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos ? '"' : '\'';
+  const char quote =
+      text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos ? '"'
+                                                                                            : '\'';
   std::string result(1, quote);
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t begin = at;
@@ -170,7 +176,11 @@ std::string python_quoted(std::string_view text) {
     } else if (c == '\n' || c == '\r' || c == '\t') {
       result += c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t";
     } else if (c < 0x20 || c == 0x7F || (c > 0x7F && (is_other(c) || is_space(c)))) {
-      std::snprintf(escape, sizeof escape, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", static_cast<unsigned>(c));
+      std::snprintf(escape, sizeof escape,
+                    c < 0x100     ? "\\x%02x"
+                    : c < 0x10000 ? "\\u%04x"
+                                  : "\\U%08x",
+                    static_cast<unsigned>(c));
       result += escape;
     } else {
       result.append(text.substr(begin, at - begin));

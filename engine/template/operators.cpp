@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Attributes, items, slices, arithmetic, comparison and text of template values, as Python has them.
+// Attributes, items, slices, arithmetic, comparison and text of template values, as Python has
+// them.
 #include <algorithm>
 #include <cmath>
 
-#include "engine/text/template_eval.h"
+#include "engine/template/eval.h"
 #include "engine/text/unicode.h"
 
 namespace luthier::templates {
 namespace {
 
-/// Attributes of Python's own types that begin so exist there and are refused; nothing of ours has such a name.
+/// Attributes of Python's own types that begin so exist there and are refused; nothing of ours has
+/// such a name.
 bool is_internal(const std::string& name) { return name.starts_with("__") && name.ends_with("__"); }
 
 /// An index counted from the end where negative; size where out of range.
 std::size_t position(std::int64_t index, std::size_t size) {
   if (index < 0) index += static_cast<std::int64_t>(size);
-  return index < 0 || index >= static_cast<std::int64_t>(size) ? size : static_cast<std::size_t>(index);
+  return index < 0 || index >= static_cast<std::int64_t>(size) ? size
+                                                               : static_cast<std::size_t>(index);
 }
 
 }  // namespace
@@ -38,15 +41,18 @@ Result<Value> Evaluator::attribute(const Value& value, const std::string& name) 
       const auto found = space->fields.find(name);
       if (found != space->fields.end()) return found->second;
     }
-    if (const auto* loop = dynamic_cast<const Loop*>(value.object())) return loop_attribute(*loop, name);
-    if (const auto* macro = dynamic_cast<const Macro*>(value.object()); macro && name == "name") return Value(macro->name);
+    if (const auto* loop = dynamic_cast<const Loop*>(value.object()))
+      return loop_attribute(*loop, name);
+    if (const auto* macro = dynamic_cast<const Macro*>(value.object()); macro && name == "name")
+      return Value(macro->name);
   }
   return Value::undefined("'" + value.type_name() + "' attribute '" + name + "'");
 }
 
 Result<Value> Evaluator::loop_attribute(const Loop& loop, const std::string& name) {
   if (!loop.items) return fail("The loop that 'loop' belongs to is over.");
-  const auto index = static_cast<std::int64_t>(loop.index), size = static_cast<std::int64_t>(loop.items->size());
+  const auto index = static_cast<std::int64_t>(loop.index),
+             size = static_cast<std::int64_t>(loop.items->size());
   if (name == "index") return Value(index + 1);
   if (name == "index0") return Value(index);
   if (name == "revindex") return Value(size - index);
@@ -54,9 +60,14 @@ Result<Value> Evaluator::loop_attribute(const Loop& loop, const std::string& nam
   if (name == "first") return Value(index == 0);
   if (name == "last") return Value(index + 1 == size);
   if (name == "length") return Value(size);
-  if (name == "depth" || name == "depth0") return Value(std::int64_t{name == "depth"});  // counted in recursive loops only
-  if (name == "previtem") return index > 0 ? (*loop.items)[loop.index - 1] : Value::undefined("there is no previous item; it");
-  if (name == "nextitem") return index + 1 < size ? (*loop.items)[loop.index + 1] : Value::undefined("there is no next item; it");
+  if (name == "depth" || name == "depth0")
+    return Value(std::int64_t{name == "depth"});  // counted in recursive loops only
+  if (name == "previtem")
+    return index > 0 ? (*loop.items)[loop.index - 1]
+                     : Value::undefined("there is no previous item; it");
+  if (name == "nextitem")
+    return index + 1 < size ? (*loop.items)[loop.index + 1]
+                            : Value::undefined("there is no next item; it");
   return Value::undefined("'loop' attribute '" + name + "'");
 }
 
@@ -64,9 +75,11 @@ Result<Value> Evaluator::item(const Value& value, const Value& key) {
   if (value.is_undefined()) return undefined_error(value);
   if (value.is_dict()) {
     if (const Value* found = value.dict().find(key)) return *found;
-  } else if (key.is_integral() && value.is_list() && (value.list().kind == List::Kind::List || value.list().kind == List::Kind::Tuple)) {
+  } else if (key.is_integral() && value.is_list() &&
+             (value.list().kind == List::Kind::List || value.list().kind == List::Kind::Tuple)) {
     const auto& items = value.list().items;
-    if (const std::size_t at = position(key.integer(), items.size()); at < items.size()) return items[at];
+    if (const std::size_t at = position(key.integer(), items.size()); at < items.size())
+      return items[at];
   } else if (key.is_integral() && value.is_string()) {
     const std::string& text = value.string();
     LUTHIER_CHECK(charge(text.size() / 64));
@@ -83,12 +96,15 @@ Result<Value> Evaluator::item(const Value& value, const Value& key) {
   return Value::undefined("'" + value.type_name() + "' item " + name.substr(0, 100));
 }
 
-Result<Value> Evaluator::slice(const Value& value, const Value* first, const Value* last, const Value* stride) {
+Result<Value> Evaluator::slice(const Value& value, const Value* first, const Value* last,
+                               const Value* stride) {
   if (value.is_undefined()) return undefined_error(value);
-  const bool sequence = value.is_list() && (value.list().kind == List::Kind::List || value.list().kind == List::Kind::Tuple);
+  const bool sequence = value.is_list() && (value.list().kind == List::Kind::List ||
+                                            value.list().kind == List::Kind::Tuple);
   if (!sequence && !value.is_string()) return type_error("This cannot be sliced", value);
   for (const Value* bound : {first, last, stride}) {
-    if (bound && !bound->is_integral()) return type_error("The bounds of a slice are integers", *bound);
+    if (bound && !bound->is_integral())
+      return type_error("The bounds of a slice are integers", *bound);
   }
   LUTHIER_TRY(const std::size_t count, length(value));
   const auto size = static_cast<std::int64_t>(count);
@@ -101,7 +117,8 @@ Result<Value> Evaluator::slice(const Value& value, const Value* first, const Val
     if (at < 0) at = at < -size ? -1 : at + size;
     return at < 0 ? lowest : std::min(at, highest);
   };
-  const std::int64_t begin = clamp(first, step > 0 ? 0 : size - 1), end = clamp(last, step > 0 ? size : -1);
+  const std::int64_t begin = clamp(first, step > 0 ? 0 : size - 1),
+                     end = clamp(last, step > 0 ? size : -1);
   if (value.is_string()) {
     LUTHIER_CHECK(charge(value.string().size() / 64));
     const std::string& text = value.string();
@@ -132,7 +149,8 @@ Result<Value> Evaluator::repeat(const Value& sequence, std::int64_t count) {
   const auto times = static_cast<std::size_t>(std::max<std::int64_t>(count, 0));
   if (sequence.is_string()) {
     const std::string& text = sequence.string();
-    if (!text.empty() && times > limits_.max_output / text.size()) LUTHIER_CHECK(check_size(limits_.max_output + 1));
+    if (!text.empty() && times > limits_.max_output / text.size())
+      LUTHIER_CHECK(check_size(limits_.max_output + 1));
     LUTHIER_CHECK(check_size(text.size() * times));
     std::string repeated;
     for (std::size_t i = 0; !text.empty() && i < times; ++i) repeated += text;
@@ -141,7 +159,8 @@ Result<Value> Evaluator::repeat(const Value& sequence, std::int64_t count) {
   List list;
   list.kind = sequence.list().kind;
   const auto& items = sequence.list().items;
-  if (!items.empty() && times > limits_.max_steps / items.size()) LUTHIER_CHECK(charge(limits_.max_steps + 1));
+  if (!items.empty() && times > limits_.max_steps / items.size())
+    LUTHIER_CHECK(charge(limits_.max_steps + 1));
   LUTHIER_CHECK(charge(items.size() * times));
   for (std::size_t i = 0; !items.empty() && i < times; ++i) {
     for (const Value& value : items) list.add(value);
@@ -149,7 +168,8 @@ Result<Value> Evaluator::repeat(const Value& sequence, std::int64_t count) {
   return Value(std::move(list));
 }
 
-Result<Value> Evaluator::integer_arithmetic(const std::string& op, std::int64_t left, std::int64_t right) {
+Result<Value> Evaluator::integer_arithmetic(const std::string& op, std::int64_t left,
+                                            std::int64_t right) {
   std::int64_t result = 0;
   bool overflow = false;
   if (op == "+") {
@@ -163,7 +183,8 @@ Result<Value> Evaluator::integer_arithmetic(const std::string& op, std::int64_t 
     if (op == "/") return Value(static_cast<double>(left) / static_cast<double>(right));
     overflow = left == INT64_MIN && right == -1;
     if (!overflow) {
-      const std::int64_t quotient = left / right - ((left % right != 0 && (left < 0) != (right < 0)) ? 1 : 0);
+      const std::int64_t quotient =
+          left / right - ((left % right != 0 && (left < 0) != (right < 0)) ? 1 : 0);
       result = op == "//" ? quotient : left - quotient * right;
     }
   } else {  // **
@@ -185,7 +206,8 @@ Result<Value> Evaluator::integer_arithmetic(const std::string& op, std::int64_t 
 Result<Value> Evaluator::arithmetic(const std::string& op, const Value& left, const Value& right) {
   if (left.is_undefined()) return undefined_error(left);
   if (right.is_undefined()) return undefined_error(right);
-  if (left.is_integral() && right.is_integral()) return integer_arithmetic(op, left.integer(), right.integer());
+  if (left.is_integral() && right.is_integral())
+    return integer_arithmetic(op, left.integer(), right.integer());
   if (left.is_number() && right.is_number()) {
     const double a = left.number(), b = right.number();
     if (op == "+") return Value(a + b);
@@ -203,26 +225,32 @@ Result<Value> Evaluator::arithmetic(const std::string& op, const Value& left, co
     return Value(left.string() + right.string());
   }
   const auto plain = [](const Value& value) {
-    return value.is_list() && value.list().kind != List::Kind::View && value.list().kind != List::Kind::Generator;
+    return value.is_list() && value.list().kind != List::Kind::View &&
+           value.list().kind != List::Kind::Generator;
   };
   if (op == "+" && plain(left) && plain(right) && left.list().kind == right.list().kind) {
     List list = left.list();
     for (const Value& value : right.list().items) list.add(value);
     return list_value(std::move(list));
   }
-  if (op == "*" && (left.is_string() || plain(left)) && right.is_integral()) return repeat(left, right.integer());
-  if (op == "*" && (right.is_string() || plain(right)) && left.is_integral()) return repeat(right, left.integer());
+  if (op == "*" && (left.is_string() || plain(left)) && right.is_integral())
+    return repeat(left, right.integer());
+  if (op == "*" && (right.is_string() || plain(right)) && left.is_integral())
+    return repeat(right, left.integer());
   if (op == "%" && left.is_string()) {
-    return printf_format(left.string(),
-                         right.is_list() && right.list().kind == List::Kind::Tuple ? right.list().items : std::vector<Value>{right});
+    return printf_format(left.string(), right.is_list() && right.list().kind == List::Kind::Tuple
+                                            ? right.list().items
+                                            : std::vector<Value>{right});
   }
-  return fail("'" + op + "' does not work between " + left.type_name() + " and " + right.type_name() + ".");
+  return fail("'" + op + "' does not work between " + left.type_name() + " and " +
+              right.type_name() + ".");
 }
 
 Result<bool> Evaluator::equals(const Value& left, const Value& right) {
   LUTHIER_CHECK(charge(1));
   if (left.is_number() && right.is_number()) {
-    return left.is_integral() && right.is_integral() ? left.integer() == right.integer() : left.number() == right.number();
+    return left.is_integral() && right.is_integral() ? left.integer() == right.integer()
+                                                     : left.number() == right.number();
   }
   if (left.is_string() && right.is_string()) {
     LUTHIER_CHECK(charge(std::min(left.string().size(), right.string().size()) / 64));
@@ -231,7 +259,8 @@ Result<bool> Evaluator::equals(const Value& left, const Value& right) {
   if (left.is_list() && right.is_list()) {
     const List &a = left.list(), &b = right.list();
     if (&a == &b) return true;
-    if (a.kind != b.kind || a.kind == List::Kind::Generator || a.items.size() != b.items.size()) return false;
+    if (a.kind != b.kind || a.kind == List::Kind::Generator || a.items.size() != b.items.size())
+      return false;
     for (std::size_t i = 0; i < a.items.size(); ++i) {
       LUTHIER_TRY(const bool same, equals(a.items[i], b.items[i]));
       if (!same) return false;
@@ -262,7 +291,8 @@ Result<bool> Evaluator::less(const Value& left, const Value& right) {
     LUTHIER_CHECK(charge(std::min(left.string().size(), right.string().size()) / 64));
     return left.string() < right.string();
   }
-  if (left.is_list() && right.is_list() && left.list().kind == right.list().kind && left.list().kind <= List::Kind::Tuple) {
+  if (left.is_list() && right.is_list() && left.list().kind == right.list().kind &&
+      left.list().kind <= List::Kind::Tuple) {
     const auto &a = left.list().items, &b = right.list().items;
     for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
       LUTHIER_TRY(const bool same, equals(a[i], b[i]));
@@ -270,7 +300,8 @@ Result<bool> Evaluator::less(const Value& left, const Value& right) {
     }
     return a.size() < b.size();
   }
-  return fail("Values of the types " + left.type_name() + " and " + right.type_name() + " have no order.");
+  return fail("Values of the types " + left.type_name() + " and " + right.type_name() +
+              " have no order.");
 }
 
 Result<bool> Evaluator::contains(const Value& container, const Value& value) {
@@ -324,14 +355,17 @@ Status Evaluator::append_repr(const Value& value, std::string& text) {
     text += '}';
   } else if (value.is_list()) {
     const List& list = value.list();
-    if (list.kind == List::Kind::Generator) return fail("A filter's sequence has no text; add |list.");
+    if (list.kind == List::Kind::Generator)
+      return fail("A filter's sequence has no text; add |list.");
     const bool tuple = list.kind == List::Kind::Tuple;
     text += tuple ? "(" : list.kind == List::Kind::View ? "dict_items([" : "[";
     for (std::size_t i = 0; i < list.items.size(); ++i) {
       if (i > 0) text += ", ";
       LUTHIER_CHECK(append_repr(list.items[i], text));
     }
-    text += tuple ? (list.items.size() == 1 ? ",)" : ")") : list.kind == List::Kind::View ? "])" : "]";
+    text += tuple                           ? (list.items.size() == 1 ? ",)" : ")")
+            : list.kind == List::Kind::View ? "])"
+                                            : "]";
   } else {
     text += "<" + value.type_name() + ">";
   }
@@ -370,11 +404,13 @@ Result<std::size_t> Evaluator::length(const Value& value) {
     return utf8_count(value.string());
   }
   if (value.is_dict()) return value.dict().items.size();
-  if (value.is_list() && value.list().kind != List::Kind::Generator) return value.list().items.size();
+  if (value.is_list() && value.list().kind != List::Kind::Generator)
+    return value.list().items.size();
   return type_error("This has no length", value);
 }
 
-Result<Value> Evaluator::printf_format(const std::string& format, const std::vector<Value>& values) {
+Result<Value> Evaluator::printf_format(const std::string& format,
+                                       const std::vector<Value>& values) {
   std::string text;
   std::size_t used = 0;
   for (std::size_t i = 0; i < format.size(); ++i) {
@@ -387,7 +423,9 @@ Result<Value> Evaluator::printf_format(const std::string& format, const std::vec
       continue;
     }
     std::string pattern = "%";
-    while (i < format.size() && std::string_view("-+ 0123456789.").find(format[i]) != std::string_view::npos && pattern.size() < 12)
+    while (i < format.size() &&
+           std::string_view("-+ 0123456789.").find(format[i]) != std::string_view::npos &&
+           pattern.size() < 12)
       pattern += format[i++];
     const char kind = i < format.size() ? format[i] : '\0';
     if (used >= values.size()) return fail("The format string needs more values.");
@@ -407,15 +445,20 @@ Result<Value> Evaluator::printf_format(const std::string& format, const std::vec
       if (pattern != "%") return fail("Widths of strings are not supported in formats.");
       text += part;
     } else if ((kind == 'd' || kind == 'i' || kind == 'x' || kind == 'X') && value.is_number()) {
-      if (value.is_float() && std::abs(value.number()) >= 9e18) return fail("The number is too large for the format.");
-      const std::int64_t number = value.is_float() ? static_cast<std::int64_t>(value.number()) : value.integer();
-      std::snprintf(buffer, sizeof buffer, (pattern + "ll" + (kind == 'i' ? 'd' : kind)).c_str(), static_cast<long long>(number));
+      if (value.is_float() && std::abs(value.number()) >= 9e18)
+        return fail("The number is too large for the format.");
+      const std::int64_t number =
+          value.is_float() ? static_cast<std::int64_t>(value.number()) : value.integer();
+      std::snprintf(buffer, sizeof buffer, (pattern + "ll" + (kind == 'i' ? 'd' : kind)).c_str(),
+                    static_cast<long long>(number));
       text += buffer;
-    } else if (std::string_view("fFeEgG").find(kind) != std::string_view::npos && kind != '\0' && value.is_number()) {
+    } else if (std::string_view("fFeEgG").find(kind) != std::string_view::npos && kind != '\0' &&
+               value.is_number()) {
       std::snprintf(buffer, sizeof buffer, (pattern + kind).c_str(), value.number());
       text += buffer;
     } else {
-      return fail("The format '" + pattern + kind + "' does not fit its value (" + value.type_name() + ").");
+      return fail("The format '" + pattern + kind + "' does not fit its value (" +
+                  value.type_name() + ").");
     }
     LUTHIER_CHECK(check_size(text.size()));
   }

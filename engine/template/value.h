@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The values of chat templates: those of Python that Jinja works with. Containers never change once made, so a value can
-// be shared freely; their nesting is bounded, so walking and freeing them needs little stack.
+// The values of chat templates: those of Python that Jinja works with. Containers never change once
+// made, so a value can be shared freely; their nesting is bounded, so walking and freeing them
+// needs little stack.
 #pragma once
 
 #include <cstdint>
@@ -62,8 +63,13 @@ class Value {
   bool is_dict() const { return std::holds_alternative<DictRef>(data_); }
   bool is_object() const { return std::holds_alternative<Object*>(data_); }
 
-  std::int64_t integer() const { return is_bool() ? static_cast<std::int64_t>(std::get<bool>(data_)) : std::get<std::int64_t>(data_); }
-  double number() const { return is_float() ? std::get<double>(data_) : static_cast<double>(integer()); }
+  std::int64_t integer() const {
+    return is_bool() ? static_cast<std::int64_t>(std::get<bool>(data_))
+                     : std::get<std::int64_t>(data_);
+  }
+  double number() const {
+    return is_float() ? std::get<double>(data_) : static_cast<double>(integer());
+  }
   bool boolean() const { return std::get<bool>(data_); }
   const std::string& string() const { return *std::get<StringRef>(data_); }
   const List& list() const { return *std::get<ListRef>(data_); }
@@ -79,7 +85,8 @@ class Value {
 
  private:
   explicit Value(None none) : data_(none) {}
-  std::variant<Undefined, None, bool, std::int64_t, double, StringRef, ListRef, DictRef, Object*> data_;
+  std::variant<Undefined, None, bool, std::int64_t, double, StringRef, ListRef, DictRef, Object*>
+      data_;
 };
 
 /// Lists, and what iterates like one. A Generator has no length and is always true.

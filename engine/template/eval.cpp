@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "engine/text/template_eval.h"
+#include "engine/template/eval.h"
 
 #include <algorithm>
 
 namespace luthier::templates {
 namespace {
 
-constexpr std::size_t kBytesAStep = 64;   // of any text that is made
-constexpr std::size_t kFramesALevel = 5;  // evaluation frames for each level of TemplateLimits::max_depth
+constexpr std::size_t kBytesAStep = 64;  // of any text that is made
+constexpr std::size_t kFramesALevel =
+    5;  // evaluation frames for each level of TemplateLimits::max_depth
 
 /// Restores a value when a scope is left.
 template <class T>
@@ -27,14 +28,19 @@ class Restore {
 Evaluator::Evaluator(const Template& source, const std::string& where, const TemplateLimits& limits)
     : template_(source), where_(where), limits_(limits) {}
 
-Error Evaluator::fail(const std::string& what) const { return input_error(what, where_ + ": line " + std::to_string(line_)); }
+Error Evaluator::fail(const std::string& what) const {
+  return input_error(what, where_ + ": line " + std::to_string(line_));
+}
 
-Error Evaluator::undefined_error(const Value& value) const { return fail(value.undefined_name() + " is undefined."); }
+Error Evaluator::undefined_error(const Value& value) const {
+  return fail(value.undefined_name() + " is undefined.");
+}
 
 Status Evaluator::charge(std::size_t steps) {
   steps_ += steps;
   if (steps_ > limits_.max_steps) {
-    return input_error("The template does too much work: more than " + std::to_string(limits_.max_steps) + " steps.",
+    return input_error("The template does too much work: more than " +
+                           std::to_string(limits_.max_steps) + " steps.",
                        where_ + ": line " + std::to_string(line_), "It may loop without end.");
   }
   return {};
@@ -42,8 +48,9 @@ Status Evaluator::charge(std::size_t steps) {
 
 Status Evaluator::check_size(std::size_t bytes) {
   if (bytes > limits_.max_output) {
-    return input_error("The template makes more than " + std::to_string(limits_.max_output) + " bytes of text.",
-                       where_ + ": line " + std::to_string(line_));
+    return input_error(
+        "The template makes more than " + std::to_string(limits_.max_output) + " bytes of text.",
+        where_ + ": line " + std::to_string(line_));
   }
   return charge(bytes / kBytesAStep);
 }
@@ -55,7 +62,8 @@ Result<Value> Evaluator::text_value(std::string text) {
 
 Result<Value> Evaluator::list_value(List list) {
   LUTHIER_CHECK(charge(list.items.size()));
-  if (list.nesting > kMaxNesting) return fail("Lists and mappings are nested more than 100 levels deep.");
+  if (list.nesting > kMaxNesting)
+    return fail("Lists and mappings are nested more than 100 levels deep.");
   return Value(std::move(list));
 }
 
@@ -87,7 +95,8 @@ ScopeRef Evaluator::inner_scope() const {
 
 Status Evaluator::write(std::string_view text) {
   LUTHIER_CHECK(charge(text.size() / kBytesAStep));
-  if (out_->size() + text.size() > limits_.max_output) LUTHIER_CHECK(check_size(out_->size() + text.size()));
+  if (out_->size() + text.size() > limits_.max_output)
+    LUTHIER_CHECK(check_size(out_->size() + text.size()));
   out_->append(text);
   return {};
 }
@@ -104,7 +113,8 @@ Result<Evaluator::Flow> Evaluator::run_body(const Body& body) {
 Result<Evaluator::Flow> Evaluator::run_statement(const Stmt& statement) {
   LUTHIER_CHECK(charge(1));
   const Restore restore(depth_, depth_ + 1);
-  if (depth_ > limits_.max_depth * kFramesALevel) return fail("The template calls itself too deeply.");
+  if (depth_ > limits_.max_depth * kFramesALevel)
+    return fail("The template calls itself too deeply.");
   switch (statement.kind) {
     case Stmt::Kind::Data: LUTHIER_CHECK(write(statement.text)); return Flow::Next;
     case Stmt::Kind::If: return run_if(statement);
@@ -229,7 +239,8 @@ Status Evaluator::run_with(const Stmt& statement) {
     values.push_back(std::move(value));
   }
   const Restore restore(scope_, std::move(inner));
-  for (std::size_t i = 0; i < values.size(); ++i) LUTHIER_CHECK(assign(*statement.bindings[i].first, values[i]));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    LUTHIER_CHECK(assign(*statement.bindings[i].first, values[i]));
   LUTHIER_TRY(const Flow flow, run_body(statement.body));
   return flow == Flow::Next ? Status() : Status(fail("break and continue cannot leave a block."));
 }
@@ -251,13 +262,16 @@ Status Evaluator::assign(const Expr& target, const Value& value) {
   if (target.kind == Expr::Kind::NamespaceField) {
     const Value object = lookup(target.child(0).text);
     auto* space = object.is_object() ? dynamic_cast<Namespace*>(object.object()) : nullptr;
-    if (!space) return fail("'" + target.child(0).text + "' is no namespace; only namespaces have attributes that can be set.");
+    if (!space)
+      return fail("'" + target.child(0).text +
+                  "' is no namespace; only namespaces have attributes that can be set.");
     space->fields[target.text] = value;
     return {};
   }
   LUTHIER_TRY(const std::vector<Value> items, iterate(value));
   if (items.size() != target.children.size()) {
-    return fail("There are " + std::to_string(items.size()) + " values for " + std::to_string(target.children.size()) + " names.");
+    return fail("There are " + std::to_string(items.size()) + " values for " +
+                std::to_string(target.children.size()) + " names.");
   }
   for (std::size_t i = 0; i < items.size(); ++i) LUTHIER_CHECK(assign(target.child(i), items[i]));
   return {};
@@ -265,32 +279,40 @@ Status Evaluator::assign(const Expr& target, const Value& value) {
 
 Value Evaluator::lookup(const std::string& name) const {
   for (const Scope* scope = scope_.get(); scope; scope = scope->parent.get()) {
-    if (const auto found = scope->names.find(name); found != scope->names.end()) return found->second;
+    if (const auto found = scope->names.find(name); found != scope->names.end())
+      return found->second;
   }
   return Value::undefined("'" + name + "'");
 }
 
 Result<Value> Evaluator::call(const Value& callee, Args args) {
   if (callee.is_undefined()) return undefined_error(callee);
-  if (!callee.is_object() || !callee.object()->callable()) return type_error("This cannot be called", callee);
-  if (const auto* macro = dynamic_cast<const Macro*>(callee.object())) return call_macro(*macro, std::move(args));
+  if (!callee.is_object() || !callee.object()->callable())
+    return type_error("This cannot be called", callee);
+  if (const auto* macro = dynamic_cast<const Macro*>(callee.object()))
+    return call_macro(*macro, std::move(args));
   const auto& function = static_cast<const Function&>(*callee.object());
-  return function.is_method ? call_method(function.self, function.name, args) : call_function(function.name, args);
+  return function.is_method ? call_method(function.self, function.name, args)
+                            : call_function(function.name, args);
 }
 
 Result<Value> Evaluator::call_macro(const Macro& macro, Args args) {
   const Restore restore_depth(macro_depth_, macro_depth_ + 1);
-  if (macro_depth_ > limits_.max_depth) return fail("The macro '" + macro.name + "' calls itself too deeply.");
+  if (macro_depth_ > limits_.max_depth)
+    return fail("The macro '" + macro.name + "' calls itself too deeply.");
   auto scope = std::make_shared<Scope>();
   scope->parent = macro.scope;
   const Restore restore_scope(scope_, scope);
   List varargs;
   varargs.kind = List::Kind::Tuple;
   Dict kwargs;
-  for (std::size_t i = macro.parameters->size(); i < args.positional.size(); ++i) varargs.add(args.positional[i]);
+  for (std::size_t i = macro.parameters->size(); i < args.positional.size(); ++i)
+    varargs.add(args.positional[i]);
   for (auto& [name, value] : args.named) {
-    const bool known = name == "caller" || std::any_of(macro.parameters->begin(), macro.parameters->end(),
-                                                       [&name = name](const Parameter& parameter) { return parameter.name == name; });
+    const bool known =
+        name == "caller" ||
+        std::any_of(macro.parameters->begin(), macro.parameters->end(),
+                    [&name = name](const Parameter& parameter) { return parameter.name == name; });
     if (known) {
       scope->names[name] = value;
     } else {
@@ -300,7 +322,8 @@ Result<Value> Evaluator::call_macro(const Macro& macro, Args args) {
   for (std::size_t i = 0; i < macro.parameters->size(); ++i) {
     const Parameter& parameter = (*macro.parameters)[i];
     if (i < args.positional.size()) {
-      if (scope->names.contains(parameter.name)) return fail("The macro '" + macro.name + "' got '" + parameter.name + "' twice.");
+      if (scope->names.contains(parameter.name))
+        return fail("The macro '" + macro.name + "' got '" + parameter.name + "' twice.");
       scope->names[parameter.name] = args.positional[i];
     } else if (!scope->names.contains(parameter.name)) {
       Value value = Value::undefined("parameter '" + parameter.name + "'");
@@ -316,13 +339,15 @@ Result<Value> Evaluator::call_macro(const Macro& macro, Args args) {
   return text_value(std::move(text));
 }
 
-Result<std::vector<const Value*>> Evaluator::bind(const Args& args, Names names, const std::string& function) {
+Result<std::vector<const Value*>> Evaluator::bind(const Args& args, Names names,
+                                                  const std::string& function) {
   std::vector<const Value*> bound(names.size(), nullptr);
   if (args.positional.size() > names.size())
     return fail("'" + function + "' takes at most " + std::to_string(names.size()) + " arguments.");
   for (std::size_t i = 0; i < args.positional.size(); ++i) bound[i] = &args.positional[i];
   for (const auto& [name, value] : args.named) {
-    const auto found = std::find_if(names.begin(), names.end(), [&name = name](const char* known) { return name == known; });
+    const auto found = std::find_if(names.begin(), names.end(),
+                                    [&name = name](const char* known) { return name == known; });
     if (found == names.end()) return fail("'" + function + "' has no argument '" + name + "'.");
     const Value*& place = bound[static_cast<std::size_t>(found - names.begin())];
     if (place) return fail("'" + function + "' got '" + name + "' twice.");

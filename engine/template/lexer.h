@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A chat template's source as tokens, with the white space control of Jinja under trim_blocks and lstrip_blocks.
+// A chat template's source as tokens, with the white space control of Jinja under trim_blocks and
+// lstrip_blocks.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,19 @@
 namespace luthier::templates {
 
 struct Token {
-  enum class Kind : std::uint8_t { Data, VariableBegin, VariableEnd, BlockBegin, BlockEnd, Name, String, Integer, Float, Operator, End };
+  enum class Kind : std::uint8_t {
+    Data,
+    VariableBegin,
+    VariableEnd,
+    BlockBegin,
+    BlockEnd,
+    Name,
+    String,
+    Integer,
+    Float,
+    Operator,
+    End
+  };
   Kind kind = Kind::End;
   std::string text;  ///< data, name, string's value, operator
   std::int64_t integer = 0;

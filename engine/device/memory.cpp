@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The counting allocator and the readers of /proc. Small blocks are 64-byte aligned, as LibTorch's own allocator gives them, large ones begin a
-// page; sizes are what the C library or the pool says the block holds, so that freeing needs no header.
-#include "engine/train/memory.h"
+// The counting allocator and the readers of /proc. Small blocks are 64-byte aligned, as LibTorch's
+// own allocator gives them, large ones begin a page; sizes are what the C library or the pool says
+// the block holds, so that freeing needs no header.
+#include "engine/device/memory.h"
 
 #include <malloc.h>
 #include <unistd.h>
@@ -16,8 +17,8 @@
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/CachingDeviceAllocator.h>
 
-#include "engine/nn/cuda_libraries.h"
-#include "engine/train/block_pool.h"
+#include "engine/device/block_pool.h"
+#include "engine/device/cuda_libraries.h"
 
 namespace luthier {
 namespace {
@@ -33,7 +34,8 @@ BlockPool& large_blocks() {
 void release(void* block) {
   if (!block) return;
   // Only page-aligned blocks can be the pool's.
-  std::size_t size = reinterpret_cast<std::uintptr_t>(block) % 4096 == 0 ? large_blocks().give(block) : 0;
+  std::size_t size =
+      reinterpret_cast<std::uintptr_t>(block) % 4096 == 0 ? large_blocks().give(block) : 0;
   if (size == 0) {
     size = malloc_usable_size(block);
     std::free(block);
@@ -42,8 +44,9 @@ void release(void* block) {
 }
 
 [[noreturn]] void refuse(std::size_t bytes) {
-  throw c10::OutOfMemoryError({__func__, __FILE__, static_cast<std::uint32_t>(__LINE__)},
-                              "CPU out of memory: tried to allocate " + std::to_string(bytes) + " bytes.");
+  throw c10::OutOfMemoryError(
+      {__func__, __FILE__, static_cast<std::uint32_t>(__LINE__)},
+      "CPU out of memory: tried to allocate " + std::to_string(bytes) + " bytes.");
 }
 
 class CountingAllocator final : public c10::Allocator {
@@ -51,12 +54,17 @@ class CountingAllocator final : public c10::Allocator {
   c10::DataPtr allocate(std::size_t bytes) override {
     if (bytes == 0) return {nullptr, nullptr, &release, c10::Device(c10::DeviceType::CPU)};
     const std::int64_t cap = cap_bytes.load(std::memory_order_relaxed);
-    if (cap > 0 && (bytes > static_cast<std::size_t>(cap) || allocated_bytes.load(std::memory_order_relaxed) > cap - static_cast<std::int64_t>(bytes))) refuse(bytes);
+    if (cap > 0 &&
+        (bytes > static_cast<std::size_t>(cap) ||
+         allocated_bytes.load(std::memory_order_relaxed) > cap - static_cast<std::int64_t>(bytes)))
+      refuse(bytes);
     if (bytes > (std::size_t{1} << 60)) refuse(bytes);
     void* block = nullptr;
     std::size_t given = 0;
-    if (bytes >= BlockPool::smallest) block = large_blocks().take(bytes, given);
-    else if (posix_memalign(&block, 64, bytes) == 0) given = malloc_usable_size(block);
+    if (bytes >= BlockPool::smallest)
+      block = large_blocks().take(bytes, given);
+    else if (posix_memalign(&block, 64, bytes) == 0)
+      given = malloc_usable_size(block);
     if (!block) refuse(bytes);
     const std::int64_t size = static_cast<std::int64_t>(given);
     const std::int64_t now = allocated_bytes.fetch_add(size, std::memory_order_relaxed) + size;
@@ -65,7 +73,9 @@ class CountingAllocator final : public c10::Allocator {
     return {block, block, &release, c10::Device(c10::DeviceType::CPU)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &release; }
-  void copy_data(void* to, const void* from, std::size_t bytes) const override { std::memcpy(to, from, bytes); }
+  void copy_data(void* to, const void* from, std::size_t bytes) const override {
+    std::memcpy(to, from, bytes);
+  }
 };
 
 /// A "Key:   value kB" line of /proc/meminfo, or -1.
@@ -85,13 +95,14 @@ std::int64_t meminfo(const char* key) {
 std::int64_t number_in(const char* path) {
   std::ifstream file(path);
   std::int64_t value = -1;
-  file >> value;   // "max" leaves -1 or 0 behind
+  file >> value;  // "max" leaves -1 or 0 behind
   return file ? value : -1;
 }
 
 /// What a control group still allows (version 2), or -1.
 std::int64_t control_group_rest() {
-  const std::int64_t limit = number_in("/sys/fs/cgroup/memory.max"), used = number_in("/sys/fs/cgroup/memory.current");
+  const std::int64_t limit = number_in("/sys/fs/cgroup/memory.max"),
+                     used = number_in("/sys/fs/cgroup/memory.current");
   if (limit < 0 || used < 0) return -1;
   std::int64_t reclaimable = 0;
   std::ifstream file("/sys/fs/cgroup/memory.stat");
@@ -110,11 +121,13 @@ std::int64_t resident_bytes() {
 }
 
 c10::DeviceAllocator* device_allocator(torch::Device device) {
-  at::globalContext().lazyInitDevice(device.type());   // its figures exist only then
+  at::globalContext().lazyInitDevice(device.type());  // its figures exist only then
   return c10::getDeviceAllocator(device.type());
 }
 
-c10::DeviceIndex index_of(torch::Device device) { return device.has_index() ? device.index() : c10::DeviceIndex(0); }
+c10::DeviceIndex index_of(torch::Device device) {
+  return device.has_index() ? device.index() : c10::DeviceIndex(0);
+}
 
 }  // namespace
 
@@ -122,7 +135,8 @@ void install_counting_allocator() {
   static std::once_flag once;
   std::call_once(once, [] {
     load_cuda_libraries();
-    if (const char* cap = std::getenv("LUTHIER_MEMORY_CAP")) cap_bytes = std::strtoll(cap, nullptr, 10);
+    if (const char* cap = std::getenv("LUTHIER_MEMORY_CAP"))
+      cap_bytes = std::strtoll(cap, nullptr, 10);
     static CountingAllocator allocator;
     c10::SetCPUAllocator(&allocator, /*priority=*/100);
   });
@@ -146,17 +160,22 @@ MemoryUse memory_use(torch::Device device) {
 }
 
 void reset_memory_peak(torch::Device device) {
-  if (device.is_cpu()) peak_bytes.store(allocated_bytes.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  else device_allocator(device)->resetPeakStats(index_of(device));
+  if (device.is_cpu())
+    peak_bytes.store(allocated_bytes.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  else
+    device_allocator(device)->resetPeakStats(index_of(device));
 }
 
 std::int64_t available_memory(torch::Device device) {
-  if (!device.is_cpu()) return static_cast<std::int64_t>(device_allocator(device)->getMemoryInfo(index_of(device)).first);
+  if (!device.is_cpu())
+    return static_cast<std::int64_t>(
+        device_allocator(device)->getMemoryInfo(index_of(device)).first);
   std::int64_t available = std::max<std::int64_t>(0, meminfo("MemAvailable:"));
   const std::int64_t rest = control_group_rest();
   if (rest >= 0) available = std::min(available, rest);
   const std::int64_t cap = cap_bytes.load();
-  if (cap > 0) available = std::min(available, std::max<std::int64_t>(0, cap - allocated_bytes.load()));
+  if (cap > 0)
+    available = std::min(available, std::max<std::int64_t>(0, cap - allocated_bytes.load()));
   return available;
 }
 
@@ -167,9 +186,12 @@ void release_cached_memory(torch::Device device) {
 }
 
 bool is_out_of_memory(const std::exception& failure) {
-  if (dynamic_cast<const c10::OutOfMemoryError*>(&failure) || dynamic_cast<const std::bad_alloc*>(&failure)) return true;
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&failure) ||
+      dynamic_cast<const std::bad_alloc*>(&failure))
+    return true;
   const std::string text = failure.what();
-  for (const char* sign : {"out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED", "could not create a memory object"}) {
+  for (const char* sign : {"out of memory", "not enough memory", "can't allocate memory",
+                           "ALLOC_FAILED", "could not create a memory object"}) {
     if (text.find(sign) != std::string::npos) return true;
   }
   return false;

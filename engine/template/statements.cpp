@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <utility>
 
-#include "engine/text/template_parser.h"
+#include "engine/template/parser.h"
 
 namespace luthier::templates {
 
@@ -68,7 +68,8 @@ Status Parser::parse_body(Body& body, Words ends) {
       return unexpected();
     }
   }
-  if (ends.size() > 0) return fail("The template ends before {% " + std::string(*(ends.end() - 1)) + " %}.");
+  if (ends.size() > 0)
+    return fail("The template ends before {% " + std::string(*(ends.end() - 1)) + " %}.");
   --depth_;
   return {};
 }

@@ -2,7 +2,7 @@
 // Jinja's filters on lists and mappings.
 #include <algorithm>
 
-#include "engine/text/template_eval.h"
+#include "engine/template/eval.h"
 #include "engine/text/unicode.h"
 
 namespace luthier::templates {
@@ -16,7 +16,8 @@ Value folded(const Value& value, bool case_sensitive) {
 Args rest_of(const Args& args, std::size_t count) {
   Args rest = args;
   rest.positional.erase(rest.positional.begin(),
-                        rest.positional.begin() + static_cast<std::ptrdiff_t>(std::min(count, rest.positional.size())));
+                        rest.positional.begin() +
+                            static_cast<std::ptrdiff_t>(std::min(count, rest.positional.size())));
   return rest;
 }
 
@@ -28,10 +29,12 @@ List generator() {
 
 }  // namespace
 
-Result<Value> Evaluator::apply_list_filter(const std::string& name, const Value& input, const Args& args, bool& known) {
+Result<Value> Evaluator::apply_list_filter(const std::string& name, const Value& input,
+                                           const Args& args, bool& known) {
   if (name == "join") return filter_join(input, args);
   if (name == "map") return filter_map(input, args);
-  if (name == "select" || name == "reject" || name == "selectattr" || name == "rejectattr") return filter_select(name, input, args);
+  if (name == "select" || name == "reject" || name == "selectattr" || name == "rejectattr")
+    return filter_select(name, input, args);
   if (name == "sort") return filter_sort(input, args);
   if (name == "dictsort") return filter_dictsort(input, args);
   if (name == "unique") return filter_unique(input, args);
@@ -42,29 +45,37 @@ Result<Value> Evaluator::apply_list_filter(const std::string& name, const Value&
   if (name == "attr") {
     LUTHIER_TRY(const auto given, bind(args, {"name"}, name));
     if (!given[0] || !given[0]->is_string()) return fail("'attr' needs a name.");
-    if (input.is_dict() && !has_method(input, given[0]->string())) return Value::undefined("attribute '" + given[0]->string() + "'");
+    if (input.is_dict() && !has_method(input, given[0]->string()))
+      return Value::undefined("attribute '" + given[0]->string() + "'");
     return attribute(input, given[0]->string());
   }
-  static constexpr const char* kPlain[] = {"length", "count", "first", "last", "list", "reverse", "items"};
-  known = std::any_of(std::begin(kPlain), std::end(kPlain), [&](const char* each) { return name == each; });
+  static constexpr const char* kPlain[] = {"length", "count",   "first", "last",
+                                           "list",   "reverse", "items"};
+  known = std::any_of(std::begin(kPlain), std::end(kPlain),
+                      [&](const char* each) { return name == each; });
   if (!known) return Value();
-  if (!args.positional.empty() || !args.named.empty()) return fail("'" + name + "' takes no arguments.");
+  if (!args.positional.empty() || !args.named.empty())
+    return fail("'" + name + "' takes no arguments.");
   if (name == "length" || name == "count") {
     LUTHIER_TRY(const std::size_t size, length(input));
     return Value(static_cast<std::int64_t>(size));
   }
   if (name == "items") {
-    if (!input.is_dict() && !input.is_undefined()) return type_error("'items' needs a mapping", input);
+    if (!input.is_dict() && !input.is_undefined())
+      return type_error("'items' needs a mapping", input);
     if (input.is_undefined()) return list_value(generator());
     return dict_method(input, "items", {});
   }
   if (name == "reverse" && input.is_string()) {
-    LUTHIER_TRY(const Value reversed, slice(input, nullptr, nullptr, std::make_unique<Value>(std::int64_t{-1}).get()));
+    LUTHIER_TRY(const Value reversed,
+                slice(input, nullptr, nullptr, std::make_unique<Value>(std::int64_t{-1}).get()));
     return reversed;
   }
   LUTHIER_TRY(std::vector<Value> items, iterate(input));
-  if (name == "first") return items.empty() ? Value::undefined("the first item of an empty sequence") : items.front();
-  if (name == "last") return items.empty() ? Value::undefined("the last item of an empty sequence") : items.back();
+  if (name == "first")
+    return items.empty() ? Value::undefined("the first item of an empty sequence") : items.front();
+  if (name == "last")
+    return items.empty() ? Value::undefined("the last item of an empty sequence") : items.back();
   List list;
   if (name == "reverse") {
     std::reverse(items.begin(), items.end());
@@ -74,7 +85,8 @@ Result<Value> Evaluator::apply_list_filter(const std::string& name, const Value&
   return list_value(std::move(list));
 }
 
-/// An attribute by its dotted name ("function.name", "0.role"), as filters' `attribute` arguments are.
+/// An attribute by its dotted name ("function.name", "0.role"), as filters' `attribute` arguments
+/// are.
 Result<Value> Evaluator::path_of(const Value& value, const Value& path) {
   if (path.is_integral()) return item(value, path);
   if (!path.is_string()) return type_error("An attribute is named by a string", path);
@@ -85,8 +97,10 @@ Result<Value> Evaluator::path_of(const Value& value, const Value& path) {
     const std::size_t end = std::min(text.find('.', begin), text.size());
     const std::string part = text.substr(begin, end - begin);
     const bool digits =
-        !part.empty() && part.size() < 10 && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
-    LUTHIER_TRY(at, item(at, digits ? Value(static_cast<std::int64_t>(std::stoll(part))) : Value(part)));
+        !part.empty() && part.size() < 10 &&
+        std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
+    LUTHIER_TRY(
+        at, item(at, digits ? Value(static_cast<std::int64_t>(std::stoll(part))) : Value(part)));
     begin = end + 1;
   }
   return at;
@@ -94,7 +108,8 @@ Result<Value> Evaluator::path_of(const Value& value, const Value& path) {
 
 Result<Value> Evaluator::filter_join(const Value& input, const Args& args) {
   LUTHIER_TRY(const auto given, bind(args, {"d", "attribute"}, "join"));
-  LUTHIER_TRY(const std::string between, given[0] ? text_of(*given[0]) : Result<std::string>(std::string()));
+  LUTHIER_TRY(const std::string between,
+              given[0] ? text_of(*given[0]) : Result<std::string>(std::string()));
   LUTHIER_TRY(const std::vector<Value> items, iterate(input));
   std::string text;
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -124,7 +139,8 @@ Result<Value> Evaluator::filter_map(const Value& input, const Args& args) {
     }
     return list_value(std::move(list));
   }
-  if (!args.positional[0].is_string()) return type_error("'map' needs the name of a filter", args.positional[0]);
+  if (!args.positional[0].is_string())
+    return type_error("'map' needs the name of a filter", args.positional[0]);
   const std::string filter = args.positional[0].string();
   const Args rest = rest_of(args, 1);
   if (depth_ + 1 > limits_.max_depth) return fail("Filters are nested too deeply.");
@@ -137,13 +153,15 @@ Result<Value> Evaluator::filter_map(const Value& input, const Args& args) {
   return list_value(std::move(list));
 }
 
-Result<Value> Evaluator::filter_select(const std::string& name, const Value& input, const Args& args) {
+Result<Value> Evaluator::filter_select(const std::string& name, const Value& input,
+                                       const Args& args) {
   const bool by_attribute = name.ends_with("attr"), keep = name.starts_with("select");
   const std::size_t skipped = by_attribute ? 1 : 0;
   if (args.positional.size() < skipped) return fail("'" + name + "' needs an attribute.");
   std::string test;
   if (args.positional.size() > skipped) {
-    if (!args.positional[skipped].is_string()) return type_error("A test is named by a string", args.positional[skipped]);
+    if (!args.positional[skipped].is_string())
+      return type_error("A test is named by a string", args.positional[skipped]);
     test = args.positional[skipped].string();
   }
   const Args rest = rest_of(args, skipped + 1);
@@ -166,7 +184,8 @@ Result<Value> Evaluator::filter_select(const std::string& name, const Value& inp
 /// Sorts (key, value) pairs by key, stably.
 Status Evaluator::sort_values(std::vector<std::pair<Value, Value>>& keyed, bool reverse) {
   Status status;
-  // Merge sort by hand: a comparison can fail, and std::sort must not see an inconsistent order then.
+  // Merge sort by hand: a comparison can fail, and std::sort must not see an inconsistent order
+  // then.
   std::vector<std::pair<Value, Value>> other(keyed.size());
   for (std::size_t width = 1; width < keyed.size(); width *= 2) {
     for (std::size_t begin = 0; begin < keyed.size(); begin += 2 * width) {
@@ -175,7 +194,8 @@ Status Evaluator::sort_values(std::vector<std::pair<Value, Value>>& keyed, bool 
       for (std::size_t at = begin; at < end; ++at) {
         bool take_right = left >= middle;
         if (left < middle && right < end) {
-          const auto order = reverse ? less(keyed[left].first, keyed[right].first) : less(keyed[right].first, keyed[left].first);
+          const auto order = reverse ? less(keyed[left].first, keyed[right].first)
+                                     : less(keyed[right].first, keyed[left].first);
           if (!order) return order.error();
           take_right = *order;
         }
@@ -243,7 +263,8 @@ Result<Value> Evaluator::filter_unique(const Value& input, const Args& args) {
   return list_value(std::move(list));
 }
 
-Result<Value> Evaluator::filter_extreme(const std::string& name, const Value& input, const Args& args) {
+Result<Value> Evaluator::filter_extreme(const std::string& name, const Value& input,
+                                        const Args& args) {
   LUTHIER_TRY(const auto given, bind(args, {"case_sensitive", "attribute"}, name));
   LUTHIER_TRY(const std::vector<Value> items, iterate(input));
   if (items.empty()) return Value::undefined("the " + name + " of an empty sequence");
@@ -266,7 +287,8 @@ Result<Value> Evaluator::filter_extreme(const std::string& name, const Value& in
 
 Result<Value> Evaluator::filter_batch(const Value& input, const Args& args) {
   LUTHIER_TRY(const auto given, bind(args, {"linecount", "fill_with"}, "batch"));
-  if (!given[0] || !given[0]->is_integral() || given[0]->integer() < 1) return fail("'batch' needs a positive number.");
+  if (!given[0] || !given[0]->is_integral() || given[0]->integer() < 1)
+    return fail("'batch' needs a positive number.");
   const auto size = static_cast<std::size_t>(given[0]->integer());
   LUTHIER_TRY(const std::vector<Value> items, iterate(input));
   List batches = generator();

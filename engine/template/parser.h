@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Recursive descent over a template's tokens, with Jinja's precedence. Recursion is bounded by the depth of the tree.
+// Recursive descent over a template's tokens, with Jinja's precedence. Recursion is bounded by the
+// depth of the tree.
 #pragma once
 
 #include <initializer_list>
@@ -7,14 +8,15 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/text/template_ast.h"
-#include "engine/text/template_lexer.h"
+#include "engine/template/ast.h"
+#include "engine/template/lexer.h"
 
 namespace luthier::templates {
 
 class Parser {
  public:
-  Parser(std::vector<Token> tokens, std::string where) : tokens_(std::move(tokens)), where_(std::move(where)) {}
+  Parser(std::vector<Token> tokens, std::string where)
+      : tokens_(std::move(tokens)), where_(std::move(where)) {}
   Result<Template> run();
 
  private:
@@ -25,8 +27,12 @@ class Parser {
   const Token& now() const { return tokens_[at_]; }
   const Token& next() const { return tokens_[std::min(at_ + 1, tokens_.size() - 1)]; }
   void skip() { at_ = std::min(at_ + 1, tokens_.size() - 1); }
-  bool is_operator(std::string_view text) const { return now().kind == Token::Kind::Operator && now().text == text; }
-  bool is_name(std::string_view text) const { return now().kind == Token::Kind::Name && now().text == text; }
+  bool is_operator(std::string_view text) const {
+    return now().kind == Token::Kind::Operator && now().text == text;
+  }
+  bool is_name(std::string_view text) const {
+    return now().kind == Token::Kind::Name && now().text == text;
+  }
   bool take_operator(std::string_view text);
   bool take_name(std::string_view text);
   Status expect_operator(std::string_view text);
@@ -48,7 +54,7 @@ class Parser {
   Status parse_signature(std::vector<Parameter>& parameters);
   Status parse_end(Body& body, std::string_view end);
 
-  // Expressions (template_parser.cpp).
+  // Expressions (parser.cpp).
   Parsed parse_target(bool with_namespace);
   Parsed parse_tuple(bool conditional, bool explicit_parentheses);
   Parsed parse_expression(bool conditional = true);

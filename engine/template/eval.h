@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Walks a parsed template. Every step, every byte made and every level of nesting is counted against the limits, so
-// that no template can hold the machine; there is no way from its values to anything else of the program.
+// Walks a parsed template. Every step, every byte made and every level of nesting is counted
+// against the limits, so that no template can hold the machine; there is no way from its values to
+// anything else of the program.
 #pragma once
 
 #include <functional>
@@ -10,8 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/text/chat_template.h"
-#include "engine/text/template_ast.h"
+#include "engine/template/ast.h"
+#include "engine/template/chat_template.h"
 
 namespace luthier::templates {
 
@@ -60,7 +61,9 @@ class Function : public Object {
   std::string name;
   bool is_method = false;
   Value self;
-  std::string type_name() const override { return is_method ? "builtin_function_or_method" : "function"; }
+  std::string type_name() const override {
+    return is_method ? "builtin_function_or_method" : "function";
+  }
   bool callable() const override { return true; }
 };
 
@@ -74,9 +77,11 @@ class Evaluator {
   using Names = std::initializer_list<const char*>;
   enum class Flow : std::uint8_t { Next, Break, Continue };
 
-  // Counting (template_eval.cpp).
+  // Counting (eval.cpp).
   Error fail(const std::string& what) const;
-  Error type_error(const std::string& what, const Value& value) const { return fail(what + " (" + value.type_name() + ")."); }
+  Error type_error(const std::string& what, const Value& value) const {
+    return fail(what + " (" + value.type_name() + ").");
+  }
   Error undefined_error(const Value& value) const;
   Status charge(std::size_t steps);
   Status check_size(std::size_t bytes);
@@ -115,7 +120,8 @@ class Evaluator {
   Out call(const Value& callee, Args args);
   Out call_macro(const Macro& macro, Args args);
   /// The arguments by parameter, nullptr where not given; an error on any other.
-  Result<std::vector<const Value*>> bind(const Args& args, Names names, const std::string& function);
+  Result<std::vector<const Value*>> bind(const Args& args, Names names,
+                                         const std::string& function);
 
   // Operators (template_operators.cpp).
   Out attribute(const Value& value, const std::string& name);
@@ -153,7 +159,8 @@ class Evaluator {
   Out path_of(const Value& value, const Value& path);
   Status sort_values(std::vector<std::pair<Value, Value>>& keyed, bool reverse);
   Out filter_tojson(const Value& input, const Args& args);
-  Status append_json(const Value& value, std::string& text, const struct JsonStyle& style, std::size_t level);
+  Status append_json(const Value& value, std::string& text, const struct JsonStyle& style,
+                     std::size_t level);
   Result<bool> apply_test(const std::string& name, const Value& input, const Args& args);
   bool has_method(const Value& value, const std::string& name) const;
   Out call_method(const Value& self, const std::string& name, const Args& args);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "engine/text/template_lexer.h"
+#include "engine/template/lexer.h"
 
 #include <algorithm>
 #include <charconv>
@@ -35,7 +35,8 @@ bool space_at(std::string_view text, std::size_t at, std::size_t& next) {
 
 class Lexer {
  public:
-  Lexer(std::string source, std::string where) : text_(std::move(source)), where_(std::move(where)) {}
+  Lexer(std::string source, std::string where)
+      : text_(std::move(source)), where_(std::move(where)) {}
 
   Result<std::vector<Token>> run() {
     while (at_ < text_.size()) {
@@ -47,13 +48,20 @@ class Lexer {
   }
 
  private:
-  Error fail(const std::string& what) const { return input_error(what, where_ + ": line " + std::to_string(line_)); }
-  bool starts(std::string_view what) const { return std::string_view(text_).substr(at_).starts_with(what); }
-  void push(Token::Kind kind, std::string text = {}) { tokens_.push_back({kind, std::move(text), 0, 0, line_}); }
+  Error fail(const std::string& what) const {
+    return input_error(what, where_ + ": line " + std::to_string(line_));
+  }
+  bool starts(std::string_view what) const {
+    return std::string_view(text_).substr(at_).starts_with(what);
+  }
+  void push(Token::Kind kind, std::string text = {}) {
+    tokens_.push_back({kind, std::move(text), 0, 0, line_});
+  }
   void advance(std::size_t count) {
     count = std::min(count, text_.size() - at_);
-    line_ += static_cast<int>(
-        std::count(text_.begin() + static_cast<std::ptrdiff_t>(at_), text_.begin() + static_cast<std::ptrdiff_t>(at_ + count), '\n'));
+    line_ += static_cast<int>(std::count(text_.begin() + static_cast<std::ptrdiff_t>(at_),
+                                         text_.begin() + static_cast<std::ptrdiff_t>(at_ + count),
+                                         '\n'));
     at_ += count;
     line_starting_ = at_ > 0 && text_[at_ - 1] == '\n';
   }
@@ -75,7 +83,8 @@ class Lexer {
       const std::size_t newline = data.rfind('\n');
       const std::size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
       bool blank = begin < data.size() && (begin > 0 || line_starting_);
-      for (std::size_t i = begin, next = 0; blank && i < data.size(); i = next) blank = space_at(data, i, next);
+      for (std::size_t i = begin, next = 0; blank && i < data.size(); i = next)
+        blank = space_at(data, i, next);
       if (blank) data = data.substr(0, begin);
     }
     if (!data.empty()) push(Token::Kind::Data, std::string(data));
@@ -136,15 +145,18 @@ class Lexer {
 
   Status raw_block(std::size_t length) {
     advance(length);
-    for (std::size_t tag = text_.find("{%", at_); tag != std::string::npos; tag = text_.find("{%", tag + 2)) {
+    for (std::size_t tag = text_.find("{%", at_); tag != std::string::npos;
+         tag = text_.find("{%", tag + 2)) {
       std::size_t at = tag + 2, next = 0;
-      const char sign = at < text_.size() && (text_[at] == '-' || text_[at] == '+') ? text_[at] : '\0';
+      const char sign =
+          at < text_.size() && (text_[at] == '-' || text_[at] == '+') ? text_[at] : '\0';
       if (sign) ++at;
       while (at < text_.size() && space_at(text_, at, next)) at = next;
       if (!std::string_view(text_).substr(at).starts_with("endraw")) continue;
       at += 6;
       while (at < text_.size() && space_at(text_, at, next)) at = next;
-      const char end_sign = at < text_.size() && (text_[at] == '-' || text_[at] == '+') ? text_[at] : '\0';
+      const char end_sign =
+          at < text_.size() && (text_[at] == '-' || text_[at] == '+') ? text_[at] : '\0';
       if (end_sign) ++at;
       if (!std::string_view(text_).substr(at).starts_with("%}")) continue;
       put_data(tag, sign, false);
@@ -208,13 +220,16 @@ class Lexer {
       advance(next - at_);
       return {};
     }
-    static constexpr std::string_view kOperators[] = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[",
-                                                      "]",  "(",  ")",  "{",  "}",  ">",  "<", "=", ".", ":", "|", ",", ";"};
+    static constexpr std::string_view kOperators[] = {
+        "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[",
+        "]",  "(",  ")",  "{",  "}",  ">",  "<", "=", ".", ":", "|", ",", ";"};
     for (const std::string_view text : kOperators) {
       if (!starts(text)) continue;
-      if (text == "(" || text == "[" || text == "{") open += text == "(" ? ')' : text == "[" ? ']' : '}';
+      if (text == "(" || text == "[" || text == "{")
+        open += text == "(" ? ')' : text == "[" ? ']' : '}';
       if (text == ")" || text == "]" || text == "}") {
-        if (open.empty() || open.back() != text[0]) return fail("Unexpected '" + std::string(text) + "'.");
+        if (open.empty() || open.back() != text[0])
+          return fail("Unexpected '" + std::string(text) + "'.");
         open.pop_back();
       }
       push(Token::Kind::Operator, std::string(text));
@@ -233,7 +248,9 @@ class Lexer {
         ++at;
       }
     };
-    const auto digit = [&](std::size_t i) { return i < text_.size() && text_[i] >= '0' && text_[i] <= '9'; };
+    const auto digit = [&](std::size_t i) {
+      return i < text_.size() && text_[i] >= '0' && text_[i] <= '9';
+    };
     int base = 10;
     if (text_[at] == '0' && at + 1 < text_.size()) {
       const char mark = static_cast<char>(text_[at + 1] | 0x20);
@@ -242,7 +259,8 @@ class Lexer {
     bool fraction = false;
     if (base != 10) {
       at += 2;
-      while (at < text_.size() && (std::isxdigit(static_cast<unsigned char>(text_[at])) || text_[at] == '_')) {
+      while (at < text_.size() &&
+             (std::isxdigit(static_cast<unsigned char>(text_[at])) || text_[at] == '_')) {
         if (text_[at] != '_') digits += text_[at];
         ++at;
       }
@@ -254,8 +272,10 @@ class Lexer {
         take();
         fraction = true;
       }
-      const bool exponent = !after_dot && at < text_.size() && (text_[at] | 0x20) == 'e' &&
-                            (digit(at + 1) || (at + 1 < text_.size() && (text_[at + 1] == '+' || text_[at + 1] == '-') && digit(at + 2)));
+      const bool exponent =
+          !after_dot && at < text_.size() && (text_[at] | 0x20) == 'e' &&
+          (digit(at + 1) || (at + 1 < text_.size() &&
+                             (text_[at + 1] == '+' || text_[at + 1] == '-') && digit(at + 2)));
       if (exponent) {
         digits += 'e';
         ++at;
@@ -266,11 +286,15 @@ class Lexer {
     }
     Token token{fraction ? Token::Kind::Float : Token::Kind::Integer, digits, 0, 0, line_};
     if (fraction) {
-      const std::string number = digits.find("e+") != std::string::npos ? std::string(digits).erase(digits.find("e+") + 1, 1) : digits;
+      const std::string number = digits.find("e+") != std::string::npos
+                                     ? std::string(digits).erase(digits.find("e+") + 1, 1)
+                                     : digits;
       std::from_chars(number.data(), number.data() + number.size(), token.number);
     } else {
-      const auto [rest, code] = std::from_chars(digits.data(), digits.data() + digits.size(), token.integer, base);
-      if (code != std::errc() || rest != digits.data() + digits.size()) return fail("The number " + digits + " is not one that fits.");
+      const auto [rest, code] =
+          std::from_chars(digits.data(), digits.data() + digits.size(), token.integer, base);
+      if (code != std::errc() || rest != digits.data() + digits.size())
+        return fail("The number " + digits + " is not one that fits.");
     }
     tokens_.push_back(std::move(token));
     advance(at - at_);
@@ -307,14 +331,16 @@ class Lexer {
       const char* begin = text_.data() + from;
       const std::size_t count = std::min(digits, text_.size() - from);
       const auto [rest, error] = std::from_chars(begin, begin + count, code, base);
-      if (error != std::errc() || (base == 16 && static_cast<std::size_t>(rest - begin) != digits)) return -1;
+      if (error != std::errc() || (base == 16 && static_cast<std::size_t>(rest - begin) != digits))
+        return -1;
       at = from + static_cast<std::size_t>(rest - begin);
       return code;
     };
     std::int64_t code = -1;
     if (c == 'x' || c == 'u' || c == 'U') {
       code = number(at + 1, c == 'x' ? 2 : c == 'u' ? 4 : 8, 16);
-      if (code < 0 || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) return fail("The escape in the string names no character.");
+      if (code < 0 || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF))
+        return fail("The escape in the string names no character.");
     } else if (c >= '0' && c <= '7') {
       code = number(at, 3, 8);
     }

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "engine/text/template_eval.h"
+#include "engine/template/eval.h"
 
 namespace luthier::templates {
 
 namespace {
-constexpr std::size_t kFramesALevel = 5;  // evaluation frames for each level of TemplateLimits::max_depth
+constexpr std::size_t kFramesALevel =
+    5;  // evaluation frames for each level of TemplateLimits::max_depth
 }
 
 Result<Value> Evaluator::eval(const Expr& expression) {
   LUTHIER_CHECK(charge(1));
-  if (depth_ + 1 > limits_.max_depth * kFramesALevel) return fail("The template calls itself too deeply.");
+  if (depth_ + 1 > limits_.max_depth * kFramesALevel)
+    return fail("The template calls itself too deeply.");
   ++depth_;
   auto result = eval_node(expression);
   --depth_;
@@ -67,7 +69,8 @@ Result<Value> Evaluator::eval_dict(const Expr& expression) {
     LUTHIER_TRY(Value value, eval(expression.child(i + 1)));
     if (!dict.set(key, std::move(value))) return type_error("This cannot be a key", key);
   }
-  if (dict.nesting > kMaxNesting) return fail("Lists and mappings are nested more than 100 levels deep.");
+  if (dict.nesting > kMaxNesting)
+    return fail("Lists and mappings are nested more than 100 levels deep.");
   return Value(std::move(dict));
 }
 
@@ -156,7 +159,9 @@ Result<Value> Evaluator::eval_item(const Expr& expression) {
     }
   }
   line_ = expression.line;
-  const auto bound = [&](std::size_t i) { return index.children[i] && !bounds[i].is_none() ? &bounds[i] : nullptr; };
+  const auto bound = [&](std::size_t i) {
+    return index.children[i] && !bounds[i].is_none() ? &bounds[i] : nullptr;
+  };
   return slice(value, bound(0), bound(1), bound(2));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "engine/text/template_parser.h"
+#include "engine/template/parser.h"
 
 #include <algorithm>
 #include <array>
@@ -40,7 +40,9 @@ bool Parser::take_name(std::string_view text) {
   return found;
 }
 
-Error Parser::fail(const std::string& what) const { return input_error(what, where_ + ": line " + std::to_string(now().line)); }
+Error Parser::fail(const std::string& what) const {
+  return input_error(what, where_ + ": line " + std::to_string(now().line));
+}
 
 Error Parser::unexpected() const {
   switch (now().kind) {
@@ -51,7 +53,9 @@ Error Parser::unexpected() const {
   }
 }
 
-Status Parser::expect_operator(std::string_view text) { return take_operator(text) ? Status() : unexpected(); }
+Status Parser::expect_operator(std::string_view text) {
+  return take_operator(text) ? Status() : unexpected();
+}
 
 Result<std::string> Parser::expect_name() {
   if (now().kind != Token::Kind::Name) return unexpected();
@@ -79,7 +83,9 @@ Parser::Parsed Parser::binary(Expr::Kind kind, std::string text, ExprPtr left, E
 }
 
 bool Parser::ends_tuple() const {
-  if (now().kind == Token::Kind::VariableEnd || now().kind == Token::Kind::BlockEnd || is_operator(")")) return true;
+  if (now().kind == Token::Kind::VariableEnd || now().kind == Token::Kind::BlockEnd ||
+      is_operator(")"))
+    return true;
   return stop_at_in_ && is_name("in");
 }
 
@@ -96,7 +102,8 @@ Parser::Parsed Parser::parse_target(bool with_namespace) {
       LUTHIER_CHECK(expect_operator(")"));
     } else {
       LUTHIER_TRY(std::string name, expect_name());
-      if (name == "true" || name == "false" || name == "none" || name == "True" || name == "False" || name == "None") {
+      if (name == "true" || name == "false" || name == "none" || name == "True" ||
+          name == "False" || name == "None") {
         return fail("'" + name + "' cannot be set.");
       }
       target = new_expr(Expr::Kind::Name, line, std::move(name));
@@ -196,7 +203,8 @@ Parser::Parsed Parser::parse_compare() {
   static constexpr std::array<std::string_view, 6> kOperators = {"==", "!=", "<", "<=", ">", ">="};
   while (true) {
     std::string name;
-    if (now().kind == Token::Kind::Operator && std::find(kOperators.begin(), kOperators.end(), now().text) != kOperators.end()) {
+    if (now().kind == Token::Kind::Operator &&
+        std::find(kOperators.begin(), kOperators.end(), now().text) != kOperators.end()) {
       name = now().text;
       skip();
     } else if (take_name("in")) {
@@ -222,7 +230,8 @@ Parser::Parsed Parser::parse_sum() {
     std::string name = now().text;
     skip();
     LUTHIER_TRY(ExprPtr right, parse_concat());
-    LUTHIER_TRY(left, binary(Expr::Kind::Binary, std::move(name), std::move(left), std::move(right)));
+    LUTHIER_TRY(left,
+                binary(Expr::Kind::Binary, std::move(name), std::move(left), std::move(right)));
   }
   return left;
 }
@@ -245,7 +254,8 @@ Parser::Parsed Parser::parse_product() {
     std::string name = now().text;
     skip();
     LUTHIER_TRY(ExprPtr right, parse_power());
-    LUTHIER_TRY(left, binary(Expr::Kind::Binary, std::move(name), std::move(left), std::move(right)));
+    LUTHIER_TRY(left,
+                binary(Expr::Kind::Binary, std::move(name), std::move(left), std::move(right)));
   }
   return left;
 }
@@ -410,7 +420,8 @@ Parser::Parsed Parser::parse_subscript(ExprPtr expression) {
     tuple = true;
   }
   LUTHIER_CHECK(expect_operator("]"));
-  if (items.size() == 1 && !tuple) return binary(Expr::Kind::Item, "", std::move(expression), std::move(items[0]));
+  if (items.size() == 1 && !tuple)
+    return binary(Expr::Kind::Item, "", std::move(expression), std::move(items[0]));
   auto node = new_expr(Expr::Kind::Tuple, line);
   node->children = std::move(items);
   LUTHIER_TRY(ExprPtr index, finish(std::move(node)));
@@ -439,8 +450,9 @@ Parser::Parsed Parser::parse_test(ExprPtr expression) {
   const bool negated = take_name("not");
   auto node = new_expr(Expr::Kind::Test, line);
   LUTHIER_TRY(node->text, expect_name());
-  const bool operand = now().kind == Token::Kind::Name || now().kind == Token::Kind::String || now().kind == Token::Kind::Integer ||
-                       now().kind == Token::Kind::Float || is_operator("[") || is_operator("{");
+  const bool operand = now().kind == Token::Kind::Name || now().kind == Token::Kind::String ||
+                       now().kind == Token::Kind::Integer || now().kind == Token::Kind::Float ||
+                       is_operator("[") || is_operator("{");
   if (is_operator("(")) {
     LUTHIER_CHECK(parse_arguments(node->arguments));
   } else if (operand && !is_name("else") && !is_name("or") && !is_name("and")) {
@@ -468,12 +480,14 @@ Status Parser::parse_arguments(Arguments& arguments) {
   LUTHIER_CHECK(expect_operator("("));
   while (!is_operator(")")) {
     if (take_operator("*")) {
-      if (arguments.more_positional || arguments.more_named) return fail("The call has two lists of arguments.");
+      if (arguments.more_positional || arguments.more_named)
+        return fail("The call has two lists of arguments.");
       LUTHIER_TRY(arguments.more_positional, parse_expression());
     } else if (take_operator("**")) {
       if (arguments.more_named) return fail("The call has two sets of named arguments.");
       LUTHIER_TRY(arguments.more_named, parse_expression());
-    } else if (now().kind == Token::Kind::Name && next().kind == Token::Kind::Operator && next().text == "=") {
+    } else if (now().kind == Token::Kind::Name && next().kind == Token::Kind::Operator &&
+               next().text == "=") {
       if (arguments.more_named) return fail("A named argument must come before **.");
       LUTHIER_TRY(std::string name, expect_name());
       skip();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Large blocks of memory for tensors on the CPU. The C library would either give each back to the system when it is freed (and the next step pays for
-// fresh pages again) or keep holes between them (a third more memory than the tensors need). Here freed blocks wait for the next request of about
+// Large blocks of memory for tensors on the CPU. The C library would either give each back to the
+// system when it is freed (and the next step pays for fresh pages again) or keep holes between them
+// (a third more memory than the tensors need). Here freed blocks wait for the next request of about
 // their size, and what is mapped never exceeds the most that was ever in use at once.
 #pragma once
 
@@ -16,7 +17,8 @@ class BlockPool {
   /// Smaller requests are the C library's.
   static constexpr std::size_t smallest = 256u << 10;
 
-  /// A page-aligned block of at least `bytes`, or null when the system has none; `size` is what it really has.
+  /// A page-aligned block of at least `bytes`, or null when the system has none; `size` is what it
+  /// really has.
   void* take(std::size_t bytes, std::size_t& size);
   /// The block's size if it is one of ours (it then waits for reuse), else 0.
   std::size_t give(void* block);

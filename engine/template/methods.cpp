@@ -2,28 +2,33 @@
 // The methods of strings, mappings and lists that templates may call.
 #include <algorithm>
 
-#include "engine/text/template_eval.h"
+#include "engine/template/eval.h"
 #include "engine/text/unicode.h"
 
 namespace luthier::templates {
 namespace {
 
 constexpr const char* kStringMethods[] = {
-    "strip",        "lstrip",     "rstrip",    "split",   "rsplit",    "splitlines", "startswith", "endswith", "upper",    "lower",
-    "title",        "capitalize", "replace",   "join",    "format",    "find",       "rfind",      "index",    "count",    "removeprefix",
-    "removesuffix", "isdigit",    "isnumeric", "isalpha", "isalnum",   "isspace",    "isupper",    "islower",  "swapcase", "casefold",
-    "zfill",        "ljust",      "rjust",     "center",  "partition", "rpartition", "encode"};
+    "strip",      "lstrip",    "rstrip",  "split",   "rsplit",     "splitlines",   "startswith",
+    "endswith",   "upper",     "lower",   "title",   "capitalize", "replace",      "join",
+    "format",     "find",      "rfind",   "index",   "count",      "removeprefix", "removesuffix",
+    "isdigit",    "isnumeric", "isalpha", "isalnum", "isspace",    "isupper",      "islower",
+    "swapcase",   "casefold",  "zfill",   "ljust",   "rjust",      "center",       "partition",
+    "rpartition", "encode"};
 constexpr const char* kDictMethods[] = {"get", "items", "keys", "values", "copy"};
 constexpr const char* kListMethods[] = {"index", "count", "copy"};
 
 template <std::size_t N>
 bool among(const char* const (&names)[N], const std::string& name) {
-  return std::any_of(std::begin(names), std::end(names), [&](const char* each) { return name == each; });
+  return std::any_of(std::begin(names), std::end(names),
+                     [&](const char* each) { return name == each; });
 }
 
 bool python_space(char32_t c) { return is_space(c) || (c >= 0x1C && c <= 0x1F); }
 
-bool is_letter(char32_t c) { return is_word_character(c) && !is_numeric(c) && !is_mark(c) && c != '_'; }
+bool is_letter(char32_t c) {
+  return is_word_character(c) && !is_numeric(c) && !is_mark(c) && c != '_';
+}
 
 /// Whether the text is not empty and every character is of a kind.
 bool all_of(const std::string& text, bool (*kind)(char32_t)) {
@@ -76,7 +81,8 @@ std::vector<std::string> split_lines(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t here = at;
     const char32_t c = utf8_next(text, at);
-    const bool ends = (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
+    const bool ends = (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 ||
+                      c == 0x2028 || c == 0x2029;
     if (!ends) continue;
     if (c == '\r' && at < text.size() && text[at] == '\n') ++at;
     lines.emplace_back(text.substr(begin, here - begin));
@@ -103,7 +109,8 @@ bool Evaluator::has_method(const Value& value, const std::string& name) const {
   if (value.is_string()) return among(kStringMethods, name);
   if (value.is_dict()) return among(kDictMethods, name);
   if (value.is_list()) return value.list().kind <= List::Kind::Tuple && among(kListMethods, name);
-  if (value.is_object() && dynamic_cast<const Loop*>(value.object())) return name == "cycle" || name == "changed";
+  if (value.is_object() && dynamic_cast<const Loop*>(value.object()))
+    return name == "cycle" || name == "changed";
   return false;
 }
 
@@ -177,20 +184,27 @@ Result<Value> Evaluator::list_method(const Value& self, const std::string& name,
   return Value(count);
 }
 
-Result<Value> Evaluator::split_string(const std::string& self, const std::string& name, const Args& args) {
+Result<Value> Evaluator::split_string(const std::string& self, const std::string& name,
+                                      const Args& args) {
   LUTHIER_TRY(const auto given, bind(args, {"sep", "maxsplit"}, name));
   const bool from_right = name == "rsplit";
-  std::int64_t most = given[1] && given[1]->is_integral() && given[1]->integer() >= 0 ? given[1]->integer() : INT64_MAX;
+  std::int64_t most = given[1] && given[1]->is_integral() && given[1]->integer() >= 0
+                          ? given[1]->integer()
+                          : INT64_MAX;
   std::vector<std::string> parts;
   if (given[0] && !given[0]->is_none()) {
-    if (!given[0]->is_string() || given[0]->string().empty()) return fail("A separator is a string that is not empty.");
+    if (!given[0]->is_string() || given[0]->string().empty())
+      return fail("A separator is a string that is not empty.");
     const std::string& separator = given[0]->string();
     std::size_t begin = 0, end = self.size();
     for (; most > 0; --most) {
-      const std::size_t at = from_right ? (end >= separator.size() ? self.rfind(separator, end - separator.size()) : std::string::npos)
-                                        : self.find(separator, begin);
+      const std::size_t at =
+          from_right ? (end >= separator.size() ? self.rfind(separator, end - separator.size())
+                                                : std::string::npos)
+                     : self.find(separator, begin);
       if (at == std::string::npos) break;
-      parts.push_back(from_right ? self.substr(at + separator.size(), end - at - separator.size()) : self.substr(begin, at - begin));
+      parts.push_back(from_right ? self.substr(at + separator.size(), end - at - separator.size())
+                                 : self.substr(begin, at - begin));
       (from_right ? end : begin) = from_right ? at : at + separator.size();
       LUTHIER_CHECK(charge(1));
     }
@@ -205,7 +219,8 @@ Result<Value> Evaluator::split_string(const std::string& self, const std::string
       if (!space) words.back().second = at;
     }
     LUTHIER_CHECK(charge(words.size()));
-    const std::size_t cuts = std::min<std::size_t>(static_cast<std::size_t>(std::min<std::int64_t>(most, INT32_MAX)), words.size());
+    const std::size_t cuts = std::min<std::size_t>(
+        static_cast<std::size_t>(std::min<std::int64_t>(most, INT32_MAX)), words.size());
     if (most >= static_cast<std::int64_t>(words.size())) {
       for (const auto& [begin, end] : words) parts.push_back(rest.substr(begin, end - begin));
     } else if (from_right) {
@@ -214,12 +229,14 @@ Result<Value> Evaluator::split_string(const std::string& self, const std::string
         parts.push_back(rest.substr(words[i - 1].first, words[i - 1].second - words[i - 1].first));
       parts.push_back(rest.substr(0, words[first - 1].second));
     } else {
-      for (std::size_t i = 0; i < cuts; ++i) parts.push_back(rest.substr(words[i].first, words[i].second - words[i].first));
+      for (std::size_t i = 0; i < cuts; ++i)
+        parts.push_back(rest.substr(words[i].first, words[i].second - words[i].first));
       parts.push_back(rest.substr(words[cuts].first));
     }
   }
   const bool reversed = from_right && !((!given[0] || given[0]->is_none()) && most == INT64_MAX);
-  if (reversed && !((!given[0] || given[0]->is_none()) && parts.size() < 2)) std::reverse(parts.begin(), parts.end());
+  if (reversed && !((!given[0] || given[0]->is_none()) && parts.size() < 2))
+    std::reverse(parts.begin(), parts.end());
   List list;
   for (std::string& part : parts) list.add(Value(std::move(part)));
   return list_value(std::move(list));
@@ -245,7 +262,8 @@ Result<Value> Evaluator::brace_format(const std::string& format, const Args& arg
     const std::string field = format.substr(i + 1, end - i - 1);
     const Value* value = nullptr;
     const bool digits =
-        !field.empty() && field.size() < 6 && std::all_of(field.begin(), field.end(), [](char d) { return d >= '0' && d <= '9'; });
+        !field.empty() && field.size() < 6 &&
+        std::all_of(field.begin(), field.end(), [](char d) { return d >= '0' && d <= '9'; });
     if (field.empty() || digits) {
       const std::size_t at = digits ? static_cast<std::size_t>(std::stoi(field)) : next++;
       if (at < args.positional.size()) value = &args.positional[at];
@@ -254,7 +272,9 @@ Result<Value> Evaluator::brace_format(const std::string& format, const Args& arg
         if (name == field) value = &named;
       }
     }
-    if (!value) return fail("The format field '{" + field + "}' has no value, or a kind that is not supported.");
+    if (!value)
+      return fail("The format field '{" + field +
+                  "}' has no value, or a kind that is not supported.");
     LUTHIER_TRY(const std::string part, text_of(*value));
     text += part;
     LUTHIER_CHECK(check_size(text.size()));
@@ -263,7 +283,8 @@ Result<Value> Evaluator::brace_format(const std::string& format, const Args& arg
   return text_value(std::move(text));
 }
 
-Result<Value> Evaluator::string_method(const std::string& self, const std::string& name, const Args& args) {
+Result<Value> Evaluator::string_method(const std::string& self, const std::string& name,
+                                       const Args& args) {
   if (name == "split" || name == "rsplit") return split_string(self, name, args);
   if (name == "format") return brace_format(self, args);
   if (name == "join") {
@@ -279,8 +300,10 @@ Result<Value> Evaluator::string_method(const std::string& self, const std::strin
   }
   if (name == "strip" || name == "lstrip" || name == "rstrip") {
     LUTHIER_TRY(const auto given, bind(args, {"chars"}, name));
-    if (given[0] && !given[0]->is_none() && !given[0]->is_string()) return type_error("'" + name + "' needs a string", *given[0]);
-    return text_value(strip(self, given[0] && given[0]->is_string() ? &given[0]->string() : nullptr, name != "rstrip", name != "lstrip"));
+    if (given[0] && !given[0]->is_none() && !given[0]->is_string())
+      return type_error("'" + name + "' needs a string", *given[0]);
+    return text_value(strip(self, given[0] && given[0]->is_string() ? &given[0]->string() : nullptr,
+                            name != "rstrip", name != "lstrip"));
   }
   if (name == "startswith" || name == "endswith") {
     LUTHIER_TRY(const auto given, bind(args, {"prefix"}, name));
@@ -290,16 +313,21 @@ Result<Value> Evaluator::string_method(const std::string& self, const std::strin
     bool any = false;
     for (const Value& option : options) {
       if (!option.is_string()) return type_error("'" + name + "' needs a string", option);
-      any = any || (name == "startswith" ? self.starts_with(option.string()) : self.ends_with(option.string()));
+      any = any || (name == "startswith" ? self.starts_with(option.string())
+                                         : self.ends_with(option.string()));
     }
-    if (!given[0] || (options.empty() && !given[0]->is_list())) return fail("'" + name + "' needs a string.");
+    if (!given[0] || (options.empty() && !given[0]->is_list()))
+      return fail("'" + name + "' needs a string.");
     return Value(any);
   }
   if (name == "replace") {
     LUTHIER_TRY(const auto given, bind(args, {"old", "new", "count"}, name));
-    if (!given[0] || !given[1] || !given[0]->is_string() || !given[1]->is_string()) return fail("'replace' needs two strings.");
+    if (!given[0] || !given[1] || !given[0]->is_string() || !given[1]->is_string())
+      return fail("'replace' needs two strings.");
     const std::string &from = given[0]->string(), &to = given[1]->string();
-    std::int64_t most = given[2] && given[2]->is_integral() && given[2]->integer() >= 0 ? given[2]->integer() : INT64_MAX;
+    std::int64_t most = given[2] && given[2]->is_integral() && given[2]->integer() >= 0
+                            ? given[2]->integer()
+                            : INT64_MAX;
     std::string text;
     std::size_t at = 0;
     while (most-- > 0 && at <= self.size()) {
@@ -329,19 +357,26 @@ Result<Value> Evaluator::string_method(const std::string& self, const std::strin
     const std::string& part = given[0]->string();
     if (name == "count") {
       std::int64_t count = 0;
-      for (std::size_t at = 0; !part.empty() && (at = self.find(part, at)) != std::string::npos; at += part.size()) ++count;
+      for (std::size_t at = 0; !part.empty() && (at = self.find(part, at)) != std::string::npos;
+           at += part.size())
+        ++count;
       return Value(part.empty() ? static_cast<std::int64_t>(utf8_count(self)) + 1 : count);
     }
     const std::size_t at = name == "rfind" ? self.rfind(part) : self.find(part);
-    if (at == std::string::npos) return name == "index" ? Out(fail("The text is not in the string.")) : Out(Value(std::int64_t{-1}));
+    if (at == std::string::npos)
+      return name == "index" ? Out(fail("The text is not in the string."))
+                             : Out(Value(std::int64_t{-1}));
     return Value(static_cast<std::int64_t>(utf8_count(std::string_view(self).substr(0, at))));
   }
-  if (name == "removeprefix" || name == "removesuffix" || name == "partition" || name == "rpartition") {
+  if (name == "removeprefix" || name == "removesuffix" || name == "partition" ||
+      name == "rpartition") {
     LUTHIER_TRY(const auto given, bind(args, {"part"}, name));
     if (!given[0] || !given[0]->is_string()) return fail("'" + name + "' needs a string.");
     const std::string& part = given[0]->string();
-    if (name == "removeprefix") return Value(self.starts_with(part) ? self.substr(part.size()) : self);
-    if (name == "removesuffix") return Value(self.ends_with(part) ? self.substr(0, self.size() - part.size()) : self);
+    if (name == "removeprefix")
+      return Value(self.starts_with(part) ? self.substr(part.size()) : self);
+    if (name == "removesuffix")
+      return Value(self.ends_with(part) ? self.substr(0, self.size() - part.size()) : self);
     if (part.empty()) return fail("A separator is a string that is not empty.");
     const std::size_t at = name == "partition" ? self.find(part) : self.rfind(part);
     List list;
@@ -357,13 +392,18 @@ Result<Value> Evaluator::string_method(const std::string& self, const std::strin
     if (!given[0] || !given[0]->is_integral()) return fail("'" + name + "' needs a width.");
     const auto size = static_cast<std::int64_t>(utf8_count(self));
     const std::int64_t missing = given[0]->integer() > size ? given[0]->integer() - size : 0;
-    const std::string fill = name == "zfill" ? "0" : given[1] && given[1]->is_string() ? given[1]->string() : " ";
+    const std::string fill = name == "zfill"                     ? "0"
+                             : given[1] && given[1]->is_string() ? given[1]->string()
+                                                                 : " ";
     if (utf8_count(fill) != 1) return fail("One character fills.");
-    const std::int64_t left = name == "ljust" ? 0 : name == "center" ? missing / 2 + (missing & given[0]->integer() & 1) : missing;
+    const std::int64_t left = name == "ljust"    ? 0
+                              : name == "center" ? missing / 2 + (missing & given[0]->integer() & 1)
+                                                 : missing;
     LUTHIER_TRY(const Value before, repeat(Value(fill), left));
     LUTHIER_TRY(const Value after, repeat(Value(fill), missing - left));
     const bool sign = name == "zfill" && !self.empty() && (self[0] == '-' || self[0] == '+');
-    return text_value((sign ? self.substr(0, 1) : "") + before.string() + self.substr(sign ? 1 : 0) + after.string());
+    return text_value((sign ? self.substr(0, 1) : "") + before.string() +
+                      self.substr(sign ? 1 : 0) + after.string());
   }
   LUTHIER_TRY([[maybe_unused]] const auto none, bind(args, {}, name));
   if (name == "upper") return text_value(to_upper(self));
@@ -372,7 +412,8 @@ Result<Value> Evaluator::string_method(const std::string& self, const std::strin
   if (name == "capitalize") return text_value(capitalized(self));
   if (name == "isdigit" || name == "isnumeric") return Value(all_of(self, is_numeric));
   if (name == "isalpha") return Value(all_of(self, is_letter));
-  if (name == "isalnum") return Value(all_of(self, [](char32_t c) { return is_letter(c) || is_numeric(c); }));
+  if (name == "isalnum")
+    return Value(all_of(self, [](char32_t c) { return is_letter(c) || is_numeric(c); }));
   if (name == "isspace") return Value(all_of(self, python_space));
   if (name == "isupper") return Value(to_upper(self) == self && to_lower(self) != self);
   if (name == "islower") return Value(to_lower(self) == self && to_upper(self) != self);
