@@ -51,11 +51,8 @@ struct MethodKind : Kind {
   bool hangs_adapter() const { return *peft_type != '\0'; }
 };
 
-/// What a row of the data must hold.
-enum class RowKind { Answers, Preference, Unpaired, PromptOnly, Stepwise, Text, Pairs };
-
 struct ObjectiveKind : Kind {
-  RowKind row_kind = RowKind::Answers;
+  const char* row_kind = "answers";  ///< what a row must hold, by its name in data/row_kind.h
   /// The default rate where the base's own weights train, ten times of which an adapter's has; 0:
   /// the method's default.
   double learning_rate = 0;
