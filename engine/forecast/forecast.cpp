@@ -7,13 +7,13 @@
 #include <cmath>
 #include <cstdio>
 
+#include "engine/batches/row_cache.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
 #include "engine/device/memory.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/adapter.h"
 #include "engine/models/vlm.h"
-#include "engine/train/row_cache.h"
 
 namespace luthier {
 namespace {
@@ -24,7 +24,7 @@ struct Estimate {
 };
 
 /// What a fixed tower gave for each row's pictures, which the run keeps in the machine's memory
-/// (train/row_cache) within the bounds that it sets itself.
+/// (batches/row_cache) within the bounds that it sets itself.
 std::int64_t kept_features(const ModelSummary& model, const BatchShape& batch,
                            const std::vector<TrainedModule>& trained, const TensorSizes& sizes,
                            std::int64_t weights) {
@@ -214,26 +214,33 @@ PictureLoad& PictureLoad::operator+=(const PictureLoad& other) {
 }
 
 Result<std::vector<RowShape>> measure_rows(
-    const Dataset& dataset, const ChatProcessor& processor, const std::string& loss_on,
+    const Dataset& dataset, const ChatProcessor& processor, const Recipe& recipe,
     std::size_t max_rows, const std::function<bool(std::size_t, std::size_t)>& go_on) {
-  const LossOn counted = loss_on == "assistant" ? LossOn::Assistant
-                         : loss_on == "all"     ? LossOn::All
-                                                : LossOn::Completion;
+  RowEncoding how;
+  how.loss_on = loss_on_from_name(recipe.training.loss_on);
+  how.outline = true;
+  const RowKind& kind = row_kind_of(recipe);
   std::vector<RowShape> rows;
   const std::size_t total = dataset.size(),
                     stride = std::max<std::size_t>(
                         1, (total + max_rows - 1) / std::max<std::size_t>(1, max_rows));
   for (std::size_t row = 0; row < total; row += stride) {
     if (go_on && !go_on(row, total)) return interrupted_error();
-    const auto conversation = dataset.read(row);
+    const auto conversation = read_row(dataset, row, kind);
     if (!conversation) continue;
-    const auto example = processor.measure_training(*conversation, counted, 0, dataset.where(row));
-    if (!example) continue;
-    RowShape shape{row, static_cast<std::int64_t>(example->input_ids.size()), 0,
-                   picture_load(*example, processor.image_token_id()),
-                   static_cast<std::int64_t>(std::min(stride, total - row))};
-    shape.labels = std::count_if(example->labels.begin(), example->labels.end(),
-                                 [](std::int64_t label) { return label != kIgnoreLabel; });
+    const auto encoded = kind.encode(*conversation, processor, how, dataset.where(row));
+    if (!encoded) continue;
+    RowShape shape;
+    shape.row = row;
+    shape.stands_for = static_cast<std::int64_t>(std::min(stride, total - row));
+    for (const Example& example : encoded->sequences) {
+      shape.lengths.push_back(static_cast<std::int64_t>(example.input_ids.size()));
+      shape.tokens += shape.lengths.back();
+      shape.labels += std::count_if(example.labels.begin(), example.labels.end(),
+                                    [](std::int64_t label) { return label != kIgnoreLabel; });
+      PictureLoad load = picture_load(example, processor.image_token_id());
+      shape.pictures += load;
+    }
     rows.push_back(shape);
   }
   std::stable_sort(rows.begin(), rows.end(),
@@ -251,9 +258,13 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
   const TrainingSettings& training = recipe.training;
   const std::int64_t most = training.max_length > 0 ? training.max_length : rows[0].tokens;
   for (std::size_t i = 0; i < static_cast<std::size_t>(shape.batch_size); ++i) {
-    shape.tokens += std::min(rows[i].tokens, most);
-    shape.labels += std::min(rows[i].labels, most);
-    shape.lengths.push_back(std::min(rows[i].tokens, most));
+    std::int64_t tokens = 0;
+    for (const std::int64_t length : rows[i].lengths) {
+      shape.lengths.push_back(std::min(length, most));
+      tokens += shape.lengths.back();
+    }
+    shape.tokens += tokens;
+    shape.labels += std::min(rows[i].labels, tokens);
     shape.pictures += rows[i].pictures;
   }
   // Every row is seen once before any is seen again, in an order that knows no size.

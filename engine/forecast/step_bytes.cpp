@@ -4,8 +4,8 @@
 // kept below the first layer that trains.
 #include <algorithm>
 
+#include "engine/batches/filler.h"
 #include "engine/forecast/trained.h"
-#include "engine/train/step_runner.h"
 
 namespace luthier {
 namespace {

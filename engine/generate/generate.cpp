@@ -7,6 +7,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "engine/batches/batch.h"
 #include "engine/device/threads.h"
 #include "engine/generate/answer_text.h"
 #include "engine/generate/token_choice.h"

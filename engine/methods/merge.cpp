@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "engine/batches/batch.h"
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"

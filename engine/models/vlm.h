@@ -42,8 +42,6 @@ struct ModelInput {
   torch::Tensor labels;                ///< [tokens] int64 with kIgnoreLabel, or undefined
 };
 
-/// Lays examples one after another (on the CPU).
-ModelInput collate(const std::vector<Example>& examples);
 /// Moves what the model reads to its device.
 ModelInput to_device(const ModelInput& input, torch::Device device);
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "engine/nn/products.h"
-#include "engine/objectives/objective.h"
+#include "engine/objectives/head_loss.h"
 
 namespace luthier {
 

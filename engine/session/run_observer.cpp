@@ -50,8 +50,7 @@ Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe
   LUTHIER_TRY(const ModelSummary summary, summarize_model(recipe.model));
   LUTHIER_TRY(const auto dataset,
               Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}, recipe.image_folder));
-  LUTHIER_TRY(const auto rows,
-              measure_rows(*dataset, processor, recipe.training.loss_on, max_rows));
+  LUTHIER_TRY(const auto rows, measure_rows(*dataset, processor, recipe, max_rows));
   LUTHIER_TRY(const BatchShape shape, batch_shape(rows, recipe));
   return forecast_memory(summary, recipe, shape);
 }

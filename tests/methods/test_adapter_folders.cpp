@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "engine/base/log.h"
+#include "engine/batches/batch.h"
 #include "engine/io/safetensors.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/merge.h"

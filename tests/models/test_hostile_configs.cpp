@@ -3,6 +3,7 @@
 // a sentence that names the file, or go on to a model whose modules can be built and which takes
 // the pictures that the processor makes: nothing may throw, be killed or take long. Each field
 // meets every third lie; with LUTHIER_HOSTILE_ALL set, every one (a minute or two).
+#include "engine/batches/batch.h"
 #include "engine/models/vlm.h"
 #include "engine/vision/image.h"
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // AdamW against LibTorch's own, the schedules against values of transformers' get_scheduler, the
 // decay rule by its names.
+#include "engine/batches/order.h"
 #include "engine/optim/adamw.h"
 #include "engine/optim/decay_rule.h"
 #include "engine/optim/schedule.h"
-#include "engine/train/order.h"
 
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 

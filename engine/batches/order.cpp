@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The permutation is LibTorch's randperm from a Mersenne twister seeded with seed + epoch, which is
 // what the reference sampler draws.
-#include "engine/train/order.h"
+#include "engine/batches/order.h"
 
 #include <cmath>
 #include <numeric>
@@ -37,6 +37,13 @@ StepPlan::Window StepPlan::window(std::int64_t done) const {
 
 std::int64_t StepPlan::batches_before(std::int64_t done) const {
   return (done / steps_per_epoch) * batches_per_epoch + (done % steps_per_epoch) * accumulation;
+}
+
+std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t counter) {
+  std::uint64_t z = seed * 0x9E3779B97F4A7C15ull + (counter + 1) * 0xD1B54A32D192ED03ull;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  return z ^ (z >> 31);
 }
 
 Result<StepPlan> plan_steps(std::int64_t rows, const TrainingSettings& training) {
