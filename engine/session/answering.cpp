@@ -6,6 +6,8 @@
 
 #include "engine/compare/compare.h"
 #include "engine/device/memory.h"
+#include "engine/optim/gradients.h"
+#include "engine/optim/optimizers.h"
 #include "engine/session/model_worker.h"
 #include "engine/train/row_check.h"
 #include "engine/train/step_runner.h"
@@ -148,7 +150,8 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     if (!objective)
       return input_error("There is no objective '" + recipe.objective + "'.", "objective");
     LUTHIER_TRY(const Trainables trainables, apply_strategy(*base_, recipe));
-    AdamW optimizer(trainables.tensors, AdamWOptions{});
+    LUTHIER_TRY(const std::unique_ptr<Optimizer> optimizer,
+                make_optimizer(trainables.tensors, recipe.training));
     StepRunner runner(*base_, *objective, trainables, nullptr);
     base_->model->set_gradient_checkpointing(forecast.gradient_checkpointing);
     const torch::Device device = base_->model->device();
@@ -160,15 +163,15 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
       reset_memory_peak(device);
       runner.accumulate(window, static_cast<std::uint64_t>(recipe.training.seed), 0);
       gradient_norm(trainables.tensors);
-      tried.measured.gradients = optimizer.gradient_bytes();
-      optimizer.step(0);
+      tried.measured.gradients = optimizer->gradient_bytes();
+      optimizer->step(0);
       tried.step_seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       const MemoryUse use = memory_use(device);
-      optimizer.clear_gradients();
+      optimizer->clear_gradients();
       tried.measured.weights = weight_bytes(*base_->model);
       tried.measured.adapter = trainables.adapter ? trainables.bytes() : 0;
-      tried.measured.optimizer = optimizer.state_bytes();
+      tried.measured.optimizer = optimizer->state_bytes();
       tried.measured.activations =
           std::max<std::int64_t>(0, use.peak - tried.measured.weights - tried.measured.adapter -
                                         tried.measured.gradients - tried.measured.optimizer);

@@ -11,7 +11,7 @@
 #include "engine/adapters/adapter.h"
 #include "engine/config/recipe.h"
 #include "engine/models/vlm.h"
-#include "engine/optim/adamw.h"
+#include "engine/optim/optimizer.h"
 
 namespace luthier {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The loop. Order of things in a step: window, norm, clip, AdamW with this step's rate, then the
+// The loop. Order of things in a step: window, norm, clip, the optimizer with this step's rate, then the
 // log; as the reference trainer has it.
 #include "engine/train/trainer.h"
 
@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "engine/base/log.h"
+#include "engine/optim/gradients.h"
 #include "engine/train/training_run.h"
 
 namespace luthier {
