@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/base/random_stream.h"
 #include "engine/nn/dropout.h"
 #include "engine/nn/products.h"
 
@@ -12,11 +13,8 @@ using torch::Tensor;
 
 namespace {
 
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) {  // splitmix64's finaliser over the pair
-  std::uint64_t x = a + 0x9e3779b97f4a7c15ull * (b + 1);
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-  return x ^ (x >> 31);
+std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
+  return mixed_bits(a + kGoldenStep * (b + 1));
 }
 
 struct LoraStep {
