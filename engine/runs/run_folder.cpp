@@ -55,18 +55,32 @@ Result<std::vector<std::string>> names_in(const fs::path& folder) {
   return names;
 }
 
-/// An error when the folder holds anything but a run's leftovers.
+Status refuse_foreign(const fs::path& folder, const std::string& name) {
+  return input_error("The folder holds \"" + name + "\", which is not a run's.", folder.string(),
+                     "Choose another output_dir, or move it away.");
+}
+
+/// An error when the folder holds anything but the leftovers of a run of ours: a name of ours alone
+/// makes nothing ours, and a recipe.yaml least of all.
 Status check_only_own(const fs::path& folder) {
   LUTHIER_TRY(const std::vector<std::string> names, names_in(folder));
   bool run = false;
   for (const std::string& name : names) {
-    if (!is_own_name(name)) {
-      return input_error("The folder holds \"" + name + "\", which is not a run's.",
-                         folder.string(), "Choose another output_dir, or move it away.");
+    if (!is_own_name(name)) return refuse_foreign(folder, name);
+    run = run || name == "run.json" || name == run_lock_name;
+  }
+  std::error_code ignored;
+  if (fs::is_directory(folder / "checkpoints", ignored)) {
+    LUTHIER_TRY(const std::vector<std::string> saved, names_in(folder / "checkpoints"));
+    for (const std::string& name : saved) {
+      if (!is_partial(name) && !step_of(name)) return refuse_foreign(folder, "checkpoints/" + name);
     }
-    run = run || name == "run.json" || name == "recipe.yaml" || name == run_lock_name;
   }
   if (names.empty() || run) return {};
+  if (std::find(names.begin(), names.end(), "recipe.yaml") != names.end()) {
+    return input_error("The folder holds a recipe.yaml that no run has written (no run.json).",
+                       folder.string(), "Choose another output_dir, or move it away.");
+  }
   return input_error("The folder is not empty and holds no run (no run.json).", folder.string(),
                      "Choose another output_dir, or empty it.");
 }
@@ -127,9 +141,10 @@ Status need_run(const fs::path& folder) {
                          "Choose a run's folder.");
     return input_error("This run does not exist.", folder.string(), "Check the path.");
   }
-  for (const char* name : {"run.json", "recipe.yaml", run_lock_name}) {
-    if (fs::exists(folder / name, problem)) return {};
-  }
+  // A recipe.yaml alone may be anybody's.
+  const auto holds = [&](const char* name) { return fs::exists(folder / name, problem); };
+  if (holds("run.json") || holds(run_lock_name) || (holds("recipe.yaml") && holds("checkpoints")))
+    return {};
   return input_error("This folder is not a run: it has no run.json.", folder.string(),
                      "Choose a run's folder.");
 }
@@ -160,14 +175,20 @@ Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& r
         folder.string(),
         "Go on from it with --resume, choose another output_dir, or remove the folder.");
   }
+  for (const char* result : {"adapter", "model"}) {
+    if (fs::exists(folder / result, problem)) {
+      return input_error("The folder holds a run's result, \"" + std::string(result) + "\".",
+                         folder.string(), "Choose another output_dir, or move it away.");
+    }
+  }
   LUTHIER_TRY(const std::vector<std::string> names, names_in(folder));
   for (const std::string& name : names) {
     if (name != run_lock_name) LUTHIER_CHECK(remove_leftover(folder / name));
   }
-  LUTHIER_CHECK(write_file_atomically(folder / "recipe.yaml", recipe_yaml));
   RunManifest manifest;
   manifest.started = utc_now();
-  LUTHIER_CHECK(run.write_manifest(manifest));
+  LUTHIER_CHECK(run.write_manifest(manifest));  // first: it says whose the recipe.yaml is
+  LUTHIER_CHECK(write_file_atomically(folder / "recipe.yaml", recipe_yaml));
   return run;
 }
 
