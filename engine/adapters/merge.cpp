@@ -7,6 +7,7 @@
 
 #include "engine/adapters/adapter.h"
 #include "engine/adapters/adapter_notes.h"
+#include "engine/base/text.h"
 #include "engine/io/files.h"
 #include "engine/models/stored_head.h"
 
@@ -224,8 +225,7 @@ Result<MergeReport> merge_adapter(const fs::path& base_folder, const fs::path& a
   return machine_error("There is not enough memory to merge.", base_folder.string(),
                        "It takes the model in float32 and the adapter.");
 } catch (const std::exception& problem) {
-  const std::string text = problem.what();
-  return machine_error("Merging failed: " + text.substr(0, text.find('\n')), base_folder.string());
+  return machine_error("Merging failed: " + first_line(problem.what()), base_folder.string());
 }
 
 double MergeReport::relative_error() const {

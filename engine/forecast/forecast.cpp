@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "engine/adapters/adapter.h"
+#include "engine/base/text.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
 #include "engine/device/memory.h"
@@ -62,15 +62,6 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   parts.activations = step.kept + kept_features(model, batch, trained, sizes, parts.weights);
   parts.workspace = step.workspace;
   return result;
-}
-
-std::string size_text(std::int64_t bytes) {
-  char text[32];
-  if (bytes >= (1 << 30))
-    std::snprintf(text, sizeof text, "%.1f GiB", static_cast<double>(bytes) / (1 << 30));
-  else
-    std::snprintf(text, sizeof text, "%.0f MiB", static_cast<double>(bytes) / (1 << 20));
-  return text;
 }
 
 /// Single changes that would lower the total, the most effective first.

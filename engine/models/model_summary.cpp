@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/base/text.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/safetensors.h"
 #include "engine/models/stored_head.h"
@@ -80,8 +81,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   summary.dtype = most == of_dtype.end() ? "F32" : most->first;
   return summary;
 } catch (const std::exception& problem) {
-  const std::string text = problem.what();
-  return input_error("The model cannot be described: " + text.substr(0, text.find('\n')),
+  return input_error("The model cannot be described: " + first_line(problem.what()),
                      folder.string());
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/base/text.h"
 #include "engine/compare/compare.h"
 #include "engine/device/memory.h"
 #include "engine/optim/gradients.h"
@@ -183,11 +184,10 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
   try {
     status = work();
   } catch (const std::exception& failure) {
-    const std::string text = failure.what();
     status = is_out_of_memory(failure)
                  ? machine_error("Memory ran out in one step on the longest rows.", recipe.model,
                                  "The forecast's advice says what to lower.")
-                 : machine_error(text.substr(0, text.find('\n')), recipe.model);
+                 : machine_error(first_line(failure.what()), recipe.model);
   }
   if (base_) {
     base_->model->set_gradient_checkpointing(false);

@@ -159,7 +159,6 @@ struct ForecastMade {
   RequestId request;
   MemoryForecast forecast;
   std::int64_t trainable = 0;
-  std::vector<std::string> trained_modules;
 };
 struct OneStepTried {
   RequestId request;

@@ -34,6 +34,9 @@ struct BegunRun {
   Recipe recipe;
   std::optional<PreparedRun>
       run;  ///< empty: a new folder, made when the first step is ready to begin
+
+  /// How the run ended, where it ran to its end before and nothing is left to do.
+  std::optional<RunResult> ended_before() const;
 };
 
 /// Before anything is loaded: refuses settings that cannot run and a folder that must not be
