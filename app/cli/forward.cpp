@@ -4,9 +4,9 @@
 
 #include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
-#include "engine/adapters/adapter.h"
 #include "engine/base/text.h"
 #include "engine/io/files.h"
+#include "engine/methods/adapter.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier::cli {
