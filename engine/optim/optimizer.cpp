@@ -5,6 +5,8 @@
 #include <tuple>
 #include <utility>
 
+#include "engine/config/kinds.h"
+
 namespace luthier {
 namespace {
 
@@ -13,6 +15,10 @@ torch::ScalarType scalar_type(StateTensor::Type type) {
 }
 
 }  // namespace
+
+Optimizer::Optimizer(std::vector<TrainedTensor> tensors, const std::string& name,
+                     double weight_decay)
+    : Optimizer(std::move(tensors), optimizer_kind(name).state, weight_decay) {}
 
 Optimizer::Optimizer(std::vector<TrainedTensor> tensors, StateLayout layout, double weight_decay)
     : tensors_(std::move(tensors)),

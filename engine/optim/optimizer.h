@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/config/optimizer_state.h"
 #include "engine/device/torch.h"
-#include "engine/optim/state_layout.h"
 
 namespace luthier {
 
@@ -61,6 +61,8 @@ class Optimizer {
     std::vector<Moved> members;
   };
 
+  /// `name`: its row's, which says what it keeps for a tensor.
+  Optimizer(std::vector<TrainedTensor> tensors, const std::string& name, double weight_decay);
   Optimizer(std::vector<TrainedTensor> tensors, StateLayout layout, double weight_decay);
   /// One step of a group; called without autograd.
   virtual void update(const Group& group) = 0;

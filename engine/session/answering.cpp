@@ -151,8 +151,7 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     if (!objective)
       return input_error("There is no objective '" + recipe.objective + "'.", "objective");
     LUTHIER_TRY(const Trainables trainables, apply_strategy(*base_, recipe));
-    LUTHIER_TRY(const std::unique_ptr<Optimizer> optimizer,
-                make_optimizer(trainables.tensors, recipe.training));
+    const std::unique_ptr<Optimizer> optimizer = make_optimizer(trainables.tensors, recipe);
     StepRunner runner(*base_, *objective, trainables, nullptr);
     base_->model->set_gradient_checkpointing(forecast.gradient_checkpointing);
     const torch::Device device = base_->model->device();

@@ -113,7 +113,7 @@ Status TrainingRun::prepare() {
   if (resumes && recipe_.strategy == "lora") adapter = begun_->checkpoint->path / "adapter";
   LUTHIER_TRY(trainables_, apply_strategy(base_, recipe_, adapter));
   const TrainingSettings& training = recipe_.training;
-  LUTHIER_TRY(optimizer_, make_optimizer(trainables_.tensors, training));
+  optimizer_ = make_optimizer(trainables_.tensors, recipe_);
   if (resumes) LUTHIER_CHECK(read_checkpoint(begun_->checkpoint->path, trainables_, *optimizer_));
   if (trainables_.tower_fixed) {
     const std::int64_t room = options_.max_cache_bytes >= 0

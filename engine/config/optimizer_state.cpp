@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A layout's bytes.
-#include "engine/optim/state_layout.h"
+#include "engine/config/optimizer_state.h"
 
 namespace luthier {
 
@@ -8,7 +7,7 @@ std::int64_t state_bytes(StateLayout layout, const std::vector<std::int64_t>& sh
   std::int64_t bytes = 0;
   for (const StateTensor& kept : layout(shape)) {
     std::int64_t size = kept.type == StateTensor::Type::Float32 ? 4 : 1;
-    for (const std::int64_t extent : kept.shape) size *= extent;
+    for (const std::int64_t side : kept.shape) size *= side;
     bytes += size;
   }
   return bytes;
