@@ -10,7 +10,7 @@
 namespace luthier {
 namespace {
 
-constexpr std::size_t step =
+constexpr std::size_t kStep =
     64u << 10;  // sizes are rounded up to it, so that nearly equal tensors share blocks
 
 }  // namespace
@@ -25,7 +25,7 @@ void BlockPool::unmap_until(std::size_t target) {
 }
 
 void* BlockPool::take(std::size_t bytes, std::size_t& size) {
-  const std::size_t wanted = (bytes + step - 1) / step * step;
+  const std::size_t wanted = (bytes + kStep - 1) / kStep * kStep;
   const std::lock_guard lock(mutex_);
   void* block = nullptr;
   const auto fit = waiting_.lower_bound(wanted);

@@ -15,7 +15,7 @@ namespace luthier {
 class BlockPool {
  public:
   /// Smaller requests are the C library's.
-  static constexpr std::size_t smallest = 256u << 10;
+  static constexpr std::size_t kSmallest = 256u << 10;
 
   /// A page-aligned block of at least `bytes`, or null when the system has none; `size` is what it
   /// really has.

@@ -25,7 +25,7 @@ struct ModelWorker::Asking {
 };
 
 Result<std::shared_ptr<Adapter>> ModelWorker::column_adapter(const std::string& name) const {
-  if (name == training_column && live_) return live_;
+  if (name == kTrainingColumn && live_) return live_;
   const auto found = attached_.find(name);
   if (found == attached_.end())
     return input_error("There is no adapter \"" + name + "\".", "adapter", "Attach it first.");

@@ -7,7 +7,7 @@
 
 namespace luthier {
 namespace {
-constexpr std::size_t launch_forecast_rows = 4000, plan_rows = 50'000;
+constexpr std::size_t kLaunchForecastRows = 4000, kPlanRows = 50'000;
 }
 
 Result<RunResult> train_headless(const Recipe& recipe,
@@ -25,7 +25,7 @@ Result<RunResult> train_headless(const Recipe& recipe,
   load.go_on = [&stop](double) { return !stop.stop_requested(); };
   LUTHIER_TRY(LoadedModel base, load_model(recipe.model, load));
   TrainerOptions options;
-  auto forecast = forecast_launch(*base.processor, begun.recipe, launch_forecast_rows, options);
+  auto forecast = forecast_launch(*base.processor, begun.recipe, kLaunchForecastRows, options);
   if (forecast && !forecast->fits())
     log_warning(
         "The forecast says that memory will not do; `luthier-cli plan` says what to change.");
@@ -50,7 +50,7 @@ Result<RunResult> train_headless(const Recipe& recipe,
 Result<MemoryForecast> plan(const Recipe& recipe) {
   LUTHIER_CHECK(check_recipe(recipe));
   LUTHIER_TRY(const auto processor, load_processor(recipe));
-  return forecast_run(*processor, recipe, plan_rows);
+  return forecast_run(*processor, recipe, kPlanRows);
 }
 
 }  // namespace luthier

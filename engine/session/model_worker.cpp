@@ -17,7 +17,7 @@ namespace luthier {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::size_t forecast_rows = 4000;
+constexpr std::size_t kForecastRows = 4000;
 constexpr const char* kReadingWeights = "Reading the weights";
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -186,7 +186,7 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
   host_.set_state(SessionState::Preparing, "");
   TrainerOptions options;
   options.interactive = true;
-  auto forecast = forecast_launch(*base_->processor, begun->recipe, forecast_rows, options);
+  auto forecast = forecast_launch(*base_->processor, begun->recipe, kForecastRows, options);
   Observer observer(*this, std::move(forecast).value_or(MemoryForecast{}));
   auto result = luthier::train(*base_, begun.take(), options, control, observer);
   if (!result) return fail(result.error());
@@ -199,7 +199,7 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
 
 Status ModelWorker::attach(const std::string& name, const fs::path& folder) {
   LUTHIER_CHECK(need_base());
-  if (name.empty() || name == training_column || name == kBaseColumn || attached_.contains(name)) {
+  if (name.empty() || name == kTrainingColumn || name == kBaseColumn || attached_.contains(name)) {
     return input_error("The name \"" + name + "\" is taken.", "adapter", "Choose another one.");
   }
   LUTHIER_TRY(const ResultFolder found, find_result(folder));
