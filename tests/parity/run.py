@@ -48,6 +48,7 @@ import random_cases
 import real
 import report
 import results
+import runs_of_before
 import table
 import train
 import verbs
@@ -126,7 +127,7 @@ def main():
             | verbs.cases()
         )
         found |= measure.cases() | hostile_configs.cases()
-        found |= results.cases()
+        found |= results.cases() | runs_of_before.cases()
     if options.real:
         found |= real.cases(options.real.resolve())
     if options.list:
