@@ -4,8 +4,8 @@
 
 #include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
-#include "engine/adapters/adapter.h"
 #include "engine/io/files.h"
+#include "engine/methods/adapter.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier::cli {

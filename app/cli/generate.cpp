@@ -4,8 +4,8 @@
 
 #include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
-#include "engine/adapters/adapter.h"
 #include "engine/generate/generate.h"
+#include "engine/methods/adapter.h"
 
 namespace luthier::cli {
 

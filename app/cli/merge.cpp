@@ -3,9 +3,9 @@
 
 #include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
-#include "engine/adapters/adapter_notes.h"
-#include "engine/adapters/merge.h"
 #include "engine/hub/folder_kind.h"
+#include "engine/methods/adapter_notes.h"
+#include "engine/methods/merge.h"
 
 namespace luthier::cli {
 

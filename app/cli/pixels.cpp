@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/pixels.h"
 
-#include "engine/adapters/adapter_notes.h"
 #include "engine/base/log.h"
+#include "engine/methods/adapter_notes.h"
 
 namespace luthier::cli {
 

@@ -7,10 +7,10 @@
 #include <memory>
 #include <set>
 
-#include "engine/adapters/adapter.h"
-#include "engine/adapters/adapter_notes.h"
 #include "engine/compare/result_folder.h"
 #include "engine/generate/generate.h"
+#include "engine/methods/adapter.h"
+#include "engine/methods/adapter_notes.h"
 #include "engine/models/vlm.h"
 
 namespace luthier {

@@ -7,11 +7,11 @@
 #include <cmath>
 #include <cstdio>
 
-#include "engine/adapters/adapter.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
 #include "engine/device/memory.h"
 #include "engine/forecast/trained.h"
+#include "engine/methods/adapter.h"
 #include "engine/models/vlm.h"
 #include "engine/train/row_cache.h"
 

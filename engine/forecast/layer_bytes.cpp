@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What one layer keeps for its backward, as our modules' backward functions keep it (engine/nn,
-// engine/adapters/lora.cpp):
+// engine/methods/lora.cpp):
 //   attention   input, normalised input, queries, keys, values (after rotation, keys and values
 //   once a head), their mixture MLP         its sum with the input, normalised sum, what stands
 //   before the activation (gate and up where gated), what stands after

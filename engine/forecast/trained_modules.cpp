@@ -3,8 +3,8 @@
 // make on the real modules.
 #include <map>
 
-#include "engine/adapters/adapter.h"
 #include "engine/forecast/trained.h"
+#include "engine/methods/adapter.h"
 
 namespace luthier {
 namespace {

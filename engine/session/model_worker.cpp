@@ -6,11 +6,11 @@
 
 #include <chrono>
 
-#include "engine/adapters/adapter_notes.h"
 #include "engine/base/log.h"
 #include "engine/compare/comparison.h"
 #include "engine/compare/result_folder.h"
 #include "engine/device/memory.h"
+#include "engine/methods/adapter_notes.h"
 
 namespace luthier {
 namespace fs = std::filesystem;

@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 
-#include "engine/adapters/adapter.h"
 #include "engine/generate/generate.h"
+#include "engine/methods/adapter.h"
 #include "engine/models/vlm.h"
 #include "engine/session/job_thread.h"
 #include "engine/session/run_observer.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/session/target_names.h"
 
-#include "engine/adapters/module_selection.h"
+#include "engine/methods/module_selection.h"
 
 namespace luthier {
 

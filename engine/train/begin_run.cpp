@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What can be decided before a model is loaded, and what a fully tuned checkpoint is stored as.
-#include "engine/adapters/adapter.h"
-#include "engine/adapters/adapter_notes.h"
 #include "engine/base/log.h"
 #include "engine/hub/folder_kind.h"
+#include "engine/methods/adapter.h"
+#include "engine/methods/adapter_notes.h"
 #include "engine/runs/named_run.h"
 #include "engine/train/trainer.h"
 

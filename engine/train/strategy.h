@@ -8,8 +8,8 @@
 #include <optional>
 #include <vector>
 
-#include "engine/adapters/adapter.h"
 #include "engine/config/recipe.h"
+#include "engine/methods/adapter.h"
 #include "engine/models/vlm.h"
 #include "engine/optim/adamw.h"
 

@@ -2,8 +2,8 @@
 // Checkpoints, results and the ways a run ends.
 #include <cmath>
 
-#include "engine/adapters/adapter_notes.h"
 #include "engine/base/log.h"
+#include "engine/methods/adapter_notes.h"
 #include "engine/train/training_run.h"
 
 namespace luthier {

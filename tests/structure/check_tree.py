@@ -23,7 +23,7 @@ LEVELS = [
     ["device"],
     ["nn"],
     ["models"],
-    ["adapters", "objectives", "optim"],
+    ["methods", "objectives", "optim"],
     ["generate", "train"],
     ["compare", "forecast"],
     ["teaching"],

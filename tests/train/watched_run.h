@@ -6,7 +6,7 @@
 #include <functional>
 #include <limits>
 
-#include "engine/adapters/adapter.h"
+#include "engine/methods/adapter.h"
 #include "engine/train/trainer.h"
 
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there

@@ -4,7 +4,7 @@
 // its backward is one autograd function that keeps x and x Aᵀ alone.
 #pragma once
 
-#include "engine/adapters/adapter.h"
+#include "engine/methods/adapter.h"
 #include "engine/nn/layers.h"
 
 namespace luthier {

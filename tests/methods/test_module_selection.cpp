@@ -6,8 +6,8 @@
 
 #include <QtTest>
 
-#include "engine/adapters/module_selection.h"
 #include "engine/config/recipe.h"
+#include "engine/methods/module_selection.h"
 
 using namespace luthier;
 

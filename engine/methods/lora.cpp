@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "engine/adapters/lora.h"
+#include "engine/methods/lora.h"
 
 #include <algorithm>
 

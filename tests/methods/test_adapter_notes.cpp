@@ -5,8 +5,8 @@
 
 #include <fstream>
 
-#include "engine/adapters/adapter_notes.h"
 #include "engine/io/json.h"
+#include "engine/methods/adapter_notes.h"
 
 using namespace luthier;
 namespace fs = std::filesystem;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Matching as PEFT 0.21 does it (tuners_utils.check_target_module_exists, get_pattern_key). PEFT
 // trains on where an entry means nothing; here each one has to mean something.
-#include "engine/adapters/module_selection.h"
+#include "engine/methods/module_selection.h"
 
 #include <algorithm>
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <string_view>
 
-#include "engine/adapters/module_selection.h"
+#include "engine/methods/module_selection.h"
 
 namespace luthier {
 

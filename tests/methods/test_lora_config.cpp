@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // adapter_config.json: every field of PEFT's LoraConfig is read, harmless or refused by name, and
 // starts that change the base are refused.
-#include "engine/adapters/adapter.h"
-#include "engine/adapters/lora_fields.h"
+#include "engine/methods/adapter.h"
+#include "engine/methods/lora_fields.h"
 
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 

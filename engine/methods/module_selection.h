@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/adapters/module_patterns.h"
 #include "engine/base/result.h"
 #include "engine/config/recipe.h"
+#include "engine/methods/module_patterns.h"
 #include "engine/models/model_summary.h"
 
 namespace luthier {

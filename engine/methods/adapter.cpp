@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The table of methods, and what all of them share on disk.
-#include "engine/adapters/adapter.h"
+#include "engine/methods/adapter.h"
 
-#include "engine/adapters/adapter_notes.h"
-#include "engine/adapters/lora.h"
-#include "engine/adapters/lora_fields.h"
 #include "engine/base/log.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/files.h"
+#include "engine/methods/adapter_notes.h"
+#include "engine/methods/lora.h"
+#include "engine/methods/lora_fields.h"
 
 namespace luthier {
 

@@ -12,10 +12,10 @@
 #include <utility>
 #include <vector>
 
-#include "engine/adapters/module_selection.h"
 #include "engine/base/result.h"
 #include "engine/config/recipe.h"
 #include "engine/io/safetensors.h"
+#include "engine/methods/module_selection.h"
 #include "engine/models/vlm.h"
 
 namespace luthier {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <array>
 
-#include "engine/adapters/lora.h"
-#include "engine/adapters/lora_fields.h"
+#include "engine/methods/lora.h"
+#include "engine/methods/lora_fields.h"
 
 namespace luthier {
 

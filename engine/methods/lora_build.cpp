@@ -4,10 +4,10 @@
 #include <cmath>
 #include <map>
 
-#include "engine/adapters/lora.h"
-#include "engine/adapters/lora_tensors.h"
-#include "engine/adapters/module_selection.h"
 #include "engine/base/text.h"
+#include "engine/methods/lora.h"
+#include "engine/methods/lora_tensors.h"
+#include "engine/methods/module_selection.h"
 #include "engine/models/stored_tensor.h"
 
 namespace luthier {

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/adapters/adapter.h"
-#include "engine/adapters/merge.h"
 #include "engine/base/log.h"
 #include "engine/io/safetensors.h"
+#include "engine/methods/adapter.h"
+#include "engine/methods/merge.h"
 #include "engine/models/stored_head.h"
 
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "engine/adapters/adapter_notes.h"
+#include "engine/methods/adapter_notes.h"
 
 #include "engine/base/log.h"
 #include "engine/config/recipe.h"

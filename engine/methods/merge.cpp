@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "engine/adapters/merge.h"
+#include "engine/methods/merge.h"
 
 #include <array>
 #include <cmath>
 #include <fstream>
 
-#include "engine/adapters/adapter.h"
-#include "engine/adapters/adapter_notes.h"
 #include "engine/io/files.h"
+#include "engine/methods/adapter.h"
+#include "engine/methods/adapter_notes.h"
 #include "engine/models/stored_head.h"
 
 namespace luthier {

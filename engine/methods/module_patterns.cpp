@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "engine/adapters/module_patterns.h"
+#include "engine/methods/module_patterns.h"
 
 #include <cmath>
 

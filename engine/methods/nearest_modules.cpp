@@ -2,8 +2,8 @@
 // What a name or pattern that means nothing may have been meant for.
 #include <algorithm>
 
-#include "engine/adapters/module_selection.h"
 #include "engine/config/nearest_name.h"
+#include "engine/methods/module_selection.h"
 
 namespace luthier {
 

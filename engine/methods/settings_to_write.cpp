@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <map>
 
-#include "engine/adapters/module_selection.h"
+#include "engine/methods/module_selection.h"
 
 namespace luthier {
 
