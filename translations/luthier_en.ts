@@ -2022,12 +2022,12 @@ of any size</translation>
             <translation>Objective</translation>
         </message>
         <message>
-            <source>What is learned: sft is supervised tuning on the answers of the rows.</source>
-            <translation>What is learned: sft is supervised tuning on the answers of the rows.</translation>
+            <source>What is learned from the rows.</source>
+            <translation>What is learned from the rows.</translation>
         </message>
         <message>
-            <source>full trains every weight, freeze keeps chosen parts fixed, lora trains low-rank adapters beside fixed weights.</source>
-            <translation>full trains every weight, freeze keeps chosen parts fixed, lora trains low-rank adapters beside fixed weights.</translation>
+            <source>Which weights train, and what is added beside them.</source>
+            <translation>Which weights train, and what is added beside them.</translation>
         </message>
         <message>
             <source>Keep the vision tower fixed</source>
@@ -2282,8 +2282,8 @@ of any size</translation>
             <translation>Optimizer</translation>
         </message>
         <message>
-            <source>AdamW with decoupled weight decay.</source>
-            <translation>AdamW with decoupled weight decay.</translation>
+            <source>How gradients become a step.</source>
+            <translation>How gradients become a step.</translation>
         </message>
         <message>
             <source>Adam beta 1</source>

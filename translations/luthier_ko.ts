@@ -2010,12 +2010,12 @@ of any size</source>
             <translation>목표</translation>
         </message>
         <message>
-            <source>What is learned: sft is supervised tuning on the answers of the rows.</source>
-            <translation>무엇을 배우는지 정합니다. sft는 데이터의 답을 따라 배우는 지도 학습입니다.</translation>
+            <source>What is learned from the rows.</source>
+            <translation>데이터 행에서 무엇을 배우는지 정합니다.</translation>
         </message>
         <message>
-            <source>full trains every weight, freeze keeps chosen parts fixed, lora trains low-rank adapters beside fixed weights.</source>
-            <translation>full은 모든 가중치를 학습하고, freeze는 고른 부분을 고정하며, lora는 고정된 가중치 옆에 저랭크 어댑터를 학습합니다.</translation>
+            <source>Which weights train, and what is added beside them.</source>
+            <translation>어떤 가중치를 학습하고 그 옆에 무엇을 더하는지 정합니다.</translation>
         </message>
         <message>
             <source>Keep the vision tower fixed</source>
@@ -2270,8 +2270,8 @@ of any size</source>
             <translation>옵티마이저</translation>
         </message>
         <message>
-            <source>AdamW with decoupled weight decay.</source>
-            <translation>가중치 감쇠를 분리한 AdamW입니다.</translation>
+            <source>How gradients become a step.</source>
+            <translation>기울기로 한 스텝을 어떻게 내딛는지 정합니다.</translation>
         </message>
         <message>
             <source>Adam beta 1</source>

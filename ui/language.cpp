@@ -4,6 +4,10 @@
 
 #include <QCoreApplication>
 #include <QEvent>
+#include <QFile>
+#include <QHash>
+#include <QJsonDocument>
+#include <QJsonObject>
 #include <QLibraryInfo>
 #include <QLocale>
 #include <QSettings>
@@ -59,8 +63,29 @@ void on_language(QWidget* widget, std::function<void()> apply) {
   new LanguageHook(widget, std::move(apply));
 }
 
+namespace {
+
+/// The words of kinds (methods, objectives, optimizers) and their settings: one file a language, so
+/// that a new kind brings its words along without the window's code knowing them.
+const QHash<QString, QString>& kind_words(const QString& code) {
+  static QHash<QString, QHash<QString, QString>> read;
+  auto known = read.find(code);
+  if (known != read.end()) return *known;
+  known = read.insert(code, {});
+  QFile file(QStringLiteral(":/i18n/kinds_%1.json").arg(code));
+  if (!file.open(QIODevice::ReadOnly)) return *known;
+  const QJsonObject entries = QJsonDocument::fromJson(file.readAll()).object();
+  for (auto entry = entries.begin(); entry != entries.end(); ++entry)
+    known->insert(entry.key(), entry.value().toString());
+  return *known;
+}
+
+}  // namespace
+
 QString recipe_text(const std::string& english) {
-  return QCoreApplication::translate("recipe", english.c_str());
+  const QString text = QCoreApplication::translate("recipe", english.c_str());
+  const QString same = QString::fromStdString(english);
+  return text == same ? kind_words(Language::instance().code()).value(same, text) : text;
 }
 QString state_text(const std::string& english) {
   return QCoreApplication::translate("state", english.c_str());

@@ -20,6 +20,8 @@ namespace {
 
 constexpr int kForecastDelayMilliseconds = 150;
 constexpr int kRecentModels = 8;
+/// The settings that choose a kind.
+constexpr const char* kKindKeys[] = {"strategy", "objective", "training.optim"};
 
 bool is_place(const std::string& key) {
   return key == "model" || key == "dataset" || key == "eval_dataset" || key == "image_folder" ||
@@ -33,24 +35,22 @@ std::size_t place_of(const std::string& key) {
   return static_cast<std::size_t>(std::find_if(fields.begin(), fields.end(), is) - fields.begin());
 }
 
-bool fits_method(const std::string& key, const std::string& strategy) {
+bool means_something(const std::string& key, const Recipe& recipe) {
   const std::vector<FieldDescription>& fields = recipe_fields();
   const std::size_t place = place_of(key);
-  return place >= fields.size() || fields[place].strategy.empty() ||
-         fields[place].strategy == strategy;
+  return place >= fields.size() || applies(fields[place], recipe);
 }
 
 }  // namespace
 
-Recipe default_recipe(const std::string& strategy) {
-  auto parsed = parse_recipe("strategy: " + strategy + "\n", "defaults");
-  if (parsed) return parsed.take();
-  Recipe recipe;
-  recipe.strategy = strategy;
-  return recipe;
+Recipe default_recipe(const Recipe& kinds) {
+  const std::string yaml = "strategy: " + kinds.strategy + "\nobjective: " + kinds.objective +
+                           "\ntraining:\n  optim: " + kinds.training.optim + "\n";
+  auto parsed = parse_recipe(yaml, "defaults");
+  return parsed ? parsed.take() : Recipe();
 }
 
-Workspace::Workspace(QObject* parent) : QObject(parent), recipe_(default_recipe("lora")) {
+Workspace::Workspace(QObject* parent) : QObject(parent), recipe_(default_recipe(Recipe())) {
   recipe_.output_dir = "runs/first";
   forecast_timer_.setSingleShot(true);
   forecast_timer_.setInterval(kForecastDelayMilliseconds);
@@ -141,9 +141,9 @@ Status Workspace::set_field(const std::string& key, const std::string& value) {
   LUTHIER_CHECK(luthier::set_field(changed, key, value));
   const bool differs = recipe_to_yaml(changed) != recipe_to_yaml(recipe_);
   recipe_ = changed;
-  // A fault in a field of another method is nowhere to be seen, and nothing reads it.
+  // A fault in a field of another kind is nowhere to be seen, and nothing reads it.
   drop_faults([&](const FieldFault& fault) {
-    return fault.key == key || !fits_method(fault.key, recipe_.strategy);
+    return fault.key == key || !means_something(fault.key, recipe_);
   });
   if (differs) emit recipe_changed();
   return {};
@@ -208,7 +208,7 @@ Status Workspace::save_recipe(const QString& file) {
 }
 
 void Workspace::reset_recipe() {
-  Recipe fresh = default_recipe(Recipe().strategy);
+  Recipe fresh = default_recipe(Recipe());
   fresh.model = recipe_.model;
   fresh.dataset = recipe_.dataset;
   fresh.eval_dataset = recipe_.eval_dataset;
@@ -218,16 +218,24 @@ void Workspace::reset_recipe() {
 }
 
 std::vector<FieldDifference> Workspace::changed_fields() const {
-  std::vector<FieldDifference> all = recipe_differences(default_recipe(recipe_.strategy), recipe_);
-  std::erase_if(all, [](const FieldDifference& difference) { return is_place(difference.key); });
-  const std::string usual = Recipe().strategy;
-  if (recipe_.strategy != usual) all.insert(all.begin(), {"strategy", usual, recipe_.strategy});
+  std::vector<FieldDifference> all = recipe_differences(default_recipe(recipe_), recipe_);
+  std::erase_if(all, [&](const FieldDifference& difference) {
+    return is_place(difference.key) || !means_something(difference.key, recipe_);
+  });
+  // What was chosen comes first: it decides the defaults of the rest.
+  std::size_t place = 0;
+  for (const char* key : kKindKeys) {
+    const auto usual = get_field(Recipe(), key), chosen = get_field(recipe_, key);
+    if (usual && chosen && *usual != *chosen)
+      all.insert(all.begin() + static_cast<std::ptrdiff_t>(place++), {key, *usual, *chosen});
+  }
   return all;
 }
 
 QString Workspace::default_of(const std::string& key) const {
-  const Recipe defaults = key == "strategy" ? Recipe() : default_recipe(recipe_.strategy);
-  const auto value = get_field(defaults, key);
+  const auto is_kind = [&](const char* kind) { return key == kind; };
+  const bool kind = std::any_of(std::begin(kKindKeys), std::end(kKindKeys), is_kind);
+  const auto value = get_field(kind ? Recipe() : default_recipe(recipe_), key);
   return value ? QString::fromStdString(*value) : QString();
 }
 

@@ -173,6 +173,6 @@ class Workspace : public QObject {
 inline constexpr const char* kTrainingColumn = "training";
 
 /// Defaults of a strategy, as a recipe file that names nothing else would give them.
-Recipe default_recipe(const std::string& strategy);
+Recipe default_recipe(const Recipe& kinds);
 
 }  // namespace luthier

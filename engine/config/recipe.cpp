@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
+#include "engine/config/kinds.h"
 #include "engine/config/names_elsewhere.h"
 #include "engine/config/nearest_name.h"
-#include "engine/config/recipe_field.h"
 
 namespace luthier {
 namespace {
@@ -72,16 +72,49 @@ std::string nearest_key(const std::string& key) {
                                                                             : sibling.key;
 }
 
-bool same_freeze(const FreezeSettings& left, const FreezeSettings& right) {
-  return left.vision_tower == right.vision_tower && left.projector == right.projector &&
-         left.language_model == right.language_model;
+const RecipeField* field_of(const std::string& key) {
+  for (const RecipeField& field : recipe_field_table())
+    if (field.about.key == key) return &field;
+  return nullptr;
 }
+
+ChosenKinds chosen_kinds(const Recipe& recipe) {
+  return {recipe.strategy, recipe.objective, recipe.training.optim};
+}
+
+/// Every setting whose default some kind has of its own.
+std::vector<KindDefault> all_kind_defaults(const ChosenKinds& kinds) {
+  std::vector<KindDefault> all{{"training.learning_rate", nullptr}};
+  const auto add = [&](const Kind& kind, bool chosen) {
+    for (KindDefault entry : kind.defaults) {
+      entry.fixed = entry.fixed && chosen;
+      all.push_back(std::move(entry));
+    }
+  };
+  for (const MethodKind& kind : method_kinds()) add(kind, kind.name == kinds.strategy);
+  for (const ObjectiveKind& kind : objective_kinds()) add(kind, kind.name == kinds.objective);
+  for (const OptimizerKind& kind : optimizer_kinds()) add(kind, kind.name == kinds.optimizer);
+  return all;
+}
+
+/// After another kind was chosen: what stood at its default goes to the new one.
+void move_defaults(Recipe& recipe, const ChosenKinds& kinds_before) {
+  Recipe before, after;
+  apply_kind_defaults(before, kinds_before);
+  apply_kind_defaults(after, chosen_kinds(recipe));
+  for (const KindDefault& entry : all_kind_defaults(chosen_kinds(recipe))) {
+    const RecipeField* field = field_of(entry.key);
+    if (!field) continue;
+    if (entry.fixed || field->read(recipe) == field->read(before))
+      field->write(recipe, field->read(after));
+  }
+}
+
+}  // namespace
 
 Error cross_fault(const char* key, std::string what, std::string hint) {
   return input_error(std::move(what), std::string("recipe: ") + key, std::move(hint));
 }
-
-}  // namespace
 
 Result<const RecipeField*> find_field(const std::string& key, const std::string& where) {
   const RecipeField* by_leaf = nullptr;
@@ -89,7 +122,8 @@ Result<const RecipeField*> find_field(const std::string& key, const std::string&
   for (const RecipeField& field : recipe_field_table()) {
     if (field.about.key == key) return &field;
     if (leaf_of(field.about.key) != key) continue;
-    if (by_leaf) also = field.about.key;
+    if (by_leaf && by_leaf->older && !field.older) continue;  // command lines of before stay valid
+    if (by_leaf && by_leaf->older == field.older) also = field.about.key;
     by_leaf = &field;
   }
   if (by_leaf && also.empty()) return by_leaf;
@@ -121,23 +155,27 @@ Result<std::string> get_field(const Recipe& recipe, const std::string& key) {
 Status set_field(Recipe& recipe, const std::string& key, const std::string& value) {
   LUTHIER_TRY(const RecipeField* field, find_field(key, {}));
   LUTHIER_TRY(Json checked, value_from_text(*field, value, field->about.key));
-  if (field->about.key == "strategy") {
-    Recipe before, after;
-    apply_strategy_defaults(before, recipe.strategy);
-    apply_strategy_defaults(after, checked.get<std::string>());
-    if (recipe.training.learning_rate == before.training.learning_rate)
-      recipe.training.learning_rate = after.training.learning_rate;
-    if (after.strategy == "full" || same_freeze(recipe.freeze, before.freeze))
-      recipe.freeze = after.freeze;
-  }
+  const ChosenKinds before = chosen_kinds(recipe);
   field->write(recipe, checked);
+  if (chosen_kinds(recipe) != before) move_defaults(recipe, before);
   return {};
 }
 
-void apply_strategy_defaults(Recipe& recipe, const std::string& strategy) {
-  recipe.strategy = strategy;
-  recipe.training.learning_rate = strategy == "full" || strategy == "freeze" ? 1e-5 : 2e-4;
-  recipe.freeze = strategy == "full" ? FreezeSettings{false, false, false} : FreezeSettings{};
+void apply_kind_defaults(Recipe& recipe, const ChosenKinds& kinds) {
+  recipe.strategy = kinds.strategy;
+  recipe.objective = kinds.objective;
+  recipe.training.optim = kinds.optimizer;
+  const MethodKind& method = method_kind(kinds.strategy);
+  const ObjectiveKind& objective = objective_kind(kinds.objective);
+  const auto write = [&](const Kind& kind) {
+    for (const KindDefault& entry : kind.defaults)
+      if (const RecipeField* field = field_of(entry.key)) field->write(recipe, entry.value);
+  };
+  write(optimizer_kind(kinds.optimizer));
+  write(objective);
+  write(method);
+  if (objective.learning_rate > 0)
+    recipe.training.learning_rate = objective.learning_rate * (method.hangs_adapter() ? 10 : 1);
 }
 
 std::vector<FieldDifference> recipe_differences(const Recipe& left, const Recipe& right) {
@@ -152,7 +190,6 @@ std::vector<FieldDifference> recipe_differences(const Recipe& left, const Recipe
 }
 
 Status check_recipe(const Recipe& recipe) {
-  using Kind = ModuleSelector::Kind;
   if (recipe.model.empty())
     return cross_fault("model", "no model is named.", "Give the folder of a checkpoint.");
   if (recipe.dataset.empty())
@@ -161,23 +198,10 @@ Status check_recipe(const Recipe& recipe) {
   if (recipe.output_dir.empty())
     return cross_fault("output_dir", "no run folder is named.",
                        "Give a folder to write the run to, such as runs/first.");
-  const ModuleSelector& targets = recipe.adapter.target_modules;
-  const bool no_targets =
-      targets.kind == Kind::None || (targets.kind == Kind::Names && targets.names.empty() &&
-                                     recipe.adapter.modules_to_save.empty());
-  if (recipe.strategy == "lora" && recipe.adapter.init_from.empty() && no_targets)
-    return cross_fault("adapter.target_modules",
-                       "names no module, so there would be nothing to train.",
-                       "Write all-linear, a list of names or a regular expression.");
-  const FreezeSettings& freeze = recipe.freeze;
-  if (recipe.strategy == "full" &&
-      (freeze.vision_tower || freeze.projector || freeze.language_model))
-    return cross_fault("freeze", "a part is kept fixed, but the strategy full trains every part.",
-                       "Write strategy: freeze, or take the part out.");
-  if (recipe.strategy == "freeze" && freeze.vision_tower && freeze.projector &&
-      freeze.language_model)
-    return cross_fault("freeze", "every part is kept fixed, so there would be nothing to train.",
-                       "Let at least one part train.");
+  for (const Kind* kind : {static_cast<const Kind*>(&method_kind(recipe.strategy)),
+                           static_cast<const Kind*>(&objective_kind(recipe.objective)),
+                           static_cast<const Kind*>(&optimizer_kind(recipe.training.optim))})
+    if (kind->check) LUTHIER_CHECK(kind->check(recipe));
   if (recipe.image.min_pixels && recipe.image.max_pixels &&
       *recipe.image.min_pixels > *recipe.image.max_pixels)
     return cross_fault("image.min_pixels", "is above image.max_pixels.",

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/config/kind_values.h"
 
 namespace luthier {
 
@@ -40,6 +41,7 @@ struct AdapterSettings {
   std::vector<std::string> modules_to_save;
   std::string bias = "none";  ///< none | all | lora_only
   std::string init_from;      ///< a PEFT folder, or empty
+  KindValues more;            ///< settings of other methods, by their keys
 };
 
 struct FreezeSettings {
@@ -88,6 +90,7 @@ struct Recipe {
   AdapterSettings adapter;
   ImageSettings image;
   TrainingSettings training;
+  KindValues more;  ///< settings of objectives, optimizers and others, by their keys
 };
 
 /// One field of the recipe. `key` is its dotted path ("training.learning_rate").
@@ -113,11 +116,16 @@ struct FieldDescription {
   bool exclusive_minimum = false, exclusive_maximum = false;
   bool nullable = false;  ///< null is a value (Integer, Path): as the checkpoint says, or none
   bool advanced = false;  ///< behind "Advanced" in the window
-  std::string strategy;   ///< shown and meaningful for this strategy only; empty: always
+  /// Kinds that have this setting; it means something where the recipe names one of them. All
+  /// empty: always.
+  std::vector<std::string> strategies, objectives, optimizers;
+  std::vector<std::string> choice_help;  ///< of kinds: a sentence for each choice
 };
 
 /// Every field, in the order a form shows them.
 const std::vector<FieldDescription>& recipe_fields();
+/// Whether the setting means something under the recipe's method, objective and optimizer.
+bool applies(const FieldDescription& field, const Recipe& recipe);
 
 /// The value of a field as the text that a form edits, and back ("2.0e-4", "true", "q_proj,
 /// v_proj", "all-linear", "null"). set_field checks type and range; unknown keys are refused with

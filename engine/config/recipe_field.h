@@ -18,7 +18,8 @@ struct RecipeField {
   std::function<Json(const Recipe&)> read;
   std::function<void(Recipe&, const Json&)> write;  ///< takes what check_value returned
   std::vector<std::string>
-      not_built;  ///< values that exist elsewhere (PEFT, transformers) and are refused by name
+      not_built;       ///< values that exist elsewhere (PEFT, transformers) and are refused by name
+  bool older = false;  ///< recipes of before kinds had settings carry it under every method
   bool whole_numbers = false;  ///< Pattern: its values are integers
 };
 
@@ -46,8 +47,17 @@ std::string number_text(double value);
 /// A scalar as YAML: plain where that is unambiguous, else double-quoted.
 std::string yaml_text(const std::string& text);
 
-/// The defaults that depend on the strategy: learning rate and what stays fixed.
-void apply_strategy_defaults(Recipe& recipe, const std::string& strategy);
+/// The recipe's kinds chosen, with the defaults that depend on them: those of the optimizer, then
+/// the objective's, then the method's.
+struct ChosenKinds {
+  std::string strategy, objective, optimizer;
+  bool operator==(const ChosenKinds&) const = default;
+};
+void apply_kind_defaults(Recipe& recipe, const ChosenKinds& kinds);
+
+/// What a file's or PEFT's JSON says of modules, and back.
+ModuleSelector selector_from_json(const Json& value);
+Json selector_to_json(const ModuleSelector& selector);
 
 /// Keys of the schema that are kept for later versions ("stages").
 bool is_reserved_key(const std::string& key);

@@ -2,68 +2,17 @@
 // The one table of the recipe's fields. A new setting is a member of its struct in recipe.h and a
 // row here: the YAML reader, --set, the command line's help, the window's form and recipe.yaml
 // follow.
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
-#include "engine/config/recipe_field.h"
+#include "engine/config/field_rows.h"
+#include "engine/config/kinds.h"
 
 namespace luthier {
 namespace {
 
-using Type = FieldDescription::Type;
-
-/// A row under construction: description first, then what narrows it.
-struct Row {
-  RecipeField field;
-
-  Row unit(const char* text) && {
-    field.about.unit = text;
-    return std::move(*this);
-  }
-  Row at_least(double value) && {
-    field.about.minimum = value;
-    return std::move(*this);
-  }
-  Row at_most(double value) && {
-    field.about.maximum = value;
-    return std::move(*this);
-  }
-  Row above(double value) && {
-    field.about.minimum = value;
-    field.about.exclusive_minimum = true;
-    return std::move(*this);
-  }
-  Row below(double value) && {
-    field.about.maximum = value;
-    field.about.exclusive_maximum = true;
-    return std::move(*this);
-  }
-  Row advanced() && {
-    field.about.advanced = true;
-    return std::move(*this);
-  }
-  Row nullable() && {
-    field.about.nullable = true;
-    return std::move(*this);
-  }
-  Row for_strategy(const char* name) && {
-    field.about.strategy = name;
-    return std::move(*this);
-  }
-  Row not_built(std::vector<std::string> values) && {
-    field.not_built = std::move(values);
-    return std::move(*this);
-  }
-};
-
-Row describe(Type type, const char* key, const char* label, const char* help) {
-  Row row;
-  row.field.about.type = type;
-  row.field.about.key = key;
-  row.field.about.label = label;
-  row.field.about.help = help;
-  return row;
-}
+using namespace rows;
 
 template <class Access>
 Row text(Type type, const char* key, const char* label, const char* help, Access access) {
@@ -80,6 +29,18 @@ Row choice(const char* key, const char* label, const char* help, std::vector<std
            Access access) {
   Row row = text(Type::Choice, key, label, help, access);
   row.field.about.choices = std::move(choices);
+  return row;
+}
+
+/// The choice of a kind: its words come from the kinds' table. A kind that is built is not refused.
+template <class K, class Access>
+Row kind_choice(const char* key, const char* label, const char* help, const std::vector<K>& kinds,
+                Access access) {
+  Row row = text(Type::Choice, key, label, help, access);
+  for (const K& kind : kinds) {
+    row.field.about.choices.push_back(kind.name);
+    row.field.about.choice_help.push_back(kind.help);
+  }
   return row;
 }
 
@@ -160,30 +121,10 @@ Row names(Type type, const char* key, const char* label, const char* help, Acces
 
 template <class Access>
 Row modules(const char* key, const char* label, const char* help, Access access) {
-  using Kind = ModuleSelector::Kind;
   Row row = describe(Type::Modules, key, label, help);
-  row.field.read = [access](const Recipe& recipe) -> Json {
-    const ModuleSelector& selector = access(recipe);
-    switch (selector.kind) {
-      case Kind::None: return nullptr;
-      case Kind::Names: return Json(selector.names);
-      case Kind::Regex: return selector.regex;
-      case Kind::AllLinear: return "all-linear";
-    }
-    return nullptr;
-  };
+  row.field.read = [access](const Recipe& recipe) { return selector_to_json(access(recipe)); };
   row.field.write = [access](Recipe& recipe, const Json& value) {
-    ModuleSelector selector;
-    if (value.is_array()) {
-      selector.kind = Kind::Names;
-      selector.names = value.get<std::vector<std::string>>();
-    } else if (value.is_string() && value == "all-linear") {
-      selector.kind = Kind::AllLinear;
-    } else if (value.is_string()) {
-      selector.kind = Kind::Regex;
-      selector.regex = value.get<std::string>();
-    }
-    access(recipe) = selector;
+    access(recipe) = selector_from_json(value);
   };
   return row;
 }
@@ -207,6 +148,41 @@ Row pattern(const char* key, const char* label, const char* help, Access access)
       list.emplace_back(name, entry.template get<Entry>());
   };
   return row;
+}
+
+std::string section_of(const std::string& key) { return key.substr(0, key.find('.') + 1); }
+
+/// Behind the last field of its section; a section of its own stands before the pictures' settings.
+std::size_t place_for(const std::vector<RecipeField>& table, const std::string& key) {
+  std::size_t place = table.size();
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    if (table[i].about.key == "image.min_pixels") place = i;
+  }
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    if (section_of(table[i].about.key) == section_of(key)) place = i + 1;
+  }
+  return place;
+}
+
+/// The kinds' own settings into the table, and into each setting's description the kinds that have
+/// it.
+template <class K>
+void add_kinds(std::vector<RecipeField>& table, const std::vector<K>& kinds,
+               std::vector<std::string> FieldDescription::*names) {
+  for (const K& kind : kinds) {
+    for (const RecipeField& field : kind.fields) {
+      const std::size_t place = place_for(table, field.about.key);
+      table.insert(table.begin() + static_cast<std::ptrdiff_t>(place), field);
+    }
+  }
+  for (const K& kind : kinds) {
+    std::vector<std::string> keys = kind.shares;
+    for (const RecipeField& field : kind.fields) keys.push_back(field.about.key);
+    for (RecipeField& field : table) {
+      if (std::find(keys.begin(), keys.end(), field.about.key) != keys.end())
+        (field.about.*names).push_back(kind.name);
+    }
+  }
 }
 
 #define LUTHIER_FIELD(path) \
@@ -237,106 +213,87 @@ std::vector<RecipeField> build_table() {
   add(text(Type::Path, "output_dir", "Run folder",
            "Where the run is written: settings, metrics, checkpoints and the result.",
            LUTHIER_FIELD(output_dir)));
-  add(choice("objective", "Objective",
-             "What is learned: sft is supervised tuning on the answers of the rows.", {"sft"},
-             LUTHIER_FIELD(objective))
+  add(kind_choice("objective", "Objective", "What is learned from the rows.", objective_kinds(),
+                  LUTHIER_FIELD(objective))
           .not_built({"dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "ppo", "gkd",
                       "online_dpo"})
           .advanced());
-  add(choice("strategy", "Method",
-             "full trains every weight, freeze keeps chosen parts fixed, lora trains low-rank "
-             "adapters beside fixed weights.",
-             {"full", "freeze", "lora"}, LUTHIER_FIELD(strategy))
+  add(kind_choice("strategy", "Method", "Which weights train, and what is added beside them.",
+                  method_kinds(), LUTHIER_FIELD(strategy))
           .not_built({"qlora", "dora", "ia3", "prefix_tuning", "prompt_tuning", "p_tuning",
                       "adalora", "loha", "lokr", "vera"}));
 
   add(boolean("freeze.vision_tower", "Keep the vision tower fixed",
-              "The picture encoder's weights do not change.", LUTHIER_FIELD(freeze.vision_tower))
-          .for_strategy("freeze"));
+              "The picture encoder's weights do not change.", LUTHIER_FIELD(freeze.vision_tower)));
   add(boolean("freeze.projector", "Keep the projector fixed",
               "The weights that carry picture features into the language model do not change.",
-              LUTHIER_FIELD(freeze.projector))
-          .for_strategy("freeze"));
+              LUTHIER_FIELD(freeze.projector)));
   add(boolean("freeze.language_model", "Keep the language model fixed",
               "The decoder's weights do not change; with the tower fixed too, only the projector "
               "learns.",
-              LUTHIER_FIELD(freeze.language_model))
-          .for_strategy("freeze"));
+              LUTHIER_FIELD(freeze.language_model)));
 
   add(integer("adapter.r", "LoRA rank",
               "Columns of A and B: more can learn more and costs more memory; 8 to 64 is usual.",
               LUTHIER_FIELD(adapter.r))
           .at_least(1)
-          .at_most(65536)
-          .for_strategy("lora"));
+          .at_most(65536));
   add(number("adapter.lora_alpha", "LoRA alpha",
              "The adapter's output is scaled by alpha / rank; twice the rank is usual.",
              LUTHIER_FIELD(adapter.lora_alpha))
           .above(0)
-          .at_most(1e6)
-          .for_strategy("lora"));
+          .at_most(1e6));
   add(number("adapter.lora_dropout", "LoRA dropout",
              "Share of the adapter's inputs that are dropped while training.",
              LUTHIER_FIELD(adapter.lora_dropout))
           .at_least(0)
-          .below(1)
-          .for_strategy("lora"));
+          .below(1));
   add(modules("adapter.target_modules", "Target modules",
               "Which linear layers get an adapter: names (endings are enough), one regular "
               "expression over whole names, or all-linear.",
-              LUTHIER_FIELD(adapter.target_modules))
-          .for_strategy("lora"));
+              LUTHIER_FIELD(adapter.target_modules)));
   add(modules("adapter.exclude_modules", "Excluded modules",
               "Which of the target modules are left out, by names or one regular expression.",
               LUTHIER_FIELD(adapter.exclude_modules))
-          .for_strategy("lora")
           .advanced());
   add(pattern("adapter.rank_pattern", "Rank by module",
               "Other ranks for modules whose name ends so or matches: {q_proj: 32}.",
               LUTHIER_FIELD(adapter.rank_pattern))
           .at_least(1)
           .at_most(65536)
-          .for_strategy("lora")
           .advanced());
   add(pattern("adapter.alpha_pattern", "Alpha by module",
               "Other alphas for modules whose name ends so or matches: {q_proj: 64}.",
               LUTHIER_FIELD(adapter.alpha_pattern))
           .above(0)
           .at_most(1e6)
-          .for_strategy("lora")
           .advanced());
   add(boolean("adapter.use_rslora", "Rank-stabilized scale",
               "Scale by alpha / √rank instead of alpha / rank, which suits high ranks.",
               LUTHIER_FIELD(adapter.use_rslora))
-          .for_strategy("lora")
           .advanced());
   add(boolean("adapter.use_dora", "DoRA", "Train a magnitude beside the direction of each weight.",
               LUTHIER_FIELD(adapter.use_dora))
           .not_built({"true"})
-          .for_strategy("lora")
           .advanced());
   add(choice("adapter.init_lora_weights", "Initial adapter",
              "true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: "
              "both random.",
              {"true", "false", "gaussian"}, LUTHIER_FIELD(adapter.init_lora_weights))
           .not_built({"pissa", "olora", "eva", "loftq", "orthogonal", "corda"})
-          .for_strategy("lora")
           .advanced());
   add(names(Type::NameList, "adapter.modules_to_save", "Modules trained whole",
             "Modules that train without low rank and are saved with the adapter (lm_head, say).",
             LUTHIER_FIELD(adapter.modules_to_save))
-          .for_strategy("lora")
           .advanced());
   add(choice("adapter.bias", "Biases", "Which biases train beside the adapter.", {"none"},
              LUTHIER_FIELD(adapter.bias))
           .not_built({"all", "lora_only"})
-          .for_strategy("lora")
           .advanced());
   add(text(Type::Path, "adapter.init_from", "Start from adapter",
            "A PEFT adapter's folder to go on from; its settings replace the ones here.",
            LUTHIER_FIELD(adapter.init_from))
           .nullable()
-          .for_strategy("lora")
           .advanced());
 
   add(optional_integer("image.min_pixels", "Smallest picture",
@@ -424,8 +381,8 @@ std::vector<RecipeField> build_table() {
           .at_least(0)
           .at_most(1e9)
           .advanced());
-  add(choice("training.optim", "Optimizer", "AdamW with decoupled weight decay.", {"adamw_torch"},
-             LUTHIER_FIELD(training.optim))
+  add(kind_choice("training.optim", "Optimizer", "How gradients become a step.", optimizer_kinds(),
+                  LUTHIER_FIELD(training.optim))
           .not_built({"adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit", "paged_adamw_32bit",
                       "adafactor", "sgd", "lion_32bit"})
           .advanced());
@@ -504,8 +461,17 @@ std::vector<RecipeField> build_table() {
           .at_most(1e6)
           .advanced());
 
-  std::vector<RecipeField> table;
-  for (Row& row : rows) table.push_back(std::move(row.field));
+  std::vector<RecipeField> table = fields_of(std::move(rows));
+  for (RecipeField& field : table) {
+    field.older = true;
+    std::erase_if(field.not_built, [&](const std::string& value) {
+      const auto& built = field.about.choices;
+      return std::find(built.begin(), built.end(), value) != built.end();
+    });
+  }
+  add_kinds(table, method_kinds(), &FieldDescription::strategies);
+  add_kinds(table, objective_kinds(), &FieldDescription::objectives);
+  add_kinds(table, optimizer_kinds(), &FieldDescription::optimizers);
   return table;
 }
 
@@ -516,6 +482,14 @@ std::vector<RecipeField> build_table() {
 const std::vector<RecipeField>& recipe_field_table() {
   static const std::vector<RecipeField> table = build_table();
   return table;
+}
+
+bool applies(const FieldDescription& field, const Recipe& recipe) {
+  const auto among = [](const std::vector<std::string>& kinds, const std::string& chosen) {
+    return kinds.empty() || std::find(kinds.begin(), kinds.end(), chosen) != kinds.end();
+  };
+  return among(field.strategies, recipe.strategy) && among(field.objectives, recipe.objective) &&
+         among(field.optimizers, recipe.training.optim);
 }
 
 const std::vector<FieldDescription>& recipe_fields() {

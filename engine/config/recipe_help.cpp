@@ -38,6 +38,15 @@ std::string wrapped(const std::string& text, const std::string& indent, std::siz
   return out + line + "\n";
 }
 
+/// The kinds that have a setting, where not every recipe has it.
+std::string owners_of(const FieldDescription& about, std::size_t width) {
+  std::string text;
+  for (const auto* kinds : {&about.strategies, &about.objectives, &about.optimizers}) {
+    for (const std::string& kind : *kinds) text += (text.empty() ? "" : ", ") + kind;
+  }
+  return text.empty() ? text : wrapped("Of: " + text + ".", "      ", width);
+}
+
 }  // namespace
 
 std::string recipe_help(std::size_t width) {
@@ -48,6 +57,10 @@ std::string recipe_help(std::size_t width) {
     text += "  " + field.about.key + ": " + (fallback.empty() ? "none" : fallback) +
             (values.empty() ? "" : "   (" + values + ")") + "\n";
     text += wrapped(field.about.help, "      ", width);
+    for (std::size_t i = 0; i < field.about.choice_help.size(); ++i)
+      text +=
+          wrapped(field.about.choices[i] + ": " + field.about.choice_help[i], "        ", width);
+    text += owners_of(field.about, width);
   }
   return text;
 }

@@ -206,6 +206,24 @@ std::vector<std::string> split_names(const std::string& text) {
 
 }  // namespace
 
+ModuleSelector selector_from_json(const Json& value) {
+  using Kind = ModuleSelector::Kind;
+  if (value.is_array()) return {Kind::Names, value.get<std::vector<std::string>>(), {}};
+  if (!value.is_string()) return {};
+  if (value == "all-linear") return {Kind::AllLinear, {}, {}};
+  return {Kind::Regex, {}, value.get<std::string>()};
+}
+
+Json selector_to_json(const ModuleSelector& selector) {
+  switch (selector.kind) {
+    case ModuleSelector::Kind::None: return nullptr;
+    case ModuleSelector::Kind::Names: return Json(selector.names);
+    case ModuleSelector::Kind::Regex: return selector.regex;
+    case ModuleSelector::Kind::AllLinear: return "all-linear";
+  }
+  return nullptr;
+}
+
 Result<Json> check_value(const RecipeField& field, const Json& value, const std::string& where) {
   const FieldDescription& about = field.about;
   switch (about.type) {
@@ -218,6 +236,7 @@ Result<Json> check_value(const RecipeField& field, const Json& value, const std:
       return Json(static_cast<std::int64_t>(number));
     }
     case Type::Number: {
+      if (value.is_null() && about.nullable) return value;
       LUTHIER_TRY(double number, check_number(field, value, false, where));
       return Json(number);
     }

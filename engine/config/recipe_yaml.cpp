@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The recipe as a YAML file: read with every key checked, written whole. Reading gathers all values
 // first (file, then overrides), because the strategy that they name decides some defaults.
+#include <algorithm>
 #include <map>
 
-#include "engine/config/recipe_field.h"
+#include "engine/config/kinds.h"
 #include "engine/io/files.h"
 #include "engine/io/yaml.h"
 
@@ -95,13 +96,49 @@ Status add_overrides(GivenByKey& given, const std::vector<std::string>& override
   return {};
 }
 
-Recipe build(const GivenByKey& given) {
+/// The kinds that recipes of before had carry one another's settings; others do not.
+bool may_carry(const RecipeField& field, const Recipe& recipe) {
+  if (applies(field.about, recipe)) return true;
+  return field.older && method_kind(recipe.strategy).older &&
+         objective_kind(recipe.objective).older && optimizer_kind(recipe.training.optim).older;
+}
+
+/// A setting that the chosen kinds do not have: whose it is, and what was chosen.
+Error not_of_kind(const FieldDescription& about, const Recipe& recipe, const std::string& where) {
+  const auto among = [](const std::vector<std::string>& kinds, const std::string& chosen) {
+    return kinds.empty() || std::find(kinds.begin(), kinds.end(), chosen) != kinds.end();
+  };
+  const auto says = [&](const std::vector<std::string>& kinds, const char* key,
+                        const std::string& chosen) {
+    std::string owners;
+    for (const std::string& kind : kinds) owners.append(owners.empty() ? "" : ", ").append(kind);
+    std::string text = about.key + " belongs to ";
+    text.append(owners).append("; ").append(key).append(" is ").append(chosen).append(".");
+    return input_error(text, where, "Take it out, or choose one of those it belongs to.");
+  };
+  if (!among(about.strategies, recipe.strategy))
+    return says(about.strategies, "strategy", recipe.strategy);
+  if (!among(about.objectives, recipe.objective))
+    return says(about.objectives, "objective", recipe.objective);
+  return says(about.optimizers, "training.optim", recipe.training.optim);
+}
+
+Result<Recipe> build(const GivenByKey& given, const std::string& where) {
   Recipe recipe;
-  const auto strategy = given.find("strategy");
-  apply_strategy_defaults(recipe, strategy == given.end()
-                                      ? recipe.strategy
-                                      : strategy->second.value.get<std::string>());
-  for (const auto& [key, entry] : given) entry.field->write(recipe, entry.value);
+  const auto chosen = [&](const char* key, std::string& name) {
+    const auto found = given.find(key);
+    if (found != given.end()) name = found->second.value.get<std::string>();
+  };
+  ChosenKinds kinds{recipe.strategy, recipe.objective, recipe.training.optim};
+  chosen("strategy", kinds.strategy);
+  chosen("objective", kinds.objective);
+  chosen("training.optim", kinds.optimizer);
+  apply_kind_defaults(recipe, kinds);
+  for (const auto& [key, entry] : given) {
+    if (!may_carry(*entry.field, recipe))
+      return not_of_kind(entry.field->about, recipe, where + ": " + key);
+    entry.field->write(recipe, entry.value);
+  }
   return recipe;
 }
 
@@ -136,7 +173,7 @@ Result<Recipe> parse_recipe(const std::string& yaml, const std::string& where,
                             const std::vector<std::string>& overrides) {
   LUTHIER_TRY(GivenByKey given, values_of_file(yaml, where));
   LUTHIER_CHECK(add_overrides(given, overrides));
-  return build(given);
+  return build(given, where);
 }
 
 Result<Recipe> read_recipe(const std::filesystem::path& file,
@@ -150,13 +187,14 @@ Result<Recipe> read_recipe(const std::filesystem::path& file,
     if (const auto found = given.find(key); found != given.end())
       for (Json& path : found->second.value) resolve_beside(path, file.parent_path());
   LUTHIER_CHECK(add_overrides(given, overrides));
-  return build(given);
+  return build(given, file.string());
 }
 
 std::string recipe_to_yaml(const Recipe& recipe) {
   std::string text, section;
   for (const RecipeField& field : recipe_field_table()) {
     const std::string& key = field.about.key;
+    if (!may_carry(field, recipe)) continue;
     if (section_of(key) != section) {
       section = section_of(key);
       text += section + ":\n";

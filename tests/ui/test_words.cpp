@@ -74,6 +74,8 @@ void TestWords::recipe_fields_are_translated() {
     for (const std::string* text : {&field.label, &field.help, &field.unit})
       if (!text->empty() && !same.contains(QString::fromStdString(*text)))
         QVERIFY2(has_korean(recipe_text(*text)), text->c_str());
+    for (const std::string& sentence : field.choice_help)
+      QVERIFY2(has_korean(recipe_text(sentence)), sentence.c_str());
     for (const std::string& choice : field.choices)
       QVERIFY2(recipe_text(choice).contains(QString::fromStdString(choice)),
                choice.c_str());  // the recipe's own word stays readable

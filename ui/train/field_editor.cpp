@@ -304,9 +304,11 @@ void FieldEditor::retranslate() {
   reset_->setToolTip(tr("Back to the default"));
   reset_->setAccessibleName(tr("%1: back to the default").arg(label));
   if (browse_) browse_->setAccessibleName(tr("%1: browse").arg(label));
-  if (combo_)
-    for (int i = 0; i < combo_->count(); ++i)
-      combo_->setItemText(i, recipe_text(combo_->itemData(i).toString().toStdString()));
+  if (!combo_) return;
+  for (int i = 0; i < combo_->count(); ++i)
+    combo_->setItemText(i, recipe_text(combo_->itemData(i).toString().toStdString()));
+  for (std::size_t i = 0; i < field_.choice_help.size(); ++i)
+    combo_->setItemData(static_cast<int>(i), recipe_text(field_.choice_help[i]), Qt::ToolTipRole);
 }
 
 }  // namespace luthier

@@ -227,7 +227,7 @@ void RecipeForm::refresh_row(const Row& row, bool mine) {
   const Recipe& recipe = workspace_.recipe();
   const FieldDescription& field = row.editor->field();
   const FieldFault* fault = workspace_.fault_of(field.key);
-  const bool fits = field.strategy.empty() || field.strategy == recipe.strategy;
+  const bool fits = applies(field, recipe);
   // What is changed or at fault is never out of sight, and what a person is at does not go when
   // it is back at its default.
   const bool stays = !folding_ && row.holder->isVisibleTo(this);

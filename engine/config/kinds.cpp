@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/config/kinds.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace luthier {
+namespace {
+
+template <class K>
+const K& find_kind(const std::vector<K>& table, const std::string& name) {
+  for (const K& kind : table)
+    if (kind.name == name) return kind;
+  throw std::logic_error("no kind is called " + name);
+}
+
+}  // namespace
+
+const std::vector<MethodKind>& method_kinds() {
+#define LUTHIER_ROW(NAME) NAME##_method_kind(),
+  static const std::vector<MethodKind> table{LUTHIER_METHODS(LUTHIER_ROW)};
+#undef LUTHIER_ROW
+  return table;
+}
+
+const std::vector<ObjectiveKind>& objective_kinds() {
+#define LUTHIER_ROW(NAME) NAME##_objective_kind(),
+  static const std::vector<ObjectiveKind> table{LUTHIER_OBJECTIVES(LUTHIER_ROW)};
+#undef LUTHIER_ROW
+  return table;
+}
+
+const std::vector<OptimizerKind>& optimizer_kinds() {
+#define LUTHIER_ROW(NAME) NAME##_optimizer_kind(),
+  static const std::vector<OptimizerKind> table{LUTHIER_OPTIMIZERS(LUTHIER_ROW)};
+#undef LUTHIER_ROW
+  return table;
+}
+
+const MethodKind& method_kind(const std::string& name) { return find_kind(method_kinds(), name); }
+
+const ObjectiveKind& objective_kind(const std::string& name) {
+  return find_kind(objective_kinds(), name);
+}
+
+const OptimizerKind& optimizer_kind(const std::string& name) {
+  return find_kind(optimizer_kinds(), name);
+}
+
+}  // namespace luthier

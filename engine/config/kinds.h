@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The kinds that a recipe chooses among, as far as they need no LibTorch: methods (`strategy`),
+// objectives and optimizers, each with its words, its settings and its defaults. A new one is a
+// file in kinds/ and its name in one of the lists below; the recipe's table, the YAML reader, the
+// command line's help and the window's form follow. What it computes stands in its own room
+// (methods/, objectives/, optim/) and is found there by the same list.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/config/recipe_field.h"
+
+/// One row a method, in the order that a form offers them.
+#define LUTHIER_METHODS(ROW) ROW(full) ROW(freeze) ROW(lora)
+/// One row an objective.
+#define LUTHIER_OBJECTIVES(ROW) ROW(sft)
+/// One row an optimizer.
+#define LUTHIER_OPTIMIZERS(ROW) ROW(adamw_torch)
+
+namespace luthier {
+
+/// A default that another kind has otherwise: the field's key and its canonical value.
+struct KindDefault {
+  std::string key;
+  Json value;
+  bool fixed = false;  ///< it goes by the kind whatever was set before
+};
+
+/// What every kind says of itself.
+struct Kind {
+  const char* name;                 ///< as the recipe writes it
+  const char* help;                 ///< one sentence
+  std::vector<RecipeField> fields;  ///< its own settings, in the order of a form
+  std::vector<std::string> shares;  ///< keys of settings that it has together with other kinds
+  std::vector<KindDefault> defaults;
+  /// What is wrong across settings under this kind, before a run starts; null: nothing can be.
+  Status (*check)(const Recipe& recipe) = nullptr;
+  /// Recipes were written before kinds had settings of their own: they carry the settings of all
+  /// kinds of that time, and stay valid.
+  bool older = false;
+};
+
+/// An Input error of check: `key` names the setting, `what` goes on after it.
+Error cross_fault(const char* key, std::string what, std::string hint);
+
+struct MethodKind : Kind {
+  /// PEFT's peft_type; empty: nothing hangs on the base, whose own weights train.
+  const char* peft_type = "";
+  bool hangs_adapter() const { return *peft_type != '\0'; }
+};
+
+struct ObjectiveKind : Kind {
+  const char* row_kind = "answers";  ///< what a row must hold, by its name in data/row_kind.h
+  /// The default rate where the base's own weights train, ten times of which an adapter's has; 0:
+  /// the method's default.
+  double learning_rate = 0;
+};
+
+struct OptimizerKind : Kind {
+  /// Bytes that it keeps for a trained tensor of this shape.
+  std::int64_t (*state_bytes)(const std::vector<std::int64_t>& shape) = nullptr;
+};
+
+/// The tables, made once.
+const std::vector<MethodKind>& method_kinds();
+const std::vector<ObjectiveKind>& objective_kinds();
+const std::vector<OptimizerKind>& optimizer_kinds();
+
+/// The kind of that name; one that no table has is a mistake in the program, since recipes are
+/// checked.
+const MethodKind& method_kind(const std::string& name);
+const ObjectiveKind& objective_kind(const std::string& name);
+const OptimizerKind& optimizer_kind(const std::string& name);
+
+#define LUTHIER_DECLARE(NAME) MethodKind NAME##_method_kind();
+LUTHIER_METHODS(LUTHIER_DECLARE)
+#undef LUTHIER_DECLARE
+#define LUTHIER_DECLARE(NAME) ObjectiveKind NAME##_objective_kind();
+LUTHIER_OBJECTIVES(LUTHIER_DECLARE)
+#undef LUTHIER_DECLARE
+#define LUTHIER_DECLARE(NAME) OptimizerKind NAME##_optimizer_kind();
+LUTHIER_OPTIMIZERS(LUTHIER_DECLARE)
+#undef LUTHIER_DECLARE
+
+}  // namespace luthier

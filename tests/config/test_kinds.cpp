@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Kinds in the recipe: each has its settings and defaults, a setting of a kind keeps its value by
+// its key, and what recipes of before carry stays readable.
+#include <QtTest>
+
+#include <set>
+
+#include "engine/config/field_rows.h"
+#include "engine/config/kinds.h"
+
+using namespace luthier;
+
+class TestKinds : public QObject {
+  Q_OBJECT
+
+  /// Settings as a kind would bring them, in no table.
+  static std::vector<RecipeField> toy_fields() {
+    return rows::fields_of(
+        {rows::kind_number("toy.beta", "Beta", "A number.", 0.5),
+         rows::kind_integer("adapter.toy_count", "Count", "A count.", 3),
+         rows::kind_optional_integer("toy.depth", "Depth", "Layers, or all."),
+         rows::kind_boolean("toy.scaled", "Scaled", "Yes or no.", true),
+         rows::kind_choice("toy.form", "Form", "One of two.", {"round", "square"}, "round"),
+         rows::kind_names("toy.names", "Names", "Some names.", {"a", "b"}),
+         rows::kind_modules("adapter.toy_modules", "Modules", "Some modules.")});
+  }
+
+ private slots:
+  void each_kind_is_in_its_field() {
+    for (const FieldDescription& field : recipe_fields()) {
+      if (field.key == "strategy") QCOMPARE(field.choices.size(), method_kinds().size());
+      if (field.key == "objective") QCOMPARE(field.choices.size(), objective_kinds().size());
+      if (field.key == "training.optim") QCOMPARE(field.choices.size(), optimizer_kinds().size());
+    }
+    for (const MethodKind& kind : method_kinds()) {
+      const auto recipe = parse_recipe(std::string("strategy: ") + kind.name, "r");
+      QVERIFY2(recipe.ok(), kind.name);
+      QCOMPARE(recipe->strategy, std::string(kind.name));
+    }
+  }
+
+  void what_a_kind_shares_is_a_field() {
+    std::set<std::string> keys;
+    for (const FieldDescription& field : recipe_fields()) keys.insert(field.key);
+    const auto check = [&](const Kind& kind) {
+      for (const std::string& key : kind.shares) QVERIFY2(keys.contains(key), key.c_str());
+      for (const KindDefault& entry : kind.defaults)
+        QVERIFY2(keys.contains(entry.key), entry.key.c_str());
+    };
+    for (const MethodKind& kind : method_kinds()) check(kind);
+    for (const ObjectiveKind& kind : objective_kinds()) check(kind);
+    for (const OptimizerKind& kind : optimizer_kinds()) check(kind);
+  }
+
+  void a_setting_of_a_kind_keeps_its_value() {
+    const std::vector<RecipeField> fields = toy_fields();
+    Recipe recipe;
+    const std::vector<Json> defaults{0.5, 3, nullptr, true, "round", Json{"a", "b"}, nullptr};
+    const std::vector<Json> values{0.25, 7, 12, false, "square", Json{"c"}, "all-linear"};
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      const std::string& key = fields[i].about.key;
+      QVERIFY2(fields[i].read(recipe) == defaults[i], key.c_str());
+      const auto checked = check_value(fields[i], values[i], key);
+      QVERIFY2(checked.ok(), key.c_str());
+      fields[i].write(recipe, *checked);
+      QVERIFY2(fields[i].read(recipe) == values[i], key.c_str());
+    }
+    // An adapter's settings travel with it, without the recipe.
+    QCOMPARE(recipe.adapter.more.integer("adapter.toy_count"), std::int64_t{7});
+    QVERIFY(recipe.adapter.more.modules("adapter.toy_modules").kind ==
+            ModuleSelector::Kind::AllLinear);
+    QCOMPARE(recipe.more.number("toy.beta"), 0.25);
+    QCOMPARE(recipe.more.text("toy.form"), std::string("square"));
+    QCOMPARE(recipe.more.flag("toy.scaled"), false);
+    QCOMPARE(recipe.more.names("toy.names"), std::vector<std::string>{"c"});
+    QVERIFY(recipe.more.optional_integer("toy.depth") == std::int64_t{12});
+    QVERIFY(!check_value(fields[1], 1.5, "toy").ok());
+    QVERIFY(!check_value(fields[4], "oval", "toy").ok());
+  }
+
+  void another_method_moves_what_stood_at_its_default() {
+    Recipe recipe;
+    QVERIFY(set_field(recipe, "strategy", "freeze").ok());
+    QCOMPARE(recipe.training.learning_rate, 1e-5);
+    QVERIFY(set_field(recipe, "training.learning_rate", "0.5").ok());
+    QVERIFY(set_field(recipe, "freeze.vision_tower", "false").ok());
+    QVERIFY(set_field(recipe, "strategy", "lora").ok());
+    QCOMPARE(recipe.training.learning_rate, 0.5);
+    QVERIFY(!recipe.freeze.vision_tower);
+    QVERIFY(set_field(recipe, "strategy", "full").ok());
+    QVERIFY(!recipe.freeze.vision_tower && !recipe.freeze.language_model);
+  }
+
+  void recipes_of_before_carry_all_settings() {
+    Recipe recipe;
+    QVERIFY(set_field(recipe, "strategy", "freeze").ok());
+    const std::string yaml = recipe_to_yaml(recipe);
+    QVERIFY(yaml.find("lora_alpha: ") != std::string::npos);
+    const auto back = parse_recipe(yaml, "r");
+    QVERIFY(back.ok());
+    QVERIFY(recipe_differences(recipe, *back).empty());
+  }
+};
+
+QTEST_APPLESS_MAIN(TestKinds)
+#include "test_kinds.moc"
