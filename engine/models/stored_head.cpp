@@ -29,9 +29,9 @@ void untie(Json& config) {
 }
 
 std::string tied_weight(VisionLanguageModel& model) {
-  const torch::Tensor weight = model.head()->weight;
+  const Linear head = model.head();
   for (const auto& item : model.named_parameters()) {
-    if (item.value().is_same(weight))
+    if (head->weight.shares(item.value()))
       return item.key() == "lm_head.weight" ? std::string() : item.key();
   }
   return {};
@@ -40,9 +40,7 @@ std::string tied_weight(VisionLanguageModel& model) {
 bool untie_head(LoadedModel& loaded) {
   if (tied_weight(*loaded.model).empty()) return false;
   const torch::NoGradGuard no_grad;
-  Linear head = loaded.model->head();
-  head->weight =
-      head->register_parameter("weight", head->weight.detach().clone(), /*requires_grad=*/false);
+  loaded.model->head()->untie();
   untie(loaded.config);
   return true;
 }
