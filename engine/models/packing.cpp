@@ -14,7 +14,7 @@ namespace {
 
 using torch::Tensor;
 
-std::map<std::string, Linear> linears(VisionLanguageModel& model) {
+std::map<std::string, Linear> linears(Model& model) {
   std::map<std::string, Linear> found;
   for (const auto& item : model.named_modules()) {
     if (auto linear = std::dynamic_pointer_cast<LinearImpl>(item.value()))
@@ -24,8 +24,9 @@ std::map<std::string, Linear> linears(VisionLanguageModel& model) {
 }
 
 /// "lm_head": the name of the head's module.
-std::string head_name(VisionLanguageModel& model) {
-  const Linear head = model.head();
+std::string head_name(Model& model) {
+  const Linear head = model.output_head();
+  if (!head) return {};
   for (const auto& [name, linear] : linears(model)) {
     if (linear.ptr() == head.ptr()) return name;
   }
@@ -66,24 +67,23 @@ bool is_packed(const PackingPlan& plan, const std::string& parameter) {
          plan.stored.contains(parameter.substr(0, parameter.rfind('.')));
 }
 
-Result<PackingPlan> plan_packing(VisionLanguageModel& model, const Json& asked,
-                                 const std::string& where) {
+Result<PackingPlan> plan_packing(Model& model, const Json& asked, const std::string& where) {
   PackingPlan plan;
   LUTHIER_TRY(plan.kind, find_weight_kind(asked, where));
   if (!plan.kind) return plan;
   plan.settings = asked;
   const std::string head = head_name(model);
+  // What a tied head shares is the embedding's, which is looked up and cannot be packed.
+  const bool tied = !tied_weight(model).empty();
   for (const auto& [name, linear] : linears(model)) {
     LUTHIER_TRY(const bool skipped, skips_module(asked, name, head, where));
-    // What a tied head shares is the embedding's, which is looked up and cannot be packed.
-    if (!skipped && !(name == head && !tied_weight(model).empty())) plan.modules.insert(name);
+    if (!skipped && !(tied && name == head)) plan.modules.insert(name);
   }
   return plan;
 }
 
-Result<PackingPlan> plan_packing(VisionLanguageModel& shapes, const Family& family,
-                                 const CheckpointFiles& files, const Json& config,
-                                 const Json& asked, const std::string& where) {
+Result<PackingPlan> plan_packing(Model& shapes, const Family& family, const CheckpointFiles& files,
+                                 const Json& config, const Json& asked, const std::string& where) {
   LUTHIER_TRY(const WeightKind* wanted, find_weight_kind(asked, where));
   PackingPlan plan;
   plan.settings = quantization_settings(config);
@@ -133,8 +133,7 @@ Result<std::map<std::string, std::string>> stored_names(const Family& family,
   return names;
 }
 
-void place_tensors(VisionLanguageModel& model, const torch::TensorOptions& options,
-                   const PackingPlan& plan) {
+void place_tensors(Model& model, const torch::TensorOptions& options, const PackingPlan& plan) {
   std::map<const void*, Tensor> placed;  // by the tensor that stood there
   const auto walk = [&](bool owned) {
     for (const auto& item : model.named_modules()) {
@@ -155,7 +154,7 @@ void place_tensors(VisionLanguageModel& model, const torch::TensorOptions& optio
   walk(false);  // what modules share
 }
 
-Status load_packed(VisionLanguageModel& model, const CheckpointFiles& files,
+Status load_packed(Model& model, const CheckpointFiles& files,
                    const std::map<std::string, std::string>& names, const PackingPlan& plan,
                    const torch::TensorOptions& options, const std::string& where,
                    const ReadWatch& watch,
@@ -206,13 +205,13 @@ Status load_packed(VisionLanguageModel& model, const CheckpointFiles& files,
   return {};
 }
 
-std::map<std::string, Linear> packed_linears(VisionLanguageModel& model) {
+std::map<std::string, Linear> packed_linears(Model& model) {
   std::map<std::string, Linear> found = linears(model);
   std::erase_if(found, [](const auto& item) { return !item.second->weight.packed(); });
   return found;
 }
 
-void unpack_weights(VisionLanguageModel& model, torch::ScalarType dtype) {
+void unpack_weights(Model& model, torch::ScalarType dtype) {
   const torch::NoGradGuard no_grad;
   for (auto& [name, linear] : packed_linears(model)) linear->unpack(dtype);
 }
@@ -247,7 +246,7 @@ Result<std::vector<std::pair<std::string, std::int64_t>>> bytes_by_part(const Mo
   return parts;
 }
 
-std::int64_t parameter_count(VisionLanguageModel& model) {
+std::int64_t parameter_count(Model& model) {
   std::int64_t count = 0;
   for (const Tensor& tensor : model.parameters()) count += tensor.numel();
   for (const auto& [name, linear] : packed_linears(model))
@@ -255,7 +254,7 @@ std::int64_t parameter_count(VisionLanguageModel& model) {
   return count;
 }
 
-std::int64_t weight_bytes(const VisionLanguageModel& model) {
+std::int64_t weight_bytes(const Model& model) {
   std::int64_t bytes = 0;
   for (const Tensor& tensor : model.parameters())
     bytes += static_cast<std::int64_t>(tensor.nbytes());

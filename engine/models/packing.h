@@ -9,9 +9,9 @@
 #include <set>
 #include <string>
 
+#include "engine/models/loaded_model.h"
 #include "engine/models/model_summary.h"
 #include "engine/models/stored_tensor.h"
-#include "engine/models/vlm.h"
 
 namespace luthier {
 
@@ -32,12 +32,10 @@ bool is_packed(const PackingPlan& plan, const std::string& parameter);
 
 /// `asked`: settings of a recipe or a command line, null for none. A checkpoint that is packed is
 /// loaded so; an Input error where it is packed otherwise than asked.
-Result<PackingPlan> plan_packing(VisionLanguageModel& shapes, const Family& family,
-                                 const CheckpointFiles& files, const Json& config,
-                                 const Json& asked, const std::string& where);
+Result<PackingPlan> plan_packing(Model& shapes, const Family& family, const CheckpointFiles& files,
+                                 const Json& config, const Json& asked, const std::string& where);
 /// The same for a model without files: what `asked` alone would do. Head and shapes are `model`'s.
-Result<PackingPlan> plan_packing(VisionLanguageModel& model, const Json& asked,
-                                 const std::string& where);
+Result<PackingPlan> plan_packing(Model& model, const Json& asked, const std::string& where);
 
 /// In-memory name → stored name of the checkpoint's tensors, those beside packed weights left out.
 Result<std::map<std::string, std::string>> stored_names(const Family& family,
@@ -46,20 +44,19 @@ Result<std::map<std::string, std::string>> stored_names(const Family& family,
                                                         const std::string& where);
 
 /// Gives memory to all tensors of a model on the meta device but the packed ones.
-void place_tensors(VisionLanguageModel& model, const torch::TensorOptions& options,
-                   const PackingPlan& plan);
+void place_tensors(Model& model, const torch::TensorOptions& options, const PackingPlan& plan);
 
 /// The packed weights of the plan, one after another. `finite`: told of a tensor that is not.
-Status load_packed(VisionLanguageModel& model, const CheckpointFiles& files,
+Status load_packed(Model& model, const CheckpointFiles& files,
                    const std::map<std::string, std::string>& names, const PackingPlan& plan,
                    const torch::TensorOptions& options, const std::string& where,
                    const ReadWatch& watch,
                    const std::function<void(const std::string& place)>& not_finite);
 
 /// Every linear of the model that is packed, by its name.
-std::map<std::string, Linear> packed_linears(VisionLanguageModel& model);
+std::map<std::string, Linear> packed_linears(Model& model);
 /// The packed weights become dense ones of `dtype`.
-void unpack_weights(VisionLanguageModel& model, torch::ScalarType dtype);
+void unpack_weights(Model& model, torch::ScalarType dtype);
 
 /// What the weights of each part will take in memory where plain numbers have `element` bytes:
 /// of packed ones, and of those that `asked` would pack, by their kind. From names and shapes.
@@ -68,7 +65,7 @@ Result<std::vector<std::pair<std::string, std::int64_t>>> bytes_by_part(const Mo
                                                                         const Json& asked);
 
 /// Parameters of a model, packed ones counted, and the bytes that its weights take in memory.
-std::int64_t parameter_count(VisionLanguageModel& model);
-std::int64_t weight_bytes(const VisionLanguageModel& model);
+std::int64_t parameter_count(Model& model);
+std::int64_t weight_bytes(const Model& model);
 
 }  // namespace luthier
