@@ -23,9 +23,9 @@ struct ModuleSummary {
   std::string name;  ///< transformers 5.17's in-memory name
   std::string type;  ///< Linear | Embedding | RMSNorm | LayerNorm | Conv2d | Parameter
   std::vector<std::int64_t> shape;  ///< of its weight
-  std::string dtype;                ///< as stored: F16, BF16, F32
-  std::int64_t parameters = 0;      ///< weight and bias
-  std::string part;                 ///< vision_tower, projector, language_model, by the model
+  std::string dtype;  ///< of its weight as stored: F16, BF16, F32, or a packed kind's name
+  std::int64_t parameters = 0;  ///< weight and bias
+  std::string part;             ///< vision_tower, projector, language_model, by the model
 };
 
 /// The sizes that decide memory and time.
@@ -78,6 +78,7 @@ struct ModelSummary {
   std::vector<std::string> files;
   ModelGeometry geometry;
   std::optional<PictureSummary> pictures;  ///< none: the model reads text alone
+  Json quantization;                       ///< settings of its packed weights, where it has some
 };
 
 Result<ModelSummary> summarize_model(const std::filesystem::path& folder);
