@@ -51,6 +51,18 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
   return trained;
 }
 
+std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<TrainedModule>& trained,
+                                                         const Recipe& recipe) {
+  // The product of a plug with dropout has two more copies of its input in its backward.
+  const bool dropout = recipe.strategy == "lora" && recipe.adapter.lora_dropout > 0;
+  std::vector<std::pair<std::string, TrainedShare>> shares;
+  for (const TrainedModule& each : trained) {
+    shares.emplace_back(each.module->name, TrainedShare{true, each.rank == 0, each.parameters,
+                                                        each.rank, dropout ? 3 : 1});
+  }
+  return shares;
+}
+
 Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& asked) {
   Recipe recipe = asked;
   LUTHIER_TRY(recipe.adapter, settings_to_train(asked));

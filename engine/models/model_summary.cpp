@@ -8,6 +8,7 @@
 #include "engine/io/safetensors.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/packing.h"
+#include "engine/models/model_cost.h"
 #include "engine/models/stored_head.h"
 
 namespace luthier {
@@ -78,6 +79,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
     of_part[row.part] += row.parameters;
     summary.modules.push_back(std::move(row));
   }
+  summary.cost = cost_of(model);
   for (const std::string& part : model->parts()) summary.parts.emplace_back(part, of_part[part]);
   const auto most =
       std::max_element(of_dtype.begin(), of_dtype.end(),

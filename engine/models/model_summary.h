@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 
 #include "engine/base/result.h"
 #include "engine/io/json.h"
+#include "engine/models/cost.h"
 #include "engine/vision/image_processor.h"
 
 namespace luthier {
@@ -77,6 +79,7 @@ struct ModelSummary {
   std::vector<ModuleSummary> modules;
   std::vector<std::string> files;
   ModelGeometry geometry;
+  std::shared_ptr<const ModelCost> cost;   ///< null: the model cannot say what a step costs
   std::optional<PictureSummary> pictures;  ///< none: the model reads text alone
   Json quantization;                       ///< settings of its packed weights, where it has some
 };
