@@ -7,6 +7,7 @@
 #include "engine/base/text.h"
 #include "engine/compare/compare.h"
 #include "engine/device/memory.h"
+#include "engine/models/packing.h"
 #include "engine/optim/gradients.h"
 #include "engine/optim/optimizers.h"
 #include "engine/session/model_worker.h"
