@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "engine/config/kinds.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
 #include "engine/device/memory.h"
@@ -42,12 +43,12 @@ std::int64_t kept_features(const ModelSummary& model, const BatchShape& batch,
 Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
                           const TensorSizes& sizes) {
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
-  const bool lora = recipe.strategy == "lora";
+  const bool plugs = method_kind(recipe.strategy).hangs_adapter();
   std::int64_t parameters = 0, reached = 0, adapter = 0;
   for (const TrainedModule& each : trained) {
     parameters += each.parameters;
     if (!never_reached(*each.module, model.geometry)) reached += each.parameters;
-    adapter += each.parameters * (each.rank > 0 ? 4 : sizes.element);
+    adapter += each.parameters * (each.plugged ? 4 : sizes.element);
   }
   Estimate result;
   MemoryParts& parts = result.parts;
@@ -55,8 +56,8 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
     result.weights_by_part.emplace_back(name, count * sizes.element);
     parts.weights += count * sizes.element;
   }
-  parts.adapter = lora ? adapter : 0;
-  parts.gradients = reached * (lora ? 4 : sizes.element);
+  parts.adapter = plugs ? adapter : 0;
+  parts.gradients = reached * (plugs ? 4 : sizes.element);
   parts.optimizer = reached * 8;
   const StepBytes step = step_bytes(model, recipe, batch, trained, sizes, parts.gradients);
   parts.activations = step.kept + kept_features(model, batch, trained, sizes, parts.weights);
@@ -121,16 +122,21 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
     consider("training.dtype: bfloat16", recipe, batch, changed);
   }
   Recipe changed = recipe;
-  if (recipe.strategy != "lora") {
-    changed.strategy = "lora";
-    consider("strategy: lora", changed, batch, sizes);
-  } else {
+  if (!method_kind(recipe.strategy).hangs_adapter()) {
+    const auto hangs = [](const MethodKind& kind) { return kind.hangs_adapter(); };
+    const auto first = std::find_if(method_kinds().begin(), method_kinds().end(), hangs);
+    changed.strategy = first->name;
+    consider("strategy: " + changed.strategy, changed, batch, sizes);
+  }
+  if (has_setting(recipe, "adapter.r")) {
     changed.adapter.r = std::max<std::int64_t>(1, recipe.adapter.r / 4);
     consider("adapter.r: " + std::to_string(changed.adapter.r), changed, batch, sizes);
+  }
+  if (has_setting(recipe, "adapter.exclude_modules") &&
+      recipe.adapter.exclude_modules.kind == ModuleSelector::Kind::None) {
     changed = recipe;
     changed.adapter.exclude_modules = {ModuleSelector::Kind::Regex, {}, ".*vision_tower.*"};
-    if (recipe.adapter.exclude_modules.kind == ModuleSelector::Kind::None)
-      consider("adapter.exclude_modules: '.*vision_tower.*'", changed, batch, sizes);
+    consider("adapter.exclude_modules: '.*vision_tower.*'", changed, batch, sizes);
   }
   std::sort(options.begin(), options.end());
   std::vector<std::string> advice;

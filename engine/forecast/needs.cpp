@@ -85,9 +85,9 @@ Needs collect_needs(const ModelSummary& model, const std::vector<TrainedModule>&
       needs.patches = needs.patches || module.type.starts_with("Conv");
     } else if (last == "embed_tokens") {
       needs.embedding = true;
-      needs.embedding_whole = needs.embedding_whole || each.rank == 0;
+      needs.embedding_whole = needs.embedding_whole || !each.plugged;
     } else if (last == "lm_head") {
-      needs.head = each.rank == 0;
+      needs.head = !each.plugged;
       needs.head_rank = each.rank, needs.head_parameters = each.parameters;
     }
   }

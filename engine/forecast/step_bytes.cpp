@@ -78,7 +78,9 @@ StepBytes step_bytes(const ModelSummary& model, const Recipe& recipe, const Batc
   const ModelGeometry& g = model.geometry;
   const Needs needs = collect_needs(model, trained);
   const Batch batch = lay_out(g, shape, sizes);
-  const bool lora = recipe.strategy == "lora", dropout = lora && recipe.adapter.lora_dropout > 0;
+  const bool plugs = method_kind(recipe.strategy).hangs_adapter();
+  const bool dropout =
+      has_setting(recipe, "adapter.lora_dropout") && recipe.adapter.lora_dropout > 0;
   const std::int64_t e = sizes.element, n = batch.tokens, m = batch.patches, labels = batch.labels,
                      hidden = g.hidden_size;
   const std::int64_t state = sizes.block(n * hidden), scale = sizes.block(n, 4);
@@ -93,7 +95,7 @@ StepBytes step_bytes(const ModelSummary& model, const Recipe& recipe, const Batc
     const LayerBytes bytes = tower_layer(g, sizes, m, need, flows, dropout);
     tower += bytes.kept();
     tower_work = std::max({tower_work, bytes.mlp_work, bytes.attention_work - bytes.mlp});
-    tower_gradients += need.parameters * (lora ? 4 : e);
+    tower_gradients += need.parameters * (plugs ? 4 : e);
     flows = flows || need.any;
   }
   if (flows && g.vision_final_norm)
@@ -161,12 +163,12 @@ StepBytes step_bytes(const ModelSummary& model, const Recipe& recipe, const Batc
     consider(grown, kept + again, layers[i].mlp_work);
     consider(grown, kept + again - layers[i].mlp, layers[i].attention_work);
     kept -= held(i);
-    grown += needs.decoder[i].parameters * (lora ? 4 : e);
+    grown += needs.decoder[i].parameters * (plugs ? 4 : e);
   }
   kept -= shared;
   consider(grown, kept, tower_work);
   consider(grown + tower_gradients, standing_inputs, 0);
-  consider(gradients, 0, e < 4 && !lora ? head_gradient : 0);  // the optimizer's own step
+  consider(gradients, 0, e < 4 && !plugs ? head_gradient : 0);  // the optimizer's own step
   return result;
 }
 

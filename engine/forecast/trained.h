@@ -4,15 +4,20 @@
 
 #include <vector>
 
+#include "engine/config/kinds.h"
 #include "engine/forecast/forecast.h"
 
 namespace luthier {
 
 struct TrainedModule {
   const ModuleSummary* module = nullptr;  ///< of the summary that was asked about
-  std::int64_t rank = 0;                  ///< of its LoRA pair; 0: trained whole
+  std::int64_t rank = 0;  ///< numbers a token that its plug keeps in float32 (LoRA's x·Aᵀ)
   std::int64_t parameters = 0;
+  bool plugged = false;  ///< it has a plug; else it is trained whole
 };
+
+/// Whether the recipe's method has the setting of this key.
+bool has_setting(const Recipe& recipe, const std::string& key);
 
 Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const Recipe& recipe);
 

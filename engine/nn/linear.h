@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one Linear that adapters (and later quantized weights) hang on. An adapter is a strategy
-// object that computes the whole product from the base's parts; switching adapters changes one
-// pointer and copies no weight.
+// The one Linear that plugs hang on. A plug computes the whole product from the base's parts;
+// switching changes one pointer and copies no weight.
 #pragma once
 
 #include "engine/nn/parameters.h"
+#include "engine/nn/plugs.h"
 
 namespace luthier {
-
-class LinearImpl;
-
-/// What replaces y = x Wᵀ + b while an adapter is active.
-class LinearAdapter {
- public:
-  virtual ~LinearAdapter() = default;
-  /// x [..., in] → [..., out].
-  virtual torch::Tensor forward(const torch::Tensor& x, const LinearImpl& base) const = 0;
-};
 
 class LinearImpl : public ParameterModule {
  public:
@@ -26,7 +16,7 @@ class LinearImpl : public ParameterModule {
   /// A head tied to an embedding: weight is `owner` [out, in], owned elsewhere.
   explicit LinearImpl(const torch::Tensor& owner);
 
-  /// x [..., in] → [..., out], through the active adapter if there is one.
+  /// x [..., in] → [..., out], through the plug if one hangs here.
   torch::Tensor forward(const torch::Tensor& x) const;
   /// The base's product alone.
   torch::Tensor product(const torch::Tensor& x) const;
@@ -36,7 +26,7 @@ class LinearImpl : public ParameterModule {
   std::int64_t out_features() const { return weight.size(0); }
 
   torch::Tensor weight, bias;
-  const LinearAdapter* adapter = nullptr;  ///< not owned; null: the base alone
+  const LinearPlug* plug = nullptr;  ///< not owned; null: the base alone
 };
 TORCH_MODULE(Linear);
 

@@ -1,38 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// adapter_config.json of a LoRA, as PEFT 0.21 reads and writes it. lora_fields.h says of each
-// setting what becomes of it.
+// LoRA without a tensor: adapter_config.json as PEFT 0.21 reads and writes it, what can be wrapped
+// and what sizes that takes.
+#include "engine/methods/lora_settings.h"
+
 #include <algorithm>
 #include <array>
-
-#include "engine/methods/lora.h"
-#include "engine/methods/lora_fields.h"
 
 namespace luthier {
 
 namespace {
 
-/// null, a list of strings or one string.
-Result<ModuleSelector> read_selector(const Json& config, const char* key,
-                                     const std::string& where) {
-  ModuleSelector selector;
-  const auto found = config.find(key);
-  if (found == config.end() || found->is_null()) return selector;
-  if (found->is_string()) {
-    selector.regex = found->get<std::string>();
-    const bool all = selector.regex == "all-linear";
-    selector.kind = all ? ModuleSelector::Kind::AllLinear : ModuleSelector::Kind::Regex;
-    if (all) selector.regex.clear();
-    return selector;
-  }
-  if (!found->is_array())
-    return input_error("A list of names or one pattern is expected.", where + ": " + key);
-  selector.kind = ModuleSelector::Kind::Names;
-  for (const Json& name : *found) {
-    if (!name.is_string()) return input_error("A list of names is expected.", where + ": " + key);
-    selector.names.push_back(name.get<std::string>());
-  }
-  return selector;
-}
+using Use = SettingField::Use;
 
 template <class T>
 Result<std::vector<std::pair<std::string, T>>> read_pattern(const Json& config, const char* key,
@@ -86,21 +64,54 @@ Result<std::string> read_init(const Json& config, const std::string& where) {
       place, "Whether it changed the base's weights cannot be told.");
 }
 
-Json selector_json(const ModuleSelector& selector) {
-  switch (selector.kind) {
-    case ModuleSelector::Kind::None: return nullptr;
-    case ModuleSelector::Kind::Names: return selector.names;
-    case ModuleSelector::Kind::Regex: return selector.regex;
-    case ModuleSelector::Kind::AllLinear: return "all-linear";
-  }
-  return nullptr;
-}
-
 }  // namespace
+
+const std::vector<SettingField>& lora_fields() {
+  static const std::vector<SettingField> table{
+      {"alora_invocation_tokens", Use::Refused, "adapts only what follows these tokens"},
+      {"alpha_pattern", Use::Read, ""},
+      {"arrow_config", Use::Refused, "routes between several adapters"},
+      {"bias", Use::Read, ""},
+      {"corda_config", Use::Harmless, "it belongs to init_lora_weights: corda, which is refused"},
+      {"ensure_weight_tying", Use::Refused, "lets the tied head share the embedding's adapter"},
+      {"eva_config", Use::Harmless,
+       "it chose where training started and the ranks, which rank_pattern has"},
+      {"exclude_modules", Use::Read, ""},
+      {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear and an Embedding"},
+      {"init_lora_weights", Use::Read, ""},
+      {"kasa_config", Use::Refused, "cuts the base's weights and adds a diagonal between A and B"},
+      {"layer_replication", Use::Refused, "repeats layers of the base"},
+      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"loftq_config", Use::Harmless, "it belongs to init_lora_weights: loftq, which is refused"},
+      {"lora_alpha", Use::Read, ""},
+      {"lora_bias", Use::Refused, "adds a bias to B"},
+      {"lora_dropout", Use::Read, ""},
+      {"lora_ga_config", Use::Harmless,
+       "it belongs to init_lora_weights: lora_ga, which is refused"},
+      {"megatron_config", Use::Harmless,
+       "it is for Megatron's parallel layers, which a checkpoint of transformers has not"},
+      {"megatron_core", Use::Harmless, "it names the Python module of Megatron"},
+      {"modules_to_save", Use::Read, ""},
+      {"monteclora_config", Use::Refused, "draws the adapter anew in each pass"},
+      {"qalora_group_size", Use::Harmless, "it belongs to use_qalora, which is refused"},
+      {"r", Use::Read, ""},
+      {"rank_pattern", Use::Read, ""},
+      {"runtime_config", Use::Harmless, "PEFT ignores it in a file"},
+      {"target_modules", Use::Read, ""},
+      {"target_parameters", Use::Refused, "adapts parameters that are no module's weight"},
+      {"trainable_token_indices", Use::Refused, "replaces single rows of the embedding"},
+      {"use_bdlora", Use::Refused, "makes A or B block-diagonal"},
+      {"use_dora", Use::Refused, "rescales the rows of each weight"},
+      {"use_qalora", Use::Refused, "averages groups of inputs"},
+      {"use_rslora", Use::Read, ""},
+      {"velora_config", Use::Refused, "keeps compressed activations, which changes the gradients"},
+  };
+  return table;
+}
 
 Result<AdapterSettings> read_lora_settings(const Json& config, const std::string& where) {
   AdapterSettings s;
-  LUTHIER_CHECK(check_lora_fields(config, where));
   LUTHIER_TRY(s.r, json_int(config, "r", where, 8));
   if (s.r < 1 || s.r > 65536)
     return input_error("A rank between 1 and 65536 is expected.", where + ": r");
@@ -113,17 +124,14 @@ Result<AdapterSettings> read_lora_settings(const Json& config, const std::string
   if (s.bias != "none")
     return input_error("bias is \"" + s.bias + "\", which Luthier does not train.",
                        where + ": bias", "Only none is known.");
-  LUTHIER_TRY(s.target_modules, read_selector(config, "target_modules", where));
-  LUTHIER_TRY(s.exclude_modules, read_selector(config, "exclude_modules", where));
+  LUTHIER_CHECK(read_module_settings(config, where, s));
   LUTHIER_TRY(s.rank_pattern, read_pattern<std::int64_t>(config, "rank_pattern", where));
   LUTHIER_TRY(s.alpha_pattern, read_pattern<double>(config, "alpha_pattern", where));
-  LUTHIER_TRY(const ModuleSelector saved, read_selector(config, "modules_to_save", where));
-  s.modules_to_save = saved.names;
   LUTHIER_TRY(s.init_lora_weights, read_init(config, where));
   return s;
 }
 
-Json write_lora_settings(const AdapterSettings& s, const std::string& base) {
+Json write_lora_settings(const AdapterSettings& s) {
   Json ranks = Json::object(), alphas = Json::object();
   for (const auto& [name, rank] : s.rank_pattern) ranks[name] = rank;
   for (const auto& [name, alpha] : s.alpha_pattern) alphas[name] = alpha;
@@ -134,34 +142,42 @@ Json write_lora_settings(const AdapterSettings& s, const std::string& base) {
   Json alpha = s.lora_alpha;
   if (s.lora_alpha == static_cast<double>(static_cast<std::int64_t>(s.lora_alpha)))
     alpha = static_cast<std::int64_t>(s.lora_alpha);
-  return {{"alpha_pattern", alphas},
-          {"auto_mapping", nullptr},
-          {"base_model_name_or_path", base},
-          {"bias", s.bias},
-          {"exclude_modules", selector_json(s.exclude_modules)},
-          {"fan_in_fan_out", false},
-          {"inference_mode", true},
-          {"init_lora_weights", init},
-          {"layer_replication", nullptr},
-          {"layers_pattern", nullptr},
-          {"layers_to_transform", nullptr},
-          {"loftq_config", Json::object()},
-          {"lora_alpha", alpha},
-          {"lora_bias", false},
-          {"lora_dropout", s.lora_dropout},
-          {"megatron_config", nullptr},
-          {"megatron_core", "megatron.core"},
-          {"modules_to_save", s.modules_to_save.empty() ? Json(nullptr) : Json(s.modules_to_save)},
-          {"peft_type", "LORA"},
-          {"r", s.r},
-          {"rank_pattern", ranks},
-          {"revision", nullptr},
-          {"target_modules", selector_json(s.target_modules)},
-          {"target_parameters", nullptr},
-          {"task_type", nullptr},
-          {"trainable_token_indices", nullptr},
-          {"use_dora", s.use_dora},
-          {"use_rslora", s.use_rslora}};
+  Json config = common_json();
+  write_module_settings(s, config);
+  config.update({{"alpha_pattern", alphas},
+                 {"bias", s.bias},
+                 {"fan_in_fan_out", false},
+                 {"init_lora_weights", init},
+                 {"layer_replication", nullptr},
+                 {"layers_pattern", nullptr},
+                 {"layers_to_transform", nullptr},
+                 {"loftq_config", Json::object()},
+                 {"lora_alpha", alpha},
+                 {"lora_bias", false},
+                 {"lora_dropout", s.lora_dropout},
+                 {"megatron_config", nullptr},
+                 {"megatron_core", "megatron.core"},
+                 {"r", s.r},
+                 {"rank_pattern", ranks},
+                 {"target_parameters", nullptr},
+                 {"trainable_token_indices", nullptr},
+                 {"use_dora", s.use_dora},
+                 {"use_rslora", s.use_rslora}});
+  return config;
+}
+
+std::vector<TensorSize> lora_sizes(const ModelModule& module, const ModuleScale& scale,
+                                   const AdapterSettings&) {
+  const std::int64_t rank = scale.rank;
+  if (module.shape.size() != 2) return {};
+  const std::int64_t rows = module.shape[0], columns = module.shape[1];
+  if (module.token_embedding())
+    return {{".lora_embedding_A", {rank, rows}}, {".lora_embedding_B", {columns, rank}}};
+  return {{".lora_A.weight", {rank, columns}}, {".lora_B.weight", {rows, rank}}};
+}
+
+bool lora_can_wrap(const ModelModule& module) {
+  return module.linear() || module.token_embedding();
 }
 
 }  // namespace luthier

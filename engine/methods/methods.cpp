@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The table of methods, from the one list of their names (config/kinds.h).
+#include "engine/methods/method.h"
+
+namespace luthier {
+
+#define LUTHIER_DECLARE_METHOD(name) const Method& name##_method();
+LUTHIER_METHODS(LUTHIER_DECLARE_METHOD)
+#undef LUTHIER_DECLARE_METHOD
+
+const std::vector<const Method*>& methods() {
+#define LUTHIER_METHOD_ROW(name) &name##_method(),
+  static const std::vector<const Method*> table{LUTHIER_METHODS(LUTHIER_METHOD_ROW)};
+#undef LUTHIER_METHOD_ROW
+  return table;
+}
+
+Result<const Method*> find_method(const std::string& strategy) {
+  std::string known;
+  for (const Method* method : methods()) {
+    if (strategy == method->name()) return method;
+    known += (known.empty() ? "" : ", ") + std::string(method->name());
+  }
+  return input_error("There is no method \"" + strategy + "\".", "strategy",
+                     "Known: " + known + ".");
+}
+
+std::int64_t TensorSize::elements() const {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) count *= size;
+  return count;
+}
+
+}  // namespace luthier
