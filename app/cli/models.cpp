@@ -12,10 +12,8 @@ namespace luthier::cli {
 namespace {
 
 Status list(const std::vector<std::string>& folders, bool json) {
-  std::vector<std::string> types;
-  for (const Family& family : families()) types.emplace_back(family.model_type);
-  const auto models = find_models(hub_settings().cache, {folders.begin(), folders.end()}, types,
-                                  [] { return !interrupted().stop_requested(); });
+  const auto models = find_models(hub_settings().cache, {folders.begin(), folders.end()},
+                                  loadable_types(), [] { return !interrupted().stop_requested(); });
   if (interrupted().stop_requested()) return interrupted_error();
   Json documents = Json::array();
   for (const FoundModel& model : models) {

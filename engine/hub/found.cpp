@@ -96,12 +96,12 @@ Status read_weights(const fs::path& folder, const Json& config, FoundModel& foun
   return {};
 }
 
-Status check_companions(const fs::path& folder) {
+Status check_companions(const fs::path& folder, bool takes_pictures) {
   if (!inside(folder, "tokenizer.json") && !inside(folder, "tokenizer.model")) {
     return input_error("There is no tokenizer: neither tokenizer.json nor tokenizer.model.",
                        folder.string(), "Copy the tokenizer's files beside the weights.");
   }
-  if (inside(folder, "preprocessor_config.json")) return {};
+  if (!takes_pictures || inside(folder, "preprocessor_config.json")) return {};
   if (const auto newer = inside(folder, "processor_config.json")) {
     LUTHIER_TRY(const std::string text, read_file(*newer, largest_config));
     LUTHIER_TRY(const Json processor,
@@ -114,22 +114,25 @@ Status check_companions(const fs::path& folder) {
       folder.string(), "Save the model's processor into it.");
 }
 
-Status inspect(const fs::path& folder, const std::vector<std::string>& types, FoundModel& found) {
+Status inspect(const fs::path& folder, const std::vector<LoadableType>& types, FoundModel& found) {
   Json content;
   const Status config = read_model_type(folder, found, content);
   const Status weights = read_weights(
       folder, content, found);  // size and dtype are shown for a family that is not known, too
   if (found.dtype.empty()) found.bytes = bytes_in(folder);
   LUTHIER_CHECK(config);
-  if (std::find(types.begin(), types.end(), found.model_type) == types.end()) {
+  const auto type = std::find_if(types.begin(), types.end(), [&](const LoadableType& each) {
+    return each.model_type == found.model_type;
+  });
+  if (type == types.end()) {
     std::string known;
-    for (const std::string& type : types) known += (known.empty() ? "" : ", ") + type;
+    for (const LoadableType& each : types) known += (known.empty() ? "" : ", ") + each.model_type;
     return input_error(
         "The model_type \"" + found.model_type + "\" is not one that Luthier can load.",
         "config.json: model_type", "It loads: " + known + ".");
   }
   LUTHIER_CHECK(weights);
-  return check_companions(folder);
+  return check_companions(folder, type->takes_pictures);
 }
 
 // --- the cache
@@ -186,7 +189,7 @@ bool has_incomplete(const fs::path& blobs) {
   return false;
 }
 
-void look_at_repository(const fs::path& repository, const std::vector<std::string>& types,
+void look_at_repository(const fs::path& repository, const std::vector<LoadableType>& types,
                         std::vector<FoundModel>& models) {
   const std::string id = hub_repository_name(repository.filename().string());
   if (!check_repository(id)) return;  // not laid down by any hub's tool
@@ -220,7 +223,7 @@ std::string shown_name(const FoundModel& model) {
 }  // namespace
 
 FoundModel inspect_model(const fs::path& folder,
-                         const std::vector<std::string>& loadable_types) try {
+                         const std::vector<LoadableType>& loadable_types) try {
   FoundModel found;
   found.folder = folder;
   const Status status = inspect(folder, loadable_types, found);
@@ -235,7 +238,7 @@ FoundModel inspect_model(const fs::path& folder,
 }
 
 std::vector<FoundModel> find_models(const fs::path& cache, const std::vector<fs::path>& folders,
-                                    const std::vector<std::string>& loadable_types,
+                                    const std::vector<LoadableType>& loadable_types,
                                     const std::function<bool()>& go_on) try {
   std::vector<FoundModel> models;
   std::set<fs::path> seen;

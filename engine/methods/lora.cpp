@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "engine/base/text.h"
 #include "engine/methods/build_adapter.h"
 #include "engine/methods/lora_settings.h"
 #include "engine/nn/dropout.h"

@@ -15,9 +15,9 @@ std::vector<std::int64_t> weight_shape(const ParameterModule& module) {
 
 }  // namespace
 
-Ports list_ports(VisionLanguageModel& model) {
+Ports list_ports(Model& model) {
   Ports ports;
-  const auto head = model.head();
+  const Linear head = model.output_head();
   for (const auto& item : model.named_modules()) {
     torch::nn::Module* module = item.value().get();
     if (auto* port = dynamic_cast<BranchPort*>(module)) {
@@ -40,7 +40,7 @@ Ports list_ports(VisionLanguageModel& model) {
     if (auto linear = std::dynamic_pointer_cast<LinearImpl>(item.value())) {
       ports.linears.emplace(item.key(), Linear(linear));
       own.shape = {linear->out_features(), linear->in_features()};
-      if (linear == head.ptr()) ports.head_name = item.key();
+      if (!head.is_empty() && linear == head.ptr()) ports.head_name = item.key();
     } else if (own.token_embedding()) {
       ports.embeddings.emplace(item.key(),
                                Embedding(std::dynamic_pointer_cast<EmbeddingImpl>(item.value())));

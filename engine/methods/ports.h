@@ -24,6 +24,6 @@ struct Ports {
   /// Name of a tensor → the module that reads it, and the member it reads.
   std::map<std::string, std::pair<std::string, torch::Tensor*>> slots;
 };
-Ports list_ports(VisionLanguageModel& model);
+Ports list_ports(Model& model);
 
 }  // namespace luthier

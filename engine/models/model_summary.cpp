@@ -6,6 +6,7 @@
 
 #include "engine/hub/folder_kind.h"
 #include "engine/io/safetensors.h"
+#include "engine/models/loaded_model.h"
 #include "engine/models/stored_head.h"
 #include "engine/nn/parameters.h"
 #include "engine/nn/plugs.h"
@@ -18,11 +19,13 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   ModelSummary summary;
   summary.folder = folder;
   const std::string where = (folder / "config.json").string();
-  LUTHIER_TRY(Json config, read_json_file(folder / "config.json"));
+  LUTHIER_TRY(const Json config, read_json_file(folder / "config.json"));
   LUTHIER_TRY(const Family* family, find_family(config, where));
-  LUTHIER_TRY(auto model,
-              family->build(config, where, torch::TensorOptions().device(torch::kMeta)));
+  LUTHIER_TRY(const Plan plan, family->read(config, folder));
+  const auto meta = torch::TensorOptions().device(torch::kMeta);
+  auto model = plan.made(meta);
   summary.model_type = family->model_type;
+  if (plan.pictures) summary.pictures = PictureSummary{plan.pictures->defaults};
   summary.geometry = model->geometry();
 
   std::map<std::string, TensorInfo> stored;  // by in-memory name
@@ -32,8 +35,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
     LUTHIER_TRY(const CheckpointFiles files, open_weights(folder, config));
     LUTHIER_TRY(const bool own_head, has_own_head(*model, *family, files));
     if (own_head) {
-      untie(config);
-      LUTHIER_TRY(model, family->build(config, where, torch::TensorOptions().device(torch::kMeta)));
+      model = plan.build(meta, HeadWeight::Own);
       summary.geometry = model->geometry();
     }
     for (const auto& [name, info] : files.tensors()) stored[family->memory_name(name)] = info;
@@ -42,8 +44,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
       summary.file_bytes += file.size();
     }
   }
-  std::map<std::string, std::int64_t> of_part{
-      {"vision_tower", 0}, {"projector", 0}, {"language_model", 0}};
+  std::map<std::string, std::int64_t> of_part;
   std::map<std::string, std::int64_t> of_dtype;
   for (const auto& item : model->named_modules()) {
     if (const auto* branch = dynamic_cast<const BranchPort*>(item.value().get()))
@@ -53,7 +54,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
     ModuleSummary row;
     row.name = item.key();
     row.type = module->type_name();
-    row.part = part_of(item.key() + "." + module->slots().front().first);
+    row.part = model->part_of(item.key() + "." + module->slots().front().first);
     row.dtype = "F32";
     for (const auto& [name, slot] : module->slots()) {
       const bool owned = module->named_parameters(false).contains(name);
@@ -75,8 +76,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
     of_part[row.part] += row.parameters;
     summary.modules.push_back(std::move(row));
   }
-  for (const char* part : {"vision_tower", "projector", "language_model"})
-    summary.parts.emplace_back(part, of_part[part]);
+  for (const std::string& part : model->parts()) summary.parts.emplace_back(part, of_part[part]);
   const auto most =
       std::max_element(of_dtype.begin(), of_dtype.end(),
                        [](const auto& a, const auto& b) { return a.second < b.second; });

@@ -6,12 +6,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/base/result.h"
 #include "engine/io/json.h"
+#include "engine/vision/image_processor.h"
 
 namespace luthier {
 
@@ -23,7 +25,7 @@ struct ModuleSummary {
   std::vector<std::int64_t> shape;  ///< of its weight
   std::string dtype;                ///< as stored: F16, BF16, F32
   std::int64_t parameters = 0;      ///< weight and bias
-  std::string part;                 ///< vision_tower | projector | language_model
+  std::string part;                 ///< vision_tower, projector, language_model, by the model
 };
 
 /// A branch of a layer (its attention or its feed-forward) that a plug may hang on.
@@ -67,6 +69,11 @@ struct ModelGeometry {
   bool projector_norm = false;
 };
 
+/// How the model takes pictures, for who shows it without loading it.
+struct PictureSummary {
+  ProcessorDefaults defaults;  ///< of the picture processor, by the family
+};
+
 struct ModelSummary {
   std::filesystem::path folder;
   std::string model_type;
@@ -78,6 +85,7 @@ struct ModelSummary {
   std::vector<BranchSummary> branches;
   std::vector<std::string> files;
   ModelGeometry geometry;
+  std::optional<PictureSummary> pictures;  ///< none: the model reads text alone
 };
 
 Result<ModelSummary> summarize_model(const std::filesystem::path& folder);

@@ -5,8 +5,7 @@
 
 namespace luthier {
 
-Result<bool> has_own_head(VisionLanguageModel& model, const Family& family,
-                          const CheckpointFiles& files) {
+Result<bool> has_own_head(Model& model, const Family& family, const CheckpointFiles& files) {
   const std::string embedding = tied_weight(model);
   if (embedding.empty()) return false;
   std::optional<TensorView> head, tied;
@@ -28,8 +27,10 @@ void untie(Json& config) {
   }
 }
 
-std::string tied_weight(VisionLanguageModel& model) {
-  const torch::Tensor weight = model.head()->weight;
+std::string tied_weight(Model& model) {
+  const Linear head = model.output_head();
+  if (!head) return {};
+  const torch::Tensor weight = head->weight;
   for (const auto& item : model.named_parameters()) {
     if (item.value().is_same(weight))
       return item.key() == "lm_head.weight" ? std::string() : item.key();
@@ -40,7 +41,7 @@ std::string tied_weight(VisionLanguageModel& model) {
 bool untie_head(LoadedModel& loaded) {
   if (tied_weight(*loaded.model).empty()) return false;
   const torch::NoGradGuard no_grad;
-  Linear head = loaded.model->head();
+  Linear head = loaded.model->output_head();
   head->weight =
       head->register_parameter("weight", head->weight.detach().clone(), /*requires_grad=*/false);
   untie(loaded.config);

@@ -8,17 +8,15 @@
 #include <memory>
 #include <string>
 
+#include "engine/models/decoder_model.h"
 #include "engine/models/vision_parts.h"
-#include "engine/models/vlm.h"
 
 namespace luthier {
 
-class TowerModel : public VisionLanguageModel {
+class TowerModel : public DecoderModel, public PictureTower {
  public:
+  PictureTower* picture_tower() override { return this; }
   TokenSequence embed(const ModelInput& input) override;
-  torch::Tensor decode(const TokenSequence& sequence, KeyValueCache* cache) override;
-  Linear head() override { return head_; }
-  std::int64_t num_hidden_layers() const override { return decoder_->options.num_hidden_layers; }
 
  protected:
   /// Registers the family's modules as "model" and the head, which is the decoder's embedding where
@@ -31,8 +29,6 @@ class TowerModel : public VisionLanguageModel {
   ModelGeometry describe(const VisionSizes& vision) const;
 
  private:
-  Decoder decoder_{nullptr};
-  Linear head_{nullptr};
   TokenId image_token_ = -1;
 };
 

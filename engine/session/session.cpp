@@ -266,13 +266,10 @@ RequestId Session::find_models(std::vector<std::filesystem::path> folders) {
   impl_->look_thread.drop_waiting("find_models");  // only the newest question matters
   impl_->look_thread.post({"find_models", request, false,
                            [this, request, cache, asked = std::move(folders)]() -> Status {
-                             std::vector<std::string> types;
-                             for (const Family& family : families())
-                               types.emplace_back(family.model_type);
-                             ModelsFound event{request,
-                                               luthier::find_models(cache, asked, types, [&] {
-                                                 return !impl_->cancellations.cancelled(request);
-                                               })};
+                             ModelsFound event{
+                                 request, luthier::find_models(cache, asked, loadable_types(), [&] {
+                                   return !impl_->cancellations.cancelled(request);
+                                 })};
                              if (impl_->cancellations.cancelled(request))
                                return interrupted_error();
                              impl_->queue.push(std::move(event));

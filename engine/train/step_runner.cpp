@@ -61,7 +61,7 @@ std::vector<torch::Tensor> StepRunner::tower_features(const MicroBatch& batch) {
   };
   const auto make = [&](std::size_t i) {
     const torch::NoGradGuard no_grad;
-    rows[i] = base_.model->tower(to_device(collate({batch.examples[i]}), device));
+    rows[i] = base_.model->picture_tower()->tower(to_device(collate({batch.examples[i]}), device));
   };
   const auto aside = [&](std::size_t i) { return device.is_cpu() && is_small(batch.examples[i]); };
   // Rows side by side, each on one thread; the range is at least two, since a range of one would

@@ -49,6 +49,8 @@ class SiglipGemma::Body : public torch::nn::Module {
 SiglipGemma::SiglipGemma(const SiglipGemmaOptions& o, std::shared_ptr<PictureProjector> projector,
                          const torch::TensorOptions& t)
     : vision_(o.vision), body_(std::make_shared<Body>(o, std::move(projector), t)) {
+  declare_part(kVisionTower, "model.vision_tower.");
+  declare_part(kProjector, "model.multi_modal_projector.");
   assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
 }
 

@@ -53,6 +53,9 @@ class LlavaModel::Body : public ParameterModule {
 
 LlavaModel::LlavaModel(const LlavaOptions& o, bool newline, const torch::TensorOptions& t)
     : options_(o), body_(std::make_shared<Body>(o, newline, t)) {
+  declare_part(kVisionTower, "model.vision_tower.");
+  declare_part(kProjector, "model.multi_modal_projector.");
+  declare_part(kProjector, "model.image_newline");
   assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
 }
 
@@ -85,23 +88,9 @@ ModelGeometry LlavaModel::geometry() const {
 
 namespace {
 
-Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where,
-                                                   const torch::TensorOptions& tensors) {
-  LUTHIER_TRY(const LlavaOptions options, read_llava_options(config, where));
-  return std::shared_ptr<VisionLanguageModel>(
-      std::make_shared<LlavaModel>(options, /*newline=*/false, tensors));
-}
-
-Result<TokenId> image_token_id(const Json& config, const std::string& where) {
-  LUTHIER_TRY(const LlavaOptions options, read_llava_options(config, where));
-  return options.image_token_id;
-}
-
 /// LlavaProcessor's own arithmetic: (height / patch)·(width / patch) + extra − 1 (class token
 /// dropped), repeated marks.
-Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder) {
-  LUTHIER_TRY(const LlavaOptions options,
-              read_llava_options(config, (folder / "config.json").string()));
+Result<ImageTokens> image_tokens(const LlavaOptions& options, const std::filesystem::path& folder) {
   LUTHIER_TRY(const LlavaProcessorSettings settings,
               read_llava_processor_settings(folder, options));
   const auto written = [settings](std::int64_t height, std::int64_t width) {
@@ -118,6 +107,23 @@ Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path
     return repeated(mark, written(pixels.shape.at(2), pixels.shape.at(3)));
   };
   return tokens;
+}
+
+Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
+  LUTHIER_TRY(const LlavaOptions options,
+              read_llava_options(config, (folder / "config.json").string()));
+  Plan plan;
+  plan.build = [options](const torch::TensorOptions& tensors, HeadWeight head) {
+    LlavaOptions chosen = options;
+    if (head == HeadWeight::Own) chosen.tie_word_embeddings = false;
+    return std::make_shared<LlavaModel>(chosen, /*newline=*/false, tensors);
+  };
+  plan.pictures =
+      PicturePlan{options.image_token_id, {"LlavaImageProcessor"}, [options](const auto& files) {
+                    return image_tokens(options, files);
+                  }};
+  plan.initializer_range = options.text.initializer_range;
+  return plan;
 }
 
 }  // namespace
@@ -174,7 +180,6 @@ Result<LlavaOptions> read_llava_options(const Json& config, const std::string& w
   return o;
 }
 
-const Family llava_family{"llava",           build,        llava_memory_name,
-                          llava_stored_name, image_tokens, image_token_id};
+const Family llava_family{"llava", true, read, llava_memory_name, llava_stored_name};
 
 }  // namespace luthier

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What every model has that ends in the causal decoder and its head: with a tower before it
+// (tower_model.h), or by itself.
+#pragma once
+
+#include <memory>
+
+#include "engine/models/family.h"
+
+namespace luthier {
+
+class DecoderModel : public Model, public Causal {
+ public:
+  Causal* causal() override { return this; }
+  TokenSequence embed(const ModelInput& input) override;
+  torch::Tensor decode(const TokenSequence& sequence, KeyValueCache* cache) override;
+  Linear head() override { return head_; }
+  std::int64_t num_hidden_layers() const override { return decoder_->options.num_hidden_layers; }
+  /// What the decoder alone has.
+  ModelGeometry geometry() const override;
+
+ protected:
+  /// Registers `body`, which holds the decoder or is it, as "model", and the head, which is the
+  /// decoder's embedding where `tied`.
+  void assemble(std::shared_ptr<torch::nn::Module> body, const Decoder& decoder, bool tied,
+                const torch::TensorOptions& tensors);
+  const Decoder& decoder() const { return decoder_; }
+
+ private:
+  Decoder decoder_{nullptr};
+  Linear head_{nullptr};
+};
+
+}  // namespace luthier
