@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <unordered_map>
@@ -33,5 +34,9 @@ class BlockPool {
   std::multimap<std::size_t, void*> waiting_;
   std::size_t used_bytes_ = 0, waiting_bytes_ = 0, most_used_ = 0;
 };
+
+/// What a tensor of `bytes` takes of the machine's memory, or of a CUDA device's: the allocators
+/// round up.
+std::int64_t block_bytes(std::int64_t bytes, bool cpu);
 
 }  // namespace luthier

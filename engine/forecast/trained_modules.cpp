@@ -28,7 +28,7 @@ Result<std::vector<TrainedModule>> list_parts(const ModelSummary& model, const R
   std::vector<TrainedModule> trained;
   for (const ModuleSummary& module : model.modules) {
     if (method.part_trains(module.part, recipe))
-      trained.push_back({&module, 0, module.parameters, false});
+      trained.push_back({&module, {true, true, module.parameters}});
   }
   if (trained.empty())
     return input_error("Nothing would train.", "freeze", "Leave at least one part unfrozen.");
@@ -67,27 +67,34 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
   if (method->changes_base()) return list_parts(model, recipe, *method);
   LUTHIER_TRY(const ModuleSelection selection, planned_selection(model, recipe));
   std::vector<TrainedModule> trained;
-  std::map<const ModuleSummary*, TrainedModule> plugged;
+  std::map<const ModuleSummary*, TrainedShare> plugged;
   for (const WrappedModule& wrapped : selection.wrapped) {
     if (const ModuleSummary* module = module_of(model, wrapped.name))
-      plugged[module] = {module, wrapped.scale.rank, wrapped.parameters, true};
+      plugged[module] += wrapped.share;
   }
   if (selection.parameters > 0) {
     if (const ModuleSummary* module = token_embedding(model))
-      plugged[module] = {module, 0, selection.parameters, true};
+      plugged[module] = {true, false, selection.parameters};
   }
   const std::set<std::string> saved(selection.saved.begin(), selection.saved.end());
   for (const ModuleSummary& module : model.modules) {
     const auto found = plugged.find(&module);
     if (found != plugged.end()) {
-      trained.push_back(found->second);
+      trained.push_back({&module, found->second});
     } else if (saved.contains(module.name)) {
       // A tied head has no weight of its own in the base, but its trained copy has.
-      trained.push_back(
-          {&module, 0, module.parameters > 0 ? module.parameters : elements(module.shape), false});
+      const std::int64_t own = module.parameters > 0 ? module.parameters : elements(module.shape);
+      trained.push_back({&module, {true, true, own}});
     }
   }
   return trained;
+}
+
+std::vector<std::pair<std::string, TrainedShare>> shares(
+    const std::vector<TrainedModule>& trained) {
+  std::vector<std::pair<std::string, TrainedShare>> shares;
+  for (const TrainedModule& each : trained) shares.emplace_back(each.module->name, each.share);
+  return shares;
 }
 
 Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& asked) {
@@ -97,8 +104,8 @@ Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& 
   LUTHIER_TRY(const auto trained, list_trained(model, recipe));
   TrainedModules result;
   for (const TrainedModule& each : trained) {
-    result.parameters += each.parameters;
-    auto& names = each.plugged             ? result.wrapped
+    result.parameters += each.share.parameters;
+    auto& names = !each.share.whole        ? result.wrapped
                   : method->changes_base() ? result.base
                                            : result.saved;
     names.push_back(each.module->name);

@@ -124,16 +124,7 @@ Result<ModuleSelection> planned_selection(const ModelSummary& model, const Recip
   if (settings.init_from.empty()) {
     if (method->of_whole) return whole_selection(*method, model, settings);
     const std::vector<ModelModule> modules = all_modules(model);
-    LUTHIER_TRY(ModuleSelection selection,
-                select_modules(modules, head_of(modules), settings, method->of_modules->wrapping));
-    std::map<std::string, const ModelModule*> by_name;
-    for (const ModelModule& module : modules) by_name[module.name] = &module;
-    for (WrappedModule& wrapped : selection.wrapped) {
-      for (const TensorSize& size :
-           method->of_modules->sizes(*by_name.at(wrapped.name), wrapped.scale, settings))
-        wrapped.parameters += size.elements();
-    }
-    return selection;
+    return method->of_modules->select(modules, head_of(modules), settings);
   }
   LUTHIER_TRY(const FolderConfig config, read_start(recipe));
   if (method->of_whole) return whole_selection(*method, model, config.settings);

@@ -137,7 +137,7 @@ Result<std::shared_ptr<Adapter>> build_fresh(const Method& method, LoadedModel& 
   Builder builder(method, base, settings);
   const Ports& ports = builder.ports();
   LUTHIER_TRY(const ModuleSelection selection,
-              select_modules(ports.modules, ports.head_name, settings, of_modules.wrapping));
+              of_modules.select(ports.modules, ports.head_name, settings));
   for (const auto& [name, slot] : ports.slots) {
     if (is_saved_module(slot.first, settings.modules_to_save))
       builder.save_module(name, slot.second, slot.second->detach().clone());
@@ -181,7 +181,7 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
     const std::vector<TensorSize> sizes = of_modules.sizes(module, scale, settings);
     LUTHIER_TRY(std::vector<Tensor> read,
                 read_tensors(of_modules, to, sizes, found->second, place));
-    selection.wrapped.push_back({module.name, scale, 0});
+    selection.wrapped.push_back({module.name, scale});
     builder.hang(to, sizes, std::move(read));
     tensors.modules.erase(found);
   }
@@ -201,7 +201,8 @@ Result<ModuleSelection> selection_of(const Method& method, const Family& family,
   ModuleSelection selection;
   for (const auto& [name, found] : tensors.modules) {
     LUTHIER_TRY(const ModuleScale scale, scales.of(found.stored));
-    selection.wrapped.push_back({name, scale, found.elements()});
+    selection.wrapped.push_back(
+        {name, scale, method.of_modules->share(found.elements(), scale, settings)});
   }
   for (const AdapterTensors::Whole& whole : tensors.whole) {
     // Beside a plug it nearly always is the base's own weight.

@@ -176,6 +176,11 @@ std::vector<TensorSize> lora_sizes(const ModelModule& module, const ModuleScale&
   return {{".lora_A.weight", {rank, columns}}, {".lora_B.weight", {rows, rank}}};
 }
 
+void lora_keeps(TrainedShare& share, const ModuleScale& scale, const AdapterSettings& settings) {
+  share.row_numbers = scale.rank;
+  share.input_copies = settings.lora_dropout > 0 ? 3 : 1;
+}
+
 bool lora_can_wrap(const ModelModule& module) {
   return module.linear() || module.token_embedding();
 }

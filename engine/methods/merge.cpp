@@ -8,6 +8,7 @@
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"
+#include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
 
 namespace luthier {
@@ -176,6 +177,7 @@ Result<MergeReport> merge_and_prove(const fs::path& base_folder, const fs::path&
   adapter->activate();
   const std::vector<Tensor> beside = answers(*loaded.model, probes);
   adapter->deactivate();
+  unpack_weights(*loaded.model, torch::kFloat32);  // a merged model is dense
   const std::string tied = tied_weight(*loaded.model);
   report.untied = !tied.empty() && touches(*adapter, tied) && untie_head(loaded);
   adapter->merge();

@@ -44,6 +44,10 @@ struct ModuleMethod {
   /// In the order in which `draw` and `hang` take the tensors.
   std::vector<TensorSize> (*sizes)(const ModelModule& module, const ModuleScale& scale,
                                    const AdapterSettings& settings);
+  /// What the plug keeps of a step besides its input, from what it trains (`share.parameters`);
+  /// null: nothing.
+  void (*keep)(TrainedShare& share, const ModuleScale& scale,
+               const AdapterSettings& settings) = nullptr;
   /// What of a file's tensors does not fit, said in the method's words; null: their shapes are
   /// compared. `views` stand as `sizes` does, none where the file lacks one.
   Status (*check)(const ModuleToHang& to, const std::vector<std::optional<TensorView>>& views,
@@ -53,6 +57,16 @@ struct ModuleMethod {
                at::Generator& generator) = nullptr;
   Adapter::Hung (*hang)(Ports& ports, const ModuleToHang& to,
                         const std::vector<torch::Tensor>& tensors) = nullptr;
+  /// What the settings say of modules besides choosing them, against what they choose; null:
+  /// nothing.
+  Status (*check_selection)(const ModuleSelection& selection,
+                            const AdapterSettings& settings) = nullptr;
+
+  TrainedShare share(std::int64_t parameters, const ModuleScale& scale,
+                     const AdapterSettings& settings) const;
+  /// What a recipe's settings choose of these modules.
+  Result<ModuleSelection> select(const std::vector<ModelModule>& modules, const std::string& head,
+                                 const AdapterSettings& settings) const;
 };
 
 /// Of a method that hangs on the model as a whole.

@@ -175,7 +175,7 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
     if (!matched && !(all && wrapping.by_default(module, head_name, settings))) continue;
     if (!wrapping.can(module)) return not_wrappable(module, wrapping);
     LUTHIER_TRY(const ModuleScale scale, scales.of(module.name));
-    selection.wrapped.push_back({module.name, scale, 0});
+    selection.wrapped.push_back({module.name, scale});
   }
   if (selection.wrapped.empty()) return nothing_left(settings);
   LUTHIER_CHECK(check_keys(scales.ranks(), modules, selection.wrapped));

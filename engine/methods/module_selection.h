@@ -11,6 +11,7 @@
 #include "engine/config/recipe.h"
 #include "engine/methods/module_patterns.h"
 #include "engine/models/model_summary.h"
+#include "engine/nn/cost.h"
 
 namespace luthier {
 
@@ -49,7 +50,7 @@ std::string head_of(const std::vector<ModelModule>& modules);
 struct WrappedModule {
   std::string name;
   ModuleScale scale;
-  std::int64_t parameters = 0;  ///< of its plug
+  TrainedShare share = {};  ///< what its plug trains and keeps
 };
 struct ModuleSelection {
   std::vector<WrappedModule> wrapped;  ///< in the model's order

@@ -32,7 +32,7 @@ Ports list_ports(Model& model) {
     if (auto* port = dynamic_cast<SequencePort*>(module))
       ports.sequences.emplace_back(item.key(), port);
     auto* holder = dynamic_cast<ParameterModule*>(module);
-    if (!holder || holder->slots().empty()) continue;
+    if (!holder || !holder->holds_tensors()) continue;
     ModelModule own{item.key(), holder->type_name()};
     own.shape = weight_shape(*holder);
     for (const auto& [tensor, slot] : holder->slots())

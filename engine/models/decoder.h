@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "engine/models/cost.h"
 #include "engine/nn/attention.h"
 #include "engine/nn/layers.h"
 #include "engine/nn/linear.h"
@@ -69,6 +70,8 @@ class SelfAttentionImpl : public torch::nn::Module, public AttentionPort, public
                     const torch::TensorOptions& tensors);
   torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence,
                         const RotaryTable& rotary, KeyValueCache* cache);  // [tokens, hidden]
+  AttentionBranchCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
+                           bool flows) const;
 
  private:
   std::int64_t layer_, heads_, kv_heads_, head_dim_;
@@ -83,6 +86,7 @@ class GatedMlpImpl : public torch::nn::Module, public BranchPort {
   GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
                Activation activation, const torch::TensorOptions& tensors);
   torch::Tensor forward(const torch::Tensor& x);  // [tokens, hidden]
+  MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const;
 
  private:
   Activation activation_;
@@ -96,6 +100,9 @@ class DecoderLayerImpl : public torch::nn::Module {
                    const torch::TensorOptions& tensors);
   torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence,
                         const RotaryTable& rotary, KeyValueCache* cache);
+  /// `flows`: a gradient is wanted below the layer.
+  LayerCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
+                 bool flows) const;
   /// Tokens that a plug puts before each row as keys and values alone.
   std::int64_t count_before() const { return self_attn_->count_before(); }
 
@@ -115,6 +122,11 @@ class DecoderImpl : public torch::nn::Module, public SequencePort {
   /// → [own tokens, hidden] after the final norm: what a plug has put before them is left out.
   /// With a cache (rows of equal length) positions continue from it.
   torch::Tensor forward(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing);
+  /// The stages of forward(): what all layers share, the layers, the final norm. `flows`: a
+  /// gradient is wanted at the embeddings; `blocks`: sequences have some; `beside`: bytes that
+  /// stand beside the layers while they run.
+  void add_cost(const Pass& pass, bool flows, bool blocks, std::int64_t beside,
+                std::vector<Stage>& stages) const;
 
   Embedding embed_tokens{nullptr};
   const DecoderOptions options;

@@ -35,7 +35,7 @@ ModelGeometry DecoderModel::geometry() const {
   g.qk_norm = text.qk_norm, g.sandwich_norms = text.sandwich_norms,
   g.scaled_embeddings = text.embedding_scale != 1;
   g.rotary_tables = text.two_rotaries ? 2 : 1;
-  g.tied_embeddings = head_->weight.is_same(decoder_->embed_tokens->weight);
+  g.tied_embeddings = head_->weight.shares(decoder_->embed_tokens->weight);
   return g;
 }
 

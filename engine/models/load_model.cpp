@@ -3,7 +3,6 @@
 // checkpoint never stands in memory twice.
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "engine/base/log.h"
 #include "engine/base/text.h"
@@ -13,6 +12,7 @@
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
 #include "engine/models/loaded_model.h"
+#include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
 #include "engine/models/stored_tensor.h"
 #include "engine/nn/layers.h"
@@ -29,6 +29,7 @@ void warn_of_broken(const std::string& where) {
 }
 
 Status load_weights(Model& model, const Family& family, const CheckpointFiles& files,
+                    const PackingPlan& packing, const torch::TensorOptions& options,
                     const std::string& where, const std::function<bool(double)>& go_on) {
   torch::NoGradGuard no_grad;
   const double total = static_cast<double>(std::max<std::uint64_t>(1, files.total_bytes()));
@@ -37,18 +38,14 @@ Status load_weights(Model& model, const Family& family, const CheckpointFiles& f
     done += bytes;
     return !go_on || go_on(static_cast<double>(done) / total);
   };
-  std::map<std::string, std::string> stored_names;  // in-memory → stored
-  for (const auto& [stored, info] : files.tensors()) {
-    const std::string name = family.memory_name(stored);
-    if (!stored_names.emplace(name, stored).second) {
-      return input_error(
-          "The tensors " + stored_names[name] + " and " + stored + " stand for the same parameter.",
-          where, "Keep one of them.");
-    }
+  LUTHIER_TRY(const auto names, stored_names(family, files, packing, where));
+  if (packing) {
+    place_tensors(model, options, packing);
+    LUTHIER_CHECK(load_packed(model, files, names, packing, options, where, watch, warn_of_broken));
   }
   for (auto& item : model.named_parameters()) {
-    const auto found = stored_names.find(item.key());
-    if (found == stored_names.end()) {
+    const auto found = names.find(item.key());
+    if (found == names.end()) {
       return input_error("The tensor " + family.stored_name(item.key()) + " is missing.", where,
                          "The weights do not belong to this config.json, or a shard is missing.");
     }
@@ -194,11 +191,14 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
       untie(loaded.config);
       shapes = plan.build(tensors.device(torch::kMeta), head);
     }
+    LUTHIER_TRY(
+        const PackingPlan packing,
+        plan_packing(*shapes, *loaded.family, files, loaded.config, options.quantization, where));
+    LUTHIER_TRY(const auto names, stored_names(*loaded.family, files, packing, folder.string()));
     std::map<DType, std::int64_t> count;
-    std::set<std::string> names;
-    for (const auto& [name, info] : files.tensors()) {
-      count[info.dtype] += info.elements();
-      names.insert(loaded.family->memory_name(name));
+    for (const auto& [name, stored] : names) {
+      const TensorInfo& info = files.tensors().at(stored);
+      if (!is_packed(packing, name)) count[info.dtype] += info.elements();
     }
     for (const auto& item : shapes->named_parameters()) {
       if (!names.contains(item.key())) {
@@ -211,10 +211,17 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
         std::max_element(count.begin(), count.end(),
                          [](const auto& a, const auto& b) { return a.second < b.second; });
     loaded.stored_dtype = most == count.end() ? "F32" : dtype_name(most->first);
-    loaded.model = plan.build(tensors, head);
-    LUTHIER_CHECK(
-        load_weights(*loaded.model, *loaded.family, files, folder.string(), options.go_on));
+    loaded.model = shapes;  // where weights are packed it gets its tensors one by one
+    if (!packing) loaded.model = plan.build(tensors, head);
+    LUTHIER_CHECK(load_weights(*loaded.model, *loaded.family, files, packing, tensors,
+                               folder.string(), options.go_on));
+    if (packing) loaded.quantization = packing.settings;
   } else {
+    LUTHIER_TRY(const WeightKind* kind, find_weight_kind(options.quantization, where));
+    if (kind) {
+      return input_error("Random weights cannot be packed to " + std::string(kind->name) + ".",
+                         where, "Train from scratch without quantization.");
+    }
     loaded.model = plan.made(tensors);
     LUTHIER_CHECK(draw_weights(*loaded.model, plan.initializer_range, options.seed, options.go_on));
     loaded.stored_dtype = "F32";
@@ -253,6 +260,7 @@ Result<std::shared_ptr<const ChatProcessor>> processor_for(const LoadedModel& lo
 Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder,
                   torch::ScalarType dtype) {
   torch::NoGradGuard no_grad;
+  TORCH_CHECK(packed_linears(*loaded.model).empty(), "packed weights are not written here");
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
   if (problem)

@@ -28,6 +28,7 @@ struct LoadedModel {
                                  ///< else the tokenizer's
   std::string stored_dtype;      ///< of most parameters: F16, BF16, F32
   PixelLimits pixels;            ///< that `processor` works by, in place of the folder's own
+  Json quantization;             ///< settings of its packed weights; null: it has none
 };
 
 struct LoadOptions {
@@ -37,6 +38,9 @@ struct LoadOptions {
                                 ///< initializer_range)), seeded
   std::uint64_t seed = 42;
   PixelLimits pixels;
+  /// Linears are packed while they are loaded: settings in the words of a checkpoint's
+  /// quantization_config (io/weight_kinds.h); null: they stay as they are stored.
+  Json quantization = {};
   /// Called between pieces with the share of the weights that has been read; false ends the loading
   /// (Interrupted).
   std::function<bool(double share)> go_on = {};

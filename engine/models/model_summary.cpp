@@ -7,6 +7,8 @@
 #include "engine/hub/folder_kind.h"
 #include "engine/io/safetensors.h"
 #include "engine/models/loaded_model.h"
+#include "engine/models/model_cost.h"
+#include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
 #include "engine/nn/parameters.h"
 #include "engine/nn/plugs.h"
@@ -29,6 +31,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   summary.geometry = model->geometry();
 
   std::map<std::string, TensorInfo> stored;  // by in-memory name
+  PackingPlan packing;
   const bool random = !std::filesystem::exists(folder / "model.safetensors", ignored) &&
                       !std::filesystem::exists(folder / "model.safetensors.index.json", ignored);
   if (!random) {
@@ -38,7 +41,9 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
       model = plan.build(meta, HeadWeight::Own);
       summary.geometry = model->geometry();
     }
-    for (const auto& [name, info] : files.tensors()) stored[family->memory_name(name)] = info;
+    LUTHIER_TRY(packing, plan_packing(*model, *family, files, config, Json(), where));
+    LUTHIER_TRY(const auto names, stored_names(*family, files, packing, where));
+    for (const auto& [name, in_file] : names) stored[name] = files.tensors().at(in_file);
     for (const SafetensorsFile& file : files.files()) {
       summary.files.push_back(file.path().filename().string());
       summary.file_bytes += file.size();
@@ -55,7 +60,6 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
     row.name = item.key();
     row.type = module->type_name();
     row.part = model->part_of(item.key() + "." + module->slots().front().first);
-    row.dtype = "F32";
     for (const auto& [name, slot] : module->slots()) {
       const bool owned = module->named_parameters(false).contains(name);
       if (owned) row.parameters += slot->numel();
@@ -63,8 +67,10 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
         row.shape.assign(slot->sizes().begin(), slot->sizes().end());
       const auto found = stored.find(item.key() + "." + name);
       if (found != stored.end()) {
-        row.dtype = dtype_name(found->second.dtype);
-        of_dtype[row.dtype] += found->second.elements();
+        const bool packed = is_packed(packing, found->first);
+        const std::string dtype = packed ? packing.kind->name : dtype_name(found->second.dtype);
+        if (row.dtype.empty() || name == "weight") row.dtype = dtype;
+        of_dtype[dtype] += packed ? slot->numel() : found->second.elements();
       } else if (owned && !random) {
         return input_error(
             "The tensor " + family->stored_name(item.key() + "." + name) + " is missing.",
@@ -72,14 +78,17 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
             "The weights do not belong to this config.json, or a shard is missing.");
       }
     }
+    if (row.dtype.empty()) row.dtype = "F32";
     summary.parameters += row.parameters;
     of_part[row.part] += row.parameters;
     summary.modules.push_back(std::move(row));
   }
+  summary.cost = cost_of(model);
   for (const std::string& part : model->parts()) summary.parts.emplace_back(part, of_part[part]);
   const auto most =
       std::max_element(of_dtype.begin(), of_dtype.end(),
                        [](const auto& a, const auto& b) { return a.second < b.second; });
+  summary.quantization = packing.settings;
   summary.dtype = most == of_dtype.end() ? "F32" : most->first;
   return summary;
 } catch (const std::exception& problem) {

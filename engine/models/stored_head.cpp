@@ -30,9 +30,8 @@ void untie(Json& config) {
 std::string tied_weight(Model& model) {
   const Linear head = model.output_head();
   if (!head) return {};
-  const torch::Tensor weight = head->weight;
   for (const auto& item : model.named_parameters()) {
-    if (item.value().is_same(weight))
+    if (head->weight.shares(item.value()))
       return item.key() == "lm_head.weight" ? std::string() : item.key();
   }
   return {};
@@ -42,8 +41,7 @@ bool untie_head(LoadedModel& loaded) {
   if (tied_weight(*loaded.model).empty()) return false;
   const torch::NoGradGuard no_grad;
   Linear head = loaded.model->output_head();
-  head->weight =
-      head->register_parameter("weight", head->weight.detach().clone(), /*requires_grad=*/false);
+  head->untie();
   untie(loaded.config);
   return true;
 }

@@ -6,6 +6,7 @@
 
 #include "engine/compare/compare.h"
 #include "engine/device/memory.h"
+#include "engine/models/packing.h"
 #include "engine/session/model_worker.h"
 #include "engine/train/row_check.h"
 #include "engine/train/step_runner.h"

@@ -28,7 +28,8 @@ bool same_options(const LoadOptions& a, const LoadOptions& b) {
   const auto device_a = choose_device(a.device), device_b = choose_device(b.device);
   if (!device_a || !device_b || *device_a != *device_b) return false;
   const auto dtype_a = choose_dtype(a.dtype, *device_a), dtype_b = choose_dtype(b.dtype, *device_b);
-  return dtype_a && dtype_b && *dtype_a == *dtype_b && !a.random_weights && !b.random_weights;
+  return dtype_a && dtype_b && *dtype_a == *dtype_b && !a.random_weights && !b.random_weights &&
+         a.quantization == b.quantization;
 }
 
 }  // namespace

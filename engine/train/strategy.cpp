@@ -52,13 +52,6 @@ std::int64_t Trainables::bytes() const {
   return total;
 }
 
-std::int64_t weight_bytes(const VisionLanguageModel& model) {
-  std::int64_t bytes = 0;
-  for (const torch::Tensor& tensor : model.parameters())
-    bytes += static_cast<std::int64_t>(tensor.nbytes());
-  return bytes;
-}
-
 Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
                                   const std::optional<std::filesystem::path>& adapter_folder) {
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));

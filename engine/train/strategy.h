@@ -29,7 +29,4 @@ struct Trainables {
 Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
                                   const std::optional<std::filesystem::path>& adapter_folder = {});
 
-/// Bytes of the base's weights.
-std::int64_t weight_bytes(const VisionLanguageModel& model);
-
 }  // namespace luthier

@@ -5,6 +5,7 @@
 
 #include "engine/base/log.h"
 #include "engine/methods/method.h"
+#include "engine/models/packing.h"
 #include "engine/train/training_run.h"
 
 namespace luthier {
@@ -61,9 +62,7 @@ RunManifest TrainingRun::describe() const {
   manifest.step = state_.step;
   manifest.total_steps = plan_.total_steps;
   manifest.trainable_parameters = trainables_.parameters();
-  manifest.parameters = 0;
-  for (const torch::Tensor& tensor : base_.model->parameters())
-    manifest.parameters += tensor.numel();
+  manifest.parameters = parameter_count(*base_.model);
   manifest.error.clear();
   return manifest;
 }
