@@ -11,29 +11,6 @@ namespace luthier {
 
 namespace {
 
-ModelInput collated(const std::vector<const Example*>& examples) {
-  ModelInput input;
-  std::vector<std::int64_t> ids, labels;
-  std::vector<torch::Tensor> pixels;
-  for (const Example* example : examples) {
-    ids.insert(ids.end(), example->input_ids.begin(), example->input_ids.end());
-    labels.insert(labels.end(), example->labels.begin(), example->labels.end());
-    labels.resize(ids.size(), kIgnoreLabel);  // a prompt has none
-    input.lengths.push_back(static_cast<std::int64_t>(example->input_ids.size()));
-    input.prompt_lengths.push_back(example->prompt_tokens);
-    for (const PixelValues& image : example->images) {
-      if (!image.values.empty())
-        pixels.push_back(torch::from_blob(const_cast<float*>(image.values.data()), image.shape,
-                                          torch::kFloat32));
-      input.pictures.push_back({image.shape.empty() ? 0 : image.shape.front(), image.grid});
-    }
-  }
-  input.input_ids = torch::tensor(ids, torch::kInt64);
-  input.labels = torch::tensor(labels, torch::kInt64);
-  if (!pixels.empty()) input.pixel_values = at::cat(pixels, 0);
-  return input;
-}
-
 /// oneDNN compiles and keeps a kernel for each shape of a product. A short row of filler tokens at
 /// the end, which carries no label and which no other row sees, rounds the number of tokens up, so
 /// that batches of nearly one size share their kernels.
@@ -73,12 +50,6 @@ bool shows_again(const EncodedRow& row) {
 
 }  // namespace
 
-ModelInput collate(const std::vector<Example>& examples) {
-  std::vector<const Example*> pointers;
-  for (const Example& example : examples) pointers.push_back(&example);
-  return collated(pointers);
-}
-
 std::int64_t MicroBatch::tokens() const {
   std::int64_t sum = 0;
   for (const EncodedRow& row : encoded) sum += row.tokens();
@@ -111,8 +82,8 @@ BatchMaker::Features BatchMaker::tower_features(const MicroBatch& rows) const {
   };
   const auto make = [&](const Place& place) {
     const torch::AutoGradMode mode(!tower_fixed_ && torch::GradMode::is_enabled());
-    features[place.row][place.sequence] =
-        base_.model->tower(to_device(collated({&example(place)}), device));
+    features[place.row][place.sequence] = base_.model->picture_tower()->tower(
+        to_device(collate(std::vector<const Example*>{&example(place)}), device));
   };
   const auto aside = [&](const Place& place) {
     return tower_fixed_ && device.is_cpu() && is_small(example(place));
@@ -137,7 +108,7 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
   const torch::Device device = base_.model->device();
   const TokenId filler = base_.processor->image_token_id() == 0 ? 1 : 0;
   const auto laid = [&](const std::vector<const Example*>& examples) {
-    ModelInput input = collated(examples);
+    ModelInput input = collate(examples);
     const bool round = device.is_cpu() && pass == Pass::Training;
     return to_device(round ? rounded_up(std::move(input), filler) : input, device);
   };

@@ -10,12 +10,9 @@
 #include "engine/batches/filler.h"
 #include "engine/batches/row_cache.h"
 #include "engine/data/row_kind.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 
 namespace luthier {
-
-/// Lays examples one after another (on the CPU).
-ModelInput collate(const std::vector<Example>& examples);
 
 /// Rows that go through the model at once.
 struct MicroBatch {

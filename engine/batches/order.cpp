@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/base/random_stream.h"
 #include "engine/device/torch.h"
 
 namespace luthier {
@@ -40,10 +41,7 @@ std::int64_t StepPlan::batches_before(std::int64_t done) const {
 }
 
 std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t counter) {
-  std::uint64_t z = seed * 0x9E3779B97F4A7C15ull + (counter + 1) * 0xD1B54A32D192ED03ull;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-  return z ^ (z >> 31);
+  return mixed_bits(seed * kGoldenStep + (counter + 1) * 0xd1b54a32d192ed03ull);
 }
 
 Result<StepPlan> plan_steps(std::int64_t rows, const TrainingSettings& training) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/batches/batch.h"
-#include "engine/models/vlm.h"
+#include "engine/models/model.h"
 
 namespace luthier {
 
@@ -19,7 +19,7 @@ struct LabelledStates {
   torch::Tensor places;  ///< [labels] int64: where the predicting token stands in the input
 };
 /// The batch through the decoder; position t predicts the label at t + 1 of its own row.
-LabelledStates labelled_states(VisionLanguageModel& model, const ModelInput& input);
+LabelledStates labelled_states(Model& model, const ModelInput& input);
 
 /// −log softmax(hidden Wᵀ + b)[target], summed. hidden [n, hidden], target [n] int64.
 torch::Tensor chunked_cross_entropy(const torch::Tensor& hidden, const Linear& head,

@@ -77,7 +77,7 @@ const std::vector<ObjectiveRow>& objectives();
 Result<std::unique_ptr<Objective>> make_objective(const Recipe& recipe);
 
 /// Token-level cross-entropy after the shift, at labelled positions only (supervised fine-tuning).
-LossSum sft_loss(VisionLanguageModel& model, const ModelInput& input);
+LossSum sft_loss(Model& model, const ModelInput& input);
 
 #define LUTHIER_DECLARE(NAME) Result<std::unique_ptr<Objective>> make_##NAME(const Recipe& recipe);
 LUTHIER_OBJECTIVES(LUTHIER_DECLARE)

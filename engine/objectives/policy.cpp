@@ -58,8 +58,7 @@ Batch Policy::batch(const MicroBatch& rows, SequenceOrder order, BatchMaker::Pas
   return maker_.make(rows, order, pass);
 }
 
-LogProbs Policy::of(VisionLanguageModel& model, const ModelInput& input, const Batch& batch,
-                    double temperature) {
+LogProbs Policy::of(Model& model, const ModelInput& input, const Batch& batch, double temperature) {
   const LabelledStates states = labelled_states(model, input);
   LogProbs result;
   result.target = states.target;

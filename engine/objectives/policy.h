@@ -12,6 +12,7 @@
 #include "engine/batches/batch.h"
 #include "engine/config/recipe.h"
 #include "engine/methods/adapter.h"
+#include "engine/models/loaded_model.h"
 #include "engine/objectives/head_loss.h"
 
 namespace luthier {
@@ -42,7 +43,7 @@ class Policy {
          std::shared_ptr<RowCache> cache, std::shared_ptr<Reference> reference = {});
 
   LoadedModel& base() { return base_; }
-  VisionLanguageModel& model() { return *base_.model; }
+  Model& model() { return *base_.model; }
   /// The batch for the policy. Points to `rows`.
   Batch batch(const MicroBatch& rows, SequenceOrder order, BatchMaker::Pass pass);
 
@@ -51,8 +52,7 @@ class Policy {
   LogProbs reference_log_probs(const Batch& batch, double temperature = 1);
 
  private:
-  LogProbs of(VisionLanguageModel& model, const ModelInput& input, const Batch& batch,
-              double temperature);
+  LogProbs of(Model& model, const ModelInput& input, const Batch& batch, double temperature);
 
   LoadedModel& base_;
   std::shared_ptr<Adapter> adapter_;

@@ -28,6 +28,7 @@ Result<std::shared_ptr<Reference>> make_reference(LoadedModel& base, const Recip
   options.device = base.model->device().str();
   options.dtype = base.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
   options.pixels = base.pixels;
+  options.quantization = base.quantization;
   options.random_weights = named.empty() && recipe.init == "random";
   options.seed = static_cast<std::uint64_t>(recipe.training.seed);
   LUTHIER_TRY(LoadedModel model,

@@ -19,7 +19,7 @@ class Sft : public Objective {
 
 }  // namespace
 
-LossSum sft_loss(VisionLanguageModel& model, const ModelInput& input) {
+LossSum sft_loss(Model& model, const ModelInput& input) {
   const LabelledStates states = labelled_states(model, input);
   LossSum loss;
   loss.count = states.target.size(0);

@@ -4,8 +4,8 @@
 // states alone are kept.
 #include <algorithm>
 
-#include "engine/nn/products.h"
 #include "engine/objectives/head_loss.h"
+#include "engine/objectives/loss_cost.h"
 
 namespace luthier {
 
@@ -13,7 +13,9 @@ namespace {
 
 using torch::Tensor;
 
-constexpr std::int64_t kChunkElements = 1 << 22;  // 16 MiB of float32 logits at a time
+std::int64_t chunk_rows(std::int64_t vocabulary) {
+  return std::max<std::int64_t>(1, kLossChunkElements / vocabulary);
+}
 
 /// What one chunk's logits [n, vocab] (float32, over the temperature) say of `target` [n]. The
 /// logits are used up.
@@ -43,61 +45,63 @@ TokenValues joined(const std::vector<TokenValues>& chunks) {
 class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& hidden,
-                        const Tensor& weight, const std::optional<Tensor>& head_bias,
-                        const Tensor& target, double temperature, TokenValues* values) {
+                        const Tensor& leaf, const std::optional<Tensor>& head_bias,
+                        const Tensor& target, const Weight& weight, double temperature,
+                        TokenValues* values) {
     const Tensor bias = head_bias.value_or(Tensor());
-    const std::int64_t chunk = std::max<std::int64_t>(1, kChunkElements / weight.size(0));
+    const std::int64_t chunk = chunk_rows(weight.rows());
     std::vector<TokenValues> chunks;
     for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
       const std::int64_t end = std::min(hidden.size(0), begin + chunk);
-      const Tensor logits =
-          linear_product(hidden.slice(0, begin, end), weight, bias).to(torch::kFloat32);
+      const Tensor logits = weight.product(hidden.slice(0, begin, end), bias).to(torch::kFloat32);
       chunks.push_back(
           values_of(temperature == 1 ? logits : logits / temperature, target.slice(0, begin, end)));
     }
     *values = joined(chunks);
-    context->save_for_backward({hidden, weight, bias, target});
+    context->save_for_backward({hidden, leaf, bias, target});
+    context->saved_data["weight"] = weight.kept();
     context->saved_data["temperature"] = temperature;
     return values->log_probs;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
+    const torch::NoGradGuard no_grad;
     const auto saved = context->get_saved_variables();
-    const Tensor &hidden = saved[0], &weight = saved[1], &bias = saved[2], &target = saved[3];
+    const Tensor &hidden = saved[0], &leaf = saved[1], &bias = saved[2], &target = saved[3];
+    const Weight weight(leaf, context->saved_data["weight"]);
     const double temperature = context->saved_data["temperature"].toDouble();
     const Tensor share = (gradients[0] / temperature).unsqueeze(1);  // [n, 1]
-    const bool wants_hidden = context->needs_input_grad(0),
-               wants_weight = context->needs_input_grad(1),
+    const bool wants_hidden = hidden.requires_grad(), wants_weight = weight.trained(),
                wants_bias = bias.defined() && bias.requires_grad();
     const auto sums = [](bool wanted, const Tensor& like) {
       return wanted ? torch::zeros(like.sizes(), like.options().dtype(torch::kFloat32)) : Tensor();
     };
     Tensor dhidden = wants_hidden ? torch::empty_like(hidden) : Tensor();
-    Tensor dweight = sums(wants_weight, weight), dbias = sums(wants_bias, bias);
-    const std::int64_t chunk = std::max<std::int64_t>(1, kChunkElements / weight.size(0));
+    Tensor dweight = sums(wants_weight, leaf), dbias = sums(wants_bias, bias);
+    const std::int64_t chunk = chunk_rows(weight.rows());
     for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
       const std::int64_t end = std::min(hidden.size(0), begin + chunk);
       const Tensor part = hidden.slice(0, begin, end), weigh = share.slice(0, begin, end);
-      Tensor logits = linear_product(part, weight, bias).to(torch::kFloat32);
+      Tensor logits = weight.product(part, bias).to(torch::kFloat32);
       if (temperature != 1) logits = logits / temperature;
       Tensor gradient = logits.softmax(1).mul_(-weigh);  // (onehot − p) · weight of the token
       gradient.scatter_add_(1, target.slice(0, begin, end).unsqueeze(1), weigh);
       const Tensor narrow = gradient.to(hidden.scalar_type());
-      if (wants_hidden) dhidden.slice(0, begin, end).copy_(matrix_product(narrow, weight));
+      if (wants_hidden) dhidden.slice(0, begin, end).copy_(weight.product_back(narrow));
       if (wants_weight) dweight.add_(at::mm(narrow.t(), part));
       if (wants_bias) dbias.add_(gradient.sum(0));
     }
-    if (dweight.defined()) dweight = dweight.to(weight.scalar_type());
+    if (dweight.defined()) dweight = dweight.to(leaf.scalar_type());
     if (dbias.defined()) dbias = dbias.to(bias.scalar_type());
-    return {dhidden, dweight, dbias, Tensor(), Tensor(), Tensor()};
+    return {dhidden, dweight, dbias, Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 
-/// With an adapter on the head the product is the adapter's; each chunk keeps its graph.
+/// With a plug on the head the product is the plug's; each chunk keeps its graph.
 TokenValues adapted_values(const Tensor& hidden, const Linear& head, const Tensor& target,
                            double temperature) {
-  const std::int64_t chunk = std::max<std::int64_t>(1, kChunkElements / head->out_features());
+  const std::int64_t chunk = chunk_rows(head->out_features());
   std::vector<TokenValues> chunks;
   for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
     const std::int64_t end = std::min(hidden.size(0), begin + chunk);
@@ -119,16 +123,16 @@ TokenValues token_values(const Tensor& hidden, const Linear& head, const Tensor&
     const Tensor none = torch::zeros({0}, hidden.options().dtype(torch::kFloat32));
     return {none, none, none, none, none};
   }
-  if (head->adapter) return adapted_values(hidden, head, target, temperature);
+  if (head->plug) return adapted_values(hidden, head, target, temperature);
   const std::optional<Tensor> bias =
       head->bias.defined() ? std::optional<Tensor>(head->bias) : std::nullopt;
   TokenValues values;
-  values.log_probs =
-      LogProbFunction::apply(hidden, head->weight, bias, target, temperature, &values);
+  values.log_probs = LogProbFunction::apply(hidden, head->weight.leaf(), bias, target, head->weight,
+                                            temperature, &values);
   return values;
 }
 
-LabelledStates labelled_states(VisionLanguageModel& model, const ModelInput& input) {
+LabelledStates labelled_states(Model& model, const ModelInput& input) {
   const Tensor hidden = model.decode(model.embed(input), nullptr);  // [tokens, hidden]
   Tensor shifted = input.labels.roll(-1);
   std::vector<std::int64_t> ends;  // a row's last token predicts nothing

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/methods/method.h"
 #include "engine/nn/parameters.h"
 #include "engine/optim/decay_rule.h"
 
@@ -23,21 +24,17 @@ std::set<std::string> layer_norms(const VisionLanguageModel& model) {
   return names;
 }
 
-bool in_layer_norm(std::string name, const std::set<std::string>& norms) {
-  if (name.rfind(peft_prefix, 0) == 0) name.erase(0, std::string(peft_prefix).size());
+/// A trained tensor's name as the model has it.
+std::string in_model(const std::string& name) {
+  return name.starts_with(peft_prefix) ? name.substr(std::string_view(peft_prefix).size()) : name;
+}
+
+bool in_layer_norm(const std::string& name, const std::set<std::string>& norms) {
   for (std::size_t dot = name.rfind('.'); dot != std::string::npos && dot > 0;
        dot = name.rfind('.', dot - 1)) {
     if (norms.contains(name.substr(0, dot))) return true;
   }
   return false;
-}
-
-bool part_trains(const std::string& part, const Recipe& recipe) {
-  if (recipe.strategy == "full") return true;
-  const FreezeSettings& freeze = recipe.freeze;
-  return part == "vision_tower" ? !freeze.vision_tower
-         : part == "projector"  ? !freeze.projector
-                                : !freeze.language_model;
 }
 
 }  // namespace
@@ -55,15 +52,9 @@ std::int64_t Trainables::bytes() const {
   return total;
 }
 
-std::int64_t weight_bytes(const VisionLanguageModel& model) {
-  std::int64_t bytes = 0;
-  for (const torch::Tensor& tensor : model.parameters())
-    bytes += static_cast<std::int64_t>(tensor.nbytes());
-  return bytes;
-}
-
 Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
                                   const std::optional<std::filesystem::path>& adapter_folder) {
+  LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
   Trainables trainables;
   for (torch::Tensor& tensor : base.model->parameters()) {
     tensor.requires_grad_(false);
@@ -72,35 +63,38 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
   const std::set<std::string> norms = layer_norms(*base.model);
   const auto add = [&](const std::string& name, torch::Tensor tensor, const std::string& part) {
     tensor.requires_grad_(true);
-    trainables.tensors.push_back({name, part, tensor, decays(name, in_layer_norm(name, norms))});
+    trainables.tensors.push_back(
+        {name, part, tensor, decays(name, in_layer_norm(in_model(name), norms))});
   };
-  if (recipe.strategy == "lora") {
+  if (method->hangs_adapter()) {
     if (adapter_folder) {
       LUTHIER_TRY(trainables.adapter, load_adapter(base, *adapter_folder));
     } else if (!recipe.adapter.init_from.empty()) {
       LUTHIER_TRY(trainables.adapter, load_adapter(base, recipe.adapter.init_from));
     } else {
       LUTHIER_TRY(trainables.adapter,
-                  create_adapter(*base.model, recipe.adapter,
+                  create_adapter(base, recipe.strategy, recipe.adapter,
                                  static_cast<std::uint64_t>(recipe.training.seed)));
     }
+    LUTHIER_CHECK(trainables.adapter->check_trainable());
     trainables.adapter->activate();
     for (const auto& [name, tensor] : trainables.adapter->tensors())
-      add(name, tensor, part_of(name));
+      add(name, tensor, base.model->part_of(in_model(name)));
   } else {
     for (const auto& item : base.model->named_parameters()) {
-      const std::string part = part_of(item.key());
-      if (part_trains(part, recipe)) add(item.key(), item.value(), part);
+      const std::string part = base.model->part_of(item.key());
+      if (method->part_trains(part, recipe)) add(item.key(), item.value(), part);
     }
   }
   if (trainables.tensors.empty()) {
     return input_error("Nothing would train.",
-                       recipe.strategy == "lora" ? "adapter.target_modules" : "freeze",
+                       method->hangs_adapter() ? "adapter.target_modules" : "freeze",
                        "Leave at least one part unfrozen.");
   }
   std::sort(trainables.tensors.begin(), trainables.tensors.end(),
             [](const TrainedTensor& a, const TrainedTensor& b) { return a.name < b.name; });
   trainables.tower_fixed =
+      base.model->picture_tower() &&
       std::none_of(trainables.tensors.begin(), trainables.tensors.end(),
                    [](const TrainedTensor& trained) { return trained.part == "vision_tower"; });
   return trainables;

@@ -48,6 +48,7 @@ import random_cases
 import real
 import report
 import results
+import runs_of_before
 import table
 import train
 import verbs
@@ -59,6 +60,7 @@ class World:
     root: Path
     program: report.Program | None
     case: str = ""
+    pictures: bool = True       # whether the case's family takes any
 
     @property
     def checkpoints(self):
@@ -66,7 +68,7 @@ class World:
 
     @property
     def inputs(self):
-        return self.root / "inputs"
+        return self.root / ("inputs" if self.pictures else "words")
 
     @property
     def adapters(self):
@@ -84,6 +86,7 @@ def write_everything(world, only):
         if only and not any(text in name for text in only):
             continue
         checkpoint = checkpoints.make(name, world.checkpoints)
+        world.pictures = checkpoint.family.pictures
         model = checkpoint.model()
         out = world.root / "expected" / name
         out.mkdir(parents=True, exist_ok=True)
@@ -126,7 +129,7 @@ def main():
             | verbs.cases()
         )
         found |= measure.cases() | hostile_configs.cases()
-        found |= results.cases()
+        found |= results.cases() | runs_of_before.cases()
     if options.real:
         found |= real.cases(options.real.resolve())
     if options.list:
@@ -139,7 +142,8 @@ def main():
     world = World(root, report.Program(options.cli.resolve()) if options.cli else None)
     for folder in (world.checkpoints, world.inputs, world.adapters):
         folder.mkdir(parents=True, exist_ok=True)
-    conversations.write_inputs(world.inputs)
+    conversations.write_inputs(root / "inputs")
+    conversations.write_inputs(root / "words", pictures=False)
     if options.make:
         write_everything(world, options.only)
         return 0
@@ -149,7 +153,7 @@ def main():
         for name, case in found.items():
             if options.only and not any(text in name for text in options.only):
                 continue
-            world.case = name
+            world.case, world.pictures = name, getattr(case, "pictures", True)
             shutil.rmtree(world.scratch, ignore_errors=True)
             world.scratch.mkdir(parents=True)
             random.seed(0)
