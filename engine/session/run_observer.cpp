@@ -42,6 +42,7 @@ LoadOptions load_options(const Recipe& recipe) {
   options.seed = static_cast<std::uint64_t>(recipe.training.seed);
   options.pixels.min_pixels = recipe.image.min_pixels;
   options.pixels.max_pixels = recipe.image.max_pixels;
+  options.quantization = quantization_settings(recipe);
   return options;
 }
 
