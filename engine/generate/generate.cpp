@@ -7,6 +7,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "engine/base/text.h"
 #include "engine/device/threads.h"
 #include "engine/generate/answer_text.h"
 #include "engine/generate/token_choice.h"
@@ -198,8 +199,7 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded,
   return machine_error("There is not enough memory to answer.", "generate",
                        "Ask for fewer new tokens, or fewer samples at a time.");
 } catch (const std::exception& problem) {
-  const std::string text = problem.what();
-  return machine_error("Decoding failed: " + text.substr(0, text.find('\n')), "generate");
+  return machine_error("Decoding failed: " + first_line(problem.what()), "generate");
 }
 
 }  // namespace luthier

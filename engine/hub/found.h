@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What models are on this machine: those in the Hugging Face cache and in folders that the user
-// named, each with what it is and whether it can be loaded, or why not. Only config.json and the
-// headers of the weights are read, links are followed as promise 12 has it, and nothing that lies
-// there can do more than appear in the list with a sentence.
+// named, each with what it is and whether it can be loaded, or why not. Only the small JSON files
+// and the headers of the weights are read. Links are followed inside a folder, or to the blobs of
+// the cache that it belongs to, and nowhere else; nothing that lies there can do more than appear
+// in the list with a sentence.
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "engine/base/text.h"
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"
@@ -166,6 +167,7 @@ Result<MergeReport> merge_and_prove(const fs::path& base_folder, const fs::path&
   options.pixels = chosen_pixels(how.pixels, own);
   LUTHIER_TRY(LoadedModel loaded, load_model(base_folder, options));
   LUTHIER_TRY(auto adapter, load_adapter(loaded, adapter_folder));
+  LUTHIER_CHECK(adapter->check_mergeable(adapter_folder));
   LUTHIER_TRY(const std::vector<Example> probes, make_probes(loaded, writer.path()));
   MergeReport report;
   const double limit = how.limit;
@@ -226,8 +228,7 @@ Result<MergeReport> merge_adapter(const fs::path& base_folder, const fs::path& a
   return machine_error("There is not enough memory to merge.", base_folder.string(),
                        "It takes the model in float32 and the adapter.");
 } catch (const std::exception& problem) {
-  const std::string text = problem.what();
-  return machine_error("Merging failed: " + text.substr(0, text.find('\n')), base_folder.string());
+  return machine_error("Merging failed: " + first_line(problem.what()), base_folder.string());
 }
 
 double MergeReport::relative_error() const {

@@ -7,9 +7,11 @@
 
 #include <optional>
 
+#include "engine/models/cost.h"
 #include "engine/nn/attention.h"
 #include "engine/nn/layers.h"
 #include "engine/nn/linear.h"
+#include "engine/nn/plugs.h"
 #include "engine/nn/rotary.h"
 
 namespace luthier {
@@ -54,14 +56,23 @@ struct TokenSequence {
   std::vector<torch::Tensor> deepstack;  ///< added to the hidden states at `deepstack_places` after
                                          ///< the first layers, one a layer
   torch::Tensor deepstack_places;        ///< [image tokens] int64, into `tokens`
+  torch::Tensor own;  ///< [own tokens] int64, into `tokens`: those of the rows themselves, whose
+                      ///< states are asked for; undefined: all of them
 };
 
-class SelfAttentionImpl : public torch::nn::Module {
+/// The sequence with `prompt` [count, hidden] in front of each row, as tokens of it that are no
+/// text: they take the row's first positions, and what stood in `sequence` keeps its order.
+TokenSequence with_prompt(const TokenSequence& sequence, const torch::Tensor& prompt);
+
+class SelfAttentionImpl : public torch::nn::Module, public AttentionPort, public BranchPort {
  public:
   SelfAttentionImpl(const DecoderOptions& options, std::int64_t layer,
                     const torch::TensorOptions& tensors);
   torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence,
                         const RotaryTable& rotary, KeyValueCache* cache);  // [tokens, hidden]
+  AttentionBranchCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
+                           bool flows) const;
+
  private:
   std::int64_t layer_, heads_, kv_heads_, head_dim_;
   AttentionRule rule_;
@@ -70,11 +81,13 @@ class SelfAttentionImpl : public torch::nn::Module {
 };
 TORCH_MODULE(SelfAttention);
 
-class GatedMlpImpl : public torch::nn::Module {
+class GatedMlpImpl : public torch::nn::Module, public BranchPort {
  public:
   GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
                Activation activation, const torch::TensorOptions& tensors);
   torch::Tensor forward(const torch::Tensor& x);  // [tokens, hidden]
+  MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const;
+
  private:
   Activation activation_;
   Linear gate_proj_{nullptr}, up_proj_{nullptr}, down_proj_{nullptr};
@@ -87,6 +100,11 @@ class DecoderLayerImpl : public torch::nn::Module {
                    const torch::TensorOptions& tensors);
   torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence,
                         const RotaryTable& rotary, KeyValueCache* cache);
+  /// `flows`: a gradient is wanted below the layer.
+  LayerCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
+                 bool flows) const;
+  /// Tokens that a plug puts before each row as keys and values alone.
+  std::int64_t count_before() const { return self_attn_->count_before(); }
 
  private:
   SelfAttention self_attn_{nullptr};
@@ -96,19 +114,26 @@ class DecoderLayerImpl : public torch::nn::Module {
 };
 TORCH_MODULE(DecoderLayer);
 
-class DecoderImpl : public torch::nn::Module {
+class DecoderImpl : public torch::nn::Module, public SequencePort {
  public:
   DecoderImpl(const DecoderOptions& options, const torch::TensorOptions& tensors);
   /// ids [tokens] → [tokens, hidden], scaled where the model scales them.
   torch::Tensor embed(const torch::Tensor& ids) const;
-  /// → [tokens, hidden] after the final norm. With a cache (rows of equal length) positions
-  /// continue from it.
+  /// → [own tokens, hidden] after the final norm: what a plug has put before them is left out.
+  /// With a cache (rows of equal length) positions continue from it.
   torch::Tensor forward(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing);
+  /// The stages of forward(): what all layers share, the layers, the final norm. `flows`: a
+  /// gradient is wanted at the embeddings; `blocks`: sequences have some; `beside`: bytes that
+  /// stand beside the layers while they run.
+  void add_cost(const Pass& pass, bool flows, bool blocks, std::int64_t beside,
+                std::vector<Stage>& stages) const;
 
   Embedding embed_tokens{nullptr};
   const DecoderOptions options;
 
  private:
+  torch::Tensor run(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing);
+
   std::vector<DecoderLayer> layers_;
   RmsNorm norm_{nullptr};
   RotaryEmbedding rotary_, local_rotary_;

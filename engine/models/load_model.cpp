@@ -237,8 +237,7 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
   return machine_error("There is not enough memory for this model.", folder.string(),
                        "Use a smaller model, or dtype: bfloat16.");
 } catch (const std::exception& problem) {
-  const std::string text = problem.what();
-  return machine_error("Loading failed: " + text.substr(0, text.find('\n')), folder.string());
+  return machine_error("Loading failed: " + first_line(problem.what()), folder.string());
 }
 
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const std::filesystem::path& folder,

@@ -50,6 +50,7 @@ class Model : public torch::nn::Module {
   // What the model can do; null: it cannot.
   virtual Causal* causal() { return nullptr; }
   virtual PictureTower* picture_tower() { return nullptr; }
+  virtual const StepCosts* step_costs() const { return nullptr; }
 
   /// What makes logits of hidden states, which adapters leave alone unless it is named; null: the
   /// model has no such product.

@@ -4,11 +4,15 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/base/text.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/safetensors.h"
 #include "engine/models/loaded_model.h"
+#include "engine/models/model_cost.h"
 #include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
+#include "engine/nn/parameters.h"
+#include "engine/nn/plugs.h"
 
 namespace luthier {
 
@@ -49,6 +53,8 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   std::map<std::string, std::int64_t> of_part;
   std::map<std::string, std::int64_t> of_dtype;
   for (const auto& item : model->named_modules()) {
+    if (const auto* branch = dynamic_cast<const BranchPort*>(item.value().get()))
+      summary.branches.push_back({item.key(), branch->kind_name(), branch->width()});
     const auto* module = dynamic_cast<const ParameterModule*>(item.value().get());
     if (!module || module->slots().empty()) continue;
     ModuleSummary row;
@@ -78,6 +84,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
     of_part[row.part] += row.parameters;
     summary.modules.push_back(std::move(row));
   }
+  summary.cost = cost_of(model);
   for (const std::string& part : model->parts()) summary.parts.emplace_back(part, of_part[part]);
   const auto most =
       std::max_element(of_dtype.begin(), of_dtype.end(),
@@ -86,8 +93,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   summary.dtype = most == of_dtype.end() ? "F32" : most->first;
   return summary;
 } catch (const std::exception& problem) {
-  const std::string text = problem.what();
-  return input_error("The model cannot be described: " + text.substr(0, text.find('\n')),
+  return input_error("The model cannot be described: " + first_line(problem.what()),
                      folder.string());
 }
 

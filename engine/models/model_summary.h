@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 
 #include "engine/base/result.h"
 #include "engine/io/json.h"
+#include "engine/models/cost.h"
 #include "engine/vision/image_processor.h"
 
 namespace luthier {
@@ -26,6 +28,13 @@ struct ModuleSummary {
   std::string dtype;  ///< of its weight as stored: F16, BF16, F32, or a packed kind's name
   std::int64_t parameters = 0;  ///< weight and bias
   std::string part;             ///< vision_tower, projector, language_model, by the model
+};
+
+/// A branch of a layer (its attention or its feed-forward) that a plug may hang on.
+struct BranchSummary {
+  std::string name;        ///< in-memory name of the module
+  std::string kind;        ///< attention | feed_forward
+  std::int64_t width = 0;  ///< of the states that it is added to
 };
 
 /// The sizes that decide memory and time.
@@ -75,8 +84,10 @@ struct ModelSummary {
   std::uint64_t file_bytes = 0;
   std::vector<std::pair<std::string, std::int64_t>> parts;
   std::vector<ModuleSummary> modules;
+  std::vector<BranchSummary> branches;
   std::vector<std::string> files;
   ModelGeometry geometry;
+  std::shared_ptr<const ModelCost> cost;   ///< null: the model cannot say what a step costs
   std::optional<PictureSummary> pictures;  ///< none: the model reads text alone
   Json quantization;                       ///< settings of its packed weights, where it has some
 };

@@ -25,6 +25,15 @@ class TowerModel : public DecoderModel, public PictureTower {
                 TokenId image_token, const torch::TensorOptions& tensors);
   /// tower()'s features → [image tokens, text width], in the order of the tokens.
   virtual torch::Tensor project(const torch::Tensor& features, const ModelInput& input) = 0;
+
+  /// What tower() and project() cost, and whether embed() makes blocks or hands the decoder states
+  /// of its own to add (so many times).
+  virtual TowerCost tower_cost(const Pass& pass) const = 0;
+  virtual ProjectorCost projector_cost(const Pass& pass) const = 0;
+  virtual bool makes_blocks() const { return false; }
+  virtual std::int64_t deepstack_layers() const { return 0; }
+  DecoderEntry add_entry_cost(const Pass& pass, PassCost& cost) const override;
+
   /// What geometry() says of the text half and of a tower of these sizes.
   ModelGeometry describe(const VisionSizes& vision) const;
 

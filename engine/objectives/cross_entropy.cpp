@@ -4,6 +4,8 @@
 // gradient is made in the forward, scaled in the backward.
 #include <algorithm>
 
+#include "engine/nn/products.h"
+#include "engine/objectives/loss_cost.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier {
@@ -11,8 +13,6 @@ namespace luthier {
 namespace {
 
 using torch::Tensor;
-
-constexpr std::int64_t kChunkElements = 1 << 22;  // 16 MiB of float32 logits at a time
 
 class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFunction> {
  public:
@@ -27,7 +27,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
     const bool wants_bias = graph && bias.defined() && bias.requires_grad();
     const bool wants_any = wants_hidden || wants_weight || wants_bias;
     const std::int64_t rows = hidden.size(0), vocab = weight.rows();
-    const std::int64_t chunk = std::max<std::int64_t>(1, kChunkElements / vocab);
+    const std::int64_t chunk = std::max<std::int64_t>(1, kLossChunkElements / vocab);
     Tensor total = torch::zeros({}, hidden.options().dtype(torch::kFloat32).requires_grad(false));
     Tensor dhidden = wants_hidden ? torch::empty_like(hidden) : Tensor();
     Tensor dweight =
@@ -80,9 +80,9 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
   }
 };
 
-/// With an adapter on the head the product is the adapter's; each chunk keeps its graph.
+/// With a plug on the head the product is the plug's; each chunk keeps its graph.
 Tensor adapted_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target) {
-  const std::int64_t chunk = std::max<std::int64_t>(1, kChunkElements / head->out_features());
+  const std::int64_t chunk = std::max<std::int64_t>(1, kLossChunkElements / head->out_features());
   Tensor total = torch::zeros({}, hidden.options().dtype(torch::kFloat32).requires_grad(false));
   for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
     const std::int64_t end = std::min(hidden.size(0), begin + chunk);
@@ -96,7 +96,7 @@ Tensor adapted_cross_entropy(const Tensor& hidden, const Linear& head, const Ten
 }  // namespace
 
 Tensor chunked_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target) {
-  if (head->adapter) return adapted_cross_entropy(hidden, head, target);
+  if (head->plug) return adapted_cross_entropy(hidden, head, target);
   const std::optional<Tensor> bias =
       head->bias.defined() ? std::optional<Tensor>(head->bias) : std::nullopt;
   return CrossEntropyFunction::apply(hidden, head->weight.leaf(), bias, target, head->weight,

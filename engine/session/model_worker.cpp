@@ -7,16 +7,18 @@
 #include <chrono>
 
 #include "engine/base/log.h"
+#include "engine/base/text.h"
 #include "engine/compare/comparison.h"
 #include "engine/compare/result_folder.h"
 #include "engine/device/memory.h"
 #include "engine/methods/adapter_notes.h"
+#include "engine/methods/method.h"
 
 namespace luthier {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::size_t forecast_rows = 4000;
+constexpr std::size_t kForecastRows = 4000;
 constexpr const char* kReadingWeights = "Reading the weights";
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -39,10 +41,7 @@ class ModelWorker::Observer : public EventObserver {
   Observer(ModelWorker& worker, MemoryForecast forecast)
       : EventObserver(worker.host_.emit, std::move(forecast)), worker_(worker) {}
   void on_phase(TrainPhase phase, const std::string& detail) override {
-    static constexpr SessionState states[] = {SessionState::Preparing, SessionState::Training,
-                                              SessionState::Pausing,   SessionState::Paused,
-                                              SessionState::Saving,    SessionState::Stopping};
-    worker_.host_.set_state(states[static_cast<int>(phase)], detail);
+    worker_.host_.set_state(state_of(phase), detail);
   }
   void on_adapter(std::shared_ptr<Adapter> adapter) override { worker_.live_ = std::move(adapter); }
   bool between_steps() override { return worker_.host_.run_between(); }
@@ -138,11 +137,11 @@ Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& r
   try {
     status = run_training(recipe, resume_run, control, cancelled);
   } catch (const std::exception& failure) {
-    const std::string text = failure.what();
-    status = machine_error(text.substr(0, text.find('\n')), recipe.model);
+    status = machine_error(first_line(failure.what()), recipe.model);
   }
   live_.reset();
-  const bool changed = base_ && (recipe.strategy != "lora" || recipe.init == "random");
+  const auto method = find_method(recipe.strategy);
+  const bool changed = base_ && (!method || (*method)->changes_base() || recipe.init == "random");
   if (changed) {
     const fs::path folder = before ? before->first : fs::path(recipe.model);
     LoadOptions options = before ? before->second : load_options(recipe);
@@ -178,8 +177,8 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
   };
   auto begun = begin_run(recipe, resume_run);
   if (!begun) return fail(begun.error());
-  if (begun->run && begun->run->kind == PreparedRun::Kind::Finished) {
-    ended.state = "finished";
+  if (const auto before = begun->ended_before()) {
+    ended.state = run_state_name(before->state);
     host_.emit(ended);
     return {};
   }
@@ -190,13 +189,8 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
   host_.set_state(SessionState::Preparing, "");
   TrainerOptions options;
   options.interactive = true;
-  options.gradient_checkpointing = recipe.training.gradient_checkpointing == "true";
-  MemoryForecast forecast;
-  if (auto made = forecast_run(*base_->processor, begun->recipe, forecast_rows)) {
-    forecast = made.take();
-    options.gradient_checkpointing = forecast.gradient_checkpointing;
-  }
-  Observer observer(*this, std::move(forecast));
+  auto forecast = forecast_launch(*base_->processor, begun->recipe, kForecastRows, options);
+  Observer observer(*this, std::move(forecast).value_or(MemoryForecast{}));
   auto result = luthier::train(*base_, begun.take(), options, control, observer);
   if (!result) return fail(result.error());
   ended.folder = result->folder;
@@ -208,7 +202,7 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
 
 Status ModelWorker::attach(const std::string& name, const fs::path& folder) {
   LUTHIER_CHECK(need_base());
-  if (name.empty() || name == training_column || name == kBaseColumn || attached_.contains(name)) {
+  if (name.empty() || name == kTrainingColumn || name == kBaseColumn || attached_.contains(name)) {
     return input_error("The name \"" + name + "\" is taken.", "adapter", "Choose another one.");
   }
   LUTHIER_TRY(const ResultFolder found, find_result(folder));

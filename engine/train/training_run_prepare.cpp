@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "engine/base/log.h"
+#include "engine/methods/method.h"
 #include "engine/models/packing.h"
+#include "engine/optim/optimizers.h"
 #include "engine/train/training_run.h"
 
 namespace luthier {
@@ -108,12 +110,11 @@ Status TrainingRun::prepare() {
   LUTHIER_TRY(schedule_, make_schedule(recipe_.training, plan_.total_steps));
 
   std::optional<fs::path> adapter;
-  if (resumes && recipe_.strategy == "lora") adapter = begun_->checkpoint->path / "adapter";
+  LUTHIER_TRY(const Method* method, find_method(recipe_.strategy));
+  if (resumes && method->hangs_adapter()) adapter = begun_->checkpoint->path / "adapter";
   LUTHIER_TRY(trainables_, apply_strategy(base_, recipe_, adapter));
   const TrainingSettings& training = recipe_.training;
-  optimizer_ = std::make_unique<AdamW>(trainables_.tensors,
-                                       AdamWOptions{training.adam_beta1, training.adam_beta2,
-                                                    training.adam_epsilon, training.weight_decay});
+  optimizer_ = make_optimizer(trainables_.tensors, recipe_);
   if (resumes) LUTHIER_CHECK(read_checkpoint(begun_->checkpoint->path, trainables_, *optimizer_));
   if (trainables_.tower_fixed) {
     const std::int64_t room = options_.max_cache_bytes >= 0

@@ -5,6 +5,7 @@
 
 #include "engine/models/llava/llava_names.h"
 #include "engine/models/processor_files.h"
+#include "engine/nn/module_cost.h"
 #include "engine/nn/products.h"
 
 namespace luthier {
@@ -34,6 +35,12 @@ class Projector : public PictureProjector {
                               .unflatten(1, {high, pooling_})
                               .mean({2, 4});  // [pictures, high, wide, width]
     return linear_product(norm_(pooled.reshape({-1, width})), weight_.t(), {});
+  }
+  ProjectorCost cost(const Pass& pass) const override {
+    const std::int64_t width = weight_.size(0), features = pass.pictures.tokens;
+    return {trained_within(pass.terms, *this).trains,
+            projector_norm_kept(pass.terms, features, width) +
+                projector_kept(pass.terms, features, width, 0, pass.terms.of(*this), {})};
   }
 
  private:

@@ -17,6 +17,11 @@ class Projector : public PictureProjector {
     linear_ = register_module("linear", Linear(o.vision.hidden_size, o.text.hidden_size, true, t));
   }
   Tensor forward(const Tensor& features) override { return linear_(features); }
+  ProjectorCost cost(const Pass& pass) const override {
+    const TrainedShare share = pass.terms.of(*linear_);
+    return {share.trains,
+            projector_kept(pass.terms, pass.pictures.tokens, linear_->in_features(), 0, share, {})};
+  }
 
  private:
   Linear linear_{nullptr};

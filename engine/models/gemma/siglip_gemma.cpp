@@ -62,6 +62,19 @@ Tensor SiglipGemma::project(const Tensor& features, const ModelInput&) {
   return body_->multi_modal_projector->forward(features);
 }
 
+std::int64_t SiglipGemma::feature_numbers(const PictureLoad& pictures) const {
+  return pictures.frames * vision_.tokens() * vision_.hidden_size;
+}
+
+TowerCost SiglipGemma::tower_cost(const Pass& pass) const {
+  return body_->vision_tower->cost(pass, pass.pictures.frames * vision_.tokens(),
+                                   vision_.num_hidden_layers, /*normed=*/true);
+}
+
+ProjectorCost SiglipGemma::projector_cost(const Pass& pass) const {
+  return body_->multi_modal_projector->cost(pass);
+}
+
 ModelGeometry SiglipGemma::geometry() const {
   ModelGeometry g = describe(vision_);
   g.vision_tokens = g.image_tokens = vision_.tokens();

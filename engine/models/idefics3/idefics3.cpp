@@ -3,6 +3,7 @@
 
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
+#include "engine/nn/module_cost.h"
 
 namespace luthier {
 
@@ -16,6 +17,11 @@ class Projection : public torch::nn::Module {
     proj_ = register_module("proj", Linear(in, out, false, t));
   }
   Tensor forward(const Tensor& x) { return proj_(x); }
+  ProjectorCost cost(const Pass& pass) const {
+    const TrainedShare share = pass.terms.of(*proj_);
+    return {share.trains,
+            projector_kept(pass.terms, pass.pictures.tokens, proj_->in_features(), 0, share, {})};
+  }
 
  private:
   Linear proj_{nullptr};
@@ -69,12 +75,28 @@ class Idefics3 : public TowerModel {
     return g;
   }
 
+  /// Frames are of any size; all their patches come to tokens.
+  std::int64_t feature_numbers(const PictureLoad& pictures) const override {
+    return patches(pictures) * options_.vision.hidden_size;
+  }
+
  protected:
   Tensor project(const Tensor& features, const ModelInput&) override {
     return body_->connector->modality_projection->forward(features);
   }
+  TowerCost tower_cost(const Pass& pass) const override {
+    return body_->vision_model->cost(pass, patches(pass.pictures),
+                                     options_.vision.num_hidden_layers, /*normed=*/true);
+  }
+  ProjectorCost projector_cost(const Pass& pass) const override {
+    return body_->connector->modality_projection->cost(pass);
+  }
 
  private:
+  std::int64_t patches(const PictureLoad& pictures) const {
+    return pictures.tokens * options_.scale_factor * options_.scale_factor;
+  }
+
   Idefics3Options options_;
   std::shared_ptr<Body> body_;
 };

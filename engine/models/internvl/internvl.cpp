@@ -6,6 +6,7 @@
 #include "engine/models/llava/llava_names.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
+#include "engine/nn/module_cost.h"
 
 namespace luthier {
 
@@ -25,6 +26,14 @@ class Projector : public torch::nn::Module {
   }
   Tensor forward(const Tensor& features) {
     return linear_2_(activate(linear_1_(layer_norm_(features)), activation_));
+  }
+  ProjectorCost cost(const Pass& pass) const {
+    const std::int64_t folded = linear_1_->in_features(), features = pass.pictures.tokens;
+    const TrainedShare first = pass.terms.of(*linear_1_), second = pass.terms.of(*linear_2_);
+    return {
+        trained_within(pass.terms, *this).trains,
+        projector_norm_kept(pass.terms, features, folded) +
+            projector_kept(pass.terms, features, folded, linear_1_->out_features(), first, second)};
   }
 
  private:
@@ -77,12 +86,28 @@ class InternVL : public TowerModel {
     return g;
   }
 
+  /// Frames are of any size; all their patches come to tokens, their class tokens to none.
+  std::int64_t feature_numbers(const PictureLoad& pictures) const override {
+    return patches(pictures) * options_.vision.hidden_size;
+  }
+
  protected:
   Tensor project(const Tensor& features, const ModelInput&) override {
     return body_->multi_modal_projector->forward(features);
   }
+  TowerCost tower_cost(const Pass& pass) const override {
+    return body_->vision_tower->cost(pass, patches(pass.pictures) + pass.pictures.frames,
+                                     options_.feature_layers, options_.feature_norm);
+  }
+  ProjectorCost projector_cost(const Pass& pass) const override {
+    return body_->multi_modal_projector->cost(pass);
+  }
 
  private:
+  std::int64_t patches(const PictureLoad& pictures) const {
+    return pictures.tokens * options_.fold * options_.fold;
+  }
+
   InternVLOptions options_;
   std::shared_ptr<Body> body_;
 };

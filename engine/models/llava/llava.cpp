@@ -6,6 +6,7 @@
 #include "engine/models/llava/llava_model.h"
 #include "engine/models/llava/llava_names.h"
 #include "engine/models/processor_files.h"
+#include "engine/nn/module_cost.h"
 
 namespace luthier {
 
@@ -25,6 +26,12 @@ class Projector : public torch::nn::Module {
   }
   Tensor forward(const Tensor& features) {
     return linear_2_(activate(linear_1_(features), activation_));
+  }
+  ProjectorCost cost(const Pass& pass) const {
+    const TrainedShare first = pass.terms.of(*linear_1_), second = pass.terms.of(*linear_2_);
+    return {first.trains || second.trains,
+            projector_kept(pass.terms, pass.pictures.tokens, linear_1_->in_features(),
+                           linear_1_->out_features(), first, second)};
   }
 
  private:
@@ -71,16 +78,42 @@ Tensor LlavaModel::project(const Tensor& features, const ModelInput&) {
 
 const Tensor& LlavaModel::image_newline() const { return body_->image_newline; }
 
+/// Layers above the highest state used do not run.
+std::int64_t LlavaModel::layers_run() const {
+  const std::int64_t states = options_.vision.num_hidden_layers + 1;
+  std::int64_t highest = 0;
+  for (const std::int64_t layer : options_.vision_feature_layers)
+    highest = std::max(highest, layer < 0 ? layer + states : layer);
+  return highest;
+}
+
+std::int64_t LlavaModel::frame_features() const {
+  return options_.vision.tokens() - (options_.drop_first_feature ? 1 : 0);
+}
+
+std::int64_t LlavaModel::feature_numbers(const PictureLoad& pictures) const {
+  const auto states = static_cast<std::int64_t>(options_.vision_feature_layers.size());
+  return pictures.frames * frame_features() * options_.vision.hidden_size * states;
+}
+
+TowerCost LlavaModel::tower_cost(const Pass& pass) const {
+  return body_->vision_tower->cost(pass, pass.pictures.frames * options_.vision.tokens(),
+                                   layers_run(), /*normed=*/false);
+}
+
+ProjectorCost LlavaModel::projector_cost(const Pass& pass) const {
+  ProjectorCost cost = body_->multi_modal_projector->cost(pass);
+  cost.trains = cost.trains || pass.terms.of(*body_).trains;  // the lines' ends
+  return cost;
+}
+
 ModelGeometry LlavaModel::geometry() const {
   const VisionTowerOptions& v = options_.vision;
   ModelGeometry g = describe(v);
   g.vision_tokens = v.tokens();
-  g.image_tokens = v.tokens() - (options_.drop_first_feature ? 1 : 0);
+  g.image_tokens = frame_features();
   g.image_height = v.image_height, g.image_width = v.image_width;
-  const std::int64_t states = v.num_hidden_layers + 1;
-  g.vision_layers_run = 0;
-  for (const std::int64_t layer : options_.vision_feature_layers)
-    g.vision_layers_run = std::max(g.vision_layers_run, layer < 0 ? layer + states : layer);
+  g.vision_layers_run = layers_run();
   g.vision_states = static_cast<std::int64_t>(options_.vision_feature_layers.size());
   g.projector_in = v.hidden_size * g.vision_states, g.projector_width = options_.text.hidden_size;
   return g;

@@ -68,9 +68,22 @@ class QwenVl : public TowerModel {
     return g;
   }
 
+  std::int64_t feature_numbers(const PictureLoad& pictures) const override {
+    const auto states = 1 + static_cast<std::int64_t>(options_.vision.reached().size());
+    return pictures.patches * options_.vision.width * states;
+  }
+
  protected:
   Tensor project(const Tensor& features, const ModelInput&) override {
     return body_->visual->merge(features);
+  }
+  TowerCost tower_cost(const Pass& pass) const override { return body_->visual->cost(pass); }
+  ProjectorCost projector_cost(const Pass& pass) const override {
+    return body_->visual->mergers_cost(pass);
+  }
+  std::int64_t deepstack_layers() const override {
+    return std::min(static_cast<std::int64_t>(options_.vision.reached().size()),
+                    num_hidden_layers());
   }
 
  private:
