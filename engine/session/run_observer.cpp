@@ -2,6 +2,7 @@
 // Small pieces that both kinds of run need.
 #include "engine/session/run_observer.h"
 
+#include "engine/config/quantization_fields.h"
 #include "engine/device/memory.h"
 #include "engine/device/threads.h"
 
