@@ -16,7 +16,8 @@
   ROW(qwen2_5_vl)             \
   ROW(qwen3_vl)               \
   ROW(paligemma)              \
-  ROW(gemma3)
+  ROW(gemma3)                 \
+  ROW(llama)
 // clang-format on
 
 namespace luthier {
