@@ -17,7 +17,8 @@
   ROW(qwen3_vl)               \
   ROW(paligemma)              \
   ROW(gemma3)                 \
-  ROW(llama)
+  ROW(llama)                  \
+  ROW(qwen2)
 // clang-format on
 
 namespace luthier {
