@@ -4,9 +4,9 @@
 
 #include "app/cli/pixels.h"
 #include "app/cli/quantization.h"
+#include "app/cli/tensor_output.h"
 #include "app/cli/verbs.h"
 #include "engine/base/text.h"
-#include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 
 namespace luthier::cli {
@@ -40,14 +40,6 @@ Result<std::vector<Wanted>> find_parameters(const LoadedModel& loaded,
     wanted.push_back({name, *found});
   }
   return wanted;
-}
-
-TensorToWrite to_write(const std::string& name, const torch::Tensor& tensor) {
-  return {name,
-          file_dtype(tensor.scalar_type()),
-          tensor.sizes().vec(),
-          {static_cast<const std::byte*>(tensor.const_data_ptr()),
-           static_cast<std::size_t>(tensor.nbytes())}};
 }
 
 Status forward(const Options& o) try {
@@ -103,21 +95,7 @@ Status forward(const Options& o) try {
                              ? gradient.to(torch::kFloat32)
                              : torch::zeros(each.parameter.sizes(), torch::kFloat32));
   }
-  std::vector<TensorToWrite> tensors;
-  for (auto& [name, tensor] : results) {
-    tensor = tensor.detach().to(torch::kCPU).contiguous();
-    tensors.push_back(to_write(name, tensor));
-  }
-  const std::string temporary = o.out + ".part";
-  if (const Status written = write_safetensors(temporary, tensors); !written) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    return written;
-  }
-  std::error_code problem;
-  std::filesystem::rename(temporary, o.out, problem);
-  if (problem) return machine_error("The file cannot be written: " + problem.message(), o.out);
-  return {};
+  return write_tensors(o.out, std::move(results));
 } catch (const std::exception& problem) {
   return machine_error("The forward pass failed: " + first_line(problem.what()), o.model);
 }

@@ -146,10 +146,8 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     }
     LUTHIER_TRY(const Trainables trainables, apply_strategy(*base_, recipe));
     const std::unique_ptr<Optimizer> optimizer = make_optimizer(trainables.tensors, recipe);
-    std::shared_ptr<Reference> reference;
-    if (objective->needs_reference()) {
-      LUTHIER_TRY(reference, make_reference(*base_, recipe, {}, trainables.adapter != nullptr));
-    }
+    LUTHIER_TRY(auto reference,
+                make_reference(*base_, recipe, *objective, trainables.adapter != nullptr));
     StepRunner runner(*base_, *objective, trainables, nullptr, std::move(reference));
     base_->model->set_gradient_checkpointing(forecast.gradient_checkpointing);
     const torch::Device device = base_->model->device();
