@@ -5,7 +5,7 @@
 #include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
 #include "engine/data/dataset.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 
 namespace luthier::cli {
 

@@ -80,7 +80,7 @@ Result<std::vector<Example>> make_probes(const LoadedModel& base, const fs::path
 }
 
 /// [rows, vocabulary] float32 of each probe.
-std::vector<Tensor> answers(VisionLanguageModel& model, const std::vector<Example>& probes) {
+std::vector<Tensor> answers(Model& model, const std::vector<Example>& probes) {
   const torch::NoGradGuard no_grad;
   std::vector<Tensor> logits;
   for (const Example& probe : probes) {
