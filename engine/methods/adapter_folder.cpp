@@ -124,7 +124,7 @@ Result<ModuleSelection> planned_selection(const ModelSummary& model, const Recip
   if (settings.init_from.empty()) {
     if (method->of_whole) return whole_selection(*method, model, settings);
     const std::vector<ModelModule> modules = all_modules(model);
-    return method->of_modules->select(modules, head_of(modules), settings);
+    return method->of_modules->select(modules, model.head, settings);
   }
   LUTHIER_TRY(const FolderConfig config, read_start(recipe));
   if (method->of_whole) return whole_selection(*method, model, config.settings);

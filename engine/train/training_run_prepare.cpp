@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 
 Status TrainingRun::prepare_data() {
   reader_.processor = eval_reader_.processor = base_.processor;
+  LUTHIER_CHECK(objective_->fits(base_));
   reader_.kind = eval_reader_.kind = &objective_->row_kind();
   reader_.seed = eval_reader_.seed = static_cast<std::uint64_t>(recipe_.training.seed);
   reader_.loss_on = eval_reader_.loss_on = loss_on_from_name(recipe_.training.loss_on);
