@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "engine/io/json.h"
+#include "engine/io/probe.h"
 
 namespace luthier {
 
@@ -15,11 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array<const char*, 3> kTasks = {"korean", "json", "pirate"};
-
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
 
 Result<TeachingTask> read_task(const fs::path& folder, const std::string& name) {
   TeachingTask task;
