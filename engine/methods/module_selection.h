@@ -51,7 +51,7 @@ struct WrappedModule {
   std::string name;
   ModuleScale scale;
   TrainedShare share = {};                             ///< what its plug trains and keeps
-  std::vector<std::vector<std::int64_t>> shapes = {};  ///< of the tensors that its plug trains
+  std::vector<std::vector<std::int64_t>> shapes = {};  ///< of the plug's tensors
 };
 struct ModuleSelection {
   std::vector<WrappedModule> wrapped;             ///< in the model's order
