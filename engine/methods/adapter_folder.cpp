@@ -67,8 +67,10 @@ Result<SafetensorsFile> open_tensors(const std::filesystem::path& folder) {
 ModuleSelection whole_selection(const Method& method, const ModelSummary& model,
                                 const AdapterSettings& settings) {
   ModuleSelection selection;
-  for (const TensorSize& size : method.of_whole->sizes(model.geometry, settings))
+  for (const TensorSize& size : method.of_whole->sizes(model.geometry, settings)) {
     selection.parameters += size.elements();
+    selection.shapes.push_back(size.shape);
+  }
   return selection;
 }
 
