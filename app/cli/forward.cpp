@@ -3,11 +3,11 @@
 #include <memory>
 
 #include "app/cli/pixels.h"
+#include "app/cli/quantization.h"
 #include "app/cli/verbs.h"
 #include "engine/base/text.h"
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
-#include "engine/objectives/objective.h"
 
 namespace luthier::cli {
 
@@ -17,6 +17,8 @@ struct Options {
   std::string model, input, image_folder, out, adapter, device = "auto", dtype = "auto";
   std::vector<std::string> gradients;
   PixelLimits pixels;
+  QuantizationOptions packing;
+  Json quantization;  ///< what they ask for
 };
 
 struct Wanted {
@@ -59,6 +61,7 @@ Status forward(const Options& o) try {
   load.device = o.device;
   load.dtype = o.dtype;
   load.pixels = o.pixels;
+  load.quantization = o.quantization;
   load.go_on = [](double) { return !interrupted().stop_requested(); };
   LUTHIER_TRY(LoadedModel loaded, load_model(o.model, load));
   std::shared_ptr<Adapter> adapter;
@@ -139,9 +142,13 @@ Action add_forward(CLI::App& app) {
                  "A tensor whose gradient of the loss to write (may stand several times)")
       ->allow_extra_args(false);
   add_pixel_options(app, o->pixels);
+  add_quantization_options(app, o->packing, /*switched=*/true);
   app.add_option("--device", o->device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--dtype", o->dtype, "auto, float32 or bfloat16")->capture_default_str();
-  return [o] { return forward(*o); };
+  return [o, &app]() -> Status {
+    LUTHIER_TRY(o->quantization, quantization_settings(app, o->packing));
+    return forward(*o);
+  };
 }
 
 }  // namespace luthier::cli

@@ -18,7 +18,7 @@
 /// One row an objective.
 #define LUTHIER_OBJECTIVES(ROW) ROW(sft)
 /// One row an optimizer.
-#define LUTHIER_OPTIMIZERS(ROW) ROW(adamw_torch)
+#define LUTHIER_OPTIMIZERS(ROW) ROW(adamw_torch) ROW(lion_32bit) ROW(adafactor)
 
 namespace luthier {
 

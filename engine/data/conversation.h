@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,7 +35,8 @@ struct Conversation {
   std::vector<Message> messages;
   /// Preference rows: the two answers to the same messages.
   std::optional<std::vector<Message>> chosen, rejected;
-  Json tools = nullptr;  ///< the row's tools, as a template takes them
+  Json tools = nullptr;                   ///< the row's tools, as a template takes them
+  std::map<std::string, double> numbers;  ///< what its kind reads besides: a margin, a label
 };
 
 /// Reads one row of any format of the specification: `messages`; LLaVA/ShareGPT `conversations`

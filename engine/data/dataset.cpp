@@ -283,8 +283,11 @@ Result<Json> Dataset::row(std::size_t row) const {
 Result<Conversation> Dataset::read(std::size_t row, RowFault* fault) const {
   if (fault) *fault = RowFault::BadRow;
   LUTHIER_TRY(const Json json, this->row(row));
-  const std::filesystem::path beside = source_of(row).path.parent_path();
-  return read_conversation(json, image_folder_.empty() ? beside : image_folder_, where(row), fault);
+  return read_conversation(json, folder_of(row), where(row), fault);
+}
+
+std::filesystem::path Dataset::folder_of(std::size_t row) const {
+  return image_folder_.empty() ? source_of(row).path.parent_path() : image_folder_;
 }
 
 const std::string& Dataset::fingerprint() const { return fingerprint_; }

@@ -17,6 +17,8 @@
 
 namespace luthier {
 
+class RowKind;
+
 class Dataset {
  public:
   /// One or several files, concatenated. Fails when a file is missing or not JSON/JSONL; a bad
@@ -31,6 +33,8 @@ class Dataset {
   Result<Conversation> read(std::size_t row, RowFault* fault = nullptr) const;
   /// The row as it is written.
   Result<Json> row(std::size_t row) const;
+  /// What relative picture paths of the row start at.
+  std::filesystem::path folder_of(std::size_t row) const;
   /// "train.jsonl: row 3" (rows count from 1 within their file; the line too, where it is another).
   std::string where(std::size_t row) const;
   /// SHA-256 over the files' bytes: what a resume compares.
@@ -67,12 +71,12 @@ struct DatasetCheck {
   /// Every picture is decoded, once; else its size is read from its header, which finds what is
   /// missing and what is no picture.
   bool decode = true;
-  bool preference = true;  ///< false: rows with chosen and rejected answers are refused
+  const RowKind* kind = nullptr;  ///< the objective's; null: whichever kind a row is of
 };
 
 /// Checks every row with the model's processor, by several threads; the findings stand in the rows'
-/// order. A preference row is checked with either answer. `progress(done, total)` counts rows and
-/// is called on this thread; false cancels (an Interrupted error).
+/// order. A row of several sequences is usable when each of them is. `progress(done, total)` counts
+/// rows and is called on this thread; false cancels (an Interrupted error).
 Result<DatasetReport> check_dataset(
     const Dataset& dataset, const ChatProcessor& processor, const DatasetCheck& how,
     const std::function<bool(std::size_t, std::size_t)>& progress = {});

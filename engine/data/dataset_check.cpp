@@ -14,6 +14,7 @@
 #include "engine/base/utf8.h"
 #include "engine/data/dataset.h"
 #include "engine/data/row_keys.h"
+#include "engine/data/row_kind.h"
 #include "engine/io/files.h"
 #include "engine/vision/inline_picture.h"
 
@@ -109,52 +110,45 @@ class Checker {
     if (!json) return add("bad_row", json.error().sentence());
     const std::string text = json->dump(-1, ' ', false, Json::error_handler_t::replace);
     outcome_.digest = sha256_bytes(std::as_bytes(std::span(text)));
-    auto conversation = dataset_.read(row_, &fault);
+    const RowKind& kind = how_.kind ? *how_.kind : any_rows();
+    auto conversation = kind.read(*json, dataset_.folder_of(row_), where(), &fault);
     if (!conversation) return add(row_fault_name(fault), conversation.error().sentence());
     for (const detail::UnreadKey& unread : detail::unread_keys(*json))
       outcome_.near_keys.push_back(
           "The key \"" + shortened(unread.key, 60) + "\" is not read" +
           (unread.nearest.empty() ? "." : "; " + unread.nearest + " may be meant."));
-    bool usable = true;
-    if (conversation->chosen && !how_.preference)
-      return add("bad_row", where() +
-                                ": The row has a chosen and a rejected answer, and the objective "
-                                "sft learns from one.");
-    if (conversation->chosen) {
-      for (const auto* answer : {&*conversation->chosen, &*conversation->rejected}) {
-        Conversation whole{conversation->messages, {}, {}, conversation->tools};
-        whole.messages.insert(whole.messages.end(), answer->begin(), answer->end());
-        usable = usable && check_one(whole);
-      }
-    } else {
-      usable = check_one(*conversation);
-    }
+    bool usable = !has_blank_answer(*conversation);
+    if (!usable) add("empty_answer", where() + ": An answer of the assistant is empty.");
+    RowEncoding how;
+    how.loss_on = how_.loss_on;
+    how.outline = true;  // sizes from the headers
+    if (how_.decode)
+      how.size_of = [this](const std::filesystem::path& path) { return pictures_.size_of(path); };
+    const auto whole = kind.encode(*conversation, processor_, how, where(), &fault);
+    if (!whole) return add(row_fault_name(fault), whole.error().sentence());
+    for (const Example& sequence : whole->sequences) usable = check_length(sequence) && usable;
     outcome_.usable = usable;
   }
 
-  bool check_one(const Conversation& conversation) {
-    RowFault fault = RowFault::BadRow;
-    ChatProcessor::SizeOf size_of;  // empty: from the headers
-    if (how_.decode)
-      size_of = [this](const std::filesystem::path& path) { return pictures_.size_of(path); };
+  static bool has_blank_answer(const Conversation& conversation) {
+    const auto* chosen = conversation.chosen ? &*conversation.chosen : nullptr;
+    const auto* rejected = conversation.rejected ? &*conversation.rejected : nullptr;
+    for (const auto* turns : {&conversation.messages, chosen, rejected})
+      if (turns && std::any_of(turns->begin(), turns->end(), [](const Message& message) {
+            return message.role == "assistant" && is_blank(message);
+          }))
+        return true;
+    return false;
+  }
+
+  bool check_length(const Example& whole) {
     bool usable = true;
-    for (const Message& message : conversation.messages)
-      if (message.role == "assistant" && is_blank(message) && usable) {
-        add("empty_answer", where() + ": An answer of the assistant is empty.");
-        usable = false;
-      }
-    const auto whole =
-        processor_.measure_training(conversation, how_.loss_on, 0, where(), &fault, size_of);
-    if (!whole) {
-      add(row_fault_name(fault), whole.error().sentence());
-      return false;
-    }
     const auto has_label = [](const std::vector<std::int64_t>& labels, std::size_t count) {
       return std::any_of(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(count),
                          [](std::int64_t label) { return label != kIgnoreLabel; });
     };
-    const std::size_t length = whole->input_ids.size();
-    if (!has_label(whole->labels, length)) {
+    const std::size_t length = whole.input_ids.size();
+    if (!has_label(whole.labels, length)) {
       add("no_labels",
           where() +
               ": No token of the row carries a loss: it has no answer that loss_on would count.");
@@ -163,10 +157,10 @@ class Checker {
     if (how_.max_length > 0 && length > static_cast<std::size_t>(how_.max_length)) {
       const std::string numbers = "The row has " + std::to_string(length) +
                                   " tokens, max_length is " + std::to_string(how_.max_length);
-      const auto& ids = whole->input_ids;
+      const auto& ids = whole.input_ids;
       const bool cuts_picture = std::find(ids.begin() + how_.max_length, ids.end(),
                                           processor_.image_token_id()) != ids.end();
-      const bool cuts_all = !has_label(whole->labels, static_cast<std::size_t>(how_.max_length));
+      const bool cuts_all = !has_label(whole.labels, static_cast<std::size_t>(how_.max_length));
       if (cuts_picture)
         add("too_long", where() + ": " + numbers +
                             ", and the cut would go through a picture. Raise training.max_length.");

@@ -167,7 +167,12 @@ Result<Encoding> ChatProcessor::encode_text(const Row& row, const std::string& t
   // transformers' processors add special tokens to what a template wrote; its tokenizers, which are
   // all that a model without pictures has, do not.
   const bool adds = image_processor_ && image_tokens_.form == RowForm::ChatTemplate;
-  auto encoding = tokenizer_->encode(text, adds && !template_wrote_bos);
+  return encode_text(row, text, adds && !template_wrote_bos);
+}
+
+Result<Encoding> ChatProcessor::encode_text(const Row& row, const std::string& text,
+                                            bool add_special) const {
+  auto encoding = tokenizer_->encode(text, add_special);
   if (!encoding) return row.about(RowFault::BadRow, encoding.error());
   if (!row.replacements.empty()) {
     const std::string& token = image_token();
@@ -226,7 +231,8 @@ Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row,
   return pictures;
 }
 
-Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const {
+/// Refuses the model's own picture marks in texts, and makes what stands in each picture's place.
+Status ChatProcessor::prepare_pictures(Row& row) const {
   for (const Message& message : row.messages)
     for (const ContentPart& part : message.content) {
       if (part.kind != ContentPart::Kind::Text) continue;
@@ -241,28 +247,38 @@ Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t
   for (const PixelValues& picture : row.pictures)
     row.replacements.push_back(image_tokens_.expand ? image_tokens_.expand(picture)
                                                     : image_tokens_.mark);
+  return {};
+}
 
+/// At the end, to `max_length`; never inside the pictures.
+Status ChatProcessor::cut(const Row& row, bool has_pictures, std::int64_t max_length,
+                          Example& example) const {
+  const std::size_t length = example.input_ids.size();
+  const std::size_t limit = max_length > 0 ? static_cast<std::size_t>(max_length) : length;
+  if (length <= limit) return {};
+  const auto last_picture =
+      std::find(example.input_ids.rbegin(), example.input_ids.rend(), image_token_id_);
+  const auto needed = static_cast<std::size_t>(example.input_ids.rend() - last_picture);
+  if (has_pictures && needed > limit)
+    return row.error(
+        RowFault::BadRow,
+        "Its " + std::to_string(length) + " tokens would be cut inside the pictures: they need " +
+            std::to_string(needed) + ", max_length is " + std::to_string(max_length) + ".",
+        "Raise training.max_length.");
+  example.truncated_tokens = static_cast<std::int64_t>(length - limit);
+  example.input_ids.resize(limit);
+  if (!row.prompt_only) example.labels.resize(limit);
+  example.prompt_tokens = std::min(example.prompt_tokens, max_length);
+  return {};
+}
+
+Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const {
+  LUTHIER_CHECK(prepare_pictures(row));
   LUTHIER_TRY(Example example, image_tokens_.form == RowForm::PrefixSuffix
                                    ? encode_prefix_suffix(row)
                                    : encode_chat(row, loss_on));
   example.images = std::move(row.pictures);
-  const std::size_t length = example.input_ids.size();
-  const std::size_t limit = max_length > 0 ? static_cast<std::size_t>(max_length) : length;
-  if (length > limit) {
-    const auto last_picture =
-        std::find(example.input_ids.rbegin(), example.input_ids.rend(), image_token_id_);
-    const auto needed = static_cast<std::size_t>(example.input_ids.rend() - last_picture);
-    if (!example.images.empty() && needed > limit)
-      return row.error(
-          RowFault::BadRow,
-          "Its " + std::to_string(length) + " tokens would be cut inside the pictures: they need " +
-              std::to_string(needed) + ", max_length is " + std::to_string(max_length) + ".",
-          "Raise training.max_length.");
-    example.truncated_tokens = static_cast<std::int64_t>(length - limit);
-    example.input_ids.resize(limit);
-    if (!row.prompt_only) example.labels.resize(limit);
-    example.prompt_tokens = std::min(example.prompt_tokens, max_length);
-  }
+  LUTHIER_CHECK(cut(row, !example.images.empty(), max_length, example));
   return example;
 }
 

@@ -97,6 +97,16 @@ class ChatProcessor {
   Result<Example> measure_training(const Conversation& conversation, LossOn loss_on,
                                    std::int64_t max_length, const std::string& where,
                                    RowFault* fault = nullptr, const SizeOf& size_of = {}) const;
+  /// A sequence for each of `answers` to the conversation's messages. Prompt and answer are
+  /// tokenized apart and without added special tokens, then joined, as TRL's picture collators do;
+  /// the prompt is what all the rendered texts begin with. Labels are the answer's tokens. The
+  /// pictures stand in the first sequence alone. `outline`: not null → from sizes, as
+  /// measure_training.
+  Result<std::vector<Example>> encode_answers(const Conversation& conversation,
+                                              const std::vector<std::vector<Message>>& answers,
+                                              std::int64_t max_length, const std::string& where,
+                                              RowFault* fault = nullptr,
+                                              const SizeOf* outline = nullptr) const;
   /// A prompt: the messages (without a trailing assistant turn) with the generation prompt added.
   /// labels stay empty.
   Result<Example> encode_prompt(const Conversation& conversation, const std::string& where) const;
@@ -121,6 +131,11 @@ class ChatProcessor {
   Status check_tools(const Row& row) const;
   Result<Laid> lay_out(const Row& row, std::size_t turns, bool add_generation_prompt) const;
   Result<Encoding> encode_text(const Row& row, const std::string& text) const;
+  Result<Encoding> encode_text(const Row& row, const std::string& text, bool special) const;
+  Status prepare_pictures(Row& row) const;
+  Status cut(const Row& row, bool has_pictures, std::int64_t max_length, Example& example) const;
+  Result<std::vector<Example>> encode_apart(const Row& prompt,
+                                            const std::vector<std::vector<Message>>& answers) const;
   Result<std::vector<PixelValues>> load_pictures(const Row& row, const SizeOf* size_of) const;
   Result<Example> encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const;
   Result<Example> encode_chat(const Row& row, LossOn loss_on) const;

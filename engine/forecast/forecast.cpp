@@ -5,20 +5,22 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/batches/row_cache.h"
 #include "engine/config/kinds.h"
+#include "engine/config/quantization_fields.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
 #include "engine/device/memory.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/adapter.h"
+#include "engine/models/packing.h"
 #include "engine/models/vlm.h"
-#include "engine/train/row_cache.h"
 
 namespace luthier {
 namespace {
 
 /// What a fixed tower gave for each row's pictures, which the run keeps in the machine's memory
-/// (train/row_cache) within the bounds that it sets itself.
+/// (batches/row_cache) within the bounds that it sets itself.
 std::int64_t kept_features(const ModelSummary& model, const BatchShape& batch,
                            const std::vector<TrainedModule>& trained, const StepTerms& terms,
                            std::int64_t weights) {
@@ -72,10 +74,9 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   const std::int64_t reached = parameters - cost.unreached;
   Estimate result;
   MemoryParts& parts = result.parts;
-  for (const auto& [name, count] : model.parts) {
-    result.weights_by_part.emplace_back(name, count * terms.element);
-    parts.weights += count * terms.element;
-  }
+  const Json packing = quantization_settings(recipe);
+  LUTHIER_TRY(result.weights_by_part, bytes_by_part(model, terms.element, packing));
+  for (const auto& [name, bytes] : result.weights_by_part) parts.weights += bytes;
   parts.adapter = plugs ? adapter : 0;
   parts.gradients = reached * terms.gradient_element;
   // Where no gradient arrives there is no state either.
@@ -87,7 +88,9 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   const StepBytes step = peak_of(cost, loss, parts.gradients, standing,
                                  terms.gradient_element < 4 ? loss.gradient : 0);
   parts.activations = step.kept + kept_features(model, batch, trained, terms, parts.weights);
-  parts.workspace = step.workspace;
+  // What of a packed weight stands dense at a time.
+  LUTHIER_TRY(const std::int64_t dense, largest_dense_run(model, packing));
+  parts.workspace = step.workspace + dense * terms.element;
   return result;
 }
 
@@ -145,26 +148,33 @@ Json to_json(const MemoryForecast& forecast) {
 }
 
 Result<std::vector<RowShape>> measure_rows(
-    const Dataset& dataset, const ChatProcessor& processor, const std::string& loss_on,
+    const Dataset& dataset, const ChatProcessor& processor, const Recipe& recipe,
     std::size_t max_rows, const std::function<bool(std::size_t, std::size_t)>& go_on) {
-  const LossOn counted = loss_on == "assistant" ? LossOn::Assistant
-                         : loss_on == "all"     ? LossOn::All
-                                                : LossOn::Completion;
+  RowEncoding how;
+  how.loss_on = loss_on_from_name(recipe.training.loss_on);
+  how.outline = true;
+  const RowKind& kind = row_kind_of(recipe);
   std::vector<RowShape> rows;
   const std::size_t total = dataset.size(),
                     stride = std::max<std::size_t>(
                         1, (total + max_rows - 1) / std::max<std::size_t>(1, max_rows));
   for (std::size_t row = 0; row < total; row += stride) {
     if (go_on && !go_on(row, total)) return interrupted_error();
-    const auto conversation = dataset.read(row);
+    const auto conversation = read_row(dataset, row, kind);
     if (!conversation) continue;
-    const auto example = processor.measure_training(*conversation, counted, 0, dataset.where(row));
-    if (!example) continue;
-    RowShape shape{row, static_cast<std::int64_t>(example->input_ids.size()), 0,
-                   picture_load(*example, processor.image_token_id()),
-                   static_cast<std::int64_t>(std::min(stride, total - row))};
-    shape.labels = std::count_if(example->labels.begin(), example->labels.end(),
-                                 [](std::int64_t label) { return label != kIgnoreLabel; });
+    const auto encoded = kind.encode(*conversation, processor, how, dataset.where(row));
+    if (!encoded) continue;
+    RowShape shape;
+    shape.row = row;
+    shape.stands_for = static_cast<std::int64_t>(std::min(stride, total - row));
+    for (const Example& example : encoded->sequences) {
+      shape.lengths.push_back(static_cast<std::int64_t>(example.input_ids.size()));
+      shape.tokens += shape.lengths.back();
+      shape.labels += std::count_if(example.labels.begin(), example.labels.end(),
+                                    [](std::int64_t label) { return label != kIgnoreLabel; });
+      PictureLoad load = picture_load(example, processor.image_token_id());
+      shape.pictures += load;
+    }
     rows.push_back(shape);
   }
   std::stable_sort(rows.begin(), rows.end(),
@@ -182,9 +192,13 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
   const TrainingSettings& training = recipe.training;
   const std::int64_t most = training.max_length > 0 ? training.max_length : rows[0].tokens;
   for (std::size_t i = 0; i < static_cast<std::size_t>(shape.batch_size); ++i) {
-    shape.tokens += std::min(rows[i].tokens, most);
-    shape.labels += std::min(rows[i].labels, most);
-    shape.lengths.push_back(std::min(rows[i].tokens, most));
+    std::int64_t tokens = 0;
+    for (const std::int64_t length : rows[i].lengths) {
+      shape.lengths.push_back(std::min(length, most));
+      tokens += shape.lengths.back();
+    }
+    shape.tokens += tokens;
+    shape.labels += std::min(rows[i].labels, tokens);
     shape.pictures += rows[i].pictures;
   }
   // Every row is seen once before any is seen again, in an order that knows no size.

@@ -73,17 +73,18 @@ class ChatProcessor;
 
 /// One row's sizes, whole (before max_length).
 struct RowShape {
-  std::size_t row = 0;  ///< of the dataset, from 0
-  std::int64_t tokens = 0, labels = 0;
+  std::size_t row = 0;                  ///< of the dataset, from 0
+  std::int64_t tokens = 0, labels = 0;  ///< of all its sequences
   PictureLoad pictures;
-  std::int64_t stands_for = 1;  ///< rows of the dataset, where only some are measured
+  std::vector<std::int64_t> lengths;  ///< of each sequence
+  std::int64_t stands_for = 1;        ///< rows of the dataset, where only some are measured
 };
 
 /// The sizes of up to `max_rows` rows, spread evenly, longest first, from the pictures' sizes and
 /// the texts alone. Rows that cannot be read are left out; the data check names them. `go_on`
 /// returns false to cancel (an Interrupted error).
 Result<std::vector<RowShape>> measure_rows(
-    const Dataset& dataset, const ChatProcessor& processor, const std::string& loss_on,
+    const Dataset& dataset, const ChatProcessor& processor, const Recipe& recipe,
     std::size_t max_rows = 50'000, const std::function<bool(std::size_t, std::size_t)>& go_on = {});
 /// The largest micro-batch that the recipe's settings can make of these rows (longest first).
 Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& recipe);

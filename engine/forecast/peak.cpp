@@ -3,8 +3,8 @@
 // from the last to the first, what is kept shrinks, and gradients grow.
 #include <algorithm>
 
+#include "engine/batches/filler.h"
 #include "engine/forecast/trained.h"
-#include "engine/train/step_runner.h"
 
 namespace luthier {
 

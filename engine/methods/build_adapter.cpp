@@ -139,6 +139,12 @@ Result<std::shared_ptr<Adapter>> build_fresh(const Method& method, LoadedModel& 
   const Ports& ports = builder.ports();
   LUTHIER_TRY(const ModuleSelection selection,
               of_modules.select(ports.modules, ports.head_name, settings));
+  for (const auto& [name, linear] : ports.linears) {
+    if (linear->weight.can_train() || !is_saved_module(name, settings.modules_to_save)) continue;
+    return input_error("The weight of " + name + " is packed and cannot be trained whole.",
+                       "adapter.modules_to_save",
+                       "Name it in quantization.llm_int8_skip_modules too.");
+  }
   for (const auto& [name, slot] : ports.slots) {
     if (is_saved_module(slot.first, settings.modules_to_save))
       builder.save_module(name, slot.second, slot.second->detach().clone());

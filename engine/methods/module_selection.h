@@ -50,7 +50,8 @@ std::string head_of(const std::vector<ModelModule>& modules);
 struct WrappedModule {
   std::string name;
   ModuleScale scale;
-  TrainedShare share = {};  ///< what its plug trains and keeps
+  TrainedShare share = {};                             ///< what its plug trains and keeps
+  std::vector<std::vector<std::int64_t>> shapes = {};  ///< of the plug's tensors
 };
 struct ModuleSelection {
   std::vector<WrappedModule> wrapped;  ///< in the model's order

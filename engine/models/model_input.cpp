@@ -4,16 +4,22 @@
 namespace luthier {
 
 ModelInput collate(const std::vector<Example>& examples) {
+  std::vector<const Example*> pointers;
+  for (const Example& example : examples) pointers.push_back(&example);
+  return collate(pointers);
+}
+
+ModelInput collate(const std::vector<const Example*>& examples) {
   ModelInput input;
   std::vector<std::int64_t> ids, labels;
   std::vector<torch::Tensor> pixels;
-  for (const Example& example : examples) {
-    ids.insert(ids.end(), example.input_ids.begin(), example.input_ids.end());
-    labels.insert(labels.end(), example.labels.begin(), example.labels.end());
+  for (const Example* example : examples) {
+    ids.insert(ids.end(), example->input_ids.begin(), example->input_ids.end());
+    labels.insert(labels.end(), example->labels.begin(), example->labels.end());
     labels.resize(ids.size(), kIgnoreLabel);  // a prompt has none
-    input.lengths.push_back(static_cast<std::int64_t>(example.input_ids.size()));
-    input.prompt_lengths.push_back(example.prompt_tokens);
-    for (const PixelValues& image : example.images) {
+    input.lengths.push_back(static_cast<std::int64_t>(example->input_ids.size()));
+    input.prompt_lengths.push_back(example->prompt_tokens);
+    for (const PixelValues& image : example->images) {
       if (!image.values.empty())
         pixels.push_back(torch::from_blob(const_cast<float*>(image.values.data()), image.shape,
                                           torch::kFloat32));

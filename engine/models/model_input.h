@@ -32,6 +32,7 @@ struct ModelInput {
 
 /// Lays examples one after another (on the CPU).
 ModelInput collate(const std::vector<Example>& examples);
+ModelInput collate(const std::vector<const Example*>& examples);
 /// Moves what the model reads to its device.
 ModelInput to_device(const ModelInput& input, torch::Device device);
 

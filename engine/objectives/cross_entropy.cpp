@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "engine/nn/products.h"
+#include "engine/objectives/head_loss.h"
 #include "engine/objectives/loss_cost.h"
-#include "engine/objectives/objective.h"
 
 namespace luthier {
 

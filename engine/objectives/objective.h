@@ -1,34 +1,86 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The loss of a batch. One file an objective and one row of the table; sft is the first.
+// What a run learns by. An objective says what a row must hold, may let the model answer before the
+// loss, may ask a reference policy, and returns a sum, its own count and named figures. A file an
+// objective and a row of the table; nobody between it and the curves knows its name or theirs.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "engine/models/vlm.h"
+#include "engine/batches/batch.h"
+#include "engine/config/kinds.h"
+#include "engine/config/recipe.h"
+#include "engine/io/json.h"
+#include "engine/objectives/figures.h"
+#include "engine/objectives/policy.h"
 
 namespace luthier {
 
-/// Sum over labels of −log p and how many there were; the trainer divides by the count of the whole
-/// accumulation window.
+/// A loss as a sum over `count` of its terms: tokens, rows, pairs.
 struct LossSum {
-  torch::Tensor sum;  ///< scalar float32, with a graph when gradients are on
+  torch::Tensor sum;  ///< scalar float32, with a graph when gradients are on; undefined: no term
   std::int64_t count = 0;
+  Figures figures;
 };
 
-/// −log softmax(hidden Wᵀ + b)[target], summed. hidden [n, hidden], target [n] int64. The
-/// vocabulary's logits exist for a chunk of rows at a time, forward and backward, never whole.
-torch::Tensor chunked_cross_entropy(const torch::Tensor& hidden, const Linear& head,
-                                    const torch::Tensor& target);
+/// How a window's loss comes out of its micro-batches.
+enum class WindowRule {
+  Counts,  ///< the sums of all, divided by the counts of all
+  Means,   ///< the mean of each micro-batch's sum / count
+  Whole    ///< its rows go through the model at once, as one micro-batch
+};
+
+/// What `luthier-cli loss` shows of a batch beside its loss.
+using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
+
+class Objective {
+ public:
+  virtual ~Objective() = default;
+
+  virtual const RowKind& row_kind() const = 0;
+  virtual WindowRule window_rule() const { return WindowRule::Means; }
+  /// Whether the adapter's dropout acts in training.
+  virtual bool dropout() const { return true; }
+  /// Whether `loss` asks the policy for reference log-probabilities.
+  virtual bool needs_reference() const { return false; }
+  /// How many terms the loss of these rows will have; asked after roll_out, for the whole window
+  /// before the first loss.
+  virtual std::int64_t count(const MicroBatch& rows) const = 0;
+  /// Whether rows are answered before their loss.
+  virtual bool rolls_out() const { return false; }
+  /// Lets the policy answer, and puts into the rows what the loss is about.
+  virtual Status roll_out(Policy& /*policy*/, MicroBatch& /*rows*/, std::uint64_t /*seed*/) {
+    return {};
+  }
+  virtual LossSum loss(Policy& policy, const Batch& batch) = 0;
+  /// The tensors of the contract's `loss` verb that are this objective's own.
+  virtual NamedTensors shown(Policy& policy, const Batch& batch);
+
+  /// What it carries from step to step, for the checkpoint; null: nothing.
+  virtual Json state() const { return nullptr; }
+  virtual Status read_state(const Json& /*state*/, const std::string& /*where*/) { return {}; }
+};
+
+/// A row of the table, which is config's list of objectives: a name's settings, help and defaults
+/// stand in engine/config/kinds, and make_<name> is its tensor half.
+struct ObjectiveRow {
+  const char* name;
+  /// One for a run. The recipe's values were checked against their fields; what they cannot be
+  /// together is refused here.
+  Result<std::unique_ptr<Objective>> (*make)(const Recipe& recipe);
+};
+const std::vector<ObjectiveRow>& objectives();
+/// Input error naming the recipe's field.
+Result<std::unique_ptr<Objective>> make_objective(const Recipe& recipe);
 
 /// Token-level cross-entropy after the shift, at labelled positions only (supervised fine-tuning).
-LossSum sft_loss(VisionLanguageModel& model, const ModelInput& input);
+LossSum sft_loss(Model& model, const ModelInput& input);
 
-struct Objective {
-  const char* name;
-  LossSum (*loss)(VisionLanguageModel& model, const ModelInput& input);
-};
-const std::vector<Objective>& objectives();
+#define LUTHIER_DECLARE(NAME) Result<std::unique_ptr<Objective>> make_##NAME(const Recipe& recipe);
+LUTHIER_OBJECTIVES(LUTHIER_DECLARE)
+#undef LUTHIER_DECLARE
 
 }  // namespace luthier

@@ -5,24 +5,30 @@
 
 namespace luthier {
 
-LossSum sft_loss(VisionLanguageModel& model, const ModelInput& input) {
-  const torch::Tensor hidden = model.decode(model.embed(input), nullptr);  // [tokens, hidden]
-  torch::Tensor shifted = input.labels.roll(-1);
-  std::vector<std::int64_t> ends;  // a row's last token predicts nothing
-  std::int64_t end = 0;
-  for (const std::int64_t length : input.lengths) ends.push_back((end += length) - 1);
-  shifted.index_fill_(0, torch::tensor(ends, torch::kInt64).to(shifted.device()), kIgnoreLabel);
-  const torch::Tensor places = (shifted != kIgnoreLabel).nonzero().squeeze(1);  // [labels]
+namespace {
+
+class Sft : public Objective {
+ public:
+  const RowKind& row_kind() const override { return answer_rows(); }
+  WindowRule window_rule() const override { return WindowRule::Counts; }
+  std::int64_t count(const MicroBatch& rows) const override { return rows.labels(); }
+  LossSum loss(Policy& policy, const Batch& batch) override {
+    return sft_loss(policy.model(), batch.input);
+  }
+};
+
+}  // namespace
+
+LossSum sft_loss(Model& model, const ModelInput& input) {
+  const LabelledStates states = labelled_states(model, input);
   LossSum loss;
-  loss.count = places.size(0);
-  const torch::Tensor chosen = hidden.index_select(0, places);
-  loss.sum = chunked_cross_entropy(chosen, model.head(), shifted.index_select(0, places));
+  loss.count = states.target.size(0);
+  loss.sum = chunked_cross_entropy(states.hidden, model.head(), states.target);
   return loss;
 }
 
-const std::vector<Objective>& objectives() {
-  static const std::vector<Objective> table{{"sft", sft_loss}};
-  return table;
+Result<std::unique_ptr<Objective>> make_sft(const Recipe&) {
+  return std::unique_ptr<Objective>(std::make_unique<Sft>());
 }
 
 }  // namespace luthier

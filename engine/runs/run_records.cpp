@@ -157,6 +157,7 @@ Json to_json(const MetricsLine& line) {
               {"peak", line.memory.peak},
               {"rss", line.memory.rss}}}};
   if (line.eval_loss) json["eval_loss"] = finite(*line.eval_loss);
+  for (const auto& [name, value] : line.figures) json[name] = finite(value);
   return json;
 }
 
@@ -185,6 +186,12 @@ Result<MetricsLine> metrics_from_json(const Json& json, const std::string& where
   if (json.contains("eval_loss")) {
     LUTHIER_TRY(const double eval_loss, number_or_nan(json, "eval_loss", where));
     line.eval_loss = eval_loss;
+  }
+  static const Json fields = to_json(MetricsLine());
+  for (const auto& [name, value] : json.items()) {
+    if (fields.contains(name) || name == "eval_loss") continue;
+    if (value.is_number()) line.figures[name] = value.get<double>();
+    if (value.is_null()) line.figures[name] = std::numeric_limits<double>::quiet_NaN();
   }
   return line;
 }

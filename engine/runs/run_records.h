@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,6 +70,8 @@ struct MetricsLine {
   double tokens_per_second = 0, step_seconds = 0;
   MetricsMemory memory;
   std::optional<double> eval_loss;
+  /// What the objective tells besides, by TRL's names; of an evaluation under "eval_".
+  std::map<std::string, double> figures;
   bool operator==(const MetricsLine&) const = default;
 };
 

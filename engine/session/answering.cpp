@@ -11,7 +11,6 @@
 #include "engine/optim/gradients.h"
 #include "engine/optim/optimizers.h"
 #include "engine/session/model_worker.h"
-#include "engine/train/row_check.h"
 #include "engine/train/step_runner.h"
 
 namespace luthier {
@@ -120,14 +119,16 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
       load_for(recipe, [&] { return cancelled() || host_.cancellations->cancelled(request); }));
   host_.set_state(SessionState::Preparing, "");
   const auto work = [&]() -> Status {
+    LUTHIER_TRY(const auto objective, make_objective(recipe));
     RowReader reader;
     reader.processor = base_->processor;
+    reader.kind = &objective->row_kind();
     reader.loss_on = loss_on_from_name(recipe.training.loss_on);
     reader.max_length = recipe.training.max_length;
     LUTHIER_TRY(reader.dataset,
                 Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}, recipe.image_folder));
     LUTHIER_TRY(const std::vector<RowShape> rows,
-                measure_rows(*reader.dataset, *base_->processor, recipe.training.loss_on, 50'000,
+                measure_rows(*reader.dataset, *base_->processor, recipe, 50'000,
                              [&](std::size_t, std::size_t) {
                                return !host_.cancellations->cancelled(request);
                              }));
@@ -138,22 +139,18 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     window.batches.emplace_back();
     for (std::int64_t i = 0; i < shape.batch_size; ++i) {
       const auto row = static_cast<std::int64_t>(rows[static_cast<std::size_t>(i)].row);
-      LUTHIER_TRY(Example example, reader.read(row));
-      window.labels += count_labels(example);
-      window.tokens += static_cast<std::int64_t>(example.input_ids.size());
+      LUTHIER_TRY(EncodedRow encoded, reader.read(row));
       window.batches.front().rows.push_back(row);
-      window.batches.front().examples.push_back(std::move(example));
+      window.batches.front().encoded.push_back(std::move(encoded));
       window.batches.front().cached.emplace_back();
     }
-    const Objective* objective = nullptr;
-    for (const Objective& each : objectives()) {
-      if (recipe.objective == each.name) objective = &each;
-    }
-    if (!objective)
-      return input_error("There is no objective '" + recipe.objective + "'.", "objective");
     LUTHIER_TRY(const Trainables trainables, apply_strategy(*base_, recipe));
     const std::unique_ptr<Optimizer> optimizer = make_optimizer(trainables.tensors, recipe);
-    StepRunner runner(*base_, *objective, trainables, nullptr);
+    std::shared_ptr<Reference> reference;
+    if (objective->needs_reference()) {
+      LUTHIER_TRY(reference, make_reference(*base_, recipe, {}, trainables.adapter != nullptr));
+    }
+    StepRunner runner(*base_, *objective, trainables, nullptr, std::move(reference));
     base_->model->set_gradient_checkpointing(forecast.gradient_checkpointing);
     const torch::Device device = base_->model->device();
     OneStepTried tried{request, forecast, {}, 0};
@@ -162,7 +159,7 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     for (int turn = 0; turn < 2; ++turn) {
       const auto start = std::chrono::steady_clock::now();
       reset_memory_peak(device);
-      runner.accumulate(window, static_cast<std::uint64_t>(recipe.training.seed), 0);
+      LUTHIER_CHECK(runner.accumulate(window, static_cast<std::uint64_t>(recipe.training.seed), 0));
       gradient_norm(trainables.tensors);
       tried.measured.gradients = optimizer->gradient_bytes();
       optimizer->step(0);

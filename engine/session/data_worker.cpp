@@ -5,8 +5,8 @@
 
 #include <chrono>
 
+#include "engine/data/row_kind.h"
 #include "engine/session/run_observer.h"
-#include "engine/train/row_check.h"
 
 namespace luthier {
 namespace fs = std::filesystem;
@@ -43,26 +43,31 @@ RowPreview preview_row(const Dataset& dataset, const ChatProcessor& processor, c
   RowPreview preview;
   preview.row = row;
   preview.truncated_tokens = 0;
-  auto conversation = dataset.read(row);
+  const RowKind& kind = row_kind_of(recipe);
+  auto conversation = read_row(dataset, row, kind);
   if (!conversation) {
     preview.error = conversation.error();
     return preview;
   }
   preview.conversation = conversation.take();
-  const auto example =
-      processor.measure_training(preview.conversation, loss_on_from_name(recipe.training.loss_on),
-                                 recipe.training.max_length, dataset.where(row));
-  if (!example) {
-    preview.error = example.error();
+  RowEncoding how;
+  how.loss_on = loss_on_from_name(recipe.training.loss_on);
+  how.max_length = recipe.training.max_length;
+  how.outline = true;
+  const auto encoded = kind.encode(preview.conversation, processor, how, dataset.where(row));
+  if (!encoded) {
+    preview.error = encoded.error();
     return preview;
   }
-  preview.ids = example->input_ids;
-  preview.truncated_tokens = example->truncated_tokens;
-  for (std::size_t i = 0; i < example->input_ids.size(); ++i) {
-    const TokenId id = example->input_ids[i];
-    preview.pieces.push_back(processor.tokenizer().id_to_token(id));
-    preview.trained.push_back(example->labels[i] != kIgnoreLabel);
-    preview.image.push_back(id == processor.image_token_id());
+  for (const Example& sequence : encoded->sequences) {
+    preview.ids.insert(preview.ids.end(), sequence.input_ids.begin(), sequence.input_ids.end());
+    preview.truncated_tokens += sequence.truncated_tokens;
+    for (std::size_t i = 0; i < sequence.input_ids.size(); ++i) {
+      const TokenId id = sequence.input_ids[i];
+      preview.pieces.push_back(processor.tokenizer().id_to_token(id));
+      preview.trained.push_back(sequence.labels[i] != kIgnoreLabel);
+      preview.image.push_back(id == processor.image_token_id());
+    }
   }
   return preview;
 }
@@ -108,9 +113,12 @@ Result<std::shared_ptr<const Dataset>> DataWorker::dataset_for(const Recipe& rec
 Status DataWorker::check(const Recipe& recipe, RequestId request) {
   LUTHIER_TRY(const auto processor, processor_for(recipe));
   LUTHIER_TRY(const auto dataset, dataset_for(recipe));
+  DatasetCheck how;
+  how.loss_on = loss_on_from_name(recipe.training.loss_on);
+  how.max_length = recipe.training.max_length;
+  how.kind = &row_kind_of(recipe);
   LUTHIER_TRY(DatasetReport report,
-              check_dataset(*dataset, *processor, loss_on_from_name(recipe.training.loss_on),
-                            recipe.training.max_length, watch(request, "Checking rows")));
+              check_dataset(*dataset, *processor, how, watch(request, "Checking rows")));
   emit_(DataChecked{request, std::move(report)});
   return {};
 }
@@ -141,11 +149,11 @@ Status DataWorker::forecast(const Recipe& recipe, RequestId request) {
     summary_key_ = model;
   }
   LUTHIER_TRY(const auto dataset, dataset_for(recipe));
-  const std::string key = processor_key_ + dataset_key_ + recipe.training.loss_on;
+  const std::string key =
+      processor_key_ + dataset_key_ + recipe.training.loss_on + recipe.objective;
   if (!rows_ || key != rows_key_) {
-    LUTHIER_TRY(std::vector<RowShape> rows,
-                measure_rows(*dataset, *processor, recipe.training.loss_on, 50'000,
-                             watch(request, "Measuring rows")));
+    LUTHIER_TRY(std::vector<RowShape> rows, measure_rows(*dataset, *processor, recipe, 50'000,
+                                                         watch(request, "Measuring rows")));
     rows_ = std::make_shared<const std::vector<RowShape>>(std::move(rows));
     rows_key_ = key;
   }

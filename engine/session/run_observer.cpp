@@ -2,6 +2,7 @@
 // Small pieces that both kinds of run need.
 #include "engine/session/run_observer.h"
 
+#include "engine/config/quantization_fields.h"
 #include "engine/device/memory.h"
 #include "engine/device/threads.h"
 
@@ -45,6 +46,7 @@ LoadOptions load_options(const Recipe& recipe) {
   options.seed = static_cast<std::uint64_t>(recipe.training.seed);
   options.pixels.min_pixels = recipe.image.min_pixels;
   options.pixels.max_pixels = recipe.image.max_pixels;
+  options.quantization = quantization_settings(recipe);
   return options;
 }
 
@@ -53,8 +55,7 @@ Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe
   LUTHIER_TRY(const ModelSummary summary, summarize_model(recipe.model));
   LUTHIER_TRY(const auto dataset,
               Dataset::open({recipe.dataset.begin(), recipe.dataset.end()}, recipe.image_folder));
-  LUTHIER_TRY(const auto rows,
-              measure_rows(*dataset, processor, recipe.training.loss_on, max_rows));
+  LUTHIER_TRY(const auto rows, measure_rows(*dataset, processor, recipe, max_rows));
   LUTHIER_TRY(const BatchShape shape, batch_shape(rows, recipe));
   return forecast_memory(summary, recipe, shape);
 }

@@ -25,6 +25,19 @@ Result<std::vector<std::int64_t>> row_numbers(const Json& json, const char* key,
   return rows;
 }
 
+Result<FigureSums> figure_sums(const Json& json, const std::string& where) {
+  FigureSums figures;
+  const char* key = "logged_figures";
+  if (!json.contains(key)) return figures;
+  for (const auto& [name, pair] : json[key].items()) {
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_number() ||
+        !pair[1].is_number_integer())
+      return input_error("A figure is no pair of sum and count.", where + ": " + key + "." + name);
+    figures.sums[name] = {pair[0].get<double>(), pair[1].get<std::int64_t>()};
+  }
+  return figures;
+}
+
 }  // namespace
 
 Json to_json(const TrainerState& state) {
@@ -43,6 +56,12 @@ Json to_json(const TrainerState& state) {
   json["best_eval_loss"] = state.best_eval_loss ? Json(*state.best_eval_loss) : Json(nullptr);
   json["skipped_rows"] = state.skipped_rows;
   json["broken_rows"] = state.broken_rows;
+  if (!state.logged_figures.sums.empty()) {
+    Json figures = Json::object();
+    for (const auto& [name, sum] : state.logged_figures.sums) figures[name] = {sum.sum, sum.count};
+    json["logged_figures"] = std::move(figures);
+  }
+  if (!state.objective.is_null()) json["objective"] = state.objective;
   return json;
 }
 
@@ -71,6 +90,8 @@ Result<TrainerState> read_trainer_state(const fs::path& checkpoint) {
     state.best_eval_loss = json["best_eval_loss"].get<double>();
   LUTHIER_TRY(state.skipped_rows, row_numbers(json, "skipped_rows", where));
   LUTHIER_TRY(state.broken_rows, row_numbers(json, "broken_rows", where));
+  LUTHIER_TRY(state.logged_figures, figure_sums(json, where));
+  if (json.contains("objective")) state.objective = json["objective"];
   if (state.step < 0 || state.step > state.total_steps)
     return input_error("The step is outside of the run.", where + ": step");
   return state;

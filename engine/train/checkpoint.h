@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/io/json.h"
+#include "engine/objectives/figures.h"
 #include "engine/optim/optimizer.h"
 #include "engine/train/strategy.h"
 
@@ -23,10 +24,12 @@ struct TrainerState {
   double logged_loss = 0;   ///< sums since the last line of metrics
   std::int64_t logged_steps = 0, logged_tokens = 0;
   double logged_seconds = 0;
+  FigureSums logged_figures;
   bool unlogged = false;  ///< the evaluation and log of this step are still to be done
   double last_norm = 0, last_rate = 0;
   std::optional<double> learning_rate;  ///< set by hand while running: the base rate from then on
   std::optional<double> best_eval_loss;
+  Json objective = nullptr;                ///< what the objective carries from step to step
   std::vector<std::int64_t> skipped_rows;  ///< rows that were left out before the start, from 0
   std::vector<std::int64_t>
       broken_rows;  ///< rows that a step met with a broken picture, in that order: left out since

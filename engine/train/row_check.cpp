@@ -7,10 +7,6 @@
 
 namespace luthier {
 
-LossOn loss_on_from_name(const std::string& name) {
-  return name == "assistant" ? LossOn::Assistant : name == "all" ? LossOn::All : LossOn::Completion;
-}
-
 Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_error,
                               const std::string& key,
                               const std::function<bool(std::size_t, std::size_t)>& progress) {
@@ -18,7 +14,7 @@ Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_err
   how.loss_on = reader.loss_on;
   how.max_length = reader.max_length;
   how.decode = false;
-  how.preference = false;
+  how.kind = reader.kind;
   LUTHIER_TRY(const DatasetReport report,
               check_dataset(*reader.dataset, *reader.processor, how, progress));
   std::set<std::int64_t> skipped;

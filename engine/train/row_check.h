@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/train/window_source.h"
+#include "engine/batches/window_source.h"
 
 namespace luthier {
 
@@ -26,7 +26,5 @@ Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_err
                               const std::function<bool(std::size_t, std::size_t)>& progress);
 /// The rows of a dataset without those that a checkpoint says were skipped.
 UsableRows rows_without(std::size_t total, const std::vector<std::int64_t>& skipped);
-
-LossOn loss_on_from_name(const std::string& name);
 
 }  // namespace luthier

@@ -55,6 +55,10 @@ void RunLog::tensorboard(const MetricsLine& line) {
   check(board_->add_scalar("train/tokens_per_second", line.tokens_per_second, line.step));
   check(board_->add_scalar("memory/peak", static_cast<double>(line.memory.peak), line.step));
   if (line.eval_loss) check(board_->add_scalar("eval/loss", *line.eval_loss, line.step));
+  for (const auto& [name, value] : line.figures) {
+    const std::string tag = name.starts_with("eval_") ? "eval/" + name.substr(5) : "train/" + name;
+    check(board_->add_scalar(tag, value, line.step));
+  }
   const auto now = std::chrono::steady_clock::now();
   if (now - board_flushed_ < std::chrono::seconds(2)) return;
   board_flushed_ = now;

@@ -81,6 +81,10 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
     for (const auto& [name, tensor] : trainables.adapter->tensors())
       add(name, tensor, base.model->part_of(in_model(name)));
   } else {
+    if (!base.quantization.is_null()) {
+      return input_error("The base's weights are packed, so they cannot train themselves.",
+                         "strategy", "Train an adapter over them (strategy: lora).");
+    }
     for (const auto& item : base.model->named_parameters()) {
       const std::string part = base.model->part_of(item.key());
       if (method->part_trains(part, recipe)) add(item.key(), item.value(), part);

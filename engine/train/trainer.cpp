@@ -147,7 +147,7 @@ Error TrainingRun::saved_before(Error error) {
 Status TrainingRun::step() {
   auto loaded = source_->next();
   if (!loaded) return saved_before(loaded.error());
-  const Window window = loaded.take();
+  Window window = loaded.take();
   reset_memory_peak(device_);
   idle_seconds_ = 0;
   const Clock::time_point start = Clock::now();
@@ -155,9 +155,10 @@ Status TrainingRun::step() {
     service();
     return !stopping();
   };
-  const WindowOutcome outcome =
-      runner_->accumulate(window, static_cast<std::uint64_t>(recipe_.training.seed),
-                          plan_.batches_before(state_.step), go_on);
+  const std::int64_t tokens = window.tokens();  // as the rows are, before anything is rolled out
+  LUTHIER_TRY(const WindowOutcome outcome,
+              runner_->accumulate(window, static_cast<std::uint64_t>(recipe_.training.seed),
+                                  plan_.batches_before(state_.step), go_on));
   if (outcome.abandoned) {
     optimizer_->clear_gradients();
     return {};
@@ -174,19 +175,20 @@ Status TrainingRun::step() {
   measured_ = memory_use(device_);
   optimizer_->clear_gradients();
   ++state_.step;
-  state_.tokens += window.tokens;
+  state_.tokens += tokens;
   LUTHIER_CHECK(note_broken(window));
   const double took = seconds_since(start) - idle_seconds_;
   pace_ = pace_ == 0 ? took : 0.9 * pace_ + 0.1 * took;
   if (!finite)
     return bad_step(window, outcome.suspects, outcome.finite ? "the gradient's norm" : "the loss");
-  if (window.tokens == 0) return {};  // every row of it was left out: neither good nor bad
+  if (tokens == 0) return {};  // every row of it was left out: neither good nor bad
   bad_steps_ = 0;
   state_.logged_loss += outcome.loss;
+  state_.logged_figures.add(outcome.figures);
   state_.last_norm = norm;
   state_.last_rate = rate;
   state_.logged_steps += 1;
-  state_.logged_tokens += window.tokens;
+  state_.logged_tokens += tokens;
   state_.logged_seconds += took;
   if (rotation_due_) {
     // Only now, when a step on the newest checkpoint's weights came out finite, may older ones go.
@@ -198,7 +200,7 @@ Status TrainingRun::step() {
   return {};
 }
 
-Status TrainingRun::log_step(std::optional<double> eval_loss) {
+Status TrainingRun::log_step(const std::optional<EvaluationOutcome>& evaluation) {
   if (state_.logged_steps == 0) return {};
   MetricsLine line;
   line.step = state_.step;
@@ -212,7 +214,11 @@ Status TrainingRun::log_step(std::optional<double> eval_loss) {
   line.tokens_per_second = state_.logged_seconds > 0
                                ? static_cast<double>(state_.logged_tokens) / state_.logged_seconds
                                : 0;
-  line.eval_loss = eval_loss;
+  line.figures = state_.logged_figures.means();
+  if (evaluation) {
+    line.eval_loss = evaluation->loss;
+    for (const auto& [name, value] : evaluation->figures) line.figures["eval_" + name] = value;
+  }
   MetricsMemory& memory = line.memory;
   memory.weights = weights_;
   memory.adapter = trainables_.adapter ? trainables_.bytes() : 0;
@@ -226,6 +232,7 @@ Status TrainingRun::log_step(std::optional<double> eval_loss) {
   memory.rss = measured_.rss;
   state_.logged_loss = state_.logged_seconds = 0;
   state_.logged_steps = state_.logged_tokens = 0;
+  state_.logged_figures = {};
   log_->metrics(line);
   RunManifest& manifest = log_->manifest();
   manifest.step = state_.step;
@@ -237,34 +244,37 @@ Status TrainingRun::log_step(std::optional<double> eval_loss) {
   return flush();
 }
 
-Result<std::optional<double>> TrainingRun::evaluate() {
+Result<std::optional<EvaluationOutcome>> TrainingRun::evaluate() {
   const auto go_on = [this](std::size_t done, std::size_t total) {
     observer_.on_progress("Evaluating", static_cast<double>(done), static_cast<double>(total));
     service();
     return !stopping();
   };
   std::vector<BrokenRow> broken;
-  const auto loss = runner_->evaluate(eval_reader_, eval_rows_.rows,
-                                      recipe_.training.per_device_train_batch_size, go_on, &broken);
-  if (!loss && loss.error().code == ErrorCode::Interrupted) return std::optional<double>();
-  if (!loss) return saved_before(loss.error());
+  auto evaluated =
+      runner_->evaluate(eval_reader_, eval_rows_.rows, recipe_.training.per_device_train_batch_size,
+                        static_cast<std::uint64_t>(recipe_.training.seed), go_on, &broken);
+  if (!evaluated && evaluated.error().code == ErrorCode::Interrupted)
+    return std::optional<EvaluationOutcome>();
+  if (!evaluated) return saved_before(evaluated.error());
+  const double loss = evaluated->loss;
   if (!broken.empty() && !eval_broken_said_) {
     eval_broken_said_ = true;
     happen("warning", std::to_string(broken.size()) +
                           " rows are left out of the evaluation, their pictures are broken: " +
                           broken.front().sentence);
   }
-  if (!std::isfinite(*loss)) {
+  if (!std::isfinite(loss)) {
     const std::string sentence =
         "Step " + std::to_string(state_.step) +
         ": the evaluation loss is not finite and is left out of the metrics.";
     log_warning(sentence);
     happen("warning", sentence);
-    return std::optional<double>();
+    return std::optional<EvaluationOutcome>();
   }
-  state_.best_eval_loss = std::min(state_.best_eval_loss.value_or(*loss), *loss);
-  observer_.on_evaluation(state_.step, *loss);
-  return std::optional<double>(*loss);
+  state_.best_eval_loss = std::min(state_.best_eval_loss.value_or(loss), loss);
+  observer_.on_evaluation(state_.step, loss);
+  return std::optional<EvaluationOutcome>(evaluated.take());
 }
 
 Result<RunResult> TrainingRun::loop() {
@@ -287,12 +297,12 @@ Status TrainingRun::after_step() {
   const bool last = state_.step == plan_.total_steps;
   const std::int64_t eval_steps =
       training.eval_steps > 0 ? training.eval_steps : training.save_steps;
-  std::optional<double> eval_loss;
+  std::optional<EvaluationOutcome> evaluation;
   if (eval_reader_.dataset && bad_steps_ == 0 && (every(eval_steps) || last)) {
-    LUTHIER_TRY(eval_loss, evaluate());
+    LUTHIER_TRY(evaluation, evaluate());
     if (stopping()) return {};
   }
-  if (every(training.logging_steps) || eval_loss || last) LUTHIER_CHECK(log_step(eval_loss));
+  if (every(training.logging_steps) || evaluation || last) LUTHIER_CHECK(log_step(evaluation));
   state_.unlogged = false;
   if ((every(training.save_steps) || minutes_are_up()) && !last) return checkpoint();
   return {};

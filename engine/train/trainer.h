@@ -20,12 +20,16 @@
 
 namespace luthier {
 
+class Objective;
+
 struct TrainerOptions {
   bool gradient_checkpointing = false;
   /// A person can act on a pause: a full disk pauses the run instead of ending it.
   bool interactive = false;
   std::int64_t max_cache_bytes = -1;  ///< of fixed-tower features; -1: by what is free
-  std::function<double()> clock;      ///< seconds, for save_minutes; empty: a steady clock
+  /// In place of the recipe's objective: for a host with one of its own.
+  std::function<Result<std::unique_ptr<Objective>>(const Recipe&)> objective;
+  std::function<double()> clock;  ///< seconds, for save_minutes; empty: a steady clock
 };
 
 /// What begin_run found: the run's folder where one is there already, and the recipe with an

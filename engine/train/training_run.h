@@ -53,8 +53,8 @@ class TrainingRun {
   Error saved_before(Error error);
   Status bad_step(const Window& window, const std::vector<std::int64_t>& rows,
                   const std::string& what);
-  Status log_step(std::optional<double> eval_loss);
-  Result<std::optional<double>> evaluate();
+  Status log_step(const std::optional<EvaluationOutcome>& evaluation);
+  Result<std::optional<EvaluationOutcome>> evaluate();
   Error out_of_memory();
   Error ended_on_bad_steps() const;
   Status check_finite(const std::string& refused) const;
@@ -95,7 +95,7 @@ class TrainingRun {
   TrainObserver& observer_;
   const torch::Device device_;
 
-  const Objective* objective_ = nullptr;
+  std::unique_ptr<Objective> objective_;
   RowReader reader_, eval_reader_;
   UsableRows rows_, eval_rows_;
   StepPlan plan_;

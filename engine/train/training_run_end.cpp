@@ -10,6 +10,7 @@ namespace luthier {
 
 Status TrainingRun::save_checkpoint() {
   LUTHIER_TRY(FolderWriter writer, log_->folder().begin_checkpoint(state_.step));
+  state_.objective = objective_->state();
   LUTHIER_CHECK(write_checkpoint(writer.path(), state_, trainables_, *optimizer_, recipe_.model));
   if (trainables_.adapter)
     LUTHIER_CHECK(write_adapter_notes(writer.path() / "adapter", base_.pixels));

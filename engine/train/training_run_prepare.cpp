@@ -15,6 +15,8 @@ namespace fs = std::filesystem;
 
 Status TrainingRun::prepare_data() {
   reader_.processor = eval_reader_.processor = base_.processor;
+  reader_.kind = eval_reader_.kind = &objective_->row_kind();
+  reader_.seed = eval_reader_.seed = static_cast<std::uint64_t>(recipe_.training.seed);
   reader_.loss_on = eval_reader_.loss_on = loss_on_from_name(recipe_.training.loss_on);
   reader_.max_length = eval_reader_.max_length = recipe_.training.max_length;
   reader_.skip_broken = eval_reader_.skip_broken = recipe_.image.on_error == "skip";
@@ -89,14 +91,12 @@ Status TrainingRun::prepare_folder() {
 
 Status TrainingRun::prepare() {
   observer_.on_phase(TrainPhase::Preparing, "");
-  for (const Objective& objective : objectives()) {
-    if (recipe_.objective == objective.name) objective_ = &objective;
-  }
-  if (!objective_)
-    return input_error("There is no objective '" + recipe_.objective + "'.", "objective");
+  LUTHIER_TRY(objective_,
+              options_.objective ? options_.objective(recipe_) : make_objective(recipe_));
   const bool resumes = begun_ && begun_->kind == PreparedRun::Kind::Resume;
   if (resumes) {
     LUTHIER_TRY(state_, read_trainer_state(begun_->checkpoint->path));
+    LUTHIER_CHECK(objective_->read_state(state_.objective, begun_->checkpoint->path.string()));
   }
   LUTHIER_CHECK(prepare_data());
   LUTHIER_TRY(plan_, plan_steps(static_cast<std::int64_t>(rows_.rows.size()), recipe_.training));
@@ -116,13 +116,18 @@ Status TrainingRun::prepare() {
   const TrainingSettings& training = recipe_.training;
   optimizer_ = make_optimizer(trainables_.tensors, recipe_);
   if (resumes) LUTHIER_CHECK(read_checkpoint(begun_->checkpoint->path, trainables_, *optimizer_));
-  if (trainables_.tower_fixed) {
+  std::shared_ptr<Reference> reference;
+  if (objective_->needs_reference()) {
+    LUTHIER_TRY(reference, make_reference(base_, recipe_, {}, trainables_.adapter != nullptr));
+  }
+  if (trainables_.tower_fixed && !(reference && reference->model)) {
     const std::int64_t room = options_.max_cache_bytes >= 0
                                   ? options_.max_cache_bytes
                                   : most_kept_features(available_memory(torch::kCPU));
     cache_ = std::make_shared<RowCache>(room);
   }
-  runner_ = std::make_unique<StepRunner>(base_, *objective_, trainables_, cache_);
+  runner_ =
+      std::make_unique<StepRunner>(base_, *objective_, trainables_, cache_, std::move(reference));
   base_.model->set_gradient_checkpointing(options_.gradient_checkpointing);
   weights_ = weight_bytes(*base_.model);
   if (device_.is_cuda()) {

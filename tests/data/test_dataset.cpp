@@ -7,6 +7,7 @@
 
 #include "engine/base/base64.h"
 #include "engine/data/dataset.h"
+#include "engine/data/row_kind.h"
 #include "engine/io/files.h"
 
 using namespace luthier;
@@ -264,11 +265,11 @@ class TestDataset : public QObject {
                             "unknown_key 1\n6 broken_image 0\n"));
     QCOMPARE(report->usable, std::size_t{2});
     DatasetCheck how;
-    how.preference = false;
+    how.kind = &answer_rows();
     const auto pairs = Dataset::open(
         {folder.write("p.jsonl", R"({"prompt": "Who?", "chosen": "Me.", "rejected": "You."})")});
     QCOMPARE(check_dataset(**pairs, **processor, how)->usable, std::size_t{0});
-    how.preference = true;
+    how.kind = &preference_rows();
     QCOMPARE(check_dataset(**pairs, **processor, how)->usable, std::size_t{1});
   }
 

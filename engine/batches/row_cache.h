@@ -9,19 +9,22 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <vector>
 
-#include "engine/models/vlm.h"
+#include "engine/data/row_kind.h"
+#include "engine/device/torch.h"
 
 namespace luthier {
 
-/// The same row, its pictures' shapes and grids without values.
-Example without_pixels(const Example& example);
+/// The same sequence, with the shapes and grids of `pictures` and no values.
+Example without_pixels(const Example& example, const std::vector<PixelValues>& pictures);
 
 /// A row without its pixels.
 struct CachedRow {
-  Example example;  ///< images hold shape and grid, no values
-  torch::Tensor
-      features;  ///< [features, vision width] on the CPU; undefined for a row without pictures
+  EncodedRow encoded;  ///< images hold shape and grid, no values
+  /// [features, vision width] on the CPU, one a sequence; undefined for one without pictures of its
+  /// own.
+  std::vector<torch::Tensor> features;
 };
 
 /// Bytes that a run keeps at most, where so many are free on the machine.
@@ -32,7 +35,8 @@ class RowCache {
   explicit RowCache(std::int64_t max_bytes) : max_bytes_(max_bytes) {}
   std::shared_ptr<const CachedRow> find(std::int64_t row) const;
   /// Keeps the row if it still fits. Takes features from any device.
-  void keep(std::int64_t row, const Example& example, const torch::Tensor& features);
+  void keep(std::int64_t row, const EncodedRow& encoded,
+            const std::vector<torch::Tensor>& features);
   std::int64_t bytes() const;
 
  private:

@@ -1,26 +1,32 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One window is kept ready beside the one in work; the thread waits otherwise.
-#include "engine/train/window_source.h"
+#include "engine/batches/window_source.h"
 
 #include <algorithm>
 
 namespace luthier {
 
-std::int64_t count_labels(const Example& example) {
-  if (example.labels.empty()) return 0;
-  return std::count_if(example.labels.begin() + 1, example.labels.end(),
-                       [](std::int64_t label) { return label != kIgnoreLabel; });
+std::int64_t Window::tokens() const {
+  std::int64_t sum = 0;
+  for (const MicroBatch& batch : batches) sum += batch.tokens();
+  return sum;
 }
 
 bool is_picture_fault(RowFault fault) {
   return fault == RowFault::MissingImage || fault == RowFault::BrokenImage;
 }
 
-Result<Example> RowReader::read(std::int64_t row, RowFault* fault) const {
+Result<EncodedRow> RowReader::read(std::int64_t row, std::int64_t epoch, RowFault* fault,
+                                   bool outline) const {
   const auto index = static_cast<std::size_t>(row);
-  LUTHIER_TRY(const Conversation conversation, dataset->read(index, fault));
-  return processor->encode_training(conversation, loss_on, max_length, dataset->where(index),
-                                    fault);
+  LUTHIER_TRY(const Conversation conversation, read_row(*dataset, index, *kind, fault));
+  RowEncoding how;
+  how.loss_on = loss_on;
+  how.max_length = max_length;
+  how.outline = outline;
+  how.noise = stream_seed(stream_seed(seed, static_cast<std::uint64_t>(epoch)),
+                          static_cast<std::uint64_t>(row));
+  return kind->encode(conversation, *processor, how, dataset->where(index), fault);
 }
 
 WindowSource::WindowSource(RowReader reader, std::vector<std::int64_t> usable, const StepPlan& plan,
@@ -87,6 +93,13 @@ void WindowSource::work() {
   }
 }
 
+/// A cached row's tokens are kept too, unless its kind makes them anew at each place.
+Result<EncodedRow> WindowSource::read(std::int64_t row, std::int64_t epoch, const CachedRow* cached,
+                                      RowFault* fault) const {
+  if (cached && !reader_.kind->varies()) return EncodedRow(cached->encoded);
+  return reader_.read(row, epoch, fault, /*outline=*/cached != nullptr);
+}
+
 Result<Window> WindowSource::load(std::int64_t done) {
   const StepPlan::Window place = plan_.window(done);
   if (order_epoch_ != place.epoch) {
@@ -106,23 +119,17 @@ Result<Window> WindowSource::load(std::int64_t done) {
           usable_[static_cast<std::size_t>(order_[static_cast<std::size_t>(at)])];
       if (broken_.contains(row)) continue;
       auto cached = cache_ ? cache_->find(row) : nullptr;
-      if (cached) {
-        micro.examples.push_back(cached->example);
-      } else {
-        RowFault fault = RowFault::BadRow;
-        auto example = reader_.read(row, &fault);
-        if (!example) {
-          if (!is_picture_fault(fault) || !reader_.skip_broken) return example.error();
-          broken_.insert(row);
-          window.broken.push_back({row, example.error().sentence()});
-          continue;
-        }
-        micro.examples.push_back(example.take());
+      RowFault fault = RowFault::BadRow;
+      auto encoded = read(row, place.epoch, cached.get(), &fault);
+      if (!encoded) {
+        if (!is_picture_fault(fault) || !reader_.skip_broken) return encoded.error();
+        broken_.insert(row);
+        window.broken.push_back({row, encoded.error().sentence()});
+        continue;
       }
+      micro.encoded.push_back(encoded.take());
       micro.cached.push_back(std::move(cached));
       micro.rows.push_back(row);
-      window.labels += count_labels(micro.examples.back());
-      window.tokens += static_cast<std::int64_t>(micro.examples.back().input_ids.size());
     }
     window.batches.push_back(std::move(micro));
   }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The permutation is LibTorch's randperm from a Mersenne twister seeded with seed + epoch, which is
 // what the reference sampler draws.
-#include "engine/train/order.h"
+#include "engine/batches/order.h"
 
 #include <cmath>
 #include <numeric>
 
+#include "engine/base/random_stream.h"
 #include "engine/device/torch.h"
 
 namespace luthier {
@@ -37,6 +38,10 @@ StepPlan::Window StepPlan::window(std::int64_t done) const {
 
 std::int64_t StepPlan::batches_before(std::int64_t done) const {
   return (done / steps_per_epoch) * batches_per_epoch + (done % steps_per_epoch) * accumulation;
+}
+
+std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t counter) {
+  return mixed_bits(seed * kGoldenStep + (counter + 1) * 0xd1b54a32d192ed03ull);
 }
 
 Result<StepPlan> plan_steps(std::int64_t rows, const TrainingSettings& training) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Which row comes when, and where a window ends.
-#include "engine/train/order.h"
+#include "engine/batches/order.h"
 
 #include <QtTest>
 

@@ -33,6 +33,10 @@ struct StepPlan {
   std::int64_t batches_before(std::int64_t done) const;
 };
 
+/// A stream's seed from the run's seed and a counter (SplitMix64): equal on a resume, different
+/// everywhere else.
+std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t counter);
+
 /// Input error when there are no rows.
 Result<StepPlan> plan_steps(std::int64_t rows, const TrainingSettings& training);
 

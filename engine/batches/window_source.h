@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Accumulation windows, loaded ahead by one thread of its own: while a step computes, the next
 // window's rows are read, their pictures decoded and their tokens made. A window is handed over
-// whole, because its loss is divided by the labels of all of it.
+// whole, because its loss is divided by the counts of all of it.
 #pragma once
 
 #include <condition_variable>
@@ -15,19 +15,11 @@
 #include <thread>
 #include <vector>
 
+#include "engine/batches/batch.h"
+#include "engine/batches/order.h"
 #include "engine/data/dataset.h"
-#include "engine/models/vlm.h"
-#include "engine/train/order.h"
-#include "engine/train/row_cache.h"
 
 namespace luthier {
-
-/// Rows that go through the model at once.
-struct MicroBatch {
-  std::vector<std::int64_t> rows;                        ///< of the dataset, from 0
-  std::vector<Example> examples;                         ///< pixel values only where not cached
-  std::vector<std::shared_ptr<const CachedRow>> cached;  ///< one a row; null: not cached
-};
 
 /// A row whose picture was found missing or broken when it was to be trained on.
 struct BrokenRow {
@@ -39,22 +31,21 @@ struct Window {
   std::vector<MicroBatch>
       batches;  ///< one whose rows were all left out is empty and keeps its number
   std::vector<BrokenRow> broken;  ///< rows that were found so here and are left out from now on
-  std::int64_t labels = 0;        ///< predicted ones: position 0 never counts
-  std::int64_t tokens = 0;        ///< without padding
+  std::int64_t tokens() const;    ///< of all sequences, without padding
 };
-
-/// Labelled positions after the shift.
-std::int64_t count_labels(const Example& example);
 
 /// How rows become examples.
 struct RowReader {
   std::shared_ptr<const Dataset> dataset;
   std::shared_ptr<const ChatProcessor> processor;
+  const RowKind* kind = &answer_rows();  ///< the objective's
   LossOn loss_on = LossOn::Completion;
   std::int64_t max_length = 0;
+  std::uint64_t seed = 0;    ///< of what the kind draws
   bool skip_broken = false;  ///< image.on_error: leave out rows with broken pictures
-  /// `fault` gets the kind of an error.
-  Result<Example> read(std::int64_t row, RowFault* fault = nullptr) const;
+  /// `fault` gets the kind of an error. `outline`: without the pictures' values.
+  Result<EncodedRow> read(std::int64_t row, std::int64_t epoch = 0, RowFault* fault = nullptr,
+                          bool outline = false) const;
 };
 
 /// Whether it is the row's picture that is at fault.
@@ -79,6 +70,8 @@ class WindowSource {
  private:
   void work();
   Result<Window> load(std::int64_t done);
+  Result<EncodedRow> read(std::int64_t row, std::int64_t epoch, const CachedRow* cached,
+                          RowFault* fault) const;
 
   const RowReader reader_;
   const std::vector<std::int64_t> usable_;

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Rows as a model takes them: sequences laid one after another, on the device, a row's pictures
+// once through the tower however many sequences show them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/batches/filler.h"
+#include "engine/batches/row_cache.h"
+#include "engine/data/row_kind.h"
+#include "engine/models/loaded_model.h"
+
+namespace luthier {
+
+/// Rows that go through the model at once.
+struct MicroBatch {
+  std::vector<std::int64_t> rows;                        ///< of the dataset, from 0
+  std::vector<EncodedRow> encoded;                       ///< pixel values only where not cached
+  std::vector<std::shared_ptr<const CachedRow>> cached;  ///< one a row; null: not cached
+
+  bool empty() const { return encoded.empty(); }
+  std::int64_t tokens() const;
+  std::int64_t labels() const;
+};
+
+/// A micro-batch laid out for a model.
+struct Batch {
+  struct Sequence {
+    std::size_t row = 0, number = 0;  ///< the micro-batch's row, and which of its sequences
+  };
+  const MicroBatch* rows = nullptr;
+  SequenceOrder order = SequenceOrder::RowByRow;
+  TokenId padding = 0;  ///< the tokenizer's, else its end token
+  ModelInput input;     ///< on the model's device; behind the sequences a row of filler may stand
+  std::vector<Sequence> sequences;  ///< in the order in which they lie in `input`
+
+  const Example& example(std::size_t sequence) const {
+    const Sequence& place = sequences[sequence];
+    return rows->encoded[place.row].sequences[place.number];
+  }
+};
+
+/// Makes the batches of one model.
+class BatchMaker {
+ public:
+  enum class Pass { Training, Evaluation };
+
+  /// `tower_fixed`: no tensor of the vision tower trains. In training its features are then made
+  /// row by row, and kept in `cache`, which may be null.
+  BatchMaker(const LoadedModel& base, bool tower_fixed, std::shared_ptr<RowCache> cache)
+      : base_(base), tower_fixed_(tower_fixed), cache_(std::move(cache)) {}
+
+  /// Points to `rows`, which must outlive it.
+  Batch make(const MicroBatch& rows, SequenceOrder order, Pass pass) const;
+
+ private:
+  using Features = std::vector<std::vector<torch::Tensor>>;
+  Features tower_features(const MicroBatch& rows) const;
+
+  const LoadedModel& base_;
+  bool tower_fixed_;
+  std::shared_ptr<RowCache> cache_;
+};
+
+}  // namespace luthier

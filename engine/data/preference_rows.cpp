@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Rows with two answers to one prompt. Both sequences begin with the same tokens, since prompt and
+// answer are tokenized apart, and both show the same pictures.
+#include "engine/data/row_kind.h"
+
+namespace luthier {
+
+namespace {
+
+bool has(const Json& row, const char* key) { return row.contains(key) && !row[key].is_null(); }
+
+/// ms-swift's way: the messages end in the chosen answer, the other one stands beside them. Null
+/// where the row is written otherwise.
+Json with_both_answers(const Json& row) {
+  const char* key = has(row, "rejected_response")   ? "rejected_response"
+                    : has(row, "rejected_messages") ? "rejected_messages"
+                                                    : nullptr;
+  if (!key || has(row, "chosen") || has(row, "rejected") || !has(row, "messages")) return nullptr;
+  const Json& messages = row["messages"];
+  if (!messages.is_array() || messages.empty()) return nullptr;
+  Json written = row;
+  written.erase(key);
+  if (std::string_view(key) == "rejected_messages") {
+    written.erase("messages");
+    written["chosen"] = messages;
+    written["rejected"] = row[key];
+    return written;
+  }
+  written["chosen"] = Json::array({messages.back()});
+  written["messages"].erase(messages.size() - 1);
+  written["rejected"] = row[key];
+  return written;
+}
+
+Error lacks(const std::string& where, const char* field, RowFault* fault) {
+  if (fault) *fault = RowFault::BadRow;
+  return input_error("A preference row needs both chosen and rejected.", where + ": " + field);
+}
+
+class PreferenceRows : public RowKind {
+ public:
+  const char* name() const override { return "preference"; }
+  SequenceOrder order() const override { return SequenceOrder::AnswerByAnswer; }
+
+  Result<Conversation> read(const Json& row, const std::filesystem::path& base,
+                            const std::string& where, RowFault* fault) const override {
+    if (!row.is_object()) return read_conversation(row, base, where, fault);
+    const Json written = with_both_answers(row);
+    const Json& both = written.is_null() ? row : written;
+    if (!has(both, "chosen") && !has(both, "rejected")) return lacks(where, "chosen", fault);
+    LUTHIER_TRY(Conversation conversation, read_conversation(both, base, where, fault));
+    if (has(row, "margin")) {
+      if (!row["margin"].is_number()) {
+        if (fault) *fault = RowFault::BadRow;
+        return input_error("The margin must be a number.", where + ": margin");
+      }
+      conversation.numbers["margin"] = row["margin"].get<double>();
+    }
+    return conversation;
+  }
+
+  Result<EncodedRow> encode(const Conversation& row, const ChatProcessor& processor,
+                            const RowEncoding& how, const std::string& where,
+                            RowFault* fault) const override {
+    if (!row.chosen) return lacks(where, "chosen", fault);
+    if (!row.rejected) return lacks(where, "rejected", fault);
+    EncodedRow encoded;
+    encoded.shares_pictures = true;
+    encoded.numbers = row.numbers;
+    LUTHIER_TRY(encoded.sequences,
+                processor.encode_answers(row, {*row.chosen, *row.rejected}, how.max_length, where,
+                                         fault, how.outline ? &how.size_of : nullptr));
+    return encoded;
+  }
+};
+
+}  // namespace
+
+const RowKind& preference_rows() {
+  static const PreferenceRows kind;
+  return kind;
+}
+
+}  // namespace luthier

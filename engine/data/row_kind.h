@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a row must hold for an objective, and what becomes of it: one sequence, an answer and
+// another to compare it with, a group. A kind is a file and a row of row_kinds(); whoever checks,
+// measures, shows or trains on rows asks it, and none of them knows an objective by name.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/config/recipe.h"
+#include "engine/data/dataset.h"
+#include "engine/data/processor.h"
+
+namespace luthier {
+
+/// A row as the model gets it.
+struct EncodedRow {
+  std::vector<Example> sequences;
+  /// The first sequence's pictures are those of all: they are kept once, and the tower sees them
+  /// once. Else each sequence has its own.
+  bool shares_pictures = false;
+  std::map<std::string, double> numbers;  ///< what the row says besides: a margin, a label
+
+  const std::vector<PixelValues>& pictures_of(std::size_t sequence) const {
+    return sequences[shares_pictures ? 0 : sequence].images;
+  }
+  std::int64_t tokens() const;  ///< of all sequences
+  std::int64_t labels() const;  ///< of all sequences, after the shift
+};
+
+/// Labelled positions after the shift: a row's first token is never predicted.
+std::int64_t count_labels(const Example& example);
+
+struct RowEncoding {
+  LossOn loss_on = LossOn::Completion;
+  std::int64_t max_length = 0;  ///< <= 0: no limit
+  /// Seeds what a kind draws for this row at this place of the run: masks, noise.
+  std::uint64_t noise = 0;
+  bool outline = false;  ///< from the pictures' sizes alone: they carry shapes and no values
+  ChatProcessor::SizeOf size_of = {};  ///< with `outline`; empty: from the files' headers
+};
+
+/// How a batch lays its sequences one after another.
+enum class SequenceOrder {
+  RowByRow,       ///< all sequences of a row, then the next row's
+  AnswerByAnswer  ///< the first sequence of each row, then the second of each
+};
+
+class RowKind {
+ public:
+  virtual ~RowKind() = default;
+
+  virtual const char* name() const = 0;
+  virtual SequenceOrder order() const { return SequenceOrder::RowByRow; }
+  /// Whether the same row comes out otherwise at another place (masks drawn anew), so that its
+  /// tokens are not kept across epochs.
+  virtual bool varies() const { return false; }
+  /// The row as written → its conversation. Most kinds take what read_conversation reads.
+  virtual Result<Conversation> read(const Json& row, const std::filesystem::path& base,
+                                    const std::string& where, RowFault* fault) const;
+  /// Refuses a row that lacks what the kind needs, by the field's name. `where` names the row,
+  /// `fault` gets the kind of an error.
+  virtual Result<EncodedRow> encode(const Conversation& row, const ChatProcessor& processor,
+                                    const RowEncoding& how, const std::string& where,
+                                    RowFault* fault = nullptr) const = 0;
+};
+
+/// Every kind that a recipe's objective may name.
+const std::vector<const RowKind*>& row_kinds();
+/// Null where there is none of this name.
+const RowKind* find_row_kind(std::string_view name);
+
+const RowKind& answer_rows();      ///< "answers": a conversation, labelled by loss_on
+const RowKind& preference_rows();  ///< "preference": a prompt with a chosen and a rejected answer
+/// Whichever of both a row is: what is checked where no objective is named.
+const RowKind& any_rows();
+
+/// One row of a dataset through a kind.
+Result<Conversation> read_row(const Dataset& dataset, std::size_t row, const RowKind& kind,
+                              RowFault* fault = nullptr);
+
+/// What the rows of a recipe must hold, by its objective.
+const RowKind& row_kind_of(const Recipe& recipe);
+LossOn loss_on_from_name(const std::string& name);
+
+}  // namespace luthier

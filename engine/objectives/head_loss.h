@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The output head where labels are: cross-entropy as a sum, and the log-probability of each
+// labelled token. The vocabulary's logits exist for a chunk of rows at a time, forward and
+// backward, never whole.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/batches/batch.h"
+#include "engine/models/model.h"
+
+namespace luthier {
+
+/// The states that predict labels.
+struct LabelledStates {
+  torch::Tensor hidden;  ///< [labels, hidden]
+  torch::Tensor target;  ///< [labels] int64: the token that follows
+  torch::Tensor places;  ///< [labels] int64: where the predicting token stands in the input
+};
+/// The batch through the decoder; position t predicts the label at t + 1 of its own row.
+LabelledStates labelled_states(Model& model, const ModelInput& input);
+
+/// −log softmax(hidden Wᵀ + b)[target], summed. hidden [n, hidden], target [n] int64.
+torch::Tensor chunked_cross_entropy(const torch::Tensor& hidden, const Linear& head,
+                                    const torch::Tensor& target);
+
+/// Of each labelled token, all [labels] float32; only `log_probs` has a graph.
+struct TokenValues {
+  torch::Tensor log_probs;         ///< of the logits over the temperature
+  torch::Tensor entropy;           ///< of the whole distribution, in nats
+  torch::Tensor mean_logits;       ///< over the vocabulary
+  torch::Tensor is_top1;           ///< 1 where the token is the likeliest one
+  torch::Tensor log_sum_sq_probs;  ///< log Σ p²
+};
+TokenValues token_values(const torch::Tensor& hidden, const Linear& head,
+                         const torch::Tensor& target, double temperature = 1);
+
+}  // namespace luthier

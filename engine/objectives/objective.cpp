@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The table, and what is the same for every objective.
+#include "engine/objectives/objective.h"
+
+namespace luthier {
+
+void FigureSums::add(const Figures& figures) {
+  for (const auto& [name, value] : figures) {
+    Sum& sum = sums[name];
+    sum.sum += value;
+    ++sum.count;
+  }
+}
+
+void FigureSums::add(const FigureSums& other) {
+  for (const auto& [name, each] : other.sums) {
+    Sum& sum = sums[name];
+    sum.sum += each.sum;
+    sum.count += each.count;
+  }
+}
+
+Figures FigureSums::means() const {
+  Figures means;
+  for (const auto& [name, each] : sums)
+    if (each.count > 0) means[name] = each.sum / static_cast<double>(each.count);
+  return means;
+}
+
+NamedTensors Objective::shown(Policy& policy, const Batch& batch) {
+  const torch::NoGradGuard no_grad;
+  return padded(policy.log_probs(batch), batch);
+}
+
+const std::vector<ObjectiveRow>& objectives() {
+#define LUTHIER_ROW(NAME) {#NAME, make_##NAME},
+  static const std::vector<ObjectiveRow> table{LUTHIER_OBJECTIVES(LUTHIER_ROW)};
+#undef LUTHIER_ROW
+  return table;
+}
+
+Result<std::unique_ptr<Objective>> make_objective(const Recipe& recipe) {
+  for (const ObjectiveRow& row : objectives())
+    if (recipe.objective == row.name) return row.make(recipe);
+  return input_error("There is no objective '" + recipe.objective + "'.", "objective");
+}
+
+}  // namespace luthier

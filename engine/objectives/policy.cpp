@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Whoever answers as the reference takes the policy's place for that time only.
+#include "engine/objectives/policy.h"
+
+#include <algorithm>
+
+namespace luthier {
+
+namespace {
+
+/// Puts the reference on the base, and the policy's adapter back at its end.
+class Standing {
+ public:
+  Standing(Adapter* policy, Adapter* reference) : policy_(policy), reference_(reference) {
+    if (policy_) policy_->deactivate();
+    if (reference_) {
+      reference_->set_training(false, 0);
+      reference_->activate();
+    }
+  }
+  ~Standing() {
+    if (reference_) reference_->deactivate();
+    if (policy_) policy_->activate();
+  }
+  Standing(const Standing&) = delete;
+  Standing& operator=(const Standing&) = delete;
+
+ private:
+  Adapter *policy_, *reference_;
+};
+
+}  // namespace
+
+torch::Tensor LogProbs::summed(const torch::Tensor& each) const {
+  std::vector<torch::Tensor> sums;
+  std::int64_t begin = 0;
+  for (const std::int64_t count : counts) {
+    sums.push_back(each.slice(0, begin, begin + count).sum());
+    begin += count;
+  }
+  return at::stack(sums);
+}
+
+Policy::Policy(LoadedModel& base, std::shared_ptr<Adapter> adapter, bool tower_fixed,
+               std::shared_ptr<RowCache> cache, std::shared_ptr<Reference> reference)
+    : base_(base),
+      adapter_(std::move(adapter)),
+      tower_fixed_(tower_fixed),
+      maker_(base, tower_fixed, std::move(cache)),
+      reference_(std::move(reference)) {
+  if (!reference_) return;
+  const LoadedModel& other = reference_->model ? *reference_->model : base_;
+  reference_maker_ = std::make_unique<BatchMaker>(other, true, nullptr);
+}
+
+Batch Policy::batch(const MicroBatch& rows, SequenceOrder order, BatchMaker::Pass pass) {
+  pass_ = pass;
+  return maker_.make(rows, order, pass);
+}
+
+LogProbs Policy::of(Model& model, const ModelInput& input, const Batch& batch, double temperature) {
+  const LabelledStates states = labelled_states(model, input);
+  LogProbs result;
+  result.target = states.target;
+  result.values = token_values(states.hidden, model.head(), states.target, temperature);
+  std::vector<std::int64_t> starts, sequences;
+  std::int64_t start = 0;
+  for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
+    const std::int64_t count = count_labels(batch.example(i));
+    result.counts.push_back(count);
+    sequences.insert(sequences.end(), static_cast<std::size_t>(count),
+                     static_cast<std::int64_t>(i));
+    starts.insert(starts.end(), static_cast<std::size_t>(count), start);
+    start += batch.input.lengths[i];
+  }
+  result.sequence = torch::tensor(sequences, torch::kInt64).to(states.places.device());
+  result.places =
+      states.places + 1 - torch::tensor(starts, torch::kInt64).to(states.places.device());
+  return result;
+}
+
+LogProbs Policy::log_probs(const Batch& batch, double temperature) {
+  return of(*base_.model, batch.input, batch, temperature);
+}
+
+LogProbs Policy::reference_log_probs(const Batch& batch, double temperature) {
+  TORCH_CHECK(reference_, "the objective asks for a reference that it did not announce");
+  const torch::NoGradGuard no_grad;
+  if (reference_->model) {
+    // Its tower is its own.
+    const Batch own = reference_maker_->make(*batch.rows, batch.order, pass_);
+    return of(*reference_->model->model, own.input, batch, temperature);
+  }
+  const Standing standing(adapter_.get(), reference_->adapter.get());
+  // Features of a tower that trains are the policy's alone.
+  if (tower_fixed_ || !batch.input.tower_features.defined())
+    return of(*base_.model, batch.input, batch, temperature);
+  const Batch own = reference_maker_->make(*batch.rows, batch.order, pass_);
+  return of(*base_.model, own.input, batch, temperature);
+}
+
+std::vector<std::pair<std::string, torch::Tensor>> padded(const LogProbs& probs,
+                                                          const Batch& batch) {
+  const auto rows = static_cast<std::int64_t>(batch.sequences.size());
+  std::int64_t longest = 0;
+  for (std::int64_t i = 0; i < rows; ++i)
+    longest = std::max(longest, batch.input.lengths[static_cast<std::size_t>(i)]);
+  const TokenId pad = batch.padding;
+  torch::Tensor ids = torch::full({rows, longest}, pad, torch::kInt64);
+  torch::Tensor attention = torch::zeros({rows, longest}, torch::kInt64);
+  torch::Tensor completion = torch::zeros({rows, longest}, torch::kInt64);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const Example& example = batch.example(static_cast<std::size_t>(i));
+    for (std::size_t at = 0; at < example.input_ids.size(); ++at) {
+      const auto place = static_cast<std::int64_t>(at);
+      ids[i][place] = example.input_ids[at];
+      attention[i][place] = 1;
+      completion[i][place] = example.labels[at] != kIgnoreLabel ? 1 : 0;
+    }
+  }
+  torch::Tensor logps = torch::zeros({rows, longest}, torch::kFloat32);
+  logps.index_put_({probs.sequence.cpu(), probs.places.cpu()},
+                   probs.values.log_probs.detach().cpu());
+  return {{"input_ids", ids},
+          {"attention_mask", attention},
+          {"completion_mask", completion},
+          {"token_logps", logps},
+          {"logps", probs.summed(probs.values.log_probs).detach().cpu()}};
+}
+
+}  // namespace luthier

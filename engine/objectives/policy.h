@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The model in training, and what it is compared with: itself with its plugs off, a frozen copy of
+// the adapter that it began from, or another model. An objective asks for log-probabilities of
+// either and does not know which of these stands behind the second.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "engine/batches/batch.h"
+#include "engine/config/recipe.h"
+#include "engine/methods/adapter.h"
+#include "engine/models/loaded_model.h"
+#include "engine/objectives/head_loss.h"
+
+namespace luthier {
+
+/// Log-probabilities of a batch's labelled tokens.
+struct LogProbs {
+  TokenValues values;                ///< [labels], sequence after sequence
+  torch::Tensor target;              ///< [labels] int64: the tokens
+  std::vector<std::int64_t> counts;  ///< labels of each sequence
+  torch::Tensor sequence;            ///< [labels] int64: the sequence that each belongs to
+  torch::Tensor places;              ///< [labels] int64: where each token stands in its sequence
+
+  /// [sequences]: `values` summed by sequence.
+  torch::Tensor summed(const torch::Tensor& values) const;
+};
+
+/// What stands still while the policy learns.
+struct Reference {
+  std::shared_ptr<Adapter> adapter;  ///< a frozen one on the policy's own base
+  /// A model of its own, which needs the pictures themselves; empty: the policy's base.
+  std::unique_ptr<LoadedModel> model;
+};
+
+class Policy {
+ public:
+  /// `adapter` may be null. `reference` may be null where the objective asks for none.
+  Policy(LoadedModel& base, std::shared_ptr<Adapter> adapter, bool tower_fixed,
+         std::shared_ptr<RowCache> cache, std::shared_ptr<Reference> reference = {});
+
+  LoadedModel& base() { return base_; }
+  Model& model() { return *base_.model; }
+  /// The batch for the policy. Points to `rows`.
+  Batch batch(const MicroBatch& rows, SequenceOrder order, BatchMaker::Pass pass);
+
+  LogProbs log_probs(const Batch& batch, double temperature = 1);
+  /// Without a graph. Where no reference was given: an exception, for it is the caller's fault.
+  LogProbs reference_log_probs(const Batch& batch, double temperature = 1);
+
+ private:
+  LogProbs of(Model& model, const ModelInput& input, const Batch& batch, double temperature);
+
+  LoadedModel& base_;
+  std::shared_ptr<Adapter> adapter_;
+  bool tower_fixed_;
+  BatchMaker maker_;
+  std::shared_ptr<Reference> reference_;
+  std::unique_ptr<BatchMaker> reference_maker_;  ///< where its pictures go another way
+  BatchMaker::Pass pass_ = BatchMaker::Pass::Training;
+};
+
+/// What the contract's `loss` verb writes of any batch: input_ids, attention_mask, completion_mask,
+/// token_logps [sequences, longest] (right-padded) and logps [sequences].
+std::vector<std::pair<std::string, torch::Tensor>> padded(const LogProbs& probs,
+                                                          const Batch& batch);
+
+/// The reference of a run, by TRL's rule: the `named` checkpoint; under an adapter the base with no
+/// adapter, or a frozen copy of the adapter that the run began from; else a copy of the model as it
+/// began.
+Result<std::shared_ptr<Reference>> make_reference(LoadedModel& base, const Recipe& recipe,
+                                                  const std::string& named, bool has_adapter);
+
+}  // namespace luthier

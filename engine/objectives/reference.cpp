@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Which reference a run has, and where it comes from. Nothing of it is written into a checkpoint:
+// it is made again from the same files and seeds.
+#include "engine/objectives/policy.h"
+
+namespace luthier {
+
+namespace {
+
+bool same_folder(const std::filesystem::path& a, const std::filesystem::path& b) {
+  std::error_code problem;
+  return std::filesystem::equivalent(a, b, problem);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Reference>> make_reference(LoadedModel& base, const Recipe& recipe,
+                                                  const std::string& named, bool has_adapter) {
+  auto reference = std::make_shared<Reference>();
+  if (has_adapter && named.empty()) {
+    if (!recipe.adapter.init_from.empty()) {
+      LUTHIER_TRY(reference->adapter, load_adapter(base, recipe.adapter.init_from));
+    }
+    return reference;
+  }
+  if (has_adapter && same_folder(named, base.folder)) return reference;
+  LoadOptions options;
+  options.device = base.model->device().str();
+  options.dtype = base.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
+  options.pixels = base.pixels;
+  options.quantization = base.quantization;
+  options.random_weights = named.empty() && recipe.init == "random";
+  options.seed = static_cast<std::uint64_t>(recipe.training.seed);
+  LUTHIER_TRY(LoadedModel model,
+              load_model(named.empty() ? base.folder : std::filesystem::path(named), options));
+  if (model.family != base.family)
+    return input_error("The reference model is of another family than the model that is trained.",
+                       "ref_model",
+                       "Name a checkpoint of the same family, or leave ref_model out.");
+  reference->model = std::make_unique<LoadedModel>(std::move(model));
+  return reference;
+}
+
+}  // namespace luthier
