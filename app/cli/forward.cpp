@@ -29,12 +29,18 @@ struct Wanted {
   torch::Tensor parameter;
 };
 
-/// The tensors whose gradients are asked for, under any name that the checkpoint may use.
-Result<std::vector<Wanted>> find_parameters(const LoadedModel& loaded,
+/// The tensors whose gradients are asked for, under any name that the checkpoint may use; `adapter`
+/// means all that the adapter trains, by the keys of its file.
+Result<std::vector<Wanted>> find_parameters(const LoadedModel& loaded, const Adapter* adapter,
                                             const std::vector<std::string>& names) {
   std::vector<Wanted> wanted;
   const auto parameters = loaded.model->named_parameters();
   for (const std::string& name : names) {
+    if (name == "adapter" && adapter) {
+      LUTHIER_CHECK(adapter->check_trainable());
+      for (const auto& [key, tensor] : adapter->tensors()) wanted.push_back({key, tensor});
+      continue;
+    }
     const torch::Tensor* found = parameters.find(loaded.family->memory_name(name));
     if (!found) found = parameters.find(name);
     if (!found)
@@ -76,7 +82,7 @@ Status forward(const Options& o) try {
         "A model of type " + std::string(loaded.family->model_type) + " makes no logits.", o.model);
   LUTHIER_TRY(const EncodedRow row, read_input(o, *processor));
   const Example& example = row.sequences.front();
-  LUTHIER_TRY(const auto wanted, find_parameters(loaded, o.gradients));
+  LUTHIER_TRY(const auto wanted, find_parameters(loaded, adapter.get(), o.gradients));
   for (const Wanted& each : wanted) each.parameter.set_requires_grad(true);
 
   const ModelInput cpu = collate({example});

@@ -172,6 +172,10 @@ void add_kinds(std::vector<RecipeField>& table, const std::vector<K>& kinds,
                std::vector<std::string> FieldDescription::*names) {
   for (const K& kind : kinds) {
     for (const RecipeField& field : kind.fields) {
+      const auto same = [&](const RecipeField& known) {
+        return known.about.key == field.about.key;
+      };
+      if (std::any_of(table.begin(), table.end(), same)) continue;  // of an earlier kind, too
       const std::size_t place = place_for(table, field.about.key);
       table.insert(table.begin() + static_cast<std::ptrdiff_t>(place), field);
     }

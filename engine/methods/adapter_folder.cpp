@@ -133,7 +133,7 @@ Result<ModuleSelection> planned_selection(const ModelSummary& model, const Recip
   LUTHIER_TRY(const SafetensorsFile file, open_tensors(settings.init_from));
   for (const Family& family : families()) {
     if (model.model_type == family.model_type)
-      return selection_of(*method, family, config.settings, file);
+      return selection_of(*method, family, all_modules(model), config.settings, file);
   }
   return input_error(
       "The model_type \"" + model.model_type + "\" is not one that Luthier can load.",

@@ -37,9 +37,10 @@ class Builder {
   void hang(const ModuleToHang& to, const std::vector<TensorSize>& sizes,
             std::vector<Tensor> tensors) {
     const torch::Device device = base_.model->device();
+    const ModuleMethod& mine = *method_.of_modules;
     for (std::size_t i = 0; i < tensors.size(); ++i) {
       tensors[i] = tensors[i].to(device);
-      parts_.trained.emplace_back("base_model.model." + to.module.name + sizes[i].suffix,
+      parts_.trained.emplace_back(mine.prefix + mine.root_of(to.module) + sizes[i].suffix,
                                   tensors[i]);
     }
     parts_.hung.push_back(method_.of_modules->hang(ports_, to, tensors));
@@ -179,7 +180,7 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
   if (tensors.modules.empty() && !builder.saves())
     return input_error("The file holds no tensors.", where, "The adapter is empty.");
   for (const ModelModule& module : builder.ports().modules) {
-    const auto found = tensors.modules.find(module.name);
+    const auto found = tensors.modules.find(of_modules.root_of(module));
     if (found == tensors.modules.end() || !of_modules.wrapping.can(module)) continue;
     const std::string place = where + ": " + found->second.stored;
     LUTHIER_TRY(const ModuleScale scale, scales.of(found->second.stored));
@@ -200,15 +201,18 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
 }
 
 Result<ModuleSelection> selection_of(const Method& method, const Family& family,
+                                     const std::vector<ModelModule>& modules,
                                      const AdapterSettings& settings, const SafetensorsFile& file) {
-  LUTHIER_TRY(const AdapterTensors tensors,
-              sort_adapter_tensors(file, family, method.of_modules->suffixes));
+  const ModuleMethod& of_modules = *method.of_modules;
+  LUTHIER_TRY(AdapterTensors tensors, sort_adapter_tensors(file, family, of_modules.suffixes));
   LUTHIER_TRY(const ScalePatterns scales, ScalePatterns::compile(settings, config_beside(file)));
   ModuleSelection selection;
-  for (const auto& [name, found] : tensors.modules) {
-    LUTHIER_TRY(const ModuleScale scale, scales.of(found.stored));
+  for (const ModelModule& module : modules) {
+    const auto found = tensors.modules.find(of_modules.root_of(module));
+    if (found == tensors.modules.end() || !of_modules.wrapping.can(module)) continue;
+    LUTHIER_TRY(const ModuleScale scale, scales.of(found->second.stored));
     selection.wrapped.push_back(
-        {name, scale, method.of_modules->share(found.elements(), scale, settings)});
+        {module.name, scale, of_modules.share(found->second.elements(), scale, settings)});
   }
   for (const AdapterTensors::Whole& whole : tensors.whole) {
     // Beside a plug it nearly always is the base's own weight.
