@@ -4,4 +4,4 @@
 #pragma once
 
 /// One row a kind.
-#define LUTHIER_WEIGHT_KINDS(ROW)
+#define LUTHIER_WEIGHT_KINDS(ROW) ROW(nf4)
