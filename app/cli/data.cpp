@@ -4,15 +4,17 @@
 
 #include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
+#include "engine/config/kinds.h"
 #include "engine/data/dataset.h"
-#include "engine/models/vlm.h"
+#include "engine/data/row_kind.h"
+#include "engine/models/loaded_model.h"
 
 namespace luthier::cli {
 
 namespace {
 
 struct Options {
-  std::string dataset, model, image_folder, loss_on = "completion";
+  std::string dataset, model, image_folder, objective, loss_on = "completion";
   std::int64_t max_length = 2048;
   PixelLimits pixels;
   bool json = false;
@@ -29,9 +31,8 @@ Status check(const Options& o) {
   LUTHIER_TRY(const auto dataset, Dataset::open({o.dataset}, o.image_folder));
   DatasetCheck how;
   how.max_length = o.max_length;
-  how.loss_on = o.loss_on == "all"         ? LossOn::All
-                : o.loss_on == "assistant" ? LossOn::Assistant
-                                           : LossOn::Completion;
+  how.loss_on = loss_on_from_name(o.loss_on);
+  if (!o.objective.empty()) how.kind = find_row_kind(objective_kind(o.objective).row_kind);
   LUTHIER_TRY(const DatasetReport report,
               check_dataset(*dataset, *processor, how, [](std::size_t, std::size_t) {
                 return !interrupted().stop_requested();
@@ -75,6 +76,11 @@ Action add_data(CLI::App& app) {
                   "Where relative picture paths start (else beside the dataset's file)");
   sub->add_option("--max-length", o->max_length, "Tokens a row may have; 0: no limit")
       ->capture_default_str();
+  std::vector<std::string> objectives;
+  for (const ObjectiveKind& kind : objective_kinds()) objectives.emplace_back(kind.name);
+  sub->add_option("--objective", o->objective,
+                  "The objective that the rows are for (else whichever a row fits)")
+      ->check(CLI::IsMember(objectives));
   sub->add_option("--loss-on", o->loss_on, "completion, assistant or all")
       ->check(CLI::IsMember({"completion", "assistant", "all"}))
       ->capture_default_str();

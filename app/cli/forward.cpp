@@ -4,8 +4,11 @@
 
 #include "app/cli/pixels.h"
 #include "app/cli/quantization.h"
+#include "app/cli/tensor_output.h"
 #include "app/cli/verbs.h"
 #include "engine/base/text.h"
+#include "engine/batches/batch.h"
+#include "engine/data/row_kind.h"
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 
@@ -48,12 +51,14 @@ Result<std::vector<Wanted>> find_parameters(const LoadedModel& loaded, const Ada
   return wanted;
 }
 
-TensorToWrite to_write(const std::string& name, const torch::Tensor& tensor) {
-  return {name,
-          file_dtype(tensor.scalar_type()),
-          tensor.sizes().vec(),
-          {static_cast<const std::byte*>(tensor.const_data_ptr()),
-           static_cast<std::size_t>(tensor.nbytes())}};
+/// The row of --input, which may be of any kind; of several sequences the first is looked at.
+Result<EncodedRow> read_input(const Options& o, const ChatProcessor& processor) {
+  const std::filesystem::path path = o.input;
+  LUTHIER_TRY(const Json row, read_json_file(path));
+  const std::filesystem::path base =
+      o.image_folder.empty() ? path.parent_path() : std::filesystem::path(o.image_folder);
+  LUTHIER_TRY(const Conversation read, any_rows().read(row, base, o.input, nullptr));
+  return any_rows().encode(read, processor, RowEncoding(), o.input);
 }
 
 Status forward(const Options& o) try {
@@ -72,23 +77,26 @@ Status forward(const Options& o) try {
     LUTHIER_TRY(processor, processor_for(loaded, pixels));
     adapter->activate();
   }
-  LUTHIER_TRY(const Conversation conversation, read_conversation_file(o.input, o.image_folder));
-  LUTHIER_TRY(const Example example,
-              processor->encode_training(conversation, LossOn::Completion, 0, o.input));
+  if (!loaded.model->output_head())
+    return input_error(
+        "A model of type " + std::string(loaded.family->model_type) + " makes no logits.", o.model);
+  LUTHIER_TRY(const EncodedRow row, read_input(o, *processor));
+  const Example& example = row.sequences.front();
   LUTHIER_TRY(const auto wanted, find_parameters(loaded, adapter.get(), o.gradients));
   for (const Wanted& each : wanted) each.parameter.set_requires_grad(true);
 
   const ModelInput cpu = collate({example});
   const ModelInput input = to_device(cpu, loaded.model->device());
   const torch::AutoGradMode mode(!wanted.empty());
-  const torch::Tensor logits =
-      loaded.model->head()
-          ->forward(loaded.model->decode(loaded.model->embed(input), nullptr))
-          .to(torch::kFloat32);  // [seq, vocab]
+  const torch::Tensor logits = loaded.model->output_head()
+                                   ->forward(states_before_head(*loaded.model, input))
+                                   .to(torch::kFloat32);  // [seq, vocab]
+  // A causal model's states predict what follows, an encoder's what stands there.
+  const std::int64_t shift = loaded.model->causal() ? 1 : 0;
   const std::int64_t seq = logits.size(0);
-  const torch::Tensor goals = input.labels.slice(0, 1);
+  const torch::Tensor goals = input.labels.slice(0, shift);
   const std::int64_t count = goals.ne(kIgnoreLabel).sum().item<std::int64_t>();
-  torch::Tensor loss = at::cross_entropy_loss(logits.slice(0, 0, seq - 1), goals, {},
+  torch::Tensor loss = at::cross_entropy_loss(logits.slice(0, 0, seq - shift), goals, {},
                                               at::Reduction::Sum, kIgnoreLabel);
   if (count > 0) loss = loss / count;
   if (!wanted.empty() && count > 0) loss.backward();
@@ -109,21 +117,7 @@ Status forward(const Options& o) try {
                              ? gradient.to(torch::kFloat32)
                              : torch::zeros(each.parameter.sizes(), torch::kFloat32));
   }
-  std::vector<TensorToWrite> tensors;
-  for (auto& [name, tensor] : results) {
-    tensor = tensor.detach().to(torch::kCPU).contiguous();
-    tensors.push_back(to_write(name, tensor));
-  }
-  const std::string temporary = o.out + ".part";
-  if (const Status written = write_safetensors(temporary, tensors); !written) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    return written;
-  }
-  std::error_code problem;
-  std::filesystem::rename(temporary, o.out, problem);
-  if (problem) return machine_error("The file cannot be written: " + problem.message(), o.out);
-  return {};
+  return write_tensors(o.out, std::move(results));
 } catch (const std::exception& problem) {
   return machine_error("The forward pass failed: " + first_line(problem.what()), o.model);
 }

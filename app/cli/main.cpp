@@ -64,6 +64,10 @@ int run(int argc, char** argv) {
   verb("generate", "Answer an image-instruction input, with the base or with adapters",
        add_generate);
   verb("train", "Train by a recipe", add_train);
+  verb("loss",
+       "The loss, its parts and its gradients that a recipe gives some rows, into a "
+       "safetensors file",
+       add_loss);
   verb("plan", "Forecast the memory that a recipe takes, part by part", add_plan);
   verb("compare", "Answer samples with several adapters side by side", add_compare);
   verb("data", "Look at datasets", add_data);

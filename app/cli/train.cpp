@@ -59,6 +59,17 @@ class Reporter {
         step.line.eval_loss ? ("  eval " + std::to_string(*step.line.eval_loss)).c_str() : "",
         step.line.grad_norm, step.line.learning_rate, step.line.tokens_per_second,
         size_text(step.line.memory.peak).c_str(), clock_text(step.eta_seconds).c_str());
+    show_figures(step.line.figures);
+  }
+  /// What the objective tells besides, by the names it gave.
+  static void show_figures(const std::map<std::string, double>& figures) {
+    std::string text;
+    for (const auto& [name, value] : figures) {
+      char number[32];
+      std::snprintf(number, sizeof number, "%.4g", value);
+      text += "  " + name + " " + number;
+    }
+    if (!text.empty()) std::fprintf(stderr, "  %s\n", text.c_str());
   }
   void show(const RunEventHappened& happened) {
     if (happened.event.kind == "checkpoint" || happened.event.kind == "resumed") {

@@ -48,6 +48,11 @@ struct Row {
     field.about.nullable = true;
     return std::move(*this);
   }
+  /// Of a list: its entries are numbers, kept as they are written.
+  Row numbers() && {
+    field.numbers = true;
+    return std::move(*this);
+  }
   /// Values that exist elsewhere (PEFT, transformers) and are refused by name.
   Row not_built(std::vector<std::string> values) && {
     field.not_built = std::move(values);

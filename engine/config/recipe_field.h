@@ -21,6 +21,7 @@ struct RecipeField {
       not_built;       ///< values that exist elsewhere (PEFT, transformers) and are refused by name
   bool older = false;  ///< recipes of before kinds had settings carry it under every method
   bool whole_numbers = false;  ///< Pattern: its values are integers
+  bool numbers = false;        ///< NameList: its entries are numbers, kept as text
 };
 
 /// All fields, in the order of the specification.

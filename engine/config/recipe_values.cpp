@@ -146,6 +146,16 @@ Result<Json> check_list(const Json& value, const char* expected, const std::stri
   return value;
 }
 
+/// Numbers as their text, which reads back to the bit.
+Json numbers_as_text(const Json& value) {
+  if (value.is_number()) return number_text(value.get<double>());
+  if (!value.is_array()) return value;
+  Json texts = Json::array();
+  for (const Json& entry : value)
+    texts.push_back(entry.is_number() ? Json(number_text(entry.get<double>())) : entry);
+  return texts;
+}
+
 Result<Json> check_modules(const RecipeField& field, const Json& value, const std::string& where) {
   if (value.is_null()) return value;
   if (value.is_array()) return check_list(value, "a list of names", where);
@@ -258,7 +268,7 @@ Result<Json> check_value(const RecipeField& field, const Json& value, const std:
     case Type::NameList: {
       if (value.is_null() || (value.is_string() && value == "")) return Json(nullptr);
       if (value.is_string()) return check_list(Json::array({value}), "a list", where);
-      LUTHIER_TRY(Json list, check_list(value,
+      LUTHIER_TRY(Json list, check_list(field.numbers ? numbers_as_text(value) : value,
                                         about.type == Type::Paths ? "a file or a list of files"
                                                                   : "a list of names",
                                         where));

@@ -13,8 +13,8 @@
 #include "engine/device/memory.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/adapter.h"
+#include "engine/models/loaded_model.h"
 #include "engine/models/packing.h"
-#include "engine/models/vlm.h"
 
 namespace luthier {
 namespace {

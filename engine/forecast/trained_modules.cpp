@@ -85,7 +85,7 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
   }
   if (selection.parameters > 0) {
     if (const ModuleSummary* module = token_embedding(model))
-      plugged[module] = {module, {true, false, selection.parameters}, {{selection.parameters}}};
+      plugged[module] = {module, {true, false, selection.parameters}, selection.shapes};
   }
   const std::set<std::string> saved(selection.saved.begin(), selection.saved.end());
   for (const ModuleSummary& module : model.modules) {

@@ -16,7 +16,7 @@
 #include "engine/methods/module_selection.h"
 #include "engine/methods/ports.h"
 #include "engine/methods/setting_fields.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 
 namespace luthier {
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/base/text.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
@@ -167,8 +168,7 @@ Status guarded(const fs::path& from, const Work& work) try {
 } catch (const std::bad_alloc&) {
   return machine_error("There is not enough memory to pack the weights.", from.string());
 } catch (const std::exception& problem) {
-  const std::string text = problem.what();
-  return machine_error("Packing failed: " + text.substr(0, text.find('\n')), from.string());
+  return machine_error("Packing failed: " + first_line(problem.what()), from.string());
 }
 
 }  // namespace

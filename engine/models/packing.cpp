@@ -23,16 +23,6 @@ std::map<std::string, Linear> linears(Model& model) {
   return found;
 }
 
-/// "lm_head": the name of the head's module.
-std::string head_name(Model& model) {
-  const Linear head = model.output_head();
-  if (!head) return {};
-  for (const auto& [name, linear] : linears(model)) {
-    if (linear.ptr() == head.ptr()) return name;
-  }
-  return {};
-}
-
 /// Settings that say otherwise than the checkpoint's own.
 Status check_against(const Json& asked, const WeightKind* wanted, const PackingPlan& stored,
                      const std::string& where) {
@@ -234,7 +224,7 @@ class KindOf {
     if (module.type != "Linear" || module.shape.size() != 2) return none;
     if (own_ && module.dtype == own_->name) return own_;
     if (own_ || !wanted_ || module.parameters == 0) return none;  // a tied head has none of its own
-    LUTHIER_TRY(const bool skipped, skips_module(asked_, module.name, "lm_head", where_));
+    LUTHIER_TRY(const bool skipped, skips_module(asked_, module.name, model_.head, where_));
     return skipped ? none : wanted_;
   }
   const Json& settings() const { return own_ ? model_.quantization : asked_; }

@@ -41,11 +41,15 @@ class Objective {
   virtual ~Objective() = default;
 
   virtual const RowKind& row_kind() const = 0;
+  /// Refuses a model that cannot do what the loss asks of it. Most losses ask for the next token.
+  virtual Status fits(const LoadedModel& base) const;
   virtual WindowRule window_rule() const { return WindowRule::Means; }
   /// Whether the adapter's dropout acts in training.
   virtual bool dropout() const { return true; }
   /// Whether `loss` asks the policy for reference log-probabilities.
   virtual bool needs_reference() const { return false; }
+  /// The checkpoint that its settings name as the reference; empty: the model as it began.
+  virtual std::string reference_checkpoint() const { return {}; }
   /// How many terms the loss of these rows will have; asked after roll_out, for the whole window
   /// before the first loss.
   virtual std::int64_t count(const MicroBatch& rows) const = 0;
@@ -75,6 +79,12 @@ struct ObjectiveRow {
 const std::vector<ObjectiveRow>& objectives();
 /// Input error naming the recipe's field.
 Result<std::unique_ptr<Objective>> make_objective(const Recipe& recipe);
+
+/// What the objective asks for, by TRL's rule: the checkpoint that it names; under an adapter the
+/// base with no adapter, or a frozen copy of the adapter that the run began from; else a copy of
+/// the model as it began. Null where it asks for none.
+Result<std::shared_ptr<Reference>> make_reference(LoadedModel& base, const Recipe& recipe,
+                                                  const Objective& objective, bool has_adapter);
 
 /// Token-level cross-entropy after the shift, at labelled positions only (supervised fine-tuning).
 LossSum sft_loss(Model& model, const ModelInput& input);

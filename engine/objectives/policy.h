@@ -68,10 +68,4 @@ class Policy {
 std::vector<std::pair<std::string, torch::Tensor>> padded(const LogProbs& probs,
                                                           const Batch& batch);
 
-/// The reference of a run, by TRL's rule: the `named` checkpoint; under an adapter the base with no
-/// adapter, or a frozen copy of the adapter that the run began from; else a copy of the model as it
-/// began.
-Result<std::shared_ptr<Reference>> make_reference(LoadedModel& base, const Recipe& recipe,
-                                                  const std::string& named, bool has_adapter);
-
 }  // namespace luthier

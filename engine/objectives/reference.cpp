@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Which reference a run has, and where it comes from. Nothing of it is written into a checkpoint:
 // it is made again from the same files and seeds.
-#include "engine/objectives/policy.h"
+#include "engine/objectives/objective.h"
 
 namespace luthier {
 
@@ -15,7 +15,9 @@ bool same_folder(const std::filesystem::path& a, const std::filesystem::path& b)
 }  // namespace
 
 Result<std::shared_ptr<Reference>> make_reference(LoadedModel& base, const Recipe& recipe,
-                                                  const std::string& named, bool has_adapter) {
+                                                  const Objective& objective, bool has_adapter) {
+  if (!objective.needs_reference()) return std::shared_ptr<Reference>();
+  const std::string named = objective.reference_checkpoint();
   auto reference = std::make_shared<Reference>();
   if (has_adapter && named.empty()) {
     if (!recipe.adapter.init_from.empty()) {

@@ -120,6 +120,7 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
   host_.set_state(SessionState::Preparing, "");
   const auto work = [&]() -> Status {
     LUTHIER_TRY(const auto objective, make_objective(recipe));
+    LUTHIER_CHECK(objective->fits(*base_));
     RowReader reader;
     reader.processor = base_->processor;
     reader.kind = &objective->row_kind();
@@ -146,10 +147,8 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     }
     LUTHIER_TRY(const Trainables trainables, apply_strategy(*base_, recipe));
     const std::unique_ptr<Optimizer> optimizer = make_optimizer(trainables.tensors, recipe);
-    std::shared_ptr<Reference> reference;
-    if (objective->needs_reference()) {
-      LUTHIER_TRY(reference, make_reference(*base_, recipe, {}, trainables.adapter != nullptr));
-    }
+    LUTHIER_TRY(auto reference,
+                make_reference(*base_, recipe, *objective, trainables.adapter != nullptr));
     StepRunner runner(*base_, *objective, trainables, nullptr, std::move(reference));
     base_->model->set_gradient_checkpointing(forecast.gradient_checkpointing);
     const torch::Device device = base_->model->device();

@@ -46,8 +46,11 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
                                              std::int64_t first_batch,
                                              const std::function<bool()>& go_on) {
   WindowOutcome outcome;
-  const auto abandoned = [&] {
+  const Json before = objective_.state();
+  const auto abandoned = [&]() -> Result<bool> {
     outcome.abandoned = go_on && !go_on();
+    if (outcome.abandoned && !before.is_null())  // the window comes again, whole
+      LUTHIER_CHECK(objective_.read_state(before, "objective"));
     return outcome.abandoned;
   };
   if (objective_.window_rule() == WindowRule::Whole) window.batches = {joined(window.batches)};
@@ -59,13 +62,15 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     if (trainables_.adapter) trainables_.adapter->set_training(false, 0);
     for (std::size_t i = 0; i < batches.size(); ++i) {
       if (batches[i].empty()) continue;
-      if (abandoned()) return outcome;
+      LUTHIER_TRY(const bool stopped, abandoned());
+      if (stopped) return outcome;
       LUTHIER_CHECK(objective_.roll_out(policy_, batches[i], seed_of(i)));
     }
   }
   const std::vector<double> divided_by = divisors(batches);
   for (std::size_t i = 0; i < batches.size(); ++i) {
-    if (abandoned()) return outcome;
+    LUTHIER_TRY(const bool stopped, abandoned());
+    if (stopped) return outcome;
     adapt_waiting();
     if (batches[i].empty()) continue;
     if (trainables_.adapter) trainables_.adapter->set_training(objective_.dropout(), seed_of(i));

@@ -15,7 +15,7 @@ namespace {
 constexpr const char* peft_prefix = "base_model.model.";
 
 /// Full names of the modules that are LayerNorms.
-std::set<std::string> layer_norms(const VisionLanguageModel& model) {
+std::set<std::string> layer_norms(const Model& model) {
   std::set<std::string> names;
   for (const auto& item : model.named_modules()) {
     const auto* module = dynamic_cast<const ParameterModule*>(item.value().get());

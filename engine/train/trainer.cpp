@@ -7,13 +7,14 @@
 #include <cmath>
 
 #include "engine/base/log.h"
+#include "engine/base/text.h"
 #include "engine/optim/gradients.h"
 #include "engine/train/training_run.h"
 
 namespace luthier {
 
 namespace {
-constexpr int max_bad_steps = 3;
+constexpr int kMaxBadSteps = 3;
 }
 
 void TrainingRun::happen(const std::string& kind, const std::string& detail) {
@@ -107,7 +108,7 @@ Status TrainingRun::bad_step(const Window& window, const std::vector<std::int64_
   log_warning(sentence);
   happen("warning", sentence);
   LUTHIER_CHECK(flush());
-  if (bad_steps_ < max_bad_steps) return {};
+  if (bad_steps_ < kMaxBadSteps) return {};
   return input_error(
       sentence + " It was the " + std::to_string(bad_steps_) + "rd such step in a row.", "training",
       way_on());
@@ -320,8 +321,7 @@ Result<RunResult> TrainingRun::go() {
     return result;
   } catch (const std::exception& failure) {
     if (!is_out_of_memory(failure)) {
-      const std::string text = failure.what();
-      return end_failed(machine_error("Training stopped: " + text.substr(0, text.find('\n')),
+      return end_failed(machine_error("Training stopped: " + first_line(failure.what()),
                                       log_ ? log_->folder().path().string() : recipe_.model));
     }
     if (!log_)

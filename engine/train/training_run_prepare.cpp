@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 
 Status TrainingRun::prepare_data() {
   reader_.processor = eval_reader_.processor = base_.processor;
+  LUTHIER_CHECK(objective_->fits(base_));
   reader_.kind = eval_reader_.kind = &objective_->row_kind();
   reader_.seed = eval_reader_.seed = static_cast<std::uint64_t>(recipe_.training.seed);
   reader_.loss_on = eval_reader_.loss_on = loss_on_from_name(recipe_.training.loss_on);
@@ -96,7 +97,8 @@ Status TrainingRun::prepare() {
   const bool resumes = begun_ && begun_->kind == PreparedRun::Kind::Resume;
   if (resumes) {
     LUTHIER_TRY(state_, read_trainer_state(begun_->checkpoint->path));
-    LUTHIER_CHECK(objective_->read_state(state_.objective, begun_->checkpoint->path.string()));
+    if (!state_.objective.is_null())
+      LUTHIER_CHECK(objective_->read_state(state_.objective, begun_->checkpoint->path.string()));
   }
   LUTHIER_CHECK(prepare_data());
   LUTHIER_TRY(plan_, plan_steps(static_cast<std::int64_t>(rows_.rows.size()), recipe_.training));
@@ -116,10 +118,8 @@ Status TrainingRun::prepare() {
   const TrainingSettings& training = recipe_.training;
   optimizer_ = make_optimizer(trainables_.tensors, recipe_);
   if (resumes) LUTHIER_CHECK(read_checkpoint(begun_->checkpoint->path, trainables_, *optimizer_));
-  std::shared_ptr<Reference> reference;
-  if (objective_->needs_reference()) {
-    LUTHIER_TRY(reference, make_reference(base_, recipe_, {}, trainables_.adapter != nullptr));
-  }
+  LUTHIER_TRY(auto reference,
+              make_reference(base_, recipe_, *objective_, trainables_.adapter != nullptr));
   if (trainables_.tower_fixed && !(reference && reference->model)) {
     const std::int64_t room = options_.max_cache_bytes >= 0
                                   ? options_.max_cache_bytes

@@ -7,6 +7,8 @@
 #include <QPainter>
 #include <QSaveFile>
 #include <QTextStream>
+#include <set>
+#include <string>
 
 #include "ui/theme.h"
 #include "ui/train/curve_plot.h"
@@ -57,7 +59,13 @@ QString curves_csv(const std::vector<RunSeries>& series) {
   QTextStream out(&text);
   out.setRealNumberPrecision(10);
   out << "run,step,epoch,loss,eval_loss,grad_norm,learning_rate,tokens,tokens_per_second,weights,"
-         "adapter,gradients,optimizer,activations,allocated,peak\n";
+         "adapter,gradients,optimizer,activations,allocated,peak";
+  std::set<std::string> figures;  // of every run, by the names that its objective gave
+  for (const RunSeries& run : series)
+    for (const MetricsLine& line : run.lines)
+      for (const auto& [name, value] : line.figures) figures.insert(name);
+  for (const std::string& name : figures) out << ',' << QString::fromStdString(name);
+  out << '\n';
   for (const RunSeries& run : series) {
     QString name = run.name;
     name.replace(QLatin1Char('"'), QStringLiteral("\"\""));
@@ -68,7 +76,12 @@ QString curves_csv(const std::vector<RunSeries>& series) {
       out << ',' << l.grad_norm << ',' << l.learning_rate << ',' << l.tokens << ','
           << l.tokens_per_second << ',' << l.memory.weights << ',' << l.memory.adapter << ','
           << l.memory.gradients << ',' << l.memory.optimizer << ',' << l.memory.activations << ','
-          << l.memory.allocated << ',' << l.memory.peak << '\n';
+          << l.memory.allocated << ',' << l.memory.peak;
+      for (const std::string& name : figures) {
+        out << ',';
+        if (const auto found = l.figures.find(name); found != l.figures.end()) out << found->second;
+      }
+      out << '\n';
     }
   }
   return text;

@@ -7,6 +7,7 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QMenu>
+#include <QSignalBlocker>
 #include <QSlider>
 #include <QSplitter>
 #include <QToolButton>
@@ -18,6 +19,7 @@
 #include "ui/language.h"
 #include "ui/theme.h"
 #include "ui/train/curve_export.h"
+#include "ui/train/figure_curves.h"
 
 namespace luthier {
 
@@ -44,6 +46,8 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
   splitter_->setHandleWidth(8);
   layout->addWidget(splitter_);
   loss_ = new CurvePlot(QStringLiteral("lossPlot"), splitter_);
+  figures_ = new CurvePlot(QStringLiteral("figuresPlot"), splitter_);
+  figures_->hide();  // until an objective has any
   memory_ = new CurvePlot(QStringLiteral("memoryPlot"), splitter_);
   auto* small = new QWidget(splitter_);
   auto* row = new QHBoxLayout(small);
@@ -54,18 +58,20 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
   speed_ = new CurvePlot(QStringLiteral("speedPlot"), small);
   for (CurvePlot* plot : {rate_, norm_, speed_}) row->addWidget(plot, 1);
   splitter_->addWidget(loss_);
+  splitter_->addWidget(figures_);
   splitter_->addWidget(memory_);
   splitter_->addWidget(small);
   splitter_->setStretchFactor(0, 5);
   splitter_->setStretchFactor(1, 4);
-  splitter_->setStretchFactor(2, 3);
+  splitter_->setStretchFactor(2, 4);
+  splitter_->setStretchFactor(3, 3);
   for (CurvePlot* plot : {rate_, norm_, speed_}) plot->set_compact();
-  splitter_->setSizes({250, 200, 130});
+  splitter_->setSizes({250, 200, 200, 130});
   memory_->set_scale(true);
   speed_->set_scale(true);
   group_ = new CurveGroup(this);
   group_->set_places([this](double x) { return place_at(x); });
-  for (CurvePlot* plot : {loss_, memory_, rate_, norm_, speed_}) group_->add(plot);
+  for (CurvePlot* plot : {loss_, figures_, memory_, rate_, norm_, speed_}) group_->add(plot);
   make_controls();
   timer_.setSingleShot(true);
   timer_.setInterval(kRedrawMilliseconds);
@@ -75,6 +81,8 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
   connect(&Theme::instance(), &Theme::changed, this, &RunCurves::changed);
   on_language(this, [this] {
     loss_->set_title(tr("Loss"));
+    figures_->set_title(tr("Figures"));
+    figure_group_->setAccessibleName(tr("Which of the objective's figures are shown"));
     memory_->set_title(tr("Memory"));
     rate_->set_title(tr("Learning rate"));
     norm_->set_title(tr("Gradient norm"));
@@ -109,6 +117,10 @@ void RunCurves::make_controls() {
   for (QWidget* widget :
        std::initializer_list<QWidget*>{axis_, log_, clip_, ema_label_, ema_, export_})
     loss_->head()->addWidget(widget);
+  figure_group_ = new QComboBox(this);
+  figure_group_->setObjectName(QStringLiteral("figureGroup"));
+  figures_->head()->addWidget(figure_group_);
+  connect(figure_group_, &QComboBox::currentIndexChanged, this, &RunCurves::changed);
   on_language(this, [this, png, csv] {
     axis_->setItemText(0, tr("Steps"));
     axis_->setItemText(1, tr("Epochs"));
@@ -154,6 +166,7 @@ void RunCurves::rebuild() {
   // One plot a turn of the event loop: a long history never holds it for all five at once.
   draw_loss();
   QTimer::singleShot(0, this, [this] {
+    draw_figures();
     draw_memory();
     QTimer::singleShot(0, this, [this] {
       draw_small(rate_, &MetricsLine::learning_rate, 3);
@@ -260,6 +273,32 @@ void RunCurves::draw_loss() {
   }
   loss_->set_ceiling(clip_->isChecked() ? percentile(all, 0.99) : 0);
   loss_->set_curves(std::move(curves));
+}
+
+/// Only where an objective tells more than its loss; what is told is not known here by name.
+void RunCurves::draw_figures() {
+  const QStringList groups = figure_groups(series_);
+  figures_->setVisible(!groups.isEmpty());
+  if (groups.isEmpty()) return;
+  QStringList shown;
+  for (int i = 0; i < figure_group_->count(); ++i) shown << figure_group_->itemText(i);
+  if (shown != groups) {
+    const QSignalBlocker quiet(figure_group_);
+    const QString chosen = figure_group_->currentText();
+    figure_group_->clear();
+    figure_group_->addItems(groups);
+    figure_group_->setCurrentIndex(std::max<int>(0, static_cast<int>(groups.indexOf(chosen))));
+  }
+  const bool epochs = axis_->currentIndex() != 0;
+  std::vector<Curve> curves = figure_curves(series_, figure_group_->currentText(), epochs);
+  for (std::size_t i = 0; i < curves.size(); ++i) {
+    Curve& curve = curves[i];
+    curve.colour = colour_of(i);
+    const Points points = thinned(curve.all_x, curve.all_y, kMostPoints);
+    curve.x = points.x;
+    curve.y = points.y;
+  }
+  figures_->set_curves(std::move(curves));
 }
 
 void RunCurves::draw_memory() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The curves of one run, or of several laid over one another: loss, memory by part under its
-// forecast, learning rate, gradient norm and tokens a second, on one x axis. Draws at most ten
-// times a second and a bounded number of points.
+// The curves of one run, or of several laid over one another: loss, what its objective tells
+// besides, memory by part under its forecast, learning rate, gradient norm and tokens a second, on
+// one x axis. Draws at most ten times a second and a bounded number of points.
 #pragma once
 
 #include <QTimer>
@@ -40,6 +40,7 @@ class RunCurves : public QWidget {
   void rebuild();
   void draw_loss();
   void draw_memory();
+  void draw_figures();
   void draw_small(CurvePlot* plot, double MetricsLine::*field, int digits);
   QVector<double> x_of(const RunSeries& series) const;
   double x_at(const RunSeries& series, std::int64_t step) const;
@@ -52,8 +53,8 @@ class RunCurves : public QWidget {
   std::vector<RunSeries> series_;
   QSplitter* splitter_;
   CurveGroup* group_;
-  CurvePlot *loss_, *memory_, *rate_, *norm_, *speed_;
-  QComboBox* axis_;
+  CurvePlot *loss_, *figures_, *memory_, *rate_, *norm_, *speed_;
+  QComboBox *axis_, *figure_group_;
   QCheckBox *log_, *clip_;
   QLabel* ema_label_;
   QSlider* ema_;

@@ -21,15 +21,20 @@ constexpr std::size_t kMostAtOnce = 200;
 constexpr int kWriteMilliseconds = 500;
 
 QString line_text(const MetricsLine& line) {
-  return QStringLiteral("%1  %2  loss %3  norm %4  lr %5  %6 tok/s  %7  %8")
-      .arg(line.step, 6)
-      .arg(line.epoch, 7, 'f', 3)
-      .arg(QString::number(line.loss, 'f', 4).rightJustified(8),
-           QString::number(line.grad_norm, 'f', 3).rightJustified(7),
-           QString::number(line.learning_rate, 'e', 2),
-           grouped_text(static_cast<std::int64_t>(line.tokens_per_second)).rightJustified(7),
-           bytes_text(line.memory.allocated).rightJustified(9),
-           line.eval_loss ? QStringLiteral("eval %1").arg(*line.eval_loss, 0, 'f', 4) : QString());
+  QString text =
+      QStringLiteral("%1  %2  loss %3  norm %4  lr %5  %6 tok/s  %7  %8")
+          .arg(line.step, 6)
+          .arg(line.epoch, 7, 'f', 3)
+          .arg(QString::number(line.loss, 'f', 4).rightJustified(8),
+               QString::number(line.grad_norm, 'f', 3).rightJustified(7),
+               QString::number(line.learning_rate, 'e', 2),
+               grouped_text(static_cast<std::int64_t>(line.tokens_per_second)).rightJustified(7),
+               bytes_text(line.memory.allocated).rightJustified(9),
+               line.eval_loss ? QStringLiteral("eval %1").arg(*line.eval_loss, 0, 'f', 4)
+                              : QString());
+  for (const auto& [name, value] : line.figures)
+    text += QStringLiteral("  %1 %2").arg(QString::fromStdString(name)).arg(value, 0, 'g', 4);
+  return text;
 }
 
 }  // namespace

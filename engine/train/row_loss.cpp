@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The same pieces as a run: its rows, its batch, its objective, its gradients.
+#include "engine/train/row_loss.h"
+
+#include "engine/train/step_runner.h"
+
+namespace luthier {
+
+namespace {
+
+Result<Window> window_of(const RowReader& reader) {
+  Window window;
+  MicroBatch& batch = window.batches.emplace_back();
+  for (std::size_t row = 0; row < reader.dataset->size(); ++row) {
+    LUTHIER_TRY(EncodedRow encoded, reader.read(static_cast<std::int64_t>(row)));
+    batch.rows.push_back(static_cast<std::int64_t>(row));
+    batch.encoded.push_back(std::move(encoded));
+    batch.cached.emplace_back();
+  }
+  return window;
+}
+
+torch::Tensor one(double value) { return torch::full({1}, value, torch::kFloat32); }
+
+}  // namespace
+
+Result<NamedTensors> loss_of_rows(LoadedModel& base, const Recipe& recipe,
+                                  const std::filesystem::path& file) {
+  LUTHIER_TRY(const auto objective, make_objective(recipe));
+  RowReader reader;
+  LUTHIER_TRY(reader.dataset, Dataset::open({file}, recipe.image_folder));
+  reader.processor = base.processor;
+  reader.kind = &objective->row_kind();
+  reader.loss_on = loss_on_from_name(recipe.training.loss_on);
+  reader.max_length = recipe.training.max_length;
+  reader.seed = static_cast<std::uint64_t>(recipe.training.seed);
+  LUTHIER_TRY(Window window, window_of(reader));
+  LUTHIER_TRY(const Trainables trainables, apply_strategy(base, recipe));
+  LUTHIER_TRY(auto reference,
+              make_reference(base, recipe, *objective, trainables.adapter != nullptr));
+  StepRunner runner(base, *objective, trainables, nullptr, std::move(reference));
+  LUTHIER_TRY(const WindowOutcome outcome, runner.accumulate(window, reader.seed, 0));
+  const Batch batch = runner.policy().batch(window.batches.front(), objective->row_kind().order(),
+                                            BatchMaker::Pass::Training);
+  NamedTensors tensors = objective->shown(runner.policy(), batch);
+  tensors.emplace_back("loss", one(outcome.loss));
+  for (const TrainedTensor& trained : trainables.tensors) {
+    const torch::Tensor& gradient = trained.tensor.grad();
+    tensors.emplace_back("grad." + trained.name,
+                         gradient.defined()
+                             ? gradient.to(torch::kFloat32)
+                             : torch::zeros(trained.tensor.sizes(), torch::kFloat32));
+  }
+  for (const auto& [name, value] : outcome.figures.means())
+    tensors.emplace_back("metric." + name, one(value));
+  if (trainables.adapter) trainables.adapter->deactivate();
+  for (torch::Tensor& tensor : base.model->parameters()) {
+    tensor.mutable_grad().reset();
+    tensor.requires_grad_(false);
+  }
+  return tensors;
+}
+
+}  // namespace luthier
