@@ -38,8 +38,7 @@ void SessionBridge::announce(const SessionEvent& event) {
         using T = std::decay_t<decltype(e)>;
         if constexpr (std::is_same_v<T, StateChanged>) {
           state_ = e.state;
-          detail_ = QString::fromStdString(e.detail);
-          emit state_changed(state_, detail_);
+          emit state_changed(state_, QString::fromStdString(e.detail));
         } else if constexpr (std::is_same_v<T, Progress>) {
           emit progressed(e);
         } else if constexpr (std::is_same_v<T, ModelLoaded>) {

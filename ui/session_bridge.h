@@ -22,7 +22,6 @@ class SessionBridge : public QObject {
   Session& session() { return session_; }
   /// The state last announced: what widgets show and enable by.
   SessionState state() const { return state_; }
-  const QString& state_detail() const { return detail_; }
   /// Says one event as its signal; the drain does so with each.
   void announce(const SessionEvent& event);
 
@@ -53,7 +52,6 @@ class SessionBridge : public QObject {
 
   Session session_;
   SessionState state_ = SessionState::Empty;
-  QString detail_;
   std::deque<SessionEvent> waiting_;
   QTimer timer_;
 };

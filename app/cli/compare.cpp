@@ -8,7 +8,7 @@
 #include "engine/compare/compare.h"
 #include "engine/compare/documents.h"
 #include "engine/compare/scores.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 #include "engine/session/run_observer.h"
 
 namespace luthier::cli {

@@ -7,7 +7,7 @@
 #include "engine/config/kinds.h"
 #include "engine/data/dataset.h"
 #include "engine/data/row_kind.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 
 namespace luthier::cli {
 

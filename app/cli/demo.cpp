@@ -10,7 +10,7 @@
 #include "engine/compare/compare.h"
 #include "engine/compare/documents.h"
 #include "engine/io/files.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 #include "engine/session/headless.h"
 #include "engine/teaching/teaching.h"
 

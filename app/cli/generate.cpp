@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "app/cli/pixels.h"
+#include "app/cli/quantization.h"
 #include "app/cli/verbs.h"
 #include "engine/generate/generate.h"
 #include "engine/methods/adapter.h"
@@ -16,6 +17,8 @@ struct Options {
   std::vector<std::string> adapters;
   GenerationOptions generation;
   PixelLimits pixels;
+  QuantizationOptions packing;
+  Json quantization;  ///< what they ask for
   bool json = false;
 };
 
@@ -55,6 +58,7 @@ Status run(const Options& o) {
   load.device = o.device;
   load.dtype = o.dtype;
   load.pixels = o.pixels;
+  load.quantization = o.quantization;
   load.go_on = [](double) { return !interrupted().stop_requested(); };
   LUTHIER_TRY(LoadedModel loaded, load_model(o.model, load));
   LUTHIER_TRY(const Conversation conversation, read_question(o));
@@ -131,10 +135,14 @@ Action add_generate(CLI::App& app) {
   app.add_option("--seed", o->generation.seed, "Of the draws")->capture_default_str();
   app.add_flag("--ignore-eos", o->generation.ignore_eos, "Go on past the end token");
   add_pixel_options(app, o->pixels);
+  add_quantization_options(app, o->packing, /*switched=*/true);
   app.add_option("--device", o->device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--dtype", o->dtype, "auto, float32 or bfloat16")->capture_default_str();
   app.add_flag("--json", o->json, "One JSON document on stdout");
-  return [o] { return run(*o); };
+  return [o, &app]() -> Status {
+    LUTHIER_TRY(o->quantization, quantization_settings(app, o->packing));
+    return run(*o);
+  };
 }
 
 }  // namespace luthier::cli

@@ -72,6 +72,8 @@ int run(int argc, char** argv) {
   verb("compare", "Answer samples with several adapters side by side", add_compare);
   verb("data", "Look at datasets", add_data);
   verb("merge", "Merge an adapter into its base", add_merge);
+  verb("quantize", "Write a checkpoint with packed weights, or pack a file's tensors",
+       add_quantize);
   verb("fetch", "Download a model from a hub into the Hugging Face cache", add_fetch);
   verb("models", "What is in the Hugging Face cache and in folders, and what of it can be loaded",
        add_models);

@@ -5,7 +5,7 @@
 #include "engine/base/text.h"
 #include "engine/hub/found.h"
 #include "engine/hub/places.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 
 namespace luthier::cli {
 

@@ -29,6 +29,7 @@ Action add_plan(CLI::App& app);
 Action add_compare(CLI::App& app);
 Action add_data(CLI::App& app);
 Action add_merge(CLI::App& app);
+Action add_quantize(CLI::App& app);
 Action add_fetch(CLI::App& app);
 Action add_models(CLI::App& app);
 Action add_demo(CLI::App& app);

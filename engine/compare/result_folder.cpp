@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/io/probe.h"
 #include "engine/runs/run_folder.h"
 
 namespace luthier {
@@ -13,11 +14,6 @@ namespace {
 
 constexpr const char* kAdapterFile = "adapter_config.json";
 constexpr const char* kModelFile = "config.json";
-
-bool there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
 
 /// Without a trailing slash, "." and "..".
 fs::path plain(const fs::path& folder) {
@@ -29,10 +25,10 @@ fs::path plain(const fs::path& folder) {
 
 /// The result that lies directly in the folder or under it in the places of a run.
 std::optional<ResultFolder> result_in(const fs::path& folder) {
-  if (there(folder / kAdapterFile)) return ResultFolder{folder, false};
-  if (there(folder / kModelFile)) return ResultFolder{folder, true};
-  if (there(folder / "adapter" / kAdapterFile)) return ResultFolder{folder / "adapter", false};
-  if (there(folder / "model" / kModelFile)) return ResultFolder{folder / "model", true};
+  if (is_there(folder / kAdapterFile)) return ResultFolder{folder, false};
+  if (is_there(folder / kModelFile)) return ResultFolder{folder, true};
+  if (is_there(folder / "adapter" / kAdapterFile)) return ResultFolder{folder / "adapter", false};
+  if (is_there(folder / "model" / kModelFile)) return ResultFolder{folder / "model", true};
   return {};
 }
 
@@ -59,7 +55,7 @@ std::vector<std::string> results_below(const fs::path& folder) {
 
 Error not_there(const fs::path& folder) {
   const fs::path parent = folder.parent_path();
-  if (folder.filename() == "adapter" && there(parent / "model" / kModelFile)) {
+  if (folder.filename() == "adapter" && is_there(parent / "model" / kModelFile)) {
     return input_error("There is no such folder; the run's result is a whole checkpoint.",
                        folder.string(), "Name " + parent.string() + ".");
   }
@@ -93,7 +89,7 @@ Error without_result(const fs::path& folder) {
 
 Result<ResultFolder> find_result(const fs::path& folder) {
   const fs::path path = plain(folder);
-  if (!there(path)) return not_there(path);
+  if (!is_there(path)) return not_there(path);
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) {
     const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
@@ -103,7 +99,7 @@ Result<ResultFolder> find_result(const fs::path& folder) {
                            : "Name an adapter's folder, a checkpoint's or a run's.");
   }
   if (const auto result = result_in(path)) return *result;
-  if (there(path / "trained.safetensors")) {
+  if (is_there(path / "trained.safetensors")) {
     return input_error("This is a checkpoint to resume from: it holds the trained weights alone.",
                        path.string(), "Resume the run to its end and name its result.");
   }
@@ -112,7 +108,7 @@ Result<ResultFolder> find_result(const fs::path& folder) {
     const auto checkpoints = run->checkpoints();
     for (auto each = checkpoints.rbegin(); each != checkpoints.rend(); ++each) {
       const fs::path adapter = each->path / "adapter";
-      if (there(adapter / kAdapterFile)) return ResultFolder{adapter, false};
+      if (is_there(adapter / kAdapterFile)) return ResultFolder{adapter, false};
     }
   }
   return without_result(path);

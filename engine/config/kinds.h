@@ -16,9 +16,9 @@
 /// One row a method, in the order that a form offers them.
 #define LUTHIER_METHODS(ROW) ROW(full) ROW(freeze) ROW(lora)
 /// One row an objective.
-#define LUTHIER_OBJECTIVES(ROW) ROW(sft)
+#define LUTHIER_OBJECTIVES(ROW) ROW(sft) ROW(mlm)
 /// One row an optimizer.
-#define LUTHIER_OPTIMIZERS(ROW) ROW(adamw_torch)
+#define LUTHIER_OPTIMIZERS(ROW) ROW(adamw_torch) ROW(lion_32bit) ROW(adafactor)
 
 namespace luthier {
 
@@ -33,7 +33,8 @@ struct KindDefault {
 struct Kind {
   const char* name;                 ///< as the recipe writes it
   const char* help;                 ///< one sentence
-  std::vector<RecipeField> fields;  ///< its own settings, in the order of a form
+  std::vector<RecipeField> fields;  ///< its own settings, in the order of a form; kinds may have
+                                    ///< one in common, the same for all of them
   std::vector<std::string> shares;  ///< keys of settings that it has together with other kinds
   std::vector<KindDefault> defaults;
   /// What is wrong across settings under this kind, before a run starts; null: nothing can be.

@@ -29,6 +29,13 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "val_size val_set_size test_size split_dataset_ratio validation_split "
          "eval_ratio val_ratio eval_size val_split eval_split_ratio",
          "Rows to evaluate on are a file of their own; nothing is split off.");
+  called("quantization.load_in_4bit",
+         "quantization_bit quant_bits quant_method quantization_config quantization_method qlora "
+         "use_qlora quant_n_bits load_in_4bits use_4bit quantize",
+         "Four bits are what is built.");
+  called("quantization.bnb_4bit_quant_type", "quantization_type bnb_quant_type");
+  called("quantization.bnb_4bit_use_double_quant", "double_quantization double_quant");
+  called("quantization.bnb_4bit_compute_dtype", "bnb_compute_dtype");
   called("image_folder",
          "image_root image_dir images_dir media_dir image_root_dir media_root "
          "image_base_dir images_folder image_path root_image_dir");

@@ -77,11 +77,9 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "num_layer_trainable freeze_trainable_layers freeze_trainable_modules",
       "it trains by full, freeze or lora.");
   missing(
-      "load_in_4bit load_in_8bit quantization_bit quant_bits quantization quant_method bnb_* "
-      "quantization_config quantization_method quantization_type double_quantization qlora "
-      "use_qlora gptq gptq_* awq hqq_* quant_n_bits load_in_4bits load_in_8bits use_4bit use_8bit "
-      "quantize load_in_fp8 fp8 fp8_* eetq quantization_device_map lora_on_cpu",
-      "weights are loaded in training.dtype (float32 or bfloat16).");
+      "gptq gptq_* awq hqq_* load_in_8bits use_8bit load_in_fp8 fp8 fp8_* eetq "
+      "quantization_device_map lora_on_cpu bnb_4bit_quant_storage",
+      "weights are loaded in training.dtype (float32 or bfloat16), or packed by quantization.");
   needless(
       "report_to wandb wandb_* use_wandb tensorboard use_tensorboard logging_dir log_dir "
       "swanlab_* use_swanlab mlflow_* use_mlflow comet_* use_comet plot_loss tb_* trackio_* "

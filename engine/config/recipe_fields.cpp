@@ -8,6 +8,7 @@
 
 #include "engine/config/field_rows.h"
 #include "engine/config/kinds.h"
+#include "engine/config/quantization_fields.h"
 
 namespace luthier {
 namespace {
@@ -171,6 +172,10 @@ void add_kinds(std::vector<RecipeField>& table, const std::vector<K>& kinds,
                std::vector<std::string> FieldDescription::*names) {
   for (const K& kind : kinds) {
     for (const RecipeField& field : kind.fields) {
+      const auto same = [&](const RecipeField& known) {
+        return known.about.key == field.about.key;
+      };
+      if (std::any_of(table.begin(), table.end(), same)) continue;  // of an earlier kind, too
       const std::size_t place = place_for(table, field.about.key);
       table.insert(table.begin() + static_cast<std::ptrdiff_t>(place), field);
     }
@@ -470,6 +475,10 @@ std::vector<RecipeField> build_table() {
     });
   }
   add_kinds(table, method_kinds(), &FieldDescription::strategies);
+  for (const RecipeField& field : quantization_fields()) {
+    const std::size_t place = place_for(table, field.about.key);
+    table.insert(table.begin() + static_cast<std::ptrdiff_t>(place), field);
+  }
   add_kinds(table, objective_kinds(), &FieldDescription::objectives);
   add_kinds(table, optimizer_kinds(), &FieldDescription::optimizers);
   return table;

@@ -98,6 +98,11 @@ Error not_built(const RecipeField& field, const std::string& value, const std::s
                      "What exists: " + joined(values) + ".");
 }
 
+/// Whether null is one of the choices, where PEFT has it among words.
+bool takes_null(const FieldDescription& about) {
+  return std::find(about.choices.begin(), about.choices.end(), "null") != about.choices.end();
+}
+
 Result<Json> check_choice(const RecipeField& field, const Json& value, const std::string& where) {
   const FieldDescription& about = field.about;
   std::string text;
@@ -105,6 +110,8 @@ Result<Json> check_choice(const RecipeField& field, const Json& value, const std
     text = value.get<bool>() ? "true" : "false";
   else if (value.is_string())
     text = value.get<std::string>();
+  else if (value.is_null() && takes_null(about))
+    text = "null";
   else
     return wrong_type(("one of " + joined(about.choices)).c_str(), value, where);
   if (about.key == "training.optim" && text == "adamw_torch_fused") text = "adamw_torch";

@@ -37,6 +37,7 @@ struct Conversation {
   std::optional<std::vector<Message>> chosen, rejected;
   Json tools = nullptr;                   ///< the row's tools, as a template takes them
   std::map<std::string, double> numbers;  ///< what its kind reads besides: a margin, a label
+  std::string kind;  ///< of row, where nobody asked for a certain one
 };
 
 /// Reads one row of any format of the specification: `messages`; LLaVA/ShareGPT `conversations`

@@ -41,6 +41,11 @@ class PreferenceRows : public RowKind {
  public:
   const char* name() const override { return "preference"; }
   SequenceOrder order() const override { return SequenceOrder::AnswerByAnswer; }
+  bool recognises(const Json& row) const override {
+    for (const char* key : {"chosen", "rejected", "rejected_response", "rejected_messages"})
+      if (has(row, key)) return true;
+    return false;
+  }
 
   Result<Conversation> read(const Json& row, const std::filesystem::path& base,
                             const std::string& where, RowFault* fault) const override {

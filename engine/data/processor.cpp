@@ -35,9 +35,10 @@ Error in_picture(Error error, const std::filesystem::path& path) {
 
 Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     const std::filesystem::path& folder, std::optional<Pictures> pictures,
-    const PixelLimits& limits) {
+    const PixelLimits& limits, std::int64_t longest_row) {
   auto processor = std::make_shared<ChatProcessor>();
   LUTHIER_TRY(processor->tokenizer_, Tokenizer::load(folder));
+  processor->longest_row_ = longest_row;
   processor->image_tokens_.mark.clear();
   if (!pictures) {
     LUTHIER_CHECK(check_no_limits(limits));

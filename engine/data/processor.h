@@ -64,11 +64,13 @@ class ChatProcessor {
     TokenId token_id = -1;
     ProcessorDefaults defaults;
   };
-  /// Reads tokenizer, template and, with `pictures`, the picture processor of a folder. A folder
-  /// without a chat template loads; encoding messages with it is an Input error that says so.
+  /// Reads tokenizer, template and, with `pictures`, the picture processor of a folder. Plain texts
+  /// are cut at `longest_row` tokens, where the model has no more positions. A folder without a
+  /// chat template loads; encoding messages with it is an Input error that says so.
   static Result<std::shared_ptr<const ChatProcessor>> load(const std::filesystem::path& folder,
                                                            std::optional<Pictures> pictures,
-                                                           const PixelLimits& limits = {});
+                                                           const PixelLimits& limits = {},
+                                                           std::int64_t longest_row = 0);
   /// The same for pictures under other limits, read anew from the folder; tokenizer and template
   /// are shared. Limits mean nothing to a model without pictures.
   Result<std::shared_ptr<const ChatProcessor>> with_limits(const std::filesystem::path& folder,
@@ -107,6 +109,10 @@ class ChatProcessor {
                                               std::int64_t max_length, const std::string& where,
                                               RowFault* fault = nullptr,
                                               const SizeOf* outline = nullptr) const;
+  /// A plain text as the tokenizer lays it out for an encoder: with its special tokens, of which
+  /// those behind the text stay where it is cut. Labels are the text's own tokens.
+  Result<Example> encode_plain(const std::string& text, std::int64_t max_length,
+                               const std::string& where, RowFault* fault = nullptr) const;
   /// A prompt: the messages (without a trailing assistant turn) with the generation prompt added.
   /// labels stay empty.
   Result<Example> encode_prompt(const Conversation& conversation, const std::string& where) const;
@@ -157,6 +163,7 @@ class ChatProcessor {
   ProcessorDefaults defaults_;
   ImageTokens image_tokens_;
   TokenId image_token_id_ = -1;
+  std::int64_t longest_row_ = 0;
 };
 
 }  // namespace luthier

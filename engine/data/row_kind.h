@@ -58,6 +58,9 @@ class RowKind {
   /// Whether the same row comes out otherwise at another place (masks drawn anew), so that its
   /// tokens are not kept across epochs.
   virtual bool varies() const { return false; }
+  /// Whether a row as written is of this kind, where no objective says what it must be; the kind
+  /// that every other row is said to be answers no.
+  virtual bool recognises(const Json& /*row*/) const { return false; }
   /// The row as written → its conversation. Most kinds take what read_conversation reads.
   virtual Result<Conversation> read(const Json& row, const std::filesystem::path& base,
                                     const std::string& where, RowFault* fault) const;
@@ -75,7 +78,8 @@ const RowKind* find_row_kind(std::string_view name);
 
 const RowKind& answer_rows();      ///< "answers": a conversation, labelled by loss_on
 const RowKind& preference_rows();  ///< "preference": a prompt with a chosen and a rejected answer
-/// Whichever of both a row is: what is checked where no objective is named.
+const RowKind& text_rows();        ///< "text": a plain text
+/// Whichever of all a row is: what is checked where no objective is named.
 const RowKind& any_rows();
 
 /// One row of a dataset through a kind.

@@ -38,16 +38,19 @@ class AnyRows : public RowKind {
   const char* name() const override { return "any"; }
   Result<Conversation> read(const Json& row, const std::filesystem::path& base,
                             const std::string& where, RowFault* fault) const override {
-    for (const char* key : {"chosen", "rejected", "rejected_response", "rejected_messages"})
-      if (row.is_object() && row.contains(key) && !row[key].is_null())
-        return preference_rows().read(row, base, where, fault);
+    for (const RowKind* kind : row_kinds()) {
+      if (!row.is_object() || !kind->recognises(row)) continue;
+      LUTHIER_TRY(Conversation read, kind->read(row, base, where, fault));
+      read.kind = kind->name();
+      return read;
+    }
     return answer_rows().read(row, base, where, fault);
   }
   Result<EncodedRow> encode(const Conversation& row, const ChatProcessor& processor,
                             const RowEncoding& how, const std::string& where,
                             RowFault* fault) const override {
-    const RowKind& kind = row.chosen ? preference_rows() : answer_rows();
-    return kind.encode(row, processor, how, where, fault);
+    const RowKind* kind = find_row_kind(row.kind);
+    return (kind ? *kind : answer_rows()).encode(row, processor, how, where, fault);
   }
 };
 
@@ -87,7 +90,7 @@ const RowKind& any_rows() {
 }
 
 const std::vector<const RowKind*>& row_kinds() {
-  static const std::vector<const RowKind*> kinds{&answer_rows(), &preference_rows()};
+  static const std::vector<const RowKind*> kinds{&answer_rows(), &preference_rows(), &text_rows()};
   return kinds;
 }
 

@@ -71,8 +71,8 @@ void BlockPool::trim() {
 
 std::int64_t block_bytes(std::int64_t bytes, bool cpu) {
   if (bytes <= 0) return 0;
-  const bool pooled = bytes >= static_cast<std::int64_t>(BlockPool::smallest);
-  const std::int64_t unit = !cpu ? 512 : pooled ? static_cast<std::int64_t>(step) : 64;
+  const bool pooled = bytes >= static_cast<std::int64_t>(BlockPool::kSmallest);
+  const std::int64_t unit = !cpu ? 512 : pooled ? static_cast<std::int64_t>(kStep) : 64;
   return (bytes + unit - 1) / unit * unit;
 }
 

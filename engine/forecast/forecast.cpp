@@ -7,12 +7,14 @@
 
 #include "engine/batches/row_cache.h"
 #include "engine/config/kinds.h"
+#include "engine/config/quantization_fields.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
 #include "engine/device/memory.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/adapter.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
+#include "engine/models/packing.h"
 
 namespace luthier {
 namespace {
@@ -72,10 +74,9 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   const std::int64_t reached = parameters - cost.unreached;
   Estimate result;
   MemoryParts& parts = result.parts;
-  for (const auto& [name, count] : model.parts) {
-    result.weights_by_part.emplace_back(name, count * terms.element);
-    parts.weights += count * terms.element;
-  }
+  const Json packing = quantization_settings(recipe);
+  LUTHIER_TRY(result.weights_by_part, bytes_by_part(model, terms.element, packing));
+  for (const auto& [name, bytes] : result.weights_by_part) parts.weights += bytes;
   parts.adapter = plugs ? adapter : 0;
   parts.gradients = reached * terms.gradient_element;
   // Where no gradient arrives there is no state either.
@@ -87,7 +88,9 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   const StepBytes step = peak_of(cost, loss, parts.gradients, standing,
                                  terms.gradient_element < 4 ? loss.gradient : 0);
   parts.activations = step.kept + kept_features(model, batch, trained, terms, parts.weights);
-  parts.workspace = step.workspace;
+  // What of a packed weight stands dense at a time.
+  LUTHIER_TRY(const std::int64_t dense, largest_dense_run(model, packing));
+  parts.workspace = step.workspace + dense * terms.element;
   return result;
 }
 

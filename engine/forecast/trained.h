@@ -14,6 +14,7 @@ namespace luthier {
 struct TrainedModule {
   const ModuleSummary* module = nullptr;  ///< of the summary that was asked about
   TrainedShare share;                     ///< what of it trains, whole or through a plug
+  std::vector<std::vector<std::int64_t>> shapes = {};  ///< of the tensors that do
 };
 
 /// Whether the recipe's method has the setting of this key.

@@ -19,9 +19,15 @@ std::int64_t elements(const std::vector<std::int64_t>& shape) {
   return count;
 }
 
-}  // namespace
-
-namespace {
+/// A module that trains itself, with its weight and its bias.
+TrainedModule whole(const ModuleSummary& module, std::int64_t parameters) {
+  TrainedModule trained{&module, {true, true, parameters}};
+  const std::int64_t weight = std::min(parameters, elements(module.shape));
+  if (weight > 0 && weight == elements(module.shape)) trained.shapes.push_back(module.shape);
+  const std::int64_t rest = trained.shapes.empty() ? parameters : parameters - weight;
+  if (rest > 0) trained.shapes.push_back({rest});
+  return trained;
+}
 
 /// Of a method that changes the base's own weights.
 Result<std::vector<TrainedModule>> list_parts(const ModelSummary& model, const Recipe& recipe,
@@ -29,7 +35,7 @@ Result<std::vector<TrainedModule>> list_parts(const ModelSummary& model, const R
   std::vector<TrainedModule> trained;
   for (const ModuleSummary& module : model.modules) {
     if (method.part_trains(module.part, recipe))
-      trained.push_back({&module, {true, true, module.parameters}});
+      trained.push_back(whole(module, module.parameters));
   }
   if (trained.empty())
     return input_error("Nothing would train.", "freeze", "Leave at least one part unfrozen.");
@@ -68,24 +74,28 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
   if (method->changes_base()) return list_parts(model, recipe, *method);
   LUTHIER_TRY(const ModuleSelection selection, planned_selection(model, recipe));
   std::vector<TrainedModule> trained;
-  std::map<const ModuleSummary*, TrainedShare> plugged;
+  std::map<const ModuleSummary*, TrainedModule> plugged;
   for (const WrappedModule& wrapped : selection.wrapped) {
-    if (const ModuleSummary* module = module_of(model, wrapped.name))
-      plugged[module] += wrapped.share;
+    const ModuleSummary* module = module_of(model, wrapped.name);
+    if (!module) continue;
+    TrainedModule& here = plugged[module];
+    here.module = module;
+    here.share += wrapped.share;
+    here.shapes.insert(here.shapes.end(), wrapped.shapes.begin(), wrapped.shapes.end());
   }
   if (selection.parameters > 0) {
     if (const ModuleSummary* module = token_embedding(model))
-      plugged[module] = {true, false, selection.parameters};
+      plugged[module] = {module, {true, false, selection.parameters}, selection.shapes};
   }
   const std::set<std::string> saved(selection.saved.begin(), selection.saved.end());
   for (const ModuleSummary& module : model.modules) {
     const auto found = plugged.find(&module);
     if (found != plugged.end()) {
-      trained.push_back({&module, found->second});
+      trained.push_back(found->second);
     } else if (saved.contains(module.name)) {
       // A tied head has no weight of its own in the base, but its trained copy has.
       const std::int64_t own = module.parameters > 0 ? module.parameters : elements(module.shape);
-      trained.push_back({&module, {true, true, own}});
+      trained.push_back(whole(module, own));
     }
   }
   return trained;
@@ -102,15 +112,7 @@ std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Re
   const StateLayout layout = optimizer_kind(recipe.training.optim).state;
   std::int64_t bytes = 0;
   for (const TrainedModule& each : trained) {
-    const std::vector<std::int64_t>& shape = each.module->shape;
-    if (each.rank > 0) {
-      bytes +=
-          state_bytes(layout, {each.rank, shape[1]}) + state_bytes(layout, {shape[0], each.rank});
-      continue;
-    }
-    bytes += state_bytes(layout, shape);
-    const std::int64_t bias = each.parameters - elements(shape);
-    if (bias > 0) bytes += state_bytes(layout, {bias});
+    for (const auto& shape : each.shapes) bytes += state_bytes(layout, shape);
   }
   return bytes;
 }

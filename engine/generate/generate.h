@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "engine/generate/generation_types.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 
 namespace luthier {
 

@@ -10,6 +10,7 @@
 #include "engine/hub/quantized.h"
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
+#include "engine/io/probe.h"
 
 namespace luthier {
 
@@ -17,7 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kMostNames = 20'000;
 constexpr std::uint64_t kLargestConfig = 16u << 20;
 constexpr const char* kModelIs =
     "A model is a folder with config.json, safetensors files and a tokenizer.";
@@ -26,44 +26,22 @@ constexpr const char* kAdapterIs =
 
 enum class Kind { Model, Adapter, Run, RunCheckpoint, Empty, Other };
 
-bool there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
-
-std::vector<std::string> names_in(const fs::path& folder) {
-  std::vector<std::string> names;
-  std::error_code problem;
-  fs::directory_iterator walk(folder, problem);
-  for (const fs::directory_iterator end; !problem && walk != end && names.size() < kMostNames;
-       walk.increment(problem)) {
-    names.push_back(walk->path().filename().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 std::string shown(const std::string& text) { return is_utf8(text) ? shortened(text, 200) : "?"; }
 std::string shown(const fs::path& path) { return shown(path.string()); }
 
 bool is_run(const fs::path& folder) {
-  return there(folder / "run.json") || there(folder / "recipe.yaml");
+  return is_there(folder / "run.json") || is_there(folder / "recipe.yaml");
 }
 
 Kind kind_of(const fs::path& folder) {
-  const bool config = there(folder / "config.json");
+  const bool config = is_there(folder / "config.json");
   const bool weights =
-      there(folder / "model.safetensors") || there(folder / "model.safetensors.index.json");
-  if (there(folder / "adapter_config.json") && !(config && weights)) return Kind::Adapter;
+      is_there(folder / "model.safetensors") || is_there(folder / "model.safetensors.index.json");
+  if (is_there(folder / "adapter_config.json") && !(config && weights)) return Kind::Adapter;
   if (config) return Kind::Model;
   if (is_run(folder)) return Kind::Run;
-  if (there(folder / "trainer_state.json") &&
-      (is_folder(folder / "adapter") || there(folder / "trained.safetensors"))) {
+  if (is_there(folder / "trainer_state.json") &&
+      (is_folder(folder / "adapter") || is_there(folder / "trained.safetensors"))) {
     return Kind::RunCheckpoint;
   }
   const auto names = names_in(folder);
@@ -143,7 +121,7 @@ std::string repository_of(const fs::path& path) {
     const auto first = text.find('/');
     if (first == std::string::npos) return {};
     text.resize(std::min(text.size(), text.find('/', first + 1)));
-  } else if (path.is_absolute() || there(*path.begin())) {
+  } else if (path.is_absolute() || is_there(*path.begin())) {
     return {};
   }
   return std::count(text.begin(), text.end(), '/') == 1 && check_repository(text) ? text
@@ -188,8 +166,8 @@ Error file_instead(const fs::path& path, const char* what_it_is) {
         "could run code.",
         path.string(), "Choose the folder of a checkpoint in safetensors.");
   }
-  if (suffix == ".safetensors" || there(parent / "config.json") ||
-      there(parent / "adapter_config.json")) {
+  if (suffix == ".safetensors" || is_there(parent / "config.json") ||
+      is_there(parent / "adapter_config.json")) {
     return input_error("This is one file of a checkpoint, and its folder is needed.", path.string(),
                        "Give " + shown(parent) + ".");
   }
@@ -203,7 +181,7 @@ std::string meant_below(const fs::path& folder, const char* file) {
     std::size_t looked = 0;
     for (const std::string& name : names_in(place)) {
       if (++looked > 200 || found.size() >= 3) break;
-      if (!name.starts_with('.') && there(place / name / file)) found.push_back(place / name);
+      if (!name.starts_with('.') && is_there(place / name / file)) found.push_back(place / name);
     }
   }
   std::string hint;
@@ -215,13 +193,13 @@ std::string meant_below(const fs::path& folder, const char* file) {
 /// What a run or one of its checkpoints has to give.
 std::string result_of(const fs::path& run, bool for_model) {
   const std::string base = field_of(run, "run.json", "model");
-  if (there(run / "adapter" / "adapter_config.json")) {
+  if (is_there(run / "adapter" / "adapter_config.json")) {
     const std::string adapter = shown(run / "adapter");
     return for_model ? "Its result is an adapter: give its base" + in_brackets(base) +
                            " as the model, and " + adapter + " as the adapter."
                      : "Its adapter is " + adapter + ".";
   }
-  if (there(run / "model" / "config.json")) {
+  if (is_there(run / "model" / "config.json")) {
     const std::string model = shown(run / "model");
     return for_model ? "Its result is " + model + "."
                      : "Its result is a whole model: give " + model + " as the model.";
@@ -282,7 +260,7 @@ std::optional<fs::path> cached_snapshot(const std::string& repository) {
 }
 
 Status check_model_folder(const fs::path& path) {
-  if (!there(path)) return missing(path, kModelIs);
+  if (!is_there(path)) return missing(path, kModelIs);
   if (!is_folder(path)) return file_instead(path, kModelIs);
   switch (const Kind kind = kind_of(path)) {
     case Kind::Model: return check_no_pointers(path);
@@ -302,9 +280,9 @@ Status check_model_folder(const fs::path& path) {
 }
 
 Status check_adapter_folder(const fs::path& path) {
-  if (!there(path)) return missing(path, kAdapterIs);
+  if (!is_there(path)) return missing(path, kAdapterIs);
   if (!is_folder(path)) return file_instead(path, kAdapterIs);
-  if (there(path / "adapter_config.json")) return check_no_pointers(path);
+  if (is_there(path / "adapter_config.json")) return check_no_pointers(path);
   switch (const Kind kind = kind_of(path)) {
     case Kind::Model:
       return input_error("This is a whole model, not an adapter.", path.string(),
@@ -314,7 +292,7 @@ Status check_adapter_folder(const fs::path& path) {
                          result_of(path, false));
     case Kind::RunCheckpoint: {
       const std::string hint =
-          there(path / "adapter" / "adapter_config.json")
+          is_there(path / "adapter" / "adapter_config.json")
               ? "Its adapter is " + shown(path / "adapter") + "."
               : "It holds weights of a full or frozen run; the run's result is a model.";
       return input_error("This is a checkpoint of a run, not an adapter.", path.string(), hint);

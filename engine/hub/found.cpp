@@ -12,6 +12,7 @@
 #include "engine/hub/places.h"
 #include "engine/io/files.h"
 #include "engine/io/json.h"
+#include "engine/io/probe.h"
 #include "engine/io/safetensors.h"
 
 namespace luthier {
@@ -20,7 +21,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kMostEntries = 20'000;  // of one folder that are looked at
 constexpr std::size_t kMostRepositories = 5'000;
 constexpr std::size_t kMostBelow = 200;  // checkpoints one level below a folder that the user added
 constexpr std::size_t kMostRefs = 200;
@@ -29,17 +29,6 @@ constexpr std::uint64_t kLargestConfig = 16u << 20;
 bool is_plain(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
-}
-
-/// Names in a folder, sorted, within the limit. A folder that cannot be read has none.
-std::vector<std::string> names_in(const fs::path& folder, std::size_t most = kMostEntries) {
-  std::vector<std::string> names;
-  std::error_code problem;
-  for (fs::directory_iterator walk(folder, problem), end;
-       !problem && walk != end && names.size() < most; walk.increment(problem))
-    names.push_back(walk->path().filename().string());
-  std::sort(names.begin(), names.end());
-  return names;
 }
 
 /// A file that stands in the folder, or is linked as a cache may link it.

@@ -3,21 +3,18 @@
 
 #include <regex>
 
+#include "engine/io/weight_kind_list.h"
+
 namespace luthier {
 
-#define LUTHIER_WEIGHT_KIND(name) \
-  namespace weight_kind {         \
-  extern const WeightKind name;   \
-  }
-#include "engine/io/weight_kinds.inc"
-#undef LUTHIER_WEIGHT_KIND
+#define LUTHIER_DECLARE(NAME) const WeightKind& NAME##_weight_kind();
+LUTHIER_WEIGHT_KINDS(LUTHIER_DECLARE)
+#undef LUTHIER_DECLARE
 
 const std::vector<const WeightKind*>& weight_kinds() {
-  static const std::vector<const WeightKind*> table{
-#define LUTHIER_WEIGHT_KIND(name) &weight_kind::name,
-#include "engine/io/weight_kinds.inc"
-#undef LUTHIER_WEIGHT_KIND
-  };
+#define LUTHIER_ROW(NAME) &NAME##_weight_kind(),
+  static const std::vector<const WeightKind*> table{LUTHIER_WEIGHT_KINDS(LUTHIER_ROW)};
+#undef LUTHIER_ROW
   return table;
 }
 

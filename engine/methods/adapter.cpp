@@ -115,6 +115,7 @@ Status Adapter::save(const std::filesystem::path& folder,
     LUTHIER_CHECK(write_tensors(folder / kTensorFile, tensors()));
   }
   Json config = method_.write(settings_);
+  config.update(parts_.facts);
   config["peft_type"] = method_.kind.peft_type;
   config["base_model_name_or_path"] = base_model_name_or_path;
   return write_file_atomically(folder / kConfigFile, config.dump(2) + "\n");

@@ -16,6 +16,7 @@
 
 #include "engine/base/result.h"
 #include "engine/config/recipe.h"
+#include "engine/io/json.h"
 #include "engine/nn/plugs.h"
 #include "engine/vision/image_processor.h"
 
@@ -49,6 +50,8 @@ class Adapter {
     std::function<std::vector<Named>()> stored;
     /// Why it cannot be trained further, where it cannot.
     std::optional<Error> fixed;
+    /// What its adapter_config.json says of the base.
+    Json facts = Json::object();
   };
   static constexpr const char* kTensorFile = "adapter_model.safetensors";
   static constexpr const char* kEncoderFile = "prompt_encoder.safetensors";

@@ -67,8 +67,10 @@ Result<SafetensorsFile> open_tensors(const std::filesystem::path& folder) {
 ModuleSelection whole_selection(const Method& method, const ModelSummary& model,
                                 const AdapterSettings& settings) {
   ModuleSelection selection;
-  for (const TensorSize& size : method.of_whole->sizes(model.geometry, settings))
+  for (const TensorSize& size : method.of_whole->sizes(model.geometry, settings)) {
     selection.parameters += size.elements();
+    selection.shapes.push_back(size.shape);
+  }
   return selection;
 }
 
@@ -124,14 +126,14 @@ Result<ModuleSelection> planned_selection(const ModelSummary& model, const Recip
   if (settings.init_from.empty()) {
     if (method->of_whole) return whole_selection(*method, model, settings);
     const std::vector<ModelModule> modules = all_modules(model);
-    return method->of_modules->select(modules, head_of(modules), settings);
+    return method->of_modules->select(modules, model.head, settings);
   }
   LUTHIER_TRY(const FolderConfig config, read_start(recipe));
   if (method->of_whole) return whole_selection(*method, model, config.settings);
   LUTHIER_TRY(const SafetensorsFile file, open_tensors(settings.init_from));
   for (const Family& family : families()) {
     if (model.model_type == family.model_type)
-      return selection_of(*method, family, config.settings, file);
+      return selection_of(*method, family, all_modules(model), config.settings, file);
   }
   return input_error(
       "The model_type \"" + model.model_type + "\" is not one that Luthier can load.",

@@ -10,7 +10,7 @@
 
 #include "engine/base/result.h"
 #include "engine/io/safetensors.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 
 namespace luthier {
 

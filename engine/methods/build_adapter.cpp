@@ -37,9 +37,10 @@ class Builder {
   void hang(const ModuleToHang& to, const std::vector<TensorSize>& sizes,
             std::vector<Tensor> tensors) {
     const torch::Device device = base_.model->device();
+    const ModuleMethod& mine = *method_.of_modules;
     for (std::size_t i = 0; i < tensors.size(); ++i) {
       tensors[i] = tensors[i].to(device);
-      parts_.trained.emplace_back("base_model.model." + to.module.name + sizes[i].suffix,
+      parts_.trained.emplace_back(mine.prefix + mine.root_of(to.module) + sizes[i].suffix,
                                   tensors[i]);
     }
     parts_.hung.push_back(method_.of_modules->hang(ports_, to, tensors));
@@ -138,6 +139,12 @@ Result<std::shared_ptr<Adapter>> build_fresh(const Method& method, LoadedModel& 
   const Ports& ports = builder.ports();
   LUTHIER_TRY(const ModuleSelection selection,
               of_modules.select(ports.modules, ports.head_name, settings));
+  for (const auto& [name, linear] : ports.linears) {
+    if (linear->weight.can_train() || !is_saved_module(name, settings.modules_to_save)) continue;
+    return input_error("The weight of " + name + " is packed and cannot be trained whole.",
+                       "adapter.modules_to_save",
+                       "Name it in quantization.llm_int8_skip_modules too.");
+  }
   for (const auto& [name, slot] : ports.slots) {
     if (is_saved_module(slot.first, settings.modules_to_save))
       builder.save_module(name, slot.second, slot.second->detach().clone());
@@ -173,7 +180,7 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
   if (tensors.modules.empty() && !builder.saves())
     return input_error("The file holds no tensors.", where, "The adapter is empty.");
   for (const ModelModule& module : builder.ports().modules) {
-    const auto found = tensors.modules.find(module.name);
+    const auto found = tensors.modules.find(of_modules.root_of(module));
     if (found == tensors.modules.end() || !of_modules.wrapping.can(module)) continue;
     const std::string place = where + ": " + found->second.stored;
     LUTHIER_TRY(const ModuleScale scale, scales.of(found->second.stored));
@@ -194,15 +201,18 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
 }
 
 Result<ModuleSelection> selection_of(const Method& method, const Family& family,
+                                     const std::vector<ModelModule>& modules,
                                      const AdapterSettings& settings, const SafetensorsFile& file) {
-  LUTHIER_TRY(const AdapterTensors tensors,
-              sort_adapter_tensors(file, family, method.of_modules->suffixes));
+  const ModuleMethod& of_modules = *method.of_modules;
+  LUTHIER_TRY(AdapterTensors tensors, sort_adapter_tensors(file, family, of_modules.suffixes));
   LUTHIER_TRY(const ScalePatterns scales, ScalePatterns::compile(settings, config_beside(file)));
   ModuleSelection selection;
-  for (const auto& [name, found] : tensors.modules) {
-    LUTHIER_TRY(const ModuleScale scale, scales.of(found.stored));
+  for (const ModelModule& module : modules) {
+    const auto found = tensors.modules.find(of_modules.root_of(module));
+    if (found == tensors.modules.end() || !of_modules.wrapping.can(module)) continue;
+    LUTHIER_TRY(const ModuleScale scale, scales.of(found->second.stored));
     selection.wrapped.push_back(
-        {name, scale, method.of_modules->share(found.elements(), scale, settings)});
+        {module.name, scale, of_modules.share(found->second.elements(), scale, settings)});
   }
   for (const AdapterTensors::Whole& whole : tensors.whole) {
     // Beside a plug it nearly always is the base's own weight.

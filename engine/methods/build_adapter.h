@@ -12,8 +12,9 @@ Result<std::shared_ptr<Adapter>> build_fresh(const Method& method, LoadedModel& 
 Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& base,
                                             const AdapterSettings& settings,
                                             const SafetensorsFile& file);
-/// What a folder's tensor file adapts, from its header alone.
+/// What a folder's tensor file adapts of these modules, from its header alone.
 Result<ModuleSelection> selection_of(const Method& method, const Family& family,
+                                     const std::vector<ModelModule>& modules,
                                      const AdapterSettings& settings, const SafetensorsFile& file);
 
 /// What to say of a tensor that has other rows than the base's: where a row is a token, the

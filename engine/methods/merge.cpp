@@ -80,11 +80,11 @@ Result<std::vector<Example>> make_probes(const LoadedModel& base, const fs::path
 }
 
 /// [rows, vocabulary] float32 of each probe.
-std::vector<Tensor> answers(VisionLanguageModel& model, const std::vector<Example>& probes) {
+std::vector<Tensor> answers(Model& model, const std::vector<Example>& probes) {
   const torch::NoGradGuard no_grad;
   std::vector<Tensor> logits;
   for (const Example& probe : probes) {
-    const Tensor states = model.decode(model.embed(collate({probe})), nullptr);  // [tokens, hidden]
+    const Tensor states = states_before_head(model, collate({probe}));  // [tokens, hidden]
     const std::int64_t rows = std::min(kProbeRows, states.size(0));
     logits.push_back(
         model.head()->forward(states.slice(0, states.size(0) - rows)).to(torch::kFloat32));
@@ -116,10 +116,10 @@ bool same_probes(const std::vector<Example>& a, const std::vector<Example>& b) {
 }
 
 /// Whether the adapter is on the head or on the weight that the head shares.
-bool touches(const Adapter& adapter, const std::string& weight) {
+bool touches(const Adapter& adapter, const std::string& weight, const std::string& head) {
   const std::string embedding = weight.substr(0, weight.rfind('.'));
   for (const auto& [key, tensor] : adapter.tensors()) {
-    for (const std::string& module : {embedding, std::string("lm_head")}) {
+    for (const std::string& module : {embedding, head}) {
       if (key.starts_with("base_model.model." + module + ".")) return true;
     }
   }
@@ -180,7 +180,8 @@ Result<MergeReport> merge_and_prove(const fs::path& base_folder, const fs::path&
   adapter->deactivate();
   unpack_weights(*loaded.model, torch::kFloat32);  // a merged model is dense
   const std::string tied = tied_weight(*loaded.model);
-  report.untied = !tied.empty() && touches(*adapter, tied) && untie_head(loaded);
+  report.untied =
+      !tied.empty() && touches(*adapter, tied, head_name(*loaded.model)) && untie_head(loaded);
   adapter->merge();
   const std::vector<Tensor> merged = answers(*loaded.model, probes);
   report.arithmetic = relative_difference(merged, beside);

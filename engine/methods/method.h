@@ -16,7 +16,7 @@
 #include "engine/methods/module_selection.h"
 #include "engine/methods/ports.h"
 #include "engine/methods/setting_fields.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 
 namespace luthier {
 
@@ -62,6 +62,11 @@ struct ModuleMethod {
   Status (*check_selection)(const ModuleSelection& selection,
                             const AdapterSettings& settings) = nullptr;
 
+  /// The module's name as its keys have it; null: its own.
+  std::string (*root)(const ModelModule& module) = nullptr;
+  const char* prefix = "base_model.model.";  ///< of all keys
+
+  std::string root_of(const ModelModule& module) const { return root ? root(module) : module.name; }
   TrainedShare share(std::int64_t parameters, const ModuleScale& scale,
                      const AdapterSettings& settings) const;
   /// What a recipe's settings choose of these modules.

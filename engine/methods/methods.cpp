@@ -42,8 +42,10 @@ Result<ModuleSelection> ModuleMethod::select(const std::vector<ModelModule>& mod
   for (const ModelModule& module : modules) by_name[module.name] = &module;
   for (WrappedModule& wrapped : selection.wrapped) {
     std::int64_t parameters = 0;
-    for (const TensorSize& size : sizes(*by_name.at(wrapped.name), wrapped.scale, settings))
+    for (const TensorSize& size : sizes(*by_name.at(wrapped.name), wrapped.scale, settings)) {
       parameters += size.elements();
+      wrapped.shapes.push_back(size.shape);
+    }
     wrapped.share = share(parameters, wrapped.scale, settings);
   }
   if (check_selection) LUTHIER_CHECK(check_selection(selection, settings));

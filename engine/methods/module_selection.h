@@ -50,12 +50,14 @@ std::string head_of(const std::vector<ModelModule>& modules);
 struct WrappedModule {
   std::string name;
   ModuleScale scale;
-  TrainedShare share = {};  ///< what its plug trains and keeps
+  TrainedShare share = {};                             ///< what its plug trains and keeps
+  std::vector<std::vector<std::int64_t>> shapes = {};  ///< of the plug's tensors
 };
 struct ModuleSelection {
-  std::vector<WrappedModule> wrapped;  ///< in the model's order
-  std::vector<std::string> saved;      ///< modules with tensors that are trained whole
-  std::int64_t parameters = 0;         ///< of plugs that are on no module of these
+  std::vector<WrappedModule> wrapped;             ///< in the model's order
+  std::vector<std::string> saved;                 ///< modules with tensors that are trained whole
+  std::int64_t parameters = 0;                    ///< of plugs that are on no module of these
+  std::vector<std::vector<std::int64_t>> shapes;  ///< of those plugs' tensors
 };
 
 /// What a recipe's `settings` select of all_modules(). Names match whole or after a dot; a string

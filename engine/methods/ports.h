@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/methods/module_selection.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 
 namespace luthier {
 

@@ -118,7 +118,9 @@ Status read_own_settings(const Kind& kind, const Json& config, const std::string
   for (const RecipeField& field : kind.fields) {
     const std::string leaf = leaf_of(field);
     const auto found = config.find(leaf);
-    if (found == config.end() || (found->is_null() && field.read(Recipe()).is_null())) continue;
+    if (found == config.end()) continue;
+    const bool says_nothing = found->is_null() || (found->is_array() && found->empty());
+    if (says_nothing && field.read(Recipe()).is_null()) continue;
     LUTHIER_TRY(const Json value, check_value(field, *found, where + ": " + leaf));
     field.write(recipe, value);
   }
@@ -129,7 +131,11 @@ Status read_own_settings(const Kind& kind, const Json& config, const std::string
 void write_own_settings(const Kind& kind, const AdapterSettings& settings, Json& config) {
   Recipe recipe;
   recipe.adapter = settings;
-  for (const RecipeField& field : kind.fields) config[leaf_of(field)] = field.read(recipe);
+  for (const RecipeField& field : kind.fields) {
+    const Json value = field.read(recipe);
+    const bool null_choice = field.about.type == FieldDescription::Type::Choice && value == "null";
+    config[leaf_of(field)] = null_choice ? Json(nullptr) : value;
+  }
 }
 
 Json common_json() {

@@ -118,7 +118,7 @@ class DecoderImpl : public torch::nn::Module, public SequencePort {
  public:
   DecoderImpl(const DecoderOptions& options, const torch::TensorOptions& tensors);
   /// ids [tokens] → [tokens, hidden], scaled where the model scales them.
-  torch::Tensor embed(const torch::Tensor& ids) const;
+  torch::Tensor embed(const torch::Tensor& ids) const override;
   /// → [own tokens, hidden] after the final norm: what a plug has put before them is left out.
   /// With a cache (rows of equal length) positions continue from it.
   torch::Tensor forward(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing);

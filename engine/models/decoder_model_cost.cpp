@@ -18,7 +18,7 @@ PassCost DecoderModel::cost(const Pass& pass) const {
                      head = pass.terms.of(*head_);
   decoder_->add_cost(pass, entry.flows || embedding.trains, entry.blocks, entry.beside,
                      cost.stages);
-  const bool tied = head_->weight.is_same(decoder_->embed_tokens->weight);
+  const bool tied = head_->weight.shares(decoder_->embed_tokens->weight);
   cost.head.vocabulary = decoder_->options.vocab_size;
   cost.head.width = decoder_->options.hidden_size;
   cost.head.weight_gradient = head.whole || (tied && embedding.whole);

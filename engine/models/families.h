@@ -16,7 +16,9 @@
   ROW(qwen2_5_vl)             \
   ROW(qwen3_vl)               \
   ROW(paligemma)              \
-  ROW(gemma3)
+  ROW(gemma3)                 \
+  ROW(llama)                  \
+  ROW(qwen2)
 // clang-format on
 
 namespace luthier {

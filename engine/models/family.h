@@ -39,6 +39,7 @@ struct Plan {
   std::function<std::shared_ptr<Model>(const torch::TensorOptions& tensors, HeadWeight head)> build;
   std::optional<PicturePlan> pictures;  ///< none: the model reads text alone
   double initializer_range = 0.02;      ///< of weights that are drawn
+  std::int64_t longest_row = 0;         ///< tokens that the model has positions for; 0: no end
 
   /// As config.json has it.
   std::shared_ptr<Model> made(const torch::TensorOptions& tensors) const {

@@ -133,7 +133,7 @@ Result<std::shared_ptr<const ChatProcessor>> make_processor(const Plan& plan,
     LUTHIER_TRY(ImageTokens tokens, plan.pictures->tokens(folder));
     pictures = {std::move(tokens), plan.pictures->token_id, plan.pictures->defaults};
   }
-  return ChatProcessor::load(folder, std::move(pictures), limits);
+  return ChatProcessor::load(folder, std::move(pictures), limits, plan.longest_row);
 }
 
 /// Tokenizer and picture processor against the model's own sizes.

@@ -8,6 +8,19 @@ namespace luthier {
 torch::Device Model::device() const { return parameters().front().device(); }
 torch::ScalarType Model::dtype() const { return parameters().front().scalar_type(); }
 
+Linear Model::output_head() {
+  if (Causal* able = causal()) return able->head();
+  if (Encoder* able = encoder()) return able->head();
+  return nullptr;
+}
+
+torch::Tensor states_before_head(Model& model, const ModelInput& input) {
+  if (Causal* able = model.causal()) return able->decode(able->embed(input), nullptr);
+  Encoder* encoder = model.encoder();
+  TORCH_CHECK(encoder, "the model makes no logits");
+  return encoder->before_head(encoder->encode(input));
+}
+
 std::string Model::part_of(std::string_view name) const {
   for (const auto& [prefix, part] : declared_) {
     if (name.starts_with(prefix)) return part;

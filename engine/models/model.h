@@ -32,6 +32,18 @@ class Causal {
   virtual std::int64_t num_hidden_layers() const = 0;
 };
 
+/// Each token's state sees its whole row, and what was covered in the row is predicted from it.
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+  /// → [tokens, hidden].
+  virtual torch::Tensor encode(const ModelInput& input) = 0;
+  /// What the head takes of states [.., hidden], asked only where labels are.
+  virtual torch::Tensor before_head(const torch::Tensor& states) = 0;
+  /// Output projection [.., hidden] → [.., vocab].
+  virtual Linear head() = 0;
+};
+
 /// The part of a picture's way that depends on nothing but pixels, grids and the tower's weights.
 class PictureTower {
  public:
@@ -49,12 +61,13 @@ class Model : public torch::nn::Module {
  public:
   // What the model can do; null: it cannot.
   virtual Causal* causal() { return nullptr; }
+  virtual Encoder* encoder() { return nullptr; }
   virtual PictureTower* picture_tower() { return nullptr; }
   virtual const StepCosts* step_costs() const { return nullptr; }
 
   /// What makes logits of hidden states, which adapters leave alone unless it is named; null: the
   /// model has no such product.
-  virtual Linear output_head() { return causal() ? causal()->head() : Linear(nullptr); }
+  virtual Linear output_head();
 
   virtual ModelGeometry geometry() const = 0;
 
@@ -88,6 +101,10 @@ class Model : public torch::nn::Module {
  private:
   std::vector<std::pair<std::string, std::string>> declared_;  // prefix → part
 };
+
+/// The states of a whole input as the output head takes them: [tokens, hidden]. An exception where
+/// the model has no head.
+torch::Tensor states_before_head(Model& model, const ModelInput& input);
 
 /// `features` [image tokens, hidden] into the embeddings' places of `image_token`; the places too
 /// ([image tokens] int64).

@@ -85,6 +85,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
     summary.modules.push_back(std::move(row));
   }
   summary.cost = cost_of(model);
+  summary.head = head_name(*model);
   for (const std::string& part : model->parts()) summary.parts.emplace_back(part, of_part[part]);
   const auto most =
       std::max_element(of_dtype.begin(), of_dtype.end(),

@@ -85,6 +85,7 @@ struct ModelSummary {
   std::vector<std::pair<std::string, std::int64_t>> parts;
   std::vector<ModuleSummary> modules;
   std::vector<BranchSummary> branches;
+  std::string head;  ///< the module that makes logits; empty: there is none
   std::vector<std::string> files;
   ModelGeometry geometry;
   std::shared_ptr<const ModelCost> cost;   ///< null: the model cannot say what a step costs

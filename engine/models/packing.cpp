@@ -23,16 +23,6 @@ std::map<std::string, Linear> linears(Model& model) {
   return found;
 }
 
-/// "lm_head": the name of the head's module.
-std::string head_name(Model& model) {
-  const Linear head = model.output_head();
-  if (!head) return {};
-  for (const auto& [name, linear] : linears(model)) {
-    if (linear.ptr() == head.ptr()) return name;
-  }
-  return {};
-}
-
 /// Settings that say otherwise than the checkpoint's own.
 Status check_against(const Json& asked, const WeightKind* wanted, const PackingPlan& stored,
                      const std::string& where) {
@@ -216,34 +206,68 @@ void unpack_weights(Model& model, torch::ScalarType dtype) {
   for (auto& [name, linear] : packed_linears(model)) linear->unpack(dtype);
 }
 
+namespace {
+
+/// The kind that a module's weight is, or would be, packed to; null: it is dense.
+class KindOf {
+ public:
+  static Result<KindOf> make(const ModelSummary& model, const Json& asked) {
+    KindOf kinds(model, asked);
+    const auto own = find_weight_kind(model.quantization, kinds.where_);
+    if (own) kinds.own_ = *own;
+    LUTHIER_TRY(kinds.wanted_, find_weight_kind(asked, kinds.where_));
+    return kinds;
+  }
+
+  Result<const WeightKind*> operator()(const ModuleSummary& module) const {
+    const WeightKind* none = nullptr;
+    if (module.type != "Linear" || module.shape.size() != 2) return none;
+    if (own_ && module.dtype == own_->name) return own_;
+    if (own_ || !wanted_ || module.parameters == 0) return none;  // a tied head has none of its own
+    LUTHIER_TRY(const bool skipped, skips_module(asked_, module.name, model_.head, where_));
+    return skipped ? none : wanted_;
+  }
+  const Json& settings() const { return own_ ? model_.quantization : asked_; }
+
+ private:
+  KindOf(const ModelSummary& model, const Json& asked)
+      : model_(model), asked_(asked), where_((model.folder / "config.json").string()) {}
+
+  const ModelSummary& model_;
+  const Json& asked_;
+  std::string where_;
+  const WeightKind *own_ = nullptr, *wanted_ = nullptr;
+};
+
+}  // namespace
+
 Result<std::vector<std::pair<std::string, std::int64_t>>> bytes_by_part(const ModelSummary& model,
                                                                         std::int64_t element,
                                                                         const Json& asked) {
-  const std::string where = (model.folder / "config.json").string();
-  const auto own = find_weight_kind(model.quantization, where);
-  LUTHIER_TRY(const WeightKind* wanted, find_weight_kind(asked, where));
-  std::map<std::string, std::int64_t> bytes;
-  for (const ModuleSummary& module : model.modules) {
-    const WeightKind* kind = nullptr;
-    if (own && *own && module.dtype == (*own)->name) {
-      kind = *own;
-    } else if (wanted && module.type == "Linear") {
-      // The head, and what it shares, stay where no list says otherwise.
-      LUTHIER_TRY(const bool skipped, skips_module(asked, module.name, "lm_head", where));
-      if (!skipped && module.parameters > 0) kind = wanted;
-    }
-    std::int64_t& sum = bytes[module.part];
-    if (!kind || module.shape.size() != 2) {
-      sum += module.parameters * element;
-      continue;
-    }
-    const std::int64_t rows = module.shape[0], cols = module.shape[1];
-    sum += kind->bytes(rows, cols, kind == wanted ? asked : model.quantization);
-    sum += (module.parameters - rows * cols) * element;
-  }
+  LUTHIER_TRY(const KindOf kind_of, KindOf::make(model, asked));
   std::vector<std::pair<std::string, std::int64_t>> parts;
-  for (const auto& [part, count] : model.parts) parts.emplace_back(part, bytes[part]);
+  for (const auto& [part, count] : model.parts) {
+    std::int64_t bytes = count * element;
+    for (const ModuleSummary& module : model.modules) {
+      if (module.part != part) continue;
+      LUTHIER_TRY(const WeightKind* kind, kind_of(module));
+      if (!kind) continue;
+      const std::int64_t rows = module.shape[0], cols = module.shape[1];
+      bytes += kind->bytes(rows, cols, kind_of.settings()) - rows * cols * element;
+    }
+    parts.emplace_back(part, bytes);
+  }
   return parts;
+}
+
+Result<std::int64_t> largest_dense_run(const ModelSummary& model, const Json& asked) {
+  LUTHIER_TRY(const KindOf kind_of, KindOf::make(model, asked));
+  std::int64_t largest = 0;
+  for (const ModuleSummary& module : model.modules) {
+    LUTHIER_TRY(const WeightKind* kind, kind_of(module));
+    if (kind) largest = std::max(largest, module.shape[0] * module.shape[1]);
+  }
+  return std::min<std::int64_t>(largest, kDenseRun);
 }
 
 std::int64_t parameter_count(Model& model) {

@@ -8,10 +8,11 @@ namespace luthier {
 Result<bool> has_own_head(Model& model, const Family& family, const CheckpointFiles& files) {
   const std::string embedding = tied_weight(model);
   if (embedding.empty()) return false;
+  const std::string own = head_name(model) + ".weight";
   std::optional<TensorView> head, tied;
   for (const auto& [stored, info] : files.tensors()) {
     const std::string name = family.memory_name(stored);
-    if (name == "lm_head.weight") head = files.find(stored);
+    if (name == own) head = files.find(stored);
     if (name == embedding) tied = files.find(stored);
   }
   if (!head || !tied) return false;
@@ -27,12 +28,21 @@ void untie(Json& config) {
   }
 }
 
+std::string head_name(Model& model) {
+  const Linear head = model.output_head();
+  if (!head) return {};
+  for (const auto& item : model.named_modules()) {
+    if (item.value() == head.ptr()) return item.key();
+  }
+  return {};
+}
+
 std::string tied_weight(Model& model) {
   const Linear head = model.output_head();
   if (!head) return {};
   for (const auto& item : model.named_parameters()) {
     if (head->weight.shares(item.value()))
-      return item.key() == "lm_head.weight" ? std::string() : item.key();
+      return item.key() == head_name(model) + ".weight" ? std::string() : item.key();
   }
   return {};
 }

@@ -17,6 +17,8 @@ void untie(Json& config);
 /// Gives a tied head a weight of its own, a copy of the embedding's, and makes the configuration
 /// say so. False: it was not tied.
 bool untie_head(LoadedModel& loaded);
+/// The in-memory name of the module that makes logits; empty: there is none.
+std::string head_name(Model& model);
 /// The tensor that a tied head shares, by its owner's name; empty: the head is not tied.
 std::string tied_weight(Model& model);
 

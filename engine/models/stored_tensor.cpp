@@ -11,7 +11,7 @@
 #include <mutex>
 #include <optional>
 
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 
 namespace luthier {
 

@@ -3,23 +3,20 @@
 
 #include <string_view>
 
+#include "engine/io/weight_kind_list.h"
+
 namespace luthier {
 
-#define LUTHIER_WEIGHT_KIND(name)  \
-  namespace packing_of {           \
-  extern const WeightPacking name; \
-  }
-#include "engine/io/weight_kinds.inc"
-#undef LUTHIER_WEIGHT_KIND
+#define LUTHIER_DECLARE(NAME) const WeightPacking& NAME##_weight_packing();
+LUTHIER_WEIGHT_KINDS(LUTHIER_DECLARE)
+#undef LUTHIER_DECLARE
 
 const WeightPacking* weight_packing(const WeightKind& kind) {
-  static const std::vector<const WeightPacking*> table{
-#define LUTHIER_WEIGHT_KIND(name) &packing_of::name,
-#include "engine/io/weight_kinds.inc"
-#undef LUTHIER_WEIGHT_KIND
-  };
+#define LUTHIER_ROW(NAME) &NAME##_weight_packing(),
+  static const std::vector<const WeightPacking*> table{LUTHIER_WEIGHT_KINDS(LUTHIER_ROW)};
+#undef LUTHIER_ROW
   for (const WeightPacking* packing : table) {
-    if (std::string_view(packing->kind) == kind.name) return packing;
+    if (packing->kind == &kind) return packing;
   }
   return nullptr;
 }

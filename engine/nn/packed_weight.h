@@ -45,7 +45,7 @@ using StoredParts = std::map<std::string, torch::Tensor>;
 
 /// The tensor half of a kind.
 struct WeightPacking {
-  const char* kind;  ///< the torch-free half's name
+  const WeightKind* kind;  ///< the torch-free half
   /// `weight` is of float32, bfloat16 or float16, on the CPU, of any shape.
   Result<PackedPointer> (*pack)(const torch::Tensor& weight, const Json& settings);
   /// Of tensors that a file holds: whatever does not fit a weight [rows, cols] is an Input error.

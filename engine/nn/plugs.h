@@ -117,6 +117,8 @@ class SequencePort {
  public:
   explicit SequencePort(std::int64_t width) : width_(width) {}
   std::int64_t sequence_width() const { return width_; }
+  /// The text's own rows: ids [tokens] int64 → [tokens, width], as the sequence would have them.
+  virtual torch::Tensor embed(const torch::Tensor& ids) const = 0;
 
   const SequencePlug* sequence_plug = nullptr;  ///< not owned
 

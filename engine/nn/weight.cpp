@@ -15,9 +15,9 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Numbers that are dense at a time: 16 MiB of float32, more where kernels are started from afar.
+/// More where kernels are started from afar.
 std::int64_t rows_at_once(const PackedWeight& weight) {
-  const std::int64_t most = weight.device().is_cpu() ? 1 << 22 : 1 << 26;
+  const std::int64_t most = weight.device().is_cpu() ? kDenseRun : kDenseRun << 4;
   return std::max<std::int64_t>(1, most / std::max<std::int64_t>(1, weight.cols()));
 }
 

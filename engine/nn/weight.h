@@ -9,6 +9,9 @@
 
 namespace luthier {
 
+/// Numbers of a packed weight that are made dense at a time: 16 MiB of float32.
+inline constexpr std::int64_t kDenseRun = 1 << 22;
+
 class Weight {
  public:
   Weight() = default;

@@ -27,6 +27,13 @@ Figures FigureSums::means() const {
   return means;
 }
 
+Status Objective::fits(const LoadedModel& base) const {
+  if (base.model->causal()) return {};
+  return input_error("A model of type " + std::string(base.family->model_type) +
+                         " predicts no next token, which this objective is about.",
+                     "objective", "Choose an objective for such models, as mlm is for encoders.");
+}
+
 NamedTensors Objective::shown(Policy& policy, const Batch& batch) {
   const torch::NoGradGuard no_grad;
   return padded(policy.log_probs(batch), batch);

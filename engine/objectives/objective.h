@@ -41,6 +41,8 @@ class Objective {
   virtual ~Objective() = default;
 
   virtual const RowKind& row_kind() const = 0;
+  /// Refuses a model that cannot do what the loss asks of it. Most losses ask for the next token.
+  virtual Status fits(const LoadedModel& base) const;
   virtual WindowRule window_rule() const { return WindowRule::Means; }
   /// Whether the adapter's dropout acts in training.
   virtual bool dropout() const { return true; }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/config/nearest_name.h"
+#include "engine/io/probe.h"
 #include "engine/runs/run_lock.h"
 
 namespace luthier {
@@ -19,21 +20,11 @@ namespace {
 constexpr std::size_t kMostLookedAt = 2000;  // folders, when runs are looked for
 constexpr std::size_t kMostNamed = 3;
 
-bool there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
-
 /// A recipe.yaml alone may be anybody's, and so may a lock.
 bool is_run(const fs::path& folder) {
-  if (there(folder / "run.json")) return true;
-  return there(folder / "recipe.yaml") &&
-         (there(folder / kRunLockName) || there(folder / "checkpoints"));
+  if (is_there(folder / "run.json")) return true;
+  return is_there(folder / "recipe.yaml") &&
+         (is_there(folder / kRunLockName) || is_there(folder / "checkpoints"));
 }
 
 /// Absolute, without links and "..", without a slash at the end; what is not there stays as it is
@@ -116,7 +107,7 @@ std::optional<fs::path> run_around(fs::path path) {
 Status check_named_run(const fs::path& run, const fs::path& output_dir) {
   if (is_run(run)) return {};
   const fs::path named = settled(run), own = output_dir.empty() ? fs::path() : settled(output_dir);
-  const bool exists = there(named);
+  const bool exists = is_there(named);
   if (named == own && (!exists || is_folder(named)))
     return {};  // to start there, or for RunFolder to refuse
 
@@ -139,11 +130,11 @@ Status check_named_run(const fs::path& run, const fs::path& output_dir) {
     return refuse("This folder holds runs and is none itself.",
                   "Name one of them: " + listed(inside) + ".");
   }
-  if (there(named / "adapter_config.json")) {
+  if (is_there(named / "adapter_config.json")) {
     return refuse("This is an adapter, not a run.",
                   "To train on from its weights, name it in adapter.init_from. " + nearest);
   }
-  if (there(named / "config.json")) {
+  if (is_there(named / "config.json")) {
     return refuse("This is a model, not a run.", "Name it as the recipe's model. " + nearest);
   }
   std::error_code ignored;

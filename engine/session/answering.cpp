@@ -120,6 +120,7 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
   host_.set_state(SessionState::Preparing, "");
   const auto work = [&]() -> Status {
     LUTHIER_TRY(const auto objective, make_objective(recipe));
+    LUTHIER_CHECK(objective->fits(*base_));
     RowReader reader;
     reader.processor = base_->processor;
     reader.kind = &objective->row_kind();

@@ -12,7 +12,7 @@
 
 #include "engine/generate/generate.h"
 #include "engine/methods/adapter.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 #include "engine/session/job_thread.h"
 #include "engine/session/run_observer.h"
 

@@ -2,6 +2,7 @@
 // Small pieces that both kinds of run need.
 #include "engine/session/run_observer.h"
 
+#include "engine/config/quantization_fields.h"
 #include "engine/device/memory.h"
 #include "engine/device/threads.h"
 
@@ -45,6 +46,7 @@ LoadOptions load_options(const Recipe& recipe) {
   options.seed = static_cast<std::uint64_t>(recipe.training.seed);
   options.pixels.min_pixels = recipe.image.min_pixels;
   options.pixels.max_pixels = recipe.image.max_pixels;
+  options.quantization = quantization_settings(recipe);
   return options;
 }
 

@@ -142,11 +142,6 @@ void Session::cancel_loading() {
   impl_->refuse("cancel_loading", false);
 }
 
-void Session::unload_model() {
-  if (impl_->refuse("unload_model", can_load(state()))) return;
-  impl_->post({"unload_model", 0, false, [this] { return impl_->model.unload(); }});
-}
-
 void Session::launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run) {
   if (impl_->refuse("launch", can_launch(state()) && !impl_->current())) return;
   auto control = std::make_shared<TrainControl>();

@@ -204,7 +204,6 @@ class Session {
 
   void load_model(const std::filesystem::path& folder, const std::string& device = "auto",
                   const std::string& dtype = "auto");
-  void unload_model();
   /// Loading (or about to): what is being read is dropped, and no model is loaded; a launch that is
   /// loading its model ends as stopped. No error follows.
   void cancel_loading();

@@ -9,12 +9,11 @@ std::vector<std::string> target_names(const ModelSummary& model,
                                       const std::set<std::string>& chosen) {
   if (chosen.empty()) return {};
   const std::vector<ModelModule> modules = all_modules(model);
-  const std::string head = head_of(modules);
   std::vector<std::string> others;
   bool all = true;
   for (const ModelModule& module : modules) {
     const bool in = chosen.contains(module.name);
-    if (module.linear() && in == (module.name == head)) all = false;
+    if (module.linear() && in == (module.name == model.head)) all = false;
     if (!in) others.push_back(module.name);
   }
   if (all) return {"all-linear"};

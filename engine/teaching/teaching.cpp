@@ -6,8 +6,8 @@
 #include <array>
 #include <cstdlib>
 
-#include "engine/data/dataset.h"
 #include "engine/io/json.h"
+#include "engine/io/probe.h"
 
 namespace luthier {
 
@@ -16,11 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array<const char*, 3> kTasks = {"korean", "json", "pirate"};
-
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
 
 Result<TeachingTask> read_task(const fs::path& folder, const std::string& name) {
   TeachingTask task;
@@ -109,16 +104,6 @@ Result<Recipe> teaching_recipe(const TeachingTask& task, const fs::path& output_
   recipe.dataset = {task.train.string()};
   recipe.output_dir = output_dir.string();
   return recipe;
-}
-
-Result<std::vector<Conversation>> teaching_samples(const TeachingTask& task, std::size_t count) {
-  LUTHIER_TRY(const auto rows, Dataset::open({task.heldout}));
-  std::vector<Conversation> samples;
-  for (std::size_t row = 0; row < rows->size() && (count == 0 || row < count); ++row) {
-    LUTHIER_TRY(Conversation sample, rows->read(row));
-    samples.push_back(std::move(sample));
-  }
-  return samples;
 }
 
 }  // namespace luthier

@@ -10,7 +10,6 @@
 
 #include "engine/base/result.h"
 #include "engine/config/recipe.h"
-#include "engine/data/conversation.h"
 
 namespace luthier {
 
@@ -46,9 +45,5 @@ Result<TeachingTask> teaching_task(const std::string& name);
 /// The task's recipe with absolute paths to the teaching base and the task's rows, writing to
 /// `output_dir`.
 Result<Recipe> teaching_recipe(const TeachingTask& task, const std::filesystem::path& output_dir);
-
-/// The first `count` held-out rows (0: all), each ending with the expected answer as its assistant
-/// turn.
-Result<std::vector<Conversation>> teaching_samples(const TeachingTask& task, std::size_t count = 0);
 
 }  // namespace luthier

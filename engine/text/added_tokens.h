@@ -74,7 +74,6 @@ class AddedTokens {
   std::optional<std::int32_t> id_of(std::string_view content) const;
   bool is_special(std::string_view content) const { return special_contents_.contains(content); }
   std::int64_t id_limit() const { return by_id_.empty() ? 0 : by_id_.rbegin()->first + 1; }
-  const std::map<std::int32_t, AddedToken>& by_id() const { return by_id_; }
 
   /// Cuts tokens out of the text. `normalized`: those that are looked for after normalizing.
   void split(const AlignedText& text, bool normalized, bool leave_special,

@@ -26,9 +26,9 @@ struct Encoding {
 };
 
 struct SpecialTokens {
-  std::optional<TokenId> bos, eos, pad, unk;
-  std::string bos_text, eos_text, pad_text,
-      unk_text;  ///< what chat templates call bos_token, eos_token, ...
+  std::optional<TokenId> bos, eos, pad, unk, mask;
+  std::string bos_text, eos_text, pad_text, unk_text,
+      mask_text;  ///< what chat templates call bos_token, eos_token, ...
 };
 
 class Tokenizer {

@@ -125,6 +125,7 @@ SpecialTokens special_tokens(const TokenizerConfig& config, const Tokenizer& tok
   set("eos_token", special.eos, special.eos_text);
   set("pad_token", special.pad, special.pad_text);
   set("unk_token", special.unk, special.unk_text);
+  set("mask_token", special.mask, special.mask_text);
   return special;
 }
 

@@ -37,7 +37,6 @@ class JsonTokenizer : public Tokenizer {
   }
   const AddedTokens& added() const { return added_; }
   bool is_bpe() const { return model_->is_bpe(); }
-  void set_post_processor(PostProcessor processor) { post_processor_ = std::move(processor); }
   void set_special(SpecialTokens special) { special_ = std::move(special); }
   void set_split_special(bool split) { split_special_ = split; }
   void set_clean_up(bool clean) { clean_up_ = clean; }

@@ -16,6 +16,7 @@ namespace {
 
 Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
   run.reader.processor = run.eval_reader.processor = run.base.processor;
+  LUTHIER_CHECK(run.objective->fits(run.base));
   run.reader.kind = run.eval_reader.kind = &run.objective->row_kind();
   run.reader.seed = run.eval_reader.seed = static_cast<std::uint64_t>(run.recipe.training.seed);
   run.reader.loss_on = run.eval_reader.loss_on = loss_on_from_name(run.recipe.training.loss_on);

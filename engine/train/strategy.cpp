@@ -15,7 +15,7 @@ namespace {
 constexpr const char* peft_prefix = "base_model.model.";
 
 /// Full names of the modules that are LayerNorms.
-std::set<std::string> layer_norms(const VisionLanguageModel& model) {
+std::set<std::string> layer_norms(const Model& model) {
   std::set<std::string> names;
   for (const auto& item : model.named_modules()) {
     const auto* module = dynamic_cast<const ParameterModule*>(item.value().get());
@@ -81,6 +81,10 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
     for (const auto& [name, tensor] : trainables.adapter->tensors())
       add(name, tensor, base.model->part_of(in_model(name)));
   } else {
+    if (!base.quantization.is_null()) {
+      return input_error("The base's weights are packed, so they cannot train themselves.",
+                         "strategy", "Train an adapter over them (strategy: lora).");
+    }
     for (const auto& item : base.model->named_parameters()) {
       const std::string part = base.model->part_of(item.key());
       if (method->part_trains(part, recipe)) add(item.key(), item.value(), part);

@@ -10,7 +10,7 @@
 
 #include "engine/config/recipe.h"
 #include "engine/methods/adapter.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 #include "engine/optim/optimizer.h"
 
 namespace luthier {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "engine/io/safetensors.h"
+#include "engine/models/loaded_model.h"
 #include "engine/models/stored_tensor.h"
-#include "engine/models/vlm.h"
 
 namespace luthier {
 

@@ -13,7 +13,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 #include "engine/runs/run_folder.h"
 #include "engine/train/control.h"
 #include "engine/train/run_result.h"

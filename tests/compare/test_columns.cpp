@@ -3,7 +3,7 @@
 // columns, what a comparison that is stopped leaves, draws that do not depend on who else is asked.
 #include "engine/compare/compare.h"
 #include "engine/generate/generate.h"
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 
 // After LibTorch's headers, which have members that Qt's macros are named like.
 #include <QtTest>

@@ -99,6 +99,8 @@ class TestNamesElsewhere : public QObject {
         {"use_gradient_checkpointing", "training.gradient_checkpointing."},
         {"additional_target", "adapter.modules_to_save."},
         {"eval_strategy", "training.eval_steps."},
+        {"quantization_bit", "quantization.load_in_4bit."},
+        {"double_quantization", "quantization.bnb_4bit_use_double_quant."},
         {"save_strategy", "training.save_steps."},
         {"torch_dtype", "training.dtype."}};
     for (const auto& [name, key] : called)
@@ -110,8 +112,8 @@ class TestNamesElsewhere : public QObject {
       QTest::newRow(name) << name << "not needed here, because";
     }
     for (const char* name :
-         {"load_in_4bit", "deepspeed", "fsdp_config", "neftune_noise_alpha", "video_fps",
-          "dpo_beta", "quantization_bit", "load_best_model_at_end", "loraplus_lr_ratio"}) {
+         {"load_in_8bits", "deepspeed", "fsdp_config", "neftune_noise_alpha", "video_fps",
+          "dpo_beta", "load_best_model_at_end", "loraplus_lr_ratio"}) {
       QTest::newRow(name) << name << "This version does not have it";
     }
   }

@@ -3,6 +3,7 @@
 // teaching model's tasks: within a twentieth.
 #include <QtTest>
 
+#include "engine/forecast/trained.h"
 #include "engine/session/headless.h"
 #include "engine/teaching/teaching.h"
 #include "tests/train/tiny_run.h"
@@ -134,6 +135,64 @@ class TestForecast : public QObject {
     QCOMPARE(lora->parameters, 2 * 4 * (64 + 64));
     QVERIFY(
         !trained_modules(*summary, tiny.recipe("run", {"adapter.target_modules=nothing"})).ok());
+  }
+
+  /// What would be left out is the tower of this family, by its own names, and nothing else.
+  void advises_to_leave_out_the_tower_data() {
+    QTest::addColumn<QString>("family");
+    QTest::addColumn<QString>("pattern");
+    QTest::newRow("LLaVA") << "llava"
+                           << ".*vision_tower.*";
+    QTest::newRow("InternVL") << "internvl"
+                              << ".*vision_tower.*";
+    QTest::newRow("SmolVLM") << "smolvlm"
+                             << ".*vision_model.*";
+    QTest::newRow("Idefics3") << "idefics3"
+                              << ".*vision_model.*";
+    QTest::newRow("Qwen2-VL") << "qwen2_vl"
+                              << ".*visual\\.(blocks|patch_embed).*";
+    QTest::newRow("Qwen3-VL") << "qwen3_vl"
+                              << ".*visual\\.(blocks|patch_embed|pos_embed).*";
+    QTest::newRow("Gemma 3") << "gemma3"
+                             << ".*vision_tower.*";
+  }
+  void advises_to_leave_out_the_tower() {
+    QFETCH(QString, family);
+    QFETCH(QString, pattern);
+    const auto summary =
+        summarize_model(fs::path(LUTHIER_TEST_DATA) / "models/families" / family.toStdString());
+    QVERIFY(summary.ok());
+    QCOMPARE(QString::fromStdString(pattern_of_part(*summary, "vision_tower")), pattern);
+    QVERIFY(pattern_of_part(*summary, "no such part").empty());
+    TinyRun tiny;
+    const auto parts = [&](const std::vector<std::string>& settings) {
+      std::map<std::string, int> counts;
+      const auto trained = trained_modules(*summary, tiny.recipe("run", settings));
+      if (!trained) return counts;
+      for (const std::string& name : trained->wrapped) {
+        for (const ModuleSummary& module : summary->modules) {
+          if (module.name == name) ++counts[module.part];
+        }
+      }
+      return counts;
+    };
+    std::map<std::string, int> before = parts({});
+    const auto after = parts({"adapter.exclude_modules=" + pattern.toStdString()});
+    QVERIFY(before.at("vision_tower") > 0);
+    before.erase("vision_tower");
+    QCOMPARE(after, before);
+
+    BatchShape huge;
+    huge.batch_size = 1, huge.tokens = 1000, huge.labels = 10;
+    huge.pictures = {1, 400'000'000, 9'000'000'000, 0, 16};
+    const auto forecast =
+        forecast_memory(*summary, tiny.recipe("run", {"adapter.target_modules=all-linear"}), huge);
+    QVERIFY(forecast.ok() && !forecast->fits());
+    const std::string wanted = "adapter.exclude_modules: '" + pattern.toStdString() + "'";
+    const auto found =
+        std::find_if(forecast->advice.begin(), forecast->advice.end(),
+                     [&](const std::string& advice) { return advice.starts_with(wanted); });
+    QVERIFY(found != forecast->advice.end());
   }
 
   void advises_when_it_will_not_fit() {

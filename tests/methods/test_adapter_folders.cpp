@@ -59,7 +59,7 @@ void change_config(const fs::path& folder, const std::string& key, const Json& v
   write_text(folder / "adapter_config.json", config.dump());
 }
 
-torch::Tensor logits_of(VisionLanguageModel& model) {
+torch::Tensor logits_of(Model& model) {
   const torch::NoGradGuard no_grad;
   Example example;
   for (int i = 0; i < 40; ++i) example.input_ids.push_back(5 + i * 3);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Loading and saving whole folders: every type cast as LibTorch casts it, a file that changes under
 // the reader, a person who changes their mind, and what a saved folder has taken along.
+#include "engine/models/loaded_model.h"
 #include "engine/models/stored_tensor.h"
-#include "engine/models/vlm.h"
 
 // After LibTorch's headers, which have members that Qt's macros are named like.
 #include "tests/train/tiny_run.h"
@@ -199,7 +199,7 @@ class TestLoadModel : public QObject {
     return options;
   }
   QTemporaryDir folder_;
-  std::shared_ptr<VisionLanguageModel> base_;
+  std::shared_ptr<Model> base_;
 };
 
 QTEST_GUILESS_MAIN(TestLoadModel)

@@ -117,7 +117,6 @@ class CurveGroup : public QObject {
   /// New data has come: the view follows unless a person zoomed.
   void data_changed();
   void fit();
-  const std::vector<CurvePlot*>& plots() const { return plots_; }
 
  private:
   void set_range(const QCPRange& range);

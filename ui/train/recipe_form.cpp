@@ -31,7 +31,7 @@ constexpr int kLabelWidth = 136;
 /// Fields stand under headings by what their key begins with.
 std::string group_of(const std::string& key) {
   if (key == "strategy" || key == "objective" || key.starts_with("freeze.") ||
-      key.starts_with("adapter."))
+      key.starts_with("adapter.") || key.starts_with("quantization."))
     return "Method";
   if (key.starts_with("training.")) return "Training";
   if (key.starts_with("image.")) return "Pictures";

@@ -35,12 +35,6 @@ void WrappedText::set_text(const QString& text) {
   updateGeometry();
 }
 
-void WrappedText::set_text_font(const QFont& font) {
-  setFont(font);
-  view_->setFont(font);
-  updateGeometry();
-}
-
 int WrappedText::heightForWidth(int width) const {
   QTextDocument measure;
   measure.setDocumentMargin(0);

@@ -15,7 +15,6 @@ class WrappedText : public QLabel {
  public:
   explicit WrappedText(QWidget* parent = nullptr);
   void set_text(const QString& text);
-  void set_text_font(const QFont& font);
   bool hasHeightForWidth() const override { return true; }
   int heightForWidth(int width) const override;
   /// The width of the longest line, were nothing wrapped.

@@ -3,12 +3,14 @@
 from families.gemma3 import Gemma3
 from families.idefics3 import Idefics3
 from families.internvl import InternVL
+from families.llama import Llama
 from families.llava import Llava
 from families.llava_next import LlavaNext
 from families.paligemma import PaliGemma
+from families.qwen2 import Qwen2
 from families.qwen2_5_vl import Qwen2_5VL
 from families.qwen2_vl import Qwen2VL
 from families.qwen3_vl import Qwen3VL
 from families.smolvlm import SmolVLM
 
-FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma(), Qwen3VL(), LlavaNext(), InternVL()]
+FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma(), Qwen3VL(), LlavaNext(), InternVL(), Llama(), Qwen2()]

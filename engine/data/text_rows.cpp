@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Rows that are a text and nothing else, for objectives that learn from the text itself.
+#include "engine/data/row_kind.h"
+
+namespace luthier {
+
+namespace {
+
+class TextRows : public RowKind {
+ public:
+  const char* name() const override { return "text"; }
+  bool recognises(const Json& row) const override { return row.contains("text"); }
+
+  Result<Conversation> read(const Json& row, const std::filesystem::path&, const std::string& where,
+                            RowFault* fault) const override {
+    const bool written = row.is_object() && row.contains("text") && row["text"].is_string();
+    if (!written) {
+      if (fault) *fault = RowFault::BadRow;
+      return input_error("The row has no text.", where + ": text",
+                         "The objective learns from rows of one text: {\"text\": \"…\"}.");
+    }
+    Conversation made;
+    made.messages = {
+        {"text", {{ContentPart::Kind::Text, row["text"].get<std::string>(), {}}}, nullptr}};
+    return made;
+  }
+
+  Result<EncodedRow> encode(const Conversation& row, const ChatProcessor& processor,
+                            const RowEncoding& how, const std::string& where,
+                            RowFault* fault) const override {
+    LUTHIER_TRY(Example example, processor.encode_plain(row.messages.at(0).content.at(0).text,
+                                                        how.max_length, where, fault));
+    EncodedRow encoded;
+    encoded.sequences.push_back(std::move(example));
+    return encoded;
+  }
+};
+
+}  // namespace
+
+const RowKind& text_rows() {
+  static const TextRows kind;
+  return kind;
+}
+
+}  // namespace luthier

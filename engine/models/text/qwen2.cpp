@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Qwen2 and Qwen2.5 (Yang et al. 2024) as Qwen2ForCausalLM of transformers 5.17.
+#include "engine/models/families.h"
+#include "engine/models/text/text_model.h"
+
+namespace luthier {
+
+const Family qwen2_family = text_family("qwen2");
+
+}  // namespace luthier

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A tiny checkpoint with weights for the tests of methods, and what they ask of it.
+#pragma once
+
+#include "engine/methods/method.h"
+
+#include <QtTest>  // after LibTorch: its keyword `slots` is a name there
+
+#include "tests/train/tiny_run.h"
+
+namespace luthier::test {
+
+class MethodBase {
+ public:
+  MethodBase() {
+    make_model(root() / "drawn");
+    LoadOptions options;
+    options.device = "cpu";
+    options.random_weights = true;
+    auto drawn = load_model(root() / "drawn", options);
+    if (!drawn) qFatal("%s", drawn.error().sentence().c_str());
+    const torch::NoGradGuard no_grad;
+    for (torch::Tensor& tensor : drawn->model->parameters()) {
+      if (tensor.dim() > 1) tensor.mul_(4);  // so that every block shows
+    }
+    if (!save_model(*drawn, folder(), torch::kFloat32)) qFatal("no checkpoint can be written");
+  }
+  fs::path root() const { return directory_.path().toStdString(); }
+  fs::path folder() const { return root() / "model"; }
+  fs::path made(const std::string& name) const {
+    fs::create_directories(root() / name);
+    return root() / name;
+  }
+  LoadedModel load() const {
+    LoadOptions options;
+    options.device = "cpu";
+    options.dtype = "float32";
+    auto loaded = load_model(folder(), options);
+    if (!loaded) qFatal("%s", loaded.error().sentence().c_str());
+    return loaded.take();
+  }
+  Recipe recipe(const std::string& strategy, const std::vector<std::string>& settings = {}) const {
+    std::vector<std::string> all{"strategy=" + strategy, "model=" + folder().string(), "dataset=d",
+                                 "output_dir=o"};
+    all.insert(all.end(), settings.begin(), settings.end());
+    auto recipe = parse_recipe("", "test", all);
+    if (!recipe) qFatal("%s", recipe.error().sentence().c_str());
+    return recipe.take();
+  }
+
+ private:
+  QTemporaryDir directory_;
+};
+
+inline torch::Tensor logits_of(Model& model) {
+  const torch::NoGradGuard no_grad;
+  Example example;
+  for (int i = 0; i < 40; ++i) example.input_ids.push_back(5 + i * 3);
+  example.labels.assign(example.input_ids.size(), kIgnoreLabel);
+  return model.head()->forward(model.decode(model.embed(collate({example})), nullptr));
+}
+
+/// Every byte of the base's parameters, as one number each.
+inline std::vector<torch::Tensor> copies(const Model& model) {
+  std::vector<torch::Tensor> all;
+  for (const torch::Tensor& tensor : model.parameters()) all.push_back(tensor.detach().clone());
+  return all;
+}
+
+inline bool same_bytes(const Model& model, const std::vector<torch::Tensor>& before) {
+  const auto now = model.parameters();
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (!torch::equal(now[i], before[i])) return false;
+  }
+  return now.size() == before.size();
+}
+
+/// All that the adapter trains, moved so that it shows.
+inline void disturb(const Adapter& adapter) {
+  const torch::NoGradGuard no_grad;
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(9);
+  for (auto [key, tensor] : adapter.tensors())
+    tensor.add_(torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, 0.1, generator));
+}
+
+inline double far(const torch::Tensor& got, const torch::Tensor& wanted) {
+  if (got.sizes() != wanted.sizes()) return 1e9;
+  return ((got - wanted).abs().max() / wanted.abs().max()).item<double>();
+}
+
+}  // namespace luthier::test

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What every family's modules answer when they are asked what a training step costs. A family whose
+// new block forgets one of its products is caught here: what hangs on it must be counted.
+#include <QtTest>
+
+#include <filesystem>
+
+#include "engine/models/model_summary.h"
+
+using namespace luthier;
+namespace fs = std::filesystem;
+
+namespace {
+
+using Trained = std::vector<std::pair<std::string, TrainedShare>>;
+
+Pass pass() {
+  Pass pass;
+  pass.tokens = 96, pass.labels = 40;
+  pass.rows = rows_shape({48, 48}, true);
+  pass.pictures = {2, 2, 0, 2 * 3 * 32 * 32, 8};
+  pass.pictures.patches = 32;  // read by towers that take patches
+  return pass;
+}
+
+std::int64_t kept(const PassCost& cost) {
+  std::int64_t bytes = 0;
+  for (const Stage& stage : cost.stages) bytes += stage.kept;
+  return bytes;
+}
+
+bool in_layer(const std::string& name) {
+  return name.find("layers.") != std::string::npos || name.find("blocks.") != std::string::npos ||
+         name.find("layer.") != std::string::npos;
+}
+
+}  // namespace
+
+class TestCost : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void every_family_answers_data() {
+    QTest::addColumn<QString>("folder");
+    const fs::path families = fs::path(LUTHIER_TEST_DATA) / "models/families";
+    for (const auto& entry : fs::directory_iterator(families))
+      QTest::newRow(entry.path().filename().c_str()) << QString(entry.path().c_str());
+  }
+  void every_family_answers() {
+    QFETCH(QString, folder);
+    const auto summary = summarize_model(folder.toStdString());
+    QVERIFY2(summary.ok(), summary ? "" : summary.error().sentence().c_str());
+    QVERIFY(summary->cost);
+
+    // Nothing trains: what is kept grows with the tokens alone, and nothing has a gradient.
+    const PassCost still = summary->cost->of(pass(), {});
+    for (const Stage& stage : still.stages) QCOMPARE(stage.gradients, 0);
+    QCOMPARE(still.unreached, 0);
+    QVERIFY(!still.head.weight_gradient && !still.head.plugged);
+
+    Trained all, whole;
+    for (const ModuleSummary& module : summary->modules) {
+      if (module.type != "Linear") continue;
+      all.emplace_back(module.name, TrainedShare{true, false, 8, 4});
+      whole.emplace_back(module.name, TrainedShare{true, true, module.parameters});
+    }
+    const PassCost base = summary->cost->of(pass(), all);
+    QVERIFY(kept(base) > kept(still));
+    QVERIFY(base.head.plugged && !base.head.weight_gradient);
+    QVERIFY(summary->cost->of(pass(), whole).head.weight_gradient);
+
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const std::string& name = all[i].first;
+      Trained more = all;
+      more[i].second.row_numbers += 1000;
+      const PassCost cost = summary->cost->of(pass(), more);
+      const bool alone = summary->cost->of(pass(), {all[i]}).unreached > 0;
+      if (alone || name == "lm_head") {  // no gradient arrives, or the loss keeps it
+        QCOMPARE(kept(cost), kept(base));
+        continue;
+      }
+      QVERIFY2(kept(cost) >= kept(base) + 1000 * 4 * 8, name.c_str());
+    }
+
+    // Gradients of the layers grow as their backwards are done.
+    std::int64_t of_layers = 0, of_stages = 0;
+    for (const auto& [name, share] : all) {
+      if (in_layer(name) && summary->cost->of(pass(), {{name, share}}).unreached == 0)
+        of_layers += share.parameters * 4;
+    }
+    for (const Stage& stage : base.stages) of_stages += stage.gradients;
+    QCOMPARE(of_stages, of_layers);
+  }
+
+  void nothing_is_kept_below_what_trains() {
+    const auto summary = summarize_model(fs::path(LUTHIER_TEST_DATA) / "models/families" / "llava");
+    QVERIFY(summary.ok());
+    const auto layer = [&](int number) {
+      return summary->cost->of(
+          pass(), {{"model.language_model.layers." + std::to_string(number) + ".mlp.up_proj",
+                    TrainedShare{true, false, 100, 4}}});
+    };
+    const PassCost first = layer(0), last = layer(1);
+    const std::size_t layers = first.stages.size() - 3;  // before the first layer
+    QVERIFY(first.stages[layers].kept > 0);
+    QCOMPARE(last.stages[layers].kept, 0);
+    QVERIFY(first.stages[layers + 1].kept > last.stages[layers + 1].kept);
+
+    Pass again = pass();
+    again.terms.checkpointing = true;
+    const PassCost recomputed = summary->cost->of(
+        again, {{"model.language_model.layers.0.mlp.up_proj", TrainedShare{true, false, 100, 4}}});
+    QVERIFY(kept(recomputed) < kept(first));
+  }
+
+  void layers_past_the_last_state_get_no_gradient() {
+    const auto summary = summarize_model(fs::path(LUTHIER_TEST_DATA) / "models/families" / "llava");
+    QVERIFY(summary.ok());
+    Trained trained;
+    std::int64_t past = 0;
+    for (const ModuleSummary& module : summary->modules) {
+      trained.emplace_back(module.name, TrainedShare{true, true, module.parameters});
+      if (module.name.find("vision_tower.encoder.layers.2.") != std::string::npos ||
+          module.name.ends_with("post_layernorm"))
+        past += module.parameters;  // vision_feature_layer is -2
+    }
+    QVERIFY(past > 0);
+    QCOMPARE(summary->cost->of(pass(), trained).unreached, past);
+  }
+};
+
+QTEST_GUILESS_MAIN(TestCost)
+#include "test_cost.moc"
