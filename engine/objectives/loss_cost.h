@@ -16,5 +16,7 @@ struct LossCost {
 
 /// Of cross-entropy at the labels (chunked_cross_entropy), the chosen states' gather included.
 LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head);
+/// Of the labels' log-probabilities (token_values), which make each chunk's logits twice.
+LossCost token_values_cost(const Pass& pass, const HeadCost& head);
 
 }  // namespace luthier
