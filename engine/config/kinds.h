@@ -17,7 +17,8 @@
 #define LUTHIER_METHODS(ROW) \
   ROW(full)                  \
   ROW(freeze)                \
-  ROW(lora)
+  ROW(lora)                  \
+  ROW(ia3)
 /// One row an objective.
 #define LUTHIER_OBJECTIVES(ROW) ROW(sft) ROW(mlm)
 /// One row an optimizer.
