@@ -18,7 +18,8 @@
   ROW(full)                  \
   ROW(freeze)                \
   ROW(lora)                  \
-  ROW(ia3)
+  ROW(ia3)                   \
+  ROW(prompt_tuning)
 /// One row an objective.
 #define LUTHIER_OBJECTIVES(ROW) ROW(sft) ROW(mlm)
 /// One row an optimizer.
