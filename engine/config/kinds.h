@@ -19,7 +19,8 @@
   ROW(freeze)                \
   ROW(lora)                  \
   ROW(ia3)                   \
-  ROW(prompt_tuning)
+  ROW(prompt_tuning)         \
+  ROW(prefix_tuning)
 /// One row an objective.
 #define LUTHIER_OBJECTIVES(ROW) ROW(sft) ROW(mlm)
 /// One row an optimizer.
