@@ -20,7 +20,8 @@
   ROW(lora)                  \
   ROW(ia3)                   \
   ROW(prompt_tuning)         \
-  ROW(prefix_tuning)
+  ROW(prefix_tuning)         \
+  ROW(bottleneck)
 /// One row an objective.
 #define LUTHIER_OBJECTIVES(ROW) ROW(sft) ROW(mlm)
 /// One row an optimizer.
