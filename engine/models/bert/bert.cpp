@@ -165,11 +165,9 @@ class Bert : public Model, public Encoder {
   ModelGeometry geometry() const override {
     ModelGeometry g;
     g.vocab_size = options_.vocab_size, g.hidden_size = options_.hidden_size;
-    g.intermediate_size = options_.intermediate_size;
     g.num_hidden_layers = options_.num_hidden_layers;
     g.num_attention_heads = g.num_key_value_heads = options_.num_attention_heads;
     g.head_dim = options_.hidden_size / options_.num_attention_heads;
-    g.attention_windows.assign(static_cast<std::size_t>(g.num_hidden_layers), 0);
     g.tied_embeddings = options_.tie_word_embeddings;
     return g;
   }
