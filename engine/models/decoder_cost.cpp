@@ -5,6 +5,7 @@
 // is kept only where something that trains needs it.
 #include <algorithm>
 
+#include "engine/models/cost.h"
 #include "engine/models/decoder.h"
 #include "engine/nn/module_cost.h"
 

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "engine/models/cost.h"
 #include "engine/models/model_summary.h"
 
 using namespace luthier;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "engine/models/blocks/branches.h"
+#include "engine/models/cost.h"
 #include "engine/models/families.h"
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/layers.h"
