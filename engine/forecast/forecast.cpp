@@ -85,7 +85,8 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   PassCost cost;
   LossCost loss;
   if (model.cost) {
-    const Pass pass = lay_out(batch, terms);
+    Pass pass = lay_out(batch, terms);
+    pass.labels = objective->labels_used(pass.labels);
     cost = model.cost->of(pass, shares(trained, objective->dropout()));
     loss = objective->cost(pass, cost.head);
   }

@@ -14,10 +14,11 @@
 
 #include "engine/base/result.h"
 #include "engine/io/json.h"
-#include "engine/models/cost.h"
 #include "engine/vision/image_processor.h"
 
 namespace luthier {
+
+class ModelCost;  // models/cost.h
 
 /// One parameterised module of the tree, e.g. {"model.language_model.layers.0.self_attn.q_proj",
 /// "Linear", [512, 512], "F16", 262144, "language_model"}.

@@ -2,9 +2,12 @@
 // What a loss needs while it is made of the last states. No LibTorch.
 #pragma once
 
-#include "engine/models/cost.h"
+#include <cstdint>
 
 namespace luthier {
+
+struct HeadCost;
+struct Pass;
 
 /// Logits exist for so many rows at a time that they have about so many numbers: 16 MiB of float32.
 inline constexpr std::int64_t kLossChunkElements = 1 << 22;

@@ -88,10 +88,11 @@ class MaskedLanguage : public Objective {
     return loss;
   }
 
+  std::int64_t labels_used(std::int64_t labels) const override {
+    return std::llround(settings_.probability * static_cast<double>(labels));
+  }
   LossCost cost(const Pass& pass, const HeadCost& head) const override {
-    Pass covered = pass;
-    covered.labels = std::llround(settings_.probability * static_cast<double>(pass.labels));
-    return cross_entropy_cost(covered, head);
+    return cross_entropy_cost(pass, head);
   }
 
   NamedTensors shown(Policy&, const Batch& batch) override {

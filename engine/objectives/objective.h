@@ -61,6 +61,8 @@ class Objective {
     return {};
   }
   virtual LossSum loss(Policy& policy, const Batch& batch) = 0;
+  /// Of so many labelled tokens in rows, those that a pass is about.
+  virtual std::int64_t labels_used(std::int64_t labels) const { return labels; }
   /// What `loss` needs at the top of a pass; as it stands, that of the policy's log_probs.
   virtual LossCost cost(const Pass& pass, const HeadCost& head) const;
   /// The tensors of the contract's `loss` verb that are this objective's own.

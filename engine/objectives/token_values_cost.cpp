@@ -3,6 +3,7 @@
 // log-softmax, its exponentials and what is made of these.
 #include <algorithm>
 
+#include "engine/models/cost.h"
 #include "engine/objectives/loss_cost.h"
 
 namespace luthier {
