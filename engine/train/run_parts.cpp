@@ -5,6 +5,7 @@
 
 #include "engine/base/log.h"
 #include "engine/methods/method.h"
+#include "engine/models/packing.h"
 #include "engine/optim/optimizers.h"
 #include "engine/train/run_parts.h"
 
