@@ -16,7 +16,7 @@
 /// One row a method, in the order that a form offers them.
 #define LUTHIER_METHODS(ROW) ROW(full) ROW(freeze) ROW(lora)
 /// One row an objective.
-#define LUTHIER_OBJECTIVES(ROW) ROW(sft) ROW(mlm)
+#define LUTHIER_OBJECTIVES(ROW) ROW(sft) ROW(dpo) ROW(mlm)
 /// One row an optimizer.
 #define LUTHIER_OPTIMIZERS(ROW) ROW(adamw_torch) ROW(lion_32bit) ROW(adafactor)
 
