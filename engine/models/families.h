@@ -18,7 +18,8 @@
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(llama)                  \
-  ROW(qwen2)
+  ROW(qwen2)                  \
+  ROW(bert)
 // clang-format on
 
 namespace luthier {

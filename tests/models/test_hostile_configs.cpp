@@ -84,14 +84,13 @@ Image noise(int width, int height) {
   return image;
 }
 
-/// The states that a causal model makes of a row.
+/// The states that a model makes of a row.
 void check_states(Model& model, const Example& example) {
   torch::NoGradGuard no_grad;
   for (auto& parameter : model.parameters()) parameter.fill_(0.01);
-  Causal& causal = *model.causal();
-  const torch::Tensor hidden = causal.decode(causal.embed(collate({example})), nullptr);
+  const torch::Tensor hidden = states_before_head(model, collate({example}));
   if (hidden.size(0) != static_cast<std::int64_t>(example.input_ids.size()))
-    throw std::runtime_error("the decoder lost tokens");
+    throw std::runtime_error("the model lost tokens");
 }
 
 Status run_text(const Plan& plan, const Model& shapes) {
@@ -99,8 +98,10 @@ Status run_text(const Plan& plan, const Model& shapes) {
   for (const auto& parameter : shapes.parameters()) weights += parameter.numel();
   if (weights > kRunWeights) return {};
   Example example;
-  example.input_ids.assign(12, 0);
-  example.labels.assign(12, kIgnoreLabel);
+  const std::int64_t length =
+      plan.longest_row > 0 ? std::min<std::int64_t>(12, plan.longest_row) : 12;
+  example.input_ids.assign(static_cast<std::size_t>(length), 0);
+  example.labels.assign(static_cast<std::size_t>(length), kIgnoreLabel);
   check_states(*plan.made(torch::TensorOptions()), example);
   return {};
 }
@@ -218,7 +219,9 @@ class TestHostileConfigs : public QObject {
     }
     qInfo("%s: %d refused, %d taken", qPrintable(type), refused, taken);
     QVERIFY2(faults.empty(), (std::to_string(fault_count) + " faults:" + faults).c_str());
-    QVERIFY(refused > 100 && taken > 50);
+    // a family that takes pictures has more fields to lie in
+    const bool pictures = (*family)->takes_pictures;
+    QVERIFY(refused > (pictures ? 100 : 40) && taken > (pictures ? 50 : 20));
   }
 };
 

@@ -39,6 +39,7 @@ import adapters
 import checkpoints
 import conversations
 import defaults
+import encoders
 import forward
 import generate
 import hostile_configs
@@ -129,7 +130,7 @@ def main():
             | verbs.cases()
         )
         found |= measure.cases() | hostile_configs.cases()
-        found |= results.cases() | runs_of_before.cases()
+        found |= results.cases() | runs_of_before.cases() | encoders.cases()
     if options.real:
         found |= real.cases(options.real.resolve())
     if options.list:
