@@ -264,7 +264,7 @@ class TestRecipeFields : public QObject {
                           << "lora_only"
                           << "What exists: none";
     QTest::newRow("objective") << "objective"
-                               << "dpo"
+                               << "ppo"
                                << "What exists: sft";
     QTest::newRow("strategy") << "strategy"
                               << "qlora"

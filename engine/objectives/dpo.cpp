@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Direct preference optimization, equal to TRL 1.16's DPOTrainer with its picture collator: chosen
+// and rejected answers go through the policy together and through the reference without a graph.
+// Several losses are summed by their weights (MPO, Wang et al. 2024); LD-DPO (Liu et al. 2024)
+// weighs the longer answer's surplus, WPO (Zhou et al. 2024) weighs pairs.
+#include <algorithm>
+
+#include "engine/objectives/dpo_losses.h"
+#include "engine/objectives/objective.h"
+
+namespace luthier {
+
+namespace {
+
+using torch::Tensor;
+
+struct DpoSettings {
+  std::vector<std::pair<dpo::PairLoss, double>> losses;
+  double beta = 0.1, smoothing = 0, alpha = 0.5, tau = 0.05;
+  std::string divergence, reference;
+  std::optional<double> length_weight;
+  bool weighs_pairs = false, reference_free = false;
+};
+
+double mean_of(const Tensor& values) { return values.mean().item<double>(); }
+
+class Dpo : public Objective {
+ public:
+  explicit Dpo(DpoSettings settings) : settings_(std::move(settings)) {}
+
+  const RowKind& row_kind() const override { return preference_rows(); }
+  bool dropout() const override { return false; }
+  bool needs_reference() const override { return !settings_.reference_free; }
+  std::string reference_checkpoint() const override { return settings_.reference; }
+  std::int64_t count(const MicroBatch& rows) const override {
+    return static_cast<std::int64_t>(rows.encoded.size());
+  }
+
+  LossSum loss(Policy& policy, const Batch& batch) override {
+    const LogProbs now = policy.log_probs(batch);
+    const Tensor reference = settings_.reference_free
+                                 ? torch::zeros({static_cast<std::int64_t>(now.counts.size())},
+                                                now.values.log_probs.options())
+                                       .detach()
+                                 : answers(policy.reference_log_probs(batch));
+    const dpo::Terms terms = terms_of(now, reference);
+    Tensor sum;
+    for (const auto& [loss, weight] : settings_.losses) {
+      Tensor pairs = loss(terms);
+      if (settings_.weighs_pairs) pairs = pairs * pair_weights(now);
+      const Tensor share = pairs.sum() * weight;
+      sum = sum.defined() ? sum + share : share;
+    }
+    LossSum result;
+    result.sum = sum;
+    result.count = terms.chosen.size(0);
+    result.figures = figures(now, terms);
+    return result;
+  }
+
+  NamedTensors shown(Policy& policy, const Batch& batch) override {
+    const torch::NoGradGuard no_grad;
+    const LogProbs now = policy.log_probs(batch);
+    NamedTensors tensors = padded(now, batch);
+    for (auto& [name, tensor] : tensors)
+      if (name == "logps") tensor = answers(now).cpu();
+    if (!settings_.reference_free)
+      tensors.emplace_back("ref_logps", answers(policy.reference_log_probs(batch)).cpu());
+    return tensors;
+  }
+
+ private:
+  /// [2n]: each answer's log-probability, the surplus of a pair's longer one weighed.
+  Tensor answers(const LogProbs& probs) const {
+    if (!settings_.length_weight) return probs.summed(probs.values.log_probs);
+    std::vector<float> weights;
+    const std::size_t pairs = probs.counts.size() / 2;
+    for (std::size_t i = 0; i < probs.counts.size(); ++i) {
+      const std::int64_t shared =
+          std::min(probs.counts[i % pairs], probs.counts[i % pairs + pairs]);
+      for (std::int64_t at = 0; at < probs.counts[i]; ++at)
+        weights.push_back(at < shared ? 1.f : static_cast<float>(*settings_.length_weight));
+    }
+    const Tensor& each = probs.values.log_probs;
+    return probs.summed(each * torch::tensor(weights).to(each.device()));
+  }
+
+  dpo::Terms terms_of(const LogProbs& now, const Tensor& reference) const {
+    dpo::Terms terms;
+    const auto halves = [](const Tensor& both, Tensor& chosen, Tensor& rejected) {
+      const std::vector<Tensor> parts = both.chunk(2);
+      chosen = parts[0];
+      rejected = parts[1];
+    };
+    halves(answers(now), terms.chosen, terms.rejected);
+    halves(reference, terms.reference_chosen, terms.reference_rejected);
+    terms.chosen_ratio = terms.chosen - terms.reference_chosen;
+    terms.rejected_ratio = terms.rejected - terms.reference_rejected;
+    terms.chosen_score =
+        dpo::divergence_score(terms.chosen_ratio, settings_.divergence, settings_.alpha);
+    terms.rejected_score =
+        dpo::divergence_score(terms.rejected_ratio, settings_.divergence, settings_.alpha);
+    const Tensor counts =
+        torch::tensor(now.counts, torch::kInt64).to(terms.chosen.device(), torch::kFloat32);
+    halves(counts, terms.chosen_tokens, terms.rejected_tokens);
+    const std::int64_t chosen = chosen_labels(now);
+    terms.chosen_nll =
+        -now.values.log_probs.slice(0, 0, chosen).mean().expand(terms.chosen.size(0));
+    terms.beta = settings_.beta;
+    terms.smoothing = settings_.smoothing;
+    terms.tau = settings_.tau;
+    return terms;
+  }
+
+  /// Labelled tokens of the chosen answers, which stand before the rejected ones.
+  static std::int64_t chosen_labels(const LogProbs& probs) {
+    std::int64_t sum = 0;
+    for (std::size_t i = 0; i < probs.counts.size() / 2; ++i) sum += probs.counts[i];
+    return sum;
+  }
+
+  /// How likely the policy finds both answers of a pair, measured against its own certainty.
+  static Tensor pair_weights(const LogProbs& now) {
+    const torch::NoGradGuard no_grad;
+    const Tensor counts = torch::tensor(now.counts, torch::kInt64)
+                              .to(now.values.log_probs.device(), torch::kFloat32)
+                              .clamp_min(1);
+    const Tensor sums = now.summed(now.values.log_probs - now.values.log_sum_sq_probs);
+    const std::vector<Tensor> both = at::exp(sums / counts).chunk(2);
+    return both[0] * both[1];
+  }
+
+  Figures figures(const LogProbs& now, const dpo::Terms& terms) const {
+    const torch::NoGradGuard no_grad;
+    const std::int64_t chosen = chosen_labels(now), all = now.target.size(0);
+    const auto mean = [](const Tensor& values, std::int64_t from, std::int64_t to) {
+      return to > from ? mean_of(values.slice(0, from, to)) : 0.0;
+    };
+    const Tensor good = settings_.beta * terms.chosen_ratio,
+                 bad = settings_.beta * terms.rejected_ratio;
+    return {{"rewards/chosen", mean_of(good)},
+            {"rewards/rejected", mean_of(bad)},
+            {"rewards/accuracies", mean_of((good > bad).to(torch::kFloat32))},
+            {"rewards/margins", mean_of(good - bad)},
+            {"logps/chosen", mean_of(terms.chosen)},
+            {"logps/rejected", mean_of(terms.rejected)},
+            {"logits/chosen", mean(now.values.mean_logits, 0, chosen)},
+            {"logits/rejected", mean(now.values.mean_logits, chosen, all)},
+            {"entropy", mean(now.values.entropy, 0, all)},
+            {"mean_token_accuracy", mean(now.values.is_top1, 0, chosen)}};
+  }
+
+  const DpoSettings settings_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Objective>> make_dpo(const Recipe& recipe) {
+  const KindValues& values = recipe.more;
+  DpoSettings settings;
+  const std::vector<std::string> names = values.names("dpo.loss_type"),
+                                 weights = values.names("dpo.loss_weights");
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const dpo::PairLoss loss = dpo::find_loss(names[i]);
+    if (!loss)
+      return input_error("There is no loss of a pair called " + names[i] + ".", "dpo.loss_type");
+    settings.losses.emplace_back(loss, weights.empty() ? 1.0 : std::stod(weights[i]));
+  }
+  settings.beta = values.number("dpo.beta");
+  settings.smoothing = values.number("dpo.label_smoothing");
+  settings.divergence = values.text("dpo.f_divergence_type");
+  settings.alpha = values.number("dpo.f_alpha_divergence_coef");
+  settings.length_weight = values.optional_number("dpo.ld_alpha");
+  settings.weighs_pairs = values.flag("dpo.use_weighting");
+  settings.reference = values.text("ref_model");
+  settings.tau = values.number("dpo.discopop_tau");
+  settings.reference_free = values.flag("dpo.reference_free");
+  return std::unique_ptr<Objective>(std::make_unique<Dpo>(std::move(settings)));
+}
+
+}  // namespace luthier
