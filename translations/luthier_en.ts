@@ -1428,6 +1428,14 @@ of any size</translation>
             <translation>Learning rate</translation>
         </message>
         <message>
+            <source>Figures</source>
+            <translation>Figures</translation>
+        </message>
+        <message>
+            <source>Which of the objective&apos;s figures are shown</source>
+            <translation>Which of the objective&apos;s figures are shown</translation>
+        </message>
+        <message>
             <source>Gradient norm</source>
             <translation>Gradient norm</translation>
         </message>

@@ -1418,6 +1418,14 @@ of any size</source>
             <translation>학습률</translation>
         </message>
         <message>
+            <source>Figures</source>
+            <translation>지표</translation>
+        </message>
+        <message>
+            <source>Which of the objective&apos;s figures are shown</source>
+            <translation>목표의 지표 가운데 보이는 것</translation>
+        </message>
+        <message>
             <source>Gradient norm</source>
             <translation>기울기 크기</translation>
         </message>

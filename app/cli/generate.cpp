@@ -35,7 +35,9 @@ Result<Conversation> read_question(const Options& o) {
   Message message{"user", {}};
   if (!o.image.empty()) message.content.push_back({ContentPart::Kind::Image, "", o.image});
   message.content.push_back({ContentPart::Kind::Text, o.prompt, {}});
-  return Conversation{{message}, {}, {}};
+  Conversation conversation;
+  conversation.messages = {message};
+  return conversation;
 }
 
 Json answer_json(const Generated& answer, const Json& adapter, std::size_t prompt_tokens) {

@@ -3,8 +3,8 @@
 
 #include <filesystem>
 
+#include "engine/device/device.h"
 #include "engine/io/safetensors.h"
-#include "engine/models/stored_tensor.h"
 
 namespace luthier::cli {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// On the CPU a batch is rounded up with a few filler tokens, so that batches of nearly one size share
-// the kernels that oneDNN makes a shape. Training lays them and the forecast counts them.
+// On the CPU a batch is rounded up with a few filler tokens, so that batches of nearly one size
+// share the kernels that oneDNN makes a shape. Training lays them and the forecast counts them.
 #pragma once
 
 #include <cstdint>

@@ -14,7 +14,14 @@
 #include "engine/config/recipe_field.h"
 
 /// One row a method, in the order that a form offers them.
-#define LUTHIER_METHODS(ROW) ROW(full) ROW(freeze) ROW(lora)
+#define LUTHIER_METHODS(ROW) \
+  ROW(full)                  \
+  ROW(freeze)                \
+  ROW(lora)                  \
+  ROW(ia3)                   \
+  ROW(prompt_tuning)         \
+  ROW(prefix_tuning)         \
+  ROW(bottleneck)
 /// One row an objective.
 #define LUTHIER_OBJECTIVES(ROW) ROW(sft) ROW(mlm)
 /// One row an optimizer.

@@ -15,6 +15,7 @@
 #include "engine/methods/adapter.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/packing.h"
+#include "engine/objectives/objective.h"
 
 namespace luthier {
 namespace {
@@ -33,6 +34,22 @@ std::int64_t kept_features(const ModelSummary& model, const BatchShape& batch,
   const std::int64_t free = available_memory(torch::kCPU) + memory_use(torch::kCPU).allocated;
   return std::min(batch.visited_rows * terms.block(of_a_row),
                   most_kept_features(std::max<std::int64_t>(0, free - weights)));
+}
+
+/// What an objective compares the model with, beside it in memory.
+std::int64_t reference_bytes(const ModelSummary& model, const Recipe& recipe,
+                             const Objective& objective, bool plugs, const MemoryParts& parts,
+                             std::int64_t element) {
+  switch (reference_kind(model.folder, recipe, objective, plugs)) {
+    case ReferenceKind::None:
+    case ReferenceKind::Base: return 0;
+    case ReferenceKind::Adapter: return parts.adapter;
+    case ReferenceKind::Model: break;
+  }
+  const std::string named = objective.reference_checkpoint();
+  if (named.empty()) return parts.weights;
+  const auto other = summarize_model(named);  // a broken one is refused when it is loaded
+  return other ? other->parameters * element : parts.weights;
 }
 
 /// From the outlines: rows of [patches, numbers] are patches, rows of [frames, 3, height, width]
@@ -64,12 +81,14 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
     parameters += each.share.parameters;
     adapter += each.share.parameters * (!each.share.whole ? 4 : terms.element);
   }
+  LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
   PassCost cost;
   LossCost loss;
   if (model.cost) {
-    const Pass pass = lay_out(batch, terms);
-    cost = model.cost->of(pass, shares(trained));
-    loss = cross_entropy_cost(pass, cost.head);
+    Pass pass = lay_out(batch, terms);
+    pass.labels = objective->labels_used(pass.labels);
+    cost = model.cost->of(pass, shares(trained, objective->dropout()));
+    loss = objective->cost(pass, cost.head);
   }
   const std::int64_t reached = parameters - cost.unreached;
   Estimate result;
@@ -78,6 +97,10 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   LUTHIER_TRY(result.weights_by_part, bytes_by_part(model, terms.element, packing));
   for (const auto& [name, bytes] : result.weights_by_part) parts.weights += bytes;
   parts.adapter = plugs ? adapter : 0;
+  const std::int64_t reference =
+      reference_bytes(model, recipe, *objective, plugs, parts, terms.element);
+  if (reference > 0) result.weights_by_part.emplace_back("reference", reference);
+  parts.weights += reference;
   parts.gradients = reached * terms.gradient_element;
   // Where no gradient arrives there is no state either.
   const double arrived =

@@ -22,6 +22,7 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms) {
   if (filler > 0) lengths.push_back(filler);
   pass.tokens = batch.tokens + filler;
   pass.rows = rows_shape(lengths, /*causal=*/true);
+  pass.lengths = std::move(lengths);
   return pass;
 }
 

@@ -22,8 +22,9 @@ bool has_setting(const Recipe& recipe, const std::string& key);
 
 Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const Recipe& recipe);
 
-/// What the modules are told of it, by their names.
-std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<TrainedModule>& trained);
+/// What the modules are told of it, by their names. `dropout`: what plugs drop is drawn.
+std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<TrainedModule>& trained,
+                                                         bool dropout);
 
 /// Bytes that the recipe's optimizer keeps for all of it.
 std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe);

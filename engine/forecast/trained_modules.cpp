@@ -101,10 +101,13 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
   return trained;
 }
 
-std::vector<std::pair<std::string, TrainedShare>> shares(
-    const std::vector<TrainedModule>& trained) {
+std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<TrainedModule>& trained,
+                                                         bool dropout) {
   std::vector<std::pair<std::string, TrainedShare>> shares;
-  for (const TrainedModule& each : trained) shares.emplace_back(each.module->name, each.share);
+  for (const TrainedModule& each : trained) {
+    shares.emplace_back(each.module->name, each.share);
+    if (!dropout) shares.back().second.input_copies = 1;
+  }
   return shares;
 }
 

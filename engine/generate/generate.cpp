@@ -73,9 +73,9 @@ class BatchDecoder {
       const Tensor last =
           hidden.view({static_cast<std::int64_t>(live_.size()), -1, hidden.size(-1)})
               .select(1, -1);  // [batch, hidden]
+      // [batch, vocab]
       const Tensor logits =
-          causal_.head()->forward(last).to(torch::kFloat32).to(torch::kCPU).contiguous();  // [batch,
-                                                                                           // vocab]
+          causal_.head()->forward(last).to(torch::kFloat32).to(torch::kCPU).contiguous();
       const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
       std::vector<std::int64_t> kept, next;
       std::vector<std::size_t> still;

@@ -213,6 +213,8 @@ Result<ModuleSelection> selection_of(const Method& method, const Family& family,
     LUTHIER_TRY(const ModuleScale scale, scales.of(found->second.stored));
     selection.wrapped.push_back(
         {module.name, scale, of_modules.share(found->second.elements(), scale, settings)});
+    for (const auto& [suffix, view] : found->second.views)
+      selection.wrapped.back().shapes.push_back(view.info.shape);
   }
   for (const AdapterTensors::Whole& whole : tensors.whole) {
     // Beside a plug it nearly always is the base's own weight.

@@ -56,8 +56,8 @@ Result<std::string> read_init(const Json& config, const std::string& where) {
         "path_initial_model_for_weight_conversion.");
   }
   if (name == "gaussian") return name;
-  static constexpr std::array<const char*, 5> plain{"true", "false", "eva", "orthogonal", "mica"};
-  if (std::find(plain.begin(), plain.end(), name) != plain.end())
+  static constexpr std::array<const char*, 5> kPlain{"true", "false", "eva", "orthogonal", "mica"};
+  if (std::find(kPlain.begin(), kPlain.end(), name) != kPlain.end())
     return std::string(name == "false" ? "false" : "true");
   return input_error(
       "init_lora_weights is \"" + found->get<std::string>() + "\", which PEFT 0.21 does not know.",

@@ -21,7 +21,7 @@ std::size_t end_of_count(const std::string& pattern, std::size_t at) {
 /// What Python refuses and Oniguruma takes: a repetition that is repeated ("**"), a letter escaped
 /// for nothing ("\h").
 std::string refused_by_python(const std::string& pattern) {
-  static constexpr std::string_view escapes = "AbBdDsSwWZafnNrtuUvx";
+  static constexpr std::string_view kEscapes = "AbBdDsSwWZafnNrtuUvx";
   int repeated = 0;  // marks of repetition right before: the second may be ? or +
   bool in_class = false;
   for (std::size_t i = 0; i < pattern.size(); ++i) {
@@ -29,7 +29,7 @@ std::string refused_by_python(const std::string& pattern) {
     if (c == '\\' && i + 1 < pattern.size()) {
       const char escaped = pattern[++i];
       const bool letter = (escaped >= 'a' && escaped <= 'z') || (escaped >= 'A' && escaped <= 'Z');
-      if (letter && escapes.find(escaped) == std::string_view::npos)
+      if (letter && kEscapes.find(escaped) == std::string_view::npos)
         return std::string("\\") + escaped + " means nothing.";
     }
     if (in_class || c == '[') {

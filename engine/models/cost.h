@@ -33,9 +33,10 @@ struct PictureLoad {
 /// One micro-batch of a training step.
 struct Pass {
   StepTerms terms;
-  std::int64_t tokens = 0;  ///< of all rows, with filler
-  std::int64_t labels = 0;
-  RowsShape rows;
+  std::int64_t tokens = 0;            ///< of all rows, with filler
+  std::int64_t labels = 0;            ///< that the loss is about
+  std::vector<std::int64_t> lengths;  ///< of the rows, the filler's last
+  RowsShape rows;                     ///< as causal attention meets them
   PictureLoad pictures;
 };
 
@@ -70,6 +71,17 @@ struct LayerCost {
   TrainedShare share;
   std::int64_t kept() const { return attention + mlp; }
 };
+
+/// A layer as a stage. A checkpointed one keeps its input of `state` bytes, and is made once more
+/// before its backward.
+inline Stage layer_stage(const StepTerms& terms, const LayerCost& cost, std::int64_t state) {
+  Stage stage;
+  stage.kept = terms.checkpointing ? state : cost.kept();
+  const std::int64_t there = stage.kept + (terms.checkpointing ? cost.kept() + state : 0);
+  stage.moments = {{there, cost.mlp_work}, {there - cost.mlp, cost.attention_work}};
+  stage.gradients = cost.share.parameters * terms.gradient_element;
+  return stage;
+}
 
 /// A picture tower, from the pixels on.
 struct TowerCost {

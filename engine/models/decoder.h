@@ -7,7 +7,6 @@
 
 #include <optional>
 
-#include "engine/models/cost.h"
 #include "engine/nn/attention.h"
 #include "engine/nn/layers.h"
 #include "engine/nn/linear.h"
@@ -15,6 +14,15 @@
 #include "engine/nn/rotary.h"
 
 namespace luthier {
+
+// What the modules answer when they are asked what a step costs: models/cost.h.
+struct AttentionBranchCost;
+struct LayerCost;
+struct MlpCost;
+struct Pass;
+struct RowsShape;
+struct Stage;
+struct StepTerms;
 
 struct DecoderOptions {
   std::string model_type;

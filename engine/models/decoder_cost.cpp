@@ -5,6 +5,7 @@
 // is kept only where something that trains needs it.
 #include <algorithm>
 
+#include "engine/models/cost.h"
 #include "engine/models/decoder.h"
 #include "engine/nn/module_cost.h"
 
@@ -62,13 +63,7 @@ void DecoderImpl::add_cost(const Pass& pass, bool flows, bool blocks, std::int64
   for (const DecoderLayer& layer : layers_) {
     const LayerCost cost = layer->cost(terms, pass.rows, pass.tokens, flows);
     flows = flows || cost.share.trains;
-    // A checkpointed layer keeps its input, and is made once more before its backward.
-    Stage stage;
-    stage.kept = terms.checkpointing ? state : cost.kept();
-    const std::int64_t there = stage.kept + (terms.checkpointing ? cost.kept() + state : 0);
-    stage.moments = {{there, cost.mlp_work}, {there - cost.mlp, cost.attention_work}};
-    stage.gradients = cost.share.parameters * terms.gradient_element;
-    stages.push_back(stage);
+    stages.push_back(layer_stage(terms, cost, state));
   }
   Stage last;
   last.kept = flows ? norm_kept(terms, norm_, pass.tokens) : 0;

@@ -26,15 +26,9 @@ torch::Tensor DecoderModel::decode(const TokenSequence& sequence, KeyValueCache*
 ModelGeometry DecoderModel::geometry() const {
   ModelGeometry g;
   const DecoderOptions& text = decoder_->options;
-  g.vocab_size = text.vocab_size, g.hidden_size = text.hidden_size,
-  g.intermediate_size = text.intermediate_size;
+  g.vocab_size = text.vocab_size, g.hidden_size = text.hidden_size;
   g.num_hidden_layers = text.num_hidden_layers, g.num_attention_heads = text.num_attention_heads;
   g.num_key_value_heads = text.num_key_value_heads, g.head_dim = text.head_dim;
-  for (const auto& window : text.sliding_windows) g.attention_windows.push_back(window.value_or(0));
-  g.attention_softcap = text.attention_softcap > 0;
-  g.qk_norm = text.qk_norm, g.sandwich_norms = text.sandwich_norms,
-  g.scaled_embeddings = text.embedding_scale != 1;
-  g.rotary_tables = text.two_rotaries ? 2 : 1;
   g.tied_embeddings = head_->weight.shares(decoder_->embed_tokens->weight);
   return g;
 }

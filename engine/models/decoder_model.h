@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "engine/models/cost.h"
 #include "engine/models/family.h"
 
 namespace luthier {

@@ -15,6 +15,8 @@
 
 namespace luthier {
 
+class StepCosts;  // models/cost.h
+
 /// Each token is predicted from those before it. The head is applied by who needs it (a loss only
 /// where labels are, decoding only at the end).
 class Causal {

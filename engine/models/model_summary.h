@@ -14,10 +14,11 @@
 
 #include "engine/base/result.h"
 #include "engine/io/json.h"
-#include "engine/models/cost.h"
 #include "engine/vision/image_processor.h"
 
 namespace luthier {
+
+class ModelCost;  // models/cost.h
 
 /// One parameterised module of the tree, e.g. {"model.language_model.layers.0.self_attn.q_proj",
 /// "Linear", [512, 512], "F16", 262144, "language_model"}.
@@ -37,38 +38,17 @@ struct BranchSummary {
   std::int64_t width = 0;  ///< of the states that it is added to
 };
 
-/// The sizes that decide memory and time.
+/// The sizes that are shown, that loading checks the processor by, and that what hangs on the whole
+/// model is made for. What a step costs is asked of the modules (models/cost.h).
 struct ModelGeometry {
-  std::int64_t vocab_size = 0, hidden_size = 0, intermediate_size = 0, num_hidden_layers = 0;
+  std::int64_t vocab_size = 0, hidden_size = 0, num_hidden_layers = 0;
   std::int64_t num_attention_heads = 0, num_key_value_heads = 0, head_dim = 0;
-  std::int64_t vision_hidden_size = 0, vision_intermediate_size = 0, vision_layers = 0,
-               vision_heads = 0;
-  std::int64_t vision_tokens = 0;  ///< tokens inside the tower for one picture
-  std::int64_t image_tokens = 0;   ///< tokens one picture takes in the text
+  std::int64_t vision_hidden_size = 0, vision_layers = 0, vision_heads = 0;
+  std::int64_t vision_tokens = 0;      ///< tokens inside the tower for one picture
+  std::int64_t image_tokens = 0;       ///< tokens one picture takes in the text
+  std::int64_t patches_per_token = 1;  ///< of the tower, that are folded into one token
   std::int64_t image_height = 0, image_width = 0;
   bool tied_embeddings = false;
-
-  // What else of the layers decides how much a training step keeps for the backward.
-  std::vector<std::int64_t>
-      attention_windows;           ///< of the decoder's layers; 0: all that stands before
-  bool picture_blocks = false;     ///< tokens of pictures (or of prompts) see one another: each row
-                                   ///< has a mask of its own
-  bool attention_softcap = false;  ///< scores are made and kept, not fused away
-  bool qk_norm = false, sandwich_norms = false, scaled_embeddings = false;
-  std::int64_t rotary_tables = 1;     ///< of the decoder
-  std::int64_t deepstack_layers = 0;  ///< decoder layers whose states pictures are added to
-  std::int64_t vision_layers_run =
-      0;  ///< of the tower, from the first on: those above the highest state used do not run
-  bool vision_final_norm = false;  ///< the norm above the tower's layers has a part in the features
-  bool vision_rms_norms = false, vision_qk_norm = false, vision_gated_mlp = false;
-  bool vision_fused_qkv = false;  ///< one product makes queries, keys and values
-  std::int64_t vision_window =
-      0;  ///< patches of a window, where most layers look through windows; 0: none do
-  std::int64_t vision_states = 1;    ///< states that the tower hands on, side by side
-  std::int64_t projector_in = 0;     ///< what the projector's first product takes of a feature
-                                     ///< (patches folded into one count together)
-  std::int64_t projector_width = 0;  ///< between its two products; 0: there is one
-  bool projector_norm = false;
 };
 
 /// How the model takes pictures, for who shows it without loading it.

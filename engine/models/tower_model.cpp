@@ -26,10 +26,8 @@ TokenSequence TowerModel::embed(const ModelInput& input) {
 
 ModelGeometry TowerModel::describe(const VisionSizes& vision) const {
   ModelGeometry g = DecoderModel::geometry();
-  g.vision_hidden_size = vision.hidden_size, g.vision_intermediate_size = vision.intermediate_size;
+  g.vision_hidden_size = vision.hidden_size;
   g.vision_layers = vision.num_hidden_layers, g.vision_heads = vision.num_attention_heads;
-  g.vision_layers_run = vision.num_hidden_layers;
-  g.projector_in = vision.hidden_size;
   return g;
 }
 

@@ -3,6 +3,7 @@
 // the chunk's states.
 #include <algorithm>
 
+#include "engine/models/cost.h"
 #include "engine/objectives/loss_cost.h"
 
 namespace luthier {

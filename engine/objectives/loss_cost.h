@@ -2,9 +2,12 @@
 // What a loss needs while it is made of the last states. No LibTorch.
 #pragma once
 
-#include "engine/models/cost.h"
+#include <cstdint>
 
 namespace luthier {
+
+struct HeadCost;
+struct Pass;
 
 /// Logits exist for so many rows at a time that they have about so many numbers: 16 MiB of float32.
 inline constexpr std::int64_t kLossChunkElements = 1 << 22;
@@ -16,5 +19,7 @@ struct LossCost {
 
 /// Of cross-entropy at the labels (chunked_cross_entropy), the chosen states' gather included.
 LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head);
+/// Of the labels' log-probabilities (token_values), which make each chunk's logits twice.
+LossCost token_values_cost(const Pass& pass, const HeadCost& head);
 
 }  // namespace luthier

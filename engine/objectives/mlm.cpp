@@ -3,6 +3,7 @@
 // covered, a few become others, and the model says what stood there. Chosen anew each time a row is
 // seen, as transformers' DataCollatorForLanguageModeling does; the loss is BertForMaskedLM's.
 #include <algorithm>
+#include <cmath>
 
 #include "engine/base/random_stream.h"
 #include "engine/objectives/objective.h"
@@ -85,6 +86,13 @@ class MaskedLanguage : public Objective {
     loss.sum = chunked_cross_entropy(encoder.before_head(states), encoder.head(),
                                      labels.index_select(0, places));
     return loss;
+  }
+
+  std::int64_t labels_used(std::int64_t labels) const override {
+    return std::llround(settings_.probability * static_cast<double>(labels));
+  }
+  LossCost cost(const Pass& pass, const HeadCost& head) const override {
+    return cross_entropy_cost(pass, head);
   }
 
   NamedTensors shown(Policy&, const Batch& batch) override {

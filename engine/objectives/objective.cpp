@@ -34,6 +34,10 @@ Status Objective::fits(const LoadedModel& base) const {
                      "objective", "Choose an objective for such models, as mlm is for encoders.");
 }
 
+LossCost Objective::cost(const Pass& pass, const HeadCost& head) const {
+  return token_values_cost(pass, head);
+}
+
 NamedTensors Objective::shown(Policy& policy, const Batch& batch) {
   const torch::NoGradGuard no_grad;
   return padded(policy.log_probs(batch), batch);

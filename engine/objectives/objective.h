@@ -15,6 +15,7 @@
 #include "engine/config/recipe.h"
 #include "engine/io/json.h"
 #include "engine/objectives/figures.h"
+#include "engine/objectives/loss_cost.h"
 #include "engine/objectives/policy.h"
 
 namespace luthier {
@@ -60,6 +61,10 @@ class Objective {
     return {};
   }
   virtual LossSum loss(Policy& policy, const Batch& batch) = 0;
+  /// Of so many labelled tokens in rows, those that a pass is about.
+  virtual std::int64_t labels_used(std::int64_t labels) const { return labels; }
+  /// What `loss` needs at the top of a pass; as it stands, that of the policy's log_probs.
+  virtual LossCost cost(const Pass& pass, const HeadCost& head) const;
   /// The tensors of the contract's `loss` verb that are this objective's own.
   virtual NamedTensors shown(Policy& policy, const Batch& batch);
 
@@ -80,9 +85,13 @@ const std::vector<ObjectiveRow>& objectives();
 /// Input error naming the recipe's field.
 Result<std::unique_ptr<Objective>> make_objective(const Recipe& recipe);
 
-/// What the objective asks for, by TRL's rule: the checkpoint that it names; under an adapter the
-/// base with no adapter, or a frozen copy of the adapter that the run began from; else a copy of
-/// the model as it began. Null where it asks for none.
+/// What stands beside the model for comparison, by TRL's rule: the checkpoint that the objective
+/// names; under an adapter the base with no adapter, or a frozen copy of the adapter that the run
+/// began from; else a copy of the model as it began.
+enum class ReferenceKind { None, Base, Adapter, Model };
+ReferenceKind reference_kind(const std::filesystem::path& base, const Recipe& recipe,
+                             const Objective& objective, bool has_adapter);
+/// Null where the objective asks for none.
 Result<std::shared_ptr<Reference>> make_reference(LoadedModel& base, const Recipe& recipe,
                                                   const Objective& objective, bool has_adapter);
 

@@ -14,18 +14,27 @@ bool same_folder(const std::filesystem::path& a, const std::filesystem::path& b)
 
 }  // namespace
 
+ReferenceKind reference_kind(const std::filesystem::path& base, const Recipe& recipe,
+                             const Objective& objective, bool has_adapter) {
+  if (!objective.needs_reference()) return ReferenceKind::None;
+  const std::string named = objective.reference_checkpoint();
+  if (!has_adapter) return ReferenceKind::Model;
+  if (named.empty())
+    return recipe.adapter.init_from.empty() ? ReferenceKind::Base : ReferenceKind::Adapter;
+  return same_folder(named, base) ? ReferenceKind::Base : ReferenceKind::Model;
+}
+
 Result<std::shared_ptr<Reference>> make_reference(LoadedModel& base, const Recipe& recipe,
                                                   const Objective& objective, bool has_adapter) {
-  if (!objective.needs_reference()) return std::shared_ptr<Reference>();
-  const std::string named = objective.reference_checkpoint();
+  const ReferenceKind kind = reference_kind(base.folder, recipe, objective, has_adapter);
+  if (kind == ReferenceKind::None) return std::shared_ptr<Reference>();
   auto reference = std::make_shared<Reference>();
-  if (has_adapter && named.empty()) {
-    if (!recipe.adapter.init_from.empty()) {
-      LUTHIER_TRY(reference->adapter, load_adapter(base, recipe.adapter.init_from));
-    }
+  if (kind == ReferenceKind::Base) return reference;
+  if (kind == ReferenceKind::Adapter) {
+    LUTHIER_TRY(reference->adapter, load_adapter(base, recipe.adapter.init_from));
     return reference;
   }
-  if (has_adapter && same_folder(named, base.folder)) return reference;
+  const std::string named = objective.reference_checkpoint();
   LoadOptions options;
   options.device = base.model->device().str();
   options.dtype = base.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";

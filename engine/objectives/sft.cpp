@@ -15,6 +15,9 @@ class Sft : public Objective {
   LossSum loss(Policy& policy, const Batch& batch) override {
     return sft_loss(policy.model(), batch.input);
   }
+  LossCost cost(const Pass& pass, const HeadCost& head) const override {
+    return cross_entropy_cost(pass, head);
+  }
 };
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace luthier {
 namespace fs = std::filesystem;
 namespace {
-constexpr int state_version = 1;
+constexpr int kStateVersion = 1;
 
 /// None where the field is missing: older checkpoints have fewer.
 Result<std::vector<std::int64_t>> row_numbers(const Json& json, const char* key,
@@ -41,7 +41,7 @@ Result<FigureSums> figure_sums(const Json& json, const std::string& where) {
 }  // namespace
 
 Json to_json(const TrainerState& state) {
-  Json json = {{"version", state_version},
+  Json json = {{"version", kStateVersion},
                {"step", state.step},
                {"total_steps", state.total_steps},
                {"tokens", state.tokens},
@@ -70,7 +70,7 @@ Result<TrainerState> read_trainer_state(const fs::path& checkpoint) {
   const std::string where = path.string();
   LUTHIER_TRY(const Json json, read_json_file(path));
   LUTHIER_TRY(const std::int64_t version, json_int(json, "version", where));
-  if (version != state_version)
+  if (version != kStateVersion)
     return input_error("This checkpoint was written by another version of the program.",
                        where + ": version");
   TrainerState state;

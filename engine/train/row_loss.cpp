@@ -27,6 +27,7 @@ torch::Tensor one(double value) { return torch::full({1}, value, torch::kFloat32
 Result<NamedTensors> loss_of_rows(LoadedModel& base, const Recipe& recipe,
                                   const std::filesystem::path& file) {
   LUTHIER_TRY(const auto objective, make_objective(recipe));
+  LUTHIER_CHECK(objective->fits(base));
   RowReader reader;
   LUTHIER_TRY(reader.dataset, Dataset::open({file}, recipe.image_folder));
   reader.processor = base.processor;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/base/log.h"
 #include "engine/device/threads.h"
 
 namespace luthier {
@@ -22,6 +23,26 @@ MicroBatch joined(std::vector<MicroBatch>& batches) {
   }
   return all;
 }
+
+/// A window that does not come to its end comes again, whole: what the objective carries from step
+/// to step is as it was before.
+class Undone {
+ public:
+  explicit Undone(Objective& objective) : objective_(objective), before_(objective.state()) {}
+  ~Undone() {
+    if (kept_ || before_.is_null()) return;
+    if (const Status read = objective_.read_state(before_, "objective"); !read)
+      log_warning(read.error().sentence());
+  }
+  Undone(const Undone&) = delete;
+  Undone& operator=(const Undone&) = delete;
+  void keep() { kept_ = true; }
+
+ private:
+  Objective& objective_;
+  const Json before_;
+  bool kept_ = false;
+};
 
 }  // namespace
 
@@ -46,11 +67,9 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
                                              std::int64_t first_batch,
                                              const std::function<bool()>& go_on) {
   WindowOutcome outcome;
-  const Json before = objective_.state();
-  const auto abandoned = [&]() -> Result<bool> {
+  Undone undone(objective_);
+  const auto abandoned = [&] {
     outcome.abandoned = go_on && !go_on();
-    if (outcome.abandoned && !before.is_null())  // the window comes again, whole
-      LUTHIER_CHECK(objective_.read_state(before, "objective"));
     return outcome.abandoned;
   };
   if (objective_.window_rule() == WindowRule::Whole) window.batches = {joined(window.batches)};
@@ -62,15 +81,13 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     if (trainables_.adapter) trainables_.adapter->set_training(false, 0);
     for (std::size_t i = 0; i < batches.size(); ++i) {
       if (batches[i].empty()) continue;
-      LUTHIER_TRY(const bool stopped, abandoned());
-      if (stopped) return outcome;
+      if (abandoned()) return outcome;
       LUTHIER_CHECK(objective_.roll_out(policy_, batches[i], seed_of(i)));
     }
   }
   const std::vector<double> divided_by = divisors(batches);
   for (std::size_t i = 0; i < batches.size(); ++i) {
-    LUTHIER_TRY(const bool stopped, abandoned());
-    if (stopped) return outcome;
+    if (abandoned()) return outcome;
     adapt_waiting();
     if (batches[i].empty()) continue;
     if (trainables_.adapter) trainables_.adapter->set_training(objective_.dropout(), seed_of(i));
@@ -84,11 +101,13 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     if (!std::isfinite(value)) {
       outcome.finite = false;
       outcome.suspects = batches[i].rows;
+      undone.keep();
       return outcome;
     }
     outcome.figures.add(loss.figures);
     if (share.requires_grad()) share.backward();
   }
+  undone.keep();
   return outcome;
 }
 

@@ -12,7 +12,7 @@
 namespace luthier {
 namespace {
 
-constexpr const char* peft_prefix = "base_model.model.";
+constexpr const char* kPeftPrefix = "base_model.model.";
 
 /// Full names of the modules that are LayerNorms.
 std::set<std::string> layer_norms(const Model& model) {
@@ -26,7 +26,7 @@ std::set<std::string> layer_norms(const Model& model) {
 
 /// A trained tensor's name as the model has it.
 std::string in_model(const std::string& name) {
-  return name.starts_with(peft_prefix) ? name.substr(std::string_view(peft_prefix).size()) : name;
+  return name.starts_with(kPeftPrefix) ? name.substr(std::string_view(kPeftPrefix).size()) : name;
 }
 
 bool in_layer_norm(const std::string& name, const std::set<std::string>& norms) {

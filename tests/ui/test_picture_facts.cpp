@@ -67,8 +67,7 @@ constexpr char kQwen[] =
 void TestPictureFacts::patches_by_size() {
   ModelSummary qwen = summary(kQwen);
   qwen.model_type = "qwen2_vl";
-  qwen.geometry.vision_hidden_size = 1280;
-  qwen.geometry.projector_in = 4 * 1280;
+  qwen.geometry.patches_per_token = 4;
   const PictureFacts facts = picture_facts(qwen);
   QVERIFY(facts.kind == Kind::Patches);
   QCOMPARE(facts.least_tokens, 4);    // 3136 / (28 · 28)
@@ -79,8 +78,7 @@ void TestPictureFacts::patches_by_size() {
 
 void TestPictureFacts::limits_of_a_recipe() {
   ModelSummary qwen = summary(kQwen);
-  qwen.geometry.vision_hidden_size = 1280;
-  qwen.geometry.projector_in = 4 * 1280;
+  qwen.geometry.patches_per_token = 4;
   const PictureFacts facts = picture_facts(qwen, {784 * 64, 784 * 256});
   QCOMPARE(facts.least_tokens, 64);
   QCOMPARE(facts.most_tokens, 256);

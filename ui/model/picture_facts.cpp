@@ -48,11 +48,7 @@ PictureFacts picture_facts(const ModelSummary& summary, const PixelLimits& limit
           facts.height = static_cast<int>(shape[2]), facts.width = static_cast<int>(shape[3]);
       }
   if (facts.kind == PictureFacts::Kind::Patches) {
-    // A block of patches is folded into one token: the projector takes as many features side by
-    // side.
-    const std::int64_t block =
-        g.vision_hidden_size > 0 ? std::max<std::int64_t>(1, g.projector_in / g.vision_hidden_size)
-                                 : 1;
+    const std::int64_t block = std::max<std::int64_t>(1, g.patches_per_token);
     facts.least_patches = least, facts.most_patches = most;
     facts.least_tokens = least / block, facts.most_tokens = most / block;
     return facts;

@@ -4,9 +4,11 @@
 #include <array>
 
 #include "engine/models/blocks/branches.h"
+#include "engine/models/cost.h"
 #include "engine/models/families.h"
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/layers.h"
+#include "engine/nn/module_cost.h"
 
 namespace luthier {
 
@@ -41,6 +43,15 @@ class Embeddings : public torch::nn::Module {
                 " tokens is longer than the model's ", positions_->weight.size(0), " positions");
     const Tensor sum = words->forward(ids) + types_->forward(torch::zeros_like(ids));
     return norm_->forward(sum + positions_->forward(rows.positions(ids.device())));
+  }
+
+  Stage cost(const StepTerms& terms, std::int64_t tokens) const {
+    Stage stage;
+    const TrainedShare share = trained_within(terms, *this);
+    if (share.trains) stage.kept = norm_kept(terms, norm_, tokens);
+    stage.moments = {{stage.kept, 2 * terms.block(tokens * norm_->weight.size(0))}};
+    stage.gradients = share.parameters * terms.gradient_element;
+    return stage;
   }
 
   Embedding words{nullptr};
@@ -93,6 +104,26 @@ class Layer : public torch::nn::Module {
     return run_branches(branches_, x, frame);
   }
 
+  /// A branch's norm keeps the sum that comes after it.
+  LayerCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
+                 bool flows) const {
+    LayerCost cost;
+    cost.share = trained_within(terms, *this);
+    if (!flows && !cost.share.trains) return cost;
+    const std::int64_t width = query_->in_features(), state = terms.block(tokens * width);
+    const AttentionBranchCost attention = attention_branch_cost(
+        terms, {query_, key_, value_}, mixed_,
+        attention_cost(terms, rows, heads_, heads_, query_->out_features() / heads_), 0, tokens,
+        flows);
+    const bool normed = attention.passes || terms.of(*mixed_norm_).trains;
+    const MlpCost mlp = mlp_cost(terms, {wide_}, narrow_, tokens, normed);
+    cost.attention = attention.kept + (normed ? norm_kept(terms, mixed_norm_, tokens) : 0);
+    cost.mlp = mlp.kept + norm_kept(terms, narrow_norm_, tokens);
+    cost.mlp_work = state + mlp.work;
+    cost.attention_work = state + attention.core.work;
+    return cost;
+  }
+
  private:
   std::int64_t heads_;
   Activation activation_;
@@ -123,6 +154,20 @@ class Predictions : public ParameterModule {
     return norm_->forward(activate(dense_->forward(states), activation_));
   }
 
+  Stage cost(const StepTerms& terms, std::int64_t labels, bool flows) const {
+    const ProductsCost dense = products_cost(terms, {dense_}, labels);
+    const std::int64_t state = terms.block(labels * dense_->out_features());
+    Stage stage;
+    stage.kept = dense.input + dense.numbers;
+    if (flows || dense.trains) stage.kept += state;
+    if (flows || dense.trains || terms.of(*norm_).trains)
+      stage.kept += norm_kept(terms, norm_, labels);
+    stage.moments = {{stage.kept, 2 * state}};
+    stage.gradients =
+        (terms.of(*dense_).parameters + terms.of(*norm_).parameters) * terms.gradient_element;
+    return stage;
+  }
+
   Linear decoder{nullptr};
 
  private:
@@ -132,7 +177,7 @@ class Predictions : public ParameterModule {
   LayerNorm norm_{nullptr};
 };
 
-class Bert : public Model, public Encoder {
+class Bert : public Model, public Encoder, public StepCosts {
  public:
   Bert(const BertOptions& o, const torch::TensorOptions& t) : options_(o) {
     const auto body = register_module("bert", std::make_shared<Part>());
@@ -149,6 +194,32 @@ class Bert : public Model, public Encoder {
   }
 
   Encoder* encoder() override { return this; }
+  const StepCosts* step_costs() const override { return this; }
+
+  PassCost cost(const Pass& pass) const override {
+    const StepTerms& terms = pass.terms;
+    PassCost cost;
+    Stage inputs;
+    inputs.kept = 2 * terms.block(pass.tokens, 8);  // ids and labels
+    inputs.moments = {{inputs.kept, 0}};
+    cost.stages = {inputs, embeddings_->cost(terms, pass.tokens)};
+    bool flows = trained_within(terms, *embeddings_).trains;
+    const RowsShape rows = rows_shape(pass.lengths, /*causal=*/false);
+    const std::int64_t state = terms.block(pass.tokens * options_.hidden_size);
+    for (const auto& layer : layers_) {
+      const LayerCost of_layer = layer->cost(terms, rows, pass.tokens, flows);
+      flows = flows || of_layer.share.trains;
+      cost.stages.push_back(layer_stage(terms, of_layer, state));
+    }
+    cost.stages.push_back(predictions_->cost(terms, pass.labels, flows));
+    const Linear& head = predictions_->decoder;
+    const TrainedShare share = terms.of(*head);
+    const bool tied = head->weight.shares(embeddings_->words->weight);
+    cost.head = {options_.vocab_size, options_.hidden_size,
+                 share.whole || (tied && terms.of(*embeddings_->words).whole),
+                 share.trains && !share.whole};
+    return cost;
+  }
 
   Tensor encode(const ModelInput& input) override {
     const RowLayout rows(input.lengths);
@@ -165,11 +236,9 @@ class Bert : public Model, public Encoder {
   ModelGeometry geometry() const override {
     ModelGeometry g;
     g.vocab_size = options_.vocab_size, g.hidden_size = options_.hidden_size;
-    g.intermediate_size = options_.intermediate_size;
     g.num_hidden_layers = options_.num_hidden_layers;
     g.num_attention_heads = g.num_key_value_heads = options_.num_attention_heads;
     g.head_dim = options_.hidden_size / options_.num_attention_heads;
-    g.attention_windows.assign(static_cast<std::size_t>(g.num_hidden_layers), 0);
     g.tied_embeddings = options_.tie_word_embeddings;
     return g;
   }

@@ -71,7 +71,6 @@ class Gemma3 : public SiglipGemma {
   ModelGeometry geometry() const override {
     ModelGeometry g = SiglipGemma::geometry();
     g.image_tokens = image_tokens_;
-    g.projector_norm = true;
     return g;
   }
 

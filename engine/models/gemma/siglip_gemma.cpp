@@ -79,7 +79,6 @@ ModelGeometry SiglipGemma::geometry() const {
   ModelGeometry g = describe(vision_);
   g.vision_tokens = g.image_tokens = vision_.tokens();
   g.image_height = vision_.image_height, g.image_width = vision_.image_width;
-  g.vision_final_norm = g.picture_blocks = true;
   return g;
 }
 

@@ -70,8 +70,7 @@ class Idefics3 : public TowerModel {
     ModelGeometry g = describe(options_.vision);
     g.vision_tokens = options_.vision.tokens();
     g.image_tokens = g.vision_tokens / (options_.scale_factor * options_.scale_factor);
-    g.vision_final_norm = true;
-    g.projector_in = options_.vision.hidden_size * options_.scale_factor * options_.scale_factor;
+    g.patches_per_token = options_.scale_factor * options_.scale_factor;
     return g;
   }
 

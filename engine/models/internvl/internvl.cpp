@@ -78,11 +78,7 @@ class InternVL : public TowerModel {
     ModelGeometry g = describe(options_.vision);
     g.vision_tokens = options_.vision.patches() + 1;
     g.image_tokens = options_.vision.patches() / (options_.fold * options_.fold);
-    g.vision_layers_run = options_.feature_layers,
-    g.vision_final_norm = options_.feature_norm && options_.vision.final_norm;
-    g.vision_rms_norms = options_.vision.rms_norm, g.vision_qk_norm = options_.vision.qk_norm;
-    g.projector_in = options_.vision.hidden_size * options_.fold * options_.fold,
-    g.projector_width = options_.text.hidden_size, g.projector_norm = true;
+    g.patches_per_token = options_.fold * options_.fold;
     return g;
   }
 

@@ -113,9 +113,6 @@ ModelGeometry LlavaModel::geometry() const {
   g.vision_tokens = v.tokens();
   g.image_tokens = frame_features();
   g.image_height = v.image_height, g.image_width = v.image_width;
-  g.vision_layers_run = layers_run();
-  g.vision_states = static_cast<std::int64_t>(options_.vision_feature_layers.size());
-  g.projector_in = v.hidden_size * g.vision_states, g.projector_width = options_.text.hidden_size;
   return g;
 }
 

@@ -25,7 +25,7 @@ std::string rename_first(const std::string& name, const auto& table) {
 }  // namespace
 
 std::string llava_memory_name(const std::string& stored) {
-  static constexpr std::array<Renaming, 9> table{{
+  static constexpr std::array<Renaming, 9> kTable{{
       {"image_newline", "model.image_newline"},
       {"language_model.lm_head.", "lm_head."},
       {"model.language_model.lm_head.", "lm_head."},
@@ -36,18 +36,18 @@ std::string llava_memory_name(const std::string& stored) {
       {"multi_modal_projector.", "model.multi_modal_projector."},
       {"language_model.", "model.language_model."},
   }};
-  return rename_first(stored, table);
+  return rename_first(stored, kTable);
 }
 
 std::string llava_stored_name(const std::string& memory) {
-  static constexpr std::array<Renaming, 5> table{{
+  static constexpr std::array<Renaming, 5> kTable{{
       {"model.image_newline", "image_newline"},
       {"lm_head.", "language_model.lm_head."},
       {"model.language_model.", "language_model.model."},
       {"model.vision_tower.", "vision_tower."},
       {"model.multi_modal_projector.", "multi_modal_projector."},
   }};
-  return rename_first(memory, table);
+  return rename_first(memory, kTable);
 }
 
 Result<LlavaProcessorSettings> read_llava_processor_settings(const std::filesystem::path& folder,

@@ -56,15 +56,10 @@ class QwenVl : public TowerModel {
   ModelGeometry geometry() const override {  // a picture's patches and tokens go by its size
     const QwenVisionOptions& v = options_.vision;
     VisionSizes sizes;
-    sizes.hidden_size = v.width, sizes.intermediate_size = v.intermediate,
-    sizes.num_hidden_layers = v.depth, sizes.num_attention_heads = v.heads;
+    sizes.hidden_size = v.width, sizes.num_hidden_layers = v.depth;
+    sizes.num_attention_heads = v.heads;
     ModelGeometry g = describe(sizes);
-    g.vision_rms_norms = v.rms_norms, g.vision_gated_mlp = v.gated_mlp, g.vision_fused_qkv = true;
-    g.vision_window = v.window * v.window * v.block();
-    g.deepstack_layers =
-        std::min(static_cast<std::int64_t>(v.reached().size()), g.num_hidden_layers);
-    g.vision_states = 1 + static_cast<std::int64_t>(v.reached().size());
-    g.projector_in = g.projector_width = v.width * v.block(), g.projector_norm = true;
+    g.patches_per_token = v.block();
     return g;
   }
 

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/methods/ia3.h"
+
+#include "engine/methods/ia3_settings.h"
+
+namespace luthier {
+
+using torch::Tensor;
+
+Ia3Linear::Ia3Linear(Tensor l, bool input) : factors(std::move(l)), scales_input(input) {}
+
+Tensor Ia3Linear::applied() const { return strength == 1 ? factors : (factors - 1) * strength + 1; }
+
+Tensor Ia3Linear::forward(const Tensor& x, const LinearImpl& linear) const {
+  if (strength == 0) return linear.product(x);
+  const Tensor scale = applied().flatten();
+  if (scales_input) return linear.product((x * scale).to(x.scalar_type()));
+  const Tensor y = linear.product(x);
+  return (y * scale).to(y.scalar_type());
+}
+
+void Ia3Linear::merge_into(LinearImpl& linear) const {
+  const Tensor scale = applied();
+  linear.weight.assign(linear.weight.dense(torch::kFloat32) * scale);
+  if (!scales_input && linear.bias.defined())
+    linear.bias.copy_(linear.bias.to(torch::kFloat32) * scale.flatten());
+}
+
+namespace {
+
+bool ia3_can_wrap(const ModelModule& module) { return module.linear(); }
+
+void draw_ia3(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator& generator) {
+  if (to.settings.more.flag("adapter.init_ia3_weights"))
+    tensors[0].fill_(1);
+  else
+    tensors[0].normal_(0, 1, generator);
+}
+
+Adapter::Hung hang_ia3(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
+  const std::string& name = to.module.name;
+  Linear base = ports.linears.at(name);
+  auto plug = std::make_shared<Ia3Linear>(tensors[0], is_feedforward(name, to.settings));
+  Adapter::Hung hung = hung_on(base->plug, name, plug);
+  hung.merge = [base, plug]() mutable { plug->merge_into(*base); };
+  return hung;
+}
+
+const ModuleMethod kModules{{"IA3 wraps Linear modules.", ia3_can_wrap, all_linear},
+                            {".ia3_l"},
+                            ia3_sizes,
+                            ia3_keeps,
+                            nullptr,
+                            draw_ia3,
+                            hang_ia3,
+                            check_feedforward};
+
+}  // namespace
+
+const Method& ia3_method() {
+  static const Method method = [] {
+    Method row(method_kind("ia3"));
+    row.fields = ia3_fields;
+    row.read = read_ia3_settings;
+    row.write = write_ia3_settings;
+    row.of_modules = &kModules;
+    return row;
+  }();
+  return method;
+}
+
+}  // namespace luthier

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/methods/prefix_tuning.h"
+
+#include <cmath>
+
+#include "engine/base/text.h"
+#include "engine/methods/adapter_tensors.h"
+#include "engine/methods/prompts.h"
+
+namespace luthier {
+
+using torch::Tensor;
+
+PrefixTable::PrefixTable(Tensor table) : table_(std::move(table)) {}
+PrefixTable::PrefixTable(Network network) : network_(std::move(network)) {}
+
+std::int64_t PrefixTable::tokens() const {
+  return network_ ? network_->embedding.size(0) : table_.size(0);
+}
+
+Tensor PrefixTable::made() const {
+  if (!network_) return table_;
+  const Network& n = *network_;
+  return at::linear(at::tanh(at::linear(n.embedding, n.in_weight, n.in_bias)), n.out_weight,
+                    n.out_bias);
+}
+
+KeysAndValues PrefixTable::of(std::int64_t layer, std::int64_t layers, std::int64_t kv_heads,
+                              std::int64_t head_dim) {
+  if (layer == 0 || !of_pass_.defined()) of_pass_ = made();
+  const Tensor split = of_pass_.view({tokens(), layers * 2, kv_heads, head_dim});
+  if (layer + 1 == layers) of_pass_ = Tensor();
+  return {split.select(1, 2 * layer), split.select(1, 2 * layer + 1)};
+}
+
+std::vector<Adapter::Named> PrefixTable::trained() const {
+  if (!network_) return {{kPromptKey, table_}};
+  return {{"prompt_encoder.embedding.weight", network_->embedding},
+          {"prompt_encoder.transform.0.weight", network_->in_weight},
+          {"prompt_encoder.transform.0.bias", network_->in_bias},
+          {"prompt_encoder.transform.2.weight", network_->out_weight},
+          {"prompt_encoder.transform.2.bias", network_->out_bias}};
+}
+
+namespace {
+
+constexpr const char* kName = "prefix_tuning";
+
+/// One layer's share of the table.
+class PrefixPlug : public AttentionPlug {
+ public:
+  PrefixPlug(std::shared_ptr<PrefixTable> table, std::int64_t layer, std::int64_t layers,
+             const AttentionPort& port)
+      : table_(std::move(table)),
+        layer_(layer),
+        layers_(layers),
+        kv_heads_(port.kv_heads()),
+        head_dim_(port.head_dim()) {}
+
+  KeysAndValues before() const override {
+    if (strength == 0) return {};
+    KeysAndValues found = table_->of(layer_, layers_, kv_heads_, head_dim_);
+    if (strength != 1) found = {found.keys * strength, found.values * strength};
+    return found;
+  }
+  std::int64_t count() const override { return strength == 0 ? 0 : table_->tokens(); }
+
+ private:
+  std::shared_ptr<PrefixTable> table_;
+  std::int64_t layer_, layers_, kv_heads_, head_dim_;
+};
+
+/// What the sizes go by.
+struct Shape {
+  std::int64_t tokens = 0, layers = 0, width = 0, inner = 0;  // width: of a layer's keys
+
+  std::int64_t columns() const { return layers * 2 * width; }
+};
+
+Shape shape_of(const ModelGeometry& model, const AdapterSettings& settings) {
+  Shape shape{settings.more.integer("adapter.num_virtual_tokens"), model.num_hidden_layers,
+              model.num_key_value_heads * model.head_dim};
+  shape.inner = settings.more.optional_integer("adapter.encoder_hidden_size").value_or(shape.width);
+  return shape;
+}
+
+bool projects(const AdapterSettings& settings) {
+  return settings.more.flag("adapter.prefix_projection");
+}
+
+const std::vector<SettingField>& fields() {
+  using Use = SettingField::Use;
+  static const std::vector<SettingField> table =
+      prompt_fields({{"encoder_hidden_size", Use::Read, ""},
+                     {"init_weights", Use::Read, ""},
+                     {"prefix_projection", Use::Read, ""}});
+  return table;
+}
+
+Result<AdapterSettings> read(const Json& config, const std::string& where) {
+  return read_prompt_settings(kName, config, where);
+}
+
+Json write(const AdapterSettings& settings) { return write_prompt_settings(kName, settings); }
+
+std::vector<TensorSize> sizes(const ModelGeometry& model, const AdapterSettings& settings) {
+  const Shape shape = shape_of(model, settings);
+  if (!projects(settings)) return {{kPromptKey, {shape.tokens, shape.columns()}}};
+  return {{"prompt_encoder.embedding.weight", {shape.tokens, shape.width}},
+          {"prompt_encoder.transform.0.weight", {shape.inner, shape.width}},
+          {"prompt_encoder.transform.0.bias", {shape.inner}},
+          {"prompt_encoder.transform.2.weight", {shape.columns(), shape.inner}},
+          {"prompt_encoder.transform.2.bias", {shape.columns()}}};
+}
+
+PrefixTable::Network network_of(const std::vector<Tensor>& tensors) {
+  return {tensors[0], tensors[1], tensors[2], tensors[3], tensors[4]};
+}
+
+/// The layers that keys and values stand before: the decoder's, which are all alike.
+Result<Ports> layers_of(LoadedModel& base) {
+  Ports ports = list_ports(*base.model);
+  const auto layers = static_cast<std::int64_t>(ports.attentions.size());
+  if (layers > 0 && layers == base.model->geometry().num_hidden_layers) return ports;
+  return input_error("The model takes no virtual tokens in front of its text.", "strategy",
+                     "Choose a method that hangs on layers, such as lora.");
+}
+
+Adapter::Parts parts_of(LoadedModel& base, const Ports& ports, const AdapterSettings& settings,
+                        const std::shared_ptr<PrefixTable>& table) {
+  const ModelGeometry model = base.model->geometry();
+  const auto layers = static_cast<std::int64_t>(ports.attentions.size());
+  Adapter::Parts parts;
+  for (std::int64_t layer = 0; layer < layers; ++layer) {
+    const auto& [name, port] = ports.attentions[static_cast<std::size_t>(layer)];
+    parts.hung.push_back(hung_on(port->attention_plug, name,
+                                 std::make_shared<PrefixPlug>(table, layer, layers, *port)));
+  }
+  parts.trained = table->trained();
+  const Shape shape = shape_of(model, settings);
+  parts.facts = prompt_facts(model, shape.width, model.num_key_value_heads);
+  parts.facts["encoder_hidden_size"] = shape.inner;
+  if (!projects(settings)) return parts;
+  parts.stored = [table] {
+    const torch::NoGradGuard no_grad;
+    return std::vector<Adapter::Named>{{kPromptKey, table->made()}};
+  };
+  return parts;
+}
+
+/// As torch.nn.Linear starts: uniform within ±1/√(width of its input), its bias too.
+void draw_layer(Tensor& weight, Tensor& bias, at::Generator& generator) {
+  const double bound = 1 / std::sqrt(static_cast<double>(weight.size(1)));
+  weight.uniform_(-bound, bound, generator);
+  bias.uniform_(-bound, bound, generator);
+}
+
+Result<Adapter::Parts> make(LoadedModel& base, const AdapterSettings& settings,
+                            std::uint64_t seed) {
+  const torch::NoGradGuard no_grad;
+  LUTHIER_TRY(const Ports ports, layers_of(base));
+  const bool zero = settings.more.text("adapter.init_weights") == "zero";
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  std::vector<Tensor> tensors;
+  for (const TensorSize& size : sizes(base.model->geometry(), settings))
+    tensors.push_back(torch::zeros(size.shape, torch::kFloat32));
+  if (projects(settings) || !zero) tensors[0].normal_(0, 1, generator);
+  if (projects(settings)) {
+    draw_layer(tensors[1], tensors[2], generator);
+    if (!zero) draw_layer(tensors[3], tensors[4], generator);
+  }
+  for (Tensor& tensor : tensors) tensor = tensor.to(base.model->device());
+  const auto table = projects(settings) ? std::make_shared<PrefixTable>(network_of(tensors))
+                                        : std::make_shared<PrefixTable>(tensors[0]);
+  return parts_of(base, ports, settings, table);
+}
+
+/// The network beside PEFT's file.
+Result<std::shared_ptr<PrefixTable>> read_network(const LoadedModel& base,
+                                                  const AdapterSettings& settings,
+                                                  const std::filesystem::path& path) {
+  LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
+  std::vector<Tensor> tensors;
+  for (const TensorSize& size : sizes(base.model->geometry(), settings)) {
+    const std::string place = path.string() + ": " + size.suffix;
+    const auto view = file.find(size.suffix);
+    if (!view)
+      return input_error("The tensor " + size.suffix + " is missing.", place,
+                         "The file is incomplete.");
+    if (view->info.shape != size.shape) {
+      return input_error("The shape is " + shape_text(view->info.shape) + ", " +
+                             shape_text(size.shape) + " is expected.",
+                         place,
+                         "The adapter was made for another base, or the folder's two files do not "
+                         "belong together.");
+    }
+    LUTHIER_TRY(const Tensor read, read_adapter_tensor(*view, place));
+    tensors.push_back(read.to(base.model->device()));
+  }
+  LUTHIER_CHECK(file.check_unchanged());
+  return std::make_shared<PrefixTable>(network_of(tensors));
+}
+
+Result<Adapter::Parts> load(LoadedModel& base, const AdapterSettings& settings,
+                            const SafetensorsFile& file) {
+  const torch::NoGradGuard no_grad;
+  LUTHIER_TRY(const Ports ports, layers_of(base));
+  const Shape shape = shape_of(base.model->geometry(), settings);
+  LUTHIER_TRY(const Tensor read, read_prompt(file, shape.tokens, shape.columns()));
+  auto table = std::make_shared<PrefixTable>(read.to(base.model->device()));
+  if (!projects(settings)) return parts_of(base, ports, settings, table);
+  const std::filesystem::path network = file.path().parent_path() / Adapter::kEncoderFile;
+  std::error_code ignored;
+  if (std::filesystem::exists(network, ignored)) {
+    LUTHIER_TRY(table, read_network(base, settings, network));
+    return parts_of(base, ports, settings, table);
+  }
+  Adapter::Parts parts = parts_of(base, ports, settings, table);
+  parts.trained.clear();
+  parts.fixed = input_error(
+      "The folder has the keys and values alone, not the network that made them.",
+      file.path().parent_path().string(),
+      "PEFT saves no network: go on from a run's folder that has prompt_encoder.safetensors, or "
+      "start anew.");
+  return parts;
+}
+
+const WholeMethod kWhole{sizes, make, load};
+
+}  // namespace
+
+const Method& prefix_tuning_method() {
+  static const Method method = [] {
+    Method row(method_kind(kName));
+    row.fields = fields;
+    row.read = read;
+    row.write = write;
+    row.of_whole = &kWhole;
+    row.unmergeable =
+        "Prefix tuning puts keys and values in front of the text, which no weight of the base can "
+        "hold.";
+    return row;
+  }();
+  return method;
+}
+
+}  // namespace luthier

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/methods/prompts.h"
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+#include "engine/methods/adapter_tensors.h"
+
+namespace luthier {
+
+using Use = SettingField::Use;
+
+std::vector<SettingField> prompt_fields(std::vector<SettingField> own) {
+  const std::vector<SettingField> shared{
+      {"modules_to_save", Use::Refused, "trains modules of the base whole"},
+      {"num_attention_heads", Use::Harmless, "the tensor's shape says what it is for"},
+      {"num_layers", Use::Harmless, "the tensor's shape says what it is for"},
+      {"num_transformer_submodules", Use::Harmless, "it is 1 for a decoder"},
+      {"num_virtual_tokens", Use::Read, ""},
+      {"token_dim", Use::Harmless, "the tensor's shape says what it is for"},
+  };
+  own.insert(own.end(), shared.begin(), shared.end());
+  std::sort(own.begin(), own.end(), [](const SettingField& l, const SettingField& r) {
+    return std::string(l.name) < r.name;
+  });
+  return own;
+}
+
+Result<AdapterSettings> read_prompt_settings(const char* method, const Json& config,
+                                             const std::string& where) {
+  AdapterSettings settings;
+  LUTHIER_CHECK(read_own_settings(method_kind(method), config, where, settings));
+  return settings;
+}
+
+Json write_prompt_settings(const char* method, const AdapterSettings& settings) {
+  Json config = common_json();
+  write_own_settings(method_kind(method), settings, config);
+  config["task_type"] = "CAUSAL_LM";  // PEFT's wrapper that puts prompts in front
+  config["modules_to_save"] = nullptr;
+  config["num_transformer_submodules"] = 1;
+  return config;
+}
+
+Json prompt_facts(const ModelGeometry& model, std::int64_t token_dim, std::int64_t heads) {
+  return {{"num_attention_heads", heads},
+          {"num_layers", model.num_hidden_layers},
+          {"token_dim", token_dim}};
+}
+
+Result<SequencePort*> prompt_port(const Ports& ports) {
+  if (ports.sequences.size() == 1) return ports.sequences.front().second;
+  return input_error("The model takes no virtual tokens in front of its text.", "strategy",
+                     "Choose a method that hangs on layers, such as lora.");
+}
+
+Result<torch::Tensor> read_prompt(const SafetensorsFile& file, std::int64_t tokens,
+                                  std::int64_t width) {
+  const std::string where = file.path().string();
+  for (const auto& [key, info] : file.header().tensors) {
+    if (key == kPromptKey) continue;
+    return input_error("The base has no place for this tensor.", where + ": " + key,
+                       "The adapter was made for another base, or by another method than its "
+                       "adapter_config.json says.");
+  }
+  const auto view = file.find(kPromptKey);
+  if (!view) return input_error("The file holds no tensors.", where, "The adapter is empty.");
+  const std::vector<std::int64_t> expected{tokens, width};
+  if (view->info.shape != expected) {
+    return input_error("The shape is " + shape_text(view->info.shape) + ", " +
+                           shape_text(expected) + " is expected.",
+                       where + ": " + kPromptKey,
+                       "The adapter was made for another base, or the folder's two files do not "
+                       "belong together.");
+  }
+  return read_adapter_tensor(*view, where + ": " + kPromptKey);
+}
+
+}  // namespace luthier

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the methods with virtual tokens share: PEFT keeps of all of them one tensor,
+// `prompt_embeddings`, and says in the config what base it was for.
+#pragma once
+
+#include "engine/methods/method.h"
+
+namespace luthier {
+
+inline constexpr const char* kPromptKey = "prompt_embeddings";
+
+/// PEFT's PromptLearningConfig beside common_fields(), and `own` fields, sorted by name.
+std::vector<SettingField> prompt_fields(std::vector<SettingField> own);
+/// The config of a method with this kind's settings alone.
+Result<AdapterSettings> read_prompt_settings(const char* method, const Json& config,
+                                             const std::string& where);
+Json write_prompt_settings(const char* method, const AdapterSettings& settings);
+/// token_dim and the like. `heads`: those that token_dim is divided among.
+Json prompt_facts(const ModelGeometry& model, std::int64_t token_dim, std::int64_t heads);
+
+/// The decoder that takes a prompt. An Input error where the model has none, or several.
+Result<SequencePort*> prompt_port(const Ports& ports);
+/// The file's only tensor in float32, [tokens, width]. Input errors: another key, another shape.
+Result<torch::Tensor> read_prompt(const SafetensorsFile& file, std::int64_t tokens,
+                                  std::int64_t width);
+
+}  // namespace luthier

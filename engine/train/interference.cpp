@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Pauses and waits. The run's own clock stands still meanwhile.
+#include "engine/train/interference.h"
+
+#include "engine/base/log.h"
+
+namespace luthier {
+
+/// Runs `work` that may meet a full disk. With somebody there, the run pauses with the reason and
+/// tries again when it is continued; else the error ends it.
+Status Interference::with_room(const std::function<Status()>& work) {
+  for (;;) {
+    const Status status = work();
+    if (status || !run_.options.interactive || status.error().code != ErrorCode::Machine)
+      return status;
+    const std::string reason = status.error().sentence();
+    const double start = run_clock_.now();
+    log_warning(reason);
+    run_.note("paused", reason);
+    run_.observer.on_phase(TrainPhase::Paused, reason);
+    control_.pause();
+    while (control_.paused() && !stopping()) {
+      serve_host();
+      control_.wait();
+    }
+    run_clock_.leave_out(start);
+    if (stopping()) return status;
+    run_.note("continued", "");
+    run_.observer.on_phase(TrainPhase::Training, "");
+  }
+}
+
+bool Interference::serve_host() {
+  const Clock::time_point start = Clock::now();
+  const bool used = run_.observer.between_steps();
+  if (used && run_.trainables.adapter) run_.trainables.adapter->activate();
+  if (used) run_.base.model->set_gradient_checkpointing(run_.options.gradient_checkpointing);
+  idle_seconds_ += seconds_since(start);
+  return used;
+}
+
+void Interference::take_rate() {
+  const auto rate = control_.take_learning_rate();
+  if (!rate) return;
+  run_.note("learning_rate", "from " + Json(run_.base_rate()).dump() + " to " + Json(*rate).dump());
+  run_.state.learning_rate = *rate;
+}
+
+/// Between steps: what was asked for.
+Status Interference::between_steps(const std::function<Status()>& save) {
+  serve_host();
+  take_rate();
+  if (control_.take_save()) LUTHIER_CHECK(save());
+  if (!control_.paused() || stopping()) return {};
+  const double start = run_clock_.now();
+  run_.note("paused", "by hand");
+  LUTHIER_CHECK(flush());
+  run_.log->manifest().seconds = seconds();
+  LUTHIER_CHECK(with_room([this] { return run_.log->write_state(RunState::Paused); }));
+  run_.observer.on_phase(TrainPhase::Paused, "");
+  while (control_.paused() && !stopping()) {
+    serve_host();
+    if (control_.take_save()) LUTHIER_CHECK(save());
+    take_rate();
+    if (control_.paused() && !stopping()) control_.wait();
+  }
+  run_clock_.leave_out(start);
+  if (stopping()) return {};
+  run_.note("continued", "");
+  run_.observer.on_phase(TrainPhase::Training, "");
+  return with_room([this] { return run_.log->write_state(RunState::Running); });
+}
+
+Status Interference::flush() {
+  return with_room([this] { return run_.log->flush(); });
+}
+
+}  // namespace luthier

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Before the first step: data, plan, what trains, the folder. A run that cannot start leaves
+// nothing behind.
+#include <algorithm>
+
+#include "engine/base/log.h"
+#include "engine/methods/method.h"
+#include "engine/models/packing.h"
+#include "engine/optim/optimizers.h"
+#include "engine/train/run_parts.h"
+
+namespace luthier {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
+  run.reader.processor = run.eval_reader.processor = run.base.processor;
+  LUTHIER_CHECK(run.objective->fits(run.base));
+  run.reader.kind = run.eval_reader.kind = &run.objective->row_kind();
+  run.reader.seed = run.eval_reader.seed = static_cast<std::uint64_t>(run.recipe.training.seed);
+  run.reader.loss_on = run.eval_reader.loss_on = loss_on_from_name(run.recipe.training.loss_on);
+  run.reader.max_length = run.eval_reader.max_length = run.recipe.training.max_length;
+  run.reader.skip_broken = run.eval_reader.skip_broken = run.recipe.image.on_error == "skip";
+  LUTHIER_TRY(run.reader.dataset,
+              Dataset::open({run.recipe.dataset.begin(), run.recipe.dataset.end()},
+                            run.recipe.image_folder));
+  const auto progress = [&](std::size_t done, std::size_t total) {
+    run.observer.on_progress("Checking rows", static_cast<double>(done),
+                             static_cast<double>(total));
+    return !stopping();
+  };
+  const bool resumes = run.resumes();
+  if (resumes) {
+    run.rows = rows_without(run.reader.dataset->size(), run.state.skipped_rows);
+  } else {
+    LUTHIER_TRY(run.rows, check_rows(run.reader, run.recipe.image.on_error, "dataset", progress));
+    for (std::size_t i = 0; i < std::min<std::size_t>(run.rows.warnings.size(), 10); ++i)
+      log_warning(run.rows.warnings[i]);
+    if (run.rows.warnings.size() > 10)
+      log_warning(std::to_string(run.rows.warnings.size() - 10) +
+                  " more findings; `luthier-cli data check` lists all.");
+    run.state.skipped_rows = run.rows.skipped;
+  }
+  if (!run.recipe.eval_dataset.empty()) {
+    LUTHIER_TRY(run.eval_reader.dataset,
+                Dataset::open({run.recipe.eval_dataset.begin(), run.recipe.eval_dataset.end()},
+                              run.recipe.image_folder));
+    LUTHIER_TRY(run.eval_rows,
+                check_rows(run.eval_reader, run.recipe.image.on_error, "eval_dataset", progress));
+    if (run.eval_rows.rows.empty()) {
+      return input_error("There is no usable row to evaluate on.", "eval_dataset",
+                         "Name a file with usable rows, or leave eval_dataset out.");
+    }
+  }
+  return {};
+}
+
+RunManifest describe(const RunParts& run) {
+  RunManifest manifest;
+  if (run.begun && run.begun->recorded) manifest = *run.begun->recorded;
+  if (manifest.started.empty()) manifest.started = utc_now();
+  manifest.device = run.device.str();
+  manifest.dtype = run.base.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
+  manifest.model = run.recipe.model;
+  manifest.base_name = run.base.folder.filename().string();
+  manifest.strategy = run.recipe.strategy;
+  manifest.objective = run.recipe.objective;
+  manifest.step = run.state.step;
+  manifest.total_steps = run.plan.total_steps;
+  manifest.trainable_parameters = run.trainables.parameters();
+  manifest.parameters = parameter_count(*run.base.model);
+  manifest.error.clear();
+  return manifest;
+}
+
+Status prepare_folder(RunParts& run) {
+  RunManifest manifest = describe(run);
+  LUTHIER_TRY(manifest.model_fingerprint, fingerprint_model(run.base.folder));
+  manifest.dataset_fingerprints = {run.reader.dataset->fingerprint()};
+  manifest.eval_dataset_fingerprints.clear();
+  if (run.eval_reader.dataset)
+    manifest.eval_dataset_fingerprints = {run.eval_reader.dataset->fingerprint()};
+  if (run.resumes() && run.begun->recorded)
+    LUTHIER_CHECK(check_same_inputs(*run.begun->recorded, manifest));
+  if (!run.begun) {
+    LUTHIER_TRY(run.begun, prepare_run(run.recipe));
+  }
+  const bool resumes = run.begun->kind == PreparedRun::Kind::Resume;
+  run.seconds_before = resumes ? manifest.seconds : 0;
+  if (resumes) run.last_loss = manifest.last_loss;
+  run.log = std::make_unique<RunLog>(run.begun->folder, std::move(manifest));
+  return run.log->write_state(RunState::Running);
+}
+
+}  // namespace
+
+void RunParts::note(const std::string& kind, const std::string& detail) {
+  const RunEvent event{state.step, utc_now(), kind, detail};
+  log->event(event);
+  observer.on_event(event);
+}
+
+Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
+  run.observer.on_phase(TrainPhase::Preparing, "");
+  LUTHIER_TRY(run.objective, run.options.objective ? run.options.objective(run.recipe)
+                                                   : make_objective(run.recipe));
+  const bool resumes = run.resumes();
+  if (resumes) {
+    LUTHIER_TRY(run.state, read_trainer_state(run.begun->checkpoint->path));
+    if (!run.state.objective.is_null())
+      LUTHIER_CHECK(
+          run.objective->read_state(run.state.objective, run.begun->checkpoint->path.string()));
+  }
+  LUTHIER_CHECK(prepare_data(run, stopping));
+  LUTHIER_TRY(run.plan,
+              plan_steps(static_cast<std::int64_t>(run.rows.rows.size()), run.recipe.training));
+  if (resumes && run.state.total_steps != run.plan.total_steps) {
+    return input_error("The checkpoint belongs to a run of " +
+                           std::to_string(run.state.total_steps) + " steps, this one has " +
+                           std::to_string(run.plan.total_steps) + ".",
+                       run.begun->checkpoint->path.string(),
+                       "The data or the settings changed; start a new run in another output_dir.");
+  }
+  run.state.total_steps = run.plan.total_steps;
+  LUTHIER_TRY(run.schedule, make_schedule(run.recipe.training, run.plan.total_steps));
+
+  std::optional<fs::path> adapter;
+  LUTHIER_TRY(const Method* method, find_method(run.recipe.strategy));
+  if (resumes && method->hangs_adapter()) adapter = run.begun->checkpoint->path / "adapter";
+  LUTHIER_TRY(run.trainables, apply_strategy(run.base, run.recipe, adapter));
+  const TrainingSettings& training = run.recipe.training;
+  run.optimizer = make_optimizer(run.trainables.tensors, run.recipe);
+  if (resumes)
+    LUTHIER_CHECK(read_checkpoint(run.begun->checkpoint->path, run.trainables, *run.optimizer));
+  LUTHIER_TRY(auto reference, make_reference(run.base, run.recipe, *run.objective,
+                                             run.trainables.adapter != nullptr));
+  if (run.trainables.tower_fixed && !(reference && reference->model)) {
+    const std::int64_t room = run.options.max_cache_bytes >= 0
+                                  ? run.options.max_cache_bytes
+                                  : most_kept_features(available_memory(torch::kCPU));
+    run.cache = std::make_shared<RowCache>(room);
+  }
+  run.runner = std::make_unique<StepRunner>(run.base, *run.objective, run.trainables, run.cache,
+                                            std::move(reference));
+  run.base.model->set_gradient_checkpointing(run.options.gradient_checkpointing);
+  if (run.device.is_cuda()) {
+    at::globalContext().setDeterministicFillUninitializedMemory(false);
+    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  }
+  if (stopping()) return interrupted_error();
+  LUTHIER_CHECK(prepare_folder(run));
+  run.source = std::make_unique<WindowSource>(run.reader, run.rows.rows, run.plan, training.seed,
+                                              training.shuffle, run.state.step, run.cache,
+                                              run.state.broken_rows);
+  return {};
+}
+
+}  // namespace luthier

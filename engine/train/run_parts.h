@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a run is made of once it is prepared. Three work on it: the loop (training_loop.h), what
+// interferes with it (interference.h), and how it ends (run_ending.h).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/device/memory.h"
+#include "engine/optim/schedule.h"
+#include "engine/train/checkpoint.h"
+#include "engine/train/row_check.h"
+#include "engine/train/run_log.h"
+#include "engine/train/step_runner.h"
+#include "engine/train/trainer.h"
+
+namespace luthier {
+
+struct RunParts {
+  RunParts(LoadedModel& model, BegunRun begun_run, const TrainerOptions& given,
+           TrainObserver& watcher)
+      : base(model),
+        recipe(std::move(begun_run.recipe)),
+        begun(std::move(begun_run.run)),
+        options(given),
+        observer(watcher),
+        device(model.model->device()) {}
+
+  bool resumes() const { return begun && begun->kind == PreparedRun::Kind::Resume; }
+  /// The peak rate: what was set by hand, else the recipe's.
+  double base_rate() const { return state.learning_rate.value_or(recipe.training.learning_rate); }
+  /// Into the run's events, and to the host.
+  void note(const std::string& kind, const std::string& detail);
+
+  LoadedModel& base;
+  Recipe recipe;
+  std::optional<PreparedRun> begun;
+  const TrainerOptions options;
+  TrainObserver& observer;
+  const torch::Device device;
+
+  std::unique_ptr<Objective> objective;
+  RowReader reader, eval_reader;
+  UsableRows rows, eval_rows;
+  StepPlan plan;
+  Schedule schedule;
+  TrainerState state;
+  Trainables trainables;
+  std::unique_ptr<Optimizer> optimizer;
+  std::shared_ptr<RowCache> cache;
+  std::unique_ptr<StepRunner> runner;
+  std::unique_ptr<WindowSource> source;
+  std::unique_ptr<RunLog> log;  ///< once the folder is there
+
+  int bad_steps = 0;  ///< not finite, the last ones in a row
+  std::optional<double> last_loss;
+  double seconds_before = 0;  ///< spent before this resume
+};
+
+/// Data, plan, what trains, the folder. A run that cannot start leaves nothing behind. `stopping`
+/// is asked while rows are checked.
+Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping);
+
+}  // namespace luthier

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Order of things in a step: window, norm, clip, the optimizer with this step's rate, then the log;
+// as the reference trainer has it.
+#include "engine/train/training_loop.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/base/log.h"
+#include "engine/optim/gradients.h"
+
+namespace luthier {
+
+namespace {
+constexpr int kMaxBadSteps = 3;
+}
+
+std::string TrainingLoop::row_names(const std::vector<std::int64_t>& rows) const {
+  std::string names;
+  for (std::size_t i = 0; i < rows.size() && i < 8; ++i)
+    names += (i ? ", " : "") + run_.reader.dataset->where(static_cast<std::size_t>(rows[i]));
+  if (rows.size() > 8) names += " and " + std::to_string(rows.size() - 8) + " more";
+  return names;
+}
+
+Status TrainingLoop::bad_step(const Window& window, const std::vector<std::int64_t>& rows,
+                              const std::string& what) {
+  std::vector<std::int64_t> named = rows;
+  if (named.empty()) {
+    for (const MicroBatch& batch : window.batches)
+      named.insert(named.end(), batch.rows.begin(), batch.rows.end());
+  }
+  ++run_.bad_steps;
+  const std::string sentence = "Step " + std::to_string(run_.state.step) + ": " + what +
+                               " is not finite, so no weight was changed (" + row_names(named) +
+                               ").";
+  log_warning(sentence);
+  run_.note("warning", sentence);
+  LUTHIER_CHECK(interference_.flush());
+  if (run_.bad_steps < kMaxBadSteps) return {};
+  return input_error(
+      sentence + " It was the " + std::to_string(run_.bad_steps) + "rd such step in a row.",
+      "training", ending_.way_on());
+}
+
+/// Rows that this step met with a broken picture: kept in the state, so that a resume leaves the
+/// same ones out.
+Status TrainingLoop::note_broken(const Window& window) {
+  constexpr std::size_t kMostNamed = 20;
+  for (const BrokenRow& broken : window.broken) {
+    run_.state.broken_rows.push_back(broken.row);
+    if (run_.state.broken_rows.size() > kMostNamed) continue;
+    const std::string sentence = "A row is left out, its picture is broken: " + broken.sentence;
+    log_warning(sentence);
+    run_.note("warning", sentence);
+  }
+  if (run_.state.broken_rows.size() < run_.rows.rows.size()) return {};
+  return input_error("No row is left to train on: the picture of each is broken.", "dataset",
+                     "`luthier-cli data check` says what is wrong with each.");
+}
+
+Status TrainingLoop::step() {
+  auto loaded = run_.source->next();
+  if (!loaded) return ending_.saved_before(loaded.error());
+  Window window = loaded.take();
+  reset_memory_peak(run_.device);
+  interference_.take_idle_seconds();
+  const Clock::time_point start = Clock::now();
+  const auto go_on = [this] {
+    interference_.serve_host();
+    return !interference_.stopping();
+  };
+  const std::int64_t tokens = window.tokens();  // as the rows are, before anything is rolled out
+  LUTHIER_TRY(const WindowOutcome outcome,
+              run_.runner->accumulate(window, static_cast<std::uint64_t>(run_.recipe.training.seed),
+                                      run_.plan.batches_before(run_.state.step), go_on));
+  if (outcome.abandoned) {
+    run_.optimizer->clear_gradients();
+    return {};
+  }
+  const double norm = outcome.finite ? gradient_norm(run_.trainables.tensors) : 0;
+  gradients_ = run_.optimizer->gradient_bytes();
+  const double rate = run_.base_rate() * run_.schedule.factor(run_.state.step);
+  run_.state.unlogged = true;
+  const bool finite = outcome.finite && std::isfinite(norm);
+  if (finite) {
+    clip_gradients(run_.trainables.tensors, norm, run_.recipe.training.max_grad_norm);
+    run_.optimizer->step(rate);
+  }
+  measured_ = memory_use(run_.device);
+  run_.optimizer->clear_gradients();
+  ++run_.state.step;
+  run_.state.tokens += tokens;
+  LUTHIER_CHECK(note_broken(window));
+  const double took = seconds_since(start) - interference_.take_idle_seconds();
+  pace_ = pace_ == 0 ? took : 0.9 * pace_ + 0.1 * took;
+  if (!finite)
+    return bad_step(window, outcome.suspects, outcome.finite ? "the gradient's norm" : "the loss");
+  if (tokens == 0) return {};  // every row of it was left out: neither good nor bad
+  run_.bad_steps = 0;
+  run_.state.logged_loss += outcome.loss;
+  run_.state.logged_figures.add(outcome.figures);
+  run_.state.last_norm = norm;
+  run_.state.last_rate = rate;
+  run_.state.logged_steps += 1;
+  run_.state.logged_tokens += tokens;
+  run_.state.logged_seconds += took;
+  return ending_.after_good_step();
+}
+
+Status TrainingLoop::log_step(const std::optional<EvaluationOutcome>& evaluation) {
+  if (run_.state.logged_steps == 0) return {};
+  MetricsLine line;
+  line.step = run_.state.step;
+  line.epoch = run_.plan.window(run_.state.step - 1).epoch_after;
+  line.loss = run_.state.logged_loss / static_cast<double>(run_.state.logged_steps);
+  run_.last_loss = line.loss;
+  line.grad_norm = run_.state.last_norm;
+  line.learning_rate = run_.state.last_rate;
+  line.tokens = run_.state.tokens;
+  line.step_seconds = run_.state.logged_seconds / static_cast<double>(run_.state.logged_steps);
+  line.tokens_per_second =
+      run_.state.logged_seconds > 0
+          ? static_cast<double>(run_.state.logged_tokens) / run_.state.logged_seconds
+          : 0;
+  line.figures = run_.state.logged_figures.means();
+  if (evaluation) {
+    line.eval_loss = evaluation->loss;
+    for (const auto& [name, value] : evaluation->figures) line.figures["eval_" + name] = value;
+  }
+  MetricsMemory& memory = line.memory;
+  memory.weights = weights_;
+  memory.adapter = run_.trainables.adapter ? run_.trainables.bytes() : 0;
+  memory.gradients = gradients_;
+  memory.optimizer = run_.optimizer->state_bytes();
+  memory.activations = std::max<std::int64_t>(
+      0, measured_.peak - memory.weights - memory.adapter - memory.gradients - memory.optimizer);
+  memory.allocated = measured_.allocated;
+  memory.reserved = measured_.reserved;
+  memory.peak = measured_.peak;
+  memory.rss = measured_.rss;
+  run_.state.logged_loss = run_.state.logged_seconds = 0;
+  run_.state.logged_steps = run_.state.logged_tokens = 0;
+  run_.state.logged_figures = {};
+  run_.log->metrics(line);
+  RunManifest& manifest = run_.log->manifest();
+  manifest.step = run_.state.step;
+  manifest.last_loss = line.loss;
+  manifest.best_eval_loss = run_.state.best_eval_loss;
+  manifest.peak_memory = std::max(manifest.peak_memory, memory.peak);
+  manifest.seconds = interference_.seconds();
+  run_.observer.on_step(line, pace_ * static_cast<double>(run_.plan.total_steps - run_.state.step));
+  return interference_.flush();
+}
+
+Result<std::optional<EvaluationOutcome>> TrainingLoop::evaluate() {
+  const auto go_on = [this](std::size_t done, std::size_t total) {
+    run_.observer.on_progress("Evaluating", static_cast<double>(done), static_cast<double>(total));
+    interference_.serve_host();
+    return !interference_.stopping();
+  };
+  std::vector<BrokenRow> broken;
+  auto evaluated = run_.runner->evaluate(
+      run_.eval_reader, run_.eval_rows.rows, run_.recipe.training.per_device_train_batch_size,
+      static_cast<std::uint64_t>(run_.recipe.training.seed), go_on, &broken);
+  if (!evaluated && evaluated.error().code == ErrorCode::Interrupted)
+    return std::optional<EvaluationOutcome>();
+  if (!evaluated) return ending_.saved_before(evaluated.error());
+  const double loss = evaluated->loss;
+  if (!broken.empty() && !eval_broken_said_) {
+    eval_broken_said_ = true;
+    run_.note("warning", std::to_string(broken.size()) +
+                             " rows are left out of the evaluation, their pictures are broken: " +
+                             broken.front().sentence);
+  }
+  if (!std::isfinite(loss)) {
+    const std::string sentence =
+        "Step " + std::to_string(run_.state.step) +
+        ": the evaluation loss is not finite and is left out of the metrics.";
+    log_warning(sentence);
+    run_.note("warning", sentence);
+    return std::optional<EvaluationOutcome>();
+  }
+  run_.state.best_eval_loss = std::min(run_.state.best_eval_loss.value_or(loss), loss);
+  run_.observer.on_evaluation(run_.state.step, loss);
+  return std::optional<EvaluationOutcome>(evaluated.take());
+}
+
+/// Evaluation, log and checkpoint of the step just done. A stop during the evaluation leaves them
+/// to the resume. The clock decides nothing here but whether a checkpoint is written: without
+/// eval_steps the evaluation comes with save_steps, never with save_minutes, so that metrics stay
+/// the same.
+Status TrainingLoop::after_step() {
+  const TrainingSettings& training = run_.recipe.training;
+  const auto every = [this](std::int64_t steps) {
+    return steps > 0 && run_.state.step % steps == 0;
+  };
+  const bool last = run_.state.step == run_.plan.total_steps;
+  const std::int64_t eval_steps =
+      training.eval_steps > 0 ? training.eval_steps : training.save_steps;
+  std::optional<EvaluationOutcome> evaluation;
+  if (run_.eval_reader.dataset && run_.bad_steps == 0 && (every(eval_steps) || last)) {
+    LUTHIER_TRY(evaluation, evaluate());
+    if (interference_.stopping()) return {};
+  }
+  if (every(training.logging_steps) || evaluation || last) LUTHIER_CHECK(log_step(evaluation));
+  run_.state.unlogged = false;
+  if ((every(training.save_steps) || ending_.minutes_are_up()) && !last)
+    return ending_.checkpoint();
+  return {};
+}
+
+Result<RunResult> TrainingLoop::run() {
+  for (;;) {
+    if (run_.state.unlogged) LUTHIER_CHECK(after_step());
+    LUTHIER_CHECK(interference_.between_steps([this] { return ending_.checkpoint(); }));
+    if (interference_.stopping()) return ending_.stopped();
+    if (run_.state.step == run_.plan.total_steps) return ending_.finished();
+    LUTHIER_CHECK(step());
+  }
+}
+
+}  // namespace luthier

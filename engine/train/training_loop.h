@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The loop: steps, evaluations and what is logged of them, until something says that it is over.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/models/packing.h"
+#include "engine/train/run_ending.h"
+
+namespace luthier {
+
+class TrainingLoop {
+ public:
+  TrainingLoop(RunParts& run, Interference& interference, RunEnding& ending)
+      : run_(run),
+        interference_(interference),
+        ending_(ending),
+        weights_(weight_bytes(*run.base.model)) {}
+
+  /// Tells the host and the log what begins.
+  void announce();
+  Result<RunResult> run();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  }
+
+  Status step();
+  Status after_step();
+  Status note_broken(const Window& window);
+  Status bad_step(const Window& window, const std::vector<std::int64_t>& rows,
+                  const std::string& what);
+  Status log_step(const std::optional<EvaluationOutcome>& evaluation);
+  Result<std::optional<EvaluationOutcome>> evaluate();
+  bool never_moves() const;
+  void announce_evaluation_rows();
+  std::string row_names(const std::vector<std::int64_t>& rows) const;
+
+  RunParts& run_;
+  Interference& interference_;
+  RunEnding& ending_;
+  const std::int64_t weights_;  ///< bytes of the base's
+  std::int64_t gradients_ = 0;  ///< bytes, of the last step
+  MemoryUse measured_;          ///< of the last step
+  double pace_ = 0;             ///< seconds a step
+  bool eval_broken_said_ = false;
+};
+
+}  // namespace luthier

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What is said when the first step begins.
+#include <algorithm>
+
+#include "engine/base/log.h"
+#include "engine/train/training_loop.h"
+
+namespace luthier {
+
+void TrainingLoop::announce() {
+  TrainStart start;
+  start.folder = run_.log->folder().path();
+  start.recipe = run_.recipe;
+  start.total_steps = run_.plan.total_steps;
+  start.first_step = run_.state.step;
+  start.steps_per_epoch = static_cast<double>(run_.plan.steps_per_epoch);
+  start.trainable = run_.log->manifest().trainable_parameters;
+  start.parameters = run_.log->manifest().parameters;
+  start.learning_rate = run_.base_rate();
+  run_.observer.on_start(start);
+  run_.observer.on_adapter(run_.trainables.adapter);
+  const std::string evaluated =
+      run_.eval_reader.dataset
+          ? ", " + std::to_string(run_.eval_rows.rows.size()) + " rows to evaluate on"
+          : "";
+  run_.note(run_.resumes() ? "resumed" : "started",
+            std::to_string(run_.plan.total_steps) + " steps, " +
+                std::to_string(run_.rows.rows.size()) + " rows" + evaluated);
+  if (!run_.rows.skipped.empty())
+    run_.note("warning", std::to_string(run_.rows.skipped.size()) +
+                             " rows with broken pictures are left out.");
+  announce_evaluation_rows();
+  if (never_moves()) {
+    const std::string sentence =
+        std::string("The learning rate is 0 in every step of this run, so no weight will change") +
+        (run_.base_rate() > 0 ? ": the warmup takes all of it." : ".");
+    log_warning(sentence);
+    run_.note("warning", sentence);
+  }
+}
+
+/// What evaluation will pass over or cut. These rows are checked again on a resume, so it is said
+/// again.
+void TrainingLoop::announce_evaluation_rows() {
+  constexpr std::size_t most = 10;
+  const std::vector<std::string>& found = run_.eval_rows.warnings;
+  const auto say = [this](const std::string& sentence) {
+    log_warning(sentence);
+    run_.note("warning", sentence);
+  };
+  for (std::size_t i = 0; i < std::min(found.size(), most); ++i) say("eval_dataset: " + found[i]);
+  if (found.size() > most) {
+    say("eval_dataset: " + std::to_string(found.size() - most) + " more findings.");
+  }
+  if (!run_.eval_rows.skipped.empty()) {
+    const std::size_t count = run_.eval_rows.skipped.size();
+    say("eval_dataset: " + std::to_string(count) +
+        (count == 1 ? " row with a broken picture is left out."
+                    : " rows with broken pictures are left out."));
+  }
+}
+
+/// Whether every step that is left has a rate of 0: a warmup as long as the run, say.
+bool TrainingLoop::never_moves() const {
+  if (run_.base_rate() == 0) return true;
+  for (std::int64_t done = run_.state.step; done < run_.plan.total_steps; ++done) {
+    if (run_.schedule.factor(done) > 0) return false;
+  }
+  return run_.state.step < run_.plan.total_steps;
+}
+
+}  // namespace luthier
