@@ -59,8 +59,5 @@ void log_info(const std::string& message) {
 void log_warning(const std::string& message) {
   write_line(LogLevel::Warning, spdlog::level::warn, message);
 }
-void log_error(const std::string& message) {
-  write_line(LogLevel::Error, spdlog::level::err, message);
-}
 
 }  // namespace luthier

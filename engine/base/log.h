@@ -20,6 +20,5 @@ void set_log_sink(std::function<void(LogLevel, const std::string&)> sink);
 void log_debug(const std::string& message);
 void log_info(const std::string& message);
 void log_warning(const std::string& message);
-void log_error(const std::string& message);
 
 }  // namespace luthier

@@ -38,7 +38,7 @@ Result<std::vector<Example>> ChatProcessor::encode_apart(
     return sequences;
   }
   const std::string& last = prompt.messages.back().role;
-  LUTHIER_TRY(const Laid asked,
+  LUTHIER_TRY(const FilledText asked,
               lay_out(prompt, prompt.messages.size(), last == "user" || last == "tool"));
   std::vector<std::string> texts;
   std::size_t border = asked.text.size();
@@ -48,7 +48,7 @@ Result<std::vector<Example>> ChatProcessor::encode_apart(
     const Row row{messages, prompt.where,        prompt.fault, false,
                   {},       prompt.replacements, prompt.tools};
     LUTHIER_CHECK(check_tools(row));
-    LUTHIER_TRY(Laid whole, lay_out(row, messages.size(), false));
+    LUTHIER_TRY(FilledText whole, lay_out(row, messages.size(), false));
     border = std::min(border, shared_bytes(asked.text, whole.text));
     texts.push_back(std::move(whole.text));
   }

@@ -17,9 +17,9 @@ std::size_t common_prefix(const std::string& a, const std::string& b) {
 }  // namespace
 
 // How many tokens of the whole are the prompt of its last answer.
-Result<std::size_t> ChatProcessor::prompt_length(const Row& row, const Laid& whole,
+Result<std::size_t> ChatProcessor::prompt_length(const Row& row, const FilledText& whole,
                                                  const Encoding& encoding) const {
-  LUTHIER_TRY(const Laid prompt, lay_out(row, row.messages.size() - 1, true));
+  LUTHIER_TRY(const FilledText prompt, lay_out(row, row.messages.size() - 1, true));
   LUTHIER_TRY(const Encoding ids, encode_text(row, prompt.text));
   if (ids.ids.size() <= encoding.ids.size() &&
       std::equal(ids.ids.begin(), ids.ids.end(), encoding.ids.begin()))
@@ -34,18 +34,18 @@ Result<std::size_t> ChatProcessor::prompt_length(const Row& row, const Laid& who
 
 // Byte ranges of the whole text that assistant turns wrote.
 Result<std::vector<std::pair<std::size_t, std::size_t>>> ChatProcessor::assistant_ranges(
-    const Row& row, const Laid& whole) const {
+    const Row& row, const FilledText& whole) const {
   if (template_->has_generation()) return whole.generation;
   std::vector<std::pair<std::size_t, std::size_t>> ranges;
   for (std::size_t i = 0; i < row.messages.size(); ++i) {
     if (row.messages[i].role != "assistant") continue;
     std::size_t begin = 0, end = whole.text.size();
     if (i > 0) {
-      LUTHIER_TRY(const Laid before, lay_out(row, i, true));
+      LUTHIER_TRY(const FilledText before, lay_out(row, i, true));
       begin = common_prefix(before.text, whole.text);
     }
     if (i + 1 < row.messages.size()) {
-      LUTHIER_TRY(const Laid after, lay_out(row, i + 1, false));
+      LUTHIER_TRY(const FilledText after, lay_out(row, i + 1, false));
       end = common_prefix(after.text, whole.text);
     }
     ranges.emplace_back(begin, end);
@@ -53,7 +53,7 @@ Result<std::vector<std::pair<std::size_t, std::size_t>>> ChatProcessor::assistan
   return ranges;
 }
 
-Result<std::vector<std::int64_t>> ChatProcessor::labels_of(const Row& row, const Laid& whole,
+Result<std::vector<std::int64_t>> ChatProcessor::labels_of(const Row& row, const FilledText& whole,
                                                            const Encoding& encoding,
                                                            LossOn loss_on) const {
   const std::size_t length = encoding.ids.size();

@@ -107,8 +107,8 @@ Status ChatProcessor::check_tools(const Row& row) const {
   return {};
 }
 
-Result<ChatProcessor::Laid> ChatProcessor::lay_out(const Row& row, std::size_t turns,
-                                                   bool add_generation_prompt) const {
+Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::size_t turns,
+                                                         bool add_generation_prompt) const {
   if (!template_) return row.about(RowFault::Template, *template_error_);
   Json variables = Json::object();
   variables["messages"] = messages_for_template(
@@ -134,16 +134,16 @@ Result<ChatProcessor::Laid> ChatProcessor::lay_out(const Row& row, std::size_t t
       pictures += part.kind == ContentPart::Kind::Image;
   const std::string& mark = image_tokens_.mark;
   const std::string& source = rendered->text;
-  Laid laid;
+  FilledText filled;
   std::size_t found = 0, last = 0;
   for (std::size_t at = mark.empty() ? std::string::npos : source.find(mark);
        at != std::string::npos; at = source.find(mark, last), ++found) {
     if (found >= row.replacements.size()) break;
-    laid.text.append(source, last, at - last);
+    filled.text.append(source, last, at - last);
     last = at + mark.size();
-    laid.text += row.replacements[found];
-    laid.moves.emplace_back(last, laid.text.size());
-    if (laid.text.size() > kMaxExpandedBytes)
+    filled.text += row.replacements[found];
+    filled.moves.emplace_back(last, filled.text.size());
+    if (filled.text.size() > kMaxExpandedBytes)
       return row.error(RowFault::BadRow,
                        "The row's pictures take more text than memory should hold.");
   }
@@ -155,10 +155,10 @@ Result<ChatProcessor::Laid> ChatProcessor::lay_out(const Row& row, std::size_t t
                          " of the marks " + mark + " for " + std::to_string(pictures) +
                          (pictures == 1 ? " picture." : " pictures."),
                      "Its template must write one for each content part of type image.");
-  laid.text.append(source, last);
+  filled.text.append(source, last);
   for (const auto& [begin, end] : rendered->generation)
-    laid.generation.emplace_back(laid.moved(begin), laid.moved(end));
-  return laid;
+    filled.generation.emplace_back(filled.moved(begin), filled.moved(end));
+  return filled;
 }
 
 Result<Encoding> ChatProcessor::encode_text(const Row& row, const std::string& text) const {
@@ -285,11 +285,11 @@ Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t
 
 Result<Example> ChatProcessor::encode_chat(const Row& row, LossOn loss_on) const {
   LUTHIER_CHECK(check_tools(row));
-  LUTHIER_TRY(const Laid laid, lay_out(row, row.messages.size(), row.prompt_only));
-  LUTHIER_TRY(Encoding encoding, encode_text(row, laid.text));
+  LUTHIER_TRY(const FilledText filled, lay_out(row, row.messages.size(), row.prompt_only));
+  LUTHIER_TRY(Encoding encoding, encode_text(row, filled.text));
   Example example;
   if (!row.prompt_only) {
-    LUTHIER_TRY(example.labels, labels_of(row, laid, encoding, loss_on));
+    LUTHIER_TRY(example.labels, labels_of(row, filled, encoding, loss_on));
   }
   example.input_ids = std::move(encoding.ids);
   return example;
@@ -320,12 +320,6 @@ Result<Example> ChatProcessor::encode_prompt(const Conversation& conversation,
   Row row{messages, where, nullptr, true, {}, {}, &conversation.tools};
   LUTHIER_TRY(row.pictures, load_pictures(row, nullptr));
   return encode_row(row, LossOn::All, 0);
-}
-
-Result<std::int64_t> ChatProcessor::count_tokens(const Conversation& conversation,
-                                                 const std::string& where) const {
-  LUTHIER_TRY(const Example example, measure_training(conversation, LossOn::All, 0, where));
-  return static_cast<std::int64_t>(example.input_ids.size());
 }
 
 }  // namespace luthier

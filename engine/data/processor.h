@@ -116,10 +116,6 @@ class ChatProcessor {
   /// A prompt: the messages (without a trailing assistant turn) with the generation prompt added.
   /// labels stay empty.
   Result<Example> encode_prompt(const Conversation& conversation, const std::string& where) const;
-  /// Counts tokens without decoding pixels' values more than needed: the lengths that checks and
-  /// the forecast use.
-  Result<std::int64_t> count_tokens(const Conversation& conversation,
-                                    const std::string& where) const;
 
   /// Writes pixel limits into the picture processor's file of a checkpoint folder that this
   /// processor's model is saved into.
@@ -132,10 +128,10 @@ class ChatProcessor {
   TokenId image_token_id() const { return image_token_id_; }
 
  private:
-  struct Laid;  // a rendered text with its pictures' places filled
-  struct Row;   // what one call works on
+  struct FilledText;  // a rendered text with its pictures' places filled
+  struct Row;         // what one call works on
   Status check_tools(const Row& row) const;
-  Result<Laid> lay_out(const Row& row, std::size_t turns, bool add_generation_prompt) const;
+  Result<FilledText> lay_out(const Row& row, std::size_t turns, bool add_generation_prompt) const;
   Result<Encoding> encode_text(const Row& row, const std::string& text) const;
   Result<Encoding> encode_text(const Row& row, const std::string& text, bool special) const;
   Status prepare_pictures(Row& row) const;
@@ -149,12 +145,12 @@ class ChatProcessor {
   const std::string& image_token() const {
     return image_tokens_.token.empty() ? image_tokens_.mark : image_tokens_.token;
   }
-  Result<std::vector<std::int64_t>> labels_of(const Row& row, const Laid& whole,
+  Result<std::vector<std::int64_t>> labels_of(const Row& row, const FilledText& whole,
                                               const Encoding& encoding, LossOn loss_on) const;
-  Result<std::size_t> prompt_length(const Row& row, const Laid& whole,
+  Result<std::size_t> prompt_length(const Row& row, const FilledText& whole,
                                     const Encoding& encoding) const;
   Result<std::vector<std::pair<std::size_t, std::size_t>>> assistant_ranges(
-      const Row& row, const Laid& whole) const;
+      const Row& row, const FilledText& whole) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<const ChatTemplate> template_;

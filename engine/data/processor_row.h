@@ -9,8 +9,8 @@ namespace luthier {
 inline constexpr std::size_t kMaxExpandedBytes =
     256u << 20;  ///< of a row's text with its pictures' tokens
 
-/// A rendered text with its pictures' places filled.
-struct ChatProcessor::Laid {
+/// A rendered text, the places of its pictures filled.
+struct ChatProcessor::FilledText {
   std::string text;
   std::vector<std::pair<std::size_t, std::size_t>>
       generation;  ///< byte ranges of {% generation %} in `text`

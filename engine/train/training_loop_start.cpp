@@ -42,15 +42,15 @@ void TrainingLoop::announce() {
 /// What evaluation will pass over or cut. These rows are checked again on a resume, so it is said
 /// again.
 void TrainingLoop::announce_evaluation_rows() {
-  constexpr std::size_t most = 10;
+  constexpr std::size_t kMost = 10;
   const std::vector<std::string>& found = run_.eval_rows.warnings;
   const auto say = [this](const std::string& sentence) {
     log_warning(sentence);
     run_.note("warning", sentence);
   };
-  for (std::size_t i = 0; i < std::min(found.size(), most); ++i) say("eval_dataset: " + found[i]);
-  if (found.size() > most) {
-    say("eval_dataset: " + std::to_string(found.size() - most) + " more findings.");
+  for (std::size_t i = 0; i < std::min(found.size(), kMost); ++i) say("eval_dataset: " + found[i]);
+  if (found.size() > kMost) {
+    say("eval_dataset: " + std::to_string(found.size() - kMost) + " more findings.");
   }
   if (!run_.eval_rows.skipped.empty()) {
     const std::size_t count = run_.eval_rows.skipped.size();

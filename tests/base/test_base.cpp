@@ -100,7 +100,7 @@ class TestBase : public QObject {
     log_info("dropped");
     log_warning("kept {} %s");
     set_log_sink({});
-    log_error("not to the sink");
+    log_warning("not to the sink");
     set_log_level(LogLevel::Info);
     QCOMPARE(lines.size(), std::size_t(1));
     QVERIFY(lines[0] == std::pair(LogLevel::Warning, std::string("kept {} %s")));

@@ -62,8 +62,6 @@ class TestChatProcessor : public QObject {
       QVERIFY2(prompt->input_ids == expected["prompt"].get<std::vector<std::int64_t>>(),
                name.c_str());
       QVERIFY(prompt->labels.empty());
-      QCOMPARE(*processor.count_tokens(chat, "row 1"),
-               static_cast<std::int64_t>(expected["ids"].size()));
     }
   }
 

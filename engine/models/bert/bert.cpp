@@ -297,9 +297,9 @@ Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
 
 /// The oldest files say gamma and beta for a norm's weight and bias.
 std::string memory_name(const std::string& stored) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 2> table{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kOldNames{
       {{".gamma", ".weight"}, {".beta", ".bias"}}};
-  for (const auto& [old, now] : table) {
+  for (const auto& [old, now] : kOldNames) {
     if (stored.ends_with(old))
       return stored.substr(0, stored.size() - old.size()) + std::string(now);
   }
