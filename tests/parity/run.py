@@ -59,6 +59,7 @@ import verbs
 IN_PART = (
     "methods",
     "optimizers",
+    "dpo",
 )
 
 
