@@ -60,6 +60,7 @@ IN_PART = (
     "methods",
     "optimizers",
     "dpo",
+    "quantized",
 )
 
 
