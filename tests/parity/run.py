@@ -61,6 +61,7 @@ IN_PART = (
     "optimizers",
     "dpo",
     "quantized",
+    "encoders",
 )
 
 
