@@ -39,11 +39,10 @@ Status check(const Options& o) {
   if (interrupted().stop_requested()) return interrupted_error();
   Json findings = Json::array();
   for (const Finding& finding : report.findings) {
-    findings.push_back(
-        {{"row", finding.row}, {"kind", finding.kind}, {"message", finding.message}});
+    const std::size_t row = finding.row + 1;  // as people count
+    findings.push_back({{"row", row}, {"kind", finding.kind}, {"message", finding.message}});
     if (!o.json)
-      print_line("row " + std::to_string(finding.row) + ": " + finding.kind + ": " +
-                 finding.message);
+      print_line("row " + std::to_string(row) + ": " + finding.kind + ": " + finding.message);
   }
   const double share = static_cast<double>(report.usable) / static_cast<double>(report.rows);
   const std::string counted = grouped(static_cast<std::int64_t>(report.usable)) + " of " +

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "app/cli/verbs.h"
+#include "engine/base/text.h"
 #include "engine/hub/fetch.h"
 
 namespace luthier::cli {
@@ -35,12 +36,11 @@ class ProgressLine {
  private:
   void write(const FetchProgress& p) const {
     std::string line = std::to_string(p.index) + " of " + std::to_string(p.count) + "  " + p.file +
-                       "  " + bytes_text(static_cast<std::int64_t>(p.done)) + " of " +
-                       bytes_text(static_cast<std::int64_t>(p.total));
+                       "  " + size_text(p.done) + " of " + size_text(p.total);
     if (p.stage == FetchStage::Waiting) line += "  waiting for another program that fetches it";
     if (p.stage == FetchStage::Checking) line += "  checking";
     if (p.stage == FetchStage::Fetching && p.bytes_per_second > 0)
-      line += "  " + bytes_text(static_cast<std::int64_t>(p.bytes_per_second)) + "/s";
+      line += "  " + size_text(p.bytes_per_second) + "/s";
     std::fprintf(stderr, terminal_ ? "\r\033[K%s" : "%s\n", line.c_str());
     std::fflush(stderr);
   }

@@ -4,6 +4,7 @@
 
 #include "app/cli/pixels.h"
 #include "app/cli/verbs.h"
+#include "engine/base/text.h"
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 #include "engine/objectives/objective.h"
@@ -115,8 +116,7 @@ Status forward(const Options& o) try {
   if (problem) return machine_error("The file cannot be written: " + problem.message(), o.out);
   return {};
 } catch (const std::exception& problem) {
-  const std::string text = problem.what();
-  return machine_error("The forward pass failed: " + text.substr(0, text.find('\n')), o.model);
+  return machine_error("The forward pass failed: " + first_line(problem.what()), o.model);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "app/cli/verbs.h"
+#include "engine/base/text.h"
 #include "engine/models/model_summary.h"
 
 namespace luthier::cli {
@@ -22,8 +23,8 @@ Action add_info(CLI::App& app) {
     }
     print_line(summary.folder.string() + ": " + summary.model_type + ", " +
                grouped(summary.parameters) + " parameters, " + summary.dtype + ", " +
-               bytes_text(static_cast<std::int64_t>(summary.file_bytes)) + " in " +
-               std::to_string(summary.files.size()) + " file(s)");
+               size_text(summary.file_bytes) + " in " + std::to_string(summary.files.size()) +
+               " file(s)");
     for (const auto& [part, parameters] : summary.parts)
       print_line("  " + part + ": " + grouped(parameters));
     for (const ModuleSummary& module : summary.modules) {

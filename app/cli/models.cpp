@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include <algorithm>
 #include <memory>
 
 #include "app/cli/verbs.h"
+#include "engine/base/text.h"
 #include "engine/hub/found.h"
 #include "engine/hub/places.h"
 #include "engine/models/vlm.h"
@@ -12,10 +12,8 @@ namespace luthier::cli {
 namespace {
 
 Status list(const std::vector<std::string>& folders, bool json) {
-  std::vector<std::string> types;
-  for (const Family& family : families()) types.emplace_back(family.model_type);
-  const auto models = find_models(hub_settings().cache, {folders.begin(), folders.end()}, types,
-                                  [] { return !interrupted().stop_requested(); });
+  const auto models = find_models(hub_settings().cache, {folders.begin(), folders.end()},
+                                  loadable_types(), [] { return !interrupted().stop_requested(); });
   if (interrupted().stop_requested()) return interrupted_error();
   Json documents = Json::array();
   for (const FoundModel& model : models) {
@@ -35,9 +33,8 @@ Status list(const std::vector<std::string>& folders, bool json) {
                          {"why_not", or_null(model.why_not)},
                          {"unfinished", model.unfinished}});
     if (json) continue;
-    const auto bytes = static_cast<std::int64_t>(std::min<std::uint64_t>(model.bytes, INT64_MAX));
     print_line(name + (model.revision.empty() ? "" : " (" + model.revision + ")") + "  " +
-               (model.model_type.empty() ? "?" : model.model_type) + "  " + bytes_text(bytes) +
+               (model.model_type.empty() ? "?" : model.model_type) + "  " + size_text(model.bytes) +
                "  " + model.dtype);
     print_line("  " + (model.loadable ? model.folder.string() : "not loadable: " + model.why_not));
   }

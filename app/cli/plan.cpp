@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "app/cli/verbs.h"
+#include "engine/base/text.h"
 #include "engine/session/headless.h"
 
 namespace luthier::cli {
@@ -18,7 +19,7 @@ void show(const MemoryForecast& forecast) {
       {"total", parts.total()},           {"available", forecast.available}};
   for (const auto& [name, bytes] : rows) {
     char line[96];
-    std::snprintf(line, sizeof line, "%-12s %12s", name, bytes_text(bytes).c_str());
+    std::snprintf(line, sizeof line, "%-12s %12s", name, size_text(bytes).c_str());
     print_line(line);
   }
   print_line(forecast.device + ", " + forecast.dtype + ", gradient checkpointing " +

@@ -7,6 +7,7 @@
 
 #include "app/cli/verbs.h"
 #include "engine/base/log.h"
+#include "engine/base/text.h"
 #include "engine/config/recipe_help.h"
 #include "engine/session/headless.h"
 
@@ -42,8 +43,8 @@ class Reporter {
         run.first_step > 0 ? (", from step " + std::to_string(run.first_step)).c_str() : "");
     if (run.forecast.parts.total() > 0) {
       std::fprintf(stderr, "memory: %s forecast, %s available\n",
-                   bytes_text(run.forecast.parts.total()).c_str(),
-                   bytes_text(run.forecast.available).c_str());
+                   size_text(run.forecast.parts.total()).c_str(),
+                   size_text(run.forecast.available).c_str());
     }
   }
   void show(const StepDone& step) {
@@ -57,7 +58,7 @@ class Reporter {
         static_cast<long long>(step.line.step), static_cast<long long>(total_), step.line.loss,
         step.line.eval_loss ? ("  eval " + std::to_string(*step.line.eval_loss)).c_str() : "",
         step.line.grad_norm, step.line.learning_rate, step.line.tokens_per_second,
-        bytes_text(step.line.memory.peak).c_str(), clock_text(step.eta_seconds).c_str());
+        size_text(step.line.memory.peak).c_str(), clock_text(step.eta_seconds).c_str());
   }
   void show(const RunEventHappened& happened) {
     if (happened.event.kind == "checkpoint" || happened.event.kind == "resumed") {

@@ -41,7 +41,5 @@ void print_json(const Json& document);
 void print_line(const std::string& line);
 /// "12,345,678".
 std::string grouped(std::int64_t number);
-/// "1.2 GiB".
-std::string bytes_text(std::int64_t bytes);
 
 }  // namespace luthier::cli

@@ -11,6 +11,12 @@ namespace luthier {
 /// Without spaces, tabs and line ends at both ends.
 std::string trimmed(const std::string& text);
 
+/// The text up to its first line end: of an exception, what it says without the trace beneath.
+std::string first_line(const std::string& text);
+
+/// "212.0 MiB", "12.6 GiB".
+std::string size_text(double bytes);
+
 /// A tensor's shape as errors say it: "[2, 3]".
 std::string shape_text(const std::vector<std::int64_t>& shape);
 

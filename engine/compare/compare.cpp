@@ -11,7 +11,7 @@
 #include "engine/generate/generate.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"
-#include "engine/models/vlm.h"
+#include "engine/models/packing.h"
 
 namespace luthier {
 namespace fs = std::filesystem;
@@ -24,12 +24,6 @@ struct Answering {
   std::shared_ptr<Adapter> adapter;
   fs::path checkpoint;
 };
-
-std::uint64_t weight_bytes_of(const LoadedModel& model) {
-  std::uint64_t bytes = 0;
-  for (const torch::Tensor& tensor : model.model->parameters()) bytes += tensor.nbytes();
-  return bytes;
-}
 
 Result<Answering> add_column(LoadedModel& base, const std::string& name, const fs::path& named,
                              Comparison& comparison) {
@@ -131,7 +125,7 @@ Result<Comparison> compare_adapters(LoadedModel& base,
   comparison.options = options;
   ComparisonColumn first;
   first.name = kBaseColumn;
-  first.bytes = weight_bytes_of(base);
+  first.bytes = static_cast<std::uint64_t>(weight_bytes(*base.model));
   first.image = base.pixels;
   comparison.columns.push_back(first);
   std::set<std::string> names{kBaseColumn};

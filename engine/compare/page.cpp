@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <set>
 
+#include "engine/base/text.h"
 #include "engine/compare/answer_pieces.h"
 #include "engine/compare/documents.h"
 #include "engine/compare/html.h"
@@ -44,13 +45,6 @@ std::string number(double value, const char* format) {
   char text[64];
   std::snprintf(text, sizeof text, format, value);
   return text;
-}
-
-std::string size_text(std::uint64_t bytes) {
-  const auto value = static_cast<double>(bytes);
-  if (bytes >= (1u << 30)) return number(value / (1u << 30), "%.1f GiB");
-  if (bytes >= (1u << 20)) return number(value / (1u << 20), "%.1f MiB");
-  return number(value / 1024, "%.0f KiB");
 }
 
 /// The words with what stands for %1 and %2, made safe.

@@ -77,13 +77,13 @@ double token_f1(const std::string& answer, const std::string& expected) {
 }
 
 double chrf(const std::string& answer, const std::string& expected) {
-  constexpr std::size_t longest = 6;
-  constexpr double beta2 = 4;
+  constexpr std::size_t kLongest = 6;
+  constexpr double kBeta2 = 4;
   const auto a = characters(answer), b = characters(expected);
   if (a.empty() || b.empty()) return a.empty() && b.empty() ? 1 : 0;
   double precision = 0, recall = 0;
   int orders = 0;
-  for (std::size_t length = 1; length <= longest; ++length) {
+  for (std::size_t length = 1; length <= kLongest; ++length) {
     const Counts first = grams(a, length), second = grams(b, length);
     if (first.empty() && second.empty()) continue;
     const double same = shared(first, second);
@@ -93,8 +93,9 @@ double chrf(const std::string& answer, const std::string& expected) {
   }
   precision /= orders;
   recall /= orders;
-  return precision + recall == 0 ? 0
-                                 : (1 + beta2) * precision * recall / (beta2 * precision + recall);
+  return precision + recall == 0
+             ? 0
+             : (1 + kBeta2) * precision * recall / (kBeta2 * precision + recall);
 }
 
 std::map<std::string, double> score_answer(const std::string& answer, const std::string& expected) {

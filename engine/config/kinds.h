@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/config/optimizer_state.h"
 #include "engine/config/recipe_field.h"
 
 /// One row a method, in the order that a form offers them.
@@ -59,8 +60,7 @@ struct ObjectiveKind : Kind {
 };
 
 struct OptimizerKind : Kind {
-  /// Bytes that it keeps for a trained tensor of this shape.
-  std::int64_t (*state_bytes)(const std::vector<std::int64_t>& shape) = nullptr;
+  StateLayout state = nullptr;  ///< what it keeps for a trained tensor
 };
 
 /// The tables, made once.

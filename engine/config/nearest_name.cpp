@@ -9,15 +9,15 @@
 namespace luthier {
 namespace {
 
-constexpr std::size_t longest = 256;
+constexpr std::size_t kLongest = 256;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 }  // namespace
 
 std::size_t edit_distance(std::string_view left, std::string_view right) {
-  left = left.substr(0, longest);
-  right = right.substr(0, longest);
+  left = left.substr(0, kLongest);
+  right = right.substr(0, kLongest);
   std::vector<std::size_t> row(right.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
   for (std::size_t i = 0; i < left.size(); ++i) {

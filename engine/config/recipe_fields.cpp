@@ -189,7 +189,7 @@ void add_kinds(std::vector<RecipeField>& table, const std::vector<K>& kinds,
   [](auto& recipe) -> auto& { return recipe.path; }
 
 std::vector<RecipeField> build_table() {
-  constexpr double many = 1e12;
+  constexpr double kMany = 1e12;
   std::vector<Row> rows;
   auto add = [&rows](Row row) { rows.push_back(std::move(row)); };
 
@@ -302,7 +302,7 @@ std::vector<RecipeField> build_table() {
                        LUTHIER_FIELD(image.min_pixels))
           .unit("pixels")
           .at_least(1)
-          .at_most(many)
+          .at_most(kMany)
           .advanced());
   add(optional_integer(
           "image.max_pixels", "Largest picture",
@@ -310,7 +310,7 @@ std::vector<RecipeField> build_table() {
           LUTHIER_FIELD(image.max_pixels))
           .unit("pixels")
           .at_least(1)
-          .at_most(many)
+          .at_most(kMany)
           .advanced());
   add(choice("image.on_error", "Broken pictures",
              "refuse stops before training and names the row; skip leaves such rows out and counts "
@@ -334,7 +334,7 @@ std::vector<RecipeField> build_table() {
               LUTHIER_FIELD(training.max_steps))
           .unit("steps")
           .at_least(-1)
-          .at_most(many));
+          .at_most(kMany));
   add(integer("training.per_device_train_batch_size", "Batch size",
               "Rows that go through the model at once.",
               LUTHIER_FIELD(training.per_device_train_batch_size))
@@ -367,7 +367,7 @@ std::vector<RecipeField> build_table() {
               LUTHIER_FIELD(training.warmup_steps))
           .unit("steps")
           .at_least(0)
-          .at_most(many)
+          .at_most(kMany)
           .advanced());
   add(number("training.weight_decay", "Weight decay",
              "Pull towards zero on trained weights, biases and norms left out.",
@@ -383,8 +383,8 @@ std::vector<RecipeField> build_table() {
           .advanced());
   add(kind_choice("training.optim", "Optimizer", "How gradients become a step.", optimizer_kinds(),
                   LUTHIER_FIELD(training.optim))
-          .not_built({"adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit", "paged_adamw_32bit",
-                      "adafactor", "sgd", "lion_32bit"})
+          .not_built(
+              {"adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "sgd"})
           .advanced());
   add(number("training.adam_beta1", "Adam beta 1", "Decay of the running mean of gradients.",
              LUTHIER_FIELD(training.adam_beta1))
@@ -430,21 +430,21 @@ std::vector<RecipeField> build_table() {
               LUTHIER_FIELD(training.logging_steps))
           .unit("steps")
           .at_least(1)
-          .at_most(many)
+          .at_most(kMany)
           .advanced());
   add(integer("training.eval_steps", "Evaluate every",
               "Steps between two evaluations; 0: at every checkpoint and at the end.",
               LUTHIER_FIELD(training.eval_steps))
           .unit("steps")
           .at_least(0)
-          .at_most(many)
+          .at_most(kMany)
           .advanced());
   add(integer("training.save_steps", "Save every",
               "Steps between two checkpoints; 0 saves at the end only.",
               LUTHIER_FIELD(training.save_steps))
           .unit("steps")
           .at_least(0)
-          .at_most(many)
+          .at_most(kMany)
           .advanced());
   add(number("training.save_minutes", "Save every (minutes)",
              "Minutes between two checkpoints at most, whatever the steps; 0: by steps alone.",

@@ -17,10 +17,10 @@ namespace {
 
 using Type = FieldDescription::Type;
 
-constexpr double largest_exact_integer = 9007199254740992.0;  // 2^53
-constexpr std::size_t longest_name =
+constexpr double kLargestExactInteger = 9007199254740992.0;  // 2^53
+constexpr std::size_t kLongestName =
     500;  // YAML's own limit for such a key is 1024 bytes, escapes counted
-constexpr std::size_t most_entries = 100000;  // of a list or a map
+constexpr std::size_t kMostEntries = 100000;  // of a list or a map
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
@@ -64,7 +64,7 @@ Result<double> check_number(const RecipeField& field, const Json& value, bool wh
   if (!value.is_number()) return wrong_type(whole ? "a whole number" : "a number", value, where);
   const double number = value.get<double>();
   if (!std::isfinite(number)) return input_error("must be a finite number.", where);
-  if (whole && (number != std::floor(number) || std::abs(number) > largest_exact_integer))
+  if (whole && (number != std::floor(number) || std::abs(number) > kLargestExactInteger))
     return wrong_type("a whole number", value, where);
   const bool low = about.minimum && (number < *about.minimum ||
                                      (about.exclusive_minimum && number == *about.minimum));
@@ -128,8 +128,8 @@ Result<Json> check_choice(const RecipeField& field, const Json& value, const std
 
 Result<Json> check_list(const Json& value, const char* expected, const std::string& where) {
   if (!value.is_array()) return wrong_type(expected, value, where);
-  if (value.size() > most_entries)
-    return input_error("holds more than " + std::to_string(most_entries) + " entries.", where);
+  if (value.size() > kMostEntries)
+    return input_error("holds more than " + std::to_string(kMostEntries) + " entries.", where);
   for (std::size_t i = 0; i < value.size(); ++i) {
     const std::string entry = where + "[" + std::to_string(i) + "]";
     if (!value[i].is_string() || value[i].get_ref<const std::string&>().empty())
@@ -155,11 +155,11 @@ Result<Json> check_modules(const RecipeField& field, const Json& value, const st
 Result<Json> check_pattern(const RecipeField& field, const Json& value, const std::string& where) {
   if (value.is_null()) return Json::object();
   if (!value.is_object()) return wrong_type("a map from module names to numbers", value, where);
-  if (value.size() > most_entries)
-    return input_error("holds more than " + std::to_string(most_entries) + " entries.", where);
+  if (value.size() > kMostEntries)
+    return input_error("holds more than " + std::to_string(kMostEntries) + " entries.", where);
   Json checked = Json::object();
   for (const auto& [name, entry] : value.items()) {
-    if (name.empty() || name.size() > longest_name)
+    if (name.empty() || name.size() > kLongestName)
       return input_error("has an entry whose module name is empty or too long.", where);
     LUTHIER_TRY(double number, check_number(field, entry, field.whole_numbers, where + "." + name));
     if (field.whole_numbers)

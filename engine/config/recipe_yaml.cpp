@@ -11,7 +11,7 @@
 namespace luthier {
 namespace {
 
-constexpr std::uint64_t largest_recipe = 4u << 20;
+constexpr std::uint64_t kLargestRecipe = 4u << 20;
 
 /// A checked value and the field it is for.
 struct Given {
@@ -178,7 +178,7 @@ Result<Recipe> parse_recipe(const std::string& yaml, const std::string& where,
 
 Result<Recipe> read_recipe(const std::filesystem::path& file,
                            const std::vector<std::string>& overrides) {
-  LUTHIER_TRY(std::string yaml, read_file(file, largest_recipe));
+  LUTHIER_TRY(std::string yaml, read_file(file, kLargestRecipe));
   LUTHIER_TRY(GivenByKey given, values_of_file(yaml, file.string()));
   for (const char* key : {"model", "image_folder", "adapter.init_from"})
     if (const auto found = given.find(key); found != given.end())

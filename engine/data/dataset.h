@@ -49,7 +49,7 @@ class Dataset {
 /// duplicate, a row that is too long but keeps labels when cut, and one with a key that is nearly a
 /// known one stay usable; every other kind makes its row unusable.
 struct Finding {
-  std::size_t row = 0;  ///< 1-based over the whole dataset
+  std::size_t row = 0;  ///< of the whole dataset, from 0 as Dataset::read counts
   std::string kind;
   std::string message;  ///< a sentence with file and row
   bool usable = false;  ///< the row may be trained on all the same

@@ -100,7 +100,7 @@ class Checker {
  private:
   std::string where() const { return dataset_.where(row_); }
   void add(const std::string& kind, std::string message, bool usable = false) {
-    outcome_.findings.push_back({row_ + 1, kind, std::move(message), usable});
+    outcome_.findings.push_back({row_, kind, std::move(message), usable});
   }
 
   void look() {
@@ -205,14 +205,14 @@ DatasetReport summed(const Dataset& dataset, std::vector<Outcome> outcomes) {
       const auto [first, is_new] = seen.try_emplace(outcome.digest, row);
       if (!is_new)
         report.findings.push_back(
-            {row + 1, "duplicate",
+            {row, "duplicate",
              dataset.where(row) + ": The row is the same as " + dataset.where(first->second) + ".",
              true});
     }
     for (Finding& finding : outcome.findings) report.findings.push_back(std::move(finding));
     for (const std::string& key : outcome.near_keys)  // most often every row has it
       if (said.insert(key).second)
-        report.findings.push_back({row + 1, "unknown_key", dataset.where(row) + ": " + key, true});
+        report.findings.push_back({row, "unknown_key", dataset.where(row) + ": " + key, true});
     if (!outcome.usable) continue;
     ++report.usable;
     report.longest_tokens = std::max(report.longest_tokens, outcome.tokens);

@@ -9,6 +9,7 @@
 
 #include "engine/data/processor_row.h"
 #include "engine/vision/inline_picture.h"
+#include "engine/vision/pixel_limits.h"
 
 namespace luthier {
 
@@ -16,6 +17,12 @@ namespace {
 
 bool ends_with_assistant(const std::vector<Message>& messages) {
   return !messages.empty() && messages.back().role == "assistant";
+}
+
+Status check_no_limits(const PixelLimits& limits) {
+  if (!limits.any()) return {};
+  return input_error("This model reads text alone, so there are no pictures to limit.",
+                     limits.min_pixels ? "image.min_pixels" : "image.max_pixels", "Clear it.");
 }
 
 // A picture processor knows sizes, not files.
@@ -27,26 +34,43 @@ Error in_picture(Error error, const std::filesystem::path& path) {
 }  // namespace
 
 Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
-    const std::filesystem::path& folder, ImageTokens image_tokens, TokenId image_token_id,
+    const std::filesystem::path& folder, std::optional<Pictures> pictures,
     const PixelLimits& limits) {
   auto processor = std::make_shared<ChatProcessor>();
   LUTHIER_TRY(processor->tokenizer_, Tokenizer::load(folder));
-  LUTHIER_TRY(processor->image_processor_, ImageProcessor::load(folder, limits));
+  processor->image_tokens_.mark.clear();
+  if (!pictures) {
+    LUTHIER_CHECK(check_no_limits(limits));
+  } else {
+    LUTHIER_TRY(processor->image_processor_,
+                ImageProcessor::load(folder, pictures->defaults, limits));
+    processor->image_tokens_ = std::move(pictures->tokens);
+    processor->image_token_id_ = pictures->token_id;
+    processor->defaults_ = std::move(pictures->defaults);
+  }
   auto chat_template = ChatTemplate::load(folder);
   if (chat_template)
     processor->template_ = std::make_shared<const ChatTemplate>(chat_template.take());
   else
     processor->template_error_ = chat_template.error();
-  processor->image_tokens_ = std::move(image_tokens);
-  processor->image_token_id_ = image_token_id;
   return std::shared_ptr<const ChatProcessor>(std::move(processor));
 }
 
 Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::with_limits(
     const std::filesystem::path& folder, const PixelLimits& limits) const {
   auto processor = std::make_shared<ChatProcessor>(*this);
-  LUTHIER_TRY(processor->image_processor_, ImageProcessor::load(folder, limits));
+  if (!image_processor_) {
+    LUTHIER_CHECK(check_no_limits(limits));
+  } else {
+    LUTHIER_TRY(processor->image_processor_, ImageProcessor::load(folder, defaults_, limits));
+  }
   return std::shared_ptr<const ChatProcessor>(std::move(processor));
+}
+
+Status ChatProcessor::store_limits(const std::filesystem::path& folder,
+                                   const PixelLimits& limits) const {
+  if (!image_processor_) return {};
+  return store_pixel_limits(folder, defaults_, limits);
 }
 
 Error ChatProcessor::Row::error(RowFault kind, std::string what, std::string hint) const {
@@ -140,8 +164,10 @@ Result<Encoding> ChatProcessor::encode_text(const Row& row, const std::string& t
   const SpecialTokens& special = tokenizer_->special();
   const bool template_wrote_bos =
       special.bos && !special.bos_text.empty() && text.starts_with(special.bos_text);
-  auto encoding =
-      tokenizer_->encode(text, image_tokens_.form == RowForm::ChatTemplate && !template_wrote_bos);
+  // transformers' processors add special tokens to what a template wrote; its tokenizers, which are
+  // all that a model without pictures has, do not.
+  const bool adds = image_processor_ && image_tokens_.form == RowForm::ChatTemplate;
+  auto encoding = tokenizer_->encode(text, adds && !template_wrote_bos);
   if (!encoding) return row.about(RowFault::BadRow, encoding.error());
   if (!row.replacements.empty()) {
     const std::string& token = image_token();
@@ -169,6 +195,10 @@ Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row,
   for (const Message& message : row.messages)
     for (const ContentPart& part : message.content) {
       if (part.kind != ContentPart::Kind::Image) continue;
+      if (!image_processor_)
+        return row.error(RowFault::BadRow,
+                         "The row has a picture, and this model reads text alone.",
+                         "Take the pictures out, or choose a model that takes them.");
       const auto [known, is_new] = seen.emplace(part.image, pictures.size());
       if (!is_new) {
         pictures.push_back(PixelValues(pictures[known->second]));

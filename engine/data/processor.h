@@ -58,15 +58,19 @@ struct ImageTokens {
 
 class ChatProcessor {
  public:
-  /// Reads tokenizer, template and image processor of a folder. `image_tokens` comes from the
-  /// family's row. A folder without a chat template loads; encoding messages with it is an Input
-  /// error that says so.
+  /// What a model that takes pictures needs besides tokenizer and template; its family says it.
+  struct Pictures {
+    ImageTokens tokens;
+    TokenId token_id = -1;
+    ProcessorDefaults defaults;
+  };
+  /// Reads tokenizer, template and, with `pictures`, the picture processor of a folder. A folder
+  /// without a chat template loads; encoding messages with it is an Input error that says so.
   static Result<std::shared_ptr<const ChatProcessor>> load(const std::filesystem::path& folder,
-                                                           ImageTokens image_tokens,
-                                                           TokenId image_token_id,
+                                                           std::optional<Pictures> pictures,
                                                            const PixelLimits& limits = {});
   /// The same for pictures under other limits, read anew from the folder; tokenizer and template
-  /// are shared.
+  /// are shared. Limits mean nothing to a model without pictures.
   Result<std::shared_ptr<const ChatProcessor>> with_limits(const std::filesystem::path& folder,
                                                            const PixelLimits& limits) const;
 
@@ -101,8 +105,14 @@ class ChatProcessor {
   Result<std::int64_t> count_tokens(const Conversation& conversation,
                                     const std::string& where) const;
 
+  /// Writes pixel limits into the picture processor's file of a checkpoint folder that this
+  /// processor's model is saved into.
+  Status store_limits(const std::filesystem::path& folder, const PixelLimits& limits) const;
+
   const Tokenizer& tokenizer() const { return *tokenizer_; }
-  const ImageProcessor& image_processor() const { return *image_processor_; }
+  /// Null: the model takes no pictures, and a row that has some is refused.
+  const ImageProcessor* image_processor() const { return image_processor_.get(); }
+  /// −1: no token stands for a picture.
   TokenId image_token_id() const { return image_token_id_; }
 
  private:
@@ -129,6 +139,7 @@ class ChatProcessor {
   std::shared_ptr<const ChatTemplate> template_;
   std::optional<Error> template_error_;  // why there is none
   std::shared_ptr<const ImageProcessor> image_processor_;
+  ProcessorDefaults defaults_;
   ImageTokens image_tokens_;
   TokenId image_token_id_ = -1;
 };

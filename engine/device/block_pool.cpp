@@ -10,7 +10,7 @@
 namespace luthier {
 namespace {
 
-constexpr std::size_t step =
+constexpr std::size_t kStep =
     64u << 10;  // sizes are rounded up to it, so that nearly equal tensors share blocks
 
 }  // namespace
@@ -25,7 +25,7 @@ void BlockPool::unmap_until(std::size_t target) {
 }
 
 void* BlockPool::take(std::size_t bytes, std::size_t& size) {
-  const std::size_t wanted = (bytes + step - 1) / step * step;
+  const std::size_t wanted = (bytes + kStep - 1) / kStep * kStep;
   const std::lock_guard lock(mutex_);
   void* block = nullptr;
   const auto fit = waiting_.lower_bound(wanted);
@@ -67,6 +67,13 @@ void BlockPool::trim() {
   const std::lock_guard lock(mutex_);
   unmap_until(0);
   most_used_ = used_bytes_;
+}
+
+std::int64_t block_bytes(std::int64_t bytes, bool cpu) {
+  if (bytes <= 0) return 0;
+  const bool pooled = bytes >= static_cast<std::int64_t>(BlockPool::smallest);
+  const std::int64_t unit = !cpu ? 512 : pooled ? static_cast<std::int64_t>(step) : 64;
+  return (bytes + unit - 1) / unit * unit;
 }
 
 }  // namespace luthier

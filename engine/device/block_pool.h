@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <unordered_map>
@@ -15,7 +16,7 @@ namespace luthier {
 class BlockPool {
  public:
   /// Smaller requests are the C library's.
-  static constexpr std::size_t smallest = 256u << 10;
+  static constexpr std::size_t kSmallest = 256u << 10;
 
   /// A page-aligned block of at least `bytes`, or null when the system has none; `size` is what it
   /// really has.
@@ -33,5 +34,9 @@ class BlockPool {
   std::multimap<std::size_t, void*> waiting_;
   std::size_t used_bytes_ = 0, waiting_bytes_ = 0, most_used_ = 0;
 };
+
+/// What a tensor of `bytes` takes of the machine's memory, or of a CUDA device's: the allocators
+/// round up.
+std::int64_t block_bytes(std::int64_t bytes, bool cpu);
 
 }  // namespace luthier

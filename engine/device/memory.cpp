@@ -61,7 +61,7 @@ class CountingAllocator final : public c10::Allocator {
     if (bytes > (std::size_t{1} << 60)) refuse(bytes);
     void* block = nullptr;
     std::size_t given = 0;
-    if (bytes >= BlockPool::smallest)
+    if (bytes >= BlockPool::kSmallest)
       block = large_blocks().take(bytes, given);
     else if (posix_memalign(&block, 64, bytes) == 0)
       given = malloc_usable_size(block);

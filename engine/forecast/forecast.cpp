@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The parts put together, the decision about checkpointing, and what to change when it will not
-// fit.
+// The parts put together, the decision about checkpointing, and what the data's rows come to.
 #include "engine/forecast/forecast.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
@@ -18,124 +16,20 @@
 namespace luthier {
 namespace {
 
-struct Estimate {
-  MemoryParts parts;
-  std::vector<std::pair<std::string, std::int64_t>> weights_by_part;
-};
-
 /// What a fixed tower gave for each row's pictures, which the run keeps in the machine's memory
 /// (train/row_cache) within the bounds that it sets itself.
 std::int64_t kept_features(const ModelSummary& model, const BatchShape& batch,
-                           const std::vector<TrainedModule>& trained, const TensorSizes& sizes,
+                           const std::vector<TrainedModule>& trained, const StepTerms& terms,
                            std::int64_t weights) {
-  if (!sizes.cpu || batch.visited_rows == 0) return 0;
+  if (!terms.cpu || batch.visited_rows == 0 || !model.cost) return 0;
   const bool fixed = std::none_of(trained.begin(), trained.end(), [](const TrainedModule& each) {
     return each.module->part == "vision_tower";
   });
   if (!fixed) return 0;
-  const std::int64_t of_a_row = feature_numbers(model.geometry, batch.visited) / batch.visited_rows;
+  const std::int64_t of_a_row = model.cost->feature_numbers(batch.visited) / batch.visited_rows;
   const std::int64_t free = available_memory(torch::kCPU) + memory_use(torch::kCPU).allocated;
-  return std::min(batch.visited_rows * sizes.block(of_a_row),
+  return std::min(batch.visited_rows * terms.block(of_a_row),
                   most_kept_features(std::max<std::int64_t>(0, free - weights)));
-}
-
-Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
-                          const TensorSizes& sizes) {
-  LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
-  const bool lora = recipe.strategy == "lora";
-  std::int64_t parameters = 0, reached = 0, adapter = 0;
-  for (const TrainedModule& each : trained) {
-    parameters += each.parameters;
-    if (!never_reached(*each.module, model.geometry)) reached += each.parameters;
-    adapter += each.parameters * (each.rank > 0 ? 4 : sizes.element);
-  }
-  Estimate result;
-  MemoryParts& parts = result.parts;
-  for (const auto& [name, count] : model.parts) {
-    result.weights_by_part.emplace_back(name, count * sizes.element);
-    parts.weights += count * sizes.element;
-  }
-  parts.adapter = lora ? adapter : 0;
-  parts.gradients = reached * (lora ? 4 : sizes.element);
-  parts.optimizer = reached * 8;
-  const StepBytes step = step_bytes(model, recipe, batch, trained, sizes, parts.gradients);
-  parts.activations = step.kept + kept_features(model, batch, trained, sizes, parts.weights);
-  parts.workspace = step.workspace;
-  return result;
-}
-
-std::string size_text(std::int64_t bytes) {
-  char text[32];
-  if (bytes >= (1 << 30))
-    std::snprintf(text, sizeof text, "%.1f GiB", static_cast<double>(bytes) / (1 << 30));
-  else
-    std::snprintf(text, sizeof text, "%.0f MiB", static_cast<double>(bytes) / (1 << 20));
-  return text;
-}
-
-/// Single changes that would lower the total, the most effective first.
-std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
-                                const BatchShape& batch, const TensorSizes& sizes,
-                                std::int64_t total) {
-  std::vector<std::pair<std::int64_t, std::string>> options;
-  const auto consider = [&](const std::string& what, const Recipe& changed, const BatchShape& shape,
-                            const TensorSizes& tensors) {
-    const auto made = estimate(model, changed, shape, tensors);
-    if (made && made->parts.total() < total * 97 / 100)
-      options.emplace_back(made->parts.total(), what + ": " + size_text(made->parts.total()));
-  };
-  if (!sizes.checkpointing) {
-    TensorSizes changed = sizes;
-    changed.checkpointing = true;
-    consider("training.gradient_checkpointing: true", recipe, batch, changed);
-  }
-  if (batch.batch_size > 1) {
-    BatchShape smaller = batch;
-    smaller.batch_size = 1;
-    smaller.lengths.clear();
-    smaller.visited_rows = batch.visited_rows, smaller.visited = batch.visited;
-    PictureLoad& pictures = smaller.pictures;
-    for (std::int64_t* part : {&smaller.tokens, &smaller.labels, &pictures.images, &pictures.frames,
-                               &pictures.patches, &pictures.numbers, &pictures.tokens}) {
-      *part = (*part + batch.batch_size - 1) / batch.batch_size;
-    }
-    consider("training.per_device_train_batch_size: 1 (with gradient_accumulation_steps " +
-                 std::to_string(recipe.training.gradient_accumulation_steps * batch.batch_size) +
-                 ")",
-             recipe, smaller, sizes);
-  }
-  if (const std::int64_t row = batch.tokens / std::max<std::int64_t>(1, batch.batch_size);
-      row > 256) {
-    BatchShape shorter = batch;  // never inside the pictures
-    const std::int64_t length = std::max<std::int64_t>(
-        row / 2, batch.pictures.tokens / std::max<std::int64_t>(1, batch.batch_size) + 64);
-    shorter.tokens = length * batch.batch_size;
-    shorter.lengths.clear();
-    shorter.labels = std::min(batch.labels, shorter.tokens);
-    if (length < row)
-      consider("training.max_length: " + std::to_string(length), recipe, shorter, sizes);
-  }
-  if (sizes.element == 4) {
-    TensorSizes changed = sizes;
-    changed.element = 2;
-    consider("training.dtype: bfloat16", recipe, batch, changed);
-  }
-  Recipe changed = recipe;
-  if (recipe.strategy != "lora") {
-    changed.strategy = "lora";
-    consider("strategy: lora", changed, batch, sizes);
-  } else {
-    changed.adapter.r = std::max<std::int64_t>(1, recipe.adapter.r / 4);
-    consider("adapter.r: " + std::to_string(changed.adapter.r), changed, batch, sizes);
-    changed = recipe;
-    changed.adapter.exclude_modules = {ModuleSelector::Kind::Regex, {}, ".*vision_tower.*"};
-    if (recipe.adapter.exclude_modules.kind == ModuleSelector::Kind::None)
-      consider("adapter.exclude_modules: '.*vision_tower.*'", changed, batch, sizes);
-  }
-  std::sort(options.begin(), options.end());
-  std::vector<std::string> advice;
-  for (const auto& [bytes, text] : options) advice.push_back(text);
-  return advice;
 }
 
 /// From the outlines: rows of [patches, numbers] are patches, rows of [frames, 3, height, width]
@@ -156,6 +50,46 @@ PictureLoad picture_load(const Example& example, TokenId image_token) {
 
 }  // namespace
 
+Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
+                          const StepTerms& asked) {
+  LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
+  const bool lora = recipe.strategy == "lora";
+  StepTerms terms = asked;
+  terms.gradient_element = lora ? 4 : terms.element;
+  std::int64_t parameters = 0, adapter = 0;
+  for (const TrainedModule& each : trained) {
+    parameters += each.parameters;
+    adapter += each.parameters * (each.rank > 0 ? 4 : terms.element);
+  }
+  PassCost cost;
+  LossCost loss;
+  if (model.cost) {
+    const Pass pass = lay_out(batch, terms);
+    cost = model.cost->of(pass, shares(trained, recipe));
+    loss = cross_entropy_cost(pass, cost.head);
+  }
+  const std::int64_t reached = parameters - cost.unreached;
+  Estimate result;
+  MemoryParts& parts = result.parts;
+  for (const auto& [name, count] : model.parts) {
+    result.weights_by_part.emplace_back(name, count * terms.element);
+    parts.weights += count * terms.element;
+  }
+  parts.adapter = lora ? adapter : 0;
+  parts.gradients = reached * terms.gradient_element;
+  // Where no gradient arrives there is no state either.
+  const double arrived =
+      static_cast<double>(reached) / static_cast<double>(std::max<std::int64_t>(1, parameters));
+  parts.optimizer = std::llround(static_cast<double>(optimizer_bytes(trained, recipe)) * arrived);
+  const std::int64_t standing =
+      recipe.training.gradient_accumulation_steps > 1 ? parts.gradients : 0;
+  const StepBytes step = peak_of(cost, loss, parts.gradients, standing,
+                                 terms.gradient_element < 4 ? loss.gradient : 0);
+  parts.activations = step.kept + kept_features(model, batch, trained, terms, parts.weights);
+  parts.workspace = step.workspace;
+  return result;
+}
+
 Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& asked,
                                        const BatchShape& batch) {
   Recipe recipe = asked;
@@ -169,19 +103,21 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   // What this process's tensors hold is taken over by the run (a loaded model) or given back before
   // it.
   forecast.available = available_memory(device) + memory_use(device).allocated;
-  TensorSizes sizes{dtype == torch::kBFloat16 ? 2 : 4,
-                    recipe.training.gradient_checkpointing == "true", device.is_cpu()};
-  LUTHIER_TRY(Estimate made, estimate(model, recipe, batch, sizes));
+  StepTerms terms;
+  terms.element = dtype == torch::kBFloat16 ? 2 : 4;
+  terms.checkpointing = recipe.training.gradient_checkpointing == "true";
+  terms.cpu = device.is_cpu();
+  LUTHIER_TRY(Estimate made, estimate(model, recipe, batch, terms));
   if (recipe.training.gradient_checkpointing == "auto" &&
       made.parts.total() > forecast.available / 10 * 8) {
-    sizes.checkpointing = true;
-    LUTHIER_TRY(made, estimate(model, recipe, batch, sizes));
+    terms.checkpointing = true;
+    LUTHIER_TRY(made, estimate(model, recipe, batch, terms));
   }
   forecast.parts = made.parts;
   forecast.weights_by_part = std::move(made.weights_by_part);
-  forecast.gradient_checkpointing = sizes.checkpointing;
+  forecast.gradient_checkpointing = terms.checkpointing;
   if (!forecast.fits())
-    forecast.advice = advise(model, recipe, batch, sizes, forecast.parts.total());
+    forecast.advice = advise(model, recipe, batch, terms, forecast.parts.total());
   return forecast;
 }
 
@@ -205,12 +141,6 @@ Json to_json(const MemoryForecast& forecast) {
           {"batch_tokens", forecast.batch_tokens},
           {"weights_by_part", weights},
           {"advice", forecast.advice}};
-}
-
-PictureLoad& PictureLoad::operator+=(const PictureLoad& other) {
-  images += other.images, frames += other.frames, patches += other.patches,
-      numbers += other.numbers, tokens += other.tokens;
-  return *this;
 }
 
 Result<std::vector<RowShape>> measure_rows(

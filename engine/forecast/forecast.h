@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Memory before launch, part by part, from arithmetic alone: which tensors a step holds at its
-// peak, given the model's sizes, the recipe and the longest batch. Held against what was measured
-// afterwards (see the run's memory curve). No LibTorch here.
+// Memory before launch, part by part: which tensors a step holds at its peak, given the recipe and
+// the longest batch. The model, the objective and the method answer for themselves; here it is
+// added up. Held against what was measured afterwards (see the run's memory curve). No LibTorch
+// here.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include "engine/base/result.h"
 #include "engine/config/recipe.h"
 #include "engine/io/json.h"
+#include "engine/models/cost.h"
 #include "engine/models/model_summary.h"
 
 namespace luthier {
@@ -36,16 +38,6 @@ struct MemoryForecast {
       advice;  ///< what to change when it will not fit, most effective first; empty when it fits
 
   bool fits() const { return parts.total() <= available; }
-};
-
-/// What pictures add to a batch.
-struct PictureLoad {
-  std::int64_t images = 0;
-  std::int64_t frames = 0;   ///< whole pictures and tiles that go through a tower of a fixed size
-  std::int64_t patches = 0;  ///< of families whose tower takes patches, before they are merged
-  std::int64_t numbers = 0;  ///< in pixel_values
-  std::int64_t tokens = 0;   ///< their places in the text
-  PictureLoad& operator+=(const PictureLoad& other);
 };
 
 /// What the largest micro-batch looks like.

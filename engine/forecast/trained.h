@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Inside of the forecast: the modules that train under a recipe, with their ranks.
+// Inside of the forecast: the modules that train under a recipe, and the sums over what the model,
+// the objective and the optimizer answer.
 #pragma once
 
 #include <vector>
 
 #include "engine/forecast/forecast.h"
+#include "engine/objectives/loss_cost.h"
 
 namespace luthier {
 
@@ -16,79 +18,42 @@ struct TrainedModule {
 
 Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const Recipe& recipe);
 
-/// What of one layer trains.
-struct LayerNeeds {
-  bool any = false, qkv = false, out = false, wide_in = false, wide_out = false, scales = false;
-  std::int64_t ranks_qkv = 0, ranks_out = 0, ranks_in = 0, ranks_down = 0;
-  std::int64_t parameters = 0;
-};
+/// What the modules are told of it, by their names.
+std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<TrainedModule>& trained,
+                                                         const Recipe& recipe);
 
-struct Needs {
-  std::vector<LayerNeeds> decoder, tower;  ///< the tower's layers that run
-  bool tower_trains = false;
-  bool tower_start = false,
-       patches = false;  ///< something before the tower's first layer; the patches' product
-  bool projector = false, projector_in = false,
-       projector_out = false;  ///< anything of it; its first product; its second
-  std::int64_t ranks_projector = 0;
-  bool embedding = false, embedding_whole = false,
-       head = false;  ///< the second: not through an adapter
-  std::int64_t head_rank = 0, head_parameters = 0;
-};
-Needs collect_needs(const ModelSummary& model, const std::vector<TrainedModule>& trained);
-/// Whether the module lies where no gradient ever arrives (tower layers past the last used one,
-/// pooling heads).
-bool never_reached(const ModuleSummary& module, const ModelGeometry& geometry);
+/// Bytes that the recipe's optimizer keeps for all of it.
+std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe);
 
-/// What the run's tensors are stored as.
-struct TensorSizes {
-  std::int64_t element = 4;  ///< bytes of a weight and an activation
-  bool checkpointing = false;
-  bool cpu = true;
-
-  /// What the allocator gives for this many elements of `bytes` each.
-  std::int64_t block(std::int64_t elements, std::int64_t bytes) const;
-  std::int64_t block(std::int64_t elements) const { return block(elements, element); }
-};
+/// The recipe's micro-batch as the model meets it: precision and allocator of `terms`, the loop's
+/// filler, how attention takes the rows.
+Pass lay_out(const BatchShape& batch, const StepTerms& terms);
 
 /// Bytes of tensors that live during a step besides weights, gradients and optimizer state.
 struct StepBytes {
   std::int64_t kept = 0;       ///< from the forward to the backward, at the moment of the peak
   std::int64_t workspace = 0;  ///< temporaries at that moment
 };
-/// Numbers that a fixed tower hands on for these pictures.
-std::int64_t feature_numbers(const ModelGeometry& geometry, const PictureLoad& pictures);
+/// The moment of a step at which kept tensors, temporaries and grown gradients come to the most.
+/// `gradients`: bytes of all gradients, which grow while activations shrink; `standing`: of those
+/// that earlier micro-batches have left; `stepping`: what the optimizer's own step needs.
+StepBytes peak_of(const PassCost& cost, const LossCost& loss, std::int64_t gradients,
+                  std::int64_t standing, std::int64_t stepping);
 
-/// `gradients`: bytes of all gradients, which grow while activations shrink.
-StepBytes step_bytes(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
-                     const std::vector<TrainedModule>& trained, const TensorSizes& sizes,
-                     std::int64_t gradients);
-
-/// Rows as attention meets them (nn/attention.cpp).
-struct AttentionShape {
-  std::int64_t tokens =
-      0;  ///< in queries, keys, values and their mixture: with padding where rows are padded
-  std::int64_t squares = 0;  ///< Σ rows · longest²: scores of one head
-  bool copied = false;       ///< the mixture goes into another order before the next product
-  std::vector<std::pair<std::int64_t, std::int64_t>>
-      groups;  ///< rows and their length, one call each
+/// What a step comes to, part by part.
+struct Estimate {
+  MemoryParts parts;
+  std::vector<std::pair<std::string, std::int64_t>> weights_by_part;
 };
-/// Rows of any lengths; `causal` rows may be padded.
-AttentionShape attention_shape(const std::vector<std::int64_t>& lengths, bool causal);
+Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
+                          const StepTerms& terms);
 
-/// One layer's share, given that a gradient flows into its input (`flows`).
-struct LayerBytes {
-  std::int64_t attention = 0, mlp = 0;            ///< kept by either half
-  std::int64_t attention_work = 0, mlp_work = 0;  ///< temporaries of either half's backward
-  std::int64_t kept() const { return attention + mlp; }
-};
-LayerBytes decoder_layer(const ModelGeometry& geometry, const TensorSizes& sizes,
-                         const AttentionShape& rows, std::int64_t tokens, const LayerNeeds& need,
-                         bool flows, bool dropout);
-LayerBytes tower_layer(const ModelGeometry& geometry, const TensorSizes& sizes,
-                       std::int64_t patches, const LayerNeeds& need, bool flows, bool dropout);
-/// Masks of the whole decoder, which layers of one window share.
-std::int64_t mask_bytes(const ModelGeometry& geometry, const TensorSizes& sizes,
-                        const AttentionShape& rows);
+/// Single changes that would lower the total, the most effective first.
+std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
+                                const BatchShape& batch, const StepTerms& terms,
+                                std::int64_t total);
+/// A regular expression that the modules of this part match and those of no other do; empty where
+/// the model has none.
+std::string pattern_of_part(const ModelSummary& model, const std::string& part);
 
 }  // namespace luthier

@@ -3,6 +3,7 @@
 // make on the real modules.
 #include <map>
 
+#include "engine/config/kinds.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/adapter.h"
 
@@ -49,6 +50,35 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
     }
   }
   return trained;
+}
+
+std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<TrainedModule>& trained,
+                                                         const Recipe& recipe) {
+  // The product of a plug with dropout has two more copies of its input in its backward.
+  const bool dropout = recipe.strategy == "lora" && recipe.adapter.lora_dropout > 0;
+  std::vector<std::pair<std::string, TrainedShare>> shares;
+  for (const TrainedModule& each : trained) {
+    shares.emplace_back(each.module->name, TrainedShare{true, each.rank == 0, each.parameters,
+                                                        each.rank, dropout ? 3 : 1});
+  }
+  return shares;
+}
+
+std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe) {
+  const StateLayout layout = optimizer_kind(recipe.training.optim).state;
+  std::int64_t bytes = 0;
+  for (const TrainedModule& each : trained) {
+    const std::vector<std::int64_t>& shape = each.module->shape;
+    if (each.rank > 0) {
+      bytes +=
+          state_bytes(layout, {each.rank, shape[1]}) + state_bytes(layout, {shape[0], each.rank});
+      continue;
+    }
+    bytes += state_bytes(layout, shape);
+    const std::int64_t bias = each.parameters - elements(shape);
+    if (bias > 0) bytes += state_bytes(layout, {bias});
+  }
+  return bytes;
 }
 
 Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& asked) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "engine/base/text.h"
 #include "engine/device/threads.h"
 #include "engine/generate/answer_text.h"
 #include "engine/generate/token_choice.h"
@@ -50,7 +51,11 @@ struct Work {
 class BatchDecoder {
  public:
   BatchDecoder(Work& work, std::vector<std::size_t> indices)
-      : work_(work), loaded_(work.loaded), live_(std::move(indices)), options_(work.options) {}
+      : work_(work),
+        loaded_(work.loaded),
+        causal_(*work.loaded.model->causal()),
+        live_(std::move(indices)),
+        options_(work.options) {}
 
   /// False when the host asked to stop.
   bool run() {
@@ -59,20 +64,18 @@ class BatchDecoder {
     for (const std::size_t index : live_) batch.push_back(work_.prompts[index]);
     const std::size_t length = batch.front().input_ids.size();
     const ModelInput input = to_device(collate(batch), loaded_.model->device());
-    KeyValueCache cache(loaded_.model->num_hidden_layers(),
+    KeyValueCache cache(causal_.num_hidden_layers(),
                         static_cast<std::int64_t>(length) + options_.max_new_tokens);
-    TokenSequence sequence = loaded_.model->embed(input);
+    TokenSequence sequence = causal_.embed(input);
     for (std::int64_t step = 0; !live_.empty() && step < options_.max_new_tokens; ++step) {
       adapt_waiting();
-      const Tensor hidden = loaded_.model->decode(sequence, &cache);  // [batch · new, hidden]
+      const Tensor hidden = causal_.decode(sequence, &cache);  // [batch · new, hidden]
       const Tensor last =
           hidden.view({static_cast<std::int64_t>(live_.size()), -1, hidden.size(-1)})
               .select(1, -1);  // [batch, hidden]
-      const Tensor logits = loaded_.model->head()
-                                ->forward(last)
-                                .to(torch::kFloat32)
-                                .to(torch::kCPU)
-                                .contiguous();  // [batch, vocab]
+      const Tensor logits =
+          causal_.head()->forward(last).to(torch::kFloat32).to(torch::kCPU).contiguous();  // [batch,
+                                                                                           // vocab]
       const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
       std::vector<std::int64_t> kept, next;
       std::vector<std::size_t> still;
@@ -95,7 +98,7 @@ class BatchDecoder {
       ModelInput follow;
       follow.input_ids = torch::tensor(next).to(loaded_.model->device());
       follow.lengths.assign(next.size(), 1);
-      sequence = loaded_.model->embed(follow);
+      sequence = causal_.embed(follow);
     }
     return true;
   }
@@ -133,6 +136,7 @@ class BatchDecoder {
 
   Work& work_;
   const LoadedModel& loaded_;
+  Causal& causal_;
   std::vector<std::size_t> live_;
   const GenerationOptions& options_;
 };
@@ -150,6 +154,10 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded,
     return input_error("A temperature is 0 or above.", "temperature");
   if (!(options.top_p > 0 && options.top_p <= 1))
     return input_error("top_p lies above 0 and at most at 1.", "top_p");
+  if (!loaded.model->causal())
+    return input_error(
+        "A model of type " + std::string(loaded.family->model_type) + " does not write text.",
+        loaded.folder.string());
   const c10::InferenceMode inference;
   std::vector<Generated> results(prompts.size());
   std::map<std::size_t, std::vector<std::size_t>> by_length;
@@ -191,8 +199,7 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded,
   return machine_error("There is not enough memory to answer.", "generate",
                        "Ask for fewer new tokens, or fewer samples at a time.");
 } catch (const std::exception& problem) {
-  const std::string text = problem.what();
-  return machine_error("Decoding failed: " + text.substr(0, text.find('\n')), "generate");
+  return machine_error("Decoding failed: " + first_line(problem.what()), "generate");
 }
 
 }  // namespace luthier

@@ -16,7 +16,7 @@ namespace luthier {
 
 struct Generated {
   std::int64_t prompt_tokens = 0;
-  std::vector<AnswerToken> tokens;  ///< the end token, if one came, is not among them
+  std::vector<AnswerToken> tokens;  ///< with the end token, if one came, as its last
   std::string text;                 ///< decoded, special tokens left out
   double seconds = 0;
   std::string finish;  ///< eos | length | cancelled

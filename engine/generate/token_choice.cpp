@@ -5,18 +5,16 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/base/random_stream.h"
+
 namespace luthier {
 
 namespace {
 
-/// Uniform in [0, 1) from the draw's place alone (splitmix64).
+/// Uniform in [0, 1) from the draw's place alone.
 double uniform_at(std::uint64_t seed, std::uint64_t prompt, std::uint64_t step) {
-  std::uint64_t x = seed * 0x9e3779b97f4a7c15ull + prompt * 0xbf58476d1ce4e5b9ull +
-                    (step + 1) * 0x94d049bb133111ebull;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-  x ^= x >> 31;
-  return static_cast<double>(x >> 11) * 0x1.0p-53;
+  return unit_from_bits(mixed_bits(seed * kGoldenStep + prompt * 0xbf58476d1ce4e5b9ull +
+                                   (step + 1) * 0x94d049bb133111ebull));
 }
 
 /// As transformers: scale by temperature, sort, keep the smallest set whose probability reaches

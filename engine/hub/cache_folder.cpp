@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t spare_bytes = 16u << 20;  // a disk filled to the last byte serves nobody
+constexpr std::uint64_t kSpareBytes = 16u << 20;  // a disk filled to the last byte serves nobody
 
 Status make_folder(const fs::path& folder) {
   std::error_code problem;
@@ -158,7 +158,7 @@ Status CacheFolder::set_ref(const std::string& revision) const {
 Status CacheFolder::check_space(std::uint64_t bytes) const {
   std::error_code problem;
   const fs::space_info space = fs::space(folder_, problem);
-  if (problem || space.available >= bytes + spare_bytes) return {};
+  if (problem || space.available >= bytes + kSpareBytes) return {};
   return machine_error("There is not enough room: " + std::to_string(bytes) +
                            " bytes are to be fetched, and " + std::to_string(space.available) +
                            " are free.",

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "engine/base/log.h"
+#include "engine/base/text.h"
 #include "engine/hub/cache_folder.h"
 #include "engine/hub/listing.h"
 #include "engine/hub/transfer.h"
@@ -23,12 +24,6 @@ namespace luthier {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::string size_text(std::uint64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f MiB", static_cast<double>(bytes) / (1 << 20));
-  return bytes < (1u << 20) ? std::to_string(bytes) + " bytes" : text;
-}
 
 /// What is said while it runs, at most every 50 ms, with the speed of the last seconds.
 class Watch {

@@ -343,7 +343,7 @@ Status check_weights(const fs::path& folder, const Json& config,
       return not_finished(folder, part);
     return files.error();
   }
-  const auto tensor = quantized_tensor(*files);
+  const auto tensor = quantized_tensor(*files, config);
   if (!tensor)
     return {};  // also where config.json says otherwise: some merged models keep the entry
   return quantized_error(method.empty() ? tensor->method : method,

@@ -20,11 +20,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t most_entries = 20'000;  // of one folder that are looked at
-constexpr std::size_t most_repositories = 5'000;
-constexpr std::size_t most_below = 200;  // checkpoints one level below a folder that the user added
-constexpr std::size_t most_refs = 200;
-constexpr std::uint64_t largest_config = 16u << 20;
+constexpr std::size_t kMostEntries = 20'000;  // of one folder that are looked at
+constexpr std::size_t kMostRepositories = 5'000;
+constexpr std::size_t kMostBelow = 200;  // checkpoints one level below a folder that the user added
+constexpr std::size_t kMostRefs = 200;
+constexpr std::uint64_t kLargestConfig = 16u << 20;
 
 bool is_plain(const fs::path& path) {
   std::error_code ignored;
@@ -32,7 +32,7 @@ bool is_plain(const fs::path& path) {
 }
 
 /// Names in a folder, sorted, within the limit. A folder that cannot be read has none.
-std::vector<std::string> names_in(const fs::path& folder, std::size_t most = most_entries) {
+std::vector<std::string> names_in(const fs::path& folder, std::size_t most = kMostEntries) {
   std::vector<std::string> names;
   std::error_code problem;
   for (fs::directory_iterator walk(folder, problem), end;
@@ -65,7 +65,7 @@ Status read_model_type(const fs::path& folder, FoundModel& found, Json& config) 
   LUTHIER_CHECK(check_model_folder(folder));
   LUTHIER_TRY(const fs::path path, inside(folder, "config.json"));
   const std::string where = (folder / "config.json").string();
-  LUTHIER_TRY(const std::string text, read_file(path, largest_config));
+  LUTHIER_TRY(const std::string text, read_file(path, kLargestConfig));
   LUTHIER_TRY(config, parse_json(text, where));
   if (!config.is_object()) return input_error("An object is expected.", where);
   LUTHIER_TRY(found.model_type, json_string(config, "model_type", where));
@@ -96,14 +96,14 @@ Status read_weights(const fs::path& folder, const Json& config, FoundModel& foun
   return {};
 }
 
-Status check_companions(const fs::path& folder) {
+Status check_companions(const fs::path& folder, bool takes_pictures) {
   if (!inside(folder, "tokenizer.json") && !inside(folder, "tokenizer.model")) {
     return input_error("There is no tokenizer: neither tokenizer.json nor tokenizer.model.",
                        folder.string(), "Copy the tokenizer's files beside the weights.");
   }
-  if (inside(folder, "preprocessor_config.json")) return {};
+  if (!takes_pictures || inside(folder, "preprocessor_config.json")) return {};
   if (const auto newer = inside(folder, "processor_config.json")) {
-    LUTHIER_TRY(const std::string text, read_file(*newer, largest_config));
+    LUTHIER_TRY(const std::string text, read_file(*newer, kLargestConfig));
     LUTHIER_TRY(const Json processor,
                 parse_json(text, (folder / "processor_config.json").string()));
     if (processor.is_object() && processor.contains("image_processor")) return {};
@@ -114,26 +114,26 @@ Status check_companions(const fs::path& folder) {
       folder.string(), "Save the model's processor into it.");
 }
 
-Status inspect(const fs::path& folder, const std::vector<std::string>& types, FoundModel& found) {
+Status inspect(const fs::path& folder, const std::vector<LoadableType>& types, FoundModel& found) {
   Json content;
   const Status config = read_model_type(folder, found, content);
   const Status weights = read_weights(
       folder, content, found);  // size and dtype are shown for a family that is not known, too
   if (found.dtype.empty()) found.bytes = bytes_in(folder);
   LUTHIER_CHECK(config);
-  if (std::find(types.begin(), types.end(), found.model_type) == types.end()) {
+  const auto type = std::find_if(types.begin(), types.end(), [&](const LoadableType& each) {
+    return each.model_type == found.model_type;
+  });
+  if (type == types.end()) {
     std::string known;
-    for (const std::string& type : types) known += (known.empty() ? "" : ", ") + type;
+    for (const LoadableType& each : types) known += (known.empty() ? "" : ", ") + each.model_type;
     return input_error(
         "The model_type \"" + found.model_type + "\" is not one that Luthier can load.",
         "config.json: model_type", "It loads: " + known + ".");
   }
   LUTHIER_CHECK(weights);
-  return check_companions(folder);
+  return check_companions(folder, type->takes_pictures);
 }
-
-// --- the cache
-// -------------------------------------------------------------------------------------------------------------------------
 
 /// Whether `path` is a real folder and no link.
 bool is_own_folder(const fs::path& path) {
@@ -148,7 +148,7 @@ std::map<std::string, std::vector<std::string>> read_refs(const fs::path& refs) 
   if (!is_own_folder(refs)) return found;
   std::error_code problem;
   for (fs::recursive_directory_iterator walk(refs, problem), end;
-       !problem && walk != end && count < most_refs; walk.increment(problem), ++count) {
+       !problem && walk != end && count < kMostRefs; walk.increment(problem), ++count) {
     if (walk.depth() > 4) walk.disable_recursion_pending();
     std::error_code ignored;
     if (walk->is_symlink(ignored) || !walk->is_regular_file(ignored)) continue;
@@ -169,7 +169,7 @@ std::vector<std::string> chosen_snapshots(
   std::vector<std::string> chosen;
   std::pair<fs::file_time_type, std::string> newest;
   if (!is_own_folder(snapshots)) return chosen;
-  for (const std::string& commit : names_in(snapshots, most_refs)) {
+  for (const std::string& commit : names_in(snapshots, kMostRefs)) {
     if (!is_own_folder(snapshots / commit)) continue;
     if (refs.contains(commit)) chosen.push_back(commit);
     std::error_code problem;
@@ -186,7 +186,7 @@ bool has_incomplete(const fs::path& blobs) {
   return false;
 }
 
-void look_at_repository(const fs::path& repository, const std::vector<std::string>& types,
+void look_at_repository(const fs::path& repository, const std::vector<LoadableType>& types,
                         std::vector<FoundModel>& models) {
   const std::string id = hub_repository_name(repository.filename().string());
   if (!check_repository(id)) return;  // not laid down by any hub's tool
@@ -220,7 +220,7 @@ std::string shown_name(const FoundModel& model) {
 }  // namespace
 
 FoundModel inspect_model(const fs::path& folder,
-                         const std::vector<std::string>& loadable_types) try {
+                         const std::vector<LoadableType>& loadable_types) try {
   FoundModel found;
   found.folder = folder;
   const Status status = inspect(folder, loadable_types, found);
@@ -235,7 +235,7 @@ FoundModel inspect_model(const fs::path& folder,
 }
 
 std::vector<FoundModel> find_models(const fs::path& cache, const std::vector<fs::path>& folders,
-                                    const std::vector<std::string>& loadable_types,
+                                    const std::vector<LoadableType>& loadable_types,
                                     const std::function<bool()>& go_on) try {
   std::vector<FoundModel> models;
   std::set<fs::path> seen;
@@ -247,7 +247,7 @@ std::vector<FoundModel> find_models(const fs::path& cache, const std::vector<fs:
   const fs::path hub =
       fs::weakly_canonical(cache, problem);  // the cache itself may be a link to a larger disk
   if (!problem) {
-    for (const std::string& name : names_in(hub, most_repositories)) {
+    for (const std::string& name : names_in(hub, kMostRepositories)) {
       if (!on()) break;
       if (!name.starts_with("models--")) continue;
       if (is_own_folder(hub / name)) {
@@ -273,7 +273,7 @@ std::vector<FoundModel> find_models(const fs::path& cache, const std::vector<fs:
     std::vector<fs::path> below;
     if (!fs::exists(folder / "config.json", problem)) {
       for (const std::string& name : names_in(folder)) {
-        if (below.size() >= most_below || !on()) break;
+        if (below.size() >= kMostBelow || !on()) break;
         if (is_own_folder(folder / name) && fs::exists(folder / name / "config.json", problem))
           below.push_back(folder / name);
       }

@@ -12,10 +12,10 @@ namespace luthier {
 
 namespace {
 
-constexpr std::uint64_t largest_file = 1ull << 50;
-constexpr std::uint64_t largest_text_file = 1ull
-                                            << 30;  // a JSON or tokenizer file beyond this is none
-constexpr const char* mislead = "The hub is broken, or this is no hub. Check HF_ENDPOINT.";
+constexpr std::uint64_t kLargestFile = 1ull << 50;
+constexpr std::uint64_t kLargestTextFile = 1ull
+                                           << 30;  // a JSON or tokenizer file beyond this is none
+constexpr const char* kMislead = "The hub is broken, or this is no hub. Check HF_ENDPOINT.";
 
 std::string extension(const std::string& name) {
   const auto dot = name.find_last_of("./");
@@ -46,8 +46,8 @@ Result<std::optional<std::uint64_t>> size_field(const SortedJson& object,
                                                 const std::string& where) {
   const SortedJson* value = field(object, "size");
   if (!value) return std::optional<std::uint64_t>();
-  if (!value->is_number_unsigned() || value->get<std::uint64_t>() > largest_file)
-    return input_error("This is not the size of a file.", where + ": size", mislead);
+  if (!value->is_number_unsigned() || value->get<std::uint64_t>() > kLargestFile)
+    return input_error("This is not the size of a file.", where + ": size", kMislead);
   return std::optional(value->get<std::uint64_t>());
 }
 
@@ -56,18 +56,18 @@ Result<std::string> hash_field(const SortedJson& object, const char* key, std::s
   const SortedJson* value = field(object, key);
   if (!value) return std::string();
   if (!value->is_string() || !is_hex(value->get_ref<const std::string&>(), digits))
-    return input_error("This is not a hash.", where + ": " + key, mislead);
+    return input_error("This is not a hash.", where + ": " + key, kMislead);
   return value->get<std::string>();
 }
 
 Result<HubFile> read_sibling(const SortedJson& sibling, const std::string& where) {
   if (!sibling.is_object())
     return input_error("A file of the repository must be an object.", where + ": siblings",
-                       mislead);
+                       kMislead);
   const SortedJson* name = field(sibling, "rfilename");
   if (!name || !name->is_string())
     return input_error("A file of the repository has no name.", where + ": siblings: rfilename",
-                       mislead);
+                       kMislead);
   HubFile file;
   file.name = name->get<std::string>();
   LUTHIER_CHECK(check_hub_file_name(file.name, where));
@@ -78,16 +78,16 @@ Result<HubFile> read_sibling(const SortedJson& sibling, const std::string& where
     LUTHIER_TRY(file.hash, hash_field(*lfs, "sha256", 64, place + ": lfs"));
     LUTHIER_TRY(const auto size, size_field(*lfs, place + ": lfs"));
     if (size && file.size && *size != *file.size)
-      return input_error("The hub says two sizes for this file.", place, mislead);
+      return input_error("The hub says two sizes for this file.", place, kMislead);
     if (size) file.size = size;
   } else {
     LUTHIER_TRY(file.hash, hash_field(sibling, "blobId", 40, place));
   }
   if (is_wanted(file.name) && extension(file.name) != ".safetensors" &&
-      file.size.value_or(0) > largest_text_file) {
+      file.size.value_or(0) > kLargestTextFile) {
     return input_error("This file is said to have " + std::to_string(*file.size) +
                            " bytes, too many for its kind.",
-                       place, mislead);
+                       place, kMislead);
   }
   return file;
 }
@@ -98,19 +98,20 @@ Result<HubListing> parse_listing(std::string_view json, const std::string& where
   JsonLimits limits;
   limits.max_bytes = kMaxListingBytes;
   LUTHIER_TRY(const SortedJson answer, parse_sorted_json(json, where, limits));
-  if (!answer.is_object()) return input_error("The hub's answer is not an object.", where, mislead);
+  if (!answer.is_object())
+    return input_error("The hub's answer is not an object.", where, kMislead);
   HubListing listing;
   const SortedJson* commit = field(answer, "sha");
   const std::size_t digits =
       commit && commit->is_string() ? commit->get_ref<const std::string&>().size() : 0;
   if (digits < 7 || digits > 64 || !is_hex(commit->get_ref<const std::string&>(), digits)) {
-    return input_error("The hub does not say which commit this is.", where + ": sha", mislead);
+    return input_error("The hub does not say which commit this is.", where + ": sha", kMislead);
   }
   listing.commit = commit->get<std::string>();
   const SortedJson* siblings = field(answer, "siblings");
   if (!siblings || !siblings->is_array())
     return input_error("The hub does not list the repository's files.", where + ": siblings",
-                       mislead);
+                       kMislead);
   if (siblings->size() > kMaxListedFiles) {
     return input_error("The hub lists " + std::to_string(siblings->size()) + " files; at most " +
                            std::to_string(kMaxListedFiles) + " are read.",
@@ -121,7 +122,7 @@ Result<HubListing> parse_listing(std::string_view json, const std::string& where
     LUTHIER_TRY(HubFile file, read_sibling(sibling, where));
     if (!names.insert(file.name).second)
       return input_error("The file " + shortened(file.name, 120) + " is listed twice.",
-                         where + ": siblings", mislead);
+                         where + ": siblings", kMislead);
     listing.files.push_back(std::move(file));
   }
   // A name that is a file here and a folder there cannot be laid down.
@@ -130,7 +131,7 @@ Result<HubListing> parse_listing(std::string_view json, const std::string& where
       if (names.contains(name.substr(0, slash)))
         return input_error(
             "The name " + shortened(name.substr(0, slash), 120) + " is a file and a folder.",
-            where + ": siblings", mislead);
+            where + ": siblings", kMislead);
   return listing;
 }
 

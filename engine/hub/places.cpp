@@ -15,9 +15,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t longest_name = 96;   // what the hub allows for an id
-constexpr std::size_t longest_part = 255;  // what file systems allow for one part of a path
-constexpr std::size_t longest_path = 1024;
+constexpr std::size_t kLongestName = 96;   // what the hub allows for an id
+constexpr std::size_t kLongestPart = 255;  // what file systems allow for one part of a path
+constexpr std::size_t kLongestPath = 1024;
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
@@ -91,9 +91,9 @@ std::string hub_folder_name(const std::string& repository) {
 }
 
 std::string hub_repository_name(const std::string& folder_name) {
-  constexpr std::string_view head = "models--";
-  if (!folder_name.starts_with(head)) return {};
-  std::string name = folder_name.substr(head.size());
+  constexpr std::string_view kHead = "models--";
+  if (!folder_name.starts_with(kHead)) return {};
+  std::string name = folder_name.substr(kHead.size());
   if (const auto split = name.find("--"); split != std::string::npos) name.replace(split, 2, "/");
   return name;
 }
@@ -106,8 +106,8 @@ Status check_repository(const std::string& repository) {
   if (repository.empty()) return refuse("The repository id is empty.");
   if (repository.find("://") != std::string::npos)
     return refuse("This is an address, not a repository id.");
-  if (repository.size() > longest_name)
-    return refuse("A repository id has at most " + std::to_string(longest_name) + " characters.");
+  if (repository.size() > kLongestName)
+    return refuse("A repository id has at most " + std::to_string(kLongestName) + " characters.");
   const auto slash = repository.find('/');
   if (slash != std::string::npos && repository.find('/', slash + 1) != std::string::npos)
     return refuse("A repository id has at most one slash.");
@@ -142,7 +142,7 @@ Status check_hub_file_name(const std::string& name, const std::string& where) {
         "The repository is broken or was made to mislead; nothing of it was fetched.");
   };
   if (name.empty()) return refuse("is empty.");
-  if (name.size() > longest_path) return refuse("is too long.");
+  if (name.size() > kLongestPath) return refuse("is too long.");
   if (!is_utf8(name)) return refuse("is not UTF-8.");
   if (name.front() == '/') return refuse("is absolute.");
   for (const unsigned char c : name)
@@ -154,7 +154,7 @@ Status check_hub_file_name(const std::string& name, const std::string& where) {
     const std::string_view part(name.data() + begin, end - begin);
     if (part == "..") return refuse("leaves the repository's folder.");
     if (part.empty() || part == ".") return refuse("has an empty part.");
-    if (part.size() > longest_part) return refuse("has a part that is too long.");
+    if (part.size() > kLongestPart) return refuse("has a part that is too long.");
     begin = end + 1;
   }
   return {};

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "engine/base/utf8.h"
+#include "engine/io/weight_kinds.h"
 
 namespace luthier {
 
@@ -72,18 +73,22 @@ std::string bits_of(const Json& settings) {
 
 }  // namespace
 
-std::string quantization_method(const Json& config) {
-  const Json* settings = nullptr;
+Json quantization_settings(const Json& config) {
   const Json* text = object_in(config, "text_config");
   for (const Json* where : {&config, text ? text : &config}) {
     for (const char* key : {"quantization_config", "compression_config"}) {
-      if (!settings) settings = object_in(*where, key);
+      if (const Json* settings = object_in(*where, key)) return *settings;
     }
   }
-  if (!settings) return {};
-  std::string method = text_of(*settings, "quant_method");
-  const std::string bits = bits_of(*settings);
-  if (method.empty() && (settings->contains("load_in_4bit") || settings->contains("load_in_8bit")))
+  return {};
+}
+
+std::string quantization_method(const Json& config) {
+  const Json settings = quantization_settings(config);
+  if (!settings.is_object()) return {};
+  std::string method = text_of(settings, "quant_method");
+  const std::string bits = bits_of(settings);
+  if (method.empty() && (settings.contains("load_in_4bit") || settings.contains("load_in_8bit")))
     method = "bitsandbytes";
   for (const MethodName& known : kMethods) {
     if (method == known.method) return known.name + bits;
@@ -91,10 +96,17 @@ std::string quantization_method(const Json& config) {
   return (method.empty() ? "a method that config.json does not name" : method) + bits;
 }
 
-std::optional<QuantizedTensor> quantized_tensor(const CheckpointFiles& files) {
+std::optional<QuantizedTensor> quantized_tensor(const CheckpointFiles& files, const Json& config) {
   std::map<DType, std::uint64_t> elements;
   std::optional<QuantizedTensor> by_name, by_type;
+  const auto known = find_weight_kind(quantization_settings(config), "");
+  const WeightKind* kind = known ? *known : nullptr;
+  const auto is_known = [&](const std::string& name) {
+    return kind && (part_of_weight(name, *kind) ||
+                    files.tensors().contains(name + std::string(kind->beside.front())));
+  };
   for (const auto& [name, info] : files.tensors()) {
+    if (is_known(name)) continue;
     elements[info.dtype] += static_cast<std::uint64_t>(info.elements());
     if (!by_name && name.find(".quant_state.") != std::string::npos)
       by_name = {name, "bitsandbytes, 4 bit"};
@@ -117,7 +129,7 @@ std::optional<QuantizedTensor> quantized_tensor(const CheckpointFiles& files) {
                        [](const auto& a, const auto& b) { return a.second < b.second; });
   if (most == elements.end() || most->second == 0 || is_plain(most->first)) return {};
   for (const auto& [name, info] : files.tensors()) {
-    if (info.dtype == most->first)
+    if (info.dtype == most->first && !is_known(name))
       return QuantizedTensor{name, "stored as " + dtype_name(info.dtype)};
   }
   return {};
@@ -125,7 +137,7 @@ std::optional<QuantizedTensor> quantized_tensor(const CheckpointFiles& files) {
 
 Error quantized_error(const std::string& method, const std::string& where) {
   return input_error(
-      "The weights are quantized (" + method + "), and Luthier works on whole weights only.", where,
+      "The weights are quantized (" + method + "), a kind that Luthier does not read.", where,
       "Get the same model in float16, bfloat16 or float32; the model card of a quantized one names "
       "it.");
 }

@@ -19,10 +19,10 @@ namespace luthier {
 
 namespace {
 
-constexpr int most_redirects = 10;
-constexpr std::size_t most_headers = 200;
-constexpr long connect_seconds = 20;
-constexpr long silent_seconds = 60;  // no byte for so long is a cut connection
+constexpr int kMostRedirects = 10;
+constexpr std::size_t kMostHeaders = 200;
+constexpr long kConnectSeconds = 20;
+constexpr long kSilentSeconds = 60;  // no byte for so long is a cut connection
 
 using Address = std::unique_ptr<CURLU, void (*)(CURLU*)>;
 
@@ -101,7 +101,7 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* use
     return size * count;
   }
   const auto colon = line.find(':');
-  if (colon == std::string_view::npos || exchange.head.headers.size() >= most_headers)
+  if (colon == std::string_view::npos || exchange.head.headers.size() >= kMostHeaders)
     return size * count;
   std::string_view value = line.substr(colon + 1);
   while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
@@ -162,9 +162,9 @@ Status perform(const std::string& url, const Address& address, bool with_token,
   curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(c, CURLOPT_USERAGENT, "luthier");
   curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, connect_seconds);
+  curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
   curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, silent_seconds);
+  curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, kSilentSeconds);
   curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 256L << 10);
   curl_easy_setopt(c, CURLOPT_ERRORBUFFER, detail);
   curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
@@ -247,7 +247,7 @@ Result<HttpHead> http_get(const HttpRequest& request) {
   if (!first) return input_error("This is not an address.", shortened(url, 200));
   const std::string home = origin(first);
   bool at_home = true;
-  for (int hop = 0; hop <= most_redirects; ++hop) {
+  for (int hop = 0; hop <= kMostRedirects; ++hop) {
     const Address address = parse_address(url);
     if (!address)
       return input_error("The hub redirects to an address that is none.", shortened(url, 200));

@@ -15,8 +15,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* single_name = "model.safetensors";
-constexpr const char* index_name = "model.safetensors.index.json";
+constexpr const char* kSingleName = "model.safetensors";
+constexpr const char* kIndexName = "model.safetensors.index.json";
 
 /// The folder holds neither weights nor an index: say what it holds instead.
 Error no_weights(const fs::path& folder) {
@@ -103,10 +103,10 @@ Result<CheckpointFiles> CheckpointFiles::open(const fs::path& folder) {
   WeightMap weight_map;
   std::vector<std::string> names;
   std::string index_path;
-  if (fs::exists(folder / single_name, problem)) {
-    names.push_back(single_name);
-  } else if (fs::exists(folder / index_name, problem)) {
-    LUTHIER_TRY(const fs::path index, resolve_inside(folder, index_name));
+  if (fs::exists(folder / kSingleName, problem)) {
+    names.push_back(kSingleName);
+  } else if (fs::exists(folder / kIndexName, problem)) {
+    LUTHIER_TRY(const fs::path index, resolve_inside(folder, kIndexName));
     index_path = index.string();
     LUTHIER_TRY(weight_map, read_index(index));
     std::set<std::string> shards;
@@ -125,7 +125,7 @@ Result<CheckpointFiles> CheckpointFiles::open(const fs::path& folder) {
           index_path + ": weight_map");
     }
     if (!fs::exists(*path, problem)) {
-      return input_error("This shard is missing; " + std::string(index_name) + " names it.",
+      return input_error("This shard is missing; " + std::string(kIndexName) + " names it.",
                          path->string(), "Copy or download it again.");
     }
     LUTHIER_TRY(SafetensorsFile file, SafetensorsFile::open(*path));

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* manifest_name = "manifest.json";
+constexpr const char* kManifestName = "manifest.json";
 
 struct ManifestEntry {
   std::string name;
@@ -30,7 +30,7 @@ struct ManifestEntry {
 };
 
 Result<std::vector<ManifestEntry>> read_manifest(const fs::path& folder) {
-  const fs::path path = folder / manifest_name;
+  const fs::path path = folder / kManifestName;
   LUTHIER_TRY(const std::string text, read_file(path, 64u << 20));
   LUTHIER_TRY(const SortedJson manifest, parse_sorted_json(text, path.string()));
   if (!manifest.is_object() || !manifest.contains("files") || !manifest["files"].is_object()) {
@@ -97,7 +97,7 @@ Status list_tree(const fs::path& folder, std::vector<fs::path>& files,
 Result<std::string> make_manifest(const fs::path& folder, const std::vector<fs::path>& files) {
   Json entries = Json::object();
   for (const fs::path& name : files) {
-    if (name == manifest_name) continue;
+    if (name == kManifestName) continue;
     LUTHIER_TRY(std::string hash, sha256_file(folder / name));
     std::error_code problem;
     const std::uint64_t size = fs::file_size(folder / name, problem);
@@ -122,7 +122,7 @@ Status may_replace(const fs::path& final_path, FolderReplace replace) {
     return input_error("There is a file or a link in this folder's place.", final_path.string(),
                        "Choose another name.");
   if (fs::is_empty(final_path, problem) && !problem) return {};
-  const bool sealed = fs::exists(final_path / manifest_name, problem);
+  const bool sealed = fs::exists(final_path / kManifestName, problem);
   if (!sealed && replace == FolderReplace::Broken) {
     return input_error("This folder exists and holds other files.", final_path.string(),
                        "Choose another name, or empty it first.");
@@ -181,7 +181,7 @@ Status FolderWriter::commit() {
   LUTHIER_TRY(const std::string manifest, make_manifest(temporary_, files));
   for (const fs::path& name : files) LUTHIER_CHECK(sync_file(temporary_ / name));
   for (const fs::path& folder : folders) LUTHIER_CHECK(sync_folder(folder));
-  LUTHIER_CHECK(write_file_atomically(temporary_ / manifest_name, manifest));
+  LUTHIER_CHECK(write_file_atomically(temporary_ / kManifestName, manifest));
   LUTHIER_CHECK(may_replace(final_, replace_));
   if (::rename(temporary_.c_str(), final_.c_str()) != 0) {
     if (errno != ENOTEMPTY && errno != EEXIST)

@@ -93,12 +93,12 @@ class Builder {
 
  private:
   static bool already_has(Frame<Document>& frame, const std::string& name) {
-    constexpr std::size_t few = 16;
+    constexpr std::size_t kFew = 16;
     if constexpr (std::is_same_v<Document, SortedJson>) {
       return frame.value.contains(name);
     } else {
       const auto& entries = frame.value.template get_ref<const typename Document::object_t&>();
-      if (entries.size() < few) {
+      if (entries.size() < kFew) {
         for (const auto& entry : entries) {
           if (entry.first == name) return true;
         }

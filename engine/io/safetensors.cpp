@@ -21,15 +21,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t max_header_bytes = 100'000'000;
+constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;
 
 /// The order in which the reference implementation declares the dtypes; a writer sorts by it,
 /// descending.
 int writing_rank(DType dtype) {
-  constexpr DType order[] = {DType::BOOL, DType::U8,  DType::I8,  DType::F8_E5M2, DType::F8_E4M3,
-                             DType::I16,  DType::U16, DType::F16, DType::BF16,    DType::I32,
-                             DType::U32,  DType::F32, DType::F64, DType::I64,     DType::U64};
-  return static_cast<int>(std::find(std::begin(order), std::end(order), dtype) - std::begin(order));
+  constexpr DType kOrder[] = {DType::BOOL, DType::U8,  DType::I8,  DType::F8_E5M2, DType::F8_E4M3,
+                              DType::I16,  DType::U16, DType::F16, DType::BF16,    DType::I32,
+                              DType::U32,  DType::F32, DType::F64, DType::I64,     DType::U64};
+  return static_cast<int>(std::find(std::begin(kOrder), std::end(kOrder), dtype) -
+                          std::begin(kOrder));
 }
 
 std::string quoted(const std::string& text) { return Json(text).dump(); }
@@ -128,9 +129,9 @@ Result<SafetensorsFile> SafetensorsFile::open(const fs::path& path) {
   LUTHIER_CHECK(read_from(0, length, sizeof length));
   std::uint64_t header_bytes = 0;
   for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | length[i];
-  if (header_bytes > max_header_bytes) {
+  if (header_bytes > kMaxHeaderBytes) {
     return input_error("The header is said to have " + std::to_string(header_bytes) +
-                           " bytes; at most " + std::to_string(max_header_bytes) + " are allowed.",
+                           " bytes; at most " + std::to_string(kMaxHeaderBytes) + " are allowed.",
                        where, "This is not a safetensors file, or a damaged one.");
   }
   if (header_bytes > bytes - 8) {
@@ -242,7 +243,7 @@ Status write_safetensors(const fs::path& path, const std::vector<TensorToWrite>&
   }
   header += "}";
   header.append((8 - header.size() % 8) % 8, ' ');
-  if (header.size() > max_header_bytes)
+  if (header.size() > kMaxHeaderBytes)
     return machine_error("There are too many tensors for one safetensors file.", path.string());
 
   std::string length(8, '\0');

@@ -19,23 +19,23 @@ struct DTypeRow {
   std::size_t size;
 };
 
-constexpr std::array<DTypeRow, 15> dtypes{{{DType::BOOL, "BOOL", 1},
-                                           {DType::U8, "U8", 1},
-                                           {DType::I8, "I8", 1},
-                                           {DType::I16, "I16", 2},
-                                           {DType::U16, "U16", 2},
-                                           {DType::F16, "F16", 2},
-                                           {DType::BF16, "BF16", 2},
-                                           {DType::I32, "I32", 4},
-                                           {DType::U32, "U32", 4},
-                                           {DType::F32, "F32", 4},
-                                           {DType::F64, "F64", 8},
-                                           {DType::I64, "I64", 8},
-                                           {DType::U64, "U64", 8},
-                                           {DType::F8_E4M3, "F8_E4M3", 1},
-                                           {DType::F8_E5M2, "F8_E5M2", 1}}};
+constexpr std::array<DTypeRow, 15> kDTypes{{{DType::BOOL, "BOOL", 1},
+                                            {DType::U8, "U8", 1},
+                                            {DType::I8, "I8", 1},
+                                            {DType::I16, "I16", 2},
+                                            {DType::U16, "U16", 2},
+                                            {DType::F16, "F16", 2},
+                                            {DType::BF16, "BF16", 2},
+                                            {DType::I32, "I32", 4},
+                                            {DType::U32, "U32", 4},
+                                            {DType::F32, "F32", 4},
+                                            {DType::F64, "F64", 8},
+                                            {DType::I64, "I64", 8},
+                                            {DType::U64, "U64", 8},
+                                            {DType::F8_E4M3, "F8_E4M3", 1},
+                                            {DType::F8_E5M2, "F8_E5M2", 1}}};
 
-constexpr std::size_t max_rank = 64;
+constexpr std::size_t kMaxRank = 64;
 
 /// A name as a message shows it: not megabytes of it.
 std::string shown(const std::string& name) { return shortened(name, 200); }
@@ -72,8 +72,8 @@ class HeaderReader {
     if (state_ == State::Shape) {
       if (value > static_cast<std::uint64_t>(INT64_MAX))
         return fail("A dimension of the shape is too large.");
-      if (entry_.info.shape.size() == max_rank)
-        return fail("The shape has more than " + std::to_string(max_rank) + " dimensions.");
+      if (entry_.info.shape.size() == kMaxRank)
+        return fail("The shape has more than " + std::to_string(kMaxRank) + " dimensions.");
       entry_.info.shape.push_back(static_cast<std::int64_t>(value));
       return true;
     }
@@ -92,9 +92,9 @@ class HeaderReader {
       return true;
     }
     if (state_ == State::DTypeValue) {
-      const auto row = std::find_if(dtypes.begin(), dtypes.end(),
+      const auto row = std::find_if(kDTypes.begin(), kDTypes.end(),
                                     [&](const DTypeRow& each) { return value == each.name; });
-      if (row == dtypes.end())
+      if (row == kDTypes.end())
         return fail("The dtype \"" + shown(value) + "\" is not one that Luthier reads.");
       entry_.info.dtype = row->dtype;
       state_ = State::Tensor;
@@ -298,9 +298,9 @@ Result<SafetensorsHeader> HeaderReader::finish(std::uint64_t data_bytes) {
 
 }  // namespace
 
-std::string dtype_name(DType dtype) { return dtypes[static_cast<std::size_t>(dtype)].name; }
+std::string dtype_name(DType dtype) { return kDTypes[static_cast<std::size_t>(dtype)].name; }
 
-std::size_t dtype_size(DType dtype) { return dtypes[static_cast<std::size_t>(dtype)].size; }
+std::size_t dtype_size(DType dtype) { return kDTypes[static_cast<std::size_t>(dtype)].size; }
 
 std::int64_t TensorInfo::elements() const {
   std::int64_t count = 1;

@@ -76,8 +76,8 @@ Result<Descriptor> open_for_reading(const std::filesystem::path& path) {
 Status write_all(const Descriptor& file, std::string_view bytes,
                  const std::filesystem::path& path) {
   while (!bytes.empty()) {
-    constexpr std::size_t at_most = 1u << 30;
-    const ssize_t written = ::write(file.get(), bytes.data(), std::min(bytes.size(), at_most));
+    constexpr std::size_t kAtMost = 1u << 30;
+    const ssize_t written = ::write(file.get(), bytes.data(), std::min(bytes.size(), kAtMost));
     if (written < 0) {
       if (errno == EINTR) continue;
       return system_error("Writing failed", path, errno);

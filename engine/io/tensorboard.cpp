@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::array<std::uint32_t, 256> crc_table = [] {
+constexpr std::array<std::uint32_t, 256> kCrcTable = [] {
   std::array<std::uint32_t, 256> table{};
   for (std::uint32_t i = 0; i < 256; ++i) {
     std::uint32_t value = i;
@@ -88,7 +88,7 @@ Status write_record(std::FILE* file, const fs::path& path, const std::string& ev
 std::uint32_t crc32c(std::string_view bytes) {
   std::uint32_t value = 0xFFFFFFFFu;
   for (const char byte : bytes)
-    value = crc_table[(value ^ static_cast<unsigned char>(byte)) & 0xFF] ^ value >> 8;
+    value = kCrcTable[(value ^ static_cast<unsigned char>(byte)) & 0xFF] ^ value >> 8;
   return value ^ 0xFFFFFFFFu;
 }
 

@@ -19,8 +19,8 @@ namespace luthier {
 
 namespace {
 
-constexpr std::size_t max_bytes = 4u << 20;
-constexpr std::size_t max_depth = 64;
+constexpr std::size_t kMaxBytes = 4u << 20;
+constexpr std::size_t kMaxDepth = 64;
 
 /// Ends the parse from within an event; never leaves this file.
 struct Refusal {
@@ -189,8 +189,8 @@ class Reader : public YAML::EventHandler {
     if (!tag.empty() && tag != "?" && tag != "!")
       refuse(mark, "The tag " + shortened(tag, 60) + " is not supported.", "Remove it.");
     if (wants_key()) refuse(mark, "A key must be a plain text.");
-    if (stack_.size() >= max_depth)
-      refuse(mark, "It is nested more than " + std::to_string(max_depth) + " deep.");
+    if (stack_.size() >= kMaxDepth)
+      refuse(mark, "It is nested more than " + std::to_string(kMaxDepth) + " deep.");
     stack_.push_back({std::move(container), std::nullopt, {}});
   }
 
@@ -222,8 +222,8 @@ class Reader : public YAML::EventHandler {
 }  // namespace
 
 Result<Json> parse_yaml(const std::string& text, const std::string& where) {
-  if (text.size() > max_bytes)
-    return input_error("The YAML has more than " + std::to_string(max_bytes) + " bytes.", where);
+  if (text.size() > kMaxBytes)
+    return input_error("The YAML has more than " + std::to_string(kMaxBytes) + " bytes.", where);
   if (const auto fault = text_fault(text, "YAML", where)) return *fault;
   if (text.find('\0') != std::string::npos)
     return input_error("The YAML holds a zero byte.", where, "Save it as UTF-8 text.");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/base/random_stream.h"
 #include "engine/nn/dropout.h"
 #include "engine/nn/products.h"
 
@@ -12,11 +13,8 @@ using torch::Tensor;
 
 namespace {
 
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) {  // splitmix64's finaliser over the pair
-  std::uint64_t x = a + 0x9e3779b97f4a7c15ull * (b + 1);
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-  return x ^ (x >> 31);
+std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
+  return mixed_bits(a + kGoldenStep * (b + 1));
 }
 
 struct LoraStep {
@@ -29,34 +27,36 @@ struct LoraStep {
 class LoraFunction : public torch::autograd::Function<LoraFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
-                        const Tensor& weight, const Tensor& given, const Tensor& a, const Tensor& b,
-                        const LoraStep& step) {
+                        const Tensor& leaf, const Tensor& given, const Tensor& a, const Tensor& b,
+                        const Weight& weight, const LoraStep& step) {
     const Tensor bias = given.numel() > 0 ? given : Tensor();  // empty: the base has none
     const Tensor flat = x.reshape({-1, x.size(-1)});           // [n, in]
     const Tensor dropped = step.dropout > 0 ? dropped_out(flat, step.dropout, step.seed) : flat;
     const Tensor inner = matrix_product(dropped.to(a.scalar_type()), a.t());  // [n, r]
-    Tensor y = linear_product(flat, weight, bias);                            // [n, out]
+    Tensor y = weight.product(flat, bias);                                    // [n, out]
     if (y.scalar_type() == b.scalar_type())
       y.addmm_(inner, b.t(), 1, step.scale);
     else
       y.add_(at::mm(inner, b.t()).mul_(step.scale));
-    context->save_for_backward({x, weight, a, b, inner});
+    context->save_for_backward({x, leaf, a, b, inner});
+    context->saved_data["weight"] = weight.kept();
     context->saved_data["scale"] = step.scale;
     context->saved_data["dropout"] = step.dropout;
     context->saved_data["seed"] = static_cast<std::int64_t>(step.seed);
     auto shape = x.sizes().vec();
-    shape.back() = weight.size(0);
+    shape.back() = weight.rows();
     return y.view(shape);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const Tensor &x = saved[0], &weight = saved[1], &a = saved[2], &b = saved[3], &inner = saved[4];
+    const Tensor &x = saved[0], &a = saved[2], &b = saved[3], &inner = saved[4];
+    const Weight weight(saved[1], context->saved_data["weight"]);
     const double scale = context->saved_data["scale"].toDouble(),
                  dropout = context->saved_data["dropout"].toDouble();
     const Tensor flat = x.reshape({-1, x.size(-1)});
-    const Tensor gradient = gradients[0].reshape({-1, weight.size(0)});  // [n, out]
+    const Tensor gradient = gradients[0].reshape({-1, weight.rows()});  // [n, out]
     const Tensor wide = gradient.to(b.scalar_type());
     const Tensor dinner = matrix_product(wide, b).mul_(scale);  // [n, r]
     Tensor dx, dbias, da, db, dweight;
@@ -70,7 +70,7 @@ class LoraFunction : public torch::autograd::Function<LoraFunction> {
     if (context->needs_input_grad(1)) dweight = matrix_product(gradient.t(), flat);
     if (context->needs_input_grad(2)) dbias = gradient.sum(0);
     if (context->needs_input_grad(0)) {
-      dx = matrix_product(gradient, weight);
+      dx = weight.product_back(gradient);
       if (dropout > 0)
         dx.add_(dropped(matrix_product(dinner, a)));
       else if (dx.scalar_type() == a.scalar_type())
@@ -79,7 +79,7 @@ class LoraFunction : public torch::autograd::Function<LoraFunction> {
         dx.add_(at::mm(dinner, a));
       dx = dx.view_as(x);
     }
-    return {dx, dweight, dbias, da, db, Tensor()};
+    return {dx, dweight, dbias, da, db, Tensor(), Tensor()};
   }
 };
 
@@ -91,9 +91,9 @@ LoraLinear::LoraLinear(Tensor first, Tensor second, double s, double p, std::uin
 Tensor LoraLinear::forward(const Tensor& x, const LinearImpl& base) const {
   if (strength == 0) return base.product(x);
   const Tensor bias =
-      base.bias.defined() ? base.bias : at::empty({0}, base.weight.options().requires_grad(false));
+      base.bias.defined() ? base.bias : at::empty({0}, x.options().requires_grad(false));
   return LoraFunction::apply(
-      x, base.weight, bias, a, b,
+      x, base.weight.leaf(), bias, a, b, base.weight,
       LoraStep{scale * strength, training ? dropout : 0.0, mix(seed, place_)});
 }
 
@@ -176,8 +176,10 @@ void LoraAdapter::merge() {
   // Into what the module reads now: a tied head may have been given a weight of its own since this
   // was loaded.
   for (Saved& each : parts_.saved) each.slot->copy_(each.own);
-  for (Wrapped& each : parts_.wrapped)
-    each.base->weight.copy_(each.base->weight.to(torch::kFloat32).add_(each.lora->delta()));
+  for (Wrapped& each : parts_.wrapped) {
+    Weight& weight = each.base->weight;
+    weight.assign(weight.dense(torch::kFloat32) + each.lora->delta());
+  }
   for (Embedded& each : parts_.embedded)
     each.base->weight.copy_(each.base->weight.to(torch::kFloat32).add_(each.lora->delta()));
 }

@@ -40,7 +40,7 @@ Modules list_modules(VisionLanguageModel& model) {
   const auto head = model.head();
   for (const auto& item : model.named_modules()) {
     auto* holder = dynamic_cast<ParameterModule*>(item.value().get());
-    if (!holder || holder->slots().empty()) continue;
+    if (!holder || !holder->holds_tensors()) continue;
     modules.all.push_back({item.key(), holder->type_name()});
     for (const auto& [tensor, slot] : holder->slots())
       modules.slots[item.key() + "." + tensor] = {item.key(), slot};
@@ -124,7 +124,7 @@ Result<std::shared_ptr<Adapter>> create_lora(VisionLanguageModel& model,
            b = torch::zeros({base->out_features(), rank}, torch::kFloat32);
     draw_a(a, settings.init_lora_weights, generator);
     if (settings.init_lora_weights == "false") draw_a(b, "true", generator);
-    const auto device = base->weight.device();
+    const torch::Device device = base->weight.device();
     parts.wrapped.push_back(
         {name, base,
          std::make_shared<LoraLinear>(a.to(device), b.to(device), scale, settings.lora_dropout,
@@ -177,13 +177,15 @@ Result<std::shared_ptr<Adapter>> load_lora(LoadedModel& base, const AdapterSetti
                          "The file is incomplete.");
     const auto embedding = modules.embeddings.find(module.name);
     const bool tokens = embedding != modules.embeddings.end();
-    const Tensor weight =
-        tokens ? embedding->second->weight : modules.linears.at(module.name)->weight;
-    const std::int64_t in = weight.size(tokens ? 0 : 1), out = weight.size(tokens ? 1 : 0);
+    const Weight weight =
+        tokens ? Weight(embedding->second->weight) : modules.linears.at(module.name)->weight;
+    const std::int64_t in = tokens ? weight.rows() : weight.cols(),
+                       out = tokens ? weight.cols() : weight.rows();
     const auto &a = pair.a->info.shape, &b = pair.b->info.shape;
     if (a.size() != 2 || b.size() != 2 || a[0] != b[1] || a[0] < 1 || a[1] != in || b[0] != out) {
       return input_error("lora_A " + shape_text(a) + " and lora_B " + shape_text(b) +
-                             " do not fit a weight of " + shape_text(weight.sizes().vec()) + ".",
+                             " do not fit a weight of " +
+                             shape_text({weight.rows(), weight.cols()}) + ".",
                          place,
                          a.size() != 2 || b.size() != 2 ? "The adapter was made for another base."
                          : tokens ? other_base(module.name + ".weight", {a[1], b[0]}, {in, out})

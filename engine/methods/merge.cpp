@@ -5,9 +5,11 @@
 #include <cmath>
 #include <fstream>
 
+#include "engine/base/text.h"
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"
+#include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
 
 namespace luthier {
@@ -175,6 +177,7 @@ Result<MergeReport> merge_and_prove(const fs::path& base_folder, const fs::path&
   adapter->activate();
   const std::vector<Tensor> beside = answers(*loaded.model, probes);
   adapter->deactivate();
+  unpack_weights(*loaded.model, torch::kFloat32);  // a merged model is dense
   const std::string tied = tied_weight(*loaded.model);
   report.untied = !tied.empty() && touches(*adapter, tied) && untie_head(loaded);
   adapter->merge();
@@ -224,8 +227,7 @@ Result<MergeReport> merge_adapter(const fs::path& base_folder, const fs::path& a
   return machine_error("There is not enough memory to merge.", base_folder.string(),
                        "It takes the model in float32 and the adapter.");
 } catch (const std::exception& problem) {
-  const std::string text = problem.what();
-  return machine_error("Merging failed: " + text.substr(0, text.find('\n')), base_folder.string());
+  return machine_error("Merging failed: " + first_line(problem.what()), base_folder.string());
 }
 
 double MergeReport::relative_error() const {

@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "engine/models/cost.h"
 #include "engine/nn/attention.h"
 #include "engine/nn/layers.h"
 #include "engine/nn/linear.h"
@@ -62,6 +63,9 @@ class SelfAttentionImpl : public torch::nn::Module {
                     const torch::TensorOptions& tensors);
   torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence,
                         const RotaryTable& rotary, KeyValueCache* cache);  // [tokens, hidden]
+  AttentionBranchCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
+                           bool flows) const;
+
  private:
   std::int64_t layer_, heads_, kv_heads_, head_dim_;
   AttentionRule rule_;
@@ -75,6 +79,8 @@ class GatedMlpImpl : public torch::nn::Module {
   GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
                Activation activation, const torch::TensorOptions& tensors);
   torch::Tensor forward(const torch::Tensor& x);  // [tokens, hidden]
+  MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const;
+
  private:
   Activation activation_;
   Linear gate_proj_{nullptr}, up_proj_{nullptr}, down_proj_{nullptr};
@@ -87,6 +93,9 @@ class DecoderLayerImpl : public torch::nn::Module {
                    const torch::TensorOptions& tensors);
   torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence,
                         const RotaryTable& rotary, KeyValueCache* cache);
+  /// `flows`: a gradient is wanted below the layer.
+  LayerCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
+                 bool flows) const;
 
  private:
   SelfAttention self_attn_{nullptr};
@@ -104,6 +113,11 @@ class DecoderImpl : public torch::nn::Module {
   /// → [tokens, hidden] after the final norm. With a cache (rows of equal length) positions
   /// continue from it.
   torch::Tensor forward(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing);
+  /// The stages of forward(): what all layers share, the layers, the final norm. `flows`: a
+  /// gradient is wanted at the embeddings; `blocks`: sequences have some; `beside`: bytes that
+  /// stand beside the layers while they run.
+  void add_cost(const Pass& pass, bool flows, bool blocks, std::int64_t beside,
+                std::vector<Stage>& stages) const;
 
   Embedding embed_tokens{nullptr};
   const DecoderOptions options;

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The table of families. A new one is a folder beside llava/ and a row here.
-#include "engine/models/gemma/gemma3.h"
-#include "engine/models/gemma/paligemma.h"
-#include "engine/models/idefics3/idefics3.h"
-#include "engine/models/internvl/internvl.h"
-#include "engine/models/llava/llava.h"
-#include "engine/models/llava_next/llava_next.h"
-#include "engine/models/qwen_vl/qwen_vl.h"
-#include "engine/models/vlm.h"
+#include "engine/models/families.h"
 
 namespace luthier {
 
 const std::vector<Family>& families() {
-  static const std::vector<Family> table{
-      llava_family,    llava_next_family, smolvlm_family,  idefics3_family,  internvl_family,
-      qwen2_vl_family, qwen2_5_vl_family, qwen3_vl_family, paligemma_family, gemma3_family};
+#define LUTHIER_ENTRY(name) name##_family,
+  static const std::vector<Family> table{LUTHIER_FAMILIES(LUTHIER_ENTRY)};
+#undef LUTHIER_ENTRY
   return table;
 }
+
+std::vector<LoadableType> loadable_types() {
+  std::vector<LoadableType> types;
+  for (const Family& family : families())
+    types.emplace_back(family.model_type, family.takes_pictures);
+  return types;
+}
+
+std::string same_name(const std::string& name) { return name; }
 
 Result<const Family*> find_family(const Json& config, const std::string& where) {
   if (!config.is_object()) return input_error("An object is expected.", where);

@@ -3,7 +3,6 @@
 // checkpoint never stands in memory twice.
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "engine/base/log.h"
 #include "engine/base/text.h"
@@ -12,10 +11,11 @@
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
+#include "engine/models/loaded_model.h"
+#include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
 #include "engine/models/stored_tensor.h"
 #include "engine/nn/layers.h"
-#include "engine/vision/pixel_limits.h"
 
 namespace luthier {
 
@@ -28,7 +28,8 @@ void warn_of_broken(const std::string& where) {
               "it is not either. The file is damaged, or was saved after its training diverged.");
 }
 
-Status load_weights(VisionLanguageModel& model, const Family& family, const CheckpointFiles& files,
+Status load_weights(Model& model, const Family& family, const CheckpointFiles& files,
+                    const PackingPlan& packing, const torch::TensorOptions& options,
                     const std::string& where, const std::function<bool(double)>& go_on) {
   torch::NoGradGuard no_grad;
   const double total = static_cast<double>(std::max<std::uint64_t>(1, files.total_bytes()));
@@ -37,18 +38,14 @@ Status load_weights(VisionLanguageModel& model, const Family& family, const Chec
     done += bytes;
     return !go_on || go_on(static_cast<double>(done) / total);
   };
-  std::map<std::string, std::string> stored_names;  // in-memory → stored
-  for (const auto& [stored, info] : files.tensors()) {
-    const std::string name = family.memory_name(stored);
-    if (!stored_names.emplace(name, stored).second) {
-      return input_error(
-          "The tensors " + stored_names[name] + " and " + stored + " stand for the same parameter.",
-          where, "Keep one of them.");
-    }
+  LUTHIER_TRY(const auto names, stored_names(family, files, packing, where));
+  if (packing) {
+    place_tensors(model, options, packing);
+    LUTHIER_CHECK(load_packed(model, files, names, packing, options, where, watch, warn_of_broken));
   }
   for (auto& item : model.named_parameters()) {
-    const auto found = stored_names.find(item.key());
-    if (found == stored_names.end()) {
+    const auto found = names.find(item.key());
+    if (found == names.end()) {
       return input_error("The tensor " + family.stored_name(item.key()) + " is missing.", where,
                          "The weights do not belong to this config.json, or a shard is missing.");
     }
@@ -77,7 +74,7 @@ double neutral_weight(const ParameterModule& norm) {
 
 /// transformers' initialisation: normal(0, initializer_range) for matrices and embeddings, ones for
 /// norms, zeros for biases.
-Status draw_weights(VisionLanguageModel& model, double range, std::uint64_t seed,
+Status draw_weights(Model& model, double range, std::uint64_t seed,
                     const std::function<bool(double)>& go_on) {
   torch::NoGradGuard no_grad;
   std::int64_t done = 0, total = 1;
@@ -105,7 +102,8 @@ Status draw_weights(VisionLanguageModel& model, double range, std::uint64_t seed
   return {};
 }
 
-/// generation_config.json, else the text config, else the tokenizer: one id or a list.
+/// generation_config.json, else the text config (the whole of it, where there is nothing but text),
+/// else the tokenizer: one id or a list.
 Result<std::vector<TokenId>> read_eos_ids(const std::filesystem::path& folder, const Json& config,
                                           const Tokenizer& tokenizer) {
   std::vector<TokenId> ids;
@@ -122,9 +120,46 @@ Result<std::vector<TokenId>> read_eos_ids(const std::filesystem::path& folder, c
     LUTHIER_TRY(const Json generation, read_json_file(folder / "generation_config.json"));
     read(generation);
   }
-  if (ids.empty() && config.contains("text_config")) read(config["text_config"]);
+  if (ids.empty()) read(config.contains("text_config") ? config["text_config"] : config);
   if (ids.empty() && tokenizer.special().eos) ids = {*tokenizer.special().eos};
   return ids;
+}
+
+Result<std::shared_ptr<const ChatProcessor>> make_processor(const Plan& plan,
+                                                            const std::filesystem::path& folder,
+                                                            const PixelLimits& limits) {
+  std::optional<ChatProcessor::Pictures> pictures;
+  if (plan.pictures) {
+    LUTHIER_TRY(ImageTokens tokens, plan.pictures->tokens(folder));
+    pictures = {std::move(tokens), plan.pictures->token_id, plan.pictures->defaults};
+  }
+  return ChatProcessor::load(folder, std::move(pictures), limits);
+}
+
+/// Tokenizer and picture processor against the model's own sizes.
+Status check_processor(const ChatProcessor& processor, const ModelGeometry& geometry,
+                       const std::filesystem::path& folder) {
+  const std::int64_t words = processor.tokenizer().vocab_size();
+  const bool only_image_token =
+      processor.image_token_id() == geometry.vocab_size && words == geometry.vocab_size + 1;
+  if (words > geometry.vocab_size && !only_image_token) {
+    return input_error("The tokenizer has " + std::to_string(words) +
+                           " tokens, the model's vocabulary only " +
+                           std::to_string(geometry.vocab_size) + ".",
+                       (folder / "config.json").string() + ": vocab_size",
+                       "Tokenizer and weights do not belong together.");
+  }
+  if (!processor.image_processor() || geometry.image_height == 0) return {};
+  const std::vector<std::int64_t> expected{3, geometry.image_height, geometry.image_width};
+  LUTHIER_TRY(const PixelValues outline,
+              processor.image_processor()->outline(static_cast<int>(geometry.image_width) + 7,
+                                                   static_cast<int>(geometry.image_height) + 3));
+  const std::vector<std::int64_t> made(outline.shape.begin() + 1, outline.shape.end());
+  if (made == expected) return {};
+  return input_error("The picture processor makes " + shape_text(made) +
+                         ", the vision tower takes " + shape_text(expected) + ".",
+                     (folder / "preprocessor_config.json").string(),
+                     "Processor and weights do not belong together.");
 }
 
 }  // namespace
@@ -140,28 +175,30 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
   LUTHIER_TRY(loaded.family, find_family(loaded.config, where));
   LUTHIER_TRY(const torch::Device device, choose_device(options.device));
   LUTHIER_TRY(const torch::ScalarType dtype, choose_dtype(options.dtype, device));
-  LUTHIER_TRY(const TokenId image_token, loaded.family->image_token_id(loaded.config, where));
-  LUTHIER_TRY(ImageTokens image_tokens, loaded.family->image_tokens(loaded.config, folder));
+  LUTHIER_TRY(const Plan plan, loaded.family->read(loaded.config, folder));
+  // Before weights are read, so that a folder whose processor is wrong says so at once.
+  LUTHIER_TRY(loaded.processor, make_processor(plan, folder, options.pixels));
+  const auto tensors = torch::TensorOptions().device(device).dtype(dtype);
 
   // On the meta device first: shapes are checked against the files before memory is taken.
-  LUTHIER_TRY(auto shapes,
-              loaded.family->build(loaded.config, where,
-                                   torch::TensorOptions().device(torch::kMeta).dtype(dtype)));
+  auto shapes = plan.made(tensors.device(torch::kMeta));
   if (!options.random_weights) {
     LUTHIER_TRY(const CheckpointFiles files, open_weights(folder, loaded.config));
     if (options.go_on && !options.go_on(0)) return interrupted_error();
     LUTHIER_TRY(const bool own_head, has_own_head(*shapes, *loaded.family, files));
+    const HeadWeight head = own_head ? HeadWeight::Own : HeadWeight::AsConfigured;
     if (own_head) {
       untie(loaded.config);
-      LUTHIER_TRY(shapes,
-                  loaded.family->build(loaded.config, where,
-                                       torch::TensorOptions().device(torch::kMeta).dtype(dtype)));
+      shapes = plan.build(tensors.device(torch::kMeta), head);
     }
+    LUTHIER_TRY(
+        const PackingPlan packing,
+        plan_packing(*shapes, *loaded.family, files, loaded.config, options.quantization, where));
+    LUTHIER_TRY(const auto names, stored_names(*loaded.family, files, packing, folder.string()));
     std::map<DType, std::int64_t> count;
-    std::set<std::string> names;
-    for (const auto& [name, info] : files.tensors()) {
-      count[info.dtype] += info.elements();
-      names.insert(loaded.family->memory_name(name));
+    for (const auto& [name, stored] : names) {
+      const TensorInfo& info = files.tensors().at(stored);
+      if (!is_packed(packing, name)) count[info.dtype] += info.elements();
     }
     for (const auto& item : shapes->named_parameters()) {
       if (!names.contains(item.key())) {
@@ -174,47 +211,23 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
         std::max_element(count.begin(), count.end(),
                          [](const auto& a, const auto& b) { return a.second < b.second; });
     loaded.stored_dtype = most == count.end() ? "F32" : dtype_name(most->first);
-    LUTHIER_TRY(loaded.model,
-                loaded.family->build(loaded.config, where,
-                                     torch::TensorOptions().device(device).dtype(dtype)));
-    LUTHIER_CHECK(
-        load_weights(*loaded.model, *loaded.family, files, folder.string(), options.go_on));
+    loaded.model = shapes;  // where weights are packed it gets its tensors one by one
+    if (!packing) loaded.model = plan.build(tensors, head);
+    LUTHIER_CHECK(load_weights(*loaded.model, *loaded.family, files, packing, tensors,
+                               folder.string(), options.go_on));
+    if (packing) loaded.quantization = packing.settings;
   } else {
-    LUTHIER_TRY(loaded.model,
-                loaded.family->build(loaded.config, where,
-                                     torch::TensorOptions().device(device).dtype(dtype)));
-    const Json text = loaded.config.value("text_config", Json::object());
-    LUTHIER_TRY(const double range,
-                json_number(text, "initializer_range", where + ": text_config", 0.02));
-    LUTHIER_CHECK(draw_weights(*loaded.model, range, options.seed, options.go_on));
+    LUTHIER_TRY(const WeightKind* kind, find_weight_kind(options.quantization, where));
+    if (kind) {
+      return input_error("Random weights cannot be packed to " + std::string(kind->name) + ".",
+                         where, "Train from scratch without quantization.");
+    }
+    loaded.model = plan.made(tensors);
+    LUTHIER_CHECK(draw_weights(*loaded.model, plan.initializer_range, options.seed, options.go_on));
     loaded.stored_dtype = "F32";
   }
-  LUTHIER_TRY(loaded.processor,
-              ChatProcessor::load(folder, std::move(image_tokens), image_token, options.pixels));
-  const Tokenizer& tokenizer = loaded.processor->tokenizer();
-  const ModelGeometry geometry = loaded.model->geometry();
-  const bool only_image_token =
-      image_token == geometry.vocab_size && tokenizer.vocab_size() == geometry.vocab_size + 1;
-  if (tokenizer.vocab_size() > geometry.vocab_size && !only_image_token) {
-    return input_error("The tokenizer has " + std::to_string(tokenizer.vocab_size()) +
-                           " tokens, the model's vocabulary only " +
-                           std::to_string(geometry.vocab_size) + ".",
-                       where + ": vocab_size", "Tokenizer and weights do not belong together.");
-  }
-  if (geometry.image_height > 0) {
-    const std::vector<std::int64_t> expected{3, geometry.image_height, geometry.image_width};
-    LUTHIER_TRY(const PixelValues outline, loaded.processor->image_processor().outline(
-                                               static_cast<int>(geometry.image_width) + 7,
-                                               static_cast<int>(geometry.image_height) + 3));
-    const std::vector<std::int64_t> made(outline.shape.begin() + 1, outline.shape.end());
-    if (made != expected) {
-      return input_error("The picture processor makes " + shape_text(made) +
-                             ", the vision tower takes " + shape_text(expected) + ".",
-                         (folder / "preprocessor_config.json").string(),
-                         "Processor and weights do not belong together.");
-    }
-  }
-  LUTHIER_TRY(loaded.eos_ids, read_eos_ids(folder, loaded.config, tokenizer));
+  LUTHIER_CHECK(check_processor(*loaded.processor, loaded.model->geometry(), folder));
+  LUTHIER_TRY(loaded.eos_ids, read_eos_ids(folder, loaded.config, loaded.processor->tokenizer()));
   loaded.model->eval();
   return loaded;
 } catch (const c10::OutOfMemoryError&) {
@@ -224,8 +237,7 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
   return machine_error("There is not enough memory for this model.", folder.string(),
                        "Use a smaller model, or dtype: bfloat16.");
 } catch (const std::exception& problem) {
-  const std::string text = problem.what();
-  return machine_error("Loading failed: " + text.substr(0, text.find('\n')), folder.string());
+  return machine_error("Loading failed: " + first_line(problem.what()), folder.string());
 }
 
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const std::filesystem::path& folder,
@@ -234,9 +246,8 @@ Result<std::shared_ptr<const ChatProcessor>> load_processor(const std::filesyste
   const std::string where = (folder / "config.json").string();
   LUTHIER_TRY(const Json config, read_json_file(folder / "config.json"));
   LUTHIER_TRY(const Family* family, find_family(config, where));
-  LUTHIER_TRY(const TokenId image_token, family->image_token_id(config, where));
-  LUTHIER_TRY(ImageTokens image_tokens, family->image_tokens(config, folder));
-  return ChatProcessor::load(folder, std::move(image_tokens), image_token, limits);
+  LUTHIER_TRY(const Plan plan, family->read(config, folder));
+  return make_processor(plan, folder, limits);
 }
 
 Result<std::shared_ptr<const ChatProcessor>> processor_for(const LoadedModel& loaded,
@@ -248,6 +259,7 @@ Result<std::shared_ptr<const ChatProcessor>> processor_for(const LoadedModel& lo
 Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder,
                   torch::ScalarType dtype) {
   torch::NoGradGuard no_grad;
+  TORCH_CHECK(packed_linears(*loaded.model).empty(), "packed weights are not written here");
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
   if (problem)
@@ -274,7 +286,7 @@ Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder
   config.erase("quantization_config");  // of an earlier life: these weights are whole
   LUTHIER_CHECK(write_file_atomically(folder / "config.json", config.dump(2) + "\n"));
   LUTHIER_CHECK(copy_companion_files(loaded.folder, folder));
-  return store_pixel_limits(folder, loaded.pixels);
+  return loaded.processor->store_limits(folder, loaded.pixels);
 }
 
 }  // namespace luthier

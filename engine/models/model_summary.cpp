@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/base/text.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/safetensors.h"
+#include "engine/models/loaded_model.h"
+#include "engine/models/packing.h"
+#include "engine/models/model_cost.h"
 #include "engine/models/stored_head.h"
-#include "engine/nn/parameters.h"
 
 namespace luthier {
 
@@ -17,32 +20,35 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   ModelSummary summary;
   summary.folder = folder;
   const std::string where = (folder / "config.json").string();
-  LUTHIER_TRY(Json config, read_json_file(folder / "config.json"));
+  LUTHIER_TRY(const Json config, read_json_file(folder / "config.json"));
   LUTHIER_TRY(const Family* family, find_family(config, where));
-  LUTHIER_TRY(auto model,
-              family->build(config, where, torch::TensorOptions().device(torch::kMeta)));
+  LUTHIER_TRY(const Plan plan, family->read(config, folder));
+  const auto meta = torch::TensorOptions().device(torch::kMeta);
+  auto model = plan.made(meta);
   summary.model_type = family->model_type;
+  if (plan.pictures) summary.pictures = PictureSummary{plan.pictures->defaults};
   summary.geometry = model->geometry();
 
   std::map<std::string, TensorInfo> stored;  // by in-memory name
+  PackingPlan packing;
   const bool random = !std::filesystem::exists(folder / "model.safetensors", ignored) &&
                       !std::filesystem::exists(folder / "model.safetensors.index.json", ignored);
   if (!random) {
     LUTHIER_TRY(const CheckpointFiles files, open_weights(folder, config));
     LUTHIER_TRY(const bool own_head, has_own_head(*model, *family, files));
     if (own_head) {
-      untie(config);
-      LUTHIER_TRY(model, family->build(config, where, torch::TensorOptions().device(torch::kMeta)));
+      model = plan.build(meta, HeadWeight::Own);
       summary.geometry = model->geometry();
     }
-    for (const auto& [name, info] : files.tensors()) stored[family->memory_name(name)] = info;
+    LUTHIER_TRY(packing, plan_packing(*model, *family, files, config, Json(), where));
+    LUTHIER_TRY(const auto names, stored_names(*family, files, packing, where));
+    for (const auto& [name, in_file] : names) stored[name] = files.tensors().at(in_file);
     for (const SafetensorsFile& file : files.files()) {
       summary.files.push_back(file.path().filename().string());
       summary.file_bytes += file.size();
     }
   }
-  std::map<std::string, std::int64_t> of_part{
-      {"vision_tower", 0}, {"projector", 0}, {"language_model", 0}};
+  std::map<std::string, std::int64_t> of_part;
   std::map<std::string, std::int64_t> of_dtype;
   for (const auto& item : model->named_modules()) {
     const auto* module = dynamic_cast<const ParameterModule*>(item.value().get());
@@ -50,8 +56,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
     ModuleSummary row;
     row.name = item.key();
     row.type = module->type_name();
-    row.part = part_of(item.key() + "." + module->slots().front().first);
-    row.dtype = "F32";
+    row.part = model->part_of(item.key() + "." + module->slots().front().first);
     for (const auto& [name, slot] : module->slots()) {
       const bool owned = module->named_parameters(false).contains(name);
       if (owned) row.parameters += slot->numel();
@@ -59,8 +64,10 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
         row.shape.assign(slot->sizes().begin(), slot->sizes().end());
       const auto found = stored.find(item.key() + "." + name);
       if (found != stored.end()) {
-        row.dtype = dtype_name(found->second.dtype);
-        of_dtype[row.dtype] += found->second.elements();
+        const bool packed = is_packed(packing, found->first);
+        const std::string dtype = packed ? packing.kind->name : dtype_name(found->second.dtype);
+        if (row.dtype.empty() || name == "weight") row.dtype = dtype;
+        of_dtype[dtype] += packed ? slot->numel() : found->second.elements();
       } else if (owned && !random) {
         return input_error(
             "The tensor " + family->stored_name(item.key() + "." + name) + " is missing.",
@@ -68,20 +75,21 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
             "The weights do not belong to this config.json, or a shard is missing.");
       }
     }
+    if (row.dtype.empty()) row.dtype = "F32";
     summary.parameters += row.parameters;
     of_part[row.part] += row.parameters;
     summary.modules.push_back(std::move(row));
   }
-  for (const char* part : {"vision_tower", "projector", "language_model"})
-    summary.parts.emplace_back(part, of_part[part]);
+  summary.cost = cost_of(model);
+  for (const std::string& part : model->parts()) summary.parts.emplace_back(part, of_part[part]);
   const auto most =
       std::max_element(of_dtype.begin(), of_dtype.end(),
                        [](const auto& a, const auto& b) { return a.second < b.second; });
+  summary.quantization = packing.settings;
   summary.dtype = most == of_dtype.end() ? "F32" : most->first;
   return summary;
 } catch (const std::exception& problem) {
-  const std::string text = problem.what();
-  return input_error("The model cannot be described: " + text.substr(0, text.find('\n')),
+  return input_error("The model cannot be described: " + first_line(problem.what()),
                      folder.string());
 }
 

@@ -6,12 +6,16 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/base/result.h"
 #include "engine/io/json.h"
+#include "engine/models/cost.h"
+#include "engine/vision/image_processor.h"
 
 namespace luthier {
 
@@ -21,9 +25,9 @@ struct ModuleSummary {
   std::string name;  ///< transformers 5.17's in-memory name
   std::string type;  ///< Linear | Embedding | RMSNorm | LayerNorm | Conv2d | Parameter
   std::vector<std::int64_t> shape;  ///< of its weight
-  std::string dtype;                ///< as stored: F16, BF16, F32
-  std::int64_t parameters = 0;      ///< weight and bias
-  std::string part;                 ///< vision_tower | projector | language_model
+  std::string dtype;  ///< of its weight as stored: F16, BF16, F32, or a packed kind's name
+  std::int64_t parameters = 0;  ///< weight and bias
+  std::string part;             ///< vision_tower, projector, language_model, by the model
 };
 
 /// The sizes that decide memory and time.
@@ -60,6 +64,11 @@ struct ModelGeometry {
   bool projector_norm = false;
 };
 
+/// How the model takes pictures, for who shows it without loading it.
+struct PictureSummary {
+  ProcessorDefaults defaults;  ///< of the picture processor, by the family
+};
+
 struct ModelSummary {
   std::filesystem::path folder;
   std::string model_type;
@@ -70,6 +79,9 @@ struct ModelSummary {
   std::vector<ModuleSummary> modules;
   std::vector<std::string> files;
   ModelGeometry geometry;
+  std::shared_ptr<const ModelCost> cost;   ///< null: the model cannot say what a step costs
+  std::optional<PictureSummary> pictures;  ///< none: the model reads text alone
+  Json quantization;                       ///< settings of its packed weights, where it has some
 };
 
 Result<ModelSummary> summarize_model(const std::filesystem::path& folder);

@@ -47,8 +47,9 @@ Result<std::int64_t> processor_count(const std::filesystem::path& folder, const 
   return count;
 }
 
-Result<PixelValues> frame_outline(const std::filesystem::path& folder, std::size_t grid) {
-  LUTHIER_TRY(const auto processor, ImageProcessor::load(folder));
+Result<PixelValues> frame_outline(const std::filesystem::path& folder,
+                                  const ProcessorDefaults& defaults, std::size_t grid) {
+  LUTHIER_TRY(const auto processor, ImageProcessor::load(folder, defaults));
   auto outline = processor->outline(64, 64);
   if (!outline) {
     Error error = outline.error();

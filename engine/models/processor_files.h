@@ -23,7 +23,8 @@ Result<std::int64_t> processor_count(const std::filesystem::path& folder, const 
 
 /// What the folder's picture processor makes of a small picture: an Input error unless that is
 /// frames [n, 3, height, width] with a grid of `grid` numbers. So a family can trust both later.
-Result<PixelValues> frame_outline(const std::filesystem::path& folder, std::size_t grid);
+Result<PixelValues> frame_outline(const std::filesystem::path& folder,
+                                  const ProcessorDefaults& defaults, std::size_t grid);
 
 /// Whether the text has as many tokens for a frame as the tower's features come to; `key` names the
 /// field of processor_config.json.

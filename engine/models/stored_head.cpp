@@ -5,8 +5,7 @@
 
 namespace luthier {
 
-Result<bool> has_own_head(VisionLanguageModel& model, const Family& family,
-                          const CheckpointFiles& files) {
+Result<bool> has_own_head(Model& model, const Family& family, const CheckpointFiles& files) {
   const std::string embedding = tied_weight(model);
   if (embedding.empty()) return false;
   std::optional<TensorView> head, tied;
@@ -28,10 +27,11 @@ void untie(Json& config) {
   }
 }
 
-std::string tied_weight(VisionLanguageModel& model) {
-  const torch::Tensor weight = model.head()->weight;
+std::string tied_weight(Model& model) {
+  const Linear head = model.output_head();
+  if (!head) return {};
   for (const auto& item : model.named_parameters()) {
-    if (item.value().is_same(weight))
+    if (head->weight.shares(item.value()))
       return item.key() == "lm_head.weight" ? std::string() : item.key();
   }
   return {};
@@ -40,9 +40,8 @@ std::string tied_weight(VisionLanguageModel& model) {
 bool untie_head(LoadedModel& loaded) {
   if (tied_weight(*loaded.model).empty()) return false;
   const torch::NoGradGuard no_grad;
-  Linear head = loaded.model->head();
-  head->weight =
-      head->register_parameter("weight", head->weight.detach().clone(), /*requires_grad=*/false);
+  Linear head = loaded.model->output_head();
+  head->untie();
   untie(loaded.config);
   return true;
 }

@@ -4,13 +4,12 @@
 // nothing and yet hold two different tensors; as in transformers, the file is then believed.
 #pragma once
 
-#include "engine/models/vlm.h"
+#include "engine/models/loaded_model.h"
 
 namespace luthier {
 
 /// `model` may be on the meta device. An error where the files cannot be read.
-Result<bool> has_own_head(VisionLanguageModel& model, const Family& family,
-                          const CheckpointFiles& files);
+Result<bool> has_own_head(Model& model, const Family& family, const CheckpointFiles& files);
 
 /// Makes the configuration say that the head is not tied, wherever transformers may look.
 void untie(Json& config);
@@ -19,6 +18,6 @@ void untie(Json& config);
 /// say so. False: it was not tied.
 bool untie_head(LoadedModel& loaded);
 /// The tensor that a tied head shares, by its owner's name; empty: the head is not tied.
-std::string tied_weight(VisionLanguageModel& model);
+std::string tied_weight(Model& model);
 
 }  // namespace luthier

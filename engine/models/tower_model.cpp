@@ -5,11 +5,7 @@ namespace luthier {
 
 void TowerModel::assemble(std::shared_ptr<torch::nn::Module> body, const Decoder& decoder,
                           bool tied, TokenId image_token, const torch::TensorOptions& tensors) {
-  register_module("model", std::move(body));
-  decoder_ = decoder;
-  head_ = tied ? Linear(decoder->embed_tokens->weight)
-               : Linear(decoder->options.hidden_size, decoder->options.vocab_size, false, tensors);
-  register_module("lm_head", head_);
+  DecoderModel::assemble(std::move(body), decoder, tied, tensors);
   image_token_ = image_token;
 }
 
@@ -17,8 +13,8 @@ TokenSequence TowerModel::embed(const ModelInput& input) {
   TokenSequence sequence;
   sequence.rows = RowLayout(input.lengths);
   // An image token that the embedding does not hold gets its features all the same.
-  const bool held = image_token_ < decoder_->options.vocab_size;
-  sequence.embeddings = decoder_->embed(
+  const bool held = image_token_ < decoder()->options.vocab_size;
+  sequence.embeddings = decoder()->embed(
       held ? input.input_ids : input.input_ids.masked_fill(input.input_ids == image_token_, 0));
   if (input.pictures.empty()) return sequence;
   const torch::Tensor features =
@@ -28,27 +24,12 @@ TokenSequence TowerModel::embed(const ModelInput& input) {
   return sequence;
 }
 
-torch::Tensor TowerModel::decode(const TokenSequence& sequence, KeyValueCache* cache) {
-  return decoder_->forward(sequence, cache, gradient_checkpointing_);
-}
-
 ModelGeometry TowerModel::describe(const VisionSizes& vision) const {
-  ModelGeometry g;
-  const DecoderOptions& text = decoder_->options;
-  g.vocab_size = text.vocab_size, g.hidden_size = text.hidden_size,
-  g.intermediate_size = text.intermediate_size;
-  g.num_hidden_layers = text.num_hidden_layers, g.num_attention_heads = text.num_attention_heads;
-  g.num_key_value_heads = text.num_key_value_heads, g.head_dim = text.head_dim;
+  ModelGeometry g = DecoderModel::geometry();
   g.vision_hidden_size = vision.hidden_size, g.vision_intermediate_size = vision.intermediate_size;
   g.vision_layers = vision.num_hidden_layers, g.vision_heads = vision.num_attention_heads;
   g.vision_layers_run = vision.num_hidden_layers;
   g.projector_in = vision.hidden_size;
-  for (const auto& window : text.sliding_windows) g.attention_windows.push_back(window.value_or(0));
-  g.attention_softcap = text.attention_softcap > 0;
-  g.qk_norm = text.qk_norm, g.sandwich_norms = text.sandwich_norms,
-  g.scaled_embeddings = text.embedding_scale != 1;
-  g.rotary_tables = text.two_rotaries ? 2 : 1;
-  g.tied_embeddings = head_->weight.is_same(decoder_->embed_tokens->weight);
   return g;
 }
 

@@ -8,17 +8,15 @@
 #include <memory>
 #include <string>
 
+#include "engine/models/decoder_model.h"
 #include "engine/models/vision_parts.h"
-#include "engine/models/vlm.h"
 
 namespace luthier {
 
-class TowerModel : public VisionLanguageModel {
+class TowerModel : public DecoderModel, public PictureTower {
  public:
+  PictureTower* picture_tower() override { return this; }
   TokenSequence embed(const ModelInput& input) override;
-  torch::Tensor decode(const TokenSequence& sequence, KeyValueCache* cache) override;
-  Linear head() override { return head_; }
-  std::int64_t num_hidden_layers() const override { return decoder_->options.num_hidden_layers; }
 
  protected:
   /// Registers the family's modules as "model" and the head, which is the decoder's embedding where
@@ -27,12 +25,19 @@ class TowerModel : public VisionLanguageModel {
                 TokenId image_token, const torch::TensorOptions& tensors);
   /// tower()'s features → [image tokens, text width], in the order of the tokens.
   virtual torch::Tensor project(const torch::Tensor& features, const ModelInput& input) = 0;
+
+  /// What tower() and project() cost, and whether embed() makes blocks or hands the decoder states
+  /// of its own to add (so many times).
+  virtual TowerCost tower_cost(const Pass& pass) const = 0;
+  virtual ProjectorCost projector_cost(const Pass& pass) const = 0;
+  virtual bool makes_blocks() const { return false; }
+  virtual std::int64_t deepstack_layers() const { return 0; }
+  DecoderEntry add_entry_cost(const Pass& pass, PassCost& cost) const override;
+
   /// What geometry() says of the text half and of a tower of these sizes.
   ModelGeometry describe(const VisionSizes& vision) const;
 
  private:
-  Decoder decoder_{nullptr};
-  Linear head_{nullptr};
   TokenId image_token_ = -1;
 };
 

@@ -8,6 +8,7 @@
 
 #include "engine/base/result.h"
 #include "engine/io/json.h"
+#include "engine/models/cost.h"
 #include "engine/nn/layers.h"
 #include "engine/nn/linear.h"
 
@@ -49,6 +50,7 @@ class VisionMlp : public torch::nn::Module {
  public:
   VisionMlp(const VisionSizes& sizes, const torch::TensorOptions& tensors);
   torch::Tensor forward(const torch::Tensor& x);
+  MlpCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const;
 
  private:
   Activation activation_;
@@ -65,5 +67,26 @@ torch::Tensor attend_frames(const torch::Tensor& q, const torch::Tensor& k, cons
 /// (Idefics3's and InternVL's pixel shuffle). `side` must divide both.
 torch::Tensor fold_patches(const torch::Tensor& x, std::int64_t rows, std::int64_t columns,
                            std::int64_t side);
+
+/// The parts of a pre-norm layer of a tower, as they answer one by one.
+struct TowerLayerParts {
+  TrainedShare share;
+  bool flows = false;                            ///< a gradient is wanted below the layer
+  std::int64_t state = 0;                        ///< bytes of what passes from layer to layer
+  std::int64_t norm_before = 0, norm_after = 0;  ///< kept by the norm before either half
+  AttentionBranchCost attention;
+  MlpCost mlp;
+  std::int64_t scales = 0;  ///< kept by learned scales of what the halves add
+  std::int64_t turned = 0;  ///< temporaries of attention's backward for rotary positions
+};
+LayerCost tower_layer_cost(const TowerLayerParts& parts);
+
+/// What a projector of one product or two keeps over so many features. `in`: what the first takes
+/// of a feature; `between`: what it hands to the second; 0: there is one.
+std::int64_t projector_kept(const StepTerms& terms, std::int64_t features, std::int64_t in,
+                            std::int64_t between, const TrainedShare& first,
+                            const TrainedShare& second);
+/// And a norm before it.
+std::int64_t projector_norm_kept(const StepTerms& terms, std::int64_t features, std::int64_t in);
 
 }  // namespace luthier

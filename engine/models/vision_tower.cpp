@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/nn/module_cost.h"
+
 namespace luthier {
 
 using torch::Tensor;
@@ -20,6 +22,12 @@ class VisionAttention : public torch::nn::Module {
   }
   Tensor forward(const Tensor& x) {
     return out_proj_(attend_frames(q_proj_(x), k_proj_(x), v_proj_(x), heads_));
+  }
+  AttentionBranchCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
+    const AttentionCost core =
+        attention_cost(terms, unmoved_rows(rows), heads_, heads_, q_proj_->out_features() / heads_);
+    return attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_}, out_proj_, core, 0, rows,
+                                 flows);
   }
 
  private:
@@ -99,6 +107,10 @@ class VisionTowerImpl::Embeddings : public ParameterModule {
                               patch_embedding_->dtype());
     return x + position_embedding_->forward(places.to(x.device())).unsqueeze(0);
   }
+  /// The patches' product alone keeps its input.
+  std::int64_t kept(const StepTerms& terms, std::int64_t pixels) const {
+    return terms.of(*patch_embedding_).trains ? terms.block(pixels) : 0;
+  }
   std::string type_name() const override { return "Parameter"; }
 
  private:
@@ -120,6 +132,17 @@ class VisionTowerImpl::Layer : public torch::nn::Module {
   Tensor forward(const Tensor& x) {
     const Tensor attended = x + self_attn_->forward(layer_norm1_(x));
     return attended + mlp_->forward(layer_norm2_(attended));
+  }
+  LayerCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
+    TowerLayerParts parts;
+    parts.share = trained_within(terms, *this);
+    parts.flows = flows;
+    parts.state = terms.block(rows * layer_norm1_->weight.size(0));
+    parts.norm_before = norm_kept(terms, layer_norm1_, rows);
+    parts.norm_after = norm_kept(terms, layer_norm2_, rows);
+    parts.attention = self_attn_->cost(terms, rows, flows);
+    parts.mlp = mlp_->cost(terms, rows, parts.attention.passes);
+    return tower_layer_cost(parts);
   }
 
  private:
@@ -177,7 +200,7 @@ VisionTowerImpl::VisionTowerImpl(const VisionTowerOptions& o, const torch::Tenso
   }
   encoder->register_module("layers", list);
   post_norm_ = register_module("post_layernorm", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
-  if (o.pooling_head) register_module("head", std::make_shared<PoolingHead>(o, t));
+  if (o.pooling_head) head_ = register_module("head", std::make_shared<PoolingHead>(o, t));
 }
 
 std::vector<Tensor> VisionTowerImpl::forward(const Tensor& pixel_values,
@@ -205,6 +228,31 @@ std::vector<Tensor> VisionTowerImpl::forward(const Tensor& pixel_values,
 
 Tensor VisionTowerImpl::last_hidden_state(const Tensor& pixel_values) {
   return post_norm_(forward(pixel_values, {-1}).front());
+}
+
+TowerCost VisionTowerImpl::cost(const Pass& pass, std::int64_t patches, std::int64_t layers,
+                                bool normed) const {
+  const StepTerms& terms = pass.terms;
+  TowerCost cost;
+  TrainedShare start = trained_within(terms, *embeddings_);
+  if (pre_norm_) start += terms.of(*pre_norm_);
+  cost.add_start(start);
+  cost.kept = embeddings_->kept(terms, pass.pictures.numbers);
+  const auto running = static_cast<std::size_t>(layers);
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    if (i < running)
+      cost.add_layer(layers_[i]->cost(terms, patches, cost.flows));
+    else
+      cost.unreached += trained_within(terms, *layers_[i]).parameters;
+  }
+  const TrainedShare last = terms.of(*post_norm_);
+  if (normed && cost.flows) cost.kept += norm_kept(terms, post_norm_, patches);
+  if (normed)
+    cost.trains = cost.trains || last.trains;
+  else
+    cost.unreached += last.parameters;
+  if (head_) cost.unreached += trained_within(terms, *head_).parameters;
+  return cost;
 }
 
 Tensor selected_features(VisionTower& tower, const Tensor& pixel_values,

@@ -44,6 +44,10 @@ class VisionTowerImpl : public torch::nn::Module {
   /// hidden].
   torch::Tensor last_hidden_state(const torch::Tensor& pixel_values);
 
+  /// Of so many patches (class tokens are some) through the first `layers` layers, and through
+  /// post_layernorm where `normed`.
+  TowerCost cost(const Pass& pass, std::int64_t patches, std::int64_t layers, bool normed) const;
+
   const VisionTowerOptions options;
 
  private:
@@ -52,6 +56,7 @@ class VisionTowerImpl : public torch::nn::Module {
   std::shared_ptr<Embeddings> embeddings_;
   std::vector<std::shared_ptr<Layer>> layers_;
   LayerNorm pre_norm_{nullptr}, post_norm_{nullptr};
+  std::shared_ptr<torch::nn::Module> head_;  ///< null: there is none
 };
 TORCH_MODULE(VisionTower);
 

@@ -57,11 +57,11 @@ torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed) 
   const auto threshold = static_cast<std::uint32_t>(std::llround(p * 2147483648.0));
   const auto scale = static_cast<float>(1 / (1 - p));
   at::parallel_for(0, from.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-    constexpr std::int64_t block = 1ll << 32;
+    constexpr std::int64_t kBlock = 1ll << 32;
     for (std::int64_t at = begin; at < end;) {  // one index space of 32 bits at a time
-      const std::int64_t stop = std::min(end, (at / block + 1) * block);
+      const std::int64_t stop = std::min(end, (at / kBlock + 1) * kBlock);
       const auto high = static_cast<std::uint32_t>(seed >> 32) +
-                        static_cast<std::uint32_t>(at / block) * 0x9e3779b9u;
+                        static_cast<std::uint32_t>(at / kBlock) * 0x9e3779b9u;
       drop(source + at, target + at, static_cast<std::uint32_t>(at),
            static_cast<std::uint32_t>(stop - at), static_cast<std::uint32_t>(seed), high, threshold,
            scale);

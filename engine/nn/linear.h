@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one Linear that adapters (and later quantized weights) hang on. An adapter is a strategy
-// object that computes the whole product from the base's parts; switching adapters changes one
-// pointer and copies no weight.
+// The one Linear that adapters hang on, over a weight that is dense or packed. An adapter is a
+// strategy object that computes the whole product from the base's parts; switching adapters changes
+// one pointer and copies no weight.
 #pragma once
 
 #include "engine/nn/parameters.h"
+#include "engine/nn/weight.h"
 
 namespace luthier {
 
@@ -31,11 +32,20 @@ class LinearImpl : public ParameterModule {
   /// The base's product alone.
   torch::Tensor product(const torch::Tensor& x) const;
   std::string type_name() const override { return "Linear"; }
+  bool holds_tensors() const override { return true; }  // also where a packed weight is all it has
 
-  std::int64_t in_features() const { return weight.size(1); }
-  std::int64_t out_features() const { return weight.size(0); }
+  std::int64_t in_features() const { return weight.cols(); }
+  std::int64_t out_features() const { return weight.rows(); }
 
-  torch::Tensor weight, bias;
+  /// From now on `packed` is the weight, and no parameter; the dense tensor is let go.
+  void pack(PackedPointer packed);
+  /// A packed weight becomes a dense parameter of `dtype`, its numbers rounded once.
+  void unpack(torch::ScalarType dtype);
+  /// A tied head gets a weight of its own, a copy of the embedding's.
+  void untie();
+
+  Weight weight;
+  torch::Tensor bias;
   const LinearAdapter* adapter = nullptr;  ///< not owned; null: the base alone
 };
 TORCH_MODULE(Linear);

@@ -5,7 +5,11 @@ namespace luthier {
 
 void ParameterModule::add_parameter(const std::string& name, torch::Tensor& member,
                                     torch::IntArrayRef shape, const torch::TensorOptions& options) {
-  member = register_parameter(name, torch::empty(shape, options), /*requires_grad=*/false);
+  adopt(name, member, torch::empty(shape, options));
+}
+
+void ParameterModule::adopt(const std::string& name, torch::Tensor& member, torch::Tensor tensor) {
+  member = register_parameter(name, std::move(tensor), /*requires_grad=*/false);
   slots_.emplace_back(name, &member);
 }
 
@@ -13,6 +17,23 @@ void ParameterModule::add_tied(const std::string& name, torch::Tensor& member,
                                const torch::Tensor& owner) {
   member = owner;
   slots_.emplace_back(name, &member);
+}
+
+void ParameterModule::place(const std::string& name, torch::Tensor tensor) {
+  tensor.set_requires_grad(false);
+  for (const auto& [slot, member] : slots_) {
+    if (slot == name) *member = tensor;
+  }
+  if (parameters_.contains(name)) parameters_[name] = std::move(tensor);
+}
+
+void ParameterModule::remove(const std::string& name) {
+  std::erase_if(slots_, [&](const auto& slot) {
+    if (slot.first != name) return false;
+    *slot.second = torch::Tensor();
+    return true;
+  });
+  if (parameters_.contains(name)) parameters_.erase(name);
 }
 
 }  // namespace luthier

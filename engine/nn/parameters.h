@@ -19,14 +19,23 @@ class ParameterModule : public torch::nn::Module {
   const std::vector<std::pair<std::string, torch::Tensor*>>& slots() const { return slots_; }
   /// "Linear", "Embedding", "RMSNorm", "LayerNorm", "Conv2d" or "Parameter": what `info` shows.
   virtual std::string type_name() const = 0;
+  /// Whether a checkpoint knows this module: others only hold more modules.
+  virtual bool holds_tensors() const { return !slots_.empty(); }
+
+  /// Another tensor in the place of the one called `name`, of any type and on any device.
+  void place(const std::string& name, torch::Tensor tensor);
 
  protected:
   /// Makes an uninitialised tensor, registers it as `name` and lets `member` be it. Nothing
   /// requires a gradient until a strategy says so.
   void add_parameter(const std::string& name, torch::Tensor& member, torch::IntArrayRef shape,
                      const torch::TensorOptions& options);
+  /// The same with a tensor that is there.
+  void adopt(const std::string& name, torch::Tensor& member, torch::Tensor tensor);
   /// A tensor that another module owns (a tied head): a slot, but no parameter of this module.
   void add_tied(const std::string& name, torch::Tensor& member, const torch::Tensor& owner);
+  /// The module has no tensor of this name any more.
+  void remove(const std::string& name);
 
  private:
   std::vector<std::pair<std::string, torch::Tensor*>> slots_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/nn/products.h"
+#include "engine/objectives/loss_cost.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier {
@@ -13,28 +14,26 @@ namespace {
 
 using torch::Tensor;
 
-constexpr std::int64_t kChunkElements = 1 << 22;  // 16 MiB of float32 logits at a time
-
 class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& hidden,
-                        const Tensor& weight, const std::optional<Tensor>& head_bias,
-                        const Tensor& target, bool graph) {
+                        const Tensor& leaf, const std::optional<Tensor>& head_bias,
+                        const Tensor& target, const Weight& weight, bool graph) {
     const Tensor bias =
         head_bias.value_or(Tensor());  // an undefined tensor would not pass as an input of its own
     // The context knows which gradients are asked for only where there is a graph.
     const bool wants_hidden = graph && hidden.requires_grad(),
-               wants_weight = graph && weight.requires_grad();
+               wants_weight = graph && weight.trained();
     const bool wants_bias = graph && bias.defined() && bias.requires_grad();
     const bool wants_any = wants_hidden || wants_weight || wants_bias;
-    const std::int64_t rows = hidden.size(0), vocab = weight.size(0);
-    const std::int64_t chunk = std::max<std::int64_t>(1, kChunkElements / vocab);
+    const std::int64_t rows = hidden.size(0), vocab = weight.rows();
+    const std::int64_t chunk = std::max<std::int64_t>(1, kLossChunkElements / vocab);
     Tensor total = torch::zeros({}, hidden.options().dtype(torch::kFloat32).requires_grad(false));
     Tensor dhidden = wants_hidden ? torch::empty_like(hidden) : Tensor();
     Tensor dweight =
-        wants_weight ? torch::zeros(weight.sizes(),
-                                    weight.options().dtype(torch::kFloat32).requires_grad(false))
-                     : Tensor();
+        wants_weight
+            ? torch::zeros(leaf.sizes(), leaf.options().dtype(torch::kFloat32).requires_grad(false))
+            : Tensor();
     Tensor dbias =
         wants_bias
             ? torch::zeros(bias.sizes(), bias.options().dtype(torch::kFloat32).requires_grad(false))
@@ -43,7 +42,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
       const std::int64_t end = std::min(rows, begin + chunk);
       const Tensor part = hidden.slice(0, begin, end),
                    goal = target.slice(0, begin, end).unsqueeze(1);
-      Tensor logits = linear_product(part, weight, bias).to(torch::kFloat32);  // [chunk, vocab]
+      Tensor logits = weight.product(part, bias).to(torch::kFloat32);  // [chunk, vocab]
       const Tensor maximum = std::get<0>(logits.max(1, true));
       const Tensor picked = logits.gather(1, goal);
       Tensor gradient = logits.sub_(maximum).exp_();  // softmax before division
@@ -53,9 +52,9 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
       gradient.div_(sum);
       gradient.scatter_add_(1, goal, torch::full_like(picked, -1));  // p − onehot
       const Tensor narrow = gradient.to(hidden.scalar_type());
-      if (wants_hidden) dhidden.slice(0, begin, end).copy_(matrix_product(narrow, weight));
+      if (wants_hidden) dhidden.slice(0, begin, end).copy_(weight.product_back(narrow));
       if (wants_weight) {
-        if (weight.scalar_type() == torch::kFloat32)
+        if (leaf.scalar_type() == torch::kFloat32)
           dweight.addmm_(narrow.t(), part);
         else
           dweight.add_(at::mm(narrow.t(), part));
@@ -63,7 +62,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
       if (wants_bias) dbias.add_(gradient.sum(0));
     }
     context->save_for_backward({dhidden, dweight, dbias});
-    context->saved_data["type"] = static_cast<std::int64_t>(weight.scalar_type());
+    context->saved_data["type"] = static_cast<std::int64_t>(leaf.scalar_type());
     return total;
   }
 
@@ -77,13 +76,13 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
     Tensor dweight = scaled(saved[1]), dbias = scaled(saved[2]);
     if (dweight.defined()) dweight = dweight.to(type);
     if (dbias.defined()) dbias = dbias.to(type);
-    return {scaled(saved[0]), dweight, dbias, Tensor(), Tensor()};
+    return {scaled(saved[0]), dweight, dbias, Tensor(), Tensor(), Tensor()};
   }
 };
 
 /// With an adapter on the head the product is the adapter's; each chunk keeps its graph.
 Tensor adapted_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target) {
-  const std::int64_t chunk = std::max<std::int64_t>(1, kChunkElements / head->out_features());
+  const std::int64_t chunk = std::max<std::int64_t>(1, kLossChunkElements / head->out_features());
   Tensor total = torch::zeros({}, hidden.options().dtype(torch::kFloat32).requires_grad(false));
   for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
     const std::int64_t end = std::min(hidden.size(0), begin + chunk);
@@ -100,7 +99,7 @@ Tensor chunked_cross_entropy(const Tensor& hidden, const Linear& head, const Ten
   if (head->adapter) return adapted_cross_entropy(hidden, head, target);
   const std::optional<Tensor> bias =
       head->bias.defined() ? std::optional<Tensor>(head->bias) : std::nullopt;
-  return CrossEntropyFunction::apply(hidden, head->weight, bias, target,
+  return CrossEntropyFunction::apply(hidden, head->weight.leaf(), bias, target, head->weight,
                                      torch::GradMode::is_enabled());
 }
 

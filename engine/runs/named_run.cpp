@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t most_looked_at = 2000;  // folders, when runs are looked for
-constexpr std::size_t most_named = 3;
+constexpr std::size_t kMostLookedAt = 2000;  // folders, when runs are looked for
+constexpr std::size_t kMostNamed = 3;
 
 bool there(const fs::path& path) {
   std::error_code ignored;
@@ -33,7 +33,7 @@ bool is_folder(const fs::path& path) {
 bool is_run(const fs::path& folder) {
   if (there(folder / "run.json")) return true;
   return there(folder / "recipe.yaml") &&
-         (there(folder / run_lock_name) || there(folder / "checkpoints"));
+         (there(folder / kRunLockName) || there(folder / "checkpoints"));
 }
 
 /// Absolute, without links and "..", without a slash at the end; what is not there stays as it is
@@ -49,7 +49,7 @@ std::vector<fs::path> folders_in(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code problem;
   fs::directory_iterator walk(folder, problem);
-  for (const fs::directory_iterator end; !problem && walk != end && found.size() < most_looked_at;
+  for (const fs::directory_iterator end; !problem && walk != end && found.size() < kMostLookedAt;
        walk.increment(problem)) {
     if (is_folder(walk->path())) found.push_back(walk->path());
   }
@@ -73,7 +73,7 @@ std::vector<fs::path> nearest_runs(const fs::path& named, const fs::path& output
     if (!folder.has_relative_path()) return;  // not through all of a file system
     std::size_t looked_at = 0;
     for (const fs::path& below : folders_in(folder)) {
-      if (is_run(below) || ++looked_at > most_looked_at / 10) continue;
+      if (is_run(below) || ++looked_at > kMostLookedAt / 10) continue;
       for (const fs::path& run : runs_in(below)) runs.push_back(run);
     }
   };
@@ -88,17 +88,17 @@ std::vector<fs::path> nearest_runs(const fs::path& named, const fs::path& output
   std::stable_sort(runs.begin(), runs.end(), [&](const fs::path& left, const fs::path& right) {
     return distance(left) < distance(right);
   });
-  if (runs.size() > most_named) runs.resize(most_named);
+  if (runs.size() > kMostNamed) runs.resize(kMostNamed);
   return runs;
 }
 
 std::string listed(const std::vector<fs::path>& runs) {
   std::string text;
-  for (std::size_t i = 0; i < runs.size() && i < most_named; ++i) {
+  for (std::size_t i = 0; i < runs.size() && i < kMostNamed; ++i) {
     text += (i ? ", " : "") + runs[i].string();
   }
-  if (runs.size() > most_named)
-    text += " and " + std::to_string(runs.size() - most_named) + " more";
+  if (runs.size() > kMostNamed)
+    text += " and " + std::to_string(runs.size() - kMostNamed) + " more";
   return text;
 }
 

@@ -56,26 +56,26 @@ Result<PreparedRun> fresh(const Recipe& recipe, const fs::path& folder) {
   return PreparedRun{PreparedRun::Kind::Fresh, std::move(run), std::nullopt, std::nullopt};
 }
 
-constexpr std::uint64_t hash_whole_up_to = 256u << 20;
-constexpr std::uint64_t sample_bytes = 1u << 20;
-constexpr std::uint64_t samples = 64;
+constexpr std::uint64_t kHashWholeUpTo = 256u << 20;
+constexpr std::uint64_t kSampleBytes = 1u << 20;
+constexpr std::uint64_t kSamples = 64;
 
 /// A weight file's contribution: all of it, or of a large one its header and samples from the whole
 /// length.
 Result<std::string> weight_digest(const fs::path& path) {
   LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
-  if (file.size() <= hash_whole_up_to) return sha256_file(path);
+  if (file.size() <= kHashWholeUpTo) return sha256_file(path);
   std::string digests;
   for (const auto& [name, info] : file.header().tensors) {
     digests += Json(name).dump() + dtype_name(info.dtype) + std::to_string(info.begin) + "-" +
                std::to_string(info.end) + ";";
   }
   const std::uint64_t length = file.header().tensors.back().second.end;
-  std::vector<std::byte> piece(std::min(sample_bytes, length));
-  for (std::uint64_t i = 0; i < samples; ++i) {
+  std::vector<std::byte> piece(std::min(kSampleBytes, length));
+  for (std::uint64_t i = 0; i < kSamples; ++i) {
     const std::uint64_t at =
-        length <= sample_bytes ? 0 : (length - sample_bytes) / (samples - 1) * i;
-    const std::span<std::byte> sample(piece.data(), std::min(sample_bytes, length - at));
+        length <= kSampleBytes ? 0 : (length - kSampleBytes) / (kSamples - 1) * i;
+    const std::span<std::byte> sample(piece.data(), std::min(kSampleBytes, length - at));
     LUTHIER_CHECK(file.read(at, sample));
     digests += sha256_bytes(sample);
   }
@@ -93,7 +93,7 @@ Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::pa
   LUTHIER_TRY(RunFolder run, RunFolder::open_for_training(*resume_run));
   std::optional<RunManifest> recorded;
   if (auto manifest = run.read_manifest()) recorded = manifest.take();
-  if (recorded && recorded->format_version > run_format_version) {
+  if (recorded && recorded->format_version > kRunFormatVersion) {
     return input_error("A newer version of Luthier (" + recorded->version + ") wrote this run.",
                        run.path().string(), "Use that version to go on.");
   }

@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t max_record_bytes = 16u << 20;
-constexpr std::uint64_t max_lines_bytes = 1ull << 30;
+constexpr std::uint64_t kMaxRecordBytes = 16u << 20;
+constexpr std::uint64_t kMaxLinesBytes = 1ull << 30;
 
 bool is_partial(const std::string& name) {
   return name.starts_with('.') && name.find(".partial") != std::string::npos;
@@ -25,10 +25,10 @@ bool is_partial(const std::string& name) {
 
 /// The step of "step-000100"; nullopt for any other name.
 std::optional<std::int64_t> step_of(const std::string& name) {
-  constexpr std::string_view prefix = "step-";
-  if (!name.starts_with(prefix) || name.size() > prefix.size() + 18) return std::nullopt;
+  constexpr std::string_view kPrefix = "step-";
+  if (!name.starts_with(kPrefix) || name.size() > kPrefix.size() + 18) return std::nullopt;
   std::int64_t step = 0;
-  const char* begin = name.data() + prefix.size();
+  const char* begin = name.data() + kPrefix.size();
   const char* end = name.data() + name.size();
   if (begin == end || *begin == '-') return std::nullopt;
   const auto [stop, code] = std::from_chars(begin, end, step);
@@ -40,7 +40,7 @@ std::optional<std::int64_t> step_of(const std::string& name) {
 bool is_own_name(const std::string& name) {
   static const std::set<std::string> names{"recipe.yaml",  "run.json",    "metrics.jsonl",
                                            "events.jsonl", "adapter",     "model",
-                                           "checkpoints",  "tensorboard", run_lock_name};
+                                           "checkpoints",  "tensorboard", kRunLockName};
   return names.count(name) || is_partial(name) || name.starts_with("events.out.tfevents.");
 }
 
@@ -55,18 +55,32 @@ Result<std::vector<std::string>> names_in(const fs::path& folder) {
   return names;
 }
 
-/// An error when the folder holds anything but a run's leftovers.
+Status refuse_foreign(const fs::path& folder, const std::string& name) {
+  return input_error("The folder holds \"" + name + "\", which is not a run's.", folder.string(),
+                     "Choose another output_dir, or move it away.");
+}
+
+/// An error when the folder holds anything but the leftovers of a run of ours: a name of ours alone
+/// makes nothing ours, and a recipe.yaml least of all.
 Status check_only_own(const fs::path& folder) {
   LUTHIER_TRY(const std::vector<std::string> names, names_in(folder));
   bool run = false;
   for (const std::string& name : names) {
-    if (!is_own_name(name)) {
-      return input_error("The folder holds \"" + name + "\", which is not a run's.",
-                         folder.string(), "Choose another output_dir, or move it away.");
+    if (!is_own_name(name)) return refuse_foreign(folder, name);
+    run = run || name == "run.json" || name == kRunLockName;
+  }
+  std::error_code ignored;
+  if (fs::is_directory(folder / "checkpoints", ignored)) {
+    LUTHIER_TRY(const std::vector<std::string> saved, names_in(folder / "checkpoints"));
+    for (const std::string& name : saved) {
+      if (!is_partial(name) && !step_of(name)) return refuse_foreign(folder, "checkpoints/" + name);
     }
-    run = run || name == "run.json" || name == "recipe.yaml" || name == run_lock_name;
   }
   if (names.empty() || run) return {};
+  if (std::find(names.begin(), names.end(), "recipe.yaml") != names.end()) {
+    return input_error("The folder holds a recipe.yaml that no run has written (no run.json).",
+                       folder.string(), "Choose another output_dir, or move it away.");
+  }
   return input_error("The folder is not empty and holds no run (no run.json).", folder.string(),
                      "Choose another output_dir, or empty it.");
 }
@@ -82,7 +96,7 @@ Status remove_leftover(const fs::path& path) {
 /// Calls `take` with every line; a last line without its end is torn and left out.
 template <class Take>
 void each_line(const fs::path& path, Take take) {
-  auto text = read_file(path, max_lines_bytes);
+  auto text = read_file(path, kMaxLinesBytes);
   if (!text) return;
   const std::string_view all = *text;
   for (std::size_t begin = 0; begin < all.size();) {
@@ -107,7 +121,7 @@ std::vector<Record> read_records(const fs::path& path, Read read) {
 Status keep_up_to(const fs::path& path, std::int64_t step) {
   std::error_code problem;
   if (!fs::exists(path, problem)) return {};
-  LUTHIER_TRY(const std::string before, read_file(path, max_lines_bytes));
+  LUTHIER_TRY(const std::string before, read_file(path, kMaxLinesBytes));
   std::string kept;
   each_line(path, [&](std::string_view line) {
     const auto json = parse_json(line, path.string());
@@ -127,9 +141,10 @@ Status need_run(const fs::path& folder) {
                          "Choose a run's folder.");
     return input_error("This run does not exist.", folder.string(), "Check the path.");
   }
-  for (const char* name : {"run.json", "recipe.yaml", run_lock_name}) {
-    if (fs::exists(folder / name, problem)) return {};
-  }
+  // A recipe.yaml alone may be anybody's.
+  const auto holds = [&](const char* name) { return fs::exists(folder / name, problem); };
+  if (holds("run.json") || holds(kRunLockName) || (holds("recipe.yaml") && holds("checkpoints")))
+    return {};
   return input_error("This folder is not a run: it has no run.json.", folder.string(),
                      "Choose a run's folder.");
 }
@@ -160,14 +175,20 @@ Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& r
         folder.string(),
         "Go on from it with --resume, choose another output_dir, or remove the folder.");
   }
+  for (const char* result : {"adapter", "model"}) {
+    if (fs::exists(folder / result, problem)) {
+      return input_error("The folder holds a run's result, \"" + std::string(result) + "\".",
+                         folder.string(), "Choose another output_dir, or move it away.");
+    }
+  }
   LUTHIER_TRY(const std::vector<std::string> names, names_in(folder));
   for (const std::string& name : names) {
-    if (name != run_lock_name) LUTHIER_CHECK(remove_leftover(folder / name));
+    if (name != kRunLockName) LUTHIER_CHECK(remove_leftover(folder / name));
   }
-  LUTHIER_CHECK(write_file_atomically(folder / "recipe.yaml", recipe_yaml));
   RunManifest manifest;
   manifest.started = utc_now();
-  LUTHIER_CHECK(run.write_manifest(manifest));
+  LUTHIER_CHECK(run.write_manifest(manifest));  // first: it says whose the recipe.yaml is
+  LUTHIER_CHECK(write_file_atomically(folder / "recipe.yaml", recipe_yaml));
   return run;
 }
 
@@ -201,13 +222,13 @@ fs::path RunFolder::checkpoint_path(std::int64_t step) const {
 
 Result<RunManifest> RunFolder::read_manifest() const {
   const fs::path file = path_ / "run.json";
-  LUTHIER_TRY(const std::string text, read_file(file, max_record_bytes));
+  LUTHIER_TRY(const std::string text, read_file(file, kMaxRecordBytes));
   LUTHIER_TRY(const Json json, parse_json(text, file.string()));
   return manifest_from_json(json, file.string());
 }
 
 Status RunFolder::write_manifest(RunManifest manifest) const {
-  manifest.format_version = run_format_version;
+  manifest.format_version = kRunFormatVersion;
   manifest.version = luthier_version();
   manifest.updated = utc_now();
   return write_file_atomically(
@@ -284,7 +305,7 @@ Status RunFolder::rotate(std::int64_t save_total_limit, const std::set<std::int6
 }
 
 Result<std::string> RunFolder::read_recipe_yaml() const {
-  return read_file(path_ / "recipe.yaml", max_record_bytes);
+  return read_file(path_ / "recipe.yaml", kMaxRecordBytes);
 }
 
 }  // namespace luthier

@@ -26,9 +26,9 @@ struct Checkpoint {
 
 class RunFolder {
  public:
-  /// A new run in `folder`, locked, with its recipe.yaml and run.json. Refuses (Input) a folder
-  /// that holds a finished run, a whole checkpoint, or anything that is not a run's; replaces any
-  /// other leftover of a run.
+  /// A new run in `folder`, locked, with its run.json and recipe.yaml. Refuses (Input) a folder
+  /// that holds a finished run, a whole checkpoint, a result, or anything that is not a run's (a
+  /// recipe.yaml without run.json is a person's); replaces any other leftover of a run.
   static Result<RunFolder> create(const std::filesystem::path& folder,
                                   const std::string& recipe_yaml);
   /// An existing run, locked for training: another process or thread that trains in it is an Input

@@ -24,7 +24,7 @@ struct flock whole_file(short type) {
 }  // namespace
 
 Result<std::shared_ptr<const void>> lock_run(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / run_lock_name;
+  const std::filesystem::path path = folder / kRunLockName;
   auto file = std::make_shared<Descriptor>(
       ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
   if (file->get() < 0) return system_error("This folder cannot be written", path, errno);
@@ -42,7 +42,7 @@ Result<std::shared_ptr<const void>> lock_run(const std::filesystem::path& folder
 }
 
 bool run_is_locked(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / run_lock_name;
+  const std::filesystem::path path = folder / kRunLockName;
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (file.get() < 0) return false;
   struct flock lock = whole_file(F_WRLCK);

@@ -10,7 +10,7 @@
 
 namespace luthier {
 
-inline constexpr const char* run_lock_name = ".lock";
+inline constexpr const char* kRunLockName = ".lock";
 
 /// Takes the lock of `folder` (which exists); an Input error when somebody else trains there. Held
 /// until the last copy is dropped.

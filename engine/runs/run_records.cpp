@@ -17,7 +17,7 @@ namespace luthier {
 
 namespace {
 
-constexpr const char* state_names[] = {"created", "running", "paused",     "finished",
+constexpr const char* kStateNames[] = {"created", "running", "paused",     "finished",
                                        "stopped", "failed",  "interrupted"};
 
 Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
@@ -55,11 +55,11 @@ Result<std::vector<std::string>> texts(const Json& json, const char* key,
 
 }  // namespace
 
-std::string run_state_name(RunState state) { return state_names[static_cast<std::size_t>(state)]; }
+std::string run_state_name(RunState state) { return kStateNames[static_cast<std::size_t>(state)]; }
 
 std::optional<RunState> run_state_from_name(std::string_view name) {
-  for (std::size_t i = 0; i < std::size(state_names); ++i) {
-    if (name == state_names[i]) return static_cast<RunState>(i);
+  for (std::size_t i = 0; i < std::size(kStateNames); ++i) {
+    if (name == kStateNames[i]) return static_cast<RunState>(i);
   }
   return std::nullopt;
 }

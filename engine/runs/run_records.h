@@ -26,13 +26,13 @@ std::string utc_now();
 
 /// The version of the folder's layout and files. Runs of older versions still open; those of newer
 /// ones are refused for training.
-inline constexpr std::int64_t run_format_version = 1;
+inline constexpr std::int64_t kRunFormatVersion = 1;
 std::string luthier_version();
 
 /// run.json.
 struct RunManifest {
   RunState state = RunState::Created;
-  std::int64_t format_version = run_format_version;
+  std::int64_t format_version = kRunFormatVersion;
   std::string version;  ///< of the program that wrote it
   std::string device, dtype;
   std::string model, model_fingerprint;

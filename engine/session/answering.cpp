@@ -4,8 +4,12 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/base/text.h"
 #include "engine/compare/compare.h"
 #include "engine/device/memory.h"
+#include "engine/models/packing.h"
+#include "engine/optim/gradients.h"
+#include "engine/optim/optimizers.h"
 #include "engine/session/model_worker.h"
 #include "engine/train/row_check.h"
 #include "engine/train/step_runner.h"
@@ -22,7 +26,7 @@ struct ModelWorker::Asking {
 };
 
 Result<std::shared_ptr<Adapter>> ModelWorker::column_adapter(const std::string& name) const {
-  if (name == training_column && live_) return live_;
+  if (name == kTrainingColumn && live_) return live_;
   const auto found = attached_.find(name);
   if (found == attached_.end())
     return input_error("There is no adapter \"" + name + "\".", "adapter", "Attach it first.");
@@ -148,7 +152,7 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     if (!objective)
       return input_error("There is no objective '" + recipe.objective + "'.", "objective");
     LUTHIER_TRY(const Trainables trainables, apply_strategy(*base_, recipe));
-    AdamW optimizer(trainables.tensors, AdamWOptions{});
+    const std::unique_ptr<Optimizer> optimizer = make_optimizer(trainables.tensors, recipe);
     StepRunner runner(*base_, *objective, trainables, nullptr);
     base_->model->set_gradient_checkpointing(forecast.gradient_checkpointing);
     const torch::Device device = base_->model->device();
@@ -160,15 +164,15 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
       reset_memory_peak(device);
       runner.accumulate(window, static_cast<std::uint64_t>(recipe.training.seed), 0);
       gradient_norm(trainables.tensors);
-      tried.measured.gradients = optimizer.gradient_bytes();
-      optimizer.step(0);
+      tried.measured.gradients = optimizer->gradient_bytes();
+      optimizer->step(0);
       tried.step_seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       const MemoryUse use = memory_use(device);
-      optimizer.clear_gradients();
+      optimizer->clear_gradients();
       tried.measured.weights = weight_bytes(*base_->model);
       tried.measured.adapter = trainables.adapter ? trainables.bytes() : 0;
-      tried.measured.optimizer = optimizer.state_bytes();
+      tried.measured.optimizer = optimizer->state_bytes();
       tried.measured.activations =
           std::max<std::int64_t>(0, use.peak - tried.measured.weights - tried.measured.adapter -
                                         tried.measured.gradients - tried.measured.optimizer);
@@ -180,11 +184,10 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
   try {
     status = work();
   } catch (const std::exception& failure) {
-    const std::string text = failure.what();
     status = is_out_of_memory(failure)
                  ? machine_error("Memory ran out in one step on the longest rows.", recipe.model,
                                  "The forecast's advice says what to lower.")
-                 : machine_error(text.substr(0, text.find('\n')), recipe.model);
+                 : machine_error(first_line(failure.what()), recipe.model);
   }
   if (base_) {
     base_->model->set_gradient_checkpointing(false);

@@ -153,11 +153,8 @@ Status DataWorker::forecast(const Recipe& recipe, RequestId request) {
   ForecastMade event;
   event.request = request;
   LUTHIER_TRY(event.forecast, forecast_memory(*summary_, recipe, shape));
-  LUTHIER_TRY(TrainedModules trained, trained_modules(*summary_, recipe));
+  LUTHIER_TRY(const TrainedModules trained, trained_modules(*summary_, recipe));
   event.trainable = trained.parameters;
-  event.trained_modules = std::move(trained.wrapped);
-  event.trained_modules.insert(event.trained_modules.end(), trained.saved.begin(),
-                               trained.saved.end());
   emit_(std::move(event));
   return {};
 }

@@ -26,7 +26,7 @@ bool replaces(const SessionEvent& newer, const SessionEvent& older) {
   return false;
 }
 
-constexpr std::size_t look_back = 64;  // merging searches no further
+constexpr std::size_t kLookBack = 64;  // merging searches no further
 
 }  // namespace
 
@@ -34,7 +34,7 @@ void EventQueue::push(SessionEvent event) {
   {
     const std::lock_guard lock(mutex_);
     std::size_t looked = 0;
-    for (auto older = events_.rbegin(); older != events_.rend() && looked < look_back;
+    for (auto older = events_.rbegin(); older != events_.rend() && looked < kLookBack;
          ++older, ++looked) {
       if (!replaces(event, *older)) continue;
       events_.erase(std::next(older).base());

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one queue between the engine's threads and a host: bounded, because a host may be slow. What
-// only refreshes (progress, a streaming answer, a step's figures) takes the place of its older
-// self; what happened once (a state, an answer's end, an error) is never dropped. No LibTorch.
+// The one queue between the engine's threads and a host, which may be slow. Progress and an answer
+// that still streams take the place of their older selves. In a full queue the figures of every
+// other step, and every other progress, are dropped, so that a curve keeps its shape; what happened
+// once (a state, an answer's end, an evaluation, an error) never is. No LibTorch.
 #pragma once
 
 #include <condition_variable>

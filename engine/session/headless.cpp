@@ -7,7 +7,7 @@
 
 namespace luthier {
 namespace {
-constexpr std::size_t launch_forecast_rows = 4000, plan_rows = 50'000;
+constexpr std::size_t kLaunchForecastRows = 4000, kPlanRows = 50'000;
 }
 
 Result<RunResult> train_headless(const Recipe& recipe,
@@ -19,34 +19,19 @@ Result<RunResult> train_headless(const Recipe& recipe,
   };
   use_all_cores();
   LUTHIER_TRY(BegunRun begun, begin_run(recipe, resume_run));
-  if (begun.run && begun.run->kind == PreparedRun::Kind::Finished) {
-    RunResult result;
-    result.folder = begun.run->folder.path();
-    if (begun.run->recorded) {
-      result.step = begun.run->recorded->step;
-      result.loss = begun.run->recorded->last_loss;
-      result.seconds = begun.run->recorded->seconds;
-    }
-    return result;
-  }
+  if (auto before = begun.ended_before()) return *std::move(before);
   emit(StateChanged{SessionState::Loading, recipe.model});
   LoadOptions load = load_options(recipe);
   load.go_on = [&stop](double) { return !stop.stop_requested(); };
   LUTHIER_TRY(LoadedModel base, load_model(recipe.model, load));
   TrainerOptions options;
-  MemoryForecast forecast;
-  options.gradient_checkpointing = recipe.training.gradient_checkpointing == "true";
-  // Rows that cannot be read are the data check's to name, so a forecast that fails ends nothing.
-  if (auto made = forecast_run(*base.processor, begun.recipe, launch_forecast_rows)) {
-    forecast = made.take();
-    options.gradient_checkpointing = forecast.gradient_checkpointing;
-    if (!forecast.fits())
-      log_warning(
-          "The forecast says that memory will not do; `luthier-cli plan` says what to change.");
-  }
+  auto forecast = forecast_launch(*base.processor, begun.recipe, kLaunchForecastRows, options);
+  if (forecast && !forecast->fits())
+    log_warning(
+        "The forecast says that memory will not do; `luthier-cli plan` says what to change.");
   TrainControl control;
   control.follow(std::move(stop));
-  EventObserver observer(emit, forecast);
+  EventObserver observer(emit, std::move(forecast).value_or(MemoryForecast{}));
   auto result = train(base, std::move(begun), options, control, observer);
   RunEnded ended;
   ended.folder = recipe.output_dir;
@@ -65,7 +50,7 @@ Result<RunResult> train_headless(const Recipe& recipe,
 Result<MemoryForecast> plan(const Recipe& recipe) {
   LUTHIER_CHECK(check_recipe(recipe));
   LUTHIER_TRY(const auto processor, load_processor(recipe));
-  return forecast_run(*processor, recipe, plan_rows);
+  return forecast_run(*processor, recipe, kPlanRows);
 }
 
 }  // namespace luthier

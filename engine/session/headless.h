@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A whole run, or a plan of one, in the calling thread: what `train` and `plan` of the command line
-// call. Stable for hosts:
-//   train_headless(recipe, resume, on_event, stop)   trains to the end; a stop request saves and
-//   ends with RunState::Stopped plan(recipe)                                     the memory
-//   forecast of a recipe
-// No LibTorch header.
+// call. Stable for hosts. No LibTorch header.
 #pragma once
 
 #include <filesystem>
@@ -17,8 +13,9 @@
 
 namespace luthier {
 
-/// `resume_run`: as `train RECIPE --resume RUN`. `on_event` is called on this thread. Errors: Input
-/// (exit 2), Machine (exit 3).
+/// Trains to the end; a stop request saves and ends with RunState::Stopped. `resume_run`: as `train
+/// RECIPE --resume RUN`. `on_event` is called on this thread. Errors: Input (exit 2), Machine (exit
+/// 3).
 Result<RunResult> train_headless(const Recipe& recipe,
                                  const std::optional<std::filesystem::path>& resume_run,
                                  const std::function<void(const SessionEvent&)>& on_event,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Exceptions end here: LibTorch's and the library's own become errors of the command that met them.
 #include "engine/session/job_thread.h"
+#include "engine/base/text.h"
 
 #include <algorithm>
 #include <exception>
@@ -56,16 +57,10 @@ void JobThread::run(Job& job) {
   } catch (const std::bad_alloc&) {
     status = machine_error("Memory ran out.", job.command);
   } catch (const std::exception& failure) {
-    const std::string text = failure.what();
-    status = machine_error(text.substr(0, text.find('\n')), job.command);
+    status = machine_error(first_line(failure.what()), job.command);
   }
   if (!status && status.error().code != ErrorCode::Interrupted) failed_(job, status.error());
   if (job.request != 0) done_(job, status ? std::nullopt : std::optional<Error>(status.error()));
-}
-
-bool JobThread::has_between() const {
-  const std::lock_guard lock(mutex_);
-  return std::any_of(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.between_steps; });
 }
 
 bool JobThread::run_between() {

@@ -34,7 +34,6 @@ class JobThread {
   void drop_waiting(const std::string& command);
   /// From inside a job: runs waiting jobs that allow it. True if there was one.
   bool run_between();
-  bool has_between() const;
   void finish();  ///< no more jobs; joins
 
  private:

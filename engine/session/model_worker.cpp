@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "engine/base/log.h"
+#include "engine/base/text.h"
 #include "engine/compare/comparison.h"
 #include "engine/compare/result_folder.h"
 #include "engine/device/memory.h"
@@ -16,7 +17,7 @@ namespace luthier {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::size_t forecast_rows = 4000;
+constexpr std::size_t kForecastRows = 4000;
 constexpr const char* kReadingWeights = "Reading the weights";
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -27,7 +28,8 @@ bool same_options(const LoadOptions& a, const LoadOptions& b) {
   const auto device_a = choose_device(a.device), device_b = choose_device(b.device);
   if (!device_a || !device_b || *device_a != *device_b) return false;
   const auto dtype_a = choose_dtype(a.dtype, *device_a), dtype_b = choose_dtype(b.dtype, *device_b);
-  return dtype_a && dtype_b && *dtype_a == *dtype_b && !a.random_weights && !b.random_weights;
+  return dtype_a && dtype_b && *dtype_a == *dtype_b && !a.random_weights && !b.random_weights &&
+         a.quantization == b.quantization;
 }
 
 }  // namespace
@@ -38,10 +40,7 @@ class ModelWorker::Observer : public EventObserver {
   Observer(ModelWorker& worker, MemoryForecast forecast)
       : EventObserver(worker.host_.emit, std::move(forecast)), worker_(worker) {}
   void on_phase(TrainPhase phase, const std::string& detail) override {
-    static constexpr SessionState states[] = {SessionState::Preparing, SessionState::Training,
-                                              SessionState::Pausing,   SessionState::Paused,
-                                              SessionState::Saving,    SessionState::Stopping};
-    worker_.host_.set_state(states[static_cast<int>(phase)], detail);
+    worker_.host_.set_state(state_of(phase), detail);
   }
   void on_adapter(std::shared_ptr<Adapter> adapter) override { worker_.live_ = std::move(adapter); }
   bool between_steps() override { return worker_.host_.run_between(); }
@@ -137,8 +136,7 @@ Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& r
   try {
     status = run_training(recipe, resume_run, control, cancelled);
   } catch (const std::exception& failure) {
-    const std::string text = failure.what();
-    status = machine_error(text.substr(0, text.find('\n')), recipe.model);
+    status = machine_error(first_line(failure.what()), recipe.model);
   }
   live_.reset();
   const bool changed = base_ && (recipe.strategy != "lora" || recipe.init == "random");
@@ -177,8 +175,8 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
   };
   auto begun = begin_run(recipe, resume_run);
   if (!begun) return fail(begun.error());
-  if (begun->run && begun->run->kind == PreparedRun::Kind::Finished) {
-    ended.state = "finished";
+  if (const auto before = begun->ended_before()) {
+    ended.state = run_state_name(before->state);
     host_.emit(ended);
     return {};
   }
@@ -189,13 +187,8 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
   host_.set_state(SessionState::Preparing, "");
   TrainerOptions options;
   options.interactive = true;
-  options.gradient_checkpointing = recipe.training.gradient_checkpointing == "true";
-  MemoryForecast forecast;
-  if (auto made = forecast_run(*base_->processor, begun->recipe, forecast_rows)) {
-    forecast = made.take();
-    options.gradient_checkpointing = forecast.gradient_checkpointing;
-  }
-  Observer observer(*this, std::move(forecast));
+  auto forecast = forecast_launch(*base_->processor, begun->recipe, kForecastRows, options);
+  Observer observer(*this, std::move(forecast).value_or(MemoryForecast{}));
   auto result = luthier::train(*base_, begun.take(), options, control, observer);
   if (!result) return fail(result.error());
   ended.folder = result->folder;
@@ -207,7 +200,7 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
 
 Status ModelWorker::attach(const std::string& name, const fs::path& folder) {
   LUTHIER_CHECK(need_base());
-  if (name.empty() || name == training_column || name == kBaseColumn || attached_.contains(name)) {
+  if (name.empty() || name == kTrainingColumn || name == kBaseColumn || attached_.contains(name)) {
     return input_error("The name \"" + name + "\" is taken.", "adapter", "Choose another one.");
   }
   LUTHIER_TRY(const ResultFolder found, find_result(folder));

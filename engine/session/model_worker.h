@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the session's worker thread does with the one resident model: load, train, answer, attach
-// adapters, try a step. Every member but `live` is touched by that thread alone.
+// adapters, try a step. Its members are touched by that thread alone.
 #pragma once
 
 #include <atomic>
@@ -19,7 +19,7 @@
 namespace luthier {
 
 /// The column name that stands for the adapter in training.
-inline constexpr const char* training_column = "training";
+inline constexpr const char* kTrainingColumn = "training";
 
 class ModelWorker {
  public:

@@ -7,17 +7,20 @@
 
 namespace luthier {
 
-void EventObserver::on_phase(TrainPhase phase, const std::string& detail) {
-  SessionState state = SessionState::Training;
+SessionState state_of(TrainPhase phase) {
   switch (phase) {
-    case TrainPhase::Preparing: state = SessionState::Preparing; break;
-    case TrainPhase::Training: state = SessionState::Training; break;
-    case TrainPhase::Pausing: state = SessionState::Pausing; break;
-    case TrainPhase::Paused: state = SessionState::Paused; break;
-    case TrainPhase::Saving: state = SessionState::Saving; break;
-    case TrainPhase::Stopping: state = SessionState::Stopping; break;
+    case TrainPhase::Preparing: return SessionState::Preparing;
+    case TrainPhase::Training: return SessionState::Training;
+    case TrainPhase::Pausing: return SessionState::Pausing;
+    case TrainPhase::Paused: return SessionState::Paused;
+    case TrainPhase::Saving: return SessionState::Saving;
+    case TrainPhase::Stopping: return SessionState::Stopping;
   }
-  emit_(StateChanged{state, detail});
+  return SessionState::Training;
+}
+
+void EventObserver::on_phase(TrainPhase phase, const std::string& detail) {
+  emit_(StateChanged{state_of(phase), detail});
 }
 
 void EventObserver::on_start(const TrainStart& start) {
@@ -54,6 +57,15 @@ Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe
               measure_rows(*dataset, processor, recipe.training.loss_on, max_rows));
   LUTHIER_TRY(const BatchShape shape, batch_shape(rows, recipe));
   return forecast_memory(summary, recipe, shape);
+}
+
+std::optional<MemoryForecast> forecast_launch(const ChatProcessor& processor, const Recipe& recipe,
+                                              std::size_t max_rows, TrainerOptions& options) {
+  options.gradient_checkpointing = recipe.training.gradient_checkpointing == "true";
+  auto made = forecast_run(processor, recipe, max_rows);
+  if (!made) return std::nullopt;
+  options.gradient_checkpointing = made->gradient_checkpointing;
+  return made.take();
 }
 
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const Recipe& recipe) {

@@ -194,10 +194,13 @@ void Session::save_now() {
 void Session::set_learning_rate(double learning_rate) {
   const auto running = impl_->current();
   if (impl_->refuse("set_learning_rate", running != nullptr)) return;
-  if (!(learning_rate >= 0 && learning_rate <= 100)) {
-    impl_->queue.push(CommandFailed{
-        "set_learning_rate",
-        input_error("A learning rate lies between 0 and 100.", "training.learning_rate")});
+  // The range is the recipe's, which checks a field as text.
+  const std::string key = "training.learning_rate";
+  Recipe asked;
+  asked.training.learning_rate = learning_rate;
+  const auto text = get_field(asked, key);
+  if (const Status status = text ? set_field(asked, key, *text) : text.error(); !status) {
+    impl_->queue.push(CommandFailed{"set_learning_rate", status.error()});
     return;
   }
   running->set_learning_rate(learning_rate);
@@ -266,13 +269,10 @@ RequestId Session::find_models(std::vector<std::filesystem::path> folders) {
   impl_->look_thread.drop_waiting("find_models");  // only the newest question matters
   impl_->look_thread.post({"find_models", request, false,
                            [this, request, cache, asked = std::move(folders)]() -> Status {
-                             std::vector<std::string> types;
-                             for (const Family& family : families())
-                               types.emplace_back(family.model_type);
-                             ModelsFound event{request,
-                                               luthier::find_models(cache, asked, types, [&] {
-                                                 return !impl_->cancellations.cancelled(request);
-                                               })};
+                             ModelsFound event{
+                                 request, luthier::find_models(cache, asked, loadable_types(), [&] {
+                                   return !impl_->cancellations.cancelled(request);
+                                 })};
                              if (impl_->cancellations.cancelled(request))
                                return interrupted_error();
                              impl_->queue.push(std::move(event));

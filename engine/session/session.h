@@ -78,7 +78,8 @@ struct Progress {
 };
 struct ModelLoaded {
   ModelSummary summary;
-  std::string device, dtype;
+  std::string device;
+  std::string dtype;
   double seconds;
 };
 /// `whole`: a whole checkpoint (a full or freeze run's result): loaded when asked, then let go.
@@ -97,12 +98,14 @@ struct AdapterDropped {
 struct RunStarted {
   std::filesystem::path folder;
   Recipe recipe;
-  std::int64_t total_steps, first_step;
+  std::int64_t total_steps;
+  std::int64_t first_step;
   double steps_per_epoch;
-  std::int64_t trainable, parameters;
+  std::int64_t trainable;
+  std::int64_t parameters;
   MemoryForecast forecast;
-  double learning_rate = 0;
-};  ///< learning_rate: the peak rate in force, which may have been changed by hand before
+  double learning_rate = 0;  ///< the peak rate in force, which may have been changed by hand
+};
 struct StepDone {
   MetricsLine line;
   double eta_seconds;
@@ -124,7 +127,8 @@ struct RunEnded {
 /// request had not ended gets no final update: it is as if it had not been asked.
 struct AnswerUpdate {
   RequestId request;
-  std::size_t sample, column;
+  std::size_t sample;
+  std::size_t column;
   std::string text;
   std::vector<AnswerToken> tokens;
   double seconds;
@@ -146,7 +150,8 @@ struct RowPreview {
   Conversation conversation;
   std::vector<TokenId> ids;
   std::vector<std::string> pieces;
-  std::vector<bool> trained, image;
+  std::vector<bool> trained;  ///< whether the token carries a loss, one a token
+  std::vector<bool> image;    ///< whether it stands for a picture, one a token
   std::int64_t truncated_tokens;
   std::optional<Error> error;
 };
@@ -159,7 +164,6 @@ struct ForecastMade {
   RequestId request;
   MemoryForecast forecast;
   std::int64_t trainable = 0;
-  std::vector<std::string> trained_modules;
 };
 struct OneStepTried {
   RequestId request;

@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "engine/teaching/random_stream.h"
+#include "engine/base/random_stream.h"
 #include "engine/teaching/scene.h"
 
 namespace luthier {

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/teaching/random_stream.h"
+#include "engine/base/random_stream.h"
 #include "engine/vision/image.h"
 
 namespace luthier {

@@ -39,6 +39,18 @@ Status compare_pixels(const fs::path& init_from, const Recipe& recipe) {
 
 }  // namespace
 
+std::optional<RunResult> BegunRun::ended_before() const {
+  if (!run || run->kind != PreparedRun::Kind::Finished) return std::nullopt;
+  RunResult result;
+  result.folder = run->folder.path();
+  if (run->recorded) {
+    result.step = run->recorded->step;
+    result.loss = run->recorded->last_loss;
+    result.seconds = run->recorded->seconds;
+  }
+  return result;
+}
+
 Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& resume_run) {
   BegunRun begun{given, {}};
   Recipe& recipe = begun.recipe;

@@ -77,7 +77,7 @@ Result<TrainerState> read_trainer_state(const fs::path& checkpoint) {
 }
 
 Status write_checkpoint(const fs::path& folder, const TrainerState& state,
-                        const Trainables& trainables, const AdamW& optimizer,
+                        const Trainables& trainables, const Optimizer& optimizer,
                         const std::string& base_name) {
   if (trainables.adapter) {
     std::error_code problem;
@@ -95,7 +95,7 @@ Status write_checkpoint(const fs::path& folder, const TrainerState& state,
   return write_file_atomically(folder / "trainer_state.json", to_json(state).dump(2) + "\n");
 }
 
-Status read_checkpoint(const fs::path& folder, const Trainables& trainables, AdamW& optimizer) {
+Status read_checkpoint(const fs::path& folder, const Trainables& trainables, Optimizer& optimizer) {
   const torch::NoGradGuard no_grad;
   if (!trainables.adapter) {
     const fs::path path = folder / "trained.safetensors";

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "engine/io/json.h"
-#include "engine/optim/adamw.h"
+#include "engine/optim/optimizer.h"
 #include "engine/train/strategy.h"
 
 namespace luthier {
@@ -37,11 +37,11 @@ Result<TrainerState> read_trainer_state(const std::filesystem::path& checkpoint)
 
 /// Fills `folder` (a FolderWriter's).
 Status write_checkpoint(const std::filesystem::path& folder, const TrainerState& state,
-                        const Trainables& trainables, const AdamW& optimizer,
+                        const Trainables& trainables, const Optimizer& optimizer,
                         const std::string& base_name);
 /// Weights and moments back from a checkpoint. An adapter's tensors were read already
 /// (apply_strategy with its folder).
 Status read_checkpoint(const std::filesystem::path& folder, const Trainables& trainables,
-                       AdamW& optimizer);
+                       Optimizer& optimizer);
 
 }  // namespace luthier

@@ -24,7 +24,7 @@ Result<UsableRows> check_rows(const RowReader& reader, const std::string& on_err
   std::set<std::int64_t> skipped;
   std::vector<std::string> warnings;
   for (const Finding& finding : report.findings) {
-    const auto row = static_cast<std::int64_t>(finding.row) - 1;
+    const auto row = static_cast<std::int64_t>(finding.row);
     const bool picture = finding.kind == "missing_image" || finding.kind == "broken_image";
     if (picture && on_error == "skip") {
       skipped.insert(row);

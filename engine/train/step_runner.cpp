@@ -9,15 +9,13 @@
 
 #include <ATen/Parallel.h>
 
+#include "engine/base/random_stream.h"
 #include "engine/device/threads.h"
 
 namespace luthier {
 
 std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t counter) {
-  std::uint64_t z = seed * 0x9E3779B97F4A7C15ull + (counter + 1) * 0xD1B54A32D192ED03ull;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-  return z ^ (z >> 31);
+  return mixed_bits(seed * kGoldenStep + (counter + 1) * 0xd1b54a32d192ed03ull);
 }
 
 std::int64_t filler_tokens(std::int64_t tokens) {
@@ -61,7 +59,7 @@ std::vector<torch::Tensor> StepRunner::tower_features(const MicroBatch& batch) {
   };
   const auto make = [&](std::size_t i) {
     const torch::NoGradGuard no_grad;
-    rows[i] = base_.model->tower(to_device(collate({batch.examples[i]}), device));
+    rows[i] = base_.model->picture_tower()->tower(to_device(collate({batch.examples[i]}), device));
   };
   const auto aside = [&](std::size_t i) { return device.is_cpu() && is_small(batch.examples[i]); };
   // Rows side by side, each on one thread; the range is at least two, since a range of one would

@@ -23,8 +23,12 @@ std::set<std::string> layer_norms(const VisionLanguageModel& model) {
   return names;
 }
 
-bool in_layer_norm(std::string name, const std::set<std::string>& norms) {
-  if (name.rfind(peft_prefix, 0) == 0) name.erase(0, std::string(peft_prefix).size());
+/// A trained tensor's name as the model has it.
+std::string in_model(const std::string& name) {
+  return name.starts_with(peft_prefix) ? name.substr(std::string_view(peft_prefix).size()) : name;
+}
+
+bool in_layer_norm(const std::string& name, const std::set<std::string>& norms) {
   for (std::size_t dot = name.rfind('.'); dot != std::string::npos && dot > 0;
        dot = name.rfind('.', dot - 1)) {
     if (norms.contains(name.substr(0, dot))) return true;
@@ -55,13 +59,6 @@ std::int64_t Trainables::bytes() const {
   return total;
 }
 
-std::int64_t weight_bytes(const VisionLanguageModel& model) {
-  std::int64_t bytes = 0;
-  for (const torch::Tensor& tensor : model.parameters())
-    bytes += static_cast<std::int64_t>(tensor.nbytes());
-  return bytes;
-}
-
 Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
                                   const std::optional<std::filesystem::path>& adapter_folder) {
   Trainables trainables;
@@ -72,7 +69,8 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
   const std::set<std::string> norms = layer_norms(*base.model);
   const auto add = [&](const std::string& name, torch::Tensor tensor, const std::string& part) {
     tensor.requires_grad_(true);
-    trainables.tensors.push_back({name, part, tensor, decays(name, in_layer_norm(name, norms))});
+    trainables.tensors.push_back(
+        {name, part, tensor, decays(name, in_layer_norm(in_model(name), norms))});
   };
   if (recipe.strategy == "lora") {
     if (adapter_folder) {
@@ -86,10 +84,10 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
     }
     trainables.adapter->activate();
     for (const auto& [name, tensor] : trainables.adapter->tensors())
-      add(name, tensor, part_of(name));
+      add(name, tensor, base.model->part_of(in_model(name)));
   } else {
     for (const auto& item : base.model->named_parameters()) {
-      const std::string part = part_of(item.key());
+      const std::string part = base.model->part_of(item.key());
       if (part_trains(part, recipe)) add(item.key(), item.value(), part);
     }
   }
@@ -101,6 +99,7 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
   std::sort(trainables.tensors.begin(), trainables.tensors.end(),
             [](const TrainedTensor& a, const TrainedTensor& b) { return a.name < b.name; });
   trainables.tower_fixed =
+      base.model->picture_tower() &&
       std::none_of(trainables.tensors.begin(), trainables.tensors.end(),
                    [](const TrainedTensor& trained) { return trained.part == "vision_tower"; });
   return trainables;

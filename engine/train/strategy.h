@@ -11,7 +11,7 @@
 #include "engine/config/recipe.h"
 #include "engine/methods/adapter.h"
 #include "engine/models/vlm.h"
-#include "engine/optim/adamw.h"
+#include "engine/optim/optimizer.h"
 
 namespace luthier {
 
@@ -28,8 +28,5 @@ struct Trainables {
 /// init_from, else a fresh adapter.
 Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
                                   const std::optional<std::filesystem::path>& adapter_folder = {});
-
-/// Bytes of the base's weights.
-std::int64_t weight_bytes(const VisionLanguageModel& model);
 
 }  // namespace luthier

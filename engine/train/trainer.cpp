@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The loop. Order of things in a step: window, norm, clip, AdamW with this step's rate, then the
-// log; as the reference trainer has it.
+// The loop. Order of things in a step: window, norm, clip, the optimizer with this step's rate,
+// then the log; as the reference trainer has it.
 #include "engine/train/trainer.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "engine/base/log.h"
+#include "engine/optim/gradients.h"
 #include "engine/train/training_run.h"
 
 namespace luthier {
@@ -328,16 +329,7 @@ Result<RunResult> TrainingRun::go() {
 
 Result<RunResult> train(LoadedModel& base, BegunRun begun, const TrainerOptions& options,
                         TrainControl& control, TrainObserver& observer) {
-  if (begun.run && begun.run->kind == PreparedRun::Kind::Finished) {
-    RunResult finished;
-    finished.folder = begun.run->folder.path();
-    if (begun.run->recorded) {
-      finished.step = begun.run->recorded->step;
-      finished.loss = begun.run->recorded->last_loss;
-      finished.seconds = begun.run->recorded->seconds;
-    }
-    return finished;
-  }
+  if (auto before = begun.ended_before()) return *std::move(before);
   TrainingRun run(base, std::move(begun), options, control, observer);
   auto result = run.go();
   run.release();

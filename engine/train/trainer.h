@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A training run from its first step to its last, in its folder: windows of micro-batches, AdamW,
+// A training run from its first step to its last, in its folder: windows of micro-batches, steps,
 // schedules, evaluation, checkpoints, and what happens when a person or the machine interferes.
 // Everything a step computes depends on the recipe, the inputs and the number of steps done, never
 // on time or on how often the run was interrupted; so a resume ends in the same bytes. The
@@ -34,6 +34,9 @@ struct BegunRun {
   Recipe recipe;
   std::optional<PreparedRun>
       run;  ///< empty: a new folder, made when the first step is ready to begin
+
+  /// How the run ended, where it ran to its end before and nothing is left to do.
+  std::optional<RunResult> ended_before() const;
 };
 
 /// Before anything is loaded: refuses settings that cannot run and a folder that must not be

@@ -102,7 +102,7 @@ class TrainingRun {
   Schedule schedule_;
   TrainerState state_;
   Trainables trainables_;
-  std::unique_ptr<AdamW> optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
   std::shared_ptr<RowCache> cache_;
   std::unique_ptr<StepRunner> runner_;
   std::unique_ptr<WindowSource> source_;

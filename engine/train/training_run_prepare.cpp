@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "engine/base/log.h"
+#include "engine/models/packing.h"
+#include "engine/optim/optimizers.h"
 #include "engine/train/training_run.h"
 
 namespace luthier {
@@ -60,9 +62,7 @@ RunManifest TrainingRun::describe() const {
   manifest.step = state_.step;
   manifest.total_steps = plan_.total_steps;
   manifest.trainable_parameters = trainables_.parameters();
-  manifest.parameters = 0;
-  for (const torch::Tensor& tensor : base_.model->parameters())
-    manifest.parameters += tensor.numel();
+  manifest.parameters = parameter_count(*base_.model);
   manifest.error.clear();
   return manifest;
 }
@@ -112,9 +112,7 @@ Status TrainingRun::prepare() {
   if (resumes && recipe_.strategy == "lora") adapter = begun_->checkpoint->path / "adapter";
   LUTHIER_TRY(trainables_, apply_strategy(base_, recipe_, adapter));
   const TrainingSettings& training = recipe_.training;
-  optimizer_ = std::make_unique<AdamW>(trainables_.tensors,
-                                       AdamWOptions{training.adam_beta1, training.adam_beta2,
-                                                    training.adam_epsilon, training.weight_decay});
+  optimizer_ = make_optimizer(trainables_.tensors, recipe_);
   if (resumes) LUTHIER_CHECK(read_checkpoint(begun_->checkpoint->path, trainables_, *optimizer_));
   if (trainables_.tower_fixed) {
     const std::int64_t room = options_.max_cache_bytes >= 0

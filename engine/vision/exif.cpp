@@ -31,8 +31,8 @@ struct TiffReader {
 }  // namespace
 
 std::optional<int> exif_orientation(Bytes block) {
-  constexpr std::string_view prefix("Exif\0\0", 6);
-  for (int i = 0; i < 2 && starts_with(block, prefix); ++i) block = block.subspan(prefix.size());
+  constexpr std::string_view kPrefix("Exif\0\0", 6);
+  for (int i = 0; i < 2 && starts_with(block, kPrefix); ++i) block = block.subspan(kPrefix.size());
   TiffReader reader{block, true};
   if (starts_with(block, "MM"))
     reader.little = false;
@@ -61,10 +61,10 @@ std::optional<int> exif_orientation(Bytes block) {
 
 std::optional<int> xmp_orientation(Bytes packet) {
   const std::string_view text(reinterpret_cast<const char*>(packet.data()), packet.size());
-  constexpr std::string_view name = "tiff:Orientation";
-  for (std::size_t at = text.find(name); at != std::string_view::npos;
-       at = text.find(name, at + 1)) {
-    std::string_view rest = text.substr(at + name.size());
+  constexpr std::string_view kName = "tiff:Orientation";
+  for (std::size_t at = text.find(kName); at != std::string_view::npos;
+       at = text.find(kName, at + 1)) {
+    std::string_view rest = text.substr(at + kName.size());
     if (rest.starts_with("=\""))
       rest.remove_prefix(2);
     else if (rest.starts_with(">"))

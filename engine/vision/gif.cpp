@@ -182,12 +182,13 @@ bool read_lzw(Bytes bytes, std::size_t at, Put put) {
 /// Rows in the order they stand in the file.
 std::uint32_t row_at(std::uint32_t number, const Frame& frame) {
   if (!frame.interlaced) return number;
-  constexpr std::uint32_t starts[] = {0, 4, 2, 1}, steps[] = {8, 8, 4, 2};
+  constexpr std::uint32_t kStarts[] = {0, 4, 2, 1}, kSteps[] = {8, 8, 4, 2};
   for (int pass = 0; pass < 4; ++pass) {
-    const std::uint32_t rows = frame.height > starts[pass]
-                                   ? (frame.height - starts[pass] + steps[pass] - 1) / steps[pass]
-                                   : 0;
-    if (number < rows) return starts[pass] + number * steps[pass];
+    const std::uint32_t rows =
+        frame.height > kStarts[pass]
+            ? (frame.height - kStarts[pass] + kSteps[pass] - 1) / kSteps[pass]
+            : 0;
+    if (number < rows) return kStarts[pass] + number * kSteps[pass];
     number -= rows;
   }
   return 0;

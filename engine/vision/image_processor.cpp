@@ -27,30 +27,6 @@ constexpr ProcessorRow kProcessors[] = {
     {"Gemma3ImageProcessor", detail::create_gemma3_processor},
 };
 
-struct FamilyRow {
-  const char* model_type;
-  const char* type;      // the processor meant when the folder names none
-  const char* settings;  // what the family's whole processor sets, whatever the picture processor's
-                         // own file says
-};
-
-constexpr FamilyRow kFamilies[] = {
-    {"clip", "CLIPImageProcessor", ""},
-    {"siglip", "SiglipImageProcessor", ""},
-    {"llava", "LlavaImageProcessor", ""},
-    {"llava_next", "LlavaNextImageProcessor", ""},
-    {"paligemma", "SiglipImageProcessor", ""},
-    {"qwen2_vl", "Qwen2VLImageProcessor", ""},
-    {"qwen2_5_vl", "Qwen2VLImageProcessor", ""},
-    {"qwen3_vl", "Qwen2VLImageProcessor", ""},
-    {"qwen3_5", "Qwen2VLImageProcessor", ""},
-    {"idefics3", "Idefics3ImageProcessor", ""},
-    {"smolvlm", "SmolVLMImageProcessor", ""},
-    {"got_ocr2", "GotOcr2ImageProcessor", ""},
-    {"internvl", "GotOcr2ImageProcessor", R"({"crop_to_patches": true})"},
-    {"gemma3", "Gemma3ImageProcessor", R"({"do_pan_and_scan": false})"},
-};
-
 // transformers has said CLIPFeatureExtractor, CLIPImageProcessorFast and CLIPImageProcessorPil for
 // what is one processor.
 std::string plain_type(std::string type) {
@@ -91,7 +67,8 @@ Result<std::unique_ptr<ImageProcessor>> ImageProcessor::create(const Json& confi
                      where + ": " + field, "Known types: " + known_types() + ".");
 }
 
-Result<detail::PictureSettings> detail::read_picture_settings(const std::filesystem::path& folder) {
+Result<detail::PictureSettings> detail::read_picture_settings(const std::filesystem::path& folder,
+                                                              const ProcessorDefaults& defaults) {
   std::error_code ignored;
   Json config;
   std::string where;
@@ -114,22 +91,20 @@ Result<detail::PictureSettings> detail::read_picture_settings(const std::filesys
     LUTHIER_TRY(config, read_json_file(older));
     where = older.string();
   }
-  if (config.is_object() && std::filesystem::exists(folder / "config.json", ignored)) {
-    LUTHIER_TRY(const Json model, read_json_file(folder / "config.json"));
-    const auto type = model.is_object() ? model.find("model_type") : model.end();
-    for (const FamilyRow& row : kFamilies)
-      if (type != model.end() && *type == row.model_type) {
-        if (!config.contains("image_processor_type") && !config.contains("feature_extractor_type"))
-          config["image_processor_type"] = row.type;
-        if (*row.settings) config.update(Json::parse(row.settings));
-      }
+  if (config.is_object()) {
+    const bool named =
+        config.contains("image_processor_type") || config.contains("feature_extractor_type");
+    if (!named && !defaults.type.empty()) config["image_processor_type"] = defaults.type;
+    config.update(defaults.settings);
   }
   return PictureSettings{std::move(config), std::move(where)};
 }
 
 Result<std::unique_ptr<ImageProcessor>> ImageProcessor::load(const std::filesystem::path& folder,
+                                                             const ProcessorDefaults& defaults,
                                                              const PixelLimits& limits) {
-  LUTHIER_TRY(const detail::PictureSettings settings, detail::read_picture_settings(folder));
+  LUTHIER_TRY(const detail::PictureSettings settings,
+              detail::read_picture_settings(folder, defaults));
   return create(settings.config, settings.where, limits);
 }
 

@@ -25,6 +25,12 @@ struct PixelLimits {
   bool operator==(const PixelLimits&) const = default;
 };
 
+/// What a family's whole processor says of its picture processor; the model's config decides it.
+struct ProcessorDefaults {
+  std::string type;                ///< where the folder's files name none
+  Json settings = Json::object();  ///< whatever the picture processor's own file says
+};
+
 /// One picture ready for a tower. The first axis of `shape` counts what this picture adds to the
 /// collated pixel_values, which are the pictures' values one after the other along that axis:
 ///   CLIP, SigLIP, LLaVA     [1, 3, height, width]            grid {}
@@ -46,6 +52,7 @@ class ImageProcessor {
   virtual ~ImageProcessor() = default;
   /// From a checkpoint folder.
   static Result<std::unique_ptr<ImageProcessor>> load(const std::filesystem::path& folder,
+                                                      const ProcessorDefaults& defaults = {},
                                                       const PixelLimits& limits = {});
   /// From the parsed configuration; `where` names its file.
   static Result<std::unique_ptr<ImageProcessor>> create(const Json& config,

@@ -78,9 +78,11 @@ Result<PixelRange> read_pixel_range(const Json& config, const std::string& where
   return range;
 }
 
-Status store_pixel_limits(const fs::path& folder, const PixelLimits& limits) {
+Status store_pixel_limits(const fs::path& folder, const ProcessorDefaults& defaults,
+                          const PixelLimits& limits) {
   if (!limits.any()) return {};
-  LUTHIER_TRY(const detail::PictureSettings settings, detail::read_picture_settings(folder));
+  LUTHIER_TRY(const detail::PictureSettings settings,
+              detail::read_picture_settings(folder, defaults));
   // A processor without limits refuses them here, by name.
   LUTHIER_TRY(const auto processor,
               ImageProcessor::create(settings.config, settings.where, limits));

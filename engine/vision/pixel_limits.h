@@ -25,6 +25,7 @@ Result<PixelRange> read_pixel_range(const Json& config, const std::string& where
 /// Writes the limits into the picture processor's settings of a checkpoint folder, so that
 /// transformers makes the same pixels. Nothing without limits; an Input error where the processor
 /// has none.
-Status store_pixel_limits(const std::filesystem::path& folder, const PixelLimits& limits);
+Status store_pixel_limits(const std::filesystem::path& folder, const ProcessorDefaults& defaults,
+                          const PixelLimits& limits);
 
 }  // namespace luthier

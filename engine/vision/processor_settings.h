@@ -55,13 +55,14 @@ Status read_common(const Json& config, const std::string& where, CommonSettings&
 /// `size` as transformers' own resize takes it; refuses one that says nothing when pictures are to
 /// be resized.
 Status read_resize_size(const Json& config, const std::string& where, CommonSettings& settings);
-/// What a checkpoint folder says of its picture processor, completed by what its model_type
-/// implies; `where` names file and place.
+/// What a checkpoint folder says of its picture processor, completed by its family's `defaults`;
+/// `where` names file and place.
 struct PictureSettings {
   Json config;
   std::string where;
 };
-Result<PictureSettings> read_picture_settings(const std::filesystem::path& folder);
+Result<PictureSettings> read_picture_settings(const std::filesystem::path& folder,
+                                              const ProcessorDefaults& defaults);
 /// A processor whose pictures all get one size, or tiles of one size, has no pixel limits: refuses
 /// the recipe's.
 Status refuse_limits(const PixelLimits& limits);

@@ -35,10 +35,10 @@ double hamming(double x) {
 }
 
 double cubic(double x) {
-  constexpr double a = -0.5;
+  constexpr double kSharpness = -0.5;
   x = std::fabs(x);
-  if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
-  if (x < 2.0) return (((x - 5) * x + 8) * x - 4) * a;
+  if (x < 1.0) return ((kSharpness + 2.0) * x - (kSharpness + 3.0)) * x * x + 1;
+  if (x < 2.0) return (((x - 5) * x + 8) * x - 4) * kSharpness;
   return 0.0;
 }
 

@@ -24,7 +24,10 @@ inline Result<std::shared_ptr<const ChatProcessor>> load_chat(const std::filesys
   };
   auto tokenizer = Tokenizer::load(folder);
   if (!tokenizer) return tokenizer.error();
-  return ChatProcessor::load(folder, tokens, (*tokenizer)->token_to_id("<image>").value_or(-1));
+  return ChatProcessor::load(
+      folder,
+      ChatProcessor::Pictures{
+          tokens, (*tokenizer)->token_to_id("<image>").value_or(-1), {"LlavaImageProcessor"}});
 }
 
 inline std::string ids_text(const std::vector<std::int64_t>& ids) {

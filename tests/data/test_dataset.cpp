@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Datasets of every layout open to the same rows; the check finds each kind of fault and names its
-// row; the loader gives what was asked for.
+// row.
 #include "chat_fixture.h"
 
 #include <fstream>
-#include <thread>
 
 #include "engine/base/base64.h"
 #include "engine/data/dataset.h"
-#include "engine/data/loader.h"
 #include "engine/io/files.h"
 
 using namespace luthier;
@@ -257,7 +255,7 @@ class TestDataset : public QObject {
     QString found;
     for (const Finding& finding : report->findings) {
       found += QString("%1 %2 %3\n")
-                   .arg(finding.row)
+                   .arg(finding.row + 1)
                    .arg(QString::fromStdString(finding.kind))
                    .arg(finding.usable);
       QVERIFY(finding.message.size() < 400);
@@ -347,10 +345,10 @@ class TestDataset : public QObject {
     QVERIFY(report.ok());
     std::string found;
     for (const Finding& finding : report->findings) {
-      found += std::to_string(finding.row) + " " + finding.kind + "\n";
-      QVERIFY2(
-          finding.message.find("t.jsonl: row " + std::to_string(finding.row)) != std::string::npos,
-          finding.message.c_str());
+      found += std::to_string(finding.row + 1) + " " + finding.kind + "\n";
+      QVERIFY2(finding.message.find("t.jsonl: row " + std::to_string(finding.row + 1)) !=
+                   std::string::npos,
+               finding.message.c_str());
     }
     QCOMPARE(QString::fromStdString(found),
              QString("2 bad_row\n3 missing_image\n4 broken_image\n5 image_marks\n6 empty_answer\n7 "
@@ -376,70 +374,6 @@ class TestDataset : public QObject {
     QCOMPARE(report->findings.size(), std::size_t{1});
     QCOMPARE(report->findings[0].kind, std::string("template"));
     QCOMPARE(report->usable, std::size_t{0});
-  }
-
-  void loaderGivesWhatWasAskedFor() {
-    const Folder folder;
-    std::string text;
-    for (int i = 0; i < 40; ++i)
-      text += row_of("<image>number " + std::to_string(i), std::to_string(i),
-                     i % 2 ? R"(, "image": "a.png")" : R"(, "image": "b.jpg")") +
-              "\n";
-    const auto dataset = Dataset::open({folder.write("t.jsonl", text)});
-    const auto processor = load_chat(data_room() / "chatml");
-    std::vector<std::vector<TokenId>> expected;
-    for (std::size_t i = 0; i < 40; ++i)
-      expected.push_back((*processor)
-                             ->encode_training(*(*dataset)->read(i), LossOn::Completion, 0, "")
-                             ->input_ids);
-    for (const std::uint64_t cache :
-         {std::uint64_t{0}, std::uint64_t{100'000}, std::uint64_t{1} << 30}) {
-      LoaderOptions options;
-      options.max_length = 0;
-      options.cache_bytes = cache;
-      options.rows_ahead = 5;
-      ExampleLoader loader(*dataset, *processor, options);
-      std::vector<std::size_t> order;
-      for (std::size_t i = 0; i < 120; ++i) order.push_back(i * 7 % 40);
-      loader.prefetch(order);
-      for (std::size_t i = 0; i < order.size(); i += 4) {
-        if (i == 60) loader.prefetch({order.begin() + 60, order.end()});
-        const auto batch = loader.batch(std::span(order).subspan(i, 4));
-        QVERIFY(batch.ok());
-        QCOMPARE(batch->size(), std::size_t{4});
-        for (std::size_t k = 0; k < 4; ++k)
-          QVERIFY((*batch)[k].input_ids == expected[order[i + k]] &&
-                  !(*batch)[k].images[0].values.empty());
-      }
-      QVERIFY(loader.skipped().empty());
-    }
-  }
-
-  void loaderRefusesSkipsAndStops() {
-    const Folder folder;
-    const auto dataset = Dataset::open({folder.write(
-        "t.jsonl", row_of("a", "b") + "\n" + row_of("<image>a", "b", R"(, "image": "gone.png")") +
-                       "\n" + row_of("<image>a", "b") + "\n" +
-                       R"({"messages": [{"role": "user", "content": "c"}]})")});
-    const auto processor = load_chat(data_room() / "chatml");
-    LoaderOptions options;
-    ExampleLoader refusing(*dataset, *processor, options);
-    const std::vector<std::size_t> first{0, 1}, marks{2}, silent{3};
-    const auto refused = refusing.batch(first);
-    QVERIFY(!refused.ok());
-    QVERIFY(refused.error().where.find("row 2") != std::string::npos);
-    options.on_error = OnImageError::Skip;
-    ExampleLoader skipping(*dataset, *processor, options);
-    for (int round = 0; round < 2; ++round) QCOMPARE(skipping.batch(first)->size(), std::size_t{1});
-    QVERIFY(skipping.skipped() == std::vector<std::size_t>{1});
-    QVERIFY(!skipping.batch(marks).ok());  // the row's own fault is no broken picture
-    const auto masked = skipping.batch(silent);
-    QVERIFY(!masked.ok() && masked.error().what.find("loss") != std::string::npos);
-    std::stop_source stop;
-    stop.request_stop();
-    const auto stopped = skipping.batch(first, stop.get_token());
-    QVERIFY(!stopped.ok());
-    QCOMPARE(stopped.error().exit_status(), 130);
   }
 };
 

@@ -17,7 +17,10 @@ Result<std::shared_ptr<const ChatProcessor>> load_prefixed() {
   tokens.expand = [](const PixelValues&) { return std::string("<image><image><image>"); };
   auto tokenizer = Tokenizer::load(folder);
   if (!tokenizer) return tokenizer.error();
-  return ChatProcessor::load(folder, tokens, (*tokenizer)->token_to_id("<image>").value_or(-1));
+  return ChatProcessor::load(
+      folder,
+      ChatProcessor::Pictures{
+          tokens, (*tokenizer)->token_to_id("<image>").value_or(-1), {"SiglipImageProcessor"}});
 }
 
 Conversation conversation(const std::string& messages) {
@@ -158,8 +161,10 @@ class TestPrefixSuffix : public QObject {
     tokens.expand = [](const PixelValues&) { return std::string("<|im_start|><image><image>"); };
     const auto folder = data_room() / "chatml";
     auto tokenizer = Tokenizer::load(folder);
-    const auto processor =
-        ChatProcessor::load(folder, tokens, (*tokenizer)->token_to_id("<image>").value_or(-1));
+    const auto processor = ChatProcessor::load(
+        folder,
+        ChatProcessor::Pictures{
+            tokens, (*tokenizer)->token_to_id("<image>").value_or(-1), {"SiglipImageProcessor"}});
     QVERIFY(processor.ok());
     RowFault fault = RowFault::BadRow;
     const auto example =

@@ -46,17 +46,17 @@ Result<DecoderOptions> read_text(Json config) {
   return read_decoder_options(config, "config.json");
 }
 
-std::shared_ptr<VisionLanguageModel> build(const std::string& type,
-                                           const Json& patch = Json::object()) {
+std::shared_ptr<Model> build(const std::string& type, const Json& patch = Json::object()) {
   Json config = base_config(type);
   config.merge_patch(patch);
   const Family& family = type == "gemma3" ? gemma3_family : paligemma_family;
-  auto model = family.build(config, "config.json", torch::TensorOptions().dtype(torch::kFloat32));
-  if (!model) return nullptr;
+  const auto plan = family.read(config, "");
+  if (!plan) return nullptr;
+  const auto model = plan->made(torch::TensorOptions().dtype(torch::kFloat32));
   torch::NoGradGuard no_grad;
   torch::manual_seed(5);
-  for (auto& parameter : (*model)->parameters()) parameter.normal_(0, 0.3);
-  return *model;
+  for (auto& parameter : model->parameters()) parameter.normal_(0, 0.3);
+  return model;
 }
 
 std::vector<std::int64_t> numbers(const Tensor& tensor) {

@@ -3,7 +3,7 @@
 // a sentence that names the file, or go on to a model whose modules can be built and which takes
 // the pictures that the processor makes: nothing may throw, be killed or take long. Each field
 // meets every third lie; with LUTHIER_HOSTILE_ALL set, every one (a minute or two).
-#include "engine/models/vlm.h"
+#include "engine/models/family.h"
 #include "engine/vision/image.h"
 
 // After LibTorch's headers, which have members that Qt's macros are named like.
@@ -84,15 +84,37 @@ Image noise(int width, int height) {
   return image;
 }
 
+/// The states that a causal model makes of a row.
+void check_states(Model& model, const Example& example) {
+  torch::NoGradGuard no_grad;
+  for (auto& parameter : model.parameters()) parameter.fill_(0.01);
+  Causal& causal = *model.causal();
+  const torch::Tensor hidden = causal.decode(causal.embed(collate({example})), nullptr);
+  if (hidden.size(0) != static_cast<std::int64_t>(example.input_ids.size()))
+    throw std::runtime_error("the decoder lost tokens");
+}
+
+Status run_text(const Plan& plan, const Model& shapes) {
+  std::int64_t weights = 0;
+  for (const auto& parameter : shapes.parameters()) weights += parameter.numel();
+  if (weights > kRunWeights) return {};
+  Example example;
+  example.input_ids.assign(12, 0);
+  example.labels.assign(12, kIgnoreLabel);
+  check_states(*plan.made(torch::TensorOptions()), example);
+  return {};
+}
+
 /// What loading does before it reads weights, then a forward of a small one. An Error is the honest
 /// outcome of a lie.
 Status load_and_run(const Family& family, const Json& config, const fs::path& folder) {
   const std::string where = (folder / "config.json").string();
-  LUTHIER_TRY(const TokenId image, family.image_token_id(config, where));
-  LUTHIER_TRY(const ImageTokens tokens, family.image_tokens(config, folder));
-  LUTHIER_TRY(const auto shapes,
-              family.build(config, where, torch::TensorOptions().device(torch::kMeta)));
-  LUTHIER_TRY(const auto processor, ImageProcessor::load(folder));
+  LUTHIER_TRY(const Plan plan, family.read(config, folder));
+  const auto shapes = plan.made(torch::TensorOptions().device(torch::kMeta));
+  if (!plan.pictures) return run_text(plan, *shapes);
+  const TokenId image = plan.pictures->token_id;
+  LUTHIER_TRY(const ImageTokens tokens, plan.pictures->tokens(folder));
+  LUTHIER_TRY(const auto processor, ImageProcessor::load(folder, plan.pictures->defaults));
   std::int64_t weights = 0;
   for (const auto& parameter : shapes->parameters()) weights += parameter.numel();
   const ModelGeometry geometry = shapes->geometry();
@@ -117,12 +139,8 @@ Status load_and_run(const Family& family, const Json& config, const fs::path& fo
     example.labels.assign(example.input_ids.size(), kIgnoreLabel);
     example.prompt_tokens = static_cast<std::int64_t>(example.input_ids.size()) - 1;
     example.images.push_back(std::move(pixels));
-    LUTHIER_TRY(const auto model, family.build(config, where, torch::TensorOptions()));
-    torch::NoGradGuard no_grad;
-    for (auto& parameter : model->parameters()) parameter.fill_(0.01);
-    const torch::Tensor hidden = model->decode(model->embed(collate({example})), nullptr);
-    if (hidden.size(0) != static_cast<std::int64_t>(example.input_ids.size()))
-      throw std::runtime_error("the decoder lost tokens");
+    const auto model = plan.made(torch::TensorOptions());
+    check_states(*model, example);
   }
   return {};
 }

@@ -287,7 +287,7 @@ class TestQwenVl : public QObject {
     const QTemporaryDir folder;
     const std::filesystem::path path = folder.path().toStdString();
     write_text(path / "preprocessor_config.json", settings.toStdString());
-    const auto tokens = qwen2_vl_family.image_tokens(base_config("qwen2_vl"), path);
+    const auto tokens = qwen2_vl_family.read(base_config("qwen2_vl"), path)->pictures->tokens(path);
     QVERIFY2(tokens.ok() == field.isEmpty(), tokens ? "" : tokens.error().sentence().c_str());
     if (!tokens) {
       QVERIFY2(QString::fromStdString(tokens.error().sentence())
@@ -317,24 +317,23 @@ class TestQwenVl : public QObject {
     input.pixel_values = torch::randn({28, 24});
     torch::Tensor states[2];
     for (const auto dtype : {torch::kFloat32, torch::kBFloat16}) {
-      const auto model = family(type.toStdString())
-                             .build(base_config(type.toStdString()), "config.json",
-                                    torch::TensorOptions().dtype(dtype));
-      QVERIFY2(model.ok(), model ? "" : model.error().sentence().c_str());
+      const auto plan = family(type.toStdString()).read(base_config(type.toStdString()), "");
+      QVERIFY2(plan.ok(), plan ? "" : plan.error().sentence().c_str());
+      const auto model = plan->made(torch::TensorOptions().dtype(dtype));
       auto generator = at::make_generator<at::CPUGeneratorImpl>(5);
-      for (torch::Tensor& parameter : (*model)->parameters()) {
+      for (torch::Tensor& parameter : model->parameters()) {
         parameter.copy_(
             torch::empty(parameter.sizes()).normal_(0, 0.3, generator).to(torch::kBFloat16));
       }
-      const torch::Tensor features = (*model)->tower(input);
+      const torch::Tensor features = model->picture_tower()->tower(input);
       QCOMPARE(features.size(0), std::int64_t{28});
       QVERIFY(features.scalar_type() == dtype);
       ModelInput kept = input;  // as a frozen tower's features come back
       kept.tower_features = features, kept.pixel_values = torch::Tensor();
       torch::Tensor& found = states[dtype == torch::kBFloat16];
-      found = (*model)->decode((*model)->embed(kept), nullptr);
+      found = model->decode(model->embed(kept), nullptr);
       QVERIFY(found.scalar_type() == dtype && found.isfinite().all().item<bool>());
-      QVERIFY(found.equal((*model)->decode((*model)->embed(input), nullptr)));
+      QVERIFY(found.equal(model->decode(model->embed(input), nullptr)));
     }
     const double apart =
         ((states[0] - states[1].to(torch::kFloat32)).norm() / states[0].norm()).item<double>();

@@ -75,12 +75,12 @@ Result<ImageTokens> image_tokens(const Kind& k, const Json& tokenizer = Json::ob
   write_json(path / "preprocessor_config.json", k.pictures);
   write_json(path / "processor_config.json", k.processor);
   write_json(path / "tokenizer_config.json", tokenizer);
-  return k.family.image_tokens(k.config, path);
+  LUTHIER_TRY(const Plan plan, k.family.read(k.config, path));
+  return plan.pictures->tokens(path);
 }
 
-std::shared_ptr<VisionLanguageModel> build(const Kind& k,
-                                           torch::ScalarType dtype = torch::kFloat32) {
-  auto model = k.family.build(k.config, "config.json", torch::TensorOptions().dtype(dtype)).take();
+std::shared_ptr<Model> build(const Kind& k, torch::ScalarType dtype = torch::kFloat32) {
+  auto model = k.family.read(k.config, "")->made(torch::TensorOptions().dtype(dtype));
   torch::NoGradGuard no_grad;
   auto generator = at::make_generator<at::CPUGeneratorImpl>(3);
   for (auto& parameter : model->parameters())
@@ -88,7 +88,7 @@ std::shared_ptr<VisionLanguageModel> build(const Kind& k,
   return model;
 }
 
-torch::Tensor parameter(VisionLanguageModel& model, const std::string& name) {
+torch::Tensor parameter(Model& model, const std::string& name) {
   return model.named_parameters()[name];
 }
 
@@ -179,8 +179,7 @@ class TestTiledFamilies : public QObject {
     QFETCH(QString, field);
     Kind k = kind(type.toStdString());
     k.config.merge_patch(Json::parse(patch.toStdString()));
-    const auto built =
-        k.family.build(k.config, "config.json", torch::TensorOptions().device(torch::kMeta));
+    const auto built = k.family.read(k.config, "");
     QVERIFY(!built.ok());
     QVERIFY2(built.error().where.starts_with("config.json: " + field.toStdString()),
              built.error().sentence().c_str());
@@ -417,7 +416,8 @@ class TestTiledFamilies : public QObject {
     // a frame by itself has the features that it has among others
     ModelInput alone = input;
     alone.pixel_values = input.pixel_values.slice(0, 1, 2);
-    const torch::Tensor all = exact->tower(input), one = exact->tower(alone);
+    const torch::Tensor all = exact->picture_tower()->tower(input),
+                        one = exact->picture_tower()->tower(alone);
     QVERIFY(all.slice(0, one.size(0), 2 * one.size(0)).allclose(one, 1e-5, 1e-6));
   }
 
@@ -449,8 +449,12 @@ class TestTiledFamilies : public QObject {
     Json config = k.config;
     config["text_config"]["tie_word_embeddings"] = true;
     untie(config);
-    const auto untied =
-        k.family.build(config, "config.json", torch::TensorOptions().device(torch::kMeta)).take();
+    const auto meta = torch::TensorOptions().device(torch::kMeta);
+    const auto untied = k.family.read(config, "")->made(meta);
+    QVERIFY(k.family.read(k.config, "")
+                ->build(meta, HeadWeight::Own)
+                ->named_parameters()
+                .contains("lm_head.weight"));
     QVERIFY(untied->named_parameters().contains("lm_head.weight"));
     QVERIFY(!untied->geometry().tied_embeddings);
   }
@@ -461,9 +465,33 @@ class TestTiledFamilies : public QObject {
       for (const auto& item : build(k)->named_parameters())
         QCOMPARE(k.family.memory_name(k.family.stored_name(item.key())), item.key());
     }
-    QCOMPARE(part_of("model.image_newline"), std::string("projector"));
-    QCOMPARE(part_of("model.connector.modality_projection.proj.weight"), std::string("projector"));
-    QCOMPARE(part_of("model.vision_model.post_layernorm.weight"), std::string("vision_tower"));
+  }
+
+  void each_module_says_its_part() {
+    const auto part = [](const char* type, const char* name) {
+      return build(kind(type))->part_of(name);
+    };
+    QCOMPARE(part("llava_next", "model.image_newline"), std::string("projector"));
+    QCOMPARE(part("llava_next", "model.vision_tower.post_layernorm.weight"),
+             std::string("vision_tower"));
+    QCOMPARE(part("smolvlm", "model.connector.modality_projection.proj.weight"),
+             std::string("projector"));
+    QCOMPARE(part("smolvlm", "model.vision_model.post_layernorm.weight"),
+             std::string("vision_tower"));
+    QCOMPARE(part("internvl", "model.multi_modal_projector.layer_norm.weight"),
+             std::string("projector"));
+    QCOMPARE(part("internvl", "model.language_model.norm.weight"), std::string("language_model"));
+    QCOMPARE(part("internvl", "lm_head"), std::string("language_model"));
+    QCOMPARE(build(kind("internvl"))->parts(),
+             (std::vector<std::string>{"vision_tower", "projector", "language_model"}));
+  }
+
+  void families_name_their_processor() {
+    QCOMPARE(kind("smolvlm").family.read(kind("smolvlm").config, "")->pictures->defaults.type,
+             std::string("SmolVLMImageProcessor"));
+    const auto internvl = kind("internvl").family.read(kind("internvl").config, "").take();
+    QCOMPARE(internvl.pictures->defaults.type, std::string("GotOcr2ImageProcessor"));
+    QVERIFY(internvl.pictures->defaults.settings["crop_to_patches"].get<bool>());
   }
 };
 

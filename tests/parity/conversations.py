@@ -89,10 +89,14 @@ def rows(count, seed=7, without_picture=()):
     return result
 
 
-def write_inputs(folder: Path):
-    """The pictures, one JSON a conversation, and prompts without their last answer. Returns the folder."""
-    write_pictures(folder)
+def write_inputs(folder: Path, pictures=True):
+    """The pictures, one JSON a conversation, and prompts without their last answer. Returns the folder. Without pictures it has
+    the texts alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if pictures:
+        write_pictures(folder)
     for name, messages in CONVERSATIONS.items():
+        messages = messages if pictures else texts_of(messages)
         (folder / f"{name}.json").write_text(json.dumps({"messages": messages}, ensure_ascii=False, indent=1))
         (folder / f"{name}.prompt.json").write_text(json.dumps({"messages": messages[:-1]}, ensure_ascii=False, indent=1))
     return folder
@@ -103,8 +107,14 @@ def write_rows(path: Path, messages):
     return path
 
 
+def texts_of(messages):
+    return [turn(message["role"], *[part for part in message["content"] if part["type"] == "text"]) for message in messages]
+
+
 def resolved(messages, folder: Path):
-    """The same messages with picture paths that the oracle can open."""
+    """The same messages with picture paths that the oracle can open; their texts alone where the folder holds no pictures."""
+    if not (folder / next(iter(SIZES))).exists():
+        return texts_of(messages)
     return [{"role": message["role"], "content": [
         {"type": "image", "path": str(folder / part["path"])} if part["type"] == "image" else dict(part)
         for part in message["content"]]} for message in messages]

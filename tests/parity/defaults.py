@@ -121,4 +121,6 @@ def cases():
         )
         for family in FAMILIES
         for strategy, column in STRATEGIES.items()
+        # by default freeze trains the projector alone
+        if family.pictures or strategy != "freeze"
     }

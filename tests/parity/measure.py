@@ -72,4 +72,5 @@ def cases():
     found = {f"packed/{family.model_type}": packed_case(family) for family in FAMILIES}
     return found | {f"forecast/{family.model_type}" + ("" if kind == "lora" else f"/{kind}"):
                     forecast_case(family, kind)
-                    for family in FAMILIES if family.larger for kind in KINDS}
+                    for family in FAMILIES if family.larger for kind in KINDS
+                    if family.pictures or kind in ("lora", "full", "decoder")}

@@ -156,4 +156,5 @@ def training(world, result, checkpoint, rng):
 
 
 def cases(count, seed):
-    return {f"random/{family.model_type}/{number}": random_case(family, number) for number in range(seed, seed + count) for family in FAMILIES}
+    return {f"random/{family.model_type}/{number}": random_case(family, number) for number in range(seed, seed + count)
+            for family in FAMILIES if family.model_type in draws.DRAWS}

@@ -47,7 +47,7 @@ class Program:
 
 def of(case, family, *columns):
     """Says which family a case is about and which columns of the table it counts for."""
-    case.family, case.columns = family.model_type, columns
+    case.family, case.columns, case.pictures = family.model_type, columns, family.pictures
     return case
 
 

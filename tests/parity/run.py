@@ -71,6 +71,7 @@ class World:
     root: Path
     program: report.Program | None
     case: str = ""
+    pictures: bool = True       # whether the case's family takes any
 
     @property
     def checkpoints(self):
@@ -78,7 +79,7 @@ class World:
 
     @property
     def inputs(self):
-        return self.root / "inputs"
+        return self.root / ("inputs" if self.pictures else "words")
 
     @property
     def adapters(self):
@@ -96,6 +97,7 @@ def write_everything(world, only):
         if only and not any(text in name for text in only):
             continue
         checkpoint = checkpoints.make(name, world.checkpoints)
+        world.pictures = checkpoint.family.pictures
         model = checkpoint.model()
         out = world.root / "expected" / name
         out.mkdir(parents=True, exist_ok=True)
@@ -155,7 +157,8 @@ def main():
     world = World(root, report.Program(options.cli.resolve()) if options.cli else None)
     for folder in (world.checkpoints, world.inputs, world.adapters):
         folder.mkdir(parents=True, exist_ok=True)
-    conversations.write_inputs(world.inputs)
+    conversations.write_inputs(root / "inputs")
+    conversations.write_inputs(root / "words", pictures=False)
     if options.make:
         write_everything(world, options.only)
         return 0
@@ -165,7 +168,7 @@ def main():
         for name, case in found.items():
             if options.only and not any(text in name for text in options.only):
                 continue
-            world.case = name
+            world.case, world.pictures = name, getattr(case, "pictures", True)
             shutil.rmtree(world.scratch, ignore_errors=True)
             world.scratch.mkdir(parents=True)
             random.seed(0)

@@ -187,6 +187,43 @@ class TestRunFolder : public QObject {
     QVERIFY(!prepare_run(recipe_).ok());
   }
 
+  void whatAPersonPutThereIsNeverReplaced() {
+    const auto refused = [&](const fs::path& folder, const char* what) {
+      recipe_.output_dir = folder.string();
+      const auto fresh = prepare_run(recipe_), resumed = prepare_run(recipe_, folder);
+      return !fresh.ok() && !resumed.ok() && said(fresh.error()).find(what) != std::string::npos &&
+             !fs::exists(folder / ".lock");
+    };
+    fs::create_directories(root_ / "own");
+    const std::string own = "# mine, with its remarks\nmodel: m\n";
+    put(root_ / "own" / "recipe.yaml", own);
+    QVERIFY(refused(root_ / "own", "recipe.yaml"));
+    QCOMPARE(*read_file(root_ / "own" / "recipe.yaml"), own);
+    put(root_ / "own" / "metrics.jsonl", "{}\n");
+    QVERIFY(refused(root_ / "own", "recipe.yaml"));
+
+    recipe_.output_dir = (root_ / "run").string();
+    for (const char* theirs : {"checkpoints/best", "adapter", "model"}) {
+      { QVERIFY(prepare_run(recipe_).ok()); }
+      fs::create_directories(root_ / "run" / theirs);
+      put(root_ / "run" / theirs / "weights", "x");
+      const auto again = prepare_run(recipe_);
+      QVERIFY2(!again.ok() && said(again.error()).find(theirs) != std::string::npos, theirs);
+      QVERIFY(fs::exists(root_ / "run" / theirs / "weights"));
+      fs::remove_all(root_ / "run" / theirs);
+    }
+    QVERIFY(prepare_run(recipe_).ok());
+  }
+
+  void whatARunKilledAtItsStartLeftIsReplaced() {
+    fs::create_directories(root_ / "run");
+    put(root_ / "run" / ".lock", "");
+    put(root_ / "run" / ".run.json.partial-1", "{");
+    { QVERIFY(prepare_run(recipe_).ok()); }
+    fs::remove(root_ / "run" / "recipe.yaml");  // run.json is written first
+    QVERIFY(prepare_run(recipe_).ok());
+  }
+
   void withoutResumeWhatIsWorthKeepingIsRefused() {
     {
       auto run = prepare_run(recipe_);

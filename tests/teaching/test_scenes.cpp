@@ -13,21 +13,6 @@ class TestScenes : public QObject {
   Q_OBJECT
 
  private slots:
-  void streams_are_keyed() {
-    RandomStream a(1, 2, 3), again(1, 2, 3), other(1, 2, 4);
-    const std::uint64_t first = a.next();
-    QCOMPARE(first, again.next());
-    QVERIFY(first != other.next());
-    RandomStream random(5, 5);
-    std::set<int> seen;
-    for (int i = 0; i < 1000; ++i) {
-      const int value = random.between(-2, 3);
-      QVERIFY(value >= -2 && value <= 3);
-      seen.insert(value);
-    }
-    QCOMPARE(seen.size(), std::size_t{6});
-  }
-
   void pictures_are_reproducible_and_show_the_colours() {
     Scene scene;
     scene.objects = {{Shape::Square, Colour::Blue, 4}};

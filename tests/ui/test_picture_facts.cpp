@@ -22,6 +22,7 @@ class TestPictureFacts : public QObject {
  private:
   ModelSummary summary(const char* processor) {
     ModelSummary made;
+    made.pictures = PictureSummary{};
     made.folder = folder_.filePath(QString::number(++count_)).toStdString();
     QDir().mkpath(QString::fromStdString(made.folder.string()));
     QFile file(QString::fromStdString((made.folder / "preprocessor_config.json").string()));

@@ -65,12 +65,12 @@ class TestPixelLimits : public QObject {
     if (!newer.isEmpty()) std::ofstream(folder / "processor_config.json") << newer.toStdString();
     if (!older.isEmpty()) std::ofstream(folder / "preprocessor_config.json") << older.toStdString();
     const PixelLimits limits{{}, 1024};
-    const auto wanted = ImageProcessor::load(folder, limits).take()->outline(200, 100);
+    const auto wanted = ImageProcessor::load(folder, {}, limits).take()->outline(200, 100);
     const auto before = ImageProcessor::load(folder).take()->outline(200, 100);
     QVERIFY(wanted->shape != before->shape);
-    QVERIFY(store_pixel_limits(folder, {}).ok());  // nothing to say
+    QVERIFY(store_pixel_limits(folder, {}, {}).ok());  // nothing to say
     QVERIFY(ImageProcessor::load(folder).take()->outline(200, 100)->shape == before->shape);
-    QVERIFY(store_pixel_limits(folder, limits).ok());
+    QVERIFY(store_pixel_limits(folder, {}, limits).ok());
     QVERIFY(ImageProcessor::load(folder).take()->outline(200, 100)->shape == wanted->shape);
     QCOMPARE(fs::exists(folder / "processor_config.json"), !newer.isEmpty());
     QCOMPARE(fs::exists(folder / "preprocessor_config.json"), !older.isEmpty());
@@ -94,8 +94,8 @@ class TestPixelLimits : public QObject {
     std::ofstream(folder / "preprocessor_config.json")
         << R"({"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 28},)"
         << R"( "crop_size": {"height": 28, "width": 28}})";
-    QVERIFY(store_pixel_limits(folder, {}).ok());
-    QVERIFY(!store_pixel_limits(folder, {{}, 1024}).ok());
+    QVERIFY(store_pixel_limits(folder, {}, {}).ok());
+    QVERIFY(!store_pixel_limits(folder, {}, {{}, 1024}).ok());
   }
 };
 

@@ -118,13 +118,15 @@ class TestProcessor : public QObject {
     processor = ImageProcessor::load(folder);
     QVERIFY(processor.ok());
     QCOMPARE((*processor)->outline(5, 5)->shape[2], std::int64_t{20});
-    // no type anywhere: the model's family decides
+    // no type anywhere: the model's family decides, and what it sets wins
     write(folder / "processor_config.json", R"({"image_processor": {"crop_size": 18}})");
     QVERIFY(!ImageProcessor::load(folder).ok());
-    write(folder / "config.json", R"({"model_type": "llava"})");
-    processor = ImageProcessor::load(folder);
+    processor = ImageProcessor::load(folder, {"LlavaImageProcessor"});
     QVERIFY(processor.ok());
     QCOMPARE((*processor)->outline(5, 5)->shape[2], std::int64_t{18});
+    processor = ImageProcessor::load(folder, {"LlavaImageProcessor", {{"crop_size", 22}}});
+    QVERIFY(processor.ok());
+    QCOMPARE((*processor)->outline(5, 5)->shape[2], std::int64_t{22});
     write(folder / "processor_config.json", "{");
     QVERIFY(!ImageProcessor::load(folder).ok());
   }

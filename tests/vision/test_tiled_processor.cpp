@@ -213,46 +213,54 @@ class TestTiledProcessor : public QObject {
     }
   }
 
-  void familiesFindTheirProcessor() {
+  void familiesCompleteTheirProcessor() {
     QTemporaryDir temporary;
     const std::filesystem::path folder = temporary.path().toStdString();
-    const auto outline = [&](const char* family, const char* settings, int width, int height) {
-      write(folder / "config.json", std::string(R"({"model_type": ")") + family + "\"}");
+    const auto outline = [&](const ProcessorDefaults& family, const char* settings, int width,
+                             int height) {
       write(folder / "preprocessor_config.json", settings);
-      const auto processor = ImageProcessor::load(folder);
+      const auto processor = ImageProcessor::load(folder, family);
       return processor ? (*processor)->outline(width, height).take() : PixelValues{};
     };
     using Shape = std::vector<std::int64_t>;
-    QCOMPARE(outline("paligemma", R"({"size": {"height": 32, "width": 32}})", 9, 5).shape,
-             (Shape{1, 3, 32, 32}));
     QCOMPARE(
-        outline("paligemma",
+        outline({"SiglipImageProcessor"}, R"({"size": {"height": 32, "width": 32}})", 9, 5).shape,
+        (Shape{1, 3, 32, 32}));
+    QCOMPARE(
+        outline({"SiglipImageProcessor"},
                 R"({"image_processor_type": "SiglipImageProcessor", "image_seq_length": 4})", 9, 5)
             .shape,
         (Shape{1, 3, 224, 224}));
+    QCOMPARE(outline({"Qwen2VLImageProcessor"}, R"({"min_pixels": 3136, "max_pixels": 12845056})",
+                     280, 140)
+                 .grid,
+             (Shape{1, 10, 20}));
     QCOMPARE(
-        outline("qwen2_5_vl", R"({"min_pixels": 3136, "max_pixels": 12845056})", 280, 140).grid,
-        (Shape{1, 10, 20}));
-    QCOMPARE(
-        outline("qwen3_vl",
+        outline({"Qwen2VLImageProcessor"},
                 R"({"size": {"shortest_edge": 1024, "longest_edge": 99999}, "patch_size": 16})", 64,
                 96)
             .shape,
         (Shape{24, 1536}));
     QCOMPARE(
-        outline("smolvlm",
+        outline({"SmolVLMImageProcessor"},
                 R"({"size": {"longest_edge": 64}, "max_image_size": {"longest_edge": 32}})", 64, 32)
             .grid,
         (Shape{1, 2}));
-    QCOMPARE(outline("llava_next", "{}", 400, 300).grid, (Shape{300, 400}));
+    QCOMPARE(outline({"LlavaNextImageProcessor"}, "{}", 400, 300).grid, (Shape{300, 400}));
     // InternVL's whole processor always tiles, Gemma 3's never pans, whatever the picture
     // processor's own settings say
     const char* untiled =
         R"({"image_processor_type": "GotOcr2ImageProcessorFast", "crop_to_patches": false, "size": 28})";
-    QCOMPARE(outline("internvl", untiled, 56, 28).shape, (Shape{3, 3, 28, 28}));
-    QCOMPARE(outline("internvl", R"({"size": {"height": 28, "width": 28}})", 28, 28).grid,
+    QCOMPARE(outline({"GotOcr2ImageProcessor", {{"crop_to_patches", true}}}, untiled, 56, 28).shape,
+             (Shape{3, 3, 28, 28}));
+    QCOMPARE(outline({"GotOcr2ImageProcessor", {{"crop_to_patches", true}}},
+                     R"({"size": {"height": 28, "width": 28}})", 28, 28)
+                 .grid,
              (Shape{1}));
-    QCOMPARE(outline("gemma3", R"({"do_pan_and_scan": true})", 900, 300).grid, (Shape{0}));
+    QCOMPARE(outline({"Gemma3ImageProcessor", {{"do_pan_and_scan", false}}},
+                     R"({"do_pan_and_scan": true})", 900, 300)
+                 .grid,
+             (Shape{0}));
     QVERIFY(made("InternVLImageProcessor").ok() && made("SmolVLMImageProcessorPil").ok());
   }
 };

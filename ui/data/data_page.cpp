@@ -319,8 +319,8 @@ void DataPage::show_findings(const DatasetReport& report) {
   findings_->setRowCount(count);
   for (int i = 0; i < count; ++i) {
     const Finding& finding = report.findings[static_cast<std::size_t>(i)];
-    auto* number = new QTableWidgetItem(QString::number(finding.row));
-    number->setData(Qt::UserRole, static_cast<int>(finding.row) - 1);
+    auto* number = new QTableWidgetItem(QString::number(finding.row + 1));
+    number->setData(Qt::UserRole, static_cast<int>(finding.row));
     number->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
     findings_->setItem(i, 0, number);
     findings_->setItem(

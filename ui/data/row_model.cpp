@@ -111,8 +111,7 @@ void RowModel::arrived(const RowsPreviewed& event) {
 
 void RowModel::set_findings(const std::vector<Finding>& findings) {
   findings_.clear();
-  for (const Finding& finding : findings)
-    if (finding.row > 0) findings_[finding.row - 1].push_back(finding);
+  for (const Finding& finding : findings) findings_[finding.row].push_back(finding);
   if (total_ > 0)
     emit dataChanged(index(0, Findings), index(static_cast<int>(total_) - 1, Findings));
 }

@@ -162,6 +162,8 @@ void PartsView::refresh() {
            .arg(grouped_text(g.vocab_size)),
        2);
   show_arrows();
+  const std::initializer_list<QWidget*> of_pictures{picture_, tower_, patches_, projector_, tokens_};
+  for (QWidget* each : of_pictures) each->setVisible(summary_.pictures.has_value());
 }
 
 }  // namespace luthier

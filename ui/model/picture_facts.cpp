@@ -30,8 +30,10 @@ void widen(std::int64_t value, std::int64_t& least, std::int64_t& most) {
 PictureFacts picture_facts(const ModelSummary& summary, const PixelLimits& limits) {
   PictureFacts facts;
   const ModelGeometry& g = summary.geometry;
-  auto processor = ImageProcessor::load(summary.folder, limits);
-  if (!processor) processor = ImageProcessor::load(summary.folder);
+  if (!summary.pictures) return facts;
+  const ProcessorDefaults& defaults = summary.pictures->defaults;
+  auto processor = ImageProcessor::load(summary.folder, defaults, limits);
+  if (!processor) processor = ImageProcessor::load(summary.folder, defaults);
   if (!processor) return facts;
   std::int64_t least = 0, most = 0;
   for (const int unit : {kSmall, kLarge})

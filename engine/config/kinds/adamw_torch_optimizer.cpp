@@ -4,16 +4,6 @@
 
 namespace luthier {
 
-namespace {
-
-std::int64_t two_moments(const std::vector<std::int64_t>& shape) {
-  std::int64_t numbers = 1;
-  for (const std::int64_t side : shape) numbers *= side;
-  return numbers * 8;
-}
-
-}  // namespace
-
 OptimizerKind adamw_torch_optimizer_kind() {
   OptimizerKind kind{{"adamw_torch",
                       "AdamW with decoupled weight decay.",
@@ -22,7 +12,9 @@ OptimizerKind adamw_torch_optimizer_kind() {
                       {},
                       nullptr,
                       true}};
-  kind.state_bytes = two_moments;
+  kind.state = [](const std::vector<std::int64_t>& shape) {
+    return std::vector<StateTensor>{{"exp_avg", shape}, {"exp_avg_sq", shape}};
+  };
   return kind;
 }
 

@@ -5,6 +5,7 @@
 
 #include "engine/models/llava/llava_names.h"
 #include "engine/models/processor_files.h"
+#include "engine/nn/module_cost.h"
 #include "engine/nn/products.h"
 
 namespace luthier {
@@ -34,6 +35,12 @@ class Projector : public PictureProjector {
                               .unflatten(1, {high, pooling_})
                               .mean({2, 4});  // [pictures, high, wide, width]
     return linear_product(norm_(pooled.reshape({-1, width})), weight_.t(), {});
+  }
+  ProjectorCost cost(const Pass& pass) const override {
+    const std::int64_t width = weight_.size(0), features = pass.pictures.tokens;
+    return {trained_within(pass.terms, *this).trains,
+            projector_norm_kept(pass.terms, features, width) +
+                projector_kept(pass.terms, features, width, 0, pass.terms.of(*this), {})};
   }
 
  private:
@@ -73,25 +80,19 @@ class Gemma3 : public SiglipGemma {
   std::int64_t image_tokens_;
 };
 
-Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where,
-                                                   const torch::TensorOptions& tensors) {
-  LUTHIER_TRY(const Gemma3Options options, read_gemma3_options(config, where));
-  return std::shared_ptr<VisionLanguageModel>(std::make_shared<Gemma3>(options, tensors));
-}
-
-Result<TokenId> image_token_id(const Json& config, const std::string& where) {
-  LUTHIER_TRY(const Gemma3Options options, read_gemma3_options(config, where));
-  return options.image_token_id;
+/// Gemma3Processor shows each picture once, whatever the picture processor's own file says.
+ProcessorDefaults processor_defaults() {
+  return {"Gemma3ImageProcessor", {{"do_pan_and_scan", false}}};
 }
 
 /// The template writes the token that opens a picture; Gemma3Processor puts the picture's tokens
 /// and blank lines around it.
-Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder) {
-  LUTHIER_TRY(const Gemma3Options options,
-              read_gemma3_options(config, (folder / "config.json").string()));
+Result<ImageTokens> image_tokens(const Gemma3Options& options,
+                                 const std::filesystem::path& folder) {
   LUTHIER_TRY(const std::int64_t count, processor_count(folder, "image_seq_length", 256));
   LUTHIER_CHECK(check_frame_tokens(count, options.mm_tokens_per_image, folder, "image_seq_length"));
-  LUTHIER_TRY([[maybe_unused]] const PixelValues outline, frame_outline(folder, 1));
+  LUTHIER_TRY([[maybe_unused]] const PixelValues outline,
+              frame_outline(folder, processor_defaults(), 1));
   ImageTokens tokens;
   LUTHIER_TRY(tokens.mark, tokenizer_attribute(folder, "boi_token", "<start_of_image>"));
   LUTHIER_TRY(tokens.token, tokenizer_attribute(folder, "image_token", "<image_soft_token>"));
@@ -99,6 +100,18 @@ Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path
   const std::string picture = "\n\n" + tokens.mark + repeated(tokens.token, count) + end + "\n\n";
   tokens.expand = [picture](const PixelValues&) { return picture; };
   return tokens;
+}
+
+Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
+  LUTHIER_TRY(const Gemma3Options options,
+              read_gemma3_options(config, (folder / "config.json").string()));
+  Plan plan;
+  plan.build = builder<Gemma3>(options);
+  plan.pictures =
+      PicturePlan{options.image_token_id, processor_defaults(),
+                  [options](const auto& files) { return image_tokens(options, files); }};
+  plan.initializer_range = options.text.initializer_range;
+  return plan;
 }
 
 }  // namespace
@@ -126,7 +139,6 @@ Result<Gemma3Options> read_gemma3_options(const Json& config, const std::string&
   return o;
 }
 
-const Family gemma3_family{"gemma3",          build,        llava_memory_name,
-                           llava_stored_name, image_tokens, image_token_id};
+const Family gemma3_family{"gemma3", true, read, llava_memory_name, llava_stored_name};
 
 }  // namespace luthier

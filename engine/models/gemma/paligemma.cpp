@@ -17,6 +17,11 @@ class Projector : public PictureProjector {
     linear_ = register_module("linear", Linear(o.vision.hidden_size, o.text.hidden_size, true, t));
   }
   Tensor forward(const Tensor& features) override { return linear_(features); }
+  ProjectorCost cost(const Pass& pass) const override {
+    const TrainedShare share = pass.terms.of(*linear_);
+    return {share.trains,
+            projector_kept(pass.terms, pass.pictures.tokens, linear_->in_features(), 0, share, {})};
+  }
 
  private:
   Linear linear_{nullptr};
@@ -46,22 +51,14 @@ class PaliGemma : public SiglipGemma {
   }
 };
 
-Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where,
-                                                   const torch::TensorOptions& tensors) {
-  LUTHIER_TRY(const SiglipGemmaOptions options, read_paligemma_options(config, where));
-  return std::shared_ptr<VisionLanguageModel>(std::make_shared<PaliGemma>(options, tensors));
-}
+ProcessorDefaults processor_defaults() { return {"SiglipImageProcessor"}; }
 
-Result<TokenId> image_token_id(const Json& config, const std::string& where) {
-  LUTHIER_TRY(const SiglipGemmaOptions options, read_paligemma_options(config, where));
-  return options.image_token_id;
-}
-
-Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder) {
-  LUTHIER_TRY(const SiglipGemmaOptions options,
-              read_paligemma_options(config, (folder / "config.json").string()));
-  LUTHIER_TRY([[maybe_unused]] const PixelValues outline, frame_outline(folder, 0));
-  LUTHIER_TRY(const detail::PictureSettings pictures, detail::read_picture_settings(folder));
+Result<ImageTokens> image_tokens(const SiglipGemmaOptions& options,
+                                 const std::filesystem::path& folder) {
+  LUTHIER_TRY([[maybe_unused]] const PixelValues outline,
+              frame_outline(folder, processor_defaults(), 0));
+  LUTHIER_TRY(const detail::PictureSettings pictures,
+              detail::read_picture_settings(folder, processor_defaults()));
   LUTHIER_TRY(const std::int64_t count, json_int(pictures.config, "image_seq_length",
                                                  pictures.where, options.vision.tokens()));
   if (count != options.vision.tokens()) {
@@ -76,6 +73,18 @@ Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path
   const std::string picture = repeated(tokens.mark, count);
   tokens.expand = [picture](const PixelValues&) { return picture; };
   return tokens;
+}
+
+Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
+  LUTHIER_TRY(const SiglipGemmaOptions options,
+              read_paligemma_options(config, (folder / "config.json").string()));
+  Plan plan;
+  plan.build = builder<PaliGemma>(options);
+  plan.pictures =
+      PicturePlan{options.image_token_id, processor_defaults(),
+                  [options](const auto& files) { return image_tokens(options, files); }};
+  plan.initializer_range = options.text.initializer_range;
+  return plan;
 }
 
 }  // namespace
@@ -107,7 +116,6 @@ Result<SiglipGemmaOptions> read_paligemma_options(const Json& config, const std:
   return o;
 }
 
-const Family paligemma_family{"paligemma",       build,        llava_memory_name,
-                              llava_stored_name, image_tokens, image_token_id};
+const Family paligemma_family{"paligemma", true, read, llava_memory_name, llava_stored_name};
 
 }  // namespace luthier

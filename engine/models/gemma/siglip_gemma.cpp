@@ -49,6 +49,8 @@ class SiglipGemma::Body : public torch::nn::Module {
 SiglipGemma::SiglipGemma(const SiglipGemmaOptions& o, std::shared_ptr<PictureProjector> projector,
                          const torch::TensorOptions& t)
     : vision_(o.vision), body_(std::make_shared<Body>(o, std::move(projector), t)) {
+  declare_part(kVisionTower, "model.vision_tower.");
+  declare_part(kProjector, "model.multi_modal_projector.");
   assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
 }
 
@@ -58,6 +60,19 @@ Tensor SiglipGemma::tower(const ModelInput& input) {
 
 Tensor SiglipGemma::project(const Tensor& features, const ModelInput&) {
   return body_->multi_modal_projector->forward(features);
+}
+
+std::int64_t SiglipGemma::feature_numbers(const PictureLoad& pictures) const {
+  return pictures.frames * vision_.tokens() * vision_.hidden_size;
+}
+
+TowerCost SiglipGemma::tower_cost(const Pass& pass) const {
+  return body_->vision_tower->cost(pass, pass.pictures.frames * vision_.tokens(),
+                                   vision_.num_hidden_layers, /*normed=*/true);
+}
+
+ProjectorCost SiglipGemma::projector_cost(const Pass& pass) const {
+  return body_->multi_modal_projector->cost(pass);
 }
 
 ModelGeometry SiglipGemma::geometry() const {

@@ -26,6 +26,7 @@ class PictureProjector : public ParameterModule {
  public:
   /// [pictures · patches, vision width] → [pictures · tokens, text width].
   virtual torch::Tensor forward(const torch::Tensor& features) = 0;
+  virtual ProjectorCost cost(const Pass& pass) const = 0;
   std::string type_name() const override { return "Parameter"; }
 };
 
@@ -35,8 +36,12 @@ class SiglipGemma : public TowerModel {
               const torch::TensorOptions& tensors);
   torch::Tensor tower(const ModelInput& input) override;
   ModelGeometry geometry() const override;
+  std::int64_t feature_numbers(const PictureLoad& pictures) const override;
 
  protected:
+  TowerCost tower_cost(const Pass& pass) const override;
+  ProjectorCost projector_cost(const Pass& pass) const override;
+  bool makes_blocks() const override { return true; }
   torch::Tensor project(const torch::Tensor& features, const ModelInput& input) override;
 
  private:

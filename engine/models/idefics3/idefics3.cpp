@@ -3,6 +3,7 @@
 
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
+#include "engine/nn/module_cost.h"
 
 namespace luthier {
 
@@ -16,6 +17,11 @@ class Projection : public torch::nn::Module {
     proj_ = register_module("proj", Linear(in, out, false, t));
   }
   Tensor forward(const Tensor& x) { return proj_(x); }
+  ProjectorCost cost(const Pass& pass) const {
+    const TrainedShare share = pass.terms.of(*proj_);
+    return {share.trains,
+            projector_kept(pass.terms, pass.pictures.tokens, proj_->in_features(), 0, share, {})};
+  }
 
  private:
   Linear proj_{nullptr};
@@ -47,6 +53,8 @@ class Idefics3 : public TowerModel {
  public:
   Idefics3(const Idefics3Options& o, const torch::TensorOptions& t)
       : options_(o), body_(std::make_shared<Body>(o, t)) {
+    declare_part(kVisionTower, "model.vision_model.");
+    declare_part(kProjector, "model.connector.");
     assemble(body_, body_->text_model, o.tie_word_embeddings, o.image_token_id, t);
   }
 
@@ -67,36 +75,37 @@ class Idefics3 : public TowerModel {
     return g;
   }
 
+  /// Frames are of any size; all their patches come to tokens.
+  std::int64_t feature_numbers(const PictureLoad& pictures) const override {
+    return patches(pictures) * options_.vision.hidden_size;
+  }
+
  protected:
   Tensor project(const Tensor& features, const ModelInput&) override {
     return body_->connector->modality_projection->forward(features);
   }
+  TowerCost tower_cost(const Pass& pass) const override {
+    return body_->vision_model->cost(pass, patches(pass.pictures),
+                                     options_.vision.num_hidden_layers, /*normed=*/true);
+  }
+  ProjectorCost projector_cost(const Pass& pass) const override {
+    return body_->connector->modality_projection->cost(pass);
+  }
 
  private:
+  std::int64_t patches(const PictureLoad& pictures) const {
+    return pictures.tokens * options_.scale_factor * options_.scale_factor;
+  }
+
   Idefics3Options options_;
   std::shared_ptr<Body> body_;
 };
 
-Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where,
-                                                   const torch::TensorOptions& tensors) {
-  LUTHIER_TRY(const Idefics3Options options, read_idefics3_options(config, where));
-  return std::shared_ptr<VisionLanguageModel>(std::make_shared<Idefics3>(options, tensors));
-}
-
-/// The files have the names in memory.
-std::string same_name(const std::string& name) { return name; }
-
-Result<TokenId> image_token_id(const Json& config, const std::string& where) {
-  LUTHIER_TRY(const Idefics3Options options, read_idefics3_options(config, where));
-  return options.image_token_id;
-}
-
-Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder,
-                                 Idefics3Text text) {
-  LUTHIER_TRY(const Idefics3Options options,
-              read_idefics3_options(config, (folder / "config.json").string()));
+Result<ImageTokens> image_tokens(const Idefics3Options& options,
+                                 const std::filesystem::path& folder,
+                                 const ProcessorDefaults& defaults, Idefics3Text text) {
   LUTHIER_TRY(text.frame_tokens, processor_count(folder, "image_seq_len", text.frame_tokens));
-  LUTHIER_TRY(const PixelValues outline, frame_outline(folder, 2));
+  LUTHIER_TRY(const PixelValues outline, frame_outline(folder, defaults, 2));
   const std::int64_t rows = outline.shape[2] / options.vision.patch_size,
                      columns = outline.shape[3] / options.vision.patch_size;
   LUTHIER_CHECK(check_fold(rows, columns, options.scale_factor,
@@ -112,17 +121,40 @@ Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path
   return tokens;
 }
 
-/// Idefics3Processor has its tokens' names built in; SmolVLMProcessor asks the tokenizer for them.
-Result<ImageTokens> idefics3_tokens(const Json& config, const std::filesystem::path& folder) {
-  return image_tokens(config, folder, {});
-}
+/// Idefics3Processor has its tokens' names built in.
+Result<Idefics3Text> idefics3_text(const std::filesystem::path&) { return Idefics3Text(); }
 
-Result<ImageTokens> smolvlm_tokens(const Json& config, const std::filesystem::path& folder) {
+/// SmolVLMProcessor asks the tokenizer for them.
+Result<Idefics3Text> smolvlm_text(const std::filesystem::path& folder) {
   Idefics3Text text;
   LUTHIER_TRY(text.image, tokenizer_attribute(folder, "image_token", text.image));
   LUTHIER_TRY(text.fake, tokenizer_attribute(folder, "fake_image_token", text.fake));
   LUTHIER_TRY(text.whole, tokenizer_attribute(folder, "global_image_token", text.whole));
-  return image_tokens(config, folder, text);
+  return text;
+}
+
+Result<Plan> read(const Json& config, const std::filesystem::path& folder, const char* processor,
+                  Result<Idefics3Text> (*text)(const std::filesystem::path&)) {
+  LUTHIER_TRY(const Idefics3Options options,
+              read_idefics3_options(config, (folder / "config.json").string()));
+  Plan plan;
+  plan.build = builder<Idefics3>(options);
+  const ProcessorDefaults defaults{processor};
+  plan.pictures = PicturePlan{options.image_token_id, defaults,
+                              [options, defaults, text](const auto& files) -> Result<ImageTokens> {
+                                LUTHIER_TRY(Idefics3Text written, text(files));
+                                return image_tokens(options, files, defaults, std::move(written));
+                              }};
+  plan.initializer_range = options.text.initializer_range;
+  return plan;
+}
+
+Result<Plan> read_idefics3(const Json& config, const std::filesystem::path& folder) {
+  return read(config, folder, "Idefics3ImageProcessor", idefics3_text);
+}
+
+Result<Plan> read_smolvlm(const Json& config, const std::filesystem::path& folder) {
+  return read(config, folder, "SmolVLMImageProcessor", smolvlm_text);
 }
 
 /// The processors' pixel_values have the conversations of a batch as their first axis.
@@ -161,9 +193,8 @@ Result<Idefics3Options> read_idefics3_options(const Json& config, const std::str
   return o;
 }
 
-const Family idefics3_family{"idefics3",      build,          same_name,       same_name,
-                             idefics3_tokens, image_token_id, processor_layout};
-const Family smolvlm_family{"smolvlm",      build,          same_name,       same_name,
-                            smolvlm_tokens, image_token_id, processor_layout};
+const Family idefics3_family{"idefics3", true,      read_idefics3,
+                             same_name,  same_name, processor_layout};
+const Family smolvlm_family{"smolvlm", true, read_smolvlm, same_name, same_name, processor_layout};
 
 }  // namespace luthier

@@ -7,8 +7,8 @@
 #pragma once
 
 #include "engine/models/decoder.h"
+#include "engine/models/family.h"
 #include "engine/models/vision_tower.h"
-#include "engine/models/vlm.h"
 
 namespace luthier {
 

@@ -6,6 +6,7 @@
 #include "engine/models/llava/llava_names.h"
 #include "engine/models/processor_files.h"
 #include "engine/models/tower_model.h"
+#include "engine/nn/module_cost.h"
 
 namespace luthier {
 
@@ -25,6 +26,14 @@ class Projector : public torch::nn::Module {
   }
   Tensor forward(const Tensor& features) {
     return linear_2_(activate(linear_1_(layer_norm_(features)), activation_));
+  }
+  ProjectorCost cost(const Pass& pass) const {
+    const std::int64_t folded = linear_1_->in_features(), features = pass.pictures.tokens;
+    const TrainedShare first = pass.terms.of(*linear_1_), second = pass.terms.of(*linear_2_);
+    return {
+        trained_within(pass.terms, *this).trains,
+        projector_norm_kept(pass.terms, features, folded) +
+            projector_kept(pass.terms, features, folded, linear_1_->out_features(), first, second)};
   }
 
  private:
@@ -50,6 +59,8 @@ class InternVL : public TowerModel {
  public:
   InternVL(const InternVLOptions& o, const torch::TensorOptions& t)
       : options_(o), body_(std::make_shared<Body>(o, t)) {
+    declare_part(kVisionTower, "model.vision_tower.");
+    declare_part(kProjector, "model.multi_modal_projector.");
     assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
   }
 
@@ -75,37 +86,47 @@ class InternVL : public TowerModel {
     return g;
   }
 
+  /// Frames are of any size; all their patches come to tokens, their class tokens to none.
+  std::int64_t feature_numbers(const PictureLoad& pictures) const override {
+    return patches(pictures) * options_.vision.hidden_size;
+  }
+
  protected:
   Tensor project(const Tensor& features, const ModelInput&) override {
     return body_->multi_modal_projector->forward(features);
   }
+  TowerCost tower_cost(const Pass& pass) const override {
+    return body_->vision_tower->cost(pass, patches(pass.pictures) + pass.pictures.frames,
+                                     options_.feature_layers, options_.feature_norm);
+  }
+  ProjectorCost projector_cost(const Pass& pass) const override {
+    return body_->multi_modal_projector->cost(pass);
+  }
 
  private:
+  std::int64_t patches(const PictureLoad& pictures) const {
+    return pictures.tokens * options_.fold * options_.fold;
+  }
+
   InternVLOptions options_;
   std::shared_ptr<Body> body_;
 };
 
-Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where,
-                                                   const torch::TensorOptions& tensors) {
-  LUTHIER_TRY(const InternVLOptions options, read_internvl_options(config, where));
-  return std::shared_ptr<VisionLanguageModel>(std::make_shared<InternVL>(options, tensors));
-}
-
-Result<TokenId> image_token_id(const Json& config, const std::string& where) {
-  LUTHIER_TRY(const InternVLOptions options, read_internvl_options(config, where));
-  return options.image_token_id;
+/// InternVLProcessor cuts tiles, whatever the picture processor's own file says.
+ProcessorDefaults processor_defaults() {
+  return {"GotOcr2ImageProcessor", {{"crop_to_patches", true}}};
 }
 
 /// <img>, then image_seq_length tokens for each tile and the thumbnail, then </img>.
-Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder) {
+Result<ImageTokens> image_tokens(const InternVLOptions& options,
+                                 const std::filesystem::path& folder) {
   const std::string where = (folder / "config.json").string();
-  LUTHIER_TRY(const InternVLOptions options, read_internvl_options(config, where));
   LUTHIER_TRY(const std::int64_t count, processor_count(folder, "image_seq_length", 256));
   LUTHIER_TRY(const std::string mark,
               tokenizer_attribute(folder, "context_image_token", "<IMG_CONTEXT>"));
   LUTHIER_TRY(const std::string begin, tokenizer_attribute(folder, "start_image_token", "<img>"));
   LUTHIER_TRY(const std::string end, tokenizer_attribute(folder, "end_image_token", "</img>"));
-  LUTHIER_TRY(const PixelValues outline, frame_outline(folder, 1));
+  LUTHIER_TRY(const PixelValues outline, frame_outline(folder, processor_defaults(), 1));
   const std::int64_t rows = outline.shape[2] / options.vision.patch_size,
                      columns = outline.shape[3] / options.vision.patch_size;
   LUTHIER_CHECK(check_fold(rows, columns, options.fold, where + ": downsample_ratio"));
@@ -117,6 +138,18 @@ Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path
     return begin + repeated(mark, count * pixels.shape.at(0)) + end;
   };
   return tokens;
+}
+
+Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
+  LUTHIER_TRY(const InternVLOptions options,
+              read_internvl_options(config, (folder / "config.json").string()));
+  Plan plan;
+  plan.build = builder<InternVL>(options);
+  plan.pictures =
+      PicturePlan{options.image_token_id, processor_defaults(),
+                  [options](const auto& files) { return image_tokens(options, files); }};
+  plan.initializer_range = options.text.initializer_range;
+  return plan;
 }
 
 }  // namespace
@@ -160,7 +193,6 @@ Result<InternVLOptions> read_internvl_options(const Json& config, const std::str
   return o;
 }
 
-const Family internvl_family{"internvl",        build,        llava_memory_name,
-                             llava_stored_name, image_tokens, image_token_id};
+const Family internvl_family{"internvl", true, read, llava_memory_name, llava_stored_name};
 
 }  // namespace luthier

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "engine/models/decoder.h"
+#include "engine/models/family.h"
 #include "engine/models/internvl/internvl_tower.h"
-#include "engine/models/vlm.h"
 
 namespace luthier {
 

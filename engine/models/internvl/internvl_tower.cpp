@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/internvl/internvl_tower.h"
 
+#include "engine/nn/module_cost.h"
+
 namespace luthier {
 
 using torch::Tensor;
@@ -27,6 +29,14 @@ class Attention : public torch::nn::Module {
     Tensor q = q_proj_(x), k = k_proj_(x);
     if (q_norm_) q = q_norm_(q), k = k_norm_(k);
     return projection_layer_(attend_frames(q, k, v_proj_(x), heads_));
+  }
+  AttentionBranchCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
+    const AttentionCost core =
+        attention_cost(terms, unmoved_rows(rows), heads_, heads_, q_proj_->out_features() / heads_);
+    const std::int64_t norms =
+        q_norm_ ? norm_kept(terms, q_norm_, rows) + norm_kept(terms, k_norm_, rows) : 0;
+    return attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_}, projection_layer_, core, norms,
+                                 rows, flows);
   }
 
  private:
@@ -65,6 +75,10 @@ class InternVLTowerImpl::Embeddings : public ParameterModule {
     const Tensor x = at::cat({cls_token_.expand({patches.size(0), 1, -1}), patches},
                              1);  // [frames, 1 + patches, hidden]
     return position_embeddings_.defined() ? x + positions(pixels.size(2), pixels.size(3)) : x;
+  }
+  /// The patches' product alone keeps its input.
+  std::int64_t kept(const StepTerms& terms, std::int64_t pixels) const {
+    return terms.of(*patch_embeddings_->projection).trains ? terms.block(pixels) : 0;
   }
   std::string type_name() const override { return "Parameter"; }
 
@@ -106,6 +120,19 @@ class InternVLTowerImpl::Layer : public ParameterModule {
     const Tensor attended =
         x + lambda_1_ * attention_->forward(before_ ? before_(x) : rms_before_(x));
     return attended + lambda_2_ * mlp_->forward(after_ ? after_(attended) : rms_after_(attended));
+  }
+  LayerCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
+    TowerLayerParts parts;
+    parts.share = trained_within(terms, *this);
+    parts.flows = flows;
+    parts.state = terms.block(rows * lambda_1_.size(0));
+    parts.norm_before =
+        before_ ? norm_kept(terms, before_, rows) : norm_kept(terms, rms_before_, rows);
+    parts.norm_after = after_ ? norm_kept(terms, after_, rows) : norm_kept(terms, rms_after_, rows);
+    parts.attention = attention_->cost(terms, rows, flows);
+    parts.mlp = mlp_->cost(terms, rows, parts.attention.passes);
+    if (terms.of(*this).trains) parts.scales = 2 * parts.state;
+    return tower_layer_cost(parts);
   }
   std::string type_name() const override { return "Parameter"; }
 
@@ -165,6 +192,29 @@ Tensor InternVLTowerImpl::forward(const Tensor& pixel_values, std::int64_t layer
   Tensor x = embeddings_->forward(pixel_values);
   for (std::int64_t i = 0; i < layers; ++i) x = layers_.at(static_cast<std::size_t>(i))->forward(x);
   return normed && norm_ ? norm_(x) : x;
+}
+
+TowerCost InternVLTowerImpl::cost(const Pass& pass, std::int64_t patches, std::int64_t layers,
+                                  bool normed) const {
+  const StepTerms& terms = pass.terms;
+  TowerCost cost;
+  cost.add_start(trained_within(terms, *embeddings_));
+  cost.kept = embeddings_->kept(terms, pass.pictures.numbers);
+  const auto running = static_cast<std::size_t>(layers);
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    if (i < running)
+      cost.add_layer(layers_[i]->cost(terms, patches, cost.flows));
+    else
+      cost.unreached += trained_within(terms, *layers_[i]).parameters;
+  }
+  if (!norm_) return cost;
+  const TrainedShare last = terms.of(*norm_);
+  if (normed && cost.flows) cost.kept += norm_kept(terms, norm_, patches);
+  if (normed)
+    cost.trains = cost.trains || last.trains;
+  else
+    cost.unreached += last.parameters;
+  return cost;
 }
 
 }  // namespace luthier

@@ -27,6 +27,8 @@ class InternVLTowerImpl : public torch::nn::Module {
   /// pixel_values [frames, 3, height, width] → what leaves the first `layers` layers, after the
   /// last norm where `normed` (and there is one): [frames, 1 + patches, hidden].
   torch::Tensor forward(const torch::Tensor& pixel_values, std::int64_t layers, bool normed);
+  /// Of so many patches, the frames' class tokens among them.
+  TowerCost cost(const Pass& pass, std::int64_t patches, std::int64_t layers, bool normed) const;
 
   const InternVLTowerOptions options;
 

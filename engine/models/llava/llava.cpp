@@ -6,6 +6,7 @@
 #include "engine/models/llava/llava_model.h"
 #include "engine/models/llava/llava_names.h"
 #include "engine/models/processor_files.h"
+#include "engine/nn/module_cost.h"
 
 namespace luthier {
 
@@ -25,6 +26,12 @@ class Projector : public torch::nn::Module {
   }
   Tensor forward(const Tensor& features) {
     return linear_2_(activate(linear_1_(features), activation_));
+  }
+  ProjectorCost cost(const Pass& pass) const {
+    const TrainedShare first = pass.terms.of(*linear_1_), second = pass.terms.of(*linear_2_);
+    return {first.trains || second.trains,
+            projector_kept(pass.terms, pass.pictures.tokens, linear_1_->in_features(),
+                           linear_1_->out_features(), first, second)};
   }
 
  private:
@@ -53,6 +60,9 @@ class LlavaModel::Body : public ParameterModule {
 
 LlavaModel::LlavaModel(const LlavaOptions& o, bool newline, const torch::TensorOptions& t)
     : options_(o), body_(std::make_shared<Body>(o, newline, t)) {
+  declare_part(kVisionTower, "model.vision_tower.");
+  declare_part(kProjector, "model.multi_modal_projector.");
+  declare_part(kProjector, "model.image_newline");
   assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
 }
 
@@ -68,16 +78,42 @@ Tensor LlavaModel::project(const Tensor& features, const ModelInput&) {
 
 const Tensor& LlavaModel::image_newline() const { return body_->image_newline; }
 
+/// Layers above the highest state used do not run.
+std::int64_t LlavaModel::layers_run() const {
+  const std::int64_t states = options_.vision.num_hidden_layers + 1;
+  std::int64_t highest = 0;
+  for (const std::int64_t layer : options_.vision_feature_layers)
+    highest = std::max(highest, layer < 0 ? layer + states : layer);
+  return highest;
+}
+
+std::int64_t LlavaModel::frame_features() const {
+  return options_.vision.tokens() - (options_.drop_first_feature ? 1 : 0);
+}
+
+std::int64_t LlavaModel::feature_numbers(const PictureLoad& pictures) const {
+  const auto states = static_cast<std::int64_t>(options_.vision_feature_layers.size());
+  return pictures.frames * frame_features() * options_.vision.hidden_size * states;
+}
+
+TowerCost LlavaModel::tower_cost(const Pass& pass) const {
+  return body_->vision_tower->cost(pass, pass.pictures.frames * options_.vision.tokens(),
+                                   layers_run(), /*normed=*/false);
+}
+
+ProjectorCost LlavaModel::projector_cost(const Pass& pass) const {
+  ProjectorCost cost = body_->multi_modal_projector->cost(pass);
+  cost.trains = cost.trains || pass.terms.of(*body_).trains;  // the lines' ends
+  return cost;
+}
+
 ModelGeometry LlavaModel::geometry() const {
   const VisionTowerOptions& v = options_.vision;
   ModelGeometry g = describe(v);
   g.vision_tokens = v.tokens();
-  g.image_tokens = v.tokens() - (options_.drop_first_feature ? 1 : 0);
+  g.image_tokens = frame_features();
   g.image_height = v.image_height, g.image_width = v.image_width;
-  const std::int64_t states = v.num_hidden_layers + 1;
-  g.vision_layers_run = 0;
-  for (const std::int64_t layer : options_.vision_feature_layers)
-    g.vision_layers_run = std::max(g.vision_layers_run, layer < 0 ? layer + states : layer);
+  g.vision_layers_run = layers_run();
   g.vision_states = static_cast<std::int64_t>(options_.vision_feature_layers.size());
   g.projector_in = v.hidden_size * g.vision_states, g.projector_width = options_.text.hidden_size;
   return g;
@@ -85,23 +121,9 @@ ModelGeometry LlavaModel::geometry() const {
 
 namespace {
 
-Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where,
-                                                   const torch::TensorOptions& tensors) {
-  LUTHIER_TRY(const LlavaOptions options, read_llava_options(config, where));
-  return std::shared_ptr<VisionLanguageModel>(
-      std::make_shared<LlavaModel>(options, /*newline=*/false, tensors));
-}
-
-Result<TokenId> image_token_id(const Json& config, const std::string& where) {
-  LUTHIER_TRY(const LlavaOptions options, read_llava_options(config, where));
-  return options.image_token_id;
-}
-
 /// LlavaProcessor's own arithmetic: (height / patch)·(width / patch) + extra − 1 (class token
 /// dropped), repeated marks.
-Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder) {
-  LUTHIER_TRY(const LlavaOptions options,
-              read_llava_options(config, (folder / "config.json").string()));
+Result<ImageTokens> image_tokens(const LlavaOptions& options, const std::filesystem::path& folder) {
   LUTHIER_TRY(const LlavaProcessorSettings settings,
               read_llava_processor_settings(folder, options));
   const auto written = [settings](std::int64_t height, std::int64_t width) {
@@ -118,6 +140,23 @@ Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path
     return repeated(mark, written(pixels.shape.at(2), pixels.shape.at(3)));
   };
   return tokens;
+}
+
+Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
+  LUTHIER_TRY(const LlavaOptions options,
+              read_llava_options(config, (folder / "config.json").string()));
+  Plan plan;
+  plan.build = [options](const torch::TensorOptions& tensors, HeadWeight head) {
+    LlavaOptions chosen = options;
+    if (head == HeadWeight::Own) chosen.tie_word_embeddings = false;
+    return std::make_shared<LlavaModel>(chosen, /*newline=*/false, tensors);
+  };
+  plan.pictures =
+      PicturePlan{options.image_token_id, {"LlavaImageProcessor"}, [options](const auto& files) {
+                    return image_tokens(options, files);
+                  }};
+  plan.initializer_range = options.text.initializer_range;
+  return plan;
 }
 
 }  // namespace
@@ -174,7 +213,6 @@ Result<LlavaOptions> read_llava_options(const Json& config, const std::string& w
   return o;
 }
 
-const Family llava_family{"llava",           build,        llava_memory_name,
-                          llava_stored_name, image_tokens, image_token_id};
+const Family llava_family{"llava", true, read, llava_memory_name, llava_stored_name};
 
 }  // namespace luthier

@@ -13,13 +13,19 @@ class LlavaModel : public TowerModel {
   LlavaModel(const LlavaOptions& options, bool newline, const torch::TensorOptions& tensors);
   torch::Tensor tower(const ModelInput& input) override;
   ModelGeometry geometry() const override;
+  std::int64_t feature_numbers(const PictureLoad& pictures) const override;
 
  protected:
+  TowerCost tower_cost(const Pass& pass) const override;
+  ProjectorCost projector_cost(const Pass& pass) const override;
   torch::Tensor project(const torch::Tensor& features, const ModelInput& input) override;
   const torch::Tensor& image_newline() const;
 
  private:
   class Body;
+  std::int64_t layers_run() const;
+  std::int64_t frame_features() const;
+
   LlavaOptions options_;
   std::shared_ptr<Body> body_;
 };

@@ -86,26 +86,16 @@ class LlavaNext : public LlavaModel {
   LlavaNextOptions options_;
 };
 
-Result<std::shared_ptr<VisionLanguageModel>> build(const Json& config, const std::string& where,
-                                                   const torch::TensorOptions& tensors) {
-  LUTHIER_TRY(const LlavaNextOptions options, read_llava_next_options(config, where));
-  return std::shared_ptr<VisionLanguageModel>(std::make_shared<LlavaNext>(options, tensors));
-}
-
-Result<TokenId> image_token_id(const Json& config, const std::string& where) {
-  LUTHIER_TRY(const LlavaNextOptions options, read_llava_next_options(config, where));
-  return options.llava.image_token_id;
-}
+ProcessorDefaults processor_defaults() { return {"LlavaNextImageProcessor"}; }
 
 /// The count is the model's; LlavaNextProcessor comes to the same from patch_size, strategy and
 /// additional tokens where those fit the model.
-Result<ImageTokens> image_tokens(const Json& config, const std::filesystem::path& folder) {
-  LUTHIER_TRY(const LlavaNextOptions options,
-              read_llava_next_options(config, (folder / "config.json").string()));
+Result<ImageTokens> image_tokens(const LlavaNextOptions& options,
+                                 const std::filesystem::path& folder) {
   LUTHIER_TRY(const LlavaProcessorSettings settings,
               read_llava_processor_settings(folder, options.llava));
-  LUTHIER_CHECK(frame_outline(folder, 2));
-  LUTHIER_TRY(const auto pictures, detail::read_picture_settings(folder));
+  LUTHIER_CHECK(frame_outline(folder, processor_defaults(), 2));
+  LUTHIER_TRY(const auto pictures, detail::read_picture_settings(folder, processor_defaults()));
   std::vector<Extent> pinpoints = detail::usual_pinpoints();
   LUTHIER_CHECK(detail::read_pinpoints(pictures.config, pictures.where, pinpoints));
   if (pinpoints != options.pinpoints) {
@@ -132,6 +122,22 @@ Tensor processor_layout(const ModelInput& input) {
     first += picture.rows;
   }
   return at::stack(pictures);
+}
+
+Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
+  LUTHIER_TRY(const LlavaNextOptions options,
+              read_llava_next_options(config, (folder / "config.json").string()));
+  Plan plan;
+  plan.build = [options](const torch::TensorOptions& tensors, HeadWeight head) {
+    LlavaNextOptions chosen = options;
+    if (head == HeadWeight::Own) chosen.llava.tie_word_embeddings = false;
+    return std::make_shared<LlavaNext>(chosen, tensors);
+  };
+  plan.pictures =
+      PicturePlan{options.llava.image_token_id, processor_defaults(),
+                  [options](const auto& files) { return image_tokens(options, files); }};
+  plan.initializer_range = options.llava.text.initializer_range;
+  return plan;
 }
 
 }  // namespace
@@ -178,7 +184,7 @@ Result<LlavaNextOptions> read_llava_next_options(const Json& config, const std::
   return o;
 }
 
-const Family llava_next_family{"llava_next", build,          llava_memory_name, llava_stored_name,
-                               image_tokens, image_token_id, processor_layout};
+const Family llava_next_family{"llava_next",    true, read, llava_memory_name, llava_stored_name,
+                               processor_layout};
 
 }  // namespace luthier

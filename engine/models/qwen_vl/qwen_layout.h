@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/models/vlm.h"
+#include "engine/models/model_input.h"
 
 namespace luthier {
 

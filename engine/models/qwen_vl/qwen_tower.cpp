@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/models/vision_parts.h"
+#include "engine/nn/module_cost.h"
 #include "engine/nn/products.h"
 
 namespace luthier {
@@ -20,6 +22,9 @@ class Norm {
   Norm(torch::nn::Module& owner, const char* name, std::int64_t size, bool rms,
        const torch::TensorOptions& t);
   Tensor operator()(const Tensor& x) { return rms_ ? rms_(x) : layer_(x); }
+  std::int64_t kept(const StepTerms& terms, std::int64_t rows) const {
+    return rms_ ? norm_kept(terms, rms_, rows) : norm_kept(terms, layer_, rows);
+  }
 
  private:
   RmsNorm rms_{nullptr};
@@ -69,6 +74,16 @@ class Attention : public torch::nn::Module {
                         AttentionRule{false, {}, 0, 0}));
   }
 
+  /// `windows`: patches stand window by window, and are put back for the next product.
+  AttentionBranchCost cost(const StepTerms& terms, std::int64_t patches, bool windows,
+                           bool flows) const {
+    RowsShape rows = unmoved_rows(patches);
+    rows.copied = windows;
+    return attention_branch_cost(terms, {qkv_}, proj_,
+                                 attention_cost(terms, rows, heads_, heads_, size_), 0, patches,
+                                 flows);
+  }
+
  private:
   std::int64_t heads_, size_;
   Linear qkv_{nullptr}, proj_{nullptr};
@@ -83,6 +98,9 @@ class TwoLayers : public torch::nn::Module {
                               Linear(o.intermediate, o.width, true, t));
   }
   Tensor forward(const Tensor& x) { return second_(activate(first_(x), activation_)); }
+  MlpCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
+    return mlp_cost(terms, {first_}, second_, rows, flows);
+  }
 
  private:
   Activation activation_;
@@ -97,6 +115,10 @@ class QwenTower::PatchEmbed : public torch::nn::Module {
     proj_ = register_module("proj", std::make_shared<PatchProjection>(o, t));
   }
   Tensor forward(const Tensor& patches) const { return proj_->forward(patches); }
+  /// The product keeps its input.
+  std::int64_t kept(const StepTerms& terms, std::int64_t pixels) const {
+    return terms.of(*proj_).trains ? terms.block(pixels) : 0;
+  }
 
  private:
   std::shared_ptr<PatchProjection> proj_;
@@ -116,6 +138,20 @@ class QwenTower::Block : public torch::nn::Module {
   Tensor forward(const Tensor& x, const RowLayout& rows, const RotaryTable& table) {
     const Tensor attended = x + attn_->forward(norm1_(x), rows, table), normal = norm2_(attended);
     return attended + (gated_ ? gated_(normal) : mlp_->forward(normal));
+  }
+  LayerCost cost(const StepTerms& terms, std::int64_t patches, std::int64_t width, bool windows,
+                 bool flows) const {
+    TowerLayerParts parts;
+    parts.share = trained_within(terms, *this);
+    parts.flows = flows;
+    parts.state = terms.block(patches * width);
+    parts.turned = 3 * parts.state;
+    parts.norm_before = norm1_.kept(terms, patches);
+    parts.norm_after = norm2_.kept(terms, patches);
+    parts.attention = attn_->cost(terms, patches, windows, flows);
+    parts.mlp = gated_ ? gated_->cost(terms, patches, parts.attention.passes)
+                       : mlp_->cost(terms, patches, parts.attention.passes);
+    return tower_layer_cost(parts);
   }
 
  private:
@@ -146,6 +182,9 @@ class QwenTower::Merger : public torch::nn::Module {
         whole_ ? norm_(states.reshape({-1, block_})) : norm_(states).reshape({-1, block_});
     return second_(activate(first_(normal), Activation::Gelu));
   }
+
+  TrainedShare first(const StepTerms& terms) const { return terms.of(*first_); }
+  TrainedShare second(const StepTerms& terms) const { return terms.of(*second_); }
 
  private:
   std::int64_t block_;
@@ -243,6 +282,40 @@ std::vector<Tensor> QwenTower::merge_deepstack(const Tensor& states) {
         deepstack_mergers_.at(each.merger)->forward(states_of(states, features.size() + 1)));
   }
   return features;
+}
+
+TowerCost QwenTower::cost(const Pass& pass) const {
+  const StepTerms& terms = pass.terms;
+  const std::int64_t patches = pass.pictures.patches;
+  TowerCost cost;
+  TrainedShare start = trained_within(terms, *patch_embed_);
+  if (pos_embed_) start += terms.of(*pos_embed_);
+  cost.add_start(start);
+  cost.kept = patch_embed_->kept(terms, pass.pictures.numbers);
+  for (const auto& block : blocks_) {
+    cost.add_layer(block->cost(terms, patches, options_.width, options_.window > 0, cost.flows));
+  }
+  if (cost.flows) cost.kept += 2 * terms.floats(patches * options_.head_dim());  // the rotary table
+  return cost;
+}
+
+ProjectorCost QwenTower::mergers_cost(const Pass& pass) const {
+  const StepTerms& terms = pass.terms;
+  TrainedShare first = merger_->first(terms), second = merger_->second(terms);
+  TrainedShare any = trained_within(terms, *merger_);
+  for (const auto& merger : deepstack_mergers_) {
+    first += merger->first(terms), second += merger->second(terms);
+    any += trained_within(terms, *merger);
+  }
+  const std::int64_t features = pass.pictures.tokens, block = options_.width * options_.block();
+  const std::int64_t one = projector_kept(terms, features, block, block, first, second),
+                     norm = projector_norm_kept(terms, features, block);
+  const auto deepstack = static_cast<std::int64_t>(options_.reached().size());
+  if (deepstack == 0) return {any.trains, one + norm};
+  // DeepStack's states lie beside the last layer's; each of its mergers takes a copy of its own.
+  const std::int64_t states = 1 + deepstack;
+  return {any.trains, terms.block(pass.pictures.patches * options_.width * states) + states * one +
+                          deepstack * norm};
 }
 
 }  // namespace luthier

@@ -4,6 +4,7 @@
 // picture or a window, and mergers that make one feature of a block of patches.
 #pragma once
 
+#include "engine/models/cost.h"
 #include "engine/models/qwen_vl/qwen_layout.h"
 #include "engine/models/qwen_vl/qwen_options.h"
 
@@ -19,6 +20,10 @@ class QwenTower : public torch::nn::Module {
   torch::Tensor merge(const torch::Tensor& states);
   /// What the DeepStack mergers make of their layers' states, in the order these run.
   std::vector<torch::Tensor> merge_deepstack(const torch::Tensor& states);
+
+  TowerCost cost(const Pass& pass) const;
+  /// Of all mergers.
+  ProjectorCost mergers_cost(const Pass& pass) const;
 
  private:
   class PatchEmbed;

@@ -28,6 +28,9 @@ class QwenVl : public TowerModel {
  public:
   QwenVl(const QwenVlOptions& o, const torch::TensorOptions& t)
       : options_(o), body_(std::make_shared<Body>(o, t)) {
+    declare_part(kProjector, "model.visual.merger.");
+    declare_part(kProjector, "model.visual.deepstack_merger_list.");
+    declare_part(kVisionTower, "model.visual.");
     assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
   }
 
@@ -65,9 +68,22 @@ class QwenVl : public TowerModel {
     return g;
   }
 
+  std::int64_t feature_numbers(const PictureLoad& pictures) const override {
+    const auto states = 1 + static_cast<std::int64_t>(options_.vision.reached().size());
+    return pictures.patches * options_.vision.width * states;
+  }
+
  protected:
   Tensor project(const Tensor& features, const ModelInput&) override {
     return body_->visual->merge(features);
+  }
+  TowerCost tower_cost(const Pass& pass) const override { return body_->visual->cost(pass); }
+  ProjectorCost projector_cost(const Pass& pass) const override {
+    return body_->visual->mergers_cost(pass);
+  }
+  std::int64_t deepstack_layers() const override {
+    return std::min(static_cast<std::int64_t>(options_.vision.reached().size()),
+                    num_hidden_layers());
   }
 
  private:
@@ -80,8 +96,10 @@ class QwenVl : public TowerModel {
 };
 
 /// A processor that cuts other patches than the tower takes would fail in the middle of a run.
-Status check_processor(const QwenVisionOptions& tower, const std::filesystem::path& folder) {
-  LUTHIER_TRY(const detail::PictureSettings settings, detail::read_picture_settings(folder));
+Status check_processor(const QwenVisionOptions& tower, const std::filesystem::path& folder,
+                       const ProcessorDefaults& defaults) {
+  LUTHIER_TRY(const detail::PictureSettings settings,
+              detail::read_picture_settings(folder, defaults));
   const auto check = [&](const char* key, std::int64_t standard, std::int64_t expected) -> Status {
     LUTHIER_TRY(const std::int64_t found, json_int(settings.config, key, settings.where, standard));
     if (found == expected) return {};
@@ -109,21 +127,9 @@ Status check_processor(const QwenVisionOptions& tower, const std::filesystem::pa
                      "It must be a Qwen2VLImageProcessor.");
 }
 
-}  // namespace
-
-Result<std::shared_ptr<VisionLanguageModel>> build_qwen_vl(const QwenGeneration& generation,
-                                                           const Json& config,
-                                                           const std::string& where,
-                                                           const torch::TensorOptions& tensors) {
-  LUTHIER_TRY(const QwenVlOptions options, read_qwen_vl_options(generation, config, where));
-  return std::shared_ptr<VisionLanguageModel>(std::make_shared<QwenVl>(options, tensors));
-}
-
-Result<ImageTokens> qwen_image_tokens(const QwenGeneration& generation, const Json& config,
-                                      const std::filesystem::path& folder) {
-  LUTHIER_TRY(const QwenVlOptions options,
-              read_qwen_vl_options(generation, config, (folder / "config.json").string()));
-  LUTHIER_CHECK(check_processor(options.vision, folder));
+Result<ImageTokens> image_tokens(const QwenVlOptions& options, const std::filesystem::path& folder,
+                                 const ProcessorDefaults& defaults) {
+  LUTHIER_CHECK(check_processor(options.vision, folder, defaults));
   ImageTokens tokens;
   LUTHIER_TRY(tokens.mark, tokenizer_attribute(folder, "image_token", "<|image_pad|>"));
   tokens.expand = [block = options.vision.block(), mark = tokens.mark](const PixelValues& pixels) {
@@ -132,6 +138,22 @@ Result<ImageTokens> qwen_image_tokens(const QwenGeneration& generation, const Js
     return text;
   };
   return tokens;
+}
+
+}  // namespace
+
+Result<Plan> read_qwen_vl(const QwenGeneration& generation, const Json& config,
+                          const std::filesystem::path& folder) {
+  LUTHIER_TRY(const QwenVlOptions options,
+              read_qwen_vl_options(generation, config, (folder / "config.json").string()));
+  Plan plan;
+  plan.build = builder<QwenVl>(options);
+  const ProcessorDefaults defaults{"Qwen2VLImageProcessor"};
+  plan.pictures = PicturePlan{
+      options.image_token_id, defaults,
+      [options, defaults](const auto& files) { return image_tokens(options, files, defaults); }};
+  plan.initializer_range = options.text.initializer_range;
+  return plan;
 }
 
 std::string qwen_memory_name(const std::string& stored) {
@@ -148,7 +170,5 @@ std::string qwen_old_name(const std::string& memory) {
   if (memory.starts_with("model.language_model.")) return "model." + memory.substr(21);
   return memory;
 }
-
-std::string qwen_same_name(const std::string& memory) { return memory; }
 
 }  // namespace luthier

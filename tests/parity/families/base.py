@@ -78,6 +78,7 @@ class Family:
     inputs = ("input_ids", "attention_mask", "pixel_values")
     specs, kinds, plans = {}, {}, {}
     larger = None                       # a spec whose memory is large enough to forecast; called MODEL_TYPE-larger
+    pictures = True                     # the model takes pictures
     needs_picture = False               # a row without a picture is refused
     adapters, merges, generates, compared, informed, tokenized = (), (), (), (), (), ()
     tied = ()                           # checkpoints whose head shares the embedding's weight

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The sums. The loss is made while everything is kept; then the backward goes through the stages
+// from the last to the first, what is kept shrinks, and gradients grow.
+#include <algorithm>
+
+#include "engine/forecast/trained.h"
+#include "engine/train/step_runner.h"
+
+namespace luthier {
+
+Pass lay_out(const BatchShape& batch, const StepTerms& terms) {
+  Pass pass;
+  pass.terms = terms;
+  pass.pictures = batch.pictures;
+  pass.labels = std::min(batch.labels, batch.tokens);
+  std::vector<std::int64_t> lengths = batch.lengths;
+  if (lengths.empty()) {
+    const std::int64_t rows = std::max<std::int64_t>(1, batch.batch_size);
+    lengths.assign(static_cast<std::size_t>(rows), batch.tokens / rows);
+  }
+  const std::int64_t filler = terms.cpu ? filler_tokens(batch.tokens) : 0;
+  if (filler > 0) lengths.push_back(filler);
+  pass.tokens = batch.tokens + filler;
+  pass.rows = rows_shape(lengths, /*causal=*/true);
+  return pass;
+}
+
+StepBytes peak_of(const PassCost& cost, const LossCost& loss, std::int64_t gradients,
+                  std::int64_t standing, std::int64_t stepping) {
+  StepBytes peak;
+  std::int64_t most = -1;
+  const auto consider = [&](std::int64_t grown, std::int64_t kept, std::int64_t work) {
+    const std::int64_t there = std::max(standing, grown);
+    if (there + kept + work <= most) return;
+    most = there + kept + work;
+    // Gradients are counted as a part of their own.
+    peak.kept = std::max<std::int64_t>(0, kept + there - gradients);
+    peak.workspace = work;
+  };
+  std::int64_t kept = 0;
+  for (const Stage& stage : cost.stages) kept += stage.kept;
+  consider(0, kept, loss.work);
+  std::int64_t grown = loss.gradient;
+  for (auto stage = cost.stages.rbegin(); stage != cost.stages.rend(); ++stage) {
+    kept -= stage->kept;
+    for (const Stage::Moment& moment : stage->moments)
+      consider(grown, kept + moment.left, moment.work);
+    grown += stage->gradients;
+  }
+  consider(gradients, 0, stepping);
+  return peak;
+}
+
+}  // namespace luthier

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/io/weight_kinds.h"
+
+#include <regex>
+
+namespace luthier {
+
+#define LUTHIER_WEIGHT_KIND(name) \
+  namespace weight_kind {         \
+  extern const WeightKind name;   \
+  }
+#include "engine/io/weight_kinds.inc"
+#undef LUTHIER_WEIGHT_KIND
+
+const std::vector<const WeightKind*>& weight_kinds() {
+  static const std::vector<const WeightKind*> table{
+#define LUTHIER_WEIGHT_KIND(name) &weight_kind::name,
+#include "engine/io/weight_kinds.inc"
+#undef LUTHIER_WEIGHT_KIND
+  };
+  return table;
+}
+
+namespace {
+
+bool is_on(const Json& settings, const char* key) {
+  const auto found = settings.find(key);
+  return found != settings.end() && found->is_boolean() && found->get<bool>();
+}
+
+/// The switches of bitsandbytes, of which one is on where weights are packed; another method has
+/// none and is always on.
+bool asks_for_plain(const Json& settings) {
+  if (!settings.is_object() || settings.empty()) return true;
+  if (settings.value("quant_method", Json("bitsandbytes")) != "bitsandbytes") return false;
+  return !is_on(settings, "load_in_4bit") && !is_on(settings, "_load_in_4bit") &&
+         !is_on(settings, "load_in_8bit") && !is_on(settings, "_load_in_8bit");
+}
+
+}  // namespace
+
+Result<const WeightKind*> find_weight_kind(const Json& settings, const std::string& where) {
+  if (asks_for_plain(settings)) return static_cast<const WeightKind*>(nullptr);
+  std::string known;
+  for (const WeightKind* kind : weight_kinds()) {
+    if (kind->meant(settings)) {
+      LUTHIER_CHECK(kind->check(settings, where));
+      return kind;
+    }
+    known += (known.empty() ? "" : ", ") + std::string(kind->setting);
+  }
+  return input_error("Weights of this kind are not known here.", where, "Known: " + known + ".");
+}
+
+std::optional<PartOfWeight> part_of_weight(const std::string& name, const WeightKind& kind) {
+  for (const std::string_view end : kind.beside) {
+    if (!name.ends_with(end)) continue;
+    std::string weight = name.substr(0, name.size() - end.size());
+    if (weight.ends_with(".weight")) return PartOfWeight{std::move(weight), end};
+  }
+  return {};
+}
+
+Result<bool> skips_module(const Json& settings, const std::string& module, const std::string& head,
+                          const std::string& where) {
+  const auto list = settings.find("llm_int8_skip_modules");
+  if (list == settings.end() || list->is_null()) return module == head;
+  const std::string place = where + ": llm_int8_skip_modules";
+  if (!list->is_array()) return input_error("A list of names is expected.", place);
+  for (const Json& entry : *list) {
+    if (!entry.is_string()) return input_error("A list of names is expected.", place);
+    const std::string name = entry.get<std::string>();
+    if (module.ends_with(name)) return true;
+    try {
+      if (std::regex_search(module, std::regex(name), std::regex_constants::match_continuous))
+        return true;
+    } catch (const std::regex_error&) {
+      return input_error("\"" + name + "\" is no name and no regular expression.", place);
+    }
+  }
+  return false;
+}
+
+}  // namespace luthier

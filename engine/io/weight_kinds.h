@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Kinds of packed weights without their tensors: how settings name a kind, what stands beside a
+// packed weight in a checkpoint, how many bytes it takes. Settings are a JSON object with the words
+// of a checkpoint's quantization_config, which a recipe's section and the command line's options
+// use too, so that every room asks the same thing. What a packed weight can do stands in
+// nn/packed_weight.h; a row of either table is found by the kind's name.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/io/json.h"
+
+namespace luthier {
+
+struct WeightKind {
+  const char* name;     ///< "nf4": what a person is shown
+  const char* setting;  ///< the words that ask for it: "load_in_4bit with bnb_4bit_quant_type nf4"
+  /// Whether these settings mean this kind.
+  bool (*meant)(const Json& settings);
+  /// What of the settings cannot be followed; `where` is the place before ": key".
+  Status (*check)(const Json& settings, const std::string& where);
+  /// Of a weight [rows, cols], in memory and in a file.
+  std::int64_t (*bytes)(std::int64_t rows, std::int64_t cols, const Json& settings);
+  /// What the names of the tensors that belong to X.weight end in behind it. The first is always
+  /// there.
+  std::vector<std::string_view> beside;
+  /// Settings that a packed file is made by, so that it cannot be loaded under others.
+  std::vector<std::string> of_the_file;
+  /// The quantization_config of a checkpoint that is written under these settings.
+  Json (*written)(const Json& settings);
+};
+
+const std::vector<const WeightKind*>& weight_kinds();
+
+/// The kind that settings mean; null where they ask for plain weights (no object, or every switch
+/// in it is off). An Input error where they mean one that is not there.
+Result<const WeightKind*> find_weight_kind(const Json& settings, const std::string& where);
+
+/// A tensor's name taken apart: "X.weight" and ".absmax" of "X.weight.absmax". Nothing where the
+/// name is no such end of the kind's.
+struct PartOfWeight {
+  std::string weight;
+  std::string_view end;
+};
+std::optional<PartOfWeight> part_of_weight(const std::string& name, const WeightKind& kind);
+
+/// Whether settings leave a Linear as it is. Where llm_int8_skip_modules is null that is the output
+/// head (`head`, as the model calls it); else a name that
+/// one of the list begins (as a regular expression) or ends.
+Result<bool> skips_module(const Json& settings, const std::string& module, const std::string& head,
+                          const std::string& where);
+
+}  // namespace luthier

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a model answers when it is asked what a training step of a batch costs: stages in the order
+// of its forward, each with what it keeps and the moments of its backward. Made by the model's own
+// modules (each says its share beside its forward) and only added up by the forecast. Plain data,
+// no LibTorch.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/nn/cost.h"
+
+namespace luthier {
+
+/// What pictures add to a batch.
+struct PictureLoad {
+  std::int64_t images = 0;
+  std::int64_t frames = 0;   ///< whole pictures and tiles that go through a tower of a fixed size
+  std::int64_t patches = 0;  ///< of families whose tower takes patches, before they are merged
+  std::int64_t numbers = 0;  ///< in pixel_values
+  std::int64_t tokens = 0;   ///< their places in the text
+  PictureLoad& operator+=(const PictureLoad& other) {
+    images += other.images, frames += other.frames, patches += other.patches;
+    numbers += other.numbers, tokens += other.tokens;
+    return *this;
+  }
+};
+
+/// One micro-batch of a training step.
+struct Pass {
+  StepTerms terms;
+  std::int64_t tokens = 0;  ///< of all rows, with filler
+  std::int64_t labels = 0;
+  RowsShape rows;
+  PictureLoad pictures;
+};
+
+/// A part of the forward. Its backward runs after that of the stages behind it.
+struct Stage {
+  struct Moment {
+    std::int64_t left = 0;  ///< of this stage, what is still there (or there again)
+    std::int64_t work = 0;  ///< temporaries
+  };
+  std::int64_t kept = 0;        ///< from its forward to its backward
+  std::vector<Moment> moments;  ///< of its backward, in order
+  std::int64_t gradients = 0;   ///< bytes of those that its backward adds
+};
+
+/// The output head, for who makes a loss of the last states.
+struct HeadCost {
+  std::int64_t vocabulary = 0, width = 0;
+  bool weight_gradient = false;  ///< the product with its weight gives that weight a gradient
+  bool plugged = false;          ///< something that trains hangs on it
+};
+
+struct PassCost {
+  std::vector<Stage> stages;
+  std::int64_t unreached = 0;  ///< trained parameters that no gradient ever arrives at
+  HeadCost head;
+};
+
+/// The layers of a decoder or of a tower.
+struct LayerCost {
+  std::int64_t attention = 0, mlp = 0;            ///< kept by either half
+  std::int64_t attention_work = 0, mlp_work = 0;  ///< temporaries of either half's backward
+  TrainedShare share;
+  std::int64_t kept() const { return attention + mlp; }
+};
+
+/// A picture tower, from the pixels on.
+struct TowerCost {
+  bool trains = false;  ///< something that a gradient reaches
+  bool flows = false;   ///< a gradient is wanted at its end
+  std::int64_t kept = 0, work = 0;
+  std::int64_t parameters = 0;  ///< that train in its layers
+  std::int64_t unreached = 0;   ///< that train where no gradient arrives
+
+  /// What stands before the first layer.
+  void add_start(const TrainedShare& start) {
+    trains = trains || start.trains;
+    flows = flows || start.trains;
+  }
+  void add_layer(const LayerCost& layer) {
+    trains = trains || layer.share.trains;
+    flows = flows || layer.share.trains;
+    kept += layer.kept();
+    work = std::max({work, layer.mlp_work, layer.attention_work - layer.mlp});
+    parameters += layer.share.parameters;
+  }
+};
+
+/// The way from a tower's features into the text.
+struct ProjectorCost {
+  bool trains = false;
+  std::int64_t kept = 0;  ///< where a gradient comes out of it
+};
+
+/// What a model that can be trained answers. A capability (see models/model.h).
+class StepCosts {
+ public:
+  virtual ~StepCosts() = default;
+  virtual PassCost cost(const Pass& pass) const = 0;
+  /// Numbers that a fixed tower hands on for these pictures.
+  virtual std::int64_t feature_numbers(const PictureLoad&) const { return 0; }
+};
+
+/// Asks a model whose weights need not be loaded.
+class ModelCost {
+ public:
+  virtual ~ModelCost() = default;
+  /// `trained`: by the modules' names; those that the model does not have are left out.
+  virtual PassCost of(Pass pass,
+                      const std::vector<std::pair<std::string, TrainedShare>>& trained) const = 0;
+  /// Numbers that a fixed tower hands on for these pictures.
+  virtual std::int64_t feature_numbers(const PictureLoad& pictures) const = 0;
+};
+
+}  // namespace luthier

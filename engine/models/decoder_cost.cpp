@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the decoder's layers keep for their backward, as decoder.cpp computes them: attention its
+// input, normed input, queries, keys and values after rotation and their mixture; the MLP its sum
+// with the input, the normed sum, what stands before the activation and what stands after. A tensor
+// is kept only where something that trains needs it.
+#include <algorithm>
+
+#include "engine/models/decoder.h"
+#include "engine/nn/module_cost.h"
+
+namespace luthier {
+
+AttentionBranchCost SelfAttentionImpl::cost(const StepTerms& terms, const RowsShape& rows,
+                                            std::int64_t tokens, bool flows) const {
+  const std::int64_t norms = q_norm_ ? norm_kept(terms, q_norm_, tokens * heads_) +
+                                           norm_kept(terms, k_norm_, tokens * kv_heads_)
+                                     : 0;
+  return attention_branch_cost(
+      terms, {q_proj_, k_proj_, v_proj_}, o_proj_,
+      attention_cost(terms, rows, heads_, kv_heads_, head_dim_, rule_.softcap > 0), norms, tokens,
+      flows);
+}
+
+MlpCost GatedMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
+  return mlp_cost(terms, {gate_proj_, up_proj_}, down_proj_, tokens, flows);
+}
+
+LayerCost DecoderLayerImpl::cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
+                                 bool flows) const {
+  LayerCost cost;
+  cost.share = trained_within(terms, *this);
+  if (!flows && !cost.share.trains) return cost;
+  const bool sandwich = !pre_feedforward_layernorm_.is_empty();
+  const std::int64_t state = terms.block(tokens * input_layernorm_->weight.size(0));
+  const std::int64_t norm = norm_kept(terms, input_layernorm_, tokens),
+                     norm_backward = norm_work(terms, input_layernorm_, tokens);
+  const AttentionBranchCost attention = self_attn_->cost(terms, rows, tokens, flows);
+  const MlpCost mlp = mlp_->cost(terms, tokens, attention.passes);
+  cost.attention = (flows ? norm : 0) + attention.kept + (sandwich && attention.passes ? norm : 0);
+  cost.mlp = (attention.passes ? norm : 0) + mlp.kept + (sandwich ? norm : 0);
+  cost.mlp_work =
+      state + (mlp.inside ? std::max(mlp.work, norm_backward - mlp.released) : mlp.down_work);
+  cost.attention_work = state + norm_backward;
+  if (attention.inside) {
+    cost.attention_work =
+        state + std::max(norm_backward, attention.core.work) + attention.core.scores;
+  }
+  return cost;
+}
+
+void DecoderImpl::add_cost(const Pass& pass, bool flows, bool blocks, std::int64_t beside,
+                           std::vector<Stage>& stages) const {
+  const StepTerms& terms = pass.terms;
+  const std::int64_t state = terms.block(pass.tokens * options.hidden_size);
+  std::vector<std::int64_t> windows;
+  for (const auto& window : options.sliding_windows) windows.push_back(window.value_or(0));
+  Stage shared;  // by all layers: tables of sines and cosines, masks
+  shared.kept = (options.two_rotaries ? 4 : 2) * terms.block(pass.tokens * options.head_dim) +
+                masks_kept(terms, pass.rows, windows, blocks, options.attention_softcap > 0) +
+                beside;
+  stages.push_back(shared);
+  for (const DecoderLayer& layer : layers_) {
+    const LayerCost cost = layer->cost(terms, pass.rows, pass.tokens, flows);
+    flows = flows || cost.share.trains;
+    // A checkpointed layer keeps its input, and is made once more before its backward.
+    Stage stage;
+    stage.kept = terms.checkpointing ? state : cost.kept();
+    const std::int64_t there = stage.kept + (terms.checkpointing ? cost.kept() + state : 0);
+    stage.moments = {{there, cost.mlp_work}, {there - cost.mlp, cost.attention_work}};
+    stage.gradients = cost.share.parameters * terms.gradient_element;
+    stages.push_back(stage);
+  }
+  Stage last;
+  last.kept = flows ? norm_kept(terms, norm_, pass.tokens) : 0;
+  last.moments = {{last.kept, terms.block(pass.labels * options.hidden_size) + state +
+                                  norm_work(terms, norm_, pass.tokens)}};
+  stages.push_back(last);
+}
+
+}  // namespace luthier

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/decoder_model.h"
+
+namespace luthier {
+
+void DecoderModel::assemble(std::shared_ptr<torch::nn::Module> body, const Decoder& decoder,
+                            bool tied, const torch::TensorOptions& tensors) {
+  register_module("model", std::move(body));
+  decoder_ = decoder;
+  head_ = tied ? Linear(decoder->embed_tokens->weight)
+               : Linear(decoder->options.hidden_size, decoder->options.vocab_size, false, tensors);
+  register_module("lm_head", head_);
+}
+
+TokenSequence DecoderModel::embed(const ModelInput& input) {
+  TokenSequence sequence;
+  sequence.rows = RowLayout(input.lengths);
+  sequence.embeddings = decoder_->embed(input.input_ids);
+  return sequence;
+}
+
+torch::Tensor DecoderModel::decode(const TokenSequence& sequence, KeyValueCache* cache) {
+  return decoder_->forward(sequence, cache, gradient_checkpointing_);
+}
+
+ModelGeometry DecoderModel::geometry() const {
+  ModelGeometry g;
+  const DecoderOptions& text = decoder_->options;
+  g.vocab_size = text.vocab_size, g.hidden_size = text.hidden_size,
+  g.intermediate_size = text.intermediate_size;
+  g.num_hidden_layers = text.num_hidden_layers, g.num_attention_heads = text.num_attention_heads;
+  g.num_key_value_heads = text.num_key_value_heads, g.head_dim = text.head_dim;
+  for (const auto& window : text.sliding_windows) g.attention_windows.push_back(window.value_or(0));
+  g.attention_softcap = text.attention_softcap > 0;
+  g.qk_norm = text.qk_norm, g.sandwich_norms = text.sandwich_norms,
+  g.scaled_embeddings = text.embedding_scale != 1;
+  g.rotary_tables = text.two_rotaries ? 2 : 1;
+  g.tied_embeddings = head_->weight.shares(decoder_->embed_tokens->weight);
+  return g;
+}
+
+}  // namespace luthier

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What every model has that ends in the causal decoder and its head: with a tower before it
+// (tower_model.h), or by itself.
+#pragma once
+
+#include <memory>
+
+#include "engine/models/family.h"
+
+namespace luthier {
+
+/// What a training step does before a decoder's first layer, for what comes after.
+struct DecoderEntry {
+  bool flows = false;       ///< a gradient is wanted of what enters the decoder
+  bool blocks = false;      ///< its sequences have blocks
+  std::int64_t beside = 0;  ///< bytes that stand beside its layers while they run
+};
+
+class DecoderModel : public Model, public Causal, public StepCosts {
+ public:
+  Causal* causal() override { return this; }
+  const StepCosts* step_costs() const override { return this; }
+  TokenSequence embed(const ModelInput& input) override;
+  torch::Tensor decode(const TokenSequence& sequence, KeyValueCache* cache) override;
+  Linear head() override { return head_; }
+  std::int64_t num_hidden_layers() const override { return decoder_->options.num_hidden_layers; }
+  /// What the decoder alone has.
+  ModelGeometry geometry() const override;
+  PassCost cost(const Pass& pass) const override;
+
+ protected:
+  /// Adds the stages before the decoder: the tokens' ids and labels, which stand through the step.
+  virtual DecoderEntry add_entry_cost(const Pass& pass, PassCost& cost) const;
+  /// Registers `body`, which holds the decoder or is it, as "model", and the head, which is the
+  /// decoder's embedding where `tied`.
+  void assemble(std::shared_ptr<torch::nn::Module> body, const Decoder& decoder, bool tied,
+                const torch::TensorOptions& tensors);
+  const Decoder& decoder() const { return decoder_; }
+
+ private:
+  Decoder decoder_{nullptr};
+  Linear head_{nullptr};
+};
+
+}  // namespace luthier

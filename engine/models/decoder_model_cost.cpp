@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/decoder_model.h"
+
+namespace luthier {
+
+DecoderEntry DecoderModel::add_entry_cost(const Pass& pass, PassCost& cost) const {
+  Stage inputs;
+  inputs.kept = 2 * pass.terms.block(pass.tokens, 8);  // ids and labels
+  inputs.moments = {{inputs.kept, 0}};
+  cost.stages.push_back(inputs);
+  return {};
+}
+
+PassCost DecoderModel::cost(const Pass& pass) const {
+  PassCost cost;
+  const DecoderEntry entry = add_entry_cost(pass, cost);
+  const TrainedShare embedding = pass.terms.of(*decoder_->embed_tokens),
+                     head = pass.terms.of(*head_);
+  decoder_->add_cost(pass, entry.flows || embedding.trains, entry.blocks, entry.beside,
+                     cost.stages);
+  const bool tied = head_->weight.is_same(decoder_->embed_tokens->weight);
+  cost.head.vocabulary = decoder_->options.vocab_size;
+  cost.head.width = decoder_->options.hidden_size;
+  cost.head.weight_gradient = head.whole || (tied && embedding.whole);
+  cost.head.plugged = head.trains && !head.whole;
+  return cost;
+}
+
+}  // namespace luthier

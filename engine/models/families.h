@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The rows of the table of families. A new one is a folder beside llava/ and a row here; nothing
+// else knows it by name.
+#pragma once
+
+#include "engine/models/family.h"
+
+// clang-format off
+#define LUTHIER_FAMILIES(ROW) \
+  ROW(llava)                  \
+  ROW(llava_next)             \
+  ROW(smolvlm)                \
+  ROW(idefics3)               \
+  ROW(internvl)               \
+  ROW(qwen2_vl)               \
+  ROW(qwen2_5_vl)             \
+  ROW(qwen3_vl)               \
+  ROW(paligemma)              \
+  ROW(gemma3)
+// clang-format on
+
+namespace luthier {
+
+#define LUTHIER_DECLARE(name) extern const Family name##_family;
+LUTHIER_FAMILIES(LUTHIER_DECLARE)
+#undef LUTHIER_DECLARE
+
+}  // namespace luthier

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A family is a kind of checkpoint: it reads config.json once into a plan, and the plan is all that
+// loading, describing and processing need. Who adds one writes its files and a row in families.cpp.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/data/processor.h"
+#include "engine/hub/found.h"
+#include "engine/io/json.h"
+#include "engine/models/model.h"
+
+namespace luthier {
+
+/// How a model takes pictures.
+struct PicturePlan {
+  TokenId token_id = -1;  ///< of each of a picture's tokens; −1: pictures are not in the text
+  ProcessorDefaults defaults;  ///< of the picture processor, where the folder's files say nothing
+  /// How pictures are written into the text, by the folder's processor settings, else by the
+  /// model's config. An Input error where processor and model do not belong together.
+  std::function<Result<ImageTokens>(const std::filesystem::path& folder)> tokens;
+};
+
+/// Who owns the output head's weight.
+enum class HeadWeight {
+  AsConfigured,  ///< the embedding, where config.json ties the two
+  Own,           ///< the head itself, whatever config.json says
+};
+
+/// What a family made of one config.json.
+struct Plan {
+  /// Builds the modules with uninitialised tensors of these options (device may be meta).
+  std::function<std::shared_ptr<Model>(const torch::TensorOptions& tensors, HeadWeight head)> build;
+  std::optional<PicturePlan> pictures;  ///< none: the model reads text alone
+  double initializer_range = 0.02;      ///< of weights that are drawn
+
+  /// As config.json has it.
+  std::shared_ptr<Model> made(const torch::TensorOptions& tensors) const {
+    return build(tensors, HeadWeight::AsConfigured);
+  }
+};
+
+/// Plan::build of a class that is made from options with a `tie_word_embeddings`.
+template <typename Made, typename Options>
+auto builder(const Options& options) {
+  return [options](const torch::TensorOptions& tensors, HeadWeight head) {
+    Options chosen = options;
+    if (head == HeadWeight::Own) chosen.tie_word_embeddings = false;
+    return std::shared_ptr<Model>(std::make_shared<Made>(chosen, tensors));
+  };
+}
+
+/// A row of the table of families.
+struct Family {
+  const char* model_type;
+  bool takes_pictures;  ///< its folders hold a picture processor
+  /// Reads config.json (already parsed); `folder` is where it lies, for what errors say.
+  Result<Plan> (*read)(const Json& config, const std::filesystem::path& folder);
+  /// Any known stored name → our (transformers 5.17's) in-memory name.
+  std::string (*memory_name)(const std::string& stored);
+  /// In-memory name → what transformers 5.17's save_pretrained writes.
+  std::string (*stored_name)(const std::string& memory);
+  /// pixel_values in the layout of the family's transformers processor, from the batch's; null: as
+  /// they are.
+  torch::Tensor (*processor_layout)(const ModelInput& input) = nullptr;
+};
+const std::vector<Family>& families();
+/// For who looks through folders without loading them.
+std::vector<LoadableType> loadable_types();
+/// Input error naming config.json: model_type and the types there are.
+Result<const Family*> find_family(const Json& config, const std::string& where);
+
+/// For families whose files have the names in memory.
+std::string same_name(const std::string& name);
+
+}  // namespace luthier

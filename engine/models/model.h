@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a model is to the rest of the engine. What it can do is asked, not assumed: a capability is
+// an interface that a model may offer, and who needs one that a model lacks refuses it by name.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/models/decoder.h"
+#include "engine/models/model_input.h"
+#include "engine/models/model_summary.h"
+
+namespace luthier {
+
+/// Each token is predicted from those before it. The head is applied by who needs it (a loss only
+/// where labels are, decoding only at the end).
+class Causal {
+ public:
+  virtual ~Causal() = default;
+  /// Token embeddings, with pictures' projected features in their places where the model takes
+  /// pictures, and what the decoder needs to know of them. The number of image tokens must fit (an
+  /// exception otherwise: callers build inputs through ChatProcessor, which guarantees it).
+  virtual TokenSequence embed(const ModelInput& input) = 0;
+  /// → [tokens, hidden] after the final norm. With a cache, the sequence continues what the cache
+  /// holds.
+  virtual torch::Tensor decode(const TokenSequence& sequence, KeyValueCache* cache) = 0;
+  /// Output projection [.., hidden] → [.., vocab].
+  virtual Linear head() = 0;
+  virtual std::int64_t num_hidden_layers() const = 0;
+};
+
+/// The part of a picture's way that depends on nothing but pixels, grids and the tower's weights.
+class PictureTower {
+ public:
+  virtual ~PictureTower() = default;
+  /// → [features of all pictures, vision width], before any projector.
+  virtual torch::Tensor tower(const ModelInput& input) = 0;
+};
+
+/// The parts' names, as recipes (freeze) and forecasts have them.
+inline constexpr const char* kVisionTower = "vision_tower";
+inline constexpr const char* kProjector = "projector";
+inline constexpr const char* kLanguageModel = "language_model";
+
+class Model : public torch::nn::Module {
+ public:
+  // What the model can do; null: it cannot.
+  virtual Causal* causal() { return nullptr; }
+  virtual PictureTower* picture_tower() { return nullptr; }
+  virtual const StepCosts* step_costs() const { return nullptr; }
+
+  /// What makes logits of hidden states, which adapters leave alone unless it is named; null: the
+  /// model has no such product.
+  virtual Linear output_head() { return causal() ? causal()->head() : Linear(nullptr); }
+
+  virtual ModelGeometry geometry() const = 0;
+
+  /// The part that a parameter's or module's in-memory name belongs to.
+  std::string part_of(std::string_view name) const;
+  /// The parts there are, the language model last.
+  std::vector<std::string> parts() const;
+
+  /// Recompute each layer in the backward instead of keeping its activations.
+  void set_gradient_checkpointing(bool on) { gradient_checkpointing_ = on; }
+  bool gradient_checkpointing() const { return gradient_checkpointing_; }
+
+  torch::Device device() const;
+  torch::ScalarType dtype() const;
+
+  // Of models that are known to be causal; the capability itself is the better thing to hold.
+  TokenSequence embed(const ModelInput& input) { return causal()->embed(input); }
+  torch::Tensor decode(const TokenSequence& sequence, KeyValueCache* cache) {
+    return causal()->decode(sequence, cache);
+  }
+  Linear head() { return output_head(); }
+
+ protected:
+  /// What lies under these in-memory names is `part`; what no part claims is the language model.
+  void declare_part(const char* part, std::string prefix) {
+    declared_.emplace_back(std::move(prefix), part);
+  }
+
+  bool gradient_checkpointing_ = false;
+
+ private:
+  std::vector<std::pair<std::string, std::string>> declared_;  // prefix → part
+};
+
+/// `features` [image tokens, hidden] into the embeddings' places of `image_token`; the places too
+/// ([image tokens] int64).
+torch::Tensor place_features(const torch::Tensor& embeddings, const torch::Tensor& input_ids,
+                             TokenId image_token, const torch::Tensor& features,
+                             torch::Tensor* places = nullptr);
+
+}  // namespace luthier

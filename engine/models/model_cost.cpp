@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/model_cost.h"
+
+#include <unordered_map>
+
+namespace luthier {
+namespace {
+
+class AskedModel : public ModelCost {
+ public:
+  explicit AskedModel(std::shared_ptr<const Model> model) : model_(std::move(model)) {
+    for (const auto& item : model_->named_modules()) {
+      if (const auto* module = dynamic_cast<const ParameterModule*>(item.value().get()))
+        modules_[item.key()] = module;
+    }
+  }
+
+  PassCost of(Pass pass,
+              const std::vector<std::pair<std::string, TrainedShare>>& trained) const override {
+    for (const auto& [name, share] : trained) {
+      const auto found = modules_.find(name);
+      if (found != modules_.end()) pass.terms.trained[found->second] += share;
+    }
+    return model_->step_costs()->cost(pass);
+  }
+
+  std::int64_t feature_numbers(const PictureLoad& pictures) const override {
+    return model_->step_costs()->feature_numbers(pictures);
+  }
+
+ private:
+  std::shared_ptr<const Model> model_;
+  std::unordered_map<std::string, const ParameterModule*> modules_;
+};
+
+}  // namespace
+
+std::shared_ptr<const ModelCost> cost_of(std::shared_ptr<const Model> model) {
+  if (!model->step_costs()) return nullptr;
+  return std::make_shared<AskedModel>(std::move(model));
+}
+
+}  // namespace luthier

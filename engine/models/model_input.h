@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A batch as models take it: the tokens of all rows one after another, without padding, and what
+// their pictures come to.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/data/processor.h"
+#include "engine/device/torch.h"
+
+namespace luthier {
+
+/// What the batch knows of one picture besides its values.
+struct PictureFacts {
+  std::int64_t rows = 0;           ///< of pixel_values: 1, tiles or patches
+  std::vector<std::int64_t> grid;  ///< as its processor gave it
+};
+
+struct ModelInput {
+  torch::Tensor input_ids;                   ///< [tokens] int64
+  std::vector<std::int64_t> lengths;         ///< of each row
+  std::vector<std::int64_t> prompt_lengths;  ///< tokens of each row before its answer; empty: not
+                                             ///< known (decoding goes on from a cache)
+  torch::Tensor pixel_values;    ///< [rows of all pictures, ...] float32, as the family's processor
+                                 ///< lays it out; undefined: no pictures
+  torch::Tensor tower_features;  ///< what tower() gave for these pictures earlier: used instead of
+                                 ///< pixel_values when defined
+  std::vector<PictureFacts> pictures;  ///< of all rows, in their order
+  torch::Tensor labels;                ///< [tokens] int64 with kIgnoreLabel, or undefined
+};
+
+/// Lays examples one after another (on the CPU).
+ModelInput collate(const std::vector<Example>& examples);
+/// Moves what the model reads to its device.
+ModelInput to_device(const ModelInput& input, torch::Device device);
+
+}  // namespace luthier

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/packing.h"
+
+#include <algorithm>
+
+#include "engine/base/text.h"
+#include "engine/device/threads.h"
+#include "engine/hub/quantized.h"
+#include "engine/models/stored_head.h"
+
+namespace luthier {
+
+namespace {
+
+using torch::Tensor;
+
+std::map<std::string, Linear> linears(Model& model) {
+  std::map<std::string, Linear> found;
+  for (const auto& item : model.named_modules()) {
+    if (auto linear = std::dynamic_pointer_cast<LinearImpl>(item.value()))
+      found.emplace(item.key(), Linear(linear));
+  }
+  return found;
+}
+
+/// "lm_head": the name of the head's module.
+std::string head_name(Model& model) {
+  const Linear head = model.output_head();
+  if (!head) return {};
+  for (const auto& [name, linear] : linears(model)) {
+    if (linear.ptr() == head.ptr()) return name;
+  }
+  return {};
+}
+
+/// Settings that say otherwise than the checkpoint's own.
+Status check_against(const Json& asked, const WeightKind* wanted, const PackingPlan& stored,
+                     const std::string& where) {
+  if (!wanted) return {};
+  const char* hint = "Leave the settings out: such a checkpoint is loaded as it is.";
+  if (wanted != stored.kind) {
+    return input_error("The checkpoint's own weights are " + std::string(stored.kind->name) +
+                           ", and " + wanted->name + " is asked for.",
+                       where, hint);
+  }
+  for (const std::string& key : wanted->of_the_file) {
+    if (!asked.contains(key) || asked[key] == stored.settings.value(key, asked[key])) continue;
+    return input_error("The checkpoint's own weights are packed with " + key + ": " +
+                           stored.settings[key].dump() + ", and " + asked[key].dump() +
+                           " is asked for.",
+                       where, hint);
+  }
+  return {};
+}
+
+Result<Tensor> read_part(const TensorView& view, const std::string& place, const ReadWatch& watch) {
+  Tensor tensor =
+      torch::empty(view.info.shape, torch::TensorOptions().dtype(scalar_type(view.info.dtype)));
+  LUTHIER_CHECK(read_stored(view, tensor, place, watch));
+  return tensor;
+}
+
+}  // namespace
+
+bool is_packed(const PackingPlan& plan, const std::string& parameter) {
+  return parameter.ends_with(".weight") &&
+         plan.stored.contains(parameter.substr(0, parameter.rfind('.')));
+}
+
+Result<PackingPlan> plan_packing(Model& model, const Json& asked, const std::string& where) {
+  PackingPlan plan;
+  LUTHIER_TRY(plan.kind, find_weight_kind(asked, where));
+  if (!plan.kind) return plan;
+  plan.settings = asked;
+  const std::string head = head_name(model);
+  // What a tied head shares is the embedding's, which is looked up and cannot be packed.
+  const bool tied = !tied_weight(model).empty();
+  for (const auto& [name, linear] : linears(model)) {
+    LUTHIER_TRY(const bool skipped, skips_module(asked, name, head, where));
+    if (!skipped && !(tied && name == head)) plan.modules.insert(name);
+  }
+  return plan;
+}
+
+Result<PackingPlan> plan_packing(Model& shapes, const Family& family, const CheckpointFiles& files,
+                                 const Json& config, const Json& asked, const std::string& where) {
+  LUTHIER_TRY(const WeightKind* wanted, find_weight_kind(asked, where));
+  PackingPlan plan;
+  plan.settings = quantization_settings(config);
+  const auto own = find_weight_kind(plan.settings, where);
+  if (own && *own) {
+    plan.kind = *own;
+    const auto known = linears(shapes);
+    std::map<std::string, PartsOfWeight> stored;
+    for (const auto& [name, info] : files.tensors()) {
+      const auto part = part_of_weight(name, *plan.kind);
+      if (part) stored[family.memory_name(part->weight)][std::string(part->end)] = name;
+    }
+    for (auto& [weight, parts] : stored) {
+      const std::string module = weight.substr(0, weight.rfind('.'));
+      if (!known.contains(module)) {
+        return input_error("The tensor " + parts.begin()->second + " belongs to no Linear.", where,
+                           "The weights do not belong to this config.json.");
+      }
+      plan.modules.insert(module);
+      plan.stored[module] = std::move(parts);
+    }
+    if (!plan.stored.empty()) {
+      LUTHIER_CHECK(check_against(asked, wanted, plan, where));
+      // What products are computed in is no property of the file.
+      if (wanted && asked.contains("bnb_4bit_compute_dtype"))
+        plan.settings["bnb_4bit_compute_dtype"] = asked["bnb_4bit_compute_dtype"];
+      return plan;
+    }
+  }
+  return plan_packing(shapes, asked, where);
+}
+
+Result<std::map<std::string, std::string>> stored_names(const Family& family,
+                                                        const CheckpointFiles& files,
+                                                        const PackingPlan& plan,
+                                                        const std::string& where) {
+  std::map<std::string, std::string> names;
+  for (const auto& [stored, info] : files.tensors()) {
+    if (!plan.stored.empty() && part_of_weight(stored, *plan.kind)) continue;
+    const std::string name = family.memory_name(stored);
+    if (!names.emplace(name, stored).second) {
+      return input_error(
+          "The tensors " + names[name] + " and " + stored + " stand for the same parameter.", where,
+          "Keep one of them.");
+    }
+  }
+  return names;
+}
+
+void place_tensors(Model& model, const torch::TensorOptions& options, const PackingPlan& plan) {
+  std::map<const void*, Tensor> placed;  // by the tensor that stood there
+  const auto walk = [&](bool owned) {
+    for (const auto& item : model.named_modules()) {
+      auto* holder = dynamic_cast<ParameterModule*>(item.value().get());
+      if (!holder) continue;
+      const auto own = holder->named_parameters(/*recurse=*/false);
+      for (const auto& [name, member] : std::vector(holder->slots())) {
+        if (own.contains(name) != owned) continue;
+        if (owned && name == "weight" && plan.modules.contains(item.key())) continue;
+        const void* before = member->unsafeGetTensorImpl();
+        if (owned) placed[before] = torch::empty(member->sizes(), options);
+        if (const auto now = placed.find(before); now != placed.end())
+          holder->place(name, now->second);
+      }
+    }
+  };
+  walk(true);
+  walk(false);  // what modules share
+}
+
+Status load_packed(Model& model, const CheckpointFiles& files,
+                   const std::map<std::string, std::string>& names, const PackingPlan& plan,
+                   const torch::TensorOptions& options, const std::string& where,
+                   const ReadWatch& watch,
+                   const std::function<void(const std::string& place)>& not_finite) {
+  const torch::NoGradGuard no_grad;
+  const WeightPacking* packing = weight_packing(*plan.kind);
+  TORCH_CHECK(packing, plan.kind->name, " has no products");
+  const torch::ScalarType dtype = c10::typeMetaToScalarType(options.dtype());
+  for (auto& [module, linear] : linears(model)) {
+    if (!plan.modules.contains(module)) continue;
+    const auto named = names.find(module + ".weight");
+    if (named == names.end()) {
+      return input_error("The tensor " + module + ".weight is missing.", where,
+                         "The weights do not belong to this config.json, or a shard is missing.");
+    }
+    const auto view = files.find(named->second);
+    const std::string place = where + ": " + named->second;
+    const std::int64_t rows = linear->out_features(), cols = linear->in_features();
+    adapt_waiting();  // a load beside other programs is many short waits of threads for each other
+    PackedPointer packed;
+    if (const auto beside = plan.stored.find(module); beside != plan.stored.end()) {
+      StoredParts parts;
+      LUTHIER_TRY(parts[""], read_part(*view, place, watch));
+      for (const auto& [end, name] : beside->second) {
+        LUTHIER_TRY(parts[end], read_part(*files.find(name), where + ": " + name, watch));
+      }
+      LUTHIER_TRY(packed, packing->read(parts, rows, cols, plan.settings, place));
+    } else {
+      if (view->info.shape != std::vector<std::int64_t>{rows, cols}) {
+        return input_error("The tensor " + named->second + " has shape " +
+                               shape_text(view->info.shape) + ", config.json asks for " +
+                               shape_text({rows, cols}) + ".",
+                           where, "The weights do not belong to this config.json.");
+      }
+      Tensor dense = torch::empty({rows, cols}, torch::TensorOptions().dtype(dtype));
+      bool finite = true;
+      LUTHIER_CHECK(read_stored(*view, dense, place, watch, &finite));
+      if (!finite) not_finite(place);
+      LUTHIER_TRY(packed, packing->pack(dense, plan.settings));
+    }
+    if (packed->device() != options.device()) {
+      const auto compute = packed->compute_dtype;
+      packed = packed->to(options.device());
+      packed->compute_dtype = compute;
+    }
+    linear->pack(std::move(packed));
+  }
+  return {};
+}
+
+std::map<std::string, Linear> packed_linears(Model& model) {
+  std::map<std::string, Linear> found = linears(model);
+  std::erase_if(found, [](const auto& item) { return !item.second->weight.packed(); });
+  return found;
+}
+
+void unpack_weights(Model& model, torch::ScalarType dtype) {
+  const torch::NoGradGuard no_grad;
+  for (auto& [name, linear] : packed_linears(model)) linear->unpack(dtype);
+}
+
+Result<std::vector<std::pair<std::string, std::int64_t>>> bytes_by_part(const ModelSummary& model,
+                                                                        std::int64_t element,
+                                                                        const Json& asked) {
+  const std::string where = (model.folder / "config.json").string();
+  const auto own = find_weight_kind(model.quantization, where);
+  LUTHIER_TRY(const WeightKind* wanted, find_weight_kind(asked, where));
+  std::map<std::string, std::int64_t> bytes;
+  for (const ModuleSummary& module : model.modules) {
+    const WeightKind* kind = nullptr;
+    if (own && *own && module.dtype == (*own)->name) {
+      kind = *own;
+    } else if (wanted && module.type == "Linear") {
+      // The head, and what it shares, stay where no list says otherwise.
+      LUTHIER_TRY(const bool skipped, skips_module(asked, module.name, "lm_head", where));
+      if (!skipped && module.parameters > 0) kind = wanted;
+    }
+    std::int64_t& sum = bytes[module.part];
+    if (!kind || module.shape.size() != 2) {
+      sum += module.parameters * element;
+      continue;
+    }
+    const std::int64_t rows = module.shape[0], cols = module.shape[1];
+    sum += kind->bytes(rows, cols, kind == wanted ? asked : model.quantization);
+    sum += (module.parameters - rows * cols) * element;
+  }
+  std::vector<std::pair<std::string, std::int64_t>> parts;
+  for (const auto& [part, count] : model.parts) parts.emplace_back(part, bytes[part]);
+  return parts;
+}
+
+std::int64_t parameter_count(Model& model) {
+  std::int64_t count = 0;
+  for (const Tensor& tensor : model.parameters()) count += tensor.numel();
+  for (const auto& [name, linear] : packed_linears(model))
+    count += linear->weight.rows() * linear->weight.cols();
+  return count;
+}
+
+std::int64_t weight_bytes(const Model& model) {
+  std::int64_t bytes = 0;
+  for (const Tensor& tensor : model.parameters())
+    bytes += static_cast<std::int64_t>(tensor.nbytes());
+  for (const auto& module : model.modules()) {
+    const auto* linear = dynamic_cast<const LinearImpl*>(module.get());
+    if (linear && linear->weight.packed()) bytes += linear->weight.bytes();
+  }
+  return bytes;
+}
+
+}  // namespace luthier

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A tower that trains is one stage with its projector. Of a fixed one the features alone are there.
+#include "engine/models/tower_model.h"
+
+namespace luthier {
+
+DecoderEntry TowerModel::add_entry_cost(const Pass& pass, PassCost& cost) const {
+  const StepTerms& terms = pass.terms;
+  const TowerCost tower = tower_cost(pass);
+  DecoderModel::add_entry_cost(pass, cost);
+  Stage& inputs = cost.stages.back();
+  if (tower.trains) inputs.kept += terms.floats(pass.pictures.numbers);
+  inputs.moments = {{inputs.kept, 0}};
+
+  DecoderEntry entry{tower.flows, makes_blocks(), 0};
+  Stage pictures;
+  pictures.kept = tower.trains ? tower.kept : terms.block(feature_numbers(pass.pictures));
+  const ProjectorCost projector = projector_cost(pass);
+  if (tower.flows || projector.trains) {
+    pictures.kept += projector.kept;
+    entry.flows = true;
+  }
+  pictures.moments = {{pictures.kept, tower.work}};
+  pictures.gradients = tower.parameters * terms.gradient_element;
+  cost.stages.push_back(pictures);
+  cost.unreached += tower.unreached;
+  // Checkpointed layers hold on to the states that are added between them.
+  if (terms.checkpointing) {
+    entry.beside =
+        deepstack_layers() * terms.block(pass.pictures.tokens * decoder()->options.hidden_size);
+  }
+  return entry;
+}
+
+}  // namespace luthier

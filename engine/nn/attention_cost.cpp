@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// As attention.cpp treats rows: padded where that wastes little, else in groups of one length.
+// Keys and values are kept once a query's head, since they are repeated for it.
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <set>
+
+#include "engine/nn/module_cost.h"
+
+namespace luthier {
+
+RowsShape unmoved_rows(std::int64_t tokens) {
+  RowsShape shape;
+  shape.tokens = tokens;
+  return shape;
+}
+
+RowsShape rows_shape(const std::vector<std::int64_t>& lengths, bool causal) {
+  std::map<std::int64_t, std::int64_t, std::greater<>> by_length;
+  RowsShape shape;
+  std::int64_t longest = 0;
+  for (const std::int64_t length : lengths) {
+    ++by_length[length];
+    shape.tokens += length;
+    longest = std::max(longest, length);
+  }
+  double real = 0;
+  for (const auto& [length, rows] : by_length) {
+    shape.groups.push_back({rows, length});
+    shape.squares += rows * length * length;
+    real += static_cast<double>(rows) * static_cast<double>(length) * static_cast<double>(length);
+  }
+  if (by_length.size() <= 1) return shape;
+  shape.copied = true;
+  const bool sorted = std::is_sorted(lengths.begin(), lengths.end(), std::greater<>());
+  const auto rows = static_cast<std::int64_t>(lengths.size());
+  const double padded =
+      static_cast<double>(rows) * static_cast<double>(longest) * static_cast<double>(longest);
+  if (!causal || (sorted && by_length.size() <= 2) || (longest > 96 && padded > 1.5 * real))
+    return shape;
+  shape.tokens = rows * longest;
+  shape.squares = rows * longest * longest;
+  shape.groups = {{rows, longest}};
+  return shape;
+}
+
+AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
+                             std::int64_t kv_heads, std::int64_t head_dim, bool capped) {
+  const bool repeated = heads / std::max<std::int64_t>(1, kv_heads) > 1;
+  const std::int64_t query = terms.block(rows.tokens * heads * head_dim),
+                     key = terms.block(rows.tokens * (repeated ? heads : kv_heads) * head_dim);
+  AttentionCost cost;
+  cost.kept = query + 2 * key;
+  cost.work = 2 * query + 2 * key;
+  // Fused attention keeps its result and a number for each query and head.
+  if (!capped) {
+    cost.kept += query + terms.floats(rows.tokens * heads);
+    cost.holds_mixture = !rows.copied;
+    return cost;
+  }
+  const std::int64_t scores = rows.squares * heads;
+  cost.kept += 2 * terms.block(scores) + (terms.element < 4 ? terms.floats(scores) : 0);
+  cost.scores = 3 * terms.floats(scores);
+  return cost;
+}
+
+std::int64_t masks_kept(const StepTerms& terms, const RowsShape& rows,
+                        const std::vector<std::int64_t>& windows, bool blocks, bool capped) {
+  std::int64_t bytes = 0;
+  for (const auto& group : rows.groups) {
+    // One mask for each window that bounds these rows, and one for what none bounds.
+    std::set<std::int64_t> kinds;
+    for (const std::int64_t window : windows)
+      kinds.insert(window > 0 && window < group.length ? window : 0);
+    for (const std::int64_t window : kinds) {
+      if (blocks)
+        bytes += terms.block(group.rows * group.length * group.length);
+      else if (window > 0 || capped)
+        bytes += terms.block(group.length * group.length);
+    }
+  }
+  return bytes;
+}
+
+}  // namespace luthier

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/nn/cost.h"
+
+#include <algorithm>
+
+#include "engine/device/block_pool.h"
+
+namespace luthier {
+
+TrainedShare& TrainedShare::operator+=(const TrainedShare& other) {
+  trains = trains || other.trains;
+  whole = whole || other.whole;
+  parameters += other.parameters;
+  row_numbers += other.row_numbers;
+  input_copies = std::max(input_copies, other.input_copies);
+  return *this;
+}
+
+TrainedShare StepTerms::of(const ParameterModule& module) const {
+  const auto found = trained.find(&module);
+  return found == trained.end() ? TrainedShare() : found->second;
+}
+
+std::int64_t StepTerms::block(std::int64_t elements, std::int64_t bytes) const {
+  return block_bytes(elements * bytes, cpu);
+}
+
+}  // namespace luthier

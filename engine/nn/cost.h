@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// On what terms a training step's memory is counted: precision, allocator, and what of each module
+// trains. A module answers beside its forward what it keeps for the backward on such terms; the
+// forecast only adds up. Plain data, no LibTorch.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+namespace luthier {
+
+class ParameterModule;
+
+/// What of one module (or of several together) trains. The method that hangs on it or opens it says
+/// so.
+struct TrainedShare {
+  bool trains = false;
+  bool whole = false;             ///< its own tensors, not only what hangs on it
+  std::int64_t parameters = 0;    ///< that train
+  std::int64_t row_numbers = 0;   ///< float32 numbers kept for each row of its input, besides the
+                                  ///< input itself: of LoRA as many as its rank
+  std::int64_t input_copies = 1;  ///< temporaries of its product's backward, each like its input
+
+  TrainedShare& operator+=(const TrainedShare& other);
+};
+
+struct StepTerms {
+  std::int64_t element = 4;           ///< bytes of a weight and of an activation
+  std::int64_t gradient_element = 4;  ///< of a trained number's gradient
+  bool cpu = true;                    ///< whose allocator it is
+  bool checkpointing = false;         ///< layers are made once more in the backward
+  std::unordered_map<const ParameterModule*, TrainedShare> trained;
+
+  TrainedShare of(const ParameterModule& module) const;
+  /// What the allocator gives for this many elements of an activation, or of `bytes` each.
+  std::int64_t block(std::int64_t elements) const { return block(elements, element); }
+  std::int64_t block(std::int64_t elements, std::int64_t bytes) const;
+  std::int64_t floats(std::int64_t elements) const { return block(elements, 4); }
+};
+
+/// Rows as attention meets them (nn/attention.cpp).
+struct RowsShape {
+  std::int64_t tokens = 0;   ///< of queries, keys, values and their mixture: with padding where
+                             ///< rows are padded
+  std::int64_t squares = 0;  ///< Σ rows · longest²: scores of one head
+  bool copied = false;       ///< the mixture goes into another order before the next product
+  struct Group {             ///< of one call
+    std::int64_t rows = 0, length = 0;
+  };
+  std::vector<Group> groups;
+};
+/// Rows of any lengths; `causal` ones may be padded.
+RowsShape rows_shape(const std::vector<std::int64_t>& lengths, bool causal);
+/// So many tokens that no row has to be moved for.
+RowsShape unmoved_rows(std::int64_t tokens);
+
+/// Of products that read one input (queries, keys and values; a gate and what it opens).
+struct ProductsCost {
+  bool trains = false;
+  std::int64_t input = 0;         ///< their input, which is kept once where any of them trains
+  std::int64_t numbers = 0;       ///< what hangs on them keeps besides
+  std::int64_t input_copies = 1;  ///< see TrainedShare
+};
+
+/// Of attention itself, from queries, keys and values to their mixture.
+struct AttentionCost {
+  std::int64_t kept = 0;
+  std::int64_t work = 0;       ///< gradients of what is kept
+  std::int64_t scores = 0;     ///< and of scores that are not fused away
+  bool holds_mixture = false;  ///< what it keeps holds the next product's input, too
+};
+
+/// Of a branch of attention with its products.
+struct AttentionBranchCost {
+  std::int64_t kept = 0;
+  bool inside = false;  ///< attention itself is on a gradient's way
+  bool passes = false;  ///< a gradient comes in from above, and something in it wants it
+  AttentionCost core;
+};
+
+/// Of an MLP: one product or two side by side, an activation, a product back.
+struct MlpCost {
+  std::int64_t kept = 0;
+  std::int64_t work = 0;       ///< its backward's temporaries beyond what is kept
+  std::int64_t down_work = 0;  ///< of the last product's backward alone
+  std::int64_t released = 0;   ///< of what is kept, gone when the gradient of its input stands
+  bool inside = false;         ///< the activation is on a gradient's way
+};
+
+}  // namespace luthier

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Each as its forward and backward stand in this room: nn/products, nn/layers, nn/attention, and
+// the product of what hangs on a linear.
+#include "engine/nn/module_cost.h"
+
+#include <algorithm>
+
+namespace luthier {
+
+TrainedShare trained_within(const StepTerms& terms, const torch::nn::Module& module) {
+  TrainedShare share;
+  if (const auto* own = dynamic_cast<const ParameterModule*>(&module)) share = terms.of(*own);
+  for (const auto& child : module.children()) share += trained_within(terms, *child);
+  return share;
+}
+
+ProductsCost products_cost(const StepTerms& terms, std::initializer_list<Linear> linears,
+                           std::int64_t rows) {
+  TrainedShare share;
+  for (const Linear& linear : linears) share += terms.of(*linear);
+  return {share.trains, share.trains ? terms.block(rows * (*linears.begin())->in_features()) : 0,
+          terms.floats(rows * share.row_numbers), share.input_copies};
+}
+
+std::int64_t norm_kept(const StepTerms& terms, const RmsNorm& norm, std::int64_t rows) {
+  return terms.block(rows * norm->weight.size(0)) + terms.floats(rows);
+}
+
+std::int64_t norm_kept(const StepTerms& terms, const LayerNorm& norm, std::int64_t rows) {
+  return terms.block(rows * norm->weight.size(0)) + 2 * terms.floats(rows);
+}
+
+std::int64_t norm_work(const StepTerms& terms, const RmsNorm& norm, std::int64_t rows) {
+  const std::int64_t numbers = rows * norm->weight.size(0);
+  return terms.block(numbers) + 4 * terms.floats(numbers);
+}
+
+AttentionBranchCost attention_branch_cost(const StepTerms& terms,
+                                          std::initializer_list<Linear> inputs, const Linear& out,
+                                          const AttentionCost& core, std::int64_t between,
+                                          std::int64_t rows, bool flows) {
+  const ProductsCost in = products_cost(terms, inputs, rows),
+                     back = products_cost(terms, {out}, rows);
+  AttentionBranchCost cost;
+  cost.core = core;
+  cost.inside = flows || in.trains;
+  cost.passes = cost.inside || back.trains;
+  cost.kept = in.input + in.numbers + back.numbers;
+  if (cost.inside) cost.kept += core.kept + between;
+  if (!cost.inside || !core.holds_mixture) cost.kept += back.input;
+  return cost;
+}
+
+MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, const Linear& out,
+                 std::int64_t rows, bool flows) {
+  const auto side_by_side = static_cast<std::int64_t>(inputs.size());
+  const ProductsCost in = products_cost(terms, inputs, rows),
+                     back = products_cost(terms, {out}, rows);
+  const std::int64_t wide = terms.block(rows * out->in_features());
+  // In lower precisions a product's backward has float32 copies.
+  const std::int64_t copies = terms.element < 4 ? wide * (4 - terms.element) / terms.element : 0;
+  MlpCost cost;
+  cost.inside = flows || in.trains;
+  const std::int64_t before = cost.inside ? side_by_side * wide : 0;
+  cost.kept = in.input + in.numbers + before + back.input + back.numbers;
+  cost.released = before + back.input;
+  cost.down_work = back.input_copies * wide + copies;
+  // The last product's input is gone when the activation's gradient is made.
+  cost.work = std::max(cost.down_work, (side_by_side + 2) * wide - back.input);
+  return cost;
+}
+
+}  // namespace luthier

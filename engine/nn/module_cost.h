@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the parts that layers are made of keep for the backward: products with what hangs on them,
+// norms, attention, MLPs. Layers add these up in the order of their own forward.
+#pragma once
+
+#include <initializer_list>
+
+#include "engine/nn/cost.h"
+#include "engine/nn/layers.h"
+#include "engine/nn/linear.h"
+
+namespace luthier {
+
+/// Of a module and all below it.
+TrainedShare trained_within(const StepTerms& terms, const torch::nn::Module& module);
+
+/// Products of one input of so many rows.
+ProductsCost products_cost(const StepTerms& terms, std::initializer_list<Linear> linears,
+                           std::int64_t rows);
+
+/// A norm that a gradient passes keeps its input and a number or two a row.
+std::int64_t norm_kept(const StepTerms& terms, const RmsNorm& norm, std::int64_t rows);
+std::int64_t norm_kept(const StepTerms& terms, const LayerNorm& norm, std::int64_t rows);
+/// Temporaries of its backward.
+std::int64_t norm_work(const StepTerms& terms, const RmsNorm& norm, std::int64_t rows);
+
+/// `capped`: scores are made and kept, not fused away.
+AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
+                             std::int64_t kv_heads, std::int64_t head_dim, bool capped = false);
+
+/// Masks that all layers share. `windows`: of each layer, 0: all that stands before; `blocks`: some
+/// tokens see one another both ways, so that each row has a mask of its own.
+std::int64_t masks_kept(const StepTerms& terms, const RowsShape& rows,
+                        const std::vector<std::int64_t>& windows, bool blocks, bool capped);
+
+/// `inputs`: the products that make queries, keys and values; `between`: what is kept between those
+/// and attention; `flows`: a gradient is wanted below the branch.
+AttentionBranchCost attention_branch_cost(const StepTerms& terms,
+                                          std::initializer_list<Linear> inputs, const Linear& out,
+                                          const AttentionCost& core, std::int64_t between,
+                                          std::int64_t rows, bool flows);
+
+/// `inputs`: one product, or a gate and what it opens. The activation keeps what they made.
+MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, const Linear& out,
+                 std::int64_t rows, bool flows);
+
+}  // namespace luthier

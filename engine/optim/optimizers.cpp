@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/optim/optimizers.h"
+
+#include <map>
+#include <stdexcept>
+
+namespace luthier {
+
+std::unique_ptr<Optimizer> make_optimizer(std::vector<TrainedTensor> tensors,
+                                          const Recipe& recipe) {
+  using Make = std::unique_ptr<Optimizer> (*)(std::vector<TrainedTensor>, const Recipe&);
+#define LUTHIER_ROW(NAME) {#NAME, NAME##_optimizer},
+  static const std::map<std::string, Make> table{LUTHIER_OPTIMIZERS(LUTHIER_ROW)};
+#undef LUTHIER_ROW
+  const auto found = table.find(recipe.training.optim);
+  if (found == table.end())
+    throw std::logic_error("no optimizer is called " + recipe.training.optim);
+  return found->second(std::move(tensors), recipe);
+}
+
+}  // namespace luthier

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What all optimizers share, shown on one that stands in this file alone: groups by decay, rate and
+// count; state by layout, saved and read back; gradients that are missing.
+#include "engine/optim/optimizer.h"
+
+#include "engine/optim/optimizers.h"
+
+#include <QtTest>  // after LibTorch: its keyword `slots` is a name there
+
+using namespace luthier;
+
+namespace {
+
+/// Descends by the mean of all gradients so far, and remembers in one byte a column whether any
+/// gradient of it was negative.
+class MeanDescent : public Optimizer {
+ public:
+  explicit MeanDescent(std::vector<TrainedTensor> tensors, double decay = 0)
+      : Optimizer(std::move(tensors), layout, decay) {}
+
+  static std::vector<StateTensor> layout(const std::vector<std::int64_t>& shape) {
+    return {{"sum", shape}, {"seen", {shape.back()}, StateTensor::Type::UInt8}};
+  }
+
+  std::vector<std::size_t> group_sizes;  ///< of the last step
+
+ protected:
+  void update(const Group& group) override {
+    group_sizes.push_back(group.members.size());
+    for (const Moved& moved : group.members) {
+      torch::Tensor sum = moved.state[0], seen = moved.state[1], parameter = moved.parameter;
+      sum.add_(moved.gradient);
+      seen.bitwise_or_(
+          (moved.gradient < 0).view({-1, parameter.size(-1)}).any(0).to(torch::kUInt8));
+      parameter.mul_(1 - group.rate * group.decay);
+      parameter.sub_(sum, group.rate / static_cast<double>(group.step));
+    }
+  }
+};
+
+torch::Tensor weight(std::vector<std::int64_t> shape, float value = 1) {
+  return torch::full(shape, value).requires_grad_(true);
+}
+
+}  // namespace
+
+class TestOptimizer : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void moves_what_has_a_gradient_and_nothing_else() {
+    torch::Tensor moved = weight({3}), still = weight({3});
+    MeanDescent optimizer({{"a", "", moved, true}, {"b", "", still, true}}, 0.5);
+    moved.mutable_grad() = torch::ones({3});
+    QCOMPARE(optimizer.gradient_bytes(), 12);
+    QCOMPARE(optimizer.state_bytes(), 0);
+    optimizer.step(0.5);
+    QVERIFY(still.equal(torch::ones({3})));
+    QVERIFY(moved.equal(torch::full({3}, 0.25f)));  // 1 · (1 − ½·½) − ½ · 1
+    QCOMPARE(optimizer.state().size(), std::size_t(3));
+    QCOMPARE(optimizer.state_bytes(), 12 + 3);
+    optimizer.clear_gradients();
+    QVERIFY(!moved.grad().defined());
+    QCOMPARE(optimizer.gradient_bytes(), 0);
+  }
+
+  void groups_by_decay_rate_and_count() {
+    torch::Tensor plain = weight({2}), same = weight({2}), spared = weight({2}),
+                  faster = weight({2}), late = weight({2});
+    std::vector<TrainedTensor> tensors{{"plain", "", plain, true},
+                                       {"same", "", same, true},
+                                       {"spared", "", spared, false},
+                                       {"faster", "", faster, true, 4},
+                                       {"late", "", late, true}};
+    MeanDescent optimizer(tensors, 1);
+    for (torch::Tensor* tensor : {&plain, &same, &spared, &faster})
+      tensor->mutable_grad() = torch::ones({2});
+    optimizer.step(0.125);
+    QCOMPARE(optimizer.group_sizes, (std::vector<std::size_t>{1, 2, 1}));
+    QVERIFY(plain.equal(torch::full({2}, 0.75f)) && same.equal(plain));
+    QVERIFY(spared.equal(torch::full({2}, 0.875f)));
+    QVERIFY(faster.equal(torch::zeros({2})));  // ½ of it decayed, ½ descended
+    QVERIFY(late.equal(torch::ones({2})));
+
+    optimizer.group_sizes.clear();
+    late.mutable_grad() = torch::ones({2});
+    optimizer.step(0.125);
+    QCOMPARE(optimizer.group_sizes, (std::vector<std::size_t>{1, 1, 2, 1}));
+    QVERIFY(late.equal(torch::full({2}, 0.75f)));  // its own first step
+  }
+
+  void state_goes_and_comes_back() {
+    torch::Tensor a = weight({2, 3}), b = weight({2, 3});
+    MeanDescent first({{"w", "", a, true}}), second({{"w", "", b, true}});
+    a.mutable_grad() = torch::tensor({{0.5f, -0.5f, 0.25f}, {1.0f, 0.0f, 2.0f}});
+    first.step(0.1);
+    const auto saved = first.state();
+    QCOMPARE(saved.size(), std::size_t(3));
+    QVERIFY(saved.at("w.seen").equal(torch::tensor({0, 1, 0}, torch::kUInt8)));
+    QCOMPARE(saved.at("w.step").item<std::int64_t>(), 1);
+    {
+      const torch::NoGradGuard no_grad;
+      b.copy_(a);
+    }
+    QVERIFY(second.load_state(saved, "test").ok());
+    for (torch::Tensor* tensor : {&a, &b}) tensor->mutable_grad() = torch::full({2, 3}, 0.25f);
+    first.step(0.1);
+    second.step(0.1);
+    QVERIFY(a.equal(b));  // and nobody wrote into the other's state
+    QVERIFY(first.state().at("w.sum").equal(second.state().at("w.sum")));
+  }
+
+  void state_that_does_not_fit_changes_nothing() {
+    torch::Tensor a = weight({4});
+    MeanDescent optimizer({{"w", "", a, true}});
+    a.mutable_grad() = torch::ones({4});
+    optimizer.step(0.1);
+    const auto good = optimizer.state();
+    const auto refused = [&](std::map<std::string, torch::Tensor> state) {
+      return !optimizer.load_state(std::move(state), "test").ok() &&
+             optimizer.state().at("w.sum").equal(torch::ones({4}));
+    };
+    auto state = good;
+    state["other.sum"] = torch::ones({4});
+    QVERIFY(refused(state));
+    state = good;
+    state["w.sum"] = torch::ones({5});
+    QVERIFY(refused(state));
+    state = good;
+    state["w.step"] = torch::ones({1});  // a float is no count
+    QVERIFY(refused(state));
+    state = good;
+    state.erase("w.seen");
+    QVERIFY(refused(state));
+    state = good;
+    state.erase("w.step");
+    QVERIFY(refused(state));
+    QVERIFY(optimizer.load_state({}, "test").ok());  // as before the first step
+    QCOMPARE(optimizer.state_bytes(), 0);
+  }
+
+  void a_layout_says_the_bytes_that_are_then_held() {
+    QCOMPARE(state_bytes(MeanDescent::layout, {2, 3}), 2 * 3 * 4 + 3);
+    Recipe recipe;
+    for (const OptimizerKind& kind : optimizer_kinds()) {
+      for (const std::vector<std::int64_t>& shape :
+           {std::vector<std::int64_t>{6}, {3, 5}, {2, 3, 4}, {2, 3, 1, 4}}) {
+        torch::Tensor tensor = weight(shape);
+        recipe.training.optim = kind.name;
+        const auto made = make_optimizer({{"w", "", tensor, true}}, recipe);
+        tensor.mutable_grad() = torch::ones(shape);
+        made->step(1e-3);
+        QCOMPARE(made->state_bytes(), state_bytes(kind.state, shape));
+      }
+    }
+  }
+
+  void every_kind_moves_down_a_slope_and_resumes_to_the_bit() {
+    Recipe recipe;
+    recipe.training.weight_decay = 0.01;
+    for (const OptimizerKind& kind : optimizer_kinds()) {
+      recipe.training.optim = kind.name;
+      for (const torch::ScalarType type : {torch::kFloat32, torch::kBFloat16}) {
+        torch::manual_seed(7);
+        torch::Tensor whole = torch::randn({6, 4}).to(type).requires_grad_(true),
+                      parted = whole.detach().clone().requires_grad_(true);
+        const auto make = [&](torch::Tensor& tensor) {
+          return make_optimizer({{"w", "", tensor, true}}, recipe);
+        };
+        const auto step = [&](Optimizer& optimizer, torch::Tensor& tensor) {
+          tensor.mutable_grad() = tensor.detach() * 2;
+          optimizer.step(0.02);
+        };
+        const auto size = [](const torch::Tensor& tensor) {
+          return tensor.detach().to(torch::kFloat32).square().sum().item<double>();
+        };
+        const double before = size(whole);
+        const auto one = make(whole), first = make(parted);
+        for (int i = 0; i < 10; ++i) step(*one, whole);
+        for (int i = 0; i < 5; ++i) step(*first, parted);
+        const auto second = make(parted);
+        QVERIFY2(second->load_state(first->state(), "test").ok(), kind.name);
+        for (int i = 0; i < 5; ++i) step(*second, parted);
+        QVERIFY2(whole.equal(parted), kind.name);
+        QVERIFY2(size(whole) < 0.9 * before, kind.name);
+      }
+    }
+  }
+};
+
+QTEST_APPLESS_MAIN(TestOptimizer)
+#include "test_optimizer.moc"
