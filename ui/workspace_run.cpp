@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/config/kinds.h"
 #include "engine/runs/run_folder.h"
 #include "ui/format.h"
 #include "ui/messages.h"
@@ -220,7 +221,7 @@ void Workspace::decline_interrupted(const RunSummary& run) {
 
 std::vector<std::string> Workspace::columns_to_ask() const {
   if (run_ && !run_->ended && can_stop(state())) {
-    if (run_->started.recipe.strategy == "lora") return {kTrainingColumn};
+    if (method_kind(run_->started.recipe.strategy).hangs_adapter()) return {kTrainingColumn};
     return {};
   }
   std::vector<std::string> names;

@@ -96,12 +96,16 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
     consider("training.dtype: bfloat16", recipe, batch, changed);
   }
   Recipe changed = recipe;
-  if (recipe.strategy != "lora") {
-    changed.strategy = "lora";
-    consider("strategy: lora", changed, batch, terms);
-  } else {
+  if (!method_kind(recipe.strategy).hangs_adapter()) {
+    const auto hangs = [](const MethodKind& kind) { return kind.hangs_adapter(); };
+    changed.strategy = std::find_if(method_kinds().begin(), method_kinds().end(), hangs)->name;
+    consider("strategy: " + changed.strategy, changed, batch, terms);
+  }
+  if (has_setting(recipe, "adapter.r")) {
     changed.adapter.r = std::max<std::int64_t>(1, recipe.adapter.r / 4);
     consider("adapter.r: " + std::to_string(changed.adapter.r), changed, batch, terms);
+  }
+  if (has_setting(recipe, "adapter.exclude_modules")) {
     const std::string tower = pattern_of_part(model, "vision_tower");
     if (!tower.empty() && recipe.adapter.exclude_modules.kind == ModuleSelector::Kind::None) {
       changed = recipe;

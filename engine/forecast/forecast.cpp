@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/config/kinds.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
 #include "engine/device/memory.h"
@@ -53,19 +54,19 @@ PictureLoad picture_load(const Example& example, TokenId image_token) {
 Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
                           const StepTerms& asked) {
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
-  const bool lora = recipe.strategy == "lora";
+  const bool plugs = method_kind(recipe.strategy).hangs_adapter();
   StepTerms terms = asked;
-  terms.gradient_element = lora ? 4 : terms.element;
+  terms.gradient_element = plugs ? 4 : terms.element;
   std::int64_t parameters = 0, adapter = 0;
   for (const TrainedModule& each : trained) {
-    parameters += each.parameters;
-    adapter += each.parameters * (each.rank > 0 ? 4 : terms.element);
+    parameters += each.share.parameters;
+    adapter += each.share.parameters * (!each.share.whole ? 4 : terms.element);
   }
   PassCost cost;
   LossCost loss;
   if (model.cost) {
     const Pass pass = lay_out(batch, terms);
-    cost = model.cost->of(pass, shares(trained, recipe));
+    cost = model.cost->of(pass, shares(trained));
     loss = cross_entropy_cost(pass, cost.head);
   }
   const std::int64_t reached = parameters - cost.unreached;
@@ -75,7 +76,7 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
     result.weights_by_part.emplace_back(name, count * terms.element);
     parts.weights += count * terms.element;
   }
-  parts.adapter = lora ? adapter : 0;
+  parts.adapter = plugs ? adapter : 0;
   parts.gradients = reached * terms.gradient_element;
   // Where no gradient arrives there is no state either.
   const double arrived =

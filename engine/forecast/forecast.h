@@ -56,10 +56,11 @@ struct BatchShape {
 Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& recipe,
                                        const BatchShape& batch);
 
-/// The names of the linears that the recipe's LoRA would wrap, in order (PEFT's matching rules),
-/// and the trained parameters in all.
+/// The modules that train under the recipe, in order, and the trained parameters in all.
 struct TrainedModules {
-  std::vector<std::string> wrapped, saved;  ///< LoRA targets, modules_to_save
+  std::vector<std::string> wrapped;  ///< those that an adapter's plugs hang on
+  std::vector<std::string> saved;    ///< those of modules_to_save
+  std::vector<std::string> base;     ///< of a method that changes the base itself
   std::int64_t parameters = 0;
 };
 Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& recipe);

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "engine/config/kinds.h"
 #include "engine/forecast/forecast.h"
 #include "engine/objectives/loss_cost.h"
 
@@ -12,15 +13,16 @@ namespace luthier {
 
 struct TrainedModule {
   const ModuleSummary* module = nullptr;  ///< of the summary that was asked about
-  std::int64_t rank = 0;                  ///< of its LoRA pair; 0: trained whole
-  std::int64_t parameters = 0;
+  TrainedShare share;                     ///< what of it trains, whole or through a plug
 };
+
+/// Whether the recipe's method has the setting of this key.
+bool has_setting(const Recipe& recipe, const std::string& key);
 
 Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const Recipe& recipe);
 
 /// What the modules are told of it, by their names.
-std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<TrainedModule>& trained,
-                                                         const Recipe& recipe);
+std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<TrainedModule>& trained);
 
 /// Bytes that the recipe's optimizer keeps for all of it.
 std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What trains under a recipe, from names and shapes alone: the same selection that the adapters
 // make on the real modules.
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "engine/config/kinds.h"
 #include "engine/forecast/trained.h"
-#include "engine/methods/adapter.h"
+#include "engine/methods/method.h"
 
 namespace luthier {
 namespace {
@@ -19,48 +21,80 @@ std::int64_t elements(const std::vector<std::int64_t>& shape) {
 
 }  // namespace
 
-Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const Recipe& recipe) {
+namespace {
+
+/// Of a method that changes the base's own weights.
+Result<std::vector<TrainedModule>> list_parts(const ModelSummary& model, const Recipe& recipe,
+                                              const Method& method) {
   std::vector<TrainedModule> trained;
-  if (recipe.strategy != "lora") {
-    const FreezeSettings& freeze = recipe.freeze;
-    for (const ModuleSummary& module : model.modules) {
-      const bool fixed = module.part == "vision_tower" ? freeze.vision_tower
-                         : module.part == "projector"  ? freeze.projector
-                                                       : freeze.language_model;
-      if (recipe.strategy == "full" || !fixed) trained.push_back({&module, 0, module.parameters});
-    }
-    if (trained.empty())
-      return input_error("Nothing would train.", "freeze", "Leave at least one part unfrozen.");
-    return trained;
-  }
-  LUTHIER_TRY(const ModuleSelection selection, planned_selection(model, recipe));
-  std::map<std::string, std::int64_t> ranks;  // of wrapped modules by name; 0: trained whole
-  for (const WrappedModule& wrapped : selection.wrapped) ranks[wrapped.name] = wrapped.scale.rank;
-  for (const std::string& saved : selection.saved) ranks[saved] = 0;
   for (const ModuleSummary& module : model.modules) {
-    const auto found = ranks.find(module.name);
-    if (found == ranks.end()) continue;
-    const std::int64_t rank = found->second;
-    if (rank > 0 && module.shape.size() == 2) {
-      trained.push_back({&module, rank, rank * (module.shape[0] + module.shape[1])});
-    } else if (rank == 0) {
+    if (method.part_trains(module.part, recipe))
+      trained.push_back({&module, {true, true, module.parameters}});
+  }
+  if (trained.empty())
+    return input_error("Nothing would train.", "freeze", "Leave at least one part unfrozen.");
+  return trained;
+}
+
+/// The module that a plug's tensors are counted with: its own, of a branch the last one in it, and
+/// of what hangs on the model as a whole the first of the text.
+const ModuleSummary* module_of(const ModelSummary& model, const std::string& name) {
+  const ModuleSummary* within = nullptr;
+  for (const ModuleSummary& module : model.modules) {
+    if (module.name == name) return &module;
+    if (module.name.starts_with(name + ".")) within = &module;
+  }
+  return within;
+}
+
+const ModuleSummary* token_embedding(const ModelSummary& model) {
+  for (const ModuleSummary& module : model.modules) {
+    if (ModelModule{module.name, module.type}.token_embedding()) return &module;
+  }
+  return model.modules.empty() ? nullptr : &model.modules.front();
+}
+
+}  // namespace
+
+bool has_setting(const Recipe& recipe, const std::string& key) {
+  const MethodKind& kind = method_kind(recipe.strategy);
+  return std::find(kind.shares.begin(), kind.shares.end(), key) != kind.shares.end() ||
+         std::any_of(kind.fields.begin(), kind.fields.end(),
+                     [&](const RecipeField& field) { return field.about.key == key; });
+}
+
+Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const Recipe& recipe) {
+  LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
+  if (method->changes_base()) return list_parts(model, recipe, *method);
+  LUTHIER_TRY(const ModuleSelection selection, planned_selection(model, recipe));
+  std::vector<TrainedModule> trained;
+  std::map<const ModuleSummary*, TrainedShare> plugged;
+  for (const WrappedModule& wrapped : selection.wrapped) {
+    if (const ModuleSummary* module = module_of(model, wrapped.name))
+      plugged[module] += wrapped.share;
+  }
+  if (selection.parameters > 0) {
+    if (const ModuleSummary* module = token_embedding(model))
+      plugged[module] = {true, false, selection.parameters};
+  }
+  const std::set<std::string> saved(selection.saved.begin(), selection.saved.end());
+  for (const ModuleSummary& module : model.modules) {
+    const auto found = plugged.find(&module);
+    if (found != plugged.end()) {
+      trained.push_back({&module, found->second});
+    } else if (saved.contains(module.name)) {
       // A tied head has no weight of its own in the base, but its trained copy has.
-      trained.push_back(
-          {&module, 0, module.parameters > 0 ? module.parameters : elements(module.shape)});
+      const std::int64_t own = module.parameters > 0 ? module.parameters : elements(module.shape);
+      trained.push_back({&module, {true, true, own}});
     }
   }
   return trained;
 }
 
-std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<TrainedModule>& trained,
-                                                         const Recipe& recipe) {
-  // The product of a plug with dropout has two more copies of its input in its backward.
-  const bool dropout = recipe.strategy == "lora" && recipe.adapter.lora_dropout > 0;
+std::vector<std::pair<std::string, TrainedShare>> shares(
+    const std::vector<TrainedModule>& trained) {
   std::vector<std::pair<std::string, TrainedShare>> shares;
-  for (const TrainedModule& each : trained) {
-    shares.emplace_back(each.module->name, TrainedShare{true, each.rank == 0, each.parameters,
-                                                        each.rank, dropout ? 3 : 1});
-  }
+  for (const TrainedModule& each : trained) shares.emplace_back(each.module->name, each.share);
   return shares;
 }
 
@@ -84,14 +118,15 @@ std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Re
 Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& asked) {
   Recipe recipe = asked;
   LUTHIER_TRY(recipe.adapter, settings_to_train(asked));
+  LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
   LUTHIER_TRY(const auto trained, list_trained(model, recipe));
   TrainedModules result;
   for (const TrainedModule& each : trained) {
-    result.parameters += each.parameters;
-    if (each.rank > 0)
-      result.wrapped.push_back(each.module->name);
-    else if (recipe.strategy == "lora")
-      result.saved.push_back(each.module->name);
+    result.parameters += each.share.parameters;
+    auto& names = !each.share.whole        ? result.wrapped
+                  : method->changes_base() ? result.base
+                                           : result.saved;
+    names.push_back(each.module->name);
   }
   return result;
 }

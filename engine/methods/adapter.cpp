@@ -1,134 +1,123 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The table of methods, and what all of them share on disk.
 #include "engine/methods/adapter.h"
 
-#include "engine/base/log.h"
-#include "engine/hub/folder_kind.h"
+#include <algorithm>
+
 #include "engine/io/files.h"
-#include "engine/methods/adapter_notes.h"
-#include "engine/methods/lora.h"
-#include "engine/methods/lora_fields.h"
+#include "engine/io/safetensors.h"
+#include "engine/methods/method.h"
+#include "engine/models/stored_tensor.h"
 
 namespace luthier {
 
-const std::vector<AdapterMethod>& adapter_methods() {
-  static const std::vector<AdapterMethod> table{{"LORA", create_lora, load_lora, read_lora_settings,
-                                                 write_lora_settings, unknown_lora_fields,
-                                                 lora_selection}};
-  return table;
-}
+using torch::Tensor;
 
-Status Adapter::save(const std::filesystem::path& folder,
-                     const std::string& base_model_name_or_path) const {
-  std::vector<torch::Tensor> kept;
+namespace {
+
+constexpr const char* kPrefix = "base_model.model.";
+
+Status write_tensors(const std::filesystem::path& path, const std::vector<Adapter::Named>& named) {
+  std::vector<Tensor> kept;
   std::vector<TensorToWrite> tensors;
-  for (const auto& [key, tensor] : this->tensors()) {
+  for (const auto& [key, tensor] : named) {
     kept.push_back(tensor.detach().to(torch::kCPU).contiguous());
-    const torch::Tensor& stored = kept.back();
+    const Tensor& stored = kept.back();
     tensors.push_back({key,
                        file_dtype(stored.scalar_type()),
                        stored.sizes().vec(),
                        {static_cast<const std::byte*>(stored.data_ptr()),
                         static_cast<std::size_t>(stored.nbytes())}});
   }
-  LUTHIER_CHECK(write_safetensors(folder / "adapter_model.safetensors", tensors));
-  const Json config = adapter_methods().front().write_settings(settings(), base_model_name_or_path);
-  return write_file_atomically(folder / "adapter_config.json", config.dump(2) + "\n");
+  return write_safetensors(path, tensors);
 }
 
-Result<std::shared_ptr<Adapter>> create_adapter(VisionLanguageModel& model,
-                                                const AdapterSettings& settings,
-                                                std::uint64_t seed) {
-  return adapter_methods().front().create(model, settings, seed);
-}
-
-namespace {
-
-struct Known {
-  const AdapterMethod* method;
-  AdapterSettings settings;
-  std::vector<std::string> unknown;  // keys of the config that nothing reads
-};
-
-Result<Known> read_config(const std::filesystem::path& folder) {
-  LUTHIER_CHECK(check_adapter_folder(folder));
-  const std::filesystem::path config_path = folder / "adapter_config.json";
-  LUTHIER_TRY(const Json config, read_json_file(config_path));
-  if (!config.is_object()) return input_error("An object is expected.", config_path.string());
-  LUTHIER_TRY(const std::string type, json_string(config, "peft_type", config_path.string()));
-  std::string known;
-  for (const AdapterMethod& method : adapter_methods()) {
-    known += (known.empty() ? "" : ", ") + std::string(method.peft_type);
-    if (type != method.peft_type) continue;
-    LUTHIER_TRY(AdapterSettings settings, method.read_settings(config, config_path.string()));
-    return Known{&method, std::move(settings), method.unknown_fields(config)};
-  }
-  return input_error("The adapter's method \"" + type + "\" is not known.",
-                     config_path.string() + ": peft_type", "Known: " + known + ".");
+std::vector<Adapter::Named> sorted(std::vector<Adapter::Named> named) {
+  std::sort(named.begin(), named.end(),
+            [](const auto& l, const auto& r) { return l.first < r.first; });
+  return named;
 }
 
 }  // namespace
 
-Result<AdapterSettings> settings_to_train(const Recipe& recipe) {
-  if (recipe.strategy != "lora" || recipe.adapter.init_from.empty()) return recipe.adapter;
-  LUTHIER_TRY(Known known, read_config(recipe.adapter.init_from));
-  known.settings.init_from = recipe.adapter.init_from;
-  return std::move(known.settings);
+Adapter::Adapter(const Method& method, AdapterSettings settings,
+                 std::shared_ptr<torch::nn::Module> keep, Parts parts)
+    : method_(method),
+      settings_(std::move(settings)),
+      keep_(std::move(keep)),
+      parts_(std::move(parts)) {}
+
+Adapter::~Adapter() { deactivate(); }
+
+std::vector<Adapter::Named> Adapter::saved_tensors() const {
+  std::vector<Named> named;
+  for (const Saved& each : parts_.saved) named.emplace_back(kPrefix + each.name, each.own);
+  return named;
 }
 
-namespace {
-
-/// The folder's tensor file.
-Result<SafetensorsFile> open_tensors(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  const std::filesystem::path tensor_path = folder / "adapter_model.safetensors";
-  if (!std::filesystem::exists(tensor_path, ignored) &&
-      std::filesystem::exists(folder / "adapter_model.bin", ignored)) {
-    return input_error(
-        "adapter_model.bin is a pickle, which can run code when it is read.", folder.string(),
-        "Save the adapter as safetensors: load it with PEFT and call save_pretrained.");
-  }
-  return SafetensorsFile::open(tensor_path);
+std::vector<Adapter::Named> Adapter::tensors() const {
+  std::vector<Named> all = saved_tensors();
+  all.insert(all.end(), parts_.trained.begin(), parts_.trained.end());
+  return sorted(std::move(all));
 }
 
-}  // namespace
-
-Result<std::shared_ptr<Adapter>> load_adapter(LoadedModel& base,
-                                              const std::filesystem::path& folder) {
-  LUTHIER_TRY(const Known known, read_config(folder));
-  LUTHIER_TRY(const SafetensorsFile file, open_tensors(folder));
-  for (const std::string& key : known.unknown) {
-    log_warning((folder / "adapter_config.json").string() + ": " + key +
-                " is no field that PEFT 0.21 has; it is not read.");
-  }
-  LUTHIER_TRY(auto adapter, known.method->load(base, known.settings, file));
-  LUTHIER_CHECK(file.check_unchanged());
-  LUTHIER_TRY(adapter->pixels, adapter_pixels(folder));
-  return adapter;
+void Adapter::activate() {
+  for (const Hung& each : parts_.hung) each.set(true);
+  for (Saved& each : parts_.saved) *each.slot = each.own;
+  active_ = true;
 }
 
-Result<ModuleSelection> planned_selection(const ModelSummary& model, const Recipe& recipe) {
-  const AdapterSettings& settings = recipe.adapter;
-  if (settings.init_from.empty()) {
-    const std::vector<ModelModule> modules = all_modules(model);
-    return select_modules(modules, head_of(modules), settings);
+void Adapter::deactivate() {
+  if (!active_) return;
+  for (const Hung& each : parts_.hung) each.set(false);
+  for (Saved& each : parts_.saved) {
+    if (each.slot->is_same(each.own)) *each.slot = each.base;
   }
-  LUTHIER_TRY(const Known known, read_config(settings.init_from));
-  LUTHIER_TRY(const SafetensorsFile file, open_tensors(settings.init_from));
-  for (const Family& family : families()) {
-    if (model.model_type == family.model_type) return known.method->selection(family, file);
-  }
-  return input_error(
-      "The model_type \"" + model.model_type + "\" is not one that Luthier can load.",
-      model.folder.string());
+  active_ = false;
 }
 
-Status check_adapter_of(const Recipe& recipe) {
-  if (recipe.strategy != "lora") return {};
-  const auto model = summarize_model(recipe.model);
-  if (!model) return {};
-  LUTHIER_TRY(const ModuleSelection selection, planned_selection(*model, recipe));
-  return {};
+void Adapter::set_strength(double strength) {
+  for (const Hung& each : parts_.hung) each.plug->strength = strength;
+}
+
+void Adapter::set_training(bool training, std::uint64_t seed) {
+  for (const Hung& each : parts_.hung) {
+    each.plug->training = training;
+    each.plug->seed = seed;
+  }
+}
+
+Status Adapter::check_mergeable(const std::filesystem::path& folder) const {
+  if (!method_.unmergeable) return {};
+  return input_error(method_.unmergeable, (folder / kConfigFile).string() + ": peft_type",
+                     "Answer with the adapter beside its base (--adapter), which needs no merge.");
+}
+
+void Adapter::merge() {
+  const torch::NoGradGuard no_grad;
+  deactivate();
+  // Into what the module reads now: a tied head may have been given a weight of its own since this
+  // was loaded.
+  for (Saved& each : parts_.saved) each.slot->copy_(each.own);
+  for (const Hung& each : parts_.hung) each.merge();
+}
+
+Status Adapter::check_trainable() const { return parts_.fixed ? Status(*parts_.fixed) : Status(); }
+
+Status Adapter::save(const std::filesystem::path& folder,
+                     const std::string& base_model_name_or_path) const {
+  if (parts_.stored) {
+    std::vector<Named> stored = saved_tensors();
+    for (Named& each : parts_.stored()) stored.push_back(std::move(each));
+    LUTHIER_CHECK(write_tensors(folder / kTensorFile, sorted(std::move(stored))));
+    if (!parts_.trained.empty())
+      LUTHIER_CHECK(write_tensors(folder / kEncoderFile, sorted(parts_.trained)));
+  } else {
+    LUTHIER_CHECK(write_tensors(folder / kTensorFile, tensors()));
+  }
+  Json config = method_.write(settings_);
+  config["peft_type"] = method_.kind.peft_type;
+  config["base_model_name_or_path"] = base_model_name_or_path;
+  return write_file_atomically(folder / kConfigFile, config.dump(2) + "\n");
 }
 
 }  // namespace luthier

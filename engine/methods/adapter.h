@@ -1,80 +1,133 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// An adapter: a set of small trained tensors that hang on one resident base. Several stay attached;
-// activating one sets pointers on the base's Linears and copies nothing. On disk it is what PEFT
-// 0.21 writes and reads.
+// An adapter: a set of plugs that hang on one resident base, the tensors in them by PEFT's keys,
+// and modules that are trained whole beside them. It is written once for all methods, which make
+// the plugs. Several stay attached; activating one sets pointers and copies nothing. On disk it is
+// what PEFT 0.21 writes and reads.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/base/result.h"
 #include "engine/config/recipe.h"
-#include "engine/io/safetensors.h"
-#include "engine/methods/module_selection.h"
-#include "engine/models/vlm.h"
+#include "engine/nn/plugs.h"
+#include "engine/vision/image_processor.h"
 
 namespace luthier {
 
+struct Method;
+
 class Adapter {
  public:
-  virtual ~Adapter() = default;
+  using Named = std::pair<std::string, torch::Tensor>;
+
+  struct Hung {
+    std::string module;  ///< its name in memory
+    std::shared_ptr<Plug> plug;
+    std::function<void(bool on)> set;  ///< on: the port points at the plug; off: not at this one
+    std::function<void()> merge;       ///< into the base's weights; none: the method does not merge
+  };
+  /// A tensor of a saved module: its own trained copy, swapped with the base's while active.
+  struct Saved {
+    std::string name;     ///< in-memory name of the tensor ("lm_head.weight")
+    torch::Tensor* slot;  ///< what the module reads
+    torch::Tensor base, own;
+  };
+  /// What a method has made.
+  struct Parts {
+    std::vector<Hung> hung;
+    std::vector<Named> trained;  ///< by PEFT's key without the adapter's name
+    std::vector<Saved> saved;
+    /// What the tensor file holds where that is not what trains (which then goes into
+    /// kEncoderFile).
+    std::function<std::vector<Named>()> stored;
+    /// Why it cannot be trained further, where it cannot.
+    std::optional<Error> fixed;
+  };
+  static constexpr const char* kTensorFile = "adapter_model.safetensors";
+  static constexpr const char* kEncoderFile = "prompt_encoder.safetensors";
+  static constexpr const char* kConfigFile = "adapter_config.json";
+
+  Adapter(const Method& method, AdapterSettings settings, std::shared_ptr<torch::nn::Module> keep,
+          Parts parts);
+  ~Adapter();
+  Adapter(const Adapter&) = delete;
+  Adapter& operator=(const Adapter&) = delete;
 
   /// All tensors that training changes, by PEFT's key without the adapter's name
   /// ("base_model.model.model.language_model.layers.0.self_attn.q_proj.lora_A.weight"), sorted by
-  /// key. LoRA tensors are float32.
-  virtual std::vector<std::pair<std::string, torch::Tensor>> tensors() const = 0;
-  /// Puts this adapter on the base's modules (taking off any other) / takes it off.
-  virtual void activate() = 0;
-  virtual void deactivate() = 0;
-  /// 1 = as trained; scales what the adapter adds.
-  virtual void set_strength(double strength) = 0;
-  /// Training: dropout on, its masks drawn from `seed` and the module's place, so that a recomputed
+  /// key. Those of plugs are float32.
+  std::vector<Named> tensors() const;
+  /// Puts this adapter on the base's modules / takes it off. Another one is taken off first.
+  void activate();
+  void deactivate();
+  /// 1 = as trained; scales what the plugs do.
+  void set_strength(double strength);
+  /// Training: dropout on, its masks drawn from `seed` and the plug's place, so that a recomputed
   /// layer draws the same. Off: seed is ignored.
-  virtual void set_training(bool training, std::uint64_t seed) = 0;
-  /// Adds scale·B·A to the base's weights in float32 and rounds once to their dtype; replaces saved
-  /// modules. Leaves the adapter inactive. Where the head is tied and the adapter is on one of its
-  /// two ends, untie_head comes first (merge.h does all of it).
-  virtual void merge() = 0;
-  /// Names of the wrapped modules and of the saved ones.
-  virtual const AdapterSettings& settings() const = 0;
+  void set_training(bool training, std::uint64_t seed);
+  /// Fine where the method can put what was trained into the base's weights; else an Input error
+  /// that says why not.
+  Status check_mergeable(const std::filesystem::path& folder) const;
+  /// Changes the base's weights in float32 and rounds once to their dtype; replaces saved modules.
+  /// Leaves the adapter inactive. Where the head is tied and the adapter is on one of its two ends,
+  /// untie_head comes first (merge.h does all of it).
+  void merge();
+  const Method& method() const { return method_; }
+  const AdapterSettings& settings() const { return settings_; }
+  /// Fine where training can go on from here.
+  Status check_trainable() const;
   /// Of the pictures that it was trained with, where it was read from a folder that says so.
   PixelLimits pixels;
 
-  /// Writes adapter_config.json and adapter_model.safetensors into `folder` (which exists).
+  /// Writes the config and the tensors into `folder` (which exists).
   Status save(const std::filesystem::path& folder,
               const std::string& base_model_name_or_path) const;
+
+ private:
+  std::vector<Named> saved_tensors() const;
+
+  const Method& method_;
+  AdapterSettings settings_;
+  std::shared_ptr<torch::nn::Module> keep_;  ///< the model: its modules outlive the adapter
+  Parts parts_;
+  bool active_ = false;
 };
 
-/// One row a method: PEFT's peft_type, how to make one for a recipe and how to read one.
-struct AdapterMethod {
-  const char* peft_type;
-  Result<std::shared_ptr<Adapter>> (*create)(VisionLanguageModel& model,
-                                             const AdapterSettings& settings, std::uint64_t seed);
-  /// The adapter of a PEFT folder's tensor file, under settings that read_settings gave.
-  Result<std::shared_ptr<Adapter>> (*load)(LoadedModel& base, const AdapterSettings& settings,
-                                           const SafetensorsFile& file);
-  Result<AdapterSettings> (*read_settings)(const Json& config, const std::string& where);
-  Json (*write_settings)(const AdapterSettings& settings,
-                         const std::string& base_model_name_or_path);
-  /// Keys of a config that neither PEFT nor this reader knows: named in a warning when the folder
-  /// is loaded.
-  std::vector<std::string> (*unknown_fields)(const Json& config);
-  /// What a folder's tensor file adapts, from its header alone.
-  Result<ModuleSelection> (*selection)(const Family& family, const SafetensorsFile& file);
-};
-const std::vector<AdapterMethod>& adapter_methods();
+/// `plug` as it hangs on `port`, a module's pointer.
+template <class Kind, class Made>
+Adapter::Hung hung_on(const Kind*& port, std::string module, std::shared_ptr<Made> plug) {
+  const Kind* mine = plug.get();
+  const auto set = [&port, mine](bool on) {
+    if (on)
+      port = mine;
+    else if (port == mine)
+      port = nullptr;
+  };
+  return {std::move(module), std::move(plug), set, {}};
+}
 
-/// A fresh adapter with seeded initial weights (PEFT's: A kaiming-uniform, B zero), not yet active.
-Result<std::shared_ptr<Adapter>> create_adapter(VisionLanguageModel& model,
+struct LoadedModel;
+struct ModelSummary;
+struct ModuleSelection;
+
+/// A fresh adapter of the strategy's method with seeded initial values (PEFT's), not yet active.
+Result<std::shared_ptr<Adapter>> create_adapter(LoadedModel& base, const std::string& strategy,
                                                 const AdapterSettings& settings,
                                                 std::uint64_t seed);
+/// Reads a PEFT folder (both generations of module names) by the method that it names. Names or
+/// shapes that do not fit the base are an Input error naming them.
+Result<std::shared_ptr<Adapter>> load_adapter(LoadedModel& base,
+                                              const std::filesystem::path& folder);
+
 /// The settings that a run trains with: those of adapter.init_from's folder where the recipe names
-/// one, else the recipe's own.
+/// one, whose method must be the recipe's; else the recipe's own.
 Result<AdapterSettings> settings_to_train(const Recipe& recipe);
 /// What the recipe's adapter would be on, from names and shapes alone: what its selectors choose,
 /// or what is in adapter.init_from's folder. Refuses what create_adapter would, in the same words,
@@ -83,9 +136,5 @@ Result<ModuleSelection> planned_selection(const ModelSummary& model, const Recip
 /// The same for a recipe by itself, before its run: a model that cannot be described is left for
 /// loading to refuse.
 Status check_adapter_of(const Recipe& recipe);
-/// Reads a PEFT folder (both generations of module names). Names or shapes that do not fit the base
-/// are an Input error naming them.
-Result<std::shared_ptr<Adapter>> load_adapter(LoadedModel& base,
-                                              const std::filesystem::path& folder);
 
 }  // namespace luthier

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/methods/lora.h"
 
-#include <algorithm>
+#include <cmath>
 
 #include "engine/base/random_stream.h"
+#include "engine/base/text.h"
+#include "engine/methods/build_adapter.h"
+#include "engine/methods/lora_settings.h"
 #include "engine/nn/dropout.h"
 #include "engine/nn/products.h"
 
@@ -115,73 +118,99 @@ Tensor LoraEmbedding::delta() const {
   return at::mm(a.t().to(torch::kFloat32), b.t().to(torch::kFloat32)).mul_(scale * strength);
 }
 
-LoraAdapter::LoraAdapter(AdapterSettings settings, std::shared_ptr<torch::nn::Module> keep,
-                         Parts parts)
-    : settings_(std::move(settings)), keep_(std::move(keep)), parts_(std::move(parts)) {}
+namespace {
 
-LoraAdapter::~LoraAdapter() { deactivate(); }
-
-std::vector<std::pair<std::string, Tensor>> LoraAdapter::tensors() const {
-  std::vector<std::pair<std::string, Tensor>> all;
-  const std::string prefix = "base_model.model.";
-  for (const Wrapped& each : parts_.wrapped) {
-    all.emplace_back(prefix + each.name + ".lora_A.weight", each.lora->a);
-    all.emplace_back(prefix + each.name + ".lora_B.weight", each.lora->b);
-  }
-  for (const Embedded& each : parts_.embedded) {
-    all.emplace_back(prefix + each.name + ".lora_embedding_A", each.lora->a);
-    all.emplace_back(prefix + each.name + ".lora_embedding_B", each.lora->b);
-  }
-  for (const Saved& each : parts_.saved) all.emplace_back(prefix + each.name, each.own);
-  std::sort(all.begin(), all.end(), [](const auto& l, const auto& r) { return l.first < r.first; });
-  return all;
+/// kaiming_uniform(√5) on [r, in]: uniform(−1/√in, 1/√in).
+void draw_half(Tensor& half, const std::string& init, at::Generator& generator) {
+  if (init == "gaussian")
+    half.normal_(0, 1.0 / static_cast<double>(half.size(0)), generator);
+  else
+    half.uniform_(-1 / std::sqrt(static_cast<double>(half.size(1))),
+                  1 / std::sqrt(static_cast<double>(half.size(1))), generator);
 }
 
-void LoraAdapter::activate() {
-  for (Wrapped& each : parts_.wrapped) each.base->adapter = each.lora.get();
-  for (Embedded& each : parts_.embedded) each.base->adapter = each.lora.get();
-  for (Saved& each : parts_.saved) *each.slot = each.own;
-  active_ = true;
+/// PEFT's: A drawn and B zero; of an embedding A zero and B normal. "false": both drawn.
+void draw_lora(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator& generator) {
+  const std::string& init = to.settings.init_lora_weights;
+  Tensor &a = tensors[0], &b = tensors[1];
+  if (to.module.token_embedding()) {
+    b.normal_(0, 1, generator);
+    if (init == "false") a.normal_(0, 1, generator);
+    return;
+  }
+  draw_half(a, init, generator);
+  if (init == "false") draw_half(b, "true", generator);
 }
 
-void LoraAdapter::deactivate() {
-  if (!active_) return;
-  for (Wrapped& each : parts_.wrapped) {
-    if (each.base->adapter == each.lora.get()) each.base->adapter = nullptr;
+Status check_lora(const ModuleToHang& to, const std::vector<std::optional<TensorView>>& views,
+                  const std::string& place) {
+  if (!views[0] || !views[1]) {
+    return input_error(std::string("lora_") + (views[0] ? "B" : "A") + " is missing.", place,
+                       "The file is incomplete.");
   }
-  for (Embedded& each : parts_.embedded) {
-    if (each.base->adapter == each.lora.get()) each.base->adapter = nullptr;
+  const auto &a = views[0]->info.shape, &b = views[1]->info.shape, &weight = to.module.shape;
+  const bool tokens = to.module.token_embedding();
+  const std::int64_t in = weight[tokens ? 0 : 1], out = weight[tokens ? 1 : 0];
+  const bool flat = a.size() == 2 && b.size() == 2;
+  if (!flat || a[0] != b[1] || a[0] < 1 || a[1] != in || b[0] != out) {
+    const std::string name = to.module.name + ".weight";
+    return input_error("lora_A " + shape_text(a) + " and lora_B " + shape_text(b) +
+                           " do not fit a weight of " + shape_text(weight) + ".",
+                       place,
+                       !flat    ? "The adapter was made for another base."
+                       : tokens ? other_base(name, {a[1], b[0]}, {in, out})
+                                : other_base(name, {b[0], a[1]}, {out, in}));
   }
-  for (Saved& each : parts_.saved) {
-    if (each.slot->is_same(each.own)) *each.slot = each.base;
+  if (to.scale.rank != a[0]) {
+    return input_error("The rank is " + std::to_string(a[0]) + ", adapter_config.json says " +
+                           std::to_string(to.scale.rank) + ".",
+                       place, "The two files do not belong together.");
   }
-  active_ = false;
+  return {};
 }
 
-void LoraAdapter::set_strength(double strength) {
-  for (Wrapped& each : parts_.wrapped) each.lora->strength = strength;
-  for (Embedded& each : parts_.embedded) each.lora->strength = strength;
+Adapter::Hung hang_lora(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
+  const std::string& name = to.module.name;
+  if (to.module.token_embedding()) {
+    Embedding base = ports.embeddings.at(name);
+    auto plug = std::make_shared<LoraEmbedding>(tensors[0], tensors[1], to.scale.scale);
+    Adapter::Hung hung = hung_on(base->plug, name, plug);
+    hung.merge = [base, plug] {
+      base->weight.copy_(base->weight.to(torch::kFloat32).add_(plug->delta()));
+    };
+    return hung;
+  }
+  Linear base = ports.linears.at(name);
+  auto plug = std::make_shared<LoraLinear>(tensors[0], tensors[1], to.scale.scale,
+                                           to.settings.lora_dropout, to.place);
+  Adapter::Hung hung = hung_on(base->plug, name, plug);
+  hung.merge = [base, plug]() mutable {
+    base->weight.assign(base->weight.dense(torch::kFloat32) + plug->delta());
+  };
+  return hung;
 }
 
-void LoraAdapter::set_training(bool training, std::uint64_t seed) {
-  for (Wrapped& each : parts_.wrapped) {
-    each.lora->training = training;
-    each.lora->seed = seed;
-  }
-}
+const ModuleMethod kModules{
+    {"LoRA wraps Linear modules and the token embedding.", lora_can_wrap, all_linear},
+    {".lora_A.weight", ".lora_B.weight", ".lora_embedding_A", ".lora_embedding_B"},
+    lora_sizes,
+    lora_keeps,
+    check_lora,
+    draw_lora,
+    hang_lora};
 
-void LoraAdapter::merge() {
-  torch::NoGradGuard no_grad;
-  deactivate();
-  // Into what the module reads now: a tied head may have been given a weight of its own since this
-  // was loaded.
-  for (Saved& each : parts_.saved) each.slot->copy_(each.own);
-  for (Wrapped& each : parts_.wrapped) {
-    Weight& weight = each.base->weight;
-    weight.assign(weight.dense(torch::kFloat32) + each.lora->delta());
-  }
-  for (Embedded& each : parts_.embedded)
-    each.base->weight.copy_(each.base->weight.to(torch::kFloat32).add_(each.lora->delta()));
+}  // namespace
+
+const Method& lora_method() {
+  static const Method method = [] {
+    Method row(method_kind("lora"));
+    row.fields = lora_fields;
+    row.read = read_lora_settings;
+    row.write = write_lora_settings;
+    row.of_modules = &kModules;
+    return row;
+  }();
+  return method;
 }
 
 }  // namespace luthier

@@ -167,6 +167,7 @@ Result<MergeReport> merge_and_prove(const fs::path& base_folder, const fs::path&
   options.pixels = chosen_pixels(how.pixels, own);
   LUTHIER_TRY(LoadedModel loaded, load_model(base_folder, options));
   LUTHIER_TRY(auto adapter, load_adapter(loaded, adapter_folder));
+  LUTHIER_CHECK(adapter->check_mergeable(adapter_folder));
   LUTHIER_TRY(const std::vector<Example> probes, make_probes(loaded, writer.path()));
   MergeReport report;
   const double limit = how.limit;

@@ -11,8 +11,9 @@ namespace {
 
 constexpr const char* kListed = "`luthier-cli info MODEL` lists the names.";
 
-std::vector<std::string> names_of(const std::vector<ModelModule>& modules,
-                                  bool (*wanted)(const ModelModule&)) {
+using Wanted = bool (*)(const ModelModule&);
+
+std::vector<std::string> names_of(const std::vector<ModelModule>& modules, Wanted wanted) {
   std::vector<std::string> names;
   for (const ModelModule& module : modules) {
     if (wanted(module)) names.push_back(module.name);
@@ -21,10 +22,9 @@ std::vector<std::string> names_of(const std::vector<ModelModule>& modules,
 }
 
 bool holds_tensors(const ModelModule& module) { return !module.type.empty(); }
-bool is_wrappable(const ModelModule& module) { return module.wrappable(); }
 
 std::string hint_for(const NamePattern& pattern, const std::vector<ModelModule>& modules,
-                     bool (*wanted)(const ModelModule&)) {
+                     Wanted wanted) {
   const std::vector<std::string> names = names_of(modules, wanted);
   if (pattern.is_regex()) {
     // What a list would match, written as one string.
@@ -46,7 +46,8 @@ std::string said(const NamePattern& pattern) {
 
 /// Each entry of target_modules and exclude_modules is for something.
 Status check_entries(const std::vector<NamePattern>& patterns,
-                     const std::vector<ModelModule>& modules, bool excluding) {
+                     const std::vector<ModelModule>& modules, const Wrapping& wrapping,
+                     bool excluding) {
   const std::string where = excluding ? "adapter.exclude_modules" : "adapter.target_modules";
   for (const NamePattern& pattern : patterns) {
     const ModelModule* empty = nullptr;
@@ -54,13 +55,14 @@ Status check_entries(const std::vector<NamePattern>& patterns,
     for (const ModelModule& module : modules) {
       LUTHIER_TRY(const bool matched, pattern.matches(module.name));
       if (!matched) continue;
-      found = found || holds_tensors(module) || !excluding;
-      if (!holds_tensors(module)) empty = &module;
+      const bool something = holds_tensors(module) || wrapping.can(module);
+      found = found || something || !excluding;
+      if (!something) empty = &module;
     }
     if (found) continue;
     if (!empty) {
       return input_error("No module of the model " + said(pattern) + ".", where,
-                         hint_for(pattern, modules, is_wrappable));
+                         hint_for(pattern, modules, wrapping.can));
     }
     const std::string last = empty->name.substr(empty->name.rfind('.') + 1);
     return input_error(
@@ -109,16 +111,15 @@ Status check_keys(const ScalePatterns::Keys& keys, const std::vector<ModelModule
   return {};
 }
 
-Error not_wrappable(const ModelModule& module) {
-  const std::string end = "; LoRA wraps Linear modules and the token embedding.";
+Error not_wrappable(const ModelModule& module, const Wrapping& wrapping) {
   if (holds_tensors(module)) {
-    return input_error("The module " + module.name + " is a " + module.type + end,
-                       "adapter.target_modules",
-                       "Leave it out, or name it in modules_to_save to train it whole.");
+    return input_error(
+        "The module " + module.name + " is a " + module.type + ". " + wrapping.sentence,
+        "adapter.target_modules", "Leave it out, or name it in modules_to_save to train it whole.");
   }
-  return input_error("The module " + module.name + " has no weight of its own" + end,
-                     "adapter.target_modules",
-                     "Name what stands in it, or make the pattern narrower.");
+  return input_error(
+      "The module " + module.name + " has no weight of its own. " + wrapping.sentence,
+      "adapter.target_modules", "Name what stands in it, or make the pattern narrower.");
 }
 
 Error nothing_left(const AdapterSettings& settings) {
@@ -126,7 +127,7 @@ Error nothing_left(const AdapterSettings& settings) {
   if (targets.kind == ModuleSelector::Kind::None ||
       (targets.kind == ModuleSelector::Kind::Names && targets.names.empty())) {
     return input_error(
-        "No module is named, and an adapter without a LoRA pair is none that PEFT reads.",
+        "No module is named, and an adapter that hangs on none is none that PEFT reads.",
         "adapter.target_modules", "Write all-linear, a list of names or a regular expression.");
   }
   if (targets.kind == ModuleSelector::Kind::AllLinear &&
@@ -143,15 +144,15 @@ Error nothing_left(const AdapterSettings& settings) {
 
 Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
                                        const std::string& head_name,
-                                       const AdapterSettings& settings) {
+                                       const AdapterSettings& settings, const Wrapping& wrapping) {
   const bool all = settings.target_modules.kind == ModuleSelector::Kind::AllLinear;
   LUTHIER_TRY(const auto targets,
               compile_selector(settings.target_modules, "adapter.target_modules"));
   LUTHIER_TRY(const auto excluded,
               compile_selector(settings.exclude_modules, "adapter.exclude_modules"));
   LUTHIER_TRY(const ScalePatterns scales, ScalePatterns::compile(settings, "adapter."));
-  LUTHIER_CHECK(check_entries(targets, modules, false));
-  LUTHIER_CHECK(check_entries(excluded, modules, true));
+  LUTHIER_CHECK(check_entries(targets, modules, wrapping, false));
+  LUTHIER_CHECK(check_entries(excluded, modules, wrapping, true));
   for (const std::string& wanted : settings.modules_to_save) {
     const bool found = std::any_of(modules.begin(), modules.end(), [&](const ModelModule& module) {
       return holds_tensors(module) && is_saved_module(module.name, {wanted});
@@ -171,8 +172,8 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
     LUTHIER_TRY(const bool out, any_matches(excluded, module.name));
     if (out) continue;
     LUTHIER_TRY(const bool matched, any_matches(targets, module.name));
-    if (!matched && !(all && module.linear() && module.name != head_name)) continue;
-    if (!module.wrappable()) return not_wrappable(module);
+    if (!matched && !(all && wrapping.by_default(module, head_name, settings))) continue;
+    if (!wrapping.can(module)) return not_wrappable(module, wrapping);
     LUTHIER_TRY(const ModuleScale scale, scales.of(module.name));
     selection.wrapped.push_back({module.name, scale});
   }
@@ -180,6 +181,10 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
   LUTHIER_CHECK(check_keys(scales.ranks(), modules, selection.wrapped));
   LUTHIER_CHECK(check_keys(scales.alphas(), modules, selection.wrapped));
   return selection;
+}
+
+bool all_linear(const ModelModule& module, const std::string& head, const AdapterSettings&) {
+  return module.linear() && module.name != head;
 }
 
 bool is_saved_module(const std::string& name, const std::vector<std::string>& modules_to_save) {

@@ -11,6 +11,7 @@
 #include "engine/config/recipe.h"
 #include "engine/methods/module_patterns.h"
 #include "engine/models/model_summary.h"
+#include "engine/nn/cost.h"
 
 namespace luthier {
 
@@ -18,14 +19,26 @@ namespace luthier {
 struct ModelModule {
   std::string name;
   std::string type;  ///< Linear, Embedding, LayerNorm, ...; empty: it holds no tensor of its own
+  std::vector<std::int64_t> shape = {};  ///< of its weight; of a branch: its width
+  std::string branch = {};  ///< attention | feed_forward; empty: it is no branch of a layer
 
   bool linear() const { return type == "Linear"; }
-  /// What LoRA wraps though it is no Linear: the token embedding (all-linear leaves it out).
   bool token_embedding() const {
     return type == "Embedding" && ends_after_dot(name, "embed_tokens");
   }
-  bool wrappable() const { return linear() || token_embedding(); }
 };
+
+/// What of a model a method can hang on.
+struct Wrapping {
+  const char* sentence;  ///< "LoRA wraps Linear modules and the token embedding."
+  bool (*can)(const ModelModule& module);
+  /// Whether all-linear means this one; `head`: the output head's name.
+  bool (*by_default)(const ModelModule& module, const std::string& head,
+                     const AdapterSettings& settings);
+};
+/// Every Linear but the head: what PEFT means by all-linear.
+bool all_linear(const ModelModule& module, const std::string& head,
+                const AdapterSettings& settings);
 
 /// `modules` and what else transformers' classes have: the modules that hold them, and those that
 /// hold no tensor (activations, rotary tables, dropouts). PEFT's patterns meet all of them.
@@ -37,19 +50,21 @@ std::string head_of(const std::vector<ModelModule>& modules);
 struct WrappedModule {
   std::string name;
   ModuleScale scale;
+  TrainedShare share = {};  ///< what its plug trains and keeps
 };
 struct ModuleSelection {
   std::vector<WrappedModule> wrapped;  ///< in the model's order
   std::vector<std::string> saved;      ///< modules with tensors that are trained whole
+  std::int64_t parameters = 0;         ///< of plugs that are on no module of these
 };
 
 /// What a recipe's `settings` select of all_modules(). Names match whole or after a dot; a string
-/// is a full-match regular expression; all-linear is every Linear but `head_name`; exclude_modules
-/// takes away. Input errors, each with the field and the nearest names: an entry or pattern that
-/// means nothing in this model, one that is malformed, one that means what LoRA cannot wrap.
+/// is a full-match regular expression; all-linear is what `wrapping` says; exclude_modules takes
+/// away. Input errors, each with the field and the nearest names: an entry or pattern that means
+/// nothing in this model, one that is malformed, one that means what the method cannot wrap.
 Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
                                        const std::string& head_name,
-                                       const AdapterSettings& settings);
+                                       const AdapterSettings& settings, const Wrapping& wrapping);
 
 /// Whether `name` is one of modules_to_save (whole name or suffix after a dot) or stands inside
 /// one.

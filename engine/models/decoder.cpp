@@ -9,7 +9,9 @@ using torch::Tensor;
 
 SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer,
                                      const torch::TensorOptions& tensors)
-    : layer_(layer),
+    : AttentionPort(o.num_key_value_heads, o.head_dim),
+      BranchPort(Kind::Attention, o.hidden_size),
+      layer_(layer),
       heads_(o.num_attention_heads),
       kv_heads_(o.num_key_value_heads),
       head_dim_(o.head_dim),
@@ -33,13 +35,14 @@ Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence
          key = k_proj_(x).view({-1, kv_heads_, head_dim_});
   if (q_norm_) query = q_norm_(query), key = k_norm_(key);
   const Tensor value = v_proj_(x).view({-1, kv_heads_, head_dim_});
+  const bool begins = !cache || cache->length() == 0;
   return o_proj_(attend(rotate(query, rotary), rotate(key, rotary), value, sequence.rows, rule_,
-                        sequence.blocks, cache, layer_));
+                        sequence.blocks, cache, layer_, begins ? before() : KeysAndValues()));
 }
 
 GatedMlpImpl::GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
                            Activation activation, const torch::TensorOptions& tensors)
-    : activation_(activation) {
+    : BranchPort(Kind::FeedForward, hidden_size), activation_(activation) {
   gate_proj_ = register_module("gate_proj", Linear(hidden_size, intermediate_size, bias, tensors));
   up_proj_ = register_module("up_proj", Linear(hidden_size, intermediate_size, bias, tensors));
   down_proj_ = register_module("down_proj", Linear(intermediate_size, hidden_size, bias, tensors));
@@ -68,15 +71,16 @@ Tensor DecoderLayerImpl::forward(const Tensor& x, const TokenSequence& sequence,
                                  const RotaryTable& rotary, KeyValueCache* cache) {
   const Tensor mixed = self_attn_(input_layernorm_(x), sequence, rotary, cache);
   if (pre_feedforward_layernorm_) {
-    const Tensor attended = x + post_attention_layernorm_(mixed);
-    return attended + post_feedforward_layernorm_(mlp_(pre_feedforward_layernorm_(attended)));
+    const Tensor attended = x + self_attn_->joined(post_attention_layernorm_(mixed), x);
+    const Tensor fed = post_feedforward_layernorm_(mlp_(pre_feedforward_layernorm_(attended)));
+    return attended + mlp_->joined(fed, attended);
   }
-  const Tensor attended = x + mixed;
-  return attended + mlp_(post_attention_layernorm_(attended));
+  const Tensor attended = x + self_attn_->joined(mixed, x);
+  return attended + mlp_->joined(mlp_(post_attention_layernorm_(attended)), attended);
 }
 
 DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& tensors)
-    : options(o) {
+    : SequencePort(o.hidden_size), options(o) {
   embed_tokens = register_module("embed_tokens", Embedding(o.vocab_size, o.hidden_size, tensors));
   torch::nn::ModuleList layers;
   for (std::int64_t i = 0; i < o.num_hidden_layers; ++i) {
@@ -97,9 +101,52 @@ Tensor DecoderImpl::embed(const Tensor& ids) const {
                                                             found.options().requires_grad(false));
 }
 
+TokenSequence with_prompt(const TokenSequence& sequence, const Tensor& prompt) {
+  const torch::Device device = sequence.embeddings.device();
+  const std::int64_t count = prompt.size(0);
+  std::vector<std::int64_t> lengths, places;
+  std::vector<Tensor> parts;
+  std::int64_t start = 0, place = 0;
+  const Tensor first = prompt.to(sequence.embeddings.scalar_type());
+  for (const std::int64_t length : sequence.rows.lengths()) {
+    lengths.push_back(count + length);
+    parts.push_back(first);
+    parts.push_back(sequence.embeddings.slice(0, start, start + length));
+    place += count;
+    for (std::int64_t i = 0; i < length; ++i) places.push_back(place++);
+    start += length;
+  }
+  TokenSequence extended = sequence;
+  extended.rows = RowLayout(std::move(lengths));
+  extended.embeddings = at::cat(parts);
+  // Text positions for the whole row, as PEFT has them: what a picture's tokens would have of their
+  // own is given up.
+  extended.positions = extended.position_offsets = Tensor();
+  const Tensor moved = torch::tensor(places, torch::kInt64).to(device);
+  if (sequence.blocks.defined()) {
+    extended.blocks = at::full({extended.rows.tokens()}, -1, sequence.blocks.options())
+                          .index_copy_(0, moved, sequence.blocks);
+  }
+  if (sequence.deepstack_places.defined())
+    extended.deepstack_places = moved.index_select(0, sequence.deepstack_places);
+  extended.own = sequence.own.defined() ? moved.index_select(0, sequence.own) : moved;
+  return extended;
+}
+
 Tensor DecoderImpl::forward(const TokenSequence& sequence, KeyValueCache* cache,
                             bool checkpointing) {
+  const bool begins = !cache || cache->length() == 0;
+  if (!sequence_plug || !begins) return run(sequence, cache, checkpointing);
+  const TokenSequence extended = sequence_plug->extend(sequence);
+  if (cache) cache->reserve(extended.rows.longest() - sequence.rows.longest());
+  return run(extended, cache, checkpointing);
+}
+
+Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing) {
   const torch::Device device = sequence.embeddings.device();
+  const bool begins = !cache || cache->length() == 0;
+  const std::int64_t before = begins && !layers_.empty() ? layers_.front()->count_before() : 0;
+  if (cache && before > 0) cache->reserve(before);
   Tensor positions = sequence.positions;
   if (!positions.defined()) {
     positions = sequence.rows.positions(device);
@@ -110,6 +157,7 @@ Tensor DecoderImpl::forward(const TokenSequence& sequence, KeyValueCache* cache,
                     cache->position_offsets.to(device).repeat_interleave(sequence.rows.longest());
     }
   }
+  if (before > 0) positions = positions + before;
   if (cache && sequence.position_offsets.defined())
     cache->position_offsets = sequence.position_offsets;
   const torch::ScalarType dtype = sequence.embeddings.scalar_type();
@@ -133,8 +181,8 @@ Tensor DecoderImpl::forward(const TokenSequence& sequence, KeyValueCache* cache,
     if (i < sequence.deepstack.size())
       x = x.index_add(0, sequence.deepstack_places, sequence.deepstack[i].to(dtype));
   }
-  if (cache) cache->advance(sequence.rows.longest());
-  return norm_(x);
+  if (cache) cache->advance(before + sequence.rows.longest());
+  return norm_(sequence.own.defined() ? x.index_select(0, sequence.own) : x);
 }
 
 }  // namespace luthier

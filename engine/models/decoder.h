@@ -11,6 +11,7 @@
 #include "engine/nn/attention.h"
 #include "engine/nn/layers.h"
 #include "engine/nn/linear.h"
+#include "engine/nn/plugs.h"
 #include "engine/nn/rotary.h"
 
 namespace luthier {
@@ -55,9 +56,15 @@ struct TokenSequence {
   std::vector<torch::Tensor> deepstack;  ///< added to the hidden states at `deepstack_places` after
                                          ///< the first layers, one a layer
   torch::Tensor deepstack_places;        ///< [image tokens] int64, into `tokens`
+  torch::Tensor own;  ///< [own tokens] int64, into `tokens`: those of the rows themselves, whose
+                      ///< states are asked for; undefined: all of them
 };
 
-class SelfAttentionImpl : public torch::nn::Module {
+/// The sequence with `prompt` [count, hidden] in front of each row, as tokens of it that are no
+/// text: they take the row's first positions, and what stood in `sequence` keeps its order.
+TokenSequence with_prompt(const TokenSequence& sequence, const torch::Tensor& prompt);
+
+class SelfAttentionImpl : public torch::nn::Module, public AttentionPort, public BranchPort {
  public:
   SelfAttentionImpl(const DecoderOptions& options, std::int64_t layer,
                     const torch::TensorOptions& tensors);
@@ -74,7 +81,7 @@ class SelfAttentionImpl : public torch::nn::Module {
 };
 TORCH_MODULE(SelfAttention);
 
-class GatedMlpImpl : public torch::nn::Module {
+class GatedMlpImpl : public torch::nn::Module, public BranchPort {
  public:
   GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
                Activation activation, const torch::TensorOptions& tensors);
@@ -96,6 +103,8 @@ class DecoderLayerImpl : public torch::nn::Module {
   /// `flows`: a gradient is wanted below the layer.
   LayerCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
                  bool flows) const;
+  /// Tokens that a plug puts before each row as keys and values alone.
+  std::int64_t count_before() const { return self_attn_->count_before(); }
 
  private:
   SelfAttention self_attn_{nullptr};
@@ -105,13 +114,13 @@ class DecoderLayerImpl : public torch::nn::Module {
 };
 TORCH_MODULE(DecoderLayer);
 
-class DecoderImpl : public torch::nn::Module {
+class DecoderImpl : public torch::nn::Module, public SequencePort {
  public:
   DecoderImpl(const DecoderOptions& options, const torch::TensorOptions& tensors);
   /// ids [tokens] → [tokens, hidden], scaled where the model scales them.
   torch::Tensor embed(const torch::Tensor& ids) const;
-  /// → [tokens, hidden] after the final norm. With a cache (rows of equal length) positions
-  /// continue from it.
+  /// → [own tokens, hidden] after the final norm: what a plug has put before them is left out.
+  /// With a cache (rows of equal length) positions continue from it.
   torch::Tensor forward(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing);
   /// The stages of forward(): what all layers share, the layers, the final norm. `flows`: a
   /// gradient is wanted at the embeddings; `blocks`: sequences have some; `beside`: bytes that
@@ -123,6 +132,8 @@ class DecoderImpl : public torch::nn::Module {
   const DecoderOptions options;
 
  private:
+  torch::Tensor run(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing);
+
   std::vector<DecoderLayer> layers_;
   RmsNorm norm_{nullptr};
   RotaryEmbedding rotary_, local_rotary_;

@@ -8,9 +8,11 @@
 #include "engine/hub/folder_kind.h"
 #include "engine/io/safetensors.h"
 #include "engine/models/loaded_model.h"
-#include "engine/models/packing.h"
 #include "engine/models/model_cost.h"
+#include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
+#include "engine/nn/parameters.h"
+#include "engine/nn/plugs.h"
 
 namespace luthier {
 
@@ -51,6 +53,8 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   std::map<std::string, std::int64_t> of_part;
   std::map<std::string, std::int64_t> of_dtype;
   for (const auto& item : model->named_modules()) {
+    if (const auto* branch = dynamic_cast<const BranchPort*>(item.value().get()))
+      summary.branches.push_back({item.key(), branch->kind_name(), branch->width()});
     const auto* module = dynamic_cast<const ParameterModule*>(item.value().get());
     if (!module || module->slots().empty()) continue;
     ModuleSummary row;

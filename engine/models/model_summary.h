@@ -30,6 +30,13 @@ struct ModuleSummary {
   std::string part;             ///< vision_tower, projector, language_model, by the model
 };
 
+/// A branch of a layer (its attention or its feed-forward) that a plug may hang on.
+struct BranchSummary {
+  std::string name;        ///< in-memory name of the module
+  std::string kind;        ///< attention | feed_forward
+  std::int64_t width = 0;  ///< of the states that it is added to
+};
+
 /// The sizes that decide memory and time.
 struct ModelGeometry {
   std::int64_t vocab_size = 0, hidden_size = 0, intermediate_size = 0, num_hidden_layers = 0;
@@ -77,6 +84,7 @@ struct ModelSummary {
   std::uint64_t file_bytes = 0;
   std::vector<std::pair<std::string, std::int64_t>> parts;
   std::vector<ModuleSummary> modules;
+  std::vector<BranchSummary> branches;
   std::vector<std::string> files;
   ModelGeometry geometry;
   std::shared_ptr<const ModelCost> cost;   ///< null: the model cannot say what a step costs

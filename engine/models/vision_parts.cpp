@@ -103,7 +103,7 @@ Tensor PatchConvolution::forward(const Tensor& pixels) const {
 }
 
 VisionMlp::VisionMlp(const VisionSizes& sizes, const torch::TensorOptions& tensors)
-    : activation_(sizes.hidden_act) {
+    : BranchPort(Kind::FeedForward, sizes.hidden_size), activation_(sizes.hidden_act) {
   fc1_ = register_module("fc1", Linear(sizes.hidden_size, sizes.intermediate_size, true, tensors));
   fc2_ = register_module("fc2", Linear(sizes.intermediate_size, sizes.hidden_size, true, tensors));
 }

@@ -11,6 +11,7 @@
 #include "engine/models/cost.h"
 #include "engine/nn/layers.h"
 #include "engine/nn/linear.h"
+#include "engine/nn/plugs.h"
 
 namespace luthier {
 
@@ -46,7 +47,7 @@ class PatchConvolution : public ParameterModule {
 };
 
 /// fc1, activation, fc2.
-class VisionMlp : public torch::nn::Module {
+class VisionMlp : public torch::nn::Module, public BranchPort {
  public:
   VisionMlp(const VisionSizes& sizes, const torch::TensorOptions& tensors);
   torch::Tensor forward(const torch::Tensor& x);

@@ -11,10 +11,10 @@ using torch::Tensor;
 
 namespace {
 
-class VisionAttention : public torch::nn::Module {
+class VisionAttention : public torch::nn::Module, public BranchPort {
  public:
   VisionAttention(const VisionTowerOptions& o, const torch::TensorOptions& t)
-      : heads_(o.num_attention_heads) {
+      : BranchPort(Kind::Attention, o.hidden_size), heads_(o.num_attention_heads) {
     k_proj_ = register_module("k_proj", Linear(o.hidden_size, o.hidden_size, true, t));
     v_proj_ = register_module("v_proj", Linear(o.hidden_size, o.hidden_size, true, t));
     q_proj_ = register_module("q_proj", Linear(o.hidden_size, o.hidden_size, true, t));
@@ -130,8 +130,8 @@ class VisionTowerImpl::Layer : public torch::nn::Module {
     layer_norm2_ = register_module("layer_norm2", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
   }
   Tensor forward(const Tensor& x) {
-    const Tensor attended = x + self_attn_->forward(layer_norm1_(x));
-    return attended + mlp_->forward(layer_norm2_(attended));
+    const Tensor attended = x + self_attn_->joined(self_attn_->forward(layer_norm1_(x)), x);
+    return attended + mlp_->joined(mlp_->forward(layer_norm2_(attended)), attended);
   }
   LayerCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
     TowerLayerParts parts;

@@ -54,10 +54,10 @@ struct Masks {
     if (!rows) return make();
     const bool near = rule.causal && rule.window &&
                       keys > *rule.window;  // a window that holds all keys changes nothing
-    return rows->once(
-        {part, q.size(2), rule.causal, near ? *rule.window : -1, near && rule.window_in_blocks,
-         blocks.defined(), static_cast<std::int64_t>(q.scalar_type())},
-        make);
+    return rows->once({part, q.size(2), keys, rule.causal, near ? *rule.window : -1,
+                       near && rule.window_in_blocks, blocks.defined(),
+                       static_cast<std::int64_t>(q.scalar_type())},
+                      make);
   }
 };
 
@@ -86,6 +86,19 @@ Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const Att
 
 /// [batch, seq, heads, head_dim] ↔ [batch, heads, seq, head_dim].
 Tensor swapped(const Tensor& x) { return x.transpose(1, 2); }
+
+/// x [batch, kv_heads, keys, head_dim] with `first` [count, kv_heads, head_dim] in front of each
+/// row.
+Tensor behind(const Tensor& first, const Tensor& x) {
+  if (!first.defined()) return x;
+  const Tensor each = first.to(x.scalar_type()).transpose(0, 1).unsqueeze(0);
+  return at::cat({each.expand({x.size(0), -1, -1, -1}), x}, 2);
+}
+
+/// Blocks of keys with those in front, which are in none: [batch, count + keys].
+Tensor behind_count(std::int64_t count, const Tensor& blocks) {
+  return count > 0 && blocks.defined() ? at::constant_pad_nd(blocks, {count, 0}, -1) : blocks;
+}
 
 /// Rows that stand by length already need no gather, and two calls are as good as one.
 bool few_groups(const RowLayout& rows) { return rows.grouped() && rows.groups().size() <= 2; }
@@ -128,12 +141,16 @@ void KeyValueCache::select(const Tensor& rows) {
 
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout& rows,
               const AttentionRule& rule, const Tensor& blocks, KeyValueCache* cache,
-              std::int64_t layer) {
+              std::int64_t layer, const KeysAndValues& before) {
   const std::int64_t width = q.size(1) * q.size(2);
   if (cache) {
     TORCH_CHECK(rows.equal(), "a cache holds rows of equal length");
-    auto [key, value] = cache->append(layer, swapped(rows.pad(k)), swapped(rows.pad(v)));
-    const Tensor own = blocks.defined() && cache->length() == 0 ? rows.pad(blocks) : Tensor();
+    const bool begins = cache->length() == 0;
+    const KeysAndValues first = begins ? before : KeysAndValues();
+    auto [key, value] = cache->append(layer, behind(first.keys, swapped(rows.pad(k))),
+                                      behind(first.values, swapped(rows.pad(v))));
+    const Tensor own =
+        blocks.defined() && begins ? behind_count(first.count(), rows.pad(blocks)) : Tensor();
     return swapped(attend_equal(swapped(rows.pad(q)), key, value, rule, own, Masks{}))
         .reshape({-1, width});
   }
@@ -146,8 +163,10 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
           torch::tensor(rows.lengths(), torch::kInt64).to(own.device()).unsqueeze(1);
       own = own.masked_fill(torch::arange(rows.longest(), ends.options()).unsqueeze(0) >= ends, -1);
     }
-    const Tensor mixed = attend_equal(swapped(rows.pad(q)), swapped(rows.pad(k)),
-                                      swapped(rows.pad(v)), rule, own, Masks{&rows});
+    const Tensor mixed =
+        attend_equal(swapped(rows.pad(q)), behind(before.keys, swapped(rows.pad(k))),
+                     behind(before.values, swapped(rows.pad(v))), rule,
+                     behind_count(before.count(), own), Masks{&rows});
     return rows.unpad(swapped(mixed)).reshape({-1, width});
   }
   const bool gathered = !rows.grouped();
@@ -170,8 +189,9 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
                             ? own.slice(0, start, start + sizes[i]).view({group.rows, group.length})
                             : Tensor();
     const Masks masks{&rows, static_cast<std::int64_t>(i)};
-    mixed.push_back(swapped(attend_equal(split(queries[i]), split(keys[i]), split(values[i]), rule,
-                                         part, masks))
+    mixed.push_back(swapped(attend_equal(split(queries[i]), behind(before.keys, split(keys[i])),
+                                         behind(before.values, split(values[i])), rule,
+                                         behind_count(before.count(), part), masks))
                         .reshape({sizes[i], width}));
     start += sizes[i];
   }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/nn/plugs.h"
 #include "engine/nn/rows.h"
 
 namespace luthier {
@@ -23,6 +24,8 @@ class KeyValueCache {
   std::pair<torch::Tensor, torch::Tensor> append(std::int64_t layer, const torch::Tensor& key,
                                                  const torch::Tensor& value);
   void advance(std::int64_t count) { length_ += count; }
+  /// Room for `count` more, before anything is stored: tokens that stand before the rows' own.
+  void reserve(std::int64_t count) { capacity_ += count; }
   /// Keeps these rows of the batch (int64 [rows]), for when some sequences are done.
   void select(const torch::Tensor& rows);
 
@@ -46,10 +49,11 @@ struct AttentionRule {
 /// Attention within each row. q [tokens, heads, head_dim], k and v [tokens, kv_heads, head_dim] →
 /// [tokens, heads·head_dim]. `blocks` [tokens] int64 or undefined: tokens of one row with the same
 /// number ≥ 0 see one another; a window does not hold them back unless the rule says so. With a
-/// cache (rows of equal length only) the tokens continue what layer `layer` of it holds.
+/// cache (rows of equal length only) the tokens continue what layer `layer` of it holds. `before`
+/// stands in front of every row, as tokens that all of it may see; in a cache at its beginning.
 torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
                      const RowLayout& rows, const AttentionRule& rule,
                      const torch::Tensor& blocks = {}, KeyValueCache* cache = nullptr,
-                     std::int64_t layer = 0);
+                     std::int64_t layer = 0, const KeysAndValues& before = {});
 
 }  // namespace luthier

@@ -134,7 +134,7 @@ EmbeddingImpl::EmbeddingImpl(std::int64_t count, std::int64_t size,
 }
 
 Tensor EmbeddingImpl::forward(const Tensor& ids) const {
-  return adapter ? adapter->forward(ids, *this) : lookup(ids);
+  return plug ? plug->forward(ids, *this) : lookup(ids);
 }
 
 Tensor EmbeddingImpl::lookup(const Tensor& ids) const { return at::embedding(weight, ids); }

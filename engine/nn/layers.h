@@ -6,6 +6,7 @@
 
 #include "engine/base/result.h"
 #include "engine/nn/parameters.h"
+#include "engine/nn/plugs.h"
 
 namespace luthier {
 
@@ -38,25 +39,15 @@ class LayerNormImpl : public ParameterModule {
 };
 TORCH_MODULE(LayerNorm);
 
-class EmbeddingImpl;
-
-/// What replaces the lookup while an adapter is active.
-class EmbeddingAdapter {
- public:
-  virtual ~EmbeddingAdapter() = default;
-  /// ids [...] int64 → [..., size].
-  virtual torch::Tensor forward(const torch::Tensor& ids, const EmbeddingImpl& base) const = 0;
-};
-
 class EmbeddingImpl : public ParameterModule {
  public:
   EmbeddingImpl(std::int64_t count, std::int64_t size, const torch::TensorOptions& options);
-  torch::Tensor forward(const torch::Tensor& ids)
-      const;  // [...] int64 → [..., size], through the active adapter if there is one
+  /// [...] int64 → [..., size], through the plug if one hangs here.
+  torch::Tensor forward(const torch::Tensor& ids) const;
   torch::Tensor lookup(const torch::Tensor& ids) const;
   std::string type_name() const override { return "Embedding"; }
-  torch::Tensor weight;                       // [count, size]
-  const EmbeddingAdapter* adapter = nullptr;  ///< not owned; null: the base alone
+  torch::Tensor weight;                 // [count, size]
+  const EmbeddingPlug* plug = nullptr;  ///< not owned; null: the base alone
 };
 TORCH_MODULE(Embedding);
 

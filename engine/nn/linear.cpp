@@ -12,7 +12,7 @@ LinearImpl::LinearImpl(std::int64_t in_features, std::int64_t out_features, bool
 LinearImpl::LinearImpl(const torch::Tensor& owner) { add_tied("weight", weight.slot(), owner); }
 
 torch::Tensor LinearImpl::forward(const torch::Tensor& x) const {
-  return adapter ? adapter->forward(x, *this) : product(x);
+  return plug ? plug->forward(x, *this) : product(x);
 }
 
 torch::Tensor LinearImpl::product(const torch::Tensor& x) const { return weight.product(x, bias); }

@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one Linear that adapters hang on, over a weight that is dense or packed. An adapter is a
-// strategy object that computes the whole product from the base's parts; switching adapters changes
-// one pointer and copies no weight.
+// The one Linear that plugs hang on, over a weight that is dense or packed. A plug computes the
+// whole product from the base's parts; switching changes one pointer and copies no weight.
 #pragma once
 
 #include "engine/nn/parameters.h"
+#include "engine/nn/plugs.h"
 #include "engine/nn/weight.h"
 
 namespace luthier {
-
-class LinearImpl;
-
-/// What replaces y = x Wᵀ + b while an adapter is active.
-class LinearAdapter {
- public:
-  virtual ~LinearAdapter() = default;
-  /// x [..., in] → [..., out].
-  virtual torch::Tensor forward(const torch::Tensor& x, const LinearImpl& base) const = 0;
-};
 
 class LinearImpl : public ParameterModule {
  public:
@@ -27,7 +17,7 @@ class LinearImpl : public ParameterModule {
   /// A head tied to an embedding: weight is `owner` [out, in], owned elsewhere.
   explicit LinearImpl(const torch::Tensor& owner);
 
-  /// x [..., in] → [..., out], through the active adapter if there is one.
+  /// x [..., in] → [..., out], through the plug if one hangs here.
   torch::Tensor forward(const torch::Tensor& x) const;
   /// The base's product alone.
   torch::Tensor product(const torch::Tensor& x) const;
@@ -46,7 +36,7 @@ class LinearImpl : public ParameterModule {
 
   Weight weight;
   torch::Tensor bias;
-  const LinearAdapter* adapter = nullptr;  ///< not owned; null: the base alone
+  const LinearPlug* plug = nullptr;  ///< not owned; null: the base alone
 };
 TORCH_MODULE(Linear);
 

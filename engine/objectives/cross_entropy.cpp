@@ -80,7 +80,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
   }
 };
 
-/// With an adapter on the head the product is the adapter's; each chunk keeps its graph.
+/// With a plug on the head the product is the plug's; each chunk keeps its graph.
 Tensor adapted_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target) {
   const std::int64_t chunk = std::max<std::int64_t>(1, kLossChunkElements / head->out_features());
   Tensor total = torch::zeros({}, hidden.options().dtype(torch::kFloat32).requires_grad(false));
@@ -96,7 +96,7 @@ Tensor adapted_cross_entropy(const Tensor& hidden, const Linear& head, const Ten
 }  // namespace
 
 Tensor chunked_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target) {
-  if (head->adapter) return adapted_cross_entropy(hidden, head, target);
+  if (head->plug) return adapted_cross_entropy(hidden, head, target);
   const std::optional<Tensor> bias =
       head->bias.defined() ? std::optional<Tensor>(head->bias) : std::nullopt;
   return CrossEntropyFunction::apply(hidden, head->weight.leaf(), bias, target, head->weight,

@@ -12,6 +12,7 @@
 #include "engine/compare/result_folder.h"
 #include "engine/device/memory.h"
 #include "engine/methods/adapter_notes.h"
+#include "engine/methods/method.h"
 
 namespace luthier {
 namespace fs = std::filesystem;
@@ -139,7 +140,8 @@ Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& r
     status = machine_error(first_line(failure.what()), recipe.model);
   }
   live_.reset();
-  const bool changed = base_ && (recipe.strategy != "lora" || recipe.init == "random");
+  const auto method = find_method(recipe.strategy);
+  const bool changed = base_ && (!method || (*method)->changes_base() || recipe.init == "random");
   if (changed) {
     const fs::path folder = before ? before->first : fs::path(recipe.model);
     LoadOptions options = before ? before->second : load_options(recipe);

@@ -1,27 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What can be decided before a model is loaded, and what a fully tuned checkpoint is stored as.
 #include "engine/base/log.h"
-#include "engine/hub/folder_kind.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"
+#include "engine/methods/method.h"
 #include "engine/runs/named_run.h"
 #include "engine/train/trainer.h"
 
 namespace luthier {
 namespace fs = std::filesystem;
 namespace {
-
-Result<AdapterSettings> settings_of(const fs::path& folder) {
-  LUTHIER_CHECK(check_adapter_folder(folder));
-  const fs::path path = folder / "adapter_config.json";
-  LUTHIER_TRY(const Json config, read_json_file(path));
-  LUTHIER_TRY(const std::string type, json_string(config, "peft_type", path.string()));
-  for (const AdapterMethod& method : adapter_methods()) {
-    if (type == method.peft_type) return method.read_settings(config, path.string());
-  }
-  return input_error("Adapters of the type " + type + " cannot be read.",
-                     path.string() + ": peft_type");
-}
 
 /// A run that goes on from an adapter may show it pictures of another size; that is said, since
 /// nobody would see it.
@@ -61,7 +49,8 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
   const fs::path folder = resume_run ? *resume_run : fs::path(recipe.output_dir);
   const bool exists = fs::exists(folder, problem) &&
                       !(fs::is_directory(folder, problem) && fs::is_empty(folder, problem));
-  if (recipe.strategy == "lora" && !recipe.adapter.init_from.empty()) {
+  LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
+  if (method->hangs_adapter() && !recipe.adapter.init_from.empty()) {
     // A folder's settings replace those of the recipe; a resume has them written down already.
     const std::string init_from = recipe.adapter.init_from;
     bool known = false;
@@ -75,7 +64,7 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
       }
     }
     if (!known) {
-      LUTHIER_TRY(recipe.adapter, settings_of(init_from));
+      LUTHIER_TRY(recipe.adapter, settings_to_train(recipe));
       LUTHIER_CHECK(compare_pixels(init_from, recipe));
     }
     recipe.adapter.init_from = init_from;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/methods/method.h"
 #include "engine/nn/parameters.h"
 #include "engine/optim/decay_rule.h"
 
@@ -36,14 +37,6 @@ bool in_layer_norm(const std::string& name, const std::set<std::string>& norms) 
   return false;
 }
 
-bool part_trains(const std::string& part, const Recipe& recipe) {
-  if (recipe.strategy == "full") return true;
-  const FreezeSettings& freeze = recipe.freeze;
-  return part == "vision_tower" ? !freeze.vision_tower
-         : part == "projector"  ? !freeze.projector
-                                : !freeze.language_model;
-}
-
 }  // namespace
 
 std::int64_t Trainables::parameters() const {
@@ -61,6 +54,7 @@ std::int64_t Trainables::bytes() const {
 
 Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
                                   const std::optional<std::filesystem::path>& adapter_folder) {
+  LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
   Trainables trainables;
   for (torch::Tensor& tensor : base.model->parameters()) {
     tensor.requires_grad_(false);
@@ -72,28 +66,29 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
     trainables.tensors.push_back(
         {name, part, tensor, decays(name, in_layer_norm(in_model(name), norms))});
   };
-  if (recipe.strategy == "lora") {
+  if (method->hangs_adapter()) {
     if (adapter_folder) {
       LUTHIER_TRY(trainables.adapter, load_adapter(base, *adapter_folder));
     } else if (!recipe.adapter.init_from.empty()) {
       LUTHIER_TRY(trainables.adapter, load_adapter(base, recipe.adapter.init_from));
     } else {
       LUTHIER_TRY(trainables.adapter,
-                  create_adapter(*base.model, recipe.adapter,
+                  create_adapter(base, recipe.strategy, recipe.adapter,
                                  static_cast<std::uint64_t>(recipe.training.seed)));
     }
+    LUTHIER_CHECK(trainables.adapter->check_trainable());
     trainables.adapter->activate();
     for (const auto& [name, tensor] : trainables.adapter->tensors())
       add(name, tensor, base.model->part_of(in_model(name)));
   } else {
     for (const auto& item : base.model->named_parameters()) {
       const std::string part = base.model->part_of(item.key());
-      if (part_trains(part, recipe)) add(item.key(), item.value(), part);
+      if (method->part_trains(part, recipe)) add(item.key(), item.value(), part);
     }
   }
   if (trainables.tensors.empty()) {
     return input_error("Nothing would train.",
-                       recipe.strategy == "lora" ? "adapter.target_modules" : "freeze",
+                       method->hangs_adapter() ? "adapter.target_modules" : "freeze",
                        "Leave at least one part unfrozen.");
   }
   std::sort(trainables.tensors.begin(), trainables.tensors.end(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a strategy makes of a loaded model: which tensors train. full: all; freeze: the parts that
-// are not fixed; lora: an adapter's tensors beside a base that takes no gradient.
+// What a method makes of a loaded model: which tensors train, the base's own or an adapter's beside
+// a base that takes no gradient.
 #pragma once
 
 #include <filesystem>
@@ -17,15 +17,15 @@ namespace luthier {
 
 struct Trainables {
   std::vector<TrainedTensor> tensors;  ///< sorted by name
-  std::shared_ptr<Adapter> adapter;    ///< lora; active on the model
+  std::shared_ptr<Adapter> adapter;    ///< of a method that hangs one; active on the model
   bool tower_fixed = false;  ///< no tensor of the vision tower trains, so its features can be kept
 
   std::int64_t parameters() const;
   std::int64_t bytes() const;
 };
 
-/// Sets what requires a gradient. lora takes `adapter_folder` (a checkpoint's), else the recipe's
-/// init_from, else a fresh adapter.
+/// Sets what requires a gradient. A method with an adapter takes `adapter_folder` (a checkpoint's),
+/// else the recipe's init_from, else a fresh adapter.
 Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
                                   const std::optional<std::filesystem::path>& adapter_folder = {});
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/base/log.h"
+#include "engine/methods/method.h"
 #include "engine/models/packing.h"
 #include "engine/optim/optimizers.h"
 #include "engine/train/training_run.h"
@@ -109,7 +110,8 @@ Status TrainingRun::prepare() {
   LUTHIER_TRY(schedule_, make_schedule(recipe_.training, plan_.total_steps));
 
   std::optional<fs::path> adapter;
-  if (resumes && recipe_.strategy == "lora") adapter = begun_->checkpoint->path / "adapter";
+  LUTHIER_TRY(const Method* method, find_method(recipe_.strategy));
+  if (resumes && method->hangs_adapter()) adapter = begun_->checkpoint->path / "adapter";
   LUTHIER_TRY(trainables_, apply_strategy(base_, recipe_, adapter));
   const TrainingSettings& training = recipe_.training;
   optimizer_ = make_optimizer(trainables_.tensors, recipe_);

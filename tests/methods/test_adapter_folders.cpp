@@ -7,8 +7,8 @@
 
 #include "engine/base/log.h"
 #include "engine/io/safetensors.h"
-#include "engine/methods/adapter.h"
 #include "engine/methods/merge.h"
+#include "engine/methods/method.h"
 #include "engine/models/stored_head.h"
 
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there
@@ -99,7 +99,7 @@ class Base {
   }
   fs::path adapter(const std::string& name, const std::vector<std::string>& overrides) const {
     LoadedModel loaded = load();
-    auto made = create_adapter(*loaded.model, settings(overrides), 3);
+    auto made = create_adapter(loaded, "lora", settings(overrides), 3);
     if (!made) qFatal("%s", made.error().sentence().c_str());
     const torch::NoGradGuard no_grad;
     auto generator = at::make_generator<at::CPUGeneratorImpl>(9);
@@ -284,7 +284,7 @@ class TestAdapterFolders : public QObject {
           "adapter.modules_to_save=merger", "adapter.target_modules=.*layers.*"}) {
       recipe.adapter = settings({change});
       const auto planned = planned_selection(*summary, recipe);
-      const auto made = create_adapter(*loaded.model, recipe.adapter, 1);
+      const auto made = create_adapter(loaded, "lora", recipe.adapter, 1);
       QVERIFY(!planned && !made && !check_adapter_of(recipe));
       QCOMPARE(planned.error().sentence(), made.error().sentence());
     }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // adapter_config.json: every field of PEFT's LoraConfig is read, harmless or refused by name, and
 // starts that change the base are refused.
-#include "engine/methods/adapter.h"
-#include "engine/methods/lora_fields.h"
+#include "engine/methods/lora_settings.h"
 
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 
@@ -11,7 +10,7 @@ using namespace luthier;
 namespace {
 
 Result<AdapterSettings> read(const Json& config) {
-  return adapter_methods().front().read_settings(config, "config");
+  return read_settings(lora_method(), config, "config");
 }
 
 Json with(const char* name, const Json& value) {
@@ -28,21 +27,27 @@ class TestLoraConfig : public QObject {
 
  private slots:
   void every_field() {
-    QVERIFY(lora_fields().size() >= 42);
+    std::vector<SettingField> fields = lora_fields();
+    fields.insert(fields.end(), common_fields().begin(), common_fields().end());
+    QVERIFY(fields.size() >= 42);
+    const auto by_name = [](const SettingField& l, const SettingField& r) {
+      return std::string(l.name) < r.name;
+    };
+    std::sort(fields.begin(), fields.end(), by_name);
     std::string before;
-    for (const LoraField& field : lora_fields()) {
+    for (const SettingField& field : fields) {
       QVERIFY2(before < field.name, field.name);
       before = field.name;
-      QVERIFY2(unknown_lora_fields(with(field.name, nullptr)).empty(), field.name);
+      QVERIFY2(unknown_fields(lora_fields(), with(field.name, nullptr)).empty(), field.name);
       for (const Json& value :
            {Json(true), Json(3), Json("set"), Json::array({1}), Json::object(), Json({{"a", 1}})}) {
         const auto settings = read(with(field.name, value));
-        if (field.use == LoraField::Use::Harmless) QVERIFY2(settings, field.name);
-        if (field.use != LoraField::Use::Refused) continue;
+        if (field.use == SettingField::Use::Harmless) QVERIFY2(settings, field.name);
+        if (field.use != SettingField::Use::Refused) continue;
         QVERIFY2(!settings, field.name);
         QCOMPARE(settings.error().where, std::string("config: ") + field.name);
       }
-      if (field.use == LoraField::Use::Read) continue;
+      if (field.use == SettingField::Use::Read) continue;
       QVERIFY2(*field.why, field.name);
       for (const Json& value : {Json(nullptr), Json(false), Json::array()})
         QVERIFY2(read(with(field.name, value)), field.name);
@@ -50,7 +55,7 @@ class TestLoraConfig : public QObject {
   }
 
   void unknown_fields() {
-    QCOMPARE(unknown_lora_fields(with("lorap_emb_lr", 1e-6)),
+    QCOMPARE(unknown_fields(lora_fields(), with("lorap_emb_lr", 1e-6)),
              std::vector<std::string>{"lorap_emb_lr"});
   }
 

@@ -7,7 +7,7 @@
 #include <QtTest>
 
 #include "engine/config/recipe.h"
-#include "engine/methods/module_selection.h"
+#include "engine/methods/lora_settings.h"
 
 using namespace luthier;
 
@@ -119,7 +119,8 @@ class TestModuleSelection : public QObject {
     for (const QString& each : overrides) all.push_back(each.toStdString());
     const std::vector<ModelModule> modules = qwen(newer);
     const AdapterSettings asked = settings(all);
-    const auto selection = select_modules(modules, head_of(modules), asked);
+    const auto selection =
+        select_modules(modules, head_of(modules), asked, lora_method().of_modules->wrapping);
     QVERIFY2(selection, selection ? "" : selection.error().sentence().c_str());
     const AdapterSettings got = settings_to_write(asked, modules, *selection);
     QCOMPARE(joined(got.target_modules.names), written);
@@ -139,7 +140,8 @@ class TestModuleSelection : public QObject {
     const std::vector<ModelModule> modules = qwen(true);
     const AdapterSettings asked = settings(
         {"adapter.target_modules=.*language_model\\.layers\\.\\d+\\.self_attn\\.[qv]_proj"});
-    const auto selection = select_modules(modules, "lm_head", asked);
+    const auto selection =
+        select_modules(modules, "lm_head", asked, lora_method().of_modules->wrapping);
     QVERIFY(selection);
     QCOMPARE(selection->wrapped.size(), std::size_t{4});
     const AdapterSettings got = settings_to_write(asked, modules, *selection);
@@ -173,7 +175,8 @@ class TestModuleSelection : public QObject {
         {"model.tower.head", "Linear"}, {"model.layers.0.q_proj", "Linear"}, {"lm_head", "Linear"}};
     modules = all_modules(std::move(modules));
     const AdapterSettings asked = settings({"adapter.modules_to_save=head"});
-    const auto selection = select_modules(modules, "lm_head", asked);
+    const auto selection =
+        select_modules(modules, "lm_head", asked, lora_method().of_modules->wrapping);
     QVERIFY(selection);
     QCOMPARE(selection->saved, std::vector<std::string>{"model.tower.head"});
     // PEFT would find lm_head by "head" too
@@ -239,7 +242,8 @@ class TestModuleSelection : public QObject {
     QFETCH(QStringList, words);
     const std::vector<ModelModule> modules = qwen(false);
     const auto selection =
-        select_modules(modules, head_of(modules), settings({overrides.first().toStdString()}));
+        select_modules(modules, head_of(modules), settings({overrides.first().toStdString()}),
+                       lora_method().of_modules->wrapping);
     QVERIFY(!selection);
     QCOMPARE(selection.error().exit_status(), 2);
     QCOMPARE(QString::fromStdString(selection.error().where), field);
@@ -263,7 +267,8 @@ class TestModuleSelection : public QObject {
     QFETCH(int, wrapped);
     const std::vector<ModelModule> modules = qwen(false);
     const auto selection =
-        select_modules(modules, head_of(modules), settings({override.toStdString()}));
+        select_modules(modules, head_of(modules), settings({override.toStdString()}),
+                       lora_method().of_modules->wrapping);
     QVERIFY2(selection, selection ? "" : selection.error().sentence().c_str());
     QCOMPARE(static_cast<int>(selection->wrapped.size()), wrapped);
   }

@@ -11,6 +11,7 @@
 #include <QStackedWidget>
 #include <QTreeView>
 
+#include "engine/config/recipe.h"
 #include "engine/forecast/forecast.h"
 #include "ui/format.h"
 #include "ui/language.h"
@@ -21,6 +22,18 @@
 #include "ui/widgets/quiet_view.h"
 
 namespace luthier {
+
+namespace {
+
+/// Whether the recipe's method lets modules be chosen.
+bool chooses_modules(const Recipe& recipe) {
+  for (const FieldDescription& field : recipe_fields()) {
+    if (field.key == "adapter.target_modules") return applies(field, recipe);
+  }
+  return false;
+}
+
+}  // namespace
 
 ModuleTree::ModuleTree(Workspace& workspace, QWidget* parent)
     : Card(parent), workspace_(workspace) {
@@ -104,20 +117,12 @@ void ModuleTree::show_trained() {
   if (!model) return;
   const Recipe& recipe = workspace_.recipe();
   const auto trained = trained_modules(model->summary, recipe);
-  const bool lora = recipe.strategy == "lora";
-  const bool editable = lora && !can_stop(workspace_.state());
+  const bool chosen = chooses_modules(recipe);
+  const bool editable = chosen && !can_stop(workspace_.state());
   std::set<std::string> names;
-  if (lora) {
-    if (trained) names.insert(trained->wrapped.begin(), trained->wrapped.end());
-    if (trained) names.insert(trained->saved.begin(), trained->saved.end());
-  } else {
-    for (const ModuleSummary& module : model->summary.modules) {
-      const bool fixed = recipe.strategy == "freeze" &&
-                         ((module.part == "vision_tower" && recipe.freeze.vision_tower) ||
-                          (module.part == "projector" && recipe.freeze.projector) ||
-                          (module.part == "language_model" && recipe.freeze.language_model));
-      if (!fixed) names.insert(module.name);
-    }
+  if (trained) {
+    for (const auto* part : {&trained->wrapped, &trained->saved, &trained->base})
+      names.insert(part->begin(), part->end());
   }
   const auto count = static_cast<int>(names.size());
   model_->set_trained(std::move(names), editable);
@@ -132,10 +137,11 @@ void ModuleTree::show_trained() {
     totals_->setText(error_text(trained.error()));
   }
   note_->setText(
-      lora ? tr("Tick linear layers to give them an adapter. Space ticks the row; with a filter, a "
-                "branch's tick counts for what is shown.")
-           : tr("The method “%1” chooses what trains; parts are kept fixed on the Train page.")
-                 .arg(recipe_text(recipe.strategy)));
+      chosen
+          ? tr("Tick linear layers to give them an adapter. Space ticks the row; with a filter, a "
+               "branch's tick counts for what is shown.")
+          : tr("The method “%1” chooses what trains; parts are kept fixed on the Train page.")
+                .arg(recipe_text(recipe.strategy)));
 }
 
 void ModuleTree::set_filter(const QString& text) {
@@ -193,7 +199,7 @@ void ModuleTree::say_nothing_found() {
 
 void ModuleTree::toggle(const QModelIndex& proxy_index) {
   const auto& model = workspace_.model();
-  if (!model || workspace_.recipe().strategy != "lora" || can_stop(workspace_.state())) return;
+  if (!model || !chooses_modules(workspace_.recipe()) || can_stop(workspace_.state())) return;
   const QModelIndex index = proxy_->mapToSource(proxy_index);
   const std::vector<std::string> linears = model_->linears_below(index, filter_->text().trimmed());
   if (linears.empty()) return;

@@ -12,10 +12,10 @@ namespace {
 /// InternVLVisionRMSNorm over queries and keys has this epsilon, whatever the layers' norms have.
 constexpr double kQueryKeyEpsilon = 1e-6;
 
-class Attention : public torch::nn::Module {
+class Attention : public torch::nn::Module, public BranchPort {
  public:
   Attention(const InternVLTowerOptions& o, const torch::TensorOptions& t)
-      : heads_(o.num_attention_heads) {
+      : BranchPort(Kind::Attention, o.hidden_size), heads_(o.num_attention_heads) {
     const std::int64_t width = o.hidden_size;
     q_proj_ = register_module("q_proj", Linear(width, width, o.attention_bias, t));
     k_proj_ = register_module("k_proj", Linear(width, width, o.attention_bias, t));
@@ -117,9 +117,10 @@ class InternVLTowerImpl::Layer : public ParameterModule {
     add_parameter("lambda_2", lambda_2_, {o.hidden_size}, t);
   }
   Tensor forward(const Tensor& x) {
-    const Tensor attended =
-        x + lambda_1_ * attention_->forward(before_ ? before_(x) : rms_before_(x));
-    return attended + lambda_2_ * mlp_->forward(after_ ? after_(attended) : rms_after_(attended));
+    const Tensor mixed = lambda_1_ * attention_->forward(before_ ? before_(x) : rms_before_(x));
+    const Tensor attended = x + attention_->joined(mixed, x);
+    const Tensor fed = lambda_2_ * mlp_->forward(after_ ? after_(attended) : rms_after_(attended));
+    return attended + mlp_->joined(fed, attended);
   }
   LayerCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
     TowerLayerParts parts;

@@ -55,10 +55,10 @@ class PatchProjection : public ParameterModule {
   Tensor weight_, bias_;
 };
 
-class Attention : public torch::nn::Module {
+class Attention : public torch::nn::Module, public BranchPort {
  public:
   Attention(const QwenVisionOptions& o, const torch::TensorOptions& t)
-      : heads_(o.heads), size_(o.head_dim()) {
+      : BranchPort(Kind::Attention, o.width), heads_(o.heads), size_(o.head_dim()) {
     qkv_ = register_module("qkv", Linear(o.width, 3 * o.width, true, t));
     proj_ = register_module("proj", Linear(o.width, o.width, true, t));
   }
@@ -89,9 +89,10 @@ class Attention : public torch::nn::Module {
   Linear qkv_{nullptr}, proj_{nullptr};
 };
 
-class TwoLayers : public torch::nn::Module {
+class TwoLayers : public torch::nn::Module, public BranchPort {
  public:
-  TwoLayers(const QwenVisionOptions& o, const torch::TensorOptions& t) : activation_(o.activation) {
+  TwoLayers(const QwenVisionOptions& o, const torch::TensorOptions& t)
+      : BranchPort(Kind::FeedForward, o.width), activation_(o.activation) {
     first_ = register_module(o.newer_names ? "linear_fc1" : "fc1",
                              Linear(o.width, o.intermediate, true, t));
     second_ = register_module(o.newer_names ? "linear_fc2" : "fc2",
@@ -136,8 +137,10 @@ class QwenTower::Block : public torch::nn::Module {
       mlp_ = register_module("mlp", std::make_shared<TwoLayers>(o, t));
   }
   Tensor forward(const Tensor& x, const RowLayout& rows, const RotaryTable& table) {
-    const Tensor attended = x + attn_->forward(norm1_(x), rows, table), normal = norm2_(attended);
-    return attended + (gated_ ? gated_(normal) : mlp_->forward(normal));
+    const Tensor attended = x + attn_->joined(attn_->forward(norm1_(x), rows, table), x);
+    const Tensor normal = norm2_(attended);
+    return attended + (gated_ ? gated_->joined(gated_(normal), attended)
+                              : mlp_->joined(mlp_->forward(normal), attended));
   }
   LayerCost cost(const StepTerms& terms, std::int64_t patches, std::int64_t width, bool windows,
                  bool flows) const {

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/methods/adapter_tensors.h"
+
+#include <set>
+#include <string_view>
+
+#include "engine/models/stored_tensor.h"
+
+namespace luthier {
+
+namespace {
+
+constexpr std::string_view kPrefix = "base_model.model.";
+constexpr std::string_view kBaseLayer = ".base_layer.";
+
+/// The suffix that the key ends in; null: it is of no plug.
+const std::string* suffix_of(const std::string& key, const std::vector<std::string>& suffixes) {
+  for (const std::string& suffix : suffixes) {
+    if (key.ends_with(suffix)) return &suffix;
+  }
+  return nullptr;
+}
+
+Status check_dtype(const TensorInfo& info, const std::string& place) {
+  if (info.dtype == DType::F32 || info.dtype == DType::F16 || info.dtype == DType::BF16 ||
+      info.dtype == DType::F64)
+    return {};
+  return input_error("The tensor is stored as " + dtype_name(info.dtype) + ".", place,
+                     "Adapters hold F32, F16 or BF16.");
+}
+
+}  // namespace
+
+std::int64_t AdapterTensors::OfModule::elements() const {
+  std::int64_t count = 0;
+  for (const auto& [suffix, view] : views) count += view.info.elements();
+  return count;
+}
+
+Result<AdapterTensors> sort_adapter_tensors(const SafetensorsFile& file, const Family& family,
+                                            const std::vector<std::string>& suffixes) {
+  AdapterTensors tensors;
+  std::set<std::string> names;
+  for (const auto& [key, info] : file.header().tensors) {
+    const std::string place = file.path().string() + ": " + key;
+    LUTHIER_CHECK(check_dtype(info, place));
+    const std::string stored = key.starts_with(kPrefix) ? key.substr(kPrefix.size()) : key;
+    const auto view = file.find(key);
+    std::string name;
+    if (const std::string* suffix = suffix_of(stored, suffixes)) {
+      const std::string module = stored.substr(0, stored.size() - suffix->size());
+      name = family.memory_name(module + ".");
+      name.pop_back();
+      AdapterTensors::OfModule& found = tensors.modules[name];
+      found.stored = module;
+      found.views.insert_or_assign(*suffix, *view);
+      name += *suffix;
+    } else {
+      std::string whole = stored;
+      const auto at = whole.find(kBaseLayer);
+      if (at != std::string::npos) whole.erase(at, kBaseLayer.size() - 1);
+      name = family.memory_name(whole);
+      tensors.whole.push_back({key, name, *view, at != std::string::npos});
+    }
+    if (!names.insert(name).second) {
+      return input_error("Two tensors stand for " + name + ".", place,
+                         "Names of two releases of transformers are mixed in the file; keep one.");
+    }
+  }
+  return tensors;
+}
+
+Result<torch::Tensor> read_adapter_tensor(const TensorView& view, const std::string& place) {
+  LUTHIER_CHECK(check_dtype(view.info, place));
+  torch::Tensor read = torch::empty(view.info.shape, torch::kFloat32);
+  LUTHIER_CHECK(read_stored(view, read, place));
+  const auto finite = at::isfinite(read).sum().item<std::int64_t>();
+  if (finite == read.numel()) return read;
+  return input_error(
+      std::to_string(read.numel() - finite) + " of the tensor's " + std::to_string(read.numel()) +
+          " values are not finite (NaN or infinite).",
+      place,
+      "Nothing can be answered with them: take an earlier checkpoint of the run that made them.");
+}
+
+}  // namespace luthier

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// LoRA without a tensor: adapter_config.json as PEFT 0.21 reads and writes it, what can be wrapped
+// and what sizes that takes.
+#include "engine/methods/lora_settings.h"
+
+#include <algorithm>
+#include <array>
+
+namespace luthier {
+
+namespace {
+
+using Use = SettingField::Use;
+
+template <class T>
+Result<std::vector<std::pair<std::string, T>>> read_pattern(const Json& config, const char* key,
+                                                            const std::string& where) {
+  std::vector<std::pair<std::string, T>> pattern;
+  const auto found = config.find(key);
+  if (found == config.end() || found->is_null()) return pattern;
+  if (!found->is_object())
+    return input_error("An object of pattern: number is expected.", where + ": " + key);
+  for (const auto& [name, value] : found->items()) {
+    const bool whole = std::is_integral_v<T>;
+    if (!value.is_number() || (whole && !value.is_number_integer())) {
+      return input_error(whole ? "A whole number is expected." : "A number is expected.",
+                         where + ": " + key + "." + name);
+    }
+    pattern.emplace_back(name, value.template get<T>());
+  }
+  return pattern;
+}
+
+/// How A and B were started. What it was no longer matters, but for the starts that took something
+/// out of the base's weights first: those weights are not in the folder, and are not the
+/// checkpoint's.
+Result<std::string> read_init(const Json& config, const std::string& where) {
+  const auto found = config.find("init_lora_weights");
+  if (found == config.end()) return std::string("true");
+  if (found->is_null()) return std::string("false");
+  if (found->is_boolean()) return std::string(found->get<bool>() ? "true" : "false");
+  const std::string place = where + ": init_lora_weights";
+  if (!found->is_string())
+    return input_error("true, false or the name of a start is expected.", place);
+  std::string name = found->get<std::string>();
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  for (const char* taken : {"pissa", "olora", "corda", "loftq", "lora_ga"}) {
+    if (!name.starts_with(taken)) continue;
+    return input_error(
+        "init_lora_weights is \"" + found->get<std::string>() +
+            "\": that start changes the base's weights, and the changed ones are not in the "
+            "folder.",
+        place,
+        "Convert it to a plain LoRA where it was trained: PEFT's save_pretrained with "
+        "path_initial_model_for_weight_conversion.");
+  }
+  if (name == "gaussian") return name;
+  static constexpr std::array<const char*, 5> plain{"true", "false", "eva", "orthogonal", "mica"};
+  if (std::find(plain.begin(), plain.end(), name) != plain.end())
+    return std::string(name == "false" ? "false" : "true");
+  return input_error(
+      "init_lora_weights is \"" + found->get<std::string>() + "\", which PEFT 0.21 does not know.",
+      place, "Whether it changed the base's weights cannot be told.");
+}
+
+}  // namespace
+
+const std::vector<SettingField>& lora_fields() {
+  static const std::vector<SettingField> table{
+      {"alora_invocation_tokens", Use::Refused, "adapts only what follows these tokens"},
+      {"alpha_pattern", Use::Read, ""},
+      {"arrow_config", Use::Refused, "routes between several adapters"},
+      {"bias", Use::Read, ""},
+      {"corda_config", Use::Harmless, "it belongs to init_lora_weights: corda, which is refused"},
+      {"ensure_weight_tying", Use::Refused, "lets the tied head share the embedding's adapter"},
+      {"eva_config", Use::Harmless,
+       "it chose where training started and the ranks, which rank_pattern has"},
+      {"exclude_modules", Use::Read, ""},
+      {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear and an Embedding"},
+      {"init_lora_weights", Use::Read, ""},
+      {"kasa_config", Use::Refused, "cuts the base's weights and adds a diagonal between A and B"},
+      {"layer_replication", Use::Refused, "repeats layers of the base"},
+      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"loftq_config", Use::Harmless, "it belongs to init_lora_weights: loftq, which is refused"},
+      {"lora_alpha", Use::Read, ""},
+      {"lora_bias", Use::Refused, "adds a bias to B"},
+      {"lora_dropout", Use::Read, ""},
+      {"lora_ga_config", Use::Harmless,
+       "it belongs to init_lora_weights: lora_ga, which is refused"},
+      {"megatron_config", Use::Harmless,
+       "it is for Megatron's parallel layers, which a checkpoint of transformers has not"},
+      {"megatron_core", Use::Harmless, "it names the Python module of Megatron"},
+      {"modules_to_save", Use::Read, ""},
+      {"monteclora_config", Use::Refused, "draws the adapter anew in each pass"},
+      {"qalora_group_size", Use::Harmless, "it belongs to use_qalora, which is refused"},
+      {"r", Use::Read, ""},
+      {"rank_pattern", Use::Read, ""},
+      {"runtime_config", Use::Harmless, "PEFT ignores it in a file"},
+      {"target_modules", Use::Read, ""},
+      {"target_parameters", Use::Refused, "adapts parameters that are no module's weight"},
+      {"trainable_token_indices", Use::Refused, "replaces single rows of the embedding"},
+      {"use_bdlora", Use::Refused, "makes A or B block-diagonal"},
+      {"use_dora", Use::Refused, "rescales the rows of each weight"},
+      {"use_qalora", Use::Refused, "averages groups of inputs"},
+      {"use_rslora", Use::Read, ""},
+      {"velora_config", Use::Refused, "keeps compressed activations, which changes the gradients"},
+  };
+  return table;
+}
+
+Result<AdapterSettings> read_lora_settings(const Json& config, const std::string& where) {
+  AdapterSettings s;
+  LUTHIER_TRY(s.r, json_int(config, "r", where, 8));
+  if (s.r < 1 || s.r > 65536)
+    return input_error("A rank between 1 and 65536 is expected.", where + ": r");
+  LUTHIER_TRY(s.lora_alpha, json_number(config, "lora_alpha", where, 8));
+  LUTHIER_TRY(s.lora_dropout, json_number(config, "lora_dropout", where, 0));
+  if (!(s.lora_dropout >= 0 && s.lora_dropout < 1))
+    return input_error("A number from 0 to below 1 is expected.", where + ": lora_dropout");
+  LUTHIER_TRY(s.use_rslora, json_bool(config, "use_rslora", where, false));
+  LUTHIER_TRY(s.bias, json_string(config, "bias", where, "none"));
+  if (s.bias != "none")
+    return input_error("bias is \"" + s.bias + "\", which Luthier does not train.",
+                       where + ": bias", "Only none is known.");
+  LUTHIER_CHECK(read_module_settings(config, where, s));
+  LUTHIER_TRY(s.rank_pattern, read_pattern<std::int64_t>(config, "rank_pattern", where));
+  LUTHIER_TRY(s.alpha_pattern, read_pattern<double>(config, "alpha_pattern", where));
+  LUTHIER_TRY(s.init_lora_weights, read_init(config, where));
+  return s;
+}
+
+Json write_lora_settings(const AdapterSettings& s) {
+  Json ranks = Json::object(), alphas = Json::object();
+  for (const auto& [name, rank] : s.rank_pattern) ranks[name] = rank;
+  for (const auto& [name, alpha] : s.alpha_pattern) alphas[name] = alpha;
+  Json init = s.init_lora_weights;
+  if (s.init_lora_weights == "true" || s.init_lora_weights == "false")
+    init = s.init_lora_weights == "true";
+  // A whole number is written as PEFT's own integers are.
+  Json alpha = s.lora_alpha;
+  if (s.lora_alpha == static_cast<double>(static_cast<std::int64_t>(s.lora_alpha)))
+    alpha = static_cast<std::int64_t>(s.lora_alpha);
+  Json config = common_json();
+  write_module_settings(s, config);
+  config.update({{"alpha_pattern", alphas},
+                 {"bias", s.bias},
+                 {"fan_in_fan_out", false},
+                 {"init_lora_weights", init},
+                 {"layer_replication", nullptr},
+                 {"layers_pattern", nullptr},
+                 {"layers_to_transform", nullptr},
+                 {"loftq_config", Json::object()},
+                 {"lora_alpha", alpha},
+                 {"lora_bias", false},
+                 {"lora_dropout", s.lora_dropout},
+                 {"megatron_config", nullptr},
+                 {"megatron_core", "megatron.core"},
+                 {"r", s.r},
+                 {"rank_pattern", ranks},
+                 {"target_parameters", nullptr},
+                 {"trainable_token_indices", nullptr},
+                 {"use_dora", s.use_dora},
+                 {"use_rslora", s.use_rslora}});
+  return config;
+}
+
+std::vector<TensorSize> lora_sizes(const ModelModule& module, const ModuleScale& scale,
+                                   const AdapterSettings&) {
+  const std::int64_t rank = scale.rank;
+  if (module.shape.size() != 2) return {};
+  const std::int64_t rows = module.shape[0], columns = module.shape[1];
+  if (module.token_embedding())
+    return {{".lora_embedding_A", {rank, rows}}, {".lora_embedding_B", {columns, rank}}};
+  return {{".lora_A.weight", {rank, columns}}, {".lora_B.weight", {rows, rank}}};
+}
+
+void lora_keeps(TrainedShare& share, const ModuleScale& scale, const AdapterSettings& settings) {
+  share.row_numbers = scale.rank;
+  share.input_copies = settings.lora_dropout > 0 ? 3 : 1;
+}
+
+bool lora_can_wrap(const ModelModule& module) {
+  return module.linear() || module.token_embedding();
+}
+
+}  // namespace luthier

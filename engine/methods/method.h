@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A method: a way to train, one row of one table. Two of them (full, freeze) change the base's own
+// weights; the others hang plugs on it. A row says in its torch-free half what its files hold, what
+// it can hang on and how large its tensors are; in its tensor half how the plugs are made. Whoever
+// trains, forecasts, loads or merges asks the row and knows no method by name.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/config/kinds.h"
+#include "engine/io/json.h"
+#include "engine/io/safetensors.h"
+#include "engine/methods/adapter.h"
+#include "engine/methods/module_selection.h"
+#include "engine/methods/ports.h"
+#include "engine/methods/setting_fields.h"
+#include "engine/models/vlm.h"
+
+namespace luthier {
+
+/// A tensor that one module gets.
+struct TensorSize {
+  std::string suffix;  ///< of its key, behind the module's name: ".lora_A.weight"
+  std::vector<std::int64_t> shape;
+
+  std::int64_t elements() const;
+};
+
+/// A module on its way to a plug.
+struct ModuleToHang {
+  const ModelModule& module;
+  const ModuleScale& scale;
+  const AdapterSettings& settings;
+  std::uint64_t place;  ///< among the Linears that have a plug
+};
+
+/// Of a method that hangs a plug on each of some modules: the settings say on which.
+struct ModuleMethod {
+  Wrapping wrapping;
+  /// The suffixes of all keys, so that a file's tensors can be told from those of saved modules.
+  std::vector<std::string> suffixes;
+  /// In the order in which `draw` and `hang` take the tensors.
+  std::vector<TensorSize> (*sizes)(const ModelModule& module, const ModuleScale& scale,
+                                   const AdapterSettings& settings);
+  /// What the plug keeps of a step besides its input, from what it trains (`share.parameters`);
+  /// null: nothing.
+  void (*keep)(TrainedShare& share, const ModuleScale& scale,
+               const AdapterSettings& settings) = nullptr;
+  /// What of a file's tensors does not fit, said in the method's words; null: their shapes are
+  /// compared. `views` stand as `sizes` does, none where the file lacks one.
+  Status (*check)(const ModuleToHang& to, const std::vector<std::optional<TensorView>>& views,
+                  const std::string& place) = nullptr;
+  /// Initial values into tensors of zeros on the CPU.
+  void (*draw)(std::vector<torch::Tensor>& tensors, const ModuleToHang& to,
+               at::Generator& generator) = nullptr;
+  Adapter::Hung (*hang)(Ports& ports, const ModuleToHang& to,
+                        const std::vector<torch::Tensor>& tensors) = nullptr;
+  /// What the settings say of modules besides choosing them, against what they choose; null:
+  /// nothing.
+  Status (*check_selection)(const ModuleSelection& selection,
+                            const AdapterSettings& settings) = nullptr;
+
+  TrainedShare share(std::int64_t parameters, const ModuleScale& scale,
+                     const AdapterSettings& settings) const;
+  /// What a recipe's settings choose of these modules.
+  Result<ModuleSelection> select(const std::vector<ModelModule>& modules, const std::string& head,
+                                 const AdapterSettings& settings) const;
+};
+
+/// Of a method that hangs on the model as a whole.
+struct WholeMethod {
+  /// What trains, for a forecast: suffixes are whole keys.
+  std::vector<TensorSize> (*sizes)(const ModelGeometry& model, const AdapterSettings& settings);
+  Result<Adapter::Parts> (*make)(LoadedModel& base, const AdapterSettings& settings,
+                                 std::uint64_t seed);
+  /// The parts of an adapter's folder whose tensor file is `file`.
+  Result<Adapter::Parts> (*load)(LoadedModel& base, const AdapterSettings& settings,
+                                 const SafetensorsFile& file);
+};
+
+struct Method {
+  explicit Method(const MethodKind& half) : kind(half) {}
+
+  const MethodKind& kind;  ///< the half that the recipe knows: name, words, settings
+
+  /// Of a method that changes the base: whether this part of the model trains.
+  bool (*part_trains)(const std::string& part, const Recipe& recipe) = nullptr;
+
+  /// Of one that hangs plugs: every field of PEFT's config, and the settings from and to it. What
+  /// all methods have in common is not theirs to write.
+  const std::vector<SettingField>& (*fields)() = nullptr;
+  Result<AdapterSettings> (*read)(const Json& config, const std::string& where) = nullptr;
+  Json (*write)(const AdapterSettings& settings) = nullptr;
+  /// Exactly one of the two where it hangs plugs.
+  const ModuleMethod* of_modules = nullptr;
+  const WholeMethod* of_whole = nullptr;
+  /// Why no merge can hold what it trains; null: its plugs merge.
+  const char* unmergeable = nullptr;
+
+  const char* name() const { return kind.name; }
+  bool hangs_adapter() const { return kind.hangs_adapter(); }
+  bool changes_base() const { return !hangs_adapter(); }
+};
+
+/// All of them, in the order of LUTHIER_METHODS: NAME_method() is NAME's row.
+const std::vector<const Method*>& methods();
+/// By the recipe's strategy. An Input error names those there are.
+Result<const Method*> find_method(const std::string& strategy);
+/// An adapter_config.json by the method's row: what it refuses, then its settings.
+Result<AdapterSettings> read_settings(const Method& method, const Json& config,
+                                      const std::string& where);
+
+}  // namespace luthier

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/methods/ports.h"
+
+namespace luthier {
+
+namespace {
+
+std::vector<std::int64_t> weight_shape(const ParameterModule& module) {
+  std::vector<std::int64_t> shape;
+  for (const auto& [name, slot] : module.slots()) {
+    if (shape.empty() || name == "weight") shape = slot->sizes().vec();
+  }
+  return shape;
+}
+
+}  // namespace
+
+Ports list_ports(Model& model) {
+  Ports ports;
+  const Linear head = model.output_head();
+  for (const auto& item : model.named_modules()) {
+    torch::nn::Module* module = item.value().get();
+    if (auto* port = dynamic_cast<BranchPort*>(module)) {
+      ports.branches[item.key()] = port;
+      ModelModule branch{item.key(), ""};
+      branch.shape = {port->width()};
+      branch.branch = port->kind_name();
+      ports.modules.push_back(std::move(branch));
+    }
+    if (auto* port = dynamic_cast<AttentionPort*>(module))
+      ports.attentions.emplace_back(item.key(), port);
+    if (auto* port = dynamic_cast<SequencePort*>(module))
+      ports.sequences.emplace_back(item.key(), port);
+    auto* holder = dynamic_cast<ParameterModule*>(module);
+    if (!holder || !holder->holds_tensors()) continue;
+    ModelModule own{item.key(), holder->type_name()};
+    own.shape = weight_shape(*holder);
+    for (const auto& [tensor, slot] : holder->slots())
+      ports.slots[item.key() + "." + tensor] = {item.key(), slot};
+    if (auto linear = std::dynamic_pointer_cast<LinearImpl>(item.value())) {
+      ports.linears.emplace(item.key(), Linear(linear));
+      own.shape = {linear->out_features(), linear->in_features()};
+      if (!head.is_empty() && linear == head.ptr()) ports.head_name = item.key();
+    } else if (own.token_embedding()) {
+      ports.embeddings.emplace(item.key(),
+                               Embedding(std::dynamic_pointer_cast<EmbeddingImpl>(item.value())));
+    }
+    ports.modules.push_back(std::move(own));
+  }
+  ports.modules = all_modules(std::move(ports.modules));
+  return ports;
+}
+
+}  // namespace luthier

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/methods/setting_fields.h"
+
+#include <algorithm>
+
+namespace luthier {
+
+namespace {
+
+using Use = SettingField::Use;
+
+/// null, false and an empty list say nothing. An empty object may: PEFT makes a method's defaults
+/// of it.
+bool is_default(const Json& value) {
+  return value.is_null() || value == false || (value.is_array() && value.empty());
+}
+
+}  // namespace
+
+const std::vector<SettingField>& common_fields() {
+  static const std::vector<SettingField> table{
+      {"auto_mapping", Use::Harmless, "it names the Python class of the base"},
+      {"base_model_name_or_path", Use::Harmless, "an adapter fits when its names and shapes do"},
+      {"inference_mode", Use::Harmless, "it says whether PEFT lets the tensors train"},
+      {"peft_type", Use::Read, ""},
+      {"peft_version", Use::Harmless, "it says what wrote the folder"},
+      {"revision", Use::Harmless, "it is of the base's name"},
+      {"task_type", Use::Harmless, "it chooses PEFT's wrapper around the same model"},
+  };
+  return table;
+}
+
+Status check_fields(const std::vector<SettingField>& fields, const Json& config,
+                    const std::string& where) {
+  for (const SettingField& field : fields) {
+    const auto found = config.find(field.name);
+    if (field.use != Use::Refused || found == config.end() || is_default(*found)) continue;
+    return input_error(std::string(field.name) + " is set, which " + field.why +
+                           "; Luthier does not compute that.",
+                       where + ": " + field.name,
+                       "Merge the adapter with the program that made it.");
+  }
+  return {};
+}
+
+std::vector<std::string> unknown_fields(const std::vector<SettingField>& fields,
+                                        const Json& config) {
+  std::vector<std::string> unknown;
+  for (const auto& [name, value] : config.items()) {
+    const auto is = [key = name](const SettingField& field) { return key == field.name; };
+    const bool known = std::any_of(fields.begin(), fields.end(), is) ||
+                       std::any_of(common_fields().begin(), common_fields().end(), is);
+    if (!known) unknown.push_back(name);
+  }
+  return unknown;
+}
+
+Result<ModuleSelector> read_selector(const Json& config, const char* key,
+                                     const std::string& where) {
+  ModuleSelector selector;
+  const auto found = config.find(key);
+  if (found == config.end() || found->is_null()) return selector;
+  if (found->is_string()) {
+    selector.regex = found->get<std::string>();
+    const bool all = selector.regex == "all-linear";
+    selector.kind = all ? ModuleSelector::Kind::AllLinear : ModuleSelector::Kind::Regex;
+    if (all) selector.regex.clear();
+    return selector;
+  }
+  if (!found->is_array())
+    return input_error("A list of names or one pattern is expected.", where + ": " + key);
+  selector.kind = ModuleSelector::Kind::Names;
+  for (const Json& name : *found) {
+    if (!name.is_string()) return input_error("A list of names is expected.", where + ": " + key);
+    selector.names.push_back(name.get<std::string>());
+  }
+  return selector;
+}
+
+Json selector_json(const ModuleSelector& selector) {
+  switch (selector.kind) {
+    case ModuleSelector::Kind::None: return nullptr;
+    case ModuleSelector::Kind::Names: return selector.names;
+    case ModuleSelector::Kind::Regex: return selector.regex;
+    case ModuleSelector::Kind::AllLinear: return "all-linear";
+  }
+  return nullptr;
+}
+
+Status read_module_settings(const Json& config, const std::string& where,
+                            AdapterSettings& settings) {
+  LUTHIER_TRY(settings.target_modules, read_selector(config, "target_modules", where));
+  LUTHIER_TRY(settings.exclude_modules, read_selector(config, "exclude_modules", where));
+  LUTHIER_TRY(const ModuleSelector saved, read_selector(config, "modules_to_save", where));
+  settings.modules_to_save = saved.names;
+  return {};
+}
+
+void write_module_settings(const AdapterSettings& settings, Json& config) {
+  config["target_modules"] = selector_json(settings.target_modules);
+  config["exclude_modules"] = selector_json(settings.exclude_modules);
+  config["modules_to_save"] =
+      settings.modules_to_save.empty() ? Json(nullptr) : Json(settings.modules_to_save);
+}
+
+namespace {
+
+std::string leaf_of(const RecipeField& field) {
+  return field.about.key.substr(field.about.key.rfind('.') + 1);
+}
+
+}  // namespace
+
+Status read_own_settings(const Kind& kind, const Json& config, const std::string& where,
+                         AdapterSettings& settings) {
+  Recipe recipe;
+  recipe.adapter = std::move(settings);
+  for (const RecipeField& field : kind.fields) {
+    const std::string leaf = leaf_of(field);
+    const auto found = config.find(leaf);
+    if (found == config.end() || (found->is_null() && field.read(Recipe()).is_null())) continue;
+    LUTHIER_TRY(const Json value, check_value(field, *found, where + ": " + leaf));
+    field.write(recipe, value);
+  }
+  settings = std::move(recipe.adapter);
+  return {};
+}
+
+void write_own_settings(const Kind& kind, const AdapterSettings& settings, Json& config) {
+  Recipe recipe;
+  recipe.adapter = settings;
+  for (const RecipeField& field : kind.fields) config[leaf_of(field)] = field.read(recipe);
+}
+
+Json common_json() {
+  return {{"auto_mapping", nullptr},
+          {"inference_mode", true},
+          {"revision", nullptr},
+          {"task_type", nullptr}};
+}
+
+}  // namespace luthier

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What may hang on a model: a plug takes part in what a layer computes while it is active, and
+// nothing of the layer is copied or changed for it. A port is where one hangs: a pointer that is
+// null as long as none does, which costs a comparison. An adapter is a set of plugs.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "engine/device/torch.h"
+
+namespace luthier {
+
+class LinearImpl;
+class EmbeddingImpl;
+struct TokenSequence;
+
+/// What all plugs know. An adapter sets it for all that it has hung.
+class Plug {
+ public:
+  virtual ~Plug() = default;
+  double strength = 1;     ///< 1: as trained; 0: as if it did not hang
+  bool training = false;   ///< dropout is on
+  std::uint64_t seed = 0;  ///< of this micro-batch: what a plug draws goes by it and by its place
+};
+
+/// In the place of y = x Wᵀ + b.
+class LinearPlug : public Plug {
+ public:
+  /// x [..., in] → [..., out].
+  virtual torch::Tensor forward(const torch::Tensor& x, const LinearImpl& linear) const = 0;
+};
+
+/// In the place of a lookup.
+class EmbeddingPlug : public Plug {
+ public:
+  /// ids [...] int64 → [..., size].
+  virtual torch::Tensor forward(const torch::Tensor& ids, const EmbeddingImpl& embedding) const = 0;
+};
+
+/// Behind a branch of a layer (its attention, its feed-forward), before the residual sum.
+class BranchPlug : public Plug {
+ public:
+  /// y: what the branch gives; x: the states that it will be added to. Both [..., hidden] → the
+  /// same shape, to be added in the place of y.
+  virtual torch::Tensor after(const torch::Tensor& y, const torch::Tensor& x) const = 0;
+};
+
+/// Keys and values [count, kv_heads, head_dim] that stand before those of every row; undefined:
+/// none. They are not rotated.
+struct KeysAndValues {
+  torch::Tensor keys, values;
+
+  std::int64_t count() const { return keys.defined() ? keys.size(0) : 0; }
+};
+
+/// In a layer's attention: tokens that are there as keys and values alone.
+class AttentionPlug : public Plug {
+ public:
+  virtual KeysAndValues before() const = 0;
+  /// How many they are: each row's own positions start behind them.
+  virtual std::int64_t count() const = 0;
+};
+
+/// Before a decoder: tokens that are no text. The sequence that it gives says where the rows' own
+/// tokens are (TokenSequence::own).
+class SequencePlug : public Plug {
+ public:
+  virtual TokenSequence extend(const TokenSequence& sequence) const = 0;
+};
+
+/// Where a branch's plug hangs, of a module that is such a branch. `joined` is what the layer adds.
+class BranchPort {
+ public:
+  enum class Kind { Attention, FeedForward };
+  BranchPort(Kind kind, std::int64_t width) : kind_(kind), width_(width) {}
+  Kind kind() const { return kind_; }
+  const char* kind_name() const { return kind_ == Kind::Attention ? "attention" : "feed_forward"; }
+  std::int64_t width() const { return width_; }  ///< of the states that it is added to
+  torch::Tensor joined(const torch::Tensor& y, const torch::Tensor& x) const {
+    return branch_plug ? branch_plug->after(y, x) : y;
+  }
+
+  const BranchPlug* branch_plug = nullptr;  ///< not owned
+
+ protected:
+  ~BranchPort() = default;
+
+ private:
+  Kind kind_;
+  std::int64_t width_;
+};
+
+/// Of a module that is a layer's own attention.
+class AttentionPort {
+ public:
+  AttentionPort(std::int64_t kv_heads, std::int64_t head_dim)
+      : kv_heads_(kv_heads), head_dim_(head_dim) {}
+  std::int64_t kv_heads() const { return kv_heads_; }
+  std::int64_t head_dim() const { return head_dim_; }
+  KeysAndValues before() const {
+    return attention_plug ? attention_plug->before() : KeysAndValues();
+  }
+  std::int64_t count_before() const { return attention_plug ? attention_plug->count() : 0; }
+
+  const AttentionPlug* attention_plug = nullptr;  ///< not owned
+
+ protected:
+  ~AttentionPort() = default;
+
+ private:
+  std::int64_t kv_heads_, head_dim_;
+};
+
+/// Of a module that takes whole sequences of text.
+class SequencePort {
+ public:
+  explicit SequencePort(std::int64_t width) : width_(width) {}
+  std::int64_t sequence_width() const { return width_; }
+
+  const SequencePlug* sequence_plug = nullptr;  ///< not owned
+
+ protected:
+  ~SequencePort() = default;
+
+ private:
+  std::int64_t width_;
+};
+
+}  // namespace luthier
