@@ -58,6 +58,7 @@ import verbs
 # Modules whose cases() takes whether all are wanted: what continuous integration runs is a part.
 IN_PART = (
     "methods",
+    "bottlenecks",
     "optimizers",
     "dpo",
     "quantized",
