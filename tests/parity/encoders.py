@@ -212,7 +212,7 @@ def train_case(name, strategy, **changed):
     return case
 
 
-def cases():
+def cases(_all=False):
     found = {f"encoder/{name}/forward-{index}": forward_case(name, index) for name in SPECS for index in range(len(TEXTS))}
     found |= {f"encoder/{name}/info": info_case(name) for name in SPECS}
     found |= {"encoder/bert-plain/mlm-full": train_case("bert-plain", "full"),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The parity suite: makes tiny checkpoints, adapters and training runs with transformers and PEFT, lets luthier-cli do the same, compares.
-    python tests/parity/run.py --cli build/bin/luthier-cli [--only TEXT]... [--keep DIR] [--list] [--real DIR]
+    python tests/parity/run.py --cli build/bin/luthier-cli [--only TEXT]... [--all] [--keep DIR] [--list] [--real DIR]
     python tests/parity/run.py --cli build/bin/luthier-cli --random 3 [--seed 100]       cases drawn at random, nothing else
     python tests/parity/run.py --cli build/bin/luthier-cli --hostile [--only FAMILY]     every lie in every field, nothing else (an hour)
     python tests/parity/run.py --cli build/bin/luthier-cli --table docs/families.md      and writes the table of what passed
@@ -8,6 +8,7 @@
     python tests/parity/run.py --make DIR [--only CHECKPOINT]...    only writes checkpoints, inputs and what forward should give
 Run it with the oracle's Python (transformers 5.17, peft 0.21)."""
 import argparse
+import importlib
 import os
 import random
 import shutil
@@ -23,6 +24,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")  # bitsandbytes would compile for minutes
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 warnings.filterwarnings("ignore")
@@ -53,6 +55,16 @@ import runs_of_before
 import table
 import train
 import verbs
+
+# Modules whose cases() takes whether all are wanted: what continuous integration runs is a part.
+IN_PART = (
+    "methods",
+    "bottlenecks",
+    "optimizers",
+    "dpo",
+    "quantized",
+    "encoders",
+)
 
 
 @dataclass
@@ -105,6 +117,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cli", type=Path, help="luthier-cli")
     parser.add_argument("--only", action="append", default=[], help="only cases whose name holds this text")
+    parser.add_argument("--all", action="store_true",
+                        help="also the cases that are too many for every day")
     parser.add_argument("--keep", type=Path, help="work here and leave everything")
     parser.add_argument("--list", action="store_true", help="print the cases' names")
     parser.add_argument("--make", type=Path, help="write checkpoints, inputs and expectations into this folder, run nothing")
@@ -130,7 +144,9 @@ def main():
             | verbs.cases()
         )
         found |= measure.cases() | hostile_configs.cases()
-        found |= results.cases() | runs_of_before.cases() | encoders.cases()
+        found |= results.cases() | runs_of_before.cases()
+        for name in IN_PART:
+            found |= importlib.import_module(name).cases(options.all)
     if options.real:
         found |= real.cases(options.real.resolve())
     if options.list:

@@ -24,9 +24,10 @@ def trained_by_transformers(model, collate, data, evaluation, settings, folder):
     """Trainer's log and the trained model."""
     settings = dict(settings)
     shuffle, ratio = settings.pop("shuffle"), settings.pop("warmup_ratio")
+    optim = settings.pop("optim", "adamw_torch")
     settings["warmup_steps"] = settings["warmup_steps"] or ratio
     arguments = TrainingArguments(
-        output_dir=str(folder), logging_steps=1, report_to=[], save_strategy="no", use_cpu=True, disable_tqdm=True, optim="adamw_torch",
+        output_dir=str(folder), logging_steps=1, report_to=[], save_strategy="no", use_cpu=True, disable_tqdm=True, optim=optim,
         remove_unused_columns=False, train_sampling_strategy="random" if shuffle else "sequential", label_names=["labels"],
         dataloader_pin_memory=False, eval_strategy="steps" if evaluation else "no", eval_steps=2,
         per_device_eval_batch_size=settings["per_device_train_batch_size"], prediction_loss_only=True, **settings)
