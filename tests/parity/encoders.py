@@ -32,7 +32,7 @@ class Spec:
 SPECS = {
     "bert-plain": Spec(SMALL),
     "bert-old": Spec({**SMALL, "hidden_act": "gelu_new", "layer_norm_eps": 1e-5, "type_vocab_size": 3, "num_attention_heads": 3}, "float16", old=True),
-    "bert-untied": Spec({**SMALL, "tie_word_embeddings": False, "hidden_act": "relu", "num_hidden_layers": 3}, "bfloat16"),
+    "bert-relu": Spec({**SMALL, "tie_word_embeddings": False, "hidden_act": "relu"}, "bfloat16"),
 }
 
 
