@@ -4,7 +4,20 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "engine/config/kind_lists.h"
+
 namespace luthier {
+
+#define LUTHIER_DECLARE(NAME) MethodKind NAME##_method_kind();
+LUTHIER_METHODS(LUTHIER_DECLARE)
+#undef LUTHIER_DECLARE
+#define LUTHIER_DECLARE(NAME) ObjectiveKind NAME##_objective_kind();
+LUTHIER_OBJECTIVES(LUTHIER_DECLARE)
+#undef LUTHIER_DECLARE
+#define LUTHIER_DECLARE(NAME) OptimizerKind NAME##_optimizer_kind();
+LUTHIER_OPTIMIZERS(LUTHIER_DECLARE)
+#undef LUTHIER_DECLARE
+
 namespace {
 
 template <class K>

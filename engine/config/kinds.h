@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The kinds that a recipe chooses among, as far as they need no LibTorch: methods (`strategy`),
 // objectives and optimizers, each with its words, its settings and its defaults. A new one is a
-// file in kinds/ and its name in one of the lists below; the recipe's table, the YAML reader, the
+// file in kinds/ and its name in a list of kind_lists.h; the recipe's table, the YAML reader, the
 // command line's help and the window's form follow. What it computes stands in its own room
 // (methods/, objectives/, optim/) and is found there by the same list.
 #pragma once
@@ -12,20 +12,6 @@
 
 #include "engine/config/optimizer_state.h"
 #include "engine/config/recipe_field.h"
-
-/// One row a method, in the order that a form offers them.
-#define LUTHIER_METHODS(ROW) \
-  ROW(full)                  \
-  ROW(freeze)                \
-  ROW(lora)                  \
-  ROW(ia3)                   \
-  ROW(prompt_tuning)         \
-  ROW(prefix_tuning)         \
-  ROW(bottleneck)
-/// One row an objective.
-#define LUTHIER_OBJECTIVES(ROW) ROW(sft) ROW(dpo) ROW(mlm)
-/// One row an optimizer.
-#define LUTHIER_OPTIMIZERS(ROW) ROW(adamw_torch) ROW(lion_32bit) ROW(adafactor)
 
 namespace luthier {
 
@@ -81,15 +67,5 @@ const std::vector<OptimizerKind>& optimizer_kinds();
 const MethodKind& method_kind(const std::string& name);
 const ObjectiveKind& objective_kind(const std::string& name);
 const OptimizerKind& optimizer_kind(const std::string& name);
-
-#define LUTHIER_DECLARE(NAME) MethodKind NAME##_method_kind();
-LUTHIER_METHODS(LUTHIER_DECLARE)
-#undef LUTHIER_DECLARE
-#define LUTHIER_DECLARE(NAME) ObjectiveKind NAME##_objective_kind();
-LUTHIER_OBJECTIVES(LUTHIER_DECLARE)
-#undef LUTHIER_DECLARE
-#define LUTHIER_DECLARE(NAME) OptimizerKind NAME##_optimizer_kind();
-LUTHIER_OPTIMIZERS(LUTHIER_DECLARE)
-#undef LUTHIER_DECLARE
 
 }  // namespace luthier

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The table of methods, from the one list of their names (config/kinds.h).
-#include "engine/methods/method.h"
-
+// The table of methods, from the one list of their names (config/kind_lists.h).
 #include <map>
+
+#include "engine/config/kind_lists.h"
+#include "engine/methods/method.h"
 
 namespace luthier {
 

@@ -2,6 +2,8 @@
 // The table, and what is the same for every objective.
 #include "engine/objectives/objective.h"
 
+#include "engine/config/kind_lists.h"
+
 namespace luthier {
 
 void FigureSums::add(const Figures& figures) {
@@ -42,6 +44,10 @@ NamedTensors Objective::shown(Policy& policy, const Batch& batch) {
   const torch::NoGradGuard no_grad;
   return padded(policy.log_probs(batch), batch);
 }
+
+#define LUTHIER_DECLARE(NAME) Result<std::unique_ptr<Objective>> make_##NAME(const Recipe& recipe);
+LUTHIER_OBJECTIVES(LUTHIER_DECLARE)
+#undef LUTHIER_DECLARE
 
 const std::vector<ObjectiveRow>& objectives() {
 #define LUTHIER_ROW(NAME) {#NAME, make_##NAME},

@@ -98,8 +98,4 @@ Result<std::shared_ptr<Reference>> make_reference(LoadedModel& base, const Recip
 /// Token-level cross-entropy after the shift, at labelled positions only (supervised fine-tuning).
 LossSum sft_loss(Model& model, const ModelInput& input);
 
-#define LUTHIER_DECLARE(NAME) Result<std::unique_ptr<Objective>> make_##NAME(const Recipe& recipe);
-LUTHIER_OBJECTIVES(LUTHIER_DECLARE)
-#undef LUTHIER_DECLARE
-
 }  // namespace luthier

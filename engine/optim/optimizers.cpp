@@ -4,7 +4,15 @@
 #include <map>
 #include <stdexcept>
 
+#include "engine/config/kind_lists.h"
+
 namespace luthier {
+
+#define LUTHIER_DECLARE(NAME)                                                     \
+  std::unique_ptr<Optimizer> NAME##_optimizer(std::vector<TrainedTensor> tensors, \
+                                              const Recipe& recipe);
+LUTHIER_OPTIMIZERS(LUTHIER_DECLARE)
+#undef LUTHIER_DECLARE
 
 std::unique_ptr<Optimizer> make_optimizer(std::vector<TrainedTensor> tensors,
                                           const Recipe& recipe) {

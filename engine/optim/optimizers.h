@@ -8,16 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "engine/config/kinds.h"
+#include "engine/config/recipe.h"
 #include "engine/optim/optimizer.h"
 
 namespace luthier {
-
-#define LUTHIER_DECLARE(NAME)                                                     \
-  std::unique_ptr<Optimizer> NAME##_optimizer(std::vector<TrainedTensor> tensors, \
-                                              const Recipe& recipe);
-LUTHIER_OPTIMIZERS(LUTHIER_DECLARE)
-#undef LUTHIER_DECLARE
 
 /// The optimizer that the recipe names (training.optim).
 std::unique_ptr<Optimizer> make_optimizer(std::vector<TrainedTensor> tensors, const Recipe& recipe);

@@ -20,10 +20,12 @@ inline double slope_error(const std::vector<torch::Tensor>& inputs,
                           const std::function<torch::Tensor()>& function, int directions = 3,
                           double step = 1e-2) {
   for (torch::Tensor input : inputs) input.set_requires_grad(true);
-  const auto gradients = torch::autograd::grad({function()}, inputs);
+  const auto gradients = torch::autograd::grad({function()}, inputs, {}, {}, false,
+                                               /*allow_unused=*/true);
   const torch::NoGradGuard no_grad;
   double worst = 0;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!gradients[i].defined()) continue;  // it took no part
     torch::Tensor input = inputs[i].detach();
     const torch::Tensor start = input.clone();
     const double size = std::max(start.norm().item<double>(), 1e-2);

@@ -32,7 +32,7 @@ class Spec:
 SPECS = {
     "bert-plain": Spec(SMALL),
     "bert-old": Spec({**SMALL, "hidden_act": "gelu_new", "layer_norm_eps": 1e-5, "type_vocab_size": 3, "num_attention_heads": 3}, "float16", old=True),
-    "bert-untied": Spec({**SMALL, "tie_word_embeddings": False, "hidden_act": "relu", "num_hidden_layers": 3}, "bfloat16"),
+    "bert-relu": Spec({**SMALL, "tie_word_embeddings": False, "hidden_act": "relu"}, "bfloat16"),
 }
 
 
@@ -52,6 +52,10 @@ def make(name, root: Path):
     kind = BertForPreTraining if spec.old else BertForMaskedLM
     model = kind(BertConfig(vocab_size=len(words) + 2, **spec.options))
     randomise(model, seed=sum(name.encode()))
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if key.endswith("LayerNorm.weight"):
+                parameter.copy_(1 + parameter)
     model.to(getattr(torch, spec.dtype)).save_pretrained(folder)
     BertTokenizer(vocab=words).save_pretrained(folder)
     if spec.old:

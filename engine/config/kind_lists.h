@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The names of all kinds: the one row that a new kind gets. Each list is read by the table of the
+// torch-free halves (kinds.cpp) and by that of the tensor halves (methods/, objectives/, optim/),
+// and by nobody else, so that a new row compiles few files.
+#pragma once
+
+/// One row a method, in the order that a form offers them.
+#define LUTHIER_METHODS(ROW) \
+  ROW(full)                  \
+  ROW(freeze)                \
+  ROW(lora)                  \
+  ROW(ia3)                   \
+  ROW(prompt_tuning)         \
+  ROW(prefix_tuning)         \
+  ROW(bottleneck)
+/// One row an objective.
+#define LUTHIER_OBJECTIVES(ROW) ROW(sft) ROW(dpo) ROW(mlm)
+/// One row an optimizer.
+#define LUTHIER_OPTIMIZERS(ROW) ROW(adamw_torch) ROW(lion_32bit) ROW(adafactor)
