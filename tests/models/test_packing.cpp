@@ -130,7 +130,7 @@ class TestPacking : public QObject {
     QVERIFY(contradicts(four_bits(false)).find("bnb_4bit_use_double_quant") != std::string::npos);
     QVERIFY(contradicts({{"load_in_8bit", true}}).find("Known: ") != std::string::npos);
     PackFiles how;
-    how.settings = four_bits();
+    how.settings = four_bits(true);
     const Status again = pack_checkpoint(root() / "packed", root() / "twice", how);
     QVERIFY(!again.ok() && again.error().sentence().find("already") != std::string::npos);
     LoadOptions random = on_cpu();
