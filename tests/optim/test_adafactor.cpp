@@ -3,6 +3,7 @@
 // those of rows and columns, the clipping of an update.
 #include <cmath>
 
+#include "engine/config/kinds.h"
 #include "engine/optim/optimizers.h"
 
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there

@@ -2,6 +2,7 @@
 // Lion against its formula, a number at a time.
 #include <cmath>
 
+#include "engine/config/kinds.h"
 #include "engine/optim/optimizers.h"
 
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there

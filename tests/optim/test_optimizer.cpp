@@ -3,6 +3,7 @@
 // count; state by layout, saved and read back; gradients that are missing.
 #include "engine/optim/optimizer.h"
 
+#include "engine/config/kinds.h"
 #include "engine/optim/optimizers.h"
 
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there
