@@ -60,10 +60,13 @@ Json write_ia3_settings(const AdapterSettings& settings) {
   } else if (feedforward.kind == Selects::Names && !within &&
              settings.target_modules.kind == Selects::Names) {
     // PEFT takes no list that is not a part of the targets' as they are written.
-    std::string any;
-    for (const std::string& name : feedforward.names)
-      any += (any.empty() ? "" : "|") + escaped(name);
-    config["feedforward_modules"] = ".*(" + any + ")";
+    std::string any = ".*(";
+    for (const std::string& name : feedforward.names) {
+      if (&name != &feedforward.names.front()) any.push_back('|');
+      any.append(escaped(name));
+    }
+    any.push_back(')');
+    config["feedforward_modules"] = any;
   }
   return config;
 }

@@ -17,6 +17,7 @@ std::vector<std::int64_t> weight_shape(const ParameterModule& module) {
 
 Ports list_ports(Model& model) {
   Ports ports;
+  std::vector<ModelModule> branches;  // behind all that holds tensors, as a summary has them
   const Linear head = model.output_head();
   for (const auto& item : model.named_modules()) {
     torch::nn::Module* module = item.value().get();
@@ -25,7 +26,7 @@ Ports list_ports(Model& model) {
       ModelModule branch{item.key(), ""};
       branch.shape = {port->width()};
       branch.branch = port->kind_name();
-      ports.modules.push_back(std::move(branch));
+      branches.push_back(std::move(branch));
     }
     if (auto* port = dynamic_cast<AttentionPort*>(module))
       ports.attentions.emplace_back(item.key(), port);
@@ -47,6 +48,7 @@ Ports list_ports(Model& model) {
     }
     ports.modules.push_back(std::move(own));
   }
+  ports.modules.insert(ports.modules.end(), branches.begin(), branches.end());
   ports.modules = all_modules(std::move(ports.modules));
   return ports;
 }

@@ -322,7 +322,7 @@ class TestAdapterFolders : public QObject {
       }
       ++count;
     }
-    QCOMPARE(count, 10);
+    QVERIFY(count >= 13);
   }
 };
 

@@ -38,7 +38,8 @@ class TestLoraConfig : public QObject {
     for (const SettingField& field : fields) {
       QVERIFY2(before < field.name, field.name);
       before = field.name;
-      QVERIFY2(unknown_fields(lora_fields(), with(field.name, nullptr)).empty(), field.name);
+      QVERIFY2(luthier::unknown_fields(lora_fields(), with(field.name, nullptr)).empty(),
+               field.name);
       for (const Json& value :
            {Json(true), Json(3), Json("set"), Json::array({1}), Json::object(), Json({{"a", 1}})}) {
         const auto settings = read(with(field.name, value));
@@ -55,7 +56,7 @@ class TestLoraConfig : public QObject {
   }
 
   void unknown_fields() {
-    QCOMPARE(unknown_fields(lora_fields(), with("lorap_emb_lr", 1e-6)),
+    QCOMPARE(luthier::unknown_fields(lora_fields(), with("lorap_emb_lr", 1e-6)),
              std::vector<std::string>{"lorap_emb_lr"});
   }
 

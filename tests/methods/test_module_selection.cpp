@@ -4,10 +4,10 @@
 // been meant for.
 #include <algorithm>
 
-#include <QtTest>
-
 #include "engine/config/recipe.h"
 #include "engine/methods/lora_settings.h"
+
+#include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 
 using namespace luthier;
 

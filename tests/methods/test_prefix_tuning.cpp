@@ -98,7 +98,7 @@ class TestPrefixTuning : public QObject {
       QVERIFY2(recipe, recipe ? "" : recipe.error().sentence().c_str());
       QCOMPARE(recipe->adapter.more.text("adapter.init_weights"), std::string(said));
       const auto again = parse_recipe(recipe_to_yaml(*recipe), "again");
-      QVERIFY(again);
+      QVERIFY2(again, again ? "" : again.error().sentence().c_str());
       QCOMPARE(again->adapter.more.text("adapter.init_weights"), std::string(said));
     }
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // NF4 without its library: what can be held exactly comes back exactly, rows come from anywhere,
 // tensor operations give what the loops give, bytes are those of the row, files may lie.
+#include <torch/csrc/autograd/autograd.h>
+
 #include "engine/nn/weight.h"
 #include "engine/nn/weights/bnb_4bit.h"
 

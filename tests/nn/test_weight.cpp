@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A linear's weight, dense and packed: products and gradients against float64 and against finite
 // differences, runs of rows, and what a Linear does when it is packed, unpacked and untied.
+#include <torch/csrc/autograd/autograd.h>
+
 #include <algorithm>
+#include <functional>
 
 #include "engine/nn/linear.h"
 #include "engine/nn/products.h"

@@ -52,6 +52,10 @@ def make(name, root: Path):
     kind = BertForPreTraining if spec.old else BertForMaskedLM
     model = kind(BertConfig(vocab_size=len(words) + 2, **spec.options))
     randomise(model, seed=sum(name.encode()))
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if key.endswith("LayerNorm.weight"):
+                parameter.copy_(1 + parameter)
     model.to(getattr(torch, spec.dtype)).save_pretrained(folder)
     BertTokenizer(vocab=words).save_pretrained(folder)
     if spec.old:
