@@ -299,7 +299,7 @@ class TestGemma : public QObject {
                           1e-5, 1e-6));
     // decoding token by token is the same as the whole at once
     const Tensor whole = model->decode(model->embed(row_of(ids, 19)), nullptr);
-    KeyValueCache cache(model->num_hidden_layers(), 21);
+    KeyValueCache cache(model->causal()->num_hidden_layers(), 21);
     const std::vector<std::int64_t> prompt(ids.begin(), ids.begin() + 19);
     model->decode(model->embed(row_of(prompt, 19)), &cache);
     for (std::size_t at = 19; at < 21; ++at) {

@@ -6,6 +6,8 @@
 #include <functional>
 #include <limits>
 
+#include <torch/csrc/autograd/autograd.h>
+
 #include "engine/nn/attention.h"
 #include "engine/nn/layers.h"
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Losses of a pair against numbers worked out by hand and against their own slopes; a run against
 // each kind of reference. tests/parity compares with TRL.
+#include <torch/csrc/autograd/autograd.h>
+
 #include "tests/train/watched_run.h"
 
 #include "engine/objectives/dpo_losses.h"

@@ -156,7 +156,9 @@ void AskPanel::ask() {
   Asked asked;
   asked.question = question_->text().trimmed();
   AnswerRequest request;
-  request.samples.push_back({Conversation{{message}, {}, {}}, "the question"});
+  Conversation conversation;
+  conversation.messages = {message};
+  request.samples.push_back({conversation, "the question"});
   request.columns.push_back(std::nullopt);
   for (const std::string& name : workspace_.columns_to_ask()) request.columns.push_back(name);
   asked.columns = request.columns;

@@ -77,9 +77,9 @@ QString curves_csv(const std::vector<RunSeries>& series) {
           << l.tokens_per_second << ',' << l.memory.weights << ',' << l.memory.adapter << ','
           << l.memory.gradients << ',' << l.memory.optimizer << ',' << l.memory.activations << ','
           << l.memory.allocated << ',' << l.memory.peak;
-      for (const std::string& name : figures) {
+      for (const std::string& figure : figures) {
         out << ',';
-        if (const auto found = l.figures.find(name); found != l.figures.end()) out << found->second;
+        if (const auto found = l.figures.find(figure); found != l.figures.end()) out << found->second;
       }
       out << '\n';
     }
