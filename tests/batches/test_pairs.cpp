@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows of two answers: one prompt's tokens in both, pictures kept once and seen once by the tower,
 // and the same batch whether features are kept or made anew.
+#include <torch/csrc/autograd/autograd.h>
+
 #include "tests/train/watched_run.h"
 
 #include "engine/batches/window_source.h"
