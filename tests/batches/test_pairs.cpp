@@ -54,7 +54,8 @@ class TestPairs : public QObject {
   void initTestCase() { at::set_num_threads(1); }
 
   void both_begin_with_the_prompt() {
-    const Pairs pairs({pair("What is it?", "A red square.", "Nothing at all, I fear.")});
+    const Pairs pairs(
+        std::vector<Json>{pair("What is it?", "A red square.", "Nothing at all, I fear.")});
     const EncodedRow row = pairs.batch().encoded.front();
     QCOMPARE(row.sequences.size(), std::size_t{2});
     QVERIFY(row.shares_pictures);
@@ -118,7 +119,7 @@ class TestPairs : public QObject {
   }
 
   void a_tower_that_trains_gets_the_gradient_of_both() {
-    const Pairs pairs({pair("One?", "Yes.", "No, it is two.")});
+    const Pairs pairs(std::vector<Json>{pair("One?", "Yes.", "No, it is two.")});
     std::vector<torch::Tensor> tower;
     for (auto& item : pairs.base.model->named_parameters())
       if (pairs.base.model->part_of(item.key()) == kVisionTower)
