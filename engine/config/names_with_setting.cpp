@@ -90,7 +90,7 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "rank_stabilized");
   called("adapter.use_dora", "dora peft_use_dora");
   called("adapter.init_lora_weights",
-         "lora_init_weights init_weights peft_init_lora_weights "
+         "lora_init_weights peft_init_lora_weights "
          "init_lora lora_init pissa_init pissa_iter lora_init_method");
   called("adapter.init_from",
          "adapter_name_or_path adapters lora_model_dir lora_weight_path "

