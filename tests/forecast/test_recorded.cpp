@@ -186,16 +186,16 @@ class TestRecorded : public QObject {
       }
     }
     if (record) {
-      std::ofstream file(record);  // a recipe a line
+      std::ofstream out(record);  // a recipe a line
       for (const auto& [model, of_model] : made.items()) {
-        file << (model == made.begin().key() ? "{\n" : ",\n") << Json(model) << ": {";
+        out << (model == made.begin().key() ? "{\n" : ",\n") << Json(model) << ": {";
         for (const auto& [recipe, figures] : of_model.items()) {
-          file << (recipe == of_model.begin().key() ? "\n  " : ",\n  ") << Json(recipe) << ": "
+          out << (recipe == of_model.begin().key() ? "\n  " : ",\n  ") << Json(recipe) << ": "
                << figures;
         }
-        file << "}";
+        out << "}";
       }
-      file << "\n}\n";
+      out << "\n}\n";
       return;
     }
     QCOMPARE(compared, int(models().size() * recipes().size() * 4));
