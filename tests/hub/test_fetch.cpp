@@ -145,7 +145,7 @@ void TestFetch::goes_on_after_a_cut() {
   const auto first = fetch(request(name));
   QVERIFY(!first);
   QCOMPARE(first.error().exit_status(), 3);
-  QVERIFY2(first.error().what.find("Kept are 150000 bytes") != std::string::npos,
+  QVERIFY2(first.error().what.find("Kept are 146.5 KiB") != std::string::npos,
            first.error().sentence().c_str());
   QVERIFY(first.error().hint.find("go on") != std::string::npos);
   QCOMPARE(incomplete(name).size(), 1);

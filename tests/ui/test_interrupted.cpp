@@ -37,7 +37,7 @@ RunEvent event_at(std::int64_t step, const std::string& kind, const std::string&
 /// run.json.
 Status make_run(const QString& folder, std::int64_t steps, std::int64_t saved, RunState state,
                 const std::string& last_word = {}) {
-  Recipe recipe = default_recipe("lora");
+  Recipe recipe = default_recipe(Recipe());
   recipe.model = teaching_base()->string();
   recipe.dataset = {"rows.jsonl"};
   recipe.output_dir = folder.toStdString();
@@ -302,7 +302,7 @@ void TestInterrupted::a_resumed_run_shows_what_was_before() {
   SessionBridge& bridge = window.workspace().bridge();
   RunStarted started{};
   started.folder = to_path(folder);
-  started.recipe = default_recipe("lora");
+  started.recipe = default_recipe(Recipe());
   started.first_step = 20;
   started.total_steps = 100;
   started.steps_per_epoch = 100;

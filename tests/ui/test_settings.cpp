@@ -83,7 +83,7 @@ class TestSettings : public QObject {
 };
 
 Recipe TestSettings::base() const {
-  Recipe recipe = default_recipe("lora");
+  Recipe recipe = default_recipe(Recipe());
   recipe.model = teaching_base()->string();
   recipe.dataset = {
       luthier::test::few_rows(desk_, "json", 4, QStringLiteral("rows.jsonl")).toStdString()};
