@@ -131,7 +131,7 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "eval_causal_lm_metrics eval_generation_config",
       "the loss of eval_dataset stands in metrics.jsonl, and every checkpoint can be compared.");
   missing(
-      "label_smoothing_factor label_smoothing neftune_noise_alpha neftune noise_alpha "
+      "label_smoothing_factor neftune_noise_alpha neftune noise_alpha "
       "torch_compile torch_compile_* compile use_compile torch_empty_cache_steps optim_args "
       "optim_target_modules jit_mode_eval mod shift_attn mixture_of_depths min_lr "
       "cosine_min_lr_ratio cosine_constant_lr_ratio lr_end ema use_ema ema_* z_loss "

@@ -123,20 +123,32 @@ Error not_of_kind(const FieldDescription& about, const Recipe& recipe, const std
   return says(about.optimizers, "training.optim", recipe.training.optim);
 }
 
-Result<Recipe> build(const GivenByKey& given, const std::string& where) {
-  Recipe recipe;
+/// The kinds that the values name, else the usual ones.
+ChosenKinds kinds_of(const GivenByKey& given) {
+  const Recipe usual;
+  ChosenKinds kinds{usual.strategy, usual.objective, usual.training.optim};
   const auto chosen = [&](const char* key, std::string& name) {
     const auto found = given.find(key);
     if (found != given.end()) name = found->second.value.get<std::string>();
   };
-  ChosenKinds kinds{recipe.strategy, recipe.objective, recipe.training.optim};
   chosen("strategy", kinds.strategy);
   chosen("objective", kinds.objective);
   chosen("training.optim", kinds.optimizer);
-  apply_kind_defaults(recipe, kinds);
+  return kinds;
+}
+
+/// `own`: the kinds that the file itself names. Where overrides choose others, what the file says
+/// of its own kinds' settings and leaves at the default is no contradiction.
+Result<Recipe> build(const GivenByKey& given, const ChosenKinds& own, const std::string& where) {
+  Recipe recipe, as_written;
+  apply_kind_defaults(as_written, own);
+  apply_kind_defaults(recipe, kinds_of(given));
   for (const auto& [key, entry] : given) {
-    if (!may_carry(*entry.field, recipe))
+    if (!may_carry(*entry.field, recipe)) {
+      if (may_carry(*entry.field, as_written) && entry.value == entry.field->read(Recipe()))
+        continue;
       return not_of_kind(entry.field->about, recipe, where + ": " + key);
+    }
     entry.field->write(recipe, entry.value);
   }
   return recipe;
@@ -172,8 +184,9 @@ std::string yaml_value(const FieldDescription& about, const Json& value) {
 Result<Recipe> parse_recipe(const std::string& yaml, const std::string& where,
                             const std::vector<std::string>& overrides) {
   LUTHIER_TRY(GivenByKey given, values_of_file(yaml, where));
+  const ChosenKinds own = kinds_of(given);
   LUTHIER_CHECK(add_overrides(given, overrides));
-  return build(given, where);
+  return build(given, own, where);
 }
 
 Result<Recipe> read_recipe(const std::filesystem::path& file,
@@ -186,8 +199,9 @@ Result<Recipe> read_recipe(const std::filesystem::path& file,
   for (const char* key : {"dataset", "eval_dataset"})
     if (const auto found = given.find(key); found != given.end())
       for (Json& path : found->second.value) resolve_beside(path, file.parent_path());
+  const ChosenKinds own = kinds_of(given);
   LUTHIER_CHECK(add_overrides(given, overrides));
-  return build(given, file.string());
+  return build(given, own, file.string());
 }
 
 std::string recipe_to_yaml(const Recipe& recipe) {

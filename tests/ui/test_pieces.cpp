@@ -71,6 +71,7 @@ void TestPieces::selectors() {
                            "decoder.layers.1.q_proj", "decoder.layers.0.v_proj", "lm_head"})
     summary.modules.push_back({name, "Linear", {4, 4}, "F32", 16, "language_model"});
   summary.modules.push_back({"norm", "RMSNorm", {4}, "F32", 4, "language_model"});
+  summary.head = "lm_head";
   QCOMPARE(selector_text(summary, {}), QStringLiteral("null"));
   QCOMPARE(selector_text(summary, {"tower.layers.0.q_proj", "decoder.layers.0.q_proj",
                                    "decoder.layers.1.q_proj", "decoder.layers.0.v_proj"}),
