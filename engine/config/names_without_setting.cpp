@@ -135,16 +135,16 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "torch_compile torch_compile_* compile use_compile torch_empty_cache_steps optim_args "
       "optim_target_modules jit_mode_eval mod shift_attn mixture_of_depths min_lr "
       "cosine_min_lr_ratio cosine_constant_lr_ratio lr_end ema use_ema ema_* z_loss "
-      "router_aux_loss_coef moe_aux_loss_coef average_tokens_across_devices loss_type "
+      "router_aux_loss_coef moe_aux_loss_coef average_tokens_across_devices "
       "average_checkpoints gradient_noise llrd layerwise_lr_decay mixup",
       "see luthier-cli train --help for the settings that there are.");
   missing(
-      "beta pref_* dpo_* kto_* grpo_* orpo_* ppo_* simpo_* cpo_* reward_* ref_model ref_model_* "
+      "pref_* dpo_* kto_* grpo_* orpo_* ppo_* simpo_* cpo_* reward_* ref_model_* "
       "reward_model num_generations max_prompt_length max_completion_length use_vllm vllm_* "
       "teacher_model teacher_* kl_coef rl trl reward_funcs temperature top_p top_k "
       "num_ppo_epochs precompute_ref_log_probs rpo_alpha max_new_tokens undesirable_weight "
-      "desirable_weight lambda gamma_beta_ratio reference_free f_divergence_type rlhf",
-      "it belongs to other objectives; what exists is sft.");
+      "desirable_weight lambda gamma_beta_ratio rlhf",
+      "it belongs to other objectives; those that exist are sft, dpo and mlm.");
   missing(
       "callbacks plugins plugin hooks custom_register_path external_plugins trainer_cls model_init",
       "nothing is loaded into a run but data and weights.");
