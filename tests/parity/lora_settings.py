@@ -18,7 +18,8 @@ from conversations import CONVERSATIONS, resolved, rows, write_rows
 from families import FAMILIES
 from report import HANG, of
 
-TABLE = Path(__file__).parents[2] / "engine" / "adapters" / "lora_fields.cpp"
+METHODS = Path(__file__).parents[2] / "engine" / "methods"
+TABLES = (METHODS / "lora_settings.cpp", METHODS / "setting_fields.cpp")  # its own, and what all have
 
 
 def said(program, *arguments):
@@ -51,7 +52,8 @@ def fields_case(world, result):
     """The table holds exactly PEFT's fields, and a config with all of them at their defaults loads
     without a word."""
     wanted = sorted(field.name for field in dataclasses.fields(LoraConfig))
-    result.same("fields", re.findall(r'\{"(\w+)", Use::', TABLE.read_text()), wanted)
+    held = [name for table in TABLES for name in re.findall(r'\{"(\w+)",\s*Use::', table.read_text())]
+    result.same("fields", sorted(held), wanted)
     checkpoint = make("clip-llama", world.checkpoints)
     folder = adapters.make(checkpoint, "linear", world.adapters)
     config = json.loads((folder / "adapter_config.json").read_text())
