@@ -96,18 +96,24 @@ Status add_overrides(GivenByKey& given, const std::vector<std::string>& override
   return {};
 }
 
+bool among(const std::vector<std::string>& kinds, const std::string& chosen) {
+  return kinds.empty() || std::find(kinds.begin(), kinds.end(), chosen) != kinds.end();
+}
+
 /// The kinds that recipes of before had carry one another's settings; others do not.
 bool may_carry(const RecipeField& field, const Recipe& recipe) {
-  if (applies(field.about, recipe)) return true;
-  return field.older && method_kind(recipe.strategy).older &&
-         objective_kind(recipe.objective).older && optimizer_kind(recipe.training.optim).older;
+  const FieldDescription& about = field.about;
+  const auto fits = [&](bool has_it, const Kind& chosen) {
+    return has_it || (field.older && chosen.older);
+  };
+  return fits(among(about.strategies, recipe.strategy), method_kind(recipe.strategy)) &&
+         fits(among(about.objectives, recipe.objective), objective_kind(recipe.objective)) &&
+         fits(among(about.optimizers, recipe.training.optim),
+              optimizer_kind(recipe.training.optim));
 }
 
 /// A setting that the chosen kinds do not have: whose it is, and what was chosen.
 Error not_of_kind(const FieldDescription& about, const Recipe& recipe, const std::string& where) {
-  const auto among = [](const std::vector<std::string>& kinds, const std::string& chosen) {
-    return kinds.empty() || std::find(kinds.begin(), kinds.end(), chosen) != kinds.end();
-  };
   const auto says = [&](const std::vector<std::string>& kinds, const char* key,
                         const std::string& chosen) {
     std::string owners;

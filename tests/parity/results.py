@@ -181,7 +181,7 @@ def files_case(name):
 def cases():
     found = {}
     for family in FAMILIES:
-        if not family.model_type.startswith("qwen"):
+        if "_vl" not in family.model_type or not family.model_type.startswith("qwen"):
             continue
         for name in family.specs:
             if name.endswith(("-plain", "-old")):
