@@ -9,9 +9,8 @@ namespace {
 /// The value, or the default of the field of that key.
 Json value_of(const KindValues& values, const std::string& key) {
   if (const auto text = values.json(key)) return Json::parse(*text);
-  for (const RecipeField& field : recipe_field_table())
-    if (field.about.key == key) return field.read(Recipe());
-  return nullptr;
+  const RecipeField* field = exact_field(key);
+  return field ? field->read(Recipe()) : Json(nullptr);
 }
 
 }  // namespace

@@ -72,12 +72,6 @@ std::string nearest_key(const std::string& key) {
                                                                             : sibling.key;
 }
 
-const RecipeField* field_of(const std::string& key) {
-  for (const RecipeField& field : recipe_field_table())
-    if (field.about.key == key) return &field;
-  return nullptr;
-}
-
 ChosenKinds chosen_kinds(const Recipe& recipe) {
   return {recipe.strategy, recipe.objective, recipe.training.optim};
 }
@@ -103,7 +97,7 @@ void move_defaults(Recipe& recipe, const ChosenKinds& kinds_before) {
   apply_kind_defaults(before, kinds_before);
   apply_kind_defaults(after, chosen_kinds(recipe));
   for (const KindDefault& entry : all_kind_defaults(chosen_kinds(recipe))) {
-    const RecipeField* field = field_of(entry.key);
+    const RecipeField* field = exact_field(entry.key);
     if (!field) continue;
     if (entry.fixed || field->read(recipe) == field->read(before))
       field->write(recipe, field->read(after));
@@ -169,7 +163,7 @@ void apply_kind_defaults(Recipe& recipe, const ChosenKinds& kinds) {
   const ObjectiveKind& objective = objective_kind(kinds.objective);
   const auto write = [&](const Kind& kind) {
     for (const KindDefault& entry : kind.defaults)
-      if (const RecipeField* field = field_of(entry.key)) field->write(recipe, entry.value);
+      if (const RecipeField* field = exact_field(entry.key)) field->write(recipe, entry.value);
   };
   write(optimizer_kind(kinds.optimizer));
   write(objective);

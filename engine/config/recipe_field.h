@@ -31,6 +31,13 @@ const std::vector<RecipeField>& recipe_field_table();
 /// nearest known key.
 Result<const RecipeField*> find_field(const std::string& key, const std::string& where);
 
+/// The field of exactly this dotted path; null: there is none.
+const RecipeField* exact_field(const std::string& key);
+
+/// Whether a setting of these kinds (of one list of its description) is one of the chosen kind; no
+/// kinds: of any.
+bool names_kind(const std::vector<std::string>& kinds, const std::string& chosen);
+
 /// Type, range and choice of a value as a file gives it; the value in canonical form. `where` names
 /// file and field.
 Result<Json> check_value(const RecipeField& field, const Json& value, const std::string& where);

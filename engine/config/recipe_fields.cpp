@@ -493,12 +493,20 @@ const std::vector<RecipeField>& recipe_field_table() {
   return table;
 }
 
+const RecipeField* exact_field(const std::string& key) {
+  for (const RecipeField& field : recipe_field_table())
+    if (field.about.key == key) return &field;
+  return nullptr;
+}
+
+bool names_kind(const std::vector<std::string>& kinds, const std::string& chosen) {
+  return kinds.empty() || std::find(kinds.begin(), kinds.end(), chosen) != kinds.end();
+}
+
 bool applies(const FieldDescription& field, const Recipe& recipe) {
-  const auto among = [](const std::vector<std::string>& kinds, const std::string& chosen) {
-    return kinds.empty() || std::find(kinds.begin(), kinds.end(), chosen) != kinds.end();
-  };
-  return among(field.strategies, recipe.strategy) && among(field.objectives, recipe.objective) &&
-         among(field.optimizers, recipe.training.optim);
+  return names_kind(field.strategies, recipe.strategy) &&
+         names_kind(field.objectives, recipe.objective) &&
+         names_kind(field.optimizers, recipe.training.optim);
 }
 
 const std::vector<FieldDescription>& recipe_fields() {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The recipe as a YAML file: read with every key checked, written whole. Reading gathers all values
 // first (file, then overrides), because the strategy that they name decides some defaults.
-#include <algorithm>
 #include <map>
 
 #include "engine/config/kinds.h"
@@ -23,12 +22,6 @@ using GivenByKey = std::map<std::string, Given>;
 std::string section_of(const std::string& key) {
   const auto dot = key.find('.');
   return dot == std::string::npos ? std::string() : key.substr(0, dot);
-}
-
-const RecipeField* exact_field(const std::string& key) {
-  for (const RecipeField& field : recipe_field_table())
-    if (field.about.key == key) return &field;
-  return nullptr;
 }
 
 bool is_section(const std::string& name) {
@@ -96,19 +89,15 @@ Status add_overrides(GivenByKey& given, const std::vector<std::string>& override
   return {};
 }
 
-bool among(const std::vector<std::string>& kinds, const std::string& chosen) {
-  return kinds.empty() || std::find(kinds.begin(), kinds.end(), chosen) != kinds.end();
-}
-
 /// The kinds that recipes of before had carry one another's settings; others do not.
 bool may_carry(const RecipeField& field, const Recipe& recipe) {
   const FieldDescription& about = field.about;
   const auto fits = [&](bool has_it, const Kind& chosen) {
     return has_it || (field.older && chosen.older);
   };
-  return fits(among(about.strategies, recipe.strategy), method_kind(recipe.strategy)) &&
-         fits(among(about.objectives, recipe.objective), objective_kind(recipe.objective)) &&
-         fits(among(about.optimizers, recipe.training.optim),
+  return fits(names_kind(about.strategies, recipe.strategy), method_kind(recipe.strategy)) &&
+         fits(names_kind(about.objectives, recipe.objective), objective_kind(recipe.objective)) &&
+         fits(names_kind(about.optimizers, recipe.training.optim),
               optimizer_kind(recipe.training.optim));
 }
 
@@ -122,9 +111,9 @@ Error not_of_kind(const FieldDescription& about, const Recipe& recipe, const std
     text.append(owners).append("; ").append(key).append(" is ").append(chosen).append(".");
     return input_error(text, where, "Take it out, or choose one of those it belongs to.");
   };
-  if (!among(about.strategies, recipe.strategy))
+  if (!names_kind(about.strategies, recipe.strategy))
     return says(about.strategies, "strategy", recipe.strategy);
-  if (!among(about.objectives, recipe.objective))
+  if (!names_kind(about.objectives, recipe.objective))
     return says(about.objectives, "objective", recipe.objective);
   return says(about.optimizers, "training.optim", recipe.training.optim);
 }

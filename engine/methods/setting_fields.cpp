@@ -57,34 +57,14 @@ std::vector<std::string> unknown_fields(const std::vector<SettingField>& fields,
 
 Result<ModuleSelector> read_selector(const Json& config, const char* key,
                                      const std::string& where) {
-  ModuleSelector selector;
   const auto found = config.find(key);
-  if (found == config.end() || found->is_null()) return selector;
-  if (found->is_string()) {
-    selector.regex = found->get<std::string>();
-    const bool all = selector.regex == "all-linear";
-    selector.kind = all ? ModuleSelector::Kind::AllLinear : ModuleSelector::Kind::Regex;
-    if (all) selector.regex.clear();
-    return selector;
-  }
-  if (!found->is_array())
+  if (found == config.end() || found->is_null()) return ModuleSelector();
+  if (!found->is_string() && !found->is_array())
     return input_error("A list of names or one pattern is expected.", where + ": " + key);
-  selector.kind = ModuleSelector::Kind::Names;
-  for (const Json& name : *found) {
+  for (const Json& name : found->is_array() ? *found : Json::array()) {
     if (!name.is_string()) return input_error("A list of names is expected.", where + ": " + key);
-    selector.names.push_back(name.get<std::string>());
   }
-  return selector;
-}
-
-Json selector_json(const ModuleSelector& selector) {
-  switch (selector.kind) {
-    case ModuleSelector::Kind::None: return nullptr;
-    case ModuleSelector::Kind::Names: return selector.names;
-    case ModuleSelector::Kind::Regex: return selector.regex;
-    case ModuleSelector::Kind::AllLinear: return "all-linear";
-  }
-  return nullptr;
+  return selector_from_json(*found);
 }
 
 Status read_module_settings(const Json& config, const std::string& where,
@@ -97,8 +77,8 @@ Status read_module_settings(const Json& config, const std::string& where,
 }
 
 void write_module_settings(const AdapterSettings& settings, Json& config) {
-  config["target_modules"] = selector_json(settings.target_modules);
-  config["exclude_modules"] = selector_json(settings.exclude_modules);
+  config["target_modules"] = selector_to_json(settings.target_modules);
+  config["exclude_modules"] = selector_to_json(settings.exclude_modules);
   config["modules_to_save"] =
       settings.modules_to_save.empty() ? Json(nullptr) : Json(settings.modules_to_save);
 }

@@ -36,7 +36,6 @@ std::vector<std::string> unknown_fields(const std::vector<SettingField>& fields,
 
 /// target_modules and the like: null, a list of strings or one string.
 Result<ModuleSelector> read_selector(const Json& config, const char* key, const std::string& where);
-Json selector_json(const ModuleSelector& selector);
 /// target_modules, exclude_modules and modules_to_save, in and out.
 Status read_module_settings(const Json& config, const std::string& where,
                             AdapterSettings& settings);
