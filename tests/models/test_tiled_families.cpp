@@ -394,7 +394,8 @@ class TestTiledFamilies : public QObject {
     QTest::newRow("internvl, everything else")
         << "internvl"
         << R"({"vision_config": {"image_size": 24, "norm_type": "rms_norm", "use_qk_norm": true,
-        "attention_bias": true, "use_mean_pooling": false, "use_mask_token": true}, "downsample_ratio": 0.25, "tie_word_embeddings": false})";
+        "attention_bias": true, "use_mean_pooling": false, "use_mask_token": true}, )"
+           R"("downsample_ratio": 0.25, "tie_word_embeddings": false})";
   }
   void narrow_weights_pass_through() {
     QFETCH(QString, type);
