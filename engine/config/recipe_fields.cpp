@@ -353,7 +353,7 @@ std::vector<RecipeField> build_table() {
           .at_least(1)
           .at_most(1048576));
   add(number("training.learning_rate", "Learning rate",
-             "The peak rate; by default 2e-4 for lora, 1e-5 for full and freeze.",
+             "The peak rate; each method and objective has a default of its own.",
              LUTHIER_FIELD(training.learning_rate))
           .at_least(0)
           .at_most(100));
