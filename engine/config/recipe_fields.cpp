@@ -220,9 +220,8 @@ std::vector<RecipeField> build_table() {
            LUTHIER_FIELD(output_dir)));
   add(kind_choice("objective", "Objective", "What is learned from the rows.", objective_kinds(),
                   LUTHIER_FIELD(objective))
-          .not_built({"dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "ppo", "gkd",
-                      "online_dpo"})
-          .advanced());
+          .not_built({"kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "ppo", "gkd",
+                      "online_dpo"}));
   add(kind_choice("strategy", "Method", "Which weights train, and what is added beside them.",
                   method_kinds(), LUTHIER_FIELD(strategy))
           .not_built({"qlora", "dora", "ia3", "prefix_tuning", "prompt_tuning", "p_tuning",
