@@ -218,7 +218,7 @@ void CurvePlot::draw_soon() {
   // A plot that is not on screen has no buffers to paint into; it is drawn when it is shown.
   if (!plot_->isVisible() || plot_->width() < 8 || plot_->height() < 8) return;
   plot_->xAxis->ticker()->setTickCount(std::clamp(plot_->axisRect()->width() / 72, 2, 8));
-  constexpr int kRoomForTwo = 30;
+  constexpr int kRoomForTwo = 24;
   const int high = plot_->axisRect()->height();
   const int ticks = high < kRoomForTwo ? 1 : std::clamp(high / 26, 2, 6);
   plot_->yAxis->ticker()->setTickCount(ticks);
