@@ -49,6 +49,7 @@ class SentencePieceTokenizer : public Tokenizer {
   Vocabulary vocabulary_;
   bool legacy_ = true, add_bos_ = true, add_eos_ = false, add_prefix_space_ = true,
        clean_up_ = false, split_special_ = false;
+  TokenId unknown_id_ = -1;  ///< of the piece that stands for the unknown, whatever it is called
   std::string unknown_;
   std::size_t unknown_length_ = 0;  ///< pieces of the unknown token's own text
   std::map<std::string, std::int32_t, std::less<>> added_ids_;
@@ -86,7 +87,11 @@ Status SentencePieceTokenizer::open(SentencePieceModel model, const std::string&
         std::string("sentencepiece does not accept the model: ") + error.what() + ".", where_);
   }
   std::vector<std::string> pieces;
-  for (auto& piece : model.pieces) pieces.push_back(std::move(piece.text));
+  for (auto& piece : model.pieces) {
+    if (piece.type == SentencePieceModel::Type::Unknown)
+      unknown_id_ = static_cast<TokenId>(pieces.size());
+    pieces.push_back(std::move(piece.text));
+  }
   vocabulary_ = Vocabulary::from_pieces(std::move(pieces));
   LUTHIER_CHECK(add_configured_tokens(config));
   vocab_size_ =
@@ -260,7 +265,7 @@ Result<Encoding> SentencePieceTokenizer::encode(std::string_view text,
   };
   if (add_special_tokens && add_bos_ && special_.bos) add(*special_.bos, {});
   for (const Token& token : tokens)
-    add(token_to_id(token.text).value_or(processor_.unk_id()), token.span);
+    add(token_to_id(token.text).value_or(unknown_id_), token.span);
   const auto end = static_cast<std::uint32_t>(text.size());
   if (add_special_tokens && add_eos_ && special_.eos) add(*special_.eos, {end, end});
   return encoding;

@@ -9,6 +9,7 @@
 #include "engine/io/files.h"
 #include "engine/io/json.h"
 #include "engine/text/sentencepiece_model.h"
+#include "engine/text/sentencepiece_tokenizer.h"
 #include "engine/text/tokenizer.h"
 #include "engine/text/tokenizer_json.h"
 
@@ -351,6 +352,20 @@ class TestTokenizer : public QObject {
       const auto tokenizer = Tokenizer::load(directory.path().toStdString());
       if (tokenizer) QVERIFY((*tokenizer)->encode("the quick 한국 <s> fox", true).ok());
     }
+  }
+
+  /// The unknown piece is the one of that type, also where another has the name that is usual.
+  void unknown_piece_of_another_name() {
+    SentencePieceModel model;
+    model.pieces = {{"<unc>", 0, SentencePieceModel::Type::Unknown},
+                    {"<s>", 0, SentencePieceModel::Type::Control},
+                    {"<unk>", -1},
+                    {"a", -1}};
+    const auto tokenizer = load_sentencepiece(model.serialize(), "tokenizer.model", {});
+    QVERIFY2(tokenizer.ok(), tokenizer ? "" : tokenizer.error().sentence().c_str());
+    const auto encoding = (*tokenizer)->encode("z", false);
+    QVERIFY(encoding.ok() && !encoding->ids.empty());
+    for (const TokenId id : encoding->ids) QCOMPARE(id, TokenId{0});
   }
 };
 
