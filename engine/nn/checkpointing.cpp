@@ -2,6 +2,7 @@
 #include "engine/nn/checkpointing.h"
 
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 namespace luthier {
 
