@@ -16,10 +16,10 @@ AttentionBranchCost SelfAttentionImpl::cost(const StepTerms& terms, const RowsSh
   const std::int64_t norms = q_norm_ ? norm_kept(terms, q_norm_, tokens * heads_) +
                                            norm_kept(terms, k_norm_, tokens * kv_heads_)
                                      : 0;
-  return attention_branch_cost(
-      terms, {q_proj_, k_proj_, v_proj_}, o_proj_,
-      attention_cost(terms, rows, heads_, kv_heads_, head_dim_, rule_.softcap > 0), norms, tokens,
-      flows);
+  return attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_}, o_proj_,
+                               attention_cost(terms, rows, heads_, kv_heads_, head_dim_,
+                                              rule_.softcap > 0 ? Scores::Capped : Scores::Fused),
+                               norms, tokens, flows);
 }
 
 MlpCost GatedMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {

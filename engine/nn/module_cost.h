@@ -24,9 +24,13 @@ std::int64_t norm_kept(const StepTerms& terms, const LayerNorm& norm, std::int64
 /// Temporaries of its backward.
 std::int64_t norm_work(const StepTerms& terms, const RmsNorm& norm, std::int64_t rows);
 
-/// `capped`: scores are made and kept, not fused away.
 AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
-                             std::int64_t kv_heads, std::int64_t head_dim, bool capped = false);
+                             std::int64_t kv_heads, std::int64_t head_dim,
+                             Scores scores = Scores::Fused);
+
+/// A bias on the scores (ScoreBias) with the mask that it stands together with, which the layers
+/// share.
+std::int64_t bias_kept(const StepTerms& terms, const RowsShape& rows, std::int64_t heads);
 
 /// Masks that all layers share. `windows`: of each layer, 0: all that stands before; `blocks`: some
 /// tokens see one another both ways, so that each row has a mask of its own.

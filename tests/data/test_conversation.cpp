@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "engine/data/conversation.h"
+#include "engine/data/row_kind.h"
 
 using namespace luthier;
 
@@ -328,16 +328,16 @@ class TestConversation : public QObject {
     std::ofstream(path)
         << R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "p/a.png"}, )"
            R"({"type": "text", "text": "Who?"}]}]})";
-    const auto conversation = read_conversation_file(path);
+    const auto conversation = read_row_file(path);
     QVERIFY(conversation.ok());
     QVERIFY(conversation->messages[0].content[0].image == path.parent_path() / "p/a.png");
     QCOMPARE(
         messages_for_template(conversation->messages).dump(),
         std::string(
             R"([{"role":"user","content":[{"type":"image"},{"type":"text","text":"Who?"}]}])"));
-    QVERIFY(!read_conversation_file("no/such.json").ok());
+    QVERIFY(!read_row_file("no/such.json").ok());
     std::ofstream(path) << "{\"messages\": [";
-    QVERIFY(!read_conversation_file(path).ok());
+    QVERIFY(!read_row_file(path).ok());
   }
 };
 

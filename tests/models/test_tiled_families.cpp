@@ -449,7 +449,7 @@ class TestTiledFamilies : public QObject {
     QVERIFY(opened(true));
     Json config = k.config;
     config["text_config"]["tie_word_embeddings"] = true;
-    untie(config);
+    untie(k.family, config);
     const auto meta = torch::TensorOptions().device(torch::kMeta);
     const auto untied = k.family.read(config, "")->made(meta);
     QVERIFY(k.family.read(k.config, "")
