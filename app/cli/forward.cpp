@@ -80,6 +80,10 @@ Status forward(const Options& o) try {
   if (!loaded.model->output_head())
     return input_error(
         "A model of type " + std::string(loaded.family->model_type) + " makes no logits.", o.model);
+  if (loaded.model->sequence_to_sequence())
+    return input_error("A model of type " + std::string(loaded.family->model_type) +
+                           " writes one text from another, and a row given here is one text.",
+                       o.model, "luthier-cli loss shows what a recipe's objective makes of rows.");
   LUTHIER_TRY(const EncodedRow row, read_input(o, *processor));
   const Example& example = row.sequences.front();
   LUTHIER_TRY(const auto wanted, find_parameters(loaded, adapter.get(), o.gradients));

@@ -93,10 +93,11 @@ Tensor attend_biased(const Tensor& q, const Tensor& key, const Tensor& value, co
   if (!bias.learns())
     return at::scaled_dot_product_attention(q, key, value, added, 0.0, false, scale);
   const double factor = scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
-  Tensor scores = at::matmul(q, key.transpose(-1, -2));
+  // Each as a tensor of its own: what a few rows keep must not hold on to those of the whole batch.
+  Tensor scores = at::matmul(q.contiguous(), key.contiguous().transpose(-1, -2));
   if (factor != 1) scores = scores * factor;
   const Tensor shares = at::softmax(scores.add_(added), -1, torch::kFloat32);
-  return at::matmul(shares.to(q.scalar_type()), value);
+  return at::matmul(shares.to(q.scalar_type()), value.contiguous());
 }
 
 /// q [batch, heads, seq, head_dim], k and v [batch, kv_heads, keys, head_dim] → [batch, heads, seq,

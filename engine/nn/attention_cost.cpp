@@ -82,6 +82,8 @@ AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std:
   if (kind == Scores::Biased) {
     // The shares in float32, and once more as the product takes them.
     cost.kept += terms.floats(scores) + (terms.element < 4 ? terms.block(scores) : 0);
+    // While the scores' gradient is made, those of the mixture and the values are there.
+    cost.work = 2 * query + key;
     cost.scores = 2 * terms.floats(scores);
     return cost;
   }

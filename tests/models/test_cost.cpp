@@ -18,7 +18,9 @@ using Trained = std::vector<std::pair<std::string, TrainedShare>>;
 Pass pass() {
   Pass pass;
   pass.tokens = 96, pass.labels = 40;
-  pass.rows = rows_shape({48, 48}, true);
+  pass.lengths = {48, 48};
+  pass.rows = rows_shape(pass.lengths, true);
+  pass.source_lengths = {40, 30};  // read by encoders of models that write
   pass.pictures = {2, 2, 0, 2 * 3 * 32 * 32, 8};
   pass.pictures.patches = 32;  // read by towers that take patches
   return pass;

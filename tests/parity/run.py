@@ -64,6 +64,7 @@ IN_PART = (
     "dpo",
     "quantized",
     "encoders",
+    "encoder_decoders",
 )
 
 
