@@ -12,6 +12,7 @@
 #include "engine/models/decoder.h"
 #include "engine/models/model_input.h"
 #include "engine/models/model_summary.h"
+#include "engine/nn/parameters.h"
 
 namespace luthier {
 
@@ -59,8 +60,11 @@ inline constexpr const char* kVisionTower = "vision_tower";
 inline constexpr const char* kProjector = "projector";
 inline constexpr const char* kLanguageModel = "language_model";
 
-class Model : public torch::nn::Module {
+/// Most hold other modules alone; a model may hold tensors of its own, too (CLIP's logit_scale).
+class Model : public ParameterModule {
  public:
+  std::string type_name() const override { return "Parameter"; }
+
   // What the model can do; null: it cannot.
   virtual Causal* causal() { return nullptr; }
   virtual Encoder* encoder() { return nullptr; }
@@ -72,6 +76,9 @@ class Model : public torch::nn::Module {
   virtual Linear output_head();
 
   virtual ModelGeometry geometry() const = 0;
+
+  /// Gives the tensors that the model itself holds the values that training from scratch begins at.
+  virtual void start_own_tensors() {}
 
   /// The part that a parameter's or module's in-memory name belongs to.
   std::string part_of(std::string_view name) const;
