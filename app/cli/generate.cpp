@@ -63,6 +63,7 @@ Status run(const Options& o) {
   load.quantization = o.quantization;
   load.go_on = [](double) { return !interrupted().stop_requested(); };
   LUTHIER_TRY(LoadedModel loaded, load_model(o.model, load));
+  LUTHIER_CHECK(check_writes(loaded));
   LUTHIER_TRY(const Conversation conversation, read_question(o));
   const std::string where = o.input.empty() ? "--prompt" : o.input;
   std::vector<std::shared_ptr<Adapter>> adapters;

@@ -143,6 +143,13 @@ class BatchDecoder {
 
 }  // namespace
 
+Status check_writes(const LoadedModel& loaded) {
+  if (loaded.model->causal()) return {};
+  return input_error(
+      "A model of type " + std::string(loaded.family->model_type) + " does not write text.",
+      loaded.folder.string());
+}
+
 Result<std::vector<Generated>> generate(const LoadedModel& loaded,
                                         const std::vector<Example>& prompts,
                                         const GenerationOptions& options,
@@ -154,10 +161,7 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded,
     return input_error("A temperature is 0 or above.", "temperature");
   if (!(options.top_p > 0 && options.top_p <= 1))
     return input_error("top_p lies above 0 and at most at 1.", "top_p");
-  if (!loaded.model->causal())
-    return input_error(
-        "A model of type " + std::string(loaded.family->model_type) + " does not write text.",
-        loaded.folder.string());
+  LUTHIER_CHECK(check_writes(loaded));
   const c10::InferenceMode inference;
   std::vector<Generated> results(prompts.size());
   std::map<std::size_t, std::vector<std::size_t>> by_length;

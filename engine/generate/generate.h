@@ -27,6 +27,9 @@ struct Generated {
 /// text.
 using GenerationProgress = std::function<bool(std::size_t index, const Generated& so_far)>;
 
+/// Refuses a model that does not write text; asked before prompts are made for it.
+Status check_writes(const LoadedModel& loaded);
+
 /// Answers `prompts` (from ChatProcessor::encode_prompt) with whatever adapter is active. Sampling
 /// draws from (seed, `draws` of the prompt, token index); without `draws` a prompt's is its index.
 Result<std::vector<Generated>> generate(const LoadedModel& loaded,

@@ -178,6 +178,7 @@ class TestToyFamily : public QObject {
     QVERIFY(!answers);
     QVERIFY(answers.error().what.find("toy") != std::string::npos);
     QVERIFY(mute.model->output_head().is_empty());
+    QVERIFY(!check_writes(mute) && check_writes(loaded_toy(Json::object())));
   }
 };
 
