@@ -47,6 +47,18 @@ class Encoder {
   virtual Linear head() = 0;
 };
 
+/// Pictures and texts come to points of one space, where what belongs together lies close.
+class TwoTowers {
+ public:
+  virtual ~TwoTowers() = default;
+  /// Of each picture of the input: [pictures, width], of length 1.
+  virtual torch::Tensor image(const ModelInput& input) = 0;
+  /// Of the texts of the first `rows` rows: [rows, width], of length 1.
+  virtual torch::Tensor text(const ModelInput& input, std::int64_t rows) = 0;
+  /// What likenesses are multiplied with: [].
+  virtual torch::Tensor scale() = 0;
+};
+
 /// The part of a picture's way that depends on nothing but pixels, grids and the tower's weights.
 class PictureTower {
  public:
@@ -68,6 +80,7 @@ class Model : public ParameterModule {
   // What the model can do; null: it cannot.
   virtual Causal* causal() { return nullptr; }
   virtual Encoder* encoder() { return nullptr; }
+  virtual TwoTowers* two_towers() { return nullptr; }
   virtual PictureTower* picture_tower() { return nullptr; }
   virtual const StepCosts* step_costs() const { return nullptr; }
 
@@ -114,6 +127,10 @@ class Model : public ParameterModule {
 /// The states of a whole input as the output head takes them: [tokens, hidden]. An exception where
 /// the model has no head.
 torch::Tensor states_before_head(Model& model, const ModelInput& input);
+
+/// How alike each text is to each picture, scaled: [rows, pictures] in float32. A row has one
+/// picture; rows behind the last picture (filler) have no part in it.
+torch::Tensor text_likeness(TwoTowers& towers, const ModelInput& input);
 
 /// `features` [image tokens, hidden] into the embeddings' places of `image_token`; the places too
 /// ([image tokens] int64).
