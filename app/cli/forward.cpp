@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One conversation through the model, with everything that an oracle wants to compare.
+// One row through the model, or several where it compares them, with everything that an oracle
+// wants to compare.
 #include <memory>
 
 #include "app/cli/pixels.h"
@@ -51,14 +52,65 @@ Result<std::vector<Wanted>> find_parameters(const LoadedModel& loaded, const Ada
   return wanted;
 }
 
-/// The row of --input, which may be of any kind; of several sequences the first is looked at.
-Result<EncodedRow> read_input(const Options& o, const ChatProcessor& processor) {
+/// The row of --input, or its list of rows, which may be of any kind; of a row's sequences the
+/// first is looked at.
+Result<std::vector<Example>> read_input(const Options& o, const ChatProcessor& processor) {
   const std::filesystem::path path = o.input;
-  LUTHIER_TRY(const Json row, read_json_file(path));
+  LUTHIER_TRY(const Json content, read_json_file(path));
   const std::filesystem::path base =
       o.image_folder.empty() ? path.parent_path() : std::filesystem::path(o.image_folder);
-  LUTHIER_TRY(const Conversation read, any_rows().read(row, base, o.input, nullptr));
-  return any_rows().encode(read, processor, RowEncoding(), o.input);
+  std::vector<Example> examples;
+  for (const Json& row : content.is_array() ? content : Json::array({content})) {
+    LUTHIER_TRY(const Conversation read, any_rows().read(row, base, o.input, nullptr));
+    LUTHIER_TRY(EncodedRow encoded, any_rows().encode(read, processor, RowEncoding(), o.input));
+    examples.push_back(std::move(encoded.sequences.front()));
+  }
+  if (examples.empty()) return input_error("There is no row.", o.input);
+  return examples;
+}
+
+/// What a model makes of its input, with the loss that its kind of model is made for.
+struct Outcome {
+  std::string name;  ///< "logits", or what transformers calls them
+  torch::Tensor logits, loss;
+};
+
+/// Each labelled token by the state that predicts it: a causal model's what follows, an encoder's
+/// what stands there.
+Outcome token_outcome(Model& model, const ModelInput& input) {
+  const torch::Tensor logits = model.output_head()
+                                   ->forward(states_before_head(model, input))
+                                   .to(torch::kFloat32);  // [seq, vocab]
+  const std::int64_t shift = model.causal() ? 1 : 0, seq = logits.size(0);
+  const torch::Tensor goals = input.labels.slice(0, shift);
+  const std::int64_t count = goals.ne(kIgnoreLabel).sum().item<std::int64_t>();
+  const torch::Tensor sum = at::cross_entropy_loss(logits.slice(0, 0, seq - shift), goals, {},
+                                                   at::Reduction::Sum, kIgnoreLabel);
+  return {"logits", logits.unsqueeze(0), count > 0 ? sum / count : sum};
+}
+
+/// Each text's picture among all, and the other way round.
+Outcome likeness_outcome(TwoTowers& towers, const ModelInput& input) {
+  const torch::Tensor logits = text_likeness(towers, input),
+                      own = torch::arange(logits.size(0), torch::kInt64).to(logits.device());
+  return {"logits_per_text", logits,
+          (at::cross_entropy_loss(logits, own) + at::cross_entropy_loss(logits.t(), own)) / 2};
+}
+
+/// Several rows are for models that compare them, each a text with its picture.
+Status check_rows(Model& model, const std::vector<Example>& rows, const std::string& where) {
+  if (!model.two_towers()) {
+    if (rows.size() == 1) return {};
+    return input_error("Only models of two towers look at several rows at once.", where,
+                       "Give one row.");
+  }
+  for (const Example& row : rows) {
+    if (row.images.size() == 1) continue;
+    return input_error(
+        "A row has " + std::to_string(row.images.size()) + " pictures, and a text goes with one.",
+        where, "Rows for such a model are {\"image\": \"…\", \"text\": \"…\"}.");
+  }
+  return {};
 }
 
 Status forward(const Options& o) try {
@@ -77,33 +129,25 @@ Status forward(const Options& o) try {
     LUTHIER_TRY(processor, processor_for(loaded, pixels));
     adapter->activate();
   }
-  if (!loaded.model->output_head())
+  TwoTowers* towers = loaded.model->two_towers();
+  if (!towers && !loaded.model->output_head())
     return input_error(
         "A model of type " + std::string(loaded.family->model_type) + " makes no logits.", o.model);
   if (loaded.model->sequence_to_sequence())
     return input_error("A model of type " + std::string(loaded.family->model_type) +
                            " writes one text from another, and a row given here is one text.",
                        o.model, "luthier-cli loss shows what a recipe's objective makes of rows.");
-  LUTHIER_TRY(const EncodedRow row, read_input(o, *processor));
-  const Example& example = row.sequences.front();
+  LUTHIER_TRY(const std::vector<Example> examples, read_input(o, *processor));
+  LUTHIER_CHECK(check_rows(*loaded.model, examples, o.input));
   LUTHIER_TRY(const auto wanted, find_parameters(loaded, adapter.get(), o.gradients));
   for (const Wanted& each : wanted) each.parameter.set_requires_grad(true);
 
-  const ModelInput cpu = collate({example});
+  const ModelInput cpu = collate(examples);
   const ModelInput input = to_device(cpu, loaded.model->device());
   const torch::AutoGradMode mode(!wanted.empty());
-  const torch::Tensor logits = loaded.model->output_head()
-                                   ->forward(states_before_head(*loaded.model, input))
-                                   .to(torch::kFloat32);  // [seq, vocab]
-  // A causal model's states predict what follows, an encoder's what stands there.
-  const std::int64_t shift = loaded.model->causal() ? 1 : 0;
-  const std::int64_t seq = logits.size(0);
-  const torch::Tensor goals = input.labels.slice(0, shift);
-  const std::int64_t count = goals.ne(kIgnoreLabel).sum().item<std::int64_t>();
-  torch::Tensor loss = at::cross_entropy_loss(logits.slice(0, 0, seq - shift), goals, {},
-                                              at::Reduction::Sum, kIgnoreLabel);
-  if (count > 0) loss = loss / count;
-  if (!wanted.empty() && count > 0) loss.backward();
+  const Outcome outcome =
+      towers ? likeness_outcome(*towers, input) : token_outcome(*loaded.model, input);
+  if (!wanted.empty() && outcome.loss.requires_grad()) outcome.loss.backward();
 
   std::vector<std::pair<std::string, torch::Tensor>> results{
       {"input_ids", cpu.input_ids.unsqueeze(0)}, {"labels", cpu.labels.unsqueeze(0)}};
@@ -112,8 +156,8 @@ Status forward(const Options& o) try {
                                              ? loaded.family->processor_layout(cpu)
                                              : cpu.pixel_values);
   }
-  results.emplace_back("logits", logits.unsqueeze(0));
-  results.emplace_back("loss", loss.reshape({1}));
+  results.emplace_back(outcome.name, outcome.logits);
+  results.emplace_back("loss", outcome.loss.reshape({1}));
   for (const Wanted& each : wanted) {
     const torch::Tensor gradient = each.parameter.grad();
     results.emplace_back("grad." + each.asked,
@@ -131,7 +175,11 @@ Status forward(const Options& o) try {
 Action add_forward(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
-  app.add_option("--input", o->input, "A JSON file with messages")->required();
+  app.add_option(
+         "--input", o->input,
+         "A JSON file with a row (messages, or what else a row may be), or with a list of rows for "
+         "a model that compares them")
+      ->required();
   app.add_option("--image-folder", o->image_folder,
                  "Where relative picture paths of --input start (else beside its file)");
   app.add_option("--out", o->out, "The safetensors file to write")->required();

@@ -64,4 +64,21 @@ Result<Example> ChatProcessor::encode_source(const Row& row) const {
   return example;
 }
 
+Result<Example> ChatProcessor::encode_caption(const Conversation& conversation,
+                                              std::int64_t max_length, const std::string& where,
+                                              RowFault* fault, const SizeOf* outline) const {
+  std::string text;
+  for (const Message& message : conversation.messages)
+    for (const ContentPart& part : message.content)
+      if (part.kind == ContentPart::Kind::Text) text += part.text;
+  LUTHIER_TRY(Example example, encode_plain(text, max_length, where, fault));
+  const Row row{conversation.messages, where, fault, false, {}, {}, nullptr};
+  LUTHIER_TRY(example.images, load_pictures(row, outline));
+  if (example.images.size() == 1) return example;
+  return row.error(RowFault::BadRow,
+                   "The row has " + std::to_string(example.images.size()) +
+                       " pictures, and a text goes with one.",
+                   "Write a row for each.");
+}
+
 }  // namespace luthier

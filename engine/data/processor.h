@@ -119,6 +119,11 @@ class ChatProcessor {
   /// those behind the text stay where it is cut. Labels are the text's own tokens.
   Result<Example> encode_plain(const std::string& text, std::int64_t max_length,
                                const std::string& where, RowFault* fault = nullptr) const;
+  /// A message of one picture and one text as two towers take them: the text as encode_plain, the
+  /// picture beside it. `outline`: not null → from sizes, as measure_training.
+  Result<Example> encode_caption(const Conversation& row, std::int64_t max_length,
+                                 const std::string& where, RowFault* fault = nullptr,
+                                 const SizeOf* outline = nullptr) const;
   /// A prompt: the messages (without a trailing assistant turn) with the generation prompt added.
   /// labels stay empty. Under RowForm::Source the text is the one message's, as `source_ids`.
   Result<Example> encode_prompt(const Conversation& conversation, const std::string& where) const;

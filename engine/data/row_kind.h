@@ -79,6 +79,7 @@ const RowKind* find_row_kind(std::string_view name);
 const RowKind& answer_rows();      ///< "answers": a conversation, labelled by loss_on
 const RowKind& preference_rows();  ///< "preference": a prompt with a chosen and a rejected answer
 const RowKind& text_rows();        ///< "text": a plain text
+const RowKind& caption_rows();     ///< "caption": a picture and its text
 /// Whichever of all a row is: what is checked where no objective is named.
 const RowKind& any_rows();
 

@@ -91,7 +91,8 @@ const RowKind& any_rows() {
 }
 
 const std::vector<const RowKind*>& row_kinds() {
-  static const std::vector<const RowKind*> kinds{&answer_rows(), &preference_rows(), &text_rows()};
+  static const std::vector<const RowKind*> kinds{&answer_rows(), &preference_rows(),
+                                                 &caption_rows(), &text_rows()};
   return kinds;
 }
 

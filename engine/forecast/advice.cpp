@@ -5,6 +5,7 @@
 
 #include "engine/base/text.h"
 #include "engine/forecast/trained.h"
+#include "engine/objectives/objective.h"
 
 namespace luthier {
 namespace {
@@ -64,7 +65,10 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
     changed.checkpointing = true;
     consider("training.gradient_checkpointing: true", recipe, batch, changed);
   }
-  if (batch.batch_size > 1) {
+  // Where a window's rows are looked at together, fewer of them are another loss.
+  const auto objective = make_objective(recipe);
+  const bool whole = objective && (*objective)->window_rule() == WindowRule::Whole;
+  if (batch.batch_size > 1 && !whole) {
     BatchShape smaller = batch;
     smaller.batch_size = 1;
     smaller.lengths.clear();

@@ -105,8 +105,9 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   const double arrived =
       static_cast<double>(reached) / static_cast<double>(std::max<std::int64_t>(1, parameters));
   parts.optimizer = std::llround(static_cast<double>(optimizer_bytes(trained, recipe)) * arrived);
-  const std::int64_t standing =
-      recipe.training.gradient_accumulation_steps > 1 ? parts.gradients : 0;
+  const bool accumulates = recipe.training.gradient_accumulation_steps > 1 &&
+                           objective->window_rule() != WindowRule::Whole;
+  const std::int64_t standing = accumulates ? parts.gradients : 0;
   const StepBytes step = peak_of(cost, loss, parts.gradients, standing,
                                  terms.gradient_element < 4 ? loss.gradient : 0);
   parts.activations = step.kept + kept_features(model, batch, trained, terms, parts.weights);
@@ -208,9 +209,10 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
   if (rows.empty())
     return input_error("No row of the data can be read.", "dataset",
                        "`luthier-cli data check` says what is wrong with each.");
+  LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
   BatchShape shape;
-  shape.batch_size = std::min<std::int64_t>(recipe.training.per_device_train_batch_size,
-                                            static_cast<std::int64_t>(rows.size()));
+  shape.batch_size =
+      std::min(rows_at_once(*objective, recipe.training), static_cast<std::int64_t>(rows.size()));
   const TrainingSettings& training = recipe.training;
   const std::int64_t most = training.max_length > 0 ? training.max_length : rows[0].tokens;
   for (std::size_t i = 0; i < static_cast<std::size_t>(shape.batch_size); ++i) {

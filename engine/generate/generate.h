@@ -27,7 +27,7 @@ struct Generated {
 /// text.
 using GenerationProgress = std::function<bool(std::size_t index, const Generated& so_far)>;
 
-/// Refuses a model that writes no text: an encoder.
+/// Refuses a model that writes no text (an encoder, two towers); asked before prompts are made.
 Status check_writes_text(const LoadedModel& loaded);
 
 /// Answers `prompts` (from ChatProcessor::encode_prompt) with whatever adapter is active. Sampling

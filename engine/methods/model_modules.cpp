@@ -62,8 +62,9 @@ std::vector<ModelModule> all_modules(std::vector<ModelModule> modules) {
 
 std::vector<ModelModule> all_modules(const ModelSummary& model) {
   std::vector<ModelModule> modules;
-  for (const ModuleSummary& module : model.modules)
-    modules.push_back({module.name, module.type, module.shape, {}});
+  for (const ModuleSummary& module : model.modules) {
+    if (module.type != kOwnTensor) modules.push_back({module.name, module.type, module.shape, {}});
+  }
   for (const BranchSummary& branch : model.branches)
     modules.push_back({branch.name, "", {branch.width}, branch.kind});
   return all_modules(std::move(modules));

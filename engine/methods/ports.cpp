@@ -19,7 +19,7 @@ Ports list_ports(Model& model) {
   Ports ports;
   std::vector<ModelModule> branches;  // behind all that holds tensors, as a summary has them
   const Linear head = model.output_head();
-  for (const auto& item : model.named_modules()) {
+  for (const auto& item : model.named_modules(/*name_prefix=*/"", /*include_self=*/false)) {
     torch::nn::Module* module = item.value().get();
     if (auto* port = dynamic_cast<BranchPort*>(module)) {
       ports.branches[item.key()] = port;

@@ -80,7 +80,8 @@ Status draw_weights(Model& model, const Plan& plan, std::uint64_t seed,
   std::int64_t done = 0, total = 1;
   for (const torch::Tensor& tensor : model.parameters()) total += tensor.numel();
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  for (const auto& module : model.named_modules()) {
+  model.start_own_tensors();
+  for (const auto& module : model.named_modules(/*name_prefix=*/"", /*include_self=*/false)) {
     const auto* owner = dynamic_cast<const ParameterModule*>(module.value().get());
     if (!owner) continue;
     const std::string type = owner->type_name();

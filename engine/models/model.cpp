@@ -24,6 +24,14 @@ torch::Tensor states_before_head(Model& model, const ModelInput& input) {
   return encoder->before_head(encoder->encode(input));
 }
 
+torch::Tensor text_likeness(TwoTowers& towers, const ModelInput& input) {
+  const auto rows = static_cast<std::int64_t>(input.pictures.size());
+  TORCH_CHECK(rows > 0 && rows <= static_cast<std::int64_t>(input.lengths.size()),
+              "each text goes with one picture");
+  const torch::Tensor images = towers.image(input), texts = towers.text(input, rows);
+  return (at::matmul(texts, images.t()) * towers.scale()).to(torch::kFloat32);
+}
+
 std::string Model::part_of(std::string_view name) const {
   for (const auto& [prefix, part] : declared_) {
     if (name.starts_with(prefix)) return part;

@@ -12,6 +12,7 @@
 #include "engine/models/decoder.h"
 #include "engine/models/model_input.h"
 #include "engine/models/model_summary.h"
+#include "engine/nn/parameters.h"
 
 namespace luthier {
 
@@ -64,6 +65,18 @@ class SequenceToSequence {
   virtual std::int64_t decoder_layers() const = 0;
 };
 
+/// Pictures and texts come to points of one space, where what belongs together lies close.
+class TwoTowers {
+ public:
+  virtual ~TwoTowers() = default;
+  /// Of each picture of the input: [pictures, width], of length 1.
+  virtual torch::Tensor image(const ModelInput& input) = 0;
+  /// Of the texts of the first `rows` rows: [rows, width], of length 1.
+  virtual torch::Tensor text(const ModelInput& input, std::int64_t rows) = 0;
+  /// What likenesses are multiplied with: [].
+  virtual torch::Tensor scale() = 0;
+};
+
 /// The part of a picture's way that depends on nothing but pixels, grids and the tower's weights.
 class PictureTower {
  public:
@@ -77,12 +90,16 @@ inline constexpr const char* kVisionTower = "vision_tower";
 inline constexpr const char* kProjector = "projector";
 inline constexpr const char* kLanguageModel = "language_model";
 
-class Model : public torch::nn::Module {
+/// Most hold other modules alone; a model may hold tensors of its own, too (CLIP's logit_scale).
+class Model : public ParameterModule {
  public:
+  std::string type_name() const override { return "Parameter"; }
+
   // What the model can do; null: it cannot.
   virtual Causal* causal() { return nullptr; }
   virtual Encoder* encoder() { return nullptr; }
   virtual SequenceToSequence* sequence_to_sequence() { return nullptr; }
+  virtual TwoTowers* two_towers() { return nullptr; }
   virtual PictureTower* picture_tower() { return nullptr; }
   virtual const StepCosts* step_costs() const { return nullptr; }
 
@@ -91,6 +108,9 @@ class Model : public torch::nn::Module {
   virtual Linear output_head();
 
   virtual ModelGeometry geometry() const = 0;
+
+  /// Gives the tensors that the model itself holds the values that training from scratch begins at.
+  virtual void start_own_tensors() {}
 
   /// The part that a parameter's or module's in-memory name belongs to.
   std::string part_of(std::string_view name) const;
@@ -126,6 +146,10 @@ class Model : public torch::nn::Module {
 /// The states of a whole input as the output head takes them: [tokens, hidden]. An exception where
 /// the model has no head.
 torch::Tensor states_before_head(Model& model, const ModelInput& input);
+
+/// How alike each text is to each picture, scaled: [rows, pictures] in float32. A row has one
+/// picture; rows behind the last picture (filler) have no part in it.
+torch::Tensor text_likeness(TwoTowers& towers, const ModelInput& input);
 
 /// `features` [image tokens, hidden] into the embeddings' places of `image_token`; the places too
 /// ([image tokens] int64).

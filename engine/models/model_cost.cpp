@@ -10,9 +10,10 @@ class AskedModel : public ModelCost {
  public:
   explicit AskedModel(std::shared_ptr<const Model> model) : model_(std::move(model)) {
     for (const auto& item : model_->named_modules()) {
-      if (const auto* module = dynamic_cast<const ParameterModule*>(item.value().get()))
-        modules_[item.key()] = module;
+      const auto* module = dynamic_cast<const ParameterModule*>(item.value().get());
+      if (module && !item.key().empty()) modules_[item.key()] = module;
     }
+    for (const auto& [name, slot] : model_->slots()) modules_[name] = model_.get();
   }
 
   PassCost of(Pass pass,

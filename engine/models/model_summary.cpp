@@ -16,6 +16,27 @@
 
 namespace luthier {
 
+namespace {
+
+/// A row of the summary: a module with its tensors by their whole names.
+struct Row {
+  std::string name;
+  std::vector<std::pair<std::string, const torch::Tensor*>> tensors;
+};
+
+/// One of a module; of the model itself, which has no name, one of each tensor that it holds.
+std::vector<Row> rows_of(const std::string& key, const ParameterModule& module) {
+  std::vector<Row> rows;
+  for (const auto& [name, slot] : module.slots()) {
+    const std::string whole = key.empty() ? name : key + "." + name;
+    if (rows.empty() || key.empty()) rows.push_back({key.empty() ? name : key, {}});
+    rows.back().tensors.emplace_back(whole, slot);
+  }
+  return rows;
+}
+
+}  // namespace
+
 Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   std::error_code ignored;
   LUTHIER_CHECK(check_model_folder(folder));
@@ -57,32 +78,35 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
       summary.branches.push_back({item.key(), branch->kind_name(), branch->width()});
     const auto* module = dynamic_cast<const ParameterModule*>(item.value().get());
     if (!module || module->slots().empty()) continue;
-    ModuleSummary row;
-    row.name = item.key();
-    row.type = module->type_name();
-    row.part = model->part_of(item.key() + "." + module->slots().front().first);
-    for (const auto& [name, slot] : module->slots()) {
-      const bool owned = module->named_parameters(false).contains(name);
-      if (owned) row.parameters += slot->numel();
-      if (row.shape.empty() || name == "weight")
-        row.shape.assign(slot->sizes().begin(), slot->sizes().end());
-      const auto found = stored.find(item.key() + "." + name);
-      if (found != stored.end()) {
-        const bool packed = is_packed(packing, found->first);
-        const std::string dtype = packed ? packing.kind->name : dtype_name(found->second.dtype);
-        if (row.dtype.empty() || name == "weight") row.dtype = dtype;
-        of_dtype[dtype] += packed ? slot->numel() : found->second.elements();
-      } else if (owned && !random) {
-        return input_error(
-            "The tensor " + family->stored_name(item.key() + "." + name) + " is missing.",
-            folder.string(),
-            "The weights do not belong to this config.json, or a shard is missing.");
+    for (const Row& row : rows_of(item.key(), *module)) {
+      ModuleSummary made;
+      made.name = row.name;
+      made.type = item.key().empty() ? kOwnTensor : module->type_name();
+      made.part = model->part_of(row.tensors.front().first);
+      for (const auto& [name, slot] : row.tensors) {
+        const std::string own_name = name.substr(name.rfind('.') + 1);
+        const bool owned = module->named_parameters(false).contains(own_name);
+        if (owned) made.parameters += slot->numel();
+        if (made.shape.empty() || own_name == "weight")
+          made.shape.assign(slot->sizes().begin(), slot->sizes().end());
+        const auto found = stored.find(name);
+        if (found != stored.end()) {
+          const bool packed = is_packed(packing, found->first);
+          const std::string dtype = packed ? packing.kind->name : dtype_name(found->second.dtype);
+          if (made.dtype.empty() || own_name == "weight") made.dtype = dtype;
+          of_dtype[dtype] += packed ? slot->numel() : found->second.elements();
+        } else if (owned && !random) {
+          return input_error("The tensor " + family->stored_name(name) + " is missing.",
+                             folder.string(),
+                             "The weights do not belong to this config.json, or a shard is "
+                             "missing.");
+        }
       }
+      if (made.dtype.empty()) made.dtype = "F32";
+      summary.parameters += made.parameters;
+      of_part[made.part] += made.parameters;
+      summary.modules.push_back(std::move(made));
     }
-    if (row.dtype.empty()) row.dtype = "F32";
-    summary.parameters += row.parameters;
-    of_part[row.part] += row.parameters;
-    summary.modules.push_back(std::move(row));
   }
   summary.cost = cost_of(model);
   summary.head = head_name(*model);

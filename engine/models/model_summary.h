@@ -20,11 +20,14 @@ namespace luthier {
 
 class ModelCost;  // models/cost.h
 
+/// The type of a row that is no module: a tensor that the model itself holds.
+inline constexpr const char* kOwnTensor = "Tensor";
+
 /// One parameterised module of the tree, e.g. {"model.language_model.layers.0.self_attn.q_proj",
 /// "Linear", [512, 512], "F16", 262144, "language_model"}.
 struct ModuleSummary {
   std::string name;  ///< transformers 5.17's in-memory name
-  std::string type;  ///< Linear | Embedding | RMSNorm | LayerNorm | Conv2d | Parameter
+  std::string type;  ///< Linear | Embedding | RMSNorm | LayerNorm | Conv2d | Parameter | Tensor
   std::vector<std::int64_t> shape;  ///< of its weight
   std::string dtype;  ///< of its weight as stored: F16, BF16, F32, or a packed kind's name
   std::int64_t parameters = 0;  ///< weight and bias

@@ -232,6 +232,16 @@ Tensor VisionTowerImpl::last_hidden_state(const Tensor& pixel_values) {
 
 TowerCost VisionTowerImpl::cost(const Pass& pass, std::int64_t patches, std::int64_t layers,
                                 bool normed) const {
+  return cost_of(pass, patches, layers, normed ? patches : 0);
+}
+
+TowerCost VisionTowerImpl::pooled_cost(const Pass& pass) const {
+  const std::int64_t pictures = pass.pictures.frames;
+  return cost_of(pass, pictures * options.tokens(), options.num_hidden_layers, pictures);
+}
+
+TowerCost VisionTowerImpl::cost_of(const Pass& pass, std::int64_t patches, std::int64_t layers,
+                                   std::int64_t normed) const {
   const StepTerms& terms = pass.terms;
   TowerCost cost;
   TrainedShare start = trained_within(terms, *embeddings_);
@@ -246,13 +256,20 @@ TowerCost VisionTowerImpl::cost(const Pass& pass, std::int64_t patches, std::int
       cost.unreached += trained_within(terms, *layers_[i]).parameters;
   }
   const TrainedShare last = terms.of(*post_norm_);
-  if (normed && cost.flows) cost.kept += norm_kept(terms, post_norm_, patches);
-  if (normed)
+  if (normed > 0 && (cost.flows || last.trains)) cost.kept += norm_kept(terms, post_norm_, normed);
+  if (normed > 0) cost.flows = cost.flows || last.trains;
+  if (normed > 0)
     cost.trains = cost.trains || last.trains;
   else
     cost.unreached += last.parameters;
   if (head_) cost.unreached += trained_within(terms, *head_).parameters;
   return cost;
+}
+
+Tensor VisionTowerImpl::pooled(const Tensor& pixel_values) {
+  TORCH_CHECK(options.class_embedding, "the tower has no class token");
+  // A copy, so that the norm does not hold on to the states of all patches.
+  return post_norm_(forward(pixel_values, {-1}).front().select(1, 0).clone());
 }
 
 Tensor selected_features(VisionTower& tower, const Tensor& pixel_values,

@@ -48,9 +48,18 @@ class VisionTowerImpl : public torch::nn::Module {
   /// post_layernorm where `normed`.
   TowerCost cost(const Pass& pass, std::int64_t patches, std::int64_t layers, bool normed) const;
 
+  /// The class token's state after the last layer and post_layernorm, as CLIP's pooled output:
+  /// [images, hidden].
+  torch::Tensor pooled(const torch::Tensor& pixel_values);
+  TowerCost pooled_cost(const Pass& pass) const;
+
   const VisionTowerOptions options;
 
  private:
+  /// `normed`: rows that go through post_layernorm.
+  TowerCost cost_of(const Pass& pass, std::int64_t patches, std::int64_t layers,
+                    std::int64_t normed) const;
+
   class Layer;
   class Embeddings;
   std::shared_ptr<Embeddings> embeddings_;

@@ -45,6 +45,12 @@ NamedTensors Objective::shown(Policy& policy, const Batch& batch) {
   return padded(policy.log_probs(batch), batch);
 }
 
+std::int64_t rows_at_once(const Objective& objective, const TrainingSettings& training) {
+  const std::int64_t batch = training.per_device_train_batch_size;
+  return objective.window_rule() == WindowRule::Whole ? batch * training.gradient_accumulation_steps
+                                                      : batch;
+}
+
 #define LUTHIER_DECLARE(NAME) Result<std::unique_ptr<Objective>> make_##NAME(const Recipe& recipe);
 LUTHIER_OBJECTIVES(LUTHIER_DECLARE)
 #undef LUTHIER_DECLARE

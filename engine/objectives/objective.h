@@ -83,6 +83,9 @@ class Objective {
   virtual Status read_state(const Json& /*state*/, const std::string& /*where*/) { return {}; }
 };
 
+/// How many rows go through the model at once: a micro-batch's, or all of a window.
+std::int64_t rows_at_once(const Objective& objective, const TrainingSettings& training);
+
 /// A row of the table, which is config's list of objectives: a name's settings, help and defaults
 /// stand in engine/config/kinds, and make_<name> is its tensor half.
 struct ObjectiveRow {

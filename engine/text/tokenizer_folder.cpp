@@ -80,6 +80,51 @@ void rebuild_qwen2(SortedJson& root, bool prefix_space) {
   root["decoder"] = object({{"type", "ByteLevel"}});
 }
 
+void rebuild_clip(SortedJson& root, const TokenizerConfig& config) {
+  static constexpr const char* kPattern =
+      R"(<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+)";
+  const AddedToken* unknown = config.find("unk_token");
+  const auto regex = [](const char* pattern) { return object({{"Regex", pattern}}); };
+  SortedJson& model = root["model"];
+  rebuild_bpe(model, false, false, unknown ? unknown->content : "<|endoftext|>");
+  model["continuing_subword_prefix"] = "";
+  model["end_of_word_suffix"] = "</w>";
+  root["normalizer"] =
+      object({{"type", "Sequence"},
+              {"normalizers",
+               SortedJson::array(
+                   {object({{"type", "NFC"}}),
+                    object({{"type", "Replace"}, {"pattern", regex(R"(\s+)")}, {"content", " "}}),
+                    object({{"type", "Lowercase"}})})}});
+  root["pre_tokenizer"] =
+      object({{"type", "Sequence"},
+              {"pretokenizers",
+               SortedJson::array({object({{"type", "Split"},
+                                          {"pattern", regex(kPattern)},
+                                          {"behavior", "Removed"},
+                                          {"invert", true}}),
+                                  object({{"type", "ByteLevel"}, {"add_prefix_space", false}})})}});
+  // Words end in "</w>", which stands for the space behind them.
+  root["decoder"] =
+      object({{"type", "Sequence"},
+              {"decoders",
+               SortedJson::array(
+                   {object({{"type", "ByteLevel"}}), literal_replace("</w>", " "),
+                    object({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 1}})})}});
+  // Around a text stand its first and its last token.
+  const auto pair = [&](const char* key) -> SortedJson {
+    const AddedToken* token = config.find(key);
+    const SortedJson* vocabulary = find_field(model, "vocab");
+    const SortedJson* id = token && vocabulary && vocabulary->is_object()
+                               ? find_field(*vocabulary, token->content.c_str())
+                               : nullptr;
+    return id ? SortedJson::array({token->content, *id}) : SortedJson();
+  };
+  const SortedJson first = pair("bos_token"), last = pair("eos_token");
+  if (first.is_null() || last.is_null()) return;  // added tokens: the file says where they stand
+  root["post_processor"] = object({{"type", "RobertaProcessing"}, {"sep", last}, {"cls", first}});
+}
+
 /// Gives the tokenizer.json the pipeline of the class, and the class's default special tokens.
 void apply_class(const std::string& name, SortedJson& root, TokenizerConfig& config) {
   const bool bpe = root.is_object() && root.contains("model") && root["model"].is_object() &&
@@ -105,6 +150,11 @@ void apply_class(const std::string& name, SortedJson& root, TokenizerConfig& con
       config.set_default(key, "<|endoftext|>");
     const Json* prefix = find_field(config.values, "add_prefix_space");
     rebuild_qwen2(root, prefix && *prefix == true);
+  } else if (name == "CLIPTokenizer") {
+    config.set_default("bos_token", "<|startoftext|>");
+    for (const char* key : {"unk_token", "eos_token", "pad_token"})
+      config.set_default(key, "<|endoftext|>");
+    rebuild_clip(root, config);
   } else {
     return;
   }

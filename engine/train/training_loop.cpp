@@ -161,7 +161,7 @@ Result<std::optional<EvaluationOutcome>> TrainingLoop::evaluate() {
   };
   std::vector<BrokenRow> broken;
   auto evaluated = run_.runner->evaluate(
-      run_.eval_reader, run_.eval_rows.rows, run_.recipe.training.per_device_train_batch_size,
+      run_.eval_reader, run_.eval_rows.rows, rows_at_once(*run_.objective, run_.recipe.training),
       static_cast<std::uint64_t>(run_.recipe.training.seed), go_on, &broken);
   if (!evaluated && evaluated.error().code == ErrorCode::Interrupted)
     return std::optional<EvaluationOutcome>();

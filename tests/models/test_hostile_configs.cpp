@@ -68,8 +68,10 @@ void places(const Json& content, const Json::json_pointer& at,
   }
 }
 
+/// Of a token that is empty: none, as of a picture that stands beside its text.
 std::size_t count(const std::string& text, const std::string& token) {
   std::size_t found = 0;
+  if (token.empty()) return found;
   for (std::size_t at = text.find(token); at != std::string::npos;
        at = text.find(token, at + token.size()))
     ++found;
@@ -88,6 +90,11 @@ Image noise(int width, int height) {
 void check_states(Model& model, const Example& example) {
   torch::NoGradGuard no_grad;
   for (auto& parameter : model.parameters()) parameter.fill_(0.01);
+  if (TwoTowers* towers = model.two_towers()) {
+    if (text_likeness(*towers, collate({example})).numel() != 1)
+      throw std::runtime_error("the model lost a row");
+    return;
+  }
   const torch::Tensor hidden = states_before_head(model, collate({example}));
   if (hidden.size(0) != static_cast<std::int64_t>(example.input_ids.size()))
     throw std::runtime_error("the model lost tokens");
@@ -131,7 +138,7 @@ Status load_and_run(const Family& family, const Json& config, const fs::path& fo
     for (const std::int64_t axis : outline.shape) numbers *= axis;
     if (weights > kRunWeights || numbers > 1 << 20) continue;
     LUTHIER_TRY(PixelValues pixels, processor->process(noise(width, height)));
-    const std::string text = tokens.expand(pixels);
+    const std::string text = tokens.expand ? tokens.expand(pixels) : tokens.mark;
     Example example;
     example.input_ids.assign(count(text, tokens.token.empty() ? tokens.mark : tokens.token), image);
     if (example.input_ids.size() > 4000) continue;

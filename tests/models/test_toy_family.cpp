@@ -3,7 +3,9 @@
 // door's own pieces (a plan, a class that says what it can do), so what asks a model for something
 // (generation, parts, tied heads) is asked of a shape that no real family has.
 #include "engine/generate/generate.h"
+#include "engine/methods/ports.h"
 #include "engine/models/loaded_model.h"
+#include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
 
 // After LibTorch, whose names Qt's keywords would break.
@@ -17,6 +19,7 @@ struct ToyOptions {
   std::int64_t vocab_size = 0;
   bool tie_word_embeddings = false;
   bool writes = true;  ///< whether it can be asked for text
+  bool warm = false;   ///< whether it holds a tensor of its own
 };
 
 /// Embeds a token as itself and predicts the next number: no layers, no cache to speak of.
@@ -28,6 +31,7 @@ class Toy : public Model, public Causal {
     head_ = o.tie_word_embeddings ? Linear(table_->weight)
                                   : Linear(o.vocab_size, o.vocab_size, false, t);
     register_module("lm_head", head_);
+    if (o.warm) add_parameter("warmth", warmth_, {}, t);
     if (table_->weight.is_meta()) return;
     const torch::NoGradGuard no_grad;
     table_->weight.copy_(at::eye(o.vocab_size));
@@ -46,6 +50,9 @@ class Toy : public Model, public Causal {
     return sequence.embeddings;
   }
   Linear head() override { return head_; }
+  void start_own_tensors() override {
+    if (warmth_.defined()) warmth_.fill_(3);
+  }
   std::int64_t num_hidden_layers() const override { return 0; }
   ModelGeometry geometry() const override {
     ModelGeometry g;
@@ -57,6 +64,7 @@ class Toy : public Model, public Causal {
   ToyOptions options_;
   Embedding table_{nullptr};
   Linear head_{nullptr};
+  torch::Tensor warmth_;
 };
 
 Result<Plan> read_toy(const Json& config, const std::filesystem::path& folder) {
@@ -65,6 +73,7 @@ Result<Plan> read_toy(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(options.vocab_size, json_int(config, "vocab_size", where));
   LUTHIER_TRY(options.tie_word_embeddings, json_bool(config, "tie_word_embeddings", where, false));
   LUTHIER_TRY(options.writes, json_bool(config, "writes", where, true));
+  LUTHIER_TRY(options.warm, json_bool(config, "warm", where, false));
   Plan plan;
   plan.build = builder<Toy>(options);
   return plan;
@@ -123,6 +132,28 @@ class TestToyFamily : public QObject {
     QVERIFY(!model->picture_tower());
   }
 
+  void a_tensor_of_the_models_own_is_a_parameter_like_any_other() {
+    const auto model =
+        toy_family.read({{"vocab_size", 5}, {"warm", true}}, "")->made(torch::TensorOptions());
+    QVERIFY(model->named_parameters().contains("warmth"));
+    QCOMPARE(model->slots().size(), std::size_t(1));
+    QCOMPARE(model->part_of("warmth"), std::string("language_model"));
+    // no module that a plug could hang on or that could be saved beside one
+    const Ports ports = list_ports(*model);
+    QVERIFY(!ports.slots.contains("warmth") && !ports.slots.contains(".warmth"));
+    for (const ModelModule& module : ports.modules) QVERIFY(!module.name.empty());
+    // it starts at a value of its own, whatever weights are drawn
+    const torch::NoGradGuard no_grad;
+    model->start_own_tensors();
+    QCOMPARE(model->named_parameters()["warmth"].item<double>(), 3.0);
+    // loading packed weights places tensors anew: this one, too
+    auto shapes = toy_family.read({{"vocab_size", 5}, {"warm", true}}, "")
+                      ->made(torch::TensorOptions().device(torch::kMeta));
+    PackingPlan packing;
+    place_tensors(*shapes, torch::TensorOptions(), packing);
+    QVERIFY(!shapes->named_parameters()["warmth"].is_meta());
+  }
+
   void it_answers() {
     LoadedModel toy = loaded_toy(Json::object());
     toy.eos_ids = {14};
@@ -147,6 +178,7 @@ class TestToyFamily : public QObject {
     QVERIFY(!answers);
     QVERIFY(answers.error().what.find("toy") != std::string::npos);
     QVERIFY(mute.model->output_head().is_empty());
+    QVERIFY(!check_writes_text(mute) && check_writes_text(loaded_toy(Json::object())));
   }
 };
 

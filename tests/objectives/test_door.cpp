@@ -100,6 +100,20 @@ class TestDoor : public QObject {
     QVERIFY(std::abs(counts / means - 1) > 1e-3);
   }
 
+  // Three rows to evaluate on, in batches of two; where windows are whole, of two times two.
+  void an_evaluation_compares_as_many_rows_as_a_step() {
+    TinyRun tiny;
+    for (const auto& [rule, rows] : {std::pair{WindowRule::Means, 1.5}, {WindowRule::Whole, 3.0}}) {
+      const Outcome outcome = run(
+          tiny.recipe(
+              "run" + std::to_string(static_cast<int>(rule)),
+              {"training.max_steps=1", "eval_dataset=" + (tiny.root() / "eval.jsonl").string()}),
+          {}, {}, toy(rule));
+      VERIFY_OK(outcome);
+      QCOMPARE(outcome.watcher.lines.back().figures.at("eval_toy/rows"), rows);
+    }
+  }
+
   void goes_on_to_the_same_bytes_data() {
     QTest::addColumn<int>("stop_at");
     for (const int step : {1, 4, 5}) QTest::addRow("step %d", step) << step;

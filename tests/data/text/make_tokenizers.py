@@ -12,7 +12,7 @@ import tempfile
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoTokenizer, GemmaTokenizer, LlamaTokenizer, PreTrainedTokenizerFast, Qwen2Tokenizer
+from transformers import AutoTokenizer, CLIPTokenizer, GemmaTokenizer, LlamaTokenizer, PreTrainedTokenizerFast, Qwen2Tokenizer
 from transformers.tokenization_utils_sentencepiece import SentencePieceBackend
 
 LINES = ("The quick brown fox jumps over the lazy dog. Hello, world! It's 2024; we're testing 123,456 tokens.\n"
@@ -184,6 +184,18 @@ def fast_folders(folder):
     train(tokenizer, trainers.BpeTrainer(vocab_size=250, special_tokens=["<start>", "<end>"], end_of_word_suffix="</w>", show_progress=False))
     tokenizer.post_processor = processors.RobertaProcessing(("<end>", 1), ("<start>", 0), add_prefix_space=False)
     save("clip", tokenizer, bos_token="<start>", eos_token="<end>", unk_token="<end>")
+    # CLIP's own class builds its pipeline anew, whatever the file says.
+    alphabet, pieces = sorted(pre_tokenizers.ByteLevel.alphabet()), json.loads(tokenizer.to_str())["model"]
+    merges = [tuple(merge) for merge in pieces["merges"]]
+    words = [*alphabet, *(character + "</w>" for character in alphabet), *("".join(merge) for merge in merges), "<|startoftext|>", "<|endoftext|>"]
+    CLIPTokenizer(vocab={word: index for index, word in enumerate(dict.fromkeys(words))}, merges=merges).save_pretrained(folder / "clip class")
+    (folder / "clip class" / "config.json").write_text(json.dumps({"model_type": "clip"}))
+    document = json.loads((folder / "clip class" / "tokenizer.json").read_text())
+    (folder / "clip class, other pipeline").mkdir()
+    document |= {"normalizer": {"type": "NFD"}, "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": None, "decoder": {"type": "BPEDecoder", "suffix": "</w>"}}
+    document["model"] |= {"end_of_word_suffix": None, "unk_token": None, "fuse_unk": True}
+    (folder / "clip class, other pipeline" / "tokenizer.json").write_text(json.dumps(document))
+    (folder / "clip class, other pipeline" / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "CLIPTokenizer", "unk_token": "<|endoftext|>"}))
     for behavior in ("removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"):
         tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=behavior != "isolated"))
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(r"[aeiou\s]"), behavior, invert=behavior == "contiguous"), pre_tokenizers.Split("th", "isolated")])
