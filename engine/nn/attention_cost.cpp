@@ -16,6 +16,11 @@ RowsShape unmoved_rows(std::int64_t tokens) {
   return shape;
 }
 
+std::vector<std::int64_t> longer_rows(std::vector<std::int64_t> lengths, std::int64_t before) {
+  for (std::int64_t& length : lengths) length += before;
+  return lengths;
+}
+
 RowsShape rows_shape(const std::vector<std::int64_t>& lengths, bool causal) {
   std::map<std::int64_t, std::int64_t, std::greater<>> by_length;
   RowsShape shape;
@@ -46,10 +51,16 @@ RowsShape rows_shape(const std::vector<std::int64_t>& lengths, bool causal) {
 }
 
 AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
-                             std::int64_t kv_heads, std::int64_t head_dim, bool capped) {
+                             std::int64_t kv_heads, std::int64_t head_dim, bool capped,
+                             std::int64_t before) {
   const bool repeated = heads / std::max<std::int64_t>(1, kv_heads) > 1;
+  std::int64_t keys = rows.tokens, scores_before = 0;
+  for (const auto& group : rows.groups) {
+    keys += group.rows * before;
+    scores_before += group.rows * group.length * before;
+  }
   const std::int64_t query = terms.block(rows.tokens * heads * head_dim),
-                     key = terms.block(rows.tokens * (repeated ? heads : kv_heads) * head_dim);
+                     key = terms.block(keys * (repeated ? heads : kv_heads) * head_dim);
   AttentionCost cost;
   cost.kept = query + 2 * key;
   cost.work = 2 * query + 2 * key;
@@ -59,7 +70,7 @@ AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std:
     cost.holds_mixture = !rows.copied;
     return cost;
   }
-  const std::int64_t scores = rows.squares * heads;
+  const std::int64_t scores = (rows.squares + scores_before) * heads;
   cost.kept += 2 * terms.block(scores) + (terms.element < 4 ? terms.floats(scores) : 0);
   cost.scores = 3 * terms.floats(scores);
   return cost;
@@ -74,10 +85,11 @@ std::int64_t masks_kept(const StepTerms& terms, const RowsShape& rows,
     for (const std::int64_t window : windows)
       kinds.insert(window > 0 && window < group.length ? window : 0);
     for (const std::int64_t window : kinds) {
+      const std::int64_t numbers = group.length * (group.length + terms.keys_before);
       if (blocks)
-        bytes += terms.block(group.rows * group.length * group.length);
-      else if (window > 0 || capped)
-        bytes += terms.block(group.length * group.length);
+        bytes += terms.block(group.rows * numbers);
+      else if (window > 0 || capped || terms.keys_before > 0)
+        bytes += terms.block(numbers);
     }
   }
   return bytes;

@@ -11,7 +11,7 @@
 
 namespace luthier {
 
-/// Of a module and all below it.
+/// Of a module and all below it, with what hangs on its branches.
 TrainedShare trained_within(const StepTerms& terms, const torch::nn::Module& module);
 
 /// Products of one input of so many rows.
@@ -24,12 +24,20 @@ std::int64_t norm_kept(const StepTerms& terms, const LayerNorm& norm, std::int64
 /// Temporaries of its backward.
 std::int64_t norm_work(const StepTerms& terms, const RmsNorm& norm, std::int64_t rows);
 
-/// `capped`: scores are made and kept, not fused away.
+/// `capped`: scores are made and kept, not fused away; `before`: keys and values alone in front of
+/// each row.
 AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
-                             std::int64_t kv_heads, std::int64_t head_dim, bool capped = false);
+                             std::int64_t kv_heads, std::int64_t head_dim, bool capped = false,
+                             std::int64_t before = 0);
+
+/// What hangs behind a branch, whose result has so many rows.
+void add_plug(AttentionBranchCost& cost, const StepTerms& terms, const BranchPort& branch,
+              std::int64_t rows);
+void add_plug(MlpCost& cost, const StepTerms& terms, const BranchPort& branch, std::int64_t rows);
 
 /// Masks that all layers share. `windows`: of each layer, 0: all that stands before; `blocks`: some
-/// tokens see one another both ways, so that each row has a mask of its own.
+/// tokens see one another both ways, so that each row has a mask of its own; keys before the rows
+/// (terms.keys_before) need one, too.
 std::int64_t masks_kept(const StepTerms& terms, const RowsShape& rows,
                         const std::vector<std::int64_t>& windows, bool blocks, bool capped);
 
