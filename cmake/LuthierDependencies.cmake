@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Debian packages, and LibTorch from LUTHIER_TORCH_DIR (cache variable or environment) or .deps/libtorch/torch.
+# Debian packages, and LibTorch from LUTHIER_TORCH_DIR (cache variable or environment) or
+# .deps/libtorch/torch.
 find_package(nlohmann_json REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(spdlog REQUIRED)
@@ -23,7 +24,8 @@ if(LUTHIER_TORCH)
   if(NOT LUTHIER_TORCH_DIR)
     set(LUTHIER_TORCH_DIR ${CMAKE_SOURCE_DIR}/.deps/libtorch/torch)
   endif()
-  set(LUTHIER_TORCH_DIR ${LUTHIER_TORCH_DIR} CACHE PATH "LibTorch: the folder that holds include/ and lib/")
+  set(LUTHIER_TORCH_DIR ${LUTHIER_TORCH_DIR} CACHE PATH
+    "LibTorch: the folder that holds include/ and lib/")
   if(NOT EXISTS ${LUTHIER_TORCH_DIR}/lib/libtorch_cpu.so)
     message(FATAL_ERROR "LibTorch was not found in ${LUTHIER_TORCH_DIR}. Run ./luthier setup, or set LUTHIER_TORCH_DIR to a LibTorch 2.11 folder.")
   endif()
@@ -38,12 +40,16 @@ if(LUTHIER_TORCH)
     target_compile_definitions(luthier_torch INTERFACE LUTHIER_HAS_CUDA_LIBRARIES=1)
   endif()
   list(TRANSFORM torch_libraries PREPEND "-l")
-  list(APPEND CMAKE_BUILD_RPATH ${LUTHIER_TORCH_DIR}/lib)   # installed and carried programs find LibTorch through their launcher instead
-  # libstdc++ before LibTorch: its libraries export parts of another libstdc++ (std::filesystem among them), which crash when ours are bound to them.
-  target_link_libraries(luthier_torch INTERFACE -Wl,--no-as-needed -lstdc++ ${torch_libraries} -Wl,--as-needed)
+  # installed and carried programs find LibTorch through their launcher instead
+  list(APPEND CMAKE_BUILD_RPATH ${LUTHIER_TORCH_DIR}/lib)
+  # libstdc++ before LibTorch: its libraries export parts of another libstdc++ (std::filesystem
+  # among them), which crash when ours are bound to them.
+  target_link_libraries(luthier_torch INTERFACE -Wl,--no-as-needed -lstdc++ ${torch_libraries}
+    -Wl,--as-needed)
 endif()
 
-# Qt's imported targets are visible only below the folder that finds them: the window, its program and the tests all use them.
+# Qt's imported targets are visible only below the folder that finds them: the window, its program
+# and the tests all use them.
 if(LUTHIER_UI)
   find_package(Qt6 6.4 REQUIRED COMPONENTS Widgets Svg PrintSupport DBus LinguistTools)
   find_package(QCustomPlotQt6 REQUIRED)

@@ -254,6 +254,10 @@
             <translation>Ask about the picture…</translation>
         </message>
         <message>
+            <source>Ask…</source>
+            <translation>Ask…</translation>
+        </message>
+        <message>
             <source>Question</source>
             <translation>Question</translation>
         </message>
@@ -521,8 +525,8 @@
             <translation>No samples yet</translation>
         </message>
         <message>
-            <source>Open a file of rows: every adapter answers the same pictures and questions, next to the base.</source>
-            <translation>Open a file of rows: every adapter answers the same pictures and questions, next to the base.</translation>
+            <source>Open a file of rows: every adapter answers the same questions, next to the base.</source>
+            <translation>Open a file of rows: every adapter answers the same questions, next to the base.</translation>
         </message>
         <message>
             <source>Open samples…</source>
@@ -670,8 +674,8 @@
             <translation>No rows yet</translation>
         </message>
         <message>
-            <source>Open a JSONL or JSON file of rows: messages with pictures, LLaVA conversations, &lt;image&gt; marks, or image, prompt and completion.</source>
-            <translation>Open a JSONL or JSON file of rows: messages with pictures, LLaVA conversations, &lt;image&gt; marks, or image, prompt and completion.</translation>
+            <source>Open a JSONL or JSON file of rows: messages with pictures or without, LLaVA conversations, prompt and completion, a chosen and a rejected answer, or plain text.</source>
+            <translation>Open a JSONL or JSON file of rows: messages with pictures or without, LLaVA conversations, prompt and completion, a chosen and a rejected answer, or plain text.</translation>
         </message>
         <message>
             <source>Open a file…</source>
@@ -1029,8 +1033,8 @@
             <translation>No model is loaded</translation>
         </message>
         <message>
-            <source>Open the folder of a vision-language checkpoint, as transformers writes it, or load the teaching model from the list on the left.</source>
-            <translation>Open the folder of a vision-language checkpoint, as transformers writes it, or load the teaching model from the list on the left.</translation>
+            <source>Open the folder of a checkpoint as transformers writes it, for pictures and text or for text alone, or load the teaching model from the list on the left.</source>
+            <translation>Open the folder of a checkpoint as transformers writes it, for pictures and text or for text alone, or load the teaching model from the list on the left.</translation>
         </message>
         <message>
             <source>Open a folder…</source>
@@ -2242,8 +2246,8 @@ of any size</translation>
             <translation>Learning rate</translation>
         </message>
         <message>
-            <source>The peak rate; by default 2e-4 for lora, 1e-5 for full and freeze.</source>
-            <translation>The peak rate; by default 2e-4 for lora, 1e-5 for full and freeze.</translation>
+            <source>The peak rate; each method and objective has a default of its own.</source>
+            <translation>The peak rate; each method and objective has a default of its own.</translation>
         </message>
         <message>
             <source>LR scheduler</source>
@@ -2551,6 +2555,18 @@ of any size</translation>
         <message>
             <source>tool</source>
             <translation>tool</translation>
+        </message>
+        <message>
+            <source>text</source>
+            <translation>text</translation>
+        </message>
+        <message>
+            <source>chosen</source>
+            <translation>chosen</translation>
+        </message>
+        <message>
+            <source>rejected</source>
+            <translation>rejected</translation>
         </message>
     </context>
     <context>

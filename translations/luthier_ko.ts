@@ -253,6 +253,10 @@
             <translation>그림에 대해 물어보세요…</translation>
         </message>
         <message>
+            <source>Ask…</source>
+            <translation>물어보세요…</translation>
+        </message>
+        <message>
             <source>Question</source>
             <translation>질문</translation>
         </message>
@@ -520,8 +524,8 @@
             <translation>아직 샘플이 없습니다</translation>
         </message>
         <message>
-            <source>Open a file of rows: every adapter answers the same pictures and questions, next to the base.</source>
-            <translation>데이터 파일을 열면 모든 어댑터가 베이스와 나란히 같은 그림과 질문에 답합니다.</translation>
+            <source>Open a file of rows: every adapter answers the same questions, next to the base.</source>
+            <translation>데이터 파일을 열면 모든 어댑터가 베이스와 나란히 같은 질문에 답합니다.</translation>
         </message>
         <message>
             <source>Open samples…</source>
@@ -667,8 +671,8 @@
             <translation>아직 데이터가 없습니다</translation>
         </message>
         <message>
-            <source>Open a JSONL or JSON file of rows: messages with pictures, LLaVA conversations, &lt;image&gt; marks, or image, prompt and completion.</source>
-            <translation>JSONL 또는 JSON 파일을 여세요. 그림이 든 messages, LLaVA 대화, &lt;image&gt; 표시, image·prompt·completion 형식을 읽습니다.</translation>
+            <source>Open a JSONL or JSON file of rows: messages with pictures or without, LLaVA conversations, prompt and completion, a chosen and a rejected answer, or plain text.</source>
+            <translation>JSONL 또는 JSON 파일을 여세요. 그림이 있거나 없는 messages, LLaVA 대화, prompt·completion, chosen·rejected 쌍, 글(text) 형식을 읽습니다.</translation>
         </message>
         <message>
             <source>Open a file…</source>
@@ -1024,8 +1028,8 @@
             <translation>불러온 모델이 없습니다</translation>
         </message>
         <message>
-            <source>Open the folder of a vision-language checkpoint, as transformers writes it, or load the teaching model from the list on the left.</source>
-            <translation>transformers 형식의 비전-언어 체크포인트 폴더를 열거나, 왼쪽 목록에서 교육용 모델을 불러오세요.</translation>
+            <source>Open the folder of a checkpoint as transformers writes it, for pictures and text or for text alone, or load the teaching model from the list on the left.</source>
+            <translation>transformers 형식의 체크포인트 폴더(그림과 글을 읽는 모델이나 글만 읽는 모델)를 열거나, 왼쪽 목록에서 교육용 모델을 불러오세요.</translation>
         </message>
         <message>
             <source>Open a folder…</source>
@@ -2230,8 +2234,8 @@ of any size</source>
             <translation>학습률</translation>
         </message>
         <message>
-            <source>The peak rate; by default 2e-4 for lora, 1e-5 for full and freeze.</source>
-            <translation>가장 높은 학습률입니다. 기본값은 lora 2e-4, full과 freeze 1e-5입니다.</translation>
+            <source>The peak rate; each method and objective has a default of its own.</source>
+            <translation>가장 높은 학습률입니다. 방식과 목표마다 기본값이 다릅니다.</translation>
         </message>
         <message>
             <source>LR scheduler</source>
@@ -2539,6 +2543,18 @@ of any size</source>
         <message>
             <source>tool</source>
             <translation>도구</translation>
+        </message>
+        <message>
+            <source>text</source>
+            <translation>글</translation>
+        </message>
+        <message>
+            <source>chosen</source>
+            <translation>선택된 답</translation>
+        </message>
+        <message>
+            <source>rejected</source>
+            <translation>거부된 답</translation>
         </message>
     </context>
     <context>

@@ -61,6 +61,10 @@ QString duration_text(double seconds) {
 
 QString number_text(double value, int digits) {
   if (std::isnan(value)) return QStringLiteral("NaN");
+  // 18,610 and not 1.861e+04; beyond that many digits nobody reads them one by one.
+  constexpr double kLargest = 1e9;
+  if (std::abs(value) >= std::pow(10, digits) && std::abs(value) < kLargest)
+    return grouped_text(std::llround(value));
   return QString::number(value, 'g', digits);
 }
 

@@ -92,8 +92,13 @@ std::string field_of(const Error& error) {
     const bool entry = place.starts_with(field.key + ".") || place.starts_with(field.key + "[");
     if (field.key == place || entry) return field.key;
   }
-  for (const FieldDescription& field : recipe_fields())
-    if (field.key.starts_with(place + ".")) return field.key;
+  // A whole section: what chose it, where only one kind of method or objective has it.
+  for (const FieldDescription& field : recipe_fields()) {
+    if (!field.key.starts_with(place + ".")) continue;
+    if (field.strategies.size() == 1) return "strategy";
+    if (field.objectives.size() == 1) return "objective";
+    return field.key;
+  }
   return {};
 }
 
@@ -131,7 +136,10 @@ QString window_words(const QString& sentence) {
 
 QString said_text(const std::string& english) {
   // Particles again: a label has taken the place of a key.
-  return with_particles(window_words(engine_text(english)));
+  QString text = with_particles(window_words(engine_text(english)));
+  // A command's name began the sentence, and what stands in its place is a word.
+  if (!english.empty() && english.front() == '`' && !text.isEmpty()) text[0] = text[0].toUpper();
+  return text;
 }
 
 QString fault_text(const FieldFault& fault) {

@@ -77,7 +77,7 @@ namespace luthier {
   QT_TRANSLATE_NOOP("recipe", "Gradient accumulation"),
   QT_TRANSLATE_NOOP("recipe", "Batches whose gradients are summed before one step."),
   QT_TRANSLATE_NOOP("recipe", "Learning rate"),
-  QT_TRANSLATE_NOOP("recipe", "The peak rate; by default 2e-4 for lora, 1e-5 for full and freeze."),
+  QT_TRANSLATE_NOOP("recipe", "The peak rate; each method and objective has a default of its own."),
   QT_TRANSLATE_NOOP("recipe", "LR scheduler"),
   QT_TRANSLATE_NOOP("recipe", "How the rate goes on after the warmup."),
   QT_TRANSLATE_NOOP("recipe", "Warmup ratio"),
@@ -196,6 +196,9 @@ namespace luthier {
   QT_TRANSLATE_NOOP("role", "user"),
   QT_TRANSLATE_NOOP("role", "assistant"),
   QT_TRANSLATE_NOOP("role", "tool"),
+  QT_TRANSLATE_NOOP("role", "text"),
+  QT_TRANSLATE_NOOP("role", "chosen"),
+  QT_TRANSLATE_NOOP("role", "rejected"),
 };
 // clang-format on
 

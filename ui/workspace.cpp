@@ -13,6 +13,7 @@
 #include "engine/forecast/forecast.h"
 #include "ui/format.h"
 #include "ui/messages.h"
+#include "ui/train/form_order.h"
 
 namespace luthier {
 
@@ -30,13 +31,13 @@ bool is_place(const std::string& key) {
 
 /// Where a field stands in the form.
 std::size_t place_of(const std::string& key) {
-  const std::vector<FieldDescription>& fields = recipe_fields();
+  const std::vector<FieldDescription>& fields = form_fields();
   const auto is = [&](const FieldDescription& field) { return field.key == key; };
   return static_cast<std::size_t>(std::find_if(fields.begin(), fields.end(), is) - fields.begin());
 }
 
 bool means_something(const std::string& key, const Recipe& recipe) {
-  const std::vector<FieldDescription>& fields = recipe_fields();
+  const std::vector<FieldDescription>& fields = form_fields();
   const std::size_t place = place_of(key);
   return place >= fields.size() || applies(fields[place], recipe);
 }
@@ -230,6 +231,17 @@ std::vector<FieldDifference> Workspace::changed_fields() const {
       all.insert(all.begin() + static_cast<std::ptrdiff_t>(place++), {key, *usual, *chosen});
   }
   return all;
+}
+
+bool Workspace::model_has(const std::string& key) const {
+  if (!model_ || path_text(model_->summary.folder).toStdString() != recipe_.model) return true;
+  const ModelSummary& summary = model_->summary;
+  if (key == "image_folder" || key.starts_with("image.")) return summary.pictures.has_value();
+  constexpr std::string_view kFreeze = "freeze.";
+  if (!key.starts_with(kFreeze)) return true;
+  const std::string part = key.substr(kFreeze.size());
+  return std::any_of(summary.parts.begin(), summary.parts.end(),
+                     [&](const auto& has) { return has.first == part; });
 }
 
 QString Workspace::default_of(const std::string& key) const {

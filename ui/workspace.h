@@ -82,6 +82,9 @@ class Workspace : public QObject {
   /// Settings that differ from their defaults (model, data and run folder not counted). Another
   /// method than the default one counts; what follows from it does not.
   std::vector<FieldDifference> changed_fields() const;
+  /// Whether the loaded model has what the setting is about: pictures, or the part that it keeps
+  /// fixed. True where another model is loaded than the recipe names, or none.
+  bool model_has(const std::string& key) const;
   /// The text of a field's default, which may depend on the method.
   QString default_of(const std::string& key) const;
 

@@ -5,6 +5,7 @@
 #include "app/cli/pixels.h"
 #include "app/cli/quantization.h"
 #include "app/cli/verbs.h"
+#include "engine/data/row_kind.h"
 #include "engine/generate/generate.h"
 #include "engine/methods/adapter.h"
 
@@ -27,7 +28,7 @@ Result<Conversation> read_question(const Options& o) {
     if (!o.image.empty() || !o.prompt.empty())
       return input_error("--input stands beside --image or --prompt.", "generate",
                          "Give one or the other.");
-    return read_conversation_file(o.input, o.image_folder);
+    return read_row_file(o.input, o.image_folder);
   }
   if (o.prompt.empty())
     return input_error("There is no question.", "generate",
@@ -40,7 +41,7 @@ Result<Conversation> read_question(const Options& o) {
   return conversation;
 }
 
-Json answer_json(const Generated& answer, const Json& adapter, std::size_t prompt_tokens) {
+Json answer_json(const Generated& answer, const Json& adapter) {
   Json ids = Json::array(), logprobs = Json::array();
   for (const AnswerToken& token : answer.tokens) {
     ids.push_back(token.id);
@@ -52,7 +53,7 @@ Json answer_json(const Generated& answer, const Json& adapter, std::size_t promp
           {"logprobs", logprobs},
           {"seconds", answer.seconds},
           {"finish", answer.finish},
-          {"prompt_tokens", prompt_tokens}};
+          {"prompt_tokens", answer.prompt_tokens}};
 }
 
 Status run(const Options& o) {
@@ -63,6 +64,7 @@ Status run(const Options& o) {
   load.quantization = o.quantization;
   load.go_on = [](double) { return !interrupted().stop_requested(); };
   LUTHIER_TRY(LoadedModel loaded, load_model(o.model, load));
+  LUTHIER_CHECK(check_writes_text(loaded));
   LUTHIER_TRY(const Conversation conversation, read_question(o));
   const std::string where = o.input.empty() ? "--prompt" : o.input;
   std::vector<std::shared_ptr<Adapter>> adapters;
@@ -106,12 +108,11 @@ Status run(const Options& o) {
       print_line(answer.text.substr(std::min(shown, answer.text.size())));
     else if (!o.json)
       print_line(o.adapters[column] + ": " + answer.text);
-    results.push_back(answer_json(answer,
-                                  adapters.empty() ? Json(nullptr) : Json(o.adapters[column]),
-                                  prompts[column].input_ids.size()));
+    results.push_back(
+        answer_json(answer, adapters.empty() ? Json(nullptr) : Json(o.adapters[column])));
   }
   if (o.json)
-    print_json({{"prompt_tokens", prompts.front().input_ids.size()}, {"results", results}});
+    print_json({{"prompt_tokens", results.front()["prompt_tokens"]}, {"results", results}});
   return {};
 }
 
@@ -121,7 +122,8 @@ Action add_generate(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   o->generation.alternatives = 0;
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
-  app.add_option("--input", o->input, "A JSON file with messages");
+  app.add_option("--input", o->input,
+                 "A JSON file with messages, or with text for a model that reads plain texts");
   app.add_option("--image-folder", o->image_folder,
                  "Where relative picture paths of --input start (else beside its file)");
   app.add_option("--image", o->image, "A picture, with --prompt");

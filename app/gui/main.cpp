@@ -25,14 +25,24 @@ int say(const luthier::Error& error) {
   return error.exit_status();
 }
 
+/// Whether the program is only asked what it is: that needs no display.
+bool only_asked(int argc, char** argv) {
+  const QStringList asking{QStringLiteral("-h"), QStringLiteral("--help"), QStringLiteral("-v"),
+                           QStringLiteral("--version")};
+  for (int i = 1; i < argc; ++i)
+    if (asking.contains(QString::fromLocal8Bit(argv[i]))) return true;
+  return false;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace luthier;
+  QCoreApplication::setApplicationVersion(QStringLiteral(LUTHIER_VERSION));
+  if (only_asked(argc, argv)) parse_options(QCoreApplication(argc, argv));
   QApplication app(argc, argv);
   QApplication::setApplicationName(QStringLiteral("luthier"));
   QApplication::setOrganizationName(QStringLiteral("luthier"));
-  QApplication::setApplicationVersion(QStringLiteral(LUTHIER_VERSION));
   QApplication::setDesktopFileName(QStringLiteral("org.luthier.Luthier"));
   const GuiOptions options = parse_options(app);
   if (!options.screenshots.isEmpty())

@@ -10,7 +10,7 @@ namespace luthier {
 GuiOptions parse_options(const QCoreApplication& app) {
   QCommandLineParser parser;
   parser.setApplicationDescription(
-      QStringLiteral("A workbench that tunes vision-language models."));
+      QStringLiteral("A workbench that tunes vision-language and language models."));
   parser.addHelpOption();
   parser.addVersionOption();
   parser.addPositionalArgument(QStringLiteral("MODEL|RECIPE"),

@@ -15,7 +15,15 @@ namespace {
 /// the end, which carries no label and which no other row sees, rounds the number of tokens up, so
 /// that batches of nearly one size share their kernels.
 ModelInput rounded_up(ModelInput input, TokenId filler) {
-  const std::int64_t missing = filler_tokens(input.input_ids.size(0));
+  std::int64_t missing = filler_tokens(input.input_ids.size(0));
+  if (input.source_ids.defined()) {
+    // A row of filler has both texts.
+    std::int64_t unread = filler_tokens(input.source_ids.size(0));
+    if (missing == 0 && unread == 0) return input;
+    missing = filler_of_both(missing), unread = filler_of_both(unread);
+    input.source_ids = at::cat({input.source_ids, torch::full({unread}, filler, torch::kInt64)});
+    input.source_lengths.push_back(unread);
+  }
   if (missing == 0) return input;
   input.input_ids = at::cat({input.input_ids, torch::full({missing}, filler, torch::kInt64)});
   input.labels = at::cat({input.labels, torch::full({missing}, kIgnoreLabel, torch::kInt64)});

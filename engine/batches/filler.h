@@ -13,4 +13,7 @@ inline std::int64_t filler_tokens(std::int64_t tokens) {
   return (unit - tokens % unit) % unit;
 }
 
+/// Where one of two texts needs filler, the other has some, too.
+inline std::int64_t filler_of_both(std::int64_t missing) { return missing > 0 ? missing : 16; }
+
 }  // namespace luthier

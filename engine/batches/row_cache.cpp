@@ -7,8 +7,8 @@
 namespace luthier {
 
 Example without_pixels(const Example& example, const std::vector<PixelValues>& pictures) {
-  Example bare{
-      example.input_ids, example.labels, {}, example.truncated_tokens, example.prompt_tokens};
+  Example bare{example.input_ids,        example.labels,        {},
+               example.truncated_tokens, example.prompt_tokens, example.source_ids};
   for (const PixelValues& image : pictures) bare.images.push_back({{}, image.shape, image.grid});
   return bare;
 }

@@ -90,6 +90,7 @@ Status answer_column(LoadedModel& base, const Answering& answering, const PixelL
 Status answer_samples(const LoadedModel& model, const ChatProcessor& processor,
                       const std::vector<Sample>& samples, std::span<const std::uint64_t> draws,
                       const GenerationOptions& options, const AnswerWatch& watch) {
+  LUTHIER_CHECK(check_writes_text(model));  // an encoder has no chat template to speak of either
   for (std::size_t begin = 0; begin < samples.size(); begin += kPromptsAtOnce) {
     const std::size_t end = std::min(samples.size(), begin + kPromptsAtOnce);
     std::vector<Example> prompts;

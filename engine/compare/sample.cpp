@@ -5,6 +5,7 @@
 
 #include "engine/base/text.h"
 #include "engine/data/dataset.h"
+#include "engine/data/row_kind.h"
 #include "engine/vision/image.h"
 
 namespace luthier {
@@ -34,7 +35,7 @@ std::optional<std::string> Sample::expected() const {
 std::string Sample::question() const {
   const auto& messages = conversation.messages;
   for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
-    if (message->role == "user") return trimmed(text_of(*message));
+    if (message->role == "user" || message->role == "text") return trimmed(text_of(*message));
   }
   return {};
 }
@@ -74,7 +75,7 @@ Result<std::vector<Sample>> read_samples(const std::vector<fs::path>& files,
   LUTHIER_TRY(const auto dataset, Dataset::open(files, image_folder));
   std::vector<Sample> samples;
   for (std::size_t row = 0; row < dataset->size(); ++row) {
-    LUTHIER_TRY(Conversation conversation, dataset->read(row));
+    LUTHIER_TRY(Conversation conversation, read_row(*dataset, row, any_rows()));
     samples.push_back({std::move(conversation), dataset->where(row)});
   }
   if (samples.empty()) {
@@ -90,7 +91,7 @@ Result<SamplesRead> read_first_samples(const fs::path& file, std::size_t count,
   SamplesRead read;
   read.rows = dataset->size();
   for (std::size_t row = 0; row < dataset->size() && read.samples.size() < count; ++row) {
-    auto conversation = dataset->read(row);
+    auto conversation = read_row(*dataset, row, any_rows());
     if (conversation)
       read.samples.push_back({conversation.take(), dataset->where(row)});
     else

@@ -145,7 +145,7 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "teacher_model teacher_* kl_coef rl trl reward_funcs temperature top_p top_k "
       "num_ppo_epochs precompute_ref_log_probs rpo_alpha max_new_tokens undesirable_weight "
       "desirable_weight lambda gamma_beta_ratio rlhf",
-      "it belongs to other objectives; those that exist are sft, dpo and mlm.");
+      "it belongs to other objectives; see luthier-cli train --help for those that there are.");
   missing(
       "callbacks plugins plugin hooks custom_register_path external_plugins trainer_cls model_init",
       "nothing is loaded into a run but data and weights.");

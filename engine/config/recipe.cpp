@@ -4,6 +4,7 @@
 #include "engine/config/recipe.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/config/kinds.h"
 #include "engine/config/names_elsewhere.h"
@@ -168,8 +169,12 @@ void apply_kind_defaults(Recipe& recipe, const ChosenKinds& kinds) {
   write(optimizer_kind(kinds.optimizer));
   write(objective);
   write(method);
-  if (objective.learning_rate > 0)
-    recipe.training.learning_rate = objective.learning_rate * (method.hangs_adapter() ? 10 : 1);
+  // Tenfold as it is written: in binary 1e-6 * 10 is 9.999999999999999e-6.
+  constexpr double kDecimals = 1e15;
+  const double rate = objective.learning_rate;
+  if (rate > 0)
+    recipe.training.learning_rate =
+        method.hangs_adapter() ? std::round(rate * 10 * kDecimals) / kDecimals : rate;
 }
 
 std::vector<FieldDifference> recipe_differences(const Recipe& left, const Recipe& right) {

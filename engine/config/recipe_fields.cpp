@@ -220,9 +220,8 @@ std::vector<RecipeField> build_table() {
            LUTHIER_FIELD(output_dir)));
   add(kind_choice("objective", "Objective", "What is learned from the rows.", objective_kinds(),
                   LUTHIER_FIELD(objective))
-          .not_built({"dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "ppo", "gkd",
-                      "online_dpo"})
-          .advanced());
+          .not_built({"kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "ppo", "gkd",
+                      "online_dpo"}));
   add(kind_choice("strategy", "Method", "Which weights train, and what is added beside them.",
                   method_kinds(), LUTHIER_FIELD(strategy))
           .not_built({"qlora", "dora", "ia3", "prefix_tuning", "prompt_tuning", "p_tuning",
@@ -353,7 +352,7 @@ std::vector<RecipeField> build_table() {
           .at_least(1)
           .at_most(1048576));
   add(number("training.learning_rate", "Learning rate",
-             "The peak rate; by default 2e-4 for lora, 1e-5 for full and freeze.",
+             "The peak rate; each method and objective has a default of its own.",
              LUTHIER_FIELD(training.learning_rate))
           .at_least(0)
           .at_most(100));

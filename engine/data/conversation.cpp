@@ -236,13 +236,6 @@ Result<Conversation> read_conversation(const Json& row, const std::filesystem::p
   return out;
 }
 
-Result<Conversation> read_conversation_file(const std::filesystem::path& path,
-                                            const std::filesystem::path& image_folder) {
-  LUTHIER_TRY(const Json row, read_json_file(path));
-  return read_conversation(row, image_folder.empty() ? path.parent_path() : image_folder,
-                           path.string());
-}
-
 bool uses_tools(const std::vector<Message>& messages) {
   return std::any_of(messages.begin(), messages.end(), [](const Message& message) {
     return message.role == "tool" ||

@@ -37,7 +37,7 @@ struct Conversation {
   std::optional<std::vector<Message>> chosen, rejected;
   Json tools = nullptr;                   ///< the row's tools, as a template takes them
   std::map<std::string, double> numbers;  ///< what its kind reads besides: a margin, a label
-  std::string kind;  ///< of row, where nobody asked for a certain one
+  std::string kind;                       ///< of row, where nobody asked for a certain one
 };
 
 /// Reads one row of any format of the specification: `messages`; LLaVA/ShareGPT `conversations`
@@ -52,11 +52,6 @@ struct Conversation {
 /// "train.jsonl: row 3"; `fault` gets the kind of an error.
 Result<Conversation> read_conversation(const Json& row, const std::filesystem::path& base,
                                        const std::string& where, RowFault* fault = nullptr);
-
-/// `{"messages": [...]}` of one file, for forward and generate (paths relative to `image_folder`,
-/// or to the file).
-Result<Conversation> read_conversation_file(const std::filesystem::path& path,
-                                            const std::filesystem::path& image_folder = {});
 
 /// Whether a message calls a tool or answers such a call.
 bool uses_tools(const std::vector<Message>& messages);

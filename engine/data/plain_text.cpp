@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A text without a conversation around it, as a tokenizer of transformers lays it out with
-// truncation: what its post-processor puts before and behind stays, the text in between is cut.
+// truncation: what its post-processor puts before and behind stays, the text in between is cut. And
+// a text that an encoder reads.
 #include <algorithm>
 
 #include "engine/data/processor_row.h"
@@ -41,6 +42,25 @@ Result<Example> ChatProcessor::encode_plain(const std::string& text, std::int64_
   for (const TokenId id : ids)
     example.labels.push_back(tokenizer_->is_special(id) ? kIgnoreLabel : id);
   example.input_ids = std::move(ids);
+  return example;
+}
+
+Result<Example> ChatProcessor::encode_source(const Row& row) const {
+  if (!row.prompt_only) {
+    return row.error(RowFault::BadRow,
+                     "The row is a conversation, and this model's encoder reads plain texts.",
+                     "Choose an objective that learns from plain texts.");
+  }
+  const bool one = row.messages.size() == 1 && row.messages[0].content.size() == 1;
+  if (!one || row.messages[0].content[0].kind != ContentPart::Kind::Text) {
+    return row.error(RowFault::BadRow,
+                     "The row has several turns or parts, and this model reads one text.",
+                     "Give a row of one text or of one user message.");
+  }
+  auto encoding = tokenizer_->encode(row.messages[0].content[0].text, /*add_special_tokens=*/true);
+  if (!encoding) return row.about(RowFault::BadRow, encoding.error());
+  Example example;
+  example.source_ids = std::move(encoding->ids);
   return example;
 }
 

@@ -35,11 +35,12 @@ Error in_picture(Error error, const std::filesystem::path& path) {
 
 Result<std::shared_ptr<const ChatProcessor>> ChatProcessor::load(
     const std::filesystem::path& folder, std::optional<Pictures> pictures,
-    const PixelLimits& limits, std::int64_t longest_row) {
+    const PixelLimits& limits, std::int64_t longest_row, RowForm form) {
   auto processor = std::make_shared<ChatProcessor>();
   LUTHIER_TRY(processor->tokenizer_, Tokenizer::load(folder));
   processor->longest_row_ = longest_row;
   processor->image_tokens_.mark.clear();
+  processor->image_tokens_.form = form;
   if (!pictures) {
     LUTHIER_CHECK(check_no_limits(limits));
   } else {
@@ -275,6 +276,7 @@ Status ChatProcessor::cut(const Row& row, bool has_pictures, std::int64_t max_le
 
 Result<Example> ChatProcessor::encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const {
   LUTHIER_CHECK(prepare_pictures(row));
+  if (image_tokens_.form == RowForm::Source) return encode_source(row);
   LUTHIER_TRY(Example example, image_tokens_.form == RowForm::PrefixSuffix
                                    ? encode_prefix_suffix(row)
                                    : encode_chat(row, loss_on));
@@ -318,6 +320,11 @@ Result<Example> ChatProcessor::encode_prompt(const Conversation& conversation,
   if (messages.empty())
     return input_error("There is no turn to answer.", where, "Give at least one user message.");
   Row row{messages, where, nullptr, true, {}, {}, &conversation.tools};
+  if (messages.front().role == "text" && image_tokens_.form != RowForm::Source) {
+    return row.error(RowFault::BadRow,
+                     "The row is a plain text, and this model answers conversations.",
+                     "Give a row with messages.");
+  }
   LUTHIER_TRY(row.pictures, load_pictures(row, nullptr));
   return encode_row(row, LossOn::All, 0);
 }

@@ -34,6 +34,8 @@ struct Example {
   std::int64_t truncated_tokens = 0;  ///< how many max_length cut off
   std::int64_t prompt_tokens =
       0;  ///< how many stand before the answer; known where the family's attention depends on it
+  /// What the encoder of a model of two texts reads; the ids above are then its decoder's.
+  std::vector<TokenId> source_ids = {};
 };
 
 /// How a row's messages become text.
@@ -43,7 +45,9 @@ struct Example {
 ///   newline are the prefix, the answer and eos the suffix, each tokenized on its own. Labels are
 ///   the suffix whatever `loss_on` says: the prefix sees itself both ways, and a loss on it would
 ///   only teach to copy.
-enum class RowForm { ChatTemplate, PrefixSuffix };
+/// - Source: one text without a template, with the tokenizer's special tokens, is what an encoder
+///   reads (T5); the answer is its decoder's.
+enum class RowForm { ChatTemplate, PrefixSuffix, Source };
 
 /// How a family writes a picture into the text: the mark that templates put there, and the
 /// replacement for the i-th picture once its pixels (or, where only lengths are wanted, their shape
@@ -66,11 +70,13 @@ class ChatProcessor {
   };
   /// Reads tokenizer, template and, with `pictures`, the picture processor of a folder. Plain texts
   /// are cut at `longest_row` tokens, where the model has no more positions. A folder without a
-  /// chat template loads; encoding messages with it is an Input error that says so.
+  /// chat template loads; encoding messages with it is an Input error that says so. `form`: of
+  /// rows where there are no pictures, whose family says it otherwise.
   static Result<std::shared_ptr<const ChatProcessor>> load(const std::filesystem::path& folder,
                                                            std::optional<Pictures> pictures,
                                                            const PixelLimits& limits = {},
-                                                           std::int64_t longest_row = 0);
+                                                           std::int64_t longest_row = 0,
+                                                           RowForm form = RowForm::ChatTemplate);
   /// The same for pictures under other limits, read anew from the folder; tokenizer and template
   /// are shared. Limits mean nothing to a model without pictures.
   Result<std::shared_ptr<const ChatProcessor>> with_limits(const std::filesystem::path& folder,
@@ -114,7 +120,7 @@ class ChatProcessor {
   Result<Example> encode_plain(const std::string& text, std::int64_t max_length,
                                const std::string& where, RowFault* fault = nullptr) const;
   /// A prompt: the messages (without a trailing assistant turn) with the generation prompt added.
-  /// labels stay empty.
+  /// labels stay empty. Under RowForm::Source the text is the one message's, as `source_ids`.
   Result<Example> encode_prompt(const Conversation& conversation, const std::string& where) const;
 
   /// Writes pixel limits into the picture processor's file of a checkpoint folder that this
@@ -142,6 +148,7 @@ class ChatProcessor {
   Result<Example> encode_row(Row& row, LossOn loss_on, std::int64_t max_length) const;
   Result<Example> encode_chat(const Row& row, LossOn loss_on) const;
   Result<Example> encode_prefix_suffix(const Row& row) const;
+  Result<Example> encode_source(const Row& row) const;
   const std::string& image_token() const {
     return image_tokens_.token.empty() ? image_tokens_.mark : image_tokens_.token;
   }

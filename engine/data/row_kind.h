@@ -27,7 +27,7 @@ struct EncodedRow {
   const std::vector<PixelValues>& pictures_of(std::size_t sequence) const {
     return sequences[shares_pictures ? 0 : sequence].images;
   }
-  std::int64_t tokens() const;  ///< of all sequences
+  std::int64_t tokens() const;  ///< of all sequences, with what an encoder reads
   std::int64_t labels() const;  ///< of all sequences, after the shift
 };
 
@@ -85,6 +85,11 @@ const RowKind& any_rows();
 /// One row of a dataset through a kind.
 Result<Conversation> read_row(const Dataset& dataset, std::size_t row, const RowKind& kind,
                               RowFault* fault = nullptr);
+
+/// One row of a JSON file of its own, of whichever kind it is; relative paths start at
+/// `image_folder`, or beside the file.
+Result<Conversation> read_row_file(const std::filesystem::path& path,
+                                   const std::filesystem::path& image_folder = {});
 
 /// What the rows of a recipe must hold, by its objective.
 const RowKind& row_kind_of(const Recipe& recipe);

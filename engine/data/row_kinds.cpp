@@ -64,7 +64,8 @@ std::int64_t count_labels(const Example& example) {
 
 std::int64_t EncodedRow::tokens() const {
   std::int64_t sum = 0;
-  for (const Example& each : sequences) sum += static_cast<std::int64_t>(each.input_ids.size());
+  for (const Example& each : sequences)
+    sum += static_cast<std::int64_t>(each.input_ids.size() + each.source_ids.size());
   return sum;
 }
 
@@ -106,6 +107,13 @@ Result<Conversation> read_row(const Dataset& dataset, std::size_t row, const Row
   if (fault) *fault = RowFault::BadRow;
   LUTHIER_TRY(const Json json, dataset.row(row));
   return kind.read(json, dataset.folder_of(row), dataset.where(row), fault);
+}
+
+Result<Conversation> read_row_file(const std::filesystem::path& path,
+                                   const std::filesystem::path& image_folder) {
+  LUTHIER_TRY(const Json row, read_json_file(path));
+  return any_rows().read(row, image_folder.empty() ? path.parent_path() : image_folder,
+                         path.string(), nullptr);
 }
 
 const RowKind& row_kind_of(const Recipe& recipe) {

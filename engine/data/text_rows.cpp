@@ -9,7 +9,10 @@ namespace {
 class TextRows : public RowKind {
  public:
   const char* name() const override { return "text"; }
-  bool recognises(const Json& row) const override { return row.contains("text"); }
+  bool recognises(const Json& row) const override {
+    // Beside turns it is a remark.
+    return row.contains("text") && !row.contains("messages") && !row.contains("conversations");
+  }
 
   Result<Conversation> read(const Json& row, const std::filesystem::path&, const std::string& where,
                             RowFault* fault) const override {

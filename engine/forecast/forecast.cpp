@@ -88,8 +88,7 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   PassCost cost;
   LossCost loss;
   if (model.cost) {
-    Pass pass = lay_out(batch, terms);
-    pass.labels = objective->labels_used(pass.labels);
+    const Pass pass = lay_out(batch, terms, *objective);
     cost = model.cost->of(pass, shares(trained, objective->dropout()));
     loss = objective->cost(pass, cost.head);
   }

@@ -2,25 +2,48 @@
 // The sums. The loss is made while everything is kept; then the backward goes through the stages
 // from the last to the first, what is kept shrinks, and gradients grow.
 #include <algorithm>
+#include <numeric>
 
 #include "engine/batches/filler.h"
 #include "engine/forecast/trained.h"
+#include "engine/objectives/objective.h"
 
 namespace luthier {
 
-Pass lay_out(const BatchShape& batch, const StepTerms& terms) {
+namespace {
+
+std::int64_t sum_of(const std::vector<std::int64_t>& lengths) {
+  return std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
+}
+
+}  // namespace
+
+Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& objective) {
   Pass pass;
   pass.terms = terms;
   pass.pictures = batch.pictures;
-  pass.labels = std::min(batch.labels, batch.tokens);
+  pass.labels = objective.labels_used(std::min(batch.labels, batch.tokens));
   std::vector<std::int64_t> lengths = batch.lengths;
   if (lengths.empty()) {
     const std::int64_t rows = std::max<std::int64_t>(1, batch.batch_size);
     lengths.assign(static_cast<std::size_t>(rows), batch.tokens / rows);
   }
-  const std::int64_t filler = terms.cpu ? filler_tokens(batch.tokens) : 0;
+  RowLengths used = objective.lengths_used(lengths);
+  lengths = std::move(used.own);
+  std::int64_t tokens = batch.tokens;
+  std::int64_t filler = terms.cpu ? filler_tokens(tokens) : 0;
+  if (!used.source.empty()) {
+    tokens = pass.labels = sum_of(lengths);
+    filler = terms.cpu ? filler_tokens(tokens) : 0;
+    std::int64_t unread = terms.cpu ? filler_tokens(sum_of(used.source)) : 0;
+    if (filler > 0 || unread > 0) {
+      filler = filler_of_both(filler), unread = filler_of_both(unread);
+      used.source.push_back(unread);
+    }
+    pass.source_lengths = std::move(used.source);
+  }
   if (filler > 0) lengths.push_back(filler);
-  pass.tokens = batch.tokens + filler;
+  pass.tokens = tokens + filler;
   pass.rows = rows_shape(lengths, /*causal=*/true);
   pass.lengths = std::move(lengths);
   return pass;

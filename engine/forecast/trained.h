@@ -30,9 +30,11 @@ std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<Train
 /// Bytes that the recipe's optimizer keeps for all of it.
 std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe);
 
+class Objective;
+
 /// The recipe's micro-batch as the model meets it: precision and allocator of `terms`, the loop's
-/// filler, how attention takes the rows.
-Pass lay_out(const BatchShape& batch, const StepTerms& terms);
+/// filler, how attention takes the rows, what the objective makes of them.
+Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& objective);
 
 /// Bytes of tensors that live during a step besides weights, gradients and optimizer state.
 struct StepBytes {

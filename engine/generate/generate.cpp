@@ -47,35 +47,97 @@ struct Work {
   }
 };
 
+/// The states that predict what comes next, as the head takes them, and the cache between them.
+class Writing {
+ public:
+  virtual ~Writing() = default;
+  /// A batch of prompts of one length → [prompts · tokens, hidden].
+  virtual Tensor begin(const ModelInput& prompts) = 0;
+  /// A further token of each row that is left → [rows, hidden].
+  virtual Tensor go_on(const ModelInput& tokens) = 0;
+  /// These rows of the batch are left (int64 [rows]).
+  virtual void keep(const Tensor& rows) = 0;
+};
+
+/// The prompt is the beginning of what is written.
+class Continuing : public Writing {
+ public:
+  Continuing(Causal& model, std::int64_t capacity)
+      : model_(model), cache_(model.num_hidden_layers(), capacity) {}
+  Tensor begin(const ModelInput& prompts) override { return go_on(prompts); }
+  Tensor go_on(const ModelInput& tokens) override {
+    return model_.decode(model_.embed(tokens), &cache_);
+  }
+  void keep(const Tensor& rows) override { cache_.select(rows); }
+
+ private:
+  Causal& model_;
+  KeyValueCache cache_;
+};
+
+/// The prompt is read once, and what is written begins with the start token.
+class Rewriting : public Writing {
+ public:
+  Rewriting(SequenceToSequence& model, std::int64_t capacity)
+      : model_(model), cache_(model.decoder_layers(), capacity) {}
+  Tensor begin(const ModelInput& prompts) override {
+    memory_ = model_.encode(prompts);
+    ModelInput start;
+    start.input_ids =
+        torch::full({memory_.rows.rows()}, model_.start_token(), prompts.source_ids.options());
+    start.lengths.assign(static_cast<std::size_t>(memory_.rows.rows()), 1);
+    return go_on(start);
+  }
+  Tensor go_on(const ModelInput& tokens) override {
+    return model_.decode(tokens, memory_, &cache_);
+  }
+  void keep(const Tensor& rows) override { cache_.select(rows); }
+
+ private:
+  SequenceToSequence& model_;
+  KeyValueCache cache_;
+  RowStates memory_;  ///< its keys and values are in the cache after the first token
+};
+
+std::unique_ptr<Writing> make_writing(Model& model, std::int64_t prompt, std::int64_t new_tokens) {
+  if (SequenceToSequence* able = model.sequence_to_sequence())
+    return std::make_unique<Rewriting>(*able, 1 + new_tokens);
+  return std::make_unique<Continuing>(*model.causal(), prompt + new_tokens);
+}
+
+/// What a prompt is to the model: the beginning of its answer, or a text of its own.
+const std::vector<TokenId>& prompt_ids(Model& model, const Example& prompt) {
+  return model.sequence_to_sequence() ? prompt.source_ids : prompt.input_ids;
+}
+
 /// One batch of prompts of equal length, decoded in step; sequences that end leave the batch.
 class BatchDecoder {
  public:
   BatchDecoder(Work& work, std::vector<std::size_t> indices)
-      : work_(work),
-        loaded_(work.loaded),
-        causal_(*work.loaded.model->causal()),
-        live_(std::move(indices)),
-        options_(work.options) {}
+      : work_(work), loaded_(work.loaded), live_(std::move(indices)), options_(work.options) {}
 
   /// False when the host asked to stop.
   bool run() {
     const auto start = Clock::now();
     std::vector<Example> batch;
     for (const std::size_t index : live_) batch.push_back(work_.prompts[index]);
-    const std::size_t length = batch.front().input_ids.size();
-    const ModelInput input = to_device(collate(batch), loaded_.model->device());
-    KeyValueCache cache(causal_.num_hidden_layers(),
-                        static_cast<std::int64_t>(length) + options_.max_new_tokens);
-    TokenSequence sequence = causal_.embed(input);
+    const std::size_t length = prompt_ids(*loaded_.model, batch.front()).size();
+    const auto writing =
+        make_writing(*loaded_.model, static_cast<std::int64_t>(length), options_.max_new_tokens);
+    ModelInput next_input = to_device(collate(batch), loaded_.model->device());
     for (std::int64_t step = 0; !live_.empty() && step < options_.max_new_tokens; ++step) {
       adapt_waiting();
-      const Tensor hidden = causal_.decode(sequence, &cache);  // [batch · new, hidden]
+      // [batch · new, hidden]
+      const Tensor hidden = step == 0 ? writing->begin(next_input) : writing->go_on(next_input);
       const Tensor last =
           hidden.view({static_cast<std::int64_t>(live_.size()), -1, hidden.size(-1)})
               .select(1, -1);  // [batch, hidden]
       // [batch, vocab]
-      const Tensor logits =
-          causal_.head()->forward(last).to(torch::kFloat32).to(torch::kCPU).contiguous();
+      const Tensor logits = loaded_.model->output_head()
+                                ->forward(last)
+                                .to(torch::kFloat32)
+                                .to(torch::kCPU)
+                                .contiguous();
       const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
       std::vector<std::int64_t> kept, next;
       std::vector<std::size_t> still;
@@ -92,13 +154,13 @@ class BatchDecoder {
         still.push_back(live_[row]);
         next.push_back(result.tokens.back().id);
       }
-      if (still.size() != live_.size() && !still.empty()) cache.select(torch::tensor(kept));
+      if (still.size() != live_.size() && !still.empty()) writing->keep(torch::tensor(kept));
       live_ = std::move(still);
       if (live_.empty()) break;
       ModelInput follow;
       follow.input_ids = torch::tensor(next).to(loaded_.model->device());
       follow.lengths.assign(next.size(), 1);
-      sequence = causal_.embed(follow);
+      next_input = std::move(follow);
     }
     return true;
   }
@@ -136,12 +198,18 @@ class BatchDecoder {
 
   Work& work_;
   const LoadedModel& loaded_;
-  Causal& causal_;
   std::vector<std::size_t> live_;
   const GenerationOptions& options_;
 };
 
 }  // namespace
+
+Status check_writes_text(const LoadedModel& loaded) {
+  if (loaded.model->causal() || loaded.model->sequence_to_sequence()) return {};
+  return input_error(
+      "A model of type " + std::string(loaded.family->model_type) + " does not write text.",
+      loaded.folder.string(), "Compare such models by their evaluation losses.");
+}
 
 Result<std::vector<Generated>> generate(const LoadedModel& loaded,
                                         const std::vector<Example>& prompts,
@@ -154,17 +222,15 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded,
     return input_error("A temperature is 0 or above.", "temperature");
   if (!(options.top_p > 0 && options.top_p <= 1))
     return input_error("top_p lies above 0 and at most at 1.", "top_p");
-  if (!loaded.model->causal())
-    return input_error(
-        "A model of type " + std::string(loaded.family->model_type) + " does not write text.",
-        loaded.folder.string());
+  LUTHIER_CHECK(check_writes_text(loaded));
   const c10::InferenceMode inference;
   std::vector<Generated> results(prompts.size());
   std::map<std::size_t, std::vector<std::size_t>> by_length;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    if (prompts[i].input_ids.empty()) return input_error("The prompt is empty.", "prompt");
-    results[i].prompt_tokens = static_cast<std::int64_t>(prompts[i].input_ids.size());
-    by_length[prompts[i].input_ids.size()].push_back(i);
+    const std::size_t length = prompt_ids(*loaded.model, prompts[i]).size();
+    if (length == 0) return input_error("The prompt is empty.", "prompt");
+    results[i].prompt_tokens = static_cast<std::int64_t>(length);
+    by_length[length].push_back(i);
   }
   if (!draws.empty() && draws.size() != prompts.size()) {
     return input_error("Each prompt needs a stream of draws.", "draws");

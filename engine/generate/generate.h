@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Decoding with a key-value cache: greedy, temperature, top-p; every token with its log-probability
 // and runners-up. Prompts of equal length are decoded together (no padding, so the result is that
-// of one at a time).
+// of one at a time). A model of two texts reads a prompt once and writes from its start token on.
 #pragma once
 
 #include <functional>
@@ -26,6 +26,9 @@ struct Generated {
 /// everything. With its last token an answer has its `finish`, and its tokens their places in the
 /// text.
 using GenerationProgress = std::function<bool(std::size_t index, const Generated& so_far)>;
+
+/// Refuses a model that writes no text: an encoder.
+Status check_writes_text(const LoadedModel& loaded);
 
 /// Answers `prompts` (from ChatProcessor::encode_prompt) with whatever adapter is active. Sampling
 /// draws from (seed, `draws` of the prompt, token index); without `draws` a prompt's is its index.

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include "engine/base/random_stream.h"
 #include "engine/base/text.h"
 #include "engine/methods/build_adapter.h"

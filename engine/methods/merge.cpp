@@ -74,8 +74,10 @@ Result<std::vector<Example>> make_probes(const LoadedModel& base, const fs::path
     return machine_error("The probe's picture cannot be removed: " + problem.message(),
                          picture.string());
   if (probes.empty()) probes.emplace_back();
-  for (Example& probe : probes)
+  for (Example& probe : probes) {
     append_drawn(probe, base.model->geometry().vocab_size, base.processor->image_token_id());
+    if (base.model->sequence_to_sequence()) probe.source_ids = probe.input_ids;
+  }
   return probes;
 }
 

@@ -122,7 +122,7 @@ Error not_wrappable(const ModelModule& module, const Wrapping& wrapping) {
       "adapter.target_modules", "Name what stands in it, or make the pattern narrower.");
 }
 
-Error nothing_left(const AdapterSettings& settings) {
+Error nothing_left(const AdapterSettings& settings, const Wrapping& wrapping) {
   const ModuleSelector& targets = settings.target_modules;
   if (targets.kind == ModuleSelector::Kind::None ||
       (targets.kind == ModuleSelector::Kind::Names && targets.names.empty())) {
@@ -133,7 +133,9 @@ Error nothing_left(const AdapterSettings& settings) {
   if (targets.kind == ModuleSelector::Kind::AllLinear &&
       settings.exclude_modules.kind == ModuleSelector::Kind::None &&
       settings.modules_to_save.empty()) {
-    return input_error("The model has no Linear.", "adapter.target_modules");
+    return input_error(
+        std::string("The model has nothing that the method could hang on. ") + wrapping.sentence,
+        "strategy", "Choose another method.");
   }
   return input_error("exclude_modules and modules_to_save leave none of the target modules.",
                      "adapter.exclude_modules",
@@ -177,7 +179,7 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
     LUTHIER_TRY(const ModuleScale scale, scales.of(module.name));
     selection.wrapped.push_back({module.name, scale});
   }
-  if (selection.wrapped.empty()) return nothing_left(settings);
+  if (selection.wrapped.empty()) return nothing_left(settings, wrapping);
   LUTHIER_CHECK(check_keys(scales.ranks(), modules, selection.wrapped));
   LUTHIER_CHECK(check_keys(scales.alphas(), modules, selection.wrapped));
   return selection;

@@ -33,10 +33,12 @@ struct PictureLoad {
 /// One micro-batch of a training step.
 struct Pass {
   StepTerms terms;
-  std::int64_t tokens = 0;            ///< of all rows, with filler
-  std::int64_t labels = 0;            ///< that the loss is about
-  std::vector<std::int64_t> lengths;  ///< of the rows, the filler's last
-  RowsShape rows;                     ///< as causal attention meets them
+  std::int64_t tokens = 0;                   ///< of all rows, with filler
+  std::int64_t labels = 0;                   ///< that the loss is about
+  std::vector<std::int64_t> lengths;         ///< of the rows, the filler's last
+  RowsShape rows;                            ///< as causal attention meets them
+  std::vector<std::int64_t> source_lengths;  ///< of what an encoder reads, row by row; empty:
+                                             ///< there is one text alone
   PictureLoad pictures;
 };
 

@@ -20,8 +20,9 @@ AttentionBranchCost SelfAttentionImpl::cost(const StepTerms& terms, const RowsSh
   const std::int64_t before = terms.keys_before;
   AttentionBranchCost cost = attention_branch_cost(
       terms, {q_proj_, k_proj_, v_proj_}, o_proj_,
-      attention_cost(terms, rows, heads_, kv_heads_, head_dim_, rule_.softcap > 0, before), norms,
-      tokens, flows || before > 0);
+      attention_cost(terms, behind_keys(rows, before), heads_, kv_heads_, head_dim_,
+                     rule_.softcap > 0 ? Scores::Capped : Scores::Fused),
+      norms, tokens, flows || before > 0);
   add_plug(cost, terms, *this, tokens);
   return cost;
 }

@@ -37,9 +37,12 @@ enum class HeadWeight {
 struct Plan {
   /// Builds the modules with uninitialised tensors of these options (device may be meta).
   std::function<std::shared_ptr<Model>(const torch::TensorOptions& tensors, HeadWeight head)> build;
-  std::optional<PicturePlan> pictures;  ///< none: the model reads text alone
-  double initializer_range = 0.02;      ///< of weights that are drawn
-  std::int64_t longest_row = 0;         ///< tokens that the model has positions for; 0: no end
+  std::optional<PicturePlan> pictures;   ///< none: the model reads text alone
+  RowForm form = RowForm::ChatTemplate;  ///< of rows, where it takes none
+  double initializer_range = 0.02;       ///< of weights that are drawn
+  /// The same tensor by tensor, by its in-memory name; empty: one range for all.
+  std::function<double(const std::string& name)> initializer_ranges;
+  std::int64_t longest_row = 0;  ///< tokens that the model has positions for; 0: no end
 
   /// As config.json has it.
   std::shared_ptr<Model> made(const torch::TensorOptions& tensors) const {
@@ -70,6 +73,9 @@ struct Family {
   /// pixel_values in the layout of the family's transformers processor, from the batch's; null: as
   /// they are.
   torch::Tensor (*processor_layout)(const ModelInput& input) = nullptr;
+  /// Makes config.json say that the head has a weight of its own; null: tie_word_embeddings says
+  /// that and nothing else.
+  void (*untie)(Json& config) = nullptr;
 };
 const std::vector<Family>& families();
 /// For who looks through folders without loading them.

@@ -74,7 +74,7 @@ double neutral_weight(const ParameterModule& norm) {
 
 /// transformers' initialisation: normal(0, initializer_range) for matrices and embeddings, ones for
 /// norms, zeros for biases.
-Status draw_weights(Model& model, double range, std::uint64_t seed,
+Status draw_weights(Model& model, const Plan& plan, std::uint64_t seed,
                     const std::function<bool(double)>& go_on) {
   torch::NoGradGuard no_grad;
   std::int64_t done = 0, total = 1;
@@ -88,6 +88,9 @@ Status draw_weights(Model& model, double range, std::uint64_t seed,
     for (auto& item : module.value()->named_parameters(/*recurse=*/false)) {
       torch::Tensor& tensor = item.value();
       adapt_waiting();
+      const std::string name = module.key() + "." + item.key();
+      const double range =
+          plan.initializer_ranges ? plan.initializer_ranges(name) : plan.initializer_range;
       if (item.key().ends_with("bias"))
         tensor.zero_();
       else if (norm)
@@ -133,7 +136,7 @@ Result<std::shared_ptr<const ChatProcessor>> make_processor(const Plan& plan,
     LUTHIER_TRY(ImageTokens tokens, plan.pictures->tokens(folder));
     pictures = {std::move(tokens), plan.pictures->token_id, plan.pictures->defaults};
   }
-  return ChatProcessor::load(folder, std::move(pictures), limits, plan.longest_row);
+  return ChatProcessor::load(folder, std::move(pictures), limits, plan.longest_row, plan.form);
 }
 
 /// Tokenizer and picture processor against the model's own sizes.
@@ -188,7 +191,7 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
     LUTHIER_TRY(const bool own_head, has_own_head(*shapes, *loaded.family, files));
     const HeadWeight head = own_head ? HeadWeight::Own : HeadWeight::AsConfigured;
     if (own_head) {
-      untie(loaded.config);
+      untie(*loaded.family, loaded.config);
       shapes = plan.build(tensors.device(torch::kMeta), head);
     }
     LUTHIER_TRY(
@@ -223,7 +226,7 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
                          where, "Train from scratch without quantization.");
     }
     loaded.model = plan.made(tensors);
-    LUTHIER_CHECK(draw_weights(*loaded.model, plan.initializer_range, options.seed, options.go_on));
+    LUTHIER_CHECK(draw_weights(*loaded.model, plan, options.seed, options.go_on));
     loaded.stored_dtype = "F32";
   }
   LUTHIER_CHECK(check_processor(*loaded.processor, loaded.model->geometry(), folder));

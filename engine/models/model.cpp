@@ -11,11 +11,14 @@ torch::ScalarType Model::dtype() const { return parameters().front().scalar_type
 Linear Model::output_head() {
   if (Causal* able = causal()) return able->head();
   if (Encoder* able = encoder()) return able->head();
+  if (SequenceToSequence* able = sequence_to_sequence()) return able->head();
   return nullptr;
 }
 
 torch::Tensor states_before_head(Model& model, const ModelInput& input) {
   if (Causal* able = model.causal()) return able->decode(able->embed(input), nullptr);
+  if (SequenceToSequence* able = model.sequence_to_sequence())
+    return able->decode(input, able->encode(input), nullptr);
   Encoder* encoder = model.encoder();
   TORCH_CHECK(encoder, "the model makes no logits");
   return encoder->before_head(encoder->encode(input));

@@ -46,6 +46,24 @@ class Encoder {
   virtual Linear head() = 0;
 };
 
+/// One text is read whole, and another is written after it: each of its tokens is predicted from
+/// those before it and from all of the first.
+class SequenceToSequence {
+ public:
+  virtual ~SequenceToSequence() = default;
+  /// What is read (source_ids) → the states that the other text's rows look across to.
+  virtual RowStates encode(const ModelInput& input) = 0;
+  /// What is written so far (input_ids, which begin with the start token) → [tokens, hidden] as
+  /// the head takes them; row i looks across to row i of `memory`. With a cache, rows of equal
+  /// length go on from what it holds, and the memory is looked at the first time alone.
+  virtual torch::Tensor decode(const ModelInput& input, const RowStates& memory,
+                               KeyValueCache* cache) = 0;
+  /// Output projection [.., hidden] → [.., vocab].
+  virtual Linear head() = 0;
+  virtual TokenId start_token() const = 0;
+  virtual std::int64_t decoder_layers() const = 0;
+};
+
 /// The part of a picture's way that depends on nothing but pixels, grids and the tower's weights.
 class PictureTower {
  public:
@@ -64,6 +82,7 @@ class Model : public torch::nn::Module {
   // What the model can do; null: it cannot.
   virtual Causal* causal() { return nullptr; }
   virtual Encoder* encoder() { return nullptr; }
+  virtual SequenceToSequence* sequence_to_sequence() { return nullptr; }
   virtual PictureTower* picture_tower() { return nullptr; }
   virtual const StepCosts* step_costs() const { return nullptr; }
 

@@ -11,7 +11,7 @@ ModelInput collate(const std::vector<Example>& examples) {
 
 ModelInput collate(const std::vector<const Example*>& examples) {
   ModelInput input;
-  std::vector<std::int64_t> ids, labels;
+  std::vector<std::int64_t> ids, labels, source;
   std::vector<torch::Tensor> pixels;
   for (const Example* example : examples) {
     ids.insert(ids.end(), example->input_ids.begin(), example->input_ids.end());
@@ -19,6 +19,10 @@ ModelInput collate(const std::vector<const Example*>& examples) {
     labels.resize(ids.size(), kIgnoreLabel);  // a prompt has none
     input.lengths.push_back(static_cast<std::int64_t>(example->input_ids.size()));
     input.prompt_lengths.push_back(example->prompt_tokens);
+    if (!example->source_ids.empty()) {
+      source.insert(source.end(), example->source_ids.begin(), example->source_ids.end());
+      input.source_lengths.push_back(static_cast<std::int64_t>(example->source_ids.size()));
+    }
     for (const PixelValues& image : example->images) {
       if (!image.values.empty())
         pixels.push_back(torch::from_blob(const_cast<float*>(image.values.data()), image.shape,
@@ -28,14 +32,15 @@ ModelInput collate(const std::vector<const Example*>& examples) {
   }
   input.input_ids = torch::tensor(ids, torch::kInt64);
   input.labels = torch::tensor(labels, torch::kInt64);
+  if (!source.empty()) input.source_ids = torch::tensor(source, torch::kInt64);
   if (!pixels.empty()) input.pixel_values = at::cat(pixels, 0);
   return input;
 }
 
 ModelInput to_device(const ModelInput& input, torch::Device device) {
   ModelInput moved = input;
-  for (torch::Tensor* tensor :
-       {&moved.input_ids, &moved.pixel_values, &moved.tower_features, &moved.labels}) {
+  for (torch::Tensor* tensor : {&moved.input_ids, &moved.pixel_values, &moved.tower_features,
+                                &moved.labels, &moved.source_ids}) {
     if (tensor->defined()) *tensor = tensor->to(device, /*non_blocking=*/true);
   }
   return moved;

@@ -28,6 +28,10 @@ struct ModelInput {
                                  ///< pixel_values when defined
   std::vector<PictureFacts> pictures;  ///< of all rows, in their order
   torch::Tensor labels;                ///< [tokens] int64 with kIgnoreLabel, or undefined
+  /// What an encoder reads beside the rows above, which its decoder writes: [source tokens] int64
+  /// and each row's length; undefined and empty for models of one text.
+  torch::Tensor source_ids;
+  std::vector<std::int64_t> source_lengths;
 };
 
 /// Lays examples one after another (on the CPU).

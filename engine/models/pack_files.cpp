@@ -127,7 +127,7 @@ Status pack_into(const fs::path& model, const fs::path& out, const PackFiles& ho
                     : dtype == torch::kFloat16 ? "float16"
                                                : "float32";
   config["quantization_config"] = kind->written(how.settings);
-  if (own_head) untie(config);
+  if (own_head) untie(*family, config);
   LUTHIER_CHECK(write_file_atomically(writer.path() / "config.json", config.dump(2) + "\n"));
   LUTHIER_CHECK(copy_companion_files(model, writer.path()));
   return writer.commit();

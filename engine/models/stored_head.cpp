@@ -20,7 +20,8 @@ Result<bool> has_own_head(Model& model, const Family& family, const CheckpointFi
   return !same;
 }
 
-void untie(Json& config) {
+void untie(const Family& family, Json& config) {
+  if (family.untie) return family.untie(config);
   config["tie_word_embeddings"] = false;
   // Said in any case: some decoders are tied where their configuration says nothing.
   if (const auto text = config.find("text_config"); text != config.end() && text->is_object()) {
@@ -52,7 +53,7 @@ bool untie_head(LoadedModel& loaded) {
   const torch::NoGradGuard no_grad;
   Linear head = loaded.model->output_head();
   head->untie();
-  untie(loaded.config);
+  untie(*loaded.family, loaded.config);
   return true;
 }
 

@@ -12,7 +12,7 @@ namespace luthier {
 Result<bool> has_own_head(Model& model, const Family& family, const CheckpointFiles& files);
 
 /// Makes the configuration say that the head is not tied, wherever transformers may look.
-void untie(Json& config);
+void untie(const Family& family, Json& config);
 
 /// Gives a tied head a weight of its own, a copy of the embedding's, and makes the configuration
 /// say so. False: it was not tied.

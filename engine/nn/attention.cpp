@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace luthier {
 
@@ -51,26 +52,69 @@ struct Masks {
       return torch::zeros(allowed.sizes(), q.options().requires_grad(false))
           .masked_fill_(allowed.logical_not(), -std::numeric_limits<double>::infinity());
     };
-    if (!rows) return make();
+    return rows ? rows->once(key(q, keys, rule, blocks), make) : make();
+  }
+
+  /// `bias` and, where the rule hides keys, the mask: [1 or batch, heads, seq, keys].
+  Tensor with(const ScoreBias& bias, const Tensor& q, std::int64_t keys, const AttentionRule& rule,
+              const Tensor& blocks, bool hides) const {
+    const auto make = [&] {
+      const std::int64_t seq = q.size(2);
+      const Tensor added =
+          bias.of(keys - seq, seq, keys).to(q.options().requires_grad(false)).unsqueeze(0);
+      return hides ? added + of(q, keys, rule, blocks) : added;
+    };
+    std::vector<std::int64_t> name = key(q, keys, rule, blocks);
+    // Rows of one length have one bias, whichever of them are in the group.
+    if (!blocks.defined()) name.front() = 0;
+    return bias.once(name, make);
+  }
+
+ private:
+  std::vector<std::int64_t> key(const Tensor& q, std::int64_t keys, const AttentionRule& rule,
+                                const Tensor& blocks) const {
     const bool near = rule.causal && rule.window &&
                       keys > *rule.window;  // a window that holds all keys changes nothing
-    return rows->once({part, q.size(2), keys, rule.causal, near ? *rule.window : -1,
-                       near && rule.window_in_blocks, blocks.defined(),
-                       static_cast<std::int64_t>(q.scalar_type())},
-                      make);
+    return {part,
+            q.size(2),
+            keys,
+            rule.causal,
+            near ? *rule.window : -1,
+            near && rule.window_in_blocks,
+            blocks.defined(),
+            static_cast<std::int64_t>(q.scalar_type())};
   }
 };
+
+/// With a bias on the scores. Where it learns they are made here, since fused attention has no
+/// gradient for what is added to them.
+Tensor attend_biased(const Tensor& q, const Tensor& key, const Tensor& value, const Tensor& added,
+                     const ScoreBias& bias, const std::optional<double>& scale) {
+  if (!bias.learns())
+    return at::scaled_dot_product_attention(q, key, value, added, 0.0, false, scale);
+  const double factor = scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
+  Tensor scores = at::matmul(q, key.transpose(-1, -2));
+  if (factor != 1) scores = scores * factor;
+  const Tensor shares = at::softmax(scores.add_(added), -1, torch::kFloat32);
+  return at::matmul(shares.to(q.scalar_type()), value);
+}
 
 /// q [batch, heads, seq, head_dim], k and v [batch, kv_heads, keys, head_dim] → [batch, heads, seq,
 /// head_dim]. `blocks` [batch, keys].
 Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule,
-                    const Tensor& blocks, const Masks& masks) {
+                    const Tensor& blocks, const Masks& masks, const ScoreBias* bias = nullptr) {
   const std::int64_t seq = q.size(2), keys = k.size(2), groups = q.size(1) / k.size(1);
   const Tensor key = repeat_heads(k, groups), value = repeat_heads(v, groups);
   const bool windowed = rule.causal && rule.window && keys > *rule.window;
   const bool masked = blocks.defined() || windowed || (rule.causal && seq > 1 && seq != keys);
   const std::optional<double> scale =
       rule.scale > 0 ? std::optional<double>(rule.scale) : std::nullopt;
+  if (bias) {
+    TORCH_CHECK(rule.softcap == 0, "scores with a softcap take no bias");
+    const bool hides = masked || (rule.causal && seq > 1);
+    return attend_biased(q, key, value, masks.with(*bias, q, keys, rule, blocks, hides), *bias,
+                         scale);
+  }
   if (rule.softcap > 0) {
     Tensor scores = at::matmul(q, key.transpose(-1, -2)) *
                     scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
@@ -112,7 +156,64 @@ bool padding_is_cheap(const RowLayout& rows) {
   return rows.longest() <= 96 || padded <= 1.5 * real;
 }
 
+/// Rows by the two lengths that they have, and the gathers that bring tokens into the pairs' order.
+struct Pairs {
+  struct Group {
+    std::int64_t rows = 0, length = 0, seen = 0;
+  };
+  std::vector<Group> groups;
+  std::vector<std::int64_t> sizes, seen_sizes;  ///< tokens of each group
+  Tensor there, back, seen_there, seen_back;
+
+  Pairs(const RowLayout& rows, const RowLayout& memory, torch::Device device) {
+    std::map<std::pair<std::int64_t, std::int64_t>, std::vector<std::size_t>, std::greater<>> found;
+    for (std::size_t row = 0; row < rows.lengths().size(); ++row)
+      found[{rows.lengths()[row], memory.lengths()[row]}].push_back(row);
+    for (const auto& [pair, members] : found) {
+      groups.push_back({static_cast<std::int64_t>(members.size()), pair.first, pair.second});
+      sizes.push_back(groups.back().rows * pair.first);
+      seen_sizes.push_back(groups.back().rows * pair.second);
+    }
+    const auto gather = [&](const RowLayout& layout, std::int64_t which) {
+      std::vector<std::int64_t> name{kPairs, which};
+      name.insert(name.end(), memory.lengths().begin(), memory.lengths().end());
+      return rows.once(name, [&] {
+        std::vector<std::int64_t> starts, order;
+        std::int64_t start = 0;
+        for (const std::int64_t length : layout.lengths()) {
+          starts.push_back(start);
+          start += length;
+        }
+        for (const auto& [pair, members] : found)
+          for (const std::size_t row : members)
+            for (std::int64_t i = 0; i < layout.lengths()[row]; ++i)
+              order.push_back(starts[row] + i);
+        const Tensor made = torch::tensor(order, torch::kInt64);
+        return (which % 2 == 0 ? made : made.argsort()).to(device);
+      });
+    };
+    there = gather(rows, 0), back = gather(rows, 1);
+    seen_there = gather(memory, 2), seen_back = gather(memory, 3);
+  }
+
+ private:
+  static constexpr std::int64_t kPairs = -2;  ///< no part of a mask's name
+};
+
 }  // namespace
+
+Tensor ScoreBias::once(const std::vector<std::int64_t>& key,
+                       const std::function<Tensor()>& make) const {
+  Tensor& made = made_[key];
+  if (!made.defined()) made = make();
+  return made;
+}
+
+std::pair<Tensor, Tensor> KeyValueCache::across(
+    std::int64_t layer, const std::function<std::pair<Tensor, Tensor>()>& make) {
+  const auto found = across_.find(layer);
+  return found != across_.end() ? found->second : across_.emplace(layer, make()).first->second;
+}
 
 std::pair<Tensor, Tensor> KeyValueCache::append(std::int64_t layer, const Tensor& key,
                                                 const Tensor& value) {
@@ -135,13 +236,17 @@ void KeyValueCache::select(const Tensor& rows) {
       if (tensor.defined()) tensor = tensor.index_select(0, rows.to(tensor.device()));
     }
   }
+  for (auto& [layer, pair] : across_) {
+    for (Tensor* tensor : {&pair.first, &pair.second})
+      *tensor = tensor->index_select(0, rows.to(tensor->device()));
+  }
   if (position_offsets.defined())
     position_offsets = position_offsets.index_select(0, rows.to(position_offsets.device()));
 }
 
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout& rows,
               const AttentionRule& rule, const Tensor& blocks, KeyValueCache* cache,
-              std::int64_t layer, const KeysAndValues& before) {
+              std::int64_t layer, const KeysAndValues& before, const ScoreBias* bias) {
   const std::int64_t width = q.size(1) * q.size(2);
   if (cache) {
     TORCH_CHECK(rows.equal(), "a cache holds rows of equal length");
@@ -151,7 +256,7 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
                                       behind(first.values, swapped(rows.pad(v))));
     const Tensor own =
         blocks.defined() && begins ? behind_count(first.count(), rows.pad(blocks)) : Tensor();
-    return swapped(attend_equal(swapped(rows.pad(q)), key, value, rule, own, Masks{}))
+    return swapped(attend_equal(swapped(rows.pad(q)), key, value, rule, own, Masks{}, bias))
         .reshape({-1, width});
   }
   if (rows.equal() || (rule.causal && !few_groups(rows) && padding_is_cheap(rows))) {
@@ -166,7 +271,7 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
     const Tensor mixed =
         attend_equal(swapped(rows.pad(q)), behind(before.keys, swapped(rows.pad(k))),
                      behind(before.values, swapped(rows.pad(v))), rule,
-                     behind_count(before.count(), own), Masks{&rows});
+                     behind_count(before.count(), own), Masks{&rows}, bias);
     return rows.unpad(swapped(mixed)).reshape({-1, width});
   }
   const bool gathered = !rows.grouped();
@@ -191,12 +296,51 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
     const Masks masks{&rows, static_cast<std::int64_t>(i)};
     mixed.push_back(swapped(attend_equal(split(queries[i]), behind(before.keys, split(keys[i])),
                                          behind(before.values, split(values[i])), rule,
-                                         behind_count(before.count(), part), masks))
+                                         behind_count(before.count(), part), masks, bias))
                         .reshape({sizes[i], width}));
     start += sizes[i];
   }
   const Tensor together = mixed.size() == 1 ? mixed.front() : at::cat(mixed);
   return gathered ? reorder(together, back, there) : together;
+}
+
+Tensor attend_across(const Tensor& q, const RowLayout& rows,
+                     const std::function<KeysAndValues()>& seen, const RowLayout& memory,
+                     const AttentionRule& asked, KeyValueCache* cache, std::int64_t layer) {
+  AttentionRule rule = asked;
+  rule.causal = false, rule.window = {};
+  const std::int64_t width = q.size(1) * q.size(2);
+  const auto padded = [&] {
+    const KeysAndValues flat = seen();
+    return std::pair(swapped(memory.pad(flat.keys)), swapped(memory.pad(flat.values)));
+  };
+  if (cache || (rows.equal() && memory.equal())) {
+    TORCH_CHECK(rows.equal() && (cache || rows.rows() == memory.rows()),
+                "each row looks across to one of the other rows");
+    const auto [key, value] = cache ? cache->across(layer, padded) : padded();
+    return swapped(attend_equal(swapped(rows.pad(q)), key, value, rule, {}, Masks{}))
+        .reshape({-1, width});
+  }
+  TORCH_CHECK(rows.rows() == memory.rows(), "each row looks across to one of the other rows");
+  const Pairs pairs(rows, memory, q.device());
+  const KeysAndValues flat = seen();
+  const auto queries = reorder(q, pairs.there, pairs.back).split_with_sizes(pairs.sizes);
+  const auto ordered = [&](const Tensor& x) {
+    return reorder(x, pairs.seen_there, pairs.seen_back).split_with_sizes(pairs.seen_sizes);
+  };
+  const auto keys = ordered(flat.keys), values = ordered(flat.values);
+  std::vector<Tensor> mixed;
+  for (std::size_t i = 0; i < pairs.groups.size(); ++i) {
+    const Pairs::Group& group = pairs.groups[i];
+    const auto split = [&](const Tensor& x, std::int64_t length) {
+      return swapped(x.reshape({group.rows, length, x.size(1), x.size(2)}));
+    };
+    mixed.push_back(
+        swapped(attend_equal(split(queries[i], group.length), split(keys[i], group.seen),
+                             split(values[i], group.seen), rule, {}, Masks{}))
+            .reshape({pairs.sizes[i], width}));
+  }
+  return reorder(at::cat(mixed), pairs.back, pairs.there);
 }
 
 }  // namespace luthier

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Scaled dot-product attention with grouped queries over rows of any lengths, and the key-value
-// cache of decoding.
+// Scaled dot-product attention with grouped queries over rows of any lengths, within a row or
+// across to the same row of other states, and the key-value cache of decoding.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -24,6 +26,10 @@ class KeyValueCache {
   std::pair<torch::Tensor, torch::Tensor> append(std::int64_t layer, const torch::Tensor& key,
                                                  const torch::Tensor& value);
   void advance(std::int64_t count) { length_ += count; }
+  /// Keys and values of the states that the rows look across to, [batch, kv_heads, keys, head_dim]
+  /// each: `make` is asked at a layer's first token alone.
+  std::pair<torch::Tensor, torch::Tensor> across(
+      std::int64_t layer, const std::function<std::pair<torch::Tensor, torch::Tensor>()>& make);
   /// Room for `count` more, before anything is stored: tokens that stand before the rows' own.
   void reserve(std::int64_t count) { capacity_ += count; }
   /// Keeps these rows of the batch (int64 [rows]), for when some sequences are done.
@@ -35,6 +41,7 @@ class KeyValueCache {
 
  private:
   std::vector<torch::Tensor> keys_, values_;
+  std::map<std::int64_t, std::pair<torch::Tensor, torch::Tensor>> across_;  ///< by layer
   std::int64_t capacity_, length_ = 0;
 };
 
@@ -46,14 +53,51 @@ struct AttentionRule {
   bool window_in_blocks = false;  ///< the window bounds what tokens of one block see, too (Gemma 3)
 };
 
+/// Numbers that are added to the scores before the softmax, by head and by the places of query and
+/// key in their row (T5's relative bias, Raffel et al. 2020). They are made once for rows of one
+/// length and kept as long as this object: one pass through a stack of layers, or, where a layer is
+/// made again in the backward, one layer.
+class ScoreBias {
+ public:
+  /// → [heads, queries, keys] for queries at the places first, first + 1, … and keys from place 0.
+  using Make =
+      std::function<torch::Tensor(std::int64_t first, std::int64_t queries, std::int64_t keys)>;
+  /// `learns`: the numbers get a gradient, at whatever time they are asked for.
+  ScoreBias(Make make, bool learns) : make_(std::move(make)), learns_(learns) {}
+
+  bool learns() const { return learns_; }
+  torch::Tensor of(std::int64_t first, std::int64_t queries, std::int64_t keys) const {
+    return make_(first, queries, keys);
+  }
+  /// What `make` gives under `key`, made once.
+  torch::Tensor once(const std::vector<std::int64_t>& key,
+                     const std::function<torch::Tensor()>& make) const;
+
+ private:
+  Make make_;
+  bool learns_;
+  mutable std::map<std::vector<std::int64_t>, torch::Tensor> made_;
+};
+
 /// Attention within each row. q [tokens, heads, head_dim], k and v [tokens, kv_heads, head_dim] →
 /// [tokens, heads·head_dim]. `blocks` [tokens] int64 or undefined: tokens of one row with the same
 /// number ≥ 0 see one another; a window does not hold them back unless the rule says so. With a
 /// cache (rows of equal length only) the tokens continue what layer `layer` of it holds. `before`
 /// stands in front of every row, as tokens that all of it may see; in a cache at its beginning.
+/// `bias` counts places from the first key, and has no part in a rule with a softcap.
 torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
                      const RowLayout& rows, const AttentionRule& rule,
                      const torch::Tensor& blocks = {}, KeyValueCache* cache = nullptr,
-                     std::int64_t layer = 0, const KeysAndValues& before = {});
+                     std::int64_t layer = 0, const KeysAndValues& before = {},
+                     const ScoreBias* bias = nullptr);
+
+/// Attention of each row's tokens to all tokens of the same row of `memory`. q [tokens, heads,
+/// head_dim] → [tokens, heads·head_dim]; `seen` gives keys and values [memory tokens, kv_heads,
+/// head_dim]. Of the rule, scale and softcap count. With a cache (rows of equal length, of which
+/// the memory's are, too) `seen` is asked for a layer's first tokens alone.
+torch::Tensor attend_across(const torch::Tensor& q, const RowLayout& rows,
+                            const std::function<KeysAndValues()>& seen, const RowLayout& memory,
+                            const AttentionRule& rule, KeyValueCache* cache = nullptr,
+                            std::int64_t layer = 0);
 
 }  // namespace luthier

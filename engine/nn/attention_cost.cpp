@@ -12,13 +12,21 @@ namespace luthier {
 
 RowsShape unmoved_rows(std::int64_t tokens) {
   RowsShape shape;
-  shape.tokens = tokens;
+  shape.tokens = shape.keys = tokens;
   return shape;
 }
 
 std::vector<std::int64_t> longer_rows(std::vector<std::int64_t> lengths, std::int64_t before) {
   for (std::int64_t& length : lengths) length += before;
   return lengths;
+}
+
+RowsShape behind_keys(RowsShape rows, std::int64_t before) {
+  for (const RowsShape::Group& group : rows.groups) {
+    rows.keys += group.rows * before;
+    rows.squares += group.rows * group.length * before;
+  }
+  return rows;
 }
 
 RowsShape rows_shape(const std::vector<std::int64_t>& lengths, bool causal) {
@@ -36,6 +44,7 @@ RowsShape rows_shape(const std::vector<std::int64_t>& lengths, bool causal) {
     shape.squares += rows * length * length;
     real += static_cast<double>(rows) * static_cast<double>(length) * static_cast<double>(length);
   }
+  shape.keys = shape.tokens;
   if (by_length.size() <= 1) return shape;
   shape.copied = true;
   const bool sorted = std::is_sorted(lengths.begin(), lengths.end(), std::greater<>());
@@ -44,33 +53,51 @@ RowsShape rows_shape(const std::vector<std::int64_t>& lengths, bool causal) {
       static_cast<double>(rows) * static_cast<double>(longest) * static_cast<double>(longest);
   if (!causal || (sorted && by_length.size() <= 2) || (longest > 96 && padded > 1.5 * real))
     return shape;
-  shape.tokens = rows * longest;
+  shape.tokens = shape.keys = rows * longest;
   shape.squares = rows * longest * longest;
   shape.groups = {{rows, longest}};
   return shape;
 }
 
-AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
-                             std::int64_t kv_heads, std::int64_t head_dim, bool capped,
-                             std::int64_t before) {
-  const bool repeated = heads / std::max<std::int64_t>(1, kv_heads) > 1;
-  std::int64_t keys = rows.tokens, scores_before = 0;
-  for (const auto& group : rows.groups) {
-    keys += group.rows * before;
-    scores_before += group.rows * group.length * before;
+RowsShape across_shape(const std::vector<std::int64_t>& lengths,
+                       const std::vector<std::int64_t>& memory) {
+  RowsShape shape;
+  for (std::size_t row = 0; row < lengths.size(); ++row) {
+    shape.tokens += lengths[row];
+    shape.keys += memory[row];
+    shape.squares += lengths[row] * memory[row];
+    shape.copied = shape.copied || lengths[row] != lengths[0] || memory[row] != memory[0];
   }
+  return shape;
+}
+
+std::int64_t bias_kept(const StepTerms& terms, const RowsShape& rows, std::int64_t heads) {
+  std::int64_t bytes = 0;
+  for (const auto& group : rows.groups) bytes += terms.block(heads * group.length * group.length);
+  return bytes;
+}
+
+AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
+                             std::int64_t kv_heads, std::int64_t head_dim, Scores kind) {
+  const bool repeated = heads / std::max<std::int64_t>(1, kv_heads) > 1;
   const std::int64_t query = terms.block(rows.tokens * heads * head_dim),
-                     key = terms.block(keys * (repeated ? heads : kv_heads) * head_dim);
+                     key = terms.block(rows.keys * (repeated ? heads : kv_heads) * head_dim);
   AttentionCost cost;
   cost.kept = query + 2 * key;
   cost.work = 2 * query + 2 * key;
   // Fused attention keeps its result and a number for each query and head.
-  if (!capped) {
+  if (kind == Scores::Fused) {
     cost.kept += query + terms.floats(rows.tokens * heads);
     cost.holds_mixture = !rows.copied;
     return cost;
   }
-  const std::int64_t scores = (rows.squares + scores_before) * heads;
+  const std::int64_t scores = rows.squares * heads;
+  if (kind == Scores::Biased) {
+    // The shares in float32, and once more as the product takes them.
+    cost.kept += terms.floats(scores) + (terms.element < 4 ? terms.block(scores) : 0);
+    cost.scores = 2 * terms.floats(scores);
+    return cost;
+  }
   cost.kept += 2 * terms.block(scores) + (terms.element < 4 ? terms.floats(scores) : 0);
   cost.scores = 3 * terms.floats(scores);
   return cost;

@@ -2,6 +2,7 @@
 #include "engine/nn/checkpointing.h"
 
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 namespace luthier {
 
@@ -10,35 +11,39 @@ namespace {
 using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-using Block = std::function<Tensor(const Tensor&)>;
+using Block = std::function<Tensor(const Tensor&, const Tensor&)>;
 
 class CheckpointFunction : public torch::autograd::Function<CheckpointFunction> {
  public:
   /// `anchor` requires a gradient, so that the graph reaches parameters inside the block when x
   /// itself needs none.
-  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& anchor,
-                        const std::shared_ptr<Block>& block) {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& other,
+                        const Tensor& anchor, const std::shared_ptr<Block>& block) {
     (void)anchor;
-    context->save_for_backward({x});
+    context->save_for_backward({x, other});
     context->saved_data["needs_dx"] = x.requires_grad();
+    context->saved_data["needs_other"] = other.requires_grad();
     context->saved_data["block"] = c10::IValue::make_capsule(c10::make_intrusive<Holder>(block));
-    return (*block)(x.detach());
+    return (*block)(x.detach(), other.detach());
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const bool needs_dx = context->saved_data["needs_dx"].toBool();
-    Tensor x = context->get_saved_variables()[0].detach();
+    const bool needs_dx = context->saved_data["needs_dx"].toBool(),
+               needs_other = context->saved_data["needs_other"].toBool();
+    const auto saved = context->get_saved_variables();
+    Tensor x = saved[0].detach(), other = saved[1].detach();
     x.set_requires_grad(needs_dx);
+    other.set_requires_grad(needs_other);
     const auto holder =
         c10::static_intrusive_pointer_cast<Holder>(context->saved_data["block"].toCapsule());
     Tensor y;
     {
       at::AutoGradMode grad(true);
-      y = (*holder->block)(x);
+      y = (*holder->block)(x, other);
     }
     if (y.requires_grad()) torch::autograd::backward({y}, {gradients[0]});
-    Tensor dx = needs_dx ? x.grad() : Tensor();
-    return {dx, Tensor(), Tensor()};
+    return {needs_dx ? x.grad() : Tensor(), needs_other ? other.grad() : Tensor(), Tensor(),
+            Tensor()};
   }
 
  private:
@@ -50,11 +55,16 @@ class CheckpointFunction : public torch::autograd::Function<CheckpointFunction> 
 
 }  // namespace
 
-Tensor checkpointed(const Block& block, const Tensor& x) {
-  if (!at::GradMode::is_enabled()) return block(x);
+Tensor checkpointed(const Block& block, const Tensor& x, const Tensor& other) {
+  if (!at::GradMode::is_enabled()) return block(x, other);
   const Tensor anchor =
       torch::zeros({}, x.options().dtype(torch::kFloat32)).set_requires_grad(true);
-  return CheckpointFunction::apply(x, anchor, std::make_shared<Block>(block));
+  return CheckpointFunction::apply(x, other, anchor, std::make_shared<Block>(block));
+}
+
+Tensor checkpointed(const std::function<Tensor(const Tensor&)>& block, const Tensor& x) {
+  return checkpointed([block](const Tensor& in, const Tensor&) { return block(in); }, x,
+                      torch::empty({0}, x.options().requires_grad(false)));
 }
 
 }  // namespace luthier

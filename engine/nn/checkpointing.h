@@ -15,4 +15,10 @@ namespace luthier {
 torch::Tensor checkpointed(const std::function<torch::Tensor(const torch::Tensor&)>& block,
                            const torch::Tensor& x);
 
+/// The same for a block that also reads `other` [any shape], which gets its gradient, too: states
+/// that were made outside, such as those that a decoder looks across to.
+torch::Tensor checkpointed(
+    const std::function<torch::Tensor(const torch::Tensor&, const torch::Tensor&)>& block,
+    const torch::Tensor& x, const torch::Tensor& other);
+
 }  // namespace luthier

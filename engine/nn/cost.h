@@ -47,9 +47,9 @@ struct StepTerms {
 
 /// Rows as attention meets them (nn/attention.cpp).
 struct RowsShape {
-  std::int64_t tokens = 0;   ///< of queries, keys, values and their mixture: with padding where
-                             ///< rows are padded
-  std::int64_t squares = 0;  ///< Σ rows · longest²: scores of one head
+  std::int64_t tokens = 0;   ///< of queries and their mixture: with padding where rows are padded
+  std::int64_t keys = 0;     ///< of keys and values
+  std::int64_t squares = 0;  ///< Σ rows · queries · keys: scores of one head
   bool copied = false;       ///< the mixture goes into another order before the next product
   struct Group {             ///< of one call
     std::int64_t rows = 0, length = 0;
@@ -58,8 +58,13 @@ struct RowsShape {
 };
 /// Rows of any lengths; `causal` ones may be padded.
 RowsShape rows_shape(const std::vector<std::int64_t>& lengths, bool causal);
+/// Rows that see so many keys in front of them, which ask nothing themselves.
+RowsShape behind_keys(RowsShape rows, std::int64_t before);
 /// So many more tokens in front of each row.
 std::vector<std::int64_t> longer_rows(std::vector<std::int64_t> lengths, std::int64_t before);
+/// Rows that look across to others (attend_across): as many of either.
+RowsShape across_shape(const std::vector<std::int64_t>& lengths,
+                       const std::vector<std::int64_t>& memory);
 /// So many tokens that no row has to be moved for.
 RowsShape unmoved_rows(std::int64_t tokens);
 
@@ -69,6 +74,13 @@ struct ProductsCost {
   std::int64_t input = 0;         ///< their input, which is kept once where any of them trains
   std::int64_t numbers = 0;       ///< what hangs on them keeps besides
   std::int64_t input_copies = 1;  ///< see TrainedShare
+};
+
+/// What becomes of scores.
+enum class Scores {
+  Fused,   ///< they are never whole
+  Capped,  ///< made and kept, with a softcap
+  Biased   ///< made, and their shares kept: a bias on them learns
 };
 
 /// Of attention itself, from queries, keys and values to their mixture.

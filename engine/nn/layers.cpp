@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/nn/layers.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 namespace luthier {
 
 namespace {

@@ -24,11 +24,13 @@ std::int64_t norm_kept(const StepTerms& terms, const LayerNorm& norm, std::int64
 /// Temporaries of its backward.
 std::int64_t norm_work(const StepTerms& terms, const RmsNorm& norm, std::int64_t rows);
 
-/// `capped`: scores are made and kept, not fused away; `before`: keys and values alone in front of
-/// each row.
 AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
-                             std::int64_t kv_heads, std::int64_t head_dim, bool capped = false,
-                             std::int64_t before = 0);
+                             std::int64_t kv_heads, std::int64_t head_dim,
+                             Scores scores = Scores::Fused);
+
+/// A bias on the scores (ScoreBias) with the mask that it stands together with, which the layers
+/// share.
+std::int64_t bias_kept(const StepTerms& terms, const RowsShape& rows, std::int64_t heads);
 
 /// What hangs behind a branch, whose result has so many rows.
 void add_plug(AttentionBranchCost& cost, const StepTerms& terms, const BranchPort& branch,

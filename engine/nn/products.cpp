@@ -4,6 +4,7 @@
 #include "engine/nn/products.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 namespace luthier {
 

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numbers>
 
+#include <torch/csrc/autograd/custom_function.h>
+
 namespace luthier {
 
 namespace {

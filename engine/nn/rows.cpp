@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include <torch/csrc/autograd/custom_function.h>
+
 namespace luthier {
 
 namespace {

@@ -67,4 +67,10 @@ class RowLayout {
       order_back_;  ///< int64 gathers, moved to the device at first use
 };
 
+/// What a model made of some rows: states [tokens, hidden].
+struct RowStates {
+  torch::Tensor states;
+  RowLayout rows;
+};
+
 }  // namespace luthier

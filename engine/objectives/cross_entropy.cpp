@@ -4,6 +4,8 @@
 // gradient is made in the forward, scaled in the backward.
 #include <algorithm>
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include "engine/nn/products.h"
 #include "engine/objectives/head_loss.h"
 #include "engine/objectives/loss_cost.h"

@@ -34,6 +34,12 @@ enum class WindowRule {
   Whole    ///< its rows go through the model at once, as one micro-batch
 };
 
+/// Of the rows that a model meets.
+struct RowLengths {
+  std::vector<std::int64_t> own;     ///< that it learns on
+  std::vector<std::int64_t> source;  ///< that an encoder reads beside them; empty: there is none
+};
+
 /// What `luthier-cli loss` shows of a batch beside its loss.
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
@@ -63,6 +69,10 @@ class Objective {
   virtual LossSum loss(Policy& policy, const Batch& batch) = 0;
   /// Of so many labelled tokens in rows, those that a pass is about.
   virtual std::int64_t labels_used(std::int64_t labels) const { return labels; }
+  /// What roll_out makes of rows of these lengths.
+  virtual RowLengths lengths_used(const std::vector<std::int64_t>& lengths) const {
+    return {lengths, {}};
+  }
   /// What `loss` needs at the top of a pass; as it stands, that of the policy's log_probs.
   virtual LossCost cost(const Pass& pass, const HeadCost& head) const;
   /// The tensors of the contract's `loss` verb that are this objective's own.

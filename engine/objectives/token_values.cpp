@@ -4,6 +4,8 @@
 // states alone are kept.
 #include <algorithm>
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include "engine/objectives/head_loss.h"
 #include "engine/objectives/loss_cost.h"
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Training beside other busy programs: what is left of the idle speed, against a fair share of the
 machine. With n cores and k busy programs of one thread, a scheduler that is fair to threads gives n
-threads n / (n + k) of the cores; the goal is 80 % of that. What watching the machine costs while it is
+threads n / (n + k) of the cores; the goal is 80 % of that. What watching the machine costs while it
+is
 idle is measured against a run whose way of waiting a person has set (as long a spin as OpenMP's own
 default), which is then not watched."""
 import contextlib
@@ -32,7 +33,8 @@ def beside_others(train, cores, rounds):
     for _ in range(rounds):
         idle.append(train({}))
         fixed.append(train({"GOMP_SPINCOUNT": LIBGOMPS_OWN}))
-    figures = {"idle": statistics.median(idle), "cost": 1 - statistics.median(a / b for a, b in zip(idle, fixed))}
+    figures = {"idle": statistics.median(idle),
+               "cost": 1 - statistics.median(a / b for a, b in zip(idle, fixed))}
     for others in (1, 2):
         with busy_programs(others):
             speed = statistics.median(train({}) for _ in range(rounds))

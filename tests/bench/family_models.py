@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The benchmark's model of each family: the parity suite's builder with larger sizes. A tower of 8 x 384 and a decoder of 8 x 512, so that all lie
-between 50 and 80 M parameters; 32,064 words for all, fewer than Qwen's and Gemma's own, whose embeddings would be most of a model of
+"""The benchmark's model of each family: the parity suite's builder with larger sizes. A tower of 8
+x 384 and a decoder of 8 x 512, so that all lie
+between 50 and 80 M parameters; 32,064 words for all, fewer than Qwen's and Gemma's own, whose
+embeddings would be most of a model of
 this size. Pictures are limited to about 250 tokens."""
 import sys
 from pathlib import Path
@@ -13,7 +15,8 @@ from families.base import Spec
 from families.qwen2_vl import mrope
 
 PACKED = "qwen2_vl"         # the family of the row "packing"
-DECODER = dict(vocab_size=32064, hidden_size=512, intermediate_size=1408, num_hidden_layers=8, num_attention_heads=8, num_key_value_heads=4)
+DECODER = dict(vocab_size=32064, hidden_size=512, intermediate_size=1408, num_hidden_layers=8,
+               num_attention_heads=8, num_key_value_heads=4)
 TOWER = dict(hidden_size=384, intermediate_size=1536, num_hidden_layers=8, num_attention_heads=6)
 WITHOUT_HEAD = {**TOWER, "image_size": 224, "patch_size": 16, "vision_use_head": False}
 QWEN = {**DECODER, "rope_parameters": mrope([8, 12, 12])}
@@ -22,20 +25,30 @@ TILES = dict(size={"longest_edge": 384}, max_image_size={"longest_edge": 192})
 PATCHED = {**TOWER, "image_size": 192, "patch_size": 16}
 
 SPECS = {
-    "qwen2_vl": Spec(dict(depth=8, embed_dim=384, num_heads=6, mlp_ratio=4, patch_size=14), None, QWEN, "qwen", "qwen_vl", picture=LIMITS),
-    "qwen2_5_vl": Spec(dict(depth=8, hidden_size=384, intermediate_size=1024, num_heads=6, patch_size=14, window_size=112,
-                            fullatt_block_indexes=[3, 7]), None, QWEN, "qwen", "qwen_vl", picture=LIMITS),
-    "qwen3_vl": Spec(dict(depth=8, hidden_size=384, intermediate_size=1536, num_heads=6, patch_size=16, num_position_embeddings=576,
-                          deepstack_visual_indexes=[2, 4, 6]), None, {**DECODER, "head_dim": 64, "rope_parameters": mrope([8, 12, 12])},
-                     "qwen", "qwen_vl", picture=dict(min_pixels=4 * 32 * 32, max_pixels=196 * 32 * 32)),
+    "qwen2_vl": Spec(dict(depth=8, embed_dim=384, num_heads=6, mlp_ratio=4, patch_size=14), None,
+                     QWEN, "qwen", "qwen_vl", picture=LIMITS),
+    "qwen2_5_vl": Spec(dict(depth=8, hidden_size=384, intermediate_size=1024, num_heads=6,
+                            patch_size=14, window_size=112,
+                            fullatt_block_indexes=[3, 7]), None, QWEN, "qwen", "qwen_vl",
+                            picture=LIMITS),
+    "qwen3_vl": Spec(dict(depth=8, hidden_size=384, intermediate_size=1536, num_heads=6,
+                          patch_size=16, num_position_embeddings=576,
+                          deepstack_visual_indexes=[2, 4, 6]), None,
+                          {**DECODER, "head_dim": 64, "rope_parameters": mrope([8, 12, 12])},
+                     "qwen", "qwen_vl", picture=dict(min_pixels=4 * 32 * 32,
+                                                     max_pixels=196 * 32 * 32)),
     "smolvlm": Spec(PATCHED, LlamaConfig, DECODER, "qwen", "smolvlm", picture=TILES),
     "idefics3": Spec(PATCHED, LlamaConfig, DECODER, "llama_bos", "bos_turns", picture=TILES),
-    "llava_next": Spec(CLIPVisionConfig(**TOWER, image_size=112, patch_size=16, projection_dim=384), LlamaConfig, DECODER, "llama_bos", "vicuna",
+    "llava_next": Spec(CLIPVisionConfig(**TOWER, image_size=112, patch_size=16, projection_dim=384),
+                       LlamaConfig, DECODER, "llama_bos", "vicuna",
                        dict(image_grid_pinpoints=[[112, 224], [224, 112], [224, 224]])),
-    "internvl": Spec({**TOWER, "image_size": 224, "patch_size": 16}, Qwen2Config, DECODER, "qwen", "internvl", dict(tie_word_embeddings=False),
+    "internvl": Spec({**TOWER, "image_size": 224, "patch_size": 16}, Qwen2Config, DECODER, "qwen",
+                     "internvl", dict(tie_word_embeddings=False),
                      dict(max_patches=4)),
-    "paligemma": Spec(WITHOUT_HEAD, GemmaConfig, {**DECODER, "num_key_value_heads": 1, "head_dim": 64}, "gemma", None),
-    "gemma3": Spec({**WITHOUT_HEAD, "patch_size": 14}, None, {**DECODER, "head_dim": 64, "query_pre_attn_scalar": 64, "sliding_window": 128},
+    "paligemma": Spec(WITHOUT_HEAD, GemmaConfig,
+                      {**DECODER, "num_key_value_heads": 1, "head_dim": 64}, "gemma", None),
+    "gemma3": Spec({**WITHOUT_HEAD, "patch_size": 14}, None,
+                   {**DECODER, "head_dim": 64, "query_pre_attn_scalar": 64, "sliding_window": 128},
                    "gemma", "gemma", dict(mm_tokens_per_image=64)),
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes a LLaVA of about 2 GB in bfloat16, sharded, its weights drawn straight into the safetensors files so that it takes seconds and no memory
+"""Writes a LLaVA of about 2 GB in bfloat16, sharded, its weights drawn straight into the
+safetensors files so that it takes seconds and no memory
 to make; the shapes come from transformers on the meta device. The tokenizer is the benchmark's."""
 import json
 import shutil
@@ -16,16 +17,20 @@ SHARD = 1 << 30
 
 
 def config(image_token):
-    vision = CLIPVisionConfig(hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16, image_size=336, patch_size=14,
+    vision = CLIPVisionConfig(hidden_size=1024, intermediate_size=4096, num_hidden_layers=24,
+                              num_attention_heads=16, image_size=336, patch_size=14,
                               projection_dim=768)
-    text = LlamaConfig(vocab_size=32064, hidden_size=2048, intermediate_size=5632, num_hidden_layers=12, num_attention_heads=16,
+    text = LlamaConfig(vocab_size=32064, hidden_size=2048, intermediate_size=5632,
+                       num_hidden_layers=12, num_attention_heads=16,
                        num_key_value_heads=8, bos_token_id=1, eos_token_id=2, pad_token_id=3)
-    return LlavaConfig(vision_config=vision, text_config=text, image_token_index=image_token, image_seq_length=576, dtype=torch.bfloat16)
+    return LlavaConfig(vision_config=vision, text_config=text, image_token_index=image_token,
+                       image_seq_length=576, dtype=torch.bfloat16)
 
 
 def bfloat16(draw, count):
     """A block of small normal numbers, repeated: the upper halves of float32."""
-    block = (draw.standard_normal(min(count, 1 << 20), numpy.float32) * 0.02).view(numpy.uint32) >> 16
+    block = (draw.standard_normal(min(count, 1 << 20), numpy.float32) * 0.02).view(
+        numpy.uint32) >> 16
     return numpy.resize(block.astype(numpy.uint16), count)
 
 
@@ -34,7 +39,8 @@ def write(folder: Path):
     tokenizer = checkpoints.make_tokenizer()
     with torch.device("meta"):
         made = config(tokenizer.convert_tokens_to_ids("<image>"))
-        shapes = {name: tuple(tensor.shape) for name, tensor in LlavaForConditionalGeneration(made).named_parameters()}
+        shapes = {name: tuple(tensor.shape) for name, tensor in LlavaForConditionalGeneration(
+            made).named_parameters()}
     shards, room = [{}], SHARD
     for name, shape in shapes.items():
         size = 2 * int(numpy.prod(shape))
@@ -45,7 +51,8 @@ def write(folder: Path):
         room -= size
     draw, weight_map = numpy.random.default_rng(3), {}
     for index, shard in enumerate(shards):
-        file, header, at = f"model-{index + 1:05d}-of-{len(shards):05d}.safetensors", {"__metadata__": {"format": "pt"}}, 0
+        file, header, at = f"model-{index + 1:05d}-of-{len(shards):05d}.safetensors", {
+            "__metadata__": {"format": "pt"}}, 0
         for name, shape in shard.items():
             end = at + 2 * int(numpy.prod(shape))
             header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [at, end]}
@@ -57,10 +64,13 @@ def write(folder: Path):
             for shape in shard.values():
                 bfloat16(draw, int(numpy.prod(shape))).tofile(out)
     total = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {"total_size": total}, "weight_map": weight_map}))
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"metadata": {"total_size": total}, "weight_map": weight_map}))
     made.save_pretrained(folder)
-    images = CLIPImageProcessor(size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336})
-    LlavaProcessor(image_processor=images, tokenizer=tokenizer, patch_size=14, vision_feature_select_strategy="default", num_additional_image_tokens=1,
+    images = CLIPImageProcessor(size={"shortest_edge": 336},
+                                crop_size={"height": 336, "width": 336})
+    LlavaProcessor(image_processor=images, tokenizer=tokenizer, patch_size=14,
+                   vision_feature_select_strategy="default", num_additional_image_tokens=1,
                    chat_template=checkpoints.TEMPLATE).save_pretrained(folder)
 
 

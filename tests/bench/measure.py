@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One training process, ours or theirs, and what it took. Both are timed on the wall from the end of one step to the end of the next, so that reading
-rows counts; tokens are those of the rows, padding and filler left out; memory is the process's peak resident set as the kernel counts it.
-A child's peak starts from its parent's size, so whatever starts one must stay small: nothing here imports torch."""
+"""One training process, ours or theirs, and what it took. Both are timed on the wall from the end
+of one step to the end of the next, so that reading
+rows counts; tokens are those of the rows, padding and filler left out; memory is the process's peak
+resident set as the kernel counts it.
+A child's peak starts from its parent's size, so whatever starts one must stay small: nothing here
+imports torch."""
 import json
 import os
 import shutil
@@ -32,7 +35,8 @@ def run(command, env, watched=None):
     """Peak resident bytes of one process, and when each line of the file `watched` appeared."""
     stamps, lines = [], None
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=subprocess.STDOUT, env=env)
+        process = subprocess.Popen([str(part) for part in command], stdout=log,
+                                   stderr=subprocess.STDOUT, env=env)
         try:
             while True:
                 done, status, usage = os.wait4(process.pid, os.WNOHANG if watched else 0)
@@ -49,7 +53,8 @@ def run(command, env, watched=None):
         finally:
             if lines:
                 lines.close()
-        process.returncode = os.waitstatus_to_exitcode(status)      # it is reaped: Popen shall not wait for it
+        process.returncode = os.waitstatus_to_exitcode(
+            status)      # it is reaped: Popen shall not wait for it
         if process.returncode != 0:
             log.seek(0)
             tail = log.read().decode(errors="replace").strip()[-1500:]
@@ -59,7 +64,8 @@ def run(command, env, watched=None):
 
 def summary(seconds, tokens, peak):
     """`seconds[i]` and `tokens[i]` belong to step i; the first ones warm up."""
-    return {"tokens_per_second": sum(tokens[WARM_UP:]) / sum(seconds[WARM_UP:]), "step_seconds": statistics.median(seconds[WARM_UP:]),
+    return {"tokens_per_second": sum(tokens[WARM_UP:]) / sum(seconds[WARM_UP:]),
+            "step_seconds": statistics.median(seconds[WARM_UP:]),
             "peak_bytes": peak, "tokens": tokens}
 
 
@@ -78,13 +84,16 @@ training: {{device: cpu, dtype: float32, max_steps: {steps}, per_device_train_ba
     env = environment(threads) | (settings or {})
     peak, stamps = run([*command, recipe, *extra], env, folder / "metrics.jsonl")
     counts = [json.loads(line)["tokens"] for line in open(folder / "metrics.jsonl")]
-    return summary([0.0] + [b - a for a, b in zip(stamps, stamps[1:])], [b - a for a, b in zip([0] + counts, counts)], peak)
+    return summary([0.0] + [b - a for a, b in zip(stamps, stamps[1:])],
+                   [b - a for a, b in zip([0] + counts, counts)], peak)
 
 
 def peft_train(case, out, threads, steps):
     result = out / "peft.json"
-    peak, _ = run([sys.executable, HERE / "peft_train.py", "--model", case["model"], "--rows", case["rows"], "--targets", DECODER, "--batch",
-                   case["batch"], "--steps", steps, "--threads", threads, "--trainer", case.get("trainer", "trl"), "--out", result],
+    peak, _ = run([sys.executable, HERE / "peft_train.py", "--model", case["model"], "--rows",
+                   case["rows"], "--targets", DECODER, "--batch",
+                   case["batch"], "--steps", steps, "--threads", threads, "--trainer",
+                   case.get("trainer", "trl"), "--out", result],
                   environment(threads))
     found = json.loads(result.read_text())
     return summary(found["step_seconds"], found["tokens"], peak)

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The other side of the benchmark: transformers + PEFT on the same checkpoint, rows, order, batch and threads, through TRL's SFTTrainer with its
-own collator; or through transformers' Trainer where that collator does not make the family's input (PaliGemma's prefix and suffix).
-Writes JSON with each step's time, from the end of the one before, and its tokens without padding."""
+"""The other side of the benchmark: transformers + PEFT on the same checkpoint, rows, order, batch
+and threads, through TRL's SFTTrainer with its
+own collator; or through transformers' Trainer where that collator does not make the family's input
+(PaliGemma's prefix and suffix).
+Writes JSON with each step's time, from the end of the one before, and its tokens without
+padding."""
 import argparse
 import json
 import time
@@ -47,9 +50,12 @@ class Clock(TrainerCallback):
 model = AutoModelForImageTextToText.from_pretrained(options.model, dtype=torch.float32)
 processor = AutoProcessor.from_pretrained(options.model)
 adapter = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.05, target_modules=options.targets)
-settings = dict(output_dir=str(Path(options.out).parent / "oracle"), per_device_train_batch_size=options.batch, gradient_accumulation_steps=1,
-                max_steps=options.steps, learning_rate=2e-4, lr_scheduler_type="cosine", logging_steps=1, save_strategy="no", report_to=[],
-                gradient_checkpointing=False, use_cpu=True, bf16=False, fp16=False, dataloader_num_workers=0, dataloader_pin_memory=False, seed=42,
+settings = dict(output_dir=str(Path(options.out).parent / "oracle"),
+                per_device_train_batch_size=options.batch, gradient_accumulation_steps=1,
+                max_steps=options.steps, learning_rate=2e-4, lr_scheduler_type="cosine",
+                logging_steps=1, save_strategy="no", report_to=[],
+                gradient_checkpointing=False, use_cpu=True, bf16=False, fp16=False,
+                dataloader_num_workers=0, dataloader_pin_memory=False, seed=42,
                 disable_tqdm=True, train_sampling_strategy="sequential")
 
 
@@ -61,14 +67,19 @@ def with_trl():
         [{"images": [{"path": path, "bytes": None}], "prompt": [{"role": "user", "content": text}],
           "completion": [{"role": "assistant", "content": answer}]} for path, text, answer in rows],
         features=Features({"images": List(Picture()), "prompt": turn, "completion": turn}))
-    return SFTTrainer(model=model, args=SFTConfig(max_length=None, **settings), train_dataset=data, processing_class=processor, peft_config=adapter)
+    return SFTTrainer(model=model, args=SFTConfig(max_length=None, **settings), train_dataset=data,
+                      processing_class=processor, peft_config=adapter)
 
 
 def with_suffix():
     def collate(examples):
-        return processor(text=["<image>" + text for _, text, _ in examples], suffix=[answer for _, _, answer in examples], padding="longest",
-                         images=[[Image.open(path).convert("RGB")] for path, _, _ in examples], return_tensors="pt")
-    return Trainer(get_peft_model(model, adapter), TrainingArguments(remove_unused_columns=False, label_names=["labels"], **settings),
+        return processor(text=["<image>" + text for _, text, _ in examples],
+                         suffix=[answer for _, _, answer in examples], padding="longest",
+                         images=[[Image.open(path).convert("RGB")] for path, _, _ in examples],
+                         return_tensors="pt")
+    return Trainer(get_peft_model(model, adapter),
+                   TrainingArguments(remove_unused_columns=False, label_names=["labels"],
+                                     **settings),
                    data_collator=collate, train_dataset=rows)
 
 
@@ -86,5 +97,6 @@ def counted(features):
 trainer.data_collator = counted
 trainer.train()
 seconds = [b - a for a, b in zip(ends, ends[1:])]
-json.dump({"step_seconds": seconds, "tokens": tokens[:len(seconds)], "loss": [e["loss"] for e in trainer.state.log_history if "loss" in e]},
+json.dump({"step_seconds": seconds, "tokens": tokens[:len(seconds)],
+           "loss": [e["loss"] for e in trainer.state.log_history if "loss" in e]},
           open(options.out, "w"))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""./luthier bench: speed and memory side by side with transformers + PEFT, as ratios; what loading takes; what packing saves; what the open window
-costs; training beside other busy programs. The two programs train in turn (A B A B ...) on the same checkpoint, rows, order, batch and threads. docs/bench.md says how to read it."""
+"""./luthier bench: speed and memory side by side with transformers + PEFT, as ratios; what loading
+takes; what packing saves; what the open window
+costs; training beside other busy programs. The two programs train in turn (A B A B ...) on the same
+checkpoint, rows, order, batch and threads. docs/bench.md says how to read it."""
 import argparse
 import json
 import os
@@ -15,7 +17,8 @@ from busy import beside_others, described
 from measure import HERE, Failed, environment, luthier_train, peft_train, run
 
 SOURCE = HERE.parent.parent
-FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "llava_next", "internvl", "paligemma", "gemma3")
+FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "llava_next", "internvl",
+            "paligemma", "gemma3")
 PACKED = "qwen2_vl"
 BATCH = 4
 
@@ -34,27 +37,32 @@ class Bench:
         if not (folder / "done").exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            run([sys.executable, HERE / "checkpoints.py", name, folder, "--rows", max(40, steps * BATCH)], environment(self.threads))
-        return {"name": name, "model": folder / "model", "rows": folder / "rows" / "train.jsonl", "batch": BATCH, "folder": folder}
+            run([sys.executable, HERE / "checkpoints.py", name, folder, "--rows",
+                 max(40, steps * BATCH)], environment(self.threads))
+        return {"name": name, "model": folder / "model", "rows": folder / "rows" / "train.jsonl",
+                "batch": BATCH, "folder": folder}
 
     def ours(self, case, steps):
         return luthier_train([self.cli, "train"], case, self.work, self.threads, steps)
 
     def teaching_case(self):
         teaching = SOURCE / "resources" / "teaching"
-        return {"name": "teaching", "model": teaching / "base", "rows": teaching / "tasks" / "korean" / "train.jsonl", "batch": 16}
+        return {"name": "teaching", "model": teaching / "base",
+                "rows": teaching / "tasks" / "korean" / "train.jsonl", "batch": 16}
 
     def side_by_side(self, case, rounds, steps, goals):
         ours, theirs = [], []
         for _ in range(rounds):
             ours.append(self.ours(case, steps))
             theirs.append(peft_train(case, self.work, self.threads, steps))
-        speed = statistics.median(a["tokens_per_second"] / b["tokens_per_second"] for a, b in zip(ours, theirs))
+        speed = statistics.median(a["tokens_per_second"] / b["tokens_per_second"]
+                                  for a, b in zip(ours, theirs))
         memory = statistics.median(a["peak_bytes"] / b["peak_bytes"] for a, b in zip(ours, theirs))
         print(f"{case['name']}: batch {case['batch']}, {self.threads} threads, {rounds} pairs of {steps} steps")
         other = "TRL + PEFT" if case.get("trainer", "trl") == "trl" else "Trainer + PEFT"
         for name, runs in (("luthier", ours), (other, theirs)):
-            middle = {key: statistics.median(each[key] for each in runs) for key in ("tokens_per_second", "step_seconds", "peak_bytes")}
+            middle = {key: statistics.median(each[key] for each in runs)
+                      for key in ("tokens_per_second", "step_seconds", "peak_bytes")}
             print(f"  {name:<14} {middle['tokens_per_second']:9.0f} tokens/s {middle['step_seconds']:8.3f} s a step "
                   f"{middle['peak_bytes'] / 2**30:7.2f} GiB peak resident")
         print(f"  ratio          {speed:9.2f} x the speed (goal {goals[0]})            {memory:7.2f} x the memory (goal {goals[1]})", flush=True)
@@ -88,14 +96,17 @@ class Bench:
         mixed, equal = [], []
         for _ in range(rounds):
             mixed.append(self.ours(case, steps))
-            equal.append(self.ours({**case, "rows": case["folder"] / "equal" / "train.jsonl"}, steps))
-        kept = statistics.median(a["tokens_per_second"] / b["tokens_per_second"] for a, b in zip(mixed, equal))
+            equal.append(self.ours({**case, "rows": case["folder"] / "equal" / "train.jsonl"},
+                                   steps))
+        kept = statistics.median(a["tokens_per_second"] / b["tokens_per_second"]
+                                 for a, b in zip(mixed, equal))
         memory = statistics.median(a["peak_bytes"] / b["peak_bytes"] for a, b in zip(mixed, equal))
         added = padding(case["folder"] / "rows", BATCH)
         print(f"packing ({PACKED}): rows of {describe(case['folder'] / 'rows')}: padding a batch of {BATCH} to its longest row would add "
               f"{100 * added:.0f} % tokens, a batch of 8 {100 * padding(case['folder'] / 'rows', 8):.0f} %\n  mixed rows run at {kept:.2f} x the tokens/s "
               f"of equal rows and {memory:.2f} x their memory (padded and otherwise equal: {1 / (1 + added):.2f} x)", flush=True)
-        return {"speed_against_equal": kept, "memory_against_equal": memory, "padding": added, "mixed": mixed, "equal": equal}
+        return {"speed_against_equal": kept, "memory_against_equal": memory, "padding": added,
+                "mixed": mixed, "equal": equal}
 
     def loading(self):
         """Peak resident set of one generated token against the size of the checkpoint's files."""
@@ -105,7 +116,8 @@ class Bench:
         result = {"file_bytes": size}
         for dtype, goal in (("bfloat16", 1.1), ("float32", 2.1)):
             start = time.perf_counter()
-            peak, _ = run([self.cli, "generate", folder, "--prompt", "two", "--max-new-tokens", 1, "--device", "cpu", "--dtype", dtype],
+            peak, _ = run([self.cli, "generate", folder, "--prompt", "two", "--max-new-tokens", 1,
+                           "--device", "cpu", "--dtype", dtype],
                           environment(self.threads))
             result[dtype] = {"peak_bytes": peak, "ratio": peak / size}
             print(f"loading {size / 2**30:.2f} GiB of bfloat16 as {dtype}: {peak / 2**30:.2f} GiB peak resident, {peak / size:.3f} x the files "
@@ -114,7 +126,8 @@ class Bench:
         return result
 
     def window_cost(self):
-        """Training with the window open against headless, alternating; and how long its event loop was held."""
+        """Training with the window open against headless, alternating; and how long its event loop
+        was held."""
         rounds, steps = self.repeats(3, 150)
         case, loop = self.teaching_case(), self.work / "loop.json"
         if not os.environ.get("DISPLAY"):
@@ -122,24 +135,31 @@ class Bench:
         costs, holds = [], []
         for _ in range(rounds):
             plain = self.ours(case, steps)
-            shown = luthier_train([self.window], case, self.work, self.threads, steps, ["--launch", "--exit-when-done", "--bench-loop", loop])
+            shown = luthier_train([self.window], case, self.work, self.threads, steps,
+                                  ["--launch", "--exit-when-done", "--bench-loop", loop])
             costs.append(plain["tokens_per_second"] / shown["tokens_per_second"] - 1)
             holds.append(json.loads(loop.read_text())["max_hold_ms"])
         print(f"window open on the teaching model: {100 * statistics.median(costs):+.1f} % time a token over headless (goal 3 %), event loop held at most "
-              f"{max(holds):.0f} ms (goal 100 ms), {rounds} alternating pairs of {steps} steps", flush=True)
-        return {"cost": statistics.median(costs), "max_hold_ms": max(holds), "all_costs": costs, "all_holds": holds}
+              f"{max(holds):.0f} ms (goal 100 ms), {rounds} alternating pairs of {steps} steps",
+              flush=True)
+        return {"cost": statistics.median(costs), "max_hold_ms": max(holds), "all_costs": costs,
+                "all_holds": holds}
 
     def busy(self):
-        """Idle, beside one and beside two busy programs; the teaching model and 70 M; command line and window."""
+        """Idle, beside one and beside two busy programs; the teaching model and 70 M; command line
+        and window."""
         rounds, steps = self.repeats(3, 0)
         if not os.environ.get("DISPLAY"):
             os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-        hosts = {"command line": ([self.cli, "train"], []), "window": ([self.window], ["--launch", "--exit-when-done"])}
-        cases = (("teaching", self.teaching_case(), steps or 80), ("70 M", self.made("llava-70m", steps or 8), steps or 8))
+        hosts = {"command line": ([self.cli, "train"], []),
+                 "window": ([self.window], ["--launch", "--exit-when-done"])}
+        cases = (("teaching", self.teaching_case(), steps or 80),
+                 ("70 M", self.made("llava-70m", steps or 8), steps or 8))
         results = {}
         for model, case, count in cases:
             for host, (command, extra) in hosts.items():
-                figures = beside_others(lambda settings: luthier_train(command, case, self.work, None, count, extra,
+                figures = beside_others(lambda settings: luthier_train(
+                    command, case, self.work, None, count, extra,
                                                                        settings)["tokens_per_second"],
                                         len(os.sched_getaffinity(0)), rounds)
                 results[f"{model}, {host}"] = figures
@@ -149,7 +169,8 @@ class Bench:
     def rows(self):
         rows = {"teaching": self.teaching, "llava-70m": self.llava}
         rows |= {name: lambda name=name: self.family(name) for name in FAMILIES}
-        return rows | {"packing": self.packing, "loading": self.loading, "window": self.window_cost, "busy": self.busy}
+        return rows | {"packing": self.packing, "loading": self.loading, "window": self.window_cost,
+                       "busy": self.busy}
 
 
 def padding(folder, batch):
@@ -169,10 +190,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=Path, default=SOURCE / "build")
     parser.add_argument("--rounds", type=int, help="pairs a row; each row has its own default")
-    parser.add_argument("--steps", type=int, help="steps a run, of which the first two are not counted; each row has its own default")
+    parser.add_argument("--steps", type=int,
+                        help="steps a run, of which the first two are not counted; each row has its own default")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--only", nargs="+", choices=names, metavar="ROW", help="of " + ", ".join(names))
-    parser.add_argument("--work", type=Path, help="where to keep checkpoints and runs for another time")
+    parser.add_argument("--only", nargs="+", choices=names, metavar="ROW",
+                        help="of " + ", ".join(names))
+    parser.add_argument("--work", type=Path,
+                        help="where to keep checkpoints and runs for another time")
     parser.add_argument("--json", type=Path, help="write all figures here")
     options = parser.parse_args()
     if options.steps is not None and options.steps < 3:
@@ -200,7 +224,8 @@ def main():
     finally:
         if not options.work:
             shutil.rmtree(work, ignore_errors=True)
-    print(f"{(time.perf_counter() - start) / 60:.1f} minutes in all" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    print(f"{(time.perf_counter() - start) / 60:.1f} minutes in all" + (
+        f"; failed: {', '.join(failed)}" if failed else ""))
     sys.exit(1 if failed else 0)
 
 

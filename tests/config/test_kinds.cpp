@@ -91,6 +91,14 @@ class TestKinds : public QObject {
     QVERIFY(!recipe.freeze.vision_tower && !recipe.freeze.language_model);
   }
 
+  void a_rate_of_an_adapter_is_ten_times_the_objectives_as_written() {
+    Recipe recipe;
+    QVERIFY(set_field(recipe, "objective", "dpo").ok());
+    QCOMPARE(get_field(recipe, "training.learning_rate").value(), std::string("1.0e-5"));
+    QVERIFY(set_field(recipe, "strategy", "full").ok());
+    QCOMPARE(get_field(recipe, "training.learning_rate").value(), std::string("1.0e-6"));
+  }
+
   void recipes_of_before_carry_all_settings() {
     Recipe recipe;
     QVERIFY(set_field(recipe, "strategy", "freeze").ok());

@@ -19,7 +19,8 @@ dataset: path/to/train.jsonl
 output_dir: runs/first
 objective: sft
 strategy: lora
-adapter: {r: 16, lora_alpha: 32, lora_dropout: 0.05, target_modules: all-linear, exclude_modules: null, rank_pattern: {}, alpha_pattern: {},
+adapter: {r: 16, lora_alpha: 32, lora_dropout: 0.05, target_modules: all-linear, )"
+                            R"(exclude_modules: null, rank_pattern: {}, alpha_pattern: {},
   use_rslora: false, use_dora: false, init_lora_weights: true, modules_to_save: null, bias: none, init_from: null}
 image: {min_pixels: null, max_pixels: null, on_error: refuse}
 training: {device: auto, dtype: auto, num_train_epochs: 1, max_steps: -1, per_device_train_batch_size: 1,

@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "engine/data/conversation.h"
+#include "engine/data/row_kind.h"
 
 using namespace luthier;
 
@@ -45,11 +45,13 @@ class TestConversation : public QObject {
     QTest::addColumn<QString>("expected");
     const QString both = "user[image:d/a.png|text:Who?] assistant[text:Me.]";
     QTest::newRow("typed")
-        << R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "Who?"}]},
+        << R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "a.png"}, )"
+           R"({"type": "text", "text": "Who?"}]},
       {"role": "assistant", "content": [{"type": "text", "text": "Me."}]}], "id": 7})"
         << both;
     QTest::newRow("typed, other names")
-        << R"({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:@@a.png"}}, "Who?"]},
+        << R"({"messages": [{"role": "user", "content": [{"type": "image_url", )"
+           R"("image_url": {"url": "file:@@a.png"}}, "Who?"]},
       {"role": "assistant", "content": "Me."}]})"
         << both;
     QTest::newRow("typed, pictures beside")
@@ -57,16 +59,20 @@ class TestConversation : public QObject {
       {"role": "assistant", "content": "Me."}], "images": ["a.png"]})"
         << both;
     QTest::newRow("marks")
-        << R"({"messages": [{"role": "user", "content": "<image>Who?"}, {"role": "assistant", "content": "Me."}], "images": ["a.png"]})"
+        << R"({"messages": [{"role": "user", "content": "<image>Who?"}, {"role": "assistant", )"
+           R"("content": "Me."}], "images": ["a.png"]})"
         << both;
     QTest::newRow("no marks")
-        << R"({"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Me."}], "images": "a.png"})"
+        << R"({"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", )"
+           R"("content": "Me."}], "images": "a.png"})"
         << both;
     QTest::newRow("LLaVA")
-        << R"({"id": "1", "image": "a.png", "conversations": [{"from": "human", "value": "<image>\nWho?"}, {"from": "gpt", "value": "Me."}]})"
+        << R"({"id": "1", "image": "a.png", "conversations": [{"from": "human", )"
+           R"("value": "<image>\nWho?"}, {"from": "gpt", "value": "Me."}]})"
         << both;
     QTest::newRow("LLaVA, mark last")
-        << R"({"image": ["a.png"], "conversations": [{"from": "human", "value": "Who?\n<image>"}, {"from": "gpt", "value": "Me."}]})"
+        << R"({"image": ["a.png"], "conversations": [{"from": "human", )"
+           R"("value": "Who?\n<image>"}, {"from": "gpt", "value": "Me."}]})"
         << QString("user[text:Who?|image:d/a.png] assistant[text:Me.]");
     QTest::newRow("alpaca")
         << R"({"instruction": "<image>Who?", "input": "", "output": "Me.", "images": ["a.png"]})"
@@ -91,7 +97,8 @@ class TestConversation : public QObject {
             {"role": "assistant", "content": "Me."}]})"
         << both;
     QTest::newRow("ShareGPT")
-        << R"({"image": null, "system": "Be brief.", "conversations": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]})"
+        << R"({"image": null, "system": "Be brief.", "conversations": [{"role": "user", )"
+           R"("content": "Hi"}, {"role": "assistant", "content": "Yo"}]})"
         << QString("system[text:Be brief.] user[text:Hi] assistant[text:Yo]");
     QTest::newRow("prompt and completion")
         << R"({"image": "a.png", "prompt": "Who?", "completion": "Me."})" << both;
@@ -100,7 +107,8 @@ class TestConversation : public QObject {
       "completion": [{"role": "assistant", "content": "Me."}]})"
         << both;
     QTest::newRow("several pictures")
-        << R"({"images": ["a.png", "/abs/b.jpg", "../c.webp"], "messages": [{"role": "user", "content": "x <image> y <image>"},
+        << R"({"images": ["a.png", "/abs/b.jpg", "../c.webp"], "messages": [{"role": "user", )"
+           R"("content": "x <image> y <image>"},
       {"role": "assistant", "content": "z"}, {"role": "user", "content": "<image>"}]})"
         << QString(
                "user[text:x |image:d/a.png|text: y |image:/abs/b.jpg] assistant[text:z] "
@@ -125,8 +133,9 @@ class TestConversation : public QObject {
     QCOMPARE(outline(texts->messages), std::string("user[image:d/a.png|text:Who?]"));
     QCOMPARE(outline(*texts->chosen), std::string("assistant[text:Me.]"));
     QCOMPARE(outline(*texts->rejected), std::string("assistant[text:You.]"));
-    const auto lists = read(
-        R"({"image": "a.png", "chosen": [{"role": "user", "content": "<image>Who?"}, {"role": "assistant", "content": "Me."}],
+    const auto lists =
+        read(R"({"image": "a.png", "chosen": [{"role": "user", "content": "<image>Who?"}, )"
+             R"({"role": "assistant", "content": "Me."}],
       "rejected": [{"role": "user", "content": "<image>Who?"}, {"role": "assistant", "content": "You."}]})");
     QVERIFY(lists.ok());
     QCOMPARE(outline(lists->messages), std::string("user[image:d/a.png|text:Who?]"));
@@ -307,10 +316,9 @@ class TestConversation : public QObject {
     QVERIFY(!read(R"({"messages": [{"role": "assistant", "content": "a"}], "images": ["a.png"]})")
                  .ok());
     // a picture given in the content and one beside it: whose is it?
-    QVERIFY(
-        !read(
-             R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "a.png"}]}], "images": ["b.png"]})")
-             .ok());
+    QVERIFY(!read(R"({"messages": [{"role": "user", "content": [{"type": "image", )"
+                  R"("path": "a.png"}]}], "images": ["b.png"]})")
+                 .ok());
   }
 
   void filesAndTemplates() {
@@ -318,17 +326,18 @@ class TestConversation : public QObject {
     const std::filesystem::path path =
         std::filesystem::path(temporary.path().toStdString()) / "input.json";
     std::ofstream(path)
-        << R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "p/a.png"}, {"type": "text", "text": "Who?"}]}]})";
-    const auto conversation = read_conversation_file(path);
+        << R"({"messages": [{"role": "user", "content": [{"type": "image", "path": "p/a.png"}, )"
+           R"({"type": "text", "text": "Who?"}]}]})";
+    const auto conversation = read_row_file(path);
     QVERIFY(conversation.ok());
     QVERIFY(conversation->messages[0].content[0].image == path.parent_path() / "p/a.png");
     QCOMPARE(
         messages_for_template(conversation->messages).dump(),
         std::string(
             R"([{"role":"user","content":[{"type":"image"},{"type":"text","text":"Who?"}]}])"));
-    QVERIFY(!read_conversation_file("no/such.json").ok());
+    QVERIFY(!read_row_file("no/such.json").ok());
     std::ofstream(path) << "{\"messages\": [";
-    QVERIFY(!read_conversation_file(path).ok());
+    QVERIFY(!read_row_file(path).ok());
   }
 };
 

@@ -30,7 +30,8 @@ Conversation conversation(const std::string& messages) {
 }
 
 const char* kRow =
-    R"([{"role": "user", "content": [{"type": "text", "text": "What is"}, {"type": "image", "path": "a.png"}, {"type": "text", "text": " in this?"},
+    R"([{"role": "user", "content": [{"type": "text", "text": "What is"}, {"type": "image", )"
+    R"("path": "a.png"}, {"type": "text", "text": " in this?"},
                        {"type": "image", "path": "b.jpg"}]}, {"role": "assistant", "content": "Three red circles."}])";
 
 }  // namespace
@@ -80,8 +81,8 @@ class TestPrefixSuffix : public QObject {
     const auto example =
         (*processor)
             ->encode_training(
-                conversation(
-                    R"([{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "What?"}]}])"),
+                conversation(R"([{"role": "user", "content": [{"type": "image", "path": "a.png"}, )"
+                             R"({"type": "text", "text": "What?"}]}])"),
                 LossOn::All, 0, "row 1");
     QVERIFY(example.ok());
     QCOMPARE(example->prompt_tokens, static_cast<std::int64_t>(example->input_ids.size()));
@@ -117,7 +118,8 @@ class TestPrefixSuffix : public QObject {
                             << "system message";
     QTest::newRow("turns")
         << "[" + question +
-               R"(, {"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}])"
+               R"(, {"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}, )"
+               R"({"role": "assistant", "content": "c"}])"
         << "several turns";
     QTest::newRow("two questions") << "[" + question + ", " + question + "]"
                                    << "several turns";

@@ -74,7 +74,8 @@ class TestChatProcessor : public QObject {
     QVERIFY(marked.ok());
     const Conversation chat = conversation(
         R"([{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "How many?"}]},
-      {"role": "assistant", "content": "Three."}, {"role": "user", "content": "Thank you!"}, {"role": "assistant", "content": "You are welcome."}])");
+      {"role": "assistant", "content": "Three."}, {"role": "user", "content": "Thank you!"}, )"
+        R"({"role": "assistant", "content": "You are welcome."}])");
     const auto example = (*processor)->encode_training(chat, LossOn::Assistant, 0, "row 1");
     QVERIFY(example.ok());
     std::vector<TokenId> labelled;

@@ -122,6 +122,16 @@ class TestTextRows : public QObject {
     QVERIFY(row);
     QCOMPARE(row->sequences.front().input_ids.size(), std::size_t(4));
     QVERIFY(find_row_kind("text") == &text_rows());
+    QVERIFY(!text_rows().recognises({{"text", "a remark"}, {"messages", Json::array()}}));
+  }
+
+  void a_text_is_no_question_to_who_answers_conversations() {
+    const auto read = any_rows().read({{"text", "a b"}}, "", "row", nullptr);
+    QVERIFY(read);
+    const auto prompt = processor_->encode_prompt(*read, "row 4");
+    QVERIFY(!prompt);
+    QCOMPARE(prompt.error().where, std::string("row 4"));
+    QVERIFY(prompt.error().what.find("plain text") != std::string::npos);
   }
 
  private:

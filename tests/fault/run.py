@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kills a training run at random moments and resumes it until it is finished; the result must have the very bytes of a run that nobody disturbed.
-    python3 tests/fault/run.py --cli build/bin/luthier-cli [--kills 20] [--quick] [--seed N] [--keep DIR] [--disk]
-No LibTorch and no packages: a tiny checkpoint's config and the tokenizer of tests/data are all it needs (weights start at random, seeded).
---disk (as root) also trains on a full tmpfs and demands that the previous checkpoint stays whole."""
+"""Kills a training run at random moments and resumes it until it is finished; the result must have
+the very bytes of a run that nobody disturbed.
+    python3 tests/fault/run.py --cli build/bin/luthier-cli [--kills 20] [--quick] [--seed N]
+        [--keep DIR] [--disk]
+No LibTorch and no packages: a tiny checkpoint's config and the tokenizer of tests/data are all it
+needs (weights start at random, seeded).
+--disk (as root) also trains on a full tmpfs and demands that the previous checkpoint
+stays whole."""
 import argparse
 import hashlib
 import json
@@ -20,10 +24,14 @@ HERE = Path(__file__).resolve().parent
 FIXTURE = HERE.parent / "data" / "data_room"
 
 CONFIG = {
-    "model_type": "llava", "image_token_index": None, "vision_feature_layer": -2, "vision_feature_select_strategy": "default", "projector_hidden_act": "gelu",
-    "text_config": {"model_type": "llama", "vocab_size": None, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
-                    "num_key_value_heads": 2, "max_position_embeddings": 512, "initializer_range": 0.02},
-    "vision_config": {"model_type": "clip_vision_model", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "model_type": "llava", "image_token_index": None, "vision_feature_layer": -2,
+    "vision_feature_select_strategy": "default", "projector_hidden_act": "gelu",
+    "text_config": {"model_type": "llama", "vocab_size": None, "hidden_size": 64,
+                    "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+                    "num_key_value_heads": 2, "max_position_embeddings": 512,
+                    "initializer_range": 0.02},
+    "vision_config": {"model_type": "clip_vision_model", "hidden_size": 32, "intermediate_size": 64,
+                      "num_hidden_layers": 2, "num_attention_heads": 4,
                       "image_size": 28, "patch_size": 14},
 }
 
@@ -45,8 +53,12 @@ def make_rows(path, count):
         question = f"What is in picture {i}?"
         content = [{"type": "text", "text": question}]
         if i % 3:
-            content.insert(0, {"type": "image", "path": str(FIXTURE / ("a.png" if i % 2 else "b.jpg"))})
-        rows.append({"messages": [{"role": "user", "content": content}, {"role": "assistant", "content": [{"type": "text", "text": f"It is {i * 7 % 11} and {i}."}]}]})
+            content.insert(0, {"type": "image",
+                               "path": str(FIXTURE / ("a.png" if i % 2 else "b.jpg"))})
+        rows.append({"messages": [{"role": "user", "content": content},
+                                  {"role": "assistant",
+                                   "content": [{"type": "text",
+                                                "text": f"It is {i * 7 % 11} and {i}."}]}]})
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
@@ -58,7 +70,8 @@ def recipe(root, strategy, out, steps):
 
 
 def result(run):
-    """Everything that must come out equal: the adapter or the model, and the metrics without times and memory."""
+    """Everything that must come out equal: the adapter or the model, and the metrics without times
+    and memory."""
     found = {}
     for folder in ("adapter", "model"):
         for path in sorted((run / folder).rglob("*")):
@@ -67,7 +80,10 @@ def result(run):
     lines = []
     for line in (run / "metrics.jsonl").read_text().splitlines():
         fields = json.loads(line)
-        lines.append({key: fields[key] for key in ("step", "epoch", "loss", "grad_norm", "learning_rate", "tokens") if key in fields} | {"eval_loss": fields.get("eval_loss")})
+        lines.append({key: fields[key] for key in ("step", "epoch", "loss", "grad_norm",
+                                                   "learning_rate", "tokens")
+                                                   if key in fields} | {
+                                                       "eval_loss": fields.get("eval_loss")})
     found["metrics"] = json.dumps(lines)
     return found
 
@@ -81,7 +97,8 @@ def environment():
 
 
 def undisturbed(cli, recipe_file):
-    done = subprocess.run(command(cli, recipe_file), env=environment(), capture_output=True, text=True)
+    done = subprocess.run(command(cli, recipe_file), env=environment(), capture_output=True,
+                          text=True)
     if done.returncode != 0:
         sys.exit(f"the undisturbed run failed:\n{done.stderr}")
 
@@ -94,17 +111,23 @@ def logged_lines(run):
 
 
 def killed_until_finished(cli, recipe_file, run, kills, logged, chance):
-    """Kills `kills` times, each at a random moment (or while a checkpoint is being written), then lets it finish."""
+    """Kills `kills` times, each at a random moment (or while a checkpoint is being written), then
+    lets it finish."""
     landed = {"before a checkpoint": 0, "in a save": 0, "elsewhere": 0}
     for _ in range(kills):
-        process = subprocess.Popen(command(cli, recipe_file, run), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        # A moment is a number of logged lines to wait for and then a little more, so that a slow machine is killed as evenly as a fast one.
+        process = subprocess.Popen(command(cli, recipe_file, run), env=environment(),
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        # A moment is a number of logged lines to wait for and then a little more, so that a slow
+        # machine is killed as evenly as a fast one.
         lines = chance.randint(0, logged)
         saves = chance.random() < 0.3
         while process.poll() is None and logged_lines(run) < lines:
             time.sleep(0.0005)
         until = time.time() + chance.uniform(0, 0.3 if lines == 0 else 0.03)
-        while process.poll() is None and (time.time() < until or (saves and not any((run / "checkpoints").glob(".*partial*")))):
+        while process.poll() is None and (time.time() < until
+                                          or (saves
+                                              and not any(
+                                                  (run / "checkpoints").glob(".*partial*")))):
             time.sleep(0.0002)
         partial = any((run / "checkpoints").glob(".*partial*"))
         whole = any((run / "checkpoints").glob("step-*"))
@@ -116,7 +139,8 @@ def killed_until_finished(cli, recipe_file, run, kills, logged, chance):
         if process.returncode != -signal.SIGKILL:
             sys.exit(f"a resume failed with {process.returncode}:\n{error}")
         landed["in a save" if partial else "elsewhere" if whole else "before a checkpoint"] += 1
-    done = subprocess.run(command(cli, recipe_file, run), env=environment(), capture_output=True, text=True)
+    done = subprocess.run(command(cli, recipe_file, run), env=environment(), capture_output=True,
+                          text=True)
     if done.returncode != 0:
         sys.exit(f"the last resume failed with {done.returncode}:\n{done.stderr}")
     return landed
@@ -136,10 +160,12 @@ def kills(cli, root, strategy, count, chance):
         run = root / f"{strategy}-{rounds}"
         rounds += 1
         recipe_file.write_text(recipe(root, strategy, run, steps))
-        for place, times in killed_until_finished(cli, recipe_file, run, min(5, count - sum(places.values())), logged, chance).items():
+        for place, times in killed_until_finished(cli, recipe_file, run, min(
+            5, count - sum(places.values())), logged, chance).items():
             places[place] = places.get(place, 0) + times
         got = result(run)
-        different = sorted(key for key in wanted.keys() | got.keys() if wanted.get(key) != got.get(key))
+        different = sorted(key for key in wanted.keys() | got.keys()
+                           if wanted.get(key) != got.get(key))
         if different:
             sys.exit(f"{strategy}: after the kills these differ from the undisturbed run: {', '.join(different)} (in {run})")
     print(f"ok   kill -9, {strategy}: {sum(places.values())} kills in {rounds} runs ({', '.join(f'{times} {place}' for place, times in places.items())}), every byte as undisturbed", flush=True)
@@ -148,13 +174,16 @@ def kills(cli, root, strategy, count, chance):
 def full_disk(cli, root):
     place = root / "small-disk"
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "none", str(place)], capture_output=True).returncode != 0:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "none", str(place)],
+                      capture_output=True).returncode != 0:
         print("skip full disk: a tmpfs cannot be mounted here")
         return
     try:
         recipe_file = root / "disk.yaml"
-        recipe_file.write_text(recipe(root, "lora", place / "run", 22).replace("save_total_limit: 2", "save_total_limit: 0"))
-        done = subprocess.run(command(cli, recipe_file), env=environment(), capture_output=True, text=True)
+        recipe_file.write_text(recipe(root, "lora", place / "run",
+                                      22).replace("save_total_limit: 2", "save_total_limit: 0"))
+        done = subprocess.run(command(cli, recipe_file), env=environment(), capture_output=True,
+                              text=True)
         if done.returncode != 3 or "space" not in done.stderr.lower():
             sys.exit(f"full disk: exit {done.returncode} where 3 was expected, with the reason:\n{done.stderr}")
         checkpoints = sorted((place / "run" / "checkpoints").glob("step-*"))
@@ -164,11 +193,13 @@ def full_disk(cli, root):
             manifest = json.loads((checkpoint / "manifest.json").read_text())
             for name, about in manifest["files"].items():
                 data = (checkpoint / name).read_bytes()
-                if len(data) != about["size"] or hashlib.sha256(data).hexdigest() != about["sha256"]:
+                if len(data) != about["size"] or hashlib.sha256(
+                    data).hexdigest() != about["sha256"]:
                     sys.exit(f"full disk: {checkpoint / name} is not what its manifest says")
         # With room again, the run ends as if nothing had been.
         subprocess.run(["mount", "-o", "remount,size=16m", str(place)], check=True)
-        done = subprocess.run(command(cli, recipe_file, place / "run"), env=environment(), capture_output=True, text=True)
+        done = subprocess.run(command(cli, recipe_file, place / "run"), env=environment(),
+                              capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(f"full disk: the resume failed:\n{done.stderr}")
         wanted = result(root / "lora-whole")
@@ -180,7 +211,8 @@ def full_disk(cli, root):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cli", type=Path, required=True)
     parser.add_argument("--kills", type=int, default=20, help="kills a strategy")
     parser.add_argument("--quick", action="store_true", help="6 kills, lora alone")

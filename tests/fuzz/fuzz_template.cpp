@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const luthier::Json variables =
       luthier::parse_json(R"({"messages": [{"role": "system", "content": "Be brief."},
       {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is this?"}]},
-      {"role": "assistant", "content": [{"type": "text", "text": "A cat."}]}], "add_generation_prompt": true, "bos_token": "<s>", "eos_token": "</s>",
+      {"role": "assistant", "content": [{"type": "text", "text": "A cat."}]}], )"
+                          R"("add_generation_prompt": true, "bos_token": "<s>", "eos_token": "</s>",
       "tools": null, "number": 3, "list": [1, 2.5, "x"]})",
                           "variables")
           .take();

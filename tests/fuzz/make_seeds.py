@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Writes the small seeds of the fuzzers with the reference implementations (tokenizers, sentencepiece): `python make_seeds.py`.
+# Writes the small seeds of the fuzzers with the reference implementations (tokenizers,
+# sentencepiece): `python make_seeds.py`.
 # Fuzzing starts from files that are accepted, and finds its way from there.
 import io
 import json
@@ -10,7 +11,8 @@ import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 SEEDS = Path(__file__).parent / "seeds"
-TEXT = ["A red circle is above a blue square.", "How many shapes are there? 3", "빨간 원 위에 파란 네모", "café's naïve 12345"] * 3
+TEXT = ["A red circle is above a blue square.", "How many shapes are there? 3", "빨간 원 위에 파란 네모",
+        "café's naïve 12345"] * 3
 
 
 def put(target, name, data):
@@ -24,47 +26,63 @@ def safetensors():
         return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
 
     def seed(name, header, size):
-        put("safetensors", name, struct.pack("<Q", size) + json.dumps(header, separators=(",", ":")).encode())
+        put("safetensors", name, struct.pack("<Q",
+                                             size) + json.dumps(header,
+                                                                separators=(",", ":")).encode())
 
-    seed("two", {"__metadata__": {"format": "pt"}, "a": entry("F32", [2, 2], 0, 16), "b": entry("BF16", [3], 16, 22)}, 22)
+    seed("two", {"__metadata__": {"format": "pt"}, "a": entry("F32", [2, 2], 0, 16),
+                 "b": entry("BF16", [3], 16, 22)}, 22)
     seed("empty", {}, 0)
-    seed("odd", {"s": entry("F64", [], 0, 8), "e": entry("I8", [0, 7], 8, 8), "u": entry("BOOL", [1], 8, 9), "f": entry("F8_E4M3", [2], 9, 11)}, 11)
+    seed("odd", {"s": entry("F64", [], 0, 8), "e": entry("I8", [0, 7], 8, 8),
+                 "u": entry("BOOL", [1], 8, 9), "f": entry("F8_E4M3", [2], 9, 11)}, 11)
     seed("hole", {"a": entry("U8", [4], 4, 8)}, 8)
 
 
 def tokenizers():
     def seed(name, tokenizer):
-        tokenizer.add_special_tokens([AddedToken("<s>", special=True), AddedToken("<image>", special=True, normalized=False, lstrip=True)])
+        tokenizer.add_special_tokens([AddedToken("<s>", special=True),
+                                      AddedToken("<image>", special=True, normalized=False,
+                                                 lstrip=True)])
         put("tokenizer", name, tokenizer.to_str())
 
     byte_level = Tokenizer(models.BPE())
     byte_level.normalizer = normalizers.NFC()
     split = pre_tokenizers.Split(Regex(r"(?i:'s|'t)|\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"), "isolated")
-    byte_level.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    byte_level.pre_tokenizer = pre_tokenizers.Sequence(
+        [split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     byte_level.post_processor = processors.ByteLevel(trim_offsets=False)
     byte_level.decoder = decoders.ByteLevel()
     byte_level.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=80, show_progress=False))
     seed("byte_level.json", byte_level)
 
     fallback = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
-    fallback.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    fallback.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
-    fallback.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=70, special_tokens=["<unk>", "<0x41>", "<0xE2>"], show_progress=False))
-    fallback.post_processor = processors.TemplateProcessing(single="<unk> $A", pair="<unk> $A $B:1", special_tokens=[("<unk>", 0)])
+    fallback.normalizer = normalizers.Sequence([normalizers.Prepend("▁"),
+                                                normalizers.Replace(" ", "▁")])
+    fallback.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(),
+                                          decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    fallback.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=70,
+                                                           special_tokens=[
+                                                               "<unk>", "<0x41>", "<0xE2>"],
+                                                               show_progress=False))
+    fallback.post_processor = processors.TemplateProcessing(single="<unk> $A", pair="<unk> $A $B:1",
+                                                            special_tokens=[("<unk>", 0)])
     seed("byte_fallback.json", fallback)
 
     unigram = Tokenizer(models.Unigram())
     unigram.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     unigram.pre_tokenizer = pre_tokenizers.Metaspace()
     unigram.decoder = decoders.Metaspace()
-    unigram.train_from_iterator(TEXT, trainers.UnigramTrainer(vocab_size=60, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False))
+    unigram.train_from_iterator(TEXT, trainers.UnigramTrainer(vocab_size=60, unk_token="<unk>",
+                                                              special_tokens=["<unk>"],
+                                                              show_progress=False))
     seed("unigram.json", unigram)
 
     pieces = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     pieces.normalizer = normalizers.BertNormalizer()
     pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     pieces.decoder = decoders.WordPiece()
-    pieces.train_from_iterator(TEXT, trainers.WordPieceTrainer(vocab_size=70, special_tokens=["[UNK]", "[CLS]", "[SEP]"], show_progress=False))
+    pieces.train_from_iterator(TEXT, trainers.WordPieceTrainer(vocab_size=70,
+                                                               special_tokens=["[UNK]", "[CLS]", "[SEP]"], show_progress=False))
     pieces.post_processor = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
     seed("wordpiece.json", pieces)
 
@@ -72,8 +90,12 @@ def tokenizers():
 def sentencepieces():
     for kind, size in (("bpe", 90), ("unigram", 60)):
         out = io.BytesIO()
-        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(TEXT), model_writer=out, model_type=kind, vocab_size=size + (256 if kind == "bpe" else 0),
-                                                 byte_fallback=kind == "bpe", hard_vocab_limit=False, minloglevel=2, normalization_rule_name="identity")
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(TEXT), model_writer=out,
+                                                 model_type=kind,
+                                                 vocab_size=size + (256 if kind == "bpe" else 0),
+                                                 byte_fallback=kind == "bpe",
+                                                 hard_vocab_limit=False, minloglevel=2,
+                                                 normalization_rule_name="identity")
         put("sentencepiece", kind + ".model", out.getvalue())
 
 
@@ -92,8 +114,10 @@ TEMPLATES = {
 
 
 def documents():
-    put("json", "run", json.dumps({"state": "running", "step": 3, "seconds": 1.5, "dataset_fingerprints": ["a"], "last_loss": None, "error": ""}))
-    put("json", "line", json.dumps({"step": 3, "epoch": 0.5, "loss": 1.25, "memory": {"weights": 1}, "eval_loss": None}))
+    put("json", "run", json.dumps({"state": "running", "step": 3, "seconds": 1.5,
+                                   "dataset_fingerprints": ["a"], "last_loss": None, "error": ""}))
+    put("json", "line", json.dumps({"step": 3, "epoch": 0.5, "loss": 1.25, "memory": {"weights": 1},
+                                    "eval_loss": None}))
     put("json", "event", json.dumps({"step": 3, "kind": "note", "detail": "\u00e9"}))
     put("json", "yaml", "a: [1, 2e-4, {b: 'x'}]\nc:\n- |\n  text\n- >-\n  folded\n\"d\": !!str f\n")
     for name, text in TEMPLATES.items():
@@ -101,31 +125,49 @@ def documents():
 
 
 PROCESSORS = {
-    "clip": {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 30}, "crop_size": {"height": 30, "width": 20}, "image_std": 0.5},
-    "siglip": {"image_processor_type": "SiglipImageProcessor", "size": [20, 30], "do_normalize": False, "rescale_factor": 0.01},
-    "llava": {"image_processor_type": "LlavaImageProcessor", "size": 24, "crop_size": 24, "do_pad": True, "pad_size": 30},
-    "qwen": {"image_processor_type": "Qwen2VLImageProcessorFast", "size": {"shortest_edge": 64, "longest_edge": 256}, "patch_size": 4, "merge_size": 2,
+    "clip": {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 30},
+             "crop_size": {"height": 30, "width": 20}, "image_std": 0.5},
+    "siglip": {"image_processor_type": "SiglipImageProcessor", "size": [20, 30],
+               "do_normalize": False, "rescale_factor": 0.01},
+    "llava": {"image_processor_type": "LlavaImageProcessor", "size": 24, "crop_size": 24,
+              "do_pad": True, "pad_size": 30},
+    "qwen": {"image_processor_type": "Qwen2VLImageProcessorFast",
+             "size": {"shortest_edge": 64, "longest_edge": 256}, "patch_size": 4, "merge_size": 2,
              "temporal_patch_size": 2, "image_mean": [0.5, 0.5, 0.5]},
-    "qwen_old": {"image_processor_type": "Qwen2VLImageProcessor", "min_pixels": 100, "max_pixels": 300, "patch_size": 6, "do_resize": True},
-    "idefics": {"image_processor_type": "Idefics3ImageProcessor", "size": {"longest_edge": 96}, "max_image_size": {"longest_edge": 32}, "resample": 1},
-    "smolvlm": {"image_processor_type": "SmolVLMImageProcessor", "size": {"height": 40, "width": 70}, "max_image_size": {"longest_edge": 20}, "do_image_splitting": True},
-    "llava_next": {"image_processor_type": "LlavaNextImageProcessor", "size": {"shortest_edge": 24}, "crop_size": {"height": 24, "width": 24},
+    "qwen_old": {"image_processor_type": "Qwen2VLImageProcessor", "min_pixels": 100,
+                 "max_pixels": 300, "patch_size": 6, "do_resize": True},
+    "idefics": {"image_processor_type": "Idefics3ImageProcessor", "size": {"longest_edge": 96},
+                "max_image_size": {"longest_edge": 32}, "resample": 1},
+    "smolvlm": {"image_processor_type": "SmolVLMImageProcessor",
+                "size": {"height": 40, "width": 70}, "max_image_size": {"longest_edge": 20},
+                "do_image_splitting": True},
+    "llava_next": {"image_processor_type": "LlavaNextImageProcessor", "size": {"shortest_edge": 24},
+                   "crop_size": {"height": 24, "width": 24},
                    "image_grid_pinpoints": [[24, 48], [48, 24], [48, 48]], "do_center_crop": True},
-    "got_ocr2": {"image_processor_type": "GotOcr2ImageProcessor", "size": {"height": 20, "width": 28}, "crop_to_patches": True, "min_patches": 2, "max_patches": 9},
-    "gemma3": {"image_processor_type": "Gemma3ImageProcessor", "size": {"height": 28, "width": 28}, "do_pan_and_scan": True, "pan_and_scan_min_crop_size": 16,
-               "pan_and_scan_max_num_crops": 4, "pan_and_scan_min_ratio_to_activate": 1.2, "resample": 2},
+    "got_ocr2": {"image_processor_type": "GotOcr2ImageProcessor",
+                 "size": {"height": 20, "width": 28}, "crop_to_patches": True, "min_patches": 2,
+                 "max_patches": 9},
+    "gemma3": {"image_processor_type": "Gemma3ImageProcessor", "size": {"height": 28, "width": 28},
+               "do_pan_and_scan": True, "pan_and_scan_min_crop_size": 16,
+               "pan_and_scan_max_num_crops": 4, "pan_and_scan_min_ratio_to_activate": 1.2,
+               "resample": 2},
 }
 
 
 def picture_processors():
     for number, (name, settings) in enumerate(PROCESSORS.items()):
-        put("processor", name, bytes([50 + 20 * number, 250 - 20 * number, 9, 3 if name == "qwen" else 0]) + json.dumps(settings).encode())
+        put("processor", name, bytes([50 + 20 * number, 250 - 20 * number, 9,
+                                      3 if name == "qwen" else 0]) + json.dumps(settings).encode())
 
 
 def hub():
     commit = "0123456789abcdef0123456789abcdef01234567"
-    large = {"rfilename": "model.safetensors", "size": 9, "blobId": commit, "lfs": {"sha256": commit + commit[:24], "size": 9, "pointerSize": 130}}
-    put("hub", "answer", json.dumps({"id": "org/name", "sha": commit, "siblings": [{"rfilename": "config.json", "size": 20, "blobId": commit}, large, {"rfilename": "a/b.jinja"}]}))
+    large = {"rfilename": "model.safetensors", "size": 9, "blobId": commit,
+             "lfs": {"sha256": commit + commit[:24], "size": 9, "pointerSize": 130}}
+    put("hub", "answer", json.dumps({"id": "org/name", "sha": commit,
+                                     "siblings": [{"rfilename": "config.json", "size": 20,
+                                                   "blobId": commit}, large,
+                                                   {"rfilename": "a/b.jinja"}]}))
     put("hub", "id", "org/name-1.0_x")
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A hub on this machine for the tests: it serves ROOT/<organisation>/<name>/<files> by the routes of huggingface.co, and misbehaves as
+"""A hub on this machine for the tests: it serves ROOT/<organisation>/<name>/<files> by the routes
+of huggingface.co, and misbehaves as
 ROOT/faults.json says, which is read anew at each request: {"organisation/name": {fault: value}}.
 
   cut            the body of a large file ends after so many bytes, the connection with it
@@ -18,7 +19,8 @@ ROOT/faults.json says, which is read anew at each request: {"organisation/name":
   raw_answer     the list is this text
   status         every route answers so
 
-Prints its two ports and serves until it is ended. GET /requests of either port gives what was asked so far: method, path, host, port, token, range.
+Prints its two ports and serves until it is ended. GET /requests of either port gives what was asked
+so far: method, path, host, port, token, range.
 Standard library only."""
 
 import hashlib
@@ -49,7 +51,8 @@ def is_large(path):
 
 def blob_hash(path):
     data = path.read_bytes()
-    return hashlib.sha256(data).hexdigest() if is_large(path) else hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+    return hashlib.sha256(data).hexdigest() if is_large(path) else hashlib.sha1(
+        b"blob %d\0" % len(data) + data).hexdigest()
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
@@ -65,9 +68,12 @@ class Hub(http.server.BaseHTTPRequestHandler):
         url = urllib.parse.urlsplit(self.path)
         path = urllib.parse.unquote(url.path)
         if path == "/requests":
-            return self.say(200, json.dumps(REQUESTS).encode(), {"Content-Type": "application/json"})
-        REQUESTS.append({"method": self.command, "path": path, "query": url.query, "host": self.headers.get("Host"), "port": self.server.server_port,
-                         "token": self.headers.get("Authorization"), "range": self.headers.get("Range")})
+            return self.say(200, json.dumps(REQUESTS).encode(),
+                            {"Content-Type": "application/json"})
+        REQUESTS.append({"method": self.command, "path": path, "query": url.query,
+                         "host": self.headers.get("Host"), "port": self.server.server_port,
+                         "token": self.headers.get("Authorization"),
+                         "range": self.headers.get("Range")})
         parts = path.strip("/").split("/")
         if parts[:2] == ["api", "models"] and len(parts) >= 6 and parts[4] == "revision":
             return self.listing("/".join(parts[2:4]), "/".join(parts[5:]))
@@ -112,13 +118,16 @@ class Hub(http.server.BaseHTTPRequestHandler):
             if is_large(file):
                 size += fault.get("wrong_size", 0)
                 digest = digest[::-1] if fault.get("wrong_hash") else digest
-                entry.update(size=size, blobId="0" * 40, lfs={"sha256": digest, "size": size, "pointerSize": 130})
+                entry.update(size=size, blobId="0" * 40,
+                             lfs={"sha256": digest, "size": size, "pointerSize": 130})
             else:
                 entry.update(size=size, blobId=digest)
             siblings.append({"rfilename": entry["rfilename"]} if fault.get("bare") else entry)
-        siblings += [{"rfilename": name, "size": 1, "blobId": "0" * 40} for name in fault.get("names", [])]
+        siblings += [{"rfilename": name, "size": 1, "blobId": "0" * 40}
+                     for name in fault.get("names", [])]
         answer = json.dumps({"id": repository, "sha": COMMIT, "siblings": siblings}).encode()
-        answer = fault.get("raw_answer", answer.decode()).encode() + b" " * fault.get("huge_answer", 0)
+        answer = fault.get("raw_answer", answer.decode()).encode() + b" " * fault.get(
+            "huge_answer", 0)
         return self.say(200, answer, {"Content-Type": "application/json"})
 
     def resolve(self, repository, name):
@@ -132,7 +141,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
             return self.say(404, b"{}", {"X-Error-Code": "EntryNotFound"})
         if is_large(file) and (fault.get("elsewhere") or fault.get("downgrade")):
             target = fault.get("downgrade") or f"http://127.0.0.1:{PORTS[1]}/store/{repository}/{name}?signature=x"
-            return self.say(302, b"", {"Location": target, "X-Linked-Etag": f'"{blob_hash(file)}"', "X-Linked-Size": str(file.stat().st_size)})
+            return self.say(302, b"", {"Location": target, "X-Linked-Etag": f'"{blob_hash(file)}"',
+                                       "X-Linked-Size": str(file.stat().st_size)})
         return self.send(repository, name)
 
     def send(self, repository, name):

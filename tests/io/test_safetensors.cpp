@@ -47,16 +47,24 @@ class TestSafetensors : public QObject {
     // Made with safetensors.torch.save_file of zeros of every dtype, a rank-0, an empty one and a
     // name that must be escaped.
     const std::string expected =
-        R"({"__metadata__":{"format":"pt"},"t_uint64":{"dtype":"U64","shape":[3],"data_offsets":[0,24]},"t_int64":{"dtype":"I64","shape":[3],"data_offsets":[24,48]},)"
+        R"({"__metadata__":{"format":"pt"},"t_uint64":{"dtype":"U64","shape":[3],)"
+        R"("data_offsets":[0,24]},"t_int64":{"dtype":"I64","shape":[3],"data_offsets":[24,48]},)"
         R"("t_float64":{"dtype":"F64","shape":[3],"data_offsets":[48,72]},)"
         "\"a\\\"\\\\\\n\\u0001\x7f\xc3\xa9\xed\x95\x9c\""
-        R"(:{"dtype":"F32","shape":[],"data_offsets":[72,76]},"b":{"dtype":"F32","shape":[0,4],"data_offsets":[76,76]},)"
-        R"("t_float32":{"dtype":"F32","shape":[3],"data_offsets":[76,88]},"t_uint32":{"dtype":"U32","shape":[3],"data_offsets":[88,100]},)"
-        R"("t_int32":{"dtype":"I32","shape":[3],"data_offsets":[100,112]},"t_bfloat16":{"dtype":"BF16","shape":[3],"data_offsets":[112,118]},)"
-        R"("t_float16":{"dtype":"F16","shape":[3],"data_offsets":[118,124]},"t_uint16":{"dtype":"U16","shape":[3],"data_offsets":[124,130]},)"
-        R"("t_int16":{"dtype":"I16","shape":[3],"data_offsets":[130,136]},"t_float8_e4m3fn":{"dtype":"F8_E4M3","shape":[3],"data_offsets":[136,139]},)"
-        R"("t_float8_e5m2":{"dtype":"F8_E5M2","shape":[3],"data_offsets":[139,142]},"t_int8":{"dtype":"I8","shape":[3],"data_offsets":[142,145]},)"
-        R"("t_uint8":{"dtype":"U8","shape":[3],"data_offsets":[145,148]},"t_bool":{"dtype":"BOOL","shape":[3],"data_offsets":[148,151]}})";
+        R"(:{"dtype":"F32","shape":[],"data_offsets":[72,76]},"b":{"dtype":"F32","shape":[0,4],)"
+        R"("data_offsets":[76,76]},)"
+        R"("t_float32":{"dtype":"F32","shape":[3],"data_offsets":[76,88]},)"
+        R"("t_uint32":{"dtype":"U32","shape":[3],"data_offsets":[88,100]},)"
+        R"("t_int32":{"dtype":"I32","shape":[3],"data_offsets":[100,112]},)"
+        R"("t_bfloat16":{"dtype":"BF16","shape":[3],"data_offsets":[112,118]},)"
+        R"("t_float16":{"dtype":"F16","shape":[3],"data_offsets":[118,124]},)"
+        R"("t_uint16":{"dtype":"U16","shape":[3],"data_offsets":[124,130]},)"
+        R"("t_int16":{"dtype":"I16","shape":[3],"data_offsets":[130,136]},)"
+        R"("t_float8_e4m3fn":{"dtype":"F8_E4M3","shape":[3],"data_offsets":[136,139]},)"
+        R"("t_float8_e5m2":{"dtype":"F8_E5M2","shape":[3],"data_offsets":[139,142]},)"
+        R"("t_int8":{"dtype":"I8","shape":[3],"data_offsets":[142,145]},)"
+        R"("t_uint8":{"dtype":"U8","shape":[3],"data_offsets":[145,148]},)"
+        R"("t_bool":{"dtype":"BOOL","shape":[3],"data_offsets":[148,151]}})";
     const std::string zeros(24, '\0');
     const auto bytes = [&](std::size_t count) { return as_bytes(zeros).first(count); };
     std::vector<TensorToWrite> tensors{

@@ -102,6 +102,7 @@ Status run_text(const Plan& plan, const Model& shapes) {
       plan.longest_row > 0 ? std::min<std::int64_t>(12, plan.longest_row) : 12;
   example.input_ids.assign(static_cast<std::size_t>(length), 0);
   example.labels.assign(static_cast<std::size_t>(length), kIgnoreLabel);
+  if (plan.form == RowForm::Source) example.source_ids = example.input_ids;
   check_states(*plan.made(torch::TensorOptions()), example);
   return {};
 }

@@ -273,7 +273,8 @@ class TestQwenVl : public QObject {
     QTest::addColumn<QString>("settings");
     QTest::addColumn<QString>("field");
     const QString qwen =
-        R"({"image_processor_type": "Qwen2VLImageProcessor", "temporal_patch_size": 2, "merge_size": %1, "patch_size": %2})";
+        R"({"image_processor_type": "Qwen2VLImageProcessor", "temporal_patch_size": 2, )"
+        R"("merge_size": %1, "patch_size": %2})";
     QTest::newRow("right") << qwen.arg(2).arg(2) << "";
     QTest::newRow("patches") << qwen.arg(2).arg(14) << "patch_size";
     QTest::newRow("blocks") << qwen.arg(3).arg(2) << "merge_size";

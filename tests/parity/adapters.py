@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""LoRA adapters made by PEFT, of every shape the recipe can ask for, in the names of this and of older transformers; and `merge`."""
+"""LoRA adapters made by PEFT, of every shape the recipe can ask for, in the names of this and of
+older transformers; and `merge`."""
 import json
 import math
 import shutil
@@ -48,7 +49,8 @@ def start(checkpoint, kind, seed=5):
 
 
 def make(checkpoint, kind, root: Path, generation="new", random=True):
-    """Writes ROOT/CHECKPOINT-KIND-GENERATION once and returns it. `random`: A and B both drawn, so that the adapter shows."""
+    """Writes ROOT/CHECKPOINT-KIND-GENERATION once and returns it. `random`: A and B both drawn, so
+    that the adapter shows."""
     folder = root / f"{checkpoint.name}-{kind}-{generation}{'' if random else '-start'}"
     if folder.exists():
         return folder
@@ -61,7 +63,8 @@ def make(checkpoint, kind, root: Path, generation="new", random=True):
                     scale = 0.7 / math.sqrt(parameter.shape[-1]) if "lora_" in name else 0.05
                     noise = torch.randn(parameter.shape, generator=generator) * scale
                     parameter.copy_(noise if "lora_" in name else parameter + noise)
-    # As PEFT does by itself where the token embedding or the head is a target: the whole base weight stands beside the pair.
+    # As PEFT does by itself where the token embedding or the head is a target: the whole base
+    # weight stands beside the pair.
     whole = any(
         name in settings(checkpoint, kind)["target_modules"] for name in ("embed_tokens", "lm_head")
     )
@@ -69,13 +72,16 @@ def make(checkpoint, kind, root: Path, generation="new", random=True):
     if generation == "old":
         file = folder / "adapter_model.safetensors"
         prefix = "base_model.model."
-        save_file({prefix + checkpoint.family.older_key(key.removeprefix(prefix)): tensor for key, tensor in load_file(file).items()}, file,
+        save_file({prefix + checkpoint.family.older_key(key.removeprefix(prefix)): tensor
+                   for key, tensor in load_file(file).items()}, file,
                   metadata={"format": "pt"})
         config = json.loads((folder / "adapter_config.json").read_text())
         if isinstance(config["target_modules"], str):
             config["target_modules"] = checkpoint.family.older_pattern(config["target_modules"])
-        for newer in ("use_dora", "use_rslora", "exclude_modules", "alpha_pattern", "rank_pattern", "corda_config", "eva_config", "lora_bias",
-                      "trainable_token_indices", "target_parameters", "peft_version", "layer_replication", "loftq_config"):
+        for newer in ("use_dora", "use_rslora", "exclude_modules", "alpha_pattern", "rank_pattern",
+                      "corda_config", "eva_config", "lora_bias",
+                      "trainable_token_indices", "target_parameters", "peft_version",
+                      "layer_replication", "loftq_config"):
             config.pop(newer, None)
         (folder / "adapter_config.json").write_text(json.dumps(config))
     return folder
@@ -86,10 +92,12 @@ def attach(model, folder):
 
 
 def same_weights(case, got, wanted, stored, rounding):
-    """Two state dicts, by name. `rounding`: allowed difference of adapted tensors in units of the largest value."""
+    """Two state dicts, by name. `rounding`: allowed difference of adapted tensors in units of the
+    largest value."""
     case.same("tensor names", sorted(got), sorted(wanted))
     for name in sorted(set(got) & set(wanted)):
-        case.expect(got[name].dtype == stored, f"{name}: stored as {got[name].dtype} instead of {stored}")
+        case.expect(got[name].dtype == stored,
+                    f"{name}: stored as {got[name].dtype} instead of {stored}")
         case.close(name, got[name], wanted[name], rounding, "weights")
 
 
@@ -104,11 +112,15 @@ def merge_case(name, kind):
         wanted = attach(checkpoint.model(stored), folder).merge_and_unload().state_dict()
         got = checkpoint.family.load_model(out, checkpoint.spec, "auto").state_dict()
         # one unit in the last place where float32 products were summed in another order
-        same_weights(result, got, wanted, stored, {"float32": 1e-6, "bfloat16": 2 ** -8, "float16": 2 ** -11}[checkpoint.spec.dtype])
+        same_weights(result, got, wanted, stored,
+                     {"float32": 1e-6, "bfloat16": 2 ** -8,
+                      "float16": 2 ** -11}[checkpoint.spec.dtype])
         exact = sum(torch.equal(got[key], wanted[key]) for key in got if key in wanted)
-        result.expect(exact >= 0.5 * len(wanted), f"only {exact} of {len(wanted)} tensors are equal to the bit")
+        result.expect(exact >= 0.5 * len(wanted),
+                      f"only {exact} of {len(wanted)} tensors are equal to the bit")
         names = {checkpoint.family.native_name(key) for key in load_all(out)}
-        result.expect(names <= set(wanted) | {"lm_head.weight"}, f"unknown tensors {sorted(names - set(wanted))[:3]}")
+        result.expect(names <= set(wanted) | {"lm_head.weight"},
+                      f"unknown tensors {sorted(names - set(wanted))[:3]}")
         for file in ("config.json", "tokenizer_config.json"):
             result.expect((out / file).exists(), f"{file} is missing in the merged folder")
         same_answers(world, result, checkpoint, folder, out, rounded=True)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tiny random checkpoints written by transformers, of every family in families/: made once a run and read again by the oracle. `Checkpoint`
+"""Tiny random checkpoints written by transformers, of every family in families/: made once a run
+and read again by the oracle. `Checkpoint`
 holds what the cases ask of one."""
 import functools
 import shutil
@@ -14,7 +15,8 @@ import tokenizers_
 from families import FAMILIES
 from families.base import Family, Spec
 
-LARGER = {f"{family.model_type}-larger": (family, family.larger) for family in FAMILIES if family.larger}
+LARGER = {f"{family.model_type}-larger": (family, family.larger) for family in FAMILIES
+          if family.larger}
 FAMILY_OF = {name: family for family in FAMILIES for name in family.specs}
 SPECS = {name: spec for family in FAMILIES for name, spec in family.specs.items()}
 
@@ -29,7 +31,8 @@ class Checkpoint:
 
     @functools.cached_property
     def processor(self):
-        """The family's processor with the Pillow picture processor. A folder with tokenizer.model alone gets the slow tokenizer's stand-in
+        """The family's processor with the Pillow picture processor. A folder with tokenizer.model
+        alone gets the slow tokenizer's stand-in
         (see encode)."""
         folder = self.path if self.slow_tokenizer is None else self.path.parent / f"{self.name}.stand-in"
         return self.family.load_processor(folder)
@@ -51,7 +54,8 @@ class Checkpoint:
     def encode(self, messages, prompt=False):
         out = self.family.encode(self, messages, prompt)
         if self.slow_tokenizer:
-            text = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
+            text = self.processor.apply_chat_template(messages, tokenize=False,
+                                                      add_generation_prompt=prompt)
             if "pixel_values" in out:
                 count = int((out["input_ids"] == self.processor.image_token_id).sum()) // out["pixel_values"].shape[0]
                 text = text.replace("<image>", "<image>" * count)
@@ -72,9 +76,12 @@ def make(name: str, root: Path) -> Checkpoint:
     if not path.exists():
         scratch = root / f"{name}.tokenizer"
         model, processor = family.build(spec, name, scratch)
-        model.to(getattr(torch, spec.dtype)).save_pretrained(path, **({"max_shard_size": spec.shard} if spec.shard else {}))
+        model.to(getattr(torch, spec.dtype)).save_pretrained(path,
+                                                             **({"max_shard_size": spec.shard}
+                                                                if spec.shard else {}))
         processor.save_pretrained(path)
         family.finish(path, spec)
         shutil.rmtree(scratch, ignore_errors=True)
     sentencepiece = (path / "tokenizer.model").exists() and not (path / "tokenizer.json").exists()
-    return Checkpoint(name, path, spec, family, tokenizers_.read_sentencepiece_folder(path) if sentencepiece else None)
+    return Checkpoint(name, path, spec, family,
+                      tokenizers_.read_sentencepiece_folder(path) if sentencepiece else None)

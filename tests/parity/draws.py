@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draws checkpoints at random: for each family a valid configuration of sizes, heads, rotary scalings, windows, feature layers, picture settings
+"""Draws checkpoints at random: for each family a valid configuration of sizes, heads, rotary
+scalings, windows, feature layers, picture settings
 and the ways a folder is written. random_cases.py compares them."""
 import copy
 import json
 import random
 
-from transformers import (CLIPVisionConfig, Gemma2Config, GemmaConfig, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config,
+from transformers import (CLIPVisionConfig, Gemma2Config, GemmaConfig, LlamaConfig, MistralConfig,
+                          Qwen2Config, Qwen3Config,
                           SiglipVisionConfig)
 
 import tokenizers_
@@ -14,10 +16,13 @@ from families.base import Plan, Spec, read, write
 
 SCALINGS = ("default", "default", "linear", "dynamic", "llama3", "yarn", "longrope")
 STATEFUL = ("dynamic", "longrope")      # what a row gets there depends on the longest row beside it
-PROJECTORS = {"llava": "multi_modal_projector", "llava_next": "multi_modal_projector", "internvl": "multi_modal_projector",
-              "gemma3": "multi_modal_projector", "paligemma": "multi_modal_projector", "smolvlm": "connector", "idefics3": "connector",
+PROJECTORS = {"llava": "multi_modal_projector", "llava_next": "multi_modal_projector",
+              "internvl": "multi_modal_projector",
+              "gemma3": "multi_modal_projector", "paligemma": "multi_modal_projector",
+              "smolvlm": "connector", "idefics3": "connector",
               "qwen2_vl": "merger", "qwen2_5_vl": "merger", "qwen3_vl": "merger"}
-WORDS = [*OBJECTS, "안녕하세요", "👩‍🚀🚀", "12345.67", "\n\n", "  two  spaces ", "é ß", "How many shapes are there?", "def f(x):\n    return x", "中文", "\t", "...!?"]
+WORDS = [*OBJECTS, "안녕하세요", "👩‍🚀🚀", "12345.67", "\n\n", "  two  spaces ", "é ß",
+         "How many shapes are there?", "def f(x):\n    return x", "中文", "\t", "...!?"]
 
 
 def rotary(rng, head_dim, theta=None):
@@ -27,18 +32,23 @@ def rotary(rng, head_dim, theta=None):
     if kind in ("linear", "dynamic"):
         rope |= dict(factor=rng.choice([1.0, 2.0, 3.5, 8.0]))
     elif kind == "llama3":
-        rope |= dict(factor=rng.choice([2.0, 8.0]), low_freq_factor=rng.choice([1.0, 2.0]), high_freq_factor=rng.choice([4.0, 5.0]),
+        rope |= dict(factor=rng.choice([2.0, 8.0]), low_freq_factor=rng.choice([1.0, 2.0]),
+                     high_freq_factor=rng.choice([4.0, 5.0]),
                      original_max_position_embeddings=rng.choice([16, 64, 256]))
     elif kind == "yarn":
-        rope |= dict(factor=rng.choice([1.0, 2.0, 4.0, 16.0]), original_max_position_embeddings=rng.choice([16, 40, 128]))
-        for key, values in dict(beta_fast=(8, 48), beta_slow=(1, 3), attention_factor=(0.8, 1.2), mscale=(0.7, 1.0), mscale_all_dim=(0.5, 1.0),
+        rope |= dict(factor=rng.choice([1.0, 2.0, 4.0, 16.0]),
+                     original_max_position_embeddings=rng.choice([16, 40, 128]))
+        for key, values in dict(beta_fast=(8, 48), beta_slow=(1, 3), attention_factor=(0.8, 1.2),
+                                mscale=(0.7, 1.0), mscale_all_dim=(0.5, 1.0),
                                 truncate=(True, False)).items():
             if rng.random() < 0.3:
                 rope[key] = rng.choice(values)
     elif kind == "longrope":
         count = head_dim // 2
-        rope |= dict(factor=rng.choice([1.0, 4.0]), original_max_position_embeddings=rng.choice([30, 60, 500]),
-                     short_factor=[round(1 + 0.1 * i, 2) for i in range(count)], long_factor=[round(1 + 0.4 * i, 2) for i in range(count)])
+        rope |= dict(factor=rng.choice([1.0, 4.0]),
+                     original_max_position_embeddings=rng.choice([30, 60, 500]),
+                     short_factor=[round(1 + 0.1 * i, 2) for i in range(count)],
+                     long_factor=[round(1 + 0.4 * i, 2) for i in range(count)])
         if rng.random() < 0.3:
             rope["attention_factor"] = 1.1
     return rope
@@ -49,8 +59,10 @@ def decoder(rng, explicit_head=True, even=2):
     heads = rng.choice([1, 2, 3, 4, 6])
     head_dim = even * rng.randint(2, max(3, 16 // even))
     hidden = heads * head_dim
-    options = dict(num_attention_heads=heads, num_key_value_heads=rng.choice([n for n in range(1, heads + 1) if heads % n == 0]),
-                   num_hidden_layers=rng.randint(1, 4), intermediate_size=rng.randint(17, 120), rms_norm_eps=rng.choice([1e-6, 1e-5, 1e-3]))
+    options = dict(num_attention_heads=heads, num_key_value_heads=rng.choice(
+        [n for n in range(1, heads + 1) if heads % n == 0]),
+                   num_hidden_layers=rng.randint(1, 4), intermediate_size=rng.randint(17, 120),
+                   rms_norm_eps=rng.choice([1e-6, 1e-5, 1e-3]))
     if explicit_head and rng.random() < 0.4:
         options["head_dim"] = head_dim
         hidden = heads * rng.randint(5, 14) if rng.random() < 0.8 else hidden
@@ -60,7 +72,8 @@ def decoder(rng, explicit_head=True, even=2):
 def windows(rng, options, key="sliding_window"):
     window = rng.choice([2, 3, 7, 16, 40, 4096])    # of 1, transformers' cache keeps everything
     if rng.random() < 0.5:
-        return {key: window, "layer_types": [rng.choice(["sliding_attention", "full_attention"]) for _ in range(options["num_hidden_layers"])]}
+        return {key: window, "layer_types": [rng.choice(["sliding_attention", "full_attention"])
+                                             for _ in range(options["num_hidden_layers"])]}
     return {key: window}
 
 
@@ -92,7 +105,8 @@ def any_decoder(rng, tied=True):
 
 def tower_sizes(rng, **more):
     heads = rng.choice([1, 2, 3, 4])
-    return dict(hidden_size=heads * 2 * rng.randint(2, 8), intermediate_size=rng.randint(9, 80), num_attention_heads=heads,
+    return dict(hidden_size=heads * 2 * rng.randint(2, 8), intermediate_size=rng.randint(9, 80),
+                num_attention_heads=heads,
                 num_hidden_layers=rng.randint(1, 4), layer_norm_eps=rng.choice([1e-6, 1e-5, 1e-3]),
                 hidden_act=rng.choice(["gelu", "quick_gelu", "gelu_pytorch_tanh"]), **more)
 
@@ -103,7 +117,8 @@ def shades(rng):
     if rng.random() < 0.3:
         options["resample"] = rng.randint(0, 5)
     if rng.random() < 0.3:
-        options |= dict(image_mean=[round(rng.uniform(0.2, 0.7), 3) for _ in range(3)], image_std=[round(rng.uniform(0.2, 0.7), 3) for _ in range(3)])
+        options |= dict(image_mean=[round(rng.uniform(0.2, 0.7), 3) for _ in range(3)],
+                        image_std=[round(rng.uniform(0.2, 0.7), 3) for _ in range(3)])
     if rng.random() < 0.1:
         options["do_normalize"] = False
     if rng.random() < 0.1:
@@ -112,7 +127,8 @@ def shades(rng):
 
 
 def bpe(rng):
-    return rng.choice([("llama_bos", "vicuna"), ("llama_bos", "bos_turns"), ("llama", "inst"), ("llama", "bos_turns"), ("qwen", "chatml")])
+    return rng.choice([("llama_bos", "vicuna"), ("llama_bos", "bos_turns"), ("llama", "inst"),
+                       ("llama", "bos_turns"), ("qwen", "chatml")])
 
 
 def draw_llava(rng, next_=False):
@@ -121,14 +137,19 @@ def draw_llava(rng, next_=False):
     patch = rng.randint(3, 9)
     grid = rng.randint(2, 4)
     size = patch * grid + (0 if next_ and rng.random() < 0.7 else rng.randint(0, patch - 1))
-    tower = (CLIPVisionConfig(**tower_sizes(rng, image_size=size, patch_size=patch, projection_dim=8)) if clip else
-             SiglipVisionConfig(**tower_sizes(rng, image_size=size, patch_size=patch), **({} if rng.random() < 0.5 else {"vision_use_head": False})))
+    tower = (CLIPVisionConfig(**tower_sizes(rng, image_size=size, patch_size=patch,
+                                            projection_dim=8)) if clip else
+             SiglipVisionConfig(**tower_sizes(rng, image_size=size, patch_size=patch),
+                                **({} if rng.random() < 0.5 else {"vision_use_head": False})))
     layers = tower.num_hidden_layers
-    layer = rng.choice([-1, -2, 0, layers, rng.randint(-layers - 1, layers), [rng.randint(-layers - 1, layers) for _ in range(rng.randint(1, 3))]])
+    layer = rng.choice([-1, -2, 0, layers, rng.randint(-layers - 1, layers),
+                        [rng.randint(-layers - 1, layers) for _ in range(rng.randint(1, 3))]])
     strategy = ("default" if clip else "full") if next_ else rng.choice(["default", "full"])
     tied = options.pop("tie_word_embeddings", False)
-    model = dict(vision_feature_layer=layer, vision_feature_select_strategy=strategy, multimodal_projector_bias=rng.random() < 0.7,
-                 projector_hidden_act=rng.choice(["gelu", "silu", "relu", "quick_gelu"]), tie_word_embeddings=tied)
+    model = dict(vision_feature_layer=layer, vision_feature_select_strategy=strategy,
+                 multimodal_projector_bias=rng.random() < 0.7,
+                 projector_hidden_act=rng.choice(["gelu", "silu", "relu", "quick_gelu"]),
+                 tie_word_embeddings=tied)
     picture = shades(rng)
     tokenizer, template = bpe(rng)
     if next_:
@@ -138,7 +159,8 @@ def draw_llava(rng, next_=False):
     elif clip and rng.random() < 0.3:
         picture["size"] = {"shortest_edge": size + rng.randint(0, 9)}
     elif clip and rng.random() < 0.4:
-        picture |= rng.choice([dict(do_resize=False), dict(size={"height": size, "width": size}, do_center_crop=False)])
+        picture |= rng.choice([dict(do_resize=False),
+                               dict(size={"height": size, "width": size}, do_center_crop=False)])
     return Spec(tower, kind, options, tokenizer, template, model, picture)
 
 
@@ -146,13 +168,18 @@ def draw_tiled(rng):
     kind, options = any_decoder(rng)
     fold = rng.choice([1, 2, 2, 3])
     patch = rng.randint(3, 8)
-    tile = patch * fold * rng.randint(1 if fold > 1 else 2, 3)    # of one patch, attention is constant and gradients are noise
+    tile = patch * fold * rng.randint(1 if fold > 1 else 2,
+                                      3)    # of one patch, attention is constant and gradients are noise
     table = tile + patch * rng.choice([0, 0, 0, 1, 2])
     tower = tower_sizes(rng, image_size=table + rng.choice([0, 0, patch - 1]), patch_size=patch)
-    picture = {**shades(rng), "size": {"longest_edge": rng.randint(max(2, tile // 2), tile * 4)}, "max_image_size": {"longest_edge": tile},
+    picture = {**shades(rng), "size": {"longest_edge": rng.randint(max(2, tile // 2), tile * 4)},
+               "max_image_size": {"longest_edge": tile},
                "do_image_splitting": rng.random() < 0.8}
-    tokenizer, template = rng.choice([("qwen", "smolvlm"), ("llama_bos", "bos_turns"), ("llama", "bos_turns")])
-    return Spec(tower, kind, options, tokenizer, template, dict(tie_word_embeddings=options.pop("tie_word_embeddings", False), scale_factor=fold), picture)
+    tokenizer, template = rng.choice([("qwen", "smolvlm"), ("llama_bos", "bos_turns"),
+                                      ("llama", "bos_turns")])
+    return Spec(tower, kind, options, tokenizer, template,
+                dict(tie_word_embeddings=options.pop("tie_word_embeddings", False),
+                     scale_factor=fold), picture)
 
 
 def draw_qwen(rng, family):
@@ -170,27 +197,34 @@ def draw_qwen(rng, family):
     if third:
         options["attention_bias"] = rng.random() < 0.3
     elif rng.random() < 0.4:
-        options |= dict(use_sliding_window=True, sliding_window=rng.choice([2, 9, 30]), max_window_layers=rng.randint(0, options["num_hidden_layers"]))
+        options |= dict(use_sliding_window=True, sliding_window=rng.choice([2, 9, 30]),
+                        max_window_layers=rng.randint(0, options["num_hidden_layers"]))
     if options["rope_parameters"]["rope_type"] in STATEFUL and rng.random() < 0.6:
         options["max_position_embeddings"] = rng.choice([40, 90, 150])
     heads, merge, patch = rng.choice([1, 2, 3]), rng.choice([1, 2, 2, 3, 4]), rng.randint(3, 6)
     width = heads * 4 * rng.randint(1, 5)
-    tower = dict(depth=rng.randint(1, 4), num_heads=heads, patch_size=patch, spatial_merge_size=merge, temporal_patch_size=rng.choice([1, 2, 2, 3]),
+    tower = dict(depth=rng.randint(1, 4), num_heads=heads, patch_size=patch,
+                 spatial_merge_size=merge, temporal_patch_size=rng.choice([1, 2, 2, 3]),
                  hidden_act=rng.choice(["silu", "gelu", "gelu_pytorch_tanh", "quick_gelu"]))
     if family == "qwen2_vl":
         tower |= dict(embed_dim=width, mlp_ratio=rng.choice([1, 2, 3, 4]))
     else:
         tower |= dict(hidden_size=width, intermediate_size=rng.randint(9, 70))
     if family == "qwen2_5_vl":
-        tower |= dict(window_size=merge * patch * rng.randint(1 if merge > 1 else 2, 4) + rng.randint(0, 2),
-                      fullatt_block_indexes=rng.sample(range(tower["depth"]), rng.randint(0, tower["depth"])))
+        tower |= dict(window_size=merge * patch * rng.randint(1 if merge > 1 else 2,
+                                                              4) + rng.randint(0, 2),
+                      fullatt_block_indexes=rng.sample(range(tower["depth"]),
+                                                       rng.randint(0, tower["depth"])))
     if third:
         count = rng.randint(0, min(tower["depth"], options["num_hidden_layers"]))
-        tower |= dict(num_position_embeddings=rng.choice([4, 9, 10, 16, 30, 49]), deepstack_visual_indexes=rng.sample(range(tower["depth"]), count))
+        tower |= dict(num_position_embeddings=rng.choice([4, 9, 10, 16, 30, 49]),
+                      deepstack_visual_indexes=rng.sample(range(tower["depth"]), count))
     unit = (merge * patch) ** 2
     least = rng.randint(2 * unit if merge == 1 else 1, unit * 4)
-    picture = {**shades(rng), "min_pixels": least, "max_pixels": max(least, rng.randint(unit, unit * 16))}
-    return Spec(tower, None, options, "qwen", "qwen_vl", dict(tie_word_embeddings=rng.random() < 0.4), picture)
+    picture = {**shades(rng), "min_pixels": least,
+               "max_pixels": max(least, rng.randint(unit, unit * 16))}
+    return Spec(tower, None, options, "qwen", "qwen_vl",
+                dict(tie_word_embeddings=rng.random() < 0.4), picture)
 
 
 def draw_internvl(rng):
@@ -199,13 +233,16 @@ def draw_internvl(rng):
     patch = rng.randint(3, 7)
     side = patch * fold * rng.randint(1 if fold > 1 else 2, 3)
     tower = tower_sizes(rng, image_size=side, patch_size=patch)
-    tower |= dict(norm_type=rng.choice(["layer_norm", "rms_norm"]), use_qk_norm=rng.random() < 0.4, attention_bias=rng.random() < 0.5,
-                  use_mean_pooling=rng.random() < 0.6, use_absolute_position_embeddings=rng.random() < 0.9)
+    tower |= dict(norm_type=rng.choice(["layer_norm", "rms_norm"]), use_qk_norm=rng.random() < 0.4,
+                  attention_bias=rng.random() < 0.5,
+                  use_mean_pooling=rng.random() < 0.6,
+                  use_absolute_position_embeddings=rng.random() < 0.9)
     least = rng.randint(1, 3)
     picture = {**shades(rng), "max_patches": max(least, rng.randint(1, 9)), "min_patches": least}
     if rng.random() < 0.2:
         picture["size"] = {"height": side + patch * fold, "width": side + patch * fold}
-    model = dict(tie_word_embeddings=options.pop("tie_word_embeddings", False), downsample_ratio=1 / fold,
+    model = dict(tie_word_embeddings=options.pop("tie_word_embeddings", False),
+                 downsample_ratio=1 / fold,
                  vision_feature_layer=rng.choice([-1, -1, -2, 0, tower["num_hidden_layers"], 1]),
                  projector_hidden_act=rng.choice(["gelu", "silu", "relu"]))
     return Spec(tower, kind, options, "qwen", "internvl", model, picture)
@@ -232,36 +269,44 @@ def draw_gemma3(rng):
         options["sliding_window_pattern"] = rng.randint(1, 4)
     kept, pool = rng.choice([(1, 2), (1, 3), (2, 1), (2, 2), (2, 3), (3, 1), (3, 2)])
     patch = rng.randint(3, 8)
-    tower = tower_sizes(rng, image_size=kept * pool * patch + rng.choice([0, 0, patch - 1]), patch_size=patch, vision_use_head=False)
+    tower = tower_sizes(rng, image_size=kept * pool * patch + rng.choice([0, 0, patch - 1]),
+                        patch_size=patch, vision_use_head=False)
     model = dict(mm_tokens_per_image=kept * kept, tie_word_embeddings=rng.random() < 0.7)
-    return Spec(tower, None, options | dict(tie_word_embeddings=model["tie_word_embeddings"]), "gemma", "gemma", model, shades(rng))
+    return Spec(tower, None, options | dict(tie_word_embeddings=model["tie_word_embeddings"]),
+                "gemma", "gemma", model, shades(rng))
 
 
 def draw_paligemma(rng):
     second = rng.random() < 0.5
     options, head_dim = gemma_decoder(rng, second)
-    spec = Spec(None, Gemma2Config if second else GemmaConfig, options, "gemma", None, dict(tie_word_embeddings=rng.random() < 0.7), shades(rng))
+    spec = Spec(None, Gemma2Config if second else GemmaConfig, options, "gemma", None,
+                dict(tie_word_embeddings=rng.random() < 0.7), shades(rng))
     if second:
-        options |= dict(attn_logit_softcapping=rng.choice([None, 1.0, 5.0, 50.0]), hidden_activation=rng.choice(["gelu_pytorch_tanh", "gelu"]))
+        options |= dict(attn_logit_softcapping=rng.choice([None, 1.0, 5.0, 50.0]),
+                        hidden_activation=rng.choice(["gelu_pytorch_tanh", "gelu"]))
         spec.attention = "eager" if options["attn_logit_softcapping"] else None
     else:
         options["hidden_act"] = rng.choice(["gelu_pytorch_tanh", "gelu"])
     options["rope_parameters"] = rotary(rng, head_dim)
     patch = rng.randint(4, 9)
-    spec.tower = tower_sizes(rng, image_size=patch * rng.randint(2, 4) + rng.choice([0, 0, patch - 1]), patch_size=patch, vision_use_head=False)
+    spec.tower = tower_sizes(rng, image_size=patch * rng.randint(2, 4) + rng.choice(
+        [0, 0, patch - 1]), patch_size=patch, vision_use_head=False)
     return spec
 
 
-DRAWS = {"llava": draw_llava, "llava_next": lambda rng: draw_llava(rng, True), "smolvlm": draw_tiled, "idefics3": draw_tiled,
+DRAWS = {"llava": draw_llava, "llava_next": lambda rng: draw_llava(rng, True),
+         "smolvlm": draw_tiled, "idefics3": draw_tiled,
          "internvl": draw_internvl, "gemma3": draw_gemma3, "paligemma": draw_paligemma} | {
-             name: (lambda rng, name=name: draw_qwen(rng, name)) for name in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")}
+             name: (lambda rng, name=name: draw_qwen(rng, name))
+             for name in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")}
 
 
 def draw_spec(rng, family):
     spec = DRAWS[family.model_type](rng)
     spec.dtype = rng.choice(["float32", "float32", "bfloat16", "float16"])
     spec.shard = rng.choice([None, None, "40KB"])
-    spec.names = rng.choice(["saved", "saved", "native", "saved" if family.model_type == "llava" and spec.shard else "old"])
+    spec.names = rng.choice(["saved", "saved", "native",
+                             "saved" if family.model_type == "llava" and spec.shard else "old"])
     return spec
 
 
@@ -278,18 +323,23 @@ def draw_adapter(rng, family, tied):
     elif way < 0.6:
         kind["target_modules"] = r".*(language_model|text_model)\.layers\.\d+\.(self_attn\.[qkv]_proj|mlp\.(up|down)_proj)"
     else:
-        kind["target_modules"] = rng.sample(names, rng.randint(1, 5)) + (["embed_tokens"] if not tied and rng.random() < 0.2 else [])
+        kind["target_modules"] = rng.sample(names,
+                                            rng.randint(1, 5)) + (
+                                                ["embed_tokens"] if not tied
+                                                and rng.random() < 0.2 else [])
         if rng.random() < 0.3:
             kind["rank_pattern"] = {kind["target_modules"][0]: rng.randint(1, 6)}
         if rng.random() < 0.3:
             kind["alpha_pattern"] = {r"layers\.0\..*" + kind["target_modules"][-1]: 5}
     if way >= 0.3 and rng.random() < 0.3:
-        kind["modules_to_save"] = [PROJECTORS[family.model_type], *(["lm_head"] if not tied and rng.random() < 0.5 else [])]
+        kind["modules_to_save"] = [PROJECTORS[family.model_type],
+                                   *(["lm_head"] if not tied and rng.random() < 0.5 else [])]
     return kind
 
 
 def draw_conversation(rng, family, pictures, name):
-    """`pictures`: file names to take from. Turns with pictures at the start, the end, in a row, or alone."""
+    """`pictures`: file names to take from. Turns with pictures at the start, the end, in a row, or
+    alone."""
     def words(count):
         return " ".join(rng.choice(WORDS) for _ in range(count))
 
@@ -299,7 +349,8 @@ def draw_conversation(rng, family, pictures, name):
         turns.append(turn("system", text(words(2))))
     for number in range(1 if single else rng.choice([1, 1, 2])):
         many = 0 if name == "words" else rng.choice([1, 1, 2, 3] if number == 0 else [0, 1])
-        parts = [image(rng.choice(pictures)) for _ in range(many)] + [text(words(rng.randint(1, 4))) for _ in range(rng.randint(0 if many else 1, 2))]
+        parts = [image(rng.choice(pictures)) for _ in range(many)] + [
+            text(words(rng.randint(1, 4))) for _ in range(rng.randint(0 if many else 1, 2))]
         rng.shuffle(parts)
         turns += [turn("user", *parts), turn("assistant", text(words(rng.randint(1, 5))))]
     return turns
@@ -310,7 +361,8 @@ def draw_pictures(rng, folder, count=5, longest=150):
     for index in range(count):
         shape = rng.choice(["odd", "odd", "thin", "small", "one"])
         long, short = rng.randint(20, longest), rng.randint(1, 6)
-        width, height = {"odd": (rng.randint(5, 130), rng.randint(5, 130)), "thin": (long, short), "small": (rng.randint(1, 9), rng.randint(1, 9)),
+        width, height = {"odd": (rng.randint(5, 130), rng.randint(5, 130)), "thin": (long, short),
+                         "small": (rng.randint(1, 9), rng.randint(1, 9)),
                          "one": (1, rng.randint(1, 60))}[shape]
         if rng.random() < 0.5:
             width, height = height, width
@@ -320,20 +372,26 @@ def draw_pictures(rng, folder, count=5, longest=150):
 
 
 def defaults_left_out(path, family):
-    """config.json with only what differs from the classes' own defaults, as older folders have it, where it still reads as the same."""
+    """config.json with only what differs from the classes' own defaults, as older folders have it,
+    where it still reads as the same."""
     before = read(path / "config.json")
     config = family.model_class.config_class.from_pretrained(path)
     content = copy.deepcopy(before)
 
     def thin(part, default):
-        return {key: value for key, value in part.items() if key in ("model_type", "architectures", "dtype") or key not in default or default[key] != value}
+        return {key: value for key, value in part.items()
+                if key in ("model_type", "architectures", "dtype") or key not in default
+                or default[key] != value}
 
     for key in ("text_config", "vision_config"):
         content[key] = thin(content[key], type(getattr(config, key))().to_dict())
-    content = thin(content, type(config)().to_dict()) | {key: content[key] for key in ("text_config", "vision_config")}
+    content = thin(content, type(config)().to_dict()) | {key: content[key]
+                                                         for key in (
+                                                             "text_config", "vision_config")}
     write(path / "config.json", content)
     try:
-        same = {key: value for key, value in family.model_class.config_class.from_pretrained(path).to_dict().items()} == config.to_dict()
+        same = {key: value for key, value in family.model_class.config_class.from_pretrained(
+            path).to_dict().items()} == config.to_dict()
     except Exception:
         same = False
     if not same:
@@ -342,7 +400,8 @@ def defaults_left_out(path, family):
 
 
 def old_rotary(path):
-    """Rotary settings where files before 2025 have them: rope_theta and rope_scaling in the text config."""
+    """Rotary settings where files before 2025 have them: rope_theta and rope_scaling in the text
+    config."""
     content = read(path / "config.json")
     rope = content["text_config"].get("rope_parameters")
     if not rope or "full_attention" in rope or "rope_type" not in rope:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`forward` and `tokenize` against transformers: ids, labels, pixels, logits, loss and gradients, with and without an adapter."""
+"""`forward` and `tokenize` against transformers: ids, labels, pixels, logits, loss and gradients,
+with and without an adapter."""
 import torch
 from safetensors.torch import load_file
 
@@ -20,13 +21,15 @@ def expected(checkpoint, model, inputs, gradients=()):
     named = dict(model.named_parameters())
     model.zero_grad()
     out = model(**inputs)
-    result = {"input_ids": inputs["input_ids"], "labels": inputs["labels"], "logits": out.logits.detach(), "loss": out.loss.detach().view(1)}
+    result = {"input_ids": inputs["input_ids"], "labels": inputs["labels"],
+              "logits": out.logits.detach(), "loss": out.loss.detach().view(1)}
     if "pixel_values" in inputs:
         result["pixel_values"] = inputs["pixel_values"]
     if gradients:
         out.loss.backward()
         for name in gradients:
-            parameter = named.get(native(name), named[embedding] if native(name) == "lm_head.weight" else None)
+            parameter = named.get(native(name),
+                                  named[embedding] if native(name) == "lm_head.weight" else None)
             result[f"grad.{name}"] = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
     return result
 
@@ -34,26 +37,31 @@ def expected(checkpoint, model, inputs, gradients=()):
 def check(case, family, got, wanted):
     for key in ("input_ids", "labels"):
         case.expect(key in got and got[key].dtype == torch.int64, f"{key}: missing or not int64")
-        if key in got and not case.same(key, got[key].flatten().tolist(), wanted[key].flatten().tolist()):
+        if key in got and not case.same(key, got[key].flatten().tolist(),
+                                        wanted[key].flatten().tolist()):
             return
         if key in got:
-            case.expect(got[key].shape == wanted[key].shape, f"{key}: shape {tuple(got[key].shape)} instead of {tuple(wanted[key].shape)}")
+            case.expect(got[key].shape == wanted[key].shape,
+                        f"{key}: shape {tuple(got[key].shape)} instead of {tuple(wanted[key].shape)}")
     if "pixel_values" in wanted:
         case.close("pixel_values", got.get("pixel_values"), wanted["pixel_values"], 1e-6, "pixels")
     else:
-        case.expect(got.get("pixel_values") is None or got["pixel_values"].numel() == 0, "pixel_values where there is no picture")
+        case.expect(got.get("pixel_values") is None or got["pixel_values"].numel() == 0,
+                    "pixel_values where there is no picture")
     case.close("logits", got.get("logits"), wanted["logits"].float(), LOGITS, "logits")
     case.close("loss", got.get("loss"), wanted["loss"].float(), LOGITS, "loss")
     gradients = {key: tensor.float() for key, tensor in wanted.items() if key.startswith("grad.")}
     largest = max((gradient.abs().max().item() for gradient in gradients.values()), default=0.0)
     for key, gradient in gradients.items():
         silent = family.silent(key.removeprefix("grad."))
-        case.close(key, got.get(key), gradient, GRADIENTS, "zero grad" if silent else "grad", largest if silent else 0.0)
+        case.close(key, got.get(key), gradient, GRADIENTS, "zero grad" if silent else "grad",
+                   largest if silent else 0.0)
 
 
 def run_forward(program, checkpoint, folder, conversation, out, *extra, gradients=()):
     flags = [flag for name in gradients for flag in ("--grad", name)]
-    program.run("forward", checkpoint.path, "--input", folder / f"{conversation}.json", "--out", out, "--dtype", "float32",
+    program.run("forward", checkpoint.path, "--input", folder / f"{conversation}.json", "--out",
+                out, "--dtype", "float32",
                 "--device", "cpu", *flags, *extra)
     return load_file(out)
 
@@ -64,7 +72,8 @@ def forward_case(name, conversation):
         gradients = checkpoint.family.gradient_names(checkpoint) if conversation in WITH_GRADIENTS else ()
         inputs = checkpoint.example(resolved(CONVERSATIONS[conversation], world.inputs))
         wanted = expected(checkpoint, checkpoint.model(), inputs, gradients)
-        got = run_forward(world.program, checkpoint, world.inputs, conversation, world.scratch / "out.safetensors", gradients=gradients)
+        got = run_forward(world.program, checkpoint, world.inputs, conversation,
+                          world.scratch / "out.safetensors", gradients=gradients)
         check(result, checkpoint.family, got, wanted)
     return case
 
@@ -74,10 +83,15 @@ def adapter_case(name, kind, generation):
         checkpoint = make(name, world.checkpoints)
         folder = adapters.make(checkpoint, kind, world.adapters, generation)
         inputs = checkpoint.example(resolved(CONVERSATIONS["plain"], world.inputs))
-        wanted = expected(checkpoint, adapters.attach(checkpoint.model(), adapters.make(checkpoint, kind, world.adapters)), inputs)
+        wanted = expected(checkpoint, adapters.attach(checkpoint.model(),
+                                                      adapters.make(
+                                                          checkpoint, kind, world.adapters)),
+                                                          inputs)
         base = expected(checkpoint, checkpoint.model(), inputs)
-        result.expect((wanted["logits"] - base["logits"]).abs().max() > 1e-3, "the case is blind: its adapter changes nothing")
-        got = run_forward(world.program, checkpoint, world.inputs, "plain", world.scratch / "out.safetensors", "--adapter", folder)
+        result.expect((wanted["logits"] - base["logits"]).abs().max() > 1e-3,
+                      "the case is blind: its adapter changes nothing")
+        got = run_forward(world.program, checkpoint, world.inputs, "plain",
+                          world.scratch / "out.safetensors", "--adapter", folder)
         check(result, checkpoint.family, got, wanted)
     return case
 
@@ -88,7 +102,8 @@ def tokenize_case(name):
         for text in TEXTS:
             got = world.program.json("tokenize", checkpoint.path, "--text", text)
             result.same(f"ids of {text!r}", got.get("ids"), checkpoint.tokenizer_ids(text))
-            result.expect(len(got.get("pieces", [])) == len(got.get("ids", [])), f"pieces of {text!r}: not one a token")
+            result.expect(len(got.get("pieces", [])) == len(got.get("ids", [])),
+                          f"pieces of {text!r}: not one a token")
     return case
 
 
@@ -97,8 +112,12 @@ def cases():
     for family in FAMILIES:
         for name, spec in family.specs.items():
             for conversation in spec.conversations:
-                columns = ("forward", "gradients") if conversation in WITH_GRADIENTS else ("forward",)
-                found[f"forward/{name}/{conversation}"] = of(forward_case(name, conversation), family, *columns)
+                columns = ("forward", "gradients") if conversation in WITH_GRADIENTS else (
+                    "forward",)
+                found[f"forward/{name}/{conversation}"] = of(forward_case(name, conversation),
+                                                             family, *columns)
         for name, kind, generation in family.adapters:
-            found[f"forward/{name}/adapter-{kind}-{generation}"] = of(adapter_case(name, kind, generation), family, "LoRA")
-    return found | {f"tokenize/{name}": tokenize_case(name) for family in FAMILIES for name in family.tokenized}
+            found[f"forward/{name}/adapter-{kind}-{generation}"] = of(
+                adapter_case(name, kind, generation), family, "LoRA")
+    return found | {f"tokenize/{name}": tokenize_case(name) for family in FAMILIES
+                    for name in family.tokenized}

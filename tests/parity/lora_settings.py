@@ -19,7 +19,8 @@ from families import FAMILIES
 from report import HANG, of
 
 METHODS = Path(__file__).parents[2] / "engine" / "methods"
-TABLES = (METHODS / "lora_settings.cpp", METHODS / "setting_fields.cpp")  # its own, and what all have
+TABLES = (METHODS / "lora_settings.cpp",
+          METHODS / "setting_fields.cpp")  # its own, and what all have
 
 
 def said(program, *arguments):
@@ -52,7 +53,8 @@ def fields_case(world, result):
     """The table holds exactly PEFT's fields, and a config with all of them at their defaults loads
     without a word."""
     wanted = sorted(field.name for field in dataclasses.fields(LoraConfig))
-    held = [name for table in TABLES for name in re.findall(r'\{"(\w+)",\s*Use::', table.read_text())]
+    held = [name for table in TABLES for name in re.findall(r'\{"(\w+)",\s*Use::',
+                                                            table.read_text())]
     result.same("fields", sorted(held), wanted)
     checkpoint = make("clip-llama", world.checkpoints)
     folder = adapters.make(checkpoint, "linear", world.adapters)

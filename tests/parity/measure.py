@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rows together against rows alone, and the memory forecast against what a run measures: for every family, on its first checkpoint and on a
+"""Rows together against rows alone, and the memory forecast against what a run measures: for every
+family, on its first checkpoint and on a
 larger one of its own."""
 import adapters
 import train
@@ -18,7 +19,8 @@ KINDS = {   # what trains, how many rows go through the model at once, and how m
 
 
 def packed_case(family):
-    """Four rows of different lengths and pictures in one micro-batch, and the same four one after another: one gradient. How many places of the
+    """Four rows of different lengths and pictures in one micro-batch, and the same four one after
+    another: one gradient. How many places of the
     padded batch no row fills is told, since those are what packing saves."""
     def case(world, result):
         name = next(iter(family.specs))
@@ -29,7 +31,8 @@ def packed_case(family):
         start = adapters.make(checkpoint, "linear", world.adapters, random=False)
         curves = []
         for together, after in ((4, 1), (1, 4)):
-            settings = train.DEFAULTS | dict(max_steps=2, per_device_train_batch_size=together, gradient_accumulation_steps=after)
+            settings = train.DEFAULTS | dict(max_steps=2, per_device_train_batch_size=together,
+                                             gradient_accumulation_steps=after)
             path = train.recipe(world, Plan(name), settings, checkpoint, start)
             run = world.scratch / f"run-{together}"
             path.write_text(path.read_text().replace(f"{world.scratch / 'run'}\n", f"{run}\n"))
@@ -46,20 +49,23 @@ def packed_case(family):
 
 
 def forecast_case(family, kind):
-    """`plan` against the peak of a run over rows of one length, on a model whose parts are large enough to tell."""
+    """`plan` against the peak of a run over rows of one length, on a model whose parts are large
+    enough to tell."""
     strategy, parts, together, count = KINDS[kind]
 
     def case(world, result):
         checkpoint = make(f"{family.model_type}-larger", world.checkpoints)
         answer = text("It is a red circle left of a small blue square and " * 6)
-        messages = [resolved([turn("user", image("photo.png"), text("What is it?")), turn("assistant", answer)], world.inputs)] * count
+        messages = [resolved([turn("user", image("photo.png"), text("What is it?")),
+                              turn("assistant", answer)], world.inputs)] * count
         write_rows(world.scratch / "train.jsonl", messages)
         steps = 3 if together > 1 else count
         settings = train.DEFAULTS | dict(max_steps=steps, per_device_train_batch_size=together,
                                          gradient_accumulation_steps=1)
         plan = Plan(checkpoint.name, strategy=strategy, freeze=parts)
         path = train.recipe(world, plan, settings, checkpoint, None)
-        path.write_text(path.read_text().replace("adapter: {init_from: None, ", "adapter: {r: 8, target_modules: all-linear, "))
+        path.write_text(path.read_text().replace("adapter: {init_from: None, ",
+                                                 "adapter: {r: 8, target_modules: all-linear, "))
         foreseen = world.program.json("plan", path, "--json")["total"]
         world.program.run("train", path)
         peak = max(line["memory"]["peak"] for line in train.curve(world.scratch / "run"))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Methods other than LoRA against PEFT: what PEFT wrote is read here, what is written here is read by
+"""Methods other than LoRA against PEFT: what PEFT wrote is read here, what is written here is read
+by
 PEFT, and ten steps from one start go the same way. A method is one row of KINDS."""
 import dataclasses
 import json

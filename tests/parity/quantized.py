@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Four-bit weights against bitsandbytes: `quantize` of bare tensors, checkpoints in both directions,
+"""Four-bit weights against bitsandbytes: `quantize` of bare tensors, checkpoints in both
+directions,
 logits, gradients and a QLoRA run over them. The reference model is the plain one with every weight
 as the packed codes and scales say it. They are unpacked here: bitsandbytes' own kernel for CPUs
-begins every row with a new scale, also where a block reaches over the row's end (0.50.2, AVX-512)."""
+begins every row with a new scale, also where a block reaches over the row's end (0.50.2,
+AVX-512)."""
 import json
 import math
 
@@ -71,7 +73,8 @@ def same_packed(result, got, wanted):
 
 
 def dequantized(packed, state):
-    """Code times scale, block after block of the flattened tensor; the high half of a byte first."""
+    """Code times scale, block after block of the flattened tensor; the high half of a byte
+    first."""
     codes = packed.reshape(-1).int()
     count = math.prod(state.shape)
     codes = torch.stack((codes >> 4, codes & 15), 1).reshape(-1)[:count]

@@ -24,10 +24,12 @@ class Program:
     seconds: float = 0.0
 
     def run(self, *arguments, status=0, timeout=HANG, cwd=None):
-        """Runs the command line; anything but the exit status asked for is a failure. Returns stdout."""
+        """Runs the command line; anything but the exit status asked for is a failure. Returns
+        stdout."""
         start = time.time()
         command = [str(self.path), *map(str, arguments)]
-        shown = " ".join(part for index, part in enumerate(command) if "--grad" not in command[max(0, index - 1):index + 1])
+        shown = " ".join(part for index, part in enumerate(command)
+                         if "--grad" not in command[max(0, index - 1):index + 1])
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=cwd)
         except subprocess.TimeoutExpired:
@@ -53,7 +55,8 @@ def of(case, family, *columns):
 
 @dataclass
 class Case:
-    """Gathers what one case found. `worst` keeps the largest error of each kind, for the line; `facts` what else is worth telling."""
+    """Gathers what one case found. `worst` keeps the largest error of each kind, for the line;
+    `facts` what else is worth telling."""
     name: str
     family: str = ""
     column: str = ""
@@ -72,13 +75,15 @@ class Case:
             return True
         detail = f"got {str(got)[:160]}, wanted {str(wanted)[:160]}"
         if isinstance(got, list) and isinstance(wanted, list):
-            at = next((i for i, (a, b) in enumerate(zip(got, wanted)) if a != b), min(len(got), len(wanted)))
+            at = next((i for i, (a, b) in enumerate(zip(got, wanted)) if a != b),
+                      min(len(got), len(wanted)))
             detail = f"lengths {len(got)}/{len(wanted)}, first difference at {at}: got {got[at:at + 8]}, wanted {wanted[at:at + 8]}"
         self.problems.append(f"{what}: {detail}")
         return False
 
     def close(self, what, got, wanted, tolerance, kind=None, floor=0.0):
-        """Tensors, the largest difference held against the largest value wanted, or against `floor` where that is more (for values that are
+        """Tensors, the largest difference held against the largest value wanted, or against `floor`
+        where that is more (for values that are
         zero but for rounding)."""
         if not isinstance(got, torch.Tensor):
             self.problems.append(f"{what}: missing")
@@ -103,11 +108,15 @@ class Case:
         """Numbers, relative."""
         error = abs(got - wanted) / max(abs(wanted), floor)
         self.worst[kind or what] = max(self.worst.get(kind or what, 0.0), error)
-        return self.expect(error <= tolerance, f"{what}: {got!r} instead of {wanted!r} (off by {error:.2e}, {tolerance:.0e} allowed)")
+        return self.expect(error <= tolerance,
+                           f"{what}: {got!r} instead of {wanted!r} (off by {error:.2e}, {tolerance:.0e} allowed)")
 
     def line(self):
-        errors = ", ".join([f"{kind} {error:.1e}" for kind, error in self.worst.items()] + [f"{key} {value}" for key, value in self.facts.items()])
+        errors = ", ".join([f"{kind} {error:.1e}"
+                            for kind, error in self.worst.items()] + [
+                                f"{key} {value}" for key, value in self.facts.items()])
         if self.problems:
-            shown = "\n     ".join(self.problems[:6]) + (f"\n     and {len(self.problems) - 6} more" if len(self.problems) > 6 else "")
+            shown = "\n     ".join(self.problems[:6]) + (
+                f"\n     and {len(self.problems) - 6} more" if len(self.problems) > 6 else "")
             return f"FAIL {self.name}\n     {shown}"
         return f"ok   {self.name}" + (f" ({errors})" if errors else "")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/families.md from the outcome of the cases: a row a family, a column a kind of check, each cell the worst error that was met."""
+"""docs/families.md from the outcome of the cases: a row a family, a column a kind of check, each
+cell the worst error that was met."""
 from families import FAMILIES
 
 COLUMNS = {  # column: the errors that it shows
@@ -44,7 +45,8 @@ def cell(results):
     facts = [value for result in results for value in result.facts.values()]
     if column == "forecast error":
         return f"{max(facts, key=lambda fact: abs(float(fact.split()[0])))} ({len(results)})"
-    worst = max((result.worst[kind] for result in results for kind in COLUMNS[column] if kind in result.worst), default=0.0)
+    worst = max((result.worst[kind] for result in results for kind in COLUMNS[column]
+                 if kind in result.worst), default=0.0)
     return f"{worst:.0e} ({len(results)}{'; ' + facts[0] if facts else ''})"
 
 
@@ -78,7 +80,8 @@ def write(path, results, versions, wanted):
             whole = len(found) == wanted.get(key, 0)
             cells.append(cell(found) if whole else before.get(key, "not run"))
         lines.append(f"| `{family.model_type}` | " + " | ".join(cells) + " |")
-    lines += ["", "## Checkpoints", "", "Tiny and random, written by transformers; `tests/parity/families/` says what each is for.", ""]
+    lines += ["", "## Checkpoints", "",
+              "Tiny and random, written by transformers; `tests/parity/families/` says what each is for.", ""]
     for family in FAMILIES:
         names = ", ".join(f"`{name}`" for name, spec in family.specs.items() if spec.conversations)
         lines.append(f"- `{family.model_type}`: {names}")

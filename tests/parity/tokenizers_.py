@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tiny tokenizers of the kinds that public vision-language checkpoints carry, trained here on a few lines of English and Korean: a
-byte-fallback BPE as Llama's (tokenizer.json through transformers, or the sentencepiece model alone), and a byte-level BPE as Qwen's. And
+"""Tiny tokenizers of the kinds that public vision-language checkpoints carry, trained here on a few
+lines of English and Korean: a
+byte-fallback BPE as Llama's (tokenizer.json through transformers, or the sentencepiece model
+alone), and a byte-level BPE as Qwen's. And
 the chat templates that go with them."""
 import io
 import json
@@ -27,11 +29,15 @@ USER: describe the image in detail. ASSISTANT: the image shows a man ironing clo
 """
 
 LINES = [
-    "A red circle stands left of a small blue square.", "two  spaces   three", "빨간 원이 왼쪽에 있습니다.", "한글과 English 를 섞은 문장, 숫자 12345!",
-    "각 (decomposed jamo) and é", "👩‍🚀🚀 rocket", "def f(x):\n    return x**2", "I'm you're WE'LL they'D", "1234567 3.14159", "▁literal mark",
-    "Ünïcödé ß straße İ", "中文字符 日本語", "\u200b zero\u00a0width", "...!!!???", "x <unk> y", "\x07 control \x7f",
+    "A red circle stands left of a small blue square.", "two  spaces   three", "빨간 원이 왼쪽에 있습니다.",
+    "한글과 English 를 섞은 문장, 숫자 12345!",
+    "각 (decomposed jamo) and é", "👩‍🚀🚀 rocket", "def f(x):\n    return x**2",
+    "I'm you're WE'LL they'D", "1234567 3.14159", "▁literal mark",
+    "Ünïcödé ß straße İ", "中文字符 日本語", "\u200b zero\u00a0width", "...!!!???", "x <unk> y",
+    "\x07 control \x7f",
 ]
-TEXTS = ["\n".join(LINES), " | ".join(reversed(LINES)), "", " ", "   leading and trailing  ", "\n\n \r\n\ttab", "<image>what?<image> <image>\n",
+TEXTS = ["\n".join(LINES), " | ".join(reversed(LINES)), "", " ", "   leading and trailing  ",
+         "\n\n \r\n\ttab", "<image>what?<image> <image>\n",
          "<s>bos </s>eos", "a</s> b", "<|im_start|>user\nhi<|im_end|>\n"]
 
 VICUNA = (
@@ -86,30 +92,37 @@ CHATML = """{%- set state = namespace(pictures=0) -%}
 
 def turns(start, end, picture, prompt,
           join="{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- part.text -}}{%- endif -%}"):
-    """A template of one shape: `start` (an expression) before each turn, its parts, `end` after it."""
+    """A template of one shape: `start` (an expression) before each turn, its parts, `end` after
+    it."""
     return ("{%- for message in messages -%}{{- " + start + " -}}{%- for part in message.content -%}" + join.replace("PICTURE", "{{- '" + picture + "' -}}")
             + "{%- endfor -%}{{- '" + end + "' -}}{%- endfor -%}{%- if add_generation_prompt -%}{{- '" + prompt + "' -}}{%- endif -%}")
 
 
 TEMPLATES = {
     "vicuna": VICUNA, "inst": INST, "chatml": CHATML,
-    "qwen_vl": turns("'<|im_start|>' + message.role + '\\n'", "<|im_end|>\\n", "<|vision_start|><|image_pad|><|vision_end|>",
+    "qwen_vl": turns("'<|im_start|>' + message.role + '\\n'", "<|im_end|>\\n",
+                     "<|vision_start|><|image_pad|><|vision_end|>",
                      "<|im_start|>assistant\\n"),
-    "internvl": turns("'<|im_start|>' + message.role + '\\n'", "<|im_end|>\\n", "<IMG_CONTEXT>\\n", "<|im_start|>assistant\\n"),
-    "smolvlm": turns("('<|im_start|>' if loop.first else '') + message.role | capitalize + ':'", "<end_of_utterance>\\n", "<image>", "Assistant:",
+    "internvl": turns("'<|im_start|>' + message.role + '\\n'", "<|im_end|>\\n", "<IMG_CONTEXT>\\n",
+                      "<|im_start|>assistant\\n"),
+    "smolvlm": turns("('<|im_start|>' if loop.first else '') + message.role | capitalize + ':'",
+                     "<end_of_utterance>\\n", "<image>", "Assistant:",
                      "{%- if part.type == 'image' -%}PICTURE{%- else -%}{{- ' ' + part.text -}}{%- endif -%}"),
     "gemma": turns("(bos_token if loop.first else '') + '<start_of_turn>' + ('model' if message.role == 'assistant' else message.role) + '\\n'",
                    "<end_of_turn>\\n", "<start_of_image>", "<start_of_turn>model\\n"),
-    "bos_turns": turns("(bos_token if loop.first else '') + '[' + message.role + '] '", "\\n", "<image>", "[assistant] "),
+    "bos_turns": turns("(bos_token if loop.first else '') + '[' + message.role + '] '", "\\n",
+                       "<image>", "[assistant] "),
 }
 
 
 class SlowLlama(SentencePieceBackend):
-    """transformers' LlamaTokenizer over sentencepiece, as a folder with tokenizer.model alone is read (version 4's slow class)."""
+    """transformers' LlamaTokenizer over sentencepiece, as a folder with tokenizer.model alone is
+    read (version 4's slow class)."""
 
     vocab_files_names = {"vocab_file": "tokenizer.model"}
 
-    def __init__(self, vocab_file, add_bos_token=True, add_eos_token=False, add_prefix_space=True, **kwargs):
+    def __init__(self, vocab_file, add_bos_token=True, add_eos_token=False, add_prefix_space=True,
+                 **kwargs):
         self.add_bos_token, self.add_eos_token = add_bos_token, add_eos_token
         self.add_prefix_space = add_prefix_space
         kwargs.setdefault("unk_token", "<unk>")
@@ -129,30 +142,38 @@ class SlowLlama(SentencePieceBackend):
     def ids(self, text, special=True):
         ids = self.convert_tokens_to_ids(self.tokenize(text))
         if special:
-            ids = [self.bos_token_id] * self.add_bos_token + ids + [self.eos_token_id] * self.add_eos_token
+            ids = [self.bos_token_id] * self.add_bos_token + ids + [
+                self.eos_token_id] * self.add_eos_token
         return ids
 
 
 def sentencepiece_model(pieces=560):
-    """A sentencepiece BPE model of Llama's settings: byte fallback, digits apart, no normalisation, dummy prefix."""
+    """A sentencepiece BPE model of Llama's settings: byte fallback, digits apart, no normalisation,
+    dummy prefix."""
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.Train(
-        sentence_iterator=iter(TEXT.splitlines()), model_writer=out, vocab_size=pieces, model_type="bpe", byte_fallback=True,
-        split_digits=True, normalization_rule_name="identity", remove_extra_whitespaces=False, allow_whitespace_only_pieces=True,
-        character_coverage=0.98, unk_id=0, bos_id=1, eos_id=2, pad_id=-1, minloglevel=2, num_threads=1)
+        sentence_iterator=iter(TEXT.splitlines()), model_writer=out, vocab_size=pieces,
+        model_type="bpe", byte_fallback=True,
+        split_digits=True, normalization_rule_name="identity", remove_extra_whitespaces=False,
+        allow_whitespace_only_pieces=True,
+        character_coverage=0.98, unk_id=0, bos_id=1, eos_id=2, pad_id=-1, minloglevel=2,
+        num_threads=1)
     return out.getvalue()
 
 
 def add_special(tokenizer, tokens):
-    tokenizer.add_tokens([AddedToken(token, special=True, normalized=False) for token in tokens], special_tokens=True)
+    tokenizer.add_tokens([AddedToken(token, special=True, normalized=False) for token in tokens],
+                         special_tokens=True)
 
 
 def llama_tokenizer(folder: Path, tokens=(), **settings):
-    """transformers' own LlamaTokenizer made from a sentencepiece model: saving it writes tokenizer.json. `tokens`: more special ones."""
+    """transformers' own LlamaTokenizer made from a sentencepiece model: saving it writes
+    tokenizer.json. `tokens`: more special ones."""
     source = folder / "sentencepiece"
     source.mkdir(parents=True, exist_ok=True)
     (source / "tokenizer.model").write_bytes(sentencepiece_model())
-    (source / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer", **settings}))
+    (source / "tokenizer_config.json").write_text(json.dumps(
+        {"tokenizer_class": "LlamaTokenizer", **settings}))
     tokenizer = LlamaTokenizer.from_pretrained(source)
     tokenizer.add_special_tokens({"pad_token": "<pad>"})
     add_special(tokenizer, ["<image>", *tokens])
@@ -160,7 +181,8 @@ def llama_tokenizer(folder: Path, tokens=(), **settings):
 
 
 def qwen_tokenizer(size=600, tokens=(), **named):
-    """A byte-level BPE with Qwen's split expression and NFC. `tokens`: more special ones; `named`: those that the processor asks the
+    """A byte-level BPE with Qwen's split expression and NFC. `tokens`: more special ones; `named`:
+    those that the processor asks the
     tokenizer for, such as start_image_token."""
     raw = Tokenizer(models.BPE())
     raw.normalizer = normalizers.NFC()
@@ -171,7 +193,9 @@ def qwen_tokenizer(size=600, tokens=(), **named):
     raw.train_from_iterator(TEXT.splitlines(), trainers.BpeTrainer(
         vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
     model = json.loads(raw.to_str())["model"]
-    tokenizer = Qwen2Tokenizer(vocab=model["vocab"], merges=[tuple(merge) for merge in model["merges"]], eos_token="<|im_end|>",
+    tokenizer = Qwen2Tokenizer(vocab=model["vocab"],
+                               merges=[tuple(merge) for merge in model["merges"]],
+                               eos_token="<|im_end|>",
                                pad_token="<|endoftext|>", extra_special_tokens=named)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
     add_special(tokenizer, ["<image>", *tokens])
@@ -179,30 +203,39 @@ def qwen_tokenizer(size=600, tokens=(), **named):
 
 
 def gemma_tokenizer(size=620, tokens=(), **named):
-    """A byte-fallback BPE of Gemma's settings: spaces are marks that end a piece, no dummy prefix. `named`: tokens that the processor asks
+    """A byte-fallback BPE of Gemma's settings: spaces are marks that end a piece, no dummy prefix.
+    `named`: tokens that the processor asks
     the tokenizer for, such as image_token."""
     raw = Tokenizer(models.BPE())
     raw.normalizer = normalizers.Replace(" ", "▁")
     raw.pre_tokenizer = pre_tokenizers.Split(pattern=" ", behavior="merged_with_previous")
-    raw.train_from_iterator(TEXT.splitlines(keepends=True), trainers.BpeTrainer(vocab_size=size - 261, show_progress=False))
+    raw.train_from_iterator(TEXT.splitlines(keepends=True),
+                            trainers.BpeTrainer(vocab_size=size - 261, show_progress=False))
     model = json.loads(raw.to_str())["model"]
-    pieces = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    vocab = {piece: index for index, piece in enumerate([*pieces, *sorted(model["vocab"], key=model["vocab"].get)])}
-    tokenizer = GemmaTokenizer(vocab=vocab, merges=[tuple(merge) for merge in model["merges"]], extra_special_tokens=named)
+    pieces = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>",
+              *(f"<0x{byte:02X}>" for byte in range(256))]
+    vocab = {piece: index for index, piece in enumerate(
+        [*pieces, *sorted(model["vocab"], key=model["vocab"].get)])}
+    tokenizer = GemmaTokenizer(vocab=vocab, merges=[tuple(merge) for merge in model["merges"]],
+                               extra_special_tokens=named)
     add_special(tokenizer, [*named.values(), *tokens])
     return tokenizer
 
 
 def write_sentencepiece_folder(folder: Path, legacy: bool, add_prefix_space=None):
-    """A folder as old checkpoints have it: tokenizer.model and settings, no tokenizer.json. Returns its slow tokenizer."""
+    """A folder as old checkpoints have it: tokenizer.model and settings, no tokenizer.json. Returns
+    its slow tokenizer."""
     model = sentencepiece_model()
     (folder / "tokenizer.model").write_bytes(model)
     pieces = sentencepiece.SentencePieceProcessor(model_proto=model).get_piece_size()
     added = {0: "<unk>", 1: "<s>", 2: "</s>", pieces: "<pad>", pieces + 1: "<image>"}
     config = {
-        "tokenizer_class": "LlamaTokenizer", "legacy": legacy, "add_bos_token": True, "add_eos_token": False, "bos_token": "<s>",
-        "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>", "clean_up_tokenization_spaces": False, "sp_model_kwargs": {},
-        "added_tokens_decoder": {str(i): {"content": text, "lstrip": False, "rstrip": False, "normalized": False, "single_word": False,
+        "tokenizer_class": "LlamaTokenizer", "legacy": legacy, "add_bos_token": True,
+        "add_eos_token": False, "bos_token": "<s>",
+        "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>",
+        "clean_up_tokenization_spaces": False, "sp_model_kwargs": {},
+        "added_tokens_decoder": {str(i): {"content": text, "lstrip": False, "rstrip": False,
+                                          "normalized": False, "single_word": False,
                                           "special": True} for i, text in added.items()}}
     if add_prefix_space is not None:
         config["add_prefix_space"] = add_prefix_space
@@ -213,5 +246,6 @@ def write_sentencepiece_folder(folder: Path, legacy: bool, add_prefix_space=None
 def read_sentencepiece_folder(folder: Path):
     config = json.loads((folder / "tokenizer_config.json").read_text())
     config.pop("tokenizer_class")
-    config["added_tokens_decoder"] = {int(i): AddedToken(**token) for i, token in config["added_tokens_decoder"].items()}
+    config["added_tokens_decoder"] = {int(i): AddedToken(**token)
+                                      for i, token in config["added_tokens_decoder"].items()}
     return SlowLlama(str(folder / "tokenizer.model"), **config)

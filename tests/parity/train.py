@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`train` against transformers' Trainer on the same rows from the same start: loss, gradient norm and learning rate of every step, the
+"""`train` against transformers' Trainer on the same rows from the same start: loss, gradient norm
+and learning rate of every step, the
 resulting adapter or model, and that PEFT and transformers load what was written."""
 import json
 from pathlib import Path
@@ -16,8 +17,10 @@ from families import FAMILIES
 from report import LOGITS, of
 
 CURVE, WEIGHTS = 3e-4, 2e-3
-DEFAULTS = dict(max_steps=10, per_device_train_batch_size=1, gradient_accumulation_steps=2, learning_rate=2e-3, lr_scheduler_type="constant",
-                warmup_ratio=0.0, warmup_steps=0, weight_decay=0.0, max_grad_norm=1.0, seed=42, shuffle=False)
+DEFAULTS = dict(max_steps=10, per_device_train_batch_size=1, gradient_accumulation_steps=2,
+                learning_rate=2e-3, lr_scheduler_type="constant",
+                warmup_ratio=0.0, warmup_steps=0, weight_decay=0.0, max_grad_norm=1.0, seed=42,
+                shuffle=False)
 
 
 def trained_by_transformers(model, collate, data, evaluation, settings, folder):
@@ -27,18 +30,24 @@ def trained_by_transformers(model, collate, data, evaluation, settings, folder):
     optim = settings.pop("optim", "adamw_torch")
     settings["warmup_steps"] = settings["warmup_steps"] or ratio
     arguments = TrainingArguments(
-        output_dir=str(folder), logging_steps=1, report_to=[], save_strategy="no", use_cpu=True, disable_tqdm=True, optim=optim,
-        remove_unused_columns=False, train_sampling_strategy="random" if shuffle else "sequential", label_names=["labels"],
+        output_dir=str(folder), logging_steps=1, report_to=[], save_strategy="no", use_cpu=True,
+        disable_tqdm=True, optim=optim,
+        remove_unused_columns=False, train_sampling_strategy="random" if shuffle else "sequential",
+        label_names=["labels"],
         dataloader_pin_memory=False, eval_strategy="steps" if evaluation else "no", eval_steps=2,
-        per_device_eval_batch_size=settings["per_device_train_batch_size"], prediction_loss_only=True, **settings)
-    trainer = Trainer(model, arguments, data_collator=collate, train_dataset=data, eval_dataset=evaluation or None)
-    trainer.remove_callback(next(type(c) for c in trainer.callback_handler.callbacks if "Print" in type(c).__name__))
+        per_device_eval_batch_size=settings["per_device_train_batch_size"],
+        prediction_loss_only=True, **settings)
+    trainer = Trainer(model, arguments, data_collator=collate, train_dataset=data,
+                      eval_dataset=evaluation or None)
+    trainer.remove_callback(next(type(c) for c in trainer.callback_handler.callbacks
+                                 if "Print" in type(c).__name__))
     trainer.train()
     return trainer.state.log_history
 
 
 def recipe(world, plan, settings, checkpoint, start):
-    lines = [f"model: {checkpoint.path}", f"dataset: {world.scratch / 'train.jsonl'}", f"output_dir: {world.scratch / 'run'}",
+    lines = [f"model: {checkpoint.path}", f"dataset: {world.scratch / 'train.jsonl'}",
+             f"output_dir: {world.scratch / 'run'}",
              f"strategy: {plan.strategy}"]
     if plan.eval_rows:
         lines.append(f"eval_dataset: {world.scratch / 'eval.jsonl'}")
@@ -48,9 +57,11 @@ def recipe(world, plan, settings, checkpoint, start):
         lines.append(f"image: {json.dumps(plan.image)}")
     if plan.strategy == "freeze":
         lines.append(f"freeze: {json.dumps(plan.freeze)}")
-    extra = dict(device="cpu", dtype="float32", gradient_checkpointing=plan.gradient_checkpointing, logging_steps=1, save_steps=0,
+    extra = dict(device="cpu", dtype="float32", gradient_checkpointing=plan.gradient_checkpointing,
+                 logging_steps=1, save_steps=0,
                  eval_steps=2 if plan.eval_rows else 0)
-    lines.append("training: {" + ", ".join(f"{key}: {json.dumps(value).strip(chr(34))}" for key, value in (settings | extra).items()) + "}")
+    lines.append("training: {" + ", ".join(f"{key}: {json.dumps(value).strip(chr(34))}"
+                                           for key, value in (settings | extra).items()) + "}")
     path = world.scratch / "recipe.yaml"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -63,35 +74,44 @@ def curve(run: Path):
 def compare_curves(result, got, log):
     steps = [entry for entry in log if "loss" in entry]
     mine = [entry for entry in got if entry.get("loss") is not None]
-    if not result.same("steps logged", [entry.get("step") for entry in mine], [entry["step"] for entry in steps]):
+    if not result.same("steps logged", [entry.get("step") for entry in mine],
+                       [entry["step"] for entry in steps]):
         return
     for entry, wanted in zip(mine, steps):
         for key in ("loss", "grad_norm", "learning_rate"):
-            result.near(f"step {wanted['step']} {key}", entry.get(key, float("nan")), wanted[key], CURVE, key, floor=1e-9)
-        result.near(f"step {wanted['step']} epoch", entry.get("epoch", float("nan")), wanted["epoch"], 1e-6, "epoch")
-    losses = {entry["step"]: entry["eval_loss"] for entry in got if entry.get("eval_loss") is not None}
+            result.near(f"step {wanted['step']} {key}", entry.get(key, float("nan")), wanted[key],
+                        CURVE, key, floor=1e-9)
+        result.near(f"step {wanted['step']} epoch", entry.get("epoch", float("nan")),
+                    wanted["epoch"], 1e-6, "epoch")
+    losses = {entry["step"]: entry["eval_loss"] for entry in got
+              if entry.get("eval_loss") is not None}
     for entry in log:
         if "eval_loss" in entry:
-            result.near(f"step {entry['step']} eval_loss", losses.get(entry["step"], float("nan")), entry["eval_loss"], CURVE, "eval_loss")
+            result.near(f"step {entry['step']} eval_loss", losses.get(entry["step"], float("nan")),
+                        entry["eval_loss"], CURVE, "eval_loss")
 
 
 def compare_adapter(world, result, checkpoint, model, messages):
     folder = world.scratch / "run" / "adapter"
-    got, wanted = load_file(folder / "adapter_model.safetensors"), get_peft_model_state_dict(model, save_embedding_layers=False)
+    got, wanted = load_file(folder / "adapter_model.safetensors"), get_peft_model_state_dict(
+        model, save_embedding_layers=False)
     if not result.same("adapter tensors", sorted(got), sorted(wanted)):
         return
     for name, tensor in wanted.items():
         result.close(name, got[name], tensor.detach(), WEIGHTS, "adapter")
     config = PeftConfig.from_pretrained(folder)
     reference = model.peft_config["default"]
-    for key in ("r", "lora_alpha", "use_rslora", "bias", "rank_pattern", "alpha_pattern", "modules_to_save", "use_dora", "fan_in_fan_out"):
-        result.same(f"adapter_config.json {key}", getattr(config, key) or None, getattr(reference, key) or None)
+    for key in ("r", "lora_alpha", "use_rslora", "bias", "rank_pattern", "alpha_pattern",
+                "modules_to_save", "use_dora", "fan_in_fan_out"):
+        result.same(f"adapter_config.json {key}", getattr(config, key) or None,
+                    getattr(reference, key) or None)
     result.same("peft_type", str(config.peft_type), str(reference.peft_type))
     loaded = adapters.attach(checkpoint.model(), folder)
     with torch.no_grad():
         theirs = loaded(**checkpoint.example(messages))
     written = world.scratch / "out.safetensors"
-    world.program.run("forward", checkpoint.path, "--input", world.scratch / "first.json", "--out", written, "--adapter", folder,
+    world.program.run("forward", checkpoint.path, "--input", world.scratch / "first.json", "--out",
+                      written, "--adapter", folder,
                       "--dtype", "float32", "--device", "cpu")
     result.close(
         "logits of the written adapter, PEFT's and ours",
@@ -104,7 +124,8 @@ def compare_adapter(world, result, checkpoint, model, messages):
 
 def compare_model(world, result, checkpoint, model):
     """strategy full and freeze leave a whole checkpoint folder in the run."""
-    folder = next((path.parent for path in sorted((world.scratch / "run").glob("*/config.json"))), None)
+    folder = next((path.parent for path in sorted((world.scratch / "run").glob("*/config.json"))),
+                  None)
     if not result.expect(folder, "the run holds no model folder"):
         return
     got = checkpoint.family.load_model(folder, checkpoint.spec, "auto").state_dict()
@@ -116,9 +137,11 @@ def compare_model(world, result, checkpoint, model):
         if checkpoint.family.silent(name):
             continue
         if torch.equal(wanted[name], start[name]):
-            result.expect(torch.equal(got[name].float(), start[name]), f"{name}: changed though nothing trains it")
+            result.expect(torch.equal(got[name].float(), start[name]),
+                          f"{name}: changed though nothing trains it")
         else:
-            slack = 0 if got[name].dtype == torch.float32 else {torch.bfloat16: 2 ** -8, torch.float16: 2 ** -11}[stored]
+            slack = 0 if got[name].dtype == torch.float32 else {torch.bfloat16: 2 ** -8,
+                                                                torch.float16: 2 ** -11}[stored]
             result.close(name, got[name], wanted[name], WEIGHTS + slack, "weights")
 
 
@@ -126,11 +149,13 @@ def train_case(plan):
     def case(world, result):
         checkpoint = make(plan.checkpoint, world.checkpoints)
         settings = DEFAULTS | plan.training
-        messages = [resolved(row, world.inputs) for row in rows(plan.rows, without_picture=plan.without_picture)]
+        messages = [resolved(row, world.inputs)
+                    for row in rows(plan.rows, without_picture=plan.without_picture)]
         held_out = [resolved(row, world.inputs) for row in rows(plan.eval_rows, seed=99)]
         if plan.image:
             checkpoint.family.limit_pictures(checkpoint.processor, plan.image)
-        data, evaluation = [checkpoint.example(row) for row in messages], [checkpoint.example(row) for row in held_out]
+        data, evaluation = [checkpoint.example(row)
+                            for row in messages], [checkpoint.example(row) for row in held_out]
         write_rows(world.scratch / "train.jsonl", messages)
         write_rows(world.scratch / "eval.jsonl", held_out)
         (world.scratch / "first.json").write_text(json.dumps({"messages": messages[0]}))
@@ -142,16 +167,20 @@ def train_case(plan):
             for key, parameter in model.named_parameters():
                 parameter.requires_grad_(not plan.freeze.get(checkpoint.family.part_of(key), False))
         world.program.run("train", recipe(world, plan, settings, checkpoint, start))
-        log = trained_by_transformers(model, checkpoint.family.batch, data, evaluation, settings, world.scratch / "oracle")
+        log = trained_by_transformers(model, checkpoint.family.batch, data, evaluation, settings,
+                                      world.scratch / "oracle")
         model.eval()
         compare_curves(result, curve(world.scratch / "run"), log)
         if plan.strategy == "lora":
-            compare_adapter(world, result, make(plan.checkpoint, world.checkpoints), model, messages[0])
+            compare_adapter(world, result, make(plan.checkpoint, world.checkpoints), model,
+                            messages[0])
         else:
             compare_model(world, result, checkpoint, model)
     return case
 
 
 def cases():
-    return {f"train/{name}": of(train_case(plan), family, "LoRA" if plan.strategy == "lora" else "full") for family in FAMILIES
+    return {f"train/{name}": of(train_case(plan), family,
+                                "LoRA" if plan.strategy == "lora" else "full")
+                                for family in FAMILIES
             for name, plan in family.plans.items()}

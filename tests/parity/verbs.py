@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shapes of `info`, `plan`, `data check` and `compare` against the contract, and their numbers against what the oracle counts."""
+"""The shapes of `info`, `plan`, `data check` and `compare` against the contract, and their numbers
+against what the oracle counts."""
 import json
 
 import torch
@@ -23,14 +24,19 @@ def info_case(name):
         result.same("model_type", got.get("model_type"), checkpoint.family.model_type)
         result.same("dtype", got.get("dtype"), checkpoint.spec.dtype)
         result.same("parameters", got.get("parameters"), sum(sizes.values()))
-        result.same("parts", {key: value for key, value in got.get("parts", {}).items() if value}, sizes)
+        result.same("parts", {key: value for key, value in got.get("parts", {}).items() if value},
+                    sizes)
         modules = got.get("modules", [])
-        result.expect(modules and all({"name", "type", "shape", "dtype", "parameters"} <= set(module) for module in modules),
+        result.expect(modules and all({"name", "type", "shape", "dtype",
+                                       "parameters"} <= set(module) for module in modules),
                       "modules: empty or without name, type, shape, dtype, parameters")
         names = {module.get("name") for module in modules}
-        linears = {key for key, module in checkpoint.model().named_modules() if type(module) is torch.nn.Linear}
-        result.expect(linears <= names | {"lm_head"}, f"linear layers that info does not name: {sorted(linears - names)[:4]}")
-        result.same("stdout without --json", bool(world.program.run("info", checkpoint.path).strip()), True)
+        linears = {key for key, module in checkpoint.model().named_modules()
+                   if type(module) is torch.nn.Linear}
+        result.expect(linears <= names | {"lm_head"},
+                      f"linear layers that info does not name: {sorted(linears - names)[:4]}")
+        result.same("stdout without --json", bool(world.program.run(
+            "info", checkpoint.path).strip()), True)
     return case
 
 
@@ -46,14 +52,18 @@ def plan_case(name, kind):
         if set(got.get("parts", {})) != wanted:
             return
         parts = got["parts"]
-        result.expect(all(isinstance(value, int) and value >= 0 for value in parts.values()), f"parts are not bytes: {parts}")
+        result.expect(all(isinstance(value, int) and value >= 0 for value in parts.values()),
+                      f"parts are not bytes: {parts}")
         result.same("total", got.get("total"), sum(parts.values()))
-        result.expect(isinstance(got.get("available"), int) and got["available"] > 0, "available is missing")
+        result.expect(isinstance(got.get("available"), int) and got["available"] > 0,
+                      "available is missing")
         model = adapters.start(checkpoint, kind)
-        trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        trained = sum(parameter.numel() for parameter in model.parameters()
+                      if parameter.requires_grad)
         result.near("adapter bytes", parts["adapter"], 4 * trained, 0.02)
         # adapters on tower layers that no feature comes from get no gradient, so no moments
-        result.expect(4 * trained < parts["optimizer"] <= 8.2 * trained, f"optimizer bytes: {parts['optimizer']} for {trained} parameters")
+        result.expect(4 * trained < parts["optimizer"] <= 8.2 * trained,
+                      f"optimizer bytes: {parts['optimizer']} for {trained} parameters")
         result.near("weight bytes", parts["weights"], 4 * checkpoint.model().num_parameters(), 0.05)
         result.expect(not (world.scratch / "run").exists(), "plan made the run folder")
     return case
@@ -65,9 +75,12 @@ def data_case(world, result):
     path = write_rows(world.scratch / "rows.jsonl", good)
     picture = str(world.inputs / "photo.png")
     bad = [
-        {"conversations": [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A square."}], "image": picture},
-        {"messages": [{"role": "user", "content": "<image>And?<image>"}, {"role": "assistant", "content": "Two."}], "images": [picture]},
-        {"messages": [{"role": "user", "content": "<image>Gone?"}, {"role": "assistant", "content": "Yes."}], "images": ["missing.png"]},
+        {"conversations": [{"from": "human", "value": "<image>\nWhat?"},
+                           {"from": "gpt", "value": "A square."}], "image": picture},
+        {"messages": [{"role": "user", "content": "<image>And?<image>"},
+                      {"role": "assistant", "content": "Two."}], "images": [picture]},
+        {"messages": [{"role": "user", "content": "<image>Gone?"},
+                      {"role": "assistant", "content": "Yes."}], "images": ["missing.png"]},
         {"image": picture, "prompt": "What?", "completion": "A circle."},
         {"image": picture, "prompt": "What?", "completion": ""},
     ]
@@ -79,28 +92,36 @@ def data_case(world, result):
     result.same("rows", got.get("rows"), 9)
     result.same("usable", got.get("usable"), 5)
     findings = got.get("findings", [])
-    result.expect(all({"row", "kind", "message"} <= set(finding) for finding in findings), "a finding without row, kind or message")
-    result.same("rows with findings", sorted({finding.get("row") for finding in findings}), [5, 6, 8, 9])
+    result.expect(all({"row", "kind", "message"} <= set(finding)
+                      for finding in findings), "a finding without row, kind or message")
+    result.same("rows with findings", sorted({finding.get("row") for finding in findings}),
+                [5, 6, 8, 9])
 
 
 def compare_case(world, result):
     checkpoint = make("clip-llama", world.checkpoints)
     folder = adapters.make(checkpoint, "linear", world.adapters)
-    samples = write_rows(world.scratch / "samples.jsonl", [resolved(row, world.inputs) for row in rows(3)])
+    samples = write_rows(world.scratch / "samples.jsonl",
+                         [resolved(row, world.inputs) for row in rows(3)])
     out = world.scratch / "out"
-    world.program.run("compare", checkpoint.path, "--adapter", f"one={folder}", "--samples", samples, "--out", out)
+    world.program.run("compare", checkpoint.path, "--adapter", f"one={folder}", "--samples",
+                      samples, "--out", out)
     got = json.loads((out / "comparison.json").read_text())
     result.expect({"columns", "rows", "scores"} <= set(got), f"comparison.json holds {sorted(got)}")
-    result.expect("one" in [column.get("name") for column in got["columns"]], "no column for the adapter")
+    result.expect("one" in [column.get("name") for column in got["columns"]],
+                  "no column for the adapter")
     result.same("rows", len(got["rows"]), 3)
     for row in got["rows"]:
         result.same("answers", len(row.get("answers", [])), len(got["columns"]))
         for answer in row.get("answers", []):
-            result.expect({"text", "token_ids", "logprobs", "seconds", "scores"} <= set(answer), f"an answer holds {sorted(answer)}")
-    result.expect("data:image" in (out / "comparison.html").read_text(), "comparison.html carries no picture inside")
+            result.expect({"text", "token_ids", "logprobs", "seconds", "scores"} <= set(answer),
+                          f"an answer holds {sorted(answer)}")
+    result.expect("data:image" in (out / "comparison.html").read_text(),
+                  "comparison.html carries no picture inside")
 
 
 def cases():
     found = {f"info/{name}": info_case(name) for family in FAMILIES for name in family.informed}
-    found |= {f"plan/{name}/{kind}": plan_case(name, kind) for name, kind in (("clip-llama", "linear"), ("siglip-qwen2", "attention"))}
+    found |= {f"plan/{name}/{kind}": plan_case(name, kind)
+              for name, kind in (("clip-llama", "linear"), ("siglip-qwen2", "attention"))}
     return found | {"data/check": data_case, "compare/shape": compare_case}

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The house's rules that a compiler does not see: which room may include which, no Qt in the engine, no torch header where the window or a
-core room would get it, a licence line in every source, files of a readable size, and no way to run code from data.
+"""The house's rules that a compiler does not see: which room may include which, no Qt in the
+engine, no torch header where the window or a
+core room would get it, a licence line in every source, files of a readable size, and no way to run
+code from data.
 
-Usage: check_tree.py [--root DIR] [--program FILE]...   (programs are searched for forbidden symbols)
-The functions take the tree as a dictionary, so that test_check_tree.py can show each rule catching its fault."""
+Usage: check_tree.py [--root DIR] [--program FILE]...   (programs are searched for forbidden
+symbols)
+The functions take the tree as a dictionary, so that test_check_tree.py can show each rule catching
+its fault."""
 
 import argparse
 import pathlib
@@ -12,7 +16,8 @@ import re
 import subprocess
 import sys
 
-# A room may include rooms of a lower level, and itself. docs/architecture.md draws the same picture.
+# A room may include rooms of a lower level, and itself. docs/architecture.md draws the same
+# picture.
 LEVELS = [
     ["base"],
     ["io"],
@@ -34,10 +39,12 @@ LEVELS = [
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 CORE_ROOMS = {"base", "io", "text", "template", "vision", "config", "hub", "data", "runs"}
-# Headers of upper rooms that any room may include: plain data, no torch, held in the room that fills them.
+# Headers of upper rooms that any room may include: plain data, no torch, held in the room that
+# fills them.
 PLAIN_HEADERS = {"engine/models/model_summary.h", "engine/forecast/forecast.h"}
 # What the window and the programs may include of the engine.
-WINDOW_ROOMS = {"base", "io", "config", "hub", "data", "runs", "forecast", "teaching", "session", "models", "text", "template", "vision", "compare"}
+WINDOW_ROOMS = {"base", "io", "config", "hub", "data", "runs", "forecast", "teaching", "session",
+                "models", "text", "template", "vision", "compare"}
 
 SOURCE_SUFFIXES = {".cpp", ".h", ".py", ".cmake", ".sh"}
 SOURCE_NAMES = {"CMakeLists.txt", "luthier", "run"}
@@ -46,14 +53,19 @@ TORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
 QT = re.compile(r"^(Q[A-Z]\w*|Qt\w+/.*|qcustomplot\.h)$")
 LONGEST_FILE = 600
 FORBIDDEN = [
-    (re.compile(r"\btorch::(jit::)?(load|pickle_load|pickle)\s*\("), "reads a format that can run code"),
+    (re.compile(r"\btorch::(jit::)?(load|pickle_load|pickle)\s*\("),
+     "reads a format that can run code"),
     (re.compile(r"\b(pickle_load|readArchiveAndTensors)\b"), "reads a format that can run code"),
-    (re.compile(r"(?<![\w.>])(?<!QLocale::)(system|popen|dlopen)\s*\("), "runs a shell or loads code"),
-    (re.compile(r"\b(QProcess|QNetworkAccessManager|QTcpSocket|curl_easy_init)\b"), "starts a program or uses the network"),
+    (re.compile(r"(?<![\w.>])(?<!QLocale::)(system|popen|dlopen)\s*\("),
+     "runs a shell or loads code"),
+    (re.compile(r"\b(QProcess|QNetworkAccessManager|QTcpSocket|curl_easy_init)\b"),
+     "starts a program or uses the network"),
 ]
-# The one library that is loaded, by its fixed name, where a device is there: LibTorch's own CUDA half. The one file that uses the network, when
+# The one library that is loaded, by its fixed name, where a device is there: LibTorch's own CUDA
+# half. The one file that uses the network, when
 # the user fetches a model.
-ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("), ("engine/hub/transfer.cpp", "curl_easy_init")}
+ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("),
+           ("engine/hub/transfer.cpp", "curl_easy_init")}
 # A test waits by tests/patience.h, whose limit only a hang reaches, and asserts no time that a busy
 # machine could stretch.
 TIMED = [
@@ -78,7 +90,8 @@ def room_of(path):
 
 
 def closure(path, tree, seen=None):
-    """System headers that a file gets through our own headers: {header: the file that includes it}."""
+    """System headers that a file gets through our own headers: {header: the file that includes
+    it}."""
     seen = set() if seen is None else seen
     found = {}
     if path in seen or path not in tree:
@@ -132,7 +145,8 @@ def check_torch_and_qt(tree):
         reached = closure(path, tree)
         torch = next((name for name in reached if TORCH.match(name)), None)
         qt = next((name for name in reached if QT.match(name)), None)
-        if torch and (top == "ui" or room in CORE_ROOMS or path in PLAIN_HEADERS or path == "engine/session/session.h"):
+        if torch and (top == "ui" or room in CORE_ROOMS or path in PLAIN_HEADERS
+                      or path == "engine/session/session.h"):
             yield f"{path}: gets the torch header {torch} through {reached[torch]}"
         elif torch and qt:
             yield f"{path}: Qt's {qt} and torch's {torch} meet here"
@@ -173,7 +187,8 @@ def check_time(tree):
 
 
 def check_symbols(program):
-    names = subprocess.run(["nm", "-uDC", program], capture_output=True, text=True, check=True).stdout
+    names = subprocess.run(["nm", "-uDC", program], capture_output=True, text=True,
+                           check=True).stdout
     for line in names.splitlines():
         if FORBIDDEN_SYMBOLS.search(line):
             yield f"{program}: is linked with {line.strip()}"
@@ -186,7 +201,10 @@ def read_tree(root):
     tree = {}
     for folder in ("engine", "ui", "app", "tests", "cmake", "installer", "resources", ".ci"):
         for path in sorted((root / folder).rglob("*")):
-            if path.is_file() and not {"__pycache__", "seeds"} & set(path.parts) and (path.suffix in SOURCE_SUFFIXES or path.name in SOURCE_NAMES):
+            if path.is_file() and not {"__pycache__",
+                                       "seeds"} & set(path.parts) and (
+                                           path.suffix in SOURCE_SUFFIXES
+                                           or path.name in SOURCE_NAMES):
                 tree[path.relative_to(root).as_posix()] = path.read_text(encoding="utf-8")
     for name in ("CMakeLists.txt", "luthier"):
         tree[name] = (root / name).read_text(encoding="utf-8")
@@ -195,7 +213,8 @@ def read_tree(root):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parents[2])
+    parser.add_argument("--root", type=pathlib.Path,
+                        default=pathlib.Path(__file__).resolve().parents[2])
     parser.add_argument("--program", action="append", default=[])
     arguments = parser.parse_args()
     tree = read_tree(arguments.root)

@@ -26,36 +26,48 @@ class Rules(unittest.TestCase):
             self.assertEqual(self.faults(rule, tree), [])
 
     def test_upward_include(self):
-        self.assertEqual(len(self.faults(rules.check_direction, {"engine/base/b.h": '#include "engine/io/a.h"\n'})), 1)
-        self.assertEqual(len(self.faults(rules.check_direction, {"engine/train/b.h": '#include "engine/session/session.h"\n'})), 1)
-        self.assertEqual(len(self.faults(rules.check_direction, {"engine/text/b.h": '#include "engine/vision/a.h"\n'})), 1)
-        self.assertEqual(len(self.faults(rules.check_direction, {"engine/text/b.h": '#include "ui/a.h"\n'})), 1)
+        self.assertEqual(len(self.faults(rules.check_direction,
+                                         {"engine/base/b.h": '#include "engine/io/a.h"\n'})), 1)
+        self.assertEqual(len(self.faults(rules.check_direction,
+                                         {"engine/train/b.h": '#include "engine/session/session.h"\n'})), 1)
+        self.assertEqual(len(self.faults(rules.check_direction,
+                                         {"engine/text/b.h": '#include "engine/vision/a.h"\n'})), 1)
+        self.assertEqual(len(self.faults(rules.check_direction,
+                                         {"engine/text/b.h": '#include "ui/a.h"\n'})), 1)
 
     def test_unknown_room(self):
         self.assertEqual(len(self.faults(rules.check_direction, {"engine/misc/b.h": "\n"})), 1)
 
     def test_window_keeps_to_the_session(self):
-        self.assertEqual(len(self.faults(rules.check_direction, {"ui/w.cpp": '#include "engine/train/trainer.h"\n'})), 1)
+        self.assertEqual(len(self.faults(rules.check_direction,
+                                         {"ui/w.cpp": '#include "engine/train/trainer.h"\n'})), 1)
 
     def test_torch_through_a_header(self):
-        tree = {"ui/w.h": '#include "engine/models/m.h"\n', "engine/models/m.h": "#include <torch/types.h>\n"}
+        tree = {"ui/w.h": '#include "engine/models/m.h"\n',
+                "engine/models/m.h": "#include <torch/types.h>\n"}
         self.assertEqual(len(self.faults(rules.check_torch_and_qt, tree)), 1)
         tree = {"engine/text/w.h": "#include <ATen/ATen.h>\n"}
         self.assertEqual(len(self.faults(rules.check_torch_and_qt, tree)), 1)
 
     def test_qt_in_the_engine_and_beside_torch(self):
-        self.assertEqual(len(self.faults(rules.check_torch_and_qt, {"engine/train/t.h": "#include <QString>\n"})), 1)
-        self.assertEqual(len(self.faults(rules.check_torch_and_qt, {"app/gui/m.cpp": "#include <QString>\n#include <torch/torch.h>\n"})), 1)
+        self.assertEqual(len(self.faults(rules.check_torch_and_qt,
+                                         {"engine/train/t.h": "#include <QString>\n"})), 1)
+        self.assertEqual(len(self.faults(rules.check_torch_and_qt,
+                                         {"app/gui/m.cpp": "#include <QString>\n#include <torch/torch.h>\n"})), 1)
 
     def test_licence_and_size(self):
         self.assertEqual(len(list(rules.check_text({"engine/a/b.h": "int a;\n"}))), 1)
         self.assertEqual(len(self.faults(rules.check_text, {"engine/a/b.h": "\n" * 700})), 1)
 
     def test_code_from_data(self):
-        for line in ("torch::load(model, path);", "torch::jit::load(path);", "auto v = torch::pickle_load(bytes);", 'system("ls");', 'std::system("ls");', "popen(name);"):
+        for line in ("torch::load(model, path);", "torch::jit::load(path);",
+                     "auto v = torch::pickle_load(bytes);", 'system("ls");', 'std::system("ls");',
+                     "popen(name);"):
             self.assertTrue(self.faults(rules.check_text, {"engine/a/b.cpp": line + "\n"}), line)
-        for line in ("a.system(1);", "QLocale::system();", "file_system(x);", "adapter.load(path);"):
-            self.assertEqual(self.faults(rules.check_text, {"engine/a/b.cpp": line + "\n"}), [], line)
+        for line in ("a.system(1);", "QLocale::system();", "file_system(x);",
+                     "adapter.load(path);"):
+            self.assertEqual(self.faults(rules.check_text, {"engine/a/b.cpp": line + "\n"}), [],
+                             line)
 
     def test_a_busy_machine_decides_no_test(self):
         def faults(line, path="tests/ui/test_a.cpp"):
@@ -75,7 +87,8 @@ class Rules(unittest.TestCase):
         self.assertEqual(faults("run(timeout=3600)", "tests/parity/a.py"), [])
 
     def test_the_network_has_one_door(self):
-        self.assertEqual(self.faults(rules.check_text, {"engine/hub/transfer.cpp": "curl_easy_init();\n"}), [])
+        self.assertEqual(self.faults(rules.check_text,
+                                     {"engine/hub/transfer.cpp": "curl_easy_init();\n"}), [])
         for path in ("engine/hub/fetch.cpp", "ui/model/x.cpp", "app/cli/fetch.cpp"):
             self.assertEqual(len(self.faults(rules.check_text, {path: "curl_easy_init();\n"})), 1)
 

@@ -24,7 +24,8 @@ std::string optional_text(const Json& value) {
 /// A byte-fallback BPE tokenizer.json small enough to break in many ways.
 Json small() {
   return Json::parse(
-      R"({"added_tokens": [{"id": 3, "content": "<s>", "special": true, "normalized": false}], "normalizer": null, "pre_tokenizer": null,
+      R"({"added_tokens": [{"id": 3, "content": "<s>", "special": true, "normalized": false}], )"
+      R"("normalizer": null, "pre_tokenizer": null,
     "post_processor": null, "decoder": {"type": "Fuse"},
     "model": {"type": "BPE", "unk_token": null, "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}})");
 }

@@ -13,6 +13,7 @@ class TestDataPage : public QObject {
 
  private slots:
   void rows_check_and_jump();
+  void rows_go_with_the_objective();
   void ticks_choose_targets();
   void a_broken_folder_says_so_in_the_page();
 
@@ -66,6 +67,35 @@ void TestDataPage::rows_check_and_jump() {
   QCOMPARE(table->currentIndex().row(), 10);
   WAIT_UNTIL(person.find<QLabel>("rowFindings")->isVisible());
   QVERIFY(person.text("rowFindings").contains(QStringLiteral("nowhere.png")));
+}
+
+void TestDataPage::rows_go_with_the_objective() {
+  MainWindow window;
+  window.resize(1280, 800);
+  window.show();
+  QVERIFY(luthier::test::wait_for_window(&window));
+  Person person(window);
+  QVERIFY(luthier::test::load_teaching(window, person));
+  const QString file = desk_.folder.filePath(QStringLiteral("pairs.jsonl"));
+  {
+    QFile out(file);
+    QVERIFY(out.open(QIODevice::WriteOnly));
+    out.write(R"({"prompt": [{"role": "user", "content": "Which one?"}], )"
+              R"("chosen": [{"role": "assistant", "content": "The red circle."}], )"
+              R"("rejected": [{"role": "assistant", "content": "No idea."}]})"
+              "\n");
+  }
+  QTest::keyClick(&window, Qt::Key_2, Qt::ControlModifier);
+  person.type("dataPath", file);
+  auto* table = person.find<QTableView>("rowTable");
+  WAIT_UNTIL_EQUAL(table->model()->rowCount(), 1);
+  QVERIFY(window.workspace().set_field("objective", "dpo").ok());
+  const auto said = [&] { return person.find<QTextBrowser>("rowConversation")->toPlainText(); };
+  WAIT_UNTIL(said().contains(QStringLiteral("chosen\nThe red circle.")) &&
+             said().contains(QStringLiteral("rejected\nNo idea.")));
+  // The same rows are not what another objective reads.
+  QVERIFY(window.workspace().set_field("objective", "mlm").ok());
+  WAIT_UNTIL(person.text("rowFindings").contains(QStringLiteral("has no text")));
 }
 
 void TestDataPage::ticks_choose_targets() {

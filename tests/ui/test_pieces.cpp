@@ -58,6 +58,9 @@ void TestPieces::figures() {
   QCOMPARE(bytes_text(static_cast<std::int64_t>(12.6 * (1 << 30))), QStringLiteral("12.6 GiB"));
   QCOMPARE(count_text(3'100'000), QStringLiteral("3.1 M"));
   QCOMPARE(grouped_text(412160), QStringLiteral("412,160"));
+  QCOMPARE(number_text(0.00025, 4), QStringLiteral("0.00025"));
+  QCOMPARE(number_text(18610.4, 4), QStringLiteral("18,610"));
+  QCOMPARE(number_text(2e12, 4), QStringLiteral("2e+12"));
   QCOMPARE(duration_text(41), QStringLiteral("00:41"));
   QCOMPARE(duration_text(3723), QStringLiteral("1:02:03"));
   QCOMPARE(duration_text(std::nan("")), QStringLiteral("–"));

@@ -67,6 +67,9 @@ class TestSettings : public QObject {
   void the_command_means_these_settings();
   void errors_follow_the_theme();
   void keys_are_said_as_labels();
+  void each_heading_stands_once();
+  void what_a_kind_brings_is_shown();
+  void what_the_model_lacks_is_not_asked();
 
  private:
   QLineEdit* line(const QString& key) const { return person_->find<QLineEdit>(object_of(key)); }
@@ -471,11 +474,76 @@ void TestSettings::keys_are_said_as_labels() {
   QCOMPARE(
       error_text(input_error("This is not possible while the session is training.", "save_now")),
       QStringLiteral("This is not possible while the session is training."));
-  QCOMPARE(field_of(input_error("x", "recipe: freeze")), std::string("freeze.vision_tower"));
+  QCOMPARE(error_text(input_error("No row of the data can be read.", "dataset",
+                                  "`luthier-cli data check` says what is wrong with each.")),
+           QStringLiteral("Training data: No row of the data can be read. The check on the Data "
+                          "page says what is wrong with each."));
+  // A section that one method has is that choice.
+  QCOMPARE(field_of(input_error("x", "recipe: freeze")), std::string("strategy"));
 }
 
 Banner* TestSettings::banner() const {
   return window_->page(PageId::Train)->findChild<Banner*>("banner", Qt::FindDirectChildrenOnly);
+}
+
+void TestSettings::each_heading_stands_once() {
+  QVERIFY(person_->click("advancedToggle"));
+  QVERIFY(workspace().set_field("objective", "dpo").ok());
+  QStringList headings;
+  // What has no field of its own, in the order it is shown.
+  auto* inside = person_->find<QScrollArea>("formScroll")->widget();
+  for (int i = 0; i < inside->layout()->count(); ++i) {
+    const auto* label = qobject_cast<QLabel*>(inside->layout()->itemAt(i)->widget());
+    if (label && label->isVisible()) headings << label->text();
+  }
+  QCOMPARE(headings, (QStringList{QStringLiteral("Model and data"), QStringLiteral("Objective"),
+                                  QStringLiteral("Method"), QStringLiteral("Pictures"),
+                                  QStringLiteral("Training")}));
+  // And what the objective brings stands below it, above the method.
+  const auto top = [&](const char* key) {
+    auto* field = person_->find<QWidget>(object_of(QLatin1String(key)));
+    return field->mapTo(inside, QPoint(0, 0)).y();
+  };
+  inside->layout()->activate();
+  QVERIFY(top("objective") < top("ref_model") && top("ref_model") < top("dpo.beta"));
+  QVERIFY(top("dpo.beta") < top("strategy") && top("strategy") < top("adapter.r"));
+}
+
+void TestSettings::what_a_kind_brings_is_shown() {
+  QVERIFY(workspace().set_field("objective", "dpo").ok());
+  QCOMPARE(line("training.learning_rate")->text(), QStringLiteral("1.0e-5"));
+  QVERIFY(workspace().set_field("objective", "sft").ok());
+  QVERIFY(workspace().set_field("strategy", "prefix_tuning").ok());
+  auto* start = person_->find<QComboBox>(object_of(QStringLiteral("adapter.init_weights")));
+  QCOMPARE(start->count(), 2);
+  QCOMPARE(start->currentData().toString(), QStringLiteral("null"));
+  QVERIFY(workspace().set_field("adapter.init_weights", "zero").ok());
+  QCOMPARE(start->currentData().toString(), QStringLiteral("zero"));
+  start->setCurrentIndex(0);
+  emit start->activated(0);
+  QVERIFY(workspace().faults().empty());
+  QCOMPARE(workspace().changed_fields().size(), std::size_t(1));  // the method alone
+}
+
+void TestSettings::what_the_model_lacks_is_not_asked() {
+  QVERIFY(person_->click("advancedToggle"));
+  QVERIFY(workspace().set_field("strategy", "freeze").ok());
+  const auto shown = [&](const char* key) {
+    return person_->find<QWidget>(object_of(QLatin1String(key)))->isVisible();
+  };
+  QVERIFY(shown("image.max_pixels") && shown("image_folder") && shown("freeze.vision_tower"));
+  ModelLoaded text_alone;
+  text_alone.summary.folder = workspace().recipe().model;
+  text_alone.summary.parts = {{"language_model", 1}};
+  emit workspace().bridge().model_loaded(text_alone);
+  QVERIFY(!shown("image.max_pixels") && !shown("image_folder") && !shown("freeze.vision_tower"));
+  QVERIFY(shown("freeze.language_model"));
+  // What is set stays in sight.
+  QVERIFY(workspace().set_field("image.max_pixels", "4096").ok());
+  QVERIFY(shown("image.max_pixels"));
+  // Of a model that is not loaded nothing is known.
+  QVERIFY(workspace().set_field("model", "elsewhere").ok());
+  QVERIFY(shown("image_folder") && shown("freeze.vision_tower"));
 }
 
 QTEST_MAIN(TestSettings)

@@ -324,8 +324,8 @@ void ComparePage::refresh() {
                       tr("Choose a model"));
   else
     empty_->set_texts(tr("No samples yet"),
-                      tr("Open a file of rows: every adapter answers the same pictures and "
-                         "questions, next to the base."),
+                      tr("Open a file of rows: every adapter answers the same questions, next to "
+                         "the base."),
                       tr("Open samples…"));
   base_->setText(model ? tr("base: %1").arg(model_name(workspace().model()->summary.folder))
                        : QString());

@@ -73,6 +73,7 @@ DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, pare
       open_file();
   });
   connect(&workspace, &Workspace::recipe_changed, this, &DataPage::reload);
+  connect(&workspace, &Workspace::model_changed, this, &DataPage::refresh);
   on_language(this, [this] {
     rows_->retranslate();
     findings_->setHorizontalHeaderLabels({tr("Row"), tr("Finding"), tr("What is wrong")});
@@ -258,8 +259,8 @@ Recipe DataPage::shown_recipe() const {
 
 std::string DataPage::signature() const {
   const Recipe recipe = shown_recipe();
-  std::string text = recipe.model + '\n' + recipe.training.loss_on + '\n' +
-                     std::to_string(recipe.training.max_length) + '\n' +
+  std::string text = recipe.model + '\n' + recipe.objective + '\n' + recipe.training.loss_on +
+                     '\n' + std::to_string(recipe.training.max_length) + '\n' +
                      std::to_string(recipe.image.min_pixels.value_or(-1)) + ' ' +
                      std::to_string(recipe.image.max_pixels.value_or(-1));
   for (const std::string& file : recipe.dataset) text += '\n' + file;
@@ -358,6 +359,9 @@ void DataPage::refresh() {
   const Recipe recipe = shown_recipe();
   const bool model = !recipe.model.empty(), data = !recipe.dataset.empty();
   stack_->setCurrentIndex(model && data ? 1 : 0);
+  const bool pictures = workspace().model_has("image_folder");
+  table_->setColumnHidden(RowModel::Picture, !pictures);
+  view_->set_pictures(pictures);
   if (!model)
     empty_->set_texts(tr("First a model"),
                       tr("How rows become tokens depends on the model: its tokenizer, chat "
@@ -365,8 +369,9 @@ void DataPage::refresh() {
                       tr("Choose a model"));
   else
     empty_->set_texts(tr("No rows yet"),
-                      tr("Open a JSONL or JSON file of rows: messages with pictures, LLaVA "
-                         "conversations, <image> marks, or image, prompt and completion."),
+                      tr("Open a JSONL or JSON file of rows: messages with pictures or without, "
+                         "LLaVA conversations, prompt and completion, a chosen and a rejected "
+                         "answer, or plain text."),
                       tr("Open a file…"));
   check_->setVisible(checking_ == 0);
   check_->setEnabled(model && data);

@@ -150,6 +150,10 @@ QVariant RowModel::words(const RowPreview& row) const {
     }
     if (text.size() > kMostWords) break;
   }
+  if (row.conversation.chosen)
+    for (const Message& message : *row.conversation.chosen)
+      for (const ContentPart& part : message.content)
+        text += QStringLiteral("  →  ") + QString::fromStdString(part.text).simplified();
   return text.left(kMostWords);
 }
 

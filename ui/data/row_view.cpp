@@ -106,6 +106,12 @@ void RowView::clear() {
   render();
 }
 
+void RowView::set_pictures(bool any) {
+  if (sees_pictures_ == any) return;
+  sees_pictures_ = any;
+  render();
+}
+
 void RowView::show_pictures() {
   while (QLayoutItem* item = pictures_->takeAt(0)) {
     delete item->widget();
@@ -146,21 +152,30 @@ QString shown_name(const std::filesystem::path& picture) {
   return path_text(picture.filename());
 }
 
+QString message_html(const Message& message, const std::string& role) {
+  QString text;
+  for (const ContentPart& part : message.content)
+    text += part.kind == ContentPart::Kind::Image
+                ? QStringLiteral("<span style='color:%1'>[%2]</span> ")
+                      .arg(colours().muted.name(), shown_name(part.image).toHtmlEscaped())
+                : QString::fromStdString(part.text).toHtmlEscaped().replace(QLatin1Char('\n'),
+                                                                            QStringLiteral("<br>"));
+  return QStringLiteral("<p style='margin:0 0 8px 0'><span style='color:%1'>%2</span><br>%3</p>")
+      .arg(colours().muted.name(), role_text(role).toHtmlEscaped(), text);
+}
+
 }  // namespace
 
 QString RowView::conversation_html() const {
+  const Conversation& row = row_.conversation;
   QString html;
-  for (const Message& message : row_.conversation.messages) {
-    QString text;
-    for (const ContentPart& part : message.content)
-      text += part.kind == ContentPart::Kind::Image
-                  ? QStringLiteral("<span style='color:%1'>[%2]</span> ")
-                        .arg(colours().muted.name(), shown_name(part.image).toHtmlEscaped())
-                  : QString::fromStdString(part.text).toHtmlEscaped().replace(
-                        QLatin1Char('\n'), QStringLiteral("<br>"));
-    html += QStringLiteral("<p style='margin:0 0 8px 0'><span style='color:%1'>%2</span><br>%3</p>")
-                .arg(colours().muted.name(), role_text(message.role).toHtmlEscaped(), text);
-  }
+  for (const Message& message : row.messages) html += message_html(message, message.role);
+  // Two answers to the same question.
+  const std::pair<const char*, const std::optional<std::vector<Message>>*> answers[] = {
+      {"chosen", &row.chosen}, {"rejected", &row.rejected}};
+  for (const auto& [name, answer] : answers)
+    if (*answer)
+      for (const Message& message : **answer) html += message_html(message, name);
   return html;
 }
 
@@ -224,11 +239,15 @@ void RowView::render() {
   }
   const std::int64_t masked = static_cast<std::int64_t>(row_.ids.size()) - learned - pictures;
   const Colours& c = colours();
-  legend_->set_entries(
-      {{LegendEntry::Mark::Block, c.series[2], tr("learned (underlined)"), grouped_text(learned)},
-       {LegendEntry::Mark::Block, c.line, tr("masked"), grouped_text(masked)},
-       {LegendEntry::Mark::Block, c.series[4], tr("picture"), grouped_text(pictures)},
-       {LegendEntry::Mark::Block, c.error, tr("cut off"), grouped_text(row_.truncated_tokens)}});
+  std::vector<LegendEntry> entries{
+      {LegendEntry::Mark::Block, c.series[2], tr("learned (underlined)"), grouped_text(learned)},
+      {LegendEntry::Mark::Block, c.line, tr("masked"), grouped_text(masked)}};
+  if (sees_pictures_)
+    entries.push_back(
+        {LegendEntry::Mark::Block, c.series[4], tr("picture"), grouped_text(pictures)});
+  entries.push_back(
+      {LegendEntry::Mark::Block, c.error, tr("cut off"), grouped_text(row_.truncated_tokens)});
+  legend_->set_entries(std::move(entries));
   tokens_->setHtml(tokens_html());
 }
 

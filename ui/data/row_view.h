@@ -22,6 +22,8 @@ class RowView : public QWidget {
   explicit RowView(QWidget* parent = nullptr);
   void show_row(const RowPreview& row, const QStringList& findings);
   void clear();
+  /// Whether the model sees pictures at all; with one that does not, none are counted.
+  void set_pictures(bool any);
 
  private:
   void render();
@@ -31,7 +33,7 @@ class RowView : public QWidget {
 
   RowPreview row_;
   QStringList findings_;
-  bool any_ = false;
+  bool any_ = false, sees_pictures_ = true;
   QLabel* title_;
   QLabel* findings_label_;
   QHBoxLayout* pictures_;

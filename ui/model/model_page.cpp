@@ -80,8 +80,9 @@ ModelPage::ModelPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
   connect(&bridge(), &SessionBridge::model_loaded, this, [this] { banner_->dismiss(); });
   on_language(this, [this] {
     empty_->set_texts(tr("No model is loaded"),
-                      tr("Open the folder of a vision-language checkpoint, as transformers writes "
-                         "it, or load the teaching model from the list on the left."),
+                      tr("Open the folder of a checkpoint as transformers writes it, for pictures "
+                         "and text or for text alone, or load the teaching model from the list on "
+                         "the left."),
                       tr("Open a folder…"));
     refresh();
   });

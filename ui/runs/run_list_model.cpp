@@ -140,7 +140,11 @@ QString RunListModel::text(const RunRow& row, int column) const {
       return !row.summary.problem.empty() ? tr("cannot be read")
                                           : state_text(run_state_name(m.state));
     case Base: return m.model.empty() ? QString::fromStdString(m.base_name) : model_name(m.model);
-    case Method: return recipe_text(m.strategy);
+    case Method: {
+      if (!row.recipe || row.recipe->objective == Recipe().objective)
+        return recipe_text(m.strategy);
+      return QString::fromStdString(m.strategy + ", " + row.recipe->objective);
+    }
     case Data: return row.data;
     case Steps:
       return m.total_steps > 0 ? QStringLiteral("%1/%2").arg(m.step).arg(m.total_steps) : QString();

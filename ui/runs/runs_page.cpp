@@ -38,6 +38,8 @@ namespace {
 
 constexpr int kFollowMilliseconds = 5000;
 constexpr int kHeadingRoom = 6;
+constexpr int kSettingWidth = 100;
+constexpr const char* kNotRead = "–";
 
 RunSeries read_series(const std::filesystem::path& path) {
   RunSeries series;
@@ -344,6 +346,11 @@ void RunsPage::show_differences() {
   differences_->setRowCount(0);
   differences_->setColumnCount(rows.size() < 2 ? 0 : static_cast<int>(rows.size()) + 1);
   differences_->setVisible(rows.size() >= 2);
+  if (rows.size() >= 2) {
+    // The longest word of a setting's name is read whole.
+    differences_->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Fixed);
+    differences_->horizontalHeader()->resizeSection(0, kSettingWidth);
+  }
   if (rows.size() < 2) {
     differences_note_->setText(tr("Tick two runs or more: what was set differently stands here."));
     return;
@@ -359,6 +366,18 @@ void RunsPage::show_differences() {
           difference.key, std::vector<std::string>(rows.size(), difference.left));
       entry->second[i] = difference.right;
     }
+  // A setting says nothing of a run whose method or objective does not have it.
+  for (const FieldDescription& field : recipe_fields()) {
+    const auto found = values.find(field.key);
+    if (found == values.end()) continue;
+    bool any = false;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const bool read = applies(field, *rows[i]->recipe);
+      if (!read) found->second[i] = kNotRead;
+      any = any || read;
+    }
+    if (!any) values.erase(found);
+  }
   // Of paths the end tells them apart.
   std::vector<std::string> paths;
   for (const auto& [key, list] : values)

@@ -91,10 +91,10 @@ AskPanel::AskPanel(Workspace& workspace, QWidget* parent) : QWidget(parent), wor
     show_picture();
     render();
   });
+  connect(&workspace_, &Workspace::model_changed, this, &AskPanel::refresh);
   on_language(this, [this] {
     picture_->setToolTip(tr("Choose a picture"));
     picture_->setAccessibleName(tr("Choose a picture"));
-    question_->setPlaceholderText(tr("Ask about the picture…"));
     question_->setAccessibleName(tr("Question"));
     row_->setText(tr("Take a row"));
     row_->setToolTip(
@@ -106,6 +106,7 @@ AskPanel::AskPanel(Workspace& workspace, QWidget* parent) : QWidget(parent), wor
            "and goes on"));
     answers_->setPlaceholderText(
         tr("Ask while it trains or is paused: base and adapter answer here."));
+    refresh();
     render();
   });
   show_picture();
@@ -113,6 +114,9 @@ AskPanel::AskPanel(Workspace& workspace, QWidget* parent) : QWidget(parent), wor
 }
 
 void AskPanel::refresh() {
+  const bool pictures = workspace_.model_has("image_folder");
+  picture_->setVisible(pictures);
+  question_->setPlaceholderText(pictures ? tr("Ask about the picture…") : tr("Ask…"));
   ask_->setEnabled(can_answer(workspace_.state()) && !question_->text().trimmed().isEmpty());
   // A row of the data that is shown, and of no other.
   const bool shown = !workspace_.fault_of("dataset") && !workspace_.fault_of("eval_dataset");
@@ -149,7 +153,7 @@ void AskPanel::take_row() {
 void AskPanel::ask() {
   if (!ask_->isEnabled()) return;
   Message message{"user", {}};
-  if (!picture_path_.isEmpty())
+  if (!picture_path_.isEmpty() && picture_->isVisibleTo(this))
     message.content.push_back({ContentPart::Kind::Image, {}, to_path(picture_path_)});
   message.content.push_back(
       {ContentPart::Kind::Text, question_->text().trimmed().toStdString(), {}});

@@ -218,7 +218,16 @@ void CurvePlot::draw_soon() {
   // A plot that is not on screen has no buffers to paint into; it is drawn when it is shown.
   if (!plot_->isVisible() || plot_->width() < 8 || plot_->height() < 8) return;
   plot_->xAxis->ticker()->setTickCount(std::clamp(plot_->axisRect()->width() / 72, 2, 8));
-  plot_->yAxis->ticker()->setTickCount(std::clamp(plot_->axisRect()->height() / 26, 2, 6));
+  constexpr int kRoomForTwo = 24;
+  const int high = plot_->axisRect()->height();
+  const int ticks = high < kRoomForTwo ? 1 : std::clamp(high / 26, 2, 6);
+  plot_->yAxis->ticker()->setTickCount(ticks);
+  // As many digits as tell neighbouring ticks apart: 5.5738 and 5.5742, not 5.574 twice.
+  const QCPRange shown = plot_->yAxis->range();
+  const double largest = std::max(std::abs(shown.lower), std::abs(shown.upper));
+  const double apart = shown.size() / ticks;
+  const double digits = apart > 0 ? std::ceil(std::log10(largest / apart)) + 2 : 0;
+  plot_->yAxis->setNumberPrecision(static_cast<int>(std::clamp(digits, 5.0, 12.0)));
   plot_->setViewport(plot_->rect());
   plot_->replot(QCustomPlot::rpQueuedReplot);
 }

@@ -170,7 +170,10 @@ QWidget* FieldEditor::below() const { return chips_; }
 
 void FieldEditor::show_value(const QString& value) {
   if (combo_) {
+    // The choice null is written in quotes, so that it is not read as no value.
     int index = combo_->findData(value);
+    if (index < 0 && value.size() > 2 && value.startsWith(QLatin1Char('"')))
+      index = combo_->findData(value.mid(1, value.size() - 2));
     // A value that a recipe may hold and no list names, such as cuda:1.
     if (index < 0) {
       combo_->addItem(recipe_text(value.toStdString()), value);

@@ -20,6 +20,7 @@
 #include "ui/theme.h"
 #include "ui/train/command_line.h"
 #include "ui/train/field_editor.h"
+#include "ui/train/form_order.h"
 #include "ui/widgets/card.h"
 
 namespace luthier {
@@ -27,17 +28,6 @@ namespace luthier {
 namespace {
 
 constexpr int kLabelWidth = 136;
-
-/// Fields stand under headings by what their key begins with.
-std::string group_of(const std::string& key) {
-  if (key == "strategy" || key == "objective" || key.starts_with("freeze.") ||
-      key.starts_with("adapter.") || key.starts_with("quantization."))
-    return "Method";
-  if (key.starts_with("training.")) return "Training";
-  if (key.starts_with("image.")) return "Pictures";
-  const auto dot = key.find('.');
-  return dot == std::string::npos ? "Model and data" : key.substr(0, dot);
-}
 
 }  // namespace
 
@@ -64,6 +54,7 @@ RecipeForm::RecipeForm(Workspace& workspace, QWidget* parent)
   layout->addWidget(scroll_, 1);
   connect(&workspace_, &Workspace::recipe_changed, this, &RecipeForm::refresh);
   connect(&workspace_, &Workspace::faults_changed, this, &RecipeForm::refresh);
+  connect(&workspace_, &Workspace::model_changed, this, &RecipeForm::refresh);
   connect(&workspace_, &Workspace::field_wanted, this, &RecipeForm::go_to_field);
   connect(qApp, &QApplication::focusChanged, this, &RecipeForm::place_errors);
   connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &RecipeForm::refresh_locks);
@@ -149,9 +140,9 @@ QWidget* RecipeForm::make_menu_button() {
 
 void RecipeForm::make_rows(QWidget* canvas, QVBoxLayout* layout) {
   std::string group;
-  for (const FieldDescription& field : recipe_fields()) {
-    if (group_of(field.key) != group) {
-      group = group_of(field.key);
+  for (const FieldDescription& field : form_fields()) {
+    if (form_group(field) != group) {
+      group = form_group(field);
       auto* heading = muted_label(this, 0.85);
       QFont font = heading->font();
       font.setBold(true);
@@ -227,7 +218,8 @@ void RecipeForm::refresh_row(const Row& row, bool mine) {
   const Recipe& recipe = workspace_.recipe();
   const FieldDescription& field = row.editor->field();
   const FieldFault* fault = workspace_.fault_of(field.key);
-  const bool fits = applies(field, recipe);
+  // What another tool's recipe sets for pictures stays in sight with a model that sees none.
+  const bool fits = applies(field, recipe) && (mine || fault || workspace_.model_has(field.key));
   // What is changed or at fault is never out of sight, and what a person is at does not go when
   // it is back at its default.
   const bool stays = !folding_ && row.holder->isVisibleTo(this);

@@ -28,6 +28,7 @@ namespace {
 constexpr int kRedrawMilliseconds =
     500;  // drawing takes time from the training threads: twice a second is live enough
 constexpr int kMostPoints = 800;
+constexpr int kRoomForAll = 470;  // of all plots: below it none could be read
 
 QVector<double> values_of(const RunSeries& series, double MetricsLine::*field) {
   QVector<double> values;
@@ -49,24 +50,24 @@ RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
   figures_ = new CurvePlot(QStringLiteral("figuresPlot"), splitter_);
   figures_->hide();  // until an objective has any
   memory_ = new CurvePlot(QStringLiteral("memoryPlot"), splitter_);
-  auto* small = new QWidget(splitter_);
-  auto* row = new QHBoxLayout(small);
+  small_ = new QWidget(splitter_);
+  auto* row = new QHBoxLayout(small_);
   row->setContentsMargins(0, 0, 0, 0);
   row->setSpacing(8);
-  rate_ = new CurvePlot(QStringLiteral("ratePlot"), small);
-  norm_ = new CurvePlot(QStringLiteral("normPlot"), small);
-  speed_ = new CurvePlot(QStringLiteral("speedPlot"), small);
+  rate_ = new CurvePlot(QStringLiteral("ratePlot"), small_);
+  norm_ = new CurvePlot(QStringLiteral("normPlot"), small_);
+  speed_ = new CurvePlot(QStringLiteral("speedPlot"), small_);
   for (CurvePlot* plot : {rate_, norm_, speed_}) row->addWidget(plot, 1);
   splitter_->addWidget(loss_);
   splitter_->addWidget(figures_);
   splitter_->addWidget(memory_);
-  splitter_->addWidget(small);
+  splitter_->addWidget(small_);
   splitter_->setStretchFactor(0, 5);
   splitter_->setStretchFactor(1, 4);
   splitter_->setStretchFactor(2, 4);
   splitter_->setStretchFactor(3, 3);
   for (CurvePlot* plot : {rate_, norm_, speed_}) plot->set_compact();
-  splitter_->setSizes({250, 200, 200, 130});
+  share_heights();
   memory_->set_scale(true);
   speed_->set_scale(true);
   group_ = new CurveGroup(this);
@@ -119,6 +120,7 @@ void RunCurves::make_controls() {
     loss_->head()->addWidget(widget);
   figure_group_ = new QComboBox(this);
   figure_group_->setObjectName(QStringLiteral("figureGroup"));
+  figure_group_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
   figures_->head()->addWidget(figure_group_);
   connect(figure_group_, &QComboBox::currentIndexChanged, this, &RunCurves::changed);
   on_language(this, [this, png, csv] {
@@ -276,9 +278,25 @@ void RunCurves::draw_loss() {
 }
 
 /// Only where an objective tells more than its loss; what is told is not known here by name.
+/// A plot that comes or goes would else take its room from one neighbour alone. Where the figures
+/// leave no room to read anything, the small plots stand back.
+void RunCurves::share_heights() {
+  small_->setVisible(figures_->isHidden() || height() >= kRoomForAll);
+  splitter_->setSizes({250, 200, 200, 130});
+}
+
+void RunCurves::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  const bool there = !small_->isHidden();
+  if (!figures_->isHidden() && there != (height() >= kRoomForAll)) share_heights();
+}
+
 void RunCurves::draw_figures() {
   const QStringList groups = figure_groups(series_);
-  figures_->setVisible(!groups.isEmpty());
+  if (figures_->isHidden() != groups.isEmpty()) {
+    figures_->setVisible(!groups.isEmpty());
+    share_heights();
+  }
   if (groups.isEmpty()) return;
   QStringList shown;
   for (int i = 0; i < figure_group_->count(); ++i) shown << figure_group_->itemText(i);

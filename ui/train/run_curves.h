@@ -34,12 +34,14 @@ class RunCurves : public QWidget {
 
  protected:
   void showEvent(QShowEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
 
  private:
   void make_controls();
   void rebuild();
   void draw_loss();
   void draw_memory();
+  void share_heights();
   void draw_figures();
   void draw_small(CurvePlot* plot, double MetricsLine::*field, int digits);
   QVector<double> x_of(const RunSeries& series) const;
@@ -52,6 +54,7 @@ class RunCurves : public QWidget {
 
   std::vector<RunSeries> series_;
   QSplitter* splitter_;
+  QWidget* small_;  ///< rate, norm and speed
   CurveGroup* group_;
   CurvePlot *loss_, *figures_, *memory_, *rate_, *norm_, *speed_;
   QComboBox *axis_, *figure_group_;

@@ -80,7 +80,8 @@ TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
   connect(&workspace, &Workspace::model_changed, this, [this, other_settings] {
     const auto& model = this->workspace().model();
     if (!model) return;
-    other_settings();
+    // The base is loaded again after a refusal that came late: what was said of a setting stays.
+    if (!refused_setting_) other_settings();
     if (path_text(model->summary.folder) != run_model_) banner_->dismiss_about(kAboutEnd);
   });
   connect(&bridge(), &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
@@ -284,6 +285,8 @@ void TrainPage::refuse(const Error& error) {
   const auto there = folder.isEmpty() || !same(error.where, folder.toStdString())
                          ? std::nullopt
                          : std::optional(summarize_run(to_path(folder)));
+  const std::string key = field_of(error);
+  refused_setting_ = !key.empty() && key != "model";
   if (!there || !*there || (*there)->active) {
     banner_->show_error(error);
     banner_->set_about(kAboutLaunch);

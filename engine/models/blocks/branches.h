@@ -15,7 +15,11 @@ namespace luthier {
 
 /// What a layer's branches see beside the states.
 struct LayerFrame {
-  const RowLayout& rows;  ///< of the states
+  const RowLayout& rows;              ///< of the states
+  const ScoreBias* bias = nullptr;    ///< on the scores within a row
+  const RowStates* memory = nullptr;  ///< what a row looks across to
+  KeyValueCache* cache = nullptr;     ///< the rows go on from what it holds
+  std::int64_t layer = 0;             ///< which of the cache's this one is
 };
 
 struct Branch {
@@ -39,12 +43,31 @@ inline torch::Tensor run_branches(const Branches& branches, torch::Tensor x,
   return x;
 }
 
-/// Attention of each row's tokens to one another by four products.
-inline torch::Tensor attend_within(const torch::Tensor& x, const LayerFrame& frame, Linear& query,
-                                   Linear& key, Linear& value, Linear& out, std::int64_t heads,
+/// Attention of each row's tokens to one another by four products. In decoding to those before
+/// them, too.
+inline torch::Tensor attend_within(const torch::Tensor& x, const LayerFrame& frame,
+                                   const Linear& query, const Linear& key, const Linear& value,
+                                   const Linear& out, std::int64_t heads,
                                    const AttentionRule& rule) {
   const auto split = [&](const torch::Tensor& y) { return y.view({y.size(0), heads, -1}); };
-  return out(attend(split(query(x)), split(key(x)), split(value(x)), frame.rows, rule));
+  return out->forward(attend(split(query->forward(x)), split(key->forward(x)),
+                             split(value->forward(x)), frame.rows, rule, {}, frame.cache,
+                             frame.layer, {}, frame.bias));
+}
+
+/// Attention of each row's tokens to its row of the frame's memory. In decoding the memory's keys
+/// and values are made at the first token.
+inline torch::Tensor attend_memory(const torch::Tensor& x, const LayerFrame& frame,
+                                   const Linear& query, const Linear& key, const Linear& value,
+                                   const Linear& out, std::int64_t heads,
+                                   const AttentionRule& rule) {
+  const auto split = [&](const torch::Tensor& y) { return y.view({y.size(0), heads, -1}); };
+  const torch::Tensor& states = frame.memory->states;
+  const auto seen = [&]() -> KeysAndValues {
+    return {split(key->forward(states)), split(value->forward(states))};
+  };
+  return out->forward(attend_across(split(query->forward(x)), frame.rows, seen, frame.memory->rows,
+                                    rule, frame.cache, frame.layer));
 }
 
 }  // namespace luthier

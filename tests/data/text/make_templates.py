@@ -1,19 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Writes templates.json: small chat templates, their variables, and what transformers' own Jinja environment makes of them
-# (text, ranges of {% generation %} in bytes, or that it refuses). Run with the oracle's Python: make_templates.py
+# Writes templates.json: small chat templates, their variables, and what transformers' own Jinja
+# environment makes of them
+# (text, ranges of {% generation %} in bytes, or that it refuses). Run with the oracle's Python:
+# make_templates.py
 import json
 import pathlib
 
 from transformers.utils.chat_template_utils import _compile_jinja_template, _render_with_assistant_indices
 
-TOOLS = [{"type": "function", "function": {"name": "weather", "description": "The weather <now> & \"here\".", "parameters": {
-    "type": "object", "properties": {"city": {"type": "string", "description": "도시"}, "days": {"type": "integer", "enum": [1, 2]}}, "required": ["city"]}}}]
-TALK = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": " Hi <there>, 안녕! "},
-        {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4\n"}]
-PICTURES = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": "x"}]},
+TOOLS = [{"type": "function", "function": {"name": "weather",
+                                           "description": "The weather <now> & \"here\".",
+                                           "parameters": {
+    "type": "object", "properties": {"city": {"type": "string", "description": "도시"},
+                                     "days": {"type": "integer", "enum": [1, 2]}},
+                                     "required": ["city"]}}}]
+TALK = [{"role": "system", "content": "Be brief."},
+        {"role": "user", "content": " Hi <there>, 안녕! "},
+        {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "2+2?"},
+        {"role": "assistant", "content": "4\n"}]
+PICTURES = [{"role": "user", "content": [{"type": "image"},
+                                         {"type": "text", "text": "What is this?"},
+                                         {"type": "image_url", "image_url": "x"}]},
             {"role": "assistant", "content": [{"type": "text", "text": "A cat."}]},
             {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": "And 그것?"}]}]
-BASE = {"messages": TALK, "add_generation_prompt": True, "bos_token": "<s>", "eos_token": "</s>", "tools": None, "documents": None}
+BASE = {"messages": TALK, "add_generation_prompt": True, "bos_token": "<s>", "eos_token": "</s>",
+        "tools": None, "documents": None}
 
 
 def case(template, **variables):
@@ -121,15 +132,29 @@ TOOL_MACRO = """{%- macro render_type(spec, depth=0) -%}
 ASSISTANT = """{% for message in messages %}{% if message.role == 'assistant' %}<a>{% generation %}{{ message.content }}</a>{% endgeneration %}{% else %}[{{ message.content }}]{% endif %}{% endfor %}"""
 
 CASES = [
-    case(CHATML), case(CHATML, messages=TALK[1:], add_generation_prompt=False), case(QWEN_VL, messages=PICTURES), case(QWEN_VL, messages=PICTURES, add_vision_id=True),
-    case(QWEN_VL), case(LLAVA, messages=PICTURES), case(SMOLVLM, messages=PICTURES), case(LLAMA3), case(LLAMA3, tools=TOOLS), case(LLAMA3, messages=TALK[1:3] + [
-        {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {"a": 1.5, "b": [True, None], "ü": "é"}}}]}, {"role": "tool", "content": {"t": [1, 2]}}]),
-    case(LLAMA3, messages=[{"role": "assistant", "tool_calls": []}]), case(GEMMA), case(GEMMA, messages=PICTURES), case(GEMMA, messages=TALK[2:]),
-    case(MISTRAL, messages=TALK[:4]), case(MISTRAL, messages=TALK[:4], tools=TOOLS), case(TOOL_MACRO, tools=TOOLS), case(ASSISTANT),
+    case(CHATML), case(CHATML, messages=TALK[1:], add_generation_prompt=False),
+    case(QWEN_VL, messages=PICTURES), case(QWEN_VL, messages=PICTURES, add_vision_id=True),
+    case(QWEN_VL), case(LLAVA, messages=PICTURES), case(SMOLVLM, messages=PICTURES), case(LLAMA3),
+    case(LLAMA3, tools=TOOLS), case(LLAMA3, messages=TALK[1:3] + [
+        {"role": "assistant", "tool_calls": [{"function": {"name": "f",
+                                                           "arguments": {
+                                                               "a": 1.5, "b": [True, None],
+                                                               "ü": "é"}}}]},
+                                                               {"role": "tool",
+                                                                "content": {"t": [1, 2]}}]),
+    case(LLAMA3, messages=[{"role": "assistant", "tool_calls": []}]), case(GEMMA),
+    case(GEMMA, messages=PICTURES), case(GEMMA, messages=TALK[2:]),
+    case(MISTRAL, messages=TALK[:4]), case(MISTRAL, messages=TALK[:4], tools=TOOLS),
+    case(TOOL_MACRO, tools=TOOLS), case(ASSISTANT),
     # White space.
-    case("a\n  {% if true %}\n  b\n  {% endif %}\nc\n"), case("a\n  {%+ if true %}\n  b{% endif +%}\nc\n\n"), case("a \n {%- if true -%} \n b \n {%- endif -%} \n c"),
-    case("x {{- 1 -}} y {{ 2 }} z\n{# c #}\n  {#- d -#}  e {# f\ng #} h\n"), case("{% raw %}{{ x }}{% if %}{% endraw %}\n|{%- raw -%}  {{ y }}  {%- endraw -%} |"),
-    case("{% for x in [1,2] %}\n{{ x }}\n{% endfor %}\n\nend\r\nx\ry"), case("  {% set x = 1 %}  \n\t{{ x }}  {% set y = 2 %}\n{{ y }}"), case("{{ '{{' }} {{ '%}' }} {{ {'a': {'b': 1}}['a']['b'] }}"),
+    case("a\n  {% if true %}\n  b\n  {% endif %}\nc\n"),
+    case("a\n  {%+ if true %}\n  b{% endif +%}\nc\n\n"),
+    case("a \n {%- if true -%} \n b \n {%- endif -%} \n c"),
+    case("x {{- 1 -}} y {{ 2 }} z\n{# c #}\n  {#- d -#}  e {# f\ng #} h\n"),
+    case("{% raw %}{{ x }}{% if %}{% endraw %}\n|{%- raw -%}  {{ y }}  {%- endraw -%} |"),
+    case("{% for x in [1,2] %}\n{{ x }}\n{% endfor %}\n\nend\r\nx\ry"),
+    case("  {% set x = 1 %}  \n\t{{ x }}  {% set y = 2 %}\n{{ y }}"),
+    case("{{ '{{' }} {{ '%}' }} {{ {'a': {'b': 1}}['a']['b'] }}"),
     # Expressions.
     case("{{ 1 + 2 * 3 - 4 / 2 }} {{ 7 // 2 }} {{ -7 // 2 }} {{ -7 % 3 }} {{ 7.5 % 2 }} {{ 2 ** 3 ** 2 }} {{ -2 ** 2 }} {{ 10 / 4 }} {{ 1e3 }} {{ 0x1F }} {{ 1_000 }}"),
     case("{{ 1 < 2 < 3 }} {{ 1 < 2 > 3 }} {{ 1 == 1.0 }} {{ 'a' < 'b' }} {{ [1,2] < [1,3] }} {{ 3 in [1,2,3] }} {{ 'x' not in 'abc' }} {{ not 1 == 2 }} {{ none == none }} {{ true == 1 }}"),
@@ -164,13 +189,26 @@ CASES = [
     case("{{ range(3)|list }} {{ range(1, 10, 3)|list }} {{ range(5, 0, -2)|list }} {{ range(0)|list }} {{ 'zfill'.zfill(7) }} {{ 'c'.center(4, '*') }} {{ 'l'.ljust(3, '.') }} {{ 'r'.rjust(3) }} {{ 'a-b-c'.partition('-') }} {{ 'a-b-c'.rpartition('-') }}"),
     case("{% generation %}a{% generation %}b{% endgeneration %}{% endgeneration %}{% macro m() %}{% generation %}é{% endgeneration %}{% endmacro %}x{{ m() }}{% for i in [1,2] %}안{% generation %}{{ i }}\n{% endgeneration %}\n{% endfor %}"),
     # Refused, by us as by the reference.
-    case("{{ nothing.x }}"), case("{{ nothing + 1 }}"), case("{{ nothing() }}"), case("{{ 'a' + 1 }}"), case("{{ [1] < 'a' }}"), case("{% for x in 5 %}{% endfor %}"), case("{{ 1 // 0 }}"), case("{{ raise_exception('No: ' ~ messages|length) }}"),
-    case("{% if %}x{% endif %}"), case("{{ (1 }}"), case("{% for x in [1] %}"), case("{{ 'a }}"), case("{% unknown %}"), case("{{ 1|unknown }}"), case("{% set x.y = 1 %}"), case("{{ range(1000000)|length }}"), case("{% endif %}"), case("{{ nothing|tojson }}"),
-    case("{{ messages.append(1) }}"), case("{{ messages[0].update({'a': 1}) }}"), case("{{ messages[0].pop('role') }}"),
+    case("{{ nothing.x }}"), case("{{ nothing + 1 }}"), case("{{ nothing() }}"),
+    case("{{ 'a' + 1 }}"), case("{{ [1] < 'a' }}"), case("{% for x in 5 %}{% endfor %}"),
+    case("{{ 1 // 0 }}"), case("{{ raise_exception('No: ' ~ messages|length) }}"),
+    case("{% if %}x{% endif %}"), case("{{ (1 }}"), case("{% for x in [1] %}"), case("{{ 'a }}"),
+    case("{% unknown %}"), case("{{ 1|unknown }}"), case("{% set x.y = 1 %}"),
+    case("{{ range(1000000)|length }}"), case("{% endif %}"), case("{{ nothing|tojson }}"),
+    case("{{ messages.append(1) }}"), case("{{ messages[0].update({'a': 1}) }}"),
+    case("{{ messages[0].pop('role') }}"),
     # Ways out that must lead nowhere: undefined or refused, and either will do.
-    case("{{ ''.__class__ }}|{{ messages.__class__ }}|{{ [].__len__ }}"), case("{{ ''.__class__.__mro__[1].__subclasses__() }}"), case("{{ messages.__class__.__base__ }}"), case("{{ self.__init__.__globals__ }}"),
-    case("{{ raise_exception.__globals__['__builtins__'] }}"), case("{{ range.__self__.eval('1') }}"), case("{{ namespace.__init__.__globals__.os.popen('id').read() }}"), case("{{ ''|attr('__class__') }}|{{ {}|attr('get') is defined }}"), case("{{ messages|map(attribute='__class__')|list|length }}"), case("{{ '{0.__class__}'.format(1) }}"),
-    case("{{ lipsum.__globals__ }}"), case("{{ cycler.__init__.__globals__.os }}"), case("{{ (messages|first)['__class__'] }}"),
+    case("{{ ''.__class__ }}|{{ messages.__class__ }}|{{ [].__len__ }}"),
+    case("{{ ''.__class__.__mro__[1].__subclasses__() }}"),
+    case("{{ messages.__class__.__base__ }}"), case("{{ self.__init__.__globals__ }}"),
+    case("{{ raise_exception.__globals__['__builtins__'] }}"),
+    case("{{ range.__self__.eval('1') }}"),
+    case("{{ namespace.__init__.__globals__.os.popen('id').read() }}"),
+    case("{{ ''|attr('__class__') }}|{{ {}|attr('get') is defined }}"),
+    case("{{ messages|map(attribute='__class__')|list|length }}"),
+    case("{{ '{0.__class__}'.format(1) }}"),
+    case("{{ lipsum.__globals__ }}"), case("{{ cycler.__init__.__globals__.os }}"),
+    case("{{ (messages|first)['__class__'] }}"),
 ]
 
 
@@ -180,9 +218,14 @@ def expect(template, variables):
     try:
         compiled = _compile_jinja_template(template)
         if "generation" in template:
-            text, ranges = _render_with_assistant_indices(compiled, variables["messages"], variables["tools"], variables["documents"], variables["add_generation_prompt"],
-                                                          **{k: v for k, v in variables.items() if k not in ("messages", "tools", "documents", "add_generation_prompt")})
-            return {"text": text, "generation": [[len(text[:a].encode()), len(text[:b].encode())] for a, b in ranges]}
+            text, ranges = _render_with_assistant_indices(compiled, variables["messages"],
+                                                          variables["tools"],
+                                                          variables["documents"],
+                                                          variables["add_generation_prompt"],
+                                                          **{k: v for k, v in variables.items()
+                                                             if k not in ("messages", "tools", "documents", "add_generation_prompt")})
+            return {"text": text, "generation": [[len(text[:a].encode()), len(text[:b].encode())]
+                                                 for a, b in ranges]}
         return {"text": compiled.render(**variables)}
     except Exception:
         return {"refused": True}

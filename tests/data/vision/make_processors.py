@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes what transformers' Pillow backend makes of pictures with the processors that give tiles or patches: families.json has
-pixel_values (as the first 16 digits of their SHA-256) of noise, outlines.json the shapes and grids of many sizes. Run in this folder."""
+"""Writes what transformers' Pillow backend makes of pictures with the processors that give tiles or
+patches: families.json has
+pixel_values (as the first 16 digits of their SHA-256) of noise, outlines.json the shapes and grids
+of many sizes. Run in this folder."""
 import json
 import random
 
@@ -15,17 +17,22 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil as SmolVLM
 
 PINPOINTS = [[24, 48], [48, 24], [48, 48], [72, 24], [24, 72]]
-PAN = {"do_pan_and_scan": True, "pan_and_scan_min_crop_size": 16, "pan_and_scan_max_num_crops": 4, "pan_and_scan_min_ratio_to_activate": 1.2}
+PAN = {"do_pan_and_scan": True, "pan_and_scan_min_crop_size": 16, "pan_and_scan_max_num_crops": 4,
+       "pan_and_scan_min_ratio_to_activate": 1.2}
 SMALL = {"size": {"longest_edge": 96}, "max_image_size": {"longest_edge": 32}}
 CASES = [
     (Qwen, {}),
     (Qwen, {"size": {"shortest_edge": 784, "longest_edge": 6272}}),
     (Qwen, {"min_pixels": 3136, "max_pixels": 12544}),
     (Qwen, {"min_pixels": 400, "size": {"shortest_edge": 9000, "longest_edge": 9999}}),
-    (Qwen, {"size": {"shortest_edge": 1024, "longest_edge": 8192}, "patch_size": 16, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}),
-    (Qwen, {"min_pixels": 64, "max_pixels": 4096, "patch_size": 4, "merge_size": 3, "temporal_patch_size": 3, "resample": 2}),
-    (Qwen, {"min_pixels": 100, "max_pixels": 2500, "patch_size": 5, "merge_size": 1, "temporal_patch_size": 1, "do_normalize": False}),
-    (Qwen, {"min_pixels": 5000, "max_pixels": 900, "patch_size": 6, "do_rescale": False, "do_normalize": False}),
+    (Qwen, {"size": {"shortest_edge": 1024, "longest_edge": 8192}, "patch_size": 16,
+            "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}),
+    (Qwen, {"min_pixels": 64, "max_pixels": 4096, "patch_size": 4, "merge_size": 3,
+            "temporal_patch_size": 3, "resample": 2}),
+    (Qwen, {"min_pixels": 100, "max_pixels": 2500, "patch_size": 5, "merge_size": 1,
+            "temporal_patch_size": 1, "do_normalize": False}),
+    (Qwen, {"min_pixels": 5000, "max_pixels": 900, "patch_size": 6, "do_rescale": False,
+            "do_normalize": False}),
     (Qwen, {"min_pixels": 20000, "max_pixels": 40000, "resample": 1, "rescale_factor": 0.003}),
     (Qwen, {"min_pixels": 15115, "max_pixels": 23933, "patch_size": 4, "resample": 5}),
     (Qwen, {"do_resize": False, "patch_size": 4}),
@@ -39,28 +46,41 @@ CASES = [
     (Idefics3, {**SMALL, "do_resize": False}),
     (Idefics3, {**SMALL, "do_resize": False, "do_image_splitting": False, "do_normalize": False}),
     (SmolVLM, {"size": {"longest_edge": 128}, "max_image_size": {"longest_edge": 64}}),
-    (SmolVLM, {"size": {"longest_edge": 150}, "max_image_size": {"longest_edge": 30}, "image_mean": [0.1, 0.2, 0.3], "image_std": 0.4}),
+    (SmolVLM, {"size": {"longest_edge": 150}, "max_image_size": {"longest_edge": 30},
+               "image_mean": [0.1, 0.2, 0.3], "image_std": 0.4}),
     (LlavaNext, {}),
-    (LlavaNext, {"size": {"shortest_edge": 24}, "crop_size": {"height": 24, "width": 24}, "image_grid_pinpoints": PINPOINTS}),
-    (LlavaNext, {"size": {"height": 24, "width": 24}, "crop_size": 24, "image_grid_pinpoints": PINPOINTS, "resample": 5}),
-    (LlavaNext, {"size": {"shortest_edge": 20}, "crop_size": {"height": 24, "width": 24}, "image_grid_pinpoints": PINPOINTS}),
-    (LlavaNext, {"size": {"shortest_edge": 30}, "crop_size": {"height": 16, "width": 20}, "image_grid_pinpoints": [[50, 90], [31, 31]]}),
-    (LlavaNext, {"size": {"height": 20, "width": 28}, "do_center_crop": False, "crop_size": 24, "image_grid_pinpoints": [[55, 24], [24, 24], [60, 90]]}),
-    (LlavaNext, {"size": {"shortest_edge": 24}, "do_resize": False, "crop_size": {"height": 24, "width": 30}, "image_grid_pinpoints": PINPOINTS}),
+    (LlavaNext, {"size": {"shortest_edge": 24}, "crop_size": {"height": 24, "width": 24},
+                 "image_grid_pinpoints": PINPOINTS}),
+    (LlavaNext, {"size": {"height": 24, "width": 24}, "crop_size": 24,
+                 "image_grid_pinpoints": PINPOINTS, "resample": 5}),
+    (LlavaNext, {"size": {"shortest_edge": 20}, "crop_size": {"height": 24, "width": 24},
+                 "image_grid_pinpoints": PINPOINTS}),
+    (LlavaNext, {"size": {"shortest_edge": 30}, "crop_size": {"height": 16, "width": 20},
+                 "image_grid_pinpoints": [[50, 90], [31, 31]]}),
+    (LlavaNext, {"size": {"height": 20, "width": 28}, "do_center_crop": False, "crop_size": 24,
+                 "image_grid_pinpoints": [[55, 24], [24, 24], [60, 90]]}),
+    (LlavaNext, {"size": {"shortest_edge": 24}, "do_resize": False,
+                 "crop_size": {"height": 24, "width": 30}, "image_grid_pinpoints": PINPOINTS}),
     (GotOcr2, {}),
     (GotOcr2, {"size": {"height": 28, "width": 28}, "crop_to_patches": True}),
-    (GotOcr2, {"size": {"height": 28, "width": 28}, "crop_to_patches": True, "min_patches": 2, "max_patches": 6, "resample": 2}),
-    (GotOcr2, {"size": {"height": 20, "width": 36}, "crop_to_patches": True, "max_patches": 9, "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}),
+    (GotOcr2, {"size": {"height": 28, "width": 28}, "crop_to_patches": True, "min_patches": 2,
+               "max_patches": 6, "resample": 2}),
+    (GotOcr2, {"size": {"height": 20, "width": 36}, "crop_to_patches": True, "max_patches": 9,
+               "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}),
     (GotOcr2, {"size": {"height": 30, "width": 30}, "crop_to_patches": True, "max_patches": 1}),
-    (GotOcr2, {"size": {"height": 12, "width": 12}, "crop_to_patches": True, "min_patches": 4, "max_patches": 3}),
+    (GotOcr2, {"size": {"height": 12, "width": 12}, "crop_to_patches": True, "min_patches": 4,
+               "max_patches": 3}),
     (GotOcr2, {"size": {"shortest_edge": 25}}),
     (Gemma3, {}),
     (Gemma3, {"size": {"height": 56, "width": 56}, "do_pan_and_scan": False}),
     (Gemma3, {"size": {"height": 40, "width": 48}, **PAN}),
-    (Gemma3, {"size": 28, **PAN, "pan_and_scan_max_num_crops": 7, "pan_and_scan_min_crop_size": 9, "resample": 3}),
-    (Gemma3, {"size": 28, **PAN, "pan_and_scan_min_crop_size": 40, "pan_and_scan_min_ratio_to_activate": 1.0}),
+    (Gemma3, {"size": 28, **PAN, "pan_and_scan_max_num_crops": 7, "pan_and_scan_min_crop_size": 9,
+              "resample": 3}),
+    (Gemma3, {"size": 28, **PAN, "pan_and_scan_min_crop_size": 40,
+              "pan_and_scan_min_ratio_to_activate": 1.0}),
 ]
-SIZES = [(50, 37), (29, 64), (33, 33), (20, 90), (48, 72), (131, 47), (1, 1), (2, 150), (150, 3), (640, 427)]
+SIZES = [(50, 37), (29, 64), (33, 33), (20, 90), (48, 72), (131, 47), (1, 1), (2, 150), (150, 3),
+         (640, 427)]
 
 
 def fresh(kind, options):
@@ -71,7 +91,8 @@ def fresh(kind, options):
 
 def process(kind, options, image):
     """pixel_values as the tower gets them, and the grid as the engine counts it."""
-    out = fresh(kind, options)(images=image, **({"return_row_col_info": True} if kind in (Idefics3, SmolVLM) else {}))
+    out = fresh(kind, options)(images=image, **({"return_row_col_info": True}
+                                                if kind in (Idefics3, SmolVLM) else {}))
     values = out["pixel_values"]
     if kind is Qwen:
         return np.asarray(values), [int(n) for n in out["image_grid_thw"][0]]
@@ -89,12 +110,14 @@ def settings(kind, options):
 
 
 def described(kind, options, width, height, image, with_digest):
-    """[width, height, shape, grid(, digest)], or [width, height] where the processor refuses the picture."""
+    """[width, height, shape, grid(, digest)], or [width, height] where the processor refuses the
+    picture."""
     try:
         values, grid = process(kind, options, image)
     except ValueError:
         return [width, height]
-    return [width, height, list(values.shape), grid] + ([digest(values.astype(np.float32))] if with_digest else [])
+    return [width, height, list(values.shape),
+            grid] + ([digest(values.astype(np.float32))] if with_digest else [])
 
 
 def families():
@@ -103,7 +126,9 @@ def families():
     for kind, options in CASES:
         # the full sizes are slow, and the small ones take the same ways
         sizes = SIZES if options else [(131, 47), (20, 90), (1, 1)]
-        rows.append({"config": settings(kind, options), "pictures": [described(kind, options, *size, pictures[size], True) for size in sizes]})
+        rows.append({"config": settings(kind, options),
+                     "pictures": [described(kind, options, *size, pictures[size], True)
+                                  for size in sizes]})
     return rows
 
 
@@ -112,9 +137,12 @@ def outlines():
     rows = []
     for kind, options in CASES:
         # where the result is as large as the picture, or a long side follows from a short one
-        bound = 300 if options.get("do_resize") is False or options.get("size") == {"shortest_edge": 25} else 2048
-        sizes = [tuple(min(int(2 ** generator.uniform(0, 11)), bound) for _ in range(2)) for _ in range(24)]
-        pictures = [described(kind, options, *size, Image.new("RGB", size), False) for size in sizes]
+        bound = 300 if options.get("do_resize") is False or options.get("size") == {
+            "shortest_edge": 25} else 2048
+        sizes = [tuple(min(int(2 ** generator.uniform(0, 11)), bound) for _ in range(2))
+                 for _ in range(24)]
+        pictures = [described(kind, options, *size, Image.new("RGB", size), False)
+                    for size in sizes]
         rows.append({"config": settings(kind, options), "pictures": pictures})
     return rows
 
@@ -122,7 +150,8 @@ def outlines():
 def main():
     for name, rows in (("families", families()), ("outlines", outlines())):
         with open(f"{name}.json", "w") as stream:
-            stream.write("[\n" + ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows) + "\n]\n")
+            stream.write("[\n" + ",\n".join(json.dumps(row, separators=(",", ":"))
+                                            for row in rows) + "\n]\n")
 
 
 if __name__ == "__main__":

@@ -13,4 +13,5 @@ from families.qwen2_vl import Qwen2VL
 from families.qwen3_vl import Qwen3VL
 from families.smolvlm import SmolVLM
 
-FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma(), Qwen3VL(), LlavaNext(), InternVL(), Llama(), Qwen2()]
+FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma(),
+            Qwen3VL(), LlavaNext(), InternVL(), Llama(), Qwen2()]

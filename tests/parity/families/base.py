@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the families share: how a tiny checkpoint is described, the family's duties, random weights, renamed tensors, padded batches. A family
-is a module beside this one; families/__init__.py lists them. Nothing else in the suite knows a family by name."""
+"""What the families share: how a tiny checkpoint is described, the family's duties, random weights,
+renamed tensors, padded batches. A family
+is a module beside this one; families/__init__.py lists them. Nothing else in the suite knows a
+family by name."""
 import json
 import math
 from dataclasses import dataclass, field
@@ -13,13 +15,15 @@ import tokenizers_
 
 CONVERSATIONS = ("plain", "several", "korean", "rest", "more", "words")
 LLAMA = dict(hidden_size=48, intermediate_size=80, num_hidden_layers=2, num_attention_heads=4)
-LLAMA3_ROPE = dict(rope_type="llama3", rope_theta=20000.0, factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0,
+LLAMA3_ROPE = dict(rope_type="llama3", rope_theta=20000.0, factor=4.0, low_freq_factor=1.0,
+                   high_freq_factor=4.0,
                    original_max_position_embeddings=64)
 
 
 @dataclass
 class Spec:
-    """One tiny checkpoint. `tower`, `text` and `model` go to the configuration classes, `picture` and `processor` to the processors."""
+    """One tiny checkpoint. `tower`, `text` and `model` go to the configuration classes, `picture`
+    and `processor` to the processors."""
     tower: object
     text: type | None = None
     text_options: dict = field(default_factory=dict)
@@ -52,24 +56,30 @@ class Plan:
 
 
 def towers_plan(checkpoint, without_picture=(3,)):
-    """LoRA in tower and decoder, micro-batches of three uneven rows, one of them without a picture."""
+    """LoRA in tower and decoder, micro-batches of three uneven rows, one of them without a
+    picture."""
     return Plan(checkpoint, "towers", rows=10, without_picture=without_picture, training=dict(
-        per_device_train_batch_size=3, gradient_accumulation_steps=1, lr_scheduler_type="linear", warmup_steps=2))
+        per_device_train_batch_size=3, gradient_accumulation_steps=1, lr_scheduler_type="linear",
+        warmup_steps=2))
 
 
 def full_plan(checkpoint):
     """A few steps of every weight."""
     return Plan(checkpoint, strategy="full", rows=6, training=dict(
-        per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3, max_steps=3))
+        per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3,
+        max_steps=3))
 
 
-WIDE_TEXT = dict(hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2)
+WIDE_TEXT = dict(hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4,
+                 num_key_value_heads=2)
 WIDE_TOWER = dict(hidden_size=96, intermediate_size=256, num_attention_heads=4, num_hidden_layers=3)
 
 
 class Family:
-    """A kind of checkpoint. `kinds` are PEFT settings by name; `adapters` (checkpoint, kind, generation) triples for forward, `merges`
-    (checkpoint, kind) pairs, `plans` runs by name; `generates` (checkpoint, conversation) pairs, `compared` checkpoints for several rows."""
+    """A kind of checkpoint. `kinds` are PEFT settings by name; `adapters` (checkpoint, kind,
+    generation) triples for forward, `merges`
+    (checkpoint, kind) pairs, `plans` runs by name; `generates` (checkpoint, conversation) pairs,
+    `compared` checkpoints for several rows."""
     model_type = ""
     model_class = processor_class = None
     parts = {"vision_tower": "model.vision_tower.", "projector": "model.multi_modal_projector.",
@@ -110,11 +120,14 @@ class Family:
 
     def rename(self, path, names):
         for file in path.glob("*.safetensors"):
-            tensors = {(self.native_name if names == "native" else self.older_name)(key): tensor for key, tensor in load_file(file).items()}
-            save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, file, metadata={"format": "pt"})
+            tensors = {(self.native_name if names == "native" else self.older_name)(key): tensor
+                       for key, tensor in load_file(file).items()}
+            save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, file,
+                      metadata={"format": "pt"})
         for index in path.glob("*.index.json"):
             content = json.loads(index.read_text())
-            content["weight_map"] = {(self.native_name if names == "native" else self.older_name)(key): file
+            content["weight_map"] = {(self.native_name
+                                      if names == "native" else self.older_name)(key): file
                                      for key, file in content["weight_map"].items()}
             index.write_text(json.dumps(content))
 
@@ -136,7 +149,8 @@ class Family:
 
     def encode(self, checkpoint, messages, prompt):
         """What the model gets for one conversation, by the processor's own chat template."""
-        out = checkpoint.processor.apply_chat_template(messages, tokenize=True, return_dict=True, return_tensors="pt",
+        out = checkpoint.processor.apply_chat_template(messages, tokenize=True, return_dict=True,
+                                                       return_tensors="pt",
                                                        add_generation_prompt=prompt)
         return {key: out[key] for key in self.inputs if key in out}
 
@@ -155,15 +169,20 @@ class Family:
         fill = {"labels": -100}
 
         def pad(key):
-            return torch.cat([torch.nn.functional.pad(example[key], (0, length - example[key].shape[1]), value=fill.get(key, 0))
+            return torch.cat([torch.nn.functional.pad(example[key],
+                                                      (0, length - example[key].shape[1]),
+                                                      value=fill.get(key, 0))
                               for example in examples])
 
-        batch = {key: pad(key) for key in ("input_ids", "attention_mask", "labels", "token_type_ids", "mm_token_type_ids")
+        batch = {key: pad(key) for key in ("input_ids", "attention_mask", "labels",
+                                           "token_type_ids", "mm_token_type_ids")
                  if key in examples[0]}
-        return batch | self.batch_pictures([example for example in examples if "pixel_values" in example])
+        return batch | self.batch_pictures([example for example in examples
+                                            if "pixel_values" in example])
 
     def batch_pictures(self, examples):
-        keys = [key for key in ("pixel_values", "image_grid_thw", "image_sizes") if examples and key in examples[0]]
+        keys = [key for key in ("pixel_values", "image_grid_thw", "image_sizes") if examples
+                and key in examples[0]]
         return {key: torch.cat([example[key] for example in examples]) for key in keys}
 
     def gradient_names(self, checkpoint):
@@ -171,15 +190,18 @@ class Family:
         return list(checkpoint.stored)
 
     def silent(self, name):
-        """A softmax does not feel a bias on all keys alike where no rotation follows: such a gradient is zero but for rounding."""
-        return name.endswith("k_proj.bias") and self.native_name(name).startswith(self.parts["vision_tower"])
+        """A softmax does not feel a bias on all keys alike where no rotation follows: such a
+        gradient is zero but for rounding."""
+        return name.endswith("k_proj.bias") and self.native_name(name).startswith(
+            self.parts["vision_tower"])
 
     def part_of(self, name):
         return next(part for part, prefixes in self.parts.items() if name.startswith(prefixes))
 
 
 class FirstLayout(Family):
-    """Families whose files keep llava's first layout: language_model.model…, language_model.lm_head…, vision_tower…"""
+    """Families whose files keep llava's first layout: language_model.model…,
+    language_model.lm_head…, vision_tower…"""
 
     def native_name(self, name):
         name = name.removeprefix("model.").replace("vision_tower.vision_model.", "vision_tower.")
@@ -188,20 +210,24 @@ class FirstLayout(Family):
         return "model." + name.replace("language_model.model.", "language_model.")
 
     def older_name(self, name):
-        return name if "vision_model" in name else name.replace("vision_tower.", "vision_tower.vision_model.", 1)
+        return name if "vision_model" in name else name.replace("vision_tower.",
+                                                                "vision_tower.vision_model.", 1)
 
     def older_key(self, name):
         """A module's name as transformers before 4.52 had it."""
-        name = name.replace("model.language_model.", "language_model.model.", 1) if name.startswith("model.language_model.") else name
+        name = name.replace("model.language_model.", "language_model.model.",
+                            1) if name.startswith("model.language_model.") else name
         name = "language_model." + name if name.startswith("lm_head") else name
-        return name.replace("model.vision_tower.", "vision_tower.vision_model.", 1).replace("model.multi_modal", "multi_modal", 1)
+        return name.replace("model.vision_tower.", "vision_tower.vision_model.",
+                            1).replace("model.multi_modal", "multi_modal", 1)
 
     def older_pattern(self, pattern):
         return pattern.replace(r"language_model\.layers", r"language_model\.model\.layers")
 
 
 def randomise(model, seed, one_plus=False, embedding=0.6):
-    """Weights of a size at which every block matters, so that a wrong block shows in the logits. `one_plus`: RMS norms are 1 + weight.
+    """Weights of a size at which every block matters, so that a wrong block shows in the logits.
+    `one_plus`: RMS norms are 1 + weight.
     `embedding`: how large embeddings are."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -230,7 +256,8 @@ def make_tokenizer(kind, scratch, tokens=()):
 
 
 def ids_of(tokenizer):
-    return dict(bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
+    return dict(bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id)
 
 
 def read(path: Path):
@@ -242,9 +269,11 @@ def write(path: Path, content):
 
 
 def old_processor_files(path: Path, picture_class, processor_class):
-    """preprocessor_config.json and chat_template.json in place of processor_config.json and chat_template.jinja."""
+    """preprocessor_config.json and chat_template.json in place of processor_config.json and
+    chat_template.jinja."""
     processor = read(path / "processor_config.json")
-    picture = processor.pop("image_processor") | {"image_processor_type": picture_class, "processor_class": processor_class}
+    picture = processor.pop("image_processor") | {"image_processor_type": picture_class,
+                                                  "processor_class": processor_class}
     processor.pop("video_processor", None)
     write(path / "preprocessor_config.json", picture)
     if set(processor) - {"processor_class"}:

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Which files include LibTorch, by themselves or through a header of ours. Each file that is compiled
+# behind torch's precompiled header pays three seconds for the templates that those headers leave
+# open, whether it uses one or not: who needs no torch is told apart and spared.
+
+# result: whether `file`, or a header of ours that it includes, includes a header of LibTorch.
+function(includes_torch file result)
+  cmake_path(NORMAL_PATH file)
+  get_property(known GLOBAL PROPERTY "includes_torch ${file}")
+  if("${known}" STREQUAL "")
+    set(known FALSE)
+    set_property(GLOBAL PROPERTY "includes_torch ${file}" FALSE)  # a circle ends here
+    file(STRINGS ${file} lines REGEX "^#include [<\"]")
+    cmake_path(GET file PARENT_PATH beside)
+    foreach(line IN LISTS lines)
+      string(REGEX REPLACE "^#include [<\"]([^>\"]+).*" "\\1" header "${line}")
+      if(header MATCHES "^(torch|ATen|c10)/")
+        set(known TRUE)
+        break()
+      endif()
+      foreach(path ${CMAKE_SOURCE_DIR}/${header} ${beside}/${header})
+        if(EXISTS ${path})
+          includes_torch(${path} known)
+          break()
+        endif()
+      endforeach()
+      if(known)
+        break()
+      endif()
+    endforeach()
+    set_property(GLOBAL PROPERTY "includes_torch ${file}" ${known})
+  endif()
+  set(${result} ${known} PARENT_SCOPE)
+endfunction()
+
+# Splits `files` into those that include LibTorch and those that do not.
+function(split_by_torch with without)
+  set(torch)
+  set(plain)
+  foreach(file ${ARGN})
+    includes_torch(${file} needs)
+    if(needs)
+      list(APPEND torch ${file})
+    else()
+      list(APPEND plain ${file})
+    endif()
+  endforeach()
+  set(${with} ${torch} PARENT_SCOPE)
+  set(${without} ${plain} PARENT_SCOPE)
+endfunction()
