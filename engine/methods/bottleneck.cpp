@@ -64,6 +64,10 @@ bool by_default(const ModelModule& module, const std::string&, const AdapterSett
   return can_wrap(module) && placed;
 }
 
+std::int64_t narrowed(std::int64_t width, const AdapterSettings& settings) {
+  return std::max<std::int64_t>(1, width / settings.more.integer("adapter.reduction_factor"));
+}
+
 std::vector<TensorSize> sizes(const ModelModule& module, const ModuleScale&,
                               const AdapterSettings& settings) {
   const std::int64_t width = module.shape.at(0), narrow = narrowed(width, settings);
@@ -71,10 +75,6 @@ std::vector<TensorSize> sizes(const ModelModule& module, const ModuleScale&,
           {".adapter_down.0.bias", {narrow}},
           {".adapter_up.weight", {width, narrow}},
           {".adapter_up.bias", {width}}};
-}
-
-std::int64_t narrowed(std::int64_t width, const AdapterSettings& settings) {
-  return std::max<std::int64_t>(1, width / settings.more.integer("adapter.reduction_factor"));
 }
 
 /// Its input and what stands after the non-linearity; before it, where its slope asks for that.
