@@ -13,6 +13,7 @@
 #include "engine/device/memory.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/adapter.h"
+#include "engine/methods/method.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/packing.h"
 #include "engine/objectives/objective.h"
@@ -76,6 +77,8 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   const bool plugs = method_kind(recipe.strategy).hangs_adapter();
   StepTerms terms = asked;
   terms.gradient_element = plugs ? 4 : terms.element;
+  LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
+  if (method->of_whole) method->of_whole->add_to(terms, recipe.adapter);
   std::int64_t parameters = 0, adapter = 0;
   for (const TrainedModule& each : trained) {
     parameters += each.share.parameters;

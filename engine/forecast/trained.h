@@ -15,6 +15,7 @@ struct TrainedModule {
   const ModuleSummary* module = nullptr;  ///< of the summary that was asked about
   TrainedShare share;                     ///< what of it trains, whole or through a plug
   std::vector<std::vector<std::int64_t>> shapes = {};  ///< of the tensors that do
+  std::string branch = {};  ///< that it hangs behind; empty: it is the module's own
 };
 
 /// Whether the recipe's method has the setting of this key.

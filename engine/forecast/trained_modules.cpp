@@ -81,11 +81,12 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
     TrainedModule& here = plugged[module];
     here.module = module;
     here.share += wrapped.share;
+    if (module->name != wrapped.name) here.branch = wrapped.name;
     here.shapes.insert(here.shapes.end(), wrapped.shapes.begin(), wrapped.shapes.end());
   }
   if (selection.parameters > 0) {
     if (const ModuleSummary* module = token_embedding(model))
-      plugged[module] = {module, {true, false, selection.parameters}, selection.shapes};
+      plugged[module] = {module, {false, false, selection.parameters}, selection.shapes};
   }
   const std::set<std::string> saved(selection.saved.begin(), selection.saved.end());
   for (const ModuleSummary& module : model.modules) {
@@ -105,7 +106,7 @@ std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<Train
                                                          bool dropout) {
   std::vector<std::pair<std::string, TrainedShare>> shares;
   for (const TrainedModule& each : trained) {
-    shares.emplace_back(each.module->name, each.share);
+    shares.emplace_back(each.branch.empty() ? each.module->name : each.branch, each.share);
     if (!dropout) shares.back().second.input_copies = 1;
   }
   return shares;

@@ -64,22 +64,24 @@ bool by_default(const ModelModule& module, const std::string&, const AdapterSett
   return can_wrap(module) && placed;
 }
 
+std::int64_t narrowed(std::int64_t width, const AdapterSettings& settings) {
+  return std::max<std::int64_t>(1, width / settings.more.integer("adapter.reduction_factor"));
+}
+
 std::vector<TensorSize> sizes(const ModelModule& module, const ModuleScale&,
                               const AdapterSettings& settings) {
-  const std::int64_t width = module.shape.at(0);
-  const std::int64_t narrow =
-      std::max<std::int64_t>(1, width / settings.more.integer("adapter.reduction_factor"));
+  const std::int64_t width = module.shape.at(0), narrow = narrowed(width, settings);
   return {{".adapter_down.0.weight", {narrow, width}},
           {".adapter_down.0.bias", {narrow}},
           {".adapter_up.weight", {width, narrow}},
           {".adapter_up.bias", {width}}};
 }
 
-/// Its input, and what stands before and after the non-linearity.
-void keep(TrainedShare& share, const ModuleScale&, const AdapterSettings& settings) {
-  const auto factor = static_cast<double>(settings.more.integer("adapter.reduction_factor"));
-  const double narrow = std::sqrt(static_cast<double>(share.parameters) / (2 * factor));
-  share.row_numbers = std::llround(narrow * (2 + factor));
+/// Its input and what stands after the non-linearity; before it, where its slope asks for that.
+void keep(TrainedShare& share, const ModelModule& module, const ModuleScale&,
+          const AdapterSettings& settings) {
+  const std::int64_t width = module.shape.at(0), narrow = narrowed(width, settings);
+  share.row_numbers = width + (activation_of(settings) == Activation::Relu ? 1 : 2) * narrow;
 }
 
 /// AdapterHub's "bert": normal with 0.02, biases zero.

@@ -212,7 +212,7 @@ Result<ModuleSelection> selection_of(const Method& method, const Family& family,
     if (found == tensors.modules.end() || !of_modules.wrapping.can(module)) continue;
     LUTHIER_TRY(const ModuleScale scale, scales.of(found->second.stored));
     selection.wrapped.push_back(
-        {module.name, scale, of_modules.share(found->second.elements(), scale, settings)});
+        {module.name, scale, of_modules.share(found->second.elements(), module, scale, settings)});
     for (const auto& [suffix, view] : found->second.views)
       selection.wrapped.back().shapes.push_back(view.info.shape);
   }

@@ -90,8 +90,10 @@ std::vector<TensorSize> ia3_sizes(const ModelModule& module, const ModuleScale&,
   return {{".ia3_l", {module.shape[0], 1}}};
 }
 
-void ia3_keeps(TrainedShare& share, const ModuleScale&, const AdapterSettings&) {
-  share.row_numbers = share.parameters;
+void ia3_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
+               const AdapterSettings& settings) {
+  share.keeps_input = is_feedforward(module.name, settings);
+  if (!share.keeps_input) share.row_numbers = share.parameters;
 }
 
 Status check_feedforward(const ModuleSelection& selection, const AdapterSettings& settings) {

@@ -17,7 +17,9 @@ bool is_feedforward(const std::string& module, const AdapterSettings& settings);
 std::vector<TensorSize> ia3_sizes(const ModelModule& module, const ModuleScale& scale,
                                   const AdapterSettings& settings);
 /// The product, whose gradient the factors take.
-void ia3_keeps(TrainedShare& share, const ModuleScale& scale, const AdapterSettings& settings);
+/// What is scaled: the product's input, or its result.
+void ia3_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
+               const AdapterSettings& settings);
 /// What feedforward_modules says must mean a module that is wrapped.
 Status check_feedforward(const ModuleSelection& selection, const AdapterSettings& settings);
 

@@ -176,7 +176,8 @@ std::vector<TensorSize> lora_sizes(const ModelModule& module, const ModuleScale&
   return {{".lora_A.weight", {rank, columns}}, {".lora_B.weight", {rows, rank}}};
 }
 
-void lora_keeps(TrainedShare& share, const ModuleScale& scale, const AdapterSettings& settings) {
+void lora_keeps(TrainedShare& share, const ModelModule&, const ModuleScale& scale,
+                const AdapterSettings& settings) {
   share.row_numbers = scale.rank;
   share.input_copies = settings.lora_dropout > 0 ? 3 : 1;
 }

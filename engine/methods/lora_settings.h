@@ -15,7 +15,8 @@ Json write_lora_settings(const AdapterSettings& settings);
 std::vector<TensorSize> lora_sizes(const ModelModule& module, const ModuleScale& scale,
                                    const AdapterSettings& settings);
 /// x·Aᵀ, and with dropout two more copies of the input in the backward.
-void lora_keeps(TrainedShare& share, const ModuleScale& scale, const AdapterSettings& settings);
+void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
+                const AdapterSettings& settings);
 /// Linear modules and the token embedding.
 bool lora_can_wrap(const ModelModule& module);
 

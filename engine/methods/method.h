@@ -46,7 +46,7 @@ struct ModuleMethod {
                                    const AdapterSettings& settings);
   /// What the plug keeps of a step besides its input, from what it trains (`share.parameters`);
   /// null: nothing.
-  void (*keep)(TrainedShare& share, const ModuleScale& scale,
+  void (*keep)(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                const AdapterSettings& settings) = nullptr;
   /// What of a file's tensors does not fit, said in the method's words; null: their shapes are
   /// compared. `views` stand as `sizes` does, none where the file lacks one.
@@ -67,7 +67,7 @@ struct ModuleMethod {
   const char* prefix = "base_model.model.";  ///< of all keys
 
   std::string root_of(const ModelModule& module) const { return root ? root(module) : module.name; }
-  TrainedShare share(std::int64_t parameters, const ModuleScale& scale,
+  TrainedShare share(std::int64_t parameters, const ModelModule& module, const ModuleScale& scale,
                      const AdapterSettings& settings) const;
   /// What a recipe's settings choose of these modules.
   Result<ModuleSelection> select(const std::vector<ModelModule>& modules, const std::string& head,
@@ -83,6 +83,8 @@ struct WholeMethod {
   /// The parts of an adapter's folder whose tensor file is `file`.
   Result<Adapter::Parts> (*load)(LoadedModel& base, const AdapterSettings& settings,
                                  const SafetensorsFile& file);
+  /// What a step's terms are told of it: tokens or keys before each row.
+  void (*add_to)(StepTerms& terms, const AdapterSettings& settings);
 };
 
 struct Method {

@@ -28,10 +28,10 @@ Result<const Method*> find_method(const std::string& strategy) {
                      "Known: " + known + ".");
 }
 
-TrainedShare ModuleMethod::share(std::int64_t parameters, const ModuleScale& scale,
-                                 const AdapterSettings& settings) const {
+TrainedShare ModuleMethod::share(std::int64_t parameters, const ModelModule& module,
+                                 const ModuleScale& scale, const AdapterSettings& settings) const {
   TrainedShare share{true, false, parameters};
-  if (keep) keep(share, scale, settings);
+  if (keep) keep(share, module, scale, settings);
   return share;
 }
 
@@ -47,7 +47,7 @@ Result<ModuleSelection> ModuleMethod::select(const std::vector<ModelModule>& mod
       parameters += size.elements();
       wrapped.shapes.push_back(size.shape);
     }
-    wrapped.share = share(parameters, wrapped.scale, settings);
+    wrapped.share = share(parameters, *by_name.at(wrapped.name), wrapped.scale, settings);
   }
   if (check_selection) LUTHIER_CHECK(check_selection(selection, settings));
   return selection;

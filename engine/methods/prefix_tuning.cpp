@@ -225,7 +225,11 @@ Result<Adapter::Parts> load(LoadedModel& base, const AdapterSettings& settings,
   return parts;
 }
 
-const WholeMethod kWhole{sizes, make, load};
+void add_to(StepTerms& terms, const AdapterSettings& settings) {
+  terms.keys_before = settings.more.integer("adapter.num_virtual_tokens");
+}
+
+const WholeMethod kWhole{sizes, make, load, add_to};
 
 }  // namespace
 

@@ -122,7 +122,11 @@ Result<Adapter::Parts> load(LoadedModel& base, const AdapterSettings& settings,
   return parts_of(base, *port, settings, prompt);
 }
 
-const WholeMethod kWhole{sizes, make, load};
+void add_to(StepTerms& terms, const AdapterSettings& settings) {
+  terms.tokens_before = tokens_of(settings);
+}
+
+const WholeMethod kWhole{sizes, make, load, add_to};
 
 }  // namespace
 

@@ -126,7 +126,8 @@ class StepCosts {
 class ModelCost {
  public:
   virtual ~ModelCost() = default;
-  /// `trained`: by the modules' names; those that the model does not have are left out.
+  /// `trained`: by the names of modules and of branches; those that the model does not have are
+  /// left out.
   virtual PassCost of(Pass pass,
                       const std::vector<std::pair<std::string, TrainedShare>>& trained) const = 0;
   /// Numbers that a fixed tower hands on for these pictures.

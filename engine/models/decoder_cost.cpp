@@ -16,21 +16,28 @@ AttentionBranchCost SelfAttentionImpl::cost(const StepTerms& terms, const RowsSh
   const std::int64_t norms = q_norm_ ? norm_kept(terms, q_norm_, tokens * heads_) +
                                            norm_kept(terms, k_norm_, tokens * kv_heads_)
                                      : 0;
-  return attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_}, o_proj_,
-                               attention_cost(terms, rows, heads_, kv_heads_, head_dim_,
-                                              rule_.softcap > 0 ? Scores::Capped : Scores::Fused),
-                               norms, tokens, flows);
+  // Keys before the rows want a gradient, and attention passes it on to them.
+  const std::int64_t before = terms.keys_before;
+  AttentionBranchCost cost = attention_branch_cost(
+      terms, {q_proj_, k_proj_, v_proj_}, o_proj_,
+      attention_cost(terms, behind_keys(rows, before), heads_, kv_heads_, head_dim_,
+                     rule_.softcap > 0 ? Scores::Capped : Scores::Fused),
+      norms, tokens, flows || before > 0);
+  add_plug(cost, terms, *this, tokens);
+  return cost;
 }
 
 MlpCost GatedMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
-  return mlp_cost(terms, {gate_proj_, up_proj_}, down_proj_, tokens, flows);
+  MlpCost cost = mlp_cost(terms, {gate_proj_, up_proj_}, down_proj_, tokens, flows);
+  add_plug(cost, terms, *this, tokens);
+  return cost;
 }
 
 LayerCost DecoderLayerImpl::cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
                                  bool flows) const {
   LayerCost cost;
   cost.share = trained_within(terms, *this);
-  if (!flows && !cost.share.trains) return cost;
+  if (!flows && !cost.share.trains && terms.keys_before == 0) return cost;
   const bool sandwich = !pre_feedforward_layernorm_.is_empty();
   const std::int64_t state = terms.block(tokens * input_layernorm_->weight.size(0));
   const std::int64_t norm = norm_kept(terms, input_layernorm_, tokens),
@@ -49,9 +56,16 @@ LayerCost DecoderLayerImpl::cost(const StepTerms& terms, const RowsShape& rows, 
   return cost;
 }
 
-void DecoderImpl::add_cost(const Pass& pass, bool flows, bool blocks, std::int64_t beside,
+void DecoderImpl::add_cost(const Pass& asked, bool flows, bool blocks, std::int64_t beside,
                            std::vector<Stage>& stages) const {
-  const StepTerms& terms = pass.terms;
+  const StepTerms& terms = asked.terms;
+  Pass pass = asked;  // as the layers meet it
+  if (terms.tokens_before > 0) {
+    pass.lengths = longer_rows(pass.lengths, terms.tokens_before);
+    pass.tokens += terms.tokens_before * static_cast<std::int64_t>(pass.lengths.size());
+    pass.rows = rows_shape(pass.lengths, /*causal=*/true);
+    flows = true;
+  }
   const std::int64_t state = terms.block(pass.tokens * options.hidden_size);
   std::vector<std::int64_t> windows;
   for (const auto& window : options.sliding_windows) windows.push_back(window.value_or(0));
@@ -62,13 +76,13 @@ void DecoderImpl::add_cost(const Pass& pass, bool flows, bool blocks, std::int64
   stages.push_back(shared);
   for (const DecoderLayer& layer : layers_) {
     const LayerCost cost = layer->cost(terms, pass.rows, pass.tokens, flows);
-    flows = flows || cost.share.trains;
+    flows = flows || cost.share.trains || terms.keys_before > 0;
     stages.push_back(layer_stage(terms, cost, state));
   }
-  Stage last;
-  last.kept = flows ? norm_kept(terms, norm_, pass.tokens) : 0;
+  Stage last;  // of the rows' own tokens
+  last.kept = flows ? norm_kept(terms, norm_, asked.tokens) : 0;
   last.moments = {{last.kept, terms.block(pass.labels * options.hidden_size) + state +
-                                  norm_work(terms, norm_, pass.tokens)}};
+                                  norm_work(terms, norm_, asked.tokens)}};
   stages.push_back(last);
 }
 

@@ -12,6 +12,8 @@ class AskedModel : public ModelCost {
     for (const auto& item : model_->named_modules()) {
       const auto* module = dynamic_cast<const ParameterModule*>(item.value().get());
       if (module && !item.key().empty()) modules_[item.key()] = module;
+      if (const auto* branch = dynamic_cast<const BranchPort*>(item.value().get()))
+        branches_[item.key()] = branch;
     }
     for (const auto& [name, slot] : model_->slots()) modules_[name] = model_.get();
   }
@@ -21,6 +23,8 @@ class AskedModel : public ModelCost {
     for (const auto& [name, share] : trained) {
       const auto found = modules_.find(name);
       if (found != modules_.end()) pass.terms.trained[found->second] += share;
+      const auto branch = branches_.find(name);
+      if (branch != branches_.end()) pass.terms.branches[branch->second] += share;
     }
     return model_->step_costs()->cost(pass);
   }
@@ -32,6 +36,7 @@ class AskedModel : public ModelCost {
  private:
   std::shared_ptr<const Model> model_;
   std::unordered_map<std::string, const ParameterModule*> modules_;
+  std::unordered_map<std::string, const BranchPort*> branches_;
 };
 
 }  // namespace

@@ -8,7 +8,9 @@
 namespace luthier {
 
 MlpCost VisionMlp::cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
-  return mlp_cost(terms, {fc1_}, fc2_, rows, flows);
+  MlpCost cost = mlp_cost(terms, {fc1_}, fc2_, rows, flows);
+  add_plug(cost, terms, *this, rows);
+  return cost;
 }
 
 LayerCost tower_layer_cost(const TowerLayerParts& parts) {

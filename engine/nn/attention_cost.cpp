@@ -16,6 +16,19 @@ RowsShape unmoved_rows(std::int64_t tokens) {
   return shape;
 }
 
+std::vector<std::int64_t> longer_rows(std::vector<std::int64_t> lengths, std::int64_t before) {
+  for (std::int64_t& length : lengths) length += before;
+  return lengths;
+}
+
+RowsShape behind_keys(RowsShape rows, std::int64_t before) {
+  for (const RowsShape::Group& group : rows.groups) {
+    rows.keys += group.rows * before;
+    rows.squares += group.rows * group.length * before;
+  }
+  return rows;
+}
+
 RowsShape rows_shape(const std::vector<std::int64_t>& lengths, bool causal) {
   std::map<std::int64_t, std::int64_t, std::greater<>> by_length;
   RowsShape shape;
@@ -101,10 +114,11 @@ std::int64_t masks_kept(const StepTerms& terms, const RowsShape& rows,
     for (const std::int64_t window : windows)
       kinds.insert(window > 0 && window < group.length ? window : 0);
     for (const std::int64_t window : kinds) {
+      const std::int64_t numbers = group.length * (group.length + terms.keys_before);
       if (blocks)
-        bytes += terms.block(group.rows * group.length * group.length);
-      else if (window > 0 || capped)
-        bytes += terms.block(group.length * group.length);
+        bytes += terms.block(group.rows * numbers);
+      else if (window > 0 || capped || terms.keys_before > 0)
+        bytes += terms.block(numbers);
     }
   }
   return bytes;

@@ -8,6 +8,9 @@
 namespace luthier {
 
 TrainedShare& TrainedShare::operator+=(const TrainedShare& other) {
+  keeps_input = trains || other.trains
+                    ? (trains && keeps_input) || (other.trains && other.keeps_input)
+                    : keeps_input;
   trains = trains || other.trains;
   whole = whole || other.whole;
   parameters += other.parameters;
@@ -19,6 +22,11 @@ TrainedShare& TrainedShare::operator+=(const TrainedShare& other) {
 TrainedShare StepTerms::of(const ParameterModule& module) const {
   const auto found = trained.find(&module);
   return found == trained.end() ? TrainedShare() : found->second;
+}
+
+TrainedShare StepTerms::of(const BranchPort& branch) const {
+  const auto found = branches.find(&branch);
+  return found == branches.end() ? TrainedShare() : found->second;
 }
 
 std::int64_t StepTerms::block(std::int64_t elements, std::int64_t bytes) const {

@@ -10,6 +10,7 @@
 
 namespace luthier {
 
+class BranchPort;
 class ParameterModule;
 
 /// What of one module (or of several together) trains. The method that hangs on it or opens it says
@@ -21,6 +22,7 @@ struct TrainedShare {
   std::int64_t row_numbers = 0;   ///< float32 numbers kept for each row of its input, besides the
                                   ///< input itself: of LoRA as many as its rank
   std::int64_t input_copies = 1;  ///< temporaries of its product's backward, each like its input
+  bool keeps_input = true;        ///< where it trains; what only scales a product's result does not
 
   TrainedShare& operator+=(const TrainedShare& other);
 };
@@ -31,8 +33,12 @@ struct StepTerms {
   bool cpu = true;                    ///< whose allocator it is
   bool checkpointing = false;         ///< layers are made once more in the backward
   std::unordered_map<const ParameterModule*, TrainedShare> trained;
+  std::unordered_map<const BranchPort*, TrainedShare> branches;  ///< what hangs behind them
+  std::int64_t tokens_before = 0;  ///< of each row of text, that a plug puts before it
+  std::int64_t keys_before = 0;    ///< the same, as keys and values alone
 
   TrainedShare of(const ParameterModule& module) const;
+  TrainedShare of(const BranchPort& branch) const;
   /// What the allocator gives for this many elements of an activation, or of `bytes` each.
   std::int64_t block(std::int64_t elements) const { return block(elements, element); }
   std::int64_t block(std::int64_t elements, std::int64_t bytes) const;
@@ -52,6 +58,10 @@ struct RowsShape {
 };
 /// Rows of any lengths; `causal` ones may be padded.
 RowsShape rows_shape(const std::vector<std::int64_t>& lengths, bool causal);
+/// Rows that see so many keys in front of them, which ask nothing themselves.
+RowsShape behind_keys(RowsShape rows, std::int64_t before);
+/// So many more tokens in front of each row.
+std::vector<std::int64_t> longer_rows(std::vector<std::int64_t> lengths, std::int64_t before);
 /// Rows that look across to others (attend_across): as many of either.
 RowsShape across_shape(const std::vector<std::int64_t>& lengths,
                        const std::vector<std::int64_t>& memory);

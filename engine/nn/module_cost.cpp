@@ -10,6 +10,7 @@ namespace luthier {
 TrainedShare trained_within(const StepTerms& terms, const torch::nn::Module& module) {
   TrainedShare share;
   if (const auto* own = dynamic_cast<const ParameterModule*>(&module)) share = terms.of(*own);
+  if (const auto* branch = dynamic_cast<const BranchPort*>(&module)) share += terms.of(*branch);
   for (const auto& child : module.children()) share += trained_within(terms, *child);
   return share;
 }
@@ -18,7 +19,8 @@ ProductsCost products_cost(const StepTerms& terms, std::initializer_list<Linear>
                            std::int64_t rows) {
   TrainedShare share;
   for (const Linear& linear : linears) share += terms.of(*linear);
-  return {share.trains, share.trains ? terms.block(rows * (*linears.begin())->in_features()) : 0,
+  const bool keeps = share.trains && share.keeps_input;
+  return {share.trains, keeps ? terms.block(rows * (*linears.begin())->in_features()) : 0,
           terms.floats(rows * share.row_numbers), share.input_copies};
 }
 
@@ -49,6 +51,17 @@ AttentionBranchCost attention_branch_cost(const StepTerms& terms,
   if (cost.inside) cost.kept += core.kept + between;
   if (!cost.inside || !core.holds_mixture) cost.kept += back.input;
   return cost;
+}
+
+void add_plug(AttentionBranchCost& cost, const StepTerms& terms, const BranchPort& branch,
+              std::int64_t rows) {
+  const TrainedShare share = terms.of(branch);
+  cost.passes = cost.passes || share.trains;
+  cost.kept += terms.floats(rows * share.row_numbers);
+}
+
+void add_plug(MlpCost& cost, const StepTerms& terms, const BranchPort& branch, std::int64_t rows) {
+  cost.kept += terms.floats(rows * terms.of(branch).row_numbers);
 }
 
 MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, const Linear& out,

@@ -11,7 +11,7 @@
 
 namespace luthier {
 
-/// Of a module and all below it.
+/// Of a module and all below it, with what hangs on its branches.
 TrainedShare trained_within(const StepTerms& terms, const torch::nn::Module& module);
 
 /// Products of one input of so many rows.
@@ -32,8 +32,14 @@ AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std:
 /// share.
 std::int64_t bias_kept(const StepTerms& terms, const RowsShape& rows, std::int64_t heads);
 
+/// What hangs behind a branch, whose result has so many rows.
+void add_plug(AttentionBranchCost& cost, const StepTerms& terms, const BranchPort& branch,
+              std::int64_t rows);
+void add_plug(MlpCost& cost, const StepTerms& terms, const BranchPort& branch, std::int64_t rows);
+
 /// Masks that all layers share. `windows`: of each layer, 0: all that stands before; `blocks`: some
-/// tokens see one another both ways, so that each row has a mask of its own.
+/// tokens see one another both ways, so that each row has a mask of its own; keys before the rows
+/// (terms.keys_before) need one, too.
 std::int64_t masks_kept(const StepTerms& terms, const RowsShape& rows,
                         const std::vector<std::int64_t>& windows, bool blocks, bool capped);
 

@@ -46,6 +46,26 @@ class TestForecast : public QObject {
     QTest::newRow("rows of different lengths, recomputed")
         << "ragged=near;training.gradient_checkpointing=true";
     QTest::newRow("decoder") << "strategy=freeze;freeze.language_model=false;freeze.projector=true";
+    QTest::newRow("ia3") << "strategy=ia3";
+    QTest::newRow("ia3, recomputed") << "strategy=ia3;training.gradient_checkpointing=true";
+    QTest::newRow("bottleneck") << "strategy=bottleneck";
+    QTest::newRow("bottleneck, wide and smooth")
+        << "strategy=bottleneck;adapter.reduction_factor=2;adapter.non_linearity=gelu";
+    QTest::newRow("bottleneck, both branches") << "strategy=bottleneck;adapter.config=houlsby";
+    QTest::newRow("bottleneck, recomputed")
+        << "strategy=bottleneck;training.gradient_checkpointing=true";
+    QTest::newRow("prompt") << "strategy=prompt_tuning";
+    QTest::newRow("prompt, long") << "strategy=prompt_tuning;adapter.num_virtual_tokens=150";
+    QTest::newRow("prompt, rows of different lengths")
+        << "strategy=prompt_tuning;adapter.num_virtual_tokens=60;ragged=near";
+    QTest::newRow("prompt, recomputed") << "strategy=prompt_tuning;adapter.num_virtual_tokens=60;"
+                                           "training.gradient_checkpointing=true";
+    QTest::newRow("prefix") << "strategy=prefix_tuning;training.gradient_checkpointing=false";
+    QTest::newRow("prefix, long") << "strategy=prefix_tuning;adapter.num_virtual_tokens=150;"
+                                     "training.gradient_checkpointing=false";
+    QTest::newRow("prefix, projected")
+        << "strategy=prefix_tuning;adapter.prefix_projection=true;adapter.num_virtual_tokens=60;"
+           "training.gradient_checkpointing=false";
   }
   void meets_the_measured_peak() {
     QFETCH(QString, settings);

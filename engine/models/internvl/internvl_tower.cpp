@@ -35,8 +35,10 @@ class Attention : public torch::nn::Module, public BranchPort {
         attention_cost(terms, unmoved_rows(rows), heads_, heads_, q_proj_->out_features() / heads_);
     const std::int64_t norms =
         q_norm_ ? norm_kept(terms, q_norm_, rows) + norm_kept(terms, k_norm_, rows) : 0;
-    return attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_}, projection_layer_, core, norms,
-                                 rows, flows);
+    AttentionBranchCost cost = attention_branch_cost(
+        terms, {q_proj_, k_proj_, v_proj_}, projection_layer_, core, norms, rows, flows);
+    add_plug(cost, terms, *this, rows);
+    return cost;
   }
 
  private:

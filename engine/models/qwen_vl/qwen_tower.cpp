@@ -79,9 +79,10 @@ class Attention : public torch::nn::Module, public BranchPort {
                            bool flows) const {
     RowsShape rows = unmoved_rows(patches);
     rows.copied = windows;
-    return attention_branch_cost(terms, {qkv_}, proj_,
-                                 attention_cost(terms, rows, heads_, heads_, size_), 0, patches,
-                                 flows);
+    AttentionBranchCost cost = attention_branch_cost(
+        terms, {qkv_}, proj_, attention_cost(terms, rows, heads_, heads_, size_), 0, patches, flows);
+    add_plug(cost, terms, *this, patches);
+    return cost;
   }
 
  private:
@@ -100,7 +101,9 @@ class TwoLayers : public torch::nn::Module, public BranchPort {
   }
   Tensor forward(const Tensor& x) { return second_(activate(first_(x), activation_)); }
   MlpCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
-    return mlp_cost(terms, {first_}, second_, rows, flows);
+    MlpCost cost = mlp_cost(terms, {first_}, second_, rows, flows);
+    add_plug(cost, terms, *this, rows);
+    return cost;
   }
 
  private:
