@@ -14,6 +14,6 @@
   ROW(prefix_tuning)         \
   ROW(bottleneck)
 /// One row an objective.
-#define LUTHIER_OBJECTIVES(ROW) ROW(sft) ROW(dpo) ROW(mlm)
+#define LUTHIER_OBJECTIVES(ROW) ROW(sft) ROW(dpo) ROW(mlm) ROW(contrastive)
 /// One row an optimizer.
 #define LUTHIER_OPTIMIZERS(ROW) ROW(adamw_torch) ROW(lion_32bit) ROW(adafactor)

@@ -19,7 +19,8 @@
   ROW(gemma3)                 \
   ROW(llama)                  \
   ROW(qwen2)                  \
-  ROW(bert)
+  ROW(bert)                   \
+  ROW(clip)
 // clang-format on
 
 namespace luthier {

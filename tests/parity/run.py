@@ -54,6 +54,7 @@ import results
 import runs_of_before
 import table
 import train
+import two_towers
 import verbs
 
 # Modules whose cases() takes whether all are wanted: what continuous integration runs is a part.
@@ -64,6 +65,7 @@ IN_PART = (
     "dpo",
     "quantized",
     "encoders",
+    "two_towers",
 )
 
 
