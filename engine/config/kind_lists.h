@@ -14,6 +14,11 @@
   ROW(prefix_tuning)         \
   ROW(bottleneck)
 /// One row an objective.
-#define LUTHIER_OBJECTIVES(ROW) ROW(sft) ROW(dpo) ROW(mlm) ROW(span_corruption)
+#define LUTHIER_OBJECTIVES(ROW) \
+  ROW(sft)                      \
+  ROW(dpo)                      \
+  ROW(mlm)                      \
+  ROW(span_corruption)          \
+  ROW(contrastive)
 /// One row an optimizer.
 #define LUTHIER_OPTIMIZERS(ROW) ROW(adamw_torch) ROW(lion_32bit) ROW(adafactor)

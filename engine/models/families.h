@@ -20,7 +20,8 @@
   ROW(llama)                  \
   ROW(qwen2)                  \
   ROW(bert)                   \
-  ROW(t5)
+  ROW(t5)                     \
+  ROW(clip)
 // clang-format on
 
 namespace luthier {

@@ -234,7 +234,7 @@ Tensor VisionTowerImpl::last_hidden_state(const Tensor& pixel_values) {
 
 TowerCost VisionTowerImpl::cost(const Pass& pass, std::int64_t patches, std::int64_t layers,
                                 bool normed) const {
-  return cost_of(pass, patches, layers, normed ? patches : 0);
+  return cost_of(pass, patches, layers, normed ? std::optional(patches) : std::nullopt);
 }
 
 TowerCost VisionTowerImpl::pooled_cost(const Pass& pass) const {
@@ -243,7 +243,7 @@ TowerCost VisionTowerImpl::pooled_cost(const Pass& pass) const {
 }
 
 TowerCost VisionTowerImpl::cost_of(const Pass& pass, std::int64_t patches, std::int64_t layers,
-                                   std::int64_t normed) const {
+                                   std::optional<std::int64_t> normed) const {
   const StepTerms& terms = pass.terms;
   TowerCost cost;
   TrainedShare start = trained_within(terms, *embeddings_);
@@ -258,9 +258,9 @@ TowerCost VisionTowerImpl::cost_of(const Pass& pass, std::int64_t patches, std::
       cost.unreached += trained_within(terms, *layers_[i]).parameters;
   }
   const TrainedShare last = terms.of(*post_norm_);
-  if (normed > 0 && (cost.flows || last.trains)) cost.kept += norm_kept(terms, post_norm_, normed);
-  if (normed > 0) cost.flows = cost.flows || last.trains;
-  if (normed > 0)
+  if (normed && (cost.flows || last.trains)) cost.kept += norm_kept(terms, post_norm_, *normed);
+  if (normed) cost.flows = cost.flows || last.trains;
+  if (normed)
     cost.trains = cost.trains || last.trains;
   else
     cost.unreached += last.parameters;

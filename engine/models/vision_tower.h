@@ -56,9 +56,9 @@ class VisionTowerImpl : public torch::nn::Module {
   const VisionTowerOptions options;
 
  private:
-  /// `normed`: rows that go through post_layernorm.
+  /// `normed`: rows that go through post_layernorm, if any do.
   TowerCost cost_of(const Pass& pass, std::int64_t patches, std::int64_t layers,
-                    std::int64_t normed) const;
+                    std::optional<std::int64_t> normed) const;
 
   class Layer;
   class Embeddings;

@@ -54,6 +54,7 @@ import results
 import runs_of_before
 import table
 import train
+import two_towers
 import verbs
 
 # Modules whose cases() takes whether all are wanted: what continuous integration runs is a part.
@@ -65,6 +66,7 @@ IN_PART = (
     "quantized",
     "encoders",
     "encoder_decoders",
+    "two_towers",
 )
 
 

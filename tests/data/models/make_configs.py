@@ -10,6 +10,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "parity"))
 
 import checkpoints
+import two_towers
 from families import FAMILIES
 
 TOKENS = ("image_token", "boi_token", "eoi_token", "start_image_token", "end_image_token", "context_image_token", "fake_image_token",
@@ -21,10 +22,16 @@ def thin(content):
     return {key: thin(value) if isinstance(value, dict) else value for key, value in content.items() if key not in DROPPED}
 
 
-for family in FAMILIES:
-    with tempfile.TemporaryDirectory() as scratch:
-        source = checkpoints.make(next(iter(family.specs)), Path(scratch)).path
-        folder = HERE / "families" / family.model_type
+def sources(scratch):
+    """Folders of tiny checkpoints by the family's model_type."""
+    for family in FAMILIES:
+        yield family.model_type, checkpoints.make(next(iter(family.specs)), scratch).path
+    yield "clip", two_towers.make("clip-plain", scratch)
+
+
+with tempfile.TemporaryDirectory() as scratch:
+    for model_type, source in sources(Path(scratch)):
+        folder = HERE / "families" / model_type
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
             if not (source / name).exists():

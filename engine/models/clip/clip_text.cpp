@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/clip/clip_text.h"
+
+#include "engine/models/cost.h"
+#include "engine/nn/attention.h"
+#include "engine/nn/checkpointing.h"
+#include "engine/nn/module_cost.h"
+
+namespace luthier {
+
+using torch::Tensor;
+
+namespace {
+
+class Part : public torch::nn::Module {};
+
+class Attention : public torch::nn::Module, public BranchPort {
+ public:
+  Attention(const VisionSizes& o, const torch::TensorOptions& t)
+      : BranchPort(Kind::Attention, o.hidden_size), heads_(o.num_attention_heads) {
+    const auto linear = [&](const char* name) {
+      return register_module(name, Linear(o.hidden_size, o.hidden_size, true, t));
+    };
+    key_ = linear("k_proj"), value_ = linear("v_proj"), query_ = linear("q_proj");
+    out_ = linear("out_proj");
+  }
+  Tensor forward(const Tensor& x, const RowLayout& rows) {
+    const auto split = [&](const Tensor& y) { return y.view({y.size(0), heads_, -1}); };
+    return out_(attend(split(query_(x)), split(key_(x)), split(value_(x)), rows, AttentionRule()));
+  }
+  AttentionBranchCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
+                           bool flows) const {
+    const AttentionCost core =
+        attention_cost(terms, rows, heads_, heads_, query_->out_features() / heads_);
+    return attention_branch_cost(terms, {query_, key_, value_}, out_, core, 0, tokens, flows);
+  }
+
+ private:
+  std::int64_t heads_;
+  Linear key_{nullptr}, value_{nullptr}, query_{nullptr}, out_{nullptr};
+};
+
+}  // namespace
+
+class ClipTextTower::Embeddings : public torch::nn::Module {
+ public:
+  Embeddings(const ClipTextOptions& o, const torch::TensorOptions& t) {
+    tokens_ = register_module("token_embedding", Embedding(o.vocab_size, o.sizes.hidden_size, t));
+    positions_ = register_module("position_embedding",
+                                 Embedding(o.max_position_embeddings, o.sizes.hidden_size, t));
+  }
+  Tensor forward(const Tensor& ids, const RowLayout& rows) const {
+    TORCH_CHECK(rows.longest() <= positions_->weight.size(0), "a text of ", rows.longest(),
+                " tokens is longer than the model's ", positions_->weight.size(0), " positions");
+    return tokens_->forward(ids) + positions_->forward(rows.positions(ids.device()));
+  }
+  Stage cost(const StepTerms& terms, std::int64_t tokens) const {
+    const TrainedShare share = trained_within(terms, *this);
+    Stage stage;
+    if (terms.of(*positions_).trains) stage.kept = terms.block(tokens, 8);
+    stage.moments = {{stage.kept, terms.block(tokens * tokens_->weight.size(1))}};
+    stage.gradients = share.parameters * terms.gradient_element;
+    return stage;
+  }
+
+ private:
+  Embedding tokens_{nullptr}, positions_{nullptr};
+};
+
+class ClipTextTower::Layer : public torch::nn::Module {
+ public:
+  Layer(const VisionSizes& o, const torch::TensorOptions& t) {
+    attention_ = register_module("self_attn", std::make_shared<Attention>(o, t));
+    norm1_ = register_module("layer_norm1", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
+    mlp_ = register_module("mlp", std::make_shared<VisionMlp>(o, t));
+    norm2_ = register_module("layer_norm2", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
+  }
+  Tensor forward(const Tensor& x, const RowLayout& rows) {
+    const Tensor attended = x + attention_->joined(attention_->forward(norm1_(x), rows), x);
+    return attended + mlp_->joined(mlp_->forward(norm2_(attended)), attended);
+  }
+  LayerCost cost(const Pass& pass, bool flows) const {
+    const StepTerms& terms = pass.terms;
+    TowerLayerParts parts;
+    parts.share = trained_within(terms, *this);
+    parts.flows = flows;
+    parts.state = terms.block(pass.tokens * norm1_->weight.size(0));
+    parts.norm_before = norm_kept(terms, norm1_, pass.tokens);
+    parts.norm_after = norm_kept(terms, norm2_, pass.tokens);
+    parts.attention = attention_->cost(terms, pass.rows, pass.tokens, flows);
+    parts.mlp = mlp_->cost(terms, pass.tokens, parts.attention.passes);
+    return tower_layer_cost(parts);
+  }
+
+  /// Temporaries of its forward where nothing is kept of it: what it is given, what it adds to and
+  /// the normed, and in the MLP what the activation takes, makes and is made of.
+  std::int64_t passing(const Pass& pass, const VisionSizes& sizes) const {
+    const StepTerms& terms = pass.terms;
+    return 3 * terms.block(pass.tokens * sizes.hidden_size) +
+           3 * terms.block(pass.tokens * sizes.intermediate_size);
+  }
+
+ private:
+  std::shared_ptr<Attention> attention_;
+  std::shared_ptr<VisionMlp> mlp_;
+  LayerNorm norm1_{nullptr}, norm2_{nullptr};
+};
+
+ClipTextTower::ClipTextTower(const ClipTextOptions& o, const torch::TensorOptions& t) : options(o) {
+  embeddings_ = register_module("embeddings", std::make_shared<Embeddings>(o, t));
+  torch::nn::ModuleList list;
+  for (std::int64_t i = 0; i < o.sizes.num_hidden_layers; ++i) {
+    layers_.push_back(std::make_shared<Layer>(o.sizes, t));
+    list->push_back(layers_.back());
+  }
+  register_module("encoder", std::make_shared<Part>())->register_module("layers", list);
+  final_norm_ = register_module("final_layer_norm",
+                                LayerNorm(o.sizes.hidden_size, o.sizes.layer_norm_eps, t));
+}
+
+Tensor ClipTextTower::forward(const Tensor& ids, const std::vector<std::int64_t>& lengths,
+                              std::int64_t rows, bool checkpointing) {
+  const RowLayout layout(lengths);
+  Tensor x = embeddings_->forward(ids, layout);
+  for (const auto& layer : layers_) {
+    const auto run = [&layer, layout](const Tensor& in) { return layer->forward(in, layout); };
+    x = checkpointing ? checkpointed(run, x) : run(x);
+  }
+  return final_norm_(x.index_select(0, ends(ids, lengths, rows)));
+}
+
+/// The first end token of each row, its first token where there is none. Older files name the id 2,
+/// which never was it: there the largest id is taken for it.
+Tensor ClipTextTower::ends(const Tensor& ids, const std::vector<std::int64_t>& lengths,
+                           std::int64_t rows) const {
+  const Tensor marks =
+      options.eos_token_id == 2 ? ids : (ids == options.eos_token_id).to(ids.dtype());
+  std::vector<Tensor> places;
+  std::int64_t start = 0;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const std::int64_t length = lengths[static_cast<std::size_t>(row)];
+    places.push_back(marks.slice(0, start, start + length).argmax() + start);
+    start += length;
+  }
+  return at::stack(places);
+}
+
+bool ClipTextTower::add_cost(const Pass& pass, std::int64_t rows, PassCost& cost) const {
+  const StepTerms& terms = pass.terms;
+  cost.stages.push_back(embeddings_->cost(terms, pass.tokens));
+  bool flows = trained_within(terms, *embeddings_).trains;
+  const std::int64_t state = terms.block(pass.tokens * options.sizes.hidden_size);
+  for (const auto& layer : layers_) {
+    const LayerCost of_layer = layer->cost(pass, flows);
+    flows = flows || of_layer.share.trains;
+    cost.stages.push_back(layer_stage(terms, of_layer, state));
+    // A fixed text costs most while it passes, since nothing behind it is as wide.
+    if (!flows && !terms.checkpointing)
+      cost.stages.back().moments = {{0, layer->passing(pass, options.sizes)}};
+  }
+  Stage end;  // the states of the end tokens alone; their gradient is one of all tokens again
+  const TrainedShare norm = terms.of(*final_norm_);
+  flows = flows || terms.checkpointing;  // which takes part in the graph whatever trains
+  const bool wanted = flows || norm.trains;
+  if (wanted) end.kept = norm_kept(terms, final_norm_, rows);
+  end.moments = {{end.kept, flows ? 2 * state : 0}};
+  end.gradients = norm.parameters * terms.gradient_element;
+  cost.stages.push_back(end);
+  return wanted;
+}
+
+Result<ClipTextOptions> read_clip_text_options(const Json& config, const std::string& where) {
+  ClipTextOptions o;
+  VisionSizes& s = o.sizes;
+  s.hidden_size = 512, s.intermediate_size = 2048, s.num_attention_heads = 8;
+  Json sizes = config;  // a text has no pixels
+  for (const char* key : {"image_size", "patch_size", "num_channels"}) sizes.erase(key);
+  LUTHIER_CHECK(read_vision_sizes(sizes, where, s));
+  const auto read = [&](std::int64_t& value, const char* key, std::int64_t least,
+                        std::int64_t most) -> Status {
+    LUTHIER_TRY(value, json_int(config, key, where, value));
+    if (value >= least && value <= most) return {};
+    return input_error(std::string(key) + " is " + std::to_string(value) + ", expected " +
+                           std::to_string(least) + " to " + std::to_string(most) + ".",
+                       where + ": " + key,
+                       "The checkpoint's configuration is damaged or not of this kind.");
+  };
+  LUTHIER_CHECK(read(o.vocab_size, "vocab_size", 1, 1 << 24));
+  LUTHIER_CHECK(read(o.max_position_embeddings, "max_position_embeddings", 1, 1 << 20));
+  LUTHIER_CHECK(read(o.eos_token_id, "eos_token_id", 0, 1 << 24));
+  return o;
+}
+
+}  // namespace luthier
