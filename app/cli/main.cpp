@@ -4,8 +4,10 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <thread>
 
 #include "engine/base/log.h"
 #include "engine/device/memory.h"
@@ -14,18 +16,36 @@ namespace luthier::cli {
 
 namespace {
 
-std::stop_source stop_source;
+/// Never destroyed: its thread outlives main's statics.
+std::stop_source& stop_source() {
+  static auto* source = new std::stop_source;
+  return *source;
+}
 
-/// The first Ctrl+C asks, the second one ends at once (a run resumes from its newest checkpoint).
-void on_interrupt(int signal) {
-  if (stop_source.stop_requested()) std::_Exit(130);
-  stop_source.request_stop();
-  std::signal(signal, on_interrupt);
+/// Ctrl+C and SIGTERM are waited for by a thread of their own and blocked in all others, which
+/// inherit that: a handler would run on the stack of whatever thread is interrupted, and oneDNN's
+/// generated products keep their stack pointer in heap memory, which such a call writes over. The
+/// first signal asks, the second one ends at once (a run resumes from its newest checkpoint).
+void wait_for_interrupts() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    std::signal(signal, SIG_DFL);  // a shell's background job is started with SIGINT ignored
+    sigaddset(&signals, signal);
+  }
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::thread([signals] {
+    int signal = 0;
+    while (sigwait(&signals, &signal) != 0) continue;
+    stop_source().request_stop();
+    while (sigwait(&signals, &signal) != 0) continue;
+    std::_Exit(130);
+  }).detach();
 }
 
 }  // namespace
 
-std::stop_token interrupted() { return stop_source.get_token(); }
+std::stop_token interrupted() { return stop_source().get_token(); }
 
 void print_line(const std::string& line) {
   std::fwrite(line.data(), 1, line.size(), stdout);
@@ -112,8 +132,7 @@ int run(int argc, char** argv) {
 }  // namespace luthier::cli
 
 int main(int argc, char** argv) {
-  std::signal(SIGINT, luthier::cli::on_interrupt);
-  std::signal(SIGTERM, luthier::cli::on_interrupt);
+  luthier::cli::wait_for_interrupts();
   luthier::install_counting_allocator();
   try {
     return luthier::cli::run(argc, argv);

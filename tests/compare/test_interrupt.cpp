@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Ctrl-C in `luthier-cli compare`: it ends as interrupted, keeps the answers that are whole, and
 // takes no whole comparison's place.
+#include <QDir>
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QJsonObject>
 #include <QProcess>
+#include <QRegularExpression>
 #include <QTemporaryDir>
 #include <QtTest>
 
@@ -50,6 +52,43 @@ class TestInterrupt : public QObject {
  private slots:
   void initTestCase() {
     if (!QFile::exists(program_)) QSKIP("luthier-cli is not built");
+  }
+
+  /// Signals are waited for and call no thread away from its work: a handler's frame on the stack
+  /// of a thread inside one of oneDNN's generated products writes over the heap.
+  void calls_no_thread_away() {
+    QProcess process;
+    process.setReadChannel(QProcess::StandardError);
+    process.start(program_, {"compare", teaching_ + "/base", "--out", folder_.filePath("threads"),
+                             "--samples", teaching_ + "/heldout.jsonl"});
+    errors_.clear();
+    while (!errors_.contains("answers") && process.state() != QProcess::NotRunning) {
+      process.waitForReadyRead(luthier::test::kHang);
+      errors_ += process.readAllStandardError();
+    }
+    const QString task = QStringLiteral("/proc/%1/task").arg(process.processId());
+    int threads = 0, waiting = 0;  // of the second: signals that a thread does not block
+    for (const QString& thread : QDir(task).entryList(QDir::Dirs | QDir::NoDotAndDotDot)) {
+      QFile file(task + "/" + thread + "/status");
+      if (!file.open(QIODevice::ReadOnly)) continue;  // it has ended meanwhile
+      const QString status = QString::fromLatin1(file.readAll());
+      const auto mask = [&](const char* name) {
+        const auto found =
+            QRegularExpression(QString("%1:\\s*([0-9a-f]+)").arg(name)).match(status);
+        return found.captured(1).toULongLong(nullptr, 16);
+      };
+      for (const int signal : {SIGINT, SIGTERM}) {
+        const quint64 bit = quint64(1) << (signal - 1);
+        // The one that waits takes it out of its mask for as long as it waits.
+        if (!(mask("SigBlk") & bit)) ++waiting;
+        QVERIFY2(!(mask("SigCgt") & bit), qPrintable(status));
+      }
+      ++threads;
+    }
+    process.kill();
+    process.waitForFinished(luthier::test::kHang);
+    QVERIFY(threads > 1);
+    QVERIFY2(waiting <= 2, "a thread besides the waiting one takes the signals");
   }
 
   void keeps_what_is_whole() {

@@ -38,11 +38,11 @@ class Spec:
 
 
 SPECS = {
-    "clip-plain": Spec(TOWER, TEXT, dict(projection_dim=24)),
-    "clip-old": Spec({**TOWER, "hidden_act": "gelu"}, {**TEXT, "hidden_act": "gelu", "num_hidden_layers": 3}, dict(projection_dim=16), "float16", old=True),
-    "clip-uneven": Spec({**TOWER, "patch_size": 7, "num_attention_heads": 2, "layer_norm_eps": 1e-4}, {**TEXT, "num_attention_heads": 5, "intermediate_size": 40},
+    "towers-plain": Spec(TOWER, TEXT, dict(projection_dim=24)),
+    "towers-old": Spec({**TOWER, "hidden_act": "gelu"}, {**TEXT, "hidden_act": "gelu", "num_hidden_layers": 3}, dict(projection_dim=16), "float16", old=True),
+    "towers-uneven": Spec({**TOWER, "patch_size": 7, "num_attention_heads": 2, "layer_norm_eps": 1e-4}, {**TEXT, "num_attention_heads": 5, "intermediate_size": 40},
                         dict(projection_dim=48, logit_scale_init_value=1.0), "bfloat16"),
-    "clip-larger": Spec(*LARGER, dict(projection_dim=64)),
+    "towers-larger": Spec(*LARGER, dict(projection_dim=64)),
 }
 
 
@@ -222,7 +222,7 @@ def compare_evaluation(result, line, model, batches):
 
 def loss_case(world, result):
     """The `loss` verb on rows of one window."""
-    folder, made = make("clip-plain", world.checkpoints), rows(world, 5)
+    folder, made = make("towers-plain", world.checkpoints), rows(world, 5)
     recipe = dict(model=str(folder), dataset=write_lines(world.scratch / "train.jsonl", made), objective="contrastive", strategy="full",
                   training=dict(device="cpu", dtype="float32"))
     (world.scratch / "recipe.yaml").write_text(json.dumps(recipe))
@@ -238,7 +238,7 @@ def loss_case(world, result):
 def forecast_case(strategy, together, accumulation, **settings):
     """`plan` against the peak of a run, as for every family."""
     def case(world, result):
-        folder = make("clip-larger", world.checkpoints)
+        folder = make("towers-larger", world.checkpoints)
         text = "a small blue square and two green triangles stand above the old harbour"
         made = [{"image": str(world.inputs / "photo.png"), "text": text}] * together * accumulation * (5 if strategy == "freeze" else 1)
         recipe = dict(model=str(folder), dataset=write_lines(world.scratch / "train.jsonl", made), output_dir=str(world.scratch / "run"),
@@ -256,7 +256,7 @@ def forecast_case(strategy, together, accumulation, **settings):
 
 def refused_case(world, result):
     """What two towers cannot do is refused, and rows that are not theirs; nothing is left behind."""
-    folder, made = make("clip-plain", world.checkpoints), rows(world, 3)
+    folder, made = make("towers-plain", world.checkpoints), rows(world, 3)
     chat = [{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}]
     samples = write_lines(world.scratch / "samples.jsonl", chat)
     for verb in (("generate", folder, "--prompt", "red"), ("compare", folder, "--adapter", f"one={folder}", "--samples", samples, "--out", world.scratch / "out")):
@@ -276,15 +276,15 @@ def refused_case(world, result):
 
 
 def cases(_all=False):
-    plain = [name for name in SPECS if name != "clip-larger"]
+    plain = [name for name in SPECS if name != "towers-larger"]
     found = {f"two-towers/{name}/forward": forward_case(name) for name in plain}
     found |= {f"two-towers/{name}/info": info_case(name) for name in plain}
-    found |= {"two-towers/clip-plain/full": train_case("clip-plain", "full"),
-              "two-towers/clip-plain/full-accumulated": train_case("clip-plain", "full", 2, 2),
-              "two-towers/clip-plain/freeze": train_case("clip-plain", "freeze"),
-              "two-towers/clip-old/full": train_case("clip-old", "full", 3, 1),
-              "two-towers/clip-old/lora": train_case("clip-old", "lora", 2, 2),
-              "two-towers/clip-uneven/lora": train_case("clip-uneven", "lora"),
+    found |= {"two-towers/towers-plain/full": train_case("towers-plain", "full"),
+              "two-towers/towers-plain/full-accumulated": train_case("towers-plain", "full", 2, 2),
+              "two-towers/towers-plain/freeze": train_case("towers-plain", "freeze"),
+              "two-towers/towers-old/full": train_case("towers-old", "full", 3, 1),
+              "two-towers/towers-old/lora": train_case("towers-old", "lora", 2, 2),
+              "two-towers/towers-uneven/lora": train_case("towers-uneven", "lora"),
               "two-towers/loss": loss_case, "two-towers/refused": refused_case}
     lora = dict(adapter=dict(r=8, target_modules="all-linear"))
     return found | {"two-towers/forecast/lora": forecast_case("lora", 8, 1, **lora), "two-towers/forecast/full": forecast_case("full", 8, 1),

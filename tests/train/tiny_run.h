@@ -101,8 +101,6 @@ class TinyRun {
                                  "init=random",
                                  "dataset=" + (root() / "rows.jsonl").string(),
                                  "output_dir=" + (root() / out).string(),
-                                 "adapter.r=4",
-                                 "adapter.lora_dropout=0.1",
                                  "training.device=cpu",
                                  "training.max_steps=9",
                                  "training.per_device_train_batch_size=2",
@@ -111,6 +109,11 @@ class TinyRun {
                                  "training.warmup_steps=2",
                                  "training.save_steps=3",
                                  "training.gradient_checkpointing=false"};
+    const bool another = std::any_of(settings.begin(), settings.end(), [](const std::string& each) {
+      return each.starts_with("strategy=") && each != "strategy=lora" && each != "strategy=full" &&
+             each != "strategy=freeze";
+    });
+    if (!another) all.insert(all.end(), {"adapter.r=4", "adapter.lora_dropout=0.1"});
     all.insert(all.end(), settings.begin(), settings.end());
     auto recipe = parse_recipe("", "test", all);
     if (!recipe) qFatal("%s", recipe.error().sentence().c_str());
