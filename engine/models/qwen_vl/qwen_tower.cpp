@@ -80,7 +80,8 @@ class Attention : public torch::nn::Module, public BranchPort {
     RowsShape rows = unmoved_rows(patches);
     rows.copied = windows;
     AttentionBranchCost cost = attention_branch_cost(
-        terms, {qkv_}, proj_, attention_cost(terms, rows, heads_, heads_, size_), 0, patches, flows);
+        terms, {qkv_}, proj_, attention_cost(terms, rows, heads_, heads_, size_), 0, patches,
+        flows);
     add_plug(cost, terms, *this, patches);
     return cost;
   }

@@ -75,8 +75,8 @@ class Stack : public torch::nn::Module {
  public:
   Stack(const Options& o, bool decoder, const torch::TensorOptions& t);
 
-  /// x [tokens, d_model] → the same after the last norm. `memory`: what a decoder looks across to;
-  /// `cache`: its rows go on from what that holds.
+  /// x [tokens, d_model] → the same after the last norm. `memory`: what a decoder looks across
+  /// to; `cache`: its rows go on from what that holds.
   torch::Tensor forward(const torch::Tensor& x, const RowLayout& rows, const RowStates* memory,
                         KeyValueCache* cache, bool checkpointing) const;
   /// Adds the stages of its layers and its last norm. `flows`: a gradient is wanted below them;
