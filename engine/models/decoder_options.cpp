@@ -3,6 +3,7 @@
 // defaults.
 #include <cmath>
 
+#include "engine/models/config_numbers.h"
 #include "engine/models/decoder.h"
 
 namespace luthier {
@@ -188,15 +189,6 @@ const std::vector<Kind>& kinds() {
        .window_layers = 6},
   };
   return table;
-}
-
-Status in_range(std::int64_t value, std::int64_t low, std::int64_t high, const std::string& where,
-                const char* key) {
-  if (value >= low && value <= high) return {};
-  return input_error(std::string(key) + " is " + std::to_string(value) + ", expected " +
-                         std::to_string(low) + " to " + std::to_string(high) + ".",
-                     where + ": " + key,
-                     "The checkpoint's configuration is damaged or not of this kind.");
 }
 
 /// layer_types says it where it stands; else Mistral: every layer; Qwen: from max_window_layers on,

@@ -3,6 +3,7 @@
 
 #include <tuple>
 
+#include "engine/models/config_numbers.h"
 #include "engine/nn/attention.h"
 #include "engine/nn/products.h"
 
@@ -11,14 +12,6 @@ namespace luthier {
 using torch::Tensor;
 
 namespace {
-
-Status positive(std::int64_t value, std::int64_t high, const std::string& where, const char* key) {
-  if (value >= 1 && value <= high) return {};
-  return input_error(std::string(key) + " is " + std::to_string(value) + ", expected 1 to " +
-                         std::to_string(high) + ".",
-                     where + ": " + key,
-                     "The checkpoint's configuration is damaged or not of this kind.");
-}
 
 /// An integer, or a list [height, width].
 Result<std::pair<std::int64_t, std::int64_t>> read_size(
@@ -63,13 +56,13 @@ Status read_vision_sizes(const Json& config, const std::string& where, VisionSiz
     LUTHIER_TRY(const std::string name, json_string(config, "hidden_act", where));
     LUTHIER_TRY(o.hidden_act, parse_activation(name, where + ": hidden_act"));
   }
-  LUTHIER_CHECK(positive(o.hidden_size, 1 << 20, where, "hidden_size"));
-  LUTHIER_CHECK(positive(o.intermediate_size, 1 << 22, where, "intermediate_size"));
-  LUTHIER_CHECK(positive(o.num_hidden_layers, 4096, where, "num_hidden_layers"));
-  LUTHIER_CHECK(positive(o.num_attention_heads, 1 << 16, where, "num_attention_heads"));
-  LUTHIER_CHECK(positive(o.patch_size, 1 << 12, where, "patch_size"));
-  LUTHIER_CHECK(positive(o.image_height, 1 << 14, where, "image_size"));
-  LUTHIER_CHECK(positive(o.image_width, 1 << 14, where, "image_size"));
+  LUTHIER_CHECK(in_range(o.hidden_size, 1, 1 << 20, where, "hidden_size"));
+  LUTHIER_CHECK(in_range(o.intermediate_size, 1, 1 << 22, where, "intermediate_size"));
+  LUTHIER_CHECK(in_range(o.num_hidden_layers, 1, 4096, where, "num_hidden_layers"));
+  LUTHIER_CHECK(in_range(o.num_attention_heads, 1, 1 << 16, where, "num_attention_heads"));
+  LUTHIER_CHECK(in_range(o.patch_size, 1, 1 << 12, where, "patch_size"));
+  LUTHIER_CHECK(in_range(o.image_height, 1, 1 << 14, where, "image_size"));
+  LUTHIER_CHECK(in_range(o.image_width, 1, 1 << 14, where, "image_size"));
   if (o.num_channels != 3)
     return input_error("Pictures have 3 channels.", where + ": num_channels");
   if (o.image_height < o.patch_size || o.image_width < o.patch_size)

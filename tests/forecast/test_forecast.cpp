@@ -51,7 +51,8 @@ class TestForecast : public QObject {
     QTest::newRow("bottleneck") << "strategy=bottleneck";
     QTest::newRow("bottleneck, wide and smooth")
         << "strategy=bottleneck;adapter.reduction_factor=2;adapter.non_linearity=gelu";
-    QTest::newRow("bottleneck, both branches") << "strategy=bottleneck;adapter.config=houlsby;adapter.reduction_factor=4";
+    QTest::newRow("bottleneck, both branches")
+        << "strategy=bottleneck;adapter.config=houlsby;adapter.reduction_factor=4";
     QTest::newRow("bottleneck, after the feed-forward")
         << "strategy=bottleneck;adapter.config=pfeiffer";
     QTest::newRow("prompt") << "strategy=prompt_tuning";

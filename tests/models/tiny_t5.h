@@ -111,10 +111,7 @@ class TinyT5 {
                                  "training.learning_rate=2.0e-3",
                                  "training.save_steps=3",
                                  "training.gradient_checkpointing=false"};
-    all.insert(all.end(), settings.begin(), settings.end());
-    auto recipe = parse_recipe("", "test", all);
-    if (!recipe) qFatal("%s", recipe.error().sentence().c_str());
-    return recipe.take();
+    return with_settings(std::move(all), settings);
   }
 
  private:

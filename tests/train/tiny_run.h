@@ -86,6 +86,16 @@ inline void make_rows(const fs::path& path, int count) {
   write_text(path, text);
 }
 
+/// A recipe of `all` and, over them, `settings`, each "key=value"; ends the test where it is
+/// refused.
+inline Recipe with_settings(std::vector<std::string> all,
+                            const std::vector<std::string>& settings) {
+  all.insert(all.end(), settings.begin(), settings.end());
+  auto recipe = parse_recipe("", "test", all);
+  if (!recipe) qFatal("%s", recipe.error().sentence().c_str());
+  return recipe.take();
+}
+
 /// A folder with model, rows.jsonl and eval.jsonl, and recipes over them.
 class TinyRun {
  public:

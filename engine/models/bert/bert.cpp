@@ -4,6 +4,7 @@
 #include <array>
 
 #include "engine/models/blocks/branches.h"
+#include "engine/models/config_numbers.h"
 #include "engine/models/cost.h"
 #include "engine/models/families.h"
 #include "engine/nn/checkpointing.h"
@@ -252,21 +253,15 @@ class Bert : public Model, public Encoder, public StepCosts {
 
 Result<BertOptions> read_options(const Json& config, const std::string& where) {
   BertOptions o;
-  const auto read = [&](std::int64_t& value, const char* key, std::int64_t most) -> Status {
-    LUTHIER_TRY(value, json_int(config, key, where, value));
-    if (value >= 1 && value <= most) return {};
-    return input_error(std::string(key) + " is " + std::to_string(value) + ", expected 1 to " +
-                           std::to_string(most) + ".",
-                       where + ": " + key,
-                       "The checkpoint's configuration is damaged or not of this kind.");
-  };
-  LUTHIER_CHECK(read(o.vocab_size, "vocab_size", 1 << 24));
-  LUTHIER_CHECK(read(o.hidden_size, "hidden_size", 1 << 20));
-  LUTHIER_CHECK(read(o.intermediate_size, "intermediate_size", 1 << 22));
-  LUTHIER_CHECK(read(o.num_hidden_layers, "num_hidden_layers", 4096));
-  LUTHIER_CHECK(read(o.num_attention_heads, "num_attention_heads", 1 << 16));
-  LUTHIER_CHECK(read(o.max_position_embeddings, "max_position_embeddings", 1 << 20));
-  LUTHIER_CHECK(read(o.type_vocab_size, "type_vocab_size", 1 << 16));
+  LUTHIER_CHECK(read_in_range(config, "vocab_size", where, 1, 1 << 24, o.vocab_size));
+  LUTHIER_CHECK(read_in_range(config, "hidden_size", where, 1, 1 << 20, o.hidden_size));
+  LUTHIER_CHECK(read_in_range(config, "intermediate_size", where, 1, 1 << 22, o.intermediate_size));
+  LUTHIER_CHECK(read_in_range(config, "num_hidden_layers", where, 1, 4096, o.num_hidden_layers));
+  LUTHIER_CHECK(
+      read_in_range(config, "num_attention_heads", where, 1, 1 << 16, o.num_attention_heads));
+  LUTHIER_CHECK(read_in_range(config, "max_position_embeddings", where, 1, 1 << 20,
+                              o.max_position_embeddings));
+  LUTHIER_CHECK(read_in_range(config, "type_vocab_size", where, 1, 1 << 16, o.type_vocab_size));
   if (o.hidden_size % o.num_attention_heads != 0) {
     return input_error("hidden_size is not a multiple of num_attention_heads.",
                        where + ": num_attention_heads");

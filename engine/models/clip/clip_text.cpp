@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/clip/clip_text.h"
 
+#include "engine/models/config_numbers.h"
 #include "engine/models/cost.h"
 #include "engine/nn/attention.h"
 #include "engine/nn/checkpointing.h"
@@ -176,18 +177,10 @@ Result<ClipTextOptions> read_clip_text_options(const Json& config, const std::st
   Json sizes = config;  // a text has no pixels
   for (const char* key : {"image_size", "patch_size", "num_channels"}) sizes.erase(key);
   LUTHIER_CHECK(read_vision_sizes(sizes, where, s));
-  const auto read = [&](std::int64_t& value, const char* key, std::int64_t least,
-                        std::int64_t most) -> Status {
-    LUTHIER_TRY(value, json_int(config, key, where, value));
-    if (value >= least && value <= most) return {};
-    return input_error(std::string(key) + " is " + std::to_string(value) + ", expected " +
-                           std::to_string(least) + " to " + std::to_string(most) + ".",
-                       where + ": " + key,
-                       "The checkpoint's configuration is damaged or not of this kind.");
-  };
-  LUTHIER_CHECK(read(o.vocab_size, "vocab_size", 1, 1 << 24));
-  LUTHIER_CHECK(read(o.max_position_embeddings, "max_position_embeddings", 1, 1 << 20));
-  LUTHIER_CHECK(read(o.eos_token_id, "eos_token_id", 0, 1 << 24));
+  LUTHIER_CHECK(read_in_range(config, "vocab_size", where, 1, 1 << 24, o.vocab_size));
+  LUTHIER_CHECK(read_in_range(config, "max_position_embeddings", where, 1, 1 << 20,
+                              o.max_position_embeddings));
+  LUTHIER_CHECK(read_in_range(config, "eos_token_id", where, 0, 1 << 24, o.eos_token_id));
   return o;
 }
 

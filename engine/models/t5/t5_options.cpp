@@ -4,6 +4,8 @@
 #include <cmath>
 #include <string_view>
 
+#include "engine/models/config_numbers.h"
+
 namespace luthier::t5 {
 
 namespace {
@@ -25,26 +27,19 @@ Status read_feed_forward(const Json& config, const std::string& where, Options& 
 
 Result<Options> read_options(const Json& config, const std::string& where) {
   Options o;
-  const auto read = [&](std::int64_t& value, const char* key, std::int64_t least,
-                        std::int64_t most) -> Status {
-    LUTHIER_TRY(value, json_int(config, key, where, value));
-    if (value >= least && value <= most) return {};
-    return input_error(std::string(key) + " is " + std::to_string(value) + ", expected " +
-                           std::to_string(least) + " to " + std::to_string(most) + ".",
-                       where + ": " + key, kDamaged);
-  };
-  LUTHIER_CHECK(read(o.vocab_size, "vocab_size", 1, 1 << 24));
-  LUTHIER_CHECK(read(o.d_model, "d_model", 1, 1 << 20));
-  LUTHIER_CHECK(read(o.d_kv, "d_kv", 1, 1 << 16));
-  LUTHIER_CHECK(read(o.d_ff, "d_ff", 1, 1 << 22));
-  LUTHIER_CHECK(read(o.num_layers, "num_layers", 1, 4096));
+  LUTHIER_CHECK(read_in_range(config, "vocab_size", where, 1, 1 << 24, o.vocab_size));
+  LUTHIER_CHECK(read_in_range(config, "d_model", where, 1, 1 << 20, o.d_model));
+  LUTHIER_CHECK(read_in_range(config, "d_kv", where, 1, 1 << 16, o.d_kv));
+  LUTHIER_CHECK(read_in_range(config, "d_ff", where, 1, 1 << 22, o.d_ff));
+  LUTHIER_CHECK(read_in_range(config, "num_layers", where, 1, 4096, o.num_layers));
   o.num_decoder_layers = o.num_layers;
-  LUTHIER_CHECK(read(o.num_decoder_layers, "num_decoder_layers", 1, 4096));
-  LUTHIER_CHECK(read(o.num_heads, "num_heads", 1, 1 << 16));
-  LUTHIER_CHECK(read(o.buckets, "relative_attention_num_buckets", 4, 1 << 16));
-  // Half of the decoder's buckets are single steps; the others go by the distance's logarithm.
+  LUTHIER_CHECK(read_in_range(config, "num_decoder_layers", where, 1, 4096, o.num_decoder_layers));
+  LUTHIER_CHECK(read_in_range(config, "num_heads", where, 1, 1 << 16, o.num_heads));
   LUTHIER_CHECK(
-      read(o.max_distance, "relative_attention_max_distance", o.buckets / 2 + 1, 1 << 24));
+      read_in_range(config, "relative_attention_num_buckets", where, 4, 1 << 16, o.buckets));
+  // Half of the decoder's buckets are single steps; the others go by the distance's logarithm.
+  LUTHIER_CHECK(read_in_range(config, "relative_attention_max_distance", where, o.buckets / 2 + 1,
+                              1 << 24, o.max_distance));
   LUTHIER_TRY(o.layer_norm_epsilon,
               json_number(config, "layer_norm_epsilon", where, o.layer_norm_epsilon));
   LUTHIER_TRY(o.initializer_factor,
