@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct CompareOptions {
   std::string model, out, image_folder, device = "auto", dtype = "auto";
   std::vector<std::string> adapters, samples;
   GenerationOptions generation;
@@ -76,7 +76,7 @@ Status keep_stopped(const Comparison& comparison, const fs::path& out) {
                            (out / "comparison.html").string() + ".");
 }
 
-Status compare(const Options& o) {
+Status compare(const CompareOptions& o) {
   LUTHIER_TRY(const Named results, named_folders(o.adapters));
   LUTHIER_TRY(const auto samples,
               read_samples({o.samples.begin(), o.samples.end()}, o.image_folder));
@@ -108,7 +108,7 @@ Status compare(const Options& o) {
 }  // namespace
 
 Action add_compare(CLI::App& app) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<CompareOptions>();
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
   app.add_option("--adapter", o->adapters,
                  "NAME=DIR: a column (several times): an adapter, a whole checkpoint, or a run")

@@ -13,7 +13,7 @@ namespace luthier::cli {
 
 namespace {
 
-struct Options {
+struct DataOptions {
   std::string dataset, model, image_folder, objective, loss_on = "completion";
   std::int64_t max_length = 2048;
   PixelLimits pixels;
@@ -26,7 +26,7 @@ std::string share_text(std::size_t part, std::size_t whole) {
   return std::to_string(permille / 10) + "." + std::to_string(permille % 10) + " %";
 }
 
-Status check(const Options& o) {
+Status check(const DataOptions& o) {
   LUTHIER_TRY(const auto processor, load_processor(o.model, o.pixels));
   LUTHIER_TRY(const auto dataset, Dataset::open({o.dataset}, o.image_folder));
   DatasetCheck how;
@@ -65,7 +65,7 @@ Status check(const Options& o) {
 }  // namespace
 
 Action add_data(CLI::App& app) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<DataOptions>();
   app.require_subcommand(1);
   CLI::App* sub = app.add_subcommand(
       "check", "Check every row before training: pictures, marks, answers, lengths, duplicates");

@@ -140,12 +140,12 @@ Status demo(const fs::path& out, const std::vector<std::string>& names, std::siz
 }  // namespace
 
 Action add_demo(CLI::App& app) {
-  struct Options {
+  struct DemoOptions {
     std::string out;
     std::vector<std::string> tasks = {"korean", "json"};
     std::size_t rows = 0;
   };
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<DemoOptions>();
   app.add_option("--out", o->out,
                  "Where runs and comparisons go; an interrupted demo goes on there (default: "
                  "runs/demo, or the next free number)");

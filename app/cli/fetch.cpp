@@ -74,11 +74,11 @@ Status fetch(FetchRequest request, bool json) {
 }  // namespace
 
 Action add_fetch(CLI::App& app) {
-  struct Options {
+  struct FetchOptions {
     FetchRequest request;
     bool json = false;
   };
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<FetchOptions>();
   app.add_option("REPO_ID", o->request.repository, "A repository of the hub: organisation/name")
       ->required();
   app.add_option("--revision", o->request.revision, "A branch, tag or commit")

@@ -17,7 +17,7 @@ namespace luthier::cli {
 
 namespace {
 
-struct Options {
+struct ForwardOptions {
   std::string model, input, image_folder, out, adapter, device = "auto", dtype = "auto";
   std::vector<std::string> gradients;
   PixelLimits pixels;
@@ -54,7 +54,7 @@ Result<std::vector<Wanted>> find_parameters(const LoadedModel& loaded, const Ada
 
 /// The row of --input, or its list of rows, which may be of any kind; of a row's sequences the
 /// first is looked at.
-Result<std::vector<Example>> read_input(const Options& o, const ChatProcessor& processor) {
+Result<std::vector<Example>> read_input(const ForwardOptions& o, const ChatProcessor& processor) {
   const std::filesystem::path path = o.input;
   LUTHIER_TRY(const Json content, read_json_file(path));
   const std::filesystem::path base =
@@ -113,7 +113,7 @@ Status check_rows(Model& model, const std::vector<Example>& rows, const std::str
   return {};
 }
 
-Status forward(const Options& o) try {
+Status forward(const ForwardOptions& o) try {
   LoadOptions load;
   load.device = o.device;
   load.dtype = o.dtype;
@@ -173,7 +173,7 @@ Status forward(const Options& o) try {
 }  // namespace
 
 Action add_forward(CLI::App& app) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<ForwardOptions>();
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
   app.add_option(
          "--input", o->input,

@@ -13,7 +13,7 @@ namespace luthier::cli {
 
 namespace {
 
-struct Options {
+struct GenerateOptions {
   std::string model, input, image_folder, image, prompt, device = "auto", dtype = "auto";
   std::vector<std::string> adapters;
   GenerationOptions generation;
@@ -23,7 +23,7 @@ struct Options {
   bool json = false;
 };
 
-Result<Conversation> read_question(const Options& o) {
+Result<Conversation> read_question(const GenerateOptions& o) {
   if (!o.input.empty()) {
     if (!o.image.empty() || !o.prompt.empty())
       return input_error("--input stands beside --image or --prompt.", "generate",
@@ -56,7 +56,7 @@ Json answer_json(const Generated& answer, const Json& adapter) {
           {"prompt_tokens", answer.prompt_tokens}};
 }
 
-Status run(const Options& o) {
+Status run(const GenerateOptions& o) {
   LoadOptions load;
   load.device = o.device;
   load.dtype = o.dtype;
@@ -119,7 +119,7 @@ Status run(const Options& o) {
 }  // namespace
 
 Action add_generate(CLI::App& app) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<GenerateOptions>();
   o->generation.alternatives = 0;
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
   app.add_option("--input", o->input,

@@ -8,11 +8,11 @@
 namespace luthier::cli {
 
 Action add_info(CLI::App& app) {
-  struct Options {
+  struct InfoOptions {
     std::string model;
     bool json = false;
   };
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<InfoOptions>();
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
   app.add_flag("--json", o->json, "One JSON document on stdout");
   return [o]() -> Status {

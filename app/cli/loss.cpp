@@ -14,12 +14,12 @@ namespace luthier::cli {
 
 namespace {
 
-struct Options {
+struct LossOptions {
   std::string recipe, rows, out;
   std::vector<std::string> set;
 };
 
-Status loss(const Options& o) try {
+Status loss(const LossOptions& o) try {
   std::vector<std::string> settings = o.set;
   settings.push_back("dataset=" + Json::array({o.rows}).dump());
   LUTHIER_TRY(Recipe recipe, read_recipe(o.recipe, settings));
@@ -42,7 +42,7 @@ Status loss(const Options& o) try {
 }  // namespace
 
 Action add_loss(CLI::App& app) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<LossOptions>();
   app.add_option("RECIPE", o->recipe, "A recipe (YAML)")->required();
   app.add_option("--rows", o->rows, "The rows, all of them one micro-batch (JSONL or JSON)")
       ->required();

@@ -11,7 +11,7 @@ namespace luthier::cli {
 
 namespace {
 
-struct Options {
+struct MergeVerbOptions {
   std::string model, adapter, out;
   PixelLimits pixels;
   bool json = false;
@@ -19,7 +19,7 @@ struct Options {
 
 /// The result's picture processor keeps the limits that the adapter was trained under, or those
 /// asked for.
-Status merge(const Options& o) {
+Status merge(const MergeVerbOptions& o) {
   std::error_code ignored;
   if (std::filesystem::exists(o.out, ignored) && !(std::filesystem::is_directory(o.out, ignored) &&
                                                    std::filesystem::is_empty(o.out, ignored))) {
@@ -45,7 +45,7 @@ Status merge(const Options& o) {
 }  // namespace
 
 Action add_merge(CLI::App& app) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<MergeVerbOptions>();
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
   app.add_option("--adapter", o->adapter, "A PEFT folder")->required();
   app.add_option("--out", o->out, "The folder to write")->required();

@@ -48,11 +48,11 @@ Status list(const std::vector<std::string>& folders, bool json) {
 }  // namespace
 
 Action add_models(CLI::App& app) {
-  struct Options {
+  struct ModelsOptions {
     std::vector<std::string> folders;
     bool json = false;
   };
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<ModelsOptions>();
   app.add_option("FOLDER", o->folders,
                  "Checkpoints, or folders that hold checkpoints, beside the Hugging Face cache");
   app.add_flag("--json", o->json, "One JSON document on stdout");

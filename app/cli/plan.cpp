@@ -32,12 +32,12 @@ void show(const MemoryForecast& forecast) {
 }  // namespace
 
 Action add_plan(CLI::App& app) {
-  struct Options {
+  struct PlanOptions {
     std::string recipe;
     std::vector<std::string> set;
     bool json = false;
   };
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<PlanOptions>();
   app.add_option("RECIPE", o->recipe, "A recipe (YAML)")->required();
   app.add_option("--set", o->set, "KEY=VALUE: a setting in place of the recipe's (several times)")
       ->allow_extra_args(false);

@@ -11,13 +11,13 @@ namespace luthier::cli {
 
 namespace {
 
-struct Options {
+struct QuantizeOptions {
   std::string from, out;
   QuantizationOptions packing;
   bool dequantized = false;
 };
 
-Status quantize(const Options& o, const Json& settings) {
+Status quantize(const QuantizeOptions& o, const Json& settings) {
   PackFiles how;
   how.settings = settings;
   how.dequantized = o.dequantized;
@@ -32,7 +32,7 @@ Status quantize(const Options& o, const Json& settings) {
 }  // namespace
 
 Action add_quantize(CLI::App& app) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<QuantizeOptions>();
   app.add_option("MODEL", o->from, "A checkpoint folder, or a safetensors file")->required();
   app.add_option("--out", o->out, "The folder to write, or the file")->required();
   add_quantization_options(app, o->packing, /*switched=*/false);

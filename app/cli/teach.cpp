@@ -20,11 +20,11 @@ bool show_progress(const char* what, int done, int total) {
 }  // namespace
 
 Action add_teach(CLI::App& app) {
-  struct Options {
+  struct TeachOptions {
     TeachingMakeOptions make;
     std::string work, teaching, model, base;
   };
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<TeachOptions>();
   app.require_subcommand(1);
   CLI::App* data = app.add_subcommand(
       "data", "Writes skeleton/ (config and tokenizer) and pretrain/ (rows and pictures)");

@@ -10,11 +10,11 @@
 namespace luthier::cli {
 
 Action add_tokenize(CLI::App& app) {
-  struct Options {
+  struct TokenizeOptions {
     std::string model, text, dash;
     bool json = false;
   };
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<TokenizeOptions>();
   app.add_option("MODEL", o->model, "A checkpoint folder")->required();
   auto* text = app.add_option("--text", o->text,
                               "The text; special tokens are added as the tokenizer does by itself")

@@ -107,11 +107,11 @@ Status train(const std::string& path, const std::vector<std::string>& overrides,
 }  // namespace
 
 Action add_train(CLI::App& app) {
-  struct Options {
+  struct TrainOptions {
     std::string recipe, resume;
     std::vector<std::string> set;
   };
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<TrainOptions>();
   app.add_option("RECIPE", o->recipe, "A recipe (YAML)")->required();
   app.add_option("--set", o->set, "KEY=VALUE: a setting in place of the recipe's (several times)")
       ->allow_extra_args(false);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace luthier {
@@ -13,6 +14,9 @@ std::string trimmed(const std::string& text);
 
 /// The text up to its first line end: of an exception, what it says without the trace beneath.
 std::string first_line(const std::string& text);
+
+/// ASCII letters in lower case; other bytes as they are.
+std::string ascii_lower(std::string_view text);
 
 /// "212.0 MiB", "12.6 GiB".
 std::string size_text(double bytes);

@@ -18,11 +18,6 @@ std::string leaf_of(const std::string& key) {
   return dot == std::string::npos ? key : key.substr(dot + 1);
 }
 
-std::string section_of(const std::string& key) {
-  const auto dot = key.find('.');
-  return dot == std::string::npos ? std::string() : key.substr(0, dot);
-}
-
 /// How far a name is from a known one; a name that is part of the known one ("tower" of
 /// "vision_tower") is near.
 std::size_t distance_to(const std::string& name, const std::string& known) {
@@ -106,6 +101,11 @@ void move_defaults(Recipe& recipe, const ChosenKinds& kinds_before) {
 }
 
 }  // namespace
+
+std::string section_of(const std::string& key) {
+  const auto dot = key.find('.');
+  return dot == std::string::npos ? std::string() : key.substr(0, dot);
+}
 
 Error cross_fault(const char* key, std::string what, std::string hint) {
   return input_error(std::move(what), std::string("recipe: ") + key, std::move(hint));

@@ -27,6 +27,9 @@ struct RecipeField {
 /// All fields, in the order of the specification.
 const std::vector<RecipeField>& recipe_field_table();
 
+/// The first part of a dotted path: "train" of "train.seed"; empty where there is one part alone.
+std::string section_of(const std::string& key);
+
 /// The field of a dotted path, or of a bare leaf name that only one field has. The Error names the
 /// nearest known key.
 Result<const RecipeField*> find_field(const std::string& key, const std::string& where);

@@ -151,8 +151,6 @@ Row pattern(const char* key, const char* label, const char* help, Access access)
   return row;
 }
 
-std::string section_of(const std::string& key) { return key.substr(0, key.find('.') + 1); }
-
 /// Behind the last field of its section; a section of its own stands before the pictures' settings.
 std::size_t place_for(const std::vector<RecipeField>& table, const std::string& key) {
   std::size_t place = table.size();

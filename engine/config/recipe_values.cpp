@@ -384,9 +384,7 @@ std::string number_text(double value) {
 std::string yaml_text(const std::string& text) {
   static const std::vector<std::string> reserved = {"true", "false", "null", "yes", "no",
                                                     "on",   "off",   "y",    "n"};
-  std::string lower = text;
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string lower = ascii_lower(text);
   const bool letters = std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return std::isalnum(c) || c == '_' || c == '-' || c == '.' || c == '/';
   });

@@ -19,11 +19,6 @@ struct Given {
 };
 using GivenByKey = std::map<std::string, Given>;
 
-std::string section_of(const std::string& key) {
-  const auto dot = key.find('.');
-  return dot == std::string::npos ? std::string() : key.substr(0, dot);
-}
-
 bool is_section(const std::string& name) {
   for (const RecipeField& field : recipe_field_table())
     if (section_of(field.about.key) == name) return true;

@@ -21,6 +21,11 @@ struct ContentPart {
   std::filesystem::path
       image;  ///< Kind::Image, absolute or relative to the working directory (already resolved
               ///< against the dataset's folder), or an inline picture
+
+  static ContentPart of_text(std::string text) { return {Kind::Text, std::move(text), {}}; }
+  static ContentPart of_image(std::filesystem::path path) {
+    return {Kind::Image, {}, std::move(path)};
+  }
 };
 
 struct Message {

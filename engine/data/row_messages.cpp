@@ -37,11 +37,6 @@ std::size_t count_marks(std::string_view text) {
   return count;
 }
 
-ContentPart text_part(std::string text) { return {ContentPart::Kind::Text, std::move(text), {}}; }
-ContentPart image_part(std::filesystem::path path) {
-  return {ContentPart::Kind::Image, {}, std::move(path)};
-}
-
 /// "video" or "sound" for a content part's type; empty for others.
 std::string medium_of_type(const std::string& type) {
   if (type == "video" || type == "video_url" || type == "input_video") return "video";
@@ -59,9 +54,9 @@ std::vector<ContentPart> split_at_marks(std::string_view text) {
     std::string_view before = text.substr(0, at);
     if (at != std::string_view::npos && at + kMark.size() == text.size() && before.ends_with('\n'))
       before.remove_suffix(1);
-    if (!before.empty()) parts.push_back(text_part(std::string(before)));
+    if (!before.empty()) parts.push_back(ContentPart::of_text(std::string(before)));
     if (at == std::string_view::npos) return parts;
-    parts.push_back(image_part({}));
+    parts.push_back(ContentPart::of_image({}));
     text.remove_prefix(at + kMark.size());
     if (text.starts_with('\n')) text.remove_prefix(1);
   }
@@ -70,7 +65,7 @@ std::vector<ContentPart> split_at_marks(std::string_view text) {
 RawMessage RawMessage::plain(std::string role, std::string text) {
   RawMessage message;
   message.role = std::move(role);
-  message.content.push_back(text_part(std::move(text)));
+  message.content.push_back(ContentPart::of_text(std::move(text)));
   message.is_plain = true;
   return message;
 }
@@ -128,7 +123,7 @@ Result<std::string> RowReader::role(const Json& object, const std::string& field
 Result<ContentPart> RowReader::part(const Json& block, const std::string& field) const {
   if (block.is_string()) {
     LUTHIER_CHECK(marks(block.get_ref<const std::string&>(), field));
-    return text_part(block.get<std::string>());
+    return ContentPart::of_text(block.get<std::string>());
   }
   if (!block.is_object())
     return fault(RowFault::BadRow, "A content part must be an object.", field);
@@ -149,7 +144,7 @@ Result<ContentPart> RowReader::part(const Json& block, const std::string& field)
     if (!block.contains("text") || !block["text"].is_string())
       return fault(RowFault::BadRow, "The text part has no text.", field + ".text");
     LUTHIER_CHECK(marks(block["text"].get_ref<const std::string&>(), field + ".text"));
-    return text_part(block["text"].get<std::string>());
+    return ContentPart::of_text(block["text"].get<std::string>());
   }
   if (type != "image" && type != "image_url")
     return fault(RowFault::BadRow,
@@ -160,9 +155,9 @@ Result<ContentPart> RowReader::part(const Json& block, const std::string& field)
       const std::string_view name = key;
       const bool own = name == "bytes" || name == "base64" || name == "data";
       LUTHIER_TRY(auto path, picture(own ? block : block[key], field + "." + key));
-      return image_part(std::move(path));
+      return ContentPart::of_image(std::move(path));
     }
-  return image_part({});
+  return ContentPart::of_image({});
 }
 
 Status RowReader::content(const Json& object, const std::string& field, RawMessage& message) const {
@@ -178,7 +173,7 @@ Status RowReader::content(const Json& object, const std::string& field, RawMessa
   if (content.is_null()) return {};
   if (content.is_string()) {
     LUTHIER_CHECK(marks(content.get_ref<const std::string&>(), at));
-    message.content.push_back(text_part(content.get<std::string>()));
+    message.content.push_back(ContentPart::of_text(content.get<std::string>()));
     message.is_plain = true;
     return {};
   }

@@ -22,10 +22,6 @@ bool holds_something(const Json& value) {
   return !value.is_object() || !value.empty();
 }
 
-ContentPart image_part(std::filesystem::path path) {
-  return {ContentPart::Kind::Image, {}, std::move(path)};
-}
-
 std::string counted(std::size_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
@@ -140,7 +136,7 @@ Status RowReader::own_pictures(const Json& object, const std::string& field,
                  field, "Each picture needs one mark.");
   std::vector<ContentPart> content;
   if (places == 0)
-    for (const auto& path : own) content.push_back(image_part(path));
+    for (const auto& path : own) content.push_back(ContentPart::of_image(path));
   std::size_t next = 0;
   for (ContentPart& part : message.content) {
     if (part.kind == ContentPart::Kind::Text && message.is_plain && places > 0) {
@@ -179,7 +175,7 @@ Result<std::vector<Message>> RowReader::place_pictures(
   for (auto message = messages.begin(); message != messages.end(); ++message) {
     std::vector<ContentPart> content;
     if (put_first && message == first_user)
-      for (const auto& path : pictures) content.push_back(image_part(path));
+      for (const auto& path : pictures) content.push_back(ContentPart::of_image(path));
     for (ContentPart& part : message->content) {
       if (part.kind == ContentPart::Kind::Text && message->is_plain && places > 0) {
         for (ContentPart& piece : split_at_marks(part.text)) content.push_back(std::move(piece));

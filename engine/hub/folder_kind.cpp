@@ -18,7 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t kLargestConfig = 16u << 20;
 constexpr const char* kModelIs =
     "A model is a folder with config.json, safetensors files and a tokenizer.";
 constexpr const char* kAdapterIs =

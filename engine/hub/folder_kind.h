@@ -16,6 +16,9 @@
 
 namespace luthier {
 
+/// No larger config.json is read.
+inline constexpr std::uint64_t kLargestConfig = 16u << 20;
+
 /// Fine where the path may be a model's folder (a config.json is there); else what it is, and which
 /// path was meant.
 Status check_model_folder(const std::filesystem::path& path);

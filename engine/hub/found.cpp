@@ -24,7 +24,6 @@ namespace {
 constexpr std::size_t kMostRepositories = 5'000;
 constexpr std::size_t kMostBelow = 200;  // checkpoints one level below a folder that the user added
 constexpr std::size_t kMostRefs = 200;
-constexpr std::uint64_t kLargestConfig = 16u << 20;
 
 bool is_plain(const fs::path& path) {
   std::error_code ignored;

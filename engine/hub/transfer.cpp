@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 
+#include "engine/base/text.h"
 #include "engine/base/utf8.h"
 
 namespace luthier {
@@ -25,11 +26,6 @@ constexpr long kConnectSeconds = 20;
 constexpr long kSilentSeconds = 60;  // no byte for so long is a cut connection
 
 using Address = std::unique_ptr<CURLU, void (*)(CURLU*)>;
-
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 /// `text` as an address; null when it is none.
 Address parse_address(const std::string& text) {
@@ -50,12 +46,13 @@ std::string part(const Address& address, CURLUPart which, unsigned int flags = 0
 
 /// "https://host:443": what a token belongs to.
 std::string origin(const Address& address) {
-  return lower(part(address, CURLUPART_SCHEME)) + "://" + lower(part(address, CURLUPART_HOST)) +
-         ":" + part(address, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  return ascii_lower(part(address, CURLUPART_SCHEME)) + "://" +
+         ascii_lower(part(address, CURLUPART_HOST)) + ":" +
+         part(address, CURLUPART_PORT, CURLU_DEFAULT_PORT);
 }
 
 bool is_this_machine(const Address& address) {
-  const std::string host = lower(part(address, CURLUPART_HOST));
+  const std::string host = ascii_lower(part(address, CURLUPART_HOST));
   return host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") ||
          host == "[::1]";
 }
@@ -105,7 +102,7 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* use
     return size * count;
   std::string_view value = line.substr(colon + 1);
   while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
-  exchange.head.headers[lower(std::string(line.substr(0, colon)))] = std::string(value);
+  exchange.head.headers[ascii_lower(std::string(line.substr(0, colon)))] = std::string(value);
   return size * count;
 }
 
@@ -197,8 +194,8 @@ Result<std::string> redirect_target(const std::string& url, const HttpHead& head
     return input_error("The hub redirects to an address that is none: \"" + shown + "\".", url,
                        "Check HF_ENDPOINT.");
   }
-  const std::string scheme = lower(part(to, CURLUPART_SCHEME)),
-                    before = lower(part(from, CURLUPART_SCHEME));
+  const std::string scheme = ascii_lower(part(to, CURLUPART_SCHEME)),
+                    before = ascii_lower(part(from, CURLUPART_SCHEME));
   if (scheme != "https" && !(scheme == "http" && before == "http")) {
     return input_error(
         "The hub redirects from " + before + " to \"" + shown + "\", which is not followed.", url,
@@ -216,7 +213,7 @@ std::string HttpHead::header(const std::string& name) const {
 
 Status check_endpoint(const std::string& endpoint) {
   const Address address = parse_address(endpoint);
-  const std::string scheme = address ? lower(part(address, CURLUPART_SCHEME)) : std::string();
+  const std::string scheme = address ? ascii_lower(part(address, CURLUPART_SCHEME)) : std::string();
   if ((scheme == "https" || scheme == "http") && part(address, CURLUPART_USER).empty() &&
       part(address, CURLUPART_QUERY).empty())
     return {};

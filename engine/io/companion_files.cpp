@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/log.h"
+#include "engine/base/text.h"
 #include "engine/io/files.h"
 
 namespace luthier {
@@ -35,12 +36,6 @@ constexpr std::array kNotOfAModel{"config.json", "adapter_config.json", "luthier
 /// What makes a folder below a thing of its own; so does a configuration with weights beside it.
 constexpr std::array kSignsOfItsOwn{"adapter_config.json", "run.json", "recipe.yaml",
                                     "trainer_state.json"};
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 bool is_of_its_own(const fs::path& folder) {
   std::error_code problem;
@@ -139,7 +134,7 @@ class Copy {
 }  // namespace
 
 bool is_weights_file(const std::string& name) {
-  std::string plain = lower(name);
+  std::string plain = ascii_lower(name);
   if (plain.ends_with(".index.json")) {
     plain.resize(plain.size() -
                  std::string_view(".index.json").size());  // model.safetensors.index.json

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "engine/base/text.h"
 #include "engine/base/utf8.h"
 
 namespace luthier {
@@ -144,16 +145,10 @@ constexpr Ending kEndings[] = {
     {".yml", Family::Other, "a YAML file"},
 };
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 bool is_html(std::string_view start) {
   while (!start.empty() && (start[0] == ' ' || start[0] == '\n' || start[0] == '\r'))
     start.remove_prefix(1);
-  const std::string head = lower(std::string(start.substr(0, 16)));
+  const std::string head = ascii_lower(std::string(start.substr(0, 16)));
   return head.starts_with("<!doctype html") || head.starts_with("<html");
 }
 
@@ -213,7 +208,7 @@ FileKind file_kind(std::string_view start) {
 }
 
 FileKind file_kind_by_name(const std::filesystem::path& path) {
-  const std::string ending = lower(path.extension().string());
+  const std::string ending = ascii_lower(path.extension().string());
   for (const Ending& each : kEndings)
     if (ending == each.ending) return {each.family, each.name};
   return {};

@@ -5,6 +5,7 @@
 
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
+#include "engine/methods/adapter_tensors.h"
 #include "engine/methods/method.h"
 #include "engine/models/stored_tensor.h"
 
@@ -13,8 +14,6 @@ namespace luthier {
 using torch::Tensor;
 
 namespace {
-
-constexpr const char* kPrefix = "base_model.model.";
 
 Status write_tensors(const std::filesystem::path& path, const std::vector<Adapter::Named>& named) {
   std::vector<Tensor> kept;
@@ -50,7 +49,8 @@ Adapter::~Adapter() { deactivate(); }
 
 std::vector<Adapter::Named> Adapter::saved_tensors() const {
   std::vector<Named> named;
-  for (const Saved& each : parts_.saved) named.emplace_back(kPrefix + each.name, each.own);
+  for (const Saved& each : parts_.saved)
+    named.emplace_back(std::string(kPeftPrefix) + each.name, each.own);
   return named;
 }
 

@@ -10,7 +10,6 @@ namespace luthier {
 
 namespace {
 
-constexpr std::string_view kPrefix = "base_model.model.";
 constexpr std::string_view kBaseLayer = ".base_layer.";
 
 /// The suffix that the key ends in; null: it is of no plug.
@@ -44,7 +43,7 @@ Result<AdapterTensors> sort_adapter_tensors(const SafetensorsFile& file, const F
   for (const auto& [key, info] : file.header().tensors) {
     const std::string place = file.path().string() + ": " + key;
     LUTHIER_CHECK(check_dtype(info, place));
-    const std::string stored = key.starts_with(kPrefix) ? key.substr(kPrefix.size()) : key;
+    const std::string stored = key.starts_with(kPeftPrefix) ? key.substr(kPeftPrefix.size()) : key;
     const auto view = file.find(key);
     std::string name;
     if (const std::string* suffix = suffix_of(stored, suffixes)) {

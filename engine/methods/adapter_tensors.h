@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/result.h"
@@ -13,6 +14,9 @@
 #include "engine/models/loaded_model.h"
 
 namespace luthier {
+
+/// What stands before a module\'s name in the files of PEFT.
+inline constexpr std::string_view kPeftPrefix = "base_model.model.";
 
 struct AdapterTensors {
   struct OfModule {

@@ -46,14 +46,14 @@ Adapter::Hung hang_ia3(Ports& ports, const ModuleToHang& to, const std::vector<T
   return hung;
 }
 
-const ModuleMethod kModules{{"IA3 wraps Linear modules.", ia3_can_wrap, all_linear},
-                            {".ia3_l"},
-                            ia3_sizes,
-                            ia3_keeps,
-                            nullptr,
-                            draw_ia3,
-                            hang_ia3,
-                            check_feedforward};
+const ModuleMethod kIa3Modules{{"IA3 wraps Linear modules.", ia3_can_wrap, all_linear},
+                               {".ia3_l"},
+                               ia3_sizes,
+                               ia3_keeps,
+                               nullptr,
+                               draw_ia3,
+                               hang_ia3,
+                               check_feedforward};
 
 }  // namespace
 
@@ -63,7 +63,7 @@ const Method& ia3_method() {
     row.fields = ia3_fields;
     row.read = read_ia3_settings;
     row.write = write_ia3_settings;
-    row.of_modules = &kModules;
+    row.of_modules = &kIa3Modules;
     return row;
   }();
   return method;

@@ -192,7 +192,7 @@ Adapter::Hung hang_lora(Ports& ports, const ModuleToHang& to, const std::vector<
   return hung;
 }
 
-const ModuleMethod kModules{
+const ModuleMethod kLoraModules{
     {"LoRA wraps Linear modules and the token embedding.", lora_can_wrap, all_linear},
     {".lora_A.weight", ".lora_B.weight", ".lora_embedding_A", ".lora_embedding_B"},
     lora_sizes,
@@ -209,7 +209,7 @@ const Method& lora_method() {
     row.fields = lora_fields;
     row.read = read_lora_settings;
     row.write = write_lora_settings;
-    row.of_modules = &kModules;
+    row.of_modules = &kLoraModules;
     return row;
   }();
   return method;

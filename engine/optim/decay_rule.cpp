@@ -7,13 +7,13 @@
 #include <cctype>
 #include <string>
 
+#include "engine/base/text.h"
+
 namespace luthier {
 
 bool decays(std::string_view name, bool in_layer_norm) {
   if (in_layer_norm) return false;
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string lower = ascii_lower(name);
   for (const char* word : {"bias", "layernorm", "rmsnorm"}) {
     if (lower.find(word) != std::string::npos) return false;
   }

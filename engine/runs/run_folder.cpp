@@ -44,7 +44,7 @@ bool is_own_name(const std::string& name) {
   return names.count(name) || is_partial(name) || name.starts_with("events.out.tfevents.");
 }
 
-Result<std::vector<std::string>> names_in(const fs::path& folder) {
+Result<std::vector<std::string>> listed(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code problem;
   fs::directory_iterator walk(folder, problem);
@@ -63,7 +63,7 @@ Status refuse_foreign(const fs::path& folder, const std::string& name) {
 /// An error when the folder holds anything but the leftovers of a run of ours: a name of ours alone
 /// makes nothing ours, and a recipe.yaml least of all.
 Status check_only_own(const fs::path& folder) {
-  LUTHIER_TRY(const std::vector<std::string> names, names_in(folder));
+  LUTHIER_TRY(const std::vector<std::string> names, listed(folder));
   bool run = false;
   for (const std::string& name : names) {
     if (!is_own_name(name)) return refuse_foreign(folder, name);
@@ -71,7 +71,7 @@ Status check_only_own(const fs::path& folder) {
   }
   std::error_code ignored;
   if (fs::is_directory(folder / "checkpoints", ignored)) {
-    LUTHIER_TRY(const std::vector<std::string> saved, names_in(folder / "checkpoints"));
+    LUTHIER_TRY(const std::vector<std::string> saved, listed(folder / "checkpoints"));
     for (const std::string& name : saved) {
       if (!is_partial(name) && !step_of(name)) return refuse_foreign(folder, "checkpoints/" + name);
     }
@@ -181,7 +181,7 @@ Result<RunFolder> RunFolder::create(const fs::path& folder, const std::string& r
                          folder.string(), "Choose another output_dir, or move it away.");
     }
   }
-  LUTHIER_TRY(const std::vector<std::string> names, names_in(folder));
+  LUTHIER_TRY(const std::vector<std::string> names, listed(folder));
   for (const std::string& name : names) {
     if (name != kRunLockName) LUTHIER_CHECK(remove_leftover(folder / name));
   }
@@ -198,7 +198,7 @@ Result<RunFolder> RunFolder::open_for_training(const fs::path& folder) {
   run.path_ = folder;
   LUTHIER_TRY(run.lock_, lock_run(folder));
   for (const fs::path& place : {folder, folder / "checkpoints"}) {
-    const auto names = names_in(place);
+    const auto names = listed(place);
     if (!names) continue;
     for (const std::string& name : *names) {
       if (is_partial(name)) LUTHIER_CHECK(remove_leftover(place / name));
@@ -265,7 +265,7 @@ Result<FolderWriter> RunFolder::begin_checkpoint(std::int64_t step) const {
 
 std::vector<Checkpoint> RunFolder::checkpoints() const {
   std::vector<Checkpoint> found;
-  const auto names = names_in(path_ / "checkpoints");
+  const auto names = listed(path_ / "checkpoints");
   if (!names) return found;
   for (const std::string& name : *names) {
     const std::optional<std::int64_t> step = step_of(name);

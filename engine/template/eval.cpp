@@ -7,8 +7,6 @@ namespace luthier::templates {
 namespace {
 
 constexpr std::size_t kBytesAStep = 64;  // of any text that is made
-constexpr std::size_t kFramesALevel =
-    5;  // evaluation frames for each level of TemplateLimits::max_depth
 
 /// Restores a value when a scope is left.
 template <class T>

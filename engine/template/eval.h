@@ -16,6 +16,9 @@
 
 namespace luthier::templates {
 
+/// Evaluation frames for each level of TemplateLimits::max_depth.
+inline constexpr std::size_t kFramesALevel = 5;
+
 /// The arguments of a call, evaluated.
 struct Args {
   std::vector<Value> positional;

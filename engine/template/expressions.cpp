@@ -3,11 +3,6 @@
 
 namespace luthier::templates {
 
-namespace {
-constexpr std::size_t kFramesALevel =
-    5;  // evaluation frames for each level of TemplateLimits::max_depth
-}
-
 Result<Value> Evaluator::eval(const Expr& expression) {
   LUTHIER_CHECK(charge(1));
   if (depth_ + 1 > limits_.max_depth * kFramesALevel)

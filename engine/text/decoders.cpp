@@ -43,7 +43,7 @@ class FunctionDecoder : public Decoder {
 };
 
 template <class Function>
-std::unique_ptr<Decoder> from_function(Function function) {
+std::unique_ptr<Decoder> decoder_from(Function function) {
   return std::make_unique<FunctionDecoder<Function>>(std::move(function));
 }
 
@@ -161,7 +161,8 @@ void strip(Pieces& pieces, std::string_view content, std::int64_t start, std::in
   }
 }
 
-Result<std::unique_ptr<Decoder>> read_sequence(const SortedJson& value, const std::string& where) {
+Result<std::unique_ptr<Decoder>> read_decoder_sequence(const SortedJson& value,
+                                                       const std::string& where) {
   const SortedJson* list = find_field(value, "decoders");
   if (!list || !list->is_array())
     return input_error("A list of decoders is needed here.", where + ".decoders");
@@ -182,13 +183,14 @@ Result<std::unique_ptr<Decoder>> read_metaspace(const SortedJson& value, const s
   LUTHIER_TRY(const bool prefix, bool_field(value, "add_prefix_space", where, true));
   LUTHIER_TRY(const std::string scheme,
               string_field(value, "prepend_scheme", where, prefix ? "always" : "never"));
-  return from_function([replacement, drop = scheme != "never"](Pieces& pieces) {
+  return decoder_from([replacement, drop = scheme != "never"](Pieces& pieces) {
     for (std::size_t i = 0; i < pieces.size(); ++i)
       pieces[i] = replace_all(pieces[i], replacement, i == 0 && drop ? "" : " ");
   });
 }
 
-Result<std::unique_ptr<Decoder>> read_replace(const SortedJson& value, const std::string& where) {
+Result<std::unique_ptr<Decoder>> read_decoder_replace(const SortedJson& value,
+                                                      const std::string& where) {
   auto replace = std::make_unique<ReplaceDecoder>();
   replace->where = where;
   LUTHIER_TRY(replace->content, string_field(value, "content", where));
@@ -203,10 +205,11 @@ Result<std::unique_ptr<Decoder>> read_replace(const SortedJson& value, const std
   return std::unique_ptr<Decoder>(std::move(replace));
 }
 
-Result<std::unique_ptr<Decoder>> read_wordpiece(const SortedJson& value, const std::string& where) {
+Result<std::unique_ptr<Decoder>> read_decoder_wordpiece(const SortedJson& value,
+                                                        const std::string& where) {
   LUTHIER_TRY(const std::string prefix, string_field(value, "prefix", where, "##"));
   LUTHIER_TRY(const bool clean, bool_field(value, "cleanup", where, true));
-  return from_function([prefix, clean](Pieces& pieces) {
+  return decoder_from([prefix, clean](Pieces& pieces) {
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       if (i > 0)
         pieces[i] =
@@ -242,24 +245,24 @@ std::string clean_up_spaces(std::string text, bool wordpiece) {
 Result<std::unique_ptr<Decoder>> read_decoder(const SortedJson& value, const std::string& where) {
   if (value.is_null()) return std::unique_ptr<Decoder>();
   LUTHIER_TRY(const std::string type, string_field(value, "type", where));
-  if (type == "Sequence") return read_sequence(value, where);
+  if (type == "Sequence") return read_decoder_sequence(value, where);
   if (type == "Metaspace") return read_metaspace(value, where);
-  if (type == "Replace") return read_replace(value, where);
-  if (type == "WordPiece") return read_wordpiece(value, where);
-  if (type == "ByteFallback") return from_function(byte_fallback);
-  if (type == "ByteLevel") return from_function(byte_level);
-  if (type == "Fuse") return from_function([](Pieces& pieces) { pieces = {joined(pieces)}; });
+  if (type == "Replace") return read_decoder_replace(value, where);
+  if (type == "WordPiece") return read_decoder_wordpiece(value, where);
+  if (type == "ByteFallback") return decoder_from(byte_fallback);
+  if (type == "ByteLevel") return decoder_from(byte_level);
+  if (type == "Fuse") return decoder_from([](Pieces& pieces) { pieces = {joined(pieces)}; });
   if (type == "Strip") {
     LUTHIER_TRY(const std::string content, string_field(value, "content", where));
     if (utf8_count(content) != 1)
       return input_error("One character is needed here.", where + ".content");
     LUTHIER_TRY(const std::int64_t start, int_field(value, "start", where, 0, 1 << 30));
     LUTHIER_TRY(const std::int64_t stop, int_field(value, "stop", where, 0, 1 << 30));
-    return from_function([=](Pieces& pieces) { strip(pieces, content, start, stop); });
+    return decoder_from([=](Pieces& pieces) { strip(pieces, content, start, stop); });
   }
   if (type == "BPEDecoder") {
     LUTHIER_TRY(const std::string suffix, string_field(value, "suffix", where, "</w>"));
-    return from_function([suffix](Pieces& pieces) {
+    return decoder_from([suffix](Pieces& pieces) {
       for (std::size_t i = 0; i < pieces.size(); ++i)
         pieces[i] = replace_all(pieces[i], suffix, i + 1 == pieces.size() ? "" : " ");
     });

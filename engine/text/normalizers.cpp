@@ -86,7 +86,7 @@ class FunctionNormalizer : public Normalizer {
 };
 
 template <class Function>
-std::unique_ptr<Normalizer> from_function(Function function) {
+std::unique_ptr<Normalizer> normalizer_from(Function function) {
   return std::make_unique<FunctionNormalizer<Function>>(std::move(function));
 }
 
@@ -155,12 +155,13 @@ void bert_clean(AlignedText& text) {
   });
 }
 
-Result<std::unique_ptr<Normalizer>> read_bert(const SortedJson& value, const std::string& where) {
+Result<std::unique_ptr<Normalizer>> read_bert_normalizer(const SortedJson& value,
+                                                         const std::string& where) {
   LUTHIER_TRY(const bool clean, bool_field(value, "clean_text", where, true));
   LUTHIER_TRY(const bool chinese, bool_field(value, "handle_chinese_chars", where, true));
   LUTHIER_TRY(const bool lower, bool_field(value, "lowercase", where, true));
   LUTHIER_TRY(const bool accents, bool_field(value, "strip_accents", where, lower));
-  return from_function([=](AlignedText& text) {
+  return normalizer_from([=](AlignedText& text) {
     if (clean) bert_clean(text);
     if (chinese) {
       map_characters(text, [](std::string& out, char32_t c) {
@@ -180,8 +181,8 @@ Result<std::unique_ptr<Normalizer>> read_bert(const SortedJson& value, const std
   });
 }
 
-Result<std::unique_ptr<Normalizer>> read_replace(const SortedJson& value,
-                                                 const std::string& where) {
+Result<std::unique_ptr<Normalizer>> read_normalizer_replace(const SortedJson& value,
+                                                            const std::string& where) {
   auto replace = std::make_unique<ReplaceNormalizer>();
   replace->where = where;
   LUTHIER_TRY(replace->content, string_field(value, "content", where));
@@ -196,8 +197,8 @@ Result<std::unique_ptr<Normalizer>> read_replace(const SortedJson& value,
   return std::unique_ptr<Normalizer>(std::move(replace));
 }
 
-Result<std::unique_ptr<Normalizer>> read_sequence(const SortedJson& value,
-                                                  const std::string& where) {
+Result<std::unique_ptr<Normalizer>> read_normalizer_sequence(const SortedJson& value,
+                                                             const std::string& where) {
   const SortedJson* list = find_field(value, "normalizers");
   if (!list || !list->is_array())
     return input_error("A list of normalizers is needed here.", where + ".normalizers");
@@ -257,26 +258,26 @@ Result<std::unique_ptr<Normalizer>> read_normalizer(const SortedJson& value,
   const auto form = [](NormalForm which) {
     return std::unique_ptr<Normalizer>(std::make_unique<FormNormalizer>(which));
   };
-  if (type == "Sequence") return read_sequence(value, where);
+  if (type == "Sequence") return read_normalizer_sequence(value, where);
   if (type == "NFC") return form(NormalForm::Nfc);
   if (type == "NFD") return form(NormalForm::Nfd);
   if (type == "NFKC") return form(NormalForm::Nfkc);
   if (type == "NFKD") return form(NormalForm::Nfkd);
-  if (type == "Replace") return read_replace(value, where);
-  if (type == "BertNormalizer") return read_bert(value, where);
+  if (type == "Replace") return read_normalizer_replace(value, where);
+  if (type == "BertNormalizer") return read_bert_normalizer(value, where);
   if (type == "Precompiled") return read_precompiled(value, where);
-  if (type == "ByteLevel") return from_function(to_byte_level);
+  if (type == "ByteLevel") return normalizer_from(to_byte_level);
   if (type == "Lowercase")
-    return from_function([](AlignedText& text) { map_characters(text, append_lower); });
+    return normalizer_from([](AlignedText& text) { map_characters(text, append_lower); });
   if (type == "StripAccents") {
-    return from_function([](AlignedText& text) {
+    return normalizer_from([](AlignedText& text) {
       map_characters(text, [](std::string& out, char32_t c) {
         if (!is_mark(c)) utf8_append(out, c);
       });
     });
   }
   if (type == "Nmt") {
-    return from_function([](AlignedText& text) {
+    return normalizer_from([](AlignedText& text) {
       map_characters(text, [](std::string& out, char32_t c) {
         if ((c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F ||
             c == 0x9F)
@@ -290,12 +291,12 @@ Result<std::unique_ptr<Normalizer>> read_normalizer(const SortedJson& value,
   }
   if (type == "Prepend") {
     LUTHIER_TRY(const std::string prefix, string_field(value, "prepend", where));
-    return from_function([prefix](AlignedText& text) { text.prepend(prefix); });
+    return normalizer_from([prefix](AlignedText& text) { text.prepend(prefix); });
   }
   if (type == "Strip") {
     LUTHIER_TRY(const bool left, bool_field(value, "strip_left", where, true));
     LUTHIER_TRY(const bool right, bool_field(value, "strip_right", where, true));
-    return from_function([=](AlignedText& text) { strip(text, left, right); });
+    return normalizer_from([=](AlignedText& text) { strip(text, left, right); });
   }
   return input_error("The normalizer \"" + type + "\" is not known.", where + ".type");
 }

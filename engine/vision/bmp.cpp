@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kFileHead = 14;
 constexpr std::uint32_t kPlain = 0, kRle8 = 1, kRle4 = 2, kMasks = 3, kMasksWithAlpha = 6;
 
-Error broken(const std::string& why) {
+Error broken_bmp(const std::string& why) {
   return input_error("The BMP picture is broken: " + why + ".", {},
                      "Replace it or take its row out.");
 }
@@ -37,10 +37,10 @@ struct Bitmap {
 };
 
 Result<Bitmap> read_head(Bytes bytes) {
-  if (bytes.size() < kFileHead + 4) return broken("the file ends before its header");
+  if (bytes.size() < kFileHead + 4) return broken_bmp("the file ends before its header");
   const std::size_t head = u32(bytes, kFileHead);
   if (head < 12 || head > 4096 || bytes.size() - kFileHead < head)
-    return broken("the file ends before its header");
+    return broken_bmp("the file ends before its header");
   Bitmap map;
   map.pixels = u32(bytes, 10);
   std::size_t colours = 0;
@@ -61,15 +61,15 @@ Result<Bitmap> read_head(Bytes bytes) {
     return unread("has a header of " + std::to_string(head) + " bytes");
   }
   if (map.width > 0x7fffffffu || map.height > 0x7fffffffu)
-    return broken("its size is out of range");
+    return broken_bmp("its size is out of range");
   std::size_t at = kFileHead + head;
   if (map.compression == kMasks || map.compression == kMasksWithAlpha) {
     const std::size_t masks = kFileHead + 40;  // inside of later headers, behind the first one
-    if (bytes.size() < masks + 12) return broken("the file ends before its header");
+    if (bytes.size() < masks + 12) return broken_bmp("the file ends before its header");
     for (std::size_t i = 0; i < 3; ++i) map.masks[i] = u32(bytes, masks + 4 * i);
     if (head == 40) at += map.compression == kMasks ? 12 : 16;
     const bool none = !map.masks[0] && !map.masks[1] && !map.masks[2];
-    if (none && map.bits != 32) return broken("its colour masks are empty");
+    if (none && map.bits != 32) return broken_bmp("its colour masks are empty");
     if (none) map.masks[0] = 0xff0000, map.masks[1] = 0xff00, map.masks[2] = 0xff;
   } else if (map.bits == 16) {
     map.masks[0] = 0x7c00, map.masks[1] = 0x3e0, map.masks[2] = 0x1f;
@@ -79,7 +79,7 @@ Result<Bitmap> read_head(Bytes bytes) {
   if (map.bits <= 8) {
     const std::size_t most = std::size_t{1} << std::min<std::uint32_t>(map.bits, 8);
     if (colours == 0 || colours > most) colours = most;
-    if (bytes.size() < at) return broken("the file ends in its colours");
+    if (bytes.size() < at) return broken_bmp("the file ends in its colours");
     colours = std::min(colours, (bytes.size() - at) / map.palette_step);
     map.palette = bytes.subspan(at, colours * map.palette_step);
   }
@@ -130,10 +130,11 @@ class Canvas {
 Status read_plain(Bytes bytes, const Bitmap& map, Canvas& canvas) {
   const std::size_t stride = (std::size_t{map.width} * map.bits + 31) / 32 * 4;
   const std::size_t needed = (std::size_t{map.width} * map.bits + 7) / 8;
-  if (map.pixels > bytes.size()) return broken("its pixels are missing");
+  if (map.pixels > bytes.size()) return broken_bmp("its pixels are missing");
   for (std::uint32_t row = 0; row < map.height; ++row) {
     const std::size_t start = map.pixels + row * stride;
-    if (start > bytes.size() || bytes.size() - start < needed) return broken("the file ends early");
+    if (start > bytes.size() || bytes.size() - start < needed)
+      return broken_bmp("the file ends early");
     const Bytes line = bytes.subspan(start, needed);
     for (std::uint32_t x = 0; x < map.width; ++x) {
       if (map.bits <= 8) {
@@ -163,7 +164,7 @@ Status read_runs(Bytes bytes, const Bitmap& map, Canvas& canvas) {
     ++x;
   };
   while (row < map.height) {
-    if (at > bytes.size() || bytes.size() - at < 2) return broken("the file ends early");
+    if (at > bytes.size() || bytes.size() - at < 2) return broken_bmp("the file ends early");
     const std::uint32_t count = byte_at(bytes, at), value = byte_at(bytes, at + 1);
     at += 2;
     if (count > 0) {
@@ -175,13 +176,13 @@ Status read_runs(Bytes bytes, const Bitmap& map, Canvas& canvas) {
     } else if (value == 1) {
       return {};
     } else if (value == 2) {
-      if (bytes.size() - at < 2) return broken("the file ends early");
+      if (bytes.size() - at < 2) return broken_bmp("the file ends early");
       x += byte_at(bytes, at);
       row += byte_at(bytes, at + 1);
       at += 2;
     } else {
       const std::size_t length = map.bits == 8 ? value : (value + 1) / 2;
-      if (bytes.size() - at < length) return broken("the file ends early");
+      if (bytes.size() - at < length) return broken_bmp("the file ends early");
       for (std::uint32_t i = 0; i < value; ++i) {
         const std::uint32_t byte = byte_at(bytes, at + (map.bits == 8 ? i : i / 2));
         put(map.bits == 8 ? byte : i % 2 == 0 ? byte >> 4 : byte & 15);

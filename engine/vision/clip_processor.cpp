@@ -11,15 +11,15 @@ namespace luthier::detail {
 
 namespace {
 
-struct Options {
+struct FixedSizeOptions {
   CommonSettings common;
   bool do_center_crop = false, do_pad = false;
   bool pad_is_square = false;  // LLaVA's own: a square in the mean colour, before the resize
   Extent crop, pad;
 };
 
-Options clip_defaults() {
-  Options options;
+FixedSizeOptions clip_defaults() {
+  FixedSizeOptions options;
   options.do_center_crop = true;
   options.common.size.shortest_edge = 224;
   options.crop = {224, 224};
@@ -28,8 +28,8 @@ Options clip_defaults() {
   return options;
 }
 
-Options siglip_defaults() {
-  Options options;
+FixedSizeOptions siglip_defaults() {
+  FixedSizeOptions options;
   options.common.size.height = options.common.size.width = 224;
   options.common.mean = options.common.std = kHalves;
   return options;
@@ -37,7 +37,7 @@ Options siglip_defaults() {
 
 class FixedSizeProcessor : public ImageProcessor {
  public:
-  explicit FixedSizeProcessor(const Options& options)
+  explicit FixedSizeProcessor(const FixedSizeOptions& options)
       : options_(options),
         framing_{options.common.do_resize, options.do_center_crop, options.common.size,
                  options.crop, options.common.resample},
@@ -52,7 +52,7 @@ class FixedSizeProcessor : public ImageProcessor {
   }
   Image square(const Image& image) const;
 
-  Options options_;
+  FixedSizeOptions options_;
   Framing framing_;
   ByteTable table_;
 };
@@ -99,7 +99,7 @@ Result<PixelValues> FixedSizeProcessor::process(const Image& image) const {
 }
 
 MadeProcessor create_fixed(const Json& config, const std::string& where, const PixelLimits& limits,
-                           Options options) {
+                           FixedSizeOptions options) {
   LUTHIER_CHECK(refuse_limits(limits));
   const Size defaults = options.common.size;
   LUTHIER_CHECK(read_common(config, where, options.common));
@@ -136,7 +136,7 @@ MadeProcessor create_siglip_processor(const Json& config, const std::string& whe
 
 MadeProcessor create_llava_processor(const Json& config, const std::string& where,
                                      const PixelLimits& limits) {
-  Options options = clip_defaults();
+  FixedSizeOptions options = clip_defaults();
   options.pad_is_square = true;
   return create_fixed(config, where, limits, options);
 }

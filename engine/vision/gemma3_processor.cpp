@@ -12,7 +12,7 @@ namespace luthier::detail {
 
 namespace {
 
-struct Options {
+struct Gemma3PictureOptions {
   CommonSettings common;
   bool pan_and_scan = false;
   std::int64_t min_crop_size = 256, max_crops = 4;
@@ -21,7 +21,7 @@ struct Options {
 
 class Gemma3Processor : public ImageProcessor {
  public:
-  explicit Gemma3Processor(const Options& options)
+  explicit Gemma3Processor(const Gemma3PictureOptions& options)
       : options_(options),
         framing_{options.common.do_resize, false, options.common.size, {}, options.common.resample},
         table_(options.common) {}
@@ -34,7 +34,7 @@ class Gemma3Processor : public ImageProcessor {
   Result<std::vector<Region>> crops(Extent from) const;
   Result<PixelValues> outline(Extent from, const std::vector<Region>& regions) const;
 
-  Options options_;
+  Gemma3PictureOptions options_;
   Framing framing_;
   ByteTable table_;
 };
@@ -108,7 +108,7 @@ Result<PixelValues> Gemma3Processor::process(const Image& image) const {
 MadeProcessor create_gemma3_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits) {
   LUTHIER_CHECK(refuse_limits(limits));
-  Options options;
+  Gemma3PictureOptions options;
   options.common.number_is_square = true;
   options.common.resample = Resample::Bilinear;
   options.common.size.height = options.common.size.width = 224;

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kScreenEnd = 13;  // signature and logical screen
 constexpr std::uint8_t kExtension = 0x21, kPicture = 0x2c, kGraphicControl = 0xf9;
 
-Error broken(const std::string& why) {
+Error broken_gif(const std::string& why) {
   return input_error("The GIF picture is broken: " + why + ".", {},
                      "Replace it or take its row out.");
 }
@@ -45,7 +45,7 @@ bool skip_blocks(Bytes bytes, std::size_t& at) {
 /// `cut` is set where the bytes end before the first frame's head does.
 Result<Frame> first_frame(Bytes bytes, bool& cut) {
   cut = true;
-  if (bytes.size() < kScreenEnd) return broken("the file ends before its header");
+  if (bytes.size() < kScreenEnd) return broken_gif("the file ends before its header");
   Frame frame;
   frame.canvas_width = u16(bytes, 6);
   frame.canvas_height = u16(bytes, 8);
@@ -58,7 +58,7 @@ Result<Frame> first_frame(Bytes bytes, bool& cut) {
     return true;
   };
   const std::uint32_t flags = byte_at(bytes, 10);
-  if ((flags & 0x80) && !read_palette(flags)) return broken("the file ends in its colours");
+  if ((flags & 0x80) && !read_palette(flags)) return broken_gif("the file ends in its colours");
   while (at < bytes.size()) {
     const std::uint32_t kind = byte_at(bytes, at++);
     if (kind == kExtension) {
@@ -81,15 +81,15 @@ Result<Frame> first_frame(Bytes bytes, bool& cut) {
       frame.canvas_width = std::max(frame.canvas_width, frame.left + frame.width);
       frame.canvas_height = std::max(frame.canvas_height, frame.top + frame.height);
       cut = false;
-      if ((about & 0x80) && !read_palette(about)) return broken("the file ends in its colours");
+      if ((about & 0x80) && !read_palette(about)) return broken_gif("the file ends in its colours");
       frame.data = at;
       return frame;
     } else if (kind == 0x3b) {
       cut = false;
-      return broken("it holds no frame");
+      return broken_gif("it holds no frame");
     }
   }
-  return broken("the file ends before its first frame");
+  return broken_gif("the file ends before its first frame");
 }
 
 /// The bytes of the sub-blocks, one after another.
@@ -216,7 +216,7 @@ Result<Image> decode_gif(Bytes bytes, const DecodeLimits& limits) {
   bool cut = false;
   LUTHIER_TRY(const Frame frame, first_frame(bytes, cut));
   LUTHIER_CHECK(check_pixels(frame.canvas_width, frame.canvas_height, limits));
-  if (frame.width == 0 || frame.height == 0) return broken("its first frame has no pixels");
+  if (frame.width == 0 || frame.height == 0) return broken_gif("its first frame has no pixels");
   Image image;
   image.width = static_cast<int>(frame.canvas_width);
   image.height = static_cast<int>(frame.canvas_height);
@@ -241,7 +241,7 @@ Result<Image> decode_gif(Bytes bytes, const DecodeLimits& limits) {
     }
     return number == frame.height;
   });
-  if (!whole) return broken("its pixels end early");
+  if (!whole) return broken_gif("its pixels end early");
   return image;
 }
 

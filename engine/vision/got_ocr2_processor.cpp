@@ -13,7 +13,7 @@ namespace luthier::detail {
 
 namespace {
 
-struct Options {
+struct GotOcr2Options {
   CommonSettings common;
   bool crop_to_patches = false;
   std::int64_t min_patches = 1, max_patches = 12;
@@ -25,7 +25,7 @@ struct Arrangement {
 
 class GotOcr2Processor : public ImageProcessor {
  public:
-  explicit GotOcr2Processor(const Options& options);
+  explicit GotOcr2Processor(const GotOcr2Options& options);
 
   Result<PixelValues> process(const Image& image) const override;
   Result<PixelValues> outline(int width, int height) const override;
@@ -34,14 +34,14 @@ class GotOcr2Processor : public ImageProcessor {
   bool tiled() const { return options_.crop_to_patches && options_.max_patches > 1; }
   Arrangement arrange(Extent from) const;
 
-  Options options_;
+  GotOcr2Options options_;
   Framing framing_;
   ByteTable table_;
   Extent tile_;
   std::vector<Arrangement> arrangements_;
 };
 
-GotOcr2Processor::GotOcr2Processor(const Options& options)
+GotOcr2Processor::GotOcr2Processor(const GotOcr2Options& options)
     : options_(options),
       framing_{options.common.do_resize, false, options.common.size, {}, options.common.resample},
       table_(options.common),
@@ -112,7 +112,7 @@ Result<PixelValues> GotOcr2Processor::process(const Image& image) const {
 MadeProcessor create_got_ocr2_processor(const Json& config, const std::string& where,
                                         const PixelLimits& limits) {
   LUTHIER_CHECK(refuse_limits(limits));
-  Options options;
+  GotOcr2Options options;
   options.common.number_is_square = true;
   options.common.size.height = options.common.size.width = 384;
   options.common.mean = kClipMean;

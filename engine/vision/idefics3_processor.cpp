@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::int64_t kLargestEdge = 4096;  // the processor's own bound, whatever its size says
 
-struct Options {
+struct Idefics3PictureOptions {
   CommonSettings common;
   bool split = true;
   std::int64_t tile = 364;
@@ -22,7 +22,8 @@ struct Options {
 
 class Idefics3Processor : public ImageProcessor {
  public:
-  explicit Idefics3Processor(const Options& options) : options_(options), table_(options.common) {}
+  explicit Idefics3Processor(const Idefics3PictureOptions& options)
+      : options_(options), table_(options.common) {}
 
   Result<PixelValues> process(const Image& image) const override;
   Result<PixelValues> outline(int width, int height) const override;
@@ -35,7 +36,7 @@ class Idefics3Processor : public ImageProcessor {
   Result<Plan> plan(Extent from) const;
   Result<PixelValues> outline(const Plan& planned) const;
 
-  Options options_;
+  Idefics3PictureOptions options_;
   ByteTable table_;
 };
 
@@ -125,7 +126,7 @@ Result<PixelValues> Idefics3Processor::process(const Image& image) const {
 MadeProcessor create_idefics3_processor(const Json& config, const std::string& where,
                                         const PixelLimits& limits) {
   LUTHIER_CHECK(refuse_limits(limits));
-  Options options;
+  Idefics3PictureOptions options;
   options.common.number_is_square = true;
   options.common.resample = Resample::Lanczos;
   options.common.mean = options.common.std = kHalves;

@@ -13,7 +13,7 @@ namespace luthier::detail {
 
 namespace {
 
-struct Options {
+struct LlavaNextPictureOptions {
   CommonSettings common;
   bool do_center_crop = true;
   Extent crop{224, 224};
@@ -22,7 +22,7 @@ struct Options {
 
 class LlavaNextProcessor : public ImageProcessor {
  public:
-  explicit LlavaNextProcessor(const Options& options)
+  explicit LlavaNextProcessor(const LlavaNextPictureOptions& options)
       : options_(options),
         framing_{options.common.do_resize, options.do_center_crop, options.common.size,
                  options.crop, options.common.resample},
@@ -39,7 +39,7 @@ class LlavaNextProcessor : public ImageProcessor {
  private:
   std::vector<Region> tiles(Extent canvas) const;
 
-  Options options_;
+  LlavaNextPictureOptions options_;
   Framing framing_;
   ByteTable table_;
   Extent whole_;
@@ -116,7 +116,7 @@ Result<PixelValues> LlavaNextProcessor::process(const Image& image) const {
 MadeProcessor create_llava_next_processor(const Json& config, const std::string& where,
                                           const PixelLimits& limits) {
   LUTHIER_CHECK(refuse_limits(limits));
-  Options options;
+  LlavaNextPictureOptions options;
   options.common.size.shortest_edge = 224;
   options.common.mean = kClipMean;
   options.common.std = kClipStd;

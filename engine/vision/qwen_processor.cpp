@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kMaxProportion = 200;
 
-struct Options {
+struct QwenPictureOptions {
   CommonSettings common;
   std::int64_t min_pixels = 0, max_pixels = 0;
   std::int64_t patch_size = 14, temporal_patch_size = 2, merge_size = 2;
@@ -23,7 +23,8 @@ struct Options {
 
 class QwenProcessor : public ImageProcessor {
  public:
-  explicit QwenProcessor(const Options& options) : options_(options), table_(options.common) {}
+  explicit QwenProcessor(const QwenPictureOptions& options)
+      : options_(options), table_(options.common) {}
 
   Result<PixelValues> process(const Image& image) const override;
   Result<PixelValues> outline(int width, int height) const override;
@@ -31,7 +32,7 @@ class QwenProcessor : public ImageProcessor {
  private:
   Result<Extent> smart_resize(std::int64_t width, std::int64_t height) const;
 
-  Options options_;
+  QwenPictureOptions options_;
   ByteTable table_;
 };
 
@@ -115,7 +116,7 @@ Result<PixelValues> QwenProcessor::process(const Image& image) const {
 
 MadeProcessor create_qwen_processor(const Json& config, const std::string& where,
                                     const PixelLimits& limits) {
-  Options options;
+  QwenPictureOptions options;
   options.common.mean = kClipMean;
   options.common.std = kClipStd;
   LUTHIER_CHECK(read_common(config, where, options.common));

@@ -21,7 +21,7 @@ namespace {
 constexpr std::uint32_t kWidth = 256, kHeight = 257, kTurn = 274;
 constexpr std::uint64_t kMostEntries = 4096, kMostSamples = 64;
 
-Error broken(const std::string& why) {
+Error broken_tiff(const std::string& why) {
   return input_error("The TIFF picture is broken: " + why + ".", {},
                      "Replace it or take its row out.");
 }
@@ -385,10 +385,10 @@ Result<Header> tiff_header(Bytes bytes) {
   Page page;
   Header header;
   header.complete = read_page(bytes, page);
-  if (!header.complete) return broken("the file ends before its first directory");
-  if (page.width == 0 || page.height == 0) return broken("its first directory names no size");
+  if (!header.complete) return broken_tiff("the file ends before its first directory");
+  if (page.width == 0 || page.height == 0) return broken_tiff("its first directory names no size");
   if (page.width > 0x7fffffffu || page.height > 0x7fffffffu)
-    return broken("its size is out of range");
+    return broken_tiff("its size is out of range");
   header.width = static_cast<int>(page.width);
   header.height = static_cast<int>(page.height);
   header.orientation = page.turn >= 1 && page.turn <= 8 ? static_cast<int>(page.turn) : 1;
@@ -405,13 +405,13 @@ Result<Image> decode_tiff(Bytes bytes, const DecodeLimits& limits) {
   Source source{bytes, 0, {}};
   const Tiff tiff = open_tiff(source, memory);
   const auto failed = [&] {
-    return broken(source.message.empty() ? "its pixels cannot be read" : source.message);
+    return broken_tiff(source.message.empty() ? "its pixels cannot be read" : source.message);
   };
   if (!tiff) return failed();
   const Layout layout = read_layout(tiff.get());
   LUTHIER_CHECK(check_pixels(layout.width, layout.height, limits));
   if (layout.samples == 0 || layout.samples > kMostSamples)
-    return broken("it has too many channels");
+    return broken_tiff("it has too many channels");
   if (layout.packing == COMPRESSION_JPEG && layout.colour == PHOTOMETRIC_YCBCR)
     TIFFSetField(tiff.get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
   Image image;

@@ -24,7 +24,7 @@ const std::uint8_t* data_of(Bytes bytes) {
   return reinterpret_cast<const std::uint8_t*>(bytes.data());
 }
 
-Error broken(const std::string& why) {
+Error broken_webp(const std::string& why) {
   return input_error("The WebP picture is broken: " + why + ".", {},
                      "Replace it or take its row out.");
 }
@@ -74,7 +74,7 @@ std::optional<Frame> first_frame(Bytes bytes) {
 Result<Header> webp_header(Bytes bytes) {
   WebPBitstreamFeatures features{};
   if (WebPGetFeatures(data_of(bytes), bytes.size(), &features) != VP8_STATUS_OK)
-    return broken("its header cannot be read");
+    return broken_webp("its header cannot be read");
   Header header;
   header.width = features.width;
   header.height = features.height;
@@ -95,9 +95,9 @@ Result<Header> webp_header(Bytes bytes) {
 Result<Image> decode_webp(Bytes bytes, const DecodeLimits& limits) {
   WebPBitstreamFeatures features{};
   if (WebPGetFeatures(data_of(bytes), bytes.size(), &features) != VP8_STATUS_OK)
-    return broken("its header cannot be read");
+    return broken_webp("its header cannot be read");
   if (bytes.size() < 12 || bytes.size() - 8 < little_endian(bytes, 4, 4))
-    return broken("the file ends early");
+    return broken_webp("the file ends early");
   LUTHIER_CHECK(check_pixels(static_cast<std::uint64_t>(features.width),
                              static_cast<std::uint64_t>(features.height), limits));
   Image image;
@@ -108,22 +108,22 @@ Result<Image> decode_webp(Bytes bytes, const DecodeLimits& limits) {
   if (!features.has_animation) {
     if (!WebPDecodeRGBInto(data_of(bytes), bytes.size(), image.rgb.data(), image.rgb.size(),
                            stride))
-      return broken("its pixels cannot be decoded");
+      return broken_webp("its pixels cannot be decoded");
     return image;
   }
   const auto frame = first_frame(bytes);
-  if (!frame) return broken("its first frame is missing");
+  if (!frame) return broken_webp("its first frame is missing");
   if (frame->left > image.width - frame->width || frame->top > image.height - frame->height)
-    return broken("its first frame leaves the canvas");
+    return broken_webp("its first frame leaves the canvas");
   int width = 0, height = 0;
   if (!WebPGetInfo(data_of(frame->bitstream), frame->bitstream.size(), &width, &height) ||
       width != frame->width || height != frame->height)
-    return broken("its first frame has another size than it says");
+    return broken_webp("its first frame has another size than it says");
   std::uint8_t* start = image.rgb.data() + std::size_t(frame->top) * std::size_t(stride) +
                         std::size_t(frame->left) * 3;
   const std::size_t room = image.rgb.size() - static_cast<std::size_t>(start - image.rgb.data());
   if (!WebPDecodeRGBInto(data_of(frame->bitstream), frame->bitstream.size(), start, room, stride))
-    return broken("its pixels cannot be decoded");
+    return broken_webp("its pixels cannot be decoded");
   return image;
 }
 

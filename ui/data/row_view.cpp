@@ -25,7 +25,7 @@ namespace luthier {
 namespace {
 
 constexpr int kPictureEdge = 224;
-constexpr std::size_t kMostPictures = 4;
+constexpr std::size_t kShownPictures = 4;
 
 QString tinted(const QColor& colour, double share) {
   const QColor card = colours().card;
@@ -120,7 +120,7 @@ void RowView::show_pictures() {
   std::size_t count = 0;
   for (const Message& message : row_.conversation.messages)
     for (const ContentPart& part : message.content) {
-      if (part.kind != ContentPart::Kind::Image || count++ >= kMostPictures) continue;
+      if (part.kind != ContentPart::Kind::Image || count++ >= kShownPictures) continue;
       auto* label = new QLabel(this);
       label->setAlignment(Qt::AlignTop);
       label->setToolTip(QString::fromStdString(picture_name(part.image)));

@@ -14,9 +14,9 @@ using torch::Tensor;
 
 namespace {
 
-class Projector : public PictureProjector {
+class Gemma3Projector : public PictureProjector {
  public:
-  Projector(const Gemma3Options& o, const torch::TensorOptions& t)
+  Gemma3Projector(const Gemma3Options& o, const torch::TensorOptions& t)
       : rows_(o.vision.patch_rows()), columns_(o.vision.patch_columns()), pooling_(o.pooling) {
     add_parameter("mm_input_projection_weight", weight_, {o.vision.hidden_size, o.text.hidden_size},
                   t);
@@ -52,7 +52,7 @@ class Projector : public PictureProjector {
 class Gemma3 : public SiglipGemma {
  public:
   Gemma3(const Gemma3Options& o, const torch::TensorOptions& t)
-      : SiglipGemma(o, std::make_shared<Projector>(o, t), t),
+      : SiglipGemma(o, std::make_shared<Gemma3Projector>(o, t), t),
         image_token_(o.image_token_id),
         image_tokens_(o.mm_tokens_per_image) {}
 
@@ -80,18 +80,18 @@ class Gemma3 : public SiglipGemma {
 };
 
 /// Gemma3Processor shows each picture once, whatever the picture processor's own file says.
-ProcessorDefaults processor_defaults() {
+ProcessorDefaults gemma3_processor() {
   return {"Gemma3ImageProcessor", {{"do_pan_and_scan", false}}};
 }
 
 /// The template writes the token that opens a picture; Gemma3Processor puts the picture's tokens
 /// and blank lines around it.
-Result<ImageTokens> image_tokens(const Gemma3Options& options,
-                                 const std::filesystem::path& folder) {
+Result<ImageTokens> gemma3_image_tokens(const Gemma3Options& options,
+                                        const std::filesystem::path& folder) {
   LUTHIER_TRY(const std::int64_t count, processor_count(folder, "image_seq_length", 256));
   LUTHIER_CHECK(check_frame_tokens(count, options.mm_tokens_per_image, folder, "image_seq_length"));
   LUTHIER_TRY([[maybe_unused]] const PixelValues outline,
-              frame_outline(folder, processor_defaults(), 1));
+              frame_outline(folder, gemma3_processor(), 1));
   ImageTokens tokens;
   LUTHIER_TRY(tokens.mark, tokenizer_attribute(folder, "boi_token", "<start_of_image>"));
   LUTHIER_TRY(tokens.token, tokenizer_attribute(folder, "image_token", "<image_soft_token>"));
@@ -101,14 +101,14 @@ Result<ImageTokens> image_tokens(const Gemma3Options& options,
   return tokens;
 }
 
-Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
+Result<Plan> read_gemma3(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const Gemma3Options options,
               read_gemma3_options(config, (folder / "config.json").string()));
   Plan plan;
   plan.build = builder<Gemma3>(options);
   plan.pictures =
-      PicturePlan{options.image_token_id, processor_defaults(),
-                  [options](const auto& files) { return image_tokens(options, files); }};
+      PicturePlan{options.image_token_id, gemma3_processor(),
+                  [options](const auto& files) { return gemma3_image_tokens(options, files); }};
   plan.initializer_range = options.text.initializer_range;
   return plan;
 }
@@ -138,6 +138,6 @@ Result<Gemma3Options> read_gemma3_options(const Json& config, const std::string&
   return o;
 }
 
-const Family gemma3_family{"gemma3", true, read, llava_memory_name, llava_stored_name};
+const Family gemma3_family{"gemma3", true, read_gemma3, llava_memory_name, llava_stored_name};
 
 }  // namespace luthier

@@ -11,9 +11,9 @@ using torch::Tensor;
 
 namespace {
 
-class Projector : public PictureProjector {
+class PaliGemmaProjector : public PictureProjector {
  public:
-  Projector(const SiglipGemmaOptions& o, const torch::TensorOptions& t) {
+  PaliGemmaProjector(const SiglipGemmaOptions& o, const torch::TensorOptions& t) {
     linear_ = register_module("linear", Linear(o.vision.hidden_size, o.text.hidden_size, true, t));
   }
   Tensor forward(const Tensor& features) override { return linear_(features); }
@@ -30,7 +30,7 @@ class Projector : public PictureProjector {
 class PaliGemma : public SiglipGemma {
  public:
   PaliGemma(const SiglipGemmaOptions& o, const torch::TensorOptions& t)
-      : SiglipGemma(o, std::make_shared<Projector>(o, t), t) {}
+      : SiglipGemma(o, std::make_shared<PaliGemmaProjector>(o, t), t) {}
 
   TokenSequence embed(const ModelInput& input) override {
     TokenSequence sequence = SiglipGemma::embed(input);
@@ -51,14 +51,14 @@ class PaliGemma : public SiglipGemma {
   }
 };
 
-ProcessorDefaults processor_defaults() { return {"SiglipImageProcessor"}; }
+ProcessorDefaults paligemma_processor() { return {"SiglipImageProcessor"}; }
 
-Result<ImageTokens> image_tokens(const SiglipGemmaOptions& options,
-                                 const std::filesystem::path& folder) {
+Result<ImageTokens> paligemma_image_tokens(const SiglipGemmaOptions& options,
+                                           const std::filesystem::path& folder) {
   LUTHIER_TRY([[maybe_unused]] const PixelValues outline,
-              frame_outline(folder, processor_defaults(), 0));
+              frame_outline(folder, paligemma_processor(), 0));
   LUTHIER_TRY(const detail::PictureSettings pictures,
-              detail::read_picture_settings(folder, processor_defaults()));
+              detail::read_picture_settings(folder, paligemma_processor()));
   LUTHIER_TRY(const std::int64_t count, json_int(pictures.config, "image_seq_length",
                                                  pictures.where, options.vision.tokens()));
   if (count != options.vision.tokens()) {
@@ -75,14 +75,14 @@ Result<ImageTokens> image_tokens(const SiglipGemmaOptions& options,
   return tokens;
 }
 
-Result<Plan> read(const Json& config, const std::filesystem::path& folder) {
+Result<Plan> read_paligemma(const Json& config, const std::filesystem::path& folder) {
   LUTHIER_TRY(const SiglipGemmaOptions options,
               read_paligemma_options(config, (folder / "config.json").string()));
   Plan plan;
   plan.build = builder<PaliGemma>(options);
   plan.pictures =
-      PicturePlan{options.image_token_id, processor_defaults(),
-                  [options](const auto& files) { return image_tokens(options, files); }};
+      PicturePlan{options.image_token_id, paligemma_processor(),
+                  [options](const auto& files) { return paligemma_image_tokens(options, files); }};
   plan.initializer_range = options.text.initializer_range;
   return plan;
 }
@@ -116,6 +116,7 @@ Result<SiglipGemmaOptions> read_paligemma_options(const Json& config, const std:
   return o;
 }
 
-const Family paligemma_family{"paligemma", true, read, llava_memory_name, llava_stored_name};
+const Family paligemma_family{"paligemma", true, read_paligemma, llava_memory_name,
+                              llava_stored_name};
 
 }  // namespace luthier

@@ -56,7 +56,7 @@ class PatchEmbeddings : public torch::nn::Module {
   std::shared_ptr<PatchConvolution> projection;
 };
 
-class Encoder : public torch::nn::Module {};
+class TowerEncoder : public torch::nn::Module {};
 
 }  // namespace
 
@@ -180,7 +180,7 @@ Result<InternVLTowerOptions> read_internvl_tower_options(const Json& config,
 InternVLTowerImpl::InternVLTowerImpl(const InternVLTowerOptions& o, const torch::TensorOptions& t)
     : options(o) {
   embeddings_ = register_module("embeddings", std::make_shared<Embeddings>(o, t));
-  auto encoder = register_module("encoder", std::make_shared<Encoder>());
+  auto encoder = register_module("encoder", std::make_shared<TowerEncoder>());
   torch::nn::ModuleList list;
   for (std::int64_t i = 0; i < o.num_hidden_layers; ++i) {
     layers_.push_back(std::make_shared<Layer>(o, t));
