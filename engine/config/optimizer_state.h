@@ -20,6 +20,10 @@ struct StateTensor {
 /// For a trained tensor of this shape.
 using StateLayout = std::vector<StateTensor> (*)(const std::vector<std::int64_t>& shape);
 
+/// Gradients that are narrower than what they move are widened one after another, until a step's
+/// kernel has so many bytes of them.
+inline constexpr std::int64_t kWidenedBytes = 16 << 20;
+
 /// Bytes of all tensors that the layout has for a trained one of this shape.
 std::int64_t state_bytes(StateLayout layout, const std::vector<std::int64_t>& shape);
 

@@ -23,7 +23,7 @@
 namespace luthier {
 namespace {
 
-std::atomic<std::int64_t> allocated_bytes{0}, peak_bytes{0}, cap_bytes{0};
+std::atomic<std::int64_t> allocated_bytes{0}, peak_bytes{0}, cap_bytes{0}, fails_in{0};
 
 /// Never destroyed: tensors may be freed while the process ends.
 BlockPool& large_blocks() {
@@ -58,6 +58,7 @@ class CountingAllocator final : public c10::Allocator {
         (bytes > static_cast<std::size_t>(cap) ||
          allocated_bytes.load(std::memory_order_relaxed) > cap - static_cast<std::int64_t>(bytes)))
       refuse(bytes);
+    if (fails_in.load(std::memory_order_relaxed) > 0 && fails_in.fetch_sub(1) == 1) refuse(bytes);
     if (bytes > (std::size_t{1} << 60)) refuse(bytes);
     void* block = nullptr;
     std::size_t given = 0;
@@ -143,6 +144,7 @@ void install_counting_allocator() {
 }
 
 void set_memory_cap(std::int64_t bytes) { cap_bytes = bytes; }
+void fail_allocation(std::int64_t count) { fails_in = count; }
 
 MemoryUse memory_use(torch::Device device) {
   MemoryUse use;

@@ -18,6 +18,8 @@ namespace luthier {
 void install_counting_allocator();
 /// The same cap, set at run time; 0 takes it away. For tests.
 void set_memory_cap(std::int64_t bytes);
+/// The `count`-th allocation from now on fails once, as on a full machine; 0: none. For tests.
+void fail_allocation(std::int64_t count);
 
 struct MemoryUse {
   std::int64_t allocated = 0;  ///< bytes in live tensors

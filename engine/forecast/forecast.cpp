@@ -107,12 +107,13 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   // Where no gradient arrives there is no state either.
   const double arrived =
       static_cast<double>(reached) / static_cast<double>(std::max<std::int64_t>(1, parameters));
-  parts.optimizer = std::llround(static_cast<double>(optimizer_bytes(trained, recipe)) * arrived);
+  parts.optimizer =
+      std::llround(static_cast<double>(optimizer_bytes(trained, recipe, terms.element)) * arrived);
   const bool accumulates = recipe.training.gradient_accumulation_steps > 1 &&
                            objective->window_rule() != WindowRule::Whole;
   const std::int64_t standing = accumulates ? parts.gradients : 0;
-  const StepBytes step = peak_of(cost, loss, parts.gradients, standing,
-                                 terms.gradient_element < 4 ? loss.gradient : 0);
+  const StepBytes step =
+      peak_of(cost, loss, parts.gradients, standing, widened_bytes(trained, terms.element));
   parts.activations = step.kept + kept_features(model, batch, trained, terms, parts.weights);
   // What of a packed weight stands dense at a time.
   LUTHIER_TRY(const std::int64_t dense, largest_dense_run(model, packing));

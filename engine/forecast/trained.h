@@ -27,8 +27,14 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
 std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<TrainedModule>& trained,
                                                          bool dropout);
 
-/// Bytes that the recipe's optimizer keeps for all of it.
-std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe);
+/// Bytes that the recipe's optimizer keeps for all of it, float32 masters included where the base's
+/// numbers have `element` bytes and these are fewer than four.
+std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe,
+                             std::int64_t element);
+
+/// What the optimizer's step needs beside its state: gradients of `element` bytes a number, widened
+/// to move float32 masters.
+std::int64_t widened_bytes(const std::vector<TrainedModule>& trained, std::int64_t element);
 
 class Objective;
 

@@ -112,13 +112,29 @@ std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<Train
   return shares;
 }
 
-std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe) {
+std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe,
+                             std::int64_t element) {
   const StateLayout layout = optimizer_kind(recipe.training.optim).state;
   std::int64_t bytes = 0;
   for (const TrainedModule& each : trained) {
-    for (const auto& shape : each.shapes) bytes += state_bytes(layout, shape);
+    const bool master = each.share.whole && element < 4;  // a plug's tensors are float32
+    for (const auto& shape : each.shapes)
+      bytes += state_bytes(layout, shape) + (master ? 4 * elements(shape) : 0);
   }
   return bytes;
+}
+
+std::int64_t widened_bytes(const std::vector<TrainedModule>& trained, std::int64_t element) {
+  std::int64_t all = 0, largest = 0;
+  if (element >= 4) return 0;
+  for (const TrainedModule& each : trained) {
+    if (!each.share.whole) continue;
+    for (const auto& shape : each.shapes) {
+      all += 4 * elements(shape);
+      largest = std::max(largest, 4 * elements(shape));
+    }
+  }
+  return std::min(all, kWidenedBytes + largest);
 }
 
 Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& asked) {

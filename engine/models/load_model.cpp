@@ -228,6 +228,7 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
     }
     loaded.model = plan.made(tensors);
     LUTHIER_CHECK(draw_weights(*loaded.model, plan, options.seed, options.go_on));
+    loaded.drawn = true;
     loaded.stored_dtype = "F32";
   }
   LUTHIER_CHECK(check_processor(*loaded.processor, loaded.model->geometry(), folder));
@@ -261,7 +262,7 @@ Result<std::shared_ptr<const ChatProcessor>> processor_for(const LoadedModel& lo
 }
 
 Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder,
-                  torch::ScalarType dtype) {
+                  torch::ScalarType dtype, const std::map<std::string, torch::Tensor>& masters) {
   torch::NoGradGuard no_grad;
   TORCH_CHECK(packed_linears(*loaded.model).empty(), "packed weights are not written here");
   std::error_code problem;
@@ -271,7 +272,9 @@ Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder
   std::vector<torch::Tensor> kept;
   std::vector<TensorToWrite> tensors;
   for (const auto& item : loaded.model->named_parameters()) {
-    const torch::Tensor stored = item.value().detach().to(torch::kCPU, dtype).contiguous();
+    const auto master = masters.find(item.key());
+    const torch::Tensor& value = master == masters.end() ? item.value() : master->second;
+    const torch::Tensor stored = value.detach().to(torch::kCPU, dtype).contiguous();
     kept.push_back(stored);
     TensorToWrite tensor;
     tensor.name = loaded.family->stored_name(item.key());
@@ -291,6 +294,30 @@ Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder
   LUTHIER_CHECK(write_file_atomically(folder / "config.json", config.dump(2) + "\n"));
   LUTHIER_CHECK(copy_companion_files(loaded.folder, folder));
   return loaded.processor->store_limits(folder, loaded.pixels);
+}
+
+Result<std::map<std::string, torch::Tensor>> wider_weights(const LoadedModel& loaded,
+                                                           const std::vector<std::string>& names) {
+  std::map<std::string, torch::Tensor> wider;
+  if (loaded.model->dtype() == torch::kFloat32 || loaded.drawn) return wider;
+  torch::NoGradGuard no_grad;
+  LUTHIER_TRY(const CheckpointFiles files, open_weights(loaded.folder, loaded.config));
+  const std::string where = loaded.folder.string();
+  LUTHIER_TRY(const auto stored, stored_names(*loaded.family, files, PackingPlan{}, where));
+  const auto parameters = loaded.model->named_parameters();
+  for (const std::string& name : names) {
+    const auto found = stored.find(name);
+    const torch::Tensor* parameter = parameters.find(name);
+    if (found == stored.end() || !parameter) continue;
+    const auto view = files.find(found->second);
+    if (view->info.dtype == DType::BF16) continue;
+    torch::Tensor value = torch::empty(
+        parameter->sizes(), parameter->options().dtype(torch::kFloat32).requires_grad(false));
+    LUTHIER_CHECK(read_stored(*view, value, where + ": " + found->second));
+    if (at::equal(value.to(parameter->scalar_type()), *parameter)) wider.emplace(name, value);
+  }
+  LUTHIER_CHECK(files.check_unchanged());
+  return wider;
 }
 
 }  // namespace luthier

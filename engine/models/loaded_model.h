@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ struct LoadedModel {
   std::vector<TokenId> eos_ids;  ///< generation_config.json's eos_token_id, else the text config's,
                                  ///< else the tokenizer's
   std::string stored_dtype;      ///< of most parameters: F16, BF16, F32
+  bool drawn = false;            ///< its weights are random and stand in no file
   PixelLimits pixels;            ///< that `processor` works by, in place of the folder's own
   Json quantization;             ///< settings of its packed weights; null: it has none
 };
@@ -64,7 +66,14 @@ Result<std::shared_ptr<const ChatProcessor>> processor_for(const LoadedModel& lo
 /// Writes a whole checkpoint folder that transformers loads: config.json, model.safetensors
 /// in 5.17's stored names, and all that the source folder holds beside its weights, with the pixel
 /// limits that it was loaded under in the picture processor's file. `dtype`: what to store as.
+/// `masters`: tensors to store in place of the model's own, by their names in memory.
 Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder,
-                  torch::ScalarType dtype);
+                  torch::ScalarType dtype,
+                  const std::map<std::string, torch::Tensor>& masters = {});
+
+/// The checkpoint's own float32 values of these tensors of a model that was loaded in bfloat16, on
+/// its device; only of those that are stored with more bits and are still as they were loaded.
+Result<std::map<std::string, torch::Tensor>> wider_weights(const LoadedModel& loaded,
+                                                           const std::vector<std::string>& names);
 
 }  // namespace luthier

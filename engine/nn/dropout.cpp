@@ -41,15 +41,18 @@ LUTHIER_WIDE void drop(const float* x, float* y, std::uint32_t begin, std::uint3
 
 }  // namespace
 
+torch::Tensor dropped_by_generator(const torch::Tensor& x, double p, std::uint64_t seed) {
+  at::Generator generator = at::globalContext().defaultGenerator(x.device()).clone();
+  generator.set_current_seed(seed);
+  const torch::Tensor keeps =
+      torch::empty(x.sizes(), x.options().dtype(torch::kBool)).bernoulli_(1 - p, generator);
+  // The factor is a number and not a tensor of x's type: 1 / (1 − p) in bfloat16 is up to 0.2 %
+  // off.
+  return x.detach().mul(1 / (1 - p)).mul_(keeps);
+}
+
 torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed) {
-  if (!x.is_cpu()) {
-    at::Generator generator = at::globalContext().defaultGenerator(x.device()).clone();
-    generator.set_current_seed(seed);
-    return torch::empty(x.sizes(), x.options().requires_grad(false))
-        .bernoulli_(1 - p, generator)
-        .div_(1 - p)
-        .mul_(x.detach());
-  }
+  if (!x.is_cpu()) return dropped_by_generator(x, p, seed);
   const torch::Tensor from = x.detach().to(torch::kFloat32).contiguous();
   torch::Tensor to = torch::empty_like(from);
   const float* source = from.const_data_ptr<float>();

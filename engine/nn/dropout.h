@@ -15,4 +15,7 @@ namespace luthier {
 /// [0, 1).
 torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed);
 
+/// The same with ATen's own generator, as it is done off the CPU: its mask is another.
+torch::Tensor dropped_by_generator(const torch::Tensor& x, double p, std::uint64_t seed);
+
 }  // namespace luthier

@@ -37,10 +37,9 @@ class Adafactor : public Optimizer {
       change.mul_(gradient);
       change.div_(root_mean_square(change).div_(kLargestUpdate).clamp_min_(1));
       change.mul_(group.rate);
-      change_in_float32(moved.parameter, [&](torch::Tensor& value) {
-        if (group.decay != 0) value.add_(value, -group.decay * group.rate);
-        value.sub_(change);
-      });
+      torch::Tensor value = moved.parameter;
+      if (group.decay != 0) value.add_(value, -group.decay * group.rate);
+      value.sub_(change);
     }
   }
 

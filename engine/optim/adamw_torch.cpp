@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // AdamW, step for step what torch.optim.AdamW does: decoupled decay and bias correction, with a
-// step count of its own for each tensor and float32 moments whatever the parameter's dtype. It goes
-// over LibTorch's fused kernel where the parameter is float32 (every adapter, full training on the
-// CPU); in lower precisions it is the same arithmetic in float32 with one rounding at the end,
-// which the fused kernel does not offer together with float32 moments.
-#include <cmath>
-
+// step count of its own for each tensor and float32 moments. It goes over LibTorch's fused kernel,
+// which wants gradients of the parameter's type: a master's narrower ones are widened, so many at a
+// time that they take little memory.
 #include "engine/optim/optimizers.h"
 
 namespace luthier {
@@ -21,46 +18,41 @@ class AdamW : public Optimizer {
 
  protected:
   void update(const Group& group) override {
-    std::vector<const Moved*> fused;
+    const torch::Tensor count = torch::full(
+        {}, static_cast<double>(group.step),
+        group.members.front().parameter.options().dtype(torch::kFloat32).requires_grad(false));
+    Batch batch;
     for (const Moved& moved : group.members) {
-      if (moved.parameter.scalar_type() == torch::kFloat32 && moved.parameter.is_contiguous())
-        fused.push_back(&moved);
-      else
-        update_rounded(group, moved);
+      batch.add(moved);
+      if (batch.widened_bytes >= kWidenedBytes) move(group, batch, count);
     }
-    if (!fused.empty()) update_fused(group, fused);
+    move(group, batch, count);
   }
 
  private:
-  void update_fused(const Group& group, const std::vector<const Moved*>& members) const {
+  /// Lists for one call of the kernel.
+  struct Batch {
     std::vector<torch::Tensor> parameters, gradients, first, second;
-    for (const Moved* moved : members) {
-      parameters.push_back(moved->parameter);
-      gradients.push_back(moved->gradient.contiguous());
-      first.push_back(moved->state[0]);
-      second.push_back(moved->state[1]);
-    }
-    const torch::Tensor count =
-        torch::full({}, static_cast<double>(group.step),
-                    parameters.front().options().dtype(torch::kFloat32).requires_grad(false));
-    const std::vector<torch::Tensor> counts(members.size(), count);
-    at::_fused_adamw_(parameters, gradients, first, second, {}, counts, group.rate, beta1_, beta2_,
-                      group.decay, epsilon_, /*amsgrad=*/false, /*maximize=*/false);
-  }
+    std::int64_t widened_bytes = 0;
 
-  void update_rounded(const Group& group, const Moved& moved) const {
-    const torch::Tensor gradient = moved.gradient.to(torch::kFloat32);
-    torch::Tensor first = moved.state[0], second = moved.state[1];
-    change_in_float32(moved.parameter, [&](torch::Tensor& value) {
-      value.mul_(1 - group.rate * group.decay);
-      first.lerp_(gradient, 1 - beta1_);
-      second.mul_(beta2_).addcmul_(gradient, gradient, 1 - beta2_);
-      const double count = static_cast<double>(group.step);
-      const double correction1 = 1 - std::pow(beta1_, count),
-                   correction2 = 1 - std::pow(beta2_, count);
-      const torch::Tensor denominator = second.sqrt().div_(std::sqrt(correction2)).add_(epsilon_);
-      value.addcdiv_(first, denominator, -group.rate / correction1);
-    });
+    void add(const Moved& moved) {
+      const torch::Tensor gradient = moved.gradient.to(torch::kFloat32).contiguous();
+      if (moved.gradient.scalar_type() != torch::kFloat32)
+        widened_bytes += static_cast<std::int64_t>(gradient.nbytes());
+      parameters.push_back(moved.parameter);
+      gradients.push_back(gradient);
+      first.push_back(moved.state[0]);
+      second.push_back(moved.state[1]);
+    }
+  };
+
+  void move(const Group& group, Batch& batch, const torch::Tensor& count) const {
+    if (batch.parameters.empty()) return;
+    const std::vector<torch::Tensor> counts(batch.parameters.size(), count);
+    at::_fused_adamw_(batch.parameters, batch.gradients, batch.first, batch.second, {}, counts,
+                      group.rate, beta1_, beta2_, group.decay, epsilon_, /*amsgrad=*/false,
+                      /*maximize=*/false);
+    batch = {};
   }
 
   double beta1_, beta2_, epsilon_;

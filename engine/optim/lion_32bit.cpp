@@ -18,11 +18,9 @@ class Lion : public Optimizer {
   void update(const Group& group) override {
     for (const Moved& moved : group.members) {
       const torch::Tensor gradient = moved.gradient.to(torch::kFloat32);
-      torch::Tensor momentum = moved.state[0];
-      change_in_float32(moved.parameter, [&](torch::Tensor& value) {
-        value.mul_(1 - group.rate * group.decay);
-        value.add_(momentum.mul(beta1_).add_(gradient, 1 - beta1_).sign_(), -group.rate);
-      });
+      torch::Tensor value = moved.parameter, momentum = moved.state[0];
+      value.mul_(1 - group.rate * group.decay);
+      value.add_(momentum.mul(beta1_).add_(gradient, 1 - beta1_).sign_(), -group.rate);
       momentum.mul_(beta2_).add_(gradient, 1 - beta2_);
     }
   }

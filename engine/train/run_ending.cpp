@@ -49,6 +49,12 @@ Status RunEnding::check_finite(const std::string& refused) const {
 /// finite.
 Status RunEnding::checkpoint() {
   if (run_.state.step == saved_step_ || run_.bad_steps > 0) return {};
+  if (!run_.optimizer->is_whole()) {
+    return machine_error("Step " + std::to_string(run_.state.step + 1) +
+                             " broke off while weights were moving; no checkpoint was written.",
+                         run_.log->folder().path().string(),
+                         "Resume: the run goes on from its last checkpoint.");
+  }
   LUTHIER_CHECK(check_finite("no checkpoint"));
   const bool paused = run_.log->manifest().state == RunState::Paused;
   run_.observer.on_phase(TrainPhase::Saving, "");
@@ -86,7 +92,8 @@ Status RunEnding::save_result() {
     LUTHIER_CHECK(run_.trainables.adapter->save(writer.path(), run_.recipe.model));
     LUTHIER_CHECK(write_adapter_notes(writer.path(), run_.base.pixels));
   } else {
-    LUTHIER_CHECK(save_model(run_.base, writer.path(), result_dtype(run_.base, run_.recipe)));
+    LUTHIER_CHECK(save_model(run_.base, writer.path(), result_dtype(run_.base, run_.recipe),
+                             run_.optimizer->masters()));
   }
   return writer.commit();
 }

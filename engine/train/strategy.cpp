@@ -5,14 +5,13 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/methods/adapter_tensors.h"
 #include "engine/methods/method.h"
 #include "engine/nn/parameters.h"
 #include "engine/optim/decay_rule.h"
 
 namespace luthier {
 namespace {
-
-constexpr const char* kPeftPrefix = "base_model.model.";
 
 /// Full names of the modules that are LayerNorms.
 std::set<std::string> layer_norms(const Model& model) {
@@ -26,7 +25,7 @@ std::set<std::string> layer_norms(const Model& model) {
 
 /// A trained tensor's name as the model has it.
 std::string in_model(const std::string& name) {
-  return name.starts_with(kPeftPrefix) ? name.substr(std::string_view(kPeftPrefix).size()) : name;
+  return name.starts_with(kPeftPrefix) ? name.substr(kPeftPrefix.size()) : name;
 }
 
 bool in_layer_norm(const std::string& name, const std::set<std::string>& norms) {
@@ -35,6 +34,18 @@ bool in_layer_norm(const std::string& name, const std::set<std::string>& norms) 
     if (norms.contains(name.substr(0, dot))) return true;
   }
   return false;
+}
+
+/// Masters of the base's own tensors begin as the checkpoint has them, not as bfloat16 rounds them.
+Status add_masters(const LoadedModel& base, std::vector<TrainedTensor>& tensors) {
+  std::vector<std::string> names;
+  for (const TrainedTensor& trained : tensors) names.push_back(trained.name);
+  LUTHIER_TRY(const auto wider, wider_weights(base, names));
+  for (TrainedTensor& trained : tensors) {
+    if (const auto found = wider.find(trained.name); found != wider.end())
+      trained.master = found->second;
+  }
+  return {};
 }
 
 }  // namespace
@@ -89,6 +100,7 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
       const std::string part = base.model->part_of(item.key());
       if (method->part_trains(part, recipe)) add(item.key(), item.value(), part);
     }
+    LUTHIER_CHECK(add_masters(base, trainables.tensors));
   }
   if (trainables.tensors.empty()) {
     return input_error("Nothing would train.",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// AdamW against LibTorch's own, and its way with lower precisions.
+// AdamW against LibTorch's own.
 #include <torch/optim/adamw.h>
 
 #include "engine/optim/optimizers.h"
@@ -40,23 +40,6 @@ class TestAdamW : public QObject {
       reference.step();
     }
     QVERIFY((ours - theirs).abs().max().item<double>() < 1e-6);
-  }
-
-  void half_precision_moves_as_float32_rounded_once() {
-    torch::manual_seed(4);
-    torch::Tensor narrow = torch::randn({64}).to(torch::kBFloat16).requires_grad_(true);
-    torch::Tensor wide = narrow.detach().to(torch::kFloat32).requires_grad_(true);
-    const auto first = adamw(narrow), second = adamw(wide);
-    const torch::Tensor gradient = torch::randn({64}).to(torch::kBFloat16);
-    narrow.mutable_grad() = gradient.clone();
-    wide.mutable_grad() = gradient.to(torch::kFloat32);
-    first->step(1e-2);
-    second->step(1e-2);
-    QVERIFY((narrow.to(torch::kFloat32) - wide.to(torch::kBFloat16).to(torch::kFloat32))
-                .abs()
-                .max()
-                .item<double>() < 0.02);
-    QVERIFY(first->state().at("w.exp_avg").scalar_type() == torch::kFloat32);
   }
 
   void reads_a_checkpoint_of_before() {

@@ -5,6 +5,7 @@
 
 #include "engine/device/memory.h"
 #include "engine/io/safetensors.h"
+#include "engine/models/stored_tensor.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -233,6 +234,61 @@ class TestTrainer : public QObject {
     VERIFY_OK(run(tiny.recipe("run"), tiny.root() / "run"));
     QVERIFY2(differences(tiny.root() / "run", tiny.root() / "whole").isEmpty(),
              qPrintable(differences(tiny.root() / "run", tiny.root() / "whole")));
+  }
+
+  /// Wherever in a step memory runs out, in the optimizer's too: what is saved is a state between
+  /// two steps, and the run goes on from it to the same bytes.
+  void memory_that_runs_out_anywhere_in_a_step_loses_nothing() {
+    for (const std::string strategy : {"lora", "full"}) {
+      TinyRun tiny;
+      const std::vector<std::string> settings{"strategy=" + strategy, "training.dtype=bfloat16",
+                                              "training.max_steps=5", "training.save_steps=2"};
+      VERIFY_OK(run(tiny.recipe("whole", settings)));
+      int failed = 0;
+      for (std::int64_t count = 1; count < 20'000; count += 1 + count / 6) {
+        const std::string out = "run-" + std::to_string(count);
+        const Outcome outcome = run(tiny.recipe(out, settings), {},
+                                    [count](Watcher& watcher, TrainControl&, LoadedModel&) {
+                                      watcher.at_step = [count](std::int64_t step) {
+                                        if (step == 3) fail_allocation(count);
+                                      };
+                                    });
+        fail_allocation(0);
+        if (outcome.result.ok()) break;  // no step allocates so often
+        ++failed;
+        VERIFY_OK(run(tiny.recipe(out, settings), tiny.root() / out));
+        QVERIFY2(differences(tiny.root() / out, tiny.root() / "whole").isEmpty(),
+                 qPrintable(differences(tiny.root() / out, tiny.root() / "whole")));
+        fs::remove_all(tiny.root() / out);
+      }
+      QVERIFY(failed > 10);
+    }
+  }
+
+  /// A result is stored as the base is: what bfloat16 rounds away of its weights comes back.
+  void a_float32_base_that_trains_in_bfloat16_keeps_its_digits() {
+    TinyRun tiny;
+    VERIFY_OK(run(tiny.recipe("base", {"strategy=full", "training.max_steps=1"})));
+    const std::vector<std::string> settings{
+        "model=" + (tiny.root() / "base/model").string(), "init=pretrained", "strategy=full",
+        "training.dtype=bfloat16", "training.learning_rate=1.0e-7"};
+    VERIFY_OK(run(tiny.recipe("run", settings)));
+    const SafetensorsFile before =
+                              *SafetensorsFile::open(tiny.root() / "base/model/model.safetensors"),
+                          after =
+                              *SafetensorsFile::open(tiny.root() / "run/model/model.safetensors");
+    std::int64_t numbers = 0, moved = 0;
+    double most = 0;
+    for (const auto& [name, info] : before.header().tensors) {
+      const torch::Tensor a = *read_stored(*before.find(name), name),
+                          b = *read_stored(*after.find(name), name);
+      QCOMPARE(b.scalar_type(), torch::kFloat32);
+      most = std::max(most, (a - b).abs().max().item<double>());
+      numbers += a.numel();
+      moved += (a != b).sum().item<std::int64_t>();
+    }
+    QVERIFY2(most > 0 && most < 2e-6, qPrintable(QString::number(most)));
+    QVERIFY(moved > numbers / 4);
   }
 
   void old_checkpoints_go_and_the_newest_stay() {

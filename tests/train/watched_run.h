@@ -54,7 +54,8 @@ class Watcher : public TrainObserver {
 inline Result<LoadedModel> load(const Recipe& recipe) {
   LoadOptions options;
   options.device = "cpu";
-  options.random_weights = true;
+  options.dtype = recipe.training.dtype;
+  options.random_weights = recipe.init == "random";
   options.seed = static_cast<std::uint64_t>(recipe.training.seed);
   return load_model(recipe.model, options);
 }
