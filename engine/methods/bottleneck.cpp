@@ -22,7 +22,7 @@ Tensor BottleneckPlug::after(const Tensor& y, const Tensor& x) const {
   const Tensor input = (of_sum_ ? y + x : y).to(torch::kFloat32);
   const Tensor narrow = activate(at::linear(input, down_weight_, down_bias_), activation_);
   const Tensor added = at::linear(narrow, up_weight_, up_bias_);
-  return y + (strength == 1 ? added : added * strength).to(y.scalar_type());
+  return (y + (strength == 1 ? added : added * strength)).to(y.scalar_type());
 }
 
 namespace {

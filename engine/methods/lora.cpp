@@ -113,7 +113,7 @@ Tensor LoraEmbedding::forward(const Tensor& ids, const EmbeddingImpl& base) cons
   const Tensor found = base.lookup(ids);
   if (strength == 0) return found;
   const Tensor added = at::matmul(at::embedding(a.t(), ids), b.t()) * (scale * strength);
-  return found + added.to(found.scalar_type());
+  return (found + added).to(found.scalar_type());  // rounded once, behind the sum
 }
 
 Tensor LoraEmbedding::delta() const {

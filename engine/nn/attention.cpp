@@ -87,17 +87,18 @@ struct Masks {
 };
 
 /// With a bias on the scores. Where it learns they are made here, since fused attention has no
-/// gradient for what is added to them.
+/// gradient for what is added to them; in float32, as ATen makes them where it has such a gradient.
 Tensor attend_biased(const Tensor& q, const Tensor& key, const Tensor& value, const Tensor& added,
                      const ScoreBias& bias, const std::optional<double>& scale) {
   if (!bias.learns())
     return at::scaled_dot_product_attention(q, key, value, added, 0.0, false, scale);
   const double factor = scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
   // Each as a tensor of its own: what a few rows keep must not hold on to those of the whole batch.
-  Tensor scores = at::matmul(q.contiguous(), key.contiguous().transpose(-1, -2));
+  const auto own = [](const Tensor& x) { return x.to(torch::kFloat32).contiguous(); };
+  Tensor scores = at::matmul(own(q), own(key).transpose(-1, -2));
   if (factor != 1) scores = scores * factor;
-  const Tensor shares = at::softmax(scores.add_(added), -1, torch::kFloat32);
-  return at::matmul(shares.to(q.scalar_type()), value.contiguous());
+  const Tensor shares = at::softmax(scores.add_(added), -1);
+  return at::matmul(shares, own(value)).to(q.scalar_type());
 }
 
 /// q [batch, heads, seq, head_dim], k and v [batch, kv_heads, keys, head_dim] → [batch, heads, seq,

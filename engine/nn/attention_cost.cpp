@@ -93,8 +93,9 @@ AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std:
   }
   const std::int64_t scores = rows.squares * heads;
   if (kind == Scores::Biased) {
-    // The shares in float32, and once more as the product takes them.
-    cost.kept += terms.floats(scores) + (terms.element < 4 ? terms.block(scores) : 0);
+    // All of it in float32.
+    cost.kept = terms.floats(rows.tokens * heads * head_dim) +
+                2 * terms.floats(rows.keys * heads * head_dim) + terms.floats(scores);
     // While the scores' gradient is made, those of the mixture and the values are there.
     cost.work = 2 * query + key;
     cost.scores = 2 * terms.floats(scores);

@@ -55,15 +55,18 @@ Tensor activated(const Tensor& x, Activation activation) {
   return x;
 }
 
+/// In float32: a bfloat16 slope would be rounded five times on its way.
+Tensor quick_gelu_gradient(const Tensor& gradient, const Tensor& narrow) {
+  const Tensor x = narrow.to(torch::kFloat32), share = at::sigmoid(1.702 * x);
+  Tensor slope = (1 - share).mul_(x).mul_(1.702).add_(1);
+  return slope.mul_(share).mul_(gradient).to(narrow.scalar_type());
+}
+
 Tensor activation_gradient(const Tensor& gradient, const Tensor& x, Activation activation) {
   switch (activation) {
     case Activation::Gelu: return at::gelu_backward(gradient, x);
     case Activation::GeluTanh: return at::gelu_backward(gradient, x, "tanh");
-    case Activation::QuickGelu: {
-      const Tensor share = at::sigmoid(1.702 * x);
-      Tensor slope = (1 - share).mul_(x).mul_(1.702).add_(1);
-      return slope.mul_(share).mul_(gradient);
-    }
+    case Activation::QuickGelu: return quick_gelu_gradient(gradient, x);
     case Activation::Silu: return at::silu_backward(gradient, x);
     case Activation::Relu: return at::threshold_backward(gradient, x, 0);
   }

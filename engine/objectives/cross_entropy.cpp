@@ -16,6 +16,15 @@ namespace {
 
 using torch::Tensor;
 
+/// x · factor in x's dtype, the factor unrounded: as a tensor of no dimension it would first be
+/// rounded to x's dtype on any device but the CPU, and one rounding would be in all gradients.
+Tensor scaled(const Tensor& x, const Tensor& factor) {
+  if (!x.defined()) return {};
+  if (x.is_cpu() || x.scalar_type() == factor.scalar_type()) return x * factor;
+  Tensor y = at::empty_like(x);
+  return at::mul_out(y, x, factor.view({1}));
+}
+
 class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& hidden,
@@ -72,13 +81,11 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const auto type = static_cast<torch::ScalarType>(context->saved_data["type"].toInt());
-    const auto scaled = [&](const Tensor& tensor) {
-      return tensor.defined() ? tensor * gradients[0].to(tensor.scalar_type()) : Tensor();
-    };
-    Tensor dweight = scaled(saved[1]), dbias = scaled(saved[2]);
+    const Tensor& share = gradients[0];
+    Tensor dweight = scaled(saved[1], share), dbias = scaled(saved[2], share);
     if (dweight.defined()) dweight = dweight.to(type);
     if (dbias.defined()) dbias = dbias.to(type);
-    return {scaled(saved[0]), dweight, dbias, Tensor(), Tensor(), Tensor()};
+    return {scaled(saved[0], share), dweight, dbias, Tensor(), Tensor(), Tensor()};
   }
 };
 
