@@ -17,17 +17,22 @@ import encoders
 import methods
 import two_towers
 from checkpoints import make
-from conversations import CONVERSATIONS, resolved, rows, write_rows
+from conversations import CONVERSATIONS, image, resolved, rows, text, turn, write_rows
 from families import FAMILIES
 from report import of
 
 NARROW = torch.bfloat16
-FACTOR = 1.25       # our error in the 2-norm, in the reference's own
+# Our error in the 2-norm, in the reference's own. Norms in bfloat16 would be 1.13 for logits and
+# 1.2 for gradients, angles of positions in bfloat16 10 and 3 on a row of 1,300 tokens.
+LOGITS, FACTOR = 1.1, 1.25
 ONE = 2.0           # the same of a single tensor, where few numbers share their errors
 FLOOR = 2.0 ** -9   # relative: the exact answer rounded once
 STEPS = 24          # of a greedy answer
 WINDOWS, ROWS = 3, 3
-SHOWN = ("plain", "several")
+# One row is long enough that bfloat16 cannot count its positions.
+SHOWN = [CONVERSATIONS["plain"],
+         [turn("user", image("photo.png"), text("Where is the red circle, left or right? " * 25)),
+          turn("assistant", text("It is a red circle left of a small blue square. " * 25))]]
 ADAPTERS = {"llava": ("siglip-llama", "saved_modules"), "llama": ("llama-plain", "embedding")}
 
 
@@ -168,20 +173,20 @@ def by_training(world, file, path):
 
 
 def check_logits(world, result, checkpoint, reference, exact, *extra):
-    errors, out = Errors(), world.scratch / "out.safetensors"
-    for name in SHOWN:
-        if name not in checkpoint.spec.conversations:
-            continue
-        inputs = checkpoint.example(resolved(CONVERSATIONS[name], world.inputs))
-        world.program.run("forward", checkpoint.path, "--input", world.inputs / f"{name}.json",
-                          "--out", out, "--dtype", "bfloat16", "--device", "cpu", *extra)
+    errors, out, row = Errors(), world.scratch / "out.safetensors", world.scratch / "row.json"
+    for conversation in SHOWN:
+        messages = resolved(conversation, world.inputs)
+        row.write_text(json.dumps({"messages": messages}))
+        inputs = checkpoint.example(messages)
+        world.program.run("forward", checkpoint.path, "--input", row, "--out", out, "--dtype",
+                          "bfloat16", "--device", "cpu", *extra)
         with torch.no_grad():
             theirs, wanted = (model(**cast(inputs, model.dtype)).logits
                               for model in (reference, exact))
         got = load_file(out)["logits"]
         # virtual tokens stand in front of the row's own
         errors.add(got, *(each[:, -got.shape[1]:] for each in (theirs, wanted)))
-    errors.check(result, "logits", kind="logits")
+    errors.check(result, "logits", LOGITS, "logits")
 
 
 def check_gradients(world, result, checkpoint, reference, exact, path, named):
@@ -254,7 +259,7 @@ def method_case(family, name, kind):
 
 
 def check_objective(world, result, load, objective, file, folder, silent=lambda name: False):
-    """Rows of an objective's own kind: what the program covers or cuts out is the oracle's input."""
+    """Rows of an objective's own kind: what the program covers or cuts is the oracle's input."""
     reference, exact = two(load)
     gradients, logits = Gradients(silent), Errors()
     for seed in range(WINDOWS):
@@ -270,7 +275,7 @@ def check_objective(world, result, load, objective, file, folder, silent=lambda 
             logits.add(*(each[known] for each in (got["logits"], theirs.logits, wanted.logits)))
     gradients.check(result)
     if logits.count:
-        logits.check(result, "logits", kind="logits")
+        logits.check(result, "logits", LOGITS, "logits")
     return reference, exact
 
 
@@ -291,7 +296,7 @@ def encoder_case(world, result):
         with torch.no_grad():
             errors.add(load_file(out)["logits"],
                        *(model(input_ids=ids).logits for model in (reference, exact)))
-    errors.check(result, "logits", kind="logits")
+    errors.check(result, "logits", LOGITS, "logits")
 
 
 def encoder_decoder_case(world, result):
@@ -324,7 +329,7 @@ def two_towers_case(world, result):
         logits.add(got["logits_per_text"], *(
             each.logits_per_text.detach() for each in (theirs, wanted)))
     gradients.check(result)
-    logits.check(result, "logits", kind="logits")
+    logits.check(result, "logits", LOGITS, "logits")
 
 
 def cases():

@@ -38,6 +38,8 @@ transformers.utils.logging.disable_progress_bar()
 torch.set_num_threads(1)
 
 import adapters
+import bfloat16
+import bfloat16_training
 import checkpoints
 import conversations
 import defaults
@@ -148,6 +150,7 @@ def main():
         )
         found |= measure.cases() | hostile_configs.cases()
         found |= results.cases() | runs_of_before.cases()
+        found |= bfloat16.cases() | bfloat16_training.cases()
         for name in IN_PART:
             found |= importlib.import_module(name).cases(options.all)
     if options.real:
