@@ -26,14 +26,15 @@ NARROW = torch.bfloat16
 # 1.2 for gradients, angles of positions in bfloat16 10 and 3 on a row of 1,300 tokens.
 LOGITS, FACTOR = 1.1, 1.25
 ONE = 2.0           # the same of a single tensor, where few numbers share their errors
-FLOOR = 2.0 ** -9   # relative: the exact answer rounded once
+FLOOR = 2.0 ** -9   # relative: what rounding the exact answer costs
 STEPS = 24          # of a greedy answer
 WINDOWS, ROWS = 3, 3
 # One row is long enough that bfloat16 cannot count its positions.
 SHOWN = [CONVERSATIONS["plain"],
          [turn("user", image("photo.png"), text("Where is the red circle, left or right? " * 25)),
           turn("assistant", text("It is a red circle left of a small blue square. " * 25))]]
-ADAPTERS = {"llava": ("siglip-llama", "saved_modules"), "llama": ("llama-plain", "embedding")}
+ADAPTERS = {"llava": ("siglip-llama", "saved_modules"), "llama": ("llama-plain", "embedding"),
+            "qwen3_vl": ("qwen3_vl-plain", "linear"), "gemma3": ("gemma3-plain", "linear")}
 
 
 @dataclass
@@ -332,13 +333,15 @@ def two_towers_case(world, result):
     logits.check(result, "logits", LOGITS, "logits")
 
 
-def cases():
+def cases(everything=False):
     found = {}
     for family in FAMILIES:
         name, kind, _ = family.adapters[0]
         found[f"bfloat16/{family.model_type}"] = family_case(family, next(iter(family.specs)))
         name, kind = ADAPTERS.get(family.model_type, (name, kind))
-        found[f"bfloat16/{family.model_type}/lora"] = lora_case(family, name, kind)
+        # A matrix beside a product knows no family: of some every day, with --all of each.
+        if everything or family.model_type in ADAPTERS:
+            found[f"bfloat16/{family.model_type}/lora"] = lora_case(family, name, kind)
     llama = next(family for family in FAMILIES if family.model_type == "llama")
     for kind in ("ia3", "prefix", "prompt"):
         found[f"bfloat16/llama/{kind}"] = method_case(llama, "llama-plain", kind)

@@ -38,7 +38,6 @@ transformers.utils.logging.disable_progress_bar()
 torch.set_num_threads(1)
 
 import adapters
-import bfloat16
 import bfloat16_training
 import checkpoints
 import conversations
@@ -61,6 +60,7 @@ import verbs
 
 # Modules whose cases() takes whether all are wanted: what continuous integration runs is a part.
 IN_PART = (
+    "bfloat16",
     "methods",
     "bottlenecks",
     "optimizers",
@@ -150,7 +150,7 @@ def main():
         )
         found |= measure.cases() | hostile_configs.cases()
         found |= results.cases() | runs_of_before.cases()
-        found |= bfloat16.cases() | bfloat16_training.cases()
+        found |= bfloat16_training.cases()
         for name in IN_PART:
             found |= importlib.import_module(name).cases(options.all)
     if options.real:
