@@ -128,6 +128,30 @@ class TestSums : public QObject {
               }) < 2e-3);
     }
   }
+
+  /// A window's count divides all gradients: its reciprocal rounded to bfloat16 would be off by up
+  /// to 0.2 % in all of them alike.
+  void what_divides_a_bfloat16_loss_is_not_rounded() {
+    torch::manual_seed(4);
+    const auto narrow = torch::TensorOptions().dtype(torch::kBFloat16);
+    const Linear head(12, 40, false, narrow);
+    {
+      const torch::NoGradGuard no_grad;
+      Tensor weight = head->weight.dense();  // the tensor itself
+      weight.copy_(torch::randn({40, 12}));
+    }
+    const Tensor hidden = torch::randn({50, 12}, narrow).set_requires_grad(true);
+    const Tensor target = torch::randint(40, {50}, torch::kInt64);
+    const auto gradient = [&](double divisor) {
+      const Tensor loss = chunked_cross_entropy(hidden, head, target) / divisor;
+      return torch::autograd::grad({loss}, {hidden})[0];
+    };
+    const Tensor whole = gradient(1).to(torch::kFloat32);
+    for (const double divisor : {37.0, 41.0, 1021.0}) {
+      const Tensor wanted = (whole * static_cast<float>(1 / divisor)).to(torch::kBFloat16);
+      QVERIFY(at::allclose(gradient(divisor), wanted, 0, 0));
+    }
+  }
 };
 
 QTEST_GUILESS_MAIN(TestSums)
