@@ -94,7 +94,8 @@ Tensor attend_biased(const Tensor& q, const Tensor& key, const Tensor& value, co
     return at::scaled_dot_product_attention(q, key, value, added, 0.0, false, scale);
   const double factor = scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
   // Each as a tensor of its own: what a few rows keep must not hold on to those of the whole batch.
-  const auto own = [](const Tensor& x) { return x.to(torch::kFloat32).contiguous(); };
+  const torch::ScalarType wide = c10::promoteTypes(q.scalar_type(), torch::kFloat32);
+  const auto own = [wide](const Tensor& x) { return x.to(wide).contiguous(); };
   Tensor scores = at::matmul(own(q), own(key).transpose(-1, -2));
   if (factor != 1) scores = scores * factor;
   const Tensor shares = at::softmax(scores.add_(added), -1);

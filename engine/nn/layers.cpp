@@ -55,11 +55,12 @@ Tensor activated(const Tensor& x, Activation activation) {
   return x;
 }
 
-/// In float32: a bfloat16 slope would be rounded five times on its way.
-Tensor quick_gelu_gradient(const Tensor& gradient, const Tensor& narrow) {
-  const Tensor x = narrow.to(torch::kFloat32), share = at::sigmoid(1.702 * x);
+/// In float32 where x is narrower: a bfloat16 slope would be rounded five times on its way.
+Tensor quick_gelu_gradient(const Tensor& gradient, const Tensor& given) {
+  const Tensor x = given.to(c10::promoteTypes(given.scalar_type(), torch::kFloat32));
+  const Tensor share = at::sigmoid(1.702 * x);
   Tensor slope = (1 - share).mul_(x).mul_(1.702).add_(1);
-  return slope.mul_(share).mul_(gradient).to(narrow.scalar_type());
+  return slope.mul_(share).mul_(gradient).to(given.scalar_type());
 }
 
 Tensor activation_gradient(const Tensor& gradient, const Tensor& x, Activation activation) {
