@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/base/log.h"
+#include "engine/device/lost_device.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/train/run_ending.h"
 
@@ -113,6 +114,18 @@ Error RunEnding::out_of_memory() {
                        run_.log->folder().path().string(), hint + ".");
 }
 
+Error RunEnding::device_lost(const std::string& why) const {
+  if (!run_.log) return lost_device_error(run_.device, why, run_.recipe.model);
+  const std::string folder = run_.log->folder().path().string();
+  const std::vector<Checkpoint> checkpoints = run_.log->folder().checkpoints();
+  const std::string saved =
+      checkpoints.empty()
+          ? "No checkpoint was written yet: start the program anew, and the run from its beginning."
+          : "The checkpoint of step " + std::to_string(checkpoints.back().step) +
+                " stands: start the program anew and resume " + folder + ".";
+  return lost_device_error(run_.device, why, folder, saved);
+}
+
 /// What ended with steps that are not finite has no result: such a step tells that the weights
 /// before it are no good for these rows.
 Error RunEnding::ended_on_bad_steps() const {
@@ -191,7 +204,6 @@ void RunEnding::release() {
   run_.base.model->set_gradient_checkpointing(false);
   if (run_.trainables.adapter) run_.trainables.adapter->deactivate();
   for (torch::Tensor& tensor : run_.base.model->parameters()) tensor.requires_grad_(false);
-  if (run_.device.is_cuda()) at::globalContext().setDeterministicAlgorithms(false, false);
 }
 
 bool RunEnding::minutes_are_up() const {

@@ -37,6 +37,8 @@ class RunEnding {
   Result<RunResult> stopped();
   Error failed(Error error);
   Error out_of_memory();
+  /// When the device answers no more: nothing is saved, since every tensor is on it.
+  Error device_lost(const std::string& why) const;
   /// The model as it was lent.
   void release();
 
