@@ -114,7 +114,8 @@ Error RunEnding::out_of_memory() {
                        run_.log->folder().path().string(), hint + ".");
 }
 
-Error RunEnding::device_lost(const std::string& why) const {
+Error RunEnding::device_lost(const std::string& why) {
+  device_lost_ = true;
   if (!run_.log) return lost_device_error(run_.device, why, run_.recipe.model);
   const std::string folder = run_.log->folder().path().string();
   const std::vector<Checkpoint> checkpoints = run_.log->folder().checkpoints();
@@ -190,8 +191,9 @@ Error RunEnding::failed(Error error) {
   run_.log->manifest().error = error.sentence();
   run_.log->manifest().seconds = interference_.seconds();
   if (const Status status = run_.log->flush(); !status) log_warning(status.error().sentence());
-  const RunState state =
-      error.code == ErrorCode::Interrupted ? RunState::Stopped : RunState::Failed;
+  // With a lost device only the program ended: the next start offers the run from its checkpoint.
+  const bool goes_on = error.code == ErrorCode::Interrupted || device_lost_;
+  const RunState state = goes_on ? RunState::Stopped : RunState::Failed;
   if (const Status status = run_.log->write_state(state); !status)
     log_warning(status.error().sentence());
   return error;
