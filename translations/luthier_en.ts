@@ -114,6 +114,10 @@
             <translation>resumed</translation>
         </message>
         <message>
+            <source>device</source>
+            <translation>device</translation>
+        </message>
+        <message>
             <source>paused</source>
             <translation>paused</translation>
         </message>
@@ -2198,16 +2202,16 @@ of any size</translation>
             <translation>Device</translation>
         </message>
         <message>
-            <source>auto takes the first CUDA device, else the CPU; cuda:1 names the second device.</source>
-            <translation>auto takes the first CUDA device, else the CPU; cuda:1 names the second device.</translation>
+            <source>auto takes the CUDA device with most free memory, else the CPU; cuda:1 names the second one.</source>
+            <translation>auto takes the CUDA device with most free memory, else the CPU; cuda:1 names the second one.</translation>
         </message>
         <message>
             <source>Compute type</source>
             <translation>Compute type</translation>
         </message>
         <message>
-            <source>auto computes in float32 on the CPU and in bfloat16 on CUDA.</source>
-            <translation>auto computes in float32 on the CPU and in bfloat16 on CUDA.</translation>
+            <source>auto computes in bfloat16 on a CUDA device that has it, else in float32; a resumed run keeps its own.</source>
+            <translation>auto computes in bfloat16 on a CUDA device that has it, else in float32; a resumed run keeps its own.</translation>
         </message>
         <message>
             <source>Epochs</source>

@@ -114,6 +114,10 @@
             <translation>이어서 시작</translation>
         </message>
         <message>
+            <source>device</source>
+            <translation>장치</translation>
+        </message>
+        <message>
             <source>paused</source>
             <translation>일시 정지</translation>
         </message>
@@ -2186,16 +2190,16 @@ of any size</source>
             <translation>장치</translation>
         </message>
         <message>
-            <source>auto takes the first CUDA device, else the CPU; cuda:1 names the second device.</source>
-            <translation>auto는 첫 번째 CUDA 장치를 쓰고, 없으면 CPU를 씁니다. cuda:1은 두 번째 장치입니다.</translation>
+            <source>auto takes the CUDA device with most free memory, else the CPU; cuda:1 names the second one.</source>
+            <translation>auto는 남은 메모리가 가장 많은 CUDA 장치를 쓰고, 없으면 CPU를 씁니다. cuda:1은 두 번째 장치입니다.</translation>
         </message>
         <message>
             <source>Compute type</source>
             <translation>계산 형식</translation>
         </message>
         <message>
-            <source>auto computes in float32 on the CPU and in bfloat16 on CUDA.</source>
-            <translation>auto는 CPU에서 float32, CUDA에서 bfloat16으로 계산합니다.</translation>
+            <source>auto computes in bfloat16 on a CUDA device that has it, else in float32; a resumed run keeps its own.</source>
+            <translation>auto는 bfloat16을 지원하는 CUDA 장치에서 bfloat16, 그 밖에는 float32로 계산합니다. 이어 하는 학습은 처음 형식을 그대로 씁니다.</translation>
         </message>
         <message>
             <source>Epochs</source>

@@ -10,6 +10,7 @@
 
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/messages.h"
 #include "ui/theme.h"
 #include "ui/widgets/card.h"
 
@@ -80,6 +81,7 @@ void StatusLine::refresh() {
   device_->setText(model ? QStringLiteral("%1 · %2").arg(QString::fromStdString(model->device),
                                                          QString::fromStdString(model->dtype))
                          : tr("no device in use"));
+  device_->setToolTip(model ? said_text(model->device_note) : QString());
   const MetricsLine* line = newest_line();
   memory_->setVisible(line);
   speed_->setVisible(line);

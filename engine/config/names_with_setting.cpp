@@ -132,7 +132,7 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "model_dtype load_in_16bit amp fp16_opt_level half_precision_backend "
          "upcast_layernorm upcast_lmhead_output tf32 half fp16_backend dtype_str "
          "float16_training use_bf16 use_fp16 weight_dtype autocast",
-         "It is auto, float32 or bfloat16; auto takes bfloat16 on CUDA.");
+         "It is auto, float32 or bfloat16; auto takes bfloat16 on a CUDA device that has it.");
   called("training.num_train_epochs",
          "epochs num_epochs epoch n_epochs max_epochs train_epochs "
          "num_epoch nb_epochs epoch_num");

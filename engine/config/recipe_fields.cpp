@@ -321,10 +321,13 @@ std::vector<RecipeField> build_table() {
           .advanced());
 
   add(choice("training.device", "Device",
-             "auto takes the first CUDA device, else the CPU; cuda:1 names the second device.",
+             "auto takes the CUDA device with most free memory, else the CPU; cuda:1 names the "
+             "second one.",
              {"auto", "cpu", "cuda"}, LUTHIER_FIELD(training.device)));
   add(choice("training.dtype", "Compute type",
-             "auto computes in float32 on the CPU and in bfloat16 on CUDA.",
+             "auto computes in bfloat16 on a CUDA device that has it, else in float32; a resumed "
+             "run keeps "
+             "its own.",
              {"auto", "float32", "bfloat16"}, LUTHIER_FIELD(training.dtype)));
   add(number("training.num_train_epochs", "Epochs",
              "How often every row is seen; max steps replaces it when it is above 0.",

@@ -11,25 +11,50 @@
 #include "engine/base/log.h"
 
 namespace luthier {
+namespace {
+
+constexpr const char* kWorkspaceSetting = "CUBLAS_WORKSPACE_CONFIG";
+
+std::string& loading_problem() {
+  static std::string words;
+  return words;
+}
+
+}  // namespace
+
+bool has_nvidia_node() {
+  std::error_code absent;
+  for (const char* node : {"/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-gpu"})
+    if (std::filesystem::exists(node, absent)) return true;
+  return false;
+}
 
 void load_cuda_libraries() {
 #ifdef LUTHIER_HAS_CUDA_LIBRARIES
   static std::once_flag once;
   std::call_once(once, [] {
-    std::error_code absent;
-    bool device = false;
-    for (const char* node : {"/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-gpu"})
-      device = device || std::filesystem::exists(node, absent);
-    if (!device) return;
-    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8",
-           /*overwrite=*/0);  // the same products give the same bits
+    if (!has_nvidia_node()) return;
+    fix_cublas_workspaces();
     if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
       const char* reason = dlerror();
-      log_warning(std::string("CUDA cannot be used: ") +
-                  (reason ? reason : "libtorch_cuda.so was not loaded") + ".");
+      loading_problem() = reason ? reason : "libtorch_cuda.so was not loaded";
+      log_warning("CUDA cannot be used: " + loading_problem() + ".");
     }
   });
 #endif
 }
+
+std::string cublas_workspaces() {
+  const char* value = std::getenv(kWorkspaceSetting);
+  return value ? value : "";
+}
+
+void fix_cublas_workspaces() { setenv(kWorkspaceSetting, ":4096:8", /*overwrite=*/0); }
+
+bool cublas_workspaces_are_fixed() {
+  return cublas_workspaces() == ":4096:8" || cublas_workspaces() == ":16:8";
+}
+
+std::string cuda_libraries_problem() { return loading_problem(); }
 
 }  // namespace luthier

@@ -4,10 +4,24 @@
 // the first question about CUDA.
 #pragma once
 
+#include <string>
+
 namespace luthier {
+
+/// Whether the system has an NVIDIA device.
+bool has_nvidia_node();
 
 /// Loads libtorch_cuda.so where the system has an NVIDIA device. Call at program start; later calls
 /// do nothing.
 void load_cuda_libraries();
+/// The loader's words where that failed; empty: it did not, or there was nothing to load.
+std::string cuda_libraries_problem();
+
+/// cuBLAS adds in one order only in workspaces of a fixed size. It reads CUBLAS_WORKSPACE_CONFIG
+/// when a program's first product is made; load_cuda_libraries sets it where the person has not.
+std::string cublas_workspaces();
+void fix_cublas_workspaces();
+/// Whether the setting in force, the person's own perhaps, is one of the two that do that.
+bool cublas_workspaces_are_fixed();
 
 }  // namespace luthier

@@ -1,38 +1,143 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+// The choice itself is card_choice.h's; here it meets this machine and is told: each sentence once,
+// to the log, and kept for the run's events and the window (device_facts.h).
 #include "engine/device/device.h"
 
 #include <torch/cuda.h>
 
+#include <map>
+#include <mutex>
+#include <set>
+
+#include <ATen/detail/CUDAHooksInterface.h>
+
+#include "engine/base/log.h"
+#include "engine/device/card_reader.h"
+#include "engine/device/cuda_libraries.h"
+#include "engine/device/device_facts.h"
+#include "engine/device/lost_device.h"
+#include "engine/device/memory.h"
+
 namespace luthier {
+namespace {
+
+/// What was chosen and said so far; `auto` keeps to its card while this process holds memory there.
+struct Chosen {
+  std::mutex mutex;
+  int card = -1;
+  std::map<std::string, CardChoice> by_name;
+  std::set<std::string> said;
+};
+
+Chosen& chosen() {
+  static Chosen ours;
+  return ours;
+}
+
+void say_once(const std::string& sentence, bool warns) {
+  if (sentence.empty()) return;
+  {
+    const std::lock_guard lock(chosen().mutex);
+    if (!chosen().said.insert(sentence).second) return;
+  }
+  warns ? log_warning(sentence) : log_info(sentence);
+}
+
+DeviceFacts::TorchHalf torch_half(std::string& problem) {
+  if (at::detail::getCUDAHooks().hasCUDART()) return DeviceFacts::TorchHalf::Answers;
+  problem = cuda_libraries_problem();
+  return problem.empty() ? DeviceFacts::TorchHalf::Absent : DeviceFacts::TorchHalf::Broken;
+}
+
+std::optional<int> index_in_cuda(torch::Device device) {
+  if (!device.is_cuda()) return std::nullopt;
+  return device.has_index() ? device.index() : 0;
+}
+
+}  // namespace
+
+DeviceFacts device_facts() {
+  static std::mutex reading;
+  static bool driver_answers = true;
+  load_cuda_libraries();  // before the first question about CUDA
+  DeviceFacts facts;
+  facts.node = has_nvidia_node();
+  {
+    // Where there was no driver there will be none: the loader is not asked again and again.
+    const std::lock_guard lock(reading);
+    if (driver_answers) read_driver(facts);
+    driver_answers = facts.driver_found;
+  }
+  facts.torch_half = torch_half(facts.torch_problem);
+  if (facts.torch_half == DeviceFacts::TorchHalf::Answers && !facts.cards.empty()) {
+    facts.torch_cuda = static_cast<int>(at::detail::getCUDAHooks().versionCUDART());
+    if (facts.driver_cuda / 1000 >= facts.torch_cuda / 1000)  // else it could only complain
+      facts.torch_cards = static_cast<int>(torch::cuda::device_count());
+  }
+  facts.lost = lost_device();
+  int ours = -1;
+  {
+    const std::lock_guard lock(chosen().mutex);
+    ours = chosen().card;
+  }
+  if (ours >= 0 && ours < static_cast<int>(facts.cards.size()) && facts.lost.empty()) {
+    CardFacts& card = facts.cards[static_cast<std::size_t>(ours)];
+    card.context = true;
+    card.held =
+        memory_use(torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(ours))).reserved;
+  }
+  return facts;
+}
+
+std::optional<CardFacts> card_of(torch::Device device) {
+  const auto index = index_in_cuda(device);
+  if (!index) return std::nullopt;
+  const DeviceFacts facts = device_facts();
+  if (*index >= static_cast<int>(facts.cards.size())) return std::nullopt;
+  return facts.cards[static_cast<std::size_t>(*index)];
+}
 
 Result<torch::Device> choose_device(const std::string& name) {
-  const bool cuda = torch::cuda::is_available();
-  if (name == "auto") return torch::Device(cuda ? torch::kCUDA : torch::kCPU);
   if (name == "cpu") return torch::Device(torch::kCPU);
-  if (name == "cuda" || name.starts_with("cuda:")) {
-    const std::string number = name == "cuda" ? "0" : name.substr(5);
-    if (number.empty() || number.size() > 3 ||
-        number.find_first_not_of("0123456789") != std::string::npos) {
-      return input_error("\"" + name + "\" is not a device.", "device",
-                         "Use auto, cpu, cuda or cuda:N.");
-    }
-    const int index = std::stoi(number);
-    if (!cuda || index >= static_cast<int>(torch::cuda::device_count())) {
-      return machine_error("There is no CUDA device " + number + " on this machine.", "device",
-                           "Use device: cpu, or auto.");
-    }
-    return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(index));
+  const DeviceFacts facts = device_facts();
+  LUTHIER_TRY(const CardChoice choice, choose_card(name, facts));
+  const bool kept = choice.card >= 0 && facts.cards[static_cast<std::size_t>(choice.card)].held > 0;
+  if (!kept) say_once(choice.note, choice.warns);
+  {
+    const std::lock_guard lock(chosen().mutex);
+    if (!kept || !chosen().by_name.contains(name)) chosen().by_name[name] = choice;
+    if (choice.card >= 0) chosen().card = choice.card;
   }
-  return input_error("\"" + name + "\" is not a device.", "device",
-                     "Use auto, cpu, cuda or cuda:N.");
+  if (choice.card < 0) return torch::Device(torch::kCPU);
+  return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(choice.card));
 }
 
 Result<torch::ScalarType> choose_dtype(const std::string& name, torch::Device device) {
-  if (name == "auto") return device.is_cuda() ? torch::kBFloat16 : torch::kFloat32;
-  if (name == "float32") return torch::kFloat32;
-  if (name == "bfloat16") return torch::kBFloat16;
-  return input_error("\"" + name + "\" is not a compute type.", "dtype",
-                     "Use auto, float32 or bfloat16.");
+  const std::optional<CardFacts> card = card_of(device);
+  // A card that the driver tells nothing of is taken for one of today's.
+  CardFacts modern;
+  modern.capability = kBfloat16Capability;
+  const CardFacts* of = card ? &*card : device.is_cuda() ? &modern : nullptr;
+  LUTHIER_TRY(const std::string type, choose_type(name, of));
+  say_once(type_note(name, of), true);
+  return type == "bfloat16" ? torch::kBFloat16 : torch::kFloat32;
+}
+
+DeviceNote device_note(const std::string& name, const std::string& dtype) {
+  DeviceNote note;
+  int card = -1;
+  {
+    const std::lock_guard lock(chosen().mutex);
+    const auto found = chosen().by_name.find(name);
+    if (found == chosen().by_name.end()) return note;
+    card = found->second.card;
+    note = {found->second.note, found->second.warns};
+  }
+  if (card < 0) return note;
+  const auto facts = card_of(torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(card)));
+  const std::string type = type_note(dtype, facts ? &*facts : nullptr);
+  if (type.empty()) return note;
+  return {note.text.empty() ? type : note.text + " " + type, true};
 }
 
 torch::ScalarType scalar_type(DType dtype) {

@@ -11,10 +11,11 @@
 
 namespace luthier {
 
-/// "auto" → cuda if a device answers, else cpu; a named CUDA device that is not there is a Machine
-/// error.
+/// The recipe's training.device on this machine, by the rules of card_choice.h: "auto" and "cuda"
+/// take the card with most free memory, and "auto" the CPU where no card can be used. What a person
+/// should know of the choice is logged once (and is device_note's, device_facts.h).
 Result<torch::Device> choose_device(const std::string& name);
-/// "auto" → bfloat16 on CUDA, float32 on the CPU.
+/// The recipe's training.dtype there: "auto" → bfloat16 on a card that has it, else float32.
 Result<torch::ScalarType> choose_dtype(const std::string& name, torch::Device device);
 
 /// Conversions between LibTorch's and the file format's dtypes.

@@ -19,6 +19,7 @@
 
 #include "engine/device/block_pool.h"
 #include "engine/device/cuda_libraries.h"
+#include "engine/device/lost_device.h"
 
 namespace luthier {
 namespace {
@@ -184,7 +185,8 @@ std::int64_t available_memory(torch::Device device) {
 void release_cached_memory(torch::Device device) {
   large_blocks().trim();
   malloc_trim(0);
-  if (!device.is_cpu()) device_allocator(device)->emptyCache();
+  // A card that stopped answering takes nothing back.
+  if (!device.is_cpu() && lost_device().empty()) device_allocator(device)->emptyCache();
 }
 
 bool is_out_of_memory(const std::exception& failure) {

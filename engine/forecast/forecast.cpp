@@ -10,6 +10,7 @@
 #include "engine/config/quantization_fields.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
+#include "engine/device/device_facts.h"
 #include "engine/device/memory.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/adapter.h"
@@ -129,6 +130,7 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   LUTHIER_TRY(const torch::ScalarType dtype, choose_dtype(recipe.training.dtype, device));
   MemoryForecast forecast;
   forecast.device = device.str();
+  forecast.device_note = device_note(recipe.training.device, recipe.training.dtype).text;
   forecast.dtype = dtype == torch::kBFloat16 ? "bfloat16" : "float32";
   forecast.batch_tokens = batch.tokens;
   // What this process's tensors hold is taken over by the run (a loaded model) or given back before
@@ -168,6 +170,7 @@ Json to_json(const MemoryForecast& forecast) {
           {"fits", forecast.fits()},
           {"device", forecast.device},
           {"dtype", forecast.dtype},
+          {"device_note", forecast.device_note},
           {"gradient_checkpointing", forecast.gradient_checkpointing},
           {"batch_tokens", forecast.batch_tokens},
           {"weights_by_part", weights},

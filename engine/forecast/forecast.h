@@ -31,6 +31,7 @@ struct MemoryForecast {
   MemoryParts parts;
   std::int64_t available = 0;  ///< free on the device now
   std::string device, dtype;
+  std::string device_note;              ///< what a person should know of how it came to that device
   bool gradient_checkpointing = false;  ///< what `auto` came to
   std::int64_t batch_tokens = 0;        ///< tokens of the largest micro-batch; there is no padding
   std::vector<std::pair<std::string, std::int64_t>> weights_by_part;

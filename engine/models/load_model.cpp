@@ -6,6 +6,7 @@
 
 #include "engine/base/log.h"
 #include "engine/base/text.h"
+#include "engine/device/lost_device.h"
 #include "engine/device/threads.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/companion_files.h"
@@ -242,6 +243,8 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
   return machine_error("There is not enough memory for this model.", folder.string(),
                        "Use a smaller model, or dtype: bfloat16.");
 } catch (const std::exception& problem) {
+  if (const auto why = device_loss(problem, torch::kCUDA))
+    return lost_device_error(torch::kCUDA, *why, folder.string());
   return machine_error("Loading failed: " + first_line(problem.what()), folder.string());
 }
 

@@ -5,6 +5,7 @@
 
 #include "engine/base/log.h"
 #include "engine/io/safetensors.h"
+#include "engine/runs/resume_device.h"
 #include "engine/runs/run_folder.h"
 
 namespace luthier {
@@ -13,10 +14,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Settings that name places: what is there is compared by fingerprint instead.
+/// Settings that name places: what is there is compared by fingerprint instead. Device and compute
+/// type have rules of their own (resume_device.h).
 bool is_place(const std::string& key) {
   return key == "model" || key == "dataset" || key == "eval_dataset" || key == "image_folder" ||
-         key == "output_dir" || key == "adapter.init_from";
+         key == "output_dir" || key == "adapter.init_from" || key == "training.device" ||
+         key == "training.dtype";
 }
 
 /// Settings that change no number of the result: what to lower when memory ran out, how much is
@@ -116,11 +119,13 @@ Result<PreparedRun> prepare_run(const Recipe& recipe, const std::optional<fs::pa
                        run.path().string(),
                        "Resume with the same settings, or start a new run in another output_dir.");
   }
+  if (recorded) LUTHIER_CHECK(resumed_dtype(recipe.training.dtype, *recorded, run.path().string()));
   LUTHIER_CHECK(run.truncate_after(checkpoint->step));
   return PreparedRun{PreparedRun::Kind::Resume, std::move(run), checkpoint, std::move(recorded)};
 }
 
 Status check_same_inputs(const RunManifest& recorded, const RunManifest& now) {
+  if (!now.dtype.empty()) LUTHIER_CHECK(resumed_dtype(now.dtype, recorded, recorded.model));
   const auto refuse = [&](const char* what, const std::string& before, const std::string& after) {
     return input_error(
         std::string("The ") + what + " changed since the run was started (fingerprint " + before +

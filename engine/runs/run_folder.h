@@ -93,12 +93,12 @@ struct PreparedRun {
 /// settings differ from the folder's recipe.yaml is an Input error that lists them; paths (model,
 /// datasets, output_dir, init_from) may differ, for what they hold is compared by
 /// check_same_inputs, and so may gradient_checkpointing, save_total_limit and save_minutes, which
-/// change no number.
+/// change no number. The device may be another, the compute type not (resume_device.h).
 Result<PreparedRun> prepare_run(const Recipe& recipe,
                                 const std::optional<std::filesystem::path>& resume_run = {});
 
-/// Whether a resume reads the same model and data as `recorded`: an Input error says which changed.
-/// Empty fingerprints there are not compared.
+/// Whether a resume reads the same model and data as `recorded`, in the same compute type: an Input
+/// error says which changed. Empty fingerprints there are not compared.
 Status check_same_inputs(const RunManifest& recorded, const RunManifest& now);
 
 /// SHA-256 over a model folder's configuration, tokenizer and weights (name, size, bytes; of weight

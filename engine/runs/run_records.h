@@ -36,6 +36,7 @@ struct RunManifest {
   std::int64_t format_version = kRunFormatVersion;
   std::string version;  ///< of the program that wrote it
   std::string device, dtype;
+  std::string card;  ///< the CUDA device's name; empty: another device, or not known
   std::string model, model_fingerprint;
   std::string base_name;  ///< the model folder's name, for lists
   std::vector<std::string> dataset_fingerprints, eval_dataset_fingerprints;
@@ -78,8 +79,8 @@ struct MetricsLine {
 Json to_json(const MetricsLine& line);
 Result<MetricsLine> metrics_from_json(const Json& json, const std::string& where);
 
-/// A line of events.jsonl. `kind`: started | resumed | paused | continued | learning_rate |
-/// checkpoint | warning | finished | stopped | failed.
+/// A line of events.jsonl. `kind`: started | resumed | device | paused | continued | learning_rate
+/// | checkpoint | warning | finished | stopped | failed.
 struct RunEvent {
   std::int64_t step = 0;
   std::string time;  ///< UTC; empty: append_event sets it

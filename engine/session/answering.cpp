@@ -6,6 +6,8 @@
 
 #include "engine/base/text.h"
 #include "engine/compare/compare.h"
+#include "engine/device/exact_math.h"
+#include "engine/device/lost_device.h"
 #include "engine/device/memory.h"
 #include "engine/models/packing.h"
 #include "engine/optim/gradients.h"
@@ -105,9 +107,16 @@ Status ModelWorker::answer(const AnswerRequest& asked, RequestId request) {
   }
   LUTHIER_CHECK(check_pictures(asked.samples));
   Asking asking{asked, request};
-  for (std::size_t column = 0; column < asked.columns.size(); ++column) {
-    if (host_.cancellations->cancelled(request)) return interrupted_error();
-    LUTHIER_CHECK(answer_column(asking, column));
+  try {
+    for (std::size_t column = 0; column < asked.columns.size(); ++column) {
+      if (host_.cancellations->cancelled(request)) return interrupted_error();
+      LUTHIER_CHECK(answer_column(asking, column));
+    }
+  } catch (const std::exception& failure) {
+    const torch::Device device = base_->model->device();
+    if (const auto why = device_loss(failure, device))
+      return lost_device_error(device, *why, base_->folder.string());
+    throw;
   }
   return {};
 }
@@ -152,6 +161,7 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     StepRunner runner(*base_, *objective, trainables, nullptr, std::move(reference));
     base_->model->set_gradient_checkpointing(forecast.gradient_checkpointing);
     const torch::Device device = base_->model->device();
+    const ExactMath exact(device);  // as a run would
     OneStepTried tried{request, forecast, {}, 0};
     // Twice: the first step makes the optimizer's state, the second one shows the peak with it. A
     // rate of zero changes no weight.
@@ -180,7 +190,10 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
   try {
     status = work();
   } catch (const std::exception& failure) {
-    status = is_out_of_memory(failure)
+    const torch::Device device = base_ ? base_->model->device() : torch::Device(torch::kCPU);
+    const auto why = device_loss(failure, device);
+    status = why ? lost_device_error(device, *why, recipe.model)
+             : is_out_of_memory(failure)
                  ? machine_error("Memory ran out in one step on the longest rows.", recipe.model,
                                  "The forecast's advice says what to lower.")
                  : machine_error(first_line(failure.what()), recipe.model);

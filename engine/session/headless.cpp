@@ -21,7 +21,7 @@ Result<RunResult> train_headless(const Recipe& recipe,
   LUTHIER_TRY(BegunRun begun, begin_run(recipe, resume_run));
   if (auto before = begun.ended_before()) return *std::move(before);
   emit(StateChanged{SessionState::Loading, recipe.model});
-  LoadOptions load = load_options(recipe);
+  LoadOptions load = load_options(begun.recipe);
   load.go_on = [&stop](double) { return !stop.stop_requested(); };
   LUTHIER_TRY(LoadedModel base, load_model(recipe.model, load));
   TrainerOptions options;

@@ -10,6 +10,8 @@
 #include "engine/base/text.h"
 #include "engine/compare/comparison.h"
 #include "engine/compare/result_folder.h"
+#include "engine/device/device_facts.h"
+#include "engine/device/lost_device.h"
 #include "engine/device/memory.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/methods/method.h"
@@ -92,6 +94,7 @@ Status ModelWorker::load(const fs::path& folder, LoadOptions options, const Canc
   event.summary = summary.take();
   event.device = base_->model->device().str();
   event.dtype = base_->model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
+  event.device_note = device_note(options.device, options.dtype).text;
   event.seconds = seconds_since(start);
   host_.emit(std::move(event));
   host_.set_state(SessionState::Ready, "");
@@ -140,6 +143,11 @@ Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& r
     status = machine_error(first_line(failure.what()), recipe.model);
   }
   live_.reset();
+  if (base_ && base_->model->device().is_cuda() && !lost_device().empty()) {
+    let_go();  // nothing on it answers any more
+    host_.set_state(resting(), "");
+    return status;
+  }
   const auto method = find_method(recipe.strategy);
   const bool changed = base_ && (!method || (*method)->changes_base() || recipe.init == "random");
   if (changed) {
@@ -185,7 +193,8 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
   const auto ended_early = [&] {
     return cancelled() || control.stop_kind() != TrainControl::Stop::None;
   };
-  if (const Status loaded = load_for(recipe, ended_early); !loaded) return fail(loaded.error());
+  if (const Status loaded = load_for(begun->recipe, ended_early); !loaded)
+    return fail(loaded.error());
   host_.set_state(SessionState::Preparing, "");
   TrainerOptions options;
   options.interactive = true;

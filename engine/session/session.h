@@ -81,6 +81,7 @@ struct ModelLoaded {
   std::string device;
   std::string dtype;
   double seconds;
+  std::string device_note = {};  ///< what a person should know of how it came to that device
 };
 /// `whole`: a whole checkpoint (a full or freeze run's result): loaded when asked, then let go.
 struct AdapterAttached {

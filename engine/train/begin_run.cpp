@@ -5,6 +5,7 @@
 #include "engine/methods/adapter_notes.h"
 #include "engine/methods/method.h"
 #include "engine/runs/named_run.h"
+#include "engine/runs/resume_device.h"
 #include "engine/train/trainer.h"
 
 namespace luthier {
@@ -72,6 +73,11 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
   if (!resume_run && recipe.adapter.init_from.empty()) LUTHIER_CHECK(check_adapter_of(recipe));
   if (resume_run || exists) {
     LUTHIER_TRY(begun.run, prepare_run(recipe, resume_run));
+    const PreparedRun& found = *begun.run;
+    if (found.kind == PreparedRun::Kind::Resume && found.recorded) {
+      LUTHIER_TRY(recipe.training.dtype, resumed_dtype(recipe.training.dtype, *found.recorded,
+                                                       found.folder.path().string()));
+    }
   }
   return begun;
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/base/log.h"
+#include "engine/device/lost_device.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/train/run_ending.h"
 
@@ -120,6 +121,19 @@ Error RunEnding::out_of_memory() {
                        run_.log->folder().path().string(), hint + ".");
 }
 
+Error RunEnding::device_lost(const std::string& why) {
+  device_lost_ = true;
+  if (!run_.log) return lost_device_error(run_.device, why, run_.recipe.model);
+  const std::string folder = run_.log->folder().path().string();
+  const std::vector<Checkpoint> checkpoints = run_.log->folder().checkpoints();
+  const std::string saved =
+      checkpoints.empty()
+          ? "No checkpoint was written yet: start the program anew, and the run from its beginning."
+          : "The checkpoint of step " + std::to_string(checkpoints.back().step) +
+                " stands: start the program anew and resume " + folder + ".";
+  return lost_device_error(run_.device, why, folder, saved);
+}
+
 /// What ended with steps that are not finite has no result: such a step tells that the weights
 /// before it are no good for these rows.
 Error RunEnding::ended_on_bad_steps() const {
@@ -184,8 +198,9 @@ Error RunEnding::failed(Error error) {
   run_.log->manifest().error = error.sentence();
   run_.log->manifest().seconds = interference_.seconds();
   if (const Status status = run_.log->flush(); !status) log_warning(status.error().sentence());
-  const RunState state =
-      error.code == ErrorCode::Interrupted ? RunState::Stopped : RunState::Failed;
+  // With a lost device only the program ended: the next start offers the run from its checkpoint.
+  const bool goes_on = error.code == ErrorCode::Interrupted || device_lost_;
+  const RunState state = goes_on ? RunState::Stopped : RunState::Failed;
   if (const Status status = run_.log->write_state(state); !status)
     log_warning(status.error().sentence());
   return error;
@@ -198,7 +213,6 @@ void RunEnding::release() {
   run_.base.model->set_gradient_checkpointing(false);
   if (run_.trainables.adapter) run_.trainables.adapter->deactivate();
   for (torch::Tensor& tensor : run_.base.model->parameters()) tensor.requires_grad_(false);
-  if (run_.device.is_cuda()) at::globalContext().setDeterministicAlgorithms(false, false);
 }
 
 bool RunEnding::minutes_are_up() const {

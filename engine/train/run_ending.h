@@ -37,6 +37,8 @@ class RunEnding {
   Result<RunResult> stopped();
   Error failed(Error error);
   Error out_of_memory();
+  /// When the device answers no more: nothing is saved, since every tensor is on it.
+  Error device_lost(const std::string& why);
   /// The model as it was lent.
   void release();
 
@@ -50,6 +52,7 @@ class RunEnding {
   Interference& interference_;
   std::int64_t saved_step_ = -1;
   bool rotation_due_ = false;
+  bool device_lost_ = false;
   double saved_at_ = 0;  ///< by the run's clock
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/base/log.h"
+#include "engine/device/device_facts.h"
 #include "engine/methods/method.h"
 #include "engine/models/packing.h"
 #include "engine/optim/optimizers.h"
@@ -62,6 +63,8 @@ RunManifest describe(const RunParts& run) {
   if (run.begun && run.begun->recorded) manifest = *run.begun->recorded;
   if (manifest.started.empty()) manifest.started = utc_now();
   manifest.device = run.device.str();
+  const std::optional<CardFacts> card = card_of(run.device);
+  manifest.card = card ? card->name : "";
   manifest.dtype = run.base.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
   manifest.model = run.recipe.model;
   manifest.base_name = run.base.folder.filename().string();
@@ -145,10 +148,6 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   run.runner = std::make_unique<StepRunner>(run.base, *run.objective, run.trainables, run.cache,
                                             std::move(reference));
   run.base.model->set_gradient_checkpointing(run.options.gradient_checkpointing);
-  if (run.device.is_cuda()) {
-    at::globalContext().setDeterministicFillUninitializedMemory(false);
-    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
-  }
   if (stopping()) return interrupted_error();
   LUTHIER_CHECK(prepare_folder(run));
   run.source = std::make_unique<WindowSource>(run.reader, run.rows.rows, run.plan, training.seed,

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/device/exact_math.h"
 #include "engine/device/memory.h"
 #include "engine/optim/schedule.h"
 #include "engine/train/checkpoint.h"
@@ -39,6 +40,7 @@ struct RunParts {
   const TrainerOptions options;
   TrainObserver& observer;
   const torch::Device device;
+  const ExactMath exact{device};  ///< for as long as the run lasts
 
   std::unique_ptr<Objective> objective;
   RowReader reader, eval_reader;

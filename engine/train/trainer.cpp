@@ -4,6 +4,7 @@
 
 #include "engine/base/log.h"
 #include "engine/base/text.h"
+#include "engine/device/lost_device.h"
 #include "engine/train/training_loop.h"
 
 namespace luthier {
@@ -24,6 +25,8 @@ Result<RunResult> prepare_and_run(RunParts& run, Interference& interference, Run
     if (!result) return ending.failed(result.error());
     return result;
   } catch (const std::exception& failure) {
+    if (const auto why = device_loss(failure, run.device))
+      return ending.failed(ending.device_lost(*why));
     if (!is_out_of_memory(failure))
       return ending.failed(
           machine_error("Training stopped: " + first_line(failure.what()),

@@ -33,7 +33,8 @@ struct TrainerOptions {
 };
 
 /// What begin_run found: the run's folder where one is there already, and the recipe with an
-/// init_from's settings in their places.
+/// init_from's settings in their places and, of a resume, the compute type that the run began with.
+/// The model is loaded by this recipe.
 struct BegunRun {
   Recipe recipe;
   std::optional<PreparedRun>

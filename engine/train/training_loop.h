@@ -38,6 +38,7 @@ class TrainingLoop {
   Status log_step(const std::optional<EvaluationOutcome>& evaluation);
   Result<std::optional<EvaluationOutcome>> evaluate();
   bool never_moves() const;
+  void announce_device();
   void announce_evaluation_rows();
   std::string row_names(const std::vector<std::int64_t>& rows) const;
 

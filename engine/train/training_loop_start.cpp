@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "engine/base/log.h"
+#include "engine/device/device_facts.h"
+#include "engine/runs/resume_device.h"
 #include "engine/train/training_loop.h"
 
 namespace luthier {
@@ -26,6 +28,7 @@ void TrainingLoop::announce() {
   run_.note(run_.resumes() ? "resumed" : "started",
             std::to_string(run_.plan.total_steps) + " steps, " +
                 std::to_string(run_.rows.rows.size()) + " rows" + evaluated);
+  announce_device();
   if (!run_.rows.skipped.empty())
     run_.note("warning", std::to_string(run_.rows.skipped.size()) +
                              " rows with broken pictures are left out.");
@@ -34,6 +37,22 @@ void TrainingLoop::announce() {
     const std::string sentence =
         std::string("The learning rate is 0 in every step of this run, so no weight will change") +
         (run_.base_rate() > 0 ? ": the warmup takes all of it." : ".");
+    log_warning(sentence);
+    run_.note("warning", sentence);
+  }
+}
+
+/// How the run came to its device, and what that changes of it.
+void TrainingLoop::announce_device() {
+  const TrainingSettings& training = run_.recipe.training;
+  // The log has it since the choice was made.
+  const DeviceNote chosen = device_note(training.device, training.dtype);
+  if (!chosen.text.empty()) run_.note(chosen.warns ? "warning" : "device", chosen.text);
+  std::vector<std::string> warnings{run_.exact.note()};
+  if (run_.resumes() && run_.begun->recorded)
+    warnings.push_back(device_change(*run_.begun->recorded, run_.log->manifest()));
+  for (const std::string& sentence : warnings) {
+    if (sentence.empty()) continue;
     log_warning(sentence);
     run_.note("warning", sentence);
   }

@@ -209,6 +209,32 @@ class TestSession : public QObject {
     }));
   }
 
+  void a_resume_loads_the_type_that_the_run_began_with() {
+    TinyRun tiny;
+    Recipe recipe = tiny.recipe("run", {"training.dtype=bfloat16", "training.max_steps=100000"});
+    const auto launch = [&](Session& session, const std::optional<fs::path>& resume) {
+      std::vector<SessionEvent> events;
+      session.launch(recipe, resume);
+      const bool stepped = until(session, events, [](const SessionEvent& event) {
+        return std::holds_alternative<StepDone>(event) || std::holds_alternative<RunEnded>(event);
+      });
+      session.stop(StopKind::Save);
+      if (!stepped || !until(session, events, [](const SessionEvent& event) {
+            return std::holds_alternative<RunEnded>(event);
+          }))
+        return std::string("hangs");
+      const auto* loaded = last<ModelLoaded>(events);
+      return loaded ? loaded->dtype : last<RunEnded>(events)->error.value_or(Error{}).sentence();
+    };
+    {
+      Session session;
+      QCOMPARE(launch(session, {}), std::string("bfloat16"));
+    }
+    recipe.training.dtype = "auto";
+    Session session;
+    QCOMPARE(launch(session, tiny.root() / "run"), std::string("bfloat16"));
+  }
+
   void closing_a_session_saves_its_run() {
     TinyRun tiny;
     {

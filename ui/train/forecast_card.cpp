@@ -49,6 +49,9 @@ ForecastCard::ForecastCard(Workspace& workspace, QWidget* parent)
   body()->addWidget(bar_);
   legend_ = new Legend(this);
   body()->addWidget(legend_);
+  device_ = text_label(this, true);
+  device_->setObjectName(QStringLiteral("forecastDevice"));
+  body()->addWidget(device_);
   trainable_ = muted_label(this);
   trainable_->setObjectName(QStringLiteral("trainableLabel"));
   body()->addWidget(trainable_);
@@ -130,6 +133,8 @@ void ForecastCard::refresh() {
   legend_->setVisible(forecast.has_value());
   trainable_->setVisible(forecast.has_value());
   advice_->hide();
+  device_->setText(forecast ? said_text(forecast->forecast.device_note) : QString());
+  device_->setVisible(!device_->text().isEmpty());
   if (!forecast) {
     total_->clear();
     const QString error = workspace_.forecast_error();

@@ -33,6 +33,7 @@ class ForecastCard : public Card {
 
   Workspace& workspace_;
   QLabel* total_;
+  QLabel* device_;  ///< how the run would come to its device, where there is something to say
   QLabel* trainable_;
   QString trainable_text_;
   QTimer standing_timer_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/internvl/internvl_tower.h"
 
+#include "engine/nn/bicubic.h"
 #include "engine/nn/module_cost.h"
 
 namespace luthier {
@@ -35,8 +36,8 @@ class Attention : public torch::nn::Module, public BranchPort {
         attention_cost(terms, unmoved_rows(rows), heads_, heads_, q_proj_->out_features() / heads_);
     const std::int64_t norms =
         q_norm_ ? norm_kept(terms, q_norm_, rows) + norm_kept(terms, k_norm_, rows) : 0;
-    AttentionBranchCost cost = attention_branch_cost(
-        terms, {q_proj_, k_proj_, v_proj_}, projection_layer_, core, norms, rows, flows);
+    AttentionBranchCost cost = attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_},
+                                                     projection_layer_, core, norms, rows, flows);
     add_plug(cost, terms, *this, rows);
     return cost;
   }
@@ -91,8 +92,7 @@ class InternVLTowerImpl::Embeddings : public ParameterModule {
     if (height == width && rows * columns == side_ * side_) return position_embeddings_;
     const Tensor square =
         position_embeddings_.slice(1, 1).unflatten(1, {side_, side_}).permute({0, 3, 1, 2});
-    const Tensor stretched =
-        at::upsample_bicubic2d(square, {rows, columns}, /*align_corners=*/false);
+    const Tensor stretched = stretch_bicubic(square, rows, columns);
     return at::cat(
         {position_embeddings_.slice(1, 0, 1), stretched.permute({0, 2, 3, 1}).flatten(1, 2)}, 1);
   }

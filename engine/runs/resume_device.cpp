@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Runs of before that recorded neither go on as they always did.
+#include "engine/runs/resume_device.h"
+
+namespace luthier {
+namespace {
+
+std::string device_type(const std::string& device) { return device.substr(0, device.find(':')); }
+
+std::string device_with_card(const RunManifest& manifest) {
+  return manifest.card.empty() ? manifest.device : manifest.device + " (" + manifest.card + ")";
+}
+
+}  // namespace
+
+Result<std::string> resumed_dtype(const std::string& asked, const RunManifest& recorded,
+                                  const std::string& where) {
+  if (recorded.dtype.empty() || asked == recorded.dtype) return asked;
+  if (asked == "auto") return recorded.dtype;
+  return input_error(
+      "The run computes in " + recorded.dtype + ", and training.dtype is now " + asked + ".", where,
+      "Resume with training.dtype: auto, or start a new run in another output_dir.");
+}
+
+std::string device_change(const RunManifest& recorded, const RunManifest& now) {
+  if (recorded.device.empty() || now.device.empty()) return "";
+  const bool same_type = device_type(recorded.device) == device_type(now.device);
+  const bool same_card = recorded.card.empty() || now.card.empty() || recorded.card == now.card;
+  if (same_type && same_card) return "";
+  return "The run was on " + device_with_card(recorded) + " and goes on on " +
+         device_with_card(now) +
+         ": its numbers will not be those of an undisturbed run to the last bit.";
+}
+
+}  // namespace luthier

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a resume may change of the machine that it runs on. The compute type is part of a run's
+// arithmetic and stays the one that it began with: `auto` means that one, and another is refused. A
+// device is where it is computed: another one may go on, and is told.
+#pragma once
+
+#include <string>
+
+#include "engine/base/result.h"
+#include "engine/runs/run_records.h"
+
+namespace luthier {
+
+/// training.dtype of a resume of `recorded` that asks for `asked` (auto, float32, bfloat16). An
+/// Input error where it is another than the run's; `where` is the run's folder.
+Result<std::string> resumed_dtype(const std::string& asked, const RunManifest& recorded,
+                                  const std::string& where);
+
+/// The sentence for a run that goes on on a device of another type, or on another card, than
+/// `recorded` names; empty where it does not. Another number of the same type (cuda:1 for cuda:0)
+/// is no change.
+std::string device_change(const RunManifest& recorded, const RunManifest& now);
+
+}  // namespace luthier
