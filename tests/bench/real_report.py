@@ -2,6 +2,7 @@
 """What the row `real` found, as the tables of docs/bench.md (between two marks) and as a picture
 beside it: time and memory over the model's size, and time over the rows of a step. Run as a
 program, it takes them from a file that `--json` wrote: real_report.py FIGURES.json DOCS."""
+import html
 import json
 import math
 import sys
@@ -38,6 +39,7 @@ def panel(at, title, below, series, bottoms=None):
     points = [point for _, _, line in series for point in line]
     x_low, x_high = min(x for x, _ in points) / 1.3, max(x for x, _ in points) * 1.3
     y_low, y_high = min(y for _, y in points) / 1.4, max(y for _, y in points) * 1.4
+    y_high *= (y_high / y_low) ** (0.08 * len(series))         # room for the names
 
     def place(x, y):
         across = math.log(x / x_low) / math.log(x_high / x_low)
@@ -97,7 +99,7 @@ def picture(found):
         panel(WIDTH, "Peak, GiB", "million parameters", memory),
         panel(2 * WIDTH, f"Seconds a step, {dtypes[0]}", "rows a step", rows, (1, 2, 4)),
         f'<text x="{LEFT}" y="{HEIGHT + 12}" fill="#57606a">LoRA, one picture a row; '
-        f'{about["processor"]}, {about["threads"]} threads, {about["date"]}</text>',
+        f'{html.escape(about["processor"])}, {about["threads"]} threads, {about["date"]}</text>',
         "</svg>"]) + "\n"
 
 
