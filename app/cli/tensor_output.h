@@ -3,15 +3,12 @@
 #pragma once
 
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "engine/base/result.h"
-#include "engine/device/torch.h"
+#include "engine/models/tensor_file.h"
 
 namespace luthier::cli {
 
-Status write_tensors(const std::string& path,
-                     std::vector<std::pair<std::string, torch::Tensor>> tensors);
+Status write_tensors(const std::string& path, const NamedTensors& tensors);
 
 }  // namespace luthier::cli

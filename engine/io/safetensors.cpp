@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "engine/base/utf8.h"
 #include "engine/io/json.h"
@@ -35,19 +37,20 @@ int writing_rank(DType dtype) {
 
 std::string quoted(const std::string& text) { return Json(text).dump(); }
 
-Result<std::uint64_t> bytes_to_write(const TensorToWrite& tensor, const std::string& where) {
+Result<std::uint64_t> bytes_to_write(const TensorOutline& tensor, const std::string& where) {
   std::uint64_t bytes = dtype_size(tensor.dtype);
   for (const std::int64_t size : tensor.shape) {
     if (size < 0 || __builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes)) {
       return machine_error("The shape of the tensor to write is broken.", where);
     }
   }
-  if (bytes != tensor.bytes.size()) {
-    return machine_error("The tensor to write has " + std::to_string(tensor.bytes.size()) +
-                             " bytes, and its shape asks for " + std::to_string(bytes) + ".",
-                         where);
-  }
   return bytes;
+}
+
+Error other_size(std::uint64_t bytes, std::uint64_t wanted, const std::string& where) {
+  return machine_error("The tensor to write has " + std::to_string(bytes) +
+                           " bytes, and its shape asks for " + std::to_string(wanted) + ".",
+                       where);
 }
 
 }  // namespace
@@ -203,43 +206,61 @@ Result<bool> same_tensor(const TensorView& left, const TensorView& right) {
 
 Status write_safetensors(const fs::path& path, const std::vector<TensorToWrite>& tensors,
                          const std::map<std::string, std::string>& metadata) {
-  std::vector<const TensorToWrite*> sorted;
-  for (const TensorToWrite& tensor : tensors) sorted.push_back(&tensor);
-  std::sort(sorted.begin(), sorted.end(),
-            [](const TensorToWrite* left, const TensorToWrite* right) {
-              return std::pair(-writing_rank(left->dtype), std::string_view(left->name)) <
-                     std::pair(-writing_rank(right->dtype), std::string_view(right->name));
-            });
+  std::vector<TensorOutline> outlines;
+  for (const TensorToWrite& tensor : tensors) {
+    TensorOutline outline{tensor.name, tensor.dtype, tensor.shape};
+    const std::string where = path.string() + ": " + tensor.name;
+    LUTHIER_TRY(const std::uint64_t wanted, bytes_to_write(outline, where));
+    if (wanted != tensor.bytes.size()) return other_size(tensor.bytes.size(), wanted, where);
+    outlines.push_back(std::move(outline));
+  }
+  return write_safetensors(
+      path, outlines,
+      [&](std::size_t index, const TakeBytes& take) { return take(tensors[index].bytes); },
+      metadata);
+}
+
+Status write_safetensors(const fs::path& path, const std::vector<TensorOutline>& outlines,
+                         const GiveBytes& give,
+                         const std::map<std::string, std::string>& metadata) {
+  std::vector<std::size_t> order(outlines.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto key = [&](std::size_t index) {
+    return std::pair(-writing_rank(outlines[index].dtype), std::string_view(outlines[index].name));
+  };
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t left, std::size_t right) { return key(left) < key(right); });
 
   std::string header = "{";
   if (!metadata.empty()) {
     header += "\"__metadata__\":{";
     bool first = true;
-    for (const auto& [key, value] : metadata) {
-      if (!is_utf8(key) || !is_utf8(value))
+    for (const auto& [name, value] : metadata) {
+      if (!is_utf8(name) || !is_utf8(value))
         return machine_error("The metadata to write is not valid UTF-8.", path.string());
-      header += (first ? "" : ",") + quoted(key) + ":" + quoted(value);
+      header += (first ? "" : ",") + quoted(name) + ":" + quoted(value);
       first = false;
     }
     header += "}";
   }
   std::uint64_t offset = 0;
-  std::unordered_map<std::string_view, bool> names;
-  for (const TensorToWrite* tensor : sorted) {
-    const std::string where = path.string() + ": " + tensor->name;
-    if (!is_utf8(tensor->name) || tensor->name == "__metadata__" ||
-        !names.emplace(tensor->name, true).second) {
+  std::vector<std::uint64_t> sizes(outlines.size());
+  std::unordered_set<std::string_view> names;
+  for (const std::size_t index : order) {
+    const TensorOutline& tensor = outlines[index];
+    const std::string where = path.string() + ": " + tensor.name;
+    if (!is_utf8(tensor.name) || tensor.name == "__metadata__" ||
+        !names.insert(tensor.name).second) {
       return machine_error("The name of the tensor to write is broken or stands twice.", where);
     }
-    LUTHIER_TRY(const std::uint64_t bytes, bytes_to_write(*tensor, where));
+    LUTHIER_TRY(sizes[index], bytes_to_write(tensor, where));
     if (header.size() > 1) header += ",";
-    header +=
-        quoted(tensor->name) + ":{\"dtype\":\"" + dtype_name(tensor->dtype) + "\",\"shape\":[";
-    for (std::size_t i = 0; i < tensor->shape.size(); ++i)
-      header += (i ? "," : "") + std::to_string(tensor->shape[i]);
+    header += quoted(tensor.name) + ":{\"dtype\":\"" + dtype_name(tensor.dtype) + "\",\"shape\":[";
+    for (std::size_t i = 0; i < tensor.shape.size(); ++i)
+      header += (i ? "," : "") + std::to_string(tensor.shape[i]);
     header += "],\"data_offsets\":[" + std::to_string(offset) + "," +
-              std::to_string(offset + bytes) + "]}";
-    offset += bytes;
+              std::to_string(offset + sizes[index]) + "]}";
+    offset += sizes[index];
   }
   header += "}";
   header.append((8 - header.size() % 8) % 8, ' ');
@@ -252,9 +273,16 @@ Status write_safetensors(const fs::path& path, const std::vector<TensorToWrite>&
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (file.get() < 0) return system_error("This file cannot be written", path, errno);
   LUTHIER_CHECK(write_all(file, length + header, path));
-  for (const TensorToWrite* tensor : sorted) {
-    LUTHIER_CHECK(write_all(
-        file, {reinterpret_cast<const char*>(tensor->bytes.data()), tensor->bytes.size()}, path));
+  for (const std::size_t index : order) {
+    const std::string where = path.string() + ": " + outlines[index].name;
+    std::uint64_t given = 0;
+    const TakeBytes take = [&](std::span<const std::byte> bytes) -> Status {
+      given += bytes.size();
+      if (given > sizes[index]) return other_size(given, sizes[index], where);
+      return write_all(file, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
+    };
+    LUTHIER_CHECK(give(index, take));
+    if (given != sizes[index]) return other_size(given, sizes[index], where);
   }
   if (!file.close()) return system_error("Writing failed", path, errno);
   return {};

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -132,6 +133,23 @@ struct TensorToWrite {
 /// header padded with spaces to 8 bytes.
 Status write_safetensors(const std::filesystem::path& path,
                          const std::vector<TensorToWrite>& tensors,
+                         const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
+
+/// A tensor whose bytes a writer asks for when their turn comes.
+struct TensorOutline {
+  std::string name;
+  DType dtype = DType::F32;
+  std::vector<std::int64_t> shape;
+};
+/// Takes the next bytes of the tensor that was asked for; they may be let go afterwards.
+using TakeBytes = std::function<Status(std::span<const std::byte>)>;
+/// Gives `take` the bytes of the outline at `index`, all of them and in order, in any pieces.
+using GiveBytes = std::function<Status(std::size_t index, const TakeBytes& take)>;
+
+/// The same file from tensors that need not stand in memory at once: each is asked for once, in the
+/// file's order. A Machine error where one gives more or fewer bytes than its shape has.
+Status write_safetensors(const std::filesystem::path& path,
+                         const std::vector<TensorOutline>& outlines, const GiveBytes& give,
                          const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
 }  // namespace luthier

@@ -4,31 +4,15 @@
 #include <algorithm>
 
 #include "engine/io/files.h"
-#include "engine/io/safetensors.h"
 #include "engine/methods/adapter_tensors.h"
 #include "engine/methods/method.h"
-#include "engine/models/stored_tensor.h"
+#include "engine/models/tensor_file.h"
 
 namespace luthier {
 
 using torch::Tensor;
 
 namespace {
-
-Status write_tensors(const std::filesystem::path& path, const std::vector<Adapter::Named>& named) {
-  std::vector<Tensor> kept;
-  std::vector<TensorToWrite> tensors;
-  for (const auto& [key, tensor] : named) {
-    kept.push_back(tensor.detach().to(torch::kCPU).contiguous());
-    const Tensor& stored = kept.back();
-    tensors.push_back({key,
-                       file_dtype(stored.scalar_type()),
-                       stored.sizes().vec(),
-                       {static_cast<const std::byte*>(stored.data_ptr()),
-                        static_cast<std::size_t>(stored.nbytes())}});
-  }
-  return write_safetensors(path, tensors);
-}
 
 std::vector<Adapter::Named> sorted(std::vector<Adapter::Named> named) {
   std::sort(named.begin(), named.end(),
@@ -108,11 +92,11 @@ Status Adapter::save(const std::filesystem::path& folder,
   if (parts_.stored) {
     std::vector<Named> stored = saved_tensors();
     for (Named& each : parts_.stored()) stored.push_back(std::move(each));
-    LUTHIER_CHECK(write_tensors(folder / kTensorFile, sorted(std::move(stored))));
+    LUTHIER_CHECK(write_tensor_file(folder / kTensorFile, sorted(std::move(stored))));
     if (!parts_.trained.empty())
-      LUTHIER_CHECK(write_tensors(folder / kEncoderFile, sorted(parts_.trained)));
+      LUTHIER_CHECK(write_tensor_file(folder / kEncoderFile, sorted(parts_.trained)));
   } else {
-    LUTHIER_CHECK(write_tensors(folder / kTensorFile, tensors()));
+    LUTHIER_CHECK(write_tensor_file(folder / kTensorFile, tensors()));
   }
   Json config = method_.write(settings_);
   config.update(parts_.facts);

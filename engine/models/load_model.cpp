@@ -16,6 +16,7 @@
 #include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
 #include "engine/models/stored_tensor.h"
+#include "engine/models/tensor_file.h"
 #include "engine/nn/layers.h"
 
 namespace luthier {
@@ -272,22 +273,13 @@ Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder
   std::filesystem::create_directories(folder, problem);
   if (problem)
     return machine_error("The folder cannot be made: " + problem.message(), folder.string());
-  std::vector<torch::Tensor> kept;
-  std::vector<TensorToWrite> tensors;
+  NamedTensors tensors;
   for (const auto& item : loaded.model->named_parameters()) {
     const auto master = masters.find(item.key());
-    const torch::Tensor& value = master == masters.end() ? item.value() : master->second;
-    const torch::Tensor stored = value.detach().to(torch::kCPU, dtype).contiguous();
-    kept.push_back(stored);
-    TensorToWrite tensor;
-    tensor.name = loaded.family->stored_name(item.key());
-    tensor.dtype = file_dtype(dtype);
-    tensor.shape.assign(stored.sizes().begin(), stored.sizes().end());
-    tensor.bytes = {static_cast<const std::byte*>(stored.data_ptr()),
-                    static_cast<std::size_t>(stored.nbytes())};
-    tensors.push_back(std::move(tensor));
+    tensors.emplace_back(loaded.family->stored_name(item.key()),
+                         master == masters.end() ? item.value() : master->second);
   }
-  LUTHIER_CHECK(write_safetensors(folder / "model.safetensors", tensors));
+  LUTHIER_CHECK(write_tensor_file(folder / "model.safetensors", tensors, dtype));
   Json config = loaded.config;
   config["dtype"] = dtype == torch::kFloat32    ? "float32"
                     : dtype == torch::kBFloat16 ? "bfloat16"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One tensor is dense at a time; what is written stays in memory until the file is laid out.
+// One tensor is dense at a time: what is packed stays in memory until the file is laid out (its
+// sizes are known only then), everything else is read or made again when it is written.
 #include "engine/models/pack_files.h"
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "engine/io/files.h"
 #include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
+#include "engine/models/tensor_file.h"
 
 namespace luthier {
 
@@ -20,31 +22,34 @@ namespace {
 
 constexpr const char* kDequantized = ".dequantized";
 
+Result<Tensor> read_as(const TensorView& view, torch::ScalarType dtype, const std::string& place) {
+  Tensor dense = torch::empty(view.info.shape, torch::TensorOptions().dtype(dtype));
+  LUTHIER_CHECK(read_stored(view, dense, place));
+  return dense;
+}
+
 class Writing {
  public:
-  void add(const std::string& name, const Tensor& tensor) {
-    kept_.emplace_back(name, tensor.detach().to(torch::kCPU).contiguous());
+  void add(const std::string& name, const TensorView& view, torch::ScalarType dtype,
+           const std::string& place) {
+    tensors_.push_back({name, dtype, view.info.shape,
+                        [=]() -> Result<Tensor> { return read_as(view, dtype, place); }});
   }
-  void add(const std::string& name, const PackedWeight& packed,
+  void add(const std::string& name, const PackedPointer& packed,
            const std::vector<std::int64_t>& shape, bool dequantized) {
-    for (const auto& [end, tensor] : packed.stored()) add(name + end, tensor);
-    if (!dequantized) return;
-    add(name + kDequantized, packed.dense_rows(0, packed.rows(), packed.dtype()).view(shape));
-  }
-  Status write(const fs::path& path) const {
-    std::vector<TensorToWrite> tensors;
-    for (const auto& [name, tensor] : kept_) {
-      tensors.push_back({name,
-                         file_dtype(tensor.scalar_type()),
-                         tensor.sizes().vec(),
-                         {static_cast<const std::byte*>(tensor.const_data_ptr()),
-                          static_cast<std::size_t>(tensor.nbytes())}});
+    for (const auto& [end, tensor] : packed->stored()) {
+      tensors_.push_back({name + end, tensor.scalar_type(), tensor.sizes().vec(),
+                          [tensor = tensor]() -> Result<Tensor> { return tensor; }});
     }
-    return write_safetensors(path, tensors);
+    if (!dequantized) return;
+    tensors_.push_back({name + kDequantized, packed->dtype(), shape, [=]() -> Result<Tensor> {
+                          return packed->dense_rows(0, packed->rows(), packed->dtype()).view(shape);
+                        }});
   }
+  Status write(const fs::path& path) const { return write_tensor_file(path, tensors_); }
 
  private:
-  std::vector<std::pair<std::string, Tensor>> kept_;
+  std::vector<TensorToMake> tensors_;
 };
 
 bool can_be_packed(torch::ScalarType type) {
@@ -109,19 +114,18 @@ Status pack_into(const fs::path& model, const fs::path& out, const PackFiles& ho
     }
     const std::string place = model.string() + ": " + found->second;
     const auto view = files.find(found->second);
-    Tensor dense = torch::empty(view->info.shape, torch::TensorOptions().dtype(dtype));
-    LUTHIER_CHECK(read_stored(*view, dense, place));
     const std::string name = family->stored_name(item.key());
     const std::string module = item.key().substr(0, item.key().rfind('.'));
     if (!item.key().ends_with(".weight") || !packing.modules.contains(module)) {
-      writing.add(name, dense);
+      writing.add(name, *view, dtype, place);
       continue;
     }
+    LUTHIER_TRY(const Tensor dense, read_as(*view, dtype, place));
     LUTHIER_TRY(const PackedPointer packed, weight_packing(*kind)->pack(dense, how.settings));
-    writing.add(name, *packed, view->info.shape, how.dequantized);
+    writing.add(name, packed, view->info.shape, how.dequantized);
   }
-  LUTHIER_CHECK(files.check_unchanged());
   LUTHIER_CHECK(writing.write(writer.path() / "model.safetensors"));
+  LUTHIER_CHECK(files.check_unchanged());
   config.erase("torch_dtype");
   config["dtype"] = dtype == torch::kBFloat16  ? "bfloat16"
                     : dtype == torch::kFloat16 ? "float16"
@@ -147,19 +151,10 @@ Status pack_tensors(const fs::path& path, const fs::path& out, const PackFiles& 
     }
     LUTHIER_TRY(const Tensor dense, read_stored(*file.find(name), place));
     LUTHIER_TRY(const PackedPointer packed, weight_packing(*kind)->pack(dense, how.settings));
-    writing.add(name, *packed, info.shape, how.dequantized);
+    writing.add(name, packed, info.shape, how.dequantized);
   }
   LUTHIER_CHECK(file.check_unchanged());
-  const fs::path temporary = out.string() + ".part";
-  std::error_code problem;
-  if (const Status written = writing.write(temporary); !written) {
-    fs::remove(temporary, problem);
-    return written;
-  }
-  fs::rename(temporary, out, problem);
-  if (problem)
-    return machine_error("The file cannot be written: " + problem.message(), out.string());
-  return {};
+  return put_file(out, [&](const fs::path& beside) { return writing.write(beside); });
 }
 
 template <class Work>

@@ -5,7 +5,7 @@
 
 #include "engine/io/files.h"
 #include "engine/models/stored_tensor.h"
-#include "engine/train/tensor_file.h"
+#include "engine/models/tensor_file.h"
 
 namespace luthier {
 namespace fs = std::filesystem;
@@ -108,11 +108,14 @@ Status write_checkpoint(const fs::path& folder, const TrainerState& state,
                            (folder / "adapter").string());
     LUTHIER_CHECK(trainables.adapter->save(folder / "adapter", base_name));
   } else {
-    std::map<std::string, torch::Tensor> tensors;
-    for (const TrainedTensor& trained : trainables.tensors) tensors[trained.name] = trained.tensor;
+    NamedTensors tensors;
+    for (const TrainedTensor& trained : trainables.tensors)
+      tensors.emplace_back(trained.name, trained.tensor);
     LUTHIER_CHECK(write_tensor_file(folder / "trained.safetensors", tensors));
   }
-  LUTHIER_CHECK(write_tensor_file(folder / "optimizer.safetensors", optimizer.state()));
+  const auto kept = optimizer.state();
+  LUTHIER_CHECK(
+      write_tensor_file(folder / "optimizer.safetensors", NamedTensors(kept.begin(), kept.end())));
   return write_file_atomically(folder / "trainer_state.json", to_json(state).dump(2) + "\n");
 }
 
@@ -138,7 +141,9 @@ Status read_checkpoint(const fs::path& folder, const Trainables& trainables, Opt
     LUTHIER_CHECK(file.check_unchanged());
   }
   const fs::path path = folder / "optimizer.safetensors";
-  LUTHIER_TRY(auto state, read_tensor_file(path));
+  const auto& moved = optimizer.tensors();
+  const torch::Device device = moved.empty() ? torch::kCPU : moved.front().tensor.device();
+  LUTHIER_TRY(auto state, read_tensor_file(path, device));
   return optimizer.load_state(std::move(state), path.string());
 }
 

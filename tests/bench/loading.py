@@ -2,18 +2,15 @@
 """Writes a LLaVA of about 2 GB in bfloat16, sharded, its weights drawn straight into the
 safetensors files so that it takes seconds and no memory
 to make; the shapes come from transformers on the meta device. The tokenizer is the benchmark's."""
-import json
 import shutil
 import sys
 from pathlib import Path
 
-import numpy
 import torch
 from transformers import CLIPImageProcessor, CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor
 
 import checkpoints
-
-SHARD = 1 << 30
+import shards
 
 
 def config(image_token):
@@ -27,13 +24,6 @@ def config(image_token):
                        image_seq_length=576, dtype=torch.bfloat16)
 
 
-def bfloat16(draw, count):
-    """A block of small normal numbers, repeated: the upper halves of float32."""
-    block = (draw.standard_normal(min(count, 1 << 20), numpy.float32) * 0.02).view(
-        numpy.uint32) >> 16
-    return numpy.resize(block.astype(numpy.uint16), count)
-
-
 def write(folder: Path):
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = checkpoints.make_tokenizer()
@@ -41,31 +31,7 @@ def write(folder: Path):
         made = config(tokenizer.convert_tokens_to_ids("<image>"))
         shapes = {name: tuple(tensor.shape) for name, tensor in LlavaForConditionalGeneration(
             made).named_parameters()}
-    shards, room = [{}], SHARD
-    for name, shape in shapes.items():
-        size = 2 * int(numpy.prod(shape))
-        if size > room:
-            shards.append({})
-            room = SHARD
-        shards[-1][name] = shape
-        room -= size
-    draw, weight_map = numpy.random.default_rng(3), {}
-    for index, shard in enumerate(shards):
-        file, header, at = f"model-{index + 1:05d}-of-{len(shards):05d}.safetensors", {
-            "__metadata__": {"format": "pt"}}, 0
-        for name, shape in shard.items():
-            end = at + 2 * int(numpy.prod(shape))
-            header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [at, end]}
-            weight_map[name], at = file, end
-        text = json.dumps(header).encode()
-        text += b" " * (-len(text) % 8)
-        with open(folder / file, "wb") as out:
-            out.write(len(text).to_bytes(8, "little") + text)
-            for shape in shard.values():
-                bfloat16(draw, int(numpy.prod(shape))).tofile(out)
-    total = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    (folder / "model.safetensors.index.json").write_text(
-        json.dumps({"metadata": {"total_size": total}, "weight_map": weight_map}))
+    shards.write(folder, shapes)
     made.save_pretrained(folder)
     images = CLIPImageProcessor(size={"shortest_edge": 336},
                                 crop_size={"height": 336, "width": 336})

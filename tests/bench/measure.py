@@ -31,12 +31,14 @@ def environment(threads):
     return env if threads is None else env | {"OMP_NUM_THREADS": str(threads)}
 
 
-def run(command, env, watched=None):
-    """Peak resident bytes of one process, and when each line of the file `watched` appeared."""
+def run(command, env, watched=None, out=None):
+    """Peak resident bytes of one process, and when each line of the file `watched` appeared. `out`:
+    a file for what it says."""
     stamps, lines = [], None
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen([str(part) for part in command], stdout=log,
-                                   stderr=subprocess.STDOUT, env=env)
+        said = open(out, "wb") if out else log
+        process = subprocess.Popen([str(part) for part in command], stdout=said, stderr=log,
+                                   env=env)
         try:
             while True:
                 done, status, usage = os.wait4(process.pid, os.WNOHANG if watched else 0)
@@ -53,6 +55,8 @@ def run(command, env, watched=None):
         finally:
             if lines:
                 lines.close()
+            if out:
+                said.close()
         process.returncode = os.waitstatus_to_exitcode(
             status)      # it is reaped: Popen shall not wait for it
         if process.returncode != 0:
@@ -69,23 +73,38 @@ def summary(seconds, tokens, peak):
             "peak_bytes": peak, "tokens": tokens}
 
 
-def luthier_train(command, case, out, threads, steps, extra=(), settings=None):
-    """`settings`: environment variables beside the usual ones."""
+def train(command, case, out, threads, steps, extra=(), settings=None):
+    """Peak resident bytes, when each step ended, and the lines of metrics.jsonl. `case` may name
+    what is not the usual: dtype, strategy. `settings`: environment variables beside the usual
+    ones."""
     recipe, folder = out / "recipe.yaml", out / "run"
-    recipe.write_text(f"""model: {case['model']}
-dataset: {case['rows']}
-output_dir: {folder}
-strategy: lora
-adapter: {{r: 16, lora_alpha: 32, lora_dropout: 0.05, target_modules: '{DECODER}'}}
-training: {{device: cpu, dtype: float32, max_steps: {steps}, per_device_train_batch_size: {case['batch']}, gradient_accumulation_steps: 1,
-  learning_rate: 2.0e-4, gradient_checkpointing: false, shuffle: false, logging_steps: 1, save_steps: 0, seed: 42}}
-""")
+    recipe.write_text(recipe_text(case, folder, steps))
     shutil.rmtree(folder, ignore_errors=True)
     env = environment(threads) | (settings or {})
     peak, stamps = run([*command, recipe, *extra], env, folder / "metrics.jsonl")
-    counts = [json.loads(line)["tokens"] for line in open(folder / "metrics.jsonl")]
-    return summary([0.0] + [b - a for a, b in zip(stamps, stamps[1:])],
-                   [b - a for a, b in zip([0] + counts, counts)], peak)
+    return peak, stamps, [json.loads(line) for line in open(folder / "metrics.jsonl")]
+
+
+def recipe_text(case, folder, steps):
+    method = (f"adapter: {{r: 16, lora_alpha: 32, lora_dropout: 0.05, target_modules: '{DECODER}'}}\n"
+              if case.get("strategy", "lora") == "lora" else "")
+    return f"""model: {case['model']}
+dataset: {case['rows']}
+output_dir: {folder}
+strategy: {case.get('strategy', 'lora')}
+{method}training: {{device: cpu, dtype: {case.get('dtype', 'float32')}, max_steps: {steps}, per_device_train_batch_size: {case['batch']}, gradient_accumulation_steps: 1,
+  learning_rate: 2.0e-4, gradient_checkpointing: false, shuffle: false, logging_steps: 1, save_steps: 0, seed: 42}}
+"""
+
+
+def step_tokens(lines):
+    counts = [line["tokens"] for line in lines]
+    return [b - a for a, b in zip([0] + counts, counts)]
+
+
+def luthier_train(command, case, out, threads, steps, extra=(), settings=None):
+    peak, stamps, lines = train(command, case, out, threads, steps, extra, settings)
+    return summary([0.0] + [b - a for a, b in zip(stamps, stamps[1:])], step_tokens(lines), peak)
 
 
 def peft_train(case, out, threads, steps):

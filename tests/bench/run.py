@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import real
+import real_report
 from busy import beside_others, described
 from measure import HERE, Failed, environment, luthier_train, peft_train, run
 
@@ -20,6 +22,7 @@ SOURCE = HERE.parent.parent
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "llava_next", "internvl",
             "paligemma", "gemma3")
 PACKED = "qwen2_vl"
+LONG = ("real",)            # rows that are measured only where they are named
 BATCH = 4
 
 
@@ -37,8 +40,9 @@ class Bench:
         if not (folder / "done").exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            run([sys.executable, HERE / "checkpoints.py", name, folder, "--rows",
-                 max(40, steps * BATCH)], environment(self.threads))
+            maker = HERE / ("real_models.py" if name in real.SIZES[1:] else "checkpoints.py")
+            run([sys.executable, maker, name, folder, "--rows", max(40, steps * BATCH)],
+                environment(self.threads))
         return {"name": name, "model": folder / "model", "rows": folder / "rows" / "train.jsonl",
                 "batch": BATCH, "folder": folder}
 
@@ -170,7 +174,7 @@ class Bench:
         rows = {"teaching": self.teaching, "llava-70m": self.llava}
         rows |= {name: lambda name=name: self.family(name) for name in FAMILIES}
         return rows | {"packing": self.packing, "loading": self.loading, "window": self.window_cost,
-                       "busy": self.busy}
+                       "busy": self.busy, "real": real.Real(self).measure}
 
 
 def padding(folder, batch):
@@ -186,7 +190,7 @@ def describe(folder):
 
 
 def main():
-    names = ("teaching", "llava-70m", *FAMILIES, "packing", "loading", "window", "busy")
+    names = ("teaching", "llava-70m", *FAMILIES, "packing", "loading", "window", "busy", *LONG)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=Path, default=SOURCE / "build")
     parser.add_argument("--rounds", type=int, help="pairs a row; each row has its own default")
@@ -198,15 +202,18 @@ def main():
     parser.add_argument("--work", type=Path,
                         help="where to keep checkpoints and runs for another time")
     parser.add_argument("--json", type=Path, help="write all figures here")
+    parser.add_argument("--report", action="store_true",
+                        help="put the tables and the picture of the row real into docs/")
     options = parser.parse_args()
     if options.steps is not None and options.steps < 3:
         parser.error("--steps: at least 3, for the first two are not counted")
     work = options.work or Path(tempfile.mkdtemp(prefix="luthier-bench-"))
     work.mkdir(parents=True, exist_ok=True)
+    wanted = options.only or [name for name in names if name not in LONG]
     start, results, failed = time.perf_counter(), {}, []
     try:
         for name, measure in Bench(options, work.resolve()).rows().items():
-            if options.only and name not in options.only:
+            if name not in wanted:
                 continue
             begun = time.perf_counter()
             try:
@@ -219,6 +226,8 @@ def main():
             print(f"  ({results[name]['seconds']:.0f} s)", flush=True)
             if options.json:
                 options.json.write_text(json.dumps(results, indent=2))
+            if options.report and name == "real" and name not in failed:
+                real_report.write(results[name], SOURCE / "docs")
             if not options.work and name != PACKED:
                 shutil.rmtree(work / name, ignore_errors=True)
     finally:

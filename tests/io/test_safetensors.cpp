@@ -123,6 +123,51 @@ class TestSafetensors : public QObject {
     QCOMPARE(copy.find("one")->info.shape, (std::vector<std::int64_t>{2, 2}));
   }
 
+  /// Asked for once each, in the file's order, in pieces of any size.
+  void bytesThatAreAskedFor() {
+    std::string one(16, '\0'), two(6, '\0');
+    for (std::size_t i = 0; i < one.size(); ++i) one[i] = static_cast<char>(i * 17);
+    for (std::size_t i = 0; i < two.size(); ++i) two[i] = static_cast<char>(200 + i);
+    const std::vector<TensorOutline> outlines{
+        {"two", DType::BF16, {3}}, {"none", DType::F32, {0}}, {"one", DType::F32, {2, 2}}};
+    const std::vector<std::string> contents{two, "", one};
+    const fs::path whole = folder() / "whole.safetensors", path = folder() / "asked.safetensors";
+    QVERIFY(write_safetensors(whole, {{"two", DType::BF16, {3}, as_bytes(two)},
+                                      {"none", DType::F32, {0}, {}},
+                                      {"one", DType::F32, {2, 2}, as_bytes(one)}})
+                .ok());
+    for (const std::size_t piece : {1u, 5u, 100u}) {
+      std::vector<std::size_t> asked;
+      const Status written = write_safetensors(
+          path, outlines, [&](std::size_t index, const TakeBytes& take) -> Status {
+            asked.push_back(index);
+            for (std::size_t at = 0; at < contents[index].size(); at += piece) {
+              const std::string now = contents[index].substr(at, piece);
+              LUTHIER_CHECK(take(as_bytes(now)));
+            }
+            return Status();
+          });
+      QVERIFY(written.ok());
+      QVERIFY(asked == (std::vector<std::size_t>{1, 2, 0}));
+      QVERIFY(read_file(path).take() == read_file(whole).take());
+    }
+    const auto with = [&](const std::string& given) {
+      return write_safetensors(path, outlines, [&](std::size_t index, const TakeBytes& take) {
+        return take(as_bytes(index == 2 ? given : contents[index]));
+      });
+    };
+    QVERIFY(with(one).ok());
+    for (const std::size_t bytes : {15u, 17u}) {
+      const Status refused = with(std::string(bytes, 'x'));
+      QVERIFY(!refused.ok() && refused.error().exit_status() == 3);
+      QVERIFY(refused.error().sentence().find("has " + std::to_string(bytes) + " bytes") !=
+              std::string::npos);
+    }
+    const Status stopped = write_safetensors(
+        path, outlines, [](std::size_t, const TakeBytes&) { return interrupted_error(); });
+    QVERIFY(!stopped.ok() && stopped.error().code == ErrorCode::Interrupted);
+  }
+
   void brokenWritesAreRefused() {
     const std::string bytes(8, 'x');
     const fs::path path = folder() / "never.safetensors";
