@@ -16,13 +16,14 @@
 #include <map>
 #include <mutex>
 
+#include "tests/pretend/ledger.h"
 #include "tests/pretend/pretend.h"
 
 namespace luthier::pretend {
 
 namespace {
 
-constexpr std::size_t kArenaBytes = std::size_t{192} << 30, kStep = 512;
+constexpr std::size_t kArenaBytes = std::size_t{192} << 30, kStep = 512, kPages = 1 << 20;
 
 char *device_base = nullptr, *host_base = nullptr;
 
@@ -43,7 +44,10 @@ class Spans {
     if (whole > size) free_[at + size] = whole - size;
     used_[at] = size;
     live_ += size;
-    peak_ = std::max(peak_, live_);
+    if (live_ > peak_) {
+      peak_ = live_;
+      peak_depth_ = backtrace(peak_frames_, kDepth);
+    }
     return device_base + at;
   }
 
@@ -54,6 +58,8 @@ class Spans {
     std::size_t size = used->second;
     used_.erase(used);
     live_ -= size;
+    // In a dry step the arena is larger than the machine: pages go back with their block.
+    if (is_dry() && size >= kPages) madvise(host_base + at, size, MADV_REMOVE);
     auto next = free_.lower_bound(at);
     if (next != free_.end() && at + size == next->first) {
       size += next->second;
@@ -72,6 +78,10 @@ class Spans {
   std::size_t live() const { return locked(live_); }
   std::size_t peak() const { return locked(peak_); }
   std::int64_t allocations() const { return locked(allocations_); }
+  std::string peak_place() const {
+    const std::lock_guard lock(mutex_);
+    return engine_places(peak_frames_, peak_depth_, 3);
+  }
   void reset_peak() {
     const std::lock_guard lock(mutex_);
     peak_ = live_;
@@ -101,6 +111,9 @@ class Spans {
   std::map<std::size_t, std::size_t> free_{{0, kArenaBytes}}, used_;  ///< offset → bytes
   std::size_t live_ = 0, peak_ = 0, limit_ = 0;
   std::int64_t allocations_ = 0, fails_after_ = -1;
+  static constexpr int kDepth = 48;
+  void* peak_frames_[kDepth] = {};  ///< who asked when the peak was reached
+  int peak_depth_ = 0;
 };
 
 /// Never destroyed: tensors may be freed while the process ends.
@@ -207,6 +220,7 @@ bool is_readable(const void* address) {
 
 std::int64_t live_bytes() { return static_cast<std::int64_t>(spans().live()); }
 std::int64_t peak_bytes() { return static_cast<std::int64_t>(spans().peak()); }
+std::string peak_place() { return spans().peak_place(); }
 void reset_peak() { spans().reset_peak(); }
 std::int64_t allocations() { return spans().allocations(); }
 void fail_above(std::int64_t bytes) { spans().set_limit(static_cast<std::size_t>(bytes)); }

@@ -158,6 +158,11 @@ class Call {
     static std::mutex mutex;
     static std::set<std::string> unknown;
     const std::string key = c10::toString(schema_.operator_name());
+    if (const auto size = size_of_lookup()) {
+      results.emplace_back(
+          empty_like_of(at::empty(*size, ours_.front().options().device(at::kMeta))));
+      return true;
+    }
     const std::lock_guard lock(mutex);
     if (unknown.contains(key)) return false;
     torch::jit::Stack stack;
@@ -178,6 +183,19 @@ class Call {
       }
     }
     return true;
+  }
+
+  /// Of lookups, which have no such kernel.
+  std::optional<std::vector<std::int64_t>> size_of_lookup() const {
+    if (name_ == "index_select") {
+      std::vector<std::int64_t> size = ours_[0].sizes().vec();
+      const std::int64_t axis = given_[1].toInt();
+      size[static_cast<std::size_t>(axis < 0 ? axis + ours_[0].dim() : axis)] = ours_[1].numel();
+      return size;
+    }
+    if (name_ == "embedding_dense_backward")
+      return std::vector<std::int64_t>{given_[2].toInt(), ours_[0].size(-1)};
+    return std::nullopt;
   }
 
   static Tensor imagined(const Tensor& tensor) {

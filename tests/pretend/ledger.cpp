@@ -64,15 +64,23 @@ std::string engine_name(const char* symbol) {
 
 }  // namespace
 
+std::string engine_places(void* const* frames, int count, int most) {
+  std::string places;
+  for (int i = 1; i < count && most > 0; ++i) {
+    Dl_info info;
+    if (dladdr(frames[i], &info) == 0 || !info.dli_sname) continue;
+    const std::string name = engine_name(info.dli_sname);
+    if (name.empty()) continue;
+    places += (places.empty() ? "" : " < ") + name;
+    --most;
+  }
+  return places.empty() ? "the test" : places;
+}
+
 std::string engine_place() {
   void* frames[64];
   const int count = backtrace(frames, 64);
-  for (int i = 1; i < count; ++i) {
-    Dl_info info;
-    if (dladdr(frames[i], &info) == 0 || !info.dli_sname) continue;
-    if (std::string name = engine_name(info.dli_sname); !name.empty()) return name;
-  }
-  return "the test";
+  return engine_places(frames, count, 1);
 }
 
 void record(const Work& work) {

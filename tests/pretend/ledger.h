@@ -33,5 +33,7 @@ bool is_large(const torch::Tensor& tensor);
 
 /// The engine's function that is running; "the test" where there is none of it on the stack.
 std::string engine_place();
+/// The engine's functions among these frames, the innermost first, at most so many.
+std::string engine_places(void* const* frames, int count, int most);
 
 }  // namespace luthier::pretend

@@ -3,6 +3,7 @@
 // decodes on a device whose memory the host cannot touch, and comes to the CPU's numbers. They
 // differ in the last bits alone: on the CPU larger products go through oneDNN (nn/products), on a
 // device through LibTorch's own, which adds up in another order.
+#include "tests/pretend/device_run.h"
 #include "tests/pretend/pretend.h"
 #include "tests/pretend/tiny_families.h"
 
@@ -10,8 +11,8 @@
 #include <QtTest>
 
 using namespace luthier;
+using pretend::DeviceRun;
 using pretend::TinyFamily;
-using pretend::TinyTraining;
 using torch::Tensor;
 
 namespace {
@@ -35,13 +36,13 @@ Tensor logits_of(Model& model, const Tensor& states) {
 
 /// Logits of each of a few tokens after two prompts of one length, [tokens, 2, vocabulary]; of
 /// models that write no text, what they make of whole rows.
-Tensor answers(TinyTraining& training, const TinyFamily& family, torch::Device device) {
+Tensor answers(DeviceRun& training, const TinyFamily& family, torch::Device device) {
   const c10::InferenceMode inference;
   Model& model = training.model();
   training.rest();
   ModelInput prompts = pretend::rows_of(family, {12, 12});
   prompts.labels = Tensor();
-  const ModelInput input = to_device(prompts, device);
+  const ModelInput input = for_model(model, prompts);
   std::vector<Tensor> logits;
   if (TwoTowers* towers = model.two_towers()) return text_likeness(*towers, input).cpu();
   if (Encoder* encoder = model.encoder())
@@ -62,17 +63,25 @@ Tensor answers(TinyTraining& training, const TinyFamily& family, torch::Device d
   return at::stack(logits);
 }
 
+struct Step {
+  double loss = 0, norm = 0;
+};
 struct Outcome {
-  std::vector<TinyTraining::Step> steps;
+  std::vector<Step> steps;
   Tensor answers;
 };
 
 Outcome run(const TinyFamily& family, torch::Device device,
             const std::vector<std::string>& settings) {
-  TinyTraining training(family, device, settings);
+  std::vector<std::string> all{"objective=" + family.objective};
+  all.insert(all.end(), settings.begin(), settings.end());
+  DeviceRun training(pretend::built(family, device), pretend::recipe_of(all));
   Outcome outcome;
-  for (std::int64_t i = 0; i < kSteps; ++i)
-    outcome.steps.push_back(training.step(pretend::rows_of(family, pretend::ragged(family))));
+  for (std::int64_t i = 0; i < kSteps; ++i) {
+    Step& step = outcome.steps.emplace_back();
+    step.loss = training.micro_batch(pretend::rows_of(family, pretend::ragged(family)));
+    step.norm = training.step();
+  }
   for (const auto& [name, tensor] : training.optimizer().state())
     if (!name.ends_with(".step") && tensor.device() != device)
       qFatal("%s is on %s", name.c_str(), tensor.device().str().c_str());

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A tiny model of every family, with the same drawn weights on whatever device, rows for it and the
-// steps of a run: made from the configurations in tests/data, without a tokenizer.
+// A tiny model of every family, with the same drawn weights on whatever device, and rows for it:
+// made from the configurations in tests/data, without a tokenizer.
 #pragma once
 
 #include <algorithm>
 
 #include <ATen/CPUGeneratorImpl.h>
 
-#include "engine/methods/adapter.h"
-#include "engine/objectives/objective.h"
-#include "engine/optim/gradients.h"
-#include "engine/optim/optimizers.h"
-#include "engine/train/strategy.h"
+#include "engine/models/loaded_model.h"
 
 namespace luthier::pretend {
 
@@ -122,59 +118,20 @@ inline std::vector<std::int64_t> ragged(const TinyFamily& family) {
   return {18, 110, 30};
 }
 
-/// Model, what trains of it, its loss and its optimizer.
-class TinyTraining {
- public:
-  TinyTraining(const TinyFamily& family, torch::Device device,
-               const std::vector<std::string>& settings)
-      : family_(family), device_(device), base_(built(family, device)) {
-    std::vector<std::string> all{"model=m", "dataset=d", "output_dir=o",
-                                 "objective=" + family.objective};
-    all.insert(all.end(), settings.begin(), settings.end());
-    recipe_ = parse_recipe("", "test", all).take();
-    trainables_ = apply_strategy(base_, recipe_).take();
-    objective_ = make_objective(recipe_).take();
-    optimizer_ = make_optimizer(trainables_.tensors, recipe_);
-    base_.model->set_gradient_checkpointing(recipe_.training.gradient_checkpointing == "true");
-    policy_ =
-        std::make_unique<Policy>(base_, trainables_.adapter, trainables_.tower_fixed, nullptr);
-  }
-
-  struct Step {
-    double loss = 0, norm = 0;
+/// The same family with so many more layers of its text's model.
+inline TinyFamily deeper(TinyFamily family, std::int64_t more) {
+  const auto grow = [more](Json& section) {
+    for (const char* key : {"num_hidden_layers", "num_layers"}) {
+      if (section.contains(key)) section[key] = section[key].get<std::int64_t>() + more;
+    }
+    if (!section.contains("layer_types")) return;
+    Json& types = section["layer_types"];
+    for (std::int64_t i = 0; i < more; ++i) types.push_back(types[0]);
   };
-  Step step(const ModelInput& rows) {
-    if (trainables_.adapter) trainables_.adapter->set_training(true, 3);
-    Batch batch;
-    batch.input = to_device(rows, device_);
-    const LossSum loss = objective_->loss(*policy_, batch);
-    const torch::Tensor share = loss.sum / static_cast<double>(loss.count);
-    Step result;
-    result.loss = share.item<double>();
-    share.backward();
-    result.norm = gradient_norm(trainables_.tensors);
-    clip_gradients(trainables_.tensors, result.norm, 1.0);
-    optimizer_->step(1e-3);
-    optimizer_->clear_gradients();
-    return result;
-  }
-
-  Model& model() { return *base_.model; }
-  const Trainables& trainables() const { return trainables_; }
-  const Optimizer& optimizer() const { return *optimizer_; }
-  void rest() {
-    if (trainables_.adapter) trainables_.adapter->set_training(false, 0);
-  }
-
- private:
-  TinyFamily family_;
-  torch::Device device_;
-  LoadedModel base_;
-  Recipe recipe_;
-  Trainables trainables_;
-  std::unique_ptr<Objective> objective_;
-  std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<Policy> policy_;
-};
+  grow(family.config);
+  if (family.config.contains("text_config")) grow(family.config["text_config"]);
+  family.plan = family.family->read(family.config, "deeper").take();
+  return family;
+}
 
 }  // namespace luthier::pretend
