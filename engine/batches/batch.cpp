@@ -91,7 +91,7 @@ BatchMaker::Features BatchMaker::tower_features(const MicroBatch& rows) const {
   const auto make = [&](const Place& place) {
     const torch::AutoGradMode mode(!tower_fixed_ && torch::GradMode::is_enabled());
     features[place.row][place.sequence] = base_.model->picture_tower()->tower(
-        to_device(collate(std::vector<const Example*>{&example(place)}), device));
+        for_model(*base_.model, collate(std::vector<const Example*>{&example(place)})));
   };
   const auto aside = [&](const Place& place) {
     return tower_fixed_ && device.is_cpu() && is_small(example(place));
@@ -118,7 +118,7 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
   const auto laid = [&](const std::vector<const Example*>& examples) {
     ModelInput input = collate(examples);
     const bool round = device.is_cpu() && pass == Pass::Training;
-    return to_device(round ? rounded_up(std::move(input), filler) : input, device);
+    return for_model(*base_.model, round ? rounded_up(std::move(input), filler) : input);
   };
   Batch batch;
   batch.rows = &rows;

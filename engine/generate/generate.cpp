@@ -124,7 +124,7 @@ class BatchDecoder {
     const std::size_t length = prompt_ids(*loaded_.model, batch.front()).size();
     const auto writing =
         make_writing(*loaded_.model, static_cast<std::int64_t>(length), options_.max_new_tokens);
-    ModelInput next_input = to_device(collate(batch), loaded_.model->device());
+    ModelInput next_input = for_model(*loaded_.model, collate(batch));
     for (std::int64_t step = 0; !live_.empty() && step < options_.max_new_tokens; ++step) {
       adapt_waiting();
       // [batch · new, hidden]

@@ -148,10 +148,14 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   const std::int64_t before = begins && !layers_.empty() ? layers_.front()->count_before() : 0;
   if (cache && before > 0) cache->reserve(before);
   Tensor positions = sequence.positions;
+  std::optional<std::int64_t> end;  // one past the largest position, where it is known here
   if (!positions.defined()) {
     positions = sequence.rows.positions(device);
+    end = before + sequence.rows.longest();
     if (cache && cache->length() > 0) {
       positions = positions + cache->length();
+      end = *end + cache->length();
+      if (cache->position_offsets.defined()) end.reset();
       if (cache->position_offsets.defined())
         positions = positions +
                     cache->position_offsets.to(device).repeat_interleave(sequence.rows.longest());
@@ -161,9 +165,9 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   if (cache && sequence.position_offsets.defined())
     cache->position_offsets = sequence.position_offsets;
   const torch::ScalarType dtype = sequence.embeddings.scalar_type();
-  const RotaryTable whole = rotary_.table(positions, dtype);
+  const RotaryTable whole = rotary_.table(positions, dtype, end);
   const RotaryTable local =
-      options.two_rotaries ? local_rotary_.table(positions, dtype) : RotaryTable();
+      options.two_rotaries ? local_rotary_.table(positions, dtype, end) : RotaryTable();
 
   TokenSequence frame = sequence;  // what the layers read of it; the states pass through them
   frame.embeddings = Tensor();

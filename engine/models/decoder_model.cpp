@@ -14,7 +14,7 @@ void DecoderModel::assemble(std::shared_ptr<torch::nn::Module> body, const Decod
 
 TokenSequence DecoderModel::embed(const ModelInput& input) {
   TokenSequence sequence;
-  sequence.rows = RowLayout(input.lengths);
+  sequence.rows = row_layout(input);
   sequence.embeddings = decoder_->embed(input.input_ids);
   return sequence;
 }

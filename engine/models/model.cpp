@@ -49,14 +49,17 @@ std::vector<std::string> Model::parts() const {
   return found;
 }
 
-torch::Tensor place_features(const torch::Tensor& embeddings, const torch::Tensor& input_ids,
-                             TokenId image_token, const torch::Tensor& features,
-                             torch::Tensor* places) {
-  const torch::Tensor found = (input_ids == image_token).nonzero().squeeze(1);  // [image tokens]
-  TORCH_CHECK(found.size(0) == features.size(0), "there are ", found.size(0), " image tokens and ",
-              features.size(0), " image features");
-  if (places) *places = found;
-  return embeddings.index_copy(0, found, features.to(embeddings.scalar_type()));
+ModelInput for_model(const Model& model, ModelInput input) {
+  const torch::Device device = model.device();
+  if (!device.is_cpu()) model.prepare(input);
+  return to_device(input, device);
+}
+
+torch::Tensor place_features(const torch::Tensor& embeddings, const torch::Tensor& places,
+                             const torch::Tensor& features) {
+  TORCH_CHECK(places.size(0) == features.size(0), "there are ", places.size(0),
+              " image tokens and ", features.size(0), " image features");
+  return embeddings.index_copy(0, places, features.to(embeddings.scalar_type()));
 }
 
 }  // namespace luthier

@@ -109,6 +109,10 @@ class Model : public ParameterModule {
 
   virtual ModelGeometry geometry() const = 0;
 
+  /// Makes on the host what the model and its loss would otherwise ask the device for, which would
+  /// have to be waited for or copied piece by piece, and sets it aside in the input.
+  virtual void prepare(ModelInput& input) const { set_rows_and_labels_aside(input); }
+
   /// Gives the tensors that the model itself holds the values that training from scratch begins at.
   virtual void start_own_tensors() {}
 
@@ -151,10 +155,12 @@ torch::Tensor states_before_head(Model& model, const ModelInput& input);
 /// picture; rows behind the last picture (filler) have no part in it.
 torch::Tensor text_likeness(TwoTowers& towers, const ModelInput& input);
 
-/// `features` [image tokens, hidden] into the embeddings' places of `image_token`; the places too
-/// ([image tokens] int64).
-torch::Tensor place_features(const torch::Tensor& embeddings, const torch::Tensor& input_ids,
-                             TokenId image_token, const torch::Tensor& features,
-                             torch::Tensor* places = nullptr);
+/// A batch that is still on the host as the model takes it: on its device, prepared where that is
+/// another one.
+ModelInput for_model(const Model& model, ModelInput input);
+
+/// `features` [image tokens, hidden] into the embeddings' `places` ([image tokens] int64).
+torch::Tensor place_features(const torch::Tensor& embeddings, const torch::Tensor& places,
+                             const torch::Tensor& features);
 
 }  // namespace luthier

@@ -3,6 +3,18 @@
 
 namespace luthier {
 
+namespace {
+
+constexpr const char *kRows = "rows", *kSourceRows = "source rows", *kLabelPlaces = "labels",
+                     *kNextPlaces = "before labels", *kNextLabels = "next labels";
+
+const torch::Tensor* found_aside(const ModelInput& input, const char* name) {
+  const auto found = input.aside.find(name);
+  return found == input.aside.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
 ModelInput collate(const std::vector<Example>& examples) {
   std::vector<const Example*> pointers;
   for (const Example& example : examples) pointers.push_back(&example);
@@ -39,11 +51,52 @@ ModelInput collate(const std::vector<const Example*>& examples) {
 
 ModelInput to_device(const ModelInput& input, torch::Device device) {
   ModelInput moved = input;
-  for (torch::Tensor* tensor : {&moved.input_ids, &moved.pixel_values, &moved.tower_features,
-                                &moved.labels, &moved.source_ids}) {
-    if (tensor->defined()) *tensor = tensor->to(device, /*non_blocking=*/true);
-  }
+  std::vector<torch::Tensor*> tensors{&moved.input_ids, &moved.pixel_values, &moved.tower_features,
+                                      &moved.labels, &moved.source_ids};
+  for (auto& [name, tensor] : moved.aside) tensors.push_back(&tensor);
+  move_together(tensors, device);
   return moved;
+}
+
+RowLayout row_layout(const ModelInput& input) {
+  RowLayout rows(input.lengths);
+  rows.take_back(input.aside, kRows);
+  return rows;
+}
+
+RowLayout source_layout(const ModelInput& input) {
+  RowLayout rows(input.source_lengths);
+  rows.take_back(input.aside, kSourceRows);
+  return rows;
+}
+
+torch::Tensor label_places(const ModelInput& input) {
+  if (const torch::Tensor* made = found_aside(input, kLabelPlaces)) return *made;
+  return (input.labels != kIgnoreLabel).nonzero().squeeze(1);
+}
+
+NextLabels next_labels(const ModelInput& input) {
+  const torch::Tensor* places = found_aside(input, kNextPlaces);
+  if (places) return {*places, input.aside.at(kNextLabels)};
+  torch::Tensor shifted = input.labels.roll(-1);
+  std::vector<std::int64_t> ends;  // a row's last token predicts nothing
+  std::int64_t end = 0;
+  for (const std::int64_t length : input.lengths) ends.push_back((end += length) - 1);
+  shifted.index_fill_(0, torch::tensor(ends, torch::kInt64).to(shifted.device()), kIgnoreLabel);
+  NextLabels next;
+  next.places = (shifted != kIgnoreLabel).nonzero().squeeze(1);
+  next.labels = shifted.index_select(0, next.places);
+  return next;
+}
+
+void set_rows_and_labels_aside(ModelInput& input) {
+  RowLayout(input.lengths).set_aside(input.aside, kRows);
+  if (!input.source_lengths.empty())
+    RowLayout(input.source_lengths).set_aside(input.aside, kSourceRows);
+  if (!input.labels.defined()) return;
+  const NextLabels next = next_labels(input);
+  input.aside[kLabelPlaces] = label_places(input);
+  input.aside[kNextPlaces] = next.places, input.aside[kNextLabels] = next.labels;
 }
 
 }  // namespace luthier

@@ -8,6 +8,7 @@
 
 #include "engine/data/processor.h"
 #include "engine/device/torch.h"
+#include "engine/nn/rows.h"
 
 namespace luthier {
 
@@ -32,12 +33,29 @@ struct ModelInput {
   /// and each row's length; undefined and empty for models of one text.
   torch::Tensor source_ids;
   std::vector<std::int64_t> source_lengths;
+  /// Places, positions and gathers that follow from the above, made on the host by Model::prepare
+  /// so that they go to the device in the same copy. What is not in here is made where it is
+  /// needed.
+  NamedTensorMap aside;
 };
 
 /// Lays examples one after another (on the CPU).
 ModelInput collate(const std::vector<Example>& examples);
 ModelInput collate(const std::vector<const Example*>& examples);
-/// Moves what the model reads to its device.
+/// Moves what the model reads to its device, in one copy.
 ModelInput to_device(const ModelInput& input, torch::Device device);
+
+/// How its tokens lie, and those of source_ids.
+RowLayout row_layout(const ModelInput& input);
+RowLayout source_layout(const ModelInput& input);
+/// Places that have a label: [labels] int64.
+torch::Tensor label_places(const ModelInput& input);
+/// Places whose next token in their own row has a label, and those labels: [labels] int64 each.
+struct NextLabels {
+  torch::Tensor places, labels;
+};
+NextLabels next_labels(const ModelInput& input);
+/// Sets aside what the functions above would make of an input that is still on the host.
+void set_rows_and_labels_aside(ModelInput& input);
 
 }  // namespace luthier

@@ -3,6 +3,12 @@
 
 namespace luthier {
 
+namespace {
+
+constexpr const char* kImagePlaces = "image places";
+
+}  // namespace
+
 void TowerModel::assemble(std::shared_ptr<torch::nn::Module> body, const Decoder& decoder,
                           bool tied, TokenId image_token, const torch::TensorOptions& tensors) {
   DecoderModel::assemble(std::move(body), decoder, tied, tensors);
@@ -11,7 +17,7 @@ void TowerModel::assemble(std::shared_ptr<torch::nn::Module> body, const Decoder
 
 TokenSequence TowerModel::embed(const ModelInput& input) {
   TokenSequence sequence;
-  sequence.rows = RowLayout(input.lengths);
+  sequence.rows = row_layout(input);
   // An image token that the embedding does not hold gets its features all the same.
   const bool held = image_token_ < decoder()->options.vocab_size;
   sequence.embeddings = decoder()->embed(
@@ -19,9 +25,19 @@ TokenSequence TowerModel::embed(const ModelInput& input) {
   if (input.pictures.empty()) return sequence;
   const torch::Tensor features =
       project(input.tower_features.defined() ? input.tower_features : tower(input), input);
-  sequence.embeddings =
-      place_features(sequence.embeddings, input.input_ids, image_token_, features);
+  sequence.embeddings = place_features(sequence.embeddings, image_places(input), features);
   return sequence;
+}
+
+torch::Tensor TowerModel::image_places(const ModelInput& input) const {
+  const auto made = input.aside.find(kImagePlaces);
+  if (made != input.aside.end()) return made->second;
+  return (input.input_ids == image_token_).nonzero().squeeze(1);
+}
+
+void TowerModel::prepare(ModelInput& input) const {
+  DecoderModel::prepare(input);
+  if (!input.pictures.empty()) input.aside[kImagePlaces] = image_places(input);
 }
 
 ModelGeometry TowerModel::describe(const VisionSizes& vision) const {

@@ -17,6 +17,7 @@ class TowerModel : public DecoderModel, public PictureTower {
  public:
   PictureTower* picture_tower() override { return this; }
   TokenSequence embed(const ModelInput& input) override;
+  void prepare(ModelInput& input) const override;
 
  protected:
   /// Registers the family's modules as "model" and the head, which is the decoder's embedding where
@@ -33,6 +34,9 @@ class TowerModel : public DecoderModel, public PictureTower {
   virtual bool makes_blocks() const { return false; }
   virtual std::int64_t deepstack_layers() const { return 0; }
   DecoderEntry add_entry_cost(const Pass& pass, PassCost& cost) const override;
+
+  /// Where the pictures' tokens stand: [image tokens] int64.
+  torch::Tensor image_places(const ModelInput& input) const;
 
   /// What geometry() says of the text half and of a tower of these sizes.
   ModelGeometry describe(const VisionSizes& vision) const;

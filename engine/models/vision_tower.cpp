@@ -104,10 +104,7 @@ class VisionTowerImpl::Embeddings : public ParameterModule {
     if (class_embedding_.defined())
       x = at::cat({class_embedding_.expand({x.size(0), 1, -1}), x}, 1);
     if (!by_fraction_) return x + position_embedding_->weight.unsqueeze(0);
-    const Tensor places =
-        positions_by_fraction(pixels.size(2) / patch_size_, pixels.size(3) / patch_size_, side_,
-                              patch_embedding_->dtype());
-    return x + position_embedding_->forward(places.to(x.device())).unsqueeze(0);
+    return x + position_embedding_->forward(places(pixels)).unsqueeze(0);
   }
   /// The patches' product alone keeps its input.
   std::int64_t kept(const StepTerms& terms, std::int64_t pixels) const {
@@ -116,7 +113,22 @@ class VisionTowerImpl::Embeddings : public ParameterModule {
   std::string type_name() const override { return "Parameter"; }
 
  private:
+  /// On a device they are kept for frames of the next size alike, since each copy there is waited
+  /// for; on the CPU several threads may run the tower at once, and making them costs nothing.
+  Tensor places(const Tensor& pixels) const {
+    const std::int64_t rows = pixels.size(2) / patch_size_, columns = pixels.size(3) / patch_size_;
+    const auto make = [&] {
+      return positions_by_fraction(rows, columns, side_, patch_embedding_->dtype())
+          .to(pixels.device());
+    };
+    if (pixels.is_cpu()) return make();
+    Tensor& kept = places_[{rows, columns}];
+    if (!kept.defined()) kept = make();
+    return kept;
+  }
+
   std::int64_t patch_size_, side_;
+  mutable std::map<std::pair<std::int64_t, std::int64_t>, Tensor> places_;
   bool by_fraction_ = false;
   Tensor class_embedding_;
   std::shared_ptr<PatchConvolution> patch_embedding_;

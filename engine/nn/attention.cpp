@@ -14,6 +14,9 @@ namespace {
 
 using torch::Tensor;
 
+/// What RowLayout::once is asked for by another name than a mask's.
+constexpr std::int64_t kPairs = -2, kPaddedBlocks = -3;
+
 Tensor repeat_heads(const Tensor& x, std::int64_t times) {
   if (times == 1) return x;
   const auto batch = x.size(0), heads = x.size(1), keys = x.size(2), size = x.size(3);
@@ -147,6 +150,17 @@ Tensor behind_count(std::int64_t count, const Tensor& blocks) {
   return count > 0 && blocks.defined() ? at::constant_pad_nd(blocks, {count, 0}, -1) : blocks;
 }
 
+/// [rows, longest]: what fills the end of a short row is in no block. Made once for all layers.
+Tensor padded_blocks(const Tensor& blocks, const RowLayout& rows) {
+  if (rows.equal()) return rows.pad(blocks);
+  return rows.once({kPaddedBlocks}, [&] {
+    // A row's last position stands in all of its padding.
+    const Tensor places = rows.pad(rows.positions(blocks.device()));
+    const Tensor filled = places != torch::arange(rows.longest(), places.options()).unsqueeze(0);
+    return rows.pad(blocks).masked_fill(filled, -1);
+  });
+}
+
 /// Rows that stand by length already need no gather, and two calls are as good as one.
 bool few_groups(const RowLayout& rows) { return rows.grouped() && rows.groups().size() <= 2; }
 
@@ -177,30 +191,28 @@ struct Pairs {
       sizes.push_back(groups.back().rows * pair.first);
       seen_sizes.push_back(groups.back().rows * pair.second);
     }
-    const auto gather = [&](const RowLayout& layout, std::int64_t which) {
-      std::vector<std::int64_t> name{kPairs, which};
-      name.insert(name.end(), memory.lengths().begin(), memory.lengths().end());
-      return rows.once(name, [&] {
-        std::vector<std::int64_t> starts, order;
-        std::int64_t start = 0;
-        for (const std::int64_t length : layout.lengths()) {
-          starts.push_back(start);
-          start += length;
-        }
-        for (const auto& [pair, members] : found)
-          for (const std::size_t row : members)
-            for (std::int64_t i = 0; i < layout.lengths()[row]; ++i)
-              order.push_back(starts[row] + i);
-        const Tensor made = torch::tensor(order, torch::kInt64);
-        return (which % 2 == 0 ? made : made.argsort()).to(device);
-      });
+    const auto gather = [&](const RowLayout& layout) {
+      std::vector<std::int64_t> starts, order;
+      std::int64_t start = 0;
+      for (const std::int64_t length : layout.lengths()) {
+        starts.push_back(start);
+        start += length;
+      }
+      for (const auto& [pair, members] : found)
+        for (const std::size_t row : members)
+          for (std::int64_t i = 0; i < layout.lengths()[row]; ++i) order.push_back(starts[row] + i);
+      return torch::tensor(order, torch::kInt64);
     };
-    there = gather(rows, 0), back = gather(rows, 1);
-    seen_there = gather(memory, 2), seen_back = gather(memory, 3);
+    std::vector<std::int64_t> name{kPairs};
+    name.insert(name.end(), memory.lengths().begin(), memory.lengths().end());
+    const Tensor all = rows.once(name, [&] {  // to the device in one copy
+      const Tensor own = gather(rows), seen = gather(memory);
+      return at::cat({own, own.argsort(), seen, seen.argsort()}).to(device);
+    });
+    const auto parts =
+        all.split_with_sizes({rows.tokens(), rows.tokens(), memory.tokens(), memory.tokens()});
+    there = parts[0], back = parts[1], seen_there = parts[2], seen_back = parts[3];
   }
-
- private:
-  static constexpr std::int64_t kPairs = -2;  ///< no part of a mask's name
 };
 
 }  // namespace
@@ -265,12 +277,7 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
   if (rows.equal() || (rule.causal && !few_groups(rows) && padding_is_cheap(rows))) {
     // Under a causal rule no real token sees the padding behind its row, and blocks are padded with
     // −1.
-    Tensor own = blocks.defined() ? rows.pad(blocks) : Tensor();
-    if (own.defined() && !rows.equal()) {
-      const Tensor ends =
-          torch::tensor(rows.lengths(), torch::kInt64).to(own.device()).unsqueeze(1);
-      own = own.masked_fill(torch::arange(rows.longest(), ends.options()).unsqueeze(0) >= ends, -1);
-    }
+    const Tensor own = blocks.defined() ? padded_blocks(blocks, rows) : Tensor();
     const Tensor mixed =
         attend_equal(swapped(rows.pad(q)), behind(before.keys, swapped(rows.pad(k))),
                      behind(before.values, swapped(rows.pad(v))), rule,

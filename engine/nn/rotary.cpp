@@ -133,12 +133,27 @@ Tensor RotaryEmbedding::frequencies(std::int64_t seq) const {
   return o.type == "llama3" ? llama3_frequencies(o, plain) : plain;
 }
 
-RotaryTable RotaryEmbedding::table(const Tensor& position_ids, torch::ScalarType dtype) const {
+const Tensor& RotaryEmbedding::frequencies_of(std::int64_t seq, torch::Device device) const {
+  // Up to its first length either kind has one set of frequencies, and longrope one beyond it.
+  const std::int64_t first = options_.type == "dynamic" ? options_.max_position_embeddings
+                                                        : options_.original_max_position_embeddings;
+  const std::int64_t length = options_.type == "dynamic" ? std::max(seq, first)
+                              : seq > first              ? first + 1
+                                                         : first;
+  if (made_for_ != length || by_length_.device() != device) {
+    by_length_ = frequencies(length).to(device);
+    made_for_ = length;
+  }
+  return by_length_;
+}
+
+RotaryTable RotaryEmbedding::table(const Tensor& position_ids, torch::ScalarType dtype,
+                                   std::optional<std::int64_t> end) const {
   const torch::Device device = position_ids.device();
   Tensor waves;
   if (by_length(options_)) {
-    waves = frequencies(position_ids.numel() > 0 ? position_ids.max().item<std::int64_t>() + 1 : 0)
-                .to(device);
+    if (!end) end = position_ids.numel() > 0 ? position_ids.max().item<std::int64_t>() + 1 : 0;
+    waves = frequencies_of(*end, device);
   } else {
     if (fixed_.device() != device) fixed_ = fixed_.to(device);
     waves = fixed_;

@@ -51,15 +51,21 @@ class RotaryEmbedding {
   RotaryEmbedding() = default;
   explicit RotaryEmbedding(RotaryOptions options);
   /// position_ids [tokens], or [3, tokens] for M-RoPE, int64. Frequencies and angles are float32,
-  /// the table has `dtype`. dynamic and longrope go by the largest position.
-  RotaryTable table(const torch::Tensor& position_ids, torch::ScalarType dtype) const;
+  /// the table has `dtype`. dynamic and longrope go by `end`, one past the largest position; where
+  /// the host does not know it, the positions' device is asked.
+  RotaryTable table(const torch::Tensor& position_ids, torch::ScalarType dtype,
+                    std::optional<std::int64_t> end = {}) const;
 
  private:
   torch::Tensor frequencies(std::int64_t seq) const;  // [dimension / 2]
+  /// frequencies() of so many positions, on the device; kept until the length asks for others.
+  const torch::Tensor& frequencies_of(std::int64_t seq, torch::Device device) const;
 
   RotaryOptions options_;
   mutable torch::Tensor fixed_,
       axes_;  ///< what does not depend on the positions, on the device of the last call
+  mutable torch::Tensor by_length_;  ///< of the length that they were last made for
+  mutable std::int64_t made_for_ = -1;
 };
 
 /// cos and sin of angles [tokens, dimension / 2], doubled to [tokens, dimension].

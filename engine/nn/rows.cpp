@@ -119,10 +119,30 @@ Tensor RowLayout::unpad(const Tensor& padded) const {
   return equal() ? flat : reorder(flat, on(padded.device(), flat_), {});
 }
 
-Tensor RowLayout::positions(torch::Device device) const {
+Tensor RowLayout::positions_here() const {
   std::vector<Tensor> parts;
   for (const std::int64_t length : lengths_) parts.push_back(torch::arange(length, torch::kInt64));
-  return parts.empty() ? torch::empty({0}, torch::kInt64).to(device) : at::cat(parts).to(device);
+  return parts.empty() ? torch::empty({0}, torch::kInt64) : at::cat(parts);
+}
+
+Tensor RowLayout::positions(torch::Device device) const {
+  return positions_.defined() ? positions_ : positions_here().to(device);
+}
+
+void RowLayout::set_aside(NamedTensorMap& aside, const std::string& name) const {
+  aside[name + " positions"] = positions_here();
+  if (equal()) return;
+  aside[name + " padded"] = padded_, aside[name + " flat"] = flat_;
+  aside[name + " order"] = order_, aside[name + " back"] = order_back_;
+}
+
+void RowLayout::take_back(const NamedTensorMap& aside, const std::string& name) {
+  const auto take = [&](const char* what, Tensor& tensor) {
+    if (const auto found = aside.find(name + what); found != aside.end()) tensor = found->second;
+  };
+  take(" positions", positions_);
+  take(" padded", padded_), take(" flat", flat_);
+  take(" order", order_), take(" back", order_back_);
 }
 
 }  // namespace luthier

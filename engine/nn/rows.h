@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/device/torch.h"
+#include "engine/device/together.h"
 
 namespace luthier {
 
@@ -38,6 +38,13 @@ class RowLayout {
   /// 0, 1, 2, ... within each row: [tokens] int64.
   torch::Tensor positions(torch::Device device) const;
 
+  /// Puts the gathers and positions that this layout's tensors will ask for into `aside`, under
+  /// names that begin with `name`, so that they go to the device with other things.
+  void set_aside(NamedTensorMap& aside, const std::string& name) const;
+  /// Takes them back, from wherever they are now. Where they were not set aside, each is made and
+  /// moved when it is asked for.
+  void take_back(const NamedTensorMap& aside, const std::string& name);
+
   /// Rows of one length, whose tokens stand together after `order`; the longest come first.
   struct Group {
     std::int64_t length = 0, rows = 0;
@@ -57,6 +64,7 @@ class RowLayout {
 
  private:
   static torch::Tensor on(torch::Device device, torch::Tensor& index);
+  torch::Tensor positions_here() const;
 
   std::vector<std::int64_t> lengths_;
   std::int64_t tokens_ = 0, longest_ = 0;
@@ -64,7 +72,8 @@ class RowLayout {
   bool grouped_ = true;
   std::shared_ptr<std::map<std::vector<std::int64_t>, torch::Tensor>> made_;
   mutable torch::Tensor padded_, flat_, order_,
-      order_back_;  ///< int64 gathers, moved to the device at first use
+      order_back_;           ///< int64 gathers, moved to the device at first use
+  torch::Tensor positions_;  ///< where they were set aside
 };
 
 /// What a model made of some rows: states [tokens, hidden].

@@ -27,7 +27,7 @@ class Contrastive : public Objective {
   LossSum loss(Policy& policy, const Batch& batch) override {
     const torch::Tensor texts = text_likeness(*policy.model().two_towers(), batch.input);
     const torch::Tensor own =
-        torch::arange(texts.size(0), torch::kInt64).to(texts.device());  // the diagonal
+        torch::arange(texts.size(0), texts.options().dtype(torch::kInt64));  // the diagonal
     const auto picked = [&](const torch::Tensor& logits) {
       return at::cross_entropy_loss(logits, own, {}, at::Reduction::Sum);
     };

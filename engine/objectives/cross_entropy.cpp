@@ -38,7 +38,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
     const bool wants_bias = graph && bias.defined() && bias.requires_grad();
     const bool wants_any = wants_hidden || wants_weight || wants_bias;
     const std::int64_t rows = hidden.size(0), vocab = weight.rows();
-    const std::int64_t chunk = std::max<std::int64_t>(1, kLossChunkElements / vocab);
+    const std::int64_t chunk = loss_chunk(vocab, hidden.is_cpu());
     Tensor total = torch::zeros({}, hidden.options().dtype(torch::kFloat32).requires_grad(false));
     Tensor dhidden = wants_hidden ? torch::empty_like(hidden) : Tensor();
     Tensor dweight =
@@ -91,7 +91,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
 
 /// With a plug on the head the product is the plug's; each chunk keeps its graph.
 Tensor adapted_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target) {
-  const std::int64_t chunk = std::max<std::int64_t>(1, kLossChunkElements / head->out_features());
+  const std::int64_t chunk = loss_chunk(head->out_features(), hidden.is_cpu());
   Tensor total = torch::zeros({}, hidden.options().dtype(torch::kFloat32).requires_grad(false));
   for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
     const std::int64_t end = std::min(hidden.size(0), begin + chunk);

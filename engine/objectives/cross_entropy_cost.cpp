@@ -11,8 +11,7 @@ namespace luthier {
 LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head) {
   const StepTerms& terms = pass.terms;
   const std::int64_t vocabulary = std::max<std::int64_t>(1, head.vocabulary);
-  const std::int64_t chunk = std::min<std::int64_t>(
-      pass.labels, std::max<std::int64_t>(1, kLossChunkElements / vocabulary));
+  const std::int64_t chunk = std::min(pass.labels, loss_chunk(vocabulary, terms.cpu));
   LossCost cost;
   if (head.weight_gradient) cost.gradient = terms.floats(vocabulary * head.width);
   cost.work = terms.block(pass.tokens * head.width) + 2 * terms.block(pass.labels * head.width) +

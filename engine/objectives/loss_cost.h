@@ -9,8 +9,12 @@ namespace luthier {
 struct HeadCost;
 struct Pass;
 
-/// Logits exist for so many rows at a time that they have about so many numbers: 16 MiB of float32.
-inline constexpr std::int64_t kLossChunkElements = 1 << 22;
+/// Logits exist for so many rows at a time: 16 MiB of float32, which a processor's caches hold in
+/// part, or 256 MiB on a device, which reads the whole head once for each chunk.
+inline std::int64_t loss_chunk(std::int64_t vocabulary, bool cpu) {
+  const std::int64_t numbers = std::int64_t{1} << (cpu ? 22 : 26);
+  return vocabulary < numbers ? numbers / vocabulary : 1;
+}
 
 struct LossCost {
   std::int64_t work = 0;      ///< at its peak

@@ -78,7 +78,7 @@ class MaskedLanguage : public Objective {
   LossSum loss(Policy& policy, const Batch& batch) override {
     Encoder& encoder = *policy.model().encoder();
     const torch::Tensor& labels = batch.input.labels;
-    const torch::Tensor places = (labels != kIgnoreLabel).nonzero().squeeze(1);  // [labels]
+    const torch::Tensor places = label_places(batch.input);
     LossSum loss;
     loss.count = places.size(0);
     if (loss.count == 0) return loss;

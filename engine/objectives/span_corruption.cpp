@@ -141,8 +141,7 @@ class SpanCorruption : public Objective {
   }
 
   LossSum loss(Policy& policy, const Batch& batch) override {
-    const torch::Tensor places =
-        (batch.input.labels != kIgnoreLabel).nonzero().squeeze(1);  // all but filler
+    const torch::Tensor places = label_places(batch.input);  // all but filler
     LossSum loss;
     loss.count = places.size(0);
     if (loss.count == 0) return loss;

@@ -15,10 +15,6 @@ namespace {
 
 using torch::Tensor;
 
-std::int64_t chunk_rows(std::int64_t vocabulary) {
-  return std::max<std::int64_t>(1, kLossChunkElements / vocabulary);
-}
-
 /// What one chunk's logits [n, vocab] (float32, over the temperature) say of `target` [n]. The
 /// logits are used up.
 TokenValues values_of(const Tensor& logits, const Tensor& target) {
@@ -51,7 +47,7 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
                         const Tensor& target, const Weight& weight, double temperature,
                         TokenValues* values) {
     const Tensor bias = head_bias.value_or(Tensor());
-    const std::int64_t chunk = chunk_rows(weight.rows());
+    const std::int64_t chunk = loss_chunk(weight.rows(), hidden.is_cpu());
     std::vector<TokenValues> chunks;
     for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
       const std::int64_t end = std::min(hidden.size(0), begin + chunk);
@@ -81,7 +77,7 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
     };
     Tensor dhidden = wants_hidden ? torch::empty_like(hidden) : Tensor();
     Tensor dweight = sums(wants_weight, leaf), dbias = sums(wants_bias, bias);
-    const std::int64_t chunk = chunk_rows(weight.rows());
+    const std::int64_t chunk = loss_chunk(weight.rows(), hidden.is_cpu());
     for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
       const std::int64_t end = std::min(hidden.size(0), begin + chunk);
       const Tensor part = hidden.slice(0, begin, end), weigh = share.slice(0, begin, end);
@@ -103,7 +99,7 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
 /// With a plug on the head the product is the plug's; each chunk keeps its graph.
 TokenValues adapted_values(const Tensor& hidden, const Linear& head, const Tensor& target,
                            double temperature) {
-  const std::int64_t chunk = chunk_rows(head->out_features());
+  const std::int64_t chunk = loss_chunk(head->out_features(), hidden.is_cpu());
   std::vector<TokenValues> chunks;
   for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
     const std::int64_t end = std::min(hidden.size(0), begin + chunk);
@@ -136,15 +132,10 @@ TokenValues token_values(const Tensor& hidden, const Linear& head, const Tensor&
 
 LabelledStates labelled_states(Model& model, const ModelInput& input) {
   const Tensor hidden = model.decode(model.embed(input), nullptr);  // [tokens, hidden]
-  Tensor shifted = input.labels.roll(-1);
-  std::vector<std::int64_t> ends;  // a row's last token predicts nothing
-  std::int64_t end = 0;
-  for (const std::int64_t length : input.lengths) ends.push_back((end += length) - 1);
-  shifted.index_fill_(0, torch::tensor(ends, torch::kInt64).to(shifted.device()), kIgnoreLabel);
+  const NextLabels next = next_labels(input);
   LabelledStates states;
-  states.places = (shifted != kIgnoreLabel).nonzero().squeeze(1);  // [labels]
+  states.places = next.places, states.target = next.labels;
   states.hidden = hidden.index_select(0, states.places);
-  states.target = shifted.index_select(0, states.places);
   return states;
 }
 

@@ -11,8 +11,7 @@ namespace luthier {
 LossCost token_values_cost(const Pass& pass, const HeadCost& head) {
   const StepTerms& terms = pass.terms;
   const std::int64_t vocabulary = std::max<std::int64_t>(1, head.vocabulary);
-  const std::int64_t chunk = std::min<std::int64_t>(
-      pass.labels, std::max<std::int64_t>(1, kLossChunkElements / vocabulary));
+  const std::int64_t chunk = std::min(pass.labels, loss_chunk(vocabulary, terms.cpu));
   const std::int64_t logits = terms.floats(chunk * vocabulary);
   LossCost cost;
   if (head.weight_gradient) cost.gradient = terms.floats(vocabulary * head.width);

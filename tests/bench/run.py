@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import device
 import real
 import real_report
 from busy import beside_others, described
@@ -170,11 +171,20 @@ class Bench:
                 print(described(f"{model}, {host}", figures), flush=True)
         return results
 
+    def device(self):
+        """Steps of real sizes on the pretended device: 2 rows of 2,048 tokens, bfloat16."""
+        figures = device.dry_steps(self.options.build, self.work)
+        print("device: a step of 2 x 2,048 tokens in bfloat16, counted on a pretended card; tokens/s are a roofline's, not measured")
+        for figure in figures:
+            print(device.described(figure), flush=True)
+        return {"cases": figures}
+
     def rows(self):
         rows = {"teaching": self.teaching, "llava-70m": self.llava}
         rows |= {name: lambda name=name: self.family(name) for name in FAMILIES}
         return rows | {"packing": self.packing, "loading": self.loading, "window": self.window_cost,
-                       "busy": self.busy, "real": real.Real(self).measure}
+                       "busy": self.busy, "device": self.device,
+                       "real": real.Real(self).measure}
 
 
 def padding(folder, batch):
@@ -190,7 +200,8 @@ def describe(folder):
 
 
 def main():
-    names = ("teaching", "llava-70m", *FAMILIES, "packing", "loading", "window", "busy", *LONG)
+    names = ("teaching", "llava-70m", *FAMILIES, "packing", "loading", "window", "busy", "device",
+             *LONG)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=Path, default=SOURCE / "build")
     parser.add_argument("--rounds", type=int, help="pairs a row; each row has its own default")

@@ -223,7 +223,7 @@ class Bert : public Model, public Encoder, public StepCosts {
   }
 
   Tensor encode(const ModelInput& input) override {
-    const RowLayout rows(input.lengths);
+    const RowLayout rows = row_layout(input);
     Tensor x = embeddings_->forward(input.input_ids, rows);
     for (const auto& layer : layers_) {
       const auto run = [&layer, rows](const Tensor& in) { return layer->forward(in, {rows}); };

@@ -56,7 +56,7 @@ class Clip : public Model, public TwoTowers, public PictureTower, public StepCos
   }
   Tensor text(const ModelInput& input, std::int64_t rows) override {
     return unit(text_projection_(
-        text_model_->forward(input.input_ids, input.lengths, rows, gradient_checkpointing_)));
+        text_model_->forward(input.input_ids, row_layout(input), rows, gradient_checkpointing_)));
   }
   Tensor scale() override { return logit_scale_.exp(); }
   void start_own_tensors() override { logit_scale_.fill_(options_.logit_scale_init_value); }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/models/vision_parts.h"
+#include "engine/nn/rows.h"
 
 namespace luthier {
 
@@ -26,8 +27,8 @@ class ClipTextTower : public torch::nn::Module {
 
   /// ids [tokens] of rows one after another, of these lengths → the first `rows` rows' states at
   /// their end tokens, after the last norm: [rows, hidden].
-  torch::Tensor forward(const torch::Tensor& ids, const std::vector<std::int64_t>& lengths,
-                        std::int64_t rows, bool checkpointing);
+  torch::Tensor forward(const torch::Tensor& ids, const RowLayout& layout, std::int64_t rows,
+                        bool checkpointing);
   /// Its stages, from the ids to the states of so many rows; whether a gradient is wanted of those.
   bool add_cost(const Pass& pass, std::int64_t rows, PassCost& cost) const;
 

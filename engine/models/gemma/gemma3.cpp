@@ -59,13 +59,14 @@ class Gemma3 : public SiglipGemma {
   TokenSequence embed(const ModelInput& input) override {
     TokenSequence sequence = SiglipGemma::embed(input);
     if (input.pictures.empty()) return sequence;
-    // Each run of image tokens is a block. A run over the end of a row is two, since rows do not
-    // see one another.
-    const Tensor image = input.input_ids == image_token_;  // [tokens]
-    const Tensor before = at::cat({torch::zeros({1}, image.options()), image.slice(0, 0, -1)});
-    const Tensor number = image.logical_and(before.logical_not()).to(torch::kInt64).cumsum(0) - 1;
-    sequence.blocks = number.masked_fill(image.logical_not(), -1);
+    const auto made = input.aside.find(kBlocks);
+    sequence.blocks = made != input.aside.end() ? made->second : blocks(input.input_ids);
     return sequence;
+  }
+
+  void prepare(ModelInput& input) const override {
+    SiglipGemma::prepare(input);
+    if (!input.pictures.empty()) input.aside[kBlocks] = blocks(input.input_ids);
   }
 
   ModelGeometry geometry() const override {
@@ -75,6 +76,16 @@ class Gemma3 : public SiglipGemma {
   }
 
  private:
+  /// Each run of image tokens is a block. A run over the end of a row is two, since rows do not see
+  /// one another.
+  Tensor blocks(const Tensor& ids) const {
+    const Tensor image = ids == image_token_;  // [tokens]
+    const Tensor before = at::cat({torch::zeros({1}, image.options()), image.slice(0, 0, -1)});
+    const Tensor number = image.logical_and(before.logical_not()).to(torch::kInt64).cumsum(0) - 1;
+    return number.masked_fill(image.logical_not(), -1);
+  }
+
+  static constexpr const char* kBlocks = "blocks";
   TokenId image_token_;
   std::int64_t image_tokens_;
 };

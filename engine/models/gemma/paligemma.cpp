@@ -36,6 +36,25 @@ class PaliGemma : public SiglipGemma {
     TokenSequence sequence = SiglipGemma::embed(input);
     if (input.prompt_lengths.empty())
       return sequence;  // decoding goes on; the cache knows the offset
+    const torch::Device device = input.input_ids.device();
+    const auto made = input.aside.find(kPrompts);
+    sequence.blocks = made != input.aside.end() ? made->second : blocks(input).to(device);
+    sequence.positions = sequence.rows.positions(device) + 1;
+    sequence.position_offsets =
+        torch::ones({sequence.rows.rows()}, torch::TensorOptions(device).dtype(torch::kInt64));
+    return sequence;
+  }
+
+  void prepare(ModelInput& input) const override {
+    SiglipGemma::prepare(input);
+    if (!input.prompt_lengths.empty()) input.aside[kPrompts] = blocks(input);
+  }
+
+ private:
+  static constexpr const char* kPrompts = "prompts";
+
+  /// A row's prompt, its picture's tokens among it, is a block.
+  static torch::Tensor blocks(const ModelInput& input) {
     std::vector<std::int64_t> blocks;
     for (std::size_t row = 0; row < input.lengths.size(); ++row) {
       blocks.resize(blocks.size() + static_cast<std::size_t>(input.prompt_lengths[row]), 0);
@@ -43,11 +62,7 @@ class PaliGemma : public SiglipGemma {
           blocks.size() + static_cast<std::size_t>(input.lengths[row] - input.prompt_lengths[row]),
           -1);
     }
-    const torch::Device device = input.input_ids.device();
-    sequence.blocks = torch::tensor(blocks, torch::kInt64).to(device);
-    sequence.positions = sequence.rows.positions(device) + 1;
-    sequence.position_offsets = torch::ones({sequence.rows.rows()}, torch::kInt64);
-    return sequence;
+    return torch::tensor(blocks, torch::kInt64);
   }
 };
 

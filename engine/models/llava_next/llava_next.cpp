@@ -49,16 +49,34 @@ class LlavaNext : public LlavaModel {
   LlavaNext(const LlavaNextOptions& o, const torch::TensorOptions& t)
       : LlavaModel(o.llava, /*newline=*/true, t), options_(o) {}
 
+  void prepare(ModelInput& input) const override {
+    LlavaModel::prepare(input);
+    if (!input.pictures.empty()) set_gathers_aside(input.pictures, input.aside);
+  }
+
  protected:
-  /// Only what is kept is projected; `order` then puts lines' ends between.
+  /// Only what is kept is projected; the order then puts lines' ends between.
   Tensor project(const Tensor& features, const ModelInput& input) override {
+    NamedTensorMap made = input.aside;
+    if (!made.contains(kKept)) set_gathers_aside(input.pictures, made);
+    move_together({&made[kKept], &made[kOrder]}, features.device());
+    const Tensor projected = LlavaModel::project(features.index_select(0, made[kKept]), input);
+    return at::cat({projected, image_newline().unsqueeze(0)}).index_select(0, made[kOrder]);
+  }
+
+ private:
+  static constexpr const char *kKept = "kept features", *kOrder = "features and ends";
+
+  /// [kept] and [tokens] int64: which of all frames' features are kept, and how these and the
+  /// lines' end (which stands behind them) come in the text.
+  void set_gathers_aside(const std::vector<PictureFacts>& pictures, NamedTensorMap& aside) const {
     std::vector<std::int64_t> kept, order;
     std::int64_t first = 0;  // feature of this picture
     const auto keep = [&](std::int64_t feature) {
       order.push_back(static_cast<std::int64_t>(kept.size()));
       kept.push_back(first + feature);
     };
-    for (const PictureFacts& picture : input.pictures) {
+    for (const PictureFacts& picture : pictures) {
       const Layout l = layout(options_, picture.grid);
       TORCH_CHECK(picture.rows == l.frames(), "a picture has ", picture.rows, " frames instead of ",
                   l.frames());
@@ -75,14 +93,10 @@ class LlavaNext : public LlavaModel {
     for (std::int64_t& place : order) {
       if (place < 0) place = static_cast<std::int64_t>(kept.size());
     }
-    const auto gather = [&](const Tensor& x, const std::vector<std::int64_t>& rows) {
-      return x.index_select(0, torch::tensor(rows, torch::kInt64).to(x.device()));
-    };
-    const Tensor projected = LlavaModel::project(gather(features, kept), input);
-    return gather(at::cat({projected, image_newline().unsqueeze(0)}), order);
+    aside[kKept] = torch::tensor(kept, torch::kInt64);
+    aside[kOrder] = torch::tensor(order, torch::kInt64);
   }
 
- private:
   LlavaNextOptions options_;
 };
 

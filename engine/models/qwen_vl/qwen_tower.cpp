@@ -15,6 +15,13 @@ namespace {
 
 constexpr double kEpsilon = 1e-6;  // of every norm in these towers, whatever the files say
 
+// What prepare() sets aside.
+constexpr const char *kFrames = "frames", *kWindows = "windows", *kAngles = "patch angles",
+                     *kThere = "patches by window", *kBack = "patches back";
+constexpr std::size_t kTaps = 4;
+std::string tap_index(std::size_t tap) { return "position tap " + std::to_string(tap); }
+std::string tap_share(std::size_t tap) { return "position share " + std::to_string(tap); }
+
 /// LayerNorm, or RMSNorm since Qwen2.5-VL, under one name.
 class Norm {
  public:
@@ -220,44 +227,75 @@ QwenTower::QwenTower(const QwenVisionOptions& o, const torch::TensorOptions& t) 
   register_module("deepstack_merger_list", mergers);
 }
 
-Tensor QwenTower::with_positions(const Tensor& x, const std::vector<QwenGrid>& grids) const {
-  const PositionTaps taps = position_taps(grids, options_.merge, options_.position_side);
+Tensor QwenTower::with_positions(const Tensor& x, const NamedTensorMap& made) const {
   Tensor sum;
-  for (std::size_t tap = 0; tap < taps.indices.size(); ++tap) {
-    const Tensor share = pos_embed_->forward(taps.indices[tap].to(x.device())) *
-                         taps.weights[tap].to(x.device());  // float32
-    sum = sum.defined() ? sum + share : share;
+  for (std::size_t tap = 0; tap < kTaps; ++tap) {
+    const Tensor share = pos_embed_->forward(made.at(tap_index(tap))) * made.at(tap_share(tap));
+    sum = sum.defined() ? sum + share : share;  // float32
   }
   return x + sum.to(x.scalar_type());
 }
 
-RotaryTable QwenTower::rotary(const std::vector<QwenGrid>& grids, torch::Device device) const {
+/// [patches, head_dim / 2] float32.
+Tensor QwenTower::angles(const std::vector<QwenGrid>& grids) const {
   const std::int64_t half = options_.head_dim() / 2;
   const Tensor exponents =
       torch::arange(0, half, 2, torch::kInt64).to(torch::kFloat32) / static_cast<double>(half);
   const Tensor waves = 1.0 / torch::pow(options_.theta, exponents);  // [head_dim / 4]
-  const Tensor angles =
+  const Tensor turns =
       patch_coordinates(grids, options_.merge).unsqueeze(2) * waves;  // [patches, 2, head_dim / 4]
-  return rotary_table(angles.flatten(1).to(device), torch::kFloat32);
+  return turns.flatten(1);
 }
 
-Tensor QwenTower::forward(const Tensor& pixel_values, const std::vector<QwenGrid>& grids) {
-  const RowLayout frames(frame_lengths(grids));
+void QwenTower::set_tables_aside(const std::vector<QwenGrid>& grids, const WindowOrder& order,
+                                 NamedTensorMap& aside) const {
+  aside[kAngles] = angles(grids);
+  if (pos_embed_) {
+    const PositionTaps taps = position_taps(grids, options_.merge, options_.position_side);
+    for (std::size_t tap = 0; tap < kTaps; ++tap)
+      aside[tap_index(tap)] = taps.indices[tap], aside[tap_share(tap)] = taps.weights[tap];
+  }
+  if (options_.window > 0) aside[kThere] = order.there, aside[kBack] = order.back;
+}
+
+WindowOrder QwenTower::windows_of(const std::vector<QwenGrid>& grids) const {
+  return options_.window > 0 ? window_order(grids, options_.merge, options_.window) : WindowOrder();
+}
+
+void QwenTower::prepare(const std::vector<QwenGrid>& grids, NamedTensorMap& aside) const {
+  const WindowOrder order = windows_of(grids);
+  set_tables_aside(grids, order, aside);
+  RowLayout(frame_lengths(grids)).set_aside(aside, kFrames);
+  if (options_.window > 0) RowLayout(order.lengths).set_aside(aside, kWindows);
+}
+
+Tensor QwenTower::forward(const Tensor& pixel_values, const std::vector<QwenGrid>& grids,
+                          const NamedTensorMap& aside) {
+  NamedTensorMap made = aside;
+  const WindowOrder order = windows_of(grids);
+  if (!made.contains(kAngles)) {
+    set_tables_aside(grids, order, made);
+    std::vector<Tensor*> tensors;
+    for (auto& [name, tensor] : made) tensors.push_back(&tensor);
+    move_together(tensors, pixel_values.device());
+  }
+  RowLayout frames(frame_lengths(grids));
+  frames.take_back(made, kFrames);
   TORCH_CHECK(pixel_values.dim() == 2 && pixel_values.size(0) == frames.tokens() &&
                   pixel_values.size(1) == options_.patch_values(),
               "the pictures' patches do not fit the tower");
   Tensor x = patch_embed_->forward(pixel_values);
-  if (pos_embed_) x = with_positions(x, grids);
-  RotaryTable table = rotary(grids, x.device());
+  if (pos_embed_) x = with_positions(x, made);
+  RotaryTable table = rotary_table(made.at(kAngles), torch::kFloat32);
 
   RowLayout windows;
-  WindowOrder order;
+  Tensor there, back;
   if (options_.window > 0) {  // patches stand window by window between the layers
-    order = window_order(grids, options_.merge, options_.window);
-    order.there = order.there.to(x.device()), order.back = order.back.to(x.device());
+    there = made.at(kThere), back = made.at(kBack);
     windows = RowLayout(order.lengths);
-    x = reorder(x, order.there, order.back);
-    table = {table.cos.index_select(0, order.there), table.sin.index_select(0, order.there)};
+    windows.take_back(made, kWindows);
+    x = reorder(x, there, back);
+    table = {table.cos.index_select(0, there), table.sin.index_select(0, there)};
   }
   const auto reached = options_.reached();
   std::vector<Tensor> states;
@@ -270,7 +308,7 @@ Tensor QwenTower::forward(const Tensor& pixel_values, const std::vector<QwenGrid
     if (states.size() < reached.size() && reached[states.size()].layer == layer)
       states.push_back(x);
   }
-  if (options_.window > 0) x = reorder(x, order.back, order.there);
+  if (options_.window > 0) x = reorder(x, back, there);
   states.insert(states.begin(), x);
   return states.size() == 1 ? x : at::cat(states, 1);
 }

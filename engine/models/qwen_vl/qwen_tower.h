@@ -14,8 +14,12 @@ class QwenTower : public torch::nn::Module {
  public:
   QwenTower(const QwenVisionOptions& options, const torch::TensorOptions& tensors);
   /// pixel_values [patches, 3·time·patch·patch] → the last layer's states, and beside them those of
-  /// the DeepStack layers in the order they run: [patches, width · (1 + DeepStack layers)].
-  torch::Tensor forward(const torch::Tensor& pixel_values, const std::vector<QwenGrid>& grids);
+  /// the DeepStack layers in the order they run: [patches, width · (1 + DeepStack layers)]. `aside`
+  /// may hold what prepare() has put there.
+  torch::Tensor forward(const torch::Tensor& pixel_values, const std::vector<QwenGrid>& grids,
+                        const NamedTensorMap& aside = {});
+  /// Makes on the host what forward() needs to know of pictures of these grids.
+  void prepare(const std::vector<QwenGrid>& grids, NamedTensorMap& aside) const;
   /// What the merger makes of the last layer's states: [tokens, out].
   torch::Tensor merge(const torch::Tensor& states);
   /// What the DeepStack mergers make of their layers' states, in the order these run.
@@ -30,8 +34,11 @@ class QwenTower : public torch::nn::Module {
   class Block;
   class Merger;
   torch::Tensor states_of(const torch::Tensor& states, std::size_t place) const;
-  torch::Tensor with_positions(const torch::Tensor& x, const std::vector<QwenGrid>& grids) const;
-  RotaryTable rotary(const std::vector<QwenGrid>& grids, torch::Device device) const;
+  torch::Tensor with_positions(const torch::Tensor& x, const NamedTensorMap& made) const;
+  torch::Tensor angles(const std::vector<QwenGrid>& grids) const;
+  WindowOrder windows_of(const std::vector<QwenGrid>& grids) const;
+  void set_tables_aside(const std::vector<QwenGrid>& grids, const WindowOrder& order,
+                        NamedTensorMap& aside) const;
 
   QwenVisionOptions options_;
   std::shared_ptr<PatchEmbed> patch_embed_;

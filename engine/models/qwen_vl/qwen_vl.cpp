@@ -35,7 +35,7 @@ class QwenVl : public TowerModel {
   }
 
   Tensor tower(const ModelInput& input) override {
-    return body_->visual->forward(input.pixel_values, grids(input));
+    return body_->visual->forward(input.pixel_values, grids(input), input.aside);
   }
 
   TokenSequence embed(const ModelInput& input) override {
@@ -44,13 +44,24 @@ class QwenVl : public TowerModel {
     if (!with.tower_features.defined()) with.tower_features = tower(input);
     TokenSequence sequence = TowerModel::embed(with);
     sequence.deepstack = body_->visual->merge_deepstack(with.tower_features);
-    if (!sequence.deepstack.empty())
-      sequence.deepstack_places = (input.input_ids == options_.image_token_id).nonzero().squeeze(1);
-    const MropePositions found = mrope_positions(input.input_ids.cpu(), input.lengths, grids(input),
-                                                 options_.image_token_id, options_.vision.merge);
+    if (!sequence.deepstack.empty()) sequence.deepstack_places = image_places(input);
+    if (const auto made = input.aside.find(kPositions); made != input.aside.end()) {
+      sequence.positions = made->second;
+      sequence.position_offsets = input.aside.at(kPositionOffsets);
+      return sequence;
+    }
+    const MropePositions found = positions(input);
     sequence.positions = found.positions.to(input.input_ids.device());
     sequence.position_offsets = found.offsets.to(input.input_ids.device());
     return sequence;
+  }
+
+  void prepare(ModelInput& input) const override {
+    TowerModel::prepare(input);
+    if (input.pictures.empty()) return;
+    if (input.pixel_values.defined()) body_->visual->prepare(grids(input), input.aside);
+    const MropePositions found = positions(input);
+    input.aside[kPositions] = found.positions, input.aside[kPositionOffsets] = found.offsets;
   }
 
   ModelGeometry geometry() const override {  // a picture's patches and tokens go by its size
@@ -85,6 +96,12 @@ class QwenVl : public TowerModel {
   std::vector<QwenGrid> grids(const ModelInput& input) const {
     return qwen_grids(input.pictures, options_.vision.merge);
   }
+  MropePositions positions(const ModelInput& input) const {
+    return mrope_positions(input.input_ids.cpu(), input.lengths, grids(input),
+                           options_.image_token_id, options_.vision.merge);
+  }
+
+  static constexpr const char *kPositions = "axes", *kPositionOffsets = "position offsets";
 
   QwenVlOptions options_;
   std::shared_ptr<Body> body_;

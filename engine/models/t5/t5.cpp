@@ -29,14 +29,14 @@ class T5 : public Model, public SequenceToSequence, public StepCosts {
   const StepCosts* step_costs() const override { return this; }
 
   RowStates encode(const ModelInput& input) override {
-    RowLayout rows(input.source_lengths);
+    RowLayout rows = source_layout(input);
     const Tensor states = encoder_->forward(shared_->forward(input.source_ids), rows, nullptr,
                                             nullptr, gradient_checkpointing_);
     return {states, std::move(rows)};
   }
 
   Tensor decode(const ModelInput& input, const RowStates& memory, KeyValueCache* cache) override {
-    const RowLayout rows(input.lengths);
+    const RowLayout rows = row_layout(input);
     const Tensor states = decoder_->forward(shared_->forward(input.input_ids), rows, &memory, cache,
                                             gradient_checkpointing_);
     if (cache) cache->advance(rows.longest());

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a training step asks of the device besides kernels. Each copy and each wait is time in which
+// the device has nothing to do, so their numbers stand here: who adds one decides it.
+#include "tests/pretend/device_run.h"
+#include "tests/pretend/pretend.h"
+#include "tests/pretend/tiny_families.h"
+
+// After LibTorch, whose names Qt's keywords would break.
+#include <QtTest>
+
+using namespace luthier;
+using pretend::Counts;
+using pretend::DeviceRun;
+using pretend::TinyFamily;
+
+namespace {
+
+struct Asked {
+  Counts batch, step;
+  std::map<std::string, std::int64_t> places;
+};
+
+/// Of a run's second step: what is made once a run is there.
+Asked asked(const TinyFamily& family, const std::vector<std::int64_t>& lengths) {
+  DeviceRun run(
+      pretend::built(family, pretend::device()),
+      pretend::recipe_of({"objective=" + family.objective, "strategy=lora", "adapter.r=4",
+                          "adapter.lora_dropout=0.1", "training.gradient_checkpointing=false"}));
+  const ModelInput rows = pretend::rows_of(family, lengths);
+  run.micro_batch(rows), run.step();
+  Asked result;
+  pretend::reset_counts();
+  run.micro_batch(rows);
+  result.batch = pretend::counts(), result.places = pretend::places();
+  pretend::reset_counts();
+  run.step();
+  result.step = pretend::counts();
+  return result;
+}
+
+struct Expected {
+  std::int64_t up, down, waits;  ///< of a micro-batch
+  std::int64_t layer;            ///< copies and waits of one more layer
+};
+
+/// By family: rows that attention takes in groups of one length, which need the most. A batch goes
+/// up in one copy, and its loss is waited for. T5 learns how its two texts' rows pair only in its
+/// first layer that looks across; CLIP's loss is shown with two figures.
+const std::map<std::string, Expected>& expected() {
+  static const std::map<std::string, Expected> table{
+      {"llava", {1, 0, 1, 0}},      {"llava_next", {1, 0, 1, 0}}, {"smolvlm", {1, 0, 1, 0}},
+      {"idefics3", {1, 0, 1, 0}},   {"internvl", {1, 0, 1, 0}},   {"qwen2_vl", {1, 0, 1, 0}},
+      {"qwen2_5_vl", {1, 0, 1, 0}}, {"qwen3_vl", {1, 0, 1, 0}},   {"paligemma", {1, 0, 1, 0}},
+      {"gemma3", {1, 0, 1, 0}},     {"llama", {1, 0, 1, 0}},      {"qwen2", {1, 0, 1, 0}},
+      {"bert", {1, 0, 1, 0}},       {"t5", {2, 0, 1, 0}},         {"clip", {1, 0, 3, 0}},
+  };
+  return table;
+}
+
+}  // namespace
+
+class TestCounts : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void initTestCase() {
+    at::set_num_threads(1);
+    pretend::start();
+  }
+
+  void of_a_micro_batch_data() {
+    QTest::addColumn<QString>("name");
+    for (const Family& family : families()) QTest::newRow(family.model_type) << family.model_type;
+  }
+  void of_a_micro_batch() {
+    QFETCH(QString, name);
+    constexpr std::int64_t kMore = 2;
+    const TinyFamily family = pretend::tiny_family(name.toStdString());
+    const Asked whole = asked(family, pretend::ragged(family)),
+                more = asked(pretend::deeper(family, kMore), pretend::ragged(family)),
+                near = asked(family, {14, 12, 13});
+    const Counts &batch = whole.batch, &deep = more.batch;
+    const std::int64_t layer =
+        (deep.up + deep.down + deep.waits - batch.up - batch.down - batch.waits) / kMore;
+    qInfo(
+        "%s: a micro-batch %lld up, %lld down, %lld waits (rows alike: %lld, %lld, %lld), a "
+        "layer %lld, %lld kernels; a step %lld up, %lld down, %lld waits, %lld kernels",
+        qPrintable(name), (long long)batch.up, (long long)batch.down, (long long)batch.waits,
+        (long long)near.batch.up, (long long)near.batch.down, (long long)near.batch.waits,
+        (long long)layer, (long long)((deep.kernels - batch.kernels) / kMore),
+        (long long)whole.step.up, (long long)whole.step.down, (long long)whole.step.waits,
+        (long long)(batch.kernels + whole.step.kernels));
+    for (const auto& [place, count] : whole.places)
+      qInfo("  %lld %s", (long long)count, place.c_str());
+    const auto found = expected().find(name.toStdString());
+    QVERIFY2(found != expected().end(), "the family's numbers are not written down");
+    QCOMPARE(batch.up, found->second.up);
+    QCOMPARE(batch.down, found->second.down);
+    QCOMPARE(batch.waits, found->second.waits);
+    QCOMPARE(layer, found->second.layer);
+    QVERIFY(near.batch.up <= batch.up && near.batch.waits <= batch.waits);
+    QCOMPARE(whole.step.up + whole.step.down, 0);
+    QCOMPARE(whole.step.waits, 1);  // the gradients' norm
+  }
+};
+
+QTEST_GUILESS_MAIN(TestCounts)
+#include "test_counts.moc"

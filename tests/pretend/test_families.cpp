@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Every family, with an adapter, whole and under gradient checkpointing, takes training steps and
+// decodes on a device whose memory the host cannot touch, and comes to the CPU's numbers. They
+// differ in the last bits alone: on the CPU larger products go through oneDNN (nn/products), on a
+// device through LibTorch's own, which adds up in another order.
+#include "tests/pretend/device_run.h"
+#include "tests/pretend/pretend.h"
+#include "tests/pretend/tiny_families.h"
+
+// After LibTorch, whose names Qt's keywords would break.
+#include <QtTest>
+
+using namespace luthier;
+using pretend::DeviceRun;
+using pretend::TinyFamily;
+using torch::Tensor;
+
+namespace {
+
+constexpr double kLastBits = 3e-6;
+constexpr std::int64_t kSteps = 2, kTokens = 4;
+
+double apart(double a, double b) { return std::abs(a - b) / std::max(1e-3, std::abs(a)); }
+
+ModelInput next_tokens(torch::Device device) {
+  ModelInput next;
+  next.input_ids = torch::tensor({5, 9}, torch::kInt64).to(device);
+  next.lengths = {1, 1};
+  return next;
+}
+
+Tensor logits_of(Model& model, const Tensor& states) {
+  const Tensor last = states.view({2, -1, states.size(-1)}).select(1, -1);
+  return model.output_head()->forward(last).to(torch::kFloat32).to(torch::kCPU);
+}
+
+/// Logits of each of a few tokens after two prompts of one length, [tokens, 2, vocabulary]; of
+/// models that write no text, what they make of whole rows.
+Tensor answers(DeviceRun& training, const TinyFamily& family, torch::Device device) {
+  const c10::InferenceMode inference;
+  Model& model = training.model();
+  training.rest();
+  ModelInput prompts = pretend::rows_of(family, {12, 12});
+  prompts.labels = Tensor();
+  const ModelInput input = for_model(model, prompts);
+  std::vector<Tensor> logits;
+  if (TwoTowers* towers = model.two_towers()) return text_likeness(*towers, input).cpu();
+  if (Encoder* encoder = model.encoder())
+    return encoder->head()->forward(encoder->before_head(encoder->encode(input))).cpu();
+  if (SequenceToSequence* able = model.sequence_to_sequence()) {
+    const RowStates memory = able->encode(input);
+    KeyValueCache cache(able->decoder_layers(), kTokens);
+    for (std::int64_t i = 0; i < kTokens; ++i)
+      logits.push_back(logits_of(model, able->decode(next_tokens(device), memory, &cache)));
+    return at::stack(logits);
+  }
+  KeyValueCache cache(model.causal()->num_hidden_layers(), prompts.lengths.front() + kTokens);
+  TokenSequence sequence = model.embed(input);
+  for (std::int64_t i = 0; i < kTokens; ++i) {
+    logits.push_back(logits_of(model, model.decode(sequence, &cache)));
+    sequence = model.embed(next_tokens(device));
+  }
+  return at::stack(logits);
+}
+
+struct Step {
+  double loss = 0, norm = 0;
+};
+struct Outcome {
+  std::vector<Step> steps;
+  Tensor answers;
+};
+
+Outcome run(const TinyFamily& family, torch::Device device,
+            const std::vector<std::string>& settings) {
+  std::vector<std::string> all{"objective=" + family.objective};
+  all.insert(all.end(), settings.begin(), settings.end());
+  DeviceRun training(pretend::built(family, device), pretend::recipe_of(all));
+  Outcome outcome;
+  for (std::int64_t i = 0; i < kSteps; ++i) {
+    Step& step = outcome.steps.emplace_back();
+    step.loss = training.micro_batch(pretend::rows_of(family, pretend::ragged(family)));
+    step.norm = training.step();
+  }
+  for (const auto& [name, tensor] : training.optimizer().state())
+    if (!name.ends_with(".step") && tensor.device() != device)
+      qFatal("%s is on %s", name.c_str(), tensor.device().str().c_str());
+  outcome.answers = answers(training, family, device);
+  return outcome;
+}
+
+}  // namespace
+
+class TestFamilies : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void initTestCase() {
+    at::set_num_threads(1);
+    pretend::start();
+  }
+
+  void trains_and_answers_as_on_the_cpu_data() {
+    QTest::addColumn<QString>("name");
+    QTest::addColumn<QStringList>("settings");
+    const QStringList lora{"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0"};
+    for (const Family& family : families()) {
+      const std::string name = family.model_type;
+      const auto row = [&](const char* what, const QStringList& settings) {
+        QTest::newRow((name + ", " + what).c_str()) << QString::fromStdString(name) << settings;
+      };
+      row("lora", lora + QStringList{"training.gradient_checkpointing=false"});
+      row("full", {"strategy=full", "training.gradient_checkpointing=false"});
+      row("checkpointing", lora + QStringList{"training.gradient_checkpointing=true"});
+    }
+  }
+  void trains_and_answers_as_on_the_cpu() {
+    QFETCH(QString, name);
+    QFETCH(QStringList, settings);
+    std::vector<std::string> list;
+    for (const QString& each : settings) list.push_back(each.toStdString());
+    const TinyFamily family = pretend::tiny_family(name.toStdString());
+    const Outcome here = run(family, torch::kCPU, list),
+                  there = run(family, pretend::device(), list);
+    for (std::size_t i = 0; i < here.steps.size(); ++i) {
+      const auto &a = here.steps[i], &b = there.steps[i];
+      QVERIFY2(std::isfinite(a.loss) && apart(a.loss, b.loss) < kLastBits,
+               qPrintable(QString("loss %1 %2").arg(a.loss, 0, 'g', 9).arg(b.loss, 0, 'g', 9)));
+      QVERIFY2(a.norm > 0 && apart(a.norm, b.norm) < 10 * kLastBits,
+               qPrintable(QString("norm %1 %2").arg(a.norm, 0, 'g', 9).arg(b.norm, 0, 'g', 9)));
+    }
+    QVERIFY(here.steps.front().loss != here.steps.back().loss);
+    const double far = (here.answers - there.answers).abs().max().item<double>();
+    QVERIFY2(far < 1e-4, qPrintable(QString::number(far)));
+  }
+};
+
+QTEST_GUILESS_MAIN(TestFamilies)
+#include "test_families.moc"
