@@ -10,8 +10,8 @@
 
 namespace luthier {
 
-/// At the start of a thread that computes: all cores that this process may use. MKL, which does the
-/// small products only, keeps to this thread: its own threads cost more than they bring there.
+/// At the start of a thread that computes: all cores that this process may use. Where MKL does the
+/// small products only, it keeps to this thread: its own threads cost more than they bring there.
 void take_all_cores();
 
 /// Between two pieces of work, by the thread that computes: looks at the machine a few times a

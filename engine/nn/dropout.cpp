@@ -4,6 +4,7 @@
 // generator draws as fast as memory allows.
 #include "engine/nn/dropout.h"
 
+#include <bit>
 #include <cmath>
 
 #include <ATen/Parallel.h>
@@ -28,15 +29,50 @@ inline std::uint32_t scatter(std::uint32_t x) {
   return x ^ (x >> 16);
 }
 
+/// Whether the element of this index stays. 31 bits: the comparison stays signed for the vector
+/// units.
+inline bool stays(std::uint32_t index, std::uint32_t seed, std::uint32_t seed_high,
+                  std::uint32_t threshold) {
+  return (scatter(scatter(index ^ seed) + seed_high) >> 1) >= threshold;
+}
+
 LUTHIER_WIDE void drop(const float* x, float* y, std::uint32_t begin, std::uint32_t count,
                        std::uint32_t seed, std::uint32_t seed_high, std::uint32_t threshold,
                        float scale) {
+  for (std::uint32_t i = 0; i < count; ++i)
+    y[i] = stays(begin + i, seed, seed_high, threshold) ? x[i] * scale : 0.0f;
+}
+
+/// bfloat16 numbers by their bits: the product is made in float32 and rounded to the nearest, to an
+/// even one where two are as near.
+LUTHIER_WIDE void drop(const std::uint16_t* x, std::uint16_t* y, std::uint32_t begin,
+                       std::uint32_t count, std::uint32_t seed, std::uint32_t seed_high,
+                       std::uint32_t threshold, float scale) {
   for (std::uint32_t i = 0; i < count; ++i) {
-    const std::uint32_t bits = scatter(scatter((begin + i) ^ seed) + seed_high);
-    y[i] = (bits >> 1) >= threshold
-               ? x[i] * scale
-               : 0.0f;  // 31 bits: the comparison stays signed for the vector units
+    const float value = std::bit_cast<float>(static_cast<std::uint32_t>(x[i]) << 16) * scale;
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    const std::uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    const std::uint32_t made = value == value ? rounded : 0x7fc0u;
+    y[i] = static_cast<std::uint16_t>(stays(begin + i, seed, seed_high, threshold) ? made : 0u);
   }
+}
+
+/// Calls `drop` for all numbers, in parallel.
+template <class Number>
+void drop_all(const Number* x, Number* y, std::int64_t count, double p, std::uint64_t seed) {
+  const auto threshold = static_cast<std::uint32_t>(std::llround(p * 2147483648.0));
+  const auto scale = static_cast<float>(1 / (1 - p));
+  at::parallel_for(0, count, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+    constexpr std::int64_t kBlock = 1ll << 32;
+    for (std::int64_t at = begin; at < end;) {  // one index space of 32 bits at a time
+      const std::int64_t stop = std::min(end, (at / kBlock + 1) * kBlock);
+      const auto high = static_cast<std::uint32_t>(seed >> 32) +
+                        static_cast<std::uint32_t>(at / kBlock) * 0x9e3779b9u;
+      drop(x + at, y + at, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(stop - at),
+           static_cast<std::uint32_t>(seed), high, threshold, scale);
+      at = stop;
+    }
+  });
 }
 
 }  // namespace
@@ -53,25 +89,17 @@ torch::Tensor dropped_by_generator(const torch::Tensor& x, double p, std::uint64
 
 torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed) {
   if (!x.is_cpu()) return dropped_by_generator(x, p, seed);
+  if (x.scalar_type() == torch::kBFloat16) {
+    const torch::Tensor from = x.detach().contiguous();
+    torch::Tensor to = torch::empty_like(from);
+    drop_all(static_cast<const std::uint16_t*>(from.const_data_ptr()),
+             static_cast<std::uint16_t*>(to.mutable_data_ptr()), from.numel(), p, seed);
+    return to;
+  }
   const torch::Tensor from = x.detach().to(torch::kFloat32).contiguous();
   torch::Tensor to = torch::empty_like(from);
-  const float* source = from.const_data_ptr<float>();
-  float* target = to.mutable_data_ptr<float>();
-  const auto threshold = static_cast<std::uint32_t>(std::llround(p * 2147483648.0));
-  const auto scale = static_cast<float>(1 / (1 - p));
-  at::parallel_for(0, from.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-    constexpr std::int64_t kBlock = 1ll << 32;
-    for (std::int64_t at = begin; at < end;) {  // one index space of 32 bits at a time
-      const std::int64_t stop = std::min(end, (at / kBlock + 1) * kBlock);
-      const auto high = static_cast<std::uint32_t>(seed >> 32) +
-                        static_cast<std::uint32_t>(at / kBlock) * 0x9e3779b9u;
-      drop(source + at, target + at, static_cast<std::uint32_t>(at),
-           static_cast<std::uint32_t>(stop - at), static_cast<std::uint32_t>(seed), high, threshold,
-           scale);
-      at = stop;
-    }
-  });
-  return x.scalar_type() == torch::kFloat32 ? to : to.to(x.scalar_type());
+  drop_all(from.const_data_ptr<float>(), to.mutable_data_ptr<float>(), from.numel(), p, seed);
+  return to.to(x.scalar_type());
 }
 
 }  // namespace luthier

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The oneDNN product is the operator that torch.compile emits on CPUs (mkldnn::_linear_pointwise);
-// it has no C++ header, so it is found in the dispatcher.
 #include "engine/nn/products.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include "engine/device/product_library.h"
 
 namespace luthier {
 
@@ -14,41 +13,18 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-using Pointwise = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&,
-                         std::string_view, c10::List<std::optional<at::Scalar>>,
-                         std::optional<std::string_view>);
-
-/// null where this LibTorch has no oneDNN, or another signature.
-const c10::TypedOperatorHandle<Pointwise>* one_dnn_linear() {
-  static const std::optional<c10::TypedOperatorHandle<Pointwise>> found =
-      []() -> std::optional<c10::TypedOperatorHandle<Pointwise>> {
-    const auto schema = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
-    if (!schema || !at::hasMKLDNN()) return std::nullopt;
-    try {
-      return schema->typed<Pointwise>();
-    } catch (const std::exception&) {
-      return std::nullopt;
-    }
-  }();
-  return found ? &*found : nullptr;
-}
-
-/// Below this many multiplications the call costs more than the product.
+/// Below this many multiplications oneDNN's call costs more than the product.
 constexpr std::int64_t kSmall = 1 << 16;
 
 bool suits_one_dnn(const Tensor& x, const Tensor& weight) {
   return x.is_cpu() && x.scalar_type() == torch::kFloat32 &&
          weight.scalar_type() == torch::kFloat32 && x.numel() * weight.size(0) >= kSmall &&
-         one_dnn_linear() != nullptr;
+         product_library() == ProductLibrary::OneDnn;
 }
 
 /// x [n, in], outside autograd.
 Tensor plain_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (suits_one_dnn(x, weight)) {
-    return one_dnn_linear()->call(x, weight,
-                                  bias.defined() ? std::optional<Tensor>(bias) : std::nullopt,
-                                  "none", c10::List<std::optional<at::Scalar>>(), "");
-  }
+  if (suits_one_dnn(x, weight)) return one_dnn_product(x, weight, bias);
   return bias.defined() ? at::addmm(bias, x, weight.t()) : at::mm(x, weight.t());
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Matrix products of the layers. float32 products on the CPU go through oneDNN's kernels, which
-// LibTorch carries but uses for narrower types only: they reach AVX-512 on every maker's
-// processors, where MKL's reach AVX2 on some (measured: 2.3 x on one with AVX-512 that is not
-// Intel's).
+// Matrix products of the layers. float32 products on the CPU go through the library that is the
+// faster one on this processor (device/product_library.h); LibTorch itself would take MKL always.
 #pragma once
 
 #include "engine/device/torch.h"

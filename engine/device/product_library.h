@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Which of the two libraries that LibTorch carries makes float32 products on this processor. MKL
+// reaches AVX-512 on Intel's alone and is then the faster one, above all where one side is small;
+// oneDNN reaches it on every maker's (2.3 times MKL on one that is not Intel's). No table of
+// processors is kept: both are timed for some milliseconds at first use.
+#pragma once
+
+#include "engine/device/torch.h"
+
+namespace luthier {
+
+enum class ProductLibrary { OneDnn, Mkl };
+
+/// The choice of this process; made at the first question, by the thread that asks, which must not
+/// yet compute. The last bits of a product depend on it, so the answer is made to be the same on
+/// one machine every time: oneDNN must be a good deal faster to be taken. LUTHIER_PRODUCTS (onednn
+/// or mkl) decides instead where it is set.
+ProductLibrary product_library();
+
+/// x [n, in] · weightᵀ + bias → [n, out] by oneDNN, outside autograd; views of any stride. Call
+/// only where product_library() says OneDnn.
+torch::Tensor one_dnn_product(const torch::Tensor& x, const torch::Tensor& weight,
+                              const torch::Tensor& bias);
+
+}  // namespace luthier
