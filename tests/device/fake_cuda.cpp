@@ -18,7 +18,7 @@ const FakeCard* card_at(int device, std::vector<FakeCard>& cards) {
              : nullptr;
 }
 
-constexpr int kInvalidDevice = 101, kInvalidValue = 1;
+constexpr int kInvalidDevice = 101, kInvalidValue = 1, kUnknown = 999;
 
 }  // namespace
 
@@ -69,6 +69,7 @@ int cuDeviceTotalMem_v2(std::size_t* bytes, int device) {
   std::vector<FakeCard> cards;
   const FakeCard* card = card_at(device, cards);
   if (!card) return kInvalidDevice;
+  if (card->total == 0) return kUnknown;  // a card that fell off the bus
   *bytes = card->total;
   return 0;
 }

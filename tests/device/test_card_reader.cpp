@@ -87,6 +87,18 @@ class TestCardReader : public QObject {
     if (call == "cuInit") QCOMPARE(facts.driver_cuda, 13000);
   }
 
+  // The others would stand under numbers that are not theirs.
+  void one_card_that_does_not_answer_hides_all() {
+    const std::string good = "NVIDIA H100 80GB HBM3|9|0|85000000000|100";
+    for (const std::string& cards : {good + ";lost|8|6|0|0", "lost|8|6|0|0;" + good}) {
+      qputenv(kFakeCards, cards.c_str());
+      const DeviceFacts facts = read();
+      QCOMPARE(facts.driver_call, std::string("cuDeviceTotalMem_v2"));
+      QCOMPARE(facts.driver_error, 999);
+      QVERIFY(facts.cards.empty());
+    }
+  }
+
   void without_management_only_free_memory_is_unknown_data() {
     QTest::addColumn<QString>("call");
     QTest::addColumn<QString>("version");
