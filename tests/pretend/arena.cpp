@@ -23,7 +23,7 @@ namespace luthier::pretend {
 
 namespace {
 
-constexpr std::size_t kArenaBytes = std::size_t{192} << 30, kStep = 512, kPages = 1 << 20;
+constexpr std::size_t kArenaBytes = std::size_t{192} << 30, kStep = 512, kPage = 4096;
 
 char *device_base = nullptr, *host_base = nullptr;
 
@@ -58,8 +58,6 @@ class Spans {
     std::size_t size = used->second;
     used_.erase(used);
     live_ -= size;
-    // In a dry step the arena is larger than the machine: pages go back with their block.
-    if (is_dry() && size >= kPages) madvise(host_base + at, size, MADV_REMOVE);
     auto next = free_.lower_bound(at);
     if (next != free_.end() && at + size == next->first) {
       size += next->second;
@@ -78,6 +76,13 @@ class Spans {
   std::size_t live() const { return locked(live_); }
   std::size_t peak() const { return locked(peak_); }
   std::int64_t allocations() const { return locked(allocations_); }
+  void release_pages() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [at, size] : free_) {
+      const std::size_t first = (at + kPage - 1) / kPage * kPage, end = (at + size) / kPage * kPage;
+      if (end > first) madvise(host_base + first, end - first, MADV_REMOVE);
+    }
+  }
   std::string peak_place() const {
     const std::lock_guard lock(mutex_);
     return engine_places(peak_frames_, peak_depth_, 3);
@@ -224,6 +229,7 @@ std::string peak_place() { return spans().peak_place(); }
 void reset_peak() { spans().reset_peak(); }
 std::int64_t allocations() { return spans().allocations(); }
 void fail_above(std::int64_t bytes) { spans().set_limit(static_cast<std::size_t>(bytes)); }
+void release_pages() { spans().release_pages(); }
 void fail_after(std::int64_t more) { spans().fail_after(more); }
 
 }  // namespace luthier::pretend

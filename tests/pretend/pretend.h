@@ -46,6 +46,8 @@ std::int64_t peak_bytes();  ///< the most that lived at once since reset_peak
 /// The engine's functions that were running when it was reached, the innermost first.
 std::string peak_place();
 void reset_peak();
+/// Gives the machine back the pages of what no tensor holds.
+void release_pages();
 std::int64_t allocations();  ///< since the process began
 /// From here on an allocation fails that would take what lives above `bytes`; 0: none does.
 void fail_above(std::int64_t bytes);

@@ -201,6 +201,7 @@ class TestDrySteps : public QObject {
         dry_step(sizes()[static_cast<std::size_t>(size)], kinds()[static_cast<std::size_t>(kind)],
                  folder_.path().toStdString());
     QCOMPARE(pretend::live_bytes(), 0);
+    pretend::release_pages();
     const Counts& counts = figures.counts;
     const MemoryParts& parts = figures.forecast;
     const double ratio = static_cast<double>(parts.total()) / static_cast<double>(figures.peak);

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The pieces of a run on a device, as a run puts them together: rows read and encoded, windows,
+// batches with a tower that is fixed or not, objectives with a reference, and answers. All as on
+// the CPU, in whose memory a row of filler stands beside.
+#include "engine/generate/generate.h"
+#include "engine/train/row_loss.h"
+#include "tests/pretend/pretend.h"
+
+// After LibTorch, whose names Qt's keywords would break.
+#include "tests/train/tiny_run.h"
+
+using namespace luthier;
+using namespace luthier::test;
+using torch::Tensor;
+
+namespace {
+
+constexpr double kLastBits = 2e-5;  // of sums that differ in their order
+
+LoadedModel twin(const LoadedModel& here, torch::Device device) {
+  LoadedModel there = here;
+  there.model = here.family->read(here.config, here.folder)
+                    .take()
+                    .made(torch::TensorOptions().device(device).dtype(torch::kFloat32));
+  const torch::NoGradGuard no_grad;
+  const auto from = here.model->named_parameters();
+  for (auto& item : there.model->named_parameters()) item.value().copy_(from[item.key()]);
+  return there;
+}
+
+void write_pairs(const fs::path& path) {
+  std::string text;
+  for (int i = 0; i < 4; ++i) {
+    Json row = {{"prompt", "<image>What is number " + std::to_string(i) + "?"},
+                {"chosen", "It is " + std::to_string(i * 3) + "."},
+                {"rejected", "I cannot say, but perhaps " + std::to_string(i) + "."}};
+    row["images"] = {(fixture() / "b.jpg").string()};
+    text += row.dump() + "\n";
+  }
+  write_text(path, text);
+}
+
+double far(const Tensor& got, const Tensor& wanted) {
+  if (wanted.numel() == 0) return 0;
+  const Tensor a = got.to(torch::kFloat64), b = wanted.to(torch::kFloat64);
+  const double size = b.abs().max().item<double>();
+  return (a - b).abs().max().item<double>() / std::max(size, 1e-3);
+}
+
+}  // namespace
+
+class TestRun : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void initTestCase() {
+    at::set_num_threads(1);
+    pretend::start();
+    LoadOptions options;
+    options.device = "cpu", options.dtype = "float32", options.random_weights = true;
+    here_ = load_model(run_.root() / "model", options).take();
+    {
+      const torch::NoGradGuard no_grad;
+      for (Tensor& tensor : here_.model->parameters())
+        if (tensor.dim() > 1) tensor.mul_(4);  // so that every block shows
+    }
+    there_ = twin(here_, pretend::device());
+    write_pairs(run_.root() / "pairs.jsonl");
+  }
+
+  void losses_and_gradients_are_the_cpus_data() {
+    QTest::addColumn<QStringList>("settings");
+    QTest::addColumn<QString>("rows");
+    const QString all = "rows.jsonl", pairs = "pairs.jsonl",
+                  fixed = "adapter.exclude_modules=.*vision_tower.*";
+    const QStringList still{"adapter.lora_dropout=0"};
+    QTest::newRow("sft, a tower that trains") << still << all;
+    QTest::newRow("sft, a fixed tower") << (still + QStringList{fixed}) << all;
+    QTest::newRow("sft, full") << QStringList{"strategy=full"} << all;
+    QTest::newRow("sft, ia3") << QStringList{"strategy=ia3"} << all;
+    QTest::newRow("sft, prompt_tuning") << QStringList{"strategy=prompt_tuning"} << all;
+    QTest::newRow("sft, prefix_tuning") << QStringList{"strategy=prefix_tuning"} << all;
+    QTest::newRow("sft, bottleneck") << QStringList{"strategy=bottleneck"} << all;
+    QTest::newRow("dpo") << (still + QStringList{"objective=dpo"}) << pairs;
+    QTest::newRow("dpo, a fixed tower") << (still + QStringList{"objective=dpo", fixed}) << pairs;
+  }
+  void losses_and_gradients_are_the_cpus() {
+    QFETCH(QStringList, settings);
+    QFETCH(QString, rows);
+    std::vector<std::string> list;
+    for (const QString& each : settings) list.push_back(each.toStdString());
+    const Recipe recipe = run_.recipe("out", list);
+    const fs::path file = run_.root() / rows.toStdString();
+    const auto here = loss_of_rows(here_, recipe, file), there = loss_of_rows(there_, recipe, file);
+    QVERIFY2(here.ok(), here ? "" : here.error().sentence().c_str());
+    QVERIFY2(there.ok(), there ? "" : there.error().sentence().c_str());
+    QCOMPARE(there->size(), here->size());
+    double moved = 0;
+    for (std::size_t i = 0; i < here->size(); ++i) {
+      const auto& [name, wanted] = (*here)[i];
+      QCOMPARE((*there)[i].first, name);
+      const double apart = far((*there)[i].second.cpu(), wanted);
+      QVERIFY2(apart < kLastBits, (name + " " + std::to_string(apart)).c_str());
+      if (name.starts_with("grad.")) moved += wanted.abs().sum().item<double>();
+    }
+    QVERIFY(moved > 0);
+  }
+
+  void answers_are_the_cpus() {
+    std::vector<Example> prompts(3);
+    for (std::size_t row = 0; row < prompts.size(); ++row)
+      for (std::size_t i = 0; i < 12 + 4 * (row / 2); ++i)
+        prompts[row].input_ids.push_back(static_cast<TokenId>(5 + (i * 3 + row * 11) % 200));
+    GenerationOptions options;
+    options.max_new_tokens = 8, options.ignore_eos = true;
+    const auto here = generate(here_, prompts, options), there = generate(there_, prompts, options);
+    QVERIFY2(there.ok(), there ? "" : there.error().sentence().c_str());
+    for (std::size_t row = 0; row < prompts.size(); ++row) {
+      const auto &wanted = (*here)[row].tokens, &got = (*there)[row].tokens;
+      QCOMPARE(got.size(), wanted.size());
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        QCOMPARE(got[i].id, wanted[i].id);
+        QVERIFY(std::abs(got[i].logprob - wanted[i].logprob) < 1e-4);
+      }
+    }
+  }
+
+ private:
+  TinyRun run_;
+  LoadedModel here_, there_;
+};
+
+QTEST_GUILESS_MAIN(TestRun)
+#include "test_run.moc"
