@@ -14,6 +14,14 @@ using torch::Tensor;
 
 namespace {
 
+std::vector<Adapter::Named> with_masters(std::vector<Adapter::Named> named,
+                                         const std::map<std::string, Tensor>& masters) {
+  for (auto& [key, tensor] : named) {
+    if (const auto master = masters.find(key); master != masters.end()) tensor = master->second;
+  }
+  return named;
+}
+
 std::vector<Adapter::Named> sorted(std::vector<Adapter::Named> named) {
   std::sort(named.begin(), named.end(),
             [](const auto& l, const auto& r) { return l.first < r.first; });
@@ -88,15 +96,16 @@ void Adapter::merge() {
 Status Adapter::check_trainable() const { return parts_.fixed ? Status(*parts_.fixed) : Status(); }
 
 Status Adapter::save(const std::filesystem::path& folder,
-                     const std::string& base_model_name_or_path) const {
+                     const std::string& base_model_name_or_path,
+                     const std::map<std::string, Tensor>& masters) const {
   if (parts_.stored) {
-    std::vector<Named> stored = saved_tensors();
+    std::vector<Named> stored = with_masters(saved_tensors(), masters);
     for (Named& each : parts_.stored()) stored.push_back(std::move(each));
     LUTHIER_CHECK(write_tensor_file(folder / kTensorFile, sorted(std::move(stored))));
     if (!parts_.trained.empty())
       LUTHIER_CHECK(write_tensor_file(folder / kEncoderFile, sorted(parts_.trained)));
   } else {
-    LUTHIER_CHECK(write_tensor_file(folder / kTensorFile, tensors()));
+    LUTHIER_CHECK(write_tensor_file(folder / kTensorFile, with_masters(tensors(), masters)));
   }
   Json config = method_.write(settings_);
   config.update(parts_.facts);

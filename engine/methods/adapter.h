@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -89,9 +90,11 @@ class Adapter {
   /// Of the pictures that it was trained with, where it was read from a folder that says so.
   PixelLimits pixels;
 
-  /// Writes the config and the tensors into `folder` (which exists).
-  Status save(const std::filesystem::path& folder,
-              const std::string& base_model_name_or_path) const;
+  /// Writes the config and the tensors into `folder` (which exists). `masters`: tensors to write in
+  /// place of the adapter's own, by their keys (saved modules have the base's type, which may be
+  /// narrower than what training knows of them).
+  Status save(const std::filesystem::path& folder, const std::string& base_model_name_or_path,
+              const std::map<std::string, torch::Tensor>& masters = {}) const;
 
  private:
   std::vector<Named> saved_tensors() const;

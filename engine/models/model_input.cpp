@@ -5,8 +5,8 @@ namespace luthier {
 
 namespace {
 
-constexpr const char *kRows = "rows", *kSourceRows = "source rows", *kLabelPlaces = "labels",
-                     *kNextPlaces = "before labels", *kNextLabels = "next labels";
+constexpr const char *kRows = "rows", *kSourceRows = "source_rows", *kLabelPlaces = "labels",
+                     *kNextPlaces = "before_labels", *kNextLabels = "next_labels";
 
 const torch::Tensor* found_aside(const ModelInput& input, const char* name) {
   const auto found = input.aside.find(name);

@@ -5,7 +5,7 @@ namespace luthier {
 
 namespace {
 
-constexpr const char* kImagePlaces = "image places";
+constexpr const char* kImagePlaces = "image_places";
 
 }  // namespace
 

@@ -90,7 +90,8 @@ Status RunEnding::save_result() {
                                                             : run_.log->folder().path() / "model",
                                                        FolderReplace::Whole));
   if (lora) {
-    LUTHIER_CHECK(run_.trainables.adapter->save(writer.path(), run_.recipe.model));
+    LUTHIER_CHECK(
+        run_.trainables.adapter->save(writer.path(), run_.recipe.model, run_.optimizer->masters()));
     LUTHIER_CHECK(write_adapter_notes(writer.path(), run_.base.pixels));
   } else {
     LUTHIER_CHECK(save_model(run_.base, writer.path(), result_dtype(run_.base, run_.recipe),

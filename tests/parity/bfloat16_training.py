@@ -35,13 +35,14 @@ def prepared(plan, settings, world):
     return checkpoint, [checkpoint.example(row) for row in messages], train.DEFAULTS | settings
 
 
-def run(world, checkpoint, plan, settings, dtype):
-    """Its curve and the weights that it leaves, by the oracle's names."""
-    path = train.recipe(world, plan, settings, checkpoint, None)
+def run(world, checkpoint, plan, settings, dtype, begin=None):
+    """Its curve and the weights that it leaves, by the oracle's names; or an adapter's tensors."""
+    path = train.recipe(world, plan, settings, checkpoint, begin)
     out = world.scratch / dtype
     world.program.run("train", path, "--set", f"training.dtype={dtype}", "--set",
                       f"output_dir={out}")
-    return train.curve(out), weights_of(checkpoint, out / "model")
+    weights = load_file(out / "adapter" / FILE) if begin else weights_of(checkpoint, out / "model")
+    return train.curve(out), weights
 
 
 def weights_of(checkpoint, folder):
@@ -92,8 +93,7 @@ def lora_case(family, plan):
     def case(world, result):
         checkpoint, data, settings = prepared(plan, STEPS, world)
         begin = adapters.make(checkpoint, plan.kind, world.adapters, random=False)
-        path = train.recipe(world, plan, settings, checkpoint, begin)
-        world.program.run("train", path, "--set", "training.dtype=bfloat16")
+        got, ours = run(world, checkpoint, plan, settings, "bfloat16", begin)
         model = PeftModel.from_pretrained(checkpoint.model(torch.bfloat16), begin,
                                           is_trainable=True)
 
@@ -102,9 +102,8 @@ def lora_case(family, plan):
 
         log = train.trained_by_transformers(model, collate, data, [], settings,
                                             world.scratch / "oracle")
-        compare_losses(result, train.curve(world.scratch / "run"), log)
+        compare_losses(result, got, log)
         start = load_file(begin / FILE)
-        ours = load_file(world.scratch / "run" / "adapter" / FILE)
         theirs = get_peft_model_state_dict(model, save_embedding_layers=False)
         if result.same("adapter tensors", sorted(ours), sorted(theirs)):
             compare_ways(result, *(movement(weights, start, sorted(start))
@@ -113,15 +112,22 @@ def lora_case(family, plan):
 
 
 def still_case(family, plan):
-    """At a rate far below bfloat16's spacing no weight stands still that float32 moves."""
+    """At a rate far below bfloat16's spacing no weight stands still that float32 moves: of the
+    base, or of the modules that an adapter keeps whole."""
     def case(world, result):
         checkpoint, _, settings = prepared(plan, SMALL_STEPS, world)
-        start = weights_of(checkpoint, checkpoint.path)
-        names = [key for key in start if not family.silent(key)]
+        begin = None
+        if plan.strategy == "lora":
+            begin = adapters.make(checkpoint, plan.kind, world.adapters, random=False)
+            start = load_file(begin / FILE)
+            names = [key for key in start if "lora_" not in key]
+        else:
+            start = weights_of(checkpoint, checkpoint.path)
+            names = [key for key in start if not family.silent(key)]
         # Once over all rows says what they move.
         once = settings | dict(max_steps=plan.rows // settings["per_device_train_batch_size"])
-        wide = movement(run(world, checkpoint, plan, once, "float32")[1], start, names)
-        own = run(world, checkpoint, plan, settings, "bfloat16")[1]
+        wide = movement(run(world, checkpoint, plan, once, "float32", begin)[1], start, names)
+        own = run(world, checkpoint, plan, settings, "bfloat16", begin)[1]
         # A weight that stood still is the checkpoint's own, or that as it was computed with.
         still = torch.cat([((own[name] == start[name]) |
                             (own[name] == start[name].bfloat16().float())).flatten()
@@ -144,4 +150,6 @@ def cases():
         "bfloat16/train/still-full": still_case(
             family["llama"], Plan("llama-plain", strategy="full", rows=12)),
         "bfloat16/train/still-freeze": still_case(family["llava"], Plan("siglip-llama", **freeze)),
+        "bfloat16/train/still-saved": still_case(
+            family["llava"], Plan("siglip-llama", "saved_modules", rows=12)),
     }

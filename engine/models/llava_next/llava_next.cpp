@@ -65,7 +65,7 @@ class LlavaNext : public LlavaModel {
   }
 
  private:
-  static constexpr const char *kKept = "kept features", *kOrder = "features and ends";
+  static constexpr const char *kKept = "kept_features", *kOrder = "features_and_ends";
 
   /// [kept] and [tokens] int64: which of all frames' features are kept, and how these and the
   /// lines' end (which stands behind them) come in the text.

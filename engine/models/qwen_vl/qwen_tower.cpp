@@ -16,11 +16,11 @@ namespace {
 constexpr double kEpsilon = 1e-6;  // of every norm in these towers, whatever the files say
 
 // What prepare() sets aside.
-constexpr const char *kFrames = "frames", *kWindows = "windows", *kAngles = "patch angles",
-                     *kThere = "patches by window", *kBack = "patches back";
+constexpr const char *kFrames = "frames", *kWindows = "windows", *kAngles = "patch_angles",
+                     *kThere = "patches_by_window", *kBack = "patches_back";
 constexpr std::size_t kTaps = 4;
-std::string tap_index(std::size_t tap) { return "position tap " + std::to_string(tap); }
-std::string tap_share(std::size_t tap) { return "position share " + std::to_string(tap); }
+std::string tap_index(std::size_t tap) { return "position_tap " + std::to_string(tap); }
+std::string tap_share(std::size_t tap) { return "position_share " + std::to_string(tap); }
 
 /// LayerNorm, or RMSNorm since Qwen2.5-VL, under one name.
 class Norm {

@@ -101,7 +101,7 @@ class QwenVl : public TowerModel {
                            options_.image_token_id, options_.vision.merge);
   }
 
-  static constexpr const char *kPositions = "axes", *kPositionOffsets = "position offsets";
+  static constexpr const char *kPositions = "axes", *kPositionOffsets = "position_offsets";
 
   QwenVlOptions options_;
   std::shared_ptr<Body> body_;
