@@ -65,7 +65,7 @@ class Real:
         result["parameters"] = info["parameters"]
         print(f"{name}: {info['parameters'] / 1e6:,.0f} M parameters, "
               f"{result['file_bytes'] / GIB:.2f} GiB; info {result['info_seconds']:.1f} s", flush=True)
-        for dtype in dtypes[:1] if name == SIZES[-1] else dtypes:
+        for dtype in dtypes if name != SIZES[-1] or self.bench.options.long else dtypes[:1]:
             for rows in ROWS.get(name, (1,)) if dtype == dtypes[0] else (1,):
                 result["runs"].append(self.trained({**case, "dtype": dtype, "batch": rows}))
                 if "skipped" in result["runs"][-1]:
