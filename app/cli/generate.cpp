@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "app/cli/pixels.h"
 #include "app/cli/quantization.h"
@@ -41,19 +43,17 @@ Result<Conversation> read_question(const GenerateOptions& o) {
   return conversation;
 }
 
-Json answer_json(const Generated& answer, const Json& adapter) {
+/// `first`: seconds until the first token, the reading of the prompt and its pictures.
+Json answer_json(const Generated& answer, const Json& adapter, double first) {
   Json ids = Json::array(), logprobs = Json::array();
   for (const AnswerToken& token : answer.tokens) {
     ids.push_back(token.id);
     logprobs.push_back(token.logprob);
   }
-  return {{"adapter", adapter},
-          {"text", answer.text},
-          {"token_ids", ids},
-          {"logprobs", logprobs},
-          {"seconds", answer.seconds},
-          {"finish", answer.finish},
-          {"prompt_tokens", answer.prompt_tokens}};
+  return {{"adapter", adapter},        {"text", answer.text},
+          {"token_ids", ids},          {"logprobs", logprobs},
+          {"seconds", answer.seconds}, {"first_token_seconds", first},
+          {"finish", answer.finish},   {"prompt_tokens", answer.prompt_tokens}};
 }
 
 Status run(const GenerateOptions& o) {
@@ -88,10 +88,17 @@ Status run(const GenerateOptions& o) {
     if (!adapters.empty()) adapters[column]->activate();
     std::size_t shown = 0;
     const bool stream = !o.json && columns == 1;
+    std::optional<double> first;
+    const auto begun = std::chrono::steady_clock::now();
     LUTHIER_TRY(
         const auto answers,
         generate(
             loaded, {prompts[column]}, o.generation, [&](std::size_t, const Generated& so_far) {
+              if (!first) {
+                const std::chrono::duration<double> until =
+                    std::chrono::steady_clock::now() - begun;
+                first = until.count();
+              }
               // A character may still be growing: only text that the next token cannot change goes
               // out.
               if (stream && !so_far.text.ends_with("\xEF\xBF\xBD") && so_far.text.size() > shown) {
@@ -108,8 +115,9 @@ Status run(const GenerateOptions& o) {
       print_line(answer.text.substr(std::min(shown, answer.text.size())));
     else if (!o.json)
       print_line(o.adapters[column] + ": " + answer.text);
-    results.push_back(
-        answer_json(answer, adapters.empty() ? Json(nullptr) : Json(o.adapters[column])));
+    results.push_back(answer_json(answer,
+                                  adapters.empty() ? Json(nullptr) : Json(o.adapters[column]),
+                                  first.value_or(answer.seconds)));
   }
   if (o.json)
     print_json({{"prompt_tokens", results.front()["prompt_tokens"]}, {"results", results}});

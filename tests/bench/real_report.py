@@ -122,16 +122,21 @@ def tables(found):
                 f"{run['to_first_step_seconds']:.0f} s | {run['saving_seconds']:.1f} s | "
                 f"{run['forecast_bytes'] / GIB:.2f} | {run['tensors_bytes'] / GIB:.2f} | "
                 f"{run['peak_bytes'] / GIB:.2f} | {run['peak_bytes'] / run['forecast_bytes']:.2f} × |")
-    lines += ["", "| model | parameters | files, GiB | info | plan | first token (loading included) "
-              "| tokens/s after it | merge |", "|---|---|---|---|---|---|---|---|"]
+    lines += ["", "| model | parameters | files, GiB | info | plan | loading | first token | tokens/s "
+              "after it | merge |", "|---|---|---|---|---|---|---|---|---|"]
     for name, model in found["models"].items():
         answers = [(run["dtype"], run["answer"]) for run in model["runs"] if "answer" in run]
         merge = model.get("merge")
+
+        def listed(key):
+            unit = " s" if key.endswith("seconds") else ""
+            return ", ".join(f"{answer[key]:.1f}{unit} ({dtype})" for dtype, answer in answers)
+
         lines.append(
             f"| {name} | {model['parameters'] / 1e6:,.0f} M | {model['file_bytes'] / GIB:.2f} | "
             f"{model['info_seconds']:.1f} s | {model['runs'][0]['plan_seconds']:.1f} s | "
-            + ", ".join(f"{answer['first_seconds']:.1f} s ({dtype})" for dtype, answer in answers)
-            + " | " + ", ".join(f"{answer['tokens_per_second']:.1f}" for _, answer in answers)
+            + " | ".join(listed(key) for key in ("loading_seconds", "first_seconds",
+                                                 "tokens_per_second"))
             + " | " + (f"{merge['seconds']:.0f} s, {merge['peak_bytes'] / GIB:.1f} GiB" if merge
                        else "–") + " |")
     return "\n".join(lines)

@@ -213,6 +213,8 @@ def main():
     parser.add_argument("--work", type=Path,
                         help="where to keep checkpoints and runs for another time")
     parser.add_argument("--json", type=Path, help="write all figures here")
+    parser.add_argument("--long", action="store_true",
+                        help="the row real: float32 of the largest model too, minutes more")
     parser.add_argument("--report", action="store_true",
                         help="put the tables and the picture of the row real into docs/")
     options = parser.parse_args()
