@@ -28,8 +28,7 @@ struct LoraStep {
 };
 
 /// Saves x (shared with the neighbouring products of the same x), x Aᵀ (r wide) and the small
-/// matrices; the mask is drawn again. The small matrices are float32; products with them are made
-/// in x's own type, as under autocast.
+/// matrices; the mask is drawn again.
 class LoraFunction : public torch::autograd::Function<LoraFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
@@ -38,9 +37,12 @@ class LoraFunction : public torch::autograd::Function<LoraFunction> {
     const Tensor bias = given.numel() > 0 ? given : Tensor();  // empty: the base has none
     const Tensor flat = x.reshape({-1, x.size(-1)});           // [n, in]
     const Tensor dropped = step.dropout > 0 ? dropped_out(flat, step.dropout, step.seed) : flat;
-    const Tensor inner = matrix_product(dropped, a.to(x.scalar_type()).t());  // [n, r]
+    const Tensor inner = matrix_product(dropped.to(a.scalar_type()), a.t());  // [n, r]
     Tensor y = weight.product(flat, bias);                                    // [n, out]
-    y.addmm_(inner, b.to(x.scalar_type()).t(), 1, step.scale);
+    if (y.scalar_type() == b.scalar_type())
+      y.addmm_(inner, b.t(), 1, step.scale);
+    else
+      y.add_(at::mm(inner, b.t()).mul_(step.scale));
     context->save_for_backward({x, leaf, a, b, inner});
     context->saved_data["weight"] = weight.kept();
     context->saved_data["scale"] = step.scale;
@@ -54,31 +56,32 @@ class LoraFunction : public torch::autograd::Function<LoraFunction> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const Tensor &x = saved[0], &inner = saved[4];
-    const Tensor a = saved[2].to(x.scalar_type()), b = saved[3].to(x.scalar_type());
+    const Tensor &x = saved[0], &a = saved[2], &b = saved[3], &inner = saved[4];
     const Weight weight(saved[1], context->saved_data["weight"]);
     const double scale = context->saved_data["scale"].toDouble(),
                  dropout = context->saved_data["dropout"].toDouble();
     const Tensor flat = x.reshape({-1, x.size(-1)});
     const Tensor gradient = gradients[0].reshape({-1, weight.rows()});  // [n, out]
-    const Tensor dinner = matrix_product(gradient, b).mul_(scale);      // [n, r]
+    const Tensor wide = gradient.to(b.scalar_type());
+    const Tensor dinner = matrix_product(wide, b).mul_(scale);  // [n, r]
     Tensor dx, dbias, da, db, dweight;
     const auto seed = static_cast<std::uint64_t>(context->saved_data["seed"].toInt());
     const auto dropped = [&](const Tensor& values) {
       return dropout > 0 ? dropped_out(values, dropout, seed) : values;
     };
     if (context->needs_input_grad(3))
-      da = matrix_product(dinner.t(), dropped(flat)).to(saved[2].scalar_type());
-    if (context->needs_input_grad(4))
-      db = matrix_product(gradient.t(), inner).to(saved[3].scalar_type()).mul_(scale);
+      da = matrix_product(dinner.t(), dropped(flat).to(a.scalar_type()));
+    if (context->needs_input_grad(4)) db = matrix_product(wide.t(), inner).mul_(scale);
     if (context->needs_input_grad(1)) dweight = matrix_product(gradient.t(), flat);
     if (context->needs_input_grad(2)) dbias = gradient.sum(0);
     if (context->needs_input_grad(0)) {
       dx = weight.product_back(gradient);
       if (dropout > 0)
         dx.add_(dropped(matrix_product(dinner, a)));
-      else
+      else if (dx.scalar_type() == a.scalar_type())
         dx.addmm_(dinner, a);
+      else
+        dx.add_(at::mm(dinner, a));
       dx = dx.view_as(x);
     }
     return {dx, dweight, dbias, da, db, Tensor(), Tensor()};
