@@ -140,7 +140,8 @@ double reach(at::TensorList tensors) {
 
 bool is_dry() { return dry_scopes.load() > 0; }
 bool is_large(const torch::Tensor& tensor) {
-  return tensor.defined() && at::isFloatingType(tensor.scalar_type()) && tensor.numel() > kLarge;
+  if (!tensor.defined() || tensor.numel() <= kLarge) return false;
+  return at::isFloatingType(tensor.scalar_type()) || tensor.scalar_type() == at::kBool;
 }
 
 Dry::Dry() { ++dry_scopes; }
