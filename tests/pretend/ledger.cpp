@@ -22,7 +22,8 @@ namespace {
 
 constexpr double kBytesPerSecond = 2.8e12, kProduct = 620e12, kWideProduct = 50e12,
                  kAttention = 350e12, kShortest = 2.2e-6;
-constexpr std::int64_t kLarge = 1 << 16;
+constexpr std::int64_t kLarge =
+    1 << 14;  ///< below what a LoRA of rank 8 makes of a few thousand tokens
 
 struct Ledger {
   std::mutex mutex;
