@@ -22,7 +22,8 @@ namespace {
 
 constexpr double kBytesPerSecond = 2.8e12, kProduct = 620e12, kWideProduct = 50e12,
                  kAttention = 350e12, kShortest = 2.2e-6;
-constexpr std::int64_t kLarge = 1 << 16;
+constexpr std::int64_t kLarge =
+    1 << 14;  ///< below what a LoRA of rank 8 makes of a few thousand tokens
 
 struct Ledger {
   std::mutex mutex;
@@ -140,7 +141,8 @@ double reach(at::TensorList tensors) {
 
 bool is_dry() { return dry_scopes.load() > 0; }
 bool is_large(const torch::Tensor& tensor) {
-  return tensor.defined() && at::isFloatingType(tensor.scalar_type()) && tensor.numel() > kLarge;
+  if (!tensor.defined() || tensor.numel() <= kLarge) return false;
+  return at::isFloatingType(tensor.scalar_type()) || tensor.scalar_type() == at::kBool;
 }
 
 Dry::Dry() { ++dry_scopes; }

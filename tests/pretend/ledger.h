@@ -28,7 +28,7 @@ double reach(const torch::Tensor& tensor);
 double reach(at::TensorList tensors);
 
 bool is_dry();
-/// Tensors from here on are large: their floating-point work is left out in a dry step.
+/// Work on such numbers is left out in a dry step: floating-point ones and masks, not indices.
 bool is_large(const torch::Tensor& tensor);
 
 /// The engine's function that is running; "the test" where there is none of it on the stack.
