@@ -26,6 +26,7 @@ inline Recipe recipe_of(const std::vector<std::string>& settings) {
 class DeviceRun {
  public:
   DeviceRun(LoadedModel base, const Recipe& recipe) : base_(std::move(base)), recipe_(recipe) {
+    base_.drawn = true;  // no file has its weights
     trainables_ = apply_strategy(base_, recipe_).take();
     objective_ = make_objective(recipe_).take();
     optimizer_ = make_optimizer(trainables_.tensors, recipe_);

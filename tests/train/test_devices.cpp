@@ -132,7 +132,14 @@ class TestDevices : public QObject {
     const Recipe recipe = tiny.recipe(
         "run", {"training.dtype=bfloat16", "training.max_steps=4", "training.save_steps=2"});
     QVERIFY(headless(recipe, {}, 2).result.ok());
-    const Outcome outcome = run(recipe, tiny.root() / "run");  // loads in float32
+    Recipe otherwise = recipe;
+    otherwise.training.dtype = "float32";
+    auto begun = begin_run(recipe, tiny.root() / "run");
+    auto base = load(otherwise);
+    QVERIFY(begun.ok() && base.ok());
+    Outcome outcome;
+    TrainControl control;
+    outcome.result = train(*base, begun.take(), {}, control, outcome.watcher);
     QVERIFY2(fault_of(outcome).contains("The run computes in bfloat16"),
              fault_of(outcome).constData());
   }
