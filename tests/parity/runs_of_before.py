@@ -2,6 +2,7 @@
 """Runs that a program of before wrote (tests/data/runs_of_before, with how they came to be): this
 one goes on from their checkpoints to the end that they had undisturbed, and opens their results."""
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -26,12 +27,17 @@ def copy(world):
 
 
 def resumed(world, result, folder, recipe, run, model):
-    """Goes on with `run` by the recipe that made it, where model and rows lie elsewhere now."""
+    """Goes on with `run` by the recipe that made it, where model and rows lie elsewhere now, with
+    the library for products that it was begun with: another one's last bits grow with the steps."""
     rows = ["--set", f"dataset={folder / 'rows.jsonl'}"]
     if recipe == "lora.yaml":
         rows += ["--set", f"eval_dataset={folder / 'eval.jsonl'}"]
-    world.program.run("train", folder / recipe, "--set", f"model={model}", *rows,
-                      "--resume", folder / run)
+    os.environ["LUTHIER_PRODUCTS"] = "onednn"
+    try:
+        world.program.run("train", folder / recipe, "--set", f"model={model}", *rows,
+                          "--resume", folder / run)
+    finally:
+        del os.environ["LUTHIER_PRODUCTS"]
     lines = (folder / run / "events.jsonl").read_text().splitlines()
     events = [json.loads(line)["kind"] for line in lines]
     result.expect("resumed" in events, f"it did not go on from the checkpoint: {events}")
