@@ -27,7 +27,7 @@ struct RecipeField {
 /// All fields, in the order of the specification.
 const std::vector<RecipeField>& recipe_field_table();
 
-/// The first part of a dotted path: "train" of "train.seed"; empty where there is one part alone.
+/// The first part of a dotted path: "training" of "training.seed"; empty where there is one part alone.
 std::string section_of(const std::string& key);
 
 /// The field of a dotted path, or of a bare leaf name that only one field has. The Error names the

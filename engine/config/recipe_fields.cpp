@@ -326,8 +326,7 @@ std::vector<RecipeField> build_table() {
              {"auto", "cpu", "cuda"}, LUTHIER_FIELD(training.device)));
   add(choice("training.dtype", "Compute type",
              "auto computes in bfloat16 on a CUDA device that has it, else in float32; a resumed "
-             "run keeps "
-             "its own.",
+             "run keeps its own.",
              {"auto", "float32", "bfloat16"}, LUTHIER_FIELD(training.dtype)));
   add(number("training.num_train_epochs", "Epochs",
              "How often every row is seen; max steps replaces it when it is above 0.",

@@ -155,10 +155,11 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     if (cache && cache->length() > 0) {
       positions = positions + cache->length();
       end = *end + cache->length();
-      if (cache->position_offsets.defined()) end.reset();
-      if (cache->position_offsets.defined())
+      if (cache->position_offsets.defined()) {
+        end.reset();
         positions = positions +
                     cache->position_offsets.to(device).repeat_interleave(sequence.rows.longest());
+      }
     }
   }
   if (before > 0) positions = positions + before;

@@ -135,6 +135,8 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_TRY(run.trainables, apply_strategy(run.base, run.recipe, adapter));
   const TrainingSettings& training = run.recipe.training;
   run.optimizer = make_optimizer(run.trainables.tensors, run.recipe);
+  // Its own from here on: kept here too, those that a checkpoint replaces would stay in memory.
+  for (TrainedTensor& trained : run.trainables.tensors) trained.master.reset();
   if (resumes)
     LUTHIER_CHECK(read_checkpoint(run.begun->checkpoint->path, run.trainables, *run.optimizer));
   LUTHIER_TRY(auto reference, make_reference(run.base, run.recipe, *run.objective,
