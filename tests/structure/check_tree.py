@@ -60,6 +60,8 @@ FORBIDDEN = [
      "runs a shell or loads code"),
     (re.compile(r"\b(QProcess|QNetworkAccessManager|QTcpSocket|curl_easy_init)\b"),
      "starts a program or uses the network"),
+    (re.compile(r"\bstd::w?(regex|cregex_iterator|sregex_iterator)\b"),
+     "matches without limits (text/regex has them)"),
 ]
 # What is loaded, by fixed names, where a device is there: LibTorch's own CUDA half, and the NVIDIA
 # driver's two libraries. The one file that uses the network, when the user fetches a model.
