@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "engine/base/text.h"
+#include "engine/device/product_library.h"
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"
@@ -106,6 +107,14 @@ double relative_difference(const std::vector<Tensor>& got, const std::vector<Ten
   return largest > 0 ? difference / largest : difference;
 }
 
+/// What the order of its sums changes in the model's float32 logits; 0 where there is one library.
+double difference_of_order(Model& model, const std::vector<Example>& probes,
+                           const std::vector<Tensor>& logits) {
+  const OtherProducts other;
+  const double difference = relative_difference(answers(model, probes), logits);
+  return std::isfinite(difference) ? difference : 0;
+}
+
 bool same_probes(const std::vector<Example>& a, const std::vector<Example>& b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -172,13 +181,14 @@ Result<MergeReport> merge_and_prove(const fs::path& base_folder, const fs::path&
   LUTHIER_CHECK(adapter->check_mergeable(adapter_folder));
   LUTHIER_TRY(const std::vector<Example> probes, make_probes(loaded, writer.path()));
   MergeReport report;
-  const double limit = how.limit;
-  report.limit = limit;
   report.probes = static_cast<std::int64_t>(probes.size());
   report.with_picture = !probes.front().images.empty();
 
   adapter->activate();
   const std::vector<Tensor> beside = answers(*loaded.model, probes);
+  report.order = difference_of_order(*loaded.model, probes, beside);
+  const double limit = report.limit =
+      how.limit.value_or(std::max(kMergeLimit, kMergeLimitOfOrder * report.order));
   adapter->deactivate();
   unpack_weights(*loaded.model, torch::kFloat32);  // a merged model is dense
   const std::string tied = tied_weight(*loaded.model);
@@ -256,6 +266,7 @@ Json to_json(const MergeReport& report) {
           {"with_picture", report.with_picture},
           {"relative_error", report.relative_error()},
           {"limit", report.limit},
+          {"order_of_sums", report.order},
           {"errors",
            {{"merged_against_adapter", report.arithmetic},
             {"written_against_rounded", report.written},
