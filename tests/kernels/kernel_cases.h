@@ -45,7 +45,7 @@ inline QString difference(const torch::Tensor& made, const torch::Tensor& expect
   const double typical = std::max(least, b.square().mean().sqrt().item<double>());
   const torch::Tensor limit =
       narrow ? (size * (roundings / 128.0)).add_(typical * (roundings / 256.0)).add_(1e-38)
-             : (size + typical).mul_std::ldexp(1.0, -bits).add_(1e-38);
+             : (size + typical).mul_(std::ldexp(1.0, -bits)).add_(1e-38);
   const torch::Tensor finite = b.isfinite();
   if (!a.isfinite().equal(finite) || !a.isnan().equal(b.isnan())) return "not finite elsewhere";
   const torch::Tensor beyond = apart.gt(limit).logical_and(finite);
