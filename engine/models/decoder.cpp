@@ -2,6 +2,7 @@
 #include "engine/models/decoder.h"
 
 #include "engine/nn/checkpointing.h"
+#include "engine/nn/heads.h"
 
 namespace luthier {
 
@@ -31,13 +32,13 @@ SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer
 
 Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence,
                                   const RotaryTable& rotary, KeyValueCache* cache) {
-  Tensor query = q_proj_(x).view({-1, heads_, head_dim_}),
-         key = k_proj_(x).view({-1, kv_heads_, head_dim_});
-  if (q_norm_) query = q_norm_(query), key = k_norm_(key);
+  const Tensor query = q_proj_(x).view({-1, heads_, head_dim_}),
+               key = k_proj_(x).view({-1, kv_heads_, head_dim_});
   const Tensor value = v_proj_(x).view({-1, kv_heads_, head_dim_});
   const bool begins = !cache || cache->length() == 0;
-  return o_proj_(attend(rotate(query, rotary), rotate(key, rotary), value, sequence.rows, rule_,
-                        sequence.blocks, cache, layer_, begins ? before() : KeysAndValues()));
+  const auto turned = normed_and_turned(query, key, q_norm_, k_norm_, rotary);
+  return o_proj_(attend(turned.first, turned.second, value, sequence.rows, rule_, sequence.blocks,
+                        cache, layer_, begins ? before() : KeysAndValues()));
 }
 
 GatedMlpImpl::GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
@@ -71,12 +72,14 @@ Tensor DecoderLayerImpl::forward(const Tensor& x, const TokenSequence& sequence,
                                  const RotaryTable& rotary, KeyValueCache* cache) {
   const Tensor mixed = self_attn_(input_layernorm_(x), sequence, rotary, cache);
   if (pre_feedforward_layernorm_) {
-    const Tensor attended = x + self_attn_->joined(post_attention_layernorm_(mixed), x);
-    const Tensor fed = post_feedforward_layernorm_(mlp_(pre_feedforward_layernorm_(attended)));
+    const auto [attended, normal] = pre_feedforward_layernorm_->after_sum(
+        x, self_attn_->joined(post_attention_layernorm_(mixed), x));
+    const Tensor fed = post_feedforward_layernorm_(mlp_(normal));
     return attended + mlp_->joined(fed, attended);
   }
-  const Tensor attended = x + self_attn_->joined(mixed, x);
-  return attended + mlp_->joined(mlp_(post_attention_layernorm_(attended)), attended);
+  const auto [attended, normal] =
+      post_attention_layernorm_->after_sum(x, self_attn_->joined(mixed, x));
+  return attended + mlp_->joined(mlp_(normal), attended);
 }
 
 DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& tensors)

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // On the CPU an element's fate is an integer hash of its index, so that the loop runs in parallel
-// and in vectors (a serial generator took longer than the products it served). On CUDA ATen's own
-// generator draws as fast as memory allows.
+// and in vectors (a serial generator took longer than the products it served). A kernel of our own
+// draws the same mask on CUDA; where none runs, ATen's generator draws another.
 #include "engine/nn/dropout.h"
 
 #include <bit>
 #include <cmath>
 
 #include <ATen/Parallel.h>
+
+#include "engine/kernels/dropout.h"
 
 namespace luthier {
 
@@ -88,7 +90,10 @@ torch::Tensor dropped_by_generator(const torch::Tensor& x, double p, std::uint64
 }
 
 torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed) {
-  if (!x.is_cpu()) return dropped_by_generator(x, p, seed);
+  if (!x.is_cpu()) {
+    if (auto made = kernels::dropped(x, p, seed, x.scalar_type())) return *made;
+    return dropped_by_generator(x, p, seed);
+  }
   if (x.scalar_type() == torch::kBFloat16) {
     const torch::Tensor from = x.detach().contiguous();
     torch::Tensor to = torch::empty_like(from);
@@ -100,6 +105,10 @@ torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed) 
   torch::Tensor to = torch::empty_like(from);
   drop_all(from.const_data_ptr<float>(), to.mutable_data_ptr<float>(), from.numel(), p, seed);
   return to.to(x.scalar_type());
+}
+
+void add_dropped_out(torch::Tensor& y, const torch::Tensor& x, double p, std::uint64_t seed) {
+  if (x.is_cpu() || !kernels::add_dropped(y, x, p, seed)) y.add_(dropped_out(x, p, seed));
 }
 
 }  // namespace luthier

@@ -15,7 +15,11 @@ namespace luthier {
 /// [0, 1).
 torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed);
 
-/// The same with ATen's own generator, as it is done off the CPU: its mask is another.
+/// y += dropped_out(x, p, seed).
+void add_dropped_out(torch::Tensor& y, const torch::Tensor& x, double p, std::uint64_t seed);
+
+/// The same with ATen's own generator, as it is done on a device that runs no kernels of ours: its
+/// mask is another.
 torch::Tensor dropped_by_generator(const torch::Tensor& x, double p, std::uint64_t seed);
 
 }  // namespace luthier

@@ -3,6 +3,9 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "engine/kernels/gated.h"
+#include "engine/nn/rms_norm.h"
+
 namespace luthier {
 
 namespace {
@@ -10,39 +13,6 @@ namespace {
 using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-/// Keeps x and one number a row; the normalised values are made again in the backward.
-class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
- public:
-  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
-                        double epsilon, bool centred) {
-    const Tensor wide = x.to(torch::kFloat32);
-    const Tensor scale = wide.square().mean(-1, true).add_(epsilon).rsqrt_();  // [..., 1]
-    context->save_for_backward({x, weight, scale});
-    context->saved_data["centred"] = centred;
-    if (centred) return (wide * scale).mul_(weight.to(torch::kFloat32) + 1).to(x.scalar_type());
-    // LlamaRMSNorm rounds the normalised value to the input's dtype before it applies the weight.
-    return (wide * scale).to(x.scalar_type()).mul_(weight);
-  }
-
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    const Tensor &x = saved[0], &weight = saved[1], &scale = saved[2];
-    const Tensor normal = x.to(torch::kFloat32) * scale;  // [..., size]
-    const Tensor gradient = gradients[0].to(torch::kFloat32);
-    Tensor dx, dweight;
-    if (context->needs_input_grad(1)) {
-      dweight = (gradient * normal).reshape({-1, weight.size(0)}).sum(0).to(weight.scalar_type());
-    }
-    if (context->needs_input_grad(0)) {
-      const Tensor factor = weight.to(torch::kFloat32);
-      Tensor weighted = gradient * (context->saved_data["centred"].toBool() ? factor + 1 : factor);
-      const Tensor mean = (weighted * normal).mean(-1, true);
-      dx = weighted.addcmul_(normal, mean, -1).mul_(scale).to(x.scalar_type());
-    }
-    return {dx, dweight, Tensor(), Tensor()};
-  }
-};
 
 Tensor activated(const Tensor& x, Activation activation) {
   switch (activation) {
@@ -97,6 +67,7 @@ class GatedFunction : public torch::autograd::Function<GatedFunction> {
                         Activation activation) {
     context->save_for_backward({gate, up});
     context->saved_data["activation"] = static_cast<std::int64_t>(activation);
+    if (auto made = kernels::gated(gate, up, activation)) return *made;
     return activated(gate, activation).mul_(up);
   }
 
@@ -104,6 +75,10 @@ class GatedFunction : public torch::autograd::Function<GatedFunction> {
     const auto saved = context->get_saved_variables();
     const Tensor &gate = saved[0], &up = saved[1];
     const auto activation = static_cast<Activation>(context->saved_data["activation"].toInt());
+    if (auto made =
+            kernels::gated_backward(gradients[0], gate, up, activation,
+                                    context->needs_input_grad(0), context->needs_input_grad(1)))
+      return {made->gate, made->up, Tensor()};
     Tensor dgate, dup;
     if (context->needs_input_grad(1)) dup = activated(gate, activation).mul_(gradients[0]);
     if (context->needs_input_grad(0))
@@ -121,7 +96,11 @@ RmsNormImpl::RmsNormImpl(std::int64_t size, double epsilon, const torch::TensorO
 }
 
 Tensor RmsNormImpl::forward(const Tensor& x) const {
-  return RmsNormFunction::apply(x, weight, epsilon_, centred_);
+  return rms_norm(x, weight, epsilon_, centred_);
+}
+
+std::pair<Tensor, Tensor> RmsNormImpl::after_sum(const Tensor& x, const Tensor& added) const {
+  return sum_and_rms_norm(x, added, weight, epsilon_, centred_);
 }
 
 LayerNormImpl::LayerNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options)

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "engine/base/result.h"
+#include "engine/kernels/source/shared.h"
 #include "engine/nn/parameters.h"
 #include "engine/nn/plugs.h"
 
@@ -17,8 +19,13 @@ class RmsNormImpl : public ParameterModule {
   RmsNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options,
               bool centred = false);
   torch::Tensor forward(const torch::Tensor& x) const;  // [..., size]
+  /// x + added, and forward() of that.
+  std::pair<torch::Tensor, torch::Tensor> after_sum(const torch::Tensor& x,
+                                                    const torch::Tensor& added) const;
   std::string type_name() const override { return "RMSNorm"; }
   double neutral() const { return centred_ ? 0 : 1; }  ///< the weight that changes nothing
+  double epsilon() const { return epsilon_; }
+  bool centred() const { return centred_; }
   torch::Tensor weight;
 
  private:
@@ -51,8 +58,7 @@ class EmbeddingImpl : public ParameterModule {
 };
 TORCH_MODULE(Embedding);
 
-/// transformers' ACT2FN names that vision-language checkpoints use.
-enum class Activation { Gelu, GeluTanh, QuickGelu, Silu, Relu };
+/// transformers' name of an Activation (engine/kernels/source/shared.h).
 Result<Activation> parse_activation(const std::string& name, const std::string& where);
 /// Keeps x only.
 torch::Tensor activate(const torch::Tensor& x, Activation activation);

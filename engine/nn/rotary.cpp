@@ -7,6 +7,8 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "engine/kernels/heads.h"
+
 namespace luthier {
 
 namespace {
@@ -15,30 +17,18 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// x·cos + rotate_half(x)·sin with halves [x1, x2] ↦ [−x2, x1]; `sign` −1 turns back.
-Tensor rotate_halves(const Tensor& x, const Tensor& cos, const Tensor& sin, double sign) {
-  const std::int64_t dimension = cos.size(-1), half = dimension / 2;
-  const bool partial = dimension < x.size(-1);
-  const Tensor turned = partial ? x.slice(-1, 0, dimension) : x;
-  Tensor y = turned * cos;
-  const Tensor first = turned.slice(-1, 0, half), second = turned.slice(-1, half);
-  y.slice(-1, 0, half).addcmul_(second, sin.slice(-1, 0, half), -sign);
-  y.slice(-1, half).addcmul_(first, sin.slice(-1, half), sign);
-  return partial ? at::cat({y, x.slice(-1, dimension)}, -1) : y;
-}
-
 class RotateFunction : public torch::autograd::Function<RotateFunction> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& cos,
                         const Tensor& sin) {
     context->save_for_backward({cos, sin});
-    return rotate_halves(x, cos, sin, 1);
+    return rotated(x, cos, sin, 1);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     // The two halves of cos and of sin are equal, so the transpose of the rotation is the rotation
     // with −sin.
-    return {rotate_halves(gradients[0], saved[0], saved[1], -1), Tensor(), Tensor()};
+    return {rotated(gradients[0], saved[0], saved[1], -1), Tensor(), Tensor()};
   }
 };
 
@@ -174,6 +164,19 @@ RotaryTable rotary_table(const Tensor& angles, torch::ScalarType dtype, double f
   const Tensor both = at::cat({angles, angles}, -1);
   if (factor == 1) return {both.cos().to(dtype), both.sin().to(dtype)};
   return {both.cos().mul_(factor).to(dtype), both.sin().mul_(factor).to(dtype)};
+}
+
+/// x·cos + rotate_half(x)·sin with halves [x1, x2] ↦ [−x2, x1].
+Tensor rotated(const Tensor& x, const Tensor& cos, const Tensor& sin, double sign) {
+  if (auto made = kernels::turn_heads({x, {}, {}, {}, cos, sin}, sign)) return made->query;
+  const std::int64_t dimension = cos.size(-1), half = dimension / 2;
+  const bool partial = dimension < x.size(-1);
+  const Tensor turned = partial ? x.slice(-1, 0, dimension) : x;
+  Tensor y = turned * cos;
+  const Tensor first = turned.slice(-1, 0, half), second = turned.slice(-1, half);
+  y.slice(-1, 0, half).addcmul_(second, sin.slice(-1, 0, half), -sign);
+  y.slice(-1, half).addcmul_(first, sin.slice(-1, half), sign);
+  return partial ? at::cat({y, x.slice(-1, dimension)}, -1) : y;
 }
 
 Tensor rotate(const Tensor& x, const RotaryTable& table) {

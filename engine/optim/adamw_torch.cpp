@@ -2,7 +2,9 @@
 // AdamW, step for step what torch.optim.AdamW does: decoupled decay and bias correction, with a
 // step count of its own for each tensor and float32 moments. It goes over LibTorch's fused kernel,
 // which wants gradients of the parameter's type: a master's narrower ones are widened, so many at a
-// time that they take little memory.
+// time that they take little memory. A kernel of our own takes them as they are.
+#include "engine/kernels/adamw.h"
+#include "engine/kernels/launcher.h"
 #include "engine/optim/optimizers.h"
 
 namespace luthier {
@@ -27,6 +29,16 @@ class AdamW : public Optimizer {
       if (batch.widened_bytes >= kWidenedBytes) move(group, batch, count);
     }
     move(group, batch, count);
+  }
+
+  std::size_t update_with_kernels(const Group& group) override {
+    if (!kernels::available(group.members.front().parameter)) return 0;
+    std::vector<kernels::AdamwMember> members;
+    for (const Moved& moved : group.members) {
+      members.push_back(
+          {moved.parameter, moved.gradient, moved.state[0], moved.state[1], moved.rounded});
+    }
+    return kernels::adamw(members, {group.rate, group.decay, beta1_, beta2_, epsilon_, group.step});
   }
 
  private:

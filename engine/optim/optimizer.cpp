@@ -60,29 +60,38 @@ void Optimizer::make_missing_state() {
 void Optimizer::step(double learning_rate) {
   const torch::NoGradGuard no_grad;
   make_missing_state();
-  std::map<std::tuple<bool, double, std::int64_t>, Group> groups;
+  std::map<std::tuple<bool, double, std::int64_t, torch::ScalarType>, Group> groups;
   std::vector<std::size_t> moved;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const TrainedTensor& trained = tensors_[i];
     if (!trained.tensor.grad().defined()) continue;
     const Kept& kept = kept_[i];
     const std::int64_t step = kept.step + 1;
-    Group& group = groups[{trained.decay, trained.rate, step}];
+    Group& group = groups[{trained.decay, trained.rate, step, trained.tensor.scalar_type()}];
     group.rate = learning_rate * trained.rate;
     group.decay = trained.decay ? weight_decay_ : 0;
     group.step = step;
-    group.members.push_back({kept.master.defined() ? kept.master : trained.tensor,
-                             trained.tensor.grad(), kept.tensors});
+    const bool has_master = kept.master.defined();
+    group.members.push_back({has_master ? kept.master : trained.tensor, trained.tensor.grad(),
+                             kept.tensors, has_master ? trained.tensor : torch::Tensor()});
     moved.push_back(i);
   }
   whole_ = false;
-  for (const auto& [key, group] : groups) update(group);
-  for (const std::size_t i : moved) {
-    if (kept_[i].master.defined()) tensors_[i].tensor.copy_(kept_[i].master);
-    ++kept_[i].step;
+  for (auto& [key, group] : groups) {
+    auto& members = group.members;
+    members.erase(members.begin(),
+                  members.begin() + static_cast<std::ptrdiff_t>(update_with_kernels(group)));
+    if (!members.empty()) update(group);
   }
+  for (const auto& [key, group] : groups) {
+    for (const Moved& each : group.members)
+      if (each.rounded.defined()) torch::Tensor(each.rounded).copy_(each.parameter);
+  }
+  for (const std::size_t i : moved) ++kept_[i].step;
   whole_ = true;
 }
+
+std::size_t Optimizer::update_with_kernels(const Group&) { return 0; }
 
 void Optimizer::clear_gradients() {
   for (TrainedTensor& trained : tensors_) trained.tensor.mutable_grad().reset();

@@ -70,8 +70,9 @@ class Optimizer {
     torch::Tensor parameter;           ///< float32: the trained tensor itself or its master
     torch::Tensor gradient;            ///< of the trained tensor's own type
     std::vector<torch::Tensor> state;  ///< in the layout's order
+    torch::Tensor rounded;             ///< the trained tensor where `parameter` is its master
   };
-  /// Tensors that share rate, decay and count, so that they can share a kernel launch.
+  /// Tensors that share rate, decay, count and type, so that they can share a kernel launch.
   struct Group {
     double rate = 0, decay = 0;
     std::int64_t step = 0;  ///< steps that these tensors have taken, this one included
@@ -83,6 +84,9 @@ class Optimizer {
   Optimizer(std::vector<TrainedTensor> tensors, StateLayout layout, double weight_decay);
   /// One step of a group; called without autograd.
   virtual void update(const Group& group) = 0;
+  /// The same where a device's own kernel can, which leaves the roundings in place too: how many
+  /// members, from the first on, it has moved. The others are update()'s.
+  virtual std::size_t update_with_kernels(const Group& group);
 
  private:
   struct Kept {

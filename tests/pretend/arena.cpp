@@ -218,6 +218,10 @@ torch::Tensor readable(const torch::Tensor& tensor) {
                        tensor.options().device(at::kCPU).requires_grad(false));
 }
 
+void* readable_address(void* device_address) {
+  return device_address ? to_host(device_address) : nullptr;
+}
+
 bool is_readable(const void* address) {
   const char* at = static_cast<const char*>(address);
   return at >= host_base && at < host_base + kArenaBytes;

@@ -17,6 +17,8 @@ c10::DeviceAllocator* device_allocator();
 torch::Tensor readable(const torch::Tensor& tensor);
 /// Whether the readable mapping holds this address.
 bool is_readable(const void* address);
+/// The same byte through that mapping; null is null.
+void* readable_address(void* device_address);
 /// Where a device tensor's storage begins in the readable mapping.
 const char* readable_storage(const torch::Tensor& tensor);
 

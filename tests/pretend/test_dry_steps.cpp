@@ -10,6 +10,7 @@
 #include "engine/forecast/trained.h"
 #include "engine/models/model_summary.h"
 #include "tests/pretend/device_run.h"
+#include "tests/pretend/own_kernels.h"
 #include "tests/pretend/pretend.h"
 
 // After LibTorch, whose names Qt's keywords would break.
@@ -242,6 +243,44 @@ class TestDrySteps : public QObject {
         qInfo("    %8lld %s", static_cast<long long>(count), name.c_str());
     }
     QVERIFY2(ratio >= 1.0 && ratio <= 1.1, qPrintable(QString::number(ratio)));
+  }
+
+  /// What a card runs: kernels of our own do in one launch what is several of ATen's, in no more
+  /// memory than the forecast, which is made for ATen's.
+  void own_kernels_launch_and_move_less_data() {
+    QTest::addColumn<int>("size");
+    QTest::addColumn<int>("kind");
+    QTest::newRow("0.6 B, full") << 0 << 4;
+    QTest::newRow("0.6 B, LoRA, checkpointing") << 0 << 1;
+    QTest::newRow("8 B, LoRA") << 3 << 0;
+  }
+  void own_kernels_launch_and_move_less() {
+    QFETCH(int, size);
+    QFETCH(int, kind);
+    const auto measured = [&] {
+      const Measured figures =
+          dry_step(sizes()[static_cast<std::size_t>(size)], kinds()[static_cast<std::size_t>(kind)],
+                   folder_.path().toStdString());
+      pretend::release_pages();
+      return figures;
+    };
+    const Measured plain = measured();
+    const pretend::OwnKernels own;
+    const Measured fused = measured();
+    for (const Measured* each : {&plain, &fused}) {
+      qInfo(
+          "%s, %s: %lld kernels, %.1f GB moved, peak %.2f GB, %.0f tokens/s of a model",
+          QTest::currentDataTag(), each == &fused ? "our kernels" : "ATen's",
+          static_cast<long long>(each->counts.kernels), each->counts.bytes / 1e9,
+          gigabytes(each->peak),
+          kRows * kLength /
+              std::max(each->counts.seconds, static_cast<double>(each->counts.kernels) * kLaunch));
+    }
+    for (const auto& [entry, launches] : own.launches()) qInfo("  %6d %s", launches, entry.c_str());
+    QVERIFY(fused.counts.kernels < 0.75 * static_cast<double>(plain.counts.kernels));
+    QVERIFY(fused.counts.bytes < 0.8 * plain.counts.bytes);
+    QVERIFY(fused.peak <= plain.peak);
+    QVERIFY(fused.peak <= fused.forecast.total());
   }
 
  private:

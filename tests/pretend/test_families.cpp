@@ -4,6 +4,7 @@
 // differ in the last bits alone: on the CPU larger products go through oneDNN (nn/products), on a
 // device through LibTorch's own, which adds up in another order.
 #include "tests/pretend/device_run.h"
+#include "tests/pretend/own_kernels.h"
 #include "tests/pretend/pretend.h"
 #include "tests/pretend/tiny_families.h"
 
@@ -132,6 +133,40 @@ class TestFamilies : public QObject {
     QVERIFY(here.steps.front().loss != here.steps.back().loss);
     const double far = (here.answers - there.answers).abs().max().item<double>();
     QVERIFY2(far < 1e-4, qPrintable(QString::number(far)));
+  }
+
+  void kernels_of_our_own_come_to_the_same_data() {
+    QTest::addColumn<QString>("name");
+    QTest::addColumn<QStringList>("settings");
+    // With kernels the masks are the CPU's, so that dropout can be compared too.
+    const QStringList lora{"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0.2"};
+    for (const Family& family : families()) {
+      const QString name = family.model_type;
+      QTest::newRow(qPrintable(name + ", lora"))
+          << name << lora + QStringList{"training.gradient_checkpointing=true"};
+      QTest::newRow(qPrintable(name + ", full"))
+          << name << QStringList{"strategy=full", "training.gradient_checkpointing=false"};
+    }
+  }
+  void kernels_of_our_own_come_to_the_same() {
+    QFETCH(QString, name);
+    QFETCH(QStringList, settings);
+    std::vector<std::string> list;
+    for (const QString& each : settings) list.push_back(each.toStdString());
+    const TinyFamily family = pretend::tiny_family(name.toStdString());
+    const Outcome here = run(family, torch::kCPU, list);
+    const pretend::OwnKernels own;
+    const Outcome there = run(family, pretend::device(), list);
+    for (std::size_t i = 0; i < here.steps.size(); ++i) {
+      const auto &a = here.steps[i], &b = there.steps[i];
+      QVERIFY2(std::isfinite(a.loss) && apart(a.loss, b.loss) < kLastBits,
+               qPrintable(QString("loss %1 %2").arg(a.loss, 0, 'g', 9).arg(b.loss, 0, 'g', 9)));
+      QVERIFY2(a.norm > 0 && apart(a.norm, b.norm) < 10 * kLastBits,
+               qPrintable(QString("norm %1 %2").arg(a.norm, 0, 'g', 9).arg(b.norm, 0, 'g', 9)));
+    }
+    const double far = (here.answers - there.answers).abs().max().item<double>();
+    QVERIFY2(far < 1e-4, qPrintable(QString::number(far)));
+    QVERIFY(own.launches().contains("adamw_float"));
   }
 };
 

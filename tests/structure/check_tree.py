@@ -26,6 +26,7 @@ LEVELS = [
     ["data"],
     ["runs"],
     ["device"],
+    ["kernels"],
     ["nn"],
     ["models"],
     ["batches"],
@@ -46,7 +47,7 @@ PLAIN_HEADERS = {"engine/models/model_summary.h", "engine/forecast/forecast.h"}
 WINDOW_ROOMS = {"base", "io", "config", "hub", "data", "runs", "forecast", "teaching", "session",
                 "models", "text", "template", "vision", "compare"}
 
-SOURCE_SUFFIXES = {".cpp", ".h", ".py", ".cmake", ".sh"}
+SOURCE_SUFFIXES = {".cpp", ".h", ".cu", ".cuh", ".py", ".cmake", ".sh"}
 SOURCE_NAMES = {"CMakeLists.txt", "luthier", "run"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 TORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
@@ -63,10 +64,12 @@ FORBIDDEN = [
     (re.compile(r"\bstd::w?(regex|cregex_iterator|sregex_iterator)\b"),
      "matches without limits (text/regex has them)"),
 ]
-# What is loaded, by fixed names, where a device is there: LibTorch's own CUDA half, and the NVIDIA
-# driver's two libraries. The one file that uses the network, when the user fetches a model.
+# What is loaded, by fixed names, where a device is there: LibTorch's own CUDA half, the NVIDIA
+# driver's two libraries, and CUDA's compiler for kernels of our own. The one file that uses the network, when the user fetches a model.
 ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("),
            ("engine/device/card_reader.cpp", "dlopen("),
+           ("engine/kernels/compiler.cpp", "dlopen("),
+           ("engine/kernels/cuda_driver.cpp", "dlopen("),
            ("engine/hub/transfer.cpp", "curl_easy_init")}
 # A test waits by tests/patience.h, whose limit only a hang reaches, and asserts no time that a busy
 # machine could stretch.

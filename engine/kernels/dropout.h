@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Dropout with the mask that nn/dropout.cpp draws on the CPU, and in the same pass the cast or the
+// sum that follows it. Nothing happens where no kernel runs.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "engine/device/torch.h"
+
+namespace luthier::kernels {
+
+/// x with elements dropped, rounded to its type and then cast to `type`.
+std::optional<torch::Tensor> dropped(const torch::Tensor& x, double p, std::uint64_t seed,
+                                     torch::ScalarType type);
+/// y += dropped x; y [the same shape] in one piece. False: nothing was done.
+bool add_dropped(const torch::Tensor& y, const torch::Tensor& x, double p, std::uint64_t seed);
+
+}  // namespace luthier::kernels

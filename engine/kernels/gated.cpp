@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/kernels/gated.h"
+
+#include "engine/kernels/tensors.h"
+
+namespace luthier::kernels {
+namespace {
+
+using torch::Tensor;
+
+constexpr const char* kGatedSource = "gated.cu";
+constexpr KernelOfTypes kGated{{kGatedSource, "gated_forward_float"},
+                               {kGatedSource, "gated_forward_bfloat16"}};
+constexpr KernelOfTypes kGatedBack{{kGatedSource, "gated_backward_float"},
+                                   {kGatedSource, "gated_backward_bfloat16"}};
+
+bool alike(const Tensor& gate, const Tensor& up) {
+  return available(gate) && gate.dim() > 0 && up.scalar_type() == gate.scalar_type() &&
+         up.sizes() == gate.sizes() && up.device() == gate.device();
+}
+
+Tensor fresh(const Tensor& like, bool wanted = true) {
+  return wanted ? at::empty(like.sizes(), like.options().requires_grad(false)) : Tensor();
+}
+
+}  // namespace
+
+std::optional<Tensor> gated(const Tensor& gate, const Tensor& up, Activation activation) {
+  if (!alike(gate, up)) return std::nullopt;
+  Tensor y = fresh(gate);
+  if (gate.numel() == 0) return y;
+  const Tensor g = as_rows(gate), u = as_rows(up);
+  const std::int64_t size = g.size(1);
+  if (!launch(gate, kGated.of(gate), g.size(0), 1, threads_for(size), bytes_of({&g, &u, &y}),
+              address(g), static_cast<long long>(g.stride(0)), address(u),
+              static_cast<long long>(u.stride(0)), address_to_write(y), static_cast<int>(size),
+              static_cast<int>(activation), goes_wide(size, {&g, &u, &y})))
+    return std::nullopt;
+  return y;
+}
+
+std::optional<GatedGradients> gated_backward(const Tensor& gradient, const Tensor& gate,
+                                             const Tensor& up, Activation activation,
+                                             bool wants_gate, bool wants_up) {
+  if (!alike(gate, up) || gradient.scalar_type() != gate.scalar_type()) return std::nullopt;
+  GatedGradients made{fresh(gate, wants_gate), fresh(up, wants_up)};
+  if (gate.numel() == 0) return made;
+  const Tensor g = as_rows(gate), u = as_rows(up), d = gradient.contiguous();
+  const std::int64_t size = g.size(1);
+  const auto whole = static_cast<long long>(size);
+  if (!launch(gate, kGatedBack.of(gate), g.size(0), 1, threads_for(size),
+              bytes_of({&g, &u, &d, &made.gate, &made.up}), address(d), address(g),
+              static_cast<long long>(g.stride(0)), address(u), static_cast<long long>(u.stride(0)),
+              address_to_write(made.gate), whole, address_to_write(made.up), whole,
+              static_cast<int>(size), static_cast<int>(activation),
+              goes_wide(size, {&g, &u, &d, &made.gate, &made.up})))
+    return std::nullopt;
+  return made;
+}
+
+}  // namespace luthier::kernels

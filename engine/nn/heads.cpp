@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/nn/heads.h"
+
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "engine/kernels/heads.h"
+#include "engine/kernels/launcher.h"
+#include "engine/nn/rms_norm.h"
+
+namespace luthier {
+
+namespace {
+
+using torch::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// The rotation of both; −1 turns back.
+std::pair<Tensor, Tensor> both_turned(const Tensor& query, const Tensor& key, const Tensor& cosine,
+                                      const Tensor& sine, double sign) {
+  if (auto made = kernels::turn_heads({query, key, {}, {}, cosine, sine}, sign))
+    return {made->query, made->key};
+  return {rotated(query, cosine, sine, sign), rotated(key, cosine, sine, sign)};
+}
+
+class TurnFunction : public torch::autograd::Function<TurnFunction> {
+ public:
+  static variable_list forward(AutogradContext* context, const Tensor& query, const Tensor& key,
+                               const Tensor& cosine, const Tensor& sine) {
+    context->save_for_backward({cosine, sine});
+    const auto made = both_turned(query, key, cosine, sine, 1);
+    return {made.first, made.second};
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto made = both_turned(gradients[0], gradients[1], saved[0], saved[1], -1);
+    return {made.first, made.second, Tensor(), Tensor()};
+  }
+};
+
+/// Keeps what the norms keep: queries and keys as they came, and one number a head.
+class NormTurnFunction : public torch::autograd::Function<NormTurnFunction> {
+ public:
+  static variable_list forward(AutogradContext* context, const Tensor& query, const Tensor& key,
+                               const Tensor& query_weight, const Tensor& key_weight,
+                               const Tensor& cosine, const Tensor& sine, double epsilon,
+                               bool centred) {
+    const kernels::HeadsToTurn heads{query,  key,  query_weight, key_weight,
+                                     cosine, sine, epsilon,      centred};
+    std::optional<kernels::TurnedHeads> made = kernels::turn_heads(heads);
+    if (!made) {
+      const RmsRows q = rms_rows(query, query_weight, epsilon, centred),
+                    k = rms_rows(key, key_weight, epsilon, centred);
+      const auto turned = both_turned(q.y, k.y, cosine, sine, 1);
+      made = kernels::TurnedHeads{turned.first, turned.second, q.scale, k.scale};
+    }
+    context->save_for_backward(
+        {query, key, query_weight, key_weight, cosine, sine, made->query_scale, made->key_scale});
+    context->saved_data["centred"] = centred;
+    return {made->query, made->key};
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const bool centred = context->saved_data["centred"].toBool();
+    const kernels::HeadsToTurn heads{saved[0], saved[1], saved[2], saved[3],
+                                     saved[4], saved[5], 0,        centred};
+    variable_list results(8);
+    if (!context->needs_input_grad(2) && !context->needs_input_grad(3)) {
+      const kernels::TurnedHeads scales{{}, {}, saved[6], saved[7]};
+      if (auto made = kernels::turn_heads_backward(heads, scales, gradients[0], gradients[1])) {
+        results[0] = made->query, results[1] = made->key;
+        return results;
+      }
+    }
+    const auto back = both_turned(gradients[0], gradients[1], heads.cosine, heads.sine, -1);
+    const RmsGradients query =
+        rms_gradients(back.first, heads.query, heads.query_weight, saved[6], centred,
+                      context->needs_input_grad(0), context->needs_input_grad(2));
+    const RmsGradients key =
+        rms_gradients(back.second, heads.key, heads.key_weight, saved[7], centred,
+                      context->needs_input_grad(1), context->needs_input_grad(3));
+    results[0] = query.x, results[1] = key.x, results[2] = query.weight, results[3] = key.weight;
+    return results;
+  }
+};
+
+}  // namespace
+
+std::pair<Tensor, Tensor> normed_and_turned(const Tensor& query, const Tensor& key,
+                                            const RmsNorm& query_norm, const RmsNorm& key_norm,
+                                            const RotaryTable& table) {
+  if (!kernels::available(query)) {
+    if (!query_norm) return {rotate(query, table), rotate(key, table)};
+    const Tensor q = query_norm->forward(query), k = key_norm->forward(key);
+    return {rotate(q, table), rotate(k, table)};
+  }
+  const Tensor cosine = table.cos.unsqueeze(1), sine = table.sin.unsqueeze(1);
+  const auto made =
+      query_norm ? NormTurnFunction::apply(query, key, query_norm->weight, key_norm->weight, cosine,
+                                           sine, query_norm->epsilon(), query_norm->centred())
+                 : TurnFunction::apply(query, key, cosine, sine);
+  return {made[0], made[1]};
+}
+
+}  // namespace luthier
