@@ -1185,6 +1185,17 @@
         </message>
     </context>
     <context>
+        <name>luthier::Page</name>
+        <message>
+            <source>Start anew</source>
+            <translation>Start anew</translation>
+        </message>
+        <message>
+            <source>Start anew and resume</source>
+            <translation>Start anew and resume</translation>
+        </message>
+    </context>
+    <context>
         <name>luthier::PartsView</name>
         <message>
             <source>%1 · %2</source>

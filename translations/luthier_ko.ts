@@ -1178,6 +1178,17 @@
         </message>
     </context>
     <context>
+        <name>luthier::Page</name>
+        <message>
+            <source>Start anew</source>
+            <translation>다시 시작</translation>
+        </message>
+        <message>
+            <source>Start anew and resume</source>
+            <translation>다시 시작하고 이어서 하기</translation>
+        </message>
+    </context>
+    <context>
         <name>luthier::PartsView</name>
         <message>
             <source>%1 · %2</source>

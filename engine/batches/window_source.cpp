@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "engine/base/text.h"
+#include "engine/device/failure.h"
+
 namespace luthier {
 
 std::int64_t Window::tokens() const {
@@ -74,11 +77,12 @@ void WindowSource::work() {
     Result<Window> window = [this]() -> Result<Window> {
       try {
         return load(next_done_);
-      } catch (const std::bad_alloc&) {
-        return machine_error("Memory ran out while rows were read.", "dataset",
-                             "Lower training.per_device_train_batch_size or training.max_length.");
       } catch (const std::exception& failure) {
-        return machine_error(std::string("Reading rows failed: ") + failure.what(), "dataset");
+        return device_failure(
+            failure,
+            machine_error("Memory ran out while rows were read.", "dataset",
+                          "Lower training.per_device_train_batch_size or training.max_length."),
+            machine_error("Reading rows failed: " + first_line(failure.what()), "dataset"));
       }
     }();
     const bool failed = !window.ok();

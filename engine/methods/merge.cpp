@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "engine/base/text.h"
+#include "engine/device/failure.h"
 #include "engine/device/product_library.h"
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
@@ -237,11 +238,12 @@ Result<MergeReport> merge_and_prove(const fs::path& base_folder, const fs::path&
 Result<MergeReport> merge_adapter(const fs::path& base_folder, const fs::path& adapter_folder,
                                   const fs::path& out, const MergeOptions& how) try {
   return merge_and_prove(base_folder, adapter_folder, out, how);
-} catch (const std::bad_alloc&) {
-  return machine_error("There is not enough memory to merge.", base_folder.string(),
-                       "It takes the model in float32 and the adapter.");
 } catch (const std::exception& problem) {
-  return machine_error("Merging failed: " + first_line(problem.what()), base_folder.string());
+  return device_failure(
+      problem,
+      machine_error("There is not enough memory to merge.", base_folder.string(),
+                    "It takes the model in float32 and the adapter."),
+      machine_error("Merging failed: " + first_line(problem.what()), base_folder.string()));
 }
 
 double MergeReport::relative_error() const {

@@ -11,6 +11,7 @@
 #include "engine/compare/comparison.h"
 #include "engine/compare/result_folder.h"
 #include "engine/device/device_facts.h"
+#include "engine/device/failure.h"
 #include "engine/device/lost_device.h"
 #include "engine/device/memory.h"
 #include "engine/methods/adapter_notes.h"
@@ -111,6 +112,13 @@ void ModelWorker::let_go() {
   }
 }
 
+void ModelWorker::tell_loss() {
+  const std::string why = lost_device();
+  if (why.empty() || loss_told_) return;
+  loss_told_ = true;
+  host_.emit(DeviceLost{why});
+}
+
 Status ModelWorker::unload() {
   let_go();
   host_.set_state(SessionState::Empty, "");
@@ -140,7 +148,8 @@ Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& r
   try {
     status = run_training(recipe, resume_run, control, cancelled);
   } catch (const std::exception& failure) {
-    status = machine_error(first_line(failure.what()), recipe.model);
+    status = device_failure(failure, machine_error("Memory ran out.", recipe.model),
+                            machine_error(first_line(failure.what()), recipe.model));
   }
   live_.reset();
   if (base_ && base_->model->device().is_cuda() && !lost_device().empty()) {
@@ -177,6 +186,7 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
   RunEnded ended;
   ended.folder = resume_run ? *resume_run : fs::path(recipe.output_dir);
   const auto fail = [&](const Error& error) {
+    tell_loss();
     ended.state = error.code == ErrorCode::Interrupted ? "stopped" : "failed";
     if (error.code != ErrorCode::Interrupted) ended.error = error;
     ended.seconds = seconds_since(start);

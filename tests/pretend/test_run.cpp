@@ -2,6 +2,9 @@
 // The pieces of a run on a device, as a run puts them together: rows read and encoded, windows,
 // batches with a tower that is fixed or not, objectives with a reference, and answers. All as on
 // the CPU, in whose memory a row of filler stands beside.
+#include <torch/library.h>
+
+#include "engine/device/lost_device.h"
 #include "engine/generate/generate.h"
 #include "engine/train/row_loss.h"
 #include "tests/pretend/pretend.h"
@@ -38,6 +41,11 @@ void write_pairs(const fs::path& path) {
     text += row.dump() + "\n";
   }
   write_text(path, text);
+}
+
+Tensor dies(const Tensor& x) {
+  TORCH_CHECK(x.numel() < 0, "CUDA error: an illegal memory access was encountered");
+  return x;
 }
 
 double far(const Tensor& got, const Tensor& wanted) {
@@ -123,6 +131,31 @@ class TestRun : public QObject {
         QVERIFY(std::abs(got[i].logprob - wanted[i].logprob) < 1e-4);
       }
     }
+  }
+
+  void a_device_that_runs_full_or_dies_is_a_sentence() {
+    Example prompt;
+    for (TokenId i = 0; i < 12; ++i) prompt.input_ids.push_back(5 + i);
+    GenerationOptions options;
+    options.ignore_eos = true;
+    pretend::fail_after(3);
+    const auto full = generate(there_, {prompt}, options);
+    pretend::fail_after(-1);
+    QVERIFY(!full);
+    QCOMPARE(full.error().what, std::string("There is not enough memory to answer."));
+    QVERIFY(generate(there_, {prompt}, options).ok());
+    {
+      torch::Library library(torch::Library::IMPL, "aten", c10::DispatchKey::PrivateUse1, __FILE__,
+                             __LINE__);
+      library.impl("silu", dies);
+      const auto lost = generate(there_, {prompt}, options);
+      QVERIFY(!lost);
+      QVERIFY2(lost.error().what.find("stopped answering this program (an illegal memory") !=
+                   std::string::npos,
+               lost.error().what.c_str());
+      QCOMPARE(lost_device(), std::string("an illegal memory access was encountered"));
+    }
+    set_lost_device("");
   }
 
  private:
