@@ -138,6 +138,7 @@ Measured dry_step(const Size& size, const Kind& kind, const fs::path& folder) {
   std::ofstream(folder / "config.json") << config_of(size).dump();
   std::vector<std::string> settings = kind.settings;
   settings.push_back("training.dtype=bfloat16");
+  settings.push_back("training.gradient_accumulation_steps=1");  // no gradients stand
   const Recipe recipe = pretend::recipe_of(settings);
   const ModelInput rows = rows_of(kind.pictures);
   Measured figures;
