@@ -203,13 +203,16 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
   const auto ended_early = [&] {
     return cancelled() || control.stop_kind() != TrainControl::Stop::None;
   };
+  TrainerOptions options;
+  options.interactive = true;
+  const auto processor = load_processor(begun->recipe);
+  if (!processor) return fail(processor.error());
+  auto forecast = forecast_launch(**processor, begun->recipe, kForecastRows, options);
+  if (!forecast) return fail(forecast.error());
   if (const Status loaded = load_for(begun->recipe, ended_early); !loaded)
     return fail(loaded.error());
   host_.set_state(SessionState::Preparing, "");
-  TrainerOptions options;
-  options.interactive = true;
-  auto forecast = forecast_launch(*base_->processor, begun->recipe, kForecastRows, options);
-  Observer observer(*this, std::move(forecast).value_or(MemoryForecast{}));
+  Observer observer(*this, forecast.take().value_or(MemoryForecast{}));
   auto result = luthier::train(*base_, begun.take(), options, control, observer);
   if (!result) return fail(result.error());
   ended.folder = result->folder;
