@@ -2,6 +2,7 @@
 #include "engine/models/decoder.h"
 
 #include "engine/nn/checkpointing.h"
+#include "engine/nn/side_by_side.h"
 
 namespace luthier {
 
@@ -31,10 +32,11 @@ SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer
 
 Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence,
                                   const RotaryTable& rotary, KeyValueCache* cache) {
-  Tensor query = q_proj_(x).view({-1, heads_, head_dim_}),
-         key = k_proj_(x).view({-1, kv_heads_, head_dim_});
+  const auto made = side_by_side(x, {q_proj_.get(), k_proj_.get(), v_proj_.get()});
+  Tensor query = made[0].view({-1, heads_, head_dim_}),
+         key = made[1].view({-1, kv_heads_, head_dim_});
   if (q_norm_) query = q_norm_(query), key = k_norm_(key);
-  const Tensor value = v_proj_(x).view({-1, kv_heads_, head_dim_});
+  const Tensor value = made[2].view({-1, kv_heads_, head_dim_});
   const bool begins = !cache || cache->length() == 0;
   return o_proj_(attend(rotate(query, rotary), rotate(key, rotary), value, sequence.rows, rule_,
                         sequence.blocks, cache, layer_, begins ? before() : KeysAndValues()));
@@ -49,7 +51,8 @@ GatedMlpImpl::GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_s
 }
 
 Tensor GatedMlpImpl::forward(const Tensor& x) {
-  return down_proj_(gated(gate_proj_(x), up_proj_(x), activation_));
+  const auto made = side_by_side(x, {gate_proj_.get(), up_proj_.get()});
+  return down_proj_(gated(made[0], made[1], activation_));
 }
 
 DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer,

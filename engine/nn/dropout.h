@@ -15,7 +15,11 @@ namespace luthier {
 /// [0, 1).
 torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed);
 
-/// The same with ATen's own generator, as it is done off the CPU: its mask is another.
+/// Adds dropped_out(x, p, seed) to `sum`, of the same type and sizes, outside autograd: on the CPU
+/// in one pass, and what is added is not rounded before.
+void add_dropped_out(torch::Tensor& sum, const torch::Tensor& x, double p, std::uint64_t seed);
+
+/// dropped_out with ATen's own generator, as it is done off the CPU: its mask is another.
 torch::Tensor dropped_by_generator(const torch::Tensor& x, double p, std::uint64_t seed);
 
 }  // namespace luthier

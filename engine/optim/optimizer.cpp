@@ -79,6 +79,7 @@ void Optimizer::step(double learning_rate) {
   for (const auto& [key, group] : groups) update(group);
   for (const std::size_t i : moved) {
     if (kept_[i].master.defined()) tensors_[i].tensor.copy_(kept_[i].master);
+    torch::autograd::impl::bump_version(tensors_[i].tensor);  // a kernel of ours would not
     ++kept_[i].step;
   }
   whole_ = true;
