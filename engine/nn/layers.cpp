@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/nn/layers.h"
 
+#include <optional>
+#include <tuple>
+
 #include <torch/csrc/autograd/custom_function.h>
+
+#include "engine/nn/cpu_passes.h"
 
 namespace luthier {
 
@@ -16,6 +21,12 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
                         double epsilon, bool centred) {
+    if (suits_loops({x, weight})) {
+      const auto [y, scale] = rms_norm_pass(x, weight, epsilon, centred);
+      context->save_for_backward({x, weight, scale});
+      context->saved_data["centred"] = centred;
+      return y;
+    }
     const Tensor wide = x.to(torch::kFloat32);
     const Tensor scale = wide.square().mean(-1, true).add_(epsilon).rsqrt_();  // [..., 1]
     context->save_for_backward({x, weight, scale});
@@ -28,13 +39,19 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor &x = saved[0], &weight = saved[1], &scale = saved[2];
+    Tensor dx, dweight;
+    const bool one_pass = suits_loops({x, weight, gradients[0]});
+    if (one_pass && context->needs_input_grad(0)) {
+      dx = rms_norm_back_pass(x, weight, scale, gradients[0],
+                              context->saved_data["centred"].toBool());
+    }
+    if (one_pass && !context->needs_input_grad(1)) return {dx, dweight, Tensor(), Tensor()};
     const Tensor normal = x.to(torch::kFloat32) * scale;  // [..., size]
     const Tensor gradient = gradients[0].to(torch::kFloat32);
-    Tensor dx, dweight;
     if (context->needs_input_grad(1)) {
       dweight = (gradient * normal).reshape({-1, weight.size(0)}).sum(0).to(weight.scalar_type());
     }
-    if (context->needs_input_grad(0)) {
+    if (!one_pass && context->needs_input_grad(0)) {
       const Tensor factor = weight.to(torch::kFloat32);
       Tensor weighted = gradient * (context->saved_data["centred"].toBool() ? factor + 1 : factor);
       const Tensor mean = (weighted * normal).mean(-1, true);
@@ -43,6 +60,16 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
     return {dx, dweight, Tensor(), Tensor()};
   }
 };
+
+/// Those that loops of ours know.
+std::optional<loops::Curve> curve_of(Activation activation) {
+  switch (activation) {
+    case Activation::Silu: return loops::Curve::Silu;
+    case Activation::QuickGelu: return loops::Curve::QuickGelu;
+    case Activation::GeluTanh: return loops::Curve::GeluTanh;
+    default: return std::nullopt;
+  }
+}
 
 Tensor activated(const Tensor& x, Activation activation) {
   switch (activation) {
@@ -80,13 +107,17 @@ class ActivateFunction : public torch::autograd::Function<ActivateFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& x, Activation activation) {
     context->save_for_backward({x});
     context->saved_data["activation"] = static_cast<std::int64_t>(activation);
-    return activated(x, activation);
+    const auto curve = curve_of(activation);
+    return curve && suits_loops({x}) ? activate_pass(x, {}, *curve) : activated(x, activation);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto activation = static_cast<Activation>(context->saved_data["activation"].toInt());
-    return {activation_gradient(gradients[0], context->get_saved_variables()[0], activation),
-            Tensor()};
+    const Tensor x = context->get_saved_variables()[0];
+    const auto curve = curve_of(activation);
+    if (curve && suits_loops({x, gradients[0]}))
+      return {activate_back_pass(x, {}, gradients[0], *curve).first, Tensor()};
+    return {activation_gradient(gradients[0], x, activation), Tensor()};
   }
 };
 
@@ -97,6 +128,8 @@ class GatedFunction : public torch::autograd::Function<GatedFunction> {
                         Activation activation) {
     context->save_for_backward({gate, up});
     context->saved_data["activation"] = static_cast<std::int64_t>(activation);
+    const auto curve = curve_of(activation);
+    if (curve && suits_loops({gate, up})) return activate_pass(gate, up, *curve);
     return activated(gate, activation).mul_(up);
   }
 
@@ -105,6 +138,11 @@ class GatedFunction : public torch::autograd::Function<GatedFunction> {
     const Tensor &gate = saved[0], &up = saved[1];
     const auto activation = static_cast<Activation>(context->saved_data["activation"].toInt());
     Tensor dgate, dup;
+    const auto curve = curve_of(activation);
+    if (curve && suits_loops({gate, up, gradients[0]})) {
+      std::tie(dgate, dup) = activate_back_pass(gate, up, gradients[0], *curve);
+      return {dgate, dup, Tensor()};
+    }
     if (context->needs_input_grad(1)) dup = activated(gate, activation).mul_(gradients[0]);
     if (context->needs_input_grad(0))
       dgate = activation_gradient(gradients[0] * up, gate, activation);

@@ -7,6 +7,8 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "engine/nn/cpu_passes.h"
+
 namespace luthier {
 
 namespace {
@@ -17,6 +19,7 @@ using torch::autograd::variable_list;
 
 /// x·cos + rotate_half(x)·sin with halves [x1, x2] ↦ [−x2, x1]; `sign` −1 turns back.
 Tensor rotate_halves(const Tensor& x, const Tensor& cos, const Tensor& sin, double sign) {
+  if (suits_turn(x, cos, sin)) return turn_pass(x, cos, sin, sign);
   const std::int64_t dimension = cos.size(-1), half = dimension / 2;
   const bool partial = dimension < x.size(-1);
   const Tensor turned = partial ? x.slice(-1, 0, dimension) : x;
