@@ -88,6 +88,13 @@ std::optional<CardFacts> card_now(torch::Device device) {
   return card;
 }
 
+/// A plug on a linear that keeps its input and numbers of its own besides makes products with its
+/// tensors, in copies of the products' type (nn/narrow_copy.h).
+bool makes_products(const TrainedModule& each) {
+  return !each.share.whole && each.share.keeps_input && each.share.row_numbers > 0 &&
+         each.branch.empty() && each.module->type == "Linear";
+}
+
 }  // namespace
 
 Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
@@ -102,6 +109,7 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   for (const TrainedModule& each : trained) {
     parameters += each.share.parameters;
     adapter += each.share.parameters * (!each.share.whole ? 4 : terms.element);
+    if (terms.element < 4 && makes_products(each)) adapter += each.share.parameters * terms.element;
   }
   LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
   PassCost cost;

@@ -19,8 +19,8 @@ struct TrainedShare {
   bool trains = false;
   bool whole = false;             ///< its own tensors, not only what hangs on it
   std::int64_t parameters = 0;    ///< that train
-  std::int64_t row_numbers = 0;   ///< float32 numbers kept for each row of its input, besides the
-                                  ///< input itself: of LoRA as many as its rank
+  std::int64_t row_numbers = 0;   ///< numbers of an activation's type that are kept for each row
+                                  ///< of its input, besides the input itself: of LoRA its rank
   std::int64_t input_copies = 1;  ///< temporaries of its product's backward, each like its input
   bool keeps_input = true;        ///< where it trains; what only scales a product's result does not
 
