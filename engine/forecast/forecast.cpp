@@ -17,6 +17,7 @@
 #include "engine/methods/method.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/packing.h"
+#include "engine/nn/flash_attention.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier {
@@ -140,6 +141,9 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   terms.element = dtype == torch::kBFloat16 ? 2 : 4;
   terms.checkpointing = recipe.training.gradient_checkpointing == "true";
   terms.cpu = device.is_cpu();
+  terms.flash = flash_takes(device, dtype, /*head_dim=*/64);
+  if (const auto card = card_of(device); card && card->multiprocessors > 0)
+    terms.multiprocessors = card->multiprocessors;
   LUTHIER_TRY(Estimate made, estimate(model, recipe, batch, terms));
   if (recipe.training.gradient_checkpointing == "auto" &&
       made.parts.total() > forecast.available / 10 * 8) {
