@@ -19,6 +19,7 @@
 #include "engine/methods/method.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/packing.h"
+#include "engine/nn/flash_attention.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier {
@@ -172,6 +173,8 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   terms.element = dtype == torch::kBFloat16 ? 2 : 4;
   terms.checkpointing = recipe.training.gradient_checkpointing == "true";
   terms.cpu = device.is_cpu();
+  terms.flash = flash_takes(device, dtype, /*head_dim=*/64);
+  if (card && card->multiprocessors > 0) terms.multiprocessors = card->multiprocessors;
   const CardFacts* on = card ? &*card : nullptr;
   const std::int64_t there = forecast.known() ? forecast.available : card->total;
   LUTHIER_TRY(Estimate made, estimate(model, recipe, batch, terms, on));

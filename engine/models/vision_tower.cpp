@@ -27,7 +27,7 @@ class VisionAttention : public torch::nn::Module, public BranchPort {
   }
   AttentionBranchCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
     const AttentionCost core =
-        attention_cost(terms, unmoved_rows(rows), heads_, heads_, q_proj_->out_features() / heads_);
+        attention_cost(terms, unmoved_rows(terms, rows), heads_, heads_, q_proj_->out_features() / heads_);
     AttentionBranchCost cost =
         attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_}, out_proj_, core, 0, rows, flows);
     add_plug(cost, terms, *this, rows);

@@ -171,7 +171,6 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
       const auto start = std::chrono::steady_clock::now();
       reset_memory_peak(device);
       LUTHIER_CHECK(runner.accumulate(window, static_cast<std::uint64_t>(recipe.training.seed), 0));
-      gradient_norm(trainables.tensors);
       tried.measured.gradients = optimizer->gradient_bytes();
       optimizer->step(0);
       tried.step_seconds =

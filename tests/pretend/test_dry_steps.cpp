@@ -169,7 +169,7 @@ Measured dry_step(const Size& size, const Kind& kind, const fs::path& folder) {
     figures.place = pretend::peak_place();
   }
   StepTerms terms;
-  terms.element = 2, terms.cpu = false;
+  terms.element = 2, terms.cpu = false, terms.flash = true;
   terms.checkpointing = recipe.training.gradient_checkpointing == "true";
   const ModelSummary summary = summarize_model(folder).take();
   figures.forecast = estimate(summary, recipe, shape_of(rows), terms).take().parts;

@@ -34,7 +34,7 @@ class Attention : public torch::nn::Module, public BranchPort {
   }
   AttentionBranchCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
     const AttentionCost core =
-        attention_cost(terms, unmoved_rows(rows), heads_, heads_, q_proj_->out_features() / heads_);
+        attention_cost(terms, unmoved_rows(terms, rows), heads_, heads_, q_proj_->out_features() / heads_);
     const std::int64_t norms =
         q_norm_ ? norm_kept(terms, q_norm_, rows) + norm_kept(terms, k_norm_, rows) : 0;
     AttentionBranchCost cost = attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_},
