@@ -2,7 +2,8 @@
 #include "engine/forecast/card_room.h"
 
 #include <algorithm>
-#include <regex>
+#include <cstdio>
+#include <cstring>
 #include <set>
 
 namespace luthier {
@@ -34,10 +35,13 @@ std::int64_t context_bytes(const CardFacts& card) {
 }
 
 std::int64_t product_workspaces(const CardFacts& card, const std::string& config) {
-  static const std::regex pair(":([0-9]{1,9}):([0-9]{1,6})");
   std::int64_t bytes = 0;
-  for (std::sregex_iterator each(config.begin(), config.end(), pair), end; each != end; ++each)
-    bytes += std::stoll((*each)[1]) * kKiB * std::stoll((*each)[2]);
+  // ":SIZE:COUNT" in KiB, several of them one after another.
+  for (const char* at = config.c_str(); (at = std::strchr(at, ':')) != nullptr; ++at) {
+    long long size = 0, count = 0;
+    if (std::sscanf(at, ":%9lld:%6lld", &size, &count) == 2 && size > 0 && count > 0)
+      bytes += size * kKiB * count;
+  }
   if (bytes == 0)  // not set, or nothing that it could be read as
     bytes = card.capability >= kHopper ? 32 * kMiB : 2 * 4096 * kKiB + 8 * 16 * kKiB;
   return kHandles * (rounded_up(bytes, kBlock) + kLtWorkspace);
