@@ -4,13 +4,14 @@
 #include "engine/device/product_library.h"
 
 #include <algorithm>
-#include <chrono>
+#include <atomic>
 #include <cstdlib>
 #include <string_view>
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include "engine/base/log.h"
+#include "engine/base/thread_clock.h"
 
 namespace luthier {
 
@@ -38,15 +39,20 @@ const c10::TypedOperatorHandle<Pointwise>* one_dnn_linear() {
 }
 
 thread_local bool other_products = false;
+std::atomic<int> kept_products{-1};  ///< a ProductLibrary; −1: the process's choice
+
+constexpr const char* kSetting = "LUTHIER_PRODUCTS";
+
+bool has_both() { return one_dnn_linear() && at::hasMKL(); }
 
 constexpr double kClearlyFaster = 1.25;
-constexpr int kRounds = 5;
+constexpr int kRounds = 8;
 
 template <class Product>
 double seconds_of(const Product& product) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = thread_seconds();
   const Tensor made = product();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return thread_seconds() - start;
 }
 
 /// How many times faster oneDNN is, each by its best of some rounds in turn, on one thread.
@@ -69,7 +75,7 @@ double one_dnn_speed() {
 
 ProductLibrary choose_library() {
   if (!one_dnn_linear()) return ProductLibrary::Mkl;
-  if (const char* given = std::getenv("LUTHIER_PRODUCTS")) {
+  if (const char* given = std::getenv(kSetting)) {
     if (std::string_view(given) == "mkl") return ProductLibrary::Mkl;
     if (std::string_view(given) == "onednn") return ProductLibrary::OneDnn;
     log_warning("LUTHIER_PRODUCTS is neither onednn nor mkl; the faster one is taken.");
@@ -84,8 +90,22 @@ ProductLibrary choose_library() {
 
 ProductLibrary product_library() {
   static const ProductLibrary chosen = choose_library();
-  if (!other_products || !one_dnn_linear() || !at::hasMKL()) return chosen;
-  return chosen == ProductLibrary::Mkl ? ProductLibrary::OneDnn : ProductLibrary::Mkl;
+  const int kept = kept_products.load(std::memory_order_relaxed);
+  const ProductLibrary own = kept < 0 ? chosen : static_cast<ProductLibrary>(kept);
+  if (!other_products || !has_both()) return own;
+  return own == ProductLibrary::Mkl ? ProductLibrary::OneDnn : ProductLibrary::Mkl;
+}
+
+std::string product_library_name() {
+  return product_library() == ProductLibrary::Mkl ? "mkl" : "onednn";
+}
+
+void keep_products(std::string_view name) {
+  const bool known = name == "mkl" || name == "onednn";
+  if (!known || !has_both() || std::getenv(kSetting))
+    kept_products = -1;
+  else
+    kept_products = static_cast<int>(name == "mkl" ? ProductLibrary::Mkl : ProductLibrary::OneDnn);
 }
 
 OtherProducts::OtherProducts() { other_products = true; }

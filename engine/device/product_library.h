@@ -5,6 +5,9 @@
 // processors is kept: both are timed for some milliseconds at first use.
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include "engine/device/torch.h"
 
 namespace luthier {
@@ -13,9 +16,14 @@ enum class ProductLibrary { OneDnn, Mkl };
 
 /// The choice of this process; made at the first question, by the thread that asks, which must not
 /// yet compute. The last bits of a product depend on it, so the answer is made to be the same on
-/// one machine every time: oneDNN must be a good deal faster to be taken. LUTHIER_PRODUCTS (onednn
-/// or mkl) decides instead where it is set.
+/// one machine every time: oneDNN must be a good deal faster to be taken, in processor time, which
+/// other programs hardly change. LUTHIER_PRODUCTS (onednn or mkl) decides instead where it is set.
 ProductLibrary product_library();
+/// "mkl" or "onednn", as a run records it.
+std::string product_library_name();
+/// From now on the products are this library's ("mkl", "onednn"), as a resumed run had them; of any
+/// other name, or where LUTHIER_PRODUCTS is set or this LibTorch lacks it, the process's choice.
+void keep_products(std::string_view name);
 
 /// While one stands, the products of its thread are the other library's where this LibTorch has
 /// both: the same sums, added in another order.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/text/regex.h"
 
-#include <ctime>
 #include <mutex>
 
 #include <oniguruma.h>
 
+#include "engine/base/thread_clock.h"
 #include "engine/text/unicode.h"
 
 namespace luthier {
@@ -30,12 +30,6 @@ std::string message_of(int code, OnigErrorInfo* info = nullptr) {
       info ? onig_error_code_to_str(buffer, code, info) : onig_error_code_to_str(buffer, code);
   return utf8_lossy(
       {reinterpret_cast<char*>(buffer), static_cast<std::size_t>(length > 0 ? length : 0)});
-}
-
-double thread_seconds() {
-  std::timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
 const OnigUChar* bytes(const char* text) { return reinterpret_cast<const OnigUChar*>(text); }

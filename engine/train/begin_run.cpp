@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What can be decided before a model is loaded, and what a fully tuned checkpoint is stored as.
 #include "engine/base/log.h"
+#include "engine/device/product_library.h"
+#include "engine/device/threads.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/methods/method.h"
@@ -71,14 +73,18 @@ Result<BegunRun> begin_run(const Recipe& given, const std::optional<fs::path>& r
     recipe.adapter.init_from = init_from;
   }
   if (!resume_run && recipe.adapter.init_from.empty()) LUTHIER_CHECK(check_adapter_of(recipe));
+  std::string products;  // the library that the run was begun with, whose last bits it has
   if (resume_run || exists) {
     LUTHIER_TRY(begun.run, prepare_run(recipe, resume_run));
     const PreparedRun& found = *begun.run;
     if (found.kind == PreparedRun::Kind::Resume && found.recorded) {
       LUTHIER_TRY(recipe.training.dtype, resumed_dtype(recipe.training.dtype, *found.recorded,
                                                        found.folder.path().string()));
+      products = found.recorded->products;
     }
   }
+  keep_products(products);
+  take_all_cores();  // MKL's threads go by who makes the products
   return begun;
 }
 

@@ -8,6 +8,7 @@
 #include "engine/base/cores.h"
 #include "engine/base/log.h"
 #include "engine/device/device_facts.h"
+#include "engine/device/product_library.h"
 #include "engine/methods/method.h"
 #include "engine/models/packing.h"
 #include "engine/optim/optimizers.h"
@@ -68,6 +69,7 @@ RunManifest describe(const RunParts& run) {
   manifest.device = run.device.str();
   const std::optional<CardFacts> card = card_of(run.device);
   manifest.card = card ? card->name : "";
+  manifest.products = run.device.is_cpu() ? product_library_name() : "";
   manifest.dtype = run.base.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
   manifest.model = run.recipe.model;
   manifest.base_name = run.base.folder.filename().string();

@@ -37,6 +37,19 @@ class TestProductLibrary : public QObject {
     if (!both) QSKIP("This LibTorch has one library of products");
     QVERIFY(!at::equal(other, own));
   }
+
+  void a_resumed_run_keeps_its_own() {
+    const std::string chosen = product_library_name(), other = chosen == "mkl" ? "onednn" : "mkl";
+    keep_products(other);
+    const std::string kept = product_library_name();
+    keep_products("a library of later");
+    QCOMPARE(product_library_name(), chosen);
+    keep_products(other);
+    keep_products("");
+    QCOMPARE(product_library_name(), chosen);
+    if (kept == chosen) QSKIP("LUTHIER_PRODUCTS decides, or this LibTorch has one library");
+    QCOMPARE(kept, other);
+  }
 };
 
 QTEST_APPLESS_MAIN(TestProductLibrary)
