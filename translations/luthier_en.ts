@@ -802,6 +802,18 @@
             <translation>workspace</translation>
         </message>
         <message>
+            <source>CUDA context</source>
+            <translation>CUDA context</translation>
+        </message>
+        <message>
+            <source>cuBLAS</source>
+            <translation>cuBLAS</translation>
+        </message>
+        <message>
+            <source>fragmentation</source>
+            <translation>fragmentation</translation>
+        </message>
+        <message>
             <source>%1 of %2 free</source>
             <translation>%1 of %2 free</translation>
         </message>
@@ -816,6 +828,10 @@
         <message>
             <source>It will not fit: %1 are needed, %2 are free.</source>
             <translation>It will not fit: %1 are needed, %2 are free.</translation>
+        </message>
+        <message>
+            <source>It will not be started like this.</source>
+            <translation>It will not be started like this.</translation>
         </message>
         <message>
             <source>Trying one step on the longest row…</source>
@@ -1182,6 +1198,17 @@
         <message>
             <source>Dark</source>
             <translation>Dark</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Page</name>
+        <message>
+            <source>Start anew</source>
+            <translation>Start anew</translation>
+        </message>
+        <message>
+            <source>Start anew and resume</source>
+            <translation>Start anew and resume</translation>
         </message>
     </context>
     <context>
@@ -2408,6 +2435,14 @@ of any size</translation>
         <message>
             <source>Older checkpoints beyond this number are removed; 0 keeps all.</source>
             <translation>Older checkpoints beyond this number are removed; 0 keeps all.</translation>
+        </message>
+        <message>
+            <source>Memory that will not do</source>
+            <translation>Memory that will not do</translation>
+        </message>
+        <message>
+            <source>refuse does not start a run whose forecast is more than 95 % of the free memory; try starts it all the same.</source>
+            <translation>refuse does not start a run whose forecast is more than 95 % of the free memory; try starts it all the same.</translation>
         </message>
         <message>
             <source>tokens</source>

@@ -798,6 +798,18 @@
             <translation>작업 공간</translation>
         </message>
         <message>
+            <source>CUDA context</source>
+            <translation>CUDA 컨텍스트</translation>
+        </message>
+        <message>
+            <source>cuBLAS</source>
+            <translation>cuBLAS</translation>
+        </message>
+        <message>
+            <source>fragmentation</source>
+            <translation>단편화</translation>
+        </message>
+        <message>
             <source>%1 of %2 free</source>
             <translation>%1 / 여유 %2</translation>
         </message>
@@ -812,6 +824,10 @@
         <message>
             <source>It will not fit: %1 are needed, %2 are free.</source>
             <translation>메모리가 모자랍니다. %1이 필요한데 %2만 남아 있습니다.</translation>
+        </message>
+        <message>
+            <source>It will not be started like this.</source>
+            <translation>이대로는 시작하지 않습니다.</translation>
         </message>
         <message>
             <source>Trying one step on the longest row…</source>
@@ -1175,6 +1191,17 @@
         <message>
             <source>Dark</source>
             <translation>어둡게</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Page</name>
+        <message>
+            <source>Start anew</source>
+            <translation>다시 시작</translation>
+        </message>
+        <message>
+            <source>Start anew and resume</source>
+            <translation>다시 시작하고 이어서 하기</translation>
         </message>
     </context>
     <context>
@@ -2396,6 +2423,14 @@ of any size</source>
         <message>
             <source>Older checkpoints beyond this number are removed; 0 keeps all.</source>
             <translation>이 수를 넘는 오래된 체크포인트는 지웁니다. 0이면 모두 남깁니다.</translation>
+        </message>
+        <message>
+            <source>Memory that will not do</source>
+            <translation>메모리가 모자랄 때</translation>
+        </message>
+        <message>
+            <source>refuse does not start a run whose forecast is more than 95 % of the free memory; try starts it all the same.</source>
+            <translation>refuse: 예측한 메모리가 남은 메모리의 95 %를 넘으면 학습을 시작하지 않습니다. try: 그래도 시작합니다.</translation>
         </message>
         <message>
             <source>tokens</source>

@@ -29,6 +29,8 @@ class MainWindow : public QMainWindow {
   Page* page(PageId id) const { return pages_[static_cast<std::size_t>(id)]; }
   PageId current() const;
   void show_page(PageId id);
+  /// Goes on with an interrupted run, as soon as nothing is being loaded.
+  void resume_when_free(const QString& folder);
   /// Offers nothing at the start: for a window that is driven.
   void keep_quiet() { quiet_ = true; }
   /// A first size that fits on a screen of this size with a frame around it.
@@ -44,8 +46,6 @@ class MainWindow : public QMainWindow {
   void open_folder();
   void ask_stop();
   void offer_interrupted(const RunSummary& run);
-  /// Resumes as soon as what is being loaded has come.
-  void resume_when_free(const QString& folder);
 
   std::unique_ptr<Workspace> workspace_;
   NavRail* rail_;

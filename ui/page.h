@@ -8,6 +8,8 @@
 
 namespace luthier {
 
+class Banner;
+
 enum class PageId { Model, Data, Train, Compare, Runs };
 inline constexpr int kPageCount = 5;
 
@@ -28,6 +30,9 @@ class Page : public QWidget {
   void go_to(luthier::PageId page);
 
  protected:
+  /// Where the card died under the program: a button on the message that starts it anew, with this
+  /// run to go on with. False where it did not.
+  bool offer_anew(Banner* banner, const QString& run = {});
   Workspace& workspace() const { return workspace_; }
   SessionBridge& bridge() const { return workspace_.bridge(); }
 

@@ -17,7 +17,7 @@ void follow_live(const LiveRun& run, RunSeries& series) {
   series.evaluations = {run.evaluations.begin(), run.evaluations.end()};
   series.name = QString::fromStdString(run.started.folder.filename().string());
   series.steps_per_epoch = run.started.steps_per_epoch;
-  series.forecast_total = run.started.forecast.parts.total();
+  series.forecast_total = run.started.forecast.parts.tensors();
 }
 
 Points thinned(const QVector<double>& x, const QVector<double>& y, int most) {

@@ -75,6 +75,8 @@ void SessionBridge::announce(const SessionEvent& event) {
           emit fetch_progressed(e);
         } else if constexpr (std::is_same_v<T, ModelFetched>) {
           emit model_fetched(e);
+        } else if constexpr (std::is_same_v<T, DeviceLost>) {
+          emit device_lost(e);
         } else {
           static_assert(std::is_same_v<T, CommandFailed>);
           emit command_failed(e);

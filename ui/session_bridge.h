@@ -45,6 +45,7 @@ class SessionBridge : public QObject {
   void models_found(const luthier::ModelsFound& event);
   void fetch_progressed(const luthier::FetchProgressed& event);
   void model_fetched(const luthier::ModelFetched& event);
+  void device_lost(const luthier::DeviceLost& event);
   void command_failed(const luthier::CommandFailed& event);
 
  private:

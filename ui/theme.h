@@ -20,8 +20,8 @@ struct Colours {
   QColor window, card, line, text, muted, accent, on_accent, field, warning, error, good;
   std::array<QColor, 8> series;  ///< Okabe-Ito, the readable ones first
   /// Memory parts in the order of MemoryParts: weights, adapter, gradients, optimizer, activations,
-  /// workspace.
-  std::array<QColor, 6> parts;
+  /// workspace, and a card's context, libraries and fragmentation.
+  std::array<QColor, 9> parts;
 };
 
 class Theme : public QObject {

@@ -117,6 +117,8 @@ namespace luthier {
   QT_TRANSLATE_NOOP("recipe", "minutes"),
   QT_TRANSLATE_NOOP("recipe", "Keep checkpoints"),
   QT_TRANSLATE_NOOP("recipe", "Older checkpoints beyond this number are removed; 0 keeps all."),
+  QT_TRANSLATE_NOOP("recipe", "Memory that will not do"),
+  QT_TRANSLATE_NOOP("recipe", "refuse does not start a run whose forecast is more than 95 % of the free memory; try starts it all the same."),
   QT_TRANSLATE_NOOP("recipe", "tokens"),
   QT_TRANSLATE_NOOP("recipe", "batches"),
   QT_TRANSLATE_NOOP("recipe", "checkpoints"),

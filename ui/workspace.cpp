@@ -70,7 +70,9 @@ void Workspace::connect_bridge() {
     emit adapters_changed();
     emit model_changed();
   });
+  connect(&bridge_, &SessionBridge::device_lost, this, [this] { device_lost_ = true; });
   connect(&bridge_, &SessionBridge::model_loaded, this, [this](const ModelLoaded& event) {
+    last_model_ = path_text(event.summary.folder);
     model_ = event;
     adapters_.clear();
     const QString folder = path_text(event.summary.folder);

@@ -109,6 +109,12 @@ class Workspace : public QObject {
   std::vector<std::string> columns_to_ask() const;
   void set_strength(const std::string& name, double strength);
 
+  // The card.
+  /// It died under this program, and only a new start gets it back.
+  bool device_lost() const { return device_lost_; }
+  /// Says anew_asked: the program starts anew with this run to go on with, else with the model.
+  void start_anew(const QString& run);
+
   // Forecast and run.
   const std::optional<ForecastMade>& forecast() const { return forecast_; }
   /// Empty where there is none.
@@ -146,6 +152,8 @@ class Workspace : public QObject {
   /// A launch came to nothing: settings, folder, data or model are at fault, and no step was made.
   void launch_refused(const luthier::Error& error);
   void interrupted_found(const luthier::RunSummary& run);
+  /// Whoever runs the program is to start it anew. One of the two is empty, or both.
+  void anew_asked(const QString& run, const QString& model);
 
  private:
   void connect_bridge();
@@ -157,6 +165,8 @@ class Workspace : public QObject {
   void forecast_failed(const Error& error);
 
   SessionBridge bridge_;
+  bool device_lost_ = false;
+  QString last_model_;  ///< the folder that was loaded last
   Recipe recipe_;
   QString recipe_file_;
   std::vector<FieldFault> faults_;

@@ -184,6 +184,10 @@ void Workspace::resume_run(const QString& folder) {
   session().launch(recipe_, to_path(folder));
 }
 
+void Workspace::start_anew(const QString& run) {
+  emit anew_asked(run, run.isEmpty() ? last_model_ : QString());
+}
+
 void Workspace::cancel_loading() {
   if (!can_cancel_loading(state())) return;
   if (launching_)

@@ -10,6 +10,7 @@
 #include "engine/base/text.h"
 #include "engine/batches/batch.h"
 #include "engine/data/row_kind.h"
+#include "engine/device/failure.h"
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 
@@ -167,7 +168,11 @@ Status forward(const ForwardOptions& o) try {
   }
   return write_tensors(o.out, std::move(results));
 } catch (const std::exception& problem) {
-  return machine_error("The forward pass failed: " + first_line(problem.what()), o.model);
+  return device_failure(
+      problem,
+      machine_error("Memory ran out in the forward pass.", o.model,
+                    "Give a shorter row, ask for fewer gradients, or take --dtype bfloat16."),
+      machine_error("The forward pass failed: " + first_line(problem.what()), o.model));
 }
 
 }  // namespace

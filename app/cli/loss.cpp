@@ -6,6 +6,7 @@
 #include "app/cli/verbs.h"
 #include "engine/base/text.h"
 #include "engine/config/recipe_help.h"
+#include "engine/device/failure.h"
 #include "engine/methods/adapter.h"
 #include "engine/session/run_observer.h"
 #include "engine/train/row_loss.h"
@@ -36,7 +37,11 @@ Status loss(const LossOptions& o) try {
   LUTHIER_TRY(auto tensors, loss_of_rows(base, recipe, o.rows));
   return write_tensors(o.out, std::move(tensors));
 } catch (const std::exception& problem) {
-  return machine_error("The loss could not be computed: " + first_line(problem.what()), o.recipe);
+  return device_failure(
+      problem,
+      machine_error("Memory ran out while the loss was computed.", o.recipe,
+                    "Give fewer or shorter rows: all of them are one micro-batch."),
+      machine_error("The loss could not be computed: " + first_line(problem.what()), o.recipe));
 }
 
 }  // namespace

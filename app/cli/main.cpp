@@ -10,6 +10,8 @@
 #include <thread>
 
 #include "engine/base/log.h"
+#include "engine/base/text.h"
+#include "engine/device/failure.h"
 #include "engine/device/memory.h"
 
 namespace luthier::cli {
@@ -100,6 +102,8 @@ int run(int argc, char** argv) {
   verb("demo", "Tune the teaching model on its tasks and compare the adapters", add_demo);
   verb("teach", "Make the teaching model's data, and its checkpoint from a finished run",
        add_teach);
+  verb("gpu-check", "Prove on the card itself that it computes right, and measure it",
+       add_gpu_check);
   if (argc > 1 && argv[1][0] != '-' &&
       app.get_subcommands([&](const CLI::App* known) { return known->check_name(argv[1]); })
           .empty()) {
@@ -118,14 +122,14 @@ int run(int argc, char** argv) {
                  problem.what());
     return 2;
   }
-  const Status status = actions.at(app.get_subcommands().front())();
+  const Ending ending = actions.at(app.get_subcommands().front())();
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
     std::fprintf(stderr, "luthier-cli: the output could not be written.\n");
     return 3;
   }
-  if (status) return 0;
-  std::fprintf(stderr, "luthier-cli: %s\n", status.error().sentence().c_str());
-  return status.error().exit_status();
+  if (ending.status) return ending.exit_status;
+  std::fprintf(stderr, "luthier-cli: %s\n", ending.status.error().sentence().c_str());
+  return ending.status.error().exit_status();
 }
 
 }  // namespace
@@ -137,7 +141,10 @@ int main(int argc, char** argv) {
   try {
     return luthier::cli::run(argc, argv);
   } catch (const std::exception& problem) {
-    std::fprintf(stderr, "luthier-cli: %s\n", problem.what());
-    return 3;
+    const luthier::Error error =
+        luthier::device_failure(problem, luthier::machine_error("Memory ran out."),
+                                luthier::machine_error(luthier::first_line(problem.what())));
+    std::fprintf(stderr, "luthier-cli: %s\n", error.sentence().c_str());
+    return error.exit_status();
   }
 }

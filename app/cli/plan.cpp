@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <cstdio>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "app/cli/verbs.h"
 #include "engine/base/text.h"
@@ -12,19 +14,26 @@ namespace {
 
 void show(const MemoryForecast& forecast) {
   const MemoryParts& parts = forecast.parts;
-  const std::pair<const char*, std::int64_t> rows[] = {
+  std::vector<std::pair<const char*, std::int64_t>> rows = {
       {"weights", parts.weights},         {"adapter", parts.adapter},
       {"gradients", parts.gradients},     {"optimizer", parts.optimizer},
-      {"activations", parts.activations}, {"workspace", parts.workspace},
-      {"total", parts.total()},           {"available", forecast.available}};
+      {"activations", parts.activations}, {"workspace", parts.workspace}};
+  if (parts.context > 0) {
+    rows.insert(rows.end(), {{"CUDA context", parts.context},
+                             {"cuBLAS", parts.libraries},
+                             {"fragmentation", parts.fragmentation}});
+  }
+  rows.insert(rows.end(), {{"total", parts.total()}, {"available", forecast.available}});
   for (const auto& [name, bytes] : rows) {
     char line[96];
-    std::snprintf(line, sizeof line, "%-12s %12s", name, size_text(bytes).c_str());
+    std::snprintf(line, sizeof line, "%-13s %12s", name,
+                  bytes < 0 ? "not known" : size_text(bytes).c_str());
     print_line(line);
   }
   print_line(forecast.device + ", " + forecast.dtype + ", gradient checkpointing " +
              (forecast.gradient_checkpointing ? "on" : "off") + ", " +
              grouped(forecast.batch_tokens) + " tokens in the largest micro-batch");
+  if (!forecast.known()) print_line(unknown_room(forecast));
   if (!forecast.fits()) print_line("It will not fit. What would lower it:");
   for (const std::string& advice : forecast.advice) print_line("  " + advice);
 }

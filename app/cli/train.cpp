@@ -44,7 +44,7 @@ class Reporter {
     if (run.forecast.parts.total() > 0) {
       std::fprintf(stderr, "memory: %s forecast, %s available\n",
                    size_text(run.forecast.parts.total()).c_str(),
-                   size_text(run.forecast.available).c_str());
+                   run.forecast.known() ? size_text(run.forecast.available).c_str() : "not known");
     }
   }
   void show(const StepDone& step) {

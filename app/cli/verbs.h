@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The command line's verbs, one file each. A verb adds its options to its CLI11 subcommand and
 // returns what to run; the exit status is the contract: 0 done, 2 the input is at fault, 3 the
-// machine is, 130 interrupted.
+// machine is, 130 interrupted (and 1, where a verb's answer is "no": a check that failed).
 #pragma once
 
 #include <functional>
@@ -16,8 +16,17 @@
 
 namespace luthier::cli {
 
+/// How a verb ended: done, an error, or done with an exit status of its own.
+struct Ending {
+  Ending(Status given) : status(std::move(given)) {}
+  explicit Ending(int given) : exit_status(given) {}
+
+  Status status;
+  int exit_status = 0;  ///< where there is no error
+};
+
 /// What a verb does once its options are parsed.
-using Action = std::function<Status()>;
+using Action = std::function<Ending()>;
 
 Action add_info(CLI::App& app);
 Action add_tokenize(CLI::App& app);
@@ -34,6 +43,7 @@ Action add_fetch(CLI::App& app);
 Action add_models(CLI::App& app);
 Action add_demo(CLI::App& app);
 Action add_teach(CLI::App& app);
+Action add_gpu_check(CLI::App& app);
 
 /// Set by Ctrl+C; verbs that take long look at it.
 std::stop_token interrupted();

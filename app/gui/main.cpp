@@ -8,6 +8,7 @@
 #include "app/gui/loop_meter.h"
 #include "app/gui/options.h"
 #include "app/gui/screenshots.h"
+#include "app/gui/start_anew.h"
 #include "ui/language.h"
 #include "ui/main_window.h"
 #include "ui/theme.h"
@@ -34,9 +35,13 @@ bool only_asked(int argc, char** argv) {
   return false;
 }
 
-}  // namespace
+/// What the program is to be started anew with, once the window is gone; empty: it is not.
+struct Anew {
+  QString program;
+  QStringList arguments;
+};
 
-int main(int argc, char** argv) {
+int run(int argc, char** argv, Anew& anew) {
   using namespace luthier;
   QCoreApplication::setApplicationVersion(QStringLiteral(LUTHIER_VERSION));
   if (only_asked(argc, argv)) parse_options(QCoreApplication(argc, argv));
@@ -58,7 +63,7 @@ int main(int argc, char** argv) {
 
   MainWindow window;
   const bool driven = options.launch || options.exit_when_done || !options.bench_loop.isEmpty();
-  if (driven || !options.screenshots.isEmpty()) window.keep_quiet();
+  if (driven || !options.screenshots.isEmpty() || !options.resume.isEmpty()) window.keep_quiet();
   if (!options.screenshots.isEmpty())
     return Screenshots(window, options.screenshots, options.steps).run();
   window.show();
@@ -66,6 +71,8 @@ int main(int argc, char** argv) {
     if (const Status opened = open_demo(window, 0, QStringLiteral("runs"), 0); !opened)
       return say(opened.error());
     window.show_page(PageId::Train);
+  } else if (!options.resume.isEmpty()) {
+    window.resume_when_free(options.resume);
   } else if (!options.open.isEmpty()) {
     if (const Status opened = open_argument(window, options.open); !opened)
       return say(opened.error());
@@ -73,6 +80,12 @@ int main(int argc, char** argv) {
 
   int result = 0;
   Workspace& workspace = window.workspace();
+  QObject::connect(&workspace, &Workspace::anew_asked, &window,
+                   [&](const QString& run, const QString& model) {
+                     anew.program = QCoreApplication::applicationFilePath();
+                     anew.arguments = anew_arguments(run, model, options.language, options.theme);
+                     window.close();
+                   });
   LoopMeter meter(window, options.walk);
   if (options.exit_when_done) {
     QObject::connect(&workspace.bridge(), &SessionBridge::run_ended, &app,
@@ -108,4 +121,12 @@ int main(int argc, char** argv) {
     if (const Status written = meter.write(options.bench_loop); !written)
       return say(written.error());
   return result != 0 ? result : code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Anew anew;
+  const int code = run(argc, argv, anew);
+  return anew.program.isEmpty() ? code : luthier::start_anew(anew.program, anew.arguments);
 }

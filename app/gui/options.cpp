@@ -34,6 +34,9 @@ GuiOptions parse_options(const QCoreApplication& app) {
       QStringLiteral(
           "Training steps of the screenshots' runs (default: as the tasks' recipes say)."),
       QStringLiteral("N"));
+  const QCommandLineOption resume(QStringLiteral("resume"),
+                                  QStringLiteral("Go on with the interrupted run in FOLDER."),
+                                  QStringLiteral("FOLDER"));
   const QCommandLineOption launch(QStringLiteral("launch"),
                                   QStringLiteral("Launch the recipe at once."));
   const QCommandLineOption leave(QStringLiteral("exit-when-done"),
@@ -45,11 +48,12 @@ GuiOptions parse_options(const QCoreApplication& app) {
   const QCommandLineOption walk(
       QStringLiteral("walk"),
       QStringLiteral("With --bench-loop: go from page to page all the while."));
-  parser.addOptions({demo, lang, theme, shots, steps, launch, leave, bench, walk});
+  parser.addOptions({demo, lang, theme, shots, steps, resume, launch, leave, bench, walk});
   parser.process(app);
   GuiOptions options;
   if (!parser.positionalArguments().isEmpty()) options.open = parser.positionalArguments().first();
   options.demo = parser.isSet(demo);
+  options.resume = parser.value(resume);
   options.language = parser.value(lang);
   options.theme = parser.value(theme);
   options.screenshots = parser.value(shots);

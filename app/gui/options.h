@@ -10,6 +10,7 @@ namespace luthier {
 
 struct GuiOptions {
   QString open;             ///< a model folder or a recipe
+  QString resume;           ///< an interrupted run to go on with
   bool demo = false;        ///< the teaching model, its first task ready to launch
   QString language, theme;  ///< empty: as kept
   QString screenshots;      ///< a folder: drive the window through the demo, save a picture of each

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Where the tower is fixed, or a row shows its pictures several times, the features of a row's
 // pictures are computed on their own (see RowCache); else all pictures of the batch go together.
+// Features that were kept go up in the batch's own copy.
 #include "engine/batches/batch.h"
 
 #include <algorithm>
@@ -51,6 +52,9 @@ std::vector<Batch::Sequence> laid_out(const MicroBatch& rows, SequenceOrder orde
         [](const Batch::Sequence& a, const Batch::Sequence& b) { return a.number < b.number; });
   return sequences;
 }
+
+/// Under which the features at this place stand aside in the input while it goes up.
+std::string kept_name(std::size_t place) { return "features " + std::to_string(place); }
 
 bool shows_again(const EncodedRow& row) {
   return row.shares_pictures && row.sequences.size() > 1 && !row.sequences.front().images.empty();
@@ -115,10 +119,21 @@ BatchMaker::Features BatchMaker::tower_features(const MicroBatch& rows) const {
 Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) const {
   const torch::Device device = base_.model->device();
   const TokenId filler = base_.processor->image_token_id() == 0 ? 1 : 0;
-  const auto laid = [&](const std::vector<const Example*>& examples) {
+  const auto laid = [&](const std::vector<const Example*>& examples,
+                        std::vector<torch::Tensor> shown = {}) {
     ModelInput input = collate(examples);
-    const bool round = device.is_cpu() && pass == Pass::Training;
-    return for_model(*base_.model, round ? rounded_up(std::move(input), filler) : input);
+    if (device.is_cpu() && pass == Pass::Training) input = rounded_up(std::move(input), filler);
+    for (std::size_t i = 0; i < shown.size(); ++i)
+      if (shown[i].device() != device) input.aside[kept_name(i)] = shown[i];
+    input = for_model(*base_.model, std::move(input));
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+      const auto moved = input.aside.find(kept_name(i));
+      if (moved == input.aside.end()) continue;
+      shown[i] = moved->second;
+      input.aside.erase(moved);
+    }
+    if (!shown.empty()) input.tower_features = shown.size() == 1 ? shown[0] : at::cat(shown, 0);
+    return input;
   };
   Batch batch;
   batch.rows = &rows;
@@ -149,11 +164,10 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
     const EncodedRow& row = rows.encoded[place.row];
     texts.push_back(without_pixels(row.sequences[place.number], row.pictures_of(place.number)));
     const torch::Tensor own = features[place.row][row.shares_pictures ? 0 : place.number];
-    if (own.defined()) shown.push_back(own.to(device));
+    if (own.defined()) shown.push_back(own);
   }
   for (const Example& text : texts) examples.push_back(&text);
-  batch.input = laid(examples);
-  if (!shown.empty()) batch.input.tower_features = shown.size() == 1 ? shown[0] : at::cat(shown, 0);
+  batch.input = laid(examples, std::move(shown));
   return batch;
 }
 

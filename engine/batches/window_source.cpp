@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One window is kept ready beside the one in work; the thread waits otherwise.
+// One window is kept ready beside the one in work; the thread waits otherwise. Its rows are read
+// side by side and looked at in their order: what is said of a window is what one thread would say.
 #include "engine/batches/window_source.h"
 
 #include <algorithm>
+#include <atomic>
+
+#include "engine/base/text.h"
+#include "engine/device/failure.h"
 
 namespace luthier {
 
@@ -29,15 +34,21 @@ Result<EncodedRow> RowReader::read(std::int64_t row, std::int64_t epoch, RowFaul
   return kind->encode(conversation, *processor, how, dataset->where(index), fault);
 }
 
+std::size_t reading_threads(int cores, int busy) {
+  constexpr int kMost = 8;  // each may hold a large picture
+  return static_cast<std::size_t>(std::clamp(cores - busy, 1, kMost));
+}
+
 WindowSource::WindowSource(RowReader reader, std::vector<std::int64_t> usable, const StepPlan& plan,
                            std::int64_t seed, bool shuffle, std::int64_t done,
                            std::shared_ptr<const RowCache> cache,
-                           const std::vector<std::int64_t>& broken)
+                           const std::vector<std::int64_t>& broken, std::size_t threads)
     : reader_(std::move(reader)),
       usable_(std::move(usable)),
       plan_(plan),
       seed_(seed),
       shuffle_(shuffle),
+      threads_(std::max<std::size_t>(1, threads)),
       next_done_(done),
       cache_(std::move(cache)),
       broken_(broken.begin(), broken.end()) {
@@ -74,11 +85,12 @@ void WindowSource::work() {
     Result<Window> window = [this]() -> Result<Window> {
       try {
         return load(next_done_);
-      } catch (const std::bad_alloc&) {
-        return machine_error("Memory ran out while rows were read.", "dataset",
-                             "Lower training.per_device_train_batch_size or training.max_length.");
       } catch (const std::exception& failure) {
-        return machine_error(std::string("Reading rows failed: ") + failure.what(), "dataset");
+        return device_failure(
+            failure,
+            machine_error("Memory ran out while rows were read.", "dataset",
+                          "Lower training.per_device_train_batch_size or training.max_length."),
+            machine_error("Reading rows failed: " + first_line(failure.what()), "dataset"));
       }
     }();
     const bool failed = !window.ok();
@@ -100,38 +112,74 @@ Result<EncodedRow> WindowSource::read(std::int64_t row, std::int64_t epoch, cons
   return reader_.read(row, epoch, fault, /*outline=*/cached != nullptr);
 }
 
+bool WindowSource::stops() {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+/// Until one of them cannot be read, by whatever thread comes to it first.
+void WindowSource::read_all(std::vector<Place>& places, std::int64_t epoch) {
+  std::atomic<std::size_t> next = 0;
+  std::atomic<bool> enough = false;
+  const auto read_some = [&] {
+    for (;;) {
+      // Whoever takes a place reads it: all before one that cannot be read are read then.
+      if (enough || stops()) return;
+      const std::size_t at = next.fetch_add(1);
+      if (at >= places.size()) return;
+      Place& place = places[at];
+      try {
+        place.encoded = read(place.row, epoch, place.cached.get(), &place.fault);
+        const bool left_out = is_picture_fault(place.fault) && reader_.skip_broken;
+        if (!place.encoded->ok() && !left_out) enough = true;
+      } catch (...) {
+        place.thrown = std::current_exception();
+        enough = true;
+      }
+    }
+  };
+  std::vector<std::jthread> beside;
+  for (std::size_t i = 1; i < std::min(threads_, places.size()); ++i)
+    beside.emplace_back(read_some);
+  read_some();
+}
+
 Result<Window> WindowSource::load(std::int64_t done) {
-  const StepPlan::Window place = plan_.window(done);
-  if (order_epoch_ != place.epoch) {
-    order_ = epoch_order(plan_.rows, seed_, place.epoch, shuffle_);
-    order_epoch_ = place.epoch;
+  const StepPlan::Window window_place = plan_.window(done);
+  if (order_epoch_ != window_place.epoch) {
+    order_ = epoch_order(plan_.rows, seed_, window_place.epoch, shuffle_);
+    order_epoch_ = window_place.epoch;
   }
   Window window;
-  for (std::int64_t batch = place.first_batch; batch < place.first_batch + place.batches; ++batch) {
-    MicroBatch micro;
+  std::vector<Place> places;
+  const std::int64_t first = window_place.first_batch;
+  for (std::int64_t batch = first; batch < first + window_place.batches; ++batch) {
     const std::int64_t end = std::min(plan_.rows, (batch + 1) * plan_.batch_size);
     for (std::int64_t at = batch * plan_.batch_size; at < end; ++at) {
-      {
-        const std::lock_guard lock(mutex_);
-        if (stopping_) return interrupted_error();
-      }
-      const std::int64_t row =
-          usable_[static_cast<std::size_t>(order_[static_cast<std::size_t>(at)])];
-      if (broken_.contains(row)) continue;
-      auto cached = cache_ ? cache_->find(row) : nullptr;
-      RowFault fault = RowFault::BadRow;
-      auto encoded = read(row, place.epoch, cached.get(), &fault);
-      if (!encoded) {
-        if (!is_picture_fault(fault) || !reader_.skip_broken) return encoded.error();
-        broken_.insert(row);
-        window.broken.push_back({row, encoded.error().sentence()});
-        continue;
-      }
-      micro.encoded.push_back(encoded.take());
-      micro.cached.push_back(std::move(cached));
-      micro.rows.push_back(row);
+      Place place;
+      place.batch = static_cast<std::size_t>(batch - first);
+      place.row = usable_[static_cast<std::size_t>(order_[static_cast<std::size_t>(at)])];
+      if (broken_.contains(place.row)) continue;
+      if (cache_) place.cached = cache_->find(place.row);
+      places.push_back(std::move(place));
     }
-    window.batches.push_back(std::move(micro));
+  }
+  read_all(places, window_place.epoch);
+  window.batches.resize(static_cast<std::size_t>(window_place.batches));
+  for (Place& place : places) {
+    if (place.thrown) std::rethrow_exception(place.thrown);
+    if (!place.encoded) return interrupted_error();
+    auto& encoded = *place.encoded;
+    if (!encoded) {
+      if (!is_picture_fault(place.fault) || !reader_.skip_broken) return encoded.error();
+      broken_.insert(place.row);
+      window.broken.push_back({place.row, encoded.error().sentence()});
+      continue;
+    }
+    MicroBatch& micro = window.batches[place.batch];
+    micro.encoded.push_back(encoded.take());
+    micro.cached.push_back(std::move(place.cached));
+    micro.rows.push_back(place.row);
   }
   return window;
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Accumulation windows, loaded ahead by one thread of its own: while a step computes, the next
+// Accumulation windows, loaded ahead by threads of their own: while a step computes, the next
 // window's rows are read, their pictures decoded and their tokens made. A window is handed over
-// whole, because its loss is divided by the counts of all of it.
+// whole, because its loss is divided by the counts of all of it. Each row is made of the recipe,
+// the row and the epoch alone, and stands in its place, whoever reads it.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -51,15 +53,20 @@ struct RowReader {
 /// Whether it is the row's picture that is at fault.
 bool is_picture_fault(RowFault fault);
 
+/// How many threads read rows beside a training that keeps `busy` threads of `cores` at work.
+std::size_t reading_threads(int cores, int busy);
+
 class WindowSource {
  public:
   /// `usable`: the dataset's rows that take part, in order. Starts with the window of the step
   /// after `done` steps. `cache` may be null. `broken`: those of the rows that earlier windows left
   /// out. They keep their places in the plan, so that the steps stay as they were counted, and a
   /// row's window is the same whenever it is loaded: by what the files hold, never by when.
+  /// `threads` read a window's rows side by side.
   WindowSource(RowReader reader, std::vector<std::int64_t> usable, const StepPlan& plan,
                std::int64_t seed, bool shuffle, std::int64_t done,
-               std::shared_ptr<const RowCache> cache, const std::vector<std::int64_t>& broken = {});
+               std::shared_ptr<const RowCache> cache, const std::vector<std::int64_t>& broken = {},
+               std::size_t threads = 1);
   ~WindowSource();
   WindowSource(const WindowSource&) = delete;
   WindowSource& operator=(const WindowSource&) = delete;
@@ -68,8 +75,19 @@ class WindowSource {
   Result<Window> next();
 
  private:
+  /// A row on its way into a window.
+  struct Place {
+    std::size_t batch = 0;
+    std::int64_t row = 0;
+    std::shared_ptr<const CachedRow> cached;
+    std::optional<Result<EncodedRow>> encoded;  ///< empty: nobody came to it
+    RowFault fault = RowFault::BadRow;
+    std::exception_ptr thrown;
+  };
   void work();
   Result<Window> load(std::int64_t done);
+  void read_all(std::vector<Place>& places, std::int64_t epoch);
+  bool stops();
   Result<EncodedRow> read(std::int64_t row, std::int64_t epoch, const CachedRow* cached,
                           RowFault* fault) const;
 
@@ -78,6 +96,7 @@ class WindowSource {
   const StepPlan plan_;
   const std::int64_t seed_;
   const bool shuffle_;
+  const std::size_t threads_;
   std::int64_t next_done_;
   std::shared_ptr<const RowCache> cache_;
   std::int64_t order_epoch_ = -1;

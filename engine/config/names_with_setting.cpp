@@ -56,6 +56,8 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "It counts pixels of a picture (width × height).");
   called("image.on_error", "skip_broken_images ignore_image_errors strict skip_invalid",
          "It is refuse or skip.");
+  called("training.on_low_memory", "ignore_memory_forecast force skip_memory_check allow_oom",
+         "It is refuse or try.");
   called("adapter", "lora peft peft_config lora_config peft_args lora_args",
          "The settings of a LoRA stand under it.");
   called("training",

@@ -74,7 +74,8 @@ struct TrainingSettings {
   std::int64_t seed = 42;
   std::string loss_on = "completion";  ///< completion | assistant | all
   std::int64_t logging_steps = 1, eval_steps = 0, save_steps = 100, save_total_limit = 3;
-  double save_minutes = 10;  ///< a checkpoint so often beside save_steps; 0: none
+  double save_minutes = 10;              ///< a checkpoint so often beside save_steps; 0: none
+  std::string on_low_memory = "refuse";  ///< refuse | try
 };
 
 struct Recipe {

@@ -464,6 +464,11 @@ std::vector<RecipeField> build_table() {
           .at_least(0)
           .at_most(1e6)
           .advanced());
+  add(choice("training.on_low_memory", "Memory that will not do",
+             "refuse does not start a run whose forecast is more than 95 % of the free memory; try "
+             "starts it all the same.",
+             {"refuse", "try"}, LUTHIER_FIELD(training.on_low_memory))
+          .advanced());
 
   std::vector<RecipeField> table = fields_of(std::move(rows));
   for (RecipeField& field : table) {

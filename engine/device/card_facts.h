@@ -14,9 +14,10 @@ struct CardFacts {
   std::string name;    ///< "NVIDIA GeForce RTX 3090"
   int capability = 0;  ///< major × 10 + minor: 86 is sm_86
   std::int64_t total = 0;
-  std::int64_t free = -1;  ///< bytes that nobody holds; -1: the driver does not say
-  std::int64_t held = 0;   ///< bytes of it that this process's tensors hold
-  bool context = false;    ///< this process has a context on it, which takes some of it too
+  std::int64_t free = -1;   ///< bytes that nobody holds; -1: the driver does not say
+  std::int64_t held = 0;    ///< bytes of it that this process's tensors hold
+  bool context = false;     ///< this process has a context on it, which takes some of it too
+  int multiprocessors = 0;  ///< 0: the driver does not say
 };
 
 struct DeviceFacts {

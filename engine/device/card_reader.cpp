@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The few entries that are asked for, with their types as the CUDA driver API and NVML document
-// them: results are 0 for success, attributes 75 and 76 the two halves of a compute capability.
+// them: results are 0 for success, attributes 75 and 76 the two halves of a compute capability, 16
+// the number of multiprocessors.
 #include "engine/device/card_reader.h"
 
 #include <dlfcn.h>
@@ -13,8 +14,8 @@ namespace luthier {
 namespace {
 
 constexpr int kSuccess = 0;
-constexpr int kCapabilityMajor = 75, kCapabilityMinor = 76;  // CUdevice_attribute
-constexpr int kMostCards = 1024;                             // a driver that says more is broken
+constexpr int kCapabilityMajor = 75, kCapabilityMinor = 76, kMultiprocessors = 16;  // attributes
+constexpr int kMostCards = 1024;  // a driver that says more is broken
 
 using Uuid = std::array<unsigned char, 16>;  // CUuuid's bytes
 
@@ -141,6 +142,8 @@ void read_driver(DeviceFacts& facts, const DriverLibraries& libraries) {
     card.name = name;
     card.capability = major * 10 + minor;
     card.total = static_cast<std::int64_t>(total);
+    if (driver.attribute(&card.multiprocessors, kMultiprocessors, device) != kSuccess)
+      card.multiprocessors = 0;  // nothing depends on it but a finer forecast
     Uuid uuid{};
     if (managed && driver.uuid && driver.uuid(&uuid, device) == kSuccess)
       card.free = free_bytes(management, uuid);

@@ -15,6 +15,7 @@
 #include "engine/device/card_reader.h"
 #include "engine/device/cuda_libraries.h"
 #include "engine/device/device_facts.h"
+#include "engine/device/failure.h"
 #include "engine/device/lost_device.h"
 #include "engine/device/memory.h"
 
@@ -110,6 +111,11 @@ Result<torch::Device> choose_device(const std::string& name) {
   }
   if (choice.card < 0) return torch::Device(torch::kCPU);
   return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(choice.card));
+}
+
+std::string card_at_work() {
+  const std::lock_guard lock(chosen().mutex);
+  return chosen().card < 0 ? "" : "cuda:" + std::to_string(chosen().card);
 }
 
 Result<torch::ScalarType> choose_dtype(const std::string& name, torch::Device device) {

@@ -37,6 +37,8 @@ const c10::TypedOperatorHandle<Pointwise>* one_dnn_linear() {
   return found ? &*found : nullptr;
 }
 
+thread_local bool other_products = false;
+
 constexpr double kClearlyFaster = 1.25;
 constexpr int kRounds = 5;
 
@@ -82,8 +84,12 @@ ProductLibrary choose_library() {
 
 ProductLibrary product_library() {
   static const ProductLibrary chosen = choose_library();
-  return chosen;
+  if (!other_products || !one_dnn_linear() || !at::hasMKL()) return chosen;
+  return chosen == ProductLibrary::Mkl ? ProductLibrary::OneDnn : ProductLibrary::Mkl;
 }
+
+OtherProducts::OtherProducts() { other_products = true; }
+OtherProducts::~OtherProducts() { other_products = false; }
 
 Tensor one_dnn_product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return one_dnn_linear()->call(x, weight,

@@ -17,6 +17,16 @@ enum class ProductLibrary { OneDnn, Mkl };
 /// or mkl) decides instead where it is set.
 ProductLibrary product_library();
 
+/// While one stands, the products of its thread are the other library's where this LibTorch has
+/// both: the same sums, added in another order.
+class OtherProducts {
+ public:
+  OtherProducts();
+  ~OtherProducts();
+  OtherProducts(const OtherProducts&) = delete;
+  OtherProducts& operator=(const OtherProducts&) = delete;
+};
+
 /// x [n, in] · weightᵀ + bias → [n, out] by oneDNN, outside autograd; views of any stride. Call
 /// only where product_library() says OneDnn.
 torch::Tensor one_dnn_product(const torch::Tensor& x, const torch::Tensor& weight,

@@ -10,13 +10,16 @@
 #include "engine/config/quantization_fields.h"
 #include "engine/data/dataset.h"
 #include "engine/data/processor.h"
+#include "engine/device/device.h"
 #include "engine/device/device_facts.h"
 #include "engine/device/memory.h"
+#include "engine/forecast/card_room.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/method.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/packing.h"
+#include "engine/nn/flash_attention.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier {
@@ -70,10 +73,33 @@ PictureLoad picture_load(const Example& example, TokenId image_token) {
   return load;
 }
 
+/// The card behind a CUDA device as it is now; nullopt: the CPU.
+std::optional<CardFacts> card_now(torch::Device device) {
+  if (device.is_cpu()) return std::nullopt;
+  CardFacts card = card_of(device).value_or(CardFacts());
+  // The driver's management library may be missing, or have no name for a slice of a card.
+  if (card.free < 0) {
+    try {
+      card.free = available_memory(device);
+      card.context = true, card.held = memory_use(device).reserved;
+    } catch (const std::exception&) {
+      card.free = -1;  // and who asks is told so
+    }
+  }
+  return card;
+}
+
+/// A plug on a linear that keeps its input and numbers of its own besides makes products with its
+/// tensors, in copies of the products' type (nn/narrow_copy.h).
+bool makes_products(const TrainedModule& each) {
+  return !each.share.whole && each.share.keeps_input && each.share.row_numbers > 0 &&
+         each.branch.empty() && each.module->type == "Linear";
+}
+
 }  // namespace
 
 Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
-                          const StepTerms& asked) {
+                          const StepTerms& asked, const CardFacts* card) {
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
   const bool plugs = method_kind(recipe.strategy).hangs_adapter();
   StepTerms terms = asked;
@@ -84,6 +110,7 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   for (const TrainedModule& each : trained) {
     parameters += each.share.parameters;
     adapter += each.share.parameters * (!each.share.whole ? 4 : terms.element);
+    if (terms.element < 4 && makes_products(each)) adapter += each.share.parameters * terms.element;
   }
   LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
   PassCost cost;
@@ -119,6 +146,10 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   // What of a packed weight stands dense at a time.
   LUTHIER_TRY(const std::int64_t dense, largest_dense_run(model, packing));
   parts.workspace = step.workspace + dense * terms.element;
+  if (card) {
+    const std::int64_t width = std::max(cost.head.width, model.geometry.hidden_size);
+    add_card_parts(model, recipe, trained, terms, terms.block(batch.tokens * width), *card, result);
+  }
   return result;
 }
 
@@ -135,22 +166,27 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   forecast.batch_tokens = batch.tokens;
   // What this process's tensors hold is taken over by the run (a loaded model) or given back before
   // it.
-  forecast.available = available_memory(device) + memory_use(device).allocated;
+  const std::optional<CardFacts> card = card_now(device);
+  forecast.available =
+      card ? available_on(*card) : available_memory(device) + memory_use(device).allocated;
   StepTerms terms;
   terms.element = dtype == torch::kBFloat16 ? 2 : 4;
   terms.checkpointing = recipe.training.gradient_checkpointing == "true";
   terms.cpu = device.is_cpu();
-  LUTHIER_TRY(Estimate made, estimate(model, recipe, batch, terms));
-  if (recipe.training.gradient_checkpointing == "auto" &&
-      made.parts.total() > forecast.available / 10 * 8) {
+  terms.flash = flash_takes(device, dtype, /*head_dim=*/64);
+  if (card && card->multiprocessors > 0) terms.multiprocessors = card->multiprocessors;
+  const CardFacts* on = card ? &*card : nullptr;
+  const std::int64_t there = forecast.known() ? forecast.available : card->total;
+  LUTHIER_TRY(Estimate made, estimate(model, recipe, batch, terms, on));
+  if (recipe.training.gradient_checkpointing == "auto" && made.parts.total() > there / 10 * 8) {
     terms.checkpointing = true;
-    LUTHIER_TRY(made, estimate(model, recipe, batch, terms));
+    LUTHIER_TRY(made, estimate(model, recipe, batch, terms, on));
   }
   forecast.parts = made.parts;
   forecast.weights_by_part = std::move(made.weights_by_part);
   forecast.gradient_checkpointing = terms.checkpointing;
   if (!forecast.fits())
-    forecast.advice = advise(model, recipe, batch, terms, forecast.parts.total());
+    forecast.advice = advise(model, recipe, batch, terms, on, forecast.parts.total());
   return forecast;
 }
 
@@ -158,16 +194,19 @@ Json to_json(const MemoryForecast& forecast) {
   const MemoryParts& parts = forecast.parts;
   Json weights = Json::object();
   for (const auto& [name, bytes] : forecast.weights_by_part) weights[name] = bytes;
-  return {{"parts",
-           {{"weights", parts.weights},
-            {"adapter", parts.adapter},
-            {"gradients", parts.gradients},
-            {"optimizer", parts.optimizer},
-            {"activations", parts.activations},
-            {"workspace", parts.workspace}}},
+  Json of_parts = {{"weights", parts.weights},         {"adapter", parts.adapter},
+                   {"gradients", parts.gradients},     {"optimizer", parts.optimizer},
+                   {"activations", parts.activations}, {"workspace", parts.workspace}};
+  if (parts.context > 0) {
+    of_parts["context"] = parts.context;
+    of_parts["libraries"] = parts.libraries;
+    of_parts["fragmentation"] = parts.fragmentation;
+  }
+  const bool known = forecast.known();
+  return {{"parts", of_parts},
           {"total", parts.total()},
-          {"available", forecast.available},
-          {"fits", forecast.fits()},
+          {"available", known ? Json(forecast.available) : Json()},
+          {"fits", known ? Json(forecast.fits()) : Json()},
           {"device", forecast.device},
           {"dtype", forecast.dtype},
           {"device_note", forecast.device_note},

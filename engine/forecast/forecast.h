@@ -18,18 +18,27 @@
 
 namespace luthier {
 
-/// Bytes by part; the same parts are measured.
+/// Bytes by part; those of tensors are measured by the same parts.
 struct MemoryParts {
   std::int64_t weights = 0, adapter = 0, gradients = 0, optimizer = 0, activations = 0,
                workspace = 0;
-  std::int64_t total() const {
+  // Of a card alone (forecast/card_room.h).
+  std::int64_t context = 0;        ///< CUDA's, with the kernels in it
+  std::int64_t libraries = 0;      ///< cuBLAS's workspaces
+  std::int64_t fragmentation = 0;  ///< what lies unused between the allocator's blocks
+  std::int64_t tensors() const {
     return weights + adapter + gradients + optimizer + activations + workspace;
   }
+  std::int64_t total() const { return tensors() + context + libraries + fragmentation; }
 };
+
+/// Percent of what is free that a run may be planned to take: other programs want some, and a
+/// forecast can be a few percent off.
+inline constexpr std::int64_t kMostOfFree = 95;
 
 struct MemoryForecast {
   MemoryParts parts;
-  std::int64_t available = 0;  ///< free on the device now
+  std::int64_t available = 0;  ///< free on the device now, for this process; -1: not known
   std::string device, dtype;
   std::string device_note;              ///< what a person should know of how it came to that device
   bool gradient_checkpointing = false;  ///< what `auto` came to
@@ -38,8 +47,16 @@ struct MemoryForecast {
   std::vector<std::string>
       advice;  ///< what to change when it will not fit, most effective first; empty when it fits
 
-  bool fits() const { return parts.total() <= available; }
+  bool known() const { return available >= 0; }
+  /// Within kMostOfFree of what is free, or nobody can know.
+  bool fits() const;
 };
+
+/// Refuses a launch that does not fit, with the advice, unless the recipe says to try it: a Machine
+/// error. What starts a run asks here.
+Status check_room(const MemoryForecast& forecast, const Recipe& recipe);
+/// What is said where nobody can know whether it fits; else empty.
+std::string unknown_room(const MemoryForecast& forecast);
 
 /// What the largest micro-batch looks like.
 struct BatchShape {
@@ -66,7 +83,8 @@ struct TrainedModules {
 };
 Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& recipe);
 
-/// The document of `plan --json`.
+/// The document of `plan --json`: the parts of a card stand in it where there is one; what nobody
+/// can know is null.
 Json to_json(const MemoryForecast& forecast);
 
 class Dataset;

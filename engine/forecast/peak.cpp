@@ -22,6 +22,7 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
   Pass pass;
   pass.terms = terms;
   pass.pictures = batch.pictures;
+  pass.terms.frames = std::max({std::int64_t{1}, batch.pictures.frames, batch.pictures.images});
   pass.labels = objective.labels_used(std::min(batch.labels, batch.tokens));
   std::vector<std::int64_t> lengths = batch.lengths;
   if (lengths.empty()) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/config/kinds.h"
+#include "engine/device/card_facts.h"
 #include "engine/forecast/forecast.h"
 #include "engine/objectives/loss_cost.h"
 
@@ -58,13 +59,19 @@ struct Estimate {
   MemoryParts parts;
   std::vector<std::pair<std::string, std::int64_t>> weights_by_part;
 };
+/// `card`: with what it takes besides tensors; null: tensors alone.
 Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
-                          const StepTerms& terms);
+                          const StepTerms& terms, const CardFacts* card = nullptr);
+/// Adds that. `states`: bytes of one tensor of a layer's states, the size that most activations
+/// have.
+void add_card_parts(const ModelSummary& model, const Recipe& recipe,
+                    const std::vector<TrainedModule>& trained, const StepTerms& terms,
+                    std::int64_t states, const CardFacts& card, Estimate& estimate);
 
 /// Single changes that would lower the total, the most effective first.
 std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
                                 const BatchShape& batch, const StepTerms& terms,
-                                std::int64_t total);
+                                const CardFacts* card, std::int64_t total);
 /// A regular expression that the modules of this part match and those of no other do; empty where
 /// the model has none.
 std::string pattern_of_part(const ModelSummary& model, const std::string& part);

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "engine/base/text.h"
+#include "engine/device/failure.h"
 #include "engine/device/threads.h"
 #include "engine/generate/answer_text.h"
 #include "engine/generate/token_choice.h"
@@ -258,14 +259,12 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded,
     work.place_tokens(i);
   }
   return results;
-} catch (const c10::OutOfMemoryError&) {
-  return machine_error("There is not enough memory to answer.", "generate",
-                       "Ask for fewer new tokens, or fewer samples at a time.");
-} catch (const std::bad_alloc&) {
-  return machine_error("There is not enough memory to answer.", "generate",
-                       "Ask for fewer new tokens, or fewer samples at a time.");
 } catch (const std::exception& problem) {
-  return machine_error("Decoding failed: " + first_line(problem.what()), "generate");
+  return device_failure(problem,
+                        machine_error("There is not enough memory to answer.", "generate",
+                                      "Ask for fewer new tokens, or fewer samples at a time."),
+                        machine_error("Decoding failed: " + first_line(problem.what()), "generate"),
+                        loaded.model->device().str());
 }
 
 }  // namespace luthier

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/io/weight_kinds.h"
 
-#include <regex>
 
 #include "engine/io/weight_kind_list.h"
 
@@ -56,26 +55,6 @@ std::optional<PartOfWeight> part_of_weight(const std::string& name, const Weight
     if (weight.ends_with(".weight")) return PartOfWeight{std::move(weight), end};
   }
   return {};
-}
-
-Result<bool> skips_module(const Json& settings, const std::string& module, const std::string& head,
-                          const std::string& where) {
-  const auto list = settings.find("llm_int8_skip_modules");
-  if (list == settings.end() || list->is_null()) return module == head;
-  const std::string place = where + ": llm_int8_skip_modules";
-  if (!list->is_array()) return input_error("A list of names is expected.", place);
-  for (const Json& entry : *list) {
-    if (!entry.is_string()) return input_error("A list of names is expected.", place);
-    const std::string name = entry.get<std::string>();
-    if (module.ends_with(name)) return true;
-    try {
-      if (std::regex_search(module, std::regex(name), std::regex_constants::match_continuous))
-        return true;
-    } catch (const std::regex_error&) {
-      return input_error("\"" + name + "\" is no name and no regular expression.", place);
-    }
-  }
-  return false;
 }
 
 }  // namespace luthier

@@ -49,10 +49,4 @@ struct PartOfWeight {
 };
 std::optional<PartOfWeight> part_of_weight(const std::string& name, const WeightKind& kind);
 
-/// Whether settings leave a Linear as it is. Where llm_int8_skip_modules is null that is the output
-/// head (`head`, as the model calls it); else a name that
-/// one of the list begins (as a regular expression) or ends.
-Result<bool> skips_module(const Json& settings, const std::string& module, const std::string& head,
-                          const std::string& where);
-
 }  // namespace luthier

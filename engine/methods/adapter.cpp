@@ -7,6 +7,7 @@
 #include "engine/methods/adapter_tensors.h"
 #include "engine/methods/method.h"
 #include "engine/models/tensor_file.h"
+#include "engine/nn/narrow_copy.h"
 
 namespace luthier {
 
@@ -72,10 +73,14 @@ void Adapter::set_strength(double strength) {
 }
 
 void Adapter::set_training(bool training, std::uint64_t seed) {
+  std::vector<NarrowCopy::Pair> copies;
   for (const Hung& each : parts_.hung) {
     each.plug->training = training;
     each.plug->seed = seed;
+    if (const auto* keeps = dynamic_cast<const KeepsCopies*>(each.plug.get()))
+      keeps->add_copies(copies);
   }
+  NarrowCopy::refresh(copies);
 }
 
 Status Adapter::check_mergeable(const std::filesystem::path& folder) const {

@@ -19,10 +19,12 @@ BottleneckPlug::BottleneckPlug(const std::vector<Tensor>& tensors, Activation ac
 
 Tensor BottleneckPlug::after(const Tensor& y, const Tensor& x) const {
   if (strength == 0) return y;
-  const Tensor input = (of_sum_ ? y + x : y).to(torch::kFloat32);
-  const Tensor narrow = activate(at::linear(input, down_weight_, down_bias_), activation_);
-  const Tensor added = at::linear(narrow, up_weight_, up_bias_);
-  return (y + (strength == 1 ? added : added * strength)).to(y.scalar_type());
+  const Tensor input = of_sum_ ? y + x : y;
+  const auto near = [&](const Tensor& tensor) { return tensor.to(y.scalar_type()); };
+  const Tensor narrow =
+      activate(at::linear(input, near(down_weight_), near(down_bias_)), activation_);
+  const Tensor added = at::linear(narrow, near(up_weight_), near(up_bias_));
+  return at::add(y, added, strength);
 }
 
 namespace {

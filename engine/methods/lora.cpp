@@ -3,14 +3,10 @@
 
 #include <cmath>
 
-#include <torch/csrc/autograd/custom_function.h>
-
 #include "engine/base/random_stream.h"
 #include "engine/base/text.h"
 #include "engine/methods/build_adapter.h"
 #include "engine/methods/lora_settings.h"
-#include "engine/nn/dropout.h"
-#include "engine/nn/products.h"
 
 namespace luthier {
 
@@ -22,84 +18,29 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   return mixed_bits(a + kGoldenStep * (b + 1));
 }
 
-struct LoraStep {
-  double scale, dropout;
-  std::uint64_t seed;
-};
-
-/// Saves x (shared with the neighbouring products of the same x), x Aᵀ (r wide) and the small
-/// matrices; the mask is drawn again.
-class LoraFunction : public torch::autograd::Function<LoraFunction> {
- public:
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
-                        const Tensor& leaf, const Tensor& given, const Tensor& a, const Tensor& b,
-                        const Weight& weight, const LoraStep& step) {
-    const Tensor bias = given.numel() > 0 ? given : Tensor();  // empty: the base has none
-    const Tensor flat = x.reshape({-1, x.size(-1)});           // [n, in]
-    const Tensor dropped = step.dropout > 0 ? dropped_out(flat, step.dropout, step.seed) : flat;
-    const Tensor inner = matrix_product(dropped.to(a.scalar_type()), a.t());  // [n, r]
-    Tensor y = weight.product(flat, bias);                                    // [n, out]
-    if (y.scalar_type() == b.scalar_type())
-      y.addmm_(inner, b.t(), 1, step.scale);
-    else
-      y.add_(at::mm(inner, b.t()).mul_(step.scale));
-    context->save_for_backward({x, leaf, a, b, inner});
-    context->saved_data["weight"] = weight.kept();
-    context->saved_data["scale"] = step.scale;
-    context->saved_data["dropout"] = step.dropout;
-    context->saved_data["seed"] = static_cast<std::int64_t>(step.seed);
-    auto shape = x.sizes().vec();
-    shape.back() = weight.rows();
-    return y.view(shape);
-  }
-
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 torch::autograd::variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    const Tensor &x = saved[0], &a = saved[2], &b = saved[3], &inner = saved[4];
-    const Weight weight(saved[1], context->saved_data["weight"]);
-    const double scale = context->saved_data["scale"].toDouble(),
-                 dropout = context->saved_data["dropout"].toDouble();
-    const Tensor flat = x.reshape({-1, x.size(-1)});
-    const Tensor gradient = gradients[0].reshape({-1, weight.rows()});  // [n, out]
-    const Tensor wide = gradient.to(b.scalar_type());
-    const Tensor dinner = matrix_product(wide, b).mul_(scale);  // [n, r]
-    Tensor dx, dbias, da, db, dweight;
-    const auto seed = static_cast<std::uint64_t>(context->saved_data["seed"].toInt());
-    const auto dropped = [&](const Tensor& values) {
-      return dropout > 0 ? dropped_out(values, dropout, seed) : values;
-    };
-    if (context->needs_input_grad(3))
-      da = matrix_product(dinner.t(), dropped(flat).to(a.scalar_type()));
-    if (context->needs_input_grad(4)) db = matrix_product(wide.t(), inner).mul_(scale);
-    if (context->needs_input_grad(1)) dweight = matrix_product(gradient.t(), flat);
-    if (context->needs_input_grad(2)) dbias = gradient.sum(0);
-    if (context->needs_input_grad(0)) {
-      dx = weight.product_back(gradient);
-      if (dropout > 0)
-        dx.add_(dropped(matrix_product(dinner, a)));
-      else if (dx.scalar_type() == a.scalar_type())
-        dx.addmm_(dinner, a);
-      else
-        dx.add_(at::mm(dinner, a));
-      dx = dx.view_as(x);
-    }
-    return {dx, dweight, dbias, da, db, Tensor(), Tensor()};
-  }
-};
-
 }  // namespace
 
 LoraLinear::LoraLinear(Tensor first, Tensor second, double s, double p, std::uint64_t place)
     : a(std::move(first)), b(std::move(second)), scale(s), dropout(p), place_(place) {}
 
 Tensor LoraLinear::forward(const Tensor& x, const LinearImpl& base) const {
-  if (strength == 0) return base.product(x);
-  const Tensor bias =
-      base.bias.defined() ? base.bias : at::empty({0}, x.options().requires_grad(false));
-  return LoraFunction::apply(
-      x, base.weight.leaf(), bias, a, b, base.weight,
-      LoraStep{scale * strength, training ? dropout : 0.0, mix(seed, place_)});
+  return low_rank_product(x, base, low_rank(x.scalar_type()));
+}
+
+LowRank LoraLinear::low_rank(torch::ScalarType type) const {
+  if (strength == 0) return LowRank();
+  return LowRank{a,
+                 b,
+                 near_a_.of(a, type),
+                 near_b_.of(b, type),
+                 scale * strength,
+                 training ? dropout : 0.0,
+                 mix(seed, place_)};
+}
+
+void LoraLinear::add_copies(std::vector<NarrowCopy::Pair>& copies) const {
+  copies.push_back({&a, &near_a_});
+  copies.push_back({&b, &near_b_});
 }
 
 Tensor LoraLinear::delta() const {
@@ -112,8 +53,10 @@ LoraEmbedding::LoraEmbedding(Tensor first, Tensor second, double s)
 Tensor LoraEmbedding::forward(const Tensor& ids, const EmbeddingImpl& base) const {
   const Tensor found = base.lookup(ids);
   if (strength == 0) return found;
-  const Tensor added = at::matmul(at::embedding(a.t(), ids), b.t()) * (scale * strength);
-  return (found + added).to(found.scalar_type());  // rounded once, behind the sum
+  const Tensor inner = at::embedding(a.t(), ids).to(found.scalar_type());  // [..., r]
+  return at::addmm(found.reshape({-1, found.size(-1)}), inner.reshape({-1, inner.size(-1)}),
+                   b.to(found.scalar_type()).t(), 1, scale * strength)
+      .view_as(found);
 }
 
 Tensor LoraEmbedding::delta() const {

@@ -6,6 +6,8 @@
 #include <fstream>
 
 #include "engine/base/text.h"
+#include "engine/device/failure.h"
+#include "engine/device/product_library.h"
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"
@@ -106,6 +108,14 @@ double relative_difference(const std::vector<Tensor>& got, const std::vector<Ten
   return largest > 0 ? difference / largest : difference;
 }
 
+/// What the order of its sums changes in the model's float32 logits; 0 where there is one library.
+double difference_of_order(Model& model, const std::vector<Example>& probes,
+                           const std::vector<Tensor>& logits) {
+  const OtherProducts other;
+  const double difference = relative_difference(answers(model, probes), logits);
+  return std::isfinite(difference) ? difference : 0;
+}
+
 bool same_probes(const std::vector<Example>& a, const std::vector<Example>& b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -172,13 +182,14 @@ Result<MergeReport> merge_and_prove(const fs::path& base_folder, const fs::path&
   LUTHIER_CHECK(adapter->check_mergeable(adapter_folder));
   LUTHIER_TRY(const std::vector<Example> probes, make_probes(loaded, writer.path()));
   MergeReport report;
-  const double limit = how.limit;
-  report.limit = limit;
   report.probes = static_cast<std::int64_t>(probes.size());
   report.with_picture = !probes.front().images.empty();
 
   adapter->activate();
   const std::vector<Tensor> beside = answers(*loaded.model, probes);
+  report.order = difference_of_order(*loaded.model, probes, beside);
+  const double limit = report.limit =
+      how.limit.value_or(std::max(kMergeLimit, kMergeLimitOfOrder * report.order));
   adapter->deactivate();
   unpack_weights(*loaded.model, torch::kFloat32);  // a merged model is dense
   const std::string tied = tied_weight(*loaded.model);
@@ -227,11 +238,12 @@ Result<MergeReport> merge_and_prove(const fs::path& base_folder, const fs::path&
 Result<MergeReport> merge_adapter(const fs::path& base_folder, const fs::path& adapter_folder,
                                   const fs::path& out, const MergeOptions& how) try {
   return merge_and_prove(base_folder, adapter_folder, out, how);
-} catch (const std::bad_alloc&) {
-  return machine_error("There is not enough memory to merge.", base_folder.string(),
-                       "It takes the model in float32 and the adapter.");
 } catch (const std::exception& problem) {
-  return machine_error("Merging failed: " + first_line(problem.what()), base_folder.string());
+  return device_failure(
+      problem,
+      machine_error("There is not enough memory to merge.", base_folder.string(),
+                    "It takes the model in float32 and the adapter."),
+      machine_error("Merging failed: " + first_line(problem.what()), base_folder.string()));
 }
 
 double MergeReport::relative_error() const {
@@ -256,6 +268,7 @@ Json to_json(const MergeReport& report) {
           {"with_picture", report.with_picture},
           {"relative_error", report.relative_error()},
           {"limit", report.limit},
+          {"order_of_sums", report.order},
           {"errors",
            {{"merged_against_adapter", report.arithmetic},
             {"written_against_rounded", report.written},

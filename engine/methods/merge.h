@@ -5,11 +5,14 @@
 // compared is the folder as it was written, read back. Weights that are stored in 16 bits are not
 // those that were merged, and how far that moves the logits is in the model's and no fault; so
 // there the merge is proven before the weights are rounded, and the folder against the rounded
-// weights in memory.
+// weights in memory. A model's float32 logits are themselves open by what its sums' order changes,
+// which grows with its width and depth: that is measured, and a merge may differ by some times as
+// much.
 #pragma once
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "engine/base/result.h"
@@ -20,6 +23,10 @@ namespace luthier {
 
 /// Of the largest logit.
 inline constexpr double kMergeLimit = 1e-5;
+/// A merged weight is rounded once more than the products beside each other, which moves the logits
+/// about as far as another order of the sums does: merged against beside was found to be 1.2 to 1.6
+/// times either one's distance from float64, by 4 to 72 layers of width 256 to 2,048.
+inline constexpr double kMergeLimitOfOrder = 4;
 
 /// Differences of logits, the largest of all probes' last rows, of the largest logit.
 struct MergeReport {
@@ -27,9 +34,10 @@ struct MergeReport {
   double written =
       0;  ///< the folder read back against the same weights in memory, rounded as it stores them
   double rounding = 0;  ///< the folder read back against the adapter
-  double limit = kMergeLimit;
-  std::string dtype;    ///< of the written weights
-  bool untied = false;  ///< the head was tied, and got a weight of its own
+  double order = 0;     ///< the adapter's logits against the same by another library of products
+  double limit = kMergeLimit;  ///< or kMergeLimitOfOrder × `order` where that is more
+  std::string dtype;           ///< of the written weights
+  bool untied = false;         ///< the head was tied, and got a weight of its own
   std::int64_t probes = 0;
   bool with_picture = false;
 
@@ -41,7 +49,7 @@ struct MergeReport {
 Json to_json(const MergeReport& report);
 
 struct MergeOptions {
-  double limit = kMergeLimit;
+  std::optional<double> limit;        ///< none: as MergeReport::limit says
   PixelLimits pixels;                 ///< none: those that the adapter was trained under
   std::function<bool(double)> go_on;  ///< as LoadOptions has it; false is an Interrupted error
 };

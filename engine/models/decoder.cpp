@@ -3,6 +3,7 @@
 
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/heads.h"
+#include "engine/nn/side_by_side.h"
 
 namespace luthier {
 
@@ -32,9 +33,10 @@ SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer
 
 Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence,
                                   const RotaryTable& rotary, KeyValueCache* cache) {
-  const Tensor query = q_proj_(x).view({-1, heads_, head_dim_}),
-               key = k_proj_(x).view({-1, kv_heads_, head_dim_});
-  const Tensor value = v_proj_(x).view({-1, kv_heads_, head_dim_});
+  const auto made = side_by_side(x, {q_proj_.get(), k_proj_.get(), v_proj_.get()});
+  const Tensor query = made[0].view({-1, heads_, head_dim_}),
+               key = made[1].view({-1, kv_heads_, head_dim_}),
+               value = made[2].view({-1, kv_heads_, head_dim_});
   const bool begins = !cache || cache->length() == 0;
   const auto turned = normed_and_turned(query, key, q_norm_, k_norm_, rotary);
   return o_proj_(attend(turned.first, turned.second, value, sequence.rows, rule_, sequence.blocks,
@@ -50,7 +52,8 @@ GatedMlpImpl::GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_s
 }
 
 Tensor GatedMlpImpl::forward(const Tensor& x) {
-  return down_proj_(gated(gate_proj_(x), up_proj_(x), activation_));
+  const auto made = side_by_side(x, {gate_proj_.get(), up_proj_.get()});
+  return down_proj_(gated(made[0], made[1], activation_));
 }
 
 DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer,

@@ -18,11 +18,13 @@ AttentionBranchCost SelfAttentionImpl::cost(const StepTerms& terms, const RowsSh
                                      : 0;
   // Keys before the rows want a gradient, and attention passes it on to them.
   const std::int64_t before = terms.keys_before;
+  const Scores scores = rule_.softcap > 0 ? Scores::Capped
+                        : rows.blocks     ? Scores::Masked
+                                          : Scores::Fused;
   AttentionBranchCost cost = attention_branch_cost(
       terms, {q_proj_, k_proj_, v_proj_}, o_proj_,
-      attention_cost(terms, behind_keys(rows, before), heads_, kv_heads_, head_dim_,
-                     rule_.softcap > 0 ? Scores::Capped : Scores::Fused),
-      norms, tokens, flows || before > 0);
+      attention_cost(terms, behind_keys(rows, before), heads_, kv_heads_, head_dim_, scores), norms,
+      tokens, flows || before > 0);
   add_plug(cost, terms, *this, tokens);
   return cost;
 }
@@ -66,13 +68,15 @@ void DecoderImpl::add_cost(const Pass& asked, bool flows, bool blocks, std::int6
     pass.rows = rows_shape(pass.lengths, /*causal=*/true);
     flows = true;
   }
+  pass.rows.blocks = blocks;
   const std::int64_t state = terms.block(pass.tokens * options.hidden_size);
+  const bool capped = options.attention_softcap > 0;
+  const bool masks = blocks || capped || !terms.flash || !flash_takes_heads(options.head_dim);
   std::vector<std::int64_t> windows;
   for (const auto& window : options.sliding_windows) windows.push_back(window.value_or(0));
   Stage shared;  // by all layers: tables of sines and cosines, masks
   shared.kept = (options.two_rotaries ? 4 : 2) * terms.block(pass.tokens * options.head_dim) +
-                masks_kept(terms, pass.rows, windows, blocks, options.attention_softcap > 0) +
-                beside;
+                (masks ? masks_kept(terms, pass.rows, windows, blocks, capped) : 0) + beside;
   stages.push_back(shared);
   for (const DecoderLayer& layer : layers_) {
     const LayerCost cost = layer->cost(terms, pass.rows, pass.tokens, flows);

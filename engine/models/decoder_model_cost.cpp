@@ -23,6 +23,8 @@ PassCost DecoderModel::cost(const Pass& pass) const {
   cost.head.width = decoder_->options.hidden_size;
   cost.head.weight_gradient = head.whole || (tied && embedding.whole);
   cost.head.plugged = head.trains && !head.whole;
+  cost.head.scaled = cost.head.plugged && !head.keeps_input;
+  cost.head.plug_numbers = cost.head.plugged ? head.parameters : 0;
   return cost;
 }
 

@@ -6,7 +6,7 @@
 
 #include "engine/base/log.h"
 #include "engine/base/text.h"
-#include "engine/device/lost_device.h"
+#include "engine/device/failure.h"
 #include "engine/device/threads.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/companion_files.h"
@@ -237,16 +237,12 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
   LUTHIER_TRY(loaded.eos_ids, read_eos_ids(folder, loaded.config, loaded.processor->tokenizer()));
   loaded.model->eval();
   return loaded;
-} catch (const c10::OutOfMemoryError&) {
-  return machine_error("There is not enough memory on the device for this model.", folder.string(),
-                       "Use a smaller model, or dtype: bfloat16.");
-} catch (const std::bad_alloc&) {
-  return machine_error("There is not enough memory for this model.", folder.string(),
-                       "Use a smaller model, or dtype: bfloat16.");
 } catch (const std::exception& problem) {
-  if (const auto why = device_loss(problem, torch::kCUDA))
-    return lost_device_error(torch::kCUDA, *why, folder.string());
-  return machine_error("Loading failed: " + first_line(problem.what()), folder.string());
+  return device_failure(
+      problem,
+      machine_error("There is not enough memory on the device for this model.", folder.string(),
+                    "Use a smaller model, or dtype: bfloat16."),
+      machine_error("Loading failed: " + first_line(problem.what()), folder.string()));
 }
 
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const std::filesystem::path& folder,

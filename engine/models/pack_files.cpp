@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "engine/base/text.h"
+#include "engine/device/failure.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
@@ -160,10 +161,10 @@ Status pack_tensors(const fs::path& path, const fs::path& out, const PackFiles& 
 template <class Work>
 Status guarded(const fs::path& from, const Work& work) try {
   return work();
-} catch (const std::bad_alloc&) {
-  return machine_error("There is not enough memory to pack the weights.", from.string());
 } catch (const std::exception& problem) {
-  return machine_error("Packing failed: " + first_line(problem.what()), from.string());
+  return device_failure(
+      problem, machine_error("There is not enough memory to pack the weights.", from.string()),
+      machine_error("Packing failed: " + first_line(problem.what()), from.string()));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "engine/base/text.h"
 #include "engine/device/threads.h"
 #include "engine/hub/quantized.h"
+#include "engine/models/plain_modules.h"
 #include "engine/models/stored_head.h"
 
 namespace luthier {
@@ -65,9 +66,10 @@ Result<PackingPlan> plan_packing(Model& model, const Json& asked, const std::str
   const std::string head = head_name(model);
   // What a tied head shares is the embedding's, which is looked up and cannot be packed.
   const bool tied = !tied_weight(model).empty();
+  LUTHIER_TRY(const PlainModules plain, PlainModules::read(asked, head, where));
   for (const auto& [name, linear] : linears(model)) {
-    LUTHIER_TRY(const bool skipped, skips_module(asked, name, head, where));
-    if (!skipped && !(tied && name == head)) plan.modules.insert(name);
+    LUTHIER_TRY(const bool stays, plain.contains(name));
+    if (!stays && !(tied && name == head)) plan.modules.insert(name);
   }
   return plan;
 }
@@ -216,6 +218,9 @@ class KindOf {
     const auto own = find_weight_kind(model.quantization, kinds.where_);
     if (own) kinds.own_ = *own;
     LUTHIER_TRY(kinds.wanted_, find_weight_kind(asked, kinds.where_));
+    if (!kinds.own_ && kinds.wanted_) {
+      LUTHIER_TRY(kinds.plain_, PlainModules::read(asked, model.head, kinds.where_));
+    }
     return kinds;
   }
 
@@ -224,8 +229,8 @@ class KindOf {
     if (module.type != "Linear" || module.shape.size() != 2) return none;
     if (own_ && module.dtype == own_->name) return own_;
     if (own_ || !wanted_ || module.parameters == 0) return none;  // a tied head has none of its own
-    LUTHIER_TRY(const bool skipped, skips_module(asked_, module.name, model_.head, where_));
-    return skipped ? none : wanted_;
+    LUTHIER_TRY(const bool stays, plain_.contains(module.name));
+    return stays ? none : wanted_;
   }
   const Json& settings() const { return own_ ? model_.quantization : asked_; }
 
@@ -237,6 +242,7 @@ class KindOf {
   const Json& asked_;
   std::string where_;
   const WeightKind *own_ = nullptr, *wanted_ = nullptr;
+  PlainModules plain_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/nn/module_cost.h"
+#include "engine/nn/side_by_side.h"
 
 namespace luthier {
 
@@ -21,11 +22,12 @@ class VisionAttention : public torch::nn::Module, public BranchPort {
     out_proj_ = register_module("out_proj", Linear(o.hidden_size, o.hidden_size, true, t));
   }
   Tensor forward(const Tensor& x) {
-    return out_proj_(attend_frames(q_proj_(x), k_proj_(x), v_proj_(x), heads_));
+    const auto made = side_by_side(x, {q_proj_.get(), k_proj_.get(), v_proj_.get()});
+    return out_proj_(attend_frames(made[0], made[1], made[2], heads_));
   }
   AttentionBranchCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
     const AttentionCost core =
-        attention_cost(terms, unmoved_rows(rows), heads_, heads_, q_proj_->out_features() / heads_);
+        attention_cost(terms, unmoved_rows(terms, rows), heads_, heads_, q_proj_->out_features() / heads_);
     AttentionBranchCost cost =
         attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_}, out_proj_, core, 0, rows, flows);
     add_plug(cost, terms, *this, rows);

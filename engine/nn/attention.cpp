@@ -1,18 +1,29 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows of one length go to ATen's fused attention in one call. Rows of different lengths are padded
 // for it where that wastes little, else taken in groups of one length: attention's work grows with
-// the square of a row, padding it would cost more than a few calls.
+// the square of a row, padding it would cost more than a few calls. A device whose kernels know
+// rows takes all of them in one call (nn/flash_attention), but for what needs scores of its own.
 #include "engine/nn/attention.h"
 
 #include <cmath>
 #include <limits>
 #include <utility>
 
+#include "engine/nn/flash_attention.h"
+
 namespace luthier {
 
 namespace {
 
 using torch::Tensor;
+
+/// Whether the device's own kernels can make this of queries [.., head_dim]: a causal rule and a
+/// window they know, a softcap, blocks and a bias they do not.
+bool goes_flash(const Tensor& q, const AttentionRule& rule, const Tensor& blocks,
+                const ScoreBias* bias) {
+  return rule.softcap == 0 && !blocks.defined() && !bias &&
+         flash_takes(q.device(), q.scalar_type(), q.size(-1));
+}
 
 /// What RowLayout::once is asked for by another name than a mask's.
 constexpr std::int64_t kPairs = -2, kPaddedBlocks = -3;
@@ -105,10 +116,15 @@ Tensor attend_biased(const Tensor& q, const Tensor& key, const Tensor& value, co
   return at::matmul(shares, own(value)).to(q.scalar_type());
 }
 
+/// [batch, seq, heads, head_dim] ↔ [batch, heads, seq, head_dim].
+Tensor swapped(const Tensor& x) { return x.transpose(1, 2); }
+
 /// q [batch, heads, seq, head_dim], k and v [batch, kv_heads, keys, head_dim] → [batch, heads, seq,
 /// head_dim]. `blocks` [batch, keys].
 Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule,
                     const Tensor& blocks, const Masks& masks, const ScoreBias* bias = nullptr) {
+  if (goes_flash(q, rule, blocks, bias))
+    return swapped(flash_attention(swapped(q), swapped(k), swapped(v), rule));
   const std::int64_t seq = q.size(2), keys = k.size(2), groups = q.size(1) / k.size(1);
   const Tensor key = repeat_heads(k, groups), value = repeat_heads(v, groups);
   const bool windowed = rule.causal && rule.window && keys > *rule.window;
@@ -133,9 +149,6 @@ Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const Att
                                             false, scale);
   return at::scaled_dot_product_attention(q, key, value, {}, 0.0, rule.causal && seq > 1, scale);
 }
-
-/// [batch, seq, heads, head_dim] ↔ [batch, heads, seq, head_dim].
-Tensor swapped(const Tensor& x) { return x.transpose(1, 2); }
 
 /// x [batch, kv_heads, keys, head_dim] with `first` [count, kv_heads, head_dim] in front of each
 /// row.
@@ -183,35 +196,51 @@ struct Pairs {
   Tensor there, back, seen_there, seen_back;
 
   Pairs(const RowLayout& rows, const RowLayout& memory, torch::Device device) {
-    std::map<std::pair<std::int64_t, std::int64_t>, std::vector<std::size_t>, std::greater<>> found;
-    for (std::size_t row = 0; row < rows.lengths().size(); ++row)
-      found[{rows.lengths()[row], memory.lengths()[row]}].push_back(row);
-    for (const auto& [pair, members] : found) {
+    for (const auto& [pair, members] : members_of(rows, memory)) {
       groups.push_back({static_cast<std::int64_t>(members.size()), pair.first, pair.second});
       sizes.push_back(groups.back().rows * pair.first);
       seen_sizes.push_back(groups.back().rows * pair.second);
     }
-    const auto gather = [&](const RowLayout& layout) {
-      std::vector<std::int64_t> starts, order;
-      std::int64_t start = 0;
-      for (const std::int64_t length : layout.lengths()) {
-        starts.push_back(start);
-        start += length;
-      }
-      for (const auto& [pair, members] : found)
-        for (const std::size_t row : members)
-          for (std::int64_t i = 0; i < layout.lengths()[row]; ++i) order.push_back(starts[row] + i);
-      return torch::tensor(order, torch::kInt64);
-    };
-    std::vector<std::int64_t> name{kPairs};
-    name.insert(name.end(), memory.lengths().begin(), memory.lengths().end());
-    const Tensor all = rows.once(name, [&] {  // to the device in one copy
-      const Tensor own = gather(rows), seen = gather(memory);
-      return at::cat({own, own.argsort(), seen, seen.argsort()}).to(device);
-    });
+    const Tensor all = rows.once(name_of(memory), [&] { return gathers(rows, memory).to(device); });
     const auto parts =
         all.split_with_sizes({rows.tokens(), rows.tokens(), memory.tokens(), memory.tokens()});
     there = parts[0], back = parts[1], seen_there = parts[2], seen_back = parts[3];
+  }
+
+  /// All four on the host, one behind another.
+  static Tensor gathers(const RowLayout& rows, const RowLayout& memory) {
+    const Members found = members_of(rows, memory);
+    const Tensor own = gather(rows, found), seen = gather(memory, found);
+    return at::cat({own, own.argsort(), seen, seen.argsort()});
+  }
+  /// Under which the rows keep them.
+  static std::vector<std::int64_t> name_of(const RowLayout& memory) {
+    std::vector<std::int64_t> name{kPairs};
+    name.insert(name.end(), memory.lengths().begin(), memory.lengths().end());
+    return name;
+  }
+
+ private:
+  using Members =
+      std::map<std::pair<std::int64_t, std::int64_t>, std::vector<std::size_t>, std::greater<>>;
+
+  static Members members_of(const RowLayout& rows, const RowLayout& memory) {
+    Members found;
+    for (std::size_t row = 0; row < rows.lengths().size(); ++row)
+      found[{rows.lengths()[row], memory.lengths()[row]}].push_back(row);
+    return found;
+  }
+  static Tensor gather(const RowLayout& layout, const Members& found) {
+    std::vector<std::int64_t> starts, order;
+    std::int64_t start = 0;
+    for (const std::int64_t length : layout.lengths()) {
+      starts.push_back(start);
+      start += length;
+    }
+    for (const auto& [pair, members] : found)
+      for (const std::size_t row : members)
+        for (std::int64_t i = 0; i < layout.lengths()[row]; ++i) order.push_back(starts[row] + i);
+    return torch::tensor(order, torch::kInt64);
   }
 };
 
@@ -274,6 +303,8 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
     return swapped(attend_equal(swapped(rows.pad(q)), key, value, rule, own, Masks{}, bias))
         .reshape({-1, width});
   }
+  if (!rows.equal() && before.count() == 0 && goes_flash(q, rule, blocks, bias))
+    return flash_attention(q, k, v, rows, rows, rule).reshape({-1, width});
   if (rows.equal() || (rule.causal && !few_groups(rows) && padding_is_cheap(rows))) {
     // Under a causal rule no real token sees the padding behind its row, and blocks are padded with
     // −1.
@@ -332,8 +363,10 @@ Tensor attend_across(const Tensor& q, const RowLayout& rows,
         .reshape({-1, width});
   }
   TORCH_CHECK(rows.rows() == memory.rows(), "each row looks across to one of the other rows");
-  const Pairs pairs(rows, memory, q.device());
   const KeysAndValues flat = seen();
+  if (goes_flash(q, rule, {}, nullptr))
+    return flash_attention(q, flat.keys, flat.values, rows, memory, rule).reshape({-1, width});
+  const Pairs pairs(rows, memory, q.device());
   const auto queries = reorder(q, pairs.there, pairs.back).split_with_sizes(pairs.sizes);
   const auto ordered = [&](const Tensor& x) {
     return reorder(x, pairs.seen_there, pairs.seen_back).split_with_sizes(pairs.seen_sizes);
@@ -351,6 +384,19 @@ Tensor attend_across(const Tensor& q, const RowLayout& rows,
             .reshape({pairs.sizes[i], width}));
   }
   return reorder(at::cat(mixed), pairs.back, pairs.there);
+}
+
+void set_across_aside(const RowLayout& rows, const RowLayout& memory, NamedTensorMap& aside,
+                      const std::string& name) {
+  if (rows.rows() != memory.rows() || (rows.equal() && memory.equal())) return;
+  aside[name] = Pairs::gathers(rows, memory);
+}
+
+void take_across_back(const RowLayout& rows, const RowLayout& memory, const NamedTensorMap& aside,
+                      const std::string& name) {
+  const auto found = aside.find(name);
+  if (found == aside.end()) return;
+  (void)rows.once(Pairs::name_of(memory), [&] { return found->second; });
 }
 
 }  // namespace luthier

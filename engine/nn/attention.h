@@ -100,4 +100,12 @@ torch::Tensor attend_across(const torch::Tensor& q, const RowLayout& rows,
                             const AttentionRule& rule, KeyValueCache* cache = nullptr,
                             std::int64_t layer = 0);
 
+/// What attend_across would ask the host for where rows are of different lengths: set aside under
+/// `name`, so that it goes to the device with other things, and taken back into `rows` from
+/// wherever it is now.
+void set_across_aside(const RowLayout& rows, const RowLayout& memory, NamedTensorMap& aside,
+                      const std::string& name);
+void take_across_back(const RowLayout& rows, const RowLayout& memory, const NamedTensorMap& aside,
+                      const std::string& name);
+
 }  // namespace luthier

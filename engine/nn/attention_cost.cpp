@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // As attention.cpp treats rows: padded where that wastes little, else in groups of one length.
-// Keys and values are kept once a query's head, since they are repeated for it.
+// Keys and values are kept once a query's head, since they are repeated for it; kernels that know
+// rows keep them as they are.
 #include <algorithm>
 #include <functional>
 #include <map>
@@ -10,9 +11,34 @@
 
 namespace luthier {
 
-RowsShape unmoved_rows(std::int64_t tokens) {
+namespace {
+
+std::int64_t rounded_up(std::int64_t number, std::int64_t step) {
+  return (number + step - 1) / step * step;
+}
+
+/// Temporaries of the kernels' backward beside the gradients of what is kept: the queries' gradient
+/// as sums in float32, one for each part of the card that adds to it in its own order, a number for
+/// each query, and the gradients of keys and values once a query's head.
+std::int64_t flash_work(const StepTerms& terms, const RowsShape& rows, std::int64_t keys,
+                        std::int64_t heads, std::int64_t kv_heads, std::int64_t head_dim) {
+  constexpr std::int64_t kBlock = 128;
+  const std::int64_t count = std::max<std::int64_t>(1, rows.rows);
+  const std::int64_t queries = rows.longest > 0 ? count * rounded_up(rows.longest, kBlock)
+                                                : rows.own_tokens + count * kBlock;
+  const std::int64_t parts = (terms.multiprocessors + count * heads - 1) / (count * heads);
+  const std::int64_t sums =
+      parts * queries * heads * rounded_up(head_dim, head_dim <= kBlock ? 32 : 64);
+  const std::int64_t once = heads > kv_heads ? 2 * terms.block(keys * heads * head_dim) : 0;
+  return terms.floats(sums) + terms.floats(queries * heads) + once;
+}
+
+}  // namespace
+
+RowsShape unmoved_rows(const StepTerms& terms, std::int64_t tokens) {
   RowsShape shape;
-  shape.tokens = shape.keys = tokens;
+  shape.tokens = shape.keys = shape.own_tokens = shape.own_keys = tokens;
+  shape.rows = terms.frames, shape.longest = tokens / std::max<std::int64_t>(1, terms.frames);
   return shape;
 }
 
@@ -44,7 +70,9 @@ RowsShape rows_shape(const std::vector<std::int64_t>& lengths, bool causal) {
     shape.squares += rows * length * length;
     real += static_cast<double>(rows) * static_cast<double>(length) * static_cast<double>(length);
   }
-  shape.keys = shape.tokens;
+  shape.keys = shape.own_tokens = shape.own_keys = shape.tokens;
+  shape.rows = static_cast<std::int64_t>(lengths.size());
+  shape.longest = by_length.size() == 1 ? longest : 0;
   if (by_length.size() <= 1) return shape;
   shape.copied = true;
   const bool sorted = std::is_sorted(lengths.begin(), lengths.end(), std::greater<>());
@@ -68,6 +96,9 @@ RowsShape across_shape(const std::vector<std::int64_t>& lengths,
     shape.squares += lengths[row] * memory[row];
     shape.copied = shape.copied || lengths[row] != lengths[0] || memory[row] != memory[0];
   }
+  shape.own_tokens = shape.tokens, shape.own_keys = shape.keys;
+  shape.rows = static_cast<std::int64_t>(lengths.size());
+  shape.longest = shape.copied || lengths.empty() ? 0 : lengths[0];
   return shape;
 }
 
@@ -79,6 +110,20 @@ std::int64_t bias_kept(const StepTerms& terms, const RowsShape& rows, std::int64
 
 AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
                              std::int64_t kv_heads, std::int64_t head_dim, Scores kind) {
+  if (kind == Scores::Fused && terms.flash && flash_takes_heads(head_dim)) {
+    // Behind other keys, rows of different lengths are padded all the same.
+    const bool padded = terms.keys_before > 0;
+    const std::int64_t tokens = padded ? rows.tokens : rows.own_tokens,
+                       keys = padded ? rows.keys : rows.own_keys;
+    const std::int64_t query = terms.block(tokens * heads * head_dim),
+                       key = terms.block(keys * kv_heads * head_dim);
+    AttentionCost cost;
+    // Its result and a number for each query and head; what dropout draws from, which is empty.
+    cost.kept = 2 * query + 2 * key + terms.floats(tokens * heads) + 2 * terms.block(1, 8);
+    cost.work = 2 * query + 2 * key + flash_work(terms, rows, keys, heads, kv_heads, head_dim);
+    cost.holds_mixture = !padded || !rows.copied;
+    return cost;
+  }
   const bool repeated = heads / std::max<std::int64_t>(1, kv_heads) > 1;
   const std::int64_t query = terms.block(rows.tokens * heads * head_dim),
                      key = terms.block(rows.keys * (repeated ? heads : kv_heads) * head_dim);
@@ -86,7 +131,7 @@ AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std:
   cost.kept = query + 2 * key;
   cost.work = 2 * query + 2 * key;
   // Fused attention keeps its result and a number for each query and head.
-  if (kind == Scores::Fused) {
+  if (kind == Scores::Fused || kind == Scores::Masked) {
     cost.kept += query + terms.floats(rows.tokens * heads);
     cost.holds_mixture = !rows.copied;
     return cost;

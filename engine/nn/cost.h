@@ -19,8 +19,8 @@ struct TrainedShare {
   bool trains = false;
   bool whole = false;             ///< its own tensors, not only what hangs on it
   std::int64_t parameters = 0;    ///< that train
-  std::int64_t row_numbers = 0;   ///< float32 numbers kept for each row of its input, besides the
-                                  ///< input itself: of LoRA as many as its rank
+  std::int64_t row_numbers = 0;   ///< numbers of an activation's type that are kept for each row
+                                  ///< of its input, besides the input itself: of LoRA its rank
   std::int64_t input_copies = 1;  ///< temporaries of its product's backward, each like its input
   bool keeps_input = true;        ///< where it trains; what only scales a product's result does not
 
@@ -36,6 +36,10 @@ struct StepTerms {
   std::unordered_map<const BranchPort*, TrainedShare> branches;  ///< what hangs behind them
   std::int64_t tokens_before = 0;  ///< of each row of text, that a plug puts before it
   std::int64_t keys_before = 0;    ///< the same, as keys and values alone
+  /// The device's kernels take attention's rows as they lie (nn/flash_attention).
+  bool flash = false;
+  std::int64_t multiprocessors = 132;  ///< of the card: each adds up its part of a gradient
+  std::int64_t frames = 1;             ///< rows of a picture tower's attention
 
   TrainedShare of(const ParameterModule& module) const;
   TrainedShare of(const BranchPort& branch) const;
@@ -45,12 +49,22 @@ struct StepTerms {
   std::int64_t floats(std::int64_t elements) const { return block(elements, 4); }
 };
 
+/// What kernels that know rows take of a head's size.
+constexpr bool flash_takes_heads(std::int64_t head_dim) {
+  // On some cards their backward has no room for sizes between 192 and 224.
+  return head_dim % 8 == 0 && head_dim <= 256 && (head_dim <= 192 || head_dim > 224);
+}
+
 /// Rows as attention meets them (nn/attention.cpp).
 struct RowsShape {
   std::int64_t tokens = 0;   ///< of queries and their mixture: with padding where rows are padded
   std::int64_t keys = 0;     ///< of keys and values
   std::int64_t squares = 0;  ///< Σ rows · queries · keys: scores of one head
   bool copied = false;       ///< the mixture goes into another order before the next product
+  bool blocks = false;       ///< some tokens see one another both ways
+  std::int64_t own_tokens = 0, own_keys = 0;  ///< the same without any padding
+  std::int64_t rows = 0;
+  std::int64_t longest = 0;  ///< where all rows are of this length; else 0
   struct Group {             ///< of one call
     std::int64_t rows = 0, length = 0;
   };
@@ -65,8 +79,8 @@ std::vector<std::int64_t> longer_rows(std::vector<std::int64_t> lengths, std::in
 /// Rows that look across to others (attend_across): as many of either.
 RowsShape across_shape(const std::vector<std::int64_t>& lengths,
                        const std::vector<std::int64_t>& memory);
-/// So many tokens that no row has to be moved for.
-RowsShape unmoved_rows(std::int64_t tokens);
+/// A picture tower's tokens, of terms.frames rows, none of which has to be moved.
+RowsShape unmoved_rows(const StepTerms& terms, std::int64_t tokens);
 
 /// Of products that read one input (queries, keys and values; a gate and what it opens).
 struct ProductsCost {
@@ -79,6 +93,7 @@ struct ProductsCost {
 /// What becomes of scores.
 enum class Scores {
   Fused,   ///< they are never whole
+  Masked,  ///< nor here, but numbers are added to them, which not all kernels can
   Capped,  ///< made and kept, with a softcap
   Biased   ///< made, and their shares kept: a bias on them learns
 };

@@ -59,8 +59,29 @@ LUTHIER_WIDE void drop(const std::uint16_t* x, std::uint16_t* y, std::uint32_t b
   }
 }
 
-/// Calls `drop` for all numbers, in parallel.
-template <class Number>
+/// The same, added to what stands in y.
+LUTHIER_WIDE void drop_onto(const float* x, float* y, std::uint32_t begin, std::uint32_t count,
+                            std::uint32_t seed, std::uint32_t seed_high, std::uint32_t threshold,
+                            float scale) {
+  for (std::uint32_t i = 0; i < count; ++i)
+    y[i] += stays(begin + i, seed, seed_high, threshold) ? x[i] * scale : 0.0f;
+}
+
+LUTHIER_WIDE void drop_onto(const std::uint16_t* x, std::uint16_t* y, std::uint32_t begin,
+                            std::uint32_t count, std::uint32_t seed, std::uint32_t seed_high,
+                            std::uint32_t threshold, float scale) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const float added = std::bit_cast<float>(static_cast<std::uint32_t>(x[i]) << 16) * scale;
+    const float value = std::bit_cast<float>(static_cast<std::uint32_t>(y[i]) << 16) + added;
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    const std::uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    const std::uint32_t made = value == value ? rounded : 0x7fc0u;
+    y[i] = static_cast<std::uint16_t>(stays(begin + i, seed, seed_high, threshold) ? made : y[i]);
+  }
+}
+
+/// Calls `drop` (or drop_onto) for all numbers, in parallel.
+template <bool kOnto, class Number>
 void drop_all(const Number* x, Number* y, std::int64_t count, double p, std::uint64_t seed) {
   const auto threshold = static_cast<std::uint32_t>(std::llround(p * 2147483648.0));
   const auto scale = static_cast<float>(1 / (1 - p));
@@ -70,8 +91,13 @@ void drop_all(const Number* x, Number* y, std::int64_t count, double p, std::uin
       const std::int64_t stop = std::min(end, (at / kBlock + 1) * kBlock);
       const auto high = static_cast<std::uint32_t>(seed >> 32) +
                         static_cast<std::uint32_t>(at / kBlock) * 0x9e3779b9u;
-      drop(x + at, y + at, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(stop - at),
-           static_cast<std::uint32_t>(seed), high, threshold, scale);
+      const auto begins = static_cast<std::uint32_t>(at),
+                 some = static_cast<std::uint32_t>(stop - at),
+                 low = static_cast<std::uint32_t>(seed);
+      if constexpr (kOnto)
+        drop_onto(x + at, y + at, begins, some, low, high, threshold, scale);
+      else
+        drop(x + at, y + at, begins, some, low, high, threshold, scale);
       at = stop;
     }
   });
@@ -97,18 +123,34 @@ torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed) 
   if (x.scalar_type() == torch::kBFloat16) {
     const torch::Tensor from = x.detach().contiguous();
     torch::Tensor to = torch::empty_like(from);
-    drop_all(static_cast<const std::uint16_t*>(from.const_data_ptr()),
-             static_cast<std::uint16_t*>(to.mutable_data_ptr()), from.numel(), p, seed);
+    drop_all<false>(static_cast<const std::uint16_t*>(from.const_data_ptr()),
+                    static_cast<std::uint16_t*>(to.mutable_data_ptr()), from.numel(), p, seed);
     return to;
   }
   const torch::Tensor from = x.detach().to(torch::kFloat32).contiguous();
   torch::Tensor to = torch::empty_like(from);
-  drop_all(from.const_data_ptr<float>(), to.mutable_data_ptr<float>(), from.numel(), p, seed);
+  drop_all<false>(from.const_data_ptr<float>(), to.mutable_data_ptr<float>(), from.numel(), p,
+                  seed);
   return to.to(x.scalar_type());
 }
 
-void add_dropped_out(torch::Tensor& y, const torch::Tensor& x, double p, std::uint64_t seed) {
-  if (x.is_cpu() || !kernels::add_dropped(y, x, p, seed)) y.add_(dropped_out(x, p, seed));
+void add_dropped_out(torch::Tensor& sum, const torch::Tensor& x, double p, std::uint64_t seed) {
+  if (!sum.is_cpu() && kernels::add_dropped(sum, x, p, seed)) return;
+  const torch::ScalarType type = sum.scalar_type();
+  const bool narrow = type == torch::kBFloat16;
+  if (!sum.is_cpu() || !sum.is_contiguous() || x.scalar_type() != type ||
+      (!narrow && type != torch::kFloat32)) {
+    sum.add_(dropped_out(x, p, seed));
+    return;
+  }
+  const torch::Tensor from = x.detach().contiguous();
+  if (narrow) {
+    drop_all<true>(static_cast<const std::uint16_t*>(from.const_data_ptr()),
+                   static_cast<std::uint16_t*>(sum.mutable_data_ptr()), from.numel(), p, seed);
+  } else {
+    drop_all<true>(from.const_data_ptr<float>(), sum.mutable_data_ptr<float>(), from.numel(), p,
+                   seed);
+  }
 }
 
 }  // namespace luthier

@@ -15,11 +15,12 @@ namespace luthier {
 /// [0, 1).
 torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed);
 
-/// y += dropped_out(x, p, seed).
-void add_dropped_out(torch::Tensor& y, const torch::Tensor& x, double p, std::uint64_t seed);
+/// Adds dropped_out(x, p, seed) to `sum`, of the same type and sizes, outside autograd: in one pass
+/// on the CPU and where kernels of our own run, and there what is added is not rounded before.
+void add_dropped_out(torch::Tensor& sum, const torch::Tensor& x, double p, std::uint64_t seed);
 
-/// The same with ATen's own generator, as it is done on a device that runs no kernels of ours: its
-/// mask is another.
+/// dropped_out with ATen's own generator, as it is done on a device that runs no kernels of ours:
+/// its mask is another.
 torch::Tensor dropped_by_generator(const torch::Tensor& x, double p, std::uint64_t seed);
 
 }  // namespace luthier

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/nn/layers.h"
 
+#include <optional>
+#include <tuple>
+
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "engine/kernels/gated.h"
+#include "engine/nn/cpu_passes.h"
 #include "engine/nn/rms_norm.h"
 
 namespace luthier {
@@ -13,6 +17,16 @@ namespace {
 using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
+
+/// Those that loops of ours know.
+std::optional<loops::Curve> curve_of(Activation activation) {
+  switch (activation) {
+    case Activation::Silu: return loops::Curve::Silu;
+    case Activation::QuickGelu: return loops::Curve::QuickGelu;
+    case Activation::GeluTanh: return loops::Curve::GeluTanh;
+    default: return std::nullopt;
+  }
+}
 
 Tensor activated(const Tensor& x, Activation activation) {
   switch (activation) {
@@ -50,13 +64,17 @@ class ActivateFunction : public torch::autograd::Function<ActivateFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& x, Activation activation) {
     context->save_for_backward({x});
     context->saved_data["activation"] = static_cast<std::int64_t>(activation);
-    return activated(x, activation);
+    const auto curve = curve_of(activation);
+    return curve && suits_loops({x}) ? activate_pass(x, {}, *curve) : activated(x, activation);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto activation = static_cast<Activation>(context->saved_data["activation"].toInt());
-    return {activation_gradient(gradients[0], context->get_saved_variables()[0], activation),
-            Tensor()};
+    const Tensor x = context->get_saved_variables()[0];
+    const auto curve = curve_of(activation);
+    if (curve && suits_loops({x, gradients[0]}))
+      return {activate_back_pass(x, {}, gradients[0], *curve).first, Tensor()};
+    return {activation_gradient(gradients[0], x, activation), Tensor()};
   }
 };
 
@@ -68,6 +86,8 @@ class GatedFunction : public torch::autograd::Function<GatedFunction> {
     context->save_for_backward({gate, up});
     context->saved_data["activation"] = static_cast<std::int64_t>(activation);
     if (auto made = kernels::gated(gate, up, activation)) return *made;
+    const auto curve = curve_of(activation);
+    if (curve && suits_loops({gate, up})) return activate_pass(gate, up, *curve);
     return activated(gate, activation).mul_(up);
   }
 
@@ -80,6 +100,11 @@ class GatedFunction : public torch::autograd::Function<GatedFunction> {
                                     context->needs_input_grad(0), context->needs_input_grad(1)))
       return {made->gate, made->up, Tensor()};
     Tensor dgate, dup;
+    const auto curve = curve_of(activation);
+    if (curve && suits_loops({gate, up, gradients[0]})) {
+      std::tie(dgate, dup) = activate_back_pass(gate, up, gradients[0], *curve);
+      return {dgate, dup, Tensor()};
+    }
     if (context->needs_input_grad(1)) dup = activated(gate, activation).mul_(gradients[0]);
     if (context->needs_input_grad(0))
       dgate = activation_gradient(gradients[0] * up, gate, activation);

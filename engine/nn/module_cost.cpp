@@ -21,7 +21,7 @@ ProductsCost products_cost(const StepTerms& terms, std::initializer_list<Linear>
   for (const Linear& linear : linears) share += terms.of(*linear);
   const bool keeps = share.trains && share.keeps_input;
   return {share.trains, keeps ? terms.block(rows * (*linears.begin())->in_features()) : 0,
-          terms.floats(rows * share.row_numbers), share.input_copies};
+          terms.block(rows * share.row_numbers), share.input_copies};
 }
 
 std::int64_t norm_kept(const StepTerms& terms, const RmsNorm& norm, std::int64_t rows) {
@@ -57,11 +57,11 @@ void add_plug(AttentionBranchCost& cost, const StepTerms& terms, const BranchPor
               std::int64_t rows) {
   const TrainedShare share = terms.of(branch);
   cost.passes = cost.passes || share.trains;
-  cost.kept += terms.floats(rows * share.row_numbers);
+  cost.kept += terms.block(rows * share.row_numbers);
 }
 
 void add_plug(MlpCost& cost, const StepTerms& terms, const BranchPort& branch, std::int64_t rows) {
-  cost.kept += terms.floats(rows * terms.of(branch).row_numbers);
+  cost.kept += terms.block(rows * terms.of(branch).row_numbers);
 }
 
 MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, const Linear& out,
@@ -70,14 +70,12 @@ MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, c
   const ProductsCost in = products_cost(terms, inputs, rows),
                      back = products_cost(terms, {out}, rows);
   const std::int64_t wide = terms.block(rows * out->in_features());
-  // In lower precisions a product's backward has float32 copies.
-  const std::int64_t copies = terms.element < 4 ? wide * (4 - terms.element) / terms.element : 0;
   MlpCost cost;
   cost.inside = flows || in.trains;
   const std::int64_t before = cost.inside ? side_by_side * wide : 0;
   cost.kept = in.input + in.numbers + before + back.input + back.numbers;
   cost.released = before + back.input;
-  cost.down_work = back.input_copies * wide + copies;
+  cost.down_work = back.input_copies * wide;
   // The last product's input is gone when the activation's gradient is made.
   cost.work = std::max(cost.down_work, (side_by_side + 2) * wide - back.input);
   return cost;

@@ -27,7 +27,8 @@ class Plug {
 /// In the place of y = x Wᵀ + b.
 class LinearPlug : public Plug {
  public:
-  /// x [..., in] → [..., out].
+  /// x [..., in] → [..., out], a new tensor that the backward does not read: a loss writes over an
+  /// adapted head's logits (autograd refuses where that is not so).
   virtual torch::Tensor forward(const torch::Tensor& x, const LinearImpl& linear) const = 0;
 };
 

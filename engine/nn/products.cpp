@@ -53,6 +53,20 @@ Tensor matrix_product(const Tensor& a, const Tensor& b) {
   return suits_one_dnn(a, b.t()) ? plain_linear(a, b.t(), {}) : at::mm(a, b);
 }
 
+Tensor matrix_product(const Tensor& a, const Tensor& b, double scale) {
+  if (suits_one_dnn(a, b.t())) return plain_linear(a, b.t(), {}).mul_(scale);
+  // What the sum begins with is not read where it counts nothing.
+  return torch::empty({a.size(0), b.size(1)}, a.options().requires_grad(false))
+      .addmm_(a, b, /*beta=*/0, /*alpha=*/scale);
+}
+
+void add_product(Tensor& sum, const Tensor& a, const Tensor& b) {
+  if (suits_one_dnn(a, b.t()))
+    sum.add_(plain_linear(a, b.t(), {}));
+  else
+    sum.addmm_(a, b);
+}
+
 Tensor linear_product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (!suits_one_dnn(x, weight)) return at::linear(x, weight, bias);
   const Tensor flat = x.reshape({-1, x.size(-1)});

@@ -9,6 +9,10 @@ namespace luthier {
 
 /// a [n, k] · b [k, m] → [n, m], outside autograd. Views of any stride are fine.
 torch::Tensor matrix_product(const torch::Tensor& a, const torch::Tensor& b);
+/// The same, all of it so many times.
+torch::Tensor matrix_product(const torch::Tensor& a, const torch::Tensor& b, double scale);
+/// Adds a · b to `sum` [n, m], outside autograd.
+void add_product(torch::Tensor& sum, const torch::Tensor& a, const torch::Tensor& b);
 
 /// x [..., in] · weightᵀ + bias → [..., out], weight [out, in], bias [out] or undefined;
 /// differentiable. Keeps x for the backward only where the weight is trained.

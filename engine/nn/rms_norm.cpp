@@ -5,6 +5,7 @@
 
 #include "engine/kernels/launcher.h"
 #include "engine/kernels/rms_norm.h"
+#include "engine/nn/cpu_passes.h"
 
 namespace luthier {
 
@@ -26,6 +27,7 @@ Tensor weight_gradient(const Tensor& gradient, const Tensor& x, const Tensor& we
 
 Tensor row_gradient(const Tensor& given, const Tensor& x, const Tensor& weight, const Tensor& scale,
                     bool centred) {
+  if (suits_loops({x, weight, given})) return rms_norm_back_pass(x, weight, scale, given, centred);
   if (auto made = kernels::rms_norm_backward(given, x, weight, scale, Tensor(), centred))
     return *made;
   const Tensor normal = x.to(torch::kFloat32) * scale;
@@ -97,6 +99,10 @@ class SumNormFunction : public torch::autograd::Function<SumNormFunction> {
 }  // namespace
 
 RmsRows rms_rows(const Tensor& x, const Tensor& weight, double epsilon, bool centred) {
+  if (suits_loops({x, weight})) {
+    const auto [y, scale] = rms_norm_pass(x, weight, epsilon, centred);
+    return {y, scale};
+  }
   if (auto made = kernels::rms_norm(x, Tensor(), weight, epsilon, centred))
     return {made->y, made->scale};
   const Tensor wide = x.to(torch::kFloat32);

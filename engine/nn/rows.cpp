@@ -15,6 +15,9 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+/// What once() is asked for, by another name than attention's masks and gathers have.
+constexpr std::int64_t kEnds = -4;
+
 class ReorderFunction : public torch::autograd::Function<ReorderFunction> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& there,
@@ -129,9 +132,21 @@ Tensor RowLayout::positions(torch::Device device) const {
   return positions_.defined() ? positions_ : positions_here().to(device);
 }
 
+Tensor RowLayout::ends_here() const {
+  std::vector<std::int32_t> ends{0};
+  for (const std::int64_t length : lengths_)
+    ends.push_back(ends.back() + static_cast<std::int32_t>(length));
+  return torch::tensor(ends, torch::kInt32);
+}
+
+Tensor RowLayout::ends(torch::Device device) const {
+  return once({kEnds}, [&] { return ends_here().to(device); });
+}
+
 void RowLayout::set_aside(NamedTensorMap& aside, const std::string& name) const {
   aside[name + " positions"] = positions_here();
   if (equal()) return;
+  aside[name + " ends"] = ends_here();
   aside[name + " padded"] = padded_, aside[name + " flat"] = flat_;
   aside[name + " order"] = order_, aside[name + " back"] = order_back_;
 }
@@ -143,6 +158,8 @@ void RowLayout::take_back(const NamedTensorMap& aside, const std::string& name) 
   take(" positions", positions_);
   take(" padded", padded_), take(" flat", flat_);
   take(" order", order_), take(" back", order_back_);
+  if (const auto found = aside.find(name + " ends"); found != aside.end())
+    (void)once({kEnds}, [&] { return found->second; });
 }
 
 }  // namespace luthier

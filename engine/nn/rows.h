@@ -37,6 +37,8 @@ class RowLayout {
   torch::Tensor unpad(const torch::Tensor& padded) const;
   /// 0, 1, 2, ... within each row: [tokens] int64.
   torch::Tensor positions(torch::Device device) const;
+  /// Where each row ends, 0 in front: [rows + 1] int32, as kernels that know of rows ask for it.
+  torch::Tensor ends(torch::Device device) const;
 
   /// Puts the gathers and positions that this layout's tensors will ask for into `aside`, under
   /// names that begin with `name`, so that they go to the device with other things.
@@ -65,6 +67,7 @@ class RowLayout {
  private:
   static torch::Tensor on(torch::Device device, torch::Tensor& index);
   torch::Tensor positions_here() const;
+  torch::Tensor ends_here() const;
 
   std::vector<std::int64_t> lengths_;
   std::int64_t tokens_ = 0, longest_ = 0;

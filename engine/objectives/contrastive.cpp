@@ -32,7 +32,7 @@ class Contrastive : public Objective {
       return at::cross_entropy_loss(logits, own, {}, at::Reduction::Sum);
     };
     const auto right = [&](const torch::Tensor& logits) {
-      return logits.argmax(1).eq(own).to(torch::kFloat32).mean().item<double>();
+      return logits.argmax(1).eq(own).to(torch::kFloat32).mean();
     };
     LossSum loss;
     loss.count = texts.size(0);

@@ -6,7 +6,8 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "engine/nn/products.h"
+#include "engine/objectives/adapted_head.h"
+#include "engine/objectives/chunk_gradient.h"
 #include "engine/objectives/head_loss.h"
 #include "engine/objectives/loss_cost.h"
 
@@ -15,15 +16,6 @@ namespace luthier {
 namespace {
 
 using torch::Tensor;
-
-/// x · factor in x's dtype, the factor unrounded: as a tensor of no dimension it would first be
-/// rounded to x's dtype on any device but the CPU, and one rounding would be in all gradients.
-Tensor scaled(const Tensor& x, const Tensor& factor) {
-  if (!x.defined()) return {};
-  if (x.is_cpu() || x.scalar_type() == factor.scalar_type()) return x * factor;
-  Tensor y = at::empty_like(x);
-  return at::mul_out(y, x, factor.view({1}));
-}
 
 class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFunction> {
  public:
@@ -51,26 +43,17 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
             : Tensor();
     for (std::int64_t begin = 0; begin < rows; begin += chunk) {
       const std::int64_t end = std::min(rows, begin + chunk);
-      const Tensor part = hidden.slice(0, begin, end),
-                   goal = target.slice(0, begin, end).unsqueeze(1);
-      Tensor logits = weight.product(part, bias).to(torch::kFloat32);  // [chunk, vocab]
-      const Tensor maximum = std::get<0>(logits.max(1, true));
-      const Tensor picked = logits.gather(1, goal);
-      Tensor gradient = logits.sub_(maximum).exp_();  // softmax before division
-      const Tensor sum = gradient.sum(1, true);
-      total.add_((sum.log() + maximum - picked).sum());
-      if (!wants_any) continue;
-      gradient.div_(sum);
-      gradient.scatter_add_(1, goal, torch::full_like(picked, -1));  // p − onehot
-      const Tensor narrow = gradient.to(hidden.scalar_type());
-      if (wants_hidden) dhidden.slice(0, begin, end).copy_(weight.product_back(narrow));
+      const Tensor part = hidden.slice(0, begin, end);
+      const Tensor logits = weight.product(part, bias);  // [chunk, vocab], then their gradient
+      total.add_(cross_entropy_in_place(logits, target.slice(0, begin, end), wants_any));
+      if (wants_hidden) dhidden.slice(0, begin, end).copy_(weight.product_back(logits));
       if (wants_weight) {
         if (leaf.scalar_type() == torch::kFloat32)
-          dweight.addmm_(narrow.t(), part);
+          dweight.addmm_(logits.t(), part);
         else
-          dweight.add_(at::mm(narrow.t(), part));
+          dweight.add_(at::mm(logits.t(), part));
       }
-      if (wants_bias) dbias.add_(gradient.sum(0));
+      if (wants_bias) dbias.add_(logits.sum(0, false, torch::kFloat32));
     }
     context->save_for_backward({dhidden, dweight, dbias});
     context->saved_data["type"] = static_cast<std::int64_t>(leaf.scalar_type());
@@ -82,25 +65,15 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
     const auto saved = context->get_saved_variables();
     const auto type = static_cast<torch::ScalarType>(context->saved_data["type"].toInt());
     const Tensor& share = gradients[0];
-    Tensor dweight = scaled(saved[1], share), dbias = scaled(saved[2], share);
-    if (dweight.defined()) dweight = dweight.to(type);
-    if (dbias.defined()) dbias = dbias.to(type);
-    return {scaled(saved[0], share), dweight, dbias, Tensor(), Tensor(), Tensor()};
+    const Tensor &dhidden = saved[0], &dweight = saved[1], &dbias = saved[2];
+    return {dhidden.defined() ? scaled(dhidden, share, dhidden.scalar_type()) : Tensor(),
+            scaled(dweight, share, type),
+            scaled(dbias, share, type),
+            Tensor(),
+            Tensor(),
+            Tensor()};
   }
 };
-
-/// With a plug on the head the product is the plug's; each chunk keeps its graph.
-Tensor adapted_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target) {
-  const std::int64_t chunk = loss_chunk(head->out_features(), hidden.is_cpu());
-  Tensor total = torch::zeros({}, hidden.options().dtype(torch::kFloat32).requires_grad(false));
-  for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
-    const std::int64_t end = std::min(hidden.size(0), begin + chunk);
-    const Tensor logits = head->forward(hidden.slice(0, begin, end)).to(torch::kFloat32);
-    total =
-        total + at::cross_entropy_loss(logits, target.slice(0, begin, end), {}, at::Reduction::Sum);
-  }
-  return total;
-}
 
 }  // namespace
 

@@ -8,18 +8,39 @@
 
 namespace luthier {
 
+std::int64_t chunk_bytes(const StepTerms& terms, const HeadCost& head, std::int64_t rows) {
+  // Of narrow logits a copy in float32. Where a plug scales the product's result: this, that and
+  // the gradients of both, on the CPU with a copy for mixed types.
+  std::int64_t each = terms.element == 4 ? 4 : terms.element + 4;
+  if (head.scaled) each = terms.element < 4 && terms.cpu ? 18 : 16;
+  // What a plug of low rank has between its two products, and its gradient.
+  const std::int64_t rank = head.plug_numbers / std::max<std::int64_t>(1, head.vocabulary);
+  return terms.block(rows * head.vocabulary, each) + terms.block(rows * head.width) +
+         2 * terms.floats(rows * rank) + 4 * terms.floats(rows);  // a few numbers a row
+}
+
+WeightGradient weight_gradient(const StepTerms& terms, const HeadCost& head) {
+  WeightGradient cost;
+  // A sum and one chunk's share, of the tensors of a plug as well.
+  cost.growing = 2 * terms.floats(head.plug_numbers);
+  if (!head.weight_gradient) return cost;
+  const std::int64_t numbers = head.vocabulary * head.width;
+  cost.sum = terms.floats(numbers);
+  cost.growing += cost.sum + (terms.element == 4 ? 0 : terms.block(numbers));
+  cost.handed_on = cost.sum + terms.block(numbers);
+  if (terms.element < 4 && terms.cpu) cost.handed_on += terms.floats(numbers);
+  return cost;
+}
+
 LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head) {
   const StepTerms& terms = pass.terms;
   const std::int64_t vocabulary = std::max<std::int64_t>(1, head.vocabulary);
   const std::int64_t chunk = std::min(pass.labels, loss_chunk(vocabulary, terms.cpu));
+  const WeightGradient weight = weight_gradient(terms, head);
   LossCost cost;
-  if (head.weight_gradient) cost.gradient = terms.floats(vocabulary * head.width);
+  cost.gradient = weight.sum;
   cost.work = terms.block(pass.tokens * head.width) + 2 * terms.block(pass.labels * head.width) +
-              terms.block(chunk * vocabulary, terms.element == 4 ? 4 : 8) +
-              terms.block(chunk * head.width) + cost.gradient;
-  // With a plug on the head each chunk keeps its graph.
-  if (head.plugged)
-    cost.work += terms.floats(pass.labels * vocabulary) + terms.floats(chunk * vocabulary);
+              std::max(chunk_bytes(terms, head, chunk) + weight.growing, weight.handed_on);
   return cost;
 }
 

@@ -22,8 +22,6 @@ struct DpoSettings {
   bool weighs_pairs = false, reference_free = false;
 };
 
-double mean_of(const Tensor& values) { return values.mean().item<double>(); }
-
 class Dpo : public Objective {
  public:
   explicit Dpo(DpoSettings settings) : settings_(std::move(settings)) {}
@@ -130,20 +128,20 @@ class Dpo : public Objective {
     return both[0] * both[1];
   }
 
-  Figures figures(const LogProbs& now, const dpo::Terms& terms) const {
+  std::map<std::string, Tensor> figures(const LogProbs& now, const dpo::Terms& terms) const {
     const torch::NoGradGuard no_grad;
     const std::int64_t chosen = chosen_labels(now), all = now.target.size(0);
     const auto mean = [](const Tensor& values, std::int64_t from, std::int64_t to) {
-      return to > from ? mean_of(values.slice(0, from, to)) : 0.0;
+      return to > from ? values.slice(0, from, to).mean() : torch::zeros({}, values.options());
     };
     const Tensor good = settings_.beta * terms.chosen_ratio,
                  bad = settings_.beta * terms.rejected_ratio;
-    return {{"rewards/chosen", mean_of(good)},
-            {"rewards/rejected", mean_of(bad)},
-            {"rewards/accuracies", mean_of((good > bad).to(torch::kFloat32))},
-            {"rewards/margins", mean_of(good - bad)},
-            {"logps/chosen", mean_of(terms.chosen)},
-            {"logps/rejected", mean_of(terms.rejected)},
+    return {{"rewards/chosen", good.mean()},
+            {"rewards/rejected", bad.mean()},
+            {"rewards/accuracies", (good > bad).to(torch::kFloat32).mean()},
+            {"rewards/margins", (good - bad).mean()},
+            {"logps/chosen", terms.chosen.mean()},
+            {"logps/rejected", terms.rejected.mean()},
             {"logits/chosen", mean(now.values.mean_logits, 0, chosen)},
             {"logits/rejected", mean(now.values.mean_logits, chosen, all)},
             {"entropy", mean(now.values.entropy, 0, all)},

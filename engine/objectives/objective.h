@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -24,7 +25,9 @@ namespace luthier {
 struct LossSum {
   torch::Tensor sum;  ///< scalar float32, with a graph when gradients are on; undefined: no term
   std::int64_t count = 0;
-  Figures figures;
+  /// Figures by their names, each a tensor of one number where it was computed: who reads them
+  /// reads all of them together.
+  std::map<std::string, torch::Tensor> figures;
 };
 
 /// How a window's loss comes out of its micro-batches.

@@ -6,6 +6,8 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "engine/objectives/adapted_head.h"
+#include "engine/objectives/chunk_gradient.h"
 #include "engine/objectives/head_loss.h"
 #include "engine/objectives/loss_cost.h"
 
@@ -15,18 +17,18 @@ namespace {
 
 using torch::Tensor;
 
-/// What one chunk's logits [n, vocab] (float32, over the temperature) say of `target` [n]. The
-/// logits are used up.
-TokenValues values_of(const Tensor& logits, const Tensor& target) {
+/// What one chunk's logits [n, vocab] say of `target` [n]. They are used up.
+TokenValues values_of(Tensor logits, const Tensor& target, double temperature) {
+  const torch::NoGradGuard no_grad;
   TokenValues values;
+  logits = logits.to(torch::kFloat32);
+  if (temperature != 1) logits.div_(temperature);
   values.mean_logits = logits.mean(1);
   values.is_top1 = logits.argmax(1).eq(target).to(torch::kFloat32);
-  const Tensor normal = logits.logsumexp(1, true);
-  const Tensor log_probs = logits - normal;
+  const Tensor log_probs = logits.sub_(logits.logsumexp(1, true));
   values.log_probs = log_probs.gather(1, target.unsqueeze(1)).squeeze(1);
-  const Tensor probs = log_probs.exp();
-  values.entropy = -(probs * log_probs).sum(1);
-  values.log_sum_sq_probs = log_probs.mul(2).logsumexp(1);
+  values.entropy = -log_probs.exp().mul_(log_probs).sum(1);
+  values.log_sum_sq_probs = log_probs.mul_(2).logsumexp(1);
   return values;
 }
 
@@ -51,9 +53,8 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
     std::vector<TokenValues> chunks;
     for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
       const std::int64_t end = std::min(hidden.size(0), begin + chunk);
-      const Tensor logits = weight.product(hidden.slice(0, begin, end), bias).to(torch::kFloat32);
-      chunks.push_back(
-          values_of(temperature == 1 ? logits : logits / temperature, target.slice(0, begin, end)));
+      chunks.push_back(values_of(weight.product(hidden.slice(0, begin, end), bias),
+                                 target.slice(0, begin, end), temperature));
     }
     *values = joined(chunks);
     context->save_for_backward({hidden, leaf, bias, target});
@@ -69,7 +70,7 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
     const Tensor &hidden = saved[0], &leaf = saved[1], &bias = saved[2], &target = saved[3];
     const Weight weight(leaf, context->saved_data["weight"]);
     const double temperature = context->saved_data["temperature"].toDouble();
-    const Tensor share = (gradients[0] / temperature).unsqueeze(1);  // [n, 1]
+    const Tensor& share = gradients[0];  // [n]
     const bool wants_hidden = hidden.requires_grad(), wants_weight = weight.trained(),
                wants_bias = bias.defined() && bias.requires_grad();
     const auto sums = [](bool wanted, const Tensor& like) {
@@ -80,15 +81,18 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
     const std::int64_t chunk = loss_chunk(weight.rows(), hidden.is_cpu());
     for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
       const std::int64_t end = std::min(hidden.size(0), begin + chunk);
-      const Tensor part = hidden.slice(0, begin, end), weigh = share.slice(0, begin, end);
-      Tensor logits = weight.product(part, bias).to(torch::kFloat32);
-      if (temperature != 1) logits = logits / temperature;
-      Tensor gradient = logits.softmax(1).mul_(-weigh);  // (onehot − p) · weight of the token
-      gradient.scatter_add_(1, target.slice(0, begin, end).unsqueeze(1), weigh);
-      const Tensor narrow = gradient.to(hidden.scalar_type());
-      if (wants_hidden) dhidden.slice(0, begin, end).copy_(weight.product_back(narrow));
-      if (wants_weight) dweight.add_(at::mm(narrow.t(), part));
-      if (wants_bias) dbias.add_(gradient.sum(0));
+      const Tensor part = hidden.slice(0, begin, end);
+      const Tensor logits = weight.product(part, bias);  // [chunk, vocab], then their gradient
+      log_prob_gradient_in_place(logits, target.slice(0, begin, end), share.slice(0, begin, end),
+                                 temperature);
+      if (wants_hidden) dhidden.slice(0, begin, end).copy_(weight.product_back(logits));
+      if (wants_weight) {
+        if (leaf.scalar_type() == torch::kFloat32)
+          dweight.addmm_(logits.t(), part);
+        else
+          dweight.add_(at::mm(logits.t(), part));
+      }
+      if (wants_bias) dbias.add_(logits.sum(0, false, torch::kFloat32));
     }
     if (dweight.defined()) dweight = dweight.to(leaf.scalar_type());
     if (dbias.defined()) dbias = dbias.to(bias.scalar_type());
@@ -96,21 +100,78 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
   }
 };
 
-/// With a plug on the head the product is the plug's; each chunk keeps its graph.
+/// What is kept of an adapted head between the two times that its logits are made: it as it stood,
+/// whatever hangs on it when the gradient arrives.
+struct HeadThen : torch::CustomClassHolder {
+  HeadThen(const Linear& then, double by) : head(then), plug(then->plug), temperature(by) {}
+  Linear head;
+  const LinearPlug* plug;
+  double temperature;
+};
+
+class AdaptedLogProbFunction : public torch::autograd::Function<AdaptedLogProbFunction> {
+ public:
+  /// `inputs`: hidden, and what trains of the head.
+  static Tensor forward(torch::autograd::AutogradContext* context, at::TensorList inputs,
+                        const Tensor& target, const Tensor* log_probs,
+                        const c10::intrusive_ptr<HeadThen>& head) {
+    std::vector<Tensor> kept = inputs.vec();
+    kept.push_back(target);
+    context->save_for_backward(kept);
+    context->saved_data["head"] = c10::IValue::make_capsule(head);
+    return *log_probs;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    std::vector<Tensor> kept = context->get_saved_variables();
+    const auto then =
+        c10::static_intrusive_pointer_cast<HeadThen>(context->saved_data["head"].toCapsule());
+    const Tensor target = kept.back(), hidden = kept.front();
+    HeadGradients sums({kept.begin() + 1, kept.end() - 1});
+    Tensor of_hidden = hidden.requires_grad() ? at::zeros_like(hidden) : Tensor();
+    const std::int64_t step = loss_chunk(then->head->out_features(), hidden.is_cpu());
+    for (std::int64_t begin = 0; begin < hidden.size(0); begin += step) {
+      const std::int64_t end = std::min(hidden.size(0), begin + step);
+      const AdaptedChunk chunk = [&] {
+        const at::AutoGradMode graph(true);
+        return adapted_chunk(hidden, begin, end, then->head, then->plug);
+      }();
+      log_prob_gradient_in_place(chunk.logits, target.slice(0, begin, end),
+                                 gradients[0].slice(0, begin, end), then->temperature);
+      const Tensor of_states = sums.add(chunk, chunk.logits);
+      if (of_hidden.defined() && of_states.defined())
+        of_hidden.slice(0, begin, end).copy_(of_states);
+    }
+    torch::autograd::variable_list result{of_hidden};
+    for (std::size_t i = 0; i < sums.tensors().size(); ++i) {
+      const Tensor& sum = sums.sums()[i];
+      result.push_back(sum.defined() ? sum.to(sums.tensors()[i].scalar_type()) : sum);
+    }
+    result.resize(result.size() + 3);  // the target, the values and the head
+    return result;
+  }
+};
+
+/// With a plug on the head the product is the plug's.
 TokenValues adapted_values(const Tensor& hidden, const Linear& head, const Tensor& target,
                            double temperature) {
-  const std::int64_t chunk = loss_chunk(head->out_features(), hidden.is_cpu());
+  const std::int64_t step = loss_chunk(head->out_features(), hidden.is_cpu());
   std::vector<TokenValues> chunks;
-  for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
-    const std::int64_t end = std::min(hidden.size(0), begin + chunk);
-    const Tensor goal = target.slice(0, begin, end);
-    const Tensor logits =
-        head->forward(hidden.slice(0, begin, end)).to(torch::kFloat32) / temperature;
-    TokenValues values = values_of(logits.detach(), goal);
-    values.log_probs = logits.log_softmax(1).gather(1, goal.unsqueeze(1)).squeeze(1);
-    chunks.push_back(std::move(values));
+  HeadGradients found;
+  for (std::int64_t begin = 0; begin < hidden.size(0); begin += step) {
+    const std::int64_t end = std::min(hidden.size(0), begin + step);
+    const AdaptedChunk chunk = adapted_chunk(hidden, begin, end, head, head->plug);
+    found.find(chunk);
+    chunks.push_back(values_of(chunk.logits, target.slice(0, begin, end), temperature));
   }
-  return joined(chunks);
+  TokenValues values = joined(chunks);
+  std::vector<Tensor> inputs{hidden};
+  inputs.insert(inputs.end(), found.tensors().begin(), found.tensors().end());
+  values.log_probs =
+      AdaptedLogProbFunction::apply(at::TensorList(inputs), target, &values.log_probs,
+                                    c10::make_intrusive<HeadThen>(head, temperature));
+  return values;
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The states with a label are kept for the backward. A chunk's logits stand beside their
-// log-softmax, its exponentials and what is made of these.
+// The states with a label are kept for the backward. A chunk's logits in float32 stand beside one
+// more of their size while their values are taken; the backward makes them again.
 #include <algorithm>
 
 #include "engine/models/cost.h"
@@ -11,14 +11,18 @@ namespace luthier {
 LossCost token_values_cost(const Pass& pass, const HeadCost& head) {
   const StepTerms& terms = pass.terms;
   const std::int64_t vocabulary = std::max<std::int64_t>(1, head.vocabulary);
-  const std::int64_t chunk = std::min(pass.labels, loss_chunk(vocabulary, terms.cpu));
-  const std::int64_t logits = terms.floats(chunk * vocabulary);
+  const std::int64_t chunk = std::min(pass.labels, loss_chunk(vocabulary, terms.cpu)),
+                     numbers = chunk * vocabulary;
+  const WeightGradient weight = weight_gradient(terms, head);
+  // An adapted head's own logits stay beside what is made of them.
+  const std::int64_t own = head.plugged ? (terms.element == 4 ? 0 : terms.block(numbers)) : 0,
+                     product = head.scaled ? terms.block(numbers) : 0;
+  const std::int64_t forward = 2 * terms.floats(numbers) + own + product,
+                     backward = chunk_bytes(terms, head, chunk) + weight.growing;
   LossCost cost;
-  if (head.weight_gradient) cost.gradient = terms.floats(vocabulary * head.width);
+  cost.gradient = weight.sum;
   cost.work = terms.block(pass.tokens * head.width) + 2 * terms.block(pass.labels * head.width) +
-              4 * logits + cost.gradient;
-  // With a plug on the head each chunk keeps its graph.
-  if (head.plugged) cost.work += terms.floats(pass.labels * vocabulary);
+              std::max({forward, backward, weight.handed_on});
   return cost;
 }
 

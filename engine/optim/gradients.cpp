@@ -17,12 +17,17 @@ std::vector<torch::Tensor> gradients_of(const std::vector<TrainedTensor>& tensor
 
 }  // namespace
 
-double gradient_norm(const std::vector<TrainedTensor>& tensors) {
+torch::Tensor gradient_norm_there(const std::vector<TrainedTensor>& tensors) {
   const torch::NoGradGuard no_grad;
   const std::vector<torch::Tensor> gradients = gradients_of(tensors);
-  if (gradients.empty()) return 0;
+  if (gradients.empty()) return {};
   const std::vector<torch::Tensor> norms = at::_foreach_norm(gradients, 2, torch::kFloat32);
-  return torch::stack(norms).norm().item<double>();
+  return torch::stack(norms).norm();
+}
+
+double gradient_norm(const std::vector<TrainedTensor>& tensors) {
+  const torch::Tensor norm = gradient_norm_there(tensors);
+  return norm.defined() ? norm.item<double>() : 0;
 }
 
 void clip_gradients(const std::vector<TrainedTensor>& tensors, double norm, double max_norm) {

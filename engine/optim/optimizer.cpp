@@ -87,7 +87,10 @@ void Optimizer::step(double learning_rate) {
     for (const Moved& each : group.members)
       if (each.rounded.defined()) torch::Tensor(each.rounded).copy_(each.parameter);
   }
-  for (const std::size_t i : moved) ++kept_[i].step;
+  for (const std::size_t i : moved) {
+    torch::autograd::impl::bump_version(tensors_[i].tensor);  // a kernel of ours would not
+    ++kept_[i].step;
+  }
   whole_ = true;
 }
 

@@ -22,11 +22,13 @@ bool is_place(const std::string& key) {
          key == "training.dtype";
 }
 
-/// Settings that change no number of the result: what to lower when memory ran out, how much is
-/// kept, how often by the clock, and what becomes of a picture that is met broken.
+/// Settings that change no number of the result: what to lower when memory ran out, whether a run
+/// is tried that may not fit, how much is kept, how often by the clock, and what becomes of a
+/// picture that is met broken.
 bool is_free(const std::string& key) {
   return key == "training.gradient_checkpointing" || key == "training.save_total_limit" ||
-         key == "training.save_minutes" || key == "image.on_error";
+         key == "training.save_minutes" || key == "image.on_error" ||
+         key == "training.on_low_memory";
 }
 
 /// The settings in which `recipe` differs from the one recorded in `run`; an error when that one

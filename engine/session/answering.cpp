@@ -7,7 +7,7 @@
 #include "engine/base/text.h"
 #include "engine/compare/compare.h"
 #include "engine/device/exact_math.h"
-#include "engine/device/lost_device.h"
+#include "engine/device/failure.h"
 #include "engine/device/memory.h"
 #include "engine/models/packing.h"
 #include "engine/optim/gradients.h"
@@ -113,10 +113,12 @@ Status ModelWorker::answer(const AnswerRequest& asked, RequestId request) {
       LUTHIER_CHECK(answer_column(asking, column));
     }
   } catch (const std::exception& failure) {
-    const torch::Device device = base_->model->device();
-    if (const auto why = device_loss(failure, device))
-      return lost_device_error(device, *why, base_->folder.string());
-    throw;
+    return device_failure(
+        failure,
+        machine_error("There is not enough memory to answer.", base_->folder.string(),
+                      "Ask for fewer new tokens, or fewer samples at a time."),
+        machine_error("Decoding failed: " + first_line(failure.what()), base_->folder.string()),
+        base_->model->device().str());
   }
   return {};
 }
@@ -169,7 +171,6 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
       const auto start = std::chrono::steady_clock::now();
       reset_memory_peak(device);
       LUTHIER_CHECK(runner.accumulate(window, static_cast<std::uint64_t>(recipe.training.seed), 0));
-      gradient_norm(trainables.tensors);
       tried.measured.gradients = optimizer->gradient_bytes();
       optimizer->step(0);
       tried.step_seconds =
@@ -190,13 +191,12 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
   try {
     status = work();
   } catch (const std::exception& failure) {
-    const torch::Device device = base_ ? base_->model->device() : torch::Device(torch::kCPU);
-    const auto why = device_loss(failure, device);
-    status = why ? lost_device_error(device, *why, recipe.model)
-             : is_out_of_memory(failure)
-                 ? machine_error("Memory ran out in one step on the longest rows.", recipe.model,
-                                 "The forecast's advice says what to lower.")
-                 : machine_error(first_line(failure.what()), recipe.model);
+    status =
+        device_failure(failure,
+                       machine_error("Memory ran out in one step on the longest rows.",
+                                     recipe.model, "The forecast's advice says what to lower."),
+                       machine_error(first_line(failure.what()), recipe.model),
+                       base_ ? base_->model->device().str() : "cpu");
   }
   if (base_) {
     base_->model->set_gradient_checkpointing(false);

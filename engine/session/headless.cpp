@@ -2,7 +2,6 @@
 // A run without a session around it: the same steps in the calling thread.
 #include "engine/session/headless.h"
 
-#include "engine/base/log.h"
 #include "engine/session/run_observer.h"
 
 namespace luthier {
@@ -21,14 +20,13 @@ Result<RunResult> train_headless(const Recipe& recipe,
   LUTHIER_TRY(BegunRun begun, begin_run(recipe, resume_run));
   if (auto before = begun.ended_before()) return *std::move(before);
   emit(StateChanged{SessionState::Loading, recipe.model});
+  TrainerOptions options;
+  LUTHIER_TRY(const auto processor, load_processor(begun.recipe));
+  LUTHIER_TRY(auto forecast,
+              forecast_launch(*processor, begun.recipe, kLaunchForecastRows, options));
   LoadOptions load = load_options(begun.recipe);
   load.go_on = [&stop](double) { return !stop.stop_requested(); };
   LUTHIER_TRY(LoadedModel base, load_model(recipe.model, load));
-  TrainerOptions options;
-  auto forecast = forecast_launch(*base.processor, begun.recipe, kLaunchForecastRows, options);
-  if (forecast && !forecast->fits())
-    log_warning(
-        "The forecast says that memory will not do; `luthier-cli plan` says what to change.");
   TrainControl control;
   control.follow(std::move(stop));
   EventObserver observer(emit, std::move(forecast).value_or(MemoryForecast{}));

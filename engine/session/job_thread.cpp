@@ -2,10 +2,10 @@
 // Exceptions end here: LibTorch's and the library's own become errors of the command that met them.
 #include "engine/session/job_thread.h"
 #include "engine/base/text.h"
+#include "engine/device/failure.h"
 
 #include <algorithm>
 #include <exception>
-#include <new>
 
 namespace luthier {
 
@@ -54,10 +54,9 @@ void JobThread::run(Job& job) {
   Status status;
   try {
     status = job.work();
-  } catch (const std::bad_alloc&) {
-    status = machine_error("Memory ran out.", job.command);
   } catch (const std::exception& failure) {
-    status = machine_error(first_line(failure.what()), job.command);
+    status = device_failure(failure, machine_error("Memory ran out.", job.command),
+                            machine_error(first_line(failure.what()), job.command));
   }
   if (!status && status.error().code != ErrorCode::Interrupted) failed_(job, status.error());
   if (job.request != 0) done_(job, status ? std::nullopt : std::optional<Error>(status.error()));

@@ -11,6 +11,7 @@
 #include "engine/compare/comparison.h"
 #include "engine/compare/result_folder.h"
 #include "engine/device/device_facts.h"
+#include "engine/device/failure.h"
 #include "engine/device/lost_device.h"
 #include "engine/device/memory.h"
 #include "engine/methods/adapter_notes.h"
@@ -111,6 +112,13 @@ void ModelWorker::let_go() {
   }
 }
 
+void ModelWorker::tell_loss() {
+  const std::string why = lost_device();
+  if (why.empty() || loss_told_) return;
+  loss_told_ = true;
+  host_.emit(DeviceLost{why});
+}
+
 Status ModelWorker::unload() {
   let_go();
   host_.set_state(SessionState::Empty, "");
@@ -140,7 +148,8 @@ Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& r
   try {
     status = run_training(recipe, resume_run, control, cancelled);
   } catch (const std::exception& failure) {
-    status = machine_error(first_line(failure.what()), recipe.model);
+    status = device_failure(failure, machine_error("Memory ran out.", recipe.model),
+                            machine_error(first_line(failure.what()), recipe.model));
   }
   live_.reset();
   if (base_ && base_->model->device().is_cuda() && !lost_device().empty()) {
@@ -177,6 +186,7 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
   RunEnded ended;
   ended.folder = resume_run ? *resume_run : fs::path(recipe.output_dir);
   const auto fail = [&](const Error& error) {
+    tell_loss();
     ended.state = error.code == ErrorCode::Interrupted ? "stopped" : "failed";
     if (error.code != ErrorCode::Interrupted) ended.error = error;
     ended.seconds = seconds_since(start);
@@ -193,13 +203,16 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
   const auto ended_early = [&] {
     return cancelled() || control.stop_kind() != TrainControl::Stop::None;
   };
+  TrainerOptions options;
+  options.interactive = true;
+  const auto processor = load_processor(begun->recipe);
+  if (!processor) return fail(processor.error());
+  auto forecast = forecast_launch(**processor, begun->recipe, kForecastRows, options);
+  if (!forecast) return fail(forecast.error());
   if (const Status loaded = load_for(begun->recipe, ended_early); !loaded)
     return fail(loaded.error());
   host_.set_state(SessionState::Preparing, "");
-  TrainerOptions options;
-  options.interactive = true;
-  auto forecast = forecast_launch(*base_->processor, begun->recipe, kForecastRows, options);
-  Observer observer(*this, std::move(forecast).value_or(MemoryForecast{}));
+  Observer observer(*this, forecast.take().value_or(MemoryForecast{}));
   auto result = luthier::train(*base_, begun.take(), options, control, observer);
   if (!result) return fail(result.error());
   ended.folder = result->folder;

@@ -43,6 +43,8 @@ class ModelWorker {
   Status drop(const std::string& name);
   Status set_strength(const std::string& name, double strength);
   Status answer(const AnswerRequest& asked, RequestId request);
+  /// Says once that the device was lost, where it was.
+  void tell_loss();
 
  private:
   struct Attached {
@@ -76,6 +78,7 @@ class ModelWorker {
   LoadOptions base_options_;
   std::map<std::string, Attached> attached_;
   std::shared_ptr<Adapter> live_;  ///< in training
+  bool loss_told_ = false;
 };
 
 }  // namespace luthier

@@ -2,6 +2,7 @@
 // Small pieces that both kinds of run need.
 #include "engine/session/run_observer.h"
 
+#include "engine/base/log.h"
 #include "engine/config/quantization_fields.h"
 #include "engine/device/memory.h"
 #include "engine/device/threads.h"
@@ -60,13 +61,18 @@ Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe
   return forecast_memory(summary, recipe, shape);
 }
 
-std::optional<MemoryForecast> forecast_launch(const ChatProcessor& processor, const Recipe& recipe,
-                                              std::size_t max_rows, TrainerOptions& options) {
+Result<std::optional<MemoryForecast>> forecast_launch(const ChatProcessor& processor,
+                                                      const Recipe& recipe, std::size_t max_rows,
+                                                      TrainerOptions& options) {
   options.gradient_checkpointing = recipe.training.gradient_checkpointing == "true";
   auto made = forecast_run(processor, recipe, max_rows);
-  if (!made) return std::nullopt;
+  if (!made) return std::optional<MemoryForecast>();
+  LUTHIER_CHECK(check_room(*made, recipe));
+  if (!made->fits())
+    log_warning("The forecast says that memory will not do; training.on_low_memory says to try.");
+  if (!made->known()) log_warning(unknown_room(*made));
   options.gradient_checkpointing = made->gradient_checkpointing;
-  return made.take();
+  return std::optional<MemoryForecast>(made.take());
 }
 
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const Recipe& recipe) {

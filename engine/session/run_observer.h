@@ -43,11 +43,12 @@ LoadOptions load_options(const Recipe& recipe);
 Result<MemoryForecast> forecast_run(const ChatProcessor& processor, const Recipe& recipe,
                                     std::size_t max_rows);
 
-/// The same at a launch, which also decides about gradient checkpointing. Rows that cannot be read
-/// are the data check's to name, so a forecast that fails ends nothing: it is nullopt, and `auto`
-/// is off.
-std::optional<MemoryForecast> forecast_launch(const ChatProcessor& processor, const Recipe& recipe,
-                                              std::size_t max_rows, TrainerOptions& options);
+/// The same at a launch, before weights are loaded: it decides about gradient checkpointing, and
+/// refuses what will not fit (check_room). Rows that cannot be read are the data check's to name,
+/// so a forecast that fails ends nothing: it is nullopt, and `auto` is off.
+Result<std::optional<MemoryForecast>> forecast_launch(const ChatProcessor& processor,
+                                                      const Recipe& recipe, std::size_t max_rows,
+                                                      TrainerOptions& options);
 
 /// The recipe's tokenizer, template and picture processor alone: what data needs of a model.
 Result<std::shared_ptr<const ChatProcessor>> load_processor(const Recipe& recipe);

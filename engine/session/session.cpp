@@ -73,6 +73,11 @@ struct Session::Impl {
   /// A job of the model's thread; one that may run between steps also wakes a paused run.
   void post(Job job) {
     const bool between = job.between_steps;
+    job.work = [this, work = std::move(job.work)] {
+      Status status = work();
+      model.tell_loss();
+      return status;
+    };
     model_thread.post(std::move(job));
     const auto running = current();
     if (between && running) running->wake();

@@ -184,6 +184,11 @@ struct ModelFetched {
   RequestId request;
   FetchedModel model;
 };
+/// The card died under this program: no card is chosen any more, and a new start gets it back. Said
+/// once, before the error that came of it.
+struct DeviceLost {
+  std::string why;
+};
 /// A command that could not be done; `command` is its name ("load_model").
 struct CommandFailed {
   std::string command;
@@ -194,7 +199,7 @@ using SessionEvent =
     std::variant<StateChanged, Progress, ModelLoaded, AdapterAttached, AdapterDropped, RunStarted,
                  StepDone, EvaluationDone, RunEventHappened, RunEnded, AnswerUpdate, RequestDone,
                  DataChecked, RowsPreviewed, ForecastMade, OneStepTried, ModelsFound,
-                 FetchProgressed, ModelFetched, CommandFailed>;
+                 FetchProgressed, ModelFetched, DeviceLost, CommandFailed>;
 
 class Session {
  public:

@@ -3,6 +3,9 @@
 // nothing behind.
 #include <algorithm>
 
+#include <ATen/Parallel.h>
+
+#include "engine/base/cores.h"
 #include "engine/base/log.h"
 #include "engine/device/device_facts.h"
 #include "engine/methods/method.h"
@@ -152,9 +155,10 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   run.base.model->set_gradient_checkpointing(run.options.gradient_checkpointing);
   if (stopping()) return interrupted_error();
   LUTHIER_CHECK(prepare_folder(run));
-  run.source = std::make_unique<WindowSource>(run.reader, run.rows.rows, run.plan, training.seed,
-                                              training.shuffle, run.state.step, run.cache,
-                                              run.state.broken_rows);
+  const int busy = run.device.is_cpu() ? at::get_num_threads() : 1;
+  run.source = std::make_unique<WindowSource>(
+      run.reader, run.rows.rows, run.plan, training.seed, training.shuffle, run.state.step,
+      run.cache, run.state.broken_rows, reading_threads(usable_cores(), busy));
   return {};
 }
 

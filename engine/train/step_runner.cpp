@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Forward and backward of micro-batches, and how an objective's sums and counts become the loss of
-// a window.
+// a window. On a device nothing of a window is read before its end: losses, figures and the
+// gradients' norm come in one read, and meanwhile the host runs ahead.
 #include "engine/train/step_runner.h"
 
 #include <cmath>
 #include <limits>
 
 #include "engine/base/log.h"
+#include "engine/device/numbers.h"
 #include "engine/device/threads.h"
+#include "engine/optim/gradients.h"
 
 namespace luthier {
 
@@ -43,6 +46,39 @@ class Undone {
   const Json before_;
   bool kept_ = false;
 };
+
+/// A micro-batch's share of the loss and its figures, where they were computed.
+struct Told {
+  const MicroBatch* rows = nullptr;
+  torch::Tensor share;
+  std::map<std::string, torch::Tensor> figures;
+};
+
+/// Puts them into the outcome, up to the first loss that is not finite. With gradients to look at,
+/// their norm too, in the same read.
+void take_told(const std::vector<Told>& all, const torch::Tensor& norm, WindowOutcome& outcome) {
+  std::vector<torch::Tensor> tensors;
+  for (const Told& told : all) {
+    tensors.push_back(told.share);
+    for (const auto& [name, figure] : told.figures) tensors.push_back(figure);
+  }
+  if (norm.defined()) tensors.push_back(norm);
+  const std::vector<double> numbers = read_numbers(tensors);
+  auto number = numbers.begin();
+  for (const Told& told : all) {
+    const double value = *number++;
+    outcome.loss += value;
+    if (!std::isfinite(value)) {
+      outcome.finite = false;
+      outcome.suspects = told.rows->rows;
+      return;
+    }
+    Figures figures;
+    for (const auto& [name, figure] : told.figures) figures[name] = *number++;
+    outcome.figures.add(figures);
+  }
+  if (norm.defined()) outcome.norm = *number;
+}
 
 }  // namespace
 
@@ -86,6 +122,8 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     }
   }
   const std::vector<double> divided_by = divisors(batches);
+  const bool at_once = policy_.model().device().is_cpu();
+  std::vector<Told> told;
   for (std::size_t i = 0; i < batches.size(); ++i) {
     if (abandoned()) return outcome;
     adapt_waiting();
@@ -96,17 +134,18 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     const LossSum loss = objective_.loss(policy_, batch);
     if (divided_by[i] == 0 || !loss.sum.defined()) continue;
     const torch::Tensor share = loss.sum / divided_by[i];
-    const double value = share.item<double>();
-    outcome.loss += value;
-    if (!std::isfinite(value)) {
-      outcome.finite = false;
-      outcome.suspects = batches[i].rows;
-      undone.keep();
-      return outcome;
+    told.push_back({&batches[i], share.detach(), loss.figures});
+    if (at_once) {
+      take_told(told, {}, outcome);
+      told.clear();
+      if (!outcome.finite) {
+        undone.keep();
+        return outcome;
+      }
     }
-    outcome.figures.add(loss.figures);
     if (share.requires_grad()) share.backward();
   }
+  take_told(told, gradient_norm_there(trainables_.tensors), outcome);
   undone.keep();
   return outcome;
 }
@@ -144,10 +183,11 @@ Result<EvaluationOutcome> StepRunner::evaluate(
         policy_.batch(micro, objective_.row_kind().order(), BatchMaker::Pass::Evaluation);
     const LossSum loss = objective_.loss(policy_, batch);
     if (loss.count == 0) continue;
-    sum += loss.sum.item<double>() / static_cast<double>(loss.count) *
-           static_cast<double>(micro.encoded.size());
+    WindowOutcome told;
+    take_told({{&micro, loss.sum, loss.figures}}, {}, told);
+    sum += told.loss / static_cast<double>(loss.count) * static_cast<double>(micro.encoded.size());
     counted += static_cast<std::int64_t>(micro.encoded.size());
-    figures.add(loss.figures);
+    figures.add(told.figures);
   }
   const double mean =
       counted ? sum / static_cast<double>(counted) : std::numeric_limits<double>::quiet_NaN();

@@ -17,6 +17,7 @@ namespace luthier {
 struct WindowOutcome {
   double loss = 0;                     ///< the window's, as the objective combines it
   FigureSums figures;                  ///< of its micro-batches
+  double norm = 0;                     ///< of its gradients; 0 where a loss is not finite
   bool finite = true;                  ///< every micro-batch's loss
   bool abandoned = false;              ///< `go_on` said no; gradients are not those of a window
   std::vector<std::int64_t> suspects;  ///< rows of the micro-batch whose loss is not finite

@@ -78,7 +78,7 @@ Status TrainingLoop::step() {
     run_.optimizer->clear_gradients();
     return {};
   }
-  const double norm = outcome.finite ? gradient_norm(run_.trainables.tensors) : 0;
+  const double norm = outcome.norm;
   gradients_ = run_.optimizer->gradient_bytes();
   const double rate = run_.base_rate() * run_.schedule.factor(run_.state.step);
   run_.state.unlogged = true;

@@ -216,7 +216,7 @@ def main():
     parser.add_argument("--long", action="store_true",
                         help="the row real: float32 of the largest model too, minutes more")
     parser.add_argument("--report", action="store_true",
-                        help="put the tables and the picture of the row real into docs/")
+                        help="put the tables of the rows real and device, and real's picture, into docs/")
     options = parser.parse_args()
     if options.steps is not None and options.steps < 3:
         parser.error("--steps: at least 3, for the first two are not counted")
@@ -241,6 +241,8 @@ def main():
                 options.json.write_text(json.dumps(results, indent=2))
             if options.report and name == "real" and name not in failed:
                 real_report.write(results[name], SOURCE / "docs")
+            if options.report and name == "device" and name not in failed:
+                device.write(results[name]["cases"], SOURCE / "docs")
             if not options.work and name != PACKED:
                 shutil.rmtree(work / name, ignore_errors=True)
     finally:

@@ -84,7 +84,8 @@ class TestRecipeFields : public QObject {
         {"training.loss_on", "completion"},
         {"training.save_steps", "100"},
         {"training.save_total_limit", "3"},
-        {"training.save_minutes", "10"}};
+        {"training.save_minutes", "10"},
+        {"training.on_low_memory", "refuse"}};
     for (const auto& [key, value] : expected) {
       const auto text = get_field(Recipe{}, key);
       QVERIFY(text.ok());

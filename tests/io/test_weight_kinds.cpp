@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Kinds of packed weights without their tensors: which settings mean which, names beside a weight,
-// bytes, and which linears stay as they are.
+// bytes.
 #include <QtTest>
 
 #include "engine/io/weight_kinds.h"
@@ -87,48 +87,6 @@ class TestWeightKinds : public QObject {
     const Json written = kind.written(settings);
     QVERIFY(found(written) == &kind);
     QCOMPARE(kind.bytes(64, 64, written), kind.bytes(64, 64, settings));
-  }
-
-  void linears_that_stay_data() {
-    QTest::addColumn<QString>("list");
-    QTest::addColumn<QString>("module");
-    QTest::addColumn<bool>("stays");
-    QTest::newRow("the head") << "null"
-                              << "lm_head" << true;
-    QTest::newRow("another") << "null"
-                             << "model.layers.0.q_proj" << false;
-    QTest::newRow("a list leaves the head out") << "[\"q_proj\"]"
-                                                << "lm_head" << false;
-    QTest::newRow("an ending") << "[\"q_proj\"]"
-                               << "model.layers.0.q_proj" << true;
-    QTest::newRow("a beginning") << "[\"model.vision\"]"
-                                 << "model.vision_tower.fc1" << true;
-    QTest::newRow("not in the middle") << "[\"layers.0\"]"
-                                       << "model.layers.0.q_proj" << false;
-    QTest::newRow("an expression") << R"([".*layers\\.0\\."])"
-                                   << "model.layers.0.q_proj" << true;
-    QTest::newRow("an empty list") << "[]"
-                                   << "lm_head" << false;
-  }
-  void linears_that_stay() {
-    QFETCH(QString, list);
-    QFETCH(QString, module);
-    QFETCH(bool, stays);
-    Json settings = four_bits("nf4");
-    settings["llm_int8_skip_modules"] = Json::parse(list.toStdString());
-    const auto skipped = skips_module(settings, module.toStdString(), "lm_head", "here");
-    QVERIFY(skipped.ok());
-    QCOMPARE(*skipped, stays);
-  }
-
-  void a_list_that_is_none() {
-    for (const Json& list : {Json("lm_head"), Json{1}, Json{"("}}) {
-      Json settings = four_bits("nf4");
-      settings["llm_int8_skip_modules"] = list;
-      const auto skipped = skips_module(settings, "a", "lm_head", "here");
-      QVERIFY(!skipped.ok());
-      QVERIFY(skipped.error().sentence().find("llm_int8_skip_modules") != std::string::npos);
-    }
   }
 };
 

@@ -46,10 +46,12 @@ class ToyObjective : public Objective {
     loss.count = static_cast<std::int64_t>(batch.sequences.size());
     double labels = 0;
     for (const EncodedRow& row : batch.rows->encoded) labels += row.numbers.at("labels");
-    loss.figures = {{"toy/rows", static_cast<double>(loss.count)}, {"toy/labels", labels}};
+    const auto figure = [](double value) { return torch::scalar_tensor(value, torch::kFloat64); };
+    loss.figures = {{"toy/rows", figure(static_cast<double>(loss.count))},
+                    {"toy/labels", figure(labels)}};
     if (torch::GradMode::is_enabled()) {
       seen_ += loss.count;
-      loss.figures["toy/seen"] = static_cast<double>(seen_);
+      loss.figures["toy/seen"] = figure(static_cast<double>(seen_));
     }
     return loss;
   }

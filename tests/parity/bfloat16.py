@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""bfloat16 against transformers and PEFT in bfloat16. What rounding may cost is not a number chosen
-here: the same weights in float64 say how far the reference is off, and ours may be off as far.
-One window of rows says little of that, since all its gradients share the errors of its few logits;
-so the squares of several are added before anything is compared."""
+"""bfloat16 against transformers and PEFT in bfloat16, adapters against PEFT under autocast. What
+rounding may cost is not a number chosen here: the same weights in float64 say how far the reference
+is off, and ours may be off as far. One window of rows says little of that, since all its gradients
+share the errors of its few logits; so the squares of several are added before anything is
+compared."""
 import json
 from dataclasses import dataclass, field
 
@@ -95,10 +96,16 @@ def cast(inputs, dtype):
             for key, value in inputs.items()}
 
 
-def backward(model, inputs):
-    """The output, and (loss, gradients by name) of a model in its own dtype."""
+def forward(model, inputs, autocast=False):
+    """A model in its own dtype; float64 knows no autocast."""
+    with torch.autocast("cpu", dtype=NARROW, enabled=autocast and model.dtype == NARROW):
+        return model(**cast(inputs, model.dtype))
+
+
+def backward(model, inputs, autocast=False):
+    """The output, and (loss, gradients by name)."""
     model.zero_grad()
-    out = model(**cast(inputs, model.dtype))
+    out = forward(model, inputs, autocast)
     out.loss.backward()
     return out, (out.loss.detach(), {name: parameter.grad for name, parameter
                                      in model.named_parameters() if parameter.grad is not None})
@@ -173,7 +180,7 @@ def by_training(world, file, path):
                                   if key.startswith("grad.")})
 
 
-def check_logits(world, result, checkpoint, reference, exact, *extra):
+def check_logits(world, result, checkpoint, reference, exact, *extra, autocast=False):
     errors, out, row = Errors(), world.scratch / "out.safetensors", world.scratch / "row.json"
     for conversation in SHOWN:
         messages = resolved(conversation, world.inputs)
@@ -182,7 +189,7 @@ def check_logits(world, result, checkpoint, reference, exact, *extra):
         world.program.run("forward", checkpoint.path, "--input", row, "--out", out, "--dtype",
                           "bfloat16", "--device", "cpu", *extra)
         with torch.no_grad():
-            theirs, wanted = (model(**cast(inputs, model.dtype)).logits
+            theirs, wanted = (forward(model, inputs, autocast).logits
                               for model in (reference, exact))
         got = load_file(out)["logits"]
         # virtual tokens stand in front of the row's own
@@ -190,7 +197,7 @@ def check_logits(world, result, checkpoint, reference, exact, *extra):
     errors.check(result, "logits", LOGITS, "logits")
 
 
-def check_gradients(world, result, checkpoint, reference, exact, path, named):
+def check_gradients(world, result, checkpoint, reference, exact, path, named, autocast=False):
     """`named`: a parameter's name in the oracle by the one that the program writes."""
     family = checkpoint.family
     gradients = Gradients(family.silent)
@@ -202,7 +209,8 @@ def check_gradients(world, result, checkpoint, reference, exact, path, named):
         batch = family.batch([checkpoint.example(row) for row in messages])
         _, (loss, own) = by_training(world, file, path)
         got = loss, {named(name): tensor for name, tensor in own.items()}
-        gradients.add(result, got, *(backward(model, batch)[1] for model in (reference, exact)))
+        gradients.add(result, got, *(backward(model, batch, autocast)[1]
+                                     for model in (reference, exact)))
     gradients.check(result)
 
 
@@ -227,8 +235,8 @@ def family_case(family, name):
 
 
 def adapter_case(family, name, strategy, folder_of, trains):
-    """What an adapter adds stays in float32 over a base in bfloat16 (PEFT's
-    autocast_adapter_dtype)."""
+    """Adapters in float32 over a base in bfloat16 (PEFT's autocast_adapter_dtype) under autocast,
+    which makes their products in bfloat16: what Trainer does with bf16=True."""
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
         folder = folder_of(checkpoint, world)
@@ -236,13 +244,14 @@ def adapter_case(family, name, strategy, folder_of, trains):
         for model in (reference, exact):
             for key, parameter in model.named_parameters():
                 parameter.requires_grad_(trains(key))
-        check_logits(world, result, checkpoint, reference, exact, "--adapter", folder)
+        check_logits(world, result, checkpoint, reference, exact, "--adapter", folder,
+                     autocast=True)
         path = recipe(world, checkpoint.path, strategy=strategy, adapter=dict(
             init_from=str(folder), **({"lora_dropout": 0.0} if strategy == "lora" else {})))
         keys = {methods.file_key(key, "prompt").replace("modules_to_save.", ""): key
                 for key, _ in exact.named_parameters() if trains(key)}
         check_gradients(world, result, checkpoint, reference, exact, path,
-                        lambda key: keys.get(key, key))
+                        lambda key: keys.get(key, key), autocast=True)
     return of(case, family, "bfloat16")
 
 

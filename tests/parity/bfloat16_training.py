@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Training in bfloat16 against Trainer with bf16=True (autocast) over a model loaded in float32:
-trained weights have a float32 master, so that small steps add up. Adapters against Trainer over a
-base loaded in bfloat16, as PEFT has them."""
+trained weights have a float32 master, so that small steps add up. Adapters, which PEFT keeps in
+float32, against Trainer with bf16=True over a base loaded in bfloat16."""
 import torch
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors.torch import load_file
@@ -89,7 +89,7 @@ def curve_case(family, plan):
 
 
 def lora_case(family, plan):
-    """Adapters in float32 over a base in bfloat16, without autocast."""
+    """Adapters in float32 over a base in bfloat16, their products under autocast."""
     def case(world, result):
         checkpoint, data, settings = prepared(plan, STEPS, world)
         begin = adapters.make(checkpoint, plan.kind, world.adapters, random=False)
@@ -100,7 +100,7 @@ def lora_case(family, plan):
         def collate(examples):
             return bfloat16.cast(family.batch(examples), torch.bfloat16)
 
-        log = train.trained_by_transformers(model, collate, data, [], settings,
+        log = train.trained_by_transformers(model, collate, data, [], settings | dict(bf16=True),
                                             world.scratch / "oracle")
         compare_losses(result, got, log)
         start = load_file(begin / FILE)

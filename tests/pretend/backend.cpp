@@ -148,6 +148,7 @@ void start() {
   c10::SetAllocator(c10::DeviceType::PrivateUse1, device_allocator());
   at::RegisterPrivateUse1HooksInterface(new Hooks);
   add_whole_operators();
+  let_flash(true);
 }
 
 namespace {

@@ -20,6 +20,10 @@ inline torch::Device device() { return {c10::DeviceType::PrivateUse1, 0}; }
 /// Registers the device; before the first tensor on it, once a process.
 void start();
 
+/// Whether it has attention kernels that know rows (engine/nn/flash_attention): once started, for
+/// all floating-point types and sizes of heads; false: as a card has none for float32.
+void let_flash(bool on);
+
 // What was asked of it.
 
 struct Counts {

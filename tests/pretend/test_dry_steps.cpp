@@ -45,6 +45,7 @@ struct Kind {
   const char* name;
   std::vector<std::string> settings;
   bool pictures = false;
+  int micro_batches = 1;  ///< of a step
 };
 const std::vector<Kind>& kinds() {
   const std::string text_alone = R"(adapter.exclude_modules=.*visual.*)",
@@ -58,6 +59,10 @@ const std::vector<Kind>& kinds() {
       {"full", {"strategy=freeze", "freeze.projector=true", "freeze.language_model=false", kept}},
       {"full, checkpointing",
        {"strategy=freeze", "freeze.projector=true", "freeze.language_model=false", again}},
+      {"full, two micro-batches",
+       {"strategy=freeze", "freeze.projector=true", "freeze.language_model=false", kept},
+       false,
+       2},
   };
   return list;
 }
@@ -139,6 +144,7 @@ Measured dry_step(const Size& size, const Kind& kind, const fs::path& folder) {
   std::ofstream(folder / "config.json") << config_of(size).dump();
   std::vector<std::string> settings = kind.settings;
   settings.push_back("training.dtype=bfloat16");
+  settings.push_back("training.gradient_accumulation_steps=" + std::to_string(kind.micro_batches));
   const Recipe recipe = pretend::recipe_of(settings);
   const ModelInput rows = rows_of(kind.pictures);
   Measured figures;
@@ -152,14 +158,18 @@ Measured dry_step(const Size& size, const Kind& kind, const fs::path& folder) {
             .take()
             .made(torch::TensorOptions().device(pretend::device()).dtype(torch::kBFloat16));
     DeviceRun run(std::move(base), recipe);
-    run.micro_batch(rows), run.step();
+    const auto step = [&] {
+      for (int i = 0; i < kind.micro_batches; ++i) run.micro_batch(rows);
+      run.step();
+    };
+    step();
     pretend::reset_counts(), pretend::reset_peak();
-    run.micro_batch(rows), run.step();
+    step();
     figures.counts = pretend::counts(), figures.peak = pretend::peak_bytes();
     figures.place = pretend::peak_place();
   }
   StepTerms terms;
-  terms.element = 2, terms.cpu = false;
+  terms.element = 2, terms.cpu = false, terms.flash = true;
   terms.checkpointing = recipe.training.gradient_checkpointing == "true";
   const ModelSummary summary = summarize_model(folder).take();
   figures.forecast = estimate(summary, recipe, shape_of(rows), terms).take().parts;
@@ -206,7 +216,8 @@ class TestDrySteps : public QObject {
     const Counts& counts = figures.counts;
     const MemoryParts& parts = figures.forecast;
     const double ratio = static_cast<double>(parts.total()) / static_cast<double>(figures.peak);
-    const double tokens = kRows * kLength,
+    const Kind& of = kinds()[static_cast<std::size_t>(kind)];
+    const double tokens = static_cast<double>(kRows * kLength * of.micro_batches),
                  launching = static_cast<double>(counts.kernels) * kLaunch;
     qInfo(
         "%s: %lld kernels, %.1f GB moved, %.2f Tflop, %lld up, %lld down, %lld waits; model of "

@@ -2,8 +2,12 @@
 // The pieces of a run on a device, as a run puts them together: rows read and encoded, windows,
 // batches with a tower that is fixed or not, objectives with a reference, and answers. All as on
 // the CPU, in whose memory a row of filler stands beside.
+#include <torch/library.h>
+
+#include "engine/device/lost_device.h"
 #include "engine/generate/generate.h"
 #include "engine/train/row_loss.h"
+#include "engine/train/step_runner.h"
 #include "tests/pretend/pretend.h"
 
 // After LibTorch, whose names Qt's keywords would break.
@@ -38,6 +42,11 @@ void write_pairs(const fs::path& path) {
     text += row.dump() + "\n";
   }
   write_text(path, text);
+}
+
+Tensor dies(const Tensor& x) {
+  TORCH_CHECK(x.numel() < 0, "CUDA error: an illegal memory access was encountered");
+  return x;
 }
 
 double far(const Tensor& got, const Tensor& wanted) {
@@ -106,6 +115,84 @@ class TestRun : public QObject {
     QVERIFY(moved > 0);
   }
 
+  /// What a window asks of the device besides kernels: a copy up for each micro-batch, features of
+  /// rows that were seen before within it, and one read at the window's end.
+  void a_window_is_read_once_data() {
+    QTest::addColumn<QStringList>("settings");
+    QTest::addColumn<QString>("rows");
+    const QString fixed = "adapter.exclude_modules=.*vision_tower.*";
+    QTest::newRow("sft, a fixed tower") << QStringList{fixed} << "rows.jsonl";
+    QTest::newRow("sft, a tower that trains") << QStringList{} << "rows.jsonl";
+  }
+  void a_window_is_read_once() {
+    QFETCH(QStringList, settings);
+    QFETCH(QString, rows);
+    std::vector<std::string> list;
+    for (const QString& each : settings) list.push_back(each.toStdString());
+    const Recipe recipe = run_.recipe("out", list);
+    const auto objective = make_objective(recipe).take();
+    RowReader reader;
+    reader.dataset = Dataset::open({run_.root() / rows.toStdString()}).take();
+    reader.processor = there_.processor;
+    const Trainables trainables = apply_strategy(there_, recipe).take();
+    const auto cache =
+        trainables.tower_fixed ? std::make_shared<RowCache>(1 << 24) : std::shared_ptr<RowCache>();
+    StepRunner runner(there_, *objective, trainables, cache);
+    constexpr std::int64_t kBatches = 2, kRows = 4;
+    WindowOutcome outcomes[2];
+    for (WindowOutcome& outcome : outcomes) {  // the second finds what the first has kept
+      Window window;
+      for (std::int64_t row = 0; row < kBatches * kRows; ++row) {
+        if (row % kRows == 0) window.batches.emplace_back();
+        MicroBatch& batch = window.batches.back();
+        batch.rows.push_back(row);
+        batch.cached.push_back(cache ? cache->find(row) : nullptr);
+        batch.encoded.push_back(batch.cached.back() ? batch.cached.back()->encoded
+                                                    : reader.read(row).take());
+      }
+      pretend::reset_counts();
+      outcome = runner.accumulate(window, 3, 0).take();
+      for (const TrainedTensor& trained : trainables.tensors)
+        torch::Tensor(trained.tensor).mutable_grad().reset();
+    }
+    QCOMPARE(pretend::counts().up, kBatches);
+    QCOMPARE(pretend::counts().down + pretend::counts().waits, 1);
+    QVERIFY(std::isfinite(outcomes[0].loss) && outcomes[0].norm > 0);
+    QVERIFY(std::abs(outcomes[0].loss - outcomes[1].loss) < 1e-6);
+    QVERIFY(std::abs(outcomes[0].norm - outcomes[1].norm) < 1e-5);
+    if (trainables.adapter) trainables.adapter->deactivate();
+    for (Tensor& tensor : there_.model->parameters()) tensor.requires_grad_(false);
+  }
+
+  void a_loss_that_is_not_finite_is_told_with_its_rows() {
+    const Recipe recipe = run_.recipe("out", {"strategy=full"});
+    const auto objective = make_objective(recipe).take();
+    RowReader reader;
+    reader.dataset = Dataset::open({run_.root() / "rows.jsonl"}).take();
+    reader.processor = there_.processor;
+    WindowOutcome outcomes[2];
+    for (LoadedModel* base : {&here_, &there_}) {
+      const Trainables trainables = apply_strategy(*base, recipe).take();
+      StepRunner runner(*base, *objective, trainables, nullptr);
+      Window window;
+      for (const std::int64_t row : {0, 1, 2}) {
+        MicroBatch& batch = window.batches.emplace_back();
+        batch.rows.push_back(row), batch.cached.emplace_back();
+        batch.encoded.push_back(reader.read(row).take());
+      }
+      for (PixelValues& image : window.batches[1].encoded[0].sequences[0].images)
+        image.values.assign(image.values.size(), std::numeric_limits<float>::quiet_NaN());
+      outcomes[base == &there_] = runner.accumulate(window, 3, 0).take();
+      for (Tensor& tensor : base->model->parameters())
+        tensor.mutable_grad().reset(), tensor.requires_grad_(false);
+    }
+    for (const WindowOutcome& outcome : outcomes) {
+      QVERIFY(!outcome.finite && std::isnan(outcome.loss));
+      QCOMPARE(outcome.norm, 0.0);
+      QCOMPARE(outcome.suspects, std::vector<std::int64_t>{1});
+    }
+  }
+
   void answers_are_the_cpus() {
     std::vector<Example> prompts(3);
     for (std::size_t row = 0; row < prompts.size(); ++row)
@@ -123,6 +210,31 @@ class TestRun : public QObject {
         QVERIFY(std::abs(got[i].logprob - wanted[i].logprob) < 1e-4);
       }
     }
+  }
+
+  void a_device_that_runs_full_or_dies_is_a_sentence() {
+    Example prompt;
+    for (TokenId i = 0; i < 12; ++i) prompt.input_ids.push_back(5 + i);
+    GenerationOptions options;
+    options.ignore_eos = true;
+    pretend::fail_after(3);
+    const auto full = generate(there_, {prompt}, options);
+    pretend::fail_after(-1);
+    QVERIFY(!full);
+    QCOMPARE(full.error().what, std::string("There is not enough memory to answer."));
+    QVERIFY(generate(there_, {prompt}, options).ok());
+    {
+      torch::Library library(torch::Library::IMPL, "aten", c10::DispatchKey::PrivateUse1, __FILE__,
+                             __LINE__);
+      library.impl("silu", dies);
+      const auto lost = generate(there_, {prompt}, options);
+      QVERIFY(!lost);
+      QVERIFY2(lost.error().what.find("stopped answering this program (an illegal memory") !=
+                   std::string::npos,
+               lost.error().what.c_str());
+      QCOMPARE(lost_device(), std::string("an illegal memory access was encountered"));
+    }
+    set_lost_device("");
   }
 
  private:

@@ -62,7 +62,7 @@ class Rules(unittest.TestCase):
     def test_code_from_data(self):
         for line in ("torch::load(model, path);", "torch::jit::load(path);",
                      "auto v = torch::pickle_load(bytes);", 'system("ls");', 'std::system("ls");',
-                     "popen(name);"):
+                     "popen(name);", "::execv(path, words);"):
             self.assertTrue(self.faults(rules.check_text, {"engine/a/b.cpp": line + "\n"}), line)
         for line in ("a.system(1);", "QLocale::system();", "file_system(x);",
                      "adapter.load(path);"):

@@ -50,8 +50,10 @@ ComparePage::ComparePage(Workspace& workspace, QWidget* parent) : Page(workspace
   layout->addWidget(stack_, 1);
   layout->addWidget(make_foot());
 
-  connect(comparison_, &LiveComparison::failed, this,
-          [this](const Error& error) { banner_->show_error(error); });
+  connect(comparison_, &LiveComparison::failed, this, [this](const Error& error) {
+    banner_->show_error(error);
+    offer_anew(banner_);
+  });
   connect(comparison_, &LiveComparison::running_changed, this, &ComparePage::refresh);
   connect(comparison_, &LiveComparison::samples_changed, this, &ComparePage::refresh);
   connect(comparison_, &LiveComparison::columns_changed, this, &ComparePage::refresh);
@@ -62,6 +64,7 @@ ComparePage::ComparePage(Workspace& workspace, QWidget* parent) : Page(workspace
         event.command != "set_adapter_strength" && event.command != "answer")
       return;
     banner_->show_error(event.error);
+    offer_anew(banner_);
   });
   connect(empty_->button(), &QPushButton::clicked, this, [this] {
     if (!this->workspace().model())

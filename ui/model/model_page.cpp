@@ -75,6 +75,7 @@ ModelPage::ModelPage(Workspace& workspace, QWidget* parent) : Page(workspace, pa
   connect(&bridge(), &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
     if (event.command != "load_model") return;
     banner_->show_error(event.error);
+    offer_anew(banner_);
     emit waits();
   });
   connect(&bridge(), &SessionBridge::model_loaded, this, [this] { banner_->dismiss(); });

@@ -133,7 +133,12 @@ void ForecastCard::refresh() {
   legend_->setVisible(forecast.has_value());
   trainable_->setVisible(forecast.has_value());
   advice_->hide();
-  device_->setText(forecast ? said_text(forecast->forecast.device_note) : QString());
+  QString said = forecast ? said_text(forecast->forecast.device_note) : QString();
+  if (forecast && !forecast->forecast.known()) {
+    if (!said.isEmpty()) said += QLatin1Char('\n');
+    said += said_text(unknown_room(forecast->forecast));
+  }
+  device_->setText(said);
   device_->setVisible(!device_->text().isEmpty());
   if (!forecast) {
     total_->clear();
@@ -149,10 +154,15 @@ void ForecastCard::refresh() {
     return;
   }
   const MemoryForecast& f = forecast->forecast;
-  const PartValue parts[] = {
-      {tr("weights"), f.parts.weights},         {tr("adapter"), f.parts.adapter},
-      {tr("gradients"), f.parts.gradients},     {tr("optimizer"), f.parts.optimizer},
-      {tr("activations"), f.parts.activations}, {tr("workspace"), f.parts.workspace}};
+  const PartValue parts[] = {{tr("weights"), f.parts.weights},
+                             {tr("adapter"), f.parts.adapter},
+                             {tr("gradients"), f.parts.gradients},
+                             {tr("optimizer"), f.parts.optimizer},
+                             {tr("activations"), f.parts.activations},
+                             {tr("workspace"), f.parts.workspace},
+                             {tr("CUDA context"), f.parts.context},
+                             {tr("cuBLAS"), f.parts.libraries},
+                             {tr("fragmentation"), f.parts.fragmentation}};
   std::vector<StackedBar::Part> bar;
   std::vector<LegendEntry> legend;
   for (std::size_t i = 0; i < std::size(parts); ++i) {
@@ -178,6 +188,8 @@ void ForecastCard::refresh() {
   if (!f.fits()) {
     QString text = tr("It will not fit: %1 are needed, %2 are free.")
                        .arg(bytes_text(f.parts.total()), bytes_text(f.available));
+    if (workspace_.recipe().training.on_low_memory == "refuse")
+      text += QLatin1Char(' ') + tr("It will not be started like this.");
     for (const std::string& advice : f.advice) text += QStringLiteral("\n• ") + said_text(advice);
     advice_->setText(text);
     QPalette palette = advice_->palette();
@@ -241,10 +253,10 @@ void ForecastCard::try_one_step() {
 void ForecastCard::show_measured(const OneStepTried& event) {
   tried_ = event;
   const double measured = static_cast<double>(event.measured.total()),
-               forecast = static_cast<double>(event.forecast.parts.total());
+               forecast = static_cast<double>(event.forecast.parts.tensors());
   measured_->setText(
       tr("Measured: %1 (forecast %2, off by %3 %), %4 s a step.")
-          .arg(bytes_text(event.measured.total()), bytes_text(event.forecast.parts.total()),
+          .arg(bytes_text(event.measured.total()), bytes_text(event.forecast.parts.tensors()),
                QString::number(measured > 0 ? 100 * std::abs(forecast - measured) / measured : 0,
                                'f', 1),
                number_text(event.step_seconds, 3)));

@@ -242,7 +242,8 @@ void TrainPage::end_run(const RunEnded& event) {
   if (event.error) {
     banner_->show_error(*event.error);
     const auto there = summarize_run(event.folder);
-    if (there && there->newest_checkpoint)
+    const QString again = there ? path_text(event.folder) : QString();
+    if (!offer_anew(banner_, again) && there && there->newest_checkpoint)
       banner_->offer(tr("Resume that run"),
                      [this, folder = path_text(event.folder)] { workspace().resume_run(folder); });
   } else {
@@ -289,6 +290,7 @@ void TrainPage::refuse(const Error& error) {
   refused_setting_ = !key.empty() && key != "model";
   if (!there || !*there || (*there)->active) {
     banner_->show_error(error);
+    offer_anew(banner_);
     banner_->set_about(kAboutLaunch);
     return;
   }

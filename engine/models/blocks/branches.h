@@ -10,6 +10,7 @@
 
 #include "engine/nn/attention.h"
 #include "engine/nn/linear.h"
+#include "engine/nn/side_by_side.h"
 
 namespace luthier {
 
@@ -50,9 +51,9 @@ inline torch::Tensor attend_within(const torch::Tensor& x, const LayerFrame& fra
                                    const Linear& out, std::int64_t heads,
                                    const AttentionRule& rule) {
   const auto split = [&](const torch::Tensor& y) { return y.view({y.size(0), heads, -1}); };
-  return out->forward(attend(split(query->forward(x)), split(key->forward(x)),
-                             split(value->forward(x)), frame.rows, rule, {}, frame.cache,
-                             frame.layer, {}, frame.bias));
+  const auto made = side_by_side(x, {query.get(), key.get(), value.get()});
+  return out->forward(attend(split(made[0]), split(made[1]), split(made[2]), frame.rows, rule, {},
+                             frame.cache, frame.layer, {}, frame.bias));
 }
 
 /// Attention of each row's tokens to its row of the frame's memory. In decoding the memory's keys
@@ -64,7 +65,8 @@ inline torch::Tensor attend_memory(const torch::Tensor& x, const LayerFrame& fra
   const auto split = [&](const torch::Tensor& y) { return y.view({y.size(0), heads, -1}); };
   const torch::Tensor& states = frame.memory->states;
   const auto seen = [&]() -> KeysAndValues {
-    return {split(key->forward(states)), split(value->forward(states))};
+    const auto made = side_by_side(states, {key.get(), value.get()});
+    return {split(made[0]), split(made[1])};
   };
   return out->forward(attend_across(split(query->forward(x)), frame.rows, seen, frame.memory->rows,
                                     rule, frame.cache, frame.layer));

@@ -6,6 +6,7 @@
 #include "engine/nn/attention.h"
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/module_cost.h"
+#include "engine/nn/side_by_side.h"
 
 namespace luthier {
 
@@ -27,7 +28,8 @@ class Attention : public torch::nn::Module, public BranchPort {
   }
   Tensor forward(const Tensor& x, const RowLayout& rows) {
     const auto split = [&](const Tensor& y) { return y.view({y.size(0), heads_, -1}); };
-    return out_(attend(split(query_(x)), split(key_(x)), split(value_(x)), rows, AttentionRule()));
+    const auto made = side_by_side(x, {query_.get(), key_.get(), value_.get()});
+    return out_(attend(split(made[0]), split(made[1]), split(made[2]), rows, AttentionRule()));
   }
   AttentionBranchCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
                            bool flows) const {

@@ -3,6 +3,7 @@
 
 #include "engine/nn/bicubic.h"
 #include "engine/nn/module_cost.h"
+#include "engine/nn/side_by_side.h"
 
 namespace luthier {
 
@@ -27,13 +28,13 @@ class Attention : public torch::nn::Module, public BranchPort {
     k_norm_ = register_module("k_norm", RmsNorm(width, kQueryKeyEpsilon, t));
   }
   Tensor forward(const Tensor& x) {
-    Tensor q = q_proj_(x), k = k_proj_(x);
-    if (q_norm_) q = q_norm_(q), k = k_norm_(k);
-    return projection_layer_(attend_frames(q, k, v_proj_(x), heads_));
+    const auto made = side_by_side(x, {q_proj_.get(), k_proj_.get(), v_proj_.get()});
+    const Tensor q = q_norm_ ? q_norm_(made[0]) : made[0], k = q_norm_ ? k_norm_(made[1]) : made[1];
+    return projection_layer_(attend_frames(q, k, made[2], heads_));
   }
   AttentionBranchCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
     const AttentionCost core =
-        attention_cost(terms, unmoved_rows(rows), heads_, heads_, q_proj_->out_features() / heads_);
+        attention_cost(terms, unmoved_rows(terms, rows), heads_, heads_, q_proj_->out_features() / heads_);
     const std::int64_t norms =
         q_norm_ ? norm_kept(terms, q_norm_, rows) + norm_kept(terms, k_norm_, rows) : 0;
     AttentionBranchCost cost = attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_},

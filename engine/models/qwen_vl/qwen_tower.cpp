@@ -84,7 +84,7 @@ class Attention : public torch::nn::Module, public BranchPort {
   /// `windows`: patches stand window by window, and are put back for the next product.
   AttentionBranchCost cost(const StepTerms& terms, std::int64_t patches, bool windows,
                            bool flows) const {
-    RowsShape rows = unmoved_rows(patches);
+    RowsShape rows = unmoved_rows(terms, patches);
     rows.copied = windows;
     AttentionBranchCost cost = attention_branch_cost(
         terms, {qkv_}, proj_, attention_cost(terms, rows, heads_, heads_, size_), 0, patches,

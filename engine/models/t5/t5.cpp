@@ -13,6 +13,9 @@ namespace t5 {
 
 using torch::Tensor;
 
+/// What prepare() sets aside.
+constexpr const char* kAcross = "across";
+
 class T5 : public Model, public SequenceToSequence, public StepCosts {
  public:
   T5(const Options& options, const torch::TensorOptions& t) : options_(options) {
@@ -28,6 +31,12 @@ class T5 : public Model, public SequenceToSequence, public StepCosts {
   SequenceToSequence* sequence_to_sequence() override { return this; }
   const StepCosts* step_costs() const override { return this; }
 
+  void prepare(ModelInput& input) const override {
+    Model::prepare(input);
+    set_across_aside(RowLayout(input.lengths), RowLayout(input.source_lengths), input.aside,
+                     kAcross);
+  }
+
   RowStates encode(const ModelInput& input) override {
     RowLayout rows = source_layout(input);
     const Tensor states = encoder_->forward(shared_->forward(input.source_ids), rows, nullptr,
@@ -37,6 +46,7 @@ class T5 : public Model, public SequenceToSequence, public StepCosts {
 
   Tensor decode(const ModelInput& input, const RowStates& memory, KeyValueCache* cache) override {
     const RowLayout rows = row_layout(input);
+    take_across_back(rows, memory.rows, input.aside, kAcross);
     const Tensor states = decoder_->forward(shared_->forward(input.input_ids), rows, &memory, cache,
                                             gradient_checkpointing_);
     if (cache) cache->advance(rows.longest());

@@ -84,10 +84,10 @@ Stage Block::cost(const StepTerms& terms, const StackPass& pass, bool flows) con
     return attention_cost(terms, rows, heads_, heads_, size, scores);
   };
   std::vector<BranchCost> branches;
-  AttentionBranchCost self =
-      attention_branch_cost(terms, {self_->q, self_->k, self_->v}, self_->o,
-                            attention(pass.rows, pass.bias_learns ? Scores::Biased : Scores::Fused),
-                            0, pass.tokens, normed(0, flows) || pass.bias_learns);
+  AttentionBranchCost self = attention_branch_cost(
+      terms, {self_->q, self_->k, self_->v}, self_->o,
+      attention(pass.rows, pass.bias_learns ? Scores::Biased : Scores::Masked), 0, pass.tokens,
+      normed(0, flows) || pass.bias_learns);
   branches.push_back(around(terms, self, norms_[0], pass.tokens, normed(0, flows)));
   if (pass.bias_learns) branches.back().work += bias_kept(terms, pass.rows, heads_);
   bool below = flows || branches.back().passes;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/nn/checkpointing.h"
+#include "engine/nn/side_by_side.h"
 
 namespace luthier::t5 {
 
@@ -61,8 +62,9 @@ FeedForward::FeedForward(const Options& options, const torch::TensorOptions& t)
 }
 
 Tensor FeedForward::forward(const Tensor& x) const {
-  return wo_->forward(gate_ ? gated(gate_->forward(x), wi_->forward(x), activation_)
-                            : activate(wi_->forward(x), activation_));
+  if (!gate_) return wo_->forward(activate(wi_->forward(x), activation_));
+  const auto made = side_by_side(x, {gate_.get(), wi_.get()});
+  return wo_->forward(gated(made[0], made[1], activation_));
 }
 
 Block::Block(const Options& options, bool decoder, bool first, const torch::TensorOptions& t)

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The card's own proof: engine/check's table, line by line while it runs, and its report in a file.
+#include <cstdio>
+#include <memory>
+
+#include "app/cli/verbs.h"
+#include "engine/check/check.h"
+#include "engine/io/files.h"
+
+namespace luthier::cli {
+
+namespace {
+
+struct GpuCheckOptions {
+  CheckOptions check;
+  std::vector<std::string> json;  ///< at most one file
+  std::string report;
+};
+
+Result<int> gpu_check(GpuCheckOptions o, bool with_json) {
+  const bool on_stdout = with_json && o.json.empty();
+  o.check.program = LUTHIER_VERSION;
+  o.check.stop = interrupted();
+  o.check.told = [on_stdout](const CheckRow& row) {
+    if (on_stdout)
+      std::fprintf(stderr, "%s\n", to_line(row).c_str());
+    else
+      print_line(to_line(row));
+    std::fflush(stdout);
+  };
+  LUTHIER_TRY(const CheckReport report, check_device(o.check));
+  if (on_stdout) print_json(to_json(report));
+  if (!o.json.empty())
+    LUTHIER_CHECK(write_file_atomically(o.json.front(), to_json(report).dump(2) + "\n"));
+  if (!o.report.empty()) LUTHIER_CHECK(write_file_atomically(o.report, to_markdown(report)));
+  const std::string last =
+      (report.card.empty() ? report.device : report.card) + ": " + counts_line(report);
+  if (on_stdout)
+    std::fprintf(stderr, "%s\n", last.c_str());
+  else
+    print_line(last);
+  if (interrupted().stop_requested()) return interrupted_error();
+  return report.passed() ? 0 : 1;
+}
+
+}  // namespace
+
+Action add_gpu_check(CLI::App& app) {
+  const auto o = std::make_shared<GpuCheckOptions>();
+  app.add_option("--device", o->check.device, "cuda, cuda:N, or cpu to try the checks themselves")
+      ->capture_default_str();
+  app.add_option("--minutes", o->check.minutes, "What does not fit is skipped, and told so")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1440.0));
+  app.add_option("--only", o->check.only, "Rows whose \"part: name\" holds this text");
+  CLI::Option* json =
+      app.add_option("--json", o->json, "The report as JSON, on stdout or into this FILE")
+          ->expected(0, 1);
+  app.add_option("--report", o->report, "A markdown file to write the report into");
+  app.footer(
+      "Exit status: 0 nothing failed, 1 something did, 3 there is no such device. What could not "
+      "be done is skipped and never counts as passed.");
+  return [o, json]() -> Ending {
+    const auto status = gpu_check(*o, json->count() > 0);
+    if (!status) return Status(status.error());
+    return Ending(*status);
+  };
+}
+
+}  // namespace luthier::cli

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The configurations: what they differ in is what the families' code can meet (rotary positions of
+// each kind, sliding windows, grouped queries, biases, heads from 16 numbers to 128).
+#include "engine/check/tiny_models.h"
+
+#include <map>
+
+#include <ATen/CPUGeneratorImpl.h>
+
+namespace luthier {
+
+namespace {
+
+struct WrittenDown {
+  const char* config;
+  TinyPicture picture = {};
+  const char* objective = "sft";
+  TokenId last = -1;
+  std::vector<std::int64_t> lengths = {18, 110, 30};
+};
+
+const std::map<std::string, WrittenDown>& written_down() {
+  static const std::map<std::string, WrittenDown> table{
+      {"llava",
+       {R"({"image_token_index": 561, "vision_feature_layer": -2,
+  "text_config": {"model_type": "llama", "vocab_size": 565, "hidden_size": 64,
+    "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 4, "head_dim": 16, "max_position_embeddings": 2048,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}},
+  "vision_config": {"model_type": "clip_vision_model", "hidden_size": 64, "intermediate_size": 96,
+    "num_hidden_layers": 3, "num_attention_heads": 4, "image_size": 30, "patch_size": 6}})",
+        {{1, 3, 30, 30}, {}, 25}}},
+      // A picture of 60 × 60 as four tiles and a whole: 25 tokens, and 10 lines of 10 with ends.
+      {"llava_next",
+       {R"({"image_token_index": 561, "vision_feature_layer": -2,
+  "image_grid_pinpoints": [[30, 60], [60, 30], [60, 60], [90, 30], [30, 90]],
+  "text_config": {"model_type": "llama", "vocab_size": 565, "hidden_size": 64,
+    "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 32, "max_position_embeddings": 2048,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}},
+  "vision_config": {"model_type": "clip_vision_model", "hidden_size": 64, "intermediate_size": 96,
+    "num_hidden_layers": 3, "num_attention_heads": 4, "image_size": 30, "patch_size": 6}})",
+        {{5, 3, 30, 30}, {60, 60}, 135}}},
+      {"smolvlm",
+       {R"({"image_token_id": 603, "scale_factor": 2,
+  "text_config": {"model_type": "llama", "vocab_size": 646, "hidden_size": 64,
+    "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 32, "max_position_embeddings": 2048,
+    "rope_parameters": {"rope_type": "llama3", "rope_theta": 20000.0, "factor": 4.0,
+      "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 64}},
+  "vision_config": {"model_type": "smolvlm_vision", "hidden_size": 64, "intermediate_size": 96,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 32, "patch_size": 8}})",
+        {{1, 3, 32, 32}, {0, 0}, 4}}},
+      {"idefics3",
+       {R"({"image_token_id": 561, "scale_factor": 2, "tie_word_embeddings": false,
+  "text_config": {"model_type": "llama", "vocab_size": 604, "hidden_size": 64,
+    "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 16, "mlp_bias": true, "max_position_embeddings": 2048,
+    "rope_parameters": {"rope_type": "longrope", "rope_theta": 10000.0, "factor": 4.0,
+      "long_factor": [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 4.5, 5.0],
+      "short_factor": [1.0, 1.1, 1.2, 1.3, 1.4, 1.7, 1.8, 2.0],
+      "original_max_position_embeddings": 50}},
+  "vision_config": {"model_type": "idefics3_vision", "hidden_size": 64, "intermediate_size": 96,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 32, "patch_size": 8}})",
+        {{1, 3, 32, 32}, {0, 0}, 4}}},
+      {"internvl",
+       {R"({"image_token_id": 604, "downsample_ratio": 0.5, "vision_feature_layer": -1,
+  "projector_hidden_act": "gelu",
+  "text_config": {"model_type": "qwen2", "vocab_size": 611, "hidden_size": 64,
+    "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 2048,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}},
+  "vision_config": {"model_type": "internvl_vision", "hidden_size": 64, "intermediate_size": 96,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": [32, 32], "patch_size": [8, 8],
+    "norm_type": "layer_norm", "layer_scale_init_value": 0.1,
+    "use_absolute_position_embeddings": true, "use_mean_pooling": true, "use_qk_norm": false}})",
+        {{1, 3, 32, 32}, {}, 4}}},
+      {"qwen2_vl",
+       {R"({"image_token_id": 606, "tie_word_embeddings": false,
+  "text_config": {"model_type": "qwen2_vl_text", "vocab_size": 611, "hidden_size": 64,
+    "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 2048, "rms_norm_eps": 1e-5,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0,
+      "mrope_section": [4, 2, 2]}},
+  "vision_config": {"model_type": "qwen2_vl_vision", "depth": 2, "embed_dim": 32,
+    "hidden_size": 64, "mlp_ratio": 2, "num_heads": 2, "patch_size": 4, "spatial_merge_size": 2,
+    "temporal_patch_size": 2, "hidden_act": "quick_gelu"}})",
+        {{16, 96}, {1, 4, 4}, 4}}},
+      {"qwen2_5_vl",
+       {R"({"image_token_id": 606, "tie_word_embeddings": false,
+  "text_config": {"model_type": "qwen2_5_vl_text", "vocab_size": 611, "hidden_size": 64,
+    "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 2048, "rms_norm_eps": 1e-5,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0,
+      "mrope_section": [4, 2, 2]}},
+  "vision_config": {"model_type": "qwen2_5_vl_vision", "depth": 3, "hidden_size": 32,
+    "intermediate_size": 52, "num_heads": 2, "out_hidden_size": 64, "patch_size": 4,
+    "spatial_merge_size": 2, "temporal_patch_size": 2, "window_size": 16,
+    "fullatt_block_indexes": [1], "hidden_act": "silu"}})",
+        {{48, 96}, {1, 6, 8}, 12}}},
+      {"qwen3_vl",
+       {R"({"image_token_id": 606, "tie_word_embeddings": false,
+  "text_config": {"model_type": "qwen3_vl_text", "vocab_size": 611, "hidden_size": 64,
+    "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 128, "max_position_embeddings": 2048,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0,
+      "mrope_section": [24, 20, 20], "mrope_interleaved": true}},
+  "vision_config": {"model_type": "qwen3_vl_vision", "depth": 3, "hidden_size": 32,
+    "intermediate_size": 52, "num_heads": 2, "out_hidden_size": 64, "patch_size": 4,
+    "spatial_merge_size": 2, "temporal_patch_size": 2, "num_position_embeddings": 16,
+    "deepstack_visual_indexes": [0, 2], "hidden_act": "gelu_pytorch_tanh"}})",
+        {{16, 96}, {1, 4, 4}, 4}}},
+      {"paligemma",
+       {R"({"image_token_index": 620, "hidden_size": 64, "projection_dim": 64,
+  "vocab_size": 776,
+  "text_config": {"model_type": "gemma", "vocab_size": 776, "hidden_size": 64,
+    "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "num_key_value_heads": 1, "head_dim": 32, "num_image_tokens": 16,
+    "hidden_act": "gelu_pytorch_tanh", "max_position_embeddings": 2048,
+    "use_bidirectional_attention": true,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}},
+  "vision_config": {"model_type": "siglip_vision_model", "hidden_size": 64,
+    "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 32,
+    "patch_size": 8, "projection_dim": 64, "vision_use_head": false}})",
+        {{1, 3, 32, 32}, {}, 16}}},
+      {"gemma3",
+       {R"({"image_token_index": 620, "mm_tokens_per_image": 16,
+  "text_config": {"model_type": "gemma3_text", "vocab_size": 628, "hidden_size": 64,
+    "intermediate_size": 96, "num_hidden_layers": 4, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 64, "query_pre_attn_scalar": 64,
+    "hidden_activation": "gelu_pytorch_tanh", "max_position_embeddings": 2048,
+    "sliding_window": 6, "layer_types": ["sliding_attention", "sliding_attention",
+      "full_attention", "sliding_attention"],
+    "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1000000.0},
+      "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}},
+  "vision_config": {"model_type": "siglip_vision_model", "hidden_size": 64,
+    "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 32,
+    "patch_size": 8, "vision_use_head": false}})",
+        {{1, 3, 32, 32}, {}, 16}}},
+      {"llama", {R"({"vocab_size": 565, "hidden_size": 64, "intermediate_size": 96,
+  "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64,
+  "max_position_embeddings": 2048,
+  "rope_parameters": {"rope_type": "llama3", "rope_theta": 20000.0, "factor": 4.0,
+    "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 64}})"}},
+      {"qwen2", {R"({"vocab_size": 607, "hidden_size": 64, "intermediate_size": 96,
+  "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+  "max_position_embeddings": 2048,
+  "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0}})"}},
+      {"bert",
+       {R"({"vocab_size": 160, "hidden_size": 64, "intermediate_size": 96,
+  "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64,
+  "hidden_act": "gelu", "type_vocab_size": 2})",
+        {},
+        "mlm",
+        -1,
+        {18, 40, 30}}},
+      {"t5",
+       {R"({"vocab_size": 160, "d_model": 64, "d_kv": 16, "d_ff": 96, "num_layers": 2,
+  "num_decoder_layers": 2, "num_heads": 4, "feed_forward_proj": "relu",
+  "decoder_start_token_id": 0, "is_encoder_decoder": true,
+  "relative_attention_max_distance": 20, "relative_attention_num_buckets": 8})",
+        {},
+        "span_corruption"}},
+      // The state of the text's end is the text's.
+      {"clip",
+       {R"({"projection_dim": 32,
+  "text_config": {"model_type": "clip_text_model", "vocab_size": 904, "hidden_size": 64,
+    "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "max_position_embeddings": 14, "eos_token_id": 902, "hidden_act": "quick_gelu"},
+  "vision_config": {"model_type": "clip_vision_model", "hidden_size": 64, "intermediate_size": 96,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 30, "patch_size": 6,
+    "hidden_act": "quick_gelu"}})",
+        {{1, 3, 30, 30}, {}, 0},
+        "contrastive",
+        902,
+        {14, 9, 11}}},
+  };
+  return table;
+}
+
+constexpr std::int64_t kTextBefore = 2;  ///< tokens before a picture's
+
+/// So many numbers between 0 and 1 that no two pictures share.
+PixelValues tiny_pixels(const TinyPicture& picture, std::int64_t number) {
+  std::int64_t count = 1;
+  for (const std::int64_t side : picture.shape) count *= side;
+  PixelValues values;
+  values.shape = picture.shape, values.grid = picture.grid;
+  for (std::int64_t i = 0; i < count; ++i)
+    values.values.push_back(static_cast<float>((i + 5 * number) % 37) / 37.0f);
+  return values;
+}
+
+Example tiny_example(const TinyModel& model, std::int64_t number, std::int64_t beyond) {
+  constexpr std::int64_t kFirstId = 3, kIds = 100, kLongerSource = 9;
+  Example example;
+  const std::int64_t shown = model.image >= 0 ? model.picture.tokens : 0;
+  for (std::int64_t i = 0; i < beyond + shown; ++i) {
+    const bool picture = i >= kTextBefore && i < kTextBefore + shown;
+    example.input_ids.push_back(picture ? model.image : kFirstId + (i * 7 + number * 13) % kIds);
+    example.labels.push_back(picture || i <= kTextBefore ? kIgnoreLabel : example.input_ids.back());
+  }
+  if (model.last >= 0) example.input_ids.back() = model.last;
+  example.prompt_tokens = shown + kTextBefore + 1;
+  if (!model.picture.shape.empty()) example.images.push_back(tiny_pixels(model.picture, number));
+  if (model.objective == "span_corruption") {
+    for (std::int64_t i = 0; i < beyond + kLongerSource; ++i)
+      example.source_ids.push_back(kFirstId + (i * 11 + number * 5) % kIds);
+  }
+  return example;
+}
+
+}  // namespace
+
+Result<TinyModel> tiny_model(const Family& family) {
+  const std::string name = family.model_type;
+  const auto found = written_down().find(name);
+  if (found == written_down().end())
+    return input_error("No small model of the family " + name + " is written down.",
+                       "engine/check/tiny_models.cpp");
+  const WrittenDown& written = found->second;
+  TinyModel model;
+  model.family = &family;
+  model.objective = written.objective;
+  LUTHIER_TRY(model.config, parse_json(written.config, name));
+  model.config["model_type"] = name;
+  model.picture = written.picture, model.last = written.last, model.lengths = written.lengths;
+  for (const char* key : {"image_token_id", "image_token_index"})
+    if (model.config.contains(key)) model.image = model.config[key].get<TokenId>();
+  return model;
+}
+
+TinyModel deeper(TinyModel model, std::int64_t more) {
+  const auto grow = [more](Json& section) {
+    for (const char* key : {"num_hidden_layers", "num_layers"})
+      if (section.contains(key)) section[key] = section[key].get<std::int64_t>() + more;
+    if (!section.contains("layer_types")) return;
+    Json& types = section["layer_types"];
+    for (std::int64_t i = 0; i < more; ++i) types.push_back(types[0]);
+  };
+  grow(model.config);
+  if (model.config.contains("text_config")) grow(model.config["text_config"]);
+  return model;
+}
+
+Result<LoadedModel> drawn(const TinyModel& model, const torch::TensorOptions& tensors,
+                          torch::ScalarType rounding,
+                          std::shared_ptr<const ChatProcessor> processor) {
+  constexpr std::uint64_t kSeed = 7;
+  constexpr double kSpread = 0.05, kNormsAround = 0.5;
+  LoadedModel loaded;
+  loaded.family = model.family, loaded.config = model.config;
+  loaded.processor = std::move(processor);
+  loaded.stored_dtype = "F32";
+  loaded.drawn = true;
+  LUTHIER_TRY(const Plan plan, model.family->read(model.config, model.family->model_type));
+  loaded.model = plan.made(tensors);
+  const torch::NoGradGuard no_grad;
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(kSeed);
+  for (torch::Tensor& tensor : loaded.model->parameters()) {
+    torch::Tensor values =
+        torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, kSpread, generator);
+    if (tensor.dim() == 1) values.add_(kNormsAround);
+    tensor.copy_(values.to(rounding).to(tensor.scalar_type()));
+  }
+  loaded.model->eval();
+  return loaded;
+}
+
+MicroBatch tiny_rows(const TinyModel& model) {
+  MicroBatch rows;
+  for (std::size_t row = 0; row < model.lengths.size(); ++row) {
+    const auto number = static_cast<std::int64_t>(row);
+    rows.rows.push_back(number);
+    rows.encoded.emplace_back().sequences.push_back(
+        tiny_example(model, number, model.lengths[row]));
+    rows.cached.emplace_back();
+  }
+  return rows;
+}
+
+std::vector<Example> tiny_prompts(const TinyModel& model) {
+  std::vector<Example> prompts;
+  for (const std::int64_t beyond : {12, 12, 15})
+    prompts.push_back(tiny_example(model, static_cast<std::int64_t>(prompts.size()), beyond));
+  for (Example& prompt : prompts) {
+    prompt.labels.clear();
+    if (!prompt.source_ids.empty()) prompt.input_ids.clear();  // the answer begins by itself
+  }
+  return prompts;
+}
+
+}  // namespace luthier

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Linears that read one x (queries, keys and values; a gate and what it opens), made together:
+// their weights stay tensors of their own, but x is kept once, what low-rank plugs add comes of one
+// product with all their A where no dropout tells them apart, and the gradient of x is one sum that
+// each product adds itself to.
+#pragma once
+
+#include <vector>
+
+#include "engine/nn/linear.h"
+
+namespace luthier {
+
+/// What two narrow products add to a linear's: scale · drop(x) Aᵀ Bᵀ. a [r, in], b [out, r] as they
+/// are trained, `near` the same in the type of x. Of undefined tensors: nothing is added.
+struct LowRank {
+  torch::Tensor a, b, near_a, near_b;
+  double scale = 1, dropout = 0;
+  std::uint64_t seed = 0;  ///< of the dropout's mask
+};
+
+/// A plug whose forward is low_rank_product with this and nothing else.
+class LowRankPlug : public LinearPlug {
+ public:
+  /// `type`: of x.
+  virtual LowRank low_rank(torch::ScalarType type) const = 0;
+};
+
+/// x [..., in] → the linear's product and what `low` adds to it, [..., out]; differentiable in x,
+/// in A and B, in bias and, where it is trained, in the weight.
+torch::Tensor low_rank_product(const torch::Tensor& x, const LinearImpl& linear,
+                               const LowRank& low);
+
+/// x [..., in] → what each linear gives, [..., out], in their order; differentiable. A linear whose
+/// plug is not low-rank goes its own way. Keeps x for the backward where a weight or a plug of
+/// those together is trained, and of each plug x Aᵀ, [..., r].
+std::vector<torch::Tensor> side_by_side(const torch::Tensor& x,
+                                        const std::vector<const LinearImpl*>& linears);
+
+}  // namespace luthier

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A row has one target, so no two numbers of a scatter meet: with a number in the place of a tensor
+// of them LibTorch knows that the order cannot matter, and takes its one plain kernel under
+// deterministic algorithms too. A tensor would be sorted first (index_put_ with accumulate).
+#include "engine/objectives/chunk_gradient.h"
+
+namespace luthier {
+
+using torch::Tensor;
+
+namespace {
+
+/// softmax → softmax − onehot(target).
+void take_one(const Tensor& softmax, const Tensor& goal) { softmax.scatter_(1, goal, -1, "add"); }
+
+/// Numbers that were made in float32 go back to where the logits stood.
+void put_back(const Tensor& logits, const Tensor& wide) {
+  if (!wide.is_same(logits)) logits.copy_(wide);
+}
+
+}  // namespace
+
+Tensor cross_entropy_in_place(const Tensor& logits, const Tensor& target, bool gradient) {
+  const torch::NoGradGuard no_grad;
+  const Tensor goal = target.unsqueeze(1);
+  const Tensor wide = logits.to(torch::kFloat32);  // itself where it is float32
+  const Tensor maximum = wide.amax(1, true), picked = wide.gather(1, goal);
+  wide.sub_(maximum).exp_();
+  const Tensor sum = wide.sum(1, true);
+  const Tensor total = (sum.log() + maximum - picked).sum();
+  if (!gradient) return total;
+  take_one(wide.div_(sum), goal);
+  put_back(logits, wide);
+  return total;
+}
+
+void log_prob_gradient_in_place(const Tensor& logits, const Tensor& target, const Tensor& share,
+                                double temperature) {
+  const torch::NoGradGuard no_grad;
+  Tensor wide = logits.to(torch::kFloat32);
+  if (temperature != 1) wide.div_(temperature);
+  at::_softmax_out(wide, wide, 1, /*half_to_float=*/false);  // row by row, each from its own place
+  take_one(wide, target.unsqueeze(1));
+  wide.mul_((share / -temperature).unsqueeze(1));
+  put_back(logits, wide);
+}
+
+Tensor scaled(const Tensor& x, const Tensor& factor, torch::ScalarType type) {
+  if (!x.defined()) return {};
+  if (x.is_cpu()) return (x * factor).to(type);
+  Tensor y = at::empty_like(x, x.options().dtype(type));
+  return at::mul_out(y, x, factor.view({1}));
+}
+
+}  // namespace luthier

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a loss does with one chunk of logits: everything in the memory that they stand in, since a
+// chunk of a real vocabulary is the largest tensor of a step.
+#pragma once
+
+#include "engine/device/torch.h"
+
+namespace luthier {
+
+/// Σ −log softmax(logits)[target]: logits [n, vocab] of any floating type, target [n] int64 → [],
+/// float32. The logits are used up; with `gradient` they become what the sum's gradient by them is,
+/// softmax − onehot(target).
+torch::Tensor cross_entropy_in_place(const torch::Tensor& logits, const torch::Tensor& target,
+                                     bool gradient);
+
+/// logits [n, vocab] become the gradient of Σ share · log softmax(logits / temperature)[target] by
+/// themselves: (onehot(target) − softmax) · share / temperature. share [n] float32.
+void log_prob_gradient_in_place(const torch::Tensor& logits, const torch::Tensor& target,
+                                const torch::Tensor& share, double temperature);
+
+/// x · factor in the type asked for, the factor unrounded: as a tensor of no dimension it would
+/// first be rounded to x's type on any device but the CPU, and one rounding would be in all
+/// gradients. Undefined where x is.
+torch::Tensor scaled(const torch::Tensor& x, const torch::Tensor& factor, torch::ScalarType type);
+
+}  // namespace luthier

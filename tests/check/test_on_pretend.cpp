@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The checks themselves, on the pretended device: a sound one passes them, and each fault that they
+// are for turns its row red: a kernel that is slightly wrong, one that adds up otherwise each time,
+// one that keeps memory, one that waits for the host; a device that runs full or is lost; time that
+// runs out. The faults are kernels that take the place of the device's own.
+#include <torch/library.h>
+
+#include <memory>
+
+#include "engine/check/checks.h"
+#include "engine/device/lost_device.h"
+#include "engine/models/family.h"
+#include "tests/pretend/pretend.h"
+
+// After LibTorch, whose names Qt's keywords would break.
+#include <QtTest>
+
+using namespace luthier;
+using torch::Tensor;
+using Outcome = CheckRow::Outcome;
+
+namespace {
+
+Tensor right(const Tensor& x) { return x.sigmoid().mul(x); }
+
+Tensor slightly_wrong(const Tensor& x) { return right(x).mul(1.002); }
+
+Tensor another_each_time(const Tensor& x) {
+  static int calls = 0;
+  return right(x).mul(1 + 1e-6 * (++calls % 7));
+}
+
+std::vector<Tensor>& kept() {
+  static std::vector<Tensor> tensors;
+  return tensors;
+}
+Tensor keeps_memory(const Tensor& x) {
+  kept().push_back(right(x));
+  return kept().back().clone();
+}
+
+Tensor asks_the_host(const Tensor& x) {
+  return right(x).mul(x.sum().item<double>() > 1e30 ? 2 : 1);
+}
+
+Tensor dies(const Tensor& x) {
+  TORCH_CHECK(x.numel() < 0, "CUDA error: an illegal memory access was encountered");
+  return x;
+}
+
+Tensor throws_something(const Tensor& x) {
+  TORCH_CHECK(x.numel() < 0, "mat1 and mat2 shapes cannot be multiplied");
+  return x;
+}
+
+/// A kernel in the place of the device's silu, for as long as the object lives.
+class InPlaceOfSilu {
+ public:
+  explicit InPlaceOfSilu(Tensor (*kernel)(const Tensor&))
+      : library_(torch::Library::IMPL, "aten", c10::DispatchKey::PrivateUse1, __FILE__, __LINE__) {
+    library_.impl("silu", kernel);
+  }
+
+ private:
+  torch::Library library_;
+};
+
+}  // namespace
+
+class TestOnPretend : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void initTestCase() {
+    at::set_num_threads(1);
+    pretend::start();
+    card_.device = pretend::device();
+    card_.scratch = folder_.path().toStdString();
+    card_.most_steps = 3;
+    card_.traffic = [](const std::function<void()>& work) {
+      pretend::reset_counts();
+      work();
+      const pretend::Counts counts = pretend::counts();
+      return Traffic{counts.kernels, counts.up, counts.down, counts.waits};
+    };
+    const Status prepared = prepare(card_);
+    QVERIFY2(prepared.ok(), prepared.ok() ? "" : prepared.error().sentence().c_str());
+  }
+  void cleanup() {
+    set_lost_device("");
+    pretend::fail_above(0);
+    kept().clear();
+  }
+
+  void a_sound_device_passes_data() {
+    QTest::addColumn<QString>("only");
+    QTest::addColumn<int>("rows");
+    const int all = static_cast<int>(families().size());
+    QTest::newRow("LoRA") << "families, float32: %, LoRA" << all;
+    QTest::newRow("full") << "families, float32: %, full" << all;
+    QTest::newRow("freeze") << "families, float32: %, freeze" << all;
+    QTest::newRow("checkpointing") << "families, float32: %, LoRA with checkpointing" << all;
+    QTest::newRow("bfloat16") << "families, bfloat16: %, LoRA" << all;
+    QTest::newRow("bfloat16, full") << "families, bfloat16: %, full" << all;
+    QTest::newRow("runs") << "runs, float32: LoRA with dropout" << 1;
+    QTest::newRow("runs, full") << "runs, bfloat16: full" << 1;
+    QTest::newRow("runs, checkpointing") << "runs, bfloat16: LoRA with checkpointing" << 1;
+    QTest::newRow("memory and speed") << "memory and speed: " << 6;
+    QTest::newRow("copies and waits") << "copies and waits: " << all - 3;
+  }
+  void a_sound_device_passes() {
+    QFETCH(QString, only);
+    QFETCH(int, rows);
+    int seen = 0;
+    const QStringList names = only.contains('%') ? family_names() : QStringList{""};
+    for (const QString& name : names) {
+      const QString wanted = QString(only).replace("%", name);
+      for (const CheckRow& row : rows_of(wanted)) {
+        // "LoRA" is the beginning of another strategy's name.
+        const QString whole = QString::fromStdString(row.part + ": " + row.name);
+        if (only.contains('%') && whole != wanted) continue;
+        ++seen;
+        qInfo("%s", to_line(row).c_str());
+        QVERIFY2(row.outcome == Outcome::Passed, to_line(row).c_str());
+      }
+    }
+    QCOMPARE(seen, rows);
+  }
+
+  void a_fault_fails_data() {
+    QTest::addColumn<int>("fault");
+    QTest::addColumn<QString>("only");
+    QTest::addColumn<QString>("says");
+    const auto row = [](const char* name, int fault, const char* only, const char* says) {
+      QTest::newRow(name) << fault << only << says;
+    };
+    row("a wrong kernel", 0, "families, float32: llama, full", "of what is allowed");
+    row("a wrong kernel under checkpointing", 0,
+        "families, float32: qwen3_vl, LoRA with checkpointing", "of what is allowed");
+    row("another order of sums", 1, "families, float32: llama, full", "the second time");
+    row("another order of sums in runs", 1, "runs, float32: full", "a second run differs in");
+    row("memory that is kept", 2, "memory and speed: 2 M, LoRA with pictures", "ratio 0.");
+    row("a wait in each layer", 3, "copies and waits: llama", "waits");
+    row("a failure", 4, "families, float32: llama, LoRA with", "mat1 and mat2");
+  }
+  void a_fault_fails() {
+    QFETCH(int, fault);
+    QFETCH(QString, only);
+    QFETCH(QString, says);
+    constexpr Tensor (*kFaults[])(const Tensor&) = {slightly_wrong, another_each_time, keeps_memory,
+                                                    asks_the_host, throws_something};
+    QVERIFY(rows_of(only).front().outcome == Outcome::Passed);
+    const InPlaceOfSilu broken(kFaults[fault]);
+    const auto rows = rows_of(only);
+    QCOMPARE(rows.size(), std::size_t(1));
+    qInfo("%s", to_line(rows.front()).c_str());
+    QVERIFY2(rows.front().outcome == Outcome::Failed, to_line(rows.front()).c_str());
+    QVERIFY2(rows.front().detail.find(says.toStdString()) != std::string::npos,
+             rows.front().detail.c_str());
+  }
+
+  void the_others_go_on_after_a_failure() {
+    const InPlaceOfSilu broken(throws_something);
+    const auto rows = rows_of("families, float32: ", "full");
+    QCOMPARE(rows.size(), families().size());
+    const auto outcome = [&](const std::string& name) {
+      for (const CheckRow& row : rows)
+        if (row.name == name + ", full") return row.outcome;
+      return Outcome::Skipped;
+    };
+    QCOMPARE(outcome("llama"), Outcome::Failed);
+    QCOMPARE(outcome("bert"), Outcome::Passed);  // has no silu
+    QCOMPARE(outcome("clip"), Outcome::Passed);
+  }
+
+  void memory_that_runs_out_is_a_failure_and_ends_nothing() {
+    pretend::fail_above(pretend::live_bytes() + (64 << 10));
+    const auto full = rows_of("families, float32: llama, full");
+    QCOMPARE(full.front().outcome, Outcome::Failed);
+    QVERIFY2(full.front().detail.find("Memory ran out") != std::string::npos,
+             full.front().detail.c_str());
+    pretend::fail_above(0);
+    QCOMPARE(rows_of("families, float32: llama, full").front().outcome, Outcome::Passed);
+  }
+
+  void after_a_lost_device_nothing_is_asked() {
+    const InPlaceOfSilu broken(dies);
+    const auto rows = rows_of("families, float32: ");
+    int failed = 0, skipped = 0;
+    for (const CheckRow& row : rows) {
+      failed += row.outcome == Outcome::Failed;
+      if (row.outcome == Outcome::Failed)
+        QVERIFY2(row.detail.find("stopped answering") != std::string::npos, row.detail.c_str());
+      if (!failed || row.outcome == Outcome::Failed) continue;
+      ++skipped;
+      QCOMPARE(row.outcome, Outcome::Skipped);
+      QCOMPARE(row.detail, std::string("the device was lost"));
+    }
+    QCOMPARE(failed, 1);
+    QVERIFY(skipped > 40);
+  }
+
+  void what_does_not_fit_the_time_is_skipped() {
+    CheckOptions options;
+    options.minutes = 0;
+    const CheckReport report = run_checks(card_, options);
+    QCOMPARE(report.count(Outcome::Skipped), report.rows.size());
+    QVERIFY(report.rows.size() > 120);
+    QVERIFY(!report.passed());
+    for (const CheckRow& row : report.rows) QCOMPARE(row.detail, std::string("no time"));
+  }
+
+  void an_interruption_skips_the_rest() {
+    CheckOptions options;
+    std::stop_source stop;
+    options.stop = stop.get_token();
+    options.only = "families, float32: l";
+    int told = 0;
+    options.told = [&](const CheckRow&) {
+      if (++told == 2) stop.request_stop();
+    };
+    const CheckReport report = run_checks(card_, options);
+    QCOMPARE(report.count(Outcome::Passed), std::size_t(2));
+    QCOMPARE(report.rows.back().detail, std::string("interrupted"));
+    QCOMPARE(told, static_cast<int>(report.rows.size()));
+  }
+
+  void a_card_without_bfloat16_is_not_asked_for_it() {
+    card_.bfloat16 = false;
+    for (const char* only : {"families, bfloat16: llama, full", "runs, bfloat16: full",
+                             "memory and speed: 2 M, LoRA with pictures"}) {
+      const CheckRow row = rows_of(only).front();
+      QCOMPARE(row.outcome, Outcome::Skipped);
+      QCOMPARE(row.detail, std::string("the card has no bfloat16"));
+    }
+    card_.bfloat16 = true;
+  }
+
+  void a_shape_without_room_is_skipped_and_says_what_it_needs() {
+    const auto rows = rows_of("memory and speed: ");
+    QVERIFY(!rows.empty());
+    card_.most_steps = 3;
+    pretend::fail_above(pretend::live_bytes() + (1 << 20));
+    for (const CheckRow& row : rows_of("memory and speed: "))
+      QVERIFY2(row.outcome != Outcome::Passed, to_line(row).c_str());
+  }
+
+  void profiled_events_are_told_apart() {
+    const Traffic traffic = traffic_of({{"Memcpy HtoD (Pinned -> Device)", true},
+                                        {"Memcpy DtoH (Device -> Pageable)", true},
+                                        {"Memcpy DtoD (Device -> Device)", true},
+                                        {"Memset (Device)", true},
+                                        {"ampere_bf16_s16816gemm", true},
+                                        {"void at::native::vectorized_elementwise_kernel", true},
+                                        {"cudaLaunchKernel", false},
+                                        {"cudaStreamSynchronize", false},
+                                        {"cudaDeviceSynchronize", false},  // the profiler's own
+                                        {"aten::mm", false}});
+    QCOMPARE(traffic.up, 1);
+    QCOMPARE(traffic.down, 1);
+    QCOMPARE(traffic.waits, 1);
+    QCOMPARE(traffic.kernels, 2);
+  }
+
+ private:
+  static QStringList family_names() {
+    QStringList names;
+    for (const Family& family : families()) names << family.model_type;
+    return names;
+  }
+  /// The rows whose name begins with `only` and ends with `end`.
+  std::vector<CheckRow> rows_of(const QString& only, const std::string& end = "") {
+    CheckOptions options;
+    options.only = only.toStdString();
+    options.minutes = 1e6;
+    std::vector<CheckRow> rows;
+    for (CheckRow& row : run_checks(card_, options).rows)
+      if (row.name.ends_with(end)) rows.push_back(std::move(row));
+    return rows;
+  }
+
+  QTemporaryDir folder_;
+  Card card_;
+};
+
+QTEST_GUILESS_MAIN(TestOnPretend)
+#include "test_on_pretend.moc"
