@@ -71,7 +71,7 @@ class TestEqual : public QObject {
       const Tensors made = with_gradients(leaves, function, uses);
       QCOMPARE(made.size(), expected.size());
       for (std::size_t i = 0; i < made.size(); ++i) {
-        VERIFY_NEAR(made[i], expected[i], roundings, least);
+        VERIFY_NEAR(made[i], expected[i], roundings);
         if (!again.empty() && made[i].defined())
           QVERIFY(made[i].view(torch::kUInt8).equal(again[i].view(torch::kUInt8)));
       }
@@ -79,19 +79,15 @@ class TestEqual : public QObject {
     }
   }
 
-  /// Against float64, rounded where the functions round: ATen's own erf on the CPU is an
-  /// approximation. In float32 a dozen roundings follow one another, and 1 ± erf and 1 ± tanh
-  /// cancel: 2⁻¹⁸.
+  /// Against float64, since ATen's own erf on the CPU is an approximation. In float32 exp takes a
+  /// rounded number: at 30 what it makes of that is 2⁻¹⁹ off.
   void check_gate(const Tensor& gate, const Tensor& up, const Tensor& gradient, Activation which) {
     const auto kind = gate.scalar_type();
     const auto wide = [](const Tensor& t) { return t.detach().to(torch::kFloat64); };
-    const auto as_held = [&](const Tensor& t) { return wide(t.to(kind)); };
     Tensor x = wide(gate).requires_grad_(true);
     const Tensor opened = activate(x, which);
-    Tensor held = as_held(opened);
-    if (which == Activation::QuickGelu)
-      held = as_held(as_held(at::sigmoid(as_held(wide(gate) * 1.702))) * wide(gate));
-    opened.backward(as_held(wide(gradient) * wide(up)));
+    opened.backward(wide(gradient) * wide(up));
+    const Tensor held = opened.detach();
     Tensor own_gate = gate.detach().requires_grad_(true), own_up = up.detach().requires_grad_(true);
     const Launching launching(&shim_);
     const Tensor y = gated(own_gate, own_up, which);
@@ -282,18 +278,15 @@ class TestEqual : public QObject {
           const Tensor cast = *kernels::dropped(x, p, seed, other);
           QVERIFY(cast.slice(0, 1).equal(expected.to(other).slice(0, 1)));
           QCOMPARE(cast[0].isnan().item<bool>(), expected[0].isnan().item<bool>());
+          const Tensor unrounded = dropped_out(x.to(torch::kFloat32), p, seed);
           for (const Tensor& to : {base, wider}) {
-            const Tensor sum = to.clone();
+            const Tensor sum = to.clone(), exact = to.to(torch::kFloat32) + unrounded;
             QVERIFY(kernels::add_dropped(sum, x, p, seed));
-            QVERIFY(bits(sum.slice(0, 1)).equal(bits(to.clone().add_(expected).slice(0, 1))));
+            QVERIFY(sum.slice(0, 1).equal(exact.to(to.scalar_type()).slice(0, 1)));
           }
         }
       }
     }
-    Tensor to = drawn({3, 5}, kind);
-    const Tensor x = drawn({3, 5}, kind), expected = to + dropped_out(x, 0.3, 9);
-    add_dropped_out(to, x, 0.3, 9);
-    QVERIFY(to.equal(expected));
   }
 
   void entropies_data() { types(); }
