@@ -82,11 +82,6 @@ std::size_t adamw(std::span<const AdamwMember> members, const AdamwSettings& set
            members[moved + count].gradient.scalar_type() == type)
       ++count;
     if (!launch_list(members.subspan(moved, count), step)) break;
-    // Who keeps something that was made of them sees that they have changed.
-    for (const AdamwMember& member : members.subspan(moved, count)) {
-      member.parameter.unsafeGetTensorImpl()->bump_version();
-      if (member.rounded.defined()) member.rounded.unsafeGetTensorImpl()->bump_version();
-    }
     moved += count;
   }
   return moved;

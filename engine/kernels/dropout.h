@@ -13,7 +13,8 @@ namespace luthier::kernels {
 /// x with elements dropped, rounded to its type and then cast to `type`.
 std::optional<torch::Tensor> dropped(const torch::Tensor& x, double p, std::uint64_t seed,
                                      torch::ScalarType type);
-/// y += dropped x; y [the same shape] in one piece. False: nothing was done.
+/// y += dropped x, which is not rounded before; y [the same shape] in one piece. False: nothing was
+/// done.
 bool add_dropped(const torch::Tensor& y, const torch::Tensor& x, double p, std::uint64_t seed);
 
 }  // namespace luthier::kernels

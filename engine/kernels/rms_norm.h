@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // RMSNorm with the residual's sum before it, forward and backward, a launch each. To the last
-// rounding what nn/layers.cpp computes with ATen, but that a row's sum is added up in another
+// rounding what nn/rms_norm.cpp computes with ATen, but that a row's sum is added up in another
 // order. Nothing is returned where no kernel runs.
 #pragma once
 

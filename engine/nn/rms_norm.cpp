@@ -27,9 +27,9 @@ Tensor weight_gradient(const Tensor& gradient, const Tensor& x, const Tensor& we
 
 Tensor row_gradient(const Tensor& given, const Tensor& x, const Tensor& weight, const Tensor& scale,
                     bool centred) {
-  if (suits_loops({x, weight, given})) return rms_norm_back_pass(x, weight, scale, given, centred);
   if (auto made = kernels::rms_norm_backward(given, x, weight, scale, Tensor(), centred))
     return *made;
+  if (suits_loops({x, weight, given})) return rms_norm_back_pass(x, weight, scale, given, centred);
   const Tensor normal = x.to(torch::kFloat32) * scale;
   const Tensor gradient = given.to(torch::kFloat32), factor = weight.to(torch::kFloat32);
   Tensor weighted = gradient * (centred ? factor + 1 : factor);
@@ -99,12 +99,12 @@ class SumNormFunction : public torch::autograd::Function<SumNormFunction> {
 }  // namespace
 
 RmsRows rms_rows(const Tensor& x, const Tensor& weight, double epsilon, bool centred) {
+  if (auto made = kernels::rms_norm(x, Tensor(), weight, epsilon, centred))
+    return {made->y, made->scale};
   if (suits_loops({x, weight})) {
     const auto [y, scale] = rms_norm_pass(x, weight, epsilon, centred);
     return {y, scale};
   }
-  if (auto made = kernels::rms_norm(x, Tensor(), weight, epsilon, centred))
-    return {made->y, made->scale};
   const Tensor wide = x.to(torch::kFloat32);
   const Tensor scale = wide.square().mean(-1, true).add_(epsilon).rsqrt_();  // [..., 1]
   if (centred)

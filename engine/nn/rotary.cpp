@@ -169,8 +169,8 @@ RotaryTable rotary_table(const Tensor& angles, torch::ScalarType dtype, double f
 
 /// x·cos + rotate_half(x)·sin with halves [x1, x2] ↦ [−x2, x1].
 Tensor rotated(const Tensor& x, const Tensor& cos, const Tensor& sin, double sign) {
-  if (suits_turn(x, cos, sin)) return turn_pass(x, cos, sin, sign);
   if (auto made = kernels::turn_heads({x, {}, {}, {}, cos, sin}, sign)) return made->query;
+  if (suits_turn(x, cos, sin)) return turn_pass(x, cos, sin, sign);
   const std::int64_t dimension = cos.size(-1), half = dimension / 2;
   const bool partial = dimension < x.size(-1);
   const Tensor turned = partial ? x.slice(-1, 0, dimension) : x;

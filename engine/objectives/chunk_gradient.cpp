@@ -4,6 +4,8 @@
 // deterministic algorithms too. A tensor would be sorted first (index_put_ with accumulate).
 #include "engine/objectives/chunk_gradient.h"
 
+#include "engine/kernels/cross_entropy.h"
+
 namespace luthier {
 
 using torch::Tensor;
@@ -22,6 +24,7 @@ void put_back(const Tensor& logits, const Tensor& wide) {
 
 Tensor cross_entropy_in_place(const Tensor& logits, const Tensor& target, bool gradient) {
   const torch::NoGradGuard no_grad;
+  if (const auto losses = kernels::cross_entropy_(logits, target, gradient)) return losses->sum();
   const Tensor goal = target.unsqueeze(1);
   const Tensor wide = logits.to(torch::kFloat32);  // itself where it is float32
   const Tensor maximum = wide.amax(1, true), picked = wide.gather(1, goal);

@@ -62,7 +62,7 @@ class TestEqual : public QObject {
 
   /// The same with the kernels and without, and in the two orders of threads to the bit.
   void compare(const Tensors& leaves, const std::function<Tensors(const Tensors&)>& function,
-               const std::vector<bool>& uses = {true, true}, int roundings = 1, double least = 0) {
+               const std::vector<bool>& uses = {true, true}, int roundings = 1) {
     const Tensors expected = with_gradients(leaves, function, uses);
     Tensors again;
     for (const shim::Order order : {shim::Order::Upwards, shim::Order::Downwards}) {
@@ -71,7 +71,7 @@ class TestEqual : public QObject {
       const Tensors made = with_gradients(leaves, function, uses);
       QCOMPARE(made.size(), expected.size());
       for (std::size_t i = 0; i < made.size(); ++i) {
-        VERIFY_NEAR(made[i], expected[i], roundings, least);
+        VERIFY_NEAR(made[i], expected[i], roundings);
         if (!again.empty() && made[i].defined())
           QVERIFY(made[i].view(torch::kUInt8).equal(again[i].view(torch::kUInt8)));
       }
@@ -79,19 +79,15 @@ class TestEqual : public QObject {
     }
   }
 
-  /// Against float64, rounded where the functions round: ATen's own erf on the CPU is an
-  /// approximation. In float32 a dozen roundings follow one another, and 1 ± erf and 1 ± tanh
-  /// cancel: 2⁻¹⁸.
+  /// Against float64, since ATen's own erf on the CPU is an approximation. In float32 exp takes a
+  /// rounded number: at 30 what it makes of that is 2⁻¹⁹ off.
   void check_gate(const Tensor& gate, const Tensor& up, const Tensor& gradient, Activation which) {
     const auto kind = gate.scalar_type();
     const auto wide = [](const Tensor& t) { return t.detach().to(torch::kFloat64); };
-    const auto as_held = [&](const Tensor& t) { return wide(t.to(kind)); };
     Tensor x = wide(gate).requires_grad_(true);
     const Tensor opened = activate(x, which);
-    Tensor held = as_held(opened);
-    if (which == Activation::QuickGelu)
-      held = as_held(as_held(at::sigmoid(as_held(wide(gate) * 1.702))) * wide(gate));
-    opened.backward(as_held(wide(gradient) * wide(up)));
+    opened.backward(wide(gradient) * wide(up));
+    const Tensor held = opened.detach();
     Tensor own_gate = gate.detach().requires_grad_(true), own_up = up.detach().requires_grad_(true);
     const Launching launching(&shim_);
     const Tensor y = gated(own_gate, own_up, which);
@@ -121,12 +117,11 @@ class TestEqual : public QObject {
       for (const std::int64_t size : {1, 7, 64, 100, 2052, 5121}) {
         for (const std::int64_t rows : {1, 3, 70}) {
           if (rows * size > 100'000) continue;
-          const Tensors leaves{learned(drawn({rows, size}, kind)), learned(drawn({size}, kind))};
-          // Of a row of one number the gradient is nothing, which is left of two like that number.
+          // Of a row of one number the gradient is nothing: what is left of it is roundings.
+          const Tensor x = drawn({rows, size}, kind);
           compare(
-              leaves,
-              [&](const Tensors& own) { return Tensors{rms_norm(own[0], own[1], 1e-6, centred)}; },
-              {true, true}, 1, size == 1 ? 1 : 0);
+              {size == 1 ? x : learned(x), learned(drawn({size}, kind))},
+              [&](const Tensors& own) { return Tensors{rms_norm(own[0], own[1], 1e-6, centred)}; });
           QVERIFY2(!QTest::currentTestFailed(),
                    qPrintable(QString("%1 rows of %2").arg(rows).arg(size)));
         }
@@ -229,7 +224,8 @@ class TestEqual : public QObject {
     const auto expected = normed_and_turned(q, k, RmsNorm(nullptr), RmsNorm(nullptr), table);
     const Launching launching(&shim_);
     const auto made = normed_and_turned(q, k, RmsNorm(nullptr), RmsNorm(nullptr), table);
-    QVERIFY(made.first.equal(expected.first) && made.second.equal(expected.second));
+    VERIFY_NEAR(made.first, expected.first);
+    VERIFY_NEAR(made.second, expected.second);
   }
 
   void gates_data() {
@@ -282,18 +278,15 @@ class TestEqual : public QObject {
           const Tensor cast = *kernels::dropped(x, p, seed, other);
           QVERIFY(cast.slice(0, 1).equal(expected.to(other).slice(0, 1)));
           QCOMPARE(cast[0].isnan().item<bool>(), expected[0].isnan().item<bool>());
+          const Tensor unrounded = dropped_out(x.to(torch::kFloat32), p, seed);
           for (const Tensor& to : {base, wider}) {
-            const Tensor sum = to.clone();
+            const Tensor sum = to.clone(), exact = to.to(torch::kFloat32) + unrounded;
             QVERIFY(kernels::add_dropped(sum, x, p, seed));
-            QVERIFY(bits(sum.slice(0, 1)).equal(bits(to.clone().add_(expected).slice(0, 1))));
+            QVERIFY(sum.slice(0, 1).equal(exact.to(to.scalar_type()).slice(0, 1)));
           }
         }
       }
     }
-    Tensor to = drawn({3, 5}, kind);
-    const Tensor x = drawn({3, 5}, kind), expected = to + dropped_out(x, 0.3, 9);
-    add_dropped_out(to, x, 0.3, 9);
-    QVERIFY(to.equal(expected));
   }
 
   void entropies_data() { types(); }

@@ -18,8 +18,8 @@ __device__ inline bool remains(long long place, unsigned seed, unsigned seed_hig
   return (scattered(scattered(static_cast<unsigned>(place) ^ seed) + high) >> 1) >= threshold;
 }
 
-/// y = dropped x, in y's type; `adds`: added to what stands in y. Rounded to x's type first, as
-/// where a cast or a sum follows in a kernel of its own.
+/// y = dropped x, rounded to x's type and then held in y's; `adds`: added to what stands in y, and
+/// rounded once, behind the sum.
 template <class From, class To, int kWide>
 __device__ void drop_all(const From* x, To* y, long long count, unsigned seed, unsigned seed_high,
                          unsigned threshold, float scale, bool adds) {
@@ -29,7 +29,7 @@ __device__ void drop_all(const From* x, To* y, long long count, unsigned seed, u
        i < count; i += step) {
     load<kWide>(x + i, values);
     for (int j = 0; j < kWide; ++j) {
-      const float made = rounded<From>(values[j] * scale);
+      const float made = adds ? values[j] * scale : rounded<From>(values[j] * scale);
       values[j] = remains(i + j, seed, seed_high, threshold) ? made : 0.0f;
     }
     if (adds) {

@@ -1,49 +1,40 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// activation(gate) · up and its two gradients, a block a row. Rounded where nn/layers.cpp rounds.
+// activation(gate) · up and its two gradients, a block a row. Rounded once, where a number is
+// stored, as the CPU's loops do. GELU's forms are written so that nothing cancels at its left end.
 #include "common.cuh"
 
 constexpr float kRootOfHalf = 0.70710678118654752440f;
-constexpr float kBeta = 0.79788456080286535588f;  // √(2 / π)
-constexpr float kCubic = 0.044715f;               // GELU's tanh form (Hendrycks & Gimpel 2016)
+constexpr float kDensity = 0.39894228040143267794f;  // 1 / √(2 π)
+constexpr float kTwiceBeta = 1.5957691216057308f;    // 2 √(2 / π)
+constexpr float kCubic = 0.044715f;                  // GELU's tanh form (Hendrycks & Gimpel 2016)
 constexpr float kQuick = 1.702f;
 
 __device__ inline float logistic(float x) { return 1 / (1 + expf(-x)); }
 
-template <class T>
-__device__ inline float activation_of(float x, Activation activation) {
+/// The share of x that passes: activation(x) = x · share. (1 + tanh u) / 2 is logistic(2 u), and
+/// (1 + erf u) / 2 is erfc(−u) / 2.
+__device__ inline float share_of(float x, Activation activation) {
   switch (activation) {
-    case Activation::Gelu: return x * 0.5f * (1 + erff(x * kRootOfHalf));
-    case Activation::GeluTanh: return 0.5f * x * (1 + tanhf(kBeta * (x + kCubic * (x * x * x))));
-    case Activation::QuickGelu: return rounded<T>(logistic(rounded<T>(kQuick * x))) * x;
-    case Activation::Silu: return x / (1 + expf(-x));
-    case Activation::Relu: return x <= 0 ? 0 : x;  // a number that is none stays one
+    case Activation::Gelu: return 0.5f * erfcf(-x * kRootOfHalf);
+    case Activation::GeluTanh: return logistic(kTwiceBeta * (x + kCubic * (x * x * x)));
+    case Activation::QuickGelu: return logistic(kQuick * x);
+    case Activation::Silu: return logistic(x);
+    case Activation::Relu: return x <= 0 ? 0 : 1;
   }
-  return x;
+  return 1;
 }
 
-/// gradient · activation'(x).
-__device__ inline float activation_back(float gradient, float x, Activation activation) {
+/// activation'(x), with the share of above.
+__device__ inline float slope_of(float x, float share, Activation activation) {
+  const float rest = share * (1 - share);
   switch (activation) {
-    case Activation::Gelu: {
-      const float density = expf(x * x * -0.5f) * (kBeta * 0.5f);
-      return gradient * (0.5f * (1 + erff(x * kRootOfHalf)) + x * density);
-    }
-    case Activation::GeluTanh: {
-      const float curve = tanhf(kBeta * (x + kCubic * (x * x * x)));
-      const float inner = kBeta * (1 + 3 * kCubic * (x * x));
-      return gradient * (0.5f * (1 + curve) + 0.5f * x * ((1 - curve * curve) * inner));
-    }
-    case Activation::QuickGelu: {
-      const float share = logistic(kQuick * x);
-      return ((1 - share) * x * kQuick + 1) * share * gradient;
-    }
-    case Activation::Silu: {
-      const float share = logistic(x);
-      return gradient * share * (1 + x * (1 - share));
-    }
-    case Activation::Relu: return x <= 0 ? 0 : gradient;
+    case Activation::Gelu: return share + x * kDensity * expf(x * x * -0.5f);
+    case Activation::GeluTanh: return share + x * rest * kTwiceBeta * (1 + 3 * kCubic * (x * x));
+    case Activation::QuickGelu: return share + x * rest * kQuick;
+    case Activation::Silu: return share + x * rest;
+    case Activation::Relu: return share;
   }
-  return gradient;
+  return share;
 }
 
 template <class T, int kWide>
@@ -53,7 +44,7 @@ __device__ void gated_row(const T* gate, const T* up, T* y, int size, Activation
        i += static_cast<int>(blockDim.x) * kWide) {
     load<kWide>(gate + i, g);
     load<kWide>(up + i, u);
-    for (int j = 0; j < kWide; ++j) g[j] = rounded<T>(activation_of<T>(g[j], activation)) * u[j];
+    for (int j = 0; j < kWide; ++j) g[j] = g[j] * share_of(g[j], activation) * u[j];
     store<kWide>(y + i, g);
   }
 }
@@ -68,12 +59,12 @@ __device__ void gated_row_back(const T* gradient, const T* gate, const T* up, T*
     load<kWide>(gate + i, g);
     load<kWide>(up + i, u);
     for (int j = 0; j < kWide; ++j) {
-      const float opened = rounded<T>(activation_of<T>(g[j], activation)) * d[j];
-      u[j] = activation_back(rounded<T>(d[j] * u[j]), g[j], activation);
-      d[j] = opened;
+      const float x = g[j], share = share_of(x, activation);
+      g[j] = d[j] * u[j] * slope_of(x, share, activation);
+      d[j] = d[j] * (x * share);
     }
     if (dup) store<kWide>(dup + i, d);
-    if (dgate) store<kWide>(dgate + i, u);
+    if (dgate) store<kWide>(dgate + i, g);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Queries and keys on their way to attention, all heads of both in one launch and a warp a head:
 // their RMSNorm where a model has one, then the rotation by position (halves layout). Rounded where
-// nn/layers.cpp and nn/rotary.cpp round.
+// nn/rms_norm.cpp and nn/rotary.cpp round, one after the other.
 #include "common.cuh"
 
 // A lane has one or two rounds to go: loops as they are, with fewer registers.
@@ -23,18 +23,15 @@ struct Turning {
   float sign;              ///< −1 turns back
 };
 
-/// The features i and i + half of a head, turned: ATen rounds behind each of its two kernels.
+/// The features i and i + half of a head, turned.
 template <class T>
 __device__ inline void turn(float& a, float& b, const Turning<T>& turning, long long token, int i,
                             int half) {
   const T *cosine = turning.cosine + token * turning.turned,
           *sine = turning.sine + token * turning.turned;
-  const float kept_a = rounded<T>(a * widen(cosine[i])),
-              kept_b = rounded<T>(b * widen(cosine[i + half]));
-  const float across_a = -turning.sign * b * widen(sine[i]),
-              across_b = turning.sign * a * widen(sine[i + half]);
-  a = rounded<T>(kept_a + across_a);
-  b = rounded<T>(kept_b + across_b);
+  const float first = a * widen(cosine[i]) - b * (turning.sign * widen(sine[i])),
+              second = b * widen(cosine[i + half]) + a * (turning.sign * widen(sine[i + half]));
+  a = first, b = second;
 }
 
 template <class T>
@@ -112,7 +109,7 @@ __device__ void heads_backward(const Heads<T>& queries, const Heads<T>& keys,
   const auto pair = [&](int i, float& a, float& b) {
     a = widen(gradient[i]), b = widen(gradient[i + half]);
     turn(a, b, turning, token, i, half);
-    a *= factor(i), b *= factor(i + half);
+    a = rounded<T>(a) * factor(i), b = rounded<T>(b) * factor(i + half);
   };
   float products = 0, a, b;
 #pragma unroll 1

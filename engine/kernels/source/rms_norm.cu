@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // y = x / rms(x) · weight, a block a row, with the sum before it (the residual) where there is one.
-// Rounded where nn/layers.cpp rounds, which is as LlamaRMSNorm and GemmaRMSNorm do.
+// Rounded where nn/rms_norm.cpp rounds, which is as LlamaRMSNorm and GemmaRMSNorm do.
 #include "common.cuh"
 
 /// The normalised number under the weight.
