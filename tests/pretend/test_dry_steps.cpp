@@ -216,7 +216,7 @@ class TestDrySteps : public QObject {
     const Counts& counts = figures.counts;
     const MemoryParts& parts = figures.forecast;
     const double ratio = static_cast<double>(parts.total()) / static_cast<double>(figures.peak);
-    const Kind& of = kinds()[static_cast<std::size_t>(kind)];
+    const auto& of = kinds()[static_cast<std::size_t>(kind)];
     const double tokens = static_cast<double>(kRows * kLength * of.micro_batches),
                  launching = static_cast<double>(counts.kernels) * kLaunch;
     qInfo(
