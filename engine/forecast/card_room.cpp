@@ -39,8 +39,10 @@ std::int64_t product_workspaces(const CardFacts& card, const std::string& config
   // ":SIZE:COUNT" in KiB, several of them one after another.
   for (const char* at = config.c_str(); (at = std::strchr(at, ':')) != nullptr; ++at) {
     long long size = 0, count = 0;
-    if (std::sscanf(at, ":%9lld:%6lld", &size, &count) == 2 && size > 0 && count > 0)
-      bytes += size * kKiB * count;
+    int read = 0;
+    if (std::sscanf(at, ":%9lld:%6lld%n", &size, &count, &read) != 2) continue;
+    if (size > 0 && count > 0) bytes += size * kKiB * count;
+    at += read - 1;  // the next pair begins behind this one, not at its count
   }
   if (bytes == 0)  // not set, or nothing that it could be read as
     bytes = card.capability >= kHopper ? 32 * kMiB : 2 * 4096 * kKiB + 8 * 16 * kKiB;
