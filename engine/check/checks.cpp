@@ -86,9 +86,13 @@ void do_check(const Check& check, const Card& card, CheckRow& row) {
 
 const std::vector<Part>& parts() {
   static const std::vector<Part> table{
-      {"families, float32", family_checks_float32},   {"runs, float32", run_checks_float32},
-      {"families, bfloat16", family_checks_bfloat16}, {"runs, bfloat16", run_checks_bfloat16},
-      {"copies and waits", traffic_checks},           {"memory and speed", shape_checks},
+      {"families, float32", family_checks_float32},
+      {"runs, float32", run_checks_float32},
+      {"kernels", kernel_checks},
+      {"families, bfloat16", family_checks_bfloat16},
+      {"runs, bfloat16", run_checks_bfloat16},
+      {"copies and waits", traffic_checks},
+      {"memory and speed", shape_checks},
   };
   return table;
 }

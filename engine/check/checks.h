@@ -62,6 +62,7 @@ std::vector<Check> family_checks_float32(const Card& card);
 std::vector<Check> family_checks_bfloat16(const Card& card);
 std::vector<Check> run_checks_float32(const Card& card);
 std::vector<Check> run_checks_bfloat16(const Card& card);
+std::vector<Check> kernel_checks(const Card& card);
 std::vector<Check> shape_checks(const Card& card);
 std::vector<Check> traffic_checks(const Card& card);
 

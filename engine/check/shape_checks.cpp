@@ -9,6 +9,7 @@
 #include "engine/check/shapes.h"
 #include "engine/device/device_facts.h"
 #include "engine/device/memory.h"
+#include "engine/forecast/card_room.h"
 #include "engine/forecast/trained.h"
 #include "engine/io/files.h"
 
@@ -20,8 +21,6 @@ namespace {
 
 /// The forecast may lie so far above what is taken, and never below it.
 constexpr double kMostAbove = 1.10;
-/// Of the free memory: allocators keep holes.
-constexpr double kUsable = 0.95;
 
 struct StepKind {
   const char* name;
@@ -62,15 +61,20 @@ Result<MemoryParts> forecast_of(const Card& card, const Shape& shape, const Step
   terms.element = 2;
   terms.cpu = card.device.is_cpu();
   terms.checkpointing = recipe.training.gradient_checkpointing == "true";
+  // With what a card takes besides tensors, where there is one.
+  const std::optional<CardFacts> facts = card_of(card.device);
   LUTHIER_TRY(const Estimate forecast,
-              estimate(summary, recipe, batch_shape_of(shape, kind.pictures), terms));
+              estimate(summary, recipe, batch_shape_of(shape, kind.pictures), terms,
+                       facts ? &*facts : nullptr));
   return forecast.parts;
 }
 
 /// What of the card is free for it now; elsewhere of the machine.
 std::string no_room(const Card& card, const MemoryParts& forecast) {
-  const std::int64_t free = available_memory(card.device);
-  if (static_cast<double>(forecast.total()) <= kUsable * static_cast<double>(free)) return "";
+  const std::optional<CardFacts> facts = card_of(card.device);
+  const std::int64_t free =
+      facts && facts->free >= 0 ? available_on(*facts) : available_memory(card.device);
+  if (forecast.total() <= free / 100 * kMostOfFree) return "";
   return "it would need " + size_text(forecast.total()) + ", and " + size_text(free) + " are free";
 }
 

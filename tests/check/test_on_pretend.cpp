@@ -9,7 +9,9 @@
 
 #include "engine/check/checks.h"
 #include "engine/device/lost_device.h"
+#include "engine/kernels/launcher.h"
 #include "engine/models/family.h"
+#include "tests/pretend/own_kernels.h"
 #include "tests/pretend/pretend.h"
 
 // After LibTorch, whose names Qt's keywords would break.
@@ -63,6 +65,16 @@ class InPlaceOfSilu {
 
  private:
   torch::Library library_;
+};
+
+/// Kernels that do nothing.
+class Idle : public Launcher {
+ public:
+  explicit Idle(bool says_done) : says_done_(says_done) {}
+  bool launch(const Launch&, int) override { return says_done_; }
+
+ private:
+  bool says_done_;
 };
 
 }  // namespace
@@ -157,6 +169,29 @@ class TestOnPretend : public QObject {
     QVERIFY2(rows.front().outcome == Outcome::Failed, to_line(rows.front()).c_str());
     QVERIFY2(rows.front().detail.find(says.toStdString()) != std::string::npos,
              rows.front().detail.c_str());
+  }
+
+  void kernels_of_our_own() {
+    const auto outcomes = [this] {
+      std::vector<CheckRow> rows = rows_of("kernels: ");
+      for (const CheckRow& row : rows) qInfo("%s", to_line(row).c_str());
+      return rows;
+    };
+    for (const CheckRow& row : outcomes()) QCOMPARE(row.outcome, Outcome::Skipped);
+    {
+      const pretend::OwnKernels own;
+      for (const CheckRow& row : outcomes())
+        QVERIFY2(row.outcome == Outcome::Passed, to_line(row).c_str());
+    }
+    // One that says that it launched, and did nothing; and one that never launches.
+    for (const bool says : {true, false}) {
+      Idle idle(says);
+      Launcher* before = kernels::set_launcher(c10::DeviceType::PrivateUse1, &idle);
+      const auto rows = outcomes();
+      kernels::set_launcher(c10::DeviceType::PrivateUse1, before);
+      for (const CheckRow& row : rows)
+        QVERIFY2(row.outcome == Outcome::Failed, to_line(row).c_str());
+    }
   }
 
   void the_others_go_on_after_a_failure() {
