@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Loops over numbers in memory that ATen would make of several: each reads its inputs once and
 // writes its results once, which is what small layers cost on a CPU. The compiler makes vectors of
-// them, for AVX-512, AVX2 and what comes before; sums have sixteen strands in a fixed order, so a
-// result does not depend on where it is computed in a tensor or by which thread. bfloat16 numbers
+// them, for AVX-512, AVX2 and what comes before; sums have sixteen strands in a fixed order, so the
+// same sizes give the same bits. bfloat16 numbers
 // come by their bits; all arithmetic is float32 and rounded where it is stored.
 #pragma once
 

@@ -105,9 +105,9 @@ class GatedFunction : public torch::autograd::Function<GatedFunction> {
       std::tie(dgate, dup) = activate_back_pass(gate, up, gradients[0], *curve);
       return {dgate, dup, Tensor()};
     }
-    if (context->needs_input_grad(1)) dup = activated(gate, activation).mul_(gradients[0]);
     if (context->needs_input_grad(0))
       dgate = activation_gradient(gradients[0] * up, gate, activation);
+    if (context->needs_input_grad(1)) dup = activated(gate, activation).mul_(gradients[0]);
     return {dgate, dup, Tensor()};
   }
 };

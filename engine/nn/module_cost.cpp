@@ -34,7 +34,11 @@ std::int64_t norm_kept(const StepTerms& terms, const LayerNorm& norm, std::int64
 
 std::int64_t norm_work(const StepTerms& terms, const RmsNorm& norm, std::int64_t rows) {
   const std::int64_t numbers = rows * norm->weight.size(0);
-  return terms.block(numbers) + 4 * terms.floats(numbers);
+  if (!terms.cpu) return terms.block(numbers) + 4 * terms.floats(numbers);
+  // The gradient and what one pass makes of it; before that a weight's own, where it learns.
+  const std::int64_t wide = terms.element < 4 ? 3 : 2;
+  const bool learns = terms.of(*norm).trains;
+  return terms.block(numbers) + (learns ? wide * terms.floats(numbers) : terms.block(numbers));
 }
 
 AttentionBranchCost attention_branch_cost(const StepTerms& terms,
@@ -77,7 +81,8 @@ MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, c
   cost.released = before + back.input;
   cost.down_work = back.input_copies * wide;
   // The last product's input is gone when the activation's gradient is made.
-  cost.work = std::max(cost.down_work, (side_by_side + 2) * wide - back.input);
+  const std::int64_t beside = terms.cpu ? 1 : 2;  // the CPU makes a gradient in one pass
+  cost.work = std::max(cost.down_work, (side_by_side + beside) * wide - back.input);
   return cost;
 }
 

@@ -89,7 +89,7 @@ class SumNormFunction : public torch::autograd::Function<SumNormFunction> {
         dsum = *made;
       } else {
         dsum = row_gradient(gradient, sum, weight, scale, centred);
-        if (passed.defined()) dsum = passed + dsum;
+        if (passed.defined()) dsum.add_(passed);
       }
     }
     return {dsum, dsum, dweight, Tensor(), Tensor()};

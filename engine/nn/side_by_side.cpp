@@ -129,6 +129,7 @@ class SideBySideFunction : public torch::autograd::Function<SideBySideFunction> 
     }
     if (keeps_x) saved[0] = x;
     context->save_for_backward(saved);
+    context->set_materialize_grads(false);  // of a result that nobody used
     context->saved_data["terms"] = c10::IValue::make_capsule(kept);
     context->saved_data["shape"] = x.sizes().vec();
     return results;

@@ -6,6 +6,8 @@
 
 #include <cmath>
 
+#include <torch/csrc/autograd/autograd.h>
+
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 
 using namespace luthier;

@@ -6,6 +6,8 @@
 #include "engine/nn/dropout.h"
 #include "engine/nn/side_by_side.h"
 
+#include <torch/csrc/autograd/autograd.h>
+
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 
 using namespace luthier;
@@ -148,7 +150,7 @@ class TestSideBySide : public QObject {
   }
 
   void another_plug_goes_its_own_way() {
-    const Three three(torch::kFloat32, {0, -1, 0});
+    Three three(torch::kFloat32, {0, -1, 0});
     const Ia3Linear scaled(leaf({12, 1}), /*input=*/false);
     three.linears[1]->plug = &scaled;
     const Tensor x = torch::randn({7, kIn});
