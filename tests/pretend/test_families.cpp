@@ -101,6 +101,8 @@ class TestFamilies : public QObject {
     pretend::start();
   }
 
+  void cleanup() { pretend::let_flash(true); }
+
   void trains_and_answers_as_on_the_cpu_data() {
     QTest::addColumn<QString>("name");
     QTest::addColumn<QStringList>("settings");
