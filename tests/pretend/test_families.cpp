@@ -149,6 +149,8 @@ class TestFamilies : public QObject {
       const QString name = family.model_type;
       QTest::newRow(qPrintable(name + ", lora"))
           << name << lora + QStringList{"training.gradient_checkpointing=true"};
+      // Gradients of norms' weights; a centred norm, one over cross attention, two towers.
+      if (!QStringList{"qwen3_vl", "gemma3", "llama", "t5", "clip"}.contains(name)) continue;
       QTest::newRow(qPrintable(name + ", full"))
           << name << QStringList{"strategy=full", "training.gradient_checkpointing=false"};
     }
