@@ -80,6 +80,9 @@ MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, c
   cost.kept = in.input + in.numbers + before + back.input + back.numbers;
   cost.released = before + back.input;
   cost.down_work = back.input_copies * wide;
+  // Where a mask of dropout is drawn by LibTorch it stands beside them, a byte a number.
+  if (back.input_copies > 1 && !terms.cpu)
+    cost.down_work += terms.block(rows * out->in_features(), 1);
   // The last product's input is gone when the activation's gradient is made.
   const std::int64_t beside = terms.cpu ? 1 : 2;  // the CPU makes a gradient in one pass
   cost.work = std::max(cost.down_work, (side_by_side + beside) * wide - back.input);
