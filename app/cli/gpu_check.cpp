@@ -13,29 +13,26 @@ namespace {
 
 struct GpuCheckOptions {
   CheckOptions check;
-  std::vector<std::string> json;  ///< at most one file
+  bool json = false;
   std::string report;
 };
 
-Result<int> gpu_check(GpuCheckOptions o, bool with_json) {
-  const bool on_stdout = with_json && o.json.empty();
+Result<int> gpu_check(GpuCheckOptions o) {
   o.check.program = LUTHIER_VERSION;
   o.check.stop = interrupted();
-  o.check.told = [on_stdout](const CheckRow& row) {
-    if (on_stdout)
+  o.check.told = [json = o.json](const CheckRow& row) {
+    if (json)
       std::fprintf(stderr, "%s\n", to_line(row).c_str());
     else
       print_line(to_line(row));
     std::fflush(stdout);
   };
   LUTHIER_TRY(const CheckReport report, check_device(o.check));
-  if (on_stdout) print_json(to_json(report));
-  if (!o.json.empty())
-    LUTHIER_CHECK(write_file_atomically(o.json.front(), to_json(report).dump(2) + "\n"));
+  if (o.json) print_json(to_json(report));
   if (!o.report.empty()) LUTHIER_CHECK(write_file_atomically(o.report, to_markdown(report)));
   const std::string last =
       (report.card.empty() ? report.device : report.card) + ": " + counts_line(report);
-  if (on_stdout)
+  if (o.json)
     std::fprintf(stderr, "%s\n", last.c_str());
   else
     print_line(last);
@@ -53,15 +50,13 @@ Action add_gpu_check(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1440.0));
   app.add_option("--only", o->check.only, "Rows whose \"part: name\" holds this text");
-  CLI::Option* json =
-      app.add_option("--json", o->json, "The report as JSON, on stdout or into this FILE")
-          ->expected(0, 1);
+  app.add_flag("--json", o->json, "One JSON document on stdout, the rows on stderr");
   app.add_option("--report", o->report, "A markdown file to write the report into");
   app.footer(
       "Exit status: 0 nothing failed, 1 something did, 3 there is no such device. What could not "
       "be done is skipped and never counts as passed.");
-  return [o, json]() -> Ending {
-    const auto status = gpu_check(*o, json->count() > 0);
+  return [o]() -> Ending {
+    const auto status = gpu_check(*o);
     if (!status) return Status(status.error());
     return Ending(*status);
   };

@@ -56,7 +56,7 @@ bool CheckReport::passed() const {
 std::string to_line(const CheckRow& row) {
   const bool done = row.outcome != CheckRow::Outcome::Skipped;
   return with_width(outcome_name(row.outcome), 9) + with_width(row.part, 20) +
-         with_width(row.name, 30) + with_width(done ? seconds_text(row.seconds) : "", 9) +
+         with_width(row.name, 36) + with_width(done ? seconds_text(row.seconds) : "", 9) +
          row.detail;
 }
 

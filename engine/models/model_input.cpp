@@ -93,7 +93,8 @@ void set_rows_and_labels_aside(ModelInput& input) {
   RowLayout(input.lengths).set_aside(input.aside, kRows);
   if (!input.source_lengths.empty())
     RowLayout(input.source_lengths).set_aside(input.aside, kSourceRows);
-  if (!input.labels.defined()) return;
+  // The prompt of a model of two texts has no tokens of its own, and so no labels.
+  if (!input.labels.defined() || input.labels.numel() == 0) return;
   const NextLabels next = next_labels(input);
   input.aside[kLabelPlaces] = label_places(input);
   input.aside[kNextPlaces] = next.places, input.aside[kNextLabels] = next.labels;

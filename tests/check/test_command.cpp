@@ -49,15 +49,11 @@ class TestCommand : public QObject {
   }
 
   void its_report() {
-    const Ran ran =
-        run({"gpu-check", "--device", "cpu", "--only", "families, float32: llama", "--json",
-             folder_.filePath("report.json"), "--report", folder_.filePath("report.md")});
+    const Ran ran = run({"gpu-check", "--device", "cpu", "--only", "families, float32: llama",
+                         "--report", folder_.filePath("report.md")});
     QVERIFY2(ran.status == 0, ran.errors + ran.out);
     QCOMPARE(ran.out.count("passed   families, float32"), 4);
     QVERIFY(ran.out.endsWith("cpu: 4 passed, 0 failed, 0 skipped\n"));
-    const QJsonObject document = QJsonDocument::fromJson(read("report.json")).object();
-    QCOMPARE(document["device"].toString(), "cpu");
-    QCOMPARE(document["passed"].toInt(), 4);
     QVERIFY(read("report.md").startsWith("# cpu\n"));
   }
 
@@ -65,6 +61,7 @@ class TestCommand : public QObject {
     const Ran ran = run({"gpu-check", "--device", "cpu", "--minutes", "0", "--json"});
     QCOMPARE(ran.status, 1);
     const QJsonObject document = QJsonDocument::fromJson(ran.out).object();
+    QCOMPARE(document["device"].toString(), "cpu");
     QCOMPARE(document["passed"].toInt(), 0);
     QVERIFY(document["skipped"].toInt() > 100);
   }
