@@ -21,7 +21,9 @@ ProductsCost products_cost(const StepTerms& terms, std::initializer_list<Linear>
   for (const Linear& linear : linears) share += terms.of(*linear);
   const bool keeps = share.trains && share.keeps_input;
   return {share.trains, keeps ? terms.block(rows * (*linears.begin())->in_features()) : 0,
-          terms.block(rows * share.row_numbers), share.input_copies};
+          terms.block(rows * share.row_numbers),
+          // The CPU drops out and adds in one pass.
+          terms.cpu ? std::min<std::int64_t>(share.input_copies, 2) : share.input_copies};
 }
 
 std::int64_t norm_kept(const StepTerms& terms, const RmsNorm& norm, std::int64_t rows) {
