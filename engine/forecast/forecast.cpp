@@ -26,15 +26,17 @@ namespace luthier {
 namespace {
 
 /// What a fixed tower gave for each row's pictures, which the run keeps in the machine's memory
-/// (batches/row_cache) within the bounds that it sets itself.
+/// (batches/row_cache) within the bounds that it sets itself; a device has those of its batch.
 std::int64_t kept_features(const ModelSummary& model, const BatchShape& batch,
                            const std::vector<TrainedModule>& trained, const StepTerms& terms,
                            std::int64_t weights) {
-  if (!terms.cpu || batch.visited_rows == 0 || !model.cost) return 0;
+  if (!model.cost) return 0;
   const bool fixed = std::none_of(trained.begin(), trained.end(), [](const TrainedModule& each) {
     return each.module->part == "vision_tower";
   });
   if (!fixed) return 0;
+  if (!terms.cpu) return terms.block(model.cost->feature_numbers(batch.pictures));
+  if (batch.visited_rows == 0) return 0;
   const std::int64_t of_a_row = model.cost->feature_numbers(batch.visited) / batch.visited_rows;
   const std::int64_t free = available_memory(torch::kCPU) + memory_use(torch::kCPU).allocated;
   return std::min(batch.visited_rows * terms.block(of_a_row),
