@@ -30,6 +30,9 @@ ONE = 2.0           # the same of a single tensor, where few numbers share their
 FLOOR = 2.0 ** -9   # relative: what rounding the exact answer costs
 STEPS = 24          # of a greedy answer
 WINDOWS, ROWS = 3, 3
+# All gradients of an adapter hang on few paths and share their errors: of Qwen3-VL's windows three
+# gave 1.36, ten 1.2 and twelve others 0.92.
+ADAPTER_WINDOWS = 12
 # One row is long enough that bfloat16 cannot count its positions.
 SHOWN = [CONVERSATIONS["plain"],
          [turn("user", image("photo.png"), text("Where is the red circle, left or right? " * 25)),
@@ -197,12 +200,13 @@ def check_logits(world, result, checkpoint, reference, exact, *extra, autocast=F
     errors.check(result, "logits", LOGITS, "logits")
 
 
-def check_gradients(world, result, checkpoint, reference, exact, path, named, autocast=False):
+def check_gradients(world, result, checkpoint, reference, exact, path, named, windows=WINDOWS,
+                    autocast=False):
     """`named`: a parameter's name in the oracle by the one that the program writes."""
     family = checkpoint.family
     gradients = Gradients(family.silent)
     alone = () if family.needs_picture else (2,)
-    for window in range(WINDOWS):
+    for window in range(windows):
         messages = [resolved(row, world.inputs)
                     for row in rows(ROWS, seed=60 + window, without_picture=alone)]
         file = write_rows(world.scratch / "rows.jsonl", messages)
@@ -251,7 +255,7 @@ def adapter_case(family, name, strategy, folder_of, trains):
         keys = {methods.file_key(key, "prompt").replace("modules_to_save.", ""): key
                 for key, _ in exact.named_parameters() if trains(key)}
         check_gradients(world, result, checkpoint, reference, exact, path,
-                        lambda key: keys.get(key, key), autocast=True)
+                        lambda key: keys.get(key, key), ADAPTER_WINDOWS, autocast=True)
     return of(case, family, "bfloat16")
 
 
