@@ -117,7 +117,6 @@ class TestOnPretend : public QObject {
     QTest::newRow("t5") << "families, float32: t5, full" << 1;
     QTest::newRow("llama") << "families, float32: llama" << 4;
     QTest::newRow("bfloat16") << "families, bfloat16: qwen3_vl, full" << 1;
-    QTest::newRow("runs") << "runs, bfloat16: LoRA with dropout" << 1;
     QTest::newRow("runs, full") << "runs, float32: full" << 1;
     QTest::newRow("speed") << "memory and speed: 2 M, speed" << 1;
     QTest::newRow("copies and waits") << "copies and waits: llama" << 1;
