@@ -28,6 +28,10 @@ target_include_directories(luthier_flags INTERFACE ${CMAKE_SOURCE_DIR})
 if(LUTHIER_SANITIZE)
   add_compile_options(-fsanitize=${LUTHIER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
   add_link_options(-fsanitize=${LUTHIER_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Between the checks that it puts in, g++ loses sight of what is set (so its manual says too).
+    target_compile_options(luthier_flags INTERFACE -Wno-maybe-uninitialized)
+  endif()
 endif()
 # A program finds its small libraries beside itself first, so that its folder can be carried to another machine.
 set(CMAKE_BUILD_RPATH "$ORIGIN")

@@ -80,8 +80,11 @@ void DecoderImpl::add_cost(const Pass& asked, bool flows, bool blocks, std::int6
   stages.push_back(shared);
   for (const DecoderLayer& layer : layers_) {
     const LayerCost cost = layer->cost(terms, pass.rows, pass.tokens, flows);
-    flows = flows || cost.share.trains || terms.keys_before > 0;
     stages.push_back(layer_stage(terms, cost, state));
+    // What a layer that is made once more keeps for its first norm is the input that was kept.
+    if (terms.checkpointing && flows)
+      for (Stage::Moment& moment : stages.back().moments) moment.left -= state;
+    flows = flows || cost.share.trains || terms.keys_before > 0;
   }
   Stage last;  // of the rows' own tokens
   last.kept = flows ? norm_kept(terms, norm_, asked.tokens) : 0;
