@@ -83,8 +83,14 @@ MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, c
   cost.released = before + back.input;
   cost.down_work = back.input_copies * wide;
   // Where a mask of dropout is drawn by LibTorch it stands beside them, a byte a number.
-  if (back.input_copies > 1 && !terms.cpu)
-    cost.down_work += terms.block(rows * out->in_features(), 1);
+  // And the gradients of what hangs on the product, in its type and in float32, with what they are
+  // made of.
+  if (back.input_copies > 1 && !terms.cpu) {
+    const TrainedShare share = terms.of(*out);
+    cost.down_work += terms.block(rows * out->in_features(), 1) +
+                      terms.block(rows * share.row_numbers) +
+                      share.parameters * (terms.element + 4);
+  }
   // The last product's input is gone when the activation's gradient is made.
   const std::int64_t beside = terms.cpu ? 1 : 2;  // the CPU makes a gradient in one pass
   cost.work = std::max(cost.down_work, (side_by_side + beside) * wide - back.input);
