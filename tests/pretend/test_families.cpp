@@ -21,7 +21,12 @@ namespace {
 constexpr double kLastBits = 3e-6;
 constexpr std::int64_t kSteps = 2, kTokens = 4;
 
-double apart(double a, double b) { return std::abs(a - b) / std::max(1e-3, std::abs(a)); }
+double apart(double a, double b, double least = 1e-3) {
+  return std::abs(a - b) / std::max(least, std::abs(a));
+}
+/// Of gradients. CLIP's pairs are nearly alike at first: its gradient of some 1e-3 is what is left
+/// of terms as large as the loss, and has their rounding.
+double norms_apart(double a, double b) { return apart(a, b, 1e-2); }
 
 ModelInput next_tokens(torch::Device device) {
   ModelInput next;
@@ -76,7 +81,7 @@ Outcome run(const TinyFamily& family, torch::Device device,
             const std::vector<std::string>& settings) {
   // Where a gradient is zero but for rounding, Adam's usual 1e-8 makes a whole step of whatever is
   // left of it, and the answers would tell of that.
-  std::vector<std::string> all{"objective=" + family.objective, "training.adam_epsilon=1e-4"};
+  std::vector<std::string> all{"objective=" + family.objective, "training.adam_epsilon=1e-5"};
   all.insert(all.end(), settings.begin(), settings.end());
   DeviceRun training(pretend::built(family, device), pretend::recipe_of(all));
   Outcome outcome;
@@ -134,7 +139,7 @@ class TestFamilies : public QObject {
       const auto &a = here.steps[i], &b = there.steps[i];
       QVERIFY2(std::isfinite(a.loss) && apart(a.loss, b.loss) < kLastBits,
                qPrintable(QString("loss %1 %2").arg(a.loss, 0, 'g', 9).arg(b.loss, 0, 'g', 9)));
-      QVERIFY2(a.norm > 0 && apart(a.norm, b.norm) < 10 * kLastBits,
+      QVERIFY2(a.norm > 0 && norms_apart(a.norm, b.norm) < 10 * kLastBits,
                qPrintable(QString("norm %1 %2").arg(a.norm, 0, 'g', 9).arg(b.norm, 0, 'g', 9)));
     }
     QVERIFY(here.steps.front().loss != here.steps.back().loss);
@@ -170,7 +175,7 @@ class TestFamilies : public QObject {
       const auto &a = here.steps[i], &b = there.steps[i];
       QVERIFY2(std::isfinite(a.loss) && apart(a.loss, b.loss) < kLastBits,
                qPrintable(QString("loss %1 %2").arg(a.loss, 0, 'g', 9).arg(b.loss, 0, 'g', 9)));
-      QVERIFY2(a.norm > 0 && apart(a.norm, b.norm) < 10 * kLastBits,
+      QVERIFY2(a.norm > 0 && norms_apart(a.norm, b.norm) < 10 * kLastBits,
                qPrintable(QString("norm %1 %2").arg(a.norm, 0, 'g', 9).arg(b.norm, 0, 'g', 9)));
     }
     const double far = (here.answers - there.answers).abs().max().item<double>();
