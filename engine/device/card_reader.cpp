@@ -4,11 +4,11 @@
 // the number of multiprocessors.
 #include "engine/device/card_reader.h"
 
-#include <dlfcn.h>
-
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+
+#include "engine/device/library_entry.h"
 
 namespace luthier {
 namespace {
@@ -41,18 +41,6 @@ struct Management {
   int (*memory)(void*, ManagedMemory*) = nullptr;
 };
 
-template <class Function>
-bool find_entry(void* library, const char* name, Function& entry) {
-  entry = reinterpret_cast<Function>(dlsym(library, name));
-  return entry != nullptr;
-}
-
-/// The loader's words about what just failed.
-std::string loader_words() {
-  const char* words = dlerror();
-  return words ? words : "the library cannot be loaded";
-}
-
 bool open_driver(const std::string& path, CudaDriver& driver, std::string& problem) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   const bool whole = library && find_entry(library, "cuInit", driver.init) &&
@@ -62,7 +50,7 @@ bool open_driver(const std::string& path, CudaDriver& driver, std::string& probl
                      find_entry(library, "cuDeviceGetName", driver.name) &&
                      find_entry(library, "cuDeviceGetAttribute", driver.attribute) &&
                      find_entry(library, "cuDeviceTotalMem_v2", driver.total);
-  if (!whole) problem = loader_words();
+  if (!whole) problem = loader_words("the library cannot be loaded");
   // A slice of a card (MIG) has its own name in the newer entry only.
   if (whole && !find_entry(library, "cuDeviceGetUuid_v2", driver.uuid))
     find_entry(library, "cuDeviceGetUuid", driver.uuid);

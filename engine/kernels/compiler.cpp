@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "engine/device/library_entry.h"
+
 namespace luthier {
 
 struct KernelCompiler::Entries {
@@ -30,9 +32,7 @@ struct KernelCompiler::Entries {
   /// Empty: all were found.
   std::string find(void* library) {
     const auto entry = [library](const char* name, auto& function) {
-      function =
-          reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
-      return function != nullptr;
+      return find_entry(library, name, function);
     };
     const bool whole =
         entry("nvrtcVersion", version) && entry("nvrtcGetNumSupportedArchs", architecture_count) &&
@@ -42,8 +42,7 @@ struct KernelCompiler::Entries {
         entry("nvrtcGetProgramLogSize", log_size) && entry("nvrtcGetProgramLog", log) &&
         entry("nvrtcGetCUBINSize", cubin_size) && entry("nvrtcGetCUBIN", cubin) &&
         entry("nvrtcGetPTXSize", ptx_size) && entry("nvrtcGetPTX", ptx);
-    const char* words = whole ? nullptr : dlerror();
-    return whole ? "" : words ? words : "an entry is missing";
+    return whole ? "" : loader_words("an entry is missing");
   }
 };
 
@@ -87,8 +86,8 @@ Result<KernelCompiler> KernelCompiler::open(const std::vector<std::string>& libr
   for (const std::string& path : libraries) {
     void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library) {
-      const char* words = dlerror();
-      if (problem.empty()) problem = words ? words : path;
+      const std::string words = loader_words(path);
+      if (problem.empty()) problem = words;
       continue;
     }
     const auto entries = std::make_shared<Entries>();

@@ -2,9 +2,8 @@
 // Entries with their types as the CUDA driver API documents them; 0 is success.
 #include "engine/kernels/cuda_driver.h"
 
-#include <dlfcn.h>
-
 #include "engine/base/log.h"
+#include "engine/device/library_entry.h"
 
 namespace luthier {
 namespace {
@@ -52,8 +51,7 @@ Status DriverKernels::succeeds(const char* call, int result) const {
 Status DriverKernels::open() {
   void* library = dlopen(library_.c_str(), RTLD_NOW | RTLD_LOCAL);
   const auto entry = [library](const char* name, auto& function) {
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
-    return function != nullptr;
+    return find_entry(library, name, function);
   };
   const bool whole =
       library && entry("cuInit", entries_.init) && entry("cuDeviceGet", entries_.device) &&
@@ -63,10 +61,7 @@ Status DriverKernels::open() {
       entry("cuCtxPopCurrent_v2", entries_.pop) && entry("cuModuleLoadData", entries_.load) &&
       entry("cuModuleGetFunction", entries_.function) && entry("cuLaunchKernel", entries_.launch) &&
       entry("cuGetErrorString", entries_.error_text);
-  if (!whole) {
-    const char* words = dlerror();
-    return machine_error(words ? words : library_ + " cannot be loaded");
-  }
+  if (!whole) return machine_error(loader_words(library_ + " cannot be loaded"));
   return succeeds("cuInit", entries_.init(0));
 }
 

@@ -48,6 +48,29 @@ void log_prob_gradient_in_place(const Tensor& logits, const Tensor& target, cons
   put_back(logits, wide);
 }
 
+PlainHeadGradients::PlainHeadGradients(const Wanted& wanted, const Tensor& states,
+                                       const Tensor& leaf, const Tensor& head_bias) {
+  const auto sums = [](const Tensor& like) {
+    return torch::zeros(like.sizes(), like.options().dtype(torch::kFloat32).requires_grad(false));
+  };
+  if (wanted.hidden) hidden = torch::empty_like(states);
+  if (wanted.weight) weight = sums(leaf);
+  if (wanted.bias) bias = sums(head_bias);
+}
+
+void PlainHeadGradients::add(const Tensor& states, std::int64_t begin, std::int64_t end,
+                             const Tensor& logits, const Weight& of_head) {
+  if (hidden.defined()) hidden.slice(0, begin, end).copy_(of_head.product_back(logits));
+  if (weight.defined()) {
+    const Tensor part = states.slice(0, begin, end);
+    if (part.scalar_type() == torch::kFloat32)
+      weight.addmm_(logits.t(), part);
+    else
+      weight.add_(at::mm(logits.t(), part));
+  }
+  if (bias.defined()) bias.add_(logits.sum(0, false, torch::kFloat32));
+}
+
 Tensor scaled(const Tensor& x, const Tensor& factor, torch::ScalarType type) {
   if (!x.defined()) return {};
   if (x.is_cpu()) return (x * factor).to(type);

@@ -3,7 +3,7 @@
 // chunk of a real vocabulary is the largest tensor of a step.
 #pragma once
 
-#include "engine/device/torch.h"
+#include "engine/nn/weight.h"
 
 namespace luthier {
 
@@ -17,6 +17,23 @@ torch::Tensor cross_entropy_in_place(const torch::Tensor& logits, const torch::T
 /// themselves: (onehot(target) − softmax) · share / temperature. share [n] float32.
 void log_prob_gradient_in_place(const torch::Tensor& logits, const torch::Tensor& target,
                                 const torch::Tensor& share, double temperature);
+
+/// What a plain head's product passes on, added up chunk by chunk. Undefined: not wanted.
+struct PlainHeadGradients {
+  struct Wanted {
+    bool hidden = false, weight = false, bias = false;
+    bool any() const { return hidden || weight || bias; }
+  };
+  /// hidden [n, width]; leaf and bias as autograd has them.
+  PlainHeadGradients(const Wanted& wanted, const torch::Tensor& hidden, const torch::Tensor& leaf,
+                     const torch::Tensor& bias);
+  /// `logits` [end − begin, vocab]: the gradient by the logits of these rows of `states`.
+  void add(const torch::Tensor& states, std::int64_t begin, std::int64_t end,
+           const torch::Tensor& logits, const Weight& of_head);
+
+  torch::Tensor hidden;        ///< like the states
+  torch::Tensor weight, bias;  ///< float32
+};
 
 /// x · factor in the type asked for, the factor unrounded: as a tensor of no dimension it would
 /// first be rounded to x's type on any device but the CPU, and one rounding would be in all

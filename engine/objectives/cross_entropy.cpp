@@ -25,37 +25,20 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
     const Tensor bias =
         head_bias.value_or(Tensor());  // an undefined tensor would not pass as an input of its own
     // The context knows which gradients are asked for only where there is a graph.
-    const bool wants_hidden = graph && hidden.requires_grad(),
-               wants_weight = graph && weight.trained();
-    const bool wants_bias = graph && bias.defined() && bias.requires_grad();
-    const bool wants_any = wants_hidden || wants_weight || wants_bias;
-    const std::int64_t rows = hidden.size(0), vocab = weight.rows();
-    const std::int64_t chunk = loss_chunk(vocab, hidden.is_cpu());
+    const PlainHeadGradients::Wanted wanted{graph && hidden.requires_grad(),
+                                            graph && weight.trained(),
+                                            graph && bias.defined() && bias.requires_grad()};
+    const std::int64_t rows = hidden.size(0), chunk = loss_chunk(weight.rows(), hidden.is_cpu());
     Tensor total = torch::zeros({}, hidden.options().dtype(torch::kFloat32).requires_grad(false));
-    Tensor dhidden = wants_hidden ? torch::empty_like(hidden) : Tensor();
-    Tensor dweight =
-        wants_weight
-            ? torch::zeros(leaf.sizes(), leaf.options().dtype(torch::kFloat32).requires_grad(false))
-            : Tensor();
-    Tensor dbias =
-        wants_bias
-            ? torch::zeros(bias.sizes(), bias.options().dtype(torch::kFloat32).requires_grad(false))
-            : Tensor();
+    PlainHeadGradients made(wanted, hidden, leaf, bias);
     for (std::int64_t begin = 0; begin < rows; begin += chunk) {
       const std::int64_t end = std::min(rows, begin + chunk);
-      const Tensor part = hidden.slice(0, begin, end);
-      const Tensor logits = weight.product(part, bias);  // [chunk, vocab], then their gradient
-      total.add_(cross_entropy_in_place(logits, target.slice(0, begin, end), wants_any));
-      if (wants_hidden) dhidden.slice(0, begin, end).copy_(weight.product_back(logits));
-      if (wants_weight) {
-        if (leaf.scalar_type() == torch::kFloat32)
-          dweight.addmm_(logits.t(), part);
-        else
-          dweight.add_(at::mm(logits.t(), part));
-      }
-      if (wants_bias) dbias.add_(logits.sum(0, false, torch::kFloat32));
+      // [chunk, vocab], then their gradient
+      const Tensor logits = weight.product(hidden.slice(0, begin, end), bias);
+      total.add_(cross_entropy_in_place(logits, target.slice(0, begin, end), wanted.any()));
+      made.add(hidden, begin, end, logits, weight);
     }
-    context->save_for_backward({dhidden, dweight, dbias});
+    context->save_for_backward({made.hidden, made.weight, made.bias});
     context->saved_data["type"] = static_cast<std::int64_t>(leaf.scalar_type());
     return total;
   }

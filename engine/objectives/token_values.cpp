@@ -71,32 +71,21 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
     const Weight weight(leaf, context->saved_data["weight"]);
     const double temperature = context->saved_data["temperature"].toDouble();
     const Tensor& share = gradients[0];  // [n]
-    const bool wants_hidden = hidden.requires_grad(), wants_weight = weight.trained(),
-               wants_bias = bias.defined() && bias.requires_grad();
-    const auto sums = [](bool wanted, const Tensor& like) {
-      return wanted ? torch::zeros(like.sizes(), like.options().dtype(torch::kFloat32)) : Tensor();
-    };
-    Tensor dhidden = wants_hidden ? torch::empty_like(hidden) : Tensor();
-    Tensor dweight = sums(wants_weight, leaf), dbias = sums(wants_bias, bias);
+    PlainHeadGradients made(
+        {hidden.requires_grad(), weight.trained(), bias.defined() && bias.requires_grad()}, hidden,
+        leaf, bias);
     const std::int64_t chunk = loss_chunk(weight.rows(), hidden.is_cpu());
     for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
       const std::int64_t end = std::min(hidden.size(0), begin + chunk);
-      const Tensor part = hidden.slice(0, begin, end);
-      const Tensor logits = weight.product(part, bias);  // [chunk, vocab], then their gradient
+      // [chunk, vocab], then their gradient
+      const Tensor logits = weight.product(hidden.slice(0, begin, end), bias);
       log_prob_gradient_in_place(logits, target.slice(0, begin, end), share.slice(0, begin, end),
                                  temperature);
-      if (wants_hidden) dhidden.slice(0, begin, end).copy_(weight.product_back(logits));
-      if (wants_weight) {
-        if (leaf.scalar_type() == torch::kFloat32)
-          dweight.addmm_(logits.t(), part);
-        else
-          dweight.add_(at::mm(logits.t(), part));
-      }
-      if (wants_bias) dbias.add_(logits.sum(0, false, torch::kFloat32));
+      made.add(hidden, begin, end, logits, weight);
     }
-    if (dweight.defined()) dweight = dweight.to(leaf.scalar_type());
-    if (dbias.defined()) dbias = dbias.to(bias.scalar_type());
-    return {dhidden, dweight, dbias, Tensor(), Tensor(), Tensor(), Tensor()};
+    if (made.weight.defined()) made.weight = made.weight.to(leaf.scalar_type());
+    if (made.bias.defined()) made.bias = made.bias.to(bias.scalar_type());
+    return {made.hidden, made.weight, made.bias, Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 

@@ -97,6 +97,18 @@ Outcome run(const TinyFamily& family, torch::Device device,
   return outcome;
 }
 
+void verify_alike(const Outcome& here, const Outcome& there) {
+  for (std::size_t i = 0; i < here.steps.size(); ++i) {
+    const auto &a = here.steps[i], &b = there.steps[i];
+    QVERIFY2(std::isfinite(a.loss) && apart(a.loss, b.loss) < kLastBits,
+             qPrintable(QString("loss %1 %2").arg(a.loss, 0, 'g', 9).arg(b.loss, 0, 'g', 9)));
+    QVERIFY2(a.norm > 0 && norms_apart(a.norm, b.norm) < 10 * kLastBits,
+             qPrintable(QString("norm %1 %2").arg(a.norm, 0, 'g', 9).arg(b.norm, 0, 'g', 9)));
+  }
+  const double far = (here.answers - there.answers).abs().max().item<double>();
+  QVERIFY2(far < 1e-4, qPrintable(QString::number(far)));
+}
+
 }  // namespace
 
 class TestFamilies : public QObject {
@@ -135,16 +147,8 @@ class TestFamilies : public QObject {
     pretend::let_flash(!QString(QTest::currentDataTag()).endsWith("no flash attention"));
     const Outcome here = run(family, torch::kCPU, list),
                   there = run(family, pretend::device(), list);
-    for (std::size_t i = 0; i < here.steps.size(); ++i) {
-      const auto &a = here.steps[i], &b = there.steps[i];
-      QVERIFY2(std::isfinite(a.loss) && apart(a.loss, b.loss) < kLastBits,
-               qPrintable(QString("loss %1 %2").arg(a.loss, 0, 'g', 9).arg(b.loss, 0, 'g', 9)));
-      QVERIFY2(a.norm > 0 && norms_apart(a.norm, b.norm) < 10 * kLastBits,
-               qPrintable(QString("norm %1 %2").arg(a.norm, 0, 'g', 9).arg(b.norm, 0, 'g', 9)));
-    }
+    verify_alike(here, there);
     QVERIFY(here.steps.front().loss != here.steps.back().loss);
-    const double far = (here.answers - there.answers).abs().max().item<double>();
-    QVERIFY2(far < 1e-4, qPrintable(QString::number(far)));
   }
 
   void kernels_of_our_own_come_to_the_same_data() {
@@ -171,15 +175,7 @@ class TestFamilies : public QObject {
     const Outcome here = run(family, torch::kCPU, list);
     const pretend::OwnKernels own;
     const Outcome there = run(family, pretend::device(), list);
-    for (std::size_t i = 0; i < here.steps.size(); ++i) {
-      const auto &a = here.steps[i], &b = there.steps[i];
-      QVERIFY2(std::isfinite(a.loss) && apart(a.loss, b.loss) < kLastBits,
-               qPrintable(QString("loss %1 %2").arg(a.loss, 0, 'g', 9).arg(b.loss, 0, 'g', 9)));
-      QVERIFY2(a.norm > 0 && norms_apart(a.norm, b.norm) < 10 * kLastBits,
-               qPrintable(QString("norm %1 %2").arg(a.norm, 0, 'g', 9).arg(b.norm, 0, 'g', 9)));
-    }
-    const double far = (here.answers - there.answers).abs().max().item<double>();
-    QVERIFY2(far < 1e-4, qPrintable(QString::number(far)));
+    verify_alike(here, there);
     QVERIFY(own.launches().contains("adamw_float"));
   }
 };
