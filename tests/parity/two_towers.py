@@ -60,8 +60,9 @@ def words():
     return CLIPTokenizer(vocab={piece: number for number, piece in enumerate(dict.fromkeys(pieces))}, merges=merges)
 
 
-def make(name, root: Path):
-    folder, spec = root / name, SPECS[name]
+def make(name, root: Path, draw=0):
+    """`draw`: other weights of the same shape."""
+    folder, spec = root / (f"{name}-{draw}" if draw else name), SPECS[name]
     if folder.exists():
         return folder
     tokenizer = words()
@@ -70,7 +71,7 @@ def make(name, root: Path):
         spec.text, vocab_size=len(tokenizer) + 1, eos_token_id=2 if spec.old else mark, bos_token_id=tokenizer.bos_token_id, pad_token_id=mark), **spec.model)
     model = CLIPModel(config)
     for number, (_, part) in enumerate(model.named_children()):
-        randomise(part, seed=sum(name.encode()) + number)
+        randomise(part, seed=sum(name.encode()) + number + 10 * draw)
     with torch.no_grad():
         model.logit_scale.fill_(1.3)
     model.to(getattr(torch, spec.dtype)).save_pretrained(folder)
