@@ -76,6 +76,7 @@ struct Progress {
   double done;
   double total;
 };
+/// The state of Ready comes behind it, and with that what needs it (a launch).
 struct ModelLoaded {
   ModelSummary summary;
   std::string device;

@@ -105,7 +105,7 @@ class TestLostDevice : public QObject {
   void load(Session& session, std::vector<SessionEvent>& events) const {
     session.load_model(base_, "cpu", "float32");
     QVERIFY(until(session, events, [](const SessionEvent& event) {
-      return std::holds_alternative<ModelLoaded>(event);
+      return is_state(event, SessionState::Ready);
     }));
   }
   static bool until_done(Session& session, std::vector<SessionEvent>& events, RequestId request) {
