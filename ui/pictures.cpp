@@ -8,6 +8,7 @@
 #include <QThreadPool>
 
 #include "engine/vision/image.h"
+#include "ui/background.h"
 #include "ui/messages.h"
 
 namespace luthier {
@@ -56,17 +57,15 @@ void load_picture(const QString& path, int edge, QObject* owner,
     return;
   }
   QPointer<QObject> guard(owner);
-  workers().start([path, edge, key, guard, done = std::move(done)] {
-    Kept kept = decode(path, edge);
-    QMetaObject::invokeMethod(
-        QCoreApplication::instance(),
-        [kept = std::move(kept), key, guard, done] {
-          cache().insert(key, new Kept(kept),
-                         std::max<qsizetype>(1, kept.image.sizeInBytes() / 1024));
-          if (guard) done(kept.image, said_text(kept.error.toStdString()));
-        },
-        Qt::QueuedConnection);
-  });
+  // Kept for others where its owner is gone by then.
+  in_background_of(
+      QCoreApplication::instance(), [path, edge] { return decode(path, edge); },
+      [key, guard, done = std::move(done)](const Kept& kept) {
+        cache().insert(key, new Kept(kept),
+                       std::max<qsizetype>(1, kept.image.sizeInBytes() / 1024));
+        if (guard) done(kept.image, said_text(kept.error.toStdString()));
+      },
+      workers());
 }
 
 }  // namespace luthier

@@ -3,14 +3,13 @@
 // run wrote before, and the interrupted run that is offered at the start.
 #include <QDir>
 #include <QFileInfo>
-#include <QPointer>
 #include <QSettings>
-#include <QThreadPool>
 #include <algorithm>
 #include <utility>
 
 #include "engine/config/kinds.h"
 #include "engine/runs/run_folder.h"
+#include "ui/background.h"
 #include "ui/format.h"
 #include "ui/messages.h"
 #include "ui/workspace.h"
@@ -132,31 +131,26 @@ void Workspace::connect_run() {
 }
 
 void Workspace::read_history() {
-  QPointer<Workspace> guard(this);
   const LiveRun* of = run_.get();
   const std::filesystem::path folder = run_->started.folder;
   const std::int64_t first_step = run_->started.first_step;
-  QThreadPool::globalInstance()->start([guard, of, folder, first_step] {
-    History history = history_of(folder, first_step);
-    QMetaObject::invokeMethod(
-        qApp,
-        [guard, of, history = std::move(history)] {
-          if (!guard || guard->run_.get() != of) return;
-          LiveRun& run = *guard->run_;
-          run.lines.insert(run.lines.begin(), history.lines.begin(), history.lines.end());
-          std::vector<std::pair<std::int64_t, double>> evaluations;
-          for (const MetricsLine& line : history.lines)
-            if (line.eval_loss) evaluations.emplace_back(line.step, *line.eval_loss);
-          run.evaluations.insert(run.evaluations.begin(), evaluations.begin(), evaluations.end());
-          std::vector<RunEvent> events = history.events;
-          for (const RunEvent& event : run.events)
-            if (std::find(events.begin(), events.end(), event) == events.end())
-              events.push_back(event);
-          run.events = std::move(events);
-          emit guard->run_history_read();
-        },
-        Qt::QueuedConnection);
-  });
+  in_background_of(
+      this, [folder, first_step] { return history_of(folder, first_step); },
+      [this, of](const History& history) {
+        if (run_.get() != of) return;
+        LiveRun& run = *run_;
+        run.lines.insert(run.lines.begin(), history.lines.begin(), history.lines.end());
+        std::vector<std::pair<std::int64_t, double>> evaluations;
+        for (const MetricsLine& line : history.lines)
+          if (line.eval_loss) evaluations.emplace_back(line.step, *line.eval_loss);
+        run.evaluations.insert(run.evaluations.begin(), evaluations.begin(), evaluations.end());
+        std::vector<RunEvent> events = history.events;
+        for (const RunEvent& event : run.events)
+          if (std::find(events.begin(), events.end(), event) == events.end())
+            events.push_back(event);
+        run.events = std::move(events);
+        emit run_history_read();
+      });
 }
 
 void Workspace::launch() {
@@ -203,17 +197,11 @@ void Workspace::find_interrupted() {
   if (own.has_parent_path()) folders << whole_path(own.parent_path());
   folders.removeDuplicates();
   const QStringList declined = QSettings().value(kDeclinedRuns).toStringList();
-  QPointer<Workspace> guard(this);
-  QThreadPool::globalInstance()->start([guard, folders, declined] {
-    const std::optional<RunSummary> found = newest_interrupted(folders, declined);
-    if (!found) return;
-    QMetaObject::invokeMethod(
-        qApp,
-        [guard, run = *found] {
-          if (guard && !can_stop(guard->state())) emit guard->interrupted_found(run);
-        },
-        Qt::QueuedConnection);
-  });
+  in_background_of(
+      this, [folders, declined] { return newest_interrupted(folders, declined); },
+      [this](const std::optional<RunSummary>& found) {
+        if (found && !can_stop(state())) emit interrupted_found(*found);
+      });
 }
 
 void Workspace::decline_interrupted(const RunSummary& run) {

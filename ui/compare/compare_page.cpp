@@ -8,15 +8,14 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QMenu>
-#include <QPointer>
 #include <QPushButton>
 #include <QSpinBox>
 #include <QStackedWidget>
-#include <QThreadPool>
 #include <QToolButton>
 #include <QVBoxLayout>
 
 #include "engine/compare/result_folder.h"
+#include "ui/background.h"
 #include "ui/compare/compare_grid.h"
 #include "ui/compare/document_words.h"
 #include "ui/compare/live_comparison.h"
@@ -229,30 +228,24 @@ void ComparePage::load_samples(const QString& file, std::size_t count) {
   asked_rows_ = static_cast<int>(count);
   count_->setValue(asked_rows_);
   const int ticket = ++loading_;
-  QPointer<ComparePage> guard(this);
   const std::filesystem::path pictures = workspace().recipe().image_folder;
-  QThreadPool::globalInstance()->start([guard, file, count, ticket, pictures] {
-    auto read = read_first_samples(to_path(file), count, pictures);
-    QMetaObject::invokeMethod(
-        qApp,
-        [guard, ticket, read = std::move(read)]() mutable {
-          if (!guard || guard->loading_ != ticket) return;
-          if (!read) {
-            guard->banner_->show_error(read.error());
-            return;
-          }
-          if (const auto& bad = read->unreadable; !bad.empty()) {
-            const QString first = error_text(bad.front());
-            guard->banner_->show_text(
-                Banner::Kind::Warning,
-                tr("%n rows cannot be read and were passed over. The first: %1", nullptr,
-                   static_cast<int>(bad.size()))
-                    .arg(first));
-          }
-          guard->comparison_->set_samples(std::move(read->samples));
-        },
-        Qt::QueuedConnection);
-  });
+  in_background_of(
+      this, [file, count, pictures] { return read_first_samples(to_path(file), count, pictures); },
+      [this, ticket](auto read) {
+        if (loading_ != ticket) return;
+        if (!read) {
+          banner_->show_error(read.error());
+          return;
+        }
+        if (const auto& bad = read->unreadable; !bad.empty()) {
+          const QString first = error_text(bad.front());
+          banner_->show_text(Banner::Kind::Warning,
+                             tr("%n rows cannot be read and were passed over. The first: %1",
+                                nullptr, static_cast<int>(bad.size()))
+                                 .arg(first));
+        }
+        comparison_->set_samples(std::move(read->samples));
+      });
 }
 
 void ComparePage::take_options() {
@@ -287,24 +280,20 @@ void ComparePage::export_as(bool html) {
   const QString file = QFileDialog::getSaveFileName(this, tr("Export the comparison"), name, kind);
   if (file.isEmpty()) return;
   // Pictures are read and packed: not in the window's thread.
-  QPointer<ComparePage> guard(this);
   export_->setEnabled(false);
-  QThreadPool::globalInstance()->start(
-      [guard, file, html, data = comparison_->data(), words = document_words()] {
-        const Status written = html ? write_comparison_html(data, to_path(file), words)
-                                    : write_comparison_json(data, to_path(file));
-        QMetaObject::invokeMethod(
-            qApp,
-            [guard, file, written] {
-              if (!guard) return;
-              guard->refresh();
-              const QString done = tr("The comparison was written to %1.").arg(file);
-              if (!written)
-                guard->banner_->show_error(written.error());
-              else
-                guard->banner_->show_text(Banner::Kind::Info, done);
-            },
-            Qt::QueuedConnection);
+  in_background_of(
+      this,
+      [file, html, data = comparison_->data(), words = document_words()] {
+        return html ? write_comparison_html(data, to_path(file), words)
+                    : write_comparison_json(data, to_path(file));
+      },
+      [this, file](const Status& written) {
+        refresh();
+        const QString done = tr("The comparison was written to %1.").arg(file);
+        if (!written)
+          banner_->show_error(written.error());
+        else
+          banner_->show_text(Banner::Kind::Info, done);
       });
 }
 

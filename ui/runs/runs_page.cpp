@@ -8,18 +8,17 @@
 #include <QHeaderView>
 #include <QLabel>
 #include <QLineEdit>
-#include <QPointer>
 #include <QPushButton>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QTableView>
 #include <QTableWidget>
-#include <QThreadPool>
 #include <QTimer>
 #include <QToolButton>
 #include <QVBoxLayout>
 
 #include "engine/compare/result_folder.h"
+#include "ui/background.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/run_series.h"
@@ -264,16 +263,11 @@ void RunsPage::set_folder(const QString& folder) {
 
 void RunsPage::reload() {
   const int ticket = ++ticket_;
-  QPointer<RunsPage> guard(this);
-  QThreadPool::globalInstance()->start([guard, ticket, folder = to_path(folder_->text())] {
-    auto rows = read_runs(folder);
-    QMetaObject::invokeMethod(
-        qApp,
-        [guard, ticket, rows = std::move(rows)]() mutable {
-          if (guard && guard->ticket_ == ticket) guard->show_rows(std::move(rows));
-        },
-        Qt::QueuedConnection);
-  });
+  in_background_of(
+      this, [folder = to_path(folder_->text())] { return read_runs(folder); },
+      [this, ticket](std::vector<RunRow> rows) {
+        if (ticket_ == ticket) show_rows(std::move(rows));
+      });
 }
 
 void RunsPage::show_rows(std::vector<RunRow> rows) {
@@ -322,18 +316,12 @@ void RunsPage::show_ticked() {
 }
 
 void RunsPage::read_metrics(const std::filesystem::path& run) {
-  QPointer<RunsPage> guard(this);
-  QThreadPool::globalInstance()->start([guard, run] {
-    RunSeries series = read_series(run);
-    QMetaObject::invokeMethod(
-        qApp,
-        [guard, run, series = std::move(series)]() mutable {
-          if (!guard) return;
-          guard->read_[run] = std::move(series);
-          guard->show_ticked();
-        },
-        Qt::QueuedConnection);
-  });
+  in_background_of(
+      this, [run] { return read_series(run); },
+      [this, run](RunSeries series) {
+        read_[run] = std::move(series);
+        show_ticked();
+      });
 }
 
 void RunsPage::show_differences() {
