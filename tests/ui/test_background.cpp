@@ -8,6 +8,7 @@
 #include "tests/patience.h"
 
 using namespace luthier;
+using namespace luthier::test;
 
 class TestBackground : public QObject {
   Q_OBJECT
@@ -36,7 +37,7 @@ class TestBackground : public QObject {
   }
 
   void an_owner_that_is_gone_hears_nothing() {
-    std::atomic<bool> worked = false;
+    std::atomic<bool> worked = false, both = false;
     bool heard = false, last = false;
     QThreadPool one;
     one.setMaxThreadCount(1);
@@ -44,8 +45,8 @@ class TestBackground : public QObject {
     in_background(
         owner.get(), [&] { worked = true; }, [&] { heard = true; }, one);
     in_background(
-        this, [] {}, [&] { last = true; }, one);
-    one.waitForDone();
+        this, [&] { both = true; }, [&] { last = true; }, one);
+    for (const Patience patience; !both && !patience.is_over();) QThread::yieldCurrentThread();
     owner.reset();  // its result waits for the event loop
     WAIT_UNTIL(last);
     QVERIFY(worked);
