@@ -44,7 +44,7 @@ void release(void* block) {
   allocated_bytes.fetch_sub(static_cast<std::int64_t>(size), std::memory_order_relaxed);
 }
 
-[[noreturn]] void refuse(std::size_t bytes) {
+[[noreturn]] void refuse_allocation(std::size_t bytes) {
   throw c10::OutOfMemoryError(
       {__func__, __FILE__, static_cast<std::uint32_t>(__LINE__)},
       "CPU out of memory: tried to allocate " + std::to_string(bytes) + " bytes.");
@@ -58,16 +58,17 @@ class CountingAllocator final : public c10::Allocator {
     if (cap > 0 &&
         (bytes > static_cast<std::size_t>(cap) ||
          allocated_bytes.load(std::memory_order_relaxed) > cap - static_cast<std::int64_t>(bytes)))
-      refuse(bytes);
-    if (fails_in.load(std::memory_order_relaxed) > 0 && fails_in.fetch_sub(1) == 1) refuse(bytes);
-    if (bytes > (std::size_t{1} << 60)) refuse(bytes);
+      refuse_allocation(bytes);
+    if (fails_in.load(std::memory_order_relaxed) > 0 && fails_in.fetch_sub(1) == 1)
+      refuse_allocation(bytes);
+    if (bytes > (std::size_t{1} << 60)) refuse_allocation(bytes);
     void* block = nullptr;
     std::size_t given = 0;
     if (bytes >= BlockPool::kSmallest)
       block = large_blocks().take(bytes, given);
     else if (posix_memalign(&block, 64, bytes) == 0)
       given = malloc_usable_size(block);
-    if (!block) refuse(bytes);
+    if (!block) refuse_allocation(bytes);
     const std::int64_t size = static_cast<std::int64_t>(given);
     const std::int64_t now = allocated_bytes.fetch_add(size, std::memory_order_relaxed) + size;
     std::int64_t peak = peak_bytes.load(std::memory_order_relaxed);
