@@ -85,7 +85,9 @@ Status ModelWorker::load(const fs::path& folder, LoadOptions options, const Canc
   options.go_on = {};
   if (told != start) host_.emit(Progress{0, kReadingWeights, 1, 1});
   if (!loaded) {
-    release_cached_memory(torch::kCPU);
+    // What was read until then lay on the device that was meant.
+    const auto device = choose_device(options.device);
+    release_cached_memory(device ? *device : torch::Device(torch::kCPU));
     host_.set_state(SessionState::Empty, "");
     return loaded.error();
   }
@@ -174,6 +176,8 @@ Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& r
     // The run's pixel limits were its own; what is attached has those that it was trained under.
     const Status back = set_pixels(before ? before->second.pixels : PixelLimits());
     if (!back) log_warning(back.error().sentence());
+    // The blocks of its steps are for others now.
+    release_cached_memory(base_->model->device());
   }
   host_.set_state(resting(), "");
   return status;
