@@ -176,10 +176,10 @@ Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& r
     // The run's pixel limits were its own; what is attached has those that it was trained under.
     const Status back = set_pixels(before ? before->second.pixels : PixelLimits());
     if (!back) log_warning(back.error().sentence());
-    // The blocks of its steps are for others now.
-    release_cached_memory(base_->model->device());
   }
   host_.set_state(resting(), "");
+  // The blocks of its steps are for others now.
+  if (base_) release_cached_memory(base_->model->device());
   return status;
 }
 
