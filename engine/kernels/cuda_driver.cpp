@@ -8,7 +8,7 @@
 namespace luthier {
 namespace {
 
-constexpr int kDone = 0, kNoMemory = 2;  // CUresult
+constexpr int kDone = 0, kNoMemory = 2, kNoBinary = 209;  // CUresult
 constexpr int kMajor = 75, kMinor = 76;  // CUdevice_attribute: the halves of a capability
 
 }  // namespace
@@ -86,8 +86,16 @@ Result<void*> DriverKernels::function_of(Card& card, const Kernel& kernel) {
   if (!module) {
     const KernelSource* source = kernel_source(kernel.source);
     if (!source) return machine_error("There is no such source.", kernel.source);
-    LUTHIER_TRY(const std::string binary, maker_(*source, card.capability));
-    LUTHIER_CHECK(succeeds("cuModuleLoadData", entries_.load(&module, binary.c_str())));
+    LUTHIER_TRY(std::string binary, maker_(*source, card.capability));
+    int answer = entries_.load(&module, binary.c_str());
+    if (answer == kNoBinary) {
+      // What was made ahead of time has nothing for this card: it is made here.
+      KernelSource own = *source;
+      own.ahead = {};
+      LUTHIER_TRY(binary, maker_(own, card.capability));
+      answer = entries_.load(&module, binary.c_str());
+    }
+    LUTHIER_CHECK(succeeds("cuModuleLoadData", answer));
   }
   void* function = nullptr;
   LUTHIER_CHECK(

@@ -19,7 +19,7 @@ std::uintptr_t next_handle = 0x1000;
 
 int answer(const std::string& call, const std::string& of = {}) {
   heard += call + (of.empty() ? "" : " " + of) + "\n";
-  return failing == call ? failing_code : 0;
+  return failing == call || failing == call + " " + of ? failing_code : 0;
 }
 void* handle() { return reinterpret_cast<void*>(next_handle += 16); }
 

@@ -5,7 +5,8 @@
 
 namespace luthier::test {
 
-/// `call` answers `code` from now on; "": all succeed.
+/// `call` ("cuModuleLoadData", or of one thing alone: "cuModuleLoadData a binary") answers `code`
+/// from now on; "": all succeed.
 using FailFake = void (*)(const char* call, int code);
 /// Forgets contexts, modules and what was written down.
 using ForgetFake = void (*)();

@@ -157,6 +157,25 @@ class TestLaunches : public QObject {
     QVERIFY(told_.front().contains("line 3"));
   }
 
+  void what_was_made_ahead_for_other_cards_is_made_here() {
+    constexpr int kNoBinary = 209;
+    int asked = 0;
+    DriverKernels driver(
+        [&asked](const KernelSource& source, int) -> Result<std::string> {
+          return std::string(++asked == 1 ? "ahead" : source.ahead.empty() ? "own" : "again");
+        },
+        kLibrary);
+    fail_("cuModuleLoadData ahead", kNoBinary);
+    QVERIFY(launch(driver, kGated));
+    QCOMPARE(heard("cuModuleLoadData own"), 1);
+    QCOMPARE(asked, 2);
+    QVERIFY(told_.isEmpty());
+    // Where that has nothing either it is told, as any other failure is.
+    fail_("cuModuleLoadData", kNoBinary);
+    QVERIFY(!launch(driver, kNorm));
+    QCOMPARE(told_.size(), 1);
+  }
+
   void no_driver_is_told_once() {
     DriverKernels driver(made, "libnothing.so.1");
     for (int i = 0; i < 3; ++i) QVERIFY(!launch(driver, kGated));
