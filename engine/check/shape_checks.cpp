@@ -12,6 +12,7 @@
 #include "engine/forecast/card_room.h"
 #include "engine/forecast/trained.h"
 #include "engine/io/files.h"
+#include "engine/nn/flash_attention.h"
 
 namespace luthier {
 
@@ -61,8 +62,12 @@ Result<MemoryParts> forecast_of(const Card& card, const Shape& shape, const Step
   terms.element = 2;
   terms.cpu = card.device.is_cpu();
   terms.checkpointing = recipe.training.gradient_checkpointing == "true";
+  terms.flash = flash_takes(card.device, torch::kBFloat16, shape.head_dim);
   // With what a card takes besides tensors, where there is one.
-  const std::optional<CardFacts> facts = card_of(card.device);
+  std::optional<CardFacts> facts = card_of(card.device);
+  if (facts && facts->multiprocessors > 0) terms.multiprocessors = facts->multiprocessors;
+  // What others hold of it would count as this process's context.
+  if (facts && card.free >= 0) facts->total = card.free;
   LUTHIER_TRY(const Estimate forecast,
               estimate(summary, recipe, batch_shape_of(shape, kind.pictures), terms,
                        facts ? &*facts : nullptr));

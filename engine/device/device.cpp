@@ -5,6 +5,7 @@
 
 #include <torch/cuda.h>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <set>
@@ -76,16 +77,19 @@ DeviceFacts device_facts() {
       facts.torch_cards = static_cast<int>(torch::cuda::device_count());
   }
   facts.lost = lost_device();
-  int ours = -1;
+  bool any = false;
   {
     const std::lock_guard lock(chosen().mutex);
-    ours = chosen().card;
+    any = chosen().card >= 0;
   }
-  if (ours >= 0 && ours < static_cast<int>(facts.cards.size()) && facts.lost.empty()) {
-    CardFacts& card = facts.cards[static_cast<std::size_t>(ours)];
-    card.context = true;
-    card.held =
-        memory_use(torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(ours))).reserved;
+  if (!any || !facts.lost.empty()) return facts;
+  // Of every card: a person may look at one while a model stands on another. A card that was only
+  // chosen has no context yet, which comes with the first tensor.
+  for (int i = 0; i < std::min(facts.torch_cards, static_cast<int>(facts.cards.size())); ++i) {
+    CardFacts& card = facts.cards[static_cast<std::size_t>(i)];
+    const auto index = static_cast<c10::DeviceIndex>(i);
+    card.context = at::detail::getCUDAHooks().hasPrimaryContext(index);
+    if (card.context) card.held = memory_use(torch::Device(torch::kCUDA, index)).reserved;
   }
   return facts;
 }

@@ -19,6 +19,13 @@ ExactMath::ExactMath(torch::Device device) : set_(device.is_cuda()) {
     note_ = "CUBLAS_WORKSPACE_CONFIG is \"" + cublas_workspaces() +
             "\", so a resumed run may not end in the same bytes. :4096:8 and :16:8 keep them.";
   }
+  // Containers set it, and LibTorch reads it as the program starts.
+  if (context.float32MatmulPrecision() != at::Float32MatmulPrecision::HIGHEST) {
+    if (!note_.empty()) note_ += " ";
+    note_ +=
+        "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE is set, so products of float32 numbers are made of 11 of "
+        "their 24 bits. Unset it for all of them.";
+  }
   // Where cuBLAS does not, nothing else need: LibTorch would refuse each product.
   context.setDeterministicAlgorithms(true, /*warn_only=*/!exact);
   context.setDeterministicFillUninitializedMemory(false);

@@ -195,8 +195,10 @@ bool is_out_of_memory(const std::exception& failure) {
       dynamic_cast<const std::bad_alloc*>(&failure))
     return true;
   const std::string text = failure.what();
-  for (const char* sign : {"out of memory", "not enough memory", "can't allocate memory",
-                           "ALLOC_FAILED", "could not create a memory object"}) {
+  // A handle that finds no room for what cuBLAS keeps on the card says that it is not initialized.
+  for (const char* sign :
+       {"out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED",
+        "CUBLAS_STATUS_NOT_INITIALIZED", "could not create a memory object"}) {
     if (text.find(sign) != std::string::npos) return true;
   }
   return false;

@@ -146,8 +146,9 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
       peak_of(cost, loss, parts.gradients, standing, widened_bytes(trained, terms.element));
   parts.activations = step.kept + kept_features(model, batch, trained, terms, parts.weights);
   // What of a packed weight stands dense at a time.
-  LUTHIER_TRY(const std::int64_t dense, largest_dense_run(model, packing));
-  parts.workspace = step.workspace + dense * terms.element;
+  LUTHIER_TRY(const std::int64_t dense,
+              largest_dense_run(model, packing, terms.element, terms.cpu));
+  parts.workspace = step.workspace + dense;
   if (card) {
     const std::int64_t width = std::max(cost.head.width, model.geometry.hidden_size);
     add_card_parts(model, recipe, trained, terms, terms.block(batch.tokens * width), *card, result);

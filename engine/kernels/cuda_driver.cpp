@@ -8,7 +8,7 @@
 namespace luthier {
 namespace {
 
-constexpr int kDone = 0;
+constexpr int kDone = 0, kNoMemory = 2, kNoBinary = 209;  // CUresult
 constexpr int kMajor = 75, kMinor = 76;  // CUdevice_attribute: the halves of a capability
 
 }  // namespace
@@ -40,7 +40,8 @@ class DriverKernels::Current {
 DriverKernels::DriverKernels(KernelMaker maker, std::string library)
     : maker_(std::move(maker)), library_(std::move(library)) {}
 
-Status DriverKernels::succeeds(const char* call, int result) const {
+Status DriverKernels::succeeds(const char* call, int result) {
+  answered_ = result;
   if (result == kDone) return {};
   const char* words = nullptr;
   if (entries_.error_text) entries_.error_text(result, &words);
@@ -85,8 +86,16 @@ Result<void*> DriverKernels::function_of(Card& card, const Kernel& kernel) {
   if (!module) {
     const KernelSource* source = kernel_source(kernel.source);
     if (!source) return machine_error("There is no such source.", kernel.source);
-    LUTHIER_TRY(const std::string binary, maker_(*source, card.capability));
-    LUTHIER_CHECK(succeeds("cuModuleLoadData", entries_.load(&module, binary.c_str())));
+    LUTHIER_TRY(std::string binary, maker_(*source, card.capability));
+    int answer = entries_.load(&module, binary.c_str());
+    if (answer == kNoBinary) {
+      // What was made ahead of time has nothing for this card: it is made here.
+      KernelSource own = *source;
+      own.ahead = {};
+      LUTHIER_TRY(binary, maker_(own, card.capability));
+      answer = entries_.load(&module, binary.c_str());
+    }
+    LUTHIER_CHECK(succeeds("cuModuleLoadData", answer));
   }
   void* function = nullptr;
   LUTHIER_CHECK(
@@ -110,21 +119,29 @@ bool DriverKernels::launch(const Launch& launch, int device, void* stream) {
     tell(launch.kernel, error);
     return false;
   };
+  // A card that was full for a moment ends nothing.
+  const auto for_good = [&] { return answered_ != kNoMemory; };
   if (broken_) return fails(*broken_);
   const Result<Card*> card = card_of(device);
-  if (!card) return fails(*(broken_ = card.error()));
+  if (!card) {
+    if (for_good()) broken_ = card.error();
+    return fails(card.error());
+  }
   const Current current(entries_, (*card)->context);
   if (const Status status = succeeds("cuCtxPushCurrent", current.result()); !status)
     return fails(status.error());
   const Result<void*> function = function_of(**card, launch.kernel);
-  if (!function) return fails(function.error());
+  if (!function) {
+    if (!for_good()) (*card)->functions.erase(launch.kernel.entry);
+    return fails(function.error());
+  }
   if (!*function) return false;  // told before
   const Status status =
       succeeds("cuLaunchKernel",
                entries_.launch(*function, launch.columns, launch.rows, 1, launch.threads, 1, 1, 0,
                                stream, const_cast<void**>(launch.arguments), nullptr));
   if (status) return true;
-  (*card)->functions[launch.kernel.entry] = nullptr;
+  if (for_good()) (*card)->functions[launch.kernel.entry] = nullptr;
   return fails(status.error());
 }
 

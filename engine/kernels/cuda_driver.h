@@ -25,7 +25,8 @@ class DriverKernels {
   explicit DriverKernels(KernelMaker maker, std::string library = "libcuda.so.1");
 
   /// False where it was not launched. Why is told once in the log; a kernel that could not be
-  /// loaded is not tried again, and one whose launch failed neither. Any thread.
+  /// loaded is not tried again, and one whose launch failed neither, but where the card had no
+  /// memory left for it. Any thread.
   bool launch(const Launch& launch, int device, void* stream);
 
  private:
@@ -54,7 +55,7 @@ class DriverKernels {
   Status open();
   Result<Card*> card_of(int device);
   Result<void*> function_of(Card& card, const Kernel& kernel);
-  Status succeeds(const char* call, int result) const;
+  Status succeeds(const char* call, int result);
   void tell(const Kernel& kernel, const Error& error);
 
   KernelMaker maker_;
@@ -65,6 +66,7 @@ class DriverKernels {
   std::optional<Error> broken_;  ///< the driver cannot be used at all
   std::map<int, Card> cards_;
   bool told_ = false;
+  int answered_ = 0;  ///< by the last call whose answer was looked at
 };
 
 }  // namespace luthier

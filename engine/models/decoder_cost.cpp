@@ -11,6 +11,22 @@
 
 namespace luthier {
 
+namespace {
+
+/// A layer that no gradient reaches keeps nothing. What its forward needs stands where its backward
+/// would: upon what the layers before it keep. Once while attention mixes: the embeddings, the
+/// layer's input and its norm, queries, keys and values as the products and as the rotation gave
+/// them, the mixture and what becomes of it; once when the MLP's last product is made: of the two
+/// sides and what they come to, with six states.
+void add_passing(LayerCost& cost, const AttentionCost& core, const MlpCost& mlp,
+                 std::int64_t state) {
+  const std::int64_t wide = mlp.released / 2;
+  cost.attention_work = core.kept + core.kept / 2 + 4 * state;
+  cost.mlp_work = 3 * wide + 6 * state;
+}
+
+}  // namespace
+
 AttentionBranchCost SelfAttentionImpl::cost(const StepTerms& terms, const RowsShape& rows,
                                             std::int64_t tokens, bool flows) const {
   const std::int64_t norms = q_norm_ ? norm_kept(terms, q_norm_, tokens * heads_) +
@@ -39,9 +55,13 @@ LayerCost DecoderLayerImpl::cost(const StepTerms& terms, const RowsShape& rows, 
                                  bool flows) const {
   LayerCost cost;
   cost.share = trained_within(terms, *this);
-  if (!flows && !cost.share.trains && terms.keys_before == 0) return cost;
-  const bool sandwich = !pre_feedforward_layernorm_.is_empty();
   const std::int64_t state = terms.block(tokens * input_layernorm_->weight.size(0));
+  if (!flows && !cost.share.trains && terms.keys_before == 0) {
+    add_passing(cost, self_attn_->cost(terms, rows, tokens, true).core,
+                mlp_->cost(terms, tokens, true), state);
+    return cost;
+  }
+  const bool sandwich = !pre_feedforward_layernorm_.is_empty();
   const std::int64_t norm = norm_kept(terms, input_layernorm_, tokens),
                      norm_backward = norm_work(terms, input_layernorm_, tokens);
   const AttentionBranchCost attention = self_attn_->cost(terms, rows, tokens, flows);

@@ -8,6 +8,7 @@
 #include "engine/hub/quantized.h"
 #include "engine/models/plain_modules.h"
 #include "engine/models/stored_head.h"
+#include "engine/nn/dense_run.h"
 
 namespace luthier {
 
@@ -266,14 +267,15 @@ Result<std::vector<std::pair<std::string, std::int64_t>>> bytes_by_part(const Mo
   return parts;
 }
 
-Result<std::int64_t> largest_dense_run(const ModelSummary& model, const Json& asked) {
+Result<std::int64_t> largest_dense_run(const ModelSummary& model, const Json& asked,
+                                       std::int64_t element, bool cpu) {
   LUTHIER_TRY(const KindOf kind_of, KindOf::make(model, asked));
   std::int64_t largest = 0;
   for (const ModuleSummary& module : model.modules) {
     LUTHIER_TRY(const WeightKind* kind, kind_of(module));
     if (kind) largest = std::max(largest, module.shape[0] * module.shape[1]);
   }
-  return std::min<std::int64_t>(largest, kDenseRun);
+  return dense_run_bytes(std::min(largest, dense_run(cpu)), element, cpu);
 }
 
 std::int64_t parameter_count(Model& model) {

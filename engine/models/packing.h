@@ -64,8 +64,10 @@ Result<std::vector<std::pair<std::string, std::int64_t>>> bytes_by_part(const Mo
                                                                         std::int64_t element,
                                                                         const Json& asked);
 
-/// Numbers of a packed weight that stand dense at a time, at most; 0: no weight is packed.
-Result<std::int64_t> largest_dense_run(const ModelSummary& model, const Json& asked);
+/// Bytes that a packed weight's numbers take while they are dense, of `element` bytes each, at
+/// most; 0: no weight is packed.
+Result<std::int64_t> largest_dense_run(const ModelSummary& model, const Json& asked,
+                                       std::int64_t element, bool cpu);
 
 /// Parameters of a model, packed ones counted, and the bytes that its weights take in memory.
 std::int64_t parameter_count(Model& model);

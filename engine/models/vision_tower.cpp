@@ -26,8 +26,8 @@ class VisionAttention : public torch::nn::Module, public BranchPort {
     return out_proj_(attend_frames(made[0], made[1], made[2], heads_));
   }
   AttentionBranchCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
-    const AttentionCost core =
-        attention_cost(terms, unmoved_rows(terms, rows), heads_, heads_, q_proj_->out_features() / heads_);
+    const AttentionCost core = attention_cost(terms, unmoved_rows(terms, rows), heads_, heads_,
+                                              q_proj_->out_features() / heads_);
     AttentionBranchCost cost =
         attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_}, out_proj_, core, 0, rows, flows);
     add_plug(cost, terms, *this, rows);
@@ -125,7 +125,11 @@ class VisionTowerImpl::Embeddings : public ParameterModule {
     };
     if (pixels.is_cpu()) return make();
     Tensor& kept = places_[{rows, columns}];
-    if (!kept.defined()) kept = make();
+    if (!kept.defined()) {
+      // An answer asks under inference mode; what it leaves here must do for training, too.
+      const c10::InferenceMode normal(false);
+      kept = make();
+    }
     return kept;
   }
 

@@ -7,6 +7,7 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "engine/nn/dense_run.h"
 #include "engine/nn/products.h"
 
 namespace luthier {
@@ -17,9 +18,8 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// More where kernels are started from afar.
 std::int64_t rows_at_once(const PackedWeight& weight) {
-  const std::int64_t most = weight.device().is_cpu() ? kDenseRun : kDenseRun << 4;
+  const std::int64_t most = dense_run(weight.device().is_cpu());
   return std::max<std::int64_t>(1, most / std::max<std::int64_t>(1, weight.cols()));
 }
 

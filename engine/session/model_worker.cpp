@@ -85,7 +85,9 @@ Status ModelWorker::load(const fs::path& folder, LoadOptions options, const Canc
   options.go_on = {};
   if (told != start) host_.emit(Progress{0, kReadingWeights, 1, 1});
   if (!loaded) {
-    release_cached_memory(torch::kCPU);
+    // What was read until then lay on the device that was meant.
+    const auto device = choose_device(options.device);
+    release_cached_memory(device ? *device : torch::Device(torch::kCPU));
     host_.set_state(SessionState::Empty, "");
     return loaded.error();
   }
@@ -176,6 +178,8 @@ Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& r
     if (!back) log_warning(back.error().sentence());
   }
   host_.set_state(resting(), "");
+  // The blocks of its steps are for others now.
+  if (base_) release_cached_memory(base_->model->device());
   return status;
 }
 

@@ -102,7 +102,6 @@ Status RunEnding::save_result() {
 
 Error RunEnding::out_of_memory() {
   run_.optimizer->clear_gradients();
-  release_cached_memory(run_.device);
   const TrainingSettings& training = run_.recipe.training;
   std::string hint;
   if (!run_.options.gradient_checkpointing)

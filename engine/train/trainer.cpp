@@ -37,8 +37,12 @@ Result<RunResult> prepare_and_run(RunParts& run, Interference& interference, Run
   }
   const Error error = ending.out_of_memory();
   try {
+    release_cached_memory(run.device);
     if (const Status saved = ending.checkpoint(); !saved) log_warning(saved.error().sentence());
-  } catch (const std::exception&) {
+  } catch (const std::exception& failure) {
+    // These are the first calls that wait for the card: what it died of before comes out here.
+    if (const auto why = device_loss(failure, run.device))
+      return ending.failed(ending.device_lost(*why));
     log_warning("There was not even memory for a checkpoint; the last one stands.");
   }
   return ending.failed(error);

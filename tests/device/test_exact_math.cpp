@@ -105,6 +105,16 @@ class TestExactMath : public QObject {
     if (!exact) QVERIFY(guard.note().find(value.toStdString()) != std::string::npos);
   }
 
+  void short_factors_are_told() {
+    at::Context& context = at::globalContext();
+    QVERIFY(ExactMath(torch::kCUDA).note().empty());
+    context.setFloat32MatmulPrecision("high");
+    const std::string note = ExactMath(torch::kCUDA).note();
+    QVERIFY2(note.find("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE") != std::string::npos, note.c_str());
+    QVERIFY(ExactMath(torch::kCPU).note().empty());
+    context.setFloat32MatmulPrecision("highest");
+  }
+
   void workspaces_are_fixed_where_nobody_chose() {
     qunsetenv(kWorkspaces);
     QVERIFY(!cublas_workspaces_are_fixed());

@@ -48,6 +48,9 @@ class TestFailure : public QObject {
     QTest::newRow("no workspace")
         << "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
         << "model: No room. Take less.";
+    QTest::newRow("no room for a handle")
+        << "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"
+        << "model: No room. Take less.";
     QTest::newRow("shapes") << "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)"
                             << "model: It failed.";
   }

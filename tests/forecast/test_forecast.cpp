@@ -24,6 +24,7 @@ class TestForecast : public QObject {
     QTest::newRow("lora, no dropout") << "adapter.lora_dropout=0";
     QTest::newRow("lora, head saved") << "adapter.modules_to_save=lm_head";
     QTest::newRow("lora, head adapted") << "adapter.target_modules=q_proj,lm_head";
+    QTest::newRow("lora, head alone") << "adapter.target_modules=lm_head;adapter.r=4";
     QTest::newRow("recomputed") << "training.gradient_checkpointing=true";
     QTest::newRow("one row") << "training.per_device_train_batch_size=1";
     QTest::newRow("accumulated") << "training.gradient_accumulation_steps=4";

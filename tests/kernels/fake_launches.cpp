@@ -11,6 +11,7 @@
 namespace {
 
 std::string failing, heard;
+int failing_code = 0;
 std::vector<void*> contexts;           // the thread's, the current one last
 std::map<void*, std::string> modules;  // what they were loaded from
 std::map<void*, std::string> functions;
@@ -18,7 +19,7 @@ std::uintptr_t next_handle = 0x1000;
 
 int answer(const std::string& call, const std::string& of = {}) {
   heard += call + (of.empty() ? "" : " " + of) + "\n";
-  return failing == call ? luthier::test::kFakeFault : 0;
+  return failing == call || failing == call + " " + of ? failing_code : 0;
 }
 void* handle() { return reinterpret_cast<void*>(next_handle += 16); }
 
@@ -26,7 +27,7 @@ void* handle() { return reinterpret_cast<void*>(next_handle += 16); }
 
 extern "C" {
 
-void fake_fail(const char* call) { failing = call; }
+void fake_fail(const char* call, int code) { failing = call, failing_code = code; }
 void fake_forget() { heard.clear(), contexts.clear(), modules.clear(), functions.clear(); }
 const char* fake_hear() { return heard.c_str(); }
 
@@ -82,8 +83,9 @@ int cuLaunchKernel(void* function, unsigned columns, unsigned rows, unsigned dep
                                       std::to_string(reinterpret_cast<std::uintptr_t>(stream)) +
                                       ", " + std::to_string(*static_cast<int*>(arguments[0])));
 }
-int cuGetErrorString(int, const char** words) {
-  *words = "an illegal memory access was encountered";
+int cuGetErrorString(int code, const char** words) {
+  *words = code == luthier::test::kFakeFull ? "out of memory"
+                                            : "an illegal memory access was encountered";
   return 0;
 }
 }

@@ -63,7 +63,7 @@ class TestLaunches : public QObject {
       if (level == LogLevel::Warning) told_ += QString::fromStdString(line);
     });
   }
-  void init() { fail_(""), forget_(), told_.clear(); }
+  void init() { fail_("", 0), forget_(), told_.clear(); }
   void cleanupTestCase() { set_log_sink({}); }
 
   void a_source_is_loaded_once_and_an_entry_found_once() {
@@ -93,7 +93,7 @@ class TestLaunches : public QObject {
   }
   void each_call_failing_is_told_once() {
     QFETCH(QString, call);
-    fail_(qPrintable(call));
+    fail_(qPrintable(call), test::kFakeFault);
     const torch::Tensor x = torch::randn({4, 8}), weight = torch::ones({8});
     const torch::Tensor norm = rms_norm(x, weight, 1e-6, false),
                         gate = gated(x, x, Activation::Silu);
@@ -114,13 +114,33 @@ class TestLaunches : public QObject {
   void one_kernel_s_failure_is_its_own() {
     DriverKernels driver(made, kLibrary);
     QVERIFY(launch(driver, kGated));
-    fail_("cuLaunchKernel");
+    fail_("cuLaunchKernel", test::kFakeFault);
     QVERIFY(!launch(driver, kGatedBack));
-    fail_("");
+    fail_("", 0);
     QVERIFY(!launch(driver, kGatedBack));
     QVERIFY(launch(driver, kGated));
     QVERIFY(launch(driver, kNorm));
     QCOMPARE(told_.size(), 1);
+  }
+
+  /// A run on a card that is full for a moment has its kernels back in the next step: with others'
+  /// its numbers would have other last bits from then on.
+  void a_full_card_is_asked_again_data() {
+    QTest::addColumn<QString>("call");
+    for (const char* call :
+         {"cuDevicePrimaryCtxRetain", "cuModuleLoadData", "cuModuleGetFunction", "cuLaunchKernel"})
+      QTest::newRow(call) << call;
+  }
+  void a_full_card_is_asked_again() {
+    QFETCH(QString, call);
+    DriverKernels driver(made, kLibrary);
+    fail_(qPrintable(call), test::kFakeFull);
+    for (int i = 0; i < 2; ++i) QVERIFY(!launch(driver, kGated));
+    QCOMPARE(told_.size(), 1);
+    QVERIFY2(told_.front().contains(call) && told_.front().contains("out of memory"),
+             qPrintable(told_.front()));
+    fail_("", 0);
+    QVERIFY(launch(driver, kGated));
   }
 
   void what_cannot_be_made_is_told_with_the_compiler_s_words() {
@@ -135,6 +155,25 @@ class TestLaunches : public QObject {
     QCOMPARE(asked, 1);
     QCOMPARE(told_.size(), 1);
     QVERIFY(told_.front().contains("line 3"));
+  }
+
+  void what_was_made_ahead_for_other_cards_is_made_here() {
+    constexpr int kNoBinary = 209;
+    int asked = 0;
+    DriverKernels driver(
+        [&asked](const KernelSource& source, int) -> Result<std::string> {
+          return std::string(++asked == 1 ? "ahead" : source.ahead.empty() ? "own" : "again");
+        },
+        kLibrary);
+    fail_("cuModuleLoadData ahead", kNoBinary);
+    QVERIFY(launch(driver, kGated));
+    QCOMPARE(heard("cuModuleLoadData own"), 1);
+    QCOMPARE(asked, 2);
+    QVERIFY(told_.isEmpty());
+    // Where that has nothing either it is told, as any other failure is.
+    fail_("cuModuleLoadData", kNoBinary);
+    QVERIFY(!launch(driver, kNorm));
+    QCOMPARE(told_.size(), 1);
   }
 
   void no_driver_is_told_once() {

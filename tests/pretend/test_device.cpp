@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "engine/device/memory.h"
+#include "engine/nn/dense_run.h"
 #include "tests/pretend/pretend.h"
 
 // After LibTorch, whose names Qt's keywords would break.
@@ -149,6 +150,36 @@ class TestDevice : public QObject {
     QCOMPARE(memory_use(device).allocated, before.allocated);
     QCOMPARE(memory_use(device).peak, before.allocated + (4 << 20));
     QVERIFY(available_memory(device) > 0);
+  }
+
+  /// A packed weight is made dense there, of what is there, within what a forecast counts for it.
+  void a_packed_weight_asks_the_host_for_nothing_data() {
+    QTest::addColumn<bool>("twice");
+    QTest::newRow("plain scales") << false;
+    QTest::newRow("packed scales") << true;
+  }
+  void a_packed_weight_asks_the_host_for_nothing() {
+    QFETCH(bool, twice);
+    constexpr std::int64_t kOut = 512, kIn = 1024, kCount = 3;
+    const Json how{{"load_in_4bit", true},
+                   {"bnb_4bit_quant_type", "nf4"},
+                   {"bnb_4bit_use_double_quant", twice},
+                   {"bnb_4bit_compute_dtype", "float32"}};
+    const auto kind = find_weight_kind(how, "here");
+    const PackedPointer own = weight_packing(**kind)->pack(torch::randn({kOut, kIn}), how).take();
+    const Weight here(own), there(own->to(pretend::device()));
+    const Tensor x = torch::randn({kCount, kIn}), lying = x.to(pretend::device());
+    pretend::reset_counts();
+    pretend::reset_peak();
+    const std::int64_t before = pretend::live_bytes();
+    const Tensor y = there.product(lying, {}), back = there.product_back(y);
+    QCOMPARE(pretend::counts().up + pretend::counts().down + pretend::counts().waits, 0);
+    const std::int64_t taken = pretend::peak_bytes() - before,
+                       counted = dense_run_bytes(kOut * kIn, 4, /*cpu=*/false);
+    qInfo("%lld bytes were taken, %lld are counted", (long long)taken, (long long)counted);
+    QVERIFY(taken <= counted + counted / 10);
+    QVERIFY(at::allclose(y.cpu(), here.product(x, {}), 1e-4, 1e-4));
+    QVERIFY(at::allclose(back.cpu(), here.product_back(y.cpu()), 1e-4, 1e-3));
   }
 
   void memory_runs_out_where_it_is_told_to() {

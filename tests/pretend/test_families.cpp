@@ -151,6 +151,22 @@ class TestFamilies : public QObject {
     QVERIFY(here.steps.front().loss != here.steps.back().loss);
   }
 
+  /// What an answer has made once and left with the model is of its own mode of autograd.
+  void trains_after_it_has_answered_data() {
+    QTest::addColumn<QString>("name");
+    for (const Family& family : families()) QTest::newRow(family.model_type) << family.model_type;
+  }
+  void trains_after_it_has_answered() {
+    QFETCH(QString, name);
+    const TinyFamily family = pretend::tiny_family(name.toStdString());
+    DeviceRun training(pretend::built(family, pretend::device()),
+                       pretend::recipe_of({"objective=" + family.objective, "strategy=full"}));
+    const ModelInput rows = pretend::rows_of(family, pretend::ragged(family));
+    answers(training, family, pretend::device());
+    QVERIFY(std::isfinite(training.micro_batch(rows)));
+    QVERIFY(training.step() > 0);
+  }
+
   void kernels_of_our_own_come_to_the_same_data() {
     QTest::addColumn<QString>("name");
     QTest::addColumn<QStringList>("settings");

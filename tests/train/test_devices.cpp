@@ -102,6 +102,29 @@ class TestDevices : public QObject {
     QVERIFY(lost_device().empty());
   }
 
+  /// A card tells of its death where it is waited for next, which after a step that memory ran out
+  /// in is the checkpoint.
+  void a_full_card_that_has_died() {
+    TinyRun tiny;
+    const Outcome lost =
+        run(tiny.recipe("run"), {}, [&](Watcher& watcher, TrainControl&, LoadedModel&) {
+          watcher.at_step = [](std::int64_t step) {
+            if (step == 5) throw std::bad_alloc();
+          };
+          watcher.at_phase = [&watcher](TrainPhase phase) {
+            const bool after = !watcher.lines.empty() && watcher.lines.back().step == 5;
+            if (phase == TrainPhase::Saving && after) lose_the_card();
+          };
+        });
+    const QByteArray sentence = fault_of(lost);
+    QVERIFY2(sentence.contains("an illegal memory access was encountered") &&
+                 sentence.contains("The checkpoint of step 3 stands"),
+             sentence.constData());
+    QVERIFY(!lost_device().empty());
+    QCOMPARE(checkpoint_steps(tiny.root() / "run"), Steps{3});
+    QCOMPARE(manifest_of(tiny.root() / "run").state, RunState::Stopped);
+  }
+
   // auto computes in float32 on this machine; the run began in bfloat16 and ends in it.
   void auto_keeps_the_type_that_the_run_began_with() {
     TinyRun tiny;

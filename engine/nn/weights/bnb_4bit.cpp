@@ -106,10 +106,9 @@ struct Scales {
   Tensor range(std::int64_t first, std::int64_t last) const {
     const Tensor own = values.slice(0, first, last);
     if (!packed()) return own;
-    const Tensor owner = torch::arange(first, last, torch::kInt64).div(nested_block, "floor");
-    return map.index_select(0, own.to(torch::kInt64)) *
-               nested.index_select(0, owner.to(own.device())) +
-           offset;
+    const auto places = torch::TensorOptions().dtype(torch::kInt64).device(own.device());
+    const Tensor owner = torch::arange(first, last, places).div(nested_block, "floor");
+    return map.index_select(0, own.to(torch::kInt64)) * nested.index_select(0, owner) + offset;
   }
 };
 
@@ -160,24 +159,31 @@ class FourBitWeight : public PackedWeight {
     return flat.view({end - begin, cols()});
   }
 
+  /// Whole blocks around what is asked for: each byte by what its two halves stand for, then the
+  /// blocks by their scales. Nothing goes up to the device meanwhile (dense_run.h counts the rest).
   Tensor by_operations(std::int64_t first, std::int64_t last, torch::ScalarType type) const {
     const torch::NoGradGuard no_grad;
-    const Tensor codes =
-        torch::from_blob(const_cast<float*>(book_.values.data()), {16}).clone().to(bytes_.device());
-    const Tensor part = bytes_.slice(0, first / 2, divided_up(last, 2));
-    const Tensor halves = at::stack({part.bitwise_right_shift(4), part.bitwise_and(15)}, 1);
-    const std::int64_t before = first % 2, block = first / block_;
-    const Tensor places =
-        halves.view({-1}).slice(0, before, before + last - first).to(torch::kInt64);
-    const Tensor scales = scales_.range(block, divided_up(last, block_))
-                              .repeat_interleave(block_)
-                              .slice(0, first - block * block_, last - block * block_);
-    return (codes.index_select(0, places) * scales).to(type);
+    const std::int64_t block = first / block_, begin = block * block_,
+                       blocks = divided_up(last, block_) - block,
+                       end = std::min(rows() * cols(), begin + blocks * block_),
+                       whole = (end - begin) / block_;
+    const Tensor pairs = pairs_.defined() ? pairs_ : pairs_of(book_);
+    const Tensor flat =
+        pairs.index_select(0, bytes_.slice(0, begin / 2, divided_up(end, 2)).to(torch::kInt32))
+            .view({-1});
+    const Tensor scales = scales_.range(block, block + blocks);
+    flat.slice(0, 0, whole * block_)
+        .view({whole, block_})
+        .mul_(scales.slice(0, 0, whole).unsqueeze(1));
+    if (whole < blocks) flat.slice(0, whole * block_).mul_(scales.slice(0, whole));
+    return flat.slice(0, first - begin, last - begin).to(type);
   }
 
   PackedPointer to(torch::Device device) const override {
-    return c10::make_intrusive<FourBitWeight>(book_, bytes_.to(device), scales_.to(device), shape_,
-                                              block_, type_);
+    auto moved = c10::make_intrusive<FourBitWeight>(book_, bytes_.to(device), scales_.to(device),
+                                                    shape_, block_, type_);
+    if (!device.is_cpu()) moved->pairs_ = pairs_of(book_).to(device);
+    return moved;
   }
 
   std::vector<std::pair<std::string, Tensor>> stored() const override {
@@ -205,6 +211,17 @@ class FourBitWeight : public PackedWeight {
   }
 
  private:
+  /// What the halves of each byte stand for, [256, 2], the high one first.
+  static Tensor pairs_of(const Codebook& book) {
+    const Tensor pairs = torch::empty({256, 2}, torch::kFloat32);
+    float* to = pairs.mutable_data_ptr<float>();
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      *to++ = book.values[byte >> 4];
+      *to++ = book.values[byte & 15];
+    }
+    return pairs;
+  }
+
   /// Numbers [first, last), each block by a table of what its sixteen codes stand for.
   template <class T>
   void fill(T* out, std::int64_t first, std::int64_t last) const {
@@ -233,6 +250,7 @@ class FourBitWeight : public PackedWeight {
 
   const Codebook& book_;
   Tensor bytes_;  // uint8 [half of the numbers, rounded up]
+  Tensor pairs_;  // beside them on a device; undefined on the CPU
   Scales scales_;
   std::vector<std::int64_t> shape_;
   std::int64_t block_;
