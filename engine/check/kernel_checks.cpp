@@ -140,8 +140,9 @@ Tensors of_entropy(Draws& draw) {
   return {losses.detach(), wide.grad().to(logits.scalar_type())};
 }
 
-/// Steps over tensors of this type, whose masters and moments are float32.
-Tensors of_adamw(Draws& draw) {
+/// Steps over tensors of this type, whose masters and moments are float32. `sums`: their gradients
+/// too, as those of several micro-batches.
+Tensors adamw_steps(Draws& draw, bool sums) {
   std::vector<TrainedTensor> trained;
   for (const std::int64_t size : {64, 33, 70000}) {
     TrainedTensor one;
@@ -155,8 +156,10 @@ Tensors of_adamw(Draws& draw) {
   recipe.training.weight_decay = 0.1;
   const auto optimizer = make_optimizer(trained, recipe);
   for (int step = 0; step < 3; ++step) {
-    for (TrainedTensor& each : trained)
-      each.tensor.mutable_grad() = draw(each.tensor.sizes()).mul_(0.1);
+    for (TrainedTensor& each : trained) {
+      const torch::Tensor gradient = draw(each.tensor.sizes()).mul_(0.1);
+      each.tensor.mutable_grad() = sums ? gradient.to(torch::kFloat32) : gradient;
+    }
     optimizer->step(1e-2);
   }
   Tensors made;
@@ -165,6 +168,9 @@ Tensors of_adamw(Draws& draw) {
     if (tensor.is_floating_point()) made.push_back(tensor);
   return made;
 }
+
+Tensors of_adamw(Draws& draw) { return adamw_steps(draw, false); }
+Tensors of_adamw_of_sums(Draws& draw) { return adamw_steps(draw, true); }
 
 struct KernelCase {
   const char* name;
@@ -177,6 +183,7 @@ constexpr KernelCase kKernelCases[] = {
     {"gates", of_gates},
     {"cross-entropy", of_entropy},
     {"AdamW", of_adamw},
+    {"AdamW of float32 sums", of_adamw_of_sums},
 };
 
 /// Of what two orders of a sum, and roundings that follow one another, may come to: 64 of float32's

@@ -104,8 +104,11 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
                           const StepTerms& asked, const CardFacts* card) {
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
   const bool plugs = method_kind(recipe.strategy).hangs_adapter();
+  LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
+  const bool accumulates = recipe.training.gradient_accumulation_steps > 1 &&
+                           objective->window_rule() != WindowRule::Whole;
   StepTerms terms = asked;
-  terms.gradient_element = plugs ? 4 : terms.element;
+  terms.gradient_element = plugs || accumulates ? 4 : terms.element;  // sums are float32
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
   if (method->of_whole) method->of_whole->add_to(terms, recipe.adapter);
   std::int64_t parameters = 0, adapter = 0;
@@ -114,7 +117,6 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
     adapter += each.share.parameters * (!each.share.whole ? 4 : terms.element);
     if (terms.element < 4 && makes_products(each)) adapter += each.share.parameters * terms.element;
   }
-  LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
   PassCost cost;
   LossCost loss;
   if (model.cost) {
@@ -134,16 +136,27 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   if (reference > 0) result.weights_by_part.emplace_back("reference", reference);
   parts.weights += reference;
   parts.gradients = reached * terms.gradient_element;
-  // Where no gradient arrives there is no state either.
+  // Where no gradient arrives there is no state either, but for masters that begin in digits which
+  // the weights have not.
   const double arrived =
       static_cast<double>(reached) / static_cast<double>(std::max<std::int64_t>(1, parameters));
-  parts.optimizer =
-      std::llround(static_cast<double>(optimizer_bytes(trained, recipe, terms.element)) * arrived);
-  const bool accumulates = recipe.training.gradient_accumulation_steps > 1 &&
-                           objective->window_rule() != WindowRule::Whole;
-  const std::int64_t standing = accumulates ? parts.gradients : 0;
-  const StepBytes step =
-      peak_of(cost, loss, parts.gradients, standing, widened_bytes(trained, terms.element));
+  const std::int64_t state = optimizer_bytes(trained, recipe, /*element=*/4),
+                     masters = optimizer_bytes(trained, recipe, terms.element) - state;
+  const bool from_start = !plugs && (recipe.init == "random" || model.dtype != "BF16");
+  parts.optimizer = std::llround(static_cast<double>(state) * arrived) +
+                    (from_start ? masters : std::llround(static_cast<double>(masters) * arrived));
+  GradientBytes gradients;
+  gradients.all = parts.gradients;
+  gradients.stepping = widened_bytes(trained, terms.element);
+  if (accumulates) {
+    gradients.standing = gradients.all;
+    // The CPU adds two types by widening one first, a device on the way.
+    gradients.adding = terms.cpu ? largest_master(trained, terms.element) : 0;
+    // Widened already, but for a window at an epoch's end that has one micro-batch alone.
+    const std::int64_t narrower = reached * std::max<std::int64_t>(0, 4 - terms.element);
+    gradients.stepping = std::max<std::int64_t>(0, gradients.stepping - narrower);
+  }
+  const StepBytes step = peak_of(cost, loss, gradients);
   parts.activations = step.kept + kept_features(model, batch, trained, terms, parts.weights);
   // What of a packed weight stands dense at a time.
   LUTHIER_TRY(const std::int64_t dense,

@@ -50,16 +50,15 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
   return pass;
 }
 
-StepBytes peak_of(const PassCost& cost, const LossCost& loss, std::int64_t gradients,
-                  std::int64_t standing, std::int64_t stepping) {
+StepBytes peak_of(const PassCost& cost, const LossCost& loss, const GradientBytes& gradients) {
   StepBytes peak;
   std::int64_t most = -1;
   const auto consider = [&](std::int64_t grown, std::int64_t kept, std::int64_t work) {
-    const std::int64_t there = std::max(standing, grown);
+    const std::int64_t there = std::max(gradients.standing, grown);
     if (there + kept + work <= most) return;
     most = there + kept + work;
     // Gradients are counted as a part of their own.
-    peak.kept = std::max<std::int64_t>(0, kept + there - gradients);
+    peak.kept = std::max<std::int64_t>(0, kept + there - gradients.all);
     peak.workspace = work;
   };
   std::int64_t kept = 0;
@@ -68,11 +67,12 @@ StepBytes peak_of(const PassCost& cost, const LossCost& loss, std::int64_t gradi
   std::int64_t grown = loss.gradient;
   for (auto stage = cost.stages.rbegin(); stage != cost.stages.rend(); ++stage) {
     kept -= stage->kept;
+    const std::int64_t adding = std::min(gradients.adding, stage->gradients);
     for (const Stage::Moment& moment : stage->moments)
-      consider(grown, kept + moment.left, moment.work);
+      consider(grown, kept + moment.left, std::max(moment.work, adding));
     grown += stage->gradients;
   }
-  consider(gradients, 0, stepping);
+  consider(gradients.all, 0, std::max(gradients.adding, gradients.stepping));
   return peak;
 }
 

@@ -36,6 +36,8 @@ std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Re
 /// What the optimizer's step needs beside its state: gradients of `element` bytes a number, widened
 /// to move float32 masters.
 std::int64_t widened_bytes(const std::vector<TrainedModule>& trained, std::int64_t element);
+/// Bytes of the largest tensor of them that has a master, in float32; 0: there is none.
+std::int64_t largest_master(const std::vector<TrainedModule>& trained, std::int64_t element);
 
 class Objective;
 
@@ -48,11 +50,15 @@ struct StepBytes {
   std::int64_t kept = 0;       ///< from the forward to the backward, at the moment of the peak
   std::int64_t workspace = 0;  ///< temporaries at that moment
 };
+/// Of all gradients together.
+struct GradientBytes {
+  std::int64_t all = 0;       ///< which grow while activations shrink
+  std::int64_t standing = 0;  ///< of those that earlier micro-batches have left
+  std::int64_t adding = 0;    ///< at most needed to add one tensor's to what stands
+  std::int64_t stepping = 0;  ///< what the optimizer's own step needs
+};
 /// The moment of a step at which kept tensors, temporaries and grown gradients come to the most.
-/// `gradients`: bytes of all gradients, which grow while activations shrink; `standing`: of those
-/// that earlier micro-batches have left; `stepping`: what the optimizer's own step needs.
-StepBytes peak_of(const PassCost& cost, const LossCost& loss, std::int64_t gradients,
-                  std::int64_t standing, std::int64_t stepping);
+StepBytes peak_of(const PassCost& cost, const LossCost& loss, const GradientBytes& gradients);
 
 /// What a step comes to, part by part.
 struct Estimate {

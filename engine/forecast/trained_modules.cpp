@@ -124,17 +124,24 @@ std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Re
   return bytes;
 }
 
-std::int64_t widened_bytes(const std::vector<TrainedModule>& trained, std::int64_t element) {
-  std::int64_t all = 0, largest = 0;
+std::int64_t largest_master(const std::vector<TrainedModule>& trained, std::int64_t element) {
+  std::int64_t largest = 0;
   if (element >= 4) return 0;
   for (const TrainedModule& each : trained) {
     if (!each.share.whole) continue;
-    for (const auto& shape : each.shapes) {
-      all += 4 * elements(shape);
-      largest = std::max(largest, 4 * elements(shape));
-    }
+    for (const auto& shape : each.shapes) largest = std::max(largest, 4 * elements(shape));
   }
-  return std::min(all, kWidenedBytes + largest);
+  return largest;
+}
+
+std::int64_t widened_bytes(const std::vector<TrainedModule>& trained, std::int64_t element) {
+  std::int64_t all = 0;
+  if (element >= 4) return 0;
+  for (const TrainedModule& each : trained) {
+    if (!each.share.whole) continue;
+    for (const auto& shape : each.shapes) all += 4 * elements(shape);
+  }
+  return std::min(all, kWidenedBytes + largest_master(trained, element));
 }
 
 Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& asked) {

@@ -13,6 +13,7 @@ using torch::Tensor;
 
 constexpr const char* kAdamwSource = "adamw.cu";
 constexpr KernelOfTypes kAdamw{{kAdamwSource, "adamw_float"}, {kAdamwSource, "adamw_bfloat16"}};
+constexpr Kernel kAdamwOfSums{kAdamwSource, "adamw_float_bfloat16"};
 constexpr std::int64_t kMostAdamwBlocks = 2048;  // of a tensor
 
 bool can_move(const AdamwMember& member) {
@@ -24,8 +25,15 @@ bool can_move(const AdamwMember& member) {
   return available(member.parameter) && available(member.gradient) &&
          member.gradient.is_contiguous() && plain(member.parameter) && plain(member.first) &&
          plain(member.second) &&
-         (!rounded.defined() ||
-          (rounded.is_contiguous() && rounded.scalar_type() == member.gradient.scalar_type()));
+         (!rounded.defined() || (available(rounded) && rounded.is_contiguous() &&
+                                 (member.gradient.scalar_type() == torch::kFloat32 ||
+                                  rounded.scalar_type() == member.gradient.scalar_type())));
+}
+
+const Kernel& kernel_for(const AdamwMember& member) {
+  const bool sum = member.gradient.scalar_type() == torch::kFloat32 && member.rounded.defined() &&
+                   member.rounded.scalar_type() == torch::kBFloat16;
+  return sum ? kAdamwOfSums : kAdamw.of(member.gradient);
 }
 
 AdamwStep numbers_of(const AdamwSettings& settings) {
@@ -62,7 +70,7 @@ bool launch_list(std::span<const AdamwMember> members, const AdamwStep& step) {
   }
   if (longest == 0) return true;
   const std::int64_t a_block = 256 * (wide ? 4 : 1);
-  return launch(members.front().parameter, kAdamw.of(members.front().gradient),
+  return launch(members.front().parameter, kernel_for(members.front()),
                 std::min(kMostAdamwBlocks, (longest + a_block - 1) / a_block),
                 static_cast<std::int64_t>(members.size()), 256, bytes, list, step, wide);
 }
@@ -75,11 +83,11 @@ std::size_t adamw(std::span<const AdamwMember> members, const AdamwSettings& set
   const AdamwStep step = numbers_of(settings);
   std::size_t moved = 0;
   while (moved < members.size()) {
-    // As many neighbours as have one type.
-    const auto type = members[moved].gradient.scalar_type();
+    // As many neighbours as have the same types.
+    const Kernel* kernel = &kernel_for(members[moved]);
     std::size_t count = 1;
     while (count < kAdamwTensors && moved + count < members.size() &&
-           members[moved + count].gradient.scalar_type() == type)
+           &kernel_for(members[moved + count]) == kernel)
       ++count;
     if (!launch_list(members.subspan(moved, count), step)) break;
     moved += count;

@@ -11,7 +11,7 @@ namespace luthier::kernels {
 
 struct AdamwMember {
   torch::Tensor parameter;      ///< float32: the trained tensor itself or its master
-  torch::Tensor gradient;       ///< of the trained tensor's type
+  torch::Tensor gradient;       ///< of the trained tensor's type, or float32
   torch::Tensor first, second;  ///< float32 moments
   torch::Tensor rounded;        ///< the trained tensor where `parameter` is its master
 };

@@ -17,11 +17,15 @@
 #include "engine/models/stored_head.h"
 #include "engine/models/stored_tensor.h"
 #include "engine/models/tensor_file.h"
-#include "engine/nn/layers.h"
+#include "engine/models/wider_weights.h"
 
 namespace luthier {
 
 namespace {
+
+constexpr const char* kRoundedInstead =
+    " So the weights that nothing trained are stored as the run computed with them, in bfloat16's "
+    "digits.";
 
 /// A warning, since a tensor that no answer needs may be broken too.
 void warn_of_broken(const std::string& where) {
@@ -69,45 +73,6 @@ Status load_weights(Model& model, const Family& family, const CheckpointFiles& f
   return files.check_unchanged();
 }
 
-double neutral_weight(const ParameterModule& norm) {
-  const auto* rms = dynamic_cast<const RmsNormImpl*>(&norm);
-  return rms ? rms->neutral() : 1;
-}
-
-/// transformers' initialisation: normal(0, initializer_range) for matrices and embeddings, ones for
-/// norms, zeros for biases.
-Status draw_weights(Model& model, const Plan& plan, std::uint64_t seed,
-                    const std::function<bool(double)>& go_on) {
-  torch::NoGradGuard no_grad;
-  std::int64_t done = 0, total = 1;
-  for (const torch::Tensor& tensor : model.parameters()) total += tensor.numel();
-  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  model.start_own_tensors();
-  for (const auto& module : model.named_modules(/*name_prefix=*/"", /*include_self=*/false)) {
-    const auto* owner = dynamic_cast<const ParameterModule*>(module.value().get());
-    if (!owner) continue;
-    const std::string type = owner->type_name();
-    const bool norm = type == "RMSNorm" || type == "LayerNorm";
-    for (auto& item : module.value()->named_parameters(/*recurse=*/false)) {
-      torch::Tensor& tensor = item.value();
-      adapt_waiting();
-      const std::string name = module.key() + "." + item.key();
-      const double range =
-          plan.initializer_ranges ? plan.initializer_ranges(name) : plan.initializer_range;
-      if (item.key().ends_with("bias"))
-        tensor.zero_();
-      else if (norm)
-        tensor.fill_(neutral_weight(*owner));
-      else
-        tensor.copy_(torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, range, generator));
-      done += tensor.numel();
-      if (go_on && !go_on(static_cast<double>(done) / static_cast<double>(total)))
-        return interrupted_error();
-    }
-  }
-  return {};
-}
-
 /// generation_config.json, else the text config (the whole of it, where there is nothing but text),
 /// else the tokenizer: one id or a list.
 Result<std::vector<TokenId>> read_eos_ids(const std::filesystem::path& folder, const Json& config,
@@ -140,6 +105,17 @@ Result<std::shared_ptr<const ChatProcessor>> make_processor(const Plan& plan,
     pictures = {std::move(tokens), plan.pictures->token_id, plan.pictures->defaults};
   }
   return ChatProcessor::load(folder, std::move(pictures), limits, plan.longest_row, plan.form);
+}
+
+/// The weights in digits that the model does not hold, for tensors to be stored as `dtype`; null:
+/// it holds all that such a file has. A base that is no longer there costs those digits, not the
+/// result.
+std::shared_ptr<const WiderWeights> wider_for(const LoadedModel& loaded, torch::ScalarType dtype) {
+  if (loaded.model->dtype() == torch::kFloat32 || dtype == loaded.model->dtype()) return nullptr;
+  auto opened = WiderWeights::open(loaded);
+  if (opened) return std::make_shared<const WiderWeights>(opened.take());
+  log_warning(opened.error().sentence() + kRoundedInstead);
+  return nullptr;
 }
 
 /// Tokenizer and picture processor against the model's own sizes.
@@ -229,7 +205,7 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
                          where, "Train from scratch without quantization.");
     }
     loaded.model = plan.made(tensors);
-    LUTHIER_CHECK(draw_weights(*loaded.model, plan, options.seed, options.go_on));
+    LUTHIER_TRY(loaded.draws, draw_weights(*loaded.model, plan, options.seed, options.go_on));
     loaded.drawn = true;
     loaded.stored_dtype = "F32";
   }
@@ -269,13 +245,25 @@ Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder
   std::filesystem::create_directories(folder, problem);
   if (problem)
     return machine_error("The folder cannot be made: " + problem.message(), folder.string());
-  NamedTensors tensors;
+  const auto wider = wider_for(loaded, dtype);
+  const auto warned = std::make_shared<bool>(false);
+  std::vector<TensorToMake> tensors;
   for (const auto& item : loaded.model->named_parameters()) {
-    const auto master = masters.find(item.key());
-    tensors.emplace_back(loaded.family->stored_name(item.key()),
-                         master == masters.end() ? item.value() : master->second);
+    const std::string& name = item.key();
+    const auto master = masters.find(name);
+    const bool trained = master != masters.end();
+    const torch::Tensor own = trained ? master->second : item.value();
+    tensors.push_back({loaded.family->stored_name(name), dtype, own.sizes().vec(),
+                       [name, own, trained, wider, warned]() -> Result<torch::Tensor> {
+                         if (trained || !wider) return own;
+                         const auto value = wider->value(name, own, torch::kCPU);
+                         if (value) return value->defined() ? *value : own;
+                         if (!*warned) log_warning(value.error().sentence() + kRoundedInstead);
+                         *warned = true;
+                         return own;
+                       }});
   }
-  LUTHIER_CHECK(write_tensor_file(folder / "model.safetensors", tensors, dtype));
+  LUTHIER_CHECK(write_tensor_file(folder / "model.safetensors", tensors));
   Json config = loaded.config;
   config["dtype"] = dtype == torch::kFloat32    ? "float32"
                     : dtype == torch::kBFloat16 ? "bfloat16"
@@ -285,30 +273,6 @@ Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder
   LUTHIER_CHECK(write_file_atomically(folder / "config.json", config.dump(2) + "\n"));
   LUTHIER_CHECK(copy_companion_files(loaded.folder, folder));
   return loaded.processor->store_limits(folder, loaded.pixels);
-}
-
-Result<std::map<std::string, torch::Tensor>> wider_weights(const LoadedModel& loaded,
-                                                           const std::vector<std::string>& names) {
-  std::map<std::string, torch::Tensor> wider;
-  if (loaded.model->dtype() == torch::kFloat32 || loaded.drawn) return wider;
-  torch::NoGradGuard no_grad;
-  LUTHIER_TRY(const CheckpointFiles files, open_weights(loaded.folder, loaded.config));
-  const std::string where = loaded.folder.string();
-  LUTHIER_TRY(const auto stored, stored_names(*loaded.family, files, PackingPlan{}, where));
-  const auto parameters = loaded.model->named_parameters();
-  for (const std::string& name : names) {
-    const auto found = stored.find(name);
-    const torch::Tensor* parameter = parameters.find(name);
-    if (found == stored.end() || !parameter) continue;
-    const auto view = files.find(found->second);
-    if (view->info.dtype == DType::BF16) continue;
-    torch::Tensor value = torch::empty(
-        parameter->sizes(), parameter->options().dtype(torch::kFloat32).requires_grad(false));
-    LUTHIER_CHECK(read_stored(*view, value, where + ": " + found->second));
-    if (at::equal(value.to(parameter->scalar_type()), *parameter)) wider.emplace(name, value);
-  }
-  LUTHIER_CHECK(files.check_unchanged());
-  return wider;
 }
 
 }  // namespace luthier

@@ -14,6 +14,7 @@
 #include "engine/base/result.h"
 #include "engine/device/device.h"
 #include "engine/io/safetensors.h"
+#include "engine/models/draw_weights.h"
 #include "engine/models/family.h"
 
 namespace luthier {
@@ -29,6 +30,7 @@ struct LoadedModel {
                                  ///< else the tokenizer's
   std::string stored_dtype;      ///< of most parameters: F16, BF16, F32
   bool drawn = false;            ///< its weights are random and stand in no file
+  Draws draws;                   ///< of those, what the model does not hold
   PixelLimits pixels;            ///< that `processor` works by, in place of the folder's own
   Json quantization;             ///< settings of its packed weights; null: it has none
 };
@@ -66,14 +68,11 @@ Result<std::shared_ptr<const ChatProcessor>> processor_for(const LoadedModel& lo
 /// Writes a whole checkpoint folder that transformers loads: config.json, model.safetensors
 /// in 5.17's stored names, and all that the source folder holds beside its weights, with the pixel
 /// limits that it was loaded under in the picture processor's file. `dtype`: what to store as.
-/// `masters`: tensors to store in place of the model's own, by their names in memory.
+/// `masters`: tensors to store in place of the model's own, by their names in memory. What has none
+/// and is still as it was loaded is stored in the digits of the source folder, or that it was drawn
+/// with, where the model is narrower (models/wider_weights.h).
 Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder,
                   torch::ScalarType dtype,
                   const std::map<std::string, torch::Tensor>& masters = {});
-
-/// The checkpoint's own float32 values of these tensors of a model that was loaded in bfloat16, on
-/// its device; only of those that are stored with more bits and are still as they were loaded.
-Result<std::map<std::string, torch::Tensor>> wider_weights(const LoadedModel& loaded,
-                                                           const std::vector<std::string>& names);
 
 }  // namespace luthier

@@ -2,7 +2,7 @@
 // AdamW, step for step what torch.optim.AdamW does: decoupled decay and bias correction, with a
 // step count of its own for each tensor and float32 moments. It goes over LibTorch's fused kernel,
 // which wants gradients of the parameter's type: a master's narrower ones are widened, so many at a
-// time that they take little memory. A kernel of our own takes them as they are.
+// time that they take little memory. A kernel of our own takes either as they are.
 #include "engine/kernels/adamw.h"
 #include "engine/kernels/launcher.h"
 #include "engine/optim/optimizers.h"

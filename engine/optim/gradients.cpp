@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Norm and clipping over torch's list kernels.
+// Norm and clipping go over torch's list kernels.
 #include "engine/optim/gradients.h"
 
 #include <algorithm>
@@ -16,6 +16,15 @@ std::vector<torch::Tensor> gradients_of(const std::vector<TrainedTensor>& tensor
 }
 
 }  // namespace
+
+void widen_gradients(const std::vector<TrainedTensor>& tensors) {
+  const torch::NoGradGuard no_grad;
+  for (const TrainedTensor& trained : tensors) {
+    torch::Tensor& gradient = trained.tensor.mutable_grad();
+    if (gradient.defined() && gradient.itemsize() < sizeof(float))
+      gradient = gradient.to(torch::kFloat32);
+  }
+}
 
 torch::Tensor gradient_norm_there(const std::vector<TrainedTensor>& tensors) {
   const torch::NoGradGuard no_grad;

@@ -60,14 +60,16 @@ void Optimizer::make_missing_state() {
 void Optimizer::step(double learning_rate) {
   const torch::NoGradGuard no_grad;
   make_missing_state();
-  std::map<std::tuple<bool, double, std::int64_t, torch::ScalarType>, Group> groups;
+  std::map<std::tuple<bool, double, std::int64_t, torch::ScalarType, torch::ScalarType>, Group>
+      groups;
   std::vector<std::size_t> moved;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const TrainedTensor& trained = tensors_[i];
     if (!trained.tensor.grad().defined()) continue;
     const Kept& kept = kept_[i];
     const std::int64_t step = kept.step + 1;
-    Group& group = groups[{trained.decay, trained.rate, step, trained.tensor.scalar_type()}];
+    Group& group = groups[{trained.decay, trained.rate, step, trained.tensor.scalar_type(),
+                           trained.tensor.grad().scalar_type()}];
     group.rate = learning_rate * trained.rate;
     group.decay = trained.decay ? weight_decay_ : 0;
     group.step = step;

@@ -68,11 +68,11 @@ class Optimizer {
   /// A tensor on its way through a step.
   struct Moved {
     torch::Tensor parameter;           ///< float32: the trained tensor itself or its master
-    torch::Tensor gradient;            ///< of the trained tensor's own type
+    torch::Tensor gradient;            ///< of the trained tensor's own type, or float32
     std::vector<torch::Tensor> state;  ///< in the layout's order
     torch::Tensor rounded;             ///< the trained tensor where `parameter` is its master
   };
-  /// Tensors that share rate, decay, count and type, so that they can share a kernel launch.
+  /// Tensors that share rate, decay, count and types, so that they can share a kernel launch.
   struct Group {
     double rate = 0, decay = 0;
     std::int64_t step = 0;  ///< steps that these tensors have taken, this one included

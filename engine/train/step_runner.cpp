@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Forward and backward of micro-batches, and how an objective's sums and counts become the loss of
 // a window. On a device nothing of a window is read before its end: losses, figures and the
-// gradients' norm come in one read, and meanwhile the host runs ahead.
+// gradients' norm come in one read, and meanwhile the host runs ahead. The gradients of several
+// micro-batches are added in float32, whatever the type of what trains.
 #include "engine/train/step_runner.h"
 
 #include <cmath>
@@ -122,6 +123,8 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     }
   }
   const std::vector<double> divided_by = divisors(batches);
+  std::size_t last = 0;  // that takes part
+  for (std::size_t i = 0; i < divided_by.size(); ++i) last = divided_by[i] > 0 ? i : last;
   const bool at_once = policy_.model().device().is_cpu();
   std::vector<Told> told;
   for (std::size_t i = 0; i < batches.size(); ++i) {
@@ -144,6 +147,7 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
       }
     }
     if (share.requires_grad()) share.backward();
+    if (i < last) widen_gradients(trainables_.tensors);
   }
   take_told(told, gradient_norm_there(trainables_.tensors), outcome);
   undone.keep();

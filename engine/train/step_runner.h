@@ -40,7 +40,8 @@ class StepRunner {
         policy_(base, trainables.adapter, trainables.tower_fixed, std::move(cache),
                 std::move(reference)) {}
 
-  /// Adds the window's gradients. `first_batch` counts micro-batches from the run's start: it seeds
+  /// Adds the window's gradients: in float32 where more than one micro-batch has some, else they
+  /// are of their tensors' types. `first_batch` counts micro-batches from the run's start: it seeds
   /// dropout and what the objective draws. `go_on` is asked before each micro-batch. LibTorch's
   /// exceptions (out of memory) pass through.
   Result<WindowOutcome> accumulate(Window& window, std::uint64_t seed, std::int64_t first_batch,

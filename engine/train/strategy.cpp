@@ -7,6 +7,7 @@
 
 #include "engine/methods/adapter_tensors.h"
 #include "engine/methods/method.h"
+#include "engine/models/wider_weights.h"
 #include "engine/nn/parameters.h"
 #include "engine/optim/decay_rule.h"
 
@@ -36,7 +37,8 @@ bool in_layer_norm(const std::string& name, const std::set<std::string>& norms) 
   return false;
 }
 
-/// Masters of the base's own tensors begin as the checkpoint has them, not as bfloat16 rounds them.
+/// Masters of the base's own tensors begin as the checkpoint has them, or as they were drawn, not
+/// as bfloat16 rounds them.
 Status add_masters(const LoadedModel& base, std::vector<TrainedTensor>& tensors) {
   std::vector<std::string> names;
   for (const TrainedTensor& trained : tensors) names.push_back(trained.name);

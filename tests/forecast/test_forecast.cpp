@@ -30,6 +30,16 @@ class TestForecast : public QObject {
     QTest::newRow("accumulated") << "training.gradient_accumulation_steps=4";
     QTest::newRow("full") << "strategy=full";
     QTest::newRow("full, accumulated") << "strategy=full;training.gradient_accumulation_steps=2";
+    QTest::newRow("full, bfloat16") << "strategy=full;training.dtype=bfloat16";
+    QTest::newRow("full, bfloat16, accumulated")
+        << "strategy=full;training.dtype=bfloat16;training.gradient_accumulation_steps=2;rows=16";
+    QTest::newRow("full, bfloat16, accumulated, one row")
+        << "strategy=full;training.dtype=bfloat16;training.gradient_accumulation_steps=4;"
+           "training.per_device_train_batch_size=1";
+    QTest::newRow("decoder, bfloat16, accumulated, recomputed")
+        << "strategy=freeze;freeze.language_model=false;freeze.projector=true;"
+           "training.dtype=bfloat16;training.gradient_accumulation_steps=2;rows=16;"
+           "training.gradient_checkpointing=true";
     QTest::newRow("full, recomputed") << "strategy=full;training.gradient_checkpointing=true";
     QTest::newRow("projector") << "strategy=freeze";
     QTest::newRow("projector, one row") << "strategy=freeze;training.per_device_train_batch_size=1";

@@ -91,18 +91,20 @@ Entry entry_of(void (*kernel)(Arguments...), bool meets) {
   }
 
 const std::map<std::string, Entry>& table() {
-  static const std::map<std::string, Entry> all{MEETING(rms_norm_forward),
-                                                MEETING(rms_norm_backward),
-                                                MEETING(rms_norm_weight_shares),
-                                                APART(rms_norm_weight_total),
-                                                MEETING(heads_forward),
-                                                MEETING(heads_backward),
-                                                APART(gated_forward),
-                                                APART(gated_backward),
-                                                MEETING(cross_entropy),
-                                                APART(adamw),
-                                                APART(dropout_float),
-                                                APART(dropout_bfloat16)};
+  static const std::map<std::string, Entry> all{
+      MEETING(rms_norm_forward),
+      MEETING(rms_norm_backward),
+      MEETING(rms_norm_weight_shares),
+      APART(rms_norm_weight_total),
+      MEETING(heads_forward),
+      MEETING(heads_backward),
+      APART(gated_forward),
+      APART(gated_backward),
+      MEETING(cross_entropy),
+      APART(adamw),
+      {"adamw_float_bfloat16", entry_of(adamw_float_bfloat16, false)},
+      APART(dropout_float),
+      APART(dropout_bfloat16)};
   return all;
 }
 

@@ -35,7 +35,8 @@ struct Ran {
   bool whole = true;
 };
 
-Ran ran(int steps) {
+/// `sums`: every other bfloat16 tensor's gradient is float32, as those of several micro-batches.
+Ran ran(int steps, bool sums = false) {
   const std::vector<TrainedTensor> all = tensors();
   Recipe recipe;
   recipe.training.optim = "adamw_torch";
@@ -44,7 +45,8 @@ Ran ran(int steps) {
   for (int step = 0; step < steps; ++step) {
     for (std::size_t i = 0; i + 1 < all.size(); ++i) {
       Tensor tensor = all[i].tensor;
-      tensor.mutable_grad() = torch::randn(tensor.sizes()).mul_(0.1).to(tensor.scalar_type());
+      const Tensor gradient = torch::randn(tensor.sizes()).mul_(0.1);
+      tensor.mutable_grad() = sums && i % 4 == 0 ? gradient : gradient.to(tensor.scalar_type());
     }
     optimizer->step(1e-2);
   }
@@ -85,6 +87,14 @@ class TestAdamwKernel : public QObject {
     QVERIFY(shim.launches["adamw_float"] > 0 && shim.launches["adamw_bfloat16"] > 0);
     const int launches = shim.launches["adamw_float"] + shim.launches["adamw_bfloat16"];
     QVERIFY2(launches <= 4 * 6, std::to_string(launches).c_str());
+  }
+
+  void sums_move_masters_too() {
+    const Ran expected = ran(4, true);
+    shim::ShimLauncher shim;
+    const Launching launching(&shim);
+    compare(ran(4, true), expected);
+    QVERIFY(shim.launches["adamw_float_bfloat16"] >= 4 && shim.launches["adamw_bfloat16"] >= 4);
   }
 
   void a_weight_is_its_master_s_rounding() {

@@ -3,6 +3,7 @@
 // the reader, a person who changes their mind, and what a saved folder has taken along.
 #include "engine/models/loaded_model.h"
 #include "engine/models/stored_tensor.h"
+#include "engine/models/wider_weights.h"
 
 // After LibTorch's headers, which have members that Qt's macros are named like.
 #include "tests/train/tiny_run.h"
@@ -60,6 +61,81 @@ class TestLoadModel : public QObject {
     for (const auto& item : base_->named_parameters()) {
       QVERIFY2(mine[item.key()].equal(item.value().to(kept).to(made)), item.key().c_str());
     }
+  }
+
+  /// A model that was loaded in bfloat16 is written back in the digits of its files.
+  void what_nothing_changed_is_saved_as_it_is_stored_data() {
+    QTest::addColumn<QString>("stored");
+    for (const char* stored : {"F32", "F16", "BF16"}) QTest::addRow("%s", stored) << stored;
+  }
+  void what_nothing_changed_is_saved_as_it_is_stored() {
+    QFETCH(QString, stored);
+    const auto kept = stored == "F32"   ? torch::kFloat32
+                      : stored == "F16" ? torch::kFloat16
+                                        : torch::kBFloat16;
+    LoadOptions options = on_cpu();
+    options.dtype = "bfloat16";
+    auto loaded = load_model(root() / stored.toStdString(), options);
+    QVERIFY2(loaded.ok(), loaded.ok() ? "" : loaded.error().sentence().c_str());
+    const fs::path before = root() / stored.toStdString() / "model.safetensors",
+                   after = root() / "again/model.safetensors";
+    QVERIFY(save_model(*loaded, root() / "again", kept).ok());
+    QCOMPARE(*read_file(after, 1 << 26), *read_file(before, 1 << 26));
+    // What is no longer as it was loaded is written as it is.
+    const std::string changed = "model.language_model.norm.weight";
+    {
+      const torch::NoGradGuard no_grad;
+      loaded->model->named_parameters()[changed][3].add_(1);
+    }
+    QVERIFY(save_model(*loaded, root() / "again", kept).ok());
+    const auto old = SafetensorsFile::open(before), made = SafetensorsFile::open(after);
+    int different = 0;
+    for (const auto& [name, info] : old->header().tensors)
+      different += !*same_tensor(*old->find(name), *made->find(name));
+    QCOMPARE(different, 1);
+    // Without its files nothing is known but what it holds, which is saved all the same.
+    fs::rename(before, root() / "elsewhere");
+    const Status alone = save_model(*loaded, root() / "again", kept);
+    fs::rename(root() / "elsewhere", before);
+    QVERIFY2(alone.ok(), alone.ok() ? "" : alone.error().sentence().c_str());
+    const auto held = SafetensorsFile::open(after);
+    for (const auto& item : loaded->model->named_parameters()) {
+      const std::string name = loaded->family->stored_name(item.key());
+      QVERIFY(read_stored(*held->find(name), name)->equal(item.value().to(kept)));
+    }
+  }
+
+  /// Drawn in float32 whatever it computes in: masters begin there, and what nothing trains is
+  /// written so.
+  void a_drawn_model_knows_its_digits() {
+    LoadOptions options = on_cpu();
+    options.random_weights = true, options.seed = 5;
+    const auto wide = load_model(root() / "random", options);
+    options.dtype = "bfloat16";
+    const auto narrow = load_model(root() / "random", options);
+    QVERIFY(wide.ok() && narrow.ok());
+    QVERIFY(wide->draws.empty());
+    std::vector<std::string> names;
+    for (const auto& item : narrow->model->named_parameters()) names.push_back(item.key());
+    const auto wider = wider_weights(*narrow, names);
+    QVERIFY(wider.ok());
+    int drawn = 0;
+    for (const auto& item : wide->model->named_parameters()) {
+      const torch::Tensor rounded = narrow->model->named_parameters()[item.key()];
+      QVERIFY(rounded.equal(item.value().to(torch::kBFloat16)));
+      const auto found = wider->find(item.key());
+      if (found == wider->end()) {  // ones and zeros
+        QVERIFY2(rounded.to(torch::kFloat32).equal(item.value()), item.key().c_str());
+        continue;
+      }
+      ++drawn;
+      QVERIFY2(found->second.equal(item.value()), item.key().c_str());
+    }
+    QVERIFY(drawn > 20);
+    QVERIFY(save_model(*wide, root() / "wide", torch::kFloat32).ok());
+    QVERIFY(save_model(*narrow, root() / "narrow", torch::kFloat32).ok());
+    QCOMPARE(*read_file(root() / "narrow/model.safetensors", 1 << 26),
+             *read_file(root() / "wide/model.safetensors", 1 << 26));
   }
 
   void a_large_tensor_comes_in_pieces() {

@@ -51,7 +51,7 @@ class Toy : public Model, public Causal {
   }
   Linear head() override { return head_; }
   void start_own_tensors() override {
-    if (warmth_.defined()) warmth_.fill_(3);
+    if (warmth_.defined()) warmth_.fill_(3.1);
   }
   std::int64_t num_hidden_layers() const override { return 0; }
   ModelGeometry geometry() const override {
@@ -144,7 +144,15 @@ class TestToyFamily : public QObject {
     // it starts at a value of its own, whatever weights are drawn
     const torch::NoGradGuard no_grad;
     model->start_own_tensors();
-    QCOMPARE(model->named_parameters()["warmth"].item<double>(), 3.0);
+    QCOMPARE(model->named_parameters()["warmth"].item<float>(), 3.1f);
+    // In bfloat16 it is rounded, and its own value is known.
+    const Plan plan = toy_family.read({{"vocab_size", 5}, {"warm", true}}, "").take();
+    const auto narrow = plan.made(torch::TensorOptions().dtype(torch::kBFloat16));
+    const torch::Tensor held = narrow->named_parameters()["warmth"];
+    const Draws draws = draw_weights(*narrow, plan, 1, {}).take();
+    QCOMPARE(held.scalar_type(), torch::kBFloat16);
+    QCOMPARE(held.item<float>(), torch::tensor(3.1f).to(torch::kBFloat16).item<float>());
+    QCOMPARE(drawn_again(draws.at("warmth"), {}).item<float>(), 3.1f);
     // loading packed weights places tensors anew: this one, too
     auto shapes = toy_family.read({{"vocab_size", 5}, {"warm", true}}, "")
                       ->made(torch::TensorOptions().device(torch::kMeta));

@@ -218,6 +218,29 @@ class TestOptimizer : public QObject {
     }
   }
 
+  /// Gradients of several micro-batches come as float32 sums.
+  void masters_move_by_float32_sums_as_float32_weights_do() {
+    Recipe recipe;
+    recipe.training.weight_decay = 0.01;
+    for (const OptimizerKind& kind : optimizer_kinds()) {
+      recipe.training.optim = kind.name;
+      torch::manual_seed(4);
+      torch::Tensor narrow = torch::randn({20, 30}).to(torch::kBFloat16);
+      torch::Tensor wide = narrow.to(torch::kFloat32).requires_grad_(true);
+      narrow.requires_grad_(true);
+      const auto ours = make_optimizer({{"w", "", narrow, true}}, recipe),
+                 reference = make_optimizer({{"w", "", wide, true}}, recipe);
+      for (int step = 0; step < 5; ++step) {
+        const torch::Tensor sum = torch::randn({20, 30});  // of digits that bfloat16 has not
+        narrow.mutable_grad() = sum.clone(), wide.mutable_grad() = sum.clone();
+        ours->step(1e-3);
+        reference->step(1e-3);
+      }
+      QVERIFY2(ours->masters().at("w").equal(wide.detach()), kind.name);
+      QVERIFY2(narrow.equal(wide.detach().to(torch::kBFloat16)), kind.name);
+    }
+  }
+
   void a_master_begins_where_it_is_said_and_goes_with_the_state() {
     Recipe recipe;
     const torch::Tensor exact = torch::full({4}, 1.001f);  // bfloat16 has 1 and 1.0078
@@ -248,7 +271,9 @@ class TestOptimizer : public QObject {
     Recipe recipe;
     for (const OptimizerKind& kind : optimizer_kinds()) {
       recipe.training.optim = kind.name;
-      for (const torch::ScalarType type : {torch::kFloat32, torch::kBFloat16}) {
+      const auto full = torch::kFloat32, half = torch::kBFloat16;
+      for (const auto& types : {std::pair(full, full), {half, half}, {half, full}}) {
+        const torch::ScalarType type = types.first, of_gradients = types.second;
         for (const bool first_step : {true, false}) {
           int failed = 0;
           for (int count = 1;; ++count) {
@@ -258,8 +283,8 @@ class TestOptimizer : public QObject {
             const auto optimizer =
                 make_optimizer({{"a", "", a, true}, {"b", "", b, false}}, recipe);
             const auto set_gradients = [&] {
-              a.mutable_grad() = torch::randn({6, 4}).to(type);
-              b.mutable_grad() = torch::randn({5}).to(type);
+              a.mutable_grad() = torch::randn({6, 4}).to(of_gradients);
+              b.mutable_grad() = torch::randn({5}).to(of_gradients);
             };
             set_gradients();
             if (!first_step) {

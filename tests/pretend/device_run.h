@@ -35,8 +35,8 @@ class DeviceRun {
         std::make_unique<Policy>(base_, trainables_.adapter, trainables_.tower_fixed, nullptr);
   }
 
-  /// Forward and backward → the loss.
-  double micro_batch(const ModelInput& rows) {
+  /// Forward and backward → the loss. `last`: of its step.
+  double micro_batch(const ModelInput& rows, bool last = true) {
     if (trainables_.adapter) trainables_.adapter->set_training(true, 3);
     Batch batch;
     batch.input = for_model(*base_.model, rows);
@@ -49,6 +49,7 @@ class DeviceRun {
     const torch::Tensor share = loss.sum / static_cast<double>(loss.count);
     const double value = share.item<double>();
     share.backward();
+    if (!last) widen_gradients(trainables_.tensors);
     return value;
   }
   /// Clipping and the optimizer's step → the gradients' norm.

@@ -159,7 +159,8 @@ Measured dry_step(const Size& size, const Kind& kind, const fs::path& folder) {
             .made(torch::TensorOptions().device(pretend::device()).dtype(torch::kBFloat16));
     DeviceRun run(std::move(base), recipe);
     const auto step = [&] {
-      for (int i = 0; i < kind.micro_batches; ++i) run.micro_batch(rows);
+      for (int i = 1; i <= kind.micro_batches; ++i)
+        run.micro_batch(rows, /*last=*/i == kind.micro_batches);
       run.step();
     };
     step();

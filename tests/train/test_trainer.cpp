@@ -291,6 +291,48 @@ class TestTrainer : public QObject {
     QVERIFY(moved > numbers / 4);
   }
 
+  /// What a freeze run does not train comes out as it went in, bit for bit.
+  void what_nothing_trains_keeps_its_digits() {
+    TinyRun tiny;
+    VERIFY_OK(run(tiny.recipe("base", {"strategy=full", "training.max_steps=1"})));
+    const std::vector<std::string> settings{"model=" + (tiny.root() / "base/model").string(),
+                                            "init=pretrained", "strategy=freeze",
+                                            "training.dtype=bfloat16", "training.max_steps=3"};
+    VERIFY_OK(run(tiny.recipe("run", settings)));
+    const SafetensorsFile before =
+                              *SafetensorsFile::open(tiny.root() / "base/model/model.safetensors"),
+                          after =
+                              *SafetensorsFile::open(tiny.root() / "run/model/model.safetensors");
+    QCOMPARE(after.header().tensors.size(), before.header().tensors.size());
+    int trained = 0;
+    for (const auto& [name, info] : before.header().tensors) {
+      const bool projector = name.find("multi_modal_projector") != std::string::npos;
+      trained += projector;
+      QVERIFY2(*same_tensor(*before.find(name), *after.find(name)) != projector, name.c_str());
+    }
+    QCOMPARE(trained, 4);
+  }
+
+  /// From scratch, too: a rate that moves nothing leaves float32's own draws.
+  void masters_of_random_weights_are_drawn_in_float32() {
+    TinyRun tiny;
+    const std::vector<std::string> still{"strategy=full", "training.max_steps=1",
+                                         "training.learning_rate=1.0e-12"};
+    VERIFY_OK(run(tiny.recipe("wide", still)));
+    std::vector<std::string> narrow = still;
+    narrow.push_back("training.dtype=bfloat16");
+    VERIFY_OK(run(tiny.recipe("narrow", narrow)));
+    const SafetensorsFile wide =
+                              *SafetensorsFile::open(tiny.root() / "wide/model/model.safetensors"),
+                          made = *SafetensorsFile::open(tiny.root() /
+                                                        "narrow/model/model.safetensors");
+    for (const auto& [name, info] : wide.header().tensors) {
+      const torch::Tensor a = *read_stored(*wide.find(name), name),
+                          b = *read_stored(*made.find(name), name);
+      QVERIFY2((a - b).abs().max().item<double>() <= 1e-8, name.c_str());
+    }
+  }
+
   void old_checkpoints_go_and_the_newest_stay() {
     TinyRun tiny;
     VERIFY_OK(run(tiny.recipe("run", {"training.save_steps=1", "training.save_total_limit=2"})));

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A step of AdamW over a list of tensors, a row of blocks each: moments and master in float32, and
-// the trained tensor's rounding in the same pass. As ATen's fused kernel computes it.
+// the trained tensor's rounding in the same pass. As ATen's fused kernel computes it. The gradients
+// of one micro-batch have the trained tensor's type, sums of several are float.
 #include "common.cuh"
 
-template <class T, int kWide>
+template <class G, class T, int kWide>
 __device__ void adamw_tensor(const AdamwTensor& tensor, const AdamwStep& step) {
-  const T* gradient = static_cast<const T*>(tensor.gradient);
+  const G* gradient = static_cast<const G*>(tensor.gradient);
   T* rounded_to = static_cast<T*>(tensor.rounded);
   float p[kWide], g[kWide], m[kWide], v[kWide];
   const long long stride = static_cast<long long>(gridDim.x) * blockDim.x * kWide;
@@ -28,14 +29,15 @@ __device__ void adamw_tensor(const AdamwTensor& tensor, const AdamwStep& step) {
   }
 }
 
-#define ADAMW_KERNEL(T, type)                                                  \
-  LUTHIER_KERNEL(256) adamw_##type(AdamwList list, AdamwStep step, int wide) { \
-    const AdamwTensor tensor = list.tensors[blockIdx.y];                       \
-    if (wide)                                                                  \
-      adamw_tensor<T, 4>(tensor, step);                                        \
-    else                                                                       \
-      adamw_tensor<T, 1>(tensor, step);                                        \
+#define ADAMW_KERNEL(G, T, types)                                               \
+  LUTHIER_KERNEL(256) adamw_##types(AdamwList list, AdamwStep step, int wide) { \
+    const AdamwTensor tensor = list.tensors[blockIdx.y];                        \
+    if (wide)                                                                   \
+      adamw_tensor<G, T, 4>(tensor, step);                                      \
+    else                                                                        \
+      adamw_tensor<G, T, 1>(tensor, step);                                      \
   }
 
-ADAMW_KERNEL(float, float)
-ADAMW_KERNEL(Bfloat16, bfloat16)
+ADAMW_KERNEL(float, float, float)
+ADAMW_KERNEL(Bfloat16, Bfloat16, bfloat16)
+ADAMW_KERNEL(float, Bfloat16, float_bfloat16)

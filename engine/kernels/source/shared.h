@@ -11,7 +11,7 @@ enum class Activation : int { Gelu, GeluTanh, QuickGelu, Silu, Relu };
 /// One tensor of a step of AdamW.
 struct AdamwTensor {
   float* parameter;      ///< moved: the trained tensor itself, or its master
-  const void* gradient;  ///< of the trained tensor's type
+  const void* gradient;  ///< of the trained tensor's type, or float
   float *first, *second;
   void* rounded;  ///< the trained tensor where `parameter` is its master; else null
   long long count;
