@@ -123,7 +123,7 @@ Result<Found> check_memory(const Card& card, const Shape& shape, const StepKind&
     // The first step makes the optimizer's state, the second one shows the peak with it.
     for (std::uint64_t turn = 0; turn < 2; ++turn) {
       reset_memory_peak(card.device);
-      LUTHIER_TRY(const double loss, tuning->window(rows, turn));
+      LUTHIER_TRY(const double loss, tuning->window({rows}, turn));
       if (!std::isfinite(loss)) return machine_error("The loss is not finite.");
       tuning->step(1e-4);
     }
@@ -157,7 +157,7 @@ Result<Found> check_speed(const Card& card, const Shape& shape) {
   const MicroBatch rows = rows_of(shape, false);
   double first = 0, last = 0, seconds = 0;
   for (std::int64_t i = 0; i < kWarm; ++i) {
-    LUTHIER_TRY(last, tuning->window(rows, static_cast<std::uint64_t>(i)));
+    LUTHIER_TRY(last, tuning->window({rows}, static_cast<std::uint64_t>(i)));
     if (i == 0) first = last;
     tuning->step(kSpeedRate);
   }
@@ -165,7 +165,7 @@ Result<Found> check_speed(const Card& card, const Shape& shape) {
   const auto start = SpeedClock::now();
   std::int64_t steps = 0;
   while (steps < kFewest || (seconds < kSeconds && steps < card.most_steps)) {
-    LUTHIER_TRY(last, tuning->window(rows, static_cast<std::uint64_t>(kWarm + steps)));
+    LUTHIER_TRY(last, tuning->window({rows}, static_cast<std::uint64_t>(kWarm + steps)));
     tuning->step(kSpeedRate);
     ++steps;
     seconds = std::chrono::duration<double>(SpeedClock::now() - start).count();

@@ -17,17 +17,21 @@ std::int64_t patch_numbers() { return 3 * kFrames * kPatch * kPatch; }
 
 }  // namespace
 
-const std::vector<Shape>& shapes_for(torch::Device device) {
-  static const std::vector<Shape> of_cards{
+const std::vector<Shape>& card_shapes() {
+  static const std::vector<Shape> list{
       {"0.6 B", 1024, 3072, 28, 16, 8, 128, 151936, true, 24, 1024, 4096, 16, 2, 2048, 32, 49000},
       {"1.7 B", 2048, 6144, 28, 16, 8, 128, 151936, true, 24, 1024, 4096, 16, 2, 2048, 32, 46000},
       {"4 B", 2560, 9728, 36, 32, 8, 128, 151936, true, 24, 1024, 4096, 16, 2, 2048, 32, 17000},
       {"8 B", 4096, 12288, 36, 32, 8, 128, 151936, false, 24, 1024, 4096, 16, 2, 2048, 32, 11800},
   };
+  return list;
+}
+
+const std::vector<Shape>& shapes_for(torch::Device device) {
   static const std::vector<Shape> of_others{
       {"2 M", 128, 384, 4, 4, 2, 32, 4096, true, 3, 64, 128, 4, 2, 256, 8, 0},
   };
-  return device.is_cuda() ? of_cards : of_others;
+  return device.is_cuda() ? card_shapes() : of_others;
 }
 
 Json config_of(const Shape& shape) {

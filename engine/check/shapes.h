@@ -22,6 +22,8 @@ struct Shape {
   /// What an H100 is to reach with LoRA (tokens/s); 0: nothing is said.
   double goal;
 };
+/// Those of the language models of Qwen3, ascending.
+const std::vector<Shape>& card_shapes();
 /// Those to try on this device, ascending.
 const std::vector<Shape>& shapes_for(torch::Device device);
 

@@ -26,6 +26,7 @@ Result<std::unique_ptr<Tuning>> Tuning::begin(LoadedModel base, const Recipe& re
 }
 
 double Tuning::micro_batch(const MicroBatch& rows, std::uint64_t seed) {
+  norm_.reset();
   if (trainables_.adapter) trainables_.adapter->set_training(objective_->dropout(), seed);
   Policy& policy = runner_->policy();
   const Batch batch =
@@ -37,17 +38,24 @@ double Tuning::micro_batch(const MicroBatch& rows, std::uint64_t seed) {
   return value;
 }
 
-Result<double> Tuning::window(const MicroBatch& rows, std::uint64_t seed) {
+Result<double> Tuning::window(const std::vector<MicroBatch>& batches, std::uint64_t seed) {
   Window window;
-  window.batches.push_back(rows);
+  window.batches = batches;
   LUTHIER_TRY(const WindowOutcome outcome, runner_->accumulate(window, seed, 0));
+  norm_ = outcome.norm;
   return outcome.loss;
 }
 
-void Tuning::step(double rate) {
-  const double norm = gradient_norm(trainables_.tensors);
+double Tuning::step(double rate) {
+  const double norm = norm_ ? *norm_ : gradient_norm(trainables_.tensors);
   clip_gradients(trainables_.tensors, norm, recipe_.training.max_grad_norm);
   optimizer_->step(rate);
+  clear_gradients();
+  return norm;
+}
+
+void Tuning::clear_gradients() {
+  norm_.reset();
   optimizer_->clear_gradients();
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,11 +24,13 @@ class Tuning {
   /// Adds the gradients of these rows as they are: nothing is covered, cut out or answered first →
   /// the loss, a mean.
   double micro_batch(const MicroBatch& rows, std::uint64_t seed);
-  /// Adds those of a window of one micro-batch as a run does → its loss.
-  Result<double> window(const MicroBatch& rows, std::uint64_t seed);
-  /// Clipping and the optimizer's step, as a run has them.
-  void step(double rate);
-  void clear_gradients() { optimizer_->clear_gradients(); }
+  /// Adds those of a window of micro-batches as a run does, which reads their losses and the
+  /// gradients' norm at once at its end → its loss.
+  Result<double> window(const std::vector<MicroBatch>& batches, std::uint64_t seed);
+  /// Clipping and the optimizer's step, as a run has them → the gradients' norm: what the window
+  /// told, or read now.
+  double step(double rate);
+  void clear_gradients();
   /// Gives every tensor that an adapter trains the same drawn values on every device, rounded to
   /// `rounding`: those that begin at zero would hide the gradients of their neighbours.
   void draw_adapter(torch::ScalarType rounding);
@@ -36,6 +39,7 @@ class Tuning {
 
   LoadedModel& base() { return base_; }
   const Trainables& trainables() const { return trainables_; }
+  const Optimizer& optimizer() const { return *optimizer_; }
   torch::Device device() const { return base_.model->device(); }
 
  private:
@@ -49,6 +53,7 @@ class Tuning {
   std::unique_ptr<Objective> objective_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<StepRunner> runner_;
+  std::optional<double> norm_;  ///< of the gradients as they are, where a window told it
 };
 
 }  // namespace luthier

@@ -6,8 +6,21 @@
 
 namespace luthier {
 
+const AheadBinary* ahead_for(const KernelSource& source, int capability) {
+  const AheadBinary* best = nullptr;
+  for (const AheadBinary& made : source.ahead) {
+    const bool cubin = made.form == AheadBinary::Form::Cubin;
+    if (made.capability > capability || (cubin && made.capability / 10 != capability / 10))
+      continue;
+    const bool was_cubin = best && best->form == AheadBinary::Form::Cubin;
+    if (!best || cubin > was_cubin || (cubin == was_cubin && made.capability > best->capability))
+      best = &made;
+  }
+  return best;
+}
+
 Result<std::string> kernel_binary(const KernelSource& source, int capability, KernelCache& cache) {
-  if (!source.ahead.empty()) return std::string(source.ahead);
+  if (const AheadBinary* made = ahead_for(source, capability)) return std::string(made->bytes);
   static const Result<KernelCompiler> compiler = KernelCompiler::open();
   if (!compiler) return compiler.error();
   LUTHIER_TRY(const std::string architecture, compiler->architecture_for(capability));

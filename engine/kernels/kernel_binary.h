@@ -10,6 +10,10 @@
 
 namespace luthier {
 
+/// The one of those made ahead that a card of this capability takes: the newest cubin that it runs,
+/// else the newest PTX; null: it is too old or too new for all of them.
+const AheadBinary* ahead_for(const KernelSource& source, int capability);
+
 /// `capability`: 90 for compute capability 9.0. A newly compiled one goes into the cache.
 Result<std::string> kernel_binary(const KernelSource& source, int capability, KernelCache& cache);
 

@@ -8,10 +8,21 @@
 
 namespace luthier {
 
+/// What nvcc made of a source when the program was built.
+struct AheadBinary {
+  enum class Form {
+    Cubin,  ///< for cards of this capability, and later ones of the same major version
+    Ptx     ///< text, which the driver finishes for any card from this capability on
+  };
+  int capability = 0;  ///< 90: compute capability 9.0
+  Form form = Form::Cubin;
+  std::string_view bytes;
+};
+
 struct KernelSource {
   std::string_view name;  ///< the file's: "rms_norm.cu"
   std::string_view text;
-  std::string_view ahead;  ///< what nvcc made of it for all cards; empty where there was no nvcc
+  std::span<const AheadBinary> ahead;  ///< empty: the program was built without nvcc
 };
 
 std::span<const KernelSource> kernel_sources();  ///< each is compiled by itself

@@ -174,7 +174,7 @@ class Bench:
     def device(self):
         """Steps of real sizes on the pretended device: 2 rows of 2,048 tokens, bfloat16."""
         figures = device.dry_steps(self.options.build, self.work)
-        print("device: a step of 2 x 2,048 tokens in bfloat16, counted on a pretended card; tokens/s are a roofline's, not measured")
+        print("device: a step of 2 x 2,048 tokens in bfloat16, counted on a pretended card, by kernels of our own and by ATen's; tokens/s are a roofline's, not measured")
         for figure in figures:
             print(device.described(figure), flush=True)
         return {"cases": figures}

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a training step asks of the device besides kernels. Each copy and each wait is time in which
 // the device has nothing to do, so their numbers stand here: who adds one decides it.
-#include "tests/pretend/device_run.h"
 #include "tests/pretend/pretend.h"
-#include "tests/pretend/tiny_families.h"
+#include "tests/pretend/tuned.h"
 
 // After LibTorch, whose names Qt's keywords would break.
 #include <QtTest>
 
 using namespace luthier;
 using pretend::Counts;
-using pretend::DeviceRun;
-using pretend::TinyFamily;
 
 namespace {
 
@@ -21,19 +18,18 @@ struct Asked {
 };
 
 /// Of a run's second step: what is made once a run is there.
-Asked asked(const TinyFamily& family, const std::vector<std::int64_t>& lengths) {
-  DeviceRun run(
-      pretend::built(family, pretend::device()),
-      pretend::recipe_of({"objective=" + family.objective, "strategy=lora", "adapter.r=4",
-                          "adapter.lora_dropout=0.1", "training.gradient_checkpointing=false"}));
-  const ModelInput rows = pretend::rows_of(family, lengths);
-  run.micro_batch(rows), run.step();
+Asked asked(const TinyModel& model) {
+  const auto tuning = pretend::tuned(model, pretend::device(),
+                                     {"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0.1",
+                                      "training.gradient_checkpointing=false"});
+  const MicroBatch rows = tiny_rows(model);
+  tuning->micro_batch(rows, 3), tuning->step(1e-3);
   Asked result;
   pretend::reset_counts();
-  run.micro_batch(rows);
+  tuning->micro_batch(rows, 3);
   result.batch = pretend::counts(), result.places = pretend::places();
   pretend::reset_counts();
-  run.step();
+  tuning->step(1e-3);
   result.step = pretend::counts();
   return result;
 }
@@ -81,10 +77,9 @@ class TestCounts : public QObject {
     QFETCH(bool, flash);
     pretend::let_flash(flash);
     constexpr std::int64_t kMore = 2;
-    const TinyFamily family = pretend::tiny_family(name.toStdString());
-    const Asked whole = asked(family, pretend::ragged(family)),
-                more = asked(pretend::deeper(family, kMore), pretend::ragged(family)),
-                near = asked(family, {14, 12, 13});
+    const TinyModel model = pretend::tiny(name.toStdString());
+    const Asked whole = asked(model), more = asked(deeper(model, kMore)),
+                near = asked(pretend::tiny(name.toStdString(), {14, 12, 13}));
     const Counts &batch = whole.batch, &deep = more.batch;
     const std::int64_t layer =
         (deep.up + deep.down + deep.waits - batch.up - batch.down - batch.waits) / kMore;

@@ -3,17 +3,14 @@
 // decodes on a device whose memory the host cannot touch, and comes to the CPU's numbers. They
 // differ in the last bits alone: on the CPU larger products go through oneDNN (nn/products), on a
 // device through LibTorch's own, which adds up in another order.
-#include "tests/pretend/device_run.h"
 #include "tests/pretend/own_kernels.h"
 #include "tests/pretend/pretend.h"
-#include "tests/pretend/tiny_families.h"
+#include "tests/pretend/tuned.h"
 
 // After LibTorch, whose names Qt's keywords would break.
 #include <QtTest>
 
 using namespace luthier;
-using pretend::DeviceRun;
-using pretend::TinyFamily;
 using torch::Tensor;
 
 namespace {
@@ -21,12 +18,7 @@ namespace {
 constexpr double kLastBits = 3e-6;
 constexpr std::int64_t kSteps = 2, kTokens = 4;
 
-double apart(double a, double b, double least = 1e-3) {
-  return std::abs(a - b) / std::max(least, std::abs(a));
-}
-/// Of gradients. CLIP's pairs are nearly alike at first: its gradient of some 1e-3 is what is left
-/// of terms as large as the loss, and has their rounding.
-double norms_apart(double a, double b) { return apart(a, b, 1e-2); }
+double apart(double a, double b) { return std::abs(a - b) / std::max(1e-3, std::abs(a)); }
 
 ModelInput next_tokens(torch::Device device) {
   ModelInput next;
@@ -42,11 +34,14 @@ Tensor logits_of(Model& model, const Tensor& states) {
 
 /// Logits of each of a few tokens after two prompts of one length, [tokens, 2, vocabulary]; of
 /// models that write no text, what they make of whole rows.
-Tensor answers(DeviceRun& training, const TinyFamily& family, torch::Device device) {
+Tensor answers(Tuning& tuning, const TinyModel& small, torch::Device device) {
   const c10::InferenceMode inference;
-  Model& model = training.model();
-  training.rest();
-  ModelInput prompts = pretend::rows_of(family, {12, 12});
+  Model& model = *tuning.base().model;
+  tuning.rest();
+  const MicroBatch rows = tiny_rows(pretend::tiny(small.family->model_type, {12, 12}));
+  std::vector<Example> examples;
+  for (const EncodedRow& row : rows.encoded) examples.push_back(row.sequences.front());
+  ModelInput prompts = collate(examples);
   prompts.labels = Tensor();
   const ModelInput input = for_model(model, prompts);
   std::vector<Tensor> logits;
@@ -77,23 +72,22 @@ struct Outcome {
   Tensor answers;
 };
 
-Outcome run(const TinyFamily& family, torch::Device device,
-            const std::vector<std::string>& settings) {
+Outcome run(const TinyModel& model, torch::Device device, std::vector<std::string> settings) {
   // Where a gradient is zero but for rounding, Adam's usual 1e-8 makes a whole step of whatever is
   // left of it, and the answers would tell of that.
-  std::vector<std::string> all{"objective=" + family.objective, "training.adam_epsilon=1e-5"};
-  all.insert(all.end(), settings.begin(), settings.end());
-  DeviceRun training(pretend::built(family, device), pretend::recipe_of(all));
+  settings.push_back("training.adam_epsilon=1e-5");
+  const auto tuning = pretend::tuned(model, device, std::move(settings));
+  const MicroBatch rows = tiny_rows(model);
   Outcome outcome;
   for (std::int64_t i = 0; i < kSteps; ++i) {
     Step& step = outcome.steps.emplace_back();
-    step.loss = training.micro_batch(pretend::rows_of(family, pretend::ragged(family)));
-    step.norm = training.step();
+    step.loss = tuning->micro_batch(rows, 3);
+    step.norm = tuning->step(1e-3);
   }
-  for (const auto& [name, tensor] : training.optimizer().state())
+  for (const auto& [name, tensor] : tuning->optimizer().state())
     if (!name.ends_with(".step") && tensor.device() != device)
       qFatal("%s is on %s", name.c_str(), tensor.device().str().c_str());
-  outcome.answers = answers(training, family, device);
+  outcome.answers = answers(*tuning, model, device);
   return outcome;
 }
 
@@ -102,7 +96,7 @@ void verify_alike(const Outcome& here, const Outcome& there) {
     const auto &a = here.steps[i], &b = there.steps[i];
     QVERIFY2(std::isfinite(a.loss) && apart(a.loss, b.loss) < kLastBits,
              qPrintable(QString("loss %1 %2").arg(a.loss, 0, 'g', 9).arg(b.loss, 0, 'g', 9)));
-    QVERIFY2(a.norm > 0 && norms_apart(a.norm, b.norm) < 10 * kLastBits,
+    QVERIFY2(a.norm > 0 && apart(a.norm, b.norm) < 10 * kLastBits,
              qPrintable(QString("norm %1 %2").arg(a.norm, 0, 'g', 9).arg(b.norm, 0, 'g', 9)));
   }
   const double far = (here.answers - there.answers).abs().max().item<double>();
@@ -143,10 +137,9 @@ class TestFamilies : public QObject {
     QFETCH(QStringList, settings);
     std::vector<std::string> list;
     for (const QString& each : settings) list.push_back(each.toStdString());
-    const TinyFamily family = pretend::tiny_family(name.toStdString());
+    const TinyModel model = pretend::tiny(name.toStdString());
     pretend::let_flash(!QString(QTest::currentDataTag()).endsWith("no flash attention"));
-    const Outcome here = run(family, torch::kCPU, list),
-                  there = run(family, pretend::device(), list);
+    const Outcome here = run(model, torch::kCPU, list), there = run(model, pretend::device(), list);
     verify_alike(here, there);
     QVERIFY(here.steps.front().loss != here.steps.back().loss);
   }
@@ -187,10 +180,10 @@ class TestFamilies : public QObject {
     QFETCH(QStringList, settings);
     std::vector<std::string> list;
     for (const QString& each : settings) list.push_back(each.toStdString());
-    const TinyFamily family = pretend::tiny_family(name.toStdString());
-    const Outcome here = run(family, torch::kCPU, list);
+    const TinyModel model = pretend::tiny(name.toStdString());
+    const Outcome here = run(model, torch::kCPU, list);
     const pretend::OwnKernels own;
-    const Outcome there = run(family, pretend::device(), list);
+    const Outcome there = run(model, pretend::device(), list);
     verify_alike(here, there);
     QVERIFY(own.launches().contains("adamw_float"));
   }
