@@ -180,14 +180,14 @@ const std::map<std::string, WrittenDown>& written_down() {
 
 constexpr std::int64_t kTextBefore = 2;  ///< tokens before a picture's
 
-/// So many numbers between 0 and 1 that no two pictures share.
+/// So many numbers between −1 and 1 that no two pictures share.
 PixelValues tiny_pixels(const TinyPicture& picture, std::int64_t number) {
   std::int64_t count = 1;
   for (const std::int64_t side : picture.shape) count *= side;
   PixelValues values;
   values.shape = picture.shape, values.grid = picture.grid;
   for (std::int64_t i = 0; i < count; ++i)
-    values.values.push_back(static_cast<float>((i + 5 * number) % 37) / 37.0f);
+    values.values.push_back(static_cast<float>((i + 5 * number) % 37) / 18.0f - 1);
   return values;
 }
 
@@ -257,10 +257,13 @@ Result<LoadedModel> drawn(const TinyModel& model, const torch::TensorOptions& te
   loaded.model = plan.made(tensors);
   const torch::NoGradGuard no_grad;
   auto generator = at::make_generator<at::CPUGeneratorImpl>(kSeed);
-  for (torch::Tensor& tensor : loaded.model->parameters()) {
+  for (auto& item : loaded.model->named_parameters()) {
+    torch::Tensor& tensor = item.value();
     torch::Tensor values =
         torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, kSpread, generator);
-    if (tensor.dim() == 1) values.add_(kNormsAround);
+    // Not biases: what is added to every state makes all of them alike, and CLIP's gradients what
+    // is left of terms that are thousands of times as large.
+    if (tensor.dim() == 1 && !item.key().ends_with("bias")) values.add_(kNormsAround);
     tensor.copy_(values.to(rounding).to(tensor.scalar_type()));
   }
   loaded.model->eval();

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 
 #include "tests/pretend/pretend.h"
 
@@ -63,14 +64,25 @@ std::string engine_name(const char* symbol) {
   return ours ? name : std::string();
 }
 
+/// The same of the function that holds an address. Known ones are kept: the loader looks through
+/// all symbols of a library for each, and LibTorch has hundreds of thousands.
+const std::string& engine_function(void* at) {
+  static std::mutex mutex;
+  static auto* known = new std::unordered_map<void*, std::string>;
+  const std::lock_guard lock(mutex);
+  const auto [place, is_new] = known->try_emplace(at);
+  Dl_info info;
+  if (is_new && dladdr(at, &info) != 0 && info.dli_sname)
+    place->second = engine_name(info.dli_sname);
+  return place->second;
+}
+
 }  // namespace
 
 std::string engine_places(void* const* frames, int count, int most) {
   std::string places;
   for (int i = 1; i < count && most > 0; ++i) {
-    Dl_info info;
-    if (dladdr(frames[i], &info) == 0 || !info.dli_sname) continue;
-    const std::string name = engine_name(info.dli_sname);
+    const std::string& name = engine_function(frames[i]);
     if (name.empty()) continue;
     places += (places.empty() ? "" : " < ") + name;
     --most;
