@@ -151,13 +151,11 @@ class TestFamilies : public QObject {
   }
   void trains_after_it_has_answered() {
     QFETCH(QString, name);
-    const TinyFamily family = pretend::tiny_family(name.toStdString());
-    DeviceRun training(pretend::built(family, pretend::device()),
-                       pretend::recipe_of({"objective=" + family.objective, "strategy=full"}));
-    const ModelInput rows = pretend::rows_of(family, pretend::ragged(family));
-    answers(training, family, pretend::device());
-    QVERIFY(std::isfinite(training.micro_batch(rows)));
-    QVERIFY(training.step() > 0);
+    const TinyModel model = pretend::tiny(name.toStdString());
+    const auto training = pretend::tuned(model, pretend::device(), {"strategy=full"});
+    answers(*training, model, pretend::device());
+    QVERIFY(std::isfinite(training->micro_batch(tiny_rows(model), 3)));
+    QVERIFY(training->step(1e-3) > 0);
   }
 
   void kernels_of_our_own_come_to_the_same_data() {
