@@ -112,7 +112,7 @@ class TestOnPretend : public QObject {
   }
 
   /// Every small model under every strategy: whether its numbers can be judged at all. First, as in
-  /// gpu-check: a run leaves the products of its choice behind, which round otherwise.
+  /// gpu-check: what ran before, a run above all, leaves products behind that round otherwise.
   void every_small_model_data() {
     QTest::addColumn<QString>("only");
     for (const char* part : {"families, float32: ", "families, bfloat16: "})
