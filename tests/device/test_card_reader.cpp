@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "tests/device/fake_driver.h"
+#include "tests/device/fake_driver_files.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -15,8 +16,8 @@ using namespace luthier::test;
 namespace {
 
 const DriverLibraries& fakes() {
-  static const std::string folder = std::string(LUTHIER_BINARY_DIR) + "/tests/fake_driver/";
-  static const DriverLibraries libraries{folder + "libcuda.so.1", folder + "libnvidia-ml.so.1"};
+  static const DriverLibraries libraries{fake_driver_file("libcuda.so.1"),
+                                         fake_driver_file("libnvidia-ml.so.1")};
   return libraries;
 }
 

@@ -3,14 +3,13 @@
 // already is what the engine gets when it asks for the name.
 #include "engine/device/device.h"
 
-#include <dlfcn.h>
-
 #include <QtTest>
 
 #include "engine/base/log.h"
 #include "engine/device/cuda_libraries.h"
 #include "engine/device/device_facts.h"
 #include "tests/device/fake_driver.h"
+#include "tests/device/fake_driver_files.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -21,9 +20,8 @@ class TestChoosing : public QObject {
  private slots:
   void initTestCase() {
     if (has_nvidia_node()) QSKIP("this machine has a driver of its own");
-    const std::string folder = std::string(LUTHIER_BINARY_DIR) + "/tests/fake_driver/";
-    for (const char* name : {"libcuda.so.1", "libnvidia-ml.so.1"})
-      QVERIFY2(dlopen((folder + name).c_str(), RTLD_NOW), name);
+    const std::string missing = load_fake_driver();
+    QVERIFY2(missing.empty(), missing.c_str());
     qputenv(kFakeCards, "NVIDIA H100 80GB HBM3|9|0|85000000000|21000000000");
     qunsetenv("CUDA_VISIBLE_DEVICES");
     set_log_sink([this](LogLevel level, const std::string& line) {

@@ -2,8 +2,6 @@
 // What this process has of a card: nothing while the card was only chosen, its context and its
 // tensors once there is one. The driver is a stand-in, and so is LibTorch's CUDA half: the hooks
 // that it registers under this name, and an allocator.
-#include <dlfcn.h>
-
 #include <set>
 
 #include <ATen/detail/CUDAHooksInterface.h>
@@ -14,6 +12,7 @@
 #include "engine/device/device_facts.h"
 #include "engine/forecast/card_room.h"
 #include "tests/device/fake_driver.h"
+#include "tests/device/fake_driver_files.h"
 
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 
@@ -72,9 +71,8 @@ class TestContext : public QObject {
  private slots:
   void initTestCase() {
     if (has_nvidia_node()) QSKIP("this machine has a driver of its own");
-    const std::string folder = std::string(LUTHIER_BINARY_DIR) + "/tests/fake_driver/";
-    for (const char* name : {"libcuda.so.1", "libnvidia-ml.so.1"})
-      QVERIFY2(dlopen((folder + name).c_str(), RTLD_NOW), name);
+    const std::string missing = load_fake_driver();
+    QVERIFY2(missing.empty(), missing.c_str());
     qputenv(kFakeCudaVersion, "13000");
     qunsetenv("CUDA_VISIBLE_DEVICES");
     static Held allocator;

@@ -2,10 +2,9 @@
 // A machine whose card cannot be used says so where a person looks: beside the forecast before a
 // launch, at the device in the status line, and among the run's events; in Korean too. The NVIDIA
 // driver is a stand-in (tests/device).
-#include <dlfcn.h>
-
 #include "engine/device/cuda_libraries.h"
 #include "tests/device/fake_driver.h"
+#include "tests/device/fake_driver_files.h"
 #include "tests/ui/driver.h"
 
 using namespace luthier;
@@ -24,9 +23,8 @@ class TestDeviceNote : public QObject {
 
 void TestDeviceNote::a_card_that_cannot_be_used_is_told() {
   if (has_nvidia_node()) QSKIP("this machine has a driver of its own");
-  const std::string folder = std::string(LUTHIER_BINARY_DIR) + "/tests/fake_driver/";
-  for (const char* name : {"libcuda.so.1", "libnvidia-ml.so.1"})
-    QVERIFY2(dlopen((folder + name).c_str(), RTLD_NOW), name);
+  const std::string missing = luthier::test::load_fake_driver();
+  QVERIFY2(missing.empty(), missing.c_str());
   qputenv(luthier::test::kFakeCards, "NVIDIA H100 80GB HBM3|9|0|85000000000|21000000000");
   qunsetenv("CUDA_VISIBLE_DEVICES");
 
