@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Best fit within an eighth of the size; a miss first unmaps waiting blocks (the largest ones)
-// until the new one fits under the mark.
+// Best fit within an eighth of the size. A miss keeps what pages it can, since each fresh one costs
+// the system a fault: a larger block is cut in two, else the largest one is made longer, and of
+// what is too much under the mark only so much is given back.
 #include "engine/device/block_pool.h"
 
 #include <sys/mman.h>
@@ -15,13 +16,47 @@ constexpr std::size_t kStep =
 
 }  // namespace
 
+void BlockPool::wait(char* block, std::size_t size) {
+  waiting_.emplace(size, block);
+  waiting_bytes_ += size;
+}
+
+BlockPool::Piece BlockPool::fetch(Waiting::iterator place) {
+  const Piece piece{static_cast<char*>(place->second), place->first};
+  waiting_bytes_ -= piece.size;
+  waiting_.erase(place);
+  return piece;
+}
+
 void BlockPool::unmap_until(std::size_t target) {
   while (!waiting_.empty() && used_bytes_ + waiting_bytes_ > target) {
-    const auto largest = std::prev(waiting_.end());
-    munmap(largest->second, largest->first);
-    waiting_bytes_ -= largest->first;
-    waiting_.erase(largest);
+    const std::size_t over = used_bytes_ + waiting_bytes_ - target;
+    const Piece piece = fetch(std::prev(waiting_.end()));
+    const std::size_t kept = piece.size - std::min(piece.size, over);
+    munmap(piece.start + kept, piece.size - kept);
+    if (kept > 0) wait(piece.start, kept);
   }
+}
+
+void* BlockPool::mapped(std::size_t wanted) {
+  unmap_until(std::max(most_used_, used_bytes_ + wanted) - wanted);
+  void* block = nullptr;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    block = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block != MAP_FAILED) return block;
+    unmap_until(0);
+  }
+  return nullptr;
+}
+
+void* BlockPool::lengthened(std::size_t wanted) {
+  if (waiting_.empty()) return nullptr;
+  const Piece piece = fetch(std::prev(waiting_.end()));
+  unmap_until(std::max(most_used_, used_bytes_ + wanted) - wanted);
+  void* const block = mremap(piece.start, piece.size, wanted, MREMAP_MAYMOVE);
+  if (block != MAP_FAILED) return block;
+  munmap(piece.start, piece.size);
+  return nullptr;
 }
 
 void* BlockPool::take(std::size_t bytes, std::size_t& size) {
@@ -29,21 +64,18 @@ void* BlockPool::take(std::size_t bytes, std::size_t& size) {
   const std::lock_guard lock(mutex_);
   void* block = nullptr;
   const auto fit = waiting_.lower_bound(wanted);
-  if (fit != waiting_.end() && fit->first <= wanted + wanted / 8) {
-    block = fit->second;
-    size = fit->first;
-    waiting_bytes_ -= size;
-    waiting_.erase(fit);
+  size = wanted;
+  if (fit != waiting_.end()) {
+    const Piece piece = fetch(fit);
+    block = piece.start;
+    if (piece.size <= wanted + wanted / 8)
+      size = piece.size;
+    else
+      wait(piece.start + wanted, piece.size - wanted);
   } else {
-    const std::size_t mark = std::max(most_used_, used_bytes_ + wanted);
-    unmap_until(mark - wanted);
-    block = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block == MAP_FAILED && !waiting_.empty()) {
-      unmap_until(0);
-      block = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    }
-    if (block == MAP_FAILED) return nullptr;
-    size = wanted;
+    block = lengthened(wanted);
+    if (!block) block = mapped(wanted);
+    if (!block) return nullptr;
   }
   used_.emplace(block, size);
   used_bytes_ += size;
@@ -58,8 +90,7 @@ std::size_t BlockPool::give(void* block) {
   const std::size_t size = found->second;
   used_.erase(found);
   used_bytes_ -= size;
-  waiting_.emplace(size, block);
-  waiting_bytes_ += size;
+  wait(static_cast<char*>(block), size);
   return size;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Large blocks of memory for tensors on the CPU. The C library would either give each back to the
 // system when it is freed (and the next step pays for fresh pages again) or keep holes between them
-// (a third more memory than the tensors need). Here freed blocks wait for the next request of about
-// their size, and what is mapped never exceeds the most that was ever in use at once.
+// (a third more memory than the tensors need). Here freed blocks wait for the next request, whole
+// where it is of about their size and else cut or lengthened, and what is mapped never exceeds the
+// most that was ever in use at once.
 #pragma once
 
 #include <cstddef>
@@ -27,11 +28,24 @@ class BlockPool {
   void trim();
 
  private:
+  using Waiting = std::multimap<std::size_t, void*>;
+  struct Piece {
+    char* start;
+    std::size_t size;
+  };
+
+  void wait(char* block, std::size_t size);
+  Piece fetch(Waiting::iterator place);
+  /// Returns waiting memory to the system until no more than `target` is mapped.
   void unmap_until(std::size_t target);
+  /// A block of fresh memory, or null.
+  void* mapped(std::size_t wanted);
+  /// The largest waiting block, which is shorter than `wanted`, made so long; null: there is none.
+  void* lengthened(std::size_t wanted);
 
   std::mutex mutex_;
   std::unordered_map<void*, std::size_t> used_;
-  std::multimap<std::size_t, void*> waiting_;
+  Waiting waiting_;  ///< by size
   std::size_t used_bytes_ = 0, waiting_bytes_ = 0, most_used_ = 0;
 };
 

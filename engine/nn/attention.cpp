@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/nn/flash_attention.h"
+#include "engine/nn/tile_attention.h"
 
 namespace luthier {
 
@@ -147,7 +148,9 @@ Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const Att
   if (masked)
     return at::scaled_dot_product_attention(q, key, value, masks.of(q, keys, rule, blocks), 0.0,
                                             false, scale);
-  return at::scaled_dot_product_attention(q, key, value, {}, 0.0, rule.causal && seq > 1, scale);
+  const bool causal = rule.causal && seq > 1;
+  if (tiles_take(q, key, value)) return tile_attention(q, key, value, causal, scale);
+  return at::scaled_dot_product_attention(q, key, value, {}, 0.0, causal, scale);
 }
 
 /// x [batch, kv_heads, keys, head_dim] with `first` [count, kv_heads, head_dim] in front of each

@@ -231,6 +231,51 @@ LUTHIER_INSIDE void turn_all(const Bits* x, const Bits* cos, const Bits* sin, Bi
   }
 }
 
+LUTHIER_INSIDE float largest(const float* x, std::int64_t count, float start) {
+  float most[kStrands];
+  for (float& each : most) each = start;
+  std::int64_t i = 0;
+  for (; i + kStrands <= count; i += kStrands)
+    for (std::int64_t k = 0; k < kStrands; ++k) most[k] = x[i + k] > most[k] ? x[i + k] : most[k];
+  for (std::int64_t k = 0; i + k < count; ++k) most[k] = x[i + k] > most[k] ? x[i + k] : most[k];
+  for (const float each : most) start = each > start ? each : start;
+  return start;
+}
+
+/// A row of logits by blocks that are widened first: `work(numbers, place, count)`.
+template <class Work>
+LUTHIER_INSIDE void by_blocks(const Bits* row, std::int64_t size, const Work& work) {
+  float numbers[kBlock];
+  for (std::int64_t at = 0; at < size; at += kBlock) {
+    const std::int64_t some = std::min(kBlock, size - at);
+    widen(row + at, numbers, some);
+    work(numbers, at, some);
+  }
+}
+
+LUTHIER_INSIDE float row_cross_entropy(Bits* row, std::int64_t target, std::int64_t size,
+                                       bool gradient) {
+  float most = loaded(row[0]), sum = 0;
+  const float picked = loaded(row[target]);
+  by_blocks(row, size, [&](const float* x, std::int64_t, std::int64_t count) {
+    most = largest(x, count, most);
+  });
+  by_blocks(row, size, [&](const float* x, std::int64_t, std::int64_t count) {
+    const float least = most;
+    sum += row_sum(count, [=](std::int64_t i) { return exponential(x[i] - least); });
+  });
+  if (gradient) {
+    by_blocks(row, size, [&](const float* x, std::int64_t place, std::int64_t count) {
+      float made[kBlock];
+      const float least = most, whole = sum;
+      for (std::int64_t i = 0; i < count; ++i) made[i] = exponential(x[i] - least) / whole;
+      narrow(made, row + place, count);
+      if (target >= place && target < place + count) store(&row[target], made[target - place] - 1);
+    });
+  }
+  return std::log(sum) + most - picked;
+}
+
 }  // namespace
 
 // Each function by its type of numbers: a clone for each processor is made of functions alone.
@@ -288,6 +333,14 @@ LUTHIER_CLONED void turn(const float* x, const float* cos, const float* sin, flo
 LUTHIER_CLONED void turn(const Bits* x, const Bits* cos, const Bits* sin, Bits* y,
                          const TurnShape& shape) {
   turn_all(x, cos, sin, y, shape);
+}
+
+LUTHIER_CLONED void cross_entropy(Bits* logits, const std::int64_t* targets, float* losses,
+                                  const LogitShape& shape) {
+  for (std::int64_t row = 0; row < shape.rows; ++row) {
+    losses[row] =
+        row_cross_entropy(logits + row * shape.size, targets[row], shape.size, shape.gradient);
+  }
 }
 
 }  // namespace luthier::loops

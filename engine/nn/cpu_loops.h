@@ -50,4 +50,13 @@ struct TurnShape {
 void turn(const float* x, const float* cos, const float* sin, float* y, const TurnShape& shape);
 void turn(const Bits* x, const Bits* cos, const Bits* sin, Bits* y, const TurnShape& shape);
 
+/// Rows of logits, [rows, size], each with the place of its target.
+struct LogitShape {
+  std::int64_t rows = 0, size = 0;
+  bool gradient = false;  ///< logits become softmax − onehot(target), else they stay
+};
+/// losses [rows] = −log softmax(logits)[target].
+void cross_entropy(Bits* logits, const std::int64_t* targets, float* losses,
+                   const LogitShape& shape);
+
 }  // namespace luthier::loops

@@ -145,4 +145,17 @@ Tensor turn_pass(const Tensor& x, const Tensor& cos, const Tensor& sin, double s
   return y;
 }
 
+Tensor cross_entropy_pass(const Tensor& logits, const Tensor& target, bool gradient) {
+  const Tensor goals = target.contiguous();
+  const std::int64_t size = logits.size(1);
+  Tensor losses =
+      torch::empty({logits.size(0)}, logits.options().dtype(torch::kFloat32).requires_grad(false));
+  auto* const start = static_cast<loops::Bits*>(logits.mutable_data_ptr());
+  for_rows(logits.size(0), size, [&](std::int64_t begin, std::int64_t count) {
+    loops::cross_entropy(start + begin * size, goals.const_data_ptr<std::int64_t>() + begin,
+                         to_write<float>(losses) + begin, {count, size, gradient});
+  });
+  return losses;
+}
+
 }  // namespace luthier

@@ -37,4 +37,10 @@ bool suits_turn(const torch::Tensor& x, const torch::Tensor& cos, const torch::T
 torch::Tensor turn_pass(const torch::Tensor& x, const torch::Tensor& cos, const torch::Tensor& sin,
                         double sign);
 
+/// Logits [n, vocab], bfloat16 and contiguous on the CPU, target [n] int64 → −log
+/// softmax(logits)[target] of each row, [n] in float32. With `gradient` the logits become softmax −
+/// onehot(target), rounded once.
+torch::Tensor cross_entropy_pass(const torch::Tensor& logits, const torch::Tensor& target,
+                                 bool gradient);
+
 }  // namespace luthier

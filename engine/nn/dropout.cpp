@@ -38,69 +38,102 @@ inline bool stays(std::uint32_t index, std::uint32_t seed, std::uint32_t seed_hi
   return (scatter(scatter(index ^ seed) + seed_high) >> 1) >= threshold;
 }
 
-LUTHIER_WIDE void drop(const float* x, float* y, std::uint32_t begin, std::uint32_t count,
-                       std::uint32_t seed, std::uint32_t seed_high, std::uint32_t threshold,
-                       float scale) {
-  for (std::uint32_t i = 0; i < count; ++i)
-    y[i] = stays(begin + i, seed, seed_high, threshold) ? x[i] * scale : 0.0f;
+/// Of one stretch of numbers: its first place, how many there are, and what decides of each.
+struct Mask {
+  std::uint32_t begin = 0, count = 0, seed = 0, seed_high = 0, threshold = 0;
+  float scale = 1;
+  bool keeps(std::uint32_t i) const { return stays(begin + i, seed, seed_high, threshold); }
+};
+
+/// To the nearest, to an even one where two are as near.
+inline std::uint16_t rounded(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t made = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  return static_cast<std::uint16_t>(value == value ? made : 0x7fc0u);
+}
+inline float widened(std::uint16_t bits) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
 
-/// bfloat16 numbers by their bits: the product is made in float32 and rounded to the nearest, to an
-/// even one where two are as near.
-LUTHIER_WIDE void drop(const std::uint16_t* x, std::uint16_t* y, std::uint32_t begin,
-                       std::uint32_t count, std::uint32_t seed, std::uint32_t seed_high,
-                       std::uint32_t threshold, float scale) {
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const float value = std::bit_cast<float>(static_cast<std::uint32_t>(x[i]) << 16) * scale;
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    const std::uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-    const std::uint32_t made = value == value ? rounded : 0x7fc0u;
-    y[i] = static_cast<std::uint16_t>(stays(begin + i, seed, seed_high, threshold) ? made : 0u);
+LUTHIER_WIDE void drop(const float* x, float* y, Mask mask) {
+  for (std::uint32_t i = 0; i < mask.count; ++i) y[i] = mask.keeps(i) ? x[i] * mask.scale : 0.0f;
+}
+/// bfloat16 numbers by their bits: the product is made in float32 and rounded.
+LUTHIER_WIDE void drop(const std::uint16_t* x, std::uint16_t* y, Mask mask) {
+  for (std::uint32_t i = 0; i < mask.count; ++i) {
+    const std::uint16_t made = rounded(widened(x[i]) * mask.scale);
+    y[i] = static_cast<std::uint16_t>(mask.keeps(i) ? made : 0u);
   }
 }
 
 /// The same, added to what stands in y.
-LUTHIER_WIDE void drop_onto(const float* x, float* y, std::uint32_t begin, std::uint32_t count,
-                            std::uint32_t seed, std::uint32_t seed_high, std::uint32_t threshold,
-                            float scale) {
-  for (std::uint32_t i = 0; i < count; ++i)
-    y[i] += stays(begin + i, seed, seed_high, threshold) ? x[i] * scale : 0.0f;
+LUTHIER_WIDE void drop_onto(const float* x, float* y, Mask mask) {
+  for (std::uint32_t i = 0; i < mask.count; ++i) y[i] += mask.keeps(i) ? x[i] * mask.scale : 0.0f;
 }
-
-LUTHIER_WIDE void drop_onto(const std::uint16_t* x, std::uint16_t* y, std::uint32_t begin,
-                            std::uint32_t count, std::uint32_t seed, std::uint32_t seed_high,
-                            std::uint32_t threshold, float scale) {
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const float added = std::bit_cast<float>(static_cast<std::uint32_t>(x[i]) << 16) * scale;
-    const float value = std::bit_cast<float>(static_cast<std::uint32_t>(y[i]) << 16) + added;
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    const std::uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-    const std::uint32_t made = value == value ? rounded : 0x7fc0u;
-    y[i] = static_cast<std::uint16_t>(stays(begin + i, seed, seed_high, threshold) ? made : y[i]);
+LUTHIER_WIDE void drop_onto(const std::uint16_t* x, std::uint16_t* y, Mask mask) {
+  for (std::uint32_t i = 0; i < mask.count; ++i) {
+    const std::uint16_t made = rounded(widened(y[i]) + widened(x[i]) * mask.scale);
+    y[i] = static_cast<std::uint16_t>(mask.keeps(i) ? made : y[i]);
   }
 }
 
-/// Calls `drop` (or drop_onto) for all numbers, in parallel.
-template <bool kOnto, class Number>
-void drop_all(const Number* x, Number* y, std::int64_t count, double p, std::uint64_t seed) {
-  const auto threshold = static_cast<std::uint32_t>(std::llround(p * 2147483648.0));
-  const auto scale = static_cast<float>(1 / (1 - p));
+/// `added` onto the sum, and x into the place of `added`.
+LUTHIER_WIDE void drop_both(const std::uint16_t* x, std::uint16_t* added, std::uint16_t* sum,
+                            Mask mask) {
+  for (std::uint32_t i = 0; i < mask.count; ++i) {
+    const bool keeps = mask.keeps(i);
+    const std::uint16_t made = rounded(widened(sum[i]) + widened(added[i]) * mask.scale),
+                        left = rounded(widened(x[i]) * mask.scale);
+    sum[i] = static_cast<std::uint16_t>(keeps ? made : sum[i]);
+    added[i] = static_cast<std::uint16_t>(keeps ? left : 0u);
+  }
+}
+
+/// Calls `work(place, mask)` for all numbers, in parallel.
+template <class Work>
+void for_stretches(std::int64_t count, double p, std::uint64_t seed, const Work& work) {
+  Mask whole;
+  whole.threshold = static_cast<std::uint32_t>(std::llround(p * 2147483648.0));
+  whole.scale = static_cast<float>(1 / (1 - p));
+  whole.seed = static_cast<std::uint32_t>(seed);
   at::parallel_for(0, count, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
     constexpr std::int64_t kBlock = 1ll << 32;
     for (std::int64_t at = begin; at < end;) {  // one index space of 32 bits at a time
       const std::int64_t stop = std::min(end, (at / kBlock + 1) * kBlock);
-      const auto high = static_cast<std::uint32_t>(seed >> 32) +
-                        static_cast<std::uint32_t>(at / kBlock) * 0x9e3779b9u;
-      const auto begins = static_cast<std::uint32_t>(at),
-                 some = static_cast<std::uint32_t>(stop - at),
-                 low = static_cast<std::uint32_t>(seed);
-      if constexpr (kOnto)
-        drop_onto(x + at, y + at, begins, some, low, high, threshold, scale);
-      else
-        drop(x + at, y + at, begins, some, low, high, threshold, scale);
+      Mask mask = whole;
+      mask.seed_high = static_cast<std::uint32_t>(seed >> 32) +
+                       static_cast<std::uint32_t>(at / kBlock) * 0x9e3779b9u;
+      mask.begin = static_cast<std::uint32_t>(at);
+      mask.count = static_cast<std::uint32_t>(stop - at);
+      work(at, mask);
       at = stop;
     }
   });
+}
+
+template <class Number>
+const Number* numbers(const torch::Tensor& tensor) {
+  return static_cast<const Number*>(tensor.const_data_ptr());
+}
+template <class Number>
+Number* to_write(const torch::Tensor& tensor) {
+  return static_cast<Number*>(tensor.mutable_data_ptr());
+}
+
+/// Calls `work` with a number of the tensor's type, float32 or bfloat16.
+template <class Work>
+void by_type(const torch::Tensor& tensor, const Work& work) {
+  if (tensor.scalar_type() == torch::kBFloat16)
+    work(std::uint16_t());
+  else
+    work(float());
+}
+
+/// Whether loops of ours can add to `sum` what is of x's type.
+bool suits_sum(const torch::Tensor& sum, const torch::Tensor& x) {
+  const torch::ScalarType type = sum.scalar_type();
+  return sum.is_cpu() && sum.is_contiguous() && x.scalar_type() == type &&
+         (type == torch::kBFloat16 || type == torch::kFloat32);
 }
 
 }  // namespace
@@ -120,37 +153,49 @@ torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed) 
     if (auto made = kernels::dropped(x, p, seed, x.scalar_type())) return *made;
     return dropped_by_generator(x, p, seed);
   }
-  if (x.scalar_type() == torch::kBFloat16) {
-    const torch::Tensor from = x.detach().contiguous();
-    torch::Tensor to = torch::empty_like(from);
-    drop_all<false>(static_cast<const std::uint16_t*>(from.const_data_ptr()),
-                    static_cast<std::uint16_t*>(to.mutable_data_ptr()), from.numel(), p, seed);
-    return to;
-  }
-  const torch::Tensor from = x.detach().to(torch::kFloat32).contiguous();
+  const bool narrow = x.scalar_type() == torch::kBFloat16;
+  const torch::Tensor from = (narrow ? x.detach() : x.detach().to(torch::kFloat32)).contiguous();
   torch::Tensor to = torch::empty_like(from);
-  drop_all<false>(from.const_data_ptr<float>(), to.mutable_data_ptr<float>(), from.numel(), p,
-                  seed);
+  by_type(from, [&](auto number) {
+    using Number = decltype(number);
+    for_stretches(from.numel(), p, seed, [&](std::int64_t at, const Mask& mask) {
+      drop(numbers<Number>(from) + at, to_write<Number>(to) + at, mask);
+    });
+  });
   return to.to(x.scalar_type());
 }
 
 void add_dropped_out(torch::Tensor& sum, const torch::Tensor& x, double p, std::uint64_t seed) {
   if (!sum.is_cpu() && kernels::add_dropped(sum, x, p, seed)) return;
-  const torch::ScalarType type = sum.scalar_type();
-  const bool narrow = type == torch::kBFloat16;
-  if (!sum.is_cpu() || !sum.is_contiguous() || x.scalar_type() != type ||
-      (!narrow && type != torch::kFloat32)) {
+  if (!suits_sum(sum, x)) {
     sum.add_(dropped_out(x, p, seed));
     return;
   }
   const torch::Tensor from = x.detach().contiguous();
-  if (narrow) {
-    drop_all<true>(static_cast<const std::uint16_t*>(from.const_data_ptr()),
-                   static_cast<std::uint16_t*>(sum.mutable_data_ptr()), from.numel(), p, seed);
-  } else {
-    drop_all<true>(from.const_data_ptr<float>(), sum.mutable_data_ptr<float>(), from.numel(), p,
-                   seed);
+  by_type(from, [&](auto number) {
+    using Number = decltype(number);
+    for_stretches(from.numel(), p, seed, [&](std::int64_t at, const Mask& mask) {
+      drop_onto(numbers<Number>(from) + at, to_write<Number>(sum) + at, mask);
+    });
+  });
+}
+
+torch::Tensor add_and_drop(torch::Tensor& sum, torch::Tensor added, const torch::Tensor& x,
+                           double p, std::uint64_t seed) {
+  // float32 keeps to two passes: in one the compiler joins product and sum, which is another
+  // number.
+  if (sum.scalar_type() != torch::kBFloat16 || !suits_sum(sum, added) || !suits_sum(added, x)) {
+    add_dropped_out(sum, added, p, seed);
+    added = torch::Tensor();  // its memory goes before the other's comes
+    return dropped_out(x, p, seed);
   }
+  const torch::Tensor from = x.detach().contiguous();
+  using Number = std::uint16_t;
+  for_stretches(from.numel(), p, seed, [&](std::int64_t at, const Mask& mask) {
+    drop_both(numbers<Number>(from) + at, to_write<Number>(added) + at, to_write<Number>(sum) + at,
+              mask);
+  });
+  return added;
 }
 
 }  // namespace luthier

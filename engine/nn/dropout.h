@@ -19,6 +19,12 @@ torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed);
 /// on the CPU and where kernels of our own run, and there what is added is not rounded before.
 void add_dropped_out(torch::Tensor& sum, const torch::Tensor& x, double p, std::uint64_t seed);
 
+/// Both at once, where one mask serves a gradient and what it came from: adds dropped_out(added) to
+/// `sum` and → dropped_out(x), all of one type and sizes. On the CPU each place is decided once,
+/// and the result stands where `added` stood, which is the caller's no more.
+torch::Tensor add_and_drop(torch::Tensor& sum, torch::Tensor added, const torch::Tensor& x,
+                           double p, std::uint64_t seed);
+
 /// dropped_out with ATen's own generator, as it is done on a device that runs no kernels of ours:
 /// its mask is another.
 torch::Tensor dropped_by_generator(const torch::Tensor& x, double p, std::uint64_t seed);

@@ -176,11 +176,15 @@ class SideBySideFunction : public torch::autograd::Function<SideBySideFunction> 
         dinners.push_back(dinner);
         continue;
       }
-      if (wanted(i, kA)) {
-        result(i, kA) = matrix_product(dinner.t(), dropped_out(flat, terms.dropout, terms.seed))
-                            .to(terms.trained);
+      Tensor dropped;
+      if (reaches_x && wanted(i, kA)) {
+        dropped = add_and_drop(dx, matrix_product(dinner, a), flat, terms.dropout, terms.seed);
+      } else if (reaches_x) {
+        add_dropped_out(dx, matrix_product(dinner, a), terms.dropout, terms.seed);
+      } else {
+        dropped = dropped_out(flat, terms.dropout, terms.seed);
       }
-      if (reaches_x) add_dropped_out(dx, matrix_product(dinner, a), terms.dropout, terms.seed);
+      if (dropped.defined()) result(i, kA) = matrix_product(dinner.t(), dropped).to(terms.trained);
     }
     if (!joined.empty()) {
       const Tensor dinner = stacked(dinners, 1);  // [n, Σ r]

@@ -5,6 +5,7 @@
 #include "engine/objectives/chunk_gradient.h"
 
 #include "engine/kernels/cross_entropy.h"
+#include "engine/nn/cpu_passes.h"
 
 namespace luthier {
 
@@ -25,6 +26,8 @@ void put_back(const Tensor& logits, const Tensor& wide) {
 Tensor cross_entropy_in_place(const Tensor& logits, const Tensor& target, bool gradient) {
   const torch::NoGradGuard no_grad;
   if (const auto losses = kernels::cross_entropy_(logits, target, gradient)) return losses->sum();
+  if (logits.scalar_type() == torch::kBFloat16 && suits_loops({logits}) && logits.is_contiguous())
+    return cross_entropy_pass(logits, target, gradient).sum();
   const Tensor goal = target.unsqueeze(1);
   const Tensor wide = logits.to(torch::kFloat32);  // itself where it is float32
   const Tensor maximum = wide.amax(1, true), picked = wide.gather(1, goal);

@@ -8,10 +8,11 @@
 
 namespace luthier {
 
-std::int64_t chunk_bytes(const StepTerms& terms, const HeadCost& head, std::int64_t rows) {
-  // Of narrow logits a copy in float32. Where a plug scales the product's result: this, that and
+std::int64_t chunk_bytes(const StepTerms& terms, const HeadCost& head, std::int64_t rows,
+                         bool copied) {
+  // Where a plug scales the product's result: this, that and
   // the gradients of both, on the CPU with a copy for mixed types.
-  std::int64_t each = terms.element == 4 ? 4 : terms.element + 4;
+  std::int64_t each = terms.element + (copied && terms.element < 4 ? 4 : 0);
   if (head.scaled) each = terms.element < 4 && terms.cpu ? 18 : 16;
   // What a plug of low rank has between its two products, and its gradient.
   const std::int64_t rank = head.plug_numbers / std::max<std::int64_t>(1, head.vocabulary);
@@ -39,8 +40,9 @@ LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head) {
   const WeightGradient weight = weight_gradient(terms, head);
   LossCost cost;
   cost.gradient = weight.sum;
-  cost.work = terms.block(pass.tokens * head.width) + 2 * terms.block(pass.labels * head.width) +
-              std::max(chunk_bytes(terms, head, chunk) + weight.growing, weight.handed_on);
+  cost.work =
+      terms.block(pass.tokens * head.width) + 2 * terms.block(pass.labels * head.width) +
+      std::max(chunk_bytes(terms, head, chunk, !terms.cpu) + weight.growing, weight.handed_on);
   return cost;
 }
 

@@ -23,8 +23,9 @@ struct LossCost {
 };
 
 /// While the logits of a chunk of so many rows become their gradient and this goes back through the
-/// head, whatever hangs on it.
-std::int64_t chunk_bytes(const StepTerms& terms, const HeadCost& head, std::int64_t rows);
+/// head, whatever hangs on it. `copied`: narrow logits are copied in float32 for it.
+std::int64_t chunk_bytes(const StepTerms& terms, const HeadCost& head, std::int64_t rows,
+                         bool copied);
 
 /// Of the gradients of the head's own weight and of what hangs on it.
 struct WeightGradient {

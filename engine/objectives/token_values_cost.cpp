@@ -18,7 +18,7 @@ LossCost token_values_cost(const Pass& pass, const HeadCost& head) {
   const std::int64_t own = head.plugged ? (terms.element == 4 ? 0 : terms.block(numbers)) : 0,
                      product = head.scaled ? terms.block(numbers) : 0;
   const std::int64_t forward = 2 * terms.floats(numbers) + own + product,
-                     backward = chunk_bytes(terms, head, chunk) + weight.growing;
+                     backward = chunk_bytes(terms, head, chunk, true) + weight.growing;
   LossCost cost;
   cost.gradient = weight.sum;
   cost.work = terms.block(pass.tokens * head.width) + 2 * terms.block(pass.labels * head.width) +

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // In bfloat16 a result is rounded once, at its end, where the arithmetic between is ours to choose:
-// each is compared with the same in float32 of the same numbers, rounded.
+// each is compared with the same in float32 of the same numbers, rounded. Attention's gradients,
+// which round on their way, are held against float64 and against LibTorch's own.
 #include <cmath>
+#include <functional>
+#include <limits>
 
 #include "engine/nn/attention.h"
 #include "engine/nn/layers.h"
+#include "engine/nn/tile_attention.h"
+#include "engine/nn/tile_loops.h"
 
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 
@@ -19,6 +24,22 @@ Tensor narrow(const Tensor& x) { return x.detach().to(torch::kBFloat16).set_requ
 double roundings(const Tensor& got, const Tensor& wanted) {
   const Tensor apart = (got.to(torch::kFloat64) - wanted.to(torch::kFloat64)).abs();
   return (apart / (wanted.to(torch::kFloat64).abs() * std::exp2(-8) + 1e-6)).max().item<double>();
+}
+
+/// How a product of queries, keys and values is made, and its gradients by `weights`.
+using Mix = std::function<Tensor(const Tensor&, const Tensor&, const Tensor&)>;
+std::vector<Tensor> gradients_of(const Mix& mix, const std::vector<Tensor>& states,
+                                 const Tensor& weights, torch::ScalarType type) {
+  std::vector<Tensor> leaves, made;
+  for (const Tensor& each : states)
+    leaves.push_back(each.detach().to(type).set_requires_grad(true));
+  mix(leaves[0], leaves[1], leaves[2]).backward(weights.to(type));
+  for (const Tensor& leaf : leaves) made.push_back(leaf.grad().to(torch::kFloat64));
+  return made;
+}
+
+double share_off(const Tensor& got, const Tensor& wanted) {
+  return (got - wanted).norm().item<double>() / wanted.norm().item<double>();
 }
 
 }  // namespace
@@ -59,6 +80,66 @@ class TestBfloat16 : public QObject {
     const Tensor wanted =
         at::matmul(shares, split(v)).transpose(1, 2).reshape({2 * seq, heads * size});
     QVERIFY(roundings(mixed, wanted) < 1.1);
+  }
+
+  void gradients_of_attention_data() {
+    QTest::addColumn<std::int64_t>("length");
+    QTest::addColumn<std::int64_t>("size");
+    QTest::addColumn<bool>("causal");
+    for (const std::int64_t length : {32, 45, 128, 129, 300})
+      for (const std::int64_t size : {32, 64, 96})
+        for (const bool causal : {false, true})
+          QTest::addRow("%d tokens of %d, %s", int(length), int(size), causal ? "causal" : "all")
+              << length << size << causal;
+  }
+  void gradients_of_attention() {
+    QFETCH(std::int64_t, length);
+    QFETCH(std::int64_t, size);
+    QFETCH(bool, causal);
+    const auto drawn = [&](std::int64_t heads) {
+      return (1.5 * torch::randn({2, length, heads, size})).to(torch::kBFloat16).transpose(1, 2);
+    };
+    // Queries that stand in a wider tensor, as those of a joined product do.
+    const std::vector<Tensor> states{drawn(5).slice(1, 1, 4), drawn(3), drawn(3)};
+    const Tensor weights = drawn(3);
+    const Mix formula = [&](const Tensor& q, const Tensor& k, const Tensor& v) {
+      Tensor scores = at::matmul(q, k.transpose(-1, -2)) / std::sqrt(static_cast<double>(size));
+      if (causal) {
+        const Tensor hidden = torch::ones({length, length}, torch::kBool).triu(1);
+        scores = scores.masked_fill(hidden, -std::numeric_limits<double>::infinity());
+      }
+      return at::matmul(scores.softmax(-1), v);
+    };
+    const Mix libtorch = [&](const Tensor& q, const Tensor& k, const Tensor& v) {
+      return at::scaled_dot_product_attention(q, k, v, {}, 0.0, causal);
+    };
+    const Mix ours = [&](const Tensor& q, const Tensor& k, const Tensor& v) {
+      return tiles_take(q, k, v) ? tile_attention(q, k, v, causal, {}) : libtorch(q, k, v);
+    };
+    const auto wanted = gradients_of(formula, states, weights, torch::kFloat64),
+               theirs = gradients_of(libtorch, states, weights, torch::kBFloat16),
+               made = gradients_of(ours, states, weights, torch::kBFloat16);
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const double off = share_off(made[i], wanted[i]);
+      QVERIFY2(off < 0.006, qPrintable(QString::number(off)));
+      QVERIFY(off <= 1.02 * share_off(theirs[i], wanted[i]));
+    }
+    QVERIFY(!tiles::available() || tiles_take(narrow(states[0]), states[1], states[2]));
+  }
+
+  void what_tiles_do_not_take() {
+    const auto drawn = [](std::int64_t heads, std::int64_t length, std::int64_t size) {
+      return narrow(torch::randn({1, heads, length, size}));
+    };
+    const Tensor x = drawn(2, 64, 64);
+    QCOMPARE(tiles_take(x, x, x), tiles::available());
+    const Tensor wide = x.detach().to(torch::kFloat32).requires_grad_(true);
+    QVERIFY(!tiles_take(wide, wide, wide));
+    QVERIFY(!tiles_take(x.detach(), x.detach(), x.detach()));  // no gradient to come
+    QVERIFY(!tiles_take(x, drawn(2, 65, 64), drawn(2, 65, 64)));
+    const Tensor odd = drawn(2, 64, 40), few = drawn(2, 8, 64);
+    QVERIFY(!tiles_take(odd, odd, odd));
+    QVERIFY(!tiles_take(few, few, few));
   }
 };
 

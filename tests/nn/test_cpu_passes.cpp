@@ -5,6 +5,7 @@
 #include "engine/nn/dropout.h"
 
 #include <cmath>
+#include <limits>
 
 #include <torch/csrc/autograd/autograd.h>
 
@@ -154,6 +155,26 @@ class TestCpuPasses : public QObject {
     QVERIFY(!suits_turn(heads, drawn({9, 1, 26}, type), drawn({9, 1, 26}, type)));
     QVERIFY(!suits_turn(heads, drawn({9, 1, size}, torch::kFloat64),
                         drawn({9, 1, size}, torch::kFloat64)));
+  }
+
+  void losses_of_logits() {
+    for (const std::int64_t size : {1, 15, 16, 700, 1111}) {
+      const Tensor logits = drawn({9, size}, torch::kBFloat16, 3);
+      const Tensor target = torch::arange(9, torch::kInt64).mul(97).remainder(size);
+      const Tensor in = leaf(logits);
+      const Tensor exact =
+          at::log_softmax(in, 1).gather(1, target.unsqueeze(1)).squeeze(1).neg();
+      Tensor kept = logits.clone();
+      QVERIFY(close(cross_entropy_pass(kept, target, false), exact.detach(), 4));
+      QVERIFY(at::equal(kept, logits));
+      QVERIFY(close(cross_entropy_pass(kept, target, true), exact.detach(), 4));
+      const Tensor slope = torch::autograd::grad({exact.sum()}, {in}).front();
+      QVERIFY(close(kept, slope, 1.01));
+    }
+    Tensor broken = drawn({2, 40}, torch::kBFloat16);
+    broken.index_put_({0, 3}, std::numeric_limits<double>::quiet_NaN());
+    const Tensor losses = cross_entropy_pass(broken, torch::zeros({2}, torch::kInt64), false);
+    QVERIFY(std::isnan(losses[0].item<float>()) && std::isfinite(losses[1].item<float>()));
   }
 
   void dropout_added_in_place_data() { types(); }

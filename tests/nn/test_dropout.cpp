@@ -40,6 +40,33 @@ class TestDropout : public QObject {
       QVERIFY(!(generator ? dropped_by_generator(x, p, 12) : dropped_out(x, p, 12)).equal(y));
     }
   }
+
+  void both_at_once_is_one_after_the_other_data() {
+    QTest::addColumn<bool>("narrow");
+    QTest::newRow("float32") << false;
+    QTest::newRow("bfloat16") << true;
+  }
+  void both_at_once_is_one_after_the_other() {
+    QFETCH(bool, narrow);
+    torch::manual_seed(3);
+    const auto drawn = [&] {
+      return torch::randn({331, 301}).to(narrow ? torch::kBFloat16 : torch::kFloat32);
+    };
+    const torch::Tensor x = drawn(), added = drawn(), sum = drawn();
+    for (const double p : {0.05, 0.5}) {
+      torch::Tensor apart = sum.clone(), together = sum.clone();
+      add_dropped_out(apart, added, p, 11);
+      const torch::Tensor left = add_and_drop(together, added.clone(), x, p, 11);
+      QVERIFY(together.equal(apart));
+      QVERIFY(!together.equal(sum));
+      QVERIFY(left.equal(dropped_out(x, p, 11)));
+      // What is no piece of memory goes the long way.
+      torch::Tensor turned = sum.clone().t();
+      const torch::Tensor same = add_and_drop(turned, added.t().contiguous(), x.t(), p, 11);
+      QVERIFY(same.equal(dropped_out(x.t(), p, 11)));
+      QVERIFY(!turned.equal(sum.t()));
+    }
+  }
 };
 
 QTEST_APPLESS_MAIN(TestDropout)
