@@ -189,6 +189,7 @@ class TestGraphs : public QObject {
     const auto asked = [&](bool recorded, std::int64_t tokens) {
       GenerationOptions options = greedy(recorded, tokens);
       options.temperature = temperature;
+      options.top_p = 0.2;  // which the tokens that are sent decide
       pretend::reset_counts();
       (void)answers_of(loaded, texts(3, 12), options);
       return pretend::counts();
