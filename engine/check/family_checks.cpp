@@ -4,13 +4,12 @@
 // The gradients also come out twice to the bit.
 #include <cmath>
 #include <cstdio>
-#include <limits>
 
+#include "engine/check/answers.h"
 #include "engine/check/checks.h"
 #include "engine/check/judge.h"
 #include "engine/check/tiny_models.h"
 #include "engine/check/tuning.h"
-#include "engine/generate/generate.h"
 
 namespace luthier {
 
@@ -95,27 +94,6 @@ Result<StepNumbers> numbers_on(const TinyModel& model, const Recipe& recipe, tor
   tuning->step(kStepRate);
   numbers.loss_after = tuning->micro_batch(rows, kStepSeed);
   return numbers;
-}
-
-/// The farthest log-probability of tokens that both chose; infinite where one chose a token that
-/// the other holds for another than (nearly) the best.
-double answers_apart(const std::vector<Generated>& found, const std::vector<Generated>& truth,
-                     double near) {
-  double far = 0;
-  for (std::size_t row = 0; row < truth.size(); ++row) {
-    const auto &got = found[row].tokens, &wanted = truth[row].tokens;
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-      if (i >= got.size()) return std::numeric_limits<double>::infinity();
-      far = std::max(far, std::abs(got[i].logprob - wanted[i].logprob));
-      if (got[i].id == wanted[i].id) continue;
-      // Two tokens as good as one another: from here on the answers may differ.
-      const auto& others = wanted[i].alternatives;
-      if (others.empty() || wanted[i].logprob - std::log(others.front().second) > near)
-        return std::numeric_limits<double>::infinity();
-      break;
-    }
-  }
-  return far;
 }
 
 std::string percent(double share) {

@@ -11,13 +11,13 @@
 #include "engine/device/failure.h"
 #include "engine/device/threads.h"
 #include "engine/generate/answer_text.h"
-#include "engine/generate/token_choice.h"
+#include "engine/generate/standing_steps.h"
+#include "engine/generate/writer.h"
 
 namespace luthier {
 
 namespace {
 
-using torch::Tensor;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxBatch = 32;
@@ -32,6 +32,7 @@ struct Work {
   std::vector<Generated>& results;
   std::vector<AnswerText> texts;
   std::unordered_map<TokenId, std::string> pieces;
+  std::unique_ptr<StandingSteps> standing;  ///< null: steps are not recorded
 
   const std::string& piece(TokenId id) {
     const auto [place, fresh] = pieces.try_emplace(id);
@@ -48,131 +49,71 @@ struct Work {
   }
 };
 
-/// The states that predict what comes next, as the head takes them, and the cache between them.
-class Writing {
- public:
-  virtual ~Writing() = default;
-  /// A batch of prompts of one length → [prompts · tokens, hidden].
-  virtual Tensor begin(const ModelInput& prompts) = 0;
-  /// A further token of each row that is left → [rows, hidden].
-  virtual Tensor go_on(const ModelInput& tokens) = 0;
-  /// These rows of the batch are left (int64 [rows]).
-  virtual void keep(const Tensor& rows) = 0;
-};
-
-/// The prompt is the beginning of what is written.
-class Continuing : public Writing {
- public:
-  Continuing(Causal& model, std::int64_t capacity)
-      : model_(model), cache_(model.num_hidden_layers(), capacity) {}
-  Tensor begin(const ModelInput& prompts) override { return go_on(prompts); }
-  Tensor go_on(const ModelInput& tokens) override {
-    return model_.decode(model_.embed(tokens), &cache_);
-  }
-  void keep(const Tensor& rows) override { cache_.select(rows); }
-
- private:
-  Causal& model_;
-  KeyValueCache cache_;
-};
-
-/// The prompt is read once, and what is written begins with the start token.
-class Rewriting : public Writing {
- public:
-  Rewriting(SequenceToSequence& model, std::int64_t capacity)
-      : model_(model), cache_(model.decoder_layers(), capacity) {}
-  Tensor begin(const ModelInput& prompts) override {
-    memory_ = model_.encode(prompts);
-    ModelInput start;
-    start.input_ids =
-        torch::full({memory_.rows.rows()}, model_.start_token(), prompts.source_ids.options());
-    start.lengths.assign(static_cast<std::size_t>(memory_.rows.rows()), 1);
-    return go_on(start);
-  }
-  Tensor go_on(const ModelInput& tokens) override {
-    return model_.decode(tokens, memory_, &cache_);
-  }
-  void keep(const Tensor& rows) override { cache_.select(rows); }
-
- private:
-  SequenceToSequence& model_;
-  KeyValueCache cache_;
-  RowStates memory_;  ///< its keys and values are in the cache after the first token
-};
-
-std::unique_ptr<Writing> make_writing(Model& model, std::int64_t prompt, std::int64_t new_tokens) {
-  if (SequenceToSequence* able = model.sequence_to_sequence())
-    return std::make_unique<Rewriting>(*able, 1 + new_tokens);
-  return std::make_unique<Continuing>(*model.causal(), prompt + new_tokens);
-}
-
 /// What a prompt is to the model: the beginning of its answer, or a text of its own.
 const std::vector<TokenId>& prompt_ids(Model& model, const Example& prompt) {
   return model.sequence_to_sequence() ? prompt.source_ids : prompt.input_ids;
 }
 
-/// One batch of prompts of equal length, decoded in step; sequences that end leave the batch.
+/// One batch of prompts of equal length, decoded in step; sequences that end leave the batch, where
+/// the writer lets them.
 class BatchDecoder {
  public:
   BatchDecoder(Work& work, std::vector<std::size_t> indices)
-      : work_(work), loaded_(work.loaded), live_(std::move(indices)), options_(work.options) {}
+      : work_(work), loaded_(work.loaded), rows_(std::move(indices)), options_(work.options) {}
 
   /// False when the host asked to stop.
   bool run() {
     const auto start = Clock::now();
     std::vector<Example> batch;
-    for (const std::size_t index : live_) batch.push_back(work_.prompts[index]);
-    const std::size_t length = prompt_ids(*loaded_.model, batch.front()).size();
-    const auto writing =
-        make_writing(*loaded_.model, static_cast<std::int64_t>(length), options_.max_new_tokens);
-    ModelInput next_input = for_model(*loaded_.model, collate(batch));
-    for (std::int64_t step = 0; !live_.empty() && step < options_.max_new_tokens; ++step) {
+    for (const std::size_t index : rows_) batch.push_back(work_.prompts[index]);
+    const auto writer =
+        make_writer(*loaded_.model, options_, work_.standing,
+                    static_cast<std::int64_t>(prompt_ids(*loaded_.model, batch.front()).size()));
+    for (std::int64_t step = 0; step < options_.max_new_tokens; ++step) {
       adapt_waiting();
-      // [batch · new, hidden]
-      const Tensor hidden = step == 0 ? writing->begin(next_input) : writing->go_on(next_input);
-      const Tensor last =
-          hidden.view({static_cast<std::int64_t>(live_.size()), -1, hidden.size(-1)})
-              .select(1, -1);  // [batch, hidden]
-      // [batch, vocab]
-      const Tensor logits = loaded_.model->output_head()
-                                ->forward(last)
-                                .to(torch::kFloat32)
-                                .to(torch::kCPU)
-                                .contiguous();
+      if (step == 0)
+        writer->begin(for_model(*loaded_.model, collate(batch)));
+      else
+        writer->go_on(last_tokens());
       const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-      std::vector<std::int64_t> kept, next;
-      std::vector<std::size_t> still;
-      for (std::size_t row = 0; row < live_.size(); ++row) {
-        const bool goes_on =
-            take(live_[row],
-                 {logits.const_data_ptr<float>() + static_cast<std::int64_t>(row) * logits.size(1),
-                  static_cast<std::size_t>(logits.size(1))},
-                 step, seconds);
-        const Generated& result = work_.results[live_[row]];
-        if (work_.progress && !work_.progress(live_[row], result)) return false;
-        if (!goes_on) continue;
-        kept.push_back(static_cast<std::int64_t>(row));
-        still.push_back(live_[row]);
-        next.push_back(result.tokens.back().id);
+      std::vector<std::int64_t> kept;
+      for (std::size_t row = 0; row < rows_.size(); ++row) {
+        if (ended(row)) continue;
+        const bool goes_on = take(row, *writer, step, seconds);
+        if (work_.progress && !work_.progress(rows_[row], work_.results[rows_[row]])) return false;
+        if (goes_on) kept.push_back(static_cast<std::int64_t>(row));
       }
-      if (still.size() != live_.size() && !still.empty()) writing->keep(torch::tensor(kept));
-      live_ = std::move(still);
-      if (live_.empty()) break;
-      ModelInput follow;
-      follow.input_ids = torch::tensor(next).to(loaded_.model->device());
-      follow.lengths.assign(next.size(), 1);
-      next_input = std::move(follow);
+      if (kept.empty()) break;
+      if (kept.size() < rows_.size() && writer->lets_go(kept.size(), rows_.size()))
+        leave(kept, *writer);
     }
     return true;
   }
 
  private:
+  bool ended(std::size_t row) const { return !work_.results[rows_[row]].finish.empty(); }
+
+  /// Of each row; of one that has ended and stays, some token.
+  std::vector<std::int64_t> last_tokens() const {
+    std::vector<std::int64_t> ids;
+    for (const std::size_t index : rows_) ids.push_back(work_.results[index].tokens.back().id);
+    return ids;
+  }
+
+  void leave(const std::vector<std::int64_t>& kept, Writer& writer) {
+    std::vector<std::size_t> still;
+    for (const std::int64_t row : kept) still.push_back(rows_[static_cast<std::size_t>(row)]);
+    rows_ = std::move(still);
+    writer.keep(torch::tensor(kept, torch::kInt64));
+  }
+
   /// Adds the next token of one sequence; false when it has ended.
-  bool take(std::size_t index, std::span<const float> logits, std::int64_t step, double seconds) {
+  bool take(std::size_t row, Writer& writer, std::int64_t step, double seconds) {
+    const std::size_t index = rows_[row];
     Generated& result = work_.results[index];
     result.seconds = seconds;
     const std::uint64_t draw = work_.draws.empty() ? index : work_.draws[index];
-    const TokenChoice choice = choose_token(logits, options_, draw, step);
+    const TokenChoice choice = writer.choice(row, draw, step);
     const bool end = !options_.ignore_eos &&
                      std::find(loaded_.eos_ids.begin(), loaded_.eos_ids.end(), choice.id) !=
                          loaded_.eos_ids.end();
@@ -199,7 +140,7 @@ class BatchDecoder {
 
   Work& work_;
   const LoadedModel& loaded_;
-  std::vector<std::size_t> live_;
+  std::vector<std::size_t> rows_;  ///< of the writer's batch, by their prompts
   const GenerationOptions& options_;
 };
 
@@ -243,7 +184,8 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded,
             draws,
             results,
             std::vector<AnswerText>(prompts.size(), AnswerText(loaded.processor->tokenizer())),
-            {}};
+            {},
+            make_standing_steps(*loaded.model, options)};
   bool cancelled = false;
   for (const auto& [length, indices] : by_length) {
     for (std::size_t begin = 0; begin < indices.size() && !cancelled; begin += kMaxBatch) {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,9 @@ struct GenerationOptions {
   std::uint64_t seed = 42;
   bool ignore_eos = false;
   std::int64_t alternatives = 5;  ///< runners-up kept a token
+  /// A step is recorded on a device that can, and replayed (generate/standing_steps); unset: as
+  /// LUTHIER_GRAPHS says.
+  std::optional<bool> recorded = {};
 };
 
 /// One answered token. `alternatives` are {piece, probability}, best first.

@@ -41,7 +41,82 @@ std::size_t draw(std::span<const float> logits, const GenerationOptions& options
   return order.front();
 }
 
+/// How far a sum may be off for the order of its terms: 2⁻⁵³ a term at most, of which there are
+/// less than a million.
+constexpr double kOtherOrder = 1e-9;
+/// Sent where tokens are drawn: nearly all of the probability of a model that knows what it says.
+constexpr std::size_t kDrawnAmong = 256;
+
+/// The place, among weights that descend, where `target` of their sum is reached; nothing: behind
+/// them.
+std::optional<std::size_t> reached(std::span<const double> weights, double target) {
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (target < weights[i]) return i;
+    target -= weights[i];
+  }
+  return std::nullopt;
+}
+
+/// draw() as far as the leading tokens decide it → a place among them.
+std::optional<std::size_t> draw_among(const LeadingTokens& leading,
+                                      const GenerationOptions& options, double u) {
+  const double top = leading.best.front().second;
+  std::vector<double> weights;
+  double all = 0;
+  for (const auto& [id, logit] : leading.best) {
+    weights.push_back(std::exp((logit - top) / options.temperature));
+    all += weights.back();
+  }
+  const bool whole = weights.size() == leading.vocabulary;
+  const double least = whole ? all : leading.weights * (1 - kOtherOrder),
+               most = whole ? all : leading.weights * (1 + kOtherOrder);
+  double kept = 0;
+  std::size_t count = 0;
+  while (count < weights.size() && (count == 0 || kept < options.top_p * least))
+    kept += weights[count++];
+  const bool ends = kept >= options.top_p * most || (whole && count == weights.size());
+  if (ends) {  // what is kept is known to the bit
+    const std::span<const double> among(weights.data(), count);
+    return reached(among, u * kept).value_or(count - 1);
+  }
+  // It ends at one of two of them or behind them all, so that the target is known within what may
+  // be kept.
+  const double next = count < weights.size() ? weights[count] : weights.back(),
+               lower = u * options.top_p * least,
+               upper = u * std::min(most, options.top_p * most + next);
+  const auto first = reached(weights, lower), last = reached(weights, upper);
+  return first && last && *first == *last ? first : std::nullopt;
+}
+
 }  // namespace
+
+std::size_t leading_count(const GenerationOptions& options, std::size_t vocabulary) {
+  const auto told = static_cast<std::size_t>(std::max<std::int64_t>(0, options.alternatives)) + 1;
+  return std::min(vocabulary, options.temperature > 0 ? std::max(told, kDrawnAmong) : told);
+}
+
+std::optional<TokenChoice> choose_among(const LeadingTokens& leading,
+                                        const GenerationOptions& options, std::uint64_t prompt,
+                                        std::int64_t step) {
+  const auto place =
+      options.temperature > 0
+          ? draw_among(leading, options,
+                       uniform_at(options.seed, prompt, static_cast<std::uint64_t>(step)))
+          : std::optional<std::size_t>(0);
+  if (!place) return std::nullopt;
+  TokenChoice choice;
+  choice.id = leading.best[*place].first;
+  choice.logprob = leading.best[*place].second - leading.log_total;
+  const auto told =
+      std::min(leading.best.size(),
+               static_cast<std::size_t>(std::max<std::int64_t>(0, options.alternatives)) + 1);
+  for (std::size_t i = 0; i < told && choice.alternatives.size() + 1 < told; ++i) {
+    if (i != *place)
+      choice.alternatives.emplace_back(leading.best[i].first,
+                                       std::exp(leading.best[i].second - leading.log_total));
+  }
+  return choice;
+}
 
 TokenChoice choose_token(std::span<const float> logits, const GenerationOptions& options,
                          std::uint64_t prompt, std::int64_t step) {

@@ -4,7 +4,9 @@
 // are the model's own, before temperature.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -24,5 +26,23 @@ struct TokenChoice {
 /// logits [vocab] float32 of one sequence; `prompt` and `step` place the draw.
 TokenChoice choose_token(std::span<const float> logits, const GenerationOptions& options,
                          std::uint64_t prompt, std::int64_t step);
+
+/// What a device sends of a row in place of its logits: those of the most likely tokens, and sums
+/// over all of them, which it adds up in another order than the host would.
+struct LeadingTokens {
+  std::vector<std::pair<TokenId, float>> best;  ///< with their logits; of equal ones the lower id
+  std::size_t vocabulary = 0;                   ///< of how many they are the best
+  double log_total = 0;                         ///< log Σ exp(logit)
+  double weights = 0;  ///< Σ exp((logit − largest) / temperature), where tokens are drawn
+};
+/// How many of them a choice asks for.
+std::size_t leading_count(const GenerationOptions& options, std::size_t vocabulary);
+
+/// choose_token of the same row. Nothing: a draw that those sent do not decide, because it lies
+/// among the other tokens or so near a border that the order of a sum could move it; the whole row
+/// has to be looked at.
+std::optional<TokenChoice> choose_among(const LeadingTokens& leading,
+                                        const GenerationOptions& options, std::uint64_t prompt,
+                                        std::int64_t step);
 
 }  // namespace luthier

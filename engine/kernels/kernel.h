@@ -3,6 +3,8 @@
 // C++ (tests/kernels). Plain data.
 #pragma once
 
+#include <cstddef>
+
 namespace luthier {
 
 struct Kernel {
@@ -12,10 +14,12 @@ struct Kernel {
 
 struct Launch {
   Kernel kernel;
-  unsigned columns = 1, rows = 1;    ///< blocks
-  unsigned threads = 32;             ///< of a block; whole warps
-  void* const* arguments = nullptr;  ///< one for each of the entry's, of its very type
-  double bytes = 0;                  ///< that it reads and writes, for who counts them
+  unsigned columns = 1, rows = 1;      ///< blocks
+  unsigned threads = 32;               ///< of a block; whole warps
+  void* const* arguments = nullptr;    ///< one for each of the entry's, of its very type
+  double bytes = 0;                    ///< that it reads and writes, for who counts them
+  const std::size_t* sizes = nullptr;  ///< of each argument, for who keeps a launch to do it again
+  std::size_t count = 0;               ///< of the arguments
 };
 
 class Launcher {

@@ -27,12 +27,15 @@ bool launch(const torch::Tensor& on, const Kernel& kernel, std::int64_t columns,
   Launcher* launcher = launcher_for(on.device().type());
   if (!launcher) return false;
   void* places[] = {&arguments...};
+  constexpr std::size_t kSizes[] = {sizeof(Arguments)...};
   const Launch asked{kernel,
                      static_cast<unsigned>(columns),
                      static_cast<unsigned>(rows),
                      static_cast<unsigned>(threads),
                      places,
-                     bytes};
+                     bytes,
+                     kSizes,
+                     sizeof...(Arguments)};
   return launcher->launch(asked, on.device().index() < 0 ? 0 : on.device().index());
 }
 

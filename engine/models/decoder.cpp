@@ -155,7 +155,9 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   if (cache && before > 0) cache->reserve(before);
   Tensor positions = sequence.positions;
   std::optional<std::int64_t> end;  // one past the largest position, where it is known here
-  if (!positions.defined()) {
+  if (cache && cache->stands()) {
+    positions = cache->positions();
+  } else if (!positions.defined()) {
     positions = sequence.rows.positions(device);
     end = before + sequence.rows.longest();
     if (cache && cache->length() > 0) {
@@ -171,6 +173,8 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   if (before > 0) positions = positions + before;
   if (cache && sequence.position_offsets.defined())
     cache->position_offsets = sequence.position_offsets;
+  if (cache && (rotary_.goes_by_length() || local_rotary_.goes_by_length()))
+    cache->can_stand = false;
   const torch::ScalarType dtype = sequence.embeddings.scalar_type();
   const RotaryTable whole = rotary_.table(positions, dtype, end);
   const RotaryTable local =

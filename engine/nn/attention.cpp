@@ -153,6 +153,27 @@ Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const Att
   return at::scaled_dot_product_attention(q, key, value, {}, 0.0, causal, scale);
 }
 
+/// One token of each row over all places of a cache that stands, those behind it hidden: q [rows,
+/// heads, head_dim], k and v [rows, kv_heads, head_dim] → [rows, heads·head_dim]. The queries of
+/// one head of keys are its places in the product, so that keys are not repeated for them.
+Tensor attend_standing(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule,
+                       KeyValueCache& cache, std::int64_t layer) {
+  const std::int64_t rows = q.size(0), kv_heads = k.size(1), head_dim = q.size(2);
+  const auto [key, value] = cache.append(layer, k.unsqueeze(2), v.unsqueeze(2));
+  const Tensor query = q.reshape({rows, kv_heads, -1, head_dim}),
+               mask = cache.mask(rule.causal ? rule.window : std::nullopt, q);
+  const double factor = rule.scale > 0 ? rule.scale : 1 / std::sqrt(static_cast<double>(head_dim));
+  Tensor mixed;  // [rows, kv_heads, queries of one, head_dim]
+  if (rule.softcap > 0) {
+    const Tensor scores = at::matmul(query, key.transpose(-1, -2)) * factor;
+    const Tensor capped = at::tanh(scores / rule.softcap) * rule.softcap + mask;
+    mixed = at::matmul(capped.to(torch::kFloat32).softmax(-1).to(q.scalar_type()), value);
+  } else {
+    mixed = at::scaled_dot_product_attention(query, key, value, mask, 0.0, false, factor);
+  }
+  return mixed.reshape({rows, -1});
+}
+
 /// x [batch, kv_heads, keys, head_dim] with `first` [count, kv_heads, head_dim] in front of each
 /// row.
 Tensor behind(const Tensor& first, const Tensor& x) {
@@ -256,45 +277,14 @@ Tensor ScoreBias::once(const std::vector<std::int64_t>& key,
   return made;
 }
 
-std::pair<Tensor, Tensor> KeyValueCache::across(
-    std::int64_t layer, const std::function<std::pair<Tensor, Tensor>()>& make) {
-  const auto found = across_.find(layer);
-  return found != across_.end() ? found->second : across_.emplace(layer, make()).first->second;
-}
-
-std::pair<Tensor, Tensor> KeyValueCache::append(std::int64_t layer, const Tensor& key,
-                                                const Tensor& value) {
-  Tensor& keys = keys_.at(static_cast<std::size_t>(layer));
-  Tensor& values = values_.at(static_cast<std::size_t>(layer));
-  if (!keys.defined()) {
-    keys = torch::empty({key.size(0), key.size(1), capacity_, key.size(3)}, key.options());
-    values = torch::empty_like(keys);
-  }
-  const std::int64_t end = length_ + key.size(2);
-  TORCH_CHECK(end <= capacity_, "the key-value cache is full");
-  keys.slice(2, length_, end).copy_(key);
-  values.slice(2, length_, end).copy_(value);
-  return {keys.slice(2, 0, end), values.slice(2, 0, end)};
-}
-
-void KeyValueCache::select(const Tensor& rows) {
-  for (auto* store : {&keys_, &values_}) {
-    for (Tensor& tensor : *store) {
-      if (tensor.defined()) tensor = tensor.index_select(0, rows.to(tensor.device()));
-    }
-  }
-  for (auto& [layer, pair] : across_) {
-    for (Tensor* tensor : {&pair.first, &pair.second})
-      *tensor = tensor->index_select(0, rows.to(tensor->device()));
-  }
-  if (position_offsets.defined())
-    position_offsets = position_offsets.index_select(0, rows.to(position_offsets.device()));
-}
-
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout& rows,
               const AttentionRule& rule, const Tensor& blocks, KeyValueCache* cache,
               std::int64_t layer, const KeysAndValues& before, const ScoreBias* bias) {
   const std::int64_t width = q.size(1) * q.size(2);
+  if (cache && cache->stands()) {
+    TORCH_CHECK(rows.longest() == 1 && !bias, "a cache that stands takes a token of each row");
+    return attend_standing(q, k, v, rule, *cache, layer);
+  }
   if (cache) {
     TORCH_CHECK(rows.equal(), "a cache holds rows of equal length");
     const bool begins = cache->length() == 0;

@@ -1,49 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Scaled dot-product attention with grouped queries over rows of any lengths, within a row or
-// across to the same row of other states, and the key-value cache of decoding.
+// across to the same row of other states.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
-#include <utility>
 #include <vector>
 
+#include "engine/nn/key_value_cache.h"
 #include "engine/nn/plugs.h"
 #include "engine/nn/rows.h"
 
 namespace luthier {
-
-/// Keys and values of one batch of equally long rows, for all layers, allocated once.
-class KeyValueCache {
- public:
-  KeyValueCache(std::int64_t layers, std::int64_t capacity)
-      : keys_(layers), values_(layers), capacity_(capacity) {}
-  std::int64_t length() const { return length_; }
-  /// Adds [batch, kv_heads, new, head_dim] at the end of layer's store and returns all of it so
-  /// far. Call `advance(new)` once after the last layer.
-  std::pair<torch::Tensor, torch::Tensor> append(std::int64_t layer, const torch::Tensor& key,
-                                                 const torch::Tensor& value);
-  void advance(std::int64_t count) { length_ += count; }
-  /// Keys and values of the states that the rows look across to, [batch, kv_heads, keys, head_dim]
-  /// each: `make` is asked at a layer's first token alone.
-  std::pair<torch::Tensor, torch::Tensor> across(
-      std::int64_t layer, const std::function<std::pair<torch::Tensor, torch::Tensor>()>& make);
-  /// Room for `count` more, before anything is stored: tokens that stand before the rows' own.
-  void reserve(std::int64_t count) { capacity_ += count; }
-  /// Keeps these rows of the batch (int64 [rows]), for when some sequences are done.
-  void select(const torch::Tensor& rows);
-
-  /// What a row's next position is ahead of its length (positions of pictures may be fewer than
-  /// their tokens): [batch] int64, or undefined for 0.
-  torch::Tensor position_offsets;
-
- private:
-  std::vector<torch::Tensor> keys_, values_;
-  std::map<std::int64_t, std::pair<torch::Tensor, torch::Tensor>> across_;  ///< by layer
-  std::int64_t capacity_, length_ = 0;
-};
 
 struct AttentionRule {
   bool causal = true;                  ///< query i of a row sees keys up to (keys − seq) + i
@@ -82,7 +52,8 @@ class ScoreBias {
 /// Attention within each row. q [tokens, heads, head_dim], k and v [tokens, kv_heads, head_dim] →
 /// [tokens, heads·head_dim]. `blocks` [tokens] int64 or undefined: tokens of one row with the same
 /// number ≥ 0 see one another; a window does not hold them back unless the rule says so. With a
-/// cache (rows of equal length only) the tokens continue what layer `layer` of it holds. `before`
+/// cache (rows of equal length only) the tokens continue what layer `layer` of it holds; one that
+/// stands takes a token of each row. `before`
 /// stands in front of every row, as tokens that all of it may see; in a cache at its beginning.
 /// `bias` counts places from the first key, and has no part in a rule with a softcap.
 torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,

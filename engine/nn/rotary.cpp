@@ -102,6 +102,8 @@ RotaryEmbedding::RotaryEmbedding(RotaryOptions options) : options_(std::move(opt
   if (!options_.sections.empty()) axes_ = section_axes(options_);
 }
 
+bool RotaryEmbedding::goes_by_length() const { return by_length(options_); }
+
 Tensor RotaryEmbedding::frequencies(std::int64_t seq) const {
   const RotaryOptions& o = options_;
   if (o.type == "yarn") return yarn_frequencies(o);

@@ -55,6 +55,8 @@ class RotaryEmbedding {
   /// the host does not know it, the positions' device is asked.
   RotaryTable table(const torch::Tensor& position_ids, torch::ScalarType dtype,
                     std::optional<std::int64_t> end = {}) const;
+  /// Whether the host has to know how far the positions reach (dynamic, longrope).
+  bool goes_by_length() const;
 
  private:
   torch::Tensor frequencies(std::int64_t seq) const;  // [dimension / 2]

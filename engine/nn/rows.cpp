@@ -129,7 +129,11 @@ Tensor RowLayout::positions_here() const {
 }
 
 Tensor RowLayout::positions(torch::Device device) const {
-  return positions_.defined() ? positions_ : positions_here().to(device);
+  if (positions_.defined()) return positions_;
+  // Of rows of one token, which decoding has at every step, nothing need be brought there.
+  if (longest_ == 1)
+    return torch::zeros({tokens_}, torch::TensorOptions().device(device).dtype(torch::kInt64));
+  return positions_here().to(device);
 }
 
 Tensor RowLayout::ends_here() const {

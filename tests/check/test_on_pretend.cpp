@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "engine/check/checks.h"
+#include "engine/device/graph.h"
 #include "engine/device/lost_device.h"
 #include "engine/kernels/launcher.h"
 #include "engine/models/family.h"
@@ -84,6 +85,28 @@ class Idle : public Launcher {
   bool says_done_;
 };
 
+/// Writes work down and does nothing when it is replayed; or refuses.
+class Forgetful : public GraphRecorder {
+ public:
+  Forgetful(GraphRecorder& own, bool refuses) : own_(own), refuses_(refuses) {}
+  void warm_up(torch::Device device, const std::function<void()>& work) override {
+    own_.warm_up(device, work);
+  }
+  std::unique_ptr<Recording> record(torch::Device device,
+                                    const std::function<void()>& work) override {
+    class Nothing : public Recording {
+      void replay() override {}
+    };
+    TORCH_CHECK(!refuses_, "operation not permitted when stream is capturing");
+    (void)own_.record(device, work);
+    return std::make_unique<Nothing>();
+  }
+
+ private:
+  GraphRecorder& own_;
+  bool refuses_;
+};
+
 }  // namespace
 
 class TestOnPretend : public QObject {
@@ -141,6 +164,8 @@ class TestOnPretend : public QObject {
     QTest::newRow("speed") << "memory and speed: 2 M, speed" << 1;
     QTest::newRow("memory") << "memory and speed: 2 M, LoRA" << 3;
     QTest::newRow("copies and waits") << "copies and waits: llama" << 1;
+    QTest::newRow("decoding") << "decoding: qwen3_vl" << 1;
+    QTest::newRow("decoding, speed") << "decoding: 2 M" << 2;
   }
   void a_sound_device_passes() {
     QFETCH(QString, only);
@@ -208,6 +233,23 @@ class TestOnPretend : public QObject {
       for (const CheckRow& row : rows)
         QVERIFY2(row.outcome == Outcome::Failed, to_line(row).c_str());
     }
+  }
+
+  void recordings_that_are_wrong_or_refused_fail() {
+    constexpr const char* kOnly = "decoding: llama";
+    GraphRecorder* own = graph_recorder(c10::DeviceType::PrivateUse1);
+    const auto outcome = [this](GraphRecorder* recorder) {
+      GraphRecorder* before = set_graph_recorder(c10::DeviceType::PrivateUse1, recorder);
+      const CheckRow row = rows_of(kOnly).front();
+      set_graph_recorder(c10::DeviceType::PrivateUse1, before);
+      qInfo("%s", to_line(row).c_str());
+      return row;
+    };
+    QCOMPARE(outcome(own).outcome, Outcome::Passed);
+    QCOMPARE(outcome(nullptr).outcome, Outcome::Skipped);
+    Forgetful idle(*own, /*refuses=*/false), refusing(*own, /*refuses=*/true);
+    for (GraphRecorder* recorder : {&idle, &refusing})
+      QCOMPARE(outcome(recorder).outcome, Outcome::Failed);
   }
 
   void the_others_go_on_after_a_failure() {

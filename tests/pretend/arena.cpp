@@ -16,6 +16,7 @@
 #include <map>
 #include <mutex>
 
+#include "tests/pretend/graph.h"
 #include "tests/pretend/ledger.h"
 #include "tests/pretend/pretend.h"
 
@@ -128,7 +129,7 @@ Spans& spans() {
 }
 
 void give_back(void* block) {
-  if (block) spans().give(block);
+  if (block && !keeps_block(block)) spans().give(block);
 }
 
 char* to_host(const void* address) {
@@ -198,6 +199,8 @@ void map_arena() {
   action.sa_flags = SA_SIGINFO;
   sigaction(SIGSEGV, &action, nullptr);
 }
+
+void give_to_arena(void* block) { spans().give(block); }
 
 c10::DeviceAllocator* device_allocator() {
   static ArenaAllocator allocator;

@@ -11,6 +11,8 @@ namespace luthier::pretend {
 /// Maps the memory and sets the handler that says where host code touched it.
 void map_arena();
 c10::DeviceAllocator* device_allocator();
+/// A block that was kept for a recording (graph.h) is free again.
+void give_to_arena(void* block);
 
 /// The same elements through the mapping that the host may read; a tensor that is not the device's
 /// as it is.

@@ -10,6 +10,7 @@
 #include <torch/library.h>
 
 #include "tests/pretend/arena.h"
+#include "tests/pretend/graph.h"
 #include "tests/pretend/ledger.h"
 #include "tests/pretend/pretend.h"
 
@@ -46,17 +47,20 @@ Attended attend(const Tensor& query, const Tensor& key, const Tensor& value,
       at::empty({rows, length, heads, query.size(3)}, query.options()).transpose(1, 2);
   const auto floats = query.options().dtype(at::kFloat);
   Tensor sums = at::empty({rows, length, heads}, floats).transpose(1, 2);
-  record(attention_work("attention", query, key, causal, 2,
-                        reach({query, key, value, mixed}) + (mask ? reach(*mask) : 0)));
-  if (!left_out(query)) {
+  const auto work = [=](Tensor& all_sums) {
+    record(attention_work("attention", query, key, causal, 2,
+                          reach({query, key, value, mixed}) + (mask ? reach(*mask) : 0)));
+    if (left_out(query)) return;
     const auto [made, made_sums] = at::_scaled_dot_product_flash_attention_for_cpu(
         readable(query), readable(key), readable(value), dropout, causal, readable_mask(mask),
         scale);
     readable(mixed).copy_(made);
-    if (made_sums.strides() != sums.strides())
-      sums = at::empty_strided(made_sums.sizes(), made_sums.strides(), floats);
-    readable(sums).copy_(made_sums);
-  }
+    if (made_sums.strides() != all_sums.strides())
+      all_sums = at::empty_strided(made_sums.sizes(), made_sums.strides(), floats);
+    readable(all_sums).copy_(made_sums);
+  };
+  work(sums);
+  if (is_recording()) note([work, sums]() mutable { work(sums); });
   const Tensor none, state = at::empty({}, query.options().dtype(at::kLong));
   return {mixed, sums, none, none, length, key.size(2), state, state, none};
 }
@@ -68,14 +72,15 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> attend_back(
     const Tensor&, const Tensor&, std::optional<double> scale) {
   const Tensor dquery = at::empty_like(query), dkey = at::empty_like(key),
                dvalue = at::empty_like(value);
-  record(attention_work("attention backward", query, key, causal, 5,
-                        2 * reach({query, key, value, mixed}) + reach(mask)));
-  if (!left_out(query)) {
+  do_and_note([=] {
+    record(attention_work("attention backward", query, key, causal, 5,
+                          2 * reach({query, key, value, mixed}) + reach(mask)));
+    if (left_out(query)) return;
     const auto [q, k, v] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
         readable(gradient), readable(query), readable(key), readable(value), readable(mixed),
         readable(sums), dropout, causal, readable_mask(mask), scale);
     readable(dquery).copy_(q), readable(dkey).copy_(k), readable(dvalue).copy_(v);
-  }
+  });
   return {dquery, dkey, dvalue, Tensor()};
 }
 

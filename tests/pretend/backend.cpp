@@ -9,6 +9,7 @@
 #include <torch/library.h>
 
 #include "tests/pretend/arena.h"
+#include "tests/pretend/graph.h"
 #include "tests/pretend/kernels.h"
 #include "tests/pretend/ledger.h"
 #include "tests/pretend/pretend.h"
@@ -101,11 +102,13 @@ const Tensor& resize(const Tensor& tensor, c10::IntArrayRef size,
 
 Tensor copy_from(const Tensor& from, const Tensor& to, bool /*non_blocking*/) {
   if (from.is_privateuseone() && to.is_privateuseone()) {
-    record({"copy_", reach(from) + reach(to)});
-    if (is_dry() && is_large(to)) return to;
-  } else {
-    record_copy(/*up=*/to.is_privateuseone(), static_cast<std::int64_t>(to.nbytes()));
+    do_and_note([from, to] {
+      record({"copy_", reach(from) + reach(to)});
+      if (!is_dry() || !is_large(to)) readable(to).copy_(readable(from));
+    });
+    return to;
   }
+  record_copy(/*up=*/to.is_privateuseone(), static_cast<std::int64_t>(to.nbytes()));
   readable(to).copy_(readable(from));
   return to;
 }
@@ -149,6 +152,7 @@ void start() {
   at::RegisterPrivateUse1HooksInterface(new Hooks);
   add_whole_operators();
   let_flash(true);
+  set_graph_recorder(c10::DeviceType::PrivateUse1, recorder());
 }
 
 namespace {

@@ -10,6 +10,7 @@
 
 #include "engine/nn/flash_attention.h"
 #include "tests/pretend/arena.h"
+#include "tests/pretend/graph.h"
 #include "tests/pretend/ledger.h"
 #include "tests/pretend/pretend.h"
 
@@ -152,21 +153,11 @@ Work flash_work(const char* name, const Flash& flash, double products, double by
 
 bool is_left_out(const Tensor& query) { return is_dry() && is_large(query); }
 
-using Made = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
-
-Made flash_forward(const Tensor& query, const Tensor& key, const Tensor& value,
-                   const std::optional<Tensor>& query_ends, const std::optional<Tensor>& key_ends,
-                   c10::SymInt queries, c10::SymInt keys, double dropout, bool causal,
-                   bool /*return_debug_mask*/, std::optional<double> scale, Window left,
-                   Window right, const std::optional<Tensor>&, const std::optional<Tensor>&) {
-  const Flash flash = flash_of(query, key, value, query_ends, key_ends, queries.expect_int(),
-                               keys.expect_int(), dropout, causal, scale, left, right);
-  const Tensor mixed = at::empty(query.sizes(), query.options()), sums = empty_sums(query);
-  const Tensor state = at::empty({2}, query.options().dtype(at::kUInt64)),
-               unused = at::empty({}, query.options().dtype(at::kUInt64));
+/// Attention of every row into `mixed`, and its sums.
+void mix_rows(const Flash& flash, const Tensor& query, const Tensor& key, const Tensor& value,
+              const Tensor& mixed, const Tensor& sums) {
   record(flash_work("flash attention", flash, 2, reach({query, key, value, mixed, sums})));
-  const Tensor none = at::empty({0}, query.options());
-  if (is_left_out(query)) return {mixed, sums, state, unused, none};
+  if (is_left_out(query)) return;
   const Tensor q = flat(query), k = flat(key), v = flat(value);
   Tensor to = flat(mixed);
   for (std::size_t row = 0; row < flash.rows(); ++row) {
@@ -176,6 +167,25 @@ Made flash_forward(const Tensor& query, const Tensor& key, const Tensor& value,
     to.slice(0, flash.query_ends[row], flash.query_ends[row + 1])
         .copy_(at::matmul((made.scores - sum.unsqueeze(-1)).exp(), made.v).transpose(0, 1));
   }
+}
+
+using Made = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
+
+Made flash_forward(const Tensor& query, const Tensor& key, const Tensor& value,
+                   const std::optional<Tensor>& query_ends, const std::optional<Tensor>& key_ends,
+                   c10::SymInt queries, c10::SymInt keys, double dropout, bool causal,
+                   bool /*return_debug_mask*/, std::optional<double> scale, Window left,
+                   Window right, const std::optional<Tensor>&, const std::optional<Tensor>&) {
+  const Tensor mixed = at::empty(query.sizes(), query.options()), sums = empty_sums(query);
+  const Tensor state = at::empty({2}, query.options().dtype(at::kUInt64)),
+               unused = at::empty({}, query.options().dtype(at::kUInt64));
+  const Tensor none = at::empty({0}, query.options());
+  // Where rows end is read from the device at each replay.
+  do_and_note([=] {
+    const Flash now = flash_of(query, key, value, query_ends, key_ends, queries.expect_int(),
+                               keys.expect_int(), dropout, causal, scale, left, right);
+    mix_rows(now, query, key, value, mixed, sums);
+  });
   return {mixed, sums, state, unused, none};
 }
 
@@ -217,26 +227,29 @@ std::tuple<Tensor, Tensor, Tensor> flash_backward(
                dkey = at::empty(key.sizes(), key.options()),
                dvalue = at::empty(value.sizes(), value.options());
   const std::vector<Tensor> held = temporaries(flash, query, key);
-  record(flash_work("flash attention backward", flash, 5,
-                    2 * reach({query, key, value, mixed}) + 2 * reach(held)));
-  if (is_left_out(query)) return {dquery, dkey, dvalue};
-  const Tensor q = flat(query), k = flat(key), v = flat(value), from = flat(given),
-               out = flat(mixed);
-  Tensor dq = flat(dquery), dk = flat(dkey), dv = flat(dvalue);
-  for (std::size_t row = 0; row < flash.rows(); ++row) {
-    const RowScores made = scores_of(flash, q, k, v, row);
-    const Tensor shares = (made.scores - sums_of(readable(sums), flash, row).unsqueeze(-1)).exp();
-    const Tensor wanted = row_of(from, flash.query_ends, row, 1);
-    const Tensor inner = (wanted * row_of(out, flash.query_ends, row, 1)).sum(-1, /*keepdim=*/true);
-    const Tensor of_scores =
-        shares * (at::matmul(wanted, made.v.transpose(1, 2)) - inner) * flash.scale;
-    const auto part = [&](Tensor& all, const std::vector<std::int64_t>& ends, const Tensor& x) {
-      all.slice(0, ends[row], ends[row + 1]).copy_(x);
-    };
-    part(dq, flash.query_ends, at::matmul(of_scores, made.k).transpose(0, 1));
-    part(dk, flash.key_ends, over_groups(at::matmul(of_scores.transpose(1, 2), made.q), flash));
-    part(dv, flash.key_ends, over_groups(at::matmul(shares.transpose(1, 2), wanted), flash));
-  }
+  do_and_note([=] {
+    record(flash_work("flash attention backward", flash, 5,
+                      2 * reach({query, key, value, mixed}) + 2 * reach(held)));
+    if (is_left_out(query)) return;
+    const Tensor q = flat(query), k = flat(key), v = flat(value), from = flat(given),
+                 out = flat(mixed);
+    Tensor dq = flat(dquery), dk = flat(dkey), dv = flat(dvalue);
+    for (std::size_t row = 0; row < flash.rows(); ++row) {
+      const RowScores made = scores_of(flash, q, k, v, row);
+      const Tensor shares = (made.scores - sums_of(readable(sums), flash, row).unsqueeze(-1)).exp();
+      const Tensor wanted = row_of(from, flash.query_ends, row, 1);
+      const Tensor inner =
+          (wanted * row_of(out, flash.query_ends, row, 1)).sum(-1, /*keepdim=*/true);
+      const Tensor of_scores =
+          shares * (at::matmul(wanted, made.v.transpose(1, 2)) - inner) * flash.scale;
+      const auto part = [&](Tensor& all, const std::vector<std::int64_t>& ends, const Tensor& x) {
+        all.slice(0, ends[row], ends[row + 1]).copy_(x);
+      };
+      part(dq, flash.query_ends, at::matmul(of_scores, made.k).transpose(0, 1));
+      part(dk, flash.key_ends, over_groups(at::matmul(of_scores.transpose(1, 2), made.q), flash));
+      part(dv, flash.key_ends, over_groups(at::matmul(shares.transpose(1, 2), wanted), flash));
+    }
+  });
   return {dquery, dkey, dvalue};
 }
 

@@ -12,6 +12,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "tests/pretend/arena.h"
+#include "tests/pretend/graph.h"
 #include "tests/pretend/ledger.h"
 #include "tests/pretend/pretend.h"
 
@@ -327,7 +328,9 @@ class Call {
 }  // namespace
 
 void run_operator(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
-  Call(op, stack).run();
+  run_and_note(op, stack, [](const c10::OperatorHandle& called, torch::jit::Stack* values) {
+    Call(called, values).run();
+  });
 }
 
 }  // namespace luthier::pretend

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "tests/pretend/graph.h"
 #include "tests/pretend/pretend.h"
 
 namespace luthier::pretend {
@@ -103,17 +104,19 @@ void record(const Work& work) {
   const double seconds = std::max(each, busy);
   Ledger& all = ledger();
   const std::lock_guard lock(all.mutex);
-  all.total.kernels += work.launches;
+  const std::int64_t launches = is_replaying() ? 0 : work.launches;  // the graph was the launch
+  all.total.kernels += launches;
   all.total.bytes += work.bytes;
   all.total.flops += work.flops;
   all.total.seconds += seconds;
-  all.kernels[work.name] += work.launches;
+  all.kernels[work.name] += launches;
   auto& cost = all.costs[work.name + (work.kind == Work::Kind::WideProduct ? " (float32)" : "")];
   cost.first += seconds;
   cost.second += work.bytes;
 }
 
 void record_copy(bool up, std::int64_t bytes) {
+  refuse_while_recording(up ? "a copy from memory that is not pinned" : "a copy to the host");
   const std::string place = engine_place();
   Ledger& all = ledger();
   const std::lock_guard lock(all.mutex);
@@ -123,6 +126,7 @@ void record_copy(bool up, std::int64_t bytes) {
 }
 
 void record_wait(const std::string& what) {
+  refuse_while_recording("a wait (" + what + ")");
   const std::string place = engine_place();
   Ledger& all = ledger();
   const std::lock_guard lock(all.mutex);

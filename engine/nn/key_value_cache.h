@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The key-value cache of decoding. One that grows is what a prompt is read into; one that stands
+// keeps its memory and its shape from step to step, so that a step can be recorded (device/graph):
+// where a token is written, and which keys are there already, its device's memory says.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "engine/device/torch.h"
+
+namespace luthier {
+
+/// Keys and values of one batch of equally long rows, for all layers, allocated once.
+class KeyValueCache {
+ public:
+  KeyValueCache(std::int64_t layers, std::int64_t capacity)
+      : keys_(static_cast<std::size_t>(layers)),
+        values_(static_cast<std::size_t>(layers)),
+        capacity_(capacity) {}
+  /// Tokens of each row; of one that stands, as many as it had when it was filled.
+  std::int64_t length() const { return length_; }
+  std::int64_t capacity() const { return capacity_; }
+  /// Adds [batch, kv_heads, new, head_dim] at the end of layer's store and returns all of it so
+  /// far. Call `advance(new)` once after the last layer. One that stands takes one token a row, and
+  /// returns all of its places.
+  std::pair<torch::Tensor, torch::Tensor> append(std::int64_t layer, const torch::Tensor& key,
+                                                 const torch::Tensor& value);
+  void advance(std::int64_t count);
+  /// Keys and values of the states that the rows look across to, [batch, kv_heads, keys, head_dim]
+  /// each: `make` is asked at a layer's first token alone.
+  std::pair<torch::Tensor, torch::Tensor> across(
+      std::int64_t layer, const std::function<std::pair<torch::Tensor, torch::Tensor>()>& make);
+  /// Room for `count` more, before anything is stored: tokens that stand before the rows' own.
+  void reserve(std::int64_t count) { capacity_ += count; }
+  /// Keeps these rows of the batch (int64 [rows]), for when some sequences are done. One that
+  /// stands has them at its beginning then: go on with first(rows).
+  void select(const torch::Tensor& rows);
+
+  /// What a row's next position is ahead of its length (positions of pictures may be fewer than
+  /// their tokens): [batch] int64, or undefined for 0.
+  torch::Tensor position_offsets;
+
+  // One that stands.
+
+  /// One for `rows` × `capacity` of what this one holds; it is empty until it takes something.
+  KeyValueCache standing(std::int64_t rows, std::int64_t capacity) const;
+  /// The first `rows` of this standing one, in the same memory.
+  KeyValueCache first(std::int64_t rows) const;
+  /// Begins anew with what `filled` holds of as many rows.
+  void take(const KeyValueCache& filled);
+  bool stands() const { return place.defined(); }
+  /// Of the next token of each row: [rows] int64, on the device.
+  torch::Tensor positions() const { return position_offsets + place; }
+  /// What is added to scores, [1, 1, 1, capacity] in `like`'s type: −∞ at keys that are not there
+  /// yet or lie `window` back. Made once a step.
+  torch::Tensor mask(std::optional<std::int64_t> window, const torch::Tensor& like);
+
+  /// Where the next token is written: [1] int64, on the device; undefined: this one grows. Who
+  /// takes a step adds 1 at its very end.
+  torch::Tensor place;
+  /// False: something in the model goes by the length that the host knows (set by its decode).
+  bool can_stand = true;
+
+ private:
+  std::vector<torch::Tensor> keys_, values_;
+  std::map<std::int64_t, std::pair<torch::Tensor, torch::Tensor>> across_;  ///< by layer
+  std::int64_t capacity_, length_ = 0;
+  torch::Tensor key_places_;                     ///< 0, 1, 2, …: [capacity] int64
+  std::map<std::int64_t, torch::Tensor> masks_;  ///< of this step, by window; 0: none
+};
+
+}  // namespace luthier
