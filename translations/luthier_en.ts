@@ -1978,6 +1978,10 @@ of any size</translation>
             <translation>Checking rows</translation>
         </message>
         <message>
+            <source>Looking at pictures again</source>
+            <translation>Looking at pictures again</translation>
+        </message>
+        <message>
             <source>Measuring rows</source>
             <translation>Measuring rows</translation>
         </message>

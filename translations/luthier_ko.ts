@@ -1966,6 +1966,10 @@ of any size</source>
             <translation>행을 검사하는 중</translation>
         </message>
         <message>
+            <source>Looking at pictures again</source>
+            <translation>그림을 다시 보는 중</translation>
+        </message>
+        <message>
             <source>Measuring rows</source>
             <translation>행의 길이를 재는 중</translation>
         </message>

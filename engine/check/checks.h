@@ -35,6 +35,10 @@ struct Card {
   std::int64_t most_steps = 30;                    ///< of a step that is timed
   /// Counts what the work asks of the device; empty: nobody tells.
   std::function<Traffic(const std::function<void()>& work)> traffic;
+  /// Why nothing more is to be begun ("no time"), within a check as before one; "": go on. Empty:
+  /// always.
+  std::function<std::string()> over;
+  std::string why_over() const { return over ? over() : ""; }
 };
 
 /// What a check found.

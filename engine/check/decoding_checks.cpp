@@ -137,7 +137,9 @@ Result<Found> check_decoding_speed(const Card& card, const Shape& shape, std::in
   const auto tensors = torch::TensorOptions().device(card.device).dtype(torch::kBFloat16);
   LUTHIER_TRY(const LoadedModel loaded, drawn_in_place(shape, tensors, card.processor));
   const std::vector<Example> prompts = texts_of(rows, kPrompt);
+  if (std::string why = card.why_over(); !why.empty()) return Found::skip(std::move(why));
   LUTHIER_TRY(const Timed launched, timed(loaded, prompts, decoding(kTokens, false)));
+  if (std::string why = card.why_over(); !why.empty()) return Found::skip(std::move(why));
   const CountingRecorder recorder(card.device);
   LUTHIER_TRY(const Timed replayed, timed(loaded, prompts, decoding(kTokens, true)));
   Found found = compared(replayed.answers, launched.answers, kNear, recorder);

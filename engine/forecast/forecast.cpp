@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/batches/order.h"
 #include "engine/batches/row_cache.h"
 #include "engine/config/kinds.h"
 #include "engine/config/quantization_fields.h"
@@ -105,8 +106,9 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
   const bool plugs = method_kind(recipe.strategy).hangs_adapter();
   LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
-  const bool accumulates = recipe.training.gradient_accumulation_steps > 1 &&
-                           objective->window_rule() != WindowRule::Whole;
+  const std::int64_t micro_batches =
+      batch.micro_batches > 0 ? batch.micro_batches : recipe.training.gradient_accumulation_steps;
+  const bool accumulates = micro_batches > 1 && objective->window_rule() != WindowRule::Whole;
   StepTerms terms = asked;
   terms.gradient_element = plugs || accumulates ? 4 : terms.element;  // sums are float32
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
@@ -287,26 +289,18 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
     shape.labels += std::min(rows[i].labels, tokens);
     shape.pictures += rows[i].pictures;
   }
-  // Every row is seen once before any is seen again, in an order that knows no size.
-  double rows_in_all = 0;
+  // What a fixed tower gives is kept where rows come again, and then all have come.
+  std::int64_t rows_in_all = 0;
   PictureLoad all;
   for (const RowShape& row : rows) {
-    rows_in_all += static_cast<double>(row.stands_for);
+    rows_in_all += row.stands_for;
     for (std::int64_t i = 0; i < row.stands_for; ++i) all += row.pictures;
   }
-  double share = training.num_train_epochs;
-  if (training.max_steps > 0) {
-    share = static_cast<double>(training.max_steps) *
-            static_cast<double>(training.per_device_train_batch_size) *
-            static_cast<double>(training.gradient_accumulation_steps) / rows_in_all;
-  }
-  share = std::min(1.0, share);
-  const auto part = [share](auto count) {
-    return static_cast<std::int64_t>(std::llround(share * static_cast<double>(count)));
-  };
-  shape.visited_rows = part(rows_in_all);
-  shape.visited = {part(all.images), part(all.frames), part(all.patches), part(all.numbers),
-                   part(all.tokens)};
+  LUTHIER_TRY(const StepPlan plan, plan_steps(rows_in_all, training));
+  shape.micro_batches = std::min(plan.accumulation, plan.batches_per_epoch);
+  if (plan.total_steps <= plan.steps_per_epoch) return shape;
+  shape.visited_rows = rows_in_all;
+  shape.visited = all;
   return shape;
 }
 

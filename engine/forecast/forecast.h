@@ -65,7 +65,8 @@ struct BatchShape {
   std::int64_t labels = 0;  ///< labelled tokens in the batch
   PictureLoad pictures;
   std::vector<std::int64_t> lengths;  ///< of the rows; empty: all alike
-  std::int64_t visited_rows = 0;      ///< of the data, by the whole run; 0: not known
+  std::int64_t micro_batches = 0;     ///< of a step at most; 0: as many as the recipe says
+  std::int64_t visited_rows = 0;      ///< of the data, where they come more than once
   PictureLoad visited;                ///< their pictures: what a fixed tower gives for them is kept
 };
 

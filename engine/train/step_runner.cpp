@@ -56,8 +56,8 @@ struct Told {
 };
 
 /// Puts them into the outcome, up to the first loss that is not finite. With gradients to look at,
-/// their norm too, in the same read.
-void take_told(const std::vector<Told>& all, const torch::Tensor& norm, WindowOutcome& outcome) {
+/// their norm too, in the same read → whether there was something to read.
+bool take_told(const std::vector<Told>& all, const torch::Tensor& norm, WindowOutcome& outcome) {
   std::vector<torch::Tensor> tensors;
   for (const Told& told : all) {
     tensors.push_back(told.share);
@@ -65,6 +65,7 @@ void take_told(const std::vector<Told>& all, const torch::Tensor& norm, WindowOu
   }
   if (norm.defined()) tensors.push_back(norm);
   const std::vector<double> numbers = read_numbers(tensors);
+  const bool read = !numbers.empty();
   auto number = numbers.begin();
   for (const Told& told : all) {
     const double value = *number++;
@@ -72,16 +73,22 @@ void take_told(const std::vector<Told>& all, const torch::Tensor& norm, WindowOu
     if (!std::isfinite(value)) {
       outcome.finite = false;
       outcome.suspects = told.rows->rows;
-      return;
+      return read;
     }
     Figures figures;
     for (const auto& [name, figure] : told.figures) figures[name] = *number++;
     outcome.figures.add(figures);
   }
   if (norm.defined()) outcome.norm = *number;
+  return read;
 }
 
 }  // namespace
+
+std::vector<MicroBatch>& StepRunner::as_they_go(Window& window) const {
+  if (objective_.window_rule() == WindowRule::Whole) window.batches = {joined(window.batches)};
+  return window.batches;
+}
 
 std::vector<double> StepRunner::divisors(const std::vector<MicroBatch>& batches) const {
   std::vector<std::int64_t> counts;
@@ -109,8 +116,8 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     outcome.abandoned = go_on && !go_on();
     return outcome.abandoned;
   };
-  if (objective_.window_rule() == WindowRule::Whole) window.batches = {joined(window.batches)};
-  std::vector<MicroBatch>& batches = window.batches;
+  std::vector<MicroBatch>& batches = as_they_go(window);
+  if (cache_) cache_->abandon();  // of a window that was broken off
   const auto seed_of = [&](std::size_t i) {
     return stream_seed(seed, static_cast<std::uint64_t>(first_batch) + i);
   };
@@ -149,9 +156,15 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     if (share.requires_grad()) share.backward();
     if (i < last) widen_gradients(trainables_.tensors);
   }
-  take_told(told, gradient_norm_there(trainables_.tensors), outcome);
+  const bool read = take_told(told, gradient_norm_there(trainables_.tensors), outcome);
+  if (cache_) cache_->arrived(/*waited=*/read);
   undone.keep();
   return outcome;
+}
+
+void StepRunner::keep_features(Window& window) {
+  for (const MicroBatch& batch : as_they_go(window)) policy_.keep_features(batch);
+  cache_->arrived(/*waited=*/false);
 }
 
 Result<EvaluationOutcome> StepRunner::evaluate(

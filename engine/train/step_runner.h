@@ -37,6 +37,7 @@ class StepRunner {
              std::shared_ptr<RowCache> cache, std::shared_ptr<Reference> reference = {})
       : objective_(objective),
         trainables_(trainables),
+        cache_(cache),
         policy_(base, trainables.adapter, trainables.tower_fixed, std::move(cache),
                 std::move(reference)) {}
 
@@ -46,6 +47,9 @@ class StepRunner {
   /// exceptions (out of memory) pass through.
   Result<WindowOutcome> accumulate(Window& window, std::uint64_t seed, std::int64_t first_batch,
                                    const std::function<bool()>& go_on = {});
+  /// Keeps what a fixed tower gives for the window's pictures, as accumulate() does, and no more of
+  /// it. There must be a cache.
+  void keep_features(Window& window);
   /// As the reference trainer's eval_loss; interrupted when `go_on` says no. Where the reader says
   /// so, rows with broken pictures are left out and added to `broken`.
   Result<EvaluationOutcome> evaluate(
@@ -56,11 +60,14 @@ class StepRunner {
   Policy& policy() { return policy_; }
 
  private:
+  /// The window's rows as they go through the model at once.
+  std::vector<MicroBatch>& as_they_go(Window& window) const;
   /// What each micro-batch's sum is divided by; 0 where it takes no part.
   std::vector<double> divisors(const std::vector<MicroBatch>& batches) const;
 
   Objective& objective_;
   const Trainables& trainables_;
+  std::shared_ptr<RowCache> cache_;
   Policy policy_;
 };
 

@@ -47,6 +47,21 @@ Tensor asks_the_host(const Tensor& x) {
   return right(x).mul(x.sum().item<double>() > 1e30 ? 2 : 1);
 }
 
+/// Last bits that go by all that is in a call, as a product's on a card may: nothing is wrong with
+/// them. The teaching model's tower asks for it, and no other part.
+Tensor goes_by_the_batch(const Tensor& x) {
+  return x.neg().exp_().add_(1).reciprocal_().mul_(x.mean().tanh_().mul_(1e-3).add_(1));
+}
+
+std::stop_source& interruption() {
+  static std::stop_source source;
+  return source;
+}
+Tensor interrupts(const Tensor& x) {
+  interruption().request_stop();
+  return right(x);
+}
+
 Tensor dies(const Tensor& x) {
   TORCH_CHECK(x.numel() < 0, "CUDA error: an illegal memory access was encountered");
   return x;
@@ -63,12 +78,12 @@ Tensor throws_something(const Tensor& x) {
   return x;
 }
 
-/// A kernel in the place of the device's silu, for as long as the object lives.
+/// A kernel in the place of the device's silu (or of another), for as long as the object lives.
 class InPlaceOfSilu {
  public:
-  explicit InPlaceOfSilu(Tensor (*kernel)(const Tensor&))
+  explicit InPlaceOfSilu(Tensor (*kernel)(const Tensor&), const char* name = "silu")
       : library_(torch::Library::IMPL, "aten", c10::DispatchKey::PrivateUse1, __FILE__, __LINE__) {
-    library_.impl("silu", kernel);
+    library_.impl(name, kernel);
   }
 
  private:
@@ -164,6 +179,7 @@ class TestOnPretend : public QObject {
     QTest::newRow("speed") << "memory and speed: 2 M, speed" << 1;
     QTest::newRow("memory") << "memory and speed: 2 M, LoRA" << 3;
     QTest::newRow("copies and waits") << "copies and waits: llama" << 1;
+    QTest::newRow("copies and waits, pictures") << "copies and waits: qwen3_vl" << 1;
     QTest::newRow("decoding") << "decoding: qwen3_vl" << 1;
     QTest::newRow("decoding, speed") << "decoding: 2 M" << 2;
   }
@@ -210,6 +226,14 @@ class TestOnPretend : public QObject {
     QVERIFY2(rows.front().outcome == Outcome::Failed, to_line(rows.front()).c_str());
     QVERIFY2(rows.front().detail.find(says.toStdString()) != std::string::npos,
              rows.front().detail.c_str());
+  }
+
+  /// Features that are kept have the bits of the batch in which they were made, in a resume, too.
+  void a_resume_beside_a_fixed_tower_ends_in_the_same_bytes() {
+    const InPlaceOfSilu batched(goes_by_the_batch, "sigmoid");
+    const auto rows = rows_of("runs, float32: LoRA beside");
+    QCOMPARE(rows.size(), std::size_t(1));
+    QVERIFY2(rows.front().outcome == Outcome::Passed, to_line(rows.front()).c_str());
   }
 
   void kernels_of_our_own() {
@@ -306,6 +330,23 @@ class TestOnPretend : public QObject {
     QCOMPARE(report.count(Outcome::Passed), std::size_t(2));
     QCOMPARE(report.rows.back().detail, std::string("interrupted"));
     QCOMPARE(told, static_cast<int>(report.rows.size()));
+  }
+
+  /// A run takes a minute of a slow card, a large shape more: neither waits for its end.
+  void an_interruption_ends_a_check_in_its_middle() {
+    const InPlaceOfSilu pressed(interrupts);
+    for (const char* only : {"runs, float32: full", "memory and speed: 2 M, LoRA with pictures",
+                             "memory and speed: 2 M, speed", "decoding: 2 M, 1"}) {
+      interruption() = std::stop_source();
+      CheckOptions options;
+      options.stop = interruption().get_token();
+      options.only = only;
+      const CheckReport report = run_checks(card_, options);
+      QCOMPARE(report.rows.size(), std::size_t(1));
+      QVERIFY(options.stop.stop_requested());
+      QCOMPARE(report.rows.front().outcome, Outcome::Skipped);
+      QCOMPARE(report.rows.front().detail, std::string("interrupted"));
+    }
   }
 
   void a_card_without_bfloat16_is_not_asked_for_it() {
