@@ -81,7 +81,7 @@ class Bench:
 
     def llava(self):
         rounds, steps = self.repeats(2, 10)
-        return self.side_by_side(self.made("llava-70m", steps), rounds, steps, (2.5, 0.45))
+        return self.side_by_side(self.made("llava-70m", steps), rounds, steps, (3.5, 0.45))
 
     def family(self, name):
         rounds, steps = self.repeats(2, 6)
@@ -89,7 +89,7 @@ class Bench:
         if name == "paligemma":
             case["trainer"] = "suffix"
         case["name"] = f"{name} ({json.loads((case['folder'] / 'size.json').read_text()) / 1e6:.0f} M)"
-        result = self.side_by_side(case, rounds, steps, (2, 0.5))
+        result = self.side_by_side(case, rounds, steps, (3, 0.5))
         result["padding"] = padding(case["folder"] / "rows", BATCH)
         print(f"  rows of {describe(case['folder'] / 'rows')}; padding would add {100 * result['padding']:.0f} % tokens", flush=True)
         return result
