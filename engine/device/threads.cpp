@@ -75,7 +75,7 @@ Waiting& waiting() {
 }  // namespace
 
 void take_all_cores() {
-  const ProductLibrary library = product_library();  // before: the two are timed on one thread
+  const bool by_mkl = mkl_makes_products();  // before: the two are timed on one thread
   // Said in any case: LibTorch would else take MKL's number, at its first product, for its own.
   at::set_num_threads(is_set("OMP_NUM_THREADS") ? at::get_num_threads() : usable_cores());
   if (is_set("MKL_NUM_THREADS")) return;
@@ -83,7 +83,7 @@ void take_all_cores() {
   static const auto set =
       reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, "MKL_Set_Num_Threads_Local"));
   // A LibTorch without MKL has no such function; 0: as many as LibTorch has.
-  if (set) set(library == ProductLibrary::Mkl ? 0 : 1);
+  if (set) set(by_mkl ? 0 : 1);
 }
 
 void adapt_waiting() {

@@ -19,7 +19,7 @@ constexpr std::int64_t kSmall = 1 << 16;
 bool suits_one_dnn(const Tensor& x, const Tensor& weight) {
   return x.is_cpu() && x.scalar_type() == torch::kFloat32 &&
          weight.scalar_type() == torch::kFloat32 && x.numel() * weight.size(0) >= kSmall &&
-         product_library() == ProductLibrary::OneDnn;
+         product_library(x.numel() / x.size(-1)) == ProductLibrary::OneDnn;
 }
 
 /// x [n, in], outside autograd.

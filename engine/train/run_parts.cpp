@@ -70,6 +70,7 @@ RunManifest describe(const RunParts& run) {
   const std::optional<CardFacts> card = card_of(run.device);
   manifest.card = card ? card->name : "";
   manifest.products = run.device.is_cpu() ? product_library_name() : "";
+  manifest.threads = run.device.is_cpu() ? at::get_num_threads() : 0;
   manifest.dtype = run.base.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
   manifest.model = run.recipe.model;
   manifest.base_name = run.base.folder.filename().string();
