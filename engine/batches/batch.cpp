@@ -2,6 +2,7 @@
 // Where the tower is fixed, or a row shows its pictures several times, the features of a row's
 // pictures are computed on their own (see RowCache); else all pictures of the batch go together.
 // Features that were kept go up in the batch's own copy.
+// A recorded step's batch is only made here: who records brings it to where the recording reads it.
 #include "engine/batches/batch.h"
 
 #include <algorithm>
@@ -30,6 +31,22 @@ ModelInput rounded_up(ModelInput input, TokenId filler) {
   input.labels = at::cat({input.labels, torch::full({missing}, kIgnoreLabel, torch::kInt64)});
   input.lengths.push_back(missing);
   input.prompt_lengths.push_back(0);
+  return input;
+}
+
+/// As a recording meets it: a row of filler behind the others, and behind it empty ones.
+ModelInput recorded_size(ModelInput input, TokenId filler) {
+  const std::int64_t tokens = input.input_ids.size(0),
+                     labels = (input.labels != kIgnoreLabel).sum().item<std::int64_t>();
+  const RecordedSizes sizes =
+      recorded_sizes(tokens, static_cast<std::int64_t>(input.lengths.size()), labels);
+  const std::int64_t missing = sizes.tokens - tokens;
+  input.input_ids = at::cat({input.input_ids, torch::full({missing}, filler, torch::kInt64)});
+  input.labels = at::cat({input.labels, torch::full({missing}, kIgnoreLabel, torch::kInt64)});
+  input.lengths.push_back(missing);
+  input.lengths.resize(static_cast<std::size_t>(sizes.rows), 0);
+  input.prompt_lengths.resize(input.lengths.size(), 0);
+  input.standing = {sizes.rows, sizes.labels};
   return input;
 }
 
@@ -122,6 +139,18 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
   const auto laid = [&](const std::vector<const Example*>& examples,
                         std::vector<torch::Tensor> shown = {}) {
     ModelInput input = collate(examples);
+    if (pass == Pass::Recorded) {
+      input = recorded_size(std::move(input), filler);
+      base_.model->prepare(input);
+      // Those that were kept are the host's, others the device's already.
+      const bool mixed = std::any_of(shown.begin(), shown.end(), [&](const torch::Tensor& each) {
+        return each.device() != shown.front().device();
+      });
+      for (torch::Tensor& each : shown)
+        if (mixed) each = each.to(device);
+      if (!shown.empty()) input.tower_features = shown.size() == 1 ? shown[0] : at::cat(shown, 0);
+      return input;
+    }
     if (device.is_cpu() && pass == Pass::Training) input = rounded_up(std::move(input), filler);
     for (std::size_t i = 0; i < shown.size(); ++i)
       if (shown[i].device() != device) input.aside[kept_name(i)] = shown[i];
@@ -141,7 +170,8 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
   const SpecialTokens& special = base_.processor->tokenizer().special();
   batch.padding = special.pad.value_or(special.eos.value_or(0));
   batch.sequences = laid_out(rows, order);
-  const bool alone = (tower_fixed_ && pass == Pass::Training) ||
+  const bool trains = pass != Pass::Evaluation;
+  const bool alone = (tower_fixed_ && trains) ||
                      std::any_of(rows.encoded.begin(), rows.encoded.end(), shows_again);
   std::vector<const Example*> examples;
   if (!alone) {
@@ -154,7 +184,7 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
   for (std::size_t row = 0; row < rows.encoded.size(); ++row) {
     if (rows.cached[row]) {
       features[row] = rows.cached[row]->features;
-    } else if (cache_ && tower_fixed_ && pass == Pass::Training) {
+    } else if (cache_ && tower_fixed_ && trains) {
       cache_->keep(rows.rows[row], rows.encoded[row], features[row]);
     }
   }
