@@ -4,6 +4,7 @@
 
 #include "engine/base/log.h"
 #include "engine/device/device_facts.h"
+#include "engine/device/graph.h"
 #include "engine/runs/resume_device.h"
 #include "engine/train/training_loop.h"
 
@@ -51,6 +52,8 @@ void TrainingLoop::announce_device() {
   std::vector<std::string> warnings{run_.exact.note()};
   if (run_.resumes() && run_.begun->recorded)
     warnings.push_back(device_change(*run_.begun->recorded, run_.log->manifest()));
+  if (run_.resumes() && run_.begun->recorded && run_.recordable)
+    warnings.push_back(recording_change(*run_.begun->recorded, graphs_asked_for()));
   for (const std::string& sentence : warnings) {
     if (sentence.empty()) continue;
     log_warning(sentence);
