@@ -814,6 +814,10 @@
             <translation>fragmentation</translation>
         </message>
         <message>
+            <source>recordings</source>
+            <translation>recordings</translation>
+        </message>
+        <message>
             <source>%1 of %2 free</source>
             <translation>%1 of %2 free</translation>
         </message>

@@ -810,6 +810,10 @@
             <translation>단편화</translation>
         </message>
         <message>
+            <source>recordings</source>
+            <translation>녹화된 단계</translation>
+        </message>
+        <message>
             <source>%1 of %2 free</source>
             <translation>%1 / 여유 %2</translation>
         </message>

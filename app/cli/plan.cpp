@@ -19,6 +19,7 @@ void show(const MemoryForecast& forecast, const Recipe& recipe) {
       {"weights", parts.weights},         {"adapter", parts.adapter},
       {"gradients", parts.gradients},     {"optimizer", parts.optimizer},
       {"activations", parts.activations}, {"workspace", parts.workspace}};
+  if (parts.recordings > 0) rows.emplace_back("recordings", parts.recordings);
   if (parts.context > 0) {
     rows.insert(rows.end(), {{"CUDA context", parts.context},
                              {"cuBLAS", parts.libraries},

@@ -2,6 +2,7 @@
 // Where the tower is fixed, or a row shows its pictures several times, the pictures' features are
 // made before the batch is embedded; else the model makes them of the batch's pixels. Whatever of a
 // batch comes from the host (tokens, places, pixels, features that were kept) goes up in one copy.
+// A recorded step's batch is only made here: who records brings it to where the recording reads it.
 #include "engine/batches/batch.h"
 
 #include <algorithm>
@@ -60,6 +61,22 @@ ModelInput rounded_up(ModelInput input, TokenId filler) {
   return input;
 }
 
+/// As a recording meets it: a row of filler behind the others, and behind it empty ones.
+ModelInput recorded_size(ModelInput input, TokenId filler) {
+  const std::int64_t tokens = input.input_ids.size(0),
+                     labels = (input.labels != kIgnoreLabel).sum().item<std::int64_t>();
+  const RecordedSizes sizes =
+      recorded_sizes(tokens, static_cast<std::int64_t>(input.lengths.size()), labels);
+  const std::int64_t missing = sizes.tokens - tokens;
+  input.input_ids = at::cat({input.input_ids, torch::full({missing}, filler, torch::kInt64)});
+  input.labels = at::cat({input.labels, torch::full({missing}, kIgnoreLabel, torch::kInt64)});
+  input.lengths.push_back(missing);
+  input.lengths.resize(static_cast<std::size_t>(sizes.rows), 0);
+  input.prompt_lengths.resize(input.lengths.size(), 0);
+  input.standing = {sizes.rows, sizes.labels};
+  return input;
+}
+
 /// Whether one thread does the pictures sooner than two that wait for one another. It goes by the
 /// sequence alone, so that its features have the same bits in whichever batch they are made.
 bool is_small(const Example& example) { return numbers_of(example) <= 3 * 128 * 128; }
@@ -106,7 +123,7 @@ struct BatchMaker::TowerCall {
 /// not go by when somebody looked.
 BatchMaker::Kept BatchMaker::kept_of(const MicroBatch& rows, Pass pass) const {
   Kept kept = rows.cached;
-  if (!cache_ || !tower_fixed_ || pass != Pass::Training) return kept;
+  if (!cache_ || !tower_fixed_ || pass == Pass::Evaluation) return kept;
   for (std::size_t row = 0; row < kept.size(); ++row)
     if (!kept[row]) kept[row] = cache_->find(rows.rows[row]);
   return kept;
@@ -213,6 +230,11 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
   const TokenId filler = base_.processor->image_token_id() == 0 ? 1 : 0;
   const auto laid = [&](const std::vector<const Example*>& examples) {
     ModelInput input = collate(examples);
+    if (pass == Pass::Recorded) {
+      input = recorded_size(std::move(input), filler);
+      base_.model->prepare(input);
+      return input;
+    }
     if (device.is_cpu() && pass == Pass::Training) input = rounded_up(std::move(input), filler);
     return input;
   };
@@ -222,12 +244,14 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
   const SpecialTokens& special = base_.processor->tokenizer().special();
   batch.padding = special.pad.value_or(special.eos.value_or(0));
   batch.sequences = laid_out(rows, order);
-  const bool before = (tower_fixed_ && pass == Pass::Training) ||
+  const bool trains = pass != Pass::Evaluation;
+  const bool before = (tower_fixed_ && trains) ||
                       std::any_of(rows.encoded.begin(), rows.encoded.end(), shows_again);
   std::vector<const Example*> examples;
   if (!before) {
     for (std::size_t i = 0; i < batch.sequences.size(); ++i) examples.push_back(&batch.example(i));
-    batch.input = for_model(*base_.model, laid(examples));
+    batch.input = laid(examples);
+    if (pass != Pass::Recorded) batch.input = for_model(*base_.model, std::move(batch.input));
     return batch;
   }
 
@@ -247,12 +271,13 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
   for (std::size_t i = 0; i < shown.size(); ++i)
     if (kept[shown[i].first]) parts[i] = kept[shown[i].first]->features[shown[i].second];
   if (!device.is_cpu()) {
-    base_.model->prepare(batch.input);
-    std::vector<torch::Tensor*> stays{&batch.input.input_ids, &batch.input.labels,
-                                      &batch.input.source_ids},
-        goes;
-    for (auto& [name, tensor] : batch.input.aside) stays.push_back(&tensor);
-    for (torch::Tensor& part : parts) goes.push_back(&part);
+    std::vector<torch::Tensor*> stays, goes;
+    if (pass != Pass::Recorded) {
+      base_.model->prepare(batch.input);
+      stays = {&batch.input.input_ids, &batch.input.labels, &batch.input.source_ids};
+      for (auto& [name, tensor] : batch.input.aside) stays.push_back(&tensor);
+      for (torch::Tensor& part : parts) goes.push_back(&part);
+    }
     for (TowerCall& call : calls) {
       call.input = pictures_of(rows, call);
       goes.push_back(&call.input.pixel_values);
@@ -263,9 +288,15 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
   // One call has made all that is shown, in its order.
   const bool as_made = calls.size() == 1 && calls.front().places == shown;
   const Features features = run_tower(rows, calls);
-  if (tower_fixed_ && pass == Pass::Training) keep(rows, kept, features);
+  if (tower_fixed_ && trains) keep(rows, kept, features);
   for (std::size_t i = 0; i < shown.size(); ++i)
     if (!parts[i].defined()) parts[i] = features[shown[i].first][shown[i].second];
+  if (!calls.empty()) {
+    // A recorded step's that were kept are the host's still.
+    std::vector<torch::Tensor*> all;
+    for (torch::Tensor& part : parts) all.push_back(&part);
+    move_together(all, device);
+  }
   if (as_made)
     batch.input.tower_features = calls.front().made;
   else if (!parts.empty())

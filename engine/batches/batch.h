@@ -46,7 +46,12 @@ struct Batch {
 /// Makes the batches of one model.
 class BatchMaker {
  public:
-  enum class Pass { Training, Evaluation };
+  enum class Pass {
+    Training,
+    Recorded,  ///< training, filled up to recorded_sizes and still on the host, prepared: but for
+               ///< features that a fixed tower has just made
+    Evaluation
+  };
 
   /// `tower_fixed`: no tensor of the vision tower trains. In training its features are then made
   /// for the rows that `cache` does not hold, and kept there; it may be null.

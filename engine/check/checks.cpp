@@ -93,6 +93,7 @@ const std::vector<Part>& parts() {
       {"runs, bfloat16", run_checks_bfloat16},
       {"copies and waits", traffic_checks},
       {"decoding", decoding_checks},
+      {"recorded steps", recording_checks},
       {"memory and speed", shape_checks},
   };
   return table;

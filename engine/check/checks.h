@@ -70,6 +70,7 @@ std::vector<Check> kernel_checks(const Card& card);
 std::vector<Check> shape_checks(const Card& card);
 std::vector<Check> traffic_checks(const Card& card);
 std::vector<Check> decoding_checks(const Card& card);
+std::vector<Check> recording_checks(const Card& card);
 
 /// The teaching model's folder and rows for it, in the card's scratch folder.
 Status prepare(Card& card);

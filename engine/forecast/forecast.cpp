@@ -13,6 +13,7 @@
 #include "engine/data/processor.h"
 #include "engine/device/device.h"
 #include "engine/device/device_facts.h"
+#include "engine/device/graph.h"
 #include "engine/device/memory.h"
 #include "engine/forecast/card_room.h"
 #include "engine/forecast/trained.h"
@@ -99,6 +100,21 @@ bool makes_products(const TrainedModule& each) {
          each.branch.empty() && each.module->type == "Linear";
 }
 
+/// What recorded steps keep (train/recorded_steps). A micro-batch's tensors lie in memory that is
+/// the recordings' own, and those of one that is launched, the first of its size, beside it. What
+/// they read of a batch stands in one block, or in two where a larger batch came later. And
+/// gradients of what is launched are made by themselves before they are added to those that stand.
+std::int64_t recorded_bytes(const ModelSummary& model, const BatchShape& batch, const Pass& pass,
+                            const StepBytes& step, std::int64_t apart) {
+  const StepTerms& terms = pass.terms;
+  constexpr std::int64_t kOfToken = 3 * 8, kOfLabel = 8 + 8 + 4, kBlocks = 2;
+  std::int64_t input = pass.tokens * kOfToken + pass.labels * kOfLabel + 8 * batch.pictures.tokens;
+  if (model.cost)
+    input += std::max(4 * batch.pictures.numbers,
+                      terms.element * model.cost->feature_numbers(batch.pictures));
+  return step.kept + step.workspace + kBlocks * terms.block(input, 1) + apart;
+}
+
 }  // namespace
 
 Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
@@ -110,6 +126,7 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
       batch.micro_batches > 0 ? batch.micro_batches : recipe.training.gradient_accumulation_steps;
   const bool accumulates = micro_batches > 1 && objective->window_rule() != WindowRule::Whole;
   StepTerms terms = asked;
+  terms.recorded = asked.recorded && objective->can_be_recorded();
   terms.gradient_element = plugs || accumulates ? 4 : terms.element;  // sums are float32
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
   if (method->of_whole) method->of_whole->add_to(terms, recipe.adapter);
@@ -121,8 +138,8 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   }
   PassCost cost;
   LossCost loss;
+  const Pass pass = lay_out(batch, terms, *objective);
   if (model.cost) {
-    const Pass pass = lay_out(batch, terms, *objective);
     cost = model.cost->of(pass, shares(trained, objective->dropout()));
     loss = objective->cost(pass, cost.head);
   }
@@ -158,15 +175,23 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
     const std::int64_t narrower = reached * std::max<std::int64_t>(0, 4 - terms.element);
     gradients.stepping = std::max<std::int64_t>(0, gradients.stepping - narrower);
   }
+  if (terms.recorded) gradients.standing = gradients.all;
   const StepBytes step = peak_of(cost, loss, gradients);
   parts.activations = step.kept + kept_features(model, batch, trained, terms, parts.weights);
   // What of a packed weight stands dense at a time.
   LUTHIER_TRY(const std::int64_t dense,
               largest_dense_run(model, packing, terms.element, terms.cpu));
   parts.workspace = step.workspace + dense;
+  if (terms.recorded) {
+    const std::int64_t apart = reached * (plugs ? 4 : terms.element);
+    parts.recordings = dense + recorded_bytes(model, batch, pass, step, apart);
+  }
   if (card) {
     const std::int64_t width = std::max(cost.head.width, model.geometry.hidden_size);
-    add_card_parts(model, recipe, trained, terms, terms.block(batch.tokens * width), *card, result);
+    std::int64_t longest = batch.tokens / std::max<std::int64_t>(1, batch.batch_size);
+    for (const std::int64_t length : batch.lengths) longest = std::max(longest, length);
+    add_card_parts(model, recipe, trained, terms, terms.block(batch.tokens * width), longest, *card,
+                   result);
   }
   return result;
 }
@@ -192,6 +217,7 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   terms.checkpointing = recipe.training.gradient_checkpointing == "true";
   terms.cpu = device.is_cpu();
   terms.flash = flash_takes(device, dtype, /*head_dim=*/64);
+  terms.recorded = terms.flash && graphs_asked_for() && graph_recorder(device.type()) != nullptr;
   if (card && card->multiprocessors > 0) terms.multiprocessors = card->multiprocessors;
   const CardFacts* on = card ? &*card : nullptr;
   const std::int64_t there = forecast.known() ? forecast.available : card->total;
@@ -215,6 +241,7 @@ Json to_json(const MemoryForecast& forecast) {
   Json of_parts = {{"weights", parts.weights},         {"adapter", parts.adapter},
                    {"gradients", parts.gradients},     {"optimizer", parts.optimizer},
                    {"activations", parts.activations}, {"workspace", parts.workspace}};
+  if (parts.recordings > 0) of_parts["recordings"] = parts.recordings;
   if (parts.context > 0) {
     of_parts["context"] = parts.context;
     of_parts["libraries"] = parts.libraries;

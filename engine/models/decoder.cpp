@@ -151,6 +151,9 @@ Tensor DecoderImpl::forward(const TokenSequence& sequence, KeyValueCache* cache,
 Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing) {
   const torch::Device device = sequence.embeddings.device();
   const bool begins = !cache || cache->length() == 0;
+  const bool by_length = rotary_.goes_by_length() || local_rotary_.goes_by_length();
+  if (by_length && sequence.rows.stands())
+    throw StandingRowsAsked("the length that its positions go by");
   const std::int64_t before = begins && !layers_.empty() ? layers_.front()->count_before() : 0;
   if (cache && before > 0) cache->reserve(before);
   Tensor positions = sequence.positions;
@@ -173,8 +176,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   if (before > 0) positions = positions + before;
   if (cache && sequence.position_offsets.defined())
     cache->position_offsets = sequence.position_offsets;
-  if (cache && (rotary_.goes_by_length() || local_rotary_.goes_by_length()))
-    cache->can_stand = false;
+  if (cache && by_length) cache->can_stand = false;
   const torch::ScalarType dtype = sequence.embeddings.scalar_type();
   const RotaryTable whole = rotary_.table(positions, dtype, end);
   const RotaryTable local =

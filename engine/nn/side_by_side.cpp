@@ -7,7 +7,6 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "engine/nn/dropout.h"
 #include "engine/nn/products.h"
 
 namespace luthier {
@@ -35,7 +34,7 @@ enum Told : std::size_t { kWeight, kBias, kA, kB };
 struct Terms {
   c10::IValue weight;
   double scale = 1, dropout = 0;
-  std::uint64_t seed = 0;
+  MaskSeed seed;
   torch::ScalarType trained = torch::kFloat32;  ///< type of A and B, and of their gradients
 };
 struct KeptTerms : torch::CustomClassHolder {

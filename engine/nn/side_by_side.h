@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#include "engine/nn/dropout.h"
 #include "engine/nn/linear.h"
 
 namespace luthier {
@@ -16,7 +17,7 @@ namespace luthier {
 struct LowRank {
   torch::Tensor a, b, near_a, near_b;
   double scale = 1, dropout = 0;
-  std::uint64_t seed = 0;  ///< of the dropout's mask
+  MaskSeed seed;  ///< of the dropout
 };
 
 /// A plug whose forward is low_rank_product with this and nothing else.

@@ -46,4 +46,14 @@ std::vector<std::string> resume_changes(const RunManifest& recorded, const RunMa
   return changes;
 }
 
+std::string recording_change(const RunManifest& recorded, bool asked) {
+  if (recorded.recorded_steps == asked) return "";
+  if (asked)
+    return "LUTHIER_GRAPHS=on is left aside: the run began without recorded steps, and with them "
+           "its "
+           "last bits would be others. A new run records them.";
+  return "The run began with recorded steps, so its micro-batches stay filled up to their sizes; "
+         "without LUTHIER_GRAPHS=on the steps are launched piece by piece.";
+}
+
 }  // namespace luthier

@@ -24,4 +24,9 @@ Result<std::string> resumed_dtype(const std::string& asked, const RunManifest& r
 /// another library of products. What older runs did not record is no change.
 std::vector<std::string> resume_changes(const RunManifest& recorded, const RunManifest& now);
 
+/// Whether a resume of `recorded` fills its micro-batches up to the sizes of recorded steps is the
+/// run's, because the last bits go by it: what is told where that is not what LUTHIER_GRAPHS asks
+/// for (`asked`); else empty.
+std::string recording_change(const RunManifest& recorded, bool asked);
+
 }  // namespace luthier

@@ -8,6 +8,7 @@
 #include "engine/base/cores.h"
 #include "engine/base/log.h"
 #include "engine/device/device_facts.h"
+#include "engine/device/graph.h"
 #include "engine/device/product_library.h"
 #include "engine/methods/method.h"
 #include "engine/models/packing.h"
@@ -71,6 +72,7 @@ RunManifest describe(const RunParts& run) {
   manifest.card = card ? card->name : "";
   manifest.products = run.device.is_cpu() ? product_library_name() : "";
   manifest.threads = run.device.is_cpu() ? at::get_num_threads() : 0;
+  if (!run.resumes()) manifest.recorded_steps = run.runner->recorded() != nullptr;
   manifest.dtype = run.base.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
   manifest.model = run.recipe.model;
   manifest.base_name = run.base.folder.filename().string();
@@ -187,6 +189,11 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   run.runner = std::make_unique<StepRunner>(run.base, *run.objective, run.trainables, run.cache,
                                             std::move(reference));
   run.base.model->set_gradient_checkpointing(run.options.gradient_checkpointing);
+  run.recordable = can_record(run.base, *run.objective);
+  const bool fills_up =
+      resumes ? run.begun->recorded && run.begun->recorded->recorded_steps : graphs_asked_for();
+  if (run.recordable && fills_up)
+    run.runner->fill_up(training.gradient_accumulation_steps, graphs_asked_for());
   if (stopping()) return interrupted_error();
   LUTHIER_CHECK(prepare_folder(run));
   LUTHIER_CHECK(keep_again(run, stopping));

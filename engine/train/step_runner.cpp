@@ -51,24 +51,27 @@ class Undone {
 /// A micro-batch's share of the loss and its figures, where they were computed.
 struct Told {
   const MicroBatch* rows = nullptr;
-  torch::Tensor share;
+  torch::Tensor share;  ///< undefined: it stands among those of recorded steps
   std::map<std::string, torch::Tensor> figures;
 };
 
-/// Puts them into the outcome, up to the first loss that is not finite. With gradients to look at,
-/// their norm too, in the same read → whether there was something to read.
-bool take_told(const std::vector<Told>& all, const torch::Tensor& norm, WindowOutcome& outcome) {
+/// Puts them into the outcome, up to the first loss that is not finite. With shares that stand,
+/// and gradients to look at, those and the gradients' norm too, in the same read → whether there
+/// was something to read.
+bool take_told(const std::vector<Told>& all, const torch::Tensor& standing,
+               const torch::Tensor& norm, WindowOutcome& outcome) {
   std::vector<torch::Tensor> tensors;
+  if (standing.defined()) tensors.push_back(standing);
   for (const Told& told : all) {
-    tensors.push_back(told.share);
+    if (told.share.defined()) tensors.push_back(told.share);
     for (const auto& [name, figure] : told.figures) tensors.push_back(figure);
   }
   if (norm.defined()) tensors.push_back(norm);
   const std::vector<double> numbers = read_numbers(tensors);
   const bool read = !numbers.empty();
-  auto number = numbers.begin();
+  auto stood = numbers.begin(), number = stood + (standing.defined() ? standing.numel() : 0);
   for (const Told& told : all) {
-    const double value = *number++;
+    const double value = told.share.defined() ? *number++ : *stood++;
     outcome.loss += value;
     if (!std::isfinite(value)) {
       outcome.finite = false;
@@ -134,29 +137,43 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
   for (std::size_t i = 0; i < divided_by.size(); ++i) last = divided_by[i] > 0 ? i : last;
   const bool at_once = policy_.model().device().is_cpu();
   std::vector<Told> told;
+  // Forward and backward, but for a loss that is known not to be finite.
+  const auto launch = [&](std::size_t i) {
+    const Batch batch =
+        policy_.batch(batches[i], objective_.row_kind().order(), BatchMaker::Pass::Training);
+    const LossSum loss = objective_.loss(policy_, batch);
+    if (divided_by[i] == 0 || !loss.sum.defined()) return;
+    const torch::Tensor share = loss.sum / divided_by[i];
+    told.push_back({&batches[i], share.detach(), loss.figures});
+    if (at_once) {
+      take_told(told, {}, {}, outcome);
+      told.clear();
+      if (!outcome.finite) return;
+    }
+    if (share.requires_grad()) share.backward();
+  };
+  if (recorded_) recorded_->begin();
   for (std::size_t i = 0; i < batches.size(); ++i) {
     if (abandoned()) return outcome;
     adapt_waiting();
     if (batches[i].empty()) continue;
     if (trainables_.adapter) trainables_.adapter->set_training(objective_.dropout(), seed_of(i));
-    const Batch batch =
-        policy_.batch(batches[i], objective_.row_kind().order(), BatchMaker::Pass::Training);
-    const LossSum loss = objective_.loss(policy_, batch);
-    if (divided_by[i] == 0 || !loss.sum.defined()) continue;
-    const torch::Tensor share = loss.sum / divided_by[i];
-    told.push_back({&batches[i], share.detach(), loss.figures});
-    if (at_once) {
-      take_told(told, {}, outcome);
-      told.clear();
-      if (!outcome.finite) {
-        undone.keep();
-        return outcome;
-      }
+    if (!recorded_) {
+      launch(i);
+      if (outcome.finite && i < last) widen_gradients(trainables_.tensors);
+    } else if (divided_by[i] > 0 && recorded_->step(batches[i], seed_of(i), divided_by[i])) {
+      told.push_back({&batches[i], {}, {}});
+    } else {
+      recorded_->apart([&] { launch(i); });
     }
-    if (share.requires_grad()) share.backward();
-    if (i < last) widen_gradients(trainables_.tensors);
+    if (!outcome.finite) {
+      undone.keep();
+      return outcome;
+    }
   }
-  const bool read = take_told(told, gradient_norm_there(trainables_.tensors), outcome);
+  if (recorded_) recorded_->end();
+  const bool read = take_told(told, recorded_ ? recorded_->shares() : torch::Tensor(),
+                              gradient_norm_there(trainables_.tensors), outcome);
   if (cache_) cache_->arrived(/*waited=*/read);
   undone.keep();
   return outcome;
@@ -201,7 +218,7 @@ Result<EvaluationOutcome> StepRunner::evaluate(
     const LossSum loss = objective_.loss(policy_, batch);
     if (loss.count == 0) continue;
     WindowOutcome told;
-    take_told({{&micro, loss.sum, loss.figures}}, {}, told);
+    take_told({{&micro, loss.sum, loss.figures}}, {}, {}, told);
     sum += told.loss / static_cast<double>(loss.count) * static_cast<double>(micro.encoded.size());
     counted += static_cast<std::int64_t>(micro.encoded.size());
     figures.add(told.figures);

@@ -10,6 +10,7 @@
 
 #include "engine/batches/window_source.h"
 #include "engine/objectives/objective.h"
+#include "engine/train/recorded_steps.h"
 #include "engine/train/strategy.h"
 
 namespace luthier {
@@ -58,6 +59,13 @@ class StepRunner {
       std::vector<BrokenRow>* broken = nullptr);
 
   Policy& policy() { return policy_; }
+  /// From here on micro-batches are filled up as recordings ask for, at most so many a window, and,
+  /// with `records`, recorded. can_record() was asked.
+  void fill_up(std::int64_t most, bool records) {
+    recorded_ = std::make_unique<RecordedSteps>(policy_, objective_, trainables_, most, records);
+  }
+  /// Null: nobody has asked for it.
+  const RecordedSteps* recorded() const { return recorded_.get(); }
 
  private:
   /// The window's rows as they go through the model at once.
@@ -69,6 +77,7 @@ class StepRunner {
   const Trainables& trainables_;
   std::shared_ptr<RowCache> cache_;
   Policy policy_;
+  std::unique_ptr<RecordedSteps> recorded_;
 };
 
 }  // namespace luthier

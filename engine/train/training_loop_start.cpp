@@ -4,6 +4,7 @@
 
 #include "engine/base/log.h"
 #include "engine/device/device_facts.h"
+#include "engine/device/graph.h"
 #include "engine/device/processor.h"
 #include "engine/runs/resume_device.h"
 #include "engine/train/training_loop.h"
@@ -57,6 +58,8 @@ void TrainingLoop::announce_device() {
   if (run_.resumes() && run_.begun->recorded) {
     for (std::string& each : resume_changes(*run_.begun->recorded, run_.log->manifest()))
       warnings.push_back(std::move(each));
+    if (run_.recordable)
+      warnings.push_back(recording_change(*run_.begun->recorded, graphs_asked_for()));
   }
   for (const std::string& sentence : warnings) {
     if (sentence.empty()) continue;

@@ -104,16 +104,17 @@ class Idle : public Launcher {
 class Forgetful : public GraphRecorder {
  public:
   Forgetful(GraphRecorder& own, bool refuses) : own_(own), refuses_(refuses) {}
+  std::shared_ptr<GraphMemory> make_memory() override { return own_.make_memory(); }
   void warm_up(torch::Device device, const std::function<void()>& work) override {
     own_.warm_up(device, work);
   }
-  std::unique_ptr<Recording> record(torch::Device device,
-                                    const std::function<void()>& work) override {
+  std::unique_ptr<Recording> record(torch::Device device, const std::function<void()>& work,
+                                    const std::shared_ptr<GraphMemory>& memory) override {
     class Nothing : public Recording {
       void replay() override {}
     };
     TORCH_CHECK(!refuses_, "operation not permitted when stream is capturing");
-    (void)own_.record(device, work);
+    (void)own_.record(device, work, memory);
     return std::make_unique<Nothing>();
   }
 
@@ -182,6 +183,8 @@ class TestOnPretend : public QObject {
     QTest::newRow("copies and waits, pictures") << "copies and waits: qwen3_vl" << 1;
     QTest::newRow("decoding") << "decoding: qwen3_vl" << 1;
     QTest::newRow("decoding, speed") << "decoding: 2 M" << 2;
+    QTest::newRow("recorded steps") << "recorded steps: qwen3_vl" << 1;
+    QTest::newRow("recorded steps, speed") << "recorded steps: 2 M" << 1;
   }
   void a_sound_device_passes() {
     QFETCH(QString, only);
@@ -259,12 +262,17 @@ class TestOnPretend : public QObject {
     }
   }
 
+  void recordings_that_are_wrong_or_refused_fail_data() {
+    QTest::addColumn<QString>("only");
+    QTest::newRow("decoding") << "decoding: llama";
+    QTest::newRow("recorded steps") << "recorded steps: llama";
+  }
   void recordings_that_are_wrong_or_refused_fail() {
-    constexpr const char* kOnly = "decoding: llama";
+    QFETCH(QString, only);
     GraphRecorder* own = graph_recorder(c10::DeviceType::PrivateUse1);
-    const auto outcome = [this](GraphRecorder* recorder) {
+    const auto outcome = [this, &only](GraphRecorder* recorder) {
       GraphRecorder* before = set_graph_recorder(c10::DeviceType::PrivateUse1, recorder);
-      const CheckRow row = rows_of(kOnly).front();
+      const CheckRow row = rows_of(only).front();
       set_graph_recorder(c10::DeviceType::PrivateUse1, before);
       qInfo("%s", to_line(row).c_str());
       return row;

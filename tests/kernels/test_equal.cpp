@@ -275,6 +275,9 @@ class TestEqual : public QObject {
           const Launching launching(&shim_);
           const auto bits = [](const Tensor& t) { return t.view(torch::kUInt8); };
           QVERIFY(bits(*kernels::dropped(x, p, seed, kind)).equal(bits(expected)));
+          // The seed from memory, whatever number comes with the launch.
+          const Tensor there = torch::tensor({static_cast<std::int64_t>(seed)}, torch::kInt64);
+          QVERIFY(bits(*kernels::dropped(x, p, ~seed, kind, there)).equal(bits(expected)));
           const Tensor cast = *kernels::dropped(x, p, seed, other);
           QVERIFY(cast.slice(0, 1).equal(expected.to(other).slice(0, 1)));
           QCOMPARE(cast[0].isnan().item<bool>(), expected[0].isnan().item<bool>());
@@ -283,6 +286,9 @@ class TestEqual : public QObject {
             const Tensor sum = to.clone(), exact = to.to(torch::kFloat32) + unrounded;
             QVERIFY(kernels::add_dropped(sum, x, p, seed));
             QVERIFY(sum.slice(0, 1).equal(exact.to(to.scalar_type()).slice(0, 1)));
+            const Tensor again = to.clone();
+            QVERIFY(kernels::add_dropped(again, x, p, ~seed, there));
+            QVERIFY(bits(again).equal(bits(sum)));
           }
         }
       }

@@ -114,19 +114,30 @@ class TestResumeDevice : public QObject {
     QCOMPARE(resume_changes(before, now).size(), std::size_t(1));
   }
 
+  void recorded_steps_are_the_runs() {
+    RunManifest manifest;
+    QCOMPARE(recording_change(manifest, false), std::string());
+    QVERIFY(recording_change(manifest, true).find("left aside") != std::string::npos);
+    manifest.recorded_steps = true;
+    QCOMPARE(recording_change(manifest, true), std::string());
+    QVERIFY(recording_change(manifest, false).find("piece by piece") != std::string::npos);
+  }
+
   void what_it_computes_on_is_written_down_and_read() {
     RunManifest manifest;
+    manifest.recorded_steps = true;
     manifest.device = "cuda:1";
     manifest.dtype = "bfloat16";
     manifest.card = "NVIDIA H100 80GB HBM3";
     manifest.threads = 12;
     QCOMPARE(manifest_from_json(to_json(manifest), "run.json")->card, manifest.card);
     QCOMPARE(manifest_from_json(to_json(manifest), "run.json")->threads, 12);
+    QVERIFY(manifest_from_json(to_json(manifest), "run.json")->recorded_steps);
     Json older = to_json(manifest);
-    older.erase("card");
-    older.erase("threads");
+    for (const char* each : {"card", "threads", "recorded_steps"}) older.erase(each);
     QVERIFY(manifest_from_json(older, "run.json")->card.empty());
     QCOMPARE(manifest_from_json(older, "run.json")->threads, 0);
+    QVERIFY(!manifest_from_json(older, "run.json")->recorded_steps);
   }
 
   // A refusal leaves the run as it was: what its lines say past the checkpoint stays.
