@@ -5,10 +5,10 @@
 // copy down. And what cannot be recorded is found out, told and done as it is.
 #include "engine/base/log.h"
 #include "engine/check/tiny_models.h"
+#include "engine/check/tuning.h"
 #include "engine/device/graph.h"
 #include "engine/generate/generate.h"
 #include "engine/train/strategy.h"
-#include "tests/pretend/device_run.h"
 #include "tests/pretend/own_kernels.h"
 #include "tests/pretend/pretend.h"
 
@@ -154,8 +154,9 @@ class TestGraphs : public QObject {
     Trainables trained;
     if (how == "lora" || how.endsWith("tuning")) {
       trained =
-          apply_strategy(loaded, pretend::recipe_of({"strategy=" + how.toStdString(),
-                                                     "training.gradient_checkpointing=false"}))
+          apply_strategy(loaded, recipe_without_files({"strategy=" + how.toStdString(),
+                                                       "training.gradient_checkpointing=false"})
+                                     .take())
               .take();
       const torch::NoGradGuard no_grad;
       for (TrainedTensor& each : trained.tensors)
