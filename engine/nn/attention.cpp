@@ -18,12 +18,16 @@ namespace {
 
 using torch::Tensor;
 
-/// Whether the device's own kernels can make this of queries [.., head_dim]: a causal rule and a
-/// window they know, a softcap, blocks and a bias they do not.
+/// Whether the device's own kernels can make this of queries like these with so many numbers a
+/// head: a causal rule and a window they know, a softcap, blocks and a bias they do not.
+bool goes_flash(const Tensor& like, std::int64_t head_dim, const AttentionRule& rule,
+                const Tensor& blocks, const ScoreBias* bias) {
+  return rule.softcap == 0 && !blocks.defined() && !bias &&
+         flash_takes(like.device(), like.scalar_type(), head_dim);
+}
 bool goes_flash(const Tensor& q, const AttentionRule& rule, const Tensor& blocks,
                 const ScoreBias* bias) {
-  return rule.softcap == 0 && !blocks.defined() && !bias &&
-         flash_takes(q.device(), q.scalar_type(), q.size(-1));
+  return goes_flash(q, q.size(-1), rule, blocks, bias);
 }
 
 /// What RowLayout::once is asked for by another name than a mask's.
@@ -210,6 +214,11 @@ bool padding_is_cheap(const RowLayout& rows) {
   return rows.longest() <= 96 || padded <= 1.5 * real;
 }
 
+/// Of rows of several lengths.
+bool goes_padded(const RowLayout& rows, const AttentionRule& rule) {
+  return rule.causal && !few_groups(rows) && padding_is_cheap(rows);
+}
+
 /// Rows by the two lengths that they have, and the gathers that bring tokens into the pairs' order.
 struct Pairs {
   struct Group {
@@ -298,7 +307,7 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
   }
   if (!rows.equal() && before.count() == 0 && goes_flash(q, rule, blocks, bias))
     return flash_attention(q, k, v, rows, rows, rule).reshape({-1, width});
-  if (rows.equal() || (rule.causal && !few_groups(rows) && padding_is_cheap(rows))) {
+  if (rows.equal() || goes_padded(rows, rule)) {
     // Under a causal rule no real token sees the padding behind its row, and blocks are padded with
     // −1.
     const Tensor own = blocks.defined() ? padded_blocks(blocks, rows) : Tensor();
@@ -336,6 +345,15 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
   }
   const Tensor together = mixed.size() == 1 ? mixed.front() : at::cat(mixed);
   return gathered ? reorder(together, back, there) : together;
+}
+
+bool keeps_as_given(const Tensor& like, std::int64_t heads, std::int64_t kv_heads,
+                    std::int64_t head_dim, const RowLayout& rows, const AttentionRule& rule,
+                    const Tensor& blocks, bool before) {
+  if (before) return false;
+  if (goes_flash(like, head_dim, rule, blocks, nullptr)) return true;
+  if (heads != kv_heads || rule.softcap > 0) return false;
+  return rows.equal() || (rows.grouped() && !goes_padded(rows, rule));
 }
 
 Tensor attend_across(const Tensor& q, const RowLayout& rows,

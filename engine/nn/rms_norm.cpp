@@ -26,10 +26,11 @@ Tensor weight_gradient(const Tensor& gradient, const Tensor& x, const Tensor& we
 }
 
 Tensor row_gradient(const Tensor& given, const Tensor& x, const Tensor& weight, const Tensor& scale,
-                    bool centred) {
+                    bool centred, const Tensor& into = {}) {
   if (auto made = kernels::rms_norm_backward(given, x, weight, scale, Tensor(), centred))
     return *made;
-  if (suits_loops({x, weight, given})) return rms_norm_back_pass(x, weight, scale, given, centred);
+  if (suits_loops({x, weight, given}))
+    return rms_norm_back_pass(x, weight, scale, given, centred, into);
   const Tensor normal = x.to(torch::kFloat32) * scale;
   const Tensor gradient = given.to(torch::kFloat32), factor = weight.to(torch::kFloat32);
   Tensor weighted = gradient * (centred ? factor + 1 : factor);
@@ -114,10 +115,11 @@ RmsRows rms_rows(const Tensor& x, const Tensor& weight, double epsilon, bool cen
 }
 
 RmsGradients rms_gradients(const Tensor& gradient, const Tensor& x, const Tensor& weight,
-                           const Tensor& scale, bool centred, bool wants_x, bool wants_weight) {
+                           const Tensor& scale, bool centred, bool wants_x, bool wants_weight,
+                           const Tensor& into) {
   RmsGradients made;
   if (wants_weight) made.weight = weight_gradient(gradient, x, weight, scale);
-  if (wants_x) made.x = row_gradient(gradient, x, weight, scale, centred);
+  if (wants_x) made.x = row_gradient(gradient, x, weight, scale, centred, into);
   return made;
 }
 

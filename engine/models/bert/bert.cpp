@@ -78,9 +78,11 @@ class Layer : public torch::nn::Module {
     };
     const auto attention = part(*this, "attention");
     const auto self = part(*attention, "self");
-    query_ = linear(*self, "query", o.hidden_size, o.hidden_size);
-    key_ = linear(*self, "key", o.hidden_size, o.hidden_size);
-    value_ = linear(*self, "value", o.hidden_size, o.hidden_size);
+    const std::int64_t width = o.hidden_size;
+    const auto made = neighbouring_linears(width, {width, width, width}, true, t);
+    query_ = self->register_module("query", made[0]);
+    key_ = self->register_module("key", made[1]);
+    value_ = self->register_module("value", made[2]);
     const auto mixed = part(*attention, "output");
     mixed_ = linear(*mixed, "dense", o.hidden_size, o.hidden_size);
     mixed_norm_ = norm(*mixed);
