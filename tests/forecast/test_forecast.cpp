@@ -33,6 +33,8 @@ class TestForecast : public QObject {
     QTest::newRow("full, bfloat16") << "strategy=full;training.dtype=bfloat16";
     QTest::newRow("full, bfloat16, accumulated")
         << "strategy=full;training.dtype=bfloat16;training.gradient_accumulation_steps=2;rows=16";
+    QTest::newRow("full, bfloat16, accumulated, too few rows for a second micro-batch")
+        << "strategy=full;training.dtype=bfloat16;training.gradient_accumulation_steps=2";
     QTest::newRow("full, bfloat16, accumulated, one row")
         << "strategy=full;training.dtype=bfloat16;training.gradient_accumulation_steps=4;"
            "training.per_device_train_batch_size=1";
