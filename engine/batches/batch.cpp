@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include <ATen/Parallel.h>
+#include "engine/device/threads.h"
 
 namespace luthier {
 
@@ -100,16 +100,12 @@ BatchMaker::Features BatchMaker::tower_features(const MicroBatch& rows) const {
   const auto aside = [&](const Place& place) {
     return tower_fixed_ && device.is_cpu() && is_small(example(place));
   };
-  // Side by side, each on one thread; the range is at least two, since a range of one would not
-  // count as parallel.
-  const std::size_t count = wanted.size();
-  at::parallel_for(0, static_cast<std::int64_t>(std::max<std::size_t>(2, count)), 1,
-                   [&](std::int64_t begin, std::int64_t end) {
-                     for (auto i = static_cast<std::size_t>(begin);
-                          i < std::min(count, static_cast<std::size_t>(end)); ++i) {
-                       if (aside(wanted[i])) make(wanted[i]);
-                     }
-                   });
+  if (std::any_of(wanted.begin(), wanted.end(), aside)) {
+    on_own_threads(static_cast<std::int64_t>(wanted.size()), [&](std::int64_t i) {
+      const Place& place = wanted[static_cast<std::size_t>(i)];
+      if (aside(place)) make(place);
+    });
+  }
   for (const Place& place : wanted) {
     if (!aside(place)) make(place);
   }

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include <ATen/Parallel.h>
+#include "engine/device/parallel.h"
 
 namespace luthier {
 
@@ -36,8 +36,8 @@ void by_type(const Tensor& tensor, const Work& work) {
 template <class Work>
 void for_rows(std::int64_t rows, std::int64_t size, const Work& work) {
   const std::int64_t grain = std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, size));
-  at::parallel_for(0, rows, grain,
-                   [&](std::int64_t begin, std::int64_t end) { work(begin, end - begin); });
+  for_pieces(0, rows, grain,
+             [&](std::int64_t begin, std::int64_t end) { work(begin, end - begin); });
 }
 
 template <class Number>
@@ -78,9 +78,31 @@ std::pair<Tensor, Tensor> rms_norm_pass(const Tensor& x, const Tensor& weight, d
   return {y, scale};
 }
 
+SumNorm sum_rms_norm_pass(const Tensor& x, const Tensor& added, const Tensor& weight,
+                          double epsilon, bool centred) {
+  const Tensor in = x.contiguous(), more = added.contiguous(), factors = weight.contiguous();
+  auto sizes = in.sizes().vec();
+  const std::int64_t size = sizes.back();
+  sizes.back() = 1;
+  SumNorm made{like(in), like(in),
+               torch::empty(sizes, in.options().dtype(torch::kFloat32).requires_grad(false))};
+  by_type(in, [&](auto number) {
+    using Number = decltype(number);
+    for_rows(made.scale.numel(), size, [&](std::int64_t begin, std::int64_t count) {
+      const std::int64_t place = begin * size;
+      loops::sum_rms_norm(numbers<Number>(in) + place, numbers<Number>(more) + place,
+                          numbers<Number>(factors), to_write<Number>(made.sum) + place,
+                          to_write<Number>(made.y) + place, to_write<float>(made.scale) + begin,
+                          {count, size, static_cast<float>(epsilon), centred});
+    });
+  });
+  return made;
+}
+
 Tensor rms_norm_back_pass(const Tensor& x, const Tensor& weight, const Tensor& scale,
-                          const Tensor& gradient, bool centred) {
-  const Tensor in = x.contiguous(), factors = weight.contiguous(), given = gradient.contiguous();
+                          const Tensor& gradient, bool centred, const Tensor& passed) {
+  const Tensor in = x.contiguous(), factors = weight.contiguous(), given = gradient.contiguous(),
+               more = passed.defined() ? passed.contiguous() : Tensor();
   Tensor dx = like(in);
   const std::int64_t size = in.size(-1);
   by_type(in, [&](auto number) {
@@ -88,6 +110,7 @@ Tensor rms_norm_back_pass(const Tensor& x, const Tensor& weight, const Tensor& s
     for_rows(scale.numel(), size, [&](std::int64_t begin, std::int64_t count) {
       loops::rms_norm_back(numbers<Number>(in) + begin * size, numbers<Number>(factors),
                            numbers<float>(scale) + begin, numbers<Number>(given) + begin * size,
+                           from(numbers<Number>(more), begin * size),
                            to_write<Number>(dx) + begin * size, {count, size, 0, centred});
     });
   });
@@ -150,10 +173,12 @@ Tensor cross_entropy_pass(const Tensor& logits, const Tensor& target, bool gradi
   const std::int64_t size = logits.size(1);
   Tensor losses =
       torch::empty({logits.size(0)}, logits.options().dtype(torch::kFloat32).requires_grad(false));
-  auto* const start = static_cast<loops::Bits*>(logits.mutable_data_ptr());
-  for_rows(logits.size(0), size, [&](std::int64_t begin, std::int64_t count) {
-    loops::cross_entropy(start + begin * size, goals.const_data_ptr<std::int64_t>() + begin,
-                         to_write<float>(losses) + begin, {count, size, gradient});
+  by_type(logits, [&](auto number) {
+    auto* const start = static_cast<decltype(number)*>(logits.mutable_data_ptr());
+    for_rows(logits.size(0), size, [&](std::int64_t begin, std::int64_t count) {
+      loops::cross_entropy(start + begin * size, goals.const_data_ptr<std::int64_t>() + begin,
+                           to_write<float>(losses) + begin, {count, size, gradient});
+    });
   });
   return losses;
 }

@@ -26,7 +26,7 @@ void put_back(const Tensor& logits, const Tensor& wide) {
 Tensor cross_entropy_in_place(const Tensor& logits, const Tensor& target, bool gradient) {
   const torch::NoGradGuard no_grad;
   if (const auto losses = kernels::cross_entropy_(logits, target, gradient)) return losses->sum();
-  if (logits.scalar_type() == torch::kBFloat16 && suits_loops({logits}) && logits.is_contiguous())
+  if (suits_loops({logits}) && logits.is_contiguous())
     return cross_entropy_pass(logits, target, gradient).sum();
   const Tensor goal = target.unsqueeze(1);
   const Tensor wide = logits.to(torch::kFloat32);  // itself where it is float32
