@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows of one length go to ATen's fused attention in one call. Rows of different lengths are padded
-// for it where that wastes little, else taken in groups of one length: attention's work grows with
-// the square of a row, padding it would cost more than a few calls. A device whose kernels know
-// rows takes all of them in one call (nn/flash_attention), but for what needs scores of its own.
+// for it where that wastes little, else taken in groups of one length (in their order where each
+// row is one): attention's work grows with the square of a row, padding it would cost more than a
+// few calls. A device whose kernels know rows takes all of them in one call (nn/flash_attention),
+// but for what needs scores of its own.
 #include "engine/nn/attention.h"
 
 #include <cmath>
@@ -10,7 +11,7 @@
 #include <utility>
 
 #include "engine/nn/flash_attention.h"
-#include "engine/nn/tile_attention.h"
+#include "engine/nn/loop_attention.h"
 
 namespace luthier {
 
@@ -149,7 +150,7 @@ Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const Att
     return at::scaled_dot_product_attention(q, key, value, masks.of(q, keys, rule, blocks), 0.0,
                                             false, scale);
   const bool causal = rule.causal && seq > 1;
-  if (tiles_take(q, key, value)) return tile_attention(q, key, value, causal, scale);
+  if (loops_take(q, key, value)) return loop_attention(q, key, value, causal, scale);
   return at::scaled_dot_product_attention(q, key, value, {}, 0.0, causal, scale);
 }
 
@@ -208,6 +209,15 @@ bool padding_is_cheap(const RowLayout& rows) {
   const double padded = static_cast<double>(rows.rows()) * static_cast<double>(rows.longest()) *
                         static_cast<double>(rows.longest());
   return rows.longest() <= 96 || padded <= 1.5 * real;
+}
+
+/// The groups that attention takes, in the order in which it wants the rows: where no two are of
+/// one length each row is a group where it stands.
+std::vector<RowLayout::Group> groups_of(const RowLayout& rows, bool alone) {
+  if (!alone) return rows.groups();
+  std::vector<RowLayout::Group> groups;
+  for (const std::int64_t length : rows.lengths()) groups.push_back({length, 1});
+  return groups;
 }
 
 /// Rows by the two lengths that they have, and the gathers that bring tokens into the pairs' order.
@@ -308,19 +318,21 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
                      behind_count(before.count(), own), Masks{&rows}, bias);
     return rows.unpad(swapped(mixed)).reshape({-1, width});
   }
-  const bool gathered = !rows.grouped();
+  const bool alone = rows.groups().size() == rows.lengths().size(),
+             gathered = !rows.grouped() && !alone;
+  const std::vector<RowLayout::Group> groups = groups_of(rows, alone);
   const Tensor there = gathered ? rows.order(q.device()) : Tensor(),
                back = gathered ? rows.order_back(q.device()) : Tensor();
   const auto ordered = [&](const Tensor& x) { return gathered ? reorder(x, there, back) : x; };
   const Tensor own = gathered && blocks.defined() ? blocks.index_select(0, there) : blocks;
   std::vector<std::int64_t> sizes;
-  for (const auto& group : rows.groups()) sizes.push_back(group.rows * group.length);
+  for (const auto& group : groups) sizes.push_back(group.rows * group.length);
   const auto queries = ordered(q).split_with_sizes(sizes),
              keys = ordered(k).split_with_sizes(sizes), values = ordered(v).split_with_sizes(sizes);
   std::vector<Tensor> mixed;
   std::int64_t start = 0;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
-    const auto& group = rows.groups()[i];
+    const auto& group = groups[i];
     const auto split = [&](const Tensor& x) {
       return swapped(x.reshape({group.rows, group.length, x.size(1), x.size(2)}));
     };
