@@ -7,6 +7,7 @@
 #include "engine/base/text.h"
 #include "engine/methods/build_adapter.h"
 #include "engine/methods/lora_settings.h"
+#include "engine/nn/batch_part.h"
 
 namespace luthier {
 
@@ -35,7 +36,7 @@ LowRank LoraLinear::low_rank(torch::ScalarType type) const {
                  near_b_.of(b, type),
                  scale * strength,
                  training ? dropout : 0.0,
-                 mix(seed, place_)};
+                 mix(seed ^ mixed_bits(BatchPart::here()), place_)};
 }
 
 void LoraLinear::add_copies(std::vector<NarrowCopy::Pair>& copies) const {
