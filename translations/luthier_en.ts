@@ -814,6 +814,10 @@
             <translation>fragmentation</translation>
         </message>
         <message>
+            <source>recordings</source>
+            <translation>recordings</translation>
+        </message>
+        <message>
             <source>%1 of %2 free</source>
             <translation>%1 of %2 free</translation>
         </message>
@@ -1976,6 +1980,10 @@ of any size</translation>
         <message>
             <source>Checking rows</source>
             <translation>Checking rows</translation>
+        </message>
+        <message>
+            <source>Looking at pictures again</source>
+            <translation>Looking at pictures again</translation>
         </message>
         <message>
             <source>Measuring rows</source>

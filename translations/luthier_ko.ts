@@ -810,6 +810,10 @@
             <translation>단편화</translation>
         </message>
         <message>
+            <source>recordings</source>
+            <translation>녹화된 단계</translation>
+        </message>
+        <message>
             <source>%1 of %2 free</source>
             <translation>%1 / 여유 %2</translation>
         </message>
@@ -1964,6 +1968,10 @@ of any size</source>
         <message>
             <source>Checking rows</source>
             <translation>행을 검사하는 중</translation>
+        </message>
+        <message>
+            <source>Looking at pictures again</source>
+            <translation>그림을 다시 보는 중</translation>
         </message>
         <message>
             <source>Measuring rows</source>

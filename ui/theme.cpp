@@ -34,9 +34,9 @@ Colours light_colours() {
   c.good = "#0a7a53";
   c.series = {QColor("#0072b2"), QColor("#d55e00"), QColor("#009e73"), QColor("#cc79a7"),
               QColor("#e69f00"), QColor("#56b4e9"), QColor("#1b1f24"), QColor("#b5a800")};
-  c.parts = {QColor("#0072b2"), QColor("#e69f00"), QColor("#cc79a7"),
-             QColor("#009e73"), QColor("#56b4e9"), QColor("#9aa1ab"),
-             QColor("#d55e00"), QColor("#b5a800"), QColor("#5b626c")};
+  c.parts = {QColor("#0072b2"), QColor("#e69f00"), QColor("#cc79a7"), QColor("#009e73"),
+             QColor("#56b4e9"), QColor("#9aa1ab"), QColor("#d55e00"), QColor("#b5a800"),
+             QColor("#5b626c"), QColor("#7a4b9a")};
   return c;
 }
 
@@ -55,9 +55,9 @@ Colours dark_colours() {
   c.good = "#4fd1a1";
   c.series = {QColor("#56b4e9"), QColor("#e69f00"), QColor("#00b888"), QColor("#e08fbd"),
               QColor("#f0e442"), QColor("#3a93d0"), QColor("#e7e9ec"), QColor("#e2703a")};
-  c.parts = {QColor("#3a93d0"), QColor("#e69f00"), QColor("#cc79a7"),
-             QColor("#00a87c"), QColor("#7cc6f0"), QColor("#8b929c"),
-             QColor("#e2703a"), QColor("#f0e442"), QColor("#c3c9d1")};
+  c.parts = {QColor("#3a93d0"), QColor("#e69f00"), QColor("#cc79a7"), QColor("#00a87c"),
+             QColor("#7cc6f0"), QColor("#8b929c"), QColor("#e2703a"), QColor("#f0e442"),
+             QColor("#c3c9d1"), QColor("#b48ad0")};
   return c;
 }
 

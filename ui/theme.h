@@ -19,9 +19,10 @@ namespace luthier {
 struct Colours {
   QColor window, card, line, text, muted, accent, on_accent, field, warning, error, good;
   std::array<QColor, 8> series;  ///< Okabe-Ito, the readable ones first
-  /// Memory parts in the order of MemoryParts: weights, adapter, gradients, optimizer, activations,
-  /// workspace, and a card's context, libraries and fragmentation.
-  std::array<QColor, 9> parts;
+  /// Memory parts in the order of the forecast card: weights, adapter, gradients, optimizer,
+  /// activations, workspace, a card's context, libraries and fragmentation, what recorded steps
+  /// keep.
+  std::array<QColor, 10> parts;
 };
 
 class Theme : public QObject {

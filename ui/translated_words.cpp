@@ -153,6 +153,7 @@ namespace luthier {
   QT_TRANSLATE_NOOP("recipe", "completion"),
   QT_TRANSLATE_NOOP("recipe", "assistant"),
   QT_TRANSLATE_NOOP("progress", "Checking rows"),
+  QT_TRANSLATE_NOOP("progress", "Looking at pictures again"),
   QT_TRANSLATE_NOOP("progress", "Measuring rows"),
   QT_TRANSLATE_NOOP("progress", "Answering"),
   QT_TRANSLATE_NOOP("progress", "Loading a column's model"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The card's own proof: engine/check's table, line by line while it runs, and its report in a file.
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "app/cli/verbs.h"
@@ -17,7 +18,23 @@ struct GpuCheckOptions {
   std::string report;
 };
 
+/// Ten minutes are not to be spent on a report that has nowhere to go.
+Status check_can_be_written(const std::filesystem::path& file) {
+  std::error_code problem;
+  if (std::filesystem::is_directory(file, problem))
+    return input_error("This is a folder, not a file for the report.", file.string());
+  const std::filesystem::path beside = file.string() + ".part";
+  if (const Status written = write_file_atomically(beside, ""); !written) {
+    Error error = written.error();
+    error.where = file.string();
+    return error;
+  }
+  std::filesystem::remove(beside, problem);
+  return {};
+}
+
 Result<int> gpu_check(GpuCheckOptions o) {
+  if (!o.report.empty()) LUTHIER_CHECK(check_can_be_written(o.report));
   o.check.program = LUTHIER_VERSION;
   o.check.stop = interrupted();
   o.check.told = [json = o.json](const CheckRow& row) {
@@ -28,6 +45,10 @@ Result<int> gpu_check(GpuCheckOptions o) {
     std::fflush(stdout);
   };
   LUTHIER_TRY(const CheckReport report, check_device(o.check));
+  if (report.rows.empty()) {
+    return input_error("No check holds \"" + o.check.only + "\".", "--only",
+                       "A check is called as its line says, \"families, float32: llama, LoRA\".");
+  }
   if (o.json) print_json(to_json(report));
   if (!o.report.empty()) LUTHIER_CHECK(write_file_atomically(o.report, to_markdown(report)));
   const std::string last =

@@ -6,18 +6,20 @@
 
 #include "app/cli/verbs.h"
 #include "engine/base/text.h"
+#include "engine/device/card_choice.h"
 #include "engine/session/headless.h"
 
 namespace luthier::cli {
 
 namespace {
 
-void show(const MemoryForecast& forecast) {
+void show(const MemoryForecast& forecast, const Recipe& recipe) {
   const MemoryParts& parts = forecast.parts;
   std::vector<std::pair<const char*, std::int64_t>> rows = {
       {"weights", parts.weights},         {"adapter", parts.adapter},
       {"gradients", parts.gradients},     {"optimizer", parts.optimizer},
       {"activations", parts.activations}, {"workspace", parts.workspace}};
+  if (parts.recordings > 0) rows.emplace_back("recordings", parts.recordings);
   if (parts.context > 0) {
     rows.insert(rows.end(), {{"CUDA context", parts.context},
                              {"cuBLAS", parts.libraries},
@@ -34,6 +36,10 @@ void show(const MemoryForecast& forecast) {
              (forecast.gradient_checkpointing ? "on" : "off") + ", " +
              grouped(forecast.batch_tokens) + " tokens in the largest micro-batch");
   if (!forecast.known()) print_line(unknown_room(forecast));
+  if (forecast.device == "cpu") {
+    const std::string proposal = type_proposal(recipe.training.dtype, narrow_products());
+    if (!proposal.empty()) print_line(proposal);
+  }
   if (!forecast.fits()) print_line("It will not fit. What would lower it:");
   for (const std::string& advice : forecast.advice) print_line("  " + advice);
 }
@@ -57,7 +63,7 @@ Action add_plan(CLI::App& app) {
     if (o->json)
       print_json(to_json(forecast));
     else
-      show(forecast);
+      show(forecast, recipe);
     return {};
   };
 }

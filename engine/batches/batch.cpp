@@ -1,16 +1,43 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where the tower is fixed, or a row shows its pictures several times, the features of a row's
-// pictures are computed on their own (see RowCache); else all pictures of the batch go together.
-// Features that were kept go up in the batch's own copy.
+// Where the tower is fixed, or a row shows its pictures several times, the pictures' features are
+// made before the batch is embedded; else the model makes them of the batch's pixels. Whatever of a
+// batch comes from the host (tokens, places, pixels, features that were kept) goes up in one copy.
+// A recorded step's batch is only made here: who records brings it to where the recording reads it.
 #include "engine/batches/batch.h"
 
 #include <algorithm>
 
+#include "engine/device/brief_tensors.h"
 #include "engine/device/threads.h"
 
 namespace luthier {
 
 namespace {
+
+/// Numbers of pixels (32 MiB of them) that go through a tower at once on a device: several thousand
+/// patches, for which launching its kernels is no longer what takes the time, and whose states are
+/// small beside a decoder's.
+constexpr std::int64_t kNumbersAtOnce = 8 << 20;
+
+std::int64_t numbers_of(const Example& example) {
+  std::int64_t numbers = 0;
+  for (const PixelValues& image : example.images)
+    numbers += static_cast<std::int64_t>(image.values.size());
+  return numbers;
+}
+
+/// Rows of pixel_values that its pictures come to.
+std::int64_t pixel_rows(const Example& example) {
+  std::int64_t rows = 0;
+  for (const PixelValues& image : example.images) rows += image.shape.front();
+  return rows;
+}
+
+/// Whether their pixel_values can lie one after another: frames of one size, or patches.
+bool are_alike(const Example& one, const Example& other) {
+  const std::vector<std::int64_t>&a = one.images.front().shape, &b = other.images.front().shape;
+  return std::equal(a.begin() + 1, a.end(), b.begin() + 1, b.end());
+}
 
 /// oneDNN compiles and keeps a kernel for each shape of a product. A short row of filler tokens at
 /// the end, which carries no label and which no other row sees, rounds the number of tokens up, so
@@ -33,13 +60,25 @@ ModelInput rounded_up(ModelInput input, TokenId filler) {
   return input;
 }
 
+/// As a recording meets it: a row of filler behind the others, and behind it empty ones.
+ModelInput recorded_size(ModelInput input, TokenId filler) {
+  const std::int64_t tokens = input.input_ids.size(0),
+                     labels = (input.labels != kIgnoreLabel).sum().item<std::int64_t>();
+  const RecordedSizes sizes =
+      recorded_sizes(tokens, static_cast<std::int64_t>(input.lengths.size()), labels);
+  const std::int64_t missing = sizes.tokens - tokens;
+  input.input_ids = at::cat({input.input_ids, torch::full({missing}, filler, torch::kInt64)});
+  input.labels = at::cat({input.labels, torch::full({missing}, kIgnoreLabel, torch::kInt64)});
+  input.lengths.push_back(missing);
+  input.lengths.resize(static_cast<std::size_t>(sizes.rows), 0);
+  input.prompt_lengths.resize(input.lengths.size(), 0);
+  input.standing = {sizes.rows, sizes.labels};
+  return input;
+}
+
 /// Whether one thread does the pictures sooner than two that wait for one another. It goes by the
 /// sequence alone, so that its features have the same bits in whichever batch they are made.
-bool is_small(const Example& example) {
-  std::size_t numbers = 0;
-  for (const PixelValues& image : example.images) numbers += image.values.size();
-  return numbers <= 3 * 128 * 128;
-}
+bool is_small(const Example& example) { return numbers_of(example) <= 3 * 128 * 128; }
 
 std::vector<Batch::Sequence> laid_out(const MicroBatch& rows, SequenceOrder order) {
   std::vector<Batch::Sequence> sequences;
@@ -52,9 +91,6 @@ std::vector<Batch::Sequence> laid_out(const MicroBatch& rows, SequenceOrder orde
         [](const Batch::Sequence& a, const Batch::Sequence& b) { return a.number < b.number; });
   return sequences;
 }
-
-/// Under which the features at this place stand aside in the input while it goes up.
-std::string kept_name(std::size_t place) { return "features " + std::to_string(place); }
 
 bool shows_again(const EncodedRow& row) {
   return row.shares_pictures && row.sequences.size() > 1 && !row.sequences.front().images.empty();
@@ -74,61 +110,127 @@ std::int64_t MicroBatch::labels() const {
   return sum;
 }
 
-/// What the tower gives for the pictures of each sequence whose features are not kept yet;
-/// undefined for the others and for sequences without pictures of their own.
-BatchMaker::Features BatchMaker::tower_features(const MicroBatch& rows) const {
-  const torch::Device device = base_.model->device();
-  struct Place {
-    std::size_t row, sequence;
-  };
-  std::vector<Place> wanted;
-  Features features(rows.encoded.size());
+/// Sequences whose pictures go through the tower at once.
+struct BatchMaker::TowerCall {
+  std::vector<Place> places;
+  std::int64_t numbers = 0;  ///< of their pixels
+  ModelInput input;          ///< on a device, made before the batch goes up
+  torch::Tensor made;        ///< the features of all of them
+};
+
+/// A row that was kept since its window was read is found here: which rows are made together must
+/// not go by when somebody looked.
+BatchMaker::Kept BatchMaker::kept_of(const MicroBatch& rows, Pass pass) const {
+  Kept kept = rows.cached;
+  if (!cache_ || !tower_fixed_ || pass == Pass::Evaluation) return kept;
+  for (std::size_t row = 0; row < kept.size(); ++row)
+    if (!kept[row]) kept[row] = cache_->find(rows.rows[row]);
+  return kept;
+}
+
+/// Over the sequences with pictures whose features are not kept.
+std::vector<BatchMaker::TowerCall> BatchMaker::tower_calls(const MicroBatch& rows,
+                                                           const Kept& kept) const {
+  const bool alone = base_.model->device().is_cpu();
+  std::vector<TowerCall> calls;
+  const Example* before = nullptr;
   for (std::size_t row = 0; row < rows.encoded.size(); ++row) {
-    const std::vector<Example>& sequences = rows.encoded[row].sequences;
-    features[row].resize(sequences.size());
-    for (std::size_t i = 0; i < sequences.size() && !rows.cached[row]; ++i)
-      if (!sequences[i].images.empty()) wanted.push_back({row, i});
+    for (std::size_t i = 0; i < rows.encoded[row].sequences.size() && !kept[row]; ++i) {
+      const Example& example = rows.encoded[row].sequences[i];
+      if (example.images.empty()) continue;
+      const std::int64_t numbers = numbers_of(example);
+      if (alone || !before || !are_alike(*before, example) ||
+          calls.back().numbers + numbers > kNumbersAtOnce)
+        calls.emplace_back();
+      calls.back().places.emplace_back(row, i);
+      calls.back().numbers += numbers;
+      before = &example;
+    }
   }
-  const auto example = [&](const Place& place) -> const Example& {
-    return rows.encoded[place.row].sequences[place.sequence];
+  return calls;
+}
+
+/// What the tower reads of them, on the host.
+ModelInput BatchMaker::pictures_of(const MicroBatch& rows, const TowerCall& call) const {
+  std::vector<const Example*> examples;
+  for (const auto& [row, sequence] : call.places)
+    examples.push_back(&rows.encoded[row].sequences[sequence]);
+  ModelInput input = collate(examples);
+  if (base_.model->device().is_cpu()) return input;
+  base_.model->prepare(input);
+  input.input_ids.reset(), input.labels.reset(), input.source_ids.reset();
+  return input;
+}
+
+/// Into the places of the call's sequences.
+void BatchMaker::run_tower(const MicroBatch& rows, TowerCall& call, Features& features) const {
+  const torch::AutoGradMode mode(!tower_fixed_ && torch::GradMode::is_enabled());
+  if (call.input.pictures.empty()) call.input = pictures_of(rows, call);
+  call.made = base_.model->picture_tower()->tower(call.input);
+  call.input = {};  // the pixels are let go of
+  std::vector<std::int64_t> counts;
+  std::int64_t all = 0;
+  for (const auto& [row, sequence] : call.places) {
+    counts.push_back(pixel_rows(rows.encoded[row].sequences[sequence]));
+    all += counts.back();
+  }
+  const std::int64_t each = call.made.size(0) / all;  // of a frame or a patch
+  TORCH_CHECK(each * all == call.made.size(0), "a tower's features do not go by its pixels");
+  for (std::int64_t& count : counts) count *= each;
+  const std::vector<torch::Tensor> parts = call.made.split_with_sizes(counts, 0);
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    features[call.places[i].first][call.places[i].second] = parts[i];
+}
+
+BatchMaker::Features BatchMaker::run_tower(const MicroBatch& rows,
+                                           std::vector<TowerCall>& calls) const {
+  Features features(rows.encoded.size());
+  for (std::size_t row = 0; row < rows.encoded.size(); ++row)
+    features[row].resize(rows.encoded[row].sequences.size());
+  const auto aside = [&](const TowerCall& call) {
+    const auto& [row, sequence] = call.places.front();
+    return tower_fixed_ && base_.model->device().is_cpu() &&
+           is_small(rows.encoded[row].sequences[sequence]);
   };
-  const auto make = [&](const Place& place) {
-    const torch::AutoGradMode mode(!tower_fixed_ && torch::GradMode::is_enabled());
-    features[place.row][place.sequence] = base_.model->picture_tower()->tower(
-        for_model(*base_.model, collate(std::vector<const Example*>{&example(place)})));
-  };
-  const auto aside = [&](const Place& place) {
-    return tower_fixed_ && device.is_cpu() && is_small(example(place));
-  };
-  if (std::any_of(wanted.begin(), wanted.end(), aside)) {
-    on_own_threads(static_cast<std::int64_t>(wanted.size()), [&](std::int64_t i) {
-      const Place& place = wanted[static_cast<std::size_t>(i)];
-      if (aside(place)) make(place);
+  if (std::any_of(calls.begin(), calls.end(), aside)) {
+    on_own_threads(static_cast<std::int64_t>(calls.size()), [&](std::int64_t i) {
+      TowerCall& call = calls[static_cast<std::size_t>(i)];
+      if (aside(call)) run_tower(rows, call, features);
     });
   }
-  for (const Place& place : wanted) {
-    if (!aside(place)) make(place);
+  for (TowerCall& call : calls) {
+    if (!aside(call)) run_tower(rows, call, features);
   }
   return features;
+}
+
+void BatchMaker::keep(const MicroBatch& rows, const Kept& kept, const Features& features) const {
+  if (!cache_) return;
+  std::vector<RowCache::Made> made;
+  for (std::size_t row = 0; row < rows.encoded.size(); ++row)
+    if (!kept[row]) made.push_back({rows.rows[row], &rows.encoded[row], &features[row]});
+  cache_->keep(made);
+}
+
+void BatchMaker::keep_features(const MicroBatch& rows) const {
+  const Kept kept = kept_of(rows, Pass::Training);
+  std::vector<TowerCall> calls = tower_calls(rows, kept);
+  const torch::Device device = base_.model->device();
+  for (TowerCall& call : calls) call.input = to_device(pictures_of(rows, call), device);
+  keep(rows, kept, run_tower(rows, calls));
 }
 
 Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) const {
   const torch::Device device = base_.model->device();
   const TokenId filler = base_.processor->image_token_id() == 0 ? 1 : 0;
-  const auto laid = [&](const std::vector<const Example*>& examples,
-                        std::vector<torch::Tensor> shown = {}) {
+  const auto laid = [&](const std::vector<const Example*>& examples) {
     ModelInput input = collate(examples);
-    if (device.is_cpu() && pass == Pass::Training) input = rounded_up(std::move(input), filler);
-    for (std::size_t i = 0; i < shown.size(); ++i)
-      if (shown[i].device() != device) input.aside[kept_name(i)] = shown[i];
-    input = for_model(*base_.model, std::move(input));
-    for (std::size_t i = 0; i < shown.size(); ++i) {
-      const auto moved = input.aside.find(kept_name(i));
-      if (moved == input.aside.end()) continue;
-      shown[i] = moved->second;
-      input.aside.erase(moved);
+    if (pass == Pass::Recorded) {
+      input = recorded_size(std::move(input), filler);
+      base_.model->prepare(input);
+      return input;
     }
-    if (!shown.empty()) input.tower_features = shown.size() == 1 ? shown[0] : at::cat(shown, 0);
+    if (device.is_cpu() && pass == Pass::Training) input = rounded_up(std::move(input), filler);
     return input;
   };
   Batch batch;
@@ -137,33 +239,63 @@ Batch BatchMaker::make(const MicroBatch& rows, SequenceOrder order, Pass pass) c
   const SpecialTokens& special = base_.processor->tokenizer().special();
   batch.padding = special.pad.value_or(special.eos.value_or(0));
   batch.sequences = laid_out(rows, order);
-  const bool alone = (tower_fixed_ && pass == Pass::Training) ||
-                     std::any_of(rows.encoded.begin(), rows.encoded.end(), shows_again);
+  const bool trains = pass != Pass::Evaluation;
+  const bool before = (tower_fixed_ && trains) ||
+                      std::any_of(rows.encoded.begin(), rows.encoded.end(), shows_again);
   std::vector<const Example*> examples;
-  if (!alone) {
+  if (!before) {
     for (std::size_t i = 0; i < batch.sequences.size(); ++i) examples.push_back(&batch.example(i));
     batch.input = laid(examples);
+    if (pass != Pass::Recorded) batch.input = for_model(*base_.model, std::move(batch.input));
     return batch;
   }
 
-  Features features = tower_features(rows);
-  for (std::size_t row = 0; row < rows.encoded.size(); ++row) {
-    if (rows.cached[row]) {
-      features[row] = rows.cached[row]->features;
-    } else if (cache_ && tower_fixed_ && pass == Pass::Training) {
-      cache_->keep(rows.rows[row], rows.encoded[row], features[row]);
-    }
-  }
+  const Kept kept = kept_of(rows, pass);
+  std::vector<TowerCall> calls = tower_calls(rows, kept);
   std::vector<Example> texts;
-  std::vector<torch::Tensor> shown;
+  std::vector<Place> shown;
   for (const Batch::Sequence& place : batch.sequences) {
     const EncodedRow& row = rows.encoded[place.row];
     texts.push_back(without_pixels(row.sequences[place.number], row.pictures_of(place.number)));
-    const torch::Tensor own = features[place.row][row.shares_pictures ? 0 : place.number];
-    if (own.defined()) shown.push_back(own);
+    if (!texts.back().images.empty())
+      shown.emplace_back(place.row, row.shares_pictures ? 0 : place.number);
   }
   for (const Example& text : texts) examples.push_back(&text);
-  batch.input = laid(examples, std::move(shown));
+  batch.input = laid(examples);
+  std::vector<torch::Tensor> parts(shown.size());
+  for (std::size_t i = 0; i < shown.size(); ++i)
+    if (kept[shown[i].first]) parts[i] = kept[shown[i].first]->features[shown[i].second];
+  if (!device.is_cpu()) {
+    std::vector<torch::Tensor*> stays, goes;
+    if (pass != Pass::Recorded) {
+      base_.model->prepare(batch.input);
+      stays = {&batch.input.input_ids, &batch.input.labels, &batch.input.source_ids};
+      for (auto& [name, tensor] : batch.input.aside) stays.push_back(&tensor);
+      for (torch::Tensor& part : parts) goes.push_back(&part);
+    }
+    for (TowerCall& call : calls) {
+      call.input = pictures_of(rows, call);
+      goes.push_back(&call.input.pixel_values);
+      for (auto& [name, tensor] : call.input.aside) goes.push_back(&tensor);
+    }
+    move_with_brief(stays, goes, device);
+  }
+  // One call has made all that is shown, in its order.
+  const bool as_made = calls.size() == 1 && calls.front().places == shown;
+  const Features features = run_tower(rows, calls);
+  if (tower_fixed_ && trains) keep(rows, kept, features);
+  for (std::size_t i = 0; i < shown.size(); ++i)
+    if (!parts[i].defined()) parts[i] = features[shown[i].first][shown[i].second];
+  if (!calls.empty()) {
+    // A recorded step's that were kept are the host's still.
+    std::vector<torch::Tensor*> all;
+    for (torch::Tensor& part : parts) all.push_back(&part);
+    move_together(all, device);
+  }
+  if (as_made)
+    batch.input.tower_features = calls.front().made;
+  else if (!parts.empty())
+    batch.input.tower_features = parts.size() == 1 ? parts[0] : at::cat(parts, 0);
   return batch;
 }
 

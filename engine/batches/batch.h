@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rows as a model takes them: sequences laid one after another, on the device, a row's pictures
-// once through the tower however many sequences show them.
+// Rows as a model takes them: sequences laid one after another, on the device in one copy, a row's
+// pictures once through the tower however many sequences show them.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "engine/batches/filler.h"
@@ -45,19 +46,38 @@ struct Batch {
 /// Makes the batches of one model.
 class BatchMaker {
  public:
-  enum class Pass { Training, Evaluation };
+  enum class Pass {
+    Training,
+    Recorded,  ///< training, filled up to recorded_sizes and still on the host, prepared: but for
+               ///< features that a fixed tower has just made
+    Evaluation
+  };
 
   /// `tower_fixed`: no tensor of the vision tower trains. In training its features are then made
-  /// row by row, and kept in `cache`, which may be null.
+  /// for the rows that `cache` does not hold, and kept there; it may be null.
+  ///
+  /// On the CPU each row's are made by themselves, and a row comes out the same in any batch. On a
+  /// device the tower runs for several rows at once, since for one it launches about as much as the
+  /// decoder for all of them; then a row's last bits may go by the rows beside it.
   BatchMaker(const LoadedModel& base, bool tower_fixed, std::shared_ptr<RowCache> cache)
       : base_(base), tower_fixed_(tower_fixed), cache_(std::move(cache)) {}
 
   /// Points to `rows`, which must outlive it.
   Batch make(const MicroBatch& rows, SequenceOrder order, Pass pass) const;
+  /// Keeps what make() would of a training batch of these rows, and makes no more of it.
+  void keep_features(const MicroBatch& rows) const;
 
  private:
-  using Features = std::vector<std::vector<torch::Tensor>>;
-  Features tower_features(const MicroBatch& rows) const;
+  using Kept = std::vector<std::shared_ptr<const CachedRow>>;  ///< one a row; null: not kept
+  using Place = std::pair<std::size_t, std::size_t>;           ///< a row and its sequence
+  using Features = std::vector<std::vector<torch::Tensor>>;    ///< of each row's sequences
+  struct TowerCall;
+  Kept kept_of(const MicroBatch& rows, Pass pass) const;
+  std::vector<TowerCall> tower_calls(const MicroBatch& rows, const Kept& kept) const;
+  ModelInput pictures_of(const MicroBatch& rows, const TowerCall& call) const;
+  void run_tower(const MicroBatch& rows, TowerCall& call, Features& features) const;
+  Features run_tower(const MicroBatch& rows, std::vector<TowerCall>& calls) const;
+  void keep(const MicroBatch& rows, const Kept& kept, const Features& features) const;
 
   const LoadedModel& base_;
   bool tower_fixed_;

@@ -93,6 +93,7 @@ const std::vector<Part>& parts() {
       {"runs, bfloat16", run_checks_bfloat16},
       {"copies and waits", traffic_checks},
       {"decoding", decoding_checks},
+      {"recorded steps", recording_checks},
       {"memory and speed", shape_checks},
   };
   return table;
@@ -107,7 +108,8 @@ Status prepare(Card& card) {
   return {};
 }
 
-CheckReport run_checks(const Card& card, const CheckOptions& options) {
+CheckReport run_checks(const Card& asked, const CheckOptions& options) {
+  Card card = asked;
   CheckReport report;
   report.device = card.device.str();
   report.torch = TORCH_VERSION;
@@ -115,19 +117,18 @@ CheckReport run_checks(const Card& card, const CheckOptions& options) {
   report.date = utc_now();
   report.minutes = options.minutes;
   const auto start = CheckClock::now();
+  card.over = [&]() -> std::string {
+    if (!lost_device().empty()) return "the device was lost";
+    if (options.stop.stop_requested()) return "interrupted";
+    return since(start) >= options.minutes * 60 ? "no time" : "";
+  };
   for (const Part& part : parts()) {
     for (const Check& check : part.checks(card)) {
       CheckRow row;
       row.part = part.name, row.name = check.name;
       if ((part.name + ": " + check.name).find(options.only) == std::string::npos) continue;
-      if (!lost_device().empty())
-        row.detail = "the device was lost";
-      else if (options.stop.stop_requested())
-        row.detail = "interrupted";
-      else if (since(start) >= options.minutes * 60)
-        row.detail = "no time";
-      else
-        do_check(check, card, row);
+      row.detail = card.why_over();
+      if (row.detail.empty()) do_check(check, card, row);
       if (options.told) options.told(row);
       report.rows.push_back(std::move(row));
     }

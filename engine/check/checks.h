@@ -35,6 +35,10 @@ struct Card {
   std::int64_t most_steps = 30;                    ///< of a step that is timed
   /// Counts what the work asks of the device; empty: nobody tells.
   std::function<Traffic(const std::function<void()>& work)> traffic;
+  /// Why nothing more is to be begun ("no time"), within a check as before one; "": go on. Empty:
+  /// always.
+  std::function<std::string()> over;
+  std::string why_over() const { return over ? over() : ""; }
 };
 
 /// What a check found.
@@ -66,6 +70,7 @@ std::vector<Check> kernel_checks(const Card& card);
 std::vector<Check> shape_checks(const Card& card);
 std::vector<Check> traffic_checks(const Card& card);
 std::vector<Check> decoding_checks(const Card& card);
+std::vector<Check> recording_checks(const Card& card);
 
 /// The teaching model's folder and rows for it, in the card's scratch folder.
 Status prepare(Card& card);

@@ -8,46 +8,15 @@
 #include "engine/base/text.h"
 #include "engine/check/answers.h"
 #include "engine/check/checks.h"
+#include "engine/check/counting_recorder.h"
 #include "engine/check/judge.h"
 #include "engine/check/shapes.h"
 #include "engine/check/tiny_models.h"
-#include "engine/device/graph.h"
 #include "engine/device/memory.h"
 
 namespace luthier {
 
 namespace {
-
-/// The device's own, counted.
-class CountingRecorder : public GraphRecorder {
- public:
-  explicit CountingRecorder(torch::Device device)
-      : type_(device.type()),
-        own_(*graph_recorder(type_)),
-        before_(set_graph_recorder(type_, this)) {}
-  ~CountingRecorder() override { set_graph_recorder(type_, before_); }
-  CountingRecorder(const CountingRecorder&) = delete;
-  CountingRecorder& operator=(const CountingRecorder&) = delete;
-
-  void warm_up(torch::Device device, const std::function<void()>& work) override {
-    own_.warm_up(device, work);
-  }
-  std::unique_ptr<Recording> record(torch::Device device,
-                                    const std::function<void()>& work) override {
-    ++asked_;
-    auto made = own_.record(device, work);
-    ++made_;
-    return made;
-  }
-  bool asked() const { return asked_ > 0; }
-  bool recorded_all() const { return asked_ > 0 && made_ == asked_; }
-
- private:
-  c10::DeviceType type_;
-  GraphRecorder& own_;
-  GraphRecorder* before_;
-  int asked_ = 0, made_ = 0;
-};
 
 GenerationOptions decoding(std::int64_t tokens, bool recorded) {
   GenerationOptions options;
@@ -137,7 +106,9 @@ Result<Found> check_decoding_speed(const Card& card, const Shape& shape, std::in
   const auto tensors = torch::TensorOptions().device(card.device).dtype(torch::kBFloat16);
   LUTHIER_TRY(const LoadedModel loaded, drawn_in_place(shape, tensors, card.processor));
   const std::vector<Example> prompts = texts_of(rows, kPrompt);
+  if (std::string why = card.why_over(); !why.empty()) return Found::skip(std::move(why));
   LUTHIER_TRY(const Timed launched, timed(loaded, prompts, decoding(kTokens, false)));
+  if (std::string why = card.why_over(); !why.empty()) return Found::skip(std::move(why));
   const CountingRecorder recorder(card.device);
   LUTHIER_TRY(const Timed replayed, timed(loaded, prompts, decoding(kTokens, true)));
   Found found = compared(replayed.answers, launched.answers, kNear, recorder);

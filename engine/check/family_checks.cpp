@@ -151,6 +151,7 @@ Result<Found> check_family(const Card& card, const Family& family, const Strateg
   LUTHIER_TRY(const StepNumbers found,
               numbers_on(model, recipe, card.device, type, type, card.processor));
   if (type == torch::kFloat32) return judged(found, truth, truth, type);
+  if (std::string why = card.why_over(); !why.empty()) return Found::skip(std::move(why));
   LUTHIER_TRY(const StepNumbers same,
               numbers_on(model, recipe, torch::kCPU, type, type, card.processor));
   return judged(found, same, truth, type);

@@ -58,9 +58,9 @@ class KernelsBy {
 };
 
 /// Draws on the host, the same each time.
-class Draws {
+class SeededDraws {
  public:
-  explicit Draws(torch::TensorOptions tensors) : tensors_(tensors) {}
+  explicit SeededDraws(torch::TensorOptions tensors) : tensors_(tensors) {}
   torch::Tensor operator()(c10::IntArrayRef size) {
     return torch::empty(size, torch::kFloat32)
         .normal_(0, 1, generator_)
@@ -75,7 +75,7 @@ class Draws {
 };
 
 /// The results, and the leaves' gradients under drawn ones of the results.
-Tensors with_gradients(Draws& draw, Tensors made, const Tensors& leaves) {
+Tensors with_gradients(SeededDraws& draw, Tensors made, const Tensors& leaves) {
   Tensors gradients;
   for (const torch::Tensor& each : made) gradients.push_back(draw(each.sizes()));
   torch::autograd::backward(made, gradients);
@@ -83,18 +83,18 @@ Tensors with_gradients(Draws& draw, Tensors made, const Tensors& leaves) {
   return made;
 }
 
-Tensors of_norm(Draws& draw) {
+Tensors of_norm(SeededDraws& draw) {
   const Tensors leaves{draw.learned({67, 2052}), draw.learned({2052})};
   return with_gradients(draw, {rms_norm(leaves[0], leaves[1], 1e-6, false)}, leaves);
 }
 
-Tensors of_sum_and_norm(Draws& draw) {
+Tensors of_sum_and_norm(SeededDraws& draw) {
   const Tensors leaves{draw.learned({67, 1024}), draw.learned({67, 1024}), draw.learned({1024})};
   const auto [sum, normed] = sum_and_rms_norm(leaves[0], leaves[1], leaves[2], 1e-6, true);
   return with_gradients(draw, {sum, normed}, leaves);
 }
 
-Tensors of_heads(Draws& draw) {
+Tensors of_heads(SeededDraws& draw) {
   constexpr std::int64_t kTokens = 33, kHead = 128;
   const auto type = c10::typeMetaToScalarType(draw.tensors().dtype());
   const torch::Tensor angles = torch::arange(kTokens, torch::kFloat32).unsqueeze(1) *
@@ -113,7 +113,7 @@ Tensors of_heads(Draws& draw) {
   return with_gradients(draw, {turned_query, turned_key}, leaves);
 }
 
-Tensors of_gates(Draws& draw) {
+Tensors of_gates(SeededDraws& draw) {
   Tensors all;
   for (const Activation activation :
        {Activation::Silu, Activation::GeluTanh, Activation::Gelu, Activation::QuickGelu}) {
@@ -126,7 +126,7 @@ Tensors of_gates(Draws& draw) {
 }
 
 /// The losses of rows and their gradient; the last row counts nothing.
-Tensors of_entropy(Draws& draw) {
+Tensors of_entropy(SeededDraws& draw) {
   constexpr std::int64_t kRows = 9, kWords = 30001;
   const torch::Tensor logits = draw({kRows, kWords}).mul_(4);
   torch::Tensor target = torch::arange(kRows, torch::kInt64).mul_(3001);
@@ -142,7 +142,7 @@ Tensors of_entropy(Draws& draw) {
 
 /// Steps over tensors of this type, whose masters and moments are float32. `sums`: their gradients
 /// too, as those of several micro-batches.
-Tensors adamw_steps(Draws& draw, bool sums) {
+Tensors adamw_steps(SeededDraws& draw, bool sums) {
   std::vector<TrainedTensor> trained;
   for (const std::int64_t size : {64, 33, 70000}) {
     TrainedTensor one;
@@ -169,12 +169,12 @@ Tensors adamw_steps(Draws& draw, bool sums) {
   return made;
 }
 
-Tensors of_adamw(Draws& draw) { return adamw_steps(draw, false); }
-Tensors of_adamw_of_sums(Draws& draw) { return adamw_steps(draw, true); }
+Tensors of_adamw(SeededDraws& draw) { return adamw_steps(draw, false); }
+Tensors of_adamw_of_sums(SeededDraws& draw) { return adamw_steps(draw, true); }
 
 struct KernelCase {
   const char* name;
-  Tensors (*make)(Draws& draw);
+  Tensors (*make)(SeededDraws& draw);
 };
 constexpr KernelCase kKernelCases[] = {
     {"RMSNorm", of_norm},
@@ -227,12 +227,12 @@ Result<Found> check_kernel(const Card& card, const KernelCase& which, torch::Sca
   Tensors made, expected;
   {
     const KernelsBy by(card.device, counting);
-    Draws draw(tensors);
+    SeededDraws draw(tensors);
     made = which.make(draw);
   }
   {
     const KernelsBy by(card.device, none);
-    Draws draw(tensors);
+    SeededDraws draw(tensors);
     expected = which.make(draw);
   }
   double share = made.size() == expected.size() ? 0 : std::numeric_limits<double>::infinity();
@@ -247,7 +247,7 @@ Result<Found> check_mask(const Card& card, torch::ScalarType type) {
   if (!own) return no_kernels();
   CountingLauncher counting(*own);
   const KernelsBy by(card.device, counting);
-  Draws draw(torch::TensorOptions().device(torch::kCPU).dtype(type));
+  SeededDraws draw(torch::TensorOptions().device(torch::kCPU).dtype(type));
   const torch::Tensor x = draw({70001});
   bool same = true;
   for (const double p : {0.05, 0.5}) {

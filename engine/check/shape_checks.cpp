@@ -122,6 +122,7 @@ Result<Found> check_memory(const Card& card, const Shape& shape, const StepKind&
     const MicroBatch rows = rows_of(shape, kind.pictures);
     // The first step makes the optimizer's state, the second one shows the peak with it.
     for (std::uint64_t turn = 0; turn < 2; ++turn) {
+      if (std::string why = card.why_over(); !why.empty()) return Found::skip(std::move(why));
       reset_memory_peak(card.device);
       LUTHIER_TRY(const double loss, tuning->window({rows}, turn));
       if (!std::isfinite(loss)) return machine_error("The loss is not finite.");
@@ -157,6 +158,7 @@ Result<Found> check_speed(const Card& card, const Shape& shape) {
   const MicroBatch rows = rows_of(shape, false);
   double first = 0, last = 0, seconds = 0;
   for (std::int64_t i = 0; i < kWarm; ++i) {
+    if (std::string why = card.why_over(); !why.empty()) return Found::skip(std::move(why));
     LUTHIER_TRY(last, tuning->window({rows}, static_cast<std::uint64_t>(i)));
     if (i == 0) first = last;
     tuning->step(kSpeedRate);
@@ -165,6 +167,10 @@ Result<Found> check_speed(const Card& card, const Shape& shape) {
   const auto start = SpeedClock::now();
   std::int64_t steps = 0;
   while (steps < kFewest || (seconds < kSeconds && steps < card.most_steps)) {
+    if (std::string why = card.why_over(); !why.empty()) {
+      if (steps < kFewest) return Found::skip(std::move(why));
+      break;  // so many steps tell a speed
+    }
     LUTHIER_TRY(last, tuning->window({rows}, static_cast<std::uint64_t>(kWarm + steps)));
     tuning->step(kSpeedRate);
     ++steps;

@@ -46,6 +46,16 @@ Result<double> Tuning::window(const std::vector<MicroBatch>& batches, std::uint6
   return outcome.loss;
 }
 
+bool Tuning::fill_up(bool records) {
+  if (!can_record(base_, *objective_)) return false;
+  runner_->fill_up(recipe_.training.gradient_accumulation_steps, records);
+  return true;
+}
+
+std::size_t Tuning::recordings() const {
+  return runner_->recorded() ? runner_->recorded()->recordings() : 0;
+}
+
 double Tuning::step(double rate) {
   const double norm = norm_ ? *norm_ : gradient_norm(trainables_.tensors);
   clip_gradients(trainables_.tensors, norm, recipe_.training.max_grad_norm);

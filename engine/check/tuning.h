@@ -31,6 +31,11 @@ class Tuning {
   /// told, or read now.
   double step(double rate);
   void clear_gradients();
+  /// From here on windows are filled up as recordings ask for, and recorded where `records`. False:
+  /// nobody records here, or not this.
+  bool fill_up(bool records);
+  /// How many recordings that has made.
+  std::size_t recordings() const;
   /// Gives every tensor that an adapter trains the same drawn values on every device, rounded to
   /// `rounding`: those that begin at zero would hide the gradients of their neighbours.
   void draw_adapter(torch::ScalarType rounding);

@@ -116,6 +116,9 @@ std::optional<Obstacle> card_obstacle(const DeviceFacts& facts, std::size_t inde
     return Obstacle{described(card) + " is too old: LibTorch has nothing for cards before sm_" +
                         std::to_string(kOldestCapability) + ".",
                     "Use a card of the Turing generation or newer.", false};
+  if (card.closed)
+    return Obstacle{card.name + " takes no programs: its compute mode is Prohibited.",
+                    "`nvidia-smi -c 0`, by an administrator, opens it.", false};
   if (static_cast<int>(index) >= facts.torch_cards)
     return Obstacle{
         "LibTorch does not see the card that the NVIDIA driver names (" + card.name + ").",
@@ -157,6 +160,27 @@ int best_card(const std::vector<CardFacts>& cards, const std::vector<bool>& usab
   return best;
 }
 
+/// CUDA takes what CUDA_VISIBLE_DEVICES names up to the first that is not there; of slices (MIG)
+/// one, whatever it names.
+std::string cut_short(const DeviceFacts& facts) {
+  const auto is_slice = [](const CardFacts& card) {
+    return card.name.find(" MIG ") != std::string::npos;
+  };
+  if (!facts.visible_devices || std::any_of(facts.cards.begin(), facts.cards.end(), is_slice))
+    return "";
+  std::size_t named = 0;
+  bool within = false;  // a name
+  for (const char each : *facts.visible_devices) {
+    const bool part = each != ',' && each != ' ';
+    named += part && !within;
+    within = part || (within && each == ' ');
+  }
+  if (named <= facts.cards.size()) return "";
+  return "CUDA_VISIBLE_DEVICES is \"" + *facts.visible_devices + "\", but only " +
+         std::to_string(facts.cards.size()) + " of its " + std::to_string(named) +
+         " cards can be seen: CUDA stops at the first that is not there.";
+}
+
 /// Of several cards: which one is taken and why, and what keeps the others away.
 std::string said_of(const DeviceFacts& facts, int taken, std::size_t usable,
                     const std::string& obstacles) {
@@ -193,8 +217,10 @@ Result<CardChoice> choose_best(const DeviceFacts& facts, bool cpu_too) {
     if (cpu_too) return the_cpu(all);
     return refusal(all);
   }
-  if (facts.cards.size() == 1) return CardChoice{best, "", false};
-  return CardChoice{best, said_of(facts, best, count, obstacles), false};
+  const std::string cut = cut_short(facts);
+  if (facts.cards.size() == 1) return CardChoice{best, cut, !cut.empty()};
+  return CardChoice{best, joined_sentences(said_of(facts, best, count, obstacles), cut),
+                    !cut.empty()};
 }
 
 }  // namespace
@@ -231,7 +257,8 @@ Result<CardChoice> choose_card(const std::string& name, const DeviceFacts& facts
                              : "This machine has " + there + ".");
   }
   if (const auto own = card_obstacle(facts, index)) return refusal(*own);
-  return CardChoice{static_cast<int>(index), "", false};
+  const std::string cut = cut_short(facts);
+  return CardChoice{static_cast<int>(index), cut, !cut.empty()};
 }
 
 Result<std::string> choose_type(const std::string& name, const CardFacts* card) {
@@ -247,9 +274,20 @@ Result<std::string> choose_type(const std::string& name, const CardFacts* card) 
                          std::to_string(kBfloat16Capability) + " or newer, or on the CPU.");
 }
 
-std::string type_note(const std::string& name, const CardFacts* card) {
+std::string type_note(const std::string& name, const CardFacts* card, NarrowProducts processor) {
+  if (!card && name == "bfloat16" && processor == NarrowProducts::None)
+    return "This processor has no instructions for bfloat16: training in it can take many times as "
+           "long as in float32.";
   if (name != "auto" || !card || card->capability >= kBfloat16Capability) return "";
   return described(*card) + " has no bfloat16: auto computes in float32.";
+}
+
+std::string type_proposal(const std::string& name, NarrowProducts processor) {
+  const bool tiles = processor == NarrowProducts::Tiles;
+  if (name != "auto" || (!tiles && processor != NarrowProducts::Vectors)) return "";
+  return "This processor has instructions for bfloat16 (" +
+         std::string(tiles ? "AMX" : "AVX512-BF16") +
+         "): training.dtype: bfloat16 may train faster than float32, which auto keeps.";
 }
 
 }  // namespace luthier

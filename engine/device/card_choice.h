@@ -9,6 +9,7 @@
 
 #include "engine/base/result.h"
 #include "engine/device/card_facts.h"
+#include "engine/device/processor.h"
 
 namespace luthier {
 
@@ -43,7 +44,9 @@ Result<CardChoice> choose_card(const std::string& name, const DeviceFacts& facts
 /// The compute type behind `name` (auto, float32, bfloat16) on this card; null: on the CPU. auto:
 /// bfloat16 where the card has it, float32 elsewhere. Errors: Input, about "dtype".
 Result<std::string> choose_type(const std::string& name, const CardFacts* card);
-/// What a person should know of it; empty: nothing.
-std::string type_note(const std::string& name, const CardFacts* card);
+/// What a person should be warned of there; empty: nothing. `processor` is asked on the CPU.
+std::string type_note(const std::string& name, const CardFacts* card, NarrowProducts processor);
+/// What may be better on the CPU than what `auto` takes, which keeps to float32; empty: nothing.
+std::string type_proposal(const std::string& name, NarrowProducts processor);
 
 }  // namespace luthier

@@ -18,6 +18,7 @@ struct CardFacts {
   std::int64_t held = 0;    ///< bytes of it that this process's tensors hold
   bool context = false;     ///< this process has a context on it, which takes some of it too
   int multiprocessors = 0;  ///< 0: the driver does not say
+  bool closed = false;      ///< to programs: its compute mode is Prohibited
 };
 
 struct DeviceFacts {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The few entries that are asked for, with their types as the CUDA driver API and NVML document
 // them: results are 0 for success, attributes 75 and 76 the two halves of a compute capability, 16
-// the number of multiprocessors.
+// the number of multiprocessors, 20 the compute mode, of which 2 is Prohibited.
 #include "engine/device/card_reader.h"
 
 #include <array>
@@ -14,7 +14,9 @@ namespace luthier {
 namespace {
 
 constexpr int kSuccess = 0;
-constexpr int kCapabilityMajor = 75, kCapabilityMinor = 76, kMultiprocessors = 16;  // attributes
+constexpr int kCapabilityMajor = 75, kCapabilityMinor = 76, kMultiprocessors = 16,
+              kComputeMode = 20;  // attributes
+constexpr int kProhibited = 2;
 constexpr int kMostCards = 1024;  // a driver that says more is broken
 
 using Uuid = std::array<unsigned char, 16>;  // CUuuid's bytes
@@ -132,6 +134,8 @@ void read_driver(DeviceFacts& facts, const DriverLibraries& libraries) {
     card.total = static_cast<std::int64_t>(total);
     if (driver.attribute(&card.multiprocessors, kMultiprocessors, device) != kSuccess)
       card.multiprocessors = 0;  // nothing depends on it but a finer forecast
+    int mode = 0;
+    card.closed = driver.attribute(&mode, kComputeMode, device) == kSuccess && mode == kProhibited;
     Uuid uuid{};
     if (managed && driver.uuid && driver.uuid(&uuid, device) == kSuccess)
       card.free = free_bytes(management, uuid);

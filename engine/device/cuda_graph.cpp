@@ -5,8 +5,15 @@
 //
 // Memory: from capture_begin to capture_end the allocator serves this stream from a pool of the
 // graph's own, and keeps its blocks for it until the graph goes; tensors of the work may be freed
-// in between and after, their addresses are written down and nobody else gets them. What the work
-// reads from outside must outlive the graph, in its place.
+// in between and after, their addresses are written down and nobody else gets them, but for other
+// captures into the same pool. What the work reads from outside must outlive the graph, in its
+// place. While it captures the allocator gives nothing back to the card, so what it keeps of
+// earlier work goes back before.
+//
+// Threads: a backward runs on a thread of LibTorch's own unless it is told not to. What one
+// launches into a stream that is captured is captured whoever launches it, but only calls of the
+// thread that began the capture are looked at. Work that we record is therefore done by one thread
+// (train/recorded_steps), and others may ask of CUDA what they want meanwhile.
 //
 // Random numbers: LibTorch lets a graph that draws some move its generators on at each replay.
 // Nothing that we record draws any (dropout is a hash of seed and place, choices of tokens are the
@@ -31,6 +38,7 @@
 #include "engine/base/log.h"
 #include "engine/base/text.h"
 #include "engine/device/library_entry.h"
+#include "engine/device/memory.h"
 
 namespace luthier {
 
@@ -44,6 +52,7 @@ struct GraphEntries {
   void (*begin)(void*, PoolId, int mode) = nullptr;
   void (*end)(void*) = nullptr;
   void (*replay)(void*) = nullptr;
+  PoolId (*make_pool)() = nullptr;
 };
 
 std::optional<GraphEntries> found_entries() {
@@ -57,9 +66,17 @@ std::optional<GraphEntries> found_entries() {
       entry("_ZN2at4cuda9CUDAGraph13capture_beginESt4pairIyyE21cudaStreamCaptureMode",
             found.begin) &&
       entry("_ZN2at4cuda9CUDAGraph11capture_endEv", found.end) &&
-      entry("_ZN2at4cuda9CUDAGraph6replayEv", found.replay);
+      entry("_ZN2at4cuda9CUDAGraph6replayEv", found.replay) &&
+      entry("_ZN2at4cuda17graph_pool_handleEv", found.make_pool);
   return whole ? std::optional(found) : std::nullopt;
 }
+
+/// A name for a pool, which is there as long as a graph is that was captured into it.
+class CudaPool : public GraphMemory {
+ public:
+  explicit CudaPool(PoolId named) : id(named) {}
+  const PoolId id;
+};
 
 class CudaRecording : public Recording {
  public:
@@ -71,8 +88,8 @@ class CudaRecording : public Recording {
   CudaRecording& operator=(const CudaRecording&) = delete;
   void replay() override { entries_.replay(room_); }
 
-  void capture(const std::function<void()>& work) {
-    entries_.begin(room_, PoolId{0, 0}, kCaptureThisThread);
+  void capture(const std::function<void()>& work, PoolId pool) {
+    entries_.begin(room_, pool, kCaptureThisThread);
     try {
       work();
     } catch (...) {
@@ -141,16 +158,22 @@ class CudaGraphRecorder : public GraphRecorder {
     work();
   }
 
-  std::unique_ptr<Recording> record(torch::Device device,
-                                    const std::function<void()>& work) override {
+  std::shared_ptr<GraphMemory> make_memory() override {
+    return std::make_shared<CudaPool>(entries_.make_pool());
+  }
+
+  std::unique_ptr<Recording> record(torch::Device device, const std::function<void()>& work,
+                                    const std::shared_ptr<GraphMemory>& memory) override {
     const c10::DeviceGuard on(device);
     TORCH_CHECK(!broken_.load(), "recording has failed before");
+    const auto* pool = dynamic_cast<const CudaPool*>(memory.get());
+    release_cached_memory(device);
     std::unique_ptr<CudaRecording> made;
     {
       const OnSideStream side(device);
       made = std::make_unique<CudaRecording>(entries_);
       try {
-        made->capture(work);
+        made->capture(work, pool ? pool->id : PoolId{0, 0});
       } catch (...) {
         broken_ = true;
         (void)made.release();

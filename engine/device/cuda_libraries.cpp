@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Found as the program's other libraries are (its run path, or the launcher's search path).
+// Found beside LibTorch's other libraries, wherever the loader found those.
 #include "engine/device/cuda_libraries.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <mutex>
 
 #include "engine/base/log.h"
@@ -29,19 +29,37 @@ bool has_nvidia_node() {
   return false;
 }
 
+std::filesystem::path libtorch_folder() {
+  std::filesystem::path folder;
+  void* torch = dlopen("libtorch_cpu.so", RTLD_NOW | RTLD_NOLOAD);
+  if (!torch) return folder;
+  struct link_map* map = nullptr;
+  if (dlinfo(torch, RTLD_DI_LINKMAP, &map) == 0 && map && map->l_name)
+    folder = std::filesystem::path(map->l_name).parent_path();
+  dlclose(torch);
+  return folder;
+}
+
+std::filesystem::path cuda_half(const std::filesystem::path& folder) {
+  std::error_code absent;
+  const std::filesystem::path library = folder / "libtorch_cuda.so";
+  return !folder.empty() && std::filesystem::exists(library, absent) ? library
+                                                                     : std::filesystem::path();
+}
+
 void load_cuda_libraries() {
-#ifdef LUTHIER_HAS_CUDA_LIBRARIES
   static std::once_flag once;
   std::call_once(once, [] {
     if (!has_nvidia_node()) return;
+    const std::filesystem::path library = cuda_half();
+    if (library.empty()) return;
     fix_cublas_workspaces();
-    if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
+    if (!dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
       const char* reason = dlerror();
       loading_problem() = reason ? reason : "libtorch_cuda.so was not loaded";
       log_warning("CUDA cannot be used: " + loading_problem() + ".");
     }
   });
-#endif
 }
 
 std::string cublas_workspaces() {

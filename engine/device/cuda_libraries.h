@@ -4,6 +4,7 @@
 // the first question about CUDA.
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 namespace luthier {
@@ -11,8 +12,15 @@ namespace luthier {
 /// Whether the system has an NVIDIA device.
 bool has_nvidia_node();
 
-/// Loads libtorch_cuda.so where the system has an NVIDIA device. Call at program start; later calls
-/// do nothing.
+/// The folder that this process's LibTorch was loaded from; empty: nobody knows.
+std::filesystem::path libtorch_folder();
+/// LibTorch's CUDA half in that folder; empty: this LibTorch is without one. Which LibTorch it is
+/// shows at run time: a program that was built beside one without CUDA is carried to a machine
+/// whose own has it.
+std::filesystem::path cuda_half(const std::filesystem::path& folder = libtorch_folder());
+
+/// Loads the CUDA half, where there is one, where the system has an NVIDIA device. Call at program
+/// start; later calls do nothing.
 void load_cuda_libraries();
 /// The loader's words where that failed; empty: it did not, or there was nothing to load.
 std::string cuda_libraries_problem();

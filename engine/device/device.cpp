@@ -19,6 +19,7 @@
 #include "engine/device/failure.h"
 #include "engine/device/lost_device.h"
 #include "engine/device/memory.h"
+#include "engine/device/processor.h"
 
 namespace luthier {
 namespace {
@@ -129,25 +130,30 @@ Result<torch::ScalarType> choose_dtype(const std::string& name, torch::Device de
   modern.capability = kBfloat16Capability;
   const CardFacts* of = card ? &*card : device.is_cuda() ? &modern : nullptr;
   LUTHIER_TRY(const std::string type, choose_type(name, of));
-  say_once(type_note(name, of), true);
+  say_once(type_note(name, of, narrow_products()), true);
   return type == "bfloat16" ? torch::kBFloat16 : torch::kFloat32;
 }
 
 DeviceNote device_note(const std::string& name, const std::string& dtype) {
   DeviceNote note;
   int card = -1;
-  {
+  if (name != "cpu") {
     const std::lock_guard lock(chosen().mutex);
     const auto found = chosen().by_name.find(name);
     if (found == chosen().by_name.end()) return note;
     card = found->second.card;
     note = {found->second.note, found->second.warns};
   }
-  if (card < 0) return note;
-  const auto facts = card_of(torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(card)));
-  const std::string type = type_note(dtype, facts ? &*facts : nullptr);
-  if (type.empty()) return note;
-  return {note.text.empty() ? type : note.text + " " + type, true};
+  const auto add = [&note](const std::string& sentence, bool warns) {
+    if (sentence.empty()) return;
+    note.text += (note.text.empty() ? "" : " ") + sentence;
+    note.warns = note.warns || warns;
+  };
+  std::optional<CardFacts> facts;
+  if (card >= 0) facts = card_of(torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(card)));
+  if (card < 0 || facts) add(type_note(dtype, facts ? &*facts : nullptr, narrow_products()), true);
+  if (card < 0) add(type_proposal(dtype, narrow_products()), false);
+  return note;
 }
 
 torch::ScalarType scalar_type(DType dtype) {

@@ -18,7 +18,8 @@ std::optional<CardFacts> card_of(torch::Device device);
 
 /// What a person should know of how `name` came to its device and `dtype` to its type there, in one
 /// or a few sentences; empty: nothing. It is what was said when the choice was made: a card that
-/// this process works on is not weighed again. `warns` where something is not as it could be.
+/// this process works on is not weighed again. A faster type that `auto` does not take by itself is
+/// proposed here alone, and not in the log. `warns` where something is not as it could be.
 struct DeviceNote {
   std::string text;
   bool warns = false;

@@ -43,20 +43,27 @@ bool graphs_asked_for() {
   return value && std::string_view(value) == "on";
 }
 
-DeviceGraph::DeviceGraph(torch::Device device, std::function<void()> work)
-    : device_(device), work_(std::move(work)) {}
+DeviceGraph::DeviceGraph(torch::Device device, std::function<void()> work,
+                         std::shared_ptr<GraphMemory> memory)
+    : device_(device), work_(std::move(work)), memory_(std::move(memory)) {}
 
 void DeviceGraph::run() {
   if (recording_) return recording_->replay();
   GraphRecorder* recorder = refused_ ? nullptr : graph_recorder(device_.type());
   if (!recorder) return work_();
+  // Work that failed while it was done in earnest may have changed something: it is not done again.
+  bool begun = false;
   try {
     if (std::exchange(warm_, true))
-      recording_ = recorder->record(device_, work_);
+      recording_ = recorder->record(device_, work_, memory_);
     else
-      recorder->warm_up(device_, work_);
+      recorder->warm_up(device_, [&] {
+        begun = true;
+        work_();
+      });
     return;
   } catch (const std::exception& failure) {
+    if (begun) throw;
     if (device_loss(failure, device_)) throw;
     refused_ = true;
     tell_refusal(device_, failure);

@@ -20,16 +20,25 @@ class Recording {
   virtual void replay() = 0;
 };
 
+/// Memory of recordings that are done one after another and hand nothing on in it: they share it,
+/// so that all together take what the largest takes. It goes with the last of them.
+class GraphMemory {
+ public:
+  virtual ~GraphMemory() = default;
+};
+
 /// Who writes down the work of a kind of device.
 class GraphRecorder {
  public:
   virtual ~GraphRecorder() = default;
+  virtual std::shared_ptr<GraphMemory> make_memory() = 0;
   /// Does the work where it will be recorded, so that what is made at first use is there.
   virtual void warm_up(torch::Device device, const std::function<void()>& work) = 0;
-  /// Writes the work down and does it once. Throws where the work waits for the device, copies from
-  /// memory that is not pinned, or the device refuses it; none or a part of it is done then.
-  virtual std::unique_ptr<Recording> record(torch::Device device,
-                                            const std::function<void()>& work) = 0;
+  /// Writes the work down, which does none of it, and then does it once. Throws where the work
+  /// waits for the device, copies from memory that is not pinned, or the device refuses it; none of
+  /// it is done then. `memory`: what make_memory gave; null: the recording has its own.
+  virtual std::unique_ptr<Recording> record(torch::Device device, const std::function<void()>& work,
+                                            const std::shared_ptr<GraphMemory>& memory) = 0;
 };
 
 /// Null: nobody records on this kind of device. CUDA's goes with LibTorch's CUDA half.
@@ -39,14 +48,14 @@ GraphRecorder* graph_recorder(c10::DeviceType type);
 GraphRecorder* set_graph_recorder(c10::DeviceType type, GraphRecorder* recorder);
 
 /// LUTHIER_GRAPHS=on: recorded where it can be. Without it nothing is, until cards have shown that
-/// the same tokens come out (./luthier gpu-check, "decoding").
+/// the same comes out (./luthier gpu-check, "decoding" and "recorded steps").
 bool graphs_asked_for();
 
 class DeviceGraph {
  public:
-  /// `work` allocates nothing that outlives it, reads nothing back, and may be begun again where it
-  /// was broken off.
-  DeviceGraph(torch::Device device, std::function<void()> work);
+  /// `work` allocates nothing that outlives it and reads nothing back.
+  DeviceGraph(torch::Device device, std::function<void()> work,
+              std::shared_ptr<GraphMemory> memory = {});
   /// Does the work: the first time as it is, the second time written down, later by replaying that.
   /// Where it cannot be recorded it is done as it is each time, and that is told once in the log. A
   /// lost device and failures of the work itself are thrown.
@@ -56,6 +65,7 @@ class DeviceGraph {
  private:
   torch::Device device_;
   std::function<void()> work_;
+  std::shared_ptr<GraphMemory> memory_;
   std::unique_ptr<Recording> recording_;
   bool warm_ = false, refused_ = false;
 };

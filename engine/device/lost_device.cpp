@@ -35,6 +35,9 @@ constexpr FatalError kFatalErrors[] = {
     {717, "operation not supported on global/shared address space"},
     {718, "invalid program counter"},
     {719, "unspecified launch failure"},
+    {721, "tensor memory not completely freed"},
+    {810, "the MPS client has been terminated by the server"},
+    {911, "an async error has occured in external entity outside of CUDA"},
     {999, "unknown error"},
 };
 

@@ -9,7 +9,7 @@
 
 namespace luthier {
 
-/// Of tensors of one number each, in their order: one read and one wait, however many there are.
+/// All that these tensors hold, in their order: one read and one wait, however many there are.
 std::vector<double> read_numbers(const std::vector<torch::Tensor>& numbers);
 
 }  // namespace luthier

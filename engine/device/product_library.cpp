@@ -38,8 +38,23 @@ const c10::TypedOperatorHandle<Pointwise>* one_dnn_linear() {
   return found ? &*found : nullptr;
 }
 
+/// Who makes products of many rows, and of few.
+struct Makers {
+  ProductLibrary many = ProductLibrary::Mkl, few = ProductLibrary::Mkl;
+};
+
+constexpr struct {
+  std::string_view name;
+  Makers makers;
+} kNamedMakers[] = {
+    {"mkl", {ProductLibrary::Mkl, ProductLibrary::Mkl}},
+    {"onednn", {ProductLibrary::OneDnn, ProductLibrary::OneDnn}},
+    {"mkl/onednn", {ProductLibrary::Mkl, ProductLibrary::OneDnn}},
+    {"onednn/mkl", {ProductLibrary::OneDnn, ProductLibrary::Mkl}},
+};
+
 thread_local bool other_products = false;
-std::atomic<int> kept_products{-1};  ///< a ProductLibrary; −1: the process's choice
+std::atomic<int> kept_products{-1};  ///< a place of kNamedMakers; −1: the process's choice
 
 constexpr const char* kSetting = "LUTHIER_PRODUCTS";
 
@@ -55,16 +70,24 @@ double seconds_of(const Product& product) {
   return thread_seconds() - start;
 }
 
-/// How many times faster oneDNN is, each by its best of some rounds in turn, on one thread.
-double one_dnn_speed() {
+/// How many times faster oneDNN is at products of so many rows, each by its best of some rounds in
+/// turn, on one thread. `calls` of them are timed together.
+double one_dnn_speed(std::int64_t rows, int calls) {
   const torch::NoGradGuard no_grad;
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
-  const Tensor x = torch::full({256, 512}, 0.5f), weight = torch::full({512, 512}, 0.25f);
+  const Tensor x = torch::full({rows, 512}, 0.5f), weight = torch::full({512, 512}, 0.25f);
+  const auto repeated = [calls](const auto& product) {
+    return [calls, &product] {
+      for (int i = 1; i < calls; ++i) product();
+      return product();
+    };
+  };
+  const auto by_one_dnn = [&] { return one_dnn_product(x, weight, {}); };
+  const auto by_mkl = [&] { return at::mm(x, weight.t()); };
   double one_dnn = 1e9, mkl = 1e9;
   for (int round = 0; round <= kRounds; ++round) {
-    const double first = seconds_of([&] { return one_dnn_product(x, weight, {}); }),
-                 second = seconds_of([&] { return at::mm(x, weight.t()); });
+    const double first = seconds_of(repeated(by_one_dnn)), second = seconds_of(repeated(by_mkl));
     if (round == 0) continue;  // kernels are compiled, pages come
     one_dnn = std::min(one_dnn, first);
     mkl = std::min(mkl, second);
@@ -73,39 +96,58 @@ double one_dnn_speed() {
   return mkl / one_dnn;
 }
 
-ProductLibrary choose_library() {
-  if (!one_dnn_linear()) return ProductLibrary::Mkl;
+Makers choose_makers() {
+  constexpr Makers kMkl{}, kOneDnn{ProductLibrary::OneDnn, ProductLibrary::OneDnn};
+  if (!one_dnn_linear()) return kMkl;
   if (const char* given = std::getenv(kSetting)) {
-    if (std::string_view(given) == "mkl") return ProductLibrary::Mkl;
-    if (std::string_view(given) == "onednn") return ProductLibrary::OneDnn;
+    if (std::string_view(given) == "mkl") return kMkl;
+    if (std::string_view(given) == "onednn") return kOneDnn;
     log_warning("LUTHIER_PRODUCTS is neither onednn nor mkl; the faster one is taken.");
   }
-  if (!at::hasMKL()) return ProductLibrary::OneDnn;
-  const double speed = one_dnn_speed();
-  log_debug("float32 products: oneDNN has " + std::to_string(speed) + " times MKL's speed.");
-  return speed >= kClearlyFaster ? ProductLibrary::OneDnn : ProductLibrary::Mkl;
+  if (!at::hasMKL()) return kOneDnn;
+  const double many = one_dnn_speed(8 * kFewRows, 1), few = one_dnn_speed(kFewRows / 2, 8);
+  log_debug("float32 products: oneDNN has " + std::to_string(many) +
+            " times MKL's speed, with few rows " + std::to_string(few) + ".");
+  Makers made = many >= kClearlyFaster ? kOneDnn : kMkl;
+  if (few >= kClearlyFaster) made.few = ProductLibrary::OneDnn;
+  if (few <= 1 / kClearlyFaster) made.few = ProductLibrary::Mkl;
+  return made;
+}
+
+Makers makers() {
+  static const Makers chosen = choose_makers();
+  const int kept = kept_products.load(std::memory_order_relaxed);
+  return kept < 0 ? chosen : kNamedMakers[kept].makers;
 }
 
 }  // namespace
 
-ProductLibrary product_library() {
-  static const ProductLibrary chosen = choose_library();
-  const int kept = kept_products.load(std::memory_order_relaxed);
-  const ProductLibrary own = kept < 0 ? chosen : static_cast<ProductLibrary>(kept);
+ProductLibrary product_library(std::int64_t rows) {
+  const Makers now = makers();
+  const ProductLibrary own = rows <= kFewRows ? now.few : now.many;
   if (!other_products || !has_both()) return own;
   return own == ProductLibrary::Mkl ? ProductLibrary::OneDnn : ProductLibrary::Mkl;
 }
 
+bool mkl_makes_products() {
+  const Makers now = makers();
+  return now.many == ProductLibrary::Mkl || now.few == ProductLibrary::Mkl;
+}
+
 std::string product_library_name() {
-  return product_library() == ProductLibrary::Mkl ? "mkl" : "onednn";
+  const Makers now = makers();
+  for (const auto& each : kNamedMakers) {
+    if (each.makers.many == now.many && each.makers.few == now.few) return std::string(each.name);
+  }
+  return {};
 }
 
 void keep_products(std::string_view name) {
-  const bool known = name == "mkl" || name == "onednn";
-  if (!known || !has_both() || std::getenv(kSetting))
-    kept_products = -1;
-  else
-    kept_products = static_cast<int>(name == "mkl" ? ProductLibrary::Mkl : ProductLibrary::OneDnn);
+  kept_products = -1;
+  if (!has_both() || std::getenv(kSetting)) return;
+  for (std::size_t i = 0; i < std::size(kNamedMakers); ++i) {
+    if (kNamedMakers[i].name == name) kept_products = static_cast<int>(i);
+  }
 }
 
 OtherProducts::OtherProducts() { other_products = true; }

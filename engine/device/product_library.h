@@ -14,15 +14,24 @@ namespace luthier {
 
 enum class ProductLibrary { OneDnn, Mkl };
 
-/// The choice of this process; made at the first question, by the thread that asks, which must not
-/// yet compute. The last bits of a product depend on it, so the answer is made to be the same on
-/// one machine every time: oneDNN must be a good deal faster to be taken, in processor time, which
-/// other programs hardly change. LUTHIER_PRODUCTS (onednn or mkl) decides instead where it is set.
-ProductLibrary product_library();
-/// "mkl" or "onednn", as a run records it.
+/// A product of so few rows reads its weights for little work, and a library that is slower at
+/// large ones may be the faster one at it: the two classes of shapes are timed apart.
+inline constexpr std::int64_t kFewRows = 32;
+
+/// The choice of this process for products of so many rows; made at the first question, by the
+/// thread that asks, which must not yet compute. The last bits of a product depend on it, so the
+/// answer is made to be the same on one machine every time: oneDNN must be a good deal faster to be
+/// taken, and for few rows either of them to be taken in place of the one that makes the others, in
+/// processor time, which other programs hardly change. LUTHIER_PRODUCTS (onednn or mkl) decides
+/// instead where it is set.
+ProductLibrary product_library(std::int64_t rows);
+/// Whether MKL makes products of either class.
+bool mkl_makes_products();
+/// "mkl" or "onednn", as a run records it; where few rows are the other's, with that behind a
+/// stroke: "onednn/mkl".
 std::string product_library_name();
-/// From now on the products are this library's ("mkl", "onednn"), as a resumed run had them; of any
-/// other name, or where LUTHIER_PRODUCTS is set or this LibTorch lacks it, the process's choice.
+/// From now on the products are made as this name says, as a resumed run had them; of any other
+/// name, or where LUTHIER_PRODUCTS is set or this LibTorch lacks it, the process's choice.
 void keep_products(std::string_view name);
 
 /// While one stands, the products of its thread are the other library's where this LibTorch has

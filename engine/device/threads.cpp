@@ -104,10 +104,10 @@ class OneMklThread {
 int threads_to_take() { return is_set("OMP_NUM_THREADS") ? at::get_num_threads() : usable_cores(); }
 
 void take_all_cores() {
-  const ProductLibrary library = product_library();  // before: the two are timed on one thread
+  const bool by_mkl = mkl_makes_products();  // before: the two are timed on one thread
   // Said in any case: LibTorch would else take MKL's number, at its first product, for its own.
   at::set_num_threads(threads_to_take());
-  if (!is_set("MKL_NUM_THREADS")) set_mkl_threads(library == ProductLibrary::Mkl ? 0 : 1);
+  if (!is_set("MKL_NUM_THREADS")) set_mkl_threads(by_mkl ? 0 : 1);
 }
 
 void adapt_waiting() {

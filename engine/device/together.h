@@ -19,4 +19,24 @@ using NamedTensorMap = std::map<std::string, torch::Tensor>;
 /// long as any of them.
 void move_together(const std::vector<torch::Tensor*>& tensors, torch::Device device);
 
+/// Places on a device for tensors of certain sizes and types, which are filled again and again:
+/// those of the host in one copy. A recording (device/graph) reads them there.
+class StandingBlock {
+ public:
+  /// Each defined, of one number at least. `room`: memory to lie in, of a block that is not used at
+  /// the same time, where it is large enough; undefined: none.
+  StandingBlock(const std::vector<torch::Tensor>& like, torch::Device device,
+                const torch::Tensor& room);
+  /// In their order, with what was filled in last.
+  const std::vector<torch::Tensor>& tensors() const { return tensors_; }
+  /// The memory that it lies in: [bytes] uint8.
+  const torch::Tensor& room() const { return room_; }
+  /// `from`: of the same sizes and types, those of the host first.
+  void fill(const std::vector<torch::Tensor>& from);
+
+ private:
+  torch::Tensor room_;
+  std::vector<torch::Tensor> tensors_;
+};
+
 }  // namespace luthier

@@ -72,7 +72,7 @@ std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,
     BatchShape smaller = batch;
     smaller.batch_size = 1;
     smaller.lengths.clear();
-    smaller.visited_rows = batch.visited_rows, smaller.visited = batch.visited;
+    smaller.micro_batches = batch.batch_size * std::max<std::int64_t>(1, batch.micro_batches);
     PictureLoad& pictures = smaller.pictures;
     for (std::int64_t* part : {&smaller.tokens, &smaller.labels, &pictures.images, &pictures.frames,
                                &pictures.patches, &pictures.numbers, &pictures.tokens}) {

@@ -4,6 +4,7 @@
 // them.
 #include <algorithm>
 
+#include "engine/batches/filler.h"
 #include "engine/config/kinds.h"
 #include "engine/device/cuda_libraries.h"
 #include "engine/forecast/card_room.h"
@@ -36,11 +37,25 @@ void add_pieces(std::int64_t bytes, std::int64_t piece, std::vector<std::int64_t
   if (const std::int64_t rest = bytes - count * piece; rest > 0) blocks.push_back(rest);
 }
 
+/// What a card keeps of recordings that are written down, and what an answer in the middle of the
+/// run has beside them: the cache that stands (nn/key_value_cache) of a row of this length.
+std::int64_t written_down(const ModelGeometry& geometry, const StepTerms& terms,
+                          std::int64_t tokens) {
+  // Nobody has measured it here: of each kernel its arguments and some hundred bytes.
+  constexpr std::int64_t kOfLayer = 32 << 10, kAnswer = 64, kRoomStep = 128;
+  const std::int64_t room = (tokens + kAnswer + kRoomStep - 1) / kRoomStep * kRoomStep,
+                     cache = 2 * geometry.num_hidden_layers * geometry.num_key_value_heads *
+                             geometry.head_dim * terms.element * room;
+  return static_cast<std::int64_t>(kMostRecordings) * geometry.num_hidden_layers * kOfLayer +
+         2 * cache;  // the prompt's own cache until it is taken over
+}
+
 }  // namespace
 
 void add_card_parts(const ModelSummary& model, const Recipe& recipe,
                     const std::vector<TrainedModule>& trained, const StepTerms& terms,
-                    std::int64_t states, const CardFacts& card, Estimate& estimate) {
+                    std::int64_t states, std::int64_t longest, const CardFacts& card,
+                    Estimate& estimate) {
   std::vector<std::int64_t> blocks;
   for (const auto& [part, bytes] : estimate.weights_by_part)
     add_weights(model, part, bytes, blocks);
@@ -58,6 +73,10 @@ void add_card_parts(const ModelSummary& model, const Recipe& recipe,
   MemoryParts& parts = estimate.parts;
   add_pieces(parts.activations, states, blocks);
   add_pieces(parts.workspace, states, blocks);
+  if (terms.recorded) {
+    add_pieces(parts.recordings, states, blocks);
+    parts.recordings += written_down(model.geometry, terms, longest);
+  }
   parts.fragmentation = unused_bytes(blocks);
   parts.context = context_bytes(card);
   parts.libraries = product_workspaces(card, cublas_workspaces());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/batches/order.h"
 #include "engine/batches/parts.h"
 #include "engine/batches/row_cache.h"
 #include "engine/config/kinds.h"
@@ -13,6 +14,7 @@
 #include "engine/data/processor.h"
 #include "engine/device/device.h"
 #include "engine/device/device_facts.h"
+#include "engine/device/graph.h"
 #include "engine/device/memory.h"
 #include "engine/device/threads.h"
 #include "engine/forecast/card_room.h"
@@ -100,6 +102,21 @@ bool makes_products(const TrainedModule& each) {
          each.branch.empty() && each.module->type == "Linear";
 }
 
+/// What recorded steps keep (train/recorded_steps). A micro-batch's tensors lie in memory that is
+/// the recordings' own, and those of one that is launched, the first of its size, beside it. What
+/// they read of a batch stands in one block, or in two where a larger batch came later. And
+/// gradients of what is launched are made by themselves before they are added to those that stand.
+std::int64_t recorded_bytes(const ModelSummary& model, const BatchShape& batch, const Pass& pass,
+                            const StepBytes& step, std::int64_t apart) {
+  const StepTerms& terms = pass.terms;
+  constexpr std::int64_t kOfToken = 3 * 8, kOfLabel = 8 + 8 + 4, kBlocks = 2;
+  std::int64_t input = pass.tokens * kOfToken + pass.labels * kOfLabel + 8 * batch.pictures.tokens;
+  if (model.cost)
+    input += std::max(4 * batch.pictures.numbers,
+                      terms.element * model.cost->feature_numbers(batch.pictures));
+  return step.kept + step.workspace + kBlocks * terms.block(input, 1) + apart;
+}
+
 }  // namespace
 
 Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
@@ -107,9 +124,11 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
   const bool plugs = method_kind(recipe.strategy).hangs_adapter();
   LUTHIER_TRY(const std::unique_ptr<Objective> objective, make_objective(recipe));
-  const bool accumulates = recipe.training.gradient_accumulation_steps > 1 &&
-                           objective->window_rule() != WindowRule::Whole;
+  const std::int64_t micro_batches =
+      batch.micro_batches > 0 ? batch.micro_batches : recipe.training.gradient_accumulation_steps;
+  const bool accumulates = micro_batches > 1 && objective->window_rule() != WindowRule::Whole;
   StepTerms terms = asked;
+  terms.recorded = asked.recorded && objective->can_be_recorded();
   terms.gradient_element = plugs || accumulates ? 4 : terms.element;  // sums are float32
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
   if (method->of_whole) method->of_whole->add_to(terms, recipe.adapter);
@@ -125,8 +144,8 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   std::vector<std::size_t> part_of;
   if (plugs && terms.cpu && objective->window_rule() == WindowRule::Counts)
     part_of = parts_of_rows(batch.lengths, model.geometry.hidden_size, threads_to_take());
+  const Pass pass = lay_out(batch, terms, *objective, part_of);
   if (model.cost) {
-    const Pass pass = lay_out(batch, terms, *objective, part_of);
     cost = model.cost->of(pass, shares(trained, objective->dropout()));
     loss = objective->cost(pass, cost.head);
   }
@@ -163,15 +182,23 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
     const std::int64_t narrower = reached * std::max<std::int64_t>(0, 4 - terms.element);
     gradients.stepping = std::max<std::int64_t>(0, gradients.stepping - narrower);
   }
+  if (terms.recorded) gradients.standing = gradients.all;
   const StepBytes step = peak_of(cost, loss, gradients);
   parts.activations = step.kept + kept_features(model, batch, trained, terms, parts.weights);
   // What of a packed weight stands dense at a time.
   LUTHIER_TRY(const std::int64_t dense,
               largest_dense_run(model, packing, terms.element, terms.cpu));
   parts.workspace = step.workspace + dense;
+  if (terms.recorded) {
+    const std::int64_t apart = reached * (plugs ? 4 : terms.element);
+    parts.recordings = dense + recorded_bytes(model, batch, pass, step, apart);
+  }
   if (card) {
     const std::int64_t width = std::max(cost.head.width, model.geometry.hidden_size);
-    add_card_parts(model, recipe, trained, terms, terms.block(batch.tokens * width), *card, result);
+    std::int64_t longest = batch.tokens / std::max<std::int64_t>(1, batch.batch_size);
+    for (const std::int64_t length : batch.lengths) longest = std::max(longest, length);
+    add_card_parts(model, recipe, trained, terms, terms.block(batch.tokens * width), longest, *card,
+                   result);
   }
   return result;
 }
@@ -197,6 +224,7 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   terms.checkpointing = recipe.training.gradient_checkpointing == "true";
   terms.cpu = device.is_cpu();
   terms.flash = flash_takes(device, dtype, /*head_dim=*/64);
+  terms.recorded = terms.flash && graphs_asked_for() && graph_recorder(device.type()) != nullptr;
   if (card && card->multiprocessors > 0) terms.multiprocessors = card->multiprocessors;
   const CardFacts* on = card ? &*card : nullptr;
   const std::int64_t there = forecast.known() ? forecast.available : card->total;
@@ -220,6 +248,7 @@ Json to_json(const MemoryForecast& forecast) {
   Json of_parts = {{"weights", parts.weights},         {"adapter", parts.adapter},
                    {"gradients", parts.gradients},     {"optimizer", parts.optimizer},
                    {"activations", parts.activations}, {"workspace", parts.workspace}};
+  if (parts.recordings > 0) of_parts["recordings"] = parts.recordings;
   if (parts.context > 0) {
     of_parts["context"] = parts.context;
     of_parts["libraries"] = parts.libraries;
@@ -294,26 +323,18 @@ Result<BatchShape> batch_shape(const std::vector<RowShape>& rows, const Recipe& 
     shape.labels += std::min(rows[i].labels, tokens);
     shape.pictures += rows[i].pictures;
   }
-  // Every row is seen once before any is seen again, in an order that knows no size.
-  double rows_in_all = 0;
+  // What a fixed tower gives is kept where rows come again, and then all have come.
+  std::int64_t rows_in_all = 0;
   PictureLoad all;
   for (const RowShape& row : rows) {
-    rows_in_all += static_cast<double>(row.stands_for);
+    rows_in_all += row.stands_for;
     for (std::int64_t i = 0; i < row.stands_for; ++i) all += row.pictures;
   }
-  double share = training.num_train_epochs;
-  if (training.max_steps > 0) {
-    share = static_cast<double>(training.max_steps) *
-            static_cast<double>(training.per_device_train_batch_size) *
-            static_cast<double>(training.gradient_accumulation_steps) / rows_in_all;
-  }
-  share = std::min(1.0, share);
-  const auto part = [share](auto count) {
-    return static_cast<std::int64_t>(std::llround(share * static_cast<double>(count)));
-  };
-  shape.visited_rows = part(rows_in_all);
-  shape.visited = {part(all.images), part(all.frames), part(all.patches), part(all.numbers),
-                   part(all.tokens)};
+  LUTHIER_TRY(const StepPlan plan, plan_steps(rows_in_all, training));
+  shape.micro_batches = std::min(plan.accumulation, plan.batches_per_epoch);
+  if (plan.total_steps <= plan.steps_per_epoch) return shape;
+  shape.visited_rows = rows_in_all;
+  shape.visited = all;
   return shape;
 }
 

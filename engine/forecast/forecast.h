@@ -22,12 +22,13 @@ namespace luthier {
 struct MemoryParts {
   std::int64_t weights = 0, adapter = 0, gradients = 0, optimizer = 0, activations = 0,
                workspace = 0;
+  std::int64_t recordings = 0;  ///< of recorded steps, beside what steps take that are not
   // Of a card alone (forecast/card_room.h).
   std::int64_t context = 0;        ///< CUDA's, with the kernels in it
   std::int64_t libraries = 0;      ///< cuBLAS's workspaces
   std::int64_t fragmentation = 0;  ///< what lies unused between the allocator's blocks
   std::int64_t tensors() const {
-    return weights + adapter + gradients + optimizer + activations + workspace;
+    return weights + adapter + gradients + optimizer + activations + workspace + recordings;
   }
   std::int64_t total() const { return tensors() + context + libraries + fragmentation; }
 };
@@ -65,7 +66,8 @@ struct BatchShape {
   std::int64_t labels = 0;  ///< labelled tokens in the batch
   PictureLoad pictures;
   std::vector<std::int64_t> lengths;  ///< of the rows; empty: all alike
-  std::int64_t visited_rows = 0;      ///< of the data, by the whole run; 0: not known
+  std::int64_t micro_batches = 0;     ///< of a step at most; 0: as many as the recipe says
+  std::int64_t visited_rows = 0;      ///< of the data, where they come more than once
   PictureLoad visited;                ///< their pictures: what a fixed tower gives for them is kept
 };
 

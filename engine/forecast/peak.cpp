@@ -54,8 +54,14 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
       lengths.push_back(filler_tokens(sum));
     }
     std::erase(lengths, 0);
-  } else if (filler > 0) {
-    lengths.push_back(filler);
+  } else {
+    if (terms.recorded) {
+      const RecordedSizes sizes = recorded_sizes(tokens, static_cast<std::int64_t>(lengths.size()),
+                                                 std::max<std::int64_t>(1, pass.labels));
+      filler = sizes.tokens - tokens;
+      pass.labels = sizes.labels;
+    }
+    if (filler > 0) lengths.push_back(filler);
   }
   pass.tokens = tokens + filler;
   pass.rows = rows_shape(lengths, /*causal=*/true);

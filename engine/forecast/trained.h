@@ -72,10 +72,11 @@ struct Estimate {
 Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const BatchShape& batch,
                           const StepTerms& terms, const CardFacts* card = nullptr);
 /// Adds that. `states`: bytes of one tensor of a layer's states, the size that most activations
-/// have.
+/// have; `longest`: tokens of the longest row.
 void add_card_parts(const ModelSummary& model, const Recipe& recipe,
                     const std::vector<TrainedModule>& trained, const StepTerms& terms,
-                    std::int64_t states, const CardFacts& card, Estimate& estimate);
+                    std::int64_t states, std::int64_t longest, const CardFacts& card,
+                    Estimate& estimate);
 
 /// Single changes that would lower the total, the most effective first.
 std::vector<std::string> advise(const ModelSummary& model, const Recipe& recipe,

@@ -63,7 +63,8 @@ void StandingSteps::use(std::int64_t rows) {
                     .emplace(rows, Batch{whole_->first(rows), part(ids_), part(leading_),
                                          part(logits_), nullptr})
                     .first->second;
-  made.graph = std::make_unique<DeviceGraph>(device_, [this, &made] { do_step(made); });
+  made.graph = std::make_unique<DeviceGraph>(
+      device_, [this, &made] { do_step(made); }, memory_);
   now_ = &made;
 }
 
@@ -103,8 +104,8 @@ void StandingSteps::keep(const Tensor& rows) {
 
 std::unique_ptr<StandingSteps> make_standing_steps(Model& model, const GenerationOptions& options) {
   if (!model.causal() || !options.recorded.value_or(graphs_asked_for())) return nullptr;
-  if (!graph_recorder(model.device().type())) return nullptr;
-  return std::make_unique<StandingSteps>(model, options);
+  GraphRecorder* recorder = graph_recorder(model.device().type());
+  return recorder ? std::make_unique<StandingSteps>(model, options, *recorder) : nullptr;
 }
 
 }  // namespace luthier

@@ -17,8 +17,12 @@ namespace luthier {
 
 class StandingSteps {
  public:
-  StandingSteps(Model& model, const GenerationOptions& options)
-      : model_(model), options_(options), device_(model.device()) {}
+  /// `recorder`: of the model's device.
+  StandingSteps(Model& model, const GenerationOptions& options, GraphRecorder& recorder)
+      : model_(model),
+        options_(options),
+        device_(model.device()),
+        memory_(recorder.make_memory()) {}
 
   /// Takes over from a cache that `rows` prompts were read into, for `more` tokens of each. False:
   /// this model or so few tokens are not for it, or there is no memory.
@@ -52,6 +56,7 @@ class StandingSteps {
   Model& model_;
   const GenerationOptions& options_;
   torch::Device device_;
+  std::shared_ptr<GraphMemory> memory_;  ///< of all recordings
   std::unique_ptr<KeyValueCache> whole_;
   std::int64_t room_rows_ = 0, vocabulary_ = 0;
   torch::Tensor ids_, leading_, logits_;

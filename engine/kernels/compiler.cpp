@@ -3,11 +3,11 @@
 #include "engine/kernels/compiler.h"
 
 #include <dlfcn.h>
-#include <link.h>
 
 #include <algorithm>
 #include <filesystem>
 
+#include "engine/device/cuda_libraries.h"
 #include "engine/device/library_entry.h"
 
 namespace luthier {
@@ -63,16 +63,10 @@ std::string taken(void* program, Size size, Get get) {
 
 std::vector<std::string> KernelCompiler::usual_libraries() {
   std::vector<std::string> folders{""};
-  // Where LibTorch itself was loaded from.
-  if (void* torch = dlopen("libtorch_cpu.so", RTLD_NOW | RTLD_NOLOAD)) {
-    struct link_map* map = nullptr;
-    if (dlinfo(torch, RTLD_DI_LINKMAP, &map) == 0 && map && map->l_name) {
-      const std::filesystem::path beside = std::filesystem::path(map->l_name).parent_path();
-      folders.push_back((beside / "").string());
-      for (const char* package : {"cu13", "cuda_nvrtc"})
-        folders.push_back((beside / "../../nvidia" / package / "lib" / "").string());
-    }
-    dlclose(torch);
+  if (const std::filesystem::path beside = libtorch_folder(); !beside.empty()) {
+    folders.push_back((beside / "").string());
+    for (const char* package : {"cu13", "cuda_nvrtc"})
+      folders.push_back((beside / "../../nvidia" / package / "lib" / "").string());
   }
   std::vector<std::string> libraries;
   for (const std::string& folder : folders)

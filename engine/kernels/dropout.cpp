@@ -17,7 +17,8 @@ constexpr KernelOfTypes kFromBfloat{{kDropoutSource, "dropout_bfloat16_float"},
                                     {kDropoutSource, "dropout_bfloat16_bfloat16"}};
 constexpr std::int64_t kMostDropBlocks = 16384;
 
-bool drop(const Tensor& x, const Tensor& y, double p, std::uint64_t seed, bool adds) {
+bool drop(const Tensor& x, const Tensor& y, double p, std::uint64_t seed, const Tensor& there,
+          bool adds) {
   const std::int64_t count = x.numel();
   if (count == 0) return true;
   const int wide = goes_wide(4, {&x, &y}) != 0 && count % 4 == 0;
@@ -28,23 +29,24 @@ bool drop(const Tensor& x, const Tensor& y, double p, std::uint64_t seed, bool a
                 static_cast<long long>(count), static_cast<unsigned>(seed),
                 static_cast<unsigned>(seed >> 32),
                 static_cast<unsigned>(std::llround(p * 2147483648.0)),
-                static_cast<float>(1 / (1 - p)), static_cast<int>(adds), wide);
+                static_cast<float>(1 / (1 - p)), static_cast<int>(adds), wide, address(there));
 }
 
 }  // namespace
 
-std::optional<Tensor> dropped(const Tensor& x, double p, std::uint64_t seed,
-                              torch::ScalarType type) {
+std::optional<Tensor> dropped(const Tensor& x, double p, std::uint64_t seed, torch::ScalarType type,
+                              const Tensor& there) {
   if (!available(x) || (type != torch::kFloat32 && type != torch::kBFloat16)) return std::nullopt;
   const Tensor from = x.detach().contiguous();
   Tensor y = at::empty(x.sizes(), from.options().dtype(type));
-  if (!drop(from, y, p, seed, false)) return std::nullopt;
+  if (!drop(from, y, p, seed, there, false)) return std::nullopt;
   return y;
 }
 
-bool add_dropped(const Tensor& y, const Tensor& x, double p, std::uint64_t seed) {
+bool add_dropped(const Tensor& y, const Tensor& x, double p, std::uint64_t seed,
+                 const Tensor& there) {
   if (!available(x) || !available(y) || !y.is_contiguous() || y.sizes() != x.sizes()) return false;
-  return drop(x.detach().contiguous(), y, p, seed, true);
+  return drop(x.detach().contiguous(), y, p, seed, there, true);
 }
 
 }  // namespace luthier::kernels

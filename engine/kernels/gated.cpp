@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/kernels/gated.h"
 
+#include <tuple>
+
+#include "engine/device/neighbours.h"
 #include "engine/kernels/tensors.h"
 
 namespace luthier::kernels {
@@ -23,6 +26,12 @@ Tensor fresh(const Tensor& like, bool wanted = true) {
   return wanted ? at::empty(like.sizes(), like.options().requires_grad(false)) : Tensor();
 }
 
+/// A result as rows over its own memory, as `read` has them.
+Tensor lines(const Tensor& made, const Tensor& read) {
+  return made.defined() ? made.view(read.sizes()) : Tensor();
+}
+long long step_of(const Tensor& rows) { return rows.defined() ? rows.stride(0) : 0; }
+
 }  // namespace
 
 std::optional<Tensor> gated(const Tensor& gate, const Tensor& up, Activation activation) {
@@ -43,17 +52,22 @@ std::optional<GatedGradients> gated_backward(const Tensor& gradient, const Tenso
                                              const Tensor& up, Activation activation,
                                              bool wants_gate, bool wants_up) {
   if (!alike(gate, up) || gradient.scalar_type() != gate.scalar_type()) return std::nullopt;
-  GatedGradients made{fresh(gate, wants_gate), fresh(up, wants_up)};
+  const std::int64_t rows = wants_gate && wants_up ? rows_beside(up, gate) : 0;
+  GatedGradients made;
+  if (rows > 0)
+    std::tie(made.gate, made.up) = empty_pair(gate, up, rows);
+  else
+    made = {fresh(gate, wants_gate), fresh(up, wants_up)};
   if (gate.numel() == 0) return made;
   const Tensor g = as_rows(gate), u = as_rows(up), d = gradient.contiguous();
   const std::int64_t size = g.size(1);
-  const auto whole = static_cast<long long>(size);
+  const Tensor dg = lines(made.gate, g), du = lines(made.up, u);
   if (!launch(gate, kGatedBack.of(gate), g.size(0), 1, threads_for(size),
               bytes_of({&g, &u, &d, &made.gate, &made.up}), address(d), address(g),
               static_cast<long long>(g.stride(0)), address(u), static_cast<long long>(u.stride(0)),
-              address_to_write(made.gate), whole, address_to_write(made.up), whole,
+              address_to_write(dg), step_of(dg), address_to_write(du), step_of(du),
               static_cast<int>(size), static_cast<int>(activation),
-              goes_wide(size, {&g, &u, &d, &made.gate, &made.up})))
+              goes_wide(size, {&g, &u, &d, &dg, &du})))
     return std::nullopt;
   return made;
 }

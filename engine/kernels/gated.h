@@ -14,7 +14,7 @@ std::optional<torch::Tensor> gated(const torch::Tensor& gate, const torch::Tenso
                                    Activation activation);
 
 struct GatedGradients {
-  torch::Tensor gate, up;  ///< undefined where they are not wanted
+  torch::Tensor gate, up;  ///< undefined where they are not wanted; neighbours where those are
 };
 std::optional<GatedGradients> gated_backward(const torch::Tensor& gradient,
                                              const torch::Tensor& gate, const torch::Tensor& up,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 
 #include "engine/device/torch.h"
 
@@ -22,13 +23,15 @@ struct TurnedHeads {
   torch::Tensor query, key;
   torch::Tensor query_scale, key_scale;  ///< [tokens, heads, 1] float32, where there is a norm
 };
-/// `sign` −1 turns back (the rotation's backward).
-std::optional<TurnedHeads> turn_heads(const HeadsToTurn& heads, double sign = 1);
+/// `sign` −1 turns back (the rotation's backward). `into`: where the heads go, of their shapes,
+/// each token's in one piece; without a norm their own memory will do. Undefined: new tensors.
+std::optional<TurnedHeads> turn_heads(const HeadsToTurn& heads, double sign = 1,
+                                      const std::pair<torch::Tensor, torch::Tensor>& into = {});
 
 struct HeadsGradients {
   torch::Tensor query, key;
 };
-/// Of what turn_heads was given, where there was a norm.
+/// Of what turn_heads was given, where there was a norm; beside one another where that was.
 std::optional<HeadsGradients> turn_heads_backward(const HeadsToTurn& heads, const TurnedHeads& made,
                                                   const torch::Tensor& query_gradient,
                                                   const torch::Tensor& key_gradient);

@@ -2,6 +2,7 @@
 #include "engine/methods/adapter.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "engine/io/files.h"
 #include "engine/methods/adapter_tensors.h"
@@ -81,6 +82,37 @@ void Adapter::set_training(bool training, std::uint64_t seed) {
       keeps->add_copies(copies);
   }
   NarrowCopy::refresh(copies);
+}
+
+Tensor Adapter::mask_seeds(std::uint64_t seed) const {
+  std::vector<std::int64_t> seeds;
+  for (const Hung& each : parts_.hung) {
+    if (const auto own = each.plug->mask_seed(seed))
+      seeds.push_back(std::bit_cast<std::int64_t>(*own));
+  }
+  return torch::tensor(seeds, torch::kInt64);
+}
+
+void Adapter::read_mask_seeds(const Tensor& there) {
+  std::int64_t place = 0;
+  for (const Hung& each : parts_.hung) {
+    if (!each.plug->mask_seed(0)) continue;
+    each.plug->mask_there = there.defined() ? there.slice(0, place, place + 1) : Tensor();
+    ++place;
+  }
+}
+
+std::vector<std::uint64_t> Adapter::kept_by_recordings() const {
+  std::vector<std::uint64_t> kept;
+  std::vector<NarrowCopy::Pair> copies;
+  for (const Hung& each : parts_.hung) {
+    kept.push_back(std::bit_cast<std::uint64_t>(each.plug->strength));
+    if (const auto* keeps = dynamic_cast<const KeepsCopies*>(each.plug.get()))
+      keeps->add_copies(copies);
+  }
+  for (const NarrowCopy::Pair& pair : copies)
+    kept.push_back(reinterpret_cast<std::uintptr_t>(pair.copy->address()));
+  return kept;
 }
 
 Status Adapter::check_mergeable(const std::filesystem::path& folder) const {

@@ -76,6 +76,15 @@ class Adapter {
   /// Training: dropout on, its masks drawn from `seed` and the plug's place, so that a recomputed
   /// layer draws the same. Off: seed is ignored.
   void set_training(bool training, std::uint64_t seed);
+  /// What the plugs' masks go by in a micro-batch of this seed: [plugs that draw one] int64, on the
+  /// host.
+  torch::Tensor mask_seeds(std::uint64_t seed) const;
+  /// From here on they are read from `there`, the same on the model's device, whatever it holds
+  /// when a kernel runs; undefined: they go by set_training's again.
+  void read_mask_seeds(const torch::Tensor& there);
+  /// What a recording of the model (device/graph) has kept of the plugs besides their own tensors:
+  /// addresses of copies, and what they are scaled by. It holds as long as this is the same.
+  std::vector<std::uint64_t> kept_by_recordings() const;
   /// Fine where the method can put what was trained into the base's weights; else an Input error
   /// that says why not.
   Status check_mergeable(const std::filesystem::path& folder) const;

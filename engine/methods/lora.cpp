@@ -36,7 +36,11 @@ LowRank LoraLinear::low_rank(torch::ScalarType type) const {
                  near_b_.of(b, type),
                  scale * strength,
                  training ? dropout : 0.0,
-                 mix(seed ^ mixed_bits(BatchPart::here()), place_)};
+                 MaskSeed(mix(seed ^ mixed_bits(BatchPart::here()), place_), mask_there)};
+}
+
+std::optional<std::uint64_t> LoraLinear::mask_seed(std::uint64_t of_batch) const {
+  return dropout > 0 ? std::optional(mix(of_batch, place_)) : std::nullopt;
 }
 
 void LoraLinear::add_copies(std::vector<NarrowCopy::Pair>& copies) const {

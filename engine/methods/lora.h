@@ -19,6 +19,7 @@ class LoraLinear : public LowRankPlug, public KeepsCopies {
                         const LinearImpl& base) const override;  // [..., in] → [..., out]
   LowRank low_rank(torch::ScalarType type) const override;
   void add_copies(std::vector<NarrowCopy::Pair>& copies) const override;
+  std::optional<std::uint64_t> mask_seed(std::uint64_t of_batch) const override;
   /// scale·B·A [out, in] in float32.
   torch::Tensor delta() const;
 

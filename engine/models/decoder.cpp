@@ -19,12 +19,12 @@ SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer
       head_dim_(o.head_dim),
       rule_{true, o.sliding_windows.at(static_cast<std::size_t>(layer)), o.attention_scale,
             o.attention_softcap, o.window_in_blocks} {
-  q_proj_ =
-      register_module("q_proj", Linear(o.hidden_size, heads_ * head_dim_, o.qkv_bias, tensors));
-  k_proj_ =
-      register_module("k_proj", Linear(o.hidden_size, kv_heads_ * head_dim_, o.qkv_bias, tensors));
-  v_proj_ =
-      register_module("v_proj", Linear(o.hidden_size, kv_heads_ * head_dim_, o.qkv_bias, tensors));
+  const std::int64_t width = heads_ * head_dim_, narrow = kv_heads_ * head_dim_;
+  const auto made =
+      neighbouring_linears(o.hidden_size, {width, narrow, narrow}, o.qkv_bias, tensors);
+  q_proj_ = register_module("q_proj", made[0]);
+  k_proj_ = register_module("k_proj", made[1]);
+  v_proj_ = register_module("v_proj", made[2]);
   o_proj_ = register_module("o_proj", Linear(heads_ * head_dim_, o.hidden_size, o.o_bias, tensors));
   if (!o.qk_norm) return;
   q_norm_ = register_module("q_norm", RmsNorm(head_dim_, o.rms_norm_eps, tensors, o.centred_norms));
@@ -33,21 +33,30 @@ SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer
 
 Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence,
                                   const RotaryTable& rotary, KeyValueCache* cache) {
-  const auto made = side_by_side(x, {q_proj_.get(), k_proj_.get(), v_proj_.get()});
+  const bool begins = !cache || cache->length() == 0;
+  const KeysAndValues first = begins ? before() : KeysAndValues();
+  // What is kept of one of the three keeps the memory of all. Norms keep queries and keys as they
+  // came, so that values which attention only copies get memory of their own; where attention keeps
+  // values as they came, turned queries and keys take the place of what they were.
+  const bool kept = keeps_as_given(x, heads_, kv_heads_, head_dim_, sequence.rows, rule_,
+                                   sequence.blocks, first.count() > 0);
+  const auto made = side_by_side(x, {q_proj_.get(), k_proj_.get(), v_proj_.get()},
+                                 q_norm_ && !kept ? std::size_t{2} : kNoneApart);
   const Tensor query = made[0].view({-1, heads_, head_dim_}),
                key = made[1].view({-1, kv_heads_, head_dim_}),
                value = made[2].view({-1, kv_heads_, head_dim_});
-  const bool begins = !cache || cache->length() == 0;
-  const auto turned = normed_and_turned(query, key, q_norm_, k_norm_, rotary);
+  const auto turned = normed_and_turned(query, key, q_norm_, k_norm_, rotary, kept);
   return o_proj_(attend(turned.first, turned.second, value, sequence.rows, rule_, sequence.blocks,
-                        cache, layer_, begins ? before() : KeysAndValues()));
+                        cache, layer_, first));
 }
 
 GatedMlpImpl::GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
                            Activation activation, const torch::TensorOptions& tensors)
     : BranchPort(Kind::FeedForward, hidden_size), activation_(activation) {
-  gate_proj_ = register_module("gate_proj", Linear(hidden_size, intermediate_size, bias, tensors));
-  up_proj_ = register_module("up_proj", Linear(hidden_size, intermediate_size, bias, tensors));
+  const auto made =
+      neighbouring_linears(hidden_size, {intermediate_size, intermediate_size}, bias, tensors);
+  gate_proj_ = register_module("gate_proj", made[0]);
+  up_proj_ = register_module("up_proj", made[1]);
   down_proj_ = register_module("down_proj", Linear(intermediate_size, hidden_size, bias, tensors));
 }
 
@@ -151,6 +160,9 @@ Tensor DecoderImpl::forward(const TokenSequence& sequence, KeyValueCache* cache,
 Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing) {
   const torch::Device device = sequence.embeddings.device();
   const bool begins = !cache || cache->length() == 0;
+  const bool by_length = rotary_.goes_by_length() || local_rotary_.goes_by_length();
+  if (by_length && sequence.rows.stands())
+    throw StandingRowsAsked("the length that its positions go by");
   const std::int64_t before = begins && !layers_.empty() ? layers_.front()->count_before() : 0;
   if (cache && before > 0) cache->reserve(before);
   Tensor positions = sequence.positions;
@@ -173,8 +185,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   if (before > 0) positions = positions + before;
   if (cache && sequence.position_offsets.defined())
     cache->position_offsets = sequence.position_offsets;
-  if (cache && (rotary_.goes_by_length() || local_rotary_.goes_by_length()))
-    cache->can_stand = false;
+  if (cache && by_length) cache->can_stand = false;
   const torch::ScalarType dtype = sequence.embeddings.scalar_type();
   const RotaryTable whole = rotary_.table(positions, dtype, end);
   const RotaryTable local =

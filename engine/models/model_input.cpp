@@ -6,11 +6,23 @@ namespace luthier {
 namespace {
 
 constexpr const char *kRows = "rows", *kSourceRows = "source_rows", *kLabelPlaces = "labels",
-                     *kNextPlaces = "before_labels", *kNextLabels = "next_labels";
+                     *kNextPlaces = "before_labels", *kNextLabels = "next_labels",
+                     *kNextShares = "label_shares";
 
 const torch::Tensor* found_aside(const ModelInput& input, const char* name) {
   const auto found = input.aside.find(name);
   return found == input.aside.end() ? nullptr : &found->second;
+}
+
+/// Fills up to `labels`.
+NextLabels filled_up(const NextLabels& next, std::int64_t labels, std::int64_t last_place) {
+  const std::int64_t missing = labels - next.places.size(0);
+  TORCH_CHECK(missing >= 0, "there are more labels than the recording has room for");
+  const auto with = [missing](const torch::Tensor& own, double filler) {
+    return at::cat({own, torch::full({missing}, filler, own.options())});
+  };
+  return {with(next.places, static_cast<double>(last_place)), with(next.labels, 0),
+          with(torch::ones(next.places.sizes(), torch::kFloat32), 0)};
 }
 
 }  // namespace
@@ -59,7 +71,9 @@ ModelInput to_device(const ModelInput& input, torch::Device device) {
 }
 
 RowLayout row_layout(const ModelInput& input) {
-  RowLayout rows(input.lengths);
+  RowLayout rows = input.standing.rows > 0
+                       ? RowLayout::standing(input.standing.rows, input.input_ids.size(0))
+                       : RowLayout(input.lengths);
   rows.take_back(input.aside, kRows);
   return rows;
 }
@@ -77,7 +91,10 @@ torch::Tensor label_places(const ModelInput& input) {
 
 NextLabels next_labels(const ModelInput& input) {
   const torch::Tensor* places = found_aside(input, kNextPlaces);
-  if (places) return {*places, input.aside.at(kNextLabels)};
+  if (places) {
+    const torch::Tensor* shares = found_aside(input, kNextShares);
+    return {*places, input.aside.at(kNextLabels), shares ? *shares : torch::Tensor()};
+  }
   torch::Tensor shifted = input.labels.roll(-1);
   std::vector<std::int64_t> ends;  // a row's last token predicts nothing
   std::int64_t end = 0;
@@ -86,18 +103,24 @@ NextLabels next_labels(const ModelInput& input) {
   NextLabels next;
   next.places = (shifted != kIgnoreLabel).nonzero().squeeze(1);
   next.labels = shifted.index_select(0, next.places);
-  return next;
+  return input.standing.rows > 0
+             ? filled_up(next, input.standing.labels, input.input_ids.size(0) - 1)
+             : next;
 }
 
 void set_rows_and_labels_aside(ModelInput& input) {
-  RowLayout(input.lengths).set_aside(input.aside, kRows);
+  const bool stands = input.standing.rows > 0;
+  RowLayout(input.lengths).set_aside(input.aside, kRows, stands);
   if (!input.source_lengths.empty())
     RowLayout(input.source_lengths).set_aside(input.aside, kSourceRows);
   // The prompt of a model of two texts has no tokens of its own, and so no labels.
   if (!input.labels.defined() || input.labels.numel() == 0) return;
   const NextLabels next = next_labels(input);
-  input.aside[kLabelPlaces] = label_places(input);
   input.aside[kNextPlaces] = next.places, input.aside[kNextLabels] = next.labels;
+  if (stands)
+    input.aside[kNextShares] = next.shares;
+  else
+    input.aside[kLabelPlaces] = label_places(input);
 }
 
 }  // namespace luthier

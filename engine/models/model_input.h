@@ -18,6 +18,12 @@ struct PictureFacts {
   std::vector<std::int64_t> grid;  ///< as its processor gave it
 };
 
+/// How a recording (device/graph) meets a batch: filled up to numbers that many batches share.
+struct StandingShape {
+  std::int64_t rows = 0;    ///< 0: the batch is none of a recording's
+  std::int64_t labels = 0;  ///< places whose next token has one, with those that fill them up
+};
+
 struct ModelInput {
   torch::Tensor input_ids;                   ///< [tokens] int64
   std::vector<std::int64_t> lengths;         ///< of each row
@@ -37,6 +43,9 @@ struct ModelInput {
   /// so that they go to the device in the same copy. What is not in here is made where it is
   /// needed.
   NamedTensorMap aside;
+  /// Where it has rows, the batch is filled up to them: prepare sets aside what a layout that
+  /// stands and labels of that number ask for. In a recording no length is known: each is −1.
+  StandingShape standing;
 };
 
 /// Lays examples one after another (on the CPU).
@@ -53,6 +62,9 @@ torch::Tensor label_places(const ModelInput& input);
 /// Places whose next token in their own row has a label, and those labels: [labels] int64 each.
 struct NextLabels {
   torch::Tensor places, labels;
+  /// [labels] float32, by which each is to count: 0 where a place only fills up, and then it is the
+  /// last token's, else 1. Undefined: all count.
+  torch::Tensor shares;
 };
 NextLabels next_labels(const ModelInput& input);
 /// Sets aside what the functions above would make of an input that is still on the host.

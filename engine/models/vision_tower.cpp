@@ -16,9 +16,11 @@ class VisionAttention : public torch::nn::Module, public BranchPort {
  public:
   VisionAttention(const VisionTowerOptions& o, const torch::TensorOptions& t)
       : BranchPort(Kind::Attention, o.hidden_size), heads_(o.num_attention_heads) {
-    k_proj_ = register_module("k_proj", Linear(o.hidden_size, o.hidden_size, true, t));
-    v_proj_ = register_module("v_proj", Linear(o.hidden_size, o.hidden_size, true, t));
-    q_proj_ = register_module("q_proj", Linear(o.hidden_size, o.hidden_size, true, t));
+    const std::int64_t width = o.hidden_size;
+    const auto made = neighbouring_linears(width, {width, width, width}, true, t);
+    k_proj_ = register_module("k_proj", made[1]);
+    v_proj_ = register_module("v_proj", made[2]);
+    q_proj_ = register_module("q_proj", made[0]);
     out_proj_ = register_module("out_proj", Linear(o.hidden_size, o.hidden_size, true, t));
   }
   Tensor forward(const Tensor& x) {

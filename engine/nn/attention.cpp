@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rows of one length go to ATen's fused attention in one call. Rows of different lengths are padded
-// for it where that wastes little, else taken in groups of one length (in their order where each
-// row is one): attention's work grows with the square of a row, padding it would cost more than a
-// few calls. A device whose kernels know rows takes all of them in one call (nn/flash_attention),
-// but for what needs scores of its own.
+// for it where that wastes little, else taken in groups of one length: attention's work grows with
+// the square of a row, padding it would cost more than a few calls. A device whose kernels know
+// rows takes all of them in one call (nn/flash_attention), but for what needs scores of its own.
 #include "engine/nn/attention.h"
 
 #include <cmath>
@@ -19,12 +18,16 @@ namespace {
 
 using torch::Tensor;
 
-/// Whether the device's own kernels can make this of queries [.., head_dim]: a causal rule and a
-/// window they know, a softcap, blocks and a bias they do not.
+/// Whether the device's own kernels can make this of queries like these with so many numbers a
+/// head: a causal rule and a window they know, a softcap, blocks and a bias they do not.
+bool goes_flash(const Tensor& like, std::int64_t head_dim, const AttentionRule& rule,
+                const Tensor& blocks, const ScoreBias* bias) {
+  return rule.softcap == 0 && !blocks.defined() && !bias &&
+         flash_takes(like.device(), like.scalar_type(), head_dim);
+}
 bool goes_flash(const Tensor& q, const AttentionRule& rule, const Tensor& blocks,
                 const ScoreBias* bias) {
-  return rule.softcap == 0 && !blocks.defined() && !bias &&
-         flash_takes(q.device(), q.scalar_type(), q.size(-1));
+  return goes_flash(q, q.size(-1), rule, blocks, bias);
 }
 
 /// What RowLayout::once is asked for by another name than a mask's.
@@ -211,13 +214,9 @@ bool padding_is_cheap(const RowLayout& rows) {
   return rows.longest() <= 96 || padded <= 1.5 * real;
 }
 
-/// The groups that attention takes, in the order in which it wants the rows: where no two are of
-/// one length each row is a group where it stands.
-std::vector<RowLayout::Group> groups_of(const RowLayout& rows, bool alone) {
-  if (!alone) return rows.groups();
-  std::vector<RowLayout::Group> groups;
-  for (const std::int64_t length : rows.lengths()) groups.push_back({length, 1});
-  return groups;
+/// Of rows of several lengths.
+bool goes_padded(const RowLayout& rows, const AttentionRule& rule) {
+  return rule.causal && !few_groups(rows) && padding_is_cheap(rows);
 }
 
 /// Rows by the two lengths that they have, and the gathers that bring tokens into the pairs' order.
@@ -308,7 +307,7 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
   }
   if (!rows.equal() && before.count() == 0 && goes_flash(q, rule, blocks, bias))
     return flash_attention(q, k, v, rows, rows, rule).reshape({-1, width});
-  if (rows.equal() || (rule.causal && !few_groups(rows) && padding_is_cheap(rows))) {
+  if (rows.equal() || goes_padded(rows, rule)) {
     // Under a causal rule no real token sees the padding behind its row, and blocks are padded with
     // −1.
     const Tensor own = blocks.defined() ? padded_blocks(blocks, rows) : Tensor();
@@ -318,21 +317,19 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
                      behind_count(before.count(), own), Masks{&rows}, bias);
     return rows.unpad(swapped(mixed)).reshape({-1, width});
   }
-  const bool alone = rows.groups().size() == rows.lengths().size(),
-             gathered = !rows.grouped() && !alone;
-  const std::vector<RowLayout::Group> groups = groups_of(rows, alone);
+  const bool gathered = !rows.grouped();
   const Tensor there = gathered ? rows.order(q.device()) : Tensor(),
                back = gathered ? rows.order_back(q.device()) : Tensor();
   const auto ordered = [&](const Tensor& x) { return gathered ? reorder(x, there, back) : x; };
   const Tensor own = gathered && blocks.defined() ? blocks.index_select(0, there) : blocks;
   std::vector<std::int64_t> sizes;
-  for (const auto& group : groups) sizes.push_back(group.rows * group.length);
+  for (const auto& group : rows.groups()) sizes.push_back(group.rows * group.length);
   const auto queries = ordered(q).split_with_sizes(sizes),
              keys = ordered(k).split_with_sizes(sizes), values = ordered(v).split_with_sizes(sizes);
   std::vector<Tensor> mixed;
   std::int64_t start = 0;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
-    const auto& group = groups[i];
+    const auto& group = rows.groups()[i];
     const auto split = [&](const Tensor& x) {
       return swapped(x.reshape({group.rows, group.length, x.size(1), x.size(2)}));
     };
@@ -348,6 +345,15 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
   }
   const Tensor together = mixed.size() == 1 ? mixed.front() : at::cat(mixed);
   return gathered ? reorder(together, back, there) : together;
+}
+
+bool keeps_as_given(const Tensor& like, std::int64_t heads, std::int64_t kv_heads,
+                    std::int64_t head_dim, const RowLayout& rows, const AttentionRule& rule,
+                    const Tensor& blocks, bool before) {
+  if (before) return false;
+  if (goes_flash(like, head_dim, rule, blocks, nullptr)) return true;
+  if (heads != kv_heads || rule.softcap > 0) return false;
+  return rows.equal() || (rows.grouped() && !goes_padded(rows, rule));
 }
 
 Tensor attend_across(const Tensor& q, const RowLayout& rows,

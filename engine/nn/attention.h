@@ -62,6 +62,13 @@ torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch
                      std::int64_t layer = 0, const KeysAndValues& before = {},
                      const ScoreBias* bias = nullptr);
 
+/// Whether attend() keeps queries, keys and values themselves for its backward, and no copies: such
+/// as rows put in order, keys repeated for their queries' heads or put behind others. `like`: of
+/// their type and device. Without a cache.
+bool keeps_as_given(const torch::Tensor& like, std::int64_t heads, std::int64_t kv_heads,
+                    std::int64_t head_dim, const RowLayout& rows, const AttentionRule& rule,
+                    const torch::Tensor& blocks, bool before);
+
 /// Attention of each row's tokens to all tokens of the same row of `memory`. q [tokens, heads,
 /// head_dim] → [tokens, heads·head_dim]; `seen` gives keys and values [memory tokens, kv_heads,
 /// head_dim]. Of the rule, scale and softcap count. With a cache (rows of equal length, of which

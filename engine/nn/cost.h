@@ -40,6 +40,7 @@ struct StepTerms {
   bool flash = false;
   std::int64_t multiprocessors = 132;  ///< of the card: each adds up its part of a gradient
   std::int64_t frames = 1;             ///< rows of a picture tower's attention
+  bool recorded = false;               ///< the loop's steps are recorded (train/recorded_steps)
 
   TrainedShare of(const ParameterModule& module) const;
   TrainedShare of(const BranchPort& branch) const;

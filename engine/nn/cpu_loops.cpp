@@ -225,23 +225,30 @@ LUTHIER_INSIDE void turn_head(const float* x, const float* cos, const float* sin
     y[half + i] = x[half + i] * cos[half + i] + x[i] * (sign * sin[half + i]);
 }
 
-LUTHIER_INSIDE void turn_all(const float* x, const float* cos, const float* sin, float* y,
-                             const TurnShape& shape) {
+/// A head is read before it is written: x and y may be the same.
+LUTHIER_INSIDE void turn_all(const float* first_x, const float* cos, const float* sin,
+                             float* first_y, const TurnShape& shape) {
+  float in[kMostTurned];
   for (std::int64_t token = 0; token < shape.tokens; ++token) {
+    const float* x = first_x + token * shape.x_step;
+    float* y = first_y + token * shape.y_step;
     for (std::int64_t head = 0; head < shape.heads; ++head, x += shape.size, y += shape.size) {
-      turn_head(x, cos, sin, y, shape.turned / 2, shape.sign);
+      for (std::int64_t i = 0; i < shape.turned; ++i) in[i] = x[i];
+      turn_head(in, cos, sin, y, shape.turned / 2, shape.sign);
       for (std::int64_t i = shape.turned; i < shape.size; ++i) y[i] = x[i];
     }
     cos += shape.turned, sin += shape.turned;
   }
 }
 
-LUTHIER_INSIDE void turn_all(const Bits* x, const Bits* cos, const Bits* sin, Bits* y,
+LUTHIER_INSIDE void turn_all(const Bits* first_x, const Bits* cos, const Bits* sin, Bits* first_y,
                              const TurnShape& shape) {
   float in[kMostTurned], out[kMostTurned], cosines[kMostTurned], sines[kMostTurned];
   for (std::int64_t token = 0; token < shape.tokens; ++token) {
     widen(cos, cosines, shape.turned);
     widen(sin, sines, shape.turned);
+    const Bits* x = first_x + token * shape.x_step;
+    Bits* y = first_y + token * shape.y_step;
     for (std::int64_t head = 0; head < shape.heads; ++head, x += shape.size, y += shape.size) {
       widen(x, in, shape.turned);
       turn_head(in, cosines, sines, out, shape.turned / 2, shape.sign);

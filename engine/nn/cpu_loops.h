@@ -45,11 +45,13 @@ void activate_back(const Bits* x, const Bits* up, const Bits* gradient, Bits* dx
                    std::int64_t count, Curve curve);
 
 /// Heads [tokens, heads, size] turned by their token's angles [tokens, turned]: the first half of
-/// the first `turned` numbers with the second. The rest is copied. `sign` −1 turns back.
+/// the first `turned` numbers with the second. The rest is copied. `sign` −1 turns back. y may be
+/// x.
 constexpr std::int64_t kMostTurned = 1024;
 struct TurnShape {
   std::int64_t tokens = 0, heads = 0, size = 0;
-  std::int64_t turned = 0;  ///< even, at most kMostTurned
+  std::int64_t turned = 0;              ///< even, at most kMostTurned
+  std::int64_t x_step = 0, y_step = 0;  ///< numbers from a token to the next
   float sign = 1;
 };
 void turn(const float* x, const float* cos, const float* sin, float* y, const TurnShape& shape);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/device/neighbours.h"
 #include "engine/device/parallel.h"
 
 namespace luthier {
@@ -40,13 +41,81 @@ void for_rows(std::int64_t rows, std::int64_t size, const Work& work) {
              [&](std::int64_t begin, std::int64_t end) { work(begin, end - begin); });
 }
 
-template <class Number>
-Number* from(Number* start, std::int64_t offset) {
-  return start ? start + offset : nullptr;
-}
-
 Tensor like(const Tensor& x) {
   return torch::empty(x.sizes(), x.options().requires_grad(false), torch::MemoryFormat::Contiguous);
+}
+
+using Tensors = std::initializer_list<const Tensor*>;
+
+std::int64_t most_pieces(Tensors tensors, std::int64_t unit) {
+  std::int64_t most = 1;
+  for (const Tensor* each : tensors) {
+    if (!each->defined() || each->numel() == 0) continue;
+    const auto pieces = pieces_of(*each);
+    if (pieces && pieces->length % unit == 0) most = std::max(most, pieces->count);
+  }
+  return most;
+}
+
+/// Into how many rows these, of one shape, are taken apart, so that each row's numbers stand
+/// together and are whole runs of `unit`: 1 where all are contiguous. Where to write decides; what
+/// is read and lies otherwise is copied.
+std::int64_t common_rows(Tensors read, Tensors written, std::int64_t unit) {
+  const std::int64_t rows = most_pieces(written, unit);
+  return rows > 1 ? rows : most_pieces(read, unit);
+}
+
+/// Rows that a loop reads.
+class Read {
+ public:
+  Read(const Tensor& given, std::int64_t rows) {
+    if (!given.defined()) return;
+    const auto own = row_step(given, rows);
+    tensor_ = own ? given : given.contiguous();
+    step_ = own ? *own : given.numel() / rows;
+  }
+  std::int64_t step() const { return step_; }
+  template <class Number>
+  const Number* at(std::int64_t row, std::int64_t offset = 0) const {
+    return tensor_.defined() ? numbers<Number>(tensor_) + row * step_ + offset : nullptr;
+  }
+
+ private:
+  Tensor tensor_;
+  std::int64_t step_ = 0;
+};
+
+/// Rows that it writes.
+class Written {
+ public:
+  Written(const Tensor& given, std::int64_t rows) : tensor_(given) {
+    if (!given.defined()) return;
+    const auto own = row_step(given, rows);
+    TORCH_CHECK(own, "a result does not lie in rows");
+    step_ = *own;
+  }
+  std::int64_t step() const { return step_; }
+  template <class Number>
+  Number* at(std::int64_t row, std::int64_t offset = 0) {
+    return tensor_.defined() ? to_write<Number>(tensor_) + row * step_ + offset : nullptr;
+  }
+
+ private:
+  Tensor tensor_;
+  std::int64_t step_ = 0;
+};
+
+/// Calls `work(row, first, count)` for so many units of `size` numbers in each of so many rows, in
+/// parallel: all of a row, or, of a single row, a part of it.
+template <class Work>
+void for_units(std::int64_t rows, std::int64_t units, std::int64_t size, const Work& work) {
+  if (rows == 1) {
+    for_rows(units, size, [&](std::int64_t begin, std::int64_t count) { work(0, begin, count); });
+    return;
+  }
+  for_rows(rows, units * size, [&](std::int64_t begin, std::int64_t count) {
+    for (std::int64_t row = begin; row < begin + count; ++row) work(row, 0, units);
+  });
 }
 
 }  // namespace
@@ -61,17 +130,20 @@ bool suits_loops(at::TensorList tensors) {
 
 std::pair<Tensor, Tensor> rms_norm_pass(const Tensor& x, const Tensor& weight, double epsilon,
                                         bool centred) {
-  const Tensor in = x.contiguous(), factors = weight.contiguous();
-  Tensor y = like(in);
-  auto sizes = in.sizes().vec();
-  const std::int64_t size = sizes.back();
+  const std::int64_t size = x.size(-1), rows = common_rows({&x}, {}, size);
+  const Read in(x, rows);
+  const Tensor factors = weight.contiguous();
+  Tensor y = like(x);
+  auto sizes = x.sizes().vec();
   sizes.back() = 1;
-  Tensor scale = torch::empty(sizes, in.options().dtype(torch::kFloat32).requires_grad(false));
-  by_type(in, [&](auto number) {
+  Tensor scale = torch::empty(sizes, x.options().dtype(torch::kFloat32).requires_grad(false));
+  const std::int64_t norms = scale.numel() / rows;  // of a row
+  by_type(x, [&](auto number) {
     using Number = decltype(number);
-    for_rows(scale.numel(), size, [&](std::int64_t begin, std::int64_t count) {
-      loops::rms_norm(numbers<Number>(in) + begin * size, numbers<Number>(factors),
-                      to_write<Number>(y) + begin * size, to_write<float>(scale) + begin,
+    for_units(rows, norms, size, [&](std::int64_t row, std::int64_t first, std::int64_t count) {
+      const std::int64_t place = row * norms + first;
+      loops::rms_norm(in.at<Number>(row, first * size), numbers<Number>(factors),
+                      to_write<Number>(y) + place * size, to_write<float>(scale) + place,
                       {count, size, static_cast<float>(epsilon), centred});
     });
   });
@@ -100,50 +172,60 @@ SumNorm sum_rms_norm_pass(const Tensor& x, const Tensor& added, const Tensor& we
 }
 
 Tensor rms_norm_back_pass(const Tensor& x, const Tensor& weight, const Tensor& scale,
-                          const Tensor& gradient, bool centred, const Tensor& passed) {
-  const Tensor in = x.contiguous(), factors = weight.contiguous(), given = gradient.contiguous(),
-               more = passed.defined() ? passed.contiguous() : Tensor();
-  Tensor dx = like(in);
-  const std::int64_t size = in.size(-1);
-  by_type(in, [&](auto number) {
+                          const Tensor& gradient, bool centred, const Tensor& into,
+                          const Tensor& passed) {
+  Tensor dx = into.defined() ? into : like(x);
+  const std::int64_t size = x.size(-1), rows = common_rows({&x, &gradient}, {&dx}, size);
+  const Read in(x, rows), given(gradient, rows), more(passed, rows);
+  Written out(dx, rows);
+  const Tensor factors = weight.contiguous();
+  const std::int64_t norms = scale.numel() / rows;
+  by_type(x, [&](auto number) {
     using Number = decltype(number);
-    for_rows(scale.numel(), size, [&](std::int64_t begin, std::int64_t count) {
-      loops::rms_norm_back(numbers<Number>(in) + begin * size, numbers<Number>(factors),
-                           numbers<float>(scale) + begin, numbers<Number>(given) + begin * size,
-                           from(numbers<Number>(more), begin * size),
-                           to_write<Number>(dx) + begin * size, {count, size, 0, centred});
+    for_units(rows, norms, size, [&](std::int64_t row, std::int64_t first, std::int64_t count) {
+      const std::int64_t place = first * size;
+      loops::rms_norm_back(in.at<Number>(row, place), numbers<Number>(factors),
+                           numbers<float>(scale) + row * norms + first,
+                           given.at<Number>(row, place), more.at<Number>(row, place),
+                           out.at<Number>(row, place), {count, size, 0, centred});
     });
   });
   return dx;
 }
 
 Tensor activate_pass(const Tensor& x, const Tensor& up, loops::Curve curve) {
-  const Tensor in = x.contiguous(), ups = up.defined() ? up.contiguous() : Tensor();
-  Tensor y = like(in);
-  by_type(in, [&](auto number) {
+  const std::int64_t rows = common_rows({&x, &up}, {}, 1);
+  const Read in(x, rows), ups(up, rows);
+  Tensor y = like(x);
+  Written out(y, rows);
+  by_type(x, [&](auto number) {
     using Number = decltype(number);
-    for_rows(in.numel(), 1, [&](std::int64_t begin, std::int64_t count) {
-      loops::activate(numbers<Number>(in) + begin, from(numbers<Number>(ups), begin),
-                      to_write<Number>(y) + begin, count, curve);
-    });
+    for_units(rows, x.numel() / rows, 1,
+              [&](std::int64_t row, std::int64_t first, std::int64_t count) {
+                loops::activate(in.at<Number>(row, first), ups.at<Number>(row, first),
+                                out.at<Number>(row, first), count, curve);
+              });
   });
   return y;
 }
 
 std::pair<Tensor, Tensor> activate_back_pass(const Tensor& x, const Tensor& up,
                                              const Tensor& gradient, loops::Curve curve) {
-  const Tensor in = x.contiguous(), ups = up.defined() ? up.contiguous() : Tensor(),
-               given = gradient.contiguous();
-  Tensor dx = like(in), dup = up.defined() ? like(in) : Tensor();
-  by_type(in, [&](auto number) {
+  std::pair<Tensor, Tensor> made =
+      up.defined() ? empty_pair(x, up, rows_beside(up, x)) : std::pair(like(x), Tensor());
+  const std::int64_t rows = common_rows({&x, &up, &gradient}, {&made.first, &made.second}, 1);
+  const Read in(x, rows), ups(up, rows), given(gradient, rows);
+  Written dx(made.first, rows), dup(made.second, rows);
+  by_type(x, [&](auto number) {
     using Number = decltype(number);
-    for_rows(in.numel(), 1, [&](std::int64_t begin, std::int64_t count) {
-      loops::activate_back(numbers<Number>(in) + begin, from(numbers<Number>(ups), begin),
-                           numbers<Number>(given) + begin, to_write<Number>(dx) + begin,
-                           from(to_write<Number>(dup), begin), count, curve);
-    });
+    for_units(rows, x.numel() / rows, 1,
+              [&](std::int64_t row, std::int64_t first, std::int64_t count) {
+                loops::activate_back(in.at<Number>(row, first), ups.at<Number>(row, first),
+                                     given.at<Number>(row, first), dx.at<Number>(row, first),
+                                     dup.at<Number>(row, first), count, curve);
+              });
   });
-  return {dx, dup};
+  return made;
 }
 
 bool suits_turn(const Tensor& x, const Tensor& cos, const Tensor& sin) {
@@ -152,17 +234,20 @@ bool suits_turn(const Tensor& x, const Tensor& cos, const Tensor& sin) {
          cos.size(2) <= std::min(x.size(2), loops::kMostTurned);
 }
 
-Tensor turn_pass(const Tensor& x, const Tensor& cos, const Tensor& sin, double sign) {
-  const Tensor in = x.contiguous(), cosines = cos.contiguous(), sines = sin.contiguous();
-  Tensor y = like(in);
-  const std::int64_t heads = in.size(1), size = in.size(2), turned = cosines.size(2);
-  by_type(in, [&](auto number) {
+Tensor turn_pass(const Tensor& x, const Tensor& cos, const Tensor& sin, double sign,
+                 const Tensor& into) {
+  const std::int64_t tokens = x.size(0), heads = x.size(1), size = x.size(2), turned = cos.size(2);
+  const Tensor cosines = cos.contiguous(), sines = sin.contiguous();
+  Tensor y = into.defined() ? into : like(x);
+  if (y.numel() == 0) return y;
+  const Read in(x, tokens);
+  Written out(y, tokens);
+  by_type(x, [&](auto number) {
     using Number = decltype(number);
-    for_rows(in.size(0), heads * size, [&](std::int64_t begin, std::int64_t count) {
-      const std::int64_t place = begin * heads * size;
-      loops::turn(numbers<Number>(in) + place, numbers<Number>(cosines) + begin * turned,
-                  numbers<Number>(sines) + begin * turned, to_write<Number>(y) + place,
-                  {count, heads, size, turned, static_cast<float>(sign)});
+    for_rows(tokens, heads * size, [&](std::int64_t begin, std::int64_t count) {
+      loops::turn(in.at<Number>(begin), numbers<Number>(cosines) + begin * turned,
+                  numbers<Number>(sines) + begin * turned, out.at<Number>(begin),
+                  {count, heads, size, turned, in.step(), out.step(), static_cast<float>(sign)});
     });
   });
   return y;

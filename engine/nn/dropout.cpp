@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // On the CPU an element's fate is an integer hash of its index, so that the loop runs in parallel
 // and in vectors (a serial generator took longer than the products it served). A kernel of our own
-// draws the same mask on CUDA; where none runs, ATen's generator draws another.
+// draws the same mask on CUDA; where none runs, ATen's generator draws another, but under a seed
+// that stands in memory, where ATen's operators make the hash.
 #include "engine/nn/dropout.h"
 
 #include <algorithm>
@@ -212,10 +213,34 @@ torch::Tensor dropped_by_generator(const torch::Tensor& x, double p, std::uint64
   return x.detach().mul(1 / (1 - p)).mul_(keeps);
 }
 
-torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed) {
+torch::Tensor dropped_by_places(const torch::Tensor& x, double p, const torch::Tensor& seed) {
+  using torch::Tensor;
+  constexpr std::int64_t kBits = 0xffffffff;
+  // Numbers of 32 bits, held in 64: what a product carries beyond them is cut off.
+  const auto scattered = [](const Tensor& from) {
+    Tensor mixed = (from ^ from.bitwise_right_shift(16)).mul_(std::int64_t{0x7feb352d});
+    mixed = mixed.bitwise_and_(kBits);
+    mixed = (mixed ^ mixed.bitwise_right_shift(15)).mul_(std::int64_t{0x846ca68b});
+    mixed = mixed.bitwise_and_(kBits);
+    return mixed ^ mixed.bitwise_right_shift(16);
+  };
+  const torch::NoGradGuard no_grad;
+  const Tensor places = at::arange(x.numel(), seed.options());
+  const Tensor low = seed.bitwise_and(kBits),
+               high = seed.bitwise_right_shift(32).bitwise_and(kBits) +
+                      places.bitwise_right_shift(32).mul_(std::int64_t{0x9e3779b9});
+  const Tensor hash =
+      scattered((scattered(places.bitwise_and(kBits) ^ low) + high).bitwise_and_(kBits));
+  const Tensor keeps = hash.bitwise_right_shift(1) >= std::llround(p * 2147483648.0);
+  return x.detach().mul(1 / (1 - p)).mul_(keeps.view(x.sizes()));
+}
+
+torch::Tensor dropped_out(const torch::Tensor& x, double p, const MaskSeed& of) {
+  const std::uint64_t seed = of.number;
   if (!x.is_cpu()) {
-    if (auto made = kernels::dropped(x, p, seed, x.scalar_type())) return *made;
-    return dropped_by_generator(x, p, seed);
+    if (auto made = kernels::dropped(x, p, seed, x.scalar_type(), of.there)) return *made;
+    return of.there.defined() ? dropped_by_places(x, p, of.there)
+                              : dropped_by_generator(x, p, seed);
   }
   const bool narrow = x.scalar_type() == torch::kBFloat16;
   const torch::Tensor from = (narrow ? x.detach() : x.detach().to(torch::kFloat32)).contiguous();
@@ -229,8 +254,8 @@ torch::Tensor dropped_out(const torch::Tensor& x, double p, std::uint64_t seed) 
   return to.to(x.scalar_type());
 }
 
-void add_dropped_out(torch::Tensor& sum, const torch::Tensor& x, double p, std::uint64_t seed) {
-  if (!sum.is_cpu() && kernels::add_dropped(sum, x, p, seed)) return;
+void add_dropped_out(torch::Tensor& sum, const torch::Tensor& x, double p, const MaskSeed& seed) {
+  if (!sum.is_cpu() && kernels::add_dropped(sum, x, p, seed.number, seed.there)) return;
   if (!suits_sum(sum, x)) {
     sum.add_(dropped_out(x, p, seed));
     return;
@@ -238,14 +263,14 @@ void add_dropped_out(torch::Tensor& sum, const torch::Tensor& x, double p, std::
   const torch::Tensor from = x.detach().contiguous();
   by_type(from, [&](auto number) {
     using Number = decltype(number);
-    for_stretches(from.numel(), p, seed, [&](std::int64_t at, const Mask& mask) {
+    for_stretches(from.numel(), p, seed.number, [&](std::int64_t at, const Mask& mask) {
       drop_onto(numbers<Number>(from) + at, to_write<Number>(sum) + at, mask);
     });
   });
 }
 
 torch::Tensor add_and_drop(torch::Tensor& sum, torch::Tensor added, const torch::Tensor& x,
-                           double p, std::uint64_t seed) {
+                           double p, const MaskSeed& seed) {
   if (!suits_sum(sum, added) || !suits_sum(added, x)) {
     add_dropped_out(sum, added, p, seed);
     added = torch::Tensor();  // its memory goes before the other's comes
@@ -254,7 +279,7 @@ torch::Tensor add_and_drop(torch::Tensor& sum, torch::Tensor added, const torch:
   const torch::Tensor from = x.detach().contiguous();
   by_type(from, [&](auto number) {
     using Number = decltype(number);
-    for_stretches(from.numel(), p, seed, [&](std::int64_t at, const Mask& mask) {
+    for_stretches(from.numel(), p, seed.number, [&](std::int64_t at, const Mask& mask) {
       drop_both(numbers<Number>(from) + at, to_write<Number>(added) + at,
                 to_write<Number>(sum) + at, mask);
     });

@@ -18,6 +18,9 @@ class NarrowCopy {
   /// holds of an earlier copy stays as it was.
   torch::Tensor of(const torch::Tensor& wide, torch::ScalarType type) const;
 
+  /// Where the copy lies; null: there is none. A recording (device/graph) reads it there.
+  const void* address() const { return copy_.defined() ? copy_.const_data_ptr() : nullptr; }
+
   /// A copy and what it is of.
   struct Pair {
     const torch::Tensor* wide;

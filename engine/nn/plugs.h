@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "engine/device/torch.h"
@@ -19,9 +20,16 @@ struct TokenSequence;
 class Plug {
  public:
   virtual ~Plug() = default;
-  double strength = 1;     ///< 1: as trained; 0: as if it did not hang
-  bool training = false;   ///< dropout is on
-  std::uint64_t seed = 0;  ///< of this micro-batch: what a plug draws goes by it and by its place
+  double strength = 1;       ///< 1: as trained; 0: as if it did not hang
+  bool training = false;     ///< dropout is on
+  std::uint64_t seed = 0;    ///< of this micro-batch: what a plug draws goes by it and by its place
+  torch::Tensor mask_there;  ///< [1] int64: what mask_seed gives, where that is read from a
+                             ///< device's memory (nn/dropout); undefined: it is not
+
+  /// What this plug's masks go by in a micro-batch of this seed; none: it draws none.
+  virtual std::optional<std::uint64_t> mask_seed(std::uint64_t /*of_batch*/) const {
+    return std::nullopt;
+  }
 };
 
 /// In the place of y = x Wᵀ + b.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/nn/products.h"
 
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "engine/device/product_library.h"
@@ -16,10 +17,23 @@ using torch::autograd::variable_list;
 /// Below this many multiplications oneDNN's call costs more than the product.
 constexpr std::int64_t kSmall = 1 << 16;
 
+/// Of a wider tensor's columns oneDNN's call would make a copy.
+bool is_whole(const Tensor& x) { return x.is_contiguous() || x.t().is_contiguous(); }
+
 bool suits_one_dnn(const Tensor& x, const Tensor& weight) {
   return x.is_cpu() && x.scalar_type() == torch::kFloat32 &&
          weight.scalar_type() == torch::kFloat32 && x.numel() * weight.size(0) >= kSmall &&
-         product_library() == ProductLibrary::OneDnn;
+         product_library(x.numel() / x.size(-1)) == ProductLibrary::OneDnn &&
+         (x.dim() != 2 || is_whole(x));
+}
+
+/// Whether the tensor's device has a product of narrow numbers that gives float32 (CUDA has).
+bool widens(const Tensor& x) {
+  static const auto product = c10::Dispatcher::singleton().findSchema({"aten::mm", "dtype"});
+  if (!product || (x.scalar_type() != torch::kBFloat16 && x.scalar_type() != torch::kFloat16))
+    return false;
+  if (x.is_cuda()) return product->hasKernelForDispatchKey(c10::DispatchKey::CUDA);
+  return x.is_privateuseone() && product->hasKernelForDispatchKey(c10::DispatchKey::PrivateUse1);
 }
 
 /// x [n, in], outside autograd.
@@ -54,6 +68,7 @@ Tensor matrix_product(const Tensor& a, const Tensor& b) {
 }
 
 Tensor matrix_product(const Tensor& a, const Tensor& b, double scale) {
+  if (scale == 1) return matrix_product(a, b);
   if (suits_one_dnn(a, b.t())) return plain_linear(a, b.t(), {}).mul_(scale);
   // What the sum begins with is not read where it counts nothing.
   return torch::empty({a.size(0), b.size(1)}, a.options().requires_grad(false))
@@ -65,6 +80,18 @@ void add_product(Tensor& sum, const Tensor& a, const Tensor& b) {
     sum.add_(plain_linear(a, b.t(), {}));
   else
     sum.addmm_(a, b);
+}
+
+void put_product(Tensor sum, const Tensor& a, const Tensor& b, double scale) {
+  if (suits_one_dnn(a, b.t()))
+    sum.copy_(plain_linear(a, b.t(), {}).mul_(scale));
+  else
+    sum.addmm_(a, b, /*beta=*/0, /*alpha=*/scale);
+}
+
+Tensor product_as(const Tensor& a, const Tensor& b, torch::ScalarType type) {
+  if (type == torch::kFloat32 && widens(a)) return at::mm(a, b, type);
+  return matrix_product(a, b).to(type);
 }
 
 Tensor linear_product(const Tensor& x, const Tensor& weight, const Tensor& bias) {

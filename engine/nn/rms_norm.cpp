@@ -26,10 +26,11 @@ Tensor weight_gradient(const Tensor& gradient, const Tensor& x, const Tensor& we
 }
 
 Tensor row_gradient(const Tensor& given, const Tensor& x, const Tensor& weight, const Tensor& scale,
-                    bool centred) {
+                    bool centred, const Tensor& into = {}) {
   if (auto made = kernels::rms_norm_backward(given, x, weight, scale, Tensor(), centred))
     return *made;
-  if (suits_loops({x, weight, given})) return rms_norm_back_pass(x, weight, scale, given, centred);
+  if (suits_loops({x, weight, given}))
+    return rms_norm_back_pass(x, weight, scale, given, centred, into);
   const Tensor normal = x.to(torch::kFloat32) * scale;
   const Tensor gradient = given.to(torch::kFloat32), factor = weight.to(torch::kFloat32);
   Tensor weighted = gradient * (centred ? factor + 1 : factor);
@@ -93,7 +94,7 @@ class SumNormFunction : public torch::autograd::Function<SumNormFunction> {
         dsum = *made;
       } else if (suits_loops({sum, weight, gradient}) &&
                  (!passed.defined() || suits_loops({sum, passed}))) {
-        dsum = rms_norm_back_pass(sum, weight, scale, gradient, centred, passed);
+        dsum = rms_norm_back_pass(sum, weight, scale, gradient, centred, {}, passed);
       } else {
         dsum = row_gradient(gradient, sum, weight, scale, centred);
         if (passed.defined()) dsum.add_(passed);
@@ -121,10 +122,11 @@ RmsRows rms_rows(const Tensor& x, const Tensor& weight, double epsilon, bool cen
 }
 
 RmsGradients rms_gradients(const Tensor& gradient, const Tensor& x, const Tensor& weight,
-                           const Tensor& scale, bool centred, bool wants_x, bool wants_weight) {
+                           const Tensor& scale, bool centred, bool wants_x, bool wants_weight,
+                           const Tensor& into) {
   RmsGradients made;
   if (wants_weight) made.weight = weight_gradient(gradient, x, weight, scale);
-  if (wants_x) made.x = row_gradient(gradient, x, weight, scale, centred);
+  if (wants_x) made.x = row_gradient(gradient, x, weight, scale, centred, into);
   return made;
 }
 

@@ -19,9 +19,10 @@ RmsRows rms_rows(const torch::Tensor& x, const torch::Tensor& weight, double eps
 struct RmsGradients {
   torch::Tensor x, weight;  ///< undefined where they are not wanted
 };
+/// `into`: where the CPU's pass puts x's, of x's shape.
 RmsGradients rms_gradients(const torch::Tensor& gradient, const torch::Tensor& x,
                            const torch::Tensor& weight, const torch::Tensor& scale, bool centred,
-                           bool wants_x, bool wants_weight);
+                           bool wants_x, bool wants_weight, const torch::Tensor& into = {});
 
 /// With a graph, which keeps x and one number a row.
 torch::Tensor rms_norm(const torch::Tensor& x, const torch::Tensor& weight, double epsilon,

@@ -178,9 +178,11 @@ RotaryTable rotary_table(const Tensor& angles, torch::ScalarType dtype, double f
 }
 
 /// x·cos + rotate_half(x)·sin with halves [x1, x2] ↦ [−x2, x1].
-Tensor rotated(const Tensor& x, const Tensor& cos, const Tensor& sin, double sign) {
-  if (auto made = kernels::turn_heads({x, {}, {}, {}, cos, sin}, sign)) return made->query;
-  if (suits_turn(x, cos, sin)) return turn_pass(x, cos, sin, sign);
+Tensor rotated(const Tensor& x, const Tensor& cos, const Tensor& sin, double sign,
+               const Tensor& into) {
+  if (auto made = kernels::turn_heads({x, {}, {}, {}, cos, sin}, sign, {into, {}}))
+    return made->query;
+  if (suits_turn(x, cos, sin)) return turn_pass(x, cos, sin, sign, into);
   const std::int64_t dimension = cos.size(-1), half = dimension / 2;
   const bool partial = dimension < x.size(-1);
   const Tensor turned = partial ? x.slice(-1, 0, dimension) : x;
@@ -188,7 +190,8 @@ Tensor rotated(const Tensor& x, const Tensor& cos, const Tensor& sin, double sig
   const Tensor first = turned.slice(-1, 0, half), second = turned.slice(-1, half);
   y.slice(-1, 0, half).addcmul_(second, sin.slice(-1, 0, half), -sign);
   y.slice(-1, half).addcmul_(first, sin.slice(-1, half), sign);
-  return partial ? at::cat({y, x.slice(-1, dimension)}, -1) : y;
+  if (partial) y = at::cat({y, x.slice(-1, dimension)}, -1);
+  return into.defined() ? Tensor(into).copy_(y) : y;
 }
 
 Tensor rotate(const Tensor& x, const RotaryTable& table) {

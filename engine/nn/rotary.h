@@ -75,8 +75,9 @@ RotaryTable rotary_table(const torch::Tensor& angles, torch::ScalarType dtype, d
 /// Rotates x [tokens, heads, head_dim] (halves layout); the backward rotates back and keeps no
 /// activation.
 torch::Tensor rotate(const torch::Tensor& x, const RotaryTable& table);
-/// The same without a graph: cos and sin [tokens, 1, dimension]; `sign` −1 turns back.
+/// The same without a graph: cos and sin [tokens, 1, dimension]; `sign` −1 turns back. `into`:
+/// where to, of x's shape; x's own memory will do.
 torch::Tensor rotated(const torch::Tensor& x, const torch::Tensor& cos, const torch::Tensor& sin,
-                      double sign);
+                      double sign, const torch::Tensor& into = {});
 
 }  // namespace luthier

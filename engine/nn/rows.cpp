@@ -48,7 +48,8 @@ Tensor reorder(const Tensor& x, const Tensor& there, const Tensor& back) {
                                 back.defined() ? back : torch::empty({0}, there.options()));
 }
 
-RowLayout::RowLayout(std::vector<std::int64_t> lengths) : lengths_(std::move(lengths)) {
+RowLayout::RowLayout(std::vector<std::int64_t> lengths)
+    : lengths_(std::move(lengths)), rows_(static_cast<std::int64_t>(lengths_.size())) {
   for (const std::int64_t length : lengths_) {
     tokens_ += length;
     longest_ = std::max(longest_, length);
@@ -93,6 +94,13 @@ RowLayout::RowLayout(std::vector<std::int64_t> lengths) : lengths_(std::move(len
   order_back_ = index_tensor(back);
 }
 
+RowLayout RowLayout::standing(std::int64_t rows, std::int64_t tokens) {
+  RowLayout layout;
+  layout.rows_ = rows, layout.tokens_ = layout.longest_ = tokens, layout.stands_ = true;
+  layout.made_ = std::make_shared<std::map<std::vector<std::int64_t>, Tensor>>();
+  return layout;
+}
+
 Tensor RowLayout::once(const std::vector<std::int64_t>& key,
                        const std::function<Tensor()>& make) const {
   if (!made_) return make();
@@ -111,7 +119,8 @@ Tensor RowLayout::pad(const Tensor& flat) const {
   shape[0] = longest_;
   shape.insert(shape.begin(), rows());
   if (equal()) return flat.reshape(shape);
-  return reorder(flat, on(flat.device(), padded_), on(flat.device(), flat_)).view(shape);
+  return reorder(flat, on(flat.device(), known(padded_)), on(flat.device(), known(flat_)))
+      .view(shape);
 }
 
 Tensor RowLayout::unpad(const Tensor& padded) const {
@@ -119,26 +128,26 @@ Tensor RowLayout::unpad(const Tensor& padded) const {
   shape.erase(shape.begin());
   shape[0] = rows() * longest_;
   const Tensor flat = padded.reshape(shape);
-  return equal() ? flat : reorder(flat, on(padded.device(), flat_), {});
+  return equal() ? flat : reorder(flat, on(padded.device(), known(flat_)), {});
 }
 
 Tensor RowLayout::positions_here() const {
   std::vector<Tensor> parts;
-  for (const std::int64_t length : lengths_) parts.push_back(torch::arange(length, torch::kInt64));
+  for (const std::int64_t length : lengths()) parts.push_back(torch::arange(length, torch::kInt64));
   return parts.empty() ? torch::empty({0}, torch::kInt64) : at::cat(parts);
 }
 
 Tensor RowLayout::positions(torch::Device device) const {
   if (positions_.defined()) return positions_;
   // Of rows of one token, which decoding has at every step, nothing need be brought there.
-  if (longest_ == 1)
+  if (longest_ == 1 && !stands_)
     return torch::zeros({tokens_}, torch::TensorOptions().device(device).dtype(torch::kInt64));
   return positions_here().to(device);
 }
 
 Tensor RowLayout::ends_here() const {
   std::vector<std::int32_t> ends{0};
-  for (const std::int64_t length : lengths_)
+  for (const std::int64_t length : lengths())
     ends.push_back(ends.back() + static_cast<std::int32_t>(length));
   return torch::tensor(ends, torch::kInt32);
 }
@@ -147,10 +156,11 @@ Tensor RowLayout::ends(torch::Device device) const {
   return once({kEnds}, [&] { return ends_here().to(device); });
 }
 
-void RowLayout::set_aside(NamedTensorMap& aside, const std::string& name) const {
+void RowLayout::set_aside(NamedTensorMap& aside, const std::string& name, bool standing) const {
   aside[name + " positions"] = positions_here();
-  if (equal()) return;
+  if (equal() && !standing) return;
   aside[name + " ends"] = ends_here();
+  if (standing) return;
   aside[name + " padded"] = padded_, aside[name + " flat"] = flat_;
   aside[name + " order"] = order_, aside[name + " back"] = order_back_;
 }

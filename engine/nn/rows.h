@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <vector>
 
 #include "engine/device/together.h"
@@ -18,17 +19,29 @@ namespace luthier {
 torch::Tensor reorder(const torch::Tensor& x, const torch::Tensor& there,
                       const torch::Tensor& back);
 
+/// Of a layout that stands something is asked that follows from its rows' lengths.
+class StandingRowsAsked : public std::logic_error {
+ public:
+  explicit StandingRowsAsked(const char* what) : std::logic_error(what) {}
+};
+
 class RowLayout {
  public:
   RowLayout() = default;
   explicit RowLayout(std::vector<std::int64_t> lengths);
+  /// As a recording meets rows (device/graph): only their number and that of all tokens are the
+  /// host's; where they end stands in the device's memory and differs from time to time. What was
+  /// set aside has to be taken back, and what follows from a length throws StandingRowsAsked.
+  static RowLayout standing(std::int64_t rows, std::int64_t tokens);
+  bool stands() const { return stands_; }
 
-  const std::vector<std::int64_t>& lengths() const { return lengths_; }
-  std::int64_t rows() const { return static_cast<std::int64_t>(lengths_.size()); }
+  const std::vector<std::int64_t>& lengths() const { return known(lengths_); }
+  std::int64_t rows() const { return rows_; }
   std::int64_t tokens() const { return tokens_; }
+  /// Of rows that stand: what none is longer than.
   std::int64_t longest() const { return longest_; }
   /// All rows are as long as the longest: the flat tensor is a view of the padded one.
-  bool equal() const { return rows() * longest_ == tokens_; }
+  bool equal() const { return !stands_ && rows_ * longest_ == tokens_; }
 
   /// [tokens, ...] → [rows, longest, ...]; what fills the end of short rows is finite and means
   /// nothing.
@@ -41,8 +54,9 @@ class RowLayout {
   torch::Tensor ends(torch::Device device) const;
 
   /// Puts the gathers and positions that this layout's tensors will ask for into `aside`, under
-  /// names that begin with `name`, so that they go to the device with other things.
-  void set_aside(NamedTensorMap& aside, const std::string& name) const;
+  /// names that begin with `name`, so that they go to the device with other things. `standing`:
+  /// what a layout of such rows that stands will ask for.
+  void set_aside(NamedTensorMap& aside, const std::string& name, bool standing = false) const;
   /// Takes them back, from wherever they are now. Where they were not set aside, each is made and
   /// moved when it is asked for.
   void take_back(const NamedTensorMap& aside, const std::string& name);
@@ -53,11 +67,11 @@ class RowLayout {
   };
   /// Groups by length, and the gather that brings the tokens into the groups' order, and the one
   /// back; made once, on `device`.
-  const std::vector<Group>& groups() const { return groups_; }
-  torch::Tensor order(torch::Device device) const { return on(device, order_); }
-  torch::Tensor order_back(torch::Device device) const { return on(device, order_back_); }
+  const std::vector<Group>& groups() const { return known(groups_); }
+  torch::Tensor order(torch::Device device) const { return on(device, known(order_)); }
+  torch::Tensor order_back(torch::Device device) const { return on(device, known(order_back_)); }
   /// The tokens stand in the groups' order as they are.
-  bool grouped() const { return grouped_; }
+  bool grouped() const { return known(grouped_); }
 
   /// What `make` gives under `key`, made once for all copies of this layout: a decoder's layers
   /// share their masks.
@@ -65,12 +79,18 @@ class RowLayout {
                      const std::function<torch::Tensor()>& make) const;
 
  private:
+  template <class Fact>
+  Fact& known(Fact& fact) const {
+    if (stands_) throw StandingRowsAsked("the lengths of its rows");
+    return fact;
+  }
   static torch::Tensor on(torch::Device device, torch::Tensor& index);
   torch::Tensor positions_here() const;
   torch::Tensor ends_here() const;
 
   std::vector<std::int64_t> lengths_;
-  std::int64_t tokens_ = 0, longest_ = 0;
+  std::int64_t rows_ = 0, tokens_ = 0, longest_ = 0;
+  bool stands_ = false;
   std::vector<Group> groups_;
   bool grouped_ = true;
   std::shared_ptr<std::map<std::vector<std::int64_t>, torch::Tensor>> made_;

@@ -7,7 +7,7 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "engine/nn/dropout.h"
+#include "engine/device/neighbours.h"
 #include "engine/nn/products.h"
 
 namespace luthier {
@@ -35,7 +35,7 @@ enum Told : std::size_t { kWeight, kBias, kA, kB };
 struct Terms {
   c10::IValue weight;
   double scale = 1, dropout = 0;
-  std::uint64_t seed = 0;
+  MaskSeed seed;
   torch::ScalarType trained = torch::kFloat32;  ///< type of A and B, and of their gradients
 };
 struct KeptTerms : torch::CustomClassHolder {
@@ -53,12 +53,77 @@ Tensor shaped(const Tensor& y, const Tensor& x) {
   return y.view(shape);
 }
 
-/// Adds gradient [n, out] · W to `sum` [n, in].
-void add_product_back(Tensor& sum, const Weight& weight, const Tensor& gradient) {
-  if (weight.packed())
-    sum.add_(weight.product_back(gradient));
-  else
-    add_product(sum, gradient, weight.dense());
+/// Whether one product makes both.
+bool are_neighbours(const Part& first, const Part& second) {
+  if (first.weight.packed() || second.weight.packed()) return false;
+  if (!is_below(second.weight.dense(), first.weight.dense())) return false;
+  return first.bias.defined() == second.bias.defined() &&
+         (!first.bias.defined() || is_below(second.bias, first.bias));
+}
+
+/// The products of neighbours [begin, end) alone, in one: [..., out] each.
+std::vector<Tensor> neighbours_products(const Tensor& x, const std::vector<Part>& parts,
+                                        std::size_t begin, std::size_t end) {
+  std::vector<Tensor> weights, biases;
+  std::vector<std::int64_t> sizes;
+  for (std::size_t i = begin; i < end; ++i) {
+    weights.push_back(parts[i].weight.dense());
+    if (parts[i].bias.defined()) biases.push_back(parts[i].bias);
+    sizes.push_back(parts[i].weight.rows());
+  }
+  const Tensor whole = linear_product(flattened(x), all_below(weights),
+                                      biases.empty() ? Tensor() : all_below(biases));
+  return parted_beside(whole, x.sizes().slice(0, static_cast<std::size_t>(x.dim() - 1)), sizes);
+}
+
+/// What the weights and biases make of x, outside autograd: [..., out] each. Neighbours before the
+/// place `apart` have their results in one piece of memory, those from there on in one of theirs.
+std::vector<Tensor> base_products(const Tensor& x, const std::vector<Part>& parts,
+                                  std::size_t apart) {
+  std::vector<Tensor> made;
+  for (std::size_t begin = 0, end = 0; begin < parts.size(); begin = end) {
+    for (end = begin + 1; end < parts.size() && end != apart; ++end)
+      if (!are_neighbours(parts[end - 1], parts[end])) break;
+    if (end - begin == 1) {
+      const Part& alone = parts[begin];
+      made.push_back(shaped(alone.weight.product(flattened(x), alone.bias), x));
+    } else {
+      for (Tensor& each : neighbours_products(x, parts, begin, end)) made.push_back(each);
+    }
+  }
+  return made;
+}
+
+/// Σ gradientᵢ · Wᵢ over the gradients that there are, [n, in].
+Tensor products_back(const std::vector<Tensor>& gradients, const std::vector<Weight>& weights) {
+  Tensor sum;
+  const auto follows = [&](std::size_t i) {
+    return gradients[i].defined() && !weights[i].packed() && !weights[i - 1].packed() &&
+           is_below(weights[i].dense(), weights[i - 1].dense()) &&
+           is_beside(gradients[i], gradients[i - 1], gradients[i].size(0));
+  };
+  for (std::size_t begin = 0, end = 0; begin < gradients.size(); begin = end) {
+    end = begin + 1;
+    if (!gradients[begin].defined()) continue;
+    while (end < gradients.size() && follows(end)) ++end;
+    Tensor gradient = gradients[begin];
+    Weight weight = weights[begin];
+    if (end - begin > 1) {
+      std::vector<Tensor> dense;
+      for (std::size_t i = begin; i < end; ++i) dense.push_back(weights[i].dense());
+      gradient = all_beside({gradients.begin() + static_cast<std::ptrdiff_t>(begin),
+                             gradients.begin() + static_cast<std::ptrdiff_t>(end)},
+                            gradient.size(0));
+      weight = Weight(all_below(dense));
+    }
+    if (!sum.defined())
+      sum = weight.product_back(gradient);
+    else if (weight.packed())
+      sum.add_(weight.product_back(gradient));
+    else
+      add_product(sum, gradient, weight.dense());
+  }
+  return sum;
 }
 
 /// One above the other; what is alone is itself.
@@ -66,16 +131,23 @@ Tensor stacked(const std::vector<Tensor>& tensors, std::int64_t dim) {
   return tensors.size() == 1 ? tensors.front() : at::cat(tensors, dim);
 }
 
-/// What the narrow products of parts without dropout share.
+/// What the narrow products of parts without dropout and of one scale share.
 class Joined {
  public:
-  void add(std::size_t part, const Tensor& a) {
+  /// False: it goes by itself.
+  bool add(std::size_t part, const Tensor& a, double scale) {
+    if (!members_.empty() && scale != scale_) return false;
+    scale_ = scale;
     members_.push_back(part);
     a_.push_back(a);
     sizes_.push_back(a.size(0));
+    rank_ += a.size(0);
+    return true;
   }
   bool empty() const { return members_.empty(); }
   const std::vector<std::size_t>& members() const { return members_; }
+  double scale() const { return scale_; }
+  std::int64_t rank() const { return rank_; }
   Tensor a() const { return stacked(a_, 0); }  // [Σ r, in]
   std::vector<Tensor> apart(const Tensor& joined, std::int64_t dim) const {
     return joined.split_with_sizes(sizes_, dim);
@@ -85,21 +157,22 @@ class Joined {
   std::vector<std::size_t> members_;
   std::vector<Tensor> a_;
   std::vector<std::int64_t> sizes_;
+  std::int64_t rank_ = 0;
+  double scale_ = 1;
 };
 
-/// x Aᵀ of each part that adds something: [n, r].
+/// scale · x Aᵀ of each part that adds something: [n, r].
 std::vector<Tensor> inner_products(const Tensor& flat, const std::vector<Part>& parts) {
   std::vector<Tensor> inner(parts.size());
   Joined joined;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const LowRank& low = parts[i].low;
-    if (parts[i].drops())
-      inner[i] = matrix_product(dropped_out(flat, low.dropout, low.seed), low.near_a.t());
-    else if (parts[i].adds())
-      joined.add(i, low.near_a);
+    if (!parts[i].adds() || (!parts[i].drops() && joined.add(i, low.near_a, low.scale))) continue;
+    const Tensor in = parts[i].drops() ? dropped_out(flat, low.dropout, low.seed) : flat;
+    inner[i] = matrix_product(in, low.near_a.t(), low.scale);
   }
   if (joined.empty()) return inner;
-  const std::vector<Tensor> made = joined.apart(matrix_product(flat, joined.a().t()), 1);
+  const auto made = joined.apart(matrix_product(flat, joined.a().t(), joined.scale()), 1);
   for (std::size_t k = 0; k < made.size(); ++k) inner[joined.members()[k]] = made[k];
   return inner;
 }
@@ -108,18 +181,15 @@ class SideBySideFunction : public torch::autograd::Function<SideBySideFunction> 
  public:
   /// `told`: x, then each part's four; an empty tensor stands for what there is none of.
   static variable_list forward(AutogradContext* context, at::TensorList told,
-                               const std::vector<Part>& parts) {
+                               const std::vector<Part>& parts, std::size_t apart) {
     const Tensor& x = told[0];
-    const Tensor flat = flattened(x);
-    const std::vector<Tensor> inner = inner_products(flat, parts);
+    const std::vector<Tensor> inner = inner_products(flattened(x), parts);
+    variable_list results = base_products(x, parts, apart), saved{Tensor()};
     auto kept = c10::make_intrusive<KeptTerms>();
-    variable_list results, saved{Tensor()};
     bool keeps_x = false;
     for (std::size_t i = 0; i < parts.size(); ++i) {
       const Part& part = parts[i];
-      Tensor y = part.weight.product(flat, part.bias);
-      if (part.adds()) y.addmm_(inner[i], part.low.near_b.t(), 1, part.low.scale);
-      results.push_back(shaped(y, x));
+      if (part.adds()) flattened(results[i]).addmm_(inner[i], part.low.near_b.t());
       const Tensor& leaf = told[1 + kTold * i + kWeight];
       keeps_x = keeps_x || part.adds() || leaf.requires_grad();
       for (const Tensor& each : {leaf, part.low.near_a, part.low.near_b, inner[i]})
@@ -141,59 +211,58 @@ class SideBySideFunction : public torch::autograd::Function<SideBySideFunction> 
         c10::static_intrusive_pointer_cast<KeptTerms>(context->saved_data["terms"].toCapsule());
     const std::size_t count = kept->parts.size();
     const Tensor flat = saved[0].defined() ? flattened(saved[0]) : Tensor();
-    variable_list results(2 + kTold * count);
+    variable_list results(3 + kTold * count);
     const auto result = [&](std::size_t part, Told which) -> Tensor& {
       return results[1 + kTold * part + which];
     };
     const auto wanted = [&](std::size_t part, Told which) {
       return context->needs_input_grad(1 + kTold * part + which);
     };
-    const bool reaches_x = context->needs_input_grad(0);
-    Tensor dx;
-    Joined joined;
-    std::vector<Tensor> dinners;
+    std::vector<Tensor> gradients(count);
+    std::vector<Weight> weights;
     for (std::size_t i = 0; i < count; ++i) {
+      weights.emplace_back(saved[1 + kTold * i], kept->parts[i].weight);
       if (!given[i].defined()) continue;
+      gradients[i] = flattened(given[i]);
+      if (wanted(i, kWeight)) result(i, kWeight) = matrix_product(gradients[i].t(), flat);
+      if (wanted(i, kBias)) result(i, kBias) = gradients[i].sum(0);
+    }
+    const bool reaches_x = context->needs_input_grad(0);
+    Tensor dx = reaches_x ? products_back(gradients, weights) : Tensor();
+    Joined joined;
+    for (std::size_t i = 0; i < count; ++i) {
       const Terms& terms = kept->parts[i];
-      const Tensor *own = &saved[1 + kTold * i], gradient = flattened(given[i]);
-      const Tensor &a = own[1], &b = own[2], &inner = own[3];
-      const Weight weight(own[0], terms.weight);
-      if (wanted(i, kWeight)) result(i, kWeight) = matrix_product(gradient.t(), flat);
-      if (wanted(i, kBias)) result(i, kBias) = gradient.sum(0);
-      if (reaches_x) {
-        if (dx.defined())
-          add_product_back(dx, weight, gradient);
-        else
-          dx = weight.product_back(gradient);
-      }
-      if (!inner.defined()) continue;
-      if (wanted(i, kB))
-        result(i, kB) = matrix_product(gradient.t(), inner, terms.scale).to(terms.trained);
+      const Tensor* own = &saved[1 + kTold * i];
+      const Tensor &a = own[1], &b = own[2], &inner = own[3], &gradient = gradients[i];
+      if (!gradient.defined() || !inner.defined()) continue;
+      if (wanted(i, kB)) result(i, kB) = product_as(gradient.t(), inner, terms.trained);
       if (!wanted(i, kA) && !reaches_x) continue;
+      if (terms.dropout == 0 && joined.add(i, a, terms.scale)) continue;
       const Tensor dinner = matrix_product(gradient, b, terms.scale);  // [n, r]
+      Tensor in = flat;  // of A, of the mask's numbers where there is one
       if (terms.dropout == 0) {
-        joined.add(i, a);
-        dinners.push_back(dinner);
-        continue;
-      }
-      Tensor dropped;
-      if (reaches_x && wanted(i, kA)) {
-        dropped = add_and_drop(dx, matrix_product(dinner, a), flat, terms.dropout, terms.seed);
+        if (reaches_x) add_product(dx, dinner, a);
+      } else if (reaches_x && wanted(i, kA)) {
+        in = add_and_drop(dx, matrix_product(dinner, a), flat, terms.dropout, terms.seed);
       } else if (reaches_x) {
         add_dropped_out(dx, matrix_product(dinner, a), terms.dropout, terms.seed);
       } else {
-        dropped = dropped_out(flat, terms.dropout, terms.seed);
+        in = dropped_out(flat, terms.dropout, terms.seed);
       }
-      if (dropped.defined()) result(i, kA) = matrix_product(dinner.t(), dropped).to(terms.trained);
+      if (wanted(i, kA)) result(i, kA) = product_as(dinner.t(), in, terms.trained);
     }
     if (!joined.empty()) {
-      const Tensor dinner = stacked(dinners, 1);  // [n, Σ r]
+      const auto& members = joined.members();
+      const Tensor dinner = at::empty({flat.size(0), joined.rank()}, flat.options());
+      const auto places = joined.apart(dinner, 1);
+      for (std::size_t k = 0; k < members.size(); ++k)
+        put_product(places[k], gradients[members[k]], saved[1 + kTold * members[k] + 2],
+                    joined.scale());
       if (reaches_x) dx.addmm_(dinner, joined.a());
-      const torch::ScalarType trained = kept->parts[joined.members().front()].trained;
-      const auto das = joined.apart(matrix_product(dinner.t(), flat).to(trained), 0);
-      for (std::size_t k = 0; k < das.size(); ++k) {
-        if (wanted(joined.members()[k], kA)) result(joined.members()[k], kA) = das[k];
-      }
+      const auto das =
+          joined.apart(product_as(dinner.t(), flat, kept->parts[members.front()].trained), 0);
+      for (std::size_t k = 0; k < members.size(); ++k)
+        if (wanted(members[k], kA)) result(members[k], kA) = das[k];
     }
     if (dx.defined()) results[0] = dx.view(context->saved_data["shape"].toIntVector());
     return results;
@@ -222,14 +291,12 @@ std::optional<Part> part_of(const LinearImpl& linear, torch::ScalarType type) {
   return part;
 }
 
-std::vector<Tensor> made_together(const Tensor& x, const std::vector<Part>& parts) {
+std::vector<Tensor> made_together(const Tensor& x, const std::vector<Part>& parts,
+                                  std::size_t apart = kNoneApart) {
   const bool plain =
       std::none_of(parts.begin(), parts.end(), [](const Part& p) { return p.adds(); });
-  if (plain && (parts.size() == 1 || !differentiable(x, parts))) {
-    std::vector<Tensor> results;
-    for (const Part& part : parts) results.push_back(part.weight.product(x, part.bias));
-    return results;
-  }
+  if (plain && parts.size() == 1) return {parts[0].weight.product(x, parts[0].bias)};
+  if (plain && !differentiable(x, parts)) return base_products(x, parts, apart);
   const Tensor none = at::empty({0}, x.options().requires_grad(false));
   std::vector<Tensor> told{x};
   for (const Part& part : parts) {
@@ -237,7 +304,7 @@ std::vector<Tensor> made_together(const Tensor& x, const std::vector<Part>& part
     for (const Tensor& each : {part.bias, part.low.a, part.low.b})
       told.push_back(each.defined() ? each : none);
   }
-  return SideBySideFunction::apply(at::TensorList(told), parts);
+  return SideBySideFunction::apply(at::TensorList(told), parts, apart);
 }
 
 }  // namespace
@@ -246,21 +313,24 @@ Tensor low_rank_product(const Tensor& x, const LinearImpl& linear, const LowRank
   return made_together(x, {Part{linear.weight, linear.bias, low}}).front();
 }
 
-std::vector<Tensor> side_by_side(const Tensor& x, const std::vector<const LinearImpl*>& linears) {
+std::vector<Tensor> side_by_side(const Tensor& x, const std::vector<const LinearImpl*>& linears,
+                                 std::size_t apart) {
   std::vector<Tensor> results(linears.size());
   std::vector<std::size_t> places;
   std::vector<Part> parts;
+  std::size_t parts_apart = kNoneApart;
   for (std::size_t i = 0; i < linears.size(); ++i) {
     std::optional<Part> part = part_of(*linears[i], x.scalar_type());
-    if (part) {
-      places.push_back(i);
-      parts.push_back(std::move(*part));
-    } else {
+    if (!part) {
       results[i] = linears[i]->plug->forward(x, *linears[i]);
+      continue;
     }
+    if (i >= apart && parts_apart == kNoneApart) parts_apart = parts.size();
+    places.push_back(i);
+    parts.push_back(std::move(*part));
   }
   if (parts.empty()) return results;
-  const std::vector<Tensor> made = made_together(x, parts);
+  const std::vector<Tensor> made = made_together(x, parts, parts_apart);
   for (std::size_t k = 0; k < places.size(); ++k) results[places[k]] = made[k];
   return results;
 }

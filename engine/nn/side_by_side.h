@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Linears that read one x (queries, keys and values; a gate and what it opens), made together:
-// their weights stay tensors of their own, but x is kept once, what low-rank plugs add comes of one
-// product with all their A where no dropout tells them apart, and the gradient of x is one sum that
-// each product adds itself to.
+// Linears that read one x (queries, keys and values; a gate and what it opens), made together.
+// Those whose weights lie one below the other (device/neighbours.h) are one product, whose columns
+// are their results; where the gradients of those come beside one another, so is the gradient of x.
+// x is kept once, what low-rank plugs add comes of one product with all their A where no dropout
+// tells them apart, and what is not a neighbour adds itself to the same sum.
 #pragma once
 
 #include <vector>
 
+#include "engine/nn/dropout.h"
 #include "engine/nn/linear.h"
 
 namespace luthier {
@@ -16,7 +18,7 @@ namespace luthier {
 struct LowRank {
   torch::Tensor a, b, near_a, near_b;
   double scale = 1, dropout = 0;
-  std::uint64_t seed = 0;  ///< of the dropout's mask
+  MaskSeed seed;  ///< of the dropout
 };
 
 /// A plug whose forward is low_rank_product with this and nothing else.
@@ -31,10 +33,21 @@ class LowRankPlug : public LinearPlug {
 torch::Tensor low_rank_product(const torch::Tensor& x, const LinearImpl& linear,
                                const LowRank& low);
 
-/// x [..., in] → what each linear gives, [..., out], in their order; differentiable. A linear whose
-/// plug is not low-rank goes its own way. Keeps x for the backward where a weight or a plug of
-/// those together is trained, and of each plug x Aᵀ, [..., r].
+/// Linears that read the same input of `in` numbers and give so many each, their weights one below
+/// the other in one piece of memory and so are their biases. Each is a linear as any other, with a
+/// tensor of its own that may be trained, packed or swapped by itself.
+std::vector<Linear> neighbouring_linears(std::int64_t in, const std::vector<std::int64_t>& out,
+                                         bool bias, const torch::TensorOptions& options);
+
+constexpr std::size_t kNoneApart = static_cast<std::size_t>(-1);
+
+/// x [..., in] → what each linear gives, [..., out], in their order; differentiable. What
+/// neighbours give are columns of one tensor, and its memory lives as long as any of them: those
+/// from the place `apart` on get memory of their own. A linear whose plug is not low-rank goes its
+/// own way. Keeps x for the backward where a weight or a plug of those together is trained, and of
+/// each plug s · x Aᵀ, [..., r].
 std::vector<torch::Tensor> side_by_side(const torch::Tensor& x,
-                                        const std::vector<const LinearImpl*>& linears);
+                                        const std::vector<const LinearImpl*>& linears,
+                                        std::size_t apart = kNoneApart);
 
 }  // namespace luthier

@@ -52,6 +52,6 @@ AdaptedChunk adapted_chunk(const torch::Tensor& hidden, std::int64_t begin, std:
 
 /// Σ −log softmax(logits)[target], as chunked_cross_entropy.
 torch::Tensor adapted_cross_entropy(const torch::Tensor& hidden, const Linear& head,
-                                    const torch::Tensor& target);
+                                    const torch::Tensor& target, const torch::Tensor& shares = {});
 
 }  // namespace luthier

@@ -23,17 +23,22 @@ void put_back(const Tensor& logits, const Tensor& wide) {
 
 }  // namespace
 
-Tensor cross_entropy_in_place(const Tensor& logits, const Tensor& target, bool gradient) {
+Tensor cross_entropy_in_place(const Tensor& logits, const Tensor& target, bool gradient,
+                              const Tensor& shares) {
   const torch::NoGradGuard no_grad;
-  if (const auto losses = kernels::cross_entropy_(logits, target, gradient)) return losses->sum();
+  // A row's loss is finite whatever row it is, so that a share of 0 makes it nothing.
+  const auto summed = [&shares](const Tensor& losses) {
+    return shares.defined() ? (losses.view(shares.sizes()) * shares).sum() : losses.sum();
+  };
+  if (const auto losses = kernels::cross_entropy_(logits, target, gradient)) return summed(*losses);
   if (suits_loops({logits}) && logits.is_contiguous())
-    return cross_entropy_pass(logits, target, gradient).sum();
+    return summed(cross_entropy_pass(logits, target, gradient));
   const Tensor goal = target.unsqueeze(1);
   const Tensor wide = logits.to(torch::kFloat32);  // itself where it is float32
   const Tensor maximum = wide.amax(1, true), picked = wide.gather(1, goal);
   wide.sub_(maximum).exp_();
   const Tensor sum = wide.sum(1, true);
-  const Tensor total = (sum.log() + maximum - picked).sum();
+  const Tensor total = summed(sum.log() + maximum - picked);
   if (!gradient) return total;
   take_one(wide.div_(sum), goal);
   put_back(logits, wide);
@@ -62,16 +67,21 @@ PlainHeadGradients::PlainHeadGradients(const Wanted& wanted, const Tensor& state
 }
 
 void PlainHeadGradients::add(const Tensor& states, std::int64_t begin, std::int64_t end,
-                             const Tensor& logits, const Weight& of_head) {
-  if (hidden.defined()) hidden.slice(0, begin, end).copy_(of_head.product_back(logits));
+                             const Tensor& logits, const Weight& of_head, const Tensor& shares) {
+  const Tensor share =
+      shares.defined() ? shares.slice(0, begin, end).to(logits.scalar_type()) : Tensor();
+  const auto counted = [&share](const Tensor& rows) {
+    return share.defined() ? rows * share.unsqueeze(1) : rows;
+  };
+  if (hidden.defined()) hidden.slice(0, begin, end).copy_(counted(of_head.product_back(logits)));
   if (weight.defined()) {
-    const Tensor part = states.slice(0, begin, end);
+    const Tensor part = counted(states.slice(0, begin, end));
     if (part.scalar_type() == torch::kFloat32)
       weight.addmm_(logits.t(), part);
     else
       weight.add_(at::mm(logits.t(), part));
   }
-  if (bias.defined()) bias.add_(logits.sum(0, false, torch::kFloat32));
+  if (bias.defined()) bias.add_(counted(logits).sum(0, false, torch::kFloat32));
 }
 
 Tensor scaled(const Tensor& x, const Tensor& factor, torch::ScalarType type) {

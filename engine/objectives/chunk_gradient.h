@@ -9,9 +9,10 @@ namespace luthier {
 
 /// Σ −log softmax(logits)[target]: logits [n, vocab] of any floating type, target [n] int64 → [],
 /// float32. The logits are used up; with `gradient` they become what the sum's gradient by them is,
-/// softmax − onehot(target).
+/// softmax − onehot(target). `shares` [n] float32, where they are defined: what each row's loss
+/// counts in the sum; the gradient is as if all counted.
 torch::Tensor cross_entropy_in_place(const torch::Tensor& logits, const torch::Tensor& target,
-                                     bool gradient);
+                                     bool gradient, const torch::Tensor& shares = {});
 
 /// logits [n, vocab] become the gradient of Σ share · log softmax(logits / temperature)[target] by
 /// themselves: (onehot(target) − softmax) · share / temperature. share [n] float32.
@@ -27,9 +28,10 @@ struct PlainHeadGradients {
   /// hidden [n, width]; leaf and bias as autograd has them.
   PlainHeadGradients(const Wanted& wanted, const torch::Tensor& hidden, const torch::Tensor& leaf,
                      const torch::Tensor& bias);
-  /// `logits` [end − begin, vocab]: the gradient by the logits of these rows of `states`.
+  /// `logits` [end − begin, vocab]: the gradient by the logits of these rows of `states`. `shares`
+  /// [rows of `states`] float32 of 1 and 0, where they are defined: rows of a 0 add nothing.
   void add(const torch::Tensor& states, std::int64_t begin, std::int64_t end,
-           const torch::Tensor& logits, const Weight& of_head);
+           const torch::Tensor& logits, const Weight& of_head, const torch::Tensor& shares = {});
 
   torch::Tensor hidden;        ///< like the states
   torch::Tensor weight, bias;  ///< float32

@@ -21,7 +21,9 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& hidden,
                         const Tensor& leaf, const std::optional<Tensor>& head_bias,
-                        const Tensor& target, const Weight& weight, bool graph) {
+                        const Tensor& target, const Tensor* given, const Weight& weight,
+                        bool graph) {
+    const Tensor& shares = *given;  // an undefined one would not pass as an input, either
     const Tensor bias =
         head_bias.value_or(Tensor());  // an undefined tensor would not pass as an input of its own
     // The context knows which gradients are asked for only where there is a graph.
@@ -35,8 +37,9 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
       const std::int64_t end = std::min(rows, begin + chunk);
       // [chunk, vocab], then their gradient
       const Tensor logits = weight.product(hidden.slice(0, begin, end), bias);
-      total.add_(cross_entropy_in_place(logits, target.slice(0, begin, end), wanted.any()));
-      made.add(hidden, begin, end, logits, weight);
+      total.add_(cross_entropy_in_place(logits, target.slice(0, begin, end), wanted.any(),
+                                        shares.defined() ? shares.slice(0, begin, end) : shares));
+      made.add(hidden, begin, end, logits, weight, shares);
     }
     context->save_for_backward({made.hidden, made.weight, made.bias});
     context->saved_data["type"] = static_cast<std::int64_t>(leaf.scalar_type());
@@ -54,18 +57,20 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
             scaled(dbias, share, type),
             Tensor(),
             Tensor(),
+            Tensor(),
             Tensor()};
   }
 };
 
 }  // namespace
 
-Tensor chunked_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target) {
-  if (head->plug) return adapted_cross_entropy(hidden, head, target);
+Tensor chunked_cross_entropy(const Tensor& hidden, const Linear& head, const Tensor& target,
+                             const Tensor& shares) {
+  if (head->plug) return adapted_cross_entropy(hidden, head, target, shares);
   const std::optional<Tensor> bias =
       head->bias.defined() ? std::optional<Tensor>(head->bias) : std::nullopt;
-  return CrossEntropyFunction::apply(hidden, head->weight.leaf(), bias, target, head->weight,
-                                     torch::GradMode::is_enabled());
+  return CrossEntropyFunction::apply(hidden, head->weight.leaf(), bias, target, &shares,
+                                     head->weight, torch::GradMode::is_enabled());
 }
 
 }  // namespace luthier

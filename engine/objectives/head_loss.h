@@ -17,13 +17,15 @@ struct LabelledStates {
   torch::Tensor hidden;  ///< [labels, hidden]
   torch::Tensor target;  ///< [labels] int64: the token that follows
   torch::Tensor places;  ///< [labels] int64: where the predicting token stands in the input
+  torch::Tensor shares;  ///< [labels] float32, by which each counts; undefined: all do
 };
 /// The batch through the decoder; position t predicts the label at t + 1 of its own row.
 LabelledStates labelled_states(Model& model, const ModelInput& input);
 
-/// −log softmax(hidden Wᵀ + b)[target], summed. hidden [n, hidden], target [n] int64.
+/// −log softmax(hidden Wᵀ + b)[target], summed. hidden [n, hidden], target [n] int64. `shares` [n]
+/// float32 of 1 and 0, or undefined: rows of a 0 have no part in it.
 torch::Tensor chunked_cross_entropy(const torch::Tensor& hidden, const Linear& head,
-                                    const torch::Tensor& target);
+                                    const torch::Tensor& target, const torch::Tensor& shares = {});
 
 /// Of each labelled token, all [labels] float32; only `log_probs` has a graph.
 struct TokenValues {

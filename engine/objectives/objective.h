@@ -70,6 +70,10 @@ class Objective {
     return {};
   }
   virtual LossSum loss(Policy& policy, const Batch& batch) = 0;
+  /// Whether the work of `loss` is the same for all batches of one shape (device/graph): of the
+  /// batch it reads `input` alone, label places that only fill up have no part in the sum, the
+  /// count is `count`'s, and it tells no figures.
+  virtual bool can_be_recorded() const { return false; }
   /// Of so many labelled tokens in rows, those that a pass is about.
   virtual std::int64_t labels_used(std::int64_t labels) const { return labels; }
   /// What roll_out makes of rows of these lengths.

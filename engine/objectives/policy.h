@@ -46,6 +46,8 @@ class Policy {
   Model& model() { return *base_.model; }
   /// The batch for the policy. Points to `rows`.
   Batch batch(const MicroBatch& rows, SequenceOrder order, BatchMaker::Pass pass);
+  /// What a fixed tower gives for the pictures of these rows, as for a batch of them, is kept.
+  void keep_features(const MicroBatch& rows) { maker_.keep_features(rows); }
 
   LogProbs log_probs(const Batch& batch, double temperature = 1);
   /// Without a graph. Where no reference was given: an exception, for it is the caller's fault.

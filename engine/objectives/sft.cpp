@@ -15,6 +15,7 @@ class Sft : public Objective {
   LossSum loss(Policy& policy, const Batch& batch) override {
     return sft_loss(policy.model(), batch.input);
   }
+  bool can_be_recorded() const override { return true; }
   LossCost cost(const Pass& pass, const HeadCost& head) const override {
     return cross_entropy_cost(pass, head);
   }
@@ -26,7 +27,7 @@ LossSum sft_loss(Model& model, const ModelInput& input) {
   const LabelledStates states = labelled_states(model, input);
   LossSum loss;
   loss.count = states.target.size(0);
-  loss.sum = chunked_cross_entropy(states.hidden, model.head(), states.target);
+  loss.sum = chunked_cross_entropy(states.hidden, model.head(), states.target, states.shares);
   return loss;
 }
 

@@ -184,7 +184,7 @@ LabelledStates labelled_states(Model& model, const ModelInput& input) {
   const Tensor hidden = model.decode(model.embed(input), nullptr);  // [tokens, hidden]
   const NextLabels next = next_labels(input);
   LabelledStates states;
-  states.places = next.places, states.target = next.labels;
+  states.places = next.places, states.target = next.labels, states.shares = next.shares;
   states.hidden = hidden.index_select(0, states.places);
   return states;
 }

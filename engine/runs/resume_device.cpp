@@ -22,14 +22,38 @@ Result<std::string> resumed_dtype(const std::string& asked, const RunManifest& r
       "Resume with training.dtype: auto, or start a new run in another output_dir.");
 }
 
-std::string device_change(const RunManifest& recorded, const RunManifest& now) {
-  if (recorded.device.empty() || now.device.empty()) return "";
+std::vector<std::string> resume_changes(const RunManifest& recorded, const RunManifest& now) {
+  if (recorded.device.empty() || now.device.empty()) return {};
   const bool same_type = device_type(recorded.device) == device_type(now.device);
   const bool same_card = recorded.card.empty() || now.card.empty() || recorded.card == now.card;
-  if (same_type && same_card) return "";
-  return "The run was on " + device_with_card(recorded) + " and goes on on " +
-         device_with_card(now) +
-         ": its numbers will not be those of an undisturbed run to the last bit.";
+  if (!same_type || !same_card) {
+    return {"The run was on " + device_with_card(recorded) + " and goes on on " +
+            device_with_card(now) +
+            ": its numbers will not be those of an undisturbed run to the last bit."};
+  }
+  std::vector<std::string> changes;
+  if (recorded.threads > 0 && now.threads > 0 && recorded.threads != now.threads) {
+    changes.push_back("The number of CPU threads was " + std::to_string(recorded.threads) +
+                      " and is now " + std::to_string(now.threads) +
+                      ": the run's numbers will not be those of an undisturbed run to the last "
+                      "bit. OMP_NUM_THREADS sets it.");
+  }
+  if (!recorded.products.empty() && !now.products.empty() && recorded.products != now.products) {
+    changes.push_back("The run's float32 products were made by " + recorded.products +
+                      " and are now made by " + now.products +
+                      ": its numbers will not be those of an undisturbed run to the last bit.");
+  }
+  return changes;
+}
+
+std::string recording_change(const RunManifest& recorded, bool asked) {
+  if (recorded.recorded_steps == asked) return "";
+  if (asked)
+    return "LUTHIER_GRAPHS=on is left aside: the run began without recorded steps, and with them "
+           "its "
+           "last bits would be others. A new run records them.";
+  return "The run began with recorded steps, so its micro-batches stay filled up to their sizes; "
+         "without LUTHIER_GRAPHS=on the steps are launched piece by piece.";
 }
 
 }  // namespace luthier

@@ -36,8 +36,11 @@ struct RunManifest {
   std::int64_t format_version = kRunFormatVersion;
   std::string version;  ///< of the program that wrote it
   std::string device, dtype;
-  std::string card;      ///< the CUDA device's name; empty: another device, or not known
-  std::string products;  ///< who makes float32 products on the CPU (device/product_library)
+  std::string card;          ///< the CUDA device's name; empty: another device, or not known
+  std::string products;      ///< who makes float32 products on the CPU (device/product_library)
+  std::int64_t threads = 0;  ///< that share a sum on the CPU; 0: another device, or not recorded
+  /// Its micro-batches are filled up to the sizes of recorded steps (train/recorded_steps).
+  bool recorded_steps = false;
   std::string model, model_fingerprint;
   std::string base_name;  ///< the model folder's name, for lists
   std::vector<std::string> dataset_fingerprints, eval_dataset_fingerprints;

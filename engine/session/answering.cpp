@@ -3,6 +3,7 @@
 // rows.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "engine/base/text.h"
 #include "engine/compare/compare.h"
@@ -170,7 +171,13 @@ Status ModelWorker::try_one_step(const Recipe& recipe, RequestId request,
     for (int turn = 0; turn < 2; ++turn) {
       const auto start = std::chrono::steady_clock::now();
       reset_memory_peak(device);
-      LUTHIER_CHECK(runner.accumulate(window, static_cast<std::uint64_t>(recipe.training.seed), 0));
+      LUTHIER_TRY(const WindowOutcome outcome,
+                  runner.accumulate(window, static_cast<std::uint64_t>(recipe.training.seed), 0));
+      // Times a rate of zero it would still be no number, and so would the weights.
+      if (!outcome.finite || !std::isfinite(outcome.norm))
+        return input_error("The loss or its gradient is not finite on the longest rows.",
+                           reader.dataset->where(rows.front().row),
+                           "A run would change no weight in such a step and end after a few.");
       tried.measured.gradients = optimizer->gradient_bytes();
       optimizer->step(0);
       tried.step_seconds =

@@ -81,13 +81,19 @@ Status ModelWorker::load(const fs::path& folder, LoadOptions options, const Canc
     return !cancelled() &&
            !host_.cancellations->cancelled(0);  // a session that closes waits for no model
   };
+  // Chosen once: asked again after a failure, "auto" might mean another card than was loaded on.
+  const std::string asked = options.device;
+  const auto device = choose_device(asked);
+  if (!device) {
+    host_.set_state(SessionState::Empty, "");
+    return device.error();
+  }
+  options.device = device->str();
   auto loaded = load_model(folder, options);
-  options.go_on = {};
+  options.go_on = {}, options.device = asked;
   if (told != start) host_.emit(Progress{0, kReadingWeights, 1, 1});
   if (!loaded) {
-    // What was read until then lay on the device that was meant.
-    const auto device = choose_device(options.device);
-    release_cached_memory(device ? *device : torch::Device(torch::kCPU));
+    release_cached_memory(*device);
     host_.set_state(SessionState::Empty, "");
     return loaded.error();
   }

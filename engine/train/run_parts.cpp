@@ -8,6 +8,7 @@
 #include "engine/base/cores.h"
 #include "engine/base/log.h"
 #include "engine/device/device_facts.h"
+#include "engine/device/graph.h"
 #include "engine/device/product_library.h"
 #include "engine/methods/method.h"
 #include "engine/models/packing.h"
@@ -70,6 +71,8 @@ RunManifest describe(const RunParts& run) {
   const std::optional<CardFacts> card = card_of(run.device);
   manifest.card = card ? card->name : "";
   manifest.products = run.device.is_cpu() ? product_library_name() : "";
+  manifest.threads = run.device.is_cpu() ? at::get_num_threads() : 0;
+  if (!run.resumes()) manifest.recorded_steps = run.runner->recorded() != nullptr;
   manifest.dtype = run.base.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
   manifest.model = run.recipe.model;
   manifest.base_name = run.base.folder.filename().string();
@@ -100,6 +103,43 @@ Status prepare_folder(RunParts& run) {
   if (resumes) run.last_loss = manifest.last_loss;
   run.log = std::make_unique<RunLog>(run.begun->folder, std::move(manifest));
   return run.log->write_state(RunState::Running);
+}
+
+/// Only where rows come again. On a device the bound is not what happens to be free, since a resume
+/// must keep what the run did.
+void make_cache(RunParts& run) {
+  if (!run.trainables.tower_fixed || run.plan.total_steps <= run.plan.steps_per_epoch) return;
+  const std::int64_t most =
+      run.device.is_cpu() ? most_kept_features(available_memory(torch::kCPU)) : kMostKeptFeatures;
+  run.cache = std::make_shared<RowCache>(
+      run.options.max_cache_bytes >= 0 ? run.options.max_cache_bytes : most);
+}
+
+std::unique_ptr<WindowSource> windows_from(const RunParts& run, std::int64_t step) {
+  const TrainingSettings& training = run.recipe.training;
+  const int busy = run.device.is_cpu() ? at::get_num_threads() : 1;
+  return std::make_unique<WindowSource>(run.reader, run.rows.rows, run.plan, training.seed,
+                                        training.shuffle, step, run.cache, run.state.broken_rows,
+                                        reading_threads(usable_cores(), busy));
+}
+
+/// A resume has kept nothing yet. On a device a row's features have the last bits of the batch that
+/// they were made in, so those that the run had kept are made again as it made them: each with its
+/// batch of the first epoch, until no more are kept. On the CPU they come out the same in any batch
+/// and are made when their row comes.
+Status keep_again(RunParts& run, const std::function<bool()>& stopping) {
+  if (!run.cache || run.device.is_cpu()) return {};
+  const std::int64_t steps = std::min(run.state.step, run.plan.steps_per_epoch);
+  if (steps == 0) return {};
+  const std::unique_ptr<WindowSource> source = windows_from(run, 0);
+  for (std::int64_t step = 0; step < steps && !run.cache->full(); ++step) {
+    if (stopping()) return interrupted_error();
+    run.observer.on_progress("Looking at pictures again", static_cast<double>(step),
+                             static_cast<double>(steps));
+    LUTHIER_TRY(Window window, source->next());
+    run.runner->keep_features(window);
+  }
+  return {};
 }
 
 }  // namespace
@@ -138,7 +178,6 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_TRY(const Method* method, find_method(run.recipe.strategy));
   if (resumes && method->hangs_adapter()) adapter = run.begun->checkpoint->path / "adapter";
   LUTHIER_TRY(run.trainables, apply_strategy(run.base, run.recipe, adapter));
-  const TrainingSettings& training = run.recipe.training;
   run.optimizer = make_optimizer(run.trainables.tensors, run.recipe);
   // Its own from here on: kept here too, those that a checkpoint replaces would stay in memory.
   for (TrainedTensor& trained : run.trainables.tensors) trained.master.reset();
@@ -146,21 +185,19 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
     LUTHIER_CHECK(read_checkpoint(run.begun->checkpoint->path, run.trainables, *run.optimizer));
   LUTHIER_TRY(auto reference, make_reference(run.base, run.recipe, *run.objective,
                                              run.trainables.adapter != nullptr));
-  if (run.trainables.tower_fixed && !(reference && reference->model)) {
-    const std::int64_t room = run.options.max_cache_bytes >= 0
-                                  ? run.options.max_cache_bytes
-                                  : most_kept_features(available_memory(torch::kCPU));
-    run.cache = std::make_shared<RowCache>(room);
-  }
+  if (!(reference && reference->model)) make_cache(run);
   run.runner = std::make_unique<StepRunner>(run.base, *run.objective, run.trainables, run.cache,
                                             std::move(reference));
   run.base.model->set_gradient_checkpointing(run.options.gradient_checkpointing);
+  run.recordable = can_record(run.base, *run.objective);
+  const bool fills_up =
+      resumes ? run.begun->recorded && run.begun->recorded->recorded_steps : graphs_asked_for();
+  if (run.recordable && fills_up)
+    run.runner->fill_up(training.gradient_accumulation_steps, graphs_asked_for());
   if (stopping()) return interrupted_error();
   LUTHIER_CHECK(prepare_folder(run));
-  const int busy = run.device.is_cpu() ? at::get_num_threads() : 1;
-  run.source = std::make_unique<WindowSource>(
-      run.reader, run.rows.rows, run.plan, training.seed, training.shuffle, run.state.step,
-      run.cache, run.state.broken_rows, reading_threads(usable_cores(), busy));
+  LUTHIER_CHECK(keep_again(run, stopping));
+  run.source = windows_from(run, run.state.step);
   return {};
 }
 

@@ -54,6 +54,7 @@ struct RunParts {
   std::unique_ptr<StepRunner> runner;
   std::unique_ptr<WindowSource> source;
   std::unique_ptr<RunLog> log;  ///< once the folder is there
+  bool recordable = false;      ///< its steps could be recorded
 
   int bad_steps = 0;  ///< not finite, the last ones in a row
   std::optional<double> last_loss;

@@ -60,34 +60,39 @@ class Undone {
 /// A micro-batch's share of the loss and its figures, where they were computed.
 struct Told {
   const MicroBatch* rows = nullptr;
-  torch::Tensor share;
+  torch::Tensor share;  ///< undefined: it stands among those of recorded steps
   std::map<std::string, torch::Tensor> figures;
 };
 
-/// Puts them into the outcome, up to the first loss that is not finite. With gradients to look at,
-/// their norm too, in the same read.
-void take_told(const std::vector<Told>& all, const torch::Tensor& norm, WindowOutcome& outcome) {
+/// Puts them into the outcome, up to the first loss that is not finite. With shares that stand,
+/// and gradients to look at, those and the gradients' norm too, in the same read → whether there
+/// was something to read.
+bool take_told(const std::vector<Told>& all, const torch::Tensor& standing,
+               const torch::Tensor& norm, WindowOutcome& outcome) {
   std::vector<torch::Tensor> tensors;
+  if (standing.defined()) tensors.push_back(standing);
   for (const Told& told : all) {
-    tensors.push_back(told.share);
+    if (told.share.defined()) tensors.push_back(told.share);
     for (const auto& [name, figure] : told.figures) tensors.push_back(figure);
   }
   if (norm.defined()) tensors.push_back(norm);
   const std::vector<double> numbers = read_numbers(tensors);
-  auto number = numbers.begin();
+  const bool read = !numbers.empty();
+  auto stood = numbers.begin(), number = stood + (standing.defined() ? standing.numel() : 0);
   for (const Told& told : all) {
-    const double value = *number++;
+    const double value = told.share.defined() ? *number++ : *stood++;
     outcome.loss += value;
     if (!std::isfinite(value)) {
       outcome.finite = false;
       outcome.suspects = told.rows->rows;
-      return;
+      return read;
     }
     Figures figures;
     for (const auto& [name, figure] : told.figures) figures[name] = *number++;
     outcome.figures.add(figures);
   }
   if (norm.defined()) outcome.norm = *number;
+  return read;
 }
 
 /// The rows by their parts, each part's in their order. Takes the rows out of `batch`, which keeps
@@ -150,7 +155,7 @@ void StepRunner::in_parts(std::vector<MicroBatch> rows, double divisor, WindowOu
     told[place(part)] = {&rows[place(part)], shares[place(part)].detach(), loss.figures};
   });
   std::erase_if(told, [](const Told& part) { return !part.rows; });
-  take_told(told, {}, outcome);
+  take_told(told, {}, {}, outcome);
   if (!outcome.finite) return;
   const auto backward = [&](std::int64_t part,
                             const std::function<void(const torch::Tensor&)>& go) {
@@ -181,6 +186,11 @@ void StepRunner::in_parts(std::vector<MicroBatch> rows, double divisor, WindowOu
   add_gradients(trainables_.tensors, gradients);
 }
 
+std::vector<MicroBatch>& StepRunner::as_they_go(Window& window) const {
+  if (objective_.window_rule() == WindowRule::Whole) window.batches = {joined(window.batches)};
+  return window.batches;
+}
+
 std::vector<double> StepRunner::divisors(const std::vector<MicroBatch>& batches) const {
   std::vector<std::int64_t> counts;
   std::int64_t all = 0, taking_part = 0;
@@ -207,8 +217,8 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     outcome.abandoned = go_on && !go_on();
     return outcome.abandoned;
   };
-  if (objective_.window_rule() == WindowRule::Whole) window.batches = {joined(window.batches)};
-  std::vector<MicroBatch>& batches = window.batches;
+  std::vector<MicroBatch>& batches = as_they_go(window);
+  if (cache_) cache_->abandon();  // of a window that was broken off
   const auto seed_of = [&](std::size_t i) {
     return stream_seed(seed, static_cast<std::uint64_t>(first_batch) + i);
   };
@@ -225,41 +235,55 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
   for (std::size_t i = 0; i < divided_by.size(); ++i) last = divided_by[i] > 0 ? i : last;
   const bool at_once = policy_.model().device().is_cpu();
   std::vector<Told> told;
+  // Forward and backward, but for a loss that is known not to be finite.
+  const auto launch = [&](std::size_t i) {
+    const Batch batch =
+        policy_.batch(batches[i], objective_.row_kind().order(), BatchMaker::Pass::Training);
+    const LossSum loss = objective_.loss(policy_, batch);
+    if (divided_by[i] == 0 || !loss.sum.defined()) return;
+    const torch::Tensor share = loss.sum / divided_by[i];
+    told.push_back({&batches[i], share.detach(), loss.figures});
+    if (at_once) {
+      take_told(told, {}, {}, outcome);
+      told.clear();
+      if (!outcome.finite) return;
+    }
+    if (share.requires_grad()) share.backward();
+  };
+  if (recorded_) recorded_->begin();
   for (std::size_t i = 0; i < batches.size(); ++i) {
     if (abandoned()) return outcome;
     adapt_waiting();
     if (batches[i].empty()) continue;
     if (trainables_.adapter) trainables_.adapter->set_training(objective_.dropout(), seed_of(i));
     const std::vector<std::size_t> part_of =
-        divided_by[i] > 0 ? parts(batches[i]) : std::vector<std::size_t>();
+        !recorded_ && divided_by[i] > 0 ? parts(batches[i]) : std::vector<std::size_t>();
     if (!part_of.empty()) {
       in_parts(taken_apart(batches[i], part_of), divided_by[i], outcome);
-      if (!outcome.finite) {
-        undone.keep();
-        return outcome;
-      }
-      continue;
+    } else if (!recorded_) {
+      launch(i);
+      if (outcome.finite && i < last) widen_gradients(trainables_.tensors);
+    } else if (divided_by[i] > 0 && recorded_->step(batches[i], seed_of(i), divided_by[i])) {
+      told.push_back({&batches[i], {}, {}});
+    } else {
+      recorded_->apart([&] { launch(i); });
     }
-    const Batch batch =
-        policy_.batch(batches[i], objective_.row_kind().order(), BatchMaker::Pass::Training);
-    const LossSum loss = objective_.loss(policy_, batch);
-    if (divided_by[i] == 0 || !loss.sum.defined()) continue;
-    const torch::Tensor share = loss.sum / divided_by[i];
-    told.push_back({&batches[i], share.detach(), loss.figures});
-    if (at_once) {
-      take_told(told, {}, outcome);
-      told.clear();
-      if (!outcome.finite) {
-        undone.keep();
-        return outcome;
-      }
+    if (!outcome.finite) {
+      undone.keep();
+      return outcome;
     }
-    if (share.requires_grad()) share.backward();
-    if (i < last) widen_gradients(trainables_.tensors);
   }
-  take_told(told, gradient_norm_there(trainables_.tensors), outcome);
+  if (recorded_) recorded_->end();
+  const bool read = take_told(told, recorded_ ? recorded_->shares() : torch::Tensor(),
+                              gradient_norm_there(trainables_.tensors), outcome);
+  if (cache_) cache_->arrived(/*waited=*/read);
   undone.keep();
   return outcome;
+}
+
+void StepRunner::keep_features(Window& window) {
+  for (const MicroBatch& batch : as_they_go(window)) policy_.keep_features(batch);
+  cache_->arrived(/*waited=*/false);
 }
 
 Result<EvaluationOutcome> StepRunner::evaluate(
@@ -296,7 +320,7 @@ Result<EvaluationOutcome> StepRunner::evaluate(
     const LossSum loss = objective_.loss(policy_, batch);
     if (loss.count == 0) continue;
     WindowOutcome told;
-    take_told({{&micro, loss.sum, loss.figures}}, {}, told);
+    take_told({{&micro, loss.sum, loss.figures}}, {}, {}, told);
     sum += told.loss / static_cast<double>(loss.count) * static_cast<double>(micro.encoded.size());
     counted += static_cast<std::int64_t>(micro.encoded.size());
     figures.add(told.figures);

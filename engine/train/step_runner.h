@@ -10,6 +10,7 @@
 
 #include "engine/batches/window_source.h"
 #include "engine/objectives/objective.h"
+#include "engine/train/recorded_steps.h"
 #include "engine/train/strategy.h"
 
 namespace luthier {
@@ -37,6 +38,7 @@ class StepRunner {
              std::shared_ptr<RowCache> cache, std::shared_ptr<Reference> reference = {})
       : objective_(objective),
         trainables_(trainables),
+        cache_(cache),
         policy_(base, trainables.adapter, trainables.tower_fixed, std::move(cache),
                 std::move(reference)) {}
 
@@ -46,6 +48,9 @@ class StepRunner {
   /// asked before each micro-batch. LibTorch's exceptions (out of memory) pass through.
   Result<WindowOutcome> accumulate(Window& window, std::uint64_t seed, std::int64_t first_batch,
                                    const std::function<bool()>& go_on = {});
+  /// Keeps what a fixed tower gives for the window's pictures, as accumulate() does, and no more of
+  /// it. There must be a cache.
+  void keep_features(Window& window);
   /// As the reference trainer's eval_loss; interrupted when `go_on` says no. Where the reader says
   /// so, rows with broken pictures are left out and added to `broken`.
   Result<EvaluationOutcome> evaluate(
@@ -54,8 +59,17 @@ class StepRunner {
       std::vector<BrokenRow>* broken = nullptr);
 
   Policy& policy() { return policy_; }
+  /// From here on micro-batches are filled up as recordings ask for, at most so many a window, and,
+  /// with `records`, recorded. can_record() was asked.
+  void fill_up(std::int64_t most, bool records) {
+    recorded_ = std::make_unique<RecordedSteps>(policy_, objective_, trainables_, most, records);
+  }
+  /// Null: nobody has asked for it.
+  const RecordedSteps* recorded() const { return recorded_.get(); }
 
  private:
+  /// The window's rows as they go through the model at once.
+  std::vector<MicroBatch>& as_they_go(Window& window) const;
   /// What each micro-batch's sum is divided by; 0 where it takes no part.
   std::vector<double> divisors(const std::vector<MicroBatch>& batches) const;
   /// Which part each row of a micro-batch goes with; empty: it goes as a whole.
@@ -65,7 +79,9 @@ class StepRunner {
 
   Objective& objective_;
   const Trainables& trainables_;
+  std::shared_ptr<RowCache> cache_;
   Policy policy_;
+  std::unique_ptr<RecordedSteps> recorded_;
 };
 
 }  // namespace luthier

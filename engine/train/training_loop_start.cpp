@@ -4,6 +4,8 @@
 
 #include "engine/base/log.h"
 #include "engine/device/device_facts.h"
+#include "engine/device/graph.h"
+#include "engine/device/processor.h"
 #include "engine/runs/resume_device.h"
 #include "engine/train/training_loop.h"
 
@@ -45,12 +47,20 @@ void TrainingLoop::announce() {
 /// How the run came to its device, and what that changes of it.
 void TrainingLoop::announce_device() {
   const TrainingSettings& training = run_.recipe.training;
-  // The log has it since the choice was made.
+  // The log has it since the choice was made, but for what is only proposed.
   const DeviceNote chosen = device_note(training.device, training.dtype);
   if (!chosen.text.empty()) run_.note(chosen.warns ? "warning" : "device", chosen.text);
+  if (run_.device.is_cpu()) {
+    const std::string proposal = type_proposal(training.dtype, narrow_products());
+    if (!proposal.empty()) log_info(proposal);
+  }
   std::vector<std::string> warnings{run_.exact.note()};
-  if (run_.resumes() && run_.begun->recorded)
-    warnings.push_back(device_change(*run_.begun->recorded, run_.log->manifest()));
+  if (run_.resumes() && run_.begun->recorded) {
+    for (std::string& each : resume_changes(*run_.begun->recorded, run_.log->manifest()))
+      warnings.push_back(std::move(each));
+    if (run_.recordable)
+      warnings.push_back(recording_change(*run_.begun->recorded, graphs_asked_for()));
+  }
   for (const std::string& sentence : warnings) {
     if (sentence.empty()) continue;
     log_warning(sentence);

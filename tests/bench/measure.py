@@ -112,7 +112,8 @@ def peft_train(case, out, threads, steps):
     peak, _ = run([sys.executable, HERE / "peft_train.py", "--model", case["model"], "--rows",
                    case["rows"], "--targets", DECODER, "--batch",
                    case["batch"], "--steps", steps, "--threads", threads, "--trainer",
-                   case.get("trainer", "trl"), "--out", result],
+                   case.get("trainer", "trl"), "--dtype", case.get("dtype", "float32"),
+                   "--out", result],
                   environment(threads))
     found = json.loads(result.read_text())
     return summary(found["step_seconds"], found["tokens"], peak)

@@ -18,6 +18,8 @@ parser.add_argument("--batch", type=int, required=True)
 parser.add_argument("--steps", type=int, required=True)
 parser.add_argument("--threads", type=int, required=True)
 parser.add_argument("--trainer", choices=["trl", "suffix"], default="trl")
+parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32",
+                    help="of the weights; with bfloat16 also Trainer's bf16")
 parser.add_argument("--out", required=True)
 options = parser.parse_args()
 
@@ -47,14 +49,14 @@ class Clock(TrainerCallback):
         ends.append(time.perf_counter())
 
 
-model = AutoModelForImageTextToText.from_pretrained(options.model, dtype=torch.float32)
+model = AutoModelForImageTextToText.from_pretrained(options.model, dtype=getattr(torch, options.dtype))
 processor = AutoProcessor.from_pretrained(options.model)
 adapter = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.05, target_modules=options.targets)
 settings = dict(output_dir=str(Path(options.out).parent / "oracle"),
                 per_device_train_batch_size=options.batch, gradient_accumulation_steps=1,
                 max_steps=options.steps, learning_rate=2e-4, lr_scheduler_type="cosine",
                 logging_steps=1, save_strategy="no", report_to=[],
-                gradient_checkpointing=False, use_cpu=True, bf16=False, fp16=False,
+                gradient_checkpointing=False, use_cpu=True, bf16=options.dtype == "bfloat16", fp16=False,
                 dataloader_num_workers=0, dataloader_pin_memory=False, seed=42,
                 disable_tqdm=True, train_sampling_strategy="sequential")
 

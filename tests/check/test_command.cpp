@@ -57,6 +57,26 @@ class TestCommand : public QObject {
     QVERIFY(read("report.md").startsWith("# cpu\n"));
   }
 
+  // Before the first check: ten minutes are spent on none that cannot be told.
+  void a_report_that_has_nowhere_to_go_is_said_at_once() {
+    for (const char* name : {"no/such/folder.md", "."}) {
+      const QString file = folder_.filePath(name);
+      const Ran ran = run(
+          {"gpu-check", "--device", "cpu", "--only", "families, float32: llama", "--report", file});
+      QVERIFY2(ran.status == 2 || ran.status == 3, ran.errors);
+      QVERIFY2(ran.out.isEmpty(), ran.out);
+      QVERIFY2(ran.errors.contains(file.toUtf8()), ran.errors);
+    }
+    QVERIFY(QDir(folder_.path()).entryList({"*.part"}, QDir::Files | QDir::Hidden).isEmpty());
+  }
+
+  void a_check_that_does_not_exist_is_said() {
+    const Ran ran = run({"gpu-check", "--device", "cpu", "--only", "familes"});
+    QCOMPARE(ran.status, 2);
+    QVERIFY2(ran.errors.contains("No check holds \"familes\"."), ran.errors);
+    QVERIFY2(ran.out.isEmpty(), ran.out);
+  }
+
   void nothing_done_is_not_passed() {
     const Ran ran = run({"gpu-check", "--device", "cpu", "--minutes", "0", "--json"});
     QCOMPARE(ran.status, 1);

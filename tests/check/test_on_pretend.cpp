@@ -47,6 +47,21 @@ Tensor asks_the_host(const Tensor& x) {
   return right(x).mul(x.sum().item<double>() > 1e30 ? 2 : 1);
 }
 
+/// Last bits that go by all that is in a call, as a product's on a card may: nothing is wrong with
+/// them. The teaching model's tower asks for it, and no other part.
+Tensor goes_by_the_batch(const Tensor& x) {
+  return x.neg().exp_().add_(1).reciprocal_().mul_(x.mean().tanh_().mul_(1e-3).add_(1));
+}
+
+std::stop_source& interruption() {
+  static std::stop_source source;
+  return source;
+}
+Tensor interrupts(const Tensor& x) {
+  interruption().request_stop();
+  return right(x);
+}
+
 Tensor dies(const Tensor& x) {
   TORCH_CHECK(x.numel() < 0, "CUDA error: an illegal memory access was encountered");
   return x;
@@ -63,12 +78,12 @@ Tensor throws_something(const Tensor& x) {
   return x;
 }
 
-/// A kernel in the place of the device's silu, for as long as the object lives.
+/// A kernel in the place of the device's silu (or of another), for as long as the object lives.
 class InPlaceOfSilu {
  public:
-  explicit InPlaceOfSilu(Tensor (*kernel)(const Tensor&))
+  explicit InPlaceOfSilu(Tensor (*kernel)(const Tensor&), const char* name = "silu")
       : library_(torch::Library::IMPL, "aten", c10::DispatchKey::PrivateUse1, __FILE__, __LINE__) {
-    library_.impl("silu", kernel);
+    library_.impl(name, kernel);
   }
 
  private:
@@ -89,16 +104,17 @@ class Idle : public Launcher {
 class Forgetful : public GraphRecorder {
  public:
   Forgetful(GraphRecorder& own, bool refuses) : own_(own), refuses_(refuses) {}
+  std::shared_ptr<GraphMemory> make_memory() override { return own_.make_memory(); }
   void warm_up(torch::Device device, const std::function<void()>& work) override {
     own_.warm_up(device, work);
   }
-  std::unique_ptr<Recording> record(torch::Device device,
-                                    const std::function<void()>& work) override {
+  std::unique_ptr<Recording> record(torch::Device device, const std::function<void()>& work,
+                                    const std::shared_ptr<GraphMemory>& memory) override {
     class Nothing : public Recording {
       void replay() override {}
     };
     TORCH_CHECK(!refuses_, "operation not permitted when stream is capturing");
-    (void)own_.record(device, work);
+    (void)own_.record(device, work, memory);
     return std::make_unique<Nothing>();
   }
 
@@ -164,8 +180,11 @@ class TestOnPretend : public QObject {
     QTest::newRow("speed") << "memory and speed: 2 M, speed" << 1;
     QTest::newRow("memory") << "memory and speed: 2 M, LoRA" << 3;
     QTest::newRow("copies and waits") << "copies and waits: llama" << 1;
+    QTest::newRow("copies and waits, pictures") << "copies and waits: qwen3_vl" << 1;
     QTest::newRow("decoding") << "decoding: qwen3_vl" << 1;
     QTest::newRow("decoding, speed") << "decoding: 2 M" << 2;
+    QTest::newRow("recorded steps") << "recorded steps: qwen3_vl" << 1;
+    QTest::newRow("recorded steps, speed") << "recorded steps: 2 M" << 1;
   }
   void a_sound_device_passes() {
     QFETCH(QString, only);
@@ -212,6 +231,14 @@ class TestOnPretend : public QObject {
              rows.front().detail.c_str());
   }
 
+  /// Features that are kept have the bits of the batch in which they were made, in a resume, too.
+  void a_resume_beside_a_fixed_tower_ends_in_the_same_bytes() {
+    const InPlaceOfSilu batched(goes_by_the_batch, "sigmoid");
+    const auto rows = rows_of("runs, float32: LoRA beside");
+    QCOMPARE(rows.size(), std::size_t(1));
+    QVERIFY2(rows.front().outcome == Outcome::Passed, to_line(rows.front()).c_str());
+  }
+
   void kernels_of_our_own() {
     const auto outcomes = [this] {
       std::vector<CheckRow> rows = rows_of("kernels: ");
@@ -235,12 +262,17 @@ class TestOnPretend : public QObject {
     }
   }
 
+  void recordings_that_are_wrong_or_refused_fail_data() {
+    QTest::addColumn<QString>("only");
+    QTest::newRow("decoding") << "decoding: llama";
+    QTest::newRow("recorded steps") << "recorded steps: llama";
+  }
   void recordings_that_are_wrong_or_refused_fail() {
-    constexpr const char* kOnly = "decoding: llama";
+    QFETCH(QString, only);
     GraphRecorder* own = graph_recorder(c10::DeviceType::PrivateUse1);
-    const auto outcome = [this](GraphRecorder* recorder) {
+    const auto outcome = [this, &only](GraphRecorder* recorder) {
       GraphRecorder* before = set_graph_recorder(c10::DeviceType::PrivateUse1, recorder);
-      const CheckRow row = rows_of(kOnly).front();
+      const CheckRow row = rows_of(only).front();
       set_graph_recorder(c10::DeviceType::PrivateUse1, before);
       qInfo("%s", to_line(row).c_str());
       return row;
@@ -306,6 +338,23 @@ class TestOnPretend : public QObject {
     QCOMPARE(report.count(Outcome::Passed), std::size_t(2));
     QCOMPARE(report.rows.back().detail, std::string("interrupted"));
     QCOMPARE(told, static_cast<int>(report.rows.size()));
+  }
+
+  /// A run takes a minute of a slow card, a large shape more: neither waits for its end.
+  void an_interruption_ends_a_check_in_its_middle() {
+    const InPlaceOfSilu pressed(interrupts);
+    for (const char* only : {"runs, float32: full", "memory and speed: 2 M, LoRA with pictures",
+                             "memory and speed: 2 M, speed", "decoding: 2 M, 1"}) {
+      interruption() = std::stop_source();
+      CheckOptions options;
+      options.stop = interruption().get_token();
+      options.only = only;
+      const CheckReport report = run_checks(card_, options);
+      QCOMPARE(report.rows.size(), std::size_t(1));
+      QVERIFY(options.stop.stop_requested());
+      QCOMPARE(report.rows.front().outcome, Outcome::Skipped);
+      QCOMPARE(report.rows.front().detail, std::string("interrupted"));
+    }
   }
 
   void a_card_without_bfloat16_is_not_asked_for_it() {

@@ -59,8 +59,12 @@ int cuDeviceGetAttribute(int* value, int attribute, int device) {
   std::vector<FakeCard> cards;
   const FakeCard* card = card_at(device, cards);
   if (!card) return kInvalidDevice;
-  if (attribute != 75 && attribute != 76) return kInvalidValue;
-  *value = attribute == 75 ? card->major : card->minor;
+  switch (attribute) {
+    case 20: *value = card->mode; break;
+    case 75: *value = card->major; break;
+    case 76: *value = card->minor; break;
+    default: return kInvalidValue;
+  }
   return 0;
 }
 

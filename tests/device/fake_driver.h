@@ -11,7 +11,8 @@
 
 namespace luthier::test {
 
-/// "name|major|minor|total|free" for each card, with ; between them.
+/// "name|major|minor|total|free" for each card, with ; between them; "|mode" behind it is the
+/// compute mode (2: closed to programs).
 inline constexpr const char* kFakeCards = "LUTHIER_FAKE_CARDS";
 /// "cuDeviceGetName=999": the call that fails and what it answers.
 inline constexpr const char* kFakeFailure = "LUTHIER_FAKE_FAILURE";
@@ -22,6 +23,7 @@ struct FakeCard {
   std::string name;
   int major = 0, minor = 0;
   unsigned long long total = 0, free = 0;
+  int mode = 0;
 };
 
 inline std::vector<FakeCard> fake_cards() {
@@ -34,6 +36,7 @@ inline std::vector<FakeCard> fake_cards() {
     char bar = 0;
     std::getline(fields, card.name, '|');
     fields >> card.major >> bar >> card.minor >> bar >> card.total >> bar >> card.free;
+    fields >> bar >> card.mode;
     cards.push_back(card);
   }
   return cards;

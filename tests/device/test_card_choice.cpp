@@ -171,6 +171,26 @@ class TestCardChoice : public QObject {
     row("hidden by -1", hidden("-1"), "auto", kCpu, "");
     row("hidden by a number that is not there", hidden("7"), "auto", kCpu,
         "CUDA_VISIBLE_DEVICES is \"7\" and leaves no card visible. The CPU computes instead.");
+    // CUDA stops at the first name that is not there.
+    const auto seeing = [](std::vector<CardFacts> cards, const char* visible) {
+      DeviceFacts facts = machine(std::move(cards));
+      facts.visible_devices = visible;
+      return facts;
+    };
+    row("all that is named is there", seeing({kAmpere, kH100}, "1,0"), "cuda:0", 0, "");
+    const CardFacts slice = card("NVIDIA A100-SXM4-40GB MIG 1g.5gb", 80, 5, 47);
+    row("a slice's name", seeing({slice}, "MIG-7f6e0c2c-9a3e-5d4b-8e21-0c1d2e3f4a5b"), "auto", 0,
+        "");
+    row("CUDA takes one slice of several", seeing({slice}, "MIG-7f6e0c2c,MIG-8f6e0c2c"), "cuda", 0,
+        "");
+    row("a comma too many", seeing({kAmpere}, "0,"), "auto", 0, "");
+    row("an order that is cut short", seeing({kAmpere}, "1, 9,0"), "auto", 0,
+        "CUDA_VISIBLE_DEVICES is \"1, 9,0\", but only 1 of its 3 cards can be seen: CUDA stops at "
+        "the first that is not there.");
+    row("cut short, named", seeing({kAmpere, kH100}, "0,1,7"), "cuda:1", 1,
+        "but only 2 of its 3 cards can be seen");
+    row("cut short, of several", seeing({kAmpere, kH100}, "0,1,7"), "auto", 1,
+        "(79.0 GiB of 80.0 GiB). CUDA_VISIBLE_DEVICES is \"0,1,7\", but only 2 of its 3");
     row("hidden, but named", hidden(""), "cuda:0", kRefused,
         "CUDA_VISIBLE_DEVICES is \"\" and leaves no card visible.");
     row(
@@ -199,6 +219,17 @@ class TestCardChoice : public QObject {
           return facts;
         }(),
         "auto", 0, "");
+    const auto closed = [](CardFacts of) {
+      of.closed = true;
+      return of;
+    };
+    row("a closed card", machine({closed(kH100)}), "auto", kCpu,
+        "NVIDIA H100 80GB HBM3 takes no programs: its compute mode is Prohibited. The CPU computes "
+        "instead.");
+    row("a closed card, named", machine({closed(kH100)}), "cuda:0", kRefused, "nvidia-smi -c 0");
+    row("a closed one is left out", machine({closed(kH100), kAmpere}), "auto", 1,
+        "Of 2 cards one can be used: cuda:1, NVIDIA GeForce RTX 3090. NVIDIA H100 80GB HBM3 takes "
+        "no programs");
     row("nobody says what is free", machine({card("NVIDIA GB10", 121, 119, -1)}), "auto", 0, "");
 
     row("the one with most free", machine({kBusyAmpere, kH100, kAmpere}), "auto", 1,
@@ -296,8 +327,10 @@ class TestCardChoice : public QObject {
     QCOMPARE(choice->card, taken);
     const QString note = QString::fromStdString(choice->note);
     QVERIFY2(told.isEmpty() ? note.isEmpty() : note.contains(told), qPrintable(note));
-    // On the CPU for want of a card: a warning; which of several cards: news.
-    QCOMPARE(choice->warns, taken == -1 && !note.isEmpty());
+    // On the CPU for want of a card, or a card that is missed: a warning; which of several cards:
+    // news.
+    const bool missed = note.contains("can be seen");
+    QCOMPARE(choice->warns, missed || (taken == -1 && !note.isEmpty()));
   }
 
   void the_type_follows_the_card_data() {
@@ -332,8 +365,44 @@ class TestCardChoice : public QObject {
     }
     const bool told = name == "auto" && capability == 75;
     QCOMPARE(
-        type_note(name.toStdString(), facts),
+        type_note(name.toStdString(), facts, NarrowProducts::Tiles),
         std::string(told ? "Tesla T4 (sm_75) has no bfloat16: auto computes in float32." : ""));
+  }
+
+  // auto is float32 on every processor, and proposes what this one has.
+  void the_type_on_a_processor_data() {
+    QTest::addColumn<int>("products");
+    QTest::addColumn<QString>("proposed");  // by auto
+    QTest::addColumn<QString>("warned");    // of bfloat16
+    const auto row = [](const char* name, NarrowProducts products, const char* proposed,
+                        const char* warned) {
+      QTest::newRow(name) << static_cast<int>(products) << proposed << warned;
+    };
+    row("AMX", NarrowProducts::Tiles,
+        "This processor has instructions for bfloat16 (AMX): training.dtype: bfloat16 may train "
+        "faster than float32, which auto keeps.",
+        "");
+    row("AVX512-BF16", NarrowProducts::Vectors,
+        "This processor has instructions for bfloat16 (AVX512-BF16): training.dtype: bfloat16 may "
+        "train faster than float32, which auto keeps.",
+        "");
+    row("neither", NarrowProducts::None, "",
+        "This processor has no instructions for bfloat16: training in it can take many times as "
+        "long as in float32.");
+    row("not asked", NarrowProducts::Unknown, "", "");
+  }
+  void the_type_on_a_processor() {
+    QFETCH(int, products);
+    QFETCH(QString, proposed);
+    QFETCH(QString, warned);
+    const auto processor = static_cast<NarrowProducts>(products);
+    QCOMPARE(QString::fromStdString(type_proposal("auto", processor)), proposed);
+    QCOMPARE(QString::fromStdString(type_note("bfloat16", nullptr, processor)), warned);
+    for (const char* name : {"float32", "bfloat16"})
+      QVERIFY(type_proposal(name, processor).empty());
+    for (const char* name : {"auto", "float32"})
+      QVERIFY(type_note(name, nullptr, processor).empty());
+    QCOMPARE(*choose_type("auto", nullptr), std::string("float32"));
   }
 };
 

@@ -62,6 +62,13 @@ class TestCardReader : public QObject {
     QCOMPARE(facts.cards[1].free, std::int64_t(21'000'000'000));
   }
 
+  void a_closed_card_is_told() {
+    qputenv(kFakeCards, "H100|9|0|85000000000|100|2;H100|9|0|85000000000|100|3;H100|9|0|8500|100");
+    const DeviceFacts facts = read();
+    QCOMPARE(facts.cards.size(), std::size_t(3));
+    QVERIFY(facts.cards[0].closed && !facts.cards[1].closed && !facts.cards[2].closed);
+  }
+
   void it_is_asked_anew_each_time() {
     QCOMPARE(read().cards[1].free, std::int64_t(21'000'000'000));
     qputenv(kFakeCards, "NVIDIA H100 80GB HBM3|9|0|85000000000|100");

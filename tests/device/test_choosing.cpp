@@ -8,6 +8,7 @@
 #include "engine/base/log.h"
 #include "engine/device/cuda_libraries.h"
 #include "engine/device/device_facts.h"
+#include "engine/device/processor.h"
 #include "tests/device/fake_driver.h"
 #include "tests/device/fake_driver_files.h"
 
@@ -29,7 +30,10 @@ class TestChoosing : public QObject {
     });
   }
   void cleanupTestCase() { set_log_sink({}); }
-  void init() { said_.clear(); }
+  void init() {
+    said_.clear();
+    set_narrow_products(NarrowProducts::Unknown);
+  }
 
   // The driver names a card that LibTorch, which has no CUDA half here, cannot use.
   void the_cpu_in_place_of_a_card_is_told_once() {
@@ -68,6 +72,28 @@ class TestChoosing : public QObject {
     QCOMPARE(*choose_dtype("auto", torch::kCPU), torch::kFloat32);
     QCOMPARE(*choose_dtype("bfloat16", torch::kCPU), torch::kBFloat16);
     QVERIFY(!choose_dtype("float16", torch::kCPU).ok());
+  }
+
+  void what_the_processor_has_for_the_type_is_said() {
+    set_narrow_products(NarrowProducts::Tiles);
+    QVERIFY(choose_device("cpu")->is_cpu() && choose_device("auto")->is_cpu());
+    QCOMPARE(*choose_dtype("auto", torch::kCPU), torch::kFloat32);
+    QVERIFY(said_.isEmpty());  // a proposal is no warning
+    for (const char* name : {"cpu", "auto"}) {
+      const DeviceNote note = device_note(name, "auto");
+      QVERIFY2(note.text.ends_with("bfloat16 may train faster than float32, which auto keeps."),
+               note.text.c_str());
+      QCOMPARE(note.warns, std::string(name) == "auto");  // of the card that cannot be used
+      QVERIFY(device_note(name, "float32").text.find("AMX") == std::string::npos);
+    }
+    set_narrow_products(NarrowProducts::None);
+    QCOMPARE(*choose_dtype("bfloat16", torch::kCPU), torch::kBFloat16);
+    QCOMPARE(*choose_dtype("bfloat16", torch::kCPU), torch::kBFloat16);
+    QCOMPARE(said_.size(), 1);
+    QVERIFY(said_[0].contains("no instructions for bfloat16"));
+    const DeviceNote note = device_note("cpu", "bfloat16");
+    QVERIFY(note.warns);
+    QCOMPARE(QString::fromStdString(note.text), said_[0]);
   }
 
   void the_type_on_a_card() {

@@ -51,6 +51,12 @@ class TestFailure : public QObject {
     QTest::newRow("no room for a handle")
         << "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"
         << "model: No room. Take less.";
+    QTest::newRow("a card that another program has to itself")
+        << "CUDA error: CUDA-capable device(s) is/are busy or unavailable\nCUDA kernel errors "
+           "might "
+           "be asynchronously reported at some other API call."
+        << "model: cuda:1 lets no other program in: one has it to itself, or it is closed. Wait "
+           "until it is free, or use another card; `nvidia-smi -q -d COMPUTE` says its mode.";
     QTest::newRow("shapes") << "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)"
                             << "model: It failed.";
   }

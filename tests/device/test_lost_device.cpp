@@ -46,7 +46,9 @@ class TestLostDevice : public QObject {
           "uncorrectable ECC error encountered", "hardware stack error", "invalid program counter",
           "context is destroyed", "no CUDA-capable device is detected", "unknown error",
           "operation not supported on global/shared address space",
-          "uncorrectable NVLink error detected during the execution"}) {
+          "uncorrectable NVLink error detected during the execution",
+          "tensor memory not completely freed", "the MPS client has been terminated by the server",
+          "an async error has occured in external entity outside of CUDA"}) {
       row(words, QString("CUDA error: ") + words + kAdvice, words);
     }
     row("the driver's own API", "CUDA driver error: an illegal memory access was encountered",

@@ -128,6 +128,19 @@ class TestCardRoom : public QObject {
     QCOMPARE(shown["parts"]["libraries"].get<std::int64_t>(), parts.libraries);
     forecast.parts = bare->parts;
     QCOMPARE(to_json(forecast)["parts"].size(), std::size_t(6));
+    // Recorded steps have memory of their own, and a card keeps what is written down beside it.
+    StepTerms twice = terms;
+    twice.recorded = true;
+    const auto recorded = estimate(*summary, recipe, batch, twice),
+               recorded_there = estimate(*summary, recipe, batch, twice, &facts);
+    QVERIFY(recorded.ok() && recorded_there.ok());
+    QVERIFY(recorded->parts.activations >= bare->parts.activations);
+    QVERIFY(recorded->parts.recordings > recorded->parts.workspace);
+    QVERIFY(recorded->parts.total() > bare->parts.total() + recorded->parts.workspace);
+    QVERIFY(recorded_there->parts.recordings > recorded->parts.recordings);
+    forecast.parts = recorded->parts;
+    QCOMPARE(to_json(forecast)["parts"]["recordings"].get<std::int64_t>(),
+             recorded->parts.recordings);
   }
 
   void refuses_what_takes_more_than_its_share_of_what_is_free() {

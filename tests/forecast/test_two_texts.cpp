@@ -23,6 +23,9 @@ class TestTwoTexts : public QObject {
     QTest::newRow("lora, recomputed")
         << "adapter.target_modules=q,k,v,o,wi,wo;training.gradient_checkpointing=true";
     QTest::newRow("lora, decoder alone") << R"(adapter.target_modules=decoder\..*\.(q|v|wo))";
+    QTest::newRow("lora, the head alone") << "adapter.target_modules=lm_head";
+    QTest::newRow("lora, the last product alone")
+        << R"(adapter.target_modules=decoder\.block\.3\..*\.wo)";
     QTest::newRow("lora, rows of different lengths") << "adapter.target_modules=q,v;ragged";
     QTest::newRow("half written") << "strategy=full;span_corruption.noise_density=0.5;"
                                      "span_corruption.mean_noise_span_length=11";

@@ -6,6 +6,7 @@
 
 #include <torch/csrc/autograd/autograd.h>
 
+#include "engine/device/neighbours.h"
 #include "engine/kernels/cross_entropy.h"
 #include "engine/kernels/dropout.h"
 #include "engine/kernels/gated.h"
@@ -226,6 +227,28 @@ class TestEqual : public QObject {
     const auto made = normed_and_turned(q, k, RmsNorm(nullptr), RmsNorm(nullptr), table);
     VERIFY_NEAR(made.first, expected.first);
     VERIFY_NEAR(made.second, expected.second);
+    const auto back =
+        kernels::turn_heads({q, k, {}, {}, table.cos, table.sin}, -1, empty_pair(q, k, tokens));
+    QVERIFY(back && is_beside(back->key, back->query, tokens));
+    const auto apart = kernels::turn_heads({q, k, {}, {}, table.cos, table.sin}, -1);
+    QVERIFY(back->query.equal(apart->query) && back->key.equal(apart->key));
+    // In their own memory, what lies behind them untouched.
+    const Tensor values = joined.slice(1, (query + key) * size).clone();
+    const auto here = kernels::turn_heads({q, k, {}, {}, table.cos, table.sin}, 1, {q, k});
+    QVERIFY(here && here->query.is_same(q) && q.equal(made.first) && k.equal(made.second));
+    QVERIFY(joined.slice(1, (query + key) * size).equal(values));
+
+    const Tensor weight = drawn({size}, torch::kBFloat16),
+                 slope = drawn({tokens, query, size}, torch::kBFloat16);
+    const kernels::HeadsToTurn heads{q, k, weight, weight, table.cos, table.sin, 1e-6, false};
+    const auto normed = kernels::turn_heads(heads);
+    const Tensor other = slope.slice(1, 0, key).contiguous();
+    const auto slopes = kernels::turn_heads_backward(heads, *normed, slope, other);
+    QVERIFY(is_beside(slopes->key, slopes->query, tokens));
+    const kernels::HeadsToTurn alone{q.contiguous(), k.contiguous(), weight, weight,
+                                     table.cos,      table.sin,      1e-6,   false};
+    const auto same = kernels::turn_heads_backward(alone, *normed, slope, other);
+    QVERIFY(same->query.equal(slopes->query) && same->key.equal(slopes->key));
   }
 
   void gates_data() {
@@ -253,6 +276,9 @@ class TestEqual : public QObject {
     const Tensor joined = drawn({4, 2 * 96}, kind), gradient = drawn({4, 96}, kind);
     check_gate(joined.slice(1, 0, 96), joined.slice(1, 96), gradient, which);
     const Launching launching(&shim_);
+    const auto pair = kernels::gated_backward(gradient, joined.slice(1, 0, 96), joined.slice(1, 96),
+                                              which, true, true);
+    QVERIFY(is_beside(pair->up, pair->gate, 4));
     for (const bool of_gate : {false, true}) {  // what is not wanted is not made
       const auto made =
           kernels::gated_backward(gradient, gradient, gradient, which, of_gate, !of_gate);
@@ -275,6 +301,9 @@ class TestEqual : public QObject {
           const Launching launching(&shim_);
           const auto bits = [](const Tensor& t) { return t.view(torch::kUInt8); };
           QVERIFY(bits(*kernels::dropped(x, p, seed, kind)).equal(bits(expected)));
+          // The seed from memory, whatever number comes with the launch.
+          const Tensor there = torch::tensor({static_cast<std::int64_t>(seed)}, torch::kInt64);
+          QVERIFY(bits(*kernels::dropped(x, p, ~seed, kind, there)).equal(bits(expected)));
           const Tensor cast = *kernels::dropped(x, p, seed, other);
           QVERIFY(cast.slice(0, 1).equal(expected.to(other).slice(0, 1)));
           QCOMPARE(cast[0].isnan().item<bool>(), expected[0].isnan().item<bool>());
@@ -283,6 +312,9 @@ class TestEqual : public QObject {
             const Tensor sum = to.clone(), exact = to.to(torch::kFloat32) + unrounded;
             QVERIFY(kernels::add_dropped(sum, x, p, seed));
             QVERIFY(sum.slice(0, 1).equal(exact.to(to.scalar_type()).slice(0, 1)));
+            const Tensor again = to.clone();
+            QVERIFY(kernels::add_dropped(again, x, p, ~seed, there));
+            QVERIFY(bits(again).equal(bits(sum)));
           }
         }
       }

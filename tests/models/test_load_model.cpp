@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Loading and saving whole folders: every type cast as LibTorch casts it, a file that changes under
 // the reader, a person who changes their mind, and what a saved folder has taken along.
+#include "engine/device/neighbours.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/stored_tensor.h"
 #include "engine/models/wider_weights.h"
@@ -64,6 +65,26 @@ class TestLoadModel : public QObject {
   }
 
   /// A model that was loaded in bfloat16 is written back in the digits of its files.
+  /// Each was read into its rows of what they share.
+  void linears_of_one_input_are_neighbours() {
+    const auto loaded = load_model(root() / "F16", on_cpu());
+    QVERIFY(loaded.ok());
+    const auto named = loaded->model->named_parameters();
+    int found = 0;
+    for (const auto& item : named) {
+      for (const auto& [first, second] :
+           {std::pair("q_proj", "k_proj"), {"k_proj", "v_proj"}, {"gate_proj", "up_proj"}}) {
+        std::string other = item.key();
+        const auto at = other.find(first);
+        if (at == std::string::npos) continue;
+        other.replace(at, std::string(first).size(), second);
+        QVERIFY2(is_below(named[other], item.value()), other.c_str());
+        ++found;
+      }
+    }
+    QVERIFY(found >= 6);
+  }
+
   void what_nothing_changed_is_saved_as_it_is_stored_data() {
     QTest::addColumn<QString>("stored");
     for (const char* stored : {"F32", "F16", "BF16"}) QTest::addRow("%s", stored) << stored;

@@ -91,6 +91,44 @@ class TestAttention : public QObject {
     }
   }
 
+  /// Whose memory lives on behind attend(), told by who holds it.
+  void what_it_keeps_data() {
+    QTest::addColumn<std::vector<std::int64_t>>("lengths");
+    QTest::addColumn<int>("kv_heads");
+    QTest::addColumn<bool>("causal");
+    QTest::addColumn<bool>("kept");
+    const std::vector<std::int64_t> alike{5, 5}, two{9, 9, 4}, mixed{4, 9, 200}, unlike{3, 300, 7};
+    QTest::newRow("of one length") << alike << 4 << true << true;
+    QTest::newRow("keys repeated") << alike << 2 << true << false;
+    QTest::newRow("two lengths, in order") << two << 4 << true << true;
+    QTest::newRow("two lengths, keys repeated") << two << 2 << false << false;
+    QTest::newRow("padded") << std::vector<std::int64_t>{4, 9, 7} << 4 << true << false;
+    QTest::newRow("put in order") << mixed << 4 << true << false;
+    QTest::newRow("put in order, both ways") << unlike << 4 << false << false;
+    QTest::newRow("many lengths in order, both ways")
+        << std::vector<std::int64_t>{300, 7, 3} << 4 << false << true;
+  }
+  void what_it_keeps() {
+    QFETCH(std::vector<std::int64_t>, lengths);
+    QFETCH(int, kv_heads);
+    QFETCH(bool, causal);
+    QFETCH(bool, kept);
+    const RowLayout rows(lengths);
+    AttentionRule rule;
+    rule.causal = causal;
+    const auto drawn = [&](std::int64_t heads) {
+      return torch::randn({rows.tokens(), heads, 16}).set_requires_grad(true);
+    };
+    const Tensor q = drawn(4), k = drawn(kv_heads), v = drawn(kv_heads);
+    const auto holders = [](const Tensor& x) { return x.storage().use_count(); };
+    const auto keys = holders(k), values = holders(v);
+    const Tensor mixed = attend(q, k, v, rows, rule);
+    QCOMPARE(holders(k) > keys, kept);
+    QCOMPARE(holders(v) > values, kept);
+    QCOMPARE(keeps_as_given(q, 4, kv_heads, 16, rows, rule, {}, false), kept);
+    QVERIFY(!keeps_as_given(q, 4, kv_heads, 16, rows, rule, {}, /*before=*/true));
+  }
+
   void makes_a_mask_once_for_all_copies() {
     const RowLayout rows({3, 3});
     const RowLayout copy = rows;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The CPU's one-pass operations against the same formulas in float64: sizes that fill no vector,
 // views that lie in no piece, numbers far out, both types.
+#include "engine/device/neighbours.h"
 #include "engine/nn/cpu_passes.h"
 #include "engine/nn/dropout.h"
 
@@ -97,7 +98,8 @@ class TestCpuPasses : public QObject {
         const auto [y, scale] = rms_norm_pass(made.sum, weight, 1e-5, centred);
         QVERIFY(made.y.equal(y) && made.scale.equal(scale));
         const Tensor alone = rms_norm_back_pass(made.sum, weight, scale, gradient, centred);
-        const Tensor both = rms_norm_back_pass(made.sum, weight, scale, gradient, centred, passed);
+        const Tensor both =
+            rms_norm_back_pass(made.sum, weight, scale, gradient, centred, {}, passed);
         const double most = (wide(both) - wide(alone) - wide(passed)).abs().max().item<double>(),
                      size_of = wide(both).abs().max().item<double>() + 4;
         QVERIFY(most < size_of * (type == torch::kBFloat16 ? 0.01 : 1e-6));
@@ -176,6 +178,43 @@ class TestCpuPasses : public QObject {
     QVERIFY(!suits_turn(heads, drawn({9, 1, 26}, type), drawn({9, 1, 26}, type)));
     QVERIFY(!suits_turn(heads, drawn({9, 1, size}, torch::kFloat64),
                         drawn({9, 1, size}, torch::kFloat64)));
+  }
+
+  /// Columns of a wider tensor, as a joined product gives them, to the bit; and turned in place.
+  void rows_that_lie_apart_data() { types(); }
+  void rows_that_lie_apart() {
+    QFETCH(torch::ScalarType, type);
+    for (const std::int64_t rows : {1, 5, 300}) {
+      const std::int64_t heads = 3, size = 24, width = heads * size;
+      const Tensor joined = drawn({rows, 2 * width + 7}, type, 3);
+      const Tensor x = joined.slice(1, 0, width), up = joined.slice(1, width, 2 * width),
+                   gradient = drawn({rows, width}, type), one = x.clone(), other = up.clone();
+      QVERIFY(at::equal(activate_pass(x, up, Curve::Silu), activate_pass(one, other, Curve::Silu)));
+      const auto got = activate_back_pass(x, up, gradient, Curve::Silu),
+                 wanted = activate_back_pass(one, other, gradient, Curve::Silu);
+      QVERIFY(at::equal(got.first, wanted.first) && at::equal(got.second, wanted.second));
+      QVERIFY(is_beside(got.second, got.first, rows));
+      QVERIFY(!is_beside(wanted.second, wanted.first, rows));
+
+      const Tensor weight = drawn({size}, type);
+      const auto split = [&](const Tensor& t) { return t.view({rows, heads, size}); };
+      const auto [y, scale] = rms_norm_pass(split(x), weight, 1e-5, false);
+      const auto [normal, factor] = rms_norm_pass(split(one), weight, 1e-5, false);
+      QVERIFY(at::equal(y, normal) && at::equal(scale, factor));
+      const auto into = empty_pair(split(x), split(up), rows);
+      const Tensor dx =
+          rms_norm_back_pass(split(x), weight, scale, split(gradient), false, into.second);
+      QVERIFY(dx.is_same(into.second));
+      QVERIFY(at::equal(dx, rms_norm_back_pass(split(one), weight, scale, split(gradient), false)));
+
+      const Tensor angles = torch::randn({rows, 1, 10});
+      const Tensor both = at::cat({angles, angles}, -1);
+      const Tensor cos = both.cos().to(type), sin = both.sin().to(type);
+      const Tensor turned = turn_pass(split(one), cos, sin, 1);
+      QVERIFY(at::equal(turn_pass(split(x), cos, sin, 1), turned));
+      QVERIFY(at::equal(turn_pass(split(x), cos, sin, 1, split(x)), turned));
+      QVERIFY(at::equal(split(x), turned) && at::equal(up, other));
+    }
   }
 
   void losses_of_logits_data() { types(); }

@@ -41,6 +41,25 @@ class TestDropout : public QObject {
     }
   }
 
+  /// Under a seed that stands in memory a device that runs no kernels of ours has the CPU's masks.
+  void places_by_operators_are_the_hash_data() {
+    QTest::addColumn<bool>("narrow");
+    QTest::newRow("float32") << false;
+    QTest::newRow("bfloat16") << true;
+  }
+  void places_by_operators_are_the_hash() {
+    QFETCH(bool, narrow);
+    torch::manual_seed(3);
+    const torch::Tensor x =
+        torch::randn({331, 301}).to(narrow ? torch::kBFloat16 : torch::kFloat32);
+    for (const double p : {0.05, 0.5, 0.97}) {
+      for (const std::uint64_t seed : {1ull, 0xfedcba9876543210ull, 0xffffffffffffffffull}) {
+        const torch::Tensor there = torch::tensor({static_cast<std::int64_t>(seed)}, torch::kInt64);
+        QVERIFY(dropped_by_places(x, p, there).equal(dropped_out(x, p, seed)));
+      }
+    }
+  }
+
   void both_at_once_is_one_after_the_other_data() {
     QTest::addColumn<bool>("narrow");
     QTest::newRow("float32") << false;

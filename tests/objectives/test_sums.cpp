@@ -129,6 +129,55 @@ class TestSums : public QObject {
     }
   }
 
+  /// Rows that only fill up have no part in the sum or in any gradient.
+  void rows_of_no_share_count_nothing_data() {
+    QTest::addColumn<bool>("narrow");
+    QTest::addColumn<bool>("plugged");
+    for (const bool narrow : {false, true})
+      for (const bool plugged : {false, true})
+        QTest::addRow("%s, %s", narrow ? "bfloat16" : "float32", plugged ? "adapted" : "plain")
+            << narrow << plugged;
+  }
+  void rows_of_no_share_count_nothing() {
+    QFETCH(bool, narrow);
+    QFETCH(bool, plugged);
+    torch::manual_seed(5);
+    const auto options = torch::TensorOptions().dtype(narrow ? torch::kBFloat16 : torch::kFloat32);
+    constexpr std::int64_t kCounted = 50, kFilled = 14, kVocabulary = 40;
+    const Linear head(12, kVocabulary, true, options);
+    Tensor weight = head->weight.dense();  // the tensor itself
+    {
+      const torch::NoGradGuard no_grad;
+      weight.copy_(torch::randn({kVocabulary, 12}));
+      head->bias.copy_(torch::randn({kVocabulary}));
+    }
+    weight.set_requires_grad(true), head->bias.set_requires_grad(true);
+    class Same : public LinearPlug {
+     public:
+      Tensor forward(const Tensor& x, const LinearImpl& linear) const override {
+        return at::linear(x, linear.weight.leaf(), linear.bias);
+      }
+    } same;
+    if (plugged) head->plug = &same;
+    const Tensor all = torch::randn({kCounted + kFilled, 12}).to(options).set_requires_grad(true);
+    const Tensor target = torch::randint(kVocabulary, {kCounted + kFilled}, torch::kInt64);
+    const Tensor shares = at::cat({torch::ones({kCounted}), torch::zeros({kFilled})});
+    const Tensor filled = chunked_cross_entropy(all, head, target, shares),
+                 alone = chunked_cross_entropy(all.slice(0, 0, kCounted), head,
+                                               target.slice(0, 0, kCounted));
+    QVERIFY(std::abs(filled.item<double>() / alone.item<double>() - 1) < 1e-6);
+    const std::vector<Tensor> inputs{all, weight, head->bias};
+    const auto mine = torch::autograd::grad({filled}, inputs),
+               theirs = torch::autograd::grad({alone}, inputs);
+    QVERIFY((mine[0].slice(0, kCounted) == 0).all().item<bool>());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const double size = theirs[i].to(torch::kFloat32).norm().item<double>(),
+                   far = (mine[i] - theirs[i]).to(torch::kFloat32).norm().item<double>();
+      QVERIFY2(far <= (narrow ? 4e-3 : 1e-6) * size,
+               qPrintable(QString("%1: %2 of %3").arg(i).arg(far).arg(size)));
+    }
+  }
+
   /// A window's count divides all gradients: its reciprocal rounded to bfloat16 would be off by up
   /// to 0.2 % in all of them alike.
   void what_divides_a_bfloat16_loss_is_not_rounded() {

@@ -16,7 +16,6 @@
 #include <map>
 #include <mutex>
 
-#include "tests/pretend/graph.h"
 #include "tests/pretend/ledger.h"
 #include "tests/pretend/pretend.h"
 
@@ -28,10 +27,34 @@ constexpr std::size_t kArenaBytes = std::size_t{192} << 30, kStep = 512, kPage =
 
 char *device_base = nullptr, *host_base = nullptr;
 
+std::size_t offset_of(const void* block) {
+  return static_cast<std::size_t>(static_cast<const char*>(block) - device_base);
+}
+std::size_t rounded(std::size_t bytes) {
+  return (std::max<std::size_t>(bytes, 1) + kStep - 1) / kStep * kStep;
+}
+
+/// Makes this span one of the free ones, together with its neighbours.
+void join(std::map<std::size_t, std::size_t>& free, std::size_t at, std::size_t size) {
+  auto next = free.lower_bound(at);
+  if (next != free.end() && at + size == next->first) {
+    size += next->second;
+    next = free.erase(next);
+  }
+  if (next != free.begin()) {
+    const auto before = std::prev(next);
+    if (before->first + before->second == at) {
+      before->second += size;
+      return;
+    }
+  }
+  free[at] = size;
+}
+
 class Spans {
  public:
   void* take(std::size_t bytes) {
-    const std::size_t size = (std::max<std::size_t>(bytes, 1) + kStep - 1) / kStep * kStep;
+    const std::size_t size = rounded(bytes);
     const std::lock_guard lock(mutex_);
     ++allocations_;
     const bool chosen = fails_after_ == 0;
@@ -53,27 +76,15 @@ class Spans {
   }
 
   void give(void* block) {
-    const auto at = static_cast<std::size_t>(static_cast<char*>(block) - device_base);
     const std::lock_guard lock(mutex_);
-    const auto used = used_.find(at);
-    std::size_t size = used->second;
+    const auto used = used_.find(offset_of(block));
+    const auto [at, size] = *used;
     used_.erase(used);
     live_ -= size;
-    auto next = free_.lower_bound(at);
-    if (next != free_.end() && at + size == next->first) {
-      size += next->second;
-      next = free_.erase(next);
-    }
-    if (next != free_.begin()) {
-      const auto before = std::prev(next);
-      if (before->first + before->second == at) {
-        before->second += size;
-        return;
-      }
-    }
-    free_[at] = size;
+    join(free_, at, size);
   }
 
+  std::map<std::size_t, std::size_t> used() const { return locked(used_); }
   std::size_t live() const { return locked(live_); }
   std::size_t peak() const { return locked(peak_); }
   std::int64_t allocations() const { return locked(allocations_); }
@@ -128,8 +139,36 @@ Spans& spans() {
   return *made;
 }
 
+thread_local Pool* pool_in_use = nullptr;
+std::mutex pools_mutex;
+std::vector<Pool*>& pools() {
+  static auto* made = new std::vector<Pool*>;
+  return *made;
+}
+
+}  // namespace
+
+bool give_to_pool(void* block) {
+  const std::lock_guard lock(pools_mutex);
+  for (Pool* pool : pools()) {
+    const auto used = pool->used_.find(offset_of(block));
+    if (used == pool->used_.end()) continue;
+    const auto [at, size] = *used;
+    pool->used_.erase(used);
+    join(pool->free_, at, size);
+    return true;
+  }
+  return false;
+}
+void* take_from_pool(std::size_t bytes) {
+  const std::lock_guard lock(pools_mutex);
+  return pool_in_use->take(bytes);
+}
+
+namespace {
+
 void give_back(void* block) {
-  if (block && !keeps_block(block)) spans().give(block);
+  if (block && !give_to_pool(block)) spans().give(block);
 }
 
 char* to_host(const void* address) {
@@ -139,7 +178,8 @@ char* to_host(const void* address) {
 class ArenaAllocator : public c10::DeviceAllocator {
  public:
   c10::DataPtr allocate(std::size_t bytes) override {
-    void* block = bytes > 0 ? spans().take(bytes) : nullptr;
+    void* block = nullptr;
+    if (bytes > 0) block = pool_in_use ? take_from_pool(bytes) : spans().take(bytes);
     return {block, block, &give_back, device()};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &give_back; }
@@ -200,7 +240,66 @@ void map_arena() {
   sigaction(SIGSEGV, &action, nullptr);
 }
 
-void give_to_arena(void* block) { spans().give(block); }
+Pool::Pool() {
+  const std::lock_guard lock(pools_mutex);
+  pools().push_back(this);
+}
+
+/// What is still in use stays taken, as a test of live_bytes() sees.
+Pool::~Pool() {
+  const std::lock_guard lock(pools_mutex);
+  std::erase(pools(), this);
+  if (!used_.empty()) return;
+  for (void* chunk : chunks_) spans().give(chunk);
+}
+
+/// From the smallest free span that will do, else from the arena.
+void* Pool::take(std::size_t bytes) {
+  const std::size_t size = rounded(bytes);
+  const auto best = [&] {
+    auto found = free_.end();
+    for (auto span = free_.begin(); span != free_.end(); ++span)
+      if (span->second >= size && (found == free_.end() || span->second < found->second))
+        found = span;
+    return found;
+  };
+  auto span = best();
+  if (span == free_.end()) {
+    chunks_.push_back(spans().take(size));
+    join(free_, offset_of(chunks_.back()), size);
+    span = best();
+  }
+  const auto [at, whole] = *span;
+  free_.erase(span);
+  if (whole > size) free_[at + size] = whole - size;
+  used_[at] = size;
+  return device_base + at;
+}
+
+PoolInUse::PoolInUse(Pool& pool) { pool_in_use = &pool; }
+PoolInUse::~PoolInUse() { pool_in_use = nullptr; }
+
+Snapshot::Snapshot() {
+  if (is_dry()) return;
+  for (const auto& [at, size] : spans().used())
+    blocks_.emplace_back(at, std::vector<char>(host_base + at, host_base + at + size));
+}
+void Snapshot::put_back() const {
+  for (const auto& [at, bytes] : blocks_) std::memcpy(host_base + at, bytes.data(), bytes.size());
+}
+
+torch::Tensor unowned(const torch::Tensor& tensor) {
+  if (!tensor.defined() || !tensor.is_privateuseone()) return tensor;
+  const c10::Storage& own = tensor.storage();
+  c10::Storage storage(c10::Storage::use_byte_size_t(), own.nbytes(),
+                       c10::DataPtr(const_cast<void*>(own.data()), tensor.device()),
+                       /*allocator=*/nullptr, /*resizable=*/false);
+  torch::Tensor other = at::detail::make_tensor<c10::TensorImpl>(
+      std::move(storage), c10::DispatchKeySet(c10::DispatchKey::PrivateUse1), tensor.dtype());
+  other.unsafeGetTensorImpl()->set_sizes_and_strides(tensor.sizes(), tensor.strides(),
+                                                     tensor.storage_offset());
+  return other;
+}
 
 c10::DeviceAllocator* device_allocator() {
   static ArenaAllocator allocator;

@@ -47,20 +47,22 @@ Attended attend(const Tensor& query, const Tensor& key, const Tensor& value,
       at::empty({rows, length, heads, query.size(3)}, query.options()).transpose(1, 2);
   const auto floats = query.options().dtype(at::kFloat);
   Tensor sums = at::empty({rows, length, heads}, floats).transpose(1, 2);
-  const auto work = [=](Tensor& all_sums) {
-    record(attention_work("attention", query, key, causal, 2,
-                          reach({query, key, value, mixed}) + (mask ? reach(*mask) : 0)));
-    if (left_out(query)) return;
+  const auto work = [causal, dropout, scale, floats, q = unowned(query), k = unowned(key),
+                     v = unowned(value), to = unowned(mixed),
+                     added =
+                         mask ? std::optional(unowned(*mask)) : std::nullopt](Tensor& all_sums) {
+    record(attention_work("attention", q, k, causal, 2,
+                          reach({q, k, v, to}) + (added ? reach(*added) : 0)));
+    if (left_out(q)) return;
     const auto [made, made_sums] = at::_scaled_dot_product_flash_attention_for_cpu(
-        readable(query), readable(key), readable(value), dropout, causal, readable_mask(mask),
-        scale);
-    readable(mixed).copy_(made);
+        readable(q), readable(k), readable(v), dropout, causal, readable_mask(added), scale);
+    readable(to).copy_(made);
     if (made_sums.strides() != all_sums.strides())
       all_sums = at::empty_strided(made_sums.sizes(), made_sums.strides(), floats);
     readable(all_sums).copy_(made_sums);
   };
   work(sums);
-  if (is_recording()) note([work, sums]() mutable { work(sums); });
+  if (is_recording()) note([work, of_rows = unowned(sums)]() mutable { work(of_rows); });
   const Tensor none, state = at::empty({}, query.options().dtype(at::kLong));
   return {mixed, sums, none, none, length, key.size(2), state, state, none};
 }
@@ -72,14 +74,18 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> attend_back(
     const Tensor&, const Tensor&, std::optional<double> scale) {
   const Tensor dquery = at::empty_like(query), dkey = at::empty_like(key),
                dvalue = at::empty_like(value);
-  do_and_note([=] {
-    record(attention_work("attention backward", query, key, causal, 5,
-                          2 * reach({query, key, value, mixed}) + reach(mask)));
-    if (left_out(query)) return;
-    const auto [q, k, v] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-        readable(gradient), readable(query), readable(key), readable(value), readable(mixed),
-        readable(sums), dropout, causal, readable_mask(mask), scale);
-    readable(dquery).copy_(q), readable(dkey).copy_(k), readable(dvalue).copy_(v);
+  do_and_note([causal, dropout, scale, given = unowned(gradient), q = unowned(query),
+               k = unowned(key), v = unowned(value), out = unowned(mixed), of_rows = unowned(sums),
+               added = unowned(mask), dq = unowned(dquery), dk = unowned(dkey),
+               dv = unowned(dvalue)] {
+    record(attention_work("attention backward", q, k, causal, 5,
+                          2 * reach({q, k, v, out}) + reach(added)));
+    if (left_out(q)) return;
+    const auto made = at::_scaled_dot_product_flash_attention_for_cpu_backward(
+        readable(given), readable(q), readable(k), readable(v), readable(out), readable(of_rows),
+        dropout, causal, readable_mask(added), scale);
+    readable(dq).copy_(std::get<0>(made)), readable(dk).copy_(std::get<1>(made)),
+        readable(dv).copy_(std::get<2>(made));
   });
   return {dquery, dkey, dvalue, Tensor()};
 }

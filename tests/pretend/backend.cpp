@@ -102,7 +102,7 @@ const Tensor& resize(const Tensor& tensor, c10::IntArrayRef size,
 
 Tensor copy_from(const Tensor& from, const Tensor& to, bool /*non_blocking*/) {
   if (from.is_privateuseone() && to.is_privateuseone()) {
-    do_and_note([from, to] {
+    do_and_note([from = unowned(from), to = unowned(to)] {
       record({"copy_", reach(from) + reach(to)});
       if (!is_dry() || !is_large(to)) readable(to).copy_(readable(from));
     });

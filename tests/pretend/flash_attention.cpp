@@ -151,6 +151,10 @@ Work flash_work(const char* name, const Flash& flash, double products, double by
           Work::Kind::Attention};
 }
 
+std::optional<Tensor> unowned_ends(const std::optional<Tensor>& ends) {
+  return ends ? std::optional(unowned(*ends)) : std::nullopt;
+}
+
 bool is_left_out(const Tensor& query) { return is_dry() && is_large(query); }
 
 /// Attention of every row into `mixed`, and its sums.
@@ -181,10 +185,12 @@ Made flash_forward(const Tensor& query, const Tensor& key, const Tensor& value,
                unused = at::empty({}, query.options().dtype(at::kUInt64));
   const Tensor none = at::empty({0}, query.options());
   // Where rows end is read from the device at each replay.
-  do_and_note([=] {
-    const Flash now = flash_of(query, key, value, query_ends, key_ends, queries.expect_int(),
-                               keys.expect_int(), dropout, causal, scale, left, right);
-    mix_rows(now, query, key, value, mixed, sums);
+  do_and_note([=, q = unowned(query), k = unowned(key), v = unowned(value), to = unowned(mixed),
+               of_rows = unowned(sums), q_ends = unowned_ends(query_ends),
+               k_ends = unowned_ends(key_ends)] {
+    const Flash now = flash_of(q, k, v, q_ends, k_ends, queries.expect_int(), keys.expect_int(),
+                               dropout, causal, scale, left, right);
+    mix_rows(now, q, k, v, to, of_rows);
   });
   return {mixed, sums, state, unused, none};
 }
@@ -227,27 +233,34 @@ std::tuple<Tensor, Tensor, Tensor> flash_backward(
                dkey = at::empty(key.sizes(), key.options()),
                dvalue = at::empty(value.sizes(), value.options());
   const std::vector<Tensor> held = temporaries(flash, query, key);
-  do_and_note([=] {
-    record(flash_work("flash attention backward", flash, 5,
-                      2 * reach({query, key, value, mixed}) + 2 * reach(held)));
-    if (is_left_out(query)) return;
-    const Tensor q = flat(query), k = flat(key), v = flat(value), from = flat(given),
-                 out = flat(mixed);
-    Tensor dq = flat(dquery), dk = flat(dkey), dv = flat(dvalue);
-    for (std::size_t row = 0; row < flash.rows(); ++row) {
-      const RowScores made = scores_of(flash, q, k, v, row);
-      const Tensor shares = (made.scores - sums_of(readable(sums), flash, row).unsqueeze(-1)).exp();
-      const Tensor wanted = row_of(from, flash.query_ends, row, 1);
-      const Tensor inner =
-          (wanted * row_of(out, flash.query_ends, row, 1)).sum(-1, /*keepdim=*/true);
+  const double held_bytes = reach(held);
+  do_and_note([=, all_q = unowned(query), all_k = unowned(key), all_v = unowned(value),
+               all_mixed = unowned(mixed), all_given = unowned(given), all_sums = unowned(sums),
+               of_q = unowned(dquery), of_k = unowned(dkey), of_v = unowned(dvalue),
+               q_ends = unowned(query_ends), k_ends = unowned(key_ends)] {
+    // Where rows end is read from the device at each replay.
+    const Flash now = flash_of(all_q, all_k, all_v, q_ends, k_ends, queries.expect_int(),
+                               keys.expect_int(), dropout, causal, scale, left, right);
+    record(flash_work("flash attention backward", now, 5,
+                      2 * reach({all_q, all_k, all_v, all_mixed}) + 2 * held_bytes));
+    if (is_left_out(all_q)) return;
+    const Tensor q = flat(all_q), k = flat(all_k), v = flat(all_v), from = flat(all_given),
+                 out = flat(all_mixed);
+    Tensor dq = flat(of_q), dk = flat(of_k), dv = flat(of_v);
+    for (std::size_t row = 0; row < now.rows(); ++row) {
+      const RowScores made = scores_of(now, q, k, v, row);
+      const Tensor shares =
+          (made.scores - sums_of(readable(all_sums), now, row).unsqueeze(-1)).exp();
+      const Tensor wanted = row_of(from, now.query_ends, row, 1);
+      const Tensor inner = (wanted * row_of(out, now.query_ends, row, 1)).sum(-1, /*keepdim=*/true);
       const Tensor of_scores =
-          shares * (at::matmul(wanted, made.v.transpose(1, 2)) - inner) * flash.scale;
+          shares * (at::matmul(wanted, made.v.transpose(1, 2)) - inner) * now.scale;
       const auto part = [&](Tensor& all, const std::vector<std::int64_t>& ends, const Tensor& x) {
         all.slice(0, ends[row], ends[row + 1]).copy_(x);
       };
-      part(dq, flash.query_ends, at::matmul(of_scores, made.k).transpose(0, 1));
-      part(dk, flash.key_ends, over_groups(at::matmul(of_scores.transpose(1, 2), made.q), flash));
-      part(dv, flash.key_ends, over_groups(at::matmul(shares.transpose(1, 2), wanted), flash));
+      part(dq, now.query_ends, at::matmul(of_scores, made.k).transpose(0, 1));
+      part(dk, now.key_ends, over_groups(at::matmul(of_scores.transpose(1, 2), made.q), now));
+      part(dv, now.key_ends, over_groups(at::matmul(shares.transpose(1, 2), wanted), now));
     }
   });
   return {dquery, dkey, dvalue};

@@ -12,21 +12,17 @@ namespace luthier::pretend {
 namespace {
 
 using at::Tensor;
+using c10::IValue;
 using torch::jit::Stack;
 
-/// What was freed while it was recorded is nobody else's until it goes, as in the pool of a card's
-/// graph.
+class PretendMemory : public GraphMemory {
+ public:
+  Pool pool;
+};
+
 struct Notes {
   std::vector<std::function<void()>> again;
-  std::vector<void*> blocks;
-
-  Notes() = default;
-  Notes(const Notes&) = delete;
-  Notes& operator=(const Notes&) = delete;
-  ~Notes() {
-    again.clear();
-    for (void* block : blocks) give_to_arena(block);
-  }
+  std::shared_ptr<PretendMemory> memory;
 };
 
 thread_local Notes* recorded = nullptr;
@@ -54,30 +50,61 @@ class PretendRecording : public Recording {
 
 class PretendRecorder : public GraphRecorder {
  public:
+  std::shared_ptr<GraphMemory> make_memory() override { return std::make_shared<PretendMemory>(); }
   void warm_up(torch::Device, const std::function<void()>& work) override { work(); }
-  std::unique_ptr<Recording> record(torch::Device, const std::function<void()>& work) override {
+  std::unique_ptr<Recording> record(torch::Device, const std::function<void()>& work,
+                                    const std::shared_ptr<GraphMemory>& memory) override {
     auto notes = std::make_unique<Notes>();
-    recorded = notes.get();
+    notes->memory = std::dynamic_pointer_cast<PretendMemory>(memory ? memory : make_memory());
+    write_down(*notes, work);
+    auto made = std::make_unique<PretendRecording>(std::move(notes));
+    made->replay();
+    return made;
+  }
+
+ private:
+  static void write_down(Notes& notes, const std::function<void()>& work) {
+    const Snapshot before;
+    const PoolInUse pool(notes.memory->pool);
+    recorded = &notes;
     try {
       work();
     } catch (...) {
       recorded = nullptr;
+      before.put_back();
       throw;
     }
     recorded = nullptr;
-    return std::make_unique<PretendRecording>(std::move(notes));
+    before.put_back();
   }
 };
 
+IValue unowned_value(const IValue& value) {
+  if (value.isTensor()) return unowned(value.toTensor());
+  if (value.isTensorList()) {
+    c10::List<Tensor> list;
+    for (const Tensor& tensor : value.toTensorList()) list.push_back(unowned(tensor));
+    return list;
+  }
+  if (value.isOptionalTensorList()) {
+    c10::List<std::optional<Tensor>> list;
+    for (const std::optional<Tensor> tensor : value.toOptionalTensorList())
+      list.push_back(tensor ? std::optional(unowned(*tensor)) : std::nullopt);
+    return list;
+  }
+  return value;
+}
+
 /// What was made again goes where the recorded result lies; views and arguments lie there already.
 void put_back(const Tensor& recorded_result, const Tensor& made) {
-  if (!recorded_result.defined() || recorded_result.is_alias_of(made)) return;
+  if (!recorded_result.defined()) return;
+  if (recorded_result.const_data_ptr() == made.const_data_ptr()) return;
   TORCH_CHECK(recorded_result.sizes() == made.sizes(),
               "a replay made another size than was recorded");
   readable(recorded_result).copy_(readable(made));
 }
 
-void put_back(const c10::IValue& recorded_result, const c10::IValue& made) {
+void put_back(const IValue& recorded_result, const IValue& made) {
   if (recorded_result.isTensor()) return put_back(recorded_result.toTensor(), made.toTensor());
   if (!recorded_result.isTensorList()) return;
   const auto before = recorded_result.toTensorVector(), now = made.toTensorVector();
@@ -104,7 +131,11 @@ void run_and_note(const c10::OperatorHandle& op, Stack* stack,
                   void (*run)(const c10::OperatorHandle&, Stack*)) {
   if (!recorded) return run(op, stack);
   const auto last = [stack](std::size_t count) {
-    return Stack(stack->end() - static_cast<std::ptrdiff_t>(count), stack->end());
+    Stack values;
+    for (auto value = stack->end() - static_cast<std::ptrdiff_t>(count); value != stack->end();
+         ++value)
+      values.push_back(unowned_value(*value));
+    return values;
   };
   const Stack given = last(op.schema().arguments().size());
   run(op, stack);
@@ -113,12 +144,6 @@ void run_and_note(const c10::OperatorHandle& op, Stack* stack,
     run(op, &again);
     for (std::size_t i = 0; i < made.size(); ++i) put_back(made[i], again.at(i));
   });
-}
-
-bool keeps_block(void* block) {
-  if (!recorded) return false;
-  recorded->blocks.push_back(block);
-  return true;
 }
 
 }  // namespace luthier::pretend

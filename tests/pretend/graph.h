@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The pretended device's recorder. What a recording holds is what a card's graph holds: addresses
-// and host numbers as they were. A replay calls the same operators with the same tensors, and puts
-// what they make where the recorded ones lie.
+// and host numbers as they were, and nothing that keeps what lies there. A replay calls the same
+// operators with tensors at the same addresses, and puts what they make where the recorded ones
+// lay. As on a card, writing work down does none of it, and its memory comes from a pool of its
+// own.
 #pragma once
 
 #include <functional>
@@ -21,7 +23,8 @@ bool is_recording();
 bool is_replaying();
 /// Is done again at each replay of what is being recorded.
 void note(std::function<void()> again);
-/// Does it now, and at each replay where it is being recorded.
+/// Does it now, and at each replay where it is being recorded: `work` keeps no tensor (arena.h,
+/// unowned).
 template <class Work>
 void do_and_note(const Work& work) {
   work();
@@ -33,8 +36,5 @@ void refuse_while_recording(const std::string& what);
 /// Runs an operator, noted with its arguments and where its results lie.
 void run_and_note(const c10::OperatorHandle& op, torch::jit::Stack* stack,
                   void (*run)(const c10::OperatorHandle&, torch::jit::Stack*));
-
-/// Whether this block is kept for what is being recorded, which is then who gives it back.
-bool keeps_block(void* block);
 
 }  // namespace luthier::pretend

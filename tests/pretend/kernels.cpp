@@ -107,6 +107,7 @@ class Call {
     } else if (value.isDevice()) {
       value = c10::Device(at::kCPU);
     } else if (value.isGenerator() && value.toGenerator().device().is_privateuseone()) {
+      refuse_while_recording("a draw of a generator");
       value = at::make_generator<at::CPUGeneratorImpl>(value.toGenerator().current_seed());
     }
   }

@@ -104,7 +104,8 @@ void record(const Work& work) {
   const double seconds = std::max(each, busy);
   Ledger& all = ledger();
   const std::lock_guard lock(all.mutex);
-  const std::int64_t launches = is_replaying() ? 0 : work.launches;  // the graph was the launch
+  // Of a replay the graph is the launch, and what is written down is none.
+  const std::int64_t launches = is_replaying() || is_recording() ? 0 : work.launches;
   all.total.kernels += launches;
   all.total.bytes += work.bytes;
   all.total.flops += work.flops;

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/device/brief_tensors.h"
 #include "engine/device/memory.h"
 #include "engine/nn/dense_run.h"
 #include "tests/pretend/pretend.h"
@@ -153,6 +154,20 @@ class TestDevice : public QObject {
   }
 
   /// A packed weight is made dense there, of what is there, within what a forecast counts for it.
+  void what_came_for_a_moment_gives_its_memory_back() {
+    const std::int64_t before = pretend::live_bytes();
+    const Tensor places = torch::arange(100), pixels = torch::rand({1 << 18});
+    Tensor lasting = places, brief = pixels, nothing;
+    pretend::reset_counts();
+    move_with_brief({&lasting, &nothing}, {&brief}, pretend::device());
+    QCOMPARE(pretend::counts().up, 1);
+    QVERIFY(lasting.cpu().equal(places) && brief.cpu().equal(pixels) && !nothing.defined());
+    QVERIFY(pretend::live_bytes() - before > (1 << 20));
+    brief = Tensor();
+    QVERIFY(pretend::live_bytes() - before < (1 << 13));
+    QVERIFY(lasting.cpu().equal(places));
+  }
+
   void a_packed_weight_asks_the_host_for_nothing_data() {
     QTest::addColumn<bool>("twice");
     QTest::newRow("plain scales") << false;

@@ -3,62 +3,25 @@
 // steps choose the tokens of steps that are launched piece by piece, with adapters, windows and
 // prompts of pictures, in batches whose rows end one after another; a step is one launch and one
 // copy down. And what cannot be recorded is found out, told and done as it is.
-#include "engine/base/log.h"
 #include "engine/check/tiny_models.h"
+#include "engine/check/tuning.h"
 #include "engine/device/graph.h"
 #include "engine/generate/generate.h"
 #include "engine/train/strategy.h"
-#include "tests/pretend/device_run.h"
 #include "tests/pretend/own_kernels.h"
 #include "tests/pretend/pretend.h"
+#include "tests/pretend/tuned.h"
+#include "tests/pretend/watched_recorder.h"
 
 // After LibTorch, whose names Qt's keywords would break.
 #include <QtTest>
 
 using namespace luthier;
+using pretend::Listener;
+using pretend::Watched;
 using torch::Tensor;
 
 namespace {
-
-/// The device's own, counted; or one that cannot record.
-class Watched : public GraphRecorder {
- public:
-  explicit Watched(bool refuses = false)
-      : own_(*graph_recorder(c10::DeviceType::PrivateUse1)), refuses_(refuses) {
-    set_graph_recorder(c10::DeviceType::PrivateUse1, this);
-  }
-  ~Watched() override { set_graph_recorder(c10::DeviceType::PrivateUse1, &own_); }
-  Watched(const Watched&) = delete;
-  Watched& operator=(const Watched&) = delete;
-  void warm_up(torch::Device device, const std::function<void()>& work) override {
-    own_.warm_up(device, work);
-  }
-  std::unique_ptr<Recording> record(torch::Device device,
-                                    const std::function<void()>& work) override {
-    ++asked;
-    TORCH_CHECK(!refuses_, "the device holds no graphs");
-    auto made = own_.record(device, work);
-    ++recorded;
-    return made;
-  }
-  int asked = 0, recorded = 0;
-
- private:
-  GraphRecorder& own_;
-  bool refuses_;
-};
-
-/// Lines of the log while one stands.
-class Listener {
- public:
-  Listener() {
-    set_log_sink([this](LogLevel, const std::string& line) { lines.push_back(line); });
-  }
-  ~Listener() { set_log_sink({}); }
-  Listener(const Listener&) = delete;
-  Listener& operator=(const Listener&) = delete;
-  std::vector<std::string> lines;
-};
 
 struct Answers {
   std::vector<std::vector<std::int64_t>> ids;
@@ -154,8 +117,9 @@ class TestGraphs : public QObject {
     Trainables trained;
     if (how == "lora" || how.endsWith("tuning")) {
       trained =
-          apply_strategy(loaded, pretend::recipe_of({"strategy=" + how.toStdString(),
-                                                     "training.gradient_checkpointing=false"}))
+          apply_strategy(loaded, recipe_without_files({"strategy=" + how.toStdString(),
+                                                       "training.gradient_checkpointing=false"})
+                                     .take())
               .take();
       const torch::NoGradGuard no_grad;
       for (TrainedTensor& each : trained.tensors)
@@ -347,7 +311,7 @@ class TestGraphs : public QObject {
       if (fault == 3) y.copy_(x * static_cast<double>(2 * x.nonzero().size(0)));
     };
     try {
-      (void)graph_recorder(c10::DeviceType::PrivateUse1)->record(pretend::device(), work);
+      (void)graph_recorder(c10::DeviceType::PrivateUse1)->record(pretend::device(), work, {});
       QFAIL("it was recorded");
     } catch (const std::exception& refusal) {
       QVERIFY2(QString(refusal.what()).contains(says), refusal.what());

@@ -83,22 +83,61 @@ class TestResumeDevice : public QObject {
       made.card = text.section(',', 1, 1).toStdString();
       return made;
     };
-    const QString sentence = QString::fromStdString(device_change(manifest(before), manifest(now)));
-    QCOMPARE(!sentence.isEmpty(), told);
+    const auto changes = resume_changes(manifest(before), manifest(now));
+    QCOMPARE(changes.size(), std::size_t(told));
     if (!told) return;
+    const QString sentence = QString::fromStdString(changes.front());
     for (const QString& each : before.split(',') + now.split(','))
       QVERIFY2(sentence.contains(each), qPrintable(sentence));
   }
 
+  // What the last bits of a sum depend on.
+  void another_way_of_adding_up_is_told() {
+    RunManifest before, now;
+    before.device = now.device = "cpu";
+    before.products = now.products = "mkl";
+    before.threads = now.threads = 2;
+    QVERIFY(resume_changes(before, now).empty());
+    now.threads = 16;
+    auto changes = resume_changes(before, now);
+    QCOMPARE(changes.size(), std::size_t(1));
+    QVERIFY2(changes[0].starts_with("The number of CPU threads was 2 and is now 16:"),
+             changes[0].c_str());
+    now.products = "onednn";
+    changes = resume_changes(before, now);
+    QCOMPARE(changes.size(), std::size_t(2));
+    QVERIFY2(changes[1].find("were made by mkl and are now made by onednn") != std::string::npos,
+             changes[1].c_str());
+    before.threads = 0, before.products.clear();  // a run of before
+    QVERIFY(resume_changes(before, now).empty());
+    before.threads = 2, before.device = "cuda:0";  // all of it follows from that
+    QCOMPARE(resume_changes(before, now).size(), std::size_t(1));
+  }
+
+  void recorded_steps_are_the_runs() {
+    RunManifest manifest;
+    QCOMPARE(recording_change(manifest, false), std::string());
+    QVERIFY(recording_change(manifest, true).find("left aside") != std::string::npos);
+    manifest.recorded_steps = true;
+    QCOMPARE(recording_change(manifest, true), std::string());
+    QVERIFY(recording_change(manifest, false).find("piece by piece") != std::string::npos);
+  }
+
   void what_it_computes_on_is_written_down_and_read() {
     RunManifest manifest;
+    manifest.recorded_steps = true;
     manifest.device = "cuda:1";
     manifest.dtype = "bfloat16";
     manifest.card = "NVIDIA H100 80GB HBM3";
+    manifest.threads = 12;
     QCOMPARE(manifest_from_json(to_json(manifest), "run.json")->card, manifest.card);
+    QCOMPARE(manifest_from_json(to_json(manifest), "run.json")->threads, 12);
+    QVERIFY(manifest_from_json(to_json(manifest), "run.json")->recorded_steps);
     Json older = to_json(manifest);
-    older.erase("card");
+    for (const char* each : {"card", "threads", "recorded_steps"}) older.erase(each);
     QVERIFY(manifest_from_json(older, "run.json")->card.empty());
+    QCOMPARE(manifest_from_json(older, "run.json")->threads, 0);
+    QVERIFY(!manifest_from_json(older, "run.json")->recorded_steps);
   }
 
   // A refusal leaves the run as it was: what its lines say past the checkpoint stays.

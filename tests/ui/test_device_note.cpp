@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A machine whose card cannot be used says so where a person looks: beside the forecast before a
-// launch, at the device in the status line, and among the run's events; in Korean too. The NVIDIA
-// driver is a stand-in (tests/device).
+// launch, at the device in the status line, and among the run's events; in Korean too. So does a
+// processor that has more than auto takes. The NVIDIA driver is a stand-in (tests/device).
 #include "engine/device/cuda_libraries.h"
+#include "engine/device/processor.h"
 #include "tests/device/fake_driver.h"
 #include "tests/device/fake_driver_files.h"
 #include "tests/ui/driver.h"
@@ -27,6 +28,7 @@ void TestDeviceNote::a_card_that_cannot_be_used_is_told() {
   QVERIFY2(missing.empty(), missing.c_str());
   qputenv(luthier::test::kFakeCards, "NVIDIA H100 80GB HBM3|9|0|85000000000|21000000000");
   qunsetenv("CUDA_VISIBLE_DEVICES");
+  set_narrow_products(NarrowProducts::None);
 
   MainWindow window;
   window.resize(1280, 800);
@@ -55,6 +57,10 @@ void TestDeviceNote::a_card_that_cannot_be_used_is_told() {
   WAIT_UNTIL(beside->text().contains(korean) && device->toolTip().contains(korean));
   QVERIFY2(beside->text().contains("대신 CPU로 계산합니다."), qPrintable(beside->text()));
   Language::instance().choose(QStringLiteral("en"));
+  set_narrow_products(NarrowProducts::Tiles);
+  person.type("field_training_max_steps", "2");
+  WAIT_UNTIL(beside->text().endsWith("faster than float32, which auto keeps."));
+  QVERIFY(beside->text().startsWith(said));
 
   QVERIFY(person.click("launchButton"));
   WAIT_UNTIL(window.workspace().run() && window.workspace().run()->ended);

@@ -162,7 +162,8 @@ void ForecastCard::refresh() {
                              {tr("workspace"), f.parts.workspace},
                              {tr("CUDA context"), f.parts.context},
                              {tr("cuBLAS"), f.parts.libraries},
-                             {tr("fragmentation"), f.parts.fragmentation}};
+                             {tr("fragmentation"), f.parts.fragmentation},
+                             {tr("recordings"), f.parts.recordings}};
   std::vector<StackedBar::Part> bar;
   std::vector<LegendEntry> legend;
   for (std::size_t i = 0; i < std::size(parts); ++i) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The masks of nn/dropout.cpp, bit for bit: an element's fate is an integer hash of seed and place,
-// so that a run draws the same mask on either kind of device.
+// so that a run draws the same mask on either kind of device. The seed comes with the launch, or
+// from memory where the launch is recorded and done again under other seeds.
 #include "common.cuh"
 
 /// Two multiply-xorshift rounds: every bit of the index reaches every bit of the result.
@@ -40,10 +41,16 @@ __device__ void drop_all(const From* x, To* y, long long count, unsigned seed, u
   }
 }
 
+/// `standing`: the seed's low and high half, in the place of the others where it is not null.
 #define DROPOUT_KERNEL(From, from, To, to)                                                        \
   LUTHIER_KERNEL(256)                                                                             \
   dropout_##from##_##to(const From* x, To* y, long long count, unsigned seed, unsigned seed_high, \
-                        unsigned threshold, float scale, int adds, int wide) {                    \
+                        unsigned threshold, float scale, int adds, int wide,                      \
+                        const unsigned* standing) {                                               \
+    if (standing) {                                                                               \
+      seed = standing[0];                                                                         \
+      seed_high = standing[1];                                                                    \
+    }                                                                                             \
     if (wide)                                                                                     \
       drop_all<From, To, 4>(x, y, count, seed, seed_high, threshold, scale, adds);                \
     else                                                                                          \

@@ -11,7 +11,8 @@ struct Heads {
   const T* x;  ///< [tokens, heads, size]; tokens may lie `stride` apart
   long long stride;
   const T* weight;  ///< [size], or null: no norm
-  T* y;             ///< [tokens, heads, size]
+  T* y;             ///< [tokens, heads, size]; without a norm it may be x
+  long long y_stride;
   float* scale;     ///< [tokens, heads] where there is a norm
   int heads;
 };
@@ -64,7 +65,7 @@ __device__ void heads_forward(const Heads<T>& queries, const Heads<T>& keys,
   if (!find_head(queries, keys, tokens, own, token, head)) return;  // a whole warp's
   const int lane = static_cast<int>(threadIdx.x) % kLanes, half = turning.turned / 2;
   const T* x = own.x + token * own.stride + static_cast<long long>(head) * size;
-  T* y = own.y + (token * own.heads + head) * size;
+  T* y = own.y + token * own.y_stride + static_cast<long long>(head) * size;
   float scale = 1;
   if (own.weight) {
     float squares = 0;
@@ -101,7 +102,7 @@ __device__ void heads_backward(const Heads<T>& queries, const Heads<T>& keys,
   const T* gradient =
       (of_queries ? query_gradient : key_gradient) + (token * own.heads + head) * size;
   const T* x = own.x + token * own.stride + static_cast<long long>(head) * size;
-  T* dx = own.y + (token * own.heads + head) * size;
+  T* dx = own.y + token * own.y_stride + static_cast<long long>(head) * size;
   const float scale = own.scale[token * own.heads + head];
   const auto factor = [&](int i) {
     return centred ? widen(own.weight[i]) + 1 : widen(own.weight[i]);
@@ -137,22 +138,26 @@ __device__ void heads_backward(const Heads<T>& queries, const Heads<T>& keys,
 #define HEADS_KERNELS(T, type)                                                                     \
   LUTHIER_KERNEL(256)                                                                              \
   heads_forward_##type(const T* query, long long query_stride, const T* query_weight, T* query_y,  \
-                       float* query_scale, int query_heads, const T* key, long long key_stride,    \
-                       const T* key_weight, T* key_y, float* key_scale, int key_heads,             \
-                       const T* cosine, const T* sine, int turned, float sign, long long tokens,   \
-                       int size, float epsilon, int centred) {                                     \
-    heads_forward<T>({query, query_stride, query_weight, query_y, query_scale, query_heads},       \
-                     {key, key_stride, key_weight, key_y, key_scale, key_heads},                   \
+                       long long query_y_stride, float* query_scale, int query_heads,              \
+                       const T* key, long long key_stride, const T* key_weight, T* key_y,          \
+                       long long key_y_stride, float* key_scale, int key_heads, const T* cosine,   \
+                       const T* sine, int turned, float sign, long long tokens, int size,          \
+                       float epsilon, int centred) {                                               \
+    heads_forward<T>({query, query_stride, query_weight, query_y, query_y_stride, query_scale,     \
+                      query_heads},                                                                \
+                     {key, key_stride, key_weight, key_y, key_y_stride, key_scale, key_heads},     \
                      {cosine, sine, turned, sign}, tokens, size, epsilon, centred);                \
   }                                                                                                \
   LUTHIER_KERNEL(256)                                                                              \
   heads_backward_##type(const T* query, long long query_stride, const T* query_weight, T* query_d, \
-                        float* query_scale, int query_heads, const T* key, long long key_stride,   \
-                        const T* key_weight, T* key_d, float* key_scale, int key_heads,            \
-                        const T* cosine, const T* sine, int turned, const T* query_gradient,       \
-                        const T* key_gradient, long long tokens, int size, int centred) {          \
-    heads_backward<T>({query, query_stride, query_weight, query_d, query_scale, query_heads},      \
-                      {key, key_stride, key_weight, key_d, key_scale, key_heads},                  \
+                        long long query_d_stride, float* query_scale, int query_heads,             \
+                        const T* key, long long key_stride, const T* key_weight, T* key_d,         \
+                        long long key_d_stride, float* key_scale, int key_heads, const T* cosine,  \
+                        const T* sine, int turned, const T* query_gradient, const T* key_gradient, \
+                        long long tokens, int size, int centred) {                                 \
+    heads_backward<T>({query, query_stride, query_weight, query_d, query_d_stride, query_scale,    \
+                       query_heads},                                                               \
+                      {key, key_stride, key_weight, key_d, key_d_stride, key_scale, key_heads},    \
                       {cosine, sine, turned, -1.0f}, query_gradient, key_gradient, tokens, size,   \
                       centred);                                                                    \
   }

@@ -78,9 +78,11 @@ class Layer : public torch::nn::Module {
     };
     const auto attention = part(*this, "attention");
     const auto self = part(*attention, "self");
-    query_ = linear(*self, "query", o.hidden_size, o.hidden_size);
-    key_ = linear(*self, "key", o.hidden_size, o.hidden_size);
-    value_ = linear(*self, "value", o.hidden_size, o.hidden_size);
+    const std::int64_t width = o.hidden_size;
+    const auto made = neighbouring_linears(width, {width, width, width}, true, t);
+    query_ = self->register_module("query", made[0]);
+    key_ = self->register_module("key", made[1]);
+    value_ = self->register_module("value", made[2]);
     const auto mixed = part(*attention, "output");
     mixed_ = linear(*mixed, "dense", o.hidden_size, o.hidden_size);
     mixed_norm_ = norm(*mixed);
@@ -110,12 +112,17 @@ class Layer : public torch::nn::Module {
                  bool flows) const {
     LayerCost cost;
     cost.share = trained_within(terms, *this);
-    if (!flows && !cost.share.trains) return cost;
     const std::int64_t width = query_->in_features(), state = terms.block(tokens * width);
-    const AttentionBranchCost attention = attention_branch_cost(
-        terms, {query_, key_, value_}, mixed_,
-        attention_cost(terms, rows, heads_, heads_, query_->out_features() / heads_), 0, tokens,
-        flows);
+    const AttentionCost core =
+        attention_cost(terms, rows, heads_, heads_, query_->out_features() / heads_);
+    if (!flows && !cost.share.trains) {
+      // Nothing is kept; what its forward needs stands where its backward would.
+      cost.attention_work = core.kept + core.kept / 2 + 4 * state;
+      cost.mlp_work = 2 * terms.block(tokens * wide_->out_features()) + 4 * state;
+      return cost;
+    }
+    const AttentionBranchCost attention =
+        attention_branch_cost(terms, {query_, key_, value_}, mixed_, core, 0, tokens, flows);
     const bool normed = attention.passes || terms.of(*mixed_norm_).trains;
     const MlpCost mlp = mlp_cost(terms, {wide_}, narrow_, tokens, normed);
     cost.attention = attention.kept + (normed ? norm_kept(terms, mixed_norm_, tokens) : 0);

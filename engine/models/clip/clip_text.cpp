@@ -20,11 +20,12 @@ class Attention : public torch::nn::Module, public BranchPort {
  public:
   Attention(const VisionSizes& o, const torch::TensorOptions& t)
       : BranchPort(Kind::Attention, o.hidden_size), heads_(o.num_attention_heads) {
-    const auto linear = [&](const char* name) {
-      return register_module(name, Linear(o.hidden_size, o.hidden_size, true, t));
-    };
-    key_ = linear("k_proj"), value_ = linear("v_proj"), query_ = linear("q_proj");
-    out_ = linear("out_proj");
+    const std::int64_t width = o.hidden_size;
+    const auto made = neighbouring_linears(width, {width, width, width}, true, t);
+    key_ = register_module("k_proj", made[1]);
+    value_ = register_module("v_proj", made[2]);
+    query_ = register_module("q_proj", made[0]);
+    out_ = register_module("out_proj", Linear(width, width, true, t));
   }
   Tensor forward(const Tensor& x, const RowLayout& rows) {
     const auto split = [&](const Tensor& y) { return y.view({y.size(0), heads_, -1}); };

@@ -19,9 +19,10 @@ class Attention : public torch::nn::Module, public BranchPort {
   Attention(const InternVLTowerOptions& o, const torch::TensorOptions& t)
       : BranchPort(Kind::Attention, o.hidden_size), heads_(o.num_attention_heads) {
     const std::int64_t width = o.hidden_size;
-    q_proj_ = register_module("q_proj", Linear(width, width, o.attention_bias, t));
-    k_proj_ = register_module("k_proj", Linear(width, width, o.attention_bias, t));
-    v_proj_ = register_module("v_proj", Linear(width, width, o.attention_bias, t));
+    const auto made = neighbouring_linears(width, {width, width, width}, o.attention_bias, t);
+    q_proj_ = register_module("q_proj", made[0]);
+    k_proj_ = register_module("k_proj", made[1]);
+    v_proj_ = register_module("v_proj", made[2]);
     projection_layer_ = register_module("projection_layer", Linear(width, width, true, t));
     if (!o.qk_norm) return;
     q_norm_ = register_module("q_norm", RmsNorm(width, kQueryKeyEpsilon, t));
@@ -33,8 +34,8 @@ class Attention : public torch::nn::Module, public BranchPort {
     return projection_layer_(attend_frames(q, k, made[2], heads_));
   }
   AttentionBranchCost cost(const StepTerms& terms, std::int64_t rows, bool flows) const {
-    const AttentionCost core =
-        attention_cost(terms, unmoved_rows(terms, rows), heads_, heads_, q_proj_->out_features() / heads_);
+    const AttentionCost core = attention_cost(terms, unmoved_rows(terms, rows), heads_, heads_,
+                                              q_proj_->out_features() / heads_);
     const std::int64_t norms =
         q_norm_ ? norm_kept(terms, q_norm_, rows) + norm_kept(terms, k_norm_, rows) : 0;
     AttentionBranchCost cost = attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_},

@@ -54,7 +54,17 @@ std::int64_t bias_stays(const StepTerms& terms, const StackPass& pass, std::int6
   return bytes;
 }
 
+/// What passes in a branch of attention where nothing is kept: its queries, keys and values, in
+/// another order for the scores, and their mixture, with the states before and behind it.
+std::int64_t passing(const AttentionCost& core, std::int64_t state) {
+  return core.kept + core.kept / 2 + 4 * state;
+}
+
 }  // namespace
+
+std::int64_t FeedForward::passing(const StepTerms& terms, std::int64_t tokens) const {
+  return (gate_ ? 3 : 2) * terms.block(tokens * wo_->in_features());
+}
 
 MlpCost FeedForward::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
   if (gate_) return mlp_cost(terms, {gate_, wi_}, wo_, tokens, flows);
@@ -75,13 +85,22 @@ Stage Block::cost(const StepTerms& terms, const StackPass& pass, bool flows) con
   const TrainedShare share = trained_within(terms, *this);
   Stage stage;
   stage.gradients = share.parameters * terms.gradient_element;
-  if (!flows && !share.trains && !pass.memory_flows && !pass.bias_learns) return stage;
-  const auto normed = [&](std::size_t branch, bool below) {
-    return below || terms.of(*norms_[branch]).trains;
-  };
   const std::int64_t size = self_->q->out_features() / heads_;
   const auto attention = [&](const RowsShape& rows, Scores scores) {
     return attention_cost(terms, rows, heads_, heads_, size, scores);
+  };
+  const RmsNorm& norm = norms_.back();
+  const std::int64_t state = terms.block(pass.tokens * norm->weight.size(0));
+  if (!flows && !share.trains && !pass.memory_flows && !pass.bias_learns) {
+    // What its forward needs stands where its backward would.
+    std::int64_t work = std::max(passing(attention(pass.rows, Scores::Masked), state),
+                                 wide_->passing(terms, pass.tokens) + 4 * state);
+    if (across_) work = std::max(work, passing(attention(pass.across, Scores::Fused), state));
+    stage.moments = {{0, work}};
+    return stage;
+  }
+  const auto normed = [&](std::size_t branch, bool below) {
+    return below || terms.of(*norms_[branch]).trains;
   };
   std::vector<BranchCost> branches;
   AttentionBranchCost self = attention_branch_cost(
@@ -97,11 +116,9 @@ Stage Block::cost(const StepTerms& terms, const StackPass& pass, bool flows) con
     branches.push_back(around(terms, across, norms_[1], pass.tokens, normed(1, below)));
     below = below || branches.back().passes;
   }
-  const RmsNorm& norm = norms_.back();
   const bool wide_normed = normed(norms_.size() - 1, below);
   const MlpCost mlp = wide_->cost(terms, pass.tokens, wide_normed);
-  const std::int64_t state = terms.block(pass.tokens * norm->weight.size(0)),
-                     backward = norm_work(terms, norm, pass.tokens);
+  const std::int64_t backward = norm_work(terms, norm, pass.tokens);
   BranchCost last;
   last.kept = mlp.kept + (wide_normed ? norm_kept(terms, norm, pass.tokens) : 0);
   last.work = state + (mlp.inside ? std::max(mlp.work, backward - mlp.released) : mlp.down_work);

@@ -34,9 +34,10 @@ Tensor relative_buckets(const Tensor& distances, bool both_ways, std::int64_t bu
 Attention::Attention(const Options& options, bool with_bias, const torch::TensorOptions& t)
     : heads_(options.num_heads) {
   const std::int64_t inner = options.num_heads * options.d_kv;
-  q = register_module("q", Linear(options.d_model, inner, false, t));
-  k = register_module("k", Linear(options.d_model, inner, false, t));
-  v = register_module("v", Linear(options.d_model, inner, false, t));
+  const auto made = neighbouring_linears(options.d_model, {inner, inner, inner}, false, t);
+  q = register_module("q", made[0]);
+  k = register_module("k", made[1]);
+  v = register_module("v", made[2]);
   o = register_module("o", Linear(inner, options.d_model, false, t));
   if (with_bias) {
     relative_attention_bias = register_module("relative_attention_bias",
@@ -53,8 +54,9 @@ Tensor Attention::forward(const Tensor& x, const LayerFrame& frame, bool across,
 FeedForward::FeedForward(const Options& options, const torch::TensorOptions& t)
     : activation_(options.activation) {
   if (options.gated) {
-    gate_ = register_module("wi_0", Linear(options.d_model, options.d_ff, false, t));
-    wi_ = register_module("wi_1", Linear(options.d_model, options.d_ff, false, t));
+    const auto made = neighbouring_linears(options.d_model, {options.d_ff, options.d_ff}, false, t);
+    gate_ = register_module("wi_0", made[0]);
+    wi_ = register_module("wi_1", made[1]);
   } else {
     wi_ = register_module("wi", Linear(options.d_model, options.d_ff, false, t));
   }

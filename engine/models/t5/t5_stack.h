@@ -38,6 +38,8 @@ class FeedForward : public torch::nn::Module {
   FeedForward(const Options& o, const torch::TensorOptions& t);
   torch::Tensor forward(const torch::Tensor& x) const;
   MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const;
+  /// Bytes of what it makes between its products, where nothing is kept.
+  std::int64_t passing(const StepTerms& terms, std::int64_t tokens) const;
 
  private:
   Activation activation_;
