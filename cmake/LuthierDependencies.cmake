@@ -46,6 +46,8 @@ if(LUTHIER_TORCH)
   # among them), which crash when ours are bound to them.
   target_link_libraries(luthier_torch INTERFACE -Wl,--no-as-needed -lstdc++ ${torch_libraries}
     -Wl,--as-needed)
+  # At run time it is LibTorch's: its libgomp bears the system's name and is found first.
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
 endif()
 
 # Qt's imported targets are visible only below the folder that finds them: the window, its program

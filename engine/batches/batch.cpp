@@ -7,9 +7,8 @@
 
 #include <algorithm>
 
-#include <ATen/Parallel.h>
-
 #include "engine/device/brief_tensors.h"
+#include "engine/device/threads.h"
 
 namespace luthier {
 
@@ -193,16 +192,12 @@ BatchMaker::Features BatchMaker::run_tower(const MicroBatch& rows,
     return tower_fixed_ && base_.model->device().is_cpu() &&
            is_small(rows.encoded[row].sequences[sequence]);
   };
-  // Side by side, each on one thread; the range is at least two, since a range of one would not
-  // count as parallel.
-  const std::size_t count = calls.size();
-  at::parallel_for(0, static_cast<std::int64_t>(std::max<std::size_t>(2, count)), 1,
-                   [&](std::int64_t begin, std::int64_t end) {
-                     for (auto i = static_cast<std::size_t>(begin);
-                          i < std::min(count, static_cast<std::size_t>(end)); ++i) {
-                       if (aside(calls[i])) run_tower(rows, calls[i], features);
-                     }
-                   });
+  if (std::any_of(calls.begin(), calls.end(), aside)) {
+    on_own_threads(static_cast<std::int64_t>(calls.size()), [&](std::int64_t i) {
+      TowerCall& call = calls[static_cast<std::size_t>(i)];
+      if (aside(call)) run_tower(rows, call, features);
+    });
+  }
   for (TowerCall& call : calls) {
     if (!aside(call)) run_tower(rows, call, features);
   }

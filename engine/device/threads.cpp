@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -14,8 +15,11 @@
 #include <mutex>
 #include <thread>
 
+#include <ATen/ThreadLocalState.h>
+
 #include "engine/base/cores.h"
 #include "engine/base/log.h"
+#include "engine/device/parallel.h"
 #include "engine/device/product_library.h"
 #include "engine/device/torch.h"
 
@@ -72,18 +76,38 @@ Waiting& waiting() {
   return own;
 }
 
+/// MKL's number of threads, of the calling thread; → what it was. 0: as many as LibTorch has. -1:
+/// a LibTorch without MKL has no such function.
+int set_mkl_threads(int count) {
+  using SetThreads = int (*)(int);
+  static const auto set =
+      reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, "MKL_Set_Num_Threads_Local"));
+  return set ? set(count) : -1;
+}
+
+/// MKL makes this thread's products on it alone.
+class OneMklThread {
+ public:
+  OneMklThread() : before_(set_mkl_threads(1)) {}
+  ~OneMklThread() {
+    if (before_ >= 0) set_mkl_threads(before_);
+  }
+  OneMklThread(const OneMklThread&) = delete;
+  OneMklThread& operator=(const OneMklThread&) = delete;
+
+ private:
+  int before_;
+};
+
 }  // namespace
+
+int threads_to_take() { return is_set("OMP_NUM_THREADS") ? at::get_num_threads() : usable_cores(); }
 
 void take_all_cores() {
   const bool by_mkl = mkl_makes_products();  // before: the two are timed on one thread
   // Said in any case: LibTorch would else take MKL's number, at its first product, for its own.
-  at::set_num_threads(is_set("OMP_NUM_THREADS") ? at::get_num_threads() : usable_cores());
-  if (is_set("MKL_NUM_THREADS")) return;
-  using SetThreads = int (*)(int);
-  static const auto set =
-      reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, "MKL_Set_Num_Threads_Local"));
-  // A LibTorch without MKL has no such function; 0: as many as LibTorch has.
-  if (set) set(by_mkl ? 0 : 1);
+  at::set_num_threads(threads_to_take());
+  if (!is_set("MKL_NUM_THREADS")) set_mkl_threads(by_mkl ? 0 : 1);
 }
 
 void adapt_waiting() {
@@ -101,6 +125,17 @@ void adapt_waiting() {
     own.short_waits = std::make_unique<SleepingTeam>(allowed_cores() + 1);
   else
     own.short_waits.reset();
+}
+
+void on_own_threads(std::int64_t count, const std::function<void(std::int64_t)>& work) {
+  if (count <= 0) return;
+  const at::ThreadLocalState here;
+  // A range of one would not count as parallel, and libraries would take all threads within it.
+  for_pieces(0, std::max<std::int64_t>(2, count), 1, [&](std::int64_t begin, std::int64_t end) {
+    const at::ThreadLocalStateGuard there(here);
+    const OneMklThread alone;
+    for (std::int64_t i = begin; i < std::min(end, count); ++i) work(i);
+  });
 }
 
 }  // namespace luthier

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/batches/order.h"
+#include "engine/batches/parts.h"
 #include "engine/batches/row_cache.h"
 #include "engine/config/kinds.h"
 #include "engine/config/quantization_fields.h"
@@ -15,6 +16,7 @@
 #include "engine/device/device_facts.h"
 #include "engine/device/graph.h"
 #include "engine/device/memory.h"
+#include "engine/device/threads.h"
 #include "engine/forecast/card_room.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/adapter.h"
@@ -138,7 +140,11 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   }
   PassCost cost;
   LossCost loss;
-  const Pass pass = lay_out(batch, terms, *objective);
+  // As train/step_runner divides them.
+  std::vector<std::size_t> part_of;
+  if (plugs && terms.cpu && objective->window_rule() == WindowRule::Counts)
+    part_of = parts_of_rows(batch.lengths, model.geometry.hidden_size, threads_to_take());
+  const Pass pass = lay_out(batch, terms, *objective, part_of);
   if (model.cost) {
     cost = model.cost->of(pass, shares(trained, objective->dropout()));
     loss = objective->cost(pass, cost.head);
@@ -166,6 +172,7 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
                     (from_start ? masters : std::llround(static_cast<double>(masters) * arrived));
   GradientBytes gradients;
   gradients.all = parts.gradients;
+  if (!terms.checkpointing) gradients.parts = static_cast<std::int64_t>(count_parts(part_of));
   gradients.stepping = widened_bytes(trained, terms.element);
   if (accumulates) {
     gradients.standing = gradients.all;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "engine/batches/filler.h"
+#include "engine/batches/parts.h"
 #include "engine/forecast/trained.h"
 #include "engine/objectives/objective.h"
 
@@ -18,7 +19,8 @@ std::int64_t sum_of(const std::vector<std::int64_t>& lengths) {
 
 }  // namespace
 
-Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& objective) {
+Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& objective,
+             const std::vector<std::size_t>& part_of) {
   Pass pass;
   pass.terms = terms;
   pass.pictures = batch.pictures;
@@ -43,13 +45,24 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
     }
     pass.source_lengths = std::move(used.source);
   }
-  if (terms.recorded) {
-    const RecordedSizes sizes = recorded_sizes(tokens, static_cast<std::int64_t>(lengths.size()),
-                                               std::max<std::int64_t>(1, pass.labels));
-    filler = sizes.tokens - tokens;
-    pass.labels = sizes.labels;
+  if (!part_of.empty()) {
+    std::vector<std::int64_t> sums(count_parts(part_of));
+    for (std::size_t row = 0; row < part_of.size(); ++row) sums[part_of[row]] += lengths[row];
+    filler = 0;
+    for (const std::int64_t sum : sums) {
+      filler += filler_tokens(sum);
+      lengths.push_back(filler_tokens(sum));
+    }
+    std::erase(lengths, 0);
+  } else {
+    if (terms.recorded) {
+      const RecordedSizes sizes = recorded_sizes(tokens, static_cast<std::int64_t>(lengths.size()),
+                                                 std::max<std::int64_t>(1, pass.labels));
+      filler = sizes.tokens - tokens;
+      pass.labels = sizes.labels;
+    }
+    if (filler > 0) lengths.push_back(filler);
   }
-  if (filler > 0) lengths.push_back(filler);
   pass.tokens = tokens + filler;
   pass.rows = rows_shape(lengths, /*causal=*/true);
   pass.lengths = std::move(lengths);
@@ -60,7 +73,9 @@ StepBytes peak_of(const PassCost& cost, const LossCost& loss, const GradientByte
   StepBytes peak;
   std::int64_t most = -1;
   const auto consider = [&](std::int64_t grown, std::int64_t kept, std::int64_t work) {
-    const std::int64_t there = std::max(gradients.standing, grown);
+    // Parts add theirs to what stands when all of them are made.
+    const std::int64_t there = gradients.parts > 1 ? gradients.standing + grown * gradients.parts
+                                                   : std::max(gradients.standing, grown);
     if (there + kept + work <= most) return;
     most = there + kept + work;
     // Gradients are counted as a part of their own.

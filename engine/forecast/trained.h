@@ -42,8 +42,10 @@ std::int64_t largest_master(const std::vector<TrainedModule>& trained, std::int6
 class Objective;
 
 /// The recipe's micro-batch as the model meets it: precision and allocator of `terms`, the loop's
-/// filler, how attention takes the rows, what the objective makes of them.
-Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& objective);
+/// filler, how attention takes the rows, what the objective makes of them. `part_of`: the part that
+/// each row goes with (batches/parts), of which each has filler of its own; empty: there is one.
+Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& objective,
+             const std::vector<std::size_t>& part_of = {});
 
 /// Bytes of tensors that live during a step besides weights, gradients and optimizer state.
 struct StepBytes {
@@ -56,6 +58,7 @@ struct GradientBytes {
   std::int64_t standing = 0;  ///< of those that earlier micro-batches have left
   std::int64_t adding = 0;    ///< at most needed to add one tensor's to what stands
   std::int64_t stepping = 0;  ///< what the optimizer's own step needs
+  std::int64_t parts = 1;     ///< of a micro-batch, side by side: each has gradients of its own
 };
 /// The moment of a step at which kept tensors, temporaries and grown gradients come to the most.
 StepBytes peak_of(const PassCost& cost, const LossCost& loss, const GradientBytes& gradients);

@@ -7,6 +7,7 @@
 #include "engine/base/text.h"
 #include "engine/methods/build_adapter.h"
 #include "engine/methods/lora_settings.h"
+#include "engine/nn/batch_part.h"
 
 namespace luthier {
 
@@ -35,7 +36,7 @@ LowRank LoraLinear::low_rank(torch::ScalarType type) const {
                  near_b_.of(b, type),
                  scale * strength,
                  training ? dropout : 0.0,
-                 MaskSeed(mix(seed, place_), mask_there)};
+                 MaskSeed(mix(seed ^ mixed_bits(BatchPart::here()), place_), mask_there)};
 }
 
 std::optional<std::uint64_t> LoraLinear::mask_seed(std::uint64_t of_batch) const {

@@ -3,14 +3,13 @@
 // meanwhile; where nothing is to be cast, the bytes are read straight into their place.
 #include "engine/models/stored_tensor.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <mutex>
 #include <optional>
 
+#include "engine/device/parallel.h"
 #include "engine/models/loaded_model.h"
 
 namespace luthier {
@@ -64,7 +63,7 @@ Status read_round(const TensorView& view, torch::Tensor& flat, torch::ScalarType
   std::mutex mutex;
   std::optional<Error> failed;
   const auto grain = kPieceBytes / static_cast<std::int64_t>(dtype_size(view.info.dtype));
-  at::parallel_for(begin, end, grain, [&](std::int64_t first, std::int64_t last) {
+  for_pieces(begin, end, grain, [&](std::int64_t first, std::int64_t last) {
     const torch::NoGradGuard no_grad;  // of this thread
     const Status status = read_range(view, flat, stored, first, last, finite);
     if (status) return;

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "engine/nn/flash_attention.h"
-#include "engine/nn/tile_attention.h"
+#include "engine/nn/loop_attention.h"
 
 namespace luthier {
 
@@ -153,7 +153,7 @@ Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const Att
     return at::scaled_dot_product_attention(q, key, value, masks.of(q, keys, rule, blocks), 0.0,
                                             false, scale);
   const bool causal = rule.causal && seq > 1;
-  if (tiles_take(q, key, value)) return tile_attention(q, key, value, causal, scale);
+  if (loops_take(q, key, value)) return loop_attention(q, key, value, causal, scale);
   return at::scaled_dot_product_attention(q, key, value, {}, 0.0, causal, scale);
 }
 

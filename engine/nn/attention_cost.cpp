@@ -7,7 +7,10 @@
 #include <map>
 #include <set>
 
+#include "engine/device/threads.h"
+#include "engine/nn/float_loops.h"
 #include "engine/nn/module_cost.h"
+#include "engine/nn/tile_loops.h"
 
 namespace luthier {
 
@@ -108,6 +111,27 @@ std::int64_t bias_kept(const StepTerms& terms, const RowsShape& rows, std::int64
   return bytes;
 }
 
+namespace {
+
+/// What loops of our own (nn/loop_attention) lay out for a head, on each thread that has one.
+std::int64_t loop_room(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
+                       std::int64_t head_dim) {
+  const bool narrow = terms.element < 4;
+  if (!terms.cpu || terms.keys_before > 0 || head_dim % tiles::kStep != 0 ||
+      !(narrow ? tiles::available() : floats::available()))
+    return 0;
+  std::int64_t most = 0;
+  for (const auto& group : rows.groups) {
+    const std::int64_t bytes = narrow ? tiles::attend_back_scratch(group.length, head_dim)
+                                      : floats::attend_back_scratch(group.length, head_dim),
+                       threads = std::min<std::int64_t>(threads_to_take(), group.rows * heads);
+    most = std::max(most, threads * terms.block(bytes, 1));
+  }
+  return most;
+}
+
+}  // namespace
+
 AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
                              std::int64_t kv_heads, std::int64_t head_dim, Scores kind) {
   if (kind == Scores::Fused && terms.flash && flash_takes_heads(head_dim)) {
@@ -133,6 +157,7 @@ AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std:
   // Fused attention keeps its result and a number for each query and head.
   if (kind == Scores::Fused || kind == Scores::Masked) {
     cost.kept += query + terms.floats(rows.tokens * heads);
+    if (kind == Scores::Fused) cost.work += loop_room(terms, rows, heads, head_dim);
     cost.holds_mixture = !rows.copied;
     return cost;
   }

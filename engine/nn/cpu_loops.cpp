@@ -79,8 +79,23 @@ LUTHIER_INSIDE void norm_rows(const Number* x, const Number* weight, Number* y, 
 }
 
 template <class Number>
+LUTHIER_INSIDE void sum_and_norm_rows(const Number* x, const Number* added, const Number* weight,
+                                      Number* sum, Number* y, float* scale,
+                                      const NormShape& shape) {
+  NormShape one = shape;
+  one.rows = 1;
+  for (std::int64_t row = 0; row < shape.rows; ++row) {
+    const std::int64_t place = row * shape.size;
+    for (std::int64_t i = place; i < place + shape.size; ++i)
+      store(&sum[i], loaded(x[i]) + loaded(added[i]));
+    norm_rows(sum + place, weight, y + place, scale + row, one);
+  }
+}
+
+template <class Number>
 LUTHIER_INSIDE void norm_rows_back(const Number* x, const Number* weight, const float* scale,
-                                   const Number* gradient, Number* dx, const NormShape& shape) {
+                                   const Number* gradient, const Number* passed, Number* dx,
+                                   const NormShape& shape) {
   const std::int64_t size = shape.size;
   const float one = shape.centred ? 1 : 0;
   for (std::int64_t row = 0; row < shape.rows; ++row, x += size, gradient += size, dx += size) {
@@ -90,9 +105,15 @@ LUTHIER_INSIDE void norm_rows_back(const Number* x, const Number* weight, const 
     });
     // What of the gradient lies along x goes: that length is fixed.
     const float along = together * factor * factor / static_cast<float>(size);
-    for (std::int64_t i = 0; i < size; ++i)
-      store(&dx[i],
-            (loaded(gradient[i]) * (loaded(weight[i]) + one) - loaded(x[i]) * along) * factor);
+    const auto made = [=](std::int64_t i) {
+      return (loaded(gradient[i]) * (loaded(weight[i]) + one) - loaded(x[i]) * along) * factor;
+    };
+    if (passed) {
+      for (std::int64_t i = 0; i < size; ++i) store(&dx[i], made(i) + loaded(passed[i]));
+      passed += size;
+    } else {
+      for (std::int64_t i = 0; i < size; ++i) store(&dx[i], made(i));
+    }
   }
 }
 
@@ -249,6 +270,27 @@ LUTHIER_INSIDE float largest(const float* x, std::int64_t count, float start) {
   return start;
 }
 
+/// A block's powers are added up in float32, the blocks in float64: a vocabulary may be long.
+LUTHIER_INSIDE float row_cross_entropy(float* row, std::int64_t target, std::int64_t size,
+                                       bool gradient) {
+  const float most = largest(row, size, row[0]), picked = row[target];
+  double sum = 0;
+  for (std::int64_t at = 0; at < size; at += kBlock) {
+    const std::int64_t some = std::min(kBlock, size - at);
+    float powers[kBlock];
+    for (std::int64_t i = 0; i < some; ++i) powers[i] = exponential(row[at + i] - most);
+    sum += static_cast<double>(row_sum(some, [&](std::int64_t i) { return powers[i]; }));
+    if (!gradient) continue;
+    for (std::int64_t i = 0; i < some; ++i) row[at + i] = powers[i];
+  }
+  const auto whole = static_cast<float>(sum);
+  if (gradient) {
+    for (std::int64_t i = 0; i < size; ++i) row[i] /= whole;
+    row[target] -= 1;
+  }
+  return std::log(whole) + most - picked;
+}
+
 /// A row of logits by blocks that are widened first: `work(numbers, place, count)`.
 template <class Work>
 LUTHIER_INSIDE void by_blocks(const Bits* row, std::int64_t size, const Work& work) {
@@ -296,13 +338,24 @@ LUTHIER_CLONED void rms_norm(const Bits* x, const Bits* weight, Bits* y, float* 
   norm_rows(x, weight, y, scale, shape);
 }
 
+LUTHIER_CLONED void sum_rms_norm(const float* x, const float* added, const float* weight,
+                                 float* sum, float* y, float* scale, const NormShape& shape) {
+  sum_and_norm_rows(x, added, weight, sum, y, scale, shape);
+}
+LUTHIER_CLONED void sum_rms_norm(const Bits* x, const Bits* added, const Bits* weight, Bits* sum,
+                                 Bits* y, float* scale, const NormShape& shape) {
+  sum_and_norm_rows(x, added, weight, sum, y, scale, shape);
+}
+
 LUTHIER_CLONED void rms_norm_back(const float* x, const float* weight, const float* scale,
-                                  const float* gradient, float* dx, const NormShape& shape) {
-  norm_rows_back(x, weight, scale, gradient, dx, shape);
+                                  const float* gradient, const float* passed, float* dx,
+                                  const NormShape& shape) {
+  norm_rows_back(x, weight, scale, gradient, passed, dx, shape);
 }
 LUTHIER_CLONED void rms_norm_back(const Bits* x, const Bits* weight, const float* scale,
-                                  const Bits* gradient, Bits* dx, const NormShape& shape) {
-  norm_rows_back(x, weight, scale, gradient, dx, shape);
+                                  const Bits* gradient, const Bits* passed, Bits* dx,
+                                  const NormShape& shape) {
+  norm_rows_back(x, weight, scale, gradient, passed, dx, shape);
 }
 
 LUTHIER_CLONED void activate(const float* x, const float* up, float* y, std::int64_t count,
@@ -342,6 +395,13 @@ LUTHIER_CLONED void turn(const Bits* x, const Bits* cos, const Bits* sin, Bits* 
   turn_all(x, cos, sin, y, shape);
 }
 
+LUTHIER_CLONED void cross_entropy(float* logits, const std::int64_t* targets, float* losses,
+                                  const LogitShape& shape) {
+  for (std::int64_t row = 0; row < shape.rows; ++row) {
+    losses[row] =
+        row_cross_entropy(logits + row * shape.size, targets[row], shape.size, shape.gradient);
+  }
+}
 LUTHIER_CLONED void cross_entropy(Bits* logits, const std::int64_t* targets, float* losses,
                                   const LogitShape& shape) {
   for (std::int64_t row = 0; row < shape.rows; ++row) {

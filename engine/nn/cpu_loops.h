@@ -21,11 +21,16 @@ struct NormShape {
 /// y = x · scale · weight, [rows, size]; `scale` [rows] = 1 / rms(x) is written, too.
 void rms_norm(const float* x, const float* weight, float* y, float* scale, const NormShape& shape);
 void rms_norm(const Bits* x, const Bits* weight, Bits* y, float* scale, const NormShape& shape);
-/// dx of `gradient`, both [rows, size].
+/// The same of sum = x + added, which is written, too.
+void sum_rms_norm(const float* x, const float* added, const float* weight, float* sum, float* y,
+                  float* scale, const NormShape& shape);
+void sum_rms_norm(const Bits* x, const Bits* added, const Bits* weight, Bits* sum, Bits* y,
+                  float* scale, const NormShape& shape);
+/// dx of `gradient`, both [rows, size]; `passed`: added to it; null: nothing is.
 void rms_norm_back(const float* x, const float* weight, const float* scale, const float* gradient,
-                   float* dx, const NormShape& shape);
+                   const float* passed, float* dx, const NormShape& shape);
 void rms_norm_back(const Bits* x, const Bits* weight, const float* scale, const Bits* gradient,
-                   Bits* dx, const NormShape& shape);
+                   const Bits* passed, Bits* dx, const NormShape& shape);
 
 /// Activations that are x · sigmoid(v(x)): v = x (SiLU), 1.702 x (quick GELU), and for GELU with
 /// tanh v = 2 √(2/π) (x + 0.044715 x³), since (1 + tanh u) / 2 = sigmoid(2 u).
@@ -58,6 +63,8 @@ struct LogitShape {
   bool gradient = false;  ///< logits become softmax − onehot(target), else they stay
 };
 /// losses [rows] = −log softmax(logits)[target].
+void cross_entropy(float* logits, const std::int64_t* targets, float* losses,
+                   const LogitShape& shape);
 void cross_entropy(Bits* logits, const std::int64_t* targets, float* losses,
                    const LogitShape& shape);
 

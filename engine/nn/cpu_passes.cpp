@@ -3,9 +3,8 @@
 
 #include <algorithm>
 
-#include <ATen/Parallel.h>
-
 #include "engine/device/neighbours.h"
+#include "engine/device/parallel.h"
 
 namespace luthier {
 
@@ -38,8 +37,8 @@ void by_type(const Tensor& tensor, const Work& work) {
 template <class Work>
 void for_rows(std::int64_t rows, std::int64_t size, const Work& work) {
   const std::int64_t grain = std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, size));
-  at::parallel_for(0, rows, grain,
-                   [&](std::int64_t begin, std::int64_t end) { work(begin, end - begin); });
+  for_pieces(0, rows, grain,
+             [&](std::int64_t begin, std::int64_t end) { work(begin, end - begin); });
 }
 
 Tensor like(const Tensor& x) {
@@ -151,11 +150,33 @@ std::pair<Tensor, Tensor> rms_norm_pass(const Tensor& x, const Tensor& weight, d
   return {y, scale};
 }
 
+SumNorm sum_rms_norm_pass(const Tensor& x, const Tensor& added, const Tensor& weight,
+                          double epsilon, bool centred) {
+  const Tensor in = x.contiguous(), more = added.contiguous(), factors = weight.contiguous();
+  auto sizes = in.sizes().vec();
+  const std::int64_t size = sizes.back();
+  sizes.back() = 1;
+  SumNorm made{like(in), like(in),
+               torch::empty(sizes, in.options().dtype(torch::kFloat32).requires_grad(false))};
+  by_type(in, [&](auto number) {
+    using Number = decltype(number);
+    for_rows(made.scale.numel(), size, [&](std::int64_t begin, std::int64_t count) {
+      const std::int64_t place = begin * size;
+      loops::sum_rms_norm(numbers<Number>(in) + place, numbers<Number>(more) + place,
+                          numbers<Number>(factors), to_write<Number>(made.sum) + place,
+                          to_write<Number>(made.y) + place, to_write<float>(made.scale) + begin,
+                          {count, size, static_cast<float>(epsilon), centred});
+    });
+  });
+  return made;
+}
+
 Tensor rms_norm_back_pass(const Tensor& x, const Tensor& weight, const Tensor& scale,
-                          const Tensor& gradient, bool centred, const Tensor& into) {
+                          const Tensor& gradient, bool centred, const Tensor& into,
+                          const Tensor& passed) {
   Tensor dx = into.defined() ? into : like(x);
   const std::int64_t size = x.size(-1), rows = common_rows({&x, &gradient}, {&dx}, size);
-  const Read in(x, rows), given(gradient, rows);
+  const Read in(x, rows), given(gradient, rows), more(passed, rows);
   Written out(dx, rows);
   const Tensor factors = weight.contiguous();
   const std::int64_t norms = scale.numel() / rows;
@@ -165,8 +186,8 @@ Tensor rms_norm_back_pass(const Tensor& x, const Tensor& weight, const Tensor& s
       const std::int64_t place = first * size;
       loops::rms_norm_back(in.at<Number>(row, place), numbers<Number>(factors),
                            numbers<float>(scale) + row * norms + first,
-                           given.at<Number>(row, place), out.at<Number>(row, place),
-                           {count, size, 0, centred});
+                           given.at<Number>(row, place), more.at<Number>(row, place),
+                           out.at<Number>(row, place), {count, size, 0, centred});
     });
   });
   return dx;
@@ -237,10 +258,12 @@ Tensor cross_entropy_pass(const Tensor& logits, const Tensor& target, bool gradi
   const std::int64_t size = logits.size(1);
   Tensor losses =
       torch::empty({logits.size(0)}, logits.options().dtype(torch::kFloat32).requires_grad(false));
-  auto* const start = static_cast<loops::Bits*>(logits.mutable_data_ptr());
-  for_rows(logits.size(0), size, [&](std::int64_t begin, std::int64_t count) {
-    loops::cross_entropy(start + begin * size, goals.const_data_ptr<std::int64_t>() + begin,
-                         to_write<float>(losses) + begin, {count, size, gradient});
+  by_type(logits, [&](auto number) {
+    auto* const start = static_cast<decltype(number)*>(logits.mutable_data_ptr());
+    for_rows(logits.size(0), size, [&](std::int64_t begin, std::int64_t count) {
+      loops::cross_entropy(start + begin * size, goals.const_data_ptr<std::int64_t>() + begin,
+                           to_write<float>(losses) + begin, {count, size, gradient});
+    });
   });
   return losses;
 }

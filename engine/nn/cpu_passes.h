@@ -19,10 +19,17 @@ bool suits_loops(at::TensorList tensors);
 std::pair<torch::Tensor, torch::Tensor> rms_norm_pass(const torch::Tensor& x,
                                                       const torch::Tensor& weight, double epsilon,
                                                       bool centred);
-/// The gradient of x.
+/// The same of a sum, which is made in the same pass.
+struct SumNorm {
+  torch::Tensor sum, y, scale;
+};
+SumNorm sum_rms_norm_pass(const torch::Tensor& x, const torch::Tensor& added,
+                          const torch::Tensor& weight, double epsilon, bool centred);
+/// The gradient of x, and `passed` as it is, added to it; undefined: nothing is.
 torch::Tensor rms_norm_back_pass(const torch::Tensor& x, const torch::Tensor& weight,
                                  const torch::Tensor& scale, const torch::Tensor& gradient,
-                                 bool centred, const torch::Tensor& into = {});
+                                 bool centred, const torch::Tensor& into = {},
+                                 const torch::Tensor& passed = {});
 
 /// act(x) · up; of an undefined `up`: act(x).
 torch::Tensor activate_pass(const torch::Tensor& x, const torch::Tensor& up, loops::Curve curve);
@@ -39,7 +46,7 @@ bool suits_turn(const torch::Tensor& x, const torch::Tensor& cos, const torch::T
 torch::Tensor turn_pass(const torch::Tensor& x, const torch::Tensor& cos, const torch::Tensor& sin,
                         double sign, const torch::Tensor& into = {});
 
-/// Logits [n, vocab], bfloat16 and contiguous on the CPU, target [n] int64 → −log
+/// Logits [n, vocab], contiguous, of a type that suits the loops, target [n] int64 → −log
 /// softmax(logits)[target] of each row, [n] in float32. With `gradient` the logits become softmax −
 /// onehot(target), rounded once.
 torch::Tensor cross_entropy_pass(const torch::Tensor& logits, const torch::Tensor& target,

@@ -5,11 +5,11 @@
 // that stands in memory, where ATen's operators make the hash.
 #include "engine/nn/dropout.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
-#include <ATen/Parallel.h>
-
+#include "engine/device/parallel.h"
 #include "engine/kernels/dropout.h"
 
 namespace luthier {
@@ -19,8 +19,10 @@ namespace {
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
 #define LUTHIER_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+#define LUTHIER_WITHIN inline __attribute__((always_inline))
 #else
 #define LUTHIER_WIDE
+#define LUTHIER_WITHIN inline
 #endif
 
 /// Two multiply-xorshift rounds: every bit of the index reaches every bit of the result.
@@ -46,14 +48,27 @@ struct Mask {
   bool keeps(std::uint32_t i) const { return stays(begin + i, seed, seed_high, threshold); }
 };
 
-/// To the nearest, to an even one where two are as near.
-inline std::uint16_t rounded(float value) {
+/// bfloat16 numbers are widened, decided on and narrowed by blocks of so many: loops over numbers
+/// of one size are made vectors of the processor's whole width, one over two sizes of half of it.
+constexpr std::uint32_t kAtOnce = 256;
+
+/// The bits of a bfloat16, to the nearest, to an even one where two are as near.
+LUTHIER_WITHIN std::uint32_t rounded(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t made = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-  return static_cast<std::uint16_t>(value == value ? made : 0x7fc0u);
+  return value == value ? made : 0x7fc0u;
 }
-inline float widened(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+LUTHIER_WITHIN void widen(const std::uint16_t* from, float* to, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i)
+    to[i] = std::bit_cast<float>(static_cast<std::uint32_t>(from[i]) << 16);
+}
+LUTHIER_WITHIN void narrow(const std::uint32_t* from, std::uint16_t* to, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) to[i] = static_cast<std::uint16_t>(from[i]);
+}
+/// All ones where a number of the block at `at` stays, else zero.
+LUTHIER_WITHIN void decide(const Mask& mask, std::uint32_t at, std::uint32_t* stays_there,
+                           std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) stays_there[i] = mask.keeps(at + i) ? ~0u : 0u;
 }
 
 LUTHIER_WIDE void drop(const float* x, float* y, Mask mask) {
@@ -61,32 +76,81 @@ LUTHIER_WIDE void drop(const float* x, float* y, Mask mask) {
 }
 /// bfloat16 numbers by their bits: the product is made in float32 and rounded.
 LUTHIER_WIDE void drop(const std::uint16_t* x, std::uint16_t* y, Mask mask) {
-  for (std::uint32_t i = 0; i < mask.count; ++i) {
-    const std::uint16_t made = rounded(widened(x[i]) * mask.scale);
-    y[i] = static_cast<std::uint16_t>(mask.keeps(i) ? made : 0u);
+  float numbers[kAtOnce];
+  std::uint32_t there[kAtOnce], made[kAtOnce];
+  for (std::uint32_t at = 0; at < mask.count; at += kAtOnce) {
+    const std::uint32_t some = std::min(kAtOnce, mask.count - at);
+    widen(x + at, numbers, some);
+    decide(mask, at, there, some);
+    for (std::uint32_t i = 0; i < some; ++i) made[i] = rounded(numbers[i] * mask.scale) & there[i];
+    narrow(made, y + at, some);
   }
 }
 
-/// The same, added to what stands in y.
+/// The same, added to what stands in y. Product and sum are loops of their own: the compiler would
+/// join them here and not there, and each way is another number.
+LUTHIER_WITHIN void add_kept(const float* x, const std::uint32_t* there, float scale, float* y,
+                             std::uint32_t count) {
+  float made[kAtOnce];
+  for (std::uint32_t i = 0; i < count; ++i) made[i] = there[i] ? x[i] * scale : 0.0f;
+  for (std::uint32_t i = 0; i < count; ++i) y[i] += made[i];
+}
 LUTHIER_WIDE void drop_onto(const float* x, float* y, Mask mask) {
-  for (std::uint32_t i = 0; i < mask.count; ++i) y[i] += mask.keeps(i) ? x[i] * mask.scale : 0.0f;
+  std::uint32_t there[kAtOnce];
+  for (std::uint32_t at = 0; at < mask.count; at += kAtOnce, x += kAtOnce, y += kAtOnce) {
+    const std::uint32_t some = std::min(kAtOnce, mask.count - at);
+    decide(mask, at, there, some);
+    add_kept(x, there, mask.scale, y, some);
+  }
+}
+/// What stays of x is added to y; where it is dropped y stays as it is.
+LUTHIER_WITHIN void add_kept(const float* x, const std::uint32_t* there, float scale,
+                             std::uint16_t* y, std::uint32_t count) {
+  float sums[kAtOnce];
+  std::uint32_t made[kAtOnce];
+  widen(y, sums, count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint32_t before = std::bit_cast<std::uint32_t>(sums[i]) >> 16;
+    made[i] = there[i] ? rounded(sums[i] + x[i] * scale) : before;
+  }
+  narrow(made, y, count);
 }
 LUTHIER_WIDE void drop_onto(const std::uint16_t* x, std::uint16_t* y, Mask mask) {
-  for (std::uint32_t i = 0; i < mask.count; ++i) {
-    const std::uint16_t made = rounded(widened(y[i]) + widened(x[i]) * mask.scale);
-    y[i] = static_cast<std::uint16_t>(mask.keeps(i) ? made : y[i]);
+  float numbers[kAtOnce];
+  std::uint32_t there[kAtOnce];
+  for (std::uint32_t at = 0; at < mask.count; at += kAtOnce) {
+    const std::uint32_t some = std::min(kAtOnce, mask.count - at);
+    widen(x + at, numbers, some);
+    decide(mask, at, there, some);
+    add_kept(numbers, there, mask.scale, y + at, some);
   }
 }
 
 /// `added` onto the sum, and x into the place of `added`.
+LUTHIER_WIDE void drop_both(const float* x, float* added, float* sum, Mask mask) {
+  std::uint32_t there[kAtOnce];
+  float made[kAtOnce];
+  for (std::uint32_t at = 0; at < mask.count;
+       at += kAtOnce, x += kAtOnce, added += kAtOnce, sum += kAtOnce) {
+    const std::uint32_t some = std::min(kAtOnce, mask.count - at);
+    decide(mask, at, there, some);
+    add_kept(added, there, mask.scale, sum, some);
+    for (std::uint32_t i = 0; i < some; ++i) made[i] = there[i] ? x[i] * mask.scale : 0.0f;
+    for (std::uint32_t i = 0; i < some; ++i) added[i] = made[i];
+  }
+}
 LUTHIER_WIDE void drop_both(const std::uint16_t* x, std::uint16_t* added, std::uint16_t* sum,
                             Mask mask) {
-  for (std::uint32_t i = 0; i < mask.count; ++i) {
-    const bool keeps = mask.keeps(i);
-    const std::uint16_t made = rounded(widened(sum[i]) + widened(added[i]) * mask.scale),
-                        left = rounded(widened(x[i]) * mask.scale);
-    sum[i] = static_cast<std::uint16_t>(keeps ? made : sum[i]);
-    added[i] = static_cast<std::uint16_t>(keeps ? left : 0u);
+  float numbers[kAtOnce];
+  std::uint32_t there[kAtOnce], made[kAtOnce];
+  for (std::uint32_t at = 0; at < mask.count; at += kAtOnce) {
+    const std::uint32_t some = std::min(kAtOnce, mask.count - at);
+    decide(mask, at, there, some);
+    widen(added + at, numbers, some);
+    add_kept(numbers, there, mask.scale, sum + at, some);
+    widen(x + at, numbers, some);
+    for (std::uint32_t i = 0; i < some; ++i) made[i] = rounded(numbers[i] * mask.scale) & there[i];
+    narrow(made, added + at, some);
   }
 }
 
@@ -97,13 +161,13 @@ void for_stretches(std::int64_t count, double p, std::uint64_t seed, const Work&
   whole.threshold = static_cast<std::uint32_t>(std::llround(p * 2147483648.0));
   whole.scale = static_cast<float>(1 / (1 - p));
   whole.seed = static_cast<std::uint32_t>(seed);
-  at::parallel_for(0, count, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-    constexpr std::int64_t kBlock = 1ll << 32;
+  for_pieces(0, count, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+    constexpr std::int64_t kSpace = 1ll << 32;
     for (std::int64_t at = begin; at < end;) {  // one index space of 32 bits at a time
-      const std::int64_t stop = std::min(end, (at / kBlock + 1) * kBlock);
+      const std::int64_t stop = std::min(end, (at / kSpace + 1) * kSpace);
       Mask mask = whole;
       mask.seed_high = static_cast<std::uint32_t>(seed >> 32) +
-                       static_cast<std::uint32_t>(at / kBlock) * 0x9e3779b9u;
+                       static_cast<std::uint32_t>(at / kSpace) * 0x9e3779b9u;
       mask.begin = static_cast<std::uint32_t>(at);
       mask.count = static_cast<std::uint32_t>(stop - at);
       work(at, mask);
@@ -207,18 +271,18 @@ void add_dropped_out(torch::Tensor& sum, const torch::Tensor& x, double p, const
 
 torch::Tensor add_and_drop(torch::Tensor& sum, torch::Tensor added, const torch::Tensor& x,
                            double p, const MaskSeed& seed) {
-  // float32 keeps to two passes: in one the compiler joins product and sum, which is another
-  // number.
-  if (sum.scalar_type() != torch::kBFloat16 || !suits_sum(sum, added) || !suits_sum(added, x)) {
+  if (!suits_sum(sum, added) || !suits_sum(added, x)) {
     add_dropped_out(sum, added, p, seed);
     added = torch::Tensor();  // its memory goes before the other's comes
     return dropped_out(x, p, seed);
   }
   const torch::Tensor from = x.detach().contiguous();
-  using Number = std::uint16_t;
-  for_stretches(from.numel(), p, seed.number, [&](std::int64_t at, const Mask& mask) {
-    drop_both(numbers<Number>(from) + at, to_write<Number>(added) + at, to_write<Number>(sum) + at,
-              mask);
+  by_type(from, [&](auto number) {
+    using Number = decltype(number);
+    for_stretches(from.numel(), p, seed.number, [&](std::int64_t at, const Mask& mask) {
+      drop_both(numbers<Number>(from) + at, to_write<Number>(added) + at,
+                to_write<Number>(sum) + at, mask);
+    });
   });
   return added;
 }

@@ -161,8 +161,9 @@ Result<Activation> parse_activation(const std::string& name, const std::string& 
 }
 
 Tensor activate(const Tensor& x, Activation activation) {
-  return activation == Activation::QuickGelu ? ActivateFunction::apply(x, activation)
-                                             : activated(x, activation);
+  const bool ours = activation == Activation::QuickGelu ||
+                    (activation == Activation::GeluTanh && suits_loops({x}));
+  return ours ? ActivateFunction::apply(x, activation) : activated(x, activation);
 }
 
 Tensor gated(const Tensor& gate, const Tensor& up, Activation activation) {

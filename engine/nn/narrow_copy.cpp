@@ -1,9 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/nn/narrow_copy.h"
 
+#include <mutex>
+
 namespace luthier {
 
 using torch::Tensor;
+
+namespace {
+
+/// Parts of a micro-batch ask side by side.
+std::mutex& copies_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+}  // namespace
 
 bool NarrowCopy::stale(const Tensor& wide) const {
   return !of_.is_same(wide) || version_ != wide._version();
@@ -17,6 +29,7 @@ void NarrowCopy::remember(const Tensor& wide) const {
 Tensor NarrowCopy::of(const Tensor& wide, torch::ScalarType type) const {
   if (wide.scalar_type() == type) return wide;
   if (wide.is_inference()) return wide.to(type);  // has no version
+  const std::lock_guard lock(copies_mutex());
   if (copy_.defined() && copy_.scalar_type() == type && copy_.device() == wide.device() &&
       !stale(wide)) {
     return copy_;
@@ -30,6 +43,7 @@ Tensor NarrowCopy::of(const Tensor& wide, torch::ScalarType type) const {
 }
 
 void NarrowCopy::refresh(const std::vector<Pair>& pairs) {
+  const std::lock_guard lock(copies_mutex());
   const torch::NoGradGuard no_grad;
   std::vector<Tensor> from, to;
   std::vector<Pair> renewed;

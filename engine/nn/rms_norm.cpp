@@ -58,7 +58,8 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
   }
 };
 
-/// Two results: the sum, which goes on beside its norm, and the norm. Keeps the sum.
+/// Two results: the sum, which goes on beside its norm, and the norm. Keeps the sum, as the two
+/// apart would.
 class SumNormFunction : public torch::autograd::Function<SumNormFunction> {
  public:
   static variable_list forward(AutogradContext* context, const Tensor& x, const Tensor& added,
@@ -66,6 +67,9 @@ class SumNormFunction : public torch::autograd::Function<SumNormFunction> {
     Tensor sum, y, scale;
     if (auto made = kernels::rms_norm(x, added, weight, epsilon, centred)) {
       sum = made->sum, y = made->y, scale = made->scale;
+    } else if (suits_loops({x, added, weight})) {
+      const SumNorm rows = sum_rms_norm_pass(x, added, weight, epsilon, centred);
+      sum = rows.sum, y = rows.y, scale = rows.scale;
     } else {
       sum = x + added;
       const RmsRows rows = rms_rows(sum, weight, epsilon, centred);
@@ -88,6 +92,9 @@ class SumNormFunction : public torch::autograd::Function<SumNormFunction> {
     if (context->needs_input_grad(0) || context->needs_input_grad(1)) {
       if (auto made = kernels::rms_norm_backward(gradient, sum, weight, scale, passed, centred)) {
         dsum = *made;
+      } else if (suits_loops({sum, weight, gradient}) &&
+                 (!passed.defined() || suits_loops({sum, passed}))) {
+        dsum = rms_norm_back_pass(sum, weight, scale, gradient, centred, {}, passed);
       } else {
         dsum = row_gradient(gradient, sum, weight, scale, centred);
         if (passed.defined()) dsum.add_(passed);
@@ -129,7 +136,7 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon, bool cent
 
 std::pair<Tensor, Tensor> sum_and_rms_norm(const Tensor& x, const Tensor& added,
                                            const Tensor& weight, double epsilon, bool centred) {
-  if (!kernels::available(x)) {
+  if (!kernels::available(x) && !suits_loops({x, added, weight})) {
     const Tensor sum = x + added;
     return {sum, rms_norm(sum, weight, epsilon, centred)};
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <numbers>
 
 #include <torch/csrc/autograd/custom_function.h>
@@ -93,6 +94,12 @@ Tensor section_axes(const RotaryOptions& o) {
   return torch::tensor(axes, torch::kInt64);
 }
 
+/// Parts of a micro-batch ask side by side for frequencies that go by the length.
+std::mutex& lengths_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 bool by_length(const RotaryOptions& o) { return o.type == "dynamic" || o.type == "longrope"; }
 
 }  // namespace
@@ -146,6 +153,7 @@ RotaryTable RotaryEmbedding::table(const Tensor& position_ids, torch::ScalarType
   Tensor waves;
   if (by_length(options_)) {
     if (!end) end = position_ids.numel() > 0 ? position_ids.max().item<std::int64_t>() + 1 : 0;
+    const std::lock_guard lock(lengths_mutex());
     waves = frequencies_of(*end, device);
   } else {
     if (fixed_.device() != device) fixed_ = fixed_.to(device);

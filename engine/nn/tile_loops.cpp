@@ -4,9 +4,11 @@
 #include "engine/nn/tile_loops.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <type_traits>
 
+#include "engine/nn/powers.h"
 #include "engine/nn/tile_parts.h"
 
 #ifdef LUTHIER_HAS_TILES
@@ -36,20 +38,6 @@ bool supported() {
     return false;
   return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bf16");
-}
-
-/// As cpu_loops' exponential: 2ⁿ · e^r with |r| ≤ ln 2 / 2 and the polynomial of Cephes' expf.
-LUTHIER_TILED inline __m512 exponential(__m512 x) {
-  x = _mm512_max_ps(_mm512_min_ps(x, _mm512_set1_ps(88.0f)), _mm512_set1_ps(-87.0f));
-  const __m512 whole = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 0);
-  __m512 r = _mm512_fnmadd_ps(whole, _mm512_set1_ps(0.693359375f), x);
-  r = _mm512_fmadd_ps(whole, _mm512_set1_ps(2.12194440e-4f), r);
-  __m512 sum = _mm512_set1_ps(1.9875691500e-4f);
-  for (const float next :
-       {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f})
-    sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(next));
-  sum = _mm512_add_ps(_mm512_fmadd_ps(sum, _mm512_mul_ps(r, r), r), _mm512_set1_ps(1.0f));
-  return _mm512_scalef_ps(sum, whole);
 }
 
 /// Where attend_back keeps what, in its scratch.
@@ -122,7 +110,7 @@ LUTHIER_TILED inline void share_and_slope(const HeadBackward& head, const Room& 
   if (head.causal && key > query)
     seen = key - query >= 16 ? 0 : static_cast<__mmask16>(seen & (0xffffu << (key - query)));
   const __m512 part = _mm512_maskz_mov_ps(
-      static_cast<__mmask16>(seen & _mm512_cmp_ps_mask(power, _mm512_set1_ps(-87.0f), _CMP_GE_OQ)),
+      static_cast<__mmask16>(seen & _mm512_cmp_ps_mask(power, _mm512_set1_ps(-87.0f), _CMP_NLT_UQ)),
       exponential(power));
   const __m512 above =
       _mm512_sub_ps(_mm512_load_ps(room.gained + place), _mm512_load_ps(room.along + query));
@@ -200,11 +188,97 @@ void clear(Number* from, std::int64_t count) {
   std::memset(from, 0, static_cast<std::size_t>(count) * sizeof(Number));
 }
 
+constexpr std::int64_t kQueries = 64;  ///< of a block of the forward, with all keys that they see
+
+/// Where attend keeps what, in its scratch.
+struct ForwardRoom {
+  Bits* queries;               ///< [length, size], zeros behind
+  Bits *keys_turned, *values;  ///< as right sides
+  float* scores;               ///< of a block, [kQueries, length]
+  Bits* powers;                ///< the same
+  float* mixed;                ///< of a block, [kQueries, size]
+};
+
+/// Lays the parts out one after the other from `start`; → bytes in all.
+std::int64_t lay_out(ForwardRoom& room, char* start, std::int64_t length, std::int64_t size) {
+  std::int64_t used = 0;
+  const auto take = [&](auto*& part, std::int64_t count) {
+    part = reinterpret_cast<std::remove_reference_t<decltype(part)>>(start + used);
+    used += (count * static_cast<std::int64_t>(sizeof *part) + 63) / 64 * 64;
+  };
+  const std::int64_t rows = padded(length);
+  for (Bits** part : {&room.queries, &room.keys_turned, &room.values}) take(*part, rows * size);
+  take(room.scores, kQueries * rows);
+  take(room.powers, kQueries * rows);
+  take(room.mixed, kQueries * size);
+  return used;
+}
+
+/// Powers of the first `seen` scores of a query, zeros from there to `end`; → the largest score,
+/// scaled, and writes the sum of the powers as they were, and as they are rounded: what is
+/// multiplied with rounded ones is divided by their sum, so that the shares come to one.
+LUTHIER_TILED float make_powers(const float* scores, std::int64_t seen, std::int64_t end,
+                                float scale, Bits* powers, float* sum, float* rounded_sum) {
+  const float largest = largest_score(scores, seen) * scale;
+  const __m512 factor = _mm512_set1_ps(scale), down = _mm512_set1_ps(largest);
+  __m512 sums = _mm512_setzero_ps(), rounded = sums;
+  for (std::int64_t i = 0; i < end; i += 16) {
+    const __mmask16 there = lanes_before(i, seen);
+    const __m512 power = _mm512_maskz_mov_ps(
+        there, exponential(_mm512_fmsub_ps(_mm512_load_ps(scores + i), factor, down)));
+    sums = _mm512_add_ps(sums, power);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(powers + i), narrowed(power));
+    rounded = _mm512_add_ps(rounded, widened(powers + i));
+  }
+  *sum = _mm512_reduce_add_ps(sums);
+  *rounded_sum = _mm512_reduce_add_ps(rounded);
+  return largest;
+}
+
 }  // namespace
 
 bool available() {
   static const bool found = supported() && permitted();
   return found;
+}
+
+std::int64_t attend_scratch(std::int64_t length, std::int64_t size) {
+  ForwardRoom room{};
+  return lay_out(room, nullptr, length, size);
+}
+
+void attend(const HeadForward& head, void* scratch) {
+  const std::int64_t length = head.length, size = head.size, rows = padded(length);
+  ForwardRoom room{};
+  lay_out(room, static_cast<char*>(scratch), length, size);
+  copy_rows(head.q, length, size, room.queries);
+  pack_turned(head.k, length, size, room.keys_turned);
+  pack(head.v, length, size, room.values);
+  const Tiles tiles;
+  for (std::int64_t first = 0; first < rows; first += kQueries) {
+    const std::int64_t count = std::min(kQueries, rows - first),
+                       end = head.causal ? std::min(rows, first + count) : rows;
+    product({room.queries + first * size, size}, room.keys_turned, size / kStep * kTile,
+            room.scores, rows, count, end, size, false);
+    float sums[kQueries];  // of rounded powers
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t query = first + i;
+      if (query >= length) {
+        clear(room.powers + i * rows, end);
+        continue;
+      }
+      float sum = 0;
+      const float largest = make_powers(room.scores + i * rows, head.causal ? query + 1 : length,
+                                        end, head.scale, room.powers + i * rows, &sum, &sums[i]);
+      head.log_sums[query] = largest + std::log(sum);
+    }
+    product({room.powers, rows}, room.values, rows / kStep * kTile, room.mixed, size, count, size,
+            end, false);
+    for (std::int64_t i = 0; i < std::min(count, length - first); ++i) {
+      write_rows(room.mixed + i * size, 1, size, 1 / sums[i],
+                 {head.result.start + (first + i) * head.result.stride, head.result.stride});
+    }
+  }
 }
 
 std::int64_t attend_back_scratch(std::int64_t length, std::int64_t size) {
@@ -245,6 +319,8 @@ void attend_back(const HeadBackward& head, void* scratch) {
 #else
 
 bool available() { return false; }
+std::int64_t attend_scratch(std::int64_t, std::int64_t) { return 0; }
+void attend(const HeadForward&, void*) {}
 std::int64_t attend_back_scratch(std::int64_t, std::int64_t) { return 0; }
 void attend_back(const HeadBackward&, void*) {}
 

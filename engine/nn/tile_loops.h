@@ -2,8 +2,8 @@
 // bfloat16 products of small blocks on processors whose cores multiply tiles (Intel's AMX: 16 rows
 // of 32 numbers with 32 rows of 16, added to 16 × 16 in float32; Intel's Software Developer's
 // Manual, volume 1, chapter 18). They are for work where a call of a library costs more than its
-// product: attention's backward makes five for each block of scores. What is multiplied is bfloat16
-// by its bits, sums are float32, and their order depends on the sizes alone.
+// product: attention makes seven for each block of scores, forward and backward. What is multiplied
+// is bfloat16 by its bits, sums are float32, and their order depends on the sizes alone.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,23 @@ struct RowsToWrite {
   Bits* start = nullptr;
   std::int64_t stride = 0;
 };
+
+/// softmax(scale · q kᵀ) v of one head: what it is made of, and where it goes. `size` numbers each
+/// (a multiple of kStep), as many keys as queries; scale > 0.
+struct HeadForward {
+  Rows q, k, v;
+  RowsToWrite result;
+  float* log_sums = nullptr;  ///< of each query, written: ln Σ exp(scale · q kᵀ)
+  std::int64_t length = 0, size = 0;
+  float scale = 1;
+  bool causal = true;  ///< query i sees keys up to i
+};
+
+/// Bytes of `scratch` that attend wants; it begins at a multiple of 64.
+std::int64_t attend_scratch(std::int64_t length, std::int64_t size);
+/// Writes the result and the log of sums. Powers are rounded to bfloat16 before they are multiplied
+/// with the values; their sums are not.
+void attend(const HeadForward& head, void* scratch);
 
 /// What the backward of softmax(scale · q kᵀ) v needs of one head. Queries, keys and values have
 /// `size` numbers each (a multiple of kStep), and there are as many keys as queries.

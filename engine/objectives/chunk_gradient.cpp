@@ -31,7 +31,7 @@ Tensor cross_entropy_in_place(const Tensor& logits, const Tensor& target, bool g
     return shares.defined() ? (losses.view(shares.sizes()) * shares).sum() : losses.sum();
   };
   if (const auto losses = kernels::cross_entropy_(logits, target, gradient)) return summed(*losses);
-  if (logits.scalar_type() == torch::kBFloat16 && suits_loops({logits}) && logits.is_contiguous())
+  if (suits_loops({logits}) && logits.is_contiguous())
     return summed(cross_entropy_pass(logits, target, gradient));
   const Tensor goal = target.unsqueeze(1);
   const Tensor wide = logits.to(torch::kFloat32);  // itself where it is float32

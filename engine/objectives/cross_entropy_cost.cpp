@@ -33,6 +33,13 @@ WeightGradient weight_gradient(const StepTerms& terms, const HeadCost& head) {
   return cost;
 }
 
+namespace {
+
+/// What oneDNN lays out for a bfloat16 product, block by block: hardly more for larger ones.
+constexpr std::int64_t kProductRoom = 1 << 20;
+
+}  // namespace
+
 LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head) {
   const StepTerms& terms = pass.terms;
   const std::int64_t vocabulary = std::max<std::int64_t>(1, head.vocabulary);
@@ -43,6 +50,7 @@ LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head) {
   cost.work =
       terms.block(pass.tokens * head.width) + 2 * terms.block(pass.labels * head.width) +
       std::max(chunk_bytes(terms, head, chunk, !terms.cpu) + weight.growing, weight.handed_on);
+  if (terms.cpu && terms.element < 4) cost.work += kProductRoom;
   return cost;
 }
 

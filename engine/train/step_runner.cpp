@@ -3,14 +3,23 @@
 // a window. On a device nothing of a window is read before its end: losses, figures and the
 // gradients' norm come in one read, and meanwhile the host runs ahead. The gradients of several
 // micro-batches are added in float32, whatever the type of what trains.
+//
+// Where a small model's micro-batch goes in parts (batches/parts.h), each part's gradients are
+// fetched by themselves and added in the parts' order, which does not depend on who was first.
 #include "engine/train/step_runner.h"
 
 #include <cmath>
 #include <limits>
+#include <utility>
+
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "engine/base/log.h"
+#include "engine/batches/parts.h"
 #include "engine/device/numbers.h"
 #include "engine/device/threads.h"
+#include "engine/nn/batch_part.h"
 #include "engine/optim/gradients.h"
 
 namespace luthier {
@@ -86,7 +95,96 @@ bool take_told(const std::vector<Told>& all, const torch::Tensor& standing,
   return read;
 }
 
+/// The rows by their parts, each part's in their order. Takes the rows out of `batch`, which keeps
+/// their numbers.
+std::vector<MicroBatch> taken_apart(MicroBatch& batch, const std::vector<std::size_t>& part_of) {
+  std::vector<MicroBatch> parts(count_parts(part_of));
+  for (std::size_t row = 0; row < part_of.size(); ++row) {
+    MicroBatch& part = parts[part_of[row]];
+    part.rows.push_back(batch.rows[row]);
+    part.cached.push_back(std::move(batch.cached[row]));
+    part.encoded.push_back(std::move(batch.encoded[row]));
+  }
+  return parts;
+}
+
+/// Adds the parts' gradients of each tensor, the first part's first, in float32 at least.
+void add_gradients(const std::vector<TrainedTensor>& tensors,
+                   std::vector<torch::autograd::variable_list>& of_parts) {
+  const torch::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    torch::Tensor& sum = tensors[i].tensor.mutable_grad();
+    for (torch::autograd::variable_list& part : of_parts) {
+      if (part.empty() || !part[i].defined()) continue;
+      const torch::Tensor made = std::exchange(part[i], {});
+      if (sum.defined())
+        sum.add_(made);
+      else
+        sum = made.itemsize() < sizeof(float) ? made.to(torch::kFloat32) : made;
+    }
+  }
+}
+
 }  // namespace
+
+std::vector<std::size_t> StepRunner::parts(const MicroBatch& batch) {
+  // Without an adapter all of the model's gradients would be there several times.
+  if (!trainables_.adapter || objective_.window_rule() != WindowRule::Counts ||
+      !policy_.model().device().is_cpu())
+    return {};
+  std::vector<std::int64_t> tokens;
+  for (const EncodedRow& row : batch.encoded) tokens.push_back(row.tokens());
+  return parts_of_rows(tokens, policy_.model().geometry().hidden_size, at::get_num_threads());
+}
+
+void StepRunner::in_parts(std::vector<MicroBatch> rows, double divisor, WindowOutcome& outcome) {
+  const auto count = static_cast<std::int64_t>(rows.size());
+  const auto place = [](std::int64_t part) { return static_cast<std::size_t>(part); };
+  std::vector<Batch> batches;
+  for (const MicroBatch& part : rows) {
+    batches.push_back(
+        policy_.batch(part, objective_.row_kind().order(), BatchMaker::Pass::Training));
+  }
+  std::vector<Told> told(rows.size());
+  std::vector<torch::Tensor> shares(rows.size());
+  on_own_threads(count, [&](std::int64_t part) {
+    const BatchPart here(static_cast<std::uint64_t>(part));
+    const LossSum loss = objective_.loss(policy_, batches[place(part)]);
+    if (!loss.sum.defined()) return;
+    shares[place(part)] = loss.sum / divisor;
+    told[place(part)] = {&rows[place(part)], shares[place(part)].detach(), loss.figures};
+  });
+  std::erase_if(told, [](const Told& part) { return !part.rows; });
+  take_told(told, {}, {}, outcome);
+  if (!outcome.finite) return;
+  const auto backward = [&](std::int64_t part,
+                            const std::function<void(const torch::Tensor&)>& go) {
+    const BatchPart here(static_cast<std::uint64_t>(part));
+    const torch::Tensor share = std::exchange(shares[place(part)], {});
+    if (share.defined() && share.requires_grad()) go(share);
+  };
+  if (policy_.model().gradient_checkpointing()) {
+    // Layers that are made once more add to the gradients by themselves: one part after another,
+    // with the bits that they would have side by side.
+    for (std::int64_t part = 0; part < count; ++part) {
+      on_own_threads(1, [&](std::int64_t) {
+        backward(part, [](const torch::Tensor& share) { share.backward(); });
+      });
+      widen_gradients(trainables_.tensors);
+    }
+    return;
+  }
+  std::vector<torch::Tensor> trained;
+  for (const TrainedTensor& each : trainables_.tensors) trained.push_back(each.tensor);
+  std::vector<torch::autograd::variable_list> gradients(rows.size());
+  on_own_threads(count, [&](std::int64_t part) {
+    backward(part, [&](const torch::Tensor& share) {
+      gradients[place(part)] = torch::autograd::grad({share}, trained, {}, /*retain_graph=*/false,
+                                                     /*create_graph=*/false, /*allow_unused=*/true);
+    });
+  });
+  add_gradients(trainables_.tensors, gradients);
+}
 
 std::vector<MicroBatch>& StepRunner::as_they_go(Window& window) const {
   if (objective_.window_rule() == WindowRule::Whole) window.batches = {joined(window.batches)};
@@ -158,7 +256,11 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     adapt_waiting();
     if (batches[i].empty()) continue;
     if (trainables_.adapter) trainables_.adapter->set_training(objective_.dropout(), seed_of(i));
-    if (!recorded_) {
+    const std::vector<std::size_t> part_of =
+        !recorded_ && divided_by[i] > 0 ? parts(batches[i]) : std::vector<std::size_t>();
+    if (!part_of.empty()) {
+      in_parts(taken_apart(batches[i], part_of), divided_by[i], outcome);
+    } else if (!recorded_) {
       launch(i);
       if (outcome.finite && i < last) widen_gradients(trainables_.tensors);
     } else if (divided_by[i] > 0 && recorded_->step(batches[i], seed_of(i), divided_by[i])) {

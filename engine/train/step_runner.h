@@ -43,9 +43,9 @@ class StepRunner {
                 std::move(reference)) {}
 
   /// Adds the window's gradients: in float32 where more than one micro-batch has some, else they
-  /// are of their tensors' types. `first_batch` counts micro-batches from the run's start: it seeds
-  /// dropout and what the objective draws. `go_on` is asked before each micro-batch. LibTorch's
-  /// exceptions (out of memory) pass through.
+  /// are of their tensors' types. The window's rows may be used up. `first_batch` counts
+  /// micro-batches from the run's start: it seeds dropout and what the objective draws. `go_on` is
+  /// asked before each micro-batch. LibTorch's exceptions (out of memory) pass through.
   Result<WindowOutcome> accumulate(Window& window, std::uint64_t seed, std::int64_t first_batch,
                                    const std::function<bool()>& go_on = {});
   /// Keeps what a fixed tower gives for the window's pictures, as accumulate() does, and no more of
@@ -72,6 +72,10 @@ class StepRunner {
   std::vector<MicroBatch>& as_they_go(Window& window) const;
   /// What each micro-batch's sum is divided by; 0 where it takes no part.
   std::vector<double> divisors(const std::vector<MicroBatch>& batches) const;
+  /// Which part each row of a micro-batch goes with; empty: it goes as a whole.
+  std::vector<std::size_t> parts(const MicroBatch& batch);
+  /// Forward and backward of a micro-batch's parts side by side, as accumulate's of a whole one.
+  void in_parts(std::vector<MicroBatch> rows, double divisor, WindowOutcome& outcome);
 
   Objective& objective_;
   const Trainables& trainables_;

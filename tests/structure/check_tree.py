@@ -64,15 +64,18 @@ FORBIDDEN = [
      "starts a program or uses the network"),
     (re.compile(r"\bstd::w?(regex|cregex_iterator|sregex_iterator)\b"),
      "matches without limits (text/regex has them)"),
+    (re.compile(r"\bat::parallel_(for|reduce)\("),
+     "runs on one thread where a file is compiled without OpenMP (device/parallel has for_pieces)"),
 ]
 # What is loaded, by fixed names, where a device is there: LibTorch's own CUDA half, the NVIDIA
 # driver's two libraries, and CUDA's compiler for kernels of our own. The one file that uses the
 # network, when the user fetches a model. The window's own program in its own place, when a card
-# died under it.
+# died under it. The one file that is compiled with OpenMP.
 ALLOWED = {("engine/device/cuda_libraries.cpp", "dlopen("),
            ("engine/device/card_reader.cpp", "dlopen("),
            ("engine/kernels/compiler.cpp", "dlopen("),
            ("engine/kernels/cuda_driver.cpp", "dlopen("),
+           ("engine/device/parallel.cpp", "at::parallel_for("),
            ("engine/hub/transfer.cpp", "curl_easy_init"),
            ("app/gui/start_anew.cpp", "execv(")}
 # A test waits by tests/patience.h, whose limit only a hang reaches, and asserts no time that a busy

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "engine/nn/batch_part.h"
 #include "engine/train/step_runner.h"
 
 using namespace luthier;
@@ -104,6 +105,116 @@ class TestStepRunner : public QObject {
       QVERIFY(gradient.abs().max().item<float>() > 0);
     }
     QVERIFY(late > 0);
+  }
+
+  /// One micro-batch on two threads of its own is the same on both together, but for the order of
+  /// sums, and the same to the bit whoever is first.
+  void parts_side_by_side_are_the_whole_data() {
+    QTest::addColumn<QStringList>("settings");
+    QTest::newRow("float32") << QStringList{};
+    QTest::newRow("a tower that stands still")
+        << QStringList{"adapter.exclude_modules=.*vision_tower.*"};
+    QTest::newRow("several micro-batches") << QStringList{"batches=2"};
+    QTest::newRow("bfloat16") << QStringList{"training.dtype=bfloat16"};
+    QTest::newRow("bfloat16, a module trained whole")
+        << QStringList{"training.dtype=bfloat16", "adapter.modules_to_save=lm_head"};
+    QTest::newRow("bottleneck") << QStringList{"strategy=bottleneck"};
+  }
+  void parts_side_by_side_are_the_whole() {
+    QFETCH(QStringList, settings);
+    TinyRun tiny({}, 32);
+    const bool several = settings.removeAll("batches=2") > 0;
+    std::vector<std::string> all;
+    for (const QString& each : settings) all.push_back(each.toStdString());
+    if (!settings.contains("strategy=bottleneck")) all.push_back("adapter.lora_dropout=0");
+    const Recipe recipe = tiny.recipe("run", all);
+    LoadedModel base = load(recipe).take();
+    const auto objective = make_objective(recipe).take();
+    RowReader reader;
+    reader.dataset = Dataset::open({tiny.root() / "rows.jsonl"}).take();
+    reader.processor = base.processor;
+    const Trainables trainables = apply_strategy(base, recipe).take();
+    // Where B is zero, A has no gradient.
+    torch::manual_seed(3);
+    for (const TrainedTensor& trained : trainables.tensors) {
+      const torch::NoGradGuard no_grad;
+      torch::Tensor(trained.tensor).add_(torch::randn_like(trained.tensor), 0.05);
+    }
+    StepRunner runner(base, *objective, trainables, nullptr);
+    const auto gradients = [&](int threads, double& loss) {
+      at::set_num_threads(threads);
+      Window window = window_of(reader, 32);
+      std::vector<MicroBatch> rows = std::move(window.batches);
+      window.batches.resize(several ? 2 : 1);
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        MicroBatch& batch = window.batches[i % window.batches.size()];
+        batch.rows.push_back(rows[i].rows[0]), batch.cached.emplace_back();
+        batch.encoded.push_back(std::move(rows[i].encoded[0]));
+      }
+      const WindowOutcome outcome = runner.accumulate(window, 3, 0).take();
+      at::set_num_threads(1);
+      loss = outcome.loss;
+      std::vector<torch::Tensor> made;
+      for (const TrainedTensor& trained : trainables.tensors)
+        made.push_back(std::exchange(trained.tensor.mutable_grad(), torch::Tensor()));
+      return made;
+    };
+    double loss = 0, loss_in_parts = 0, loss_again = 0;
+    const auto whole = gradients(1, loss), in_parts = gradients(2, loss_in_parts),
+               again = gradients(2, loss_again);
+    const bool narrow = recipe.training.dtype == "bfloat16";
+    QVERIFY(std::abs(loss_in_parts / loss - 1) < (narrow ? 1e-3 : 1e-6));
+    QCOMPARE(loss_in_parts, loss_again);
+    int reached = 0, apart = 0;
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      const std::string& name = trainables.tensors[i].name;
+      QCOMPARE(in_parts[i].defined(), whole[i].defined());
+      if (!whole[i].defined()) continue;
+      ++reached;
+      QVERIFY2(in_parts[i].equal(again[i]), name.c_str());
+      const auto wide = [](const torch::Tensor& x) { return x.to(torch::kFloat64); };
+      const double far = (wide(in_parts[i]) - wide(whole[i])).norm().item<double>(),
+                   size = wide(whole[i]).norm().item<double>();
+      QVERIFY2(far <= size * (narrow ? 2e-2 : 1e-5), name.c_str());
+      apart += far > 0;
+      if (trainables.tensors[i].tensor.itemsize() < 4)
+        QCOMPARE(in_parts[i].scalar_type(), torch::kFloat32);
+    }
+    QVERIFY(reached > 10 && apart > 0);  // they did go in parts
+    trainables.adapter->deactivate();
+  }
+
+  /// What dropout drops differs from part to part: the same row in both has two losses.
+  void parts_drop_by_themselves() {
+    TinyRun tiny({}, 32);
+    const Recipe recipe = tiny.recipe("run", {"adapter.lora_dropout=0.5"});
+    LoadedModel base = load(recipe).take();
+    const auto objective = make_objective(recipe).take();
+    RowReader reader;
+    reader.dataset = Dataset::open({tiny.root() / "rows.jsonl"}).take();
+    reader.processor = base.processor;
+    const Trainables trainables = apply_strategy(base, recipe).take();
+    torch::manual_seed(3);
+    for (const TrainedTensor& trained : trainables.tensors) {
+      const torch::NoGradGuard no_grad;
+      torch::Tensor(trained.tensor).add_(torch::randn_like(trained.tensor), 0.3);
+    }
+    trainables.adapter->set_training(true, 5);
+    Policy policy(base, trainables.adapter, false, nullptr);
+    MicroBatch rows = std::move(window_of(reader, 1).batches[0]);
+    const Batch batch =
+        policy.batch(rows, objective->row_kind().order(), BatchMaker::Pass::Training);
+    const auto loss = [&](std::uint64_t part) {
+      const torch::NoGradGuard no_grad;
+      const BatchPart here(part);
+      return objective->loss(policy, batch).sum.item<double>();
+    };
+    QCOMPARE(BatchPart::here(), std::uint64_t(0));
+    const double first = loss(0), second = loss(1);
+    QVERIFY(first != second);
+    QCOMPARE(loss(0), first);
+    QCOMPARE(loss(1), second);
+    trainables.adapter->deactivate();
   }
 };
 

@@ -55,6 +55,36 @@ class TestTrainer : public QObject {
              qPrintable(differences(tiny.root() / "cut", tiny.root() / "whole")));
   }
 
+  /// Micro-batches that go in parts side by side (batches/parts.h): cut, and made once more.
+  void parts_resume_to_the_byte() {
+    const auto threads = [](int count) {
+      qputenv("OMP_NUM_THREADS", QByteArray::number(count));  // a run takes all cores where none is
+      at::set_num_threads(count);
+    };
+    threads(2);
+    TinyRun tiny({}, 40);
+    const std::vector<std::string> settings{"training.per_device_train_batch_size=16",
+                                            "training.gradient_accumulation_steps=1"};
+    VERIFY_OK(run(tiny.recipe("whole", settings)));
+    const Recipe recipe = tiny.recipe("cut", settings);
+    VERIFY_OK(run(recipe, {}, [&](Watcher& watcher, TrainControl& control, LoadedModel&) {
+      watcher.at_step = [&](std::int64_t step) {
+        if (step == 4) control.stop(true);
+      };
+    }));
+    VERIFY_OK(run(recipe, tiny.root() / "cut"));
+    TrainerOptions on;
+    on.gradient_checkpointing = true;
+    VERIFY_OK(run(tiny.recipe("recomputed", settings), {}, {}, on));
+    threads(1);
+    VERIFY_OK(run(tiny.recipe("together", settings)));
+    qunsetenv("OMP_NUM_THREADS");
+    for (const char* other : {"cut", "recomputed"})
+      QVERIFY2(differences(tiny.root() / other, tiny.root() / "whole").isEmpty(),
+               qPrintable(differences(tiny.root() / other, tiny.root() / "whole")));
+    QVERIFY(!differences(tiny.root() / "together", tiny.root() / "whole").isEmpty());
+  }
+
   void goes_on_from_the_last_checkpoint_alone() {
     TinyRun tiny;
     VERIFY_OK(run(tiny.recipe("whole")));

@@ -4,13 +4,12 @@
 // each block, so that they cost one look each.
 #include "engine/nn/weights/bnb_4bit.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "engine/base/text.h"
+#include "engine/device/parallel.h"
 #include "engine/io/weight_kinds/bnb_4bit.h"
 
 namespace luthier::bnb_4bit {
@@ -63,7 +62,7 @@ const std::vector<std::uint8_t>& nearest_in_map() {
 /// The mean as one thread sums it, so that it depends on no machine's cores.
 float mean_of(const Tensor& values) {
   float mean = 0;
-  at::parallel_for(0, 1, 1, [&](std::int64_t, std::int64_t) {
+  for_pieces(0, 1, 1, [&](std::int64_t, std::int64_t) {
     const torch::NoGradGuard no_grad;
     mean = values.mean().item<float>();
   });
@@ -227,25 +226,24 @@ class FourBitWeight : public PackedWeight {
   void fill(T* out, std::int64_t first, std::int64_t last) const {
     if (first >= last) return;
     const std::uint8_t* bytes = bytes_.const_data_ptr<std::uint8_t>();
-    at::parallel_for(first / block_, divided_up(last, block_), kGrain,
-                     [&](std::int64_t begin, std::int64_t end) {
-                       for (std::int64_t block = begin; block < end; ++block) {
-                         const float scale = scales_.of(block);
-                         std::array<T, 16> table;
-                         for (std::size_t i = 0; i < 16; ++i)
-                           table[i] = static_cast<T>(book_.values[i] * scale);
-                         std::int64_t at = std::max(first, block * block_);
-                         const std::int64_t stop = std::min(last, (block + 1) * block_);
-                         if (at % 2 == 1 && at < stop)
-                           out[at - first] = table[bytes[at / 2] & 15], ++at;
-                         for (; at + 1 < stop; at += 2) {
-                           const std::uint8_t both = bytes[at / 2];
-                           out[at - first] = table[both >> 4];
-                           out[at - first + 1] = table[both & 15];
-                         }
-                         if (at < stop) out[at - first] = table[bytes[at / 2] >> 4];
-                       }
-                     });
+    for_pieces(first / block_, divided_up(last, block_), kGrain,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t block = begin; block < end; ++block) {
+                   const float scale = scales_.of(block);
+                   std::array<T, 16> table;
+                   for (std::size_t i = 0; i < 16; ++i)
+                     table[i] = static_cast<T>(book_.values[i] * scale);
+                   std::int64_t at = std::max(first, block * block_);
+                   const std::int64_t stop = std::min(last, (block + 1) * block_);
+                   if (at % 2 == 1 && at < stop) out[at - first] = table[bytes[at / 2] & 15], ++at;
+                   for (; at + 1 < stop; at += 2) {
+                     const std::uint8_t both = bytes[at / 2];
+                     out[at - first] = table[both >> 4];
+                     out[at - first + 1] = table[both & 15];
+                   }
+                   if (at < stop) out[at - first] = table[bytes[at / 2] >> 4];
+                 }
+               });
   }
 
   const Codebook& book_;
@@ -287,7 +285,7 @@ std::pair<Tensor, Tensor> pack_numbers(const Codebook& book, const Tensor& flat)
   const float* from = flat.const_data_ptr<float>();
   auto* to = bytes.data_ptr<std::uint8_t>();
   float* scale_of = scales.data_ptr<float>();
-  at::parallel_for(0, blocks, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  for_pieces(0, blocks, kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t block = begin; block < end; ++block) {
       const std::int64_t first = block * kBlock, last = std::min(numbers, first + kBlock);
       float largest = 0;

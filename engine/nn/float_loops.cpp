@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A right side is laid out in panels of 32 columns, one row of 32 behind another; a left side is
+// read number by number, each spread over a register, so it may as well be read transposed. Eight
+// rows of a panel's width are made at a time: sixteen sums in registers, as many as hide their
+// latency.
+#include "engine/nn/float_loops.h"
+
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+
+#include "engine/nn/powers.h"
+
+namespace luthier::floats {
+
+#ifdef LUTHIER_HAS_AVX512
+
+namespace {
+
+constexpr std::int64_t kQueries = 64;  ///< of a block of scores, with all keys that they see
+constexpr int kTall = 8;               ///< rows that are made at a time
+
+/// A left side: number (row, place) stands at start[row · down + place · across].
+struct Left {
+  const float* start;
+  std::int64_t down, across;
+};
+
+/// c [m, n] = (adds: +=) a [m, k] · b; m a multiple of kTall, n of kStep. `panel`: numbers from one
+/// panel of b to the next.
+LUTHIER_AVX512 void product(Left a, const float* b, std::int64_t panel, float* c,
+                            std::int64_t c_stride, std::int64_t m, std::int64_t n, std::int64_t k,
+                            bool adds) {
+  for (std::int64_t j = 0; j < n; j += kStep, b += panel) {
+    for (std::int64_t i = 0; i < m; i += kTall) {
+      float* const to = c + i * c_stride + j;
+      __m512 near[kTall], far[kTall];
+#pragma GCC unroll 8
+      for (int row = 0; row < kTall; ++row) {
+        near[row] = adds ? _mm512_load_ps(to + row * c_stride) : _mm512_setzero_ps();
+        far[row] = adds ? _mm512_load_ps(to + row * c_stride + 16) : _mm512_setzero_ps();
+      }
+      const float* from = a.start + i * a.down;
+      const float* beside = b;
+      for (std::int64_t t = 0; t < k; ++t, from += a.across, beside += kStep) {
+        const __m512 left = _mm512_load_ps(beside), right = _mm512_load_ps(beside + 16);
+#pragma GCC unroll 8
+        for (int row = 0; row < kTall; ++row) {
+          const __m512 number = _mm512_set1_ps(from[row * a.down]);
+          near[row] = _mm512_fmadd_ps(number, left, near[row]);
+          far[row] = _mm512_fmadd_ps(number, right, far[row]);
+        }
+      }
+#pragma GCC unroll 8
+      for (int row = 0; row < kTall; ++row) {
+        _mm512_store_ps(to + row * c_stride, near[row]);
+        _mm512_store_ps(to + row * c_stride + 16, far[row]);
+      }
+    }
+  }
+}
+
+/// Rows one after the other, zeros behind them up to padded(count).
+void copy_rows(Rows rows, std::int64_t count, std::int64_t size, float* to) {
+  const auto bytes = static_cast<std::size_t>(size) * sizeof(float);
+  for (std::int64_t row = 0; row < count; ++row)
+    std::memcpy(to + row * size, rows.start + row * rows.stride, bytes);
+  std::memset(to + count * size, 0, static_cast<std::size_t>(padded(count) - count) * bytes);
+}
+
+/// The same rows as a right side: [size / 32][padded(count)][32].
+void pack(const float* rows, std::int64_t count, std::int64_t size, float* to) {
+  for (std::int64_t from = 0; from < size; from += kStep)
+    for (std::int64_t row = 0; row < padded(count); ++row, to += kStep)
+      std::memcpy(to, rows + row * size + from, kStep * sizeof(float));
+}
+
+/// Their transpose as a right side: [padded(count) / 32][size][32].
+void pack_turned(const float* rows, std::int64_t count, std::int64_t size, float* to) {
+  for (std::int64_t first = 0; first < padded(count); first += kStep, to += size * kStep)
+    for (std::int64_t row = 0; row < kStep; ++row)
+      for (std::int64_t i = 0; i < size; ++i) to[i * kStep + row] = rows[(first + row) * size + i];
+}
+
+/// `count` rows, so many times.
+LUTHIER_AVX512 void write_rows(const float* from, std::int64_t count, std::int64_t size,
+                               float scale, RowsToWrite to) {
+  for (std::int64_t row = 0; row < count; ++row)
+    for (std::int64_t i = 0; i < size; i += 16)
+      _mm512_storeu_ps(to.start + row * to.stride + i,
+                       _mm512_mul_ps(_mm512_load_ps(from + row * size + i), _mm512_set1_ps(scale)));
+}
+
+/// Lays parts out one after the other.
+class Layout {
+ public:
+  explicit Layout(void* start) : start_(static_cast<char*>(start)) {}
+  void take(float*& part, std::int64_t count) {
+    part = reinterpret_cast<float*>(start_ + used_);
+    used_ += (count * static_cast<std::int64_t>(sizeof(float)) + 63) / 64 * 64;
+  }
+  std::int64_t used() const { return used_; }
+
+ private:
+  char* start_;
+  std::int64_t used_ = 0;
+};
+
+struct ForwardRoom {
+  float *rows, *other;          ///< [length, size], zeros behind
+  float *keys_turned, *values;  ///< as right sides
+  float* scores;                ///< of a block, then its powers
+  float* mixed;                 ///< of a block
+};
+std::int64_t lay_out(ForwardRoom& room, void* start, std::int64_t length, std::int64_t size) {
+  const std::int64_t rows = padded(length);
+  Layout layout(start);
+  for (float** part : {&room.rows, &room.other, &room.keys_turned, &room.values})
+    layout.take(*part, rows * size);
+  layout.take(room.scores, kQueries * rows);
+  layout.take(room.mixed, kQueries * size);
+  return layout.used();
+}
+
+struct BackwardRoom {
+  float *queries, *gradients, *other;         ///< [length, size], zeros behind
+  float *keys, *keys_turned, *values_turned;  ///< as right sides
+  float *queries_packed, *gradients_packed;   ///< the same
+  float *scores, *gained;   ///< of a block, then the shares and the scores' gradient
+  float *dk, *dv, *dq;      ///< [length, size]; dq of a block
+  float *log_sums, *along;  ///< of each query; `along`: Σ gradient · result
+};
+std::int64_t lay_out(BackwardRoom& room, void* start, std::int64_t length, std::int64_t size) {
+  const std::int64_t rows = padded(length);
+  Layout layout(start);
+  for (float** part :
+       {&room.queries, &room.gradients, &room.other, &room.keys, &room.keys_turned,
+        &room.values_turned, &room.queries_packed, &room.gradients_packed, &room.dk, &room.dv})
+    layout.take(*part, rows * size);
+  layout.take(room.scores, kQueries * rows);
+  layout.take(room.gained, kQueries * rows);
+  layout.take(room.dq, kQueries * size);
+  layout.take(room.log_sums, rows);
+  layout.take(room.along, rows);
+  return layout.used();
+}
+
+/// Scores of one query become powers: of the first `seen`, zeros from there to `end`. → what the
+/// largest score is, scaled; `sum`: the powers'.
+LUTHIER_AVX512 float make_powers(float* scores, std::int64_t seen, std::int64_t end, float scale,
+                                 float* sum) {
+  const float largest = largest_score(scores, seen) * scale;
+  const __m512 factor = _mm512_set1_ps(scale), down = _mm512_set1_ps(largest);
+  __m512 sums = _mm512_setzero_ps();
+  for (std::int64_t i = 0; i < end; i += 16) {
+    const __m512 power =
+        _mm512_maskz_mov_ps(lanes_before(i, seen),
+                            exponential(_mm512_fmsub_ps(_mm512_load_ps(scores + i), factor, down)));
+    sums = _mm512_add_ps(sums, power);
+    _mm512_store_ps(scores + i, power);
+  }
+  *sum = _mm512_reduce_add_ps(sums);
+  return largest;
+}
+
+/// Scores of one query become shares, and the shares' gradient that of the scores, but for the
+/// scale.
+LUTHIER_AVX512 void make_slopes(float* scores, float* gained, std::int64_t seen, std::int64_t end,
+                                float scale, float log_sum, float along) {
+  const __m512 factor = _mm512_set1_ps(scale), down = _mm512_set1_ps(log_sum),
+               off = _mm512_set1_ps(along);
+  for (std::int64_t i = 0; i < end; i += 16) {
+    const __m512 power = _mm512_fmsub_ps(_mm512_load_ps(scores + i), factor, down);
+    const auto there = static_cast<__mmask16>(
+        lanes_before(i, seen) & _mm512_cmp_ps_mask(power, _mm512_set1_ps(-87.0f), _CMP_NLT_UQ));
+    const __m512 share = _mm512_maskz_mov_ps(there, exponential(power));
+    _mm512_store_ps(scores + i, share);
+    _mm512_store_ps(gained + i,
+                    _mm512_mul_ps(share, _mm512_sub_ps(_mm512_load_ps(gained + i), off)));
+  }
+}
+
+LUTHIER_AVX512 float inner(const float* a, const float* b, std::int64_t size) {
+  __m512 sum = _mm512_setzero_ps();
+  for (std::int64_t i = 0; i < size; i += 16)
+    sum = _mm512_fmadd_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i), sum);
+  return _mm512_reduce_add_ps(sum);
+}
+
+void clear(float* from, std::int64_t count) {
+  std::memset(from, 0, static_cast<std::size_t>(count) * sizeof(float));
+}
+
+}  // namespace
+
+bool available() {
+  static const bool found = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma");
+  return found;
+}
+
+std::int64_t attend_scratch(std::int64_t length, std::int64_t size) {
+  ForwardRoom room{};
+  return lay_out(room, nullptr, length, size);
+}
+
+void attend(const HeadForward& head, void* scratch) {
+  const std::int64_t length = head.length, size = head.size, rows = padded(length);
+  ForwardRoom room{};
+  lay_out(room, scratch, length, size);
+  copy_rows(head.k, length, size, room.other);
+  pack_turned(room.other, length, size, room.keys_turned);
+  copy_rows(head.v, length, size, room.other);
+  pack(room.other, length, size, room.values);
+  copy_rows(head.q, length, size, room.rows);
+  for (std::int64_t first = 0; first < rows; first += kQueries) {
+    const std::int64_t count = std::min(kQueries, rows - first),
+                       end = head.causal ? std::min(rows, first + count) : rows,
+                       real = std::min(count, length - first);
+    product({room.rows + first * size, size, 1}, room.keys_turned, size * kStep, room.scores, rows,
+            count, end, size, false);
+    float sums[kQueries];
+    for (std::int64_t i = 0; i < real; ++i) {
+      const std::int64_t query = first + i;
+      const float largest = make_powers(room.scores + i * rows, head.causal ? query + 1 : length,
+                                        end, head.scale, &sums[i]);
+      head.log_sums[query] = largest + std::log(sums[i]);
+    }
+    // What the rows behind the last query come to is written nowhere.
+    product({room.scores, rows, 1}, room.values, rows * kStep, room.mixed, size, count, size, end,
+            false);
+    for (std::int64_t i = 0; i < real; ++i) {
+      write_rows(room.mixed + i * size, 1, size, 1 / sums[i],
+                 {head.result.start + (first + i) * head.result.stride, head.result.stride});
+    }
+  }
+}
+
+std::int64_t attend_back_scratch(std::int64_t length, std::int64_t size) {
+  BackwardRoom room{};
+  return lay_out(room, nullptr, length, size);
+}
+
+void attend_back(const HeadBackward& head, void* scratch) {
+  const std::int64_t length = head.length, size = head.size, rows = padded(length);
+  BackwardRoom room{};
+  lay_out(room, scratch, length, size);
+  copy_rows(head.v, length, size, room.other);
+  pack_turned(room.other, length, size, room.values_turned);
+  copy_rows(head.k, length, size, room.other);
+  pack_turned(room.other, length, size, room.keys_turned);
+  pack(room.other, length, size, room.keys);
+  copy_rows(head.q, length, size, room.queries);
+  pack(room.queries, length, size, room.queries_packed);
+  copy_rows(head.gradient, length, size, room.gradients);
+  pack(room.gradients, length, size, room.gradients_packed);
+  for (std::int64_t i = 0; i < length; ++i) {
+    room.log_sums[i] = head.log_sums[i * head.log_sums_stride];
+    room.along[i] =
+        inner(room.gradients + i * size, head.result.start + i * head.result.stride, size);
+  }
+  clear(room.dk, rows * size);
+  clear(room.dv, rows * size);
+  for (std::int64_t first = 0; first < rows; first += kQueries) {
+    const std::int64_t count = std::min(kQueries, rows - first),
+                       end = head.causal ? std::min(rows, first + count) : rows,
+                       real = std::min(count, length - first);
+    product({room.queries + first * size, size, 1}, room.keys_turned, size * kStep, room.scores,
+            rows, count, end, size, false);
+    product({room.gradients + first * size, size, 1}, room.values_turned, size * kStep, room.gained,
+            rows, count, end, size, false);
+    for (std::int64_t i = 0; i < count; ++i) {
+      if (i >= real) {
+        clear(room.scores + i * rows, end);
+        clear(room.gained + i * rows, end);
+        continue;
+      }
+      const std::int64_t query = first + i;
+      make_slopes(room.scores + i * rows, room.gained + i * rows, head.causal ? query + 1 : length,
+                  end, head.scale, room.log_sums[query], room.along[query]);
+    }
+    product({room.scores, 1, rows}, room.gradients_packed + first * kStep, rows * kStep, room.dv,
+            size, end, size, count, true);
+    product({room.gained, 1, rows}, room.queries_packed + first * kStep, rows * kStep, room.dk,
+            size, end, size, count, true);
+    product({room.gained, rows, 1}, room.keys, rows * kStep, room.dq, size, count, size, end,
+            false);
+    write_rows(room.dq, real, size, head.scale,
+               {head.dq.start + first * head.dq.stride, head.dq.stride});
+  }
+  write_rows(room.dk, length, size, head.scale, head.dk);
+  write_rows(room.dv, length, size, 1, head.dv);
+}
+
+#else
+
+bool available() { return false; }
+std::int64_t attend_scratch(std::int64_t, std::int64_t) { return 0; }
+void attend(const HeadForward&, void*) {}
+std::int64_t attend_back_scratch(std::int64_t, std::int64_t) { return 0; }
+void attend_back(const HeadBackward&, void*) {}
+
+#endif
+
+}  // namespace luthier::floats

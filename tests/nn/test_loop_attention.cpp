@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Attention's loops in float32 beside the formula in float64: rows that fill no block, heads of all
+// sizes that they take, queries that stand in a wider tensor; and what goes LibTorch's way.
+#include "engine/nn/loop_attention.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <torch/csrc/autograd/autograd.h>
+
+#include "engine/nn/float_loops.h"
+
+#include <QtTest>  // after LibTorch: its keyword `slots` is a name there
+
+using namespace luthier;
+using torch::Tensor;
+
+namespace {
+
+Tensor formula(const Tensor& q, const Tensor& k, const Tensor& v, bool causal, double scale) {
+  Tensor scores = at::matmul(q, k.transpose(-1, -2)) * scale;
+  if (causal) {
+    const Tensor hidden = torch::ones({q.size(2), q.size(2)}, torch::kBool).triu(1);
+    scores = scores.masked_fill(hidden, -std::numeric_limits<double>::infinity());
+  }
+  return at::matmul(scores.softmax(-1), v);
+}
+
+std::vector<Tensor> leaves(const std::vector<Tensor>& states, torch::ScalarType type) {
+  std::vector<Tensor> made;
+  for (const Tensor& each : states) made.push_back(each.detach().to(type).requires_grad_(true));
+  return made;
+}
+
+/// The share by which `got` is off, all numbers together.
+double share_off(const Tensor& got, const Tensor& wanted) {
+  return (got.detach().to(torch::kFloat64) - wanted.detach()).norm().item<double>() /
+         wanted.detach().norm().item<double>();
+}
+
+}  // namespace
+
+class TestLoopAttention : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void init() { torch::manual_seed(3); }
+
+  void equals_the_formula_data() {
+    QTest::addColumn<std::int64_t>("length");
+    QTest::addColumn<std::int64_t>("size");
+    for (const std::int64_t length : {8, 25, 32, 45, 64, 65, 96, 129, 300})
+      for (const std::int64_t size : {32, 64, 96, 256})
+        QTest::addRow("%d tokens of %d", int(length), int(size)) << length << size;
+  }
+  void equals_the_formula() {
+    QFETCH(std::int64_t, length);
+    QFETCH(std::int64_t, size);
+    const auto drawn = [&](std::int64_t heads) {
+      return (1.5 * torch::randn({2, length, heads, size})).transpose(1, 2);
+    };
+    const std::vector<Tensor> states{drawn(5).slice(1, 1, 4), drawn(3), drawn(3)};
+    const Tensor weights = drawn(3);
+    for (const bool causal : {false, true}) {
+      const double scale = (causal ? 1.3 : 1) / std::sqrt(static_cast<double>(size));
+      std::vector<Tensor> narrow = leaves(states, torch::kFloat32),
+                          wide = leaves(states, torch::kFloat64);
+      if (!loops_take(narrow[0], narrow[1], narrow[2])) {
+        QVERIFY(!floats::available());
+        QSKIP("This processor has no AVX-512.");
+      }
+      const auto given = causal ? std::optional<double>(scale) : std::nullopt;
+      const Tensor made = loop_attention(narrow[0], narrow[1], narrow[2], causal, given),
+                   wanted = formula(wide[0], wide[1], wide[2], causal, scale);
+      QVERIFY2(share_off(made, wanted) < 1e-6,
+               qPrintable(QString::number(share_off(made, wanted))));
+      const auto got = torch::autograd::grad({made}, narrow, {weights}),
+                 exact = torch::autograd::grad({wanted}, wide, {weights.to(torch::kFloat64)});
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        const double off = share_off(got[i], exact[i]);
+        QVERIFY2(off < 2e-6, qPrintable(QString::number(off)));
+      }
+    }
+  }
+
+  void what_they_do_not_take() {
+    const auto drawn = [](std::int64_t heads, std::int64_t length, std::int64_t size) {
+      return torch::randn({1, heads, length, size}).requires_grad_(true);
+    };
+    const Tensor x = drawn(2, 40, 64);
+    QCOMPARE(loops_take(x, x, x), floats::available());
+    QVERIFY(!loops_take(x.detach(), x.detach(), x.detach()));  // no gradient to come
+    QVERIFY(!loops_take(x, drawn(2, 41, 64), drawn(2, 41, 64)));
+    for (const Tensor& other : {drawn(2, 40, 48), drawn(2, 7, 64), x.to(torch::kFloat64)})
+      QVERIFY(!loops_take(other, other, other));
+    const torch::NoGradGuard no_grad;
+    QVERIFY(!loops_take(x, x, x));
+  }
+
+  void what_is_no_number_stays_none() {
+    Tensor broken = torch::randn({1, 1, 70, 32});
+    broken.index_put_({0, 0, 40, 3}, std::numeric_limits<double>::quiet_NaN());
+    const Tensor q = broken.requires_grad_(true), k = torch::randn({1, 1, 70, 32}),
+                 v = torch::randn({1, 1, 70, 32});
+    if (!loops_take(q, k, v)) QSKIP("This processor has no AVX-512.");
+    const Tensor result = loop_attention(q, k, v, true, {});
+    const Tensor bad = result.detach().isnan().any(-1).flatten();
+    QVERIFY(bad[40].item<bool>());
+    QCOMPARE(bad.sum().item<std::int64_t>(), std::int64_t(1));
+    const auto made = torch::autograd::grad({result.sum()}, {q});
+    QVERIFY(made[0].isnan().any().item<bool>());
+  }
+};
+
+QTEST_GUILESS_MAIN(TestLoopAttention)
+#include "test_loop_attention.moc"
