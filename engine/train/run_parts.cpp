@@ -193,7 +193,7 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   const bool fills_up =
       resumes ? run.begun->recorded && run.begun->recorded->recorded_steps : graphs_asked_for();
   if (run.recordable && fills_up)
-    run.runner->fill_up(training.gradient_accumulation_steps, graphs_asked_for());
+    run.runner->fill_up(run.recipe.training.gradient_accumulation_steps, graphs_asked_for());
   if (stopping()) return interrupted_error();
   LUTHIER_CHECK(prepare_folder(run));
   LUTHIER_CHECK(keep_again(run, stopping));
