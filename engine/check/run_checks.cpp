@@ -5,6 +5,8 @@
 #include <fstream>
 #include <map>
 
+#include <ATen/Parallel.h>
+
 #include "engine/check/checks.h"
 #include "engine/io/files.h"
 #include "engine/models/loaded_model.h"
@@ -85,6 +87,19 @@ Result<Recipe> run_recipe(const Card& card, const RunKind& kind, torch::ScalarTy
   return parse_recipe("", "gpu-check", all);
 }
 
+/// A run takes as many threads as there are cores; the checks behind it have those that were there:
+/// the CPU's last bits depend on them, which others' are held against.
+class SameThreads {
+ public:
+  SameThreads() = default;
+  ~SameThreads() { at::set_num_threads(before_); }
+  SameThreads(const SameThreads&) = delete;
+  SameThreads& operator=(const SameThreads&) = delete;
+
+ private:
+  const int before_ = at::get_num_threads();
+};
+
 /// One run, or its first or second each.
 Status run_once(const Card& card, const RunKind& kind, torch::ScalarType type,
                 const fs::path& folder, bool resumes, std::int64_t stop_after) {
@@ -154,6 +169,7 @@ Result<Found> check_runs(const Card& card, const RunKind& kind, torch::ScalarTyp
   const fs::path runs = card.scratch / "runs";
   std::error_code ignored;
   fs::remove_all(runs, ignored);
+  const SameThreads threads;
   struct CheckedRun {
     const char* folder;
     bool resumes;

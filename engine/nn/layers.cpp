@@ -8,6 +8,7 @@
 
 #include "engine/kernels/gated.h"
 #include "engine/nn/cpu_passes.h"
+#include "engine/nn/layer_norm.h"
 #include "engine/nn/rms_norm.h"
 
 namespace luthier {
@@ -135,7 +136,7 @@ LayerNormImpl::LayerNormImpl(std::int64_t size, double epsilon, const torch::Ten
 }
 
 Tensor LayerNormImpl::forward(const Tensor& x) const {
-  return at::layer_norm(x, {weight.size(0)}, weight, bias, epsilon_);
+  return layer_norm(x, weight, bias, epsilon_);
 }
 
 EmbeddingImpl::EmbeddingImpl(std::int64_t count, std::int64_t size,
@@ -147,7 +148,14 @@ Tensor EmbeddingImpl::forward(const Tensor& ids) const {
   return plug ? plug->forward(ids, *this) : lookup(ids);
 }
 
-Tensor EmbeddingImpl::lookup(const Tensor& ids) const { return at::embedding(weight, ids); }
+Tensor EmbeddingImpl::lookup(const Tensor& ids) const {
+  // On the CPU at::embedding adds up its gradient in bfloat16, in which the rows of a token that is
+  // seen a few hundred times stop counting; index_select adds up in float32.
+  if (!ids.is_cpu() || weight.scalar_type() != torch::kBFloat16) return at::embedding(weight, ids);
+  auto shape = ids.sizes().vec();
+  shape.push_back(weight.size(1));
+  return weight.index_select(0, ids.reshape({-1})).view(shape);
+}
 
 Result<Activation> parse_activation(const std::string& name, const std::string& where) {
   if (name == "gelu") return Activation::Gelu;

@@ -150,8 +150,7 @@ class TestOnPretend : public QObject {
     kept().clear();
   }
 
-  /// Every small model under every strategy: whether its numbers can be judged at all. First, as in
-  /// gpu-check: what ran before, a run above all, leaves products behind that round otherwise.
+  /// Every small model under every strategy: whether its numbers can be judged at all.
   void every_small_model_data() {
     QTest::addColumn<QString>("only");
     for (const char* part : {"families, float32: ", "families, bfloat16: "})
@@ -197,6 +196,13 @@ class TestOnPretend : public QObject {
       if (row.figures.contains("ratio")) QVERIFY(row.figures["ratio"].get<double>() < 1.015);
     }
     QCOMPARE(static_cast<int>(found.size()), rows);
+  }
+
+  /// Autograd's thread of a device keeps the number that it was born with: after a run with another
+  /// number the CPU would add up what it is held against otherwise than this device does.
+  void a_run_leaves_the_number_of_threads() {
+    QVERIFY(!sound("runs, float32: full").empty());
+    QCOMPARE(at::get_num_threads(), 1);
   }
 
   void a_fault_fails_data() {
