@@ -100,7 +100,7 @@ class SameThreads {
   const int before_ = at::get_num_threads();
 };
 
-/// One run, or its first or second each.
+/// One run, or its first or second half.
 Status run_once(const Card& card, const RunKind& kind, torch::ScalarType type,
                 const fs::path& folder, bool resumes, std::int64_t stop_after) {
   LUTHIER_TRY(const Recipe recipe, run_recipe(card, kind, type, folder));

@@ -24,6 +24,8 @@
 #include "engine/models/loaded_model.h"
 #include "engine/models/packing.h"
 #include "engine/nn/flash_attention.h"
+#include "engine/nn/float_loops.h"
+#include "engine/nn/tile_loops.h"
 #include "engine/objectives/objective.h"
 
 namespace luthier {
@@ -143,7 +145,7 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   // As train/step_runner divides them.
   std::vector<std::size_t> part_of;
   if (plugs && terms.cpu && objective->window_rule() == WindowRule::Counts)
-    part_of = parts_of_rows(batch.lengths, model.geometry.hidden_size, threads_to_take());
+    part_of = parts_of_rows(batch.lengths, model.geometry.hidden_size, terms.threads);
   const Pass pass = lay_out(batch, terms, *objective, part_of);
   if (model.cost) {
     cost = model.cost->of(pass, shares(trained, objective->dropout()));
@@ -223,6 +225,10 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   terms.element = dtype == torch::kBFloat16 ? 2 : 4;
   terms.checkpointing = recipe.training.gradient_checkpointing == "true";
   terms.cpu = device.is_cpu();
+  if (terms.cpu) {
+    terms.threads = threads_to_take();
+    terms.own_loops = terms.element < 4 ? tiles::available() : floats::available();
+  }
   terms.flash = flash_takes(device, dtype, /*head_dim=*/64);
   terms.recorded = terms.flash && graphs_asked_for() && graph_recorder(device.type()) != nullptr;
   if (card && card->multiprocessors > 0) terms.multiprocessors = card->multiprocessors;

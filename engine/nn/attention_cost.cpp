@@ -7,7 +7,6 @@
 #include <map>
 #include <set>
 
-#include "engine/device/threads.h"
 #include "engine/nn/float_loops.h"
 #include "engine/nn/module_cost.h"
 #include "engine/nn/tile_loops.h"
@@ -117,14 +116,13 @@ namespace {
 std::int64_t loop_room(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
                        std::int64_t head_dim) {
   const bool narrow = terms.element < 4;
-  if (!terms.cpu || terms.keys_before > 0 || head_dim % tiles::kStep != 0 ||
-      !(narrow ? tiles::available() : floats::available()))
+  if (!terms.cpu || !terms.own_loops || terms.keys_before > 0 || head_dim % tiles::kStep != 0)
     return 0;
   std::int64_t most = 0;
   for (const auto& group : rows.groups) {
     const std::int64_t bytes = narrow ? tiles::attend_back_scratch(group.length, head_dim)
                                       : floats::attend_back_scratch(group.length, head_dim),
-                       threads = std::min<std::int64_t>(threads_to_take(), group.rows * heads);
+                       threads = std::min<std::int64_t>(terms.threads, group.rows * heads);
     most = std::max(most, threads * terms.block(bytes, 1));
   }
   return most;

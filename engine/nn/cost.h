@@ -39,6 +39,8 @@ struct StepTerms {
   /// The device's kernels take attention's rows as they lie (nn/flash_attention).
   bool flash = false;
   std::int64_t multiprocessors = 132;  ///< of the card: each adds up its part of a gradient
+  int threads = 1;                     ///< of the CPU, that share a step
+  bool own_loops = false;              ///< the CPU is one that nn/loop_attention is written for
   std::int64_t frames = 1;             ///< rows of a picture tower's attention
   bool recorded = false;               ///< the loop's steps are recorded (train/recorded_steps)
 

@@ -35,8 +35,13 @@ WeightGradient weight_gradient(const StepTerms& terms, const HeadCost& head) {
 
 namespace {
 
-/// What oneDNN lays out for a bfloat16 product, block by block: hardly more for larger ones.
-constexpr std::int64_t kProductRoom = 1 << 20;
+/// What oneDNN lays out of a bfloat16 product's sides on each thread: pieces that fit a core's
+/// cache, or all there is.
+std::int64_t product_room(const StepTerms& terms, const HeadCost& head, std::int64_t rows) {
+  constexpr std::int64_t kMostPieces = 704 << 10;
+  const std::int64_t sides = (head.vocabulary + rows) * head.width * terms.element;
+  return terms.threads * std::min(kMostPieces, sides);
+}
 
 }  // namespace
 
@@ -45,12 +50,17 @@ LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head) {
   const std::int64_t vocabulary = std::max<std::int64_t>(1, head.vocabulary);
   const std::int64_t chunk = std::min(pass.labels, loss_chunk(vocabulary, terms.cpu));
   const WeightGradient weight = weight_gradient(terms, head);
+  std::int64_t beside = 0;
+  if (terms.cpu && terms.element < 4) {
+    beside = product_room(terms, head, chunk);
+    // Or later, where the weight's share is widened to be added.
+    if (head.weight_gradient) beside = std::max(beside, terms.floats(head.vocabulary * head.width));
+  }
   LossCost cost;
   cost.gradient = weight.sum;
-  cost.work =
-      terms.block(pass.tokens * head.width) + 2 * terms.block(pass.labels * head.width) +
-      std::max(chunk_bytes(terms, head, chunk, !terms.cpu) + weight.growing, weight.handed_on);
-  if (terms.cpu && terms.element < 4) cost.work += kProductRoom;
+  cost.work = terms.block(pass.tokens * head.width) + 2 * terms.block(pass.labels * head.width) +
+              std::max(chunk_bytes(terms, head, chunk, !terms.cpu) + weight.growing + beside,
+                       weight.handed_on);
   return cost;
 }
 

@@ -8,7 +8,9 @@
 #include <fstream>
 
 #include "engine/forecast/forecast.h"
+#include "engine/forecast/trained.h"
 #include "engine/io/json.h"
+#include "engine/methods/adapter.h"
 #include "engine/teaching/teaching.h"
 
 using namespace luthier;
@@ -166,8 +168,15 @@ class TestRecorded : public QObject {
         }
         const auto parsed = parse_recipe("", "test", settings);
         QVERIFY2(parsed.ok(), parsed ? "" : parsed.error().sentence().c_str());
+        const bool narrow = parsed->training.dtype == "bfloat16";
+        StepTerms terms;  // of one machine, whatever this one is
+        terms.element = narrow ? 2 : 4;
+        terms.checkpointing = parsed->training.gradient_checkpointing == "true";
+        terms.threads = 2, terms.own_loops = true;
+        Recipe recipe_to_train = *parsed;
+        recipe_to_train.adapter = settings_to_train(*parsed).take();
         for (const auto& [batch, shape] : batches(summary->geometry)) {
-          const auto forecast = forecast_memory(*summary, *parsed, shape);
+          const auto forecast = estimate(*summary, recipe_to_train, shape, terms);
           Json figures = nullptr;  // a recipe that selects nothing of this model is refused
           if (forecast) {
             const MemoryParts& parts = forecast->parts;
@@ -191,7 +200,7 @@ class TestRecorded : public QObject {
         out << (model == made.begin().key() ? "{\n" : ",\n") << Json(model) << ": {";
         for (const auto& [recipe, figures] : of_model.items()) {
           out << (recipe == of_model.begin().key() ? "\n  " : ",\n  ") << Json(recipe) << ": "
-               << figures;
+              << figures;
         }
         out << "}";
       }
