@@ -103,7 +103,8 @@ Result<Found> check_steps(const Card& card, const Family& family) {
 /// Seconds of a step of a window of one micro-batch, after those that make what is made once.
 Result<double> timed_steps(const Card& card, const Shape& shape, bool records) {
   using StepClock = std::chrono::steady_clock;
-  constexpr std::int64_t kWarm = 3;
+  constexpr std::int64_t kWarm = 3, kMostTimed = 10;
+  const std::int64_t timed = std::min(card.most_steps, kMostTimed);
   LUTHIER_TRY(
       const Recipe recipe,
       recipe_without_files({"strategy=lora", "adapter.exclude_modules=.*visual.*",
@@ -115,7 +116,7 @@ Result<double> timed_steps(const Card& card, const Shape& shape, bool records) {
   if (!tuning->fill_up(records)) return machine_error("The shape's steps cannot be recorded.");
   const MicroBatch rows = rows_of(shape, false);
   double seconds = 0;
-  for (std::int64_t turn = 0; turn < kWarm + card.most_steps; ++turn) {
+  for (std::int64_t turn = 0; turn < kWarm + timed; ++turn) {
     const auto start = StepClock::now();
     // Its end is waited for: the losses are read.
     LUTHIER_TRY(const double loss, tuning->window({rows}, static_cast<std::uint64_t>(turn)));
@@ -123,7 +124,7 @@ Result<double> timed_steps(const Card& card, const Shape& shape, bool records) {
     tuning->step(kStepRate);
     if (turn >= kWarm) seconds += std::chrono::duration<double>(StepClock::now() - start).count();
   }
-  return seconds / static_cast<double>(card.most_steps);
+  return seconds / static_cast<double>(timed);
 }
 
 Result<Found> check_step_speed(const Card& card, const Shape& shape) {

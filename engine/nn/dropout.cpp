@@ -225,14 +225,21 @@ torch::Tensor dropped_by_places(const torch::Tensor& x, double p, const torch::T
     return mixed ^ mixed.bitwise_right_shift(16);
   };
   const torch::NoGradGuard no_grad;
-  const Tensor places = at::arange(x.numel(), seed.options());
+  constexpr std::int64_t kAtATime = 1 << 20;  // eight bytes each, several times over
   const Tensor low = seed.bitwise_and(kBits),
-               high = seed.bitwise_right_shift(32).bitwise_and(kBits) +
-                      places.bitwise_right_shift(32).mul_(std::int64_t{0x9e3779b9});
-  const Tensor hash =
-      scattered((scattered(places.bitwise_and(kBits) ^ low) + high).bitwise_and_(kBits));
-  const Tensor keeps = hash.bitwise_right_shift(1) >= std::llround(p * 2147483648.0);
-  return x.detach().mul(1 / (1 - p)).mul_(keeps.view(x.sizes()));
+               high = seed.bitwise_right_shift(32).bitwise_and_(kBits);
+  const Tensor from = x.detach().reshape({-1});
+  Tensor to = at::empty_like(from);
+  for (std::int64_t begin = 0; begin < from.numel(); begin += kAtATime) {
+    const std::int64_t end = std::min(from.numel(), begin + kAtATime);
+    const Tensor places = at::arange(begin, end, seed.options());
+    const Tensor blocks = places.bitwise_right_shift(32).mul_(std::int64_t{0x9e3779b9}).add_(high);
+    const Tensor hash = scattered(
+        (scattered(places.bitwise_and(kBits).bitwise_xor_(low)) + blocks).bitwise_and_(kBits));
+    const Tensor keeps = hash.bitwise_right_shift(1) >= std::llround(p * 2147483648.0);
+    to.slice(0, begin, end).copy_(from.slice(0, begin, end).mul(1 / (1 - p)).mul_(keeps));
+  }
+  return to.view(x.sizes());
 }
 
 torch::Tensor dropped_out(const torch::Tensor& x, double p, const MaskSeed& of) {

@@ -144,7 +144,7 @@ class TestSums : public QObject {
     torch::manual_seed(5);
     const auto options = torch::TensorOptions().dtype(narrow ? torch::kBFloat16 : torch::kFloat32);
     constexpr std::int64_t kCounted = 50, kFilled = 14, kVocabulary = 40;
-    const Linear head(12, kVocabulary, true, options);
+    Linear head(12, kVocabulary, true, options);
     Tensor weight = head->weight.dense();  // the tensor itself
     {
       const torch::NoGradGuard no_grad;

@@ -197,7 +197,8 @@ Made flash_forward(const Tensor& query, const Tensor& key, const Tensor& value,
 
 /// [heads of queries, keys, head_dim] added up over the queries' heads of each key's.
 Tensor over_groups(const Tensor& x, const Flash& flash) {
-  return x.view({flash.kv_heads, -1, x.size(1), x.size(2)}).sum(1).transpose(0, 1);
+  const std::int64_t times = flash.heads / flash.kv_heads;
+  return x.view({flash.kv_heads, times, x.size(1), x.size(2)}).sum(1).transpose(0, 1);
 }
 
 /// What the backward holds beside its results, as CUDA's lays it out.
