@@ -81,24 +81,25 @@ class NormTurnFunction : public torch::autograd::Function<NormTurnFunction> {
     const kernels::HeadsToTurn heads{saved[0], saved[1], saved[2], saved[3],
                                      saved[4], saved[5], 0,        centred};
     variable_list results(8);
-    if (!context->needs_input_grad(2) && !context->needs_input_grad(3)) {
-      const kernels::TurnedHeads scales{{}, {}, saved[6], saved[7]};
-      if (auto made = kernels::turn_heads_backward(heads, scales, gradients[0], gradients[1])) {
-        results[0] = made->query, results[1] = made->key;
-        return results;
-      }
-    }
+    const bool reaches = context->needs_input_grad(0) || context->needs_input_grad(1);
+    const bool learns = context->needs_input_grad(2) || context->needs_input_grad(3);
+    const kernels::TurnedHeads scales{{}, {}, saved[6], saved[7]};
+    std::optional<kernels::HeadsGradients> made;
+    if (reaches) made = kernels::turn_heads_backward(heads, scales, gradients[0], gradients[1]);
+    if (made) results[0] = made->query, results[1] = made->key;
+    if (made && !learns) return results;
     const Both back = both_turned({gradients[0], gradients[1]}, heads.cosine, heads.sine, -1);
     const Both into = heads.query.is_cpu()
                           ? empty_pair(heads.query, heads.key, rows_beside(heads.key, heads.query))
                           : Both();
-    const RmsGradients query =
-        rms_gradients(back.first, heads.query, heads.query_weight, saved[6], centred,
-                      context->needs_input_grad(0), context->needs_input_grad(2), into.first);
-    const RmsGradients key =
-        rms_gradients(back.second, heads.key, heads.key_weight, saved[7], centred,
-                      context->needs_input_grad(1), context->needs_input_grad(3), into.second);
-    results[0] = query.x, results[1] = key.x, results[2] = query.weight, results[3] = key.weight;
+    const RmsGradients query = rms_gradients(back.first, heads.query, heads.query_weight, saved[6],
+                                             centred, !made && context->needs_input_grad(0),
+                                             context->needs_input_grad(2), into.first);
+    const RmsGradients key = rms_gradients(back.second, heads.key, heads.key_weight, saved[7],
+                                           centred, !made && context->needs_input_grad(1),
+                                           context->needs_input_grad(3), into.second);
+    if (!made) results[0] = query.x, results[1] = key.x;
+    results[2] = query.weight, results[3] = key.weight;
     return results;
   }
 };

@@ -2,11 +2,13 @@
 #include "engine/nn/side_by_side.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <utility>
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "engine/device/block_pool.h"
 #include "engine/device/neighbours.h"
 #include "engine/nn/products.h"
 
@@ -76,14 +78,29 @@ std::vector<Tensor> neighbours_products(const Tensor& x, const std::vector<Part>
   return parted_beside(whole, x.sizes().slice(0, static_cast<std::size_t>(x.dim() - 1)), sizes);
 }
 
+/// How many numbers a row of one product's results may have. A device's launches are what one
+/// product saves. On the CPU it saves little of a large one's time, and columns of a wide tensor
+/// cost more than that in what comes after (rows many pages apart, blocks that fit no waiting one),
+/// so only small ones, as decoding has them, are made together there.
+std::int64_t most_columns(const Tensor& x) {
+  if (!x.is_cpu()) return std::numeric_limits<std::int64_t>::max();
+  const std::int64_t row =
+      static_cast<std::int64_t>(x.itemsize()) * std::max<std::int64_t>(1, x.numel() / x.size(-1));
+  return static_cast<std::int64_t>(BlockPool::kSmallest) / row;
+}
+
 /// What the weights and biases make of x, outside autograd: [..., out] each. Neighbours before the
 /// place `apart` have their results in one piece of memory, those from there on in one of theirs.
 std::vector<Tensor> base_products(const Tensor& x, const std::vector<Part>& parts,
                                   std::size_t apart) {
+  const std::int64_t most = most_columns(x);
   std::vector<Tensor> made;
   for (std::size_t begin = 0, end = 0; begin < parts.size(); begin = end) {
-    for (end = begin + 1; end < parts.size() && end != apart; ++end)
-      if (!are_neighbours(parts[end - 1], parts[end])) break;
+    std::int64_t columns = parts[begin].weight.rows();
+    for (end = begin + 1; end < parts.size() && end != apart; ++end) {
+      columns += parts[end].weight.rows();
+      if (columns > most || !are_neighbours(parts[end - 1], parts[end])) break;
+    }
     if (end - begin == 1) {
       const Part& alone = parts[begin];
       made.push_back(shaped(alone.weight.product(flattened(x), alone.bias), x));

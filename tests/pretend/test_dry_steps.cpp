@@ -258,7 +258,7 @@ class TestDrySteps : public QObject {
     QVERIFY(own.counts.kernels < 0.75 * static_cast<double>(plain.counts.kernels));
     QVERIFY(own.counts.bytes < 0.8 * plain.counts.bytes);
     if (QString(QTest::currentDataTag()) != "8 B, LoRA") return;
-    QVERIFY(own.counts.kernels <= 4000);
+    QVERIFY(own.counts.kernels <= 3200);  // the goal is 4,000
     QVERIFY(own.counts.bytes <= 450e9);
   }
 
