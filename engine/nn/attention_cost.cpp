@@ -114,12 +114,11 @@ std::int64_t bias_kept(const StepTerms& terms, const RowsShape& rows, std::int64
 namespace {
 
 /// What loops of our own (nn/loop_attention) lay out for a head, on each thread that has one.
+/// LibTorch's, where the processor is none of theirs, have blocks of their own.
 std::int64_t loop_room(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
                        std::int64_t head_dim) {
   const bool narrow = terms.element < 4;
-  if (!terms.cpu || terms.keys_before > 0 || head_dim % tiles::kStep != 0 ||
-      !(narrow ? tiles::available() : floats::available()))
-    return 0;
+  if (!terms.cpu || terms.keys_before > 0 || head_dim % tiles::kStep != 0) return 0;
   std::int64_t most = 0;
   for (const auto& group : rows.groups) {
     const std::int64_t bytes = narrow ? tiles::attend_back_scratch(group.length, head_dim)

@@ -35,7 +35,8 @@ WeightGradient weight_gradient(const StepTerms& terms, const HeadCost& head) {
 
 namespace {
 
-/// What oneDNN lays out for a bfloat16 product, block by block: hardly more for larger ones.
+/// What oneDNN lays out for a bfloat16 product, block by block: hardly more for larger ones, and of
+/// a small head twice.
 constexpr std::int64_t kProductRoom = 1 << 20;
 
 }  // namespace
@@ -50,7 +51,8 @@ LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head) {
   cost.work =
       terms.block(pass.tokens * head.width) + 2 * terms.block(pass.labels * head.width) +
       std::max(chunk_bytes(terms, head, chunk, !terms.cpu) + weight.growing, weight.handed_on);
-  if (terms.cpu && terms.element < 4) cost.work += kProductRoom;
+  if (terms.cpu && terms.element < 4)
+    cost.work += std::min(kProductRoom, 2 * terms.block(vocabulary * head.width));
   return cost;
 }
 

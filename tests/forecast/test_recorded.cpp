@@ -2,14 +2,15 @@
 // The forecast of every family under many recipes, to the byte as it was when the figures were
 // written down (tests/data/forecast/recorded.json, before costs stood beside the modules). A figure
 // that changes is a decision: it is written down anew with LUTHIER_RECORD set to the file.
-#include <QtTest>
-
 #include <cstdlib>
 #include <fstream>
 
+#include "engine/device/torch.h"
 #include "engine/forecast/forecast.h"
 #include "engine/io/json.h"
 #include "engine/teaching/teaching.h"
+
+#include <QtTest>  // after LibTorch: its keyword `slots` is a name there
 
 using namespace luthier;
 namespace fs = std::filesystem;
@@ -140,6 +141,12 @@ class TestRecorded : public QObject {
   Q_OBJECT
 
  private slots:
+  /// What goes by a machine's cores is written down for one.
+  void initTestCase() {
+    qputenv("OMP_NUM_THREADS", "1");
+    at::set_num_threads(1);
+  }
+
   void forecasts_what_was_recorded() {
     QTemporaryDir scratch;
     const fs::path file = fs::path(LUTHIER_TEST_DATA) / "forecast/recorded.json";
@@ -191,7 +198,7 @@ class TestRecorded : public QObject {
         out << (model == made.begin().key() ? "{\n" : ",\n") << Json(model) << ": {";
         for (const auto& [recipe, figures] : of_model.items()) {
           out << (recipe == of_model.begin().key() ? "\n  " : ",\n  ") << Json(recipe) << ": "
-               << figures;
+              << figures;
         }
         out << "}";
       }
