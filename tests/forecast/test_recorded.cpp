@@ -2,8 +2,6 @@
 // The forecast of every family under many recipes, to the byte as it was when the figures were
 // written down (tests/data/forecast/recorded.json, before costs stood beside the modules). A figure
 // that changes is a decision: it is written down anew with LUTHIER_RECORD set to the file.
-#include <QtTest>
-
 #include <cstdlib>
 #include <fstream>
 
@@ -12,6 +10,9 @@
 #include "engine/io/json.h"
 #include "engine/methods/adapter.h"
 #include "engine/teaching/teaching.h"
+
+// After LibTorch, whose names Qt's keywords would break.
+#include <QtTest>
 
 using namespace luthier;
 namespace fs = std::filesystem;
