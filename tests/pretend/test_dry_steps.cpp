@@ -57,7 +57,6 @@ const std::vector<StepKind>& kinds() {
        {"strategy=lora", text_alone, kept, "adapter.lora_dropout=0"},
        false,
        1,
-       0,
        true},
   };
   return list;
