@@ -23,10 +23,11 @@ bool begins_with_any(const std::string& text, std::initializer_list<const char*>
 /// Of a run's second micro-batch: what is made once a run is there. Its pictures go through a fixed
 /// tower.
 Result<Traffic> traffic_on(const Card& card, const TinyModel& model) {
-  LUTHIER_TRY(const Recipe recipe,
-              recipe_without_files({"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0.1",
-                                    "adapter.exclude_modules=.*vis(ion|ual).*",
-                                    "training.gradient_checkpointing=false"}));
+  std::vector<std::string> settings{"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0.1",
+                                    "training.gradient_checkpointing=false"};
+  if (!model.picture.shape.empty())
+    settings.emplace_back("adapter.exclude_modules=.*vis(ion|ual).*");
+  LUTHIER_TRY(const Recipe recipe, recipe_without_files(settings));
   const auto tensors = torch::TensorOptions().device(card.device).dtype(torch::kFloat32);
   LUTHIER_TRY(LoadedModel base, drawn(model, tensors, torch::kFloat32, card.processor));
   LUTHIER_TRY(const auto tuning, Tuning::begin(std::move(base), recipe));

@@ -18,6 +18,9 @@ enum class NarrowProducts {
 
 /// Of this processor; asked once.
 NarrowProducts narrow_products();
+constexpr bool has_narrow_products(NarrowProducts products) {
+  return products == NarrowProducts::Vectors || products == NarrowProducts::Tiles;
+}
 /// Another answer in its place, for tests; nullopt: the processor's own again.
 void set_narrow_products(std::optional<NarrowProducts> products);
 

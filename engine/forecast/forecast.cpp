@@ -16,6 +16,7 @@
 #include "engine/device/device_facts.h"
 #include "engine/device/graph.h"
 #include "engine/device/memory.h"
+#include "engine/device/processor.h"
 #include "engine/device/threads.h"
 #include "engine/forecast/card_room.h"
 #include "engine/forecast/trained.h"
@@ -232,6 +233,7 @@ Result<MemoryForecast> forecast_memory(const ModelSummary& model, const Recipe& 
   if (terms.cpu) {
     terms.threads = threads_to_take();
     terms.own_loops = terms.element < 4 ? tiles::available() : floats::available();
+    terms.narrow_products = has_narrow_products(narrow_products());
   }
   terms.flash = flash_takes(device, dtype, /*head_dim=*/64);
   terms.recorded = terms.flash && graphs_asked_for() && graph_recorder(device.type()) != nullptr;

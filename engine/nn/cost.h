@@ -41,6 +41,7 @@ struct StepTerms {
   std::int64_t multiprocessors = 132;  ///< of the card: each adds up its part of a gradient
   int threads = 1;                     ///< of the CPU, that share a step
   bool own_loops = false;              ///< the CPU is one that nn/loop_attention is written for
+  bool narrow_products = true;         ///< it multiplies bfloat16; else float32 copies may be made
   std::int64_t frames = 1;             ///< rows of a picture tower's attention
   bool recorded = false;               ///< the loop's steps are recorded (train/recorded_steps)
 

@@ -109,7 +109,9 @@ LUTHIER_INSIDE void norm_rows_back(const Number* x, const Number* weight, const 
       return (loaded(gradient[i]) * (loaded(weight[i]) + one) - loaded(x[i]) * along) * factor;
     };
     if (passed) {
-      for (std::int64_t i = 0; i < size; ++i) store(&dx[i], made(i) + loaded(passed[i]));
+      // Rounded before they are added, as two gradients that meet are.
+      for (std::int64_t i = 0; i < size; ++i)
+        store(&dx[i], as_stored<Number>(made(i)) + loaded(passed[i]));
       passed += size;
     } else {
       for (std::int64_t i = 0; i < size; ++i) store(&dx[i], made(i));

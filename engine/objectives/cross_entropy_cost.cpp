@@ -50,6 +50,8 @@ LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head) {
   const std::int64_t vocabulary = std::max<std::int64_t>(1, head.vocabulary);
   const std::int64_t chunk = std::min(pass.labels, loss_chunk(vocabulary, terms.cpu));
   const WeightGradient weight = weight_gradient(terms, head);
+  // Without a kernel of our own a device makes a float32 copy, as a CPU may for its products.
+  const bool copied = !terms.cpu || !terms.narrow_products;
   std::int64_t beside = 0;
   if (terms.cpu && terms.element < 4) {
     beside = product_room(terms, head, chunk);
@@ -58,9 +60,9 @@ LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head) {
   }
   LossCost cost;
   cost.gradient = weight.sum;
-  cost.work = terms.block(pass.tokens * head.width) + 2 * terms.block(pass.labels * head.width) +
-              std::max(chunk_bytes(terms, head, chunk, !terms.cpu) + weight.growing + beside,
-                       weight.handed_on);
+  cost.work =
+      terms.block(pass.tokens * head.width) + 2 * terms.block(pass.labels * head.width) +
+      std::max(chunk_bytes(terms, head, chunk, copied) + weight.growing + beside, weight.handed_on);
   return cost;
 }
 

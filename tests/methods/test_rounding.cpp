@@ -4,6 +4,7 @@
 // rounded.
 #include "engine/methods/bottleneck.h"
 #include "engine/methods/lora.h"
+#include "engine/nn/products.h"
 
 #include <cmath>
 
@@ -38,9 +39,11 @@ class TestRounding : public QObject {
     base->weight.slot().zero_();  // so that the sum shows what is added, rounded once
     const LoraLinear plug(torch::randn({4, 24}), torch::randn({40, 4}), 0.7, 0, 1);
     const Tensor x = torch::randn({30, 24}).to(torch::kBFloat16);
-    const Tensor inner = at::mm(x, plug.a.to(torch::kBFloat16).t());
-    verify_rounded_once(plug.forward(x, *base),
-                        at::mm(rounded(inner), rounded(plug.b).t()) * plug.scale);
+    // What lies between the two products is rounded too, once: it has the scale in it.
+    const Tensor wide = at::mm(x.to(torch::kFloat64), rounded(plug.a).t()) * plug.scale;
+    const Tensor inner = matrix_product(x, plug.a.to(torch::kBFloat16).t(), plug.scale);
+    verify_rounded_once(inner, wide);
+    verify_rounded_once(plug.forward(x, *base), at::mm(rounded(inner), rounded(plug.b).t()));
   }
 
   void of_a_bottleneck() {

@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "engine/device/memory.h"
+#include "engine/device/processor.h"
 #include "engine/methods/ia3.h"
 #include "engine/methods/lora.h"
 #include "engine/models/cost.h"
@@ -85,6 +86,7 @@ Case made(const std::string& kind, std::int64_t vocabulary, torch::ScalarType ty
 Pass pass_of(std::int64_t rows, torch::ScalarType type) {
   Pass pass;
   pass.terms.element = type == torch::kFloat32 ? 4 : 2;
+  pass.terms.narrow_products = has_narrow_products(narrow_products());
   pass.tokens = pass.labels = rows;
   return pass;
 }
@@ -215,7 +217,9 @@ class TestAdaptedHead : public QObject {
     // kept of each row, and to no logits.
     const std::int64_t states = 4 * chunk * kWidth * (narrow ? 2 : 4), each_row = 4 * chunk * 6 * 4;
     QVERIFY2(many - few <= 3 * states + each_row + 8192, qPrintable(QString::number(many - few)));
-    QVERIFY2(ratio >= 1.0 && ratio <= 1.1, qPrintable(QString::number(ratio)));
+    // Without bfloat16's products it depends on the library whether the logits are copied for one.
+    const bool may_copy = narrow && !has_narrow_products(narrow_products());
+    QVERIFY2(ratio >= 1.0 && ratio <= (may_copy ? 2.7 : 1.1), qPrintable(QString::number(ratio)));
   }
 };
 
