@@ -10,6 +10,7 @@
 #include <torch/headeronly/version.h>
 
 #include "engine/base/text.h"
+#include "engine/check/tiny_models.h"
 #include "engine/device/device.h"
 #include "engine/device/device_facts.h"
 #include "engine/device/exact_math.h"
@@ -83,6 +84,24 @@ void do_check(const Check& check, const Card& card, CheckRow& row) {
 }
 
 }  // namespace
+
+std::vector<Check> checks_of_writers(const Card& card,
+                                     Result<Found> (*check)(const Card& card,
+                                                            const Family& family)) {
+  std::vector<Check> checks;
+  for (const Family& family : families()) {
+    const auto model = tiny_model(family);
+    if (model && model->objective != "sft") continue;
+    checks.push_back({family.model_type, [&card, &family, check] { return check(card, family); }});
+  }
+  return checks;
+}
+
+std::string with_digits(double value, int digits) {
+  char text[48];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
 
 const std::vector<Part>& parts() {
   static const std::vector<Part> table{

@@ -15,6 +15,8 @@
 
 namespace luthier {
 
+struct Family;
+
 /// What a piece of work asked of the device.
 struct Traffic {
   std::int64_t kernels = 0;
@@ -71,6 +73,12 @@ std::vector<Check> shape_checks(const Card& card);
 std::vector<Check> traffic_checks(const Card& card);
 std::vector<Check> decoding_checks(const Card& card);
 std::vector<Check> recording_checks(const Card& card);
+
+/// A row for each family whose model writes its text on.
+std::vector<Check> checks_of_writers(const Card& card,
+                                     Result<Found> (*check)(const Card& card,
+                                                            const Family& family));
+std::string with_digits(double value, int digits);  ///< behind the point
 
 /// The teaching model's folder and rows for it, in the card's scratch folder.
 Status prepare(Card& card);

@@ -27,12 +27,6 @@ GenerationOptions decoding(std::int64_t tokens, bool recorded) {
   return options;
 }
 
-std::string fixed_figure(double value, const char* format) {
-  char text[48];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
 /// Judges two answers to the same prompts.
 Found compared(const std::vector<Generated>& replayed, const std::vector<Generated>& launched,
                double near, const CountingRecorder& recorder) {
@@ -41,7 +35,7 @@ Found compared(const std::vector<Generated>& replayed, const std::vector<Generat
   found.good = apart <= near && recorder.recorded_all();
   found.detail = !recorder.recorded_all() ? "the device refused to record a step"
                  : std::isfinite(apart)
-                     ? "log-probabilities of both ways within " + fixed_figure(apart, "%.6f")
+                     ? "log-probabilities of both ways within " + with_digits(apart, 6)
                      : "another token is chosen than without a recording";
   if (std::isfinite(apart)) found.figures["logprobs_apart"] = apart;
   return found;
@@ -114,8 +108,8 @@ Result<Found> check_decoding_speed(const Card& card, const Shape& shape, std::in
   Found found = compared(replayed.answers, launched.answers, kNear, recorder);
   const double tokens = static_cast<double>(rows * kTokens), with = tokens / replayed.seconds,
                without = tokens / launched.seconds;
-  found.detail += "; tokens/s recorded " + fixed_figure(with, "%.1f") + ", piece by piece " +
-                  fixed_figure(without, "%.1f");
+  found.detail +=
+      "; tokens/s recorded " + with_digits(with, 1) + ", piece by piece " + with_digits(without, 1);
   found.figures["tokens_per_second"] = with;
   found.figures["tokens_per_second_launched"] = without;
   return found;
@@ -124,12 +118,7 @@ Result<Found> check_decoding_speed(const Card& card, const Shape& shape, std::in
 }  // namespace
 
 std::vector<Check> decoding_checks(const Card& card) {
-  std::vector<Check> checks;
-  for (const Family& family : families()) {
-    const auto model = tiny_model(family);
-    if (model && model->objective != "sft") continue;
-    checks.push_back({family.model_type, [&card, &family] { return check_replays(card, family); }});
-  }
+  std::vector<Check> checks = checks_of_writers(card, check_replays);
   for (const Shape& shape : shapes_for(card.device)) {
     for (const std::int64_t rows : {1, 8})
       checks.push_back({std::string(shape.name) + ", " + std::to_string(rows) + " at a time",

@@ -102,12 +102,6 @@ std::string percent(double share) {
   return text;
 }
 
-std::string fixed(double value, int digits) {
-  char text[48];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
-
 Found judged(const StepNumbers& found, const StepNumbers& same, const StepNumbers& truth,
              torch::ScalarType type) {
   const double loss = share_of_allowed(found.loss, same.loss, truth.loss, type),
@@ -119,14 +113,14 @@ Found judged(const StepNumbers& found, const StepNumbers& same, const StepNumber
                                                : 10 * kAllowedFloat32,
                apart = answers_apart(found.answers, truth.answers, near);
   Found result;
-  result.detail = "loss " + fixed(found.loss, 5) + " (CPU " + fixed(truth.loss, 5) + ", " +
-                  percent(loss) + " of what is allowed), after a step " +
-                  fixed(found.loss_after, 5) + " (" + percent(after) + "); " +
+  result.detail = "loss " + with_digits(found.loss, 5) + " (CPU " + with_digits(truth.loss, 5) +
+                  ", " + percent(loss) + " of what is allowed), after a step " +
+                  with_digits(found.loss_after, 5) + " (" + percent(after) + "); " +
                   std::to_string(found.gradients.size()) + " gradients (" + gradient.name + " at " +
                   percent(gradient.share) + ")";
   if (!truth.answers.empty())
     result.detail += std::isfinite(apart)
-                         ? "; log-probabilities of the answers within " + fixed(apart, 6)
+                         ? "; log-probabilities of the answers within " + with_digits(apart, 6)
                          : "; another token is chosen than on the CPU";
   if (!found.repeats) result.detail += "; the gradients came out otherwise the second time";
   result.good = loss <= 1 && after <= 1 && gradient.share <= 1 && apart <= near && found.repeats &&

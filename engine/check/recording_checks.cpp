@@ -69,12 +69,6 @@ bool same_bits(const Trained& a, const Trained& b) {
   return same;
 }
 
-std::string steps_figure(double value, const char* format) {
-  char text[48];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
 Result<Found> check_steps(const Card& card, const Family& family) {
   if (!card.bfloat16) return Found::skip("the card has no bfloat16");
   if (!graph_recorder(card.device.type())) return Found::skip("nothing records on this device");
@@ -94,8 +88,7 @@ Result<Found> check_steps(const Card& card, const Family& family) {
   found.detail = !recorder.recorded_all() ? "the device refused to record a step"
                  : same                   ? "the same bits as launched piece by piece"
                                           : "other bits than launched piece by piece";
-  found.detail +=
-      "; losses within " + steps_figure(apart, "%.6f") + " of rows that are not filled up";
+  found.detail += "; losses within " + with_digits(apart, 6) + " of rows that are not filled up";
   found.figures = {{"same", same}, {"losses_apart", apart}};
   return found;
 }
@@ -148,8 +141,8 @@ Result<Found> check_step_speed(const Card& card, const Shape& shape) {
   Found found;
   found.good = recorder.recorded_all();
   found.detail = std::string(found.good ? "" : "the device refused to record a step; ") +
-                 "tokens/s recorded " + steps_figure(tokens / replayed, "%.1f") +
-                 ", piece by piece " + steps_figure(tokens / launched, "%.1f");
+                 "tokens/s recorded " + with_digits(tokens / replayed, 1) + ", piece by piece " +
+                 with_digits(tokens / launched, 1);
   found.figures = {{"tokens_per_second", tokens / replayed},
                    {"tokens_per_second_launched", tokens / launched}};
   return found;
@@ -158,12 +151,7 @@ Result<Found> check_step_speed(const Card& card, const Shape& shape) {
 }  // namespace
 
 std::vector<Check> recording_checks(const Card& card) {
-  std::vector<Check> checks;
-  for (const Family& family : families()) {
-    const auto model = tiny_model(family);
-    if (model && model->objective != "sft") continue;
-    checks.push_back({family.model_type, [&card, &family] { return check_steps(card, family); }});
-  }
+  std::vector<Check> checks = checks_of_writers(card, check_steps);
   for (const Shape& shape : shapes_for(card.device))
     checks.push_back({std::string(shape.name) + ", speed",
                       [&card, &shape] { return check_step_speed(card, shape); }});

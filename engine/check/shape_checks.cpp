@@ -103,12 +103,6 @@ Result<std::unique_ptr<Tuning>> tuning_of(const Card& card, const Shape& shape,
   return Tuning::begin(std::move(base), recipe);
 }
 
-std::string ratio_text(double ratio) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3f", ratio);
-  return text;
-}
-
 Result<Found> check_memory(const Card& card, const Shape& shape, const StepKind& kind) {
   if (!card.bfloat16) return Found::skip("the card has no bfloat16");
   LUTHIER_TRY(const Recipe recipe, shape_recipe(kind));
@@ -136,7 +130,7 @@ Result<Found> check_memory(const Card& card, const Shape& shape, const StepKind&
   Found found;
   found.good = ratio >= 1 && ratio <= kMostAbove;
   found.detail = "forecast " + size_text(forecast.total()) + ", taken " + size_text(taken) +
-                 " (tensors at most " + size_text(peak) + "): ratio " + ratio_text(ratio);
+                 " (tensors at most " + size_text(peak) + "): ratio " + with_digits(ratio, 3);
   found.figures = {{"forecast_bytes", forecast.total()},
                    {"taken_bytes", taken},
                    {"peak_bytes", peak},
@@ -185,7 +179,7 @@ Result<Found> check_speed(const Card& card, const Shape& shape) {
   found.detail = std::to_string(std::llround(speed)) + " tokens/s over " + std::to_string(steps) +
                  " steps of " + std::to_string(shape.rows) + " x " + std::to_string(shape.length) +
                  " tokens, LoRA r " + std::to_string(recipe.adapter.r) + "; loss " +
-                 ratio_text(first) + " to " + ratio_text(last);
+                 with_digits(first, 3) + " to " + with_digits(last, 3);
   const auto card_facts = card_of(card.device);
   if (shape.goal > 0 && card_facts && card_facts->name.find("H100") != std::string::npos)
     found.detail += "; the goal on this card is " + std::to_string(std::llround(shape.goal));

@@ -101,13 +101,7 @@ Traffic profiled(const std::function<void()>& work) {
 
 /// Of models that write their text on: their micro-batch has one text and one figure.
 std::vector<Check> traffic_checks(const Card& card) {
-  std::vector<Check> checks;
-  for (const Family& family : families()) {
-    const auto model = tiny_model(family);
-    if (model && model->objective != "sft") continue;
-    checks.push_back({family.model_type, [&card, &family] { return check_traffic(card, family); }});
-  }
-  return checks;
+  return checks_of_writers(card, check_traffic);
 }
 
 }  // namespace luthier

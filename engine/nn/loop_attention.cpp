@@ -35,20 +35,28 @@ Rows head_of(const Tensor& x, std::int64_t row, std::int64_t head) {
 struct Tiled {
   using Rows = tiles::Rows;
   using RowsToWrite = tiles::RowsToWrite;
-  using Forward = tiles::HeadForward;
-  using Backward = tiles::HeadBackward;
   static std::int64_t scratch(std::int64_t length, std::int64_t size) {
     return std::max(tiles::attend_scratch(length, size), tiles::attend_back_scratch(length, size));
+  }
+  static void attend(const tiles::HeadForward& head, void* scratch) {
+    tiles::attend(head, scratch);
+  }
+  static void attend_back(const tiles::HeadBackward& head, void* scratch) {
+    tiles::attend_back(head, scratch);
   }
 };
 struct Floats {
   using Rows = floats::Rows;
   using RowsToWrite = floats::RowsToWrite;
-  using Forward = floats::HeadForward;
-  using Backward = floats::HeadBackward;
   static std::int64_t scratch(std::int64_t length, std::int64_t size) {
     return std::max(floats::attend_scratch(length, size),
                     floats::attend_back_scratch(length, size));
+  }
+  static void attend(const floats::HeadForward& head, void* scratch) {
+    floats::attend(head, scratch);
+  }
+  static void attend_back(const floats::HeadBackward& head, void* scratch) {
+    floats::attend_back(head, scratch);
   }
 };
 
@@ -109,12 +117,11 @@ class LoopAttentionFunction : public torch::autograd::Function<LoopAttentionFunc
                          const Tensor& log_sums, bool causal, float scale) {
     using Rows = typename Kind::Rows;
     for_heads<Kind>(q, [&](std::int64_t row, std::int64_t head, void* scratch) {
-      attend(
-          typename Kind::Forward{
-              head_of<Rows>(q, row, head), head_of<Rows>(k, row, head), head_of<Rows>(v, row, head),
-              head_of<typename Kind::RowsToWrite>(result, row, head),
-              log_sums.mutable_data_ptr<float>() + (row * q.size(1) + head) * q.size(2), q.size(2),
-              q.size(3), scale, causal},
+      Kind::attend(
+          {head_of<Rows>(q, row, head), head_of<Rows>(k, row, head), head_of<Rows>(v, row, head),
+           head_of<typename Kind::RowsToWrite>(result, row, head),
+           log_sums.mutable_data_ptr<float>() + (row * q.size(1) + head) * q.size(2), q.size(2),
+           q.size(3), scale, causal},
           scratch);
     });
   }
@@ -126,15 +133,13 @@ class LoopAttentionFunction : public torch::autograd::Function<LoopAttentionFunc
     const Tensor dq = token_by_token(of.q), dk = token_by_token(of.k), dv = token_by_token(of.v);
     const std::int64_t heads = of.q.size(1), length = of.q.size(2), size = of.q.size(3);
     for_heads<Kind>(of.q, [&](std::int64_t row, std::int64_t head, void* scratch) {
-      attend_back(
-          typename Kind::Backward{
-              head_of<Rows>(of.q, row, head), head_of<Rows>(of.k, row, head),
-              head_of<Rows>(of.v, row, head), head_of<Rows>(of.result, row, head),
-              head_of<Rows>(of.gradient, row, head),
-              of.log_sums.const_data_ptr<float>() + (row * heads + head) * length, 1,
-              head_of<RowsToWrite>(dq, row, head), head_of<RowsToWrite>(dk, row, head),
-              head_of<RowsToWrite>(dv, row, head), length, size, scale, causal},
-          scratch);
+      Kind::attend_back({head_of<Rows>(of.q, row, head), head_of<Rows>(of.k, row, head),
+                         head_of<Rows>(of.v, row, head), head_of<Rows>(of.result, row, head),
+                         head_of<Rows>(of.gradient, row, head),
+                         of.log_sums.const_data_ptr<float>() + (row * heads + head) * length, 1,
+                         head_of<RowsToWrite>(dq, row, head), head_of<RowsToWrite>(dk, row, head),
+                         head_of<RowsToWrite>(dv, row, head), length, size, scale, causal},
+                        scratch);
     });
     return {dq, dk, dv, Tensor(), Tensor()};
   }

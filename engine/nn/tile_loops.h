@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "engine/nn/attention_head.h"
+
 namespace luthier::tiles {
 
 using Bits = std::uint16_t;  ///< of a bfloat16
@@ -15,48 +17,18 @@ using Bits = std::uint16_t;  ///< of a bfloat16
 /// Whether this processor has such tiles and the system lets this process use them.
 bool available();
 
-/// Sizes of blocks are multiples of it.
-constexpr std::int64_t kStep = 32;
-constexpr std::int64_t padded(std::int64_t size) { return (size + kStep - 1) / kStep * kStep; }
-
-/// Rows of one head: number i of row r stands at start[r · stride + i].
-struct Rows {
-  const Bits* start = nullptr;
-  std::int64_t stride = 0;
-};
-struct RowsToWrite {
-  Bits* start = nullptr;
-  std::int64_t stride = 0;
-};
-
-/// softmax(scale · q kᵀ) v of one head: what it is made of, and where it goes. `size` numbers each
-/// (a multiple of kStep), as many keys as queries; scale > 0.
-struct HeadForward {
-  Rows q, k, v;
-  RowsToWrite result;
-  float* log_sums = nullptr;  ///< of each query, written: ln Σ exp(scale · q kᵀ)
-  std::int64_t length = 0, size = 0;
-  float scale = 1;
-  bool causal = true;  ///< query i sees keys up to i
-};
+constexpr std::int64_t kStep = kHeadStep;
+constexpr std::int64_t padded(std::int64_t size) { return padded_to_step(size); }
+using Rows = HeadRows<Bits>;
+using RowsToWrite = HeadRowsToWrite<Bits>;
+using HeadForward = HeadForwardOf<Bits>;
+using HeadBackward = HeadBackwardOf<Bits>;
 
 /// Bytes of `scratch` that attend wants; it begins at a multiple of 64.
 std::int64_t attend_scratch(std::int64_t length, std::int64_t size);
 /// Writes the result and the log of sums. Powers are rounded to bfloat16 before they are multiplied
 /// with the values; their sums are not.
 void attend(const HeadForward& head, void* scratch);
-
-/// What the backward of softmax(scale · q kᵀ) v needs of one head. Queries, keys and values have
-/// `size` numbers each (a multiple of kStep), and there are as many keys as queries.
-struct HeadBackward {
-  Rows q, k, v, result, gradient;
-  const float* log_sums = nullptr;  ///< of each query: ln Σ exp(scale · q kᵀ)
-  std::int64_t log_sums_stride = 1;
-  RowsToWrite dq, dk, dv;
-  std::int64_t length = 0, size = 0;
-  float scale = 1;
-  bool causal = true;  ///< query i sees keys up to i
-};
 
 /// Bytes of `scratch` that attend_back wants; it begins at a multiple of 64.
 std::int64_t attend_back_scratch(std::int64_t length, std::int64_t size);
