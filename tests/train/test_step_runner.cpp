@@ -24,6 +24,21 @@ Window window_of(const RowReader& reader, int rows) {
   return window;
 }
 
+RowReader reader_of(const TinyRun& tiny, const LoadedModel& base) {
+  RowReader reader;
+  reader.dataset = Dataset::open({tiny.root() / "rows.jsonl"}).take();
+  reader.processor = base.processor;
+  return reader;
+}
+
+/// From where they begin, the same way each time.
+void move_away(const Trainables& trainables, double by) {
+  const torch::NoGradGuard no_grad;
+  torch::manual_seed(3);
+  for (const TrainedTensor& trained : trainables.tensors)
+    torch::Tensor(trained.tensor).add_(torch::randn_like(trained.tensor), by);
+}
+
 }  // namespace
 
 class TestStepRunner : public QObject {
@@ -47,9 +62,7 @@ class TestStepRunner : public QObject {
     LoadedModel base = load(recipe).take();
     base.model->set_gradient_checkpointing(checkpointing);
     const auto objective = make_objective(recipe).take();
-    RowReader reader;
-    reader.dataset = Dataset::open({tiny.root() / "rows.jsonl"}).take();
-    reader.processor = base.processor;
+    RowReader reader = reader_of(tiny, base);
     const Trainables trainables = apply_strategy(base, recipe).take();
     // What each backward gives, added up in float64.
     std::vector<torch::Tensor> exact(trainables.tensors.size()), sizes(exact.size());
@@ -90,9 +103,7 @@ class TestStepRunner : public QObject {
     const Recipe recipe = tiny.recipe("run", {"strategy=full", "training.dtype=bfloat16"});
     LoadedModel base = load(recipe).take();
     const auto objective = make_objective(recipe).take();
-    RowReader reader;
-    reader.dataset = Dataset::open({tiny.root() / "rows.jsonl"}).take();
-    reader.processor = base.processor;
+    RowReader reader = reader_of(tiny, base);
     const Trainables trainables = apply_strategy(base, recipe).take();
     StepRunner runner(base, *objective, trainables, nullptr);
     Window window = window_of(reader, 3);
@@ -130,16 +141,10 @@ class TestStepRunner : public QObject {
     const Recipe recipe = tiny.recipe("run", all);
     LoadedModel base = load(recipe).take();
     const auto objective = make_objective(recipe).take();
-    RowReader reader;
-    reader.dataset = Dataset::open({tiny.root() / "rows.jsonl"}).take();
-    reader.processor = base.processor;
+    RowReader reader = reader_of(tiny, base);
     const Trainables trainables = apply_strategy(base, recipe).take();
     // Where B is zero, A has no gradient.
-    torch::manual_seed(3);
-    for (const TrainedTensor& trained : trainables.tensors) {
-      const torch::NoGradGuard no_grad;
-      torch::Tensor(trained.tensor).add_(torch::randn_like(trained.tensor), 0.05);
-    }
+    move_away(trainables, 0.05);
     StepRunner runner(base, *objective, trainables, nullptr);
     const auto gradients = [&](int threads, double& loss) {
       at::set_num_threads(threads);
@@ -190,15 +195,9 @@ class TestStepRunner : public QObject {
     const Recipe recipe = tiny.recipe("run", {"adapter.lora_dropout=0.5"});
     LoadedModel base = load(recipe).take();
     const auto objective = make_objective(recipe).take();
-    RowReader reader;
-    reader.dataset = Dataset::open({tiny.root() / "rows.jsonl"}).take();
-    reader.processor = base.processor;
+    RowReader reader = reader_of(tiny, base);
     const Trainables trainables = apply_strategy(base, recipe).take();
-    torch::manual_seed(3);
-    for (const TrainedTensor& trained : trainables.tensors) {
-      const torch::NoGradGuard no_grad;
-      torch::Tensor(trained.tensor).add_(torch::randn_like(trained.tensor), 0.3);
-    }
+    move_away(trainables, 0.3);
     trainables.adapter->set_training(true, 5);
     Policy policy(base, trainables.adapter, false, nullptr);
     MicroBatch rows = std::move(window_of(reader, 1).batches[0]);
