@@ -38,19 +38,32 @@ const c10::TypedOperatorHandle<Pointwise>* one_dnn_linear() {
   return found ? &*found : nullptr;
 }
 
-/// Who makes products of many rows, and of few.
+/// Who makes products of each class.
 struct Makers {
-  ProductLibrary many = ProductLibrary::Mkl, few = ProductLibrary::Mkl;
+  ProductLibrary large = ProductLibrary::Mkl, small = ProductLibrary::Mkl,
+                 few = ProductLibrary::Mkl;
+
+  bool operator==(const Makers&) const = default;
+  ProductLibrary of(ProductClass size) const {
+    return size == ProductClass::Large ? large : size == ProductClass::Small ? small : few;
+  }
 };
 
+constexpr ProductLibrary kOneDnn = ProductLibrary::OneDnn, kMkl = ProductLibrary::Mkl;
+
+/// Two parts: who makes large and small ones, and who those of few rows. Three: each apart.
 constexpr struct {
   std::string_view name;
   Makers makers;
 } kNamedMakers[] = {
-    {"mkl", {ProductLibrary::Mkl, ProductLibrary::Mkl}},
-    {"onednn", {ProductLibrary::OneDnn, ProductLibrary::OneDnn}},
-    {"mkl/onednn", {ProductLibrary::Mkl, ProductLibrary::OneDnn}},
-    {"onednn/mkl", {ProductLibrary::OneDnn, ProductLibrary::Mkl}},
+    {"mkl", {kMkl, kMkl, kMkl}},
+    {"onednn", {kOneDnn, kOneDnn, kOneDnn}},
+    {"mkl/onednn", {kMkl, kMkl, kOneDnn}},
+    {"onednn/mkl", {kOneDnn, kOneDnn, kMkl}},
+    {"onednn/mkl/mkl", {kOneDnn, kMkl, kMkl}},
+    {"onednn/mkl/onednn", {kOneDnn, kMkl, kOneDnn}},
+    {"mkl/onednn/mkl", {kMkl, kOneDnn, kMkl}},
+    {"mkl/onednn/onednn", {kMkl, kOneDnn, kOneDnn}},
 };
 
 thread_local bool other_products = false;
@@ -70,13 +83,13 @@ double seconds_of(const Product& product) {
   return thread_seconds() - start;
 }
 
-/// How many times faster oneDNN is at products of so many rows, each by its best of some rounds in
+/// How many times faster oneDNN is at products of this shape, each by its best of some rounds in
 /// turn, on one thread. `calls` of them are timed together.
-double one_dnn_speed(std::int64_t rows, int calls) {
+double one_dnn_speed(std::int64_t rows, std::int64_t in, std::int64_t out, int calls) {
   const torch::NoGradGuard no_grad;
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
-  const Tensor x = torch::full({rows, 512}, 0.5f), weight = torch::full({512, 512}, 0.25f);
+  const Tensor x = torch::full({rows, in}, 0.5f), weight = torch::full({out, in}, 0.25f);
   const auto repeated = [calls](const auto& product) {
     return [calls, &product] {
       for (int i = 1; i < calls; ++i) product();
@@ -96,21 +109,39 @@ double one_dnn_speed(std::int64_t rows, int calls) {
   return mkl / one_dnn;
 }
 
+/// The usual one, unless the other is clearly faster.
+ProductLibrary chosen(ProductLibrary usual, double one_dnn) {
+  if (one_dnn >= kClearlyFaster) return kOneDnn;
+  return one_dnn <= 1 / kClearlyFaster ? kMkl : usual;
+}
+
+/// Where MKL uses all that the processor has.
+bool made_by_intel() {
+#if defined(__x86_64__)
+  return __builtin_cpu_is("intel");
+#else
+  return false;
+#endif
+}
+
 Makers choose_makers() {
-  constexpr Makers kMkl{}, kOneDnn{ProductLibrary::OneDnn, ProductLibrary::OneDnn};
-  if (!one_dnn_linear()) return kMkl;
+  constexpr Makers kAllMkl{}, kAllOneDnn{kOneDnn, kOneDnn, kOneDnn};
+  if (!one_dnn_linear()) return kAllMkl;
   if (const char* given = std::getenv(kSetting)) {
-    if (std::string_view(given) == "mkl") return kMkl;
-    if (std::string_view(given) == "onednn") return kOneDnn;
+    if (std::string_view(given) == "mkl") return kAllMkl;
+    if (std::string_view(given) == "onednn") return kAllOneDnn;
     log_warning("LUTHIER_PRODUCTS is neither onednn nor mkl; the faster one is taken.");
   }
-  if (!at::hasMKL()) return kOneDnn;
-  const double many = one_dnn_speed(8 * kFewRows, 1), few = one_dnn_speed(kFewRows / 2, 8);
-  log_debug("float32 products: oneDNN has " + std::to_string(many) +
-            " times MKL's speed, with few rows " + std::to_string(few) + ".");
-  Makers made = many >= kClearlyFaster ? kOneDnn : kMkl;
-  if (few >= kClearlyFaster) made.few = ProductLibrary::OneDnn;
-  if (few <= 1 / kClearlyFaster) made.few = ProductLibrary::Mkl;
+  if (!at::hasMKL()) return kAllOneDnn;
+  const double large = one_dnn_speed(512, 512, 512, 1), small = one_dnn_speed(192, 96, 256, 4),
+               few = one_dnn_speed(kFewRows / 2, 512, 512, 8);
+  log_debug("float32 products: oneDNN has " + std::to_string(large) +
+            " times MKL's speed, with small ones " + std::to_string(small) + ", with few rows " +
+            std::to_string(few) + ".");
+  Makers made;
+  made.large = chosen(made_by_intel() ? kMkl : kOneDnn, large);
+  made.small = chosen(kMkl, small);
+  made.few = chosen(made.small, few);
   return made;
 }
 
@@ -122,22 +153,26 @@ Makers makers() {
 
 }  // namespace
 
-ProductLibrary product_library(std::int64_t rows) {
-  const Makers now = makers();
-  const ProductLibrary own = rows <= kFewRows ? now.few : now.many;
+ProductClass product_class(std::int64_t rows, std::int64_t in, std::int64_t out) {
+  if (rows <= kFewRows) return ProductClass::FewRows;
+  return rows * std::max(in, out) < kLargeProduct ? ProductClass::Small : ProductClass::Large;
+}
+
+ProductLibrary product_library(ProductClass size) {
+  const ProductLibrary own = makers().of(size);
   if (!other_products || !has_both()) return own;
   return own == ProductLibrary::Mkl ? ProductLibrary::OneDnn : ProductLibrary::Mkl;
 }
 
 bool mkl_makes_products() {
   const Makers now = makers();
-  return now.many == ProductLibrary::Mkl || now.few == ProductLibrary::Mkl;
+  return now.large == kMkl || now.small == kMkl || now.few == kMkl;
 }
 
 std::string product_library_name() {
   const Makers now = makers();
   for (const auto& each : kNamedMakers) {
-    if (each.makers.many == now.many && each.makers.few == now.few) return std::string(each.name);
+    if (each.makers == now) return std::string(each.name);
   }
   return {};
 }

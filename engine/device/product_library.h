@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Which of the two libraries that LibTorch carries makes float32 products on this processor. MKL
 // reaches AVX-512 on Intel's alone and is then the faster one, above all where one side is small;
-// oneDNN reaches it on every maker's (2.3 times MKL on one that is not Intel's). No table of
-// processors is kept: both are timed for some milliseconds at first use.
+// oneDNN reaches it on every maker's (1.1 to 2.3 times MKL's speed on two that are not Intel's). No
+// table of processors is kept: both are timed for some milliseconds at first use, and the maker
+// decides where they are near one another.
 #pragma once
 
 #include <string>
@@ -14,21 +15,24 @@ namespace luthier {
 
 enum class ProductLibrary { OneDnn, Mkl };
 
-/// A product of so few rows reads its weights for little work, and a library that is slower at
-/// large ones may be the faster one at it: the two classes of shapes are timed apart.
-inline constexpr std::int64_t kFewRows = 32;
+/// A product of so few rows reads its weights for little work, and in one that neither reads nor
+/// makes this many numbers a call's own time shows: a library that is slower at large ones may be
+/// the faster one there. The three classes of shapes are timed apart.
+inline constexpr std::int64_t kFewRows = 32, kLargeProduct = 1 << 18;
+enum class ProductClass { Large, Small, FewRows };
+/// Of x [rows, in] · weight [out, in]ᵀ.
+ProductClass product_class(std::int64_t rows, std::int64_t in, std::int64_t out);
 
-/// The choice of this process for products of so many rows; made at the first question, by the
-/// thread that asks, which must not yet compute. The last bits of a product depend on it, so the
-/// answer is made to be the same on one machine every time: oneDNN must be a good deal faster to be
-/// taken, and for few rows either of them to be taken in place of the one that makes the others, in
-/// processor time, which other programs hardly change. LUTHIER_PRODUCTS (onednn or mkl) decides
-/// instead where it is set.
-ProductLibrary product_library(std::int64_t rows);
-/// Whether MKL makes products of either class.
+/// The choice of this process for products of a class; made at the first question, by the thread
+/// that asks, which must not yet compute. The last bits of a product depend on it, so the answer is
+/// made to be the same on one machine every time: a library must be a good deal faster to be taken
+/// in place of the usual one, in processor time, which other programs hardly change. LUTHIER_PRODUCTS
+/// (onednn or mkl) decides instead where it is set.
+ProductLibrary product_library(ProductClass size);
+/// Whether MKL makes products of any class.
 bool mkl_makes_products();
-/// "mkl" or "onednn", as a run records it; where few rows are the other's, with that behind a
-/// stroke: "onednn/mkl".
+/// "mkl" or "onednn", as a run records it; "onednn/mkl" where few rows are the other's;
+/// "onednn/mkl/mkl" where small products are not made as large ones are: large, small, few rows.
 std::string product_library_name();
 /// From now on the products are made as this name says, as a resumed run had them; of any other
 /// name, or where LUTHIER_PRODUCTS is set or this LibTorch lacks it, the process's choice.

@@ -15,15 +15,16 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 /// Below this many multiplications oneDNN's call costs more than the product.
-constexpr std::int64_t kSmall = 1 << 16;
+constexpr std::int64_t kLeast = 1 << 16;
 
 /// Of a wider tensor's columns oneDNN's call would make a copy.
 bool is_whole(const Tensor& x) { return x.is_contiguous() || x.t().is_contiguous(); }
 
 bool suits_one_dnn(const Tensor& x, const Tensor& weight) {
   return x.is_cpu() && x.scalar_type() == torch::kFloat32 &&
-         weight.scalar_type() == torch::kFloat32 && x.numel() * weight.size(0) >= kSmall &&
-         product_library(x.numel() / x.size(-1)) == ProductLibrary::OneDnn &&
+         weight.scalar_type() == torch::kFloat32 && x.numel() * weight.size(0) >= kLeast &&
+         product_library(product_class(x.numel() / x.size(-1), x.size(-1), weight.size(0))) ==
+             ProductLibrary::OneDnn &&
          (x.dim() != 2 || is_whole(x));
 }
 

@@ -15,25 +15,26 @@ class TestProductLibrary : public QObject {
 
  private slots:
   void the_other_library_for_a_while_data() {
-    QTest::addColumn<bool>("few");
-    QTest::newRow("few rows") << true;
-    QTest::newRow("many rows") << false;
+    QTest::addColumn<int>("rows");
+    QTest::newRow("few rows") << static_cast<int>(kFewRows);
+    QTest::newRow("small") << static_cast<int>(kFewRows) + 1;
+    QTest::newRow("large") << 128;  // of 2,048 columns
   }
   void the_other_library_for_a_while() {
-    QFETCH(bool, few);
+    QFETCH(int, rows);
     torch::manual_seed(1);
-    const std::int64_t rows = few ? kFewRows : kFewRows + 1;
     const Tensor x = torch::randn({rows, 2048}), weight = torch::randn({256, 2048});
-    const ProductLibrary chosen = product_library(rows);
+    const ProductClass size = product_class(rows, 2048, 256);
+    const ProductLibrary chosen = product_library(size);
     const Tensor own = linear_product(x, weight, {});
     Tensor other;
     bool both = false;
     {
       const OtherProducts by;
-      both = product_library(rows) != chosen;
+      both = product_library(size) != chosen;
       other = linear_product(x, weight, {});
     }
-    QVERIFY(product_library(rows) == chosen);
+    QVERIFY(product_library(size) == chosen);
     QVERIFY(at::equal(linear_product(x, weight, {}), own));
     const Tensor exact = at::mm(x.to(torch::kFloat64), weight.t().to(torch::kFloat64));
     for (const Tensor& made : {own, other}) {
@@ -47,23 +48,30 @@ class TestProductLibrary : public QObject {
 
   void a_resumed_run_keeps_its_own_data() {
     QTest::addColumn<QString>("name");
-    QTest::addColumn<bool>("mkl_many");
-    QTest::addColumn<bool>("mkl_few");
-    QTest::newRow("MKL") << "mkl" << true << true;
-    QTest::newRow("oneDNN") << "onednn" << false << false;
-    QTest::newRow("few rows by MKL") << "onednn/mkl" << false << true;
-    QTest::newRow("few rows by oneDNN") << "mkl/onednn" << true << false;
+    QTest::addColumn<QString>("mkl_makes");  // of large, small, few rows
+    QTest::newRow("MKL") << "mkl" << "lsf";
+    QTest::newRow("oneDNN") << "onednn" << "";
+    QTest::newRow("few rows by MKL") << "onednn/mkl" << "f";
+    QTest::newRow("few rows by oneDNN") << "mkl/onednn" << "ls";
+    QTest::newRow("large ones by oneDNN") << "onednn/mkl/mkl" << "sf";
+    QTest::newRow("small ones by MKL") << "onednn/mkl/onednn" << "s";
+    QTest::newRow("small ones by oneDNN") << "mkl/onednn/mkl" << "lf";
+    QTest::newRow("large ones by MKL") << "mkl/onednn/onednn" << "l";
   }
   void a_resumed_run_keeps_its_own() {
     QFETCH(QString, name);
-    QFETCH(bool, mkl_many);
-    QFETCH(bool, mkl_few);
+    QFETCH(QString, mkl_makes);
     const std::string chosen = product_library_name();
     QVERIFY(!chosen.empty());
     keep_products(name.toStdString());
     const std::string kept = product_library_name();
-    const bool many = product_library(kFewRows + 1) == ProductLibrary::Mkl,
-               few = product_library(kFewRows) == ProductLibrary::Mkl, any = mkl_makes_products();
+    const bool any = mkl_makes_products();
+    QString found;
+    for (const auto& [size, letter] : {std::pair(ProductClass::Large, 'l'),
+                                       std::pair(ProductClass::Small, 's'),
+                                       std::pair(ProductClass::FewRows, 'f')}) {
+      if (product_library(size) == ProductLibrary::Mkl) found += letter;
+    }
     for (const char* other : {"a library of later", "", "mkl/", "/mkl"}) {
       keep_products(name.toStdString());
       keep_products(other);
@@ -72,9 +80,17 @@ class TestProductLibrary : public QObject {
     if (kept == chosen && kept != name.toStdString())
       QSKIP("LUTHIER_PRODUCTS decides, or this LibTorch has one library");
     QCOMPARE(QString::fromStdString(kept), name);
-    QCOMPARE(many, mkl_many);
-    QCOMPARE(few, mkl_few);
-    QCOMPARE(any, mkl_many || mkl_few);
+    QCOMPARE(found, mkl_makes);
+    QCOMPARE(any, !mkl_makes.isEmpty());
+  }
+
+  void classes_go_by_rows_and_work() {
+    QVERIFY(product_class(kFewRows, 1 << 14, 1 << 14) == ProductClass::FewRows);
+    QVERIFY(product_class(kFewRows + 1, 64, 64) == ProductClass::Small);
+    QVERIFY(product_class(1024, 16, 255) == ProductClass::Small);
+    QVERIFY(product_class(1024, 255, 16) == ProductClass::Small);
+    QVERIFY(product_class(1024, 16, 256) == ProductClass::Large);
+    QVERIFY(product_class(1024, 256, 16) == ProductClass::Large);
   }
 };
 
