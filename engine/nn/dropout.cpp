@@ -11,6 +11,7 @@
 
 #include "engine/device/parallel.h"
 #include "engine/kernels/dropout.h"
+#include "engine/nn/mask_places.h"
 
 namespace luthier {
 
@@ -24,22 +25,6 @@ namespace {
 #define LUTHIER_WIDE
 #define LUTHIER_WITHIN inline
 #endif
-
-/// Two multiply-xorshift rounds: every bit of the index reaches every bit of the result.
-inline std::uint32_t scatter(std::uint32_t x) {
-  x ^= x >> 16;
-  x *= 0x7feb352du;
-  x ^= x >> 15;
-  x *= 0x846ca68bu;
-  return x ^ (x >> 16);
-}
-
-/// Whether the element of this index stays. 31 bits: the comparison stays signed for the vector
-/// units.
-inline bool stays(std::uint32_t index, std::uint32_t seed, std::uint32_t seed_high,
-                  std::uint32_t threshold) {
-  return (scatter(scatter(index ^ seed) + seed_high) >> 1) >= threshold;
-}
 
 /// Of one stretch of numbers: its first place, how many there are, and what decides of each.
 struct Mask {
@@ -157,17 +142,17 @@ LUTHIER_WIDE void drop_both(const std::uint16_t* x, std::uint16_t* added, std::u
 /// Calls `work(place, mask)` for all numbers, in parallel.
 template <class Work>
 void for_stretches(std::int64_t count, double p, std::uint64_t seed, const Work& work) {
+  const MaskRule rule(p, seed);
   Mask whole;
-  whole.threshold = static_cast<std::uint32_t>(std::llround(p * 2147483648.0));
-  whole.scale = static_cast<float>(1 / (1 - p));
-  whole.seed = static_cast<std::uint32_t>(seed);
+  whole.threshold = rule.threshold;
+  whole.scale = rule.scale;
+  whole.seed = rule.seed;
   for_pieces(0, count, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
     constexpr std::int64_t kSpace = 1ll << 32;
     for (std::int64_t at = begin; at < end;) {  // one index space of 32 bits at a time
       const std::int64_t stop = std::min(end, (at / kSpace + 1) * kSpace);
       Mask mask = whole;
-      mask.seed_high = static_cast<std::uint32_t>(seed >> 32) +
-                       static_cast<std::uint32_t>(at / kSpace) * 0x9e3779b9u;
+      mask.seed_high = rule.seed_high(at);
       mask.begin = static_cast<std::uint32_t>(at);
       mask.count = static_cast<std::uint32_t>(stop - at);
       work(at, mask);

@@ -10,6 +10,7 @@
 
 #include "engine/device/block_pool.h"
 #include "engine/device/neighbours.h"
+#include "engine/nn/low_rank_loops.h"
 #include "engine/nn/products.h"
 
 namespace luthier {
@@ -185,6 +186,10 @@ std::vector<Tensor> inner_products(const Tensor& flat, const std::vector<Part>& 
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const LowRank& low = parts[i].low;
     if (!parts[i].adds() || (!parts[i].drops() && joined.add(i, low.near_a, low.scale))) continue;
+    if (low_rank::suits(flat, low.near_a, low.near_b)) {
+      inner[i] = low_rank::inner_of(flat, low.near_a, low.scale, low.dropout, low.seed);
+      continue;
+    }
     const Tensor in = parts[i].drops() ? dropped_out(flat, low.dropout, low.seed) : flat;
     inner[i] = matrix_product(in, low.near_a.t(), low.scale);
   }
@@ -192,6 +197,14 @@ std::vector<Tensor> inner_products(const Tensor& flat, const std::vector<Part>& 
   const auto made = joined.apart(matrix_product(flat, joined.a().t(), joined.scale()), 1);
   for (std::size_t k = 0; k < made.size(); ++k) inner[joined.members()[k]] = made[k];
   return inner;
+}
+
+void add_outer_product(const Tensor& result, const Tensor& inner, const Part& part,
+                       const Tensor& x) {
+  if (part.drops() && low_rank::suits(flattened(x), part.low.near_a, part.low.near_b))
+    low_rank::add_outer(result, inner, part.low.near_b);
+  else
+    result.addmm_(inner, part.low.near_b.t());
 }
 
 class SideBySideFunction : public torch::autograd::Function<SideBySideFunction> {
@@ -206,7 +219,7 @@ class SideBySideFunction : public torch::autograd::Function<SideBySideFunction> 
     bool keeps_x = false;
     for (std::size_t i = 0; i < parts.size(); ++i) {
       const Part& part = parts[i];
-      if (part.adds()) flattened(results[i]).addmm_(inner[i], part.low.near_b.t());
+      if (part.adds()) add_outer_product(flattened(results[i]), inner[i], part, x);
       const Tensor& leaf = told[1 + kTold * i + kWeight];
       keeps_x = keeps_x || part.adds() || leaf.requires_grad();
       for (const Tensor& each : {leaf, part.low.near_a, part.low.near_b, inner[i]})
@@ -252,6 +265,14 @@ class SideBySideFunction : public torch::autograd::Function<SideBySideFunction> 
       const Tensor* own = &saved[1 + kTold * i];
       const Tensor &a = own[1], &b = own[2], &inner = own[3], &gradient = gradients[i];
       if (!gradient.defined() || !inner.defined()) continue;
+      if (terms.dropout > 0 && reaches_x && wanted(i, kA) && wanted(i, kB) &&
+          gradient.stride(1) == 1 && dx.is_contiguous() && low_rank::suits(flat, a, b)) {
+        const auto [dinner, db] = low_rank::inner_gradients(gradient, b, inner, terms.scale);
+        result(i, kB) = db;
+        result(i, kA) =
+            low_rank::outer_gradients(dx, dinner, a, flat, terms.dropout, terms.seed);
+        continue;
+      }
       if (wanted(i, kB)) result(i, kB) = product_as(gradient.t(), inner, terms.trained);
       if (!wanted(i, kA) && !reaches_x) continue;
       if (terms.dropout == 0 && joined.add(i, a, terms.scale)) continue;
