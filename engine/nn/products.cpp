@@ -17,15 +17,18 @@ using torch::autograd::variable_list;
 /// Below this many multiplications oneDNN's call costs more than the product.
 constexpr std::int64_t kLeast = 1 << 16;
 
-/// Of a wider tensor's columns oneDNN's call would make a copy.
-bool is_whole(const Tensor& x) { return x.is_contiguous() || x.t().is_contiguous(); }
+/// Of a wider tensor's columns oneDNN's call would make a copy, and of a turned one where the other
+/// side is a few numbers wide (LoRA's gradients): a whole chunk of logits beside an adapted head.
+bool goes_as_it_is(const Tensor& x, const Tensor& weight) {
+  return x.is_contiguous() || (x.t().is_contiguous() && weight.size(0) > kFewRows);
+}
 
 bool suits_one_dnn(const Tensor& x, const Tensor& weight) {
   return x.is_cpu() && x.scalar_type() == torch::kFloat32 &&
          weight.scalar_type() == torch::kFloat32 && x.numel() * weight.size(0) >= kLeast &&
          product_library(product_class(x.numel() / x.size(-1), x.size(-1), weight.size(0))) ==
              ProductLibrary::OneDnn &&
-         (x.dim() != 2 || is_whole(x));
+         (x.dim() != 2 || goes_as_it_is(x, weight));
 }
 
 /// Whether the tensor's device has a product of narrow numbers that gives float32 (CUDA has).

