@@ -219,7 +219,8 @@ class TestAdaptedHead : public QObject {
     QVERIFY2(many - few <= 3 * states + each_row + 8192, qPrintable(QString::number(many - few)));
     // Without bfloat16's products it depends on the library whether the logits are copied for one.
     const bool may_copy = narrow && !has_narrow_products(narrow_products());
-    QVERIFY2(ratio >= 1.0 && ratio <= (may_copy ? 2.7 : 1.1), qPrintable(QString::number(ratio)));
+    // A call of oneDNN's takes some kilobytes that are nobody's numbers.
+    QVERIFY2(ratio >= 0.999 && ratio <= (may_copy ? 2.7 : 1.1), qPrintable(QString::number(ratio)));
   }
 };
 
