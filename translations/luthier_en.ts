@@ -834,6 +834,10 @@
             <translation>It will not fit: %1 are needed, %2 are free.</translation>
         </message>
         <message>
+            <source>%1 of the optimizer's state wait in the machine's memory.</source>
+            <translation>%1 of the optimizer's state wait in the machine's memory.</translation>
+        </message>
+        <message>
             <source>It will not be started like this.</source>
             <translation>It will not be started like this.</translation>
         </message>
@@ -2181,8 +2185,8 @@ of any size</translation>
             <translation>Initial adapter</translation>
         </message>
         <message>
-            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random.</source>
-            <translation>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random.</translation>
+            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster).</source>
+            <translation>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster).</translation>
         </message>
         <message>
             <source>Modules trained whole</source>
@@ -2197,8 +2201,8 @@ of any size</translation>
             <translation>Biases</translation>
         </message>
         <message>
-            <source>Which biases train beside the adapter.</source>
-            <translation>Which biases train beside the adapter.</translation>
+            <source>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (lora_only).</source>
+            <translation>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (lora_only).</translation>
         </message>
         <message>
             <source>Start from adapter</source>

@@ -830,6 +830,10 @@
             <translation>메모리가 모자랍니다. %1이 필요한데 %2만 남아 있습니다.</translation>
         </message>
         <message>
+            <source>%1 of the optimizer's state wait in the machine's memory.</source>
+            <translation>옵티마이저 상태 중 %1은 컴퓨터 메모리에서 기다립니다.</translation>
+        </message>
+        <message>
             <source>It will not be started like this.</source>
             <translation>이대로는 시작하지 않습니다.</translation>
         </message>
@@ -2169,8 +2173,8 @@ of any size</source>
             <translation>어댑터 초깃값</translation>
         </message>
         <message>
-            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random.</source>
-            <translation>true: A는 카이밍 균등 분포, B는 0. gaussian: A는 정규 분포, B는 0. false: 둘 다 무작위.</translation>
+            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster).</source>
+            <translation>true: A는 카이밍 균등 분포, B는 0. gaussian: A는 정규 분포, B는 0. false: 둘 다 무작위. orthogonal: 서로 상쇄되는 행. pissa와 olora: 가중치마다 가장 큰 부분을 특잇값이나 QR로 꺼냅니다(pissa_niter_4: 근사하여 더 빠르게).</translation>
         </message>
         <message>
             <source>Modules trained whole</source>
@@ -2185,8 +2189,8 @@ of any size</source>
             <translation>편향</translation>
         </message>
         <message>
-            <source>Which biases train beside the adapter.</source>
-            <translation>어댑터와 함께 학습할 편향입니다.</translation>
+            <source>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (lora_only).</source>
+            <translation>베이스의 편향 가운데 어댑터와 함께 학습할 것입니다. 없음, 모두, 또는 어댑터가 붙은 모듈의 편향(lora_only).</translation>
         </message>
         <message>
             <source>Start from adapter</source>

@@ -241,9 +241,13 @@ bool Workspace::model_has(const std::string& key) const {
   if (key == "image_folder" || key.starts_with("image.")) return summary.pictures.has_value();
   constexpr std::string_view kFreeze = "freeze.";
   if (!key.starts_with(kFreeze)) return true;
-  const std::string part = key.substr(kFreeze.size());
-  return std::any_of(summary.parts.begin(), summary.parts.end(),
-                     [&](const auto& has) { return has.first == part; });
+  const std::string rest = key.substr(kFreeze.size());
+  for (const char* part : {"vision_tower", "projector", "language_model"}) {
+    if (!rest.starts_with(part)) continue;
+    return std::any_of(summary.parts.begin(), summary.parts.end(),
+                       [&](const auto& has) { return has.first == part; });
+  }
+  return true;
 }
 
 QString Workspace::default_of(const std::string& key) const {

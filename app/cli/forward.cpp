@@ -2,6 +2,7 @@
 // One row through the model, or several where it compares them, with everything that an oracle
 // wants to compare.
 #include <memory>
+#include <numeric>
 
 #include "app/cli/pixels.h"
 #include "app/cli/quantization.h"
@@ -13,14 +14,15 @@
 #include "engine/device/failure.h"
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
+#include "engine/methods/routed_adapters.h"
 
 namespace luthier::cli {
 
 namespace {
 
 struct ForwardOptions {
-  std::string model, input, image_folder, out, adapter, device = "auto", dtype = "auto";
-  std::vector<std::string> gradients;
+  std::string model, input, image_folder, out, device = "auto", dtype = "auto";
+  std::vector<std::string> adapters, gradients;
   PixelLimits pixels;
   QuantizationOptions packing;
   Json quantization;  ///< what they ask for
@@ -114,6 +116,59 @@ Status check_rows(Model& model, const std::vector<Example>& rows, const std::str
   return {};
 }
 
+/// The row once under each of several adapters, all in one batch: logits [adapters, seq, vocab]
+/// and a loss of each.
+Status forward_together(const ForwardOptions& o, LoadedModel& loaded) {
+  const torch::NoGradGuard no_grad;
+  if (!o.gradients.empty() || loaded.model->two_towers() || !loaded.model->output_head() ||
+      loaded.model->sequence_to_sequence())
+    return input_error("Several adapters share a batch for logits of one text alone.", "--adapter",
+                       "Give one adapter for gradients, and for models of other kinds.");
+  std::vector<std::shared_ptr<Adapter>> adapters;
+  std::vector<const Adapter*> routed;
+  std::vector<Example> rows;
+  for (const std::string& folder : o.adapters) {
+    LUTHIER_TRY(auto adapter, load_adapter(loaded, folder));
+    if (!RoutedAdapters::can_route(*adapter))
+      return input_error("The adapter swaps whole weights or puts tokens before every row, so it "
+                         "has a batch to itself.",
+                         folder, "Give it alone.");
+    LUTHIER_TRY(const auto processor,
+                processor_for(loaded, pixels_for(folder, adapter->pixels, o.pixels)));
+    LUTHIER_TRY(std::vector<Example> own, read_input(o, *processor));
+    if (own.size() != 1 || (!rows.empty() && own.front().input_ids != rows.front().input_ids))
+      return input_error("The adapters do not see one row of the same tokens.", folder,
+                         "They were trained under unlike pixel limits, or several rows were given: "
+                         "--min-pixels and --max-pixels set the limits.");
+    rows.push_back(std::move(own.front()));
+    adapters.push_back(std::move(adapter));
+    routed.push_back(adapters.back().get());
+  }
+  RoutedAdapters together(*loaded.model, routed);
+  std::vector<std::size_t> places(rows.size());
+  std::iota(places.begin(), places.end(), std::size_t{0});
+  together.set_rows(places);
+  const ModelInput cpu = collate(rows);
+  const ModelInput input = to_device(cpu, loaded.model->device());
+  const auto count = static_cast<std::int64_t>(rows.size());
+  const torch::Tensor logits =
+      loaded.model->output_head()
+          ->forward(states_before_head(*loaded.model, input))
+          .to(torch::kFloat32)
+          .view({count, input.input_ids.size(0) / count, -1});  // [adapters, seq, vocab]
+  const torch::Tensor labels = input.labels.view({count, -1});
+  const std::int64_t shift = loaded.model->causal() ? 1 : 0, seq = logits.size(1);
+  std::vector<torch::Tensor> losses;
+  for (std::int64_t i = 0; i < count; ++i)
+    losses.push_back(at::cross_entropy_loss(logits[i].slice(0, 0, seq - shift),
+                                            labels[i].slice(0, shift), {}, at::Reduction::Mean,
+                                            kIgnoreLabel));
+  return write_tensors(o.out, {{"input_ids", cpu.input_ids.view({count, -1})},
+                               {"labels", cpu.labels.view({count, -1})},
+                               {"logits", logits},
+                               {"loss", at::stack(losses)}});
+}
+
 Status forward(const ForwardOptions& o) try {
   LoadOptions load;
   load.device = o.device;
@@ -122,11 +177,12 @@ Status forward(const ForwardOptions& o) try {
   load.quantization = o.quantization;
   load.go_on = [](double) { return !interrupted().stop_requested(); };
   LUTHIER_TRY(LoadedModel loaded, load_model(o.model, load));
+  if (o.adapters.size() > 1) return forward_together(o, loaded);
   std::shared_ptr<Adapter> adapter;
   auto processor = loaded.processor;
-  if (!o.adapter.empty()) {
-    LUTHIER_TRY(adapter, load_adapter(loaded, o.adapter));
-    const PixelLimits pixels = pixels_for(o.adapter, adapter->pixels, o.pixels);
+  if (!o.adapters.empty()) {
+    LUTHIER_TRY(adapter, load_adapter(loaded, o.adapters.front()));
+    const PixelLimits pixels = pixels_for(o.adapters.front(), adapter->pixels, o.pixels);
     LUTHIER_TRY(processor, processor_for(loaded, pixels));
     adapter->activate();
   }
@@ -146,8 +202,9 @@ Status forward(const ForwardOptions& o) try {
   const ModelInput cpu = collate(examples);
   const ModelInput input = to_device(cpu, loaded.model->device());
   const torch::AutoGradMode mode(!wanted.empty());
-  const Outcome outcome =
+  Outcome outcome =
       towers ? likeness_outcome(*towers, input) : token_outcome(*loaded.model, input);
+  if (adapter && adapter->course()) outcome.loss = outcome.loss + adapter->course()->loss_term();
   if (!wanted.empty() && outcome.loss.requires_grad()) outcome.loss.backward();
 
   std::vector<std::pair<std::string, torch::Tensor>> results{
@@ -188,7 +245,10 @@ Action add_forward(CLI::App& app) {
   app.add_option("--image-folder", o->image_folder,
                  "Where relative picture paths of --input start (else beside its file)");
   app.add_option("--out", o->out, "The safetensors file to write")->required();
-  app.add_option("--adapter", o->adapter, "A PEFT folder");
+  app.add_option("--adapter", o->adapters,
+                 "A PEFT folder (several times: one batch, the row once under each, without "
+                 "gradients)")
+      ->allow_extra_args(false);
   app.add_option("--grad", o->gradients,
                  "A tensor whose gradient of the loss to write (may stand several times)")
       ->allow_extra_args(false);

@@ -56,6 +56,50 @@ Json answer_json(const Generated& answer, const Json& adapter, double first) {
           {"finish", answer.finish},   {"prompt_tokens", answer.prompt_tokens}};
 }
 
+/// One a column, with the seconds until its first token.
+struct Answers {
+  std::vector<Generated> generated;
+  std::vector<std::optional<double>> first_token;
+};
+
+/// One column streams to the terminal; several are decoded together, each under its adapter.
+Result<Answers> answer(const GenerateOptions& o, LoadedModel& loaded,
+                       const std::vector<std::shared_ptr<Adapter>>& adapters,
+                       const std::vector<Example>& prompts) {
+  std::size_t shown = 0;
+  const bool stream = !o.json && prompts.size() == 1;
+  Answers answers{{}, std::vector<std::optional<double>>(prompts.size())};
+  const auto begun = std::chrono::steady_clock::now();
+  const auto progress = [&](std::size_t column, const Generated& so_far) {
+    if (!answers.first_token[column]) {
+      const std::chrono::duration<double> until = std::chrono::steady_clock::now() - begun;
+      answers.first_token[column] = until.count();
+    }
+    // A character may still be growing: only text that the next token cannot change goes out.
+    if (stream && !so_far.text.ends_with("\xEF\xBF\xBD") && so_far.text.size() > shown) {
+      std::fwrite(so_far.text.data() + shown, 1, so_far.text.size() - shown, stdout);
+      std::fflush(stdout);
+      shown = so_far.text.size();
+    }
+    return !interrupted().stop_requested();
+  };
+  if (adapters.size() > 1) {
+    std::vector<Adapter*> each;
+    for (const auto& adapter : adapters) each.push_back(adapter.get());
+    const std::vector<std::uint64_t> draws(prompts.size(), 0);  // as each draws by itself
+    LUTHIER_TRY(answers.generated,
+                generate_by(loaded, prompts, each, o.generation, progress, draws));
+  } else {
+    if (!adapters.empty()) adapters.front()->activate();
+    LUTHIER_TRY(answers.generated, generate(loaded, prompts, o.generation, progress));
+    if (!adapters.empty()) adapters.front()->deactivate();
+  }
+  if (interrupted().stop_requested()) return interrupted_error();
+  const std::string& text = answers.generated.front().text;
+  if (stream) print_line(text.substr(std::min(shown, text.size())));
+  return answers;
+}
+
 Status run(const GenerateOptions& o) {
   LoadOptions load;
   load.device = o.device;
@@ -82,42 +126,14 @@ Status run(const GenerateOptions& o) {
     LUTHIER_TRY(Example prompt, loaded.processor->encode_prompt(conversation, where));
     prompts.push_back(std::move(prompt));
   }
+  LUTHIER_TRY(const Answers answers, answer(o, loaded, adapters, prompts));
   Json results = Json::array();
-  const std::size_t columns = adapters.empty() ? 1 : adapters.size();
-  for (std::size_t column = 0; column < columns; ++column) {
-    if (!adapters.empty()) adapters[column]->activate();
-    std::size_t shown = 0;
-    const bool stream = !o.json && columns == 1;
-    std::optional<double> first;
-    const auto begun = std::chrono::steady_clock::now();
-    LUTHIER_TRY(
-        const auto answers,
-        generate(
-            loaded, {prompts[column]}, o.generation, [&](std::size_t, const Generated& so_far) {
-              if (!first) {
-                const std::chrono::duration<double> until =
-                    std::chrono::steady_clock::now() - begun;
-                first = until.count();
-              }
-              // A character may still be growing: only text that the next token cannot change goes
-              // out.
-              if (stream && !so_far.text.ends_with("\xEF\xBF\xBD") && so_far.text.size() > shown) {
-                std::fwrite(so_far.text.data() + shown, 1, so_far.text.size() - shown, stdout);
-                std::fflush(stdout);
-                shown = so_far.text.size();
-              }
-              return !interrupted().stop_requested();
-            }));
-    if (interrupted().stop_requested()) return interrupted_error();
-    if (!adapters.empty()) adapters[column]->deactivate();
-    const Generated& answer = answers.front();
-    if (stream)
-      print_line(answer.text.substr(std::min(shown, answer.text.size())));
-    else if (!o.json)
-      print_line(o.adapters[column] + ": " + answer.text);
-    results.push_back(answer_json(answer,
+  for (std::size_t column = 0; column < answers.generated.size(); ++column) {
+    const Generated& generated = answers.generated[column];
+    if (!o.json && adapters.size() > 1) print_line(o.adapters[column] + ": " + generated.text);
+    results.push_back(answer_json(generated,
                                   adapters.empty() ? Json(nullptr) : Json(o.adapters[column]),
-                                  first.value_or(answer.seconds)));
+                                  answers.first_token[column].value_or(generated.seconds)));
   }
   if (o.json)
     print_json({{"prompt_tokens", results.front()["prompt_tokens"]}, {"results", results}});

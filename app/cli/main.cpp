@@ -91,9 +91,12 @@ int run(int argc, char** argv) {
        "safetensors file",
        add_loss);
   verb("plan", "Forecast the memory that a recipe takes, part by part", add_plan);
+  verb("methods", "What each method would train of a model, side by side", add_methods);
   verb("compare", "Answer samples with several adapters side by side", add_compare);
   verb("data", "Look at datasets", add_data);
   verb("merge", "Merge an adapter into its base", add_merge);
+  verb("merge-models", "Make one checkpoint of several, tensor by tensor", add_merge_models);
+  verb("adapter", "What is done with adapters by themselves", add_adapter);
   verb("quantize", "Write a checkpoint with packed weights, or pack a file's tensors",
        add_quantize);
   verb("fetch", "Download a model from a hub into the Hugging Face cache", add_fetch);

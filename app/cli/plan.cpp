@@ -35,6 +35,10 @@ void show(const MemoryForecast& forecast, const Recipe& recipe) {
   print_line(forecast.device + ", " + forecast.dtype + ", gradient checkpointing " +
              (forecast.gradient_checkpointing ? "on" : "off") + ", " +
              grouped(forecast.batch_tokens) + " tokens in the largest micro-batch");
+  if (parts.paged > 0) {
+    print_line(size_text(parts.paged) +
+               " of the optimizer's state wait in the machine's memory beside it.");
+  }
   if (!forecast.known()) print_line(unknown_room(forecast));
   if (forecast.device == "cpu") {
     const std::string proposal = type_proposal(recipe.training.dtype, narrow_products());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Column after column over the same samples; an adapter is attached, used and taken off without a
-// copy of the base.
+// What is on the resident base answers together: an adapter hangs on it without a copy, and rows of
+// several adapters share a batch. Whole checkpoints follow, one after another.
 #include "engine/compare/compare.h"
 
 #include <algorithm>
@@ -69,20 +69,13 @@ LoadOptions options_like(const LoadedModel& base) {
   return options;
 }
 
-Status answer_column(LoadedModel& base, const Answering& answering, const PixelLimits& pixels,
-                     const std::vector<Sample>& samples, const GenerationOptions& options,
-                     const std::function<bool()>& go_on, const AnswerWatch& watch) {
-  if (!answering.checkpoint.empty()) {
-    LoadOptions load = options_like(base);
-    load.go_on = [&](double) { return go_on(); };
-    LUTHIER_TRY(const LoadedModel own, load_model(answering.checkpoint, load));
-    return answer_samples(own, *own.processor, samples, {}, options, watch);
-  }
-  LUTHIER_TRY(const auto processor, processor_for(base, pixels));
-  if (answering.adapter) answering.adapter->activate();
-  const Status status = answer_samples(base, *processor, samples, {}, options, watch);
-  if (answering.adapter) answering.adapter->deactivate();
-  return status;
+Status answer_checkpoint(const LoadedModel& base, const fs::path& checkpoint,
+                         const std::vector<Sample>& samples, const GenerationOptions& options,
+                         const std::function<bool()>& go_on, const AnswerWatch& watch) {
+  LoadOptions load = options_like(base);
+  load.go_on = [&](double) { return go_on(); };
+  LUTHIER_TRY(const LoadedModel own, load_model(checkpoint, load));
+  return answer_samples(own, *own.processor, samples, {}, options, watch);
 }
 
 }  // namespace
@@ -107,6 +100,38 @@ Status answer_samples(const LoadedModel& model, const ChatProcessor& processor,
       return !stopped;
     };
     LUTHIER_TRY(const auto answers, generate(model, prompts, options, progress, streams));
+    if (stopped) return interrupted_error();
+  }
+  return {};
+}
+
+Status answer_columns(const LoadedModel& model, const std::vector<ResidentColumn>& columns,
+                      const std::vector<Sample>& samples, std::span<const std::uint64_t> draws,
+                      const GenerationOptions& options, const ColumnWatch& watch) {
+  LUTHIER_CHECK(check_writes_text(model));
+  if (columns.empty()) return {};
+  const std::size_t at_once = std::max<std::size_t>(1, kPromptsAtOnce / columns.size());
+  for (std::size_t begin = 0; begin < samples.size(); begin += at_once) {
+    const std::size_t end = std::min(samples.size(), begin + at_once);
+    std::vector<Example> prompts;
+    std::vector<Adapter*> adapters;
+    std::vector<std::uint64_t> streams;
+    for (std::size_t i = begin; i < end; ++i) {
+      for (const ResidentColumn& column : columns) {
+        LUTHIER_TRY(Example prompt, column.processor->encode_prompt(samples[i].conversation,
+                                                                    samples[i].where));
+        prompts.push_back(std::move(prompt));
+        adapters.push_back(column.adapter.get());
+        streams.push_back(draws.empty() ? i : draws[i]);
+      }
+    }
+    bool stopped = false;
+    const auto progress = [&](std::size_t index, const Generated& so_far) {
+      stopped = !watch(index % columns.size(), begin + index / columns.size(), so_far);
+      return !stopped;
+    };
+    LUTHIER_TRY(const auto answers,
+                generate_by(model, prompts, adapters, options, progress, streams));
     if (stopped) return interrupted_error();
   }
   return {};
@@ -146,21 +171,35 @@ Result<Comparison> compare_adapters(LoadedModel& base,
   const std::size_t total = comparison.rows.size() * comparison.columns.size();
   std::size_t done = 0;
   const auto go_on = [&] { return !progress || progress(done, total); };
+  const auto take = [&](std::size_t column, std::size_t row, const Generated& so_far) {
+    if (!so_far.finish.empty()) {
+      put_answer(comparison.rows[row], column, to_answer(so_far));
+      ++done;
+    }
+    return go_on();
+  };
+  std::vector<ResidentColumn> resident;
+  std::vector<std::size_t> places;  // of those, in the comparison
   for (std::size_t column = 0; column < answering.size(); ++column) {
-    const auto watch = [&](std::size_t row, const Generated& so_far) {
-      if (!so_far.finish.empty()) {
-        put_answer(comparison.rows[row], column, to_answer(so_far));
-        ++done;
-      }
-      return go_on();
-    };
-    const Status status = answer_column(base, answering[column], comparison.columns[column].image,
-                                        samples, options, go_on, watch);
-    if (!status && status.error().code != ErrorCode::Interrupted) return status.error();
-    if (status && go_on()) continue;
-    comparison.stopped = done < total;
-    break;
+    if (!answering[column].checkpoint.empty()) continue;
+    LUTHIER_TRY(auto processor, processor_for(base, comparison.columns[column].image));
+    resident.push_back({answering[column].adapter, std::move(processor)});
+    places.push_back(column);
   }
+  Status status = answer_columns(base, resident, samples, {}, options,
+                                 [&](std::size_t i, std::size_t row, const Generated& so_far) {
+                                   return take(places[i], row, so_far);
+                                 });
+  for (const ResidentColumn& column : resident)
+    if (column.adapter) column.adapter->rest();
+  for (std::size_t column = 0; status && go_on() && column < answering.size(); ++column) {
+    if (answering[column].checkpoint.empty()) continue;
+    status = answer_checkpoint(
+        base, answering[column].checkpoint, samples, options, go_on,
+        [&](std::size_t row, const Generated& so_far) { return take(column, row, so_far); });
+  }
+  if (!status && status.error().code != ErrorCode::Interrupted) return status.error();
+  comparison.stopped = done < total;
   return comparison;
 }
 

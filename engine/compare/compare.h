@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -19,6 +20,7 @@
 
 namespace luthier {
 
+class Adapter;
 class ChatProcessor;
 struct LoadedModel;
 struct Generated;
@@ -33,6 +35,20 @@ using AnswerWatch = std::function<bool(std::size_t index, const Generated& so_fa
 Status answer_samples(const LoadedModel& model, const ChatProcessor& processor,
                       const std::vector<Sample>& samples, std::span<const std::uint64_t> draws,
                       const GenerationOptions& options, const AnswerWatch& watch);
+
+/// What answers on a resident base: an adapter or none, and how it sees pictures.
+struct ResidentColumn {
+  std::shared_ptr<Adapter> adapter;
+  std::shared_ptr<const ChatProcessor> processor;
+};
+/// The same of sample `index` by column `column`.
+using ColumnWatch =
+    std::function<bool(std::size_t column, std::size_t index, const Generated& so_far)>;
+/// Every sample by each of the columns, decoded together as far as that goes (generate_by). Leaves
+/// the base without an adapter.
+Status answer_columns(const LoadedModel& model, const std::vector<ResidentColumn>& columns,
+                      const std::vector<Sample>& samples, std::span<const std::uint64_t> draws,
+                      const GenerationOptions& options, const ColumnWatch& watch);
 
 /// `results`: name and folder, as find_result takes it. Every folder is checked, and every adapter
 /// loaded, before anything is answered. `progress(done, total)` counts answers; false stops, and

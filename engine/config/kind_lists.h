@@ -9,8 +9,20 @@
   ROW(full)                  \
   ROW(freeze)                \
   ROW(lora)                  \
+  ROW(adalora)               \
+  ROW(vera)                  \
+  ROW(loha)                  \
+  ROW(lokr)                  \
   ROW(ia3)                   \
+  ROW(oft)                   \
+  ROW(boft)                  \
+  ROW(hra)                   \
+  ROW(fourierft)             \
+  ROW(ln_tuning)             \
+  ROW(bitfit)                \
+  ROW(trainable_tokens)      \
   ROW(prompt_tuning)         \
+  ROW(p_tuning)              \
   ROW(prefix_tuning)         \
   ROW(bottleneck)
 /// One row an objective.
@@ -21,4 +33,14 @@
   ROW(span_corruption)          \
   ROW(contrastive)
 /// One row an optimizer.
-#define LUTHIER_OPTIMIZERS(ROW) ROW(adamw_torch) ROW(lion_32bit) ROW(adafactor)
+#define LUTHIER_OPTIMIZERS(ROW) \
+  ROW(adamw_torch)              \
+  ROW(adamw_8bit)               \
+  ROW(paged_adamw_32bit)        \
+  ROW(paged_adamw_8bit)         \
+  ROW(lion_32bit)               \
+  ROW(lion_8bit)                \
+  ROW(adafactor)                \
+  ROW(sgd)                      \
+  ROW(muon)                     \
+  ROW(schedule_free_adamw)

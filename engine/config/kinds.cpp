@@ -60,4 +60,10 @@ const OptimizerKind& optimizer_kind(const std::string& name) {
   return find_kind(optimizer_kinds(), name);
 }
 
+StateLayout state_layout(const Recipe& recipe) {
+  return [recipe, layout = optimizer_kind(recipe.training.optim).state](const TrainedShape& shape) {
+    return layout(shape, recipe);
+  };
+}
+
 }  // namespace luthier

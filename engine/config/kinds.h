@@ -54,7 +54,8 @@ struct ObjectiveKind : Kind {
 };
 
 struct OptimizerKind : Kind {
-  StateLayout state = nullptr;  ///< what it keeps for a trained tensor
+  /// What it keeps for a trained tensor, by the recipe's settings.
+  std::vector<StateTensor> (*state)(const TrainedShape& shape, const Recipe& recipe) = nullptr;
 };
 
 /// The tables, made once.
@@ -67,5 +68,8 @@ const std::vector<OptimizerKind>& optimizer_kinds();
 const MethodKind& method_kind(const std::string& name);
 const ObjectiveKind& objective_kind(const std::string& name);
 const OptimizerKind& optimizer_kind(const std::string& name);
+
+/// What the recipe's optimizer keeps.
+StateLayout state_layout(const Recipe& recipe);
 
 }  // namespace luthier

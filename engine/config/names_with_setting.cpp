@@ -32,7 +32,8 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
   called("quantization.load_in_4bit",
          "quantization_bit quant_bits quant_method quantization_config quantization_method qlora "
          "use_qlora quant_n_bits load_in_4bits use_4bit quantize",
-         "Four bits are what is built.");
+         "Eight bits are quantization.load_in_8bit.");
+  called("quantization.load_in_8bit", "load_in_8bits use_8bit");
   called("quantization.bnb_4bit_quant_type", "quantization_type bnb_quant_type");
   called("quantization.bnb_4bit_use_double_quant", "double_quantization double_quant");
   called("quantization.bnb_4bit_compute_dtype", "bnb_compute_dtype");
@@ -68,17 +69,24 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
   called("image", "images vision processor_kwargs mm_processor_kwargs",
          "Limits of the pictures stand under it.");
   called("adapter.r", "lora_rank lora_r rank lora_dim adapter_rank lora_rank_dim peft_r");
-  called("adapter.lora_alpha", "alpha lora_scale lora_scaling adapter_alpha peft_alpha scaling");
+  called("adapter.lora_alpha", "lora_scale lora_scaling adapter_alpha peft_alpha");
   called("adapter.lora_dropout", "dropout lora_dropout_p lora_drop adapter_dropout peft_dropout");
   called("adapter.target_modules",
          "lora_target lora_target_modules lora_modules target targets lora_target_linear "
-         "lora_target_regex target_regex target_parameters lora_target_parameters "
+         "lora_target_regex target_regex "
          "lora_layers layers_to_transform lora_layers_to_transform layers_pattern "
          "peft_layers_to_transform peft_layers_pattern modules "
          "finetune_vision_layers finetune_language_layers finetune_attention_modules "
          "finetune_mlp_modules use_all_linear llm_lora vision_lora lora_on_vision",
          "It takes all-linear, names, or a regular expression over whole module names; "
          "adapter.exclude_modules takes some out again.");
+  called("adapter.target_parameters", "lora_target_parameters");
+  called("adapter.trainable_token_indices", "peft_trainable_token_indices");
+  called("freeze.language_model_last_layers", "freeze_trainable_layers num_layer_trainable");
+  called("adapter.layers_to_transform", "lora_layers_to_transform peft_layers_to_transform");
+  called("adapter.layers_pattern", "lora_layers_pattern peft_layers_pattern");
+  called("training.loraplus_lr_ratio", "lora_lr_ratio loraplus_ratio lorap_lr_ratio");
+  called("training.loraplus_lr_embedding", "loraplus_embedding_lr lorap_emb_lr");
   called("adapter.exclude_modules",
          "exclude exclude_target lora_exclude lora_exclude_modules "
          "ignore_modules lora_namespan_exclude");
@@ -86,7 +94,7 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "additional_target lora_modules_to_save save_modules "
          "extra_trainable_modules embed_tokens_trainable",
          "It takes the names of modules that train whole.");
-  called("adapter.bias", "lora_bias adapter_bias lora_train_bias");
+  called("adapter.bias", "adapter_bias lora_train_bias");
   called("adapter.use_rslora",
          "rslora use_rs_lora peft_use_rslora rank_stabilized_lora "
          "rank_stabilized");
@@ -154,11 +162,15 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "accumulate_grad_batches gas accum_steps grad_accum_steps accumulate_steps accum "
          "gradient_accumulation_step grad_acc_steps");
   called("training.learning_rate",
-         "lr learn_rate peak_lr max_lr base_lr lora_lr initial_lr rate "
-         "embedding_learning_rate mm_projector_lr aligner_lr vit_lr "
-         "vision_lr vision_tower_lr mm_vision_tower_lr projector_lr "
-         "lr_groups llm_lr merger_lr embedding_lr backbone_lr",
-         "One rate holds for everything that trains.");
+         "lr learn_rate peak_lr max_lr base_lr initial_lr rate "
+         "embedding_learning_rate lr_groups embedding_lr backbone_lr",
+         "Parts of the model may have rates of their own beside it.");
+  called("training.vision_tower_learning_rate",
+         "vit_lr vision_lr vision_tower_lr mm_vision_tower_lr vision_learning_rate tower_lr");
+  called("training.projector_learning_rate",
+         "mm_projector_lr aligner_lr projector_lr merger_lr connector_lr");
+  called("training.language_model_learning_rate", "llm_lr language_model_lr");
+  called("training.adapter_learning_rate", "lora_lr adapter_lr");
   called("training.lr_scheduler_type",
          "lr_scheduler scheduler schedule scheduler_type lr_schedule "
          "lr_decay_style learning_rate_scheduler lr_policy "

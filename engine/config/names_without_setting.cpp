@@ -64,9 +64,8 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "max_samples num_samples max_train_samples train_samples max_eval_samples "
       "eval_num_samples val_dataset_sample dataset_sample train_dataset_sample",
       "give a shorter file, or bound the run by training.max_steps.");
-  missing("loraplus_* lora_lr_ratio", "A and B train at one rate.");
   missing(
-      "trainable_token_indices peft_trainable_token_indices new_special_tokens special_tokens "
+      "new_special_tokens special_tokens "
       "added_tokens add_tokens tokens resize_vocab added_tokens_overrides add_special_tokens "
       "skip_special_tokens resize_token_embeddings fix_untrained_tokens",
       "the vocabulary stays as it is.");
@@ -74,10 +73,10 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "galore_* use_galore badam_* use_badam apollo_* use_apollo use_muon use_adam_mini "
       "use_dft use_asft use_eaft adalora_* vera_* boft_* loftq_* lisa_* llamapro_* "
       "use_llama_pro reft_* relora_* relora oft_* hra_* freeze_extra_modules "
-      "num_layer_trainable freeze_trainable_layers freeze_trainable_modules",
+      "freeze_trainable_modules",
       "it trains by full, freeze or lora.");
   missing(
-      "gptq gptq_* awq hqq_* load_in_8bits use_8bit load_in_fp8 fp8 fp8_* eetq "
+      "gptq gptq_* awq hqq_* load_in_fp8 fp8 fp8_* eetq "
       "quantization_device_map lora_on_cpu bnb_4bit_quant_storage",
       "weights are loaded in training.dtype (float32 or bfloat16), or packed by quantization.");
   needless(

@@ -48,8 +48,10 @@ std::vector<RecipeField> quantization_fields() {
                              {"float32", "bfloat16", "auto"}, "float32")
                      .advanced());
   rows.push_back(kind_boolean("quantization.load_in_8bit", "Base in 8 bits",
-                              "The base's linear layers are packed to eight bits.", false)
-                     .not_built({"true"})
+                              "The base's linear layers are packed to eight bits while it loads, a "
+                              "quarter of float32's memory. Answers and evaluations are made of "
+                              "whole numbers (LLM.int8), training of the plain ones.",
+                              false)
                      .advanced());
   rows.push_back(kind_value(Type::NameList, "quantization.llm_int8_skip_modules",
                             "Modules left unpacked",
@@ -58,7 +60,9 @@ std::vector<RecipeField> quantization_fields() {
                             nullptr)
                      .advanced());
   rows.push_back(kind_number("quantization.llm_int8_threshold", "Eight-bit outlier threshold",
-                             "Kept for eight bits; four bits have no outliers apart.", 6.0)
+                             "Columns of a layer's input that hold a number as large as this are "
+                             "multiplied in full precision; 0: none.",
+                             6.0)
                      .at_least(0)
                      .at_most(1e6)
                      .advanced());
@@ -72,15 +76,30 @@ std::vector<RecipeField> quantization_fields() {
 
 Json quantization_settings(const Recipe& recipe) {
   const KindValues& values = recipe.more;
-  if (!method_kind(recipe.strategy).hangs_adapter() || !values.flag("quantization.load_in_4bit"))
-    return {};
+  if (!method_kind(recipe.strategy).hangs_adapter()) return {};
+  const bool four = values.flag("quantization.load_in_4bit"),
+             eight = values.flag("quantization.load_in_8bit");
+  if (!four && !eight) return {};
   const std::vector<std::string> skipped = values.names("quantization.llm_int8_skip_modules");
-  return {{"quant_method", "bitsandbytes"},
-          {"load_in_4bit", true},
-          {"bnb_4bit_quant_type", values.text("quantization.bnb_4bit_quant_type")},
-          {"bnb_4bit_use_double_quant", values.flag("quantization.bnb_4bit_use_double_quant")},
-          {"bnb_4bit_compute_dtype", values.text("quantization.bnb_4bit_compute_dtype")},
-          {"llm_int8_skip_modules", skipped.empty() ? Json(nullptr) : Json(skipped)}};
+  Json settings{{"quant_method", "bitsandbytes"},
+                {"llm_int8_skip_modules", skipped.empty() ? Json(nullptr) : Json(skipped)}};
+  if (four) {
+    settings["load_in_4bit"] = true;
+    for (const char* key : {"bnb_4bit_quant_type", "bnb_4bit_compute_dtype"})
+      settings[key] = values.text(std::string("quantization.") + key);
+    settings["bnb_4bit_use_double_quant"] = values.flag("quantization.bnb_4bit_use_double_quant");
+  }
+  if (eight) {
+    settings["load_in_8bit"] = true;
+    settings["llm_int8_threshold"] = values.number("quantization.llm_int8_threshold");
+  }
+  return settings;
+}
+
+Status check_quantization(const Recipe& recipe) {
+  const auto kind = find_weight_kind(quantization_settings(recipe), "quantization");
+  if (!kind) return kind.error();
+  return {};
 }
 
 }  // namespace luthier

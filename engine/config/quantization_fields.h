@@ -16,4 +16,7 @@ std::vector<RecipeField> quantization_fields();
 /// The section as a checkpoint's quantization_config would say it; null where it asks for nothing.
 Json quantization_settings(const Recipe& recipe);
 
+/// Settings of the section that contradict each other.
+Status check_quantization(const Recipe& recipe);
+
 }  // namespace luthier

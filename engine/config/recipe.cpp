@@ -9,6 +9,7 @@
 #include "engine/config/kinds.h"
 #include "engine/config/names_elsewhere.h"
 #include "engine/config/nearest_name.h"
+#include "engine/config/quantization_fields.h"
 
 namespace luthier {
 namespace {
@@ -180,6 +181,8 @@ void apply_kind_defaults(Recipe& recipe, const ChosenKinds& kinds) {
 std::vector<FieldDifference> recipe_differences(const Recipe& left, const Recipe& right) {
   std::vector<FieldDifference> differences;
   for (const RecipeField& field : recipe_field_table()) {
+    // Some kinds have one thing under names of their own.
+    if (!field.older && !applies(field.about, left) && !applies(field.about, right)) continue;
     const Json a = field.read(left), b = field.read(right);
     if (a != b)
       differences.push_back(
@@ -201,6 +204,18 @@ Status check_recipe(const Recipe& recipe) {
                            static_cast<const Kind*>(&objective_kind(recipe.objective)),
                            static_cast<const Kind*>(&optimizer_kind(recipe.training.optim))})
     if (kind->check) LUTHIER_CHECK(kind->check(recipe));
+  if (recipe.training.learning_rate == 0) {
+    for (const char* key :
+         {"training.vision_tower_learning_rate", "training.projector_learning_rate",
+          "training.language_model_learning_rate", "training.adapter_learning_rate",
+          "training.muon_learning_rate"}) {
+      if (recipe.more.optional_number(key).value_or(0) == 0) continue;
+      return cross_fault(key, "is a rate beside a training.learning_rate of 0.",
+                         "Give training.learning_rate a value, and the parts that shall keep still "
+                         "a rate of 0.");
+    }
+  }
+  LUTHIER_CHECK(check_quantization(recipe));
   if (recipe.image.min_pixels && recipe.image.max_pixels &&
       *recipe.image.min_pixels > *recipe.image.max_pixels)
     return cross_fault("image.min_pixels", "is above image.max_pixels.",

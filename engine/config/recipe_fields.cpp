@@ -222,8 +222,7 @@ std::vector<RecipeField> build_table() {
                       "online_dpo"}));
   add(kind_choice("strategy", "Method", "Which weights train, and what is added beside them.",
                   method_kinds(), LUTHIER_FIELD(strategy))
-          .not_built({"qlora", "dora", "ia3", "prefix_tuning", "prompt_tuning", "p_tuning",
-                      "adalora", "loha", "lokr", "vera"}));
+          .not_built({"qlora", "dora", "ia3", "prefix_tuning", "prompt_tuning", "p_tuning"}));
 
   add(boolean("freeze.vision_tower", "Keep the vision tower fixed",
               "The picture encoder's weights do not change.", LUTHIER_FIELD(freeze.vision_tower)));
@@ -238,7 +237,7 @@ std::vector<RecipeField> build_table() {
   add(integer("adapter.r", "LoRA rank",
               "Columns of A and B: more can learn more and costs more memory; 8 to 64 is usual.",
               LUTHIER_FIELD(adapter.r))
-          .at_least(1)
+          .at_least(0)
           .at_most(65536));
   add(number("adapter.lora_alpha", "LoRA alpha",
              "The adapter's output is scaled by alpha / rank; twice the rank is usual.",
@@ -276,21 +275,23 @@ std::vector<RecipeField> build_table() {
           .advanced());
   add(boolean("adapter.use_dora", "DoRA", "Train a magnitude beside the direction of each weight.",
               LUTHIER_FIELD(adapter.use_dora))
-          .not_built({"true"})
           .advanced());
   add(choice("adapter.init_lora_weights", "Initial adapter",
              "true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: "
-             "both random.",
-             {"true", "false", "gaussian"}, LUTHIER_FIELD(adapter.init_lora_weights))
-          .not_built({"pissa", "olora", "eva", "loftq", "orthogonal", "corda"})
+             "both random; orthogonal: rows that cancel out; pissa and olora: the largest part of "
+             "each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster).",
+             {"true", "false", "gaussian", "orthogonal", "pissa", "olora"},
+             LUTHIER_FIELD(adapter.init_lora_weights))
+          .not_built({"eva", "loftq", "corda"})
           .advanced());
   add(names(Type::NameList, "adapter.modules_to_save", "Modules trained whole",
             "Modules that train without low rank and are saved with the adapter (lm_head, say).",
             LUTHIER_FIELD(adapter.modules_to_save))
           .advanced());
-  add(choice("adapter.bias", "Biases", "Which biases train beside the adapter.", {"none"},
-             LUTHIER_FIELD(adapter.bias))
-          .not_built({"all", "lora_only"})
+  add(choice("adapter.bias", "Biases",
+             "Which of the base's biases train beside the adapter: none, all, or those of the "
+             "modules that have one (lora_only).",
+             {"none", "all", "lora_only"}, LUTHIER_FIELD(adapter.bias))
           .advanced());
   add(text(Type::Path, "adapter.init_from", "Start from adapter",
            "A PEFT adapter's folder to go on from; its settings replace the ones here.",
@@ -356,6 +357,18 @@ std::vector<RecipeField> build_table() {
              LUTHIER_FIELD(training.learning_rate))
           .at_least(0)
           .at_most(100));
+  const auto add_rate = [&add](const char* key, const char* label, const char* help) {
+    add(kind_optional_number(key, label, help).at_least(0).at_most(100).advanced());
+  };
+  add_rate("training.vision_tower_learning_rate", "Learning rate of the tower",
+           "The peak rate of what trains in the vision tower; empty: the common one.");
+  add_rate("training.projector_learning_rate", "Learning rate of the projector",
+           "The peak rate of what trains in the projector; empty: the common one.");
+  add_rate("training.language_model_learning_rate", "Learning rate of the language model",
+           "The peak rate of what trains in the language model; empty: the common one.");
+  add_rate("training.adapter_learning_rate", "Learning rate of the adapter",
+           "The peak rate of the adapter's own tensors, where their part has none of its own; "
+           "empty: the common one, which modules trained whole keep.");
   add(choice("training.lr_scheduler_type", "LR scheduler", "How the rate goes on after the warmup.",
              {"constant", "constant_with_warmup", "linear", "cosine"},
              LUTHIER_FIELD(training.lr_scheduler_type))
@@ -387,8 +400,8 @@ std::vector<RecipeField> build_table() {
           .advanced());
   add(kind_choice("training.optim", "Optimizer", "How gradients become a step.", optimizer_kinds(),
                   LUTHIER_FIELD(training.optim))
-          .not_built(
-              {"adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "sgd"})
+          .not_built({"adagrad", "rmsprop", "ademamix", "paged_lion_8bit", "paged_lion_32bit",
+                      "schedule_free_sgd", "schedule_free_radam", "galore_adamw", "apollo_adamw"})
           .advanced());
   add(number("training.adam_beta1", "Adam beta 1", "Decay of the running mean of gradients.",
              LUTHIER_FIELD(training.adam_beta1))

@@ -103,6 +103,15 @@ bool takes_null(const FieldDescription& about) {
   return std::find(about.choices.begin(), about.choices.end(), "null") != about.choices.end();
 }
 
+/// "pissa_niter_4": a start with the number of its rounds.
+bool names_pissa_rounds(const std::string& text) {
+  constexpr std::string_view kStart = "pissa_niter_";
+  if (!text.starts_with(kStart)) return false;
+  const std::string rounds = text.substr(kStart.size());
+  return !rounds.empty() && rounds.size() <= 3 &&
+         rounds.find_first_not_of("0123456789") == std::string::npos;
+}
+
 Result<Json> check_choice(const RecipeField& field, const Json& value, const std::string& where) {
   const FieldDescription& about = field.about;
   std::string text;
@@ -114,13 +123,15 @@ Result<Json> check_choice(const RecipeField& field, const Json& value, const std
     text = "null";
   else
     return wrong_type(("one of " + joined(about.choices)).c_str(), value, where);
-  if (about.key == "training.optim" && text == "adamw_torch_fused") text = "adamw_torch";
+  if (about.key == "training.optim") {  // transformers has two names for some
+    if (text == "adamw_torch_fused") text = "adamw_torch";
+    if (text == "adamw_bnb_8bit") text = "adamw_8bit";
+  }
   if (about.key == "training.device" && names_cuda_device(text)) return Json(text);
   if (std::find(about.choices.begin(), about.choices.end(), text) != about.choices.end())
     return Json(text);
-  const bool pissa = about.key == "adapter.init_lora_weights" && text.starts_with("pissa_niter_");
-  if (pissa ||
-      std::find(field.not_built.begin(), field.not_built.end(), text) != field.not_built.end())
+  if (about.key == "adapter.init_lora_weights" && names_pissa_rounds(text)) return Json(text);
+  if (std::find(field.not_built.begin(), field.not_built.end(), text) != field.not_built.end())
     return not_built(field, text, where);
   std::string hint;
   if (const std::string meant = choice_for_value(about.key, text); !meant.empty()) {
@@ -267,7 +278,9 @@ Result<Json> check_value(const RecipeField& field, const Json& value, const std:
     case Type::Paths:
     case Type::NameList: {
       if (value.is_null() || (value.is_string() && value == "")) return Json(nullptr);
-      if (value.is_string()) return check_list(Json::array({value}), "a list", where);
+      if (value.is_string() || (field.numbers && value.is_number()))
+        return check_list(Json::array({field.numbers ? numbers_as_text(value) : value}), "a list",
+                          where);
       LUTHIER_TRY(Json list, check_list(field.numbers ? numbers_as_text(value) : value,
                                         about.type == Type::Paths ? "a file or a list of files"
                                                                   : "a list of names",

@@ -59,15 +59,16 @@ void add_card_parts(const ModelSummary& model, const Recipe& recipe,
   std::vector<std::int64_t> blocks;
   for (const auto& [part, bytes] : estimate.weights_by_part)
     add_weights(model, part, bytes, blocks);
-  const StateLayout layout = optimizer_kind(recipe.training.optim).state;
+  const StateLayout layout = state_layout(recipe);
   for (const TrainedModule& each : trained) {
-    for (const auto& shape : each.shapes) {
-      std::int64_t numbers = 1;
-      for (const std::int64_t size : shape) numbers *= size;
+    for (std::size_t i = 0; i < each.shapes.size(); ++i) {
+      const TrainedShape shape = each.shape(i);
+      const std::int64_t numbers = shape.numbers();
       const bool master = each.share.whole && terms.element < 4;
       if (!each.share.whole) blocks.push_back(4 * numbers);
       blocks.push_back(terms.gradient_element * numbers);
-      add_pieces(state_bytes(layout, shape) + (master ? 4 * numbers : 0), 4 * numbers, blocks);
+      const std::int64_t state = state_bytes(layout, shape) - paged_bytes(layout, shape);
+      add_pieces(state + (master ? 4 * numbers : 0), 4 * numbers, blocks);
     }
   }
   MemoryParts& parts = estimate.parts;

@@ -172,8 +172,11 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   // the weights have not.
   const double arrived =
       static_cast<double>(reached) / static_cast<double>(std::max<std::int64_t>(1, parameters));
-  const std::int64_t state = optimizer_bytes(trained, recipe, /*element=*/4),
-                     masters = optimizer_bytes(trained, recipe, terms.element) - state;
+  const std::int64_t all_state = optimizer_bytes(trained, recipe, /*element=*/4),
+                     masters = optimizer_bytes(trained, recipe, terms.element) - all_state,
+                     paged = terms.cpu ? 0 : paged_optimizer_bytes(trained, recipe),
+                     state = all_state - paged;
+  parts.paged = std::llround(static_cast<double>(paged) * arrived);
   const bool from_start = !plugs && (recipe.init == "random" || model.dtype != "BF16");
   parts.optimizer = std::llround(static_cast<double>(state) * arrived) +
                     (from_start ? masters : std::llround(static_cast<double>(masters) * arrived));
@@ -189,6 +192,7 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
     const std::int64_t narrower = reached * std::max<std::int64_t>(0, 4 - terms.element);
     gradients.stepping = std::max<std::int64_t>(0, gradients.stepping - narrower);
   }
+  gradients.stepping += std::min(paged, kPagedBytes);
   if (terms.recorded) gradients.standing = gradients.all;
   const StepBytes step = peak_of(cost, loss, gradients);
   parts.activations = step.kept + kept_features(model, batch, trained, terms, parts.weights);
@@ -267,17 +271,19 @@ Json to_json(const MemoryForecast& forecast) {
     of_parts["fragmentation"] = parts.fragmentation;
   }
   const bool known = forecast.known();
-  return {{"parts", of_parts},
-          {"total", parts.total()},
-          {"available", known ? Json(forecast.available) : Json()},
-          {"fits", known ? Json(forecast.fits()) : Json()},
-          {"device", forecast.device},
-          {"dtype", forecast.dtype},
-          {"device_note", forecast.device_note},
-          {"gradient_checkpointing", forecast.gradient_checkpointing},
-          {"batch_tokens", forecast.batch_tokens},
-          {"weights_by_part", weights},
-          {"advice", forecast.advice}};
+  Json document = {{"parts", of_parts},
+                   {"total", parts.total()},
+                   {"available", known ? Json(forecast.available) : Json()},
+                   {"fits", known ? Json(forecast.fits()) : Json()},
+                   {"device", forecast.device},
+                   {"dtype", forecast.dtype},
+                   {"device_note", forecast.device_note},
+                   {"gradient_checkpointing", forecast.gradient_checkpointing},
+                   {"batch_tokens", forecast.batch_tokens},
+                   {"weights_by_part", weights},
+                   {"advice", forecast.advice}};
+  if (parts.paged > 0) document["paged_optimizer"] = parts.paged;
+  return document;
 }
 
 Result<std::vector<RowShape>> measure_rows(

@@ -23,6 +23,8 @@ struct MemoryParts {
   std::int64_t weights = 0, adapter = 0, gradients = 0, optimizer = 0, activations = 0,
                workspace = 0;
   std::int64_t recordings = 0;  ///< of recorded steps, beside what steps take that are not
+  /// Of the optimizer's state, what waits in the machine's memory beside a device's; in no sum.
+  std::int64_t paged = 0;
   // Of a card alone (forecast/card_room.h).
   std::int64_t context = 0;        ///< CUDA's, with the kernels in it
   std::int64_t libraries = 0;      ///< cuBLAS's workspaces

@@ -16,7 +16,10 @@ struct TrainedModule {
   const ModuleSummary* module = nullptr;  ///< of the summary that was asked about
   TrainedShare share;                     ///< what of it trains, whole or through a plug
   std::vector<std::vector<std::int64_t>> shapes = {};  ///< of the tensors that do
-  std::string branch = {};  ///< that it hangs behind; empty: it is the module's own
+  std::string branch = {};           ///< that it hangs behind; empty: it is the module's own
+  TensorUse use = TensorUse::Other;  ///< of the first shape, where the module trains whole
+
+  TrainedShape shape(std::size_t i) const { return {shapes[i], i == 0 ? use : TensorUse::Other}; }
 };
 
 /// Whether the recipe's method has the setting of this key.
@@ -32,6 +35,9 @@ std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<Train
 /// numbers have `element` bytes and these are fewer than four.
 std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe,
                              std::int64_t element);
+
+/// What of that waits in the machine's memory where the run is on a device.
+std::int64_t paged_optimizer_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe);
 
 /// What the optimizer's step needs beside its state: gradients of `element` bytes a number, widened
 /// to move float32 masters.

@@ -20,8 +20,11 @@ std::int64_t elements(const std::vector<std::int64_t>& shape) {
 }
 
 /// A module that trains itself, with its weight and its bias.
-TrainedModule whole(const ModuleSummary& module, std::int64_t parameters) {
+TrainedModule whole(const ModelSummary& model, const ModuleSummary& module,
+                    std::int64_t parameters) {
   TrainedModule trained{&module, {true, true, parameters}};
+  if (module.type == "Embedding") trained.use = TensorUse::Embedding;
+  if (module.type == "Linear" && module.name != model.head) trained.use = TensorUse::Matrix;
   const std::int64_t weight = std::min(parameters, elements(module.shape));
   if (weight > 0 && weight == elements(module.shape)) trained.shapes.push_back(module.shape);
   const std::int64_t rest = trained.shapes.empty() ? parameters : parameters - weight;
@@ -29,13 +32,23 @@ TrainedModule whole(const ModuleSummary& module, std::int64_t parameters) {
   return trained;
 }
 
+/// Of its bias; 0: it has none.
+std::int64_t bias_numbers(const ModuleSummary& module) {
+  if (module.shape.empty()) return 0;
+  return std::max<std::int64_t>(0, module.parameters - elements(module.shape));
+}
+
 /// Of a method that changes the base's own weights.
 Result<std::vector<TrainedModule>> list_parts(const ModelSummary& model, const Recipe& recipe,
                                               const Method& method) {
   std::vector<TrainedModule> trained;
-  for (const ModuleSummary& module : model.modules) {
-    if (method.part_trains(module.part, recipe))
-      trained.push_back(whole(module, module.parameters));
+  std::vector<NamedPart> all;
+  for (const ModuleSummary& module : model.modules) all.push_back({module.name, module.part});
+  // Of what trains later, too: the step in which all of it does needs the most.
+  LUTHIER_TRY(const FirstSteps steps, find_first_steps(method, all, recipe));
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (steps[i] != kNeverTrains)
+      trained.push_back(whole(model, model.modules[i], model.modules[i].parameters));
   }
   if (trained.empty())
     return input_error("Nothing would train.", "freeze", "Leave at least one part unfrozen.");
@@ -89,14 +102,23 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
       plugged[module] = {module, {false, false, selection.parameters}, selection.shapes};
   }
   const std::set<std::string> saved(selection.saved.begin(), selection.saved.end());
+  const std::set<std::string> biases(selection.biases.begin(), selection.biases.end());
   for (const ModuleSummary& module : model.modules) {
+    if (const std::int64_t bias = bias_numbers(module); bias > 0 && biases.contains(module.name)) {
+      TrainedModule& here = plugged[&module];
+      here.module = &module;
+      TrainedShare alone{true, false, bias};
+      alone.keeps_input = false;
+      here.share += alone;
+      here.shapes.push_back({bias});
+    }
     const auto found = plugged.find(&module);
     if (found != plugged.end()) {
       trained.push_back(found->second);
     } else if (saved.contains(module.name)) {
       // A tied head has no weight of its own in the base, but its trained copy has.
       const std::int64_t own = module.parameters > 0 ? module.parameters : elements(module.shape);
-      trained.push_back(whole(module, own));
+      trained.push_back(whole(model, module, own));
     }
   }
   return trained;
@@ -114,12 +136,24 @@ std::vector<std::pair<std::string, TrainedShare>> shares(const std::vector<Train
 
 std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe,
                              std::int64_t element) {
-  const StateLayout layout = optimizer_kind(recipe.training.optim).state;
+  const StateLayout layout = state_layout(recipe);
   std::int64_t bytes = 0;
   for (const TrainedModule& each : trained) {
     const bool master = each.share.whole && element < 4;  // a plug's tensors are float32
-    for (const auto& shape : each.shapes)
-      bytes += state_bytes(layout, shape) + (master ? 4 * elements(shape) : 0);
+    for (std::size_t i = 0; i < each.shapes.size(); ++i) {
+      bytes += state_bytes(layout, each.shape(i)) + (master ? 4 * elements(each.shapes[i]) : 0);
+    }
+  }
+  return bytes;
+}
+
+std::int64_t paged_optimizer_bytes(const std::vector<TrainedModule>& trained,
+                                   const Recipe& recipe) {
+  const StateLayout layout = state_layout(recipe);
+  std::int64_t bytes = 0;
+  for (const TrainedModule& each : trained) {
+    for (std::size_t i = 0; i < each.shapes.size(); ++i)
+      bytes += paged_bytes(layout, each.shape(i));
   }
   return bytes;
 }

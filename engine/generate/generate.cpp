@@ -13,6 +13,7 @@
 #include "engine/generate/answer_text.h"
 #include "engine/generate/standing_steps.h"
 #include "engine/generate/writer.h"
+#include "engine/methods/routed_adapters.h"
 
 namespace luthier {
 
@@ -29,6 +30,7 @@ struct Work {
   const GenerationOptions& options;
   const GenerationProgress& progress;
   std::span<const std::uint64_t> draws;
+  std::span<Adapter* const> adapters;  ///< of each prompt; empty: whatever is active
   std::vector<Generated>& results;
   std::vector<AnswerText> texts;
   std::unordered_map<TokenId, std::string> pieces;
@@ -54,12 +56,63 @@ const std::vector<TokenId>& prompt_ids(Model& model, const Example& prompt) {
   return model.sequence_to_sequence() ? prompt.source_ids : prompt.input_ids;
 }
 
+/// The adapters of a batch's rows while it is decoded: one is simply active, several are routed.
+class BatchAdapters {
+ public:
+  BatchAdapters(const Work& work, const std::vector<std::size_t>& rows) : work_(work) {
+    if (work.adapters.empty()) return;
+    for (const std::size_t index : rows) {
+      Adapter* adapter = work.adapters[index];
+      if (adapter && std::find(distinct_.begin(), distinct_.end(), adapter) == distinct_.end())
+        distinct_.push_back(adapter);
+    }
+    const auto plain = [&](std::size_t index) { return work.adapters[index] == distinct_.front(); };
+    if (distinct_.empty()) return;
+    if (distinct_.size() == 1 && std::all_of(rows.begin(), rows.end(), plain)) {
+      alone_ = distinct_.front();
+      alone_->activate();
+      return;
+    }
+    routed_ = std::make_unique<RoutedAdapters>(
+        *work.loaded.model, std::vector<const Adapter*>(distinct_.begin(), distinct_.end()));
+    set_rows(rows);
+  }
+  ~BatchAdapters() {
+    if (alone_) alone_->deactivate();
+  }
+  BatchAdapters(const BatchAdapters&) = delete;
+  BatchAdapters& operator=(const BatchAdapters&) = delete;
+
+  /// The batch's rows from now on, by their prompts.
+  void set_rows(const std::vector<std::size_t>& rows) {
+    if (!routed_) return;
+    std::vector<std::size_t> of_rows;
+    for (const std::size_t index : rows) {
+      const auto found = std::find(distinct_.begin(), distinct_.end(), work_.adapters[index]);
+      of_rows.push_back(found == distinct_.end()
+                            ? RoutedAdapters::kBase
+                            : static_cast<std::size_t>(found - distinct_.begin()));
+    }
+    routed_->set_rows(std::move(of_rows));
+  }
+
+ private:
+  const Work& work_;
+  std::vector<Adapter*> distinct_;
+  Adapter* alone_ = nullptr;
+  std::unique_ptr<RoutedAdapters> routed_;
+};
+
 /// One batch of prompts of equal length, decoded in step; sequences that end leave the batch, where
 /// the writer lets them.
 class BatchDecoder {
  public:
   BatchDecoder(Work& work, std::vector<std::size_t> indices)
-      : work_(work), loaded_(work.loaded), rows_(std::move(indices)), options_(work.options) {}
+      : work_(work),
+        loaded_(work.loaded),
+        rows_(std::move(indices)),
+        options_(work.options),
+        adapters_(work, rows_) {}
 
   /// False when the host asked to stop.
   bool run() {
@@ -104,6 +157,7 @@ class BatchDecoder {
     std::vector<std::size_t> still;
     for (const std::int64_t row : kept) still.push_back(rows_[static_cast<std::size_t>(row)]);
     rows_ = std::move(still);
+    adapters_.set_rows(rows_);
     writer.keep(torch::tensor(kept, torch::kInt64));
   }
 
@@ -142,7 +196,60 @@ class BatchDecoder {
   const LoadedModel& loaded_;
   std::vector<std::size_t> rows_;  ///< of the writer's batch, by their prompts
   const GenerationOptions& options_;
+  BatchAdapters adapters_;
 };
+
+/// What prompts must have in common to be decoded in one batch. Rows that are routed are told apart
+/// by equal parts of what passes a plug, in the tower too, so their pictures are alike.
+struct BatchKey {
+  std::size_t length = 0;
+  std::size_t alone = 0;  ///< the adapter's place, from 1, of one that has a batch to itself
+  std::vector<std::int64_t> pictures;
+  auto operator<=>(const BatchKey&) const = default;
+};
+
+/// Of the first prompt with this adapter.
+std::size_t place_of(const Work& work, const Adapter* adapter) {
+  return static_cast<std::size_t>(
+      std::find(work.adapters.begin(), work.adapters.end(), adapter) - work.adapters.begin());
+}
+
+BatchKey batch_key(const Work& work, std::size_t index) {
+  const Example& prompt = work.prompts[index];
+  BatchKey key{prompt_ids(*work.loaded.model, prompt).size(), 0, {}};
+  if (work.adapters.empty()) return key;
+  const Adapter* adapter = work.adapters[index];
+  if (adapter && !RoutedAdapters::can_route(*adapter)) {
+    key.alone = 1 + place_of(work, adapter);
+    return key;
+  }
+  for (const PixelValues& image : prompt.images) {
+    key.pictures.insert(key.pictures.end(), image.shape.begin(), image.shape.end());
+    key.pictures.insert(key.pictures.end(), image.grid.begin(), image.grid.end());
+  }
+  return key;
+}
+
+/// Batches of prompts that have a key in common, those of one adapter beside one another.
+std::vector<std::vector<std::size_t>> batches_of(const Work& work) {
+  std::map<BatchKey, std::vector<std::size_t>> by_key;
+  for (std::size_t i = 0; i < work.prompts.size(); ++i) by_key[batch_key(work, i)].push_back(i);
+  std::vector<std::vector<std::size_t>> batches;
+  for (auto& [key, indices] : by_key) {
+    for (std::size_t begin = 0; begin < indices.size(); begin += kMaxBatch) {
+      const std::size_t end = std::min(indices.size(), begin + kMaxBatch);
+      batches.emplace_back(indices.begin() + static_cast<std::ptrdiff_t>(begin),
+                           indices.begin() + static_cast<std::ptrdiff_t>(end));
+      if (work.adapters.empty()) continue;
+      std::stable_sort(batches.back().begin(), batches.back().end(),
+                       [&](std::size_t a, std::size_t b) {
+                         return place_of(work, work.adapters[a]) <
+                                place_of(work, work.adapters[b]);
+                       });
+    }
+  }
+  return batches;
+}
 
 }  // namespace
 
@@ -153,11 +260,14 @@ Status check_writes_text(const LoadedModel& loaded) {
       loaded.folder.string(), "Compare such models by their evaluation losses.");
 }
 
-Result<std::vector<Generated>> generate(const LoadedModel& loaded,
-                                        const std::vector<Example>& prompts,
-                                        const GenerationOptions& options,
-                                        const GenerationProgress& progress,
-                                        std::span<const std::uint64_t> draws) try {
+namespace {
+
+Result<std::vector<Generated>> decode_prompts(const LoadedModel& loaded,
+                                              const std::vector<Example>& prompts,
+                                              std::span<Adapter* const> adapters,
+                                              const GenerationOptions& options,
+                                              const GenerationProgress& progress,
+                                              std::span<const std::uint64_t> draws) try {
   if (options.max_new_tokens < 1)
     return input_error("At least one new token must be allowed.", "max_new_tokens");
   if (!(options.temperature >= 0) || !std::isfinite(options.temperature))
@@ -167,12 +277,10 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded,
   LUTHIER_CHECK(check_writes_text(loaded));
   const c10::InferenceMode inference;
   std::vector<Generated> results(prompts.size());
-  std::map<std::size_t, std::vector<std::size_t>> by_length;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     const std::size_t length = prompt_ids(*loaded.model, prompts[i]).size();
     if (length == 0) return input_error("The prompt is empty.", "prompt");
     results[i].prompt_tokens = static_cast<std::int64_t>(length);
-    by_length[length].push_back(i);
   }
   if (!draws.empty() && draws.size() != prompts.size()) {
     return input_error("Each prompt needs a stream of draws.", "draws");
@@ -182,18 +290,17 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded,
             options,
             progress,
             draws,
+            adapters,
             results,
             std::vector<AnswerText>(prompts.size(), AnswerText(loaded.processor->tokenizer())),
             {},
-            make_standing_steps(*loaded.model, options)};
-  bool cancelled = false;
-  for (const auto& [length, indices] : by_length) {
-    for (std::size_t begin = 0; begin < indices.size() && !cancelled; begin += kMaxBatch) {
-      const std::size_t end = std::min(indices.size(), begin + kMaxBatch);
-      const auto from = indices.begin() + static_cast<std::ptrdiff_t>(begin);
-      const auto until = indices.begin() + static_cast<std::ptrdiff_t>(end);
-      cancelled = !BatchDecoder(work, {from, until}).run();
-    }
+            // A recording is of the plugs that hung when it was made.
+            std::equal(adapters.begin() + (adapters.empty() ? 0 : 1), adapters.end(),
+                       adapters.begin())
+                ? make_standing_steps(*loaded.model, options)
+                : nullptr};
+  for (const auto& batch : batches_of(work)) {
+    if (!BatchDecoder(work, batch).run()) break;
   }
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (!results[i].finish.empty()) continue;
@@ -207,6 +314,27 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded,
                                       "Ask for fewer new tokens, or fewer samples at a time."),
                         machine_error("Decoding failed: " + first_line(problem.what()), "generate"),
                         loaded.model->device().str());
+}
+
+}  // namespace
+
+Result<std::vector<Generated>> generate(const LoadedModel& loaded,
+                                        const std::vector<Example>& prompts,
+                                        const GenerationOptions& options,
+                                        const GenerationProgress& progress,
+                                        std::span<const std::uint64_t> draws) {
+  return decode_prompts(loaded, prompts, {}, options, progress, draws);
+}
+
+Result<std::vector<Generated>> generate_by(const LoadedModel& loaded,
+                                           const std::vector<Example>& prompts,
+                                           const std::vector<Adapter*>& adapters,
+                                           const GenerationOptions& options,
+                                           const GenerationProgress& progress,
+                                           std::span<const std::uint64_t> draws) {
+  if (adapters.size() != prompts.size())
+    return input_error("Each prompt needs an adapter, or none.", "adapters");
+  return decode_prompts(loaded, prompts, adapters, options, progress, draws);
 }
 
 }  // namespace luthier

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/generate/generation_types.h"
+#include "engine/methods/adapter.h"
 #include "engine/models/loaded_model.h"
 
 namespace luthier {
@@ -37,5 +38,16 @@ Result<std::vector<Generated>> generate(const LoadedModel& loaded,
                                         const GenerationOptions& options,
                                         const GenerationProgress& progress = {},
                                         std::span<const std::uint64_t> draws = {});
+
+/// The same with an adapter for each prompt (null: the base alone), in the place of what is active,
+/// which is taken off by who hung it. Prompts that fit one batch are decoded together whatever
+/// adapters they have, so that the base's weights are read once a step for all of them; adapters
+/// that cannot be routed (methods/routed_adapters.h) have batches of their own.
+Result<std::vector<Generated>> generate_by(const LoadedModel& loaded,
+                                           const std::vector<Example>& prompts,
+                                           const std::vector<Adapter*>& adapters,
+                                           const GenerationOptions& options,
+                                           const GenerationProgress& progress = {},
+                                           std::span<const std::uint64_t> draws = {});
 
 }  // namespace luthier

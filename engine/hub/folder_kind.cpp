@@ -11,6 +11,7 @@
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
 #include "engine/io/probe.h"
+#include "engine/io/weight_kinds.h"
 
 namespace luthier {
 
@@ -323,6 +324,13 @@ Status check_weights(const fs::path& folder, const Json& config,
   const auto tensor = quantized_tensor(*files, config);
   if (!tensor)
     return {};  // also where config.json says otherwise: some merged models keep the entry
+  // Of a kind that is read, but not made in this way: what of it is not.
+  const Json settings = quantization_settings(config);
+  for (const WeightKind* kind : weight_kinds()) {
+    if (settings.is_object() && kind->meant(settings))
+      LUTHIER_CHECK(
+          kind->check(settings, (folder / "config.json").string() + ": quantization_config"));
+  }
   return quantized_error(method.empty() ? tensor->method : method,
                          folder.string() + ": " + shown(tensor->name));
 }

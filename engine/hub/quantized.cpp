@@ -103,7 +103,7 @@ std::optional<QuantizedTensor> quantized_tensor(const CheckpointFiles& files, co
   const WeightKind* kind = known ? *known : nullptr;
   const auto is_known = [&](const std::string& name) {
     return kind && (part_of_weight(name, *kind) ||
-                    files.tensors().contains(name + std::string(kind->beside.front())));
+                    files.tensors().contains(part_name(name, kind->beside.front(), *kind)));
   };
   for (const auto& [name, info] : files.tensors()) {
     if (is_known(name)) continue;

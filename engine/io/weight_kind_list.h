@@ -4,4 +4,4 @@
 #pragma once
 
 /// One row a kind.
-#define LUTHIER_WEIGHT_KINDS(ROW) ROW(nf4)
+#define LUTHIER_WEIGHT_KINDS(ROW) ROW(nf4) ROW(fp4) ROW(int8) ROW(gptq) ROW(awq)

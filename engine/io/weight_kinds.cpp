@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/io/weight_kinds.h"
 
-
 #include "engine/io/weight_kind_list.h"
 
 namespace luthier {
@@ -18,6 +17,8 @@ const std::vector<const WeightKind*>& weight_kinds() {
 }
 
 namespace {
+
+constexpr std::string_view kWeight = ".weight";
 
 bool is_on(const Json& settings, const char* key) {
   const auto found = settings.find(key);
@@ -37,6 +38,13 @@ bool asks_for_plain(const Json& settings) {
 
 Result<const WeightKind*> find_weight_kind(const Json& settings, const std::string& where) {
   if (asks_for_plain(settings)) return static_cast<const WeightKind*>(nullptr);
+  const auto asks_for = [&](const char* plain, const char* stored) {
+    return is_on(settings, plain) || is_on(settings, stored);
+  };
+  if (asks_for("load_in_4bit", "_load_in_4bit") && asks_for("load_in_8bit", "_load_in_8bit")) {
+    return input_error("Weights are packed to four bits or to eight, not to both.",
+                       where + ": load_in_8bit", "Switch one of them off.");
+  }
   std::string known;
   for (const WeightKind* kind : weight_kinds()) {
     if (kind->meant(settings)) {
@@ -50,11 +58,20 @@ Result<const WeightKind*> find_weight_kind(const Json& settings, const std::stri
 
 std::optional<PartOfWeight> part_of_weight(const std::string& name, const WeightKind& kind) {
   for (const std::string_view end : kind.beside) {
-    if (!name.ends_with(end)) continue;
+    if (!name.ends_with(end) || name.size() == end.size()) continue;
     std::string weight = name.substr(0, name.size() - end.size());
-    if (weight.ends_with(".weight")) return PartOfWeight{std::move(weight), end};
+    if (kind.behind_module) return PartOfWeight{weight.append(kWeight), end};
+    if (weight.ends_with(kWeight)) return PartOfWeight{std::move(weight), end};
   }
   return {};
+}
+
+std::string part_name(const std::string& weight, std::string_view end, const WeightKind& kind) {
+  if (end.empty()) end = kind.numbers;
+  std::string stem = weight;
+  if (kind.behind_module && !end.empty() && stem.ends_with(kWeight))
+    stem.resize(stem.size() - kWeight.size());
+  return stem.append(end);
 }
 
 }  // namespace luthier

@@ -26,13 +26,17 @@ struct WeightKind {
   Status (*check)(const Json& settings, const std::string& where);
   /// Of a weight [rows, cols], in memory and in a file.
   std::int64_t (*bytes)(std::int64_t rows, std::int64_t cols, const Json& settings);
-  /// What the names of the tensors that belong to X.weight end in behind it. The first is always
-  /// there.
+  /// What the names of the tensors that belong to X.weight end in behind it, or behind X where
+  /// `behind_module`. The first is always there.
   std::vector<std::string_view> beside;
   /// Settings that a packed file is made by, so that it cannot be loaded under others.
   std::vector<std::string> of_the_file;
-  /// The quantization_config of a checkpoint that is written under these settings.
+  /// The quantization_config of a checkpoint that is written under these settings; null: such
+  /// checkpoints are read only.
   Json (*written)(const Json& settings);
+  bool behind_module = false;
+  /// Of `beside` the packed numbers themselves; empty: X.weight is them.
+  std::string_view numbers = {};
 };
 
 const std::vector<const WeightKind*>& weight_kinds();
@@ -41,12 +45,15 @@ const std::vector<const WeightKind*>& weight_kinds();
 /// in it is off). An Input error where they mean one that is not there.
 Result<const WeightKind*> find_weight_kind(const Json& settings, const std::string& where);
 
-/// A tensor's name taken apart: "X.weight" and ".absmax" of "X.weight.absmax". Nothing where the
-/// name is no such end of the kind's.
+/// A tensor's name taken apart: "X.weight" and ".absmax" of "X.weight.absmax", "X.weight" and
+/// ".SCB" of "X.SCB". Nothing where the name is no such end of the kind's.
 struct PartOfWeight {
   std::string weight;
   std::string_view end;
 };
 std::optional<PartOfWeight> part_of_weight(const std::string& name, const WeightKind& kind);
+/// And put together: the name of the tensor that belongs to `weight` ("X.weight", or any tensor of
+/// a file that is no checkpoint) by this end; an empty one is the packed numbers' own.
+std::string part_name(const std::string& weight, std::string_view end, const WeightKind& kind);
 
 }  // namespace luthier

@@ -9,6 +9,7 @@
 #include "engine/methods/method.h"
 #include "engine/models/tensor_file.h"
 #include "engine/nn/narrow_copy.h"
+#include "engine/nn/plug_duties.h"
 
 namespace luthier {
 
@@ -43,8 +44,7 @@ Adapter::~Adapter() { deactivate(); }
 
 std::vector<Adapter::Named> Adapter::saved_tensors() const {
   std::vector<Named> named;
-  for (const Saved& each : parts_.saved)
-    named.emplace_back(std::string(kPeftPrefix) + each.name, each.own);
+  for (const Saved& each : parts_.saved) named.emplace_back(each.key, each.own);
   return named;
 }
 
@@ -56,28 +56,56 @@ std::vector<Adapter::Named> Adapter::tensors() const {
 
 void Adapter::activate() {
   for (const Hung& each : parts_.hung) each.set(true);
-  for (Saved& each : parts_.saved) *each.slot = each.own;
+  place_saved();
   active_ = true;
+}
+
+Tensor Adapter::at_strength(const Saved& saved) const {
+  if (!saved.scales || strength_ == 1) return saved.own;
+  if (strength_ == 0) return saved.base;
+  const Tensor base = saved.base.to(torch::kFloat32);
+  return (base + (saved.own.to(torch::kFloat32) - base) * strength_)
+      .to(saved.base.scalar_type())
+      .detach();
+}
+
+void Adapter::place_saved() {
+  for (Saved& each : parts_.saved) {
+    each.placed = at_strength(each);
+    *each.slot = each.placed;
+    for (Tensor* slot : each.also) *slot = each.placed;
+  }
 }
 
 void Adapter::deactivate() {
   if (!active_) return;
   for (const Hung& each : parts_.hung) each.set(false);
   for (Saved& each : parts_.saved) {
-    if (each.slot->is_same(each.own)) *each.slot = each.base;
+    if (each.slot->is_same(each.placed)) *each.slot = each.base;
+    for (Tensor* slot : each.also) {
+      if (slot->is_same(each.placed)) *slot = each.base;
+    }
+    each.placed = Tensor();
   }
   active_ = false;
 }
 
 void Adapter::set_strength(double strength) {
   for (const Hung& each : parts_.hung) each.plug->strength = strength;
+  if (strength == strength_) return;
+  strength_ = strength;
+  const bool scales = std::any_of(parts_.saved.begin(), parts_.saved.end(),
+                                  [](const Saved& each) { return each.scales; });
+  if (active_ && scales) place_saved();
 }
 
 void Adapter::set_training(bool training, std::uint64_t seed) {
+  const torch::NoGradGuard no_grad;
   std::vector<NarrowCopy::Pair> copies;
   for (const Hung& each : parts_.hung) {
     each.plug->training = training;
     each.plug->seed = seed;
+    if (auto* own = dynamic_cast<PreparesItself*>(each.plug.get()); own && training) own->prepare();
     if (const auto* keeps = dynamic_cast<const KeepsCopies*>(each.plug.get()))
       keeps->add_copies(copies);
   }
@@ -110,15 +138,40 @@ std::vector<std::uint64_t> Adapter::kept_by_recordings() const {
     if (const auto* keeps = dynamic_cast<const KeepsCopies*>(each.plug.get()))
       keeps->add_copies(copies);
   }
+  for (const Saved& each : parts_.saved) {
+    if (each.scales && each.placed.defined())
+      kept.push_back(reinterpret_cast<std::uintptr_t>(each.placed.const_data_ptr()));
+  }
   for (const NarrowCopy::Pair& pair : copies)
     kept.push_back(reinterpret_cast<std::uintptr_t>(pair.copy->address()));
   return kept;
 }
 
+bool Adapter::can_be_recorded() const {
+  return std::none_of(parts_.hung.begin(), parts_.hung.end(), [](const Hung& each) {
+    const auto* asks = dynamic_cast<const AsksTheHost*>(each.plug.get());
+    return asks && asks->asks_the_host();
+  });
+}
+
+void Adapter::rest() const {
+  std::vector<NarrowCopy::Pair> copies;
+  for (const Hung& each : parts_.hung) {
+    if (const auto* keeps = dynamic_cast<const KeepsCopies*>(each.plug.get()))
+      keeps->add_copies(copies);
+  }
+  for (const NarrowCopy::Pair& pair : copies) pair.copy->let_go();
+}
+
 Status Adapter::check_mergeable(const std::filesystem::path& folder) const {
+  const char* instead =
+      "Answer with the adapter beside its base (--adapter), which needs no merge.";
+  for (const Hung& each : parts_.hung) {
+    if (!each.unmergeable.empty())
+      return input_error(each.unmergeable, (folder / kTensorFile).string(), instead);
+  }
   if (!method_.unmergeable) return {};
-  return input_error(method_.unmergeable, (folder / kConfigFile).string() + ": peft_type",
-                     "Answer with the adapter beside its base (--adapter), which needs no merge.");
+  return input_error(method_.unmergeable, (folder / kConfigFile).string() + ": peft_type", instead);
 }
 
 void Adapter::merge() {
@@ -126,15 +179,44 @@ void Adapter::merge() {
   deactivate();
   // Into what the module reads now: a tied head may have been given a weight of its own since this
   // was loaded.
-  for (Saved& each : parts_.saved) each.slot->copy_(each.own);
+  for (Saved& each : parts_.saved) {
+    each.slot->copy_(at_strength(each));
+    for (Tensor* slot : each.also) {
+      if (!slot->is_same(*each.slot)) slot->copy_(*each.slot);
+    }
+  }
   for (const Hung& each : parts_.hung) each.merge();
+}
+
+bool Adapter::at_both_ends(const std::string& key) const {
+  const auto& keys = parts_.both_ends;
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
 Status Adapter::check_trainable() const { return parts_.fixed ? Status(*parts_.fixed) : Status(); }
 
 Status Adapter::save(const std::filesystem::path& folder,
                      const std::string& base_model_name_or_path,
-                     const std::map<std::string, Tensor>& masters) const {
+                     const std::map<std::string, Tensor>& masters, bool finished) const {
+  const auto under_both_names = [&](std::vector<Named> named) {
+    for (const Saved& each : parts_.saved) {
+      for (const std::string& key : each.also_as) {
+        const auto own = std::find_if(named.begin(), named.end(),
+                                      [&](const Named& one) { return one.first == each.key; });
+        named.emplace_back(key, own->second);
+      }
+    }
+    Tensor before;  // a key that no tensor has is another name of the one before it
+    for (const std::string& key : parts_.both_ends) {
+      const auto own = std::find_if(named.begin(), named.end(),
+                                    [&](const Named& one) { return one.first == key; });
+      if (own != named.end())
+        before = own->second;
+      else
+        named.emplace_back(key, before);
+    }
+    return sorted(std::move(named));
+  };
   if (parts_.stored) {
     std::vector<Named> stored = with_masters(saved_tensors(), masters);
     for (Named& each : parts_.stored()) stored.push_back(std::move(each));
@@ -142,10 +224,14 @@ Status Adapter::save(const std::filesystem::path& folder,
     if (!parts_.trained.empty())
       LUTHIER_CHECK(write_tensor_file(folder / kEncoderFile, sorted(parts_.trained)));
   } else {
-    LUTHIER_CHECK(write_tensor_file(folder / kTensorFile, with_masters(tensors(), masters)));
+    std::vector<Named> all = with_masters(tensors(), masters);
+    if (parts_.course && finished) all = parts_.course->finished(std::move(all));
+    all.insert(all.end(), parts_.beside.begin(), parts_.beside.end());
+    LUTHIER_CHECK(write_tensor_file(folder / kTensorFile, under_both_names(std::move(all))));
   }
   Json config = method_.write(settings_);
   config.update(parts_.facts);
+  if (parts_.course) config.update(parts_.course->facts(finished));
   config["peft_type"] = method_.kind.peft_type;
   config["base_model_name_or_path"] = base_model_name_or_path;
   return write_file_atomically(folder / kConfigFile, config.dump(2) + "\n");

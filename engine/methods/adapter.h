@@ -18,6 +18,7 @@
 #include "engine/base/result.h"
 #include "engine/config/recipe.h"
 #include "engine/io/json.h"
+#include "engine/methods/adapter_course.h"
 #include "engine/nn/plugs.h"
 #include "engine/vision/image_processor.h"
 
@@ -34,18 +35,28 @@ class Adapter {
     std::shared_ptr<Plug> plug;
     std::function<void(bool on)> set;  ///< on: the port points at the plug; off: not at this one
     std::function<void()> merge;       ///< into the base's weights; none: the method does not merge
+    bool both_ends = false;            ///< it changes both ends of a tied head alike
+    std::string unmergeable = {};      ///< why this very one cannot be merged; empty: it can
   };
-  /// A tensor of a saved module: its own trained copy, swapped with the base's while active.
+  /// An own trained copy that stands in the place of a tensor of the base while active: of a saved
+  /// module, or of a method that trains the base's own tensors.
   struct Saved {
-    std::string name;     ///< in-memory name of the tensor ("lm_head.weight")
+    std::string key;      ///< in the file ("base_model.model.lm_head.weight")
     torch::Tensor* slot;  ///< what the module reads
     torch::Tensor base, own;
+    bool scales = false;  ///< set_strength moves it between the base's and its own
+    std::vector<torch::Tensor*> also = {};  ///< more places of the same tensor: a tied head's
+    std::vector<std::string> also_as = {};  ///< more keys that the file has it under
+    torch::Tensor placed = {};              ///< what stands there: `own`, or between the two
   };
   /// What a method has made.
   struct Parts {
     std::vector<Hung> hung;
     std::vector<Named> trained;  ///< by PEFT's key without the adapter's name
     std::vector<Saved> saved;
+    /// What the tensor file holds besides, which does not train.
+    std::vector<Named> beside;
+    std::shared_ptr<AdapterCourse> course;  ///< of training; null: none
     /// What the tensor file holds where that is not what trains (which then goes into
     /// kEncoderFile).
     std::function<std::vector<Named>()> stored;
@@ -53,6 +64,8 @@ class Adapter {
     std::optional<Error> fixed;
     /// What its adapter_config.json says of the base.
     Json facts = Json::object();
+    /// Keys of what changes both ends of a tied head alike, so that it may stay tied.
+    std::vector<std::string> both_ends = {};
   };
   static constexpr const char* kTensorFile = "adapter_model.safetensors";
   static constexpr const char* kEncoderFile = "prompt_encoder.safetensors";
@@ -71,7 +84,7 @@ class Adapter {
   /// Puts this adapter on the base's modules / takes it off. Another one is taken off first.
   void activate();
   void deactivate();
-  /// 1 = as trained; scales what the plugs do.
+  /// 1 = as trained; scales what the plugs do, and how far a method's own copies are from the base.
   void set_strength(double strength);
   /// Training: dropout on, its masks drawn from `seed` and the plug's place, so that a recomputed
   /// layer draws the same. Off: seed is ignored.
@@ -85,6 +98,13 @@ class Adapter {
   /// What a recording of the model (device/graph) has kept of the plugs besides their own tensors:
   /// addresses of copies, and what they are scaled by. It holds as long as this is the same.
   std::vector<std::uint64_t> kept_by_recordings() const;
+  /// Whether all of its plugs can be recorded.
+  bool can_be_recorded() const;
+  /// What its method does while it trains; null: nothing.
+  AdapterCourse* course() const { return parts_.course.get(); }
+  /// Lets go of what its plugs keep for products besides their own tensors; the next product makes
+  /// it again. For adapters that rest while others answer.
+  void rest() const;
   /// Fine where the method can put what was trained into the base's weights; else an Input error
   /// that says why not.
   Status check_mergeable(const std::filesystem::path& folder) const;
@@ -92,6 +112,12 @@ class Adapter {
   /// Leaves the adapter inactive. Where the head is tied and the adapter is on one of its two ends,
   /// untie_head comes first (merge.h does all of it).
   void merge();
+  /// Whether the tensor of this key changes both ends of a tied head alike.
+  bool at_both_ends(const std::string& key) const;
+  /// For who hangs its plugs in another way (routed_adapters.h) or keeps what it changes
+  /// (resident_merge.h).
+  const std::vector<Hung>& hung() const { return parts_.hung; }
+  const std::vector<Saved>& saved() const { return parts_.saved; }
   const Method& method() const { return method_; }
   const AdapterSettings& settings() const { return settings_; }
   /// Fine where training can go on from here.
@@ -101,18 +127,23 @@ class Adapter {
 
   /// Writes the config and the tensors into `folder` (which exists). `masters`: tensors to write in
   /// place of the adapter's own, by their keys (saved modules have the base's type, which may be
-  /// narrower than what training knows of them).
+  /// narrower than what training knows of them). `finished`: as a result; a checkpoint has all that
+  /// training goes on from.
   Status save(const std::filesystem::path& folder, const std::string& base_model_name_or_path,
-              const std::map<std::string, torch::Tensor>& masters = {}) const;
+              const std::map<std::string, torch::Tensor>& masters = {}, bool finished = true) const;
 
  private:
   std::vector<Named> saved_tensors() const;
+  /// Of a copy, at this strength.
+  torch::Tensor at_strength(const Saved& saved) const;
+  void place_saved();
 
   const Method& method_;
   AdapterSettings settings_;
   std::shared_ptr<torch::nn::Module> keep_;  ///< the model: its modules outlive the adapter
   Parts parts_;
   bool active_ = false;
+  double strength_ = 1;
 };
 
 /// `plug` as it hangs on `port`, a module's pointer.
@@ -125,7 +156,7 @@ Adapter::Hung hung_on(const Kind*& port, std::string module, std::shared_ptr<Mad
     else if (port == mine)
       port = nullptr;
   };
-  return {std::move(module), std::move(plug), set, {}};
+  return {std::move(module), std::move(plug), set, {}, false};
 }
 
 struct LoadedModel;

@@ -6,6 +6,7 @@
 #include "engine/base/log.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/files.h"
+#include "engine/methods/adapter_folder.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/methods/build_adapter.h"
 
@@ -75,6 +76,12 @@ ModuleSelection whole_selection(const Method& method, const ModelSummary& model,
 }
 
 }  // namespace
+
+Result<AdapterFolder> open_adapter_folder(const std::filesystem::path& folder) {
+  LUTHIER_TRY(FolderConfig config, read_config(folder));
+  LUTHIER_TRY(SafetensorsFile file, open_tensors(folder));
+  return AdapterFolder{config.method, std::move(config.settings), std::move(file)};
+}
 
 Result<AdapterSettings> read_settings(const Method& method, const Json& config,
                                       const std::string& where) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The methods that hang nothing and change the base's own weights: all of them, or those of the
 // parts that are not kept fixed.
+#include "engine/methods/layer_steps.h"
 #include "engine/methods/method.h"
 
 namespace luthier {
@@ -29,7 +30,11 @@ const Method& full_method() {
 }
 
 const Method& freeze_method() {
-  static const Method method = of_base("freeze", parts_not_fixed);
+  static const Method method = [] {
+    Method row = of_base("freeze", parts_not_fixed);
+    row.first_steps = layer_steps;
+    return row;
+  }();
   return method;
 }
 

@@ -38,7 +38,7 @@ Activation activation_of(const AdapterSettings& settings) {
   return name == "gelu" ? Activation::Gelu : name == "swish" ? Activation::Silu : Activation::Relu;
 }
 
-const std::vector<SettingField>& fields() {
+const std::vector<SettingField>& bottleneck_table() {
   using Use = SettingField::Use;
   static const std::vector<SettingField> table{
       {"config", Use::Read, ""},
@@ -69,8 +69,8 @@ std::int64_t narrowed(std::int64_t width, const AdapterSettings& settings) {
   return std::max<std::int64_t>(1, width / settings.more.integer("adapter.reduction_factor"));
 }
 
-std::vector<TensorSize> sizes(const ModelModule& module, const ModuleScale&,
-                              const AdapterSettings& settings) {
+std::vector<TensorSize> bottleneck_sizes(const ModelModule& module, const ModuleScale&,
+                                         const AdapterSettings& settings) {
   const std::int64_t width = module.shape.at(0), narrow = narrowed(width, settings);
   return {{".adapter_down.0.weight", {narrow, width}},
           {".adapter_down.0.bias", {narrow}},
@@ -108,7 +108,7 @@ ModuleMethod modules() {
   ModuleMethod method{
       {"Bottleneck adapters stand behind the branches of layers.", can_wrap, by_default},
       {".adapter_down.0.weight", ".adapter_down.0.bias", ".adapter_up.weight", ".adapter_up.bias"},
-      sizes,
+      bottleneck_sizes,
       keep,
       nullptr,
       draw,
@@ -124,7 +124,7 @@ const Method& bottleneck_method() {
   static const ModuleMethod of_modules = modules();
   static const Method method = [] {
     Method row(method_kind("bottleneck"));
-    row.fields = fields;
+    row.fields = bottleneck_table;
     row.read = read_bottleneck_settings;
     row.write = write_bottleneck_settings;
     row.of_modules = &of_modules;

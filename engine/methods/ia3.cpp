@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/methods/ia3.h"
 
+#include "engine/methods/arithmetic/method_arithmetic.h"
 #include "engine/methods/ia3_settings.h"
 
 namespace luthier {
@@ -64,6 +65,7 @@ const Method& ia3_method() {
     row.read = read_ia3_settings;
     row.write = write_ia3_settings;
     row.of_modules = &kIa3Modules;
+    row.combine = combine_ia3;
     return row;
   }();
   return method;

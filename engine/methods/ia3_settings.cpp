@@ -16,7 +16,7 @@ ModuleSelector feedforward_of(const AdapterSettings& settings) {
   return settings.more.modules(kFeedforward);
 }
 
-std::string escaped(const std::string& name) {
+std::string with_escaped_dots(const std::string& name) {
   std::string text;
   for (const char c : name) text += c == '.' ? std::string("\\.") : std::string(1, c);
   return text;
@@ -63,7 +63,7 @@ Json write_ia3_settings(const AdapterSettings& settings) {
     std::string any = ".*(";
     for (const std::string& name : feedforward.names) {
       if (&name != &feedforward.names.front()) any.push_back('|');
-      any.append(escaped(name));
+      any.append(with_escaped_dots(name));
     }
     any.push_back(')');
     config["feedforward_modules"] = any;

@@ -32,8 +32,8 @@ Result<std::vector<std::pair<std::string, T>>> read_pattern(const Json& config, 
 }
 
 /// How A and B were started. What it was no longer matters, but for the starts that took something
-/// out of the base's weights first: those weights are not in the folder, and are not the
-/// checkpoint's.
+/// out of the base's weights first: PiSSA's and OLoRA's is found again in the checkpoint's weights,
+/// of others the changed weights are needed, which are not in the folder.
 Result<std::string> read_init(const Json& config, const std::string& where) {
   const auto found = config.find("init_lora_weights");
   if (found == config.end()) return std::string("true");
@@ -45,7 +45,7 @@ Result<std::string> read_init(const Json& config, const std::string& where) {
   std::string name = found->get<std::string>();
   std::transform(name.begin(), name.end(), name.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  for (const char* taken : {"pissa", "olora", "corda", "loftq", "lora_ga"}) {
+  for (const char* taken : {"corda", "loftq", "lora_ga"}) {
     if (!name.starts_with(taken)) continue;
     return input_error(
         "init_lora_weights is \"" + found->get<std::string>() +
@@ -55,8 +55,11 @@ Result<std::string> read_init(const Json& config, const std::string& where) {
         "Convert it to a plain LoRA where it was trained: PEFT's save_pretrained with "
         "path_initial_model_for_weight_conversion.");
   }
-  if (name == "gaussian") return name;
-  static constexpr std::array<const char*, 5> kPlain{"true", "false", "eva", "orthogonal", "mica"};
+  if (name == "gaussian" || name == "orthogonal" || name == "olora" || name == "pissa") return name;
+  if (const RecipeField* field = exact_field("adapter.init_lora_weights");
+      name.starts_with("pissa_niter_") && check_value(*field, name, place))
+    return name;
+  static constexpr std::array<const char*, 4> kPlain{"true", "false", "eva", "mica"};
   if (std::find(kPlain.begin(), kPlain.end(), name) != kPlain.end())
     return std::string(name == "false" ? "false" : "true");
   return input_error(
@@ -73,7 +76,7 @@ const std::vector<SettingField>& lora_fields() {
       {"arrow_config", Use::Refused, "routes between several adapters"},
       {"bias", Use::Read, ""},
       {"corda_config", Use::Harmless, "it belongs to init_lora_weights: corda, which is refused"},
-      {"ensure_weight_tying", Use::Refused, "lets the tied head share the embedding's adapter"},
+      {"ensure_weight_tying", Use::Read, ""},
       {"eva_config", Use::Harmless,
        "it chose where training started and the ranks, which rank_pattern has"},
       {"exclude_modules", Use::Read, ""},
@@ -81,11 +84,11 @@ const std::vector<SettingField>& lora_fields() {
       {"init_lora_weights", Use::Read, ""},
       {"kasa_config", Use::Refused, "cuts the base's weights and adds a diagonal between A and B"},
       {"layer_replication", Use::Refused, "repeats layers of the base"},
-      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
-      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_pattern", Use::Read, ""},
+      {"layers_to_transform", Use::Read, ""},
       {"loftq_config", Use::Harmless, "it belongs to init_lora_weights: loftq, which is refused"},
       {"lora_alpha", Use::Read, ""},
-      {"lora_bias", Use::Refused, "adds a bias to B"},
+      {"lora_bias", Use::Read, ""},
       {"lora_dropout", Use::Read, ""},
       {"lora_ga_config", Use::Harmless,
        "it belongs to init_lora_weights: lora_ga, which is refused"},
@@ -99,10 +102,10 @@ const std::vector<SettingField>& lora_fields() {
       {"rank_pattern", Use::Read, ""},
       {"runtime_config", Use::Harmless, "PEFT ignores it in a file"},
       {"target_modules", Use::Read, ""},
-      {"target_parameters", Use::Refused, "adapts parameters that are no module's weight"},
-      {"trainable_token_indices", Use::Refused, "replaces single rows of the embedding"},
+      {"target_parameters", Use::Read, ""},
+      {"trainable_token_indices", Use::Read, ""},
       {"use_bdlora", Use::Refused, "makes A or B block-diagonal"},
-      {"use_dora", Use::Refused, "rescales the rows of each weight"},
+      {"use_dora", Use::Read, ""},
       {"use_qalora", Use::Refused, "averages groups of inputs"},
       {"use_rslora", Use::Read, ""},
       {"velora_config", Use::Refused, "keeps compressed activations, which changes the gradients"},
@@ -121,13 +124,20 @@ Result<AdapterSettings> read_lora_settings(const Json& config, const std::string
     return input_error("A number from 0 to below 1 is expected.", where + ": lora_dropout");
   LUTHIER_TRY(s.use_rslora, json_bool(config, "use_rslora", where, false));
   LUTHIER_TRY(s.bias, json_string(config, "bias", where, "none"));
-  if (s.bias != "none")
-    return input_error("bias is \"" + s.bias + "\", which Luthier does not train.",
-                       where + ": bias", "Only none is known.");
+  if (s.bias != "none" && s.bias != "all" && s.bias != "lora_only")
+    return input_error("bias is \"" + s.bias + "\", which PEFT 0.21 does not know.",
+                       where + ": bias", "Known: none, all, lora_only.");
+  LUTHIER_TRY(s.use_dora, json_bool(config, "use_dora", where, false));
   LUTHIER_CHECK(read_module_settings(config, where, s));
+  LUTHIER_CHECK(read_own_settings(method_kind("lora"), config, where, s));
+  if (s.use_dora && s.more.flag("adapter.lora_bias"))
+    return input_error("use_dora and lora_bias are both set, which PEFT 0.21 does not compute.",
+                       where + ": lora_bias");
   LUTHIER_TRY(s.rank_pattern, read_pattern<std::int64_t>(config, "rank_pattern", where));
   LUTHIER_TRY(s.alpha_pattern, read_pattern<double>(config, "alpha_pattern", where));
   LUTHIER_TRY(s.init_lora_weights, read_init(config, where));
+  LUTHIER_TRY(const Json listed, listed_token_rows(config, "trainable_token_indices", where));
+  LUTHIER_CHECK(read_own_settings(method_kind("lora"), listed, where, s));
   return s;
 }
 
@@ -144,46 +154,79 @@ Json write_lora_settings(const AdapterSettings& s) {
     alpha = static_cast<std::int64_t>(s.lora_alpha);
   Json config = common_json();
   write_module_settings(s, config);
+  write_own_settings(method_kind("lora"), s, config);
   config.update({{"alpha_pattern", alphas},
                  {"bias", s.bias},
                  {"fan_in_fan_out", false},
                  {"init_lora_weights", init},
                  {"layer_replication", nullptr},
-                 {"layers_pattern", nullptr},
-                 {"layers_to_transform", nullptr},
                  {"loftq_config", Json::object()},
                  {"lora_alpha", alpha},
-                 {"lora_bias", false},
                  {"lora_dropout", s.lora_dropout},
                  {"megatron_config", nullptr},
                  {"megatron_core", "megatron.core"},
                  {"r", s.r},
                  {"rank_pattern", ranks},
-                 {"target_parameters", nullptr},
-                 {"trainable_token_indices", nullptr},
                  {"use_dora", s.use_dora},
                  {"use_rslora", s.use_rslora}});
+  write_own_settings(method_kind("lora"), s, config);
   return config;
 }
 
-std::vector<TensorSize> lora_sizes(const ModelModule& module, const ModuleScale& scale,
-                                   const AdapterSettings&) {
-  const std::int64_t rank = scale.rank;
-  if (module.shape.size() != 2) return {};
-  const std::int64_t rows = module.shape[0], columns = module.shape[1];
-  if (module.token_embedding())
-    return {{".lora_embedding_A", {rank, rows}}, {".lora_embedding_B", {columns, rank}}};
-  return {{".lora_A.weight", {rank, columns}}, {".lora_B.weight", {rows, rank}}};
+namespace {
+
+/// A is a convolution to `rank` channels with the base's window, B one with a window of 1.
+std::vector<TensorSize> convolution_sizes(const ModelModule& module, std::int64_t rank,
+                                          const AdapterSettings& settings) {
+  const std::int64_t out = module.shape[0];
+  std::vector<std::int64_t> a = module.shape, b(module.shape.size(), 1), length = b;
+  a[0] = b[1] = rank;
+  b[0] = length[1] = out;
+  std::vector<TensorSize> sizes{{".lora_A.weight", a}, {".lora_B.weight", b}};
+  if (settings.use_dora)
+    sizes.push_back({".lora_magnitude_vector", length});
+  else if (settings.more.flag("adapter.lora_bias"))
+    sizes.push_back({".lora_B.bias", {out}});
+  return sizes;
 }
 
-void lora_keeps(TrainedShare& share, const ModelModule&, const ModuleScale& scale,
+}  // namespace
+
+std::vector<TensorSize> lora_sizes(const ModelModule& module, const ModuleScale& scale,
+                                   const AdapterSettings& settings) {
+  const std::int64_t rank = scale.rank;
+  if (module.convolution() && module.shape.size() > 2)
+    return convolution_sizes(module, rank, settings);
+  if (module.shape.size() != 2) return {};
+  const std::int64_t rows = module.shape[0], columns = module.shape[1];
+  const bool tokens = module.token_embedding();
+  std::vector<TensorSize> sizes;
+  if (tokens)
+    sizes = {{".lora_embedding_A", {rank, rows}}, {".lora_embedding_B", {columns, rank}}};
+  else
+    sizes = {{".lora_A.weight", {rank, columns}}, {".lora_B.weight", {rows, rank}}};
+  if (settings.use_dora)
+    sizes.push_back({".lora_magnitude_vector", {tokens ? columns : rows}});
+  else if (!tokens && settings.more.flag("adapter.lora_bias"))
+    sizes.push_back({".lora_B.bias", {rows}});
+  return sizes;
+}
+
+void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                 const AdapterSettings& settings) {
-  share.row_numbers = scale.rank;
+  const bool tokens = module.token_embedding();
+  const std::string& start = settings.init_lora_weights;
+  const bool taken = !tokens && (start == "olora" || start.starts_with("pissa"));
+  share.row_numbers = taken ? 2 * scale.rank : scale.rank;
+  if (settings.use_dora && module.shape.size() == 2) {
+    share.row_numbers += module.shape[tokens ? 1 : 0];  // what is rescaled
+    if (settings.lora_dropout > 0 && !tokens) share.row_numbers += module.shape[1];  // its input
+  }
   share.input_copies = settings.lora_dropout > 0 ? 3 : 1;
 }
 
 bool lora_can_wrap(const ModelModule& module) {
-  return module.linear() || module.token_embedding();
+  return module.linear() || module.convolution() || module.token_embedding();
 }
 
 }  // namespace luthier

@@ -54,6 +54,12 @@ struct MergeOptions {
   std::function<bool(double)> go_on;  ///< as LoadOptions has it; false is an Interrupted error
 };
 
+class Adapter;
+struct LoadedModel;
+/// Whether head and embedding share a weight and the adapter is on one of the two: a merge has to
+/// untie them first.
+bool adapts_tied_head(const LoadedModel& base, const Adapter& adapter);
+
 /// Writes `out`, which is new or empty. Over the limit it is an Input error and nothing is left.
 Result<MergeReport> merge_adapter(const std::filesystem::path& base_folder,
                                   const std::filesystem::path& adapter_folder,

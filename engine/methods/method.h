@@ -20,6 +20,10 @@
 
 namespace luthier {
 
+struct CombinedAdapter;  // methods/arithmetic/combine.h
+struct CombineOptions;
+struct StoredAdapter;
+
 /// A tensor that one module gets.
 struct TensorSize {
   std::string suffix;  ///< of its key, behind the module's name: ".lora_A.weight"
@@ -34,6 +38,17 @@ struct ModuleToHang {
   const ModuleScale& scale;
   const AdapterSettings& settings;
   std::uint64_t place;  ///< among the Linears that have a plug
+  bool fresh = false;   ///< its tensors are `draw`'s; else a file's
+  const std::vector<torch::Tensor>& shared;  ///< what SharedTensors made, on the model's device
+};
+
+/// Tensors that all plugs of an adapter have together, and that do not train.
+struct SharedTensors {
+  std::vector<std::string> keys;  ///< in the file, whole
+  /// As they are where no file says them, on the CPU.
+  std::vector<torch::Tensor> (*make)(const std::vector<const ModelModule*>& wrapped,
+                                     const AdapterSettings& settings);
+  bool (*in_file)(const AdapterSettings& settings);  ///< whether the adapter's file holds them
 };
 
 /// Of a method that hangs a plug on each of some modules: the settings say on which.
@@ -52,7 +67,8 @@ struct ModuleMethod {
   /// compared. `views` stand as `sizes` does, none where the file lacks one.
   Status (*check)(const ModuleToHang& to, const std::vector<std::optional<TensorView>>& views,
                   const std::string& place) = nullptr;
-  /// Initial values into tensors of zeros on the CPU.
+  /// Initial values into tensors of zeros on the CPU: those that are drawn. What a start takes from
+  /// the base's weights is `hang`'s to put into them, where they are fresh.
   void (*draw)(std::vector<torch::Tensor>& tensors, const ModuleToHang& to,
                at::Generator& generator) = nullptr;
   Adapter::Hung (*hang)(Ports& ports, const ModuleToHang& to,
@@ -62,10 +78,37 @@ struct ModuleMethod {
   Status (*check_selection)(const ModuleSelection& selection,
                             const AdapterSettings& settings) = nullptr;
 
+  const SharedTensors* shared = nullptr;  ///< null: there are none
+  /// What the method does while the adapter trains, from its tensors in the order of `hang`; null:
+  /// nothing.
+  std::shared_ptr<AdapterCourse> (*course)(const std::vector<Adapter::Named>& trained,
+                                           const AdapterSettings& settings) = nullptr;
+  const char* rank_pattern = "rank_pattern";  ///< as the method's settings call it
+
   /// The module's name as its keys have it; null: its own.
   std::string (*root)(const ModelModule& module) = nullptr;
   const char* prefix = "base_model.model.";  ///< of all keys
+  /// Initial values that go by what the base has there, after `draw`; null: none do.
+  void (*start)(std::vector<torch::Tensor>& tensors, const ModuleToHang& to,
+                const Ports& ports) = nullptr;
+  /// What the settings ask of one of the chosen modules that it cannot give; null: nothing.
+  Status (*check_module)(const ModelModule& module, const AdapterSettings& settings) = nullptr;
+  /// It hangs no plugs: its tensors are copies of the module's own, called by the last part of
+  /// their suffixes (".ln_tuning_layers.weight": weight), that stand in their places.
+  bool copies = false;
+  /// The key of a setting that names rows of the token embedding, which train beside what hangs on
+  /// modules (token_rows.h); null: there is none.
+  const char* token_rows = nullptr;
+  /// The key of a setting that chooses modules by their weights' names (PEFT's target_parameters);
+  /// null: there is none.
+  const char* parameters = nullptr;
+  /// Why it cannot hang on this very module, seen with its weight; null: it can.
+  Status (*check_base)(const Ports& ports, const ModuleToHang& to) = nullptr;
 
+  /// What that setting names.
+  std::vector<std::string> target_parameters(const AdapterSettings& settings) const {
+    return parameters ? settings.more.names(parameters) : std::vector<std::string>();
+  }
   std::string root_of(const ModelModule& module) const { return root ? root(module) : module.name; }
   TrainedShare share(std::int64_t parameters, const ModelModule& module, const ModuleScale& scale,
                      const AdapterSettings& settings) const;
@@ -87,6 +130,14 @@ struct WholeMethod {
   void (*add_to)(StepTerms& terms, const AdapterSettings& settings);
 };
 
+/// A tensor of the base, or a module with its tensors, and the part of the model that it is of.
+struct NamedPart {
+  std::string name, part;
+};
+/// The step from which on something of the base trains; 0: the first one.
+inline constexpr std::int64_t kNeverTrains = -1;
+using FirstSteps = std::vector<std::int64_t>;
+
 struct Method {
   explicit Method(const MethodKind& half) : kind(half) {}
 
@@ -94,6 +145,10 @@ struct Method {
 
   /// Of a method that changes the base: whether this part of the model trains.
   bool (*part_trains)(const std::string& part, const Recipe& recipe) = nullptr;
+  /// And from which step on each of these does, which stand in the model's order: a function of
+  /// the recipe alone, so that a resume is exact. Null: `part_trains` says all.
+  Result<FirstSteps> (*first_steps)(const std::vector<NamedPart>& all,
+                                    const Recipe& recipe) = nullptr;
 
   /// Of one that hangs plugs: every field of PEFT's config, and the settings from and to it. What
   /// all methods have in common is not theirs to write.
@@ -105,6 +160,10 @@ struct Method {
   const WholeMethod* of_whole = nullptr;
   /// Why no merge can hold what it trains; null: its plugs merge.
   const char* unmergeable = nullptr;
+  /// What adapters of this method come to without their base, as PEFT's add_weighted_adapter has
+  /// it; null: they have no arithmetic.
+  Result<CombinedAdapter> (*combine)(const std::vector<StoredAdapter>& adapters,
+                                     const CombineOptions& how) = nullptr;
 
   const char* name() const { return kind.name; }
   bool hangs_adapter() const { return kind.hangs_adapter(); }
@@ -113,6 +172,9 @@ struct Method {
 
 /// All of them, in the order of LUTHIER_METHODS: NAME_method() is NAME's row.
 const std::vector<const Method*>& methods();
+/// first_steps of a method that changes the base.
+Result<FirstSteps> find_first_steps(const Method& method, const std::vector<NamedPart>& all,
+                                    const Recipe& recipe);
 /// By the recipe's strategy. An Input error names those there are.
 Result<const Method*> find_method(const std::string& strategy);
 /// An adapter_config.json by the method's row: what it refuses, then its settings.

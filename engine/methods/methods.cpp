@@ -4,6 +4,7 @@
 
 #include "engine/config/kind_lists.h"
 #include "engine/methods/method.h"
+#include "engine/methods/token_rows.h"
 
 namespace luthier {
 
@@ -28,6 +29,15 @@ Result<const Method*> find_method(const std::string& strategy) {
                      "Known: " + known + ".");
 }
 
+Result<FirstSteps> find_first_steps(const Method& method, const std::vector<NamedPart>& all,
+                                    const Recipe& recipe) {
+  if (method.first_steps) return method.first_steps(all, recipe);
+  FirstSteps steps;
+  for (const NamedPart& each : all)
+    steps.push_back(method.part_trains(each.part, recipe) ? 0 : kNeverTrains);
+  return steps;
+}
+
 TrainedShare ModuleMethod::share(std::int64_t parameters, const ModelModule& module,
                                  const ModuleScale& scale, const AdapterSettings& settings) const {
   TrainedShare share{true, false, parameters};
@@ -38,10 +48,18 @@ TrainedShare ModuleMethod::share(std::int64_t parameters, const ModelModule& mod
 Result<ModuleSelection> ModuleMethod::select(const std::vector<ModelModule>& modules,
                                              const std::string& head,
                                              const AdapterSettings& settings) const {
-  LUTHIER_TRY(ModuleSelection selection, select_modules(modules, head, settings, wrapping));
+  auto selected =
+      select_modules(modules, head, settings, wrapping, target_parameters(settings));
+  if (!selected) {
+    Error error = selected.error();
+    if (error.where == "adapter.rank_pattern") error.where = std::string("adapter.") + rank_pattern;
+    return error;
+  }
+  ModuleSelection selection = selected.take();
   std::map<std::string, const ModelModule*> by_name;
   for (const ModelModule& module : modules) by_name[module.name] = &module;
   for (WrappedModule& wrapped : selection.wrapped) {
+    if (check_module) LUTHIER_CHECK(check_module(*by_name.at(wrapped.name), settings));
     std::int64_t parameters = 0;
     for (const TensorSize& size : sizes(*by_name.at(wrapped.name), wrapped.scale, settings)) {
       parameters += size.elements();
@@ -49,6 +67,7 @@ Result<ModuleSelection> ModuleMethod::select(const std::vector<ModelModule>& mod
     }
     wrapped.share = share(parameters, *by_name.at(wrapped.name), wrapped.scale, settings);
   }
+  if (token_rows) LUTHIER_CHECK(select_token_rows(selection, modules, settings, token_rows));
   if (check_selection) LUTHIER_CHECK(check_selection(selection, settings));
   return selection;
 }

@@ -63,7 +63,8 @@ std::vector<ModelModule> all_modules(std::vector<ModelModule> modules) {
 std::vector<ModelModule> all_modules(const ModelSummary& model) {
   std::vector<ModelModule> modules;
   for (const ModuleSummary& module : model.modules) {
-    if (module.type != kOwnTensor) modules.push_back({module.name, module.type, module.shape, {}});
+    if (module.type != kOwnTensor)
+      modules.push_back({module.name, module.type, module.shape, {}, module.bias});
   }
   for (const BranchSummary& branch : model.branches)
     modules.push_back({branch.name, "", {branch.width}, branch.kind});

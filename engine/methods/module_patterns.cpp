@@ -149,9 +149,10 @@ Result<ModuleScale> ScalePatterns::of(const std::string& name) const {
   LUTHIER_TRY(const auto alpha, alphas_.deciding(name));
   ModuleScale scale{rank ? rank_values_[*rank] : r_, alpha ? alpha_values_[*alpha] : lora_alpha_,
                     0};
-  if (scale.rank < 1)
+  if (scale.rank < 0)
     return input_error("The rank of " + name + " is " + std::to_string(scale.rank) + ".",
                        ranks_.field, "A rank is at least 1.");
+  if (scale.rank == 0) return scale;  // of a method that has none, or has pruned it away
   const auto divisor = static_cast<double>(scale.rank);
   scale.scale = scale.alpha / (use_rslora_ ? std::sqrt(divisor) : divisor);
   return scale;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "engine/methods/layer_choice.h"
+
 namespace luthier {
 
 namespace {
@@ -80,16 +82,16 @@ Status check_keys(const ScalePatterns::Keys& keys, const std::vector<ModelModule
                   const std::vector<WrappedModule>& wrapped) {
   std::set<std::size_t> deciding;
   for (const WrappedModule& module : wrapped) {
-    LUTHIER_TRY(const auto key, keys.deciding(module.name));
+    LUTHIER_TRY(const auto key, keys.deciding(module.pattern_name()));
     if (key) deciding.insert(*key);
   }
   for (std::size_t i = 0; i < keys.patterns.size(); ++i) {
     if (deciding.contains(i)) continue;
     const NamePattern& pattern = keys.patterns[i];
     for (const WrappedModule& module : wrapped) {
-      LUTHIER_TRY(const bool matched, pattern.matches(module.name));
+      LUTHIER_TRY(const bool matched, pattern.matches(module.pattern_name()));
       if (!matched) continue;
-      LUTHIER_TRY(const auto first, keys.deciding(module.name));
+      LUTHIER_TRY(const auto first, keys.deciding(module.pattern_name()));
       return input_error(
           "The key " + pattern.text() + " decides nothing: " + keys.patterns[*first].text() +
               ", which stands before it, takes all that it matches.",
@@ -111,6 +113,37 @@ Status check_keys(const ScalePatterns::Keys& keys, const std::vector<ModelModule
   return {};
 }
 
+/// Each chosen layer has a target module, and each pattern of a list of layers is before some.
+/// `matched`: the modules that target_modules names, whatever their layers.
+Status check_layers(const LayerChoice& choice, const std::vector<std::string>& matched) {
+  std::set<std::int64_t> there;
+  for (const std::string& name : matched) {
+    LUTHIER_TRY(const auto layer, choice.layer_of(name));
+    if (layer) there.insert(*layer);
+  }
+  for (std::size_t i = 0; i < choice.patterns().size(); ++i) {
+    bool found = false;
+    for (const std::string& name : matched) {
+      LUTHIER_TRY(const auto layer, choice.layer_behind(i, name));
+      found = found || layer.has_value();
+    }
+    if (!found) {
+      return input_error(
+          "No target module has a layer's number behind " + choice.patterns()[i] + " in its name.",
+          kLayersPattern, kListed);
+    }
+  }
+  for (const std::int64_t layer : choice.layers()) {
+    if (there.contains(layer)) continue;
+    if (there.empty())
+      return input_error("No target module stands in a numbered layer.", kLayers, kListed);
+    return input_error("No target module stands in a layer " + std::to_string(layer) + ".", kLayers,
+                       "Their layers are " + std::to_string(*there.begin()) + " to " +
+                           std::to_string(*there.rbegin()) + ".");
+  }
+  return {};
+}
+
 Error not_wrappable(const ModelModule& module, const Wrapping& wrapping) {
   if (holds_tensors(module)) {
     return input_error(
@@ -120,6 +153,24 @@ Error not_wrappable(const ModelModule& module, const Wrapping& wrapping) {
   return input_error(
       "The module " + module.name + " has no weight of its own. " + wrapping.sentence,
       "adapter.target_modules", "Name what stands in it, or make the pattern narrower.");
+}
+
+/// Each entry of target_parameters is the weight of some Linear.
+Status check_parameters(const std::vector<std::string>& parameters,
+                        const std::vector<ModelModule>& modules) {
+  for (const std::string& entry : parameters) {
+    const bool found = std::any_of(modules.begin(), modules.end(), [&](const ModelModule& module) {
+      return is_target_parameter(module, {entry});
+    });
+    if (found) continue;
+    std::vector<std::string> names;
+    for (const ModelModule& module : modules) {
+      if (module.linear()) names.push_back(module.name + ".weight");
+    }
+    return input_error("No Linear has a weight named " + entry + ".", "adapter.target_parameters",
+                       nearest_names(entry, names) + " " + kListed);
+  }
+  return {};
 }
 
 Error nothing_left(const AdapterSettings& settings, const Wrapping& wrapping) {
@@ -146,7 +197,8 @@ Error nothing_left(const AdapterSettings& settings, const Wrapping& wrapping) {
 
 Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
                                        const std::string& head_name,
-                                       const AdapterSettings& settings, const Wrapping& wrapping) {
+                                       const AdapterSettings& settings, const Wrapping& wrapping,
+                                       const std::vector<std::string>& parameters) {
   const bool all = settings.target_modules.kind == ModuleSelector::Kind::AllLinear;
   LUTHIER_TRY(const auto targets,
               compile_selector(settings.target_modules, "adapter.target_modules"));
@@ -155,6 +207,9 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
   LUTHIER_TRY(const ScalePatterns scales, ScalePatterns::compile(settings, "adapter."));
   LUTHIER_CHECK(check_entries(targets, modules, wrapping, false));
   LUTHIER_CHECK(check_entries(excluded, modules, wrapping, true));
+  LUTHIER_CHECK(check_parameters(parameters, modules));
+  LUTHIER_TRY(const LayerChoice layers, LayerChoice::compile(settings));
+  std::vector<std::string> of_all_layers;
   for (const std::string& wanted : settings.modules_to_save) {
     const bool found = std::any_of(modules.begin(), modules.end(), [&](const ModelModule& module) {
       return holds_tensors(module) && is_saved_module(module.name, {wanted});
@@ -172,14 +227,35 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
       continue;
     }
     LUTHIER_TRY(const bool out, any_matches(excluded, module.name));
-    if (out) continue;
+    const bool by_parameter = is_target_parameter(module, parameters);
+    if (out && !by_parameter) continue;
     LUTHIER_TRY(const bool matched, any_matches(targets, module.name));
-    if (!matched && !(all && wrapping.by_default(module, head_name, settings))) continue;
+    const bool chosen = matched || (all && wrapping.by_default(module, head_name, settings));
+    if (chosen && !out && by_parameter) {
+      return input_error("target_modules chooses " + module.name + " and this its weight.",
+                         "adapter.target_parameters",
+                         "Name it in one of the two (target_modules: [] chooses none).");
+    }
+    if (!chosen && !by_parameter) continue;
+    if (chosen && layers.chooses()) of_all_layers.push_back(module.name);
+    LUTHIER_TRY(const bool kept, layers.keeps(module.name, targets));
+    if (!kept && !by_parameter) continue;
     if (!wrapping.can(module)) return not_wrappable(module, wrapping);
-    LUTHIER_TRY(const ModuleScale scale, scales.of(module.name));
-    selection.wrapped.push_back({module.name, scale});
+    WrappedModule wrapped{module.name, {}};
+    wrapped.by_parameter = by_parameter;
+    LUTHIER_TRY(wrapped.scale, scales.of(wrapped.pattern_name()));
+    selection.wrapped.push_back(std::move(wrapped));
   }
+  LUTHIER_CHECK(check_layers(layers, of_all_layers));
   if (selection.wrapped.empty()) return nothing_left(settings, wrapping);
+  if (settings.bias == "all") {
+    for (const ModelModule& module : modules) {
+      if (holds_tensors(module) && !is_saved_module(module.name, settings.modules_to_save))
+        selection.biases.push_back(module.name);
+    }
+  } else if (settings.bias != "none") {
+    for (const WrappedModule& module : selection.wrapped) selection.biases.push_back(module.name);
+  }
   LUTHIER_CHECK(check_keys(scales.ranks(), modules, selection.wrapped));
   LUTHIER_CHECK(check_keys(scales.alphas(), modules, selection.wrapped));
   return selection;
@@ -187,6 +263,13 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
 
 bool all_linear(const ModelModule& module, const std::string& head, const AdapterSettings&) {
   return module.linear() && module.name != head;
+}
+
+bool is_target_parameter(const ModelModule& module, const std::vector<std::string>& parameters) {
+  if (!module.linear()) return false;
+  const std::string weight = module.name + ".weight";
+  return std::any_of(parameters.begin(), parameters.end(),
+                     [&](const std::string& entry) { return ends_after_dot(weight, entry); });
 }
 
 bool is_saved_module(const std::string& name, const std::vector<std::string>& modules_to_save) {

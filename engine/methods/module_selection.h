@@ -21,16 +21,19 @@ struct ModelModule {
   std::string type;  ///< Linear, Embedding, LayerNorm, ...; empty: it holds no tensor of its own
   std::vector<std::int64_t> shape = {};  ///< of its weight; of a branch: its width
   std::string branch = {};  ///< attention | feed_forward; empty: it is no branch of a layer
+  std::int64_t bias = 0;    ///< numbers of its bias; 0: it has none
 
   bool linear() const { return type == "Linear"; }
+  bool convolution() const { return type == "Conv2d" || type == "Conv3d"; }
   bool token_embedding() const {
     return type == "Embedding" && ends_after_dot(name, "embed_tokens");
   }
+  bool norm() const { return type == "RMSNorm" || type == "LayerNorm"; }
 };
 
 /// What of a model a method can hang on.
 struct Wrapping {
-  const char* sentence;  ///< "LoRA wraps Linear modules and the token embedding."
+  const char* sentence;  ///< "IA3 wraps Linear modules."
   bool (*can)(const ModelModule& module);
   /// Whether all-linear means this one; `head`: the output head's name.
   bool (*by_default)(const ModelModule& module, const std::string& head,
@@ -52,10 +55,15 @@ struct WrappedModule {
   ModuleScale scale;
   TrainedShare share = {};                             ///< what its plug trains and keeps
   std::vector<std::vector<std::int64_t>> shapes = {};  ///< of the plug's tensors
+  bool by_parameter = false;  ///< chosen by its weight's name (target_parameters)
+
+  /// What patterns of ranks and alphas are matched with.
+  std::string pattern_name() const { return by_parameter ? name + ".weight" : name; }
 };
 struct ModuleSelection {
   std::vector<WrappedModule> wrapped;             ///< in the model's order
   std::vector<std::string> saved;                 ///< modules with tensors that are trained whole
+  std::vector<std::string> biases;                ///< modules whose bias trains, if they have one
   std::int64_t parameters = 0;                    ///< of plugs that are on no module of these
   std::vector<std::vector<std::int64_t>> shapes;  ///< of those plugs' tensors
 };
@@ -64,9 +72,15 @@ struct ModuleSelection {
 /// is a full-match regular expression; all-linear is what `wrapping` says; exclude_modules takes
 /// away. Input errors, each with the field and the nearest names: an entry or pattern that means
 /// nothing in this model, one that is malformed, one that means what the method cannot wrap.
+/// `parameters`: target_parameters.
 Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
                                        const std::string& head_name,
-                                       const AdapterSettings& settings, const Wrapping& wrapping);
+                                       const AdapterSettings& settings, const Wrapping& wrapping,
+                                       const std::vector<std::string>& parameters = {});
+
+/// Whether PEFT's target_parameters name the module's weight: whole or after a dot. Only a Linear's
+/// is one that they can.
+bool is_target_parameter(const ModelModule& module, const std::vector<std::string>& parameters);
 
 /// Whether `name` is one of modules_to_save (whole name or suffix after a dot) or stands inside
 /// one.

@@ -36,12 +36,16 @@ Ports list_ports(Model& model) {
     if (!holder || !holder->holds_tensors()) continue;
     ModelModule own{item.key(), holder->type_name()};
     own.shape = weight_shape(*holder);
-    for (const auto& [tensor, slot] : holder->slots())
+    for (const auto& [tensor, slot] : holder->slots()) {
       ports.slots[item.key() + "." + tensor] = {item.key(), slot};
+      if (tensor == "bias") own.bias = slot->numel();
+    }
     if (auto linear = std::dynamic_pointer_cast<LinearImpl>(item.value())) {
       ports.linears.emplace(item.key(), Linear(linear));
       own.shape = {linear->out_features(), linear->in_features()};
       if (!head.is_empty() && linear == head.ptr()) ports.head_name = item.key();
+    } else if (auto* patches = dynamic_cast<PatchProduct*>(module)) {
+      ports.patches.emplace(item.key(), patches);
     } else if (own.token_embedding()) {
       ports.embeddings.emplace(item.key(),
                                Embedding(std::dynamic_pointer_cast<EmbeddingImpl>(item.value())));

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/methods/prefix_tuning.h"
 
-#include <cmath>
-
-#include "engine/base/text.h"
-#include "engine/methods/adapter_tensors.h"
 #include "engine/methods/prompts.h"
 
 namespace luthier {
@@ -44,7 +40,7 @@ std::vector<Adapter::Named> PrefixTable::trained() const {
 
 namespace {
 
-constexpr const char* kName = "prefix_tuning";
+constexpr const char* kPrefixTuning = "prefix_tuning";
 
 /// One layer's share of the table.
 class PrefixPlug : public AttentionPlug {
@@ -71,24 +67,24 @@ class PrefixPlug : public AttentionPlug {
 };
 
 /// What the sizes go by.
-struct Shape {
+struct PrefixShape {
   std::int64_t tokens = 0, layers = 0, width = 0, inner = 0;  // width: of a layer's keys
 
   std::int64_t columns() const { return layers * 2 * width; }
 };
 
-Shape shape_of(const ModelGeometry& model, const AdapterSettings& settings) {
-  Shape shape{settings.more.integer("adapter.num_virtual_tokens"), model.num_hidden_layers,
-              model.num_key_value_heads * model.head_dim};
+PrefixShape prefix_shape_of(const ModelGeometry& model, const AdapterSettings& settings) {
+  PrefixShape shape{settings.more.integer("adapter.num_virtual_tokens"), model.num_hidden_layers,
+                    model.num_key_value_heads * model.head_dim};
   shape.inner = settings.more.optional_integer("adapter.encoder_hidden_size").value_or(shape.width);
   return shape;
 }
 
-bool projects(const AdapterSettings& settings) {
+bool prefix_projects(const AdapterSettings& settings) {
   return settings.more.flag("adapter.prefix_projection");
 }
 
-const std::vector<SettingField>& fields() {
+const std::vector<SettingField>& prefix_fields() {
   using Use = SettingField::Use;
   static const std::vector<SettingField> table =
       prompt_fields({{"encoder_hidden_size", Use::Read, ""},
@@ -97,15 +93,17 @@ const std::vector<SettingField>& fields() {
   return table;
 }
 
-Result<AdapterSettings> read(const Json& config, const std::string& where) {
-  return read_prompt_settings(kName, config, where);
+Result<AdapterSettings> prefix_read(const Json& config, const std::string& where) {
+  return read_prompt_settings(kPrefixTuning, config, where);
 }
 
-Json write(const AdapterSettings& settings) { return write_prompt_settings(kName, settings); }
+Json prefix_write(const AdapterSettings& settings) {
+  return write_prompt_settings(kPrefixTuning, settings);
+}
 
-std::vector<TensorSize> sizes(const ModelGeometry& model, const AdapterSettings& settings) {
-  const Shape shape = shape_of(model, settings);
-  if (!projects(settings)) return {{kPromptKey, {shape.tokens, shape.columns()}}};
+std::vector<TensorSize> prefix_sizes(const ModelGeometry& model, const AdapterSettings& settings) {
+  const PrefixShape shape = prefix_shape_of(model, settings);
+  if (!prefix_projects(settings)) return {{kPromptKey, {shape.tokens, shape.columns()}}};
   return {{"prompt_encoder.embedding.weight", {shape.tokens, shape.width}},
           {"prompt_encoder.transform.0.weight", {shape.inner, shape.width}},
           {"prompt_encoder.transform.0.bias", {shape.inner}},
@@ -113,12 +111,12 @@ std::vector<TensorSize> sizes(const ModelGeometry& model, const AdapterSettings&
           {"prompt_encoder.transform.2.bias", {shape.columns()}}};
 }
 
-PrefixTable::Network network_of(const std::vector<Tensor>& tensors) {
+PrefixTable::Network prefix_network_of(const std::vector<Tensor>& tensors) {
   return {tensors[0], tensors[1], tensors[2], tensors[3], tensors[4]};
 }
 
 /// The layers that keys and values stand before: the decoder's, which are all alike.
-Result<Ports> layers_of(LoadedModel& base) {
+Result<Ports> prefix_layers_of(LoadedModel& base) {
   Ports ports = list_ports(*base.model);
   const auto layers = static_cast<std::int64_t>(ports.attentions.size());
   if (layers > 0 && layers == base.model->geometry().num_hidden_layers) return ports;
@@ -126,8 +124,9 @@ Result<Ports> layers_of(LoadedModel& base) {
                      "Choose a method that hangs on layers, such as lora.");
 }
 
-Adapter::Parts parts_of(LoadedModel& base, const Ports& ports, const AdapterSettings& settings,
-                        const std::shared_ptr<PrefixTable>& table) {
+Adapter::Parts prefix_parts_of(LoadedModel& base, const Ports& ports,
+                               const AdapterSettings& settings,
+                               const std::shared_ptr<PrefixTable>& table) {
   const ModelGeometry model = base.model->geometry();
   const auto layers = static_cast<std::int64_t>(ports.attentions.size());
   Adapter::Parts parts;
@@ -137,10 +136,10 @@ Adapter::Parts parts_of(LoadedModel& base, const Ports& ports, const AdapterSett
                                  std::make_shared<PrefixPlug>(table, layer, layers, *port)));
   }
   parts.trained = table->trained();
-  const Shape shape = shape_of(model, settings);
+  const PrefixShape shape = prefix_shape_of(model, settings);
   parts.facts = prompt_facts(model, shape.width, model.num_key_value_heads);
   parts.facts["encoder_hidden_size"] = shape.inner;
-  if (!projects(settings)) return parts;
+  if (!prefix_projects(settings)) return parts;
   parts.stored = [table] {
     const torch::NoGradGuard no_grad;
     return std::vector<Adapter::Named>{{kPromptKey, table->made()}};
@@ -148,98 +147,61 @@ Adapter::Parts parts_of(LoadedModel& base, const Ports& ports, const AdapterSett
   return parts;
 }
 
-/// As torch.nn.Linear starts: uniform within ±1/√(width of its input), its bias too.
-void draw_layer(Tensor& weight, Tensor& bias, at::Generator& generator) {
-  const double bound = 1 / std::sqrt(static_cast<double>(weight.size(1)));
-  weight.uniform_(-bound, bound, generator);
-  bias.uniform_(-bound, bound, generator);
-}
-
-Result<Adapter::Parts> make(LoadedModel& base, const AdapterSettings& settings,
-                            std::uint64_t seed) {
+Result<Adapter::Parts> prefix_make(LoadedModel& base, const AdapterSettings& settings,
+                                   std::uint64_t seed) {
   const torch::NoGradGuard no_grad;
-  LUTHIER_TRY(const Ports ports, layers_of(base));
+  LUTHIER_TRY(const Ports ports, prefix_layers_of(base));
   const bool zero = settings.more.text("adapter.init_weights") == "zero";
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   std::vector<Tensor> tensors;
-  for (const TensorSize& size : sizes(base.model->geometry(), settings))
+  for (const TensorSize& size : prefix_sizes(base.model->geometry(), settings))
     tensors.push_back(torch::zeros(size.shape, torch::kFloat32));
-  if (projects(settings) || !zero) tensors[0].normal_(0, 1, generator);
-  if (projects(settings)) {
-    draw_layer(tensors[1], tensors[2], generator);
-    if (!zero) draw_layer(tensors[3], tensors[4], generator);
+  if (prefix_projects(settings) || !zero) tensors[0].normal_(0, 1, generator);
+  if (prefix_projects(settings)) {
+    draw_linear(tensors[1], tensors[2], generator);
+    if (!zero) draw_linear(tensors[3], tensors[4], generator);
   }
   for (Tensor& tensor : tensors) tensor = tensor.to(base.model->device());
-  const auto table = projects(settings) ? std::make_shared<PrefixTable>(network_of(tensors))
-                                        : std::make_shared<PrefixTable>(tensors[0]);
-  return parts_of(base, ports, settings, table);
+  const auto table = prefix_projects(settings)
+                         ? std::make_shared<PrefixTable>(prefix_network_of(tensors))
+                         : std::make_shared<PrefixTable>(tensors[0]);
+  return prefix_parts_of(base, ports, settings, table);
 }
 
-/// The network beside PEFT's file.
-Result<std::shared_ptr<PrefixTable>> read_network(const LoadedModel& base,
-                                                  const AdapterSettings& settings,
-                                                  const std::filesystem::path& path) {
-  LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
-  std::vector<Tensor> tensors;
-  for (const TensorSize& size : sizes(base.model->geometry(), settings)) {
-    const std::string place = path.string() + ": " + size.suffix;
-    const auto view = file.find(size.suffix);
-    if (!view)
-      return input_error("The tensor " + size.suffix + " is missing.", place,
-                         "The file is incomplete.");
-    if (view->info.shape != size.shape) {
-      return input_error("The shape is " + shape_text(view->info.shape) + ", " +
-                             shape_text(size.shape) + " is expected.",
-                         place,
-                         "The adapter was made for another base, or the folder's two files do not "
-                         "belong together.");
-    }
-    LUTHIER_TRY(const Tensor read, read_adapter_tensor(*view, place));
-    tensors.push_back(read.to(base.model->device()));
-  }
-  LUTHIER_CHECK(file.check_unchanged());
-  return std::make_shared<PrefixTable>(network_of(tensors));
-}
-
-Result<Adapter::Parts> load(LoadedModel& base, const AdapterSettings& settings,
-                            const SafetensorsFile& file) {
+Result<Adapter::Parts> prefix_load(LoadedModel& base, const AdapterSettings& settings,
+                                   const SafetensorsFile& file) {
   const torch::NoGradGuard no_grad;
-  LUTHIER_TRY(const Ports ports, layers_of(base));
-  const Shape shape = shape_of(base.model->geometry(), settings);
+  LUTHIER_TRY(const Ports ports, prefix_layers_of(base));
+  const PrefixShape shape = prefix_shape_of(base.model->geometry(), settings);
   LUTHIER_TRY(const Tensor read, read_prompt(file, shape.tokens, shape.columns()));
-  auto table = std::make_shared<PrefixTable>(read.to(base.model->device()));
-  if (!projects(settings)) return parts_of(base, ports, settings, table);
-  const std::filesystem::path network = file.path().parent_path() / Adapter::kEncoderFile;
-  std::error_code ignored;
-  if (std::filesystem::exists(network, ignored)) {
-    LUTHIER_TRY(table, read_network(base, settings, network));
-    return parts_of(base, ports, settings, table);
-  }
-  Adapter::Parts parts = parts_of(base, ports, settings, table);
+  const auto table = std::make_shared<PrefixTable>(read.to(base.model->device()));
+  if (!prefix_projects(settings)) return prefix_parts_of(base, ports, settings, table);
+  LUTHIER_TRY(const auto network, read_encoder(file, prefix_sizes(base.model->geometry(), settings),
+                                               base.model->device()));
+  if (network)
+    return prefix_parts_of(base, ports, settings,
+                           std::make_shared<PrefixTable>(prefix_network_of(*network)));
+  Adapter::Parts parts = prefix_parts_of(base, ports, settings, table);
   parts.trained.clear();
-  parts.fixed = input_error(
-      "The folder has the keys and values alone, not the network that made them.",
-      file.path().parent_path().string(),
-      "PEFT saves no network: go on from a run's folder that has prompt_encoder.safetensors, or "
-      "start anew.");
+  parts.fixed = no_encoder(file);
   return parts;
 }
 
-void add_to(StepTerms& terms, const AdapterSettings& settings) {
+void prefix_add_to(StepTerms& terms, const AdapterSettings& settings) {
   terms.keys_before = settings.more.integer("adapter.num_virtual_tokens");
 }
 
-const WholeMethod kWhole{sizes, make, load, add_to};
+const WholeMethod kPrefixWhole{prefix_sizes, prefix_make, prefix_load, prefix_add_to};
 
 }  // namespace
 
 const Method& prefix_tuning_method() {
   static const Method method = [] {
-    Method row(method_kind(kName));
-    row.fields = fields;
-    row.read = read;
-    row.write = write;
-    row.of_whole = &kWhole;
+    Method row(method_kind(kPrefixTuning));
+    row.fields = prefix_fields;
+    row.read = prefix_read;
+    row.write = prefix_write;
+    row.of_whole = &kPrefixWhole;
     row.unmergeable =
         "Prefix tuning puts keys and values in front of the text, which no weight of the base can "
         "hold.";

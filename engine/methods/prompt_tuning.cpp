@@ -16,13 +16,13 @@ TokenSequence PromptPlug::extend(const TokenSequence& sequence) const {
 
 namespace {
 
-constexpr const char* kName = "prompt_tuning";
+constexpr const char* kPromptTuning = "prompt_tuning";
 
-std::int64_t tokens_of(const AdapterSettings& settings) {
+std::int64_t prompt_tokens_of(const AdapterSettings& settings) {
   return settings.more.integer("adapter.num_virtual_tokens");
 }
 
-const std::vector<SettingField>& fields() {
+const std::vector<SettingField>& prompt_tuning_fields() {
   using Use = SettingField::Use;
   static const std::vector<SettingField> table =
       prompt_fields({{"prompt_tuning_init", Use::Read, ""},
@@ -32,27 +32,27 @@ const std::vector<SettingField>& fields() {
   return table;
 }
 
-Result<AdapterSettings> read(const Json& config, const std::string& where) {
+Result<AdapterSettings> prompt_read(const Json& config, const std::string& where) {
   Json known = config;  // null where the prompt did not start as a text
   if (known.contains("prompt_tuning_init_text") && known["prompt_tuning_init_text"].is_null())
     known.erase("prompt_tuning_init_text");
-  return read_prompt_settings(kName, known, where);
+  return read_prompt_settings(kPromptTuning, known, where);
 }
 
-Json write(const AdapterSettings& settings) {
-  Json config = write_prompt_settings(kName, settings);
+Json prompt_write(const AdapterSettings& settings) {
+  Json config = write_prompt_settings(kPromptTuning, settings);
   if (config["prompt_tuning_init_text"] == "") config["prompt_tuning_init_text"] = nullptr;
   config["tokenizer_kwargs"] = nullptr;
   config["tokenizer_name_or_path"] = nullptr;
   return config;
 }
 
-std::vector<TensorSize> sizes(const ModelGeometry& model, const AdapterSettings& settings) {
-  return {{kPromptKey, {tokens_of(settings), model.hidden_size}}};
+std::vector<TensorSize> prompt_sizes(const ModelGeometry& model, const AdapterSettings& settings) {
+  return {{kPromptKey, {prompt_tokens_of(settings), model.hidden_size}}};
 }
 
-Adapter::Parts parts_of(LoadedModel& base, SequencePort& port, const AdapterSettings& settings,
-                        const Tensor& prompt) {
+Adapter::Parts prompt_parts_of(LoadedModel& base, SequencePort& port,
+                               const AdapterSettings& settings, const Tensor& prompt) {
   const ModelGeometry model = base.model->geometry();
   const Tensor own = prompt.to(base.model->device());
   Adapter::Parts parts;
@@ -65,8 +65,8 @@ Adapter::Parts parts_of(LoadedModel& base, SequencePort& port, const AdapterSett
 }
 
 /// Ids of the vocabulary but the picture's, whose embedding a model may look for in the text.
-std::vector<std::int64_t> drawn_ids(const LoadedModel& base, std::int64_t count,
-                                    at::Generator& generator) {
+std::vector<std::int64_t> prompt_drawn_ids(const LoadedModel& base, std::int64_t count,
+                                           at::Generator& generator) {
   const std::int64_t vocabulary = base.model->geometry().vocab_size;
   const Tensor drawn =
       at::randint(vocabulary, {count}, generator, torch::TensorOptions(torch::kInt64));
@@ -79,8 +79,8 @@ std::vector<std::int64_t> drawn_ids(const LoadedModel& base, std::int64_t count,
 }
 
 /// The text's tokens, cut or repeated until there are `count`.
-Result<std::vector<std::int64_t>> text_ids(const LoadedModel& base, const std::string& text,
-                                           std::int64_t count) {
+Result<std::vector<std::int64_t>> prompt_text_ids(const LoadedModel& base, const std::string& text,
+                                                  std::int64_t count) {
   LUTHIER_TRY(const Encoding encoding,
               base.processor->tokenizer().encode(text, /*add_special_tokens=*/true));
   if (encoding.ids.empty()) {
@@ -93,50 +93,52 @@ Result<std::vector<std::int64_t>> text_ids(const LoadedModel& base, const std::s
   return ids;
 }
 
-Result<Adapter::Parts> make(LoadedModel& base, const AdapterSettings& settings,
-                            std::uint64_t seed) {
+Result<Adapter::Parts> prompt_make(LoadedModel& base, const AdapterSettings& settings,
+                                   std::uint64_t seed) {
   const torch::NoGradGuard no_grad;
   LUTHIER_TRY(SequencePort* const port, prompt_port(list_ports(*base.model)));
-  const std::int64_t count = tokens_of(settings);
+  const std::int64_t count = prompt_tokens_of(settings);
   const std::string start = settings.more.text("adapter.prompt_tuning_init");
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   if (start == "RANDOM") {
-    return parts_of(
+    return prompt_parts_of(
         base, *port, settings,
         torch::empty({count, port->sequence_width()}, torch::kFloat32).normal_(0, 1, generator));
   }
   std::vector<std::int64_t> ids;
   if (start == "TEXT") {
-    LUTHIER_TRY(ids, text_ids(base, settings.more.text("adapter.prompt_tuning_init_text"), count));
+    LUTHIER_TRY(
+        ids, prompt_text_ids(base, settings.more.text("adapter.prompt_tuning_init_text"), count));
   } else {
-    ids = drawn_ids(base, count, generator);
+    ids = prompt_drawn_ids(base, count, generator);
   }
   const Tensor found = port->embed(torch::tensor(ids, torch::kInt64).to(base.model->device()));
-  return parts_of(base, *port, settings, found.to(torch::kFloat32).detach().clone());
+  return prompt_parts_of(base, *port, settings, found.to(torch::kFloat32).detach().clone());
 }
 
-Result<Adapter::Parts> load(LoadedModel& base, const AdapterSettings& settings,
-                            const SafetensorsFile& file) {
+Result<Adapter::Parts> prompt_load(LoadedModel& base, const AdapterSettings& settings,
+                                   const SafetensorsFile& file) {
   LUTHIER_TRY(SequencePort* const port, prompt_port(list_ports(*base.model)));
-  LUTHIER_TRY(const Tensor prompt, read_prompt(file, tokens_of(settings), port->sequence_width()));
-  return parts_of(base, *port, settings, prompt);
+  LUTHIER_TRY(const Tensor prompt,
+              read_prompt(file, prompt_tokens_of(settings), port->sequence_width()));
+  return prompt_parts_of(base, *port, settings, prompt);
 }
 
-void add_to(StepTerms& terms, const AdapterSettings& settings) {
-  terms.tokens_before = tokens_of(settings);
+void prompt_add_to(StepTerms& terms, const AdapterSettings& settings) {
+  terms.tokens_before = prompt_tokens_of(settings);
 }
 
-const WholeMethod kWhole{sizes, make, load, add_to};
+const WholeMethod kPromptWhole{prompt_sizes, prompt_make, prompt_load, prompt_add_to};
 
 }  // namespace
 
 const Method& prompt_tuning_method() {
   static const Method method = [] {
-    Method row(method_kind(kName));
-    row.fields = fields;
-    row.read = read;
-    row.write = write;
-    row.of_whole = &kWhole;
+    Method row(method_kind(kPromptTuning));
+    row.fields = prompt_tuning_fields;
+    row.read = prompt_read;
+    row.write = prompt_write;
+    row.of_whole = &kPromptWhole;
     row.unmergeable =
         "Prompt tuning puts tokens in front of the text, which no weight of the base can hold.";
     return row;

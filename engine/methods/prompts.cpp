@@ -2,6 +2,7 @@
 #include "engine/methods/prompts.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/base/text.h"
 #include "engine/methods/adapter_tensors.h"
@@ -74,6 +75,48 @@ Result<torch::Tensor> read_prompt(const SafetensorsFile& file, std::int64_t toke
                        "belong together.");
   }
   return read_adapter_tensor(*view, where + ": " + kPromptKey);
+}
+
+Result<std::optional<std::vector<torch::Tensor>>> read_encoder(const SafetensorsFile& adapter,
+                                                               const std::vector<TensorSize>& sizes,
+                                                               torch::Device device) {
+  const std::filesystem::path path = adapter.path().parent_path() / Adapter::kEncoderFile;
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return std::optional<std::vector<torch::Tensor>>();
+  LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
+  std::vector<torch::Tensor> tensors;
+  for (const TensorSize& size : sizes) {
+    const std::string place = path.string() + ": " + size.suffix;
+    const auto view = file.find(size.suffix);
+    if (!view)
+      return input_error("The tensor " + size.suffix + " is missing.", place,
+                         "The file is incomplete.");
+    if (view->info.shape != size.shape) {
+      return input_error("The shape is " + shape_text(view->info.shape) + ", " +
+                             shape_text(size.shape) + " is expected.",
+                         place,
+                         "The adapter was made for another base, or the folder's two files do not "
+                         "belong together.");
+    }
+    LUTHIER_TRY(const torch::Tensor read, read_adapter_tensor(*view, place));
+    tensors.push_back(read.to(device));
+  }
+  LUTHIER_CHECK(file.check_unchanged());
+  return std::optional(std::move(tensors));
+}
+
+Error no_encoder(const SafetensorsFile& file) {
+  return input_error(
+      "The folder has only what a network made, not the network.",
+      file.path().parent_path().string(),
+      "PEFT saves no network: go on from a run's folder that has prompt_encoder.safetensors, or "
+      "start anew.");
+}
+
+void draw_linear(torch::Tensor& weight, torch::Tensor& bias, at::Generator& generator) {
+  const double bound = 1 / std::sqrt(static_cast<double>(weight.size(1)));
+  weight.uniform_(-bound, bound, generator);
+  bias.uniform_(-bound, bound, generator);
 }
 
 }  // namespace luthier

@@ -24,4 +24,14 @@ Result<SequencePort*> prompt_port(const Ports& ports);
 Result<torch::Tensor> read_prompt(const SafetensorsFile& file, std::int64_t tokens,
                                   std::int64_t width);
 
+/// What made a prompt, beside the adapter's file (`file`): tensors of these names and shapes in
+/// their order, in float32 on `device`. None: the folder has no such file.
+Result<std::optional<std::vector<torch::Tensor>>> read_encoder(const SafetensorsFile& file,
+                                                               const std::vector<TensorSize>& sizes,
+                                                               torch::Device device);
+/// Why a prompt without what made it cannot be trained further.
+Error no_encoder(const SafetensorsFile& file);
+/// As torch.nn.Linear starts: uniform within ±1/√(width of its input), its bias too.
+void draw_linear(torch::Tensor& weight, torch::Tensor& bias, at::Generator& generator);
+
 }  // namespace luthier

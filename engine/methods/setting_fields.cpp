@@ -2,6 +2,9 @@
 #include "engine/methods/setting_fields.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include "engine/config/recipe_field.h"
 
 namespace luthier {
 
@@ -89,6 +92,19 @@ std::string leaf_of(const RecipeField& field) {
   return field.about.key.substr(field.about.key.rfind('.') + 1);
 }
 
+/// Whether a kind's setting is the adapter's; others are of its training, and in no folder.
+bool is_of_adapter(const RecipeField& field) { return field.about.key.starts_with("adapter."); }
+
+/// A recipe keeps numbers of a list as their text.
+Json as_numbers(const Json& texts) {
+  Json numbers = Json::array();
+  for (const Json& text : texts) {
+    const Json number = Json::parse(text.get<std::string>(), nullptr, /*allow_exceptions=*/false);
+    numbers.push_back(number.is_number() ? number : text);
+  }
+  return numbers;
+}
+
 }  // namespace
 
 Status read_own_settings(const Kind& kind, const Json& config, const std::string& where,
@@ -96,6 +112,7 @@ Status read_own_settings(const Kind& kind, const Json& config, const std::string
   Recipe recipe;
   recipe.adapter = std::move(settings);
   for (const RecipeField& field : kind.fields) {
+    if (!is_of_adapter(field)) continue;
     const std::string leaf = leaf_of(field);
     const auto found = config.find(leaf);
     if (found == config.end()) continue;
@@ -112,10 +129,89 @@ void write_own_settings(const Kind& kind, const AdapterSettings& settings, Json&
   Recipe recipe;
   recipe.adapter = settings;
   for (const RecipeField& field : kind.fields) {
+    if (!is_of_adapter(field)) continue;
     const Json value = field.read(recipe);
     const bool null_choice = field.about.type == FieldDescription::Type::Choice && value == "null";
-    config[leaf_of(field)] = null_choice ? Json(nullptr) : value;
+    const bool of_numbers = field.numbers && value.is_array();
+    config[leaf_of(field)] = null_choice ? Json(nullptr) : of_numbers ? as_numbers(value) : value;
   }
+}
+
+Result<Json> listed_token_rows(Json config, const char* key, const std::string& where) {
+  const auto found = config.find(key);
+  if (found == config.end() || !found->is_object()) return config;
+  const std::string name = found->size() == 1 ? found->begin().key() : std::string();
+  if (name != "embed_tokens" && !name.ends_with(".embed_tokens")) {
+    return input_error("Rows of other modules than the token embedding train.", where + ": " + key,
+                       "Luthier has them of embed_tokens alone.");
+  }
+  const Json rows = found->begin().value();
+  config[key] = rows;
+  return config;
+}
+
+namespace {
+
+/// The settings of `kind` that stand in a config under their own names.
+std::vector<const RecipeField*> plain_fields(const Kind& kind) {
+  std::vector<const RecipeField*> plain;
+  for (const std::string& key : kind.shares) {
+    const bool elsewhere = key == "adapter.target_modules" || key == "adapter.exclude_modules" ||
+                           key == "adapter.modules_to_save" || key == "adapter.init_from" ||
+                           key == "adapter.bias";
+    if (const RecipeField* field = exact_field(key); field && !elsewhere) plain.push_back(field);
+  }
+  for (const RecipeField& field : kind.fields) plain.push_back(&field);
+  return plain;
+}
+
+/// As PEFT writes it: a whole number without a point, words that are none as what they are.
+Json as_written(const Json& value) {
+  if (value == "null") return nullptr;
+  if (value == "true" || value == "false") return value == "true";
+  if (!value.is_number_float()) return value;
+  const auto number = value.get<double>();
+  if (number != std::floor(number) || std::abs(number) > 1e15) return value;
+  return static_cast<std::int64_t>(number);
+}
+
+}  // namespace
+
+Result<AdapterSettings> read_kind_settings(const Kind& kind, const Json& config,
+                                           const std::string& where) {
+  Recipe recipe;
+  for (const KindDefault& entry : kind.defaults) {
+    const RecipeField* field = exact_field(entry.key);
+    if (field && entry.key.starts_with("adapter.")) field->write(recipe, entry.value);
+  }
+  LUTHIER_TRY(const std::string bias, json_string(config, "bias", where, "none"));
+  if (bias != "none")
+    return input_error("bias is \"" + bias + "\", which Luthier does not train.", where + ": bias",
+                       "Only none is known.");
+  LUTHIER_CHECK(read_module_settings(config, where, recipe.adapter));
+  for (const RecipeField* field : plain_fields(kind)) {
+    const std::string leaf = leaf_of(*field);
+    const auto found = config.find(leaf);
+    if (found == config.end()) continue;
+    if (found->is_null() && field->about.type != FieldDescription::Type::Choice) {
+      if (!field->about.nullable) continue;
+    }
+    LUTHIER_TRY(const Json value, check_value(*field, *found, where + ": " + leaf));
+    field->write(recipe, value);
+  }
+  return std::move(recipe.adapter);
+}
+
+Json write_kind_settings(const Kind& kind, const AdapterSettings& settings) {
+  Recipe recipe;
+  recipe.adapter = settings;
+  Json config = common_json();
+  write_module_settings(settings, config);
+  for (const RecipeField* field : plain_fields(kind))
+    config[leaf_of(*field)] = as_written(field->read(recipe));
+  config["layers_pattern"] = nullptr;
+  config["layers_to_transform"] = nullptr;
+  return config;
 }
 
 Json common_json() {

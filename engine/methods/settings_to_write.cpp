@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/methods/layer_choice.h"
 #include "engine/methods/module_selection.h"
 
 namespace luthier {
@@ -40,6 +41,22 @@ bool means(const Result<std::vector<NamePattern>>& patterns, const std::vector<s
   const auto matches = [&](const std::string& name) {
     const auto matched = any_matches(*patterns, name);
     return matched && *matched;
+  };
+  return std::all_of(wanted.begin(), wanted.end(), matches) &&
+         std::none_of(others.begin(), others.end(), matches);
+}
+
+/// The same of target_modules together with the layers that are chosen.
+bool targets_mean(const AdapterSettings& settings, const std::vector<std::string>& wanted,
+                  const std::vector<std::string>& others) {
+  const auto patterns = compile_selector(settings.target_modules, "");
+  const auto layers = LayerChoice::compile(settings);
+  if (!patterns || !layers) return false;
+  if (!layers->chooses()) return means(patterns, wanted, others);
+  const auto matches = [&](const std::string& name) {
+    const auto matched = any_matches(*patterns, name);
+    const auto kept = layers->keeps(name, *patterns);
+    return matched && *matched && kept && *kept;
   };
   return std::all_of(wanted.begin(), wanted.end(), matches) &&
          std::none_of(others.begin(), others.end(), matches);
@@ -119,9 +136,9 @@ AdapterSettings settings_to_write(AdapterSettings settings, const std::vector<Mo
   std::map<std::string, double> alphas;
   std::vector<std::string> wanted, others;
   for (const WrappedModule& module : selection.wrapped) {
-    wanted.push_back(module.name);
-    ranks[module.name] = module.scale.rank;
-    alphas[module.name] = module.scale.alpha;
+    (module.by_parameter ? others : wanted).push_back(module.name);
+    ranks[module.pattern_name()] = module.scale.rank;
+    alphas[module.pattern_name()] = module.scale.alpha;
   }
   auto excluded = compile_selector(settings.exclude_modules, "");
   if (!means(excluded, {}, wanted)) {
@@ -129,19 +146,23 @@ AdapterSettings settings_to_write(AdapterSettings settings, const std::vector<Mo
     excluded = std::vector<NamePattern>();
   }
   for (const ModelModule& module : modules) {
-    if (ranks.contains(module.name) || is_saved_module(module.name, settings.modules_to_save))
-      continue;
+    const bool known = std::find(wanted.begin(), wanted.end(), module.name) != wanted.end();
+    if (known || is_saved_module(module.name, settings.modules_to_save)) continue;
     const auto out = any_matches(*excluded, module.name);
     if (!out || !*out) others.push_back(module.name);
   }
-  if (!means(compile_selector(settings.target_modules, ""), wanted, others)) {
+  if (!targets_mean(settings, wanted, others)) {
     settings.target_modules = exact_selector(wanted, others);
+    // What is named now needs no layers.
+    if (!settings.more.names(kLayers).empty()) settings.more.set_json(kLayers, "null");
+    if (!settings.more.names(kLayersPattern).empty())
+      settings.more.set_json(kLayersPattern, "null");
   }
   settings.modules_to_save = exact_saved(settings.modules_to_save, modules);
   const auto scales = ScalePatterns::compile(settings, "");
   const bool kept = scales && std::all_of(selection.wrapped.begin(), selection.wrapped.end(),
                                           [&](const WrappedModule& module) {
-                                            const auto scale = scales->of(module.name);
+                                            const auto scale = scales->of(module.pattern_name());
                                             return scale && scale->rank == module.scale.rank &&
                                                    scale->alpha == module.scale.alpha;
                                           });

@@ -47,7 +47,7 @@ Status load_weights(Model& model, const Family& family, const CheckpointFiles& f
   LUTHIER_TRY(const auto names, stored_names(family, files, packing, where));
   if (packing) {
     place_tensors(model, options, packing);
-    LUTHIER_CHECK(load_packed(model, files, names, packing, options, where, watch, warn_of_broken));
+    LUTHIER_CHECK(load_packed(model, files, names, packing, options, where, watch));
   }
   for (auto& item : model.named_parameters()) {
     const auto found = names.find(item.key());

@@ -32,6 +32,7 @@ struct ModuleSummary {
   std::string dtype;  ///< of its weight as stored: F16, BF16, F32, or a packed kind's name
   std::int64_t parameters = 0;  ///< weight and bias
   std::string part;             ///< vision_tower, projector, language_model, by the model
+  std::int64_t bias = 0;        ///< numbers of its bias; 0: it has none
 };
 
 /// A branch of a layer (its attention or its feed-forward) that a plug may hang on.

@@ -39,7 +39,8 @@ class Writing {
   void add(const std::string& name, const PackedPointer& packed,
            const std::vector<std::int64_t>& shape, bool dequantized) {
     for (const auto& [end, tensor] : packed->stored()) {
-      tensors_.push_back({name + end, tensor.scalar_type(), tensor.sizes().vec(),
+      tensors_.push_back({part_name(name, end, packed->kind()), tensor.scalar_type(),
+                          tensor.sizes().vec(),
                           [tensor = tensor]() -> Result<Tensor> { return tensor; }});
     }
     if (!dequantized) return;
@@ -60,6 +61,10 @@ bool can_be_packed(torch::ScalarType type) {
 /// What the settings mean; an Input error where that is no packing.
 Result<const WeightKind*> kind_to_write(const Json& settings, const std::string& where) {
   LUTHIER_TRY(const WeightKind* kind, find_weight_kind(settings, where));
+  if (kind && !kind->written) {
+    return input_error("Weights are not packed to " + std::string(kind->name) + " here.", where,
+                       "Such checkpoints are read only; pack to nf4, fp4 or int8.");
+  }
   if (kind) return kind;
   return input_error("The settings ask for no packing.", where);
 }
@@ -122,7 +127,8 @@ Status pack_into(const fs::path& model, const fs::path& out, const PackFiles& ho
       continue;
     }
     LUTHIER_TRY(const Tensor dense, read_as(*view, dtype, place));
-    LUTHIER_TRY(const PackedPointer packed, weight_packing(*kind)->pack(dense, how.settings));
+    LUTHIER_TRY(const PackedPointer packed,
+                weight_packing(*kind)->pack(dense, how.settings, place));
     writing.add(name, packed, view->info.shape, how.dequantized);
   }
   LUTHIER_CHECK(writing.write(writer.path() / "model.safetensors"));
@@ -151,7 +157,8 @@ Status pack_tensors(const fs::path& path, const fs::path& out, const PackFiles& 
                          "What is packed must be F16, BF16 or F32.");
     }
     LUTHIER_TRY(const Tensor dense, read_stored(*file.find(name), place));
-    LUTHIER_TRY(const PackedPointer packed, weight_packing(*kind)->pack(dense, how.settings));
+    LUTHIER_TRY(const PackedPointer packed,
+                weight_packing(*kind)->pack(dense, how.settings, place));
     writing.add(name, packed, info.shape, how.dequantized);
   }
   LUTHIER_CHECK(file.check_unchanged());

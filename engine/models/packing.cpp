@@ -100,9 +100,9 @@ Result<PackingPlan> plan_packing(Model& shapes, const Family& family, const Chec
     }
     if (!plan.stored.empty()) {
       LUTHIER_CHECK(check_against(asked, wanted, plan, where));
-      // What products are computed in is no property of the file.
-      if (wanted && asked.contains("bnb_4bit_compute_dtype"))
-        plan.settings["bnb_4bit_compute_dtype"] = asked["bnb_4bit_compute_dtype"];
+      // How products are made is no property of the file.
+      for (const char* key : {"bnb_4bit_compute_dtype", "llm_int8_threshold"})
+        if (wanted && asked.contains(key)) plan.settings[key] = asked[key];
       return plan;
     }
   }
@@ -115,8 +115,10 @@ Result<std::map<std::string, std::string>> stored_names(const Family& family,
                                                         const std::string& where) {
   std::map<std::string, std::string> names;
   for (const auto& [stored, info] : files.tensors()) {
-    if (!plan.stored.empty() && part_of_weight(stored, *plan.kind)) continue;
-    const std::string name = family.memory_name(stored);
+    const auto part = plan.stored.empty() ? std::nullopt : part_of_weight(stored, *plan.kind);
+    const bool numbers = part && !part->end.empty() && part->end == plan.kind->numbers;
+    if (part && !numbers) continue;
+    const std::string name = family.memory_name(numbers ? part->weight : stored);
     if (!names.emplace(name, stored).second) {
       return input_error(
           "The tensors " + names[name] + " and " + stored + " stand for the same parameter.", where,
@@ -150,8 +152,7 @@ void place_tensors(Model& model, const torch::TensorOptions& options, const Pack
 Status load_packed(Model& model, const CheckpointFiles& files,
                    const std::map<std::string, std::string>& names, const PackingPlan& plan,
                    const torch::TensorOptions& options, const std::string& where,
-                   const ReadWatch& watch,
-                   const std::function<void(const std::string& place)>& not_finite) {
+                   const ReadWatch& watch) {
   const torch::NoGradGuard no_grad;
   const WeightPacking* packing = weight_packing(*plan.kind);
   TORCH_CHECK(packing, plan.kind->name, " has no products");
@@ -172,6 +173,7 @@ Status load_packed(Model& model, const CheckpointFiles& files,
       StoredParts parts;
       LUTHIER_TRY(parts[""], read_part(*view, place, watch));
       for (const auto& [end, name] : beside->second) {
+        if (end == plan.kind->numbers) continue;
         LUTHIER_TRY(parts[end], read_part(*files.find(name), where + ": " + name, watch));
       }
       LUTHIER_TRY(packed, packing->read(parts, rows, cols, plan.settings, place));
@@ -183,10 +185,8 @@ Status load_packed(Model& model, const CheckpointFiles& files,
                            where, "The weights do not belong to this config.json.");
       }
       Tensor dense = torch::empty({rows, cols}, torch::TensorOptions().dtype(dtype));
-      bool finite = true;
-      LUTHIER_CHECK(read_stored(*view, dense, place, watch, &finite));
-      if (!finite) not_finite(place);
-      LUTHIER_TRY(packed, packing->pack(dense, plan.settings));
+      LUTHIER_CHECK(read_stored(*view, dense, place, watch));
+      LUTHIER_TRY(packed, packing->pack(dense, plan.settings, place));
     }
     if (packed->device() != options.device()) {
       const auto compute = packed->compute_dtype;

@@ -46,12 +46,11 @@ Result<std::map<std::string, std::string>> stored_names(const Family& family,
 /// Gives memory to all tensors of a model on the meta device but the packed ones.
 void place_tensors(Model& model, const torch::TensorOptions& options, const PackingPlan& plan);
 
-/// The packed weights of the plan, one after another. `finite`: told of a tensor that is not.
+/// The packed weights of the plan, one after another.
 Status load_packed(Model& model, const CheckpointFiles& files,
                    const std::map<std::string, std::string>& names, const PackingPlan& plan,
                    const torch::TensorOptions& options, const std::string& where,
-                   const ReadWatch& watch,
-                   const std::function<void(const std::string& place)>& not_finite);
+                   const ReadWatch& watch);
 
 /// Every linear of the model that is packed, by its name.
 std::map<std::string, Linear> packed_linears(Model& model);

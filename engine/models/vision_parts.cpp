@@ -92,7 +92,7 @@ Tensor PatchConvolution::forward(const Tensor& pixels) const {
                              .view({frames, channels, rows, p, columns, p})
                              .permute({0, 2, 4, 1, 3, 5})
                              .reshape({frames, rows * columns, channels * p * p});
-  return linear_product(patches, weight_.flatten(1), bias_);
+  return product(patches);
 }
 
 VisionMlp::VisionMlp(const VisionSizes& sizes, const torch::TensorOptions& tensors)

@@ -12,6 +12,7 @@
 #include "engine/nn/layers.h"
 #include "engine/nn/linear.h"
 #include "engine/nn/plugs.h"
+#include "engine/nn/patch_product.h"
 
 namespace luthier {
 
@@ -30,20 +31,17 @@ struct VisionSizes {
 /// Every size is checked.
 Status read_vision_sizes(const Json& vision_config, const std::string& where, VisionSizes& sizes);
 
-/// Square patches that do not overlap: the convolution is one product. Registers weight [hidden,
-/// channels, patch, patch] and bias as Conv2d does.
-class PatchConvolution : public ParameterModule {
+/// Square patches: weight [hidden, channels, patch, patch] and bias as Conv2d has them.
+class PatchConvolution : public PatchProduct {
  public:
   PatchConvolution(const VisionSizes& sizes, bool bias, const torch::TensorOptions& tensors);
   /// [frames, channels, height, width] → [frames, patches, hidden], row by row; a rest smaller than
   /// a patch is left out.
   torch::Tensor forward(const torch::Tensor& pixels) const;
   std::string type_name() const override { return "Conv2d"; }
-  torch::ScalarType dtype() const { return weight_.scalar_type(); }
 
  private:
   std::int64_t stride_;
-  torch::Tensor weight_, bias_;
 };
 
 /// fc1, activation, fc2.

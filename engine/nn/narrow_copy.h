@@ -21,6 +21,9 @@ class NarrowCopy {
   /// Where the copy lies; null: there is none. A recording (device/graph) reads it there.
   const void* address() const { return copy_.defined() ? copy_.const_data_ptr() : nullptr; }
 
+  /// Gives its memory back; `of` makes it again. What a recording holds of it is no longer there.
+  void let_go() const { copy_ = of_ = torch::Tensor(); }
+
   /// A copy and what it is of.
   struct Pair {
     const torch::Tensor* wide;

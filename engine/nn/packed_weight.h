@@ -31,23 +31,39 @@ class PackedWeight : public torch::CustomClassHolder {
   virtual torch::Tensor dense_rows(std::int64_t begin, std::int64_t end,
                                    torch::ScalarType dtype) const = 0;
   virtual c10::intrusive_ptr<PackedWeight> to(torch::Device device) const = 0;
-  /// What a checkpoint holds of it: the end of a name behind X.weight ("" the packed numbers
+  /// What a checkpoint holds of it: the end of a name as its kind has them ("" the packed numbers
   /// themselves) and its tensor, on the CPU.
   virtual std::vector<std::pair<std::string, torch::Tensor>> stored() const = 0;
+  /// x [n, in] · Wᵀ + bias, outside autograd, where the kind answers otherwise than by dense
+  /// numbers; undefined: it does not.
+  virtual torch::Tensor own_product(const torch::Tensor& x, const torch::Tensor& bias) const;
 
   /// What its products are computed in; nothing: in what x has.
   std::optional<torch::ScalarType> compute_dtype;
 };
 using PackedPointer = c10::intrusive_ptr<PackedWeight>;
 
-/// A checkpoint's tensors of one weight, by the ends of their names behind X.weight.
+/// While one lives, what is made is a training's micro-batch and no answer: a kind that answers in
+/// a way of its own trains over its dense numbers, as bitsandbytes does on a CPU.
+class TrainingProducts {
+ public:
+  TrainingProducts();
+  ~TrainingProducts();
+  TrainingProducts(const TrainingProducts&) = delete;
+  TrainingProducts& operator=(const TrainingProducts&) = delete;
+  static bool here();  ///< in this process
+};
+
+/// A checkpoint's tensors of one weight, by the ends of their names; "" the packed numbers.
 using StoredParts = std::map<std::string, torch::Tensor>;
 
 /// The tensor half of a kind.
 struct WeightPacking {
   const WeightKind* kind;  ///< the torch-free half
-  /// `weight` is of float32, bfloat16 or float16, on the CPU, of any shape.
-  Result<PackedPointer> (*pack)(const torch::Tensor& weight, const Json& settings);
+  /// `weight` is of float32, bfloat16 or float16, on the CPU, of any shape. An Input error where
+  /// its numbers cannot be packed; `where` is the tensor's place.
+  Result<PackedPointer> (*pack)(const torch::Tensor& weight, const Json& settings,
+                                const std::string& where);
   /// Of tensors that a file holds: whatever does not fit a weight [rows, cols] is an Input error.
   Result<PackedPointer> (*read)(const StoredParts& parts, std::int64_t rows, std::int64_t cols,
                                 const Json& settings, const std::string& where);

@@ -319,6 +319,12 @@ bool differentiable(const Tensor& x, const std::vector<Part>& parts) {
   return any;
 }
 
+/// The base's bias and the plug's are one.
+Tensor bias_with(const Tensor& bias, const LowRank& low) {
+  if (!low.bias.defined()) return bias;
+  return bias.defined() ? bias + low.bias : low.bias;
+}
+
 /// What the linear's plug makes of it; none where that is something else.
 std::optional<Part> part_of(const LinearImpl& linear, torch::ScalarType type) {
   Part part{linear.weight, linear.bias, {}};
@@ -326,6 +332,7 @@ std::optional<Part> part_of(const LinearImpl& linear, torch::ScalarType type) {
   const auto* plug = dynamic_cast<const LowRankPlug*>(linear.plug);
   if (!plug) return std::nullopt;
   part.low = plug->low_rank(type);
+  part.bias = bias_with(part.bias, part.low);
   return part;
 }
 
@@ -348,7 +355,12 @@ std::vector<Tensor> made_together(const Tensor& x, const std::vector<Part>& part
 }  // namespace
 
 Tensor low_rank_product(const Tensor& x, const LinearImpl& linear, const LowRank& low) {
-  return made_together(x, {Part{linear.weight, linear.bias, low}}).front();
+  return low_rank_product(x, linear.weight, linear.bias, low);
+}
+
+Tensor low_rank_product(const Tensor& x, const Weight& weight, const Tensor& bias,
+                        const LowRank& low) {
+  return made_together(x, {Part{weight, bias_with(bias, low), low}}).front();
 }
 
 std::vector<Tensor> side_by_side(const Tensor& x, const std::vector<const LinearImpl*>& linears,

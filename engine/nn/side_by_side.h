@@ -18,7 +18,8 @@ namespace luthier {
 struct LowRank {
   torch::Tensor a, b, near_a, near_b;
   double scale = 1, dropout = 0;
-  MaskSeed seed;  ///< of the dropout
+  MaskSeed seed;            ///< of the dropout
+  torch::Tensor bias = {};  ///< [out], added as it is, in the type of x; undefined: none
 };
 
 /// A plug whose forward is low_rank_product with this and nothing else.
@@ -32,6 +33,9 @@ class LowRankPlug : public LinearPlug {
 /// in A and B, in bias and, where it is trained, in the weight.
 torch::Tensor low_rank_product(const torch::Tensor& x, const LinearImpl& linear,
                                const LowRank& low);
+/// The same of a weight with this bias, or with none.
+torch::Tensor low_rank_product(const torch::Tensor& x, const Weight& weight,
+                               const torch::Tensor& bias, const LowRank& low);
 
 /// Linears that read the same input of `in` numbers and give so many each, their weights one below
 /// the other in one piece of memory and so are their biases. Each is a linear as any other, with a

@@ -29,6 +29,7 @@ torch::ScalarType compute_dtype(const PackedWeight& weight, const Tensor& x) {
 
 /// x [n, in], outside autograd.
 Tensor packed_product(const Tensor& x, const PackedWeight& weight, const Tensor& given) {
+  if (const Tensor own = weight.own_product(x, given); own.defined()) return own;
   const torch::ScalarType type = compute_dtype(weight, x);
   const Tensor in = x.to(type), bias = given.defined() ? given.to(type) : Tensor();
   const std::int64_t rows = weight.rows(), step = rows_at_once(weight);

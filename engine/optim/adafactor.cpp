@@ -25,8 +25,8 @@ void take_in(torch::Tensor mean, const torch::Tensor& value, double memory) {
 
 class Adafactor : public Optimizer {
  public:
-  Adafactor(std::vector<TrainedTensor> tensors, const TrainingSettings& training)
-      : Optimizer(std::move(tensors), "adafactor", training.weight_decay) {}
+  Adafactor(std::vector<TrainedTensor> tensors, const Recipe& recipe)
+      : Optimizer(std::move(tensors), recipe) {}
 
  protected:
   void update(const Group& group) override {
@@ -65,7 +65,7 @@ class Adafactor : public Optimizer {
 
 std::unique_ptr<Optimizer> adafactor_optimizer(std::vector<TrainedTensor> tensors,
                                                const Recipe& recipe) {
-  return std::make_unique<Adafactor>(std::move(tensors), recipe.training);
+  return std::make_unique<Adafactor>(std::move(tensors), recipe);
 }
 
 }  // namespace luthier

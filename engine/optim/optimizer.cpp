@@ -1,42 +1,40 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Groups, state and checkpoints of every optimizer.
+// Groups, state and steps of every optimizer; its checkpoints are in optimizer_state.cpp.
 #include "engine/optim/optimizer.h"
 
+#include <algorithm>
 #include <tuple>
 #include <utility>
 
 #include "engine/config/kinds.h"
+#include "engine/optim/masters.h"
 
 namespace luthier {
 namespace {
 
-torch::ScalarType scalar_type(StateTensor::Type type) {
-  return type == StateTensor::Type::UInt8 ? torch::kUInt8 : torch::kFloat32;
+constexpr std::int64_t kPageStart = 256;  // a page's bytes begin at a multiple of this
+
+std::int64_t rounded_up(std::int64_t bytes) {
+  return (bytes + kPageStart - 1) / kPageStart * kPageStart;
 }
 
-constexpr const char* kMaster = ".master";
-
-/// Also of a tensor that does not lie in one piece, which the kernels of lists ask for.
-bool needs_master(const torch::Tensor& tensor) {
-  return tensor.scalar_type() != torch::kFloat32 || !tensor.is_contiguous();
-}
-
-torch::Tensor float32_copy(const torch::Tensor& tensor) {
-  return tensor.detach().to(torch::kFloat32, /*non_blocking=*/false, /*copy=*/true).contiguous();
+/// Of a tensor's state, what waits elsewhere than the tensor itself.
+bool is_paged(const torch::Tensor& kept, const torch::Tensor& trained) {
+  return kept.device() != trained.device();
 }
 
 }  // namespace
 
-Optimizer::Optimizer(std::vector<TrainedTensor> tensors, const std::string& name,
-                     double weight_decay)
-    : Optimizer(std::move(tensors), optimizer_kind(name).state, weight_decay) {}
+Optimizer::Optimizer(std::vector<TrainedTensor> tensors, const Recipe& recipe)
+    : Optimizer(std::move(tensors), state_layout(recipe), recipe.training.weight_decay) {}
 
-Optimizer::Optimizer(std::vector<TrainedTensor> tensors, StateLayout layout, double weight_decay)
-    : tensors_(std::move(tensors)),
-      layout_(layout),
-      weight_decay_(weight_decay),
-      kept_(tensors_.size()) {
+Optimizer::Optimizer(std::vector<TrainedTensor> tensors, const StateLayout& layout,
+                     double weight_decay)
+    : tensors_(std::move(tensors)), weight_decay_(weight_decay), kept_(tensors_.size()) {
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    kept_[i].layout = layout(tensors_[i].shape());
+    for (const StateTensor& kept : kept_[i].layout)
+      pages_ = pages_ || (kept.paged && !tensors_[i].tensor.is_cpu());
     if (needs_master(tensors_[i].tensor)) kept_[i].master = tensors_[i].master;
     tensors_[i].master.reset();
   }
@@ -45,22 +43,46 @@ Optimizer::Optimizer(std::vector<TrainedTensor> tensors, StateLayout layout, dou
 void Optimizer::make_missing_state() {
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const torch::Tensor& tensor = tensors_[i].tensor;
+    Kept& here = kept_[i];
     if (!tensor.grad().defined()) continue;
-    if (needs_master(tensor) && !kept_[i].master.defined()) kept_[i].master = float32_copy(tensor);
-    if (!kept_[i].tensors.empty()) continue;
+    if (needs_master(tensor) && !here.master.defined()) here.master = float32_copy(tensor);
+    if (here.made) continue;
     std::vector<torch::Tensor> made;
-    for (const StateTensor& kept : layout_(tensor.sizes().vec())) {
-      const auto options = tensor.options().dtype(scalar_type(kept.type)).requires_grad(false);
-      made.push_back(torch::zeros(kept.shape, options));
-    }
-    kept_[i].tensors = std::move(made);
+    for (const StateTensor& kept : here.layout)
+      made.push_back(torch::zeros(kept.shape, options_of(kept, tensor)));
+    here.tensors = std::move(made);
+    here.made = true;
   }
+}
+
+/// On the device, for the pages of a round: [bytes] uint8; undefined: nothing is paged.
+torch::Tensor Optimizer::room_for_pages() const {
+  if (!pages_) return {};
+  std::int64_t largest = 0, all = 0;
+  torch::Tensor on;
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    if (!tensors_[i].tensor.grad().defined()) continue;
+    std::int64_t bytes = 0;
+    for (const torch::Tensor& kept : kept_[i].tensors) {
+      if (is_paged(kept, tensors_[i].tensor))
+        bytes += rounded_up(static_cast<std::int64_t>(kept.nbytes()));
+    }
+    if (bytes > 0) on = tensors_[i].tensor;
+    largest = std::max(largest, bytes);
+    all += bytes;
+  }
+  if (all == 0) return {};
+  return torch::empty({std::max(largest, std::min(all, kPagedBytes))},
+                      on.options().dtype(torch::kUInt8).requires_grad(false));
 }
 
 void Optimizer::step(double learning_rate) {
   const torch::NoGradGuard no_grad;
   make_missing_state();
-  std::map<std::tuple<bool, double, std::int64_t, torch::ScalarType, torch::ScalarType>, Group>
+  const torch::Tensor room = room_for_pages();
+  std::map<
+      std::tuple<bool, double, std::int64_t, torch::ScalarType, torch::ScalarType, std::size_t>,
+      Group>
       groups;
   std::vector<std::size_t> moved;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
@@ -69,7 +91,7 @@ void Optimizer::step(double learning_rate) {
     const Kept& kept = kept_[i];
     const std::int64_t step = kept.step + 1;
     Group& group = groups[{trained.decay, trained.rate, step, trained.tensor.scalar_type(),
-                           trained.tensor.grad().scalar_type()}];
+                           trained.tensor.grad().scalar_type(), kept.tensors.size()}];
     group.rate = learning_rate * trained.rate;
     group.decay = trained.decay ? weight_decay_ : 0;
     group.step = step;
@@ -78,25 +100,102 @@ void Optimizer::step(double learning_rate) {
                              kept.tensors, has_master ? trained.tensor : torch::Tensor()});
     moved.push_back(i);
   }
+  begin_step(learning_rate);
   whole_ = false;
-  for (auto& [key, group] : groups) {
-    auto& members = group.members;
-    members.erase(members.begin(),
-                  members.begin() + static_cast<std::ptrdiff_t>(update_with_kernels(group)));
-    if (!members.empty()) update(group);
-  }
-  for (const auto& [key, group] : groups) {
-    for (const Moved& each : group.members)
-      if (each.rounded.defined()) torch::Tensor(each.rounded).copy_(each.parameter);
-  }
+  for (auto& [key, group] : groups) move(group, room);
   for (const std::size_t i : moved) {
     torch::autograd::impl::bump_version(tensors_[i].tensor);  // a kernel of ours would not
     ++kept_[i].step;
   }
+  end_step();
   whole_ = true;
 }
 
+/// One round of the group after another, each as many members as have room for their pages.
+void Optimizer::move(Group& group, const torch::Tensor& room) {
+  if (!room.defined()) return move_here(group);
+  struct Page {
+    torch::Tensor there, here;
+  };
+  for (std::size_t first = 0; first < group.members.size();) {
+    Group round{group.rate, group.decay, group.step, {}};
+    std::vector<Page> pages;
+    std::int64_t used = 0;
+    for (; first < group.members.size(); ++first) {
+      Moved member = group.members[first];
+      std::int64_t wanted = 0;
+      for (const torch::Tensor& kept : member.state) {
+        if (is_paged(kept, member.parameter))
+          wanted += rounded_up(static_cast<std::int64_t>(kept.nbytes()));
+      }
+      if (!round.members.empty() && used + wanted > room.numel()) break;
+      for (torch::Tensor& kept : member.state) {
+        if (!is_paged(kept, member.parameter)) continue;
+        const auto bytes = static_cast<std::int64_t>(kept.nbytes());
+        const torch::Tensor here =
+            room.narrow(0, used, bytes).view(kept.scalar_type()).view(kept.sizes());
+        here.copy_(kept);
+        used += rounded_up(bytes);
+        pages.push_back({std::exchange(kept, here), here});
+      }
+      round.members.push_back(std::move(member));
+    }
+    move_here(round);
+    for (Page& page : pages) page.there.copy_(page.here);
+  }
+}
+
+void Optimizer::move_here(Group& group) {
+  auto& members = group.members;
+  members.erase(members.begin(),
+                members.begin() + static_cast<std::ptrdiff_t>(update_with_kernels(group)));
+  if (!members.empty()) update(group);
+  for (const Moved& each : members)
+    if (each.rounded.defined()) torch::Tensor(each.rounded).copy_(each.parameter);
+}
+
 std::size_t Optimizer::update_with_kernels(const Group&) { return 0; }
+
+torch::Tensor Optimizer::average_of(const torch::Tensor& trained,
+                                    const std::vector<torch::Tensor>&) const {
+  return trained;
+}
+
+/// What trains, wherever it stands now: in float32, or the tensor itself where it has no master.
+const torch::Tensor& Optimizer::point_of(std::size_t i) const {
+  const Kept& kept = kept_[i];
+  return kept.master.defined()    ? kept.master
+         : kept.trained.defined() ? kept.trained
+                                  : tensors_[i].tensor;
+}
+
+void Optimizer::show_averages() {
+  if (!has_averages() || shown_++ > 0) return;
+  const torch::NoGradGuard no_grad;
+  try {
+    for (std::size_t i = 0; i < kept_.size(); ++i) {
+      Kept& kept = kept_[i];
+      if (kept.step == 0) continue;
+      torch::Tensor tensor = tensors_[i].tensor;
+      const torch::Tensor average = average_of(point_of(i), kept.tensors);
+      kept.trained = kept.master.defined() ? kept.master : tensor.detach().clone();
+      tensor.copy_(average);
+    }
+  } catch (...) {
+    show_trained();
+    throw;
+  }
+}
+
+void Optimizer::show_trained() {
+  if (!has_averages() || --shown_ > 0) return;
+  const torch::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < kept_.size(); ++i) {
+    if (!kept_[i].trained.defined()) continue;
+    torch::Tensor(tensors_[i].tensor).copy_(kept_[i].trained);
+    kept_[i].trained.reset();
+  }
+}
 
 void Optimizer::clear_gradients() {
   for (TrainedTensor& trained : tensors_) trained.tensor.mutable_grad().reset();
@@ -104,18 +203,35 @@ void Optimizer::clear_gradients() {
 
 std::int64_t Optimizer::state_bytes() const {
   std::int64_t bytes = 0;
-  for (const Kept& kept : kept_) {
-    for (const torch::Tensor& tensor : kept.tensors)
-      bytes += static_cast<std::int64_t>(tensor.nbytes());
+  for (std::size_t i = 0; i < kept_.size(); ++i) {
+    const Kept& kept = kept_[i];
+    for (const torch::Tensor& tensor : kept.tensors) {
+      if (!is_paged(tensor, tensors_[i].tensor))
+        bytes += static_cast<std::int64_t>(tensor.nbytes());
+    }
     if (kept.master.defined()) bytes += static_cast<std::int64_t>(kept.master.nbytes());
   }
   return bytes;
 }
 
+std::int64_t Optimizer::paged_bytes() const {
+  std::int64_t bytes = 0;
+  for (std::size_t i = 0; i < kept_.size(); ++i) {
+    for (const torch::Tensor& tensor : kept_[i].tensors) {
+      if (is_paged(tensor, tensors_[i].tensor)) bytes += static_cast<std::int64_t>(tensor.nbytes());
+    }
+  }
+  return bytes;
+}
+
 std::map<std::string, torch::Tensor> Optimizer::masters() const {
+  const torch::NoGradGuard no_grad;
   std::map<std::string, torch::Tensor> masters;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
-    if (kept_[i].master.defined()) masters[tensors_[i].name] = kept_[i].master;
+    const Kept& kept = kept_[i];
+    if (!kept.master.defined()) continue;
+    masters[tensors_[i].name] =
+        kept.trained.defined() ? average_of(kept.master, kept.tensors) : kept.master;
   }
   return masters;
 }
@@ -127,66 +243,6 @@ std::int64_t Optimizer::gradient_bytes() const {
       bytes += static_cast<std::int64_t>(trained.tensor.grad().nbytes());
   }
   return bytes;
-}
-
-std::map<std::string, torch::Tensor> Optimizer::state() const {
-  std::map<std::string, torch::Tensor> result;
-  for (std::size_t i = 0; i < tensors_.size(); ++i) {
-    if (kept_[i].step == 0) continue;
-    const std::string& name = tensors_[i].name;
-    const std::vector<StateTensor> layout = layout_(tensors_[i].tensor.sizes().vec());
-    for (std::size_t k = 0; k < layout.size(); ++k)
-      result[name + "." + layout[k].name] = kept_[i].tensors[k];
-    if (kept_[i].master.defined()) result[name + kMaster] = kept_[i].master;
-    result[name + ".step"] = torch::tensor({kept_[i].step}, torch::kInt64);
-  }
-  return result;
-}
-
-Status Optimizer::load_state(std::map<std::string, torch::Tensor> state, const std::string& where) {
-  const torch::NoGradGuard no_grad;
-  std::vector<Kept> read(tensors_.size());
-  std::size_t used = 0;
-  for (std::size_t i = 0; i < tensors_.size(); ++i) {
-    const torch::Tensor& tensor = tensors_[i].tensor;
-    const std::string& name = tensors_[i].name;
-    const std::vector<StateTensor> layout = layout_(tensor.sizes().vec());
-    const auto count = state.find(name + ".step");
-    std::size_t found = count != state.end();
-    for (const StateTensor& kept : layout) found += state.count(name + "." + kept.name);
-    if (found == 0) continue;
-    if (found != layout.size() + 1)
-      return input_error("The optimizer's state is not whole.", where + ": " + name);
-    bool fits = count->second.numel() == 1 && count->second.scalar_type() == torch::kInt64;
-    for (const StateTensor& kept : layout)
-      fits = fits && state.at(name + "." + kept.name).sizes() == kept.shape;
-    const auto master = needs_master(tensor) ? state.find(name + kMaster) : state.end();
-    if (master != state.end()) fits = fits && master->second.sizes() == tensor.sizes();
-    if (!fits) {
-      return input_error(
-          "The optimizer's state does not have the shape of the weight that it belongs to.",
-          where + ": " + name);
-    }
-    const auto taken = [&](const torch::Tensor& stored, torch::ScalarType type) {
-      return stored.to(tensor.options().dtype(type).requires_grad(false), /*non_blocking=*/false,
-                       /*copy=*/stored.use_count() > 1);
-    };
-    for (const StateTensor& kept : layout)
-      read[i].tensors.push_back(taken(state.at(name + "." + kept.name), scalar_type(kept.type)));
-    if (master != state.end())
-      read[i].master = taken(master->second, torch::kFloat32);
-    else if (needs_master(tensor))
-      read[i].master = float32_copy(tensor);
-    read[i].step = count->second.item<std::int64_t>();
-    used += found + (master != state.end());
-  }
-  if (used != state.size())
-    return input_error("The optimizer's state names tensors that this run does not train.", where);
-  for (std::size_t i = 0; i < read.size(); ++i) {  // what never had a gradient keeps its own
-    if (read[i].step == 0) read[i].master = kept_[i].master;
-  }
-  kept_ = std::move(read);
-  return {};
 }
 
 }  // namespace luthier

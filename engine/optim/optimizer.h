@@ -14,11 +14,13 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "engine/base/result.h"
 #include "engine/config/optimizer_state.h"
+#include "engine/config/recipe.h"
 #include "engine/device/torch.h"
 
 namespace luthier {
@@ -30,8 +32,13 @@ struct TrainedTensor {
   torch::Tensor tensor;  ///< a leaf that requires a gradient
   bool decay = true;
   double rate = 1;            ///< its learning rate is this many times the run's
+  std::int64_t from_step = 0;  ///< it takes no gradient in the steps before
   torch::Tensor master = {};  ///< its value in float32, where more of it is known than `tensor`
                               ///< holds; undefined: `tensor`'s own value
+  TensorUse use = TensorUse::Other;
+  bool plug = false;  ///< of an adapter's plug, not of a module that trains whole
+
+  TrainedShape shape() const { return {tensor.sizes().vec(), use}; }
 };
 
 class Optimizer {
@@ -50,11 +57,24 @@ class Optimizer {
   bool is_whole() const { return whole_; }
   /// Frees the gradients (sets them to none).
   void clear_gradients();
-  std::int64_t state_bytes() const;  ///< with the masters
+  std::int64_t state_bytes() const;  ///< where the tensors are, with the masters
+  std::int64_t paged_bytes() const;  ///< in the machine's memory, of tensors on a device
   std::int64_t gradient_bytes() const;
+  /// Whether state may lie in the machine's memory.
+  bool pages() const { return pages_; }
 
-  /// The float32 masters by their tensors' names.
+  /// The float32 masters by their tensors' names; of what is shown.
   std::map<std::string, torch::Tensor> masters() const;
+
+  /// Steps in which the rate rises from 0, for an optimizer that sees to it itself.
+  virtual void set_warmup(std::int64_t) {}
+  /// Whether what is evaluated, answered with and saved is another point than the one that trains.
+  virtual bool has_averages() const { return false; }
+  /// Puts that point into the trained tensors, and back what trains, to the bit. Calls may be
+  /// nested; no step is taken in between. What LibTorch throws passes through, and then nothing has
+  /// changed.
+  void show_averages();
+  void show_trained();
 
   /// The kept tensors and the number of steps by name: "NAME.exp_avg" and the like, "NAME.master"
   /// where there is one, "NAME.step". Tensors that never had a gradient have none.
@@ -72,35 +92,74 @@ class Optimizer {
     std::vector<torch::Tensor> state;  ///< in the layout's order
     torch::Tensor rounded;             ///< the trained tensor where `parameter` is its master
   };
-  /// Tensors that share rate, decay, count and types, so that they can share a kernel launch.
+  /// Tensors that share rate, decay, count and types, and of which as many tensors are kept, so
+  /// that they can share a kernel launch.
   struct Group {
     double rate = 0, decay = 0;
     std::int64_t step = 0;  ///< steps that these tensors have taken, this one included
     std::vector<Moved> members;
   };
 
-  /// `name`: its row's, which says what it keeps for a tensor.
-  Optimizer(std::vector<TrainedTensor> tensors, const std::string& name, double weight_decay);
-  Optimizer(std::vector<TrainedTensor> tensors, StateLayout layout, double weight_decay);
+  /// What the recipe's optimizer keeps for a tensor, its row says.
+  Optimizer(std::vector<TrainedTensor> tensors, const Recipe& recipe);
+  Optimizer(std::vector<TrainedTensor> tensors, const StateLayout& layout, double weight_decay);
   /// One step of a group; called without autograd.
   virtual void update(const Group& group) = 0;
   /// The same where a device's own kernel can, which leaves the roundings in place too: how many
   /// members, from the first on, it has moved. The others are update()'s.
   virtual std::size_t update_with_kernels(const Group& group);
 
+  /// Around the updates of a step: what goes for all tensors, of which nothing may last until the
+  /// step is done.
+  virtual void begin_step(double /*learning_rate*/) {}
+  virtual void end_step() {}
+  /// With has_averages(): the point to show, from the one that trains and its state.
+  virtual torch::Tensor average_of(const torch::Tensor& trained,
+                                   const std::vector<torch::Tensor>& state) const;
+  /// What is kept besides the tensors' own state, by name.
+  virtual std::map<std::string, torch::Tensor> more_state() const { return {}; }
+  /// Takes it back: `rest` is what of a state belongs to no tensor, `any`: some tensor has one.
+  /// Input error where it is not what more_state() gives; then nothing has changed.
+  virtual Status take_more(const std::map<std::string, torch::Tensor>& rest, bool any,
+                           const std::string& where);
+
  private:
   struct Kept {
+    std::vector<StateTensor> layout;  ///< of `tensors`
     std::int64_t step = 0;
-    std::vector<torch::Tensor> tensors;  ///< empty until the first gradient
+    bool made = false;                   ///< with the first gradient
+    std::vector<torch::Tensor> tensors;  ///< in the layout's order
     torch::Tensor master;                ///< undefined where the trained tensor is float32
+    torch::Tensor trained;               ///< while an average is shown in the tensor: what trains
   };
   void make_missing_state();
+  torch::Tensor room_for_pages() const;
+  void move(Group& group, const torch::Tensor& room);
+  void move_here(Group& group);
+  const torch::Tensor& point_of(std::size_t i) const;
+  Status read_tensor(std::size_t i, const std::map<std::string, torch::Tensor>& state,
+                     const std::string& where, Kept& read, torch::Tensor& point,
+                     std::set<std::string>& used) const;
 
   std::vector<TrainedTensor> tensors_;
-  StateLayout layout_;
   double weight_decay_;
   std::vector<Kept> kept_;
-  bool whole_ = true;
+  bool whole_ = true, pages_ = false;
+  int shown_ = 0;  ///< calls of show_averages() that wait for theirs of show_trained()
+};
+
+/// While it lives, what is to be evaluated and saved is shown.
+class AveragesShown {
+ public:
+  explicit AveragesShown(Optimizer& optimizer) : optimizer_(optimizer) {
+    optimizer_.show_averages();
+  }
+  ~AveragesShown() { optimizer_.show_trained(); }
+  AveragesShown(const AveragesShown&) = delete;
+  AveragesShown& operator=(const AveragesShown&) = delete;
+
+ private:
+  Optimizer& optimizer_;
 };
 
 }  // namespace luthier

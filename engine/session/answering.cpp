@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Answers of every column to every sample, streaming; and one training step tried on the longest
-// rows.
+// Answers of every column to every sample, streaming, those on the resident base together; and one
+// training step tried on the longest rows.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 
 #include "engine/base/text.h"
 #include "engine/compare/compare.h"
@@ -23,6 +24,8 @@ struct ModelWorker::Asking {
   const AnswerRequest& asked;
   RequestId request;
   std::size_t done = 0;
+  /// When something of an answer went out last, by column and sample.
+  std::map<std::pair<std::size_t, std::size_t>, std::chrono::steady_clock::time_point> sent = {};
 
   std::size_t total() const { return asked.samples.size() * asked.columns.size(); }
 };
@@ -43,28 +46,22 @@ Result<std::shared_ptr<const ChatProcessor>> ModelWorker::column_processor(
 
 /// Streams; an answer goes out as final with its last token, so that a request that is cancelled or
 /// fails later keeps it.
-Status ModelWorker::answer_by(const LoadedModel& model, const ChatProcessor& processor,
-                              Asking& asking, std::size_t column) {
+bool ModelWorker::tell_answer(Asking& asking, std::size_t column, std::size_t sample,
+                              const Generated& answer) {
   using Clock = std::chrono::steady_clock;
   constexpr std::chrono::milliseconds kBetween(60);
-  std::vector<Clock::time_point> sent(asking.asked.samples.size());
-  const auto watch = [&](std::size_t sample, const Generated& answer) {
-    const bool final = !answer.finish.empty();
-    const auto now = Clock::now();
-    if (final || now - sent[sample] > kBetween) {
-      sent[sample] = now;
-      host_.emit(AnswerUpdate{asking.request, sample, column, answer.text, answer.tokens,
-                              answer.seconds, answer.finish, final});
-    }
-    if (final && asking.total() > 1) {
-      const auto done = static_cast<double>(++asking.done);
-      host_.emit(Progress{asking.request, "Answering", done, static_cast<double>(asking.total())});
-    }
-    return !host_.cancellations->cancelled(asking.request);
-  };
-  const AnswerRequest& asked = asking.asked;
-  LUTHIER_CHECK(answer_samples(model, processor, asked.samples, asked.draws, asked.options, watch));
-  return host_.cancellations->cancelled(asking.request) ? Status(interrupted_error()) : Status();
+  const bool final = !answer.finish.empty();
+  const auto now = Clock::now();
+  if (final || now - asking.sent[{column, sample}] > kBetween) {
+    asking.sent[{column, sample}] = now;
+    host_.emit(AnswerUpdate{asking.request, sample, column, answer.text, answer.tokens,
+                            answer.seconds, answer.finish, final});
+  }
+  if (final && asking.total() > 1) {
+    const auto done = static_cast<double>(++asking.done);
+    host_.emit(Progress{asking.request, "Answering", done, static_cast<double>(asking.total())});
+  }
+  return !host_.cancellations->cancelled(asking.request);
 }
 
 Status ModelWorker::answer_by_checkpoint(Asking& asking, std::size_t column,
@@ -74,30 +71,38 @@ Status ModelWorker::answer_by_checkpoint(Asking& asking, std::size_t column,
   options.pixels = {};  // its own processor says how it sees pictures
   options.go_on = [&](double) { return !host_.cancellations->cancelled(asking.request); };
   host_.emit(Progress{asking.request, "Loading a column's model", 0, 0});
+  const auto watch = [&](std::size_t sample, const Generated& answer) {
+    return tell_answer(asking, column, sample, answer);
+  };
   Status status;
   {
     LUTHIER_TRY(const LoadedModel own, load_model(folder, options));
-    status = answer_by(own, *own.processor, asking, column);
+    status = answer_samples(own, *own.processor, asking.asked.samples, asking.asked.draws,
+                            asking.asked.options, watch);
   }
   release_cached_memory(base_->model->device());
   return status;
 }
 
-Status ModelWorker::answer_column(Asking& asking, std::size_t column) {
-  const std::optional<std::string>& name = asking.asked.columns[column];
-  std::shared_ptr<Adapter> adapter;
-  if (name) {
-    LUTHIER_TRY(adapter, column_adapter(*name));
-    if (!adapter) return answer_by_checkpoint(asking, column, attached_.at(*name).folder);
+Status ModelWorker::answer_by_base(Asking& asking, const std::vector<std::size_t>& places) {
+  std::vector<ResidentColumn> columns;
+  for (const std::size_t place : places) {
+    ResidentColumn column;
+    if (const auto& name = asking.asked.columns[place]) {
+      LUTHIER_TRY(column.adapter, column_adapter(*name));
+      column.adapter->set_training(false, 0);
+    }
+    LUTHIER_TRY(column.processor, column_processor(column.adapter.get()));
+    columns.push_back(std::move(column));
   }
-  LUTHIER_TRY(const auto processor, column_processor(adapter.get()));
-  if (live_ && live_ != adapter) live_->deactivate();
-  if (adapter) {
-    adapter->set_training(false, 0);
-    adapter->activate();
-  }
-  const Status status = answer_by(*base_, *processor, asking, column);
-  if (adapter) adapter->deactivate();  // the trainer puts its own back
+  if (live_) live_->deactivate();  // the trainer puts its own back
+  const Status status = answer_columns(
+      *base_, columns, asking.asked.samples, asking.asked.draws, asking.asked.options,
+      [&](std::size_t column, std::size_t sample, const Generated& answer) {
+        return tell_answer(asking, places[column], sample, answer);
+      });
+  for (const ResidentColumn& column : columns)
+    if (column.adapter && column.adapter != live_) column.adapter->rest();
   return status;
 }
 
@@ -109,10 +114,24 @@ Status ModelWorker::answer(const AnswerRequest& asked, RequestId request) {
   LUTHIER_CHECK(check_pictures(asked.samples));
   Asking asking{asked, request};
   try {
+    std::vector<std::size_t> on_base;
+    std::vector<std::pair<std::size_t, fs::path>> checkpoints;
     for (std::size_t column = 0; column < asked.columns.size(); ++column) {
-      if (host_.cancellations->cancelled(request)) return interrupted_error();
-      LUTHIER_CHECK(answer_column(asking, column));
+      const auto& name = asked.columns[column];
+      LUTHIER_TRY(const auto adapter,
+                  name ? column_adapter(*name) : Result<std::shared_ptr<Adapter>>(nullptr));
+      if (name && !adapter)
+        checkpoints.emplace_back(column, attached_.at(*name).folder);
+      else
+        on_base.push_back(column);
     }
+    if (host_.cancellations->cancelled(request)) return interrupted_error();
+    LUTHIER_CHECK(answer_by_base(asking, on_base));
+    for (const auto& [column, folder] : checkpoints) {
+      if (host_.cancellations->cancelled(request)) return interrupted_error();
+      LUTHIER_CHECK(answer_by_checkpoint(asking, column, folder));
+    }
+    if (host_.cancellations->cancelled(request)) return interrupted_error();
   } catch (const std::exception& failure) {
     return device_failure(
         failure,

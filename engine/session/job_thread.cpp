@@ -62,6 +62,12 @@ void JobThread::run(Job& job) {
   if (job.request != 0) done_(job, status ? std::nullopt : std::optional<Error>(status.error()));
 }
 
+bool JobThread::waits_between() const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(jobs_.begin(), jobs_.end(),
+                     [](const Job& each) { return each.between_steps; });
+}
+
 bool JobThread::run_between() {
   bool any = false;
   for (;;) {

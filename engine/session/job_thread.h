@@ -34,7 +34,8 @@ class JobThread {
   void drop_waiting(const std::string& command);
   /// From inside a job: runs waiting jobs that allow it. True if there was one.
   bool run_between();
-  void finish();  ///< no more jobs; joins
+  bool waits_between() const;  ///< whether one waits
+  void finish();               ///< no more jobs; joins
 
  private:
   void loop();

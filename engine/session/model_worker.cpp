@@ -48,6 +48,7 @@ class ModelWorker::Observer : public EventObserver {
   }
   void on_adapter(std::shared_ptr<Adapter> adapter) override { worker_.live_ = std::move(adapter); }
   bool between_steps() override { return worker_.host_.run_between(); }
+  bool has_work() const override { return worker_.host_.waits_between(); }
 
  private:
   ModelWorker& worker_;

@@ -26,7 +26,8 @@ class ModelWorker {
   struct Host {
     std::function<void(SessionEvent)> emit;
     std::function<void(SessionState, const std::string&)> set_state;
-    std::function<bool()> run_between;  ///< waiting answers; true if one ran
+    std::function<bool()> run_between;    ///< waiting answers; true if one ran
+    std::function<bool()> waits_between;  ///< whether one waits
     const Cancellations* cancellations = nullptr;
   };
   explicit ModelWorker(Host host) : host_(std::move(host)) {}
@@ -57,12 +58,14 @@ class ModelWorker {
   void let_go();  ///< of the model and what hangs on it
   SessionState resting() const { return base_ ? SessionState::Ready : SessionState::Empty; }
   Status need_base() const;
-  Status answer_column(Asking& asking, std::size_t column);
+  /// The base and adapters on it: the columns at these places, together.
+  Status answer_by_base(Asking& asking, const std::vector<std::size_t>& places);
   /// By the checkpoint in `folder`, which stands in memory only for as long as that takes.
   Status answer_by_checkpoint(Asking& asking, std::size_t column,
                               const std::filesystem::path& folder);
-  Status answer_by(const LoadedModel& model, const ChatProcessor& processor, Asking& asking,
-                   std::size_t column);
+  /// False: the request was cancelled.
+  bool tell_answer(Asking& asking, std::size_t column, std::size_t sample,
+                   const Generated& answer);
   /// The recipe's model resident, loaded as it says.
   Status load_for(const Recipe& recipe, const Cancelled& cancelled);
   /// The resident model's pictures under these limits from now on.

@@ -21,7 +21,8 @@ struct Session::Impl {
   Impl()
       : model({[this](SessionEvent event) { queue.push(std::move(event)); },
                [this](SessionState next, const std::string& detail) { set_state(next, detail); },
-               [this] { return model_thread.run_between(); }, &cancellations}),
+               [this] { return model_thread.run_between(); },
+               [this] { return model_thread.waits_between(); }, &cancellations}),
         data([this](SessionEvent event) { queue.push(std::move(event)); }, cancellations),
         model_thread(
             [this](const Job& job, const Error& error) { fail(job, error); },

@@ -11,6 +11,7 @@ namespace luthier {
 namespace fs = std::filesystem;
 namespace {
 constexpr int kStateVersion = 1;
+constexpr const char* kMethodFile = "method.safetensors";
 
 /// None where the field is missing: older checkpoints have fewer.
 Result<std::vector<std::int64_t>> row_numbers(const Json& json, const char* key,
@@ -106,7 +107,12 @@ Status write_checkpoint(const fs::path& folder, const TrainerState& state,
     if (problem)
       return machine_error("The folder cannot be made: " + problem.message() + ".",
                            (folder / "adapter").string());
-    LUTHIER_CHECK(trainables.adapter->save(folder / "adapter", base_name));
+    LUTHIER_CHECK(
+        trainables.adapter->save(folder / "adapter", base_name, {}, /*finished=*/false));
+    if (const AdapterCourse* course = trainables.adapter->course()) {
+      const auto kept = course->state();
+      LUTHIER_CHECK(write_tensor_file(folder / kMethodFile, NamedTensors(kept.begin(), kept.end())));
+    }
   } else {
     NamedTensors tensors;
     for (const TrainedTensor& trained : trainables.tensors)
@@ -140,9 +146,14 @@ Status read_checkpoint(const fs::path& folder, const Trainables& trainables, Opt
     }
     LUTHIER_CHECK(file.check_unchanged());
   }
+  if (AdapterCourse* course = trainables.adapter ? trainables.adapter->course() : nullptr) {
+    LUTHIER_TRY(const auto kept, read_tensor_file(folder / kMethodFile, torch::kCPU));
+    LUTHIER_CHECK(course->load_state(kept, (folder / kMethodFile).string()));
+  }
   const fs::path path = folder / "optimizer.safetensors";
   const auto& moved = optimizer.tensors();
-  const torch::Device device = moved.empty() ? torch::kCPU : moved.front().tensor.device();
+  const torch::Device device =
+      moved.empty() || optimizer.pages() ? torch::kCPU : moved.front().tensor.device();
   LUTHIER_TRY(auto state, read_tensor_file(path, device));
   return optimizer.load_state(std::move(state), path.string());
 }

@@ -122,6 +122,8 @@ class TrainObserver {
   /// The model is free: the host may let it answer, and returns true if it did; the trained adapter
   /// is then put back.
   virtual bool between_steps() { return false; }
+  /// False: between_steps() would find nothing to do now.
+  virtual bool has_work() const { return true; }
 };
 
 }  // namespace luthier

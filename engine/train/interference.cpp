@@ -31,7 +31,9 @@ Status Interference::with_room(const std::function<Status()>& work) {
 }
 
 bool Interference::serve_host() {
+  if (!run_.observer.has_work()) return false;
   const Clock::time_point start = Clock::now();
+  const AveragesShown shown(*run_.optimizer);
   const bool used = run_.observer.between_steps();
   if (used && run_.trainables.adapter) run_.trainables.adapter->activate();
   if (used) run_.base.model->set_gradient_checkpointing(run_.options.gradient_checkpointing);

@@ -11,6 +11,7 @@ namespace luthier {
 
 Status RunEnding::save_checkpoint() {
   LUTHIER_TRY(FolderWriter writer, run_.log->folder().begin_checkpoint(run_.state.step));
+  const AveragesShown shown(*run_.optimizer);
   run_.state.objective = run_.objective->state();
   LUTHIER_CHECK(write_checkpoint(writer.path(), run_.state, run_.trainables, *run_.optimizer,
                                  run_.recipe.model));
@@ -84,6 +85,7 @@ Error RunEnding::saved_before(Error error) {
 }
 
 Status RunEnding::save_result() {
+  const AveragesShown shown(*run_.optimizer);
   LUTHIER_CHECK(check_finite("no result"));
   const bool lora = run_.trainables.adapter != nullptr;
   LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(lora ? run_.log->folder().adapter_path()

@@ -178,7 +178,10 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   LUTHIER_TRY(const Method* method, find_method(run.recipe.strategy));
   if (resumes && method->hangs_adapter()) adapter = run.begun->checkpoint->path / "adapter";
   LUTHIER_TRY(run.trainables, apply_strategy(run.base, run.recipe, adapter));
+  AdapterCourse* course = run.trainables.adapter ? run.trainables.adapter->course() : nullptr;
+  if (course) LUTHIER_CHECK(course->begin(run.plan.total_steps));
   run.optimizer = make_optimizer(run.trainables.tensors, run.recipe);
+  run.optimizer->set_warmup(run.schedule.warmup_steps);
   // Its own from here on: kept here too, those that a checkpoint replaces would stay in memory.
   for (TrainedTensor& trained : run.trainables.tensors) trained.master.reset();
   if (resumes)
@@ -189,7 +192,9 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   run.runner = std::make_unique<StepRunner>(run.base, *run.objective, run.trainables, run.cache,
                                             std::move(reference));
   run.base.model->set_gradient_checkpointing(run.options.gradient_checkpointing);
-  run.recordable = can_record(run.base, *run.objective);
+  // A recording holds what trained when it was made.
+  run.recordable = can_record(run.base, *run.objective) && !run.trainables.gradual() &&
+                   !(run.trainables.adapter && !run.trainables.adapter->can_be_recorded());
   const bool fills_up =
       resumes ? run.begun->recorded && run.begun->recorded->recorded_steps : graphs_asked_for();
   if (run.recordable && fills_up)

@@ -8,6 +8,7 @@
 // fetched by themselves and added in the parts' order, which does not depend on who was first.
 #include "engine/train/step_runner.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "engine/device/numbers.h"
 #include "engine/device/threads.h"
 #include "engine/nn/batch_part.h"
+#include "engine/nn/packed_weight.h"
 #include "engine/optim/gradients.h"
 
 namespace luthier {
@@ -208,6 +210,17 @@ std::vector<double> StepRunner::divisors(const std::vector<MicroBatch>& batches)
   return divisors;
 }
 
+torch::Tensor StepRunner::method_term(const std::vector<double>& divided_by) {
+  const AdapterCourse* course = trainables_.adapter ? trainables_.adapter->course() : nullptr;
+  const auto taking_part = std::count_if(divided_by.begin(), divided_by.end(),
+                                         [](double divisor) { return divisor > 0; });
+  if (!course || taking_part == 0) return {};
+  const bool each = objective_.window_rule() == WindowRule::Counts;
+  const torch::Tensor term = course->loss_term() * (each ? static_cast<double>(taking_part) : 1.0);
+  if (term.requires_grad()) term.backward();
+  return term.detach();
+}
+
 Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
                                              std::int64_t first_batch,
                                              const std::function<bool()>& go_on) {
@@ -250,6 +263,7 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     }
     if (share.requires_grad()) share.backward();
   };
+  const TrainingProducts training;
   if (recorded_) recorded_->begin();
   for (std::size_t i = 0; i < batches.size(); ++i) {
     if (abandoned()) return outcome;
@@ -274,6 +288,8 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
     }
   }
   if (recorded_) recorded_->end();
+  if (const torch::Tensor term = method_term(divided_by); term.defined())
+    told.push_back({&batches[last], term, {}});
   const bool read = take_told(told, recorded_ ? recorded_->shares() : torch::Tensor(),
                               gradient_norm_there(trainables_.tensors), outcome);
   if (cache_) cache_->arrived(/*waited=*/read);
@@ -282,6 +298,7 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
 }
 
 void StepRunner::keep_features(Window& window) {
+  const TrainingProducts training;
   for (const MicroBatch& batch : as_they_go(window)) policy_.keep_features(batch);
   cache_->arrived(/*waited=*/false);
 }
@@ -325,6 +342,8 @@ Result<EvaluationOutcome> StepRunner::evaluate(
     counted += static_cast<std::int64_t>(micro.encoded.size());
     figures.add(told.figures);
   }
+  if (const AdapterCourse* course = trainables_.adapter ? trainables_.adapter->course() : nullptr)
+    sum += static_cast<double>(counted) * course->loss_term().item<double>();
   const double mean =
       counted ? sum / static_cast<double>(counted) : std::numeric_limits<double>::quiet_NaN();
   return EvaluationOutcome{mean, figures.means()};

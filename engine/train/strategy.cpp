@@ -3,6 +3,7 @@
 #include "engine/train/strategy.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "engine/methods/adapter_tensors.h"
@@ -10,6 +11,8 @@
 #include "engine/models/wider_weights.h"
 #include "engine/nn/parameters.h"
 #include "engine/optim/decay_rule.h"
+#include "engine/optim/rates.h"
+#include "engine/optim/loraplus.h"
 
 namespace luthier {
 namespace {
@@ -22,6 +25,25 @@ std::set<std::string> layer_norms(const Model& model) {
     if (module && module->type_name() == "LayerNorm") names.insert(item.key());
   }
   return names;
+}
+
+/// What each tensor that a module holds is to an optimizer, by its full name.
+std::map<std::string, TensorUse> tensor_uses(Model& model) {
+  std::map<std::string, TensorUse> uses;
+  const Linear head = model.output_head();
+  for (const auto& item : model.named_modules()) {
+    const auto* module = dynamic_cast<const ParameterModule*>(item.value().get());
+    if (!module) continue;
+    const std::string type = module->type_name();
+    const bool is_head = head && head.get() == module;
+    for (const auto& [slot, tensor] : module->slots()) {
+      TensorUse& use = uses[item.key().empty() ? slot : item.key() + "." + slot];
+      if (slot != "weight") continue;
+      if (type == "Embedding") use = TensorUse::Embedding;
+      if (type == "Linear" && !is_head) use = TensorUse::Matrix;
+    }
+  }
+  return uses;
 }
 
 /// A trained tensor's name as the model has it.
@@ -65,6 +87,18 @@ std::int64_t Trainables::bytes() const {
   return total;
 }
 
+void Trainables::begin_step(std::int64_t step) const {
+  for (const TrainedTensor& trained : tensors) {
+    if (trained.from_step > 0)
+      torch::Tensor(trained.tensor).requires_grad_(step >= trained.from_step);
+  }
+}
+
+bool Trainables::gradual() const {
+  return std::any_of(tensors.begin(), tensors.end(),
+                     [](const TrainedTensor& trained) { return trained.from_step > 0; });
+}
+
 Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
                                   const std::optional<std::filesystem::path>& adapter_folder) {
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
@@ -74,10 +108,14 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
     tensor.mutable_grad().reset();
   }
   const std::set<std::string> norms = layer_norms(*base.model);
+  const std::map<std::string, TensorUse> uses = tensor_uses(*base.model);
   const auto add = [&](const std::string& name, torch::Tensor tensor, const std::string& part) {
     tensor.requires_grad_(true);
-    trainables.tensors.push_back(
-        {name, part, tensor, decays(name, in_layer_norm(in_model(name), norms))});
+    TrainedTensor trained{name, part, tensor, decays(name, in_layer_norm(in_model(name), norms))};
+    const auto own = uses.find(in_model(name));
+    if (own != uses.end()) trained.use = own->second;
+    trained.plug = method->hangs_adapter() && own == uses.end();
+    trainables.tensors.push_back(std::move(trained));
   };
   if (method->hangs_adapter()) {
     if (adapter_folder) {
@@ -98,9 +136,15 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
       return input_error("The base's weights are packed, so they cannot train themselves.",
                          "strategy", "Train an adapter over them (strategy: lora).");
     }
-    for (const auto& item : base.model->named_parameters()) {
-      const std::string part = base.model->part_of(item.key());
-      if (method->part_trains(part, recipe)) add(item.key(), item.value(), part);
+    const auto parameters = base.model->named_parameters();
+    std::vector<NamedPart> all;
+    for (const auto& item : parameters)
+      all.push_back({item.key(), base.model->part_of(item.key())});
+    LUTHIER_TRY(const FirstSteps steps, find_first_steps(*method, all, recipe));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (steps[i] == kNeverTrains) continue;
+      add(all[i].name, parameters[i].value(), all[i].part);
+      trainables.tensors.back().from_step = steps[i];
     }
     LUTHIER_CHECK(add_masters(base, trainables.tensors));
   }
@@ -109,12 +153,18 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
                        method->hangs_adapter() ? "adapter.target_modules" : "freeze",
                        "Leave at least one part unfrozen.");
   }
+  give_rates(trainables.tensors, recipe);
+  std::vector<bool> within_norms;
+  for (const TrainedTensor& trained : trainables.tensors)
+    within_norms.push_back(in_layer_norm(in_model(trained.name), norms));
+  apply_loraplus(trainables.tensors, within_norms, recipe);
   std::sort(trainables.tensors.begin(), trainables.tensors.end(),
             [](const TrainedTensor& a, const TrainedTensor& b) { return a.name < b.name; });
   trainables.tower_fixed =
       base.model->picture_tower() &&
       std::none_of(trainables.tensors.begin(), trainables.tensors.end(),
                    [](const TrainedTensor& trained) { return trained.part == "vision_tower"; });
+  trainables.begin_step(0);
   return trainables;
 }
 

@@ -20,6 +20,11 @@ struct Trainables {
   std::shared_ptr<Adapter> adapter;    ///< of a method that hangs one; active on the model
   bool tower_fixed = false;  ///< no tensor of the vision tower trains, so its features can be kept
 
+  /// Before a step (counted from 0 on): what trains from a later one on takes no gradient yet.
+  void begin_step(std::int64_t step) const;
+  /// Whether what trains changes in the course of the run.
+  bool gradual() const;
+
   std::int64_t parameters() const;
   std::int64_t bytes() const;
 };

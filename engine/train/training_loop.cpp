@@ -63,6 +63,7 @@ Status TrainingLoop::step() {
   auto loaded = run_.source->next();
   if (!loaded) return ending_.saved_before(loaded.error());
   Window window = loaded.take();
+  run_.trainables.begin_step(run_.state.step);
   reset_memory_peak(run_.device);
   interference_.take_idle_seconds();
   const Clock::time_point start = Clock::now();
@@ -86,6 +87,8 @@ Status TrainingLoop::step() {
   if (finite) {
     clip_gradients(run_.trainables.tensors, norm, run_.recipe.training.max_grad_norm);
     run_.optimizer->step(rate);
+    if (AdapterCourse* course = run_.trainables.adapter ? run_.trainables.adapter->course() : nullptr)
+      course->after_step(run_.state.step);
   }
   measured_ = memory_use(run_.device);
   run_.optimizer->clear_gradients();
@@ -160,6 +163,7 @@ Result<std::optional<EvaluationOutcome>> TrainingLoop::evaluate() {
     return !interference_.stopping();
   };
   std::vector<BrokenRow> broken;
+  const AveragesShown shown(*run_.optimizer);
   auto evaluated = run_.runner->evaluate(
       run_.eval_reader, run_.eval_rows.rows, rows_at_once(*run_.objective, run_.recipe.training),
       static_cast<std::uint64_t>(run_.recipe.training.seed), go_on, &broken);

@@ -17,13 +17,13 @@ import device
 import real
 import real_report
 from busy import beside_others, described
-from measure import HERE, Failed, environment, luthier_train, peft_train, run
+from measure import (HERE, Failed, environment, luthier_train, peft_train, recipe_text, run)
 
 SOURCE = HERE.parent.parent
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "llava_next", "internvl",
             "paligemma", "gemma3")
 PACKED = "qwen2_vl"
-LONG = ("real",)            # rows that are measured only where they are named
+LONG = ("real", "packed-7b")    # rows that are measured only where they are named
 BATCH = 4
 
 
@@ -143,6 +143,40 @@ class Bench:
         shutil.rmtree(folder)
         return result
 
+    def swap(self):
+        """20 adapters beside a small and a 70 M base: their memory over the sum of the parts, and
+        how long a change from one to another takes; and one question to 8 of them, together and one
+        after another."""
+        adapters, results = 20, {}
+        for case in (self.teaching_case(), self.made("llava-70m", 3)):
+            self.ours(case, 3)
+            folder = self.work / "run" / "adapter"
+            out = self.work / "swap.json"
+            run([self.cli, "adapter", "swap", case["model"], "--adapter", folder, "--copies",
+                 adapters, "--device", "cpu", "--dtype", "float32", "--json"],
+                environment(self.threads), out=out)
+            figures = json.loads(out.read_text())
+            together, apart = self.answers_of_eight(case, folder)
+            figures |= {"together_seconds": together, "apart_seconds": apart}
+            results[case["name"]] = figures
+            print(f"swap, {case['name']}: {adapters} adapters of {figures['adapter_bytes'] / 2**20:.1f} MiB on a base of "
+                  f"{figures['base_bytes'] / 2**20:.1f} MiB take {100 * figures['over']:+.2f} % over the sum of both (goal 5 %); a swap "
+                  f"{figures['swap_milliseconds']:.3f} ms, the longest {figures['longest_swap_milliseconds']:.3f} ms (goal 1 ms)\n"
+                  f"  one question to 8 adapters, 32 tokens each: {together:.2f} s in one batch, {apart:.2f} s one after another", flush=True)
+        return results
+
+    def answers_of_eight(self, case, folder):
+        """Seconds of decoding: eight rows of one batch under eight adapters, and eight times one."""
+        seconds, out = [], self.work / "answers.json"
+        for count in (8, 1):
+            run([self.cli, "generate", case["model"], "--prompt", "What is in the picture?",
+                 *(["--adapter", folder] * count), "--max-new-tokens", 32, "--ignore-eos",
+                 "--device", "cpu", "--dtype", "float32", "--json"],
+                environment(self.threads), out=out)
+            seconds.append(max(each["seconds"]
+                               for each in json.loads(out.read_text())["results"]))
+        return seconds[0], 8 * seconds[1]
+
     def window_cost(self):
         """Training with the window open against headless, alternating; and how long its event loop
         was held."""
@@ -192,12 +226,35 @@ class Bench:
             print(device.described(figure), flush=True)
         return {"cases": figures}
 
+    def packed_7b(self):
+        """A LoRA step over a 7 B decoder's shape in NF4, and what it was forecast to take."""
+        folder, steps = self.work / "packed-7b", self.options.steps or 3
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            run([sys.executable, HERE / "packed_models.py", folder, "--rows", steps + 1],
+                environment(self.threads))
+        case = {"name": "packed-7b", "model": folder / "model",
+                "rows": folder / "rows" / "train.jsonl", "batch": 1}
+        size = sum(file.stat().st_size for file in case["model"].glob("*.safetensors"))
+        recipe, answer = self.work / "plan.yaml", self.work / "plan.json"
+        recipe.write_text(recipe_text(case, self.work / "run", steps))
+        run([self.cli, "plan", recipe, "--json"], environment(self.threads), out=answer)
+        forecast = json.loads(answer.read_text())["total"]
+        result = self.ours(case, steps) | {"forecast_bytes": forecast, "file_bytes": size}
+        parameters = json.loads((folder / "size.json").read_text())
+        print(f"packed-7b: {parameters / 1e9:.2f} B parameters in NF4 ({size / 2**30:.2f} GiB of "
+              f"files), LoRA, {result['tokens'][-1]} tokens a step: {result['step_seconds']:.1f} s "
+              f"a step, {result['peak_bytes'] / 2**30:.2f} GiB peak resident (goal 8), forecast "
+              f"{forecast / 2**30:.2f}", flush=True)
+        return result
+
     def rows(self):
         rows = {"teaching": self.teaching, "llava-70m": self.llava, "bfloat16": self.bfloat16}
         rows |= {name: lambda name=name: self.family(name) for name in FAMILIES}
-        return rows | {"packing": self.packing, "loading": self.loading, "window": self.window_cost,
+        return rows | {"packing": self.packing, "loading": self.loading, "swap": self.swap,
+                       "window": self.window_cost,
                        "busy": self.busy, "device": self.device,
-                       "real": real.Real(self).measure}
+                       "real": real.Real(self).measure, "packed-7b": self.packed_7b}
 
 
 def padding(folder, batch):
@@ -213,8 +270,8 @@ def describe(folder):
 
 
 def main():
-    names = ("teaching", "llava-70m", "bfloat16", *FAMILIES, "packing", "loading", "window", "busy", "device",
-             *LONG)
+    names = ("teaching", "llava-70m", "bfloat16", *FAMILIES, "packing", "loading", "swap", "window", "busy",
+             "device", *LONG)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=Path, default=SOURCE / "build")
     parser.add_argument("--rounds", type=int, help="pairs a row; each row has its own default")

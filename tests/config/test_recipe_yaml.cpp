@@ -214,9 +214,9 @@ training: {learning_rate: 2e-4, gradient_checkpointing: true, device: cuda:1, nu
     QTest::newRow("stages") << "stages: [{model: a}]"
                             << "test.yaml: stages"
                             << "later version";
-    QTest::newRow("dora") << "adapter: {use_dora: true}"
-                          << "test.yaml: adapter.use_dora"
-                          << "not built";
+    QTest::newRow("loftq") << "adapter: {init_lora_weights: loftq}"
+                           << "test.yaml: adapter.init_lora_weights"
+                           << "not built";
     QTest::newRow("huge integer") << "training: {max_steps: 1e30}"
                                   << "test.yaml: training.max_steps"
                                   << "whole number";

@@ -38,6 +38,21 @@ def safetensors():
     seed("hole", {"a": entry("U8", [4], 4, 8)}, 8)
 
 
+def quantized():
+    put("quantized", "nf4", json.dumps({"quant_method": "bitsandbytes", "load_in_4bit": True,
+                                        "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant":
+                                        True, "llm_int8_skip_modules": ["lm_head"]}))
+    put("quantized", "int8", json.dumps({"load_in_8bit": True, "llm_int8_threshold": 6.0}))
+    put("quantized", "gptq", json.dumps({"quant_method": "gptq", "bits": 4, "group_size": 128,
+                                         "desc_act": True, "checkpoint_format": "gptq_v2"}))
+    put("quantized", "awq", json.dumps({"quant_method": "awq", "bits": 4, "group_size": -1,
+                                        "version": "gemm"}))
+    put("quantized", "state", json.dumps({
+        "quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [8, 16],
+        "nested_blocksize": 256, "nested_dtype": "float32", "nested_offset": 0.04326}))
+    put("quantized", "name", "model.a.weight.absmax")
+
+
 def tokenizers():
     def seed(name, tokenizer):
         tokenizer.add_special_tokens([AddedToken("<s>", special=True),
@@ -173,6 +188,7 @@ def hub():
 
 hub()
 safetensors()
+quantized()
 picture_processors()
 tokenizers()
 sentencepieces()

@@ -3,6 +3,8 @@
 // alone, and an active adapter has its say in both.
 #include "tests/train/watched_run.h"
 
+#include <set>
+
 #include "engine/generate/generate.h"
 
 using namespace luthier;
@@ -98,6 +100,55 @@ class TestDecoding : public QObject {
         QVERIFY(std::abs(got->front().tokens[i].logprob - logprobs[i]) < 1e-4);
       if (!picture) QCOMPARE(base.answered(got->front()) != base.answered(plain->front()), adapted);
     }
+  }
+
+  /// Rows of several adapters and of none in one batch, some of which end early; one adapter swaps
+  /// the head and has a batch to itself.
+  void each_under_its_own_adapter_as_alone() {
+    const Base base;
+    std::vector<std::shared_ptr<Adapter>> adapters;
+    for (const char* setting : {"adapter.r=4", "adapter.target_modules=[q_proj, fc1, embed_tokens]",
+                                "adapter.modules_to_save=[lm_head]"}) {
+      auto made = create_adapter(*base.loaded, "lora", base.tiny_.recipe("run", {setting}).adapter,
+                                 adapters.size());
+      QVERIFY(made.ok());
+      auto generator = at::make_generator<at::CPUGeneratorImpl>(adapters.size());
+      const torch::NoGradGuard no_grad;
+      for (auto [key, tensor] : (*made)->tensors())
+        tensor.add_(torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, 0.1, generator));
+      adapters.push_back(*made);
+    }
+    std::vector<Example> prompts;
+    std::vector<Adapter*> own;
+    for (const bool picture : {false, true}) {
+      for (std::size_t i = 0; i <= adapters.size(); ++i) {
+        prompts.push_back(base.prompt(14, 3 + static_cast<int>(i), picture));
+        own.push_back(i < adapters.size() ? adapters[i].get() : nullptr);
+      }
+    }
+    for (const double temperature : {0.0, 0.9}) {
+      GenerationOptions options = base.options;
+      options.temperature = temperature;
+      options.ignore_eos = false;
+      const auto together = generate_by(*base.loaded, prompts, own, options);
+      QVERIFY2(together.ok(), together ? "" : together.error().sentence().c_str());
+      std::set<std::vector<std::int64_t>> unlike;
+      for (std::size_t i = 0; i < prompts.size(); ++i) {
+        if (own[i]) own[i]->activate();
+        const std::vector<std::uint64_t> draws{i};
+        const auto alone = generate(*base.loaded, {prompts[i]}, options, {}, draws);
+        if (own[i]) own[i]->deactivate();
+        QVERIFY(alone.ok());
+        QCOMPARE(base.answered((*together)[i]), base.answered(alone->front()));
+        QCOMPARE((*together)[i].text, alone->front().text);
+        for (std::size_t t = 0; t < alone->front().tokens.size(); ++t)
+          QVERIFY(std::abs((*together)[i].tokens[t].logprob - alone->front().tokens[t].logprob) <
+                  1e-4);
+        unlike.insert(base.answered(alone->front()));
+      }
+      QVERIFY(unlike.size() > adapters.size());
+    }
+    QVERIFY(!generate_by(*base.loaded, prompts, {nullptr}, base.options).ok());
   }
 
   void in_a_batch_as_alone() {

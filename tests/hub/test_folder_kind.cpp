@@ -163,14 +163,16 @@ class TestFolderKind : public QObject {
     };
     row("plain", "", "a.weight", DType::BF16, "");
     row("a position buffer", "", "a.position_ids", DType::BF16, "");
+    // Read here: no reason to refuse them.
     row("bnb by both", R"({"quant_method": "bitsandbytes", "load_in_4bit": true})",
-        "a.weight.absmax", DType::F32, "bitsandbytes, 4 bit");
-    row("bnb, old, without a method", R"({"load_in_8bit": true})", "a.SCB", DType::F32,
-        "bitsandbytes, 8 bit");
+        "a.weight.absmax", DType::F32, "");
+    row("bnb, old, without a method", R"({"load_in_8bit": true})", "a.SCB", DType::F32, "");
+    row("gptq", R"({"quant_method": "gptq", "bits": 4})", "a.qweight", DType::I32, "");
+    row("awq", R"({"quant_method": "awq", "bits": 4})", "a.qweight", DType::I32, "");
+    row("bnb's other kind of names", R"({"quant_method": "bitsandbytes", "load_in_4bit": true})",
+        "a.SCB", DType::F32, "bitsandbytes, 4 bit");
     row("bnb by name", "", "a.weight.quant_state.bitsandbytes__nf4", DType::U8,
         "bitsandbytes, 4 bit");
-    row("gptq", R"({"quant_method": "gptq", "bits": 4})", "a.qweight", DType::I32, "GPTQ, 4 bit");
-    row("awq", R"({"quant_method": "awq", "bits": 4})", "a.qweight", DType::I32, "AWQ, 4 bit");
     row("qweight alone", "", "a.qweight", DType::I32, "GPTQ or AWQ");
     row("fp8", R"({"quant_method": "fp8"})", "a.weight", DType::F8_E4M3, "FP8");
     row("fp8 by type", "", "a.weight", DType::F8_E5M2, "FP8");
@@ -216,6 +218,32 @@ class TestFolderKind : public QObject {
                      .error()
                      .sentence(),
                  {method.toStdString()}));
+  }
+
+  void what_of_a_known_kind_is_not_read_is_named_data() {
+    QTest::addColumn<QString>("config");
+    QTest::addColumn<QString>("field");
+    const auto row = [](const char* config, const char* field) {
+      QTest::newRow(config) << config << field;
+    };
+    row(R"({"quant_method": "gptq", "bits": 8})", "bits");
+    row(R"({"quant_method": "gptq", "bits": 4, "group_size": 0})", "group_size");
+    row(R"({"quant_method": "gptq", "bits": 4, "checkpoint_format": "marlin"})",
+        "checkpoint_format");
+    row(R"({"quant_method": "awq", "bits": 4, "version": "gemv"})", "version");
+  }
+  void what_of_a_known_kind_is_not_read_is_named() {
+    QFETCH(QString, config);
+    QFETCH(QString, field);
+    put("quantized/config.json",
+        "{\"model_type\": \"llava\", \"quantization_config\": " + config.toStdString() + "}");
+    const std::vector<std::byte> bytes(256);
+    QVERIFY(
+        write_safetensors("quantized/model.safetensors", {{"a.qweight", DType::I32, {8, 8}, bytes}})
+            .ok());
+    const auto files = open_weights("quantized", read_json_file("quantized/config.json").take());
+    QVERIFY(!files.ok());
+    QVERIFY(says(files.error().sentence(), {"quantization_config: " + field.toStdString()}));
   }
 
   void nothing_hostile_is_followed() {

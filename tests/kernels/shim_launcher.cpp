@@ -37,6 +37,7 @@ inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
 #include "engine/kernels/source/dropout.cu"
 #include "engine/kernels/source/gated.cu"
 #include "engine/kernels/source/heads.cu"
+#include "engine/kernels/source/packed.cu"
 #include "engine/kernels/source/rms_norm.cu"
 
 namespace luthier::shim {
@@ -104,7 +105,9 @@ const std::map<std::string, Entry>& table() {
       APART(adamw),
       {"adamw_float_bfloat16", entry_of(adamw_float_bfloat16, false)},
       APART(dropout_float),
-      APART(dropout_bfloat16)};
+      APART(dropout_bfloat16),
+      APART(expand_four_bits),
+      APART(expand_eight_bits)};
   return all;
 }
 

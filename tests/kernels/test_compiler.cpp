@@ -54,7 +54,7 @@ class TestCompiler : public QObject {
         ++count;
       }
     }
-    QCOMPARE(count, 8);
+    QCOMPARE(count, 9);
     QVERIFY(kernel_source("rms_norm.cu") && !kernel_source("rms_norm"));
   }
 

@@ -11,9 +11,11 @@
 #include "engine/kernels/dropout.h"
 #include "engine/kernels/gated.h"
 #include "engine/kernels/heads.h"
+#include "engine/kernels/packed.h"
 #include "engine/nn/dropout.h"
 #include "engine/nn/heads.h"
 #include "engine/nn/layers.h"
+#include "engine/nn/packed_weight.h"
 #include "engine/nn/rms_norm.h"
 #include "tests/kernels/kernel_cases.h"
 #include "tests/kernels/shim_launcher.h"
@@ -387,6 +389,64 @@ class TestEqual : public QObject {
     QVERIFY(!kernels::cross_entropy_(drawn({8, 3}, torch::kFloat32).t(),
                                      torch::zeros({3}, torch::kInt64), true));
     QVERIFY(shim_.launches.empty());
+  }
+
+  void packed_weights_data() {
+    QTest::addColumn<QString>("kind");
+    QTest::addColumn<bool>("twice");
+    for (const char* kind : {"nf4", "fp4", "int8"})
+      for (const bool twice : {false, true})
+        if (!twice || kind != std::string("int8"))
+          QTest::addRow("%s %d", kind, twice) << kind << twice;
+  }
+  /// To the bit what the CPU makes of the same codes, from any place to any other.
+  void packed_weights() {
+    QFETCH(QString, kind);
+    QFETCH(bool, twice);
+    constexpr std::int64_t kRows = 23, kCols = 201;
+    Json settings{{"load_in_8bit", true}};
+    if (kind != "int8") {
+      settings = {{"load_in_4bit", true},
+                  {"bnb_4bit_quant_type", kind.toStdString()},
+                  {"bnb_4bit_use_double_quant", twice}};
+    }
+    const PackedPointer weight =
+        weight_packing(**find_weight_kind(settings, "here"))
+            ->pack(drawn({kRows, kCols}, torch::kFloat32), settings, "here")
+            .take();
+    std::map<std::string, Tensor> parts;
+    for (const auto& [end, tensor] : weight->stored()) parts[end] = tensor;
+    const Launching launching(&shim_);
+    for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+      const Tensor whole = weight->dense_rows(0, kRows, type);
+      if (kind == "int8") {
+        const auto made = kernels::expanded(parts[""], parts[".SCB"], 7.874015718698502e-3F, type);
+        QVERIFY(made && made->equal(whole));
+        continue;
+      }
+      const Tensor values = parts[".quant_map"];
+      const Tensor pairs = at::stack({values.repeat_interleave(16), values.repeat({16})}, 1);
+      Json state;
+      for (const auto& [end, tensor] : parts)
+        if (end.starts_with(".quant_state"))
+          state = Json::parse(std::string(static_cast<const char*>(tensor.const_data_ptr()),
+                                          static_cast<std::size_t>(tensor.numel())));
+      const Tensor codes = parts[""].view({-1});
+      const float offset = state.value("nested_offset", 0.0F);
+      const kernels::FourBits own{
+          codes, pairs, parts[".absmax"], parts[".nested_absmax"], parts[".nested_quant_map"],
+          offset};
+      for (const auto& [first, last] : {std::pair<std::int64_t, std::int64_t>{0, kRows * kCols},
+                                        {8, 9},
+                                        {64, 192},
+                                        {16, 16},
+                                        {200, kRows * kCols},
+                                        {4600, 4623}}) {
+        const auto made = kernels::expanded(own, first, last, type);
+        QVERIFY(made && made->equal(whole.view({-1}).slice(0, first, last)));
+      }
+    }
+    QVERIFY(!kernels::expanded(parts[""], parts[""], 1, torch::kFloat16));
   }
 };
 

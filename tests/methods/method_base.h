@@ -14,6 +14,9 @@ class MethodBase {
  public:
   MethodBase() {
     make_model(root() / "drawn");
+    Json config = *read_json_file(root() / "drawn" / "config.json");
+    config["text_config"]["attention_bias"] = true;  // so that biases show in a text
+    write_text(root() / "drawn" / "config.json", config.dump(2));
     LoadOptions options;
     options.device = "cpu";
     options.random_weights = true;
@@ -42,6 +45,7 @@ class MethodBase {
   Recipe recipe(const std::string& strategy, const std::vector<std::string>& settings = {}) const {
     std::vector<std::string> all{"strategy=" + strategy, "model=" + folder().string(), "dataset=d",
                                  "output_dir=o"};
+    if (strategy == "trainable_tokens") all.push_back("adapter.token_indices=[5, 11, 20]");
     all.insert(all.end(), settings.begin(), settings.end());
     auto recipe = parse_recipe("", "test", all);
     if (!recipe) qFatal("%s", recipe.error().sentence().c_str());

@@ -181,7 +181,7 @@ class TestAdapterFolders : public QObject {
     QVERIFY(load_adapter(loaded, folder));
     set_log_sink({});
     QVERIFY2(lines.find("a_later_setting") != std::string::npos, lines.c_str());
-    change_config(folder, "init_lora_weights", "pissa_niter_16");
+    change_config(folder, "init_lora_weights", "corda");
     const auto refused = load_adapter(loaded, folder);
     QVERIFY(!refused && refused.error().where.ends_with("init_lora_weights"));
   }

@@ -63,13 +63,17 @@ class TestLoraConfig : public QObject {
   void starts_data() {
     QTest::addColumn<QString>("start");
     QTest::addColumn<QString>("read_as");  // empty: refused
-    for (const char* name : {"pissa", "pissa_niter_4", "PiSSA", "olora", "OLoRA", "corda", "loftq",
-                             "lora_ga", "some_new_one"})
+    for (const char* name : {"corda", "loftq", "lora_ga", "pissa_niter_many", "some_new_one"})
       QTest::newRow(name) << name << "";
+    for (const char* name : {"pissa", "pissa_niter_4", "olora", "orthogonal"})
+      QTest::newRow(name) << name << name;
+    QTest::newRow("PiSSA") << "PiSSA"
+                           << "pissa";
+    QTest::newRow("OLoRA") << "OLoRA"
+                           << "olora";
     QTest::newRow("gaussian") << "gaussian"
                               << "gaussian";
-    for (const char* name : {"true", "eva", "orthogonal", "mica"})
-      QTest::newRow(name) << name << "true";
+    for (const char* name : {"true", "eva", "mica"}) QTest::newRow(name) << name << "true";
   }
   void starts() {
     QFETCH(QString, start);
@@ -83,6 +87,31 @@ class TestLoraConfig : public QObject {
       QVERIFY(settings);
       QCOMPARE(settings->init_lora_weights, read_as.toStdString());
     }
+  }
+
+  void layers_are_numbers_or_one() {
+    for (const Json& layers : {Json(2), Json::array({2}), Json::array({0, 2})}) {
+      const auto settings = read(with("layers_to_transform", layers));
+      QVERIFY2(settings, settings ? "" : settings.error().sentence().c_str());
+      const Json written = lora_method().write(*settings)["layers_to_transform"];
+      QCOMPARE(written, layers.is_array() ? layers : Json::array({layers}));
+    }
+    QVERIFY(lora_method()
+                .write(*read(with("layers_to_transform", nullptr)))["layers_to_transform"]
+                .is_null());
+    QVERIFY(!read(with("layers_to_transform", {{"a", 1}})));
+    QCOMPARE(lora_method().write(*read(with("layers_pattern", "blocks")))["layers_pattern"],
+             Json::array({"blocks"}));
+  }
+
+  void what_goes_together() {
+    Json config = with("use_dora", true);
+    config["lora_bias"] = true;
+    const auto both = read(config);
+    QVERIFY(!both);
+    QCOMPARE(both.error().where, std::string("config: lora_bias"));
+    QVERIFY(!read(with("bias", "some")));
+    QCOMPARE(read(with("bias", "lora_only"))->bias, std::string("lora_only"));
   }
 
   void ranks_are_whole_numbers() {

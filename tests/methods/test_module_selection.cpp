@@ -208,8 +208,8 @@ class TestModuleSelection : public QObject {
     row("a glob", "adapter.target_modules=*.q_proj", target, {"malformed", "*.q_proj"});
     row("two stars", "adapter.target_modules=model.**.q_proj", target,
         {"malformed", "model.**.q_proj"});
-    row("a convolution", "adapter.target_modules=[q_proj, proj]", target,
-        {"model.visual.patch_embed.proj", "Conv3d"});
+    row("a norm", "adapter.target_modules=[q_proj, norm1]", target,
+        {"model.visual.blocks.0.norm1", "LayerNorm"});
     row("a whole layer", "adapter.target_modules=[q_proj, mlp]", target,
         {"mlp", "no weight of its own"});
     row("all within a part", "adapter.target_modules=.*language_model.*", target,

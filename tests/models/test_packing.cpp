@@ -60,7 +60,7 @@ class TestPacking : public QObject {
       const std::string module = item.key().substr(0, item.key().rfind('.'));
       if (packed.contains(module) && item.key().ends_with(".weight")) {
         const auto* packing = weight_packing(packed.at(module)->weight.packing()->kind());
-        const auto own = packing->pack(item.value(), four_bits());
+        const auto own = packing->pack(item.value(), four_bits(), "here");
         QVERIFY(at::equal(Weight(*own).dense(), packed.at(module)->weight.dense()));
         QVERIFY(!rest.contains(item.key()));
       } else {
@@ -124,6 +124,68 @@ class TestPacking : public QObject {
     QCOMPARE(*largest_dense_run(*summary, Json(), 2, false), 6 * largest);
   }
 
+  /// In memory, in a checkpoint's files and in a forecast, whatever kind is asked for.
+  void every_kind_is_written_read_and_counted_data() {
+    QTest::addColumn<QString>("kind");
+    QTest::addColumn<bool>("twice");
+    for (const char* kind : {"nf4", "fp4"})
+      for (const bool twice : {false, true}) QTest::addRow("%s, %d", kind, twice) << kind << twice;
+    QTest::newRow("int8") << "int8" << false;
+  }
+  void every_kind_is_written_read_and_counted() {
+    QFETCH(QString, kind);
+    QFETCH(bool, twice);
+    Json settings = four_bits(twice);
+    if (kind == "int8")
+      settings = {{"quant_method", "bitsandbytes"}, {"load_in_8bit", true}};
+    else
+      settings["bnb_4bit_quant_type"] = kind.toStdString();
+    const auto whole = summarize_model(root() / "plain");
+    const LoadedModel at_loading = load("plain", settings);
+    std::int64_t counted = 0;
+    const auto parts = bytes_by_part(*whole, 4, settings).take();
+    for (const auto& [part, bytes] : parts) counted += bytes;
+    QCOMPARE(counted, weight_bytes(*at_loading.model));
+    PackFiles how;
+    how.settings = settings;
+    const std::string name = "as " + kind.toStdString() + (twice ? " twice" : "");
+    const Status written = pack_checkpoint(root() / "plain", root() / name, how);
+    QVERIFY2(written.ok(), written.ok() ? "" : written.error().sentence().c_str());
+    const auto summary = summarize_model(root() / name);
+    QVERIFY2(summary.ok(), summary.ok() ? "" : summary.error().sentence().c_str());
+    QCOMPARE(summary->parameters, whole->parameters);
+    const LoadedModel from_file = load(name.c_str());
+    const auto packed = packed_linears(*from_file.model), own = packed_linears(*at_loading.model);
+    QCOMPARE(packed.size(), own.size());
+    for (const auto& [module, linear] : packed) {
+      QVERIFY2(at::equal(linear->weight.dense(), own.at(module)->weight.dense()), module.c_str());
+      QCOMPARE(QString(linear->weight.packing()->kind().name), kind);
+    }
+    counted = 0;
+    const auto read = bytes_by_part(*summary, 4, Json()).take();
+    for (const auto& [part, bytes] : read) counted += bytes;
+    QCOMPARE(counted, weight_bytes(*from_file.model));
+  }
+
+  void what_is_not_finite_is_not_packed() {
+    LoadOptions options = on_cpu();
+    LoadedModel broken = load("plain");
+    {
+      const torch::NoGradGuard no_grad;
+      for (auto& item : broken.model->named_parameters())
+        if (item.key().ends_with("down_proj.weight"))
+          item.value()[1][1] = std::numeric_limits<float>::quiet_NaN();
+    }
+    QVERIFY(save_model(broken, root() / "broken", torch::kFloat32).ok());
+    options.quantization = four_bits();
+    const auto refused = load_model(root() / "broken", options);
+    QVERIFY(!refused.ok() && refused.error().where.find("down_proj") != std::string::npos);
+    PackFiles how;
+    how.settings = four_bits();
+    QVERIFY(!pack_checkpoint(root() / "broken", root() / "broken packed", how).ok());
+    QVERIFY(!fs::exists(root() / "broken packed"));
+  }
+
   void what_contradicts_is_refused() {
     const auto contradicts = [&](const Json& settings) {
       LoadOptions options = on_cpu();
@@ -133,7 +195,10 @@ class TestPacking : public QObject {
     };
     QVERIFY(contradicts(four_bits(true)).empty());
     QVERIFY(contradicts(four_bits(false)).find("bnb_4bit_use_double_quant") != std::string::npos);
-    QVERIFY(contradicts({{"load_in_8bit", true}}).find("Known: ") != std::string::npos);
+    QVERIFY(contradicts({{"load_in_8bit", true}}).find("int8 is asked for") != std::string::npos);
+    Json both = four_bits();
+    both["load_in_8bit"] = true;
+    QVERIFY(contradicts(both).find("not to both") != std::string::npos);
     PackFiles how;
     how.settings = four_bits(true);
     const Status again = pack_checkpoint(root() / "packed", root() / "twice", how);
@@ -191,10 +256,20 @@ class TestPacking : public QObject {
         "quantization:\n  load_in_4bit: true\n  bnb_4bit_use_double_quant: true\n", "r.yaml");
     QVERIFY2(recipe.ok(), recipe.ok() ? "" : recipe.error().sentence().c_str());
     QVERIFY(recipe_to_yaml(*recipe).find("load_in_4bit: true") != std::string::npos);
-    for (const char* other : {"load_in_8bit: true", "bnb_4bit_quant_type: int4"}) {
-      const auto refused = parse_recipe(std::string("quantization: {") + other + "}", "r.yaml");
-      QVERIFY2(!refused.ok(), other);
-    }
+    const auto refused = parse_recipe("quantization: {bnb_4bit_quant_type: int4}", "r.yaml");
+    QVERIFY(!refused.ok());
+    auto both = parse_recipe(
+        "model: m\ndataset: d\noutput_dir: o\nquantization: {load_in_4bit: true, "
+        "load_in_8bit: true}",
+        "r.yaml");
+    QVERIFY(both.ok());
+    const Status checked = check_recipe(*both);
+    QVERIFY(!checked.ok() && checked.error().where.find("load_in_8bit") != std::string::npos);
+    for (const char* type : {"nf4", "fp4"})
+      QVERIFY(parse_recipe(std::string("quantization: {load_in_4bit: true, bnb_4bit_quant_type: ") +
+                               type + "}",
+                           "r.yaml")
+                  .ok());
   }
 
  private:

@@ -26,7 +26,7 @@ const WeightPacking& nf4() {
 }
 
 PackedPointer packed(const Tensor& weight, const Json& how) {
-  return nf4().pack(weight, how).take();
+  return nf4().pack(weight, how, "file: a.weight").take();
 }
 
 StoredParts parts_of(const PackedWeight& weight) {

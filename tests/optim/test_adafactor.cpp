@@ -95,10 +95,10 @@ class TestAdafactor : public QObject {
   }
 
   void state_is_next_to_nothing() {
-    const StateLayout layout = optimizer_kind("adafactor").state;
-    QCOMPARE(state_bytes(layout, {7}), 7 * 4);
-    QCOMPARE(state_bytes(layout, {300, 500}), (300 + 500) * 4);
-    QCOMPARE(state_bytes(layout, {8, 3, 14, 14}), (8 * 3 * 14 + 8 * 3 * 14) * 4);
+    const StateLayout layout = state_layout(settings());
+    QCOMPARE(state_bytes(layout, {{7}}), 7 * 4);
+    QCOMPARE(state_bytes(layout, {{300, 500}}), (300 + 500) * 4);
+    QCOMPARE(state_bytes(layout, {{8, 3, 14, 14}}), (8 * 3 * 14 + 8 * 3 * 14) * 4);
   }
 };
 

@@ -37,8 +37,9 @@ class TestLion : public QObject {
   }
 
   void keeps_one_moment_a_weight() {
-    const StateLayout layout = optimizer_kind("lion_32bit").state;
-    QCOMPARE(state_bytes(layout, {3, 5}), 3 * 5 * 4);
+    Recipe recipe;
+    recipe.training.optim = "lion_32bit";
+    QCOMPARE(state_bytes(state_layout(recipe), {{3, 5}}), 3 * 5 * 4);
   }
 };
 

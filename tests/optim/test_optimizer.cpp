@@ -20,8 +20,8 @@ class MeanDescent : public Optimizer {
   explicit MeanDescent(std::vector<TrainedTensor> tensors, double decay = 0)
       : Optimizer(std::move(tensors), layout, decay) {}
 
-  static std::vector<StateTensor> layout(const std::vector<std::int64_t>& shape) {
-    return {{"sum", shape}, {"seen", {shape.back()}, StateTensor::Type::UInt8}};
+  static std::vector<StateTensor> layout(const TrainedShape& shape) {
+    return {{"sum", shape.sizes}, {"seen", {shape.sizes.back()}, StateTensor::Type::UInt8}};
   }
 
   std::vector<std::size_t> group_sizes;  ///< of the last step
@@ -42,6 +42,14 @@ class MeanDescent : public Optimizer {
 
 torch::Tensor weight(std::vector<std::int64_t> shape, float value = 1) {
   return torch::full(shape, value).requires_grad_(true);
+}
+
+/// With the kind's own defaults.
+Recipe usual(const OptimizerKind& kind, double weight_decay = 0) {
+  Recipe recipe;
+  [[maybe_unused]] const Status set = set_field(recipe, "training.optim", kind.name);
+  recipe.training.weight_decay = weight_decay;
+  return recipe;
 }
 
 }  // namespace
@@ -144,32 +152,39 @@ class TestOptimizer : public QObject {
   }
 
   void a_layout_says_the_bytes_that_are_then_held() {
-    QCOMPARE(state_bytes(MeanDescent::layout, {2, 3}), 2 * 3 * 4 + 3);
+    QCOMPARE(state_bytes(MeanDescent::layout, {{2, 3}}), 2 * 3 * 4 + 3);
     Recipe recipe;
     for (const OptimizerKind& kind : optimizer_kinds()) {
       for (const std::vector<std::int64_t>& shape :
-           {std::vector<std::int64_t>{6}, {3, 5}, {2, 3, 4}, {2, 3, 1, 4}}) {
-        torch::Tensor tensor = weight(shape);
-        recipe.training.optim = kind.name;
-        const auto made = make_optimizer({{"w", "", tensor, true}}, recipe);
-        tensor.mutable_grad() = torch::ones(shape);
-        made->step(1e-3);
-        QCOMPARE(made->state_bytes(), state_bytes(kind.state, shape));
+           {std::vector<std::int64_t>{6}, {3, 5}, {2, 3, 4}, {2, 3, 1, 4}, {70, 70}, {5000}}) {
+        for (const TensorUse use : {TensorUse::Other, TensorUse::Matrix, TensorUse::Embedding}) {
+          TrainedTensor trained{"w", "", weight(shape)};
+          trained.use = use;
+          recipe.training.optim = kind.name;
+          const auto made = make_optimizer({trained}, recipe);
+          trained.tensor.mutable_grad() = torch::ones(shape);
+          made->step(1e-3);
+          QCOMPARE(made->state_bytes(), state_bytes(state_layout(recipe), {shape, use}));
+          QCOMPARE(made->paged_bytes(), 0);  // on the CPU nothing waits anywhere else
+        }
       }
     }
   }
 
   void every_kind_moves_down_a_slope_and_resumes_to_the_bit() {
-    Recipe recipe;
-    recipe.training.weight_decay = 0.01;
     for (const OptimizerKind& kind : optimizer_kinds()) {
-      recipe.training.optim = kind.name;
-      for (const torch::ScalarType type : {torch::kFloat32, torch::kBFloat16}) {
+      const Recipe recipe = usual(kind, 0.01);
+      for (const auto& [rows, type] : {std::pair(6, torch::kFloat32),
+                                       {6, torch::kBFloat16},
+                                       {1030, torch::kFloat32},
+                                       {1030, torch::kBFloat16}}) {
         torch::manual_seed(7);
-        torch::Tensor whole = torch::randn({6, 4}).to(type).requires_grad_(true),
+        torch::Tensor whole = torch::randn({rows, 4}).to(type).requires_grad_(true),
                       parted = whole.detach().clone().requires_grad_(true);
         const auto make = [&](torch::Tensor& tensor) {
-          return make_optimizer({{"w", "", tensor, true}}, recipe);
+          TrainedTensor trained{"w", "", tensor};
+          trained.use = TensorUse::Matrix;
+          return make_optimizer({trained}, recipe);
         };
         const auto step = [&](Optimizer& optimizer, torch::Tensor& tensor) {
           tensor.mutable_grad() = tensor.detach() * 2;
@@ -178,6 +193,8 @@ class TestOptimizer : public QObject {
         const auto size = [](const torch::Tensor& tensor) {
           return tensor.detach().to(torch::kFloat32).square().sum().item<double>();
         };
+        // Its steps are as large as a matrix is, whatever its numbers are.
+        const double least = std::string(kind.name) == "muon" && rows > 6 ? 0.999 : 0.9;
         const double before = size(whole);
         const auto one = make(whole), first = make(parted);
         for (int i = 0; i < 10; ++i) step(*one, whole);
@@ -186,7 +203,7 @@ class TestOptimizer : public QObject {
         QVERIFY2(second->load_state(first->state(), "test").ok(), kind.name);
         for (int i = 0; i < 5; ++i) step(*second, parted);
         QVERIFY2(whole.equal(parted), kind.name);
-        QVERIFY2(size(whole) < 0.9 * before, kind.name);
+        QVERIFY2(size(whole) < least * before, kind.name);
       }
     }
   }
@@ -246,7 +263,9 @@ class TestOptimizer : public QObject {
     const torch::Tensor exact = torch::full({4}, 1.001f);  // bfloat16 has 1 and 1.0078
     torch::Tensor a = exact.to(torch::kBFloat16).requires_grad_(true),
                   b = a.detach().clone().requires_grad_(true);
-    const auto first = make_optimizer({{"w", "", a, true, 1, exact.clone()}}, recipe);
+    TrainedTensor begun{"w", "", a};
+    begun.master = exact.clone();
+    const auto first = make_optimizer({begun}, recipe);
     QVERIFY(first->masters().at("w").equal(exact));
     a.mutable_grad() = torch::ones({4}, torch::kBFloat16);
     first->step(1e-4);
@@ -268,22 +287,22 @@ class TestOptimizer : public QObject {
   /// Memory that runs out anywhere in a step leaves all as it was, or the optimizer says that what
   /// it holds must not be kept.
   void a_step_is_whole_or_says_that_it_is_not() {
-    Recipe recipe;
     for (const OptimizerKind& kind : optimizer_kinds()) {
-      recipe.training.optim = kind.name;
+      const Recipe recipe = usual(kind);
+      int failed = 0;
       const auto full = torch::kFloat32, half = torch::kBFloat16;
       for (const auto& types : {std::pair(full, full), {half, half}, {half, full}}) {
         const torch::ScalarType type = types.first, of_gradients = types.second;
         for (const bool first_step : {true, false}) {
-          int failed = 0;
           for (int count = 1;; ++count) {
             torch::manual_seed(7);
-            torch::Tensor a = torch::randn({6, 4}).to(type).requires_grad_(true),
+            torch::Tensor a = torch::randn({70, 60}).to(type).requires_grad_(true),
                           b = torch::randn({5}).to(type).requires_grad_(true);
-            const auto optimizer =
-                make_optimizer({{"a", "", a, true}, {"b", "", b, false}}, recipe);
+            TrainedTensor matrix{"a", "", a};
+            matrix.use = TensorUse::Matrix;
+            const auto optimizer = make_optimizer({matrix, {"b", "", b, false}}, recipe);
             const auto set_gradients = [&] {
-              a.mutable_grad() = torch::randn({6, 4}).to(of_gradients);
+              a.mutable_grad() = torch::randn({70, 60}).to(of_gradients);
               b.mutable_grad() = torch::randn({5}).to(of_gradients);
             };
             set_gradients();
@@ -315,9 +334,9 @@ class TestOptimizer : public QObject {
             for (const auto& [name, tensor] : before)
               QVERIFY2(tensor.equal(after.at(name)), kind.name);
           }
-          QVERIFY2(failed > 0, kind.name);  // something was allocated, or nothing was tried
         }
       }
+      QVERIFY2(failed > 0, kind.name);  // something was allocated, or nothing was tried
     }
   }
 };

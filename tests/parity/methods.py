@@ -32,9 +32,12 @@ class Kind:
     config: Callable
     recipe: dict
     training: dict = dataclasses.field(default_factory=dict)
-    around: float = 0.0         # drawn values lie around this
+    around: float | None = 0.0  # drawn values lie around this; None: around where PEFT starts
     spread: float = 0.5
     merges: bool = False
+    around_one: str = ""        # but tensors with this in their name: around 1
+    determined: tuple = ()      # parts of names of tensors that nobody draws at the start
+    callbacks: Callable = lambda model: ()      # of the Trainer
 
 
 TASK = dict(task_type="CAUSAL_LM")
@@ -64,7 +67,7 @@ KINDS = {
     "prompt": Kind("prompt_tuning", lambda: PromptTuningConfig(num_virtual_tokens=6, **TASK),
                    dict(num_virtual_tokens=6), training=dict(learning_rate=5e-2)),
 }
-PROMPTS = ("prefix_tuning", "prompt_tuning")
+PROMPTS = ("prefix_tuning", "prompt_tuning", "p_tuning")
 # Settings that say where a file comes from, or that PEFT itself ignores when it reads.
 UNCOMPARED = {"base_model_name_or_path", "inference_mode", "peft_version", "auto_mapping",
               "revision", "runtime_config", "tokenizer_kwargs", "tokenizer_name_or_path"}
@@ -81,10 +84,13 @@ def start(checkpoint, kind, draw=True, seed=5):
             for name, parameter in model.named_parameters():
                 if parameter.requires_grad:
                     # of a prompt encoder's matrices, no more than keeps their outputs at that size
-                    wide = "transform" in name and parameter.dim() == 2
+                    wide = ("prompt_encoder." in name and "embedding" not in name
+                            and parameter.dim() == 2)
                     spread = KINDS[kind].spread / (math.sqrt(parameter.shape[1]) if wide else 1)
                     noise = torch.randn(parameter.shape, generator=generator)
-                    parameter.copy_(KINDS[kind].around + spread * noise)
+                    one = KINDS[kind].around_one
+                    around = 1.0 if one and one in name else KINDS[kind].around
+                    parameter.copy_((parameter if around is None else around) + spread * noise)
     return model.eval()
 
 
@@ -95,7 +101,8 @@ def encoder(model):
 
 
 def is_projected(kind):
-    return KINDS[kind].recipe.get("prefix_projection", False)
+    return (KINDS[kind].strategy == "p_tuning"
+            or KINDS[kind].recipe.get("prefix_projection", False))
 
 
 def write(model, kind, folder: Path):
@@ -115,7 +122,7 @@ def own(tensor, inputs):
 def file_key(name, kind):
     """A parameter's key in the adapter's file, or its name in the prompt encoder's."""
     if not name.startswith("prompt_encoder."):
-        return name.replace(".default", "")
+        return name.replace(".default", "").replace(".modules_to_save", "")
     return name.replace(".default.", ".", 1) if is_projected(kind) else "prompt_embeddings"
 
 
@@ -205,7 +212,8 @@ def fresh_case(name, kind):
         if result.same("tensors", sorted(got), sorted(wanted)):
             for key, tensor in wanted.items():
                 result.same(key, list(got[key].shape), list(tensor.shape))
-                if KINDS[kind].around:      # a start that nobody draws
+                fixed = any(part in key for part in KINDS[kind].determined)
+                if KINDS[kind].around != 0 or fixed:    # a start that nobody draws
                     result.close(key, got[key], tensor, 0.0, "start")
         same_config(result, folder, model.peft_config["default"], KINDS[kind].strategy)
         reads_back(world, result, checkpoint, folder, messages[0])
@@ -215,6 +223,7 @@ def fresh_case(name, kind):
 def reads_back(world, result, checkpoint, folder, messages):
     """PEFT's logits with our folder, and ours."""
     inputs = checkpoint.example(messages)
+    inputs.pop("labels")    # PEFT's AdaLoRA makes no loss of an adapter that it has read
     with torch.no_grad():
         theirs = own(adapters.attach(checkpoint.model(), folder)(**inputs).logits, inputs)
     out = world.scratch / "back.safetensors"
@@ -241,7 +250,8 @@ def train_case(name, kind, training=None):
         world.program.run("train", path)
         model.train()
         log = train.trained_by_transformers(model, checkpoint.family.batch, data, [], settings,
-                                            world.scratch / "oracle")
+                                            world.scratch / "oracle",
+                                            KINDS[kind].callbacks(model))
         model.eval()
         run = world.scratch / "run"
         train.compare_curves(result, train.curve(run), log)

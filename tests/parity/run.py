@@ -60,15 +60,20 @@ import verbs
 
 # Modules whose cases() takes whether all are wanted: what continuous integration runs is a part.
 IN_PART = (
+    "arithmetic",
     "bfloat16",
     "methods",
+    "delta_methods",
+    "lora_family",
     "bottlenecks",
     "optimizers",
     "dpo",
     "quantized",
+    "grouped",
     "encoders",
     "encoder_decoders",
     "two_towers",
+    "base_tensor_methods",
 )
 
 

@@ -23,11 +23,24 @@ DEFAULTS = dict(max_steps=10, per_device_train_batch_size=1, gradient_accumulati
                 shuffle=False)
 
 
-def trained_by_transformers(model, collate, data, evaluation, settings, folder):
-    """Trainer's log and the trained model."""
-    settings = dict(settings)
+# Settings that the Trainer knows as optim_args, or that only an optimizer made for it knows.
+OPTIM_ARGS = ("momentum", "dampening", "nesterov")
+OURS = ("vision_tower_learning_rate", "projector_learning_rate", "language_model_learning_rate",
+        "adapter_learning_rate", "muon_learning_rate", "muon_adjust_lr_fn", "muon_ns_steps")
+
+
+def trained_by_transformers(model, collate, data, evaluation, settings, folder, callbacks=(),
+                            optimizer=None):
+    """Trainer's log and the trained model. `optimizer`: makes one of the model and all settings, in
+    the place of the one that the Trainer would make."""
+    made = optimizer(model, settings) if optimizer else None
+    settings = {key: value for key, value in settings.items() if key not in OURS}
     shuffle, ratio = settings.pop("shuffle"), settings.pop("warmup_ratio")
-    optim = settings.pop("optim", "adamw_torch")
+    optim = "adamw_torch" if made else settings.pop("optim", "adamw_torch")
+    settings.pop("optim", None)
+    given = {key: settings.pop(key) for key in OPTIM_ARGS if key in settings}
+    if given and not made:
+        settings["optim_args"] = ",".join(f"{key}={value}" for key, value in given.items())
     settings["warmup_steps"] = settings["warmup_steps"] or ratio
     arguments = TrainingArguments(
         output_dir=str(folder), logging_steps=1, report_to=[], save_strategy="no", use_cpu=True,
@@ -38,10 +51,13 @@ def trained_by_transformers(model, collate, data, evaluation, settings, folder):
         per_device_eval_batch_size=settings["per_device_train_batch_size"],
         prediction_loss_only=True, **settings)
     trainer = Trainer(model, arguments, data_collator=collate, train_dataset=data,
-                      eval_dataset=evaluation or None)
+                      eval_dataset=evaluation or None, callbacks=list(callbacks),
+                      optimizers=(made, None))
     trainer.remove_callback(next(type(c) for c in trainer.callback_handler.callbacks
                                  if "Print" in type(c).__name__))
     trainer.train()
+    if optim.startswith("schedule_free"):
+        trainer.optimizer.eval()   # what is to be used is the average
     return trainer.state.log_history
 
 
@@ -51,7 +67,7 @@ def recipe(world, plan, settings, checkpoint, start):
              f"strategy: {plan.strategy}"]
     if plan.eval_rows:
         lines.append(f"eval_dataset: {world.scratch / 'eval.jsonl'}")
-    if plan.strategy == "lora":
+    if plan.strategy == "lora" and start:
         lines.append(f"adapter: {{init_from: {start}, lora_dropout: 0.0}}")
     if plan.image:
         lines.append(f"image: {json.dumps(plan.image)}")
@@ -145,7 +161,7 @@ def compare_model(world, result, checkpoint, model):
             result.close(name, got[name], wanted[name], WEIGHTS + slack, "weights")
 
 
-def train_case(plan):
+def train_case(plan, optimizer=None):
     def case(world, result):
         checkpoint = make(plan.checkpoint, world.checkpoints)
         settings = DEFAULTS | plan.training
@@ -168,7 +184,7 @@ def train_case(plan):
                 parameter.requires_grad_(not plan.freeze.get(checkpoint.family.part_of(key), False))
         world.program.run("train", recipe(world, plan, settings, checkpoint, start))
         log = trained_by_transformers(model, checkpoint.family.batch, data, evaluation, settings,
-                                      world.scratch / "oracle")
+                                      world.scratch / "oracle", optimizer=optimizer)
         model.eval()
         compare_curves(result, curve(world.scratch / "run"), log)
         if plan.strategy == "lora":

@@ -181,7 +181,8 @@ class TestDevice : public QObject {
                    {"bnb_4bit_use_double_quant", twice},
                    {"bnb_4bit_compute_dtype", "float32"}};
     const auto kind = find_weight_kind(how, "here");
-    const PackedPointer own = weight_packing(**kind)->pack(torch::randn({kOut, kIn}), how).take();
+    const PackedPointer own =
+        weight_packing(**kind)->pack(torch::randn({kOut, kIn}), how, "here").take();
     const Weight here(own), there(own->to(pretend::device()));
     const Tensor x = torch::randn({kCount, kIn}), lying = x.to(pretend::device());
     pretend::reset_counts();

@@ -40,7 +40,8 @@ class TestTriedStep : public QObject {
  private slots:
   void a_loss_that_is_no_number_changes_no_weight_data() {
     QTest::addColumn<QString>("optimizer");
-    for (const char* name : {"adamw_torch", "adafactor", "lion_32bit"})
+    for (const char* name : {"adamw_torch", "adafactor", "lion_32bit", "adamw_8bit", "sgd", "muon",
+                             "schedule_free_adamw"})
       QTest::newRow(name) << QString(name);
   }
   void a_loss_that_is_no_number_changes_no_weight() {

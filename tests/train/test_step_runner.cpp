@@ -80,8 +80,8 @@ class TestStepRunner : public QObject {
     double squares = 0;
     int reached = 0;
     for (std::size_t i = 0; i < exact.size(); ++i) {
-      const auto& [name, part, tensor, decay, rate, master] = trainables.tensors[i];
-      const torch::Tensor gradient = tensor.grad();
+      const std::string& name = trainables.tensors[i].name;
+      const torch::Tensor gradient = trainables.tensors[i].tensor.grad();
       if (!gradient.defined()) continue;
       ++reached;
       QCOMPARE(gradient.scalar_type(), rows > 1 ? torch::kFloat32 : torch::kBFloat16);

@@ -248,12 +248,13 @@ void TestSettings::what_is_shown_is_what_is_used() {
   workspace().reset_recipe();
   QVERIFY(workspace().faults().empty());
   QCOMPARE(line("adapter.lora_alpha")->text(), QStringLiteral("32"));
-  // A tick that is refused stays shown as it was ticked, and holds the launch up.
+  // Ticks that do not go together stay shown as they were ticked, and hold the launch up.
   QVERIFY(person_->click("advancedToggle"));
   QVERIFY(person_->click("field_adapter_use_dora"));
-  QVERIFY(person_->find<QCheckBox>("field_adapter_use_dora")->isChecked());
+  QVERIFY(person_->click("field_adapter_lora_bias"));
+  QVERIFY(person_->find<QCheckBox>("field_adapter_lora_bias")->isChecked());
   QTest::keyClick(window_.get(), Qt::Key_F5);
-  QCOMPARE(window_->focusWidget(), person_->find<QCheckBox>("field_adapter_use_dora"));
+  QCOMPARE(window_->focusWidget(), person_->find<QCheckBox>("field_adapter_lora_bias"));
   QCOMPARE(person_->state(), SessionState::Empty);
 }
 

@@ -138,6 +138,11 @@ void ForecastCard::refresh() {
     if (!said.isEmpty()) said += QLatin1Char('\n');
     said += said_text(unknown_room(forecast->forecast));
   }
+  if (forecast && forecast->forecast.parts.paged > 0) {
+    if (!said.isEmpty()) said += QLatin1Char('\n');
+    said += tr("%1 of the optimizer's state wait in the machine's memory.")
+                .arg(bytes_text(forecast->forecast.parts.paged));
+  }
   device_->setText(said);
   device_->setVisible(!device_->text().isEmpty());
   if (!forecast) {

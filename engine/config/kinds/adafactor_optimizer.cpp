@@ -7,7 +7,8 @@ namespace luthier {
 
 namespace {
 
-std::vector<StateTensor> rows_and_columns(const std::vector<std::int64_t>& shape) {
+std::vector<StateTensor> rows_and_columns(const TrainedShape& trained, const Recipe&) {
+  const std::vector<std::int64_t>& shape = trained.sizes;
   if (shape.size() < 2) return {{"exp_avg_sq", shape}};
   std::vector<std::int64_t> rows(shape.begin(), shape.end() - 1), columns(rows);
   columns.back() = shape.back();

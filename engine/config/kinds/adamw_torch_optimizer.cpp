@@ -12,8 +12,8 @@ OptimizerKind adamw_torch_optimizer_kind() {
                       {},
                       nullptr,
                       true}};
-  kind.state = [](const std::vector<std::int64_t>& shape) {
-    return std::vector<StateTensor>{{"exp_avg", shape}, {"exp_avg_sq", shape}};
+  kind.state = [](const TrainedShape& shape, const Recipe&) {
+    return std::vector<StateTensor>{{"exp_avg", shape.sizes}, {"exp_avg_sq", shape.sizes}};
   };
   return kind;
 }

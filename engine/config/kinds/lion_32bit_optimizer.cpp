@@ -12,8 +12,8 @@ OptimizerKind lion_32bit_optimizer_kind() {
                       {"training.adam_beta1", "training.adam_beta2"},
                       {},
                       nullptr}};
-  kind.state = [](const std::vector<std::int64_t>& shape) {
-    return std::vector<StateTensor>{{"exp_avg", shape}};
+  kind.state = [](const TrainedShape& shape, const Recipe&) {
+    return std::vector<StateTensor>{{"exp_avg", shape.sizes}};
   };
   return kind;
 }

@@ -1,18 +1,58 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // LoRA (Hu et al. 2021): low-rank pairs beside fixed weights. Its settings are members of
-// AdapterSettings, since it was there before settings could be a kind's own.
-#include "engine/config/kinds.h"
+// AdapterSettings, since it was there before settings could be a kind's own; what came later is its
+// own.
+#include "engine/config/kinds/adapter_rows.h"
+#include "engine/config/kinds/layer_rows.h"
 
 namespace luthier {
 
 namespace {
 
+/// What PEFT has no arithmetic for together.
+Status check_lora_together(const AdapterSettings& adapter) {
+  if (!adapter.more.flag("adapter.lora_bias")) return {};
+  if (adapter.use_dora)
+    return cross_fault("adapter.lora_bias", "does not go with adapter.use_dora.",
+                       "Set one of them to false.");
+  if (adapter.init_lora_weights == "true" || adapter.init_lora_weights == "false") return {};
+  return cross_fault(
+      "adapter.lora_bias",
+      "does not go with adapter.init_lora_weights: " + adapter.init_lora_weights + ".",
+      "It starts with true or false.");
+}
+
+/// A start that takes something out of the base's weights needs them as they are.
+Status check_lora_weights(const Recipe& recipe) {
+  const std::string& start = recipe.adapter.init_lora_weights;
+  if (start != "olora" && !start.starts_with("pissa")) return {};
+  for (const char* packs : {"quantization.load_in_4bit", "quantization.load_in_8bit"}) {
+    if (!recipe.more.flag(packs)) continue;
+    return cross_fault("adapter.init_lora_weights",
+                       "is " + start + ", which takes its start out of weights that are packed.",
+                       std::string("Start otherwise, or leave ") + packs + " false.");
+  }
+  return {};
+}
+
 Status check_lora(const Recipe& recipe) {
   using Kind = ModuleSelector::Kind;
+  LUTHIER_CHECK(check_rank(recipe));
+  if (recipe.adapter.init_from.empty()) {
+    LUTHIER_CHECK(check_lora_together(recipe.adapter));
+    LUTHIER_CHECK(check_lora_weights(recipe));
+    LUTHIER_CHECK(check_layers_of(recipe.adapter));
+  }
   const ModuleSelector& targets = recipe.adapter.target_modules;
+  const bool by_weight = !recipe.adapter.more.names("adapter.target_parameters").empty();
+  if (by_weight && recipe.adapter.lora_dropout > 0) {
+    return cross_fault("adapter.lora_dropout",
+                       "must be 0 with adapter.target_parameters, which change weights.",
+                       "Write adapter.lora_dropout: 0.0.");
+  }
   const bool none =
       targets.kind == Kind::None || (targets.kind == Kind::Names && targets.names.empty() &&
-                                     recipe.adapter.modules_to_save.empty());
+                                     recipe.adapter.modules_to_save.empty() && !by_weight);
   if (!recipe.adapter.init_from.empty() || !none) return {};
   return cross_fault("adapter.target_modules",
                      "names no module, so there would be nothing to train.",
@@ -25,7 +65,36 @@ MethodKind lora_method_kind() {
   MethodKind kind{
       {"lora",
        "Low-rank adapters train beside fixed weights.",
-       {},
+       rows::fields_of(
+           {rows::kind_boolean("adapter.lora_bias", "Bias of B",
+                               "A bias trains with each B, scaled as the pair is.", false)
+                .advanced(),
+            rows::layers_to_transform(), rows::layers_pattern(),
+            rows::kind_optional_number("training.loraplus_lr_ratio", "LoRA+ ratio",
+                                       "B trains at so many times the learning rate; empty: at the "
+                                       "same.")
+                .above(0)
+                .at_most(1e6)
+                .advanced(),
+            rows::kind_number("training.loraplus_lr_embedding", "LoRA+ rate of embeddings",
+                              "The learning rate of pairs on an embedding, with a ratio.", 1e-6)
+                .at_least(0)
+                .at_most(1e3)
+                .advanced(),
+            rows::kind_names("adapter.trainable_token_indices", "Tokens whose rows train",
+                             "Ids of tokens whose rows of the embedding train beside "
+                             "the pairs.")
+                .numbers()
+                .advanced(),
+            rows::kind_boolean("adapter.ensure_weight_tying", "Keep a tied head tied",
+                               "Where head and embedding share a weight, a copy of it that trains "
+                               "whole stands at both ends.",
+                               false)
+                .advanced(),
+            rows::kind_names("adapter.target_parameters", "Weights by their names",
+                             "Linears that get a pair by their weight's name, as in "
+                             "up_proj.weight; it takes no dropout.")
+                .advanced()}),
        {"adapter.r", "adapter.lora_alpha", "adapter.lora_dropout", "adapter.target_modules",
         "adapter.exclude_modules", "adapter.rank_pattern", "adapter.alpha_pattern",
         "adapter.use_rslora", "adapter.use_dora", "adapter.init_lora_weights",

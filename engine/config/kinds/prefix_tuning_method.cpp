@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Prefix tuning (Li & Liang 2021): keys and values in front of every row's own in each layer's
 // attention, which are all that trains.
-#include "engine/config/kinds.h"
+#include "engine/config/kinds/adapter_rows.h"
 #include "engine/config/kinds/prompt_rows.h"
 
 namespace luthier {
@@ -9,6 +9,7 @@ namespace luthier {
 namespace {
 
 Status check_prefix_tuning(const Recipe& recipe) {
+  LUTHIER_CHECK(check_init_weights(recipe, {"null", "zero"}));
   if (recipe.training.gradient_checkpointing == "false") return {};
   return cross_fault("training.gradient_checkpointing",
                      "must be false under prefix_tuning, whose keys and values are made once for "
@@ -22,20 +23,12 @@ MethodKind prefix_tuning_method_kind() {
   MethodKind kind{
       {"prefix_tuning",
        "Keys and values in front of every layer's own train, all weights stay fixed.",
-       rows::fields_of(
-           {rows::num_virtual_tokens(),
-            rows::kind_boolean("adapter.prefix_projection", "Through a network",
-                               "The keys and values are made by a small network that trains.",
-                               false),
-            rows::kind_optional_integer("adapter.encoder_hidden_size", "Width of the network",
-                                        "Of its hidden layer; null: the width of the keys.")
-                .at_least(1)
-                .at_most(1048576)
-                .advanced(),
-            rows::kind_choice("adapter.init_weights", "Start of the prefix",
-                              "null: drawn numbers; zero: keys and values of zero.",
-                              {"null", "zero"}, "null")
-                .advanced()}),
+       rows::fields_of({rows::num_virtual_tokens(),
+                        rows::kind_boolean(
+                            "adapter.prefix_projection", "Through a network",
+                            "The keys and values are made by a small network that trains.", false),
+                        rows::encoder_hidden_size(),
+                        rows::init_weights()}),
        {"adapter.init_from"},
        {{"training.learning_rate", 1e-2}, {"training.gradient_checkpointing", "false"}},
        check_prefix_tuning}};

@@ -14,4 +14,12 @@ inline Row num_virtual_tokens() {
       .at_most(65536);
 }
 
+inline Row encoder_hidden_size() {
+  return kind_optional_integer("adapter.encoder_hidden_size", "Width of the network",
+                               "Of its hidden layer; null: the width of what it makes.")
+      .at_least(1)
+      .at_most(1048576)
+      .advanced();
+}
+
 }  // namespace luthier::rows

@@ -60,17 +60,19 @@ std::vector<std::string_view> beside(const char* state) {
 
 Json written(const Json& settings, const char* type) {
   const auto list = settings.find("llm_int8_skip_modules");
-  return {{"_load_in_4bit", true},
+  const bool four = type != nullptr;
+  return {{"_load_in_4bit", four},
           {"_load_in_8bit", false},
-          {"bnb_4bit_compute_dtype", text(settings, "bnb_4bit_compute_dtype", "float32")},
+          {"bnb_4bit_compute_dtype",
+           four ? text(settings, "bnb_4bit_compute_dtype", "float32") : std::string("float32")},
           {"bnb_4bit_quant_storage", "uint8"},
-          {"bnb_4bit_quant_type", type},
-          {"bnb_4bit_use_double_quant", double_quant(settings)},
+          {"bnb_4bit_quant_type", four ? type : "fp4"},
+          {"bnb_4bit_use_double_quant", four && double_quant(settings)},
           {"llm_int8_enable_fp32_cpu_offload", false},
           {"llm_int8_has_fp16_weight", false},
           {"llm_int8_skip_modules", list == settings.end() ? Json(nullptr) : *list},
           {"llm_int8_threshold", 6.0},
-          {"load_in_4bit", true},
+          {"load_in_4bit", four},
           {"load_in_8bit", false},
           {"quant_method", "bitsandbytes"}};
 }

@@ -18,7 +18,8 @@ std::int64_t bytes(std::int64_t rows, std::int64_t cols, const Json& settings);
 /// What stands beside a weight; `state` is the one whose name tells the type.
 std::vector<std::string_view> beside(const char* state);
 
-/// The settings as transformers writes them into config.json.
+/// The settings as transformers writes them into config.json; `type` null: without four bits, all
+/// at their defaults.
 Json written(const Json& settings, const char* type);
 
 }  // namespace luthier::bnb_4bit

@@ -46,20 +46,17 @@ Norm::Norm(torch::nn::Module& owner, const char* name, std::int64_t size, bool r
     layer_ = owner.register_module(name, LayerNorm(size, kEpsilon, t));
 }
 
-/// A convolution whose windows do not overlap is a product with each patch.
-class PatchProjection : public ParameterModule {
+/// Patches of so many frames.
+class PatchProjection : public PatchProduct {
  public:
   PatchProjection(const QwenVisionOptions& o, const torch::TensorOptions& t) {
     add_parameter("weight", weight_, {o.width, 3, o.temporal, o.patch, o.patch}, t);
     if (o.patch_bias) add_parameter("bias", bias_, {o.width}, t);
   }
   Tensor forward(const Tensor& patches) const {
-    return linear_product(patches.to(weight_.scalar_type()), weight_.flatten(1), bias_);
+    return product(patches.to(dtype()));
   }
   std::string type_name() const override { return "Conv3d"; }
-
- private:
-  Tensor weight_, bias_;
 };
 
 class Attention : public torch::nn::Module, public BranchPort {

@@ -17,7 +17,8 @@ struct Codebook {
 };
 
 /// As WeightPacking has them.
-Result<PackedPointer> pack(const Codebook& book, const torch::Tensor& weight, const Json& settings);
+Result<PackedPointer> pack(const Codebook& book, const torch::Tensor& weight, const Json& settings,
+                           const std::string& where);
 Result<PackedPointer> read(const Codebook& book, const StoredParts& parts, std::int64_t rows,
                            std::int64_t cols, const Json& settings, const std::string& where);
 

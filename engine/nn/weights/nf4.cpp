@@ -16,8 +16,8 @@ const WeightPacking& nf4_weight_packing() {
        0.44070982933044434F, 0.5626170039176941F, 0.7229568362236023F, 1.0F}};
   static const WeightPacking packing{
       &nf4_weight_kind(),
-      [](const torch::Tensor& weight, const Json& settings) {
-        return bnb_4bit::pack(book, weight, settings);
+      [](const torch::Tensor& weight, const Json& settings, const std::string& where) {
+        return bnb_4bit::pack(book, weight, settings, where);
       },
       [](const StoredParts& parts, std::int64_t rows, std::int64_t cols, const Json& settings,
          const std::string& where) {

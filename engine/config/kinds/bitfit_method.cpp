@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// BitFit (Ben Zaken et al. 2022): the biases train, as copies.
+#include "engine/config/kinds.h"
+
+namespace luthier {
+
+MethodKind bitfit_method_kind() {
+  MethodKind kind{{"bitfit",
+                   "The biases train, as copies that stand in their places.",
+                   {},
+                   {"adapter.target_modules", "adapter.exclude_modules", "adapter.modules_to_save",
+                    "adapter.init_from"},
+                   {{"training.learning_rate", 1e-3}}}};
+  kind.peft_type = "BITFIT";
+  return kind;
+}
+
+}  // namespace luthier

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// FourierFT (Gao et al. 2024): what is added to a weight is the inverse Fourier transform of a few
+// coefficients at drawn places.
+#include "engine/config/kinds/adapter_rows.h"
+
+namespace luthier {
+
+namespace {
+
+Status check_fourierft(const Recipe& recipe) { return check_no_bias(recipe); }
+
+}  // namespace
+
+MethodKind fourierft_method_kind() {
+  MethodKind kind{
+      {"fourierft",
+       "A few Fourier coefficients train, whose inverse transform is added to each weight.",
+       rows::fields_of(
+           {rows::rank_called("adapter.n_frequency", "Coefficients",
+                              "Fourier coefficients of each module that train.")
+                .at_least(1)
+                .at_most(1073741824.0),
+            rows::rank_pattern_called("adapter.n_frequency_pattern", "Coefficients by module",
+                                      "Other numbers for modules whose name ends so or matches: "
+                                      "{q_proj: 500}.")
+                .at_least(1)
+                .at_most(1073741824.0)
+                .advanced(),
+            rows::kind_number("adapter.scaling", "Scaling",
+                              "What is added to a weight is scaled by it.", 150)
+                .at_least(-1e9)
+                .at_most(1e9),
+            rows::kind_integer("adapter.random_loc_seed", "Seed of the places",
+                               "The coefficients' places are drawn from it.", 777)
+                .at_least(0)
+                .at_most(4294967295.0)
+                .advanced()}),
+       {"adapter.bias", "adapter.target_modules", "adapter.exclude_modules",
+        "adapter.modules_to_save", "adapter.init_from"},
+       {{"training.learning_rate", 1e-2}, {"adapter.n_frequency", 1000}},
+       check_fourierft}};
+  kind.peft_type = "FOURIERFT";
+  return kind;
+}
+
+}  // namespace luthier

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// HRA (Yuan et al. 2024): the input of each weight goes through a chain of mirrors (Householder
+// reflections) that train.
+#include "engine/config/kinds/adapter_rows.h"
+
+namespace luthier {
+
+namespace {
+
+Status check_hra(const Recipe& recipe) {
+  LUTHIER_CHECK(check_rank(recipe));
+  return check_no_bias(recipe);
+}
+
+}  // namespace
+
+MethodKind hra_method_kind() {
+  MethodKind kind{
+      {"hra",
+       "Each layer's input goes through a chain of mirrors that train.",
+       rows::fields_of({rows::kind_boolean(
+                            "adapter.apply_GS", "Mirrors at right angles",
+                            "The mirrors are made orthogonal to one another (Gram-Schmidt).", false)
+                            .advanced()}),
+       {"adapter.r", "adapter.bias", "adapter.target_modules", "adapter.exclude_modules",
+        "adapter.modules_to_save", "adapter.init_from"},
+       {{"training.learning_rate", 1e-3}, {"adapter.r", 8}},
+       check_hra}};
+  kind.peft_type = "HRA";
+  return kind;
+}
+
+}  // namespace luthier

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/methods/arithmetic/ranks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "engine/base/text.h"
+#include "engine/device/failure.h"
+#include "engine/methods/arithmetic/low_rank_parts.h"
+#include "engine/methods/arithmetic/stored_adapter.h"
+
+namespace luthier {
+
+using torch::Tensor;
+
+namespace {
+
+constexpr double kHeld = 0.99;
+
+/// Names with their numbers as numbers: layers.2 before layers.10.
+bool before(const std::string& one, const std::string& other) {
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  std::size_t i = 0, j = 0;
+  while (i < one.size() && j < other.size()) {
+    if (!digit(one[i]) || !digit(other[j])) {
+      if (one[i] != other[j]) return one[i] < other[j];
+      ++i, ++j;
+      continue;
+    }
+    std::size_t a = i, b = j;
+    while (a < one.size() && digit(one[a])) ++a;
+    while (b < other.size() && digit(other[b])) ++b;
+    if (a - i != b - j) return a - i < b - j;
+    const int order = one.compare(i, a - i, other, j, b - j);
+    if (order != 0) return order < 0;
+    i = a, j = b;
+  }
+  return one.size() - i < other.size() - j;
+}
+
+/// The name up to its first number that stands alone; all of it where there is none.
+std::string layer_of(const std::string& module) {
+  std::size_t begin = 0;
+  while (begin < module.size()) {
+    const std::size_t end = std::min(module.find('.', begin), module.size());
+    const auto part = module.substr(begin, end - begin);
+    if (!part.empty() && part.find_first_not_of("0123456789") == std::string::npos)
+      return module.substr(0, end);
+    begin = end + 1;
+  }
+  return module;
+}
+
+/// Suffixes of the pair that the module has; none: it has no pair.
+std::optional<std::pair<std::string, std::string>> pair_keys(
+    const std::map<std::string, TensorView>& views) {
+  for (const auto& [a, b] : {std::pair{".lora_A.weight", ".lora_B.weight"},
+                             std::pair{".lora_embedding_A", ".lora_embedding_B"}}) {
+    if (views.contains(a) && views.contains(b)) return std::pair<std::string, std::string>(a, b);
+  }
+  return std::nullopt;
+}
+
+Result<AdapterRanks> ranks_of_folder(const std::filesystem::path& folder) {
+  const torch::NoGradGuard no_grad;
+  LUTHIER_TRY(const StoredAdapter adapter, open_stored_adapter(folder));
+  LUTHIER_TRY(const ScalePatterns scales,
+              ScalePatterns::compile(adapter.settings, adapter.where() + ": "));
+  AdapterRanks ranks;
+  ranks.method = adapter.method->name();
+  for (const auto& [module, views] : adapter.modules) {
+    const auto keys = pair_keys(views);
+    if (!keys) continue;
+    LUTHIER_TRY(const Tensor a, adapter.read(module, keys->first));
+    LUTHIER_TRY(const Tensor b, adapter.read(module, keys->second));
+    LUTHIER_TRY(const ModuleScale scale, scales.of(module));
+    if (a.dim() < 2 || b.dim() < 2 || a.size(0) != b.size(1) || a.numel() * b.numel() == 0)
+      return input_error("lora_A " + shape_text(a.sizes().vec()) + " and lora_B " +
+                             shape_text(b.sizes().vec()) + " are no pair.",
+                         adapter.file.path().string() + ": " + module, "The file is broken.");
+    const Tensor values =
+        (singular_values(b.flatten(1), a.flatten(1)) * std::abs(scale.scale)).contiguous();
+    const auto* first = values.const_data_ptr<double>();
+    ModuleRanks found = ranks_of_values(module, {first, first + values.numel()});
+    found.rank = a.size(0);
+    found.shape = {b.size(0), a[0].numel()};
+    ranks.modules.push_back(std::move(found));
+  }
+  if (ranks.modules.empty())
+    return input_error("Adapters of the method " + ranks.method + " hold no pairs of A and B.",
+                       adapter.where() + ": peft_type", "Ranks are LoRA's.");
+  std::sort(ranks.modules.begin(), ranks.modules.end(),
+            [](const auto& l, const auto& r) { return before(l.name, r.name); });
+  double squares = 0;
+  for (const ModuleRanks& module : ranks.modules) {
+    const std::string layer = layer_of(module.name);
+    if (ranks.layers.empty() || ranks.layers.back().name != layer)
+      ranks.layers.push_back({layer, 0, 0});
+    ranks.layers.back().norm = std::hypot(ranks.layers.back().norm, module.norm);
+    ++ranks.layers.back().modules;
+    squares += module.norm * module.norm;
+  }
+  ranks.norm = std::sqrt(squares);
+  LUTHIER_CHECK(adapter.file.check_unchanged());
+  return ranks;
+}
+
+}  // namespace
+
+ModuleRanks ranks_of_values(std::string name, std::vector<double> values) {
+  ModuleRanks ranks;
+  ranks.name = std::move(name);
+  double sum = 0, squares = 0;
+  for (const double value : values) {
+    sum += value;
+    squares += value * value;
+  }
+  ranks.norm = std::sqrt(squares);
+  if (squares > 0) {
+    double entropy = 0, held = 0;
+    for (const double value : values) {
+      if (value > 0) entropy -= value / sum * std::log(value / sum);
+      if (held < kHeld * squares) ++ranks.holding;
+      held += value * value;
+    }
+    ranks.effective = std::exp(entropy);
+    ranks.stable = squares / (values.front() * values.front());
+  }
+  ranks.values = std::move(values);
+  return ranks;
+}
+
+Result<AdapterRanks> adapter_ranks(const std::filesystem::path& folder) try {
+  return ranks_of_folder(folder);
+} catch (const std::exception& problem) {
+  return device_failure(
+      problem, machine_error("There is not enough memory for the ranks.", folder.string()),
+      machine_error("The ranks cannot be found: " + first_line(problem.what()), folder.string()));
+}
+
+Json to_json(const AdapterRanks& ranks) {
+  Json modules = Json::array(), layers = Json::array();
+  for (const ModuleRanks& module : ranks.modules) {
+    modules.push_back({{"name", module.name},
+                       {"rank", module.rank},
+                       {"shape", module.shape},
+                       {"singular_values", module.values},
+                       {"norm", module.norm},
+                       {"effective_rank", module.effective},
+                       {"stable_rank", module.stable},
+                       {"values_for_99_percent", module.holding}});
+  }
+  for (const LayerChange& layer : ranks.layers)
+    layers.push_back({{"name", layer.name}, {"norm", layer.norm}, {"modules", layer.modules}});
+  return {{"method", ranks.method}, {"norm", ranks.norm}, {"modules", modules}, {"layers", layers}};
+}
+
+}  // namespace luthier

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/methods/kinds/delta_linear.h"
+
+#include <cmath>
+
+#include "engine/base/random_stream.h"
+#include "engine/nn/batch_part.h"
+
+namespace luthier {
+
+using torch::Tensor;
+
+DeltaLinear::DeltaLinear(std::vector<Tensor> trained, MadeMatrix make, DeltaDropout dropout,
+                         std::uint64_t place)
+    : trained_(std::move(trained)), make_(std::move(make)), dropout_(dropout), place_(place) {}
+
+namespace {
+
+/// A factor for each of the rows: 0 of those that are dropped. PEFT divides by their mean, which is
+/// no number where none is left; then it is left at 0.
+Tensor kept_rows(RandomStream& draws, std::int64_t rows, const DeltaDropout& dropout) {
+  Tensor kept = torch::empty({rows}, torch::kFloat32);
+  float* number = kept.mutable_data_ptr<float>();
+  std::int64_t stay = 0;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const bool stays = !draws.chance(dropout.rows);
+    number[row] = stays ? 1 : 0;
+    stay += stays ? 1 : 0;
+  }
+  if (dropout.rescale && stay > 0) kept.mul_(static_cast<double>(rows) / static_cast<double>(stay));
+  return kept;
+}
+
+}  // namespace
+
+Tensor DeltaLinear::forward(const Tensor& x, const LinearImpl& linear) const {
+  Tensor y = linear.product(x);
+  if (strength == 0) return y;
+  Tensor rows;
+  if (training && (dropout_.rows > 0 || dropout_.modules > 0)) {
+    RandomStream draws(seed, place_, BatchPart::here());
+    if (dropout_.modules > 0 && draws.chance(dropout_.modules)) return y;
+    if (dropout_.rows > 0)
+      rows = kept_rows(draws, linear.out_features(), dropout_).to(x.device()).unsqueeze(1);
+  }
+  const auto make = [formula = make_, rows, scale = strength](const std::vector<Tensor>& trained) {
+    Tensor matrix = formula(trained);
+    if (rows.defined()) matrix = matrix * rows;
+    return scale == 1 ? matrix : matrix * scale;
+  };
+  return at::add(y, product_with_made(x, trained_, make));
+}
+
+Tensor DeltaLinear::delta() const { return make_(trained_).mul(strength); }
+
+void DeltaLinear::merge_into(LinearImpl& linear) const {
+  linear.weight.assign(linear.weight.dense(torch::kFloat32) + delta());
+}
+
+Adapter::Hung hang_delta(Ports& ports, const ModuleToHang& to, std::vector<Tensor> trained,
+                         MadeMatrix make, DeltaDropout dropout) {
+  const std::string& name = to.module.name;
+  Linear base = ports.linears.at(name);
+  auto plug = std::make_shared<DeltaLinear>(std::move(trained), std::move(make), dropout, to.place);
+  Adapter::Hung hung = hung_on(base->plug, name, plug);
+  hung.merge = [base, plug]() mutable { plug->merge_into(*base); };
+  return hung;
+}
+
+void draw_kaiming(Tensor& tensor, at::Generator& generator) {
+  const double bound = 1 / std::sqrt(static_cast<double>(tensor.size(1)));
+  tensor.uniform_(-bound, bound, generator);
+}
+
+bool is_linear_module(const ModelModule& module) { return module.linear(); }
+
+}  // namespace luthier

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A plug that adds to a linear's weight a matrix made of a few trained numbers: LoHa, LoKr and
+// FourierFT are one formula each, dropout and merging are written here.
+#pragma once
+
+#include "engine/methods/method.h"
+#include "engine/nn/made_again.h"
+#include "engine/nn/plug_duties.h"
+
+namespace luthier {
+
+/// What is left out while training.
+struct DeltaDropout {
+  double rows = 0;       ///< share of the added matrix's rows
+  double modules = 0;    ///< how often all of it
+  bool rescale = false;  ///< the rows that stay are scaled up
+};
+
+class DeltaLinear : public LinearPlug, public AsksTheHost {
+ public:
+  /// `make`: of `trained`, [out, in] float32.
+  DeltaLinear(std::vector<torch::Tensor> trained, MadeMatrix make, DeltaDropout dropout,
+              std::uint64_t place);
+  torch::Tensor forward(const torch::Tensor& x, const LinearImpl& linear) const override;
+  // It draws there, and that a recording holds a backward within a backward is not shown.
+  bool asks_the_host() const override { return true; }
+  /// What is added to the weight, [out, in] float32.
+  torch::Tensor delta() const;
+  void merge_into(LinearImpl& linear) const;
+
+ private:
+  std::vector<torch::Tensor> trained_;
+  MadeMatrix make_;
+  DeltaDropout dropout_;
+  std::uint64_t place_;
+};
+
+/// Hangs one on the module's linear.
+Adapter::Hung hang_delta(Ports& ports, const ModuleToHang& to, std::vector<torch::Tensor> trained,
+                         MadeMatrix make, DeltaDropout dropout = {});
+
+/// Uniform within ±1/√columns: Kaiming's rule for [rows, columns] with a = √5.
+void draw_kaiming(torch::Tensor& tensor, at::Generator& generator);
+
+/// Whether it is a Linear.
+bool is_linear_module(const ModelModule& module);
+
+}  // namespace luthier

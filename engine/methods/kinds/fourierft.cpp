@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// FourierFT as PEFT has it: ΔW = Re(ifft2(S)) · scaling, where S is zero but for the trained
+// coefficients at places that a seed draws.
+#include <map>
+#include <mutex>
+#include <tuple>
+
+#include "engine/methods/kinds/delta_linear.h"
+
+namespace luthier {
+
+using torch::Tensor;
+
+namespace {
+
+const std::vector<SettingField>& fourierft_fields() {
+  using Use = SettingField::Use;
+  static const std::vector<SettingField> table{
+      {"bias", Use::Read, ""},
+      {"exclude_modules", Use::Read, ""},
+      {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
+      {"init_weights", Use::Harmless, "it says how the tensors started"},
+      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"modules_to_save", Use::Read, ""},
+      {"n_frequency", Use::Read, ""},
+      {"n_frequency_pattern", Use::Read, ""},
+      {"random_loc_seed", Use::Read, ""},
+      {"scaling", Use::Read, ""},
+      {"target_modules", Use::Read, ""},
+  };
+  return table;
+}
+
+Result<AdapterSettings> read_fourierft(const Json& config, const std::string& where) {
+  return read_kind_settings(method_kind("fourierft"), config, where);
+}
+
+Json write_fourierft(const AdapterSettings& settings) {
+  Json config = write_kind_settings(method_kind("fourierft"), settings);
+  config["bias"] = "none";
+  config["fan_in_fan_out"] = false;
+  config["init_weights"] = false;
+  return config;
+}
+
+std::vector<TensorSize> fourierft_sizes(const ModelModule& module, const ModuleScale& scale,
+                                        const AdapterSettings&) {
+  if (module.shape.size() != 2 || scale.rank > module.shape[0] * module.shape[1]) return {};
+  return {{".fourierft_spectrum", {scale.rank}}};
+}
+
+Error too_many(const std::string& module, std::int64_t count, const std::string& where) {
+  return input_error("The weight of " + module + " has less than " + std::to_string(count) +
+                         " numbers, and there are no more coefficients than those.",
+                     where, "Ask for fewer, or leave the module out.");
+}
+
+Status check_spectrum(const ModuleToHang& to, const std::vector<std::optional<TensorView>>& views,
+                      const std::string& place) {
+  if (!views.empty()) return {};
+  return too_many(to.module.name, to.scale.rank, place);
+}
+
+Status check_coefficients(const ModuleSelection& selection, const AdapterSettings&) {
+  for (const WrappedModule& module : selection.wrapped) {
+    if (module.shapes.empty())
+      return too_many(module.name, module.scale.rank, "adapter.n_frequency");
+  }
+  return {};
+}
+
+/// As PEFT starts it: drawn, so that the adapter is not nothing at first.
+void draw_spectrum(std::vector<Tensor>& tensors, const ModuleToHang&, at::Generator& generator) {
+  tensors[0].normal_(0, 1, generator);
+}
+
+/// The first `count` of a drawn order of `numbers` places, [count] int64. Weights of one size have
+/// the same; the last ones drawn are kept, since an order of all places takes its time.
+Tensor drawn_places(std::int64_t numbers, std::int64_t count, std::uint64_t seed) {
+  constexpr std::size_t kKept = 16;
+  static std::mutex mutex;
+  static std::map<std::tuple<std::int64_t, std::int64_t, std::uint64_t>, Tensor> known;
+  const std::lock_guard lock(mutex);
+  const auto key = std::make_tuple(numbers, count, seed);
+  if (const auto found = known.find(key); found != known.end()) return found->second;
+  if (known.size() >= kKept) known.clear();
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  const Tensor order =
+      at::randperm(numbers, generator, torch::TensorOptions().dtype(torch::kInt64));
+  return known[key] = order.slice(0, 0, count).clone();
+}
+
+Adapter::Hung hang_fourierft(Ports& ports, const ModuleToHang& to,
+                             const std::vector<Tensor>& tensors) {
+  const KindValues& own = to.settings.more;
+  const std::int64_t out = to.module.shape[0], in = to.module.shape[1];
+  const Tensor places =
+      drawn_places(out * in, to.scale.rank,
+                   static_cast<std::uint64_t>(own.integer("adapter.random_loc_seed")))
+          .to(tensors[0].device());
+  const auto make = [places, out, in,
+                     scaling = own.number("adapter.scaling")](const std::vector<Tensor>& trained) {
+    const Tensor& spectrum = trained[0];
+    const Tensor dense = torch::zeros({out * in}, spectrum.options().requires_grad(false))
+                             .scatter(0, places, spectrum)
+                             .view({out, in});
+    return at::real(at::fft_ifft2(dense)).mul(scaling);
+  };
+  return hang_delta(ports, to, tensors, make);
+}
+
+ModuleMethod fourierft_modules() {
+  ModuleMethod method{{"FourierFT wraps Linear modules.", is_linear_module, all_linear},
+                      {".fourierft_spectrum"},
+                      fourierft_sizes,
+                      nullptr,
+                      check_spectrum,
+                      draw_spectrum,
+                      hang_fourierft,
+                      check_coefficients};
+  method.rank_pattern = "n_frequency_pattern";
+  return method;
+}
+
+}  // namespace
+
+const Method& fourierft_method() {
+  static const ModuleMethod of_modules = fourierft_modules();
+  static const Method method = [] {
+    Method row(method_kind("fourierft"));
+    row.fields = fourierft_fields;
+    row.read = read_fourierft;
+    row.write = write_fourierft;
+    row.of_modules = &of_modules;
+    return row;
+  }();
+  return method;
+}
+
+}  // namespace luthier

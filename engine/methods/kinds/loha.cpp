@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// LoHa as PEFT has it: ΔW = (w1_a w1_b) ∘ (w2_a w2_b) · alpha / r.
+#include "engine/methods/kinds/delta_linear.h"
+
+namespace luthier {
+
+using torch::Tensor;
+
+namespace {
+
+const std::vector<SettingField>& loha_fields() {
+  using Use = SettingField::Use;
+  static const std::vector<SettingField> table{
+      {"alpha", Use::Read, ""},
+      {"alpha_pattern", Use::Read, ""},
+      {"exclude_modules", Use::Read, ""},
+      {"init_weights", Use::Read, ""},
+      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"module_dropout", Use::Read, ""},
+      {"modules_to_save", Use::Read, ""},
+      {"r", Use::Read, ""},
+      {"rank_dropout", Use::Read, ""},
+      {"rank_pattern", Use::Read, ""},
+      {"target_modules", Use::Read, ""},
+      {"use_effective_conv2d", Use::Harmless, "it is of convolutions, which have other tensors"},
+  };
+  return table;
+}
+
+Result<AdapterSettings> read_loha(const Json& config, const std::string& where) {
+  return read_kind_settings(method_kind("loha"), config, where);
+}
+
+Json write_loha(const AdapterSettings& settings) {
+  return write_kind_settings(method_kind("loha"), settings);
+}
+
+std::vector<TensorSize> loha_sizes(const ModelModule& module, const ModuleScale& scale,
+                                   const AdapterSettings&) {
+  if (module.shape.size() != 2) return {};
+  const std::int64_t out = module.shape[0], in = module.shape[1], rank = scale.rank;
+  return {{".hada_w1_a", {out, rank}},
+          {".hada_w1_b", {rank, in}},
+          {".hada_w2_a", {out, rank}},
+          {".hada_w2_b", {rank, in}}};
+}
+
+/// One factor of four is zero, which is enough to add nothing.
+void draw_loha(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator& generator) {
+  const bool all = to.settings.more.text("adapter.init_weights") == "false";
+  for (std::size_t i = 0; i < (all ? 4u : 3u); ++i) draw_kaiming(tensors[i], generator);
+}
+
+Adapter::Hung hang_loha(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
+  const auto make = [scale = to.scale.scale](const std::vector<Tensor>& t) {
+    return at::mm(t[0], t[1]).mul(at::mm(t[2], t[3])).mul(scale);
+  };
+  const KindValues& own = to.settings.more;
+  return hang_delta(
+      ports, to, tensors, make,
+      {own.number("adapter.rank_dropout"), own.number("adapter.module_dropout"), true});
+}
+
+const ModuleMethod kLohaModules{{"LoHa wraps Linear modules.", is_linear_module, all_linear},
+                                {".hada_w1_a", ".hada_w1_b", ".hada_w2_a", ".hada_w2_b"},
+                                loha_sizes,
+                                nullptr,
+                                nullptr,
+                                draw_loha,
+                                hang_loha};
+
+}  // namespace
+
+const Method& loha_method() {
+  static const Method method = [] {
+    Method row(method_kind("loha"));
+    row.fields = loha_fields;
+    row.read = read_loha;
+    row.write = write_loha;
+    row.of_modules = &kLohaModules;
+    return row;
+  }();
+  return method;
+}
+
+}  // namespace luthier

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// LoKr as PEFT has it: ΔW = w1 ⊗ w2 · alpha / r, where either may be a product of two narrow
+// matrices.
+#include <algorithm>
+#include <utility>
+
+#include "engine/methods/kinds/delta_linear.h"
+
+namespace luthier {
+
+using torch::Tensor;
+
+namespace {
+
+const std::vector<SettingField>& lokr_fields() {
+  using Use = SettingField::Use;
+  static const std::vector<SettingField> table{
+      {"alpha", Use::Read, ""},
+      {"alpha_pattern", Use::Read, ""},
+      {"decompose_both", Use::Read, ""},
+      {"decompose_factor", Use::Read, ""},
+      {"exclude_modules", Use::Read, ""},
+      {"init_weights", Use::Read, ""},
+      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"module_dropout", Use::Read, ""},
+      {"modules_to_save", Use::Read, ""},
+      {"r", Use::Read, ""},
+      {"rank_dropout", Use::Read, ""},
+      {"rank_dropout_scale", Use::Read, ""},
+      {"rank_pattern", Use::Read, ""},
+      {"target_modules", Use::Read, ""},
+      {"use_effective_conv2d", Use::Harmless, "it is of convolutions, which have other tensors"},
+  };
+  return table;
+}
+
+Result<AdapterSettings> read_lokr(const Json& config, const std::string& where) {
+  return read_kind_settings(method_kind("lokr"), config, where);
+}
+
+Json write_lokr(const AdapterSettings& settings) {
+  return write_kind_settings(method_kind("lokr"), settings);
+}
+
+/// `size` as a product of two: the factor asked for where it divides, else the divisors that lie
+/// nearest to a square from below (no further than the factor), the smaller first.
+std::pair<std::int64_t, std::int64_t> factored(std::int64_t size, std::int64_t factor) {
+  if (factor > 0 && size % factor == 0) return {factor, size / factor};
+  const std::int64_t most = factor > 0 ? factor : size;
+  std::int64_t found = 1;
+  for (std::int64_t divisor = 2; divisor <= most && found < size / found; ++divisor)
+    if (size % divisor == 0) found = divisor;
+  return std::minmax(found, size / found);
+}
+
+/// What the two factors look like: w1 [out1, in1] and w2 [out2, in2], each whole or of low rank.
+struct LokrShape {
+  std::int64_t out1, out2, in1, in2;
+  bool whole1, whole2;
+};
+
+LokrShape lokr_shape(const ModelModule& module, const ModuleScale& scale,
+                     const AdapterSettings& settings) {
+  const std::int64_t factor = settings.more.integer("adapter.decompose_factor");
+  const auto [out1, out2] = factored(module.shape[0], factor);
+  const auto [in1, in2] = factored(module.shape[1], factor);
+  const auto low = [&](std::int64_t a, std::int64_t b) { return 2 * scale.rank < std::max(a, b); };
+  return {out1,
+          out2,
+          in1,
+          in2,
+          !(settings.more.flag("adapter.decompose_both") && low(out1, in1)),
+          !low(out2, in2)};
+}
+
+std::vector<TensorSize> lokr_sizes(const ModelModule& module, const ModuleScale& scale,
+                                   const AdapterSettings& settings) {
+  if (module.shape.size() != 2) return {};
+  const LokrShape shape = lokr_shape(module, scale, settings);
+  const std::int64_t rank = scale.rank;
+  std::vector<TensorSize> sizes;
+  if (shape.whole1) {
+    sizes.push_back({".lokr_w1", {shape.out1, shape.in1}});
+  } else {
+    sizes.push_back({".lokr_w1_a", {shape.out1, rank}});
+    sizes.push_back({".lokr_w1_b", {rank, shape.in1}});
+  }
+  if (shape.whole2) {
+    sizes.push_back({".lokr_w2", {shape.out2, shape.in2}});
+  } else {
+    sizes.push_back({".lokr_w2_a", {shape.out2, rank}});
+    sizes.push_back({".lokr_w2_b", {rank, shape.in2}});
+  }
+  return sizes;
+}
+
+/// One tensor is zero, so that nothing is added: of the smaller factor, under "lycoris" of the
+/// larger one.
+void draw_lokr(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator& generator) {
+  const LokrShape shape = lokr_shape(to.module, to.scale, to.settings);
+  const std::string start = to.settings.more.text("adapter.init_weights");
+  const std::size_t second = shape.whole1 ? 1 : 2;
+  std::size_t zero = tensors.size();
+  if (start == "true") zero = 0;
+  if (start == "lycoris") zero = shape.whole2 ? second : second + 1;
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    if (i != zero) draw_kaiming(tensors[i], generator);
+}
+
+Adapter::Hung hang_lokr(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
+  const LokrShape shape = lokr_shape(to.module, to.scale, to.settings);
+  const auto make = [scale = to.scale.scale, shape](const std::vector<Tensor>& t) {
+    std::size_t next = 0;
+    const auto factor = [&](bool whole) {
+      next += whole ? 1 : 2;
+      return whole ? t[next - 1] : at::mm(t[next - 2], t[next - 1]);
+    };
+    const Tensor first = factor(shape.whole1), second = factor(shape.whole2);
+    return at::kron(first, second).mul(scale);
+  };
+  const KindValues& own = to.settings.more;
+  return hang_delta(ports, to, tensors, make,
+                    {own.number("adapter.rank_dropout"), own.number("adapter.module_dropout"),
+                     own.flag("adapter.rank_dropout_scale")});
+}
+
+const ModuleMethod kLokrModules{
+    {"LoKr wraps Linear modules.", is_linear_module, all_linear},
+    {".lokr_w1", ".lokr_w1_a", ".lokr_w1_b", ".lokr_w2", ".lokr_w2_a", ".lokr_w2_b"},
+    lokr_sizes,
+    nullptr,
+    nullptr,
+    draw_lokr,
+    hang_lokr};
+
+}  // namespace
+
+const Method& lokr_method() {
+  static const Method method = [] {
+    Method row(method_kind("lokr"));
+    row.fields = lokr_fields;
+    row.read = read_lokr;
+    row.write = write_lokr;
+    row.of_modules = &kLokrModules;
+    return row;
+  }();
+  return method;
+}
+
+}  // namespace luthier

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The table of methods for shapes that papers give figures of, described here by their modules.
+#include "engine/forecast/method_table.h"
+
+#include <cmath>
+#include <tuple>
+
+#include <QtTest>
+
+using namespace luthier;
+
+namespace {
+
+class Shape {
+ public:
+  void add(const std::string& name, const char* type, std::vector<std::int64_t> shape,
+           bool bias = false) {
+    ModuleSummary module;
+    module.name = name, module.type = type, module.dtype = "BF16", module.part = part;
+    module.parameters = bias ? shape.front() : 0;
+    std::int64_t numbers = 1;
+    for (const std::int64_t side : shape) numbers *= side;
+    module.parameters += numbers;
+    module.shape = std::move(shape);
+    model.parameters += module.parameters;
+    model.modules.push_back(std::move(module));
+  }
+  void linear(const std::string& name, std::int64_t in, std::int64_t out, bool bias = false) {
+    add(name, "Linear", {out, in}, bias);
+  }
+
+  ModelSummary model;
+  std::string part = "language_model";
+};
+
+/// Llama 2 7B's.
+void add_llama(Shape& to, std::int64_t vocabulary) {
+  const std::int64_t width = 4096, inner = 11008;
+  to.part = "language_model";
+  to.add("model.language_model.embed_tokens", "Embedding", {vocabulary, width});
+  for (int i = 0; i < 32; ++i) {
+    const std::string layer = "model.language_model.layers." + std::to_string(i) + ".";
+    for (const char* name : {"q_proj", "k_proj", "v_proj", "o_proj"})
+      to.linear(layer + "self_attn." + name, width, width);
+    to.linear(layer + "mlp.gate_proj", width, inner);
+    to.linear(layer + "mlp.up_proj", width, inner);
+    to.linear(layer + "mlp.down_proj", inner, width);
+    to.add(layer + "input_layernorm", "RMSNorm", {width});
+    to.add(layer + "post_attention_layernorm", "RMSNorm", {width});
+  }
+  to.add("model.language_model.norm", "RMSNorm", {width});
+  to.linear("lm_head", width, vocabulary);
+  to.model.head = "lm_head";
+}
+
+/// OpenVLA's with one tower, SigLIP so400m as timm builds it, and its vocabulary's 64 further rows.
+ModelSummary open_vla() {
+  Shape shape;
+  const std::int64_t width = 1152, inner = 4304;
+  shape.part = "vision_tower";
+  // A convolution that steps by its kernel: a Linear over the numbers of a patch.
+  shape.linear("model.vision_tower.patch_embed.proj", 3 * 14 * 14, width, true);
+  for (int i = 0; i < 27; ++i) {
+    const std::string block = "model.vision_tower.blocks." + std::to_string(i) + ".";
+    shape.linear(block + "attn.qkv", width, 3 * width, true);
+    shape.linear(block + "attn.proj", width, width, true);
+    shape.linear(block + "mlp.fc1", width, inner, true);
+    shape.linear(block + "mlp.fc2", inner, width, true);
+  }
+  for (const auto& [name, in, out] : {std::tuple("q", width, width),
+                                      {"kv", width, 2 * width},
+                                      {"proj", width, width},
+                                      {"mlp.fc1", width, inner},
+                                      {"mlp.fc2", inner, width}})
+    shape.linear(std::string("model.vision_tower.attn_pool.") + name, in, out, true);
+  shape.part = "projector";
+  shape.linear("model.projector.fc1", width, 4096, true);
+  shape.linear("model.projector.fc2", 4096, 4096, true);
+  add_llama(shape, 32064);
+  return shape.model;
+}
+
+MethodRow row_of(const ModelSummary& model, const char* method,
+                 const std::vector<std::string>& settings = {}) {
+  const auto table = method_table(model, settings, "bfloat16");
+  if (!table) qFatal("%s", table.error().sentence().c_str());
+  for (const MethodRow& row : table->rows)
+    if (row.method == method) return row;
+  qFatal("no row");
+}
+
+double rounded(double value, double to) { return std::round(value / to) * to; }
+
+}  // namespace
+
+class TestMethodTable : public QObject {
+  Q_OBJECT
+
+ private slots:
+  /// Two bytes a weight, two a gradient, eight for Adam's moments: 14, 14 and 56 GB of 7 B.
+  void a_decoder_of_seven_billion_has_the_textbooks_sums() {
+    Shape shape;
+    add_llama(shape, 32000);
+    const std::int64_t all = shape.model.parameters;
+    QCOMPARE(all, 6'738'415'616);
+    const MethodRow full = row_of(shape.model, "full");
+    QCOMPARE(full.trained, all);
+    QCOMPARE(full.weights, 2 * all);
+    QCOMPARE(full.gradients, 2 * all);
+    QCOMPARE(full.moments, 8 * all);
+    QCOMPARE(full.masters, 4 * all);
+    QCOMPARE(full.adapter, 0);
+    QCOMPARE(full.file, 2 * all);
+    // Of seven billion: a decoder's that is 4 % larger.
+    const double to_seven = 7e9 / static_cast<double>(all);
+    QCOMPARE(rounded(static_cast<double>(full.weights) * to_seven, 1e9), 14e9);
+    QCOMPARE(rounded(static_cast<double>(full.gradients) * to_seven, 1e9), 14e9);
+    QCOMPARE(rounded(static_cast<double>(full.moments) * to_seven, 1e9), 56e9);
+  }
+
+  void optimizers_keep_what_they_say() {
+    Shape shape;
+    add_llama(shape, 32000);
+    const std::int64_t all = shape.model.parameters;
+    QCOMPARE(row_of(shape.model, "full", {"training.optim=sgd"}).moments, 0);
+    QCOMPARE(row_of(shape.model, "full", {"training.optim=lion_32bit"}).moments, 4 * all);
+    const std::int64_t packed = row_of(shape.model, "full", {"training.optim=adamw_8bit"}).moments;
+    QVERIFY(packed > 2 * all && packed < 2.2 * static_cast<double>(all));
+    const std::int64_t muon = row_of(shape.model, "full", {"training.optim=muon"}).moments;
+    QVERIFY(muon > 4 * all && muon < 4.2 * static_cast<double>(all));
+  }
+
+  /// The figures of OpenVLA's paper (Kim et al. 2024).
+  void lora_on_every_linear_and_on_attention_alone() {
+    const ModelSummary model = open_vla();
+    const auto share = [&](const MethodRow& row) {
+      return 100 * static_cast<double>(row.trained) / static_cast<double>(model.parameters);
+    };
+    const MethodRow every =
+        row_of(model, "lora",
+               {"adapter.r=32", "adapter.target_modules=.*(qkv|proj|fc1|fc2|q|kv|lm_head)"});
+    QCOMPARE(rounded(static_cast<double>(every.trained), 1e5), 97.6e6);
+    QCOMPARE(rounded(share(every), 0.1), 1.4);
+    QCOMPARE(every.file, 4 * every.trained);
+    QCOMPARE(every.masters, 0);
+    const MethodRow attention = row_of(
+        model, "lora", {"adapter.r=32", "adapter.target_modules=q_proj, k_proj, v_proj, o_proj"});
+    QCOMPARE(rounded(static_cast<double>(attention.trained), 1e5), 33.6e6);
+    QVERIFY(share(attention) > 0.4 && share(attention) < 0.5);
+  }
+
+  void every_method_has_a_row() {
+    Shape shape;
+    add_llama(shape, 32000);
+    const auto table = method_table(shape.model, {"adapter.r=8"}, "float32");
+    QVERIFY(table.ok());
+    QVERIFY(table->rows.size() >= 7);
+    for (const MethodRow& row : table->rows)
+      QVERIFY2(row.refused.has_value() || row.trained > 0, row.method.c_str());
+    QVERIFY(!method_table(shape.model, {"adapter.rank=8"}, "float32").ok());
+  }
+};
+
+QTEST_APPLESS_MAIN(TestMethodTable)
+#include "test_method_table.moc"

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// LoHa, LoKr, FourierFT, OFT, BOFT, HRA and VeRA beyond what test_methods holds all methods to:
+// sizes by hand, what dropout draws, strengths between 0 and 1, tensors in common, refusals.
+#include "engine/nn/batch_part.h"
+#include "tests/methods/method_base.h"
+
+using namespace luthier;
+using namespace luthier::test;
+using torch::Tensor;
+
+class TestDeltaMethods : public QObject {
+  Q_OBJECT
+
+  MethodBase base_;
+
+  std::shared_ptr<Adapter> fresh(LoadedModel& loaded, const std::string& strategy,
+                                 const std::vector<std::string>& settings) {
+    const Recipe recipe = base_.recipe(strategy, settings);
+    auto made = create_adapter(loaded, strategy, recipe.adapter, 3);
+    if (!made) qFatal("%s", made.error().sentence().c_str());
+    return made.take();
+  }
+  Error refused(const std::string& strategy, const std::vector<std::string>& settings) {
+    LoadedModel loaded = base_.load();
+    const Recipe recipe = base_.recipe(strategy, settings);
+    if (const Status checked = check_recipe(recipe); !checked) return checked.error();
+    const auto made = create_adapter(loaded, strategy, recipe.adapter, 3);
+    return made ? Error() : made.error();
+  }
+  /// What stands behind a module's name → its shape.
+  static std::map<std::string, std::vector<std::int64_t>> shapes(const Adapter& adapter,
+                                                                 const std::string& module) {
+    std::map<std::string, std::vector<std::int64_t>> found;
+    for (const auto& [key, tensor] : adapter.tensors()) {
+      const auto at = key.find(module + ".");
+      if (at != std::string::npos && key.find("language_model.layers.0") != std::string::npos)
+        found[key.substr(at + module.size() + 1)] = tensor.sizes().vec();
+    }
+    return found;
+  }
+
+ private slots:
+  /// up_proj is [128, 64]: 128 = 8 · 16, 64 = 8 · 8; with a factor of 4: 4 · 32, 4 · 16.
+  void lokr_factors() {
+    using Shapes = std::map<std::string, std::vector<std::int64_t>>;
+    LoadedModel loaded = base_.load();
+    const auto of = [&](std::vector<std::string> settings) {
+      settings.push_back("adapter.target_modules=[up_proj]");
+      return shapes(*fresh(loaded, "lokr", settings), "up_proj");
+    };
+    QCOMPARE(of({"adapter.r=2"}),
+             (Shapes{{"lokr_w1", {8, 8}}, {"lokr_w2_a", {16, 2}}, {"lokr_w2_b", {2, 8}}}));
+    QCOMPARE(of({"adapter.r=8"}), (Shapes{{"lokr_w1", {8, 8}}, {"lokr_w2", {16, 8}}}));
+    QCOMPARE(of({"adapter.r=3", "adapter.decompose_factor=4"}),
+             (Shapes{{"lokr_w1", {4, 4}}, {"lokr_w2_a", {32, 3}}, {"lokr_w2_b", {3, 16}}}));
+    QCOMPARE(of({"adapter.r=3", "adapter.decompose_both=true"}), (Shapes{{"lokr_w1_a", {8, 3}},
+                                                                         {"lokr_w1_b", {3, 8}},
+                                                                         {"lokr_w2_a", {16, 3}},
+                                                                         {"lokr_w2_b", {3, 8}}}));
+    QVERIFY(refused("lokr", {"adapter.decompose_factor=0"}).where.ends_with("decompose_factor"));
+    QVERIFY(refused("loha", {"adapter.init_weights=lycoris"}).where.ends_with("init_weights"));
+    QVERIFY(refused("loha", {"adapter.r=0"}).where.ends_with("adapter.r"));
+  }
+
+  /// Blocks as near to what was asked for as divides the input, 64 numbers here.
+  void oft_blocks() {
+    LoadedModel loaded = base_.load();
+    const auto of = [&](std::vector<std::string> settings) {
+      settings.push_back("adapter.target_modules=[up_proj]");
+      return shapes(*fresh(loaded, "oft", settings), "up_proj").at("oft_R.weight");
+    };
+    using Shape = std::vector<std::int64_t>;
+    QCOMPARE(of({}), (Shape{2, 32 * 31 / 2}));
+    // 4 and 8 are as near: PEFT takes the smaller.
+    QCOMPARE(of({"adapter.oft_block_size=6"}), (Shape{16, 4 * 3 / 2}));
+    QCOMPARE(of({"adapter.oft_block_size=5"}), (Shape{16, 4 * 3 / 2}));
+    QCOMPARE(of({"adapter.oft_block_size=100"}), (Shape{1, 64 * 63 / 2}));
+    QCOMPARE(of({"adapter.oft_block_size=0", "adapter.r=4"}), (Shape{4, 16 * 15 / 2}));
+    QCOMPARE(of({"adapter.block_share=true"}), (Shape{1, 32 * 31 / 2}));
+    QVERIFY(refused("oft", {"adapter.r=4"}).where.ends_with("oft_block_size"));
+    QVERIFY(refused("oft", {"adapter.oft_block_size=0"}).where.ends_with("oft_block_size"));
+  }
+
+  void what_does_not_divide_or_fit_is_named() {
+    const Error blocks = refused("boft", {"adapter.boft_block_size=7"});
+    QVERIFY2(blocks.what.find("does not divide") != std::string::npos, blocks.what.c_str());
+    QVERIFY(!refused("boft", {"adapter.boft_block_num=4"}).what.empty());
+    const Error many =
+        refused("fourierft", {"adapter.n_frequency=5000", "adapter.target_modules=[q_proj]"});
+    QVERIFY2(many.what.find("q_proj") != std::string::npos, many.what.c_str());
+    const Error pattern = refused("fourierft", {"adapter.n_frequency_pattern={nobody: 3}"});
+    QCOMPARE(pattern.where, std::string("adapter.n_frequency_pattern"));
+    QCOMPARE(refused("adalora", {"adapter.target_r=12"}).where,
+             std::string("recipe: adapter.target_r"));
+  }
+
+  /// HRA of an even rank, OFT, BOFT and all that adds something start as the base.
+  void starts_as_the_base() {
+    LoadedModel loaded = base_.load();
+    const Tensor plain = logits_of(*loaded.model);
+    for (const char* strategy : {"loha", "lokr", "vera", "oft", "boft", "hra", "adalora"}) {
+      const auto adapter = fresh(loaded, strategy, {});
+      adapter->activate();
+      QVERIFY2(far(logits_of(*loaded.model), plain) < 1e-5, strategy);
+      adapter->deactivate();
+    }
+  }
+
+  /// Half of what an adapter does to a single linear is half of the way.
+  void strength_goes_part_of_the_way() {
+    LoadedModel loaded = base_.load();
+    for (const char* strategy : {"loha", "lokr", "fourierft", "vera", "oft", "hra", "adalora"}) {
+      const auto adapter =
+          fresh(loaded, strategy, {"adapter.target_modules=.*language_model.*layers.0.*up_proj"});
+      disturb(*adapter);
+      const Ports ports = list_ports(*loaded.model);
+      const auto found =
+          std::find_if(ports.linears.begin(), ports.linears.end(),
+                       [](const auto& p) { return p.first.ends_with("layers.0.mlp.up_proj"); });
+      const torch::NoGradGuard no_grad;
+      const Tensor x = torch::linspace(-1, 1, 3 * 64).view({3, 64});
+      const Linear& linear = found->second;
+      const Tensor plain = linear->forward(x);
+      adapter->activate();
+      const Tensor whole = linear->forward(x) - plain;
+      adapter->set_strength(0.5);
+      QVERIFY2(far((linear->forward(x) - plain) * 2, whole) < 1e-4, strategy);
+    }
+  }
+
+  /// The same seed drops the same, another one other rows; nothing is dropped in an answer.
+  void dropout_goes_by_seed_and_place() {
+    LoadedModel loaded = base_.load();
+    const std::vector<std::pair<std::string, std::string>> kinds{
+        {"loha", "adapter.rank_dropout=0.5"}, {"loha", "adapter.module_dropout=0.5"},
+        {"lokr", "adapter.rank_dropout=0.5"}, {"vera", "adapter.vera_dropout=0.5"},
+        {"boft", "adapter.boft_dropout=0.5"}, {"adalora", "adapter.lora_dropout=0.5"}};
+    for (const auto& [strategy, setting] : kinds) {
+      const auto adapter = fresh(loaded, strategy, {setting});
+      disturb(*adapter);
+      adapter->activate();
+      const Tensor answer = logits_of(*loaded.model);
+      const auto trained = [&](std::uint64_t seed) {
+        adapter->set_training(true, seed);
+        const Tensor logits = logits_of(*loaded.model);
+        adapter->set_training(false, 0);
+        return logits;
+      };
+      const Tensor first = trained(1), other = trained(2);
+      QVERIFY2(torch::equal(trained(1), first), setting.c_str());
+      QVERIFY2(!torch::equal(other, first) && !torch::equal(first, answer), setting.c_str());
+      QVERIFY2(torch::equal(logits_of(*loaded.model), answer), setting.c_str());
+      const BatchPart part(1);
+      QVERIFY2(!torch::equal(trained(1), first), setting.c_str());
+      adapter->deactivate();
+    }
+  }
+
+  /// VeRA's projections are in the file once, or are drawn again.
+  void projections_are_shared() {
+    LoadedModel loaded = base_.load();
+    for (const char* saved : {"true", "false"}) {
+      const auto adapter =
+          fresh(loaded, "vera", {"adapter.r=6", std::string("adapter.save_projection=") + saved});
+      disturb(*adapter);
+      const fs::path folder = base_.made(std::string("vera-") + saved);
+      QVERIFY(adapter->save(folder, "base"));
+      const auto file = SafetensorsFile::open(folder / Adapter::kTensorFile);
+      QVERIFY(file);
+      const auto a = file->find("base_model.vera_A"), b = file->find("base_model.vera_B");
+      QCOMPARE(a.has_value() && b.has_value(), std::string(saved) == "true");
+      if (a) QCOMPARE(a->info.shape, (std::vector<std::int64_t>{6, 128}));
+      if (b) QCOMPARE(b->info.shape, (std::vector<std::int64_t>{128, 6}));
+      adapter->activate();
+      const Tensor wanted = logits_of(*loaded.model);
+      adapter->deactivate();
+      const auto again = load_adapter(loaded, folder);
+      QVERIFY2(again, again ? "" : again.error().sentence().c_str());
+      again.value()->activate();
+      QVERIFY(torch::equal(logits_of(*loaded.model), wanted));
+      again.value()->deactivate();
+    }
+  }
+
+  /// With coft a step too far is taken back before the next forward, and answers are as if it were.
+  void small_rotations_stay_small() {
+    LoadedModel loaded = base_.load();
+    const auto adapter = fresh(loaded, "oft", {"adapter.coft=true", "adapter.eps=0.05"});
+    disturb(*adapter);
+    adapter->activate();
+    const Tensor answer = logits_of(*loaded.model);
+    adapter->set_training(true, 1);
+    QVERIFY(far(logits_of(*loaded.model), answer) < 1e-5);
+    for (const auto& [key, tensor] : adapter->tensors()) {
+      const double most = 0.05 / std::sqrt(static_cast<double>(tensor.size(0)));
+      QVERIFY(tensor.norm(2, {1}).max().item<double>() * std::sqrt(2.0) < most * 1.0001);
+    }
+  }
+};
+
+QTEST_GUILESS_MAIN(TestDeltaMethods)
+#include "test_delta_methods.moc"

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Methods that add a matrix to a weight, turn its input, or move ranks while they train, against
+PEFT: what methods.py does for all methods, with a row for each setting that another formula goes
+by."""
+import peft.tuners.boft.layer as boft_layer
+import torch
+from peft import (AdaLoraConfig, BOFTConfig, FourierFTConfig, HRAConfig, LoHaConfig, LoKrConfig,
+                  OFTConfig, VeraConfig)
+from transformers import TrainerCallback
+
+import adapters
+import forward
+import methods
+from checkpoints import make as make_checkpoint
+from conversations import CONVERSATIONS, resolved
+from methods import TASK, Kind, fresh_case, merge_case, read_case, train_case
+
+
+class BlockDiagonal:
+    """What PEFT's CUDA kernel computes: [factors, blocks, b, b] as [factors, in, in]."""
+
+    @staticmethod
+    def apply(blocks):
+        return torch.stack([torch.block_diag(*factor) for factor in blocks])
+
+
+# With it PEFT takes chains of more than one rotation, which it shortens to one on the CPU.
+boft_layer.get_fbd_cuda = lambda: True
+boft_layer.FastBlockDiag = BlockDiagonal
+
+
+class Allocates(TrainerCallback):
+    """What PEFT's documentation asks a training loop to do behind each step."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def on_optimizer_step(self, args, state, control, **kwargs):
+        self.model.base_model.update_and_allocate(state.global_step)
+
+
+SOME = ["q_proj", "v_proj", "down_proj"]
+# PEFT's AdaLoRA fails where a tensor has no gradient, as in the last layer of this tower.
+TEXT = r".*language_model\..*\.(q_proj|v_proj|up_proj|down_proj)"
+
+
+def kind(strategy, config, spread=0.3, learning_rate=2e-3, targets=None, **rest):
+    """The recipe's section says the same as PEFT's config."""
+    targets = SOME if targets is None else targets
+    given = {key: value for key, value in rest.items() if key not in Kind.__dataclass_fields__}
+    more = {key: value for key, value in rest.items() if key in Kind.__dataclass_fields__}
+    return Kind(strategy, lambda: config(target_modules=targets, **given, **TASK),
+                dict(target_modules=targets, **given), dict(learning_rate=learning_rate),
+                spread=spread, merges=True, **more)
+
+
+DELTA = {
+    "loha": kind("loha", LoHaConfig, r=4, alpha=6, rank_pattern={"down_proj": 2},
+                 alpha_pattern={"q_proj": 3}, targets=[*SOME, "fc1"], determined=("w2_b",)),
+    "loha-everywhere": kind("loha", LoHaConfig, targets="all-linear", determined=("w2_b",)),
+    "lokr": kind("lokr", LoKrConfig, r=2, alpha=4, determined=("w1",)),
+    "lokr-both": kind("lokr", LoKrConfig, r=1, alpha=2, decompose_both=True, decompose_factor=8,
+                      targets=[*SOME, "fc2"]),
+    "lokr-whole": kind("lokr", LoKrConfig, r=64, alpha=32, init_weights="lycoris",
+                       determined=("w2",)),
+    "vera": kind("vera", VeraConfig, r=12, d_initial=0.2, targets=[*SOME, "fc1"],
+                 determined=("vera",)),
+    "vera-unsaved": kind("vera", VeraConfig, r=5, save_projection=False, projection_prng_key=3,
+                         determined=("vera",)),
+    "oft": kind("oft", OFTConfig, oft_block_size=8, spread=0.05, determined=("oft",)),
+    "oft-exact": kind("oft", OFTConfig, oft_block_size=11, use_cayley_neumann=False, spread=0.1,
+                      targets=[*SOME, "fc1"]),
+    "oft-shared": kind("oft", OFTConfig, r=4, oft_block_size=0, block_share=True, spread=0.05,
+                       num_cayley_neumann_terms=3),
+    "oft-small": kind("oft", OFTConfig, oft_block_size=8, coft=True, eps=0.2, spread=0.05,
+                      num_cayley_neumann_terms=7),
+    "boft": kind("boft", BOFTConfig, spread=0.2, around_one="boft_s", determined=("boft",)),
+    "boft-chain": kind("boft", BOFTConfig, boft_block_size=4, boft_n_butterfly_factor=2,
+                       spread=0.2, around_one="boft_s", targets=["q_proj", "v_proj"]),
+    "boft-number": kind("boft", BOFTConfig, boft_block_size=0, boft_block_num=4, spread=0.1,
+                        around_one="boft_s"),
+    "hra": kind("hra", HRAConfig, r=4),
+    "hra-right-angles": kind("hra", HRAConfig, r=3, apply_GS=True, targets=[*SOME, "fc1"]),
+    "fourierft": kind("fourierft", FourierFTConfig, n_frequency=60, scaling=20.0,
+                      n_frequency_pattern={"down_proj": 90}),
+    "fourierft-seed": kind("fourierft", FourierFTConfig, n_frequency=30, random_loc_seed=5,
+                           spread=0.05, learning_rate=5e-4),
+    "adalora": kind("adalora", AdaLoraConfig, init_r=6, target_r=3, tinit=1, tfinal=3, deltaT=2,
+                    total_step=10, lora_alpha=12, determined=("lora_E",),
+                    targets=TEXT,
+                    callbacks=lambda model: [Allocates(model)]),
+    "adalora-to-the-end": kind("adalora", AdaLoraConfig, init_r=4, target_r=1, total_step=10,
+                               beta1=0.5, beta2=0.7, orth_reg_weight=0.1, targets=TEXT,
+                               callbacks=lambda model: [Allocates(model)]),
+}
+methods.KINDS.update(DELTA)
+
+
+def pruned_case(name, kind):
+    """A folder as PEFT writes it after pruning; ours answers with it as PEFT does."""
+    def case(world, result):
+        checkpoint = make_checkpoint(name, world.checkpoints)
+        model = methods.start(checkpoint, kind)
+        inputs = checkpoint.example(resolved(CONVERSATIONS["several"], world.inputs))
+        model.train()
+        for step in range(6):
+            model.zero_grad()
+            model(**inputs).loss.backward()
+            model.base_model.update_and_allocate(step)
+        model.eval()
+        pattern = model.peft_config["default"].rank_pattern
+        kept = sum(sum(flags) for flags in pattern.values())
+        result.expect(0 < kept < 0.9 * sum(map(len, pattern.values())), "nothing was pruned")
+        folder = methods.write(model, kind, world.scratch / kind)
+        inputs.pop("labels")
+        with torch.no_grad():
+            wanted = adapters.attach(checkpoint.model(), folder)(**inputs).logits
+        got = forward.run_forward(world.program, checkpoint, world.inputs, "several",
+                                  world.scratch / "out.safetensors", "--adapter", folder)
+        result.close("logits", got["logits"], wanted, methods.LOGITS, "logits")
+    return case
+
+
+DAILY = ("loha", "adalora")
+EVERY_MODEL = ("loha-everywhere", "lokr", "vera", "oft", "boft", "hra", "fourierft", "adalora")
+
+
+def cases(everything=False):
+    found = {}
+    for kind in DELTA if everything else DAILY:
+        found[f"methods/{kind}/clip-llama/read"] = read_case("clip-llama", kind, "several")
+        found[f"methods/{kind}/clip-llama/train"] = train_case("clip-llama", kind)
+        found[f"methods/{kind}/clip-llama/fresh"] = fresh_case("clip-llama", kind)
+        found[f"methods/{kind}/clip-llama/merge"] = merge_case("clip-llama", kind)
+    found["methods/adalora/clip-llama/pruned"] = pruned_case("clip-llama", "adalora")
+    if everything:
+        batch = dict(per_device_train_batch_size=3, gradient_accumulation_steps=1)
+        for kind in EVERY_MODEL:
+            for name in ("smolvlm-plain", "siglip-qwen2"):
+                found[f"methods/{kind}/{name}/read"] = read_case(name, kind, "several")
+                found[f"methods/{kind}/{name}/train"] = train_case(name, kind, batch)
+                found[f"methods/{kind}/{name}/merge"] = merge_case(name, kind)
+    return found

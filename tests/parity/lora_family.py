@@ -1,0 +1,432 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""LoRA's family against PEFT: DoRA, chosen layers, trained biases, starts of every kind, LoRA+. What
+PEFT wrote is read here (logits, gradients, an answer), what is written here is read by PEFT, ten
+steps from PEFT's start go the same way, and merges are equal. A setting is a row of SETTINGS."""
+import dataclasses
+import json
+import math
+import shutil
+from dataclasses import dataclass
+
+import torch
+from peft import (LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict)
+from peft.optimizers import create_loraplus_optimizer
+from safetensors.torch import load_file
+from transformers import Trainer
+
+import adapters
+import forward
+import quantized
+import train
+from checkpoints import make as make_checkpoint
+from conversations import CONVERSATIONS, resolved, rows, write_rows
+from families.base import Plan
+from report import LOGITS
+
+TEXT = ["q_proj", "v_proj", "up_proj", "down_proj"]
+WITH_TOWER = ["q_proj", "o_proj", "down_proj", "fc1", "out_proj"]
+
+
+@dataclass
+class Setting:
+    """`config` are LoraConfig's arguments, under the same names a recipe's adapter section.
+    `taken`: the start is a part of the base's weights. `drawn`: a start that nobody can repeat."""
+    config: dict
+    training: dict = dataclasses.field(default_factory=dict)
+    taken: bool = False
+    drawn: bool = False
+    merges: bool = True
+
+
+def setting(targets=TEXT, *, training=None, taken=False, drawn=False, merges=True, r=4, lora_alpha=6,
+            **config):
+    return Setting(dict(r=r, lora_alpha=lora_alpha, target_modules=targets, **config),
+                   training or {}, taken, drawn, merges)
+
+
+SETTINGS = {
+    "dora": setting(WITH_TOWER, use_dora=True, training=dict(weight_decay=0.1)),
+    "dora-scales": setting(use_dora=True, use_rslora=True, rank_pattern={"q_proj": 2},
+                           alpha_pattern={"v_proj": 3}),
+    "dora-embedding": setting(["embed_tokens", "v_proj"], use_dora=True),
+    "convolution": setting(["patch_embedding", "v_proj"]),
+    "dora-convolution": setting(["patch_embedding", "v_proj"], use_dora=True),
+    "lora-bias-convolution": setting(["patch_embedding", "fc1"], lora_bias=True, merges=False),
+    "layers": setting(["q_proj", "v_proj", "fc1"], layers_to_transform=[1]),
+    "layers-pattern": setting(["q_proj", "v_proj", "down_proj"], layers_to_transform=[0],
+                              layers_pattern=["layers"]),
+    "bias-all": setting(["q_proj", "fc1"], bias="all"),
+    "bias-own": setting(["q_proj", "v_proj", "fc1"], bias="lora_only"),
+    "lora-bias": setting(["q_proj", "v_proj", "down_proj"], lora_bias=True, merges=False),
+    "lora-bias-tower": setting(["fc1", "fc2"], lora_bias=True),
+    "gaussian": setting(init_lora_weights="gaussian", drawn=True),
+    "orthogonal": setting(WITH_TOWER, init_lora_weights="orthogonal", drawn=True),
+    "pissa": setting(init_lora_weights="pissa", taken=True),
+    "olora": setting(WITH_TOWER, init_lora_weights="olora", taken=True),
+    "pissa-scales": setting(init_lora_weights="pissa", taken=True, rank_pattern={"q_proj": 2},
+                            alpha_pattern={"v_proj": 3}),
+    "pissa-rslora": setting(WITH_TOWER, init_lora_weights="pissa", taken=True, use_rslora=True),
+    "dora-pissa": setting(use_dora=True, init_lora_weights="pissa", taken=True),
+    "dora-olora": setting(use_dora=True, init_lora_weights="olora", taken=True),
+    "plus": setting(["embed_tokens", "q_proj", "v_proj"],
+                    training=dict(loraplus_lr_ratio=4.0, loraplus_lr_embedding=1e-3,
+                                  weight_decay=0.1)),
+    "plus-dora-bias": setting(["q_proj", "fc1"], use_dora=True, bias="lora_only",
+                              modules_to_save=["lm_head"],
+                              training=dict(loraplus_lr_ratio=8.0, weight_decay=0.1,
+                                            lr_scheduler_type="linear")),
+}
+UNCOMPARED = {"base_model_name_or_path", "inference_mode", "peft_version", "auto_mapping",
+              "revision", "runtime_config", "task_type", "loftq_config"}
+
+
+def start(checkpoint, name, draw=True, seed=5):
+    """The setting on a model, by PEFT; `draw`: all that trains moved, so that it shows."""
+    model = checkpoint.model()
+    torch.manual_seed(seed)
+    model = get_peft_model(model, LoraConfig(**SETTINGS[name].config, lora_dropout=0.0,
+                                             task_type="CAUSAL_LM"))
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if not draw or not parameter.requires_grad:
+                continue
+            noise = torch.randn(parameter.shape, generator=generator)
+            if "magnitude" in key:
+                parameter.mul_(1 + 0.3 * noise)
+            elif parameter.dim() == 1:
+                parameter.add_(0.3 * noise)
+            else:
+                parameter.add_(0.5 / math.sqrt(parameter.shape[-1]) * noise)
+    return model.eval()
+
+
+def write(model, folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(folder, save_embedding_layers=False)
+    return folder
+
+
+def file_key(name):
+    """A parameter's key in the adapter's file."""
+    if "lora_magnitude_vector" in name:
+        return name.replace(".default.weight", "")
+    return name.replace(".modules_to_save", "").replace(".default", "")
+
+
+def expected(model, inputs):
+    model.zero_grad()
+    out = model(**inputs)
+    out.loss.backward()
+    wanted = {"logits": out.logits.detach(), "loss": out.loss.detach().view(1)}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            wanted[f"grad.{file_key(name)}"] = gradient
+    return wanted
+
+
+def check(result, family, got, wanted):
+    result.close("logits", got.get("logits"), wanted["logits"], LOGITS, "logits")
+    result.close("loss", got.get("loss"), wanted["loss"], LOGITS, "loss")
+    gradients = {key: tensor for key, tensor in wanted.items() if key.startswith("grad.")}
+    names = sorted(key for key in got if key.startswith("grad."))
+    if not result.same("names of gradients", names, sorted(gradients)):
+        return
+    largest = max(gradient.abs().max().item() for gradient in gradients.values())
+    for key, gradient in gradients.items():
+        # a softmax is blind to the keys' bias: its gradient is rounding alone
+        silent = family.silent(key.removeprefix("grad.base_model.model.").replace(".base_layer", ""))
+        result.close(key, got[key], gradient, forward.GRADIENTS, "zero grad" if silent else "grad",
+                     largest if silent else largest * 1e-3)
+
+
+def same_config(result, folder, reference):
+    config = PeftConfig.from_pretrained(folder)
+    for field in dataclasses.fields(reference):
+        if field.name in UNCOMPARED:
+            continue
+        got, wanted = (sorted(value) if isinstance(value, set | list) else value
+                       for value in (getattr(config, field.name), getattr(reference, field.name)))
+        result.same(f"adapter_config.json {field.name}", got or None, wanted or None)
+
+
+def read_case(name, kind, conversation):
+    """A folder of PEFT: logits, loss and gradients."""
+    def case(world, result):
+        checkpoint = make_checkpoint(name, world.checkpoints)
+        model = start(checkpoint, kind)
+        folder = write(model, world.scratch / kind)
+        inputs = checkpoint.example(resolved(CONVERSATIONS[conversation], world.inputs))
+        wanted = expected(model, inputs)
+        base = checkpoint.model()(**inputs).logits
+        result.expect((wanted["logits"] - base).abs().max() > 1e-2 * base.abs().max(),
+                      "the case is blind: its adapter changes nothing")
+        got = forward.run_forward(world.program, checkpoint, world.inputs, conversation,
+                                  world.scratch / "out.safetensors", "--adapter", folder,
+                                  gradients=("adapter",))
+        check(result, checkpoint.family, got, wanted)
+    return case
+
+
+def recipe(world, checkpoint, kind, messages, adapter, settings):
+    """A recipe with this adapter section over these rows."""
+    write_rows(world.scratch / "train.jsonl", messages)
+    (world.scratch / "first.json").write_text(json.dumps({"messages": messages[0]}))
+    path = train.recipe(world, Plan(checkpoint.name, strategy="lora"), settings, checkpoint, None)
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("adapter:")]
+    path.write_text("\n".join([*lines, f"adapter: {json.dumps(adapter)}"]) + "\n")
+    return path
+
+
+def reads_back(world, result, checkpoint, folder, messages):
+    """PEFT's logits with our folder, and ours."""
+    inputs = checkpoint.example(messages)
+    with torch.no_grad():
+        theirs = adapters.attach(checkpoint.model(), folder)(**inputs).logits
+    out = world.scratch / "back.safetensors"
+    world.program.run("forward", checkpoint.path, "--input", world.scratch / "first.json", "--out",
+                      out, "--adapter", folder, "--dtype", "float32", "--device", "cpu")
+    ours = load_file(out)["logits"]
+    result.close("logits of the written adapter, PEFT's and ours", ours, theirs, LOGITS, "logits")
+    return ours
+
+
+def halves(tensors):
+    """Each module's B·A."""
+    return {key.removesuffix(".lora_A.weight"): tensors[key.replace("lora_A", "lora_B")] @ tensor
+            for key, tensor in tensors.items() if key.endswith(".lora_A.weight")}
+
+
+def fresh_case(name, kind):
+    """`adapter init`: names, shapes and what is no draw are PEFT's own start; PEFT reads the folder;
+    the answers are still the base's."""
+    def case(world, result):
+        checkpoint = make_checkpoint(name, world.checkpoints)
+        messages = [resolved(row, world.inputs) for row in rows(3)]
+        told = dict(SETTINGS[kind].config, lora_dropout=0.0)
+        path = recipe(world, checkpoint, kind, messages, told, train.DEFAULTS)
+        folder = world.scratch / "fresh"
+        world.program.run("adapter", "init", path, "--out", folder)
+        model = start(checkpoint, kind, draw=False)
+        got = load_file(folder / "adapter_model.safetensors")
+        wanted = get_peft_model_state_dict(model, save_embedding_layers=False)
+        if not result.same("tensors", sorted(got), sorted(wanted)):
+            return
+        for key, tensor in wanted.items():
+            result.same(key, list(got[key].shape), list(tensor.shape))
+            drawn = "lora_A" in key or "embedding_B" in key
+            if drawn or SETTINGS[kind].taken and "lora_B" in key:
+                continue
+            if SETTINGS[kind].drawn and "orthogonal" in kind:
+                continue
+            result.close(key, got[key], tensor, 1e-6, "start")
+        if SETTINGS[kind].taken:     # signs are free, products are not
+            for key, product in halves(wanted).items():
+                result.close(f"{key} B·A", halves(got)[key], product.detach(), 2e-5, "start")
+        if "orthogonal" in kind:
+            for key, product in halves(got).items():
+                result.expect(product.abs().max() < 1e-6 < got[f"{key}.lora_A.weight"].abs().max(),
+                              f"{key}: A and B are not orthogonal")
+        same_config(result, folder, model.peft_config["default"])
+        ours = reads_back(world, result, checkpoint, folder, messages[0])
+        with torch.no_grad():
+            base = checkpoint.model()(**checkpoint.example(messages[0])).logits
+        result.close("logits of the fresh adapter and the base", ours, base, LOGITS, "base")
+    return case
+
+
+def train_case(name, kind, training=None, without_picture=(2,)):
+    """Ten steps from PEFT's own start, by the Trainer and by us."""
+    def case(world, result):
+        checkpoint = make_checkpoint(name, world.checkpoints)
+        settings = train.DEFAULTS | SETTINGS[kind].training | (training or {})
+        messages = [resolved(row, world.inputs)
+                    for row in rows(9, without_picture=without_picture)]
+        data = [checkpoint.example(row) for row in messages]
+        model = start(checkpoint, kind, draw=False)
+        folder = write(model, world.scratch / "start")
+        path = recipe(world, checkpoint, kind, messages,
+                      dict(init_from=str(folder), lora_dropout=0.0), settings)
+        world.program.run("train", path)
+        model.train()
+        plus = {key: settings.pop(key) for key in list(settings) if key.startswith("loraplus")}
+        log = trained(model, checkpoint, data, settings, plus, world.scratch / "oracle")
+        model.eval()
+        run = world.scratch / "run"
+        train.compare_curves(result, train.curve(run), log)
+        got = load_file(run / "adapter" / "adapter_model.safetensors")
+        wanted = get_peft_model_state_dict(model, save_embedding_layers=False)
+        first = load_file(folder / "adapter_model.safetensors")
+        if result.same("adapter tensors", sorted(got), sorted(wanted)):
+            moved = 0
+            for key, tensor in wanted.items():
+                name_of = key.removeprefix("base_model.model.").replace(".base_layer", "")
+                if checkpoint.family.silent(name_of):
+                    continue
+                result.close(key, got[key], tensor.detach(), train.WEIGHTS, "adapter")
+                moved += not torch.equal(first[key], tensor)
+            result.expect(moved > len(wanted) / 2, "the case is blind: little has moved")
+        same_config(result, run / "adapter", model.peft_config["default"])
+        reads_back(world, result, checkpoint, run / "adapter", messages[0])
+    return case
+
+
+def trained(model, checkpoint, data, settings, plus, folder):
+    if not plus:
+        return train.trained_by_transformers(model, checkpoint.family.batch, data, [], settings,
+                                             folder)
+    optimizer = create_loraplus_optimizer(
+        model, torch.optim.AdamW, lr=settings["learning_rate"],
+        loraplus_weight_decay=settings["weight_decay"], betas=(0.9, 0.999), eps=1e-8,
+        **plus)
+
+    class Plus(Trainer):
+        """The Trainer with PEFT's groups in the place of its own."""
+        def create_optimizer(self, *arguments, **named):
+            self.optimizer = optimizer
+            return optimizer
+    kept, train.Trainer = train.Trainer, Plus
+    try:
+        return train.trained_by_transformers(model, checkpoint.family.batch, data, [], settings,
+                                             folder)
+    finally:
+        train.Trainer = kept
+
+
+def merge_case(name, kind):
+    def case(world, result):
+        checkpoint = make_checkpoint(name, world.checkpoints)
+        folder = write(start(checkpoint, kind), world.scratch / kind)
+        out = world.scratch / "merged"
+        if not SETTINGS[kind].merges:
+            world.program.run("merge", checkpoint.path, "--adapter", folder, "--out", out, status=2)
+            return
+        world.program.run("merge", checkpoint.path, "--adapter", folder, "--out", out)
+        stored = getattr(torch, checkpoint.spec.dtype)
+        wanted = adapters.attach(checkpoint.model(stored), folder).merge_and_unload().state_dict()
+        got = checkpoint.family.load_model(out, checkpoint.spec, "auto").state_dict()
+        slack = {torch.float32: 1e-6, torch.bfloat16: 2 ** -8, torch.float16: 2 ** -11}[stored]
+        adapters.same_weights(result, got, wanted, stored, slack)
+    return case
+
+
+def convert_case(name, kind):
+    """Our plain LoRA of twice the rank over the untouched base is PEFT's adapter over the changed
+    one."""
+    def case(world, result):
+        checkpoint = make_checkpoint(name, world.checkpoints)
+        model = start(checkpoint, kind)
+        folder, out = write(model, world.scratch / kind), world.scratch / "plain"
+        world.program.run("adapter", "convert", folder, "--model", checkpoint.path, "--out", out)
+        result.same("init_lora_weights", PeftConfig.from_pretrained(out).init_lora_weights, True)
+        messages = resolved(CONVERSATIONS["plain"], world.inputs)
+        (world.scratch / "first.json").write_text(json.dumps({"messages": messages}))
+        with torch.no_grad():
+            wanted = model(**checkpoint.example(messages)).logits
+        ours = reads_back(world, result, checkpoint, out, messages)
+        result.close("logits of the converted adapter", ours, wanted, LOGITS, "converted")
+        world.program.run("adapter", "convert", out, "--model", checkpoint.path, "--out",
+                          world.scratch / "again", status=2)
+    return case
+
+
+def nearly_case(world, result):
+    """pissa_niter_N is drawn, so PEFT itself finds another start each time; ours is found again by
+    the module's name: the fresh folder's answers are the base's, and converted it is a LoRA that
+    PEFT reads."""
+    checkpoint = make_checkpoint("clip-llama", world.checkpoints)
+    messages = [resolved(row, world.inputs) for row in rows(3)]
+    told = dict(r=4, lora_alpha=6, target_modules=TEXT, init_lora_weights="pissa_niter_4")
+    path = recipe(world, checkpoint, "pissa", messages, told, train.DEFAULTS)
+    fresh, plain = world.scratch / "fresh", world.scratch / "plain"
+    world.program.run("adapter", "init", path, "--out", fresh)
+    got = load_file(fresh / "adapter_model.safetensors")
+    exact = get_peft_model_state_dict(start(checkpoint, "pissa", draw=False))
+    for key, product in halves(exact).items():  # drawn weights' singular values lie close together
+        near = (halves(got)[key] * product).sum() / product.square().sum()
+        result.expect(0.3 < near < 1.01, f"{key}: {near:.3f} of the largest part")
+    world.program.run("adapter", "convert", fresh, "--model", checkpoint.path, "--out", plain)
+    ours = reads_back(world, result, checkpoint, plain, messages[0])
+    with torch.no_grad():
+        base = checkpoint.model()(**checkpoint.example(messages[0])).logits
+    result.close("logits of the fresh adapter and the base", ours, base, LOGITS, "base")
+
+
+def packed_case(name, kind, double):
+    """DoRA over four bits: the norm is of the weight as the codes say it. What takes its start out
+    of the weight is refused there."""
+    def case(world, result):
+        checkpoint = make_checkpoint(name, world.checkpoints)
+        plain = start(checkpoint, kind)
+        folder = write(plain, world.scratch / kind)
+        flags = ["--adapter", folder, "--load-in-4bit", *quantized.flags("nf4", double)]
+        if SETTINGS[kind].taken:
+            world.program.run("forward", checkpoint.path, "--input", world.inputs / "plain.json",
+                              "--out", world.scratch / "out.safetensors", *flags, status=2)
+            return
+        model = PeftModel.from_pretrained(
+            quantized.plain_model(checkpoint,
+                                  quantized.by_transformers(checkpoint, "nf4", double)),
+            folder, is_trainable=True).eval()
+        inputs = checkpoint.example(resolved(CONVERSATIONS["several"], world.inputs))
+        got = forward.run_forward(world.program, checkpoint, world.inputs, "several",
+                                  world.scratch / "out.safetensors", *flags,
+                                  gradients=("adapter",))
+        check(result, checkpoint.family, got, expected(model, inputs))
+    return case
+
+
+def refused_case(world, result):
+    """What PEFT cannot compute together, and what means nothing in the model, is refused by its
+    field."""
+    checkpoint = make_checkpoint("clip-llama", world.checkpoints)
+    messages = [resolved(row, world.inputs) for row in rows(2)]
+    for field, told in (
+            ("lora_bias", dict(lora_bias=True, use_dora=True)),
+            ("lora_bias", dict(lora_bias=True, init_lora_weights="gaussian")),
+            ("layers_to_transform", dict(layers_to_transform=[1], target_modules="all-linear")),
+            ("layers_to_transform", dict(layers_to_transform=[7])),
+            ("layers_pattern", dict(layers_to_transform=[1], layers_pattern=["blocks"])),
+            ("layers_pattern", dict(layers_pattern=["layers"])),
+            ("adapter.r", dict(init_lora_weights="orthogonal", r=3)),
+            ("adapter.r", dict(init_lora_weights="pissa", r=4000))):
+        told = dict(target_modules=["q_proj"], r=4) | told
+        path = recipe(world, checkpoint, "pissa", messages, told, train.DEFAULTS)
+        for verb in (("plan", path), ("adapter", "init", path, "--out", world.scratch / "out")):
+            try:
+                world.program.run(*verb, status=0)
+                result.expect(False, f"{told} is taken")
+            except Exception as failure:
+                result.expect("exit 2" in str(failure) and field in str(failure),
+                              f"{told}: {failure}")
+
+
+CORE = ("dora", "layers", "bias-all", "lora-bias", "orthogonal", "pissa")
+DAILY_TRAIN = ("dora", "pissa", "bias-own", "plus")
+
+
+def cases(everything=False):
+    found = {"lora_family/refused": refused_case, "lora_family/pissa-niter": nearly_case}
+    for kind in SETTINGS if everything else CORE + ("olora", "dora-embedding", "dora-convolution"):
+        found[f"lora_family/{kind}/clip-llama/read"] = read_case("clip-llama", kind, "several")
+        found[f"lora_family/{kind}/clip-llama/fresh"] = fresh_case("clip-llama", kind)
+        found[f"lora_family/{kind}/clip-llama/merge"] = merge_case("clip-llama", kind)
+    for kind in SETTINGS if everything else DAILY_TRAIN:
+        found[f"lora_family/{kind}/clip-llama/train"] = train_case("clip-llama", kind)
+    for kind in ("pissa", "olora", "pissa-rslora", "pissa-scales", "dora-pissa"):
+        if everything or kind in ("pissa", "olora"):
+            found[f"lora_family/{kind}/clip-llama/convert"] = convert_case("clip-llama", kind)
+    for kind in ("dora", "pissa"):
+        found[f"lora_family/{kind}/clip-llama/packed"] = packed_case("clip-llama", kind, True)
+    for kind in ("dora",) if not everything else SETTINGS:
+        if "convolution" in kind:       # named otherwise in other towers
+            continue
+        for name in ("siglip-qwen2",) if not everything else ("siglip-qwen2", "smolvlm-plain",
+                                                              "qwen2_vl-plain"):
+            found[f"lora_family/{kind}/{name}/read"] = read_case(name, kind, "several")
+            if everything:
+                found[f"lora_family/{kind}/{name}/merge"] = merge_case(name, kind)
+                batch = dict(per_device_train_batch_size=3, gradient_accumulation_steps=1)
+                found[f"lora_family/{kind}/{name}/train"] = train_case(name, kind, batch)
+    return found
