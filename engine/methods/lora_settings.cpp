@@ -129,15 +129,14 @@ Result<AdapterSettings> read_lora_settings(const Json& config, const std::string
                        where + ": bias", "Known: none, all, lora_only.");
   LUTHIER_TRY(s.use_dora, json_bool(config, "use_dora", where, false));
   LUTHIER_CHECK(read_module_settings(config, where, s));
-  LUTHIER_CHECK(read_own_settings(method_kind("lora"), config, where, s));
+  LUTHIER_TRY(const Json listed, listed_token_rows(config, "trainable_token_indices", where));
+  LUTHIER_CHECK(read_own_settings(method_kind("lora"), listed, where, s));
   if (s.use_dora && s.more.flag("adapter.lora_bias"))
     return input_error("use_dora and lora_bias are both set, which PEFT 0.21 does not compute.",
                        where + ": lora_bias");
   LUTHIER_TRY(s.rank_pattern, read_pattern<std::int64_t>(config, "rank_pattern", where));
   LUTHIER_TRY(s.alpha_pattern, read_pattern<double>(config, "alpha_pattern", where));
   LUTHIER_TRY(s.init_lora_weights, read_init(config, where));
-  LUTHIER_TRY(const Json listed, listed_token_rows(config, "trainable_token_indices", where));
-  LUTHIER_CHECK(read_own_settings(method_kind("lora"), listed, where, s));
   return s;
 }
 
@@ -154,7 +153,6 @@ Json write_lora_settings(const AdapterSettings& s) {
     alpha = static_cast<std::int64_t>(s.lora_alpha);
   Json config = common_json();
   write_module_settings(s, config);
-  write_own_settings(method_kind("lora"), s, config);
   config.update({{"alpha_pattern", alphas},
                  {"bias", s.bias},
                  {"fan_in_fan_out", false},

@@ -141,7 +141,8 @@ class TestTokenRows : public QObject {
     QCOMPARE(config["trainable_token_indices"], Json({5, 11}));
     config["trainable_token_indices"] = {{"embed_tokens", {5, 11}}};
     write_text(folder / "adapter_config.json", config.dump());
-    QVERIFY(load_adapter(loaded, folder));
+    const auto read = load_adapter(loaded, folder);
+    QVERIFY2(read, read ? "" : read.error().sentence().c_str());
     config["trainable_token_indices"] = {{"lm_head", {5, 11}}};
     write_text(folder / "adapter_config.json", config.dump());
     QVERIFY(!load_adapter(loaded, folder));
