@@ -65,6 +65,7 @@ IN_PART = (
     "methods",
     "delta_methods",
     "lora_family",
+    "eva",
     "bottlenecks",
     "optimizers",
     "dpo",
