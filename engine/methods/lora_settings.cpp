@@ -189,7 +189,7 @@ Result<AdapterSettings> read_lora_settings(const Json& config, const std::string
   LUTHIER_TRY(s.alpha_pattern, read_pattern<double>(config, "alpha_pattern", where));
   LUTHIER_TRY(s.init_lora_weights, read_init(config, where));
   const std::int64_t bits = s.more.integer("adapter.loftq_bits");
-  if (bits != 4 && bits != 8)
+  if (s.init_lora_weights == "loftq" && bits != 4 && bits != 8)
     return input_error("PEFT 0.21 packs to 4 and to 8 bits alone.",
                        where + ": loftq_config.loftq_bits");
   return s;
