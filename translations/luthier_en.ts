@@ -1990,6 +1990,10 @@ of any size</translation>
             <translation>Looking at pictures again</translation>
         </message>
         <message>
+            <source>Looking at what layers read</source>
+            <translation>Looking at what layers read</translation>
+        </message>
+        <message>
             <source>Measuring rows</source>
             <translation>Measuring rows</translation>
         </message>
@@ -2185,8 +2189,8 @@ of any size</translation>
             <translation>Initial adapter</translation>
         </message>
         <message>
-            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster).</source>
-            <translation>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster).</translation>
+            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of the first rows.</source>
+            <translation>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of the first rows.</translation>
         </message>
         <message>
             <source>Modules trained whole</source>
@@ -2201,8 +2205,8 @@ of any size</translation>
             <translation>Biases</translation>
         </message>
         <message>
-            <source>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (lora_only).</source>
-            <translation>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (lora_only).</translation>
+            <source>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (METHOD_only, as in lora_only).</source>
+            <translation>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (METHOD_only, as in lora_only).</translation>
         </message>
         <message>
             <source>Start from adapter</source>
@@ -2531,6 +2535,26 @@ of any size</translation>
         <message>
             <source>lora_only</source>
             <translation>lora_only</translation>
+        </message>
+        <message>
+            <source>vera_only</source>
+            <translation>vera_only</translation>
+        </message>
+        <message>
+            <source>oft_only</source>
+            <translation>oft_only</translation>
+        </message>
+        <message>
+            <source>boft_only</source>
+            <translation>boft_only</translation>
+        </message>
+        <message>
+            <source>hra_only</source>
+            <translation>hra_only</translation>
+        </message>
+        <message>
+            <source>fourier_only</source>
+            <translation>fourier_only</translation>
         </message>
         <message>
             <source>refuse</source>

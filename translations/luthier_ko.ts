@@ -1978,6 +1978,10 @@ of any size</source>
             <translation>그림을 다시 보는 중</translation>
         </message>
         <message>
+            <source>Looking at what layers read</source>
+            <translation>층이 읽는 것을 보는 중</translation>
+        </message>
+        <message>
             <source>Measuring rows</source>
             <translation>행의 길이를 재는 중</translation>
         </message>
@@ -2173,8 +2177,8 @@ of any size</source>
             <translation>어댑터 초깃값</translation>
         </message>
         <message>
-            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster).</source>
-            <translation>true: A는 카이밍 균등 분포, B는 0. gaussian: A는 정규 분포, B는 0. false: 둘 다 무작위. orthogonal: 서로 상쇄되는 행. pissa와 olora: 가중치마다 가장 큰 부분을 특잇값이나 QR로 꺼냅니다(pissa_niter_4: 근사하여 더 빠르게).</translation>
+            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of the first rows.</source>
+            <translation>true: A는 카이밍 균등 분포, B는 0. gaussian: A는 정규 분포, B는 0. false: 둘 다 무작위. orthogonal: 서로 상쇄되는 행. pissa와 olora: 가중치마다 가장 큰 부분을 특잇값이나 QR로 꺼냅니다(pissa_niter_4: 근사하여 더 빠르게). loftq: 가중치를 압축할 때 빠진 부분에서 시작. eva: 첫 데이터 행에서 층이 읽는 것을 따라 시작.</translation>
         </message>
         <message>
             <source>Modules trained whole</source>
@@ -2189,8 +2193,8 @@ of any size</source>
             <translation>편향</translation>
         </message>
         <message>
-            <source>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (lora_only).</source>
-            <translation>베이스의 편향 가운데 어댑터와 함께 학습할 것입니다. 없음, 모두, 또는 어댑터가 붙은 모듈의 편향(lora_only).</translation>
+            <source>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (METHOD_only, as in lora_only).</source>
+            <translation>베이스의 편향 가운데 어댑터와 함께 학습할 것입니다. 없음, 모두, 또는 어댑터가 붙은 모듈의 편향(lora_only처럼 METHOD_only).</translation>
         </message>
         <message>
             <source>Start from adapter</source>
@@ -2519,6 +2523,26 @@ of any size</source>
         <message>
             <source>lora_only</source>
             <translation>LoRA만 (lora_only)</translation>
+        </message>
+        <message>
+            <source>vera_only</source>
+            <translation>VeRA만 (vera_only)</translation>
+        </message>
+        <message>
+            <source>oft_only</source>
+            <translation>OFT만 (oft_only)</translation>
+        </message>
+        <message>
+            <source>boft_only</source>
+            <translation>BOFT만 (boft_only)</translation>
+        </message>
+        <message>
+            <source>hra_only</source>
+            <translation>HRA만 (hra_only)</translation>
+        </message>
+        <message>
+            <source>fourier_only</source>
+            <translation>FourierFT만 (fourier_only)</translation>
         </message>
         <message>
             <source>refuse</source>

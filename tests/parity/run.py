@@ -67,6 +67,7 @@ IN_PART = (
     "methods",
     "delta_methods",
     "lora_family",
+    "eva",
     "bottlenecks",
     "optimizers",
     "dpo",

@@ -84,7 +84,8 @@ const std::vector<SettingField>& adalora_fields() {
       if (std::any_of(all.begin(), all.end(), same)) continue;
       const std::string_view name = field.name;
       const bool modules = name.ends_with("_modules") || name == "modules_to_save";
-      const bool read = modules || name == "init_lora_weights";
+      const bool layers = name == "layers_to_transform" || name == "layers_pattern";
+      const bool read = modules || layers || name == "init_lora_weights";
       const bool refused = name == "trainable_token_indices" || name == "target_parameters";
       if (read || refused)
         all.push_back(field);

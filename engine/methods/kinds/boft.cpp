@@ -26,8 +26,8 @@ const std::vector<SettingField>& boft_fields() {
       {"exclude_modules", Use::Read, ""},
       {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
       {"init_weights", Use::Harmless, "it says how the tensors started"},
-      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
-      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_pattern", Use::Read, ""},
+      {"layers_to_transform", Use::Read, ""},
       {"modules_to_save", Use::Read, ""},
       {"target_modules", Use::Read, ""},
   };
@@ -40,7 +40,6 @@ Result<AdapterSettings> read_boft(const Json& config, const std::string& where) 
 
 Json write_boft(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("boft"), settings);
-  config["bias"] = "none";
   config["fan_in_fan_out"] = false;
   config["init_weights"] = true;
   return config;

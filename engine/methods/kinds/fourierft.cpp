@@ -20,8 +20,8 @@ const std::vector<SettingField>& fourierft_fields() {
       {"exclude_modules", Use::Read, ""},
       {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
       {"init_weights", Use::Harmless, "it says how the tensors started"},
-      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
-      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_pattern", Use::Read, ""},
+      {"layers_to_transform", Use::Read, ""},
       {"modules_to_save", Use::Read, ""},
       {"n_frequency", Use::Read, ""},
       {"n_frequency_pattern", Use::Read, ""},
@@ -38,7 +38,6 @@ Result<AdapterSettings> read_fourierft(const Json& config, const std::string& wh
 
 Json write_fourierft(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("fourierft"), settings);
-  config["bias"] = "none";
   config["fan_in_fan_out"] = false;
   config["init_weights"] = false;
   return config;

@@ -18,8 +18,8 @@ const std::vector<SettingField>& hra_fields() {
       {"bias", Use::Read, ""},
       {"exclude_modules", Use::Read, ""},
       {"init_weights", Use::Harmless, "it says how the tensors started"},
-      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
-      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_pattern", Use::Read, ""},
+      {"layers_to_transform", Use::Read, ""},
       {"modules_to_save", Use::Read, ""},
       {"r", Use::Read, ""},
       {"target_modules", Use::Read, ""},
@@ -33,7 +33,6 @@ Result<AdapterSettings> read_hra(const Json& config, const std::string& where) {
 
 Json write_hra(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("hra"), settings);
-  config["bias"] = "none";
   config["init_weights"] = true;
   return config;
 }

@@ -23,8 +23,8 @@ const std::vector<SettingField>& oft_fields() {
       {"exclude_modules", Use::Read, ""},
       {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
       {"init_weights", Use::Harmless, "it says how the tensors started"},
-      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
-      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_pattern", Use::Read, ""},
+      {"layers_to_transform", Use::Read, ""},
       {"module_dropout", Use::Harmless, "PEFT reads it and drops nothing"},
       {"modules_to_save", Use::Read, ""},
       {"num_cayley_neumann_terms", Use::Read, ""},
@@ -42,7 +42,6 @@ Result<AdapterSettings> read_oft(const Json& config, const std::string& where) {
 
 Json write_oft(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("oft"), settings);
-  config["bias"] = "none";
   config["fan_in_fan_out"] = false;
   config["init_weights"] = true;
   return config;

@@ -28,8 +28,8 @@ const std::vector<SettingField>& vera_fields() {
       {"d_initial", Use::Read, ""},
       {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
       {"init_weights", Use::Harmless, "it says how the vectors started"},
-      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
-      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_pattern", Use::Read, ""},
+      {"layers_to_transform", Use::Read, ""},
       {"modules_to_save", Use::Read, ""},
       {"projection_prng_key", Use::Read, ""},
       {"r", Use::Read, ""},
@@ -47,7 +47,6 @@ Result<AdapterSettings> read_vera(const Json& config, const std::string& where) 
 Json write_vera(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("vera"), settings);
   config.erase("exclude_modules");  // which VeRA's config has not
-  config["bias"] = "none";
   config["fan_in_fan_out"] = false;
   config["init_weights"] = true;
   return config;
