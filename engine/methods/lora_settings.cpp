@@ -5,12 +5,21 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace luthier {
 
 namespace {
 
 using Use = SettingField::Use;
+
+constexpr double kLargestAlpha = 1e9;
+
+/// A number that leaves the adapter's products finite.
+Status check_alpha(double alpha, const std::string& where) {
+  if (std::abs(alpha) <= kLargestAlpha) return {};
+  return input_error("A number between -1e9 and 1e9 is expected.", where);
+}
 
 template <class T>
 Result<std::vector<std::pair<std::string, T>>> read_pattern(const Json& config, const char* key,
@@ -26,6 +35,8 @@ Result<std::vector<std::pair<std::string, T>>> read_pattern(const Json& config, 
       return input_error(whole ? "A whole number is expected." : "A number is expected.",
                          where + ": " + key + "." + name);
     }
+    if (!whole)
+      LUTHIER_CHECK(check_alpha(value.template get<double>(), where + ": " + key + "." + name));
     pattern.emplace_back(name, value.template get<T>());
   }
   return pattern;
@@ -119,6 +130,7 @@ Result<AdapterSettings> read_lora_settings(const Json& config, const std::string
   if (s.r < 1 || s.r > 65536)
     return input_error("A rank between 1 and 65536 is expected.", where + ": r");
   LUTHIER_TRY(s.lora_alpha, json_number(config, "lora_alpha", where, 8));
+  LUTHIER_CHECK(check_alpha(s.lora_alpha, where + ": lora_alpha"));
   LUTHIER_TRY(s.lora_dropout, json_number(config, "lora_dropout", where, 0));
   if (!(s.lora_dropout >= 0 && s.lora_dropout < 1))
     return input_error("A number from 0 to below 1 is expected.", where + ": lora_dropout");
@@ -136,8 +148,6 @@ Result<AdapterSettings> read_lora_settings(const Json& config, const std::string
   LUTHIER_TRY(s.rank_pattern, read_pattern<std::int64_t>(config, "rank_pattern", where));
   LUTHIER_TRY(s.alpha_pattern, read_pattern<double>(config, "alpha_pattern", where));
   LUTHIER_TRY(s.init_lora_weights, read_init(config, where));
-  LUTHIER_TRY(const Json listed, listed_token_rows(config, "trainable_token_indices", where));
-  LUTHIER_CHECK(read_own_settings(method_kind("lora"), listed, where, s));
   return s;
 }
 
@@ -169,7 +179,6 @@ Json write_lora_settings(const AdapterSettings& s) {
                  {"rank_pattern", ranks},
                  {"use_dora", s.use_dora},
                  {"use_rslora", s.use_rslora}});
-  write_own_settings(method_kind("lora"), s, config);
   return config;
 }
 
