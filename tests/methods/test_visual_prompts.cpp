@@ -145,7 +145,7 @@ class TestVisualPrompts : public QObject {
     QVERIFY(!made->tower_fixed);
     QCOMPARE(made->tensors.size(), std::size_t{1});
     QCOMPARE(made->tensors.front().part, std::string("vision_tower"));
-    QVERIFY(made->tensors.front().decays);
+    QVERIFY(made->tensors.front().decay);
     const Tensor words = logits_of(*loaded.model), shown_with = logits_with_picture(loaded);
     made->adapter->deactivate();
     QVERIFY(torch::equal(logits_of(*loaded.model), words));
