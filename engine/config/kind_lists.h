@@ -24,6 +24,7 @@
   ROW(prompt_tuning)         \
   ROW(p_tuning)              \
   ROW(prefix_tuning)         \
+  ROW(visual_prompt_tuning)  \
   ROW(bottleneck)
 /// One row an objective.
 #define LUTHIER_OBJECTIVES(ROW) \

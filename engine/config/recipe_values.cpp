@@ -167,6 +167,20 @@ Json numbers_as_text(const Json& value) {
   return texts;
 }
 
+/// A list of tokens, which PEFT also writes as a map whose one key is the embedding.
+bool is_of_tokens(const RecipeField& field) {
+  return field.numbers && field.about.unit == std::string("tokens");
+}
+
+/// The list of such a map.
+Result<Json> list_of_tokens(const Json& value, const std::string& where) {
+  const std::string name = value.size() == 1 ? value.begin().key() : std::string();
+  if ((name == "embed_tokens" || name.ends_with(".embed_tokens")) && value.begin()->is_array())
+    return value.begin().value();
+  return input_error("is a map of other modules than the token embedding, whose rows alone train.",
+                     where, "Write the tokens' ids: [5, 7], or {embed_tokens: [5, 7]}.");
+}
+
 Result<Json> check_modules(const RecipeField& field, const Json& value, const std::string& where) {
   if (value.is_null()) return value;
   if (value.is_array()) return check_list(value, "a list of names", where);
@@ -278,6 +292,10 @@ Result<Json> check_value(const RecipeField& field, const Json& value, const std:
     case Type::Paths:
     case Type::NameList: {
       if (value.is_null() || (value.is_string() && value == "")) return Json(nullptr);
+      if (is_of_tokens(field) && value.is_object()) {
+        LUTHIER_TRY(const Json list, list_of_tokens(value, where));
+        return check_value(field, list, where);
+      }
       if (value.is_string() || (field.numbers && value.is_number()))
         return check_list(Json::array({field.numbers ? numbers_as_text(value) : value}), "a list",
                           where);
@@ -307,7 +325,8 @@ Result<Json> value_from_text(const RecipeField& field, const std::string& raw,
     value = text;
   } else if (type == Type::Paths && !quoted && first != '[') {
     value = split_paths(text);
-  } else if (type == Type::NameList && !quoted && first != '[') {
+  } else if (type == Type::NameList && !quoted && first != '[' &&
+             !(is_of_tokens(field) && first == '{')) {
     value = split_names(text);
   } else if (type == Type::Modules && !quoted && first != '[') {
     const std::vector<std::string> names = split_names(text);

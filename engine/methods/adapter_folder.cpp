@@ -65,9 +65,18 @@ Result<SafetensorsFile> open_tensors(const std::filesystem::path& folder) {
 }
 
 /// What a method of the model as a whole trains.
-ModuleSelection whole_selection(const Method& method, const ModelSummary& model,
-                                const AdapterSettings& settings) {
+Result<ModuleSelection> whole_selection(const Method& method, const ModelSummary& model,
+                                        const AdapterSettings& settings) {
   ModuleSelection selection;
+  if (method.of_whole->place) {
+    LUTHIER_TRY(WrappedModule place, method.of_whole->place(model, settings));
+    for (const TensorSize& size : method.of_whole->sizes(model.geometry, settings)) {
+      place.share.parameters += size.elements();
+      place.shapes.push_back(size.shape);
+    }
+    selection.wrapped.push_back(std::move(place));
+    return selection;
+  }
   for (const TensorSize& size : method.of_whole->sizes(model.geometry, settings)) {
     selection.parameters += size.elements();
     selection.shapes.push_back(size.shape);

@@ -7,6 +7,7 @@
 
 #include "engine/base/text.h"
 #include "engine/methods/adapter_tensors.h"
+#include "engine/methods/folder_check.h"
 #include "engine/methods/token_rows.h"
 
 namespace luthier {
@@ -26,6 +27,20 @@ constexpr std::string_view kBias = ".bias";
 bool is_trained_bias(const std::string& name, const AdapterSettings& settings) {
   return settings.bias != "none" && name.ends_with(kBias) &&
          !is_saved_module(name.substr(0, name.size() - kBias.size()), settings.modules_to_save);
+}
+
+/// Whether a whole tensor in the file is one that the config says trains. PEFT finds its modules by
+/// the bare ends of names ("head" is lm_head too), and also writes the embedding and the head where
+/// their sizes were changed.
+bool is_named_whole(const AdapterTensors::Whole& whole, const std::string& module,
+                    const std::string& head, const AdapterSettings& settings) {
+  if (whole.beside_plug || module == head || ends_after_dot(module, "embed_tokens")) return true;
+  const auto within = [&](const std::string& saved) {
+    return (module + ".").find(saved + ".") != std::string::npos ||
+           whole.key.find(saved + ".") != std::string::npos;
+  };
+  const std::vector<std::string>& names = settings.modules_to_save;
+  return std::any_of(names.begin(), names.end(), within);
 }
 
 /// A head that shares the embedding's weight: both by their tensors' names.
@@ -320,11 +335,10 @@ Status load_shared(Builder& builder, const ModuleMethod& method, AdapterTensors&
       return input_error("The tensor " + key + " is missing.", place, "The file is incomplete.");
     const std::vector<std::int64_t>&got = found->view.info.shape, wanted = shared[i].sizes().vec();
     if (got != wanted) {
-      return input_error("The shape is " + shape_text(got) + ", " + shape_text(wanted) +
-                             " is expected.",
-                         place,
-                         "The adapter was made for another base, or the folder's two files do not "
-                         "belong together.");
+      return input_error(
+          "The shape is " + shape_text(got) + ", " + shape_text(wanted) + " is expected.", place,
+          "The adapter was made for another base, or the folder's two files do not "
+          "belong together.");
     }
     LUTHIER_TRY(shared[i], read_adapter_tensor(found->view, place));
     tensors.whole.erase(found);
@@ -345,6 +359,12 @@ Status load_saved(Builder& builder, const AdapterTensors& tensors, const Adapter
       return input_error("The base has no place for this tensor.", place,
                          "The adapter was made for another base, or by another method than its "
                          "adapter_config.json says.");
+    }
+    if (!is_trained_bias(slot->first, settings) &&
+        !is_named_whole(each, slot->second.first, builder.ports().head_name, settings)) {
+      return input_error("The file has this tensor whole, and modules_to_save does not name " +
+                             slot->second.first + ".",
+                         place, "The folder's two files do not belong together.");
     }
     const Tensor& own = *slot->second.second;
     if (each.view.info.shape != own.sizes().vec()) {
@@ -478,6 +498,14 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
     return input_error("The file holds no tensors.", where, "The adapter is empty.");
   const std::optional<FoundRows> rows = taken_rows(tensors);
   const std::vector<std::string> by_weight = of_modules.target_parameters(settings);
+  FolderContents contents;
+  contents.saved.insert(selection.saved.begin(), selection.saved.end());
+  if (tie && builder.saves()) {  // one tensor under either name
+    for (const std::string& end : {tie->embedding, tie->head})
+      contents.saved.insert(end.substr(0, end.rfind('.')));
+  }
+  contents.config = (file.path().parent_path() / Adapter::kConfigFile).string();
+  contents.tensors = where;
   for (const ModelModule& module : builder.ports().modules) {
     const auto found = tensors.modules.find(of_modules.root_of(module));
     if (found == tensors.modules.end() || !of_modules.wrapping.can(module)) continue;
@@ -493,6 +521,9 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
                 read_tensors(of_modules, to, sizes, found->second, place));
     builder.hang(to, sizes, std::move(read));
     selection.wrapped.push_back(wrapped);
+    contents.hung.insert(module.name);
+    if (wrapped.by_parameter) contents.by_weight.insert(module.name);
+    contents.older = contents.older || found->second.stored != of_modules.root_of(module);
     tensors.modules.erase(found);
   }
   LUTHIER_CHECK(builder.take_twin(tensors, where));
@@ -502,6 +533,8 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
                            " that this method hangs on.",
                        where, "The adapter was made for another base.");
   }
+  LUTHIER_CHECK(check_contents(of_modules, builder.ports().modules, builder.ports().head_name,
+                               settings, contents));
   return builder.finish(selection);
 }
 

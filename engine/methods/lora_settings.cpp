@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "engine/io/weight_kinds.h"
 
@@ -13,6 +14,14 @@ namespace luthier {
 namespace {
 
 using Use = SettingField::Use;
+
+constexpr double kLargestAlpha = 1e9;
+
+/// A number that leaves the adapter's products finite.
+Status check_alpha(double alpha, const std::string& where) {
+  if (std::abs(alpha) <= kLargestAlpha) return {};
+  return input_error("A number between -1e9 and 1e9 is expected.", where);
+}
 
 template <class T>
 Result<std::vector<std::pair<std::string, T>>> read_pattern(const Json& config, const char* key,
@@ -28,6 +37,8 @@ Result<std::vector<std::pair<std::string, T>>> read_pattern(const Json& config, 
       return input_error(whole ? "A whole number is expected." : "A number is expected.",
                          where + ": " + key + "." + name);
     }
+    if (!whole)
+      LUTHIER_CHECK(check_alpha(value.template get<double>(), where + ": " + key + "." + name));
     pattern.emplace_back(name, value.template get<T>());
   }
   return pattern;
@@ -169,6 +180,7 @@ Result<AdapterSettings> read_lora_settings(const Json& config, const std::string
   if (s.r < 1 || s.r > 65536)
     return input_error("A rank between 1 and 65536 is expected.", where + ": r");
   LUTHIER_TRY(s.lora_alpha, json_number(config, "lora_alpha", where, 8));
+  LUTHIER_CHECK(check_alpha(s.lora_alpha, where + ": lora_alpha"));
   LUTHIER_TRY(s.lora_dropout, json_number(config, "lora_dropout", where, 0));
   if (!(s.lora_dropout >= 0 && s.lora_dropout < 1))
     return input_error("A number from 0 to below 1 is expected.", where + ": lora_dropout");
@@ -179,8 +191,7 @@ Result<AdapterSettings> read_lora_settings(const Json& config, const std::string
                        where + ": bias", "Known: none, all, lora_only.");
   LUTHIER_TRY(s.use_dora, json_bool(config, "use_dora", where, false));
   LUTHIER_CHECK(read_module_settings(config, where, s));
-  LUTHIER_TRY(Json own, listed_token_rows(config, "trainable_token_indices", where));
-  LUTHIER_TRY(own, sections_opened(std::move(own), where));
+  LUTHIER_TRY(const Json own, sections_opened(config, where));
   LUTHIER_CHECK(read_own_settings(method_kind("lora"), own, where, s));
   if (s.use_dora && s.more.flag("adapter.lora_bias"))
     return input_error("use_dora and lora_bias are both set, which PEFT 0.21 does not compute.",

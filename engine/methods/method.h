@@ -37,8 +37,8 @@ struct ModuleToHang {
   const ModelModule& module;
   const ModuleScale& scale;
   const AdapterSettings& settings;
-  std::uint64_t place;  ///< among the Linears that have a plug
-  bool fresh = false;   ///< its tensors are `draw`'s; else a file's
+  std::uint64_t place;                       ///< among the Linears that have a plug
+  bool fresh = false;                        ///< its tensors are `draw`'s; else a file's
   const std::vector<torch::Tensor>& shared;  ///< what SharedTensors made, on the model's device
 };
 
@@ -128,6 +128,10 @@ struct WholeMethod {
                                  const SafetensorsFile& file);
   /// What a step's terms are told of it: tokens or keys before each row.
   void (*add_to)(StepTerms& terms, const AdapterSettings& settings);
+  /// The module that what trains is counted with, and what it keeps there; an Input error where it
+  /// cannot be. Null: it is counted with the text's embedding.
+  Result<WrappedModule> (*place)(const ModelSummary& model,
+                                 const AdapterSettings& settings) = nullptr;
 };
 
 /// A tensor of the base, or a module with its tensors, and the part of the model that it is of.

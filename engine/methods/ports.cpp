@@ -32,6 +32,7 @@ Ports list_ports(Model& model) {
       ports.attentions.emplace_back(item.key(), port);
     if (auto* port = dynamic_cast<SequencePort*>(module))
       ports.sequences.emplace_back(item.key(), port);
+    if (auto* port = dynamic_cast<PatchPort*>(module)) ports.towers.emplace_back(item.key(), port);
     auto* holder = dynamic_cast<ParameterModule*>(module);
     if (!holder || !holder->holds_tensors()) continue;
     ModelModule own{item.key(), holder->type_name()};

@@ -10,6 +10,7 @@
 
 #include "engine/methods/module_selection.h"
 #include "engine/models/loaded_model.h"
+#include "engine/nn/patch_port.h"
 #include "engine/nn/patch_product.h"
 
 namespace luthier {
@@ -23,6 +24,7 @@ struct Ports {
   std::map<std::string, BranchPort*> branches;
   std::vector<std::pair<std::string, AttentionPort*>> attentions;  ///< layer after layer
   std::vector<std::pair<std::string, SequencePort*>> sequences;
+  std::vector<std::pair<std::string, PatchPort*>> towers;
   /// Name of a tensor → the module that reads it, and the member it reads.
   std::map<std::string, std::pair<std::string, torch::Tensor*>> slots;
 };

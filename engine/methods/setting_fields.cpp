@@ -142,19 +142,6 @@ void write_own_settings(const Kind& kind, const AdapterSettings& settings, Json&
   }
 }
 
-Result<Json> listed_token_rows(Json config, const char* key, const std::string& where) {
-  const auto found = config.find(key);
-  if (found == config.end() || !found->is_object()) return config;
-  const std::string name = found->size() == 1 ? found->begin().key() : std::string();
-  if (name != "embed_tokens" && !name.ends_with(".embed_tokens")) {
-    return input_error("Rows of other modules than the token embedding train.", where + ": " + key,
-                       "Luthier has them of embed_tokens alone.");
-  }
-  const Json rows = found->begin().value();
-  config[key] = rows;
-  return config;
-}
-
 namespace {
 
 /// The settings of `kind` that stand in a config under their own names.

@@ -44,9 +44,6 @@ void write_module_settings(const AdapterSettings& settings, Json& config);
 Status read_own_settings(const Kind& kind, const Json& config, const std::string& where,
                          AdapterSettings& settings);
 void write_own_settings(const Kind& kind, const AdapterSettings& settings, Json& config);
-/// A config whose `key` may say module → rows: where that is the token embedding alone, its list in
-/// the place of the map. An Input error for other modules.
-Result<Json> listed_token_rows(Json config, const char* key, const std::string& where);
 /// What PEFT writes for every method.
 Json common_json();
 

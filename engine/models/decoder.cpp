@@ -134,14 +134,10 @@ TokenSequence with_prompt(const TokenSequence& sequence, const Tensor& prompt) {
   TokenSequence extended = sequence;
   extended.rows = RowLayout(std::move(lengths));
   extended.embeddings = at::cat(parts);
-  // Text positions for the whole row, as PEFT has them: what a picture's tokens would have of their
-  // own is given up.
-  extended.positions = extended.position_offsets = Tensor();
+  // Text positions for the whole row, each token seeing those before it alone, as PEFT has them:
+  // what a picture's or a prompt's tokens would have of their own is given up.
+  extended.positions = extended.position_offsets = extended.blocks = Tensor();
   const Tensor moved = torch::tensor(places, torch::kInt64).to(device);
-  if (sequence.blocks.defined()) {
-    extended.blocks = at::full({extended.rows.tokens()}, -1, sequence.blocks.options())
-                          .index_copy_(0, moved, sequence.blocks);
-  }
   if (sequence.deepstack_places.defined())
     extended.deepstack_places = moved.index_select(0, sequence.deepstack_places);
   extended.own = sequence.own.defined() ? moved.index_select(0, sequence.own) : moved;
@@ -193,6 +189,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
 
   TokenSequence frame = sequence;  // what the layers read of it; the states pass through them
   frame.embeddings = Tensor();
+  if (before > 0) frame.blocks = Tensor();  // as with_prompt()
   Tensor x = sequence.embeddings;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     DecoderLayer& layer = layers_[i];

@@ -3,10 +3,13 @@
 
 #include <unordered_map>
 
+#include "engine/models/tower_facts.h"
+#include "engine/nn/patch_port.h"
+
 namespace luthier {
 namespace {
 
-class AskedModel : public ModelCost {
+class AskedModel : public ModelCost, public KnowsTowers {
  public:
   explicit AskedModel(std::shared_ptr<const Model> model) : model_(std::move(model)) {
     for (const auto& item : model_->named_modules()) {
@@ -14,6 +17,11 @@ class AskedModel : public ModelCost {
       if (module && !item.key().empty()) modules_[item.key()] = module;
       if (const auto* branch = dynamic_cast<const BranchPort*>(item.value().get()))
         branches_[item.key()] = branch;
+      if (const auto* tower = dynamic_cast<const PatchPort*>(item.value().get())) {
+        const PatchPort::Facts& facts = tower->patch_facts();
+        towers_.push_back({item.key() + "." + facts.entry, facts.no_tokens ? facts.no_tokens : "",
+                           facts.width, facts.blocks});
+      }
     }
     for (const auto& [name, slot] : model_->slots()) modules_[name] = model_.get();
   }
@@ -29,6 +37,8 @@ class AskedModel : public ModelCost {
     return model_->step_costs()->cost(pass);
   }
 
+  std::vector<TowerFacts> towers() const override { return towers_; }
+
   std::int64_t feature_numbers(const PictureLoad& pictures) const override {
     return model_->step_costs()->feature_numbers(pictures);
   }
@@ -37,6 +47,7 @@ class AskedModel : public ModelCost {
   std::shared_ptr<const Model> model_;
   std::unordered_map<std::string, const ParameterModule*> modules_;
   std::unordered_map<std::string, const BranchPort*> branches_;
+  std::vector<TowerFacts> towers_;
 };
 
 }  // namespace

@@ -12,7 +12,9 @@ DecoderEntry TowerModel::add_entry_cost(const Pass& pass, PassCost& cost) const 
   if (tower.trains) inputs.kept += terms.floats(pass.pictures.numbers);
   inputs.moments = {{inputs.kept, 0}};
 
-  DecoderEntry entry{tower.flows, makes_blocks(), 0};
+  const bool whole =
+      terms.tokens_before == 0 && terms.keys_before == 0;  // blocks are kept (decoder)
+  DecoderEntry entry{tower.flows, whole && makes_blocks(), 0};
   Stage pictures;
   pictures.kept = tower.trains ? tower.kept : terms.block(feature_numbers(pass.pictures));
   const ProjectorCost projector = projector_cost(pass);

@@ -114,6 +114,10 @@ class VisionTowerImpl::Embeddings : public ParameterModule {
   std::int64_t kept(const StepTerms& terms, std::int64_t pixels) const {
     return terms.of(*patch_embedding_).trains ? terms.block(pixels) : 0;
   }
+  /// Of each frame, that a plug puts there (methods/visual_prompts).
+  std::int64_t tokens_before(const StepTerms& terms) const {
+    return terms.of(*position_embedding_).row_numbers / position_embedding_->weight.size(1);
+  }
   std::string type_name() const override { return "Parameter"; }
 
  private:
@@ -210,7 +214,9 @@ Result<VisionTowerOptions> read_idefics3_tower_options(const Json& config,
 }
 
 VisionTowerImpl::VisionTowerImpl(const VisionTowerOptions& o, const torch::TensorOptions& t)
-    : options(o) {
+    : PatchPort({o.hidden_size, o.num_hidden_layers, o.num_channels * o.patch_size * o.patch_size,
+                 "embeddings.position_embedding"}),
+      options(o) {
   embeddings_ = register_module("embeddings", std::make_shared<Embeddings>(o, t));
   if (o.pre_norm)
     pre_norm_ = register_module("pre_layrnorm", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
@@ -241,10 +247,10 @@ std::vector<Tensor> VisionTowerImpl::forward(const Tensor& pixel_values,
   if (options.pre_norm) x = pre_norm_(x);
   for (std::int64_t state = 0;; ++state) {
     for (std::size_t i = 0; i < indices.size(); ++i) {
-      if (indices[i] == state) chosen[i] = x;
+      if (indices[i] == state) chosen[i] = state == 0 ? x : without_tokens(x);
     }
     if (state == last) return chosen;
-    x = layers_.at(static_cast<std::size_t>(state))->forward(x);
+    x = layers_.at(static_cast<std::size_t>(state))->forward(with_tokens(x, state));
   }
 }
 
@@ -271,6 +277,7 @@ TowerCost VisionTowerImpl::cost_of(const Pass& pass, std::int64_t patches, std::
   cost.add_start(start);
   cost.kept = embeddings_->kept(terms, pass.pictures.numbers);
   const auto running = static_cast<std::size_t>(layers);
+  patches += pass.pictures.frames * embeddings_->tokens_before(terms);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     if (i < running)
       cost.add_layer(layers_[i]->cost(terms, patches, cost.flows));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/models/vision_parts.h"
+#include "engine/nn/patch_port.h"
 
 namespace luthier {
 
@@ -31,7 +32,7 @@ Result<VisionTowerOptions> read_vision_tower_options(const Json& vision_config,
 Result<VisionTowerOptions> read_idefics3_tower_options(const Json& vision_config,
                                                        const std::string& where);
 
-class VisionTowerImpl : public torch::nn::Module {
+class VisionTowerImpl : public torch::nn::Module, public PatchPort {
  public:
   VisionTowerImpl(const VisionTowerOptions& options, const torch::TensorOptions& tensors);
   /// pixel_values [images, 3, height, width] → hidden states after the layers in `which` (0 = what

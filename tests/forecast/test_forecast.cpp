@@ -77,6 +77,9 @@ class TestForecast : public QObject {
         << "strategy=prompt_tuning;adapter.num_virtual_tokens=60;ragged=near";
     QTest::newRow("prompt, recomputed") << "strategy=prompt_tuning;adapter.num_virtual_tokens=60;"
                                            "training.gradient_checkpointing=true";
+    QTest::newRow("visual prompts") << "strategy=visual_prompt_tuning";
+    QTest::newRow("visual prompts, many and deep")
+        << "strategy=visual_prompt_tuning;adapter.num_virtual_tokens=60;adapter.prompt_depth=deep";
     QTest::newRow("prefix") << "strategy=prefix_tuning;training.gradient_checkpointing=false";
     QTest::newRow("prefix, long") << "strategy=prefix_tuning;adapter.num_virtual_tokens=150;"
                                      "training.gradient_checkpointing=false";

@@ -64,6 +64,25 @@ inline torch::Tensor logits_of(Model& model) {
   return model.head()->forward(model.decode(model.embed(collate({example})), nullptr));
 }
 
+/// A text behind a picture of drawn pixels, whose four patches are as many tokens.
+inline Example shown(const LoadedModel& loaded, int length) {
+  Example example;
+  example.input_ids.assign(4, loaded.processor->image_token_id());
+  for (int i = 0; i < length; ++i) example.input_ids.push_back(5 + i * 3);
+  example.labels.assign(example.input_ids.size(), kIgnoreLabel);
+  PixelValues pixels{{}, {1, 3, 28, 28}, {}};
+  for (int i = 0; i < 3 * 28 * 28; ++i)
+    pixels.values.push_back(static_cast<float>((i * 37) % 101) / 50 - 1);
+  example.images.push_back(std::move(pixels));
+  return example;
+}
+
+inline torch::Tensor logits_with_picture(LoadedModel& loaded) {
+  const torch::NoGradGuard no_grad;
+  Model& model = *loaded.model;
+  return model.head()->forward(model.decode(model.embed(collate({shown(loaded, 40)})), nullptr));
+}
+
 /// Every byte of the base's parameters, as one number each.
 inline std::vector<torch::Tensor> copies(const Model& model) {
   std::vector<torch::Tensor> all;

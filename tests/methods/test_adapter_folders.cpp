@@ -151,7 +151,7 @@ class TestAdapterFolders : public QObject {
              lines.c_str());
   }
 
-  /// PEFT's layers_to_transform: the tensors say which, and a folder written again names them.
+  /// PEFT's layers_to_transform: the tensors are those of the layers chosen, and no others.
   void layer_numbers() {
     const Base base(false);
     LoadedModel loaded = base.load();
@@ -160,15 +160,21 @@ class TestAdapterFolders : public QObject {
     change_config(folder, "target_modules", {"q_proj"});
     change_config(folder, "layers_to_transform", {1});
     change_config(folder, "layers_pattern", "layers");
+    // The tower has a layer of this number too, which the config chooses.
+    const auto half = load_adapter(loaded, folder);
+    QVERIFY(!half && half.error().where.ends_with("adapter_model.safetensors"));
+    QVERIFY2(half.error().what.find("vision_tower.encoder.layers.1.self_attn.q_proj") !=
+                 std::string::npos,
+             half.error().sentence().c_str());
+    change_config(folder, "target_modules", {"language_model.layers.0.self_attn.q_proj", kQuery});
     const auto adapter = load_adapter(loaded, folder);
     QVERIFY2(adapter, adapter ? "" : adapter.error().sentence().c_str());
     QCOMPARE(adapter.value()->tensors().size(), std::size_t{2});
     fs::create_directories(base.root() / "again");
     QVERIFY(adapter.value()->save(base.root() / "again", "base"));
     const Json config = *read_json_file(base.root() / "again" / "adapter_config.json");
-    QVERIFY(config["layers_to_transform"].is_null());
-    // the tower has a layer of this number too
-    QCOMPARE(config["target_modules"], Json({"language_model.layers.1.self_attn.q_proj"}));
+    QCOMPARE(config["layers_to_transform"], Json({1}));
+    QCOMPARE(config["target_modules"], Json({"language_model.layers.0.self_attn.q_proj", kQuery}));
   }
 
   void fields_nobody_knows() {

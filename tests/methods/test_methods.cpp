@@ -54,20 +54,20 @@ class TestMethods : public QObject {
     QFETCH(QString, name);
     LoadedModel loaded = base_.load();
     const auto before = copies(*loaded.model);
-    const torch::Tensor plain = logits_of(*loaded.model);
+    const torch::Tensor plain = logits_with_picture(loaded);
     const auto adapter = fresh(loaded, name);
     disturb(*adapter);
-    QVERIFY(torch::equal(logits_of(*loaded.model), plain));
+    QVERIFY(torch::equal(logits_with_picture(loaded), plain));
     adapter->activate();
-    const torch::Tensor with = logits_of(*loaded.model);
+    const torch::Tensor with = logits_with_picture(loaded);
     QVERIFY2(far(with, plain) > 1e-3, "the case is blind");
-    QVERIFY(torch::equal(logits_of(*loaded.model), with));
+    QVERIFY(torch::equal(logits_with_picture(loaded), with));
     adapter->set_strength(0);
-    QVERIFY(torch::equal(logits_of(*loaded.model), plain));
+    QVERIFY(torch::equal(logits_with_picture(loaded), plain));
     adapter->set_strength(1);
-    QVERIFY(torch::equal(logits_of(*loaded.model), with));
+    QVERIFY(torch::equal(logits_with_picture(loaded), with));
     adapter->deactivate();
-    QVERIFY(torch::equal(logits_of(*loaded.model), plain));
+    QVERIFY(torch::equal(logits_with_picture(loaded), plain));
     QVERIFY(same_bytes(*loaded.model, before));
   }
 
@@ -80,7 +80,7 @@ class TestMethods : public QObject {
     const fs::path folder = base_.made("adapter-" + name.toStdString());
     QVERIFY(adapter->save(folder, "base"));
     adapter->activate();
-    const torch::Tensor wanted = logits_of(*loaded.model);
+    const torch::Tensor wanted = logits_with_picture(loaded);
     adapter->deactivate();
     const auto again = load_adapter(loaded, folder);
     QVERIFY2(again, again ? "" : again.error().sentence().c_str());
@@ -92,7 +92,7 @@ class TestMethods : public QObject {
       QVERIFY2(torch::equal(right[i].second, left[i].second), left[i].first.c_str());
     }
     again.value()->activate();
-    QVERIFY(torch::equal(logits_of(*loaded.model), wanted));
+    QVERIFY(torch::equal(logits_with_picture(loaded), wanted));
     // Nothing of its own config is unknown to it, and it is written again as it was.
     const Json config = *read_json_file(folder / Adapter::kConfigFile);
     QVERIFY(unknown_fields(adapter->method().fields(), config).empty());
@@ -175,13 +175,13 @@ class TestMethods : public QObject {
     QVERIFY2(report, report ? "" : report.error().sentence().c_str());
     QVERIFY2(report->relative_error() <= 1e-5, report->sentence().c_str());
     adapter->activate();
-    const torch::Tensor wanted = logits_of(*loaded.model);
+    const torch::Tensor wanted = logits_with_picture(loaded);
     LoadOptions options;
     options.device = "cpu";
     options.dtype = "float32";
     auto merged = load_model(out, options);
     QVERIFY(merged);
-    QVERIFY(far(logits_of(*merged->model), wanted) < 1e-5);
+    QVERIFY(far(logits_with_picture(*merged), wanted) < 1e-5);
   }
 
   /// Slopes by finite differences: of one number in each of the first few tensors.
@@ -192,10 +192,7 @@ class TestMethods : public QObject {
     const auto adapter = fresh(loaded, name);
     disturb(*adapter);
     adapter->activate();
-    Example example;
-    for (int i = 0; i < 12; ++i) example.input_ids.push_back(5 + i * 3);
-    example.labels.assign(example.input_ids.size(), kIgnoreLabel);
-    const ModelInput input = collate({example});
+    const ModelInput input = collate({shown(loaded, 12)});
     const auto value = [&] {
       return loaded.model->decode(loaded.model->embed(input), nullptr).square().mean();
     };

@@ -23,6 +23,7 @@ from report import LOGITS
 NORMS = ["input_layernorm", "post_attention_layernorm", "norm", "layer_norm1"]
 TOKENS = [1, 2, 4, 5, 8, 13, 21, 34, 55, 89]
 ROWS = dict(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], trainable_token_indices=TOKENS)
+BY_MODULE = dict(trainable_token_indices={"embed_tokens": TOKENS})
 WEIGHTS = dict(r=4, lora_alpha=8, target_modules=["q_proj"], rank_pattern={"up_proj.weight": 2},
                target_parameters=["up_proj.weight", "layers.1.self_attn.v_proj.weight"])
 TIED = dict(r=4, lora_alpha=8, target_modules=["q_proj"], ensure_weight_tying=True,
@@ -40,6 +41,10 @@ KINDS = {
     "lora-token-rows": Kind(
         "lora", lambda: LoraConfig(lora_dropout=0.0, **ROWS, **TASK), ROWS | dict(lora_dropout=0.0),
         spread=0.3, merges=True, training=dict(weight_decay=0.1)),
+    # As PEFT also writes it; the recipe takes it too and writes a list.
+    "lora-token-map": Kind(
+        "lora", lambda: LoraConfig(lora_dropout=0.0, **ROWS | BY_MODULE, **TASK),
+        ROWS | BY_MODULE | dict(lora_dropout=0.0), spread=0.3, merges=True),
     "lora-weights": Kind(
         "lora", lambda: LoraConfig(lora_dropout=0.0, **WEIGHTS, **TASK),
         WEIGHTS | dict(lora_dropout=0.0), spread=0.3, merges=True),
@@ -213,13 +218,33 @@ LAST = dict(vision_tower=False, projector=True, language_model=False, vision_tow
 GRADUAL = dict(vision_tower=True, projector=False, language_model=False, unfreeze_steps=3)
 BOTH = dict(vision_tower=False, projector=False, language_model=False, unfreeze_steps=2,
             vision_tower_last_layers=2)
+def token_map_case(name):
+    """A recipe with the map makes what the list makes."""
+    def case(world, result):
+        checkpoint = make_checkpoint(name, world.checkpoints)
+        write_rows(world.scratch / "train.jsonl", [resolved(row, world.inputs) for row in rows(2)])
+        plan = Plan(name, strategy="lora")
+        path = train.recipe(world, plan, train.DEFAULTS, checkpoint, None)
+        text = path.read_text()
+        tensors = {}
+        for kind in ("lora-token-rows", "lora-token-map"):
+            path.write_text(text + f"adapter: {json.dumps(KINDS[kind].recipe)}\n")
+            world.program.run("adapter", "init", path, "--out", world.scratch / kind)
+            tensors[kind] = load_file(world.scratch / kind / "adapter_model.safetensors")
+        left, right = tensors.values()
+        result.expect(sorted(left) == sorted(right) and any("token_adapter" in key for key in left)
+                      and all(torch.equal(left[key], right[key]) for key in left),
+                      "the map makes other tensors than the list")
+    return case
+
+
 SLOW = dict(learning_rate=1e-3, weight_decay=0.1)
 
 ON_TIED = ("token-rows", "lora-token-rows", "lora-kept-tie")
-CORE = ([("clip-llama", kind) for kind in KINDS if kind != "lora-kept-tie"]
+CORE = ([("clip-llama", kind) for kind in KINDS if kind not in ("lora-kept-tie", "lora-token-map")]
         + [("clip-gqa-tied", kind) for kind in ON_TIED])
 MORE = [(name, kind) for name in ("smolvlm-plain", "clip-gqa-tied", "siglip-qwen2")
-        for kind in KINDS if (name, kind) not in CORE and kind != "lora-kept-tie"]
+        for kind in KINDS if (name, kind) not in CORE and kind not in ("lora-kept-tie", "lora-token-map")]
 
 
 def cases(everything=False):
@@ -233,6 +258,10 @@ def cases(everything=False):
         found[f"{root}/merge"] = methods.merge_case(name, kind)
         if everything:
             found[f"{root}/train-batch"] = methods.train_case(name, kind, batch)
+    for name in ("clip-llama", "clip-gqa-tied"):
+        root = f"base_tensors/lora-token-map/{name}"
+        found[f"{root}/read"] = methods.read_case(name, "lora-token-map", "several")
+        found[f"{root}/init"] = token_map_case(name)
     for name in ("clip-gqa-tied", "clip-llama") if everything else ("clip-gqa-tied",):
         found[f"base_tensors/biases/{name}/read"] = bias_read_case(name)
         found[f"base_tensors/biases/{name}/train"] = bias_train_case(name)

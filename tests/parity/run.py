@@ -77,6 +77,7 @@ IN_PART = (
     "encoder_decoders",
     "two_towers",
     "base_tensor_methods",
+    "visual_prompts",
 )
 
 

@@ -105,6 +105,7 @@ MethodKind lora_method_kind() {
                              "Ids of tokens whose rows of the embedding train beside "
                              "the pairs.")
                 .numbers()
+                .unit("tokens")
                 .advanced(),
             rows::kind_boolean("adapter.ensure_weight_tying", "Keep a tied head tied",
                                "Where head and embedding share a weight, a copy of it that trains "

@@ -8,7 +8,9 @@ namespace luthier::rows {
 
 inline Row num_virtual_tokens() {
   return kind_integer("adapter.num_virtual_tokens", "Virtual tokens",
-                      "Trained tokens in front of every row.", 20)
+                      "Trained tokens in front of every row; of visual prompts, of every "
+                      "picture's patches.",
+                      20)
       .unit("tokens")
       .at_least(1)
       .at_most(65536);

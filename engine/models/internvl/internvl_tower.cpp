@@ -180,7 +180,9 @@ Result<InternVLTowerOptions> read_internvl_tower_options(const Json& config,
 }
 
 InternVLTowerImpl::InternVLTowerImpl(const InternVLTowerOptions& o, const torch::TensorOptions& t)
-    : options(o) {
+    : PatchPort({o.hidden_size, o.num_hidden_layers, o.num_channels * o.patch_size * o.patch_size,
+                 "embeddings"}),
+      options(o) {
   embeddings_ = register_module("embeddings", std::make_shared<Embeddings>(o, t));
   auto encoder = register_module("encoder", std::make_shared<TowerEncoder>());
   torch::nn::ModuleList list;
@@ -195,7 +197,9 @@ InternVLTowerImpl::InternVLTowerImpl(const InternVLTowerOptions& o, const torch:
 
 Tensor InternVLTowerImpl::forward(const Tensor& pixel_values, std::int64_t layers, bool normed) {
   Tensor x = embeddings_->forward(pixel_values);
-  for (std::int64_t i = 0; i < layers; ++i) x = layers_.at(static_cast<std::size_t>(i))->forward(x);
+  for (std::int64_t i = 0; i < layers; ++i)
+    x = layers_.at(static_cast<std::size_t>(i))->forward(with_tokens(x, i));
+  if (layers > 0) x = without_tokens(x);
   return normed && norm_ ? norm_(x) : x;
 }
 
@@ -206,6 +210,8 @@ TowerCost InternVLTowerImpl::cost(const Pass& pass, std::int64_t patches, std::i
   cost.add_start(trained_within(terms, *embeddings_));
   cost.kept = embeddings_->kept(terms, pass.pictures.numbers);
   const auto running = static_cast<std::size_t>(layers);
+  // Tokens that a plug puts before each frame's (methods/visual_prompts).
+  patches += pass.pictures.frames * (terms.of(*embeddings_).row_numbers / options.hidden_size);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     if (i < running)
       cost.add_layer(layers_[i]->cost(terms, patches, cost.flows));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/models/vision_parts.h"
+#include "engine/nn/patch_port.h"
 
 namespace luthier {
 
@@ -21,7 +22,7 @@ struct InternVLTowerOptions : VisionSizes {
 Result<InternVLTowerOptions> read_internvl_tower_options(const Json& vision_config,
                                                          const std::string& where);
 
-class InternVLTowerImpl : public torch::nn::Module {
+class InternVLTowerImpl : public torch::nn::Module, public PatchPort {
  public:
   InternVLTowerImpl(const InternVLTowerOptions& options, const torch::TensorOptions& tensors);
   /// pixel_values [frames, 3, height, width] → what leaves the first `layers` layers, after the

@@ -53,9 +53,7 @@ class PatchProjection : public PatchProduct {
     add_parameter("weight", weight_, {o.width, 3, o.temporal, o.patch, o.patch}, t);
     if (o.patch_bias) add_parameter("bias", bias_, {o.width}, t);
   }
-  Tensor forward(const Tensor& patches) const {
-    return product(patches.to(dtype()));
-  }
+  Tensor forward(const Tensor& patches) const { return product(patches.to(dtype())); }
   std::string type_name() const override { return "Conv3d"; }
 };
 
@@ -204,7 +202,12 @@ class QwenTower::Merger : public torch::nn::Module {
   Linear first_{nullptr}, second_{nullptr};
 };
 
-QwenTower::QwenTower(const QwenVisionOptions& o, const torch::TensorOptions& t) : options_(o) {
+QwenTower::QwenTower(const QwenVisionOptions& o, const torch::TensorOptions& t)
+    : PatchPort(
+          {o.width, o.depth, 0, "",
+           "this tower turns its patches by their rows and columns (and Qwen2.5-VL's cuts its "
+           "windows by them), which such tokens do not have"}),
+      options_(o) {
   patch_embed_ = register_module("patch_embed", std::make_shared<PatchEmbed>(o, t));
   if (o.position_count > 0)
     pos_embed_ = register_module("pos_embed", Embedding(o.position_count, o.width, t));

@@ -7,10 +7,11 @@
 #include "engine/models/cost.h"
 #include "engine/models/qwen_vl/qwen_layout.h"
 #include "engine/models/qwen_vl/qwen_options.h"
+#include "engine/nn/patch_port.h"
 
 namespace luthier {
 
-class QwenTower : public torch::nn::Module {
+class QwenTower : public torch::nn::Module, public PatchPort {
  public:
   QwenTower(const QwenVisionOptions& options, const torch::TensorOptions& tensors);
   /// pixel_values [patches, 3·time·patch·patch] → the last layer's states, and beside them those of

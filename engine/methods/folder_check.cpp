@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/methods/folder_check.h"
+
+namespace luthier {
+
+namespace {
+
+constexpr const char* kIncomplete =
+    "The file is incomplete, or the adapter was made for another base.";
+
+Error not_chosen(const std::string& name, const FolderContents& found) {
+  return input_error("The tensor file has " + name + ", which is not chosen here.",
+                     found.config + ": target_modules", "The two files do not belong together.");
+}
+
+/// Where the settings cannot be taken as a recipe's (a list of PEFT's may name what this model does
+/// not have), each module is still to be one that they point at.
+Status check_matches(const AdapterSettings& settings, const FolderContents& found) {
+  using Kind = ModuleSelector::Kind;
+  const Kind kind = settings.target_modules.kind;
+  LUTHIER_TRY(const auto targets,
+              compile_selector(settings.target_modules, found.config + ": target_modules"));
+  if (kind != Kind::Names && kind != Kind::Regex) return {};
+  for (const std::string& name : found.hung) {
+    LUTHIER_TRY(const bool matched, any_matches(targets, name));
+    if (!matched && !found.by_weight.contains(name)) return not_chosen(name, found);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status check_contents(const ModuleMethod& method, const std::vector<ModelModule>& modules,
+                      const std::string& head, const AdapterSettings& settings,
+                      const FolderContents& found) {
+  if (found.older) return {};
+  AdapterSettings chooses = settings;
+  chooses.rank_pattern.clear();  // their keys are for the ranks alone
+  chooses.alpha_pattern.clear();
+  const auto chosen = method.select(modules, head, chooses);
+  if (!chosen) return check_matches(settings, found);
+  std::set<std::string> names;
+  for (const WrappedModule& wrapped : chosen->wrapped) {
+    names.insert(wrapped.name);
+    if (found.hung.contains(wrapped.name)) continue;
+    return input_error(
+        "adapter_config.json chooses " + wrapped.name + ", and the file has no tensor of it.",
+        found.tensors, kIncomplete);
+  }
+  for (const std::string& name : found.hung) {
+    if (!names.contains(name)) return not_chosen(name, found);
+  }
+  for (const std::string& name : chosen->saved) {
+    if (found.saved.contains(name)) continue;
+    return input_error("modules_to_save names " + name + ", and the file has no tensor of it.",
+                       found.tensors, kIncomplete);
+  }
+  return {};
+}
+
+}  // namespace luthier

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Adapter folders of every method that lie: tensors lost, added, renamed, of other shapes and
+// types, files cut short, configs of another method, fields of every kind of nonsense. Each is
+// refused by file and place, or means something; nothing is half applied, nothing half written, the
+// base keeps its bytes.
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <set>
+
+#include "engine/io/safetensors.h"
+#include "engine/methods/arithmetic/combine.h"
+#include "engine/methods/merge.h"
+#include "tests/methods/method_base.h"
+
+using namespace luthier;
+using namespace luthier::test;
+
+namespace {
+
+constexpr const char* kTensors = "adapter_model.safetensors";
+constexpr const char* kConfig = "adapter_config.json";
+
+struct OwnTensor {
+  std::string name;
+  DType dtype;
+  std::vector<std::int64_t> shape;
+  std::vector<std::byte> bytes;
+};
+
+std::vector<OwnTensor> read_all(const fs::path& path) {
+  const auto file = SafetensorsFile::open(path);
+  if (!file) qFatal("%s", file.error().sentence().c_str());
+  std::vector<OwnTensor> all;
+  for (const auto& [name, info] : file->header().tensors)
+    all.push_back({name, info.dtype, info.shape, file->find(name)->bytes().take()});
+  return all;
+}
+
+void write_all(const fs::path& path, const std::vector<OwnTensor>& tensors) {
+  std::vector<TensorToWrite> written;
+  for (const OwnTensor& each : tensors)
+    written.push_back({each.name, each.dtype, each.shape, each.bytes});
+  fs::remove(path);
+  const auto status = write_safetensors(path, written);
+  if (!status) qFatal("%s", status.error().sentence().c_str());
+}
+
+void write_bytes(const fs::path& path, const std::string& bytes) { write_text(path, bytes); }
+
+std::string bytes_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+/// The last part of a key but one, so that one tensor of each kind is tried.
+std::string kind_of(const std::string& key) {
+  std::size_t dot = key.size();
+  for (int i = 0; i < 2 && dot != std::string::npos && dot > 0; ++i) dot = key.rfind('.', dot - 1);
+  return dot == std::string::npos ? key : key.substr(dot);
+}
+
+/// What is asked of a folder that must be refused.
+enum class Ways { Load, Merge, MergeAndSum };
+
+/// A method with settings under which its folder holds more than its usual tensors.
+struct Kind {
+  const char* name;
+  const char* strategy;
+  std::vector<std::string> settings;
+};
+const std::vector<Kind>& more_kinds() {
+  static const std::vector<Kind> kinds{
+      {"dora, saved, biases",
+       "lora",
+       {"adapter.use_dora=true", "adapter.modules_to_save=[linear_2]", "adapter.bias=lora_only",
+        "adapter.rank_pattern={v_proj: 2}", "adapter.alpha_pattern={v_proj: 3}"}},
+      {"embedding and rows",
+       "lora",
+       {"adapter.target_modules=[q_proj, v_proj]", "adapter.trainable_token_indices=[3, 9]"}},
+      {"lora on the embedding", "lora", {"adapter.target_modules=[embed_tokens, q_proj]"}},
+      {"projected prefix", "prefix_tuning", {"adapter.prefix_projection=true"}},
+      {"deep visual prompts", "visual_prompt_tuning", {"adapter.prompt_depth=deep"}},
+      {"projections drawn again", "vera", {"adapter.save_projection=false"}},
+      {"lokr of both", "lokr", {"adapter.decompose_both=true", "adapter.r=1"}},
+      {"shared rotation", "oft", {"adapter.block_share=true"}},
+  };
+  return kinds;
+}
+
+}  // namespace
+
+class TestHostileAdapters : public QObject {
+  Q_OBJECT
+
+  MethodBase base_;
+  std::optional<LoadedModel> loaded_;
+  std::vector<torch::Tensor> before_;
+
+  void kinds() {
+    QTest::addColumn<QString>("strategy");
+    QTest::addColumn<QStringList>("settings");
+    for (const Method* method : methods()) {
+      if (method->hangs_adapter()) QTest::newRow(method->name()) << method->name() << QStringList();
+    }
+    for (const Kind& kind : more_kinds()) {
+      QStringList settings;
+      for (const std::string& each : kind.settings) settings << QString::fromStdString(each);
+      QTest::newRow(kind.name) << kind.strategy << settings;
+    }
+  }
+
+  /// A whole folder of the row's method, its tensors moved.
+  fs::path folder_of(const QString& strategy, const QStringList& settings,
+                     const std::string& name) {
+    std::vector<std::string> all;
+    for (const QString& each : settings) all.push_back(each.toStdString());
+    const Recipe recipe = base_.recipe(strategy.toStdString(), all);
+    auto made = create_adapter(*loaded_, recipe.strategy, recipe.adapter, 3);
+    if (!made) qFatal("%s", made.error().sentence().c_str());
+    disturb(**made);
+    fs::remove_all(base_.root() / name);
+    const fs::path folder = base_.made(name);
+    const auto saved = made.value()->save(folder, "base");
+    if (!saved) qFatal("%s", saved.error().sentence().c_str());
+    return folder;
+  }
+
+  /// Loading says what is wrong and where; so do a merge and a sum of adapters, which write
+  /// nothing.
+  bool refused(const fs::path& folder, const std::string& file, const std::string& place,
+               const char* what, Ways ways = Ways::Load) {
+    const auto read = load_adapter(*loaded_, folder);
+    const std::string told = read ? "it is taken" : read.error().sentence();
+    const bool named = !read && read.error().code == ErrorCode::Input &&
+                       told.find(file) != std::string::npos &&
+                       told.find(place) != std::string::npos && !read.error().what.empty();
+    if (!named) qWarning("%s: %s", what, told.c_str());
+    bool nothing_written = same_bytes(*loaded_->model, before_);
+    if (ways != Ways::Load) {
+      const fs::path out = base_.root() / "merged";
+      const auto merged = merge_adapter(base_.folder(), folder, out);
+      nothing_written = nothing_written && !merged && !fs::exists(out);
+      if (merged) qWarning("%s: it is merged", what);
+    }
+    if (ways == Ways::MergeAndSum) {
+      CombineOptions half;
+      half.weights = {0.5};
+      half.combination_type = "linear";
+      const fs::path sum = base_.root() / "sum";
+      const auto combined = combine_adapters({folder}, half, sum);
+      nothing_written = nothing_written && !combined && !fs::exists(sum);
+      if (combined) qWarning("%s: it is summed", what);
+    }
+    nothing_written = nothing_written && no_leftovers();
+    if (!nothing_written) qWarning("%s: something was changed or written", what);
+    return named && nothing_written;
+  }
+
+  bool no_leftovers() const {
+    for (const auto& entry : fs::directory_iterator(base_.root())) {
+      const std::string name = entry.path().filename().string();
+      if (name.find("merged") != std::string::npos || name.find("sum") != std::string::npos)
+        return false;
+    }
+    return true;
+  }
+
+ private slots:
+  void initTestCase() {
+    loaded_.emplace(base_.load());
+    before_ = copies(*loaded_->model);
+  }
+
+  void tensors_data() { kinds(); }
+  void tensors() {
+    QFETCH(QString, strategy);
+    QFETCH(QStringList, settings);
+    const fs::path folder = folder_of(strategy, settings, "tensors");
+    for (const char* file : {kTensors, "prompt_encoder.safetensors"}) {
+      if (!fs::exists(folder / file)) continue;
+      const std::vector<OwnTensor> whole = read_all(folder / file);
+      const bool of_adapter = file == std::string(kTensors);
+      std::set<std::string> tried;
+      for (std::size_t i = 0; i < whole.size(); ++i) {
+        if (!tried.insert(kind_of(whole[i].name)).second) continue;
+        const bool first = tried.size() == 1;
+        const auto with = [&](auto change) {
+          std::vector<OwnTensor> tensors = whole;
+          change(tensors);
+          write_all(folder / file, tensors);
+        };
+        const std::string prefix = "base_model.model.", key = whole[i].name;
+        const std::string name = key.starts_with(prefix) ? key.substr(prefix.size()) : key;
+        const auto says = [&](const char* what) { return (name + ": " + what); };
+        with([&](auto& all) { all.erase(all.begin() + static_cast<std::ptrdiff_t>(i)); });
+        QVERIFY(refused(folder, file, "", says("lost").c_str(),
+                        of_adapter && first ? Ways::Merge : Ways::Load));
+        with([&](auto& all) { all[i].name += "x"; });
+        if (of_adapter) QVERIFY(refused(folder, file, "", says("renamed").c_str()));
+        with([&](auto& all) {
+          all[i].shape[0] += 1;
+          const std::int64_t row =
+              static_cast<std::int64_t>(all[i].bytes.size()) / (all[i].shape[0] - 1);
+          all[i].bytes.resize(all[i].bytes.size() + static_cast<std::size_t>(row));
+        });
+        QVERIFY(refused(folder, file, name, says("a row more").c_str()));
+        with([&](auto& all) { all[i].shape.push_back(1); });
+        QVERIFY(refused(folder, file, name, says("a side more").c_str()));
+        with([&](auto& all) {
+          all[i].shape[0] = 0;
+          all[i].bytes.clear();
+        });
+        QVERIFY(refused(folder, file, name, says("empty").c_str()));
+        with([&](auto& all) {
+          all[i].dtype = DType::I32;
+          std::fill(all[i].bytes.begin(), all[i].bytes.end(), std::byte{0});
+        });
+        if (whole[i].dtype == DType::F32)
+          QVERIFY(refused(folder, file, name, says("whole numbers").c_str()));
+        with([&](auto& all) {
+          const float none = std::numeric_limits<float>::quiet_NaN();
+          std::memcpy(all[i].bytes.data(), &none, sizeof none);
+        });
+        if (whole[i].dtype == DType::F32)
+          QVERIFY(refused(folder, file, name, says("no number").c_str()));
+        with([&](auto& all) {
+          OwnTensor added = all[i];
+          added.name = "base_model.model.model.nowhere.lora_A.weight";
+          all.push_back(added);
+        });
+        if (of_adapter)
+          QVERIFY(refused(folder, file, "nowhere", says("one too many").c_str(),
+                          first ? Ways::Merge : Ways::Load));
+      }
+      write_all(folder / file, whole);
+      QVERIFY(load_adapter(*loaded_, folder));
+    }
+  }
+
+  void cut_files_data() { kinds(); }
+  void cut_files() {
+    QFETCH(QString, strategy);
+    QFETCH(QStringList, settings);
+    const fs::path folder = folder_of(strategy, settings, "cut");
+    for (const char* file : {kTensors, "prompt_encoder.safetensors", kConfig}) {
+      if (!fs::exists(folder / file)) continue;
+      const std::string whole = bytes_of(folder / file);
+      const bool beside = file == std::string("prompt_encoder.safetensors");
+      for (const std::size_t length :
+           {std::size_t{0}, std::size_t{1}, std::size_t{7}, std::size_t{8}, std::size_t{9},
+            whole.size() / 2, whole.size() - 3, whole.size() - 2}) {
+        write_bytes(folder / file, whole.substr(0, length));
+        QVERIFY(refused(folder, file, "", ("of " + std::to_string(length) + " bytes").c_str(),
+                        length == whole.size() / 2 && !beside ? Ways::MergeAndSum : Ways::Load));
+      }
+      if (file != std::string(kConfig)) {
+        write_bytes(folder / file, whole + "x");
+        QVERIFY(refused(folder, file, "", "a byte more"));
+        write_bytes(folder / file, std::string(7, '\xff') + "\x7f" + whole.substr(8));
+        QVERIFY(refused(folder, file, "", "a header without end"));
+      }
+      write_bytes(folder / file, whole);
+    }
+    for (const char* text :
+         {"", "null", "[]", "3", "\"lora\"", "{}", "{\"peft_type\": null}",
+          "{\"peft_type\": [\"LORA\"]}", "{\"peft_type\": \"\"}",
+          "{\"peft_type\": \"LORA\", \"peft_type\": \"IA3\"}", "{\"peft_type\": NaN}"}) {
+      write_bytes(folder / kConfig, text);
+      QVERIFY(refused(folder, kConfig, "", text));
+    }
+    fs::remove(folder / kConfig);
+    QVERIFY(refused(folder, "", "", "without a config"));
+  }
+
+  /// The tensors of one method under the config of every other.
+  void of_another_method_data() { kinds(); }
+  void of_another_method() {
+    QFETCH(QString, strategy);
+    QFETCH(QStringList, settings);
+    const fs::path folder = folder_of(strategy, settings, "mixed");
+    const std::string own = bytes_of(folder / kConfig);
+    for (const Method* other : methods()) {
+      if (!other->hangs_adapter() || other->name() == strategy.toStdString()) continue;
+      // PEFT's own files of both are one prompt; which method made it does not matter to answers.
+      if (strategy == "prompt_tuning" && other->name() == std::string("p_tuning")) continue;
+      if (strategy == "p_tuning" && other->name() == std::string("prompt_tuning")) continue;
+      const fs::path theirs = folder_of(other->name(), {}, "theirs");
+      fs::copy_file(theirs / kConfig, folder / kConfig, fs::copy_options::overwrite_existing);
+      QVERIFY(refused(folder, "adapter_", "", other->name()));
+      // Its own config with the other's name.
+      Json config = Json::parse(own);
+      config["peft_type"] = other->kind.peft_type;
+      write_text(folder / kConfig, config.dump());
+      QVERIFY(refused(folder, "adapter_", "", (std::string("called ") + other->name()).c_str()));
+    }
+  }
+
+  /// Every field of the config in turn: what is taken answers with numbers, what is not is named.
+  void fields_data() { kinds(); }
+  void fields() {
+    QFETCH(QString, strategy);
+    QFETCH(QStringList, settings);
+    const fs::path folder = folder_of(strategy, settings, "fields");
+    const Json config = *read_json_file(folder / kConfig);
+    const std::vector<Json> values{nullptr,
+                                   true,
+                                   -1,
+                                   0,
+                                   7,
+                                   1e308,
+                                   -1e-300,
+                                   std::int64_t{1} << 62,
+                                   "12",
+                                   "",
+                                   "(",
+                                   "q_proj",
+                                   Json::array(),
+                                   Json::array({-1}),
+                                   Json::array({"nowhere"}),
+                                   Json::array({1, "q_proj"}),
+                                   Json::object(),
+                                   {{"q_proj", -1}},
+                                   {{"q_proj", 1e300}},
+                                   {{"q_proj", "4"}},
+                                   {{"(", 2}},
+                                   {{"q_proj", std::int64_t{1} << 40}}};
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : config.items()) keys.push_back(key);
+    for (const SettingField& field : find_method(strategy.toStdString()).value()->fields())
+      keys.emplace_back(field.name);
+    int taken = 0, said = 0;
+    for (const std::string& key : std::set<std::string>(keys.begin(), keys.end())) {
+      for (const Json& value : values) {
+        Json changed = config;
+        changed[key] = value;
+        write_text(folder / kConfig, changed.dump());
+        const auto read = load_adapter(*loaded_, folder);
+        const std::string what = key + " = " + value.dump();
+        if (!read) {
+          const std::string sentence = read.error().sentence();
+          const bool named = read.error().code == ErrorCode::Input &&
+                             sentence.find("adapter_") != std::string::npos &&
+                             (sentence.find(key) != std::string::npos ||
+                              sentence.find(kTensors) != std::string::npos ||
+                              sentence.find(folder.string()) != std::string::npos);
+          QVERIFY2(named, (what + ": " + sentence).c_str());
+          ++said;
+          continue;
+        }
+        read.value()->activate();
+        const torch::Tensor logits = logits_with_picture(*loaded_);
+        read.value()->deactivate();
+        QVERIFY2(at::isfinite(logits).all().item<bool>(), (what + " gives no numbers").c_str());
+        ++taken;
+      }
+    }
+    QVERIFY(same_bytes(*loaded_->model, before_));
+    QVERIFY2(taken > 20 && said > 10, qPrintable(QString("%1, %2").arg(taken).arg(said)));
+  }
+
+  /// A base with one layer less, or wider.
+  void of_another_base_data() { kinds(); }
+  void of_another_base() {
+    QFETCH(QString, strategy);
+    QFETCH(QStringList, settings);
+    const fs::path folder = folder_of(strategy, settings, "stranger");
+    struct Other {
+      const char *what, *section, *key;
+      std::int64_t value;
+    };
+    for (const Other& other : {Other{"one layer less", "text_config", "num_hidden_layers", 1},
+                               Other{"one layer more", "text_config", "num_hidden_layers", 3},
+                               Other{"wider", "text_config", "hidden_size", 80},
+                               Other{"a wider tower", "vision_config", "hidden_size", 48}}) {
+      const bool tower = other.section == std::string("vision_config");
+      const bool visual = strategy == "visual_prompt_tuning";
+      const bool whole = strategy.endsWith("_tuning") && strategy != "ln_tuning";
+      const bool rows = strategy == "trainable_tokens";
+      const bool wide = other.key == std::string("hidden_size");
+      // A prompt and rows of tokens have one width; what is on the other side does not matter.
+      if ((whole || rows) && visual != tower) {
+        const bool layers = strategy == "prefix_tuning" && !wide && !tower;
+        const bool width = wide && !tower && !visual;
+        if (!layers && !width) continue;
+      }
+      if (rows && !wide) continue;
+      const bool names_decoder = settings.join(" ").contains("target_modules");
+      if (tower && names_decoder && settings.join(" ").contains("embed_tokens")) continue;
+      const fs::path drawn = base_.root() / "other";
+      fs::remove_all(drawn);
+      fs::copy(base_.root() / "drawn", drawn, fs::copy_options::recursive);
+      Json config = *read_json_file(drawn / "config.json");
+      config[other.section][other.key] = other.value;
+      write_text(drawn / "config.json", config.dump());
+      LoadOptions options;
+      options.device = "cpu";
+      options.random_weights = true;
+      auto stranger = load_model(drawn, options);
+      QVERIFY2(stranger, stranger ? "" : stranger.error().sentence().c_str());
+      const auto bytes = copies(*stranger->model);
+      const auto read = load_adapter(*stranger, folder);
+      QVERIFY2(!read, other.what);
+      const std::string sentence = read.error().sentence();
+      QVERIFY2(sentence.find(kTensors) != std::string::npos, sentence.c_str());
+      QVERIFY(same_bytes(*stranger->model, bytes));
+    }
+  }
+};
+
+QTEST_GUILESS_MAIN(TestHostileAdapters)
+#include "test_hostile_adapters.moc"
