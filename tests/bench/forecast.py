@@ -6,6 +6,7 @@ alike or mixed. Every family, every method and every optimizer is in several of 
 which was drawn once, so that no two of these go together everywhere. docs/bench.md says how to read
 it; its table is made here."""
 import json
+import re
 import shutil
 import statistics
 
@@ -137,8 +138,8 @@ class Forecasts:
         self.out = bench.work / "forecast"
 
     def measure(self):
-        wanted = [each for each in combinations()
-                  if not self.bench.options.like or self.bench.options.like in name_of(each)]
+        like = self.bench.options.like or ""
+        wanted = [each for each in combinations() if re.search(like, name_of(each))]
         about = machine(self.threads)
         if not {"avx512_bf16", "amx_bf16"} & set(about["instructions"]):
             print("  no bfloat16: this processor has no instructions for it", flush=True)
@@ -189,10 +190,15 @@ class Forecasts:
                        "measured_parts": {part: most[part] for part in (*PARTS, "activations")}}
 
     def write_rows(self, each, case, path):
-        """Mixed: the rows of one step again in each, so that a fixed tower's features are kept;
-        alike: one row, in as many places as three steps have, which is one epoch."""
+        """Mixed: the rows of one step again in each, so that a fixed tower's features are kept, the
+        longest first, which make the largest micro-batch; alike: one row, in as many places as
+        three steps have, which is one epoch."""
         lines = [json.loads(line) for line in open(case["rows"])]
         count = each["batch"] * each["accumulation"]
+        lengths = case["rows"].parent / "lengths.json"
+        lengths = (json.loads(lengths.read_text()) if lengths.exists()
+                   else [len(line["text"].split()) for line in lines])
+        lines = [lines[at] for at in sorted(range(count), key=lambda at: -lengths[at])] + lines[count:]
         chosen = lines[:count] if each["rows"] == "mixed" else [lines[0]] * (count * STEPS)
         for line in chosen:
             for message in line.get("messages", ()):

@@ -3,7 +3,7 @@
 short runs each. What PEFT has not is trained by TRL alone (full, freeze, bitfit: the same tensors
 take gradients there) and is held to no goal; bottleneck adapters are in neither. docs/bench.md says
 how to read it; its table is made here."""
-import json
+import re
 import shutil
 
 from measure import DECODER, Failed, luthier_train, peft_train
@@ -81,7 +81,7 @@ class Methods:
               f"pairs of {steps} steps each; beside PEFT: at least {SPEED} x the speed, at most "
               f"{MEMORY} x the memory", flush=True)
         for name, method in METHODS.items():
-            if like not in name:
+            if not re.search(like, name):
                 continue
             try:
                 found[name] = self.pair({**case, "sections": method.recipe(name),

@@ -55,7 +55,7 @@ class Clock(TrainerCallback):
 
 model = AutoModelForImageTextToText.from_pretrained(options.model, dtype=getattr(torch, options.dtype))
 processor = AutoProcessor.from_pretrained(options.model)
-method = json.loads(options.method), []
+method = json.loads(options.method)
 if method is None:
     adapter = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.05, target_modules=options.targets)
 elif "config" in method:

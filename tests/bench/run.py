@@ -287,7 +287,7 @@ def main():
                         help="of " + ", ".join(names))
     parser.add_argument("--work", type=Path,
                         help="where to keep checkpoints and runs for another time")
-    parser.add_argument("--like", metavar="TEXT",
+    parser.add_argument("--like", metavar="REGEX",
                         help="the rows forecast and methods: only what has this in its name")
     parser.add_argument("--json", type=Path, help="write all figures here")
     parser.add_argument("--long", action="store_true",
