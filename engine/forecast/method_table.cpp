@@ -34,6 +34,10 @@ Status fill(MethodRow& row, const ModelSummary& model, const Recipe& recipe, std
     row.gradients += bytes;
     if (method->hangs_adapter()) row.adapter += bytes;
   }
+  if (method->hangs_adapter()) {
+    LUTHIER_TRY(const std::int64_t shared, shared_bytes(model, recipe));
+    row.adapter += shared;
+  }
   row.moments = optimizer_bytes(trained, recipe, /*element=*/4);
   row.masters = optimizer_bytes(trained, recipe, element) - row.moments;
   row.file = method->hangs_adapter() ? row.adapter : model.parameters * element;

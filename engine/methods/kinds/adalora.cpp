@@ -145,9 +145,11 @@ std::vector<TensorSize> adalora_sizes(const ModelModule& module, const ModuleSca
           {".lora_E", {rank, 1}}};
 }
 
-void adalora_keeps(TrainedShare& share, const ModelModule&, const ModuleScale& scale,
+/// A ∘ E, and what is between the products.
+void adalora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                    const AdapterSettings& settings) {
   share.row_numbers = scale.rank;
+  share.kept_numbers = scale.rank * module.shape[1];
   share.input_copies = settings.lora_dropout > 0 ? 3 : 1;
 }
 
@@ -186,6 +188,8 @@ ModuleMethod adalora_modules() {
                       draw_adalora,
                       hang_adalora};
   method.course = adalora_course;
+  method.course_floats = 2;  // of importance and of its deviation
+  method.course_reaches = true;
   return method;
 }
 

@@ -90,6 +90,12 @@ Tensor drawn_places(std::int64_t numbers, std::int64_t count, std::uint64_t seed
   return known[key] = order.slice(0, 0, count).clone();
 }
 
+/// In the backward: the matrix, its gradient, this as complex numbers and their transform.
+void fourierft_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
+                     const AdapterSettings&) {
+  share.made_floats = 6 * module.shape[0] * module.shape[1];
+}
+
 Adapter::Hung hang_fourierft(Ports& ports, const ModuleToHang& to,
                              const std::vector<Tensor>& tensors) {
   const KindValues& own = to.settings.more;
@@ -113,7 +119,7 @@ ModuleMethod fourierft_modules() {
   ModuleMethod method{{"FourierFT wraps Linear modules.", is_linear_module, all_linear},
                       {".fourierft_spectrum"},
                       fourierft_sizes,
-                      nullptr,
+                      fourierft_keeps,
                       check_spectrum,
                       draw_spectrum,
                       hang_fourierft,

@@ -79,6 +79,12 @@ Tensor reflected(const Tensor& x, const Tensor& mirrors, bool orthogonal) {
   return x - at::matmul(at::matmul(x, narrow(back.t())), narrow(columns.t()));
 }
 
+/// In the backward: x turned, and two of its gradient's ways.
+void hra_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
+               const AdapterSettings&) {
+  share.row_work = 3 * module.shape[1];
+}
+
 Adapter::Hung hang_hra(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
   const auto turn = [orthogonal = to.settings.more.flag("adapter.apply_GS")](
                         const Tensor& x, const std::vector<Tensor>& trained) {
@@ -90,7 +96,7 @@ Adapter::Hung hang_hra(Ports& ports, const ModuleToHang& to, const std::vector<T
 const ModuleMethod kHraModules{{"HRA wraps Linear modules.", is_linear_module, all_linear},
                                {".hra_u"},
                                hra_sizes,
-                               nullptr,
+                               hra_keeps,
                                nullptr,
                                draw_hra,
                                hang_hra};

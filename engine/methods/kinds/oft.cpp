@@ -149,6 +149,16 @@ class OftLinear : public TurnedLinear, public PreparesItself {
   double eps_;  ///< 0: rotations are as large as they will
 };
 
+/// In the backward: x turned, and two of its gradient's ways; and of the rotations their powers,
+/// sums and gradients.
+void oft_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
+               const AdapterSettings& settings) {
+  const OftBlocks blocks = oft_blocks(module.shape[1], settings);
+  const std::int64_t count = settings.more.flag("adapter.block_share") ? 1 : blocks.count;
+  share.row_work = 3 * module.shape[1];
+  share.made_floats = 8 * count * blocks.size * blocks.size;
+}
+
 Adapter::Hung hang_oft(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
   const KindValues& own = to.settings.more;
   const OftBlocks blocks = oft_blocks(to.module.shape[1], to.settings);
@@ -162,7 +172,7 @@ Adapter::Hung hang_oft(Ports& ports, const ModuleToHang& to, const std::vector<T
 const ModuleMethod kOftModules{{"OFT wraps Linear modules.", is_linear_module, all_linear},
                                {".oft_R.weight"},
                                oft_sizes,
-                               nullptr,
+                               oft_keeps,
                                nullptr,
                                draw_oft,
                                hang_oft};
