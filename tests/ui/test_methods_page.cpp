@@ -297,7 +297,7 @@ void TestMethodsPage::short_runs_go_one_after_another() {
                said_before = static_cast<double>(row("lora", false)->file);
   QVERIFY(measured > said_before && measured < said_before * 1.1);
   // The base stands again as the recipe has it.
-  WAIT_UNTIL(person_->state() == SessionState::Ready && workspace().model());
+  WAIT_UNTIL(run->isEnabled());
   // The same once more takes a new folder, and the places of what was there.
   tick(method_label("full", false), false);
   QVERIFY(person_->click("runMethods"));
@@ -308,7 +308,7 @@ void TestMethodsPage::short_runs_go_one_after_another() {
   // Of other steps they are not comparable.
   person_->find<QSpinBox>("shortSteps")->setValue(3);
   tick(method_label("lora", true), false);
-  QVERIFY(run->isEnabled());
+  WAIT_UNTIL(run->isEnabled());
   QVERIFY(person_->click("runMethods"));
   WAIT_UNTIL(!runs().going());
   QCOMPARE(runs().results().size(), std::size_t(1));

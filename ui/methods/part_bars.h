@@ -7,6 +7,8 @@
 #include "ui/widgets/legend.h"
 #include "ui/widgets/stacked_bar.h"
 
+class QAbstractProxyModel;
+
 namespace luthier {
 
 struct MethodRow;

@@ -20,8 +20,13 @@ ShortRuns::ShortRuns(Workspace& workspace, QObject* parent)
   pause_.setInterval(kBetweenMilliseconds);
   connect(&pause_, &QTimer::timeout, this, &ShortRuns::next);
   SessionBridge& bridge = workspace.bridge();
-  connect(&bridge, &SessionBridge::state_changed, this, [this] {
-    if (going_ && !launched_) pause_.start();
+  connect(&bridge, &SessionBridge::state_changed, this, [this](SessionState state) {
+    if (restore_ != Restore::No) {
+      if (state == SessionState::Loading) restore_ = Restore::Loading;
+      if (restore_ == Restore::Loading && can_launch(state)) finish();
+    } else if (going_ && !launched_) {
+      pause_.start();
+    }
   });
   connect(&bridge, &SessionBridge::run_started, this, [this](const RunStarted& event) {
     if (!mine(event.folder)) return;
@@ -46,6 +51,7 @@ ShortRuns::ShortRuns(Workspace& workspace, QObject* parent)
   connect(&bridge, &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
     if (launched_ && event.command == "launch")
       end_run(run_state_name(RunState::Failed), event.error);
+    if (restore_ != Restore::No && event.command == "load_model") finish();
   });
 }
 
@@ -102,9 +108,9 @@ void ShortRuns::retranslate() {
 }
 
 void ShortRuns::next() {
-  if (!going_ || launched_ || !can_launch(workspace_.state())) return;
+  if (!going_ || launched_ || restore_ != Restore::No || !can_launch(workspace_.state())) return;
   if (stopping_ || at_ >= planned_.size()) {
-    finish();
+    restore();
     return;
   }
   launched_ = true;
@@ -133,17 +139,24 @@ void ShortRuns::end_run(const std::string& state, std::optional<Error> error) {
   pause_.start();
 }
 
+void ShortRuns::restore() {
+  const bool packed = at_ > 0 && planned_[at_ - 1].four_bits;
+  if (packed == four_bits_ || at_ == 0 || !workspace_.model()) {
+    finish();
+    return;
+  }
+  restore_ = Restore::Asked;
+  workspace_.load_model(path_text(workspace_.model()->summary.folder));
+}
+
 void ShortRuns::finish() {
   going_ = false;
+  restore_ = Restore::No;
   // Those that were not reached are not shown as if they waited.
   results_.resize(first_ + at_);
   series_.resize(first_ + at_);
-  const bool packed = at_ > 0 && planned_[at_ - 1].four_bits;
   emit changed();
   emit ended();
-  if (packed == four_bits_ || !workspace_.model()) return;
-  // The base stands as the last run had it; others are to find it as the recipe has it.
-  workspace_.load_model(path_text(workspace_.model()->summary.folder));
 }
 
 }  // namespace luthier

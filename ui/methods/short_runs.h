@@ -42,6 +42,8 @@ class ShortRuns : public QObject {
 
  private:
   void next();
+  /// The base as the recipe has it, where the last run had it otherwise.
+  void restore();
   void finish();
   void end_run(const std::string& state, std::optional<Error> error);
   bool mine(const std::filesystem::path& folder) const;
@@ -55,6 +57,7 @@ class ShortRuns : public QObject {
   std::string like_;
   std::size_t at_ = 0, first_ = 0;  ///< of planned_; of results_, where this series begins
   bool going_ = false, launched_ = false, stopping_ = false, four_bits_ = false;
+  enum class Restore { No, Asked, Loading } restore_ = Restore::No;
   QTimer pause_;  ///< between runs: the session says that it is free a moment before it is
 };
 
