@@ -1207,6 +1207,10 @@
             <source>Dark</source>
             <translation>Dark</translation>
         </message>
+        <message>
+            <source>Met&amp;hods</source>
+            <translation>Met&amp;hods</translation>
+        </message>
     </context>
     <context>
         <name>luthier::Page</name>
@@ -2705,6 +2709,358 @@ of any size</translation>
         <message>
             <source>interrupted</source>
             <translation>interrupted</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MethodModel</name>
+        <message>
+            <source>%1, 4 bits</source>
+            <translation>%1, 4 bits</translation>
+        </message>
+        <message>
+            <source>%1 of %2 parameters train</source>
+            <translation>%1 of %2 parameters train</translation>
+        </message>
+        <message>
+            <source>Method</source>
+            <translation>Method</translation>
+        </message>
+        <message>
+            <source>Trained</source>
+            <translation>Trained</translation>
+        </message>
+        <message>
+            <source>Share</source>
+            <translation>Share</translation>
+        </message>
+        <message>
+            <source>Memory</source>
+            <translation>Memory</translation>
+        </message>
+        <message>
+            <source>Weights</source>
+            <translation>Weights</translation>
+        </message>
+        <message>
+            <source>Adapter</source>
+            <translation>Adapter</translation>
+        </message>
+        <message>
+            <source>Gradients</source>
+            <translation>Gradients</translation>
+        </message>
+        <message>
+            <source>Moments</source>
+            <translation>Moments</translation>
+        </message>
+        <message>
+            <source>Masters</source>
+            <translation>Masters</translation>
+        </message>
+        <message>
+            <source>Sum</source>
+            <translation>Sum</translation>
+        </message>
+        <message>
+            <source>File</source>
+            <translation>File</translation>
+        </message>
+        <message>
+            <source>What the recipe calls it; tick those that short runs are to compare</source>
+            <translation>What the recipe calls it; tick those that short runs are to compare</translation>
+        </message>
+        <message>
+            <source>Parameters that train</source>
+            <translation>Parameters that train</translation>
+        </message>
+        <message>
+            <source>Of the model's parameters</source>
+            <translation>Of the model's parameters</translation>
+        </message>
+        <message>
+            <source>What stands in memory whatever the rows are, part by part, on one scale</source>
+            <translation>What stands in memory whatever the rows are, part by part, on one scale</translation>
+        </message>
+        <message>
+            <source>The base's weights, packed where the settings say so</source>
+            <translation>The base's weights, packed where the settings say so</translation>
+        </message>
+        <message>
+            <source>What the method adds to the base</source>
+            <translation>What the method adds to the base</translation>
+        </message>
+        <message>
+            <source>Gradients of one micro-batch</source>
+            <translation>Gradients of one micro-batch</translation>
+        </message>
+        <message>
+            <source>What the optimizer keeps for each trained number</source>
+            <translation>What the optimizer keeps for each trained number</translation>
+        </message>
+        <message>
+            <source>float32 values of trained weights that are narrower</source>
+            <translation>float32 values of trained weights that are narrower</translation>
+        </message>
+        <message>
+            <source>Weights, adapter, gradients, moments and masters</source>
+            <translation>Weights, adapter, gradients, moments and masters</translation>
+        </message>
+        <message>
+            <source>What the run leaves behind</source>
+            <translation>What the run leaves behind</translation>
+        </message>
+        <message>
+            <source>weights</source>
+            <translation>weights</translation>
+        </message>
+        <message>
+            <source>adapter</source>
+            <translation>adapter</translation>
+        </message>
+        <message>
+            <source>gradients</source>
+            <translation>gradients</translation>
+        </message>
+        <message>
+            <source>moments</source>
+            <translation>moments</translation>
+        </message>
+        <message>
+            <source>masters</source>
+            <translation>masters</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ShortRunModel</name>
+        <message>
+            <source>waits</source>
+            <translation>waits</translation>
+        </message>
+        <message>
+            <source>%1 ms</source>
+            <translation>%1 ms</translation>
+        </message>
+        <message>
+            <source>%1 s</source>
+            <translation>%1 s</translation>
+        </message>
+        <message>
+            <source>The lowest of them</source>
+            <translation>The lowest of them</translation>
+        </message>
+        <message>
+            <source>Method</source>
+            <translation>Method</translation>
+        </message>
+        <message>
+            <source>State</source>
+            <translation>State</translation>
+        </message>
+        <message>
+            <source>Step</source>
+            <translation>Step</translation>
+        </message>
+        <message>
+            <source>Tokens/s</source>
+            <translation>Tokens/s</translation>
+        </message>
+        <message>
+            <source>Loss</source>
+            <translation>Loss</translation>
+        </message>
+        <message>
+            <source>Held-out</source>
+            <translation>Held-out</translation>
+        </message>
+        <message>
+            <source>Perplexity</source>
+            <translation>Perplexity</translation>
+        </message>
+        <message>
+            <source>4 bits lose</source>
+            <translation>4 bits lose</translation>
+        </message>
+        <message>
+            <source>Peak memory</source>
+            <translation>Peak memory</translation>
+        </message>
+        <message>
+            <source>File</source>
+            <translation>File</translation>
+        </message>
+        <message>
+            <source>In the colour of its curve</source>
+            <translation>In the colour of its curve</translation>
+        </message>
+        <message>
+            <source>What the run is at</source>
+            <translation>What the run is at</translation>
+        </message>
+        <message>
+            <source>Median over the steps but the first</source>
+            <translation>Median over the steps but the first</translation>
+        </message>
+        <message>
+            <source>Tokens of the steps but the first, over their seconds</source>
+            <translation>Tokens of the steps but the first, over their seconds</translation>
+        </message>
+        <message>
+            <source>Training loss of the last step</source>
+            <translation>Training loss of the last step</translation>
+        </message>
+        <message>
+            <source>Loss on the recipe's evaluation data after the last step</source>
+            <translation>Loss on the recipe's evaluation data after the last step</translation>
+        </message>
+        <message>
+            <source>e to the power of the held-out loss</source>
+            <translation>e to the power of the held-out loss</translation>
+        </message>
+        <message>
+            <source>Held-out loss and perplexity above those of the same method over the plain weights</source>
+            <translation>Held-out loss and perplexity above those of the same method over the plain weights</translation>
+        </message>
+        <message>
+            <source>At most in memory during a step</source>
+            <translation>At most in memory during a step</translation>
+        </message>
+        <message>
+            <source>Tensors that the run left behind</source>
+            <translation>Tensors that the run left behind</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ShortRunsPanel</name>
+        <message>
+            <source>Short runs</source>
+            <translation>Short runs</translation>
+        </message>
+        <message>
+            <source>&amp;Steps</source>
+            <translation>&amp;Steps</translation>
+        </message>
+        <message>
+            <source>Steps of each short run</source>
+            <translation>Steps of each short run</translation>
+        </message>
+        <message>
+            <source>Stop</source>
+            <translation>Stop</translation>
+        </message>
+        <message>
+            <source>Ends the run that trains without saving it, and those that wait</source>
+            <translation>Ends the run that trains without saving it, and those that wait</translation>
+        </message>
+        <message>
+            <source>What the short runs came to</source>
+            <translation>What the short runs came to</translation>
+        </message>
+        <message>
+            <source>Step %1</source>
+            <translation>Step %1</translation>
+        </message>
+        <message>
+            <source>Loss, and held-out loss as a dot</source>
+            <translation>Loss, and held-out loss as a dot</translation>
+        </message>
+        <message>
+            <source>%1, held-out</source>
+            <translation>%1, held-out</translation>
+        </message>
+        <message>
+            <source>Run the ticked one</source>
+            <translation>Run the ticked one</translation>
+        </message>
+        <message>
+            <source>Run the ticked %1</source>
+            <translation>Run the ticked %1</translation>
+        </message>
+        <message>
+            <source>Run %1 of %2. Pause it, or stop it, above.</source>
+            <translation>Run %1 of %2. Pause it, or stop it, above.</translation>
+        </message>
+        <message>
+            <source>Runs are of the recipe's model; the table is of another.</source>
+            <translation>Runs are of the recipe's model; the table is of another.</translation>
+        </message>
+        <message>
+            <source>Choose rows on the Data page: each ticked method trains on the same ones.</source>
+            <translation>Choose rows on the Data page: each ticked method trains on the same ones.</translation>
+        </message>
+        <message>
+            <source>On %1, one after another. Name evaluation data on the Train page, and the held-out loss is measured too.</source>
+            <translation>On %1, one after another. Name evaluation data on the Train page, and the held-out loss is measured too.</translation>
+        </message>
+        <message>
+            <source>On %1, one after another; held out: %2.</source>
+            <translation>On %1, one after another; held out: %2.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MethodsPage</name>
+        <message>
+            <source>A folder with a config.json</source>
+            <translation>A folder with a config.json</translation>
+        </message>
+        <message>
+            <source>Methods &amp;for</source>
+            <translation>Methods &amp;for</translation>
+        </message>
+        <message>
+            <source>The model that the methods are for</source>
+            <translation>The model that the methods are for</translation>
+        </message>
+        <message>
+            <source>Choose another model: its config.json is enough for the table</source>
+            <translation>Choose another model: its config.json is enough for the table</translation>
+        </message>
+        <message>
+            <source>Choose another model</source>
+            <translation>Choose another model</translation>
+        </message>
+        <message>
+            <source>&amp;4-bit base beside</source>
+            <translation>&amp;4-bit base beside</translation>
+        </message>
+        <message>
+            <source>Methods that add to the base once more, over its weights in 4 bits</source>
+            <translation>Methods that add to the base once more, over its weights in 4 bits</translation>
+        </message>
+        <message>
+            <source>&amp;Use this method</source>
+            <translation>&amp;Use this method</translation>
+        </message>
+        <message>
+            <source>Sets the selected method on the Train page</source>
+            <translation>Sets the selected method on the Train page</translation>
+        </message>
+        <message>
+            <source>What each method takes</source>
+            <translation>What each method takes</translation>
+        </message>
+        <message>
+            <source>Methods and what each takes</source>
+            <translation>Methods and what each takes</translation>
+        </message>
+        <message>
+            <source>Go to Train</source>
+            <translation>Go to Train</translation>
+        </message>
+        <message>
+            <source>No model yet</source>
+            <translation>No model yet</translation>
+        </message>
+        <message>
+            <source>Every way to tune it is laid side by side here: what trains, what stands in memory, how large the file is. Load a model, or choose a folder above: a config.json is enough.</source>
+            <translation>Every way to tune it is laid side by side here: what trains, what stands in memory, how large the file is. Load a model, or choose a folder above: a config.json is enough.</translation>
+        </message>
+        <message>
+            <source>Go to Model</source>
+            <translation>Go to Model</translation>
+        </message>
+        <message>
+            <source>%1: %2 parameters, computed in %3, %4. Sizes are in powers of ten; activations, which depend on the rows, are in the Train page's forecast.</source>
+            <translation>%1: %2 parameters, computed in %3, %4. Sizes are in powers of ten; activations, which depend on the rows, are in the Train page's forecast.</translation>
         </message>
     </context>
 </TS>

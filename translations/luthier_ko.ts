@@ -1200,6 +1200,10 @@
             <source>Dark</source>
             <translation>어둡게</translation>
         </message>
+        <message>
+            <source>Met&amp;hods</source>
+            <translation>방식(&amp;H)</translation>
+        </message>
     </context>
     <context>
         <name>luthier::Page</name>
@@ -2693,6 +2697,358 @@ of any size</source>
         <message>
             <source>interrupted</source>
             <translation>중단됨</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MethodModel</name>
+        <message>
+            <source>%1, 4 bits</source>
+            <translation>%1, 4비트</translation>
+        </message>
+        <message>
+            <source>%1 of %2 parameters train</source>
+            <translation>매개변수 %2개 중 %1개 학습</translation>
+        </message>
+        <message>
+            <source>Method</source>
+            <translation>방식</translation>
+        </message>
+        <message>
+            <source>Trained</source>
+            <translation>학습</translation>
+        </message>
+        <message>
+            <source>Share</source>
+            <translation>비율</translation>
+        </message>
+        <message>
+            <source>Memory</source>
+            <translation>메모리</translation>
+        </message>
+        <message>
+            <source>Weights</source>
+            <translation>가중치</translation>
+        </message>
+        <message>
+            <source>Adapter</source>
+            <translation>어댑터</translation>
+        </message>
+        <message>
+            <source>Gradients</source>
+            <translation>기울기</translation>
+        </message>
+        <message>
+            <source>Moments</source>
+            <translation>모멘트</translation>
+        </message>
+        <message>
+            <source>Masters</source>
+            <translation>사본</translation>
+        </message>
+        <message>
+            <source>Sum</source>
+            <translation>합계</translation>
+        </message>
+        <message>
+            <source>File</source>
+            <translation>파일</translation>
+        </message>
+        <message>
+            <source>What the recipe calls it; tick those that short runs are to compare</source>
+            <translation>레시피에 쓰는 이름입니다. 짧은 실행으로 견줄 방식에 표시하세요</translation>
+        </message>
+        <message>
+            <source>Parameters that train</source>
+            <translation>학습되는 매개변수 수</translation>
+        </message>
+        <message>
+            <source>Of the model's parameters</source>
+            <translation>모델 매개변수 가운데 차지하는 비율</translation>
+        </message>
+        <message>
+            <source>What stands in memory whatever the rows are, part by part, on one scale</source>
+            <translation>데이터와 관계없이 메모리를 차지하는 것을 부분별로, 같은 눈금으로 보여 줍니다</translation>
+        </message>
+        <message>
+            <source>The base's weights, packed where the settings say so</source>
+            <translation>베이스의 가중치. 설정에 따라 압축된 크기입니다</translation>
+        </message>
+        <message>
+            <source>What the method adds to the base</source>
+            <translation>이 방식이 베이스에 더하는 것</translation>
+        </message>
+        <message>
+            <source>Gradients of one micro-batch</source>
+            <translation>마이크로배치 하나의 기울기</translation>
+        </message>
+        <message>
+            <source>What the optimizer keeps for each trained number</source>
+            <translation>학습되는 수마다 옵티마이저가 보관하는 것</translation>
+        </message>
+        <message>
+            <source>float32 values of trained weights that are narrower</source>
+            <translation>더 좁은 형식으로 학습되는 가중치의 float32 사본</translation>
+        </message>
+        <message>
+            <source>Weights, adapter, gradients, moments and masters</source>
+            <translation>가중치, 어댑터, 기울기, 모멘트, 사본을 더한 값</translation>
+        </message>
+        <message>
+            <source>What the run leaves behind</source>
+            <translation>실행이 남기는 파일의 크기</translation>
+        </message>
+        <message>
+            <source>weights</source>
+            <translation>가중치</translation>
+        </message>
+        <message>
+            <source>adapter</source>
+            <translation>어댑터</translation>
+        </message>
+        <message>
+            <source>gradients</source>
+            <translation>기울기</translation>
+        </message>
+        <message>
+            <source>moments</source>
+            <translation>모멘트</translation>
+        </message>
+        <message>
+            <source>masters</source>
+            <translation>float32 사본</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ShortRunModel</name>
+        <message>
+            <source>waits</source>
+            <translation>대기</translation>
+        </message>
+        <message>
+            <source>%1 ms</source>
+            <translation>%1 ms</translation>
+        </message>
+        <message>
+            <source>%1 s</source>
+            <translation>%1초</translation>
+        </message>
+        <message>
+            <source>The lowest of them</source>
+            <translation>이 가운데 가장 낮음</translation>
+        </message>
+        <message>
+            <source>Method</source>
+            <translation>방식</translation>
+        </message>
+        <message>
+            <source>State</source>
+            <translation>상태</translation>
+        </message>
+        <message>
+            <source>Step</source>
+            <translation>스텝</translation>
+        </message>
+        <message>
+            <source>Tokens/s</source>
+            <translation>토큰/초</translation>
+        </message>
+        <message>
+            <source>Loss</source>
+            <translation>손실</translation>
+        </message>
+        <message>
+            <source>Held-out</source>
+            <translation>평가 손실</translation>
+        </message>
+        <message>
+            <source>Perplexity</source>
+            <translation>혼란도</translation>
+        </message>
+        <message>
+            <source>4 bits lose</source>
+            <translation>4비트의 손해</translation>
+        </message>
+        <message>
+            <source>Peak memory</source>
+            <translation>최대 메모리</translation>
+        </message>
+        <message>
+            <source>File</source>
+            <translation>파일</translation>
+        </message>
+        <message>
+            <source>In the colour of its curve</source>
+            <translation>곡선과 같은 색으로 표시합니다</translation>
+        </message>
+        <message>
+            <source>What the run is at</source>
+            <translation>실행의 진행 상태</translation>
+        </message>
+        <message>
+            <source>Median over the steps but the first</source>
+            <translation>첫 스텝을 뺀 스텝 시간의 중앙값</translation>
+        </message>
+        <message>
+            <source>Tokens of the steps but the first, over their seconds</source>
+            <translation>첫 스텝을 뺀 스텝들의 토큰 수를 걸린 시간으로 나눈 값</translation>
+        </message>
+        <message>
+            <source>Training loss of the last step</source>
+            <translation>마지막 스텝의 학습 손실</translation>
+        </message>
+        <message>
+            <source>Loss on the recipe's evaluation data after the last step</source>
+            <translation>마지막 스텝 뒤에 레시피의 평가 데이터로 잰 손실</translation>
+        </message>
+        <message>
+            <source>e to the power of the held-out loss</source>
+            <translation>e를 평가 손실만큼 거듭제곱한 값</translation>
+        </message>
+        <message>
+            <source>Held-out loss and perplexity above those of the same method over the plain weights</source>
+            <translation>압축하지 않은 가중치에서 같은 방식으로 학습했을 때보다 늘어난 평가 손실과 혼란도</translation>
+        </message>
+        <message>
+            <source>At most in memory during a step</source>
+            <translation>한 스텝 동안 메모리를 가장 많이 쓴 값</translation>
+        </message>
+        <message>
+            <source>Tensors that the run left behind</source>
+            <translation>실행이 남긴 텐서의 크기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ShortRunsPanel</name>
+        <message>
+            <source>Short runs</source>
+            <translation>짧은 실행</translation>
+        </message>
+        <message>
+            <source>&amp;Steps</source>
+            <translation>스텝(&amp;S)</translation>
+        </message>
+        <message>
+            <source>Steps of each short run</source>
+            <translation>짧은 실행의 스텝 수</translation>
+        </message>
+        <message>
+            <source>Stop</source>
+            <translation>중지</translation>
+        </message>
+        <message>
+            <source>Ends the run that trains without saving it, and those that wait</source>
+            <translation>학습 중인 실행을 저장하지 않고 끝내고, 대기 중인 실행도 그만둡니다</translation>
+        </message>
+        <message>
+            <source>What the short runs came to</source>
+            <translation>짧은 실행의 결과</translation>
+        </message>
+        <message>
+            <source>Step %1</source>
+            <translation>스텝 %1</translation>
+        </message>
+        <message>
+            <source>Loss, and held-out loss as a dot</source>
+            <translation>손실 (점은 평가 손실)</translation>
+        </message>
+        <message>
+            <source>%1, held-out</source>
+            <translation>%1, 평가</translation>
+        </message>
+        <message>
+            <source>Run the ticked one</source>
+            <translation>표시한 방식 실행</translation>
+        </message>
+        <message>
+            <source>Run the ticked %1</source>
+            <translation>표시한 방식 %1개 실행</translation>
+        </message>
+        <message>
+            <source>Run %1 of %2. Pause it, or stop it, above.</source>
+            <translation>실행 %2개 중 %1번째입니다. 위에서 일시 정지하거나 중지할 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>Runs are of the recipe's model; the table is of another.</source>
+            <translation>실행은 레시피의 모델로 합니다. 표는 다른 모델의 것입니다.</translation>
+        </message>
+        <message>
+            <source>Choose rows on the Data page: each ticked method trains on the same ones.</source>
+            <translation>데이터 페이지에서 데이터를 고르세요. 표시한 방식마다 같은 데이터로 학습합니다.</translation>
+        </message>
+        <message>
+            <source>On %1, one after another. Name evaluation data on the Train page, and the held-out loss is measured too.</source>
+            <translation>%1 데이터로 차례로 학습합니다. 학습 페이지에서 평가 데이터를 정하면 평가 손실도 잽니다.</translation>
+        </message>
+        <message>
+            <source>On %1, one after another; held out: %2.</source>
+            <translation>%1 데이터로 차례로 학습하고, %2 데이터로 평가합니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MethodsPage</name>
+        <message>
+            <source>A folder with a config.json</source>
+            <translation>config.json이 있는 폴더</translation>
+        </message>
+        <message>
+            <source>Methods &amp;for</source>
+            <translation>대상 모델(&amp;F)</translation>
+        </message>
+        <message>
+            <source>The model that the methods are for</source>
+            <translation>방식을 견줄 모델</translation>
+        </message>
+        <message>
+            <source>Choose another model: its config.json is enough for the table</source>
+            <translation>다른 모델 고르기. 표를 만드는 데는 config.json만 있으면 됩니다</translation>
+        </message>
+        <message>
+            <source>Choose another model</source>
+            <translation>다른 모델 고르기</translation>
+        </message>
+        <message>
+            <source>&amp;4-bit base beside</source>
+            <translation>4비트 베이스도(&amp;4)</translation>
+        </message>
+        <message>
+            <source>Methods that add to the base once more, over its weights in 4 bits</source>
+            <translation>베이스에 더하는 방식들을 4비트 가중치 위에서도 함께 보여 줍니다</translation>
+        </message>
+        <message>
+            <source>&amp;Use this method</source>
+            <translation>이 방식 쓰기(&amp;U)</translation>
+        </message>
+        <message>
+            <source>Sets the selected method on the Train page</source>
+            <translation>고른 방식을 학습 페이지에 설정합니다</translation>
+        </message>
+        <message>
+            <source>What each method takes</source>
+            <translation>방식마다 드는 것</translation>
+        </message>
+        <message>
+            <source>Methods and what each takes</source>
+            <translation>방식과 각각에 드는 것</translation>
+        </message>
+        <message>
+            <source>Go to Train</source>
+            <translation>학습 페이지로</translation>
+        </message>
+        <message>
+            <source>No model yet</source>
+            <translation>아직 모델이 없습니다</translation>
+        </message>
+        <message>
+            <source>Every way to tune it is laid side by side here: what trains, what stands in memory, how large the file is. Load a model, or choose a folder above: a config.json is enough.</source>
+            <translation>모델을 미세조정하는 모든 방식을 여기에 나란히 놓고, 무엇이 학습되고 메모리를 얼마나 쓰며 파일이 얼마나 큰지 보여 줍니다. 모델을 불러오거나 위에서 폴더를 고르세요. config.json만 있어도 됩니다.</translation>
+        </message>
+        <message>
+            <source>Go to Model</source>
+            <translation>모델 페이지로</translation>
+        </message>
+        <message>
+            <source>%1: %2 parameters, computed in %3, %4. Sizes are in powers of ten; activations, which depend on the rows, are in the Train page's forecast.</source>
+            <translation>%1: 매개변수 %2개, 계산 형식 %3, %4. 크기는 10의 거듭제곱 단위입니다. 데이터에 따라 달라지는 활성값은 학습 페이지의 예측에 있습니다.</translation>
         </message>
     </context>
 </TS>

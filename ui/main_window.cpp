@@ -18,6 +18,7 @@
 #include "ui/data/data_page.h"
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/methods/methods_page.h"
 #include "ui/model/model_page.h"
 #include "ui/nav_rail.h"
 #include "ui/run_header.h"
@@ -56,8 +57,9 @@ MainWindow::MainWindow(QWidget* parent)
 
   pages_ = {new ModelPage(*workspace_, stack_), new DataPage(*workspace_, stack_),
             new TrainPage(*workspace_, stack_), new ComparePage(*workspace_, stack_),
-            new RunsPage(*workspace_, stack_)};
-  const char* names[] = {"modelPage", "dataPage", "trainPage", "comparePage", "runsPage"};
+            new RunsPage(*workspace_, stack_),  new MethodsPage(*workspace_, stack_)};
+  const char* names[] = {"modelPage",   "dataPage", "trainPage",
+                         "comparePage", "runsPage", "methodsPage"};
   for (int i = 0; i < kPageCount; ++i) {
     Page* page = pages_[static_cast<std::size_t>(i)];
     page->setObjectName(QLatin1String(names[i]));

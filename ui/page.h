@@ -10,8 +10,15 @@ namespace luthier {
 
 class Banner;
 
-enum class PageId { Model, Data, Train, Compare, Runs };
-inline constexpr int kPageCount = 5;
+enum class PageId {
+  Model,
+  Data,
+  Train,
+  Compare,
+  Runs,
+  Methods,
+};
+inline constexpr int kPageCount = 6;
 
 class Page : public QWidget {
   Q_OBJECT

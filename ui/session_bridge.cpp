@@ -67,6 +67,8 @@ void SessionBridge::announce(const SessionEvent& event) {
           emit rows_previewed(e);
         } else if constexpr (std::is_same_v<T, ForecastMade>) {
           emit forecast_made(e);
+        } else if constexpr (std::is_same_v<T, MethodsTabled>) {
+          emit methods_tabled(e);
         } else if constexpr (std::is_same_v<T, OneStepTried>) {
           emit one_step_tried(e);
         } else if constexpr (std::is_same_v<T, ModelsFound>) {

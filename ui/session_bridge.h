@@ -41,6 +41,7 @@ class SessionBridge : public QObject {
   void data_checked(const luthier::DataChecked& event);
   void rows_previewed(const luthier::RowsPreviewed& event);
   void forecast_made(const luthier::ForecastMade& event);
+  void methods_tabled(const luthier::MethodsTabled& event);
   void one_step_tried(const luthier::OneStepTried& event);
   void models_found(const luthier::ModelsFound& event);
   void fetch_progressed(const luthier::FetchProgressed& event);

@@ -71,6 +71,11 @@ struct Session::Impl {
     const std::lock_guard lock(control_mutex);
     control = std::move(next);
   }
+  /// Of a run that has ended; another one may have been launched since the state said so.
+  void end_current(const std::shared_ptr<TrainControl>& ended) {
+    const std::lock_guard lock(control_mutex);
+    if (control == ended) control = nullptr;
+  }
   /// A job of the model's thread; one that may run between steps also wakes a paused run.
   void post(Job job) {
     const bool between = job.between_steps;
@@ -149,7 +154,7 @@ void Session::cancel_loading() {
 }
 
 void Session::launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run) {
-  if (impl_->refuse("launch", can_launch(state()) && !impl_->current())) return;
+  if (impl_->refuse("launch", can_launch(state()))) return;
   auto control = std::make_shared<TrainControl>();
   impl_->set_current(control);
   impl_->set_state(SessionState::Preparing, "");
@@ -158,7 +163,7 @@ void Session::launch(const Recipe& recipe, const std::optional<std::filesystem::
                  const Status status = impl_->model.train(recipe, resume_run, *control,
                                                           [&] { return cancelled->load(); });
                  impl_->end_loading(cancelled);
-                 impl_->set_current(nullptr);
+                 impl_->end_current(control);
                  return status;
                }});
 }
@@ -261,6 +266,16 @@ RequestId Session::forecast(const Recipe& recipe) {
   impl_->data_thread.post({"forecast", request, false, [this, recipe, request] {
                              return impl_->data.forecast(recipe, request);
                            }});
+  return request;
+}
+
+RequestId Session::table_methods(const Recipe& recipe, bool four_bits_beside) {
+  const RequestId request = impl_->next_request++;
+  impl_->data_thread.drop_waiting("table_methods");  // only the newest settings matter
+  impl_->data_thread.post(
+      {"table_methods", request, false, [this, recipe, four_bits_beside, request] {
+         return impl_->data.table_methods(recipe, four_bits_beside, request);
+       }});
   return request;
 }
 

@@ -20,6 +20,7 @@
 #include "engine/config/recipe.h"
 #include "engine/data/dataset.h"
 #include "engine/forecast/forecast.h"
+#include "engine/forecast/method_table.h"
 #include "engine/generate/generation_types.h"
 #include "engine/hub/fetch.h"
 #include "engine/hub/found.h"
@@ -167,6 +168,10 @@ struct ForecastMade {
   MemoryForecast forecast;
   std::int64_t trainable = 0;
 };
+struct MethodsTabled {
+  RequestId request;
+  MethodTable table;
+};
 struct OneStepTried {
   RequestId request;
   MemoryForecast forecast;
@@ -199,7 +204,7 @@ struct CommandFailed {
 using SessionEvent =
     std::variant<StateChanged, Progress, ModelLoaded, AdapterAttached, AdapterDropped, RunStarted,
                  StepDone, EvaluationDone, RunEventHappened, RunEnded, AnswerUpdate, RequestDone,
-                 DataChecked, RowsPreviewed, ForecastMade, OneStepTried, ModelsFound,
+                 DataChecked, RowsPreviewed, ForecastMade, MethodsTabled, OneStepTried, ModelsFound,
                  FetchProgressed, ModelFetched, DeviceLost, CommandFailed>;
 
 class Session {
@@ -237,6 +242,9 @@ class Session {
   RequestId preview_rows(const Recipe& recipe, std::size_t first, std::size_t count);
   /// Forecast for these settings (reads lengths of the dataset once, then answers from memory).
   RequestId forecast(const Recipe& recipe);
+  /// Every method by these settings for the recipe's model, of which a config.json is enough.
+  /// `four_bits_beside`: as method_choices has it.
+  RequestId table_methods(const Recipe& recipe, bool four_bits_beside);
   /// The hub's cache and these folders (engine/hub/found.h); no network.
   RequestId find_models(std::vector<std::filesystem::path> folders);
   /// Downloads a repository from the hub that the environment names (engine/hub/fetch.h): only ever
