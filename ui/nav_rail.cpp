@@ -75,7 +75,9 @@ NavRail::NavRail(QWidget* parent) : QWidget(parent) {
   auto* group = new QButtonGroup(this);
   group->setExclusive(true);
   const QStringList icons{QStringLiteral("model"), QStringLiteral("data"), QStringLiteral("train"),
-                          QStringLiteral("compare"), QStringLiteral("runs")};
+                          QStringLiteral("compare"), QStringLiteral("runs"),
+                          QStringLiteral("merge"),
+                          QStringLiteral("ranks")};
   for (int i = 0; i < icons.size(); ++i) {
     auto* button = new RailButton(icons[i], this);
     button->setObjectName(QStringLiteral("rail_") + icons[i]);
@@ -84,7 +86,9 @@ NavRail::NavRail(QWidget* parent) : QWidget(parent) {
     buttons_.push_back(button);
   }
   on_language(this, [this] {
-    const QStringList words{tr("&Model"), tr("&Data"), tr("&Train"), tr("&Compare"), tr("&Runs")};
+    const QStringList words{tr("&Model"), tr("&Data"), tr("&Train"), tr("&Compare"), tr("&Runs"),
+                            tr("Mer&ge"),
+                            tr("Ran&ks")};
     for (int i = 0; i < words.size(); ++i) {
       RailButton* button = buttons_[static_cast<std::size_t>(i)];
       button->setText(words[i]);

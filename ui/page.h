@@ -10,8 +10,16 @@ namespace luthier {
 
 class Banner;
 
-enum class PageId { Model, Data, Train, Compare, Runs };
-inline constexpr int kPageCount = 5;
+enum class PageId {
+  Model,
+  Data,
+  Train,
+  Compare,
+  Runs,
+  Merge,
+  Ranks,
+};
+inline constexpr int kPageCount = 7;
 
 class Page : public QWidget {
   Q_OBJECT

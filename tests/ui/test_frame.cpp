@@ -33,7 +33,8 @@ void TestFrame::rail_and_shortcuts_switch_pages() {
   Person person(window);
   QVERIFY(person.click("rail_compare"));
   QCOMPARE(window.current(), PageId::Compare);
-  const Qt::Key keys[] = {Qt::Key_1, Qt::Key_2, Qt::Key_3, Qt::Key_4, Qt::Key_5};
+  const Qt::Key keys[] = {Qt::Key_1, Qt::Key_2, Qt::Key_3, Qt::Key_4,
+                          Qt::Key_5, Qt::Key_6, Qt::Key_7};
   for (int i = 0; i < kPageCount; ++i) {
     QTest::keyClick(&window, keys[i], Qt::ControlModifier);
     QCOMPARE(static_cast<int>(window.current()), i);
