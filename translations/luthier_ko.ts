@@ -1204,6 +1204,14 @@
             <source>Met&amp;hods</source>
             <translation>방식(&amp;H)</translation>
         </message>
+        <message>
+            <source>Mer&amp;ge</source>
+            <translation>병합(&amp;G)</translation>
+        </message>
+        <message>
+            <source>Ran&amp;ks</source>
+            <translation>랭크(&amp;K)</translation>
+        </message>
     </context>
     <context>
         <name>luthier::Page</name>
@@ -1643,6 +1651,10 @@ of any size</source>
             <source>Cancel loading</source>
             <translation>불러오기 취소</translation>
         </message>
+        <message>
+            <source>holds a merge</source>
+            <translation>병합이 들어 있음</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunListModel</name>
@@ -1799,6 +1811,12 @@ of any size</source>
     </context>
     <context>
         <name>luthier::StatusLine</name>
+        <message numerus="yes">
+            <source>%n runs wait</source>
+            <translation>
+                <numerusform>대기 중인 학습 %n개</numerusform>
+            </translation>
+        </message>
         <message>
             <source>Cancel this work</source>
             <translation>이 작업 취소</translation>
@@ -1941,7 +1959,559 @@ of any size</source>
         </message>
     </context>
     <context>
+        <name>luthier::AdapterMenu</name>
+        <message>
+            <source>Adapter</source>
+            <translation>어댑터</translation>
+        </message>
+        <message>
+            <source>From a finished run, or from the disk</source>
+            <translation>끝난 학습에서, 또는 디스크에서 고릅니다</translation>
+        </message>
+        <message>
+            <source>%1, its newest checkpoint</source>
+            <translation>%1의 가장 새 체크포인트</translation>
+        </message>
+        <message>
+            <source>Open a folder…</source>
+            <translation>폴더 열기…</translation>
+        </message>
+        <message>
+            <source>Open an adapter or a run</source>
+            <translation>어댑터나 학습 폴더 열기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::WeightList</name>
+        <message>
+            <source>Weight of %1</source>
+            <translation>%1의 가중치</translation>
+        </message>
+        <message>
+            <source>1 is as trained, 0 leaves it out, below 0 takes it away</source>
+            <translation>1은 학습된 그대로, 0은 뺀 것, 0보다 작으면 그만큼 덜어 냅니다</translation>
+        </message>
+        <message>
+            <source>Take it out of the merge</source>
+            <translation>병합에서 빼기</translation>
+        </message>
+        <message>
+            <source>%1: take it out of the merge</source>
+            <translation>%1: 병합에서 빼기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::CombinationForm</name>
+        <message>
+            <source>Combination type</source>
+            <translation>결합 방식</translation>
+        </message>
+        <message>
+            <source>Density</source>
+            <translation>밀도</translation>
+        </message>
+        <message>
+            <source>The share of the numbers that stays; 1 leaves out nothing</source>
+            <translation>남기는 값의 비율. 1이면 아무것도 버리지 않습니다</translation>
+        </message>
+        <message>
+            <source>Majority sign</source>
+            <translation>다수 부호</translation>
+        </message>
+        <message>
+            <source>total: by the sum</source>
+            <translation>total: 합으로</translation>
+        </message>
+        <message>
+            <source>frequency: by the number</source>
+            <translation>frequency: 개수로</translation>
+        </message>
+        <message>
+            <source>Rank of the result</source>
+            <translation>결과의 랭크</translation>
+        </message>
+        <message>
+            <source>the largest of them</source>
+            <translation>가장 큰 랭크</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>시드</translation>
+        </message>
+        <message>
+            <source>Of what is left out at random</source>
+            <translation>무작위로 버릴 값을 정합니다</translation>
+        </message>
+        <message>
+            <source>The pairs side by side: exactly the weighted sum. The ranks add up.</source>
+            <translation>짝을 나란히 놓습니다. 정확한 가중합이며 랭크가 더해집니다.</translation>
+        </message>
+        <message>
+            <source>A and B are summed apart: quick and of one rank, but not the sum of the changes.</source>
+            <translation>A와 B를 따로 더합니다. 빠르고 랭크가 그대로지만 변화량의 합은 아닙니다.</translation>
+        </message>
+        <message>
+            <source>The weighted sum of the changes, then the nearest pair of the chosen rank.</source>
+            <translation>변화량의 가중합을 구한 뒤, 고른 랭크로 가장 가까운 짝을 씁니다.</translation>
+        </message>
+        <message>
+            <source>Numbers left out at random and the rest grown; then a sign is elected, and those that have it are averaged.</source>
+            <translation>값을 무작위로 버리고 나머지를 키운 뒤, 부호를 뽑아 그 부호를 가진 값을 평균합니다.</translation>
+        </message>
+        <message>
+            <source>The small numbers are left out; then a sign is elected, and those that have it are averaged.</source>
+            <translation>작은 값을 버린 뒤, 부호를 뽑아 그 부호를 가진 값을 평균합니다.</translation>
+        </message>
+        <message>
+            <source>Numbers are left out at random and the rest grown, then all are summed.</source>
+            <translation>값을 무작위로 버리고 나머지를 키운 뒤 모두 더합니다.</translation>
+        </message>
+        <message>
+            <source>The small numbers are left out, then all are summed.</source>
+            <translation>작은 값을 버린 뒤 모두 더합니다.</translation>
+        </message>
+        <message>
+            <source>On the whole changes, of which the nearest pair is taken.</source>
+            <translation>변화량 전체에 하고, 가장 가까운 짝을 씁니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::TriedMerges</name>
+        <message>
+            <source>Weights</source>
+            <translation>가중치</translation>
+        </message>
+        <message>
+            <source>Type</source>
+            <translation>방식</translation>
+        </message>
+        <message>
+            <source>Rank</source>
+            <translation>랭크</translation>
+        </message>
+        <message>
+            <source>Exact</source>
+            <translation>정확히 일치</translation>
+        </message>
+        <message>
+            <source>Token F1</source>
+            <translation>토큰 F1</translation>
+        </message>
+        <message>
+            <source>chrF</source>
+            <translation>chrF</translation>
+        </message>
+        <message>
+            <source>Merged − unmerged</source>
+            <translation>병합 전후 차이</translation>
+        </message>
+        <message>
+            <source>Double click: these settings again</source>
+            <translation>두 번 클릭하면 이 설정으로 돌아갑니다</translation>
+        </message>
+        <message>
+            <source>What was tried</source>
+            <translation>시도한 것</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MergePage</name>
+        <message>
+            <source>The merged model was written to %1.</source>
+            <translation>병합한 모델을 %1에 저장했습니다.</translation>
+        </message>
+        <message>
+            <source>The combined adapter was written to %1.</source>
+            <translation>결합한 어댑터를 %1에 저장했습니다.</translation>
+        </message>
+        <message>
+            <source>Adapters and weights</source>
+            <translation>어댑터와 가중치</translation>
+        </message>
+        <message>
+            <source>Choose one adapter or several. Each gets a weight, and the answers on the right follow as soon as a slider is let go.</source>
+            <translation>어댑터를 하나 또는 여러 개 고르세요. 저마다 가중치가 있고, 슬라이더를 놓으면 오른쪽 답이 바로 따라옵니다.</translation>
+        </message>
+        <message>
+            <source>A new or empty folder</source>
+            <translation>새 폴더나 빈 폴더</translation>
+        </message>
+        <message>
+            <source>The merge</source>
+            <translation>병합</translation>
+        </message>
+        <message>
+            <source>Fo&amp;lder</source>
+            <translation>폴더(&amp;L)</translation>
+        </message>
+        <message>
+            <source>The folder to write</source>
+            <translation>저장할 폴더</translation>
+        </message>
+        <message>
+            <source>Choose the folder</source>
+            <translation>폴더 고르기</translation>
+        </message>
+        <message>
+            <source>Save the adapter</source>
+            <translation>어댑터 저장</translation>
+        </message>
+        <message>
+            <source>The combined adapter as a PEFT folder</source>
+            <translation>결합한 어댑터를 PEFT 폴더로 저장합니다</translation>
+        </message>
+        <message>
+            <source>Tried</source>
+            <translation>시도한 것</translation>
+        </message>
+        <message>
+            <source>Samples…</source>
+            <translation>샘플…</translation>
+        </message>
+        <message>
+            <source>They are chosen on the Compare page</source>
+            <translation>샘플은 비교 페이지에서 고릅니다</translation>
+        </message>
+        <message>
+            <source>Previous samples</source>
+            <translation>이전 샘플</translation>
+        </message>
+        <message>
+            <source>Next samples</source>
+            <translation>다음 샘플</translation>
+        </message>
+        <message>
+            <source>A model must be loaded first</source>
+            <translation>먼저 모델을 불러와야 합니다</translation>
+        </message>
+        <message>
+            <source>Choose an adapter first</source>
+            <translation>먼저 어댑터를 고르세요</translation>
+        </message>
+        <message>
+            <source>It is being written</source>
+            <translation>저장하는 중입니다</translation>
+        </message>
+        <message>
+            <source>Not now: %1</source>
+            <translation>지금은 안 됩니다: %1</translation>
+        </message>
+        <message>
+            <source>The proof follows the answers…</source>
+            <translation>답이 끝나면 증명이 이어집니다…</translation>
+        </message>
+        <message>
+            <source>Merged = unmerged: the logits on probe inputs are off by %1 of the largest; %2 is allowed.</source>
+            <translation>병합 = 병합 전: 시험 입력의 로짓 차이가 가장 큰 로짓의 %1입니다(허용 %2).</translation>
+        </message>
+        <message>
+            <source>The loaded base holds this merge: off by %1 of the largest logit, %2 is allowed. %3 of its own weights are kept for undoing, which leaves its bytes as they were.</source>
+            <translation>불러온 베이스에 이 병합이 들어 있습니다. 차이는 가장 큰 로짓의 %1(허용 %2)입니다. 되돌리려고 원래 가중치 %3을(를) 보관하며, 되돌리면 바이트까지 그대로 돌아옵니다.</translation>
+        </message>
+        <message>
+            <source>Undo the merge</source>
+            <translation>병합 되돌리기</translation>
+        </message>
+        <message>
+            <source>Merge into the loaded base</source>
+            <translation>불러온 베이스에 병합</translation>
+        </message>
+        <message>
+            <source>In memory: Compare and questions then see the merged model, until it is undone, another model is loaded or a run is launched</source>
+            <translation>메모리에서만 병합합니다. 되돌리거나 다른 모델을 불러오거나 학습을 시작할 때까지 비교와 질문은 병합된 모델이 답합니다</translation>
+        </message>
+        <message>
+            <source>Cancel writing</source>
+            <translation>저장 취소</translation>
+        </message>
+        <message>
+            <source>Write the merged model</source>
+            <translation>병합 모델 저장</translation>
+        </message>
+        <message>
+            <source>The base's checkpoint with the merge in it, as a folder by itself</source>
+            <translation>병합이 들어간 베이스 체크포인트를 따로 된 폴더로 저장합니다</translation>
+        </message>
+        <message>
+            <source>First a model</source>
+            <translation>먼저 모델</translation>
+        </message>
+        <message>
+            <source>Adapters are merged on the base that they were trained on.</source>
+            <translation>어댑터는 학습된 베이스 위에서 병합합니다.</translation>
+        </message>
+        <message>
+            <source>Choose a model</source>
+            <translation>모델 고르기</translation>
+        </message>
+        <message>
+            <source>No samples yet</source>
+            <translation>아직 샘플이 없습니다</translation>
+        </message>
+        <message>
+            <source>Open a file of rows on the Compare page: a merge is judged by its answers to them.</source>
+            <translation>비교 페이지에서 샘플 파일을 여세요. 병합은 그 답으로 판단합니다.</translation>
+        </message>
+        <message>
+            <source>To the Compare page</source>
+            <translation>비교 페이지로</translation>
+        </message>
+        <message>
+            <source>%1–%2 of %3</source>
+            <translation>%3개 중 %1–%2</translation>
+        </message>
+        <message>
+            <source>%1 exact</source>
+            <translation>정확히 일치 %1</translation>
+        </message>
+        <message>
+            <source>token F1 %1</source>
+            <translation>토큰 F1 %1</translation>
+        </message>
+        <message>
+            <source>chrF %1</source>
+            <translation>chrF %1</translation>
+        </message>
+        <message>
+            <source>valid JSON %1</source>
+            <translation>올바른 JSON %1</translation>
+        </message>
+        <message>
+            <source>answering: %1 of %2</source>
+            <translation>답하는 중: %2개 중 %1개</translation>
+        </message>
+        <message numerus="yes">
+            <source>of %n samples</source>
+            <translation>
+                <numerusform>샘플 %n개 중</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>rank %1</source>
+            <translation>랭크 %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::HeatMap</name>
+        <message>
+            <source>norm %1 · effective rank %2 of %3</source>
+            <translation>크기 %1 · 유효 랭크 %2 / %3</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SeveralRanks</name>
+        <message>
+            <source>alpha ÷ rank stays</source>
+            <translation>alpha ÷ 랭크 유지</translation>
+        </message>
+        <message>
+            <source>alpha stays</source>
+            <translation>alpha 유지</translation>
+        </message>
+        <message>
+            <source>Train at several ranks</source>
+            <translation>여러 랭크로 학습</translation>
+        </message>
+        <message>
+            <source>Ran&amp;ks</source>
+            <translation>랭크(&amp;K)</translation>
+        </message>
+        <message>
+            <source>Ranks</source>
+            <translation>랭크</translation>
+        </message>
+        <message>
+            <source>What becomes of alpha</source>
+            <translation>alpha를 어떻게 할지</translation>
+        </message>
+        <message>
+            <source>By the Train page's recipe, one after another, each into a run folder of its own: %1…</source>
+            <translation>학습 페이지의 레시피로 하나씩 차례로, 저마다 자기 폴더에 학습합니다: %1…</translation>
+        </message>
+        <message numerus="yes">
+            <source>Queue %n runs</source>
+            <translation>
+                <numerusform>학습 %n개 줄 세우기</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>The Train page's recipe names no data yet</source>
+            <translation>학습 페이지의 레시피에 아직 데이터가 없습니다</translation>
+        </message>
+        <message>
+            <source>Double click a finished run to see its ranks</source>
+            <translation>끝난 학습을 두 번 클릭하면 랭크를 볼 수 있습니다</translation>
+        </message>
+        <message>
+            <source>A run was stopped: the next ones wait.</source>
+            <translation>학습 하나를 멈춰서 다음 학습이 기다립니다.</translation>
+        </message>
+        <message>
+            <source>Go on</source>
+            <translation>계속</translation>
+        </message>
+        <message>
+            <source>Drop the waiting</source>
+            <translation>대기 취소</translation>
+        </message>
+        <message>
+            <source>Compare them</source>
+            <translation>비교하기</translation>
+        </message>
+        <message>
+            <source>The finished ones as columns of the Compare page</source>
+            <translation>끝난 학습을 비교 페이지의 열로 놓습니다</translation>
+        </message>
+        <message>
+            <source>waits</source>
+            <translation>대기</translation>
+        </message>
+        <message>
+            <source>step %1 of %2</source>
+            <translation>%2단계 중 %1단계</translation>
+        </message>
+        <message>
+            <source>begins</source>
+            <translation>시작하는 중</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RankPage</name>
+        <message>
+            <source>Adapters</source>
+            <translation>어댑터</translation>
+        </message>
+        <message>
+            <source>Modules</source>
+            <translation>모듈</translation>
+        </message>
+        <message>
+            <source>Value %1</source>
+            <translation>%1번째 값</translation>
+        </message>
+        <message>
+            <source>log</source>
+            <translation>로그</translation>
+        </message>
+        <message>
+            <source>The change, layers × modules</source>
+            <translation>변화량, 레이어 × 모듈</translation>
+        </message>
+        <message>
+            <source>norm of the change</source>
+            <translation>변화량의 크기</translation>
+        </message>
+        <message>
+            <source>effective rank</source>
+            <translation>유효 랭크</translation>
+        </message>
+        <message>
+            <source>What the colours show</source>
+            <translation>색이 나타내는 것</translation>
+        </message>
+        <message>
+            <source>%1 adapters stand side by side at most: take one out first.</source>
+            <translation>어댑터는 %1개까지 나란히 볼 수 있습니다. 먼저 하나를 빼세요.</translation>
+        </message>
+        <message>
+            <source>Save a checkpoint now</source>
+            <translation>지금 체크포인트 저장</translation>
+        </message>
+        <message>
+            <source>Adapter</source>
+            <translation>어댑터</translation>
+        </message>
+        <message>
+            <source>Rank</source>
+            <translation>랭크</translation>
+        </message>
+        <message>
+            <source>Effective</source>
+            <translation>유효 랭크</translation>
+        </message>
+        <message>
+            <source>Used</source>
+            <translation>쓰임</translation>
+        </message>
+        <message>
+            <source>Norm</source>
+            <translation>크기</translation>
+        </message>
+        <message>
+            <source>The mean over the modules of exp(entropy of the singular values' shares)</source>
+            <translation>모듈 평균: exp(특잇값 비율의 엔트로피)</translation>
+        </message>
+        <message>
+            <source>Effective rank of the rank</source>
+            <translation>랭크 가운데 유효 랭크의 비율</translation>
+        </message>
+        <message>
+            <source>%1 (trains)</source>
+            <translation>%1 (학습 중)</translation>
+        </message>
+        <message>
+            <source>Take it out of the list</source>
+            <translation>목록에서 빼기</translation>
+        </message>
+        <message>
+            <source>%1: take it out of the list</source>
+            <translation>%1: 목록에서 빼기</translation>
+        </message>
+        <message>
+            <source>Module</source>
+            <translation>모듈</translation>
+        </message>
+        <message>
+            <source>Stable</source>
+            <translation>안정 랭크</translation>
+        </message>
+        <message>
+            <source>For 99 %</source>
+            <translation>99 % 개수</translation>
+        </message>
+        <message>
+            <source>The squared norm over the largest value's square</source>
+            <translation>크기의 제곱을 가장 큰 값의 제곱으로 나눈 것</translation>
+        </message>
+        <message>
+            <source>How many values hold 99 % of the squared norm</source>
+            <translation>크기 제곱의 99 %를 이루는 값의 개수</translation>
+        </message>
+        <message>
+            <source>Singular values</source>
+            <translation>특잇값</translation>
+        </message>
+        <message>
+            <source>Singular values of %1</source>
+            <translation>%1의 특잇값</translation>
+        </message>
+        <message>
+            <source>What of its rank does an adapter use?</source>
+            <translation>어댑터는 랭크를 얼마나 쓸까요?</translation>
+        </message>
+        <message>
+            <source>Choose an adapter: the singular values of each module's change show whether a smaller rank would do, or a larger one pay.</source>
+            <translation>어댑터를 고르면 모듈마다 변화량의 특잇값이 보입니다. 더 작은 랭크로 충분한지, 더 큰 랭크가 나을지 알 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>Choose an adapter…</source>
+            <translation>어댑터 고르기…</translation>
+        </message>
+    </context>
+    <context>
         <name>Messages</name>
+        <message>
+            <source>“Combination type”</source>
+            <translation>‘결합 방식’</translation>
+        </message>
+        <message>
+            <source>“Density”</source>
+            <translation>‘밀도’</translation>
+        </message>
+        <message>
+            <source>“Rank of the result”</source>
+            <translation>‘결과의 랭크’</translation>
+        </message>
         <message>
             <source>“%1”</source>
             <translation>“%1”</translation>

@@ -17,8 +17,10 @@ enum class PageId {
   Compare,
   Runs,
   Methods,
+  Merge,
+  Ranks,
 };
-inline constexpr int kPageCount = 6;
+inline constexpr int kPageCount = 8;
 
 class Page : public QWidget {
   Q_OBJECT

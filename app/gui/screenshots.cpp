@@ -4,13 +4,18 @@
 
 #include <QAbstractButton>
 #include <QApplication>
+#include <QComboBox>
 #include <QDir>
+#include <QDoubleSpinBox>
 #include <QElapsedTimer>
+#include <QLabel>
 #include <QLineEdit>
+#include <QRegularExpression>
 #include <QScrollBar>
 #include <QSpinBox>
 #include <QTabWidget>
 #include <QTableView>
+#include <QTableWidget>
 #include <QTemporaryDir>
 #include <QThread>
 #include <cstdio>
@@ -19,7 +24,9 @@
 #include "ui/compare/compare_page.h"
 #include "ui/format.h"
 #include "ui/main_window.h"
+#include "ui/merge/merge_page.h"
 #include "ui/methods/method_model.h"
+#include "ui/ranks/rank_page.h"
 #include "ui/runs/runs_page.h"
 
 namespace luthier {
@@ -95,7 +102,38 @@ bool Screenshots::drive() {
   if (!wait_until("the answers", kPatience,
                   [&] { return run_all->isVisible() && run_all->isEnabled(); }))
     return false;
-  return save("compare");
+  if (!save("compare")) return false;
+  return show_merge() && show_ranks();
+}
+
+/// The adapters that stand in Compare, the second one weaker.
+bool Screenshots::show_merge() {
+  window_.show_page(PageId::Merge);
+  auto* type = window_.findChild<QComboBox*>(QStringLiteral("combinationType"));
+  auto* proof = window_.findChild<QLabel*>(QStringLiteral("mergeProof"));
+  static const QRegularExpression figure(QStringLiteral("\\de-\\d"));
+  const auto proven = [&] { return proof->isVisible() && figure.match(proof->text()).hasMatch(); };
+  if (!wait_until("the merge", kPatience, proven)) return false;
+  QDoubleSpinBox* last = nullptr;
+  for (QDoubleSpinBox* field : window_.page(PageId::Merge)->findChildren<QDoubleSpinBox*>())
+    if (field->objectName().startsWith(QLatin1String("weightField_"))) last = field;
+  if (last) last->setValue(0.6);
+  settle(300);
+  if (!wait_until("the second merge", kPatience, proven)) return false;
+  type->setCurrentText(QStringLiteral("ties_svd"));
+  settle(300);
+  return wait_until("the third merge", kPatience, proven) && save("merge");
+}
+
+bool Screenshots::show_ranks() {
+  window_.show_page(PageId::Ranks);
+  auto* adapters = window_.findChild<QTableWidget*>(QStringLiteral("rankAdapters"));
+  return wait_until("the ranks", kPatience,
+                    [&] {
+                      const QTableWidgetItem* norm = adapters->item(0, 4);
+                      return norm && !norm->text().isEmpty();
+                    }) &&
+         save("ranks");
 }
 
 bool Screenshots::train_task(std::size_t task, bool with_picture) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Drives the real window through the demo, as a person would by its buttons, and saves a picture of
-// each page: model.png, data.png, train.png, compare.png, runs.png, methods.png. The README's
-// pictures are made so.
+// each page: model.png, data.png, train.png, compare.png, runs.png, methods.png, merge.png,
+// ranks.png. The README's pictures are made so.
 #pragma once
 
 #include <QSize>
@@ -21,6 +21,8 @@ class Screenshots {
 
  private:
   bool drive();
+  bool show_merge();
+  bool show_ranks();
   bool train_task(std::size_t task, bool with_picture);
   bool run_methods();
   bool click(const char* name);

@@ -88,6 +88,13 @@ struct Session::Impl {
     const auto running = current();
     if (between && running) running->wake();
   }
+  /// One that may only run while the model is loaded and at rest: else its request ends at once.
+  void post_at_rest(Job job) {
+    if (state.load() == SessionState::Ready && !current()) return post(std::move(job));
+    end(job,
+        input_error("This is not possible while the session is " + state_name(state.load()) + ".",
+                    job.command));
+  }
   /// What tells one loading to end; the newest is the one that cancel_loading means.
   CancelFlag begin_loading() {
     const std::lock_guard lock(control_mutex);
@@ -120,6 +127,7 @@ struct Session::Impl {
   mutable std::mutex control_mutex;
   std::shared_ptr<TrainControl> control;
   CancelFlag loading;
+  std::atomic<RequestId> merge_at_work{0};  ///< of answer_merged
   ModelWorker model;
   DataWorker data;
   JobThread model_thread, data_thread, look_thread, fetch_thread;
@@ -245,6 +253,55 @@ RequestId Session::answer(AnswerRequest request) {
   return id;
 }
 
+RequestId Session::answer_merged(MergeRecipe recipe, AnswerRequest request) {
+  const RequestId id = impl_->next_request++;
+  impl_->model_thread.drop_waiting("answer_merged");  // only the newest weights matter
+  if (const RequestId before = impl_->merge_at_work.load()) impl_->cancellations.cancel(before);
+  impl_->post({"answer_merged", id, true,
+               [this, recipe = std::move(recipe), asked = std::move(request), id] {
+                 impl_->merge_at_work = id;
+                 const Status status = impl_->model.answer_merged(recipe, asked, id);
+                 impl_->merge_at_work = 0;
+                 return status;
+               }});
+  return id;
+}
+
+RequestId Session::merge_into_base(MergeRecipe recipe) {
+  const RequestId id = impl_->next_request++;
+  impl_->post_at_rest({"merge_into_base", id, false, [this, recipe = std::move(recipe), id] {
+                         return impl_->model.merge_into_base(recipe, id);
+                       }});
+  return id;
+}
+
+void Session::undo_merge() {
+  impl_->post({"undo_merge", 0, false, [this] { return impl_->model.undo_merge(); }});
+}
+
+RequestId Session::save_combined(MergeRecipe recipe, const std::filesystem::path& out) {
+  const RequestId id = impl_->next_request++;
+  impl_->post({"save_combined", id, true, [this, recipe = std::move(recipe), out, id] {
+                 return impl_->model.save_combined(recipe, out, id);
+               }});
+  return id;
+}
+
+RequestId Session::write_merged(MergeRecipe recipe, const std::filesystem::path& out) {
+  const RequestId id = impl_->next_request++;
+  impl_->post_at_rest({"write_merged", id, false, [this, recipe = std::move(recipe), out, id] {
+                         return impl_->model.write_merged(recipe, out, id);
+                       }});
+  return id;
+}
+
+RequestId Session::find_ranks(const std::filesystem::path& folder) {
+  const RequestId id = impl_->next_request++;
+  impl_->post(
+      {"find_ranks", id, true, [this, folder, id] { return impl_->model.find_ranks(folder, id); }});
+  return id;
+}
+
 RequestId Session::check_data(const Recipe& recipe) {
   const RequestId request = impl_->next_request++;
   impl_->data_thread.post({"check_data", request, false,
@@ -318,6 +375,7 @@ RequestId Session::fetch_model(const std::string& repository, const std::string&
 
 void Session::cancel(RequestId request) { impl_->cancellations.cancel(request); }
 SessionState Session::state() const { return impl_->state.load(); }
+bool Session::has_run() const { return impl_->current() != nullptr; }
 std::vector<SessionEvent> Session::drain() { return impl_->queue.drain(); }
 bool Session::wait(double seconds) { return impl_->queue.wait(seconds); }
 
