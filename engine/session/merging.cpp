@@ -81,6 +81,7 @@ Result<ModelWorker::Merge> ModelWorker::make_merge(const MergeRecipe& recipe) {
 
 Status ModelWorker::answer_merged(const MergeRecipe& recipe, AnswerRequest asked,
                                   RequestId request) {
+  if (host_.cancellations->cancelled(request)) return interrupted_error();
   LUTHIER_CHECK(need_plain_base());
   LUTHIER_CHECK(check_pictures(asked.samples));
   asked.columns = {std::nullopt};

@@ -127,7 +127,7 @@ struct Session::Impl {
   mutable std::mutex control_mutex;
   std::shared_ptr<TrainControl> control;
   CancelFlag loading;
-  std::atomic<RequestId> merge_at_work{0};  ///< of answer_merged
+  std::atomic<RequestId> newest_merge{0};  ///< of answer_merged; 0: none is in hand
   ModelWorker model;
   DataWorker data;
   JobThread model_thread, data_thread, look_thread, fetch_thread;
@@ -255,13 +255,14 @@ RequestId Session::answer(AnswerRequest request) {
 
 RequestId Session::answer_merged(MergeRecipe recipe, AnswerRequest request) {
   const RequestId id = impl_->next_request++;
-  impl_->model_thread.drop_waiting("answer_merged");  // only the newest weights matter
-  if (const RequestId before = impl_->merge_at_work.load()) impl_->cancellations.cancel(before);
+  // Only the newest weights matter.
+  if (const RequestId before = impl_->newest_merge.exchange(id)) cancel(before);
+  impl_->model_thread.drop_waiting("answer_merged");
   impl_->post({"answer_merged", id, true,
                [this, recipe = std::move(recipe), asked = std::move(request), id] {
-                 impl_->merge_at_work = id;
                  const Status status = impl_->model.answer_merged(recipe, asked, id);
-                 impl_->merge_at_work = 0;
+                 RequestId own = id;
+                 impl_->newest_merge.compare_exchange_strong(own, 0);
                  return status;
                }});
   return id;

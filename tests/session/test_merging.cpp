@@ -257,10 +257,10 @@ class TestMerging : public QObject {
     const auto refused = [&](const MergeRecipe& recipe) -> std::string {
       const RequestId asked = session.answer_merged(recipe, three_questions());
       const RequestId into = session.merge_into_base(recipe);
-      const auto *first = wait_done(session, events, asked),
-                 *second = wait_done(session, events, into);
-      if (!first->error || !second->error || of_request<BaseMerged>(events, into)) return {};
-      return first->error->sentence();
+      const auto first = wait_done(session, events, asked)->error;
+      const auto second = wait_done(session, events, into)->error;
+      if (!first || !second || of_request<BaseMerged>(events, into)) return {};
+      return first->sentence();
     };
     QVERIFY(refused(merge({run("one"), run("wide")}, {1, 1}, "linear")).find("rank") !=
             std::string::npos);

@@ -109,6 +109,8 @@ void TestMergePage::a_slider_asks_when_it_is_let_go() {
   option.maximum = slider->maximum();
   option.sliderPosition = option.sliderValue = slider->value();
   option.orientation = Qt::Horizontal;
+  option.tickPosition = slider->tickPosition();
+  option.tickInterval = slider->tickInterval();
   const QPoint handle =
       slider->style()
           ->subControlRect(QStyle::CC_Slider, &option, QStyle::SC_SliderHandle, slider)
@@ -222,8 +224,6 @@ void TestMergePage::into_the_base_and_out_again() {
   QVERIFY(!person_->find<QSlider>("weight_json")->isEnabled());
   compare->run();
   WAIT_UNTIL(!compare->running() && compare->missing() == 0);
-  QCOMPARE(compare->data().rows.front().answers.front().text,
-           live().rows().front().answers.front().text);
   QVERIFY(compare->data().rows.front().answers.front().confidence() != confidence);
   WAIT_UNTIL(person_->find<QPushButton>("mergeIntoBase")->isEnabled());
   QVERIFY(person_->click("mergeIntoBase"));

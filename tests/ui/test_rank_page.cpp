@@ -83,6 +83,16 @@ void TestRankPage::layers_down_and_modules_across() {
   QCOMPARE(grid.modules[2][0], std::size_t(3));
   QCOMPARE(grid.modules[3][2], std::size_t(4));
   QCOMPARE(short_module_name(ranks.modules[1].name), QStringLiteral("language_model 0 · up_proj"));
+  AdapterRanks two_attentions;
+  for (const char* name :
+       {"decoder.block.0.layer.0.SelfAttention.q", "decoder.block.0.layer.1.EncDecAttention.q"}) {
+    ModuleRanks module;
+    module.name = name;
+    two_attentions.modules.push_back(module);
+  }
+  const HeatGrid both = heat_grid(two_attentions);
+  QCOMPARE(both.columns, (QStringList{"q", "EncDecAttention.q"}));
+  QCOMPARE(both.modules.front(), (std::vector<std::size_t>{0, 1}));
   HeatMap map;
   map.resize(400, 300);
   for (std::size_t i = 0; i < 5; ++i) ranks.modules[i].norm = static_cast<double>(i);

@@ -23,7 +23,8 @@ QString group_name(const QStringList& before) {
   return before.isEmpty() ? QString() : before.last();
 }
 
-Place place_of(const std::string& module) {
+/// `last`: how many of the last words call the module within its layer.
+Place place_of(const std::string& module, qsizetype last = 1) {
   const QStringList words = QString::fromStdString(module).split(QLatin1Char('.'));
   for (qsizetype i = 0; i < words.size(); ++i) {
     bool number = false;
@@ -31,7 +32,8 @@ Place place_of(const std::string& module) {
     if (!number) continue;
     const QString group = group_name(words.mid(0, i));
     const QString row = group.isEmpty() ? words[i] : group + QLatin1Char(' ') + words[i];
-    return {row, i + 1 < words.size() ? words.last() : QString()};
+    const QStringList inside = words.mid(i + 1);
+    return {row, inside.mid(std::max<qsizetype>(0, inside.size() - last)).join(QLatin1Char('.'))};
   }
   return {words.size() > 1 ? group_name(words.mid(0, words.size() - 1)) : QString(), words.last()};
 }
@@ -58,9 +60,16 @@ HeatGrid heat_grid(const AdapterRanks& ranks) {
   };
   std::vector<std::pair<std::size_t, std::size_t>> places;
   for (const ModuleRanks& module : ranks.modules) {
-    const Place place = place_of(module.name);
-    const std::size_t row = index(grid.rows, place.row);
-    places.emplace_back(row, index(grid.columns, place.column));
+    // Two attentions of one layer have a q each: as many words as tell them apart.
+    constexpr qsizetype kMostWords = 4;
+    for (qsizetype words = 1; words <= kMostWords; ++words) {
+      const Place place = place_of(module.name, words);
+      const std::pair at(index(grid.rows, place.row), index(grid.columns, place.column));
+      const bool taken = std::find(places.begin(), places.end(), at) != places.end();
+      if (taken && words < kMostWords) continue;
+      places.push_back(at);
+      break;
+    }
   }
   grid.modules.assign(
       static_cast<std::size_t>(grid.rows.size()),
