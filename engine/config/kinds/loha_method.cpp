@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // LoHa (Hyeon-Woo et al. 2022, FedPara): what is added to a weight is the product, number by
 // number, of two low-rank matrices.
-#include "engine/config/kinds/adapter_rows.h"
+#include "engine/config/kinds/lycoris_rows.h"
 
 namespace luthier {
 
@@ -15,20 +15,10 @@ Status check_loha(const Recipe& recipe) {
 }  // namespace
 
 MethodKind loha_method_kind() {
-  MethodKind kind{
-      {"loha",
-       "Two low-rank products, multiplied number by number, are added to each weight.",
-       rows::fields_of({rows::alpha(), rows::rank_dropout(), rows::module_dropout(),
-                        rows::init_weights(), rows::use_effective_conv2d()}),
-       {"adapter.r", "adapter.rank_pattern", "adapter.alpha_pattern", "adapter.target_modules",
-        "adapter.exclude_modules", "adapter.modules_to_save", "adapter.init_from"},
-       {{"training.learning_rate", 1e-3},
-        {"adapter.r", 8},
-        {"adapter.alpha", 8.0},
-        {"adapter.init_weights", "true"}},
-       check_loha}};
-  kind.peft_type = "LOHA";
-  return kind;
+  return lycoris_method_kind(
+      "loha", "LOHA",
+      "Two low-rank products, multiplied number by number, are added to each weight.", {},
+      check_loha);
 }
 
 }  // namespace luthier

@@ -15,20 +15,10 @@ namespace {
 
 const std::vector<SettingField>& fourierft_fields() {
   using Use = SettingField::Use;
-  static const std::vector<SettingField> table{
-      {"bias", Use::Read, ""},
-      {"exclude_modules", Use::Read, ""},
-      {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
-      {"init_weights", Use::Harmless, "it says how the tensors started"},
-      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
-      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
-      {"modules_to_save", Use::Read, ""},
-      {"n_frequency", Use::Read, ""},
-      {"n_frequency_pattern", Use::Read, ""},
-      {"random_loc_seed", Use::Read, ""},
-      {"scaling", Use::Read, ""},
-      {"target_modules", Use::Read, ""},
-  };
+  static const std::vector<SettingField> table = fields_of_kind(
+      method_kind("fourierft"),
+      {{"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
+       {"init_weights", Use::Harmless, "it says how the tensors started"}});
   return table;
 }
 
