@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <string_view>
 
 #include "engine/config/recipe_field.h"
 
@@ -214,25 +212,6 @@ Json write_kind_settings(const Kind& kind, const AdapterSettings& settings) {
   config["layers_pattern"] = nullptr;
   config["layers_to_transform"] = nullptr;
   return config;
-}
-
-std::vector<SettingField> fields_of_kind(const Kind& kind, std::vector<SettingField> besides) {
-  std::vector<SettingField> table = std::move(besides);
-  const auto add = [&](const char* name, Use use, const char* why) {
-    const std::string_view own = name;
-    const auto is = [&](const SettingField& field) { return own == field.name; };
-    if (std::none_of(table.begin(), table.end(), is)) table.push_back({name, use, why});
-  };
-  const auto add_setting = [&](const std::string& key) {
-    const std::size_t section = std::strlen("adapter.");
-    if (key.starts_with("adapter.") && key != "adapter.init_from")
-      add(key.c_str() + section, Use::Read, "");
-  };
-  for (const RecipeField& field : kind.fields) add_setting(field.about.key);
-  for (const std::string& key : kind.shares) add_setting(key);
-  for (const char* layers : {"layers_pattern", "layers_to_transform"})
-    add(layers, Use::Harmless, "the tensors say which modules it chose");
-  return table;
 }
 
 Json common_json() {

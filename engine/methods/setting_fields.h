@@ -55,8 +55,5 @@ Json common_json();
 Result<AdapterSettings> read_kind_settings(const Kind& kind, const Json& config,
                                            const std::string& where);
 Json write_kind_settings(const Kind& kind, const AdapterSettings& settings);
-/// The table of such a kind: its settings are read, the layers' numbers are the tensors' to tell,
-/// and `besides` says what else its config has, or which of its settings is not read.
-std::vector<SettingField> fields_of_kind(const Kind& kind, std::vector<SettingField> besides);
 
 }  // namespace luthier

@@ -7,10 +7,7 @@ namespace luthier {
 
 namespace {
 
-Status check_hra(const Recipe& recipe) {
-  LUTHIER_CHECK(check_rank(recipe));
-  return check_no_bias(recipe);
-}
+Status check_hra(const Recipe& recipe) { return check_no_bias(recipe); }
 
 }  // namespace
 
@@ -18,11 +15,13 @@ MethodKind hra_method_kind() {
   MethodKind kind{
       {"hra",
        "Each layer's input goes through a chain of mirrors that train.",
-       rows::fields_of({rows::kind_boolean(
+       rows::fields_of({rows::rank("Mirrors in each chain; of an even number each stands twice at "
+                                   "first, so that the chain does nothing."),
+                        rows::kind_boolean(
                             "adapter.apply_GS", "Mirrors at right angles",
                             "The mirrors are made orthogonal to one another (Gram-Schmidt).", false)
                             .advanced()}),
-       {"adapter.r", "adapter.bias", "adapter.target_modules", "adapter.exclude_modules",
+       {"adapter.bias", "adapter.target_modules", "adapter.exclude_modules",
         "adapter.modules_to_save", "adapter.init_from"},
        {{"training.learning_rate", 1e-3}, {"adapter.r", 8}},
        check_hra}};

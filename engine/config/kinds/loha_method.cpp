@@ -5,20 +5,12 @@
 
 namespace luthier {
 
-namespace {
-
-Status check_loha(const Recipe& recipe) {
-  LUTHIER_CHECK(check_rank(recipe));
-  return check_init_weights(recipe, {"true", "false"});
-}
-
-}  // namespace
-
 MethodKind loha_method_kind() {
   return lycoris_method_kind(
       "loha", "LOHA",
-      "Two low-rank products, multiplied number by number, are added to each weight.", {},
-      check_loha);
+      "Two low-rank products, multiplied number by number, are added to each weight.",
+      rows::init_weights("true adds nothing at first, false draws all tensors.",
+                         {"true", "false"}));
 }
 
 }  // namespace luthier

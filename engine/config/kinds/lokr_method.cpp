@@ -8,12 +8,9 @@ namespace luthier {
 namespace {
 
 Status check_lokr(const Recipe& recipe) {
-  LUTHIER_CHECK(check_rank(recipe));
-  if (recipe.adapter.more.integer("adapter.decompose_factor") == 0) {
-    return cross_fault("adapter.decompose_factor", "is 0, and no size divides by it.",
-                       "Write -1, or the size of the smaller factor.");
-  }
-  return check_init_weights(recipe, {"true", "false", "lycoris"});
+  if (recipe.adapter.more.integer("adapter.decompose_factor") != 0) return {};
+  return cross_fault("adapter.decompose_factor", "is 0, and no size divides by it.",
+                     "Write -1, or the size of the smaller factor.");
 }
 
 }  // namespace
@@ -21,6 +18,10 @@ Status check_lokr(const Recipe& recipe) {
 MethodKind lokr_method_kind() {
   return lycoris_method_kind(
       "lokr", "LOKR", "A Kronecker product of small matrices is added to each weight.",
+      rows::init_weights(
+          "true adds nothing at first, false draws all tensors, lycoris adds nothing "
+          "either and zeroes the other factor.",
+          {"true", "false", "lycoris"}),
       {rows::kind_boolean("adapter.decompose_both", "Both factors of low rank",
                           "The smaller factor is of low rank too, where the rank is small enough.",
                           false)

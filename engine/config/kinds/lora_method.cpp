@@ -37,7 +37,6 @@ Status check_lora_weights(const Recipe& recipe) {
 
 Status check_lora(const Recipe& recipe) {
   using Kind = ModuleSelector::Kind;
-  LUTHIER_CHECK(check_rank(recipe));
   if (recipe.adapter.init_from.empty()) {
     LUTHIER_CHECK(check_lora_together(recipe.adapter));
     LUTHIER_CHECK(check_lora_weights(recipe));

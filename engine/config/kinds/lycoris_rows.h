@@ -10,12 +10,12 @@
 
 namespace luthier {
 
-/// One of them, with the settings that it has besides.
+/// One of them, with its words for how it starts and the settings that it has besides.
 inline MethodKind lycoris_method_kind(const char* name, const char* peft_type, const char* help,
-                                      std::vector<rows::Row> besides,
-                                      Status (*check)(const Recipe& recipe)) {
+                                      rows::Row start, std::vector<rows::Row> besides = {},
+                                      Status (*check)(const Recipe& recipe) = nullptr) {
   std::vector<rows::Row> own{rows::alpha(), rows::rank_dropout(), rows::module_dropout(),
-                             rows::init_weights(), rows::use_effective_conv2d()};
+                             std::move(start), rows::use_effective_conv2d()};
   std::move(besides.begin(), besides.end(), std::back_inserter(own));
   MethodKind kind{
       {name,
@@ -23,10 +23,7 @@ inline MethodKind lycoris_method_kind(const char* name, const char* peft_type, c
        rows::fields_of(std::move(own)),
        {"adapter.r", "adapter.rank_pattern", "adapter.alpha_pattern", "adapter.target_modules",
         "adapter.exclude_modules", "adapter.modules_to_save", "adapter.init_from"},
-       {{"training.learning_rate", 1e-3},
-        {"adapter.r", 8},
-        {"adapter.alpha", 8.0},
-        {"adapter.init_weights", "true"}},
+       {{"training.learning_rate", 1e-3}, {"adapter.r", 8}, {"adapter.alpha", 8.0}},
        check}};
   kind.peft_type = peft_type;
   return kind;

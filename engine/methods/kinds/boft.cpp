@@ -6,6 +6,7 @@
 
 #include "engine/base/random_stream.h"
 #include "engine/methods/kinds/delta_linear.h"
+#include "engine/methods/kinds/kind_table.h"
 #include "engine/methods/kinds/turned_linear.h"
 #include "engine/nn/batch_part.h"
 
@@ -18,9 +19,8 @@ namespace {
 const std::vector<SettingField>& boft_fields() {
   using Use = SettingField::Use;
   static const std::vector<SettingField> table = fields_of_kind(
-      method_kind("boft"),
-      {{"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
-       {"init_weights", Use::Harmless, "it says how the tensors started"}});
+      method_kind("boft"), {{"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
+                            {"init_weights", Use::Harmless, "it says how the tensors started"}});
   return table;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // LoHa as PEFT has it: ΔW = (w1_a w1_b) ∘ (w2_a w2_b) · alpha / r.
 #include "engine/methods/kinds/delta_linear.h"
+#include "engine/methods/kinds/kind_table.h"
 
 namespace luthier {
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/methods/kinds/delta_linear.h"
+#include "engine/methods/kinds/kind_table.h"
 
 namespace luthier {
 
