@@ -2690,8 +2690,8 @@ of any size</translation>
             <translation>The decoder's weights do not change; with the tower fixed too, only the projector learns.</translation>
         </message>
         <message>
-            <source>LoRA rank</source>
-            <translation>LoRA rank</translation>
+            <source>Rank</source>
+            <translation>Rank</translation>
         </message>
         <message>
             <source>Columns of A and B: more can learn more and costs more memory; 8 to 64 is usual.</source>

@@ -2675,8 +2675,8 @@ of any size</source>
             <translation>디코더의 가중치를 바꾸지 않습니다. 타워까지 고정하면 프로젝터만 학습합니다.</translation>
         </message>
         <message>
-            <source>LoRA rank</source>
-            <translation>LoRA 랭크</translation>
+            <source>Rank</source>
+            <translation>랭크</translation>
         </message>
         <message>
             <source>Columns of A and B: more can learn more and costs more memory; 8 to 64 is usual.</source>

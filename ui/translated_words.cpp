@@ -32,7 +32,7 @@ namespace luthier {
   QT_TRANSLATE_NOOP("recipe", "The weights that carry picture features into the language model do not change."),
   QT_TRANSLATE_NOOP("recipe", "Keep the language model fixed"),
   QT_TRANSLATE_NOOP("recipe", "The decoder's weights do not change; with the tower fixed too, only the projector learns."),
-  QT_TRANSLATE_NOOP("recipe", "LoRA rank"),
+  QT_TRANSLATE_NOOP("recipe", "Rank"),
   QT_TRANSLATE_NOOP("recipe", "Columns of A and B: more can learn more and costs more memory; 8 to 64 is usual."),
   QT_TRANSLATE_NOOP("recipe", "LoRA alpha"),
   QT_TRANSLATE_NOOP("recipe", "The adapter's output is scaled by alpha / rank; twice the rank is usual."),

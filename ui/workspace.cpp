@@ -7,9 +7,11 @@
 #include <QSaveFile>
 #include <QSettings>
 #include <algorithm>
+#include <utility>
 
 #include "engine/compare/comparison.h"
 #include "engine/compare/result_folder.h"
+#include "engine/config/chosen_field.h"
 #include "engine/forecast/forecast.h"
 #include "ui/format.h"
 #include "ui/messages.h"
@@ -155,10 +157,12 @@ Status Workspace::set_field(const std::string& key, const std::string& value) {
   Recipe changed = recipe_;
   LUTHIER_CHECK(luthier::set_field(changed, key, value));
   const bool differs = recipe_to_yaml(changed) != recipe_to_yaml(recipe_);
-  recipe_ = changed;
-  // A fault in a field of another kind is nowhere to be seen, and nothing reads it.
+  const Recipe before = std::exchange(recipe_, std::move(changed));
+  // A fault in a field of another kind is nowhere to be seen, and nothing reads it. Under another
+  // kind a field may take what it has refused.
   drop_faults([&](const FieldFault& fault) {
-    return fault.key == key || !means_something(fault.key, recipe_);
+    return fault.key == key || !means_something(fault.key, recipe_) ||
+           as_chosen(fault.key, before) != as_chosen(fault.key, recipe_);
   });
   if (differs) emit recipe_changed();
   return {};

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/config/chosen_field.h"
 #include "engine/config/kinds.h"
 #include "engine/config/names_elsewhere.h"
 #include "engine/config/nearest_name.h"
@@ -69,10 +70,6 @@ std::string nearest_key(const std::string& key) {
                                                                             : sibling.key;
 }
 
-ChosenKinds chosen_kinds(const Recipe& recipe) {
-  return {recipe.strategy, recipe.objective, recipe.training.optim};
-}
-
 /// Every setting whose default some kind has of its own.
 std::vector<KindDefault> all_kind_defaults(const ChosenKinds& kinds) {
   std::vector<KindDefault> all{{"training.learning_rate", nullptr}};
@@ -88,17 +85,37 @@ std::vector<KindDefault> all_kind_defaults(const ChosenKinds& kinds) {
   return all;
 }
 
-/// After another kind was chosen: what stood at its default goes to the new one.
+/// After another kind was chosen: what stood at its default goes to the new one, and so does what
+/// is no value under it.
 void move_defaults(Recipe& recipe, const ChosenKinds& kinds_before) {
   Recipe before, after;
+  const ChosenKinds kinds = chosen_kinds(recipe);
   apply_kind_defaults(before, kinds_before);
-  apply_kind_defaults(after, chosen_kinds(recipe));
-  for (const KindDefault& entry : all_kind_defaults(chosen_kinds(recipe))) {
+  apply_kind_defaults(after, kinds);
+  for (const KindDefault& entry : all_kind_defaults(kinds)) {
     const RecipeField* field = exact_field(entry.key);
     if (!field) continue;
     if (entry.fixed || field->read(recipe) == field->read(before))
       field->write(recipe, field->read(after));
   }
+  for (const RecipeField& other : fields_otherwise()) {
+    const RecipeField& field = *exact_field(other.about.key);
+    if (!check_value(as_chosen(field, kinds), field.read(recipe), field.about.key))
+      field.write(recipe, field.read(after));
+  }
+}
+
+/// Settings that kinds have in different ways, each as the recipe's kinds have it: a value may have
+/// been chosen under another one.
+Status check_chosen(const Recipe& recipe) {
+  for (const RecipeField& other : fields_otherwise()) {
+    const RecipeField& field = *exact_field(other.about.key);
+    if (!applies(field.about, recipe)) continue;
+    const RecipeField& chosen = as_chosen(field, chosen_kinds(recipe));
+    LUTHIER_TRY(const Json checked,
+                check_value(chosen, field.read(recipe), "recipe: " + field.about.key));
+  }
+  return {};
 }
 
 }  // namespace
@@ -150,8 +167,8 @@ Result<std::string> get_field(const Recipe& recipe, const std::string& key) {
 
 Status set_field(Recipe& recipe, const std::string& key, const std::string& value) {
   LUTHIER_TRY(const RecipeField* field, find_field(key, {}));
-  LUTHIER_TRY(Json checked, value_from_text(*field, value, field->about.key));
   const ChosenKinds before = chosen_kinds(recipe);
+  LUTHIER_TRY(Json checked, value_from_text(as_chosen(*field, before), value, field->about.key));
   field->write(recipe, checked);
   if (chosen_kinds(recipe) != before) move_defaults(recipe, before);
   return {};
@@ -200,6 +217,7 @@ Status check_recipe(const Recipe& recipe) {
   if (recipe.output_dir.empty())
     return cross_fault("output_dir", "no run folder is named.",
                        "Give a folder to write the run to, such as runs/first.");
+  LUTHIER_CHECK(check_chosen(recipe));
   for (const Kind* kind : {static_cast<const Kind*>(&method_kind(recipe.strategy)),
                            static_cast<const Kind*>(&objective_kind(recipe.objective)),
                            static_cast<const Kind*>(&optimizer_kind(recipe.training.optim))})

@@ -98,9 +98,8 @@ Error not_built(const RecipeField& field, const std::string& value, const std::s
                      "What exists: " + joined(values) + ".");
 }
 
-/// Whether null is one of the choices, where PEFT has it among words.
-bool takes_null(const FieldDescription& about) {
-  return std::find(about.choices.begin(), about.choices.end(), "null") != about.choices.end();
+bool offers(const FieldDescription& about, const char* choice) {
+  return std::find(about.choices.begin(), about.choices.end(), choice) != about.choices.end();
 }
 
 /// "pissa_niter_4": a start with the number of its rounds.
@@ -119,7 +118,7 @@ Result<Json> check_choice(const RecipeField& field, const Json& value, const std
     text = value.get<bool>() ? "true" : "false";
   else if (value.is_string())
     text = value.get<std::string>();
-  else if (value.is_null() && takes_null(about))
+  else if (value.is_null() && offers(about, "null"))  // PEFT has it among words
     text = "null";
   else
     return wrong_type(("one of " + joined(about.choices)).c_str(), value, where);
@@ -130,7 +129,7 @@ Result<Json> check_choice(const RecipeField& field, const Json& value, const std
   if (about.key == "training.device" && names_cuda_device(text)) return Json(text);
   if (std::find(about.choices.begin(), about.choices.end(), text) != about.choices.end())
     return Json(text);
-  if (about.key == "adapter.init_lora_weights" && names_pissa_rounds(text)) return Json(text);
+  if (offers(about, "pissa") && names_pissa_rounds(text)) return Json(text);
   if (std::find(field.not_built.begin(), field.not_built.end(), text) != field.not_built.end())
     return not_built(field, text, where);
   std::string hint;

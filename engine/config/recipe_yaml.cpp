@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The recipe as a YAML file: read with every key checked, written whole. Reading gathers all values
-// first (file, then overrides), because the strategy that they name decides some defaults.
+// first (file, then overrides), because the kinds that they name decide what a value may be and
+// some defaults.
+#include <functional>
 #include <map>
 
+#include "engine/config/chosen_field.h"
 #include "engine/config/kinds.h"
 #include "engine/io/files.h"
 #include "engine/io/yaml.h"
@@ -11,6 +14,21 @@ namespace luthier {
 namespace {
 
 constexpr std::uint64_t kLargestRecipe = 4u << 20;
+
+/// A value as it is written, a file's or an override's text, and where.
+struct Written {
+  const RecipeField* field;
+  Json value;
+  std::string where;
+  bool is_text = false;
+
+  /// As these kinds have the field.
+  Result<Json> checked(const ChosenKinds& kinds) const {
+    const RecipeField& chosen = as_chosen(*field, kinds);
+    return is_text ? value_from_text(chosen, value.get<std::string>(), where)
+                   : check_value(chosen, value, where);
+  }
+};
 
 /// A checked value and the field it is for.
 struct Given {
@@ -36,24 +54,23 @@ Error unknown_key(const std::string& key, const std::string& leaf, const std::st
   return input_error("unknown setting.", place, fault.hint);
 }
 
-Status give(GivenByKey& given, const std::string& key, const std::string& leaf, const Json& value,
-            const std::string& where) {
+Status add_written(std::vector<Written>& all, const std::string& key, const std::string& leaf,
+                   const Json& value, const std::string& where) {
   const RecipeField* field = exact_field(key);
   if (!field) return unknown_key(key, leaf, where);
-  LUTHIER_TRY(Json checked, check_value(*field, value, where + ": " + key));
-  given[key] = {field, std::move(checked)};
+  all.push_back({field, value, where + ": " + key});
   return {};
 }
 
-Result<GivenByKey> values_of_file(const std::string& yaml, const std::string& where) {
-  GivenByKey given;
+Result<std::vector<Written>> written_in_file(const std::string& yaml, const std::string& where) {
+  std::vector<Written> all;
   LUTHIER_TRY(Json document, parse_yaml(yaml, where));
-  if (document.is_null()) return given;  // an empty file: all defaults
+  if (document.is_null()) return all;  // an empty file: all defaults
   if (!document.is_object())
     return input_error("a recipe must be a map of settings (key: value).", where);
   for (const auto& [name, value] : document.items()) {
     if (!is_section(name)) {
-      LUTHIER_CHECK(give(given, name, name, value, where));
+      LUTHIER_CHECK(add_written(all, name, name, value, where));
       continue;
     }
     if (value.is_null()) continue;  // "training:" with nothing under it
@@ -64,12 +81,13 @@ Result<GivenByKey> values_of_file(const std::string& yaml, const std::string& wh
           method ? "The method is named by strategy: lora; adapter holds its settings." : "");
     }
     for (const auto& [leaf, entry] : value.items())
-      LUTHIER_CHECK(give(given, name + "." + leaf, leaf, entry, where));
+      LUTHIER_CHECK(add_written(all, name + "." + leaf, leaf, entry, where));
   }
-  return given;
+  return all;
 }
 
-Status add_overrides(GivenByKey& given, const std::vector<std::string>& overrides) {
+Result<std::vector<Written>> written_in(const std::vector<std::string>& overrides) {
+  std::vector<Written> all;
   for (const std::string& override_text : overrides) {
     const auto mark = override_text.find('=');
     if (mark == std::string::npos || mark == 0)
@@ -77,9 +95,32 @@ Status add_overrides(GivenByKey& given, const std::vector<std::string>& override
                          "Write it as in --set training.max_steps=10.");
     const std::string key = override_text.substr(0, mark);
     LUTHIER_TRY(const RecipeField* field, find_field(key, "--set " + key));
-    LUTHIER_TRY(Json value, value_from_text(*field, override_text.substr(mark + 1),
-                                            "--set " + field->about.key));
-    given[field->about.key] = {field, std::move(value)};
+    const std::string where = "--set " + field->about.key;
+    all.push_back({field, override_text.substr(mark + 1), where, true});
+  }
+  return all;
+}
+
+/// The kinds that the values name, else those of `usual`. One that there is not is refused when its
+/// turn comes.
+ChosenKinds kinds_named(const std::vector<Written>& all, ChosenKinds usual) {
+  for (const Written& each : all) {
+    const std::string& key = each.field->about.key;
+    std::string* kind = key == "strategy"         ? &usual.strategy
+                        : key == "objective"      ? &usual.objective
+                        : key == "training.optim" ? &usual.optimizer
+                                                  : nullptr;
+    if (!kind) continue;
+    if (const auto name = each.checked(usual)) *kind = name->get<std::string>();
+  }
+  return usual;
+}
+
+/// Each value as these kinds have its field, later ones in the place of earlier ones.
+Status give(GivenByKey& given, const std::vector<Written>& all, const ChosenKinds& kinds) {
+  for (const Written& each : all) {
+    LUTHIER_TRY(Json checked, each.checked(kinds));
+    given[each.field->about.key] = {each.field, std::move(checked)};
   }
   return {};
 }
@@ -113,32 +154,23 @@ Error not_of_kind(const FieldDescription& about, const Recipe& recipe, const std
   return says(about.optimizers, "training.optim", recipe.training.optim);
 }
 
-/// The kinds that the values name, else the usual ones.
-ChosenKinds kinds_of(const GivenByKey& given) {
-  const Recipe usual;
-  ChosenKinds kinds{usual.strategy, usual.objective, usual.training.optim};
-  const auto chosen = [&](const char* key, std::string& name) {
-    const auto found = given.find(key);
-    if (found != given.end()) name = found->second.value.get<std::string>();
-  };
-  chosen("strategy", kinds.strategy);
-  chosen("objective", kinds.objective);
-  chosen("training.optim", kinds.optimizer);
-  return kinds;
-}
-
-/// `own`: the kinds that the file itself names. Where overrides choose others, what the file says
-/// of its own kinds' settings and leaves at the default is no contradiction.
-Result<Recipe> build(const GivenByKey& given, const ChosenKinds& own, const std::string& where) {
+/// `own`: the kinds that the file itself names, `kinds`: those that count. Where overrides choose
+/// others, what the file says of its own kinds' settings and leaves at the default is no
+/// contradiction.
+Result<Recipe> build(const GivenByKey& given, const ChosenKinds& own, const ChosenKinds& kinds,
+                     const std::string& where) {
   Recipe recipe, as_written;
   apply_kind_defaults(as_written, own);
-  apply_kind_defaults(recipe, kinds_of(given));
+  apply_kind_defaults(recipe, kinds);
   for (const auto& [key, entry] : given) {
     if (!may_carry(*entry.field, recipe)) {
       if (may_carry(*entry.field, as_written) && entry.value == entry.field->read(Recipe()))
         continue;
       return not_of_kind(entry.field->about, recipe, where + ": " + key);
     }
+    const auto fits = check_value(as_chosen(*entry.field, kinds), entry.value, where + ": " + key);
+    if (!fits && entry.value == entry.field->read(as_written)) continue;
+    if (!fits) return fits.error();
     entry.field->write(recipe, entry.value);
   }
   return recipe;
@@ -151,6 +183,21 @@ void resolve_beside(Json& path, const std::filesystem::path& folder) {
   std::error_code ignored;
   if (!std::filesystem::exists(given, ignored) && std::filesystem::exists(folder / given, ignored))
     path = (folder / given).lexically_normal().string();
+}
+
+/// `with_file`: what is done with the file's own values, before the overrides.
+Result<Recipe> recipe_of(const std::string& yaml, const std::string& where,
+                         const std::vector<std::string>& overrides,
+                         const std::function<void(GivenByKey&)>& with_file) {
+  LUTHIER_TRY(const std::vector<Written> in_file, written_in_file(yaml, where));
+  const ChosenKinds own = kinds_named(in_file, chosen_kinds(Recipe()));
+  GivenByKey given;
+  LUTHIER_CHECK(give(given, in_file, own));
+  with_file(given);
+  LUTHIER_TRY(const std::vector<Written> over, written_in(overrides));
+  const ChosenKinds kinds = kinds_named(over, own);
+  LUTHIER_CHECK(give(given, over, kinds));
+  return build(given, own, kinds, where);
 }
 
 std::string yaml_value(const FieldDescription& about, const Json& value) {
@@ -173,25 +220,20 @@ std::string yaml_value(const FieldDescription& about, const Json& value) {
 
 Result<Recipe> parse_recipe(const std::string& yaml, const std::string& where,
                             const std::vector<std::string>& overrides) {
-  LUTHIER_TRY(GivenByKey given, values_of_file(yaml, where));
-  const ChosenKinds own = kinds_of(given);
-  LUTHIER_CHECK(add_overrides(given, overrides));
-  return build(given, own, where);
+  return recipe_of(yaml, where, overrides, [](GivenByKey&) {});
 }
 
 Result<Recipe> read_recipe(const std::filesystem::path& file,
                            const std::vector<std::string>& overrides) {
   LUTHIER_TRY(std::string yaml, read_file(file, kLargestRecipe));
-  LUTHIER_TRY(GivenByKey given, values_of_file(yaml, file.string()));
-  for (const char* key : {"model", "image_folder", "adapter.init_from"})
-    if (const auto found = given.find(key); found != given.end())
-      resolve_beside(found->second.value, file.parent_path());
-  for (const char* key : {"dataset", "eval_dataset"})
-    if (const auto found = given.find(key); found != given.end())
-      for (Json& path : found->second.value) resolve_beside(path, file.parent_path());
-  const ChosenKinds own = kinds_of(given);
-  LUTHIER_CHECK(add_overrides(given, overrides));
-  return build(given, own, file.string());
+  return recipe_of(yaml, file.string(), overrides, [&](GivenByKey& given) {
+    for (const char* key : {"model", "image_folder", "adapter.init_from"})
+      if (const auto found = given.find(key); found != given.end())
+        resolve_beside(found->second.value, file.parent_path());
+    for (const char* key : {"dataset", "eval_dataset"})
+      if (const auto found = given.find(key); found != given.end())
+        for (Json& path : found->second.value) resolve_beside(path, file.parent_path());
+  });
 }
 
 std::string recipe_to_yaml(const Recipe& recipe) {

@@ -162,6 +162,7 @@ Tensor LoraVariant::norms(const LinearImpl& linear) const {
   const torch::NoGradGuard no_grad;
   if (taken_.a.defined()) return at::linalg_vector_norm(summed(linear), 2, at::IntArrayRef{1});
   const Tensor a = pair_->matrix_a().detach(), b = pair_->matrix_b().detach();
+  const TrainingProducts exact;  // A is not rounded as an answer's rows are
   const Tensor inner = weight_of(linear).product(a.to(linear.weight.dtype()), Tensor());
   return norms_of_sum(squares_, inner.to(torch::kFloat32).t(), a, b, pair_->scale);
 }

@@ -51,6 +51,7 @@ class RoutedLinear : public LinearPlug {
     const Tensor inner =
         matrix_product(in.reshape({-1, in.size(-1)}), low.near_a.t(), low.scale);  // [tokens, r]
     out.view({-1, out.size(-1)}).addmm_(inner, low.near_b.t());
+    if (low.bias.defined()) out.add_(low.bias);
   }
 
   Plugs<LinearPlug> plugs_;
@@ -153,9 +154,12 @@ bool RoutedAdapters::can_route(const Adapter& adapter) {
 RoutedAdapters::RoutedAdapters(Model& model, const std::vector<const Adapter*>& adapters)
     : route_(std::make_shared<RowRoute>()) {
   Ports ports = list_ports(model);
-  for (auto& [name, plugs] : by_module<LinearPlug>(adapters, route_))
-    hung_.push_back(hung_on(ports.linears.at(name)->plug, name,
-                            std::make_shared<RoutedLinear>(std::move(plugs))));
+  for (auto& [name, plugs] : by_module<LinearPlug>(adapters, route_)) {
+    const auto patches = ports.patches.find(name);
+    const LinearPlug*& port =
+        patches == ports.patches.end() ? ports.linears.at(name)->plug : patches->second->plug;
+    hung_.push_back(hung_on(port, name, std::make_shared<RoutedLinear>(std::move(plugs))));
+  }
   for (auto& [name, plugs] : by_module<EmbeddingPlug>(adapters, route_))
     hung_.push_back(hung_on(ports.embeddings.at(name)->plug, name,
                             std::make_shared<RoutedEmbedding>(std::move(plugs))));

@@ -3,16 +3,14 @@
 // create_loraplus_optimizer, by the tensors' names and dimensions.
 #pragma once
 
-#include <vector>
-
 #include "engine/config/recipe.h"
 #include "engine/optim/optimizer.h"
 
 namespace luthier {
 
-/// The rates of LoRA+ and what decays under it, where training.loraplus_lr_ratio is set.
-/// `in_layer_norm`: whether a module on the tensor's path is a LayerNorm, in their order.
-void apply_loraplus(std::vector<TrainedTensor>& tensors, const std::vector<bool>& in_layer_norm,
-                    const Recipe& recipe);
+/// Moves a tensor, whose rate is given already, to its group: `ratio` times that rate, or the
+/// recipe's of embeddings, and what decays there. `in_layer_norm`: a module on its path is one.
+void join_loraplus_group(TrainedTensor& trained, bool in_layer_norm, double ratio,
+                         const Recipe& recipe);
 
 }  // namespace luthier

@@ -12,7 +12,6 @@
 #include "engine/nn/parameters.h"
 #include "engine/optim/decay_rule.h"
 #include "engine/optim/rates.h"
-#include "engine/optim/loraplus.h"
 
 namespace luthier {
 namespace {
@@ -110,9 +109,11 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
   }
   const std::set<std::string> norms = layer_norms(*base.model);
   const std::map<std::string, TensorUse> uses = tensor_uses(*base.model);
+  std::vector<bool> within_norms;  // in the tensors' order
   const auto add = [&](const std::string& name, torch::Tensor tensor, const std::string& part) {
     tensor.requires_grad_(true);
-    TrainedTensor trained{name, part, tensor, decays(name, in_layer_norm(in_model(name), norms))};
+    within_norms.push_back(in_layer_norm(in_model(name), norms));
+    TrainedTensor trained{name, part, tensor, decays(name, within_norms.back())};
     const auto own = uses.find(in_model(name));
     if (own != uses.end()) trained.use = own->second;
     trained.plug = method->hangs_adapter() && own == uses.end();
@@ -156,11 +157,7 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
                        method->hangs_adapter() ? "adapter.target_modules" : "freeze",
                        "Leave at least one part unfrozen.");
   }
-  give_rates(trainables.tensors, recipe);
-  std::vector<bool> within_norms;
-  for (const TrainedTensor& trained : trainables.tensors)
-    within_norms.push_back(in_layer_norm(in_model(trained.name), norms));
-  apply_loraplus(trainables.tensors, within_norms, recipe);
+  give_rates(trainables.tensors, recipe, within_norms);
   std::sort(trainables.tensors.begin(), trainables.tensors.end(),
             [](const TrainedTensor& a, const TrainedTensor& b) { return a.name < b.name; });
   trainables.tower_fixed =

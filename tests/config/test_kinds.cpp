@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "engine/config/chosen_field.h"
 #include "engine/config/field_rows.h"
 #include "engine/config/kinds.h"
 
@@ -97,6 +98,66 @@ class TestKinds : public QObject {
     QCOMPARE(get_field(recipe, "training.learning_rate").value(), std::string("1.0e-5"));
     QVERIFY(set_field(recipe, "strategy", "full").ok());
     QCOMPARE(get_field(recipe, "training.learning_rate").value(), std::string("1.0e-6"));
+  }
+
+  void what_kinds_share_is_as_the_chosen_one_has_it() {
+    Recipe recipe;
+    const auto refused = [&](const char* key, const char* value) {
+      const Status status = set_field(recipe, key, value);
+      return status ? std::string() : status.error().sentence();
+    };
+    QVERIFY(refused("adapter.r", "0").find("at least 1") != std::string::npos);
+    QVERIFY(refused("adapter.init_lora_weights", "pissa_niter_4").empty());
+    QVERIFY(set_field(recipe, "strategy", "adalora").ok());
+    // What the new method does not know goes to its default.
+    QCOMPARE(recipe.adapter.init_lora_weights, std::string("true"));
+    QVERIFY(!refused("adapter.init_lora_weights", "pissa_niter_4").empty());
+    QVERIFY(set_field(recipe, "strategy", "oft").ok());
+    QVERIFY(refused("adapter.r", "4").empty() && refused("adapter.r", "0").empty());
+    QVERIFY(set_field(recipe, "strategy", "prefix_tuning").ok());
+    QCOMPARE(get_field(recipe, "adapter.init_weights").value(), std::string("\"null\""));
+    QVERIFY(refused("adapter.init_weights", "true").find("null, zero") != std::string::npos);
+    QVERIFY(refused("adapter.init_weights", "zero").empty());
+    QVERIFY(set_field(recipe, "strategy", "loha").ok());
+    QCOMPARE(get_field(recipe, "adapter.init_weights").value(), std::string("true"));
+    QVERIFY(!refused("adapter.init_weights", "lycoris").empty());
+    QVERIFY(set_field(recipe, "strategy", "lokr").ok());
+    QVERIFY(refused("adapter.init_weights", "lycoris").empty());
+    QCOMPARE(as_chosen("adapter.init_weights", recipe)->choices.size(), std::size_t{3});
+    QVERIFY(!as_chosen("adapter.nothing", recipe));
+    // Each way has the row's key, type and label, which messages call it by, and is its kind's.
+    for (const RecipeField& other : fields_otherwise()) {
+      const FieldDescription &about = other.about, &row = exact_field(about.key)->about;
+      QCOMPARE(about.label, row.label);
+      QVERIFY2(about.type == row.type, about.key.c_str());
+      QCOMPARE(about.strategies.size() + about.objectives.size() + about.optimizers.size(),
+               std::size_t{1});
+    }
+  }
+
+  void a_file_is_read_as_its_own_kinds_have_it() {
+    const auto fault = [](const char* yaml, const std::vector<std::string>& overrides = {}) {
+      const auto recipe = parse_recipe(yaml, "r", overrides);
+      return recipe ? std::string() : recipe.error().where;
+    };
+    QCOMPARE(fault("adapter: {r: 0}\nstrategy: oft"), std::string());
+    QCOMPARE(fault("adapter: {r: 0}"), std::string("r: adapter.r"));
+    QCOMPARE(fault("strategy: oft", {"adapter.r=0", "adapter.r=2"}), std::string());
+    QCOMPARE(fault("{}", {"adapter.r=0", "strategy=oft"}), std::string());
+    QCOMPARE(fault("strategy: oft", {"adapter.r=0", "strategy=hra"}),
+             std::string("--set adapter.r"));
+    // What the file leaves at its own method's default says nothing of another one.
+    const auto moved = parse_recipe("{strategy: oft, adapter: {r: 0}}", "r", {"strategy=hra"});
+    QVERIFY2(moved, moved ? "" : moved.error().sentence().c_str());
+    QCOMPARE(moved->adapter.r, std::int64_t{8});
+    QCOMPARE(fault("{strategy: lokr, adapter: {init_weights: lycoris}}", {"strategy=loha"}),
+             std::string("r: adapter.init_weights"));
+    // A recipe that no reader has seen.
+    Recipe recipe;
+    recipe.model = recipe.output_dir = "x";
+    recipe.dataset = {"x"};
+    recipe.adapter.r = 0;
+    QCOMPARE(check_recipe(recipe).error().where, std::string("recipe: adapter.r"));
   }
 
   void recipes_of_before_carry_all_settings() {

@@ -355,6 +355,10 @@ class TestRecipeFields : public QObject {
       QVERIFY2(help.find("\n  " + field.key + ": ") != std::string::npos, field.key.c_str());
     QVERIFY(help.find("training.learning_rate: 2.0e-4") != std::string::npos);
     QVERIFY(help.find("full | freeze | lora") != std::string::npos);
+    // And what kinds have otherwise.
+    QVERIFY(help.find("\n        oft: (from 0) Blocks that") != std::string::npos);
+    QVERIFY(help.find("\n        prefix_tuning: (null | zero)") != std::string::npos);
+    QVERIFY(help.find("\n      Default: 256 (vera)") != std::string::npos);
   }
 
   void differences_are_named() {

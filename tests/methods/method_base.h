@@ -42,12 +42,16 @@ class MethodBase {
     if (!loaded) qFatal("%s", loaded.error().sentence().c_str());
     return loaded.take();
   }
-  Recipe recipe(const std::string& strategy, const std::vector<std::string>& settings = {}) const {
+  Result<Recipe> try_recipe(const std::string& strategy,
+                            const std::vector<std::string>& settings) const {
     std::vector<std::string> all{"strategy=" + strategy, "model=" + folder().string(), "dataset=d",
                                  "output_dir=o"};
     if (strategy == "trainable_tokens") all.push_back("adapter.token_indices=[5, 11, 20]");
     all.insert(all.end(), settings.begin(), settings.end());
-    auto recipe = parse_recipe("", "test", all);
+    return parse_recipe("", "test", all);
+  }
+  Recipe recipe(const std::string& strategy, const std::vector<std::string>& settings = {}) const {
+    auto recipe = try_recipe(strategy, settings);
     if (!recipe) qFatal("%s", recipe.error().sentence().c_str());
     return recipe.take();
   }

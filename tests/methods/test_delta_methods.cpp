@@ -24,9 +24,10 @@ class TestDeltaMethods : public QObject {
   }
   Error refused(const std::string& strategy, const std::vector<std::string>& settings) {
     LoadedModel loaded = base_.load();
-    const Recipe recipe = base_.recipe(strategy, settings);
-    if (const Status checked = check_recipe(recipe); !checked) return checked.error();
-    const auto made = create_adapter(loaded, strategy, recipe.adapter, 3);
+    const auto recipe = base_.try_recipe(strategy, settings);
+    if (!recipe) return recipe.error();
+    if (const Status checked = check_recipe(*recipe); !checked) return checked.error();
+    const auto made = create_adapter(loaded, strategy, recipe->adapter, 3);
     return made ? Error() : made.error();
   }
   /// What stands behind a module's name → its shape.
@@ -62,6 +63,23 @@ class TestDeltaMethods : public QObject {
     QVERIFY(refused("lokr", {"adapter.decompose_factor=0"}).where.ends_with("decompose_factor"));
     QVERIFY(refused("loha", {"adapter.init_weights=lycoris"}).where.ends_with("init_weights"));
     QVERIFY(refused("loha", {"adapter.r=0"}).where.ends_with("adapter.r"));
+  }
+
+  /// What AdaLoRA's config has of LoRA's, PEFT heeds and we do not compute.
+  void adalora_as_more_than_pairs() {
+    const auto method = find_method("adalora");
+    const Json plain = {{"peft_type", "ADALORA"}, {"init_r", 4}, {"target_modules", {"q_proj"}}};
+    QVERIFY(read_settings(**method, plain, "config"));
+    const std::map<std::string, Json> more{{"layer_replication", Json::parse("[[0, 2]]")},
+                                           {"target_parameters", Json::parse("[\"q.weight\"]")},
+                                           {"trainable_token_indices", Json::parse("[5]")}};
+    for (const auto& [key, value] : more) {
+      Json config = plain;
+      config[key] = value;
+      const auto refused = read_settings(**method, config, "config");
+      QVERIFY2(!refused, key.c_str());
+      QCOMPARE(refused.error().where, "config: " + key);
+    }
   }
 
   /// Blocks as near to what was asked for as divides the input, 64 numbers here.

@@ -12,9 +12,8 @@
 #include "engine/methods/lora_starts.h"
 #include "engine/methods/merge.h"
 #include "engine/models/packing.h"
-#include "engine/optim/loraplus.h"
 #include "engine/train/strategy.h"
-#include "tests/methods/method_base.h"
+#include "tests/methods/slopes.h"
 
 using namespace luthier;
 using namespace luthier::test;
@@ -155,7 +154,7 @@ class TestLoraFamily : public QObject {
   }
 
   void gradients_are_slopes_data() { settings(true); }
-  /// But DoRA's norm has no gradient: there only the magnitude's slope is one.
+  /// But DoRA's norm has no gradient, so that of its pair is no slope (doras_gradients).
   void gradients_are_slopes() {
     QFETCH(QStringList, set);
     LoadedModel loaded = base_.load();
@@ -164,36 +163,12 @@ class TestLoraFamily : public QObject {
     disturb(*adapter);
     adapter->activate();
     adapter->set_training(true, 5);
-    Example example;
-    for (int i = 0; i < 12; ++i) example.input_ids.push_back(5 + i * 3);
-    example.labels.assign(example.input_ids.size(), kIgnoreLabel);
-    const ModelInput input = collate({example});
-    const auto value = [&] {
-      return loaded.model->decode(loaded.model->embed(input), nullptr).square().mean();
-    };
-    auto tensors = adapter->tensors();
-    for (auto& [key, tensor] : tensors) tensor.set_requires_grad(true);
-    value().backward();
     int looked = 0;
-    for (auto& [key, tensor] : tensors) {
-      const Tensor gradient = tensor.grad();
-      if (!gradient.defined()) continue;
-      if (dora && !key.ends_with("lora_magnitude_vector")) continue;
-      if (looked++ >= 8) continue;
-      const torch::NoGradGuard no_grad;
-      const auto place = gradient.abs().flatten().argmax().item<std::int64_t>();
-      Tensor number = tensor.view({-1}).select(0, place);
-      const double wanted = gradient.flatten()[place].item<double>(), step = 1e-2;
-      const double was = number.item<double>();
-      number.fill_(was + step);
-      const double above = value().item<double>();
-      number.fill_(was - step);
-      const double below = value().item<double>();
-      number.fill_(was);
-      const double slope = (above - below) / (2 * step);
-      QVERIFY2(std::abs(slope - wanted) <= 2e-2 * std::abs(wanted) + 2e-4,
-               qPrintable(QString("%1: %2 and %3").arg(key.c_str()).arg(slope).arg(wanted)));
-    }
+    const QString wrong =
+        wrong_slope(*adapter, value_of(loaded), looked, [&](const std::string& key) {
+          return dora && key.find("lora_magnitude_vector") == std::string::npos;
+        });
+    QVERIFY2(wrong.isEmpty(), qPrintable(wrong));
     QVERIFY(looked > 0);
   }
 
@@ -229,6 +204,58 @@ class TestLoraFamily : public QObject {
     const Tensor full = torch::mm(x, sum.t()) * factor + linear->bias;
     const Tensor quarter = 0.75 * linear->product(x) + 0.25 * full;
     QVERIFY(far(plug.forward(x, *linear), quarter) < 1e-6);
+  }
+
+  /// The gradients of the formula above with the norm held fixed, under dropout too.
+  void doras_gradients() {
+    torch::manual_seed(6);
+    Linear linear(6, 5, true, torch::TensorOptions());
+    {
+      const torch::NoGradGuard no_grad;
+      linear->weight.slot().copy_(torch::randn({5, 6}));
+      linear->bias.copy_(torch::randn({5}));
+    }
+    const double s = 0.7;
+    const Tensor target = torch::randn({7, 5});
+    std::vector<Tensor> leaves{torch::randn({2, 6}), torch::randn({5, 2}), torch::rand({5}) + 0.5,
+                               torch::randn({7, 6})};
+    for (Tensor& leaf : leaves) leaf.set_requires_grad(true);
+    const Tensor &a = leaves[0], &b = leaves[1], &m = leaves[2], &x = leaves[3];
+    for (const bool training : {false, true}) {
+      const auto pair = std::make_shared<LoraLinear>(a, b, s, 0.4, 0);
+      LoraVariant plug(pair, {});
+      plug.rescale(m, *linear);
+      plug.training = training;
+      plug.seed = 11;
+      const Tensor mask =
+          dropped_out(torch::ones({7, 6}), 0.4, pair->low_rank_of(plug, 1, torch::kFloat32).seed);
+      const Tensor w = linear->weight.dense(), dropped = training ? x * mask : x;
+      const Tensor norm = (w + s * torch::mm(b, a)).detach().square().sum(1).sqrt();
+      const Tensor factor = m / norm;
+      const Tensor formula = torch::mm(x, w.t()) + linear->bias +
+                             (factor - 1) * torch::mm(dropped, w.t()) +
+                             factor * s * torch::mm(torch::mm(dropped, a.t()), b.t());
+      const auto wanted = torch::autograd::grad({(formula * target).sum()}, leaves);
+      const auto got = torch::autograd::grad({(plug.forward(x, *linear) * target).sum()}, leaves);
+      for (std::size_t i = 0; i < leaves.size(); ++i) QVERIFY(far(got[i], wanted[i]) < 1e-5);
+    }
+  }
+
+  /// Over eight bits the norm is that of the dense numbers, in training and in answers alike.
+  void doras_norm_of_eight_bits() {
+    torch::manual_seed(7);
+    const torch::NoGradGuard no_grad;
+    const Json how{{"load_in_8bit", true}};
+    const auto kind = find_weight_kind(how, "here");
+    auto packed = weight_packing(**kind)->pack(torch::randn({24, 64}), how, "w");
+    QVERIFY(packed);
+    LinearImpl linear{torch::zeros({24, 64})};
+    linear.weight = Weight(packed.take());
+    const Tensor a = torch::randn({4, 64}), b = torch::randn({24, 4});
+    LoraVariant plug(std::make_shared<LoraLinear>(a, b, 0.5, 0.0, 0), {});
+    plug.rescale(torch::ones({24}), linear);
+    const Tensor sum = linear.weight.dense(torch::kFloat32) + 0.5 * torch::mm(b, a);
+    QVERIFY(far(plug.norms(linear), sum.square().sum(1).sqrt()) < 1e-5);
   }
 
   /// With dropout what was taken out of the weight still sees x as it is.

@@ -21,7 +21,8 @@ Tensor logits_of_rows(Model& model, const std::vector<int>& lengths) {
   for (const int length : lengths) {
     Example example;
     for (int i = 0; i < length; ++i)
-      example.input_ids.push_back(static_cast<TokenId>(5 + (i * 7 + length + 11 * static_cast<int>(rows.size())) % 90));
+      example.input_ids.push_back(
+          static_cast<TokenId>(5 + (i * 7 + length + 11 * static_cast<int>(rows.size())) % 90));
     example.labels.assign(example.input_ids.size(), kIgnoreLabel);
     rows.push_back(std::move(example));
   }
@@ -37,8 +38,7 @@ class TestRoutedAdapters : public QObject {
   std::shared_ptr<Adapter> make(LoadedModel& model, const std::string& strategy,
                                 const std::vector<std::string>& settings = {},
                                 std::uint64_t seed = 3) {
-    auto adapter =
-        create_adapter(model, strategy, base_->recipe(strategy, settings).adapter, seed);
+    auto adapter = create_adapter(model, strategy, base_->recipe(strategy, settings).adapter, seed);
     if (!adapter) qFatal("%s", adapter.error().sentence().c_str());
     const torch::NoGradGuard no_grad;
     auto generator = at::make_generator<at::CPUGeneratorImpl>(seed + 50);
@@ -54,7 +54,7 @@ class TestRoutedAdapters : public QObject {
     QTest::addColumn<QString>("method");
     QTest::addColumn<bool>("unequal");
     for (const bool unequal : {false, true}) {
-      for (const char* method : {"lora", "ia3", "bottleneck", "all"})
+      for (const char* method : {"lora", "lora with biases", "ia3", "bottleneck", "all"})
         QTest::addRow("%s%s", method, unequal ? ", rows of unequal lengths" : "")
             << method << unequal;
     }
@@ -65,8 +65,15 @@ class TestRoutedAdapters : public QObject {
     LoadedModel model = base_->load();
     std::vector<std::shared_ptr<Adapter>> adapters;
     if (method == "all") {
-      adapters = {make(model, "lora", {"adapter.r=4", "adapter.target_modules=[q_proj, embed_tokens]"}),
-                  make(model, "ia3"), make(model, "bottleneck"), make(model, "lora", {}, 8)};
+      adapters = {
+          make(model, "lora", {"adapter.r=4", "adapter.target_modules=[q_proj, embed_tokens]"}),
+          make(model, "ia3"), make(model, "bottleneck"), make(model, "lora", {}, 8)};
+    } else if (method == "lora with biases") {
+      const std::vector<std::string> biased{"adapter.lora_bias=true"};
+      // One of them on the tower's convolution too, which a text does not pass.
+      adapters = {make(model, "lora", biased),
+                  make(model, "lora", {"adapter.target_modules=[patch_embedding, v_proj]"}, 4),
+                  make(model, "lora", biased, 8)};
     } else {
       for (const std::uint64_t seed : {3, 8, 21})
         adapters.push_back(make(model, method.toStdString(), {}, seed));
@@ -108,7 +115,8 @@ class TestRoutedAdapters : public QObject {
     LoadedModel model = base_->load();
     QVERIFY(!RoutedAdapters::can_route(*make(model, "prefix_tuning")));
     QVERIFY(!RoutedAdapters::can_route(*make(model, "prompt_tuning")));
-    QVERIFY(!RoutedAdapters::can_route(*make(model, "lora", {"adapter.modules_to_save=[lm_head]"})));
+    QVERIFY(
+        !RoutedAdapters::can_route(*make(model, "lora", {"adapter.modules_to_save=[lm_head]"})));
   }
 
   void places_that_are_no_rows_are_not_guessed() {
@@ -125,11 +133,15 @@ class TestRoutedAdapters : public QObject {
   void a_merge_in_memory_is_undone_to_the_bit_data() {
     QTest::addColumn<QString>("method");
     QTest::addColumn<QString>("setting");
-    QTest::newRow("LoRA") << "lora" << "adapter.r=4";
+    QTest::newRow("LoRA") << "lora"
+                          << "adapter.r=4";
     QTest::newRow("LoRA on the embedding, the head whole")
-        << "lora" << "adapter.target_modules=[embed_tokens, q_proj]";
-    QTest::newRow("the head whole") << "lora" << "adapter.modules_to_save=[lm_head]";
-    QTest::newRow("IA3") << "ia3" << "";
+        << "lora"
+        << "adapter.target_modules=[embed_tokens, q_proj]";
+    QTest::newRow("the head whole") << "lora"
+                                    << "adapter.modules_to_save=[lm_head]";
+    QTest::newRow("IA3") << "ia3"
+                         << "";
   }
   void a_merge_in_memory_is_undone_to_the_bit() {
     QFETCH(QString, method);

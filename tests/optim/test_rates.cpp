@@ -59,6 +59,34 @@ class TestRates : public QObject {
     QCOMPARE(rate_of(matrix, recipe), 0.02);
   }
 
+  /// Groups and decay are PEFT's; what a group's rate multiplies is the tensor's own.
+  void loraplus_multiplies_what_a_tensor_has() {
+    Recipe recipe;
+    recipe.training.learning_rate = 1e-3;
+    QVERIFY(set_field(recipe, "training.loraplus_lr_ratio", "8").ok());
+    QVERIFY(set_field(recipe, "training.adapter_learning_rate", "5e-4").ok());
+    const auto named = [](const char* name, std::vector<std::int64_t> shape) {
+      TrainedTensor trained{name, "language_model", torch::zeros(shape)};
+      trained.plug = true;
+      return trained;
+    };
+    std::vector<TrainedTensor> tensors{
+        named("q.lora_A.weight", {2, 3}), named("q.lora_B.weight", {3, 2}),
+        named("e.lora_embedding_A", {2, 9}), named("q.lora_B.bias", {3}), named("n.weight", {3})};
+    give_rates(tensors, recipe, {false, false, false, false, true});
+    const double rates[] = {0.5, 4, 1e-3, 4, 4};
+    const bool decay[] = {true, true, true, false, false};
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      QVERIFY2(std::abs(tensors[i].rate - rates[i]) < 1e-12, tensors[i].name.c_str());
+      QCOMPARE(tensors[i].decay, decay[i]);
+    }
+    // What is set of another method stays in the recipe and moves nothing.
+    QVERIFY(set_field(recipe, "strategy", "hra").ok());
+    recipe.training.learning_rate = 5e-4;
+    give_rates(tensors, recipe);
+    for (const TrainedTensor& trained : tensors) QCOMPARE(trained.rate, 1.0);
+  }
+
   void a_rate_beside_none_is_refused() {
     Recipe recipe;
     recipe.model = recipe.output_dir = "x", recipe.dataset = {"x"};

@@ -257,6 +257,7 @@ def is_sentence(pattern):
 # Texts that are data, code, a document of its own or the command line's, and no message.
 OTHER_FILES = (
     "engine/config/recipe_fields.cpp",
+    "engine/config/training_fields.cpp",
     "engine/config/quantization_fields.cpp",
     "engine/config/recipe_help.cpp",
     "engine/teaching/language.cpp",

@@ -2,20 +2,13 @@
 // The settings form: nothing is launched, tried, saved or written as a command that is not what the
 // fields show. A field at fault is gone to, wherever it is; messages move nothing, and go with
 // their cause.
-#include "tests/ui/driver.h"
+#include "tests/ui/form_desk.h"
 #include "ui/messages.h"
-#include "ui/train/command_line.h"
-#include "ui/widgets/banner.h"
 
 using namespace luthier;
-using luthier::test::Desk;
-using luthier::test::Person;
+using luthier::test::object_of;
 
 namespace {
-
-QString object_of(const QString& key) {
-  return QStringLiteral("field_") + QString(key).replace(QLatin1Char('.'), QLatin1Char('_'));
-}
 
 /// Selects all of a line and types over it; the line keeps the focus, as when F5 comes next.
 void type_only(QLineEdit* line, const QString& text) {
@@ -25,90 +18,26 @@ void type_only(QLineEdit* line, const QString& text) {
   QTest::keyClicks(line, text);
 }
 
-/// A command line as a shell splits it: spaces between words, single quotes, a backslash before a
-/// quote outside of them.
-QStringList shell_words(const QString& text) {
-  QStringList words{QString()};
-  bool quoted = false;
-  for (qsizetype i = 0; i < text.size(); ++i) {
-    if (text[i] == QLatin1Char('\''))
-      quoted = !quoted;
-    else if (text[i] == QLatin1Char('\\') && !quoted)
-      words.last() += text[++i];
-    else if (text[i] == QLatin1Char(' ') && !quoted)
-      words << QString();
-    else
-      words.last() += text[i];
-  }
-  return words;
-}
-
 }  // namespace
 
-class TestSettings : public QObject {
+class TestSettings : public QObject, protected luthier::test::FormDesk {
   Q_OBJECT
 
  private slots:
-  void init();
-  void cleanup();
+  void init() { open(); }
+  void cleanup() { close(); }
   void launch_refuses_what_is_not_shown_data();
   void launch_refuses_what_is_not_shown();
   void every_way_of_using_the_recipe_refuses();
   void the_first_fault_is_the_one_gone_to();
   void a_missing_setting_is_gone_to();
   void what_is_shown_is_what_is_used();
-  void a_value_that_no_list_names_is_shown();
-  void chips_replace_a_regular_expression();
   void the_forecast_says_of_which_values_it_is();
   void messages_move_nothing();
   void a_message_goes_with_its_cause();
-  void another_method_is_a_change();
-  void the_command_names_a_file_that_is_there();
-  void the_command_means_these_settings();
   void errors_follow_the_theme();
   void keys_are_said_as_labels();
-  void each_heading_stands_once();
-  void what_a_kind_brings_is_shown();
-  void what_the_model_lacks_is_not_asked();
-
- private:
-  QLineEdit* line(const QString& key) const { return person_->find<QLineEdit>(object_of(key)); }
-  QLabel* error(const QString& key) const {
-    return person_->find<QLabel>(object_of(key) + QStringLiteral("_error"));
-  }
-  Banner* banner() const;
-  Recipe base() const;
-  Workspace& workspace() const { return window_->workspace(); }
-
-  Desk desk_;
-  std::unique_ptr<MainWindow> window_;
-  std::unique_ptr<Person> person_;
 };
-
-Recipe TestSettings::base() const {
-  Recipe recipe = default_recipe(Recipe());
-  recipe.model = teaching_base()->string();
-  recipe.dataset = {
-      luthier::test::few_rows(desk_, "json", 4, QStringLiteral("rows.jsonl")).toStdString()};
-  recipe.output_dir = desk_.run(QStringLiteral("settings")).toStdString();
-  return recipe;
-}
-
-void TestSettings::init() {
-  window_ = std::make_unique<MainWindow>();
-  window_->resize(1280, 800);
-  window_->show();
-  QVERIFY(luthier::test::wait_for_window(window_.get()));
-  QApplication::setActiveWindow(window_.get());
-  person_ = std::make_unique<Person>(*window_);
-  window_->show_page(PageId::Train);
-  workspace().replace_recipe(base());
-}
-
-void TestSettings::cleanup() {
-  person_.reset();
-  window_.reset();
-}
 
 void TestSettings::launch_refuses_what_is_not_shown_data() {
   QTest::addColumn<QString>("key");
@@ -258,31 +187,12 @@ void TestSettings::what_is_shown_is_what_is_used() {
   QCOMPARE(person_->state(), SessionState::Empty);
 }
 
-void TestSettings::a_value_that_no_list_names_is_shown() {
-  Recipe recipe = base();
-  recipe.training.device = "cuda:1";
-  workspace().replace_recipe(recipe);
-  QCOMPARE(person_->find<QComboBox>("field_training_device")->currentText(),
-           QStringLiteral("cuda:1"));
-  QCOMPARE(person_->find<QComboBox>("field_training_device")->currentData().toString(),
-           QStringLiteral("cuda:1"));
-}
-
-void TestSettings::chips_replace_a_regular_expression() {
-  person_->type(object_of("adapter.target_modules"), "(q|v)_proj");
-  QCOMPARE(workspace().recipe().adapter.target_modules.kind, ModuleSelector::Kind::Regex);
-  QVERIFY(person_->click("chip_k_proj"));
-  QCOMPARE(workspace().recipe().adapter.target_modules.kind, ModuleSelector::Kind::Names);
-  QCOMPARE(workspace().recipe().adapter.target_modules.names, std::vector<std::string>{"k_proj"});
-  QCOMPARE(line("adapter.target_modules")->text(), QStringLiteral("k_proj"));
-}
-
 void TestSettings::the_forecast_says_of_which_values_it_is() {
   WAIT_UNTIL(workspace().forecast_is_current());
   auto* note = person_->find<QLabel>("trainableLabel");
   const QString whole = note->text();
   type_only(line("adapter.r"), "8x");
-  QVERIFY2(note->toolTip().contains(QStringLiteral("LoRA rank 8")), qPrintable(note->toolTip()));
+  QVERIFY2(note->toolTip().contains(QStringLiteral("Rank 8")), qPrintable(note->toolTip()));
   QVERIFY(note->text() != whole);
   QVERIFY(person_->find<QWidget>("forecastBar")->graphicsEffect());
   person_->type(object_of("adapter.r"), "16");
@@ -373,76 +283,6 @@ void TestSettings::a_message_goes_with_its_cause() {
   QVERIFY(!banner()->isVisible());
 }
 
-void TestSettings::another_method_is_a_change() {
-  auto* badge = person_->find<QLabel>("changedBadge");
-  QVERIFY(workspace().changed_fields().empty());
-  const QString unchanged = badge->text();
-  for (const char* method : {"freeze", "full"}) {
-    QVERIFY(workspace().set_field("strategy", method).ok());
-    QCOMPARE(workspace().changed_fields().size(), std::size_t(1));
-    QVERIFY(badge->text() != unchanged);
-    QVERIFY(person_->find<QToolButton>("field_strategy_reset")->isVisible());
-  }
-  QVERIFY(person_->click("field_strategy_reset"));
-  QCOMPARE(workspace().recipe().strategy, std::string("lora"));
-  QCOMPARE(workspace().recipe().training.learning_rate, 2e-4);
-  QCOMPARE(badge->text(), unchanged);
-  QVERIFY(workspace().set_field("strategy", "freeze").ok());
-  QVERIFY(person_->click("resetRecipe"));
-  QCOMPARE(workspace().recipe().strategy, std::string("lora"));
-  QCOMPARE(badge->text(), unchanged);
-}
-
-void TestSettings::the_command_names_a_file_that_is_there() {
-  QVERIFY(workspace().set_field("adapter.r", "8").ok());
-  QVERIFY(person_->choose("recipeMenuButton", "showCommand"));
-  auto* dialog = window_->findChild<QDialog*>("commandDialog");
-  WAIT_UNTIL(dialog && dialog->isVisible());
-  auto* text = dialog->findChild<QPlainTextEdit*>("commandText");
-  const QString command = text->toPlainText();
-  const QString file =
-      command.section(QStringLiteral(" train "), 1).section(QLatin1Char(' '), 0, 0);
-  QVERIFY2(QFileInfo(file).isFile() && QFileInfo(file).isAbsolute(), qPrintable(command));
-  const auto read = read_recipe(to_path(file));
-  QVERIFY(read.ok());
-  QVERIFY(recipe_differences(*read, workspace().recipe()).empty());
-  // Whole: the longest path wraps, and no bar hides its end.
-  QCOMPARE(text->lineWrapMode(), QPlainTextEdit::WidgetWidth);
-  QCOMPARE(text->wordWrapMode(), QTextOption::WrapAtWordBoundaryOrAnywhere);
-  QVERIFY(text->document()->documentLayout()->documentSize().width() <=
-          text->viewport()->width() + 1);
-  QVERIFY(text->textInteractionFlags() & Qt::TextSelectableByMouse);
-  QTest::mouseClick(dialog->findChild<QPushButton*>("commandCopy"), Qt::LeftButton);
-  QCOMPARE(QGuiApplication::clipboard()->text(), command);
-  QTest::keyClick(dialog, Qt::Key_Escape);
-}
-
-void TestSettings::the_command_means_these_settings() {
-  // By the recipe's own file, with what was changed since; also where another method moves
-  // defaults.
-  const QString file = desk_.folder.filePath(QStringLiteral("own recipe.yaml"));
-  QVERIFY(workspace().save_recipe(file).ok());
-  QVERIFY(workspace().set_field("strategy", "freeze").ok());
-  QVERIFY(workspace().set_field("training.learning_rate", "2e-4").ok());
-  QVERIFY(workspace().set_field("adapter.target_modules", "it's|(odd)").ok());
-  const auto command = equivalent_command(workspace());
-  QVERIFY(command.ok() && !command->written);
-  QCOMPARE(command->file, file);
-  QVERIFY(command->text.contains(QLatin1Char('\'') + file + QLatin1Char('\'')));
-  QStringList words = shell_words(command->text);
-  std::vector<std::string> settings;
-  for (qsizetype i = 0; i + 1 < words.size(); ++i)
-    if (words[i] == QLatin1String("--set")) settings.push_back(words[i + 1].toStdString());
-  const auto read = read_recipe(to_path(file), settings);
-  QVERIFY2(read.ok(), read.ok() ? "" : read.error().sentence().c_str());
-  for (const FieldDifference& d : recipe_differences(*read, workspace().recipe()))
-    QFAIL(d.key.c_str());
-  // The file went away: another one is named.
-  QVERIFY(QFile::remove(file));
-  const auto again = equivalent_command(workspace());
-  QVERIFY(again.ok() && again->written && QFileInfo::exists(again->file));
-}
-
 void TestSettings::errors_follow_the_theme() {
   person_->type(object_of("adapter.r"), "8x");
   const auto back = qScopeGuard([] { Theme::instance().choose(Theme::Choice::Light); });
@@ -481,70 +321,6 @@ void TestSettings::keys_are_said_as_labels() {
                           "page says what is wrong with each."));
   // A section that one method has is that choice.
   QCOMPARE(field_of(input_error("x", "recipe: freeze")), std::string("strategy"));
-}
-
-Banner* TestSettings::banner() const {
-  return window_->page(PageId::Train)->findChild<Banner*>("banner", Qt::FindDirectChildrenOnly);
-}
-
-void TestSettings::each_heading_stands_once() {
-  QVERIFY(person_->click("advancedToggle"));
-  QVERIFY(workspace().set_field("objective", "dpo").ok());
-  QStringList headings;
-  // What has no field of its own, in the order it is shown.
-  auto* inside = person_->find<QScrollArea>("formScroll")->widget();
-  for (int i = 0; i < inside->layout()->count(); ++i) {
-    const auto* label = qobject_cast<QLabel*>(inside->layout()->itemAt(i)->widget());
-    if (label && label->isVisible()) headings << label->text();
-  }
-  QCOMPARE(headings, (QStringList{QStringLiteral("Model and data"), QStringLiteral("Objective"),
-                                  QStringLiteral("Method"), QStringLiteral("Pictures"),
-                                  QStringLiteral("Training")}));
-  // And what the objective brings stands below it, above the method.
-  const auto top = [&](const char* key) {
-    auto* field = person_->find<QWidget>(object_of(QLatin1String(key)));
-    return field->mapTo(inside, QPoint(0, 0)).y();
-  };
-  inside->layout()->activate();
-  QVERIFY(top("objective") < top("ref_model") && top("ref_model") < top("dpo.beta"));
-  QVERIFY(top("dpo.beta") < top("strategy") && top("strategy") < top("adapter.r"));
-}
-
-void TestSettings::what_a_kind_brings_is_shown() {
-  QVERIFY(workspace().set_field("objective", "dpo").ok());
-  QCOMPARE(line("training.learning_rate")->text(), QStringLiteral("1.0e-5"));
-  QVERIFY(workspace().set_field("objective", "sft").ok());
-  QVERIFY(workspace().set_field("strategy", "prefix_tuning").ok());
-  auto* start = person_->find<QComboBox>(object_of(QStringLiteral("adapter.init_weights")));
-  QCOMPARE(start->count(), 2);
-  QCOMPARE(start->currentData().toString(), QStringLiteral("null"));
-  QVERIFY(workspace().set_field("adapter.init_weights", "zero").ok());
-  QCOMPARE(start->currentData().toString(), QStringLiteral("zero"));
-  start->setCurrentIndex(0);
-  emit start->activated(0);
-  QVERIFY(workspace().faults().empty());
-  QCOMPARE(workspace().changed_fields().size(), std::size_t(1));  // the method alone
-}
-
-void TestSettings::what_the_model_lacks_is_not_asked() {
-  QVERIFY(person_->click("advancedToggle"));
-  QVERIFY(workspace().set_field("strategy", "freeze").ok());
-  const auto shown = [&](const char* key) {
-    return person_->find<QWidget>(object_of(QLatin1String(key)))->isVisible();
-  };
-  QVERIFY(shown("image.max_pixels") && shown("image_folder") && shown("freeze.vision_tower"));
-  ModelLoaded text_alone;
-  text_alone.summary.folder = workspace().recipe().model;
-  text_alone.summary.parts = {{"language_model", 1}};
-  emit workspace().bridge().model_loaded(text_alone);
-  QVERIFY(!shown("image.max_pixels") && !shown("image_folder") && !shown("freeze.vision_tower"));
-  QVERIFY(shown("freeze.language_model"));
-  // What is set stays in sight.
-  QVERIFY(workspace().set_field("image.max_pixels", "4096").ok());
-  QVERIFY(shown("image.max_pixels"));
-  // Of a model that is not loaded nothing is known.
-  QVERIFY(workspace().set_field("model", "elsewhere").ok());
-  QVERIFY(shown("image_folder") && shown("freeze.vision_tower"));
 }
 
 QTEST_MAIN(TestSettings)

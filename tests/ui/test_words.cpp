@@ -3,7 +3,7 @@
 // translated.
 #include <QtTest>
 
-#include "engine/config/recipe.h"
+#include "engine/config/chosen_field.h"
 #include "engine/runs/run_records.h"
 #include "engine/session/session.h"
 #include "ui/language.h"
@@ -70,7 +70,9 @@ void TestWords::recipe_fields_are_translated() {
                        [](QChar c) { return c.unicode() >= 0xAC00 && c.unicode() <= 0xD7A3; });
   };
   static const QStringList same{QStringLiteral("DoRA")};
-  for (const FieldDescription& field : recipe_fields()) {
+  std::vector<FieldDescription> all = recipe_fields();
+  for (const RecipeField& other : fields_otherwise()) all.push_back(other.about);
+  for (const FieldDescription& field : all) {
     for (const std::string* text : {&field.label, &field.help, &field.unit})
       if (!text->empty() && !same.contains(QString::fromStdString(*text)))
         QVERIFY2(has_korean(recipe_text(*text)), text->c_str());

@@ -67,7 +67,7 @@ void FieldError::paintEvent(QPaintEvent* event) {
 }
 
 FieldEditor::FieldEditor(const FieldDescription& field, QWidget* canvas, QWidget* parent)
-    : QWidget(parent), field_(field), canvas_(canvas) {
+    : QWidget(parent), field_(field), help_(field.help), choices_(field.choices), canvas_(canvas) {
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
   layout->setSpacing(2);
@@ -152,12 +152,26 @@ QWidget* FieldEditor::make_line(bool path) {
 
 QWidget* FieldEditor::make_choice() {
   combo_ = new QuietCombo(this);
-  for (const std::string& choice : field_.choices)
-    combo_->addItem(QString(), QString::fromStdString(choice));
+  fill_choices();
   combo_->setMinimumContentsLength(6);
   combo_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
   connect(combo_, &QComboBox::activated, this, [this] { emit edited(value(), true); });
   return combo_;
+}
+
+void FieldEditor::fill_choices() {
+  combo_->clear();
+  for (const std::string& choice : choices_)
+    combo_->addItem(recipe_text(choice), QString::fromStdString(choice));
+}
+
+void FieldEditor::show_as(const FieldDescription& chosen) {
+  const bool other_choices = combo_ && choices_ != chosen.choices;
+  if (!other_choices && help_ == chosen.help) return;
+  choices_ = chosen.choices;
+  help_ = chosen.help;
+  if (other_choices) fill_choices();
+  retranslate();
 }
 
 QWidget* FieldEditor::focus_target() const {
@@ -296,7 +310,7 @@ void FieldEditor::browse() {
 }
 
 void FieldEditor::retranslate() {
-  const QString label = recipe_text(field_.label), help = recipe_text(field_.help);
+  const QString label = recipe_text(field_.label), help = recipe_text(help_);
   QWidget* target = focus_target();
   target->setAccessibleName(label);
   target->setAccessibleDescription(help);

@@ -39,6 +39,8 @@ class FieldEditor : public QWidget {
   FieldEditor(const FieldDescription& field, QWidget* canvas, QWidget* parent = nullptr);
 
   const FieldDescription& field() const { return field_; }
+  /// The field as the recipe's kinds have it: its choices and its help.
+  void show_as(const FieldDescription& chosen);
   /// Shows a value that came from elsewhere; silent.
   void show_value(const QString& value);
   /// Shows a text that is no value, as it was typed here or in another editor of the field.
@@ -69,10 +71,13 @@ class FieldEditor : public QWidget {
   void mark();
   QWidget* make_line(bool path);
   QWidget* make_choice();
+  void fill_choices();
   void browse();
   void retranslate();
 
-  FieldDescription field_;
+  FieldDescription field_;  ///< as the table has it
+  std::string help_;
+  std::vector<std::string> choices_;
   QLineEdit* line_ = nullptr;
   QComboBox* combo_ = nullptr;
   QCheckBox* box_ = nullptr;

@@ -14,6 +14,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "engine/config/chosen_field.h"
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/messages.h"
@@ -218,6 +219,7 @@ void RecipeForm::refresh_row(const Row& row, bool mine) {
   const Recipe& recipe = workspace_.recipe();
   const FieldDescription& field = row.editor->field();
   const FieldFault* fault = workspace_.fault_of(field.key);
+  if (const FieldDescription* chosen = as_chosen(field.key, recipe)) row.editor->show_as(*chosen);
   // What another tool's recipe sets for pictures stays in sight with a model that sees none.
   const bool fits = applies(field, recipe) && (mine || fault || workspace_.model_has(field.key));
   // What is changed or at fault is never out of sight, and what a person is at does not go when

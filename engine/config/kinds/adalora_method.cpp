@@ -18,11 +18,6 @@ Status check_adalora(const Recipe& recipe) {
                        "is not below adapter.init_r, so nothing would be pruned.",
                        "Lower it, raise adapter.init_r, or choose strategy: lora.");
   }
-  const std::string& init = recipe.adapter.init_lora_weights;
-  if (init != "true" && init != "false") {
-    return cross_fault("adapter.init_lora_weights", "is " + init + ", which is LoRA's alone.",
-                       "Write true or false.");
-  }
   return {};
 }
 
@@ -78,10 +73,11 @@ MethodKind adalora_method_kind() {
                 .at_least(1)
                 .at_most(1e12)
                 .advanced(),
+            rows::initial_adapter("true: adds nothing at first; false: all is drawn.",
+                                  {"true", "false"}),
             rows::layers_to_transform(), rows::layers_pattern()}),
-       {"adapter.lora_alpha", "adapter.lora_dropout", "adapter.init_lora_weights",
-        "adapter.target_modules", "adapter.exclude_modules", "adapter.modules_to_save",
-        "adapter.init_from"},
+       {"adapter.lora_alpha", "adapter.lora_dropout", "adapter.target_modules",
+        "adapter.exclude_modules", "adapter.modules_to_save", "adapter.init_from"},
        {{"training.learning_rate", 1e-3},
         {"adapter.init_r", 12},
         {"adapter.lora_alpha", 8.0},

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Settings that several methods have, each under the name that PEFT gives it in that method's
 // config: ranks and alphas lie where LoRA's do, so that what goes by them (patterns, sizes, files)
-// is written once.
+// is written once. Where methods take other values or mean other things by one name, each has a row
+// of its own.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/config/field_rows.h"
@@ -23,6 +25,11 @@ inline Row rank_called(const char* key, const char* label, const char* help) {
   return row;
 }
 
+/// adapter.r of a method whose rank means something of its own.
+inline Row rank(const char* help, double least = 1) {
+  return rank_called("adapter.r", "Rank", help).at_least(least).at_most(65536);
+}
+
 /// A name of AdapterSettings::rank_pattern.
 inline Row rank_pattern_called(const char* key, const char* label, const char* help) {
   Row row = describe(Type::Pattern, key, label, help);
@@ -38,6 +45,17 @@ inline Row rank_pattern_called(const char* key, const char* label, const char* h
       recipe.adapter.rank_pattern.emplace_back(name, rank.get<std::int64_t>());
   };
   return row;
+}
+
+/// adapter.init_lora_weights of another method than LoRA, by its words.
+inline Row initial_adapter(const char* help, std::vector<std::string> words) {
+  Row row = describe(Type::Choice, "adapter.init_lora_weights", "Initial adapter", help);
+  row.field.about.choices = std::move(words);
+  row.field.read = [](const Recipe& recipe) { return Json(recipe.adapter.init_lora_weights); };
+  row.field.write = [](Recipe& recipe, const Json& value) {
+    recipe.adapter.init_lora_weights = value.get<std::string>();
+  };
+  return std::move(row).advanced();
 }
 
 /// AdapterSettings::lora_alpha as the methods of LyCORIS call it.
@@ -59,22 +77,18 @@ inline Row rank_dropout() {
       .advanced();
 }
 
-inline Row module_dropout() {
-  return kind_number("adapter.module_dropout", "Module dropout",
-                     "LoHa and LoKr: how often a module is left out while training. OFT: PEFT "
-                     "reads it and drops nothing, and so it is here.",
-                     0)
+inline Row module_dropout(
+    const char* help = "How often a module's adapter is left out while training.") {
+  return kind_number("adapter.module_dropout", "Module dropout", help, 0)
       .at_least(0)
       .below(1)
       .advanced();
 }
 
-/// How an adapter's tensors start; each method takes some of the words.
-inline Row init_weights() {
-  return kind_choice("adapter.init_weights", "Start of the adapter",
-                     "LoHa, LoKr: true adds nothing at first, false draws all tensors, lycoris "
-                     "(LoKr) zeroes the other factor. Prefix: null draws, zero does not.",
-                     {"null", "zero", "true", "false", "lycoris"}, "null")
+/// How an adapter's tensors start, by the method's words, the usual one first.
+inline Row init_weights(const char* help, const std::vector<std::string>& words) {
+  return kind_choice("adapter.init_weights", "Start of the adapter", help, words,
+                     words.front().c_str())
       .advanced();
 }
 
@@ -87,25 +101,6 @@ inline Row use_effective_conv2d() {
 }  // namespace luthier::rows
 
 namespace luthier {
-
-/// adapter.init_weights is one of `words`.
-inline Status check_init_weights(const Recipe& recipe, const std::vector<std::string>& words) {
-  const std::string chosen = recipe.adapter.more.text("adapter.init_weights");
-  std::string all;
-  for (const std::string& word : words) {
-    if (word == chosen) return {};
-    all += (all.empty() ? "" : ", ") + word;
-  }
-  return cross_fault("adapter.init_weights",
-                     "is " + chosen + ", which " + recipe.strategy + " does not know.",
-                     "Write one of " + all + ".");
-}
-
-/// adapter.r is a rank.
-inline Status check_rank(const Recipe& recipe) {
-  if (recipe.adapter.r >= 1) return {};
-  return cross_fault("adapter.r", "is 0, and a rank is at least 1.", "Write a rank of 1 or more.");
-}
 
 /// adapter.bias is none, all or what PEFT calls the wrapped modules' under this method: `own`.
 inline Status check_bias(const Recipe& recipe, const std::string& own) {

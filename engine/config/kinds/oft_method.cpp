@@ -28,7 +28,8 @@ MethodKind oft_method_kind() {
       {"oft",
        "Blocks of each layer's input are turned by rotations that train.",
        rows::fields_of(
-           {rows::kind_integer("adapter.oft_block_size", "Block size",
+           {rows::rank("Blocks that each input is cut into; 0: as the block size gives.", 0),
+            rows::kind_integer("adapter.oft_block_size", "Block size",
                                "Numbers of the input that are turned together; 0: as adapter.r, "
                                "the number of blocks, gives.",
                                32)
@@ -55,8 +56,9 @@ MethodKind oft_method_kind() {
                 .at_least(1)
                 .at_most(64)
                 .advanced(),
-            rows::module_dropout(), rows::layers_to_transform(), rows::layers_pattern()}),
-       {"adapter.r", "adapter.bias", "adapter.target_modules", "adapter.exclude_modules",
+            rows::module_dropout("PEFT reads it and drops nothing, and so it is here."),
+            rows::layers_to_transform(), rows::layers_pattern()}),
+       {"adapter.bias", "adapter.target_modules", "adapter.exclude_modules",
         "adapter.modules_to_save", "adapter.init_from"},
        {{"training.learning_rate", 1e-3}, {"adapter.r", 0}},
        check_oft}};

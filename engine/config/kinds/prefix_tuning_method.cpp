@@ -9,7 +9,6 @@ namespace luthier {
 namespace {
 
 Status check_prefix_tuning(const Recipe& recipe) {
-  LUTHIER_CHECK(check_init_weights(recipe, {"null", "zero"}));
   if (recipe.training.gradient_checkpointing == "false") return {};
   return cross_fault("training.gradient_checkpointing",
                      "must be false under prefix_tuning, whose keys and values are made once for "
@@ -23,14 +22,17 @@ MethodKind prefix_tuning_method_kind() {
   MethodKind kind{
       {"prefix_tuning",
        "Keys and values in front of every layer's own train, all weights stay fixed.",
-       rows::fields_of({rows::num_virtual_tokens(),
-                        rows::kind_boolean(
-                            "adapter.prefix_projection", "Through a network",
-                            "The keys and values are made by a small network that trains.", false),
-                        rows::encoder_hidden_size(),
-                        rows::init_weights()}),
+       rows::fields_of(
+           {rows::num_virtual_tokens(),
+            rows::kind_boolean("adapter.prefix_projection", "Through a network",
+                               "The keys and values are made by a small network that trains.",
+                               false),
+            rows::encoder_hidden_size(),
+            rows::init_weights("null draws the numbers, zero does not.", {"null", "zero"})}),
        {"adapter.init_from"},
-       {{"training.learning_rate", 1e-2}, {"training.gradient_checkpointing", "false"}},
+       {{"training.learning_rate", 1e-2},
+        {"training.gradient_checkpointing", "false"},
+        {"adapter.init_weights", "null"}},
        check_prefix_tuning}};
   kind.peft_type = "PREFIX_TUNING";
   return kind;

@@ -9,7 +9,6 @@ namespace luthier {
 namespace {
 
 Status check_vera(const Recipe& recipe) {
-  LUTHIER_CHECK(check_rank(recipe));
   LUTHIER_CHECK(check_bias(recipe, "vera_only"));
   return check_layers_of(recipe);
 }
@@ -21,7 +20,9 @@ MethodKind vera_method_kind() {
       {"vera",
        "Vectors train that scale one pair of fixed random matrices, shared by all layers.",
        rows::fields_of(
-           {rows::kind_integer("adapter.projection_prng_key", "Seed of the matrices",
+           {rows::rank("Numbers between the two shared matrices; no more weights train for it than "
+                       "one a number and module."),
+            rows::kind_integer("adapter.projection_prng_key", "Seed of the matrices",
                                "The shared matrices are drawn from it.", 0)
                 .at_least(0)
                 .at_most(4294967295.0)
@@ -43,8 +44,7 @@ MethodKind vera_method_kind() {
                 .at_most(1e6)
                 .advanced(),
             rows::layers_to_transform(), rows::layers_pattern()}),
-       {"adapter.r", "adapter.bias", "adapter.target_modules", "adapter.modules_to_save",
-        "adapter.init_from"},
+       {"adapter.bias", "adapter.target_modules", "adapter.modules_to_save", "adapter.init_from"},
        {{"training.learning_rate", 4e-3}, {"adapter.r", 256}},
        check_vera}};
   kind.peft_type = "VERA";

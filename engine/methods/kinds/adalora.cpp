@@ -70,13 +70,22 @@ const std::vector<SettingField>& adalora_fields() {
   using Use = SettingField::Use;
   static const std::vector<SettingField> table = [] {
     std::vector<SettingField> all{
-        {"beta1", Use::Read, ""},       {"beta2", Use::Read, ""},
-        {"bias", Use::Read, ""},        {"deltaT", Use::Read, ""},
-        {"init_r", Use::Read, ""},      {"orth_reg_weight", Use::Read, ""},
-        {"target_r", Use::Read, ""},    {"tfinal", Use::Read, ""},
-        {"tinit", Use::Read, ""},       {"total_step", Use::Read, ""},
-        {"lora_alpha", Use::Read, ""},  {"lora_dropout", Use::Read, ""},
-        {"rank_pattern", Use::Read, ""}};
+        {"beta1", Use::Read, ""},
+        {"beta2", Use::Read, ""},
+        {"bias", Use::Read, ""},
+        {"deltaT", Use::Read, ""},
+        {"init_r", Use::Read, ""},
+        {"orth_reg_weight", Use::Read, ""},
+        {"target_r", Use::Read, ""},
+        {"tfinal", Use::Read, ""},
+        {"tinit", Use::Read, ""},
+        {"total_step", Use::Read, ""},
+        {"lora_alpha", Use::Read, ""},
+        {"lora_dropout", Use::Read, ""},
+        {"rank_pattern", Use::Read, ""},
+        {"layer_replication", Use::Refused, "repeats layers of the base"},
+        {"target_parameters", Use::Refused, "adapts weights by their own names"},
+        {"trainable_token_indices", Use::Refused, "trains rows of the embedding"}};
     for (const SettingField& field : lora_fields()) {
       const auto same = [&](const SettingField& own) {
         return std::string_view(own.name) == field.name;
@@ -85,9 +94,7 @@ const std::vector<SettingField>& adalora_fields() {
       const std::string_view name = field.name;
       const bool modules = name.ends_with("_modules") || name == "modules_to_save";
       const bool layers = name == "layers_to_transform" || name == "layers_pattern";
-      const bool read = modules || layers || name == "init_lora_weights";
-      const bool refused = name == "trainable_token_indices" || name == "target_parameters";
-      if (read || refused)
+      if (modules || layers || name == "init_lora_weights")
         all.push_back(field);
       else
         all.push_back({field.name, Use::Harmless, "PEFT's AdaLoRA makes no use of it"});

@@ -7,6 +7,7 @@
 
 #include "engine/base/random_stream.h"
 #include "engine/methods/kinds/delta_linear.h"
+#include "engine/methods/kinds/kind_table.h"
 #include "engine/methods/kinds/turned_linear.h"
 #include "engine/nn/batch_part.h"
 
@@ -18,20 +19,9 @@ namespace {
 
 const std::vector<SettingField>& boft_fields() {
   using Use = SettingField::Use;
-  static const std::vector<SettingField> table{
-      {"bias", Use::Read, ""},
-      {"boft_block_num", Use::Read, ""},
-      {"boft_block_size", Use::Read, ""},
-      {"boft_dropout", Use::Read, ""},
-      {"boft_n_butterfly_factor", Use::Read, ""},
-      {"exclude_modules", Use::Read, ""},
-      {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
-      {"init_weights", Use::Harmless, "it says how the tensors started"},
-      {"layers_pattern", Use::Read, ""},
-      {"layers_to_transform", Use::Read, ""},
-      {"modules_to_save", Use::Read, ""},
-      {"target_modules", Use::Read, ""},
-  };
+  static const std::vector<SettingField> table = fields_of_kind(
+      method_kind("boft"), {{"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
+                            {"init_weights", Use::Harmless, "it says how the tensors started"}});
   return table;
 }
 

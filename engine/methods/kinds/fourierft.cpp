@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "engine/methods/kinds/delta_linear.h"
+#include "engine/methods/kinds/kind_table.h"
 
 namespace luthier {
 
@@ -15,20 +16,10 @@ namespace {
 
 const std::vector<SettingField>& fourierft_fields() {
   using Use = SettingField::Use;
-  static const std::vector<SettingField> table{
-      {"bias", Use::Read, ""},
-      {"exclude_modules", Use::Read, ""},
-      {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
-      {"init_weights", Use::Harmless, "it says how the tensors started"},
-      {"layers_pattern", Use::Read, ""},
-      {"layers_to_transform", Use::Read, ""},
-      {"modules_to_save", Use::Read, ""},
-      {"n_frequency", Use::Read, ""},
-      {"n_frequency_pattern", Use::Read, ""},
-      {"random_loc_seed", Use::Read, ""},
-      {"scaling", Use::Read, ""},
-      {"target_modules", Use::Read, ""},
-  };
+  static const std::vector<SettingField> table =
+      fields_of_kind(method_kind("fourierft"),
+                     {{"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
+                      {"init_weights", Use::Harmless, "it says how the tensors started"}});
   return table;
 }
 

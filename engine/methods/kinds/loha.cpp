@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // LoHa as PEFT has it: ΔW = (w1_a w1_b) ∘ (w2_a w2_b) · alpha / r.
 #include "engine/methods/kinds/delta_linear.h"
+#include "engine/methods/kinds/kind_table.h"
 
 namespace luthier {
 
@@ -10,21 +11,9 @@ namespace {
 
 const std::vector<SettingField>& loha_fields() {
   using Use = SettingField::Use;
-  static const std::vector<SettingField> table{
-      {"alpha", Use::Read, ""},
-      {"alpha_pattern", Use::Read, ""},
-      {"exclude_modules", Use::Read, ""},
-      {"init_weights", Use::Read, ""},
-      {"layers_pattern", Use::Read, ""},
-      {"layers_to_transform", Use::Read, ""},
-      {"module_dropout", Use::Read, ""},
-      {"modules_to_save", Use::Read, ""},
-      {"r", Use::Read, ""},
-      {"rank_dropout", Use::Read, ""},
-      {"rank_pattern", Use::Read, ""},
-      {"target_modules", Use::Read, ""},
-      {"use_effective_conv2d", Use::Harmless, "it is of convolutions, which have other tensors"},
-  };
+  static const std::vector<SettingField> table = fields_of_kind(
+      method_kind("loha"),
+      {{"use_effective_conv2d", Use::Harmless, "it is of convolutions, which have other tensors"}});
   return table;
 }
 

@@ -12,6 +12,7 @@
 #include "engine/io/weight_kinds/bnb_state.h"
 #include "engine/kernels/packed.h"
 #include "engine/nn/packed_loops.h"
+#include "engine/nn/weights/filling.h"
 #include "engine/nn/weights/nested_scales.h"
 #include "engine/nn/weights/stored_parts.h"
 
@@ -65,22 +66,9 @@ class FourBitWeight : public PackedWeight {
   Tensor dense_rows(std::int64_t begin, std::int64_t end, torch::ScalarType type) const override {
     const torch::NoGradGuard no_grad;
     const std::int64_t first = begin * cols(), last = end * cols();
-    Tensor flat;
-    if (!bytes_.is_cpu()) {
-      flat = on_device(first, last, type);
-    } else {
-      const bool direct =
-          type == torch::kFloat32 || type == torch::kBFloat16 || type == torch::kFloat16;
-      flat = torch::empty({last - first},
-                          torch::TensorOptions().dtype(direct ? type : torch::kFloat32));
-      if (flat.scalar_type() == torch::kFloat32)
-        fill(flat.data_ptr<float>(), first, last);
-      else if (flat.scalar_type() == torch::kBFloat16)
-        fill(flat.data_ptr<at::BFloat16>(), first, last);
-      else
-        fill(flat.data_ptr<at::Half>(), first, last);
-      flat = flat.to(type);
-    }
+    const Tensor flat =
+        bytes_.is_cpu() ? filled({last - first}, type, [&](auto* out) { fill(out, first, last); })
+                        : on_device(first, last, type);
     return flat.view({end - begin, cols()});
   }
 
@@ -100,7 +88,7 @@ class FourBitWeight : public PackedWeight {
                        blocks = divided_up(last, block_) - block,
                        end = std::min(rows() * cols(), begin + blocks * block_),
                        whole = (end - begin) / block_;
-    const Tensor pairs = pairs_.defined() ? pairs_ : pairs_of(book_);
+    const Tensor pairs = pairs_.defined() ? pairs_ : values_of_bytes(book_.values);
     const Tensor flat =
         pairs.index_select(0, bytes_.slice(0, begin / 2, divided_up(end, 2)).to(torch::kInt32))
             .view({-1});
@@ -115,7 +103,7 @@ class FourBitWeight : public PackedWeight {
   PackedPointer to(torch::Device device) const override {
     auto moved = c10::make_intrusive<FourBitWeight>(book_, bytes_.to(device), scales_.to(device),
                                                     shape_, block_, type_);
-    if (!device.is_cpu()) moved->pairs_ = pairs_of(book_).to(device);
+    if (!device.is_cpu()) moved->pairs_ = values_of_bytes(book_.values).to(device);
     return moved;
   }
 
@@ -137,17 +125,6 @@ class FourBitWeight : public PackedWeight {
   }
 
  private:
-  /// What the halves of each byte stand for, [256, 2], the high one first.
-  static Tensor pairs_of(const Codebook& book) {
-    const Tensor pairs = torch::empty({256, 2}, torch::kFloat32);
-    float* to = pairs.mutable_data_ptr<float>();
-    for (std::size_t byte = 0; byte < 256; ++byte) {
-      *to++ = book.values[byte >> 4];
-      *to++ = book.values[byte & 15];
-    }
-    return pairs;
-  }
-
   template <class T>
   void fill(T* out, std::int64_t first, std::int64_t last) const {
     if (first >= last) return;

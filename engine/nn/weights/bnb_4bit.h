@@ -22,6 +22,18 @@ Result<PackedPointer> pack(const Codebook& book, const torch::Tensor& weight, co
 Result<PackedPointer> read(const Codebook& book, const StoredParts& parts, std::int64_t rows,
                            std::int64_t cols, const Json& settings, const std::string& where);
 
+/// The row of a kind, by the function that has its numbers.
+template <const Codebook& (*kBook)()>
+WeightPacking packing_of() {
+  return {
+      kBook().kind,
+      [](const torch::Tensor& weight, const Json& settings, const std::string& where) {
+        return pack(kBook(), weight, settings, where);
+      },
+      [](const StoredParts& parts, std::int64_t rows, std::int64_t cols, const Json& settings,
+         const std::string& where) { return read(kBook(), parts, rows, cols, settings, where); }};
+}
+
 /// Numbers [first, last) of the flattened weight by tensor operations alone, as devices other than
 /// the CPU do it; for a test to compare.
 torch::Tensor dense_by_operations(const PackedWeight& weight, std::int64_t first, std::int64_t last,

@@ -8,21 +8,21 @@ namespace luthier {
 
 const WeightKind& fp4_weight_kind();
 
-const WeightPacking& fp4_weight_packing() {
+namespace {
+
+const bnb_4bit::Codebook& fp4_book() {
   static const bnb_4bit::Codebook book{
       &fp4_weight_kind(),
       {0.0F / 12, 0.0625F / 12, 8.0F / 12, 12.0F / 12, 4.0F / 12, 6.0F / 12, 2.0F / 12, 3.0F / 12,
        0.0F / 12, -0.0625F / 12, -8.0F / 12, -12.0F / 12, -4.0F / 12, -6.0F / 12, -2.0F / 12,
        -3.0F / 12}};
-  static const WeightPacking packing{
-      &fp4_weight_kind(),
-      [](const torch::Tensor& weight, const Json& settings, const std::string& where) {
-        return bnb_4bit::pack(book, weight, settings, where);
-      },
-      [](const StoredParts& parts, std::int64_t rows, std::int64_t cols, const Json& settings,
-         const std::string& where) {
-        return bnb_4bit::read(book, parts, rows, cols, settings, where);
-      }};
+  return book;
+}
+
+}  // namespace
+
+const WeightPacking& fp4_weight_packing() {
+  static const WeightPacking packing = bnb_4bit::packing_of<fp4_book>();
   return packing;
 }
 

@@ -7,8 +7,8 @@
 #include <numeric>
 
 #include "engine/base/text.h"
-#include "engine/device/parallel.h"
 #include "engine/nn/packed_loops.h"
+#include "engine/nn/weights/filling.h"
 
 namespace luthier::grouped_4bit {
 
@@ -37,22 +37,12 @@ class GroupedWeight : public PackedWeight {
   Tensor dense_rows(std::int64_t begin, std::int64_t end, torch::ScalarType type) const override {
     const torch::NoGradGuard no_grad;
     if (!own_.codes.is_cpu()) return by_operations(begin, end, type);
-    const bool direct =
-        type == torch::kFloat32 || type == torch::kBFloat16 || type == torch::kFloat16;
-    Tensor dense = torch::empty({end - begin, cols()},
-                                torch::TensorOptions().dtype(direct ? type : torch::kFloat32));
-    if (dense.scalar_type() == torch::kFloat32)
-      fill(dense.data_ptr<float>(), begin, end);
-    else if (dense.scalar_type() == torch::kBFloat16)
-      fill(dense.data_ptr<at::BFloat16>(), begin, end);
-    else
-      fill(dense.data_ptr<at::Half>(), begin, end);
-    return dense.to(type);
+    return filled({end - begin, cols()}, type, [&](auto* out) { fill(out, begin, end); });
   }
 
   Tensor by_operations(std::int64_t begin, std::int64_t end, torch::ScalarType type) const {
     const torch::NoGradGuard no_grad;
-    const Tensor pairs = pairs_.defined() ? pairs_ : made_pairs();
+    const Tensor pairs = pairs_.defined() ? pairs_ : values_of_bytes(kWholes);
     const Tensor dense =
         pairs.index_select(0, own_.codes.slice(0, begin, end).reshape({-1}).to(torch::kInt32))
             .view({end - begin, -1})
@@ -76,7 +66,7 @@ class GroupedWeight : public PackedWeight {
     for (Tensor* tensor : {&there.codes, &there.zeros, &there.scales, &there.order})
       if (tensor->defined()) *tensor = tensor->to(device);
     auto made = c10::make_intrusive<GroupedWeight>(kind_, std::move(there));
-    if (!device.is_cpu()) made->pairs_ = made_pairs().to(device);
+    if (!device.is_cpu()) made->pairs_ = values_of_bytes(kWholes).to(device);
     return made;
   }
 
@@ -87,39 +77,27 @@ class GroupedWeight : public PackedWeight {
  private:
   bool moved() const { return own_.order.defined() && !in_order_; }
 
-  static Tensor made_pairs() {
-    const Tensor pairs = torch::empty({256, 2}, torch::kFloat32);
-    float* to = pairs.mutable_data_ptr<float>();
-    for (int byte = 0; byte < 256; ++byte) {
-      *to++ = static_cast<float>(byte >> 4);
-      *to++ = static_cast<float>(byte & 15);
-    }
-    return pairs;
-  }
-
   template <class T>
   void fill(T* out, std::int64_t begin, std::int64_t end) const {
     const std::int64_t width = cols(), stride = own_.codes.size(1), groups = own_.zeros.size(1);
     const std::uint8_t* codes = own_.codes.const_data_ptr<std::uint8_t>();
     const std::uint8_t* zeros = own_.zeros.const_data_ptr<std::uint8_t>();
     const auto count = static_cast<std::size_t>(groups);
-    for_pieces(begin, end, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, width)),
-               [&](std::int64_t first, std::int64_t last) {
-                 std::vector<float> zero(count), scale(count);
-                 std::vector<T> sorted(moved() ? static_cast<std::size_t>(width) : 0);
-                 for (std::int64_t row = first; row < last; ++row) {
-                   for (std::size_t i = 0; i < count; ++i)
-                     zero[i] =
-                         static_cast<float>(zeros[row * groups + static_cast<std::int64_t>(i)]);
-                   read_scales_of(row, scale);
-                   T* const to = out + (row - begin) * width;
-                   T* const made = moved() ? sorted.data() : to;
-                   fill_row(codes + row * stride, zero, scale, made);
-                   if (!moved()) continue;
-                   const std::int32_t* order = own_.order.const_data_ptr<std::int32_t>();
-                   for (std::int64_t i = 0; i < width; ++i) to[order[i]] = made[i];
-                 }
-               });
+    for_rows(begin, end, width, [&](std::int64_t first, std::int64_t last) {
+      std::vector<float> zero(count), scale(count);
+      std::vector<T> sorted(moved() ? static_cast<std::size_t>(width) : 0);
+      for (std::int64_t row = first; row < last; ++row) {
+        for (std::size_t i = 0; i < count; ++i)
+          zero[i] = static_cast<float>(zeros[row * groups + static_cast<std::int64_t>(i)]);
+        read_scales_of(row, scale);
+        T* const to = out + (row - begin) * width;
+        T* const made = moved() ? sorted.data() : to;
+        fill_row(codes + row * stride, zero, scale, made);
+        if (!moved()) continue;
+        const std::int32_t* order = own_.order.const_data_ptr<std::int32_t>();
+        for (std::int64_t i = 0; i < width; ++i) to[order[i]] = made[i];
+      }
+    });
   }
 
   /// One row, its columns as its groups have them.

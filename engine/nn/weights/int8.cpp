@@ -7,9 +7,9 @@
 #include <cmath>
 
 #include "engine/base/text.h"
-#include "engine/device/parallel.h"
 #include "engine/kernels/packed.h"
 #include "engine/nn/packed_loops.h"
+#include "engine/nn/weights/filling.h"
 #include "engine/nn/weights/stored_parts.h"
 
 namespace luthier {
@@ -88,17 +88,7 @@ class EightBitWeight : public PackedWeight {
       const Tensor wide = codes_.slice(0, begin, end).to(torch::kFloat32);
       return wide.mul_(scales_.slice(0, begin, end).unsqueeze(1)).mul_(kStep).to(type);
     }
-    const bool direct =
-        type == torch::kFloat32 || type == torch::kBFloat16 || type == torch::kFloat16;
-    Tensor dense = torch::empty({end - begin, cols()},
-                                torch::TensorOptions().dtype(direct ? type : torch::kFloat32));
-    if (dense.scalar_type() == torch::kFloat32)
-      fill(dense.data_ptr<float>(), begin, end);
-    else if (dense.scalar_type() == torch::kBFloat16)
-      fill(dense.data_ptr<at::BFloat16>(), begin, end);
-    else
-      fill(dense.data_ptr<at::Half>(), begin, end);
-    return dense.to(type);
+    return filled({end - begin, cols()}, type, [&](auto* out) { fill(out, begin, end); });
   }
 
   Tensor own_product(const Tensor& x, const Tensor& bias) const override {
@@ -143,12 +133,11 @@ class EightBitWeight : public PackedWeight {
     const std::int64_t width = cols();
     const std::int8_t* codes = codes_.const_data_ptr<std::int8_t>();
     const float* scales = scales_.const_data_ptr<float>();
-    for_pieces(begin, end, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, width)),
-               [&](std::int64_t first, std::int64_t last) {
-                 for (std::int64_t row = first; row < last; ++row)
-                   packed::expand_bytes(codes + row * width, scales[row], kStep, width,
-                                        out + (row - begin) * width);
-               });
+    for_rows(begin, end, width, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t row = first; row < last; ++row)
+        packed::expand_bytes(codes + row * width, scales[row], kStep, width,
+                             out + (row - begin) * width);
+    });
   }
 
   Tensor codes_;   // int8 [rows, cols]
