@@ -38,7 +38,10 @@ Status check_contents(const ModuleMethod& method, const std::vector<ModelModule>
   chooses.rank_pattern.clear();  // their keys are for the ranks alone
   chooses.alpha_pattern.clear();
   const auto chosen = method.select(modules, head, chooses);
-  if (!chosen) return check_matches(settings, found);
+  if (!chosen) {
+    const bool of_layers = chosen.error().where.starts_with("adapter.layers_");
+    return of_layers ? Status(chosen.error()) : check_matches(settings, found);
+  }
   std::set<std::string> names;
   for (const WrappedModule& wrapped : chosen->wrapped) {
     names.insert(wrapped.name);
@@ -49,6 +52,14 @@ Status check_contents(const ModuleMethod& method, const std::vector<ModelModule>
   }
   for (const std::string& name : found.hung) {
     if (!names.contains(name)) return not_chosen(name, found);
+  }
+  const std::set<std::string> biases(chosen->biases.begin(), chosen->biases.end());
+  for (const ModelModule& module : modules) {
+    if (module.bias == 0 || !biases.contains(module.name) || found.biases.contains(module.name))
+      continue;
+    return input_error(
+        "adapter_config.json chooses " + module.name + ".bias, and the file has no tensor of it.",
+        found.tensors, kIncomplete);
   }
   for (const std::string& name : chosen->saved) {
     if (found.saved.contains(name)) continue;
