@@ -1207,6 +1207,18 @@
             <source>Dark</source>
             <translation>Dark</translation>
         </message>
+        <message>
+            <source>Met&amp;hods</source>
+            <translation>Met&amp;hods</translation>
+        </message>
+        <message>
+            <source>Mer&amp;ge</source>
+            <translation>Mer&amp;ge</translation>
+        </message>
+        <message>
+            <source>Ran&amp;ks</source>
+            <translation>Ran&amp;ks</translation>
+        </message>
     </context>
     <context>
         <name>luthier::Page</name>
@@ -1649,6 +1661,10 @@ of any size</translation>
             <source>Cancel loading</source>
             <translation>Cancel loading</translation>
         </message>
+        <message>
+            <source>holds a merge</source>
+            <translation>holds a merge</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunListModel</name>
@@ -1807,6 +1823,13 @@ of any size</translation>
     </context>
     <context>
         <name>luthier::StatusLine</name>
+        <message numerus="yes">
+            <source>%n runs wait</source>
+            <translation>
+                <numerusform>%n run waits</numerusform>
+                <numerusform>%n runs wait</numerusform>
+            </translation>
+        </message>
         <message>
             <source>Cancel this work</source>
             <translation>Cancel this work</translation>
@@ -1949,7 +1972,561 @@ of any size</translation>
         </message>
     </context>
     <context>
+        <name>luthier::AdapterMenu</name>
+        <message>
+            <source>Adapter</source>
+            <translation>Adapter</translation>
+        </message>
+        <message>
+            <source>From a finished run, or from the disk</source>
+            <translation>From a finished run, or from the disk</translation>
+        </message>
+        <message>
+            <source>%1, its newest checkpoint</source>
+            <translation>%1, its newest checkpoint</translation>
+        </message>
+        <message>
+            <source>Open a folder…</source>
+            <translation>Open a folder…</translation>
+        </message>
+        <message>
+            <source>Open an adapter or a run</source>
+            <translation>Open an adapter or a run</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::WeightList</name>
+        <message>
+            <source>Weight of %1</source>
+            <translation>Weight of %1</translation>
+        </message>
+        <message>
+            <source>1 is as trained, 0 leaves it out, below 0 takes it away</source>
+            <translation>1 is as trained, 0 leaves it out, below 0 takes it away</translation>
+        </message>
+        <message>
+            <source>Take it out of the merge</source>
+            <translation>Take it out of the merge</translation>
+        </message>
+        <message>
+            <source>%1: take it out of the merge</source>
+            <translation>%1: take it out of the merge</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::CombinationForm</name>
+        <message>
+            <source>Combination type</source>
+            <translation>Combination type</translation>
+        </message>
+        <message>
+            <source>Density</source>
+            <translation>Density</translation>
+        </message>
+        <message>
+            <source>The share of the numbers that stays; 1 leaves out nothing</source>
+            <translation>The share of the numbers that stays; 1 leaves out nothing</translation>
+        </message>
+        <message>
+            <source>Majority sign</source>
+            <translation>Majority sign</translation>
+        </message>
+        <message>
+            <source>total: by the sum</source>
+            <translation>total: by the sum</translation>
+        </message>
+        <message>
+            <source>frequency: by the number</source>
+            <translation>frequency: by the number</translation>
+        </message>
+        <message>
+            <source>Rank of the result</source>
+            <translation>Rank of the result</translation>
+        </message>
+        <message>
+            <source>the largest of them</source>
+            <translation>the largest of them</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>Seed</translation>
+        </message>
+        <message>
+            <source>Of what is left out at random</source>
+            <translation>Of what is left out at random</translation>
+        </message>
+        <message>
+            <source>The pairs side by side: exactly the weighted sum. The ranks add up.</source>
+            <translation>The pairs side by side: exactly the weighted sum. The ranks add up.</translation>
+        </message>
+        <message>
+            <source>A and B are summed apart: quick and of one rank, but not the sum of the changes.</source>
+            <translation>A and B are summed apart: quick and of one rank, but not the sum of the changes.</translation>
+        </message>
+        <message>
+            <source>The weighted sum of the changes, then the nearest pair of the chosen rank.</source>
+            <translation>The weighted sum of the changes, then the nearest pair of the chosen rank.</translation>
+        </message>
+        <message>
+            <source>Numbers left out at random and the rest grown; then a sign is elected, and those that have it are averaged.</source>
+            <translation>Numbers left out at random and the rest grown; then a sign is elected, and those that have it are averaged.</translation>
+        </message>
+        <message>
+            <source>The small numbers are left out; then a sign is elected, and those that have it are averaged.</source>
+            <translation>The small numbers are left out; then a sign is elected, and those that have it are averaged.</translation>
+        </message>
+        <message>
+            <source>Numbers are left out at random and the rest grown, then all are summed.</source>
+            <translation>Numbers are left out at random and the rest grown, then all are summed.</translation>
+        </message>
+        <message>
+            <source>The small numbers are left out, then all are summed.</source>
+            <translation>The small numbers are left out, then all are summed.</translation>
+        </message>
+        <message>
+            <source>On the whole changes, of which the nearest pair is taken.</source>
+            <translation>On the whole changes, of which the nearest pair is taken.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::TriedMerges</name>
+        <message>
+            <source>Weights</source>
+            <translation>Weights</translation>
+        </message>
+        <message>
+            <source>Type</source>
+            <translation>Type</translation>
+        </message>
+        <message>
+            <source>Rank</source>
+            <translation>Rank</translation>
+        </message>
+        <message>
+            <source>Exact</source>
+            <translation>Exact</translation>
+        </message>
+        <message>
+            <source>Token F1</source>
+            <translation>Token F1</translation>
+        </message>
+        <message>
+            <source>chrF</source>
+            <translation>chrF</translation>
+        </message>
+        <message>
+            <source>Merged − unmerged</source>
+            <translation>Merged − unmerged</translation>
+        </message>
+        <message>
+            <source>Double click: these settings again</source>
+            <translation>Double click: these settings again</translation>
+        </message>
+        <message>
+            <source>What was tried</source>
+            <translation>What was tried</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MergePage</name>
+        <message>
+            <source>The merged model was written to %1.</source>
+            <translation>The merged model was written to %1.</translation>
+        </message>
+        <message>
+            <source>The combined adapter was written to %1.</source>
+            <translation>The combined adapter was written to %1.</translation>
+        </message>
+        <message>
+            <source>Adapters and weights</source>
+            <translation>Adapters and weights</translation>
+        </message>
+        <message>
+            <source>Choose one adapter or several. Each gets a weight, and the answers on the right follow as soon as a slider is let go.</source>
+            <translation>Choose one adapter or several. Each gets a weight, and the answers on the right follow as soon as a slider is let go.</translation>
+        </message>
+        <message>
+            <source>A new or empty folder</source>
+            <translation>A new or empty folder</translation>
+        </message>
+        <message>
+            <source>The merge</source>
+            <translation>The merge</translation>
+        </message>
+        <message>
+            <source>Fo&amp;lder</source>
+            <translation>Fo&amp;lder</translation>
+        </message>
+        <message>
+            <source>The folder to write</source>
+            <translation>The folder to write</translation>
+        </message>
+        <message>
+            <source>Choose the folder</source>
+            <translation>Choose the folder</translation>
+        </message>
+        <message>
+            <source>Save the adapter</source>
+            <translation>Save the adapter</translation>
+        </message>
+        <message>
+            <source>The combined adapter as a PEFT folder</source>
+            <translation>The combined adapter as a PEFT folder</translation>
+        </message>
+        <message>
+            <source>Tried</source>
+            <translation>Tried</translation>
+        </message>
+        <message>
+            <source>Samples…</source>
+            <translation>Samples…</translation>
+        </message>
+        <message>
+            <source>They are chosen on the Compare page</source>
+            <translation>They are chosen on the Compare page</translation>
+        </message>
+        <message>
+            <source>Previous samples</source>
+            <translation>Previous samples</translation>
+        </message>
+        <message>
+            <source>Next samples</source>
+            <translation>Next samples</translation>
+        </message>
+        <message>
+            <source>A model must be loaded first</source>
+            <translation>A model must be loaded first</translation>
+        </message>
+        <message>
+            <source>Choose an adapter first</source>
+            <translation>Choose an adapter first</translation>
+        </message>
+        <message>
+            <source>It is being written</source>
+            <translation>It is being written</translation>
+        </message>
+        <message>
+            <source>Not now: %1</source>
+            <translation>Not now: %1</translation>
+        </message>
+        <message>
+            <source>The proof follows the answers…</source>
+            <translation>The proof follows the answers…</translation>
+        </message>
+        <message>
+            <source>Merged = unmerged: the logits on probe inputs are off by %1 of the largest; %2 is allowed.</source>
+            <translation>Merged = unmerged: the logits on probe inputs are off by %1 of the largest; %2 is allowed.</translation>
+        </message>
+        <message>
+            <source>The loaded base holds this merge: off by %1 of the largest logit, %2 is allowed. %3 of its own weights are kept for undoing, which leaves its bytes as they were.</source>
+            <translation>The loaded base holds this merge: off by %1 of the largest logit, %2 is allowed. %3 of its own weights are kept for undoing, which leaves its bytes as they were.</translation>
+        </message>
+        <message>
+            <source>Undo the merge</source>
+            <translation>Undo the merge</translation>
+        </message>
+        <message>
+            <source>Merge into the loaded base</source>
+            <translation>Merge into the loaded base</translation>
+        </message>
+        <message>
+            <source>In memory: Compare and questions then see the merged model, until it is undone, another model is loaded or a run is launched</source>
+            <translation>In memory: Compare and questions then see the merged model, until it is undone, another model is loaded or a run is launched</translation>
+        </message>
+        <message>
+            <source>Cancel writing</source>
+            <translation>Cancel writing</translation>
+        </message>
+        <message>
+            <source>Write the merged model</source>
+            <translation>Write the merged model</translation>
+        </message>
+        <message>
+            <source>The base's checkpoint with the merge in it, as a folder by itself</source>
+            <translation>The base's checkpoint with the merge in it, as a folder by itself</translation>
+        </message>
+        <message>
+            <source>First a model</source>
+            <translation>First a model</translation>
+        </message>
+        <message>
+            <source>Adapters are merged on the base that they were trained on.</source>
+            <translation>Adapters are merged on the base that they were trained on.</translation>
+        </message>
+        <message>
+            <source>Choose a model</source>
+            <translation>Choose a model</translation>
+        </message>
+        <message>
+            <source>No samples yet</source>
+            <translation>No samples yet</translation>
+        </message>
+        <message>
+            <source>Open a file of rows on the Compare page: a merge is judged by its answers to them.</source>
+            <translation>Open a file of rows on the Compare page: a merge is judged by its answers to them.</translation>
+        </message>
+        <message>
+            <source>To the Compare page</source>
+            <translation>To the Compare page</translation>
+        </message>
+        <message>
+            <source>%1–%2 of %3</source>
+            <translation>%1–%2 of %3</translation>
+        </message>
+        <message>
+            <source>%1 exact</source>
+            <translation>%1 exact</translation>
+        </message>
+        <message>
+            <source>token F1 %1</source>
+            <translation>token F1 %1</translation>
+        </message>
+        <message>
+            <source>chrF %1</source>
+            <translation>chrF %1</translation>
+        </message>
+        <message>
+            <source>valid JSON %1</source>
+            <translation>valid JSON %1</translation>
+        </message>
+        <message>
+            <source>answering: %1 of %2</source>
+            <translation>answering: %1 of %2</translation>
+        </message>
+        <message numerus="yes">
+            <source>of %n samples</source>
+            <translation>
+                <numerusform>of %n sample</numerusform>
+                <numerusform>of %n samples</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>rank %1</source>
+            <translation>rank %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::HeatMap</name>
+        <message>
+            <source>norm %1 · effective rank %2 of %3</source>
+            <translation>norm %1 · effective rank %2 of %3</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SeveralRanks</name>
+        <message>
+            <source>alpha ÷ rank stays</source>
+            <translation>alpha ÷ rank stays</translation>
+        </message>
+        <message>
+            <source>alpha stays</source>
+            <translation>alpha stays</translation>
+        </message>
+        <message>
+            <source>Train at several ranks</source>
+            <translation>Train at several ranks</translation>
+        </message>
+        <message>
+            <source>Ran&amp;ks</source>
+            <translation>Ran&amp;ks</translation>
+        </message>
+        <message>
+            <source>Ranks</source>
+            <translation>Ranks</translation>
+        </message>
+        <message>
+            <source>What becomes of alpha</source>
+            <translation>What becomes of alpha</translation>
+        </message>
+        <message>
+            <source>By the Train page's recipe, one after another, each into a run folder of its own: %1…</source>
+            <translation>By the Train page's recipe, one after another, each into a run folder of its own: %1…</translation>
+        </message>
+        <message numerus="yes">
+            <source>Queue %n runs</source>
+            <translation>
+                <numerusform>Queue %n run</numerusform>
+                <numerusform>Queue %n runs</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>The Train page's recipe names no data yet</source>
+            <translation>The Train page's recipe names no data yet</translation>
+        </message>
+        <message>
+            <source>Double click a finished run to see its ranks</source>
+            <translation>Double click a finished run to see its ranks</translation>
+        </message>
+        <message>
+            <source>A run was stopped: the next ones wait.</source>
+            <translation>A run was stopped: the next ones wait.</translation>
+        </message>
+        <message>
+            <source>Go on</source>
+            <translation>Go on</translation>
+        </message>
+        <message>
+            <source>Drop the waiting</source>
+            <translation>Drop the waiting</translation>
+        </message>
+        <message>
+            <source>Compare them</source>
+            <translation>Compare them</translation>
+        </message>
+        <message>
+            <source>The finished ones as columns of the Compare page</source>
+            <translation>The finished ones as columns of the Compare page</translation>
+        </message>
+        <message>
+            <source>waits</source>
+            <translation>waits</translation>
+        </message>
+        <message>
+            <source>step %1 of %2</source>
+            <translation>step %1 of %2</translation>
+        </message>
+        <message>
+            <source>begins</source>
+            <translation>begins</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RankPage</name>
+        <message>
+            <source>Adapters</source>
+            <translation>Adapters</translation>
+        </message>
+        <message>
+            <source>Modules</source>
+            <translation>Modules</translation>
+        </message>
+        <message>
+            <source>Value %1</source>
+            <translation>Value %1</translation>
+        </message>
+        <message>
+            <source>log</source>
+            <translation>log</translation>
+        </message>
+        <message>
+            <source>The change, layers × modules</source>
+            <translation>The change, layers × modules</translation>
+        </message>
+        <message>
+            <source>norm of the change</source>
+            <translation>norm of the change</translation>
+        </message>
+        <message>
+            <source>effective rank</source>
+            <translation>effective rank</translation>
+        </message>
+        <message>
+            <source>What the colours show</source>
+            <translation>What the colours show</translation>
+        </message>
+        <message>
+            <source>%1 adapters stand side by side at most: take one out first.</source>
+            <translation>%1 adapters stand side by side at most: take one out first.</translation>
+        </message>
+        <message>
+            <source>Save a checkpoint now</source>
+            <translation>Save a checkpoint now</translation>
+        </message>
+        <message>
+            <source>Adapter</source>
+            <translation>Adapter</translation>
+        </message>
+        <message>
+            <source>Rank</source>
+            <translation>Rank</translation>
+        </message>
+        <message>
+            <source>Effective</source>
+            <translation>Effective</translation>
+        </message>
+        <message>
+            <source>Used</source>
+            <translation>Used</translation>
+        </message>
+        <message>
+            <source>Norm</source>
+            <translation>Norm</translation>
+        </message>
+        <message>
+            <source>The mean over the modules of exp(entropy of the singular values' shares)</source>
+            <translation>The mean over the modules of exp(entropy of the singular values' shares)</translation>
+        </message>
+        <message>
+            <source>Effective rank of the rank</source>
+            <translation>Effective rank of the rank</translation>
+        </message>
+        <message>
+            <source>%1 (trains)</source>
+            <translation>%1 (trains)</translation>
+        </message>
+        <message>
+            <source>Take it out of the list</source>
+            <translation>Take it out of the list</translation>
+        </message>
+        <message>
+            <source>%1: take it out of the list</source>
+            <translation>%1: take it out of the list</translation>
+        </message>
+        <message>
+            <source>Module</source>
+            <translation>Module</translation>
+        </message>
+        <message>
+            <source>Stable</source>
+            <translation>Stable</translation>
+        </message>
+        <message>
+            <source>For 99 %</source>
+            <translation>For 99 %</translation>
+        </message>
+        <message>
+            <source>The squared norm over the largest value's square</source>
+            <translation>The squared norm over the largest value's square</translation>
+        </message>
+        <message>
+            <source>How many values hold 99 % of the squared norm</source>
+            <translation>How many values hold 99 % of the squared norm</translation>
+        </message>
+        <message>
+            <source>Singular values</source>
+            <translation>Singular values</translation>
+        </message>
+        <message>
+            <source>Singular values of %1</source>
+            <translation>Singular values of %1</translation>
+        </message>
+        <message>
+            <source>What of its rank does an adapter use?</source>
+            <translation>What of its rank does an adapter use?</translation>
+        </message>
+        <message>
+            <source>Choose an adapter: the singular values of each module's change show whether a smaller rank would do, or a larger one pay.</source>
+            <translation>Choose an adapter: the singular values of each module's change show whether a smaller rank would do, or a larger one pay.</translation>
+        </message>
+        <message>
+            <source>Choose an adapter…</source>
+            <translation>Choose an adapter…</translation>
+        </message>
+    </context>
+    <context>
         <name>Messages</name>
+        <message>
+            <source>“Combination type”</source>
+            <translation>“Combination type”</translation>
+        </message>
+        <message>
+            <source>“Density”</source>
+            <translation>“Density”</translation>
+        </message>
+        <message>
+            <source>“Rank of the result”</source>
+            <translation>“Rank of the result”</translation>
+        </message>
         <message>
             <source>“%1”</source>
             <translation>“%1”</translation>
@@ -1988,6 +2565,10 @@ of any size</translation>
         <message>
             <source>Looking at pictures again</source>
             <translation>Looking at pictures again</translation>
+        </message>
+        <message>
+            <source>Looking at what layers read</source>
+            <translation>Looking at what layers read</translation>
         </message>
         <message>
             <source>Measuring rows</source>
@@ -2185,8 +2766,8 @@ of any size</translation>
             <translation>Initial adapter</translation>
         </message>
         <message>
-            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster).</source>
-            <translation>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster).</translation>
+            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of the first rows.</source>
+            <translation>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of the first rows.</translation>
         </message>
         <message>
             <source>Modules trained whole</source>
@@ -2201,8 +2782,8 @@ of any size</translation>
             <translation>Biases</translation>
         </message>
         <message>
-            <source>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (lora_only).</source>
-            <translation>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (lora_only).</translation>
+            <source>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (METHOD_only, as in lora_only).</source>
+            <translation>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (METHOD_only, as in lora_only).</translation>
         </message>
         <message>
             <source>Start from adapter</source>
@@ -2533,6 +3114,26 @@ of any size</translation>
             <translation>lora_only</translation>
         </message>
         <message>
+            <source>vera_only</source>
+            <translation>vera_only</translation>
+        </message>
+        <message>
+            <source>oft_only</source>
+            <translation>oft_only</translation>
+        </message>
+        <message>
+            <source>boft_only</source>
+            <translation>boft_only</translation>
+        </message>
+        <message>
+            <source>hra_only</source>
+            <translation>hra_only</translation>
+        </message>
+        <message>
+            <source>fourier_only</source>
+            <translation>fourier_only</translation>
+        </message>
+        <message>
             <source>refuse</source>
             <translation>refuse</translation>
         </message>
@@ -2681,6 +3282,358 @@ of any size</translation>
         <message>
             <source>interrupted</source>
             <translation>interrupted</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MethodModel</name>
+        <message>
+            <source>%1, 4 bits</source>
+            <translation>%1, 4 bits</translation>
+        </message>
+        <message>
+            <source>%1 of %2 parameters train</source>
+            <translation>%1 of %2 parameters train</translation>
+        </message>
+        <message>
+            <source>Method</source>
+            <translation>Method</translation>
+        </message>
+        <message>
+            <source>Trained</source>
+            <translation>Trained</translation>
+        </message>
+        <message>
+            <source>Share</source>
+            <translation>Share</translation>
+        </message>
+        <message>
+            <source>Memory</source>
+            <translation>Memory</translation>
+        </message>
+        <message>
+            <source>Weights</source>
+            <translation>Weights</translation>
+        </message>
+        <message>
+            <source>Adapter</source>
+            <translation>Adapter</translation>
+        </message>
+        <message>
+            <source>Gradients</source>
+            <translation>Gradients</translation>
+        </message>
+        <message>
+            <source>Moments</source>
+            <translation>Moments</translation>
+        </message>
+        <message>
+            <source>Masters</source>
+            <translation>Masters</translation>
+        </message>
+        <message>
+            <source>Sum</source>
+            <translation>Sum</translation>
+        </message>
+        <message>
+            <source>File</source>
+            <translation>File</translation>
+        </message>
+        <message>
+            <source>What the recipe calls it; tick those that short runs are to compare</source>
+            <translation>What the recipe calls it; tick those that short runs are to compare</translation>
+        </message>
+        <message>
+            <source>Parameters that train</source>
+            <translation>Parameters that train</translation>
+        </message>
+        <message>
+            <source>Of the model's parameters</source>
+            <translation>Of the model's parameters</translation>
+        </message>
+        <message>
+            <source>What stands in memory whatever the rows are, part by part, on one scale</source>
+            <translation>What stands in memory whatever the rows are, part by part, on one scale</translation>
+        </message>
+        <message>
+            <source>The base's weights, packed where the settings say so</source>
+            <translation>The base's weights, packed where the settings say so</translation>
+        </message>
+        <message>
+            <source>What the method adds to the base</source>
+            <translation>What the method adds to the base</translation>
+        </message>
+        <message>
+            <source>Gradients of one micro-batch</source>
+            <translation>Gradients of one micro-batch</translation>
+        </message>
+        <message>
+            <source>What the optimizer keeps for each trained number</source>
+            <translation>What the optimizer keeps for each trained number</translation>
+        </message>
+        <message>
+            <source>float32 values of trained weights that are narrower</source>
+            <translation>float32 values of trained weights that are narrower</translation>
+        </message>
+        <message>
+            <source>Weights, adapter, gradients, moments and masters</source>
+            <translation>Weights, adapter, gradients, moments and masters</translation>
+        </message>
+        <message>
+            <source>What the run leaves behind</source>
+            <translation>What the run leaves behind</translation>
+        </message>
+        <message>
+            <source>weights</source>
+            <translation>weights</translation>
+        </message>
+        <message>
+            <source>adapter</source>
+            <translation>adapter</translation>
+        </message>
+        <message>
+            <source>gradients</source>
+            <translation>gradients</translation>
+        </message>
+        <message>
+            <source>moments</source>
+            <translation>moments</translation>
+        </message>
+        <message>
+            <source>masters</source>
+            <translation>masters</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ShortRunModel</name>
+        <message>
+            <source>waits</source>
+            <translation>waits</translation>
+        </message>
+        <message>
+            <source>%1 ms</source>
+            <translation>%1 ms</translation>
+        </message>
+        <message>
+            <source>%1 s</source>
+            <translation>%1 s</translation>
+        </message>
+        <message>
+            <source>The lowest of them</source>
+            <translation>The lowest of them</translation>
+        </message>
+        <message>
+            <source>Method</source>
+            <translation>Method</translation>
+        </message>
+        <message>
+            <source>State</source>
+            <translation>State</translation>
+        </message>
+        <message>
+            <source>Step</source>
+            <translation>Step</translation>
+        </message>
+        <message>
+            <source>Tokens/s</source>
+            <translation>Tokens/s</translation>
+        </message>
+        <message>
+            <source>Loss</source>
+            <translation>Loss</translation>
+        </message>
+        <message>
+            <source>Held-out</source>
+            <translation>Held-out</translation>
+        </message>
+        <message>
+            <source>Perplexity</source>
+            <translation>Perplexity</translation>
+        </message>
+        <message>
+            <source>4 bits lose</source>
+            <translation>4 bits lose</translation>
+        </message>
+        <message>
+            <source>Peak memory</source>
+            <translation>Peak memory</translation>
+        </message>
+        <message>
+            <source>File</source>
+            <translation>File</translation>
+        </message>
+        <message>
+            <source>In the colour of its curve</source>
+            <translation>In the colour of its curve</translation>
+        </message>
+        <message>
+            <source>What the run is at</source>
+            <translation>What the run is at</translation>
+        </message>
+        <message>
+            <source>Median over the steps but the first</source>
+            <translation>Median over the steps but the first</translation>
+        </message>
+        <message>
+            <source>Tokens of the steps but the first, over their seconds</source>
+            <translation>Tokens of the steps but the first, over their seconds</translation>
+        </message>
+        <message>
+            <source>Training loss of the last step</source>
+            <translation>Training loss of the last step</translation>
+        </message>
+        <message>
+            <source>Loss on the recipe's evaluation data after the last step</source>
+            <translation>Loss on the recipe's evaluation data after the last step</translation>
+        </message>
+        <message>
+            <source>e to the power of the held-out loss</source>
+            <translation>e to the power of the held-out loss</translation>
+        </message>
+        <message>
+            <source>Held-out loss and perplexity above those of the same method over the plain weights</source>
+            <translation>Held-out loss and perplexity above those of the same method over the plain weights</translation>
+        </message>
+        <message>
+            <source>At most in memory during a step</source>
+            <translation>At most in memory during a step</translation>
+        </message>
+        <message>
+            <source>Tensors that the run left behind</source>
+            <translation>Tensors that the run left behind</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ShortRunsPanel</name>
+        <message>
+            <source>Short runs</source>
+            <translation>Short runs</translation>
+        </message>
+        <message>
+            <source>&amp;Steps</source>
+            <translation>&amp;Steps</translation>
+        </message>
+        <message>
+            <source>Steps of each short run</source>
+            <translation>Steps of each short run</translation>
+        </message>
+        <message>
+            <source>Stop</source>
+            <translation>Stop</translation>
+        </message>
+        <message>
+            <source>Ends the run that trains without saving it, and those that wait</source>
+            <translation>Ends the run that trains without saving it, and those that wait</translation>
+        </message>
+        <message>
+            <source>What the short runs came to</source>
+            <translation>What the short runs came to</translation>
+        </message>
+        <message>
+            <source>Step %1</source>
+            <translation>Step %1</translation>
+        </message>
+        <message>
+            <source>Loss, and held-out loss as a dot</source>
+            <translation>Loss, and held-out loss as a dot</translation>
+        </message>
+        <message>
+            <source>%1, held-out</source>
+            <translation>%1, held-out</translation>
+        </message>
+        <message>
+            <source>Run the ticked one</source>
+            <translation>Run the ticked one</translation>
+        </message>
+        <message>
+            <source>Run the ticked %1</source>
+            <translation>Run the ticked %1</translation>
+        </message>
+        <message>
+            <source>Run %1 of %2. Pause it, or stop it, above.</source>
+            <translation>Run %1 of %2. Pause it, or stop it, above.</translation>
+        </message>
+        <message>
+            <source>Runs are of the recipe's model; the table is of another.</source>
+            <translation>Runs are of the recipe's model; the table is of another.</translation>
+        </message>
+        <message>
+            <source>Choose rows on the Data page: each ticked method trains on the same ones.</source>
+            <translation>Choose rows on the Data page: each ticked method trains on the same ones.</translation>
+        </message>
+        <message>
+            <source>On %1, one after another. Name evaluation data on the Train page, and the held-out loss is measured too.</source>
+            <translation>On %1, one after another. Name evaluation data on the Train page, and the held-out loss is measured too.</translation>
+        </message>
+        <message>
+            <source>On %1, one after another; held out: %2.</source>
+            <translation>On %1, one after another; held out: %2.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MethodsPage</name>
+        <message>
+            <source>A folder with a config.json</source>
+            <translation>A folder with a config.json</translation>
+        </message>
+        <message>
+            <source>Methods &amp;for</source>
+            <translation>Methods &amp;for</translation>
+        </message>
+        <message>
+            <source>The model that the methods are for</source>
+            <translation>The model that the methods are for</translation>
+        </message>
+        <message>
+            <source>Choose another model: its config.json is enough for the table</source>
+            <translation>Choose another model: its config.json is enough for the table</translation>
+        </message>
+        <message>
+            <source>Choose another model</source>
+            <translation>Choose another model</translation>
+        </message>
+        <message>
+            <source>&amp;4-bit base beside</source>
+            <translation>&amp;4-bit base beside</translation>
+        </message>
+        <message>
+            <source>Methods that add to the base once more, over its weights in 4 bits</source>
+            <translation>Methods that add to the base once more, over its weights in 4 bits</translation>
+        </message>
+        <message>
+            <source>&amp;Use this method</source>
+            <translation>&amp;Use this method</translation>
+        </message>
+        <message>
+            <source>Sets the selected method on the Train page</source>
+            <translation>Sets the selected method on the Train page</translation>
+        </message>
+        <message>
+            <source>What each method takes</source>
+            <translation>What each method takes</translation>
+        </message>
+        <message>
+            <source>Methods and what each takes</source>
+            <translation>Methods and what each takes</translation>
+        </message>
+        <message>
+            <source>Go to Train</source>
+            <translation>Go to Train</translation>
+        </message>
+        <message>
+            <source>No model yet</source>
+            <translation>No model yet</translation>
+        </message>
+        <message>
+            <source>Every way to tune it is laid side by side here: what trains, what stands in memory, how large the file is. Load a model, or choose a folder above: a config.json is enough.</source>
+            <translation>Every way to tune it is laid side by side here: what trains, what stands in memory, how large the file is. Load a model, or choose a folder above: a config.json is enough.</translation>
+        </message>
+        <message>
+            <source>Go to Model</source>
+            <translation>Go to Model</translation>
+        </message>
+        <message>
+            <source>%1: %2 parameters, computed in %3, %4. Sizes are in powers of ten; activations, which depend on the rows, are in the Train page's forecast.</source>
+            <translation>%1: %2 parameters, computed in %3, %4. Sizes are in powers of ten; activations, which depend on the rows, are in the Train page's forecast.</translation>
         </message>
     </context>
 </TS>

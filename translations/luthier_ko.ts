@@ -1200,6 +1200,18 @@
             <source>Dark</source>
             <translation>어둡게</translation>
         </message>
+        <message>
+            <source>Met&amp;hods</source>
+            <translation>방식(&amp;H)</translation>
+        </message>
+        <message>
+            <source>Mer&amp;ge</source>
+            <translation>병합(&amp;G)</translation>
+        </message>
+        <message>
+            <source>Ran&amp;ks</source>
+            <translation>랭크(&amp;K)</translation>
+        </message>
     </context>
     <context>
         <name>luthier::Page</name>
@@ -1639,6 +1651,10 @@ of any size</source>
             <source>Cancel loading</source>
             <translation>불러오기 취소</translation>
         </message>
+        <message>
+            <source>holds a merge</source>
+            <translation>병합이 들어 있음</translation>
+        </message>
     </context>
     <context>
         <name>luthier::RunListModel</name>
@@ -1795,6 +1811,12 @@ of any size</source>
     </context>
     <context>
         <name>luthier::StatusLine</name>
+        <message numerus="yes">
+            <source>%n runs wait</source>
+            <translation>
+                <numerusform>대기 중인 학습 %n개</numerusform>
+            </translation>
+        </message>
         <message>
             <source>Cancel this work</source>
             <translation>이 작업 취소</translation>
@@ -1937,7 +1959,559 @@ of any size</source>
         </message>
     </context>
     <context>
+        <name>luthier::AdapterMenu</name>
+        <message>
+            <source>Adapter</source>
+            <translation>어댑터</translation>
+        </message>
+        <message>
+            <source>From a finished run, or from the disk</source>
+            <translation>끝난 학습에서, 또는 디스크에서 고릅니다</translation>
+        </message>
+        <message>
+            <source>%1, its newest checkpoint</source>
+            <translation>%1의 가장 새 체크포인트</translation>
+        </message>
+        <message>
+            <source>Open a folder…</source>
+            <translation>폴더 열기…</translation>
+        </message>
+        <message>
+            <source>Open an adapter or a run</source>
+            <translation>어댑터나 학습 폴더 열기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::WeightList</name>
+        <message>
+            <source>Weight of %1</source>
+            <translation>%1의 가중치</translation>
+        </message>
+        <message>
+            <source>1 is as trained, 0 leaves it out, below 0 takes it away</source>
+            <translation>1은 학습된 그대로, 0은 뺀 것, 0보다 작으면 그만큼 덜어 냅니다</translation>
+        </message>
+        <message>
+            <source>Take it out of the merge</source>
+            <translation>병합에서 빼기</translation>
+        </message>
+        <message>
+            <source>%1: take it out of the merge</source>
+            <translation>%1: 병합에서 빼기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::CombinationForm</name>
+        <message>
+            <source>Combination type</source>
+            <translation>결합 방식</translation>
+        </message>
+        <message>
+            <source>Density</source>
+            <translation>밀도</translation>
+        </message>
+        <message>
+            <source>The share of the numbers that stays; 1 leaves out nothing</source>
+            <translation>남기는 값의 비율. 1이면 아무것도 버리지 않습니다</translation>
+        </message>
+        <message>
+            <source>Majority sign</source>
+            <translation>다수 부호</translation>
+        </message>
+        <message>
+            <source>total: by the sum</source>
+            <translation>total: 합으로</translation>
+        </message>
+        <message>
+            <source>frequency: by the number</source>
+            <translation>frequency: 개수로</translation>
+        </message>
+        <message>
+            <source>Rank of the result</source>
+            <translation>결과의 랭크</translation>
+        </message>
+        <message>
+            <source>the largest of them</source>
+            <translation>가장 큰 랭크</translation>
+        </message>
+        <message>
+            <source>Seed</source>
+            <translation>시드</translation>
+        </message>
+        <message>
+            <source>Of what is left out at random</source>
+            <translation>무작위로 버릴 값을 정합니다</translation>
+        </message>
+        <message>
+            <source>The pairs side by side: exactly the weighted sum. The ranks add up.</source>
+            <translation>짝을 나란히 놓습니다. 정확한 가중합이며 랭크가 더해집니다.</translation>
+        </message>
+        <message>
+            <source>A and B are summed apart: quick and of one rank, but not the sum of the changes.</source>
+            <translation>A와 B를 따로 더합니다. 빠르고 랭크가 그대로지만 변화량의 합은 아닙니다.</translation>
+        </message>
+        <message>
+            <source>The weighted sum of the changes, then the nearest pair of the chosen rank.</source>
+            <translation>변화량의 가중합을 구한 뒤, 고른 랭크로 가장 가까운 짝을 씁니다.</translation>
+        </message>
+        <message>
+            <source>Numbers left out at random and the rest grown; then a sign is elected, and those that have it are averaged.</source>
+            <translation>값을 무작위로 버리고 나머지를 키운 뒤, 부호를 뽑아 그 부호를 가진 값을 평균합니다.</translation>
+        </message>
+        <message>
+            <source>The small numbers are left out; then a sign is elected, and those that have it are averaged.</source>
+            <translation>작은 값을 버린 뒤, 부호를 뽑아 그 부호를 가진 값을 평균합니다.</translation>
+        </message>
+        <message>
+            <source>Numbers are left out at random and the rest grown, then all are summed.</source>
+            <translation>값을 무작위로 버리고 나머지를 키운 뒤 모두 더합니다.</translation>
+        </message>
+        <message>
+            <source>The small numbers are left out, then all are summed.</source>
+            <translation>작은 값을 버린 뒤 모두 더합니다.</translation>
+        </message>
+        <message>
+            <source>On the whole changes, of which the nearest pair is taken.</source>
+            <translation>변화량 전체에 하고, 가장 가까운 짝을 씁니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::TriedMerges</name>
+        <message>
+            <source>Weights</source>
+            <translation>가중치</translation>
+        </message>
+        <message>
+            <source>Type</source>
+            <translation>방식</translation>
+        </message>
+        <message>
+            <source>Rank</source>
+            <translation>랭크</translation>
+        </message>
+        <message>
+            <source>Exact</source>
+            <translation>정확히 일치</translation>
+        </message>
+        <message>
+            <source>Token F1</source>
+            <translation>토큰 F1</translation>
+        </message>
+        <message>
+            <source>chrF</source>
+            <translation>chrF</translation>
+        </message>
+        <message>
+            <source>Merged − unmerged</source>
+            <translation>병합 전후 차이</translation>
+        </message>
+        <message>
+            <source>Double click: these settings again</source>
+            <translation>두 번 클릭하면 이 설정으로 돌아갑니다</translation>
+        </message>
+        <message>
+            <source>What was tried</source>
+            <translation>시도한 것</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MergePage</name>
+        <message>
+            <source>The merged model was written to %1.</source>
+            <translation>병합한 모델을 %1에 저장했습니다.</translation>
+        </message>
+        <message>
+            <source>The combined adapter was written to %1.</source>
+            <translation>결합한 어댑터를 %1에 저장했습니다.</translation>
+        </message>
+        <message>
+            <source>Adapters and weights</source>
+            <translation>어댑터와 가중치</translation>
+        </message>
+        <message>
+            <source>Choose one adapter or several. Each gets a weight, and the answers on the right follow as soon as a slider is let go.</source>
+            <translation>어댑터를 하나 또는 여러 개 고르세요. 저마다 가중치가 있고, 슬라이더를 놓으면 오른쪽 답이 바로 따라옵니다.</translation>
+        </message>
+        <message>
+            <source>A new or empty folder</source>
+            <translation>새 폴더나 빈 폴더</translation>
+        </message>
+        <message>
+            <source>The merge</source>
+            <translation>병합</translation>
+        </message>
+        <message>
+            <source>Fo&amp;lder</source>
+            <translation>폴더(&amp;L)</translation>
+        </message>
+        <message>
+            <source>The folder to write</source>
+            <translation>저장할 폴더</translation>
+        </message>
+        <message>
+            <source>Choose the folder</source>
+            <translation>폴더 고르기</translation>
+        </message>
+        <message>
+            <source>Save the adapter</source>
+            <translation>어댑터 저장</translation>
+        </message>
+        <message>
+            <source>The combined adapter as a PEFT folder</source>
+            <translation>결합한 어댑터를 PEFT 폴더로 저장합니다</translation>
+        </message>
+        <message>
+            <source>Tried</source>
+            <translation>시도한 것</translation>
+        </message>
+        <message>
+            <source>Samples…</source>
+            <translation>샘플…</translation>
+        </message>
+        <message>
+            <source>They are chosen on the Compare page</source>
+            <translation>샘플은 비교 페이지에서 고릅니다</translation>
+        </message>
+        <message>
+            <source>Previous samples</source>
+            <translation>이전 샘플</translation>
+        </message>
+        <message>
+            <source>Next samples</source>
+            <translation>다음 샘플</translation>
+        </message>
+        <message>
+            <source>A model must be loaded first</source>
+            <translation>먼저 모델을 불러와야 합니다</translation>
+        </message>
+        <message>
+            <source>Choose an adapter first</source>
+            <translation>먼저 어댑터를 고르세요</translation>
+        </message>
+        <message>
+            <source>It is being written</source>
+            <translation>저장하는 중입니다</translation>
+        </message>
+        <message>
+            <source>Not now: %1</source>
+            <translation>지금은 안 됩니다: %1</translation>
+        </message>
+        <message>
+            <source>The proof follows the answers…</source>
+            <translation>답이 끝나면 증명이 이어집니다…</translation>
+        </message>
+        <message>
+            <source>Merged = unmerged: the logits on probe inputs are off by %1 of the largest; %2 is allowed.</source>
+            <translation>병합 = 병합 전: 시험 입력의 로짓 차이가 가장 큰 로짓의 %1입니다(허용 %2).</translation>
+        </message>
+        <message>
+            <source>The loaded base holds this merge: off by %1 of the largest logit, %2 is allowed. %3 of its own weights are kept for undoing, which leaves its bytes as they were.</source>
+            <translation>불러온 베이스에 이 병합이 들어 있습니다. 차이는 가장 큰 로짓의 %1(허용 %2)입니다. 되돌리려고 원래 가중치 %3을(를) 보관하며, 되돌리면 바이트까지 그대로 돌아옵니다.</translation>
+        </message>
+        <message>
+            <source>Undo the merge</source>
+            <translation>병합 되돌리기</translation>
+        </message>
+        <message>
+            <source>Merge into the loaded base</source>
+            <translation>불러온 베이스에 병합</translation>
+        </message>
+        <message>
+            <source>In memory: Compare and questions then see the merged model, until it is undone, another model is loaded or a run is launched</source>
+            <translation>메모리에서만 병합합니다. 되돌리거나 다른 모델을 불러오거나 학습을 시작할 때까지 비교와 질문은 병합된 모델이 답합니다</translation>
+        </message>
+        <message>
+            <source>Cancel writing</source>
+            <translation>저장 취소</translation>
+        </message>
+        <message>
+            <source>Write the merged model</source>
+            <translation>병합 모델 저장</translation>
+        </message>
+        <message>
+            <source>The base's checkpoint with the merge in it, as a folder by itself</source>
+            <translation>병합이 들어간 베이스 체크포인트를 따로 된 폴더로 저장합니다</translation>
+        </message>
+        <message>
+            <source>First a model</source>
+            <translation>먼저 모델</translation>
+        </message>
+        <message>
+            <source>Adapters are merged on the base that they were trained on.</source>
+            <translation>어댑터는 학습된 베이스 위에서 병합합니다.</translation>
+        </message>
+        <message>
+            <source>Choose a model</source>
+            <translation>모델 고르기</translation>
+        </message>
+        <message>
+            <source>No samples yet</source>
+            <translation>아직 샘플이 없습니다</translation>
+        </message>
+        <message>
+            <source>Open a file of rows on the Compare page: a merge is judged by its answers to them.</source>
+            <translation>비교 페이지에서 샘플 파일을 여세요. 병합은 그 답으로 판단합니다.</translation>
+        </message>
+        <message>
+            <source>To the Compare page</source>
+            <translation>비교 페이지로</translation>
+        </message>
+        <message>
+            <source>%1–%2 of %3</source>
+            <translation>%3개 중 %1–%2</translation>
+        </message>
+        <message>
+            <source>%1 exact</source>
+            <translation>정확히 일치 %1</translation>
+        </message>
+        <message>
+            <source>token F1 %1</source>
+            <translation>토큰 F1 %1</translation>
+        </message>
+        <message>
+            <source>chrF %1</source>
+            <translation>chrF %1</translation>
+        </message>
+        <message>
+            <source>valid JSON %1</source>
+            <translation>올바른 JSON %1</translation>
+        </message>
+        <message>
+            <source>answering: %1 of %2</source>
+            <translation>답하는 중: %2개 중 %1개</translation>
+        </message>
+        <message numerus="yes">
+            <source>of %n samples</source>
+            <translation>
+                <numerusform>샘플 %n개 중</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>rank %1</source>
+            <translation>랭크 %1</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::HeatMap</name>
+        <message>
+            <source>norm %1 · effective rank %2 of %3</source>
+            <translation>크기 %1 · 유효 랭크 %2 / %3</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::SeveralRanks</name>
+        <message>
+            <source>alpha ÷ rank stays</source>
+            <translation>alpha ÷ 랭크 유지</translation>
+        </message>
+        <message>
+            <source>alpha stays</source>
+            <translation>alpha 유지</translation>
+        </message>
+        <message>
+            <source>Train at several ranks</source>
+            <translation>여러 랭크로 학습</translation>
+        </message>
+        <message>
+            <source>Ran&amp;ks</source>
+            <translation>랭크(&amp;K)</translation>
+        </message>
+        <message>
+            <source>Ranks</source>
+            <translation>랭크</translation>
+        </message>
+        <message>
+            <source>What becomes of alpha</source>
+            <translation>alpha를 어떻게 할지</translation>
+        </message>
+        <message>
+            <source>By the Train page's recipe, one after another, each into a run folder of its own: %1…</source>
+            <translation>학습 페이지의 레시피로 하나씩 차례로, 저마다 자기 폴더에 학습합니다: %1…</translation>
+        </message>
+        <message numerus="yes">
+            <source>Queue %n runs</source>
+            <translation>
+                <numerusform>학습 %n개 줄 세우기</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>The Train page's recipe names no data yet</source>
+            <translation>학습 페이지의 레시피에 아직 데이터가 없습니다</translation>
+        </message>
+        <message>
+            <source>Double click a finished run to see its ranks</source>
+            <translation>끝난 학습을 두 번 클릭하면 랭크를 볼 수 있습니다</translation>
+        </message>
+        <message>
+            <source>A run was stopped: the next ones wait.</source>
+            <translation>학습 하나를 멈춰서 다음 학습이 기다립니다.</translation>
+        </message>
+        <message>
+            <source>Go on</source>
+            <translation>계속</translation>
+        </message>
+        <message>
+            <source>Drop the waiting</source>
+            <translation>대기 취소</translation>
+        </message>
+        <message>
+            <source>Compare them</source>
+            <translation>비교하기</translation>
+        </message>
+        <message>
+            <source>The finished ones as columns of the Compare page</source>
+            <translation>끝난 학습을 비교 페이지의 열로 놓습니다</translation>
+        </message>
+        <message>
+            <source>waits</source>
+            <translation>대기</translation>
+        </message>
+        <message>
+            <source>step %1 of %2</source>
+            <translation>%2단계 중 %1단계</translation>
+        </message>
+        <message>
+            <source>begins</source>
+            <translation>시작하는 중</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RankPage</name>
+        <message>
+            <source>Adapters</source>
+            <translation>어댑터</translation>
+        </message>
+        <message>
+            <source>Modules</source>
+            <translation>모듈</translation>
+        </message>
+        <message>
+            <source>Value %1</source>
+            <translation>%1번째 값</translation>
+        </message>
+        <message>
+            <source>log</source>
+            <translation>로그</translation>
+        </message>
+        <message>
+            <source>The change, layers × modules</source>
+            <translation>변화량, 레이어 × 모듈</translation>
+        </message>
+        <message>
+            <source>norm of the change</source>
+            <translation>변화량의 크기</translation>
+        </message>
+        <message>
+            <source>effective rank</source>
+            <translation>유효 랭크</translation>
+        </message>
+        <message>
+            <source>What the colours show</source>
+            <translation>색이 나타내는 것</translation>
+        </message>
+        <message>
+            <source>%1 adapters stand side by side at most: take one out first.</source>
+            <translation>어댑터는 %1개까지 나란히 볼 수 있습니다. 먼저 하나를 빼세요.</translation>
+        </message>
+        <message>
+            <source>Save a checkpoint now</source>
+            <translation>지금 체크포인트 저장</translation>
+        </message>
+        <message>
+            <source>Adapter</source>
+            <translation>어댑터</translation>
+        </message>
+        <message>
+            <source>Rank</source>
+            <translation>랭크</translation>
+        </message>
+        <message>
+            <source>Effective</source>
+            <translation>유효 랭크</translation>
+        </message>
+        <message>
+            <source>Used</source>
+            <translation>쓰임</translation>
+        </message>
+        <message>
+            <source>Norm</source>
+            <translation>크기</translation>
+        </message>
+        <message>
+            <source>The mean over the modules of exp(entropy of the singular values' shares)</source>
+            <translation>모듈 평균: exp(특잇값 비율의 엔트로피)</translation>
+        </message>
+        <message>
+            <source>Effective rank of the rank</source>
+            <translation>랭크 가운데 유효 랭크의 비율</translation>
+        </message>
+        <message>
+            <source>%1 (trains)</source>
+            <translation>%1 (학습 중)</translation>
+        </message>
+        <message>
+            <source>Take it out of the list</source>
+            <translation>목록에서 빼기</translation>
+        </message>
+        <message>
+            <source>%1: take it out of the list</source>
+            <translation>%1: 목록에서 빼기</translation>
+        </message>
+        <message>
+            <source>Module</source>
+            <translation>모듈</translation>
+        </message>
+        <message>
+            <source>Stable</source>
+            <translation>안정 랭크</translation>
+        </message>
+        <message>
+            <source>For 99 %</source>
+            <translation>99 % 개수</translation>
+        </message>
+        <message>
+            <source>The squared norm over the largest value's square</source>
+            <translation>크기의 제곱을 가장 큰 값의 제곱으로 나눈 것</translation>
+        </message>
+        <message>
+            <source>How many values hold 99 % of the squared norm</source>
+            <translation>크기 제곱의 99 %를 이루는 값의 개수</translation>
+        </message>
+        <message>
+            <source>Singular values</source>
+            <translation>특잇값</translation>
+        </message>
+        <message>
+            <source>Singular values of %1</source>
+            <translation>%1의 특잇값</translation>
+        </message>
+        <message>
+            <source>What of its rank does an adapter use?</source>
+            <translation>어댑터는 랭크를 얼마나 쓸까요?</translation>
+        </message>
+        <message>
+            <source>Choose an adapter: the singular values of each module's change show whether a smaller rank would do, or a larger one pay.</source>
+            <translation>어댑터를 고르면 모듈마다 변화량의 특잇값이 보입니다. 더 작은 랭크로 충분한지, 더 큰 랭크가 나을지 알 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>Choose an adapter…</source>
+            <translation>어댑터 고르기…</translation>
+        </message>
+    </context>
+    <context>
         <name>Messages</name>
+        <message>
+            <source>“Combination type”</source>
+            <translation>‘결합 방식’</translation>
+        </message>
+        <message>
+            <source>“Density”</source>
+            <translation>‘밀도’</translation>
+        </message>
+        <message>
+            <source>“Rank of the result”</source>
+            <translation>‘결과의 랭크’</translation>
+        </message>
         <message>
             <source>“%1”</source>
             <translation>“%1”</translation>
@@ -1976,6 +2550,10 @@ of any size</source>
         <message>
             <source>Looking at pictures again</source>
             <translation>그림을 다시 보는 중</translation>
+        </message>
+        <message>
+            <source>Looking at what layers read</source>
+            <translation>층이 읽는 것을 보는 중</translation>
         </message>
         <message>
             <source>Measuring rows</source>
@@ -2173,8 +2751,8 @@ of any size</source>
             <translation>어댑터 초깃값</translation>
         </message>
         <message>
-            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster).</source>
-            <translation>true: A는 카이밍 균등 분포, B는 0. gaussian: A는 정규 분포, B는 0. false: 둘 다 무작위. orthogonal: 서로 상쇄되는 행. pissa와 olora: 가중치마다 가장 큰 부분을 특잇값이나 QR로 꺼냅니다(pissa_niter_4: 근사하여 더 빠르게).</translation>
+            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of the first rows.</source>
+            <translation>true: A는 카이밍 균등 분포, B는 0. gaussian: A는 정규 분포, B는 0. false: 둘 다 무작위. orthogonal: 서로 상쇄되는 행. pissa와 olora: 가중치마다 가장 큰 부분을 특잇값이나 QR로 꺼냅니다(pissa_niter_4: 근사하여 더 빠르게). loftq: 가중치를 압축할 때 빠진 부분에서 시작. eva: 첫 데이터 행에서 층이 읽는 것을 따라 시작.</translation>
         </message>
         <message>
             <source>Modules trained whole</source>
@@ -2189,8 +2767,8 @@ of any size</source>
             <translation>편향</translation>
         </message>
         <message>
-            <source>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (lora_only).</source>
-            <translation>베이스의 편향 가운데 어댑터와 함께 학습할 것입니다. 없음, 모두, 또는 어댑터가 붙은 모듈의 편향(lora_only).</translation>
+            <source>Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (METHOD_only, as in lora_only).</source>
+            <translation>베이스의 편향 가운데 어댑터와 함께 학습할 것입니다. 없음, 모두, 또는 어댑터가 붙은 모듈의 편향(lora_only처럼 METHOD_only).</translation>
         </message>
         <message>
             <source>Start from adapter</source>
@@ -2521,6 +3099,26 @@ of any size</source>
             <translation>LoRA만 (lora_only)</translation>
         </message>
         <message>
+            <source>vera_only</source>
+            <translation>VeRA만 (vera_only)</translation>
+        </message>
+        <message>
+            <source>oft_only</source>
+            <translation>OFT만 (oft_only)</translation>
+        </message>
+        <message>
+            <source>boft_only</source>
+            <translation>BOFT만 (boft_only)</translation>
+        </message>
+        <message>
+            <source>hra_only</source>
+            <translation>HRA만 (hra_only)</translation>
+        </message>
+        <message>
+            <source>fourier_only</source>
+            <translation>FourierFT만 (fourier_only)</translation>
+        </message>
+        <message>
             <source>refuse</source>
             <translation>멈추기 (refuse)</translation>
         </message>
@@ -2669,6 +3267,358 @@ of any size</source>
         <message>
             <source>interrupted</source>
             <translation>중단됨</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MethodModel</name>
+        <message>
+            <source>%1, 4 bits</source>
+            <translation>%1, 4비트</translation>
+        </message>
+        <message>
+            <source>%1 of %2 parameters train</source>
+            <translation>매개변수 %2개 중 %1개 학습</translation>
+        </message>
+        <message>
+            <source>Method</source>
+            <translation>방식</translation>
+        </message>
+        <message>
+            <source>Trained</source>
+            <translation>학습</translation>
+        </message>
+        <message>
+            <source>Share</source>
+            <translation>비율</translation>
+        </message>
+        <message>
+            <source>Memory</source>
+            <translation>메모리</translation>
+        </message>
+        <message>
+            <source>Weights</source>
+            <translation>가중치</translation>
+        </message>
+        <message>
+            <source>Adapter</source>
+            <translation>어댑터</translation>
+        </message>
+        <message>
+            <source>Gradients</source>
+            <translation>기울기</translation>
+        </message>
+        <message>
+            <source>Moments</source>
+            <translation>모멘트</translation>
+        </message>
+        <message>
+            <source>Masters</source>
+            <translation>사본</translation>
+        </message>
+        <message>
+            <source>Sum</source>
+            <translation>합계</translation>
+        </message>
+        <message>
+            <source>File</source>
+            <translation>파일</translation>
+        </message>
+        <message>
+            <source>What the recipe calls it; tick those that short runs are to compare</source>
+            <translation>레시피에 쓰는 이름입니다. 짧은 실행으로 견줄 방식에 표시하세요</translation>
+        </message>
+        <message>
+            <source>Parameters that train</source>
+            <translation>학습되는 매개변수 수</translation>
+        </message>
+        <message>
+            <source>Of the model's parameters</source>
+            <translation>모델 매개변수 가운데 차지하는 비율</translation>
+        </message>
+        <message>
+            <source>What stands in memory whatever the rows are, part by part, on one scale</source>
+            <translation>데이터와 관계없이 메모리를 차지하는 것을 부분별로, 같은 눈금으로 보여 줍니다</translation>
+        </message>
+        <message>
+            <source>The base's weights, packed where the settings say so</source>
+            <translation>베이스의 가중치. 설정에 따라 압축된 크기입니다</translation>
+        </message>
+        <message>
+            <source>What the method adds to the base</source>
+            <translation>이 방식이 베이스에 더하는 것</translation>
+        </message>
+        <message>
+            <source>Gradients of one micro-batch</source>
+            <translation>마이크로배치 하나의 기울기</translation>
+        </message>
+        <message>
+            <source>What the optimizer keeps for each trained number</source>
+            <translation>학습되는 수마다 옵티마이저가 보관하는 것</translation>
+        </message>
+        <message>
+            <source>float32 values of trained weights that are narrower</source>
+            <translation>더 좁은 형식으로 학습되는 가중치의 float32 사본</translation>
+        </message>
+        <message>
+            <source>Weights, adapter, gradients, moments and masters</source>
+            <translation>가중치, 어댑터, 기울기, 모멘트, 사본을 더한 값</translation>
+        </message>
+        <message>
+            <source>What the run leaves behind</source>
+            <translation>실행이 남기는 파일의 크기</translation>
+        </message>
+        <message>
+            <source>weights</source>
+            <translation>가중치</translation>
+        </message>
+        <message>
+            <source>adapter</source>
+            <translation>어댑터</translation>
+        </message>
+        <message>
+            <source>gradients</source>
+            <translation>기울기</translation>
+        </message>
+        <message>
+            <source>moments</source>
+            <translation>모멘트</translation>
+        </message>
+        <message>
+            <source>masters</source>
+            <translation>float32 사본</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ShortRunModel</name>
+        <message>
+            <source>waits</source>
+            <translation>대기</translation>
+        </message>
+        <message>
+            <source>%1 ms</source>
+            <translation>%1 ms</translation>
+        </message>
+        <message>
+            <source>%1 s</source>
+            <translation>%1초</translation>
+        </message>
+        <message>
+            <source>The lowest of them</source>
+            <translation>이 가운데 가장 낮음</translation>
+        </message>
+        <message>
+            <source>Method</source>
+            <translation>방식</translation>
+        </message>
+        <message>
+            <source>State</source>
+            <translation>상태</translation>
+        </message>
+        <message>
+            <source>Step</source>
+            <translation>스텝</translation>
+        </message>
+        <message>
+            <source>Tokens/s</source>
+            <translation>토큰/초</translation>
+        </message>
+        <message>
+            <source>Loss</source>
+            <translation>손실</translation>
+        </message>
+        <message>
+            <source>Held-out</source>
+            <translation>평가 손실</translation>
+        </message>
+        <message>
+            <source>Perplexity</source>
+            <translation>혼란도</translation>
+        </message>
+        <message>
+            <source>4 bits lose</source>
+            <translation>4비트의 손해</translation>
+        </message>
+        <message>
+            <source>Peak memory</source>
+            <translation>최대 메모리</translation>
+        </message>
+        <message>
+            <source>File</source>
+            <translation>파일</translation>
+        </message>
+        <message>
+            <source>In the colour of its curve</source>
+            <translation>곡선과 같은 색으로 표시합니다</translation>
+        </message>
+        <message>
+            <source>What the run is at</source>
+            <translation>실행의 진행 상태</translation>
+        </message>
+        <message>
+            <source>Median over the steps but the first</source>
+            <translation>첫 스텝을 뺀 스텝 시간의 중앙값</translation>
+        </message>
+        <message>
+            <source>Tokens of the steps but the first, over their seconds</source>
+            <translation>첫 스텝을 뺀 스텝들의 토큰 수를 걸린 시간으로 나눈 값</translation>
+        </message>
+        <message>
+            <source>Training loss of the last step</source>
+            <translation>마지막 스텝의 학습 손실</translation>
+        </message>
+        <message>
+            <source>Loss on the recipe's evaluation data after the last step</source>
+            <translation>마지막 스텝 뒤에 레시피의 평가 데이터로 잰 손실</translation>
+        </message>
+        <message>
+            <source>e to the power of the held-out loss</source>
+            <translation>e를 평가 손실만큼 거듭제곱한 값</translation>
+        </message>
+        <message>
+            <source>Held-out loss and perplexity above those of the same method over the plain weights</source>
+            <translation>압축하지 않은 가중치에서 같은 방식으로 학습했을 때보다 늘어난 평가 손실과 혼란도</translation>
+        </message>
+        <message>
+            <source>At most in memory during a step</source>
+            <translation>한 스텝 동안 메모리를 가장 많이 쓴 값</translation>
+        </message>
+        <message>
+            <source>Tensors that the run left behind</source>
+            <translation>실행이 남긴 텐서의 크기</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::ShortRunsPanel</name>
+        <message>
+            <source>Short runs</source>
+            <translation>짧은 실행</translation>
+        </message>
+        <message>
+            <source>&amp;Steps</source>
+            <translation>스텝(&amp;S)</translation>
+        </message>
+        <message>
+            <source>Steps of each short run</source>
+            <translation>짧은 실행의 스텝 수</translation>
+        </message>
+        <message>
+            <source>Stop</source>
+            <translation>중지</translation>
+        </message>
+        <message>
+            <source>Ends the run that trains without saving it, and those that wait</source>
+            <translation>학습 중인 실행을 저장하지 않고 끝내고, 대기 중인 실행도 그만둡니다</translation>
+        </message>
+        <message>
+            <source>What the short runs came to</source>
+            <translation>짧은 실행의 결과</translation>
+        </message>
+        <message>
+            <source>Step %1</source>
+            <translation>스텝 %1</translation>
+        </message>
+        <message>
+            <source>Loss, and held-out loss as a dot</source>
+            <translation>손실 (점은 평가 손실)</translation>
+        </message>
+        <message>
+            <source>%1, held-out</source>
+            <translation>%1, 평가</translation>
+        </message>
+        <message>
+            <source>Run the ticked one</source>
+            <translation>표시한 방식 실행</translation>
+        </message>
+        <message>
+            <source>Run the ticked %1</source>
+            <translation>표시한 방식 %1개 실행</translation>
+        </message>
+        <message>
+            <source>Run %1 of %2. Pause it, or stop it, above.</source>
+            <translation>실행 %2개 중 %1번째입니다. 위에서 일시 정지하거나 중지할 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>Runs are of the recipe's model; the table is of another.</source>
+            <translation>실행은 레시피의 모델로 합니다. 표는 다른 모델의 것입니다.</translation>
+        </message>
+        <message>
+            <source>Choose rows on the Data page: each ticked method trains on the same ones.</source>
+            <translation>데이터 페이지에서 데이터를 고르세요. 표시한 방식마다 같은 데이터로 학습합니다.</translation>
+        </message>
+        <message>
+            <source>On %1, one after another. Name evaluation data on the Train page, and the held-out loss is measured too.</source>
+            <translation>%1 데이터로 차례로 학습합니다. 학습 페이지에서 평가 데이터를 정하면 평가 손실도 잽니다.</translation>
+        </message>
+        <message>
+            <source>On %1, one after another; held out: %2.</source>
+            <translation>%1 데이터로 차례로 학습하고, %2 데이터로 평가합니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MethodsPage</name>
+        <message>
+            <source>A folder with a config.json</source>
+            <translation>config.json이 있는 폴더</translation>
+        </message>
+        <message>
+            <source>Methods &amp;for</source>
+            <translation>대상 모델(&amp;F)</translation>
+        </message>
+        <message>
+            <source>The model that the methods are for</source>
+            <translation>방식을 견줄 모델</translation>
+        </message>
+        <message>
+            <source>Choose another model: its config.json is enough for the table</source>
+            <translation>다른 모델 고르기. 표를 만드는 데는 config.json만 있으면 됩니다</translation>
+        </message>
+        <message>
+            <source>Choose another model</source>
+            <translation>다른 모델 고르기</translation>
+        </message>
+        <message>
+            <source>&amp;4-bit base beside</source>
+            <translation>4비트 베이스도(&amp;4)</translation>
+        </message>
+        <message>
+            <source>Methods that add to the base once more, over its weights in 4 bits</source>
+            <translation>베이스에 더하는 방식들을 4비트 가중치 위에서도 함께 보여 줍니다</translation>
+        </message>
+        <message>
+            <source>&amp;Use this method</source>
+            <translation>이 방식 쓰기(&amp;U)</translation>
+        </message>
+        <message>
+            <source>Sets the selected method on the Train page</source>
+            <translation>고른 방식을 학습 페이지에 설정합니다</translation>
+        </message>
+        <message>
+            <source>What each method takes</source>
+            <translation>방식마다 드는 것</translation>
+        </message>
+        <message>
+            <source>Methods and what each takes</source>
+            <translation>방식과 각각에 드는 것</translation>
+        </message>
+        <message>
+            <source>Go to Train</source>
+            <translation>학습 페이지로</translation>
+        </message>
+        <message>
+            <source>No model yet</source>
+            <translation>아직 모델이 없습니다</translation>
+        </message>
+        <message>
+            <source>Every way to tune it is laid side by side here: what trains, what stands in memory, how large the file is. Load a model, or choose a folder above: a config.json is enough.</source>
+            <translation>모델을 미세조정하는 모든 방식을 여기에 나란히 놓고, 무엇이 학습되고 메모리를 얼마나 쓰며 파일이 얼마나 큰지 보여 줍니다. 모델을 불러오거나 위에서 폴더를 고르세요. config.json만 있어도 됩니다.</translation>
+        </message>
+        <message>
+            <source>Go to Model</source>
+            <translation>모델 페이지로</translation>
+        </message>
+        <message>
+            <source>%1: %2 parameters, computed in %3, %4. Sizes are in powers of ten; activations, which depend on the rows, are in the Train page's forecast.</source>
+            <translation>%1: 매개변수 %2개, 계산 형식 %3, %4. 크기는 10의 거듭제곱 단위입니다. 데이터에 따라 달라지는 활성값은 학습 페이지의 예측에 있습니다.</translation>
         </message>
     </context>
 </TS>

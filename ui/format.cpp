@@ -31,6 +31,18 @@ QString bytes_text(std::int64_t bytes) {
   return scaled(value, kUnits[unit], unit == 0);
 }
 
+QString decimal_text(std::int64_t bytes) {
+  static constexpr std::array<const char*, 5> kUnits{"B", "kB", "MB", "GB", "TB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (std::abs(value) >= 999.95 && unit + 1 < kUnits.size()) {
+    value /= 1000;
+    ++unit;
+  }
+  return QStringLiteral("%1 %2").arg(QString::number(value, 'f', unit == 0 ? 0 : 1),
+                                     QLatin1String(kUnits[unit]));
+}
+
 QString count_text(std::int64_t count) {
   if (std::abs(count) < 10'000) return grouped_text(count);
   const double value = static_cast<double>(count);

@@ -11,6 +11,7 @@
 namespace luthier {
 
 QString bytes_text(std::int64_t bytes);    ///< "212 MiB", "12.6 GiB"
+QString decimal_text(std::int64_t bytes);  ///< in powers of ten, as papers count: "14.0 GB"
 QString count_text(std::int64_t count);    ///< "3.1 M"; below 10,000 exact
 QString grouped_text(std::int64_t count);  ///< "412,160"
 QString duration_text(double seconds);     ///< "00:41", "1:02:03"

@@ -18,8 +18,11 @@
 #include "ui/data/data_page.h"
 #include "ui/format.h"
 #include "ui/language.h"
+#include "ui/merge/merge_page.h"
+#include "ui/methods/methods_page.h"
 #include "ui/model/model_page.h"
 #include "ui/nav_rail.h"
+#include "ui/ranks/rank_page.h"
 #include "ui/run_header.h"
 #include "ui/runs/runs_page.h"
 #include "ui/status_line.h"
@@ -56,8 +59,10 @@ MainWindow::MainWindow(QWidget* parent)
 
   pages_ = {new ModelPage(*workspace_, stack_), new DataPage(*workspace_, stack_),
             new TrainPage(*workspace_, stack_), new ComparePage(*workspace_, stack_),
-            new RunsPage(*workspace_, stack_)};
-  const char* names[] = {"modelPage", "dataPage", "trainPage", "comparePage", "runsPage"};
+            new RunsPage(*workspace_, stack_),  new MethodsPage(*workspace_, stack_),
+            new MergePage(*workspace_, stack_), new RankPage(*workspace_, stack_)};
+  const char* names[] = {"modelPage", "dataPage",    "trainPage", "comparePage",
+                         "runsPage",  "methodsPage", "mergePage", "rankPage"};
   for (int i = 0; i < kPageCount; ++i) {
     Page* page = pages_[static_cast<std::size_t>(i)];
     page->setObjectName(QLatin1String(names[i]));

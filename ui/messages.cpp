@@ -62,7 +62,9 @@ QString place_text(const std::string& where) {
   // A command of the session is no place that a person knows.
   static const QRegularExpression command(
       QStringLiteral("^[a-z]+(_[a-z]+)+$|^(launch|pause|resume|stop)$"));
-  return command.match(place).hasMatch() ? QString() : engine_place(place.toStdString());
+  if (command.match(place).hasMatch()) return {};
+  return place.startsWith(QLatin1String("--")) ? window_words(place)
+                                               : engine_place(place.toStdString());
 }
 
 /// In the form nothing is written as null: a field that is empty says it.
@@ -123,7 +125,10 @@ QString window_words(const QString& sentence) {
   const std::pair<const char*, const char*> pages[] = {
       {"luthier-cli data check", QT_TRANSLATE_NOOP("Messages", "the check on the Data page")},
       {"luthier-cli info MODEL", QT_TRANSLATE_NOOP("Messages", "the Model page")},
-      {"luthier-cli plan", QT_TRANSLATE_NOOP("Messages", "the memory forecast")}};
+      {"luthier-cli plan", QT_TRANSLATE_NOOP("Messages", "the memory forecast")},
+      {"--combination-type", QT_TRANSLATE_NOOP("Messages", "“Combination type”")},
+      {"--density", QT_TRANSLATE_NOOP("Messages", "“Density”")},
+      {"--svd-rank", QT_TRANSLATE_NOOP("Messages", "“Rank of the result”")}};
   for (const auto& [command, page] : pages) {
     const QString name = QLatin1String(command);
     text.replace(QLatin1Char('`') + name + QLatin1Char('`'), say(page));

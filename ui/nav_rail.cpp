@@ -74,8 +74,10 @@ NavRail::NavRail(QWidget* parent) : QWidget(parent) {
   layout->setSpacing(0);
   auto* group = new QButtonGroup(this);
   group->setExclusive(true);
-  const QStringList icons{QStringLiteral("model"), QStringLiteral("data"), QStringLiteral("train"),
-                          QStringLiteral("compare"), QStringLiteral("runs")};
+  const QStringList icons{QStringLiteral("model"), QStringLiteral("data"),
+                          QStringLiteral("train"), QStringLiteral("compare"),
+                          QStringLiteral("runs"),  QStringLiteral("methods"),
+                          QStringLiteral("merge"), QStringLiteral("ranks")};
   for (int i = 0; i < icons.size(); ++i) {
     auto* button = new RailButton(icons[i], this);
     button->setObjectName(QStringLiteral("rail_") + icons[i]);
@@ -84,7 +86,8 @@ NavRail::NavRail(QWidget* parent) : QWidget(parent) {
     buttons_.push_back(button);
   }
   on_language(this, [this] {
-    const QStringList words{tr("&Model"), tr("&Data"), tr("&Train"), tr("&Compare"), tr("&Runs")};
+    const QStringList words{tr("&Model"), tr("&Data"),    tr("&Train"), tr("&Compare"),
+                            tr("&Runs"),  tr("Met&hods"), tr("Mer&ge"), tr("Ran&ks")};
     for (int i = 0; i < words.size(); ++i) {
       RailButton* button = buttons_[static_cast<std::size_t>(i)];
       button->setText(words[i]);

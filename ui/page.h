@@ -10,8 +10,17 @@ namespace luthier {
 
 class Banner;
 
-enum class PageId { Model, Data, Train, Compare, Runs };
-inline constexpr int kPageCount = 5;
+enum class PageId {
+  Model,
+  Data,
+  Train,
+  Compare,
+  Runs,
+  Methods,
+  Merge,
+  Ranks,
+};
+inline constexpr int kPageCount = 8;
 
 class Page : public QWidget {
   Q_OBJECT

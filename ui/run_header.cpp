@@ -64,6 +64,7 @@ RunHeader::RunHeader(Workspace& workspace, QWidget* parent)
   connect(cancel_, &QPushButton::clicked, &workspace_, &Workspace::cancel_loading);
   connect(&workspace_.bridge(), &SessionBridge::state_changed, this, &RunHeader::refresh);
   connect(&workspace_, &Workspace::model_changed, this, &RunHeader::refresh);
+  connect(&workspace_, &Workspace::merged_changed, this, &RunHeader::refresh);
   connect(&workspace_, &Workspace::run_grew, this, &RunHeader::refresh);
   connect(&workspace_, &Workspace::run_started, this, &RunHeader::refresh);
   connect(&workspace_, &Workspace::run_ended, this, &RunHeader::refresh);
@@ -84,6 +85,9 @@ void RunHeader::refresh() {
             .arg(model_name(s.folder).toHtmlEscaped(), c.muted.name(),
                  QString::fromStdString(s.model_type).toHtmlEscaped(), count_text(s.parameters),
                  QString::fromStdString(s.dtype).toHtmlEscaped()));
+    if (workspace_.merged())
+      loaded_->setText(loaded_->text() + QStringLiteral(" · <span style='color:%1'>%2</span>")
+                                             .arg(c.warning.name(), tr("holds a merge")));
     loaded_->setToolTip(path_text(s.folder));
   } else {
     loaded_->setText(QStringLiteral("<span style='color:%1'>%2</span>")

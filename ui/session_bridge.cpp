@@ -67,8 +67,22 @@ void SessionBridge::announce(const SessionEvent& event) {
           emit rows_previewed(e);
         } else if constexpr (std::is_same_v<T, ForecastMade>) {
           emit forecast_made(e);
+        } else if constexpr (std::is_same_v<T, MethodsTabled>) {
+          emit methods_tabled(e);
         } else if constexpr (std::is_same_v<T, OneStepTried>) {
           emit one_step_tried(e);
+        } else if constexpr (std::is_same_v<T, MergeMade>) {
+          emit merge_made(e);
+        } else if constexpr (std::is_same_v<T, MergeProved>) {
+          emit merge_proved(e);
+        } else if constexpr (std::is_same_v<T, BaseMerged>) {
+          emit base_merged(e);
+        } else if constexpr (std::is_same_v<T, MergeUndone>) {
+          emit merge_undone();
+        } else if constexpr (std::is_same_v<T, MergeWritten>) {
+          emit merge_written(e);
+        } else if constexpr (std::is_same_v<T, RanksFound>) {
+          emit ranks_found(e);
         } else if constexpr (std::is_same_v<T, ModelsFound>) {
           emit models_found(e);
         } else if constexpr (std::is_same_v<T, FetchProgressed>) {

@@ -41,7 +41,14 @@ class SessionBridge : public QObject {
   void data_checked(const luthier::DataChecked& event);
   void rows_previewed(const luthier::RowsPreviewed& event);
   void forecast_made(const luthier::ForecastMade& event);
+  void methods_tabled(const luthier::MethodsTabled& event);
   void one_step_tried(const luthier::OneStepTried& event);
+  void merge_made(const luthier::MergeMade& event);
+  void merge_proved(const luthier::MergeProved& event);
+  void base_merged(const luthier::BaseMerged& event);
+  void merge_undone();
+  void merge_written(const luthier::MergeWritten& event);
+  void ranks_found(const luthier::RanksFound& event);
   void models_found(const luthier::ModelsFound& event);
   void fetch_progressed(const luthier::FetchProgressed& event);
   void model_fetched(const luthier::ModelFetched& event);

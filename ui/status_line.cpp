@@ -11,6 +11,7 @@
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/messages.h"
+#include "ui/run_queue.h"
 #include "ui/theme.h"
 #include "ui/widgets/card.h"
 
@@ -27,7 +28,7 @@ StatusLine::StatusLine(Workspace& workspace, QWidget* parent)
   auto* layout = new QHBoxLayout(this);
   layout->setContentsMargins(16, 0, 12, 0);
   layout->setSpacing(24);
-  for (QLabel** label : {&device_, &memory_, &speed_}) {
+  for (QLabel** label : {&device_, &memory_, &speed_, &queue_}) {
     *label = text_label(this);
     (*label)->setFont(scaled_font(0.9));
     layout->addWidget(*label);
@@ -35,6 +36,7 @@ StatusLine::StatusLine(Workspace& workspace, QWidget* parent)
   device_->setObjectName(QStringLiteral("deviceLabel"));
   memory_->setObjectName(QStringLiteral("memoryLabel"));
   speed_->setObjectName(QStringLiteral("speedLabel"));
+  queue_->setObjectName(QStringLiteral("queueLabel"));
   layout->addStretch(1);
   work_ = text_label(this);
   work_->setObjectName(QStringLiteral("workLabel"));
@@ -65,6 +67,7 @@ StatusLine::StatusLine(Workspace& workspace, QWidget* parent)
     refresh();
   });
   connect(&bridge, &SessionBridge::command_failed, this, [this] { hide_progress(); });
+  connect(&workspace_.queue(), &RunQueue::changed, this, &StatusLine::refresh);
   connect(&workspace_, &Workspace::model_changed, this, &StatusLine::refresh);
   connect(&workspace_, &Workspace::run_grew, this, &StatusLine::refresh);
   connect(&workspace_, &Workspace::run_started, this, &StatusLine::refresh);
@@ -82,6 +85,9 @@ void StatusLine::refresh() {
                                                          QString::fromStdString(model->dtype))
                          : tr("no device in use"));
   device_->setToolTip(model ? said_text(model->device_note) : QString());
+  const auto waiting = static_cast<int>(workspace_.queue().waiting());
+  queue_->setText(tr("%n runs wait", nullptr, waiting));
+  queue_->setVisible(waiting > 0);
   const MetricsLine* line = newest_line();
   memory_->setVisible(line);
   speed_->setVisible(line);

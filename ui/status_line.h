@@ -33,6 +33,7 @@ class StatusLine : public QWidget {
   QLabel* device_;
   QLabel* memory_;
   QLabel* speed_;
+  QLabel* queue_;  ///< runs that wait
   QLabel* work_;
   QProgressBar* bar_;
   QToolButton* cancel_;

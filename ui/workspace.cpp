@@ -13,6 +13,8 @@
 #include "engine/forecast/forecast.h"
 #include "ui/format.h"
 #include "ui/messages.h"
+#include "ui/run_queue.h"
+#include "ui/sample_source.h"
 #include "ui/train/form_order.h"
 
 namespace luthier {
@@ -51,7 +53,8 @@ Recipe default_recipe(const Recipe& kinds) {
   return parsed ? parsed.take() : Recipe();
 }
 
-Workspace::Workspace(QObject* parent) : QObject(parent), recipe_(default_recipe(Recipe())) {
+Workspace::Workspace(QObject* parent)
+    : QObject(parent), recipe_(default_recipe(Recipe())), samples_(new SampleSource(this)) {
   recipe_.output_dir = "runs/first";
   forecast_timer_.setSingleShot(true);
   forecast_timer_.setInterval(kForecastDelayMilliseconds);
@@ -60,6 +63,7 @@ Workspace::Workspace(QObject* parent) : QObject(parent), recipe_(default_recipe(
   connect(this, &Workspace::model_changed, this, [this] { forecast_timer_.start(); });
   connect_bridge();
   connect_run();
+  queue_ = new RunQueue(*this);
 }
 
 void Workspace::connect_bridge() {
@@ -94,6 +98,14 @@ void Workspace::connect_bridge() {
   connect(&bridge_, &SessionBridge::adapter_dropped, this, [this](const AdapterDropped& event) {
     std::erase_if(adapters_, [&](const AttachedAdapter& a) { return a.name == event.name; });
     emit adapters_changed();
+  });
+  connect(&bridge_, &SessionBridge::base_merged, this, [this](const BaseMerged& event) {
+    merged_ = event;
+    emit merged_changed();
+  });
+  connect(&bridge_, &SessionBridge::merge_undone, this, [this] {
+    merged_.reset();
+    emit merged_changed();
   });
   connect(&bridge_, &SessionBridge::forecast_made, this, [this](const ForecastMade& event) {
     if (event.request != forecast_request_) return;

@@ -18,6 +18,9 @@
 
 namespace luthier {
 
+class RunQueue;
+class SampleSource;
+
 struct AttachedAdapter {
   std::string name;
   std::filesystem::path folder;
@@ -109,6 +112,11 @@ class Workspace : public QObject {
   std::vector<std::string> columns_to_ask() const;
   void set_strength(const std::string& name, double strength);
 
+  /// What adapters are judged by.
+  SampleSource& samples() { return *samples_; }
+  /// The merge that stands in the resident base.
+  const std::optional<BaseMerged>& merged() const { return merged_; }
+
   // The card.
   /// It died under this program, and only a new start gets it back.
   bool device_lost() const { return device_lost_; }
@@ -125,6 +133,11 @@ class Workspace : public QObject {
   const std::unique_ptr<LiveRun>& run() const { return run_; }
   /// Launches the recipe as it stands; says launch_refused when it cannot.
   void launch();
+  /// Launches another recipe than the form's. False, and nothing happens, while that is not
+  /// possible.
+  bool launch_recipe(const Recipe& recipe);
+  /// Runs that are launched one after another.
+  RunQueue& queue() { return *queue_; }
   void resume_run(const QString& folder);
   /// Looks beside the recipe's run folder and where runs were launched before, and says
   /// interrupted_found when one can be resumed.
@@ -143,6 +156,7 @@ class Workspace : public QObject {
   void field_wanted(const std::string& key);
   void model_changed();
   void adapters_changed();
+  void merged_changed();
   void forecast_changed();
   void run_started();
   void run_grew();          ///< lines, events or evaluations were added
@@ -180,6 +194,9 @@ class Workspace : public QObject {
   QTimer forecast_timer_;
   std::unique_ptr<LiveRun> run_;
   bool launching_ = false;
+  SampleSource* samples_;
+  std::optional<BaseMerged> merged_;
+  RunQueue* queue_;
 };
 
 /// The column that asks the adapter in training.

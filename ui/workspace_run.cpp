@@ -164,6 +164,13 @@ void Workspace::launch() {
   session().launch(recipe_);
 }
 
+bool Workspace::launch_recipe(const Recipe& recipe) {
+  if (launching_ || device_lost_ || session().has_run() || !can_launch(state())) return false;
+  launching_ = true;
+  session().launch(recipe);
+  return true;
+}
+
 void Workspace::resume_run(const QString& folder) {
   if (launching_) return;
   const QString file = QDir(folder).filePath(QStringLiteral("recipe.yaml"));

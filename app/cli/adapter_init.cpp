@@ -5,12 +5,14 @@
 #include "app/cli/adapter.h"
 #include "engine/base/text.h"
 #include "engine/config/recipe_help.h"
+#include "engine/device/exact_math.h"
 #include "engine/device/failure.h"
 #include "engine/io/files.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/methods/method.h"
 #include "engine/session/run_observer.h"
+#include "engine/train/eva_rows.h"
 
 namespace luthier::cli {
 
@@ -36,8 +38,14 @@ Status init_adapter(const AdapterInitOptions& o) try {
   LoadOptions load = load_options(recipe);
   load.go_on = [](double) { return !interrupted().stop_requested(); };
   LUTHIER_TRY(LoadedModel base, load_model(recipe.model, load));
-  LUTHIER_TRY(const auto adapter, create_adapter(base, recipe.strategy, recipe.adapter,
-                                                 static_cast<std::uint64_t>(recipe.training.seed)));
+  const ExactMath exact(base.model->device());  // as its run would
+  LUTHIER_TRY(auto adapter, adapter_by_rows(base, recipe, [](std::int64_t) {
+                return !interrupted().stop_requested();
+              }));
+  if (!adapter) {
+    LUTHIER_TRY(adapter, create_adapter(base, recipe.strategy, recipe.adapter,
+                                        static_cast<std::uint64_t>(recipe.training.seed)));
+  }
   LUTHIER_CHECK(adapter->save(writer.path(), recipe.model));
   LUTHIER_CHECK(write_adapter_notes(writer.path(), base.pixels));
   LUTHIER_CHECK(writer.commit());

@@ -65,7 +65,7 @@ int run(int argc, char** argv, Anew& anew) {
   const bool driven = options.launch || options.exit_when_done || !options.bench_loop.isEmpty();
   if (driven || !options.screenshots.isEmpty() || !options.resume.isEmpty()) window.keep_quiet();
   if (!options.screenshots.isEmpty())
-    return Screenshots(window, options.screenshots, options.steps).run();
+    return Screenshots(window, options.screenshots, options.steps, options.size).run();
   window.show();
   if (options.demo) {
     if (const Status opened = open_demo(window, 0, QStringLiteral("runs"), 0); !opened)

@@ -34,6 +34,10 @@ GuiOptions parse_options(const QCoreApplication& app) {
       QStringLiteral(
           "Training steps of the screenshots' runs (default: as the tasks' recipes say)."),
       QStringLiteral("N"));
+  const QCommandLineOption size(
+      QStringLiteral("size"),
+      QStringLiteral("Size of the screenshots' window (default: 1280x800)."), QStringLiteral("WxH"),
+      QStringLiteral("1280x800"));
   const QCommandLineOption resume(QStringLiteral("resume"),
                                   QStringLiteral("Go on with the interrupted run in FOLDER."),
                                   QStringLiteral("FOLDER"));
@@ -48,7 +52,7 @@ GuiOptions parse_options(const QCoreApplication& app) {
   const QCommandLineOption walk(
       QStringLiteral("walk"),
       QStringLiteral("With --bench-loop: go from page to page all the while."));
-  parser.addOptions({demo, lang, theme, shots, steps, resume, launch, leave, bench, walk});
+  parser.addOptions({demo, lang, theme, shots, steps, size, resume, launch, leave, bench, walk});
   parser.process(app);
   GuiOptions options;
   if (!parser.positionalArguments().isEmpty()) options.open = parser.positionalArguments().first();
@@ -58,6 +62,8 @@ GuiOptions parse_options(const QCoreApplication& app) {
   options.theme = parser.value(theme);
   options.screenshots = parser.value(shots);
   options.steps = parser.value(steps).toInt();
+  const QStringList sides = parser.value(size).split(QLatin1Char('x'));
+  if (sides.size() == 2) options.size = QSize(sides[0].toInt(), sides[1].toInt());
   options.launch = parser.isSet(launch);
   options.exit_when_done = parser.isSet(leave);
   options.bench_loop = parser.value(bench);

@@ -2,6 +2,7 @@
 // What the window's command line may hold.
 #pragma once
 
+#include <QSize>
 #include <QString>
 
 class QCoreApplication;
@@ -15,6 +16,7 @@ struct GuiOptions {
   QString language, theme;  ///< empty: as kept
   QString screenshots;      ///< a folder: drive the window through the demo, save a picture of each
                             ///< page, exit
+  QSize size{1280, 800};    ///< of the screenshots' window
   int steps = 0;            ///< training steps of the screenshots' runs; 0: as the recipes say
   bool launch = false;      ///< launch the recipe at once
   bool exit_when_done = false;

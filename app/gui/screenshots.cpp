@@ -4,12 +4,18 @@
 
 #include <QAbstractButton>
 #include <QApplication>
+#include <QComboBox>
 #include <QDir>
+#include <QDoubleSpinBox>
 #include <QElapsedTimer>
+#include <QLabel>
 #include <QLineEdit>
+#include <QRegularExpression>
 #include <QScrollBar>
+#include <QSpinBox>
 #include <QTabWidget>
 #include <QTableView>
+#include <QTableWidget>
 #include <QTemporaryDir>
 #include <QThread>
 #include <cstdio>
@@ -18,6 +24,9 @@
 #include "ui/compare/compare_page.h"
 #include "ui/format.h"
 #include "ui/main_window.h"
+#include "ui/merge/merge_page.h"
+#include "ui/methods/method_model.h"
+#include "ui/ranks/rank_page.h"
 #include "ui/runs/runs_page.h"
 
 namespace luthier {
@@ -33,7 +42,7 @@ int Screenshots::run() {
     std::fprintf(stderr, "screenshots: %s cannot be made\n", qPrintable(folder_));
     return 1;
   }
-  window_.resize(1280, 800);
+  window_.resize(size_);
   window_.show();
   return drive() ? 0 : 1;
 }
@@ -73,6 +82,9 @@ bool Screenshots::drive() {
   settle(1500);
   if (!save("runs")) return false;
 
+  if (!run_methods()) return false;
+  window_.show_page(PageId::Runs);
+  settle(300);
   if (!click("compareRuns")) return false;
   auto* compare = static_cast<ComparePage*>(window_.page(PageId::Compare));
   compare->load_samples(QString::fromStdString(workspace.recipe().eval_dataset.empty()
@@ -90,7 +102,38 @@ bool Screenshots::drive() {
   if (!wait_until("the answers", kPatience,
                   [&] { return run_all->isVisible() && run_all->isEnabled(); }))
     return false;
-  return save("compare");
+  if (!save("compare")) return false;
+  return show_merge() && show_ranks();
+}
+
+/// The adapters that stand in Compare, the second one weaker.
+bool Screenshots::show_merge() {
+  window_.show_page(PageId::Merge);
+  auto* type = window_.findChild<QComboBox*>(QStringLiteral("combinationType"));
+  auto* proof = window_.findChild<QLabel*>(QStringLiteral("mergeProof"));
+  static const QRegularExpression figure(QStringLiteral("\\de-\\d"));
+  const auto proven = [&] { return proof->isVisible() && figure.match(proof->text()).hasMatch(); };
+  if (!wait_until("the merge", kPatience, proven)) return false;
+  QDoubleSpinBox* last = nullptr;
+  for (QDoubleSpinBox* field : window_.page(PageId::Merge)->findChildren<QDoubleSpinBox*>())
+    if (field->objectName().startsWith(QLatin1String("weightField_"))) last = field;
+  if (last) last->setValue(0.6);
+  settle(300);
+  if (!wait_until("the second merge", kPatience, proven)) return false;
+  type->setCurrentText(QStringLiteral("ties_svd"));
+  settle(300);
+  return wait_until("the third merge", kPatience, proven) && save("merge");
+}
+
+bool Screenshots::show_ranks() {
+  window_.show_page(PageId::Ranks);
+  auto* adapters = window_.findChild<QTableWidget*>(QStringLiteral("rankAdapters"));
+  return wait_until("the ranks", kPatience,
+                    [&] {
+                      const QTableWidgetItem* norm = adapters->item(0, 4);
+                      return norm && !norm->text().isEmpty();
+                    }) &&
+         save("ranks");
 }
 
 bool Screenshots::train_task(std::size_t task, bool with_picture) {
@@ -134,6 +177,29 @@ bool Screenshots::train_task(std::size_t task, bool with_picture) {
   }
   return wait_until("the run to end", kPatience,
                     [&] { return workspace.run()->ended && can_launch(workspace.state()); });
+}
+
+bool Screenshots::run_methods() {
+  window_.show_page(PageId::Methods);
+  auto* methods = window_.findChild<MethodModel*>();
+  if (!wait_until("the table of methods", kPatience, [&] { return methods->rowCount() > 0; }) ||
+      !click("fourBitsBeside"))
+    return false;
+  const auto beside = [&] {
+    return static_cast<std::size_t>(methods->rowCount()) == method_choices(true).size();
+  };
+  if (!wait_until("methods over four bits", kPatience, beside)) return false;
+  for (const char* method : {"lora", "ia3", "bitfit"}) methods->set_ticked({method, false}, true);
+  methods->set_ticked({"lora", true}, true);
+  auto* steps = window_.findChild<QSpinBox*>(QStringLiteral("shortSteps"));
+  if (steps_ > 0) steps->setValue(std::min(steps->value(), steps_));
+  if (!click("runMethods")) return false;
+  const auto* run = window_.findChild<QAbstractButton*>(QStringLiteral("runMethods"));
+  if (!wait_until("the short runs", kPatience, [&] { return run->isVisible(); })) return false;
+  settle(1500);
+  // The base is read again as the recipe has it.
+  const auto free = [&] { return can_launch(window_.workspace().state()); };
+  return wait_until("the base", kPatience, free) && save("methods");
 }
 
 bool Screenshots::click(const char* name) {

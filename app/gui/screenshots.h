@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Drives the real window through the demo, as a person would by its buttons, and saves a picture of
-// each page: model.png, data.png, train.png, compare.png, runs.png. The README's pictures are made
-// so.
+// each page: model.png, data.png, train.png, compare.png, runs.png, methods.png, merge.png,
+// ranks.png. The README's pictures are made so.
 #pragma once
 
+#include <QSize>
 #include <QString>
 #include <functional>
 
@@ -13,14 +14,17 @@ class MainWindow;
 
 class Screenshots {
  public:
-  Screenshots(MainWindow& window, const QString& folder, int steps)
-      : window_(window), folder_(folder), steps_(steps) {}
+  Screenshots(MainWindow& window, const QString& folder, int steps, QSize size)
+      : window_(window), folder_(folder), steps_(steps), size_(size) {}
   /// 0, or 1 with a sentence on stderr of what did not come in time.
   int run();
 
  private:
   bool drive();
+  bool show_merge();
+  bool show_ranks();
   bool train_task(std::size_t task, bool with_picture);
+  bool run_methods();
   bool click(const char* name);
   bool wait_until(const char* what, double seconds, const std::function<bool()>& done);
   void settle(int milliseconds);
@@ -29,6 +33,7 @@ class Screenshots {
   MainWindow& window_;
   QString folder_, runs_;
   int steps_;
+  QSize size_;
 };
 
 }  // namespace luthier

@@ -48,7 +48,7 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "finetuning_type train_type tuner_type sft_type tuning_type peft_type method "
          "fine_tuning_type use_peft use_lora lora_enable enable_lora training_mode "
          "full_finetuning full_finetune lora_only peft_method",
-         "It is full, freeze or lora.");
+         "It is the name of a method, such as full, freeze or lora.");
   called("image.max_pixels",
          "image_max_pixels image_resolution max_image_size image_size "
          "max_image_pixels resized_height resized_width",
@@ -68,19 +68,30 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "The settings of the training stand under it.");
   called("image", "images vision processor_kwargs mm_processor_kwargs",
          "Limits of the pictures stand under it.");
-  called("adapter.r", "lora_rank lora_r rank lora_dim adapter_rank lora_rank_dim peft_r");
+  called("adapter.r", "lora_rank lora_r rank lora_dim adapter_rank lora_rank_dim peft_r vera_rank");
   called("adapter.lora_alpha", "lora_scale lora_scaling adapter_alpha peft_alpha");
   called("adapter.lora_dropout", "dropout lora_dropout_p lora_drop adapter_dropout peft_dropout");
   called("adapter.target_modules",
          "lora_target lora_target_modules lora_modules target targets lora_target_linear "
          "lora_target_regex target_regex "
-         "lora_layers layers_to_transform lora_layers_to_transform layers_pattern "
-         "peft_layers_to_transform peft_layers_pattern modules "
+         "lora_layers modules "
          "finetune_vision_layers finetune_language_layers finetune_attention_modules "
          "finetune_mlp_modules use_all_linear llm_lora vision_lora lora_on_vision",
          "It takes all-linear, names, or a regular expression over whole module names; "
          "adapter.exclude_modules takes some out again.");
   called("adapter.target_parameters", "lora_target_parameters");
+  called("adapter.init_r", "adalora_init_r");
+  called("adapter.target_r", "adalora_target_r");
+  called("adapter.tinit", "adalora_tinit");
+  called("adapter.tfinal", "adalora_tfinal");
+  called("adapter.deltaT", "adalora_deltat");
+  called("adapter.beta1", "adalora_beta1");
+  called("adapter.beta2", "adalora_beta2");
+  called("adapter.orth_reg_weight", "adalora_orth_reg_weight");
+  called("adapter.projection_prng_key", "vera_projection_prng_key");
+  called("adapter.d_initial", "vera_d_initial");
+  called("adapter.n_frequency", "fourier_n_frequency");
+  called("adapter.scaling", "fourier_scaling");
   called("adapter.trainable_token_indices", "peft_trainable_token_indices");
   called("freeze.language_model_last_layers", "freeze_trainable_layers num_layer_trainable");
   called("adapter.layers_to_transform", "lora_layers_to_transform peft_layers_to_transform");
@@ -188,10 +199,11 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
          "gradient_clipping grad_clip clip_grad_norm gradient_clip_val "
          "grad_norm max_norm clip_grad gradient_clip grad_norm_clip "
          "clip_grad_norm_value max_gradient_norm grad_clip_norm");
-  called("training.optim", "optimizer optimizer_type optim_type optimiser opt optimizer_name");
-  called("training.adam_beta1", "beta1 adam_b1 adam_betas betas");
-  called("training.adam_beta2", "beta2 adam_b2");
-  called("training.adam_epsilon", "epsilon eps adam_eps optim_eps");
+  called("training.optim",
+         "optimizer optimizer_type optim_type optimiser opt optimizer_name use_muon");
+  called("training.adam_beta1", "adam_b1 adam_betas betas");
+  called("training.adam_beta2", "adam_b2");
+  called("training.adam_epsilon", "epsilon adam_eps optim_eps");
   called("training.gradient_checkpointing",
          "use_gradient_checkpointing activation_checkpointing grad_checkpointing "
          "disable_gradient_checkpointing gradient_checkpointing_kwargs use_reentrant recompute "

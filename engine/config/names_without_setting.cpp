@@ -70,15 +70,16 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "skip_special_tokens resize_token_embeddings fix_untrained_tokens",
       "the vocabulary stays as it is.");
   missing(
-      "galore_* use_galore badam_* use_badam apollo_* use_apollo use_muon use_adam_mini "
-      "use_dft use_asft use_eaft adalora_* vera_* boft_* loftq_* lisa_* llamapro_* "
-      "use_llama_pro reft_* relora_* relora oft_* hra_* freeze_extra_modules "
-      "freeze_trainable_modules",
-      "it trains by full, freeze or lora.");
+      "galore_* use_galore badam_* use_badam apollo_* use_apollo use_adam_mini "
+      "use_dft use_asft use_eaft loftq_* lisa_* llamapro_* "
+      "use_llama_pro reft_* relora_* relora freeze_extra_modules freeze_trainable_modules",
+      "it trains by one of the methods that strategy names.");
   missing(
-      "gptq gptq_* awq hqq_* load_in_fp8 fp8 fp8_* eetq "
+      "hqq_* load_in_fp8 fp8 fp8_* eetq "
       "quantization_device_map lora_on_cpu bnb_4bit_quant_storage",
       "weights are loaded in training.dtype (float32 or bfloat16), or packed by quantization.");
+  needless("gptq gptq_* awq",
+           "a checkpoint that GPTQ or AWQ packed is loaded as its config.json says.");
   needless(
       "report_to wandb wandb_* use_wandb tensorboard use_tensorboard logging_dir log_dir "
       "swanlab_* use_swanlab mlflow_* use_mlflow comet_* use_comet plot_loss tb_* trackio_* "

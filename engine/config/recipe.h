@@ -39,7 +39,7 @@ struct AdapterSettings {
   bool use_dora = false;
   std::string init_lora_weights = "true";  ///< true | false | gaussian | ...
   std::vector<std::string> modules_to_save;
-  std::string bias = "none";  ///< none | all | lora_only
+  std::string bias = "none";  ///< none | all | METHOD_only
   std::string init_from;      ///< a PEFT folder, or empty
   KindValues more;            ///< settings of other methods, by their keys
 };

@@ -279,10 +279,12 @@ std::vector<RecipeField> build_table() {
   add(choice("adapter.init_lora_weights", "Initial adapter",
              "true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: "
              "both random; orthogonal: rows that cancel out; pissa and olora: the largest part of "
-             "each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster).",
-             {"true", "false", "gaussian", "orthogonal", "pissa", "olora"},
+             "each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). "
+             "loftq: what packing a weight leaves out of it; eva: in what the layers read of the "
+             "first rows.",
+             {"true", "false", "gaussian", "orthogonal", "pissa", "olora", "loftq", "eva"},
              LUTHIER_FIELD(adapter.init_lora_weights))
-          .not_built({"eva", "loftq", "corda"})
+          .not_built({"corda"})
           .advanced());
   add(names(Type::NameList, "adapter.modules_to_save", "Modules trained whole",
             "Modules that train without low rank and are saved with the adapter (lm_head, say).",
@@ -290,8 +292,10 @@ std::vector<RecipeField> build_table() {
           .advanced());
   add(choice("adapter.bias", "Biases",
              "Which of the base's biases train beside the adapter: none, all, or those of the "
-             "modules that have one (lora_only).",
-             {"none", "all", "lora_only"}, LUTHIER_FIELD(adapter.bias))
+             "modules that have one (METHOD_only, as in lora_only).",
+             {"none", "all", "lora_only", "vera_only", "oft_only", "boft_only", "hra_only",
+              "fourier_only"},
+             LUTHIER_FIELD(adapter.bias))
           .advanced());
   add(text(Type::Path, "adapter.init_from", "Start from adapter",
            "A PEFT adapter's folder to go on from; its settings replace the ones here.",

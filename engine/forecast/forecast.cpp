@@ -21,6 +21,7 @@
 #include "engine/forecast/card_room.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/adapter.h"
+#include "engine/methods/lora_settings.h"
 #include "engine/methods/method.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/packing.h"
@@ -143,8 +144,17 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   for (const TrainedModule& each : trained) {
     parameters += each.share.parameters;
     adapter += each.share.parameters * (!each.share.whole ? 4 : terms.element);
-    if (terms.element < 4 && makes_products(each)) adapter += each.share.parameters * terms.element;
+    if (!each.share.whole && each.branch.empty() && each.module->type == "Linear")
+      adapter += stand_in_bytes(recipe.adapter, each.module->shape.at(0), each.module->shape.at(1),
+                                terms.element);
+    // What a product keeps of them each time has no copy that stands.
+    if (terms.element < 4 && makes_products(each))
+      adapter += (each.share.parameters - each.share.kept_numbers) * terms.element;
   }
+  LUTHIER_TRY(const std::int64_t shared, shared_bytes(model, recipe));
+  adapter += shared;
+  const ModuleMethod* hung = method->of_modules;
+  const bool course_reaches = hung && hung->course_reaches;
   PassCost cost;
   LossCost loss;
   // As train/step_runner divides them.
@@ -156,7 +166,7 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
     cost = model.cost->of(pass, shares(trained, objective->dropout()));
     loss = objective->cost(pass, cost.head);
   }
-  const std::int64_t reached = parameters - cost.unreached;
+  const std::int64_t reached = parameters - (course_reaches ? 0 : cost.unreached);
   Estimate result;
   MemoryParts& parts = result.parts;
   const Json packing = quantization_settings(recipe);
@@ -180,10 +190,12 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   const bool from_start = !plugs && (recipe.init == "random" || model.dtype != "BF16");
   parts.optimizer = std::llround(static_cast<double>(state) * arrived) +
                     (from_start ? masters : std::llround(static_cast<double>(masters) * arrived));
+  if (hung) parts.optimizer += 4 * hung->course_floats * parameters;
   GradientBytes gradients;
   gradients.all = parts.gradients;
+  if (course_reaches) gradients.standing = gradients.all;  // its term's come first
   if (!terms.checkpointing) gradients.parts = static_cast<std::int64_t>(count_parts(part_of));
-  gradients.stepping = widened_bytes(trained, terms.element);
+  gradients.stepping = step_bytes(trained, recipe, terms.element);
   if (accumulates) {
     gradients.standing = gradients.all;
     // The CPU adds two types by widening one first, a device on the way.
@@ -194,12 +206,11 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   }
   gradients.stepping += std::min(paged, kPagedBytes);
   if (terms.recorded) gradients.standing = gradients.all;
-  const StepBytes step = peak_of(cost, loss, gradients);
-  parts.activations = step.kept + kept_features(model, batch, trained, terms, parts.weights);
-  // What of a packed weight stands dense at a time.
   LUTHIER_TRY(const std::int64_t dense,
               largest_dense_run(model, packing, terms.element, terms.cpu));
-  parts.workspace = step.workspace + dense;
+  const StepBytes step = peak_of(cost, loss, gradients, dense);
+  parts.activations = step.kept + kept_features(model, batch, trained, terms, parts.weights);
+  parts.workspace = step.workspace;
   if (terms.recorded) {
     const std::int64_t apart = reached * (plugs ? 4 : terms.element);
     parts.recordings = dense + recorded_bytes(model, batch, pass, step, apart);

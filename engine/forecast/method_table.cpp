@@ -1,30 +1,48 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/forecast/method_table.h"
 
+#include <algorithm>
+
 #include "engine/config/quantization_fields.h"
 #include "engine/forecast/trained.h"
+#include "engine/methods/adapter.h"
 #include "engine/methods/method.h"
 #include "engine/models/packing.h"
 
 namespace luthier {
 namespace {
 
-/// Of the settings, those that this method may have.
-Result<std::vector<std::string>> settings_of(const MethodKind& kind,
-                                             const std::vector<std::string>& settings) {
-  std::vector<std::string> own{std::string("strategy=") + kind.name};
-  for (const std::string& setting : settings) {
-    const std::string key = setting.substr(0, setting.find('='));
-    LUTHIER_TRY(const RecipeField* field, find_field(key, "--set " + key));
-    if (field->about.key == "strategy") continue;
-    if (names_kind(field->about.strategies, kind.name)) own.push_back(setting);
+constexpr const char* kFourBits = "quantization.load_in_4bit";
+constexpr const char* kEightBits = "quantization.load_in_8bit";
+
+/// What all plugs of an adapter have together and what of it goes into the file: VeRA's pair.
+struct SharedBytes {
+  std::int64_t all = 0, in_file = 0;
+};
+Result<SharedBytes> shared_bytes(const Method& method, const ModelSummary& model,
+                                 const Recipe& recipe) {
+  SharedBytes bytes;
+  if (!method.of_modules || !method.of_modules->shared) return bytes;
+  LUTHIER_TRY(const ModuleSelection selection, planned_selection(model, recipe));
+  const std::vector<ModelModule> modules = all_modules(model);
+  std::vector<const ModelModule*> wrapped;
+  for (const WrappedModule& each : selection.wrapped) {
+    const auto found = std::find_if(modules.begin(), modules.end(), [&](const ModelModule& module) {
+      return module.name == each.name;
+    });
+    if (found != modules.end()) wrapped.push_back(&*found);
   }
-  return own;
+  for (const auto& tensor : method.of_modules->shared->make(wrapped, recipe.adapter))
+    bytes.all += static_cast<std::int64_t>(tensor.nbytes());
+  if (method.of_modules->shared->in_file(recipe.adapter)) bytes.in_file = bytes.all;
+  return bytes;
 }
 
 Status fill(MethodRow& row, const ModelSummary& model, const Recipe& recipe, std::int64_t element) {
-  LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
+  if (method->kind.check) LUTHIER_CHECK(method->kind.check(recipe));
+  LUTHIER_CHECK(check_quantization(recipe));
+  LUTHIER_TRY(const std::vector<TrainedModule> trained, list_trained(model, recipe));
   const Json packing = quantization_settings(recipe);
   LUTHIER_TRY(const auto parts, bytes_by_part(model, element, packing));
   for (const auto& [name, bytes] : parts) row.weights += bytes;
@@ -34,53 +52,108 @@ Status fill(MethodRow& row, const ModelSummary& model, const Recipe& recipe, std
     row.gradients += bytes;
     if (method->hangs_adapter()) row.adapter += bytes;
   }
+  if (method->hangs_adapter()) {
+    LUTHIER_TRY(const std::int64_t shared, shared_bytes(model, recipe));
+    row.adapter += shared;
+  }
   row.moments = optimizer_bytes(trained, recipe, /*element=*/4);
   row.masters = optimizer_bytes(trained, recipe, element) - row.moments;
-  row.file = method->hangs_adapter() ? row.adapter : model.parameters * element;
+  LUTHIER_TRY(const SharedBytes shared, shared_bytes(*method, model, recipe));
+  row.file = method->hangs_adapter() ? row.adapter + shared.in_file : model.parameters * element;
+  row.adapter += shared.all;
   return {};
 }
 
 }  // namespace
 
-Result<MethodTable> method_table(const ModelSummary& model,
+std::vector<MethodChoice> method_choices(bool four_bits_beside) {
+  std::vector<MethodChoice> choices;
+  for (const MethodKind& kind : method_kinds()) {
+    const bool both = four_bits_beside && kind.hangs_adapter();
+    choices.push_back({kind.name, both ? std::optional(false) : std::nullopt});
+    if (both) choices.push_back({kind.name, true});
+  }
+  return choices;
+}
+
+Result<Recipe> recipe_of(const Recipe& base, const MethodChoice& choice,
+                         const std::vector<std::string>& settings) {
+  Recipe recipe = base;
+  LUTHIER_CHECK(set_field(recipe, "strategy", choice.method));
+  for (const std::string& setting : settings) {
+    const std::size_t mark = setting.find('=');
+    if (mark == std::string::npos || mark == 0)
+      return input_error("\"" + setting + "\" is not KEY=VALUE.", "--set",
+                         "Write it as in --set training.max_steps=10.");
+    const std::string key = setting.substr(0, mark);
+    LUTHIER_TRY(const RecipeField* field, find_field(key, "--set " + key));
+    if (field->about.key == "strategy" || !names_kind(field->about.strategies, choice.method))
+      continue;
+    LUTHIER_CHECK(set_field(recipe, field->about.key, setting.substr(mark + 1)));
+  }
+  if (choice.four_bits && method_kind(choice.method).hangs_adapter()) {
+    LUTHIER_CHECK(set_field(recipe, kFourBits, *choice.four_bits ? "true" : "false"));
+    if (*choice.four_bits) LUTHIER_CHECK(set_field(recipe, kEightBits, "false"));
+  }
+  return recipe;
+}
+
+bool has_four_bits(const Recipe& recipe) {
+  return method_kind(recipe.strategy).hangs_adapter() && recipe.more.flag(kFourBits);
+}
+
+std::string choice_name(const std::string& method, bool four_bits) {
+  return four_bits ? method + "-4bit" : method;
+}
+
+Result<MethodTable> method_table(const ModelSummary& model, const Recipe& base,
+                                 const std::vector<MethodChoice>& choices,
                                  const std::vector<std::string>& settings,
                                  const std::string& dtype) {
   MethodTable table;
   table.parameters = model.parameters;
   table.dtype = dtype;
   const std::int64_t element = dtype == "bfloat16" ? 2 : 4;
-  for (const MethodKind& kind : method_kinds()) {
-    MethodRow row;
-    row.method = kind.name;
-    LUTHIER_TRY(const std::vector<std::string> own, settings_of(kind, settings));
-    LUTHIER_TRY(const Recipe recipe, parse_recipe("", "methods", own));
+  for (const MethodChoice& choice : choices) {
+    LUTHIER_TRY(const Recipe recipe, recipe_of(base, choice, settings));
     table.optimizer = recipe.training.optim;
+    MethodRow row;
     if (const Status filled = fill(row, model, recipe, element); !filled) {
       row = {};
-      row.method = kind.name;
       row.refused = filled.error();
     }
+    row.method = choice.method;
+    row.four_bits = has_four_bits(recipe);
     table.rows.push_back(std::move(row));
   }
   return table;
 }
 
+Result<MethodTable> method_table(const ModelSummary& model,
+                                 const std::vector<std::string>& settings,
+                                 const std::string& dtype) {
+  LUTHIER_TRY(const Recipe usual, parse_recipe("", "methods"));
+  return method_table(model, usual, method_choices(/*four_bits_beside=*/false), settings, dtype);
+}
+
 Json to_json(const MethodTable& table) {
   Json rows = Json::array();
   for (const MethodRow& row : table.rows) {
+    Json json{{"method", row.method}};
+    if (row.four_bits) json["load_in_4bit"] = true;
     if (row.refused) {
-      rows.push_back({{"method", row.method}, {"refused", row.refused->sentence()}});
-      continue;
+      json["refused"] = row.refused->sentence();
+    } else {
+      json["trained"] = row.trained;
+      json["weights"] = row.weights;
+      json["adapter"] = row.adapter;
+      json["gradients"] = row.gradients;
+      json["moments"] = row.moments;
+      json["masters"] = row.masters;
+      json["total"] = row.total();
+      json["file"] = row.file;
     }
-    rows.push_back({{"method", row.method},
-                    {"trained", row.trained},
-                    {"weights", row.weights},
-                    {"adapter", row.adapter},
-                    {"gradients", row.gradients},
-                    {"moments", row.moments},
-                    {"masters", row.masters},
-                    {"total", row.total()},
-                    {"file", row.file}});
+    rows.push_back(std::move(json));
   }
   return {{"parameters", table.parameters},
           {"optimizer", table.optimizer},

@@ -10,14 +10,39 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/config/recipe.h"
 #include "engine/io/json.h"
 #include "engine/models/model_summary.h"
 
 namespace luthier {
 
+/// A method, and whether it goes over a base of four bits: nullopt, as the recipe has it.
+struct MethodChoice {
+  std::string method;
+  std::optional<bool> four_bits = {};
+  bool operator==(const MethodChoice&) const = default;
+};
+
+/// Every method. `four_bits_beside`: those that hang something on the base twice, over its plain
+/// weights and over packed ones.
+std::vector<MethodChoice> method_choices(bool four_bits_beside);
+
+/// The recipe under that method: what it shares with the recipe's own method stays as it is set,
+/// defaults that go by the method move. `settings` ("adapter.r=32") are those of it that the method
+/// has.
+Result<Recipe> recipe_of(const Recipe& base, const MethodChoice& choice,
+                         const std::vector<std::string>& settings = {});
+
+/// Whether the recipe's base is packed to four bits.
+bool has_four_bits(const Recipe& recipe);
+
+/// "lora", "lora-4bit": a word that a folder can be called by.
+std::string choice_name(const std::string& method, bool four_bits);
+
 /// Bytes, but for the parameters.
 struct MethodRow {
   std::string method;
+  bool four_bits = false;        ///< the base's linears are packed to four bits
   std::optional<Error> refused;  ///< why the method does not go with this model or the settings
   std::int64_t trained = 0;      ///< parameters
   std::int64_t weights = 0;      ///< the base's, packed where the settings say so
@@ -32,11 +57,15 @@ struct MethodRow {
 struct MethodTable {
   std::int64_t parameters = 0;  ///< the model's
   std::string optimizer, dtype;
-  std::vector<MethodRow> rows;  ///< in the order of the methods' list
+  std::vector<MethodRow> rows;  ///< in the order of the choices
 };
 
-/// `settings` ("adapter.r=32") go to the methods that have them; one that none has is refused.
-/// `dtype`: float32 | bfloat16.
+/// `dtype`: float32 | bfloat16. A setting that no method has is refused.
+Result<MethodTable> method_table(const ModelSummary& model, const Recipe& base,
+                                 const std::vector<MethodChoice>& choices,
+                                 const std::vector<std::string>& settings,
+                                 const std::string& dtype);
+/// All methods with their defaults but for the settings.
 Result<MethodTable> method_table(const ModelSummary& model,
                                  const std::vector<std::string>& settings,
                                  const std::string& dtype);

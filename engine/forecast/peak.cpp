@@ -69,7 +69,8 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
   return pass;
 }
 
-StepBytes peak_of(const PassCost& cost, const LossCost& loss, const GradientBytes& gradients) {
+StepBytes peak_of(const PassCost& cost, const LossCost& loss, const GradientBytes& gradients,
+                  std::int64_t dense) {
   StepBytes peak;
   std::int64_t most = -1;
   const auto consider = [&](std::int64_t grown, std::int64_t kept, std::int64_t work) {
@@ -90,7 +91,7 @@ StepBytes peak_of(const PassCost& cost, const LossCost& loss, const GradientByte
     kept -= stage->kept;
     const std::int64_t adding = std::min(gradients.adding, stage->gradients);
     for (const Stage::Moment& moment : stage->moments)
-      consider(grown, kept + moment.left, std::max(moment.work, adding));
+      consider(grown, kept + moment.left, std::max(moment.work + dense, adding));
     grown += stage->gradients;
   }
   consider(gradients.all, 0, std::max(gradients.adding, gradients.stepping));

@@ -39,9 +39,12 @@ std::int64_t optimizer_bytes(const std::vector<TrainedModule>& trained, const Re
 /// What of that waits in the machine's memory where the run is on a device.
 std::int64_t paged_optimizer_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe);
 
-/// What the optimizer's step needs beside its state: gradients of `element` bytes a number, widened
-/// to move float32 masters.
-std::int64_t widened_bytes(const std::vector<TrainedModule>& trained, std::int64_t element);
+/// What the optimizer's step needs beside its state and gradients: temporaries of one tensor at a
+/// time, and gradients of `element` bytes a number that are widened to move float32 masters.
+std::int64_t step_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe,
+                        std::int64_t element);
+/// Of tensors that all plugs have together and that do not train.
+Result<std::int64_t> shared_bytes(const ModelSummary& model, const Recipe& recipe);
 /// Bytes of the largest tensor of them that has a master, in float32; 0: there is none.
 std::int64_t largest_master(const std::vector<TrainedModule>& trained, std::int64_t element);
 
@@ -67,7 +70,9 @@ struct GradientBytes {
   std::int64_t parts = 1;     ///< of a micro-batch, side by side: each has gradients of its own
 };
 /// The moment of a step at which kept tensors, temporaries and grown gradients come to the most.
-StepBytes peak_of(const PassCost& cost, const LossCost& loss, const GradientBytes& gradients);
+/// `dense`: what of a packed weight stands dense at a time, while a layer's products are made.
+StepBytes peak_of(const PassCost& cost, const LossCost& loss, const GradientBytes& gradients,
+                  std::int64_t dense);
 
 /// What a step comes to, part by part.
 struct Estimate {

@@ -8,6 +8,7 @@
 #include "engine/config/kinds.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/method.h"
+#include "engine/optim/step_room.h"
 
 namespace luthier {
 namespace {
@@ -168,14 +169,39 @@ std::int64_t largest_master(const std::vector<TrainedModule>& trained, std::int6
   return largest;
 }
 
-std::int64_t widened_bytes(const std::vector<TrainedModule>& trained, std::int64_t element) {
-  std::int64_t all = 0;
-  if (element >= 4) return 0;
+std::int64_t step_bytes(const std::vector<TrainedModule>& trained, const Recipe& recipe,
+                        std::int64_t element) {
+  std::int64_t listed = 0, largest_listed = 0, most = 0;
   for (const TrainedModule& each : trained) {
-    if (!each.share.whole) continue;
-    for (const auto& shape : each.shapes) all += 4 * elements(shape);
+    const bool narrow = each.share.whole && element < 4;
+    for (std::size_t i = 0; i < each.shapes.size(); ++i) {
+      const StepRoom room = step_room(each.shape(i), recipe);
+      const std::int64_t wide = narrow ? 4 * elements(each.shapes[i]) : 0;
+      std::int64_t alone = 4 * room.floats;
+      if (room.gradient == StepRoom::Gradient::Widened) alone += wide;
+      most = std::max(most, alone);
+      if (room.gradient != StepRoom::Gradient::Listed) continue;
+      listed += wide;
+      largest_listed = std::max(largest_listed, wide);
+    }
   }
-  return std::min(all, kWidenedBytes + largest_master(trained, element));
+  return std::max(most, std::min(listed, kWidenedBytes + largest_listed));
+}
+
+Result<std::int64_t> shared_bytes(const ModelSummary& model, const Recipe& recipe) {
+  LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
+  if (!method->of_modules || !method->of_modules->shared) return std::int64_t{0};
+  LUTHIER_TRY(const ModuleSelection selection, planned_selection(model, recipe));
+  const std::vector<ModelModule> all = all_modules(model);
+  std::vector<const ModelModule*> wrapped;
+  for (const WrappedModule& each : selection.wrapped) {
+    for (const ModelModule& module : all)
+      if (module.name == each.name) wrapped.push_back(&module);
+  }
+  std::int64_t bytes = 0;
+  for (const auto& sizes : method->of_modules->shared->sizes(wrapped, recipe.adapter))
+    bytes += 4 * elements(sizes);
+  return bytes;
 }
 
 Result<TrainedModules> trained_modules(const ModelSummary& model, const Recipe& asked) {

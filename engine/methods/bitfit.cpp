@@ -28,6 +28,28 @@ void bias_keeps(TrainedShare& share, const ModelModule& module, const ModuleScal
   share.keeps_input = module.norm();
 }
 
+const std::vector<SettingField>& bitfit_fields() {
+  static const std::vector<SettingField> table = [] {
+    std::vector<SettingField> all = copies_fields();
+    for (const char* name : {"layers_pattern", "layers_to_transform"})
+      all.push_back({name, SettingField::Use::Read, ""});
+    return all;
+  }();
+  return table;
+}
+
+Result<AdapterSettings> read_bitfit(const Json& config, const std::string& where) {
+  LUTHIER_TRY(AdapterSettings settings, read_copies_settings(config, where));
+  LUTHIER_CHECK(read_own_settings(method_kind("bitfit"), config, where, settings));
+  return settings;
+}
+
+Json write_bitfit(const AdapterSettings& settings) {
+  Json config = write_copies_settings(settings);
+  write_own_settings(method_kind("bitfit"), settings, config);
+  return config;
+}
+
 ModuleMethod of_biases() {
   ModuleMethod method{
       {"Bias tuning trains the biases of modules that have one.", has_bias, bias_by_default},
@@ -44,9 +66,9 @@ const Method& bitfit_method() {
   static const ModuleMethod modules = of_biases();
   static const Method method = [] {
     Method row(method_kind("bitfit"));
-    row.fields = copies_fields;
-    row.read = read_copies_settings;
-    row.write = write_copies_settings;
+    row.fields = bitfit_fields;
+    row.read = read_bitfit;
+    row.write = write_bitfit;
     row.of_modules = &modules;
     return row;
   }();

@@ -9,6 +9,7 @@
 #include "engine/io/files.h"
 #include "engine/methods/adapter_notes.h"
 #include "engine/methods/adapter_tensors.h"
+#include "engine/methods/loftq.h"
 #include "engine/methods/lora_starts.h"
 #include "engine/methods/method.h"
 #include "engine/methods/module_patterns.h"
@@ -78,6 +79,12 @@ Status convert_folder(const fs::path& model, const fs::path& folder, const fs::p
   LUTHIER_TRY(const auto adapter, load_adapter(base, folder));
   const AdapterSettings& settings = adapter->settings();
   const std::string config = (folder / Adapter::kConfigFile).string();
+  if (std::string_view(adapter->method().name()) == "lora" &&
+      packs_base(settings.init_lora_weights)) {
+    return input_error("What LoftQ's packing left out of the weights is of no low rank.",
+                       config + ": init_lora_weights",
+                       "Merge the adapter: the result is a plain checkpoint.");
+  }
   if (std::string_view(adapter->method().name()) != "lora" ||
       !takes_from_base(settings.init_lora_weights)) {
     return input_error("The adapter took nothing out of its base's weights.",

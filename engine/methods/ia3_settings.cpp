@@ -94,6 +94,11 @@ void ia3_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale
                const AdapterSettings& settings) {
   share.keeps_input = is_feedforward(module.name, settings);
   if (!share.keeps_input) share.row_numbers = share.parameters;
+  // In the backward the gradients of both that meet in the product of numbers and factors: where
+  // those are what the layer gives, before what it takes has one.
+  const std::int64_t in = module.shape[1], met = 2 * share.parameters;
+  share.row_work = share.keeps_input ? met : std::max<std::int64_t>(0, met - in);
+  share.row_floats = 2 * share.parameters;
 }
 
 Status check_feedforward(const ModuleSelection& selection, const AdapterSettings& settings) {

@@ -7,6 +7,7 @@
 #include "engine/base/text.h"
 #include "engine/methods/arithmetic/method_arithmetic.h"
 #include "engine/methods/build_adapter.h"
+#include "engine/methods/loftq.h"
 #include "engine/methods/lora_settings.h"
 #include "engine/methods/lora_starts.h"
 #include "engine/methods/lora_variants.h"
@@ -102,7 +103,7 @@ void draw_half(Tensor& half, const std::string& init, at::Generator& generator) 
 void draw_lora(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator& generator) {
   const std::string& init = to.settings.init_lora_weights;
   Tensor &a = tensors[0], &b = tensors[1];
-  if (!to.module.token_embedding() && takes_from_base(init)) return;
+  if (!to.module.token_embedding() && (takes_from_base(init) || packs_base(init))) return;
   if (to.module.token_embedding()) {
     b.normal_(0, 1, generator);
     if (init == "false") a.normal_(0, 1, generator);
@@ -117,10 +118,17 @@ void draw_lora(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generat
   tensors[2].uniform_(-most, most, generator);
 }
 
+Error no_packed_embedding(const std::string& module) {
+  return input_error(module + " is an embedding, which loftq does not pack.",
+                     "adapter.init_lora_weights",
+                     "Leave it out of adapter.target_modules, or start otherwise.");
+}
+
 /// The start of each wrapped Linear, by the shapes of its A [r, in] and B [out, r].
 Status check_starts(const ModuleSelection& selection, const AdapterSettings& settings) {
   for (const WrappedModule& module : selection.wrapped) {
     const bool tokens = ModelModule{module.name, "Embedding"}.token_embedding();
+    if (tokens && packs_base(settings.init_lora_weights)) return no_packed_embedding(module.name);
     if (tokens || module.shapes.size() < 2 || module.shapes[0].size() != 2) continue;
     LUTHIER_CHECK(check_start(settings.init_lora_weights, module.name, module.scale.rank,
                               module.shapes[1][0], module.shapes[0][1]));
@@ -128,10 +136,10 @@ Status check_starts(const ModuleSelection& selection, const AdapterSettings& set
   return {};
 }
 
-/// PEFT knows two starts there.
+/// PEFT knows few starts there.
 Status check_convolution(const ModuleToHang& to) {
   const std::string& start = to.settings.init_lora_weights;
-  if (start == "true" || start == "false" || start == "gaussian") return {};
+  if (start == "true" || start == "false" || start == "gaussian" || start == "eva") return {};
   return input_error(to.module.name + " is a convolution, which " + start + " has no start for.",
                      "adapter.init_lora_weights",
                      "Leave it out of adapter.target_modules, or start otherwise.");
@@ -140,12 +148,13 @@ Status check_convolution(const ModuleToHang& to) {
 Status check_lora_base(const Ports& ports, const ModuleToHang& to) {
   const std::string& start = to.settings.init_lora_weights;
   if (to.module.token_embedding()) {
+    if (packs_base(start)) return no_packed_embedding(to.module.name);
     if (!to.settings.more.flag("adapter.lora_bias")) return {};
     return input_error(to.module.name + " is an embedding, whose B has no bias.",
                        "adapter.lora_bias", "Leave it out of adapter.target_modules.");
   }
   if (to.module.convolution()) return check_convolution(to);
-  if (!takes_from_base(start)) return {};
+  if (!takes_from_base(start) && !packs_base(start)) return {};
   const Linear& linear = ports.linears.at(to.module.name);
   if (linear->weight.packed()) {
     return input_error("The weight of " + to.module.name + " is packed, and " + start +
@@ -153,6 +162,7 @@ Status check_lora_base(const Ports& ports, const ModuleToHang& to) {
                        "adapter.init_lora_weights",
                        "Start otherwise, or over a base that is not packed.");
   }
+  if (packs_base(start)) LUTHIER_CHECK(check_loftq(linear->weight, to.module.name));
   return check_start(start, to.module.name, to.scale.rank, linear->weight.rows(),
                      linear->weight.cols());
 }
@@ -231,8 +241,17 @@ Adapter::Hung hang_lora(Ports& ports, const ModuleToHang& to, const std::vector<
   const auto now = [patches, base] { return patches ? patches->as_linear() : base; };
   auto pair = std::make_shared<LoraLinear>(tensors[0], tensors[1], to.scale.scale,
                                            to.settings.lora_dropout, to.place);
-  if (to.settings.use_dora || takes_from_base(to.settings.init_lora_weights)) {
+  const std::string& start = to.settings.init_lora_weights;
+  if (to.settings.use_dora || takes_from_base(start) || packs_base(start)) {
     auto plug = std::make_shared<LoraVariant>(pair, taken_out(*base, to, tensors));
+    if (packs_base(start)) {
+      LoftqStart packed = loftq_start(base->weight, to.settings, to.scale.rank, to.fresh);
+      plug->stand_in(std::move(packed.weight));
+      if (to.fresh) {
+        Tensor(tensors[0]).copy_(packed.a);
+        Tensor(tensors[1]).copy_(packed.b);
+      }
+    }
     if (to.settings.use_dora) {
       plug->rescale(tensors[2], *base);
       if (to.fresh) Tensor(tensors[2]).copy_(plug->norms(*base).view_as(tensors[2]));

@@ -7,6 +7,8 @@
 #include <array>
 #include <cmath>
 
+#include "engine/io/weight_kinds.h"
+
 namespace luthier {
 
 namespace {
@@ -42,9 +44,56 @@ Result<std::vector<std::pair<std::string, T>>> read_pattern(const Json& config, 
   return pattern;
 }
 
+/// Settings that PEFT has in a section of the config and a recipe beside the others.
+struct Section {
+  const char* name;    ///< of the section
+  const char* prefix;  ///< of its keys where they stand beside the others
+  std::vector<const char*> keys;
+  const char* start;  ///< the init_lora_weights that it is for
+  Json none;          ///< what stands there under another
+};
+const std::vector<Section>& sections() {
+  static const std::vector<Section> all{
+      {"loftq_config", "", {"loftq_bits", "loftq_iter"}, "loftq", Json::object()},
+      {"eva_config",
+       "eva_",
+       {"rho", "tau", "use_label_mask", "label_mask_value", "whiten", "adjust_scaling_factors"},
+       "eva",
+       nullptr}};
+  return all;
+}
+
+Result<Json> sections_opened(Json config, const std::string& where) {
+  for (const Section& section : sections()) {
+    const auto found = config.find(section.name);
+    const Json inner = found == config.end() || found->is_null() ? Json::object() : *found;
+    if (!inner.is_object())
+      return input_error("An object is expected.", where + ": " + section.name);
+    for (const char* key : section.keys) {
+      const std::string flat = std::string(section.prefix) + key;
+      config.erase(flat);
+      if (inner.contains(key)) config[flat] = inner[key];
+    }
+  }
+  return config;
+}
+
+/// And back; a section for another start is as PEFT has it where it says nothing.
+void close_sections(const std::string& start, Json& config) {
+  for (const Section& section : sections()) {
+    Json inner = Json::object();
+    for (const char* key : section.keys) {
+      const std::string flat = std::string(section.prefix) + key;
+      inner[key] = config[flat];
+      config.erase(flat);
+    }
+    config[section.name] = start == section.start ? inner : section.none;
+  }
+}
+
 /// How A and B were started. What it was no longer matters, but for the starts that took something
-/// out of the base's weights first: PiSSA's and OLoRA's is found again in the checkpoint's weights,
-/// of others the changed weights are needed, which are not in the folder.
+/// out of the base's weights first: PiSSA's, OLoRA's and LoftQ's is found again in the checkpoint's
+/// weights, of others the changed weights are needed, which are not in the folder.
 Result<std::string> read_init(const Json& config, const std::string& where) {
   const auto found = config.find("init_lora_weights");
   if (found == config.end()) return std::string("true");
@@ -56,7 +105,7 @@ Result<std::string> read_init(const Json& config, const std::string& where) {
   std::string name = found->get<std::string>();
   std::transform(name.begin(), name.end(), name.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  for (const char* taken : {"corda", "loftq", "lora_ga"}) {
+  for (const char* taken : {"corda", "lora_ga"}) {
     if (!name.starts_with(taken)) continue;
     return input_error(
         "init_lora_weights is \"" + found->get<std::string>() +
@@ -66,11 +115,13 @@ Result<std::string> read_init(const Json& config, const std::string& where) {
         "Convert it to a plain LoRA where it was trained: PEFT's save_pretrained with "
         "path_initial_model_for_weight_conversion.");
   }
-  if (name == "gaussian" || name == "orthogonal" || name == "olora" || name == "pissa") return name;
+  static constexpr std::array<const char*, 6> kKept{"gaussian", "orthogonal", "olora",
+                                                    "pissa",    "loftq",      "eva"};
+  if (std::find(kKept.begin(), kKept.end(), name) != kKept.end()) return name;
   if (const RecipeField* field = exact_field("adapter.init_lora_weights");
       name.starts_with("pissa_niter_") && check_value(*field, name, place))
     return name;
-  static constexpr std::array<const char*, 4> kPlain{"true", "false", "eva", "mica"};
+  static constexpr std::array<const char*, 3> kPlain{"true", "false", "mica"};
   if (std::find(kPlain.begin(), kPlain.end(), name) != kPlain.end())
     return std::string(name == "false" ? "false" : "true");
   return input_error(
@@ -88,8 +139,7 @@ const std::vector<SettingField>& lora_fields() {
       {"bias", Use::Read, ""},
       {"corda_config", Use::Harmless, "it belongs to init_lora_weights: corda, which is refused"},
       {"ensure_weight_tying", Use::Read, ""},
-      {"eva_config", Use::Harmless,
-       "it chose where training started and the ranks, which rank_pattern has"},
+      {"eva_config", Use::Read, ""},
       {"exclude_modules", Use::Read, ""},
       {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear and an Embedding"},
       {"init_lora_weights", Use::Read, ""},
@@ -97,7 +147,7 @@ const std::vector<SettingField>& lora_fields() {
       {"layer_replication", Use::Refused, "repeats layers of the base"},
       {"layers_pattern", Use::Read, ""},
       {"layers_to_transform", Use::Read, ""},
-      {"loftq_config", Use::Harmless, "it belongs to init_lora_weights: loftq, which is refused"},
+      {"loftq_config", Use::Read, ""},
       {"lora_alpha", Use::Read, ""},
       {"lora_bias", Use::Read, ""},
       {"lora_dropout", Use::Read, ""},
@@ -141,13 +191,18 @@ Result<AdapterSettings> read_lora_settings(const Json& config, const std::string
                        where + ": bias", "Known: none, all, lora_only.");
   LUTHIER_TRY(s.use_dora, json_bool(config, "use_dora", where, false));
   LUTHIER_CHECK(read_module_settings(config, where, s));
-  LUTHIER_CHECK(read_own_settings(method_kind("lora"), config, where, s));
+  LUTHIER_TRY(const Json own, sections_opened(config, where));
+  LUTHIER_CHECK(read_own_settings(method_kind("lora"), own, where, s));
   if (s.use_dora && s.more.flag("adapter.lora_bias"))
     return input_error("use_dora and lora_bias are both set, which PEFT 0.21 does not compute.",
                        where + ": lora_bias");
   LUTHIER_TRY(s.rank_pattern, read_pattern<std::int64_t>(config, "rank_pattern", where));
   LUTHIER_TRY(s.alpha_pattern, read_pattern<double>(config, "alpha_pattern", where));
   LUTHIER_TRY(s.init_lora_weights, read_init(config, where));
+  const std::int64_t bits = s.more.integer("adapter.loftq_bits");
+  if (s.init_lora_weights == "loftq" && bits != 4 && bits != 8)
+    return input_error("PEFT 0.21 packs to 4 and to 8 bits alone.",
+                       where + ": loftq_config.loftq_bits");
   return s;
 }
 
@@ -164,13 +219,11 @@ Json write_lora_settings(const AdapterSettings& s) {
     alpha = static_cast<std::int64_t>(s.lora_alpha);
   Json config = common_json();
   write_module_settings(s, config);
-  write_own_settings(method_kind("lora"), s, config);
   config.update({{"alpha_pattern", alphas},
                  {"bias", s.bias},
                  {"fan_in_fan_out", false},
                  {"init_lora_weights", init},
                  {"layer_replication", nullptr},
-                 {"loftq_config", Json::object()},
                  {"lora_alpha", alpha},
                  {"lora_dropout", s.lora_dropout},
                  {"megatron_config", nullptr},
@@ -179,6 +232,8 @@ Json write_lora_settings(const AdapterSettings& s) {
                  {"rank_pattern", ranks},
                  {"use_dora", s.use_dora},
                  {"use_rslora", s.use_rslora}});
+  write_own_settings(method_kind("lora"), s, config);
+  close_sections(s.init_lora_weights, config);
   return config;
 }
 
@@ -232,6 +287,22 @@ void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScal
     if (settings.lora_dropout > 0 && !tokens) share.row_numbers += module.shape[1];  // its input
   }
   share.input_copies = settings.lora_dropout > 0 ? 3 : 1;
+}
+
+Json loftq_packing(const AdapterSettings& settings) {
+  if (settings.more.integer("adapter.loftq_bits") == 8) return {{"load_in_8bit", true}};
+  return {{"load_in_4bit", true},
+          {"bnb_4bit_quant_type", "nf4"},
+          {"bnb_4bit_compute_dtype", "auto"}};  // products are as the base's are
+}
+
+std::int64_t stand_in_bytes(const AdapterSettings& settings, std::int64_t rows,
+                            std::int64_t columns, std::int64_t element) {
+  if (settings.init_lora_weights != "loftq") return 0;
+  if (settings.more.integer("adapter.loftq_bits") == 8) return rows * columns * element;
+  const Json packing = loftq_packing(settings);
+  const auto kind = find_weight_kind(packing, "");
+  return (*kind)->bytes(rows, columns, packing);
 }
 
 bool lora_can_wrap(const ModelModule& module) {

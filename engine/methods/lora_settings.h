@@ -24,6 +24,12 @@ std::vector<TensorSize> lora_sizes(const ModelModule& module, const ModuleScale&
 /// is rescaled, too.
 void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                 const AdapterSettings& settings);
+/// Bytes of what a start puts in the place of a weight [rows, columns] of numbers of `element`
+/// bytes; 0: nothing.
+std::int64_t stand_in_bytes(const AdapterSettings& settings, std::int64_t rows,
+                            std::int64_t columns, std::int64_t element);
+/// Its packed numbers, as settings of quantization (loftq_bits).
+Json loftq_packing(const AdapterSettings& settings);
 /// Linear modules, convolutions of patches and the token embedding.
 bool lora_can_wrap(const ModelModule& module);
 

@@ -56,7 +56,7 @@ Status check_start(const std::string& start, const std::string& module, std::int
                        "adapter.r", "Give it an even rank, or start otherwise.");
   }
   const std::int64_t most = std::min(rows, columns);
-  if (takes_from_base(start) && rank > most) {
+  if ((takes_from_base(start) || start == "loftq") && rank > most) {
     return input_error(
         "The rank of " + module + " is " + std::to_string(rank) + ", and " + start +
             " takes at most the smaller side of its weight, " + std::to_string(most) + ".",

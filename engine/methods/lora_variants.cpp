@@ -69,15 +69,15 @@ class DropFunction : public torch::autograd::Function<DropFunction> {
   }
 };
 
-/// The sum of squares of each row, a run of rows at a time: [out], float32.
-Tensor row_squares(const Weight& weight) {
+/// The sum of squares of each row, of numbers of `type`, a run of rows at a time: [out], float32.
+Tensor row_squares(const Weight& weight, torch::ScalarType type) {
   const std::int64_t rows = weight.rows(), columns = std::max<std::int64_t>(1, weight.cols());
   const std::int64_t step = std::max<std::int64_t>(1, kSquaredRun / columns);
   std::vector<Tensor> parts;
   for (std::int64_t begin = 0; begin < rows; begin += step) {
     const std::int64_t end = std::min(rows, begin + step);
     const Tensor run = weight.packed()
-                           ? weight.packing()->dense_rows(begin, end, torch::kFloat32)
+                           ? weight.packing()->dense_rows(begin, end, type).to(torch::kFloat32)
                            : weight.dense().slice(0, begin, end).detach().to(torch::kFloat32);
     parts.push_back(run.square().sum(1));
   }
@@ -98,7 +98,9 @@ LoraVariant::LoraVariant(std::shared_ptr<const LoraLinear> pair, Taken taken)
 
 void LoraVariant::rescale(Tensor magnitude, const LinearImpl& linear) {
   magnitude_ = std::move(magnitude);  // [out], or [1, out, 1...] of a convolution
-  if (!taken_.a.defined()) squares_ = row_squares(linear.weight);
+  if (taken_.a.defined()) return;
+  squares_ = stand_in_ ? row_squares(*stand_in_, linear.weight.dtype())
+                       : row_squares(linear.weight, torch::kFloat32);
 }
 
 std::optional<std::uint64_t> LoraVariant::mask_seed(std::uint64_t of_batch) const {
@@ -111,7 +113,7 @@ void LoraVariant::add_copies(std::vector<NarrowCopy::Pair>& copies) const {
 
 Tensor LoraVariant::forward(const Tensor& x, const LinearImpl& base) const {
   if (strength == 0) return base.product(x);
-  if (!magnitude_.defined()) return made(x, base, strength);
+  if (!magnitude_.defined() && !stand_in_) return made(x, base, strength);
   if (strength == 1) return made(x, base, 1);
   return at::lerp(base.product(x), made(x, base, 1), strength);
 }
@@ -128,12 +130,13 @@ LowRank LoraVariant::with_taken(LowRank low, torch::ScalarType type) const {
 
 Tensor LoraVariant::made(const Tensor& x, const LinearImpl& linear, double strength_of) const {
   const torch::ScalarType type = x.scalar_type();
+  const Weight& weight = weight_of(linear);
   LowRank low = pair_->low_rank_of(*this, strength_of, type);
   const bool drops = low.dropout > 0;
   if (!drops && !magnitude_.defined())
-    return low_rank_product(x, linear, with_taken(std::move(low), type));
+    return low_rank_product(x, weight, linear.bias, with_taken(std::move(low), type));
   if (!drops) {
-    const Tensor z = low_rank_product(x, linear.weight, Tensor(), with_taken(std::move(low), type));
+    const Tensor z = low_rank_product(x, weight, Tensor(), with_taken(std::move(low), type));
     return rescaled(z, magnitude_.flatten(), norms(linear), linear.bias);
   }
   // What was taken out sees x as it is.
@@ -143,15 +146,15 @@ Tensor LoraVariant::made(const Tensor& x, const LinearImpl& linear, double stren
     out = LowRank{taken_.a, -taken_.b, near_taken_a_.of(taken_.a, type), b, low.scale, 0, {}};
   }
   if (!magnitude_.defined()) {
-    const Tensor y = low_rank_product(x, linear, low);
+    const Tensor y = low_rank_product(x, weight, linear.bias, low);
+    if (!taken_.a.defined()) return y;
     const Tensor inner = linear_product(x, out.near_a, Tensor());  // [..., r]
     return at::add(y, linear_product(inner, out.near_b, Tensor()), out.scale);
   }
   const Tensor dropped = DropFunction::apply(x, low.dropout, low.seed);
   low.dropout = 0;
-  const Tensor z =
-      low_rank_product(dropped, linear.weight, Tensor(), with_taken(std::move(low), type));
-  const Tensor rest = low_rank_product(x - dropped, linear, out);
+  const Tensor z = low_rank_product(dropped, weight, Tensor(), with_taken(std::move(low), type));
+  const Tensor rest = low_rank_product(x - dropped, weight, linear.bias, out);
   return at::add(rest, rescaled(z, magnitude_.flatten(), norms(linear), Tensor()));
 }
 
@@ -159,13 +162,14 @@ Tensor LoraVariant::norms(const LinearImpl& linear) const {
   const torch::NoGradGuard no_grad;
   if (taken_.a.defined()) return at::linalg_vector_norm(summed(linear), 2, at::IntArrayRef{1});
   const Tensor a = pair_->matrix_a().detach(), b = pair_->matrix_b().detach();
-  const Tensor inner = linear.weight.product(a.to(linear.weight.dtype()), Tensor());
+  const Tensor inner = weight_of(linear).product(a.to(linear.weight.dtype()), Tensor());
   return norms_of_sum(squares_, inner.to(torch::kFloat32).t(), a, b, pair_->scale);
 }
 
 /// The weight with the pair in it, dense and in float32.
 Tensor LoraVariant::summed(const LinearImpl& linear) const {
-  Tensor sum = linear.weight.dense(torch::kFloat32).detach();
+  Tensor sum = stand_in_ ? stand_in_->dense(linear.weight.dtype()).to(torch::kFloat32)
+                         : linear.weight.dense(torch::kFloat32).detach();
   if (taken_.a.defined()) sum = sum - at::mm(taken_.b * pair_->scale, taken_.a);
   return sum + at::mm(pair_->matrix_b().detach(), pair_->matrix_a().detach()).mul_(pair_->scale);
 }

@@ -2,8 +2,9 @@
 // Pairs that do more to a weight than add B·A to it, as PEFT 0.21 has them. DoRA (Liu et al. 2024)
 // gives each row of the sum a length that trains: y = m/‖W + s·BA‖ · (x Wᵀ + s · x Aᵀ Bᵀ) + b, the
 // norm without a gradient. PiSSA and OLoRA took their start A₀, B₀ out of the weight: y = x Wᵀ − s
-// · x A₀ᵀ B₀ᵀ + s · drop(x) Aᵀ Bᵀ + b. PEFT changes the weight for that; here it stays as it is, so
-// that without the adapter the base is the base. Strength is a share of the way from the base.
+// · x A₀ᵀ B₀ᵀ + s · drop(x) Aᵀ Bᵀ + b. LoftQ's pair adds to packed numbers in the weight's place.
+// PEFT changes the weight for that; here it stays as it is, so that without the adapter the base is
+// the base. Strength is a share of the way from the base.
 #pragma once
 
 #include "engine/methods/lora.h"
@@ -17,6 +18,8 @@ class LoraVariant : public LinearPlug, public KeepsCopies {
     torch::Tensor a, b;  // [r, in], [out, r]
   };
   LoraVariant(std::shared_ptr<const LoraLinear> pair, Taken taken);
+  /// This weight in the place of the base's. Before rescale.
+  void stand_in(Weight weight) { stand_in_ = std::move(weight); }
   /// The rows' lengths train, too: [out], float32. `linear` is what it will hang on.
   void rescale(torch::Tensor magnitude, const LinearImpl& linear);
 
@@ -31,10 +34,14 @@ class LoraVariant : public LinearPlug, public KeepsCopies {
  private:
   torch::Tensor made(const torch::Tensor& x, const LinearImpl& linear, double strength) const;
   torch::Tensor summed(const LinearImpl& linear) const;
+  const Weight& weight_of(const LinearImpl& linear) const {
+    return stand_in_ ? *stand_in_ : linear.weight;
+  }
   LowRank with_taken(LowRank low, torch::ScalarType type) const;
 
   std::shared_ptr<const LoraLinear> pair_;
   Taken taken_;
+  std::optional<Weight> stand_in_;
   NarrowCopy near_taken_a_, near_taken_b_;
   torch::Tensor magnitude_;  ///< undefined: rows keep the length that the sum gives them
   torch::Tensor squares_;    ///< ‖W‖² of each row

@@ -45,6 +45,8 @@ struct ModuleToHang {
 /// Tensors that all plugs of an adapter have together, and that do not train.
 struct SharedTensors {
   std::vector<std::string> keys;  ///< in the file, whole
+  std::vector<std::vector<std::int64_t>> (*sizes)(const std::vector<const ModelModule*>& wrapped,
+                                                  const AdapterSettings& settings);
   /// As they are where no file says them, on the CPU.
   std::vector<torch::Tensor> (*make)(const std::vector<const ModelModule*>& wrapped,
                                      const AdapterSettings& settings);
@@ -83,6 +85,8 @@ struct ModuleMethod {
   /// nothing.
   std::shared_ptr<AdapterCourse> (*course)(const std::vector<Adapter::Named>& trained,
                                            const AdapterSettings& settings) = nullptr;
+  std::int64_t course_floats = 0;  ///< float32 numbers that it keeps for each that trains
+  bool course_reaches = false;     ///< and its term of the loss gives all of them a gradient
   const char* rank_pattern = "rank_pattern";  ///< as the method's settings call it
 
   /// The module's name as its keys have it; null: its own.

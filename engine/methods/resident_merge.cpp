@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <set>
 
+#include "engine/base/log.h"
+#include "engine/base/text.h"
 #include "engine/methods/merge.h"
 #include "engine/methods/ports.h"
 #include "engine/methods/probes.h"
@@ -91,6 +93,14 @@ Result<ResidentMerge> ResidentMerge::begin(LoadedModel& base, Adapter& adapter,
   merge.undo();
   return input_error(told, folder.string(),
                      "Nothing was changed. Answer with the adapter beside its base.");
+}
+
+ResidentMerge::~ResidentMerge() {
+  try {
+    undo();
+  } catch (const std::exception& problem) {
+    log_warning("Undoing a merge failed: " + first_line(problem.what()));
+  }
 }
 
 void ResidentMerge::undo() {

@@ -26,7 +26,7 @@ class ResidentMerge {
                                      const std::filesystem::path& folder);
   ResidentMerge(ResidentMerge&&) = default;
   ResidentMerge& operator=(ResidentMerge&&) = delete;
-  ~ResidentMerge() { undo(); }
+  ~ResidentMerge();  ///< undoes it; on a device that died there is nothing left to undo
 
   /// The base as it was, to the bit. A second time nothing happens.
   void undo();

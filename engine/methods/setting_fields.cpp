@@ -95,6 +95,12 @@ std::string leaf_of(const RecipeField& field) {
 /// Whether a kind's setting is the adapter's; others are of its training, and in no folder.
 bool is_of_adapter(const RecipeField& field) { return field.about.key.starts_with("adapter."); }
 
+/// null or an empty list, where that is the default.
+bool says_nothing(const RecipeField& field, const Json& value) {
+  const bool empty = value.is_null() || (value.is_array() && value.empty());
+  return empty && field.read(Recipe()).is_null();
+}
+
 /// A recipe keeps numbers of a list as their text.
 Json as_numbers(const Json& texts) {
   Json numbers = Json::array();
@@ -116,8 +122,7 @@ Status read_own_settings(const Kind& kind, const Json& config, const std::string
     const std::string leaf = leaf_of(field);
     const auto found = config.find(leaf);
     if (found == config.end()) continue;
-    const bool says_nothing = found->is_null() || (found->is_array() && found->empty());
-    if (says_nothing && field.read(Recipe()).is_null()) continue;
+    if (says_nothing(field, *found)) continue;
     LUTHIER_TRY(const Json value, check_value(field, *found, where + ": " + leaf));
     field.write(recipe, value);
   }
@@ -152,8 +157,26 @@ std::vector<const RecipeField*> plain_fields(const Kind& kind) {
   return plain;
 }
 
+/// Whether the base's biases can train under a kind.
+bool has_biases(const Kind& kind) {
+  return std::find(kind.shares.begin(), kind.shares.end(), "adapter.bias") != kind.shares.end();
+}
+
+/// PEFT takes METHOD_only by its end, whatever stands before that.
+Result<std::string> read_bias(const Kind& kind, const Json& config, const std::string& where) {
+  LUTHIER_TRY(std::string bias, json_string(config, "bias", where, "none"));
+  if (bias == "none") return bias;
+  if (!has_biases(kind))
+    return input_error("bias is \"" + bias + "\", which Luthier does not train.", where + ": bias",
+                       "Only none is known.");
+  if (bias == "all" || bias.ends_with("_only")) return bias;
+  return input_error("bias is \"" + bias + "\", which PEFT 0.21 does not know.", where + ": bias",
+                     "Known: none, all, " + std::string(kind.name) + "_only.");
+}
+
 /// As PEFT writes it: a whole number without a point, words that are none as what they are.
-Json as_written(const Json& value) {
+Json as_written(const RecipeField& field, const Json& value) {
+  if (field.numbers && value.is_array()) return as_numbers(value);
   if (value == "null") return nullptr;
   if (value == "true" || value == "false") return value == "true";
   if (!value.is_number_float()) return value;
@@ -171,15 +194,12 @@ Result<AdapterSettings> read_kind_settings(const Kind& kind, const Json& config,
     const RecipeField* field = exact_field(entry.key);
     if (field && entry.key.starts_with("adapter.")) field->write(recipe, entry.value);
   }
-  LUTHIER_TRY(const std::string bias, json_string(config, "bias", where, "none"));
-  if (bias != "none")
-    return input_error("bias is \"" + bias + "\", which Luthier does not train.", where + ": bias",
-                       "Only none is known.");
+  LUTHIER_TRY(recipe.adapter.bias, read_bias(kind, config, where));
   LUTHIER_CHECK(read_module_settings(config, where, recipe.adapter));
   for (const RecipeField* field : plain_fields(kind)) {
     const std::string leaf = leaf_of(*field);
     const auto found = config.find(leaf);
-    if (found == config.end()) continue;
+    if (found == config.end() || says_nothing(*field, *found)) continue;
     if (found->is_null() && field->about.type != FieldDescription::Type::Choice) {
       if (!field->about.nullable) continue;
     }
@@ -195,9 +215,8 @@ Json write_kind_settings(const Kind& kind, const AdapterSettings& settings) {
   Json config = common_json();
   write_module_settings(settings, config);
   for (const RecipeField* field : plain_fields(kind))
-    config[leaf_of(*field)] = as_written(field->read(recipe));
-  config["layers_pattern"] = nullptr;
-  config["layers_to_transform"] = nullptr;
+    config[leaf_of(*field)] = as_written(*field, field->read(recipe));
+  if (has_biases(kind)) config["bias"] = settings.bias;
   return config;
 }
 

@@ -48,7 +48,7 @@ void write_own_settings(const Kind& kind, const AdapterSettings& settings, Json&
 Json common_json();
 
 /// All settings that a kind has, its own and those that it shares, with PEFT's defaults for what is
-/// absent, in and out. Biases train under none of the methods that read so.
+/// absent, in and out.
 Result<AdapterSettings> read_kind_settings(const Kind& kind, const Json& config,
                                            const std::string& where);
 Json write_kind_settings(const Kind& kind, const AdapterSettings& settings);

@@ -143,6 +143,11 @@ void place_tensors(Model& model, const torch::TensorOptions& options, const Pack
         if (const auto now = placed.find(before); now != placed.end())
           holder->place(name, now->second);
       }
+      // A bias that is another module's (the one beside a tied head of BERT's) is no slot.
+      auto* linear = owned || own.contains("bias") ? nullptr : dynamic_cast<LinearImpl*>(holder);
+      if (!linear || !linear->bias.defined()) continue;
+      if (const auto now = placed.find(linear->bias.unsafeGetTensorImpl()); now != placed.end())
+        linear->bias = now->second;
     }
   };
   walk(true);

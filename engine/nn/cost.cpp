@@ -16,6 +16,10 @@ TrainedShare& TrainedShare::operator+=(const TrainedShare& other) {
   parameters += other.parameters;
   row_numbers += other.row_numbers;
   input_copies = std::max(input_copies, other.input_copies);
+  kept_numbers += other.kept_numbers;
+  made_floats = std::max(made_floats, other.made_floats);
+  row_work = std::max(row_work, other.row_work);
+  row_floats = std::max(row_floats, other.row_floats);
   return *this;
 }
 

@@ -23,6 +23,11 @@ struct TrainedShare {
                                   ///< of its input, besides the input itself: of LoRA its rank
   std::int64_t input_copies = 1;  ///< temporaries of its product's backward, each like its input
   bool keeps_input = true;        ///< where it trains; what only scales a product's result does not
+  std::int64_t kept_numbers = 0;  ///< of an activation's type, kept once, not row by row
+  // What stands for a moment while its product's backward makes again what was not kept.
+  std::int64_t made_floats = 0;  ///< float32 numbers, not row by row
+  std::int64_t row_work = 0;     ///< numbers of an activation's type for each row
+  std::int64_t row_floats = 0;   ///< float32 numbers for each row, where activations are narrower
 
   TrainedShare& operator+=(const TrainedShare& other);
 };
@@ -92,6 +97,7 @@ struct ProductsCost {
   std::int64_t input = 0;         ///< their input, which is kept once where any of them trains
   std::int64_t numbers = 0;       ///< what hangs on them keeps besides
   std::int64_t input_copies = 1;  ///< see TrainedShare
+  std::int64_t work = 0;          ///< of one of them at a time, what hangs on it makes again
 };
 
 /// What becomes of scores.

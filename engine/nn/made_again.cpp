@@ -58,19 +58,30 @@ void put_gradients(const Tensor& of, const Tensor& gradient, const std::vector<T
     if (leaves[i].requires_grad()) results[first + i] = made[k++];
 }
 
+/// A made matrix and the weight that it stands beside; undefined: there is none.
+struct MadeBeside {
+  MadeMatrix make;
+  Tensor base, bias;
+
+  /// [out, in] of x's type: what x is multiplied with.
+  Tensor multiplied(const Tensor& made, torch::ScalarType type) const {
+    return base.defined() ? made.detach().add_(base) : made.detach().to(type);
+  }
+};
+
 class ProductFunction : public torch::autograd::Function<ProductFunction> {
  public:
   /// `told`: x, then what trains.
-  static Tensor forward(AutogradContext* context, at::TensorList told, const MadeMatrix& make) {
+  static Tensor forward(AutogradContext* context, at::TensorList told, const MadeBeside& beside) {
     context->save_for_backward(told.vec());
-    KeptMake<MadeMatrix>::keep(context, make);
-    const Tensor matrix = make(told.slice(1).vec()).to(told[0].scalar_type());  // [out, in]
-    return linear_product(told[0], matrix, {});
+    KeptMake<MadeBeside>::keep(context, beside);
+    const Tensor made = beside.make(told.slice(1).vec());
+    return linear_product(told[0], beside.multiplied(made, told[0].scalar_type()), beside.bias);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const auto kept = KeptMake<MadeMatrix>::of(context);
+    const auto kept = KeptMake<MadeBeside>::of(context);
     variable_list results(saved.size() + 1);
     const std::vector<Tensor> leaves = fresh_leaves(saved, *context, 1);
     const bool trains = std::any_of(leaves.begin(), leaves.end(),
@@ -78,12 +89,12 @@ class ProductFunction : public torch::autograd::Function<ProductFunction> {
     Tensor matrix;  // [out, in] float32
     {
       const at::AutoGradMode grad(trains);
-      matrix = kept->make(leaves);
+      matrix = kept->make.make(leaves);
     }
     const Tensor& x = saved[0];
     const Tensor dy = gradients[0].reshape({-1, gradients[0].size(-1)});  // [n, out]
     if (context->needs_input_grad(0))
-      results[0] = matrix_product(dy, matrix.detach().to(dy.scalar_type())).view_as(x);
+      results[0] = matrix_product(dy, kept->make.multiplied(matrix, dy.scalar_type())).view_as(x);
     if (trains) {
       const Tensor dmatrix =
           product_as(dy.t(), x.reshape({-1, x.size(-1)}), matrix.scalar_type());  // [out, in]
@@ -136,9 +147,16 @@ std::vector<Tensor> with_input(const Tensor& x, const std::vector<Tensor>& train
 
 Tensor product_with_made(const Tensor& x, const std::vector<Tensor>& trained,
                          const MadeMatrix& make) {
-  if (!learns(x, trained)) return linear_product(x, make(trained).detach().to(x.scalar_type()), {});
+  return product_with_made(x, {}, {}, trained, make);
+}
+
+Tensor product_with_made(const Tensor& x, const Tensor& base, const Tensor& bias,
+                         const std::vector<Tensor>& trained, const MadeMatrix& make) {
+  const MadeBeside beside{make, base, bias};
+  if (!learns(x, trained))
+    return linear_product(x, beside.multiplied(make(trained), x.scalar_type()), bias);
   const std::vector<Tensor> told = with_input(x, trained);
-  return ProductFunction::apply(at::TensorList(told), make);
+  return ProductFunction::apply(at::TensorList(told), beside);
 }
 
 Tensor made_from_input(const Tensor& x, const std::vector<Tensor>& trained,

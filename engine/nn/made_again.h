@@ -11,13 +11,21 @@
 
 namespace luthier {
 
-/// A matrix [out, in] from what trains, differentiable where gradients are on; the same each time.
+/// A matrix [out, in] from what trains, differentiable where gradients are on; the same each time, a
+/// new tensor whose numbers its own backward does not read.
 using MadeMatrix = std::function<torch::Tensor(const std::vector<torch::Tensor>& trained)>;
 
 /// x [..., in] · Mᵀ → [..., out], a new tensor of x's type, where `make` makes M of `trained`;
 /// differentiable in x and in all of `trained`.
 torch::Tensor product_with_made(const torch::Tensor& x, const std::vector<torch::Tensor>& trained,
                                 const MadeMatrix& make);
+
+/// x [..., in] · (W + M)ᵀ + bias → [..., out], one product for both: `base` is W [out, in], which
+/// like `bias` (undefined: none) takes no gradient. All of it is float32, where a small M is not
+/// rounded away beside W.
+torch::Tensor product_with_made(const torch::Tensor& x, const torch::Tensor& base,
+                                const torch::Tensor& bias,
+                                const std::vector<torch::Tensor>& trained, const MadeMatrix& make);
 
 /// What becomes of x by what trains, differentiable where gradients are on; the same each time.
 using MadeFromInput =

@@ -21,10 +21,31 @@ ProductsCost products_cost(const StepTerms& terms, std::initializer_list<Linear>
   for (const Linear& linear : linears) share += terms.of(*linear);
   const bool keeps = share.trains && share.keeps_input;
   return {share.trains, keeps ? terms.block(rows * (*linears.begin())->in_features()) : 0,
-          terms.block(rows * share.row_numbers),
+          terms.block(rows * share.row_numbers) + terms.block(share.kept_numbers),
           // The CPU drops out and adds in one pass.
-          terms.cpu ? std::min<std::int64_t>(share.input_copies, 2) : share.input_copies};
+          terms.cpu ? std::min<std::int64_t>(share.input_copies, 2) : share.input_copies,
+          terms.floats(share.made_floats) + terms.block(rows * share.row_work) +
+              (terms.element < 4 ? terms.floats(rows * share.row_floats) : 0)};
 }
+
+namespace {
+
+/// Bytes of the linears' results, of so many rows.
+std::int64_t result_bytes(const StepTerms& terms, std::initializer_list<Linear> linears,
+                          std::int64_t rows) {
+  std::int64_t bytes = 0;
+  for (const Linear& linear : linears) bytes += terms.block(rows * linear->out_features());
+  return bytes;
+}
+
+/// The gradient of their input by one of them, and the sum of those by the others.
+std::int64_t input_sums(const StepTerms& terms, std::initializer_list<Linear> linears,
+                        std::int64_t rows) {
+  const std::int64_t one = terms.block(rows * (*linears.begin())->in_features());
+  return linears.size() > 1 ? 2 * one : one;
+}
+
+}  // namespace
 
 std::int64_t norm_kept(const StepTerms& terms, const RmsNorm& norm, std::int64_t rows) {
   return terms.block(rows * norm->weight.size(0)) + terms.floats(rows);
@@ -56,6 +77,14 @@ AttentionBranchCost attention_branch_cost(const StepTerms& terms,
   cost.kept = in.input + in.numbers + back.numbers;
   if (cost.inside) cost.kept += core.kept + between;
   if (!cost.inside || !core.holds_mixture) cost.kept += back.input;
+  // What plugs make again stands beside the gradients of their products: of the last one first,
+  // then of the others, one after another, when what attention kept is gone.
+  if (back.work > 0)
+    cost.core.work = std::max(cost.core.work, back.work + terms.block(rows * out->in_features()));
+  if (in.work > 0) {
+    const std::int64_t beside = result_bytes(terms, inputs, rows) + input_sums(terms, inputs, rows);
+    cost.core.work = std::max(cost.core.work, in.work + beside - (cost.inside ? core.kept : 0));
+  }
   return cost;
 }
 
@@ -81,7 +110,7 @@ MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, c
   const std::int64_t before = cost.inside ? side_by_side * wide : 0;
   cost.kept = in.input + in.numbers + before + back.input + back.numbers;
   cost.released = before + back.input;
-  cost.down_work = back.input_copies * wide;
+  cost.down_work = back.input_copies * wide + back.work;
   // Where a mask of dropout is drawn by LibTorch it stands beside them, a byte a number.
   // And the gradients of what hangs on the product, in its type and in float32, with what they are
   // made of.
@@ -94,6 +123,10 @@ MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, c
   // The last product's input is gone when the activation's gradient is made.
   const std::int64_t beside = terms.cpu ? 1 : 2;  // the CPU makes a gradient in one pass
   cost.work = std::max(cost.down_work, (side_by_side + beside) * wide - back.input);
+  if (in.work > 0) {
+    const std::int64_t made = side_by_side * wide + input_sums(terms, inputs, rows);
+    cost.work = std::max(cost.work, made + in.work - cost.released);
+  }
   return cost;
 }
 

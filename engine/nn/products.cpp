@@ -23,12 +23,18 @@ bool goes_as_it_is(const Tensor& x, const Tensor& weight) {
   return x.is_contiguous() || (x.t().is_contiguous() && weight.size(0) > kFewRows);
 }
 
+/// Of some columns of a wider matrix (VeRA's shared pair) oneDNN's product is its plain reference,
+/// a hundred times slower.
+bool lies_in_one_piece(const Tensor& weight) {
+  return weight.is_contiguous() || weight.t().is_contiguous();
+}
+
 bool suits_one_dnn(const Tensor& x, const Tensor& weight) {
   return x.is_cpu() && x.scalar_type() == torch::kFloat32 &&
          weight.scalar_type() == torch::kFloat32 && x.numel() * weight.size(0) >= kLeast &&
          product_library(product_class(x.numel() / x.size(-1), x.size(-1), weight.size(0))) ==
              ProductLibrary::OneDnn &&
-         (x.dim() != 2 || goes_as_it_is(x, weight));
+         lies_in_one_piece(weight) && (x.dim() != 2 || goes_as_it_is(x, weight));
 }
 
 /// Whether the tensor's device has a product of narrow numbers that gives float32 (CUDA has).

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/optim/optimizers.h"
+#include "engine/optim/step_room.h"
 
 namespace luthier {
 namespace {
@@ -66,6 +67,11 @@ class Adafactor : public Optimizer {
 std::unique_ptr<Optimizer> adafactor_optimizer(std::vector<TrainedTensor> tensors,
                                                const Recipe& recipe) {
   return std::make_unique<Adafactor>(std::move(tensors), recipe);
+}
+
+/// The squares, and the change that is made of them.
+StepRoom adafactor_step_room(const TrainedShape& shape, const Recipe&) {
+  return {2 * shape.numbers()};
 }
 
 }  // namespace luthier

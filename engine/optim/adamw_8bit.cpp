@@ -6,6 +6,7 @@
 #include "engine/optim/adamw.h"
 #include "engine/optim/eight_bits.h"
 #include "engine/optim/optimizers.h"
+#include "engine/optim/step_room.h"
 
 namespace luthier {
 namespace {
@@ -72,6 +73,13 @@ std::unique_ptr<Optimizer> adamw_8bit_optimizer(std::vector<TrainedTensor> tenso
 std::unique_ptr<Optimizer> paged_adamw_8bit_optimizer(std::vector<TrainedTensor> tensors,
                                                       const Recipe& recipe) {
   return std::make_unique<AdamW8bit>(std::move(tensors), recipe);
+}
+
+StepRoom adamw_8bit_step_room(const TrainedShape& shape, const Recipe&) {
+  return {0, has_eight_bits(shape) ? StepRoom::Gradient::Read : StepRoom::Gradient::Listed};
+}
+StepRoom paged_adamw_8bit_step_room(const TrainedShape& shape, const Recipe& recipe) {
+  return adamw_8bit_step_room(shape, recipe);
 }
 
 }  // namespace luthier

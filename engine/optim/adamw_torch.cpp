@@ -8,6 +8,7 @@
 #include "engine/kernels/launcher.h"
 #include "engine/optim/adamw.h"
 #include "engine/optim/optimizers.h"
+#include "engine/optim/step_room.h"
 
 namespace luthier {
 
@@ -73,6 +74,13 @@ std::unique_ptr<Optimizer> adamw_torch_optimizer(std::vector<TrainedTensor> tens
 std::unique_ptr<Optimizer> paged_adamw_32bit_optimizer(std::vector<TrainedTensor> tensors,
                                                        const Recipe& recipe) {
   return std::make_unique<AdamW>(std::move(tensors), recipe);
+}
+
+StepRoom adamw_torch_step_room(const TrainedShape&, const Recipe&) {
+  return {0, StepRoom::Gradient::Listed};
+}
+StepRoom paged_adamw_32bit_step_room(const TrainedShape& shape, const Recipe& recipe) {
+  return adamw_torch_step_room(shape, recipe);
 }
 
 }  // namespace luthier

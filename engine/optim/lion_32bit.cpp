@@ -5,6 +5,7 @@
 #include "engine/optim/lion.h"
 
 #include "engine/optim/optimizers.h"
+#include "engine/optim/step_room.h"
 
 namespace luthier {
 
@@ -26,6 +27,11 @@ void Lion::update(const Group& group) {
 std::unique_ptr<Optimizer> lion_32bit_optimizer(std::vector<TrainedTensor> tensors,
                                                 const Recipe& recipe) {
   return std::make_unique<Lion>(std::move(tensors), recipe);
+}
+
+/// The step's direction.
+StepRoom lion_32bit_step_room(const TrainedShape& shape, const Recipe&) {
+  return {shape.numbers()};
 }
 
 }  // namespace luthier

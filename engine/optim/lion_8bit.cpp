@@ -4,6 +4,7 @@
 #include "engine/optim/eight_bits.h"
 #include "engine/optim/lion.h"
 #include "engine/optim/optimizers.h"
+#include "engine/optim/step_room.h"
 
 namespace luthier {
 namespace {
@@ -51,6 +52,11 @@ class Lion8bit : public Lion {
 std::unique_ptr<Optimizer> lion_8bit_optimizer(std::vector<TrainedTensor> tensors,
                                                const Recipe& recipe) {
   return std::make_unique<Lion8bit>(std::move(tensors), recipe);
+}
+
+StepRoom lion_8bit_step_room(const TrainedShape& shape, const Recipe&) {
+  if (has_eight_bits(shape)) return {0, StepRoom::Gradient::Read};
+  return {shape.numbers()};
 }
 
 }  // namespace luthier

@@ -7,6 +7,7 @@
 
 #include "engine/optim/adamw.h"
 #include "engine/optim/optimizers.h"
+#include "engine/optim/step_room.h"
 
 namespace luthier {
 namespace {
@@ -75,6 +76,16 @@ class Muon : public AdamW {
 std::unique_ptr<Optimizer> muon_optimizer(std::vector<TrainedTensor> tensors,
                                           const Recipe& recipe) {
   return std::make_unique<Muon>(std::move(tensors), recipe);
+}
+
+/// Of a matrix the gradient with the momentum, two of the iteration's points and their squares, these
+/// in bfloat16.
+StepRoom muon_step_room(const TrainedShape& shape, const Recipe& recipe) {
+  if (shape.use != TensorUse::Matrix || shape.sizes.size() != 2)
+    return {0, StepRoom::Gradient::Listed};
+  const std::int64_t least = std::min(shape.sizes[0], shape.sizes[1]);
+  const std::int64_t mixed = recipe.more.flag("training.nesterov") ? shape.numbers() : 0;
+  return {mixed + shape.numbers() + least * least};
 }
 
 }  // namespace luthier

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "engine/optim/optimizers.h"
+#include "engine/optim/step_room.h"
 
 namespace luthier {
 namespace {
@@ -104,6 +105,11 @@ class ScheduleFreeAdamW : public Optimizer {
 std::unique_ptr<Optimizer> schedule_free_adamw_optimizer(std::vector<TrainedTensor> tensors,
                                                          const Recipe& recipe) {
   return std::make_unique<ScheduleFreeAdamW>(std::move(tensors), recipe);
+}
+
+/// The root of the squares, and the change that is made of it.
+StepRoom schedule_free_adamw_step_room(const TrainedShape& shape, const Recipe&) {
+  return {2 * shape.numbers()};
 }
 
 }  // namespace luthier

@@ -2,6 +2,7 @@
 // Gradient descent as torch.optim.SGD has it: decay goes into the gradient, the first step begins
 // the momentum with the gradient whole.
 #include "engine/optim/optimizers.h"
+#include "engine/optim/step_room.h"
 
 namespace luthier {
 namespace {
@@ -40,6 +41,13 @@ class Sgd : public Optimizer {
 
 std::unique_ptr<Optimizer> sgd_optimizer(std::vector<TrainedTensor> tensors, const Recipe& recipe) {
   return std::make_unique<Sgd>(std::move(tensors), recipe);
+}
+
+/// The gradient with the decay in it, and that with the momentum.
+StepRoom sgd_step_room(const TrainedShape& shape, const Recipe& recipe) {
+  const bool looks_ahead =
+      recipe.more.number("training.momentum") > 0 && recipe.more.flag("training.nesterov");
+  return {((recipe.training.weight_decay > 0 ? 1 : 0) + (looks_ahead ? 1 : 0)) * shape.numbers()};
 }
 
 }  // namespace luthier

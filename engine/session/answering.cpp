@@ -15,20 +15,11 @@
 #include "engine/optim/gradients.h"
 #include "engine/optim/optimizers.h"
 #include "engine/session/model_worker.h"
+#include "engine/session/worker_asking.h"
 #include "engine/train/step_runner.h"
 
 namespace luthier {
 namespace fs = std::filesystem;
-
-struct ModelWorker::Asking {
-  const AnswerRequest& asked;
-  RequestId request;
-  std::size_t done = 0;
-  /// When something of an answer went out last, by column and sample.
-  std::map<std::pair<std::size_t, std::size_t>, std::chrono::steady_clock::time_point> sent = {};
-
-  std::size_t total() const { return asked.samples.size() * asked.columns.size(); }
-};
 
 Result<std::shared_ptr<Adapter>> ModelWorker::column_adapter(const std::string& name) const {
   if (name == kTrainingColumn && live_) return live_;
@@ -41,7 +32,7 @@ Result<std::shared_ptr<Adapter>> ModelWorker::column_adapter(const std::string& 
 Result<std::shared_ptr<const ChatProcessor>> ModelWorker::column_processor(
     const Adapter* adapter) const {
   if (adapter && adapter == live_.get()) return base_->processor;  // the run's own
-  return processor_for(*base_, adapter ? adapter->pixels : PixelLimits());
+  return processor_for(*base_, adapter ? adapter->pixels : merged_pixels_);
 }
 
 /// Streams; an answer goes out as final with its last token, so that a request that is cancelled or

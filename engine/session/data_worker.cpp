@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "engine/data/row_kind.h"
+#include "engine/session/method_runs.h"
 #include "engine/session/run_observer.h"
 
 namespace luthier {
@@ -98,6 +99,19 @@ Result<std::shared_ptr<const ChatProcessor>> DataWorker::processor_for(const Rec
   return processor_;
 }
 
+Result<std::shared_ptr<const ModelSummary>> DataWorker::summary_for(const Recipe& recipe) {
+  if (recipe.model.empty())
+    return input_error("No model is chosen.", "model", "Choose one on the Model page.");
+  const std::string key = model_key(recipe) + stamp(fs::path(recipe.model) / "model.safetensors") +
+                          stamp(fs::path(recipe.model) / "model.safetensors.index.json");
+  if (!summary_ || key != summary_key_) {
+    LUTHIER_TRY(ModelSummary summary, summarize_model(recipe.model));
+    summary_ = std::make_shared<const ModelSummary>(std::move(summary));
+    summary_key_ = key;
+  }
+  return summary_;
+}
+
 Result<std::shared_ptr<const Dataset>> DataWorker::dataset_for(const Recipe& recipe) {
   if (recipe.dataset.empty())
     return input_error("No data is chosen.", "dataset", "Choose a file of rows on the Data page.");
@@ -140,14 +154,7 @@ Status DataWorker::preview(const Recipe& recipe, std::size_t first, std::size_t 
 
 Status DataWorker::forecast(const Recipe& recipe, RequestId request) {
   LUTHIER_TRY(const auto processor, processor_for(recipe));
-  const std::string model = model_key(recipe) +
-                            stamp(fs::path(recipe.model) / "model.safetensors") +
-                            stamp(fs::path(recipe.model) / "model.safetensors.index.json");
-  if (!summary_ || model != summary_key_) {
-    LUTHIER_TRY(ModelSummary summary, summarize_model(recipe.model));
-    summary_ = std::make_shared<const ModelSummary>(std::move(summary));
-    summary_key_ = model;
-  }
+  LUTHIER_TRY(const auto summary, summary_for(recipe));
   LUTHIER_TRY(const auto dataset, dataset_for(recipe));
   const std::string key =
       processor_key_ + dataset_key_ + recipe.training.loss_on + recipe.objective;
@@ -160,10 +167,20 @@ Status DataWorker::forecast(const Recipe& recipe, RequestId request) {
   LUTHIER_TRY(const BatchShape shape, batch_shape(*rows_, recipe));
   ForecastMade event;
   event.request = request;
-  LUTHIER_TRY(event.forecast, forecast_memory(*summary_, recipe, shape));
-  LUTHIER_TRY(const TrainedModules trained, trained_modules(*summary_, recipe));
+  LUTHIER_TRY(event.forecast, forecast_memory(*summary, recipe, shape));
+  LUTHIER_TRY(const TrainedModules trained, trained_modules(*summary, recipe));
   event.trainable = trained.parameters;
   emit_(std::move(event));
+  return {};
+}
+
+Status DataWorker::table_methods(const Recipe& recipe, bool four_bits_beside, RequestId request) {
+  LUTHIER_TRY(const auto summary, summary_for(recipe));
+  LUTHIER_TRY(const std::string dtype, compute_type(recipe));
+  LUTHIER_TRY(MethodTable table, method_table(*summary, recipe, method_choices(four_bits_beside),
+                                              /*settings=*/{}, dtype));
+  if (cancellations_.cancelled(request)) return interrupted_error();
+  emit_(MethodsTabled{request, std::move(table)});
   return {};
 }
 

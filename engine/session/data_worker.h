@@ -21,9 +21,11 @@ class DataWorker {
   Status check(const Recipe& recipe, RequestId request);
   Status preview(const Recipe& recipe, std::size_t first, std::size_t count, RequestId request);
   Status forecast(const Recipe& recipe, RequestId request);
+  Status table_methods(const Recipe& recipe, bool four_bits_beside, RequestId request);
 
  private:
   Result<std::shared_ptr<const ChatProcessor>> processor_for(const Recipe& recipe);
+  Result<std::shared_ptr<const ModelSummary>> summary_for(const Recipe& recipe);
   Result<std::shared_ptr<const Dataset>> dataset_for(const Recipe& recipe);
   std::function<bool(std::size_t, std::size_t)> watch(RequestId request,
                                                       const std::string& what) const;

@@ -112,6 +112,9 @@ Status ModelWorker::load(const fs::path& folder, LoadOptions options, const Canc
 }
 
 void ModelWorker::let_go() {
+  if (merged_) host_.emit(MergeUndone{});
+  merged_.reset();
+  merged_pixels_ = {};
   for (const auto& [name, attached] : attached_) host_.emit(AdapterDropped{name});
   attached_.clear();
   if (base_) {
@@ -141,6 +144,7 @@ Status ModelWorker::set_pixels(const PixelLimits& pixels) {
 }
 
 Status ModelWorker::load_for(const Recipe& recipe, const Cancelled& cancelled) {
+  LUTHIER_CHECK(undo_merge());  // what trains is what the folder says
   const LoadOptions wanted = load_options(recipe);
   std::error_code problem;
   const bool same = base_ && fs::equivalent(base_->folder, recipe.model, problem) && !problem &&
@@ -234,7 +238,7 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
 }
 
 Status ModelWorker::attach(const std::string& name, const fs::path& folder) {
-  LUTHIER_CHECK(need_base());
+  LUTHIER_CHECK(need_plain_base());  // some starts are made from the base's weights
   if (name.empty() || name == kTrainingColumn || name == kBaseColumn || attached_.contains(name)) {
     return input_error("The name \"" + name + "\" is taken.", "adapter", "Choose another one.");
   }

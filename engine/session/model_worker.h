@@ -12,6 +12,7 @@
 
 #include "engine/generate/generate.h"
 #include "engine/methods/adapter.h"
+#include "engine/methods/resident_merge.h"
 #include "engine/models/loaded_model.h"
 #include "engine/session/job_thread.h"
 #include "engine/session/run_observer.h"
@@ -44,6 +45,15 @@ class ModelWorker {
   Status drop(const std::string& name);
   Status set_strength(const std::string& name, double strength);
   Status answer(const AnswerRequest& asked, RequestId request);
+  // Merging (merging.cpp).
+  Status answer_merged(const MergeRecipe& recipe, AnswerRequest asked, RequestId request);
+  Status merge_into_base(const MergeRecipe& recipe, RequestId request);
+  Status undo_merge();
+  Status save_combined(const MergeRecipe& recipe, const std::filesystem::path& out,
+                       RequestId request);
+  Status write_merged(const MergeRecipe& recipe, const std::filesystem::path& out,
+                      RequestId request);
+  Status find_ranks(const std::filesystem::path& folder, RequestId request);
   /// Says once that the device was lost, where it was.
   void tell_loss();
 
@@ -53,19 +63,21 @@ class ModelWorker {
     std::shared_ptr<Adapter> adapter;  ///< null: a whole checkpoint, loaded when it is asked
   };
   struct Asking;  ///< one request that is being answered
+  struct Merge;   ///< an adapter that several came to
   class Observer;
 
   void let_go();  ///< of the model and what hangs on it
   SessionState resting() const { return base_ ? SessionState::Ready : SessionState::Empty; }
   Status need_base() const;
+  Result<Merge> make_merge(const MergeRecipe& recipe);
+  Status need_plain_base() const;  ///< one that holds no merge
   /// The base and adapters on it: the columns at these places, together.
   Status answer_by_base(Asking& asking, const std::vector<std::size_t>& places);
   /// By the checkpoint in `folder`, which stands in memory only for as long as that takes.
   Status answer_by_checkpoint(Asking& asking, std::size_t column,
                               const std::filesystem::path& folder);
   /// False: the request was cancelled.
-  bool tell_answer(Asking& asking, std::size_t column, std::size_t sample,
-                   const Generated& answer);
+  bool tell_answer(Asking& asking, std::size_t column, std::size_t sample, const Generated& answer);
   /// The recipe's model resident, loaded as it says.
   Status load_for(const Recipe& recipe, const Cancelled& cancelled);
   /// The resident model's pictures under these limits from now on.
@@ -80,7 +92,9 @@ class ModelWorker {
   std::unique_ptr<LoadedModel> base_;
   LoadOptions base_options_;
   std::map<std::string, Attached> attached_;
-  std::shared_ptr<Adapter> live_;  ///< in training
+  std::optional<ResidentMerge> merged_;  ///< stands in the base
+  PixelLimits merged_pixels_;            ///< that its adapter was trained under
+  std::shared_ptr<Adapter> live_;        ///< in training
   bool loss_told_ = false;
 };
 

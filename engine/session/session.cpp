@@ -71,6 +71,11 @@ struct Session::Impl {
     const std::lock_guard lock(control_mutex);
     control = std::move(next);
   }
+  /// Of a run that has ended; another one may have been launched since the state said so.
+  void end_current(const std::shared_ptr<TrainControl>& ended) {
+    const std::lock_guard lock(control_mutex);
+    if (control == ended) control = nullptr;
+  }
   /// A job of the model's thread; one that may run between steps also wakes a paused run.
   void post(Job job) {
     const bool between = job.between_steps;
@@ -82,6 +87,13 @@ struct Session::Impl {
     model_thread.post(std::move(job));
     const auto running = current();
     if (between && running) running->wake();
+  }
+  /// One that may only run while the model is loaded and at rest: else its request ends at once.
+  void post_at_rest(Job job) {
+    if (state.load() == SessionState::Ready && !current()) return post(std::move(job));
+    end(job,
+        input_error("This is not possible while the session is " + state_name(state.load()) + ".",
+                    job.command));
   }
   /// What tells one loading to end; the newest is the one that cancel_loading means.
   CancelFlag begin_loading() {
@@ -115,6 +127,7 @@ struct Session::Impl {
   mutable std::mutex control_mutex;
   std::shared_ptr<TrainControl> control;
   CancelFlag loading;
+  std::atomic<RequestId> merge_at_work{0};  ///< of answer_merged
   ModelWorker model;
   DataWorker data;
   JobThread model_thread, data_thread, look_thread, fetch_thread;
@@ -149,7 +162,7 @@ void Session::cancel_loading() {
 }
 
 void Session::launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run) {
-  if (impl_->refuse("launch", can_launch(state()) && !impl_->current())) return;
+  if (impl_->refuse("launch", can_launch(state()))) return;
   auto control = std::make_shared<TrainControl>();
   impl_->set_current(control);
   impl_->set_state(SessionState::Preparing, "");
@@ -158,7 +171,7 @@ void Session::launch(const Recipe& recipe, const std::optional<std::filesystem::
                  const Status status = impl_->model.train(recipe, resume_run, *control,
                                                           [&] { return cancelled->load(); });
                  impl_->end_loading(cancelled);
-                 impl_->set_current(nullptr);
+                 impl_->end_current(control);
                  return status;
                }});
 }
@@ -240,6 +253,55 @@ RequestId Session::answer(AnswerRequest request) {
   return id;
 }
 
+RequestId Session::answer_merged(MergeRecipe recipe, AnswerRequest request) {
+  const RequestId id = impl_->next_request++;
+  impl_->model_thread.drop_waiting("answer_merged");  // only the newest weights matter
+  if (const RequestId before = impl_->merge_at_work.load()) impl_->cancellations.cancel(before);
+  impl_->post({"answer_merged", id, true,
+               [this, recipe = std::move(recipe), asked = std::move(request), id] {
+                 impl_->merge_at_work = id;
+                 const Status status = impl_->model.answer_merged(recipe, asked, id);
+                 impl_->merge_at_work = 0;
+                 return status;
+               }});
+  return id;
+}
+
+RequestId Session::merge_into_base(MergeRecipe recipe) {
+  const RequestId id = impl_->next_request++;
+  impl_->post_at_rest({"merge_into_base", id, false, [this, recipe = std::move(recipe), id] {
+                         return impl_->model.merge_into_base(recipe, id);
+                       }});
+  return id;
+}
+
+void Session::undo_merge() {
+  impl_->post({"undo_merge", 0, false, [this] { return impl_->model.undo_merge(); }});
+}
+
+RequestId Session::save_combined(MergeRecipe recipe, const std::filesystem::path& out) {
+  const RequestId id = impl_->next_request++;
+  impl_->post({"save_combined", id, true, [this, recipe = std::move(recipe), out, id] {
+                 return impl_->model.save_combined(recipe, out, id);
+               }});
+  return id;
+}
+
+RequestId Session::write_merged(MergeRecipe recipe, const std::filesystem::path& out) {
+  const RequestId id = impl_->next_request++;
+  impl_->post_at_rest({"write_merged", id, false, [this, recipe = std::move(recipe), out, id] {
+                         return impl_->model.write_merged(recipe, out, id);
+                       }});
+  return id;
+}
+
+RequestId Session::find_ranks(const std::filesystem::path& folder) {
+  const RequestId id = impl_->next_request++;
+  impl_->post(
+      {"find_ranks", id, true, [this, folder, id] { return impl_->model.find_ranks(folder, id); }});
+  return id;
+}
+
 RequestId Session::check_data(const Recipe& recipe) {
   const RequestId request = impl_->next_request++;
   impl_->data_thread.post({"check_data", request, false,
@@ -261,6 +323,16 @@ RequestId Session::forecast(const Recipe& recipe) {
   impl_->data_thread.post({"forecast", request, false, [this, recipe, request] {
                              return impl_->data.forecast(recipe, request);
                            }});
+  return request;
+}
+
+RequestId Session::table_methods(const Recipe& recipe, bool four_bits_beside) {
+  const RequestId request = impl_->next_request++;
+  impl_->data_thread.drop_waiting("table_methods");  // only the newest settings matter
+  impl_->data_thread.post(
+      {"table_methods", request, false, [this, recipe, four_bits_beside, request] {
+         return impl_->data.table_methods(recipe, four_bits_beside, request);
+       }});
   return request;
 }
 
@@ -303,6 +375,7 @@ RequestId Session::fetch_model(const std::string& repository, const std::string&
 
 void Session::cancel(RequestId request) { impl_->cancellations.cancel(request); }
 SessionState Session::state() const { return impl_->state.load(); }
+bool Session::has_run() const { return impl_->current() != nullptr; }
 std::vector<SessionEvent> Session::drain() { return impl_->queue.drain(); }
 bool Session::wait(double seconds) { return impl_->queue.wait(seconds); }
 

@@ -20,9 +20,12 @@
 #include "engine/config/recipe.h"
 #include "engine/data/dataset.h"
 #include "engine/forecast/forecast.h"
+#include "engine/forecast/method_table.h"
 #include "engine/generate/generation_types.h"
 #include "engine/hub/fetch.h"
 #include "engine/hub/found.h"
+#include "engine/methods/arithmetic/combine_options.h"
+#include "engine/methods/arithmetic/ranks.h"
 #include "engine/models/model_summary.h"
 #include "engine/runs/run_folder.h"
 
@@ -63,6 +66,13 @@ struct AnswerRequest {
   /// Which stream of random draws each sample takes; empty: its index. So a sample that is asked
   /// alone gets the answer that it gets among the others.
   std::vector<std::uint64_t> draws = {};
+};
+
+/// Adapters that become one: results as attach_adapter takes them, and how (methods/arithmetic).
+/// One adapter with the weight 1 is taken as it is, whatever its method.
+struct MergeRecipe {
+  std::vector<std::filesystem::path> folders;
+  CombineOptions how;
 };
 
 // Events.
@@ -167,11 +177,52 @@ struct ForecastMade {
   MemoryForecast forecast;
   std::int64_t trainable = 0;
 };
+struct MethodsTabled {
+  RequestId request;
+  MethodTable table;
+};
 struct OneStepTried {
   RequestId request;
   MemoryForecast forecast;
   MemoryParts measured;
   double step_seconds;
+};
+/// What adapters come to, before it answers.
+struct MergeMade {
+  RequestId request;
+  std::string combination_type;  ///< as it was done
+  std::int64_t rank = 0;         ///< of the result; 0: its method has none
+  std::int64_t modules = 0;      ///< 0: one adapter, taken as it is
+  std::vector<std::string> notes = {};
+};
+/// The merged weights' logits on probes against those with the adapter beside its base, of the
+/// largest.
+struct MergeProved {
+  RequestId request;
+  double difference = 0, limit = 0;
+  std::optional<Error> refused = {};  ///< it cannot be merged into this base, or is over the limit
+};
+/// The resident base holds this merge, until it is undone.
+struct BaseMerged {
+  RequestId request;
+  MergeRecipe recipe;
+  double difference = 0, limit = 0;
+  std::int64_t kept_bytes = 0;  ///< of the base's own weights, for undoing
+};
+struct MergeUndone {};  ///< the base's bytes are as they were
+/// A folder was written: a combined adapter, or a merged checkpoint.
+struct MergeWritten {
+  RequestId request;
+  std::filesystem::path folder;
+  bool checkpoint = false;
+  std::string sentence = {};           ///< of a checkpoint how near its answers are
+  std::int64_t rank = 0, modules = 0;  ///< of an adapter
+  std::vector<std::string> notes = {};
+};
+struct RanksFound {
+  RequestId request;
+  std::filesystem::path folder;  ///< the adapter's own
+  AdapterRanks ranks;
 };
 struct ModelsFound {
   RequestId request;
@@ -199,7 +250,8 @@ struct CommandFailed {
 using SessionEvent =
     std::variant<StateChanged, Progress, ModelLoaded, AdapterAttached, AdapterDropped, RunStarted,
                  StepDone, EvaluationDone, RunEventHappened, RunEnded, AnswerUpdate, RequestDone,
-                 DataChecked, RowsPreviewed, ForecastMade, OneStepTried, ModelsFound,
+                 DataChecked, RowsPreviewed, ForecastMade, MethodsTabled, OneStepTried, MergeMade,
+                 MergeProved, BaseMerged, MergeUndone, MergeWritten, RanksFound, ModelsFound,
                  FetchProgressed, ModelFetched, DeviceLost, CommandFailed>;
 
 class Session {
@@ -233,10 +285,26 @@ class Session {
   void set_adapter_strength(const std::string& name, double strength);  ///< 1 = as trained
   RequestId answer(AnswerRequest request);
 
+  /// The merge is made in memory, answers every sample (as one column; the request's own are not
+  /// looked at), and proves itself. A newer one takes the place of those that wait or are at work.
+  RequestId answer_merged(MergeRecipe recipe, AnswerRequest request);
+  /// Into the resident base, until it is undone, a run is launched or another model loaded.
+  RequestId merge_into_base(MergeRecipe recipe);
+  void undo_merge();
+  /// The combined adapter as a PEFT folder, new or empty.
+  RequestId save_combined(MergeRecipe recipe, const std::filesystem::path& out);
+  /// The resident base's checkpoint with the merge in it, as a folder, new or empty.
+  RequestId write_merged(MergeRecipe recipe, const std::filesystem::path& out);
+  /// What of its rank an adapter uses, also while a run trains.
+  RequestId find_ranks(const std::filesystem::path& folder);
+
   RequestId check_data(const Recipe& recipe);
   RequestId preview_rows(const Recipe& recipe, std::size_t first, std::size_t count);
   /// Forecast for these settings (reads lengths of the dataset once, then answers from memory).
   RequestId forecast(const Recipe& recipe);
+  /// Every method by these settings for the recipe's model, of which a config.json is enough.
+  /// `four_bits_beside`: as method_choices has it.
+  RequestId table_methods(const Recipe& recipe, bool four_bits_beside);
   /// The hub's cache and these folders (engine/hub/found.h); no network.
   RequestId find_models(std::vector<std::filesystem::path> folders);
   /// Downloads a repository from the hub that the environment names (engine/hub/fetch.h): only ever
@@ -245,6 +313,8 @@ class Session {
   void cancel(RequestId request);
 
   SessionState state() const;
+  /// A run is in hand: from its launch until the next one can be launched.
+  bool has_run() const;
   /// All events since the last call, oldest first.
   std::vector<SessionEvent> drain();
   /// Blocks until there is an event or `seconds` passed (for hosts without an event loop).

@@ -2,6 +2,7 @@
 // The same pieces as a run: its rows, its batch, its objective, its gradients.
 #include "engine/train/row_loss.h"
 
+#include "engine/train/eva_rows.h"
 #include "engine/train/step_runner.h"
 
 namespace luthier {
@@ -20,6 +21,15 @@ Result<Window> window_of(const RowReader& reader) {
   return window;
 }
 
+/// An adapter whose start goes by rows: by all of these at once.
+Result<std::shared_ptr<Adapter>> made_by_all(LoadedModel& base, Recipe recipe,
+                                             const RowReader& reader,
+                                             const std::vector<std::int64_t>& rows) {
+  recipe.training.per_device_train_batch_size = static_cast<std::int64_t>(rows.size());
+  recipe.training.shuffle = false;
+  return adapter_by_rows(base, recipe, reader, rows);
+}
+
 torch::Tensor one(double value) { return torch::full({1}, value, torch::kFloat32); }
 
 }  // namespace
@@ -28,15 +38,12 @@ Result<NamedTensors> loss_of_rows(LoadedModel& base, const Recipe& recipe,
                                   const std::filesystem::path& file) {
   LUTHIER_TRY(const auto objective, make_objective(recipe));
   LUTHIER_CHECK(objective->fits(base));
-  RowReader reader;
+  RowReader reader = row_reader(recipe, base, *objective);
+  reader.skip_broken = false;
   LUTHIER_TRY(reader.dataset, Dataset::open({file}, recipe.image_folder));
-  reader.processor = base.processor;
-  reader.kind = &objective->row_kind();
-  reader.loss_on = loss_on_from_name(recipe.training.loss_on);
-  reader.max_length = recipe.training.max_length;
-  reader.seed = static_cast<std::uint64_t>(recipe.training.seed);
   LUTHIER_TRY(Window window, window_of(reader));
-  LUTHIER_TRY(const Trainables trainables, apply_strategy(base, recipe));
+  LUTHIER_TRY(auto made, made_by_all(base, recipe, reader, window.batches.front().rows));
+  LUTHIER_TRY(const Trainables trainables, apply_strategy(base, recipe, {}, std::move(made)));
   LUTHIER_TRY(auto reference,
               make_reference(base, recipe, *objective, trainables.adapter != nullptr));
   StepRunner runner(base, *objective, trainables, nullptr, std::move(reference));

@@ -13,6 +13,7 @@
 #include "engine/methods/method.h"
 #include "engine/models/packing.h"
 #include "engine/optim/optimizers.h"
+#include "engine/train/eva_rows.h"
 #include "engine/train/run_parts.h"
 
 namespace luthier {
@@ -22,13 +23,8 @@ namespace fs = std::filesystem;
 namespace {
 
 Status prepare_data(RunParts& run, const std::function<bool()>& stopping) {
-  run.reader.processor = run.eval_reader.processor = run.base.processor;
   LUTHIER_CHECK(run.objective->fits(run.base));
-  run.reader.kind = run.eval_reader.kind = &run.objective->row_kind();
-  run.reader.seed = run.eval_reader.seed = static_cast<std::uint64_t>(run.recipe.training.seed);
-  run.reader.loss_on = run.eval_reader.loss_on = loss_on_from_name(run.recipe.training.loss_on);
-  run.reader.max_length = run.eval_reader.max_length = run.recipe.training.max_length;
-  run.reader.skip_broken = run.eval_reader.skip_broken = run.recipe.image.on_error == "skip";
+  run.reader = run.eval_reader = row_reader(run.recipe, run.base, *run.objective);
   LUTHIER_TRY(run.reader.dataset,
               Dataset::open({run.recipe.dataset.begin(), run.recipe.dataset.end()},
                             run.recipe.image_folder));
@@ -177,7 +173,17 @@ Status prepare_run_parts(RunParts& run, const std::function<bool()>& stopping) {
   std::optional<fs::path> adapter;
   LUTHIER_TRY(const Method* method, find_method(run.recipe.strategy));
   if (resumes && method->hangs_adapter()) adapter = run.begun->checkpoint->path / "adapter";
-  LUTHIER_TRY(run.trainables, apply_strategy(run.base, run.recipe, adapter));
+  std::shared_ptr<Adapter> fresh;  // a resume has it in its checkpoint
+  if (!resumes) {
+    LUTHIER_TRY(
+        fresh,
+        adapter_by_rows(run.base, run.recipe, run.reader, run.rows.rows, [&](std::int64_t done) {
+          run.observer.on_progress("Looking at what layers read", static_cast<double>(done), 0);
+          return !stopping();
+        }));
+    if (fresh) run.observer.on_progress("Looking at what layers read", 1, 1);
+  }
+  LUTHIER_TRY(run.trainables, apply_strategy(run.base, run.recipe, adapter, fresh));
   AdapterCourse* course = run.trainables.adapter ? run.trainables.adapter->course() : nullptr;
   if (course) LUTHIER_CHECK(course->begin(run.plan.total_steps));
   run.optimizer = make_optimizer(run.trainables.tensors, run.recipe);

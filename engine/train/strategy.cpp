@@ -100,7 +100,8 @@ bool Trainables::gradual() const {
 }
 
 Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
-                                  const std::optional<std::filesystem::path>& adapter_folder) {
+                                  const std::optional<std::filesystem::path>& adapter_folder,
+                                  std::shared_ptr<Adapter> made) {
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
   Trainables trainables;
   for (torch::Tensor& tensor : base.model->parameters()) {
@@ -122,6 +123,8 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
       LUTHIER_TRY(trainables.adapter, load_adapter(base, *adapter_folder));
     } else if (!recipe.adapter.init_from.empty()) {
       LUTHIER_TRY(trainables.adapter, load_adapter(base, recipe.adapter.init_from));
+    } else if (made) {
+      trainables.adapter = std::move(made);
     } else {
       LUTHIER_TRY(trainables.adapter,
                   create_adapter(base, recipe.strategy, recipe.adapter,

@@ -30,8 +30,10 @@ struct Trainables {
 };
 
 /// Sets what requires a gradient. A method with an adapter takes `adapter_folder` (a checkpoint's),
-/// else the recipe's init_from, else a fresh adapter.
+/// else the recipe's init_from, else `made`, else a fresh adapter. `made`: a fresh one that goes by
+/// rows (adapter_by_rows); null: there is none.
 Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
-                                  const std::optional<std::filesystem::path>& adapter_folder = {});
+                                  const std::optional<std::filesystem::path>& adapter_folder = {},
+                                  std::shared_ptr<Adapter> made = {});
 
 }  // namespace luthier

@@ -23,6 +23,7 @@ TEMPLATE = ("{% for message in messages %}{{ message['role'] + ':\\n' }}{% for p
 WORDS = "the a of red green blue circle square triangle left right above below small large near two three and is at on with one".split()
 SIZES = [(448, 448), (640, 200), (180, 500), (320, 240), (240, 320), (150, 150), (500, 380),
          (224, 160)]
+OTHERS = ("bert", "t5", "clip")     # that do not answer chats
 AVERAGE = (360, 252)        # as many patches for Qwen-VL as the sizes above have on average
 
 
@@ -63,8 +64,8 @@ def draw_words(pick, count):
     return [pick.choice(WORDS) for _ in range(count)]
 
 
-def make_rows(folder: Path, count: int, tokens_of, sizes, length=0):
-    """Rows with one picture of one of `sizes`, questions of 4 to 16 words, answers of 4 to 32.
+def make_rows(folder: Path, count: int, tokens_of, sizes, length=0, pictures=True):
+    """Rows with one picture of one of `sizes` or without, questions of 4 to 16 words, answers of 4 to 32.
     `length`: about so many tokens, half of the
     text the question. `tokens_of(messages)` counts. Writes train.jsonl and lengths.json."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,13 +75,15 @@ def make_rows(folder: Path, count: int, tokens_of, sizes, length=0):
         for row in range(count):
             width, height = pick.choice(sizes)
             name = f"{row}.jpg"
-            Image.fromarray(draw.integers(0, 256, (height, width, 3), dtype=numpy.uint8)).save(
-                folder / name)
+            if pictures:
+                Image.fromarray(draw.integers(0, 256, (height, width, 3), dtype=numpy.uint8)).save(
+                    folder / name)
             question, answer = (draw_words(pick, 6 if length else pick.randint(4, most))
                                 for most in (16, 32))
 
             def messages(picture):
-                return [{"role": "user", "content": [{"type": "image", "path": picture},
+                shown = [{"type": "image", "path": picture}] if pictures else []
+                return [{"role": "user", "content": [*shown,
                                                      {"type": "text", "text": " ".join(question)}]},
                         {"role": "assistant", "content": [
                             {"type": "text", "text": " ".join(answer)}]}]
@@ -124,7 +127,7 @@ def make_family(name: str, folder: Path, count: int):
     def tokens_of(messages):
         return family.encode(checkpoint, messages, False)["input_ids"].shape[1]
 
-    make_rows(folder / "rows", count, tokens_of, SIZES)
+    make_rows(folder / "rows", count, tokens_of, SIZES, pictures=family.pictures)
     lengths = json.loads((folder / "rows" / "lengths.json").read_text())
     if name == family_models.PACKED:
         make_rows(folder / "equal", count, tokens_of, [AVERAGE],
@@ -142,6 +145,9 @@ if __name__ == "__main__":
     if options.name == "llava-70m":
         make_llava(options.folder / "model")
         make_llava_rows(options.folder / "model", options.folder / "rows", options.rows)
+    elif options.name in OTHERS:
+        import other_models
+        other_models.make(options.name, options.folder, options.rows, draw_words, SIZES)
     else:
         make_family(options.name, options.folder, options.rows)
     (options.folder / "done").touch()

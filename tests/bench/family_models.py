@@ -50,6 +50,8 @@ SPECS = {
     "gemma3": Spec({**WITHOUT_HEAD, "patch_size": 14}, None,
                    {**DECODER, "head_dim": 64, "query_pre_attn_scalar": 64, "sliding_window": 128},
                    "gemma", "gemma", dict(mm_tokens_per_image=64)),
+    "llama": Spec(None, None, DECODER, "llama_bos", "vicuna"),
+    "qwen2": Spec(None, None, DECODER, "qwen", "chatml"),
 }
 
 

@@ -86,6 +86,9 @@ def train(command, case, out, threads, steps, extra=(), settings=None):
 
 
 def recipe_text(case, folder, steps):
+    """`sections` of a case: strategy and what belongs to it, where that is not the usual LoRA."""
+    if "sections" in case:
+        return sections_text(case, folder, steps)
     method = (f"adapter: {{r: 16, lora_alpha: 32, lora_dropout: 0.05, target_modules: '{DECODER}'}}\n"
               if case.get("strategy", "lora") == "lora" else "")
     return f"""model: {case['model']}
@@ -95,6 +98,17 @@ strategy: {case.get('strategy', 'lora')}
 {method}training: {{device: cpu, dtype: {case.get('dtype', 'float32')}, max_steps: {steps}, per_device_train_batch_size: {case['batch']}, gradient_accumulation_steps: 1,
   learning_rate: 2.0e-4, gradient_checkpointing: false, shuffle: false, logging_steps: 1, save_steps: 0, seed: 42}}
 """
+
+
+def sections_text(case, folder, steps):
+    return json.dumps({
+        "model": str(case["model"]), "dataset": str(case["rows"]), "output_dir": str(folder),
+        **case["sections"],
+        "training": {"device": "cpu", "dtype": case.get("dtype", "float32"), "max_steps": steps,
+                     "per_device_train_batch_size": case["batch"],
+                     "gradient_accumulation_steps": 1, "learning_rate": 2e-4,
+                     "gradient_checkpointing": "false", "shuffle": False, "logging_steps": 1,
+                     "save_steps": 0, "seed": 42}}) + "\n"
 
 
 def step_tokens(lines):
@@ -113,7 +127,7 @@ def peft_train(case, out, threads, steps):
                    case["rows"], "--targets", DECODER, "--batch",
                    case["batch"], "--steps", steps, "--threads", threads, "--trainer",
                    case.get("trainer", "trl"), "--dtype", case.get("dtype", "float32"),
-                   "--out", result],
+                   "--method", json.dumps(case.get("method")), "--out", result],
                   environment(threads))
     found = json.loads(result.read_text())
     return summary(found["step_seconds"], found["tokens"], peak)

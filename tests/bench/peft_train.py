@@ -8,6 +8,7 @@ padding."""
 import argparse
 import json
 import time
+import re
 from pathlib import Path
 
 parser = argparse.ArgumentParser()
@@ -20,12 +21,15 @@ parser.add_argument("--threads", type=int, required=True)
 parser.add_argument("--trainer", choices=["trl", "suffix"], default="trl")
 parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32",
                     help="of the weights; with bfloat16 also Trainer's bf16")
+parser.add_argument("--method", default="null",
+                    help="JSON: PEFT's config and its settings, or what trains without PEFT; null: LoRA")
 parser.add_argument("--out", required=True)
 options = parser.parse_args()
 
 import torch
 
 torch.set_num_threads(options.threads)
+import peft
 from peft import LoraConfig, get_peft_model
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, Trainer, TrainerCallback, TrainingArguments
@@ -51,7 +55,25 @@ class Clock(TrainerCallback):
 
 model = AutoModelForImageTextToText.from_pretrained(options.model, dtype=getattr(torch, options.dtype))
 processor = AutoProcessor.from_pretrained(options.model)
-adapter = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.05, target_modules=options.targets)
+method = json.loads(options.method)
+if method is None:
+    adapter = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.05, target_modules=options.targets)
+elif "config" in method:
+    task = {"task_type": "CAUSAL_LM"}
+    adapter = getattr(peft, method["config"])(**task, **method["settings"])
+else:
+    adapter = None
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = re.fullmatch(method["trains"], name) is not None
+
+
+class Allocates(TrainerCallback):
+    """AdaLoRA's budget, which PEFT leaves to the loop."""
+
+    def on_optimizer_step(self, args, state, control, model=None, **kwargs):
+        model.base_model.update_and_allocate(state.global_step)
+
+
 settings = dict(output_dir=str(Path(options.out).parent / "oracle"),
                 per_device_train_batch_size=options.batch, gradient_accumulation_steps=1,
                 max_steps=options.steps, learning_rate=2e-4, lr_scheduler_type="cosine",
@@ -87,6 +109,8 @@ def with_suffix():
 
 trainer = with_trl() if options.trainer == "trl" else with_suffix()
 trainer.add_callback(Clock())
+if method and method.get("config") == "AdaLoraConfig":
+    trainer.add_callback(Allocates())
 collate = trainer.data_collator
 
 

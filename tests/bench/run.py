@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 
 import device
+import forecast
+import methods
 import real
 import real_report
 from busy import beside_others, described
@@ -252,6 +254,8 @@ class Bench:
         rows = {"teaching": self.teaching, "llava-70m": self.llava, "bfloat16": self.bfloat16}
         rows |= {name: lambda name=name: self.family(name) for name in FAMILIES}
         return rows | {"packing": self.packing, "loading": self.loading, "swap": self.swap,
+                       "forecast": forecast.Forecasts(self).measure,
+                       "methods": methods.Methods(self).measure,
                        "window": self.window_cost,
                        "busy": self.busy, "device": self.device,
                        "real": real.Real(self).measure, "packed-7b": self.packed_7b}
@@ -270,7 +274,8 @@ def describe(folder):
 
 
 def main():
-    names = ("teaching", "llava-70m", "bfloat16", *FAMILIES, "packing", "loading", "swap", "window", "busy",
+    names = ("teaching", "llava-70m", "bfloat16", *FAMILIES, "packing", "loading", "swap", "forecast",
+             "methods", "window", "busy",
              "device", *LONG)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=Path, default=SOURCE / "build")
@@ -282,11 +287,13 @@ def main():
                         help="of " + ", ".join(names))
     parser.add_argument("--work", type=Path,
                         help="where to keep checkpoints and runs for another time")
+    parser.add_argument("--like", metavar="REGEX",
+                        help="the rows forecast and methods: only what has this in its name")
     parser.add_argument("--json", type=Path, help="write all figures here")
     parser.add_argument("--long", action="store_true",
                         help="the row real: float32 of the largest model too, minutes more")
     parser.add_argument("--report", action="store_true",
-                        help="put the tables of the rows real and device, and real's picture, into docs/")
+                        help="put the tables of the rows real, device, forecast and methods, and real's picture, into docs/")
     options = parser.parse_args()
     if options.steps is not None and options.steps < 3:
         parser.error("--steps: at least 3, for the first two are not counted")
@@ -311,6 +318,9 @@ def main():
                 options.json.write_text(json.dumps(results, indent=2))
             if options.report and name == "real" and name not in failed:
                 real_report.write(results[name], SOURCE / "docs")
+            if options.report and name in ("forecast", "methods") and name not in failed:
+                {"forecast": forecast, "methods": methods}[name].write(results[name],
+                                                                       SOURCE / "docs")
             if options.report and name == "device" and name not in failed:
                 device.write(results[name]["cases"], SOURCE / "docs")
             if not options.work and name not in (PACKED, "llava-70m"):

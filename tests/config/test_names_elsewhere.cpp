@@ -70,7 +70,6 @@ class TestNamesElsewhere : public QObject {
         {"micro_batch_size", "training.per_device_train_batch_size."},
         {"adapter.rank", "adapter.r."},
         {"per_device_eval_batch_size", "training.per_device_train_batch_size."},
-        {"adapter.alpha", "belongs to loha, lokr"},
         {"adapter.dropout", "adapter.lora_dropout."},
         {"training.lr", "training.learning_rate."},
         {"training.epochs", "training.num_train_epochs."},
@@ -106,6 +105,7 @@ class TestNamesElsewhere : public QObject {
         {"torch_dtype", "training.dtype."}};
     for (const auto& [name, key] : called)
       QTest::newRow(name) << name << QString("Here it is %1").arg(key);
+    QTest::newRow("alpha") << "adapter.alpha" << "adapter.alpha belongs to loha, lokr";
     for (const char* name : {"report_to", "template", "wandb_project", "dataloader_num_workers",
                              "flash_attn", "packing", "trust_remote_code", "push_to_hub",
                              "resume_from_checkpoint", "attn_implementation", "use_unsloth",

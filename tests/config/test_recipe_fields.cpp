@@ -255,14 +255,14 @@ class TestRecipeFields : public QObject {
     QTest::newRow("choice") << "training.loss_on"
                             << "completions"
                             << "The nearest is completion";
-    QTest::newRow("eva") << "adapter.init_lora_weights"
-                         << "eva"
-                         << "true, false, gaussian";
+    QTest::newRow("corda") << "adapter.init_lora_weights"
+                           << "corda"
+                           << "true, false, gaussian";
     QTest::newRow("pissa") << "adapter.init_lora_weights"
                            << "pissa_niter_x"
                            << "true, false, gaussian";
     QTest::newRow("bias") << "adapter.bias"
-                          << "vera_only"
+                          << "everything"
                           << "none, all, lora_only";
     QTest::newRow("objective") << "objective"
                                << "ppo"

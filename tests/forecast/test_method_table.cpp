@@ -23,6 +23,8 @@ class Shape {
     module.parameters += numbers;
     module.shape = std::move(shape);
     model.parameters += module.parameters;
+    if (model.parts.empty() || model.parts.back().first != part) model.parts.emplace_back(part, 0);
+    model.parts.back().second += module.parameters;
     model.modules.push_back(std::move(module));
   }
   void linear(const std::string& name, std::int64_t in, std::int64_t out, bool bias = false) {
@@ -51,6 +53,9 @@ void add_llama(Shape& to, std::int64_t vocabulary) {
   to.add("model.language_model.norm", "RMSNorm", {width});
   to.linear("lm_head", width, vocabulary);
   to.model.head = "lm_head";
+  ModelGeometry& sizes = to.model.geometry;
+  sizes.vocab_size = vocabulary, sizes.hidden_size = width, sizes.num_hidden_layers = 32;
+  sizes.num_attention_heads = sizes.num_key_value_heads = 32, sizes.head_dim = 128;
 }
 
 /// OpenVLA's with one tower, SigLIP so400m as timm builds it, and its vocabulary's 64 further rows.

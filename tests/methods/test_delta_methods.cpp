@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // LoHa, LoKr, FourierFT, OFT, BOFT, HRA and VeRA beyond what test_methods holds all methods to:
 // sizes by hand, what dropout draws, strengths between 0 and 1, tensors in common, refusals.
+#include "engine/io/files.h"
+#include "engine/methods/merge.h"
 #include "engine/nn/batch_part.h"
 #include "tests/methods/method_base.h"
 
@@ -92,6 +94,76 @@ class TestDeltaMethods : public QObject {
     QCOMPARE(pattern.where, std::string("adapter.n_frequency_pattern"));
     QCOMPARE(refused("adalora", {"adapter.target_r=12"}).where,
              std::string("recipe: adapter.target_r"));
+  }
+
+  /// layers_to_transform and METHOD_only: what trains, what the folder says, what comes of a
+  /// folder.
+  void layers_and_biases_data() {
+    QTest::addColumn<QString>("own");  // what PEFT calls the wrapped modules' biases; empty: none
+    const std::vector<std::pair<const char*, const char*>> all{
+        {"adalora", ""},     {"loha", ""},
+        {"lokr", ""},        {"vera", "vera_only"},
+        {"oft", "oft_only"}, {"boft", "boft_only"},
+        {"hra", "hra_only"}, {"fourierft", "fourier_only"},
+        {"bitfit", ""}};
+    for (const auto& [strategy, own] : all) QTest::newRow(strategy) << own;
+  }
+  void layers_and_biases() {
+    QFETCH(QString, own);
+    const std::string strategy = QTest::currentDataTag(), word = own.toStdString();
+    std::vector<std::string> settings{"adapter.target_modules=[q_proj, v_proj]",
+                                      "adapter.layers_to_transform=[1]",
+                                      "adapter.layers_pattern=[layers]"};
+    if (!word.empty()) settings.push_back("adapter.bias=" + word);
+    LoadedModel loaded = base_.load();
+    const auto before = copies(*loaded.model);
+    const Tensor plain = logits_of(*loaded.model);
+    const auto adapter = fresh(loaded, strategy, settings);
+    std::size_t biases = 0;
+    for (const auto& [key, tensor] : adapter->tensors()) {
+      QVERIFY2(key.find("layers.1.") != std::string::npos, key.c_str());
+      biases += key.ends_with(".base_layer.bias") ? 1 : 0;
+    }
+    QCOMPARE(biases > 0, !word.empty());
+    disturb(*adapter);
+    adapter->activate();
+    const Tensor with = logits_of(*loaded.model);
+    QVERIFY(far(with, plain) > 1e-4);
+    adapter->deactivate();
+    QVERIFY(torch::equal(logits_of(*loaded.model), plain) && same_bytes(*loaded.model, before));
+
+    const fs::path folder = base_.made("layers-" + strategy);
+    QVERIFY(adapter->save(folder, "base"));
+    Json config = *read_json_file(folder / Adapter::kConfigFile);
+    QCOMPARE(config["layers_to_transform"], Json::array({1}));
+    QCOMPARE(config["layers_pattern"], Json::array({"layers"}));
+    if (!word.empty()) QCOMPARE(config["bias"], Json(word));
+    const auto again = load_adapter(loaded, folder);
+    QVERIFY2(again, again ? "" : again.error().sentence().c_str());
+    again.value()->activate();
+    QVERIFY(torch::equal(logits_of(*loaded.model), with));
+    again.value()->deactivate();
+    const fs::path second = base_.made("layers-again-" + strategy);
+    QVERIFY(again.value()->save(second, "base"));
+    QCOMPARE(*read_json_file(second / Adapter::kConfigFile), config);
+
+    const fs::path out = base_.root() / ("layers-merged-" + strategy);
+    const auto report = merge_adapter(base_.folder(), folder, out);
+    QVERIFY2(report, report ? "" : report.error().sentence().c_str());
+
+    QCOMPARE(
+        refused(strategy, {"adapter.target_modules=[q_proj]", "adapter.layers_to_transform=[40]"})
+            .where,
+        std::string("adapter.layers_to_transform"));
+    QVERIFY(refused(strategy, {"adapter.layers_to_transform=[1]"})
+                .where.ends_with("layers_to_transform"));
+    if (!word.empty())
+      QVERIFY(refused(strategy, {"adapter.bias=lora_only"}).where.ends_with("adapter.bias"));
+    if (word.empty() && strategy != "bitfit") {  // PEFT would train them; the config is no such one
+      config["bias"] = "all";
+      QVERIFY(write_file_atomically(folder / Adapter::kConfigFile, config.dump()));
+      QVERIFY(!load_adapter(loaded, folder));
+    }
   }
 
   /// HRA of an even rank, OFT, BOFT and all that adds something start as the base.

@@ -63,9 +63,9 @@ class TestLoraConfig : public QObject {
   void starts_data() {
     QTest::addColumn<QString>("start");
     QTest::addColumn<QString>("read_as");  // empty: refused
-    for (const char* name : {"corda", "loftq", "lora_ga", "pissa_niter_many", "some_new_one"})
+    for (const char* name : {"corda", "lora_ga", "pissa_niter_many", "some_new_one"})
       QTest::newRow(name) << name << "";
-    for (const char* name : {"pissa", "pissa_niter_4", "olora", "orthogonal"})
+    for (const char* name : {"pissa", "pissa_niter_4", "olora", "orthogonal", "loftq", "eva"})
       QTest::newRow(name) << name << name;
     QTest::newRow("PiSSA") << "PiSSA"
                            << "pissa";
@@ -73,7 +73,7 @@ class TestLoraConfig : public QObject {
                            << "olora";
     QTest::newRow("gaussian") << "gaussian"
                               << "gaussian";
-    for (const char* name : {"true", "eva", "mica"}) QTest::newRow(name) << name << "true";
+    for (const char* name : {"true", "mica"}) QTest::newRow(name) << name << "true";
   }
   void starts() {
     QFETCH(QString, start);
@@ -102,6 +102,39 @@ class TestLoraConfig : public QObject {
     QVERIFY(!read(with("layers_to_transform", {{"a", 1}})));
     QCOMPARE(lora_method().write(*read(with("layers_pattern", "blocks")))["layers_pattern"],
              Json::array({"blocks"}));
+  }
+
+  /// PEFT has the settings of a start in a section of its own.
+  void sections_of_starts() {
+    Json config = with("init_lora_weights", "loftq");
+    config["loftq_config"] = {{"loftq_bits", 8}, {"loftq_iter", 3}};
+    const auto settings = read(config);
+    QVERIFY2(settings, settings ? "" : settings.error().sentence().c_str());
+    QCOMPARE(settings->more.integer("adapter.loftq_bits"), std::int64_t{8});
+    QCOMPARE(settings->more.integer("adapter.loftq_iter"), std::int64_t{3});
+    const Json written = lora_method().write(*settings);
+    QCOMPARE(written["loftq_config"], config["loftq_config"]);
+    QVERIFY(!written.contains("loftq_bits") && !written.contains("loftq_iter"));
+    QCOMPARE(lora_method().write(*read(with("r", 4)))["loftq_config"], Json::object());
+    QVERIFY(written["eva_config"].is_null());
+    Json eva = with("init_lora_weights", "eva");
+    eva["eva_config"] = {{"rho", 1.5},
+                         {"tau", 0.9},
+                         {"use_label_mask", false},
+                         {"label_mask_value", 0},
+                         {"whiten", true},
+                         {"adjust_scaling_factors", false}};
+    const auto by_rows = read(eva);
+    QVERIFY2(by_rows, by_rows ? "" : by_rows.error().sentence().c_str());
+    QCOMPARE(by_rows->more.number("adapter.eva_rho"), 1.5);
+    QVERIFY(by_rows->more.flag("adapter.eva_whiten"));
+    QCOMPARE(lora_method().write(*by_rows)["eva_config"], eva["eva_config"]);
+    config["loftq_config"]["loftq_bits"] = 5;
+    QCOMPARE(read(config).error().where, std::string("config: loftq_config.loftq_bits"));
+    config["loftq_config"] = 4;
+    QCOMPARE(read(config).error().where, std::string("config: loftq_config"));
+    config = with("loftq_bits", 8);  // no field of PEFT's
+    QCOMPARE(read(config)->more.integer("adapter.loftq_bits"), std::int64_t{4});
   }
 
   void what_goes_together() {

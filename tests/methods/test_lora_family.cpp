@@ -7,6 +7,8 @@
 #include "engine/forecast/forecast.h"
 #include "engine/methods/build_adapter.h"
 #include "engine/methods/convert.h"
+#include "engine/methods/loftq.h"
+#include "engine/methods/lora_settings.h"
 #include "engine/methods/lora_starts.h"
 #include "engine/methods/merge.h"
 #include "engine/models/packing.h"
@@ -23,7 +25,7 @@ class TestLoraFamily : public QObject {
 
   MethodBase base_;
 
-  void settings() {
+  void settings(bool other_starts) {
     QTest::addColumn<QStringList>("set");
     const auto row = [](const char* name, const QStringList& set) {
       QTest::newRow(name)
@@ -45,6 +47,12 @@ class TestLoraFamily : public QObject {
     row("all biases", {"adapter.bias=all"});
     row("own biases", {"adapter.bias=lora_only"});
     row("bias of B", {"adapter.lora_bias=true"});
+    if (!other_starts) return;
+    row("loftq", {"adapter.init_lora_weights=loftq"});
+    row("loftq of eight bits",
+        {"adapter.init_lora_weights=loftq", "adapter.loftq_bits=8", "adapter.lora_dropout=0.1"});
+    row("dora of loftq", {"adapter.use_dora=true", "adapter.init_lora_weights=loftq",
+                          "adapter.loftq_iter=2", "adapter.lora_dropout=0.1"});
   }
   Recipe recipe(const QStringList& set) const {
     std::vector<std::string> all;
@@ -58,7 +66,7 @@ class TestLoraFamily : public QObject {
   }
 
  private slots:
-  void the_start_is_the_base_data() { settings(); }
+  void the_start_is_the_base_data() { settings(false); }
   void the_start_is_the_base() {
     QFETCH(QStringList, set);
     LoadedModel loaded = base_.load();
@@ -68,7 +76,7 @@ class TestLoraFamily : public QObject {
     QVERIFY(far(logits_of(*loaded.model), plain) < 1e-4);
   }
 
-  void switching_and_files_data() { settings(); }
+  void switching_and_files_data() { settings(true); }
   void switching_and_files() {
     QFETCH(QStringList, set);
     LoadedModel loaded = base_.load();
@@ -107,7 +115,7 @@ class TestLoraFamily : public QObject {
              *read_json_file(folder / Adapter::kConfigFile));
   }
 
-  void counted_before_it_is_made_data() { settings(); }
+  void counted_before_it_is_made_data() { settings(true); }
   void counted_before_it_is_made() {
     QFETCH(QStringList, set);
     LoadedModel loaded = base_.load();
@@ -126,7 +134,7 @@ class TestLoraFamily : public QObject {
     QCOMPARE(from->parameters, made->parameters());
   }
 
-  void merges_data() { settings(); }
+  void merges_data() { settings(true); }
   void merges() {
     QFETCH(QStringList, set);
     LoadedModel loaded = base_.load();
@@ -146,7 +154,7 @@ class TestLoraFamily : public QObject {
     QVERIFY2(report->relative_error() <= 1e-5, report->sentence().c_str());
   }
 
-  void gradients_are_slopes_data() { settings(); }
+  void gradients_are_slopes_data() { settings(true); }
   /// But DoRA's norm has no gradient: there only the magnitude's slope is one.
   void gradients_are_slopes() {
     QFETCH(QStringList, set);
@@ -328,6 +336,48 @@ class TestLoraFamily : public QObject {
     QVERIFY(!refused);
     QVERIFY2(refused.error().what.find("lora_magnitude_vector") != std::string::npos,
              refused.error().sentence().c_str());
+  }
+
+  /// W − Q of the packed weight is what the pair begins with, as far as its rank goes.
+  void loftq_makes_up_for_the_packing() {
+    LoadedModel loaded = base_.load();
+    const Tensor plain = logits_of(*loaded.model);
+    const auto answer = [&](const QStringList& set) {
+      const auto adapter =
+          fresh(loaded, recipe(QStringList{"adapter.target_modules=[q_proj, down_proj]",
+                                           "adapter.init_lora_weights=loftq"}
+                               << set));
+      adapter->activate();
+      const Tensor logits = logits_of(*loaded.model);
+      adapter->deactivate();
+      return logits;
+    };
+    const double whole = far(answer({"adapter.r=64", "adapter.lora_alpha=64"}), plain);
+    const double some = far(answer({"adapter.r=16", "adapter.lora_alpha=16"}), plain);
+    const double none = far(answer({"adapter.r=16", "adapter.lora_alpha=0.0001"}), plain);
+    QVERIFY2(whole < 1e-4, std::to_string(whole).c_str());  // a pair of full rank is all of it
+    QVERIFY2(some > 1e-3 && some < none, std::to_string(some).c_str());
+
+    const Linear linear =
+        list_ports(*loaded.model).linears.at("model.language_model.layers.0.self_attn.q_proj");
+    const Tensor w = linear->weight.dense();
+    AdapterSettings settings = recipe({"adapter.init_lora_weights=loftq"}).adapter;
+    const LoftqStart once = loftq_start(linear->weight, settings, 4, true);
+    const auto left = [&](const LoftqStart& start) {
+      return std::get<1>(
+          at::linalg_svd(w - start.weight.dense(torch::kFloat32) - torch::mm(start.b, start.a)));
+    };
+    const Tensor residual = std::get<1>(at::linalg_svd(w - once.weight.dense(torch::kFloat32)));
+    QVERIFY(far(left(once)[0], residual[4]) < 1e-3);  // its four largest are gone
+    QVERIFY(once.weight.packed() && once.weight.bytes() * 6 < linear->weight.bytes());
+    QCOMPARE(once.weight.bytes(), stand_in_bytes(settings, w.size(0), w.size(1), 4));
+    settings.more.set_json("adapter.loftq_iter", "5");
+    const LoftqStart often = loftq_start(linear->weight, settings, 4, true);
+    QVERIFY(left(often).square().sum().item<double>() < left(once).square().sum().item<double>());
+    // Read from a file, the same weight stands there without the pair.
+    const LoftqStart read = loftq_start(linear->weight, settings, 4, false);
+    QVERIFY(!read.a.defined());
+    QVERIFY(torch::equal(read.weight.dense(), often.weight.dense()));
   }
 
   void converted_is_the_same_adapter_data() {

@@ -24,7 +24,11 @@ class TestMethods : public QObject {
     }
   }
   std::shared_ptr<Adapter> fresh(LoadedModel& loaded, const QString& name) {
-    const Recipe recipe = base_.recipe(name.toStdString());
+    // FourierFT starts drawn: at its own scale the logits of so small a model turn over, and each
+    // order of summing shows.
+    const bool drawn = name == "fourierft";
+    const Recipe recipe = drawn ? base_.recipe("fourierft", {"adapter.scaling=10"})
+                                : base_.recipe(name.toStdString());
     auto made = create_adapter(loaded, recipe.strategy, recipe.adapter, 3);
     if (!made) qFatal("%s", made.error().sentence().c_str());
     return made.take();

@@ -33,6 +33,9 @@ StoredParts parts_of(const PackedWeight& weight) {
   return parts;
 }
 
+/// 1/127² to the five digits that the library has of it.
+constexpr double kBothSteps = 6.200124e-05;
+
 /// LLM.int8 of one row of x after another, in double where nothing is rounded.
 Tensor written_out(const Tensor& x, const PackedWeight& weight, double threshold) {
   const StoredParts parts = parts_of(weight);
@@ -48,7 +51,7 @@ Tensor written_out(const Tensor& x, const PackedWeight& weight, double threshold
     const double largest = values.abs().max().item<double>();
     Tensor whole = at::round(values * 127.0 / std::max(largest, 1e-30));
     whole.masked_fill_(apart, 0);
-    y[row] = codes.mv(whole) * scales * largest / (127.0 * 127.0) +
+    y[row] = codes.mv(whole) * scales * largest * kBothSteps +
              (codes * scales.unsqueeze(1) / 127.0).mv(x[row].to(torch::kFloat64) * apart);
   }
   return y.to(torch::kFloat32);

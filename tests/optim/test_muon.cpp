@@ -65,6 +65,37 @@ class TestMuon : public QObject {
     }
   }
 
+  /// Fifty steps on given gradients, against Jordan's formula written out once more; the rounds are
+  /// in bfloat16 in both, so that nothing but their order could differ.
+  void follows_the_formula_for_fifty_steps() {
+    constexpr double kRate = 0.01, kMomentum = 0.95, kDecay = 0.1;
+    torch::manual_seed(4);
+    Tensor weight = torch::randn({24, 40}).requires_grad_(true);
+    Tensor wanted = weight.detach().clone(), average = torch::zeros({24, 40});
+    Recipe recipe = muon();
+    QVERIFY(set_field(recipe, "training.weight_decay", "0.1"));
+    TrainedTensor trained{"w", "", weight};
+    trained.use = TensorUse::Matrix;
+    trained.decay = true;
+    const auto optimizer = make_optimizer({trained}, recipe);
+    for (int step = 0; step < 50; ++step) {
+      const Tensor gradient = torch::randn({24, 40});
+      weight.mutable_grad() = gradient.clone();
+      optimizer->step(kRate);
+      average = kMomentum * average + (1 - kMomentum) * gradient;
+      Tensor x = ((1 - kMomentum) * gradient + kMomentum * average).to(torch::kBFloat16);
+      x = x / x.norm().clamp_min(1e-7);
+      for (int round = 0; round < 5; ++round) {
+        const Tensor a = x.mm(x.t()), b = at::addmm(a, a, a, -4.775, 2.0315);
+        x = at::addmm(x, b, x, 3.4445, 1);
+      }
+      wanted = wanted * (1 - kRate * kDecay) - kRate * x.to(torch::kFloat32);
+    }
+    const double off = (weight.detach() - wanted).abs().max().item<double>();
+    QVERIFY2(off < 1e-3, qPrintable(QString::number(off)));
+    QVERIFY((weight.detach() - wanted).abs().mean().item<double>() < 1e-4);
+  }
+
   void the_scale_goes_by_the_shape() {
     torch::manual_seed(1);
     const Tensor gradient = torch::randn({48, 12});

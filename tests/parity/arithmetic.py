@@ -244,20 +244,24 @@ def dare_svd_case(kind):
         _, wanted = combined_by_peft(checkpoint, folders, [0.8, 0.4], kind, density=1.0)
         same_adapter(result, ours(folder), wanted, True)
         rank = 48  # the whole side: nothing of the pruned change is cut off
+        # ties divides by how many agree: of one adapter twice, halved, what either keeps is half.
+        ties = kind == "dare_ties_svd"
+        pair = (folders[:1] * 2, (0.5, 0.5)) if ties else (folders, (1.0, 0.0))
+        value, stays = (0.5 / 0.6, 1 - 0.4 ** 2) if ties else (1 / 0.6, 0.6)
         key = None
         for seed in range(2):
-            folder, _ = combine(world, folders, (1.0, 0.0), kind, "--density", 0.6, "--svd-rank",
-                                rank, "--seed", seed, out=f"seed{seed}")
+            folder, _ = combine(world, *pair, kind, "--density", 0.6, "--svd-rank", rank, "--seed",
+                                seed, out=f"seed{seed}")
             got = products(ours(folder))
             key = key or next(module for module in got if module.endswith("q_proj"))
             part = load_file(folders[0] / "adapter_model.safetensors")
             whole = 1.5 * products(part)[key]
             kept = got[key].abs() > 1e-5 * whole.abs().max()
             result.close("what stays, divided by the density", got[key][kept],
-                         (whole / 0.6)[kept], 1e-4, "kept")
+                         (value * whole)[kept], 1e-4, "kept")
             share, count = kept.float().mean().item(), kept.numel()
-            result.expect(abs(share - 0.6) < 5 * math.sqrt(0.24 / count) + 0.01,
-                          f"{share:.4f} of {count} numbers stay, 0.6 was asked for")
+            result.expect(abs(share - stays) < 5 * math.sqrt(stays * (1 - stays) / count) + 0.01,
+                          f"{share:.4f} of {count} numbers stay, {stays:.2f} was asked for")
     return case
 
 

@@ -92,6 +92,34 @@ DELTA = {
     "adalora-to-the-end": kind("adalora", AdaLoraConfig, init_r=4, target_r=1, total_step=10,
                                beta1=0.5, beta2=0.7, orth_reg_weight=0.1, targets=TEXT,
                                callbacks=lambda model: [Allocates(model)]),
+    # Layers of both towers by their numbers, or of one by what its list is called; trained biases.
+    "adalora-layers": kind("adalora", AdaLoraConfig, init_r=4, target_r=2, total_step=10,
+                           lora_alpha=12, layers_to_transform=[0], determined=("lora_E",),
+                           callbacks=lambda model: [Allocates(model)]),
+    "vera-layers": kind("vera", VeraConfig, r=6, layers_to_transform=[1],
+                        layers_pattern=["layers"], bias="vera_only", determined=("vera", "bias"),
+                        targets=[*SOME, "fc1"]),
+    "loha-layers": kind("loha", LoHaConfig, r=3, layers_to_transform=[0], determined=("w2_b",)),
+    "lokr-layers": kind("lokr", LoKrConfig, r=2, layers_to_transform=[1], determined=("w1",),
+                        layers_pattern=["layers", "blocks"]),
+    "oft-layers": kind("oft", OFTConfig, oft_block_size=8, spread=0.05, layers_to_transform=[0],
+                       bias="oft_only", determined=("oft", "bias"), targets=[*SOME, "fc2"]),
+    "boft-layers": kind("boft", BOFTConfig, spread=0.2, around_one="boft_s", bias="boft_only",
+                        layers_to_transform=[1], determined=("boft", "bias"),
+                        targets=[*SOME, "fc1"]),
+    "hra-layers": kind("hra", HRAConfig, r=4, layers_to_transform=[0], bias="hra_only",
+                       determined=("bias",), targets=[*SOME, "fc1"]),
+    "fourierft-layers": kind("fourierft", FourierFTConfig, n_frequency=60, scaling=20.0,
+                             layers_to_transform=[1], bias="fourier_only", determined=("bias",),
+                             targets=[*SOME, "fc1"]),
+    "vera-biases": kind("vera", VeraConfig, r=6, bias="all", determined=("vera", "bias")),
+    "oft-biases": kind("oft", OFTConfig, oft_block_size=8, spread=0.05, bias="all",
+                       determined=("oft", "bias")),
+    "boft-biases": kind("boft", BOFTConfig, spread=0.1, around_one="boft_s", bias="all",
+                        determined=("boft", "bias")),
+    "hra-biases": kind("hra", HRAConfig, r=4, bias="all", determined=("bias",)),
+    "fourierft-biases": kind("fourierft", FourierFTConfig, n_frequency=60, scaling=20.0,
+                             bias="all", determined=("bias",)),
 }
 methods.KINDS.update(DELTA)
 
@@ -121,7 +149,7 @@ def pruned_case(name, kind):
     return case
 
 
-DAILY = ("loha", "adalora")
+DAILY = ("loha", "adalora", "oft-layers")
 EVERY_MODEL = ("loha-everywhere", "lokr", "vera", "oft", "boft", "hra", "fourierft", "adalora")
 
 

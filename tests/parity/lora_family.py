@@ -3,14 +3,19 @@
 PEFT wrote is read here (logits, gradients, an answer), what is written here is read by PEFT, ten
 steps from PEFT's start go the same way, and merges are equal. A setting is a row of SETTINGS."""
 import dataclasses
+import inspect
 import json
 import math
 import shutil
 from dataclasses import dataclass
+from types import SimpleNamespace
 
+import peft.tuners.lora.config as lora_config
+import peft.tuners.lora.layer as lora_layer
 import torch
 from peft import (LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict)
 from peft.optimizers import create_loraplus_optimizer
+from peft.utils import loftq_utils
 from safetensors.torch import load_file
 from transformers import Trainer
 
@@ -23,6 +28,19 @@ from conversations import CONVERSATIONS, resolved, rows, write_rows
 from families.base import Plan
 from report import LOGITS
 
+
+
+def loftq_on_the_cpu():
+    """PEFT's own lines; it has them run on a GPU."""
+    names = dict(vars(loftq_utils))
+    exec(inspect.getsource(loftq_utils.loftq_init).replace('"cuda"', '"cpu"'), names)
+    return names["loftq_init"]
+
+
+lora_layer.loftq_init = loftq_on_the_cpu()
+# It asks for scipy, which nothing of it uses.
+lora_config.importlib = SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: True))
+
 TEXT = ["q_proj", "v_proj", "up_proj", "down_proj"]
 WITH_TOWER = ["q_proj", "o_proj", "down_proj", "fc1", "out_proj"]
 
@@ -30,18 +48,25 @@ WITH_TOWER = ["q_proj", "o_proj", "down_proj", "fc1", "out_proj"]
 @dataclass
 class Setting:
     """`config` are LoraConfig's arguments, under the same names a recipe's adapter section.
-    `taken`: the start is a part of the base's weights. `drawn`: a start that nobody can repeat."""
+    `taken`: the start is a part of the base's weights. `drawn`: a start that nobody can repeat.
+    `packs`: it puts other weights into the base."""
     config: dict
     training: dict = dataclasses.field(default_factory=dict)
     taken: bool = False
     drawn: bool = False
     merges: bool = True
+    packs: bool = False
 
 
-def setting(targets=TEXT, *, training=None, taken=False, drawn=False, merges=True, r=4, lora_alpha=6,
-            **config):
+def setting(targets=TEXT, *, training=None, taken=False, drawn=False, merges=True, packs=False, r=4,
+            lora_alpha=6, **config):
     return Setting(dict(r=r, lora_alpha=lora_alpha, target_modules=targets, **config),
-                   training or {}, taken, drawn, merges)
+                   training or {}, taken, drawn, merges, packs)
+
+
+def loftq(targets=TEXT, bits=4, rounds=1, **rest):
+    return setting(targets, init_lora_weights="loftq", taken=True, packs=True,
+                   loftq_config=dict(loftq_bits=bits, loftq_iter=rounds), **rest)
 
 
 SETTINGS = {
@@ -68,6 +93,10 @@ SETTINGS = {
     "pissa-rslora": setting(WITH_TOWER, init_lora_weights="pissa", taken=True, use_rslora=True),
     "dora-pissa": setting(use_dora=True, init_lora_weights="pissa", taken=True),
     "dora-olora": setting(use_dora=True, init_lora_weights="olora", taken=True),
+    "loftq": loftq(),
+    "loftq-rounds": loftq(WITH_TOWER, rounds=3, rank_pattern={"q_proj": 2}),
+    "loftq-eight": loftq(WITH_TOWER, bits=8, rounds=2, alpha_pattern={"fc1": 3}),
+    "dora-loftq": loftq(use_dora=True, rounds=2),
     "plus": setting(["embed_tokens", "q_proj", "v_proj"],
                     training=dict(loraplus_lr_ratio=4.0, loraplus_lr_embedding=1e-3,
                                   weight_decay=0.1)),
@@ -77,7 +106,7 @@ SETTINGS = {
                                             lr_scheduler_type="linear")),
 }
 UNCOMPARED = {"base_model_name_or_path", "inference_mode", "peft_version", "auto_mapping",
-              "revision", "runtime_config", "task_type", "loftq_config"}
+              "revision", "runtime_config", "task_type"}
 
 
 def start(checkpoint, name, draw=True, seed=5):
@@ -173,6 +202,8 @@ def recipe(world, checkpoint, kind, messages, adapter, settings):
     """A recipe with this adapter section over these rows."""
     write_rows(world.scratch / "train.jsonl", messages)
     (world.scratch / "first.json").write_text(json.dumps({"messages": messages[0]}))
+    adapter = dict(adapter)
+    adapter |= adapter.pop("loftq_config", {})  # a recipe has a section's keys beside the others
     path = train.recipe(world, Plan(checkpoint.name, strategy="lora"), settings, checkpoint, None)
     lines = [line for line in path.read_text().splitlines() if not line.startswith("adapter:")]
     path.write_text("\n".join([*lines, f"adapter: {json.dumps(adapter)}"]) + "\n")
@@ -230,6 +261,8 @@ def fresh_case(name, kind):
                               f"{key}: A and B are not orthogonal")
         same_config(result, folder, model.peft_config["default"])
         ours = reads_back(world, result, checkpoint, folder, messages[0])
+        if SETTINGS[kind].packs:
+            return
         with torch.no_grad():
             base = checkpoint.model()(**checkpoint.example(messages[0])).logits
         result.close("logits of the fresh adapter and the base", ours, base, LOGITS, "base")
@@ -331,6 +364,14 @@ def convert_case(name, kind):
     return case
 
 
+def unconverted_case(world, result):
+    """What packing left out of a weight is of full rank, so that no plain LoRA is the same."""
+    checkpoint = make_checkpoint("clip-llama", world.checkpoints)
+    folder = write(start(checkpoint, "loftq"), world.scratch / "loftq")
+    world.program.run("adapter", "convert", folder, "--model", checkpoint.path, "--out",
+                      world.scratch / "plain", status=2)
+
+
 def nearly_case(world, result):
     """pissa_niter_N is drawn, so PEFT itself finds another start each time; ours is found again by
     the module's name: the fresh folder's answers are the base's, and converted it is a LoRA that
@@ -390,7 +431,12 @@ def refused_case(world, result):
             ("layers_pattern", dict(layers_to_transform=[1], layers_pattern=["blocks"])),
             ("layers_pattern", dict(layers_pattern=["layers"])),
             ("adapter.r", dict(init_lora_weights="orthogonal", r=3)),
-            ("adapter.r", dict(init_lora_weights="pissa", r=4000))):
+            ("adapter.r", dict(init_lora_weights="pissa", r=4000)),
+            ("adapter.r", dict(init_lora_weights="loftq", r=4000)),
+            ("adapter.bias", dict(bias="vera_only")),
+            ("loftq_bits", dict(init_lora_weights="loftq", loftq_bits=5)),
+            ("init_lora_weights", dict(init_lora_weights="loftq",
+                                       target_modules=["embed_tokens"]))):
         told = dict(target_modules=["q_proj"], r=4) | told
         path = recipe(world, checkpoint, "pissa", messages, told, train.DEFAULTS)
         for verb in (("plan", path), ("adapter", "init", path, "--out", world.scratch / "out")):
@@ -402,12 +448,13 @@ def refused_case(world, result):
                               f"{told}: {failure}")
 
 
-CORE = ("dora", "layers", "bias-all", "lora-bias", "orthogonal", "pissa")
+CORE = ("dora", "layers", "bias-all", "lora-bias", "orthogonal", "pissa", "loftq")
 DAILY_TRAIN = ("dora", "pissa", "bias-own", "plus")
 
 
 def cases(everything=False):
-    found = {"lora_family/refused": refused_case, "lora_family/pissa-niter": nearly_case}
+    found = {"lora_family/refused": refused_case, "lora_family/pissa-niter": nearly_case,
+             "lora_family/loftq/unconverted": unconverted_case}
     for kind in SETTINGS if everything else CORE + ("olora", "dora-embedding", "dora-convolution"):
         found[f"lora_family/{kind}/clip-llama/read"] = read_case("clip-llama", kind, "several")
         found[f"lora_family/{kind}/clip-llama/fresh"] = fresh_case("clip-llama", kind)
@@ -417,7 +464,7 @@ def cases(everything=False):
     for kind in ("pissa", "olora", "pissa-rslora", "pissa-scales", "dora-pissa"):
         if everything or kind in ("pissa", "olora"):
             found[f"lora_family/{kind}/clip-llama/convert"] = convert_case("clip-llama", kind)
-    for kind in ("dora", "pissa"):
+    for kind in ("dora", "pissa", "loftq"):
         found[f"lora_family/{kind}/clip-llama/packed"] = packed_case("clip-llama", kind, True)
     for kind in ("dora",) if not everything else SETTINGS:
         if "convolution" in kind:       # named otherwise in other towers

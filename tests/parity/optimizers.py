@@ -16,6 +16,11 @@ from transformers import Trainer
 LION = dict(optim="lion_32bit", learning_rate=1e-3, adam_beta1=0.9, adam_beta2=0.99)
 ADAFACTOR = dict(optim="adafactor", learning_rate=5e-3)
 FULL = dict(max_steps=5, per_device_train_batch_size=2, gradient_accumulation_steps=1)
+# Muon's rounds in bfloat16 and the codes of eight bits blow a rounding up: the reference, its weights
+# begun one rounding apart, is from itself by 9.1e-4 (gradient's norm) and 2.7e-3 (weights) with
+# Muon, by 1.4e-4 and 2.0e-3 with eight bits. Twice that is allowed; on given gradients the unit
+# tests hold both to the formula.
+MUON_LIMITS, EIGHT_BIT_LIMITS = (1.8e-3, 5.4e-3), (3e-4, 4e-3)
 # Weights of a size at which most tensors have eight bits.
 LONG = FULL | dict(max_steps=50, learning_rate=5e-4, lr_scheduler_type="linear", warmup_steps=5)
 SGD = dict(optim="sgd", learning_rate=2e-2, weight_decay=0.05, max_steps=50,
@@ -91,7 +96,8 @@ def by_part(family):
     return made
 
 
-LLAVA = next(family for family in FAMILIES if family.model_type == "llava")
+LLAVA, INTERNVL = (next(family for family in FAMILIES if family.model_type == name)
+                   for name in ("llava", "internvl"))
 LARGER = "llava-larger"
 RUNS = {
     "lion_32bit/lora": Plan("clip-llama", "patterns", training=LION | dict(
@@ -111,33 +117,34 @@ RUNS = {
         learning_rate=5e-3, momentum=0.9, nesterov=True)),
     "sgd/full": Plan("clip-llama", strategy="full", rows=6, training=FULL | SGD | dict(
         learning_rate=2e-3, momentum=0.8, dampening=0.2)),
-    "adamw_8bit/full": Plan(LARGER, strategy="full", rows=6, training=LONG | dict(
-        optim="adamw_8bit", weight_decay=0.1)),
+    "adamw_8bit/full": Plan(LARGER, strategy="full", rows=6, limits=EIGHT_BIT_LIMITS,
+                            training=LONG | dict(optim="adamw_8bit", weight_decay=0.1)),
     "adamw_bnb_8bit/lora": Plan("clip-llama", "patterns", training=dict(
         optim="adamw_bnb_8bit", weight_decay=0.1)),
     "lion_8bit/full": Plan(LARGER, strategy="full", rows=6, training=LONG | LION | dict(
         optim="lion_8bit", learning_rate=1e-5, weight_decay=0.1)),
     "paged_adamw_32bit/full": Plan(LARGER, strategy="full", rows=6, training=LONG | dict(
         optim="paged_adamw_32bit", weight_decay=0.1)),
-    "paged_adamw_8bit/full": Plan(LARGER, strategy="full", rows=6, training=LONG | dict(
-        optim="paged_adamw_8bit", weight_decay=0.1)),
+    "paged_adamw_8bit/full": Plan(LARGER, strategy="full", rows=6, limits=EIGHT_BIT_LIMITS,
+                                  training=LONG | dict(optim="paged_adamw_8bit",
+                                                       weight_decay=0.1)),
     "schedule_free_adamw/lora": Plan("clip-llama", "patterns", eval_rows=3, training=FREE),
     "schedule_free_adamw/full": Plan("clip-llama", strategy="full", rows=6, training=FREE | FULL | dict(
         max_steps=50, learning_rate=3e-4, lr_scheduler_type="constant_with_warmup")),
-    "muon/full": Plan(LARGER, strategy="full", rows=6, training=MUON | dict(
-        muon_learning_rate=5e-3)),
-    "muon/matched": Plan(LARGER, strategy="full", rows=6, training=MUON | dict(
+    "muon/full": Plan(LARGER, strategy="full", rows=6, limits=MUON_LIMITS,
+                      training=MUON | dict(muon_learning_rate=5e-3)),
+    "muon/matched": Plan(LARGER, strategy="full", rows=6, limits=MUON_LIMITS, training=MUON | dict(
         muon_adjust_lr_fn="match_rms_adamw", nesterov=False, momentum=0.9)),
     "rates/full": Plan("clip-llama", strategy="full", rows=6, training=FULL | dict(
         max_steps=50, learning_rate=2e-4, weight_decay=0.1, vision_tower_learning_rate=2e-5,
         projector_learning_rate=1e-3)),
-    "rates/lora": Plan("clip-llama", "towers", training=dict(
+    "rates/lora": Plan("internvl-norms", "towers", training=dict(
         max_steps=50, gradient_accumulation_steps=1, learning_rate=1e-3, weight_decay=0.1,
         lr_scheduler_type="linear", warmup_steps=5, vision_tower_learning_rate=1e-4,
         projector_learning_rate=5e-3)),
 }
 MADE = {"muon/full": muon, "muon/matched": muon, "rates/full": by_part(LLAVA),
-        "rates/lora": by_part(LLAVA)}
+        "rates/lora": by_part(INTERNVL)}
 ONLY_WITH_ALL = ("adafactor/freeze", "lion_32bit/full", "sgd/full", "paged_adamw_8bit/full",
                  "schedule_free_adamw/full", "muon/matched", "rates/lora")
 

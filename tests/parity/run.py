@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The parity suite: makes tiny checkpoints, adapters and training runs with transformers and PEFT, lets luthier-cli do the same, compares.
-    python tests/parity/run.py --cli build/bin/luthier-cli [--only TEXT]... [--all] [--keep DIR] [--list] [--real DIR]
+    python tests/parity/run.py --cli build/bin/luthier-cli [--only TEXT]... [--all] [--jobs N] [--keep DIR] [--list] [--real DIR]
     python tests/parity/run.py --cli build/bin/luthier-cli --random 3 [--seed 100]       cases drawn at random, nothing else
     python tests/parity/run.py --cli build/bin/luthier-cli --hostile [--only FAMILY]     every lie in every field, nothing else (an hour)
     python tests/parity/run.py --cli build/bin/luthier-cli --table docs/families.md      and writes the table of what passed
@@ -9,7 +9,9 @@
 Run it with the oracle's Python (transformers 5.17, peft 0.21)."""
 import argparse
 import importlib
+import multiprocessing
 import os
+import queue
 import random
 import shutil
 import sys
@@ -65,6 +67,7 @@ IN_PART = (
     "methods",
     "delta_methods",
     "lora_family",
+    "eva",
     "bottlenecks",
     "optimizers",
     "dpo",
@@ -124,12 +127,83 @@ def write_everything(world, only):
         print(f"made {name}: {checkpoint.path}")
 
 
+def run_case(name, case, world, keep):
+    """One case in its own empty folder: what it found, and the seconds spent in luthier-cli."""
+    before = world.program.seconds
+    world.case, world.pictures = name, getattr(case, "pictures", True)
+    shutil.rmtree(world.scratch, ignore_errors=True)
+    world.scratch.mkdir(parents=True)
+    random.seed(0)
+    torch.manual_seed(0)
+    result = report.Case(name, getattr(case, "family", ""))
+    try:
+        case(world, result)
+    except report.Failure as failure:
+        result.problems.append(str(failure))
+    except Exception:
+        result.problems.append("the harness or the output's form: " + traceback.format_exc(limit=-3).strip())
+    if not keep:
+        shutil.rmtree(world.scratch, ignore_errors=True)
+    return name, result, world.program.seconds - before
+
+
+def prepare(world):
+    for folder in (world.checkpoints, world.inputs, world.adapters):
+        folder.mkdir(parents=True, exist_ok=True)
+    conversations.write_inputs(world.root / "inputs")
+    conversations.write_inputs(world.root / "words", pictures=False)
+
+
+def work(place, names, cases, world, keep, answers):
+    """A worker takes names until none is left. What the cases make lies in a folder of its own."""
+    world = World(world.root / f"worker-{place}", report.Program(world.program.path))
+    prepare(world)
+    for name in iter(names.get, None):
+        answers.put(run_case(name, cases[name], world, keep))
+
+
+def results_of(cases, world, options):
+    """What run_case says of each case, as they end; --jobs of them at a time, each on one thread."""
+    if options.jobs < 2:
+        for name, case in cases.items():
+            yield run_case(name, case, world, options.keep)
+        return
+    # Forked, since cases are closures.
+    context = multiprocessing.get_context("fork")
+    names, answers = context.Queue(), context.Queue()
+    for name in cases:
+        names.put(name)
+    for _ in range(options.jobs):
+        names.put(None)
+    workers = [context.Process(target=work, args=(place, names, cases, world, options.keep, answers))
+               for place in range(options.jobs)]
+    for worker in workers:
+        worker.start()
+    left = set(cases)
+    while left:
+        try:
+            name, result, spent = answers.get(timeout=600)
+        except queue.Empty:
+            if any(worker.is_alive() for worker in workers):
+                continue
+            for name in sorted(left):
+                lost = report.Case(name, getattr(cases[name], "family", ""))
+                lost.problems.append("its worker died")
+                yield name, lost, 0.0
+            break
+        left.discard(name)
+        yield name, result, spent
+    for worker in workers:
+        worker.join()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cli", type=Path, help="luthier-cli")
     parser.add_argument("--only", action="append", default=[], help="only cases whose name holds this text")
     parser.add_argument("--all", action="store_true",
                         help="also the cases that are too many for every day")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="cases at a time, each on one thread")
     parser.add_argument("--keep", type=Path, help="work here and leave everything")
     parser.add_argument("--list", action="store_true", help="print the cases' names")
     parser.add_argument("--make", type=Path, help="write checkpoints, inputs and expectations into this folder, run nothing")
@@ -169,37 +243,22 @@ def main():
     keep = options.make or options.keep
     root = Path(keep).resolve() if keep else Path(tempfile.mkdtemp(prefix="parity-"))
     world = World(root, report.Program(options.cli.resolve()) if options.cli else None)
-    for folder in (world.checkpoints, world.inputs, world.adapters):
-        folder.mkdir(parents=True, exist_ok=True)
-    conversations.write_inputs(root / "inputs")
-    conversations.write_inputs(root / "words", pictures=False)
+    prepare(world)
     if options.make:
         write_everything(world, options.only)
         return 0
 
-    start, passed, failed, counted = time.time(), 0, [], []
+    start = time.time()
+    wanted_cases = {name: case for name, case in found.items()
+                    if not options.only or any(text in name for text in options.only)}
+    passed, failed, counted, seconds = 0, 0, [], 0.0
     try:
-        for name, case in found.items():
-            if options.only and not any(text in name for text in options.only):
-                continue
-            world.case, world.pictures = name, getattr(case, "pictures", True)
-            shutil.rmtree(world.scratch, ignore_errors=True)
-            world.scratch.mkdir(parents=True)
-            random.seed(0)
-            torch.manual_seed(0)
-            result = report.Case(name, getattr(case, "family", ""))
-            try:
-                case(world, result)
-            except report.Failure as failure:
-                result.problems.append(str(failure))
-            except Exception:
-                result.problems.append("the harness or the output's form: " + traceback.format_exc(limit=-3).strip())
-            if not options.keep:
-                shutil.rmtree(world.scratch, ignore_errors=True)
+        for name, result, spent in results_of(wanted_cases, world, options):
             print(result.line(), flush=True)
-            counted += [replace(result, column=column) for column in getattr(case, "columns", ())]
-            passed += not result.problems
-            failed += [name] if result.problems else []
+            columns = getattr(wanted_cases[name], "columns", ())
+            counted += [replace(result, column=column) for column in columns]
+            passed, failed = passed + (not result.problems), failed + bool(result.problems)
+            seconds += spent
     finally:
         if not keep:
             shutil.rmtree(root, ignore_errors=True)
@@ -211,7 +270,7 @@ def main():
         )
         versions = {"transformers": transformers.__version__, "peft": peft.__version__}
         table.write(options.table, counted, versions, wanted)
-    print(f"{passed} passed, {len(failed)} failed ({time.time() - start:.0f} s, {world.program.seconds:.0f} s of it in luthier-cli)")
+    print(f"{passed} passed, {failed} failed ({time.time() - start:.0f} s, {seconds:.0f} s in luthier-cli)")
     return 1 if failed or not passed else 0
 
 

@@ -87,7 +87,7 @@ def curve(run: Path):
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-def compare_curves(result, got, log):
+def compare_curves(result, got, log, limit=CURVE):
     steps = [entry for entry in log if "loss" in entry]
     mine = [entry for entry in got if entry.get("loss") is not None]
     if not result.same("steps logged", [entry.get("step") for entry in mine],
@@ -96,7 +96,7 @@ def compare_curves(result, got, log):
     for entry, wanted in zip(mine, steps):
         for key in ("loss", "grad_norm", "learning_rate"):
             result.near(f"step {wanted['step']} {key}", entry.get(key, float("nan")), wanted[key],
-                        CURVE, key, floor=1e-9)
+                        limit, key, floor=1e-9)
         result.near(f"step {wanted['step']} epoch", entry.get("epoch", float("nan")),
                     wanted["epoch"], 1e-6, "epoch")
     losses = {entry["step"]: entry["eval_loss"] for entry in got
@@ -104,7 +104,7 @@ def compare_curves(result, got, log):
     for entry in log:
         if "eval_loss" in entry:
             result.near(f"step {entry['step']} eval_loss", losses.get(entry["step"], float("nan")),
-                        entry["eval_loss"], CURVE, "eval_loss")
+                        entry["eval_loss"], limit, "eval_loss")
 
 
 def compare_adapter(world, result, checkpoint, model, messages):
@@ -138,7 +138,7 @@ def compare_adapter(world, result, checkpoint, model, messages):
     )
 
 
-def compare_model(world, result, checkpoint, model):
+def compare_model(world, result, checkpoint, model, limit=WEIGHTS):
     """strategy full and freeze leave a whole checkpoint folder in the run."""
     folder = next((path.parent for path in sorted((world.scratch / "run").glob("*/config.json"))),
                   None)
@@ -158,7 +158,7 @@ def compare_model(world, result, checkpoint, model):
         else:
             slack = 0 if got[name].dtype == torch.float32 else {torch.bfloat16: 2 ** -8,
                                                                 torch.float16: 2 ** -11}[stored]
-            result.close(name, got[name], wanted[name], WEIGHTS + slack, "weights")
+            result.close(name, got[name], wanted[name], limit + slack, "weights")
 
 
 def train_case(plan, optimizer=None):
@@ -186,12 +186,12 @@ def train_case(plan, optimizer=None):
         log = trained_by_transformers(model, checkpoint.family.batch, data, evaluation, settings,
                                       world.scratch / "oracle", optimizer=optimizer)
         model.eval()
-        compare_curves(result, curve(world.scratch / "run"), log)
+        compare_curves(result, curve(world.scratch / "run"), log, plan.limits[0])
         if plan.strategy == "lora":
             compare_adapter(world, result, make(plan.checkpoint, world.checkpoints), model,
                             messages[0])
         else:
-            compare_model(world, result, checkpoint, model)
+            compare_model(world, result, checkpoint, model, plan.limits[1])
     return case
 
 

@@ -40,6 +40,13 @@ void make_qwen(const fs::path& folder) {
   write_text(folder / "tokenizer_config.json", words.dump());
 }
 
+double far(const std::vector<double>& a, const std::vector<double>& b) {
+  if (a.size() != b.size()) return 1e9;
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+  return most;
+}
+
 Json limits_in(const fs::path& file) { return (*read_json_file(file))["image"]; }
 
 }  // namespace
@@ -79,8 +86,9 @@ class TestPixelLimitsOfResults : public QObject {
     session.attach_adapter("trained", root() / "lora/adapter");
     const auto before = answers(session, {"trained", "with", "without", ""});
     QCOMPARE(before.size(), std::size_t(4));
-    QVERIFY(before[0] == before[1]);
-    QVERIFY(before[0] != before[2]);  // the same adapter, the picture in another size
+    // Answered together, each at another place of the products: the last bits may differ.
+    QVERIFY(far(before[0], before[1]) < 1e-5);
+    QVERIFY(far(before[0], before[2]) > 1e-3);  // the same adapter, the picture in another size
     // A run's limits are its own: afterwards the base sees pictures as before.
     session.launch(recipe("again", "base/model", {"image.max_pixels=600"}));
     QVERIFY(until(session, [](const SessionEvent& event) {

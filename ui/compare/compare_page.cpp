@@ -23,6 +23,7 @@
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/messages.h"
+#include "ui/sample_source.h"
 #include "ui/theme.h"
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
@@ -58,6 +59,7 @@ ComparePage::ComparePage(Workspace& workspace, QWidget* parent) : Page(workspace
   connect(comparison_, &LiveComparison::columns_changed, this, &ComparePage::refresh);
   connect(&workspace, &Workspace::model_changed, this, &ComparePage::refresh);
   connect(&bridge(), &SessionBridge::state_changed, this, &ComparePage::refresh);
+  follow_samples();
   connect(&bridge(), &SessionBridge::command_failed, this, [this](const CommandFailed& event) {
     if (event.command != "attach_adapter" && event.command != "drop_adapter" &&
         event.command != "set_adapter_strength" && event.command != "answer")
@@ -128,8 +130,10 @@ QWidget* ComparePage::make_head() {
   connect(cancel_, &QPushButton::clicked, comparison_, &LiveComparison::cancel);
   connect(count_, &QSpinBox::editingFinished, this, [this] {
     // Leaving the field is not a wish to read the file again.
-    if (file_.isEmpty() || count_->value() == asked_rows_) return;
-    load_samples(file_, static_cast<std::size_t>(count_->value()));
+    const SampleSource& source = this->workspace().samples();
+    const auto count = static_cast<std::size_t>(count_->value());
+    if (source.file().isEmpty() || count == source.asked()) return;
+    load_samples(source.file(), count);
   });
   for (QSpinBox* box : {seed_, most_}) {
     box->setKeyboardTracking(false);  // a number half typed drops no answer
@@ -194,7 +198,7 @@ QWidget* ComparePage::make_foot() {
 void ComparePage::entered() {
   // The first visit takes held-out rows where the recipe names some.
   const Recipe& recipe = workspace().recipe();
-  if (file_.isEmpty() && workspace().model() && !recipe.eval_dataset.empty())
+  if (workspace().samples().file().isEmpty() && workspace().model() && !recipe.eval_dataset.empty())
     load_samples(QString::fromStdString(recipe.eval_dataset.front()),
                  static_cast<std::size_t>(count_->value()));
   refresh();
@@ -218,34 +222,29 @@ void ComparePage::fill_adapter_menu() {
 }
 
 void ComparePage::choose_samples() {
-  const QString file =
-      QFileDialog::getOpenFileName(this, tr("Open samples"), file_, tr("Rows (*.jsonl *.json)"));
+  const QString file = QFileDialog::getOpenFileName(
+      this, tr("Open samples"), workspace().samples().file(), tr("Rows (*.jsonl *.json)"));
   if (!file.isEmpty()) load_samples(file, static_cast<std::size_t>(count_->value()));
 }
 
 void ComparePage::load_samples(const QString& file, std::size_t count) {
-  file_ = file;
-  asked_rows_ = static_cast<int>(count);
-  count_->setValue(asked_rows_);
-  const int ticket = ++loading_;
-  const std::filesystem::path pictures = workspace().recipe().image_folder;
-  in_background_of(
-      this, [file, count, pictures] { return read_first_samples(to_path(file), count, pictures); },
-      [this, ticket](auto read) {
-        if (loading_ != ticket) return;
-        if (!read) {
-          banner_->show_error(read.error());
-          return;
-        }
-        if (const auto& bad = read->unreadable; !bad.empty()) {
-          const QString first = error_text(bad.front());
-          banner_->show_text(Banner::Kind::Warning,
-                             tr("%n rows cannot be read and were passed over. The first: %1",
-                                nullptr, static_cast<int>(bad.size()))
-                                 .arg(first));
-        }
-        comparison_->set_samples(std::move(read->samples));
-      });
+  workspace().samples().read(file, count, workspace().recipe().image_folder);
+}
+
+void ComparePage::follow_samples() {
+  SampleSource& source = workspace().samples();
+  connect(&source, &SampleSource::reading, this,
+          [this, &source] { count_->setValue(static_cast<int>(source.asked())); });
+  connect(&source, &SampleSource::failed, this,
+          [this](const Error& error) { banner_->show_error(error); });
+  connect(&source, &SampleSource::passed_over, this, [this](const std::vector<Error>& rows) {
+    banner_->show_text(Banner::Kind::Warning,
+                       tr("%n rows cannot be read and were passed over. The first: %1", nullptr,
+                          static_cast<int>(rows.size()))
+                           .arg(error_text(rows.front())));
+  });
+  connect(&source, &SampleSource::changed, this,
+          [this, &source] { comparison_->set_samples(source.samples()); });
 }
 
 void ComparePage::take_options() {
@@ -255,6 +254,7 @@ void ComparePage::take_options() {
   options.seed = static_cast<std::uint64_t>(seed_->value());
   options.max_new_tokens = most_->value();
   comparison_->set_options(options);
+  workspace().samples().set_options(comparison_->data().options);
 }
 
 void ComparePage::run() {

@@ -34,6 +34,7 @@ class ComparePage : public Page {
   QWidget* make_foot();
   void fill_adapter_menu();
   void choose_samples();
+  void follow_samples();
   void take_options();
   void run();
   void export_as(bool html);
@@ -54,9 +55,6 @@ class ComparePage : public Page {
   CompareGrid* grid_;
   QLabel* page_label_;
   QToolButton *previous_, *next_;
-  QString file_;
-  int asked_rows_ = 0;  ///< of file_, when it was read last
-  int loading_ = 0;
 };
 
 }  // namespace luthier

@@ -14,6 +14,7 @@ LiveComparison::LiveComparison(Workspace& workspace, QObject* parent)
   versions_.push_back(next_version_++);
   connect(&workspace_, &Workspace::adapters_changed, this, &LiveComparison::follow_columns);
   connect(&workspace_, &Workspace::model_changed, this, &LiveComparison::follow_model);
+  connect(&workspace_, &Workspace::merged_changed, this, &LiveComparison::forget_all);
   SessionBridge& bridge = workspace_.bridge();
   connect(&bridge, &SessionBridge::answer_updated, this, &LiveComparison::take);
   connect(&bridge, &SessionBridge::request_done, this, &LiveComparison::end);

@@ -22,6 +22,9 @@ class StackedBar : public QWidget {
   /// `available` 0: unknown, the bar fills the width.
   void set_parts(std::vector<Part> parts, double available);
   QSize sizeHint() const override { return {200, 18}; }
+  /// Outline and parts; `whole` is what the box's width stands for.
+  static void draw(QPainter& painter, const QRectF& box, const std::vector<Part>& parts,
+                   double whole);
 
  protected:
   void paintEvent(QPaintEvent* event) override;

@@ -2,6 +2,7 @@
 // AdaLoRA (Zhang et al. 2023): low-rank adapters as singular values between two sets of vectors;
 // the least important of all modules are taken away while it trains.
 #include "engine/config/kinds/adapter_rows.h"
+#include "engine/config/kinds/layer_rows.h"
 
 namespace luthier {
 
@@ -11,6 +12,7 @@ namespace {
 Status check_adalora(const Recipe& recipe) {
   const KindValues& own = recipe.adapter.more;
   if (!recipe.adapter.init_from.empty()) return {};
+  LUTHIER_CHECK(check_layers_of(recipe));
   if (own.integer("adapter.target_r") >= recipe.adapter.r) {
     return cross_fault("adapter.target_r",
                        "is not below adapter.init_r, so nothing would be pruned.",
@@ -75,7 +77,8 @@ MethodKind adalora_method_kind() {
                 .unit("steps")
                 .at_least(1)
                 .at_most(1e12)
-                .advanced()}),
+                .advanced(),
+            rows::layers_to_transform(), rows::layers_pattern()}),
        {"adapter.lora_alpha", "adapter.lora_dropout", "adapter.init_lora_weights",
         "adapter.target_modules", "adapter.exclude_modules", "adapter.modules_to_save",
         "adapter.init_from"},

@@ -107,13 +107,14 @@ inline Status check_rank(const Recipe& recipe) {
   return cross_fault("adapter.r", "is 0, and a rank is at least 1.", "Write a rank of 1 or more.");
 }
 
-/// adapter.bias is none.
-inline Status check_no_bias(const Recipe& recipe) {
-  if (recipe.adapter.bias == "none") return {};
-  return cross_fault(
-      "adapter.bias",
-      "is " + recipe.adapter.bias + ", which is not built for " + recipe.strategy + ".",
-      "Write none.");
+/// adapter.bias is none, all or what PEFT calls the wrapped modules' under this method: `own`.
+inline Status check_bias(const Recipe& recipe, const std::string& own) {
+  const std::string& bias = recipe.adapter.bias;
+  const bool known = bias == "none" || bias == "all" || bias == own;
+  if (known || !recipe.adapter.init_from.empty()) return {};
+  return cross_fault("adapter.bias",
+                     "is " + bias + ", which " + recipe.strategy + " does not know.",
+                     "Write one of none, all, " + own + ".");
 }
 
 }  // namespace luthier

@@ -2,6 +2,7 @@
 // BOFT (Liu et al. 2024): the input of each weight is turned by rotations of blocks, one after
 // another with the numbers mixed between them, and its output is scaled.
 #include "engine/config/kinds/adapter_rows.h"
+#include "engine/config/kinds/layer_rows.h"
 
 namespace luthier {
 
@@ -9,7 +10,8 @@ namespace {
 
 /// As PEFT demands it: one says the other.
 Status check_boft(const Recipe& recipe) {
-  LUTHIER_CHECK(check_no_bias(recipe));
+  LUTHIER_CHECK(check_bias(recipe, "boft_only"));
+  LUTHIER_CHECK(check_layers_of(recipe));
   const bool by_number = recipe.adapter.more.integer("adapter.boft_block_num") > 0,
              by_size = recipe.adapter.more.integer("adapter.boft_block_size") > 0;
   if (by_number != by_size) return {};
@@ -46,7 +48,8 @@ MethodKind boft_method_kind() {
             rows::kind_number("adapter.boft_dropout", "BOFT dropout",
                               "Share of the blocks that are not turned while training.", 0)
                 .at_least(0)
-                .below(1)}),
+                .below(1),
+            rows::layers_to_transform(), rows::layers_pattern()}),
        {"adapter.bias", "adapter.target_modules", "adapter.exclude_modules",
         "adapter.modules_to_save", "adapter.init_from"},
        {{"training.learning_rate", 1e-3}},

@@ -2,12 +2,17 @@
 // FourierFT (Gao et al. 2024): what is added to a weight is the inverse Fourier transform of a few
 // coefficients at drawn places.
 #include "engine/config/kinds/adapter_rows.h"
+#include "engine/config/kinds/layer_rows.h"
 
 namespace luthier {
 
 namespace {
 
-Status check_fourierft(const Recipe& recipe) { return check_no_bias(recipe); }
+/// PEFT's word for its biases is fourier_only.
+Status check_fourierft(const Recipe& recipe) {
+  LUTHIER_CHECK(check_bias(recipe, "fourier_only"));
+  return check_layers_of(recipe);
+}
 
 }  // namespace
 
@@ -34,7 +39,8 @@ MethodKind fourierft_method_kind() {
                                "The coefficients' places are drawn from it.", 777)
                 .at_least(0)
                 .at_most(4294967295.0)
-                .advanced()}),
+                .advanced(),
+            rows::layers_to_transform(), rows::layers_pattern()}),
        {"adapter.bias", "adapter.target_modules", "adapter.exclude_modules",
         "adapter.modules_to_save", "adapter.init_from"},
        {{"training.learning_rate", 1e-2}, {"adapter.n_frequency", 1000}},

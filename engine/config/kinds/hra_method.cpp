@@ -2,6 +2,7 @@
 // HRA (Yuan et al. 2024): the input of each weight goes through a chain of mirrors (Householder
 // reflections) that train.
 #include "engine/config/kinds/adapter_rows.h"
+#include "engine/config/kinds/layer_rows.h"
 
 namespace luthier {
 
@@ -9,7 +10,8 @@ namespace {
 
 Status check_hra(const Recipe& recipe) {
   LUTHIER_CHECK(check_rank(recipe));
-  return check_no_bias(recipe);
+  LUTHIER_CHECK(check_bias(recipe, "hra_only"));
+  return check_layers_of(recipe);
 }
 
 }  // namespace
@@ -21,7 +23,8 @@ MethodKind hra_method_kind() {
        rows::fields_of({rows::kind_boolean(
                             "adapter.apply_GS", "Mirrors at right angles",
                             "The mirrors are made orthogonal to one another (Gram-Schmidt).", false)
-                            .advanced()}),
+                            .advanced(),
+                        rows::layers_to_transform(), rows::layers_pattern()}),
        {"adapter.r", "adapter.bias", "adapter.target_modules", "adapter.exclude_modules",
         "adapter.modules_to_save", "adapter.init_from"},
        {{"training.learning_rate", 1e-3}, {"adapter.r", 8}},

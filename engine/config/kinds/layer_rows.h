@@ -25,8 +25,10 @@ inline Row layers_pattern() {
 
 namespace luthier {
 
-/// Layers are chosen among modules that a list names.
-inline Status check_layers_of(const AdapterSettings& adapter) {
+/// Layers are chosen among modules that a list names. A folder to go on from says them itself.
+inline Status check_layers_of(const Recipe& recipe) {
+  const AdapterSettings& adapter = recipe.adapter;
+  if (!adapter.init_from.empty()) return {};
   const std::vector<std::string> layers = adapter.more.names("adapter.layers_to_transform");
   for (const std::string& layer : layers) {
     if (!layer.empty() && layer.size() < 9 &&

@@ -2,6 +2,7 @@
 // LoHa (Hyeon-Woo et al. 2022, FedPara): what is added to a weight is the product, number by
 // number, of two low-rank matrices.
 #include "engine/config/kinds/adapter_rows.h"
+#include "engine/config/kinds/layer_rows.h"
 
 namespace luthier {
 
@@ -9,6 +10,7 @@ namespace {
 
 Status check_loha(const Recipe& recipe) {
   LUTHIER_CHECK(check_rank(recipe));
+  LUTHIER_CHECK(check_layers_of(recipe));
   return check_init_weights(recipe, {"true", "false"});
 }
 
@@ -19,7 +21,8 @@ MethodKind loha_method_kind() {
       {"loha",
        "Two low-rank products, multiplied number by number, are added to each weight.",
        rows::fields_of({rows::alpha(), rows::rank_dropout(), rows::module_dropout(),
-                        rows::init_weights(), rows::use_effective_conv2d()}),
+                        rows::init_weights(), rows::use_effective_conv2d(),
+                        rows::layers_to_transform(), rows::layers_pattern()}),
        {"adapter.r", "adapter.rank_pattern", "adapter.alpha_pattern", "adapter.target_modules",
         "adapter.exclude_modules", "adapter.modules_to_save", "adapter.init_from"},
        {{"training.learning_rate", 1e-3},

@@ -2,6 +2,7 @@
 // LoKr (Yeh et al. 2024, LyCORIS): what is added to a weight is the Kronecker product of a small
 // matrix and a larger one, which may be of low rank.
 #include "engine/config/kinds/adapter_rows.h"
+#include "engine/config/kinds/layer_rows.h"
 
 namespace luthier {
 
@@ -9,6 +10,7 @@ namespace {
 
 Status check_lokr(const Recipe& recipe) {
   LUTHIER_CHECK(check_rank(recipe));
+  LUTHIER_CHECK(check_layers_of(recipe));
   if (recipe.adapter.more.integer("adapter.decompose_factor") == 0) {
     return cross_fault("adapter.decompose_factor", "is 0, and no size divides by it.",
                        "Write -1, or the size of the smaller factor.");
@@ -38,7 +40,8 @@ MethodKind lokr_method_kind() {
             rows::kind_boolean("adapter.rank_dropout_scale", "Rescale after row dropout",
                                "The rows that stay are scaled up for those that were dropped.",
                                false)
-                .advanced()}),
+                .advanced(),
+            rows::layers_to_transform(), rows::layers_pattern()}),
        {"adapter.r", "adapter.rank_pattern", "adapter.alpha_pattern", "adapter.target_modules",
         "adapter.exclude_modules", "adapter.modules_to_save", "adapter.init_from"},
        {{"training.learning_rate", 1e-3},

@@ -25,7 +25,7 @@ Status check_lora_together(const AdapterSettings& adapter) {
 /// A start that takes something out of the base's weights needs them as they are.
 Status check_lora_weights(const Recipe& recipe) {
   const std::string& start = recipe.adapter.init_lora_weights;
-  if (start != "olora" && !start.starts_with("pissa")) return {};
+  if (start != "olora" && start != "loftq" && !start.starts_with("pissa")) return {};
   for (const char* packs : {"quantization.load_in_4bit", "quantization.load_in_8bit"}) {
     if (!recipe.more.flag(packs)) continue;
     return cross_fault("adapter.init_lora_weights",
@@ -35,13 +35,33 @@ Status check_lora_weights(const Recipe& recipe) {
   return {};
 }
 
+/// What EVA looks at is what whole modules read.
+Status check_eva(const AdapterSettings& adapter) {
+  if (adapter.init_lora_weights != "eva" || adapter.more.names("adapter.target_parameters").empty())
+    return {};
+  return cross_fault("adapter.target_parameters",
+                     "does not go with adapter.init_lora_weights: eva.",
+                     "Name the modules in adapter.target_modules.");
+}
+
+/// PEFT knows four bits and eight.
+Status check_loftq_bits(const AdapterSettings& adapter) {
+  const std::int64_t bits = adapter.more.integer("adapter.loftq_bits");
+  if (bits == 4 || bits == 8) return {};
+  return cross_fault("adapter.loftq_bits", "is " + std::to_string(bits) + ", and only 4 and 8 are.",
+                     "Write 4 or 8.");
+}
+
 Status check_lora(const Recipe& recipe) {
   using Kind = ModuleSelector::Kind;
   LUTHIER_CHECK(check_rank(recipe));
+  LUTHIER_CHECK(check_bias(recipe, "lora_only"));
   if (recipe.adapter.init_from.empty()) {
     LUTHIER_CHECK(check_lora_together(recipe.adapter));
     LUTHIER_CHECK(check_lora_weights(recipe));
-    LUTHIER_CHECK(check_layers_of(recipe.adapter));
+    LUTHIER_CHECK(check_loftq_bits(recipe.adapter));
+    LUTHIER_CHECK(check_eva(recipe.adapter));
+    LUTHIER_CHECK(check_layers_of(recipe));
   }
   const ModuleSelector& targets = recipe.adapter.target_modules;
   const bool by_weight = !recipe.adapter.more.names("adapter.target_parameters").empty();
@@ -95,6 +115,50 @@ MethodKind lora_method_kind() {
             rows::kind_names("adapter.target_parameters", "Weights by their names",
                              "Linears that get a pair by their weight's name, as in "
                              "up_proj.weight; it takes no dropout.")
+                .advanced(),
+            rows::kind_number("adapter.eva_rho", "EVA's reach",
+                              "Of an eva start: a module's rank is at most so many times the one "
+                              "asked for; 1: ranks stay as they are.",
+                              2)
+                .at_least(1)
+                .at_most(1000)
+                .advanced(),
+            rows::kind_number(
+                "adapter.eva_tau", "EVA's patience",
+                "Of an eva start: how alike directions must be (cosine) from batch to "
+                "batch to be taken.",
+                0.99)
+                .at_least(0)
+                .at_most(1)
+                .advanced(),
+            rows::kind_boolean("adapter.eva_use_label_mask", "EVA by labels",
+                               "Of an eva start: of a text's tokens those with a label count.",
+                               true)
+                .advanced(),
+            rows::kind_integer("adapter.eva_label_mask_value", "EVA's label of no label",
+                               "Of an eva start: tokens with this label do not count.", -100)
+                .at_least(-1e9)
+                .at_most(1e9)
+                .advanced(),
+            rows::kind_boolean("adapter.eva_whiten", "EVA whitens",
+                               "Of an eva start: directions are divided by the root of their "
+                               "lengths.",
+                               false)
+                .advanced(),
+            rows::kind_boolean("adapter.eva_adjust_scaling_factors", "EVA adjusts alpha",
+                               "Of an eva start: a module's alpha goes with the rank that it gets.",
+                               true)
+                .advanced(),
+            rows::kind_integer("adapter.loftq_bits", "LoftQ bits",
+                               "Of a loftq start: bits of a packed weight's number, 4 (NF4) or 8.",
+                               4)
+                .at_least(4)
+                .at_most(8)
+                .advanced(),
+            rows::kind_integer("adapter.loftq_iter", "LoftQ rounds",
+                               "Of a loftq start: how often weight and pair are made in turn.", 1)
+                .at_least(1)
+                .at_most(1000)
                 .advanced()}),
        {"adapter.r", "adapter.lora_alpha", "adapter.lora_dropout", "adapter.target_modules",
         "adapter.exclude_modules", "adapter.rank_pattern", "adapter.alpha_pattern",

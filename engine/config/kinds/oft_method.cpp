@@ -2,6 +2,7 @@
 // OFT (Qiu et al. 2023): the input of each weight is cut into blocks, and each block is turned by a
 // rotation that trains.
 #include "engine/config/kinds/adapter_rows.h"
+#include "engine/config/kinds/layer_rows.h"
 
 namespace luthier {
 
@@ -9,7 +10,8 @@ namespace {
 
 /// As PEFT demands it: one says the other.
 Status check_oft(const Recipe& recipe) {
-  LUTHIER_CHECK(check_no_bias(recipe));
+  LUTHIER_CHECK(check_bias(recipe, "oft_only"));
+  LUTHIER_CHECK(check_layers_of(recipe));
   const bool by_number = recipe.adapter.r > 0,
              by_size = recipe.adapter.more.integer("adapter.oft_block_size") > 0;
   if (by_number != by_size) return {};
@@ -53,7 +55,7 @@ MethodKind oft_method_kind() {
                 .at_least(1)
                 .at_most(64)
                 .advanced(),
-            rows::module_dropout()}),
+            rows::module_dropout(), rows::layers_to_transform(), rows::layers_pattern()}),
        {"adapter.r", "adapter.bias", "adapter.target_modules", "adapter.exclude_modules",
         "adapter.modules_to_save", "adapter.init_from"},
        {{"training.learning_rate", 1e-3}, {"adapter.r", 0}},

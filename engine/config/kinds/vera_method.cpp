@@ -2,6 +2,7 @@
 // VeRA (Kopiczko et al. 2024): one pair of drawn low-rank matrices for all modules, of which each
 // trains two vectors of scales.
 #include "engine/config/kinds/adapter_rows.h"
+#include "engine/config/kinds/layer_rows.h"
 
 namespace luthier {
 
@@ -9,7 +10,8 @@ namespace {
 
 Status check_vera(const Recipe& recipe) {
   LUTHIER_CHECK(check_rank(recipe));
-  return check_no_bias(recipe);
+  LUTHIER_CHECK(check_bias(recipe, "vera_only"));
+  return check_layers_of(recipe);
 }
 
 }  // namespace
@@ -39,7 +41,8 @@ MethodKind vera_method_kind() {
                               0.1)
                 .at_least(-1e6)
                 .at_most(1e6)
-                .advanced()}),
+                .advanced(),
+            rows::layers_to_transform(), rows::layers_pattern()}),
        {"adapter.r", "adapter.bias", "adapter.target_modules", "adapter.modules_to_save",
         "adapter.init_from"},
        {{"training.learning_rate", 4e-3}, {"adapter.r", 256}},

@@ -183,25 +183,27 @@ Result<std::optional<PixelLimits>> common_pixels(const std::vector<StoredAdapter
   return common;
 }
 
-Status write_combined(const StoredAdapter& first, const CombinedAdapter& made,
-                      const std::optional<PixelLimits>& pixels, const fs::path& out) {
-  LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(out));
-  LUTHIER_CHECK(write_tensor_file(writer.path() / Adapter::kTensorFile, made.tensors));
+Json config_of(const StoredAdapter& first, const CombinedAdapter& made) {
   Json config = first.method->write(made.settings);
   config["peft_type"] = first.method->kind.peft_type;
   for (const char* key : {kBaseName, "revision", "task_type"}) {
     if (const auto found = first.config.find(key); found != first.config.end())
       config[key] = *found;
   }
+  return config;
+}
+
+Status write_combined(const Combined& combined, const fs::path& out) {
+  LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(out));
+  LUTHIER_CHECK(write_tensor_file(writer.path() / Adapter::kTensorFile, combined.tensors));
   LUTHIER_CHECK(
-      write_file_atomically(writer.path() / Adapter::kConfigFile, config.dump(2) + "\n"));
-  if (pixels && *pixels != PixelLimits())
-    LUTHIER_CHECK(write_adapter_notes(writer.path(), *pixels));
+      write_file_atomically(writer.path() / Adapter::kConfigFile, combined.config.dump(2) + "\n"));
+  if (combined.pixels && *combined.pixels != PixelLimits())
+    LUTHIER_CHECK(write_adapter_notes(writer.path(), *combined.pixels));
   return writer.commit();
 }
 
-Result<CombineReport> combine_folders(const std::vector<fs::path>& folders, CombineOptions how,
-                                      const fs::path& out) {
+Result<Combined> combine_folders(const std::vector<fs::path>& folders, CombineOptions how) {
   if (folders.empty()) return input_error("There is no adapter to combine.", "--adapter");
   if (how.weights.size() != folders.size()) {
     return input_error(std::to_string(how.weights.size()) + " weights stand for " +
@@ -231,9 +233,24 @@ Result<CombineReport> combine_folders(const std::vector<fs::path>& folders, Comb
   for (auto& each : beside) made.tensors.push_back(std::move(each));
   std::sort(made.tensors.begin(), made.tensors.end(),
             [](const auto& l, const auto& r) { return l.first < r.first; });
-  LUTHIER_CHECK(write_combined(adapters.front(), made, pixels, out));
-  return CombineReport{how.combination_type, made.rank,
-                       static_cast<std::int64_t>(modules.size()), std::move(made.notes)};
+  Combined combined;
+  combined.method = adapters.front().method;
+  combined.config = config_of(adapters.front(), made);
+  combined.settings = std::move(made.settings);
+  combined.tensors = std::move(made.tensors);
+  combined.pixels = pixels;
+  combined.report = {how.combination_type, made.rank, static_cast<std::int64_t>(modules.size()),
+                     std::move(made.notes)};
+  return combined;
+}
+
+Error combining_failed(const std::exception& problem, const std::string& where) {
+  return device_failure(
+      problem,
+      machine_error("There is not enough memory to combine the adapters.", where,
+                    "Types that end in svd make each module's whole change of the weight; linear, "
+                    "cat and those without svd do not."),
+      machine_error("Combining failed: " + first_line(problem.what()), where));
 }
 
 }  // namespace
@@ -269,16 +286,30 @@ Result<Combination> find_combination(const CombineOptions& how) {
                      "--combination-type", "Known: " + known + ".");
 }
 
+CombinationNeeds combination_needs(const std::string& type) {
+  for (const NamedCombination& each : combination_table()) {
+    if (type != each.name) continue;
+    const Pruning pruning = each.how.arithmetic.pruning;
+    return {pruning != Pruning::None, pruning == Pruning::Random,
+            each.how.arithmetic.elects_signs, each.how.svd};
+  }
+  return {};
+}
+
+Result<Combined> combine_in_memory(const std::vector<fs::path>& folders,
+                                   const CombineOptions& how) try {
+  return combine_folders(folders, how);
+} catch (const std::exception& problem) {
+  return combining_failed(problem, folders.empty() ? std::string() : folders.front().string());
+}
+
 Result<CombineReport> combine_adapters(const std::vector<fs::path>& folders,
                                        const CombineOptions& how, const fs::path& out) try {
-  return combine_folders(folders, how, out);
+  LUTHIER_TRY(Combined combined, combine_folders(folders, how));
+  LUTHIER_CHECK(write_combined(combined, out));
+  return std::move(combined.report);
 } catch (const std::exception& problem) {
-  return device_failure(
-      problem,
-      machine_error("There is not enough memory to combine the adapters.", out.string(),
-                    "Types that end in svd make each module's whole change of the weight; linear, "
-                    "cat and those without svd do not."),
-      machine_error("Combining failed: " + first_line(problem.what()), out.string()));
+  return combining_failed(problem, out.string());
 }
 
 Json to_json(const CombineReport& report) {

@@ -14,22 +14,13 @@
 #include <vector>
 
 #include "engine/io/json.h"
+#include "engine/methods/arithmetic/combine_options.h"
 #include "engine/methods/arithmetic/stored_adapter.h"
 #include "engine/methods/arithmetic/tensor_arithmetic.h"
+#include "engine/vision/image_processor.h"
 
 namespace luthier {
 
-struct CombineOptions {
-  std::vector<double> weights;             ///< one for each adapter; below 0 takes away
-  std::string combination_type = "svd";    ///< by PEFT's names
-  std::optional<double> density;           ///< asked for where something is pruned
-  MajoritySign majority = MajoritySign::Total;
-  std::optional<std::int64_t> svd_rank;    ///< none: the largest of the adapters'
-  std::uint64_t seed = 0;                  ///< of what DARE leaves out
-};
-
-/// PEFT's names of the ways, in its order.
-const std::vector<std::string>& combination_types();
 /// A way by its name: the arithmetic, and whether it is done on the whole changes of the weights,
 /// of which a low rank is taken afterwards. Of "cat" the arithmetic says nothing.
 struct Combination {
@@ -55,10 +46,24 @@ struct CombineReport {
 };
 Json to_json(const CombineReport& report);
 
-/// Writes `out`, which is new or empty. Refusals are Input errors that name the folder and what of
-/// it has no arithmetic.
+/// The adapter that several come to, as its folder would hold it.
+struct Combined {
+  const Method* method = nullptr;
+  AdapterSettings settings;
+  Json config;
+  std::vector<std::pair<std::string, torch::Tensor>> tensors;  ///< by the file's keys
+  std::optional<PixelLimits> pixels;  ///< where all were trained under the same
+  CombineReport report;
+};
+/// In memory. Refusals are Input errors that name the folder and what of it has no arithmetic.
+Result<Combined> combine_in_memory(const std::vector<std::filesystem::path>& folders,
+                                   const CombineOptions& how);
+/// The same into `out`, which is new or empty.
 Result<CombineReport> combine_adapters(const std::vector<std::filesystem::path>& folders,
                                        const CombineOptions& how,
                                        const std::filesystem::path& out);
+
+/// On this base, without a folder in between. Errors call it "the combined adapter".
+Result<std::shared_ptr<Adapter>> load_combined(LoadedModel& base, const Combined& combined);
 
 }  // namespace luthier

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "engine/device/torch.h"
+#include "engine/methods/arithmetic/combine_options.h"
 
 namespace luthier {
 
 enum class Pruning { None, Magnitude, Random };
-enum class MajoritySign { Total, Frequency };
 
 struct TaskArithmetic {
   Pruning pruning = Pruning::None;

@@ -84,7 +84,8 @@ const std::vector<SettingField>& adalora_fields() {
       if (std::any_of(all.begin(), all.end(), same)) continue;
       const std::string_view name = field.name;
       const bool modules = name.ends_with("_modules") || name == "modules_to_save";
-      const bool read = modules || name == "init_lora_weights";
+      const bool layers = name == "layers_to_transform" || name == "layers_pattern";
+      const bool read = modules || layers || name == "init_lora_weights";
       const bool refused = name == "trainable_token_indices" || name == "target_parameters";
       if (read || refused)
         all.push_back(field);
@@ -144,9 +145,11 @@ std::vector<TensorSize> adalora_sizes(const ModelModule& module, const ModuleSca
           {".lora_E", {rank, 1}}};
 }
 
-void adalora_keeps(TrainedShare& share, const ModelModule&, const ModuleScale& scale,
+/// A ∘ E, and what is between the products.
+void adalora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                    const AdapterSettings& settings) {
   share.row_numbers = scale.rank;
+  share.kept_numbers = scale.rank * module.shape[1];
   share.input_copies = settings.lora_dropout > 0 ? 3 : 1;
 }
 
@@ -185,6 +188,8 @@ ModuleMethod adalora_modules() {
                       draw_adalora,
                       hang_adalora};
   method.course = adalora_course;
+  method.course_floats = 2;  // of importance and of its deviation
+  method.course_reaches = true;
   return method;
 }
 

@@ -2,6 +2,7 @@
 // BOFT as PEFT has it: x through a chain of block rotations (exact Cayley of (M − Mᵀ)/2), between
 // which its numbers change places, and rows of the result scaled by boft_s. PEFT computes chains of
 // one where its CUDA kernel is missing; here they are as long as the config says.
+#include <algorithm>
 #include <numeric>
 
 #include "engine/base/random_stream.h"
@@ -26,8 +27,8 @@ const std::vector<SettingField>& boft_fields() {
       {"exclude_modules", Use::Read, ""},
       {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
       {"init_weights", Use::Harmless, "it says how the tensors started"},
-      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
-      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_pattern", Use::Read, ""},
+      {"layers_to_transform", Use::Read, ""},
       {"modules_to_save", Use::Read, ""},
       {"target_modules", Use::Read, ""},
   };
@@ -40,7 +41,6 @@ Result<AdapterSettings> read_boft(const Json& config, const std::string& where) 
 
 Json write_boft(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("boft"), settings);
-  config["bias"] = "none";
   config["fan_in_fan_out"] = false;
   config["init_weights"] = true;
   return config;
@@ -95,10 +95,13 @@ Status check_boft_selection(const ModuleSelection& selection, const AdapterSetti
   return {};
 }
 
-/// The result of a block's products, for the backward of the scales.
+/// The product's result, for the backward of the scales. In that: the gradients of both that meet
+/// there, before x has one; later x turned and two of its gradient's ways.
 void boft_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
                 const AdapterSettings&) {
-  share.row_numbers = module.shape[0];
+  const std::int64_t out = module.shape[0], in = module.shape[1];
+  share.row_numbers = out;
+  share.row_work = std::max(3 * in, 2 * out - in);
 }
 
 void draw_boft(std::vector<Tensor>& tensors, const ModuleToHang&, at::Generator&) {

@@ -31,15 +31,23 @@ Tensor kept_rows(RandomStream& draws, std::int64_t rows, const DeltaDropout& dro
   return kept;
 }
 
+/// Whether weight and matrix can be one: with a narrower weight, what is added would be rounded to
+/// its digits.
+bool joins(const Tensor& x, const LinearImpl& linear) {
+  if (linear.weight.packed() || linear.weight.trained()) return false;
+  const bool learns = linear.bias.defined() && linear.bias.requires_grad();
+  return !learns && x.scalar_type() == torch::kFloat32 && linear.weight.dtype() == torch::kFloat32;
+}
+
 }  // namespace
 
 Tensor DeltaLinear::forward(const Tensor& x, const LinearImpl& linear) const {
-  Tensor y = linear.product(x);
-  if (strength == 0) return y;
+  if (strength == 0) return linear.product(x);
   Tensor rows;
   if (training && (dropout_.rows > 0 || dropout_.modules > 0)) {
     RandomStream draws(seed, place_, BatchPart::here());
-    if (dropout_.modules > 0 && draws.chance(dropout_.modules)) return y;
+    if (dropout_.modules > 0 && draws.chance(dropout_.modules))
+      return linear.product(x);
     if (dropout_.rows > 0)
       rows = kept_rows(draws, linear.out_features(), dropout_).to(x.device()).unsqueeze(1);
   }
@@ -48,7 +56,9 @@ Tensor DeltaLinear::forward(const Tensor& x, const LinearImpl& linear) const {
     if (rows.defined()) matrix = matrix * rows;
     return scale == 1 ? matrix : matrix * scale;
   };
-  return at::add(y, product_with_made(x, trained_, make));
+  if (joins(x, linear))
+    return product_with_made(x, linear.weight.dense(), linear.bias, trained_, make);
+  return at::add(linear.product(x), product_with_made(x, trained_, make));
 }
 
 Tensor DeltaLinear::delta() const { return make_(trained_).mul(strength); }

@@ -20,8 +20,8 @@ const std::vector<SettingField>& fourierft_fields() {
       {"exclude_modules", Use::Read, ""},
       {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
       {"init_weights", Use::Harmless, "it says how the tensors started"},
-      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
-      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_pattern", Use::Read, ""},
+      {"layers_to_transform", Use::Read, ""},
       {"modules_to_save", Use::Read, ""},
       {"n_frequency", Use::Read, ""},
       {"n_frequency_pattern", Use::Read, ""},
@@ -38,7 +38,6 @@ Result<AdapterSettings> read_fourierft(const Json& config, const std::string& wh
 
 Json write_fourierft(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("fourierft"), settings);
-  config["bias"] = "none";
   config["fan_in_fan_out"] = false;
   config["init_weights"] = false;
   return config;
@@ -91,6 +90,12 @@ Tensor drawn_places(std::int64_t numbers, std::int64_t count, std::uint64_t seed
   return known[key] = order.slice(0, 0, count).clone();
 }
 
+/// In the backward: the matrix, its gradient, this as complex numbers and their transform.
+void fourierft_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
+                     const AdapterSettings&) {
+  share.made_floats = 6 * module.shape[0] * module.shape[1];
+}
+
 Adapter::Hung hang_fourierft(Ports& ports, const ModuleToHang& to,
                              const std::vector<Tensor>& tensors) {
   const KindValues& own = to.settings.more;
@@ -114,7 +119,7 @@ ModuleMethod fourierft_modules() {
   ModuleMethod method{{"FourierFT wraps Linear modules.", is_linear_module, all_linear},
                       {".fourierft_spectrum"},
                       fourierft_sizes,
-                      nullptr,
+                      fourierft_keeps,
                       check_spectrum,
                       draw_spectrum,
                       hang_fourierft,

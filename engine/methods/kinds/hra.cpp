@@ -18,8 +18,8 @@ const std::vector<SettingField>& hra_fields() {
       {"bias", Use::Read, ""},
       {"exclude_modules", Use::Read, ""},
       {"init_weights", Use::Harmless, "it says how the tensors started"},
-      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
-      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_pattern", Use::Read, ""},
+      {"layers_to_transform", Use::Read, ""},
       {"modules_to_save", Use::Read, ""},
       {"r", Use::Read, ""},
       {"target_modules", Use::Read, ""},
@@ -33,7 +33,6 @@ Result<AdapterSettings> read_hra(const Json& config, const std::string& where) {
 
 Json write_hra(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("hra"), settings);
-  config["bias"] = "none";
   config["init_weights"] = true;
   return config;
 }
@@ -80,6 +79,12 @@ Tensor reflected(const Tensor& x, const Tensor& mirrors, bool orthogonal) {
   return x - at::matmul(at::matmul(x, narrow(back.t())), narrow(columns.t()));
 }
 
+/// In the backward: x turned, and two of its gradient's ways.
+void hra_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
+               const AdapterSettings&) {
+  share.row_work = 3 * module.shape[1];
+}
+
 Adapter::Hung hang_hra(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
   const auto turn = [orthogonal = to.settings.more.flag("adapter.apply_GS")](
                         const Tensor& x, const std::vector<Tensor>& trained) {
@@ -91,7 +96,7 @@ Adapter::Hung hang_hra(Ports& ports, const ModuleToHang& to, const std::vector<T
 const ModuleMethod kHraModules{{"HRA wraps Linear modules.", is_linear_module, all_linear},
                                {".hra_u"},
                                hra_sizes,
-                               nullptr,
+                               hra_keeps,
                                nullptr,
                                draw_hra,
                                hang_hra};

@@ -15,8 +15,8 @@ const std::vector<SettingField>& loha_fields() {
       {"alpha_pattern", Use::Read, ""},
       {"exclude_modules", Use::Read, ""},
       {"init_weights", Use::Read, ""},
-      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
-      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_pattern", Use::Read, ""},
+      {"layers_to_transform", Use::Read, ""},
       {"module_dropout", Use::Read, ""},
       {"modules_to_save", Use::Read, ""},
       {"r", Use::Read, ""},
@@ -52,6 +52,13 @@ void draw_loha(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generat
   for (std::size_t i = 0; i < (all ? 4u : 3u); ++i) draw_kaiming(tensors[i], generator);
 }
 
+/// In the backward: both products, the matrix and its gradient, what the scale makes of that, and
+/// the gradients of both products.
+void loha_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
+                const AdapterSettings&) {
+  share.made_floats = 7 * module.shape[0] * module.shape[1];
+}
+
 Adapter::Hung hang_loha(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
   const auto make = [scale = to.scale.scale](const std::vector<Tensor>& t) {
     return at::mm(t[0], t[1]).mul(at::mm(t[2], t[3])).mul(scale);
@@ -65,7 +72,7 @@ Adapter::Hung hang_loha(Ports& ports, const ModuleToHang& to, const std::vector<
 const ModuleMethod kLohaModules{{"LoHa wraps Linear modules.", is_linear_module, all_linear},
                                 {".hada_w1_a", ".hada_w1_b", ".hada_w2_a", ".hada_w2_b"},
                                 loha_sizes,
-                                nullptr,
+                                loha_keeps,
                                 nullptr,
                                 draw_loha,
                                 hang_loha};

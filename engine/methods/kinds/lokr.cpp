@@ -21,8 +21,8 @@ const std::vector<SettingField>& lokr_fields() {
       {"decompose_factor", Use::Read, ""},
       {"exclude_modules", Use::Read, ""},
       {"init_weights", Use::Read, ""},
-      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
-      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_pattern", Use::Read, ""},
+      {"layers_to_transform", Use::Read, ""},
       {"module_dropout", Use::Read, ""},
       {"modules_to_save", Use::Read, ""},
       {"r", Use::Read, ""},
@@ -108,6 +108,13 @@ void draw_lokr(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generat
     if (i != zero) draw_kaiming(tensors[i], generator);
 }
 
+/// In the backward: the matrix and its gradient, what the scale makes of that, and this times
+/// either factor, before it is summed.
+void lokr_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
+                const AdapterSettings&) {
+  share.made_floats = 5 * module.shape[0] * module.shape[1];
+}
+
 Adapter::Hung hang_lokr(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
   const LokrShape shape = lokr_shape(to.module, to.scale, to.settings);
   const auto make = [scale = to.scale.scale, shape](const std::vector<Tensor>& t) {
@@ -129,7 +136,7 @@ const ModuleMethod kLokrModules{
     {"LoKr wraps Linear modules.", is_linear_module, all_linear},
     {".lokr_w1", ".lokr_w1_a", ".lokr_w1_b", ".lokr_w2", ".lokr_w2_a", ".lokr_w2_b"},
     lokr_sizes,
-    nullptr,
+    lokr_keeps,
     nullptr,
     draw_lokr,
     hang_lokr};

@@ -23,8 +23,8 @@ const std::vector<SettingField>& oft_fields() {
       {"exclude_modules", Use::Read, ""},
       {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
       {"init_weights", Use::Harmless, "it says how the tensors started"},
-      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
-      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_pattern", Use::Read, ""},
+      {"layers_to_transform", Use::Read, ""},
       {"module_dropout", Use::Harmless, "PEFT reads it and drops nothing"},
       {"modules_to_save", Use::Read, ""},
       {"num_cayley_neumann_terms", Use::Read, ""},
@@ -42,7 +42,6 @@ Result<AdapterSettings> read_oft(const Json& config, const std::string& where) {
 
 Json write_oft(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("oft"), settings);
-  config["bias"] = "none";
   config["fan_in_fan_out"] = false;
   config["init_weights"] = true;
   return config;
@@ -150,6 +149,16 @@ class OftLinear : public TurnedLinear, public PreparesItself {
   double eps_;  ///< 0: rotations are as large as they will
 };
 
+/// In the backward: x turned, and two of its gradient's ways; and of the rotations their powers,
+/// sums and gradients.
+void oft_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
+               const AdapterSettings& settings) {
+  const OftBlocks blocks = oft_blocks(module.shape[1], settings);
+  const std::int64_t count = settings.more.flag("adapter.block_share") ? 1 : blocks.count;
+  share.row_work = 3 * module.shape[1];
+  share.made_floats = 8 * count * blocks.size * blocks.size;
+}
+
 Adapter::Hung hang_oft(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
   const KindValues& own = to.settings.more;
   const OftBlocks blocks = oft_blocks(to.module.shape[1], to.settings);
@@ -163,7 +172,7 @@ Adapter::Hung hang_oft(Ports& ports, const ModuleToHang& to, const std::vector<T
 const ModuleMethod kOftModules{{"OFT wraps Linear modules.", is_linear_module, all_linear},
                                {".oft_R.weight"},
                                oft_sizes,
-                               nullptr,
+                               oft_keeps,
                                nullptr,
                                draw_oft,
                                hang_oft};

@@ -28,8 +28,8 @@ const std::vector<SettingField>& vera_fields() {
       {"d_initial", Use::Read, ""},
       {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
       {"init_weights", Use::Harmless, "it says how the vectors started"},
-      {"layers_pattern", Use::Harmless, "the tensors say which modules it chose"},
-      {"layers_to_transform", Use::Harmless, "the tensors say which modules it chose"},
+      {"layers_pattern", Use::Read, ""},
+      {"layers_to_transform", Use::Read, ""},
       {"modules_to_save", Use::Read, ""},
       {"projection_prng_key", Use::Read, ""},
       {"r", Use::Read, ""},
@@ -47,7 +47,6 @@ Result<AdapterSettings> read_vera(const Json& config, const std::string& where) 
 Json write_vera(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("vera"), settings);
   config.erase("exclude_modules");  // which VeRA's config has not
-  config["bias"] = "none";
   config["fan_in_fan_out"] = false;
   config["init_weights"] = true;
   return config;
@@ -90,8 +89,8 @@ class VeraFunction : public torch::autograd::Function<VeraFunction> {
     variable_list results(6);
     if (context->needs_input_grad(2)) {
       // Row o of dyᵀ (A x) against row o of B ∘ λ_d: what B makes of it need not be kept.
-      const Tensor met = product_as(dy.t(), narrow, torch::kFloat32);  // [out, r]
-      results[2] = (met * b * inner).sum(1).mul_(terms.strength);
+      Tensor met = product_as(dy.t(), narrow, torch::kFloat32);  // [out, r]
+      results[2] = met.mul_(b).mul_(inner).sum(1).mul_(terms.strength);
     }
     const Tensor dwide =
         matrix_product(dy * (outer * terms.strength).to(type), b.to(type));  // [n, r]
@@ -149,10 +148,13 @@ std::vector<TensorSize> vera_sizes(const ModelModule& module, const ModuleScale&
   return {{".vera_lambda_d", {scale.rank}}, {".vera_lambda_b", {module.shape[0]}}};
 }
 
-void vera_keeps(TrainedShare& share, const ModelModule&, const ModuleScale& scale,
+/// Beside A x: dy scaled by λ_b and what B makes of that, or dyᵀ (A x).
+void vera_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                 const AdapterSettings& settings) {
   share.keeps_input = false;
   share.row_numbers = scale.rank;
+  share.row_work = module.shape.front() + scale.rank;
+  share.made_floats = module.shape.front() * scale.rank;
   share.input_copies = settings.more.number("adapter.vera_dropout") > 0 ? 3 : 1;
 }
 
@@ -172,24 +174,28 @@ Adapter::Hung hang_vera(Ports& ports, const ModuleToHang& to, const std::vector<
   return hung;
 }
 
-/// A [r, largest input] and B [largest output, r] of the modules, one after the other of one
-/// stream, uniform within ±√(6 / columns).
-std::vector<Tensor> make_projections(const std::vector<const ModelModule*>& wrapped,
-                                     const AdapterSettings& settings) {
+/// A [r, largest input] and B [largest output, r] of the modules.
+std::vector<std::vector<std::int64_t>> projection_sizes(
+    const std::vector<const ModelModule*>& wrapped, const AdapterSettings& settings) {
   std::int64_t in = 0, out = 0;
   for (const ModelModule* module : wrapped) {
     out = std::max(out, module->shape.at(0));
     in = std::max(in, module->shape.at(1));
   }
+  return {{settings.r, in}, {out, settings.r}};
+}
+
+/// Both, one after the other of one stream, uniform within ±√(6 / columns).
+std::vector<Tensor> make_projections(const std::vector<const ModelModule*>& wrapped,
+                                     const AdapterSettings& settings) {
   auto generator = at::make_generator<at::CPUGeneratorImpl>(
       static_cast<std::uint64_t>(settings.more.integer("adapter.projection_prng_key")));
   std::vector<Tensor> made;
-  for (const auto& [rows, columns] : {std::pair{settings.r, in}, std::pair{out, settings.r}}) {
+  for (const std::vector<std::int64_t>& sizes : projection_sizes(wrapped, settings)) {
     // As the reference comes to its bound, so that the last bits are its own.
     const double bound =
-        std::sqrt(3.0) * (std::sqrt(2.0) / std::sqrt(static_cast<double>(columns)));
-    made.push_back(
-        torch::empty({rows, columns}, torch::kFloat32).uniform_(-bound, bound, generator));
+        std::sqrt(3.0) * (std::sqrt(2.0) / std::sqrt(static_cast<double>(sizes[1])));
+    made.push_back(torch::empty(sizes, torch::kFloat32).uniform_(-bound, bound, generator));
   }
   return made;
 }
@@ -199,7 +205,8 @@ bool saves_projection(const AdapterSettings& settings) {
 }
 
 const SharedTensors kProjections{
-    {"base_model.vera_A", "base_model.vera_B"}, make_projections, saves_projection};
+    {"base_model.vera_A", "base_model.vera_B"}, projection_sizes, make_projections,
+    saves_projection};
 
 ModuleMethod vera_modules() {
   ModuleMethod method{{"VeRA wraps Linear modules.", is_linear_module, all_linear},

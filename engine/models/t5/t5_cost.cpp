@@ -42,6 +42,10 @@ AttentionBranchCost across_cost(const StepTerms& terms, const Attention& attenti
   cost.kept = query.input + query.numbers + seen.numbers + back.numbers;
   if (cost.inside) cost.kept += core.kept;
   if (!cost.inside || !core.holds_mixture) cost.kept += back.input;
+  const std::int64_t again = std::max({query.work, seen.work, back.work});
+  if (again > 0)
+    cost.core.work = std::max(
+        cost.core.work, again + terms.block(pass.tokens * attention.o->in_features()));
   return cost;
 }
 

@@ -53,6 +53,8 @@ class Plan:
     gradient_checkpointing: str = "false"
     image: dict = field(default_factory=dict)           # min_pixels and max_pixels, in place of the checkpoint's own
     training: dict = field(default_factory=dict)
+    # Of curve and weights, where the run is as far from itself when it starts one rounding apart.
+    limits: tuple = (3e-4, 2e-3)
 
 
 def towers_plan(checkpoint, without_picture=(3,)):
