@@ -418,18 +418,6 @@ Status load_saved(Builder& builder, const AdapterTensors& tensors, const Adapter
 
 }  // namespace
 
-std::string other_base(const std::string& name, const std::vector<std::int64_t>& shape,
-                       const std::vector<std::int64_t>& base) {
-  const bool tokens =
-      name.ends_with("embed_tokens.weight") || name.find("lm_head") != std::string::npos;
-  const bool same_width = shape.size() == 2 && base.size() == 2 && shape[1] == base[1];
-  if (!tokens || !same_width) return "The adapter was made for another base.";
-  return "The adapter was made for a vocabulary of " + std::to_string(shape[0]) +
-         " tokens, the base has " + std::to_string(base[0]) +
-         ". Tokens were added (or taken out) before it was trained: save the base resized so, with "
-         "the adapter's tokenizer, and load that.";
-}
-
 Result<std::shared_ptr<Adapter>> build_fresh(const Method& method, LoadedModel& base,
                                              const AdapterSettings& settings, std::uint64_t seed) {
   const torch::NoGradGuard no_grad;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/methods/folder_check.h"
 
+#include "engine/methods/build_adapter.h"
+
 namespace luthier {
 
 namespace {
@@ -29,6 +31,18 @@ Status check_matches(const AdapterSettings& settings, const FolderContents& foun
 }
 
 }  // namespace
+
+std::string other_base(const std::string& name, const std::vector<std::int64_t>& shape,
+                       const std::vector<std::int64_t>& base) {
+  const bool tokens =
+      name.ends_with("embed_tokens.weight") || name.find("lm_head") != std::string::npos;
+  const bool same_width = shape.size() == 2 && base.size() == 2 && shape[1] == base[1];
+  if (!tokens || !same_width) return "The adapter was made for another base.";
+  return "The adapter was made for a vocabulary of " + std::to_string(shape[0]) +
+         " tokens, the base has " + std::to_string(base[0]) +
+         ". Tokens were added (or taken out) before it was trained: save the base resized so, with "
+         "the adapter's tokenizer, and load that.";
+}
 
 Status check_contents(const ModuleMethod& method, const std::vector<ModelModule>& modules,
                       const std::string& head, const AdapterSettings& settings,
