@@ -64,6 +64,14 @@ Result<SafetensorsFile> open_tensors(const std::filesystem::path& folder) {
   return SafetensorsFile::open(tensor_path);
 }
 
+/// A fault of the settings, which were read from the folder's config and not from a recipe.
+Error in_folder(Error error, const std::filesystem::path& folder) {
+  const std::string config = (folder / Adapter::kConfigFile).string() + ": ", of = "adapter.";
+  if (error.where.starts_with(of)) error.where = config + error.where.substr(of.size());
+  if (error.where == "strategy") error.where = config + "peft_type";
+  return error;
+}
+
 /// What a method of the model as a whole trains.
 Result<ModuleSelection> whole_selection(const Method& method, const ModelSummary& model,
                                         const AdapterSettings& settings) {
@@ -125,11 +133,13 @@ Result<std::shared_ptr<Adapter>> load_adapter(LoadedModel& base,
   }
   std::shared_ptr<Adapter> adapter;
   if (config.method->of_modules) {
-    LUTHIER_TRY(adapter, build_from(*config.method, base, config.settings, file));
+    auto built = build_from(*config.method, base, config.settings, file);
+    if (!built) return in_folder(built.error(), folder);
+    adapter = built.take();
   } else {
-    LUTHIER_TRY(Adapter::Parts parts, config.method->of_whole->load(base, config.settings, file));
-    adapter =
-        std::make_shared<Adapter>(*config.method, config.settings, base.model, std::move(parts));
+    auto parts = config.method->of_whole->load(base, config.settings, file);
+    if (!parts) return in_folder(parts.error(), folder);
+    adapter = std::make_shared<Adapter>(*config.method, config.settings, base.model, parts.take());
   }
   LUTHIER_CHECK(file.check_unchanged());
   LUTHIER_TRY(adapter->pixels, adapter_pixels(folder));

@@ -91,6 +91,21 @@ class Builder {
     parts_.both_ends.push_back(parts_.saved.back().key);
   }
   bool saves() const { return !parts_.saved.empty(); }
+  /// Of modules that are trained whole, each tensor must be there.
+  Status check_saved(const std::vector<std::string>& modules, const std::optional<Tie>& tie,
+                     const std::string& where) const {
+    const std::set<std::string> whole(modules.begin(), modules.end());
+    for (const auto& [name, slot] : ports_.slots) {
+      if (!whole.contains(slot.first) || (tie && tie->has(name))) continue;
+      const bool there =
+          is_trained_bias(name, settings_) ||
+          std::any_of(parts_.saved.begin(), parts_.saved.end(),
+                      [tensor = slot.second](const auto& one) { return one.slot == tensor; });
+      if (!there)
+        return input_error("The tensor " + name + " is missing.", where, "The file is incomplete.");
+    }
+    return {};
+  }
 
   /// The next module on its way, where the method can hang on it as it stands here.
   Result<ModuleToHang> next(const ModelModule& module, const ModuleScale& scale, bool fresh) const {
@@ -335,10 +350,11 @@ Status load_shared(Builder& builder, const ModuleMethod& method, AdapterTensors&
       return input_error("The tensor " + key + " is missing.", place, "The file is incomplete.");
     const std::vector<std::int64_t>&got = found->view.info.shape, wanted = shared[i].sizes().vec();
     if (got != wanted) {
-      return input_error(
-          "The shape is " + shape_text(got) + ", " + shape_text(wanted) + " is expected.", place,
-          "The adapter was made for another base, or the folder's two files do not "
-          "belong together.");
+      return input_error("The shape is " + shape_text(got) + ", " + shape_text(wanted) +
+                             " is expected.",
+                         place,
+                         "The adapter was made for another base, or the folder's two files do not "
+                         "belong together.");
     }
     LUTHIER_TRY(shared[i], read_adapter_tensor(found->view, place));
     tensors.whole.erase(found);
@@ -401,18 +417,6 @@ Status load_saved(Builder& builder, const AdapterTensors& tensors, const Adapter
 }
 
 }  // namespace
-
-std::string other_base(const std::string& name, const std::vector<std::int64_t>& shape,
-                       const std::vector<std::int64_t>& base) {
-  const bool tokens =
-      name.ends_with("embed_tokens.weight") || name.find("lm_head") != std::string::npos;
-  const bool same_width = shape.size() == 2 && base.size() == 2 && shape[1] == base[1];
-  if (!tokens || !same_width) return "The adapter was made for another base.";
-  return "The adapter was made for a vocabulary of " + std::to_string(shape[0]) +
-         " tokens, the base has " + std::to_string(base[0]) +
-         ". Tokens were added (or taken out) before it was trained: save the base resized so, with "
-         "the adapter's tokenizer, and load that.";
-}
 
 Result<std::shared_ptr<Adapter>> build_fresh(const Method& method, LoadedModel& base,
                                              const AdapterSettings& settings, std::uint64_t seed) {
@@ -494,12 +498,14 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
   const std::optional<Tie> tie = tie_to_keep(builder.ports(), settings);
   LUTHIER_CHECK(load_shared(builder, of_modules, tensors, settings, where));
   LUTHIER_CHECK(load_saved(builder, tensors, settings, tie, where, selection));
+  LUTHIER_CHECK(builder.check_saved(selection.saved, tie, where));
   if (tensors.modules.empty() && !builder.saves())
     return input_error("The file holds no tensors.", where, "The adapter is empty.");
   const std::optional<FoundRows> rows = taken_rows(tensors);
   const std::vector<std::string> by_weight = of_modules.target_parameters(settings);
   FolderContents contents;
   contents.saved.insert(selection.saved.begin(), selection.saved.end());
+  contents.biases.insert(selection.biases.begin(), selection.biases.end());
   if (tie && builder.saves()) {  // one tensor under either name
     for (const std::string& end : {tie->embedding, tie->head})
       contents.saved.insert(end.substr(0, end.rfind('.')));

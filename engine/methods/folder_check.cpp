@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/methods/folder_check.h"
 
+#include "engine/methods/build_adapter.h"
+
 namespace luthier {
 
 namespace {
@@ -30,6 +32,18 @@ Status check_matches(const AdapterSettings& settings, const FolderContents& foun
 
 }  // namespace
 
+std::string other_base(const std::string& name, const std::vector<std::int64_t>& shape,
+                       const std::vector<std::int64_t>& base) {
+  const bool tokens =
+      name.ends_with("embed_tokens.weight") || name.find("lm_head") != std::string::npos;
+  const bool same_width = shape.size() == 2 && base.size() == 2 && shape[1] == base[1];
+  if (!tokens || !same_width) return "The adapter was made for another base.";
+  return "The adapter was made for a vocabulary of " + std::to_string(shape[0]) +
+         " tokens, the base has " + std::to_string(base[0]) +
+         ". Tokens were added (or taken out) before it was trained: save the base resized so, with "
+         "the adapter's tokenizer, and load that.";
+}
+
 Status check_contents(const ModuleMethod& method, const std::vector<ModelModule>& modules,
                       const std::string& head, const AdapterSettings& settings,
                       const FolderContents& found) {
@@ -38,7 +52,10 @@ Status check_contents(const ModuleMethod& method, const std::vector<ModelModule>
   chooses.rank_pattern.clear();  // their keys are for the ranks alone
   chooses.alpha_pattern.clear();
   const auto chosen = method.select(modules, head, chooses);
-  if (!chosen) return check_matches(settings, found);
+  if (!chosen) {
+    const bool of_layers = chosen.error().where.starts_with("adapter.layers_");
+    return of_layers ? Status(chosen.error()) : check_matches(settings, found);
+  }
   std::set<std::string> names;
   for (const WrappedModule& wrapped : chosen->wrapped) {
     names.insert(wrapped.name);
@@ -49,6 +66,14 @@ Status check_contents(const ModuleMethod& method, const std::vector<ModelModule>
   }
   for (const std::string& name : found.hung) {
     if (!names.contains(name)) return not_chosen(name, found);
+  }
+  const std::set<std::string> biases(chosen->biases.begin(), chosen->biases.end());
+  for (const ModelModule& module : modules) {
+    if (module.bias == 0 || !biases.contains(module.name) || found.biases.contains(module.name))
+      continue;
+    return input_error(
+        "adapter_config.json chooses " + module.name + ".bias, and the file has no tensor of it.",
+        found.tensors, kIncomplete);
   }
   for (const std::string& name : chosen->saved) {
     if (found.saved.contains(name)) continue;

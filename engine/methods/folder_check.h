@@ -16,6 +16,7 @@ struct FolderContents {
   std::set<std::string> hung;       ///< modules that the file has a plug's tensors of
   std::set<std::string> by_weight;  ///< those that target_parameters names
   std::set<std::string> saved;      ///< modules with whole tensors in the file
+  std::set<std::string> biases;     ///< modules whose bias the file has by itself
   bool older = false;               ///< it has names of an older transformers
   std::string config, tensors;      ///< the two files
 };
