@@ -6,6 +6,7 @@
 #include <map>
 
 #include "engine/base/text.h"
+#include "engine/device/device.h"
 #include "engine/device/failure.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/companion_files.h"
