@@ -72,13 +72,13 @@ std::string module_of(const std::string& key) {
 enum class Ways { Load, Merge, MergeAndSum };
 
 /// A method with settings under which its folder holds more than its usual tensors.
-struct Kind {
+struct NamedSettings {
   const char* name;
   const char* strategy;
   std::vector<std::string> settings;
 };
-const std::vector<Kind>& more_kinds() {
-  static const std::vector<Kind> kinds{
+const std::vector<NamedSettings>& more_kinds() {
+  static const std::vector<NamedSettings> kinds{
       {"dora, saved, biases",
        "lora",
        {"adapter.use_dora=true", "adapter.modules_to_save=[linear_2]", "adapter.bias=lora_only",
@@ -111,7 +111,7 @@ class TestHostileAdapters : public QObject {
     for (const Method* method : methods()) {
       if (method->hangs_adapter()) QTest::newRow(method->name()) << method->name() << QStringList();
     }
-    for (const Kind& kind : more_kinds()) {
+    for (const NamedSettings& kind : more_kinds()) {
       QStringList settings;
       for (const std::string& each : kind.settings) settings << QString::fromStdString(each);
       QTest::newRow(kind.name) << kind.strategy << settings;
