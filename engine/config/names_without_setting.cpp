@@ -71,7 +71,7 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "the vocabulary stays as it is.");
   missing(
       "galore_* use_galore badam_* use_badam apollo_* use_apollo use_adam_mini "
-      "use_dft use_asft use_eaft loftq_* lisa_* llamapro_* "
+      "use_dft use_asft use_eaft lisa_* llamapro_* "
       "use_llama_pro reft_* relora_* relora freeze_extra_modules freeze_trainable_modules",
       "it trains by one of the methods that strategy names.");
   missing(

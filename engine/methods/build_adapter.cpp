@@ -498,7 +498,6 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
   const std::optional<Tie> tie = tie_to_keep(builder.ports(), settings);
   LUTHIER_CHECK(load_shared(builder, of_modules, tensors, settings, where));
   LUTHIER_CHECK(load_saved(builder, tensors, settings, tie, where, selection));
-  LUTHIER_CHECK(builder.check_saved(selection.saved, tie, where));
   if (tensors.modules.empty() && !builder.saves())
     return input_error("The file holds no tensors.", where, "The adapter is empty.");
   const std::optional<FoundRows> rows = taken_rows(tensors);
@@ -539,6 +538,7 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
                            " that this method hangs on.",
                        where, "The adapter was made for another base.");
   }
+  LUTHIER_CHECK(builder.check_saved(selection.saved, tie, where));  // a copy may be one of them
   LUTHIER_CHECK(check_contents(of_modules, builder.ports().modules, builder.ports().head_name,
                                settings, contents));
   return builder.finish(selection);

@@ -64,6 +64,7 @@ Status check_contents(const ModuleMethod& method, const std::vector<ModelModule>
         "adapter_config.json chooses " + wrapped.name + ", and the file has no tensor of it.",
         found.tensors, kIncomplete);
   }
+  if (method.copies) names.insert(chosen->saved.begin(), chosen->saved.end());  // a copy is a part
   for (const std::string& name : found.hung) {
     if (!names.contains(name)) return not_chosen(name, found);
   }

@@ -214,7 +214,7 @@ training: {learning_rate: 2e-4, gradient_checkpointing: true, device: cuda:1, nu
     QTest::newRow("stages") << "stages: [{model: a}]"
                             << "test.yaml: stages"
                             << "later version";
-    QTest::newRow("loftq") << "adapter: {init_lora_weights: loftq}"
+    QTest::newRow("corda") << "adapter: {init_lora_weights: corda}"
                            << "test.yaml: adapter.init_lora_weights"
                            << "not built";
     QTest::newRow("huge integer") << "training: {max_steps: 1e30}"
