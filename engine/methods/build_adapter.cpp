@@ -336,6 +336,7 @@ Status load_shared(Builder& builder, const ModuleMethod& method, AdapterTensors&
     if (method.wrapping.can(module) && tensors.modules.contains(method.root_of(module)))
       wrapped.push_back(&module);
   }
+  if (wrapped.empty()) return {};  // of another method's tensors nothing can be made
   std::vector<Tensor> shared = method.shared->make(wrapped, settings);
   for (std::size_t i = 0; i < shared.size(); ++i) {
     const std::string& key = method.shared->keys[i];
