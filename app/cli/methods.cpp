@@ -34,6 +34,10 @@ std::string with_format(const char* format, const std::optional<double>& value) 
   return value ? with_format(format, *value) : "-";
 }
 
+std::string count_text(std::int64_t count) {
+  return count < 100'000 ? grouped(count) : with_format("%.1f M", static_cast<double>(count) / 1e6);
+}
+
 std::string cells(const std::string& first, const std::vector<std::string>& rest) {
   char cell[64];
   std::snprintf(cell, sizeof cell, "%-16s", first.c_str());
@@ -59,16 +63,15 @@ void show(const MethodTable& table) {
     const auto count = static_cast<double>(row.trained);
     const double share = 100 * count / static_cast<double>(table.parameters);
     print_line(cells(
-        name, {with_format("%.1f M", count / 1e6), with_format("%.2f %%", share),
-               decimal_text(row.weights), decimal_text(row.adapter), decimal_text(row.gradients),
-               decimal_text(row.moments), decimal_text(row.masters), decimal_text(row.total()),
-               decimal_text(row.file)}));
+        name, {count_text(row.trained), with_format("%.2f %%", share), decimal_text(row.weights),
+               decimal_text(row.adapter), decimal_text(row.gradients), decimal_text(row.moments),
+               decimal_text(row.masters), decimal_text(row.total()), decimal_text(row.file)}));
   }
 }
 
 void show(const std::vector<ShortRun>& runs) {
   print_line(cells("short run", {"state", "steps", "step", "tokens/s", "loss", "held-out",
-                                 "perplexity", "4 bits lose", "peak", "file"}));
+                                 "perplexity", "4bit loses", "peak", "file"}));
   for (const ShortRun& run : runs) {
     const std::string name = choice_name(run.method, run.four_bits);
     if (run.error) {

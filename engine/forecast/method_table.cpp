@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/forecast/method_table.h"
 
-#include <algorithm>
-
 #include "engine/config/quantization_fields.h"
 #include "engine/forecast/trained.h"
-#include "engine/methods/adapter.h"
 #include "engine/methods/method.h"
 #include "engine/models/packing.h"
 
@@ -15,27 +12,17 @@ namespace {
 constexpr const char* kFourBits = "quantization.load_in_4bit";
 constexpr const char* kEightBits = "quantization.load_in_8bit";
 
-/// What all plugs of an adapter have together and what of it goes into the file: VeRA's pair.
-struct SharedBytes {
-  std::int64_t all = 0, in_file = 0;
-};
-Result<SharedBytes> shared_bytes(const Method& method, const ModelSummary& model,
-                                 const Recipe& recipe) {
-  SharedBytes bytes;
-  if (!method.of_modules || !method.of_modules->shared) return bytes;
-  LUTHIER_TRY(const ModuleSelection selection, planned_selection(model, recipe));
-  const std::vector<ModelModule> modules = all_modules(model);
-  std::vector<const ModelModule*> wrapped;
-  for (const WrappedModule& each : selection.wrapped) {
-    const auto found = std::find_if(modules.begin(), modules.end(), [&](const ModelModule& module) {
-      return module.name == each.name;
-    });
-    if (found != modules.end()) wrapped.push_back(&*found);
-  }
-  for (const auto& tensor : method.of_modules->shared->make(wrapped, recipe.adapter))
-    bytes.all += static_cast<std::int64_t>(tensor.nbytes());
-  if (method.of_modules->shared->in_file(recipe.adapter)) bytes.in_file = bytes.all;
-  return bytes;
+/// Whether the adapter's file holds what all plugs have together, as VeRA's may.
+bool shares_in_file(const Method& method, const Recipe& recipe) {
+  const SharedTensors* shared = method.of_modules ? method.of_modules->shared : nullptr;
+  return shared && shared->in_file(recipe.adapter);
+}
+
+/// Bytes of a number in the checkpoint that a run leaves: the base's own type. A shape alone has
+/// none.
+std::int64_t stored_element(const ModelSummary& model, std::int64_t element) {
+  if (model.files.empty()) return element;
+  return model.dtype == "F16" || model.dtype == "BF16" ? 2 : 4;
 }
 
 Status fill(MethodRow& row, const ModelSummary& model, const Recipe& recipe, std::int64_t element) {
@@ -52,15 +39,14 @@ Status fill(MethodRow& row, const ModelSummary& model, const Recipe& recipe, std
     row.gradients += bytes;
     if (method->hangs_adapter()) row.adapter += bytes;
   }
-  if (method->hangs_adapter()) {
-    LUTHIER_TRY(const std::int64_t shared, shared_bytes(model, recipe));
-    row.adapter += shared;
-  }
   row.moments = optimizer_bytes(trained, recipe, /*element=*/4);
   row.masters = optimizer_bytes(trained, recipe, element) - row.moments;
-  LUTHIER_TRY(const SharedBytes shared, shared_bytes(*method, model, recipe));
-  row.file = method->hangs_adapter() ? row.adapter + shared.in_file : model.parameters * element;
-  row.adapter += shared.all;
+  row.file = model.parameters * stored_element(model, element);
+  if (method->hangs_adapter()) {
+    LUTHIER_TRY(const std::int64_t shared, shared_bytes(model, recipe));
+    row.file = row.adapter + (shares_in_file(*method, recipe) ? shared : 0);
+    row.adapter += shared;
+  }
   return {};
 }
 

@@ -71,11 +71,6 @@ struct Session::Impl {
     const std::lock_guard lock(control_mutex);
     control = std::move(next);
   }
-  /// Of a run that has ended; another one may have been launched since the state said so.
-  void end_current(const std::shared_ptr<TrainControl>& ended) {
-    const std::lock_guard lock(control_mutex);
-    if (control == ended) control = nullptr;
-  }
   /// A job of the model's thread; one that may run between steps also wakes a paused run.
   void post(Job job) {
     const bool between = job.between_steps;
@@ -162,7 +157,7 @@ void Session::cancel_loading() {
 }
 
 void Session::launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run) {
-  if (impl_->refuse("launch", can_launch(state()))) return;
+  if (impl_->refuse("launch", can_launch(state()) && !impl_->current())) return;
   auto control = std::make_shared<TrainControl>();
   impl_->set_current(control);
   impl_->set_state(SessionState::Preparing, "");
@@ -171,7 +166,7 @@ void Session::launch(const Recipe& recipe, const std::optional<std::filesystem::
                  const Status status = impl_->model.train(recipe, resume_run, *control,
                                                           [&] { return cancelled->load(); });
                  impl_->end_loading(cancelled);
-                 impl_->end_current(control);
+                 impl_->set_current(nullptr);
                  return status;
                }});
 }

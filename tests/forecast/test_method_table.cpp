@@ -154,6 +154,33 @@ class TestMethodTable : public QObject {
     QVERIFY(share(attention) > 0.4 && share(attention) < 0.5);
   }
 
+  /// A run writes its checkpoint in the type that the base is stored in, whatever it computes in.
+  void a_whole_checkpoint_is_as_large_as_the_base() {
+    Shape shape;
+    add_llama(shape, 32000);
+    shape.model.files = {"model.safetensors"};
+    shape.model.dtype = "F16";
+    const auto table = method_table(shape.model, {}, "float32");
+    QVERIFY(table.ok());
+    QCOMPARE(table->rows.front().method, std::string("full"));
+    QCOMPARE(table->rows.front().weights, 4 * shape.model.parameters);
+    QCOMPARE(table->rows.front().file, 2 * shape.model.parameters);
+  }
+
+  /// VeRA's pair of matrices stands in memory once, and in the file where it is saved.
+  void what_all_plugs_have_together_counts_once() {
+    Shape shape;
+    add_llama(shape, 32000);
+    const std::int64_t pair = 4 * 256 * (11008 + 11008);
+    const MethodRow saved = row_of(shape.model, "vera"),
+                    drawn = row_of(shape.model, "vera", {"adapter.save_projection=false"});
+    QCOMPARE(saved.adapter, 4 * saved.trained + pair);
+    QCOMPARE(saved.gradients, 4 * saved.trained);
+    QCOMPARE(saved.file, saved.adapter);
+    QCOMPARE(drawn.adapter, saved.adapter);
+    QCOMPARE(drawn.file, 4 * drawn.trained);
+  }
+
   void every_method_has_a_row() {
     Shape shape;
     add_llama(shape, 32000);

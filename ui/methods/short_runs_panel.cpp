@@ -198,8 +198,10 @@ void ShortRunsPanel::run_ticked() {
     return;
   }
   emit started();
-  runs_->start(std::move(planned), recipe_to_yaml(like) + std::to_string(steps_->value()),
-               has_four_bits(base));
+  const std::string steps = std::to_string(steps_->value());
+  const Status begun =
+      runs_->start(std::move(planned), recipe_to_yaml(like) + steps, has_four_bits(base));
+  if (!begun) emit refused(begun.error());
 }
 
 void ShortRunsPanel::refresh() {
