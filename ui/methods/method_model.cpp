@@ -140,8 +140,9 @@ bool MethodModel::setData(const QModelIndex& index, const QVariant& value, int r
 QVariant MethodModel::headerData(int section, Qt::Orientation orientation, int role) const {
   if (orientation != Qt::Horizontal) return {};
   if (role == Qt::TextAlignmentRole)
-    return QVariant(section == Method || section == Memory ? Qt::AlignLeft | Qt::AlignVCenter
-                                                           : Qt::AlignRight | Qt::AlignVCenter);
+    return QVariant(section == Method   ? Qt::AlignLeft | Qt::AlignVCenter
+                    : section == Memory ? Qt::AlignHCenter | Qt::AlignVCenter
+                                        : Qt::AlignRight | Qt::AlignVCenter);
   const QString names[] = {tr("Method"),  tr("Trained"), tr("Share"),     tr("Memory"),
                            tr("Weights"), tr("Adapter"), tr("Gradients"), tr("Moments"),
                            tr("Masters"), tr("Sum"),     tr("File")};

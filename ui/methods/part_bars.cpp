@@ -14,7 +14,7 @@ namespace {
 
 /// Where the forecast card has the same part, its colour there.
 constexpr std::size_t kColours[] = {0, 1, 2, 3, 9};
-constexpr int kBarHeight = 14, kBeside = 4;
+constexpr int kBarHeight = 14, kBeside = 10;
 
 }  // namespace
 

@@ -13,6 +13,10 @@
 
 namespace luthier {
 
+namespace {
+bool left(int column) { return column == ShortRunModel::Method || column == ShortRunModel::State; }
+}  // namespace
+
 void ShortRunModel::show_runs(const std::vector<ShortRun>& runs) {
   if (runs.size() != runs_.size()) {
     beginResetModel();
@@ -46,7 +50,8 @@ QString ShortRunModel::text(const ShortRun& run, int column) const {
     case Method: return method_label(run.method, run.four_bits);
     case State: return run.state.empty() ? tr("waits") : state_text(run.state);
     case StepTime:
-      if (run.step_seconds <= 0) return {};
+      // Until there is one, what the run is at.
+      if (run.step_seconds <= 0) return text(run, State);
       return run.step_seconds < 10 ? tr("%1 ms").arg(number_text(1000 * run.step_seconds, 3))
                                    : tr("%1 s").arg(number_text(run.step_seconds, 3));
     case Speed:
@@ -75,8 +80,8 @@ QVariant ShortRunModel::data(const QModelIndex& index, int role) const {
   switch (role) {
     case Qt::DisplayRole: return text(run, index.column());
     case Qt::TextAlignmentRole:
-      return QVariant(index.column() <= State ? Qt::AlignLeft | Qt::AlignVCenter
-                                              : Qt::AlignRight | Qt::AlignVCenter);
+      return QVariant(left(index.column()) ? Qt::AlignLeft | Qt::AlignVCenter
+                                           : Qt::AlignRight | Qt::AlignVCenter);
     case Qt::FontRole:
       return index.column() == HeldOut && is_best(run) ? QVariant(scaled_font(1.0, true))
                                                        : QVariant();
@@ -85,7 +90,8 @@ QVariant ShortRunModel::data(const QModelIndex& index, int role) const {
       if (index.column() == HeldOut && is_best(run)) return tr("The lowest of them");
       return {};
     case Qt::DecorationRole: {
-      if (index.column() == State && run.error)
+      if (run.error &&
+          (index.column() == State || (index.column() == StepTime && run.step_seconds <= 0)))
         return themed_icon(QStringLiteral("warning"), colours().warning);
       if (index.column() != Method) return {};
       QPixmap swatch(12, 12);
@@ -100,14 +106,13 @@ QVariant ShortRunModel::data(const QModelIndex& index, int role) const {
 QVariant ShortRunModel::headerData(int section, Qt::Orientation orientation, int role) const {
   if (orientation != Qt::Horizontal) return {};
   if (role == Qt::TextAlignmentRole)
-    return QVariant(section <= State ? Qt::AlignLeft | Qt::AlignVCenter
-                                     : Qt::AlignRight | Qt::AlignVCenter);
-  const QString names[] = {tr("Method"),      tr("State"),    tr("Step"),       tr("Tokens/s"),
-                           tr("Loss"),        tr("Held-out"), tr("Perplexity"), tr("4 bits lose"),
-                           tr("Peak memory"), tr("File")};
+    return QVariant(left(section) ? Qt::AlignLeft | Qt::AlignVCenter
+                                  : Qt::AlignRight | Qt::AlignVCenter);
+  const QString names[] = {tr("Method"),   tr("Step"),       tr("Tokens/s"),    tr("Loss"),
+                           tr("Held-out"), tr("Perplexity"), tr("4 bits lose"), tr("Peak memory"),
+                           tr("File"),     tr("State")};
   const QString tips[] = {
       tr("In the colour of its curve"),
-      tr("What the run is at"),
       tr("Median over the steps but the first"),
       tr("Tokens of the steps but the first, over their seconds"),
       tr("Training loss of the last step"),
@@ -115,7 +120,8 @@ QVariant ShortRunModel::headerData(int section, Qt::Orientation orientation, int
       tr("e to the power of the held-out loss"),
       tr("Held-out loss and perplexity above those of the same method over the plain weights"),
       tr("At most in memory during a step"),
-      tr("Tensors that the run left behind")};
+      tr("Tensors that the run left behind"),
+      tr("What the run is at")};
   if (role == Qt::DisplayRole) return names[section];
   if (role == Qt::ToolTipRole) return tips[section];
   return {};

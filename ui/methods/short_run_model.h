@@ -16,7 +16,6 @@ class ShortRunModel : public QAbstractTableModel {
  public:
   enum Column {
     Method,
-    State,
     StepTime,
     Speed,
     Loss,
@@ -25,6 +24,7 @@ class ShortRunModel : public QAbstractTableModel {
     Lost,
     Peak,
     File,
+    State,
     ColumnCount
   };
 

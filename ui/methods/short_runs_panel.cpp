@@ -37,7 +37,7 @@ ShortRunsPanel::ShortRunsPanel(Workspace& workspace, const MethodModel& methods,
   addWidget(make_curves());
   setStretchFactor(0, 3);
   setStretchFactor(1, 2);
-  setSizes({700, 460});
+  setSizes({740, 420});
   draw_.setSingleShot(true);
   draw_.setInterval(kDrawMilliseconds);
   connect(&draw_, &QTimer::timeout, this, &ShortRunsPanel::draw_curves);
