@@ -144,11 +144,12 @@ void TestMethodsPage::a_click_on_a_heading_sorts_and_the_refused_stay_below() {
 }
 
 void TestMethodsPage::settings_of_the_form_count() {
-  const std::int64_t before = row("lora")->trained, others = row("ia3")->trained;
+  const std::int64_t before = row("lora")->trained, moments = row("lora")->moments,
+                     others = row("ia3")->trained;
   QVERIFY(workspace().set_field("adapter.r", "4"));
   WAIT_UNTIL_EQUAL(row("lora") ? row("lora")->trained : 0, before / 4);
   QCOMPARE(row("ia3")->trained, others);
-  const std::int64_t moments = row("lora")->moments;
+  QCOMPARE(row("lora")->moments, moments / 4);
   QVERIFY(workspace().set_field("training.optim", "sgd"));
   WAIT_UNTIL_EQUAL(row("lora") ? row("lora")->moments : moments, std::int64_t(0));
   QVERIFY(workspace().set_field("training.optim", "adamw_torch"));
