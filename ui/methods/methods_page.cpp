@@ -14,6 +14,7 @@
 #include <QTableView>
 #include <QToolButton>
 #include <QVBoxLayout>
+#include <algorithm>
 #include <utility>
 
 #include "engine/config/kinds.h"
@@ -238,6 +239,11 @@ void MethodsPage::show_table(const MethodsTabled& event) {
   std::optional<MethodModel::Key> chosen;
   if (at >= 0) chosen = {model_->row(at).method, model_->row(at).four_bits};
   model_->set_table(event.table);
+  // Nothing is narrower than float32: bars and figures have its room.
+  const std::vector<MethodRow>& rows = model_->table().rows;
+  table_->setColumnHidden(
+      MethodModel::Masters,
+      std::none_of(rows.begin(), rows.end(), [](const MethodRow& row) { return row.masters > 0; }));
   span_refused();
   for (int row = 0; row < model_->rowCount(); ++row) {
     const MethodRow& each = model_->row(row);

@@ -10,7 +10,7 @@
 namespace luthier {
 
 namespace {
-constexpr int kHeadingRoom = 6, kCellRoom = 12, kWidestColumn = 210, kRowHeight = 26;
+constexpr int kHeadingRoom = 6, kCellRoom = 12, kWidestColumn = 176, kRowHeight = 26;
 }
 
 void make_plain_table(QTableView* table) {

@@ -108,17 +108,17 @@ QVariant ShortRunModel::headerData(int section, Qt::Orientation orientation, int
   if (role == Qt::TextAlignmentRole)
     return QVariant(left(section) ? Qt::AlignLeft | Qt::AlignVCenter
                                   : Qt::AlignRight | Qt::AlignVCenter);
-  const QString names[] = {tr("Method"),   tr("Step"),       tr("Tokens/s"),    tr("Loss"),
-                           tr("Held-out"), tr("Perplexity"), tr("4 bits lose"), tr("Peak memory"),
-                           tr("File"),     tr("State")};
+  const QString names[] = {tr("Method"),     tr("Step"),        tr("Tokens/s"), tr("Held-out"),
+                           tr("Perplexity"), tr("4 bits lose"), tr("Loss"),     tr("Peak memory"),
+                           tr("File"),       tr("State")};
   const QString tips[] = {
       tr("In the colour of its curve"),
       tr("Median over the steps but the first"),
       tr("Tokens of the steps but the first, over their seconds"),
-      tr("Training loss of the last step"),
       tr("Loss on the recipe's evaluation data after the last step"),
       tr("e to the power of the held-out loss"),
       tr("Held-out loss and perplexity above those of the same method over the plain weights"),
+      tr("Training loss of the last step"),
       tr("At most in memory during a step"),
       tr("Tensors that the run left behind"),
       tr("What the run is at")};
