@@ -284,7 +284,10 @@ void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScal
   share.row_numbers = taken ? 2 * scale.rank : scale.rank;
   if (settings.use_dora && module.shape.size() == 2) {
     share.row_numbers += module.shape[tokens ? 1 : 0];  // what is rescaled
-    if (settings.lora_dropout > 0 && !tokens) share.row_numbers += module.shape[1];  // its input
+    if (settings.lora_dropout > 0 && !tokens) {
+      share.row_numbers += module.shape[1];  // its input
+      share.row_work = module.shape[1];      // and that one's gradient
+    }
   }
   share.input_copies = settings.lora_dropout > 0 ? 3 : 1;
 }
