@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/forecast/method_table.h"
 
+#include <optional>
+
 #include "engine/config/quantization_fields.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/method.h"
@@ -50,6 +52,43 @@ Status fill(MethodRow& row, const ModelSummary& model, const Recipe& recipe, std
   return {};
 }
 
+struct GivenSetting {
+  const RecipeField* field;
+  std::string value;
+
+  bool is_of(const std::string& method) const {
+    return field->about.key != "strategy" && names_kind(field->about.strategies, method);
+  }
+};
+
+Result<GivenSetting> setting_of(const std::string& text) {
+  const std::size_t mark = text.find('=');
+  if (mark == std::string::npos || mark == 0)
+    return input_error("\"" + text + "\" is not KEY=VALUE.", "--set",
+                       "Write it as in --set training.max_steps=10.");
+  const std::string key = text.substr(0, mark);
+  LUTHIER_TRY(const RecipeField* field, find_field(key, "--set " + key));
+  return GivenSetting{field, text.substr(mark + 1)};
+}
+
+/// Each is a setting that there is, and of those methods that have it one takes the value.
+Status check_settings(const Recipe& base, const std::vector<MethodChoice>& choices,
+                      const std::vector<std::string>& settings) {
+  for (const std::string& text : settings) {
+    LUTHIER_TRY(const GivenSetting setting, setting_of(text));
+    std::optional<Error> fault;
+    bool taken = false;
+    for (const MethodChoice& choice : choices) {
+      if (!setting.is_of(choice.method)) continue;
+      const auto recipe = recipe_of(base, choice, {text});
+      taken = taken || recipe.ok();
+      if (!recipe && !fault) fault = recipe.error();
+    }
+    if (fault && !taken) return *fault;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<MethodChoice> method_choices(bool four_bits_beside) {
@@ -66,16 +105,10 @@ Result<Recipe> recipe_of(const Recipe& base, const MethodChoice& choice,
                          const std::vector<std::string>& settings) {
   Recipe recipe = base;
   LUTHIER_CHECK(set_field(recipe, "strategy", choice.method));
-  for (const std::string& setting : settings) {
-    const std::size_t mark = setting.find('=');
-    if (mark == std::string::npos || mark == 0)
-      return input_error("\"" + setting + "\" is not KEY=VALUE.", "--set",
-                         "Write it as in --set training.max_steps=10.");
-    const std::string key = setting.substr(0, mark);
-    LUTHIER_TRY(const RecipeField* field, find_field(key, "--set " + key));
-    if (field->about.key == "strategy" || !names_kind(field->about.strategies, choice.method))
-      continue;
-    LUTHIER_CHECK(set_field(recipe, field->about.key, setting.substr(mark + 1)));
+  for (const std::string& text : settings) {
+    LUTHIER_TRY(const GivenSetting setting, setting_of(text));
+    if (!setting.is_of(choice.method)) continue;
+    LUTHIER_CHECK(set_field(recipe, setting.field->about.key, setting.value));
   }
   if (choice.four_bits && method_kind(choice.method).hangs_adapter()) {
     LUTHIER_CHECK(set_field(recipe, kFourBits, *choice.four_bits ? "true" : "false"));
@@ -100,16 +133,18 @@ Result<MethodTable> method_table(const ModelSummary& model, const Recipe& base,
   table.parameters = model.parameters;
   table.dtype = dtype;
   const std::int64_t element = dtype == "bfloat16" ? 2 : 4;
+  LUTHIER_CHECK(check_settings(base, choices, settings));
   for (const MethodChoice& choice : choices) {
-    LUTHIER_TRY(const Recipe recipe, recipe_of(base, choice, settings));
-    table.optimizer = recipe.training.optim;
+    const auto recipe = recipe_of(base, choice, settings);
     MethodRow row;
-    if (const Status filled = fill(row, model, recipe, element); !filled) {
+    const Status filled = recipe ? fill(row, model, *recipe, element) : Status(recipe.error());
+    if (!filled) {
       row = {};
       row.refused = filled.error();
     }
     row.method = choice.method;
-    row.four_bits = has_four_bits(recipe);
+    row.four_bits = recipe ? has_four_bits(*recipe) : choice.four_bits.value_or(false);
+    if (recipe) table.optimizer = recipe->training.optim;
     table.rows.push_back(std::move(row));
   }
   return table;

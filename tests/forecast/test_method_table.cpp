@@ -191,6 +191,33 @@ class TestMethodTable : public QObject {
       QVERIFY2(row.refused.has_value() || row.trained > 0, row.method.c_str());
     QVERIFY(!method_table(shape.model, {"adapter.rank=8"}, "float32").ok());
   }
+
+  /// What one method does not take is no reason against the others; what none takes is.
+  void a_value_of_some_methods() {
+    Shape shape;
+    add_llama(shape, 32000);
+    const std::vector<std::string> blocks{"adapter.r=0"};
+    QVERIFY(row_of(shape.model, "lora", blocks).refused);
+    QVERIFY(row_of(shape.model, "oft", blocks).trained > 0);
+    QVERIFY(row_of(shape.model, "full", blocks).trained > 0);
+    QVERIFY(!method_table(shape.model, {"adapter.r=many"}, "float32").ok());
+    QVERIFY(!method_table(shape.model, {"adapter.r"}, "float32").ok());
+  }
+
+  void what_plugs_have_together_is_counted_once() {
+    Shape shape;
+    add_llama(shape, 32000);
+    const std::vector<std::string> queries{"adapter.target_modules=[q_proj]"};
+    const MethodRow saved = row_of(shape.model, "vera", queries);
+    const std::int64_t pair = 4 * 256 * (4096 + 4096);  // rank 256 between 4096 and 4096
+    QCOMPARE(saved.adapter, 4 * saved.trained + pair);
+    QCOMPARE(saved.file, saved.adapter);
+    std::vector<std::string> drawn = queries;
+    drawn.push_back("adapter.save_projection=false");
+    const MethodRow again = row_of(shape.model, "vera", drawn);
+    QCOMPARE(again.adapter, saved.adapter);
+    QCOMPARE(again.file, 4 * again.trained);
+  }
 };
 
 QTEST_APPLESS_MAIN(TestMethodTable)
