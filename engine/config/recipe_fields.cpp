@@ -120,9 +120,7 @@ Tables build_tables() {
   add(choice("adapter.bias", "Biases",
              "Which of the base's biases train beside the adapter: none, all, or those of the "
              "modules that have one (METHOD_only, as in lora_only).",
-             {"none", "all", "lora_only", "vera_only", "oft_only", "boft_only", "hra_only",
-              "fourier_only"},
-             LUTHIER_FIELD(adapter.bias))
+             {"none", "all", "lora_only"}, LUTHIER_FIELD(adapter.bias))
           .advanced());
   add(text(Type::Path, "adapter.init_from", "Start from adapter",
            "A PEFT adapter's folder to go on from; its settings replace the ones here.",

@@ -144,22 +144,25 @@ void write_own_settings(const Kind& kind, const AdapterSettings& settings, Json&
 
 namespace {
 
+constexpr const char* kBiasSetting = "adapter.bias";
+
 /// The settings of `kind` that stand in a config under their own names.
 std::vector<const RecipeField*> plain_fields(const Kind& kind) {
   std::vector<const RecipeField*> plain;
   for (const std::string& key : kind.shares) {
     const bool elsewhere = key == "adapter.target_modules" || key == "adapter.exclude_modules" ||
-                           key == "adapter.modules_to_save" || key == "adapter.init_from" ||
-                           key == "adapter.bias";
+                           key == "adapter.modules_to_save" || key == "adapter.init_from";
     if (const RecipeField* field = exact_field(key); field && !elsewhere) plain.push_back(field);
   }
-  for (const RecipeField& field : kind.fields) plain.push_back(&field);
+  for (const RecipeField& field : kind.fields)
+    if (field.about.key != kBiasSetting) plain.push_back(&field);
   return plain;
 }
 
 /// Whether the base's biases can train under a kind.
 bool has_biases(const Kind& kind) {
-  return std::find(kind.shares.begin(), kind.shares.end(), "adapter.bias") != kind.shares.end();
+  const auto is = [](const RecipeField& field) { return field.about.key == kBiasSetting; };
+  return std::any_of(kind.fields.begin(), kind.fields.end(), is);
 }
 
 /// PEFT takes METHOD_only by its end, whatever stands before that.

@@ -124,6 +124,11 @@ class TestKinds : public QObject {
     QVERIFY(set_field(recipe, "strategy", "lokr").ok());
     QVERIFY(refused("adapter.init_weights", "lycoris").empty());
     QCOMPARE(as_chosen("adapter.init_weights", recipe)->choices.size(), std::size_t{3});
+    QVERIFY(set_field(recipe, "strategy", "vera").ok());
+    QVERIFY(!refused("adapter.bias", "lora_only").empty());
+    QVERIFY(refused("adapter.bias", "vera_only").empty());
+    QVERIFY(set_field(recipe, "strategy", "boft").ok());
+    QCOMPARE(recipe.adapter.bias, std::string("none"));
     QVERIFY(!as_chosen("adapter.nothing", recipe));
     // Each way has the row's key, type and label, which messages call it by, and is its kind's.
     for (const RecipeField& other : fields_otherwise()) {

@@ -92,6 +92,19 @@ inline Row init_weights(const char* help, const std::vector<std::string>& words)
       .advanced();
 }
 
+/// adapter.bias; `own`: what PEFT calls the biases of the modules that have an adapter here.
+inline Row biases(const char* own) {
+  Row row = describe(Type::Choice, "adapter.bias", "Biases",
+                     "Which of the base's biases train beside the adapter: none, all, or those of "
+                     "the modules that have one (METHOD_only, as in lora_only).");
+  row.field.about.choices = {"none", "all", own};
+  row.field.read = [](const Recipe& recipe) { return Json(recipe.adapter.bias); };
+  row.field.write = [](Recipe& recipe, const Json& value) {
+    recipe.adapter.bias = value.get<std::string>();
+  };
+  return std::move(row).advanced();
+}
+
 inline Row use_effective_conv2d() {
   return kind_boolean("adapter.use_effective_conv2d", "Effective convolutions",
                       "Of convolutions alone, which these methods do not adapt here.", false)
@@ -99,17 +112,3 @@ inline Row use_effective_conv2d() {
 }
 
 }  // namespace luthier::rows
-
-namespace luthier {
-
-/// adapter.bias is none, all or what PEFT calls the wrapped modules' under this method: `own`.
-inline Status check_bias(const Recipe& recipe, const std::string& own) {
-  const std::string& bias = recipe.adapter.bias;
-  const bool known = bias == "none" || bias == "all" || bias == own;
-  if (known || !recipe.adapter.init_from.empty()) return {};
-  return cross_fault("adapter.bias",
-                     "is " + bias + ", which " + recipe.strategy + " does not know.",
-                     "Write one of none, all, " + own + ".");
-}
-
-}  // namespace luthier

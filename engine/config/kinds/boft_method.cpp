@@ -10,7 +10,6 @@ namespace {
 
 /// As PEFT demands it: one says the other.
 Status check_boft(const Recipe& recipe) {
-  LUTHIER_CHECK(check_bias(recipe, "boft_only"));
   LUTHIER_CHECK(check_layers_of(recipe));
   const bool by_number = recipe.adapter.more.integer("adapter.boft_block_num") > 0,
              by_size = recipe.adapter.more.integer("adapter.boft_block_size") > 0;
@@ -49,9 +48,9 @@ MethodKind boft_method_kind() {
                               "Share of the blocks that are not turned while training.", 0)
                 .at_least(0)
                 .below(1),
-            rows::layers_to_transform(), rows::layers_pattern()}),
-       {"adapter.bias", "adapter.target_modules", "adapter.exclude_modules",
-        "adapter.modules_to_save", "adapter.init_from"},
+            rows::biases("boft_only"), rows::layers_to_transform(), rows::layers_pattern()}),
+       {"adapter.target_modules", "adapter.exclude_modules", "adapter.modules_to_save",
+        "adapter.init_from"},
        {{"training.learning_rate", 1e-3}},
        check_boft}};
   kind.peft_type = "BOFT";

@@ -6,16 +6,6 @@
 
 namespace luthier {
 
-namespace {
-
-/// PEFT's word for its biases is fourier_only.
-Status check_fourierft(const Recipe& recipe) {
-  LUTHIER_CHECK(check_bias(recipe, "fourier_only"));
-  return check_layers_of(recipe);
-}
-
-}  // namespace
-
 MethodKind fourierft_method_kind() {
   MethodKind kind{
       {"fourierft",
@@ -40,11 +30,11 @@ MethodKind fourierft_method_kind() {
                 .at_least(0)
                 .at_most(4294967295.0)
                 .advanced(),
-            rows::layers_to_transform(), rows::layers_pattern()}),
-       {"adapter.bias", "adapter.target_modules", "adapter.exclude_modules",
-        "adapter.modules_to_save", "adapter.init_from"},
+            rows::biases("fourier_only"), rows::layers_to_transform(), rows::layers_pattern()}),
+       {"adapter.target_modules", "adapter.exclude_modules", "adapter.modules_to_save",
+        "adapter.init_from"},
        {{"training.learning_rate", 1e-2}, {"adapter.n_frequency", 1000}},
-       check_fourierft}};
+       check_layers_of}};
   kind.peft_type = "FOURIERFT";
   return kind;
 }

@@ -6,30 +6,22 @@
 
 namespace luthier {
 
-namespace {
-
-Status check_hra(const Recipe& recipe) {
-  LUTHIER_CHECK(check_bias(recipe, "hra_only"));
-  return check_layers_of(recipe);
-}
-
-}  // namespace
-
 MethodKind hra_method_kind() {
   MethodKind kind{
       {"hra",
        "Each layer's input goes through a chain of mirrors that train.",
-       rows::fields_of({rows::rank("Mirrors in each chain; of an even number each stands twice at "
-                                   "first, so that the chain does nothing."),
-                        rows::kind_boolean(
-                            "adapter.apply_GS", "Mirrors at right angles",
-                            "The mirrors are made orthogonal to one another (Gram-Schmidt).", false)
-                            .advanced(),
-                        rows::layers_to_transform(), rows::layers_pattern()}),
-       {"adapter.bias", "adapter.target_modules", "adapter.exclude_modules",
-        "adapter.modules_to_save", "adapter.init_from"},
+       rows::fields_of(
+           {rows::rank("Mirrors in each chain; of an even number each stands twice at "
+                       "first, so that the chain does nothing."),
+            rows::kind_boolean("adapter.apply_GS", "Mirrors at right angles",
+                               "The mirrors are made orthogonal to one another (Gram-Schmidt).",
+                               false)
+                .advanced(),
+            rows::biases("hra_only"), rows::layers_to_transform(), rows::layers_pattern()}),
+       {"adapter.target_modules", "adapter.exclude_modules", "adapter.modules_to_save",
+        "adapter.init_from"},
        {{"training.learning_rate", 1e-3}, {"adapter.r", 8}},
-       check_hra}};
+       check_layers_of}};
   kind.peft_type = "HRA";
   return kind;
 }

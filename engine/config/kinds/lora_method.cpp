@@ -54,7 +54,6 @@ Status check_loftq_bits(const AdapterSettings& adapter) {
 
 Status check_lora(const Recipe& recipe) {
   using Kind = ModuleSelector::Kind;
-  LUTHIER_CHECK(check_bias(recipe, "lora_only"));
   if (recipe.adapter.init_from.empty()) {
     LUTHIER_CHECK(check_lora_together(recipe.adapter));
     LUTHIER_CHECK(check_lora_weights(recipe));

@@ -10,7 +10,6 @@ namespace {
 
 /// As PEFT demands it: one says the other.
 Status check_oft(const Recipe& recipe) {
-  LUTHIER_CHECK(check_bias(recipe, "oft_only"));
   LUTHIER_CHECK(check_layers_of(recipe));
   const bool by_number = recipe.adapter.r > 0,
              by_size = recipe.adapter.more.integer("adapter.oft_block_size") > 0;
@@ -57,9 +56,9 @@ MethodKind oft_method_kind() {
                 .at_most(64)
                 .advanced(),
             rows::module_dropout("PEFT reads it and drops nothing, and so it is here."),
-            rows::layers_to_transform(), rows::layers_pattern()}),
-       {"adapter.bias", "adapter.target_modules", "adapter.exclude_modules",
-        "adapter.modules_to_save", "adapter.init_from"},
+            rows::biases("oft_only"), rows::layers_to_transform(), rows::layers_pattern()}),
+       {"adapter.target_modules", "adapter.exclude_modules", "adapter.modules_to_save",
+        "adapter.init_from"},
        {{"training.learning_rate", 1e-3}, {"adapter.r", 0}},
        check_oft}};
   kind.peft_type = "OFT";

@@ -6,15 +6,6 @@
 
 namespace luthier {
 
-namespace {
-
-Status check_vera(const Recipe& recipe) {
-  LUTHIER_CHECK(check_bias(recipe, "vera_only"));
-  return check_layers_of(recipe);
-}
-
-}  // namespace
-
 MethodKind vera_method_kind() {
   MethodKind kind{
       {"vera",
@@ -43,10 +34,10 @@ MethodKind vera_method_kind() {
                 .at_least(-1e6)
                 .at_most(1e6)
                 .advanced(),
-            rows::layers_to_transform(), rows::layers_pattern()}),
-       {"adapter.bias", "adapter.target_modules", "adapter.modules_to_save", "adapter.init_from"},
+            rows::biases("vera_only"), rows::layers_to_transform(), rows::layers_pattern()}),
+       {"adapter.target_modules", "adapter.modules_to_save", "adapter.init_from"},
        {{"training.learning_rate", 4e-3}, {"adapter.r", 256}},
-       check_vera}};
+       check_layers_of}};
   kind.peft_type = "VERA";
   return kind;
 }
