@@ -14,6 +14,19 @@
 
 namespace luthier::test {
 
+/// How `function` changes where `input`, which is then as before, goes `far` along `direction`, and
+/// back, for each unit of the way.
+inline double central_slope(const std::function<torch::Tensor()>& function, torch::Tensor input,
+                            const torch::Tensor& direction, double far) {
+  const torch::Tensor start = input.clone();
+  input.copy_(start + far * direction);
+  const double above = function().item<double>();
+  input.copy_(start - far * direction);
+  const double below = function().item<double>();
+  input.copy_(start);
+  return (above - below) / (2 * far);
+}
+
 /// How far autograd's slope of `function` (a scalar of what `inputs` hold) is off at worst, along
 /// `directions` for each input, as a share of the slope's size. `step` is of an input's own size.
 inline double slope_error(const std::vector<torch::Tensor>& inputs,
@@ -27,21 +40,14 @@ inline double slope_error(const std::vector<torch::Tensor>& inputs,
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!gradients[i].defined()) continue;  // it took no part
     torch::Tensor input = inputs[i].detach();
-    const torch::Tensor start = input.clone();
-    const double size = std::max(start.norm().item<double>(), 1e-2);
+    const double size = std::max(input.norm().item<double>(), 1e-2);
     for (int k = 0; k < directions; ++k) {
       // partly along the gradient, so that the slope is never small
-      torch::Tensor direction = torch::randn_like(start);
+      torch::Tensor direction = torch::randn_like(input);
       direction = direction / direction.norm() + gradients[i] / (gradients[i].norm() + 1e-30);
       direction = direction / direction.norm();
-      const double far = step * size;
-      input.copy_(start + far * direction);
-      const double above = function().item<double>();
-      input.copy_(start - far * direction);
-      const double below = function().item<double>();
-      input.copy_(start);
       const double got = (gradients[i].to(torch::kFloat64) * direction).sum().item<double>();
-      const double wanted = (above - below) / (2 * far);
+      const double wanted = central_slope(function, input, direction, step * size);
       worst = std::max(worst, std::abs(got - wanted) / std::max(std::abs(wanted), 1e-12));
     }
   }
