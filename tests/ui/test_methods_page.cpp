@@ -332,7 +332,8 @@ void TestMethodsPage::a_stop_ends_the_series() {
 void TestMethodsPage::words_follow_the_language() {
   Language::instance().choose(QStringLiteral("ko"));
   const auto back = qScopeGuard([] { Language::instance().choose(QStringLiteral("en")); });
-  QCOMPARE(person_->find<QPushButton>("useMethod")->text(), QStringLiteral("이 방식 쓰기(&U)"));
+  WAIT_UNTIL_EQUAL(person_->find<QPushButton>("useMethod")->text(),
+                   QStringLiteral("이 방식 쓰기(&U)"));
   static const QRegularExpression english(QStringLiteral("[a-z]{3,} [a-z]{2,} [a-z]{3,}"));
   for (const QAbstractItemModel* each :
        {table()->model(), person_->find<QTableView>("shortRunTable")->model()}) {
