@@ -96,7 +96,7 @@ QWidget* ShortRunsPanel::make_results() {
     stop_->setToolTip(tr("Ends the run that trains without saving it, and those that wait"));
     results_->setAccessibleName(tr("What the short runs came to"));
     fit_column(results_, ShortRunModel::Method,
-               {method_label("prompt_tuning", true) + QStringLiteral("    ")});
+               {method_label("adalora", true) + QStringLiteral("    ")});
     fit_column(results_, ShortRunModel::State, {state_text("finished"), state_text("running")});
     fit_column(results_, ShortRunModel::StepTime, {QStringLiteral("8,888 ms")});
     fit_column(results_, ShortRunModel::Speed, {QStringLiteral("88,888")});
