@@ -40,7 +40,7 @@ std::string count_text(std::int64_t count) {
 
 std::string cells(const std::string& first, const std::vector<std::string>& rest) {
   char cell[64];
-  std::snprintf(cell, sizeof cell, "%-16s", first.c_str());
+  std::snprintf(cell, sizeof cell, "%-22s", first.c_str());
   std::string line = cell;
   for (const std::string& each : rest) {
     std::snprintf(cell, sizeof cell, "%11s", each.c_str());
