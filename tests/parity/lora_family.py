@@ -31,9 +31,11 @@ from report import LOGITS
 
 
 def loftq_on_the_cpu():
-    """PEFT's own lines; it has them run on a GPU."""
-    names = dict(vars(loftq_utils))
-    exec(inspect.getsource(loftq_utils.loftq_init).replace('"cuda"', '"cpu"'), names)
+    """PEFT's own lines, which it has run on a GPU. On a CPU bitsandbytes unpacks four bits wrongly
+    where a block goes on into the next row; the numbers are those that its codes stand for."""
+    lines = inspect.getsource(loftq_utils.loftq_init).replace('"cuda"', '"cpu"')
+    names = dict(vars(loftq_utils), unpacked=quantized.dequantized)
+    exec(lines.replace("bnb.functional.dequantize_4bit(", "unpacked("), names)
     return names["loftq_init"]
 
 
