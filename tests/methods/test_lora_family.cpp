@@ -370,10 +370,10 @@ class TestLoraFamily : public QObject {
     LoadedModel loaded = base_.load();
     const Tensor plain = logits_of(*loaded.model);
     const auto answer = [&](const QStringList& set) {
-      const auto adapter =
-          fresh(loaded, recipe(QStringList{"adapter.target_modules=[q_proj, down_proj]",
-                                           "adapter.init_lora_weights=loftq"}
-                               << set));
+      const auto adapter = fresh(
+          loaded, recipe(QStringList{"adapter.target_modules=.*language_model.*(q_proj|down_proj)",
+                                     "adapter.init_lora_weights=loftq"}
+                         << set));
       adapter->activate();
       const Tensor logits = logits_of(*loaded.model);
       adapter->deactivate();
