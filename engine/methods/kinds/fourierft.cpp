@@ -81,10 +81,29 @@ Tensor drawn_places(std::int64_t numbers, std::int64_t count, std::uint64_t seed
   return known[key] = order.slice(0, 0, count).clone();
 }
 
-/// In the backward: the matrix, its gradient, this as complex numbers and their transform.
+/// In the backward: the matrix, its gradient, and half of that one's transform on its way through
+/// both dimensions.
 void fourierft_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
                      const AdapterSettings&) {
-  share.made_floats = 6 * module.shape[0] * module.shape[1];
+  share.made_floats = 5 * module.shape[0] * module.shape[1];
+}
+
+/// The real part of a real spectrum's inverse transform is that of its mean with its mirror image,
+/// half of which says all: numbers of an array [out, in / 2 + 1] and which coefficient, halved, goes
+/// to each.
+struct HalfSpectrum {
+  Tensor places, sources;  ///< int64 of one length
+};
+
+HalfSpectrum half_spectrum(const Tensor& places, std::int64_t out, std::int64_t in) {
+  const std::int64_t columns = in / 2 + 1;
+  const Tensor row = at::floor_divide(places, in), column = at::remainder(places, in);
+  const Tensor mirrored_row = at::remainder(out - row, out),
+               mirrored = at::remainder(in - column, in);
+  const Tensor there = at::cat({column, mirrored}) < columns;
+  const Tensor all = at::cat({row * columns + column, mirrored_row * columns + mirrored});
+  const Tensor source = at::arange(places.size(0), places.options()).repeat({2});
+  return {all.masked_select(there), source.masked_select(there)};
 }
 
 Adapter::Hung hang_fourierft(Ports& ports, const ModuleToHang& to,
@@ -95,13 +114,16 @@ Adapter::Hung hang_fourierft(Ports& ports, const ModuleToHang& to,
       drawn_places(out * in, to.scale.rank,
                    static_cast<std::uint64_t>(own.integer("adapter.random_loc_seed")))
           .to(tensors[0].device());
-  const auto make = [places, out, in,
+  const auto make = [half = half_spectrum(places, out, in), out, in,
                      scaling = own.number("adapter.scaling")](const std::vector<Tensor>& trained) {
     const Tensor& spectrum = trained[0];
-    const Tensor dense = torch::zeros({out * in}, spectrum.options().requires_grad(false))
-                             .scatter(0, places, spectrum)
-                             .view({out, in});
-    return at::real(at::fft_ifft2(dense)).mul(scaling);
+    const std::int64_t columns = in / 2 + 1;
+    const Tensor halved = spectrum.index_select(0, half.sources).mul(scaling / 2);
+    const Tensor dense = torch::zeros({out * columns}, spectrum.options().requires_grad(false))
+                             .index_add(0, half.places, halved)
+                             .view({out, columns});
+    const std::int64_t size[] = {out, in};
+    return at::fft_irfft2(dense, at::IntArrayRef(size));
   };
   return hang_delta(ports, to, tensors, make);
 }
