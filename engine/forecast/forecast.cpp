@@ -193,7 +193,6 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   if (hung) parts.optimizer += 4 * hung->course_floats * parameters;
   GradientBytes gradients;
   gradients.all = parts.gradients;
-  if (course_reaches) gradients.standing = gradients.all;  // its term's come first
   if (!terms.checkpointing) gradients.parts = static_cast<std::int64_t>(count_parts(part_of));
   gradients.stepping = step_bytes(trained, recipe, terms.element);
   if (accumulates) {
