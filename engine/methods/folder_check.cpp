@@ -2,6 +2,7 @@
 #include "engine/methods/folder_check.h"
 
 #include "engine/methods/build_adapter.h"
+#include "engine/methods/layer_choice.h"
 
 namespace luthier {
 
@@ -53,7 +54,9 @@ Status check_contents(const ModuleMethod& method, const std::vector<ModelModule>
   chooses.alpha_pattern.clear();
   const auto chosen = method.select(modules, head, chooses);
   if (!chosen) {
-    const bool of_layers = chosen.error().where.starts_with("adapter.layers_");
+    // A list of layers that is not there chooses nothing, in PEFT too; a layer that is not, is
+    // lost.
+    const bool of_layers = chosen.error().where == kLayers;
     return of_layers ? Status(chosen.error()) : check_matches(settings, found);
   }
   std::set<std::string> names;

@@ -170,6 +170,9 @@ class TestAdapterFolders : public QObject {
     const auto adapter = load_adapter(loaded, folder);
     QVERIFY2(adapter, adapter ? "" : adapter.error().sentence().c_str());
     QCOMPARE(adapter.value()->tensors().size(), std::size_t{2});
+    // A list of layers that this model has not chooses nothing, and PEFT takes it.
+    change_config(folder, "layers_pattern", {"layers", "blocks"});
+    QVERIFY(load_adapter(loaded, folder));
     fs::create_directories(base.root() / "again");
     QVERIFY(adapter.value()->save(base.root() / "again", "base"));
     const Json config = *read_json_file(base.root() / "again" / "adapter_config.json");

@@ -101,7 +101,7 @@ DELTA = {
                         targets=[*SOME, "fc1"]),
     "loha-layers": kind("loha", LoHaConfig, r=3, layers_to_transform=[0], determined=("w2_b",)),
     "lokr-layers": kind("lokr", LoKrConfig, r=2, layers_to_transform=[1], determined=("w1",),
-                        layers_pattern=["layers", "blocks"]),
+                        layers_pattern=["layers"]),
     "oft-layers": kind("oft", OFTConfig, oft_block_size=8, spread=0.05, layers_to_transform=[0],
                        bias="oft_only", determined=("oft", "bias"), targets=[*SOME, "fc2"]),
     "boft-layers": kind("boft", BOFTConfig, spread=0.2, around_one="boft_s", bias="boft_only",
