@@ -359,12 +359,20 @@ class TestHostileAdapters : public QObject {
                                    {{"q_proj", std::int64_t{1} << 40}}};
     std::vector<std::string> keys;
     for (const auto& [key, value] : config.items()) keys.push_back(key);
-    for (const SettingField& field : find_method(strategy.toStdString()).value()->fields())
-      keys.emplace_back(field.name);
+    std::set<std::string> harmless;  // which nothing reads: two values do
+    std::vector<SettingField> known = find_method(strategy.toStdString()).value()->fields();
+    known.insert(known.end(), common_fields().begin(), common_fields().end());
+    for (const SettingField& field : known) {
+      if (field.use == SettingField::Use::Harmless)
+        harmless.insert(field.name);
+      else
+        keys.emplace_back(field.name);
+    }
     int taken = 0, said = 0;
     QStringList faults;
     for (const std::string& key : std::set<std::string>(keys.begin(), keys.end())) {
       for (const Json& value : values) {
+        if (harmless.contains(key) && &value - values.data() >= 2) continue;
         Json changed = config;
         changed[key] = value;
         write_text(folder / kConfig, changed.dump());
@@ -375,6 +383,7 @@ class TestHostileAdapters : public QObject {
           const bool named = read.error().code == ErrorCode::Input &&
                              sentence.find(folder.string()) != std::string::npos &&
                              (sentence.find(key) != std::string::npos ||
+                              sentence.find("is not chosen here") != std::string::npos ||
                               sentence.find(".safetensors") != std::string::npos);
           if (!named) faults << QString::fromStdString(what + ": " + sentence);
           ++said;
@@ -390,7 +399,7 @@ class TestHostileAdapters : public QObject {
     }
     QVERIFY(same_bytes(*loaded_->model, before_));
     QVERIFY2(faults.isEmpty(), qPrintable(faults.join('\n')));
-    QVERIFY2(taken > 20 && said > 10, qPrintable(QString("%1, %2").arg(taken).arg(said)));
+    QVERIFY2(taken > 8 && said > 10, qPrintable(QString("%1, %2").arg(taken).arg(said)));
   }
 
   /// A base with one layer less, or wider.
