@@ -15,16 +15,6 @@ TrainedShare trained_within(const StepTerms& terms, const torch::nn::Module& mod
   return share;
 }
 
-namespace {
-
-/// The CPU drops out and adds in one pass, or where the numbers lie (nn/low_rank_loops).
-std::int64_t input_copies(const StepTerms& terms, const TrainedShare& share) {
-  const std::int64_t most = terms.own_loops && terms.element == 4 ? 1 : 2;
-  return terms.cpu ? std::min(share.input_copies, most) : share.input_copies;
-}
-
-}  // namespace
-
 ProductsCost products_cost(const StepTerms& terms, std::initializer_list<Linear> linears,
                            std::int64_t rows) {
   TrainedShare share;
@@ -32,7 +22,8 @@ ProductsCost products_cost(const StepTerms& terms, std::initializer_list<Linear>
   const bool keeps = share.trains && share.keeps_input;
   return {share.trains, keeps ? terms.block(rows * (*linears.begin())->in_features()) : 0,
           terms.block(rows * share.row_numbers) + terms.block(share.kept_numbers),
-          input_copies(terms, share),
+          // The CPU drops out and adds in one pass.
+          terms.cpu ? std::min<std::int64_t>(share.input_copies, 2) : share.input_copies,
           terms.floats(share.made_floats) + terms.block(rows * share.row_work) +
               (terms.element < 4 ? terms.floats(rows * share.row_floats) : 0)};
 }
