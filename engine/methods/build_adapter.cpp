@@ -21,6 +21,17 @@ std::string config_beside(const SafetensorsFile& file) {
   return (file.path().parent_path() / Adapter::kConfigFile).string() + ": ";
 }
 
+/// The folder's patterns; what is wrong with one is said of the field as the method calls it.
+Result<ScalePatterns> scales_of(const ModuleMethod& method, const AdapterSettings& settings,
+                                const SafetensorsFile& file) {
+  auto scales = ScalePatterns::compile(settings, config_beside(file));
+  if (scales) return scales;
+  Error error = scales.error();
+  if (error.where == config_beside(file) + "rank_pattern")
+    error.where = config_beside(file) + method.rank_pattern;
+  return error;
+}
+
 constexpr std::string_view kBias = ".bias";
 
 /// Whether a tensor is a bias that trains by itself, not with the module that it belongs to.
@@ -492,7 +503,7 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
   const ModuleMethod& of_modules = *method.of_modules;
   const std::string where = file.path().string();
   Builder builder(method, base, settings);
-  LUTHIER_TRY(const ScalePatterns scales, ScalePatterns::compile(settings, config_beside(file)));
+  LUTHIER_TRY(const ScalePatterns scales, scales_of(of_modules, settings, file));
   LUTHIER_TRY(AdapterTensors tensors,
               sort_adapter_tensors(file, *base.family, all_suffixes(of_modules)));
   ModuleSelection selection;
@@ -552,7 +563,7 @@ Result<ModuleSelection> selection_of(const Method& method, const Family& family,
   LUTHIER_TRY(AdapterTensors tensors, sort_adapter_tensors(file, family, all_suffixes(of_modules)));
   const std::optional<FoundRows> rows = taken_rows(tensors);
   const std::vector<std::string> by_weight = of_modules.target_parameters(settings);
-  LUTHIER_TRY(const ScalePatterns scales, ScalePatterns::compile(settings, config_beside(file)));
+  LUTHIER_TRY(const ScalePatterns scales, scales_of(of_modules, settings, file));
   ModuleSelection selection;
   for (const ModelModule& module : modules) {
     const auto found = tensors.modules.find(of_modules.root_of(module));
