@@ -21,14 +21,14 @@ std::string config_beside(const SafetensorsFile& file) {
   return (file.path().parent_path() / Adapter::kConfigFile).string() + ": ";
 }
 
-/// The folder's patterns; what is wrong with one is said of the field as the method calls it.
+/// The folder's patterns, each fault said of the field as the method calls it.
 Result<ScalePatterns> scales_of(const ModuleMethod& method, const AdapterSettings& settings,
                                 const SafetensorsFile& file) {
-  auto scales = ScalePatterns::compile(settings, config_beside(file));
-  if (scales) return scales;
+  const std::string beside = config_beside(file);
+  auto scales = ScalePatterns::compile(settings, beside);
+  if (scales || scales.error().where != beside + "rank_pattern") return scales;
   Error error = scales.error();
-  if (error.where == config_beside(file) + "rank_pattern")
-    error.where = config_beside(file) + method.rank_pattern;
+  error.where = beside + method.rank_pattern;
   return error;
 }
 
@@ -550,7 +550,7 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
                            " that this method hangs on.",
                        where, "The adapter was made for another base.");
   }
-  LUTHIER_CHECK(builder.check_saved(selection.saved, tie, where));  // a copy may be one of them
+  LUTHIER_CHECK(builder.check_saved(selection.saved, tie, where));
   LUTHIER_CHECK(check_contents(of_modules, builder.ports().modules, builder.ports().head_name,
                                settings, contents));
   return builder.finish(selection);
