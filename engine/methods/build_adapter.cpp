@@ -27,9 +27,8 @@ Result<ScalePatterns> scales_of(const ModuleMethod& method, const AdapterSetting
   const std::string beside = config_beside(file);
   auto scales = ScalePatterns::compile(settings, beside);
   if (scales || scales.error().where != beside + "rank_pattern") return scales;
-  Error error = scales.error();
-  error.where = beside + method.rank_pattern;
-  return error;
+  const Error& fault = scales.error();
+  return input_error(fault.what, beside + method.rank_pattern, fault.hint);
 }
 
 constexpr std::string_view kBias = ".bias";
