@@ -239,11 +239,19 @@ void TestSettings::messages_move_nothing() {
                      ->findChild<Banner*>("banner", Qt::FindDirectChildrenOnly);
     QVERIFY(said);
     said->dismiss();
-    QTest::qWait(20);
+    const auto seen = [&] {
+      QList<QPair<QWidget*, QRect>> all;
+      for (QWidget* widget : window_->page(static_cast<PageId>(page))->findChildren<QWidget*>())
+        if (widget->isVisible() && !said->isAncestorOf(widget))
+          all << qMakePair(widget, QRect(widget->mapTo(window_.get(), QPoint()), widget->size()));
+      return all;
+    };
+    // A page may still be laid out for what it was shown with (a table that comes by an event).
     QList<QPair<QWidget*, QRect>> shown;
-    for (QWidget* widget : window_->page(static_cast<PageId>(page))->findChildren<QWidget*>())
-      if (widget->isVisible() && !said->isAncestorOf(widget))
-        shown << qMakePair(widget, QRect(widget->mapTo(window_.get(), QPoint()), widget->size()));
+    do {
+      shown = seen();
+      QTest::qWait(200);
+    } while (shown != seen());
     said->show_text(Banner::Kind::Error,
                     QString(300, QLatin1Char('x')) + QStringLiteral(" and words"));
     QTest::qWait(50);
