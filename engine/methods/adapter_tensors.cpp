@@ -4,6 +4,7 @@
 #include <set>
 #include <string_view>
 
+#include "engine/base/text.h"
 #include "engine/models/stored_tensor.h"
 
 namespace luthier {
@@ -80,6 +81,23 @@ Result<torch::Tensor> read_adapter_tensor(const TensorView& view, const std::str
           " values are not finite (NaN or infinite).",
       place,
       "Nothing can be answered with them: take an earlier checkpoint of the run that made them.");
+}
+
+Result<torch::Tensor> read_adapter_tensor(const TensorView& view,
+                                          const std::vector<std::int64_t>& shape,
+                                          const std::string& place) {
+  if (view.info.shape == shape) return read_adapter_tensor(view, place);
+  return input_error(
+      "The shape is " + shape_text(view.info.shape) + ", " + shape_text(shape) + " is expected.",
+      place,
+      "The adapter was made for another base, or the folder's two files do not "
+      "belong together.");
+}
+
+Error no_place_for(const std::string& place) {
+  return input_error("The base has no place for this tensor.", place,
+                     "The adapter was made for another base, or by another method than its "
+                     "adapter_config.json says.");
 }
 
 }  // namespace luthier

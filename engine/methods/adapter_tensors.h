@@ -15,7 +15,7 @@
 
 namespace luthier {
 
-/// What stands before a module\'s name in the files of PEFT.
+/// What stands before a module's name in the files of PEFT.
 inline constexpr std::string_view kPeftPrefix = "base_model.model.";
 
 struct AdapterTensors {
@@ -45,5 +45,11 @@ Result<AdapterTensors> sort_adapter_tensors(const SafetensorsFile& file, const F
 /// In float32 on the CPU. A number that is none would make every answer one: an Input error with
 /// the tensor's name.
 Result<torch::Tensor> read_adapter_tensor(const TensorView& view, const std::string& place);
+/// The same of a tensor that must have this shape.
+Result<torch::Tensor> read_adapter_tensor(const TensorView& view,
+                                          const std::vector<std::int64_t>& shape,
+                                          const std::string& place);
+/// A tensor of the file that stands for nothing in the base.
+Error no_place_for(const std::string& place);
 
 }  // namespace luthier

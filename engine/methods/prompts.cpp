@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/base/text.h"
 #include "engine/methods/adapter_tensors.h"
 
 namespace luthier {
@@ -60,21 +59,11 @@ Result<torch::Tensor> read_prompt(const SafetensorsFile& file, std::int64_t toke
   const std::string where = file.path().string();
   for (const auto& [key, info] : file.header().tensors) {
     if (key == kPromptKey) continue;
-    return input_error("The base has no place for this tensor.", where + ": " + key,
-                       "The adapter was made for another base, or by another method than its "
-                       "adapter_config.json says.");
+    return no_place_for(where + ": " + key);
   }
   const auto view = file.find(kPromptKey);
   if (!view) return input_error("The file holds no tensors.", where, "The adapter is empty.");
-  const std::vector<std::int64_t> expected{tokens, width};
-  if (view->info.shape != expected) {
-    return input_error("The shape is " + shape_text(view->info.shape) + ", " +
-                           shape_text(expected) + " is expected.",
-                       where + ": " + kPromptKey,
-                       "The adapter was made for another base, or the folder's two files do not "
-                       "belong together.");
-  }
-  return read_adapter_tensor(*view, where + ": " + kPromptKey);
+  return read_adapter_tensor(*view, {tokens, width}, where + ": " + kPromptKey);
 }
 
 Result<std::optional<std::vector<torch::Tensor>>> read_encoder(const SafetensorsFile& adapter,
@@ -91,14 +80,7 @@ Result<std::optional<std::vector<torch::Tensor>>> read_encoder(const Safetensors
     if (!view)
       return input_error("The tensor " + size.suffix + " is missing.", place,
                          "The file is incomplete.");
-    if (view->info.shape != size.shape) {
-      return input_error("The shape is " + shape_text(view->info.shape) + ", " +
-                             shape_text(size.shape) + " is expected.",
-                         place,
-                         "The adapter was made for another base, or the folder's two files do not "
-                         "belong together.");
-    }
-    LUTHIER_TRY(const torch::Tensor read, read_adapter_tensor(*view, place));
+    LUTHIER_TRY(const torch::Tensor read, read_adapter_tensor(*view, size.shape, place));
     tensors.push_back(read.to(device));
   }
   LUTHIER_CHECK(file.check_unchanged());

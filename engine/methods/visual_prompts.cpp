@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/base/text.h"
 #include "engine/methods/adapter_tensors.h"
 #include "engine/methods/prompts.h"
 #include "engine/models/cost.h"
@@ -156,9 +155,7 @@ Result<Adapter::Parts> visual_load(LoadedModel& base, const AdapterSettings& set
       return name == tower.key(size);
     });
     if (known) continue;
-    return input_error("The base has no place for this tensor.", where + ": " + key,
-                       "The adapter was made for another base, or by another method than its "
-                       "adapter_config.json says.");
+    return no_place_for(where + ": " + key);
   }
   std::vector<Tensor> tensors;
   for (const TensorSize& size : sizes) {
@@ -166,14 +163,7 @@ Result<Adapter::Parts> visual_load(LoadedModel& base, const AdapterSettings& set
     const auto view = file.find(key);
     if (!view)
       return input_error("The tensor " + key + " is missing.", place, "The file is incomplete.");
-    if (view->info.shape != size.shape) {
-      return input_error("The shape is " + shape_text(view->info.shape) + ", " +
-                             shape_text(size.shape) + " is expected.",
-                         place,
-                         "The adapter was made for another base, or the folder's two files do not "
-                         "belong together.");
-    }
-    LUTHIER_TRY(Tensor read, read_adapter_tensor(*view, place));
+    LUTHIER_TRY(Tensor read, read_adapter_tensor(*view, size.shape, place));
     tensors.push_back(std::move(read));
   }
   return visual_parts_of(base, tower, settings, std::move(tensors));
