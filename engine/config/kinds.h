@@ -27,7 +27,7 @@ struct Kind {
   const char* name;                 ///< as the recipe writes it
   const char* help;                 ///< one sentence
   std::vector<RecipeField> fields;  ///< its own settings, in the order of a form; kinds may have
-                                    ///< one in common, the same for all of them
+                                    ///< one in common, each with its own range, choices and help
   std::vector<std::string> shares;  ///< keys of settings that it has together with other kinds
   std::vector<KindDefault> defaults;
   /// What is wrong across settings under this kind, before a run starts; null: nothing can be.

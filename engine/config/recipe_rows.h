@@ -49,14 +49,20 @@ Row kind_choice(const char* key, const char* label, const char* help, const std:
   return row;
 }
 
-template <class Access>
-Row integer(const char* key, const char* label, const char* help, Access access) {
-  Row row = describe(Type::Integer, key, label, help);
+/// A value that is always there, as its own JSON.
+template <class Value, class Access>
+Row plain(Type type, const char* key, const char* label, const char* help, Access access) {
+  Row row = describe(type, key, label, help);
   row.field.read = [access](const Recipe& recipe) { return Json(access(recipe)); };
   row.field.write = [access](Recipe& recipe, const Json& value) {
-    access(recipe) = value.get<std::int64_t>();
+    access(recipe) = value.get<Value>();
   };
   return row;
+}
+
+template <class Access>
+Row integer(const char* key, const char* label, const char* help, Access access) {
+  return plain<std::int64_t>(Type::Integer, key, label, help, access);
 }
 
 template <class Access>
@@ -92,22 +98,12 @@ Row zero_as_null(const char* key, const char* label, const char* help, Access ac
 
 template <class Access>
 Row number(const char* key, const char* label, const char* help, Access access) {
-  Row row = describe(Type::Number, key, label, help);
-  row.field.read = [access](const Recipe& recipe) { return Json(access(recipe)); };
-  row.field.write = [access](Recipe& recipe, const Json& value) {
-    access(recipe) = value.get<double>();
-  };
-  return row;
+  return plain<double>(Type::Number, key, label, help, access);
 }
 
 template <class Access>
 Row boolean(const char* key, const char* label, const char* help, Access access) {
-  Row row = describe(Type::Boolean, key, label, help);
-  row.field.read = [access](const Recipe& recipe) { return Json(access(recipe)); };
-  row.field.write = [access](Recipe& recipe, const Json& value) {
-    access(recipe) = value.get<bool>();
-  };
-  return row;
+  return plain<bool>(Type::Boolean, key, label, help, access);
 }
 
 template <class Access>

@@ -21,7 +21,6 @@
 #include "engine/forecast/card_room.h"
 #include "engine/forecast/trained.h"
 #include "engine/methods/adapter.h"
-#include "engine/methods/lora_settings.h"
 #include "engine/methods/method.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/packing.h"
@@ -144,9 +143,7 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   for (const TrainedModule& each : trained) {
     parameters += each.share.parameters;
     adapter += each.share.parameters * (!each.share.whole ? 4 : terms.element);
-    if (!each.share.whole && each.branch.empty() && each.module->type == "Linear")
-      adapter += stand_in_bytes(recipe.adapter, each.module->shape.at(0), each.module->shape.at(1),
-                                terms.element);
+    adapter += each.share.fixed_numbers * terms.element + each.share.fixed_bytes;
     // What a product keeps of them each time has no copy that stands.
     if (terms.element < 4 && makes_products(each))
       adapter += (each.share.parameters - each.share.kept_numbers) * terms.element;

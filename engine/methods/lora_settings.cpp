@@ -276,6 +276,21 @@ std::vector<TensorSize> lora_sizes(const ModelModule& module, const ModuleScale&
   return sizes;
 }
 
+namespace {
+
+/// loftq's start puts a weight of its own in the place of the base's.
+void add_stand_in(TrainedShare& share, const ModelModule& module, const AdapterSettings& settings) {
+  const std::int64_t rows = module.shape.at(0), columns = module.shape.at(1);
+  if (settings.more.integer("adapter.loftq_bits") == 8) {
+    share.fixed_numbers = rows * columns;
+    return;
+  }
+  const Json packing = loftq_packing(settings);
+  share.fixed_bytes = (*find_weight_kind(packing, ""))->bytes(rows, columns, packing);
+}
+
+}  // namespace
+
 void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                 const AdapterSettings& settings) {
   const bool tokens = module.token_embedding();
@@ -290,6 +305,7 @@ void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScal
     }
   }
   share.input_copies = settings.lora_dropout > 0 ? 3 : 1;
+  if (start == "loftq" && module.linear()) add_stand_in(share, module, settings);
 }
 
 Json loftq_packing(const AdapterSettings& settings) {
@@ -297,15 +313,6 @@ Json loftq_packing(const AdapterSettings& settings) {
   return {{"load_in_4bit", true},
           {"bnb_4bit_quant_type", "nf4"},
           {"bnb_4bit_compute_dtype", "auto"}};  // products are as the base's are
-}
-
-std::int64_t stand_in_bytes(const AdapterSettings& settings, std::int64_t rows,
-                            std::int64_t columns, std::int64_t element) {
-  if (settings.init_lora_weights != "loftq") return 0;
-  if (settings.more.integer("adapter.loftq_bits") == 8) return rows * columns * element;
-  const Json packing = loftq_packing(settings);
-  const auto kind = find_weight_kind(packing, "");
-  return (*kind)->bytes(rows, columns, packing);
 }
 
 bool lora_can_wrap(const ModelModule& module) {

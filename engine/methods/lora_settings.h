@@ -21,13 +21,9 @@ Json write_lora_settings(const AdapterSettings& settings);
 std::vector<TensorSize> lora_sizes(const ModelModule& module, const ModuleScale& scale,
                                    const AdapterSettings& settings);
 /// x·Aᵀ, and with dropout two more copies of the input in the backward; under DoRA the result that
-/// is rescaled, too.
+/// is rescaled, too; and the weight that a start puts in the place of the base's.
 void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                 const AdapterSettings& settings);
-/// Bytes of what a start puts in the place of a weight [rows, columns] of numbers of `element`
-/// bytes; 0: nothing.
-std::int64_t stand_in_bytes(const AdapterSettings& settings, std::int64_t rows,
-                            std::int64_t columns, std::int64_t element);
 /// Its packed numbers, as settings of quantization (loftq_bits).
 Json loftq_packing(const AdapterSettings& settings);
 /// Linear modules, convolutions of patches and the token embedding.

@@ -24,6 +24,9 @@ struct TrainedShare {
   std::int64_t input_copies = 1;  ///< temporaries of its product's backward, each like its input
   bool keeps_input = true;        ///< where it trains; what only scales a product's result does not
   std::int64_t kept_numbers = 0;  ///< of an activation's type, kept once, not row by row
+  // What stands as long as the plug does and takes no gradient.
+  std::int64_t fixed_numbers = 0;  ///< of a weight's type
+  std::int64_t fixed_bytes = 0;    ///< packed
   // What stands for a moment while its product's backward makes again what was not kept.
   std::int64_t made_floats = 0;  ///< float32 numbers, not row by row
   std::int64_t row_work = 0;     ///< numbers of an activation's type for each row

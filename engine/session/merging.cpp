@@ -3,10 +3,8 @@
 // written to a folder; and what of its rank an adapter uses.
 #include <unistd.h>
 
-#include "engine/base/text.h"
 #include "engine/compare/compare.h"
 #include "engine/compare/result_folder.h"
-#include "engine/device/failure.h"
 #include "engine/device/memory.h"
 #include "engine/methods/arithmetic/combine.h"
 #include "engine/methods/merge.h"
@@ -107,12 +105,7 @@ Status ModelWorker::answer_merged(const MergeRecipe& recipe, AnswerRequest asked
       proved.refused = proof.error();
     host_.emit(std::move(proved));
   } catch (const std::exception& failure) {
-    return device_failure(
-        failure,
-        machine_error("There is not enough memory to answer.", base_->folder.string(),
-                      "Ask for fewer new tokens, or fewer samples at a time."),
-        machine_error("Decoding failed: " + first_line(failure.what()), base_->folder.string()),
-        base_->model->device().str());
+    return answering_failure(failure);
   }
   return {};
 }

@@ -71,6 +71,8 @@ class ModelWorker {
   Status need_base() const;
   Result<Merge> make_merge(const MergeRecipe& recipe);
   Status need_plain_base() const;  ///< one that holds no merge
+  /// What stopped answers of the base, in a sentence.
+  Error answering_failure(const std::exception& failure) const;
   /// The base and adapters on it: the columns at these places, together.
   Status answer_by_base(Asking& asking, const std::vector<std::size_t>& places);
   /// By the checkpoint in `folder`, which stands in memory only for as long as that takes.

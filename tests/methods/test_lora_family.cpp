@@ -397,7 +397,11 @@ class TestLoraFamily : public QObject {
     const Tensor residual = std::get<1>(at::linalg_svd(w - once.weight.dense(torch::kFloat32)));
     QVERIFY(far(left(once)[0], residual[4]) < 1e-3);  // its four largest are gone
     QVERIFY(once.weight.packed() && once.weight.bytes() * 6 < linear->weight.bytes());
-    QCOMPARE(once.weight.bytes(), stand_in_bytes(settings, w.size(0), w.size(1), 4));
+    ModelModule module;
+    module.type = "Linear", module.shape = w.sizes().vec();
+    TrainedShare share;
+    lora_keeps(share, module, ModuleScale{}, settings);
+    QCOMPARE(once.weight.bytes(), share.fixed_numbers * 4 + share.fixed_bytes);
     settings.more.set_json("adapter.loftq_iter", "5");
     const LoftqStart often = loftq_start(linear->weight, settings, 4, true);
     QVERIFY(left(often).square().sum().item<double>() < left(once).square().sum().item<double>());
