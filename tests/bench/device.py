@@ -8,9 +8,9 @@ import os
 import sys
 from pathlib import Path
 
+import page
 from measure import run
 
-BEGIN, END = "<!-- device: begin -->", "<!-- device: end -->"
 MOST = {"8 B, LoRA": {"kernels": 4000, "bytes": 450e9}}  # of a step, by kernels of our own
 
 
@@ -66,10 +66,7 @@ def table(figures):
 
 
 def write(figures, docs):
-    page = docs / "bench.md"
-    before, rest = page.read_text().split(BEGIN)
-    _, after = rest.split(END)
-    page.write_text(f"{before}{BEGIN}\n{table(figures)}\n{END}{after}")
+    page.fill(docs, "device", table(figures))
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ import re
 import shutil
 import statistics
 
+import page
 from measure import Failed, environment, run
 from real import machine
 
-BEGIN, END = "<!-- forecast: begin -->", "<!-- forecast: end -->"
 STEPS = 3
 MEDIAN, WORST = 0.02, 0.05
 PARTS = ("weights", "adapter", "gradients", "optimizer")    # measured by themselves, too
@@ -263,12 +263,6 @@ def table(found):
 
 
 def write(found, docs):
-    page = docs / "bench.md"
-    before, rest = page.read_text().split(BEGIN)
-    _, after = rest.split(END)
-    about = found["machine"]
-    head = (f"Measured on {about['date']}: {about['processor']} "
-            f"({', '.join(about['instructions'])}), {about['threads']} threads. "
-            f"{len(found['combinations'])} combinations, median error "
-            f"{100 * found['median']:.2f} %, worst {100 * found['worst']:.2f} %; MiB.")
-    page.write_text(f"{before}{BEGIN}\n" + "\n".join([head, "", *table(found)]) + f"\n{END}{after}")
+    head = (f"{page.measured_on(found['machine'])} {len(found['combinations'])} combinations, "
+            f"median error {100 * found['median']:.2f} %, worst {100 * found['worst']:.2f} %; MiB.")
+    page.fill(docs, "forecast", "\n".join([head, "", *table(found)]))

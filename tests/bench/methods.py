@@ -6,10 +6,10 @@ how to read it; its table is made here."""
 import re
 import shutil
 
+import page
 from measure import DECODER, Failed, luthier_train, peft_train
 from real import machine
 
-BEGIN, END = "<!-- methods: begin -->", "<!-- methods: end -->"
 SPEED, MEMORY = 2.5, 0.35
 GIB = 2**30
 NORMS = r".*language_model.*(input_layernorm|post_attention_layernorm|\.norm)"
@@ -136,10 +136,4 @@ def table(found):
 
 
 def write(found, docs):
-    page = docs / "bench.md"
-    before, rest = page.read_text().split(BEGIN)
-    _, after = rest.split(END)
-    about = found["machine"]
-    head = (f"Measured on {about['date']}: {about['processor']} "
-            f"({', '.join(about['instructions'])}), {about['threads']} threads.")
-    page.write_text(f"{before}{BEGIN}\n" + "\n".join([head, "", *table(found)]) + f"\n{END}{after}")
+    page.fill(docs, "methods", "\n".join([page.measured_on(found["machine"]), "", *table(found)]))

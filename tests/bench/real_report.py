@@ -8,7 +8,8 @@ import math
 import sys
 from pathlib import Path
 
-BEGIN, END = "<!-- real: begin -->", "<!-- real: end -->"
+import page
+
 PICTURE = "real-sizes.svg"
 GIB = 2**30
 COLOURS = ("#1f6feb", "#d1480f", "#2b8a3e", "#8250df")
@@ -143,11 +144,7 @@ def tables(found):
 
 
 def write(found, docs: Path):
-    page = docs / "bench.md"
-    text = page.read_text()
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    page.write_text(f"{before}{BEGIN}\n{tables(found)}\n{END}{after}")
+    page.fill(docs, "real", tables(found))
     (docs / "pictures" / PICTURE).write_text(picture(found))
 
 

@@ -118,18 +118,10 @@ def bias_train_case(name):
         checkpoint = make_checkpoint(name, world.checkpoints)
         settings = train.DEFAULTS | dict(weight_decay=0.1, per_device_train_batch_size=2)
         messages = [resolved(row, world.inputs) for row in rows(9, without_picture=(2,))]
-        data = [checkpoint.example(row) for row in messages]
         write_rows(world.scratch / "train.jsonl", messages)
         model = with_biases(checkpoint)
         folder = bias_folder(model, world.scratch / "start")
-        path = train.recipe(world, Plan(name, strategy="bitfit"), settings, checkpoint, None)
-        path.write_text(path.read_text() + f"adapter: {{init_from: {folder}}}\n")
-        world.program.run("train", path)
-        log = train.trained_by_transformers(model, checkpoint.family.batch, data, [], settings,
-                                            world.scratch / "oracle")
-        run = world.scratch / "run"
-        train.compare_curves(result, train.curve(run), log)
-        got = load_file(run / "adapter" / "adapter_model.safetensors")
+        got = train.run_from(world, result, checkpoint, "bitfit", folder, model, messages, settings)
         for key, bias in biases_of(model).items():
             if not checkpoint.family.silent(key):
                 result.close(key, got.get(f"base_model.model.{key}"), bias.detach(), train.WEIGHTS,

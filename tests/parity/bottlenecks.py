@@ -163,16 +163,8 @@ def train_case(name, kind, act):
         folder, tensors = fresh(world, checkpoint, kind, act, messages)
         chosen = train.DEFAULTS | dict(per_device_train_batch_size=3, gradient_accumulation_steps=1,
                                        weight_decay=0.1, learning_rate=5e-3)
-        path = train.recipe(world, Plan(name, strategy="bottleneck"), chosen, checkpoint, None)
-        path.write_text(path.read_text() + f"adapter: {{init_from: {folder}}}\n")
-        world.program.run("train", path)
         model = Bottlenecks(checkpoint.model(), tensors, kind, act)
-        data = [checkpoint.example(row) for row in messages]
-        log = train.trained_by_transformers(model, checkpoint.family.batch, data, [], chosen,
-                                            world.scratch / "oracle")
-        run = world.scratch / "run"
-        train.compare_curves(result, train.curve(run), log)
-        got = load_file(run / "adapter" / FILE)
+        got = train.run_from(world, result, checkpoint, "bottleneck", folder, model, messages, chosen)
         for key, parameter in model.named().items():
             result.close(key, got.get(key), parameter.detach(), train.WEIGHTS, "adapter")
     return case

@@ -247,23 +247,15 @@ def train_case(name, kind, training=None):
         checkpoint = make_checkpoint(name, world.checkpoints)
         settings = train.DEFAULTS | KINDS[kind].training | (training or {})
         messages = [resolved(row, world.inputs) for row in rows(9, without_picture=(2,))]
-        data = [checkpoint.example(row) for row in messages]
         write_rows(world.scratch / "train.jsonl", messages)
         (world.scratch / "first.json").write_text(json.dumps({"messages": messages[0]}))
         model = start(checkpoint, kind)
         folder = write(model, kind, world.scratch / "start")
-        path = train.recipe(world, Plan(name, strategy=KINDS[kind].strategy), settings, checkpoint,
-                            None)
-        path.write_text(path.read_text() + f"adapter: {{init_from: {folder}}}\n")
-        world.program.run("train", path)
         model.train()
-        log = train.trained_by_transformers(model, checkpoint.family.batch, data, [], settings,
-                                            world.scratch / "oracle",
-                                            KINDS[kind].callbacks(model))
+        got = train.run_from(world, result, checkpoint, KINDS[kind].strategy, folder, model,
+                             messages, settings, KINDS[kind].callbacks(model))
         model.eval()
         run = world.scratch / "run"
-        train.compare_curves(result, train.curve(run), log)
-        got = load_file(run / "adapter" / "adapter_model.safetensors")
         wanted = get_peft_model_state_dict(model)
         if is_projected(kind):
             got |= load_file(run / "adapter" / "prompt_encoder.safetensors")

@@ -14,6 +14,7 @@ import adapters
 from checkpoints import make
 from conversations import resolved, rows, write_rows
 from families import FAMILIES
+from families.base import Plan
 from report import LOGITS, of
 
 CURVE, WEIGHTS = 3e-4, 2e-3
@@ -159,6 +160,20 @@ def compare_model(world, result, checkpoint, model, limit=WEIGHTS):
             slack = 0 if got[name].dtype == torch.float32 else {torch.bfloat16: 2 ** -8,
                                                                 torch.float16: 2 ** -11}[stored]
             result.close(name, got[name], wanted[name], limit + slack, "weights")
+
+
+def run_from(world, result, checkpoint, strategy, folder, model, messages, chosen, callbacks=()):
+    """A run of ours that begins with the adapter in `folder`, beside the Trainer's of `model`, which
+    stands for the same: their curves are compared. What our adapter's file holds then."""
+    path = recipe(world, Plan(checkpoint.name, strategy=strategy), chosen, checkpoint, None)
+    path.write_text(path.read_text() + f"adapter: {{init_from: {folder}}}\n")
+    world.program.run("train", path)
+    data = [checkpoint.example(row) for row in messages]
+    log = trained_by_transformers(model, checkpoint.family.batch, data, [], chosen,
+                                  world.scratch / "oracle", callbacks)
+    run = world.scratch / "run"
+    compare_curves(result, curve(run), log)
+    return load_file(run / "adapter" / "adapter_model.safetensors")
 
 
 def train_case(plan, optimizer=None):
