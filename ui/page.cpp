@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What every page says of a card that died: the same message needs the same button.
 #include "ui/page.h"
+
+#include <QVBoxLayout>
 
 #include "ui/widgets/banner.h"
 
 namespace luthier {
+
+QVBoxLayout* Page::make_layout() {
+  auto* layout = new QVBoxLayout(this);
+  layout->setContentsMargins(12, 12, 12, 12);
+  layout->setSpacing(8);
+  return layout;
+}
 
 bool Page::offer_anew(Banner* banner, const QString& run) {
   if (!workspace().device_lost()) return false;

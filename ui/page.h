@@ -6,6 +6,8 @@
 
 #include "ui/workspace.h"
 
+class QVBoxLayout;
+
 namespace luthier {
 
 class Banner;
@@ -39,6 +41,8 @@ class Page : public QWidget {
   void go_to(luthier::PageId page);
 
  protected:
+  /// The page's layout from top to bottom, with the gaps that all pages have.
+  QVBoxLayout* make_layout();
   /// Where the card died under the program: a button on the message that starts it anew, with this
   /// run to go on with. False where it did not.
   bool offer_anew(Banner* banner, const QString& run = {});

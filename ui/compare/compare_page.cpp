@@ -33,9 +33,7 @@ namespace luthier {
 
 ComparePage::ComparePage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
   comparison_ = new LiveComparison(workspace, this);
-  auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(12, 12, 12, 12);
-  layout->setSpacing(8);
+  auto* layout = make_layout();
   layout->addWidget(make_head());
   banner_ = new Banner(this);
   layout->addWidget(banner_);

@@ -10,7 +10,6 @@
 #include <QLineEdit>
 #include <QProgressBar>
 #include <QPushButton>
-#include <QSplitter>
 #include <QStackedWidget>
 #include <QTableView>
 #include <QTableWidget>
@@ -28,6 +27,7 @@
 #include "ui/widgets/card.h"
 #include "ui/widgets/empty_state.h"
 #include "ui/widgets/quiet_view.h"
+#include "ui/widgets/splitter.h"
 
 namespace luthier {
 
@@ -38,21 +38,15 @@ constexpr int kFindingsHeight = 220;  // what a few wrapped reasons need
 }  // namespace
 
 DataPage::DataPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
-  auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(12, 12, 12, 12);
-  layout->setSpacing(8);
+  auto* layout = make_layout();
   layout->addWidget(make_head());
   banner_ = new Banner(this);
   layout->addWidget(banner_);
   stack_ = new QStackedWidget(this);
   empty_ = new EmptyState(QStringLiteral("data"), QStringLiteral("emptyOpenData"), stack_);
   stack_->addWidget(empty_);
-  auto* splitter = new QSplitter(Qt::Horizontal, stack_);
-  splitter->setChildrenCollapsible(false);
-  splitter->setHandleWidth(8);
-  left_ = new QSplitter(Qt::Vertical, splitter);
-  left_->setChildrenCollapsible(false);
-  left_->setHandleWidth(8);
+  auto* splitter = new Splitter(Qt::Horizontal, stack_);
+  left_ = new Splitter(Qt::Vertical, splitter);
   left_->addWidget(make_rows());
   left_->addWidget(make_findings());
   left_->setStretchFactor(0, 3);

@@ -11,7 +11,6 @@
 #include <QPushButton>
 #include <QScrollArea>
 #include <QSignalBlocker>
-#include <QSplitter>
 #include <QStackedWidget>
 #include <QToolButton>
 #include <QVBoxLayout>
@@ -32,6 +31,7 @@
 #include "ui/widgets/card.h"
 #include "ui/widgets/empty_state.h"
 #include "ui/widgets/quiet_view.h"
+#include "ui/widgets/splitter.h"
 
 namespace luthier {
 
@@ -47,14 +47,10 @@ QString figure(double value) { return QString::number(value, 'e', 1); }
 
 MergePage::MergePage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
   merge_ = new LiveMerge(workspace, this);
-  auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(12, 12, 12, 12);
-  layout->setSpacing(8);
+  auto* layout = make_layout();
   banner_ = new Banner(this);
   layout->addWidget(banner_);
-  auto* splitter = new QSplitter(Qt::Horizontal, this);
-  splitter->setChildrenCollapsible(false);
-  splitter->setHandleWidth(8);
+  auto* splitter = new Splitter(Qt::Horizontal, this);
   splitter->addWidget(make_settings());
   splitter->addWidget(make_results());
   splitter->setStretchFactor(0, 0);
@@ -216,9 +212,7 @@ QWidget* MergePage::make_actions() {
 }
 
 QWidget* MergePage::make_results() {
-  auto* down = new QSplitter(Qt::Vertical, this);
-  down->setChildrenCollapsible(false);
-  down->setHandleWidth(8);
+  auto* down = new Splitter(Qt::Vertical, this);
   auto* card = new Card(down);
   samples_ = new QPushButton(card);
   samples_->setObjectName(QStringLiteral("mergeSamples"));

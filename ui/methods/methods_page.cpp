@@ -9,7 +9,6 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
-#include <QSplitter>
 #include <QStackedWidget>
 #include <QTableView>
 #include <QToolButton>
@@ -29,6 +28,7 @@
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/empty_state.h"
+#include "ui/widgets/splitter.h"
 
 namespace luthier {
 
@@ -40,18 +40,14 @@ const QString kAboutRuns = QStringLiteral("runs");
 }  // namespace
 
 MethodsPage::MethodsPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
-  auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(12, 12, 12, 12);
-  layout->setSpacing(8);
+  auto* layout = make_layout();
   layout->addWidget(make_head());
   banner_ = new Banner(this);
   layout->addWidget(banner_);
   stack_ = new QStackedWidget(this);
   empty_ = new EmptyState(QStringLiteral("methods"), QStringLiteral("emptyMethods"), stack_);
   stack_->addWidget(empty_);
-  auto* down = new QSplitter(Qt::Vertical, stack_);
-  down->setChildrenCollapsible(false);
-  down->setHandleWidth(8);
+  auto* down = new Splitter(Qt::Vertical, stack_);
   down->addWidget(make_table());
   short_runs_ = new ShortRunsPanel(workspace, *model_, down);
   down->addWidget(short_runs_);

@@ -29,9 +29,7 @@ constexpr int kUsualSteps = 20, kMostSteps = 100'000;
 }  // namespace
 
 ShortRunsPanel::ShortRunsPanel(Workspace& workspace, const MethodModel& methods, QWidget* parent)
-    : QSplitter(Qt::Horizontal, parent), workspace_(workspace), methods_(methods) {
-  setChildrenCollapsible(false);
-  setHandleWidth(8);
+    : Splitter(Qt::Horizontal, parent), workspace_(workspace), methods_(methods) {
   runs_ = new ShortRuns(workspace, this);
   addWidget(make_results());
   addWidget(make_curves());

@@ -3,9 +3,9 @@
 // to, and their curves over one another.
 #pragma once
 
-#include <QSplitter>
 #include <QTimer>
 
+#include "ui/widgets/splitter.h"
 #include "ui/workspace.h"
 
 class QLabel;
@@ -21,7 +21,7 @@ class MethodModel;
 class ShortRunModel;
 class ShortRuns;
 
-class ShortRunsPanel : public QSplitter {
+class ShortRunsPanel : public Splitter {
   Q_OBJECT
 
  public:

@@ -6,7 +6,6 @@
 #include <QLabel>
 #include <QProgressBar>
 #include <QPushButton>
-#include <QSplitter>
 #include <QStackedWidget>
 #include <QVBoxLayout>
 
@@ -18,18 +17,15 @@
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/empty_state.h"
+#include "ui/widgets/splitter.h"
 
 namespace luthier {
 
 ModelPage::ModelPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
-  auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(12, 12, 12, 12);
-  layout->setSpacing(8);
+  auto* layout = make_layout();
   banner_ = new Banner(this);
   layout->addWidget(banner_);
-  auto* splitter = new QSplitter(Qt::Horizontal, this);
-  splitter->setChildrenCollapsible(false);
-  splitter->setHandleWidth(8);
+  auto* splitter = new Splitter(Qt::Horizontal, this);
   list_ = new ModelList(workspace, splitter);
   list_->setMinimumWidth(220);
   splitter->addWidget(list_);

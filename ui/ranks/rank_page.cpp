@@ -7,7 +7,6 @@
 #include <QHBoxLayout>
 #include <QHeaderView>
 #include <QLabel>
-#include <QSplitter>
 #include <QStackedWidget>
 #include <QTableWidget>
 #include <QToolButton>
@@ -28,6 +27,7 @@
 #include "ui/widgets/card.h"
 #include "ui/widgets/empty_state.h"
 #include "ui/widgets/quiet_view.h"
+#include "ui/widgets/splitter.h"
 
 namespace luthier {
 
@@ -75,14 +75,10 @@ std::int64_t largest_rank(const AdapterRanks& ranks) {
 }  // namespace
 
 RankPage::RankPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
-  auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(12, 12, 12, 12);
-  layout->setSpacing(8);
+  auto* layout = make_layout();
   banner_ = new Banner(this);
   layout->addWidget(banner_);
-  auto* splitter = new QSplitter(Qt::Horizontal, this);
-  splitter->setChildrenCollapsible(false);
-  splitter->setHandleWidth(8);
+  auto* splitter = new Splitter(Qt::Horizontal, this);
   splitter->addWidget(make_left());
   splitter->addWidget(make_right());
   splitter->setStretchFactor(0, 2);
@@ -114,9 +110,7 @@ RankPage::RankPage(Workspace& workspace, QWidget* parent) : Page(workspace, pare
 }
 
 QWidget* RankPage::make_left() {
-  auto* left = new QSplitter(Qt::Vertical, this);
-  left->setChildrenCollapsible(false);
-  left->setHandleWidth(8);
+  auto* left = new Splitter(Qt::Vertical, this);
   auto* card = new Card(left);
   auto* menu = new AdapterMenu(workspace(), AdapterMenu::Running::Offered, card);
   menu->setObjectName(QStringLiteral("rankAdapterMenu"));
@@ -162,9 +156,7 @@ QWidget* RankPage::make_right() {
   stack_ = new QStackedWidget(this);
   empty_ = new EmptyState(QStringLiteral("ranks"), QStringLiteral("emptyRanks"), stack_);
   stack_->addWidget(empty_);
-  auto* right = new QSplitter(Qt::Vertical, stack_);
-  right->setChildrenCollapsible(false);
-  right->setHandleWidth(8);
+  auto* right = new Splitter(Qt::Vertical, stack_);
   auto* card = new Card(right);
   card->layout()->setContentsMargins(2, 2, 2, 2);
   plot_ = new CurvePlot(QStringLiteral("spectrum"), card);

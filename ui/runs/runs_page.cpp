@@ -9,7 +9,6 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
-#include <QSplitter>
 #include <QStackedWidget>
 #include <QTableView>
 #include <QTableWidget>
@@ -30,6 +29,7 @@
 #include "ui/widgets/card.h"
 #include "ui/widgets/empty_state.h"
 #include "ui/widgets/quiet_view.h"
+#include "ui/widgets/splitter.h"
 
 namespace luthier {
 
@@ -57,18 +57,14 @@ RunSeries read_series(const std::filesystem::path& path) {
 }  // namespace
 
 RunsPage::RunsPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
-  auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(12, 12, 12, 12);
-  layout->setSpacing(8);
+  auto* layout = make_layout();
   layout->addWidget(make_head());
   banner_ = new Banner(this);
   layout->addWidget(banner_);
   stack_ = new QStackedWidget(this);
   empty_ = new EmptyState(QStringLiteral("runs"), QStringLiteral("emptyRuns"), stack_);
   stack_->addWidget(empty_);
-  auto* splitter = new QSplitter(Qt::Vertical, stack_);
-  splitter->setChildrenCollapsible(false);
-  splitter->setHandleWidth(8);
+  auto* splitter = new Splitter(Qt::Vertical, stack_);
   splitter->addWidget(make_table());
   splitter->addWidget(make_below());
   splitter->setStretchFactor(0, 1);
@@ -212,9 +208,7 @@ QWidget* RunsPage::make_table() {
 }
 
 QWidget* RunsPage::make_below() {
-  auto* splitter = new QSplitter(Qt::Horizontal, this);
-  splitter->setChildrenCollapsible(false);
-  splitter->setHandleWidth(8);
+  auto* splitter = new Splitter(Qt::Horizontal, this);
   curves_ = new RunCurves(splitter);
   splitter->addWidget(curves_);
   auto* card = new Card(splitter);

@@ -9,7 +9,6 @@
 #include <QMenu>
 #include <QSignalBlocker>
 #include <QSlider>
-#include <QSplitter>
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
@@ -20,6 +19,7 @@
 #include "ui/theme.h"
 #include "ui/train/curve_export.h"
 #include "ui/train/figure_curves.h"
+#include "ui/widgets/splitter.h"
 
 namespace luthier {
 
@@ -42,9 +42,7 @@ QVector<double> values_of(const RunSeries& series, double MetricsLine::*field) {
 RunCurves::RunCurves(QWidget* parent) : QWidget(parent) {
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
-  splitter_ = new QSplitter(Qt::Vertical, this);
-  splitter_->setChildrenCollapsible(false);
-  splitter_->setHandleWidth(8);
+  splitter_ = new Splitter(Qt::Vertical, this);
   layout->addWidget(splitter_);
   loss_ = new CurvePlot(QStringLiteral("lossPlot"), splitter_);
   figures_ = new CurvePlot(QStringLiteral("figuresPlot"), splitter_);

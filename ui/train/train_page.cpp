@@ -7,7 +7,6 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
-#include <QSplitter>
 #include <QTabWidget>
 #include <QVBoxLayout>
 
@@ -23,6 +22,7 @@
 #include "ui/train/run_log.h"
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
+#include "ui/widgets/splitter.h"
 
 namespace luthier {
 
@@ -45,14 +45,10 @@ QString rate_text(double rate) {
 }  // namespace
 
 TrainPage::TrainPage(Workspace& workspace, QWidget* parent) : Page(workspace, parent) {
-  auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(12, 12, 12, 12);
-  layout->setSpacing(8);
+  auto* layout = make_layout();
   banner_ = new Banner(this);
   layout->addWidget(banner_);
-  splitter_ = new QSplitter(Qt::Horizontal, this);
-  splitter_->setChildrenCollapsible(false);
-  splitter_->setHandleWidth(8);
+  splitter_ = new Splitter(Qt::Horizontal, this);
   splitter_->addWidget(make_settings());
   splitter_->addWidget(make_run());
   splitter_->setStretchFactor(0, 0);
