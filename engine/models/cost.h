@@ -76,36 +76,49 @@ struct LayerCost {
   std::int64_t kept() const { return attention + mlp; }
 };
 
-/// A layer as a stage. A checkpointed one keeps its input of `state` bytes, and is made once more
+/// A layer as a stage of its own, which keeps all that its backward needs.
+inline Stage kept_stage(const StepTerms& terms, const LayerCost& cost) {
+  const std::int64_t kept = cost.kept();
+  return {kept,
+          {{kept, cost.mlp_work}, {kept - cost.mlp, cost.attention_work}},
+          cost.share.parameters * terms.gradient_element};
+}
+
+/// A layer of the text as a stage. A checkpointed one keeps its input of `state` bytes, and is made once more
 /// before its backward.
 inline Stage layer_stage(const StepTerms& terms, const LayerCost& cost, std::int64_t state) {
-  Stage stage;
-  stage.kept = terms.checkpointing ? state : cost.kept();
-  const std::int64_t there = stage.kept + (terms.checkpointing ? cost.kept() + state : 0);
-  stage.moments = {{there, cost.mlp_work}, {there - cost.mlp, cost.attention_work}};
-  stage.gradients = cost.share.parameters * terms.gradient_element;
+  Stage stage = kept_stage(terms, cost);
+  if (!terms.checkpointing) return stage;
+  for (Stage::Moment& moment : stage.moments) moment.left += 2 * state;
+  stage.kept = state;
   return stage;
 }
 
-/// A picture tower, from the pixels on.
+/// A picture tower, from the pixels on: its layers are never made again.
 struct TowerCost {
-  bool trains = false;  ///< something that a gradient reaches
-  bool flows = false;   ///< a gradient is wanted at its end
-  std::int64_t kept = 0, work = 0;
-  std::int64_t parameters = 0;  ///< that train in its layers
-  std::int64_t unreached = 0;   ///< that train where no gradient arrives
+  bool trains = false;          ///< something that a gradient reaches
+  bool flows = false;           ///< a gradient is wanted at its end
+  std::vector<Stage> stages;    ///< what stands before the first layer, the layers, what comes last
+  std::int64_t unreached = 0;   ///< parameters that train where no gradient arrives
 
-  /// What stands before the first layer.
-  void add_start(const TrainedShare& start) {
-    trains = trains || start.trains;
-    flows = flows || start.trains;
+  /// What is before the first layer or behind the last, and what it keeps.
+  void add_part(const StepTerms& terms, const TrainedShare& part, std::int64_t kept) {
+    trains = trains || part.trains;
+    flows = flows || part.trains;
+    stages.push_back({kept, {{kept, 0}}, part.parameters * terms.gradient_element});
   }
-  void add_layer(const LayerCost& layer) {
+  void add_layer(const StepTerms& terms, const LayerCost& layer) {
     trains = trains || layer.share.trains;
     flows = flows || layer.share.trains;
-    kept += layer.kept();
-    work = std::max({work, layer.mlp_work, layer.attention_work - layer.mlp});
-    parameters += layer.share.parameters;
+    stages.push_back(kept_stage(terms, layer));
+  }
+  /// Those stages; where nothing in it trains its features alone, of so many bytes.
+  void add_to(PassCost& cost, std::int64_t features) const {
+    if (trains)
+      cost.stages.insert(cost.stages.end(), stages.begin(), stages.end());
+    else
+      cost.stages.push_back({features, {{features, 0}}, 0});
+    cost.unreached += unreached;
   }
 };
 

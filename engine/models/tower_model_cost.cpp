@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A tower that trains is one stage with its projector. Of a fixed one the features alone are there.
+// A tower that trains, then its projector: what that keeps is gone when the tower's backward begins.
+// Of a fixed tower the features alone are there.
 #include "engine/models/tower_model.h"
 
 namespace luthier {
@@ -15,17 +16,12 @@ DecoderEntry TowerModel::add_entry_cost(const Pass& pass, PassCost& cost) const 
   const bool whole =
       terms.tokens_before == 0 && terms.keys_before == 0;  // blocks are kept (decoder)
   DecoderEntry entry{tower.flows, whole && makes_blocks(), 0};
-  Stage pictures;
-  pictures.kept = tower.trains ? tower.kept : terms.block(feature_numbers(pass.pictures));
+  tower.add_to(cost, terms.block(feature_numbers(pass.pictures)));
   const ProjectorCost projector = projector_cost(pass);
   if (tower.flows || projector.trains) {
-    pictures.kept += projector.kept;
+    cost.stages.push_back({projector.kept, {{projector.kept, 0}}, 0});
     entry.flows = true;
   }
-  pictures.moments = {{pictures.kept, tower.work}};
-  pictures.gradients = tower.parameters * terms.gradient_element;
-  cost.stages.push_back(pictures);
-  cost.unreached += tower.unreached;
   // Checkpointed layers hold on to the states that are added between them.
   if (terms.checkpointing) {
     entry.beside =

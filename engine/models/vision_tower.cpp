@@ -274,22 +274,19 @@ TowerCost VisionTowerImpl::cost_of(const Pass& pass, std::int64_t patches, std::
   TowerCost cost;
   TrainedShare start = trained_within(terms, *embeddings_);
   if (pre_norm_) start += terms.of(*pre_norm_);
-  cost.add_start(start);
-  cost.kept = embeddings_->kept(terms, pass.pictures.numbers);
+  cost.add_part(terms, start, embeddings_->kept(terms, pass.pictures.numbers));
   const auto running = static_cast<std::size_t>(layers);
   patches += pass.pictures.frames * embeddings_->tokens_before(terms);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     if (i < running)
-      cost.add_layer(layers_[i]->cost(terms, patches, cost.flows));
+      cost.add_layer(terms, layers_[i]->cost(terms, patches, cost.flows));
     else
       cost.unreached += trained_within(terms, *layers_[i]).parameters;
   }
   const TrainedShare last = terms.of(*post_norm_);
-  if (normed && (cost.flows || last.trains)) cost.kept += norm_kept(terms, post_norm_, *normed);
-  if (normed) cost.flows = cost.flows || last.trains;
-  if (normed)
-    cost.trains = cost.trains || last.trains;
-  else
+  if (normed && (cost.flows || last.trains))
+    cost.add_part(terms, last, norm_kept(terms, post_norm_, *normed));
+  else if (!normed)
     cost.unreached += last.parameters;
   if (head_) cost.unreached += trained_within(terms, *head_).parameters;
   return cost;

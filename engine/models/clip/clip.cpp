@@ -71,12 +71,9 @@ class Clip : public Model, public TwoTowers, public PictureTower, public StepCos
     inputs.kept = 2 * terms.block(pass.tokens, 8);  // ids and labels
     if (tower.trains) inputs.kept += terms.floats(pass.pictures.numbers);
     inputs.moments = {{inputs.kept, 0}};
-    Stage shown;
-    shown.kept = tower.trains ? tower.kept : terms.block(feature_numbers(pass.pictures));
-    shown.moments = {{shown.kept, tower.work}};
-    shown.gradients = tower.parameters * terms.gradient_element;
-    cost.stages = {inputs, shown, projection_cost(terms, visual_projection_, pictures)};
-    cost.unreached = tower.unreached;
+    cost.stages = {inputs};
+    tower.add_to(cost, terms.block(feature_numbers(pass.pictures)));
+    cost.stages.push_back(projection_cost(terms, visual_projection_, pictures));
     text_model_->add_cost(pass, pictures, cost);
     cost.stages.push_back(projection_cost(terms, text_projection_, pictures));
     cost.head.width = options_.projection_dim;

@@ -207,23 +207,22 @@ TowerCost InternVLTowerImpl::cost(const Pass& pass, std::int64_t patches, std::i
                                   bool normed) const {
   const StepTerms& terms = pass.terms;
   TowerCost cost;
-  cost.add_start(trained_within(terms, *embeddings_));
-  cost.kept = embeddings_->kept(terms, pass.pictures.numbers);
+  cost.add_part(terms, trained_within(terms, *embeddings_),
+                embeddings_->kept(terms, pass.pictures.numbers));
   const auto running = static_cast<std::size_t>(layers);
   // Tokens that a plug puts before each frame's (methods/visual_prompts).
   patches += pass.pictures.frames * (terms.of(*embeddings_).row_numbers / options.hidden_size);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     if (i < running)
-      cost.add_layer(layers_[i]->cost(terms, patches, cost.flows));
+      cost.add_layer(terms, layers_[i]->cost(terms, patches, cost.flows));
     else
       cost.unreached += trained_within(terms, *layers_[i]).parameters;
   }
   if (!norm_) return cost;
   const TrainedShare last = terms.of(*norm_);
-  if (normed && cost.flows) cost.kept += norm_kept(terms, norm_, patches);
-  if (normed)
-    cost.trains = cost.trains || last.trains;
-  else
+  if (normed && (cost.flows || last.trains))
+    cost.add_part(terms, last, norm_kept(terms, norm_, patches));
+  else if (!normed)
     cost.unreached += last.parameters;
   return cost;
 }

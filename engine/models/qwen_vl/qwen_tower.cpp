@@ -335,32 +335,37 @@ TowerCost QwenTower::cost(const Pass& pass) const {
   TowerCost cost;
   TrainedShare start = trained_within(terms, *patch_embed_);
   if (pos_embed_) start += terms.of(*pos_embed_);
-  cost.add_start(start);
-  cost.kept = patch_embed_->kept(terms, pass.pictures.numbers);
+  cost.add_part(terms, start, patch_embed_->kept(terms, pass.pictures.numbers));
   for (const auto& block : blocks_) {
-    cost.add_layer(block->cost(terms, patches, options_.width, options_.window > 0, cost.flows));
+    const bool windows = options_.window > 0;
+    cost.add_layer(terms, block->cost(terms, patches, options_.width, windows, cost.flows));
   }
-  if (cost.flows) cost.kept += 2 * terms.floats(patches * options_.head_dim());  // the rotary table
+  // The rotary table stands until the first layer's backward has been.
+  if (cost.flows) cost.stages.front().kept += 2 * terms.floats(patches * options_.head_dim());
   return cost;
 }
 
 ProjectorCost QwenTower::mergers_cost(const Pass& pass) const {
   const StepTerms& terms = pass.terms;
-  TrainedShare first = merger_->first(terms), second = merger_->second(terms);
-  TrainedShare any = trained_within(terms, *merger_);
-  for (const auto& merger : deepstack_mergers_) {
-    first += merger->first(terms), second += merger->second(terms);
-    any += trained_within(terms, *merger);
-  }
   const std::int64_t features = pass.pictures.tokens, block = options_.width * options_.block();
-  const std::int64_t one = projector_kept(terms, features, block, block, first, second),
-                     norm = projector_norm_kept(terms, features, block);
-  const auto deepstack = static_cast<std::int64_t>(options_.reached().size());
-  if (deepstack == 0) return {any.trains, one + norm};
+  const std::int64_t norm = projector_norm_kept(terms, features, block);
+  ProjectorCost cost;
+  const auto add = [&](const Merger& merger) {
+    cost.trains = cost.trains || trained_within(terms, merger).trains;
+    cost.kept +=
+        projector_kept(terms, features, block, block, merger.first(terms), merger.second(terms));
+  };
+  add(*merger_);
+  if (deepstack_mergers_.empty()) {
+    cost.kept += norm;
+    return cost;
+  }
   // DeepStack's states lie beside the last layer's; each of its mergers takes a copy of its own.
-  const std::int64_t states = 1 + deepstack;
-  return {any.trains, terms.block(pass.pictures.patches * options_.width * states) + states * one +
-                          deepstack * norm};
+  for (const auto& merger : deepstack_mergers_) add(*merger);
+  const auto deepstack = static_cast<std::int64_t>(options_.reached().size());
+  cost.kept += terms.block(pass.pictures.patches * options_.width * (1 + deepstack));
+  cost.kept += deepstack * norm;
+  return cost;
 }
 
 }  // namespace luthier
