@@ -193,16 +193,20 @@ class Forecasts:
                        "measured_parts": {part: most[part] for part in (*PARTS, "activations")}}
 
     def write_rows(self, each, case, path):
-        """Mixed: the rows of one step again in each, so that a fixed tower's features are kept, the
-        longest first, which make the largest micro-batch; alike: one row, in as many places as
-        three steps have, which is one epoch."""
+        """Mixed: the rows of one step again in each, so that a fixed tower's features are kept; the
+        longest are the last micro-batch, beside whose tensors the gradients of those before it
+        stand. Alike: one row, in as many places as three steps have, which is one epoch."""
         lines = [json.loads(line) for line in open(case["rows"])]
         count = each["batch"] * each["accumulation"]
         lengths = case["rows"].parent / "lengths.json"
         lengths = (json.loads(lengths.read_text()) if lengths.exists()
                    else [len(line["text"].split()) for line in lines])
-        lines = [lines[at] for at in sorted(range(count), key=lambda at: -lengths[at])] + lines[count:]
-        chosen = lines[:count] if each["rows"] == "mixed" else [lines[0]] * (count * STEPS)
+        longest = sorted(range(count), key=lambda at: -lengths[at])
+        batch = each["batch"]
+        order = [at for start in reversed(range(0, count, batch))
+                 for at in longest[start:start + batch]]
+        chosen = ([lines[at] for at in order] if each["rows"] == "mixed"
+                  else [lines[longest[0]]] * (count * STEPS))
         for line in chosen:
             for message in line.get("messages", ()):
                 for part in message["content"]:
