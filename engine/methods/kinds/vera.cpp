@@ -62,6 +62,16 @@ struct KeptVeraTerms : torch::CustomClassHolder {
   VeraTerms terms;
 };
 
+/// The first columns of the shared A. Those of a wider matrix are a slow product's (nn/products),
+/// a copy of them for each call is not.
+Tensor in_one_piece(const Tensor& a, torch::ScalarType type) { return a.to(type).contiguous(); }
+
+/// λ_b ∘ B [out, r], so many times: fewer numbers to scale than n rows of what B makes.
+Tensor scaled_rows(const Tensor& b, const Tensor& outer, const VeraTerms& terms,
+                   torch::ScalarType type) {
+  return (b * (outer * terms.strength).unsqueeze(1)).to(type);
+}
+
 /// x [n, in], a [r, in], b [out, r], inner λ_d [r], outer λ_b [out] → [n, out].
 class VeraFunction : public torch::autograd::Function<VeraFunction> {
  public:
@@ -70,12 +80,11 @@ class VeraFunction : public torch::autograd::Function<VeraFunction> {
                         const VeraTerms& terms) {
     const torch::ScalarType type = x.scalar_type();
     const Tensor in = terms.dropout > 0 ? dropped_out(x, terms.dropout, terms.seed) : x;
-    const Tensor narrow = matrix_product(in, a.to(type).t());  // [n, r]
+    const Tensor narrow = matrix_product(in, in_one_piece(a, type).t());  // [n, r]
     context->save_for_backward({narrow, inner, outer, a, b});
     context->saved_data["terms"] =
         c10::IValue::make_capsule(c10::make_intrusive<KeptVeraTerms>(terms));
-    return matrix_product(narrow * inner.to(type), b.to(type).t())
-        .mul_((outer * terms.strength).to(type));
+    return matrix_product(narrow * inner.to(type), scaled_rows(b, outer, terms, type).t());
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -92,12 +101,11 @@ class VeraFunction : public torch::autograd::Function<VeraFunction> {
       Tensor met = product_as(dy.t(), narrow, torch::kFloat32);  // [out, r]
       results[2] = met.mul_(b).mul_(inner).sum(1).mul_(terms.strength);
     }
-    const Tensor dwide =
-        matrix_product(dy * (outer * terms.strength).to(type), b.to(type));  // [n, r]
+    const Tensor dwide = matrix_product(dy, scaled_rows(b, outer, terms, type));  // [n, r]
     if (context->needs_input_grad(1))
       results[1] = (dwide * narrow).sum(0, /*keepdim=*/false, torch::kFloat32);
     if (context->needs_input_grad(0)) {
-      const Tensor dx = matrix_product(dwide * inner.to(type), a.to(type));
+      const Tensor dx = matrix_product(dwide * inner.to(type), in_one_piece(a, type));
       results[0] = terms.dropout > 0 ? dropped_out(dx, terms.dropout, terms.seed) : dx;
     }
     return results;
@@ -148,12 +156,12 @@ std::vector<TensorSize> vera_sizes(const ModelModule& module, const ModuleScale&
   return {{".vera_lambda_d", {scale.rank}}, {".vera_lambda_b", {module.shape[0]}}};
 }
 
-/// Beside A x: dy scaled by λ_b and what B makes of that, or dyᵀ (A x).
+/// Beside A x: what λ_b ∘ B makes of dy, with that or with dyᵀ (A x).
 void vera_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                 const AdapterSettings& settings) {
   share.keeps_input = false;
   share.row_numbers = scale.rank;
-  share.row_work = module.shape.front() + scale.rank;
+  share.row_work = scale.rank;
   share.made_floats = module.shape.front() * scale.rank;
   share.input_copies = settings.more.number("adapter.vera_dropout") > 0 ? 3 : 1;
 }
