@@ -124,6 +124,11 @@ Tensor attend_biased(const Tensor& q, const Tensor& key, const Tensor& value, co
 /// [batch, seq, heads, head_dim] ↔ [batch, heads, seq, head_dim].
 Tensor swapped(const Tensor& x) { return x.transpose(1, 2); }
 
+/// q [batch, heads, seq, head_dim] behind zeros: [batch, heads, keys, head_dim].
+Tensor queries_for(std::int64_t keys, const Tensor& q) {
+  return at::constant_pad_nd(q, {0, 0, keys - q.size(2), 0});
+}
+
 /// q [batch, heads, seq, head_dim], k and v [batch, kv_heads, keys, head_dim] → [batch, heads, seq,
 /// head_dim]. `blocks` [batch, keys].
 Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule,
@@ -133,9 +138,15 @@ Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const Att
   const std::int64_t seq = q.size(2), keys = k.size(2), groups = q.size(1) / k.size(1);
   const Tensor key = repeat_heads(k, groups), value = repeat_heads(v, groups);
   const bool windowed = rule.causal && rule.window && keys > *rule.window;
-  const bool masked = blocks.defined() || windowed || (rule.causal && seq > 1 && seq != keys);
   const std::optional<double> scale =
       rule.scale > 0 ? std::optional<double>(rule.scale) : std::nullopt;
+  // Keys before the rows need no mask where as many queries, whose answers nobody reads, stand
+  // before the rows' own.
+  if (seq > 1 && seq < keys && rule.causal && !windowed && !blocks.defined() && !bias &&
+      rule.softcap == 0 && loops_take(key, key, value))
+    return loop_attention(queries_for(keys, q), key, value, /*causal=*/true, scale)
+        .slice(2, keys - seq);
+  const bool masked = blocks.defined() || windowed || (rule.causal && seq > 1 && seq != keys);
   if (bias) {
     TORCH_CHECK(rule.softcap == 0, "scores with a softcap take no bias");
     const bool hides = masked || (rule.causal && seq > 1);

@@ -112,16 +112,20 @@ std::int64_t bias_kept(const StepTerms& terms, const RowsShape& rows, std::int64
 
 namespace {
 
+bool goes_in_loops(const StepTerms& terms, std::int64_t head_dim) {
+  return terms.cpu && terms.own_loops && head_dim % tiles::kStep == 0;
+}
+
 /// What loops of our own (nn/loop_attention) lay out for a head, on each thread that has one.
 std::int64_t loop_room(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
                        std::int64_t head_dim) {
   const bool narrow = terms.element < 4;
-  if (!terms.cpu || !terms.own_loops || terms.keys_before > 0 || head_dim % tiles::kStep != 0)
-    return 0;
+  if (!goes_in_loops(terms, head_dim)) return 0;
   std::int64_t most = 0;
   for (const auto& group : rows.groups) {
-    const std::int64_t bytes = narrow ? tiles::attend_back_scratch(group.length, head_dim)
-                                      : floats::attend_back_scratch(group.length, head_dim),
+    const std::int64_t length = group.length + terms.keys_before;
+    const std::int64_t bytes = narrow ? tiles::attend_back_scratch(length, head_dim)
+                                      : floats::attend_back_scratch(length, head_dim),
                        threads = std::min<std::int64_t>(terms.threads, group.rows * heads);
     most = std::max(most, threads * terms.block(bytes, 1));
   }
@@ -147,14 +151,20 @@ AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std:
     return cost;
   }
   const bool repeated = heads / std::max<std::int64_t>(1, kv_heads) > 1;
-  const std::int64_t query = terms.block(rows.tokens * heads * head_dim),
-                     key = terms.block(rows.keys * (repeated ? heads : kv_heads) * head_dim);
+  // Before the loops' queries stand as many as there are keys before the rows.
+  const bool longer =
+      kind == Scores::Fused && terms.keys_before > 0 && goes_in_loops(terms, head_dim);
+  const std::int64_t queries = longer ? rows.keys : rows.tokens;
+  const std::int64_t query = terms.block(queries * heads * head_dim),
+                     key = terms.block(rows.keys * (repeated ? heads : kv_heads) * head_dim),
+                     // One head for all queries is read where it stands, without copies.
+                     kept_key = kv_heads == 1 ? terms.block(rows.keys * head_dim) : key;
   AttentionCost cost;
-  cost.kept = query + 2 * key;
+  cost.kept = query + 2 * kept_key;
   cost.work = 2 * query + 2 * key;
   // Fused attention keeps its result and a number for each query and head.
   if (kind == Scores::Fused || kind == Scores::Masked) {
-    cost.kept += query + terms.floats(rows.tokens * heads);
+    cost.kept += query + terms.floats(queries * heads);
     if (kind == Scores::Fused) cost.work += loop_room(terms, rows, heads, head_dim);
     cost.holds_mixture = !rows.copied;
     return cost;
@@ -186,7 +196,7 @@ std::int64_t masks_kept(const StepTerms& terms, const RowsShape& rows,
       const std::int64_t numbers = group.length * (group.length + terms.keys_before);
       if (blocks)
         bytes += terms.block(group.rows * numbers);
-      else if (window > 0 || capped || terms.keys_before > 0)
+      else if (window > 0 || capped || (terms.keys_before > 0 && !(terms.cpu && terms.own_loops)))
         bytes += terms.block(numbers);
     }
   }

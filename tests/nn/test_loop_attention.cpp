@@ -9,6 +9,7 @@
 
 #include <torch/csrc/autograd/autograd.h>
 
+#include "engine/nn/attention.h"
 #include "engine/nn/float_loops.h"
 
 #include <QtTest>  // after LibTorch: its keyword `slots` is a name there
@@ -86,6 +87,43 @@ class TestLoopAttention : public QObject {
         QVERIFY2(apart < 2e-6, qPrintable(QString::number(apart)));
       }
     }
+  }
+
+  /// Prefixes: no query stands before the rows' own, and all of these see every key before them.
+  void takes_keys_before_the_rows() {
+    const std::int64_t count = 5, seq = 29, size = 32;
+    const RowLayout rows(std::vector<std::int64_t>{seq, seq});
+    const auto drawn = [&](std::int64_t tokens, std::int64_t heads) {
+      return 1.5 * torch::randn({tokens, heads, size});
+    };
+    const std::vector<Tensor> states{drawn(2 * seq, 4), drawn(2 * seq, 2), drawn(2 * seq, 2),
+                                     drawn(count, 2), drawn(count, 2)};
+    const Tensor weights = drawn(2 * seq, 4).reshape({2 * seq, -1});
+    const auto mixed = [&](const std::vector<Tensor>& x) {
+      return attend(x[0], x[1], x[2], rows, {}, {}, nullptr, 0, {x[3], x[4]});
+    };
+    const std::vector<Tensor> narrow = leaves(states, torch::kFloat32),
+                              wide = leaves(states, torch::kFloat64);
+    const Tensor made = mixed(narrow), masked = mixed(wide);  // float64 goes LibTorch's way
+    QVERIFY(share_off(made, masked) < 1.5e-6);
+    const auto got = torch::autograd::grad({made}, narrow, {weights}),
+               exact = torch::autograd::grad({masked}, wide, {weights.to(torch::kFloat64)});
+    for (std::size_t i = 0; i < got.size(); ++i) QVERIFY(share_off(got[i], exact[i]) < 2e-6);
+    // Row by row by the formula, each query behind those keys.
+    const auto whole = [&](std::size_t i, const Tensor& before) {
+      const Tensor row = wide[i].slice(0, 0, seq);
+      return (before.defined() ? at::cat({before, row}) : row)
+          .repeat_interleave(before.defined() ? 2 : 1, 1)
+          .transpose(0, 1)
+          .unsqueeze(0);
+    };
+    const Tensor keys = whole(1, wide[3]), values = whole(2, wide[4]),
+                 queries = at::constant_pad_nd(whole(0, {}), {0, 0, count, 0});
+    const Tensor wanted = formula(queries, keys, values, true, 1 / std::sqrt(double(size)))
+                              .slice(2, count)
+                              .transpose(1, 2)
+                              .reshape({seq, -1});
+    QVERIFY(share_off(made.slice(0, 0, seq), wanted) < 1.5e-6);
   }
 
   void what_they_do_not_take() {
