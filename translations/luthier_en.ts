@@ -2477,16 +2477,8 @@ of any size</translation>
             <translation>Module</translation>
         </message>
         <message>
-            <source>Stable</source>
-            <translation>Stable</translation>
-        </message>
-        <message>
             <source>For 99 %</source>
             <translation>For 99 %</translation>
-        </message>
-        <message>
-            <source>The squared norm over the largest value's square</source>
-            <translation>The squared norm over the largest value's square</translation>
         </message>
         <message>
             <source>How many values hold 99 % of the squared norm</source>

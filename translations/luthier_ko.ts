@@ -2462,16 +2462,8 @@ of any size</source>
             <translation>모듈</translation>
         </message>
         <message>
-            <source>Stable</source>
-            <translation>안정 랭크</translation>
-        </message>
-        <message>
             <source>For 99 %</source>
             <translation>99 % 개수</translation>
-        </message>
-        <message>
-            <source>The squared norm over the largest value's square</source>
-            <translation>크기의 제곱을 가장 큰 값의 제곱으로 나눈 것</translation>
         </message>
         <message>
             <source>How many values hold 99 % of the squared norm</source>

@@ -130,8 +130,11 @@ bool Screenshots::show_ranks() {
   auto* adapters = window_.findChild<QTableWidget*>(QStringLiteral("rankAdapters"));
   return wait_until("the ranks", kPatience,
                     [&] {
-                      const QTableWidgetItem* norm = adapters->item(0, 4);
-                      return norm && !norm->text().isEmpty();
+                      const auto there = [&](int row) {
+                        const QTableWidgetItem* norm = adapters->item(row, 4);
+                        return norm && !norm->text().isEmpty();
+                      };
+                      return there(0) && there(adapters->rowCount() - 1);
                     }) &&
          save("ranks");
 }

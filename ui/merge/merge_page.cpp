@@ -127,6 +127,8 @@ QWidget* MergePage::make_settings() {
   down->addWidget(form_);
   down->addStretch(1);
   area->setWidget(inside);
+  area->viewport()->setAutoFillBackground(false);  // the card shows through
+  inside->setAutoFillBackground(false);
   card->body()->addWidget(area, 1);
   layout->addWidget(card, 1);
   layout->addWidget(make_actions());

@@ -35,6 +35,7 @@ TriedMerges::TriedMerges(LiveMerge& merge, QWidget* parent) : QTableWidget(paren
   verticalHeader()->hide();
   verticalHeader()->setDefaultSectionSize(26);
   horizontalHeader()->setHighlightSections(false);
+  horizontalHeader()->setMinimumSectionSize(72);
   horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
   horizontalHeader()->setSectionResizeMode(Weights, QHeaderView::Stretch);
   connect(&merge_, &LiveMerge::changed, this, &TriedMerges::fill);

@@ -112,9 +112,11 @@ void HeatMap::paintEvent(QPaintEvent*) {
   p.setPen(c.muted);
   for (qsizetype column = 0; column < grid_.columns.size(); ++column) {
     const QRectF box(f.left + static_cast<double>(column) * f.width, 0, f.width, kHeadHeight);
-    p.drawText(
-        box, Qt::AlignCenter,
-        metrics.elidedText(grid_.columns[column], Qt::ElideRight, static_cast<int>(f.width) - 2));
+    // As people call them: q, k, v, o, gate, up, down. A cell's tooltip has the whole name.
+    QString name = grid_.columns[column];
+    if (name.endsWith(QLatin1String("_proj"))) name.chop(5);
+    p.drawText(box, Qt::AlignCenter,
+               metrics.elidedText(name, Qt::ElideRight, static_cast<int>(f.width) - 2));
   }
   // Labels where there is room for them: every one, or every second, …
   const auto every =

@@ -9,6 +9,7 @@
 #include <QLabel>
 #include <QStackedWidget>
 #include <QTableWidget>
+#include <QTimer>
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
@@ -119,7 +120,7 @@ QWidget* RankPage::make_left() {
   card->body()->addWidget(adapters_);
   left->addWidget(card);
   auto* below = new Card(left);
-  modules_ = quiet_table(QStringLiteral("rankModules"), 6, below);
+  modules_ = quiet_table(QStringLiteral("rankModules"), 5, below);
   below->body()->addWidget(modules_);
   left->addWidget(below);
   several_ = new SeveralRanks(workspace(), left);
@@ -355,10 +356,8 @@ void RankPage::fill_modules() {
   const Entry* entry = current();
   const bool any = entry && entry->ranks;
   modules_->setHorizontalHeaderLabels(
-      {tr("Module"), tr("Rank"), tr("Effective"), tr("Stable"), tr("For 99 %"), tr("Norm")});
+      {tr("Module"), tr("Rank"), tr("Effective"), tr("For 99 %"), tr("Norm")});
   modules_->horizontalHeaderItem(3)->setToolTip(
-      tr("The squared norm over the largest value's square"));
-  modules_->horizontalHeaderItem(4)->setToolTip(
       tr("How many values hold 99 % of the squared norm"));
   modules_->setRowCount(any ? static_cast<int>(entry->ranks->modules.size()) : 0);
   int chosen = any ? 0 : -1;
@@ -371,9 +370,8 @@ void RankPage::fill_modules() {
     modules_->setItem(row, 0, name);
     const QString texts[] = {QString::number(module.rank),
                              QString::number(module.effective, 'f', 2),
-                             QString::number(module.stable, 'f', 2),
                              QString::number(module.holding), number_text(module.norm, 3)};
-    for (int column = 0; column < 5; ++column)
+    for (int column = 0; column < 4; ++column)
       modules_->setItem(row, column + 1, cell(texts[column], true));
   }
   if (chosen >= 0) {
@@ -423,6 +421,8 @@ void RankPage::draw() {
   plot_->set_curves(std::move(curves));
   group_->data_changed();
   plot_->redraw();
+  // Ticks go by the height that the first drawing finds out.
+  QTimer::singleShot(0, plot_, &CurvePlot::draw_soon);
   heat_->set_ranks(ranks);
   heat_->set_chosen(chosen);
 }

@@ -5,8 +5,10 @@
 // 1: alpha is its rank, and no pattern or rsLoRA stands in its settings.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "engine/base/text.h"
+#include "engine/device/threads.h"
 #include "engine/methods/arithmetic/low_rank_parts.h"
 #include "engine/methods/arithmetic/method_arithmetic.h"
 
@@ -54,11 +56,18 @@ class LoraCombiner {
           "sum by the root of its rank.");
     made.settings.use_rslora = false;
     LUTHIER_CHECK(join_targets(adapters_, made.settings));
-    for (const std::string& module : modules_of_any(adapters_)) {
-      const PairKeys keys = keys_of(module);
-      LUTHIER_TRY(const std::vector<Half> halves, read_halves(module, keys));
-      const std::string key = adapters_.front().method->of_modules->prefix + module;
-      LUTHIER_TRY(LowRankPair pair, pair_of(halves, module, key, keys));
+    const std::vector<std::string> modules = modules_of_any(adapters_);
+    std::vector<std::optional<Result<LowRankPair>>> pairs(modules.size());
+    // A decomposition of a few hundred rows that goes over several threads takes many times as
+    // long as on one.
+    on_own_threads(static_cast<std::int64_t>(modules.size()), [&](std::int64_t i) {
+      const auto at = static_cast<std::size_t>(i);
+      pairs[at] = pair_of_module(modules[at]);
+    });
+    for (std::size_t i = 0; i < modules.size(); ++i) {
+      const PairKeys keys = keys_of(modules[i]);
+      const std::string key = adapters_.front().method->of_modules->prefix + modules[i];
+      LUTHIER_TRY(LowRankPair pair, std::move(*pairs[i]));
       made.tensors.emplace_back(key + keys.a, pair.a.contiguous());
       made.tensors.emplace_back(key + keys.b, pair.b.contiguous());
     }
@@ -66,6 +75,13 @@ class LoraCombiner {
   }
 
  private:
+  Result<LowRankPair> pair_of_module(const std::string& module) const {
+    const PairKeys keys = keys_of(module);
+    LUTHIER_TRY(const std::vector<Half> halves, read_halves(module, keys));
+    const std::string key = adapters_.front().method->of_modules->prefix + module;
+    return pair_of(halves, module, key, keys);
+  }
+
   PairKeys keys_of(const std::string& module) const {
     for (const StoredAdapter& adapter : adapters_) {
       const auto found = adapter.modules.find(module);

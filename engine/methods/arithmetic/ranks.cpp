@@ -9,6 +9,7 @@
 
 #include "engine/base/text.h"
 #include "engine/device/failure.h"
+#include "engine/device/threads.h"
 #include "engine/methods/arithmetic/low_rank_parts.h"
 #include "engine/methods/arithmetic/stored_adapter.h"
 
@@ -64,6 +65,22 @@ std::optional<std::pair<std::string, std::string>> pair_keys(
   return std::nullopt;
 }
 
+struct ScaledPair {
+  std::string module;
+  Tensor a, b;  // a [r, in, ...], b [out, r, ...]
+  double scale;
+};
+
+ModuleRanks ranks_of_pair(const ScaledPair& pair) {
+  const Tensor values =
+      (singular_values(pair.b.flatten(1), pair.a.flatten(1)) * pair.scale).contiguous();
+  const auto* first = values.const_data_ptr<double>();
+  ModuleRanks found = ranks_of_values(pair.module, {first, first + values.numel()});
+  found.rank = pair.a.size(0);
+  found.shape = {pair.b.size(0), pair.a[0].numel()};
+  return found;
+}
+
 Result<AdapterRanks> ranks_of_folder(const std::filesystem::path& folder) {
   const torch::NoGradGuard no_grad;
   LUTHIER_TRY(const StoredAdapter adapter, open_stored_adapter(folder));
@@ -71,6 +88,7 @@ Result<AdapterRanks> ranks_of_folder(const std::filesystem::path& folder) {
               ScalePatterns::compile(adapter.settings, adapter.where() + ": "));
   AdapterRanks ranks;
   ranks.method = adapter.method->name();
+  std::vector<ScaledPair> pairs;
   for (const auto& [module, views] : adapter.modules) {
     const auto keys = pair_keys(views);
     if (!keys) continue;
@@ -81,14 +99,14 @@ Result<AdapterRanks> ranks_of_folder(const std::filesystem::path& folder) {
       return input_error("lora_A " + shape_text(a.sizes().vec()) + " and lora_B " +
                              shape_text(b.sizes().vec()) + " are no pair.",
                          adapter.file.path().string() + ": " + module, "The file is broken.");
-    const Tensor values =
-        (singular_values(b.flatten(1), a.flatten(1)) * std::abs(scale.scale)).contiguous();
-    const auto* first = values.const_data_ptr<double>();
-    ModuleRanks found = ranks_of_values(module, {first, first + values.numel()});
-    found.rank = a.size(0);
-    found.shape = {b.size(0), a[0].numel()};
-    ranks.modules.push_back(std::move(found));
+    pairs.push_back({module, a, b, std::abs(scale.scale)});
   }
+  ranks.modules.resize(pairs.size());
+  // Several threads for one small decomposition would wait for each other longer than they work.
+  on_own_threads(static_cast<std::int64_t>(pairs.size()), [&](std::int64_t i) {
+    const auto at = static_cast<std::size_t>(i);
+    ranks.modules[at] = ranks_of_pair(pairs[at]);
+  });
   if (ranks.modules.empty())
     return input_error("Adapters of the method " + ranks.method + " hold no pairs of A and B.",
                        adapter.where() + ": peft_type", "Ranks are LoRA's.");
