@@ -2130,20 +2130,23 @@ of any size</translation>
     <context>
         <name>luthier::MergePage</name>
         <message>
-            <source>The merged model was written to %1.</source>
-            <translation>The merged model was written to %1.</translation>
-        </message>
-        <message>
-            <source>The combined adapter was written to %1.</source>
-            <translation>The combined adapter was written to %1.</translation>
-        </message>
-        <message>
             <source>Adapters and weights</source>
             <translation>Adapters and weights</translation>
         </message>
         <message>
             <source>Choose one adapter or several. Each gets a weight, and the answers on the right follow as soon as a slider is let go.</source>
             <translation>Choose one adapter or several. Each gets a weight, and the answers on the right follow as soon as a slider is let go.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MergeActions</name>
+        <message>
+            <source>The merged model was written to %1.</source>
+            <translation>The merged model was written to %1.</translation>
+        </message>
+        <message>
+            <source>The combined adapter was written to %1.</source>
+            <translation>The combined adapter was written to %1.</translation>
         </message>
         <message>
             <source>A new or empty folder</source>
@@ -2172,26 +2175,6 @@ of any size</translation>
         <message>
             <source>The combined adapter as a PEFT folder</source>
             <translation>The combined adapter as a PEFT folder</translation>
-        </message>
-        <message>
-            <source>Tried</source>
-            <translation>Tried</translation>
-        </message>
-        <message>
-            <source>Samples…</source>
-            <translation>Samples…</translation>
-        </message>
-        <message>
-            <source>They are chosen on the Compare page</source>
-            <translation>They are chosen on the Compare page</translation>
-        </message>
-        <message>
-            <source>Previous samples</source>
-            <translation>Previous samples</translation>
-        </message>
-        <message>
-            <source>Next samples</source>
-            <translation>Next samples</translation>
         </message>
         <message>
             <source>A model must be loaded first</source>
@@ -2244,6 +2227,29 @@ of any size</translation>
         <message>
             <source>The base's checkpoint with the merge in it, as a folder by itself</source>
             <translation>The base's checkpoint with the merge in it, as a folder by itself</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MergeResults</name>
+        <message>
+            <source>Tried</source>
+            <translation>Tried</translation>
+        </message>
+        <message>
+            <source>Samples…</source>
+            <translation>Samples…</translation>
+        </message>
+        <message>
+            <source>They are chosen on the Compare page</source>
+            <translation>They are chosen on the Compare page</translation>
+        </message>
+        <message>
+            <source>Previous samples</source>
+            <translation>Previous samples</translation>
+        </message>
+        <message>
+            <source>Next samples</source>
+            <translation>Next samples</translation>
         </message>
         <message>
             <source>First a model</source>
@@ -2401,6 +2407,29 @@ of any size</translation>
             <translation>Modules</translation>
         </message>
         <message>
+            <source>%1 adapters stand side by side at most: take one out first.</source>
+            <translation>%1 adapters stand side by side at most: take one out first.</translation>
+        </message>
+        <message>
+            <source>Save a checkpoint now</source>
+            <translation>Save a checkpoint now</translation>
+        </message>
+        <message>
+            <source>What of its rank does an adapter use?</source>
+            <translation>What of its rank does an adapter use?</translation>
+        </message>
+        <message>
+            <source>Choose an adapter: the singular values of each module's change show whether a smaller rank would do, or a larger one pay.</source>
+            <translation>Choose an adapter: the singular values of each module's change show whether a smaller rank would do, or a larger one pay.</translation>
+        </message>
+        <message>
+            <source>Choose an adapter…</source>
+            <translation>Choose an adapter…</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RankPlots</name>
+        <message>
             <source>Value %1</source>
             <translation>Value %1</translation>
         </message>
@@ -2425,13 +2454,16 @@ of any size</translation>
             <translation>What the colours show</translation>
         </message>
         <message>
-            <source>%1 adapters stand side by side at most: take one out first.</source>
-            <translation>%1 adapters stand side by side at most: take one out first.</translation>
+            <source>Singular values</source>
+            <translation>Singular values</translation>
         </message>
         <message>
-            <source>Save a checkpoint now</source>
-            <translation>Save a checkpoint now</translation>
+            <source>Singular values of %1</source>
+            <translation>Singular values of %1</translation>
         </message>
+    </context>
+    <context>
+        <name>luthier::RankAdapters</name>
         <message>
             <source>Adapter</source>
             <translation>Adapter</translation>
@@ -2471,38 +2503,6 @@ of any size</translation>
         <message>
             <source>%1: take it out of the list</source>
             <translation>%1: take it out of the list</translation>
-        </message>
-        <message>
-            <source>Module</source>
-            <translation>Module</translation>
-        </message>
-        <message>
-            <source>For 99 %</source>
-            <translation>For 99 %</translation>
-        </message>
-        <message>
-            <source>How many values hold 99 % of the squared norm</source>
-            <translation>How many values hold 99 % of the squared norm</translation>
-        </message>
-        <message>
-            <source>Singular values</source>
-            <translation>Singular values</translation>
-        </message>
-        <message>
-            <source>Singular values of %1</source>
-            <translation>Singular values of %1</translation>
-        </message>
-        <message>
-            <source>What of its rank does an adapter use?</source>
-            <translation>What of its rank does an adapter use?</translation>
-        </message>
-        <message>
-            <source>Choose an adapter: the singular values of each module's change show whether a smaller rank would do, or a larger one pay.</source>
-            <translation>Choose an adapter: the singular values of each module's change show whether a smaller rank would do, or a larger one pay.</translation>
-        </message>
-        <message>
-            <source>Choose an adapter…</source>
-            <translation>Choose an adapter…</translation>
         </message>
     </context>
     <context>
@@ -2577,6 +2577,10 @@ of any size</translation>
         <message>
             <source>Reading the weights</source>
             <translation>Reading the weights</translation>
+        </message>
+        <message>
+            <source>Answering held-out rows</source>
+            <translation>Answering held-out rows</translation>
         </message>
     </context>
     <context>
@@ -3434,10 +3438,6 @@ of any size</translation>
             <translation>Loss</translation>
         </message>
         <message>
-            <source>Held-out</source>
-            <translation>Held-out</translation>
-        </message>
-        <message>
             <source>Perplexity</source>
             <translation>Perplexity</translation>
         </message>
@@ -3482,16 +3482,63 @@ of any size</translation>
             <translation>e to the power of the held-out loss</translation>
         </message>
         <message>
-            <source>Held-out loss and perplexity above those of the same method over the plain weights</source>
-            <translation>Held-out loss and perplexity above those of the same method over the plain weights</translation>
-        </message>
-        <message>
             <source>At most in memory during a step</source>
             <translation>At most in memory during a step</translation>
         </message>
         <message>
             <source>Tensors that the run left behind</source>
             <translation>Tensors that the run left behind</translation>
+        </message>
+        <message>
+            <source>%1 pp · %2</source>
+            <translation>%1 pp · %2</translation>
+        </message>
+        <message>
+            <source>The highest of them</source>
+            <translation>The highest of them</translation>
+        </message>
+        <message numerus="yes">
+            <source>Of %n answers to held-out rows</source>
+            <translation>
+                <numerusform>Of %n answer to held-out rows</numerusform>
+                <numerusform>Of %n answers to held-out rows</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>chrF %1</source>
+            <translation>chrF %1</translation>
+        </message>
+        <message>
+            <source>valid JSON %1</source>
+            <translation>valid JSON %1</translation>
+        </message>
+        <message>
+            <source>Held-out loss %1</source>
+            <translation>Held-out loss %1</translation>
+        </message>
+        <message>
+            <source>Exact</source>
+            <translation>Exact</translation>
+        </message>
+        <message>
+            <source>Token F1</source>
+            <translation>Token F1</translation>
+        </message>
+        <message>
+            <source>Held-out loss</source>
+            <translation>Held-out loss</translation>
+        </message>
+        <message>
+            <source>Share of the answers to the first held-out rows that are the expected ones, to the letter</source>
+            <translation>Share of the answers to the first held-out rows that are the expected ones, to the letter</translation>
+        </message>
+        <message>
+            <source>Words that the answers to the first held-out rows share with the expected ones</source>
+            <translation>Words that the answers to the first held-out rows share with the expected ones</translation>
+        </message>
+        <message>
+            <source>Against the same method over the plain weights: exact answers in percentage points, and perplexity</source>
+            <translation>Against the same method over the plain weights: exact answers in percentage points, and perplexity</translation>
         </message>
     </context>
     <context>
@@ -3553,12 +3600,12 @@ of any size</translation>
             <translation>Choose rows on the Data page: each ticked method trains on the same ones.</translation>
         </message>
         <message>
-            <source>On %1, one after another. Name evaluation data on the Train page, and the held-out loss is measured too.</source>
-            <translation>On %1, one after another. Name evaluation data on the Train page, and the held-out loss is measured too.</translation>
-        </message>
-        <message>
             <source>On %1, one after another; held out: %2.</source>
             <translation>On %1, one after another; held out: %2.</translation>
+        </message>
+        <message>
+            <source>On %1, one after another. Name evaluation data on the Train page, and held-out loss and answers are measured too.</source>
+            <translation>On %1, one after another. Name evaluation data on the Train page, and held-out loss and answers are measured too.</translation>
         </message>
     </context>
     <context>
@@ -3626,6 +3673,40 @@ of any size</translation>
         <message>
             <source>%1: %2 parameters, computed in %3, %4. Sizes are in powers of ten; activations, which depend on the rows, are in the Train page's forecast.</source>
             <translation>%1: %2 parameters, computed in %3, %4. Sizes are in powers of ten; activations, which depend on the rows, are in the Train page's forecast.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RankModules</name>
+        <message>
+            <source>Module</source>
+            <translation>Module</translation>
+        </message>
+        <message>
+            <source>Rank</source>
+            <translation>Rank</translation>
+        </message>
+        <message>
+            <source>Effective</source>
+            <translation>Effective</translation>
+        </message>
+        <message>
+            <source>For 99 %</source>
+            <translation>For 99 %</translation>
+        </message>
+        <message>
+            <source>Norm</source>
+            <translation>Norm</translation>
+        </message>
+        <message>
+            <source>How many values hold 99 % of the squared norm</source>
+            <translation>How many values hold 99 % of the squared norm</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::CopiedTable</name>
+        <message>
+            <source>Copy the table</source>
+            <translation>Copy the table</translation>
         </message>
     </context>
 </TS>

@@ -2117,20 +2117,23 @@ of any size</source>
     <context>
         <name>luthier::MergePage</name>
         <message>
-            <source>The merged model was written to %1.</source>
-            <translation>병합한 모델을 %1에 저장했습니다.</translation>
-        </message>
-        <message>
-            <source>The combined adapter was written to %1.</source>
-            <translation>결합한 어댑터를 %1에 저장했습니다.</translation>
-        </message>
-        <message>
             <source>Adapters and weights</source>
             <translation>어댑터와 가중치</translation>
         </message>
         <message>
             <source>Choose one adapter or several. Each gets a weight, and the answers on the right follow as soon as a slider is let go.</source>
             <translation>어댑터를 하나 또는 여러 개 고르세요. 저마다 가중치가 있고, 슬라이더를 놓으면 오른쪽 답이 바로 따라옵니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MergeActions</name>
+        <message>
+            <source>The merged model was written to %1.</source>
+            <translation>병합한 모델을 %1에 저장했습니다.</translation>
+        </message>
+        <message>
+            <source>The combined adapter was written to %1.</source>
+            <translation>결합한 어댑터를 %1에 저장했습니다.</translation>
         </message>
         <message>
             <source>A new or empty folder</source>
@@ -2159,26 +2162,6 @@ of any size</source>
         <message>
             <source>The combined adapter as a PEFT folder</source>
             <translation>결합한 어댑터를 PEFT 폴더로 저장합니다</translation>
-        </message>
-        <message>
-            <source>Tried</source>
-            <translation>시도한 것</translation>
-        </message>
-        <message>
-            <source>Samples…</source>
-            <translation>샘플…</translation>
-        </message>
-        <message>
-            <source>They are chosen on the Compare page</source>
-            <translation>샘플은 비교 페이지에서 고릅니다</translation>
-        </message>
-        <message>
-            <source>Previous samples</source>
-            <translation>이전 샘플</translation>
-        </message>
-        <message>
-            <source>Next samples</source>
-            <translation>다음 샘플</translation>
         </message>
         <message>
             <source>A model must be loaded first</source>
@@ -2231,6 +2214,29 @@ of any size</source>
         <message>
             <source>The base's checkpoint with the merge in it, as a folder by itself</source>
             <translation>병합이 들어간 베이스 체크포인트를 따로 된 폴더로 저장합니다</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::MergeResults</name>
+        <message>
+            <source>Tried</source>
+            <translation>시도한 것</translation>
+        </message>
+        <message>
+            <source>Samples…</source>
+            <translation>샘플…</translation>
+        </message>
+        <message>
+            <source>They are chosen on the Compare page</source>
+            <translation>샘플은 비교 페이지에서 고릅니다</translation>
+        </message>
+        <message>
+            <source>Previous samples</source>
+            <translation>이전 샘플</translation>
+        </message>
+        <message>
+            <source>Next samples</source>
+            <translation>다음 샘플</translation>
         </message>
         <message>
             <source>First a model</source>
@@ -2386,6 +2392,29 @@ of any size</source>
             <translation>모듈</translation>
         </message>
         <message>
+            <source>%1 adapters stand side by side at most: take one out first.</source>
+            <translation>어댑터는 %1개까지 나란히 볼 수 있습니다. 먼저 하나를 빼세요.</translation>
+        </message>
+        <message>
+            <source>Save a checkpoint now</source>
+            <translation>지금 체크포인트 저장</translation>
+        </message>
+        <message>
+            <source>What of its rank does an adapter use?</source>
+            <translation>어댑터는 랭크를 얼마나 쓸까요?</translation>
+        </message>
+        <message>
+            <source>Choose an adapter: the singular values of each module's change show whether a smaller rank would do, or a larger one pay.</source>
+            <translation>어댑터를 고르면 모듈마다 변화량의 특잇값이 보입니다. 더 작은 랭크로 충분한지, 더 큰 랭크가 나을지 알 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>Choose an adapter…</source>
+            <translation>어댑터 고르기…</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RankPlots</name>
+        <message>
             <source>Value %1</source>
             <translation>%1번째 값</translation>
         </message>
@@ -2410,13 +2439,16 @@ of any size</source>
             <translation>색이 나타내는 것</translation>
         </message>
         <message>
-            <source>%1 adapters stand side by side at most: take one out first.</source>
-            <translation>어댑터는 %1개까지 나란히 볼 수 있습니다. 먼저 하나를 빼세요.</translation>
+            <source>Singular values</source>
+            <translation>특잇값</translation>
         </message>
         <message>
-            <source>Save a checkpoint now</source>
-            <translation>지금 체크포인트 저장</translation>
+            <source>Singular values of %1</source>
+            <translation>%1의 특잇값</translation>
         </message>
+    </context>
+    <context>
+        <name>luthier::RankAdapters</name>
         <message>
             <source>Adapter</source>
             <translation>어댑터</translation>
@@ -2456,38 +2488,6 @@ of any size</source>
         <message>
             <source>%1: take it out of the list</source>
             <translation>%1: 목록에서 빼기</translation>
-        </message>
-        <message>
-            <source>Module</source>
-            <translation>모듈</translation>
-        </message>
-        <message>
-            <source>For 99 %</source>
-            <translation>99 % 개수</translation>
-        </message>
-        <message>
-            <source>How many values hold 99 % of the squared norm</source>
-            <translation>크기 제곱의 99 %를 이루는 값의 개수</translation>
-        </message>
-        <message>
-            <source>Singular values</source>
-            <translation>특잇값</translation>
-        </message>
-        <message>
-            <source>Singular values of %1</source>
-            <translation>%1의 특잇값</translation>
-        </message>
-        <message>
-            <source>What of its rank does an adapter use?</source>
-            <translation>어댑터는 랭크를 얼마나 쓸까요?</translation>
-        </message>
-        <message>
-            <source>Choose an adapter: the singular values of each module's change show whether a smaller rank would do, or a larger one pay.</source>
-            <translation>어댑터를 고르면 모듈마다 변화량의 특잇값이 보입니다. 더 작은 랭크로 충분한지, 더 큰 랭크가 나을지 알 수 있습니다.</translation>
-        </message>
-        <message>
-            <source>Choose an adapter…</source>
-            <translation>어댑터 고르기…</translation>
         </message>
     </context>
     <context>
@@ -2562,6 +2562,10 @@ of any size</source>
         <message>
             <source>Reading the weights</source>
             <translation>가중치를 읽는 중</translation>
+        </message>
+        <message>
+            <source>Answering held-out rows</source>
+            <translation>평가 행에 답하는 중</translation>
         </message>
     </context>
     <context>
@@ -3419,10 +3423,6 @@ of any size</source>
             <translation>손실</translation>
         </message>
         <message>
-            <source>Held-out</source>
-            <translation>평가 손실</translation>
-        </message>
-        <message>
             <source>Perplexity</source>
             <translation>혼란도</translation>
         </message>
@@ -3467,16 +3467,62 @@ of any size</source>
             <translation>e를 평가 손실만큼 거듭제곱한 값</translation>
         </message>
         <message>
-            <source>Held-out loss and perplexity above those of the same method over the plain weights</source>
-            <translation>압축하지 않은 가중치에서 같은 방식으로 학습했을 때보다 늘어난 평가 손실과 혼란도</translation>
-        </message>
-        <message>
             <source>At most in memory during a step</source>
             <translation>한 스텝 동안 메모리를 가장 많이 쓴 값</translation>
         </message>
         <message>
             <source>Tensors that the run left behind</source>
             <translation>실행이 남긴 텐서의 크기</translation>
+        </message>
+        <message>
+            <source>%1 pp · %2</source>
+            <translation>%1 %p · %2</translation>
+        </message>
+        <message>
+            <source>The highest of them</source>
+            <translation>이 가운데 가장 높음</translation>
+        </message>
+        <message numerus="yes">
+            <source>Of %n answers to held-out rows</source>
+            <translation>
+                <numerusform>평가 행에 대한 답 %n개 기준</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>chrF %1</source>
+            <translation>chrF %1</translation>
+        </message>
+        <message>
+            <source>valid JSON %1</source>
+            <translation>올바른 JSON %1</translation>
+        </message>
+        <message>
+            <source>Held-out loss %1</source>
+            <translation>평가 손실 %1</translation>
+        </message>
+        <message>
+            <source>Exact</source>
+            <translation>정답 일치</translation>
+        </message>
+        <message>
+            <source>Token F1</source>
+            <translation>토큰 F1</translation>
+        </message>
+        <message>
+            <source>Held-out loss</source>
+            <translation>평가 손실</translation>
+        </message>
+        <message>
+            <source>Share of the answers to the first held-out rows that are the expected ones, to the letter</source>
+            <translation>앞쪽 평가 행에 대한 답 가운데 기대한 답과 글자까지 같은 비율</translation>
+        </message>
+        <message>
+            <source>Words that the answers to the first held-out rows share with the expected ones</source>
+            <translation>앞쪽 평가 행에 대한 답이 기대한 답과 낱말에서 겹치는 정도</translation>
+        </message>
+        <message>
+            <source>Against the same method over the plain weights: exact answers in percentage points, and perplexity</source>
+            <translation>압축하지 않은 가중치에서 같은 방식으로 학습했을 때와 견준 차이: 정답 일치(퍼센트포인트)와 혼란도</translation>
         </message>
     </context>
     <context>
@@ -3538,12 +3584,12 @@ of any size</source>
             <translation>데이터 페이지에서 데이터를 고르세요. 표시한 방식마다 같은 데이터로 학습합니다.</translation>
         </message>
         <message>
-            <source>On %1, one after another. Name evaluation data on the Train page, and the held-out loss is measured too.</source>
-            <translation>%1 데이터로 차례로 학습합니다. 학습 페이지에서 평가 데이터를 정하면 평가 손실도 잽니다.</translation>
-        </message>
-        <message>
             <source>On %1, one after another; held out: %2.</source>
             <translation>%1 데이터로 차례로 학습하고, %2 데이터로 평가합니다.</translation>
+        </message>
+        <message>
+            <source>On %1, one after another. Name evaluation data on the Train page, and held-out loss and answers are measured too.</source>
+            <translation>%1 데이터로 차례로 학습합니다. 학습 페이지에서 평가 데이터를 정하면 평가 손실과 답의 점수도 잽니다.</translation>
         </message>
     </context>
     <context>
@@ -3611,6 +3657,40 @@ of any size</source>
         <message>
             <source>%1: %2 parameters, computed in %3, %4. Sizes are in powers of ten; activations, which depend on the rows, are in the Train page's forecast.</source>
             <translation>%1: 매개변수 %2개, 계산 형식 %3, %4. 크기는 10의 거듭제곱 단위입니다. 데이터에 따라 달라지는 활성값은 학습 페이지의 예측에 있습니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::RankModules</name>
+        <message>
+            <source>Module</source>
+            <translation>모듈</translation>
+        </message>
+        <message>
+            <source>Rank</source>
+            <translation>랭크</translation>
+        </message>
+        <message>
+            <source>Effective</source>
+            <translation>유효 랭크</translation>
+        </message>
+        <message>
+            <source>For 99 %</source>
+            <translation>99 % 개수</translation>
+        </message>
+        <message>
+            <source>Norm</source>
+            <translation>크기</translation>
+        </message>
+        <message>
+            <source>How many values hold 99 % of the squared norm</source>
+            <translation>크기 제곱의 99 %를 이루는 값의 개수</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::CopiedTable</name>
+        <message>
+            <source>Copy the table</source>
+            <translation>표 복사</translation>
         </message>
     </context>
 </TS>

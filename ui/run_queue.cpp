@@ -50,6 +50,7 @@ Result<std::vector<std::uint64_t>> RunQueue::add(std::vector<RunToQueue> runs,
     queued.recipe = std::move(run.recipe);
     queued.recipe.output_dir = free_folder(queued.recipe.output_dir);
     queued.label = run.label;
+    queued.held_out_answers = run.held_out_answers;
     queued.group = group;
     ids.push_back(queued.id);
     runs_.push_back(std::move(queued));
@@ -126,7 +127,7 @@ void RunQueue::launch_next() {
   // Its name may have been taken while it waited.
   next->recipe.output_dir =
       workspace_.free_run_folder(QString::fromStdString(next->recipe.output_dir)).toStdString();
-  if (!workspace_.launch_recipe(next->recipe)) return;
+  if (!workspace_.launch_recipe(next->recipe, next->held_out_answers)) return;
   next->state = QueuedRun::State::Running;
   emit changed();
 }

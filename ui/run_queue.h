@@ -25,7 +25,8 @@ struct RunEnded;
 
 struct RunToQueue {
   Recipe recipe;
-  QString label;  ///< what it is called among its group: "r 4"
+  QString label;                     ///< what it is called among its group: "r 4"
+  std::size_t held_out_answers = 0;  ///< as Session::launch has it
 };
 
 struct QueuedRun {
@@ -34,6 +35,7 @@ struct QueuedRun {
   std::uint64_t id = 0;
   Recipe recipe;  ///< output_dir: a folder of its own
   QString label, group;
+  std::size_t held_out_answers = 0;
   State state = State::Waiting;
   std::string end_state;       ///< as RunEnded says it: finished, stopped, failed
   std::optional<Error> error;  ///< why it failed

@@ -14,62 +14,87 @@ namespace luthier {
   QT_TRANSLATE_NOOP("recipe", "Model"),
   QT_TRANSLATE_NOOP("recipe", "The folder of the base checkpoint, as transformers writes it."),
   QT_TRANSLATE_NOOP("recipe", "Starting weights"),
-  QT_TRANSLATE_NOOP("recipe", "Start from the checkpoint's weights, or from random ones made by its config.json (training from scratch)."),
+  QT_TRANSLATE_NOOP("recipe", "Start from the checkpoint's weights, or from random ones made by "
+      "its config.json (training from scratch)."),
   QT_TRANSLATE_NOOP("recipe", "Training data"),
   QT_TRANSLATE_NOOP("recipe", "One file of rows (JSONL or JSON), or several."),
   QT_TRANSLATE_NOOP("recipe", "Evaluation data"),
   QT_TRANSLATE_NOOP("recipe", "Rows that are never trained on; their loss is the evaluation loss."),
   QT_TRANSLATE_NOOP("recipe", "Picture folder"),
-  QT_TRANSLATE_NOOP("recipe", "Where relative picture paths of the rows start; empty: beside each dataset's file."),
+  QT_TRANSLATE_NOOP("recipe", "Where relative picture paths of the rows start; empty: beside "
+      "each dataset's file."),
   QT_TRANSLATE_NOOP("recipe", "Run folder"),
-  QT_TRANSLATE_NOOP("recipe", "Where the run is written: settings, metrics, checkpoints and the result."),
+  QT_TRANSLATE_NOOP("recipe", "Where the run is written: settings, metrics, checkpoints and the "
+      "result."),
   QT_TRANSLATE_NOOP("recipe", "Objective"),
   QT_TRANSLATE_NOOP("recipe", "What is learned from the rows."),
   QT_TRANSLATE_NOOP("recipe", "Which weights train, and what is added beside them."),
   QT_TRANSLATE_NOOP("recipe", "Keep the vision tower fixed"),
   QT_TRANSLATE_NOOP("recipe", "The picture encoder's weights do not change."),
   QT_TRANSLATE_NOOP("recipe", "Keep the projector fixed"),
-  QT_TRANSLATE_NOOP("recipe", "The weights that carry picture features into the language model do not change."),
+  QT_TRANSLATE_NOOP("recipe", "The weights that carry picture features into the language model "
+      "do not change."),
   QT_TRANSLATE_NOOP("recipe", "Keep the language model fixed"),
-  QT_TRANSLATE_NOOP("recipe", "The decoder's weights do not change; with the tower fixed too, only the projector learns."),
+  QT_TRANSLATE_NOOP("recipe", "The decoder's weights do not change; with the tower fixed too, "
+      "only the projector learns."),
   QT_TRANSLATE_NOOP("recipe", "Rank"),
-  QT_TRANSLATE_NOOP("recipe", "Columns of A and B: more can learn more and costs more memory; 8 to 64 is usual."),
+  QT_TRANSLATE_NOOP("recipe", "Columns of A and B: more can learn more and costs more memory; 8 "
+      "to 64 is usual."),
   QT_TRANSLATE_NOOP("recipe", "LoRA alpha"),
-  QT_TRANSLATE_NOOP("recipe", "The adapter's output is scaled by alpha / rank; twice the rank is usual."),
+  QT_TRANSLATE_NOOP("recipe", "The adapter's output is scaled by alpha / rank; twice the rank "
+      "is usual."),
   QT_TRANSLATE_NOOP("recipe", "LoRA dropout"),
   QT_TRANSLATE_NOOP("recipe", "Share of the adapter's inputs that are dropped while training."),
   QT_TRANSLATE_NOOP("recipe", "Target modules"),
-  QT_TRANSLATE_NOOP("recipe", "Which linear layers get an adapter: names (endings are enough), one regular expression over whole names, or all-linear."),
+  QT_TRANSLATE_NOOP("recipe", "Which linear layers get an adapter: names (endings are enough), "
+      "one regular expression over whole names, or all-linear."),
   QT_TRANSLATE_NOOP("recipe", "Excluded modules"),
-  QT_TRANSLATE_NOOP("recipe", "Which of the target modules are left out, by names or one regular expression."),
+  QT_TRANSLATE_NOOP("recipe", "Which of the target modules are left out, by names or one "
+      "regular expression."),
   QT_TRANSLATE_NOOP("recipe", "Rank by module"),
-  QT_TRANSLATE_NOOP("recipe", "Other ranks for modules whose name ends so or matches: {q_proj: 32}."),
+  QT_TRANSLATE_NOOP("recipe", "Other ranks for modules whose name ends so or matches: {q_proj: "
+      "32}."),
   QT_TRANSLATE_NOOP("recipe", "Alpha by module"),
-  QT_TRANSLATE_NOOP("recipe", "Other alphas for modules whose name ends so or matches: {q_proj: 64}."),
+  QT_TRANSLATE_NOOP("recipe", "Other alphas for modules whose name ends so or matches: {q_proj: "
+      "64}."),
   QT_TRANSLATE_NOOP("recipe", "Rank-stabilized scale"),
-  QT_TRANSLATE_NOOP("recipe", "Scale by alpha / √rank instead of alpha / rank, which suits high ranks."),
+  QT_TRANSLATE_NOOP("recipe", "Scale by alpha / √rank instead of alpha / rank, which suits high "
+      "ranks."),
   QT_TRANSLATE_NOOP("recipe", "DoRA"),
   QT_TRANSLATE_NOOP("recipe", "Train a magnitude beside the direction of each weight."),
   QT_TRANSLATE_NOOP("recipe", "Initial adapter"),
-  QT_TRANSLATE_NOOP("recipe", "true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of the first rows."),
+  QT_TRANSLATE_NOOP("recipe", "true: A uniform by Kaiming's rule and B zero; gaussian: A normal "
+      "and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the "
+      "largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and "
+      "faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of "
+      "the first rows."),
   QT_TRANSLATE_NOOP("recipe", "Modules trained whole"),
-  QT_TRANSLATE_NOOP("recipe", "Modules that train without low rank and are saved with the adapter (lm_head, say)."),
+  QT_TRANSLATE_NOOP("recipe", "Modules that train without low rank and are saved with the "
+      "adapter (lm_head, say)."),
   QT_TRANSLATE_NOOP("recipe", "Biases"),
-  QT_TRANSLATE_NOOP("recipe", "Which of the base's biases train beside the adapter: none, all, or those of the modules that have one (METHOD_only, as in lora_only)."),
+  QT_TRANSLATE_NOOP("recipe", "Which of the base's biases train beside the adapter: none, all, "
+      "or those of the modules that have one (METHOD_only, as in lora_only)."),
   QT_TRANSLATE_NOOP("recipe", "Start from adapter"),
-  QT_TRANSLATE_NOOP("recipe", "A PEFT adapter's folder to go on from; its settings replace the ones here."),
+  QT_TRANSLATE_NOOP("recipe", "A PEFT adapter's folder to go on from; its settings replace the "
+      "ones here."),
   QT_TRANSLATE_NOOP("recipe", "Smallest picture"),
-  QT_TRANSLATE_NOOP("recipe", "Pixels a picture has at least after resizing; empty: as the checkpoint's processor says."),
+  QT_TRANSLATE_NOOP("recipe", "Pixels a picture has at least after resizing; empty: as the "
+      "checkpoint's processor says."),
   QT_TRANSLATE_NOOP("recipe", "Largest picture"),
-  QT_TRANSLATE_NOOP("recipe", "Pixels a picture has at most after resizing; empty: as the checkpoint's processor says."),
+  QT_TRANSLATE_NOOP("recipe", "Pixels a picture has at most after resizing; empty: as the "
+      "checkpoint's processor says."),
   QT_TRANSLATE_NOOP("recipe", "Broken pictures"),
-  QT_TRANSLATE_NOOP("recipe", "refuse stops before training and names the row; skip leaves such rows out and counts them."),
+  QT_TRANSLATE_NOOP("recipe", "refuse stops before training and names the row; skip leaves such "
+      "rows out and counts them."),
   QT_TRANSLATE_NOOP("recipe", "Device"),
-  QT_TRANSLATE_NOOP("recipe", "auto takes the CUDA device with most free memory, else the CPU; cuda:1 names the second one."),
+  QT_TRANSLATE_NOOP("recipe", "auto takes the CUDA device with most free memory, else the CPU; "
+      "cuda:1 names the second one."),
   QT_TRANSLATE_NOOP("recipe", "Compute type"),
-  QT_TRANSLATE_NOOP("recipe", "auto computes in bfloat16 on a CUDA device that has it, else in float32; a resumed run keeps its own."),
+  QT_TRANSLATE_NOOP("recipe", "auto computes in bfloat16 on a CUDA device that has it, else in "
+      "float32; a resumed run keeps its own."),
   QT_TRANSLATE_NOOP("recipe", "Epochs"),
-  QT_TRANSLATE_NOOP("recipe", "How often every row is seen; max steps replaces it when it is above 0."),
+  QT_TRANSLATE_NOOP("recipe", "How often every row is seen; max steps replaces it when it is "
+      "above 0."),
   QT_TRANSLATE_NOOP("recipe", "Max steps"),
   QT_TRANSLATE_NOOP("recipe", "Optimizer steps in all; -1: as the epochs give."),
   QT_TRANSLATE_NOOP("recipe", "Batch size"),
@@ -97,28 +122,35 @@ namespace luthier {
   QT_TRANSLATE_NOOP("recipe", "Adam epsilon"),
   QT_TRANSLATE_NOOP("recipe", "Added to the denominator for stability."),
   QT_TRANSLATE_NOOP("recipe", "Gradient checkpointing"),
-  QT_TRANSLATE_NOOP("recipe", "Recompute activations in the backward pass: less memory, more time. auto turns it on where memory would not do."),
+  QT_TRANSLATE_NOOP("recipe", "Recompute activations in the backward pass: less memory, more "
+      "time. auto turns it on where memory would not do."),
   QT_TRANSLATE_NOOP("recipe", "Context length"),
-  QT_TRANSLATE_NOOP("recipe", "Tokens a row holds at most, picture tokens counted; longer rows are cut at the end. Empty: no row is cut."),
+  QT_TRANSLATE_NOOP("recipe", "Tokens a row holds at most, picture tokens counted; longer rows "
+      "are cut at the end. Empty: no row is cut."),
   QT_TRANSLATE_NOOP("recipe", "Shuffle"),
-  QT_TRANSLATE_NOOP("recipe", "Visit the rows in another order each epoch, always the same for a seed."),
+  QT_TRANSLATE_NOOP("recipe", "Visit the rows in another order each epoch, always the same for "
+      "a seed."),
   QT_TRANSLATE_NOOP("recipe", "Seed"),
   QT_TRANSLATE_NOOP("recipe", "The same seed, data and settings give the same run."),
   QT_TRANSLATE_NOOP("recipe", "Train on"),
-  QT_TRANSLATE_NOOP("recipe", "completion: every token after the last prompt; assistant: every assistant turn; all: every text token."),
+  QT_TRANSLATE_NOOP("recipe", "completion: every token after the last prompt; assistant: every "
+      "assistant turn; all: every text token."),
   QT_TRANSLATE_NOOP("recipe", "Log every"),
   QT_TRANSLATE_NOOP("recipe", "Steps between two lines of metrics."),
   QT_TRANSLATE_NOOP("recipe", "Evaluate every"),
-  QT_TRANSLATE_NOOP("recipe", "Steps between two evaluations; 0: at every checkpoint and at the end."),
+  QT_TRANSLATE_NOOP("recipe", "Steps between two evaluations; 0: at every checkpoint and at the "
+      "end."),
   QT_TRANSLATE_NOOP("recipe", "Save every"),
   QT_TRANSLATE_NOOP("recipe", "Steps between two checkpoints; 0 saves at the end only."),
   QT_TRANSLATE_NOOP("recipe", "Save every (minutes)"),
-  QT_TRANSLATE_NOOP("recipe", "Minutes between two checkpoints at most, whatever the steps; 0: by steps alone."),
+  QT_TRANSLATE_NOOP("recipe", "Minutes between two checkpoints at most, whatever the steps; 0: "
+      "by steps alone."),
   QT_TRANSLATE_NOOP("recipe", "minutes"),
   QT_TRANSLATE_NOOP("recipe", "Keep checkpoints"),
   QT_TRANSLATE_NOOP("recipe", "Older checkpoints beyond this number are removed; 0 keeps all."),
   QT_TRANSLATE_NOOP("recipe", "Memory that will not do"),
-  QT_TRANSLATE_NOOP("recipe", "refuse does not start a run whose forecast is more than 95 % of the free memory; try starts it all the same."),
+  QT_TRANSLATE_NOOP("recipe", "refuse does not start a run whose forecast is more than 95 % of "
+      "the free memory; try starts it all the same."),
   QT_TRANSLATE_NOOP("recipe", "tokens"),
   QT_TRANSLATE_NOOP("recipe", "batches"),
   QT_TRANSLATE_NOOP("recipe", "checkpoints"),
@@ -162,6 +194,7 @@ namespace luthier {
   QT_TRANSLATE_NOOP("progress", "Looking at what layers read"),
   QT_TRANSLATE_NOOP("progress", "Measuring rows"),
   QT_TRANSLATE_NOOP("progress", "Answering"),
+  QT_TRANSLATE_NOOP("progress", "Answering held-out rows"),
   QT_TRANSLATE_NOOP("progress", "Loading a column's model"),
   QT_TRANSLATE_NOOP("progress", "Reading the weights"),
   QT_TRANSLATE_NOOP("state", "empty"),

@@ -134,8 +134,8 @@ class Workspace : public QObject {
   /// Launches the recipe as it stands; says launch_refused when it cannot.
   void launch();
   /// Launches another recipe than the form's. False, and nothing happens, while that is not
-  /// possible.
-  bool launch_recipe(const Recipe& recipe);
+  /// possible. `held_out_answers`: as Session::launch has it.
+  bool launch_recipe(const Recipe& recipe, std::size_t held_out_answers = 0);
   /// Runs that are launched one after another.
   RunQueue& queue() { return *queue_; }
   void resume_run(const QString& folder);

@@ -164,10 +164,10 @@ void Workspace::launch() {
   session().launch(recipe_);
 }
 
-bool Workspace::launch_recipe(const Recipe& recipe) {
+bool Workspace::launch_recipe(const Recipe& recipe, std::size_t held_out_answers) {
   if (launching_ || device_lost_ || session().has_run() || !can_launch(state())) return false;
   launching_ = true;
-  session().launch(recipe);
+  session().launch(recipe, {}, held_out_answers);
   return true;
 }
 

@@ -34,6 +34,11 @@ std::string with_format(const char* format, const std::optional<double>& value) 
   return value ? with_format(format, *value) : "-";
 }
 
+std::string percents(const char* format, std::optional<double> share) {
+  if (share) *share *= 100;
+  return with_format(format, share);
+}
+
 std::string count_text(std::int64_t count) {
   return count < 100'000 ? grouped(count) : with_format("%.1f M", static_cast<double>(count) / 1e6);
 }
@@ -70,8 +75,9 @@ void show(const MethodTable& table) {
 }
 
 void show(const std::vector<ShortRun>& runs) {
-  print_line(cells("short run", {"state", "steps", "step", "tokens/s", "loss", "held-out",
-                                 "perplexity", "4bit loses", "peak", "file"}));
+  print_line(
+      cells("short run", {"state", "steps", "step", "tokens/s", "loss", "held-out", "perplexity",
+                          "4bit loses", "exact", "token F1", "4bit loses", "peak", "file"}));
   for (const ShortRun& run : runs) {
     const std::string name = choice_name(run.method, run.four_bits);
     if (run.error) {
@@ -83,7 +89,9 @@ void show(const std::vector<ShortRun>& runs) {
         {run.state, std::to_string(run.steps), with_format("%.1f ms", 1000 * run.step_seconds),
          with_format("%.0f", run.tokens_per_second), with_format("%.4f", run.loss),
          with_format("%.4f", run.eval_loss), with_format("%.3f", run.perplexity()),
-         with_format("%+.4f", lost_by_packing(runs, run)), decimal_text(run.peak_memory),
+         with_format("%+.4f", lost_by_packing(runs, run)),
+         percents("%.1f %%", run.score("exact_match")), percents("%.1f %%", run.score("token_f1")),
+         percents("%+.1f pp", exact_lost_by_packing(runs, run)), decimal_text(run.peak_memory),
          decimal_text(run.file)}));
   }
 }
@@ -92,6 +100,7 @@ struct MethodsOptions {
   std::string model, dtype, run, out;
   std::vector<std::string> set, only;
   std::int64_t steps = 20;
+  std::size_t answers = kHeldOutAnswers;
   bool json = false, four_bits = false;
 };
 
@@ -114,12 +123,12 @@ Result<std::vector<PlannedRun>> plan_runs(const MethodsOptions& o, const Recipe&
 }
 
 /// A run that fails is told and the next one begins; what there is when a person stops is kept.
-std::vector<ShortRun> run_all(const std::vector<PlannedRun>& planned) {
+std::vector<ShortRun> run_all(const std::vector<PlannedRun>& planned, std::size_t answers) {
   std::vector<ShortRun> done;
   for (const PlannedRun& run : planned) {
     if (interrupted().stop_requested()) break;
     std::fprintf(stderr, "%s\n", run.recipe.output_dir.c_str());
-    const auto result = train_headless(run.recipe, std::nullopt, {}, interrupted());
+    const auto result = train_headless(run.recipe, std::nullopt, {}, interrupted(), answers);
     done.push_back(read_short_run(run));
     if (!result) {
       done.back().state = run_state_name(RunState::Failed);
@@ -158,7 +167,7 @@ Status compare_methods(const MethodsOptions& o) {
   }
   LUTHIER_TRY(const std::vector<PlannedRun> planned, plan_runs(o, base, choices, table));
   if (!o.json) show(table);
-  const std::vector<ShortRun> runs = run_all(planned);
+  const std::vector<ShortRun> runs = run_all(planned, o.answers);
   if (o.json) {
     Json document = to_json(table);
     document["runs"] = to_json(runs);
@@ -189,11 +198,16 @@ Action add_methods(CLI::App& app) {
   app.add_option("--dtype", o->dtype,
                  "The table's compute type (with --run: the recipe's; else bfloat16)")
       ->check(CLI::IsMember({"bfloat16", "float32"}));
-  app.add_option("--run", o->run,
-                 "A recipe: a short run of each method by its settings and on its rows, with "
-                 "tokens a second and the loss on its eval_dataset");
+  app.add_option(
+      "--run", o->run,
+      "A recipe: a short run of each method by its settings and on its rows, with "
+      "tokens a second, the loss on its eval_dataset and the scores of its answers there");
   app.add_option("--steps", o->steps, "Of each short run (default: 20)")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}));
+  app.add_option("--answers", o->answers,
+                 "Rows of the eval_dataset that each short run answers at its end; 0: none")
+      ->check(CLI::Range(std::size_t{0}, std::size_t{100'000}))
+      ->capture_default_str();
   app.add_option("--out", o->out,
                  "The folder for the runs (default: the recipe's output_dir with -methods)");
   app.add_flag("--json", o->json, "One JSON document on stdout");

@@ -7,7 +7,9 @@
 #include <memory>
 #include <set>
 
+#include "engine/base/text.h"
 #include "engine/compare/result_folder.h"
+#include "engine/device/failure.h"
 #include "engine/generate/generate.h"
 #include "engine/methods/adapter.h"
 #include "engine/methods/adapter_notes.h"
@@ -79,6 +81,15 @@ Status answer_checkpoint(const LoadedModel& base, const fs::path& checkpoint,
 }
 
 }  // namespace
+
+Error answering_failure(const std::exception& failure, const LoadedModel& model) {
+  return device_failure(
+      failure,
+      machine_error("There is not enough memory to answer.", model.folder.string(),
+                    "Ask for fewer new tokens, or fewer samples at a time."),
+      machine_error("Decoding failed: " + first_line(failure.what()), model.folder.string()),
+      model.model->device().str());
+}
 
 Status answer_samples(const LoadedModel& model, const ChatProcessor& processor,
                       const std::vector<Sample>& samples, std::span<const std::uint64_t> draws,

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -35,6 +36,9 @@ using AnswerWatch = std::function<bool(std::size_t index, const Generated& so_fa
 Status answer_samples(const LoadedModel& model, const ChatProcessor& processor,
                       const std::vector<Sample>& samples, std::span<const std::uint64_t> draws,
                       const GenerationOptions& options, const AnswerWatch& watch);
+
+/// What an exception of LibTorch stopped answers with, in a sentence.
+Error answering_failure(const std::exception& failure, const LoadedModel& model);
 
 /// What answers on a resident base: an adapter or none, and how it sees pictures.
 struct ResidentColumn {

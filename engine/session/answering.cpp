@@ -97,15 +97,6 @@ Status ModelWorker::answer_by_base(Asking& asking, const std::vector<std::size_t
   return status;
 }
 
-Error ModelWorker::answering_failure(const std::exception& failure) const {
-  return device_failure(
-      failure,
-      machine_error("There is not enough memory to answer.", base_->folder.string(),
-                    "Ask for fewer new tokens, or fewer samples at a time."),
-      machine_error("Decoding failed: " + first_line(failure.what()), base_->folder.string()),
-      base_->model->device().str());
-}
-
 Status ModelWorker::answer(const AnswerRequest& asked, RequestId request) {
   LUTHIER_CHECK(need_base());
   if (!asked.draws.empty() && asked.draws.size() != asked.samples.size()) {
@@ -133,7 +124,7 @@ Status ModelWorker::answer(const AnswerRequest& asked, RequestId request) {
     }
     if (host_.cancellations->cancelled(request)) return interrupted_error();
   } catch (const std::exception& failure) {
-    return answering_failure(failure);
+    return answering_failure(failure, *base_);
   }
   return {};
 }

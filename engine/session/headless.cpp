@@ -12,7 +12,7 @@ constexpr std::size_t kLaunchForecastRows = 4000, kPlanRows = 50'000;
 Result<RunResult> train_headless(const Recipe& recipe,
                                  const std::optional<std::filesystem::path>& resume_run,
                                  const std::function<void(const SessionEvent&)>& on_event,
-                                 std::stop_token stop) {
+                                 std::stop_token stop, std::size_t held_out_answers) {
   const auto emit = [&](const SessionEvent& event) {
     if (on_event) on_event(event);
   };
@@ -30,6 +30,7 @@ Result<RunResult> train_headless(const Recipe& recipe,
   TrainControl control;
   control.follow(std::move(stop));
   EventObserver observer(emit, std::move(forecast).value_or(MemoryForecast{}));
+  observer.answer_held_out(base, begun.recipe, held_out_answers);
   auto result = train(base, std::move(begun), options, control, observer);
   RunEnded ended;
   ended.folder = recipe.output_dir;

@@ -105,7 +105,7 @@ Status ModelWorker::answer_merged(const MergeRecipe& recipe, AnswerRequest asked
       proved.refused = proof.error();
     host_.emit(std::move(proved));
   } catch (const std::exception& failure) {
-    return answering_failure(failure);
+    return answering_failure(failure, *base_);
   }
   return {};
 }

@@ -23,6 +23,26 @@ std::int64_t tensor_bytes(const fs::path& folder) {
   return bytes;
 }
 
+/// Of an evaluation whose held-out rows were answered.
+void take_scores(const MetricsLine& line, ShortRun& run) {
+  const auto answered = line.figures.find("eval_answered");
+  if (answered == line.figures.end()) return;
+  run.answered = static_cast<std::int64_t>(answered->second);
+  run.scores.clear();
+  for (const char* name : {"exact_match", "token_f1", "chrf", "json_valid"}) {
+    const auto found = line.figures.find(std::string("eval_") + name);
+    if (found != line.figures.end()) run.scores[name] = found->second;
+  }
+}
+
+/// The same method over the dense base.
+const ShortRun* dense_of(const std::vector<ShortRun>& runs, const ShortRun& packed) {
+  if (!packed.four_bits) return nullptr;
+  for (const ShortRun& run : runs)
+    if (run.method == packed.method && !run.four_bits) return &run;
+  return nullptr;
+}
+
 }  // namespace
 
 Result<PlannedRun> plan_short_run(const Recipe& base, const MethodChoice& choice,
@@ -54,17 +74,25 @@ std::optional<double> ShortRun::perplexity() const {
   return std::exp(*eval_loss);
 }
 
+std::optional<double> ShortRun::score(const std::string& name) const {
+  const auto found = scores.find(name);
+  return found == scores.end() ? std::nullopt : std::optional<double>(found->second);
+}
+
 void measure(const std::vector<MetricsLine>& lines, ShortRun& run) {
   if (lines.empty()) return;
   run.steps = lines.back().step;
   run.loss = lines.back().loss;
   run.eval_loss.reset();
+  run.scores.clear();
+  run.answered = 0;
   run.peak_memory = 0;
   std::vector<double> seconds;
   double tokens = 0, all = 0;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const MetricsLine& line = lines[i];
     if (line.eval_loss) run.eval_loss = line.eval_loss;
+    take_scores(line, run);
     run.peak_memory = std::max(run.peak_memory, line.memory.peak);
     if (i == 0 && lines.size() > 1) continue;
     seconds.push_back(line.step_seconds);
@@ -95,11 +123,18 @@ ShortRun read_short_run(const PlannedRun& planned) {
 }
 
 std::optional<double> lost_by_packing(const std::vector<ShortRun>& runs, const ShortRun& packed) {
-  if (!packed.four_bits || !packed.eval_loss) return std::nullopt;
-  for (const ShortRun& run : runs)
-    if (run.method == packed.method && !run.four_bits && run.eval_loss)
-      return *packed.eval_loss - *run.eval_loss;
-  return std::nullopt;
+  const ShortRun* dense = dense_of(runs, packed);
+  if (!dense || !dense->eval_loss || !packed.eval_loss) return std::nullopt;
+  return *packed.eval_loss - *dense->eval_loss;
+}
+
+std::optional<double> exact_lost_by_packing(const std::vector<ShortRun>& runs,
+                                            const ShortRun& packed) {
+  const ShortRun* dense = dense_of(runs, packed);
+  const auto exact = packed.score("exact_match");
+  if (!dense || !dense->score("exact_match") || !exact || dense->answered != packed.answered)
+    return std::nullopt;
+  return *dense->score("exact_match") - *exact;
 }
 
 Json to_json(const std::vector<ShortRun>& runs) {
@@ -117,6 +152,9 @@ Json to_json(const std::vector<ShortRun>& runs) {
     json["eval_loss"] = number(run.eval_loss);
     json["perplexity"] = number(run.perplexity());
     json["lost_by_packing"] = number(lost_by_packing(runs, run));
+    json["scores"] = run.scores;
+    json["answered"] = run.answered;
+    json["exact_lost_by_packing"] = number(exact_lost_by_packing(runs, run));
     json["peak_memory"] = run.peak_memory;
     json["file"] = run.file;
     all.push_back(std::move(json));

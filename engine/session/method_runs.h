@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,9 @@
 #include "engine/runs/run_records.h"
 
 namespace luthier {
+
+/// Of the held-out rows so many are answered after a short run, where a person says nothing else.
+inline constexpr std::size_t kHeldOutAnswers = 32;
 
 /// A method whose run starts in `folder`.
 struct PlannedRun {
@@ -46,11 +50,16 @@ struct ShortRun {
   double tokens_per_second = 0;  ///< tokens of all steps over their seconds
   std::optional<double> loss;    ///< of the last step
   std::optional<double> eval_loss;
+  /// Of the answers to held-out rows, each from 0 to 1: exact_match, token_f1, chrf, json_valid
+  /// (compare/held_out.h). Empty: none were asked.
+  std::map<std::string, double> scores;
+  std::int64_t answered = 0;     ///< rows that they are of
   std::int64_t peak_memory = 0;  ///< bytes
   std::int64_t file = 0;         ///< bytes of the tensors that it left behind
 
   /// exp of the held-out loss, which is a mean over tokens.
   std::optional<double> perplexity() const;
+  std::optional<double> score(const std::string& name) const;
 };
 
 /// From the lines of a run that goes on, or has ended.
@@ -61,6 +70,9 @@ ShortRun read_short_run(const PlannedRun& planned);
 /// By how much the held-out loss of a run over a base of four bits lies above that of the same
 /// method over the dense one; nullopt where there is no such pair.
 std::optional<double> lost_by_packing(const std::vector<ShortRun>& runs, const ShortRun& packed);
+/// The same of the share of exact answers, by how much it lies below; both of the same rows.
+std::optional<double> exact_lost_by_packing(const std::vector<ShortRun>& runs,
+                                            const ShortRun& packed);
 
 Json to_json(const std::vector<ShortRun>& runs);
 

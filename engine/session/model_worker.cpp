@@ -46,7 +46,10 @@ class ModelWorker::Observer : public EventObserver {
   void on_phase(TrainPhase phase, const std::string& detail) override {
     worker_.host_.set_state(state_of(phase), detail);
   }
-  void on_adapter(std::shared_ptr<Adapter> adapter) override { worker_.live_ = std::move(adapter); }
+  void on_adapter(std::shared_ptr<Adapter> adapter) override {
+    EventObserver::on_adapter(adapter);
+    worker_.live_ = std::move(adapter);
+  }
   bool between_steps() override { return worker_.host_.run_between(); }
   bool has_work() const override { return worker_.host_.waits_between(); }
 
@@ -153,13 +156,14 @@ Status ModelWorker::load_for(const Recipe& recipe, const Cancelled& cancelled) {
 }
 
 Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& resume_run,
-                          TrainControl& control, const Cancelled& cancelled) {
+                          std::size_t held_out_answers, TrainControl& control,
+                          const Cancelled& cancelled) {
   const auto before =
       base_ ? std::optional<std::pair<fs::path, LoadOptions>>({base_->folder, base_options_})
             : std::nullopt;
   Status status;
   try {
-    status = run_training(recipe, resume_run, control, cancelled);
+    status = run_training(recipe, resume_run, held_out_answers, control, cancelled);
   } catch (const std::exception& failure) {
     status = device_failure(failure, machine_error("Memory ran out.", recipe.model),
                             machine_error(first_line(failure.what()), recipe.model));
@@ -195,7 +199,8 @@ Status ModelWorker::train(const Recipe& recipe, const std::optional<fs::path>& r
 }
 
 Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::path>& resume_run,
-                                 TrainControl& control, const Cancelled& cancelled) {
+                                 std::size_t held_out_answers, TrainControl& control,
+                                 const Cancelled& cancelled) {
   host_.set_state(SessionState::Preparing, "");
   const auto start = std::chrono::steady_clock::now();
   RunEnded ended;
@@ -228,6 +233,7 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
     return fail(loaded.error());
   host_.set_state(SessionState::Preparing, "");
   Observer observer(*this, forecast.take().value_or(MemoryForecast{}));
+  observer.answer_held_out(*base_, begun->recipe, held_out_answers);
   auto result = luthier::train(*base_, begun.take(), options, control, observer);
   if (!result) return fail(result.error());
   ended.folder = result->folder;

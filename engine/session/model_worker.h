@@ -39,7 +39,7 @@ class ModelWorker {
   Status load(const std::filesystem::path& folder, LoadOptions options, const Cancelled& cancelled);
   Status unload();
   Status train(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
-               TrainControl& control, const Cancelled& cancelled);
+               std::size_t held_out_answers, TrainControl& control, const Cancelled& cancelled);
   Status try_one_step(const Recipe& recipe, RequestId request, const Cancelled& cancelled);
   Status attach(const std::string& name, const std::filesystem::path& folder);
   Status drop(const std::string& name);
@@ -71,8 +71,6 @@ class ModelWorker {
   Status need_base() const;
   Result<Merge> make_merge(const MergeRecipe& recipe);
   Status need_plain_base() const;  ///< one that holds no merge
-  /// What stopped answers of the base, in a sentence.
-  Error answering_failure(const std::exception& failure) const;
   /// The base and adapters on it: the columns at these places, together.
   Status answer_by_base(Asking& asking, const std::vector<std::size_t>& places);
   /// By the checkpoint in `folder`, which stands in memory only for as long as that takes.
@@ -88,7 +86,8 @@ class ModelWorker {
   Result<std::shared_ptr<const ChatProcessor>> column_processor(const Adapter* adapter) const;
   Result<std::shared_ptr<Adapter>> column_adapter(const std::string& name) const;
   Status run_training(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
-                      TrainControl& control, const Cancelled& cancelled);
+                      std::size_t held_out_answers, TrainControl& control,
+                      const Cancelled& cancelled);
 
   Host host_;
   std::unique_ptr<LoadedModel> base_;

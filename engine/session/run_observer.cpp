@@ -3,6 +3,7 @@
 #include "engine/session/run_observer.h"
 
 #include "engine/base/log.h"
+#include "engine/compare/held_out.h"
 #include "engine/config/quantization_fields.h"
 #include "engine/device/memory.h"
 #include "engine/device/threads.h"
@@ -37,6 +38,19 @@ void EventObserver::on_start(const TrainStart& start) {
   started.forecast = forecast_;
   started.learning_rate = start.learning_rate;
   emit_(std::move(started));
+}
+
+void EventObserver::answer_held_out(const LoadedModel& base, const Recipe& recipe,
+                                    std::size_t rows) {
+  base_ = &base;
+  held_out_ = held_out_samples(recipe, rows);
+}
+
+Result<std::map<std::string, double>> EventObserver::score_held_out(
+    const std::function<bool()>& go_on) {
+  if (held_out_.empty()) return std::map<std::string, double>();
+  emit_(Progress{0, "Answering held-out rows", 0, 0});
+  return held_out_scores(*base_, adapter_, held_out_, go_on);
 }
 
 LoadOptions load_options(const Recipe& recipe) {

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <vector>
 
 #include "engine/session/session.h"
 #include "engine/train/trainer.h"
@@ -29,10 +31,18 @@ class EventObserver : public TrainObserver {
   }
   void on_evaluation(std::int64_t step, double loss) override { emit_(EvaluationDone{step, loss}); }
   void on_event(const RunEvent& event) override { emit_(RunEventHappened{event}); }
+  void on_adapter(std::shared_ptr<Adapter> adapter) override { adapter_ = std::move(adapter); }
+  Result<std::map<std::string, double>> score_held_out(const std::function<bool()>& go_on) override;
+
+  /// From here on every evaluation answers so many of the recipe's held-out rows, too.
+  void answer_held_out(const LoadedModel& base, const Recipe& recipe, std::size_t rows);
 
  private:
   std::function<void(SessionEvent)> emit_;
   MemoryForecast forecast_;
+  std::shared_ptr<Adapter> adapter_;  ///< in training
+  const LoadedModel* base_ = nullptr;
+  std::vector<Sample> held_out_;  ///< that an evaluation answers
 };
 
 /// Loads as the recipe says: device, dtype, random weights, pixel limits.

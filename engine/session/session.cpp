@@ -156,19 +156,21 @@ void Session::cancel_loading() {
   impl_->refuse("cancel_loading", false);
 }
 
-void Session::launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run) {
+void Session::launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run,
+                     std::size_t held_out_answers) {
   if (impl_->refuse("launch", can_launch(state()) && !impl_->current())) return;
   auto control = std::make_shared<TrainControl>();
   impl_->set_current(control);
   impl_->set_state(SessionState::Preparing, "");
   const CancelFlag cancelled = impl_->begin_loading();
-  impl_->post({"launch", 0, false, [this, recipe, resume_run, control, cancelled] {
-                 const Status status = impl_->model.train(recipe, resume_run, *control,
-                                                          [&] { return cancelled->load(); });
-                 impl_->end_loading(cancelled);
-                 impl_->set_current(nullptr);
-                 return status;
-               }});
+  impl_->post(
+      {"launch", 0, false, [this, recipe, resume_run, held_out_answers, control, cancelled] {
+         const Status status = impl_->model.train(recipe, resume_run, held_out_answers, *control,
+                                                  [&] { return cancelled->load(); });
+         impl_->end_loading(cancelled);
+         impl_->set_current(nullptr);
+         return status;
+       }});
 }
 
 void Session::pause() {

@@ -7,6 +7,8 @@
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -119,6 +121,12 @@ class TrainObserver {
   virtual void on_event(const RunEvent&) {}
   /// lora: the adapter in training, until an empty pointer follows.
   virtual void on_adapter(std::shared_ptr<Adapter>) {}
+  /// At an evaluation, with the model free as between steps: what the host finds of held-out rows
+  /// besides the loss, by name. It ends (Interrupted) where `go_on` says no.
+  virtual Result<std::map<std::string, double>> score_held_out(
+      const std::function<bool()>& /*go_on*/) {
+    return std::map<std::string, double>();
+  }
   /// The model is free: the host may let it answer, and returns true if it did; the trained adapter
   /// is then put back.
   virtual bool between_steps() { return false; }

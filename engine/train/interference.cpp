@@ -35,10 +35,22 @@ bool Interference::serve_host() {
   const Clock::time_point start = Clock::now();
   const AveragesShown shown(*run_.optimizer);
   const bool used = run_.observer.between_steps();
-  if (used && run_.trainables.adapter) run_.trainables.adapter->activate();
-  if (used) run_.base.model->set_gradient_checkpointing(run_.options.gradient_checkpointing);
+  if (used) put_back();
   idle_seconds_ += seconds_since(start);
   return used;
+}
+
+/// The model as the next step wants it, after others have used it.
+void Interference::put_back() {
+  if (run_.trainables.adapter) run_.trainables.adapter->activate();
+  run_.base.model->set_gradient_checkpointing(run_.options.gradient_checkpointing);
+}
+
+Result<std::map<std::string, double>> Interference::score_held_out() {
+  const AveragesShown shown(*run_.optimizer);
+  auto scores = run_.observer.score_held_out([this] { return !stopping(); });
+  if (!scores || !scores->empty()) put_back();
+  return scores;
 }
 
 void Interference::take_rate() {

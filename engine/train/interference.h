@@ -40,6 +40,8 @@ class Interference {
 
   /// Lets the host answer with the model; what it changed there is put back. True if it did.
   bool serve_host();
+  /// What the host finds of held-out rows, by name; put back as after its answers.
+  Result<std::map<std::string, double>> score_held_out();
   /// Seconds that the host has taken since the last call.
   double take_idle_seconds() { return std::exchange(idle_seconds_, 0.0); }
   /// What was asked for between two steps; `save` writes a checkpoint.
@@ -56,6 +58,7 @@ class Interference {
     return std::chrono::duration<double>(Clock::now() - start).count();
   }
   void take_rate();
+  void put_back();
 
   RunParts& run_;
   TrainControl& control_;

@@ -87,7 +87,8 @@ Status TrainingLoop::step() {
   if (finite) {
     clip_gradients(run_.trainables.tensors, norm, run_.recipe.training.max_grad_norm);
     run_.optimizer->step(rate);
-    if (AdapterCourse* course = run_.trainables.adapter ? run_.trainables.adapter->course() : nullptr)
+    if (AdapterCourse* course =
+            run_.trainables.adapter ? run_.trainables.adapter->course() : nullptr)
       course->after_step(run_.state.step);
   }
   measured_ = memory_use(run_.device);
@@ -156,6 +157,21 @@ Status TrainingLoop::log_step(const std::optional<EvaluationOutcome>& evaluation
   return interference_.flush();
 }
 
+/// What the host finds besides goes into the evaluation's figures; false: it was stopped.
+Result<bool> TrainingLoop::score_held_out(EvaluationOutcome& evaluation) {
+  const auto scores = interference_.score_held_out();
+  if (!scores && scores.error().code == ErrorCode::Interrupted) return false;
+  if (!scores) {
+    const std::string sentence = "Step " + std::to_string(run_.state.step) +
+                                 ": held-out rows were not answered: " + scores.error().sentence();
+    log_warning(sentence);
+    run_.note("warning", sentence);
+    return true;
+  }
+  for (const auto& [name, value] : *scores) evaluation.figures[name] = value;
+  return true;
+}
+
 Result<std::optional<EvaluationOutcome>> TrainingLoop::evaluate() {
   const auto go_on = [this](std::size_t done, std::size_t total) {
     run_.observer.on_progress("Evaluating", static_cast<double>(done), static_cast<double>(total));
@@ -185,6 +201,8 @@ Result<std::optional<EvaluationOutcome>> TrainingLoop::evaluate() {
     run_.note("warning", sentence);
     return std::optional<EvaluationOutcome>();
   }
+  LUTHIER_TRY(const bool whole, score_held_out(*evaluated));
+  if (!whole) return std::optional<EvaluationOutcome>();
   run_.state.best_eval_loss = std::min(run_.state.best_eval_loss.value_or(loss), loss);
   run_.observer.on_evaluation(run_.state.step, loss);
   return std::optional<EvaluationOutcome>(evaluated.take());

@@ -37,6 +37,7 @@ class TrainingLoop {
                   const std::string& what);
   Status log_step(const std::optional<EvaluationOutcome>& evaluation);
   Result<std::optional<EvaluationOutcome>> evaluate();
+  Result<bool> score_held_out(EvaluationOutcome& evaluation);
   bool never_moves() const;
   void announce_device();
   void announce_evaluation_rows();

@@ -67,6 +67,32 @@ class TestMethodRuns : public QObject {
     QVERIFY(!lost_by_packing(runs, runs[0]) && !lost_by_packing(runs, runs[3]));
   }
 
+  void scores_are_read_and_compared_over_the_same_rows() {
+    std::vector<MetricsLine> lines{line(1, 1, 100), line(2, 1, 100)};
+    lines.back().figures = {{"eval_answered", 8},
+                            {"eval_exact_match", 0.75},
+                            {"eval_token_f1", 0.875},
+                            {"eval_chrf", 0.5},
+                            {"eval_rewards/chosen", 3}};
+    ShortRun dense;
+    measure(lines, dense);
+    QCOMPARE(dense.answered, std::int64_t(8));
+    QCOMPARE(dense.scores, (std::map<std::string, double>{
+                               {"exact_match", 0.75}, {"token_f1", 0.875}, {"chrf", 0.5}}));
+    QVERIFY(!dense.score("json_valid"));
+    dense.method = "lora";
+    ShortRun packed = dense;
+    packed.four_bits = true;
+    packed.scores["exact_match"] = 0.5;
+    QCOMPARE(*exact_lost_by_packing({dense, packed}, packed), 0.25);
+    QVERIFY(!exact_lost_by_packing({dense, packed}, dense));
+    packed.answered = 4;  // of other rows
+    QVERIFY(!exact_lost_by_packing({dense, packed}, packed));
+    lines.back().figures.clear();
+    measure(lines, dense);
+    QVERIFY(dense.scores.empty() && dense.answered == 0);
+  }
+
   void a_short_run_is_the_recipe_but_for_its_method_and_length() {
     Recipe base;
     base.model = "somewhere";

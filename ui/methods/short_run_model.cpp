@@ -2,6 +2,7 @@
 // The table's contents.
 #include "ui/methods/short_run_model.h"
 
+#include <QIcon>
 #include <QPixmap>
 #include <cmath>
 
@@ -15,6 +16,27 @@ namespace luthier {
 
 namespace {
 bool left(int column) { return column == ShortRunModel::Method || column == ShortRunModel::State; }
+
+/// What a column is judged by, the higher the better.
+std::optional<double> merit(const ShortRun& run, int column) {
+  switch (column) {
+    case ShortRunModel::Exact: return run.score("exact_match");
+    case ShortRunModel::TokenF1: return run.score("token_f1");
+    case ShortRunModel::HeldOut:
+      return run.eval_loss ? std::optional<double>(-*run.eval_loss) : std::nullopt;
+    default: return std::nullopt;
+  }
+}
+
+QString share_text(const std::optional<double>& share) {
+  return share ? QStringLiteral("%1 %").arg(100 * *share, 0, 'f', 1) : QString();
+}
+
+/// "+0.0312", with a minus as long as a plus.
+QString signed_text(double value, int digits) {
+  return (value < 0 ? QStringLiteral("−") : QStringLiteral("+")) +
+         QString::number(std::abs(value), 'f', digits);
+}
 }  // namespace
 
 void ShortRunModel::show_runs(const std::vector<ShortRun>& runs) {
@@ -38,11 +60,16 @@ int ShortRunModel::rowCount(const QModelIndex& parent) const {
 }
 int ShortRunModel::columnCount(const QModelIndex&) const { return ColumnCount; }
 
-bool ShortRunModel::is_best(const ShortRun& run) const {
-  if (!run.eval_loss || runs_.size() < 2) return false;
-  for (const ShortRun& other : runs_)
-    if (other.eval_loss && *other.eval_loss < *run.eval_loss) return false;
-  return true;
+bool ShortRunModel::is_best(const ShortRun& run, int column) const {
+  const auto own = merit(run, column);
+  if (!own) return false;
+  bool better_than_one = false;
+  for (const ShortRun& other : runs_) {
+    const auto its = merit(other, column);
+    if (its && *its > *own) return false;
+    better_than_one = better_than_one || (its && *its < *own);
+  }
+  return better_than_one;
 }
 
 QString ShortRunModel::text(const ShortRun& run, int column) const {
@@ -57,22 +84,38 @@ QString ShortRunModel::text(const ShortRun& run, int column) const {
     case Speed:
       return run.tokens_per_second > 0 ? number_text(run.tokens_per_second, 3) : QString();
     case Loss: return run.loss ? QString::number(*run.loss, 'f', 4) : QString();
+    case Exact: return share_text(run.score("exact_match"));
+    case TokenF1: return share_text(run.score("token_f1"));
     case HeldOut: return run.eval_loss ? QString::number(*run.eval_loss, 'f', 4) : QString();
     case Perplexity: return run.eval_loss ? number_text(*run.perplexity(), 4) : QString();
     case Lost: {
       const auto lost = lost_by_packing(runs_, run);
       if (!lost) return {};
-      const double share = 100 * (std::exp(*lost) - 1);
-      return QStringLiteral("%1%2 · %3%4 %")
-          .arg(*lost < 0 ? QStringLiteral("−") : QStringLiteral("+"))
-          .arg(std::abs(*lost), 0, 'f', 4)
-          .arg(share < 0 ? QStringLiteral("−") : QStringLiteral("+"))
-          .arg(std::abs(share), 0, 'f', 1);
+      const QString perplexity = signed_text(100 * (std::exp(*lost) - 1), 1) + QStringLiteral(" %");
+      const auto exact = exact_lost_by_packing(runs_, run);
+      return exact ? tr("%1 pp · %2").arg(signed_text(-100 * *exact, 1), perplexity) : perplexity;
     }
     case Peak: return run.peak_memory > 0 ? bytes_text(run.peak_memory) : QString();
     case File: return run.file > 0 ? decimal_text(run.file) : QString();
     default: return {};
   }
+}
+
+QString ShortRunModel::tip(const ShortRun& run, int column) const {
+  QStringList said;
+  if (is_best(run, column))
+    said << (column == HeldOut ? tr("The lowest of them") : tr("The highest of them"));
+  if ((column == Exact || column == TokenF1) && run.answered > 0) {
+    said << tr("Of %n answers to held-out rows", nullptr, static_cast<int>(run.answered));
+    if (const auto chrf = run.score("chrf")) said << tr("chrF %1").arg(share_text(chrf));
+    if (const auto json = run.score("json_valid"))
+      said << tr("valid JSON %1").arg(share_text(json));
+  }
+  if (column == Lost) {
+    const auto lost = lost_by_packing(runs_, run);
+    if (lost) said << tr("Held-out loss %1").arg(signed_text(*lost, 4));
+  }
+  return said.join(QLatin1Char('\n'));
 }
 
 QVariant ShortRunModel::data(const QModelIndex& index, int role) const {
@@ -83,12 +126,10 @@ QVariant ShortRunModel::data(const QModelIndex& index, int role) const {
       return QVariant(left(index.column()) ? Qt::AlignLeft | Qt::AlignVCenter
                                            : Qt::AlignRight | Qt::AlignVCenter);
     case Qt::FontRole:
-      return index.column() == HeldOut && is_best(run) ? QVariant(scaled_font(1.0, true))
-                                                       : QVariant();
+      return is_best(run, index.column()) ? QVariant(scaled_font(1.0, true)) : QVariant();
     case Qt::ToolTipRole:
       if (run.error) return error_text(*run.error);
-      if (index.column() == HeldOut && is_best(run)) return tr("The lowest of them");
-      return {};
+      return tip(run, index.column());
     case Qt::DecorationRole: {
       if (run.error &&
           (index.column() == State || (index.column() == StepTime && run.step_seconds <= 0)))
@@ -97,7 +138,9 @@ QVariant ShortRunModel::data(const QModelIndex& index, int role) const {
       QPixmap swatch(12, 12);
       swatch.fill(
           colours().series[static_cast<std::size_t>(index.row()) % colours().series.size()]);
-      return swatch;
+      QIcon icon(swatch);
+      icon.addPixmap(swatch, QIcon::Selected);  // else the selection's colour lies over it
+      return icon;
     }
     default: return {};
   }
@@ -108,16 +151,20 @@ QVariant ShortRunModel::headerData(int section, Qt::Orientation orientation, int
   if (role == Qt::TextAlignmentRole)
     return QVariant(left(section) ? Qt::AlignLeft | Qt::AlignVCenter
                                   : Qt::AlignRight | Qt::AlignVCenter);
-  const QString names[] = {tr("Method"),     tr("Step"),        tr("Tokens/s"), tr("Held-out"),
-                           tr("Perplexity"), tr("4 bits lose"), tr("Loss"),     tr("Peak memory"),
-                           tr("File"),       tr("State")};
+  const QString names[] = {tr("Method"),   tr("Step"),          tr("Tokens/s"),   tr("Exact"),
+                           tr("Token F1"), tr("Held-out loss"), tr("Perplexity"), tr("4 bits lose"),
+                           tr("Loss"),     tr("Peak memory"),   tr("File"),       tr("State")};
   const QString tips[] = {
       tr("In the colour of its curve"),
       tr("Median over the steps but the first"),
       tr("Tokens of the steps but the first, over their seconds"),
+      tr("Share of the answers to the first held-out rows that are the expected ones, to the "
+         "letter"),
+      tr("Words that the answers to the first held-out rows share with the expected ones"),
       tr("Loss on the recipe's evaluation data after the last step"),
       tr("e to the power of the held-out loss"),
-      tr("Held-out loss and perplexity above those of the same method over the plain weights"),
+      tr("Against the same method over the plain weights: exact answers in percentage points, and "
+         "perplexity"),
       tr("Training loss of the last step"),
       tr("At most in memory during a step"),
       tr("Tensors that the run left behind"),

@@ -18,6 +18,8 @@ class ShortRunModel : public QAbstractTableModel {
     Method,
     StepTime,
     Speed,
+    Exact,
+    TokenF1,
     HeldOut,
     Perplexity,
     Lost,
@@ -39,8 +41,10 @@ class ShortRunModel : public QAbstractTableModel {
 
  private:
   QString text(const ShortRun& run, int column) const;
-  /// Whether its held-out loss is the lowest of those that were measured.
-  bool is_best(const ShortRun& run) const;
+  /// Whether its held-out loss is the lowest, or its score the highest, of those that were
+  /// measured.
+  bool is_best(const ShortRun& run, int column) const;
+  QString tip(const ShortRun& run, int column) const;
 
   std::vector<ShortRun> runs_;
 };

@@ -78,7 +78,7 @@ Status ShortRuns::start(std::vector<PlannedRun> runs, const std::string& like, b
   if (going_ || runs.empty()) return {};
   std::vector<RunToQueue> queued;
   for (const PlannedRun& run : runs)
-    queued.push_back({run.recipe, method_label(run.method, run.four_bits)});
+    queued.push_back({run.recipe, method_label(run.method, run.four_bits), kHeldOutAnswers});
   queue_.forget_ended(kShortRuns);
   LUTHIER_TRY(ids_, queue_.add(std::move(queued), kShortRuns));
   if (like != like_) {

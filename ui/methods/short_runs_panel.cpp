@@ -99,9 +99,11 @@ QWidget* ShortRunsPanel::make_results() {
     fit_column(results_, ShortRunModel::StepTime, {QStringLiteral("8,888 ms")});
     fit_column(results_, ShortRunModel::Speed, {QStringLiteral("88,888")});
     fit_column(results_, ShortRunModel::Loss, {QStringLiteral("88.8888")});
+    fit_column(results_, ShortRunModel::Exact, {QStringLiteral("100.0 %")});
+    fit_column(results_, ShortRunModel::TokenF1, {QStringLiteral("100.0 %")});
     fit_column(results_, ShortRunModel::HeldOut, {QStringLiteral("88.8888")});
     fit_column(results_, ShortRunModel::Perplexity, {QStringLiteral("888.88")});
-    fit_column(results_, ShortRunModel::Lost, {QStringLiteral("+0.8888 · +88.8 %")});
+    fit_column(results_, ShortRunModel::Lost, {QStringLiteral("−88.8 pp · +88.8 %")});
     fit_column(results_, ShortRunModel::Peak, {QStringLiteral("888 MiB")});
     fit_column(results_, ShortRunModel::File, {QStringLiteral("888.8 MB")});
   });
@@ -225,8 +227,8 @@ void ShortRunsPanel::refresh() {
   else if (recipe.dataset.empty())
     note_->setText(tr("Choose rows on the Data page: each ticked method trains on the same ones."));
   else if (recipe.eval_dataset.empty())
-    note_->setText(tr("On %1, one after another. Name evaluation data on the Train page, and the "
-                      "held-out loss is measured too.")
+    note_->setText(tr("On %1, one after another. Name evaluation data on the Train page, and "
+                      "held-out loss and answers are measured too.")
                        .arg(names(recipe.dataset)));
   else
     note_->setText(tr("On %1, one after another; held out: %2.")
