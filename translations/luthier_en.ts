@@ -2115,16 +2115,20 @@ of any size</translation>
             <translation>chrF</translation>
         </message>
         <message>
-            <source>Merged − unmerged</source>
-            <translation>Merged − unmerged</translation>
-        </message>
-        <message>
             <source>Double click: these settings again</source>
             <translation>Double click: these settings again</translation>
         </message>
         <message>
             <source>What was tried</source>
             <translation>What was tried</translation>
+        </message>
+        <message>
+            <source>Off by</source>
+            <translation>Off by</translation>
+        </message>
+        <message>
+            <source>Merged against unmerged: how far the logits are off, of the largest</source>
+            <translation>Merged against unmerged: how far the logits are off, of the largest</translation>
         </message>
     </context>
     <context>

@@ -2102,16 +2102,20 @@ of any size</source>
             <translation>chrF</translation>
         </message>
         <message>
-            <source>Merged − unmerged</source>
-            <translation>병합 전후 차이</translation>
-        </message>
-        <message>
             <source>Double click: these settings again</source>
             <translation>두 번 클릭하면 이 설정으로 돌아갑니다</translation>
         </message>
         <message>
             <source>What was tried</source>
             <translation>시도한 것</translation>
+        </message>
+        <message>
+            <source>Off by</source>
+            <translation>차이</translation>
+        </message>
+        <message>
+            <source>Merged against unmerged: how far the logits are off, of the largest</source>
+            <translation>병합 전후 로짓의 차이를 가장 큰 로짓에 견준 값</translation>
         </message>
     </context>
     <context>

@@ -50,7 +50,7 @@ QString count_text(std::int64_t count) {
     return QStringLiteral("%1 K").arg(value / 1e3, 0, 'f', value < 1e5 ? 1 : 0);
   if (std::abs(value) < 1e9)
     return QStringLiteral("%1 M").arg(value / 1e6, 0, 'f', value < 1e8 ? 1 : 0);
-  return QStringLiteral("%1 G").arg(value / 1e9, 0, 'f', 1);
+  return QStringLiteral("%1 B").arg(value / 1e9, 0, 'f', 1);
 }
 
 QString grouped_text(std::int64_t count) {

@@ -27,6 +27,8 @@ class TestMergePage : public QObject {
   void an_adapter_is_saved_once();
   void a_merged_model_is_written();
   void into_the_base_and_out_again();
+  void an_adapter_that_is_gone_is_said();
+  void another_model_in_the_middle();
   void words_follow_the_language();
   void cleanupTestCase();
 
@@ -236,6 +238,50 @@ void TestMergePage::into_the_base_and_out_again() {
   QVERIFY(wait_done());
 }
 
+void TestMergePage::an_adapter_that_is_gone_is_said() {
+  const QString gone = desk_.run("gone");
+  std::filesystem::copy(to_path(json_), to_path(gone), std::filesystem::copy_options::recursive);
+  const std::size_t before = live().asked()->folders.size();
+  page()->add_adapter(gone);
+  QVERIFY(wait_done());
+  QCOMPARE(live().asked()->folders.size(), before + 1);
+  std::filesystem::remove_all(to_path(gone));
+  person_->find<QDoubleSpinBox>("weightField_gone")->setValue(0.5);
+  QVERIFY(wait_done());
+  QVERIFY(banner()->isVisible() && banner()->text().contains(QStringLiteral("gone")));
+  QVERIFY(!live().made());
+  for (const ComparisonRow& row : live().rows()) QVERIFY(!row.answers.front().begun());
+  QVERIFY(person_->text("mergeScore").isEmpty());
+  // What was tried with it says the same when it is chosen again; the rest stays as it is.
+  auto* tried = person_->find<QTableWidget>("triedMerges");
+  emit tried->cellActivated(0, 0);
+  QVERIFY(wait_done());
+  QVERIFY(banner()->isVisible() && banner()->text().contains(QStringLiteral("gone")));
+  if (page()->findChild<QToolButton*>("dropWeight_gone")) {
+    QVERIFY(person_->click("dropWeight_gone"));
+    QVERIFY(wait_done());
+  }
+  QVERIFY(!banner()->isVisible());
+  QCOMPARE(live().asked()->folders.size(), before);
+  QCOMPARE(live().answered(), std::size_t(10));
+}
+
+void TestMergePage::another_model_in_the_middle() {
+  Workspace& workspace = window_->workspace();
+  person_->find<QDoubleSpinBox>("weightField_json")->setValue(0.75);
+  QVERIFY(live().running());
+  WAIT_UNTIL(live().answered() > 0 || !live().running());
+  workspace.load_model(path_text(workspace.model()->summary.folder));
+  WAIT_UNTIL(!workspace.model() || !live().running());
+  WAIT_UNTIL(workspace.model() && workspace.state() == SessionState::Ready);
+  QVERIFY(wait_done());
+  // The new base has answered the same merge anew.
+  QCOMPARE(live().asked()->how.weights.back(), 0.75);
+  WAIT_UNTIL_EQUAL(live().answered(), std::size_t(10));
+  QVERIFY(live().proof() && !live().proof()->refused);
+  QVERIFY(!banner()->isVisible());
+}
+
 void TestMergePage::words_follow_the_language() {
   Language::instance().choose(QStringLiteral("ko"));
   const auto back = qScopeGuard([] { Language::instance().choose(QStringLiteral("en")); });
@@ -254,6 +300,9 @@ void TestMergePage::words_follow_the_language() {
 }
 
 void TestMergePage::cleanupTestCase() {
+  // The window closes in the middle of a merge that is being answered.
+  person_->find<QDoubleSpinBox>("weightField_json")->setValue(0.25);
+  QVERIFY(live().running());
   person_.reset();
   window_.reset();
 }

@@ -27,6 +27,7 @@ class TestMethodsPage : public QObject {
   void a_shape_alone_is_enough();
   void a_folder_without_a_model_is_named();
   void short_runs_go_one_after_another();
+  void a_run_that_fails_is_passed_by();
   void a_stop_ends_the_series();
   void words_follow_the_language();
   void cleanupTestCase();
@@ -220,6 +221,9 @@ void TestMethodsPage::a_shape_alone_is_enough() {
   const std::int64_t whole = row("full")->trained;
   person_->type("methodsModel", path_text(shape));
   WAIT_UNTIL(row("full") && row("full")->trained < whole);
+  // As papers count, whatever this machine would compute in; the recipe's own model goes by it.
+  QCOMPARE(model().table().dtype, std::string("bfloat16"));
+  QCOMPARE(count_text(6'738'415'616), QStringLiteral("6.7 B"));
   // Runs need weights: they are of the recipe's model alone.
   QVERIFY(!person_->find<QPushButton>("runMethods")->isEnabled());
   clear_model();
@@ -268,6 +272,8 @@ void TestMethodsPage::short_runs_go_one_after_another() {
     QCOMPARE(each.state, std::string("finished"));
     QCOMPARE(each.steps, std::int64_t(4));
     QVERIFY(each.step_seconds > 0 && each.tokens_per_second > 0 && each.eval_loss);
+    QCOMPARE(each.answered, std::int64_t(4));
+    QVERIFY(each.score("exact_match") && each.score("token_f1") && each.score("chrf"));
     WAIT_UNTIL(runs().results().back().file > 0);
   }
   // Over a dense base first, so that it is packed once.
@@ -293,6 +299,21 @@ void TestMethodsPage::short_runs_go_one_after_another() {
   const QAbstractItemModel* shown_runs = person_->find<QTableView>("shortRunTable")->model();
   QVERIFY(!shown_runs->index(2, ShortRunModel::Lost).data().toString().isEmpty());
   QVERIFY(shown_runs->index(1, ShortRunModel::Lost).data().toString().isEmpty());
+  QVERIFY(shown_runs->index(2, ShortRunModel::Lost).data().toString().contains("pp"));
+  QCOMPARE(shown_runs->index(1, ShortRunModel::Exact).data().toString(),
+           QStringLiteral("%1 %").arg(100 * *results[1].score("exact_match"), 0, 'f', 1));
+  QVERIFY(shown_runs->index(1, ShortRunModel::TokenF1)
+              .data(Qt::ToolTipRole)
+              .toString()
+              .contains(QStringLiteral("4 answers")));
+  // All of it goes to the clipboard, a line a row.
+  auto* run_table = person_->find<QTableView>("shortRunTable");
+  run_table->setFocus();
+  QTest::keyClick(run_table, Qt::Key_C, Qt::ControlModifier);
+  const QStringList copied = QGuiApplication::clipboard()->text().split(QLatin1Char('\n'));
+  QCOMPARE(copied.size(), qsizetype(5));  // heads, three runs, the end
+  QVERIFY(copied[0].startsWith(QStringLiteral("Method\tStep\t")));
+  QCOMPARE(copied[1].split(QLatin1Char('\t')).size(), qsizetype(ShortRunModel::ColumnCount));
   // The file is as large as the table says, but for names.
   const double measured = static_cast<double>(results[1].file),
                said_before = static_cast<double>(row("lora", false)->file);
@@ -313,6 +334,30 @@ void TestMethodsPage::short_runs_go_one_after_another() {
   QVERIFY(person_->click("runMethods"));
   WAIT_UNTIL(!runs().going());
   QCOMPARE(runs().results().size(), std::size_t(1));
+}
+
+/// Rows that are gone when the runs begin: each says so, and the series comes to its end.
+void TestMethodsPage::a_run_that_fails_is_passed_by() {
+  const std::vector<std::string> dataset = workspace().recipe().dataset;
+  const QString rows = luthier::test::few_rows(desk_, "json", 4, QStringLiteral("vanishing.jsonl"));
+  QVERIFY(workspace().set_field("dataset", rows.toStdString()));
+  tick(method_label("ia3", false));
+  WAIT_UNTIL(person_->find<QPushButton>("runMethods")->isEnabled());
+  QVERIFY(person_->click("runMethods"));
+  QVERIFY(runs().going() && QFile::remove(rows));
+  WAIT_UNTIL(!runs().going());
+  QCOMPARE(runs().results().size(), std::size_t(2));
+  auto* shown_runs = person_->find<QTableView>("shortRunTable")->model();
+  for (int at = 0; at < 2; ++at) {
+    QCOMPARE(runs().results()[static_cast<std::size_t>(at)].state, std::string("failed"));
+    const QModelIndex cell = shown_runs->index(at, ShortRunModel::StepTime);
+    QCOMPARE(cell.data().toString(), state_text("failed"));
+    QVERIFY(cell.data(Qt::ToolTipRole).toString().contains(QStringLiteral("vanishing.jsonl")));
+    QVERIFY(shown_runs->index(at, ShortRunModel::Exact).data().toString().isEmpty());
+  }
+  QVERIFY(workspace().set_field("dataset", dataset.front()));
+  tick(method_label("ia3", false), false);
+  WAIT_UNTIL(person_->find<QPushButton>("runMethods")->isEnabled());
 }
 
 void TestMethodsPage::a_stop_ends_the_series() {
@@ -350,6 +395,10 @@ void TestMethodsPage::words_follow_the_language() {
 }
 
 void TestMethodsPage::cleanupTestCase() {
+  // The window closes in the middle of a series.
+  WAIT_UNTIL(person_->find<QPushButton>("runMethods")->isEnabled());
+  QVERIFY(person_->click("runMethods"));
+  WAIT_UNTIL(!runs().series().empty() && !runs().series()[0].lines.empty());
   person_.reset();
   window_.reset();
 }

@@ -26,6 +26,9 @@ class TestRankPage : public QObject {
   void a_cell_chooses_its_module();
   void what_has_no_pairs_is_said();
   void several_ranks_from_one_click();
+  void modules_are_sorted_by_a_heading();
+  void runs_that_fail_or_are_stopped();
+  void an_adapter_that_is_gone_is_said();
   void the_run_that_trains();
   void cleanupTestCase();
 
@@ -210,6 +213,96 @@ void TestRankPage::several_ranks_from_one_click() {
   window_->show_page(PageId::Ranks);
 }
 
+void TestRankPage::modules_are_sorted_by_a_heading() {
+  auto* modules = person_->find<QTableWidget>("rankModules");
+  const int norm = 4;
+  QStringList own_order;
+  for (int row = 0; row < modules->rowCount(); ++row) own_order << modules->item(row, 0)->text();
+  modules->setCurrentCell(1, 0);
+  const QString chosen = modules->item(1, 0)->text();
+  QHeaderView* heads = modules->horizontalHeader();
+  const QPoint at(heads->sectionViewportPosition(norm) + heads->sectionSize(norm) / 2,
+                  heads->height() / 2);
+  QTest::mouseClick(heads->viewport(), Qt::LeftButton, {}, at);
+  for (int row = 1; row < modules->rowCount(); ++row)
+    QVERIFY(modules->item(row - 1, norm)->text().toDouble() <=
+            modules->item(row, norm)->text().toDouble());
+  QCOMPARE(modules->item(modules->currentRow(), 0)->text(), chosen);
+  // A row chosen now is the module that stands there, in the heat map and the curves too.
+  modules->setCurrentCell(modules->rowCount() - 1, 0);
+  const QString last = modules->item(modules->rowCount() - 1, 0)->text();
+  const auto labels = person_->find<CurvePlot>("spectrum")->findChildren<QLabel*>();
+  QVERIFY(std::any_of(labels.begin(), labels.end(),
+                      [&](const QLabel* label) { return label->text().contains(last); }));
+  person_->find<QTableWidget>("rankAdapters")->setCurrentCell(1, 0);
+  QCOMPARE(modules->item(modules->currentRow(), 0)->text(), last);
+  heads->setSortIndicator(0, Qt::AscendingOrder);
+  for (int row = 0; row < modules->rowCount(); ++row)
+    QCOMPARE(modules->item(row, 0)->text(), own_order[row]);
+}
+
+/// Two whose rows are gone when their turn comes, then one that a person stops.
+void TestRankPage::runs_that_fail_or_are_stopped() {
+  Workspace& workspace = window_->workspace();
+  RunQueue& queue = workspace.queue();
+  WAIT_UNTIL(can_launch(workspace.state()) && !workspace.session().has_run());
+  queue.forget_ended(SeveralRanks::kGroup);
+  const int before = person_->find<QTableWidget>("rankAdapters")->rowCount();
+  Recipe fails = recipe(QStringLiteral("fails"));
+  const QString rows = luthier::test::few_rows(desk_, "korean", 4, QStringLiteral("gone.jsonl"));
+  fails.dataset = {rows.toStdString()};
+  workspace.replace_recipe(fails);
+  person_->find<QLineEdit>("severalRanks")->setText(QStringLiteral("2, 3"));
+  QVERIFY(person_->click("queueRanks"));
+  QVERIFY(QFile::remove(rows));
+  const auto ended = [&](const QueuedRun& run) { return run.state == QueuedRun::State::Ended; };
+  const auto all_ended = [&] {
+    const auto runs = queue.of_group(SeveralRanks::kGroup);
+    return runs.size() == 2 && std::all_of(runs.begin(), runs.end(), ended);
+  };
+  WAIT_UNTIL(all_ended());
+  for (const QueuedRun& run : queue.of_group(SeveralRanks::kGroup)) {
+    QCOMPARE(run.end_state, std::string("failed"));
+    QVERIFY(run.error && run.error->sentence().find("gone.jsonl") != std::string::npos);
+  }
+  QVERIFY(!queue.held());
+  auto* table = person_->find<QTableWidget>("rankQueue");
+  QVERIFY(table->item(0, 2)->toolTip().contains(QStringLiteral("gone.jsonl")));
+  QVERIFY(!person_->find<QPushButton>("compareRanks")->isVisible());
+  QCOMPARE(person_->find<QTableWidget>("rankAdapters")->rowCount(), before);
+
+  WAIT_UNTIL(can_launch(workspace.state()) && !workspace.session().has_run());
+  queue.forget_ended(SeveralRanks::kGroup);
+  Recipe longer = recipe(QStringLiteral("stopped"));
+  longer.training.max_steps = 100'000;
+  workspace.replace_recipe(longer);
+  QVERIFY(person_->click("queueRanks"));
+  WAIT_UNTIL(can_stop(workspace.state()) && workspace.run() && !workspace.run()->ended &&
+             !workspace.run()->lines.empty());
+  workspace.session().stop(StopKind::Discard);
+  WAIT_UNTIL(queue.held());
+  QCOMPARE(queue.waiting(), std::size_t(1));
+  WAIT_UNTIL(person_->find<QPushButton>("queueGoOn")->isVisible());
+  QVERIFY(person_->click("queueDrop"));
+  QCOMPARE(queue.waiting(), std::size_t(0));
+  QVERIFY(!queue.held() && !person_->find<QPushButton>("queueGoOn")->isVisible());
+  WAIT_UNTIL(can_launch(workspace.state()) && !workspace.session().has_run());
+}
+
+void TestRankPage::an_adapter_that_is_gone_is_said() {
+  auto* adapters = person_->find<QTableWidget>("rankAdapters");
+  const int before = adapters->rowCount();
+  const QString shown = adapters->item(0, 0)->toolTip();
+  std::filesystem::rename(to_path(shown), to_path(shown + QStringLiteral("-away")));
+  page()->add_adapter(shown);  // read again
+  WAIT_UNTIL(banner()->isVisible() && banner()->text().contains(QFileInfo(shown).fileName()));
+  QCOMPARE(adapters->rowCount(), before);  // what was read stays
+  QVERIFY(!text("rankAdapters", 0, 4).isEmpty());
+  std::filesystem::rename(to_path(shown + QStringLiteral("-away")), to_path(shown));
+  page()->add_adapter(shown);
+  WAIT_UNTIL(!banner()->isVisible());
+}
+
 void TestRankPage::the_run_that_trains() {
   Workspace& workspace = window_->workspace();
   WAIT_UNTIL(can_launch(workspace.state()) && !workspace.session().has_run());
@@ -233,8 +326,20 @@ void TestRankPage::the_run_that_trains() {
 }
 
 void TestRankPage::cleanupTestCase() {
+  // The window closes in the middle of a queue: the run is saved, what waits is not begun.
+  Workspace& workspace = window_->workspace();
+  Recipe last = recipe(QStringLiteral("last"));
+  last.training.max_steps = 100'000;
+  workspace.replace_recipe(last);
+  person_->find<QLineEdit>("severalRanks")->setText(QStringLiteral("2, 3"));
+  QVERIFY(person_->click("queueRanks"));
+  WAIT_UNTIL(can_stop(workspace.state()) && workspace.run() && !workspace.run()->ended &&
+             !workspace.run()->lines.empty());
   person_.reset();
   window_.reset();
+  const auto run = RunFolder::open(to_path(desk_.run("last-r2")));
+  QVERIFY(run.ok() && run->newest_whole_checkpoint().has_value());
+  QVERIFY(!QFileInfo::exists(desk_.run("last-r3")));
 }
 
 QTEST_MAIN(TestRankPage)

@@ -6,6 +6,7 @@
 #include "ui/format.h"
 #include "ui/language.h"
 #include "ui/merge/live_merge.h"
+#include "ui/widgets/copied_table.h"
 #include "ui/widgets/quiet_view.h"
 
 namespace luthier {
@@ -26,6 +27,7 @@ TriedMerges::TriedMerges(LiveMerge& merge, QWidget* parent) : QTableWidget(paren
   setObjectName(QStringLiteral("triedMerges"));
   setColumnCount(ColumnCount);
   make_quiet(this);
+  make_copied(this);
   setShowGrid(false);
   setEditTriggers(QAbstractItemView::NoEditTriggers);
   setSelectionBehavior(QAbstractItemView::SelectRows);
@@ -35,7 +37,7 @@ TriedMerges::TriedMerges(LiveMerge& merge, QWidget* parent) : QTableWidget(paren
   verticalHeader()->hide();
   verticalHeader()->setDefaultSectionSize(26);
   horizontalHeader()->setHighlightSections(false);
-  horizontalHeader()->setMinimumSectionSize(72);
+  horizontalHeader()->setMinimumSectionSize(56);
   horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
   horizontalHeader()->setSectionResizeMode(Weights, QHeaderView::Stretch);
   connect(&merge_, &LiveMerge::changed, this, &TriedMerges::fill);
@@ -47,7 +49,11 @@ TriedMerges::TriedMerges(LiveMerge& merge, QWidget* parent) : QTableWidget(paren
 
 void TriedMerges::fill() {
   setHorizontalHeaderLabels({tr("Weights"), tr("Type"), tr("Rank"), tr("Exact"), tr("Token F1"),
-                             tr("chrF"), tr("Merged − unmerged")});
+                             tr("chrF"), tr("Off by")});
+  horizontalHeaderItem(ColumnCount - 1)
+      ->setToolTip(tr("Merged against unmerged: how far the logits are off, of the largest"));
+  for (int column = Type + 1; column < ColumnCount; ++column)
+    horizontalHeaderItem(column)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
   setToolTip(tr("Double click: these settings again"));
   setAccessibleName(tr("What was tried"));
   const auto& tried = merge_.tried();

@@ -11,6 +11,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "engine/compare/result_folder.h"
 #include "ui/adapter_menu.h"
@@ -137,20 +138,24 @@ std::vector<WeightedAdapter> WeightList::adapters() const {
   return all;
 }
 
-void WeightList::set_weights(const std::vector<double>& weights) {
-  for (std::size_t i = 0; i < rows_.size() && i < weights.size(); ++i) {
-    const QSignalBlocker quiet_slider(rows_[i].slider), quiet_field(rows_[i].field);
-    rows_[i].slider->setValue(static_cast<int>(std::lround(weights[i] * 100)));
-    rows_[i].field->setValue(weights[i]);
-    rows_[i].adapter.weight = weights[i];
+Status WeightList::show(const std::vector<std::filesystem::path>& folders,
+                        const std::vector<double>& weights) {
+  std::vector<std::pair<WeightedAdapter, QString>> rows;
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    LUTHIER_TRY(const ResultFolder found, find_result(folders[i]));
+    const QString own = path_text(found.folder);
+    LUTHIER_TRY(const QString facts, adapter_facts(own));
+    const double weight = i < weights.size() ? weights[i] : 1;
+    rows.push_back({{QString::fromStdString(result_name(found.folder)), own, weight}, facts});
   }
-  emit changed();
-}
-
-void WeightList::clear() {
-  for (const Row& row : rows_) row.widget->deleteLater();
+  for (const Row& row : rows_) {
+    row.widget->hide();
+    row.widget->deleteLater();
+  }
   rows_.clear();
+  for (const auto& [adapter, facts] : rows) make_row(adapter, facts);
   emit changed();
+  return {};
 }
 
 }  // namespace luthier

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <QWidget>
+#include <filesystem>
 #include <vector>
 
 #include "engine/base/result.h"
@@ -28,8 +29,9 @@ class WeightList : public QWidget {
   /// Nothing happens where the same folder stands there.
   Status add(const QString& folder);
   std::vector<WeightedAdapter> adapters() const;
-  void set_weights(const std::vector<double>& weights);
-  void clear();
+  /// These in the place of what stands there; where one is gone, nothing changes.
+  Status show(const std::vector<std::filesystem::path>& folders,
+              const std::vector<double>& weights);
 
  signals:
   /// A slider was let go, a number entered, an adapter added or taken away.

@@ -225,6 +225,9 @@ void MethodsPage::ask() {
   }
   Recipe recipe = workspace().recipe();
   recipe.model = folder().toStdString();
+  // Of a shape that is no model of this machine's recipe, as papers and textbooks count: auto would
+  // go by this machine.
+  if (!of_recipe() && recipe.training.dtype == "auto") recipe.training.dtype = "bfloat16";
   request_ = workspace().session().table_methods(recipe, four_bits_->isChecked());
 }
 

@@ -5,6 +5,7 @@
 #include <QTableView>
 #include <algorithm>
 
+#include "ui/widgets/copied_table.h"
 #include "ui/widgets/quiet_view.h"
 
 namespace luthier {
@@ -15,6 +16,7 @@ constexpr int kHeadingRoom = 22, kCellRoom = 12, kWidestColumn = 176, kRowHeight
 
 void make_plain_table(QTableView* table) {
   make_quiet(table);
+  make_copied(table);
   table->setShowGrid(false);
   table->setSelectionBehavior(QAbstractItemView::SelectRows);
   table->setSelectionMode(QAbstractItemView::SingleSelection);

@@ -113,6 +113,7 @@ QWidget* ShortRunsPanel::make_results() {
 QWidget* ShortRunsPanel::make_curves() {
   loss_ = new CurvePlot(QStringLiteral("methodsPlot"), this);
   loss_->setMinimumWidth(260);
+  loss_->set_counted();
   group_ = new CurveGroup(loss_);
   group_->add(loss_);
   group_->set_places([this](double x) {

@@ -31,6 +31,25 @@ QColor shade(double share) {
   return {mix(from.red(), to.red()), mix(from.green(), to.green()), mix(from.blue(), to.blue())};
 }
 
+/// Relative luminance by WCAG.
+double luminance(const QColor& colour) {
+  const auto linear = [](double part) {
+    return part <= 0.03928 ? part / 12.92 : std::pow((part + 0.055) / 1.055, 2.4);
+  };
+  return 0.2126 * linear(colour.redF()) + 0.7152 * linear(colour.greenF()) +
+         0.0722 * linear(colour.blueF());
+}
+
+/// Of the theme's two inks the one that is read better there.
+QColor ink_on(const QColor& ground) {
+  const auto contrast = [&](const QColor& ink) {
+    const double a = luminance(ink) + 0.05, b = luminance(ground) + 0.05;
+    return a > b ? a / b : b / a;
+  };
+  const Colours& c = colours();
+  return contrast(c.on_accent) > contrast(c.text) ? c.on_accent : c.text;
+}
+
 }  // namespace
 
 HeatMap::HeatMap(QWidget* parent) : QWidget(parent) {
@@ -72,7 +91,7 @@ HeatMap::Frame HeatMap::frame() const {
   const QFontMetrics metrics(scaled_font(0.85));
   int label = 0;
   for (const QString& row : grid_.rows) label = std::max(label, metrics.horizontalAdvance(row));
-  Frame frame{std::min(label + kGap, width() / 3), kHeadHeight, 0, 0};
+  Frame frame{std::min(label + 2 + kGap, width() / 3), kHeadHeight, 0, 0};
   const auto rows = std::max<double>(1, static_cast<double>(grid_.rows.size()));
   const auto columns = std::max<double>(1, static_cast<double>(grid_.columns.size()));
   frame.width = std::min(kWidest, (width() - frame.left - 2) / columns);
@@ -101,6 +120,20 @@ std::size_t HeatMap::module_at(const QPoint& at) const {
   return HeatGrid::kNone;
 }
 
+/// All cells have their figures or none has; in narrow cells shorter ones. 0: none.
+int HeatMap::digits_that_fit(const QFontMetrics& metrics, double width, double height) const {
+  constexpr int kRoom = 6;
+  if (height <= metrics.height()) return 0;
+  for (const int digits : {3, 2}) {
+    int widest = 0;
+    for (std::size_t i = 0; i < ranks_->modules.size(); ++i)
+      widest =
+          std::max(widest, metrics.horizontalAdvance(number_text(value_of(i), digits)) + kRoom);
+    if (widest <= width) return digits;
+  }
+  return 0;
+}
+
 void HeatMap::paintEvent(QPaintEvent*) {
   if (!ranks_ || ranks_->modules.empty()) return;
   const Colours& c = colours();
@@ -127,6 +160,7 @@ void HeatMap::paintEvent(QPaintEvent*) {
     p.drawText(box, Qt::AlignRight | (every > 1 ? Qt::AlignTop : Qt::AlignVCenter),
                metrics.elidedText(grid_.rows[row], Qt::ElideLeft, f.left - kGap));
   }
+  const int digits = digits_that_fit(metrics, f.width, f.height);
   for (std::size_t row = 0; row < grid_.modules.size(); ++row) {
     for (std::size_t column = 0; column < grid_.modules[row].size(); ++column) {
       const std::size_t module = grid_.modules[row][column];
@@ -134,9 +168,9 @@ void HeatMap::paintEvent(QPaintEvent*) {
       if (module == HeatGrid::kNone) continue;
       const double share = most > 0 ? value_of(module) / most : 0;
       p.fillRect(box, shade(share));
-      const QString text = number_text(value_of(module), 3);
-      if (box.height() > metrics.height() && box.width() > metrics.horizontalAdvance(text) + 6) {
-        p.setPen(share > 0.55 ? c.on_accent : c.text);
+      if (digits > 0) {
+        const QString text = number_text(value_of(module), digits);
+        p.setPen(ink_on(shade(share)));
         p.drawText(box, Qt::AlignCenter, text);
       }
       if (module != chosen_) continue;

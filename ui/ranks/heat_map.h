@@ -43,6 +43,7 @@ class HeatMap : public QWidget {
   std::size_t module_at(const QPoint& at) const;
   double value_of(std::size_t module) const;
   double largest() const;
+  int digits_that_fit(const QFontMetrics& metrics, double width, double height) const;
 
   std::shared_ptr<const AdapterRanks> ranks_;
   HeatGrid grid_;

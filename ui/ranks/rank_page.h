@@ -4,25 +4,20 @@
 // change as a heat map. Below: the same recipe at several ranks.
 #pragma once
 
-#include <map>
 #include <memory>
-#include <optional>
+#include <string>
 #include <vector>
 
 #include "ui/page.h"
+#include "ui/ranks/rank_tables.h"
 
-class QCheckBox;
-class QComboBox;
 class QStackedWidget;
-class QTableWidget;
 
 namespace luthier {
 
 class Banner;
-class CurveGroup;
-class CurvePlot;
 class EmptyState;
-class HeatMap;
+class RankPlots;
 class SeveralRanks;
 
 class RankPage : public Page {
@@ -35,41 +30,31 @@ class RankPage : public Page {
   void add_adapter(const QString& folder);
 
  private:
-  struct Entry {
-    QString name, folder;  ///< as it was named
-    bool live = false;     ///< the run that trains: read again at each checkpoint
-    RequestId request = 0;
-    std::shared_ptr<const AdapterRanks> ranks;  ///< null: not there yet
-  };
-
   QWidget* make_left();
   QWidget* make_right();
-  void ask(Entry& entry);
+  void ask(RankedAdapter& entry);
   void take(const RanksFound& event);
   void end(const RequestDone& event);
   void remove(int row);
   void choose_adapter(int row);
   void choose_module(std::size_t module);
-  const Entry* current() const;
+  std::shared_ptr<const AdapterRanks> current_ranks() const;
   void fill_adapters();
   void fill_modules();
   void draw();
   void refresh();
 
   Banner* banner_;
-  std::vector<Entry> entries_;
+  std::vector<RankedAdapter> entries_;
   std::size_t current_ = 0;
   std::string module_;  ///< the chosen one's name: it stays when another adapter is chosen
-  QTableWidget *adapters_, *modules_;
+  RankAdapters* adapters_;
+  RankModules* modules_;
   QStackedWidget* stack_;
   EmptyState* empty_;
-  CurvePlot* plot_;
-  CurveGroup* group_;
-  QCheckBox* log_;
-  QComboBox* shown_;
-  HeatMap* heat_;
+  RankPlots* plots_;
   SeveralRanks* several_;
-  bool filling_ = false, visited_ = false;
+  bool visited_ = false;
 };
 
 }  // namespace luthier

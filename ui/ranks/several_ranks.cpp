@@ -2,6 +2,7 @@
 #include "ui/ranks/several_ranks.h"
 
 #include <QComboBox>
+#include <QFileInfo>
 #include <QHBoxLayout>
 #include <QHeaderView>
 #include <QLabel>
@@ -251,10 +252,11 @@ void SeveralRanks::fill_table() {
                   ? tr("step %1 of %2").arg(live->lines.back().step).arg(live->started.total_steps)
                   : tr("begins");
     }
-    const QString texts[] = {run.label, QString::fromStdString(run.recipe.output_dir), state};
+    const QString folder = QString::fromStdString(run.recipe.output_dir);
+    const QString texts[] = {run.label, QFileInfo(folder).fileName(), state};
     for (int column = 0; column < 3; ++column) {
       auto* item = new QTableWidgetItem(texts[column]);
-      if (run.error) item->setToolTip(error_text(*run.error));
+      item->setToolTip(run.error ? error_text(*run.error) : folder);
       if (run.error) item->setForeground(colours().error);
       table_->setItem(row, column, item);
     }

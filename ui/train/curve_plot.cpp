@@ -99,6 +99,16 @@ void CurvePlot::set_compact() {
 
 void CurvePlot::set_scale(bool from_zero) { from_zero_ = from_zero; }
 
+void CurvePlot::set_counted() {
+  class WholeTicks : public QCPAxisTicker {
+    double getTickStep(const QCPRange& range) override {
+      const double step = QCPAxisTicker::getTickStep(range);
+      return step < 10 ? std::max(1.0, std::floor(step)) : step;
+    }
+  };
+  plot_->xAxis->setTicker(QSharedPointer<QCPAxisTicker>(new WholeTicks));
+}
+
 void CurvePlot::set_log(bool log) {
   log_ = log;
   plot_->yAxis->setScaleType(log ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
@@ -155,6 +165,7 @@ bool CurvePlot::has_data() const {
 }
 
 QCPRange CurvePlot::data_range() const {
+  constexpr double kDotRoom = 0.02;  // of what is shown, at either end
   QCPRange range(0, 1);
   bool any = false;
   for (const Curve& curve : curves_) {
@@ -164,6 +175,15 @@ QCPRange CurvePlot::data_range() const {
     any = true;
   }
   if (range.size() <= 0) range.upper = range.lower + 1;
+  // A dot at an end is drawn whole.
+  const auto dotted = [](const Curve& curve) {
+    return curve.mark == LegendEntry::Mark::Dot && !curve.x.isEmpty();
+  };
+  if (std::any_of(curves_.begin(), curves_.end(), dotted)) {
+    const double room = kDotRoom * range.size();
+    range.lower -= room;
+    range.upper += room;
+  }
   return range;
 }
 

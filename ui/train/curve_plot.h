@@ -51,6 +51,8 @@ class CurvePlot : public QWidget {
   /// For small plots: the legend is one line of values beside the title.
   void set_compact();
   void set_log(bool log);
+  /// x counts things: its ticks are whole numbers.
+  void set_counted();
   /// `from_zero`: the y axis starts at 0.
   void set_scale(bool from_zero);
   /// Cuts the y axis at this value; 0: no cut.
