@@ -2376,8 +2376,8 @@ of any size</translation>
             <translation>Go on</translation>
         </message>
         <message>
-            <source>Drop the waiting</source>
-            <translation>Drop the waiting</translation>
+            <source>Drop them</source>
+            <translation>Drop them</translation>
         </message>
         <message>
             <source>Compare them</source>

@@ -2361,7 +2361,7 @@ of any size</source>
             <translation>계속</translation>
         </message>
         <message>
-            <source>Drop the waiting</source>
+            <source>Drop them</source>
             <translation>대기 취소</translation>
         </message>
         <message>

@@ -134,10 +134,15 @@ void MergeResults::refresh_scores() {
   others_->setToolTip(notes.join(QLatin1Char('\n')));
 }
 
-/// A figure that is cut in its middle would read as another one.
+/// As many figures as there is room for: one that is cut in its middle would read as another.
 void MergeResults::fit_others() {
-  const QString fit =
-      others_->fontMetrics().elidedText(others_text_, Qt::ElideRight, others_->width());
+  const QString between = QStringLiteral("  ·  ");
+  QStringList parts = others_text_.split(between);
+  QString fit = others_text_;
+  while (!parts.isEmpty() && others_->fontMetrics().horizontalAdvance(fit) > others_->width()) {
+    parts.removeLast();
+    fit = parts.join(between) + QStringLiteral(" …");
+  }
   if (others_->text() != fit) others_->setText(fit);
 }
 

@@ -234,7 +234,7 @@ void SeveralRanks::fill_table() {
   held_->setText(tr("A run was stopped: the next ones wait."));
   go_on_->setText(tr("Go on"));
   go_on_->setVisible(queue.held() && waits);
-  drop_->setText(tr("Drop the waiting"));
+  drop_->setText(tr("Drop them"));
   drop_->setVisible(waits);
   compare_->setText(tr("Compare them"));
   compare_->setToolTip(tr("The finished ones as columns of the Compare page"));
