@@ -2766,8 +2766,8 @@ of any size</translation>
             <translation>Initial adapter</translation>
         </message>
         <message>
-            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of the first rows.</source>
-            <translation>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of the first rows.</translation>
+            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of the first rows; mica: B is the smallest part of each weight and stays, A trains.</source>
+            <translation>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of the first rows; mica: B is the smallest part of each weight and stays, A trains.</translation>
         </message>
         <message>
             <source>Modules trained whole</source>

@@ -2751,8 +2751,8 @@ of any size</source>
             <translation>어댑터 초깃값</translation>
         </message>
         <message>
-            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of the first rows.</source>
-            <translation>true: A는 카이밍 균등 분포, B는 0. gaussian: A는 정규 분포, B는 0. false: 둘 다 무작위. orthogonal: 서로 상쇄되는 행. pissa와 olora: 가중치마다 가장 큰 부분을 특잇값이나 QR로 꺼냅니다(pissa_niter_4: 근사하여 더 빠르게). loftq: 가중치를 압축할 때 빠진 부분에서 시작. eva: 첫 데이터 행에서 층이 읽는 것을 따라 시작.</translation>
+            <source>true: A uniform by Kaiming's rule and B zero; gaussian: A normal and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of the first rows; mica: B is the smallest part of each weight and stays, A trains.</source>
+            <translation>true: A는 카이밍 균등 분포, B는 0. gaussian: A는 정규 분포, B는 0. false: 둘 다 무작위. orthogonal: 서로 상쇄되는 행. pissa와 olora: 가중치마다 가장 큰 부분을 특잇값이나 QR로 꺼냅니다(pissa_niter_4: 근사하여 더 빠르게). loftq: 가중치를 압축할 때 빠진 부분에서 시작. eva: 첫 데이터 행에서 층이 읽는 것을 따라 시작. mica: B는 가중치마다 가장 작은 부분이며 그대로 있고 A만 학습합니다.</translation>
         </message>
         <message>
             <source>Modules trained whole</source>

@@ -67,7 +67,7 @@ namespace luthier {
       "and B zero; false: both random; orthogonal: rows that cancel out; pissa and olora: the "
       "largest part of each weight, by its singular values or by QR (pissa_niter_4: nearly, and "
       "faster). loftq: what packing a weight leaves out of it; eva: in what the layers read of "
-      "the first rows."),
+      "the first rows; mica: B is the smallest part of each weight and stays, A trains."),
   QT_TRANSLATE_NOOP("recipe", "Modules trained whole"),
   QT_TRANSLATE_NOOP("recipe", "Modules that train without low rank and are saved with the "
       "adapter (lm_head, say)."),

@@ -108,8 +108,8 @@ Tables build_tables() {
              "both random; orthogonal: rows that cancel out; pissa and olora: the largest part of "
              "each weight, by its singular values or by QR (pissa_niter_4: nearly, and faster). "
              "loftq: what packing a weight leaves out of it; eva: in what the layers read of the "
-             "first rows.",
-             {"true", "false", "gaussian", "orthogonal", "pissa", "olora", "loftq", "eva"},
+             "first rows; mica: B is the smallest part of each weight and stays, A trains.",
+             {"true", "false", "gaussian", "orthogonal", "pissa", "olora", "loftq", "eva", "mica"},
              LUTHIER_FIELD(adapter.init_lora_weights))
           .not_built({"corda"})
           .advanced());

@@ -98,8 +98,8 @@ void AdapterBuilder::hang(const ModuleToHang& to, const std::vector<TensorSize>&
   if (mine.copies) return place(to, sizes, tensors);
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     tensors[i] = tensors[i].to(device);
-    parts_.trained.emplace_back(mine.prefix + mine.root_of(to.module) + sizes[i].suffix,
-                                tensors[i]);
+    auto& list = sizes[i].trains ? parts_.trained : parts_.beside;
+    list.emplace_back(mine.prefix + mine.root_of(to.module) + sizes[i].suffix, tensors[i]);
   }
   parts_.hung.push_back(method_.of_modules->hang(ports_, to, tensors));
   if (parts_.hung.back().both_ends) {

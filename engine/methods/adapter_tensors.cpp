@@ -21,6 +21,18 @@ const std::string* suffix_of(const std::string& key, const std::vector<std::stri
   return nullptr;
 }
 
+/// With bias: all PEFT writes the biases of a module that trains whole, and of the one that it
+/// stands for, under the names of its own wrappers too. What trains is there by its plain name.
+bool is_said_again(const std::string& key, const SafetensorsFile& file) {
+  for (const std::string_view wrapper : {".modules_to_save.", ".original_module."}) {
+    const auto at = key.find(wrapper);
+    if (at == std::string::npos) continue;
+    std::string plain = key;
+    if (file.find(plain.replace(at, wrapper.size(), "."))) return true;
+  }
+  return false;
+}
+
 Status check_dtype(const TensorInfo& info, const std::string& place) {
   if (info.dtype == DType::F32 || info.dtype == DType::F16 || info.dtype == DType::BF16 ||
       info.dtype == DType::F64)
@@ -43,6 +55,7 @@ Result<AdapterTensors> sort_adapter_tensors(const SafetensorsFile& file, const F
   std::set<std::string> names;
   for (const auto& [key, info] : file.header().tensors) {
     const std::string place = file.path().string() + ": " + key;
+    if (is_said_again(key, file)) continue;
     LUTHIER_CHECK(check_dtype(info, place));
     const std::string stored = key.starts_with(kPeftPrefix) ? key.substr(kPeftPrefix.size()) : key;
     const auto view = file.find(key);

@@ -272,7 +272,13 @@ Result<ModuleSelection> selection_of(const Method& method, const Family& family,
     WrappedModule wrapped{module.name, {}};
     wrapped.by_parameter = is_target_parameter(module, by_weight);
     LUTHIER_TRY(wrapped.scale, scales.of(found->second.stored + end_of(wrapped)));
-    wrapped.share = of_modules.share(found->second.elements(), module, wrapped.scale, settings);
+    std::int64_t parameters = found->second.elements();
+    for (const TensorSize& size : of_modules.sizes(module, wrapped.scale, settings)) {
+      const auto view = found->second.views.find(size.suffix);
+      if (!size.trains && view != found->second.views.end())
+        parameters -= view->second.info.elements();
+    }
+    wrapped.share = of_modules.share(parameters, module, wrapped.scale, settings);
     selection.wrapped.push_back(std::move(wrapped));
     for (const auto& [suffix, view] : found->second.views)
       selection.wrapped.back().shapes.push_back(view.info.shape);

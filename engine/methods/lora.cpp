@@ -103,6 +103,7 @@ void draw_half(Tensor& half, const std::string& init, at::Generator& generator) 
 void draw_lora(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator& generator) {
   const std::string& init = to.settings.init_lora_weights;
   Tensor &a = tensors[0], &b = tensors[1];
+  if (init == kMica) return;  // A is zero
   if (!to.module.token_embedding() && (takes_from_base(init) || packs_base(init))) return;
   if (to.module.token_embedding()) {
     b.normal_(0, 1, generator);
@@ -149,14 +150,18 @@ Status check_lora_base(const Ports& ports, const ModuleToHang& to) {
   const std::string& start = to.settings.init_lora_weights;
   if (to.module.token_embedding()) {
     if (packs_base(start)) return no_packed_embedding(to.module.name);
+    if (start == kMica)
+      return check_start(start, to.module.name, to.scale.rank, to.module.shape[1],
+                         to.module.shape[0]);
     if (!to.settings.more.flag("adapter.lora_bias")) return {};
     return input_error(to.module.name + " is an embedding, whose B has no bias.",
                        "adapter.lora_bias", "Leave it out of adapter.target_modules.");
   }
   if (to.module.convolution()) return check_convolution(to);
-  if (!takes_from_base(start) && !packs_base(start)) return {};
+  if (!takes_from_base(start) && !packs_base(start) && start != kMica) return {};
   const Linear& linear = ports.linears.at(to.module.name);
   if (linear->weight.packed()) {
+    if (start == kMica && !to.fresh) return {};
     return input_error("The weight of " + to.module.name + " is packed, and " + start +
                            " takes its start out of the weight.",
                        "adapter.init_lora_weights",
@@ -199,6 +204,8 @@ Adapter::Hung hang_on_embedding(Ports& ports, const ModuleToHang& to,
                                 const std::vector<Tensor>& tensors) {
   const std::string& name = to.module.name;
   Embedding base = ports.embeddings.at(name);
+  if (to.fresh && to.settings.init_lora_weights == kMica)
+    Tensor(tensors[1]).copy_(smallest_directions(base->weight.t(), to.scale.rank));
   auto pair = std::make_shared<LoraEmbedding>(tensors[0], tensors[1], to.scale.scale);
   if (to.settings.use_dora) {
     auto plug = std::make_shared<DoraEmbedding>(pair, tensors[2], *base);
@@ -260,6 +267,9 @@ Adapter::Hung hang_lora(Ports& ports, const ModuleToHang& to, const std::vector<
     hung.merge = [now, plug] { plug->merge_into(*now()); };
     return hung;
   }
+  if (to.fresh && start == kMica)
+    Tensor(tensors[1])
+        .copy_(smallest_directions(base->weight.dense(torch::kFloat32), to.scale.rank));
   if (to.settings.more.flag("adapter.lora_bias")) pair->bias = tensors[2];
   Adapter::Hung hung = hung_on(port, name, pair);
   if (pair->bias.defined() && !base->bias.defined())
@@ -272,8 +282,8 @@ ModuleMethod lora_modules() {
   ModuleMethod method{
       {"LoRA wraps Linear modules, convolutions of patches and the token embedding.", lora_can_wrap,
        all_linear},
-      {".lora_A.weight", ".lora_B.weight", ".lora_B.bias", ".lora_embedding_A",
-       ".lora_embedding_B", ".lora_magnitude_vector"},
+      {".lora_A.weight", ".lora_B.weight", ".lora_B.bias", ".lora_embedding_A", ".lora_embedding_B",
+       ".lora_magnitude_vector"},
       lora_sizes,
       lora_keeps,
       check_lora,

@@ -115,15 +115,13 @@ Result<std::string> read_init(const Json& config, const std::string& where) {
         "Convert it to a plain LoRA where it was trained: PEFT's save_pretrained with "
         "path_initial_model_for_weight_conversion.");
   }
-  static constexpr std::array<const char*, 6> kKept{"gaussian", "orthogonal", "olora",
-                                                    "pissa",    "loftq",      "eva"};
+  static constexpr std::array<const char*, 7> kKept{"gaussian", "orthogonal", "olora", "pissa",
+                                                    "loftq",    "eva",        "mica"};
   if (std::find(kKept.begin(), kKept.end(), name) != kKept.end()) return name;
   if (const RecipeField* field = exact_field("adapter.init_lora_weights");
       name.starts_with("pissa_niter_") && check_value(*field, name, place))
     return name;
-  static constexpr std::array<const char*, 3> kPlain{"true", "false", "mica"};
-  if (std::find(kPlain.begin(), kPlain.end(), name) != kPlain.end())
-    return std::string(name == "false" ? "false" : "true");
+  if (name == "true" || name == "false") return name;
   return input_error(
       "init_lora_weights is \"" + found->get<std::string>() + "\", which PEFT 0.21 does not know.",
       place, "Whether it changed the base's weights cannot be told.");
@@ -264,11 +262,12 @@ std::vector<TensorSize> lora_sizes(const ModelModule& module, const ModuleScale&
   if (module.shape.size() != 2) return {};
   const std::int64_t rows = module.shape[0], columns = module.shape[1];
   const bool tokens = module.token_embedding();
+  const bool both = settings.init_lora_weights != kMica;
   std::vector<TensorSize> sizes;
   if (tokens)
-    sizes = {{".lora_embedding_A", {rank, rows}}, {".lora_embedding_B", {columns, rank}}};
+    sizes = {{".lora_embedding_A", {rank, rows}}, {".lora_embedding_B", {columns, rank}, both}};
   else
-    sizes = {{".lora_A.weight", {rank, columns}}, {".lora_B.weight", {rows, rank}}};
+    sizes = {{".lora_A.weight", {rank, columns}}, {".lora_B.weight", {rows, rank}, both}};
   if (settings.use_dora)
     sizes.push_back({".lora_magnitude_vector", {tokens ? columns : rows}});
   else if (!tokens && settings.more.flag("adapter.lora_bias"))
@@ -305,6 +304,8 @@ void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScal
     }
   }
   share.input_copies = settings.lora_dropout > 0 ? 3 : 1;
+  if (start == kMica && module.shape.size() == 2)
+    share.fixed_bytes = 4 * module.shape[tokens ? 1 : 0] * scale.rank;  // B
   if (start == "loftq" && module.linear()) add_stand_in(share, module, settings);
 }
 

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "engine/base/random_stream.h"
+#include "engine/methods/lora_settings.h"
 
 namespace luthier {
 
@@ -56,7 +57,7 @@ Status check_start(const std::string& start, const std::string& module, std::int
                        "adapter.r", "Give it an even rank, or start otherwise.");
   }
   const std::int64_t most = std::min(rows, columns);
-  if ((takes_from_base(start) || start == "loftq") && rank > most) {
+  if ((takes_from_base(start) || start == "loftq" || start == kMica) && rank > most) {
     return input_error(
         "The rank of " + module + " is " + std::to_string(rank) + ", and " + start +
             " takes at most the smaller side of its weight, " + std::to_string(most) + ".",
@@ -86,6 +87,13 @@ LoraVariant::Taken taken_from(const Weight& weight, const std::string& start, st
           : largest(dense, rank);
   const Tensor root = (part.s / scale).sqrt();  // [r]
   return {(part.v * root.unsqueeze(1)).contiguous(), (part.u * root).contiguous()};
+}
+
+Tensor smallest_directions(const Tensor& weight, std::int64_t rank) {
+  const torch::NoGradGuard no_grad;
+  const Tensor dense = weight.detach().to(torch::kCPU, torch::kFloat32);
+  const Tensor u = std::get<0>(at::linalg_svd(dense, /*full_matrices=*/false));
+  return u.slice(1, u.size(1) - rank, u.size(1)).contiguous();
 }
 
 void draw_orthogonal(Tensor& a, Tensor& b, at::Generator& generator) {

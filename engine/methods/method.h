@@ -28,6 +28,7 @@ struct StoredAdapter;
 struct TensorSize {
   std::string suffix;  ///< of its key, behind the module's name: ".lora_A.weight"
   std::vector<std::int64_t> shape;
+  bool trains = true;  ///< false: it is in the file and stays as it started
 
   std::int64_t elements() const;
 };

@@ -48,8 +48,7 @@ TrainedShare ModuleMethod::share(std::int64_t parameters, const ModelModule& mod
 Result<ModuleSelection> ModuleMethod::select(const std::vector<ModelModule>& modules,
                                              const std::string& head,
                                              const AdapterSettings& settings) const {
-  auto selected =
-      select_modules(modules, head, settings, wrapping, target_parameters(settings));
+  auto selected = select_modules(modules, head, settings, wrapping, target_parameters(settings));
   if (!selected) {
     Error error = selected.error();
     if (error.where == "adapter.rank_pattern") error.where = std::string("adapter.") + rank_pattern;
@@ -62,7 +61,7 @@ Result<ModuleSelection> ModuleMethod::select(const std::vector<ModelModule>& mod
     if (check_module) LUTHIER_CHECK(check_module(*by_name.at(wrapped.name), settings));
     std::int64_t parameters = 0;
     for (const TensorSize& size : sizes(*by_name.at(wrapped.name), wrapped.scale, settings)) {
-      parameters += size.elements();
+      if (size.trains) parameters += size.elements();
       wrapped.shapes.push_back(size.shape);
     }
     wrapped.share = share(parameters, *by_name.at(wrapped.name), wrapped.scale, settings);

@@ -173,6 +173,22 @@ Status check_parameters(const std::vector<std::string>& parameters,
   return {};
 }
 
+/// "proj" in modules_to_save is q_proj too, which PEFT cannot save whole with an adapter in it.
+/// Whole words of a name are left out of the targets.
+Status check_not_both(const ModelModule& module, const AdapterSettings& settings,
+                      const std::vector<NamePattern>& targets,
+                      const std::vector<NamePattern>& excluded) {
+  LUTHIER_TRY(const bool chosen, any_matches(targets, module.name));
+  LUTHIER_TRY(const bool out, any_matches(excluded, module.name));
+  if (!chosen || out) return {};
+  for (const std::string& saved : settings.modules_to_save)
+    if (("." + module.name + ".").find("." + saved + ".") != std::string::npos) return {};
+  return input_error("The name of " + module.name +
+                         " ends in one of adapter.modules_to_save, and target_modules chooses it.",
+                     "adapter.modules_to_save",
+                     "PEFT finds whole modules by the bare ends of names: write more of the name.");
+}
+
 Error nothing_left(const AdapterSettings& settings, const Wrapping& wrapping) {
   const ModuleSelector& targets = settings.target_modules;
   if (targets.kind == ModuleSelector::Kind::None ||
@@ -224,6 +240,7 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
   for (const ModelModule& module : modules) {
     if (is_saved_module(module.name, settings.modules_to_save)) {
       if (holds_tensors(module)) selection.saved.push_back(module.name);
+      LUTHIER_CHECK(check_not_both(module, settings, targets, excluded));
       continue;
     }
     LUTHIER_TRY(const bool out, any_matches(excluded, module.name));
@@ -274,7 +291,12 @@ bool is_target_parameter(const ModelModule& module, const std::vector<std::strin
 
 bool is_saved_module(const std::string& name, const std::vector<std::string>& modules_to_save) {
   for (const std::string& saved : modules_to_save) {
-    if (("." + name + ".").find("." + saved + ".") != std::string::npos) return true;
+    // PEFT's: the module, or one that it stands in, by the bare end of its name.
+    for (std::size_t at = name.find(saved); at != std::string::npos && !saved.empty();
+         at = name.find(saved, at + 1)) {
+      const std::size_t end = at + saved.size();
+      if (end == name.size() || name[end] == '.') return true;
+    }
   }
   return false;
 }

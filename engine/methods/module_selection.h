@@ -82,8 +82,8 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
 /// is one that they can.
 bool is_target_parameter(const ModelModule& module, const std::vector<std::string>& parameters);
 
-/// Whether `name` is one of modules_to_save (whole name or suffix after a dot) or stands inside
-/// one.
+/// Whether `name` ends as one of modules_to_save does (PEFT asks for no dot before) or stands
+/// inside one.
 bool is_saved_module(const std::string& name, const std::vector<std::string>& modules_to_save);
 
 /// The shortest endings, cut at dots, that are those of all `wanted` names and of none of the

@@ -74,26 +74,6 @@ ModuleSelector exact_selector(const std::vector<std::string>& wanted,
   return selector;
 }
 
-/// PEFT finds modules_to_save by the bare ends of names, without a dot: "head" is lm_head too.
-std::vector<std::string> exact_saved(const std::vector<std::string>& asked,
-                                     const std::vector<ModelModule>& modules) {
-  std::vector<std::string> written;
-  for (const std::string& saved : asked) {
-    std::vector<std::string> roots;
-    bool bare = true;
-    for (const ModelModule& module : modules) {
-      const bool root = ends_after_dot(module.name, saved);
-      if (root) roots.push_back(module.name);
-      bare = bare && (root || !module.name.ends_with(saved));
-    }
-    if (bare)
-      written.push_back(saved);
-    else
-      written.insert(written.end(), roots.begin(), roots.end());
-  }
-  return written;
-}
-
 /// Keys for the modules whose value is not the one for all.
 template <class T>
 std::vector<std::pair<std::string, T>> exact_keys(const std::map<std::string, T>& values, T rest) {
@@ -158,7 +138,6 @@ AdapterSettings settings_to_write(AdapterSettings settings, const std::vector<Mo
     if (!settings.more.names(kLayersPattern).empty())
       settings.more.set_json(kLayersPattern, "null");
   }
-  settings.modules_to_save = exact_saved(settings.modules_to_save, modules);
   const auto scales = ScalePatterns::compile(settings, "");
   const bool kept = scales && std::all_of(selection.wrapped.begin(), selection.wrapped.end(),
                                           [&](const WrappedModule& module) {

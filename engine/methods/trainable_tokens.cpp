@@ -9,15 +9,14 @@ namespace luthier {
 namespace {
 
 constexpr const char* kTokens = "adapter.token_indices";
+constexpr const char* kStart = "adapter.init_weights";
 constexpr const char* kDelta = ".trainable_tokens_delta";
 
 const std::vector<SettingField>& token_fields() {
   using Use = SettingField::Use;
   static const std::vector<SettingField> table{
-      {"exclude_modules", Use::Read, ""},
-      {"init_weights", Use::Harmless, "it chose where training started"},
-      {"modules_to_save", Use::Read, ""},
-      {"target_modules", Use::Read, ""},
+      {"exclude_modules", Use::Read, ""}, {"init_weights", Use::Read, ""},
+      {"modules_to_save", Use::Read, ""}, {"target_modules", Use::Read, ""},
       {"token_indices", Use::Read, ""},
   };
   return table;
@@ -34,7 +33,7 @@ Json write_token_settings(const AdapterSettings& settings) {
   Json config = common_json();
   write_module_settings(settings, config);
   write_own_settings(method_kind("trainable_tokens"), settings, config);
-  config["init_weights"] = true;
+  config["init_weights"] = settings.more.text(kStart) != "false";
   for (const char* key : {"exclude_modules", "modules_to_save"}) {
     if (config[key].is_null()) config.erase(key);  // PEFT's own config has no such fields
   }
@@ -59,7 +58,13 @@ Status check_rows_of(const ModelModule& module, const AdapterSettings& settings)
   return check_token_ids(settings, kTokens, module.shape.empty() ? 0 : module.shape[0]);
 }
 
+void draw_token_rows(std::vector<torch::Tensor>& tensors, const ModuleToHang& to,
+                     at::Generator& generator) {
+  if (to.settings.more.text(kStart) == "false") tensors[0].normal_(0, 1, generator);
+}
+
 void start_rows(std::vector<torch::Tensor>& tensors, const ModuleToHang& to, const Ports& ports) {
+  if (to.settings.more.text(kStart) == "false") return;
   tensors[0] =
       base_token_rows(*ports.embeddings.at(to.module.name), token_ids(to.settings, kTokens));
 }
@@ -76,7 +81,7 @@ ModuleMethod of_token_embedding() {
                       row_sizes,
                       nullptr,
                       nullptr,
-                      nullptr,
+                      draw_token_rows,
                       hang_rows};
   method.start = start_rows;
   method.check_module = check_rows_of;

@@ -118,12 +118,15 @@ class TestDeltaMethods : public QObject {
   /// folder.
   void layers_and_biases_data() {
     QTest::addColumn<QString>("own");  // what PEFT calls the wrapped modules' biases; empty: none
-    const std::vector<std::pair<const char*, const char*>> all{
-        {"adalora", ""},     {"loha", ""},
-        {"lokr", ""},        {"vera", "vera_only"},
-        {"oft", "oft_only"}, {"boft", "boft_only"},
-        {"hra", "hra_only"}, {"fourierft", "fourier_only"},
-        {"bitfit", ""}};
+    const std::vector<std::pair<const char*, const char*>> all{{"adalora", "lora_only"},
+                                                               {"loha", ""},
+                                                               {"lokr", ""},
+                                                               {"vera", "vera_only"},
+                                                               {"oft", "oft_only"},
+                                                               {"boft", "boft_only"},
+                                                               {"hra", "hra_only"},
+                                                               {"fourierft", "fourier_only"},
+                                                               {"bitfit", ""}};
     for (const auto& [strategy, own] : all) QTest::newRow(strategy) << own;
   }
   void layers_and_biases() {
@@ -176,7 +179,7 @@ class TestDeltaMethods : public QObject {
     QVERIFY(refused(strategy, {"adapter.layers_to_transform=[1]"})
                 .where.ends_with("layers_to_transform"));
     if (!word.empty())
-      QVERIFY(refused(strategy, {"adapter.bias=lora_only"}).where.ends_with("adapter.bias"));
+      QVERIFY(refused(strategy, {"adapter.bias=some_only"}).where.ends_with("adapter.bias"));
     if (word.empty() && strategy != "bitfit") {  // PEFT would train them; the config is no such one
       config["bias"] = "all";
       QVERIFY(write_file_atomically(folder / Adapter::kConfigFile, config.dump()));
@@ -194,6 +197,68 @@ class TestDeltaMethods : public QObject {
       QVERIFY2(far(logits_of(*loaded.model), plain) < 1e-5, strategy);
       adapter->deactivate();
     }
+  }
+
+  /// adapter.init_weights of those that have it: what is drawn, what is not, what the folder says.
+  void starts_that_are_drawn() {
+    LoadedModel loaded = base_.load();
+    const Tensor plain = logits_of(*loaded.model);
+    for (const char* strategy : {"oft", "boft", "hra", "vera", "fourierft", "trainable_tokens"}) {
+      const bool frequencies = std::string(strategy) == "fourierft";
+      for (const bool drawn : {true, false}) {
+        std::vector<std::string> set{std::string("adapter.init_weights=") +
+                                     (drawn ? "false" : "true")};
+        if (frequencies) set.push_back("adapter.n_frequency=20");
+        if (std::string(strategy) == "trainable_tokens")
+          set.push_back("adapter.token_indices=[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]");
+        else
+          set.push_back("adapter.target_modules=[q_proj, v_proj]");
+        const auto adapter = fresh(loaded, strategy, set);
+        for (const auto& [key, tensor] : adapter->tensors()) {
+          const bool ones = drawn && key.ends_with("vera_lambda_b");
+          if (ones)
+            QVERIFY(at::equal(tensor, torch::ones_like(tensor)));
+          else if (drawn)
+            QVERIFY2(tensor.std().item<double>() > 0.03, key.c_str());
+          else if (frequencies)
+            QVERIFY(at::equal(tensor, torch::zeros_like(tensor)));
+        }
+        adapter->activate();
+        const double moved = far(logits_of(*loaded.model), plain);
+        adapter->deactivate();
+        if (std::string(strategy) != "trainable_tokens")
+          QVERIFY2(drawn == (moved > 1e-4), strategy);
+        const fs::path folder = base_.made(std::string("drawn-") + strategy + set.front().back());
+        QVERIFY(adapter->save(folder, "base"));
+        QCOMPARE((*read_json_file(folder / Adapter::kConfigFile))["init_weights"], Json(!drawn));
+        const auto again = load_adapter(loaded, folder);
+        QVERIFY2(again, again ? "" : again.error().sentence().c_str());
+      }
+    }
+  }
+
+  /// PEFT's FourierFT finds a key behind a dot alone: a whole name is none.
+  void frequencies_by_names_behind_a_dot() {
+    LoadedModel loaded = base_.load();
+    const auto counts = [&](const std::string& key) {
+      const auto adapter = fresh(loaded, "fourierft",
+                                 {"adapter.target_modules=[q_proj]", "adapter.n_frequency=20",
+                                  "adapter.n_frequency_pattern={" + key + ": 7, q_proj: 9}"});
+      std::set<std::int64_t> found;
+      for (const auto& [name, tensor] : adapter->tensors()) found.insert(tensor.numel());
+      const fs::path folder = base_.made("frequencies");
+      if (!adapter->save(folder, "base")) qFatal("not saved");
+      const Json config = *read_json_file(folder / Adapter::kConfigFile);
+      if (!config["n_frequency_pattern"].contains("q_proj")) qFatal("%s", config.dump().c_str());
+      if (!load_adapter(loaded, folder)) qFatal("not read");
+      return found;
+    };
+    QCOMPARE(counts("layers.0.self_attn.q_proj"), (std::set<std::int64_t>{7, 9}));
+    const Error whole = refused(
+        "fourierft",
+        {"adapter.target_modules=[q_proj]", "adapter.n_frequency=20",
+         "adapter.n_frequency_pattern={model.language_model.layers.0.self_attn.q_proj: 7}"});
+    QCOMPARE(whole.where, std::string("adapter.n_frequency_pattern"));
   }
 
   /// Half of what an adapter does to a single linear is half of the way.

@@ -42,6 +42,8 @@ class TestLoraFamily : public QObject {
     row("olora", {"adapter.init_lora_weights=olora"});
     row("dora of pissa", {"adapter.use_dora=true", "adapter.init_lora_weights=pissa"});
     row("orthogonal", {"adapter.init_lora_weights=orthogonal"});
+    row("mica",
+        {"adapter.init_lora_weights=mica", "adapter.target_modules=[q_proj, embed_tokens]"});
     row("layers", {"adapter.layers_to_transform=[0]"});
     row("all biases", {"adapter.bias=all"});
     row("own biases", {"adapter.bias=lora_only"});
@@ -73,6 +75,43 @@ class TestLoraFamily : public QObject {
     const auto adapter = fresh(loaded, recipe(set));
     adapter->activate();
     QVERIFY(far(logits_of(*loaded.model), plain) < 1e-4);
+  }
+
+  /// B are directions that the weight hardly knows; they are in the file and stay.
+  void mica_trains_a_alone() {
+    LoadedModel loaded = base_.load();
+    Recipe asked = recipe({"adapter.init_lora_weights=mica", "adapter.r=3",
+                           "adapter.target_modules=[layers.0.self_attn.q_proj]"});
+    const auto made = apply_strategy(loaded, asked);
+    QVERIFY(made);
+    std::int64_t numbers = 0;
+    std::size_t others = 0;
+    for (const auto& [key, tensor] : made->adapter->tensors()) {
+      QVERIFY2(!tensor.requires_grad() || key.find("lora_B") == std::string::npos, key.c_str());
+      if (key.find("lora_A") == std::string::npos) continue;
+      others += 1;
+      numbers += tensor.numel();
+    }
+    QVERIFY(others > 0);
+    QCOMPARE(made->parameters(), numbers);
+    const fs::path folder = base_.made("mica-b");
+    QVERIFY(made->adapter->save(folder, "base"));
+    const auto file = SafetensorsFile::open(folder / Adapter::kTensorFile);
+    QVERIFY(file);
+    std::size_t found = 0;
+    for (const auto& [key, info] : file->header().tensors)
+      found += key.find("lora_B") != std::string::npos ? 1 : 0;
+    QCOMPARE(found, others);
+    QCOMPARE((*read_json_file(folder / Adapter::kConfigFile))["init_lora_weights"], Json("mica"));
+
+    const Tensor weight = torch::diag(torch::tensor({5.f, 4.f, 3.f, 2.f}));
+    const Tensor b = smallest_directions(weight, 2);  // [4, 2]
+    QVERIFY(far(b.abs(), torch::tensor({{0.f, 0.f}, {0.f, 0.f}, {1.f, 0.f}, {0.f, 1.f}})) < 1e-6);
+    asked.adapter.r = 4000;
+    const auto large = apply_strategy(loaded, asked);
+    QVERIFY(!large && large.error().where == "adapter.r");
+    asked.adapter.use_dora = true;
+    QVERIFY(!check_recipe(asked));
   }
 
   void switching_and_files_data() { settings(true); }

@@ -178,10 +178,19 @@ class TestModuleSelection : public QObject {
     const auto selection =
         select_modules(modules, "lm_head", asked, lora_method().of_modules->wrapping);
     QVERIFY(selection);
-    QCOMPARE(selection->saved, std::vector<std::string>{"model.tower.head"});
-    // PEFT would find lm_head by "head" too
+    // PEFT finds lm_head by "head" too
+    QCOMPARE(selection->saved, (std::vector<std::string>{"model.tower.head", "lm_head"}));
     QCOMPARE(settings_to_write(asked, modules, *selection).modules_to_save,
-             std::vector<std::string>{"model.tower.head"});
+             std::vector<std::string>{"head"});
+    const auto both = select_modules(
+        modules, "lm_head",
+        settings({"adapter.modules_to_save=proj", "adapter.target_modules=[q_proj]"}),
+        lora_method().of_modules->wrapping);
+    QVERIFY(!both && both.error().where == "adapter.modules_to_save");
+    QVERIFY(select_modules(
+        modules, "lm_head",
+        settings({"adapter.modules_to_save=tower", "adapter.target_modules=[q_proj, head]"}),
+        lora_method().of_modules->wrapping));
   }
 
   void refused_data() {

@@ -2,6 +2,7 @@
 """The parity suite: makes tiny checkpoints, adapters and training runs with transformers and PEFT, lets luthier-cli do the same, compares.
     python tests/parity/run.py --cli build/bin/luthier-cli [--only TEXT]... [--all] [--jobs N] [--keep DIR] [--list] [--real DIR]
     python tests/parity/run.py --cli build/bin/luthier-cli --random 3 [--seed 100]       cases drawn at random, nothing else
+    python tests/parity/run.py --cli build/bin/luthier-cli --random-methods 3 [--seed 100]   the same of PEFT's methods
     python tests/parity/run.py --cli build/bin/luthier-cli --hostile [--only FAMILY]     every lie in every field, nothing else (an hour)
     python tests/parity/run.py --cli build/bin/luthier-cli --table docs/families.md      and writes the table of what passed
                                                                            (with --only: the cells whose cases all ran)
@@ -51,6 +52,7 @@ import hostile_configs
 import lora_settings
 import measure
 import random_cases
+import random_methods
 import real
 import report
 import results
@@ -210,12 +212,15 @@ def main():
     parser.add_argument("--real", type=Path, help="a folder with llama2-tokenizer.model and mllm_demo.json: adds a case that trains on it")
     parser.add_argument("--table", type=Path, help="write what was met, family by family, as Markdown")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="instead of the fixed cases N drawn ones of every family")
+    parser.add_argument("--random-methods", type=int, default=0, metavar="N", help="instead of the fixed cases N drawn configurations of every method")
     parser.add_argument("--seed", type=int, default=1, help="the first of the drawn cases")
     parser.add_argument("--hostile", action="store_true", help="instead of the fixed cases every hostile value in every field of the JSON files")
     options = parser.parse_args()
 
     if options.random:
         found = random_cases.cases(options.random, options.seed)
+    elif options.random_methods:
+        found = random_methods.cases(options.random_methods, options.seed)
     elif options.hostile:
         found = hostile_configs.cases(sample=None)
     else:

@@ -75,7 +75,7 @@ MethodKind adalora_method_kind() {
                 .advanced(),
             rows::initial_adapter("true: adds nothing at first; false: all is drawn.",
                                   {"true", "false"}),
-            rows::layers_to_transform(), rows::layers_pattern()}),
+            rows::biases("lora_only"), rows::layers_to_transform(), rows::layers_pattern()}),
        {"adapter.lora_alpha", "adapter.lora_dropout", "adapter.target_modules",
         "adapter.exclude_modules", "adapter.modules_to_save", "adapter.init_from"},
        {{"training.learning_rate", 1e-3},

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,19 +31,24 @@ inline Row rank(const char* help, double least = 1) {
   return rank_called("adapter.r", "Rank", help).at_least(least).at_most(65536);
 }
 
-/// A name of AdapterSettings::rank_pattern.
-inline Row rank_pattern_called(const char* key, const char* label, const char* help) {
+/// What stands before a key that PEFT finds behind a dot alone: a whole name is none there.
+inline constexpr std::string_view kBehindADot = ".*\\.";
+
+/// A name of AdapterSettings::rank_pattern whose keys PEFT finds behind a dot alone.
+inline Row rank_pattern_behind_dots(const char* key, const char* label, const char* help) {
   Row row = describe(Type::Pattern, key, label, help);
   row.field.whole_numbers = true;
   row.field.read = [](const Recipe& recipe) {
     Json map = Json::object();
-    for (const auto& [name, rank] : recipe.adapter.rank_pattern) map[name] = rank;
+    for (const auto& [name, rank] : recipe.adapter.rank_pattern)
+      map[name.starts_with(kBehindADot) ? name.substr(kBehindADot.size()) : name] = rank;
     return map;
   };
   row.field.write = [](Recipe& recipe, const Json& value) {
     recipe.adapter.rank_pattern.clear();
     for (const auto& [name, rank] : value.items())
-      recipe.adapter.rank_pattern.emplace_back(name, rank.get<std::int64_t>());
+      recipe.adapter.rank_pattern.emplace_back(std::string(kBehindADot) + name,
+                                               rank.get<std::int64_t>());
   };
   return row;
 }

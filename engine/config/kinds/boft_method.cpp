@@ -48,6 +48,8 @@ MethodKind boft_method_kind() {
                               "Share of the blocks that are not turned while training.", 0)
                 .at_least(0)
                 .below(1),
+            rows::init_weights("true: turns nothing at first; false: all is drawn.",
+                               {"true", "false"}),
             rows::biases("boft_only"), rows::layers_to_transform(), rows::layers_pattern()}),
        {"adapter.target_modules", "adapter.exclude_modules", "adapter.modules_to_save",
         "adapter.init_from"},

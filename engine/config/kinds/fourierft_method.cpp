@@ -15,9 +15,9 @@ MethodKind fourierft_method_kind() {
                               "Fourier coefficients of each module that train.")
                 .at_least(1)
                 .at_most(1073741824.0),
-            rows::rank_pattern_called("adapter.n_frequency_pattern", "Coefficients by module",
-                                      "Other numbers for modules whose name ends so or matches: "
-                                      "{q_proj: 500}.")
+            rows::rank_pattern_behind_dots(
+                "adapter.n_frequency_pattern", "Coefficients by module",
+                "Other numbers for modules whose name ends so or matches: {q_proj: 500}.")
                 .at_least(1)
                 .at_most(1073741824.0)
                 .advanced(),
@@ -30,10 +30,15 @@ MethodKind fourierft_method_kind() {
                 .at_least(0)
                 .at_most(4294967295.0)
                 .advanced(),
+            rows::init_weights("false: coefficients are drawn; true: they are zero and add nothing "
+                               "at first.",
+                               {"false", "true"}),
             rows::biases("fourier_only"), rows::layers_to_transform(), rows::layers_pattern()}),
        {"adapter.target_modules", "adapter.exclude_modules", "adapter.modules_to_save",
         "adapter.init_from"},
-       {{"training.learning_rate", 1e-2}, {"adapter.n_frequency", 1000}},
+       {{"training.learning_rate", 1e-2},
+        {"adapter.n_frequency", 1000},
+        {"adapter.init_weights", "false"}},
        check_layers_of}};
   kind.peft_type = "FOURIERFT";
   return kind;

@@ -17,6 +17,9 @@ MethodKind hra_method_kind() {
                                "The mirrors are made orthogonal to one another (Gram-Schmidt).",
                                false)
                 .advanced(),
+            rows::init_weights("true: mirrors of an even number stand in pairs that undo one "
+                               "another; false: each is drawn by itself.",
+                               {"true", "false"}),
             rows::biases("hra_only"), rows::layers_to_transform(), rows::layers_pattern()}),
        {"adapter.target_modules", "adapter.exclude_modules", "adapter.modules_to_save",
         "adapter.init_from"},

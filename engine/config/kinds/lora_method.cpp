@@ -11,6 +11,9 @@ namespace {
 
 /// What PEFT has no arithmetic for together.
 Status check_lora_together(const AdapterSettings& adapter) {
+  if (adapter.use_dora && adapter.init_lora_weights == "mica")
+    return cross_fault("adapter.use_dora", "does not go with adapter.init_lora_weights: mica.",
+                       "Start otherwise, or write adapter.use_dora: false.");
   if (!adapter.more.flag("adapter.lora_bias")) return {};
   if (adapter.use_dora)
     return cross_fault("adapter.lora_bias", "does not go with adapter.use_dora.",
@@ -25,7 +28,8 @@ Status check_lora_together(const AdapterSettings& adapter) {
 /// A start that takes something out of the base's weights needs them as they are.
 Status check_lora_weights(const Recipe& recipe) {
   const std::string& start = recipe.adapter.init_lora_weights;
-  if (start != "olora" && start != "loftq" && !start.starts_with("pissa")) return {};
+  const bool taken = start == "olora" || start == "loftq" || start == "mica";
+  if (!taken && !start.starts_with("pissa")) return {};
   for (const char* packs : {"quantization.load_in_4bit", "quantization.load_in_8bit"}) {
     if (!recipe.more.flag(packs)) continue;
     return cross_fault("adapter.init_lora_weights",

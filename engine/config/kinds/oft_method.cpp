@@ -56,6 +56,8 @@ MethodKind oft_method_kind() {
                 .at_most(64)
                 .advanced(),
             rows::module_dropout("PEFT reads it and drops nothing, and so it is here."),
+            rows::init_weights("true: turns nothing at first; false: all is drawn.",
+                               {"true", "false"}),
             rows::biases("oft_only"), rows::layers_to_transform(), rows::layers_pattern()}),
        {"adapter.target_modules", "adapter.exclude_modules", "adapter.modules_to_save",
         "adapter.init_from"},

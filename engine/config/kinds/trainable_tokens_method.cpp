@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Trained token rows: of the token embedding the rows of chosen tokens train, as new tokens of a
 // vocabulary need it.
-#include "engine/config/field_rows.h"
 #include "engine/config/kinds.h"
+#include "engine/config/kinds/adapter_rows.h"
 
 namespace luthier {
 
@@ -22,7 +22,10 @@ MethodKind trainable_tokens_method_kind() {
                    "Rows of the token embedding train, those of chosen tokens.",
                    rows::fields_of({rows::kind_names("adapter.token_indices", "Tokens",
                                                      "Ids of the tokens whose rows train.")
-                                        .numbers()}),
+                                        .numbers(),
+                                    rows::init_weights("true: rows start as the base's; false: "
+                                                       "they are drawn.",
+                                                       {"true", "false"})}),
                    {"adapter.target_modules", "adapter.exclude_modules", "adapter.modules_to_save",
                     "adapter.init_from"},
                    {{"training.learning_rate", 1e-3}},

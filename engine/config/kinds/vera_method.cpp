@@ -34,6 +34,9 @@ MethodKind vera_method_kind() {
                 .at_least(-1e6)
                 .at_most(1e6)
                 .advanced(),
+            rows::init_weights("true: adds nothing at first; false: the inner scales are drawn and "
+                               "the outer ones are 1.",
+                               {"true", "false"}),
             rows::biases("vera_only"), rows::layers_to_transform(), rows::layers_pattern()}),
        {"adapter.target_modules", "adapter.modules_to_save", "adapter.init_from"},
        {{"training.learning_rate", 4e-3}, {"adapter.r", 256}},

@@ -139,7 +139,6 @@ Json write_adalora(const AdapterSettings& settings) {
   config.update(write_kind_settings(method_kind("adalora"), settings));
   config["r"] = 8;  // which AdaLoRA does not read
   config["rank_pattern"] = nullptr;
-  config["bias"] = "none";
   return config;
 }
 

@@ -19,9 +19,9 @@ namespace {
 
 const std::vector<SettingField>& boft_fields() {
   using Use = SettingField::Use;
-  static const std::vector<SettingField> table = fields_of_kind(
-      method_kind("boft"), {{"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
-                            {"init_weights", Use::Harmless, "it says how the tensors started"}});
+  static const std::vector<SettingField> table =
+      fields_of_kind(method_kind("boft"),
+                     {{"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"}});
   return table;
 }
 
@@ -32,7 +32,6 @@ Result<AdapterSettings> read_boft(const Json& config, const std::string& where) 
 Json write_boft(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("boft"), settings);
   config["fan_in_fan_out"] = false;
-  config["init_weights"] = true;
   return config;
 }
 
@@ -94,8 +93,11 @@ void boft_keeps(TrainedShare& share, const ModelModule& module, const ModuleScal
   share.row_work = std::max(3 * in, 2 * out - in);
 }
 
-void draw_boft(std::vector<Tensor>& tensors, const ModuleToHang&, at::Generator&) {
+void draw_boft(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator& generator) {
   tensors[1].fill_(1);
+  if (!drawn_whole(to.settings)) return;
+  tensors[0].normal_(0, kDrawnWidth, generator);
+  tensors[1].normal_(1, kDrawnWidth, generator);
 }
 
 /// Where the numbers stand that a rotation's blocks take: [in] int64. In each run of `run` numbers

@@ -46,8 +46,7 @@ Tensor DeltaLinear::forward(const Tensor& x, const LinearImpl& linear) const {
   Tensor rows;
   if (training && (dropout_.rows > 0 || dropout_.modules > 0)) {
     RandomStream draws(seed, place_, BatchPart::here());
-    if (dropout_.modules > 0 && draws.chance(dropout_.modules))
-      return linear.product(x);
+    if (dropout_.modules > 0 && draws.chance(dropout_.modules)) return linear.product(x);
     if (dropout_.rows > 0)
       rows = kept_rows(draws, linear.out_features(), dropout_).to(x.device()).unsqueeze(1);
   }
@@ -80,6 +79,10 @@ Adapter::Hung hang_delta(Ports& ports, const ModuleToHang& to, std::vector<Tenso
 void draw_kaiming(Tensor& tensor, at::Generator& generator) {
   const double bound = 1 / std::sqrt(static_cast<double>(tensor.size(1)));
   tensor.uniform_(-bound, bound, generator);
+}
+
+bool drawn_whole(const AdapterSettings& settings) {
+  return settings.more.text("adapter.init_weights") == "false";
 }
 
 bool is_linear_module(const ModelModule& module) { return module.linear(); }

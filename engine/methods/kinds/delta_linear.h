@@ -42,6 +42,11 @@ Adapter::Hung hang_delta(Ports& ports, const ModuleToHang& to, std::vector<torch
 /// Uniform within ±1/√columns: Kaiming's rule for [rows, columns] with a = √5.
 void draw_kaiming(torch::Tensor& tensor, at::Generator& generator);
 
+/// Whether adapter.init_weights is false: nothing is chosen so that the adapter adds nothing.
+bool drawn_whole(const AdapterSettings& settings);
+/// How wide rotations are drawn then.
+constexpr double kDrawnWidth = 0.1;
+
 /// Whether it is a Linear.
 bool is_linear_module(const ModelModule& module);
 

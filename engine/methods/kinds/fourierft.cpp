@@ -18,8 +18,7 @@ const std::vector<SettingField>& fourierft_fields() {
   using Use = SettingField::Use;
   static const std::vector<SettingField> table =
       fields_of_kind(method_kind("fourierft"),
-                     {{"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
-                      {"init_weights", Use::Harmless, "it says how the tensors started"}});
+                     {{"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"}});
   return table;
 }
 
@@ -30,7 +29,6 @@ Result<AdapterSettings> read_fourierft(const Json& config, const std::string& wh
 Json write_fourierft(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("fourierft"), settings);
   config["fan_in_fan_out"] = false;
-  config["init_weights"] = false;
   return config;
 }
 
@@ -60,9 +58,9 @@ Status check_coefficients(const ModuleSelection& selection, const AdapterSetting
   return {};
 }
 
-/// As PEFT starts it: drawn, so that the adapter is not nothing at first.
-void draw_spectrum(std::vector<Tensor>& tensors, const ModuleToHang&, at::Generator& generator) {
-  tensors[0].normal_(0, 1, generator);
+/// As PEFT starts it: drawn, so that the adapter is not nothing at first; or zero.
+void draw_spectrum(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator& generator) {
+  if (drawn_whole(to.settings)) tensors[0].normal_(0, 1, generator);
 }
 
 /// The first `count` of a drawn order of `numbers` places, [count] int64. Weights of one size have
@@ -89,8 +87,8 @@ void fourierft_keeps(TrainedShare& share, const ModelModule& module, const Modul
 }
 
 /// The real part of a real spectrum's inverse transform is that of its mean with its mirror image,
-/// half of which says all: numbers of an array [out, in / 2 + 1] and which coefficient, halved, goes
-/// to each.
+/// half of which says all: numbers of an array [out, in / 2 + 1] and which coefficient, halved,
+/// goes to each.
 struct HalfSpectrum {
   Tensor places, sources;  ///< int64 of one length
 };

@@ -14,14 +14,10 @@ namespace {
 const std::vector<SettingField>& hra_fields() {
   using Use = SettingField::Use;
   static const std::vector<SettingField> table{
-      {"apply_GS", Use::Read, ""},
-      {"bias", Use::Read, ""},
-      {"exclude_modules", Use::Read, ""},
-      {"init_weights", Use::Harmless, "it says how the tensors started"},
-      {"layers_pattern", Use::Read, ""},
-      {"layers_to_transform", Use::Read, ""},
-      {"modules_to_save", Use::Read, ""},
-      {"r", Use::Read, ""},
+      {"apply_GS", Use::Read, ""},        {"bias", Use::Read, ""},
+      {"exclude_modules", Use::Read, ""}, {"init_weights", Use::Read, ""},
+      {"layers_pattern", Use::Read, ""},  {"layers_to_transform", Use::Read, ""},
+      {"modules_to_save", Use::Read, ""}, {"r", Use::Read, ""},
       {"target_modules", Use::Read, ""},
   };
   return table;
@@ -33,7 +29,6 @@ Result<AdapterSettings> read_hra(const Json& config, const std::string& where) {
 
 Json write_hra(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("hra"), settings);
-  config["init_weights"] = true;
   return config;
 }
 
@@ -44,10 +39,10 @@ std::vector<TensorSize> hra_sizes(const ModelModule& module, const ModuleScale& 
 }
 
 /// Of an even rank each mirror stands twice, so that the chain does nothing at first.
-void draw_hra(std::vector<Tensor>& tensors, const ModuleToHang&, at::Generator& generator) {
+void draw_hra(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator& generator) {
   Tensor& mirrors = tensors[0];  // [in, r]
   const std::int64_t rank = mirrors.size(1);
-  if (rank % 2 != 0) return draw_kaiming(mirrors, generator);
+  if (rank % 2 != 0 || drawn_whole(to.settings)) return draw_kaiming(mirrors, generator);
   Tensor half = torch::empty({mirrors.size(0), rank / 2}, torch::kFloat32);
   draw_kaiming(half, generator);
   mirrors.copy_(half.repeat_interleave(2, 1));

@@ -37,7 +37,7 @@ std::vector<TensorSize> loha_sizes(const ModelModule& module, const ModuleScale&
 
 /// One factor of four is zero, which is enough to add nothing.
 void draw_loha(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator& generator) {
-  const bool all = to.settings.more.text("adapter.init_weights") == "false";
+  const bool all = drawn_whole(to.settings);
   for (std::size_t i = 0; i < (all ? 4u : 3u); ++i) draw_kaiming(tensors[i], generator);
 }
 

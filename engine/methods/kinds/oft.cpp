@@ -22,7 +22,7 @@ const std::vector<SettingField>& oft_fields() {
       {"eps", Use::Read, ""},
       {"exclude_modules", Use::Read, ""},
       {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
-      {"init_weights", Use::Harmless, "it says how the tensors started"},
+      {"init_weights", Use::Read, ""},
       {"layers_pattern", Use::Read, ""},
       {"layers_to_transform", Use::Read, ""},
       {"module_dropout", Use::Harmless, "PEFT reads it and drops nothing"},
@@ -43,7 +43,6 @@ Result<AdapterSettings> read_oft(const Json& config, const std::string& where) {
 Json write_oft(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("oft"), settings);
   config["fan_in_fan_out"] = false;
-  config["init_weights"] = true;
   return config;
 }
 
@@ -78,8 +77,10 @@ std::vector<TensorSize> oft_sizes(const ModelModule& module, const ModuleScale&,
   return {{".oft_R.weight", {count, blocks.size * (blocks.size - 1) / 2}}};
 }
 
-/// Rotations start at none.
-void draw_oft(std::vector<Tensor>&, const ModuleToHang&, at::Generator&) {}
+/// Rotations start at none, or near it.
+void draw_oft(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator& generator) {
+  if (drawn_whole(to.settings)) tensors[0].normal_(0, kDrawnWidth, generator);
+}
 
 /// [blocks, b (b − 1) / 2], row after row of the upper triangle → skew [blocks, b, b].
 Tensor skew_of(const Tensor& triangle, std::int64_t size) {

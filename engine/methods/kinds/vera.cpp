@@ -27,7 +27,7 @@ const std::vector<SettingField>& vera_fields() {
       {"bias", Use::Read, ""},
       {"d_initial", Use::Read, ""},
       {"fan_in_fan_out", Use::Harmless, "PEFT sets it to false for a Linear"},
-      {"init_weights", Use::Harmless, "it says how the vectors started"},
+      {"init_weights", Use::Read, ""},
       {"layers_pattern", Use::Read, ""},
       {"layers_to_transform", Use::Read, ""},
       {"modules_to_save", Use::Read, ""},
@@ -48,7 +48,6 @@ Json write_vera(const AdapterSettings& settings) {
   Json config = write_kind_settings(method_kind("vera"), settings);
   config.erase("exclude_modules");  // which VeRA's config has not
   config["fan_in_fan_out"] = false;
-  config["init_weights"] = true;
   return config;
 }
 
@@ -166,7 +165,13 @@ void vera_keeps(TrainedShare& share, const ModelModule& module, const ModuleScal
   share.input_copies = settings.more.number("adapter.vera_dropout") > 0 ? 3 : 1;
 }
 
-void draw_vera(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator&) {
+/// "false": the inner scales are drawn, and the outer ones are 1.
+void draw_vera(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator& generator) {
+  if (drawn_whole(to.settings)) {
+    tensors[0].normal_(0, 1, generator);
+    tensors[1].fill_(1);
+    return;
+  }
   tensors[0].fill_(to.settings.more.number("adapter.d_initial"));
 }
 
@@ -212,9 +217,10 @@ bool saves_projection(const AdapterSettings& settings) {
   return settings.more.flag("adapter.save_projection");
 }
 
-const SharedTensors kProjections{
-    {"base_model.vera_A", "base_model.vera_B"}, projection_sizes, make_projections,
-    saves_projection};
+const SharedTensors kProjections{{"base_model.vera_A", "base_model.vera_B"},
+                                 projection_sizes,
+                                 make_projections,
+                                 saves_projection};
 
 ModuleMethod vera_modules() {
   ModuleMethod method{{"VeRA wraps Linear modules.", is_linear_module, all_linear},
