@@ -156,6 +156,11 @@ Status AdapterBuilder::hang_rows(const std::string& embedding, const std::vector
   return {};
 }
 
+Status AdapterBuilder::hang_beside() {
+  const auto hang = method_.of_modules->hang_beside;
+  return hang ? hang(ports_, settings_, parts_) : Status();
+}
+
 std::shared_ptr<Adapter> AdapterBuilder::finish(const ModuleSelection& selection) {
   if (const auto course = method_.of_modules->course)
     parts_.course = course(parts_.trained, settings_);

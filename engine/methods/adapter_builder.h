@@ -61,6 +61,8 @@ class AdapterBuilder {
   /// What the module reads in the place that a tensor of a method of copies stands for.
   torch::Tensor* slot_of(const ModelModule& module, const TensorSize& size) const;
 
+  /// What the method hangs besides, behind all others.
+  Status hang_beside();
   std::shared_ptr<Adapter> finish(const ModuleSelection& selection);
 
  private:

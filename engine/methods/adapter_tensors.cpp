@@ -24,7 +24,8 @@ const std::string* suffix_of(const std::string& key, const std::vector<std::stri
 /// With bias: all PEFT writes the biases of a module that trains whole, and of the one that it
 /// stands for, under the names of its own wrappers too. What trains is there by its plain name.
 bool is_said_again(const std::string& key, const SafetensorsFile& file) {
-  for (const std::string_view wrapper : {".modules_to_save.", ".original_module."}) {
+  for (const std::string_view wrapper :
+       {".modules_to_save.default.", ".modules_to_save.", ".original_module."}) {
     const auto at = key.find(wrapper);
     if (at == std::string::npos) continue;
     std::string plain = key;

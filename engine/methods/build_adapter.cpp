@@ -92,6 +92,7 @@ Result<std::shared_ptr<Adapter>> build_fresh(const Method& method, LoadedModel& 
     const auto& [embedding, module] = *ports.embeddings.begin();
     LUTHIER_CHECK(builder.hang_rows(embedding, ids, base_token_rows(*module, ids)));
   }
+  LUTHIER_CHECK(builder.hang_beside());
   return builder.finish(selection);
 }
 

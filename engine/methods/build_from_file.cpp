@@ -254,6 +254,7 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
   LUTHIER_CHECK(builder.check_saved(selection.saved, tie, where));  // a copy may be one of them
   LUTHIER_CHECK(check_contents(of_modules, builder.ports().modules, builder.ports().head_name,
                                settings, contents));
+  LUTHIER_CHECK(builder.hang_beside());
   return builder.finish(selection);
 }
 

@@ -7,6 +7,7 @@
 #include "engine/base/text.h"
 #include "engine/methods/arithmetic/method_arithmetic.h"
 #include "engine/methods/build_adapter.h"
+#include "engine/methods/invoked_lora.h"
 #include "engine/methods/loftq.h"
 #include "engine/methods/lora_settings.h"
 #include "engine/methods/lora_starts.h"
@@ -147,6 +148,7 @@ Status check_convolution(const ModuleToHang& to) {
 }
 
 Status check_lora_base(const Ports& ports, const ModuleToHang& to) {
+  if (!to.settings.more.names(kInvocation).empty()) LUTHIER_CHECK(check_invoked(ports, to.module));
   const std::string& start = to.settings.init_lora_weights;
   if (to.module.token_embedding()) {
     if (packs_base(start)) return no_packed_embedding(to.module.name);
@@ -249,6 +251,15 @@ Adapter::Hung hang_lora(Ports& ports, const ModuleToHang& to, const std::vector<
   auto pair = std::make_shared<LoraLinear>(tensors[0], tensors[1], to.scale.scale,
                                            to.settings.lora_dropout, to.place);
   const std::string& start = to.settings.init_lora_weights;
+  if (!to.settings.more.names(kInvocation).empty()) {
+    const bool biased = to.settings.more.flag("adapter.lora_bias");
+    auto plug =
+        std::make_shared<InvokedLora>(tensors[0], tensors[1], biased ? tensors[2] : Tensor(),
+                                      to.scale.scale, to.settings.lora_dropout, to.place);
+    Adapter::Hung hung = hung_on(port, name, plug);
+    hung.unmergeable = "It is on for a part of the tokens alone (alora_invocation_tokens).";
+    return hung;
+  }
   if (to.settings.use_dora || takes_from_base(start) || packs_base(start)) {
     auto plug = std::make_shared<LoraVariant>(pair, taken_out(*base, to, tensors));
     if (packs_base(start)) {
@@ -293,6 +304,7 @@ ModuleMethod lora_modules() {
   method.check_base = check_lora_base;
   method.token_rows = kLoraTokenRows;
   method.parameters = kLoraParameters;
+  method.hang_beside = hang_invocation;
   return method;
 }
 

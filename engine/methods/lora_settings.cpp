@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 
+#include "engine/config/kinds/invocation_rule.h"
 #include "engine/io/weight_kinds.h"
 
 namespace luthier {
@@ -131,7 +132,7 @@ Result<std::string> read_init(const Json& config, const std::string& where) {
 
 const std::vector<SettingField>& lora_fields() {
   static const std::vector<SettingField> table{
-      {"alora_invocation_tokens", Use::Refused, "adapts only what follows these tokens"},
+      {"alora_invocation_tokens", Use::Read, ""},
       {"alpha_pattern", Use::Read, ""},
       {"arrow_config", Use::Refused, "routes between several adapters"},
       {"bias", Use::Read, ""},
@@ -197,6 +198,10 @@ Result<AdapterSettings> read_lora_settings(const Json& config, const std::string
   LUTHIER_TRY(s.rank_pattern, read_pattern<std::int64_t>(config, "rank_pattern", where));
   LUTHIER_TRY(s.alpha_pattern, read_pattern<double>(config, "alpha_pattern", where));
   LUTHIER_TRY(s.init_lora_weights, read_init(config, where));
+  if (const char* other = set_beside_invocation(s))
+    return input_error("alora_invocation_tokens is set, and so is " + std::string(other) +
+                           "; Luthier does not compute both.",
+                       where + ": alora_invocation_tokens", "Answer with it where it was made.");
   const std::int64_t bits = s.more.integer("adapter.loftq_bits");
   if (s.init_lora_weights == "loftq" && bits != 4 && bits != 8)
     return input_error("PEFT 0.21 packs to 4 and to 8 bits alone.",
@@ -231,6 +236,8 @@ Json write_lora_settings(const AdapterSettings& s) {
                  {"use_dora", s.use_dora},
                  {"use_rslora", s.use_rslora}});
   write_own_settings(method_kind("lora"), s, config);
+  // PEFT looks for an invocation in the wrapper of a language model alone.
+  if (!s.more.names(kInvocation).empty()) config["task_type"] = "CAUSAL_LM";
   close_sections(s.init_lora_weights, config);
   return config;
 }
@@ -304,6 +311,8 @@ void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScal
     }
   }
   share.input_copies = settings.lora_dropout > 0 ? 3 : 1;
+  if (!settings.more.names(kInvocation).empty() && module.shape.size() == 2)
+    share.row_numbers += 2 * module.shape[0];  // what is added, before it is chosen
   if (start == kMica && module.shape.size() == 2)
     share.fixed_bytes = 4 * module.shape[tokens ? 1 : 0] * scale.rank;  // B
   if (start == "loftq" && module.linear()) add_stand_in(share, module, settings);

@@ -110,6 +110,10 @@ struct ModuleMethod {
   /// Why it cannot hang on this very module, seen with its weight; null: it can.
   Status (*check_base)(const Ports& ports, const ModuleToHang& to) = nullptr;
 
+  /// Hangs what the modules' plugs need besides, when all of them hang; null: nothing.
+  Status (*hang_beside)(Ports& ports, const AdapterSettings& settings,
+                        Adapter::Parts& parts) = nullptr;
+
   /// What that setting names.
   std::vector<std::string> target_parameters(const AdapterSettings& settings) const {
     return parameters ? settings.more.names(parameters) : std::vector<std::string>();

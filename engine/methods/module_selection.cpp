@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "engine/config/kinds/adapter_rows.h"
 #include "engine/methods/layer_choice.h"
 
 namespace luthier {
@@ -85,9 +86,17 @@ Status check_keys(const ScalePatterns::Keys& keys, const std::vector<ModelModule
     LUTHIER_TRY(const auto key, keys.deciding(module.pattern_name()));
     if (key) deciding.insert(*key);
   }
+  // A key that stands there in two forms decides by one of them.
+  const auto decides_otherwise = [&](const std::string& text) {
+    return std::any_of(deciding.begin(), deciding.end(), [&](std::size_t other) {
+      const std::string& form = keys.patterns[other].text();
+      return std::string(rows::kBehindADot) + form == text ||
+             form == std::string(rows::kBehindADot) + text;
+    });
+  };
   for (std::size_t i = 0; i < keys.patterns.size(); ++i) {
-    if (deciding.contains(i)) continue;
     const NamePattern& pattern = keys.patterns[i];
+    if (deciding.contains(i) || decides_otherwise(pattern.text())) continue;
     for (const WrappedModule& module : wrapped) {
       LUTHIER_TRY(const bool matched, pattern.matches(module.pattern_name()));
       if (!matched) continue;
@@ -238,6 +247,8 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
   }
   ModuleSelection selection;
   for (const ModelModule& module : modules) {
+    LUTHIER_TRY(const bool matched, any_matches(targets, module.name));
+    if (matched && layers.chooses()) of_all_layers.push_back(module.name);
     if (is_saved_module(module.name, settings.modules_to_save)) {
       if (holds_tensors(module)) selection.saved.push_back(module.name);
       LUTHIER_CHECK(check_not_both(module, settings, targets, excluded));
@@ -246,7 +257,6 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
     LUTHIER_TRY(const bool out, any_matches(excluded, module.name));
     const bool by_parameter = is_target_parameter(module, parameters);
     if (out && !by_parameter) continue;
-    LUTHIER_TRY(const bool matched, any_matches(targets, module.name));
     const bool chosen = matched || (all && wrapping.by_default(module, head_name, settings));
     if (chosen && !out && by_parameter) {
       return input_error("target_modules chooses " + module.name + " and this its weight.",
@@ -254,7 +264,6 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
                          "Name it in one of the two (target_modules: [] chooses none).");
     }
     if (!chosen && !by_parameter) continue;
-    if (chosen && layers.chooses()) of_all_layers.push_back(module.name);
     LUTHIER_TRY(const bool kept, layers.keeps(module.name, targets));
     if (!kept && !by_parameter) continue;
     if (!wrapping.can(module)) return not_wrappable(module, wrapping);

@@ -237,7 +237,7 @@ class TestDeltaMethods : public QObject {
     }
   }
 
-  /// PEFT's FourierFT finds a key behind a dot alone: a whole name is none.
+  /// PEFT's FourierFT finds a key behind a dot alone, and a whole name where no such key is found.
   void frequencies_by_names_behind_a_dot() {
     LoadedModel loaded = base_.load();
     const auto counts = [&](const std::string& key) {
@@ -254,11 +254,21 @@ class TestDeltaMethods : public QObject {
       return found;
     };
     QCOMPARE(counts("layers.0.self_attn.q_proj"), (std::set<std::int64_t>{7, 9}));
-    const Error whole = refused(
-        "fourierft",
-        {"adapter.target_modules=[q_proj]", "adapter.n_frequency=20",
-         "adapter.n_frequency_pattern={model.language_model.layers.0.self_attn.q_proj: 7}"});
-    QCOMPARE(whole.where, std::string("adapter.n_frequency_pattern"));
+    const std::string whole = "model.language_model.layers.0.self_attn.q_proj";
+    QCOMPARE(refused("fourierft", {"adapter.target_modules=[q_proj]", "adapter.n_frequency=20",
+                                   "adapter.n_frequency_pattern={" + whole + ": 7, q_proj: 9}"})
+                 .where,
+             std::string("adapter.n_frequency_pattern"));  // the other key comes first
+    const auto alone = fresh(loaded, "fourierft",
+                             {"adapter.target_modules=[q_proj]", "adapter.n_frequency=20",
+                              "adapter.n_frequency_pattern={" + whole + ": 7}"});
+    std::set<std::int64_t> found;
+    for (const auto& [name, tensor] : alone->tensors()) found.insert(tensor.numel());
+    QCOMPARE(found, (std::set<std::int64_t>{7, 20}));
+    const Error anchored =
+        refused("fourierft", {"adapter.target_modules=[q_proj]", "adapter.n_frequency=20",
+                              "adapter.n_frequency_pattern={'^model.*q_proj': 7}"});
+    QCOMPARE(anchored.where, std::string("adapter.n_frequency_pattern"));
   }
 
   /// Half of what an adapter does to a single linear is half of the way.

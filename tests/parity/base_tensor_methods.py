@@ -28,6 +28,9 @@ WEIGHTS = dict(r=4, lora_alpha=8, target_modules=["q_proj"], rank_pattern={"up_p
                target_parameters=["up_proj.weight", "layers.1.self_attn.v_proj.weight"])
 TIED = dict(r=4, lora_alpha=8, target_modules=["q_proj"], ensure_weight_tying=True,
             modules_to_save=["model.language_model.embed_tokens"])
+# As clip-llama's template begins an answer.
+INVOKED = dict(r=4, lora_alpha=8, alora_invocation_tokens=[325, 381],
+               target_modules=r".*language_model.*\.(q_proj|v_proj|down_proj)")
 ENCODER = dict(num_virtual_tokens=5, encoder_hidden_size=24)
 KINDS = {
     "norms": Kind("ln_tuning", lambda: LNTuningConfig(target_modules=NORMS, **TASK),
@@ -48,6 +51,8 @@ KINDS = {
     "lora-weights": Kind(
         "lora", lambda: LoraConfig(lora_dropout=0.0, **WEIGHTS, **TASK),
         WEIGHTS | dict(lora_dropout=0.0), spread=0.3, merges=True),
+    "lora-invoked": Kind("lora", lambda: LoraConfig(lora_dropout=0.0, **INVOKED, **TASK),
+                         INVOKED | dict(lora_dropout=0.0), spread=0.3),
     "lora-kept-tie": Kind("lora", lambda: LoraConfig(lora_dropout=0.0, **TIED, **TASK),
                           TIED | dict(lora_dropout=0.0), spread=0.1, merges=True),
     "mlp": Kind("p_tuning", lambda: PromptEncoderConfig(**ENCODER, **TASK), ENCODER,
@@ -233,10 +238,10 @@ def token_map_case(name):
 SLOW = dict(learning_rate=1e-3, weight_decay=0.1)
 
 ON_TIED = ("token-rows", "lora-token-rows", "lora-kept-tie")
-CORE = ([("clip-llama", kind) for kind in KINDS if kind not in ("lora-kept-tie", "lora-token-map")]
+CORE = ([("clip-llama", kind) for kind in KINDS if kind not in ("lora-kept-tie", "lora-token-map", "lora-invoked")]
         + [("clip-gqa-tied", kind) for kind in ON_TIED])
 MORE = [(name, kind) for name in ("smolvlm-plain", "clip-gqa-tied", "siglip-qwen2")
-        for kind in KINDS if (name, kind) not in CORE and kind not in ("lora-kept-tie", "lora-token-map")]
+        for kind in KINDS if (name, kind) not in CORE and kind not in ("lora-kept-tie", "lora-token-map", "lora-invoked")]
 
 
 def cases(everything=False):

@@ -112,6 +112,20 @@ DELTA = {
     "fourierft-layers": kind("fourierft", FourierFTConfig, n_frequency=60, scaling=20.0,
                              layers_to_transform=[1], bias="fourier_only", determined=("bias",),
                              targets=[*SOME, "fc1"]),
+    # What drawn configurations showed (random_methods.py).
+    "fourierft-zero": kind("fourierft", FourierFTConfig, n_frequency=40, scaling=20.0,
+                           init_weights=True, determined=("spectrum",)),
+    "fourierft-names": kind(
+        "fourierft", FourierFTConfig, n_frequency=40, scaling=20.0,
+        n_frequency_pattern={"model.language_model.layers.0.self_attn.q_proj": 7,
+                             "1.self_attn.q_proj": 9}),
+    "vera-drawn": kind("vera", VeraConfig, r=6, init_weights=False, determined=("lambda_b",)),
+    "oft-drawn": kind("oft", OFTConfig, oft_block_size=8, init_weights=False, spread=0.05),
+    "boft-drawn": kind("boft", BOFTConfig, init_weights=False, spread=0.1, around_one="boft_s"),
+    "hra-drawn": kind("hra", HRAConfig, r=4, init_weights=False),
+    "adalora-biases": kind("adalora", AdaLoraConfig, init_r=4, target_r=2, total_step=10,
+                           lora_alpha=12, bias="all", determined=("lora_E", "bias"),
+                           targets=TEXT, callbacks=lambda model: [Allocates(model)]),
     "vera-biases": kind("vera", VeraConfig, r=6, bias="all", determined=("vera", "bias")),
     "oft-biases": kind("oft", OFTConfig, oft_block_size=8, spread=0.05, bias="all",
                        determined=("oft", "bias")),
@@ -149,7 +163,7 @@ def pruned_case(name, kind):
     return case
 
 
-DAILY = ("loha", "adalora", "oft-layers")
+DAILY = ("loha", "adalora", "oft-layers", "fourierft-names", "vera-drawn")
 EVERY_MODEL = ("loha-everywhere", "lokr", "vera", "oft", "boft", "hra", "fourierft", "adalora")
 
 

@@ -169,7 +169,7 @@ def patterns(rng, found, values):
         key = rng.choice([ending(name), ending(name, 2), name, "^" + re.escape(name),
                           r".*\d+\..*" + re.escape(ending(name))])
         made[key] = rng.choice(values)
-    return made
+    return dict(sorted(made.items()))       # as PEFT writes them; the first that matches counts
 
 
 def draw_lora(rng, places):
@@ -190,7 +190,7 @@ def draw_lora(rng, places):
     start = rng.random()
     if start < 0.5:
         config["init_lora_weights"] = rng.choice(
-            [False, "gaussian", "pissa", "olora", "orthogonal", "loftq", "pissa_niter_4", "eva",
+            [False, "gaussian", "pissa", "olora", "orthogonal", "loftq", "eva",
              "mica"])
         if config["init_lora_weights"] == "loftq":
             config["loftq_config"] = dict(loftq_bits=rng.choice([4, 8]),

@@ -152,7 +152,8 @@ class Subject:
         """What the adapter's files hold."""
         # Beside whole modules bias: all has their biases under names of PEFT's own wrappers too.
         found = {key: tensor.detach().clone()
-                 for key, tensor in get_peft_model_state_dict(model).items()
+                 for key, tensor in get_peft_model_state_dict(
+                     model, save_embedding_layers=False).items()
                  if ".modules_to_save." not in key and ".original_module." not in key}
         return found | (methods.encoder(model) if self.projected else {})
 
@@ -269,15 +270,7 @@ def merge(world, result, subject):
     merged = {key.replace(".modules_to_save.default.", "."): tensor
               for key, tensor in merged.items() if ".original_module." not in key}
     got = subject.family.load_model(out, subject.checkpoint.spec, "auto").state_dict()
-    # A pair on one end of a tied weight: PEFT's merge goes into both, which it warns of itself;
-    # ours gives the head a weight of its own, so that the answers stay.
-    embedding = subject.family.embedding
-    if torch.equal(base_of(subject.checkpoint.path, subject.checkpoint.name,
-                           world.checkpoints).state_dict()["lm_head.weight"],
-                   subject.base().state_dict()[embedding]):
-        one_end = not torch.equal(got["lm_head.weight"], got[embedding])
-        for key in ("lm_head.weight", embedding) if one_end else ():
-            got.pop(key), merged.pop(key)
+    got, merged = adapters.without_untied(subject.checkpoint, got, merged)
     adapters.same_weights(result, got, merged, torch.float32, 1e-6)
 
 
@@ -378,6 +371,9 @@ def training(world, result, subject, rng):
     except Exception as problem:
         result.facts["PEFT cannot train"] = f"{type(problem).__name__} {problem}"[:90]
         return
+    if not all(tensor.isfinite().all() for tensor in wanted.values()):
+        result.facts["PEFT cannot train"] = "its numbers are not finite"
+        return
     path = recipe(world, subject, dict(init_from=str(folder)), messages, settings)
     world.program.run("train", path)
     run = world.scratch / "run"
@@ -414,7 +410,8 @@ def held_against_itself(world, subject, result, before, start, got, wanted, mess
         for name, parameter in model.named_parameters():
             if name in start:
                 noise = torch.randn(parameter.shape, generator=generator)
-                parameter.copy_(start[name] * (1 + 1e-7 * noise))
+                size = max(start[name].abs().max().item(), 1e-2)
+                parameter.copy_(start[name] + 1e-7 * size * noise)
     again, other = ten_steps(world, subject, model, messages, settings)
     theirs, same, mine = by_step(log), by_step(again), by_step(curve)
     apart = {place: abs(same[place] - value) / max(abs(value), 1e-9)

@@ -31,10 +31,11 @@ inline Row rank(const char* help, double least = 1) {
   return rank_called("adapter.r", "Rank", help).at_least(least).at_most(65536);
 }
 
-/// What stands before a key that PEFT finds behind a dot alone: a whole name is none there.
+/// What stands before a key that PEFT finds behind a dot alone.
 inline constexpr std::string_view kBehindADot = ".*\\.";
 
-/// A name of AdapterSettings::rank_pattern whose keys PEFT finds behind a dot alone.
+/// A name of AdapterSettings::rank_pattern whose keys PEFT finds behind a dot alone, or else as a
+/// whole name; so each stands there behind a dot, and after all of them once more as it is.
 inline Row rank_pattern_behind_dots(const char* key, const char* label, const char* help) {
   Row row = describe(Type::Pattern, key, label, help);
   row.field.whole_numbers = true;
@@ -45,10 +46,16 @@ inline Row rank_pattern_behind_dots(const char* key, const char* label, const ch
     return map;
   };
   row.field.write = [](Recipe& recipe, const Json& value) {
+    constexpr std::string_view kInNames =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
     recipe.adapter.rank_pattern.clear();
-    for (const auto& [name, rank] : value.items())
-      recipe.adapter.rank_pattern.emplace_back(std::string(kBehindADot) + name,
-                                               rank.get<std::int64_t>());
+    for (const bool behind : {true, false}) {
+      for (const auto& [name, rank] : value.items()) {
+        if (!behind && name.find_first_not_of(kInNames) != std::string::npos) continue;
+        recipe.adapter.rank_pattern.emplace_back((behind ? std::string(kBehindADot) : "") + name,
+                                                 rank.get<std::int64_t>());
+      }
+    }
   };
   return row;
 }

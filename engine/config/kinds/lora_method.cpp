@@ -3,6 +3,7 @@
 // AdapterSettings, since it was there before settings could be a kind's own; what came later is its
 // own.
 #include "engine/config/kinds/adapter_rows.h"
+#include "engine/config/kinds/invocation_rule.h"
 #include "engine/config/kinds/layer_rows.h"
 
 namespace luthier {
@@ -60,6 +61,10 @@ Status check_lora(const Recipe& recipe) {
   using Kind = ModuleSelector::Kind;
   if (recipe.adapter.init_from.empty()) {
     LUTHIER_CHECK(check_lora_together(recipe.adapter));
+    if (const char* other = set_beside_invocation(recipe.adapter))
+      return cross_fault(
+          kInvocation, std::string("does not go with ") + other + ".",
+          "An adapter that is on for a part of the tokens leaves weights as they are.");
     LUTHIER_CHECK(check_lora_weights(recipe));
     LUTHIER_CHECK(check_loftq_bits(recipe.adapter));
     LUTHIER_CHECK(check_eva(recipe.adapter));
@@ -106,6 +111,13 @@ MethodKind lora_method_kind() {
             rows::kind_names("adapter.trainable_token_indices", "Tokens whose rows train",
                              "Ids of tokens whose rows of the embedding train beside "
                              "the pairs.")
+                .numbers()
+                .unit("tokens")
+                .advanced(),
+            rows::kind_names("adapter.alora_invocation_tokens", "Invocation",
+                             "Ids of tokens from which on the adapter is in effect, from the last "
+                             "place in a row where they stand one after another (aLoRA); empty: "
+                             "everywhere.")
                 .numbers()
                 .unit("tokens")
                 .advanced(),

@@ -82,11 +82,10 @@ Status check_methods(const std::vector<StoredAdapter>& adapters) {
   for (const StoredAdapter& adapter : adapters) {
     const std::string name = adapter.method->name();
     if (adapter.method != adapters.front().method) {
-      return input_error("The adapter's method is " + name + ", that of " +
-                             adapters.front().folder.string() + " is " +
-                             adapters.front().method->name() + ".",
-                         adapter.where() + ": peft_type",
-                         "Only adapters of one method can be combined.");
+      return input_error(
+          "The adapter's method is " + name + ", that of " + adapters.front().folder.string() +
+              " is " + adapters.front().method->name() + ".",
+          adapter.where() + ": peft_type", "Only adapters of one method can be combined.");
     }
     if (!adapter.method->combine) {
       return input_error("Adapters of the method " + name + " have no arithmetic.",
@@ -108,12 +107,13 @@ Status check_plugs_alone(const StoredAdapter& adapter) {
   struct Field {
     const char *key, *does;
   };
-  for (const Field& field : {Field{"modules_to_save", "trains modules whole"},
-                             Field{"bias", "trains biases of the base"},
-                             Field{"lora_bias", "adds a bias to B"},
-                             Field{"use_dora", "has a magnitude that goes by the base's weight"},
-                             Field{"target_parameters", "adapts parameters that are no module's"},
-                             Field{"trainable_token_indices", "replaces rows of the embedding"}}) {
+  for (const Field& field :
+       {Field{"modules_to_save", "trains modules whole"},
+        Field{"bias", "trains biases of the base"}, Field{"lora_bias", "adds a bias to B"},
+        Field{"use_dora", "has a magnitude that goes by the base's weight"},
+        Field{"target_parameters", "adapts parameters that are no module's"},
+        Field{"alora_invocation_tokens", "is on for a part of the tokens"},
+        Field{"trainable_token_indices", "replaces rows of the embedding"}}) {
     if (!set(field.key)) continue;
     return input_error(std::string(field.key) + " is set: the adapter " + field.does +
                            ", which has no arithmetic.",
@@ -290,8 +290,8 @@ CombinationNeeds combination_needs(const std::string& type) {
   for (const NamedCombination& each : combination_table()) {
     if (type != each.name) continue;
     const Pruning pruning = each.how.arithmetic.pruning;
-    return {pruning != Pruning::None, pruning == Pruning::Random,
-            each.how.arithmetic.elects_signs, each.how.svd};
+    return {pruning != Pruning::None, pruning == Pruning::Random, each.how.arithmetic.elects_signs,
+            each.how.svd};
   }
   return {};
 }
