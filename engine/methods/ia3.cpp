@@ -3,18 +3,23 @@
 
 #include "engine/methods/arithmetic/method_arithmetic.h"
 #include "engine/methods/ia3_settings.h"
+#include "engine/methods/kinds/delta_linear.h"
 
 namespace luthier {
 
 using torch::Tensor;
 
-Ia3Linear::Ia3Linear(Tensor l, bool input) : factors(std::move(l)), scales_input(input) {}
+Ia3Linear::Ia3Linear(Tensor l, bool input, std::int64_t window)
+    : factors(std::move(l)), scales_input(input), window_(window) {}
 
-Tensor Ia3Linear::applied() const { return strength == 1 ? factors : (factors - 1) * strength + 1; }
+Tensor Ia3Linear::applied() const {
+  const Tensor scale = (strength == 1 ? factors : (factors - 1) * strength + 1).flatten();
+  return scales_input && window_ > 1 ? scale.repeat_interleave(window_) : scale;
+}
 
 Tensor Ia3Linear::forward(const Tensor& x, const LinearImpl& linear) const {
   if (strength == 0) return linear.product(x);
-  const Tensor scale = applied().flatten();
+  const Tensor scale = applied();
   if (scales_input) return linear.product((x * scale).to(x.scalar_type()));
   const Tensor y = linear.product(x);
   return (y * scale).to(y.scalar_type());
@@ -22,14 +27,15 @@ Tensor Ia3Linear::forward(const Tensor& x, const LinearImpl& linear) const {
 
 void Ia3Linear::merge_into(LinearImpl& linear) const {
   const Tensor scale = applied();
-  linear.weight.assign(linear.weight.dense(torch::kFloat32) * scale);
+  const Tensor weight = linear.weight.dense(torch::kFloat32);  // [out, in]
+  linear.weight.assign(weight * (scales_input ? scale : scale.unsqueeze(1)));
   if (!scales_input && linear.bias.defined())
-    linear.bias.copy_(linear.bias.to(torch::kFloat32) * scale.flatten());
+    linear.bias.copy_(linear.bias.to(torch::kFloat32) * scale);
 }
 
 namespace {
 
-bool ia3_can_wrap(const ModelModule& module) { return module.linear(); }
+bool ia3_can_wrap(const ModelModule& module) { return module.linear() || module.convolution(); }
 
 void draw_ia3(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator& generator) {
   if (to.settings.more.flag("adapter.init_ia3_weights"))
@@ -40,21 +46,23 @@ void draw_ia3(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generato
 
 Adapter::Hung hang_ia3(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
   const std::string& name = to.module.name;
-  Linear base = ports.linears.at(name);
-  auto plug = std::make_shared<Ia3Linear>(tensors[0], is_feedforward(name, to.settings));
-  Adapter::Hung hung = hung_on(base->plug, name, plug);
-  hung.merge = [base, plug]() mutable { plug->merge_into(*base); };
+  const ProductPort port = product_port(ports, name);
+  const std::int64_t window = product_shape(to.module)[1] / to.module.shape[1];
+  auto plug = std::make_shared<Ia3Linear>(tensors[0], is_feedforward(name, to.settings), window);
+  Adapter::Hung hung = hung_on(*port.plug, name, plug);
+  hung.merge = [now = port.linear, plug] { plug->merge_into(*now()); };
   return hung;
 }
 
-const ModuleMethod kIa3Modules{{"IA3 wraps Linear modules.", ia3_can_wrap, all_linear},
-                               {".ia3_l"},
-                               ia3_sizes,
-                               ia3_keeps,
-                               nullptr,
-                               draw_ia3,
-                               hang_ia3,
-                               check_feedforward};
+const ModuleMethod kIa3Modules{
+    {"IA3 wraps Linear modules and convolutions over patches.", ia3_can_wrap, all_linear},
+    {".ia3_l"},
+    ia3_sizes,
+    ia3_keeps,
+    nullptr,
+    draw_ia3,
+    hang_ia3,
+    check_feedforward};
 
 }  // namespace
 

@@ -85,6 +85,11 @@ bool is_feedforward(const std::string& module, const AdapterSettings& settings) 
 
 std::vector<TensorSize> ia3_sizes(const ModelModule& module, const ModuleScale&,
                                   const AdapterSettings& settings) {
+  if (module.convolution() && module.shape.size() > 2) {
+    std::vector<std::int64_t> shape(module.shape.size(), 1);
+    shape[1] = module.shape[is_feedforward(module.name, settings) ? 1 : 0];
+    return {{".ia3_l", shape}};
+  }
   if (module.shape.size() != 2) return {};
   if (is_feedforward(module.name, settings)) return {{".ia3_l", {1, module.shape[1]}}};
   return {{".ia3_l", {module.shape[0], 1}}};

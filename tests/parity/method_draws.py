@@ -243,7 +243,13 @@ def draw_vera(rng, places):
     return Drawn("vera", VeraConfig, config)
 
 
-def lycoris(rng, places, config, conv=True):
+def maybe_convolution(rng, places, config):
+    if places.convolutions and isinstance(config["target_modules"], list) and rng.random() < 0.1:
+        config["target_modules"] = config["target_modules"] + [
+            ending(rng.choice(places.convolutions), 2)]
+
+
+def lycoris(rng, places, config):
     found = of_modules(rng, places, config)
     if found:
         maybe(rng, 0.25, config, "rank_pattern", lambda: patterns(rng, found, [2, 3]))
@@ -251,10 +257,7 @@ def lycoris(rng, places, config, conv=True):
     maybe(rng, 0.08, config, "rank_dropout", lambda: 0.2)
     maybe(rng, 0.08, config, "module_dropout", lambda: 0.2)
     maybe(rng, 0.15, config, "use_effective_conv2d", lambda: True)
-    if conv and places.convolutions and isinstance(config["target_modules"], list) and (
-            rng.random() < 0.08):
-        config["target_modules"] = config["target_modules"] + [
-            ending(rng.choice(places.convolutions), 2)]
+    maybe_convolution(rng, places, config)
 
 
 def draw_loha(rng, places):
@@ -284,8 +287,7 @@ def draw_ia3(rng, places):
     else:
         config["feedforward_modules"] = rng.choice(
             [[], r".*(down_proj|fc2)", [ending(name) for name in some(rng, found or ["x"], 2)]])
-    if places.convolutions and isinstance(targets, list) and rng.random() < 0.05:
-        config["target_modules"] = targets + [ending(rng.choice(places.convolutions), 2)]
+    maybe_convolution(rng, places, config)
     maybe(rng, 0.15, config, "init_ia3_weights", lambda: False)
     return Drawn("ia3", IA3Config, config, learning_rate=1e-2)
 
@@ -315,6 +317,7 @@ def draw_boft(rng, places):
     else:
         config |= dict(boft_block_size=rng.choice([2, 4, 8]))
     of_modules(rng, places, config)
+    maybe_convolution(rng, places, config)
     maybe(rng, 0.4, config, "boft_n_butterfly_factor", lambda: rng.choice([1, 2, 3]))
     maybe(rng, 0.1, config, "boft_dropout", lambda: 0.1)
     maybe(rng, 0.1, config, "init_weights", lambda: False)
@@ -325,6 +328,7 @@ def draw_boft(rng, places):
 def draw_hra(rng, places):
     config = dict(r=rng.choice([1, 2, 3, 4, 8]))
     of_modules(rng, places, config)
+    maybe_convolution(rng, places, config)
     maybe(rng, 0.4, config, "apply_GS", lambda: True)
     maybe(rng, 0.1, config, "init_weights", lambda: False)
     biases(rng, config, "hra_only")

@@ -57,6 +57,15 @@ KINDS = {
         feedforward_modules=r".*down_proj", **TASK),
         dict(target_modules=r".*\.layers\.1\..*(v_proj|up_proj|down_proj)",
              feedforward_modules=r".*down_proj"), around=1.0, spread=0.4, merges=True),
+    "ia3-convolution": Kind("ia3", lambda: IA3Config(target_modules=["patch_embedding", "v_proj"],
+                                                     feedforward_modules=[], **TASK),
+                            dict(target_modules=["patch_embedding", "v_proj"],
+                                 feedforward_modules=[]), around=1.0, spread=0.4, merges=True),
+    "ia3-convolution-input": Kind(
+        "ia3", lambda: IA3Config(target_modules=["patch_embedding"],
+                                 feedforward_modules=["patch_embedding"], **TASK),
+        dict(target_modules=["patch_embedding"], feedforward_modules=["patch_embedding"]),
+        around=1.0, spread=0.4, merges=True),
     "prefix": Kind("prefix_tuning", lambda: PrefixTuningConfig(num_virtual_tokens=5, **TASK),
                    dict(num_virtual_tokens=5), training=dict(learning_rate=5e-2)),
     "prefix-projected": Kind(
@@ -295,7 +304,9 @@ BLOCKS = [(name, kind) for name in ("paligemma-two", "gemma3-plain")
           for kind in ("prompt", "prefix", "prefix-projected")]
 CORE = [("clip-llama", kind) for kind in ("ia3", "prefix", "prefix-projected", "prompt")]
 MORE = [(name, kind) for name in ("smolvlm-plain", "clip-gqa-tied", "siglip-qwen2")
-        for kind in KINDS] + [("clip-llama", "ia3-outputs"), ("clip-llama", "ia3-pattern")]
+        for kind in KINDS if "convolution" not in kind] + [
+            ("clip-llama", kind) for kind in ("ia3-outputs", "ia3-pattern", "ia3-convolution",
+                                              "ia3-convolution-input")]
 
 
 def cases(everything=False):

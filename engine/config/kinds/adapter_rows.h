@@ -120,7 +120,8 @@ inline Row biases(const char* own) {
 
 inline Row use_effective_conv2d() {
   return kind_boolean("adapter.use_effective_conv2d", "Effective convolutions",
-                      "Of convolutions alone, which these methods do not adapt here.", false)
+                      "Of convolutions alone: true is for those whose window is one number wide.",
+                      false)
       .advanced();
 }
 

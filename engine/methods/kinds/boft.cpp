@@ -58,11 +58,13 @@ BoftBlocks boft_blocks(std::int64_t in, const AdapterSettings& settings) {
 
 std::vector<TensorSize> boft_sizes(const ModelModule& module, const ModuleScale&,
                                    const AdapterSettings& settings) {
-  if (module.shape.size() != 2) return {};
-  const BoftBlocks blocks = boft_blocks(module.shape[1], settings);
+  const std::vector<std::int64_t> shape = product_shape(module);
+  if (shape.empty()) return {};
+  const BoftBlocks blocks = boft_blocks(shape[1], settings);
   if (blocks.count == 0) return {};
+  const bool lying = module.convolution();  // as PEFT has it
   return {{".boft_R", {blocks.factors, blocks.count, blocks.size, blocks.size}},
-          {".boft_s", {module.shape[0], 1}}};
+          {".boft_s", {lying ? 1 : shape[0], lying ? shape[0] : 1}}};
 }
 
 Error undivided(const std::string& module, const std::string& where) {
@@ -88,7 +90,7 @@ Status check_boft_selection(const ModuleSelection& selection, const AdapterSetti
 /// there, before x has one; later x turned and two of its gradient's ways.
 void boft_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
                 const AdapterSettings&) {
-  const std::int64_t out = module.shape[0], in = module.shape[1];
+  const std::int64_t out = product_shape(module)[0], in = product_shape(module)[1];
   share.row_numbers = out;
   share.row_work = std::max(3 * in, 2 * out - in);
 }
@@ -189,21 +191,22 @@ class BoftLinear : public TurnedLinear {
 };
 
 Adapter::Hung hang_boft(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
-  const std::int64_t in = to.module.shape[1];
+  const std::int64_t in = product_shape(to.module)[1];
   return hang_turned(
       ports, to,
       std::make_shared<BoftLinear>(tensors, boft_blocks(in, to.settings), in,
                                    to.settings.more.number("adapter.boft_dropout"), to.place));
 }
 
-const ModuleMethod kBoftModules{{"BOFT wraps Linear modules.", is_linear_module, all_linear},
-                                {".boft_R", ".boft_s"},
-                                boft_sizes,
-                                boft_keeps,
-                                check_boft_blocks,
-                                draw_boft,
-                                hang_boft,
-                                check_boft_selection};
+const ModuleMethod kBoftModules{
+    {"BOFT wraps Linear modules and convolutions over patches.", is_product_module, all_linear},
+    {".boft_R", ".boft_s"},
+    boft_sizes,
+    boft_keeps,
+    check_boft_blocks,
+    draw_boft,
+    hang_boft,
+    check_boft_selection};
 
 }  // namespace
 

@@ -2,6 +2,8 @@
 #include "engine/methods/kinds/delta_linear.h"
 
 #include <cmath>
+#include <functional>
+#include <numeric>
 
 #include "engine/base/random_stream.h"
 #include "engine/nn/batch_part.h"
@@ -69,15 +71,15 @@ void DeltaLinear::merge_into(LinearImpl& linear) const {
 Adapter::Hung hang_delta(Ports& ports, const ModuleToHang& to, std::vector<Tensor> trained,
                          MadeMatrix make, DeltaDropout dropout) {
   const std::string& name = to.module.name;
-  Linear base = ports.linears.at(name);
+  const ProductPort port = product_port(ports, name);
   auto plug = std::make_shared<DeltaLinear>(std::move(trained), std::move(make), dropout, to.place);
-  Adapter::Hung hung = hung_on(base->plug, name, plug);
-  hung.merge = [base, plug]() mutable { plug->merge_into(*base); };
+  Adapter::Hung hung = hung_on(*port.plug, name, plug);
+  hung.merge = [now = port.linear, plug] { plug->merge_into(*now()); };
   return hung;
 }
 
 void draw_kaiming(Tensor& tensor, at::Generator& generator) {
-  const double bound = 1 / std::sqrt(static_cast<double>(tensor.size(1)));
+  const double bound = 1 / std::sqrt(static_cast<double>(tensor.flatten(1).size(1)));
   tensor.uniform_(-bound, bound, generator);
 }
 
@@ -86,5 +88,34 @@ bool drawn_whole(const AdapterSettings& settings) {
 }
 
 bool is_linear_module(const ModelModule& module) { return module.linear(); }
+
+bool is_product_module(const ModelModule& module) {
+  return module.linear() || (module.convolution() && module.shape.size() == 4);
+}
+
+std::vector<std::int64_t> product_shape(const ModelModule& module) {
+  if (module.shape.size() == 2) return module.shape;
+  if (!module.convolution() || module.shape.size() < 2) return {};
+  return {module.shape[0], std::accumulate(module.shape.begin() + 1, module.shape.end(),
+                                           std::int64_t{1}, std::multiplies<>())};
+}
+
+Status check_window(const ModelModule& module, const AdapterSettings& settings) {
+  if (!module.convolution() || !settings.more.flag("adapter.use_effective_conv2d")) return {};
+  if (product_shape(module)[1] == module.shape.at(1)) return {};
+  return input_error(module.name +
+                         " is a convolution, and use_effective_conv2d takes its window "
+                         "apart, which Luthier does not compute.",
+                     "adapter.use_effective_conv2d",
+                     "Write false, or leave the convolution out of adapter.target_modules.");
+}
+
+ProductPort product_port(Ports& ports, const std::string& module) {
+  const auto found = ports.patches.find(module);
+  if (found != ports.patches.end())
+    return {&found->second->plug, [patches = found->second] { return patches->as_linear(); }};
+  const std::shared_ptr<LinearImpl> linear = ports.linears.at(module).ptr();
+  return {&linear->plug, [linear] { return linear; }};
+}
 
 }  // namespace luthier

@@ -3,6 +3,11 @@
 // FourierFT are one formula each, dropout and merging are written here.
 #pragma once
 
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "engine/methods/method.h"
 #include "engine/nn/made_again.h"
 #include "engine/nn/plug_duties.h"
@@ -49,5 +54,22 @@ constexpr double kDrawnWidth = 0.1;
 
 /// Whether it is a Linear.
 bool is_linear_module(const ModelModule& module);
+/// Whether it is a Linear or a convolution over a picture's patches, which is one product too.
+bool is_product_module(const ModelModule& module);
+/// Of that product's weight: [out, in], of a convolution [out, channels · window]. Empty: it has
+/// none.
+std::vector<std::int64_t> product_shape(const ModelModule& module);
+
+/// adapter.use_effective_conv2d makes other tensors of a convolution whose window is wider than one
+/// number: an Input error for such a one.
+Status check_window(const ModelModule& module, const AdapterSettings& settings);
+
+/// Where a plug hangs in a product's place.
+struct ProductPort {
+  const LinearPlug** plug;
+  /// The Linear that the product is, with its weight as it stands at the time.
+  std::function<std::shared_ptr<LinearImpl>()> linear;
+};
+ProductPort product_port(Ports& ports, const std::string& module);
 
 }  // namespace luthier

@@ -34,8 +34,9 @@ Json write_hra(const AdapterSettings& settings) {
 
 std::vector<TensorSize> hra_sizes(const ModelModule& module, const ModuleScale& scale,
                                   const AdapterSettings&) {
-  if (module.shape.size() != 2) return {};
-  return {{".hra_u", {module.shape[1], scale.rank}}};
+  const std::vector<std::int64_t> shape = product_shape(module);
+  if (shape.empty()) return {};
+  return {{".hra_u", {shape[1], scale.rank}}};
 }
 
 /// Of an even rank each mirror stands twice, so that the chain does nothing at first.
@@ -77,7 +78,7 @@ Tensor reflected(const Tensor& x, const Tensor& mirrors, bool orthogonal) {
 /// In the backward: x turned, and two of its gradient's ways.
 void hra_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
                const AdapterSettings&) {
-  share.row_work = 3 * module.shape[1];
+  share.row_work = 3 * product_shape(module)[1];
 }
 
 Adapter::Hung hang_hra(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
@@ -88,13 +89,14 @@ Adapter::Hung hang_hra(Ports& ports, const ModuleToHang& to, const std::vector<T
   return hang_turned(ports, to, std::make_shared<TurnedLinear>(tensors, turn));
 }
 
-const ModuleMethod kHraModules{{"HRA wraps Linear modules.", is_linear_module, all_linear},
-                               {".hra_u"},
-                               hra_sizes,
-                               hra_keeps,
-                               nullptr,
-                               draw_hra,
-                               hang_hra};
+const ModuleMethod kHraModules{
+    {"HRA wraps Linear modules and convolutions over patches.", is_product_module, all_linear},
+    {".hra_u"},
+    hra_sizes,
+    hra_keeps,
+    nullptr,
+    draw_hra,
+    hang_hra};
 
 }  // namespace
 

@@ -11,9 +11,8 @@ namespace {
 
 const std::vector<SettingField>& loha_fields() {
   using Use = SettingField::Use;
-  static const std::vector<SettingField> table = fields_of_kind(
-      method_kind("loha"),
-      {{"use_effective_conv2d", Use::Harmless, "it is of convolutions, which have other tensors"}});
+  static const std::vector<SettingField> table =
+      fields_of_kind(method_kind("loha"), {{"use_effective_conv2d", Use::Read, ""}});
   return table;
 }
 
@@ -27,8 +26,9 @@ Json write_loha(const AdapterSettings& settings) {
 
 std::vector<TensorSize> loha_sizes(const ModelModule& module, const ModuleScale& scale,
                                    const AdapterSettings&) {
-  if (module.shape.size() != 2) return {};
-  const std::int64_t out = module.shape[0], in = module.shape[1], rank = scale.rank;
+  const std::vector<std::int64_t> shape = product_shape(module);
+  if (shape.empty()) return {};
+  const std::int64_t out = shape[0], in = shape[1], rank = scale.rank;
   return {{".hada_w1_a", {out, rank}},
           {".hada_w1_b", {rank, in}},
           {".hada_w2_a", {out, rank}},
@@ -45,7 +45,7 @@ void draw_loha(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generat
 /// the gradients of both products.
 void loha_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
                 const AdapterSettings&) {
-  share.made_floats = 7 * module.shape[0] * module.shape[1];
+  share.made_floats = 7 * product_shape(module)[0] * product_shape(module)[1];
 }
 
 Adapter::Hung hang_loha(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
@@ -58,23 +58,29 @@ Adapter::Hung hang_loha(Ports& ports, const ModuleToHang& to, const std::vector<
       {own.number("adapter.rank_dropout"), own.number("adapter.module_dropout"), true});
 }
 
-const ModuleMethod kLohaModules{{"LoHa wraps Linear modules.", is_linear_module, all_linear},
-                                {".hada_w1_a", ".hada_w1_b", ".hada_w2_a", ".hada_w2_b"},
-                                loha_sizes,
-                                loha_keeps,
-                                nullptr,
-                                draw_loha,
-                                hang_loha};
+ModuleMethod loha_modules() {
+  ModuleMethod method{
+      {"LoHa wraps Linear modules and convolutions over patches.", is_product_module, all_linear},
+      {".hada_w1_a", ".hada_w1_b", ".hada_w2_a", ".hada_w2_b"},
+      loha_sizes,
+      loha_keeps,
+      nullptr,
+      draw_loha,
+      hang_loha};
+  method.check_module = check_window;
+  return method;
+}
 
 }  // namespace
 
 const Method& loha_method() {
+  static const ModuleMethod of_modules = loha_modules();
   static const Method method = [] {
     Method row(method_kind("loha"));
     row.fields = loha_fields;
     row.read = read_loha;
     row.write = write_loha;
-    row.of_modules = &kLohaModules;
+    row.of_modules = &of_modules;
     return row;
   }();
   return method;

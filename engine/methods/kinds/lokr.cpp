@@ -15,9 +15,8 @@ namespace {
 
 const std::vector<SettingField>& lokr_fields() {
   using Use = SettingField::Use;
-  static const std::vector<SettingField> table = fields_of_kind(
-      method_kind("lokr"),
-      {{"use_effective_conv2d", Use::Harmless, "it is of convolutions, which have other tensors"}});
+  static const std::vector<SettingField> table =
+      fields_of_kind(method_kind("lokr"), {{"use_effective_conv2d", Use::Read, ""}});
   return table;
 }
 
@@ -50,7 +49,7 @@ LokrShape lokr_shape(const ModelModule& module, const ModuleScale& scale,
                      const AdapterSettings& settings) {
   const std::int64_t factor = settings.more.integer("adapter.decompose_factor");
   const auto [out1, out2] = factored(module.shape[0], factor);
-  const auto [in1, in2] = factored(module.shape[1], factor);
+  const auto [in1, in2] = factored(module.shape[1], factor);  // of a convolution its channels
   const auto low = [&](std::int64_t a, std::int64_t b) { return 2 * scale.rank < std::max(a, b); };
   return {out1,
           out2,
@@ -62,7 +61,7 @@ LokrShape lokr_shape(const ModelModule& module, const ModuleScale& scale,
 
 std::vector<TensorSize> lokr_sizes(const ModelModule& module, const ModuleScale& scale,
                                    const AdapterSettings& settings) {
-  if (module.shape.size() != 2) return {};
+  if (module.shape.size() != 2 && module.shape.size() != 4) return {};
   const LokrShape shape = lokr_shape(module, scale, settings);
   const std::int64_t rank = scale.rank;
   std::vector<TensorSize> sizes;
@@ -73,10 +72,13 @@ std::vector<TensorSize> lokr_sizes(const ModelModule& module, const ModuleScale&
     sizes.push_back({".lokr_w1_b", {rank, shape.in1}});
   }
   if (shape.whole2) {
-    sizes.push_back({".lokr_w2", {shape.out2, shape.in2}});
+    sizes.push_back({".lokr_w2", {shape.out2, shape.in2}});  // and a convolution's window
+    sizes.back().shape.insert(sizes.back().shape.end(), module.shape.begin() + 2,
+                              module.shape.end());
   } else {
+    const std::int64_t window = product_shape(module)[1] / module.shape[1];
     sizes.push_back({".lokr_w2_a", {shape.out2, rank}});
-    sizes.push_back({".lokr_w2_b", {rank, shape.in2}});
+    sizes.push_back({".lokr_w2_b", {rank, shape.in2 * window}});
   }
   return sizes;
 }
@@ -98,7 +100,7 @@ void draw_lokr(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generat
 /// either factor, before it is summed.
 void lokr_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
                 const AdapterSettings&) {
-  share.made_floats = 5 * module.shape[0] * module.shape[1];
+  share.made_floats = 5 * product_shape(module)[0] * product_shape(module)[1];
 }
 
 Adapter::Hung hang_lokr(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
@@ -107,7 +109,7 @@ Adapter::Hung hang_lokr(Ports& ports, const ModuleToHang& to, const std::vector<
     std::size_t next = 0;
     const auto factor = [&](bool whole) {
       next += whole ? 1 : 2;
-      return whole ? t[next - 1] : at::mm(t[next - 2], t[next - 1]);
+      return whole ? t[next - 1].flatten(1) : at::mm(t[next - 2], t[next - 1]);
     };
     const Tensor first = factor(shape.whole1), second = factor(shape.whole2);
     return at::kron(first, second).mul(scale);
@@ -118,24 +120,29 @@ Adapter::Hung hang_lokr(Ports& ports, const ModuleToHang& to, const std::vector<
                      own.flag("adapter.rank_dropout_scale")});
 }
 
-const ModuleMethod kLokrModules{
-    {"LoKr wraps Linear modules.", is_linear_module, all_linear},
-    {".lokr_w1", ".lokr_w1_a", ".lokr_w1_b", ".lokr_w2", ".lokr_w2_a", ".lokr_w2_b"},
-    lokr_sizes,
-    lokr_keeps,
-    nullptr,
-    draw_lokr,
-    hang_lokr};
+ModuleMethod lokr_modules() {
+  ModuleMethod method{
+      {"LoKr wraps Linear modules and convolutions over patches.", is_product_module, all_linear},
+      {".lokr_w1", ".lokr_w1_a", ".lokr_w1_b", ".lokr_w2", ".lokr_w2_a", ".lokr_w2_b"},
+      lokr_sizes,
+      lokr_keeps,
+      nullptr,
+      draw_lokr,
+      hang_lokr};
+  method.check_module = check_window;
+  return method;
+}
 
 }  // namespace
 
 const Method& lokr_method() {
+  static const ModuleMethod of_modules = lokr_modules();
   static const Method method = [] {
     Method row(method_kind("lokr"));
     row.fields = lokr_fields;
     row.read = read_lokr;
     row.write = write_lokr;
-    row.of_modules = &kLokrModules;
+    row.of_modules = &of_modules;
     return row;
   }();
   return method;

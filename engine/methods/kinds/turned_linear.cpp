@@ -44,7 +44,7 @@ void TurnedLinear::merge_into(LinearImpl& linear) const {
     if (strength != 1) turned = unit + (turned - unit) * strength;
     merged.slice(1, begin, end).copy_(matrix_product(weight, turned.t()));
   }
-  if (scale_.defined()) merged.mul_(nearer_to_one(scale_, strength));
+  if (scale_.defined()) merged.mul_(nearer_to_one(scale_, strength).reshape({-1, 1}));
   linear.weight.assign(merged);
 }
 

@@ -4,6 +4,7 @@
 // weight.
 #pragma once
 
+#include "engine/methods/kinds/delta_linear.h"
 #include "engine/methods/method.h"
 #include "engine/nn/made_again.h"
 #include "engine/nn/plug_duties.h"
@@ -12,8 +13,8 @@ namespace luthier {
 
 class TurnedLinear : public LinearPlug, public AsksTheHost {
  public:
-  /// `turn`: x [..., in] and `trained` → x turned, in x's type. `scale` [out, 1]: of the result
-  /// before its bias; undefined: none.
+  /// `turn`: x [..., in] and `trained` → x turned, in x's type. `scale` [out, 1] or [1, out]: of
+  /// the result before its bias; undefined: none.
   TurnedLinear(std::vector<torch::Tensor> trained, MadeFromInput turn, torch::Tensor scale = {});
   torch::Tensor forward(const torch::Tensor& x, const LinearImpl& linear) const override;
   bool asks_the_host() const override { return true; }  // it solves equations there
@@ -31,9 +32,9 @@ class TurnedLinear : public LinearPlug, public AsksTheHost {
 /// Hangs the plug on the module's linear.
 template <class Plug>
 Adapter::Hung hang_turned(Ports& ports, const ModuleToHang& to, std::shared_ptr<Plug> plug) {
-  Linear base = ports.linears.at(to.module.name);
-  Adapter::Hung hung = hung_on(base->plug, to.module.name, plug);
-  hung.merge = [base, plug]() mutable { plug->merge_into(*base); };
+  const ProductPort port = product_port(ports, to.module.name);
+  Adapter::Hung hung = hung_on(*port.plug, to.module.name, plug);
+  hung.merge = [now = port.linear, plug] { plug->merge_into(*now()); };
   return hung;
 }
 
