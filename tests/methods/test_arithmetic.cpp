@@ -3,6 +3,8 @@
 // hand, parts of a product through its factors against the whole product, and what folders come to.
 #include "tests/methods/method_base.h"
 
+#include <fstream>
+
 #include "engine/methods/arithmetic/combine.h"
 #include "engine/methods/arithmetic/low_rank_parts.h"
 #include "engine/methods/arithmetic/merge_models.h"
@@ -277,6 +279,24 @@ class TestArithmetic : public QObject {
     const auto baseless = merge_models({base_->folder(), base_->folder()}, how, out);
     QVERIFY(!baseless.ok());
     QCOMPARE(baseless.error().where, std::string("--base"));
+  }
+
+  void packed_models_are_refused() {
+    const fs::path packed = base_->root() / "packed-model", out = base_->root() / "not-written";
+    fs::copy(base_->folder(), packed, fs::copy_options::recursive);
+    auto config = read_json_file(packed / "config.json");
+    QVERIFY(config.ok());
+    (*config)["quantization_config"] = {{"quant_method", "bitsandbytes"}, {"load_in_4bit", true}};
+    std::ofstream(packed / "config.json") << config->dump();
+    MergeModelsOptions how;
+    how.weights = {0.5, 0.5};
+    for (const auto& pair : {std::vector<fs::path>{packed, packed}, {base_->folder(), packed}}) {
+      const auto refused = merge_models(pair, how, out);
+      QVERIFY(!refused.ok());
+      QCOMPARE(refused.error().where,
+               (packed / "config.json").string() + ": quantization_config");
+      QVERIFY(!fs::exists(out));
+    }
   }
 };
 

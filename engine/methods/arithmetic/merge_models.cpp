@@ -9,6 +9,7 @@
 #include "engine/device/device.h"
 #include "engine/device/failure.h"
 #include "engine/hub/folder_kind.h"
+#include "engine/hub/quantized.h"
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
 #include "engine/models/families.h"
@@ -99,6 +100,11 @@ Result<Checkpoint> open_checkpoint(const fs::path& folder) {
   LUTHIER_CHECK(check_model_folder(folder));
   LUTHIER_TRY(const Json config, read_json_file(folder / "config.json"));
   const std::string where = (folder / "config.json").string();
+  // Codes are no numbers to take a mean of, and scales belong to their codes.
+  if (!quantization_method(config).empty())
+    return input_error("The model's weights are packed; packed weights have no mean.",
+                       where + ": quantization_config",
+                       "Give the checkpoint that it was packed from.");
   Checkpoint checkpoint;
   checkpoint.folder = folder;
   LUTHIER_TRY(checkpoint.files, open_weights(folder, config));
