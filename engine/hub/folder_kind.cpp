@@ -313,9 +313,13 @@ Result<CheckpointFiles> open_weights(const fs::path& folder, const Json& config)
 Status check_weights(const fs::path& folder, const Json& config,
                      const Result<CheckpointFiles>& files) {
   const std::string method = quantization_method(config);
+  const Json settings = quantization_settings(config);
   if (!files) {
-    // A method's own types may be unknown to the reader.
-    if (!method.empty())
+    // A method's own types may be unknown to the reader; where they are not the file is at fault.
+    const bool read = settings.is_object() &&
+                      std::any_of(weight_kinds().begin(), weight_kinds().end(),
+                                  [&](const WeightKind* kind) { return kind->meant(settings); });
+    if (!method.empty() && !read)
       return quantized_error(method, (folder / "config.json").string() + ": quantization_config");
     if (const std::string part = unfinished(folder); !part.empty())
       return not_finished(folder, part);
@@ -325,7 +329,6 @@ Status check_weights(const fs::path& folder, const Json& config,
   if (!tensor)
     return {};  // also where config.json says otherwise: some merged models keep the entry
   // Of a kind that is read, but not made in this way: what of it is not.
-  const Json settings = quantization_settings(config);
   for (const WeightKind* kind : weight_kinds()) {
     if (settings.is_object() && kind->meant(settings))
       LUTHIER_CHECK(

@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto state = bnb_4bit::parse_state(text, kind->name, "quant_state");
     if (!state) continue;
     const auto again =
-        bnb_4bit::parse_state(bnb_4bit::state_text(*state, kind->name, true), kind->name, "again");
+        bnb_4bit::parse_state(bnb_4bit::state_text(*state, kind->name), kind->name, "again");
     if (!again || again->shape != state->shape || again->offset != state->offset) std::abort();
   }
   return 0;

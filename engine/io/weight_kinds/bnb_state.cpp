@@ -31,7 +31,10 @@ Result<State> parse_state(std::string_view text, const char* type, const std::st
   if (!json.is_object()) return input_error("An object is expected.", where);
   State state;
   LUTHIER_TRY(state.block, json_int(json, "blocksize", where));
-  LUTHIER_TRY(state.nested_block, json_int(json, "nested_blocksize", where, kNestedBlock));
+  const bool nested = json.contains("nested_offset");
+  if (nested) {
+    LUTHIER_TRY(state.nested_block, json_int(json, "nested_blocksize", where));
+  }
   for (const std::int64_t size : {state.block, state.nested_block}) {
     if (size < 32 || size > 4096 || (size & (size - 1)) != 0) {
       return input_error("Blocks of " + std::to_string(size) + " numbers are not known.", where,
@@ -49,23 +52,24 @@ Result<State> parse_state(std::string_view text, const char* type, const std::st
   if (!known)
     return input_error("Weights that were " + state.dtype + " before are not read.", where);
   LUTHIER_TRY(state.shape, read_shape(json, where));
+  if (!nested) return state;
   LUTHIER_TRY(state.offset, json_number(json, "nested_offset", where, 0));
-  if (!std::isfinite(static_cast<float>(state.offset)))
+  if (!std::isfinite(static_cast<float>(*state.offset)))
     return input_error("A number of float32 is expected.", where + ": nested_offset");
   return state;
 }
 
-std::string state_text(const State& state, const char* type, bool nested) {
+std::string state_text(const State& state, const char* type) {
   std::string sizes, text = "{\"quant_type\": \"";
   for (const std::int64_t size : state.shape)
     sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
   text.append(type).append("\", \"blocksize\": ").append(std::to_string(state.block));
   text.append(", \"dtype\": \"").append(state.dtype).append("\", \"shape\": [").append(sizes);
   text += "]";
-  if (nested) {
+  if (state.offset) {
     text.append(", \"nested_blocksize\": ").append(std::to_string(state.nested_block));
     text.append(", \"nested_dtype\": \"float32\", \"nested_offset\": ");
-    text.append(Json(state.offset).dump());
+    text.append(Json(*state.offset).dump());
   }
   return text + "}";
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,12 +17,12 @@ struct State {
   std::int64_t block = kBlock, nested_block = kNestedBlock;
   std::string dtype;  ///< "float32", "bfloat16" or "float16"
   std::vector<std::int64_t> shape;
-  double offset = 0;  ///< of packed scales
+  std::optional<double> offset = {};  ///< of packed scales; none: they are not packed
 };
 
 /// `type`: the kind that the tensor's name says ("nf4").
 Result<State> parse_state(std::string_view text, const char* type, const std::string& where);
-/// As bitsandbytes writes it, to the byte. `nested`: the scales are packed, too.
-std::string state_text(const State& state, const char* type, bool nested);
+/// As bitsandbytes writes it, to the byte.
+std::string state_text(const State& state, const char* type);
 
 }  // namespace luthier::bnb_4bit

@@ -115,9 +115,9 @@ class FourBitWeight : public PackedWeight {
       parts.emplace_back(".nested_absmax", scales_.nested.cpu());
       parts.emplace_back(".nested_quant_map", scales_.map.cpu());
     }
-    const std::string state =
-        state_text({block_, scales_.nested_block, type_name(type_), shape_, scales_.offset},
-                   kind().name, scales_.packed());
+    State told{block_, scales_.nested_block, type_name(type_), shape_};
+    if (scales_.packed()) told.offset = scales_.offset;
+    const std::string state = state_text(told, kind().name);
     const Tensor text = torch::empty({static_cast<std::int64_t>(state.size())}, torch::kUInt8);
     std::copy(state.begin(), state.end(), text.data_ptr<std::uint8_t>());
     parts.emplace_back(std::string(kind().beside.back()), text);
@@ -275,8 +275,13 @@ Result<PackedPointer> read(const Codebook& book, const StoredParts& parts, std::
   LUTHIER_CHECK(check_map(reader, book));
   Scales scales;
   if (reader.has(".nested_absmax")) {
+    if (!state.offset) {
+      return input_error("The offset of the packed scales is missing.",
+                         reader.place(book.kind->beside.back()) + ": nested_offset",
+                         "The file is damaged, or of another version.");
+    }
     scales.nested_block = state.nested_block;
-    scales.offset = static_cast<float>(state.offset);
+    scales.offset = static_cast<float>(*state.offset);
     LUTHIER_TRY(scales.values, reader.flat(".absmax", torch::kUInt8, blocks));
     LUTHIER_TRY(scales.nested, reader.finite(".nested_absmax", torch::kFloat32,
                                              {divided_up(blocks, state.nested_block)}));
