@@ -15,7 +15,9 @@ from transformers import Trainer
 
 LION = dict(optim="lion_32bit", learning_rate=1e-3, adam_beta1=0.9, adam_beta2=0.99)
 ADAFACTOR = dict(optim="adafactor", learning_rate=5e-3)
-FULL = dict(max_steps=5, per_device_train_batch_size=2, gradient_accumulation_steps=1)
+# Of every optimizer the contract names, fifty steps.
+STEPS = 50
+FULL = dict(max_steps=STEPS, per_device_train_batch_size=2, gradient_accumulation_steps=1)
 # Muon's rounds in bfloat16 and the codes of eight bits blow a rounding up: the reference, its weights
 # begun one rounding apart, is from itself by 9.1e-4 (gradient's norm) and 2.7e-3 (weights) with
 # Muon, by 1.4e-4 and 2.0e-3 with eight bits. Twice that is allowed; on given gradients the unit
@@ -101,11 +103,11 @@ LLAVA, INTERNVL = (next(family for family in FAMILIES if family.model_type == na
 LARGER = "llava-larger"
 RUNS = {
     "lion_32bit/lora": Plan("clip-llama", "patterns", training=LION | dict(
-        weight_decay=0.1, lr_scheduler_type="linear", warmup_steps=2)),
+        max_steps=STEPS, weight_decay=0.1, lr_scheduler_type="linear", warmup_steps=2)),
     "lion_32bit/full": Plan("clip-llama", strategy="full", rows=6, training=LION | FULL | dict(
-        learning_rate=2e-4, weight_decay=0.2)),
+        learning_rate=1e-4, weight_decay=0.2)),
     "adafactor/lora": Plan("clip-llama", "patterns", training=ADAFACTOR | dict(
-        weight_decay=0.1, lr_scheduler_type="cosine", warmup_steps=2)),
+        max_steps=STEPS, weight_decay=0.1, lr_scheduler_type="cosine", warmup_steps=2)),
     "adafactor/full": Plan("clip-llama", strategy="full", rows=6, training=ADAFACTOR | FULL | dict(
         learning_rate=1e-3, weight_decay=0.2)),
     "adafactor/freeze": Plan(
@@ -117,10 +119,14 @@ RUNS = {
         learning_rate=5e-3, momentum=0.9, nesterov=True)),
     "sgd/full": Plan("clip-llama", strategy="full", rows=6, training=FULL | SGD | dict(
         learning_rate=2e-3, momentum=0.8, dampening=0.2)),
+    "adamw_torch/full": Plan("clip-llama", strategy="full", rows=6, training=FULL | dict(
+        optim="adamw_torch", learning_rate=2e-4, weight_decay=0.1)),
+    "adamw_torch/lora": Plan("clip-llama", "patterns", training=dict(
+        optim="adamw_torch", max_steps=STEPS, weight_decay=0.1)),
     "adamw_8bit/full": Plan(LARGER, strategy="full", rows=6, limits=EIGHT_BIT_LIMITS,
                             training=LONG | dict(optim="adamw_8bit", weight_decay=0.1)),
     "adamw_bnb_8bit/lora": Plan("clip-llama", "patterns", training=dict(
-        optim="adamw_bnb_8bit", weight_decay=0.1)),
+        optim="adamw_bnb_8bit", max_steps=STEPS, weight_decay=0.1)),
     "lion_8bit/full": Plan(LARGER, strategy="full", rows=6, training=LONG | LION | dict(
         optim="lion_8bit", learning_rate=1e-5, weight_decay=0.1)),
     "paged_adamw_32bit/full": Plan(LARGER, strategy="full", rows=6, training=LONG | dict(

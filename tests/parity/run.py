@@ -74,6 +74,8 @@ IN_PART = (
     "optimizers",
     "dpo",
     "quantized",
+    "qlora",
+    "hostile_folders",
     "grouped",
     "encoders",
     "encoder_decoders",
