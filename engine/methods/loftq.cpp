@@ -32,8 +32,6 @@ Half decomposed(const Tensor& left, std::int64_t rank) {
 
 }  // namespace
 
-bool packs_base(const std::string& start) { return start == "loftq"; }
-
 Status check_loftq(const Weight& weight, const std::string& module) {
   if (weight.dense().isfinite().all().item<bool>()) return {};
   return input_error("The weight of " + module + " holds numbers that are not finite.",

@@ -6,13 +6,11 @@
 // up for the packing only where that is 1: PEFT's, too.
 #pragma once
 
+#include "engine/config/kinds/start_rules.h"
 #include "engine/methods/method.h"
 #include "engine/nn/weight.h"
 
 namespace luthier {
-
-/// Whether the start packs the base's weight.
-bool packs_base(const std::string& start);
 
 struct LoftqStart {
   Weight weight;       ///< what stands in the place of the base's

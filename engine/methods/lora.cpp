@@ -160,7 +160,7 @@ Status check_lora_base(const Ports& ports, const ModuleToHang& to) {
                        "adapter.lora_bias", "Leave it out of adapter.target_modules.");
   }
   if (to.module.convolution()) return check_convolution(to);
-  if (!takes_from_base(start) && !packs_base(start) && start != kMica) return {};
+  if (!starts_from_weight(start)) return {};
   const Linear& linear = ports.linears.at(to.module.name);
   if (linear->weight.packed()) {
     if (start == kMica && !to.fresh) return {};

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "engine/config/kinds/invocation_rule.h"
+#include "engine/config/kinds/start_rules.h"
 #include "engine/io/weight_kinds.h"
 
 namespace luthier {
@@ -301,7 +302,7 @@ void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScal
                 const AdapterSettings& settings) {
   const bool tokens = module.token_embedding();
   const std::string& start = settings.init_lora_weights;
-  const bool taken = !tokens && (start == "olora" || start.starts_with("pissa"));
+  const bool taken = !tokens && takes_from_base(start);
   share.row_numbers = taken ? 2 * scale.rank : scale.rank;
   if (settings.use_dora && module.shape.size() == 2) {
     share.row_numbers += module.shape[tokens ? 1 : 0];  // what is rescaled
@@ -315,7 +316,7 @@ void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScal
     share.row_numbers += 2 * module.shape[0];  // what is added, before it is chosen
   if (start == kMica && module.shape.size() == 2)
     share.fixed_bytes = 4 * module.shape[tokens ? 1 : 0] * scale.rank;  // B
-  if (start == "loftq" && module.linear()) add_stand_in(share, module, settings);
+  if (packs_base(start) && module.linear()) add_stand_in(share, module, settings);
 }
 
 Json loftq_packing(const AdapterSettings& settings) {

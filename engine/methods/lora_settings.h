@@ -11,9 +11,6 @@ inline constexpr const char* kLoraTokenRows = "adapter.trainable_token_indices";
 /// The one that names weights in the place of modules.
 inline constexpr const char* kLoraParameters = "adapter.target_parameters";
 
-/// The start whose B is the smallest part of the weight and does not train (MiCA).
-inline constexpr const char* kMica = "mica";
-
 const Method& lora_method();
 /// PEFT 0.21's LoraConfig beside common_fields(), sorted by name.
 const std::vector<SettingField>& lora_fields();

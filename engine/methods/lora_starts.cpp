@@ -7,7 +7,6 @@
 #include <tuple>
 
 #include "engine/base/random_stream.h"
-#include "engine/methods/lora_settings.h"
 
 namespace luthier {
 
@@ -45,10 +44,6 @@ Singular largest(const Tensor& weight, std::int64_t rank) {
 
 }  // namespace
 
-bool takes_from_base(const std::string& start) {
-  return start == "olora" || start.starts_with("pissa");
-}
-
 Status check_start(const std::string& start, const std::string& module, std::int64_t rank,
                    std::int64_t rows, std::int64_t columns) {
   if (start == "orthogonal" && rank % 2 != 0) {
@@ -57,7 +52,7 @@ Status check_start(const std::string& start, const std::string& module, std::int
                        "adapter.r", "Give it an even rank, or start otherwise.");
   }
   const std::int64_t most = std::min(rows, columns);
-  if ((takes_from_base(start) || start == "loftq" || start == kMica) && rank > most) {
+  if (starts_from_weight(start) && rank > most) {
     return input_error(
         "The rank of " + module + " is " + std::to_string(rank) + ", and " + start +
             " takes at most the smaller side of its weight, " + std::to_string(most) + ".",

@@ -9,12 +9,10 @@
 #include <string>
 
 #include "engine/base/result.h"
+#include "engine/config/kinds/start_rules.h"
 #include "engine/methods/lora_variants.h"
 
 namespace luthier {
-
-/// Whether the start is a part of the base's weight, taken out of it.
-bool takes_from_base(const std::string& start);
 
 /// Why a pair of this rank cannot start so on a weight [rows, columns]; fine: it can.
 Status check_start(const std::string& start, const std::string& module, std::int64_t rank,

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "engine/config/kinds/start_rules.h"
 #include "engine/config/recipe.h"
 
 namespace luthier {
@@ -15,10 +16,8 @@ inline constexpr const char* kInvocation = "adapter.alora_invocation_tokens";
 /// and embedding as they are. Null: there is none, or no invocation either.
 inline const char* set_beside_invocation(const AdapterSettings& adapter) {
   if (adapter.more.names(kInvocation).empty()) return nullptr;
-  const std::string& start = adapter.init_lora_weights;
   if (adapter.use_dora) return "adapter.use_dora";
-  if (start == "olora" || start == "loftq" || start == "mica" || start.starts_with("pissa"))
-    return "adapter.init_lora_weights";
+  if (starts_from_weight(adapter.init_lora_weights)) return "adapter.init_lora_weights";
   for (const char* key : {"adapter.target_parameters", "adapter.trainable_token_indices"})
     if (!adapter.more.names(key).empty()) return key;
   return nullptr;

@@ -5,6 +5,7 @@
 #include "engine/config/kinds/adapter_rows.h"
 #include "engine/config/kinds/invocation_rule.h"
 #include "engine/config/kinds/layer_rows.h"
+#include "engine/config/kinds/start_rules.h"
 
 namespace luthier {
 
@@ -12,7 +13,7 @@ namespace {
 
 /// What PEFT has no arithmetic for together.
 Status check_lora_together(const AdapterSettings& adapter) {
-  if (adapter.use_dora && adapter.init_lora_weights == "mica")
+  if (adapter.use_dora && adapter.init_lora_weights == kMica)
     return cross_fault("adapter.use_dora", "does not go with adapter.init_lora_weights: mica.",
                        "Start otherwise, or write adapter.use_dora: false.");
   if (!adapter.more.flag("adapter.lora_bias")) return {};
@@ -29,8 +30,7 @@ Status check_lora_together(const AdapterSettings& adapter) {
 /// A start that takes something out of the base's weights needs them as they are.
 Status check_lora_weights(const Recipe& recipe) {
   const std::string& start = recipe.adapter.init_lora_weights;
-  const bool taken = start == "olora" || start == "loftq" || start == "mica";
-  if (!taken && !start.starts_with("pissa")) return {};
+  if (!starts_from_weight(start)) return {};
   for (const char* packs : {"quantization.load_in_4bit", "quantization.load_in_8bit"}) {
     if (!recipe.more.flag(packs)) continue;
     return cross_fault("adapter.init_lora_weights",
