@@ -184,12 +184,7 @@ Status check_parameters(const std::vector<std::string>& parameters,
 
 /// "proj" in modules_to_save is q_proj too, which PEFT cannot save whole with an adapter in it.
 /// Whole words of a name are left out of the targets.
-Status check_not_both(const ModelModule& module, const AdapterSettings& settings,
-                      const std::vector<NamePattern>& targets,
-                      const std::vector<NamePattern>& excluded) {
-  LUTHIER_TRY(const bool chosen, any_matches(targets, module.name));
-  LUTHIER_TRY(const bool out, any_matches(excluded, module.name));
-  if (!chosen || out) return {};
+Status check_not_both(const ModelModule& module, const AdapterSettings& settings) {
   for (const std::string& saved : settings.modules_to_save)
     if (("." + module.name + ".").find("." + saved + ".") != std::string::npos) return {};
   return input_error("The name of " + module.name +
@@ -249,12 +244,12 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
   for (const ModelModule& module : modules) {
     LUTHIER_TRY(const bool matched, any_matches(targets, module.name));
     if (matched && layers.chooses()) of_all_layers.push_back(module.name);
+    LUTHIER_TRY(const bool out, any_matches(excluded, module.name));
     if (is_saved_module(module.name, settings.modules_to_save)) {
       if (holds_tensors(module)) selection.saved.push_back(module.name);
-      LUTHIER_CHECK(check_not_both(module, settings, targets, excluded));
+      if (matched && !out) LUTHIER_CHECK(check_not_both(module, settings));
       continue;
     }
-    LUTHIER_TRY(const bool out, any_matches(excluded, module.name));
     const bool by_parameter = is_target_parameter(module, parameters);
     if (out && !by_parameter) continue;
     const bool chosen = matched || (all && wrapping.by_default(module, head_name, settings));

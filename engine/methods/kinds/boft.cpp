@@ -90,7 +90,8 @@ Status check_boft_selection(const ModuleSelection& selection, const AdapterSetti
 /// there, before x has one; later x turned and two of its gradient's ways.
 void boft_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
                 const AdapterSettings&) {
-  const std::int64_t out = product_shape(module)[0], in = product_shape(module)[1];
+  const std::vector<std::int64_t> shape = product_shape(module);
+  const std::int64_t out = shape[0], in = shape[1];
   share.row_numbers = out;
   share.row_work = std::max(3 * in, 2 * out - in);
 }

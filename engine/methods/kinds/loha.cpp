@@ -45,7 +45,8 @@ void draw_loha(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generat
 /// the gradients of both products.
 void loha_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
                 const AdapterSettings&) {
-  share.made_floats = 7 * product_shape(module)[0] * product_shape(module)[1];
+  const std::vector<std::int64_t> shape = product_shape(module);
+  share.made_floats = 7 * shape[0] * shape[1];
 }
 
 Adapter::Hung hang_loha(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {

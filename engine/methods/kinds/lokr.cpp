@@ -100,7 +100,8 @@ void draw_lokr(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generat
 /// either factor, before it is summed.
 void lokr_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
                 const AdapterSettings&) {
-  share.made_floats = 5 * product_shape(module)[0] * product_shape(module)[1];
+  const std::vector<std::int64_t> shape = product_shape(module);
+  share.made_floats = 5 * shape[0] * shape[1];
 }
 
 Adapter::Hung hang_lokr(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
