@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "engine/methods/kinds/delta_linear.h"
+
 namespace luthier {
 
 namespace {
@@ -98,12 +100,13 @@ std::vector<TensorSize> ia3_sizes(const ModelModule& module, const ModuleScale&,
 void ia3_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
                const AdapterSettings& settings) {
   share.keeps_input = is_feedforward(module.name, settings);
-  if (!share.keeps_input) share.row_numbers = share.parameters;
+  const std::vector<std::int64_t> shape = product_shape(module);  // [out, in]
+  const std::int64_t in = shape[1], scaled = share.keeps_input ? in : shape[0];
+  if (!share.keeps_input) share.row_numbers = scaled;
   // In the backward the gradients of both that meet in the product of numbers and factors: where
   // those are what the layer gives, before what it takes has one.
-  const std::int64_t in = module.shape[1], met = 2 * share.parameters;
-  share.row_work = share.keeps_input ? met : std::max<std::int64_t>(0, met - in);
-  share.row_floats = 2 * share.parameters;
+  share.row_work = share.keeps_input ? 2 * scaled : std::max<std::int64_t>(0, 2 * scaled - in);
+  share.row_floats = 2 * scaled;
 }
 
 Status check_feedforward(const ModuleSelection& selection, const AdapterSettings& settings) {
