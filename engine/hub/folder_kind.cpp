@@ -313,13 +313,10 @@ Result<CheckpointFiles> open_weights(const fs::path& folder, const Json& config)
 Status check_weights(const fs::path& folder, const Json& config,
                      const Result<CheckpointFiles>& files) {
   const std::string method = quantization_method(config);
-  const Json settings = quantization_settings(config);
+  const WeightKind* meant = meant_weight_kind(quantization_settings(config));
   if (!files) {
     // A method's own types may be unknown to the reader; where they are not the file is at fault.
-    const bool read = settings.is_object() &&
-                      std::any_of(weight_kinds().begin(), weight_kinds().end(),
-                                  [&](const WeightKind* kind) { return kind->meant(settings); });
-    if (!method.empty() && !read)
+    if (!method.empty() && !meant)
       return quantized_error(method, (folder / "config.json").string() + ": quantization_config");
     if (const std::string part = unfinished(folder); !part.empty())
       return not_finished(folder, part);
@@ -329,11 +326,9 @@ Status check_weights(const fs::path& folder, const Json& config,
   if (!tensor)
     return {};  // also where config.json says otherwise: some merged models keep the entry
   // Of a kind that is read, but not made in this way: what of it is not.
-  for (const WeightKind* kind : weight_kinds()) {
-    if (settings.is_object() && kind->meant(settings))
-      LUTHIER_CHECK(
-          kind->check(settings, (folder / "config.json").string() + ": quantization_config"));
-  }
+  if (meant)
+    LUTHIER_CHECK(meant->check(quantization_settings(config),
+                               (folder / "config.json").string() + ": quantization_config"));
   return quantized_error(method.empty() ? tensor->method : method,
                          folder.string() + ": " + shown(tensor->name));
 }

@@ -36,6 +36,13 @@ bool asks_for_plain(const Json& settings) {
 
 }  // namespace
 
+const WeightKind* meant_weight_kind(const Json& settings) {
+  if (!settings.is_object()) return nullptr;
+  for (const WeightKind* kind : weight_kinds())
+    if (kind->meant(settings)) return kind;
+  return nullptr;
+}
+
 Result<const WeightKind*> find_weight_kind(const Json& settings, const std::string& where) {
   if (asks_for_plain(settings)) return static_cast<const WeightKind*>(nullptr);
   const auto asks_for = [&](const char* plain, const char* stored) {
@@ -45,14 +52,13 @@ Result<const WeightKind*> find_weight_kind(const Json& settings, const std::stri
     return input_error("Weights are packed to four bits or to eight, not to both.",
                        where + ": load_in_8bit", "Switch one of them off.");
   }
-  std::string known;
-  for (const WeightKind* kind : weight_kinds()) {
-    if (kind->meant(settings)) {
-      LUTHIER_CHECK(kind->check(settings, where));
-      return kind;
-    }
-    known += (known.empty() ? "" : ", ") + std::string(kind->setting);
+  if (const WeightKind* kind = meant_weight_kind(settings)) {
+    LUTHIER_CHECK(kind->check(settings, where));
+    return kind;
   }
+  std::string known;
+  for (const WeightKind* kind : weight_kinds())
+    known += (known.empty() ? "" : ", ") + std::string(kind->setting);
   return input_error("Weights of this kind are not known here.", where, "Known: " + known + ".");
 }
 

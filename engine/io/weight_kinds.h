@@ -41,6 +41,9 @@ struct WeightKind {
 
 const std::vector<const WeightKind*>& weight_kinds();
 
+/// The kind that settings name, followed or not; null: none that is there.
+const WeightKind* meant_weight_kind(const Json& settings);
+
 /// The kind that settings mean; null where they ask for plain weights (no object, or every switch
 /// in it is off). An Input error where they mean one that is not there.
 Result<const WeightKind*> find_weight_kind(const Json& settings, const std::string& where);

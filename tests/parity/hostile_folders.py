@@ -41,11 +41,13 @@ PACKED = {
         (f".{STATE}nf4", GONE, ""), (f".{STATE}nf4", text(b"{"), ""),
         (f".{STATE}nf4", text(b"[]"), ""), (f".{STATE}nf4", text(b"\xff\xfe"), ""),
         *((f".{STATE}nf4", state(**{field: value}), field) for field, value in (
-            ("blocksize", 0), ("blocksize", -64), ("blocksize", 128), ("blocksize", "64"),
+            ("blocksize", 0), ("blocksize", -64), ("blocksize", "64"),
             ("blocksize", GONE), ("quant_type", "nf3"), ("quant_type", GONE), ("shape", []),
             ("shape", [2 ** 40, 2 ** 40]), ("shape", GONE), ("dtype", "float7"),
             ("nested_blocksize", 0), ("nested_blocksize", GONE), ("nested_offset", "x"),
             ("nested_offset", GONE))),
+        # Whether this or the scales' number is the lie, nobody can tell.
+        (f".{STATE}nf4", state(blocksize=128), ""),
         ("", lambda t: t[:-1], ""), ("", lambda t: t.float(), ""),
     ],
     "int8": [
@@ -68,8 +70,8 @@ def refused(world, result, what, named, *command, out):
     result.same(f"{what}: exit ({shown[-200:]})", done.returncode, 2)
     said = [line for line in shown.splitlines() if not line.startswith("warning: ")]
     result.expect(0 < len(said) <= 3, f"{what}: more than a few lines: {said}")
-    result.expect(not named or any(name in shown for name in named),
-                  f"{what}: names none of {named}: {shown[-300:]}")
+    missing = [name for name in named if name not in shown]
+    result.expect(not missing, f"{what}: does not name {missing}: {shown[-300:]}")
     left = sorted(path.name for path in out.parent.glob(out.name + "*"))
     result.expect(not left, f"{what}: left {left}")
     for path in out.parent.glob(out.name + "*"):
@@ -99,8 +101,8 @@ def packed_case(kind):
                 continue
             save_file({key: value.contiguous() for key, value in bad.items()}, file,
                       metadata={"format": "pt"})
-            refused(world, result, f"row {row} {end or 'numbers'} {field}", (module,), *command,
-                    out=out)
+            refused(world, result, f"row {row} {end or 'numbers'} {field}", (module, field),
+                    *command, out=out)
         for count in (0, 7, 100, len(whole) // 2, len(whole) - 1):
             file.write_bytes(whole[:count])
             refused(world, result, f"{count} bytes", ("model.safetensors",), *command, out=out)
@@ -156,7 +158,7 @@ def adapters_case(world, result):
         refused(world, result, f"forward {what}", (folder.name,), "forward", checkpoint.path,
                 "--adapter", folder, "--input", world.inputs / "plain.json", "--out", out, out=out)
         if not what.startswith(("target_modules", "a name")):
-            refused(world, result, f"combine {what}", (folder.name, mine.name), "adapter",
+            refused(world, result, f"combine {what}", (folder.name,), "adapter",
                     "combine", "--adapter", mine, "--adapter", folder, "--weights", "0.5,0.5",
                     "--combination-type", "linear", "--out", out, out=out)
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cmath>
+#include <utility>
 
 namespace luthier::bnb_4bit {
 
@@ -31,31 +32,31 @@ Result<State> parse_state(std::string_view text, const char* type, const std::st
   if (!json.is_object()) return input_error("An object is expected.", where);
   State state;
   LUTHIER_TRY(state.block, json_int(json, "blocksize", where));
-  const bool nested = json.contains("nested_offset");
-  if (nested) {
+  if (json.contains("nested_offset")) {
     LUTHIER_TRY(state.nested_block, json_int(json, "nested_blocksize", where));
+    LUTHIER_TRY(state.offset, json_number(json, "nested_offset", where, 0));
+    if (!std::isfinite(static_cast<float>(*state.offset)))
+      return input_error("A number of float32 is expected.", where + ": nested_offset");
   }
-  for (const std::int64_t size : {state.block, state.nested_block}) {
+  for (const auto& [key, size] : {std::pair("blocksize", state.block),
+                                  std::pair("nested_blocksize", state.nested_block)}) {
     if (size < 32 || size > 4096 || (size & (size - 1)) != 0) {
-      return input_error("Blocks of " + std::to_string(size) + " numbers are not known.", where,
-                         "They hold 32 to 4096, a power of two.");
+      return input_error("Blocks of " + std::to_string(size) + " numbers are not known.",
+                         where + ": " + key, "They hold 32 to 4096, a power of two.");
     }
   }
   LUTHIER_TRY(const std::string kind, json_string(json, "quant_type", where));
   if (kind != type) {
     return input_error("The weight is said to be " + kind + ", and its name says " + type + ".",
-                       where);
+                       where + ": quant_type");
   }
   LUTHIER_TRY(state.dtype, json_string(json, "dtype", where));
   bool known = false;
   for (const std::string_view each : kTypesBefore) known = known || state.dtype == each;
   if (!known)
-    return input_error("Weights that were " + state.dtype + " before are not read.", where);
+    return input_error("Weights that were " + state.dtype + " before are not read.",
+                       where + ": dtype");
   LUTHIER_TRY(state.shape, read_shape(json, where));
-  if (!nested) return state;
-  LUTHIER_TRY(state.offset, json_number(json, "nested_offset", where, 0));
-  if (!std::isfinite(static_cast<float>(*state.offset)))
-    return input_error("A number of float32 is expected.", where + ": nested_offset");
   return state;
 }
 
