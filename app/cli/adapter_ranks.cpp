@@ -28,11 +28,12 @@ Status ranks(const RanksVerbOptions& o) {
   };
   line("module", "  rank  effective  stable   99 %       norm    largest   smallest");
   for (const ModuleRanks& module : found.modules) {
+    const bool pruned = module.values.empty();  // all of it, by AdaLoRA
     char text[128];
     std::snprintf(text, sizeof text, "  %4lld  %9.2f  %6.2f  %5lld  %9.3g  %9.3g  %9.3g",
                   static_cast<long long>(module.rank), module.effective, module.stable,
-                  static_cast<long long>(module.holding), module.norm, module.values.front(),
-                  module.values.back());
+                  static_cast<long long>(module.holding), module.norm,
+                  pruned ? 0 : module.values.front(), pruned ? 0 : module.values.back());
     line(module.name, text);
   }
   print_line("");

@@ -187,6 +187,40 @@ class TestArithmetic : public QObject {
     QCOMPARE(modules, static_cast<std::int64_t>(found->modules.size()));
   }
 
+  /// E stands between the pair, and the divisor is the rank at the start.
+  void the_ranks_of_adalora() {
+    LoadedModel model = base_->load();
+    const std::vector<std::string> chosen{"adapter.init_r=3", "adapter.target_r=2",
+                                          "adapter.lora_alpha=12"};
+    auto adapter = create_adapter(model, "adalora", base_->recipe("adalora", chosen).adapter, 5);
+    QVERIFY2(adapter.ok(), adapter ? "" : adapter.error().sentence().c_str());
+    {
+      const torch::NoGradGuard no_grad;
+      std::uint64_t seed = 7;
+      for (auto [key, tensor] : (*adapter)->tensors())
+        tensor.copy_(drawn(tensor.sizes().vec(), ++seed));
+    }
+    QVERIFY((*adapter)->save(base_->made("adalora"), base_->folder().string()).ok());
+    const auto found = adapter_ranks(base_->root() / "adalora");
+    QVERIFY2(found.ok(), found ? "" : found.error().sentence().c_str());
+    const auto tensors = *read_tensor_file(base_->root() / "adalora/adapter_model.safetensors");
+    QVERIFY(!found->modules.empty());
+    for (const ModuleRanks& module : found->modules) {
+      const std::string key = "base_model.model." + module.name;
+      const Tensor whole = tensors.at(key + ".lora_B")
+                               .mm(tensors.at(key + ".lora_A") * tensors.at(key + ".lora_E"))
+                               .to(torch::kFloat64) * (12 / (3 + 1e-5));
+      QCOMPARE(module.rank, std::int64_t(3));
+      QCOMPARE(module.shape, whole.sizes().vec());
+      QCOMPARE(module.values.size(), std::size_t(3));
+      const Tensor values = at::linalg_svdvals(whole);
+      for (std::size_t i = 0; i < 3; ++i) {
+        const double wanted = values[static_cast<std::int64_t>(i)].item<double>();
+        QVERIFY(std::abs(module.values[i] - wanted) < 1e-5 * values[0].item<double>());
+      }
+    }
+  }
+
   void whole_models_tensor_by_tensor() {
     std::vector<fs::path> folders;
     for (int i = 0; i < 3; ++i) {  // a base and two that were tuned from it

@@ -174,6 +174,38 @@ def pruned_case(name, kind):
     return case
 
 
+def ranks_case(name, kind):
+    """Singular values of what PEFT adds, of an adapter whose vectors are pruned."""
+    def case(world, result):
+        checkpoint = make_checkpoint(name, world.checkpoints)
+        model = methods.start(checkpoint, kind)
+        inputs = checkpoint.example(resolved(CONVERSATIONS["several"], world.inputs))
+        model.train()
+        for step in range(6):
+            model.zero_grad()
+            model(**inputs).loss.backward()
+            model.base_model.update_and_allocate(step)
+        folder = methods.write(model, kind, world.scratch / kind)
+        model = adapters.attach(checkpoint.model(), folder)
+        wanted = {key: (module.get_delta_weight("default").detach().double(),
+                        module.lora_A["default"].shape[0])
+                  for key, module in model.base_model.model.named_modules()
+                  if "default" in getattr(module, "lora_E", {})}
+        got = world.program.json("adapter", "ranks", folder, "--json")
+        result.same("modules", sorted(module["name"] for module in got["modules"]),
+                    sorted(wanted))
+        for module in got["modules"]:
+            delta, rank = wanted[module["name"]]
+            result.same("rank", module["rank"], rank)
+            result.same("shape", module["shape"], list(delta.shape))
+            count = len(module["singular_values"])
+            result.same("values", count, min(rank, *delta.shape))
+            if count:
+                result.close(module["name"], torch.tensor(module["singular_values"]),
+                             torch.linalg.svdvals(delta)[:count], 1e-5, "singular values")
+    return case
+
+
 DAILY = ("loha", "adalora", "oft-layers", "fourierft-names", "vera-drawn")
 EVERY_MODEL = ("loha-everywhere", "lokr", "vera", "oft", "boft", "hra", "fourierft", "adalora")
 
@@ -186,6 +218,7 @@ def cases(everything=False):
         found[f"methods/{kind}/clip-llama/fresh"] = fresh_case("clip-llama", kind)
         found[f"methods/{kind}/clip-llama/merge"] = merge_case("clip-llama", kind)
     found["methods/adalora/clip-llama/pruned"] = pruned_case("clip-llama", "adalora")
+    found["methods/adalora/clip-llama/ranks"] = ranks_case("clip-llama", "adalora")
     if everything:
         batch = dict(per_device_train_batch_size=3, gradient_accumulation_steps=1)
         for kind in EVERY_MODEL:

@@ -12,6 +12,7 @@
 #include "engine/device/threads.h"
 #include "engine/methods/arithmetic/low_rank_parts.h"
 #include "engine/methods/arithmetic/stored_adapter.h"
+#include "engine/methods/kinds/adalora_course.h"
 
 namespace luthier {
 
@@ -55,12 +56,20 @@ std::string layer_of(const std::string& module) {
   return module;
 }
 
-/// Suffixes of the pair that the module has; none: it has no pair.
-std::optional<std::pair<std::string, std::string>> pair_keys(
-    const std::map<std::string, TensorView>& views) {
-  for (const auto& [a, b] : {std::pair{".lora_A.weight", ".lora_B.weight"},
-                             std::pair{".lora_embedding_A", ".lora_embedding_B"}}) {
-    if (views.contains(a) && views.contains(b)) return std::pair<std::string, std::string>(a, b);
+/// Suffixes of a pair's tensors.
+struct RankKeys {
+  std::string a, b;
+  std::string e;  ///< of a factor for each of A's rows; empty: there is none
+};
+
+/// What the module has; none: it has no pair.
+std::optional<RankKeys> pair_keys(const std::map<std::string, TensorView>& views) {
+  for (const RankKeys& keys : {RankKeys{".lora_A.weight", ".lora_B.weight", ""},
+                               RankKeys{".lora_embedding_A", ".lora_embedding_B", ""},
+                               RankKeys{".lora_A", ".lora_B", ".lora_E"}}) {
+    if (views.contains(keys.a) && views.contains(keys.b) &&
+        (keys.e.empty() || views.contains(keys.e)))
+      return keys;
   }
   return std::nullopt;
 }
@@ -72,6 +81,11 @@ struct ScaledPair {
 };
 
 ModuleRanks ranks_of_pair(const ScaledPair& pair) {
+  if (pair.a.size(0) == 0) {  // all of it was pruned away
+    ModuleRanks none = ranks_of_values(pair.module, {});
+    none.shape = {pair.b.size(0), pair.a.size(1)};
+    return none;
+  }
   const Tensor values =
       (singular_values(pair.b.flatten(1), pair.a.flatten(1)) * pair.scale).contiguous();
   const auto* first = values.const_data_ptr<double>();
@@ -92,14 +106,26 @@ Result<AdapterRanks> ranks_of_folder(const std::filesystem::path& folder) {
   for (const auto& [module, views] : adapter.modules) {
     const auto keys = pair_keys(views);
     if (!keys) continue;
-    LUTHIER_TRY(const Tensor a, adapter.read(module, keys->first));
-    LUTHIER_TRY(const Tensor b, adapter.read(module, keys->second));
-    LUTHIER_TRY(const ModuleScale scale, scales.of(module));
-    if (a.dim() < 2 || b.dim() < 2 || a.size(0) != b.size(1) || a.numel() * b.numel() == 0)
+    LUTHIER_TRY(Tensor a, adapter.read(module, keys->a));
+    LUTHIER_TRY(const Tensor b, adapter.read(module, keys->b));
+    const bool pruned = !keys->e.empty() && a.dim() == 2 && a.size(0) == 0;
+    if (a.dim() < 2 || b.dim() < 2 || a.size(0) != b.size(1) ||
+        (!pruned && a.numel() * b.numel() == 0))
       return input_error("lora_A " + shape_text(a.sizes().vec()) + " and lora_B " +
                              shape_text(b.sizes().vec()) + " are no pair.",
                          adapter.file.path().string() + ": " + module, "The file is broken.");
-    pairs.push_back({module, a, b, std::abs(scale.scale)});
+    if (keys->e.empty()) {
+      LUTHIER_TRY(const ModuleScale scale, scales.of(module));
+      pairs.push_back({module, a, b, std::abs(scale.scale)});
+      continue;
+    }
+    LUTHIER_TRY(const Tensor e, adapter.read(module, keys->e));  // [r, 1]
+    if (a.dim() != 2 || e.sizes().vec() != std::vector<std::int64_t>{a.size(0), 1})
+      return input_error("lora_A " + shape_text(a.sizes().vec()) + " and lora_E " +
+                             shape_text(e.sizes().vec()) + " do not fit.",
+                         adapter.file.path().string() + ": " + module, "The file is broken.");
+    a = a * e;  // [r, in]
+    pairs.push_back({module, a, b, std::abs(adalora_scale(adapter.settings))});
   }
   ranks.modules.resize(pairs.size());
   // Several threads for one small decomposition would wait for each other longer than they work.
@@ -109,7 +135,7 @@ Result<AdapterRanks> ranks_of_folder(const std::filesystem::path& folder) {
   });
   if (ranks.modules.empty())
     return input_error("Adapters of the method " + ranks.method + " hold no pairs of A and B.",
-                       adapter.where() + ": peft_type", "Ranks are LoRA's.");
+                       adapter.where() + ": peft_type", "Ranks are LoRA's and AdaLoRA's.");
   std::sort(ranks.modules.begin(), ranks.modules.end(),
             [](const auto& l, const auto& r) { return before(l.name, r.name); });
   double squares = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What of its rank an adapter uses: the singular values of each module's change scale·B·A, and what
-// follows from them. A rank of which half the values are near nothing could have been smaller; an
-// even spectrum up to the last value could have used more. No base is needed, and no LibTorch here.
+// What of its rank an adapter uses: the singular values of each module's change scale·B·A (of
+// AdaLoRA: scale·B·diag(E)·A), and what follows from them. A rank of which half the values are near
+// nothing could have been smaller; an even spectrum up to the last value could have used more. No
+// base is needed, and no LibTorch here.
 #pragma once
 
 #include <cstdint>

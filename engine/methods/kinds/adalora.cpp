@@ -172,9 +172,9 @@ Adapter::Hung hang_adalora(Ports& ports, const ModuleToHang& to,
   const std::string& name = to.module.name;
   const AdapterSettings& settings = to.settings;
   Linear base = ports.linears.at(name);
-  const double scale = settings.lora_alpha / (static_cast<double>(settings.r) + 1e-5);
-  auto plug = std::make_shared<AdaloraLinear>(tensors[0], tensors[1], tensors[2], scale,
-                                              settings.lora_dropout, to.place);
+  auto plug = std::make_shared<AdaloraLinear>(tensors[0], tensors[1], tensors[2],
+                                              adalora_scale(settings), settings.lora_dropout,
+                                              to.place);
   Adapter::Hung hung = hung_on(base->plug, name, plug);
   hung.merge = [base, plug]() mutable { plug->merge_into(*base); };
   return hung;
@@ -200,6 +200,10 @@ ModuleMethod adalora_modules() {
 }
 
 }  // namespace
+
+double adalora_scale(const AdapterSettings& settings) {
+  return settings.lora_alpha / (static_cast<double>(settings.r) + 1e-5);
+}
 
 const Method& adalora_method() {
   static const ModuleMethod of_modules = adalora_modules();

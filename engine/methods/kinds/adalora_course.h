@@ -10,6 +10,9 @@
 
 namespace luthier {
 
+/// What stands before B · (A ∘ E): alpha over the rank at the start, whatever was pruned since.
+double adalora_scale(const AdapterSettings& settings);
+
 class AdaloraCourse : public AdapterCourse {
  public:
   /// `trained`: A, B and E of each module, one module after the other.
