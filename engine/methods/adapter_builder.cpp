@@ -164,7 +164,9 @@ Status AdapterBuilder::hang_beside() {
 std::shared_ptr<Adapter> AdapterBuilder::finish(const ModuleSelection& selection) {
   if (const auto course = method_.of_modules->course)
     parts_.course = course(parts_.trained, settings_);
-  return std::make_shared<Adapter>(method_, settings_to_write(settings_, ports_.modules, selection),
+  return std::make_shared<Adapter>(method_,
+                                   settings_to_write(settings_, ports_.modules, selection,
+                                                     method_.of_modules->rank_keys),
                                    base_.model, std::move(parts_));
 }
 

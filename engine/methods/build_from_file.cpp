@@ -24,11 +24,7 @@ std::string config_beside(const SafetensorsFile& file) {
 /// The folder's patterns, each fault said of the field as the method calls it.
 Result<ScalePatterns> scales_of(const ModuleMethod& method, const AdapterSettings& settings,
                                 const SafetensorsFile& file) {
-  const std::string beside = config_beside(file);
-  auto scales = ScalePatterns::compile(settings, beside);
-  if (scales || scales.error().where != beside + "rank_pattern") return scales;
-  const Error& fault = scales.error();
-  return input_error(fault.what, beside + method.rank_pattern, fault.hint);
+  return ScalePatterns::compile(settings, config_beside(file), method.rank_keys);
 }
 
 /// Whether a whole tensor in the file is one that the config says trains. PEFT finds its modules by

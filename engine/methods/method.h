@@ -88,7 +88,7 @@ struct ModuleMethod {
                                            const AdapterSettings& settings) = nullptr;
   std::int64_t course_floats = 0;  ///< float32 numbers that it keeps for each that trains
   bool course_reaches = false;     ///< and its term of the loss gives all of them a gradient
-  const char* rank_pattern = "rank_pattern";  ///< as the method's settings call it
+  RankKeys rank_keys = {};
 
   /// The module's name as its keys have it; null: its own.
   std::string (*root)(const ModelModule& module) = nullptr;

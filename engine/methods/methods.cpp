@@ -48,13 +48,8 @@ TrainedShare ModuleMethod::share(std::int64_t parameters, const ModelModule& mod
 Result<ModuleSelection> ModuleMethod::select(const std::vector<ModelModule>& modules,
                                              const std::string& head,
                                              const AdapterSettings& settings) const {
-  auto selected = select_modules(modules, head, settings, wrapping, target_parameters(settings));
-  if (!selected) {
-    Error error = selected.error();
-    if (error.where == "adapter.rank_pattern") error.where = std::string("adapter.") + rank_pattern;
-    return error;
-  }
-  ModuleSelection selection = selected.take();
+  LUTHIER_TRY(ModuleSelection selection, select_modules(modules, head, settings, wrapping,
+                                                        target_parameters(settings), rank_keys));
   std::map<std::string, const ModelModule*> by_name;
   for (const ModelModule& module : modules) by_name[module.name] = &module;
   for (WrappedModule& wrapped : selection.wrapped) {

@@ -89,6 +89,9 @@ Result<NamePattern> NamePattern::whole(std::string text, const std::string& wher
 Result<NamePattern> NamePattern::key(std::string text, const std::string& where) {
   return compile(std::move(text), "(?:.*\\.)?", where);
 }
+Result<NamePattern> NamePattern::behind_a_dot(std::string text, const std::string& where) {
+  return compile(std::move(text), ".*\\.", where);
+}
 
 Result<bool> NamePattern::matches(const std::string& name) const {
   if (!regex_) return ends_after_dot(name, text_);
@@ -117,18 +120,22 @@ Result<bool> any_matches(const std::vector<NamePattern>& patterns, const std::st
 }
 
 Result<ScalePatterns> ScalePatterns::compile(const AdapterSettings& settings,
-                                             const std::string& where) {
+                                             const std::string& where,
+                                             const RankKeys& rank_keys) {
   ScalePatterns scales;
+  scales.ranks_.whole_names = rank_keys.behind_dots;
   const auto add = [&](Keys& keys, const char* field, const auto& entries, auto& values) -> Status {
     keys.field = where + field;
     for (const auto& entry : entries) {
-      LUTHIER_TRY(NamePattern pattern, NamePattern::key(entry.first, keys.field));
+      LUTHIER_TRY(NamePattern pattern, keys.whole_names
+                                           ? NamePattern::behind_a_dot(entry.first, keys.field)
+                                           : NamePattern::key(entry.first, keys.field));
       keys.patterns.push_back(std::move(pattern));
       values.push_back(entry.second);
     }
     return {};
   };
-  LUTHIER_CHECK(add(scales.ranks_, "rank_pattern", settings.rank_pattern, scales.rank_values_));
+  LUTHIER_CHECK(add(scales.ranks_, rank_keys.field, settings.rank_pattern, scales.rank_values_));
   LUTHIER_CHECK(add(scales.alphas_, "alpha_pattern", settings.alpha_pattern, scales.alpha_values_));
   scales.r_ = settings.r;
   scales.lora_alpha_ = settings.lora_alpha;
@@ -141,7 +148,14 @@ Result<std::optional<std::size_t>> ScalePatterns::Keys::deciding(const std::stri
     LUTHIER_TRY(const bool matched, patterns[i].matches(name));
     if (matched) return std::optional<std::size_t>(i);
   }
+  for (std::size_t i = 0; whole_names && i < patterns.size(); ++i)
+    if (patterns[i].text() == name) return std::optional<std::size_t>(i);
   return std::optional<std::size_t>();
+}
+
+Result<bool> ScalePatterns::Keys::matches(std::size_t key, const std::string& name) const {
+  if (whole_names && patterns[key].text() == name) return true;
+  return patterns[key].matches(name);
 }
 
 Result<ModuleScale> ScalePatterns::of(const std::string& name) const {

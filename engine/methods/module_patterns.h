@@ -24,6 +24,8 @@ class NamePattern {
   static Result<NamePattern> whole(std::string text, const std::string& where);
   /// A key of rank_pattern or alpha_pattern: re.match(rf"(.*\.)?({text})$", name).
   static Result<NamePattern> key(std::string text, const std::string& where);
+  /// A key that is found behind a dot alone: re.match(rf".*\.{text}$", name).
+  static Result<NamePattern> behind_a_dot(std::string text, const std::string& where);
 
   /// An Input error for a pattern that never comes to an end.
   Result<bool> matches(const std::string& name) const;
@@ -49,18 +51,29 @@ struct ModuleScale {
   double scale = 0;  ///< alpha / rank, or alpha / √rank under rsLoRA
 };
 
+/// Under which name a method's config has other ranks for some modules, and how PEFT finds the keys.
+struct RankKeys {
+  const char* field = "rank_pattern";
+  /// Behind a dot alone, and where none is found so, as whole names (FourierFT); else as a
+  /// NamePattern::key.
+  bool behind_dots = false;
+};
+
 /// r, lora_alpha and the patterns that change them for some modules: the first key that matches
 /// decides.
 class ScalePatterns {
  public:
   /// `where` stands before the field's name in errors: "adapter.", or "folder/adapter_config.json:
   /// ".
-  static Result<ScalePatterns> compile(const AdapterSettings& settings, const std::string& where);
+  static Result<ScalePatterns> compile(const AdapterSettings& settings, const std::string& where,
+                                       const RankKeys& rank_keys = {});
   Result<ModuleScale> of(const std::string& name) const;
 
   struct Keys {
     std::string field;
     std::vector<NamePattern> patterns;
+    bool whole_names = false;  ///< count where no pattern matches
+    Result<bool> matches(std::size_t key, const std::string& name) const;
     /// The deciding key's place in `patterns`; none: the setting for all.
     Result<std::optional<std::size_t>> deciding(const std::string& name) const;
   };

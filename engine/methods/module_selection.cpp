@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "engine/config/kinds/adapter_rows.h"
 #include "engine/methods/layer_choice.h"
 
 namespace luthier {
@@ -86,19 +85,11 @@ Status check_keys(const ScalePatterns::Keys& keys, const std::vector<ModelModule
     LUTHIER_TRY(const auto key, keys.deciding(module.pattern_name()));
     if (key) deciding.insert(*key);
   }
-  // A key that stands there in two forms decides by one of them.
-  const auto decides_otherwise = [&](const std::string& text) {
-    return std::any_of(deciding.begin(), deciding.end(), [&](std::size_t other) {
-      const std::string& form = keys.patterns[other].text();
-      return std::string(rows::kBehindADot) + form == text ||
-             form == std::string(rows::kBehindADot) + text;
-    });
-  };
   for (std::size_t i = 0; i < keys.patterns.size(); ++i) {
     const NamePattern& pattern = keys.patterns[i];
-    if (deciding.contains(i) || decides_otherwise(pattern.text())) continue;
+    if (deciding.contains(i)) continue;
     for (const WrappedModule& module : wrapped) {
-      LUTHIER_TRY(const bool matched, pattern.matches(module.pattern_name()));
+      LUTHIER_TRY(const bool matched, keys.matches(i, module.pattern_name()));
       if (!matched) continue;
       LUTHIER_TRY(const auto first, keys.deciding(module.pattern_name()));
       return input_error(
@@ -107,7 +98,7 @@ Status check_keys(const ScalePatterns::Keys& keys, const std::vector<ModelModule
           keys.field, "The first key that matches counts: put the narrower one first.");
     }
     for (const ModelModule& module : modules) {
-      LUTHIER_TRY(const bool matched, pattern.matches(module.name));
+      LUTHIER_TRY(const bool matched, keys.matches(i, module.name));
       if (!matched) continue;
       return input_error("The key " + pattern.text() + " matches " + module.name +
                              ", which gets no adapter here, and nothing that does.",
@@ -218,13 +209,14 @@ Error nothing_left(const AdapterSettings& settings, const Wrapping& wrapping) {
 Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
                                        const std::string& head_name,
                                        const AdapterSettings& settings, const Wrapping& wrapping,
-                                       const std::vector<std::string>& parameters) {
+                                       const std::vector<std::string>& parameters,
+                                       const RankKeys& rank_keys) {
   const bool all = settings.target_modules.kind == ModuleSelector::Kind::AllLinear;
   LUTHIER_TRY(const auto targets,
               compile_selector(settings.target_modules, "adapter.target_modules"));
   LUTHIER_TRY(const auto excluded,
               compile_selector(settings.exclude_modules, "adapter.exclude_modules"));
-  LUTHIER_TRY(const ScalePatterns scales, ScalePatterns::compile(settings, "adapter."));
+  LUTHIER_TRY(const ScalePatterns scales, ScalePatterns::compile(settings, "adapter.", rank_keys));
   LUTHIER_CHECK(check_entries(targets, modules, wrapping, false));
   LUTHIER_CHECK(check_entries(excluded, modules, wrapping, true));
   LUTHIER_CHECK(check_parameters(parameters, modules));

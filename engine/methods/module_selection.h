@@ -76,7 +76,8 @@ struct ModuleSelection {
 Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
                                        const std::string& head_name,
                                        const AdapterSettings& settings, const Wrapping& wrapping,
-                                       const std::vector<std::string>& parameters = {});
+                                       const std::vector<std::string>& parameters = {},
+                                       const RankKeys& rank_keys = {});
 
 /// Whether PEFT's target_parameters name the module's weight: whole or after a dot. Only a Linear's
 /// is one that they can.
@@ -95,7 +96,7 @@ std::vector<std::string> shortest_endings(const std::vector<std::string>& wanted
 /// all_modules(), finds exactly `selection` with its ranks and alphas. What means that already
 /// stays as it is.
 AdapterSettings settings_to_write(AdapterSettings settings, const std::vector<ModelModule>& modules,
-                                  const ModuleSelection& selection);
+                                  const ModuleSelection& selection, const RankKeys& rank_keys = {});
 
 /// For a refusal: what `key`, a name or a pattern, may have been meant for. "The nearest: q_proj,
 /// k_proj."

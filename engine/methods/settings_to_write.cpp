@@ -111,7 +111,7 @@ std::vector<std::string> shortest_endings(const std::vector<std::string>& wanted
 }
 
 AdapterSettings settings_to_write(AdapterSettings settings, const std::vector<ModelModule>& modules,
-                                  const ModuleSelection& selection) {
+                                  const ModuleSelection& selection, const RankKeys& rank_keys) {
   std::map<std::string, std::int64_t> ranks;
   std::map<std::string, double> alphas;
   std::vector<std::string> wanted, others;
@@ -138,7 +138,7 @@ AdapterSettings settings_to_write(AdapterSettings settings, const std::vector<Mo
     if (!settings.more.names(kLayersPattern).empty())
       settings.more.set_json(kLayersPattern, "null");
   }
-  const auto scales = ScalePatterns::compile(settings, "");
+  const auto scales = ScalePatterns::compile(settings, "", rank_keys);
   const bool kept = scales && std::all_of(selection.wrapped.begin(), selection.wrapped.end(),
                                           [&](const WrappedModule& module) {
                                             const auto scale = scales->of(module.pattern_name());

@@ -198,6 +198,12 @@ class TestRecipeFields : public QObject {
     QCOMPARE(QString::fromStdString(*get_field(recipe, key.toStdString())), shown);
     QVERIFY(set_field(again, key.toStdString(), shown.toStdString()).ok());
     QVERIFY(recipe_differences(recipe, again).empty());
+    // A setting that methods call by several names is the same behind each.
+    for (const FieldDescription& field : recipe_fields()) {
+      Recipe copy = recipe;
+      QVERIFY2(set_field(copy, field.key, *get_field(recipe, field.key)).ok(), field.key.c_str());
+      QVERIFY2(recipe_differences(recipe, copy).empty(), field.key.c_str());
+    }
   }
 
   void selectors_have_their_kind() {

@@ -15,9 +15,9 @@ MethodKind fourierft_method_kind() {
                               "Fourier coefficients of each module that train.")
                 .at_least(1)
                 .at_most(1073741824.0),
-            rows::rank_pattern_behind_dots(
-                "adapter.n_frequency_pattern", "Coefficients by module",
-                "Other numbers for modules whose name ends so or matches: {q_proj: 500}.")
+            rows::pattern("adapter.n_frequency_pattern", "Coefficients by module",
+                          "Other numbers for modules whose name ends so or matches: {q_proj: 500}.",
+                          LUTHIER_FIELD(adapter.rank_pattern))
                 .at_least(1)
                 .at_most(1073741824.0)
                 .advanced(),

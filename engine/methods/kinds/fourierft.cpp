@@ -135,7 +135,7 @@ ModuleMethod fourierft_modules() {
                       draw_spectrum,
                       hang_fourierft,
                       check_coefficients};
-  method.rank_pattern = "n_frequency_pattern";
+  method.rank_keys = {"n_frequency_pattern", /*behind_dots=*/true};
   return method;
 }
 
