@@ -139,6 +139,10 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   terms.gradient_element = plugs || accumulates ? 4 : terms.element;  // sums are float32
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
   if (method->of_whole) method->of_whole->add_to(terms, recipe.adapter);
+  const Json packing = quantization_settings(recipe);
+  LUTHIER_TRY(const std::int64_t dense,
+              largest_dense_run(model, packing, terms.element, terms.cpu));
+  terms.dense_weights = dense == 0;
   std::int64_t parameters = 0, adapter = 0;
   for (const TrainedModule& each : trained) {
     parameters += each.share.parameters;
@@ -166,7 +170,6 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   const std::int64_t reached = parameters - (course_reaches ? 0 : cost.unreached);
   Estimate result;
   MemoryParts& parts = result.parts;
-  const Json packing = quantization_settings(recipe);
   LUTHIER_TRY(result.weights_by_part, bytes_by_part(model, terms.element, packing));
   for (const auto& [name, bytes] : result.weights_by_part) parts.weights += bytes;
   parts.adapter = plugs ? adapter : 0;
@@ -202,8 +205,6 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   }
   gradients.stepping += std::min(paged, kPagedBytes);
   if (terms.recorded) gradients.standing = gradients.all;
-  LUTHIER_TRY(const std::int64_t dense,
-              largest_dense_run(model, packing, terms.element, terms.cpu));
   const StepBytes step = peak_of(cost, loss, gradients, dense);
   parts.activations = step.kept + kept_features(model, batch, trained, terms, parts.weights);
   parts.workspace = step.workspace;

@@ -17,13 +17,17 @@ class ParameterModule;
 /// so.
 struct TrainedShare {
   bool trains = false;
-  bool whole = false;             ///< its own tensors, not only what hangs on it
-  std::int64_t parameters = 0;    ///< that train
-  std::int64_t row_numbers = 0;   ///< numbers of an activation's type that are kept for each row
-                                  ///< of its input, besides the input itself: of LoRA its rank
-  std::int64_t input_copies = 1;  ///< temporaries of its product's backward, each like its input
+  bool whole = false;               ///< its own tensors, not only what hangs on it
+  std::int64_t parameters = 0;      ///< that train
+  std::int64_t row_numbers = 0;     ///< numbers of an activation's type that are kept for each row
+                                    ///< of its input, besides the input itself: of LoRA its rank
+  std::int64_t shared_numbers = 0;  ///< the same, once for all linears that read one input
+  std::int64_t input_copies = 1;    ///< temporaries of its product's backward, each like its input
   bool keeps_input = true;        ///< where it trains; what only scales a product's result does not
   std::int64_t kept_numbers = 0;  ///< of an activation's type, kept once, not row by row
+  // One matrix of a dense float32 weight and what is added to it, kept where so many rows or more
+  // are multiplied with it.
+  std::int64_t joined_floats = 0, joined_from = 0;
   // What stands as long as the plug does and takes no gradient.
   std::int64_t fixed_numbers = 0;  ///< of a weight's type
   std::int64_t fixed_bytes = 0;    ///< packed
@@ -49,6 +53,7 @@ struct StepTerms {
   std::int64_t multiprocessors = 132;  ///< of the card: each adds up its part of a gradient
   int threads = 1;                     ///< of the CPU, that share a step
   bool own_loops = false;              ///< the CPU is one that nn/loop_attention is written for
+  bool dense_weights = true;           ///< none of the layers' products is of a packed one
   bool narrow_products = true;         ///< it multiplies bfloat16; else float32 copies may be made
   std::int64_t frames = 1;             ///< rows of a picture tower's attention
   bool recorded = false;               ///< the loop's steps are recorded (train/recorded_steps)

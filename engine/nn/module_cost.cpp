@@ -17,11 +17,18 @@ TrainedShare trained_within(const StepTerms& terms, const torch::nn::Module& mod
 
 ProductsCost products_cost(const StepTerms& terms, std::initializer_list<Linear> linears,
                            std::int64_t rows) {
+  const bool joins = terms.element == 4 && terms.dense_weights;
   TrainedShare share;
-  for (const Linear& linear : linears) share += terms.of(*linear);
+  std::int64_t joined = 0;
+  for (const Linear& linear : linears) {
+    const TrainedShare own = terms.of(*linear);
+    share += own;
+    if (joins && rows >= own.joined_from) joined += terms.floats(own.joined_floats);
+  }
   const bool keeps = share.trains && share.keeps_input;
   return {share.trains, keeps ? terms.block(rows * (*linears.begin())->in_features()) : 0,
-          terms.block(rows * share.row_numbers) + terms.block(share.kept_numbers),
+          terms.block(rows * share.row_numbers) + terms.block(rows * share.shared_numbers) +
+              terms.block(share.kept_numbers) + joined,
           // The CPU drops out and adds in one pass.
           terms.cpu ? std::min<std::int64_t>(share.input_copies, 2) : share.input_copies,
           terms.floats(share.made_floats) + terms.block(rows * share.row_work) +
@@ -116,9 +123,9 @@ MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, c
   // made of.
   if (back.input_copies > 1 && !terms.cpu) {
     const TrainedShare share = terms.of(*out);
-    cost.down_work += terms.block(rows * out->in_features(), 1) +
-                      terms.block(rows * share.row_numbers) +
-                      share.parameters * (terms.element + 4);
+    cost.down_work +=
+        terms.block(rows * out->in_features(), 1) + terms.block(rows * share.row_numbers) +
+        terms.block(rows * share.shared_numbers) + share.parameters * (terms.element + 4);
   }
   // The last product's input is gone when the activation's gradient is made.
   const std::int64_t beside = terms.cpu ? 1 : 2;  // the CPU makes a gradient in one pass

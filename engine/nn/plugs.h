@@ -40,6 +40,23 @@ class LinearPlug : public Plug {
   virtual torch::Tensor forward(const torch::Tensor& x, const LinearImpl& linear) const = 0;
 };
 
+/// One that begins with a narrow product of x which others may share: those of linears that read
+/// the same x (nn/side_by_side) and multiply it with the same matrix.
+class InnerPlug : public LinearPlug {
+ public:
+  /// What tells the matrix from others of its height.
+  virtual const void* matrix() const = 0;
+  /// x [..., in] → its product with it, [n, r], outside autograd; undefined: none is wanted of this
+  /// x, or none that could be shared.
+  virtual torch::Tensor inner(const torch::Tensor& x, const LinearImpl& linear) const = 0;
+  /// As forward gives it; `made`: what `inner` gave here or in another's place.
+  virtual torch::Tensor forward_from(const torch::Tensor& x, const torch::Tensor& made,
+                                     const LinearImpl& linear) const = 0;
+  torch::Tensor forward(const torch::Tensor& x, const LinearImpl& linear) const final {
+    return forward_from(x, inner(x, linear), linear);
+  }
+};
+
 /// In the place of a lookup.
 class EmbeddingPlug : public Plug {
  public:

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -269,8 +270,7 @@ class SideBySideFunction : public torch::autograd::Function<SideBySideFunction> 
           gradient.stride(1) == 1 && dx.is_contiguous() && low_rank::suits(flat, a, b)) {
         const auto [dinner, db] = low_rank::inner_gradients(gradient, b, inner, terms.scale);
         result(i, kB) = db;
-        result(i, kA) =
-            low_rank::outer_gradients(dx, dinner, a, flat, terms.dropout, terms.seed);
+        result(i, kA) = low_rank::outer_gradients(dx, dinner, a, flat, terms.dropout, terms.seed);
         continue;
       }
       if (wanted(i, kB)) result(i, kB) = product_as(gradient.t(), inner, terms.trained);
@@ -369,10 +369,18 @@ std::vector<Tensor> side_by_side(const Tensor& x, const std::vector<const Linear
   std::vector<std::size_t> places;
   std::vector<Part> parts;
   std::size_t parts_apart = kNoneApart;
+  std::map<const void*, Tensor> inner;  // of the plugs that share one
   for (std::size_t i = 0; i < linears.size(); ++i) {
     std::optional<Part> part = part_of(*linears[i], x.scalar_type());
     if (!part) {
-      results[i] = linears[i]->plug->forward(x, *linears[i]);
+      const LinearImpl& linear = *linears[i];
+      if (const auto* plug = dynamic_cast<const InnerPlug*>(linear.plug)) {
+        Tensor& made = inner[plug->matrix()];
+        if (!made.defined()) made = plug->inner(x, linear);
+        results[i] = plug->forward_from(x, made, linear);
+      } else {
+        results[i] = linear.plug->forward(x, linear);
+      }
       continue;
     }
     if (i >= apart && parts_apart == kNoneApart) parts_apart = parts.size();

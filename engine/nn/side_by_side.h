@@ -3,7 +3,8 @@
 // Those whose weights lie one below the other (device/neighbours.h) are one product, whose columns
 // are their results; where the gradients of those come beside one another, so is the gradient of x.
 // x is kept once, what low-rank plugs add comes of one product with all their A where no dropout
-// tells them apart, and what is not a neighbour adds itself to the same sum.
+// tells them apart, and what is not a neighbour adds itself to the same sum. Plugs that begin with
+// the same narrow product of x (InnerPlug) share it.
 #pragma once
 
 #include <vector>
@@ -48,7 +49,7 @@ constexpr std::size_t kNoneApart = static_cast<std::size_t>(-1);
 /// x [..., in] → what each linear gives, [..., out], in their order; differentiable. What
 /// neighbours give are columns of one tensor, and its memory lives as long as any of them: those
 /// from the place `apart` on get memory of their own. A linear whose plug is not low-rank goes its
-/// own way. Keeps x for the backward where a weight or a plug of those together is trained, and of
+/// own way, but for an InnerPlug's product. Keeps x for the backward where a weight or a plug of those together is trained, and of
 /// each plug s · x Aᵀ, [..., r].
 std::vector<torch::Tensor> side_by_side(const torch::Tensor& x,
                                         const std::vector<const LinearImpl*>& linears,

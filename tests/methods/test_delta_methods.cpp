@@ -321,6 +321,46 @@ class TestDeltaMethods : public QObject {
     }
   }
 
+  /// Many rows of a step are multiplied with W + ΔW, few past the weight: the same comes of both.
+  void vera_joins_the_weight_for_many_rows() {
+    LoadedModel loaded = base_.load();
+    const auto adapter =
+        fresh(loaded, "vera", {"adapter.target_modules=.*language_model.*layers.0.*up_proj"});
+    disturb(*adapter);
+    adapter->activate();
+    adapter->set_training(true, 1);
+    const Ports ports = list_ports(*loaded.model);
+    const auto found = std::find_if(ports.linears.begin(), ports.linears.end(), [](const auto& p) {
+      return p.first.ends_with("layers.0.mlp.up_proj");
+    });
+    const Linear& linear = found->second;
+    const Tensor x = torch::sin(torch::arange(60 * 64)).view({60, 64});
+    const Tensor dy = torch::cos(torch::arange(60 * 128)).view({60, 128});
+    std::vector<Tensor> vectors;
+    for (const auto& [key, tensor] : adapter->tensors())
+      vectors.push_back(torch::Tensor(tensor).set_requires_grad(true));
+    // The results, x's gradient, then the vectors', of so many rows at a time.
+    const auto made = [&](std::int64_t rows) {
+      const Tensor in = x.clone().set_requires_grad(true);
+      std::vector<Tensor> parts;
+      for (const Tensor& part : in.split(rows)) parts.push_back(linear->forward(part));
+      const Tensor y = torch::cat(parts);
+      y.backward(dy);
+      std::vector<Tensor> all{in.grad()};
+      for (Tensor& vector : vectors) {
+        all.push_back(vector.grad());
+        vector.mutable_grad().reset();
+      }
+      all.push_back(y.detach());
+      return all;
+    };
+    const std::vector<Tensor> joined = made(60), past = made(10);
+    QVERIFY(!torch::equal(joined.back(), past.back()));  // they are two ways
+    for (std::size_t i = 0; i < past.size(); ++i)
+      QVERIFY2(far(joined[i], past[i]) < 2e-6 * std::max(1.0, past[i].abs().max().item<double>()),
+               std::to_string(i).c_str());
+  }
+
   /// VeRA's projections are in the file once, or are drawn again.
   void projections_are_shared() {
     LoadedModel loaded = base_.load();

@@ -33,15 +33,13 @@ Tensor kept_rows(RandomStream& draws, std::int64_t rows, const DeltaDropout& dro
   return kept;
 }
 
-/// Whether weight and matrix can be one: with a narrower weight, what is added would be rounded to
-/// its digits.
-bool joins(const Tensor& x, const LinearImpl& linear) {
+}  // namespace
+
+bool joins_weight(const Tensor& x, const LinearImpl& linear) {
   if (linear.weight.packed() || linear.weight.trained()) return false;
   const bool learns = linear.bias.defined() && linear.bias.requires_grad();
   return !learns && x.scalar_type() == torch::kFloat32 && linear.weight.dtype() == torch::kFloat32;
 }
-
-}  // namespace
 
 Tensor DeltaLinear::forward(const Tensor& x, const LinearImpl& linear) const {
   if (strength == 0) return linear.product(x);
@@ -57,7 +55,7 @@ Tensor DeltaLinear::forward(const Tensor& x, const LinearImpl& linear) const {
     if (rows.defined()) matrix = matrix * rows;
     return scale == 1 ? matrix : matrix * scale;
   };
-  if (joins(x, linear))
+  if (joins_weight(x, linear))
     return product_with_made(x, linear.weight.dense(), linear.bias, trained_, make);
   return at::add(linear.product(x), product_with_made(x, trained_, make));
 }

@@ -40,6 +40,10 @@ class DeltaLinear : public LinearPlug, public AsksTheHost {
   std::uint64_t place_;
 };
 
+/// Whether a weight and what is added to it can be one matrix: with a narrower weight, what is added
+/// would be rounded to its digits.
+bool joins_weight(const torch::Tensor& x, const LinearImpl& linear);
+
 /// Hangs one on the module's linear.
 Adapter::Hung hang_delta(Ports& ports, const ModuleToHang& to, std::vector<torch::Tensor> trained,
                          MadeMatrix make, DeltaDropout dropout = {});

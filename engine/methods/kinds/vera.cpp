@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // VeRA as PEFT has it: y += λ_b ∘ (B (λ_d ∘ (A x))), where A and B are the first columns and rows
 // of one drawn pair for all modules and only the vectors train. Between forward and backward a
-// module keeps A x, which is as narrow as the rank.
+// module keeps A x, which is as narrow as the rank. At the ranks that VeRA has, what it adds to a
+// float32 weight is made sooner than many rows are multiplied past it: then a step's products are
+// those of W + ΔW, which is kept, and A x is for the vectors' gradients alone.
 #include <algorithm>
 #include <cmath>
 
@@ -71,15 +73,14 @@ Tensor scaled_rows(const Tensor& b, const Tensor& outer, const VeraTerms& terms,
   return (b * (outer * terms.strength).unsqueeze(1)).to(type);
 }
 
-/// x [n, in], a [r, in], b [out, r], inner λ_d [r], outer λ_b [out] → [n, out].
+/// x [n, in], inner λ_d [r], outer λ_b [out], narrow [n, r]: drop(x) Aᵀ, a [r, in], b [out, r] →
+/// [n, out].
 class VeraFunction : public torch::autograd::Function<VeraFunction> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& inner,
-                        const Tensor& outer, const Tensor& a, const Tensor& b,
+                        const Tensor& outer, const Tensor& narrow, const Tensor& a, const Tensor& b,
                         const VeraTerms& terms) {
     const torch::ScalarType type = x.scalar_type();
-    const Tensor in = terms.dropout > 0 ? dropped_out(x, terms.dropout, terms.seed) : x;
-    const Tensor narrow = matrix_product(in, in_one_piece(a, type).t());  // [n, r]
     context->save_for_backward({narrow, inner, outer, a, b});
     context->saved_data["terms"] =
         c10::IValue::make_capsule(c10::make_intrusive<KeptVeraTerms>(terms));
@@ -94,7 +95,7 @@ class VeraFunction : public torch::autograd::Function<VeraFunction> {
     const Tensor &narrow = saved[0], &inner = saved[1], &outer = saved[2], &a = saved[3],
                  &b = saved[4], &dy = gradients[0];
     const torch::ScalarType type = dy.scalar_type();
-    variable_list results(6);
+    variable_list results(7);
     if (context->needs_input_grad(2)) {
       // Row o of dyᵀ (A x) against row o of B ∘ λ_d: what B makes of it need not be kept.
       Tensor met = product_as(dy.t(), narrow, torch::kFloat32);  // [out, r]
@@ -111,9 +112,49 @@ class VeraFunction : public torch::autograd::Function<VeraFunction> {
   }
 };
 
-class VeraLinear : public LinearPlug {
+/// A weight with what is added to it.
+struct VeraJoined {
+  Tensor narrow;  ///< A x [n, r]; undefined where no gradient will be asked for
+  Tensor weight;  ///< W + ΔW [out, in]
+  Tensor b, bias;
+  double strength = 1;
+};
+
+/// x [n, in] float32, λ_d, λ_b → x (W + ΔW)ᵀ + bias [n, out]; differentiable in all three.
+class VeraJoinedFunction : public torch::autograd::Function<VeraJoinedFunction> {
  public:
-  /// `a` [r, in], `b` [out, r]: of the shared pair.
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& inner,
+                        const Tensor& outer, const VeraJoined& of) {
+    context->save_for_backward({of.narrow, inner, outer, of.weight, of.b});
+    context->saved_data["strength"] = of.strength;
+    return linear_product(x, of.weight, of.bias);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const Tensor &narrow = saved[0], &inner = saved[1], &outer = saved[2], &joined = saved[3],
+                 &b = saved[4], &dy = gradients[0];
+    const double strength = context->saved_data["strength"].toDouble();
+    variable_list results(4);
+    if (context->needs_input_grad(0)) results[0] = matrix_product(dy, joined);
+    if (!context->needs_input_grad(1) && !context->needs_input_grad(2)) return results;
+    // The gradient of ΔW against B and A: each vector's is a sum over one side of it.
+    const Tensor met = matrix_product(dy.t(), narrow).mul_(b);  // [out, r]
+    if (context->needs_input_grad(1)) results[1] = met.t().mv(outer).mul_(strength);
+    if (context->needs_input_grad(2)) results[2] = met.mv(inner).mul_(strength);
+    return results;
+  }
+};
+
+/// Of how many rows on W + ΔW, an out · in · r, with one product of theirs with A and one with what
+/// B meets costs less than two with A and three with B.
+std::int64_t rows_that_join(std::int64_t in, std::int64_t out) {
+  return in * out / (in + 2 * out) + 1;
+}
+
+class VeraLinear : public InnerPlug {
+ public:
+  /// `a` [r, in], `b` [out, r]: the first columns and rows of the shared pair.
   VeraLinear(Tensor inner, Tensor outer, Tensor a, Tensor b, double dropout, std::uint64_t place)
       : inner_(std::move(inner)),
         outer_(std::move(outer)),
@@ -122,14 +163,29 @@ class VeraLinear : public LinearPlug {
         dropout_(dropout),
         place_(place) {}
 
-  Tensor forward(const Tensor& x, const LinearImpl& linear) const override {
-    const Tensor y = linear.product(x);
-    if (strength == 0) return y;
-    const VeraTerms terms{strength, training ? dropout_ : 0.0,
+  /// The whole pair's A: its first columns are as many for all that read one x.
+  const void* matrix() const override { return a_.storage().data(); }
+  Tensor inner(const Tensor& x, const LinearImpl& linear) const override {
+    const bool unwanted = joins(x, linear) && !at::GradMode::is_enabled();
+    return strength == 0 || drops() || unwanted ? Tensor() : narrowed(x);
+  }
+  Tensor forward_from(const Tensor& x, const Tensor& made,
+                      const LinearImpl& linear) const override {
+    if (strength == 0) return linear.product(x);
+    const Tensor flat = x.reshape({-1, x.size(-1)});
+    auto shape = x.sizes().vec();
+    shape.back() = linear.out_features();
+    if (joins(x, linear)) {
+      const VeraJoined of{made, joined_with(linear), b_, linear.bias, strength};
+      return VeraJoinedFunction::apply(flat, inner_, outer_, of).view(shape);
+    }
+    const VeraTerms terms{strength, drops() ? dropout_ : 0.0,
                           MaskSeed(mixed(seed ^ mixed_bits(BatchPart::here())), mask_there)};
-    const Tensor added =
-        VeraFunction::apply(x.reshape({-1, x.size(-1)}), inner_, outer_, a_, b_, terms);
-    return at::add(y, added.view_as(y));
+    const Tensor narrow =
+        made.defined() ? made : narrowed(dropped_out(x.detach(), terms.dropout, terms.seed));
+    const Tensor y = linear.product(x);
+    const Tensor added = VeraFunction::apply(flat, inner_, outer_, narrow, a_, b_, terms);
+    return at::add(y, added.view(shape));
   }
   std::optional<std::uint64_t> mask_seed(std::uint64_t of_batch) const override {
     return dropout_ > 0 ? std::optional(mixed(of_batch)) : std::nullopt;
@@ -140,6 +196,25 @@ class VeraLinear : public LinearPlug {
   }
 
  private:
+  bool drops() const { return training && dropout_ > 0; }
+  /// x [..., in] → x Aᵀ [n, r], outside autograd.
+  Tensor narrowed(const Tensor& x) const {
+    const torch::NoGradGuard apart;
+    return matrix_product(x.reshape({-1, x.size(-1)}), in_one_piece(a_, x.scalar_type()).t());
+  }
+  /// Only a step has its vectors' gradients to gain by one matrix, and an answer's rows are the
+  /// same whatever stands beside them.
+  bool joins(const Tensor& x, const LinearImpl& linear) const {
+    return training && !drops() && joins_weight(x, linear) &&
+           x.numel() / x.size(-1) >= rows_that_join(linear.in_features(), linear.out_features());
+  }
+  /// W + ΔW [out, in], outside autograd.
+  Tensor joined_with(const LinearImpl& linear) const {
+    const torch::NoGradGuard apart;
+    Tensor sum = linear.weight.dense().clone();
+    add_product(sum, b_ * (outer_ * strength).unsqueeze(1), a_ * inner_.unsqueeze(1));
+    return sum;
+  }
   std::uint64_t mixed(std::uint64_t of_batch) const {
     return mixed_bits(of_batch + kGoldenStep * (place_ + 1));
   }
@@ -155,14 +230,19 @@ std::vector<TensorSize> vera_sizes(const ModelModule& module, const ModuleScale&
   return {{".vera_lambda_d", {scale.rank}}, {".vera_lambda_b", {module.shape[0]}}};
 }
 
-/// Beside A x: what λ_b ∘ B makes of dy, with that or with dyᵀ (A x).
+/// A x, once for all that read x, and W + ΔW where it is joined; for a moment what λ_b ∘ B makes of
+/// dy, with that or with dyᵀ (A x).
 void vera_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                 const AdapterSettings& settings) {
+  const std::int64_t in = module.shape.back(), out = module.shape.front();
+  const bool drops = settings.more.number("adapter.vera_dropout") > 0;
   share.keeps_input = false;
-  share.row_numbers = scale.rank;
+  (drops ? share.row_numbers : share.shared_numbers) = scale.rank;
   share.row_work = scale.rank;
-  share.made_floats = module.shape.front() * scale.rank;
-  share.input_copies = settings.more.number("adapter.vera_dropout") > 0 ? 3 : 1;
+  share.made_floats = out * scale.rank;
+  share.input_copies = drops ? 3 : 1;
+  if (!drops && settings.bias == "none")
+    share.joined_floats = in * out, share.joined_from = rows_that_join(in, out);
 }
 
 /// "false": the inner scales are drawn, and the outer ones are 1.
