@@ -78,7 +78,9 @@ SETTINGS = {
     "dora-embedding": setting(["embed_tokens", "v_proj"], use_dora=True),
     "convolution": setting(["patch_embedding", "v_proj"]),
     "dora-convolution": setting(["patch_embedding", "v_proj"], use_dora=True),
-    "lora-bias-convolution": setting(["patch_embedding", "fc1"], lora_bias=True, merges=False),
+    # The decoder's too: of the tower alone a row without a picture has no gradient to go on with.
+    "lora-bias-convolution": setting(["patch_embedding", "fc1", "up_proj"], lora_bias=True,
+                                     merges=False),
     "layers": setting(["q_proj", "v_proj", "fc1"], layers_to_transform=[1]),
     "layers-pattern": setting(["q_proj", "v_proj", "down_proj"], layers_to_transform=[0],
                               layers_pattern=["layers"]),
@@ -471,7 +473,7 @@ def refused_case(world, result):
 
 CORE = ("dora", "layers", "bias-all", "lora-bias", "orthogonal", "pissa", "loftq", "mica",
         "saved-by-ends")
-DAILY_TRAIN = ("dora", "pissa", "bias-own", "plus")
+DAILY_TRAIN = ("dora", "pissa", "bias-own", "plus", "convolution")
 
 
 def cases(everything=False):
@@ -481,6 +483,9 @@ def cases(everything=False):
         found[f"lora_family/{kind}/clip-llama/read"] = read_case("clip-llama", kind, "several")
         found[f"lora_family/{kind}/clip-llama/fresh"] = fresh_case("clip-llama", kind)
         found[f"lora_family/{kind}/clip-llama/merge"] = merge_case("clip-llama", kind)
+    found["lora_family/convolution/clip-llama/read"] = read_case("clip-llama", "convolution",
+                                                                 "several")
+    found["lora_family/convolution/clip-llama/merge"] = merge_case("clip-llama", "convolution")
     for kind in SETTINGS if everything else DAILY_TRAIN:
         found[f"lora_family/{kind}/clip-llama/train"] = train_case("clip-llama", kind)
     for kind in ("pissa", "olora", "pissa-rslora", "pissa-scales", "dora-pissa"):
@@ -489,7 +494,11 @@ def cases(everything=False):
     for kind in ("dora", "pissa", "loftq"):
         found[f"lora_family/{kind}/clip-llama/packed"] = packed_case("clip-llama", kind, True)
     for kind in ("dora",) if not everything else SETTINGS:
-        if "convolution" in kind:       # named otherwise in other towers
+        if "convolution" in kind:       # named otherwise in towers but SigLIP's
+            found[f"lora_family/{kind}/siglip-qwen2/read"] = read_case("siglip-qwen2", kind,
+                                                                       "several")
+            found[f"lora_family/{kind}/siglip-qwen2/train"] = train_case("siglip-qwen2", kind)
+            found[f"lora_family/{kind}/siglip-qwen2/merge"] = merge_case("siglip-qwen2", kind)
             continue
         for name in ("siglip-qwen2",) if not everything else ("siglip-qwen2", "smolvlm-plain",
                                                               "qwen2_vl-plain"):

@@ -38,6 +38,7 @@ class Kind:
     around_one: str = ""        # but tensors with this in their name: around 1
     determined: tuple = ()      # parts of names of tensors that nobody draws at the start
     callbacks: Callable = lambda model: ()      # of the Trainer
+    without_picture: tuple = (2,)               # rows that a run trains on
 
 
 TASK = dict(task_type="CAUSAL_LM")
@@ -255,7 +256,8 @@ def train_case(name, kind, training=None):
     def case(world, result):
         checkpoint = make_checkpoint(name, world.checkpoints)
         settings = train.DEFAULTS | KINDS[kind].training | (training or {})
-        messages = [resolved(row, world.inputs) for row in rows(9, without_picture=(2,))]
+        messages = [resolved(row, world.inputs)
+                    for row in rows(9, without_picture=KINDS[kind].without_picture)]
         write_rows(world.scratch / "train.jsonl", messages)
         (world.scratch / "first.json").write_text(json.dumps({"messages": messages[0]}))
         model = start(checkpoint, kind)
@@ -306,7 +308,8 @@ CORE = [("clip-llama", kind) for kind in ("ia3", "prefix", "prefix-projected", "
 MORE = [(name, kind) for name in ("smolvlm-plain", "clip-gqa-tied", "siglip-qwen2")
         for kind in KINDS if "convolution" not in kind] + [
             ("clip-llama", kind) for kind in ("ia3-outputs", "ia3-pattern", "ia3-convolution",
-                                              "ia3-convolution-input")]
+                                              "ia3-convolution-input")] + [
+            ("siglip-qwen2", "ia3-convolution")]
 
 
 def cases(everything=False):
@@ -322,8 +325,12 @@ def cases(everything=False):
     found["methods/prompt/smolvlm-plain/train"] = train_case("smolvlm-plain", "prompt", batch)
     for name, kind in CORE if everything else CORE[:1] + CORE[2:]:
         found[f"methods/{kind}/{name}/fresh"] = fresh_case(name, kind)
+    for kind in () if everything else ("ia3-convolution",):
+        found[f"methods/{kind}/clip-llama/read"] = read_case("clip-llama", kind, "several")
+        found[f"methods/{kind}/clip-llama/train"] = train_case("clip-llama", kind)
     found |= {f"methods/{kind}/{name}/merge": merge_case(name, kind) for name, kind in (
-        ("clip-llama", "ia3"), ("siglip-qwen2", "ia3-pattern"), ("clip-llama", "prompt"))}
+        ("clip-llama", "ia3"), ("clip-llama", "ia3-convolution"), ("siglip-qwen2", "ia3-pattern"),
+        ("clip-llama", "prompt"))}
     if everything:
         for name, kind in MORE:
             found[f"methods/{kind}/{name}/train"] = train_case(name, kind, batch)
