@@ -191,6 +191,21 @@ Status load_saved(AdapterBuilder& builder, const AdapterTensors& tensors,
   return {};
 }
 
+/// Of a module in the file that nothing hung on: the base lacks it, or the method cannot wrap it.
+Error no_module_for(const ModuleMethod& of_modules, const std::vector<ModelModule>& modules,
+                    const std::pair<const std::string, AdapterTensors::OfModule>& left,
+                    const std::string& where) {
+  for (const ModelModule& module : modules) {
+    if (of_modules.root_of(module) != left.first || of_modules.wrapping.can(module)) continue;
+    return input_error("The module " + left.second.stored + " is a " + module.type + ". " +
+                           of_modules.wrapping.sentence,
+                       where, "Train another adapter without it.");
+  }
+  return input_error(
+      "The base has no module named " + left.second.stored + " that this method hangs on.", where,
+      "The adapter was made for another base.");
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& base,
@@ -242,11 +257,8 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
   }
   LUTHIER_CHECK(builder.take_twin(tensors, where));
   LUTHIER_CHECK(load_rows(builder, of_modules, settings, rows, where));
-  if (!tensors.modules.empty()) {
-    return input_error("The base has no module named " + tensors.modules.begin()->second.stored +
-                           " that this method hangs on.",
-                       where, "The adapter was made for another base.");
-  }
+  if (!tensors.modules.empty())
+    return no_module_for(of_modules, builder.ports().modules, *tensors.modules.begin(), where);
   LUTHIER_CHECK(builder.check_saved(selection.saved, tie, where));  // a copy may be one of them
   LUTHIER_CHECK(check_contents(of_modules, builder.ports().modules, builder.ports().head_name,
                                settings, contents));

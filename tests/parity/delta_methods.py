@@ -3,16 +3,19 @@
 PEFT: what methods.py does for all methods, with a row for each setting that another formula goes
 by."""
 import peft.tuners.boft.layer as boft_layer
+import peft.tuners.loha.layer as loha_layer
 import torch
 from peft import (AdaLoraConfig, BOFTConfig, FourierFTConfig, HRAConfig, LoHaConfig, LoKrConfig,
-                  OFTConfig, VeraConfig)
+                  OFTConfig, VeraConfig, get_peft_model)
 from transformers import TrainerCallback
 
 import adapters
 import forward
 import methods
+import train
 from checkpoints import make as make_checkpoint
-from conversations import CONVERSATIONS, resolved
+from conversations import CONVERSATIONS, resolved, write_rows
+from families.base import Plan
 from methods import TASK, Kind, fresh_case, merge_case, read_case, train_case
 
 
@@ -27,6 +30,23 @@ class BlockDiagonal:
 # With it PEFT takes chains of more than one rotation, which it shortens to one on the CPU.
 boft_layer.get_fbd_cuda = lambda: True
 boft_layer.FastBlockDiag = BlockDiagonal
+
+
+def matrix_of_cores(t1, w1_a, w1_b, t2, w2_a, w2_b, scale=1):
+    """LoHa's matrix of a window that is taken apart."""
+    first, second = (torch.einsum("ijkl,jr,ip->prkl", core, b, a)
+                     for core, a, b in ((t1, w1_a, w1_b), (t2, w2_a, w2_b)))
+    return first * second * scale
+
+
+class MatrixOfCores:
+    """PEFT writes that matrix's backward by hand and takes each of the two w_a's gradients from the
+    other pair's numbers: no slope (slopes_case). Here autograd takes it from the same forward."""
+    apply = staticmethod(matrix_of_cores)
+
+
+BY_HAND = loha_layer.HadaWeightCP
+loha_layer.HadaWeightCP = MatrixOfCores
 
 
 class Allocates(TrainerCallback):
@@ -126,17 +146,32 @@ DELTA = {
     "adalora-biases": kind("adalora", AdaLoraConfig, init_r=4, target_r=2, total_step=10,
                            lora_alpha=12, bias="all", determined=("lora_E", "bias"),
                            targets=TEXT, callbacks=lambda model: [Allocates(model)]),
-    # A convolution over patches, which is a product too. OFT adds windows up that overlap there.
+    # A convolution over patches, which is a product too (not OFT's: oft_convolution_case).
     "loha-convolution": kind("loha", LoHaConfig, r=4, alpha=6, determined=("w2_b",),
                              targets=["patch_embedding", "v_proj"]),
     "lokr-convolution": kind("lokr", LoKrConfig, r=2, alpha=4, determined=("w1",),
                              targets=["patch_embedding", "v_proj"]),
     "lokr-convolution-whole": kind("lokr", LoKrConfig, r=64, alpha=32, determined=("w1",),
                                    targets=["patch_embedding"]),
+    # Its window taken apart: other tensors.
+    "loha-convolution-apart": kind("loha", LoHaConfig, r=4, alpha=6, use_effective_conv2d=True,
+                                   spread=0.5, determined=("w2_b",),
+                                   targets=["patch_embedding", "v_proj"]),
+    "lokr-convolution-apart": kind("lokr", LoKrConfig, r=2, alpha=4, use_effective_conv2d=True,
+                                   determined=("w1",), targets=["patch_embedding", "v_proj"]),
+    "lokr-convolution-apart-both": kind("lokr", LoKrConfig, r=1, alpha=2, decompose_both=True,
+                                        use_effective_conv2d=True, init_weights="lycoris",
+                                        spread=0.5, determined=("w2_b",),
+                                        targets=["patch_embedding", "v_proj"]),
     "boft-convolution": kind("boft", BOFTConfig, spread=0.1, around_one="boft_s",
                              boft_block_size=3, determined=("boft",),
                              targets=r".*patch_embedding|.*language_model.*v_proj"),
     "hra-convolution": kind("hra", HRAConfig, r=4, targets=["patch_embedding", "v_proj"]),
+    # The text's too, whose gradients each row has; the convolution's of every row with a picture.
+    "adalora-convolution": kind("adalora", AdaLoraConfig, init_r=5, target_r=3, tinit=1, tfinal=3,
+                                deltaT=2, total_step=10, lora_alpha=12, determined=("lora_E",),
+                                targets=TEXT + r"|.*patch_embedding", without_picture=(),
+                                callbacks=lambda model: [Allocates(model)]),
     "vera-biases": kind("vera", VeraConfig, r=6, bias="all", determined=("vera", "bias")),
     "oft-biases": kind("oft", OFTConfig, oft_block_size=8, spread=0.05, bias="all",
                        determined=("oft", "bias")),
@@ -174,6 +209,67 @@ def pruned_case(name, kind):
     return case
 
 
+def slopes_case(world, result):
+    """Why MatrixOfCores stands in: PEFT's backward is that of its forward but for both w_a. The day
+    PEFT mends it, this case fails, and the class can go."""
+    generator = torch.Generator().manual_seed(3)
+    drawn = [torch.randn(*shape, generator=generator, dtype=torch.float64, requires_grad=True)
+             for shape in ((3, 3, 2, 2), (3, 5), (3, 4), (3, 3, 2, 2), (3, 5), (3, 4))]
+    theirs = BY_HAND.apply(*drawn)
+    result.close("the matrix", matrix_of_cores(*drawn).detach(), theirs.detach(), 1e-12, "matrix")
+    weights = torch.randn(theirs.shape, generator=generator, dtype=torch.float64)
+    by_hand = torch.autograd.grad((theirs * weights).sum(), drawn)
+    slopes = torch.autograd.grad((matrix_of_cores(*drawn) * weights).sum(), drawn)
+    for name, got, wanted in zip(("t1", "w1_a", "w1_b", "t2", "w2_a", "w2_b"), by_hand, slopes):
+        if name.endswith("_a"):
+            result.expect((got - wanted).abs().max() > 0.1 * wanted.abs().max(),
+                          f"PEFT's gradient of {name} is the slope now")
+        else:
+            result.close(name, got, wanted, 1e-12, "slopes")
+
+
+def oft_convolution_case(name):
+    """PEFT's OFT of a convolution is no function of the kind that the others are: turning nothing
+    it answers otherwise than the base, and merged otherwise than before. Its folder is refused, and
+    so is a recipe, in words that say so; the day PEFT mends it, this case fails."""
+    def case(world, result):
+        checkpoint = make_checkpoint(name, world.checkpoints)
+        messages = resolved(CONVERSATIONS["several"], world.inputs)
+        inputs = checkpoint.example(messages)
+        config = OFTConfig(target_modules=["patch_embedding", "v_proj"], oft_block_size=3, **TASK)
+        model = get_peft_model(checkpoint.model(), config).eval()
+        with torch.no_grad():
+            base = checkpoint.model()(**inputs).logits
+            fresh = model(**inputs).logits
+            result.expect((fresh - base).abs().max() > 1e-2 * base.abs().max(),
+                          "PEFT's OFT of a convolution starts as the base now")
+            for parameter in model.parameters():
+                if parameter.requires_grad:
+                    parameter.normal_(0, 0.05)
+            turned = model(**inputs).logits
+        folder = world.scratch / "oft"
+        model.save_pretrained(folder)
+        with torch.no_grad():
+            merged = model.merge_and_unload()(**inputs).logits
+        result.expect((merged - turned).abs().max() > 1e-2 * base.abs().max(),
+                      "PEFT's OFT of a convolution merges to what it answers now")
+        write_rows(world.scratch / "train.jsonl", [messages])
+        path = train.recipe(world, Plan(name, strategy="oft"), train.DEFAULTS, checkpoint, None)
+        path.write_text(path.read_text()
+                        + "adapter: {target_modules: [patch_embedding], oft_block_size: 3}\n")
+        for verb in (("forward", checkpoint.path, "--input", world.inputs / "several.json",
+                      "--out", world.scratch / "out.safetensors", "--adapter", folder),
+                     ("plan", path),
+                     ("adapter", "init", path, "--out", world.scratch / "fresh")):
+            try:
+                world.program.run(*verb, status=0)
+                result.expect(False, f"{verb[0]} takes it")
+            except Exception as failure:
+                result.expect("exit 2" in str(failure) and "does not start as the base"
+                              in str(failure), f"{verb[0]}: {failure}")
+    return case
+
+
 def ranks_case(name, kind):
     """Singular values of what PEFT adds, of an adapter whose vectors are pruned."""
     def case(world, result):
@@ -187,7 +283,7 @@ def ranks_case(name, kind):
             model.base_model.update_and_allocate(step)
         folder = methods.write(model, kind, world.scratch / kind)
         model = adapters.attach(checkpoint.model(), folder)
-        wanted = {key: (module.get_delta_weight("default").detach().double(),
+        wanted = {key: (module.get_delta_weight("default").detach().double().flatten(1),
                         module.lora_A["default"].shape[0])
                   for key, module in model.base_model.model.named_modules()
                   if "default" in getattr(module, "lora_E", {})}
@@ -206,7 +302,12 @@ def ranks_case(name, kind):
     return case
 
 
-DAILY = ("loha", "adalora", "oft-layers", "fourierft-names", "vera-drawn")
+DAILY = ("loha", "adalora", "oft-layers", "fourierft-names", "vera-drawn", "adalora-convolution")
+# Of each method that hangs on a convolution: PEFT's folder here, ours in PEFT after ten steps, and
+# merged.
+DAILY_CONVOLUTIONS = ("loha-convolution", "lokr-convolution", "boft-convolution", "hra-convolution",
+                      "loha-convolution-apart", "lokr-convolution-apart")
+CONVOLUTIONS = ("adalora-convolution", *DAILY_CONVOLUTIONS)
 EVERY_MODEL = ("loha-everywhere", "lokr", "vera", "oft", "boft", "hra", "fourierft", "adalora")
 
 
@@ -217,8 +318,15 @@ def cases(everything=False):
         found[f"methods/{kind}/clip-llama/train"] = train_case("clip-llama", kind)
         found[f"methods/{kind}/clip-llama/fresh"] = fresh_case("clip-llama", kind)
         found[f"methods/{kind}/clip-llama/merge"] = merge_case("clip-llama", kind)
-    found["methods/adalora/clip-llama/pruned"] = pruned_case("clip-llama", "adalora")
-    found["methods/adalora/clip-llama/ranks"] = ranks_case("clip-llama", "adalora")
+    for kind in () if everything else DAILY_CONVOLUTIONS:
+        found[f"methods/{kind}/clip-llama/read"] = read_case("clip-llama", kind, "several")
+        found[f"methods/{kind}/clip-llama/train"] = train_case("clip-llama", kind)
+        found[f"methods/{kind}/clip-llama/merge"] = merge_case("clip-llama", kind)
+    found["methods/oft-convolution/clip-llama/refused"] = oft_convolution_case("clip-llama")
+    found["methods/loha-convolution-apart/slopes"] = slopes_case
+    for kind in ("adalora", "adalora-convolution"):
+        found[f"methods/{kind}/clip-llama/pruned"] = pruned_case("clip-llama", kind)
+        found[f"methods/{kind}/clip-llama/ranks"] = ranks_case("clip-llama", kind)
     if everything:
         batch = dict(per_device_train_batch_size=3, gradient_accumulation_steps=1)
         for kind in EVERY_MODEL:
@@ -226,4 +334,11 @@ def cases(everything=False):
                 found[f"methods/{kind}/{name}/read"] = read_case(name, kind, "several")
                 found[f"methods/{kind}/{name}/train"] = train_case(name, kind, batch)
                 found[f"methods/{kind}/{name}/merge"] = merge_case(name, kind)
+        for kind in CONVOLUTIONS:       # a tower whose convolution has a bias
+            found[f"methods/{kind}/siglip-qwen2/merge"] = merge_case("siglip-qwen2", kind)
+            # PEFT's BOFT and HRA take the "v" of its padding "valid" and fail where they answer.
+            if kind in ("boft-convolution", "hra-convolution"):
+                continue
+            found[f"methods/{kind}/siglip-qwen2/read"] = read_case("siglip-qwen2", kind, "several")
+            found[f"methods/{kind}/siglip-qwen2/train"] = train_case("siglip-qwen2", kind, batch)
     return found

@@ -72,7 +72,8 @@ inline Row biases(const char* own) {
 
 inline Row use_effective_conv2d() {
   return kind_boolean("adapter.use_effective_conv2d", "Effective convolutions",
-                      "Of convolutions alone: true is for those whose window is one number wide.",
+                      "Of convolutions alone: the window is taken apart into a core and narrow "
+                      "matrices, which are fewer numbers to train.",
                       false)
       .advanced();
 }

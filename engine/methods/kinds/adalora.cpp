@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // AdaLoRA as PEFT has it: y += alpha / (init_r + 1e-5) · x (A ∘ E)ᵀ Bᵀ. A finished file holds the
 // vectors that are left and says in rank_pattern which they were; the divisor stays that of the
-// start.
+// start. A convolution over patches is one product too, A's rows as wide as a window's numbers.
 #include <algorithm>
 #include <cmath>
 
@@ -144,18 +144,17 @@ Json write_adalora(const AdapterSettings& settings) {
 
 std::vector<TensorSize> adalora_sizes(const ModelModule& module, const ModuleScale& scale,
                                       const AdapterSettings&) {
-  if (module.shape.size() != 2) return {};
+  const std::vector<std::int64_t> shape = product_shape(module);
+  if (shape.empty()) return {};
   const std::int64_t rank = scale.rank;
-  return {{".lora_A", {rank, module.shape[1]}},
-          {".lora_B", {module.shape[0], rank}},
-          {".lora_E", {rank, 1}}};
+  return {{".lora_A", {rank, shape[1]}}, {".lora_B", {shape[0], rank}}, {".lora_E", {rank, 1}}};
 }
 
 /// A ∘ E, and what is between the products.
 void adalora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                    const AdapterSettings& settings) {
   share.row_numbers = scale.rank;
-  share.kept_numbers = scale.rank * module.shape[1];
+  share.kept_numbers = scale.rank * product_shape(module)[1];
   share.input_copies = settings.lora_dropout > 0 ? 3 : 1;
 }
 
@@ -171,12 +170,11 @@ Adapter::Hung hang_adalora(Ports& ports, const ModuleToHang& to,
                            const std::vector<Tensor>& tensors) {
   const std::string& name = to.module.name;
   const AdapterSettings& settings = to.settings;
-  Linear base = ports.linears.at(name);
-  auto plug = std::make_shared<AdaloraLinear>(tensors[0], tensors[1], tensors[2],
-                                              adalora_scale(settings), settings.lora_dropout,
-                                              to.place);
-  Adapter::Hung hung = hung_on(base->plug, name, plug);
-  hung.merge = [base, plug]() mutable { plug->merge_into(*base); };
+  const ProductPort port = product_port(ports, name);
+  auto plug = std::make_shared<AdaloraLinear>(
+      tensors[0], tensors[1], tensors[2], adalora_scale(settings), settings.lora_dropout, to.place);
+  Adapter::Hung hung = hung_on(*port.plug, name, plug);
+  hung.merge = [now = port.linear, plug] { plug->merge_into(*now()); };
   return hung;
 }
 
@@ -186,7 +184,8 @@ std::shared_ptr<AdapterCourse> adalora_course(const std::vector<Adapter::Named>&
 }
 
 ModuleMethod adalora_modules() {
-  ModuleMethod method{{"AdaLoRA wraps Linear modules.", is_linear_module, all_linear},
+  ModuleMethod method{{"AdaLoRA wraps Linear modules and convolutions over patches.",
+                       is_product_module, all_linear},
                       {".lora_A", ".lora_B", ".lora_E"},
                       adalora_sizes,
                       adalora_keeps,

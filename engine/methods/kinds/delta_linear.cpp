@@ -98,14 +98,21 @@ std::vector<std::int64_t> product_shape(const ModelModule& module) {
                                            std::int64_t{1}, std::multiplies<>())};
 }
 
-Status check_window(const ModelModule& module, const AdapterSettings& settings) {
-  if (!module.convolution() || !settings.more.flag("adapter.use_effective_conv2d")) return {};
-  if (product_shape(module)[1] == module.shape.at(1)) return {};
-  return input_error(module.name +
-                         " is a convolution, and use_effective_conv2d takes its window "
-                         "apart, which Luthier does not compute.",
-                     "adapter.use_effective_conv2d",
-                     "Write false, or leave the convolution out of adapter.target_modules.");
+bool window_apart(const ModelModule& module, const AdapterSettings& settings) {
+  return module.convolution() && settings.more.flag("adapter.use_effective_conv2d") &&
+         product_shape(module)[1] != module.shape.at(1);
+}
+
+std::vector<std::int64_t> core_shape(const ModelModule& module, std::int64_t rank) {
+  std::vector<std::int64_t> shape{rank, rank};
+  shape.insert(shape.end(), module.shape.begin() + 2, module.shape.end());
+  return shape;
+}
+
+Tensor matrix_of_core(const Tensor& core, const Tensor& a, const Tensor& b) {
+  const std::int64_t rank = core.size(0);
+  const Tensor half = at::mm(a.t(), core.flatten(1)).view({a.size(1), rank, -1});
+  return at::matmul(b.t(), half).flatten(1);  // [columns, r] · [rows, r, window]
 }
 
 ProductPort product_port(Ports& ports, const std::string& module) {

@@ -64,9 +64,15 @@ bool is_product_module(const ModelModule& module);
 /// none.
 std::vector<std::int64_t> product_shape(const ModelModule& module);
 
-/// adapter.use_effective_conv2d makes other tensors of a convolution whose window is wider than one
-/// number: an Input error for such a one.
-Status check_window(const ModelModule& module, const AdapterSettings& settings);
+/// Whether adapter.use_effective_conv2d takes the module's window apart: a convolution's that is
+/// wider than one number.
+bool window_apart(const ModelModule& module, const AdapterSettings& settings);
+/// Of the core [r, r, window…] that it then has: its shape.
+std::vector<std::int64_t> core_shape(const ModelModule& module, std::int64_t rank);
+/// core [r, r, window…], a [r, rows], b [r, columns] → [rows, columns · window]: a along the first
+/// of the core's sides, b along the second.
+torch::Tensor matrix_of_core(const torch::Tensor& core, const torch::Tensor& a,
+                             const torch::Tensor& b);
 
 /// Where a plug hangs in a product's place.
 struct ProductPort {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// LoHa as PEFT has it: ΔW = (w1_a w1_b) ∘ (w2_a w2_b) · alpha / r.
+// LoHa as PEFT has it: ΔW = (w1_a w1_b) ∘ (w2_a w2_b) · alpha / r. Of a convolution whose window is
+// taken apart (use_effective_conv2d) each of the two is made of a core t too: t ×₁ w_a ×₂ w_b.
 #include "engine/methods/kinds/delta_linear.h"
 #include "engine/methods/kinds/kind_table.h"
 
@@ -25,32 +26,46 @@ Json write_loha(const AdapterSettings& settings) {
 }
 
 std::vector<TensorSize> loha_sizes(const ModelModule& module, const ModuleScale& scale,
-                                   const AdapterSettings&) {
+                                   const AdapterSettings& settings) {
   const std::vector<std::int64_t> shape = product_shape(module);
   if (shape.empty()) return {};
   const std::int64_t out = shape[0], in = shape[1], rank = scale.rank;
+  if (window_apart(module, settings)) {
+    const std::int64_t channels = module.shape[1];
+    return {{".hada_w1_a", {rank, out}},
+            {".hada_w1_b", {rank, channels}},
+            {".hada_w2_a", {rank, out}},
+            {".hada_w2_b", {rank, channels}},
+            {".hada_t1", core_shape(module, rank)},
+            {".hada_t2", core_shape(module, rank)}};
+  }
   return {{".hada_w1_a", {out, rank}},
           {".hada_w1_b", {rank, in}},
           {".hada_w2_a", {out, rank}},
           {".hada_w2_b", {rank, in}}};
 }
 
-/// One factor of four is zero, which is enough to add nothing.
+/// One factor of all is zero, which is enough to add nothing.
 void draw_loha(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generator& generator) {
   const bool all = drawn_whole(to.settings);
-  for (std::size_t i = 0; i < (all ? 4u : 3u); ++i) draw_kaiming(tensors[i], generator);
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    if (all || i != 3) draw_kaiming(tensors[i], generator);
 }
 
 /// In the backward: both products, the matrix and its gradient, what the scale makes of that, and
-/// the gradients of both products.
-void loha_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
-                const AdapterSettings&) {
+/// the gradients of both products; of cores what is made of each on the way, and its gradient.
+void loha_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
+                const AdapterSettings& settings) {
   const std::vector<std::int64_t> shape = product_shape(module);
   share.made_floats = 7 * shape[0] * shape[1];
+  if (window_apart(module, settings))
+    share.made_floats += 4 * shape[0] * scale.rank * (shape[1] / module.shape[1]);
 }
 
 Adapter::Hung hang_loha(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
   const auto make = [scale = to.scale.scale](const std::vector<Tensor>& t) {
+    if (t.size() > 4)
+      return matrix_of_core(t[4], t[0], t[1]).mul(matrix_of_core(t[5], t[2], t[3])).mul(scale);
     return at::mm(t[0], t[1]).mul(at::mm(t[2], t[3])).mul(scale);
   };
   const KindValues& own = to.settings.more;
@@ -59,29 +74,24 @@ Adapter::Hung hang_loha(Ports& ports, const ModuleToHang& to, const std::vector<
       {own.number("adapter.rank_dropout"), own.number("adapter.module_dropout"), true});
 }
 
-ModuleMethod loha_modules() {
-  ModuleMethod method{
-      {"LoHa wraps Linear modules and convolutions over patches.", is_product_module, all_linear},
-      {".hada_w1_a", ".hada_w1_b", ".hada_w2_a", ".hada_w2_b"},
-      loha_sizes,
-      loha_keeps,
-      nullptr,
-      draw_loha,
-      hang_loha};
-  method.check_module = check_window;
-  return method;
-}
+const ModuleMethod kLohaModules{
+    {"LoHa wraps Linear modules and convolutions over patches.", is_product_module, all_linear},
+    {".hada_w1_a", ".hada_w1_b", ".hada_w2_a", ".hada_w2_b", ".hada_t1", ".hada_t2"},
+    loha_sizes,
+    loha_keeps,
+    nullptr,
+    draw_loha,
+    hang_loha};
 
 }  // namespace
 
 const Method& loha_method() {
-  static const ModuleMethod of_modules = loha_modules();
   static const Method method = [] {
     Method row(method_kind("loha"));
     row.fields = loha_fields;
     row.read = read_loha;
     row.write = write_loha;
-    row.of_modules = &of_modules;
+    row.of_modules = &kLohaModules;
     return row;
   }();
   return method;

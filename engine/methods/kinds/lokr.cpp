@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // LoKr as PEFT has it: ΔW = w1 ⊗ w2 · alpha / r, where either may be a product of two narrow
-// matrices.
+// matrices, and w2 of a convolution whose window is taken apart (use_effective_conv2d) a core's
+// with two.
 #include <algorithm>
 #include <utility>
 
@@ -43,6 +44,7 @@ std::pair<std::int64_t, std::int64_t> factored(std::int64_t size, std::int64_t f
 struct LokrShape {
   std::int64_t out1, out2, in1, in2;
   bool whole1, whole2;
+  bool core;  ///< w2 is made of one
 };
 
 LokrShape lokr_shape(const ModelModule& module, const ModuleScale& scale,
@@ -56,7 +58,8 @@ LokrShape lokr_shape(const ModelModule& module, const ModuleScale& scale,
           in1,
           in2,
           !(settings.more.flag("adapter.decompose_both") && low(out1, in1)),
-          !low(out2, in2)};
+          !low(out2, in2),
+          low(out2, in2) && window_apart(module, settings)};
 }
 
 std::vector<TensorSize> lokr_sizes(const ModelModule& module, const ModuleScale& scale,
@@ -75,6 +78,10 @@ std::vector<TensorSize> lokr_sizes(const ModelModule& module, const ModuleScale&
     sizes.push_back({".lokr_w2", {shape.out2, shape.in2}});  // and a convolution's window
     sizes.back().shape.insert(sizes.back().shape.end(), module.shape.begin() + 2,
                               module.shape.end());
+  } else if (shape.core) {
+    sizes.push_back({".lokr_w2_a", {rank, shape.out2}});
+    sizes.push_back({".lokr_w2_b", {rank, shape.in2}});
+    sizes.push_back({".lokr_t2", core_shape(module, rank)});
   } else {
     const std::int64_t window = product_shape(module)[1] / module.shape[1];
     sizes.push_back({".lokr_w2_a", {shape.out2, rank}});
@@ -97,11 +104,14 @@ void draw_lokr(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generat
 }
 
 /// In the backward: the matrix and its gradient, what the scale makes of that, and this times
-/// either factor, before it is summed.
-void lokr_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale&,
-                const AdapterSettings&) {
+/// either factor, before it is summed; of a core what is made of it on the way, and its gradient.
+void lokr_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
+                const AdapterSettings& settings) {
   const std::vector<std::int64_t> shape = product_shape(module);
   share.made_floats = 5 * shape[0] * shape[1];
+  const LokrShape factors = lokr_shape(module, scale, settings);
+  if (factors.core)
+    share.made_floats += 2 * factors.out2 * scale.rank * (shape[1] / module.shape[1]);
 }
 
 Adapter::Hung hang_lokr(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
@@ -112,7 +122,9 @@ Adapter::Hung hang_lokr(Ports& ports, const ModuleToHang& to, const std::vector<
       next += whole ? 1 : 2;
       return whole ? t[next - 1].flatten(1) : at::mm(t[next - 2], t[next - 1]);
     };
-    const Tensor first = factor(shape.whole1), second = factor(shape.whole2);
+    const Tensor first = factor(shape.whole1);
+    const Tensor second =
+        shape.core ? matrix_of_core(t[next + 2], t[next], t[next + 1]) : factor(shape.whole2);
     return at::kron(first, second).mul(scale);
   };
   const KindValues& own = to.settings.more;
@@ -121,29 +133,24 @@ Adapter::Hung hang_lokr(Ports& ports, const ModuleToHang& to, const std::vector<
                      own.flag("adapter.rank_dropout_scale")});
 }
 
-ModuleMethod lokr_modules() {
-  ModuleMethod method{
-      {"LoKr wraps Linear modules and convolutions over patches.", is_product_module, all_linear},
-      {".lokr_w1", ".lokr_w1_a", ".lokr_w1_b", ".lokr_w2", ".lokr_w2_a", ".lokr_w2_b"},
-      lokr_sizes,
-      lokr_keeps,
-      nullptr,
-      draw_lokr,
-      hang_lokr};
-  method.check_module = check_window;
-  return method;
-}
+const ModuleMethod kLokrModules{
+    {"LoKr wraps Linear modules and convolutions over patches.", is_product_module, all_linear},
+    {".lokr_w1", ".lokr_w1_a", ".lokr_w1_b", ".lokr_w2", ".lokr_w2_a", ".lokr_w2_b", ".lokr_t2"},
+    lokr_sizes,
+    lokr_keeps,
+    nullptr,
+    draw_lokr,
+    hang_lokr};
 
 }  // namespace
 
 const Method& lokr_method() {
-  static const ModuleMethod of_modules = lokr_modules();
   static const Method method = [] {
     Method row(method_kind("lokr"));
     row.fields = lokr_fields;
     row.read = read_lokr;
     row.write = write_lokr;
-    row.of_modules = &of_modules;
+    row.of_modules = &kLokrModules;
     return row;
   }();
   return method;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // OFT as PEFT has it: each block of x is turned by R of its own (or all by one), made of the upper
-// triangle of a skew matrix Q by Cayley's formula or by the first terms of its series.
+// triangle of a skew matrix Q by Cayley's formula or by the first terms of its series. Of a
+// convolution PEFT turns the windows at every pixel and adds up where they overlap: an adapter that
+// turns nothing already answers otherwise than the base, and what it merges is another function.
+// There is none to be exact to.
 #include <algorithm>
 #include <cmath>
 
@@ -170,13 +173,16 @@ Adapter::Hung hang_oft(Ports& ports, const ModuleToHang& to, const std::vector<T
   return hang_turned(ports, to, std::make_shared<OftLinear>(tensors, turn, eps));
 }
 
-const ModuleMethod kOftModules{{"OFT wraps Linear modules.", is_linear_module, all_linear},
-                               {".oft_R.weight"},
-                               oft_sizes,
-                               oft_keeps,
-                               nullptr,
-                               draw_oft,
-                               hang_oft};
+const ModuleMethod kOftModules{
+    {"OFT wraps Linear modules alone: PEFT's OFT of a convolution does not start as the base and "
+     "merges to other answers than it gives.",
+     is_linear_module, all_linear},
+    {".oft_R.weight"},
+    oft_sizes,
+    oft_keeps,
+    nullptr,
+    draw_oft,
+    hang_oft};
 
 }  // namespace
 
