@@ -120,7 +120,7 @@ struct VeraJoined {
   double strength = 1;
 };
 
-/// x [n, in] float32, λ_d, λ_b → x (W + ΔW)ᵀ + bias [n, out]; differentiable in all three.
+/// x [..., in] float32, λ_d, λ_b → x (W + ΔW)ᵀ + bias [..., out]; differentiable in all three.
 class VeraJoinedFunction : public torch::autograd::Function<VeraJoinedFunction> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& inner,
@@ -133,10 +133,15 @@ class VeraJoinedFunction : public torch::autograd::Function<VeraJoinedFunction> 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor &narrow = saved[0], &inner = saved[1], &outer = saved[2], &joined = saved[3],
-                 &b = saved[4], &dy = gradients[0];
+                 &b = saved[4];
+    const Tensor dy = gradients[0].reshape({-1, gradients[0].size(-1)});  // [n, out]
     const double strength = context->saved_data["strength"].toDouble();
     variable_list results(4);
-    if (context->needs_input_grad(0)) results[0] = matrix_product(dy, joined);
+    if (context->needs_input_grad(0)) {
+      auto shape = gradients[0].sizes().vec();
+      shape.back() = joined.size(1);
+      results[0] = matrix_product(dy, joined).view(shape);
+    }
     if (!context->needs_input_grad(1) && !context->needs_input_grad(2)) return results;
     // The gradient of ΔW against B and A: each vector's is a sum over one side of it.
     const Tensor met = matrix_product(dy.t(), narrow).mul_(b);  // [out, r]
@@ -172,20 +177,18 @@ class VeraLinear : public InnerPlug {
   Tensor forward_from(const Tensor& x, const Tensor& made,
                       const LinearImpl& linear) const override {
     if (strength == 0) return linear.product(x);
-    const Tensor flat = x.reshape({-1, x.size(-1)});
-    auto shape = x.sizes().vec();
-    shape.back() = linear.out_features();
     if (joins(x, linear)) {
       const VeraJoined of{made, joined_with(linear), b_, linear.bias, strength};
-      return VeraJoinedFunction::apply(flat, inner_, outer_, of).view(shape);
+      return VeraJoinedFunction::apply(x, inner_, outer_, of);
     }
     const VeraTerms terms{strength, drops() ? dropout_ : 0.0,
                           MaskSeed(mixed(seed ^ mixed_bits(BatchPart::here())), mask_there)};
     const Tensor narrow =
         made.defined() ? made : narrowed(dropped_out(x.detach(), terms.dropout, terms.seed));
     const Tensor y = linear.product(x);
-    const Tensor added = VeraFunction::apply(flat, inner_, outer_, narrow, a_, b_, terms);
-    return at::add(y, added.view(shape));
+    const Tensor added =
+        VeraFunction::apply(x.reshape({-1, x.size(-1)}), inner_, outer_, narrow, a_, b_, terms);
+    return at::add(y, added.view_as(y));
   }
   std::optional<std::uint64_t> mask_seed(std::uint64_t of_batch) const override {
     return dropout_ > 0 ? std::optional(mixed(of_batch)) : std::nullopt;
@@ -241,8 +244,10 @@ void vera_keeps(TrainedShare& share, const ModelModule& module, const ModuleScal
   share.row_work = scale.rank;
   share.made_floats = out * scale.rank;
   share.input_copies = drops ? 3 : 1;
-  if (!drops && settings.bias == "none")
-    share.joined_floats = in * out, share.joined_from = rows_that_join(in, out);
+  if (!drops && settings.bias == "none") {
+    share.joined_floats = in * out;
+    share.joined_from = rows_that_join(in, out);
+  }
 }
 
 /// "false": the inner scales are drawn, and the outer ones are 1.
