@@ -7,6 +7,7 @@
 #include "engine/base/text.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/safetensors.h"
+#include "engine/models/layer_count.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/model_cost.h"
 #include "engine/models/packing.h"
@@ -58,6 +59,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
                       !std::filesystem::exists(folder / "model.safetensors.index.json", ignored);
   if (!random) {
     LUTHIER_TRY(const CheckpointFiles files, open_weights(folder, config));
+    LUTHIER_CHECK(check_layers(*model, *family, files.tensors(), config, folder));
     LUTHIER_TRY(const bool own_head, has_own_head(*model, *family, files));
     if (own_head) {
       model = plan.build(meta, HeadWeight::Own);

@@ -71,8 +71,11 @@ Status put_file(const std::filesystem::path& path,
     return written;
   }
   std::filesystem::rename(beside, path, problem);
-  if (problem)
+  if (problem) {
+    std::error_code ignored;
+    std::filesystem::remove(beside, ignored);
     return machine_error("The file cannot be written: " + problem.message(), path.string());
+  }
   return {};
 }
 

@@ -14,6 +14,11 @@ const WeightKind& gptq_weight_kind() {
           return input_error("The codes lie in an order that is not read: \"marlin\".",
                              where + ": is_marlin_format", "Known: gptq, gptq_v2.");
         }
+        const Json order = settings.value("desc_act", Json());
+        if (!order.is_null() && !order.is_boolean()) {
+          return input_error("true or false is expected, not " + order.dump() + ".",
+                             where + ": desc_act");
+        }
         return grouped_4bit::check(settings, where, {"checkpoint_format", "format"},
                                    {"gptq", "gptq_v2"});
       },

@@ -13,6 +13,7 @@
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
 #include "engine/models/families.h"
+#include "engine/models/layer_count.h"
 #include "engine/models/stored_tensor.h"
 #include "engine/models/tensor_file.h"
 
@@ -110,6 +111,12 @@ Result<Checkpoint> open_checkpoint(const fs::path& folder) {
   LUTHIER_TRY(checkpoint.files, open_weights(folder, config));
   LUTHIER_TRY(checkpoint.model_type, json_string(config, "model_type", where));
   const auto family = find_family(config, where);
+  if (family) {  // of others only the tensors are known
+    LUTHIER_TRY(const Plan plan, (*family)->read(config, folder));
+    const auto shapes = plan.made(torch::TensorOptions().device(torch::kMeta));
+    LUTHIER_CHECK(
+        check_layers(*shapes, **family, checkpoint.files.tensors(), config, folder));
+  }
   for (const auto& [name, info] : checkpoint.files.tensors()) {
     const std::string common =
         family ? (*family)->stored_name((*family)->memory_name(name)) : name;

@@ -62,16 +62,29 @@ struct RankKeys {
   std::string e;  ///< of a factor for each of A's rows; empty: there is none
 };
 
-/// What the module has; none: it has no pair.
+/// What the module has, of a pair that lacks one what it should have (reading says so); none: it
+/// has no pair.
 std::optional<RankKeys> pair_keys(const std::map<std::string, TensorView>& views) {
   for (const RankKeys& keys : {RankKeys{".lora_A.weight", ".lora_B.weight", ""},
                                RankKeys{".lora_embedding_A", ".lora_embedding_B", ""},
                                RankKeys{".lora_A", ".lora_B", ".lora_E"}}) {
-    if (views.contains(keys.a) && views.contains(keys.b) &&
-        (keys.e.empty() || views.contains(keys.e)))
-      return keys;
+    if (views.contains(keys.a) || views.contains(keys.b) || views.contains(keys.e)) return keys;
   }
   return std::nullopt;
+}
+
+/// The module's scale. The rank that it goes by is the one that the file has, or the figures would
+/// be of another adapter. A parameter that is adapted by its name has its weight's.
+Result<ModuleScale> scale_of_pair(const ScalePatterns& scales, const StoredAdapter& adapter,
+                                  const std::string& module, std::int64_t rank) {
+  ModuleScale scale;
+  for (const char* end : {"", ".weight"}) {
+    LUTHIER_TRY(scale, scales.of(module + end));
+    if (scale.rank == rank) return scale;
+  }
+  return input_error("The file's rank is " + std::to_string(rank) + " in " + module +
+                         ", adapter_config.json says " + std::to_string(scale.rank) + ".",
+                     adapter.where() + ": r", "The folder's two files do not belong together.");
 }
 
 struct ScaledPair {
@@ -115,7 +128,8 @@ Result<AdapterRanks> ranks_of_folder(const std::filesystem::path& folder) {
                              shape_text(b.sizes().vec()) + " are no pair.",
                          adapter.file.path().string() + ": " + module, "The file is broken.");
     if (keys->e.empty()) {
-      LUTHIER_TRY(const ModuleScale scale, scales.of(module));
+      LUTHIER_TRY(const ModuleScale scale,
+                  scale_of_pair(scales, adapter, module, a.size(0)));
       pairs.push_back({module, a, b, std::abs(scale.scale)});
       continue;
     }

@@ -59,7 +59,7 @@ Tensor turned(const Tensor& words, const Tensor& order) {
 
 /// Columns by their groups, those of one as they stand; and how many each has.
 Status sort_columns(const PartReader& reader, std::int64_t groups, std::int64_t size,
-                    Unpacked& to) {
+                    const Json& settings, Unpacked& to) {
   std::vector<std::int32_t> group(static_cast<std::size_t>(to.cols));
   if (reader.has(".g_idx")) {
     LUTHIER_TRY(const Tensor given, reader.shaped(".g_idx", torch::kInt32, {to.cols}));
@@ -71,6 +71,10 @@ Status sort_columns(const PartReader& reader, std::int64_t groups, std::int64_t 
                              ", there are " + std::to_string(groups) + ".",
                          reader.place(".g_idx"), "The file is damaged, or of another version.");
     }
+  } else if (groups > 1 && settings.value("desc_act", Json()) == true) {
+    return input_error(
+        "The tensor is missing, and desc_act says that columns of a group stand apart.",
+        reader.place(".g_idx"), "The file is incomplete.");
   } else {
     for (std::size_t i = 0; i < group.size(); ++i)
       group[i] = static_cast<std::int32_t>(static_cast<std::int64_t>(i) / size);
@@ -101,7 +105,8 @@ Result<PackedPointer> read_gptq(const StoredParts& parts, std::int64_t rows, std
   Unpacked made;
   made.cols = cols;
   LUTHIER_TRY(made.scales, grouped_4bit::read_scales(reader, groups, rows));
-  LUTHIER_CHECK(sort_columns(reader, groups, grouped_4bit::group_size(settings, cols), made));
+  LUTHIER_CHECK(sort_columns(reader, groups, grouped_4bit::group_size(settings, cols),
+                             settings, made));
   made.codes = turned(words.contiguous(), made.order);
   made.zeros = grouped_4bit::take_apart(zeros.contiguous(), kInTurn,
                                         is_second_version(settings) ? 0 : kOneEach);
