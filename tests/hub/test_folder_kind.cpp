@@ -229,6 +229,7 @@ class TestFolderKind : public QObject {
       QTest::newRow(config) << config << field;
     };
     row(R"({"quant_method": "gptq", "bits": 8})", "bits");
+    row(R"({"quant_method": "gptq", "bits": 4, "desc_act": "yes"})", "desc_act");
     row(R"({"quant_method": "gptq", "bits": 4, "group_size": 0})", "group_size");
     row(R"({"quant_method": "gptq", "bits": 4, "checkpoint_format": "marlin"})",
         "checkpoint_format");

@@ -138,6 +138,15 @@ class TestGrouped4bit : public QObject {
     QVERIFY(at::equal((*read)->dense_rows(0, kRows, torch::kFloat32), wanted));
   }
 
+  void columns_that_stand_apart_need_their_groups() {
+    const Form form = forms()[1];  // act-order
+    StoredParts parts = drawn(form);
+    parts.erase(".g_idx");
+    const auto read = packing(form).read(parts, kRows, kCols, form.settings, "file: m.a.qweight");
+    QVERIFY(!read.ok());
+    QCOMPARE(read.error().where, std::string("file: m.a.g_idx"));
+  }
+
   void products_are_those_of_the_dense_form() {
     const Form form = forms()[1];
     const Weight four(packing(form).read(drawn(form), kRows, kCols, form.settings, "here").take());

@@ -2,10 +2,13 @@
 """Folders that do not fit what is asked of them, through the command line: packed weights whose
 state lies, shards cut short, models and adapters of unlike bases put together. Each is refused
 with exit status 2 and a sentence that names the tensor, field or folder at fault, and nothing is
-written. A lie is a row."""
+written or touched. A lie is a row. Verbs of adapters alone: hostile_verbs."""
+import hashlib
 import json
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
@@ -58,24 +61,48 @@ PACKED = {
 }
 
 
-def refused(world, result, what, named, *command, out):
-    """Exit status 2, few lines that name what is at fault, and no trace of a result."""
+# What no sentence for a person has in it: the program's own names, and how it came to them.
+PROGRAM_WORDS = re.compile(r"std::|c10|torch::|at::|luthier::|nlohmann|json\.exception|Traceback|"
+                           r"[Aa]ssert|\.(cpp|h):\d|terminate|basic_string|INTERNAL|what\(\)")
+
+
+def standing(paths):
+    """Every file under these paths with its checksum, every folder by its name, hidden ones too."""
+    found = {}
+    for path in paths:
+        for each in [path, *path.rglob("*")] if path.is_dir() else [path] * path.exists():
+            found[each] = None if each.is_dir() else hashlib.sha256(each.read_bytes()).hexdigest()
+    return found
+
+
+def refused(world, result, what, named, *command, out, status=2, before=None):
+    """This exit status, few lines that name what is at fault in words for a person, inputs and
+    what stood there untouched, and no trace of a result. `before` is done in the child first."""
+    given = {Path(part) for part in command if str(part).startswith("/")} | {world.scratch}
+    there = standing(given)
     try:
         done = subprocess.run([str(each) for each in (world.program.path, *command)],
-                              capture_output=True, text=True, timeout=HANG)
+                              capture_output=True, text=True, timeout=HANG, preexec_fn=before)
     except subprocess.TimeoutExpired:
         result.expect(False, f"{what}: no end after {HANG} s")
         return
     shown = done.stderr.strip()
-    result.same(f"{what}: exit ({shown[-200:]})", done.returncode, 2)
+    statuses = status if isinstance(status, tuple) else (status,)
+    result.expect(done.returncode in statuses,
+                  f"{what}: exit {done.returncode} instead of {statuses} ({shown[-200:]})")
     said = [line for line in shown.splitlines() if not line.startswith("warning: ")]
     result.expect(0 < len(said) <= 3, f"{what}: more than a few lines: {said}")
     missing = [name for name in named if name not in shown]
     result.expect(not missing, f"{what}: does not name {missing}: {shown[-300:]}")
-    left = sorted(path.name for path in out.parent.glob(out.name + "*"))
-    result.expect(not left, f"{what}: left {left}")
-    for path in out.parent.glob(out.name + "*"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    words = PROGRAM_WORDS.search(shown)
+    result.expect(not words, f"{what}: speaks of its insides ({words}): {shown[-300:]}")
+    after = standing(given)
+    touched = sorted(str(path) for path in there if after.get(path, "gone") != there[path])
+    result.expect(not touched, f"{what}: touched {touched}")
+    left = sorted(path for path in after if path not in there)
+    result.expect(not left, f"{what}: left {[str(path) for path in left]}")
+    for path in left:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def packed_case(kind):
@@ -128,41 +155,116 @@ def models_case(world, result):
                 "--weights", "0.5,0.5", "--density", "0.5", "--out", out, out=out)
 
 
+def set_fields(path, **fields):
+    """A JSON file with these fields changed."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def copied(folder, root, name):
+    """A copy whose name no other path of the command has in it."""
+    return Path(shutil.copytree(folder, root / f"lie-{name}"))
+
+
+def lying_adapters(mine, root):
+    """Name → (a copy of the adapter that lies, whether that shows without its base)."""
+    lies = {}
+    for field, value, alone in (("peft_type", "IA3", True), ("peft_type", "NO_SUCH", True),
+                                ("peft_type", 3, True), ("r", -1, True), ("r", "4", True),
+                                ("r", 5, True), ("lora_alpha", "x", True),
+                                ("target_modules", ["no_such_module"], False)):
+        folder = copied(mine, root, f"{field}-{value}".replace("[", "").replace("]", ""))
+        set_fields(folder / "adapter_config.json", **{field: value})
+        lies[f"{field} = {value!r}"] = folder, alone
+    tensors = adapters.load_all(mine)
+    first = sorted(tensors)[0]
+    for what, bad, alone in (
+            ("a tensor less", {k: t for k, t in tensors.items() if k != first}, True),
+            ("no tensors", {}, True),
+            ("a row less", tensors | {first: tensors[first][:-1].contiguous()}, True),
+            ("a column less", tensors | {first: tensors[first][:, :-1].contiguous()}, False),
+            ("an axis less", tensors | {first: tensors[first].flatten()}, True),
+            ("whole numbers", tensors | {first: tensors[first].to(torch.int8)}, True),
+            ("NaN", tensors | {first: tensors[first] * float("nan")}, True),
+            ("infinity", tensors | {first: tensors[first] + float("inf")}, True),
+            ("a name unknown", tensors | {"base_model.model.nobody.lora_A.weight":
+                                          tensors[first].clone()}, False)):
+        folder = copied(mine, root, what.replace(" ", "-"))
+        save_file(bad, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+        lies[what] = folder, alone
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        end = name.partition(".")[2]
+        folder = copied(mine, root, f"without-{end}")
+        (folder / name).unlink()
+        lies[f"no {name}"] = folder, True
+        folder = copied(mine, root, f"folder-{end}")
+        (folder / name).unlink()
+        (folder / name).mkdir()
+        lies[f"a folder as {name}"] = folder, True
+        folder = copied(mine, root, f"cut-{end}")
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[:len(whole) // 2])
+        lies[f"half {name}"] = folder, True
+    (root / "lie-empty").mkdir()
+    lies["an empty folder"] = root / "lie-empty", True
+    (root / "lie-file").write_text("{}")
+    lies["a file"] = root / "lie-file", True
+    lies["nothing"] = root / "lie-none", True
+    return lies
+
+
 def adapters_case(world, result):
     """Adapters of unlike bases or methods are not combined, swapped or merged."""
     checkpoint = make("clip-llama", world.checkpoints)
     other = make("smolvlm-plain", world.checkpoints)
     mine = adapters.make(checkpoint, "linear", world.adapters)
     out = world.scratch / "out"
-    foreign = {"another family's": adapters.make(other, "linear", world.adapters)}
-    for field, value in (("peft_type", "IA3"), ("peft_type", "NO_SUCH"), ("r", -1), ("r", "4"),
-                         ("r", 5), ("target_modules", ["no_such_module"])):
-        folder = world.scratch / f"lie-{field}-{value}".replace("[", "").replace("]", "")
-        shutil.copytree(mine, folder)
-        path = folder / "adapter_config.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
-        foreign[f"{field} = {value!r}"] = folder
-    tensors = adapters.load_all(mine)
-    first = sorted(tensors)[0]
-    for what, bad in (("a tensor less", {k: t for k, t in tensors.items() if k != first}),
-                      ("a row less", tensors | {first: tensors[first][:-1].contiguous()}),
-                      ("a name unknown", tensors | {"base_model.model.nobody.lora_A.weight":
-                                                    tensors[first].clone()})):
-        folder = world.scratch / what.replace(" ", "-")
-        shutil.copytree(mine, folder)
-        save_file(bad, folder / "adapter_model.safetensors", metadata={"format": "pt"})
-        foreign[what] = folder
-    for what, folder in foreign.items():
+    lies = lying_adapters(mine, world.scratch)
+    lies["another family's"] = adapters.make(other, "linear", world.adapters), True
+    for what, (folder, alone) in lies.items():
         refused(world, result, f"merge {what}", (folder.name,), "merge", checkpoint.path,
                 "--adapter", folder, "--out", out, out=out)
         refused(world, result, f"forward {what}", (folder.name,), "forward", checkpoint.path,
                 "--adapter", folder, "--input", world.inputs / "plain.json", "--out", out, out=out)
-        if not what.startswith(("target_modules", "a name")):
+        if alone:
             refused(world, result, f"combine {what}", (folder.name,), "adapter",
                     "combine", "--adapter", mine, "--adapter", folder, "--weights", "0.5,0.5",
                     "--combination-type", "linear", "--out", out, out=out)
 
 
+def depths_case(world, result):
+    """A config.json that names fewer or more layers than the weights hold, wherever one is read."""
+    checkpoint = make("clip-llama", world.checkpoints)
+    mine = adapters.make(checkpoint, "linear", world.adapters)
+    packed, out = world.scratch / "packed", world.scratch / "out"
+    world.program.run("quantize", checkpoint.path, "--out", packed, *flags("nf4", True))
+    recipe = world.scratch / "recipe.yaml"
+    for base in (checkpoint.path, packed):
+        for part in ("text_config", "vision_config"):
+            for more in (-1, 1):
+                folder = copied(base, world.scratch, f"{base.name}-{part}{more}")
+                config = json.loads((folder / "config.json").read_text())
+                config[part]["num_hidden_layers"] += more
+                (folder / "config.json").write_text(json.dumps(config))
+                recipe.write_text(f"model: {folder}\nstrategy: lora\n"
+                                  f"dataset: {world.inputs / 'plain.json'}\n"
+                                  f"output_dir: {out}\ntraining: {{device: cpu}}\n")
+                verbs = {"forward": (folder, "--input", world.inputs / "plain.json"),
+                         "info": (folder,), "plan": (recipe,), "methods": (folder,),
+                         "merge": (folder, "--adapter", mine),
+                         "adapter init": (recipe,),
+                         "adapter swap": (folder, "--adapter", mine)}
+                if base == checkpoint.path:
+                    verbs["quantize"] = (folder,)
+                    verbs["merge-models"] = ("--model", folder, "--model", folder, "--weights",
+                                             "0.5,0.5")
+                for verb, rest in verbs.items():
+                    writes = verb not in ("info", "plan", "methods", "adapter swap")
+                    refused(world, result, f"{verb}, {base.name}, {part} {more:+}",
+                            (f"{folder.name}/config.json: {part}.num_hidden_layers",),
+                            *verb.split(), *rest, *(("--out", out) if writes else ()), out=out)
+
+
 def cases(everything=False):
-    return {f"hostile/packed/{kind}": packed_case(kind) for kind in PACKED} | {
+    found = {f"hostile/packed/{kind}": packed_case(kind) for kind in PACKED} | {
         "hostile/models": models_case, "hostile/adapters": adapters_case}
+    return found | ({"hostile/depths": depths_case} if everything else {})

@@ -76,6 +76,7 @@ IN_PART = (
     "quantized",
     "qlora",
     "hostile_folders",
+    "hostile_verbs",
     "grouped",
     "encoders",
     "encoder_decoders",

@@ -31,6 +31,9 @@ Result<StoredAdapter> open_stored_adapter(const std::filesystem::path& folder) {
   adapter.settings = std::move(opened.settings);
   adapter.file = std::move(opened.file);
   LUTHIER_TRY(adapter.config, read_json_file(adapter.where()));
+  if (adapter.file.header().tensors.empty())
+    return input_error("The file holds no tensors.", adapter.file.path().string(),
+                       "The adapter is empty.");
   const ModuleMethod* of_modules = adapter.method->of_modules;
   const std::vector<std::string> suffixes =
       of_modules ? of_modules->suffixes : std::vector<std::string>();
