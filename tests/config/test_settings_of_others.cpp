@@ -39,7 +39,8 @@ std::string yaml_line(const std::string& key, const std::string& value) {
 }
 
 /// The setting as a kind that has it starts with it; a text where that is nothing.
-std::string value_of(const RecipeField& field, const std::string& chooses, const std::string& kind) {
+std::string value_of(const RecipeField& field, const std::string& chooses,
+                     const std::string& kind) {
   const auto recipe = parse_recipe("", "test.yaml", {chooses + "=" + kind});
   if (!recipe.ok()) return {};
   const std::string text = value_to_text(field.about, field.read(*recipe));
@@ -83,8 +84,7 @@ class TestSettingsOfOthers : public QObject {
             for (const std::string& part :
                  {key + " belongs to ", owners.front(),
                   std::string(list.key) + " is " + kind->name + ".", std::string("test.yaml")})
-              QVERIFY2(sentence.find(part) != std::string::npos,
-                       (what + ": " + sentence).c_str());
+              QVERIFY2(sentence.find(part) != std::string::npos, (what + ": " + sentence).c_str());
             ++refused;
           }
         }

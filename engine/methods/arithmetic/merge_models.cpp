@@ -62,8 +62,7 @@ Result<ModelMerge> find_merge(const MergeModelsOptions& how, std::size_t models)
                                "Name the checkpoint that the models were tuned from.")
                  : input_error(how.method + " takes no base.", "--base",
                                "task_arithmetic, ties and dare add to one.");
-    if (found.slerps &&
-        (models != 2 || std::abs(how.weights[0] + how.weights[1] - 1) > 1e-9))
+    if (found.slerps && (models != 2 || std::abs(how.weights[0] + how.weights[1] - 1) > 1e-9))
       return input_error("slerp goes from one model to another by weights that come to 1.",
                          "--weights", "Give two models and, for the middle between them, 0.5,0.5.");
     if (found.arithmetic.pruning == Pruning::None) return found;
@@ -114,12 +113,10 @@ Result<Checkpoint> open_checkpoint(const fs::path& folder) {
   if (family) {  // of others only the tensors are known
     LUTHIER_TRY(const Plan plan, (*family)->read(config, folder));
     const auto shapes = plan.made(torch::TensorOptions().device(torch::kMeta));
-    LUTHIER_CHECK(
-        check_layers(*shapes, **family, checkpoint.files.tensors(), config, folder));
+    LUTHIER_CHECK(check_layers(*shapes, **family, checkpoint.files.tensors(), config, folder));
   }
   for (const auto& [name, info] : checkpoint.files.tensors()) {
-    const std::string common =
-        family ? (*family)->stored_name((*family)->memory_name(name)) : name;
+    const std::string common = family ? (*family)->stored_name((*family)->memory_name(name)) : name;
     if (!checkpoint.stored.emplace(common, name).second)
       return input_error("Two tensors stand for " + common + ".", folder.string(),
                          "Names of two releases of transformers are mixed in the files.");
@@ -141,9 +138,9 @@ Status check_alike(const Checkpoint& first, const Checkpoint& other) {
   for (const auto& [common, stored] : first.stored) {
     const auto found = other.stored.find(common);
     if (found == other.stored.end())
-      return input_error("The tensor " + common + " is missing, which " + first.folder.string() +
-                             " has.",
-                         other.folder.string(), "The models are of unlike architectures.");
+      return input_error(
+          "The tensor " + common + " is missing, which " + first.folder.string() + " has.",
+          other.folder.string(), "The models are of unlike architectures.");
     const TensorInfo &mine = first.files.tensors().at(stored),
                      &theirs = other.files.tensors().at(found->second);
     if (mine.shape != theirs.shape)
@@ -160,9 +157,9 @@ Status check_alike(const Checkpoint& first, const Checkpoint& other) {
   }
   for (const auto& [common, stored] : other.stored) {
     if (!first.stored.contains(common))
-      return input_error("The tensor " + common + " is missing, which " + other.folder.string() +
-                             " has.",
-                         first.folder.string(), "The models are of unlike architectures.");
+      return input_error(
+          "The tensor " + common + " is missing, which " + other.folder.string() + " has.",
+          first.folder.string(), "The models are of unlike architectures.");
   }
   return {};
 }
@@ -231,21 +228,19 @@ Result<MergeModelsReport> merge_folders(const std::vector<fs::path>& folders,
     const TensorInfo& info = models.front().files.tensors().at(stored);
     ++report.tensors;
     report.parameters += info.elements();
-    tensors.push_back({stored, scalar_type(info.dtype), info.shape,
-                       [&, name = common, file_name = stored, dtype = info.dtype,
-                        count = info.elements()]() -> Result<Tensor> {
-                         done += count;
-                         if (how.go_on && !how.go_on(static_cast<double>(done) /
-                                                     static_cast<double>(report.parameters)))
-                           return interrupted_error();
-                         if (!is_number(dtype))
-                           return read_stored(*models.front().files.find(file_name),
-                                              models.front().place(name));
-                         LUTHIER_TRY(Tensor made,
-                                     merged_tensor(models, base, merge, how, name));
-                         return finite_as(std::move(made), scalar_type(dtype),
-                                          models.front().place(name));
-                       }});
+    tensors.push_back(
+        {stored, scalar_type(info.dtype), info.shape,
+         [&, name = common, file_name = stored, dtype = info.dtype,
+          count = info.elements()]() -> Result<Tensor> {
+           done += count;
+           if (how.go_on &&
+               !how.go_on(static_cast<double>(done) / static_cast<double>(report.parameters)))
+             return interrupted_error();
+           if (!is_number(dtype))
+             return read_stored(*models.front().files.find(file_name), models.front().place(name));
+           LUTHIER_TRY(Tensor made, merged_tensor(models, base, merge, how, name));
+           return finite_as(std::move(made), scalar_type(dtype), models.front().place(name));
+         }});
   }
   LUTHIER_TRY(FolderWriter writer, FolderWriter::begin(out));
   LUTHIER_CHECK(write_tensor_file(writer.path() / "model.safetensors", tensors));
@@ -295,8 +290,7 @@ Result<MergeModelsReport> merge_models(const std::vector<fs::path>& models,
 }
 
 Json to_json(const MergeModelsReport& report) {
-  return {
-      {"tensors", report.tensors}, {"parameters", report.parameters}, {"notes", report.notes}};
+  return {{"tensors", report.tensors}, {"parameters", report.parameters}, {"notes", report.notes}};
 }
 
 }  // namespace luthier

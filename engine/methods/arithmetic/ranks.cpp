@@ -128,8 +128,7 @@ Result<AdapterRanks> ranks_of_folder(const std::filesystem::path& folder) {
                              shape_text(b.sizes().vec()) + " are no pair.",
                          adapter.file.path().string() + ": " + module, "The file is broken.");
     if (keys->e.empty()) {
-      LUTHIER_TRY(const ModuleScale scale,
-                  scale_of_pair(scales, adapter, module, a.size(0)));
+      LUTHIER_TRY(const ModuleScale scale, scale_of_pair(scales, adapter, module, a.size(0)));
       pairs.push_back({module, a, b, std::abs(scale.scale)});
       continue;
     }

@@ -12,9 +12,7 @@ std::vector<SettingField> fields_of_kind(const Kind& kind, std::vector<SettingFi
   const auto add_setting = [&](const std::string& key) {
     if (!key.starts_with("adapter.") || key == "adapter.init_from") return;
     const char* name = key.c_str() + std::strlen("adapter.");
-    const auto is = [&](const SettingField& field) {
-      return std::string_view(name) == field.name;
-    };
+    const auto is = [&](const SettingField& field) { return std::string_view(name) == field.name; };
     if (std::none_of(table.begin(), table.end(), is))
       table.push_back({name, SettingField::Use::Read, ""});
   };

@@ -105,8 +105,8 @@ Result<PackedPointer> read_gptq(const StoredParts& parts, std::int64_t rows, std
   Unpacked made;
   made.cols = cols;
   LUTHIER_TRY(made.scales, grouped_4bit::read_scales(reader, groups, rows));
-  LUTHIER_CHECK(sort_columns(reader, groups, grouped_4bit::group_size(settings, cols),
-                             settings, made));
+  LUTHIER_CHECK(
+      sort_columns(reader, groups, grouped_4bit::group_size(settings, cols), settings, made));
   made.codes = turned(words.contiguous(), made.order);
   made.zeros = grouped_4bit::take_apart(zeros.contiguous(), kInTurn,
                                         is_second_version(settings) ? 0 : kOneEach);
