@@ -110,6 +110,12 @@ def logged_lines(run):
         return 0
 
 
+def makers(run):
+    """Who made the run's float32 products, and how many threads shared a sum."""
+    about = json.loads((run / "run.json").read_text())
+    return about["products"], about["threads"]
+
+
 def killed_until_finished(cli, recipe_file, run, kills, logged, chance):
     """Kills `kills` times, each at a random moment (or while a checkpoint is being written), then
     lets it finish."""
@@ -157,6 +163,7 @@ def kills(cli, root, strategy, count, chance):
     places = {}
     rounds = 0
     while sum(places.values()) < count:
+        before = dict(places)
         run = root / f"{strategy}-{rounds}"
         rounds += 1
         recipe_file.write_text(recipe(root, strategy, run, steps))
@@ -166,8 +173,15 @@ def kills(cli, root, strategy, count, chance):
         got = result(run)
         different = sorted(key for key in wanted.keys() | got.keys()
                            if wanted.get(key) != got.get(key))
+        if different and makers(run) != makers(whole) and rounds < 2 * count:
+            # Each start times the libraries of products; two starts that chose apart have other
+            # last bits from their first step, and a resume has no part in it.
+            print(f"     {strategy}: products by {makers(run)}, those of the undisturbed run by "
+                  f"{makers(whole)}: not compared", flush=True)
+            places = before
+            continue
         if different:
-            sys.exit(f"{strategy}: after the kills these differ from the undisturbed run: {', '.join(different)} (in {run})")
+            sys.exit(f"{strategy}: after the kills these differ from the undisturbed run: {', '.join(different)} (in {run}; products by {makers(run)}, undisturbed {makers(whole)})")
     print(f"ok   kill -9, {strategy}: {sum(places.values())} kills in {rounds} runs ({', '.join(f'{times} {place}' for place, times in places.items())}), every byte as undisturbed", flush=True)
 
 
