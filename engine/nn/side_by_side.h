@@ -49,8 +49,8 @@ constexpr std::size_t kNoneApart = static_cast<std::size_t>(-1);
 /// x [..., in] → what each linear gives, [..., out], in their order; differentiable. What
 /// neighbours give are columns of one tensor, and its memory lives as long as any of them: those
 /// from the place `apart` on get memory of their own. A linear whose plug is not low-rank goes its
-/// own way, but for an InnerPlug's product. Keeps x for the backward where a weight or a plug of those together is trained, and of
-/// each plug s · x Aᵀ, [..., r].
+/// own way, but for an InnerPlug's product. Keeps x for the backward where a weight or a plug of
+/// those together is trained, and of each plug s · x Aᵀ, [..., r].
 std::vector<torch::Tensor> side_by_side(const torch::Tensor& x,
                                         const std::vector<const LinearImpl*>& linears,
                                         std::size_t apart = kNoneApart);

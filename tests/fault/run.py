@@ -181,7 +181,9 @@ def kills(cli, root, strategy, count, chance):
             places = before
             continue
         if different:
-            sys.exit(f"{strategy}: after the kills these differ from the undisturbed run: {', '.join(different)} (in {run}; products by {makers(run)}, undisturbed {makers(whole)})")
+            sys.exit(f"{strategy}: after the kills these differ from the undisturbed run: "
+                     f"{', '.join(different)} (in {run}; products by {makers(run)}, undisturbed "
+                     f"{makers(whole)})")
     print(f"ok   kill -9, {strategy}: {sum(places.values())} kills in {rounds} runs ({', '.join(f'{times} {place}' for place, times in places.items())}), every byte as undisturbed", flush=True)
 
 

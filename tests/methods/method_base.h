@@ -115,4 +115,25 @@ inline double far(const torch::Tensor& got, const torch::Tensor& wanted) {
   return ((got - wanted).abs().max() / wanted.abs().max()).item<double>();
 }
 
+/// What is wrong when an adapter that was disturbed is switched on, set to no strength and back,
+/// and off again; empty: nothing. `plain`: the base's logits_with_picture, from which its own are
+/// farther than `least`.
+inline QString wrong_when_switched(LoadedModel& loaded, Adapter& adapter,
+                                   const torch::Tensor& plain, double least) {
+  const auto gives = [&](const torch::Tensor& wanted) {
+    return torch::equal(logits_with_picture(loaded), wanted);
+  };
+  if (!gives(plain)) return "It shows before it is active.";
+  adapter.activate();
+  const torch::Tensor with = logits_with_picture(loaded);
+  if (!(far(with, plain) > least)) return "The case is blind.";
+  if (!gives(with)) return "It answers otherwise the second time.";
+  adapter.set_strength(0);
+  if (!gives(plain)) return "Without strength it is not the base.";
+  adapter.set_strength(1);
+  if (!gives(with)) return "With its strength again it answers otherwise.";
+  adapter.deactivate();
+  return gives(plain) ? "" : "Switched off it is not the base.";
+}
+
 }  // namespace luthier::test

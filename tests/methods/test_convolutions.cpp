@@ -73,17 +73,11 @@ class TestConvolutions : public QObject {
     const auto adapter = made(loaded);
     for (const auto& [key, tensor] : adapter->tensors())
       QVERIFY2(key.find("patch_embedding") != std::string::npos, key.c_str());
-    QVERIFY(torch::equal(logits_with_picture(loaded), plain));
+    const QString wrong = wrong_when_switched(loaded, *adapter, plain, 1e-4);
+    QVERIFY2(wrong.isEmpty(), qPrintable(wrong));
     adapter->activate();
-    const Tensor with = logits_with_picture(loaded);
-    QVERIFY2(far(with, plain) > 1e-4, "the case is blind");
     QVERIFY(torch::equal(logits_of(*loaded.model), text));  // a text passes no patch
-    adapter->set_strength(0);
-    QVERIFY(torch::equal(logits_with_picture(loaded), plain));
-    adapter->set_strength(1);
-    QVERIFY(torch::equal(logits_with_picture(loaded), with));
     adapter->deactivate();
-    QVERIFY(torch::equal(logits_with_picture(loaded), plain));
     QVERIFY(same_bytes(*loaded.model, before));
   }
 

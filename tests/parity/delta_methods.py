@@ -184,17 +184,23 @@ DELTA = {
 methods.KINDS.update(DELTA)
 
 
+def pruned(world, checkpoint, kind):
+    """PEFT's model after six steps of its schedule, and the inputs that it went over."""
+    model = methods.start(checkpoint, kind)
+    inputs = checkpoint.example(resolved(CONVERSATIONS["several"], world.inputs))
+    model.train()
+    for step in range(6):
+        model.zero_grad()
+        model(**inputs).loss.backward()
+        model.base_model.update_and_allocate(step)
+    return model, inputs
+
+
 def pruned_case(name, kind):
     """A folder as PEFT writes it after pruning; ours answers with it as PEFT does."""
     def case(world, result):
         checkpoint = make_checkpoint(name, world.checkpoints)
-        model = methods.start(checkpoint, kind)
-        inputs = checkpoint.example(resolved(CONVERSATIONS["several"], world.inputs))
-        model.train()
-        for step in range(6):
-            model.zero_grad()
-            model(**inputs).loss.backward()
-            model.base_model.update_and_allocate(step)
+        model, inputs = pruned(world, checkpoint, kind)
         model.eval()
         pattern = model.peft_config["default"].rank_pattern
         kept = sum(sum(flags) for flags in pattern.values())
@@ -274,13 +280,7 @@ def ranks_case(name, kind):
     """Singular values of what PEFT adds, of an adapter whose vectors are pruned."""
     def case(world, result):
         checkpoint = make_checkpoint(name, world.checkpoints)
-        model = methods.start(checkpoint, kind)
-        inputs = checkpoint.example(resolved(CONVERSATIONS["several"], world.inputs))
-        model.train()
-        for step in range(6):
-            model.zero_grad()
-            model(**inputs).loss.backward()
-            model.base_model.update_and_allocate(step)
+        model, _ = pruned(world, checkpoint, kind)
         folder = methods.write(model, kind, world.scratch / kind)
         model = adapters.attach(checkpoint.model(), folder)
         wanted = {key: (module.get_delta_weight("default").detach().double().flatten(1),

@@ -232,8 +232,7 @@ def outputs_case(world, result):
 
 def accepted_case(world, result):
     """What PEFT allows and looks like a lie: an adapter made over a packed base beside a float one
-    and the reverse, one of another type of numbers, models of another type, settings that no method
-    has (with a warning that names them)."""
+    and the reverse, one of another type of numbers, models of another type."""
     checkpoint = make("clip-llama", world.checkpoints)
     mine = adapters.make(checkpoint, "linear", world.adapters)
     packed = world.scratch / "packed"

@@ -57,17 +57,17 @@ std::string layer_of(const std::string& module) {
 }
 
 /// Suffixes of a pair's tensors.
-struct RankKeys {
+struct PairSuffixes {
   std::string a, b;
   std::string e;  ///< of a factor for each of A's rows; empty: there is none
 };
 
 /// What the module has, of a pair that lacks one what it should have (reading says so); none: it
 /// has no pair.
-std::optional<RankKeys> pair_keys(const std::map<std::string, TensorView>& views) {
-  for (const RankKeys& keys : {RankKeys{".lora_A.weight", ".lora_B.weight", ""},
-                               RankKeys{".lora_embedding_A", ".lora_embedding_B", ""},
-                               RankKeys{".lora_A", ".lora_B", ".lora_E"}}) {
+std::optional<PairSuffixes> suffixes_of(const std::map<std::string, TensorView>& views) {
+  for (const PairSuffixes& keys : {PairSuffixes{".lora_A.weight", ".lora_B.weight", ""},
+                                   PairSuffixes{".lora_embedding_A", ".lora_embedding_B", ""},
+                                   PairSuffixes{".lora_A", ".lora_B", ".lora_E"}}) {
     if (views.contains(keys.a) || views.contains(keys.b) || views.contains(keys.e)) return keys;
   }
   return std::nullopt;
@@ -117,7 +117,7 @@ Result<AdapterRanks> ranks_of_folder(const std::filesystem::path& folder) {
   ranks.method = adapter.method->name();
   std::vector<ScaledPair> pairs;
   for (const auto& [module, views] : adapter.modules) {
-    const auto keys = pair_keys(views);
+    const auto keys = suffixes_of(views);
     if (!keys) continue;
     LUTHIER_TRY(Tensor a, adapter.read(module, keys->a));
     LUTHIER_TRY(const Tensor b, adapter.read(module, keys->b));
