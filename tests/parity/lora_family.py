@@ -78,6 +78,9 @@ SETTINGS = {
     "dora-embedding": setting(["embed_tokens", "v_proj"], use_dora=True),
     "convolution": setting(["patch_embedding", "v_proj"]),
     "dora-convolution": setting(["patch_embedding", "v_proj"], use_dora=True),
+    # Windows over frames, as Qwen2-VL's tower has them.
+    "convolution-frames": setting(["patch_embed.proj", "v_proj"]),
+    "dora-convolution-frames": setting(["patch_embed.proj", "v_proj"], use_dora=True),
     # The decoder's too: of the tower alone a row without a picture has no gradient to go on with.
     "lora-bias-convolution": setting(["patch_embedding", "fc1", "up_proj"], lora_bias=True,
                                      merges=False),
@@ -479,14 +482,15 @@ DAILY_TRAIN = ("dora", "pissa", "bias-own", "plus", "convolution")
 def cases(everything=False):
     found = {"lora_family/refused": refused_case, "lora_family/pissa-niter": nearly_case,
              "lora_family/loftq/unconverted": unconverted_case}
-    for kind in SETTINGS if everything else CORE + ("olora", "dora-embedding", "dora-convolution"):
+    of_clip = [kind for kind in SETTINGS if "frames" not in kind]
+    for kind in of_clip if everything else CORE + ("olora", "dora-embedding", "dora-convolution"):
         found[f"lora_family/{kind}/clip-llama/read"] = read_case("clip-llama", kind, "several")
         found[f"lora_family/{kind}/clip-llama/fresh"] = fresh_case("clip-llama", kind)
         found[f"lora_family/{kind}/clip-llama/merge"] = merge_case("clip-llama", kind)
     found["lora_family/convolution/clip-llama/read"] = read_case("clip-llama", "convolution",
                                                                  "several")
     found["lora_family/convolution/clip-llama/merge"] = merge_case("clip-llama", "convolution")
-    for kind in SETTINGS if everything else DAILY_TRAIN:
+    for kind in of_clip if everything else DAILY_TRAIN:
         found[f"lora_family/{kind}/clip-llama/train"] = train_case("clip-llama", kind)
     for kind in ("pissa", "olora", "pissa-rslora", "pissa-scales", "dora-pissa"):
         if everything or kind in ("pissa", "olora"):
@@ -494,11 +498,11 @@ def cases(everything=False):
     for kind in ("dora", "pissa", "loftq"):
         found[f"lora_family/{kind}/clip-llama/packed"] = packed_case("clip-llama", kind, True)
     for kind in ("dora",) if not everything else SETTINGS:
-        if "convolution" in kind:       # named otherwise in towers but SigLIP's
-            found[f"lora_family/{kind}/siglip-qwen2/read"] = read_case("siglip-qwen2", kind,
-                                                                       "several")
-            found[f"lora_family/{kind}/siglip-qwen2/train"] = train_case("siglip-qwen2", kind)
-            found[f"lora_family/{kind}/siglip-qwen2/merge"] = merge_case("siglip-qwen2", kind)
+        if "convolution" in kind:       # each named as its towers have it
+            name = "qwen2_vl-plain" if "frames" in kind else "siglip-qwen2"
+            found[f"lora_family/{kind}/{name}/read"] = read_case(name, kind, "several")
+            found[f"lora_family/{kind}/{name}/train"] = train_case(name, kind)
+            found[f"lora_family/{kind}/{name}/merge"] = merge_case(name, kind)
             continue
         for name in ("siglip-qwen2",) if not everything else ("siglip-qwen2", "smolvlm-plain",
                                                               "qwen2_vl-plain"):

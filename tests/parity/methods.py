@@ -62,6 +62,11 @@ KINDS = {
                                                      feedforward_modules=[], **TASK),
                             dict(target_modules=["patch_embedding", "v_proj"],
                                  feedforward_modules=[]), around=1.0, spread=0.4, merges=True),
+    "ia3-convolution-frames": Kind(
+        "ia3", lambda: IA3Config(target_modules=["patch_embed.proj", "v_proj"],
+                                 feedforward_modules=[], **TASK),
+        dict(target_modules=["patch_embed.proj", "v_proj"], feedforward_modules=[]),
+        around=1.0, spread=0.4, merges=True),
     "ia3-convolution-input": Kind(
         "ia3", lambda: IA3Config(target_modules=["patch_embedding"],
                                  feedforward_modules=["patch_embedding"], **TASK),
@@ -309,7 +314,7 @@ MORE = [(name, kind) for name in ("smolvlm-plain", "clip-gqa-tied", "siglip-qwen
         for kind in KINDS if "convolution" not in kind] + [
             ("clip-llama", kind) for kind in ("ia3-outputs", "ia3-pattern", "ia3-convolution",
                                               "ia3-convolution-input")] + [
-            ("siglip-qwen2", "ia3-convolution")]
+            ("siglip-qwen2", "ia3-convolution"), ("qwen2_vl-plain", "ia3-convolution-frames")]
 
 
 def cases(everything=False):
