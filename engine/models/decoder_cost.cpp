@@ -35,7 +35,7 @@ AttentionBranchCost SelfAttentionImpl::cost(const StepTerms& terms, const RowsSh
   // Keys before the rows want a gradient, and attention passes it on to them.
   const std::int64_t before = terms.keys_before;
   const Scores scores = rule_.softcap > 0 ? Scores::Capped
-                        : rows.blocks     ? Scores::Masked
+                        : rows.blocks     ? Scores::Stretched
                                           : Scores::Fused;
   AttentionBranchCost cost = attention_branch_cost(
       terms, {q_proj_, k_proj_, v_proj_}, o_proj_,
@@ -95,8 +95,10 @@ void DecoderImpl::add_cost(const Pass& asked, bool flows, bool blocks, std::int6
   std::vector<std::int64_t> windows;
   for (const auto& window : options.sliding_windows) windows.push_back(window.value_or(0));
   Stage shared;  // by all layers: tables of sines and cosines, masks
-  shared.kept = (options.two_rotaries ? 4 : 2) * terms.block(pass.tokens * options.head_dim) +
-                (masks ? masks_kept(terms, pass.rows, windows, blocks, capped) : 0) + beside;
+  shared.kept =
+      (options.two_rotaries ? 4 : 2) * terms.block(pass.tokens * options.head_dim) +
+      (masks ? masks_kept(terms, pass.rows, windows, blocks, capped, options.head_dim) : 0) +
+      beside;
   stages.push_back(shared);
   for (const DecoderLayer& layer : layers_) {
     const LayerCost cost = layer->cost(terms, pass.rows, pass.tokens, flows);

@@ -5,8 +5,10 @@
 // rows takes all of them in one call (nn/flash_attention), but for what needs scores of its own.
 #include "engine/nn/attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "engine/nn/flash_attention.h"
@@ -31,7 +33,7 @@ bool goes_flash(const Tensor& q, const AttentionRule& rule, const Tensor& blocks
 }
 
 /// What RowLayout::once is asked for by another name than a mask's.
-constexpr std::int64_t kPairs = -2, kPaddedBlocks = -3;
+constexpr std::int64_t kPairs = -2, kPaddedBlocks = -3, kStretches = -4;
 
 Tensor repeat_heads(const Tensor& x, std::int64_t times) {
   if (times == 1) return x;
@@ -58,6 +60,40 @@ Tensor allowed_keys(std::int64_t seq, std::int64_t keys, const AttentionRule& ru
   return allowed.unsqueeze(0).logical_or(together).unsqueeze(1);
 }
 
+/// The same as the stretch of keys that each query sees, [1 or batch, keys, 2] int32 on the CPU,
+/// of as many queries as keys under a causal rule; empty where a block has others in between.
+Tensor stretches_of_keys(std::int64_t keys, const AttentionRule& rule, const Tensor& blocks) {
+  const std::int64_t rows = blocks.defined() ? blocks.size(0) : 1;
+  const Tensor made = torch::empty({rows, keys, 2}, torch::kInt32);
+  auto stretch = made.accessor<std::int32_t, 3>();
+  const auto nearest = [&rule](std::int64_t query) {
+    return rule.window ? std::max<std::int64_t>(0, query - *rule.window + 1) : 0;
+  };
+  const auto see = [&](std::int64_t row, std::int64_t query, std::int64_t first, std::int64_t end) {
+    stretch[row][query][0] = static_cast<std::int32_t>(first);
+    stretch[row][query][1] = static_cast<std::int32_t>(end);
+  };
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t query = 0; query < keys; ++query) see(row, query, nearest(query), query + 1);
+  if (!blocks.defined()) return made;
+  const Tensor numbers = blocks.contiguous();
+  const auto number = numbers.accessor<std::int64_t, 2>();
+  for (std::int64_t row = 0; row < rows; ++row) {
+    std::set<std::int64_t> met;
+    for (std::int64_t begin = 0, end = 0; begin < keys; begin = end) {
+      const std::int64_t block = number[row][begin];
+      for (end = begin + 1; end < keys && number[row][end] == block; ++end) continue;
+      if (block < 0) continue;
+      if (!met.insert(block).second) return torch::empty({0}, torch::kInt32);
+      for (std::int64_t query = begin; query < end; ++query) {
+        const std::int64_t near = nearest(query);
+        see(row, query, rule.window_in_blocks ? near : std::min(begin, near), end);
+      }
+    }
+  }
+  return made;
+}
+
 /// What is added to the scores, made once for all layers that have this rule over the rows (all of
 /// them: part −1, or a group). With a cache the rows are not all there is, and nothing is kept.
 struct Masks {
@@ -72,6 +108,16 @@ struct Masks {
           .masked_fill_(allowed.logical_not(), -std::numeric_limits<double>::infinity());
     };
     return rows ? rows->once(key(q, keys, rule, blocks), make) : make();
+  }
+
+  /// See stretches_of_keys; of no elements where the rule cannot be said so.
+  Tensor stretches(const Tensor& q, std::int64_t keys, const AttentionRule& rule,
+                   const Tensor& blocks) const {
+    const auto make = [&] { return stretches_of_keys(keys, rule, blocks); };
+    if (!rows) return make();
+    std::vector<std::int64_t> name = key(q, keys, rule, blocks);
+    name.insert(name.begin(), kStretches);
+    return rows->once(name, make);
   }
 
   /// `bias` and, where the rule hides keys, the mask: [1 or batch, heads, seq, keys].
@@ -140,13 +186,21 @@ Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const Att
   const bool windowed = rule.causal && rule.window && keys > *rule.window;
   const std::optional<double> scale =
       rule.scale > 0 ? std::optional<double>(rule.scale) : std::nullopt;
+  const bool stretched = blocks.defined() || windowed;
+  const bool masked = stretched || (rule.causal && seq > 1 && seq != keys);
   // Keys before the rows need no mask where as many queries, whose answers nobody reads, stand
   // before the rows' own.
-  if (seq > 1 && seq < keys && rule.causal && !windowed && !blocks.defined() && !bias &&
-      rule.softcap == 0 && loops_take(key, key, value))
-    return loop_attention(queries_for(keys, q), key, value, /*causal=*/true, scale)
-        .slice(2, keys - seq);
-  const bool masked = blocks.defined() || windowed || (rule.causal && seq > 1 && seq != keys);
+  const Sight sight = stretched ? Sight::Stretches : Sight::Causal;
+  const bool few_before = keys <= 2 * seq || at::GradMode::is_enabled();
+  if (masked && rule.causal && seq > 1 && few_before && !bias && rule.softcap == 0 &&
+      loops_take(key, key, value, sight)) {
+    const Tensor stretches = stretched ? masks.stretches(q, keys, rule, blocks) : Tensor();
+    if (!stretched || stretches.numel() > 0) {
+      const Tensor mixed = loop_attention(seq < keys ? queries_for(keys, q) : q, key, value, sight,
+                                          scale, stretches);
+      return seq < keys ? mixed.slice(2, keys - seq) : mixed;
+    }
+  }
   if (bias) {
     TORCH_CHECK(rule.softcap == 0, "scores with a softcap take no bias");
     const bool hides = masked || (rule.causal && seq > 1);
@@ -164,7 +218,8 @@ Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const Att
     return at::scaled_dot_product_attention(q, key, value, masks.of(q, keys, rule, blocks), 0.0,
                                             false, scale);
   const bool causal = rule.causal && seq > 1;
-  if (loops_take(q, key, value)) return loop_attention(q, key, value, causal, scale);
+  const Sight all = causal ? Sight::Causal : Sight::All;
+  if (loops_take(q, key, value, all)) return loop_attention(q, key, value, all, scale);
   return at::scaled_dot_product_attention(q, key, value, {}, 0.0, causal, scale);
 }
 

@@ -116,6 +116,11 @@ bool goes_in_loops(const StepTerms& terms, std::int64_t head_dim) {
   return terms.cpu && terms.own_loops && head_dim % tiles::kStep == 0;
 }
 
+/// Tiles know no stretches.
+bool goes_in_stretches(const StepTerms& terms, std::int64_t head_dim) {
+  return goes_in_loops(terms, head_dim) && terms.element >= 4;
+}
+
 /// What loops of our own (nn/loop_attention) lay out for a head, on each thread that has one.
 std::int64_t loop_room(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
                        std::int64_t head_dim) {
@@ -135,7 +140,10 @@ std::int64_t loop_room(const StepTerms& terms, const RowsShape& rows, std::int64
 }  // namespace
 
 AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
-                             std::int64_t kv_heads, std::int64_t head_dim, Scores kind) {
+                             std::int64_t kv_heads, std::int64_t head_dim, Scores asked) {
+  const Scores kind = asked != Scores::Stretched           ? asked
+                      : goes_in_stretches(terms, head_dim) ? Scores::Fused
+                                                           : Scores::Masked;
   if (kind == Scores::Fused && terms.flash && flash_takes_heads(head_dim)) {
     // Behind other keys, rows of different lengths are padded all the same.
     const bool padded = terms.keys_before > 0;
@@ -158,7 +166,7 @@ AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std:
   const std::int64_t query = terms.block(queries * heads * head_dim),
                      key = terms.block(rows.keys * (repeated ? heads : kv_heads) * head_dim),
                      // One head for all queries is read where it stands, without copies.
-                     kept_key = kv_heads == 1 ? terms.block(rows.keys * head_dim) : key;
+      kept_key = kv_heads == 1 ? terms.block(rows.keys * head_dim) : key;
   AttentionCost cost;
   cost.kept = query + 2 * kept_key;
   cost.work = 2 * query + 2 * key;
@@ -185,7 +193,10 @@ AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std:
 }
 
 std::int64_t masks_kept(const StepTerms& terms, const RowsShape& rows,
-                        const std::vector<std::int64_t>& windows, bool blocks, bool capped) {
+                        const std::vector<std::int64_t>& windows, bool blocks, bool capped,
+                        std::int64_t head_dim) {
+  constexpr std::int64_t kStretch = 2 * sizeof(std::int32_t);
+  const bool stretches = !capped && goes_in_stretches(terms, head_dim);
   std::int64_t bytes = 0;
   for (const auto& group : rows.groups) {
     // One mask for each window that bounds these rows, and one for what none bounds.
@@ -193,8 +204,10 @@ std::int64_t masks_kept(const StepTerms& terms, const RowsShape& rows,
     for (const std::int64_t window : windows)
       kinds.insert(window > 0 && window < group.length ? window : 0);
     for (const std::int64_t window : kinds) {
-      const std::int64_t numbers = group.length * (group.length + terms.keys_before);
-      if (blocks)
+      const std::int64_t keys = group.length + terms.keys_before, numbers = group.length * keys;
+      if (stretches && (blocks || window > 0))
+        bytes += terms.block((blocks ? group.rows : 1) * keys, kStretch);
+      else if (blocks)
         bytes += terms.block(group.rows * numbers);
       else if (window > 0 || capped || (terms.keys_before > 0 && !(terms.cpu && terms.own_loops)))
         bytes += terms.block(numbers);

@@ -25,6 +25,11 @@ struct HeadRowsToWrite {
   std::int64_t stride = 0;
 };
 
+/// Keys that a query sees: from `first` up to the one before `end`.
+struct SeenKeys {
+  std::int32_t first = 0, end = 0;
+};
+
 /// softmax(scale · q kᵀ) v of one head: what it is made of, and where it goes. `size` numbers each
 /// (a multiple of kHeadStep), as many keys as queries; scale > 0.
 template <class Number>
@@ -34,7 +39,8 @@ struct HeadForwardOf {
   float* log_sums = nullptr;  ///< of each query, written: ln Σ exp(scale · q kᵀ)
   std::int64_t length = 0, size = 0;
   float scale = 1;
-  bool causal = true;  ///< query i sees keys up to i
+  bool causal = true;              ///< query i sees keys up to i
+  const SeenKeys* seen = nullptr;  ///< of each query, in place of `causal`; it sees one at least
 };
 
 /// What its backward needs.
@@ -46,7 +52,15 @@ struct HeadBackwardOf {
   HeadRowsToWrite<Number> dq, dk, dv;
   std::int64_t length = 0, size = 0;
   float scale = 1;
-  bool causal = true;  ///< query i sees keys up to i
+  bool causal = true;              ///< query i sees keys up to i
+  const SeenKeys* seen = nullptr;  ///< of each query, in place of `causal`; it sees one at least
 };
+
+/// What one query of `head` sees.
+template <class Head>
+SeenKeys seen_by(const Head& head, std::int64_t query) {
+  if (head.seen) return head.seen[query];
+  return {0, static_cast<std::int32_t>(head.causal ? query + 1 : head.length)};
+}
 
 }  // namespace luthier

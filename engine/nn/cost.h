@@ -110,10 +110,11 @@ struct ProductsCost {
 
 /// What becomes of scores.
 enum class Scores {
-  Fused,   ///< they are never whole
-  Masked,  ///< nor here, but numbers are added to them, which not all kernels can
-  Capped,  ///< made and kept, with a softcap
-  Biased   ///< made, and their shares kept: a bias on them learns
+  Fused,      ///< they are never whole
+  Stretched,  ///< nor here; each query sees a stretch of keys, which a mask says to most kernels
+  Masked,     ///< nor here, but numbers are added to them, which not all kernels can
+  Capped,     ///< made and kept, with a softcap
+  Biased      ///< made, and their shares kept: a bias on them learns
 };
 
 /// Of attention itself, from queries, keys and values to their mixture.

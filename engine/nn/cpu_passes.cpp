@@ -5,6 +5,7 @@
 
 #include "engine/device/neighbours.h"
 #include "engine/device/parallel.h"
+#include "engine/nn/loop_numbers.h"
 
 namespace luthier {
 
@@ -14,24 +15,6 @@ namespace {
 
 /// Numbers that are worth another thread.
 constexpr std::int64_t kGrain = 1 << 15;
-
-template <class Number>
-const Number* numbers(const Tensor& tensor) {
-  return tensor.defined() ? static_cast<const Number*>(tensor.const_data_ptr()) : nullptr;
-}
-template <class Number>
-Number* to_write(Tensor& tensor) {
-  return tensor.defined() ? static_cast<Number*>(tensor.mutable_data_ptr()) : nullptr;
-}
-
-/// Calls `work` with a number of the tensor's type.
-template <class Work>
-void by_type(const Tensor& tensor, const Work& work) {
-  if (tensor.scalar_type() == torch::kFloat32)
-    work(float());
-  else
-    work(loops::Bits());
-}
 
 /// Calls `work(begin, count)` for rows of `size` numbers, in parallel.
 template <class Work>

@@ -11,6 +11,7 @@
 
 #include "engine/device/parallel.h"
 #include "engine/kernels/dropout.h"
+#include "engine/nn/loop_numbers.h"
 #include "engine/nn/mask_places.h"
 
 namespace luthier {
@@ -159,24 +160,6 @@ void for_stretches(std::int64_t count, double p, std::uint64_t seed, const Work&
       at = stop;
     }
   });
-}
-
-template <class Number>
-const Number* numbers(const torch::Tensor& tensor) {
-  return static_cast<const Number*>(tensor.const_data_ptr());
-}
-template <class Number>
-Number* to_write(const torch::Tensor& tensor) {
-  return static_cast<Number*>(tensor.mutable_data_ptr());
-}
-
-/// Calls `work` with a number of the tensor's type, float32 or bfloat16.
-template <class Work>
-void by_type(const torch::Tensor& tensor, const Work& work) {
-  if (tensor.scalar_type() == torch::kBFloat16)
-    work(std::uint16_t());
-  else
-    work(float());
 }
 
 /// Whether loops of ours can add to `sum` what is of x's type.

@@ -145,16 +145,46 @@ std::int64_t lay_out(BackwardRoom& room, void* start, std::int64_t length, std::
   return layout.used();
 }
 
-/// Scores of one query become powers: of the first `seen`, zeros from there to `end`. → what the
-/// largest score is, scaled; `sum`: the powers'.
-LUTHIER_AVX512 float make_powers(float* scores, std::int64_t seen, std::int64_t end, float scale,
+/// Which keys a block of queries looks at, in whole steps: all that any of them sees.
+struct KeyRange {
+  std::int64_t begin, end;
+  std::int64_t keys() const { return end - begin; }
+  /// What a query sees of them, counted from `begin`.
+  SeenKeys within(SeenKeys seen) const {
+    return {static_cast<std::int32_t>(seen.first - begin),
+            static_cast<std::int32_t>(seen.end - begin)};
+  }
+};
+template <class Head>
+KeyRange range_of(const Head& head, std::int64_t first, std::int64_t count) {
+  SeenKeys all = seen_by(head, first);
+  for (std::int64_t query = first + 1; query < first + count; ++query) {
+    const SeenKeys seen = seen_by(head, query);
+    all = {std::min(all.first, seen.first), std::max(all.end, seen.end)};
+  }
+  return {all.first / kStep * kStep, padded(all.end)};
+}
+
+/// The largest of the scores that are seen.
+LUTHIER_AVX512 float largest_seen(const float* scores, SeenKeys seen) {
+  const __m512 lowest = _mm512_set1_ps(-3.4e38f);
+  __m512 most = lowest;
+  for (std::int64_t i = seen.first / 16 * 16; i < seen.end; i += 16)
+    most = _mm512_max_ps(
+        _mm512_mask_load_ps(lowest, lanes_between(i, seen.first, seen.end), scores + i), most);
+  return _mm512_reduce_max_ps(most);
+}
+
+/// Scores of one query become powers: of those that it sees; the others up to `end` zeros. → what
+/// the largest score is, scaled; `sum`: the powers'.
+LUTHIER_AVX512 float make_powers(float* scores, SeenKeys seen, std::int64_t end, float scale,
                                  float* sum) {
-  const float largest = largest_score(scores, seen) * scale;
+  const float largest = largest_seen(scores, seen) * scale;
   const __m512 factor = _mm512_set1_ps(scale), down = _mm512_set1_ps(largest);
   __m512 sums = _mm512_setzero_ps();
   for (std::int64_t i = 0; i < end; i += 16) {
     const __m512 power =
-        _mm512_maskz_mov_ps(lanes_before(i, seen),
+        _mm512_maskz_mov_ps(lanes_between(i, seen.first, seen.end),
                             exponential(_mm512_fmsub_ps(_mm512_load_ps(scores + i), factor, down)));
     sums = _mm512_add_ps(sums, power);
     _mm512_store_ps(scores + i, power);
@@ -165,14 +195,15 @@ LUTHIER_AVX512 float make_powers(float* scores, std::int64_t seen, std::int64_t 
 
 /// Scores of one query become shares, and the shares' gradient that of the scores, but for the
 /// scale.
-LUTHIER_AVX512 void make_slopes(float* scores, float* gained, std::int64_t seen, std::int64_t end,
+LUTHIER_AVX512 void make_slopes(float* scores, float* gained, SeenKeys seen, std::int64_t end,
                                 float scale, float log_sum, float along) {
   const __m512 factor = _mm512_set1_ps(scale), down = _mm512_set1_ps(log_sum),
                off = _mm512_set1_ps(along);
   for (std::int64_t i = 0; i < end; i += 16) {
     const __m512 power = _mm512_fmsub_ps(_mm512_load_ps(scores + i), factor, down);
-    const auto there = static_cast<__mmask16>(
-        lanes_before(i, seen) & _mm512_cmp_ps_mask(power, _mm512_set1_ps(-87.0f), _CMP_NLT_UQ));
+    const auto there =
+        static_cast<__mmask16>(lanes_between(i, seen.first, seen.end) &
+                               _mm512_cmp_ps_mask(power, _mm512_set1_ps(-87.0f), _CMP_NLT_UQ));
     const __m512 share = _mm512_maskz_mov_ps(there, exponential(power));
     _mm512_store_ps(scores + i, share);
     _mm512_store_ps(gained + i,
@@ -214,20 +245,20 @@ void attend(const HeadForward& head, void* scratch) {
   copy_rows(head.q, length, size, room.rows);
   for (std::int64_t first = 0; first < rows; first += kQueries) {
     const std::int64_t count = std::min(kQueries, rows - first),
-                       end = head.causal ? std::min(rows, first + count) : rows,
                        real = std::min(count, length - first);
-    product({room.rows + first * size, size, 1}, room.keys_turned, size * kStep, room.scores, rows,
-            count, end, size, false);
+    const KeyRange range = range_of(head, first, real);
+    product({room.rows + first * size, size, 1}, room.keys_turned + range.begin * size,
+            size * kStep, room.scores, rows, count, range.keys(), size, false);
     float sums[kQueries];
     for (std::int64_t i = 0; i < real; ++i) {
       const std::int64_t query = first + i;
-      const float largest = make_powers(room.scores + i * rows, head.causal ? query + 1 : length,
-                                        end, head.scale, &sums[i]);
+      const float largest = make_powers(room.scores + i * rows, range.within(seen_by(head, query)),
+                                        range.keys(), head.scale, &sums[i]);
       head.log_sums[query] = largest + std::log(sums[i]);
     }
     // What the rows behind the last query come to is written nowhere.
-    product({room.scores, rows, 1}, room.values, rows * kStep, room.mixed, size, count, size, end,
-            false);
+    product({room.scores, rows, 1}, room.values + range.begin * kStep, rows * kStep, room.mixed,
+            size, count, size, range.keys(), false);
     for (std::int64_t i = 0; i < real; ++i) {
       write_rows(room.mixed + i * size, 1, size, 1 / sums[i],
                  {head.result.start + (first + i) * head.result.stride, head.result.stride});
@@ -262,28 +293,30 @@ void attend_back(const HeadBackward& head, void* scratch) {
   clear(room.dv, rows * size);
   for (std::int64_t first = 0; first < rows; first += kQueries) {
     const std::int64_t count = std::min(kQueries, rows - first),
-                       end = head.causal ? std::min(rows, first + count) : rows,
                        real = std::min(count, length - first);
-    product({room.queries + first * size, size, 1}, room.keys_turned, size * kStep, room.scores,
-            rows, count, end, size, false);
-    product({room.gradients + first * size, size, 1}, room.values_turned, size * kStep, room.gained,
-            rows, count, end, size, false);
+    const KeyRange range = range_of(head, first, real);
+    const std::int64_t keys = range.keys(), begin = range.begin;
+    product({room.queries + first * size, size, 1}, room.keys_turned + begin * size, size * kStep,
+            room.scores, rows, count, keys, size, false);
+    product({room.gradients + first * size, size, 1}, room.values_turned + begin * size,
+            size * kStep, room.gained, rows, count, keys, size, false);
     for (std::int64_t i = 0; i < count; ++i) {
       if (i >= real) {
-        clear(room.scores + i * rows, end);
-        clear(room.gained + i * rows, end);
+        clear(room.scores + i * rows, keys);
+        clear(room.gained + i * rows, keys);
         continue;
       }
       const std::int64_t query = first + i;
-      make_slopes(room.scores + i * rows, room.gained + i * rows, head.causal ? query + 1 : length,
-                  end, head.scale, room.log_sums[query], room.along[query]);
+      make_slopes(room.scores + i * rows, room.gained + i * rows,
+                  range.within(seen_by(head, query)), keys, head.scale, room.log_sums[query],
+                  room.along[query]);
     }
-    product({room.scores, 1, rows}, room.gradients_packed + first * kStep, rows * kStep, room.dv,
-            size, end, size, count, true);
-    product({room.gained, 1, rows}, room.queries_packed + first * kStep, rows * kStep, room.dk,
-            size, end, size, count, true);
-    product({room.gained, rows, 1}, room.keys, rows * kStep, room.dq, size, count, size, end,
-            false);
+    product({room.scores, 1, rows}, room.gradients_packed + first * kStep, rows * kStep,
+            room.dv + begin * size, size, keys, size, count, true);
+    product({room.gained, 1, rows}, room.queries_packed + first * kStep, rows * kStep,
+            room.dk + begin * size, size, keys, size, count, true);
+    product({room.gained, rows, 1}, room.keys + begin * kStep, rows * kStep, room.dq, size, count,
+            size, keys, false);
     write_rows(room.dq, real, size, head.scale,
                {head.dq.start + first * head.dq.stride, head.dq.stride});
   }

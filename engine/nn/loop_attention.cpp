@@ -79,19 +79,29 @@ Tensor token_by_token(const Tensor& x) {
       .transpose(1, 2);
 }
 
+/// The stretches of row `row` as the loops take them; null: there are none.
+const SeenKeys* stretches_of(const Tensor& stretches, std::int64_t row) {
+  static_assert(sizeof(SeenKeys) == 2 * sizeof(std::int32_t));
+  if (stretches.numel() == 0) return nullptr;
+  const std::int64_t own = stretches.size(0) == 1 ? 0 : row * stretches.stride(0);
+  return reinterpret_cast<const SeenKeys*>(stretches.const_data_ptr<std::int32_t>() + own);
+}
+
 class LoopAttentionFunction : public torch::autograd::Function<LoopAttentionFunction> {
  public:
+  /// `stretches`: empty where there are none, since a Function takes defined tensors only.
   static Tensor forward(AutogradContext* context, const Tensor& q, const Tensor& k, const Tensor& v,
-                        bool causal, std::optional<double> scale) {
+                        const Tensor& stretches, bool causal, std::optional<double> scale) {
     const double factor = scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
     const Tensor result = token_by_token(q);
     const Tensor log_sums = torch::empty({q.size(0), q.size(1), q.size(2)},
                                          q.options().dtype(torch::kFloat32).requires_grad(false));
+    const Made made{q, k, v, stretches, result, log_sums, causal, static_cast<float>(factor)};
     if (q.scalar_type() == torch::kFloat32)
-      attend_all<Floats>(q, k, v, result, log_sums, causal, static_cast<float>(factor));
+      attend_all<Floats>(made);
     else
-      attend_all<Tiled>(q, k, v, result, log_sums, causal, static_cast<float>(factor));
-    context->save_for_backward({q, k, v, result, log_sums});
+      attend_all<Tiled>(made);
+    context->save_for_backward({q, k, v, result, log_sums, stretches});
     context->saved_data["causal"] = causal;
     context->saved_data["scale"] = factor;
     return result;
@@ -99,73 +109,85 @@ class LoopAttentionFunction : public torch::autograd::Function<LoopAttentionFunc
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const Saved of{saved[0], saved[1], saved[2], saved[3], with_whole_heads(gradients[0]),
-                   saved[4]};
-    const bool causal = context->saved_data["causal"].toBool();
-    const auto scale = static_cast<float>(context->saved_data["scale"].toDouble());
-    return of.q.scalar_type() == torch::kFloat32 ? attend_all_back<Floats>(of, causal, scale)
-                                                 : attend_all_back<Tiled>(of, causal, scale);
+    const Made made{saved[0],
+                    saved[1],
+                    saved[2],
+                    saved[5],
+                    saved[3],
+                    saved[4],
+                    context->saved_data["causal"].toBool(),
+                    static_cast<float>(context->saved_data["scale"].toDouble())};
+    const Tensor gradient = with_whole_heads(gradients[0]);
+    return made.q.scalar_type() == torch::kFloat32 ? attend_all_back<Floats>(made, gradient)
+                                                   : attend_all_back<Tiled>(made, gradient);
   }
 
  private:
-  struct Saved {
-    Tensor q, k, v, result, gradient, log_sums;
+  struct Made {
+    Tensor q, k, v, stretches, result, log_sums;
+    bool causal;
+    float scale;
   };
 
   template <class Kind>
-  static void attend_all(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& result,
-                         const Tensor& log_sums, bool causal, float scale) {
+  static void attend_all(const Made& made) {
     using Rows = typename Kind::Rows;
-    for_heads<Kind>(q, [&](std::int64_t row, std::int64_t head, void* scratch) {
-      Kind::attend(
-          {head_of<Rows>(q, row, head), head_of<Rows>(k, row, head), head_of<Rows>(v, row, head),
-           head_of<typename Kind::RowsToWrite>(result, row, head),
-           log_sums.mutable_data_ptr<float>() + (row * q.size(1) + head) * q.size(2), q.size(2),
-           q.size(3), scale, causal},
-          scratch);
+    const std::int64_t heads = made.q.size(1), length = made.q.size(2), size = made.q.size(3);
+    for_heads<Kind>(made.q, [&](std::int64_t row, std::int64_t head, void* scratch) {
+      Kind::attend({head_of<Rows>(made.q, row, head), head_of<Rows>(made.k, row, head),
+                    head_of<Rows>(made.v, row, head),
+                    head_of<typename Kind::RowsToWrite>(made.result, row, head),
+                    made.log_sums.mutable_data_ptr<float>() + (row * heads + head) * length, length,
+                    size, made.scale, made.causal, stretches_of(made.stretches, row)},
+                   scratch);
     });
   }
 
   template <class Kind>
-  static variable_list attend_all_back(const Saved& of, bool causal, float scale) {
+  static variable_list attend_all_back(const Made& made, const Tensor& gradient) {
     using Rows = typename Kind::Rows;
     using RowsToWrite = typename Kind::RowsToWrite;
-    const Tensor dq = token_by_token(of.q), dk = token_by_token(of.k), dv = token_by_token(of.v);
-    const std::int64_t heads = of.q.size(1), length = of.q.size(2), size = of.q.size(3);
-    for_heads<Kind>(of.q, [&](std::int64_t row, std::int64_t head, void* scratch) {
-      Kind::attend_back({head_of<Rows>(of.q, row, head), head_of<Rows>(of.k, row, head),
-                         head_of<Rows>(of.v, row, head), head_of<Rows>(of.result, row, head),
-                         head_of<Rows>(of.gradient, row, head),
-                         of.log_sums.const_data_ptr<float>() + (row * heads + head) * length, 1,
+    const Tensor dq = token_by_token(made.q), dk = token_by_token(made.k),
+                 dv = token_by_token(made.v);
+    const std::int64_t heads = made.q.size(1), length = made.q.size(2), size = made.q.size(3);
+    for_heads<Kind>(made.q, [&](std::int64_t row, std::int64_t head, void* scratch) {
+      Kind::attend_back({head_of<Rows>(made.q, row, head), head_of<Rows>(made.k, row, head),
+                         head_of<Rows>(made.v, row, head), head_of<Rows>(made.result, row, head),
+                         head_of<Rows>(gradient, row, head),
+                         made.log_sums.const_data_ptr<float>() + (row * heads + head) * length, 1,
                          head_of<RowsToWrite>(dq, row, head), head_of<RowsToWrite>(dk, row, head),
-                         head_of<RowsToWrite>(dv, row, head), length, size, scale, causal},
+                         head_of<RowsToWrite>(dv, row, head), length, size, made.scale, made.causal,
+                         stretches_of(made.stretches, row)},
                         scratch);
     });
-    return {dq, dk, dv, Tensor(), Tensor()};
+    return {dq, dk, dv, Tensor(), Tensor(), Tensor()};
   }
 };
 
 }  // namespace
 
-bool loops_take(const Tensor& q, const Tensor& k, const Tensor& v) {
+bool loops_take(const Tensor& q, const Tensor& k, const Tensor& v, Sight sight) {
   const torch::ScalarType type = q.scalar_type();
   const bool narrow = type == torch::kBFloat16;
-  if (!at::GradMode::is_enabled() || (!narrow && type != torch::kFloat32)) return false;
-  const auto learns = [](const Tensor& x) { return x.requires_grad(); };
+  if (!narrow && type != torch::kFloat32) return false;
+  const bool learns =
+      at::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad());
+  if (narrow && (!learns || sight == Sight::Stretches)) return false;
   const auto suits = [&](const Tensor& x) {
     return x.is_cpu() && x.scalar_type() == type && x.dim() == 4 && x.sizes() == q.sizes();
   };
   // A shorter row would be mostly padding.
   const std::int64_t least = narrow ? tiles::kStep : floats::kStep / 4;
-  return (learns(q) || learns(k) || learns(v)) && suits(q) && suits(k) && suits(v) &&
-         q.size(2) >= least && q.size(3) % tiles::kStep == 0 &&
+  return suits(q) && suits(k) && suits(v) && q.size(2) >= least && q.size(3) % tiles::kStep == 0 &&
          (narrow ? tiles::available() : floats::available());
 }
 
-Tensor loop_attention(const Tensor& q, const Tensor& k, const Tensor& v, bool causal,
-                      const std::optional<double>& scale) {
-  return LoopAttentionFunction::apply(with_whole_heads(q), with_whole_heads(k), with_whole_heads(v),
-                                      causal, scale);
+Tensor loop_attention(const Tensor& q, const Tensor& k, const Tensor& v, Sight sight,
+                      const std::optional<double>& scale, const Tensor& stretches) {
+  return LoopAttentionFunction::apply(
+      with_whole_heads(q), with_whole_heads(k), with_whole_heads(v),
+      stretches.defined() ? stretches : torch::empty({0}, torch::kInt32), sight == Sight::Causal,
+      scale);
 }
 
 }  // namespace luthier

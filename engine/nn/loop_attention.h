@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Attention in training on a CPU whose cores multiply tiles (bfloat16, nn/tile_loops.h) or have
+// Attention on a CPU whose cores multiply tiles (bfloat16 in training, nn/tile_loops.h) or have
 // AVX-512 (float32, nn/float_loops.h): LibTorch's own calls a library several times for each few
 // scores, which takes some times as long as the products.
 #pragma once
@@ -8,13 +8,18 @@
 
 namespace luthier {
 
-/// Whether loop_attention can make this of queries, keys and values [batch, heads, seq, head_dim]
-/// each, with a gradient to come.
-bool loops_take(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v);
+/// What queries see: keys up to their own, all, or a stretch of keys for each.
+enum class Sight { Causal, All, Stretches };
 
-/// softmax(scale · q kᵀ) v, `causal`: query i sees keys up to i; scale: of the scores, 1 /
-/// √head_dim where there is none.
+/// Whether loop_attention can make this of queries, keys and values [batch, heads, seq, head_dim]
+/// each. Tiles know no stretches, and want a gradient to come.
+bool loops_take(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                Sight sight);
+
+/// softmax(scale · q kᵀ) v; scale: of the scores, 1 / √head_dim where there is none. `stretches`
+/// [batch or 1, seq, 2] int32: the first key that each query sees, and the one behind the last.
 torch::Tensor loop_attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
-                             bool causal, const std::optional<double>& scale);
+                             Sight sight, const std::optional<double>& scale,
+                             const torch::Tensor& stretches = {});
 
 }  // namespace luthier

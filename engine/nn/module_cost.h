@@ -37,11 +37,13 @@ void add_plug(AttentionBranchCost& cost, const StepTerms& terms, const BranchPor
               std::int64_t rows);
 void add_plug(MlpCost& cost, const StepTerms& terms, const BranchPort& branch, std::int64_t rows);
 
-/// Masks that all layers share. `windows`: of each layer, 0: all that stands before; `blocks`: some
-/// tokens see one another both ways, so that each row has a mask of its own; keys before the rows
-/// (terms.keys_before) need one, too.
+/// Masks that all layers share, or the stretches of keys that stand in their place where loops of
+/// our own take heads of this size. `windows`: of each layer, 0: all that stands before; `blocks`:
+/// some tokens see one another both ways, so that each row has a mask of its own; keys before the
+/// rows (terms.keys_before) need one, too.
 std::int64_t masks_kept(const StepTerms& terms, const RowsShape& rows,
-                        const std::vector<std::int64_t>& windows, bool blocks, bool capped);
+                        const std::vector<std::int64_t>& windows, bool blocks, bool capped,
+                        std::int64_t head_dim);
 
 /// `inputs`: the products that make queries, keys and values; `between`: what is kept between those
 /// and attention; `flows`: a gradient is wanted below the branch.

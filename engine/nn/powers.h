@@ -39,6 +39,11 @@ inline std::uint16_t lanes_before(std::int64_t at, std::int64_t end) {
   return static_cast<std::uint16_t>((1u << count) - 1);
 }
 
+/// The lanes of the sixteen numbers from `at` that stand at `first` or behind it, before `end`.
+inline std::uint16_t lanes_between(std::int64_t at, std::int64_t first, std::int64_t end) {
+  return static_cast<std::uint16_t>(lanes_before(at, end) & ~lanes_before(at, first));
+}
+
 /// The largest of the first `seen` numbers from `scores`, 64-byte aligned.
 LUTHIER_AVX512 inline float largest_score(const float* scores, std::int64_t seen) {
   const __m512 lowest = _mm512_set1_ps(-3.4e38f);

@@ -115,8 +115,9 @@ class TestBfloat16 : public QObject {
     const Mix libtorch = [&](const Tensor& q, const Tensor& k, const Tensor& v) {
       return at::scaled_dot_product_attention(q, k, v, {}, 0.0, causal);
     };
+    const Sight sight = causal ? Sight::Causal : Sight::All;
     const Mix ours = [&](const Tensor& q, const Tensor& k, const Tensor& v) {
-      return loops_take(q, k, v) ? loop_attention(q, k, v, causal, {}) : libtorch(q, k, v);
+      return loops_take(q, k, v, sight) ? loop_attention(q, k, v, sight, {}) : libtorch(q, k, v);
     };
     const auto wanted = gradients_of(formula, states, weights, torch::kFloat64),
                theirs = gradients_of(libtorch, states, weights, torch::kBFloat16),
@@ -131,7 +132,7 @@ class TestBfloat16 : public QObject {
     }
     QVERIFY2(off_in_all <= 1.02 * theirs_in_all,
              qPrintable(QString::number(off_in_all / theirs_in_all)));
-    QVERIFY(!tiles::available() || loops_take(narrow(states[0]), states[1], states[2]));
+    QVERIFY(!tiles::available() || loops_take(narrow(states[0]), states[1], states[2], sight));
     const auto result_of = [&](const Mix& mix, torch::ScalarType type) {
       std::vector<Tensor> given;
       for (const Tensor& each : states)
@@ -150,8 +151,8 @@ class TestBfloat16 : public QObject {
     Tensor broken = torch::randn({1, 1, 70, 32});
     broken.index_put_({0, 0, 40, 3}, std::numeric_limits<double>::quiet_NaN());
     const Tensor q = narrow(broken), k = drawn(), v = drawn();
-    if (!loops_take(q, k, v)) QSKIP("This processor has no tiles.");
-    const Tensor result = loop_attention(q, k, v, true, {});
+    if (!loops_take(q, k, v, Sight::Causal)) QSKIP("This processor has no tiles.");
+    const Tensor result = loop_attention(q, k, v, Sight::Causal, {});
     const Tensor bad = result.detach().isnan().any(-1).flatten();
     QVERIFY(bad[40].item<bool>());
     QCOMPARE(bad.sum().item<std::int64_t>(), std::int64_t(1));
@@ -163,15 +164,17 @@ class TestBfloat16 : public QObject {
     const auto drawn = [](std::int64_t heads, std::int64_t length, std::int64_t size) {
       return narrow(torch::randn({1, heads, length, size}));
     };
+    const auto take = [](const Tensor& q, const Tensor& k) {
+      return loops_take(q, k, k, Sight::Causal);
+    };
     const Tensor x = drawn(2, 64, 64);
-    QCOMPARE(loops_take(x, x, x), tiles::available());
+    QCOMPARE(take(x, x), tiles::available());
     const Tensor wide = x.detach().to(torch::kFloat32).requires_grad_(true);
-    QVERIFY(!loops_take(wide.to(torch::kFloat64), x, x));
-    QVERIFY(!loops_take(x.detach(), x.detach(), x.detach()));  // no gradient to come
-    QVERIFY(!loops_take(x, drawn(2, 65, 64), drawn(2, 65, 64)));
-    const Tensor odd = drawn(2, 64, 40), few = drawn(2, 8, 64);
-    QVERIFY(!loops_take(odd, odd, odd));
-    QVERIFY(!loops_take(few, few, few));
+    QVERIFY(!take(wide.to(torch::kFloat64), x));
+    QVERIFY(!take(x.detach(), x.detach()));  // no gradient to come
+    QVERIFY(!take(x, drawn(2, 65, 64)));
+    for (const Tensor& other : {drawn(2, 64, 40), drawn(2, 8, 64)}) QVERIFY(!take(other, other));
+    QVERIFY(!loops_take(x, x, x, Sight::Stretches));
   }
 };
 

@@ -64,15 +64,16 @@ class TestLoopAttention : public QObject {
     const std::vector<Tensor> states{drawn(5).slice(1, 1, 4), drawn(3), drawn(3)};
     const Tensor weights = drawn(3);
     for (const bool causal : {false, true}) {
+      const Sight sight = causal ? Sight::Causal : Sight::All;
       const double scale = (causal ? 1.3 : 1) / std::sqrt(static_cast<double>(size));
       std::vector<Tensor> narrow = leaves(states, torch::kFloat32),
                           wide = leaves(states, torch::kFloat64);
-      if (!loops_take(narrow[0], narrow[1], narrow[2])) {
+      if (!loops_take(narrow[0], narrow[1], narrow[2], sight)) {
         QVERIFY(!floats::available());
         QSKIP("This processor has no AVX-512.");
       }
       const auto given = causal ? std::optional<double>(scale) : std::nullopt;
-      const Tensor made = loop_attention(narrow[0], narrow[1], narrow[2], causal, given),
+      const Tensor made = loop_attention(narrow[0], narrow[1], narrow[2], sight, given),
                    wanted = formula(wide[0], wide[1], wide[2], causal, scale);
       // Long sums of float32 are off by about a millionth, LibTorch's too.
       const Tensor theirs =
@@ -126,18 +127,101 @@ class TestLoopAttention : public QObject {
     QVERIFY(share_off(made.slice(0, 0, seq), wanted) < 1.5e-6);
   }
 
+  /// Windows and tokens that see one another both ways, beside the masks that float64 goes by.
+  void sees_stretches_of_keys_data() {
+    QTest::addColumn<std::vector<std::int64_t>>("lengths");
+    QTest::addColumn<std::int64_t>("window");
+    QTest::addColumn<bool>("window_in_blocks");
+    QTest::addColumn<bool>("blocks");
+    QTest::addColumn<std::int64_t>("before");
+    const std::vector<std::int64_t> equal{133, 133}, mixed{133, 70}, apart{150, 9, 70};
+    for (const std::int64_t window : {0, 2, 40, 400}) {
+      for (const bool within : {false, true}) {
+        QTest::addRow("equal, window %d, %d", int(window), within)
+            << equal << window << within << true << std::int64_t(0);
+        QTest::addRow("padded, window %d, %d", int(window), within)
+            << mixed << window << within << true << std::int64_t(0);
+        QTest::addRow("behind keys, window %d, %d", int(window), within)
+            << mixed << window << within << true << std::int64_t(7);
+      }
+      QTest::addRow("of several lengths, window %d", int(window))
+          << apart << window << false << true << std::int64_t(3);
+      QTest::addRow("no blocks, window %d", int(window))
+          << equal << window << false << false << std::int64_t(0);
+    }
+  }
+  void sees_stretches_of_keys() {
+    QFETCH(std::vector<std::int64_t>, lengths);
+    QFETCH(std::int64_t, window);
+    QFETCH(bool, window_in_blocks);
+    QFETCH(bool, blocks);
+    QFETCH(std::int64_t, before);
+    const RowLayout rows(lengths);
+    const std::int64_t tokens = rows.tokens(), size = 32;
+    AttentionRule rule;
+    if (window > 0) rule.window = window;
+    rule.window_in_blocks = window_in_blocks;
+    // A picture at the row's begin, and one that stands across the loops' blocks of queries.
+    Tensor numbers = torch::full({tokens}, -1, torch::kInt64);
+    std::int64_t start = 0;
+    for (const std::int64_t length : lengths) {
+      numbers.slice(0, start, start + std::min<std::int64_t>(length, 6)).fill_(0);
+      if (length > 60) numbers.slice(0, start + 30, start + length - 3).fill_(1);
+      start += length;
+    }
+    const auto drawn = [&](std::int64_t count, std::int64_t heads) {
+      return 1.5 * torch::randn({count, heads, size});
+    };
+    std::vector<Tensor> states{drawn(tokens, 4), drawn(tokens, 2), drawn(tokens, 2)};
+    if (before > 0) states.insert(states.end(), {drawn(before, 2), drawn(before, 2)});
+    const Tensor weights = drawn(tokens, 4).reshape({tokens, -1});
+    const auto mixed = [&](const std::vector<Tensor>& x) {
+      const KeysAndValues first = before > 0 ? KeysAndValues{x[3], x[4]} : KeysAndValues();
+      return attend(x[0], x[1], x[2], rows, rule, blocks ? numbers : Tensor(), nullptr, 0, first);
+    };
+    const std::vector<Tensor> narrow = leaves(states, torch::kFloat32),
+                              wide = leaves(states, torch::kFloat64);
+    const Tensor made = mixed(narrow), masked = mixed(wide);
+    QVERIFY2(share_off(made, masked) < 1.5e-6,
+             qPrintable(QString::number(share_off(made, masked))));
+    const auto got = torch::autograd::grad({made}, narrow, {weights}),
+               exact = torch::autograd::grad({masked}, wide, {weights.to(torch::kFloat64)});
+    for (std::size_t i = 0; i < got.size(); ++i) QVERIFY(share_off(got[i], exact[i]) < 2e-6);
+  }
+
+  /// A block with others in between is no stretch: LibTorch's way, by a mask.
+  void blocks_that_are_apart_have_a_mask() {
+    const std::int64_t seq = 50;
+    const RowLayout rows(std::vector<std::int64_t>{seq});
+    Tensor numbers = torch::full({seq}, -1, torch::kInt64);
+    numbers.slice(0, 2, 9).fill_(0);
+    numbers.slice(0, 30, 41).fill_(0);
+    const auto drawn = [&] { return torch::randn({seq, 2, 32}); };
+    const std::vector<Tensor> states{drawn(), drawn(), drawn()};
+    const auto mixed = [&](const std::vector<Tensor>& x) {
+      return attend(x[0], x[1], x[2], rows, {}, numbers);
+    };
+    const Tensor made = mixed(leaves(states, torch::kFloat32)),
+                 wanted = mixed(leaves(states, torch::kFloat64));
+    QVERIFY(share_off(made, wanted) < 1.5e-6);
+  }
+
   void what_they_do_not_take() {
     const auto drawn = [](std::int64_t heads, std::int64_t length, std::int64_t size) {
       return torch::randn({1, heads, length, size}).requires_grad_(true);
     };
+    const auto take = [](const Tensor& q, const Tensor& k) {
+      return loops_take(q, k, k, Sight::Stretches);
+    };
     const Tensor x = drawn(2, 40, 64);
-    QCOMPARE(loops_take(x, x, x), floats::available());
-    QVERIFY(!loops_take(x.detach(), x.detach(), x.detach()));  // no gradient to come
-    QVERIFY(!loops_take(x, drawn(2, 41, 64), drawn(2, 41, 64)));
-    for (const Tensor& other : {drawn(2, 40, 48), drawn(2, 7, 64), x.to(torch::kFloat64)})
-      QVERIFY(!loops_take(other, other, other));
+    QCOMPARE(take(x, x), floats::available());
+    QCOMPARE(take(x.detach(), x.detach()), floats::available());  // no gradient is to come
+    QVERIFY(!take(x, drawn(2, 41, 64)));
+    for (const Tensor& other :
+         {drawn(2, 40, 48), drawn(2, 7, 64), x.to(torch::kFloat64), x.to(torch::kBFloat16)})
+      QVERIFY(!take(other, other));
     const torch::NoGradGuard no_grad;
-    QVERIFY(!loops_take(x, x, x));
+    QCOMPARE(take(x, x), floats::available());
   }
 
   void what_is_no_number_stays_none() {
@@ -145,8 +229,8 @@ class TestLoopAttention : public QObject {
     broken.index_put_({0, 0, 40, 3}, std::numeric_limits<double>::quiet_NaN());
     const Tensor q = broken.requires_grad_(true), k = torch::randn({1, 1, 70, 32}),
                  v = torch::randn({1, 1, 70, 32});
-    if (!loops_take(q, k, v)) QSKIP("This processor has no AVX-512.");
-    const Tensor result = loop_attention(q, k, v, true, {});
+    if (!loops_take(q, k, v, Sight::Causal)) QSKIP("This processor has no AVX-512.");
+    const Tensor result = loop_attention(q, k, v, Sight::Causal, {});
     const Tensor bad = result.detach().isnan().any(-1).flatten();
     QVERIFY(bad[40].item<bool>());
     QCOMPARE(bad.sum().item<std::int64_t>(), std::int64_t(1));

@@ -10,6 +10,7 @@
 #include "engine/methods/kinds/kind_table.h"
 #include "engine/methods/kinds/turned_linear.h"
 #include "engine/nn/batch_part.h"
+#include "engine/nn/block_loops.h"
 
 namespace luthier {
 
@@ -157,11 +158,11 @@ class BoftLinear : public TurnedLinear {
       for (std::size_t i = steps.size(); i-- > 0;) {  // the last one meets x first
         const Tensor matrices = turns[static_cast<std::int64_t>(i)];
         if (!steps[i].there.defined()) {
-          result = result + by_blocks(result, matrices);
+          result = with_block_products(result, matrices);
           continue;
         }
         const Tensor mixed = result.index_select(-1, steps[i].there);
-        result = result + by_blocks(mixed, matrices).index_select(-1, steps[i].back);
+        result = result + block_products(mixed, matrices).index_select(-1, steps[i].back);
       }
       return result;
     };

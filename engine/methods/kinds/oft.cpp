@@ -9,6 +9,7 @@
 
 #include "engine/methods/kinds/delta_linear.h"
 #include "engine/methods/kinds/turned_linear.h"
+#include "engine/nn/block_loops.h"
 
 namespace luthier {
 
@@ -122,7 +123,7 @@ struct OftTurn {
   Tensor operator()(const Tensor& x, const std::vector<Tensor>& trained) const {
     Tensor matrices = less_one(trained[0]);
     if (share) matrices = matrices.expand({count, size, size});
-    return x + by_blocks(x, matrices);
+    return with_block_products(x, matrices);
   }
 };
 

@@ -53,10 +53,4 @@ Tensor cayley_less_one(const Tensor& skew) {
   return at::linalg_solve(one + skew, one - skew, /*left=*/false) - one;
 }
 
-Tensor by_blocks(const Tensor& x, const Tensor& matrices) {
-  const std::int64_t blocks = matrices.size(0), size = matrices.size(1);
-  const Tensor parts = x.reshape({-1, blocks, size}).transpose(0, 1);  // [blocks, n, b]
-  return at::bmm(parts, matrices.to(x.scalar_type())).transpose(0, 1).reshape(x.sizes());
-}
-
 }  // namespace luthier

@@ -41,7 +41,4 @@ Adapter::Hung hang_turned(Ports& ports, const ModuleToHang& to, std::shared_ptr<
 /// (I − S)(I + S)⁻¹ − I of skew S [..., b, b], which is a rotation less none (Cayley).
 torch::Tensor cayley_less_one(const torch::Tensor& skew);
 
-/// x [..., blocks · b] with each block b times its own of `matrices` [blocks, b, b], in x's type.
-torch::Tensor by_blocks(const torch::Tensor& x, const torch::Tensor& matrices);
-
 }  // namespace luthier
