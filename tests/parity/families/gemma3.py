@@ -38,7 +38,8 @@ SPECS = {
     # the pattern as a number, rotary settings at the top level
     "gemma3-old": Spec(
         {**TOWER, "image_size": 54, "patch_size": 9}, None,
-        {**TEXT, "num_key_value_heads": 1, "sliding_window": 9, "sliding_window_pattern": 2,
+        {**TEXT, "num_key_value_heads": 1, "head_dim": 64, "sliding_window": 9,
+         "sliding_window_pattern": 2,
          "rope_parameters": {
             "full_attention": dict(rope_type="linear", rope_theta=1e6, factor=4.0),
             "sliding_attention": dict(rope_type="default", rope_theta=1e4)}},
@@ -47,7 +48,8 @@ SPECS = {
     # the processor overrides a saved do_pan_and_scan by its own default: no crops
     "gemma3-crops": Spec(
         {**TOWER, "hidden_act": "gelu"}, None,
-        {**TEXT, "sliding_window": 5, "num_hidden_layers": 3,
+        # heads as wide as attention's own loops take them
+        {**TEXT, "head_dim": 32, "sliding_window": 5, "num_hidden_layers": 3,
          "layer_types": ["sliding_attention", "full_attention", "full_attention"],
          "hidden_activation": "gelu", "rope_parameters": {
              "full_attention": dict(rope_type="yarn", rope_theta=1e4, factor=4.0,

@@ -61,7 +61,7 @@ SPECS = {
         names="old", old_layout=True, dtype="float16", conversations=FEW),
     "clip-layers": Spec(
         clip(num_hidden_layers=4, num_attention_heads=2), MistralConfig,
-        {**LLAMA, "num_key_value_heads": 4, "sliding_window": 4096,
+        {**LLAMA, "num_key_value_heads": 4, "head_dim": 32, "sliding_window": 4096,
          "rope_parameters": {"rope_type": "default", "rope_theta": 500.0}},
         tokenizer="sentencepiece", template="inst", conversations=ALL,
         model=dict(vision_feature_layer=[-3, -1, 1], projector_hidden_act="quick_gelu")),

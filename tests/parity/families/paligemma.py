@@ -45,8 +45,8 @@ SPECS = {
         "gemma", None, attention="eager", conversations=ONE_TURN),
     "paligemma-two-uncapped": Spec(
         {**TOWER, "image_size": 24}, Gemma2Config,
-        {**TEXT, "num_hidden_layers": 4, "num_key_value_heads": 4, "query_pre_attn_scalar": 24,
-         "attn_logit_softcapping": None,
+        {**TEXT, "num_hidden_layers": 4, "num_key_value_heads": 4, "head_dim": 32,
+         "query_pre_attn_scalar": 24, "attn_logit_softcapping": None,
          "hidden_activation": "gelu", "sliding_window": 7,
          "rope_parameters": dict(rope_type="default", rope_theta=500.0)},
         "gemma", None, conversations=("plain", "korean", "rest")),
