@@ -61,7 +61,7 @@ class Allocates(TrainerCallback):
 
 SOME = ["q_proj", "v_proj", "down_proj"]
 # PEFT's AdaLoRA fails where a tensor has no gradient, as in the last layer of this tower.
-TEXT = r".*language_model\..*\.(q_proj|v_proj|up_proj|down_proj)"
+TEXT = r".*(language_model|text_model)\..*\.(q_proj|v_proj|up_proj|down_proj)"
 
 
 def kind(strategy, config, spread=0.3, learning_rate=2e-3, targets=None, **rest):
@@ -152,7 +152,7 @@ DELTA = {
     "lokr-convolution": kind("lokr", LoKrConfig, r=2, alpha=4, determined=("w1",),
                              targets=["patch_embedding", "v_proj"]),
     "lokr-convolution-whole": kind("lokr", LoKrConfig, r=64, alpha=32, determined=("w1",),
-                                   targets=["patch_embedding"]),
+                                   targets=["patch_embedding", "v_proj"]),
     # Its window taken apart: other tensors.
     "loha-convolution-apart": kind("loha", LoHaConfig, r=4, alpha=6, use_effective_conv2d=True,
                                    spread=0.5, determined=("w2_b",),
