@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Arithmetic of adapters against PEFT's add_weighted_adapter: the tensors of what `adapter combine`
-writes, its settings, and PEFT's answers with our folder; what is drawn (DARE) is read off our result
-and replayed in PEFT. Then what the command line refuses, and the ranks it tells against SVDs of the
-whole products."""
+writes, its settings, and PEFT's answers with our folder; and what the command line refuses. What is
+drawn (DARE): arithmetic_dare."""
 import itertools
 import json
 import math
 import shutil
 
-import peft.utils.merge_utils as merge_utils
 import torch
 from peft import IA3Config, LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 
-import generate
 from checkpoints import make as make_checkpoint
 from conversations import CONVERSATIONS, resolved
 from report import LOGITS
@@ -175,96 +172,6 @@ def combine_case(kind, names, weights, checkpoint_name="clip-llama", answers=Tru
     return case
 
 
-def dare_case(kind, density, sign="total"):
-    """What was left out is read off results in which one adapter stands alone, and handed to PEFT
-    in the place of its own draws."""
-    def case(world, result):
-        checkpoint = make_checkpoint("clip-llama", world.checkpoints)
-        names, weights = ("first", "second"), (0.8, -0.5)
-        folders = [written(checkpoint, name, world.adapters) for name in names]
-        extra = ("--density", density, "--majority-sign-method", sign, "--seed", 7)
-        folder, _ = combine(world, folders, weights, kind, *extra)
-        got = ours(folder)
-        again, _ = combine(world, folders, weights, kind, *extra, out="again")
-        result.expect(all(torch.equal(tensor, got[key]) for key, tensor in ours(again).items()),
-                      "the same seed does not leave out the same")
-        other, _ = combine(world, folders, weights, kind, *extra[:-1], 8, out="other")
-        result.expect(not all(torch.equal(tensor, got[key]) for key, tensor in ours(other).items()),
-                      "another seed leaves out the same")
-        # A weight of 0 takes the other adapter's numbers out and leaves the draws as they are.
-        masks = {}
-        for place in range(2):
-            alone = [weight if i == place else 0.0 for i, weight in enumerate(weights)]
-            single, _ = combine(world, folders, alone, "dare_linear", *extra, out=f"mask{place}")
-            for key, tensor in ours(single).items():
-                masks[key, place] = (tensor != 0).float()
-        kept = torch.cat([mask.flatten() for mask in masks.values()])
-        share, spread = kept.mean().item(), math.sqrt(density * (1 - density) / kept.numel())
-        result.expect(abs(share - density) < 5 * spread,
-                      f"{share:.4f} of {kept.numel()} numbers stay, {density} was asked for")
-        both = torch.stack([torch.cat([masks[key, place].flatten() for key in sorted(got)])
-                            for place in range(2)])
-        together = (both[0] * both[1]).mean().item()
-        result.expect(abs(together - density ** 2) < 5 * spread,
-                      f"the adapters' draws hang together: {together:.4f}, {density ** 2:.4f}")
-        wanted = replayed(checkpoint, folders, weights, kind, density, sign, masks)
-        same_adapter(result, got, wanted, False)
-    return case
-
-
-def replayed(checkpoint, folders, weights, kind, density, sign, masks):
-    """PEFT's sum with the masks given: it asks for each module's A, part after part, then its B."""
-    queue, order = [], []
-    drawn = merge_utils.random_pruning
-
-    def pruning(tensor, density, rescale):
-        key, place = order[len(queue)]
-        queue.append(key)
-        return tensor * masks[key, place] / density if rescale else tensor * masks[key, place]
-
-    model = PeftModel.from_pretrained(checkpoint.model(), folders[0], adapter_name="part0")
-    for name, module in model.base_model.model.named_modules():
-        if hasattr(module, "lora_A") and "part0" in getattr(module, "lora_A"):
-            for half, place in itertools.product(("lora_A", "lora_B"), range(2)):
-                order.append((f"base_model.model.{name}.{half}.weight", place))
-    merge_utils.random_pruning = pruning
-    try:
-        return combined_by_peft(checkpoint, folders, weights, kind, density=density,
-                                majority_sign_method=sign)[1]
-    finally:
-        merge_utils.random_pruning = drawn
-
-
-def dare_svd_case(kind):
-    """At density 1 nothing is drawn; below it the mean over seeds comes to the whole."""
-    def case(world, result):
-        checkpoint = make_checkpoint("clip-llama", world.checkpoints)
-        folders = [written(checkpoint, name, world.adapters) for name in ("first", "second")]
-        folder, _ = combine(world, folders, (0.8, 0.4), kind, "--density", 1)
-        _, wanted = combined_by_peft(checkpoint, folders, [0.8, 0.4], kind, density=1.0)
-        same_adapter(result, ours(folder), wanted, True)
-        rank = 48  # the whole side: nothing of the pruned change is cut off
-        # ties divides by how many agree: of one adapter twice, halved, what either keeps is half.
-        ties = kind == "dare_ties_svd"
-        pair = (folders[:1] * 2, (0.5, 0.5)) if ties else (folders, (1.0, 0.0))
-        value, stays = (0.5 / 0.6, 1 - 0.4 ** 2) if ties else (1 / 0.6, 0.6)
-        key = None
-        for seed in range(2):
-            folder, _ = combine(world, *pair, kind, "--density", 0.6, "--svd-rank", rank, "--seed",
-                                seed, out=f"seed{seed}")
-            got = products(ours(folder))
-            key = key or next(module for module in got if module.endswith("q_proj"))
-            part = load_file(folders[0] / "adapter_model.safetensors")
-            whole = 1.5 * products(part)[key]
-            kept = got[key].abs() > 1e-5 * whole.abs().max()
-            result.close("what stays, divided by the density", got[key][kept],
-                         (value * whole)[kept], 1e-4, "kept")
-            share, count = kept.float().mean().item(), kept.numel()
-            result.expect(abs(share - stays) < 5 * math.sqrt(stays * (1 - stays) / count) + 0.01,
-                          f"{share:.4f} of {count} numbers stay, {stays:.2f} was asked for")
-    return case
-
-
 def rslora_case(world, result):
     """PEFT keeps use_rslora in the sum's settings, so its scale is √r and not 1; the tensors are
     the same, and ours says what the weights say."""
@@ -360,167 +267,7 @@ def refusal(world, *arguments):
     return done.stderr if done.returncode == 2 else f"(exit {done.returncode}) {done.stderr}"
 
 
-def ranks_case(world, result):
-    """Singular values of the whole product, by torch, and what follows from them."""
-    checkpoint = make_checkpoint("clip-llama", world.checkpoints)
-    for name in ("second", "wider", "embedding", "rslora"):
-        folder = written(checkpoint, name, world.adapters)
-        got = world.program.json("adapter", "ranks", folder, "--json")
-        model = PeftModel.from_pretrained(checkpoint.model(), folder)
-        wanted, squares = {}, {}
-        for key, module in model.base_model.model.named_modules():
-            if "default" in getattr(module, "lora_A", {}) or "default" in getattr(
-                    module, "lora_embedding_A", {}):
-                delta = module.get_delta_weight("default").double()
-                rank = module.r["default"]
-                wanted[key] = torch.linalg.svdvals(delta)[:rank], rank
-        result.same(f"{name}: modules", sorted(module["name"] for module in got["modules"]),
-                    sorted(wanted))
-        for module in got["modules"]:
-            values, rank = wanted[module["name"]]
-            result.same("rank", module["rank"], rank)
-            result.close(f"{name}: {module['name']}", torch.tensor(module["singular_values"]),
-                         values[:len(module["singular_values"])], 1e-5, "singular values")
-            shares = values / values.sum()
-            result.near("effective rank", module["effective_rank"],
-                        torch.exp(-(shares * shares.log()).sum()).item(), 1e-4, "effective rank")
-            result.near("norm", module["norm"], values.square().sum().sqrt().item(), 1e-5, "norm")
-            part = module["name"].split(".layers.")
-            layer = f"{part[0]}.layers.{part[1].split('.')[0]}" if len(part) > 1 else part[0]
-            squares[layer] = squares.get(layer, 0) + values.square().sum().item()
-        result.same("layers", sorted(layer["name"] for layer in got["layers"]), sorted(squares))
-        for layer in got["layers"]:
-            result.near("layer's norm", layer["norm"], math.sqrt(squares[layer["name"]]), 1e-5,
-                        "layer's norm")
-    said = refusal(world, "adapter", "ranks", written(checkpoint, "ia3", world.adapters))
-    result.expect("ia3" in said, f"a method without pairs is not named: {said[:200]}")
-
-
-def together_case(name, kinds):
-    """Several adapters in one batch: each answers as PEFT's does, and as ours does by itself."""
-    def case(world, result):
-        checkpoint = make_checkpoint(name, world.checkpoints)
-        folders = [written(checkpoint, kind, world.adapters) for kind in kinds]
-        inputs = checkpoint.encode(resolved(CONVERSATIONS["plain"][:-1], world.inputs), prompt=True)
-        together = generate.run_generate(
-            world, checkpoint, "plain", 24,
-            *[part for folder in folders for part in ("--adapter", folder)])["results"]
-        for folder, got in zip(folders, together):
-            alone = generate.run_generate(world, checkpoint, "plain", 24, "--adapter",
-                                          folder)["results"][0]
-            result.same(f"{folder.name}: tokens", got["token_ids"], alone["token_ids"])
-            model = PeftModel.from_pretrained(checkpoint.model(), folder).eval()
-            generate.check(result, got, generate.greedy(model, inputs, 24,
-                                                        generate.stop_tokens(checkpoint)),
-                           f"{folder.name}: ")
-        result.expect(len({tuple(got["token_ids"]) for got in together}) > 1,
-                      "the case is blind: all adapters answer the same")
-        out = world.scratch / "together.safetensors"
-        world.program.run("forward", checkpoint.path, "--input", world.inputs / "plain.json",
-                          "--out", out, *[part for folder in folders
-                                          for part in ("--adapter", folder)],
-                          "--dtype", "float32", "--device", "cpu")
-        inputs = checkpoint.example(resolved(CONVERSATIONS["plain"], world.inputs))
-        got = load_file(out)
-        for place, folder in enumerate(folders):
-            with torch.no_grad():
-                wanted = PeftModel.from_pretrained(checkpoint.model(), folder).eval()(**inputs)
-            result.close(f"{folder.name}: logits", got["logits"][place:place + 1], wanted.logits,
-                         LOGITS, "logits")
-            result.near(f"{folder.name}: loss", got["loss"][place].item(), wanted.loss.item(),
-                        LOGITS, "loss")
-    return case
-
-
-def models_case(world, result):
-    """`merge-models` from files to a file, against few lines here."""
-    checkpoint = make_checkpoint("clip-llama", world.checkpoints)
-    base = load_folder(checkpoint.path)
-    folders, generator = [], torch.Generator().manual_seed(3)
-    for place in range(2):
-        folder = world.scratch / f"tuned{place}"
-        shutil.copytree(checkpoint.path, folder)
-        for file in sorted(folder.glob("*.safetensors")):
-            save_file({key: tensor + 0.03 * torch.randn(tensor.shape, generator=generator)
-                       for key, tensor in load_file(file).items()}, file, metadata={"format": "pt"})
-        folders.append(folder)
-    one, other = map(load_folder, folders)
-
-    def ties(name):
-        tasks = []
-        for model in (one, other):
-            task = (model[name] - base[name]).flatten()
-            keep = task.abs().topk(int(0.7 * task.numel())).indices
-            tasks.append(torch.zeros_like(task).index_copy(0, keep, task[keep]))
-        sign = torch.where(tasks[0] + tasks[1] >= 0, 1.0, -1.0)
-        agree = [(task.sign() == sign).float() for task in tasks]
-        mean = (0.6 * tasks[0] * agree[0] + 0.4 * tasks[1] * agree[1]) / sum(agree).clamp(min=1)
-        return base[name] + mean.view_as(base[name])
-
-    def slerp(name):
-        a, b = one[name].double(), other[name].double()
-        cosine = ((a * b).sum() / a.norm() / b.norm()).clamp(-1, 1)
-        if cosine.abs() > 0.9995:
-            return (0.6 * a + 0.4 * b).float()
-        angle = torch.acos(cosine)
-        return ((torch.sin(0.6 * angle) * a + torch.sin(0.4 * angle) * b) / torch.sin(angle)).float()
-
-    def task(name):
-        return base[name] + 0.6 * (one[name] - base[name]) + 0.4 * (other[name] - base[name])
-
-    based = ("--base", checkpoint.path)
-    for method, wanted, extra in (
-        ("linear", lambda name: 0.6 * one[name] + 0.4 * other[name], ()),
-        ("slerp", slerp, ()), ("task_arithmetic", task, based),
-        ("ties", ties, (*based, "--density", 0.7)),
-        ("dare_linear", task, (*based, "--density", 1)),
-    ):
-        out = world.scratch / method
-        report = world.program.json("merge-models", "--model", folders[0], "--model", folders[1],
-                                    "--weights", "0.6,0.4", "--method", method, "--out", out,
-                                    "--json", *extra)
-        got = load_folder(out)
-        result.same(f"{method}: tensors", sorted(got), sorted(base))
-        result.same(f"{method}: parameters told", report["parameters"],
-                    sum(tensor.numel() for tensor in base.values()))
-        for name in got:
-            result.close(f"{method}: {name}", got[name], wanted(name), SUMS, method, floor=1e-3)
-        checkpoint.family.load_model(out, checkpoint.spec, torch.float32)
-    out = world.scratch / "dare"
-    world.program.run("merge-models", "--model", folders[0], "--weights", 1, "--method",
-                      "dare_linear", "--density", 0.25, *based, "--out", out)
-    got = load_folder(out)
-    moved = torch.cat([(got[name] - base[name]).flatten() for name in sorted(got)])
-    whole = torch.cat([(one[name] - base[name]).flatten() for name in sorted(got)])
-    kept = moved != 0
-    result.close("what DARE keeps", moved[kept], whole[kept] / 0.25, 1e-4, "dare")
-    share = kept.float().mean().item()
-    result.expect(abs(share - 0.25) < 5 * math.sqrt(0.19 / kept.numel()),
-                  f"{share:.4f} of the numbers stay, 0.25 was asked for")
-    another = make_checkpoint("siglip-qwen2", world.checkpoints)
-    for what, arguments, named in (
-        ("unlike models", ("--model", folders[0], "--model", another.path, "--weights", "0.5,0.5"),
-         "unlike architectures"),
-        ("no base", ("--model", folders[0], "--model", folders[1], "--weights", "0.5,0.5",
-                     "--method", "ties", "--density", 1), "--base"),
-        ("weights", ("--model", folders[0], "--model", folders[1], "--weights", "1"), "--weights"),
-    ):
-        said = refusal(world, "merge-models", *arguments, "--out", world.scratch / "refused")
-        result.expect(named in said, f"{what}: the sentence does not name {named}: {said[:200]}")
-        result.expect(not (world.scratch / "refused").exists(), f"{what}: something was written")
-
-
-def load_folder(folder):
-    tensors = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        tensors |= load_file(path)
-    return tensors
-
-
 TWO = ("first", "second")
-TOGETHER = ("clip-llama", "qwen2_5_vl-windows", "smolvlm-plain", "qwen2_vl-plain", "qwen3_vl-plain",
-            "gemma3-plain", "internvl-plain", "llava_next-clip", "paligemma-plain",
-            "idefics3-llama")
 
 
 def cases(everything=False):
@@ -550,13 +297,6 @@ def cases(everything=False):
     for kind in ("dare_linear", "dare_ties"):
         found[f"combine/{kind}/whole"] = combine_case(kind, TWO, [0.7, 0.4], density=1.0,
                                                       extra=("--density", 1))
-        found[f"combine/{kind}"] = dare_case(kind, 0.7)
-    found["combine/dare_ties/frequency"] = dare_case("dare_ties", 0.4, "frequency")
-    for kind in ("dare_linear_svd", "dare_ties_svd"):
-        found[f"combine/{kind}"] = dare_svd_case(kind)
     found |= {"combine/rslora": rslora_case, "combine/ia3": ia3_case,
-              "combine/whole-weight": whole_weight_case, "combine/refused": refused_case,
-              "ranks": ranks_case, "merge-models": models_case}
-    for name in TOGETHER if everything else TOGETHER[:3]:
-        found[f"together/{name}"] = together_case(name, ("first", "other-modules", "ia3"))
+              "combine/whole-weight": whole_weight_case, "combine/refused": refused_case}
     return found

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""LoRA's family against PEFT: DoRA, chosen layers, trained biases, starts of every kind, LoRA+. What
-PEFT wrote is read here (logits, gradients, an answer), what is written here is read by PEFT, ten
-steps from PEFT's start go the same way, and merges are equal. A setting is a row of SETTINGS."""
+"""LoRA's family against PEFT: DoRA, chosen layers, trained biases, starts of every kind. What PEFT
+wrote is read here (logits, gradients, an answer), and merges are equal. A setting is a row of
+SETTINGS. Where they start: lora_starts; how they train: lora_training."""
 import dataclasses
 import inspect
 import json
@@ -14,10 +14,8 @@ import peft.tuners.lora.config as lora_config
 import peft.tuners.lora.layer as lora_layer
 import torch
 from peft import (LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict)
-from peft.optimizers import create_loraplus_optimizer
 from peft.utils import loftq_utils
 from safetensors.torch import load_file
-from transformers import Trainer
 
 import adapters
 import forward
@@ -247,106 +245,6 @@ def halves(tensors):
             for key, tensor in tensors.items() if key.endswith(".lora_A.weight")}
 
 
-def fresh_case(name, kind):
-    """`adapter init`: names, shapes and what is no draw are PEFT's own start; PEFT reads the folder;
-    the answers are still the base's."""
-    def case(world, result):
-        checkpoint = make_checkpoint(name, world.checkpoints)
-        messages = [resolved(row, world.inputs) for row in rows(3)]
-        told = dict(SETTINGS[kind].config, lora_dropout=0.0)
-        path = recipe(world, checkpoint, kind, messages, told, train.DEFAULTS)
-        folder = world.scratch / "fresh"
-        world.program.run("adapter", "init", path, "--out", folder)
-        model = start(checkpoint, kind, draw=False)
-        got = load_file(folder / "adapter_model.safetensors")
-        wanted = held(model)
-        if not result.same("tensors", sorted(got), sorted(wanted)):
-            return
-        for key, tensor in wanted.items():
-            result.same(key, list(got[key].shape), list(tensor.shape))
-            drawn = ("lora_A" in key or "embedding_B" in key) and "mica" not in kind
-            if drawn or SETTINGS[kind].taken and "lora_B" in key:
-                continue
-            if SETTINGS[kind].drawn and "orthogonal" in kind:
-                continue
-            result.close(key, got[key], tensor, 1e-6, "start")
-        if SETTINGS[kind].taken:     # signs are free, products are not
-            for key, product in halves(wanted).items():
-                result.close(f"{key} B·A", halves(got)[key], product.detach(), 2e-5, "start")
-        if "orthogonal" in kind:
-            for key, product in halves(got).items():
-                result.expect(product.abs().max() < 1e-6 < got[f"{key}.lora_A.weight"].abs().max(),
-                              f"{key}: A and B are not orthogonal")
-        same_config(result, folder, model.peft_config["default"])
-        ours = reads_back(world, result, checkpoint, folder, messages[0])
-        if SETTINGS[kind].packs:
-            return
-        with torch.no_grad():
-            base = checkpoint.model()(**checkpoint.example(messages[0])).logits
-        result.close("logits of the fresh adapter and the base", ours, base, LOGITS, "base")
-    return case
-
-
-def train_case(name, kind, training=None, without_picture=(2,)):
-    """Ten steps from PEFT's own start, by the Trainer and by us."""
-    def case(world, result):
-        checkpoint = make_checkpoint(name, world.checkpoints)
-        settings = train.DEFAULTS | SETTINGS[kind].training | (training or {})
-        messages = [resolved(row, world.inputs)
-                    for row in rows(9, without_picture=without_picture)]
-        data = [checkpoint.example(row) for row in messages]
-        model = start(checkpoint, kind, draw=False)
-        folder = write(model, world.scratch / "start")
-        path = recipe(world, checkpoint, kind, messages,
-                      dict(init_from=str(folder), lora_dropout=0.0), settings)
-        world.program.run("train", path)
-        model.train()
-        plus = {key: settings.pop(key) for key in list(settings) if key.startswith("loraplus")}
-        log = trained(model, checkpoint, data, settings, plus, world.scratch / "oracle")
-        model.eval()
-        run = world.scratch / "run"
-        train.compare_curves(result, train.curve(run), log)
-        got = load_file(run / "adapter" / "adapter_model.safetensors")
-        wanted = held(model)
-        first = load_file(folder / "adapter_model.safetensors")
-        if result.same("adapter tensors", sorted(got), sorted(wanted)):
-            moved = 0
-            for key, tensor in wanted.items():
-                name_of = key.removeprefix("base_model.model.").replace(".base_layer", "")
-                if checkpoint.family.silent(name_of):
-                    continue
-                result.close(key, got[key], tensor.detach(), train.WEIGHTS, "adapter")
-                moved += not torch.equal(first[key], tensor)
-            stays = sum("_B" in key for key in wanted) if "mica" in kind else 0
-            result.expect(moved > (len(wanted) - stays) / 2,
-                          "the case is blind: little has moved")
-        same_config(result, run / "adapter", model.peft_config["default"])
-        reads_back(world, result, checkpoint, run / "adapter", messages[0])
-    return case
-
-
-def trained(model, checkpoint, data, settings, plus, folder):
-    if not plus:
-        return train.trained_by_transformers(model, checkpoint.family.batch, data, [], settings,
-                                             folder)
-    optimizer = create_loraplus_optimizer(
-        model, torch.optim.AdamW, lr=settings["learning_rate"],
-        loraplus_weight_decay=settings["weight_decay"], betas=(0.9, 0.999), eps=1e-8,
-        **plus)
-
-    class Plus(Trainer):
-        """The Trainer with PEFT's groups in the place of its own."""
-        def create_optimizer(self, *arguments, **named):
-            self.optimizer = optimizer
-            return optimizer
-    kept, train.Trainer = train.Trainer, Plus
-    try:
-        return train.trained_by_transformers(model, checkpoint.family.batch, data, [], settings,
-                                             folder)
-    finally:
-        train.Trainer = kept
-
-
 def merge_case(name, kind):
     """Where a start changes the base, PEFT rounds that base to a narrow type, and the merged weight
     once more; ours is rounded once, so there PEFT merges in float32 and is rounded at the end."""
@@ -368,56 +266,6 @@ def merge_case(name, kind):
         got, wanted = adapters.without_untied(checkpoint, got, wanted)
         adapters.same_weights(result, got, wanted, stored, slack)
     return case
-
-
-def convert_case(name, kind):
-    """Our plain LoRA of twice the rank over the untouched base is PEFT's adapter over the changed
-    one."""
-    def case(world, result):
-        checkpoint = make_checkpoint(name, world.checkpoints)
-        model = start(checkpoint, kind)
-        folder, out = write(model, world.scratch / kind), world.scratch / "plain"
-        world.program.run("adapter", "convert", folder, "--model", checkpoint.path, "--out", out)
-        result.same("init_lora_weights", PeftConfig.from_pretrained(out).init_lora_weights, True)
-        messages = resolved(CONVERSATIONS["plain"], world.inputs)
-        (world.scratch / "first.json").write_text(json.dumps({"messages": messages}))
-        with torch.no_grad():
-            wanted = model(**checkpoint.example(messages)).logits
-        ours = reads_back(world, result, checkpoint, out, messages)
-        result.close("logits of the converted adapter", ours, wanted, LOGITS, "converted")
-        world.program.run("adapter", "convert", out, "--model", checkpoint.path, "--out",
-                          world.scratch / "again", status=2)
-    return case
-
-
-def unconverted_case(world, result):
-    """What packing left out of a weight is of full rank, so that no plain LoRA is the same."""
-    checkpoint = make_checkpoint("clip-llama", world.checkpoints)
-    folder = write(start(checkpoint, "loftq"), world.scratch / "loftq")
-    world.program.run("adapter", "convert", folder, "--model", checkpoint.path, "--out",
-                      world.scratch / "plain", status=2)
-
-
-def nearly_case(world, result):
-    """pissa_niter_N is drawn, so PEFT itself finds another start each time; ours is found again by
-    the module's name: the fresh folder's answers are the base's, and converted it is a LoRA that
-    PEFT reads."""
-    checkpoint = make_checkpoint("clip-llama", world.checkpoints)
-    messages = [resolved(row, world.inputs) for row in rows(3)]
-    told = dict(r=4, lora_alpha=6, target_modules=TEXT, init_lora_weights="pissa_niter_4")
-    path = recipe(world, checkpoint, "pissa", messages, told, train.DEFAULTS)
-    fresh, plain = world.scratch / "fresh", world.scratch / "plain"
-    world.program.run("adapter", "init", path, "--out", fresh)
-    got = load_file(fresh / "adapter_model.safetensors")
-    exact = get_peft_model_state_dict(start(checkpoint, "pissa", draw=False))
-    for key, product in halves(exact).items():  # drawn weights' singular values lie close together
-        near = (halves(got)[key] * product).sum() / product.square().sum()
-        result.expect(0.3 < near < 1.01, f"{key}: {near:.3f} of the largest part")
-    world.program.run("adapter", "convert", fresh, "--model", checkpoint.path, "--out", plain)
-    ours = reads_back(world, result, checkpoint, plain, messages[0])
-    with torch.no_grad():
-        base = checkpoint.model()(**checkpoint.example(messages[0])).logits
-    result.close("logits of the fresh adapter and the base", ours, base, LOGITS, "base")
 
 
 def packed_case(name, kind, double):
@@ -476,39 +324,37 @@ def refused_case(world, result):
 
 CORE = ("dora", "layers", "bias-all", "lora-bias", "orthogonal", "pissa", "loftq", "mica",
         "saved-by-ends")
-DAILY_TRAIN = ("dora", "pissa", "bias-own", "plus", "convolution")
+
+
+def chosen(everything):
+    """The settings of a day, or all, that clip-llama has modules for."""
+    if not everything:
+        return CORE + ("olora", "dora-embedding", "dora-convolution")
+    return [kind for kind in SETTINGS if "frames" not in kind]
+
+
+def others(kind):
+    """Checkpoints of other families with the setting's modules: a convolution is named in each as
+    its tower has it."""
+    if "frames" in kind:
+        return ("qwen2_vl-plain",)
+    return ("siglip-qwen2",) if "convolution" in kind else ("siglip-qwen2", "smolvlm-plain",
+                                                            "qwen2_vl-plain")
 
 
 def cases(everything=False):
-    found = {"lora_family/refused": refused_case, "lora_family/pissa-niter": nearly_case,
-             "lora_family/loftq/unconverted": unconverted_case}
-    of_clip = [kind for kind in SETTINGS if "frames" not in kind]
-    for kind in of_clip if everything else CORE + ("olora", "dora-embedding", "dora-convolution"):
+    found = {"lora_family/refused": refused_case}
+    for kind in chosen(everything):
         found[f"lora_family/{kind}/clip-llama/read"] = read_case("clip-llama", kind, "several")
-        found[f"lora_family/{kind}/clip-llama/fresh"] = fresh_case("clip-llama", kind)
         found[f"lora_family/{kind}/clip-llama/merge"] = merge_case("clip-llama", kind)
     found["lora_family/convolution/clip-llama/read"] = read_case("clip-llama", "convolution",
                                                                  "several")
     found["lora_family/convolution/clip-llama/merge"] = merge_case("clip-llama", "convolution")
-    for kind in of_clip if everything else DAILY_TRAIN:
-        found[f"lora_family/{kind}/clip-llama/train"] = train_case("clip-llama", kind)
-    for kind in ("pissa", "olora", "pissa-rslora", "pissa-scales", "dora-pissa"):
-        if everything or kind in ("pissa", "olora"):
-            found[f"lora_family/{kind}/clip-llama/convert"] = convert_case("clip-llama", kind)
     for kind in ("dora", "pissa", "loftq"):
         found[f"lora_family/{kind}/clip-llama/packed"] = packed_case("clip-llama", kind, True)
-    for kind in ("dora",) if not everything else SETTINGS:
-        if "convolution" in kind:       # each named as its towers have it
-            name = "qwen2_vl-plain" if "frames" in kind else "siglip-qwen2"
-            found[f"lora_family/{kind}/{name}/read"] = read_case(name, kind, "several")
-            found[f"lora_family/{kind}/{name}/train"] = train_case(name, kind)
-            found[f"lora_family/{kind}/{name}/merge"] = merge_case(name, kind)
-            continue
-        for name in ("siglip-qwen2",) if not everything else ("siglip-qwen2", "smolvlm-plain",
-                                                              "qwen2_vl-plain"):
+    for kind in SETTINGS if everything else ("dora",):
+        for name in others(kind) if everything else ("siglip-qwen2",):
             found[f"lora_family/{kind}/{name}/read"] = read_case(name, kind, "several")
             if everything:
                 found[f"lora_family/{kind}/{name}/merge"] = merge_case(name, kind)
-                batch = dict(per_device_train_batch_size=3, gradient_accumulation_steps=1)
-                found[f"lora_family/{kind}/{name}/train"] = train_case(name, kind, batch)
     return found

@@ -65,10 +65,16 @@ import verbs
 # Modules whose cases() takes whether all are wanted: what continuous integration runs is a part.
 IN_PART = (
     "arithmetic",
+    "arithmetic_dare",
+    "adapter_ranks",
+    "adapters_together",
+    "merged_models",
     "bfloat16",
     "methods",
     "delta_methods",
     "lora_family",
+    "lora_starts",
+    "lora_training",
     "eva",
     "bottlenecks",
     "optimizers",
