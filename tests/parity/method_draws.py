@@ -229,6 +229,7 @@ def draw_adalora(rng, places):
     maybe(rng, 0.3, config, "orth_reg_weight", lambda: rng.choice([0.0, 0.1, 1.0]))
     maybe(rng, 0.15, config, "init_lora_weights", lambda: False)
     biases(rng, config, "lora_only")
+    maybe_convolution(rng, places, config)
     return Drawn("adalora", AdaLoraConfig, config)
 
 
