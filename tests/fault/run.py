@@ -5,12 +5,9 @@ the very bytes of a run that nobody disturbed.
         [--keep DIR] [--disk]
 No LibTorch and no packages: a tiny checkpoint's config and the tokenizer of tests/data are all it
 needs (weights start at random, seeded).
---disk (as root) also trains on a full tmpfs and demands that the previous checkpoint
-stays whole."""
+--disk (as root) also trains, merges, packs and writes adapters on a full tmpfs (full_disk.py)."""
 import argparse
-import hashlib
 import json
-import os
 import random
 import shutil
 import signal
@@ -20,87 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-FIXTURE = HERE.parent / "data" / "data_room"
-
-CONFIG = {
-    "model_type": "llava", "image_token_index": None, "vision_feature_layer": -2,
-    "vision_feature_select_strategy": "default", "projector_hidden_act": "gelu",
-    "text_config": {"model_type": "llama", "vocab_size": None, "hidden_size": 64,
-                    "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
-                    "num_key_value_heads": 2, "max_position_embeddings": 512,
-                    "initializer_range": 0.02},
-    "vision_config": {"model_type": "clip_vision_model", "hidden_size": 32, "intermediate_size": 64,
-                      "num_hidden_layers": 2, "num_attention_heads": 4,
-                      "image_size": 28, "patch_size": 14},
-}
-
-
-def make_model(folder):
-    shutil.copytree(FIXTURE / "llava", folder)
-    tokenizer = json.loads((folder / "tokenizer.json").read_text())
-    ids = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
-    vocabulary = 1 + max([*ids.values(), *tokenizer["model"]["vocab"].values()])
-    config = json.loads(json.dumps(CONFIG))
-    config["image_token_index"] = ids["<image>"]
-    config["text_config"]["vocab_size"] = vocabulary
-    (folder / "config.json").write_text(json.dumps(config, indent=2))
-
-
-def make_rows(path, count):
-    rows = []
-    for i in range(count):
-        question = f"What is in picture {i}?"
-        content = [{"type": "text", "text": question}]
-        if i % 3:
-            content.insert(0, {"type": "image",
-                               "path": str(FIXTURE / ("a.png" if i % 2 else "b.jpg"))})
-        rows.append({"messages": [{"role": "user", "content": content},
-                                  {"role": "assistant",
-                                   "content": [{"type": "text",
-                                                "text": f"It is {i * 7 % 11} and {i}."}]}]})
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-def recipe(root, strategy, out, steps):
-    adapter = "adapter: {r: 4, lora_alpha: 8, lora_dropout: 0.1, target_modules: all-linear}\n" if strategy == "lora" else ""
-    return (f"model: {root}/model\ninit: random\ndataset: {root}/rows.jsonl\neval_dataset: {root}/eval.jsonl\noutput_dir: {out}\nstrategy: {strategy}\n{adapter}"
-            f"training: {{device: cpu, dtype: float32, max_steps: {steps}, per_device_train_batch_size: 2, gradient_accumulation_steps: 3, learning_rate: 2.0e-3, "
-            "lr_scheduler_type: cosine, warmup_steps: 3, weight_decay: 0.01, logging_steps: 2, eval_steps: 9, save_steps: 4, save_total_limit: 2, gradient_checkpointing: false}\n")
-
-
-def result(run):
-    """Everything that must come out equal: the adapter or the model, and the metrics without times
-    and memory."""
-    found = {}
-    for folder in ("adapter", "model"):
-        for path in sorted((run / folder).rglob("*")):
-            if path.is_file():
-                found[str(path.relative_to(run))] = hashlib.sha256(path.read_bytes()).hexdigest()
-    lines = []
-    for line in (run / "metrics.jsonl").read_text().splitlines():
-        fields = json.loads(line)
-        lines.append({key: fields[key] for key in ("step", "epoch", "loss", "grad_norm",
-                                                   "learning_rate", "tokens")
-                                                   if key in fields} | {
-                                                       "eval_loss": fields.get("eval_loss")})
-    found["metrics"] = json.dumps(lines)
-    return found
-
-
-def command(cli, recipe_file, run=None):
-    return [str(cli), "train", str(recipe_file)] + (["--resume", str(run)] if run else [])
-
-
-def environment():
-    return {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-
-
-def undisturbed(cli, recipe_file):
-    done = subprocess.run(command(cli, recipe_file), env=environment(), capture_output=True,
-                          text=True)
-    if done.returncode != 0:
-        sys.exit(f"the undisturbed run failed:\n{done.stderr}")
+import full_disk
+from tiny import command, environment, make_model, make_rows, recipe, result, undisturbed
 
 
 def logged_lines(run):
@@ -187,45 +105,6 @@ def kills(cli, root, strategy, count, chance):
     print(f"ok   kill -9, {strategy}: {sum(places.values())} kills in {rounds} runs ({', '.join(f'{times} {place}' for place, times in places.items())}), every byte as undisturbed", flush=True)
 
 
-def full_disk(cli, root):
-    place = root / "small-disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "none", str(place)],
-                      capture_output=True).returncode != 0:
-        print("skip full disk: a tmpfs cannot be mounted here")
-        return
-    try:
-        recipe_file = root / "disk.yaml"
-        recipe_file.write_text(recipe(root, "lora", place / "run",
-                                      22).replace("save_total_limit: 2", "save_total_limit: 0"))
-        done = subprocess.run(command(cli, recipe_file), env=environment(), capture_output=True,
-                              text=True)
-        if done.returncode != 3 or "space" not in done.stderr.lower():
-            sys.exit(f"full disk: exit {done.returncode} where 3 was expected, with the reason:\n{done.stderr}")
-        checkpoints = sorted((place / "run" / "checkpoints").glob("step-*"))
-        if not checkpoints:
-            sys.exit("full disk: no checkpoint came before the disk was full; the test's disk is too small")
-        for checkpoint in checkpoints:
-            manifest = json.loads((checkpoint / "manifest.json").read_text())
-            for name, about in manifest["files"].items():
-                data = (checkpoint / name).read_bytes()
-                if len(data) != about["size"] or hashlib.sha256(
-                    data).hexdigest() != about["sha256"]:
-                    sys.exit(f"full disk: {checkpoint / name} is not what its manifest says")
-        # With room again, the run ends as if nothing had been.
-        subprocess.run(["mount", "-o", "remount,size=16m", str(place)], check=True)
-        done = subprocess.run(command(cli, recipe_file, place / "run"), env=environment(),
-                              capture_output=True, text=True)
-        if done.returncode != 0:
-            sys.exit(f"full disk: the resume failed:\n{done.stderr}")
-        wanted = result(root / "lora-whole")
-        if result(place / "run") != wanted:
-            sys.exit("full disk: the resumed run ended otherwise than the undisturbed one")
-        print(f"ok   full disk: exit 3 with the reason, {len(checkpoints)} checkpoints whole, and the resume ends in the same bytes", flush=True)
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -249,7 +128,7 @@ def main():
         if not options.quick:
             kills(options.cli.resolve(), root, "full", options.kills, chance)
         if options.disk:
-            full_disk(options.cli.resolve(), root)
+            full_disk.check(options.cli.resolve(), root)
     finally:
         if not options.keep:
             shutil.rmtree(root, ignore_errors=True)
