@@ -304,12 +304,6 @@ Status check_adapter_folder(const fs::path& path) {
   return {};
 }
 
-Result<CheckpointFiles> open_weights(const fs::path& folder, const Json& config) {
-  auto files = CheckpointFiles::open(folder);
-  LUTHIER_CHECK(check_weights(folder, config, files));
-  return files;
-}
-
 Status check_weights(const fs::path& folder, const Json& config,
                      const Result<CheckpointFiles>& files) {
   const std::string method = quantization_method(config);

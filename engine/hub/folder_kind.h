@@ -25,10 +25,8 @@ Status check_model_folder(const std::filesystem::path& path);
 /// The same for an adapter's folder (an adapter_config.json is there).
 Status check_adapter_folder(const std::filesystem::path& path);
 
-/// The weights of a model's folder; refuses quantized ones by the name of their method. `config`:
-/// its config.json.
-Result<CheckpointFiles> open_weights(const std::filesystem::path& folder, const Json& config);
-/// The same of files that were tried to be opened.
+/// The weights of a model's folder that were tried to be opened; refuses quantized ones by the name
+/// of their method. `config`: its config.json. (models/open_weights asks this and more.)
 Status check_weights(const std::filesystem::path& folder, const Json& config,
                      const Result<CheckpointFiles>& files);
 

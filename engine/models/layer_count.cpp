@@ -3,8 +3,9 @@
 // list that they are of. That holds for packed weights too, whose tensors have other ends.
 #include "engine/models/layer_count.h"
 
-#include <algorithm>
 #include <charconv>
+#include <set>
+#include <string_view>
 #include <vector>
 
 namespace luthier {
@@ -12,13 +13,18 @@ namespace luthier {
 namespace {
 
 struct LayersOfList {
-  std::int64_t count = 0;  ///< the largest number and one
-  std::string last;        ///< a tensor of the layer with that number
+  std::set<std::int64_t> numbers;
+  std::string last;  ///< a tensor of the layer with the largest
+
+  std::int64_t count() const { return *numbers.rbegin() + 1; }
+  /// Without gaps: what activations stand between (mlp.0, mlp.2) are no layers.
+  bool whole() const { return static_cast<std::int64_t>(numbers.size()) == count(); }
 };
 using LayerLists = std::map<std::string, LayersOfList>;
 
-/// Each list that the tensor `name` is within, outer ones first. `shown` is how errors call it.
-void add_layers(LayerLists& lists, const std::string& name, const std::string& shown) {
+/// The outermost list that the tensor `name` is within: no setting counts lists within one.
+/// `shown` is how errors call the tensor.
+void add_layer(LayerLists& lists, const std::string& name, const std::string& shown) {
   constexpr std::int64_t kMost = 1'000'000;
   for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
     const char* begin = name.data() + dot + 1;
@@ -28,21 +34,41 @@ void add_layers(LayerLists& lists, const std::string& name, const std::string& s
     if (fault != std::errc() || stop == end || *stop != '.' || number < 0 || number > kMost)
       continue;
     LayersOfList& list = lists[name.substr(0, dot)];
-    if (number >= list.count) list = {number + 1, shown};
+    list.numbers.insert(number);
+    if (number + 1 == list.count()) list.last = shown;
+    return;
   }
 }
 
-/// The settings that say how many layers there are, those that say `count`, as paths in the file.
-void find_counts(const Json& config, const std::string& path, std::int64_t count,
-                 std::vector<std::string>& found) {
-  static const std::vector<std::string> keys{"num_hidden_layers", "num_layers",
-                                             "num_decoder_layers", "depth"};
+/// How config.json calls the number of layers of lists whose names end so, the likeliest first.
+struct CountOfLayers {
+  std::string_view list;
+  std::vector<std::string> keys;
+};
+
+const std::vector<std::string>& keys_of(const std::string& list) {
+  static const std::vector<CountOfLayers> table{
+      {".deepstack_merger_list", {"deepstack_visual_indexes"}},
+      {".blocks", {"depth"}},
+      {"encoder.block", {"num_layers"}},
+      {"decoder.block", {"num_decoder_layers", "num_layers"}},
+      {"", {"num_hidden_layers", "num_layers", "depth"}}};
+  for (const CountOfLayers& each : table) {
+    if (list.ends_with(each.list)) return each.keys;
+  }
+  return table.back().keys;
+}
+
+/// The settings named `key` that say `count` (or list as many), as paths in the file.
+void find_counts(const Json& config, const std::string& path, const std::string& key,
+                 std::int64_t count, std::vector<std::string>& found) {
   if (!config.is_object()) return;
-  for (const auto& [key, value] : config.items()) {
-    const std::string at = path.empty() ? key : path + "." + key;
-    if (std::find(keys.begin(), keys.end(), key) != keys.end() && value == count)
-      found.push_back(at);
-    find_counts(value, at, count, found);
+  for (const auto& [name, value] : config.items()) {
+    const std::string at = path.empty() ? name : path + "." + name;
+    const bool says = value.is_array() ? static_cast<std::int64_t>(value.size()) == count
+                                       : value.is_number_integer() && value == count;
+    if (name == key && says) found.push_back(at);
+    find_counts(value, at, key, count, found);
   }
 }
 
@@ -50,15 +76,25 @@ bool of_pictures(const std::string& name) {
   return name.find("vision") != std::string::npos || name.find("visual") != std::string::npos;
 }
 
-/// The setting that is most likely meant; more than one where they cannot be told apart.
+/// The setting that is most likely meant; more than one where they cannot be told apart. Where
+/// config.json says nothing, the one that would.
 std::string field_of_count(const Json& config, const std::string& list, std::int64_t count) {
-  std::vector<std::string> found;
-  find_counts(config, "", count, found);
-  std::string fields;
-  for (const std::string& each : found) {
-    if (of_pictures(each) == of_pictures(list)) fields += (fields.empty() ? "" : ", ") + each;
+  const std::vector<std::string>& keys = keys_of(list);
+  for (const std::string& key : keys) {
+    std::vector<std::string> found;
+    find_counts(config, "", key, count, found);
+    std::string fields;
+    for (const std::string& each : found) {
+      if (of_pictures(each) == of_pictures(list)) fields += (fields.empty() ? "" : ", ") + each;
+    }
+    if (!fields.empty()) return fields;
   }
-  return fields.empty() ? "num_hidden_layers" : fields;
+  for (const char* part : {"vision_config", "text_config"}) {
+    const auto section = config.find(part);
+    if (section != config.end() && section->is_object() && of_pictures(part) == of_pictures(list))
+      return part + ("." + keys.front());
+  }
+  return keys.front();
 }
 
 }  // namespace
@@ -68,17 +104,17 @@ Status check_layers(const Model& shapes, const Family& family,
                     const std::filesystem::path& folder) {
   LayerLists asked, held;
   for (const auto& item : shapes.named_parameters())
-    add_layers(asked, item.key(), family.stored_name(item.key()));
-  for (const auto& [stored, info] : tensors) add_layers(held, family.memory_name(stored), stored);
+    add_layer(asked, item.key(), family.stored_name(item.key()));
+  for (const auto& [stored, info] : tensors) add_layer(held, family.memory_name(stored), stored);
   for (const auto& [list, wanted] : asked) {
     const auto there = held.find(list);
-    if (there == held.end() || there->second.count == wanted.count) continue;
-    const bool more = there->second.count > wanted.count;
+    if (there == held.end() || !wanted.whole() || there->second.count() == wanted.count()) continue;
+    const bool more = there->second.count() > wanted.count();
     return input_error(
-        "The number of layers is " + std::to_string(wanted.count) + ", the weights hold " +
-            std::to_string(there->second.count) + ": " +
+        "The number of layers is " + std::to_string(wanted.count()) + ", the weights hold " +
+            std::to_string(there->second.count()) + ": " +
             (more ? there->second.last + " is left over." : wanted.last + " is missing."),
-        (folder / "config.json").string() + ": " + field_of_count(config, list, wanted.count),
+        (folder / "config.json").string() + ": " + field_of_count(config, list, wanted.count()),
         "The weights do not belong to this config.json, or a shard is missing.");
   }
   return {};

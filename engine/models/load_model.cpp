@@ -12,8 +12,8 @@
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
-#include "engine/models/layer_count.h"
 #include "engine/models/loaded_model.h"
+#include "engine/models/open_weights.h"
 #include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
 #include "engine/models/stored_tensor.h"
@@ -166,9 +166,9 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
   // On the meta device first: shapes are checked against the files before memory is taken.
   auto shapes = plan.made(tensors.device(torch::kMeta));
   if (!options.random_weights) {
-    LUTHIER_TRY(const CheckpointFiles files, open_weights(folder, loaded.config));
+    LUTHIER_TRY(const CheckpointFiles files,
+                open_weights(folder, loaded.config, *loaded.family, *shapes));
     if (options.go_on && !options.go_on(0)) return interrupted_error();
-    LUTHIER_CHECK(check_layers(*shapes, *loaded.family, files.tensors(), loaded.config, folder));
     LUTHIER_TRY(const bool own_head, has_own_head(*shapes, *loaded.family, files));
     const HeadWeight head = own_head ? HeadWeight::Own : HeadWeight::AsConfigured;
     if (own_head) {

@@ -7,9 +7,9 @@
 #include "engine/base/text.h"
 #include "engine/hub/folder_kind.h"
 #include "engine/io/safetensors.h"
-#include "engine/models/layer_count.h"
 #include "engine/models/loaded_model.h"
 #include "engine/models/model_cost.h"
+#include "engine/models/open_weights.h"
 #include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
 #include "engine/nn/parameters.h"
@@ -58,8 +58,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
   const bool random = !std::filesystem::exists(folder / "model.safetensors", ignored) &&
                       !std::filesystem::exists(folder / "model.safetensors.index.json", ignored);
   if (!random) {
-    LUTHIER_TRY(const CheckpointFiles files, open_weights(folder, config));
-    LUTHIER_CHECK(check_layers(*model, *family, files.tensors(), config, folder));
+    LUTHIER_TRY(const CheckpointFiles files, open_weights(folder, config, *family, *model));
     LUTHIER_TRY(const bool own_head, has_own_head(*model, *family, files));
     if (own_head) {
       model = plan.build(meta, HeadWeight::Own);

@@ -10,7 +10,7 @@
 #include "engine/hub/folder_kind.h"
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
-#include "engine/models/layer_count.h"
+#include "engine/models/open_weights.h"
 #include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
 #include "engine/models/tensor_file.h"
@@ -97,8 +97,7 @@ Status pack_into(const fs::path& model, const fs::path& out, const PackFiles& ho
   LUTHIER_TRY(const Plan plan, family->read(config, model));
   const auto meta = torch::TensorOptions().device(torch::kMeta);
   auto shapes = plan.made(meta);
-  LUTHIER_TRY(const CheckpointFiles files, open_weights(model, config));
-  LUTHIER_CHECK(check_layers(*shapes, *family, files.tensors(), config, model));
+  LUTHIER_TRY(const CheckpointFiles files, open_weights(model, config, *family, *shapes));
   LUTHIER_TRY(const bool own_head, has_own_head(*shapes, *family, files));
   if (own_head) shapes = plan.build(meta, HeadWeight::Own);
   LUTHIER_TRY(const PackingPlan packing,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/wider_weights.h"
 
-#include "engine/hub/folder_kind.h"
+#include "engine/models/open_weights.h"
 #include "engine/models/packing.h"
 #include "engine/models/stored_tensor.h"
 
@@ -29,7 +29,8 @@ bool rounds_to(const Tensor& wide, const Tensor& narrow) {
 Result<WiderWeights> WiderWeights::open(const LoadedModel& loaded) {
   WiderWeights wider(loaded);
   if (loaded.model->dtype() == torch::kFloat32 || loaded.drawn) return wider;
-  LUTHIER_TRY(wider.files_, open_weights(loaded.folder, loaded.config));
+  LUTHIER_TRY(wider.files_,
+              open_weights(loaded.folder, loaded.config, *loaded.family, *loaded.model));
   LUTHIER_TRY(wider.stored_,
               stored_names(*loaded.family, *wider.files_, PackingPlan{}, loaded.folder.string()));
   return wider;

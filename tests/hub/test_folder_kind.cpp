@@ -25,6 +25,12 @@ bool says(const std::string& text, const std::vector<std::string>& parts) {
   return true;
 }
 
+Result<CheckpointFiles> opened(const fs::path& folder) {
+  auto files = CheckpointFiles::open(folder);
+  LUTHIER_CHECK(check_weights(folder, read_json_file(folder / "config.json").take(), files));
+  return files;
+}
+
 }  // namespace
 
 class TestFolderKind : public QObject {
@@ -203,7 +209,7 @@ class TestFolderKind : public QObject {
                               {{tensor.toStdString(), type, {8, 8}, bytes},
                                {"norm.weight", DType::F32, {4}, plain}})
                 .ok());
-    const auto files = open_weights("quantized", read_json_file("quantized/config.json").take());
+    const auto files = opened("quantized");
     QCOMPARE(files.ok(), method.isEmpty());
     const FoundModel found = inspect_model("quantized", {"llava"});
     QVERIFY2(found.loadable == method.isEmpty(), found.why_not.c_str());
@@ -216,9 +222,7 @@ class TestFolderKind : public QObject {
     if (config.isEmpty()) return;
     put("quantized/model.safetensors", "broken");
     const bool read = method.startsWith("bitsandbytes");
-    QVERIFY(says(open_weights("quantized", read_json_file("quantized/config.json").take())
-                     .error()
-                     .sentence(),
+    QVERIFY(says(opened("quantized").error().sentence(),
                  {read ? std::string("model.safetensors") : method.toStdString()}));
   }
 
@@ -244,7 +248,7 @@ class TestFolderKind : public QObject {
     QVERIFY(
         write_safetensors("quantized/model.safetensors", {{"a.qweight", DType::I32, {8, 8}, bytes}})
             .ok());
-    const auto files = open_weights("quantized", read_json_file("quantized/config.json").take());
+    const auto files = opened("quantized");
     QVERIFY(!files.ok());
     QVERIFY(says(files.error().sentence(), {"quantization_config: " + field.toStdString()}));
   }

@@ -3,6 +3,8 @@
 state lies, shards cut short, models and adapters of unlike bases put together. Each is refused
 with exit status 2 and a sentence that names the tensor, field or folder at fault, and nothing is
 written or touched. A lie is a row. Verbs of adapters alone: hostile_verbs."""
+import copy
+import functools
 import hashlib
 import json
 import re
@@ -11,7 +13,7 @@ import subprocess
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import adapters
 from checkpoints import make
@@ -155,6 +157,77 @@ def models_case(world, result):
                 "--weights", "0.5,0.5", "--density", "0.5", "--out", out, out=out)
 
 
+# What makes a checkpoint another one and yet a sound one: a setting and how it differs.
+UNLIKE = {
+    "a layer more": ("text_config.num_hidden_layers", lambda layers: layers + 1),
+    "a layer less": ("text_config.num_hidden_layers", lambda layers: layers - 1),
+    "a higher tower": ("vision_config.num_hidden_layers", lambda layers: layers + 2),
+    "wider": ("text_config.hidden_size", lambda width: 2 * width),
+    "wider inside": ("text_config.intermediate_size", lambda width: width + 16),
+    "a wider tower": ("vision_config.intermediate_size", lambda width: width + 16),
+    "more words": ("text_config.vocab_size", lambda words: words + 8),
+    "a bias": ("text_config.mlp_bias", lambda bias: not bias),
+}
+
+
+def with_setting(checkpoint, folder, field, change):
+    """The checkpoint drawn anew by transformers with this setting, all of it consistent."""
+    model = checkpoint.model()
+    config = copy.deepcopy(model.config)
+    *sections, name = field.split(".")
+    section = functools.reduce(getattr, sections, config)
+    setattr(section, name, change(getattr(section, name)))
+    shutil.copytree(checkpoint.path, folder)
+    for file in folder.glob("*.safetensors*"):
+        file.unlink()
+    type(model)(config).save_pretrained(folder)
+    return folder
+
+
+def unlike_models_case(world, result):
+    """Checkpoints that are each sound and answer, and are yet not one another's like: the sentence
+    names both folders, and the field in which they differ."""
+    checkpoint = make("clip-llama", world.checkpoints)
+    first, out = checkpoint.path, world.scratch / "out"
+
+    def merged(what, one, other, *named):
+        pair = "--model", one, "--model", other
+        refused(world, result, f"merge-models {what}", named, "merge-models", *pair, "--weights",
+                "0.5,0.5", "--out", out, out=out)
+
+    for what, (field, change) in UNLIKE.items():
+        other = with_setting(checkpoint, world.scratch / what.replace(" ", "-"), field, change)
+        world.program.run("forward", other, "--input", world.inputs / "plain.json", "--out",
+                          world.scratch / "answer.safetensors")
+        for one, two in ((first, other), (other, first)):
+            merged(what, one, two, f"{two}/config.json: {field}", str(one))
+        refused(world, result, f"merge-models, base {what}",
+                (f"{other}/config.json: {field}", str(first)), "merge-models", "--model", first,
+                "--model", first, "--base", other, "--method", "ties", "--weights", "0.5,0.5",
+                "--density", "0.5", "--out", out, out=out)
+    family = make("smolvlm-plain", world.checkpoints).path
+    for one, two in ((first, family), (family, first)):
+        merged("another family", one, two, f"{two}/config.json", str(one), "model_type")
+    packed, unsaid = world.scratch / "packed", world.scratch / "unsaid"
+    world.program.run("quantize", first, "--out", packed, *flags("nf4", True))
+    for one, two in ((first, packed), (packed, first), (packed, packed)):
+        merged("packed", one, two, f"{packed}/config.json: quantization_config")
+    shutil.copytree(packed, unsaid)     # where config.json does not say that it is
+    config = json.loads((unsaid / "config.json").read_text())
+    del config["quantization_config"]
+    (unsaid / "config.json").write_text(json.dumps(config))
+    for one, two in ((first, unsaid), (unsaid, first)):
+        merged("packed without a word", one, two, str(unsaid))
+    # Of floating numbers each type has a mean with each (hostile/accepted); others have none.
+    whole = copied(first, world.scratch, "whole-numbers")
+    file = next(whole.glob("*.safetensors"))
+    tensors = load_file(file)
+    name = next(name for name in sorted(tensors) if name.endswith("norm.weight"))
+    save_file(tensors | {name: tensors[name].to(torch.int32)}, file, metadata={"format": "pt"})
+    for one, two in ((first, whole), (whole, first)):
+        merged("whole numbers", one, two, str(one), str(two), name)
+
+
 def set_fields(path, **fields):
     """A JSON file with these fields changed."""
     path.write_text(json.dumps(json.loads(path.read_text()) | fields))
@@ -266,5 +339,6 @@ def depths_case(world, result):
 
 def cases(everything=False):
     found = {f"hostile/packed/{kind}": packed_case(kind) for kind in PACKED} | {
-        "hostile/models": models_case, "hostile/adapters": adapters_case}
+        "hostile/models": models_case, "hostile/unlike-models": unlike_models_case,
+        "hostile/adapters": adapters_case}
     return found | ({"hostile/depths": depths_case} if everything else {})

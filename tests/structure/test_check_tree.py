@@ -92,6 +92,14 @@ class Rules(unittest.TestCase):
         for path in ("engine/hub/fetch.cpp", "ui/model/x.cpp", "app/cli/fetch.cpp"):
             self.assertEqual(len(self.faults(rules.check_text, {path: "curl_easy_init();\n"})), 1)
 
+    def test_weights_have_one_door(self):
+        line = "auto files = CheckpointFiles::open(folder);\n"
+        faults = lambda path: [fault for fault in self.faults(rules.check_text, {path: line})
+                               if "CheckpointFiles" in fault]
+        self.assertEqual(faults("engine/models/open_weights.cpp"), [])
+        for path in ("engine/models/load_model.cpp", "engine/methods/x.cpp", "app/cli/info.cpp"):
+            self.assertEqual(len(faults(path)), 1, path)
+
 
 if __name__ == "__main__":
     unittest.main()

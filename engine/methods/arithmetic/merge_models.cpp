@@ -13,9 +13,10 @@
 #include "engine/io/companion_files.h"
 #include "engine/io/files.h"
 #include "engine/models/families.h"
-#include "engine/models/layer_count.h"
+#include "engine/models/open_weights.h"
 #include "engine/models/stored_tensor.h"
 #include "engine/models/tensor_file.h"
+#include "engine/models/unlike_settings.h"
 
 namespace luthier {
 
@@ -80,6 +81,8 @@ Result<ModelMerge> find_merge(const MergeModelsOptions& how, std::size_t models)
 /// A checkpoint's tensors by names that its generations have in common.
 struct Checkpoint {
   fs::path folder;
+  Json config;
+  const Family* family = nullptr;  ///< null: one that is not known here
   CheckpointFiles files;
   std::string model_type;
   std::map<std::string, std::string> stored;  ///< common name → the file's
@@ -98,25 +101,30 @@ struct Checkpoint {
 
 Result<Checkpoint> open_checkpoint(const fs::path& folder) {
   LUTHIER_CHECK(check_model_folder(folder));
-  LUTHIER_TRY(const Json config, read_json_file(folder / "config.json"));
+  Checkpoint checkpoint;
+  checkpoint.folder = folder;
+  const Json& config = checkpoint.config;
+  LUTHIER_TRY(checkpoint.config, read_json_file(folder / "config.json"));
   const std::string where = (folder / "config.json").string();
   // Codes are no numbers to take a mean of, and scales belong to their codes.
   if (!quantization_method(config).empty())
     return input_error("The model's weights are packed; packed weights have no mean.",
                        where + ": quantization_config",
                        "Give the checkpoint that it was packed from.");
-  Checkpoint checkpoint;
-  checkpoint.folder = folder;
-  LUTHIER_TRY(checkpoint.files, open_weights(folder, config));
   LUTHIER_TRY(checkpoint.model_type, json_string(config, "model_type", where));
-  const auto family = find_family(config, where);
-  if (family) {  // of others only the tensors are known
-    LUTHIER_TRY(const Plan plan, (*family)->read(config, folder));
+  if (const auto known = find_family(config, where)) checkpoint.family = *known;
+  const Family* family = checkpoint.family;
+  if (family) {
+    LUTHIER_TRY(const Plan plan, family->read(config, folder));
     const auto shapes = plan.made(torch::TensorOptions().device(torch::kMeta));
-    LUTHIER_CHECK(check_layers(*shapes, **family, checkpoint.files.tensors(), config, folder));
+    LUTHIER_TRY(checkpoint.files, open_weights(folder, config, *family, *shapes));
+  } else {  // only the tensors are known
+    auto files = CheckpointFiles::open(folder);
+    LUTHIER_CHECK(check_weights(folder, config, files));
+    checkpoint.files = files.take();
   }
   for (const auto& [name, info] : checkpoint.files.tensors()) {
-    const std::string common = family ? (*family)->stored_name((*family)->memory_name(name)) : name;
+    const std::string common = family ? family->stored_name(family->memory_name(name)) : name;
     if (!checkpoint.stored.emplace(common, name).second)
       return input_error("Two tensors stand for " + common + ".", folder.string(),
                          "Names of two releases of transformers are mixed in the files.");
@@ -126,6 +134,25 @@ Result<Checkpoint> open_checkpoint(const fs::path& folder) {
 
 bool is_number(DType dtype) {
   return dtype == DType::F32 || dtype == DType::F16 || dtype == DType::BF16 || dtype == DType::F64;
+}
+
+/// Of models whose tensors are unlike: the settings that say so, else what is said of the tensor.
+Error unlike_models(const Checkpoint& first, const Checkpoint& other, Error of_tensor) {
+  constexpr std::size_t kLongestValue = 40;
+  if (!first.family) return of_tensor;
+  const auto settings = unlike_settings(*first.family, first.config, other.config);
+  if (settings.empty()) return of_tensor;
+  std::string fields;
+  for (const std::string& each : settings) fields += (fields.empty() ? "" : ", ") + each;
+  const std::string mine = setting_text(first.config, settings.front()),
+                    theirs = setting_text(other.config, settings.front());
+  const bool shown = settings.size() == 1 && !mine.empty() && mine.size() <= kLongestValue &&
+                     !theirs.empty() && theirs.size() <= kLongestValue;
+  return input_error(
+      shown ? "The setting is " + theirs + ", in " + first.folder.string() + " it is " + mine + "."
+            : "The settings are others than in " + first.folder.string() + ".",
+      (other.folder / "config.json").string() + ": " + fields,
+      "The models are of unlike architectures.");
 }
 
 /// That `other` has what `first` has, in the same shapes; what is no number has to be the same.
@@ -138,15 +165,19 @@ Status check_alike(const Checkpoint& first, const Checkpoint& other) {
   for (const auto& [common, stored] : first.stored) {
     const auto found = other.stored.find(common);
     if (found == other.stored.end())
-      return input_error(
-          "The tensor " + common + " is missing, which " + first.folder.string() + " has.",
-          other.folder.string(), "The models are of unlike architectures.");
+      return unlike_models(
+          first, other,
+          input_error(
+              "The tensor " + common + " is missing, which " + first.folder.string() + " has.",
+              other.folder.string(), "The models are of unlike architectures."));
     const TensorInfo &mine = first.files.tensors().at(stored),
                      &theirs = other.files.tensors().at(found->second);
     if (mine.shape != theirs.shape)
-      return input_error("The shape is " + shape_text(theirs.shape) + ", in " +
-                             first.folder.string() + " it is " + shape_text(mine.shape) + ".",
-                         other.place(common), "The models are of unlike architectures.");
+      return unlike_models(
+          first, other,
+          input_error("The shape is " + shape_text(theirs.shape) + ", in " + first.folder.string() +
+                          " it is " + shape_text(mine.shape) + ".",
+                      other.place(common), "The models are of unlike architectures."));
     if (is_number(mine.dtype) && is_number(theirs.dtype)) continue;
     LUTHIER_TRY(const bool same,
                 same_tensor(*first.files.find(stored), *other.files.find(found->second)));
@@ -157,9 +188,11 @@ Status check_alike(const Checkpoint& first, const Checkpoint& other) {
   }
   for (const auto& [common, stored] : other.stored) {
     if (!first.stored.contains(common))
-      return input_error(
-          "The tensor " + common + " is missing, which " + other.folder.string() + " has.",
-          first.folder.string(), "The models are of unlike architectures.");
+      return unlike_models(
+          first, other,
+          input_error(
+              "The tensor " + common + " is missing, which " + other.folder.string() + " has.",
+              first.folder.string(), "The models are of unlike architectures."));
   }
   return {};
 }
