@@ -3,9 +3,9 @@
 
 #include <array>
 #include <cmath>
-#include <fstream>
 
 #include "engine/device/product_library.h"
+#include "engine/io/files.h"
 
 namespace luthier {
 
@@ -43,8 +43,9 @@ void append_drawn(Example& example, std::int64_t vocabulary, TokenId picture) {
 
 Result<std::vector<Example>> make_probes(const LoadedModel& base, const fs::path& scratch) {
   const fs::path picture = scratch / "probe.png";
-  std::ofstream(picture, std::ios::binary)
-      .write(reinterpret_cast<const char*>(kPicture.data()), kPicture.size());
+  // One that is cut short would be a probe less, and the proof another one than it says.
+  LUTHIER_CHECK(write_file_atomically(
+      picture, {reinterpret_cast<const char*>(kPicture.data()), kPicture.size()}));
   const auto text = [](const char* words) {
     return ContentPart{ContentPart::Kind::Text, words, {}};
   };
