@@ -84,8 +84,8 @@ inline Stage kept_stage(const StepTerms& terms, const LayerCost& cost) {
           cost.share.parameters * terms.gradient_element};
 }
 
-/// A layer of the text as a stage. A checkpointed one keeps its input of `state` bytes, and is made once more
-/// before its backward.
+/// A layer of the text as a stage. A checkpointed one keeps its input of `state` bytes, and is made
+/// once more before its backward.
 inline Stage layer_stage(const StepTerms& terms, const LayerCost& cost, std::int64_t state) {
   Stage stage = kept_stage(terms, cost);
   if (!terms.checkpointing) return stage;
@@ -96,16 +96,17 @@ inline Stage layer_stage(const StepTerms& terms, const LayerCost& cost, std::int
 
 /// A picture tower, from the pixels on: its layers are never made again.
 struct TowerCost {
-  bool trains = false;          ///< something that a gradient reaches
-  bool flows = false;           ///< a gradient is wanted at its end
-  std::vector<Stage> stages;    ///< what stands before the first layer, the layers, what comes last
-  std::int64_t unreached = 0;   ///< parameters that train where no gradient arrives
+  bool trains = false;         ///< something that a gradient reaches
+  bool flows = false;          ///< a gradient is wanted at its end
+  std::vector<Stage> stages;   ///< what stands before the first layer, the layers, what comes last
+  std::int64_t unreached = 0;  ///< parameters that train where no gradient arrives
 
   /// What is before the first layer or behind the last, and what it keeps.
-  void add_part(const StepTerms& terms, const TrainedShare& part, std::int64_t kept) {
+  void add_part(const StepTerms& terms, const TrainedShare& part, std::int64_t kept,
+                std::int64_t work = 0) {
     trains = trains || part.trains;
     flows = flows || part.trains;
-    stages.push_back({kept, {{kept, 0}}, part.parameters * terms.gradient_element});
+    stages.push_back({kept, {{kept, work}}, part.parameters * terms.gradient_element});
   }
   void add_layer(const StepTerms& terms, const LayerCost& layer) {
     trains = trains || layer.share.trains;

@@ -29,8 +29,7 @@ std::int64_t projector_kept(const StepTerms& terms, std::int64_t features, std::
                             const TrainedShare& second) {
   return (first.trains ? terms.block(features * in) : 0) +
          (second.trains ? 2 : 1) * terms.block(features * between) +
-         terms.block(features * (first.row_numbers + first.shared_numbers + second.row_numbers +
-                                 second.shared_numbers));
+         rows_kept(terms, first, features) + rows_kept(terms, second, features);
 }
 
 std::int64_t projector_norm_kept(const StepTerms& terms, std::int64_t features, std::int64_t in) {

@@ -110,9 +110,9 @@ class VisionTowerImpl::Embeddings : public ParameterModule {
     if (!by_fraction_) return x + position_embedding_->weight.unsqueeze(0);
     return x + position_embedding_->forward(places(pixels)).unsqueeze(0);
   }
-  /// The patches' product alone keeps its input.
-  std::int64_t kept(const StepTerms& terms, std::int64_t pixels) const {
-    return terms.of(*patch_embedding_).trains ? terms.block(pixels) : 0;
+  /// The patches' product alone keeps something.
+  ProductsCost patches(const StepTerms& terms, std::int64_t pixels) const {
+    return patches_cost(terms, *patch_embedding_, pixels);
   }
   /// Of each frame, that a plug puts there (methods/visual_prompts).
   std::int64_t tokens_before(const StepTerms& terms) const {
@@ -274,7 +274,8 @@ TowerCost VisionTowerImpl::cost_of(const Pass& pass, std::int64_t patches, std::
   TowerCost cost;
   TrainedShare start = trained_within(terms, *embeddings_);
   if (pre_norm_) start += terms.of(*pre_norm_);
-  cost.add_part(terms, start, embeddings_->kept(terms, pass.pictures.numbers));
+  const ProductsCost product = embeddings_->patches(terms, pass.pictures.numbers);
+  cost.add_part(terms, start, product.input + product.numbers, product.work);
   const auto running = static_cast<std::size_t>(layers);
   patches += pass.pictures.frames * embeddings_->tokens_before(terms);
   for (std::size_t i = 0; i < layers_.size(); ++i) {

@@ -15,6 +15,25 @@ TrainedShare trained_within(const StepTerms& terms, const torch::nn::Module& mod
   return share;
 }
 
+std::int64_t rows_kept(const StepTerms& terms, const TrainedShare& share, std::int64_t rows) {
+  return terms.block(rows * share.row_numbers) + terms.block(rows * share.shared_numbers);
+}
+
+namespace {
+
+/// `input`: numbers of what is multiplied; `joined`: bytes of weights with what is added to them.
+ProductsCost cost_of_share(const StepTerms& terms, const TrainedShare& share, std::int64_t rows,
+                           std::int64_t input, std::int64_t joined) {
+  return {share.trains, share.trains && share.keeps_input ? terms.block(input) : 0,
+          rows_kept(terms, share, rows) + terms.block(share.kept_numbers) + joined,
+          // The CPU drops out and adds in one pass.
+          terms.cpu ? std::min<std::int64_t>(share.input_copies, 2) : share.input_copies,
+          terms.floats(share.made_floats) + terms.block(rows * share.row_work) +
+              (terms.element < 4 ? terms.floats(rows * share.row_floats) : 0)};
+}
+
+}  // namespace
+
 ProductsCost products_cost(const StepTerms& terms, std::initializer_list<Linear> linears,
                            std::int64_t rows) {
   const bool joins = terms.element == 4 && terms.dense_weights;
@@ -25,14 +44,16 @@ ProductsCost products_cost(const StepTerms& terms, std::initializer_list<Linear>
     share += own;
     if (joins && rows >= own.joined_from) joined += terms.floats(own.joined_floats);
   }
-  const bool keeps = share.trains && share.keeps_input;
-  return {share.trains, keeps ? terms.block(rows * (*linears.begin())->in_features()) : 0,
-          terms.block(rows * share.row_numbers) + terms.block(rows * share.shared_numbers) +
-              terms.block(share.kept_numbers) + joined,
-          // The CPU drops out and adds in one pass.
-          terms.cpu ? std::min<std::int64_t>(share.input_copies, 2) : share.input_copies,
-          terms.floats(share.made_floats) + terms.block(rows * share.row_work) +
-              (terms.element < 4 ? terms.floats(rows * share.row_floats) : 0)};
+  return cost_of_share(terms, share, rows, rows * (*linears.begin())->in_features(), joined);
+}
+
+ProductsCost patches_cost(const StepTerms& terms, const PatchProduct& patches,
+                          std::int64_t numbers) {
+  const TrainedShare share = terms.of(patches);
+  const std::int64_t windows = numbers / patches.as_linear()->in_features();
+  const bool joins = terms.element == 4 && windows >= share.joined_from;
+  return cost_of_share(terms, share, windows, numbers,
+                       joins ? terms.floats(share.joined_floats) : 0);
 }
 
 namespace {
@@ -123,9 +144,8 @@ MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, c
   // made of.
   if (back.input_copies > 1 && !terms.cpu) {
     const TrainedShare share = terms.of(*out);
-    cost.down_work +=
-        terms.block(rows * out->in_features(), 1) + terms.block(rows * share.row_numbers) +
-        terms.block(rows * share.shared_numbers) + share.parameters * (terms.element + 4);
+    cost.down_work += terms.block(rows * out->in_features(), 1) + rows_kept(terms, share, rows) +
+                      share.parameters * (terms.element + 4);
   }
   // The last product's input is gone when the activation's gradient is made.
   const std::int64_t beside = terms.cpu ? 1 : 2;  // the CPU makes a gradient in one pass

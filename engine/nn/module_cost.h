@@ -8,15 +8,23 @@
 #include "engine/nn/cost.h"
 #include "engine/nn/layers.h"
 #include "engine/nn/linear.h"
+#include "engine/nn/patch_product.h"
 
 namespace luthier {
 
 /// Of a module and all below it, with what hangs on its branches.
 TrainedShare trained_within(const StepTerms& terms, const torch::nn::Module& module);
 
+/// What hangs on products of one input keeps for so many rows, besides that input.
+std::int64_t rows_kept(const StepTerms& terms, const TrainedShare& share, std::int64_t rows);
+
 /// Products of one input of so many rows.
 ProductsCost products_cost(const StepTerms& terms, std::initializer_list<Linear> linears,
                            std::int64_t rows);
+
+/// The product of a convolution over patches with as many windows as `numbers` numbers are.
+ProductsCost patches_cost(const StepTerms& terms, const PatchProduct& patches,
+                          std::int64_t numbers);
 
 /// A norm that a gradient passes keeps its input and a number or two a row.
 std::int64_t norm_kept(const StepTerms& terms, const RmsNorm& norm, std::int64_t rows);

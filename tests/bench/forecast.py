@@ -25,6 +25,7 @@ llava-70m   lora                 float32  adamw_torch         kept  4 1 equal
 llava-70m   adalora              fp4      schedule_free_adamw again 1 1 mixed
 llava-70m   vera                 bfloat16 adamw_8bit          kept  2 1 equal
 llava-70m   lokr                 float32  lion_32bit          kept  1 1 equal
+llava-70m   loha_cores           float32  adamw_torch         kept  1 1 equal
 llava-70m   ia3                  int8     adafactor           kept  8 2 mixed
 llava-70m   hra                  fp4      adamw_8bit          again 2 2 equal
 llava-70m   visual_prompt_tuning float32  adamw_torch         again 4 1 mixed
@@ -103,13 +104,21 @@ clip        loha                 int8     paged_adamw_32bit   again 1 1 equal
 clip        ia3                  float32  adamw_torch         kept  1 1 mixed
 clip        hra                  int8     adamw_8bit          kept  2 1 mixed
 clip        bitfit               float32  paged_adamw_32bit   kept  1 1 mixed
+clip        lokr_cores           float32  sgd                 kept  1 1 equal
 """
 COLUMNS = ("family", "method", "format", "optimizer", "layers", "batch", "accumulation", "rows")
-# What a recipe says where a method's defaults would not do.
+# What a recipe says where a method's defaults would not do, and methods of other settings by names of
+# their own.
 METHODS = {
     "freeze": {"freeze": {"vision_tower": True, "projector": False, "language_model": False}},
     "ia3": {"adapter": {"target_modules": "all-linear"}},
     "trainable_tokens": {"adapter": {"token_indices": list(range(40, 104))}},
+    # Of so high a rank that what is made of a convolution's cores decides how much is needed.
+    "loha_cores": {"strategy": "loha", "adapter": {
+        "r": 128, "use_effective_conv2d": True, "target_modules": ["patch_embedding", "q_proj"]}},
+    "lokr_cores": {"strategy": "lokr", "adapter": {
+        "r": 128, "use_effective_conv2d": True, "decompose_factor": 1,
+        "target_modules": ["patch_embedding", "q_proj"]}},
 }
 FORMATS = {
     "float32": ({}, "float32"), "bfloat16": ({}, "bfloat16"),

@@ -3,6 +3,7 @@
 // new block forgets one of its products is caught here: what hangs on it must be counted.
 #include <QtTest>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "engine/models/cost.h"
@@ -95,6 +96,40 @@ class TestCost : public QObject {
     }
     for (const Stage& stage : base.stages) of_stages += stage.gradients;
     QVERIFY(of_layers > 0 && of_stages >= of_layers);
+  }
+
+  /// What hangs on the convolution over a picture's patches, which is a product too: numbers for
+  /// each patch, and what its backward makes again.
+  void convolutions_are_counted_data() { every_family_answers_data(); }
+  void convolutions_are_counted() {
+    QFETCH(QString, folder);
+    const auto summary = summarize_model(folder.toStdString());
+    QVERIFY2(summary.ok(), summary ? "" : summary.error().sentence().c_str());
+    const auto work = [](const PassCost& cost) {
+      std::int64_t bytes = 0;
+      for (const Stage& stage : cost.stages)
+        for (const Stage::Moment& moment : stage.moments) bytes = std::max(bytes, moment.work);
+      return bytes;
+    };
+    const std::int64_t much = 1 << 24;  // more than the layers' own temporaries
+    for (const ModuleSummary& module : summary->modules) {
+      if (module.type != "Conv2d" && module.type != "Conv3d") continue;
+      TrainedShare share{true, false, 8, 4};
+      const PassCost base = summary->cost->of(pass(), {{module.name, share}});
+      share.row_numbers += 1000;
+      const PassCost rows = summary->cost->of(pass(), {{module.name, share}});
+      std::int64_t window = 1;
+      for (std::size_t i = 1; i < module.shape.size(); ++i) window *= module.shape[i];
+      const std::int64_t windows = pass().pictures.numbers / window;
+      QVERIFY(windows >= 1);
+      QVERIFY2(kept(rows) >= kept(base) + 1000 * 4 * windows, module.name.c_str());
+      share.row_numbers -= 1000, share.made_floats = much;
+      const PassCost made = summary->cost->of(pass(), {{module.name, share}});
+      QCOMPARE(kept(made), kept(base));
+      QCOMPARE(work(made), 4 * much);
+      share.made_floats = 0, share.keeps_input = false;  // it scales results
+      QVERIFY(kept(summary->cost->of(pass(), {{module.name, share}})) < kept(base));
+    }
   }
 
   void nothing_is_kept_below_what_trains() {

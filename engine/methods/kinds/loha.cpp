@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // LoHa as PEFT has it: ΔW = (w1_a w1_b) ∘ (w2_a w2_b) · alpha / r. Of a convolution whose window is
 // taken apart (use_effective_conv2d) each of the two is made of a core t too: t ×₁ w_a ×₂ w_b.
+#include <algorithm>
+
 #include "engine/methods/kinds/delta_linear.h"
 #include "engine/methods/kinds/kind_table.h"
 
@@ -53,13 +55,15 @@ void draw_loha(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generat
 }
 
 /// In the backward: both products, the matrix and its gradient, what the scale makes of that, and
-/// the gradients of both products; of cores what is made of each on the way, and its gradient.
+/// the gradients of both products. Of cores what is made of each on the way stands beside them; and
+/// when the products are gone, the gradient of one in two orders, beside that of the other.
 void loha_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                 const AdapterSettings& settings) {
   const std::vector<std::int64_t> shape = product_shape(module);
-  share.made_floats = 7 * shape[0] * shape[1];
-  if (window_apart(module, settings))
-    share.made_floats += 4 * shape[0] * scale.rank * (shape[1] / module.shape[1]);
+  const std::int64_t matrix = shape[0] * shape[1];
+  const std::int64_t half =
+      window_apart(module, settings) ? shape[0] * scale.rank * (shape[1] / module.shape[1]) : 0;
+  share.made_floats = std::max(7 * matrix + 2 * half, 4 * matrix + 3 * half);
 }
 
 Adapter::Hung hang_loha(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {

@@ -81,9 +81,9 @@ class InternVLTowerImpl::Embeddings : public ParameterModule {
                              1);  // [frames, 1 + patches, hidden]
     return position_embeddings_.defined() ? x + positions(pixels.size(2), pixels.size(3)) : x;
   }
-  /// The patches' product alone keeps its input.
-  std::int64_t kept(const StepTerms& terms, std::int64_t pixels) const {
-    return terms.of(*patch_embeddings_->projection).trains ? terms.block(pixels) : 0;
+  /// The patches' product alone keeps something.
+  ProductsCost patches(const StepTerms& terms, std::int64_t pixels) const {
+    return patches_cost(terms, *patch_embeddings_->projection, pixels);
   }
   std::string type_name() const override { return "Parameter"; }
 
@@ -207,8 +207,9 @@ TowerCost InternVLTowerImpl::cost(const Pass& pass, std::int64_t patches, std::i
                                   bool normed) const {
   const StepTerms& terms = pass.terms;
   TowerCost cost;
-  cost.add_part(terms, trained_within(terms, *embeddings_),
-                embeddings_->kept(terms, pass.pictures.numbers));
+  const ProductsCost product = embeddings_->patches(terms, pass.pictures.numbers);
+  cost.add_part(terms, trained_within(terms, *embeddings_), product.input + product.numbers,
+                product.work);
   const auto running = static_cast<std::size_t>(layers);
   // Tokens that a plug puts before each frame's (methods/visual_prompts).
   patches += pass.pictures.frames * (terms.of(*embeddings_).row_numbers / options.hidden_size);

@@ -122,9 +122,8 @@ class QwenTower::PatchEmbed : public torch::nn::Module {
     proj_ = register_module("proj", std::make_shared<PatchProjection>(o, t));
   }
   Tensor forward(const Tensor& patches) const { return proj_->forward(patches); }
-  /// The product keeps its input.
-  std::int64_t kept(const StepTerms& terms, std::int64_t pixels) const {
-    return terms.of(*proj_).trains ? terms.block(pixels) : 0;
+  ProductsCost cost(const StepTerms& terms, std::int64_t pixels) const {
+    return patches_cost(terms, *proj_, pixels);
   }
 
  private:
@@ -335,7 +334,8 @@ TowerCost QwenTower::cost(const Pass& pass) const {
   TowerCost cost;
   TrainedShare start = trained_within(terms, *patch_embed_);
   if (pos_embed_) start += terms.of(*pos_embed_);
-  cost.add_part(terms, start, patch_embed_->kept(terms, pass.pictures.numbers));
+  const ProductsCost product = patch_embed_->cost(terms, pass.pictures.numbers);
+  cost.add_part(terms, start, product.input + product.numbers, product.work);
   for (const auto& block : blocks_) {
     const bool windows = options_.window > 0;
     cost.add_layer(terms, block->cost(terms, patches, options_.width, windows, cost.flows));
