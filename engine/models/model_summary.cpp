@@ -13,6 +13,7 @@
 #include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
 #include "engine/nn/parameters.h"
+#include "engine/nn/plain_linear.h"
 #include "engine/nn/plugs.h"
 
 namespace luthier {
@@ -83,6 +84,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
       ModuleSummary made;
       made.name = row.name;
       made.type = item.key().empty() ? kOwnTensor : module->type_name();
+      made.stays_plain = dynamic_cast<const PlainLinearImpl*>(module) != nullptr;
       made.part = model->part_of(row.tensors.front().first);
       for (const auto& [name, slot] : row.tensors) {
         const std::string own_name = name.substr(name.rfind('.') + 1);

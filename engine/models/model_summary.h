@@ -33,6 +33,7 @@ struct ModuleSummary {
   std::int64_t parameters = 0;  ///< weight and bias
   std::string part;             ///< vision_tower, projector, language_model, by the model
   std::int64_t bias = 0;        ///< numbers of its bias; 0: it has none
+  bool stays_plain = false;     ///< a Linear that is not packed (nn/plain_linear)
 };
 
 /// A branch of a layer (its attention or its feed-forward) that a plug may hang on.

@@ -9,6 +9,7 @@
 #include "engine/models/plain_modules.h"
 #include "engine/models/stored_head.h"
 #include "engine/nn/dense_run.h"
+#include "engine/nn/plain_linear.h"
 
 namespace luthier {
 
@@ -69,6 +70,7 @@ Result<PackingPlan> plan_packing(Model& model, const Json& asked, const std::str
   const bool tied = !tied_weight(model).empty();
   LUTHIER_TRY(const PlainModules plain, PlainModules::read(asked, head, where));
   for (const auto& [name, linear] : linears(model)) {
+    if (linear->as<PlainLinear>()) continue;
     LUTHIER_TRY(const bool stays, plain.contains(name));
     if (!stays && !(tied && name == head)) plan.modules.insert(name);
   }
@@ -234,7 +236,8 @@ class KindOf {
     const WeightKind* none = nullptr;
     if (module.type != "Linear" || module.shape.size() != 2) return none;
     if (own_ && module.dtype == own_->name) return own_;
-    if (own_ || !wanted_ || module.parameters == 0) return none;  // a tied head has none of its own
+    if (own_ || !wanted_ || module.stays_plain) return none;
+    if (module.parameters == 0) return none;  // a tied head has none of its own
     LUTHIER_TRY(const bool stays, plain_.contains(module.name));
     return stays ? none : wanted_;
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/nn/module_cost.h"
+#include "engine/nn/plain_linear.h"
 #include "engine/nn/side_by_side.h"
 
 namespace luthier {
@@ -48,13 +49,13 @@ class PooledAttention : public ParameterModule {
   PooledAttention(std::int64_t size, const torch::TensorOptions& t) {
     add_parameter("in_proj_weight", in_proj_weight_, {3 * size, size}, t);
     add_parameter("in_proj_bias", in_proj_bias_, {3 * size}, t);
-    out_proj_ = register_module("out_proj", Linear(size, size, true, t));
+    out_proj_ = register_module("out_proj", PlainLinear(size, size, true, t));
   }
   std::string type_name() const override { return "Parameter"; }
 
  private:
   Tensor in_proj_weight_, in_proj_bias_;
-  Linear out_proj_{nullptr};
+  PlainLinear out_proj_{nullptr};
 };
 
 class PoolingHead : public ParameterModule {

@@ -386,6 +386,8 @@ def cases(everything=False):
     found["quantized/clip-llama/fp4"] = checkpoint_case("clip-llama", "fp4", True)
     found["quantized/clip-llama/int8"] = checkpoint_case("clip-llama", "int8", False)
     found["quantized/clip-gqa-tied/plain"] = checkpoint_case("clip-gqa-tied", "nf4", False)
+    # With a pooling head, of which a linear stays as it is.
+    found["quantized/siglip-llama/double"] = checkpoint_case("siglip-llama", "nf4", True)
     found["quantized/clip-llama/lora"] = lora_case("clip-llama", "attention", "nf4", True)
     found["quantized/clip-llama/train"] = train_case("clip-llama", "attention", "nf4", True)
     found["quantized/clip-llama/train-int8"] = train_case("clip-llama", "linear", "int8", False)
