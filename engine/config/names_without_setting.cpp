@@ -135,7 +135,7 @@ void add_names_without_setting(std::vector<NameElsewhere>& rows) {
       "torch_compile torch_compile_* compile use_compile torch_empty_cache_steps optim_args "
       "optim_target_modules jit_mode_eval mod shift_attn mixture_of_depths min_lr "
       "cosine_min_lr_ratio cosine_constant_lr_ratio lr_end ema use_ema ema_* z_loss "
-      "router_aux_loss_coef moe_aux_loss_coef average_tokens_across_devices "
+      "average_tokens_across_devices "
       "average_checkpoints gradient_noise llrd layerwise_lr_decay mixup",
       "see luthier-cli train --help for the settings that there are.");
   missing(

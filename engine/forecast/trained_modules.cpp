@@ -90,12 +90,14 @@ Result<std::vector<TrainedModule>> list_trained(const ModelSummary& model, const
   std::vector<TrainedModule> trained;
   std::map<const ModuleSummary*, TrainedModule> plugged;
   for (const WrappedModule& wrapped : selection.wrapped) {
-    const ModuleSummary* module = module_of(model, wrapped.name);
+    const std::string name =
+        wrapped.stack ? wrapped.name.substr(0, wrapped.name.rfind('.')) : wrapped.name;
+    const ModuleSummary* module = module_of(model, name);
     if (!module) continue;
     TrainedModule& here = plugged[module];
     here.module = module;
     here.share += wrapped.share;
-    if (module->name != wrapped.name) here.branch = wrapped.name;
+    if (module->name != name) here.branch = name;
     here.shapes.insert(here.shapes.end(), wrapped.shapes.begin(), wrapped.shapes.end());
   }
   if (selection.parameters > 0) {

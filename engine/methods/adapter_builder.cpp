@@ -99,12 +99,13 @@ void AdapterBuilder::hang(const ModuleToHang& to, const std::vector<TensorSize>&
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     tensors[i] = tensors[i].to(device);
     auto& list = sizes[i].trains ? parts_.trained : parts_.beside;
-    list.emplace_back(mine.prefix + mine.root_of(to.module) + sizes[i].suffix, tensors[i]);
+    list.emplace_back(mine.prefix + mine.root_of(to.module, settings_) + sizes[i].suffix,
+                      tensors[i]);
   }
   parts_.hung.push_back(method_.of_modules->hang(ports_, to, tensors));
   if (parts_.hung.back().both_ends) {
     for (const TensorSize& size : sizes) {
-      parts_.both_ends.push_back(mine.prefix + mine.root_of(to.module) + size.suffix);
+      parts_.both_ends.push_back(mine.prefix + mine.root_of(to.module, settings_) + size.suffix);
       parts_.both_ends.push_back(mine.prefix + ports_.head_name + size.suffix);
     }
   }
@@ -164,10 +165,10 @@ Status AdapterBuilder::hang_beside() {
 std::shared_ptr<Adapter> AdapterBuilder::finish(const ModuleSelection& selection) {
   if (const auto course = method_.of_modules->course)
     parts_.course = course(parts_.trained, settings_);
-  return std::make_shared<Adapter>(method_,
-                                   settings_to_write(settings_, ports_.modules, selection,
-                                                     method_.of_modules->rank_keys),
-                                   base_.model, std::move(parts_));
+  return std::make_shared<Adapter>(
+      method_,
+      settings_to_write(settings_, ports_.modules, selection, method_.of_modules->rank_keys),
+      base_.model, std::move(parts_));
 }
 
 void AdapterBuilder::place(const ModuleToHang& to, const std::vector<TensorSize>& sizes,

@@ -91,7 +91,7 @@ void draw(std::vector<Tensor>& tensors, const ModuleToHang&, at::Generator& gene
   tensors[2].normal_(0, 0.02, generator);
 }
 
-std::string root(const ModelModule& module) {
+std::string root(const ModelModule& module, const AdapterSettings&) {
   const std::string layer = module.name.substr(0, module.name.rfind('.'));
   return layer + (module.branch == "attention" ? ".attention_adapters" : ".output_adapters") +
          ".adapters.default";

@@ -71,8 +71,11 @@ Result<std::vector<Tensor>> read_tensors(const ModuleMethod& method, const Modul
   return tensors;
 }
 
-/// What stands behind a module's name where patterns are matched with its weight's.
-const char* end_of(const WrappedModule& module) { return module.by_parameter ? ".weight" : ""; }
+/// What patterns are matched with, of a module that the file calls `stored`.
+std::string pattern_name(const WrappedModule& module, const std::string& stored) {
+  if (module.stack) return module.name;
+  return module.by_parameter ? stored + ".weight" : stored;
+}
 
 /// All that a key of the method can end in.
 std::vector<std::string> all_suffixes(const ModuleMethod& method) {
@@ -119,7 +122,7 @@ Status load_shared(AdapterBuilder& builder, const ModuleMethod& method, AdapterT
   if (!method.shared) return {};
   std::vector<const ModelModule*> wrapped;
   for (const ModelModule& module : builder.ports().modules) {
-    if (method.wrapping.can(module) && tensors.modules.contains(method.root_of(module)))
+    if (method.wrapping.can(module) && tensors.modules.contains(method.root_of(module, settings)))
       wrapped.push_back(&module);
   }
   if (wrapped.empty()) return {};  // of another method's tensors nothing can be made
@@ -193,10 +196,13 @@ Status load_saved(AdapterBuilder& builder, const AdapterTensors& tensors,
 
 /// Of a module in the file that nothing hung on: the base lacks it, or the method cannot wrap it.
 Error no_module_for(const ModuleMethod& of_modules, const std::vector<ModelModule>& modules,
+                    const AdapterSettings& settings,
                     const std::pair<const std::string, AdapterTensors::OfModule>& left,
                     const std::string& where) {
   for (const ModelModule& module : modules) {
-    if (of_modules.root_of(module) != left.first || of_modules.wrapping.can(module)) continue;
+    if (module.stack() || of_modules.root_of(module, settings) != left.first ||
+        of_modules.wrapping.can(module))
+      continue;
     return input_error("The module " + left.second.stored + " is a " + module.type + ". " +
                            of_modules.wrapping.sentence,
                        where, "Train another adapter without it.");
@@ -236,12 +242,14 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
   contents.config = (file.path().parent_path() / Adapter::kConfigFile).string();
   contents.tensors = where;
   for (const ModelModule& module : builder.ports().modules) {
-    const auto found = tensors.modules.find(of_modules.root_of(module));
-    if (found == tensors.modules.end() || !of_modules.wrapping.can(module)) continue;
+    const bool by_parameter = is_target_parameter(module, by_weight);
+    const auto found = tensors.modules.find(of_modules.root_of(module, settings));
+    if (found == tensors.modules.end() || !can_hang(of_modules.wrapping, module, by_parameter))
+      continue;
     const std::string place = where + ": " + found->second.stored;
     WrappedModule wrapped{module.name, {}};
-    wrapped.by_parameter = is_target_parameter(module, by_weight);
-    LUTHIER_TRY(wrapped.scale, scales.of(found->second.stored + end_of(wrapped)));
+    wrapped.by_parameter = by_parameter, wrapped.stack = module.stack();
+    LUTHIER_TRY(wrapped.scale, scales.of(pattern_name(wrapped, found->second.stored)));
     const ModuleScale& scale = wrapped.scale;
     if (of_modules.check_module) LUTHIER_CHECK(of_modules.check_module(module, settings));
     LUTHIER_TRY(const ModuleToHang to, builder.next(module, scale, false));
@@ -252,13 +260,14 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
     selection.wrapped.push_back(wrapped);
     contents.hung.insert(module.name);
     if (wrapped.by_parameter) contents.by_weight.insert(module.name);
-    contents.older = contents.older || found->second.stored != of_modules.root_of(module);
+    contents.older = contents.older || found->second.stored != of_modules.root_of(module, settings);
     tensors.modules.erase(found);
   }
   LUTHIER_CHECK(builder.take_twin(tensors, where));
   LUTHIER_CHECK(load_rows(builder, of_modules, settings, rows, where));
   if (!tensors.modules.empty())
-    return no_module_for(of_modules, builder.ports().modules, *tensors.modules.begin(), where);
+    return no_module_for(of_modules, builder.ports().modules, settings, *tensors.modules.begin(),
+                         where);
   LUTHIER_CHECK(builder.check_saved(selection.saved, tie, where));  // a copy may be one of them
   LUTHIER_CHECK(check_contents(of_modules, builder.ports().modules, builder.ports().head_name,
                                settings, contents));
@@ -276,11 +285,13 @@ Result<ModuleSelection> selection_of(const Method& method, const Family& family,
   LUTHIER_TRY(const ScalePatterns scales, scales_of(of_modules, settings, file));
   ModuleSelection selection;
   for (const ModelModule& module : modules) {
-    const auto found = tensors.modules.find(of_modules.root_of(module));
-    if (found == tensors.modules.end() || !of_modules.wrapping.can(module)) continue;
+    const bool by_parameter = is_target_parameter(module, by_weight);
+    const auto found = tensors.modules.find(of_modules.root_of(module, settings));
+    if (found == tensors.modules.end() || !can_hang(of_modules.wrapping, module, by_parameter))
+      continue;
     WrappedModule wrapped{module.name, {}};
-    wrapped.by_parameter = is_target_parameter(module, by_weight);
-    LUTHIER_TRY(wrapped.scale, scales.of(found->second.stored + end_of(wrapped)));
+    wrapped.by_parameter = by_parameter, wrapped.stack = module.stack();
+    LUTHIER_TRY(wrapped.scale, scales.of(pattern_name(wrapped, found->second.stored)));
     std::int64_t parameters = found->second.elements();
     for (const TensorSize& size : of_modules.sizes(module, wrapped.scale, settings)) {
       const auto view = found->second.views.find(size.suffix);

@@ -7,6 +7,7 @@
 #include "engine/base/text.h"
 #include "engine/methods/arithmetic/method_arithmetic.h"
 #include "engine/methods/build_adapter.h"
+#include "engine/methods/expert_lora.h"
 #include "engine/methods/invoked_lora.h"
 #include "engine/methods/loftq.h"
 #include "engine/methods/lora_settings.h"
@@ -92,10 +93,10 @@ Tensor LoraEmbedding::delta() const {
 namespace {
 
 /// kaiming_uniform(√5) on [r, in]: uniform(−1/√in, 1/√in).
-void draw_half(Tensor& half, const std::string& init, at::Generator& generator) {
+void draw_half(Tensor& half, const std::string& init, std::int64_t rank, at::Generator& generator) {
   const double most = 1 / std::sqrt(static_cast<double>(half.flatten(1).size(1)));
   if (init == "gaussian")
-    half.normal_(0, 1.0 / static_cast<double>(half.size(0)), generator);
+    half.normal_(0, 1.0 / static_cast<double>(rank), generator);
   else
     half.uniform_(-most, most, generator);
 }
@@ -112,9 +113,9 @@ void draw_lora(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generat
     return;
   }
   if (init == "orthogonal") return draw_orthogonal(a, b, generator);
-  draw_half(a, init, generator);
+  draw_half(a, init, to.scale.rank, generator);
   if (init != "false") return;
-  draw_half(b, "true", generator);
+  draw_half(b, "true", to.scale.rank, generator);
   if (!to.settings.more.flag("adapter.lora_bias")) return;
   const double most = 1 / std::sqrt(static_cast<double>(b.size(1)));
   tensors[2].uniform_(-most, most, generator);
@@ -148,6 +149,7 @@ Status check_convolution(const ModuleToHang& to) {
 }
 
 Status check_lora_base(const Ports& ports, const ModuleToHang& to) {
+  if (to.module.stack()) return {};
   if (!to.settings.more.names(kInvocation).empty()) LUTHIER_CHECK(check_invoked(ports, to.module));
   const std::string& start = to.settings.init_lora_weights;
   if (to.module.token_embedding()) {
@@ -180,7 +182,8 @@ Status check_lora(const ModuleToHang& to, const std::vector<std::optional<Tensor
     return input_error(std::string("lora_") + (views[0] ? "B" : "A") + " is missing.", place,
                        "The file is incomplete.");
   }
-  if (to.module.convolution()) return {};  // the shapes are compared, the rank with them
+  // The shapes are compared, the rank with them.
+  if (to.module.convolution() || to.module.stack()) return {};
   const auto &a = views[0]->info.shape, &b = views[1]->info.shape, &weight = to.module.shape;
   const bool tokens = to.module.token_embedding();
   const std::int64_t in = weight[tokens ? 0 : 1], out = weight[tokens ? 1 : 0];
@@ -240,6 +243,7 @@ LoraVariant::Taken taken_out(const LinearImpl& linear, const ModuleToHang& to,
 }
 
 Adapter::Hung hang_lora(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
+  if (to.module.stack()) return hang_on_experts(ports, to, tensors);
   if (to.module.token_embedding()) return hang_on_embedding(ports, to, tensors);
   const std::string& name = to.module.name;
   PatchProduct* patches = to.module.convolution() ? ports.patches.at(name) : nullptr;
@@ -304,6 +308,10 @@ ModuleMethod lora_modules() {
   method.check_base = check_lora_base;
   method.token_rows = kLoraTokenRows;
   method.parameters = kLoraParameters;
+  method.check_module = check_by_weight;
+  method.root = [](const ModelModule& module, const AdapterSettings& settings) {
+    return module.stack() ? expert_root(module, settings.more.names(kLoraParameters)) : module.name;
+  };
   method.hang_beside = hang_invocation;
   return method;
 }

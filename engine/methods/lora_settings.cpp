@@ -10,6 +10,7 @@
 #include "engine/config/kinds/invocation_rule.h"
 #include "engine/config/kinds/start_rules.h"
 #include "engine/io/weight_kinds.h"
+#include "engine/methods/expert_lora.h"
 
 namespace luthier {
 
@@ -265,6 +266,7 @@ std::vector<TensorSize> convolution_sizes(const ModelModule& module, std::int64_
 std::vector<TensorSize> lora_sizes(const ModelModule& module, const ModuleScale& scale,
                                    const AdapterSettings& settings) {
   const std::int64_t rank = scale.rank;
+  if (module.stack()) return expert_sizes(module, rank);
   if (module.convolution() && module.shape.size() > 2)
     return convolution_sizes(module, rank, settings);
   if (module.shape.size() != 2) return {};
@@ -300,6 +302,10 @@ void add_stand_in(TrainedShare& share, const ModelModule& module, const AdapterS
 
 void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                 const AdapterSettings& settings) {
+  if (module.stack()) {  // x alone, and B expert by expert
+    share.kept_numbers = module.shape[0] * module.shape[1] * scale.rank;
+    return;
+  }
   const bool tokens = module.token_embedding();
   const std::string& start = settings.init_lora_weights;
   const bool taken = !tokens && takes_from_base(start);

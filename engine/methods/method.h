@@ -91,7 +91,7 @@ struct ModuleMethod {
   RankKeys rank_keys = {};
 
   /// The module's name as its keys have it; null: its own.
-  std::string (*root)(const ModelModule& module) = nullptr;
+  std::string (*root)(const ModelModule& module, const AdapterSettings& settings) = nullptr;
   const char* prefix = "base_model.model.";  ///< of all keys
   /// Initial values that go by what the base has there, after `draw`; null: none do.
   void (*start)(std::vector<torch::Tensor>& tensors, const ModuleToHang& to,
@@ -118,7 +118,9 @@ struct ModuleMethod {
   std::vector<std::string> target_parameters(const AdapterSettings& settings) const {
     return parameters ? settings.more.names(parameters) : std::vector<std::string>();
   }
-  std::string root_of(const ModelModule& module) const { return root ? root(module) : module.name; }
+  std::string root_of(const ModelModule& module, const AdapterSettings& settings) const {
+    return root ? root(module, settings) : module.name;
+  }
   TrainedShare share(std::int64_t parameters, const ModelModule& module, const ModuleScale& scale,
                      const AdapterSettings& settings) const;
   /// What a recipe's settings choose of these modules.

@@ -15,7 +15,8 @@ struct Beside {
       other;  // where a module's name ends in the first, there is one that ends in the second
 };
 
-constexpr std::array<Beside, 14> kTensorless{{
+constexpr std::array<Beside, 15> kTensorless{{
+    {".experts", ".experts.act_fn"},
     {".gate_proj", ".act_fn"},
     {".linear_fc1", ".act_fn"},
     {".linear_1", ".act"},
@@ -40,12 +41,24 @@ std::string beside(const std::string& name, const Beside& rule) {
   return name.substr(0, name.size() - rule.end.size()) + std::string(blocks ? ".act" : rule.other);
 }
 
+/// A module of experts holds two stacks; `shape` is the first one's, [experts, 2 · inner, hidden].
+void add_stacks(std::vector<ModelModule>& modules, const std::string& name,
+                const std::vector<std::int64_t>& shape) {
+  const char* type = ModelModule::kExpertStack;
+  modules.push_back({name + ".gate_up_proj", type, shape});
+  modules.push_back({name + ".down_proj", type, {shape.at(0), shape.at(2), shape.at(1) / 2}});
+}
+
 }  // namespace
 
 std::vector<ModelModule> all_modules(std::vector<ModelModule> modules) {
   std::set<std::string> known;
   for (const ModelModule& module : modules) known.insert(module.name);
   const std::size_t given = modules.size();
+  for (std::size_t i = 0; i < given; ++i) {
+    const ModelModule held = modules[i];
+    if (held.type == "Experts") add_stacks(modules, held.name, held.shape);
+  }
   for (std::size_t i = 0; i < given; ++i) {
     const std::string name = modules[i].name;
     const auto add = [&](const std::string& other) {

@@ -23,7 +23,7 @@ std::vector<std::string> names_of(const std::vector<ModelModule>& modules, Wante
   return names;
 }
 
-bool holds_tensors(const ModelModule& module) { return !module.type.empty(); }
+bool holds_tensors(const ModelModule& module) { return !module.type.empty() && !module.stack(); }
 
 std::string hint_for(const NamePattern& pattern, const std::vector<ModelModule>& modules,
                      Wanted wanted) {
@@ -55,6 +55,7 @@ Status check_entries(const std::vector<NamePattern>& patterns,
     const ModelModule* empty = nullptr;
     bool found = false;
     for (const ModelModule& module : modules) {
+      if (module.stack()) continue;
       LUTHIER_TRY(const bool matched, pattern.matches(module.name));
       if (!matched) continue;
       const bool something = holds_tensors(module) || wrapping.can(module);
@@ -155,7 +156,7 @@ Error not_wrappable(const ModelModule& module, const Wrapping& wrapping) {
       "adapter.target_modules", "Name what stands in it, or make the pattern narrower.");
 }
 
-/// Each entry of target_parameters is the weight of some Linear.
+/// Each entry of target_parameters is a weight that can be one.
 Status check_parameters(const std::vector<std::string>& parameters,
                         const std::vector<ModelModule>& modules) {
   for (const std::string& entry : parameters) {
@@ -165,10 +166,10 @@ Status check_parameters(const std::vector<std::string>& parameters,
     if (found) continue;
     std::vector<std::string> names;
     for (const ModelModule& module : modules) {
-      if (module.linear()) names.push_back(module.name + ".weight");
+      if (module.linear() || module.by_weight_alone()) names.push_back(module.weight_name());
     }
-    return input_error("No Linear has a weight named " + entry + ".", "adapter.target_parameters",
-                       nearest_names(entry, names) + " " + kListed);
+    return input_error("No weight of a Linear, a router or experts is named " + entry + ".",
+                       "adapter.target_parameters", nearest_names(entry, names) + " " + kListed);
   }
   return {};
 }
@@ -234,7 +235,10 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
   }
   ModuleSelection selection;
   for (const ModelModule& module : modules) {
-    LUTHIER_TRY(const bool matched, any_matches(targets, module.name));
+    const bool by_parameter = is_target_parameter(module, parameters);
+    if (module.stack() && !by_parameter) continue;
+    LUTHIER_TRY(const bool named, any_matches(targets, module.name));
+    const bool matched = named && !module.stack();
     if (matched && layers.chooses()) of_all_layers.push_back(module.name);
     LUTHIER_TRY(const bool out, any_matches(excluded, module.name));
     if (is_saved_module(module.name, settings.modules_to_save)) {
@@ -242,7 +246,6 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
       if (matched && !out) LUTHIER_CHECK(check_not_both(module, settings));
       continue;
     }
-    const bool by_parameter = is_target_parameter(module, parameters);
     if (out && !by_parameter) continue;
     const bool chosen = matched || (all && wrapping.by_default(module, head_name, settings));
     if (chosen && !out && by_parameter) {
@@ -253,9 +256,9 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
     if (!chosen && !by_parameter) continue;
     LUTHIER_TRY(const bool kept, layers.keeps(module.name, targets));
     if (!kept && !by_parameter) continue;
-    if (!wrapping.can(module)) return not_wrappable(module, wrapping);
+    if (!can_hang(wrapping, module, by_parameter)) return not_wrappable(module, wrapping);
     WrappedModule wrapped{module.name, {}};
-    wrapped.by_parameter = by_parameter;
+    wrapped.by_parameter = by_parameter, wrapped.stack = module.stack();
     LUTHIER_TRY(wrapped.scale, scales.of(wrapped.pattern_name()));
     selection.wrapped.push_back(std::move(wrapped));
   }
@@ -279,10 +282,14 @@ bool all_linear(const ModelModule& module, const std::string& head, const Adapte
 }
 
 bool is_target_parameter(const ModelModule& module, const std::vector<std::string>& parameters) {
-  if (!module.linear()) return false;
-  const std::string weight = module.name + ".weight";
+  if (!module.linear() && !module.by_weight_alone()) return false;
+  const std::string weight = module.weight_name();
   return std::any_of(parameters.begin(), parameters.end(),
                      [&](const std::string& entry) { return ends_after_dot(weight, entry); });
+}
+
+bool can_hang(const Wrapping& wrapping, const ModelModule& module, bool by_parameter) {
+  return wrapping.can(module) || (by_parameter && module.by_weight_alone());
 }
 
 bool is_saved_module(const std::string& name, const std::vector<std::string>& modules_to_save) {

@@ -29,6 +29,14 @@ struct ModelModule {
     return type == "Embedding" && ends_after_dot(name, "embed_tokens");
   }
   bool norm() const { return type == "RMSNorm" || type == "LayerNorm"; }
+  /// Experts' matrices, one above another in a parameter of a module with others: `name` is the
+  /// parameter's, and no module of transformers has it.
+  bool stack() const { return type == kExpertStack; }
+  /// It is no Linear there, so that an adapter reaches it by its weight's name alone.
+  bool by_weight_alone() const { return stack() || type == "Router"; }
+  std::string weight_name() const { return stack() ? name : name + ".weight"; }
+
+  static constexpr const char* kExpertStack = "ExpertStack";
 };
 
 /// What of a model a method can hang on.
@@ -56,9 +64,10 @@ struct WrappedModule {
   TrainedShare share = {};                             ///< what its plug trains and keeps
   std::vector<std::vector<std::int64_t>> shapes = {};  ///< of the plug's tensors
   bool by_parameter = false;  ///< chosen by its weight's name (target_parameters)
+  bool stack = false;         ///< of experts' matrices, whose name is the weight's
 
   /// What patterns of ranks and alphas are matched with.
-  std::string pattern_name() const { return by_parameter ? name + ".weight" : name; }
+  std::string pattern_name() const { return by_parameter && !stack ? name + ".weight" : name; }
 };
 struct ModuleSelection {
   std::vector<WrappedModule> wrapped;             ///< in the model's order
@@ -79,9 +88,11 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
                                        const std::vector<std::string>& parameters = {},
                                        const RankKeys& rank_keys = {});
 
-/// Whether PEFT's target_parameters name the module's weight: whole or after a dot. Only a Linear's
-/// is one that they can.
+/// Whether PEFT's target_parameters name the module's weight: whole or after a dot. Those that they
+/// can name are a Linear's, a router's and a stack of experts'.
 bool is_target_parameter(const ModelModule& module, const std::vector<std::string>& parameters);
+/// Whether a method can hang on it, chosen so or by its weight's name.
+bool can_hang(const Wrapping& wrapping, const ModelModule& module, bool by_parameter);
 
 /// Whether `name` ends as one of modules_to_save does (PEFT asks for no dot before) or stands
 /// inside one.

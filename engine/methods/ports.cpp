@@ -45,6 +45,8 @@ Ports list_ports(Model& model) {
       ports.linears.emplace(item.key(), Linear(linear));
       own.shape = {linear->out_features(), linear->in_features()};
       if (!head.is_empty() && linear == head.ptr()) ports.head_name = item.key();
+    } else if (auto experts = std::dynamic_pointer_cast<ExpertsImpl>(item.value())) {
+      ports.experts.emplace(item.key(), Experts(experts));
     } else if (auto* patches = dynamic_cast<PatchProduct*>(module)) {
       ports.patches.emplace(item.key(), patches);
     } else if (own.token_embedding()) {

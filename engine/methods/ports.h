@@ -10,6 +10,7 @@
 
 #include "engine/methods/module_selection.h"
 #include "engine/models/loaded_model.h"
+#include "engine/nn/experts.h"
 #include "engine/nn/patch_port.h"
 #include "engine/nn/patch_product.h"
 
@@ -21,6 +22,7 @@ struct Ports {
   std::map<std::string, Linear> linears;
   std::map<std::string, Embedding> embeddings;  ///< of tokens
   std::map<std::string, PatchProduct*> patches;
+  std::map<std::string, Experts> experts;
   std::map<std::string, BranchPort*> branches;
   std::vector<std::pair<std::string, AttentionPort*>> attentions;  ///< layer after layer
   std::vector<std::pair<std::string, SequencePort*>> sequences;

@@ -116,7 +116,7 @@ AdapterSettings settings_to_write(AdapterSettings settings, const std::vector<Mo
   std::map<std::string, double> alphas;
   std::vector<std::string> wanted, others;
   for (const WrappedModule& module : selection.wrapped) {
-    (module.by_parameter ? others : wanted).push_back(module.name);
+    if (!module.stack) (module.by_parameter ? others : wanted).push_back(module.name);
     ranks[module.pattern_name()] = module.scale.rank;
     alphas[module.pattern_name()] = module.scale.alpha;
   }
@@ -126,6 +126,7 @@ AdapterSettings settings_to_write(AdapterSettings settings, const std::vector<Mo
     excluded = std::vector<NamePattern>();
   }
   for (const ModelModule& module : modules) {
+    if (module.stack()) continue;  // PEFT looks for targets among modules
     const bool known = std::find(wanted.begin(), wanted.end(), module.name) != wanted.end();
     if (known || is_saved_module(module.name, settings.modules_to_save)) continue;
     const auto out = any_matches(*excluded, module.name);

@@ -50,29 +50,18 @@ Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence
                         cache, layer_, first));
 }
 
-GatedMlpImpl::GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
-                           Activation activation, const torch::TensorOptions& tensors)
-    : BranchPort(Kind::FeedForward, hidden_size), activation_(activation) {
-  const auto made =
-      neighbouring_linears(hidden_size, {intermediate_size, intermediate_size}, bias, tensors);
-  gate_proj_ = register_module("gate_proj", made[0]);
-  up_proj_ = register_module("up_proj", made[1]);
-  down_proj_ = register_module("down_proj", Linear(intermediate_size, hidden_size, bias, tensors));
-}
-
-Tensor GatedMlpImpl::forward(const Tensor& x) {
-  const auto made = side_by_side(x, {gate_proj_.get(), up_proj_.get()});
-  return down_proj_(gated(made[0], made[1], activation_));
-}
-
 DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer,
                                    const torch::TensorOptions& tensors) {
   const auto norm = [&](const char* name) {
     return register_module(name, RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, o.centred_norms));
   };
   self_attn_ = register_module("self_attn", SelfAttention(o, layer, tensors));
-  mlp_ = register_module(
-      "mlp", GatedMlp(o.hidden_size, o.intermediate_size, o.mlp_bias, o.hidden_act, tensors));
+  if (o.experts && o.experts->sparse.at(static_cast<std::size_t>(layer)))
+    mlp_ = std::make_shared<SparseMlpImpl>(o.hidden_size, *o.experts, o.hidden_act, tensors);
+  else
+    mlp_ = std::make_shared<GatedMlpImpl>(o.hidden_size, o.intermediate_size, o.mlp_bias,
+                                          o.hidden_act, tensors);
+  register_module("mlp", mlp_);
   input_layernorm_ = norm("input_layernorm");
   post_attention_layernorm_ = norm("post_attention_layernorm");
   if (!o.sandwich_norms) return;
@@ -86,12 +75,12 @@ Tensor DecoderLayerImpl::forward(const Tensor& x, const TokenSequence& sequence,
   if (pre_feedforward_layernorm_) {
     const auto [attended, normal] = pre_feedforward_layernorm_->after_sum(
         x, self_attn_->joined(post_attention_layernorm_(mixed), x));
-    const Tensor fed = post_feedforward_layernorm_(mlp_(normal));
+    const Tensor fed = post_feedforward_layernorm_(mlp_->forward(normal, sequence.routers.get()));
     return attended + mlp_->joined(fed, attended);
   }
   const auto [attended, normal] =
       post_attention_layernorm_->after_sum(x, self_attn_->joined(mixed, x));
-  return attended + mlp_->joined(mlp_(normal), attended);
+  return attended + mlp_->joined(mlp_->forward(normal, sequence.routers.get()), attended);
 }
 
 DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& tensors)
@@ -153,12 +142,38 @@ Tensor DecoderImpl::forward(const TokenSequence& sequence, KeyValueCache* cache,
   return run(extended, cache, checkpointing);
 }
 
+namespace {
+
+/// A layer that is made once more in the backward, and with it what its router is looked at for.
+Tensor checkpointed_with_notes(DecoderLayer& layer, const Tensor& x, TokenSequence frame,
+                               const RotaryTable& rotary) {
+  const std::shared_ptr<RouterNotes> notes = frame.routers;
+  const auto block = [&layer, frame, rotary, notes](const Tensor& in) {
+    TokenSequence own = frame;
+    own.routers = std::make_shared<RouterNotes>();
+    own.routers->rows = notes->rows, own.routers->tokens = notes->tokens;
+    std::vector<Tensor> made{layer(in, own, rotary, nullptr)};
+    for (const RouterNotes::Layer& each : own.routers->layers) {
+      made.push_back(each.probabilities);
+      made.push_back(each.counts);
+    }
+    return made;
+  };
+  const std::vector<Tensor> made = checkpointed_all(block, x);
+  if (made.size() > 1) notes->layers.push_back({made[1], made[2].detach()});
+  return made[0];
+}
+
+}  // namespace
+
 Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing) {
   const torch::Device device = sequence.embeddings.device();
   const bool begins = !cache || cache->length() == 0;
   const bool by_length = rotary_.goes_by_length() || local_rotary_.goes_by_length();
   if (by_length && sequence.rows.stands())
     throw StandingRowsAsked("the length that its positions go by");
+  if (options.experts && sequence.rows.stands())
+    throw StandingRowsAsked("how many tokens each expert gets");
   const std::int64_t before = begins && !layers_.empty() ? layers_.front()->count_before() : 0;
   if (cache && before > 0) cache->reserve(before);
   Tensor positions = sequence.positions;
@@ -181,7 +196,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   if (before > 0) positions = positions + before;
   if (cache && sequence.position_offsets.defined())
     cache->position_offsets = sequence.position_offsets;
-  if (cache && by_length) cache->can_stand = false;
+  if (cache && (by_length || options.experts)) cache->can_stand = false;
   const torch::ScalarType dtype = sequence.embeddings.scalar_type();
   const RotaryTable whole = rotary_.table(positions, dtype, end);
   const RotaryTable local =
@@ -190,11 +205,17 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   TokenSequence frame = sequence;  // what the layers read of it; the states pass through them
   frame.embeddings = Tensor();
   if (before > 0) frame.blocks = Tensor();  // as with_prompt()
+  if (RouterNotes* notes = sequence.routers.get()) {
+    const std::vector<std::int64_t>& lengths = sequence.rows.lengths();
+    for (std::size_t row = 0; row < notes->rows; ++row) notes->tokens += lengths.at(row);
+  }
   Tensor x = sequence.embeddings;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     DecoderLayer& layer = layers_[i];
     const RotaryTable& rotary = options.two_rotaries && options.sliding_windows[i] ? local : whole;
-    if (checkpointing && !cache) {
+    if (checkpointing && !cache && sequence.routers) {
+      x = checkpointed_with_notes(layer, x, frame, rotary);
+    } else if (checkpointing && !cache) {
       x = checkpointed(
           [&layer, rotary, frame](const Tensor& in) { return layer(in, frame, rotary, nullptr); },
           x);

@@ -2,15 +2,14 @@
 // The one causal decoder. Its options make it Llama, Mistral, Qwen2, Qwen3, Gemma, Gemma 2, Gemma 3
 // and the text halves of the Qwen-VL models (each equal to the class of that name in
 // transformers 5.17): pre-norm layers of grouped-query attention with rotary positions and a gated
-// MLP.
+// MLP, or a mixture of such.
 #pragma once
 
+#include <memory>
 #include <optional>
 
+#include "engine/models/feed_forward.h"
 #include "engine/nn/attention.h"
-#include "engine/nn/layers.h"
-#include "engine/nn/linear.h"
-#include "engine/nn/plugs.h"
 #include "engine/nn/rotary.h"
 
 namespace luthier {
@@ -18,11 +17,9 @@ namespace luthier {
 // What the modules answer when they are asked what a step costs: models/cost.h.
 struct AttentionBranchCost;
 struct LayerCost;
-struct MlpCost;
 struct Pass;
 struct RowsShape;
 struct Stage;
-struct StepTerms;
 
 struct DecoderOptions {
   std::string model_type;
@@ -45,6 +42,7 @@ struct DecoderOptions {
       sliding_windows;  ///< one a layer; nullopt: full attention
   bool window_in_blocks =
       false;  ///< a window bounds what a block's tokens see of one another, too (Gemma 3)
+  std::optional<ExpertOptions> experts;  ///< some layers have a mixture of experts for their MLP
 };
 /// Reads a text config with the defaults of its model_type's configuration class; `default_type`
 /// where it names none. An Input error for types that are not known.
@@ -64,6 +62,8 @@ struct TokenSequence {
   std::vector<torch::Tensor> deepstack;  ///< added to the hidden states at `deepstack_places` after
                                          ///< the first layers, one a layer
   torch::Tensor deepstack_places;        ///< [image tokens] int64, into `tokens`
+  /// Where mixtures of experts write down what they made of the tokens; null: nowhere.
+  std::shared_ptr<RouterNotes> routers;
   torch::Tensor own;  ///< [own tokens] int64, into `tokens`: those of the rows themselves, whose
                       ///< states are asked for; undefined: all of them
 };
@@ -89,19 +89,6 @@ class SelfAttentionImpl : public torch::nn::Module, public AttentionPort, public
 };
 TORCH_MODULE(SelfAttention);
 
-class GatedMlpImpl : public torch::nn::Module, public BranchPort {
- public:
-  GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
-               Activation activation, const torch::TensorOptions& tensors);
-  torch::Tensor forward(const torch::Tensor& x);  // [tokens, hidden]
-  MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const;
-
- private:
-  Activation activation_;
-  Linear gate_proj_{nullptr}, up_proj_{nullptr}, down_proj_{nullptr};
-};
-TORCH_MODULE(GatedMlp);
-
 class DecoderLayerImpl : public torch::nn::Module {
  public:
   DecoderLayerImpl(const DecoderOptions& options, std::int64_t layer,
@@ -116,7 +103,7 @@ class DecoderLayerImpl : public torch::nn::Module {
 
  private:
   SelfAttention self_attn_{nullptr};
-  GatedMlp mlp_{nullptr};
+  std::shared_ptr<FeedForward> mlp_;
   RmsNorm input_layernorm_{nullptr}, post_attention_layernorm_{nullptr},
       pre_feedforward_layernorm_{nullptr}, post_feedforward_layernorm_{nullptr};
 };

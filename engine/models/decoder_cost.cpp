@@ -45,12 +45,6 @@ AttentionBranchCost SelfAttentionImpl::cost(const StepTerms& terms, const RowsSh
   return cost;
 }
 
-MlpCost GatedMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
-  MlpCost cost = mlp_cost(terms, {gate_proj_, up_proj_}, down_proj_, tokens, flows);
-  add_plug(cost, terms, *this, tokens);
-  return cost;
-}
-
 LayerCost DecoderLayerImpl::cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
                                  bool flows) const {
   LayerCost cost;

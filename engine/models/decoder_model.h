@@ -25,6 +25,10 @@ class DecoderModel : public Model, public Causal, public StepCosts {
   torch::Tensor decode(const TokenSequence& sequence, KeyValueCache* cache) override;
   Linear head() override { return head_; }
   std::int64_t num_hidden_layers() const override { return decoder_->options.num_hidden_layers; }
+  const ExpertOptions* experts() const override {
+    const auto& found = decoder_->options.experts;
+    return found ? &*found : nullptr;
+  }
   /// What the decoder alone has.
   ModelGeometry geometry() const override;
   PassCost cost(const Pass& pass) const override;

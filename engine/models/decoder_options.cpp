@@ -5,6 +5,7 @@
 
 #include "engine/models/config_numbers.h"
 #include "engine/models/decoder.h"
+#include "engine/models/expert_options.h"
 
 namespace luthier {
 
@@ -26,6 +27,7 @@ struct Kind {
   std::int64_t window_layers = 28;          // max_window_layers, or the length of an alternation
   std::vector<std::int64_t> sections = {};  // M-RoPE
   bool interleaved = false;
+  ExpertDefaults experts = {};
 };
 
 const std::vector<Kind>& kinds() {
@@ -134,6 +136,24 @@ const std::vector<Kind>& kinds() {
        .qk_norm = true,
        .sections = {24, 20, 20},
        .interleaved = true},
+      {.type = "qwen3_vl_moe_text",
+       .vocab = 151936,
+       .hidden = 2048,
+       .intermediate = 5632,
+       .layers = 24,
+       .heads = 16,
+       .kv_heads = 16,
+       .head_dim = 0,
+       .eps = 1e-6,
+       .theta = 5e5,
+       .positions = 128000,
+       .activation = "silu",
+       .tied = true,
+       .bias_option = true,
+       .qk_norm = true,
+       .sections = {24, 20, 20},
+       .interleaved = true,
+       .experts = {.count = 60, .each = 4, .intermediate_size = 1408}},
       {.type = "gemma",
        .vocab = 256000,
        .hidden = 3072,
@@ -369,6 +389,9 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
                               {kind->theta, kind->positions, kind->sections, kind->interleaved}));
   }
   LUTHIER_TRY(o.sliding_windows, read_windows(config, where, *kind, o.num_hidden_layers));
+  if (kind->experts.count > 0) {
+    LUTHIER_TRY(o.experts, read_expert_options(config, where, kind->experts, o.num_hidden_layers));
+  }
   return o;
 }
 

@@ -15,6 +15,7 @@
   ROW(qwen2_vl)               \
   ROW(qwen2_5_vl)             \
   ROW(qwen3_vl)               \
+  ROW(qwen3_vl_moe)           \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(llama)                  \

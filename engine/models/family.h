@@ -76,6 +76,9 @@ struct Family {
   /// Makes config.json say that the head has a weight of its own; null: tie_word_embeddings says
   /// that and nothing else.
   void (*untie)(Json& config) = nullptr;
+  /// Whether files may have the parameter of this in-memory name with its last two axes exchanged,
+  /// which its shape then says; null: none is.
+  bool (*may_be_turned)(const std::string& name) = nullptr;
 };
 const std::vector<Family>& families();
 /// For who looks through folders without loading them.

@@ -59,7 +59,8 @@ Status load_weights(Model& model, const Family& family, const CheckpointFiles& f
     const auto view = files.find(found->second);
     const std::vector<std::int64_t> expected(item.value().sizes().begin(),
                                              item.value().sizes().end());
-    if (view->info.shape != expected) {
+    const bool turned = is_turned(family, item.key(), view->info.shape, expected);
+    if (view->info.shape != expected && !turned) {
       return input_error("The tensor " + found->second + " has shape " +
                              shape_text(view->info.shape) + ", config.json asks for " +
                              shape_text(expected) + ".",
@@ -68,7 +69,8 @@ Status load_weights(Model& model, const Family& family, const CheckpointFiles& f
     const std::string place = where + ": " + found->second;
     bool finite = true;
     adapt_waiting();  // a load beside other programs is many short waits of threads for each other
-    LUTHIER_CHECK(read_stored(*view, item.value(), place, watch, &finite));
+    LUTHIER_CHECK(turned ? read_turned(*view, item.value(), place, watch, &finite)
+                         : read_stored(*view, item.value(), place, watch, &finite));
     if (!finite) warn_of_broken(place);
   }
   return files.check_unchanged();

@@ -33,6 +33,8 @@ class Causal {
   /// Output projection [.., hidden] → [.., vocab].
   virtual Linear head() = 0;
   virtual std::int64_t num_hidden_layers() const = 0;
+  /// Of a model with mixtures of experts, what keeps them evenly used; null: it has none.
+  virtual const ExpertOptions* experts() const { return nullptr; }
 };
 
 /// Each token's state sees its whole row, and what was covered in the row is predicted from it.

@@ -20,8 +20,9 @@ using torch::Tensor;
 std::map<std::string, Linear> linears(Model& model) {
   std::map<std::string, Linear> found;
   for (const auto& item : model.named_modules()) {
-    if (auto linear = std::dynamic_pointer_cast<LinearImpl>(item.value()))
-      found.emplace(item.key(), Linear(linear));
+    // A router is none that is packed.
+    auto linear = std::dynamic_pointer_cast<LinearImpl>(item.value());
+    if (linear && linear->type_name() == "Linear") found.emplace(item.key(), Linear(linear));
   }
   return found;
 }

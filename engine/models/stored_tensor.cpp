@@ -102,6 +102,34 @@ Status read_stored(const TensorView& view, torch::Tensor target, const std::stri
   return {};
 }
 
+bool is_turned(const Family& family, const std::string& name,
+               const std::vector<std::int64_t>& stored, at::IntArrayRef shape) {
+  if (!family.may_be_turned || !family.may_be_turned(name)) return false;
+  return stored.size() == 3 && shape.size() == 3 && stored != shape.vec() &&
+         at::IntArrayRef({stored[0], stored[2], stored[1]}) == shape;
+}
+
+Status read_turned(const TensorView& view, torch::Tensor target, const std::string& where,
+                   const ReadWatch& watch, bool* finite) {
+  const torch::NoGradGuard no_grad;
+  const auto& shape = view.info.shape;
+  TORCH_CHECK(
+      shape.size() == 3 && target.sizes() == at::IntArrayRef({shape[0], shape[2], shape[1]}),
+      "a turned tensor has three axes");
+  const auto width = static_cast<std::uint64_t>(dtype_size(view.info.dtype));
+  const auto bytes = static_cast<std::uint64_t>(shape[1] * shape[2]) * width;
+  for (std::int64_t i = 0; i < shape[0]; ++i) {
+    TensorView matrix = view;  // one of the stack, as a tensor of its own
+    matrix.info.shape = {shape[1], shape[2]};
+    matrix.info.begin = view.info.begin + static_cast<std::uint64_t>(i) * bytes;
+    matrix.info.end = matrix.info.begin + bytes;
+    torch::Tensor turned = torch::empty({shape[1], shape[2]}, target.options());
+    LUTHIER_CHECK(read_stored(matrix, turned, where, watch, finite));
+    target[i].copy_(turned.t());
+  }
+  return {};
+}
+
 Result<torch::Tensor> read_stored(const TensorView& view, const std::string& where) {
   torch::Tensor tensor =
       torch::empty(view.info.shape, torch::TensorOptions().dtype(scalar_type(view.info.dtype)));

@@ -6,12 +6,15 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "engine/base/result.h"
 #include "engine/device/torch.h"
 #include "engine/io/safetensors.h"
 
 namespace luthier {
+
+struct Family;  // models/family.h
 
 /// Told the bytes that were read since the last call; false ends the reading (an Interrupted
 /// error).
@@ -21,6 +24,13 @@ using ReadWatch = std::function<bool(std::uint64_t bytes)>;
 /// the stored one). Stored integers and bytes are taken only as they are. `where` names file and
 /// tensor. `finite`, where it is asked for, becomes false when a value is not.
 Status read_stored(const TensorView& view, torch::Tensor target, const std::string& where,
+                   const ReadWatch& watch = {}, bool* finite = nullptr);
+/// Whether a file has the family's parameter `name` [a, b, c] as [a, c, b]: its shape says so. One
+/// of square matrices is taken as it stands, by transformers too.
+bool is_turned(const Family& family, const std::string& name,
+               const std::vector<std::int64_t>& stored, at::IntArrayRef shape);
+/// The same of such a tensor, one of its matrices at a time.
+Status read_turned(const TensorView& view, torch::Tensor target, const std::string& where,
                    const ReadWatch& watch = {}, bool* finite = nullptr);
 /// The same as a new tensor on the CPU, as it is stored.
 Result<torch::Tensor> read_stored(const TensorView& view, const std::string& where);

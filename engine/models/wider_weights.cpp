@@ -49,7 +49,11 @@ Result<Tensor> WiderWeights::value(const std::string& name, const Tensor& parame
     if (view && view->info.dtype != DType::BF16) {
       value = torch::empty(parameter.sizes(),
                            torch::TensorOptions().dtype(torch::kFloat32).device(device));
-      LUTHIER_CHECK(read_stored(*view, value, loaded_->folder.string() + ": " + found->second));
+      const std::string where = loaded_->folder.string() + ": " + found->second;
+      if (is_turned(*loaded_->family, name, view->info.shape, parameter.sizes()))
+        LUTHIER_CHECK(read_turned(*view, value, where));
+      else
+        LUTHIER_CHECK(read_stored(*view, value, where));
     }
   }
   if (!value.defined() || !rounds_to(value, parameter)) return Tensor();

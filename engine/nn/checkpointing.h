@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include "engine/device/torch.h"
 
@@ -20,5 +21,10 @@ torch::Tensor checkpointed(const std::function<torch::Tensor(const torch::Tensor
 torch::Tensor checkpointed(
     const std::function<torch::Tensor(const torch::Tensor&, const torch::Tensor&)>& block,
     const torch::Tensor& x, const torch::Tensor& other);
+
+/// The same for a block that gives several tensors, each with or without a gradient to come.
+std::vector<torch::Tensor> checkpointed_all(
+    const std::function<std::vector<torch::Tensor>(const torch::Tensor&)>& block,
+    const torch::Tensor& x);
 
 }  // namespace luthier

@@ -2,12 +2,12 @@
 #include "engine/nn/layers.h"
 
 #include <optional>
-#include <tuple>
 
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "engine/kernels/gated.h"
 #include "engine/nn/cpu_passes.h"
+#include "engine/nn/gate.h"
 #include "engine/nn/layer_norm.h"
 #include "engine/nn/rms_norm.h"
 
@@ -86,29 +86,15 @@ class GatedFunction : public torch::autograd::Function<GatedFunction> {
                         Activation activation) {
     context->save_for_backward({gate, up});
     context->saved_data["activation"] = static_cast<std::int64_t>(activation);
-    if (auto made = kernels::gated(gate, up, activation)) return *made;
-    const auto curve = curve_of(activation);
-    if (curve && suits_loops({gate, up})) return activate_pass(gate, up, *curve);
-    return activated(gate, activation).mul_(up);
+    return gate_product(gate, up, activation);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const Tensor &gate = saved[0], &up = saved[1];
     const auto activation = static_cast<Activation>(context->saved_data["activation"].toInt());
-    if (auto made =
-            kernels::gated_backward(gradients[0], gate, up, activation,
-                                    context->needs_input_grad(0), context->needs_input_grad(1)))
-      return {made->gate, made->up, Tensor()};
-    Tensor dgate, dup;
-    const auto curve = curve_of(activation);
-    if (curve && suits_loops({gate, up, gradients[0]})) {
-      std::tie(dgate, dup) = activate_back_pass(gate, up, gradients[0], *curve);
-      return {dgate, dup, Tensor()};
-    }
-    if (context->needs_input_grad(0))
-      dgate = activation_gradient(gradients[0] * up, gate, activation);
-    if (context->needs_input_grad(1)) dup = activated(gate, activation).mul_(gradients[0]);
+    const auto [dgate, dup] =
+        gate_gradients(gradients[0], saved[0], saved[1], activation, context->needs_input_grad(0),
+                       context->needs_input_grad(1));
     return {dgate, dup, Tensor()};
   }
 };
@@ -176,6 +162,27 @@ Tensor activate(const Tensor& x, Activation activation) {
 
 Tensor gated(const Tensor& gate, const Tensor& up, Activation activation) {
   return GatedFunction::apply(gate, up, activation);
+}
+
+Tensor gate_product(const Tensor& gate, const Tensor& up, Activation activation) {
+  if (auto made = kernels::gated(gate, up, activation)) return *made;
+  const auto curve = curve_of(activation);
+  if (curve && suits_loops({gate, up})) return activate_pass(gate, up, *curve);
+  return activated(gate, activation).mul_(up);
+}
+
+std::pair<Tensor, Tensor> gate_gradients(const Tensor& gradient, const Tensor& gate,
+                                         const Tensor& up, Activation activation, bool of_gate,
+                                         bool of_up) {
+  if (auto made = kernels::gated_backward(gradient, gate, up, activation, of_gate, of_up))
+    return {made->gate, made->up};
+  const auto curve = curve_of(activation);
+  if (curve && suits_loops({gate, up, gradient}))
+    return activate_back_pass(gate, up, gradient, *curve);
+  std::pair<Tensor, Tensor> made;
+  if (of_gate) made.first = activation_gradient(gradient * up, gate, activation);
+  if (of_up) made.second = activated(gate, activation).mul_(gradient);
+  return made;
 }
 
 }  // namespace luthier

@@ -20,7 +20,8 @@ struct LabelledStates {
   torch::Tensor shares;  ///< [labels] float32, by which each counts; undefined: all do
 };
 /// The batch through the decoder; position t predicts the label at t + 1 of its own row.
-LabelledStates labelled_states(Model& model, const ModelInput& input);
+LabelledStates labelled_states(Model& model, const ModelInput& input,
+                               const std::shared_ptr<RouterNotes>& routers = {});
 
 /// −log softmax(hidden Wᵀ + b)[target], summed. hidden [n, hidden], target [n] int64. `shares` [n]
 /// float32 of 1 and 0, or undefined: rows of a 0 have no part in it.

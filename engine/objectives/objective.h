@@ -25,6 +25,9 @@ namespace luthier {
 struct LossSum {
   torch::Tensor sum;  ///< scalar float32, with a graph when gradients are on; undefined: no term
   std::int64_t count = 0;
+  /// Of the micro-batch as a whole: joins the mean over those of the window that take part.
+  /// Undefined: nothing does.
+  torch::Tensor beside = {};
   /// Figures by their names, each a tensor of one number where it was computed: who reads them
   /// reads all of them together.
   std::map<std::string, torch::Tensor> figures;
@@ -74,6 +77,8 @@ class Objective {
   /// batch it reads `input` alone, label places that only fill up have no part in the sum, the
   /// count is `count`'s, and it tells no figures.
   virtual bool can_be_recorded() const { return false; }
+  /// Whether the losses of a micro-batch's parts come to the loss of all of it.
+  virtual bool adds_up(Model& /*model*/) const { return true; }
   /// Of so many labelled tokens in rows, those that a pass is about.
   virtual std::int64_t labels_used(std::int64_t labels) const { return labels; }
   /// What roll_out makes of rows of these lengths.
@@ -116,6 +121,8 @@ Result<std::shared_ptr<Reference>> make_reference(LoadedModel& base, const Recip
                                                   const Objective& objective, bool has_adapter);
 
 /// Token-level cross-entropy after the shift, at labelled positions only (supervised fine-tuning).
-LossSum sft_loss(Model& model, const ModelInput& input);
+/// `routers`: where the model's mixtures of experts write down what they made of the rows.
+LossSum sft_loss(Model& model, const ModelInput& input,
+                 const std::shared_ptr<RouterNotes>& routers = {});
 
 }  // namespace luthier

@@ -180,8 +180,11 @@ TokenValues token_values(const Tensor& hidden, const Linear& head, const Tensor&
   return values;
 }
 
-LabelledStates labelled_states(Model& model, const ModelInput& input) {
-  const Tensor hidden = model.decode(model.embed(input), nullptr);  // [tokens, hidden]
+LabelledStates labelled_states(Model& model, const ModelInput& input,
+                               const std::shared_ptr<RouterNotes>& routers) {
+  TokenSequence sequence = model.embed(input);
+  sequence.routers = routers;
+  const Tensor hidden = model.decode(sequence, nullptr);  // [tokens, hidden]
   const NextLabels next = next_labels(input);
   LabelledStates states;
   states.places = next.places, states.target = next.labels, states.shares = next.shares;

@@ -132,7 +132,7 @@ void add_gradients(const std::vector<TrainedTensor>& tensors,
 std::vector<std::size_t> StepRunner::parts(const MicroBatch& batch) {
   // Without an adapter all of the model's gradients would be there several times.
   if (!trainables_.adapter || objective_.window_rule() != WindowRule::Counts ||
-      !policy_.model().device().is_cpu())
+      !objective_.adds_up(policy_.model()) || !policy_.model().device().is_cpu())
     return {};
   std::vector<std::int64_t> tokens;
   for (const EncodedRow& row : batch.encoded) tokens.push_back(row.tokens());
@@ -246,6 +246,8 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
   const std::vector<double> divided_by = divisors(batches);
   std::size_t last = 0;  // that takes part
   for (std::size_t i = 0; i < divided_by.size(); ++i) last = divided_by[i] > 0 ? i : last;
+  const auto taking_part = std::count_if(divided_by.begin(), divided_by.end(),
+                                         [](double divisor) { return divisor > 0; });
   const bool at_once = policy_.model().device().is_cpu();
   std::vector<Told> told;
   // Forward and backward, but for a loss that is known not to be finite.
@@ -254,7 +256,8 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
         policy_.batch(batches[i], objective_.row_kind().order(), BatchMaker::Pass::Training);
     const LossSum loss = objective_.loss(policy_, batch);
     if (divided_by[i] == 0 || !loss.sum.defined()) return;
-    const torch::Tensor share = loss.sum / divided_by[i];
+    torch::Tensor share = loss.sum / divided_by[i];
+    if (loss.beside.defined()) share = share + loss.beside / taking_part;
     told.push_back({&batches[i], share.detach(), loss.figures});
     if (at_once) {
       take_told(told, {}, {}, outcome);
@@ -337,7 +340,8 @@ Result<EvaluationOutcome> StepRunner::evaluate(
     const LossSum loss = objective_.loss(policy_, batch);
     if (loss.count == 0) continue;
     WindowOutcome told;
-    take_told({{&micro, loss.sum, loss.figures}}, {}, {}, told);
+    const auto sum_with = loss.beside.defined() ? loss.sum + loss.beside * loss.count : loss.sum;
+    take_told({{&micro, sum_with, loss.figures}}, {}, {}, told);
     sum += told.loss / static_cast<double>(loss.count) * static_cast<double>(micro.encoded.size());
     counted += static_cast<std::int64_t>(micro.encoded.size());
     figures.add(told.figures);

@@ -20,7 +20,8 @@ PROJECTORS = {"llava": "multi_modal_projector", "llava_next": "multi_modal_proje
               "internvl": "multi_modal_projector",
               "gemma3": "multi_modal_projector", "paligemma": "multi_modal_projector",
               "smolvlm": "connector", "idefics3": "connector",
-              "qwen2_vl": "merger", "qwen2_5_vl": "merger", "qwen3_vl": "merger"}
+              "qwen2_vl": "merger", "qwen2_5_vl": "merger", "qwen3_vl": "merger",
+              "qwen3_vl_moe": "merger"}
 WORDS = [*OBJECTS, "안녕하세요", "👩‍🚀🚀", "12345.67", "\n\n", "  two  spaces ", "é ß",
          "How many shapes are there?", "def f(x):\n    return x", "中文", "\t", "...!?"]
 
@@ -183,7 +184,7 @@ def draw_tiled(rng):
 
 
 def draw_qwen(rng, family):
-    third = family == "qwen3_vl"
+    third = family.startswith("qwen3_vl")
     options, head_dim = decoder(rng, explicit_head=third, even=2)
     if third:
         options.setdefault("head_dim", head_dim)
@@ -194,6 +195,12 @@ def draw_qwen(rng, family):
         section[1], section[2] = min(section[1], half // 3), min(section[2], half // 3)
         section[0] = half - section[1] - section[2]
     options["rope_parameters"] = rotary(rng, head_dim) | {"mrope_section": section}
+    if family == "qwen3_vl_moe":
+        layers, experts = options["num_hidden_layers"], rng.randint(1, 12)
+        options |= dict(num_experts=experts, num_experts_per_tok=rng.randint(1, min(4, experts)),
+                        moe_intermediate_size=rng.randint(5, 60),
+                        decoder_sparse_step=rng.choice([1, 1, 2]),
+                        mlp_only_layers=rng.sample(range(layers), rng.randint(0, layers - 1)))
     if third:
         options["attention_bias"] = rng.random() < 0.3
     elif rng.random() < 0.4:
@@ -298,7 +305,7 @@ DRAWS = {"llava": draw_llava, "llava_next": lambda rng: draw_llava(rng, True),
          "smolvlm": draw_tiled, "idefics3": draw_tiled,
          "internvl": draw_internvl, "gemma3": draw_gemma3, "paligemma": draw_paligemma} | {
              name: (lambda rng, name=name: draw_qwen(rng, name))
-             for name in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")}
+             for name in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")}
 
 
 def draw_spec(rng, family):

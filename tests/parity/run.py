@@ -89,6 +89,7 @@ IN_PART = (
     "two_towers",
     "base_tensor_methods",
     "visual_prompts",
+    "experts",
 )
 
 

@@ -64,6 +64,7 @@ struct QwenVlOptions {
 Result<QwenVlOptions> read_qwen_vl_options(const QwenGeneration& generation, const Json& config,
                                            const std::string& where);
 
-extern const QwenGeneration qwen2_vl_generation, qwen2_5_vl_generation, qwen3_vl_generation;
+extern const QwenGeneration qwen2_vl_generation, qwen2_5_vl_generation, qwen3_vl_generation,
+    qwen3_vl_moe_generation;
 
 }  // namespace luthier

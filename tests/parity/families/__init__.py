@@ -11,7 +11,8 @@ from families.qwen2 import Qwen2
 from families.qwen2_5_vl import Qwen2_5VL
 from families.qwen2_vl import Qwen2VL
 from families.qwen3_vl import Qwen3VL
+from families.qwen3_vl_moe import Qwen3VLMoe
 from families.smolvlm import SmolVLM
 
 FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma(),
-            Qwen3VL(), LlavaNext(), InternVL(), Llama(), Qwen2()]
+            Qwen3VL(), Qwen3VLMoe(), LlavaNext(), InternVL(), Llama(), Qwen2()]

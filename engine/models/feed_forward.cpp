@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/feed_forward.h"
+
+#include "engine/nn/side_by_side.h"
+
+namespace luthier {
+
+using torch::Tensor;
+
+GatedMlpImpl::GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
+                           Activation activation, const torch::TensorOptions& tensors)
+    : FeedForward(hidden_size), activation_(activation) {
+  const auto made =
+      neighbouring_linears(hidden_size, {intermediate_size, intermediate_size}, bias, tensors);
+  gate_proj_ = register_module("gate_proj", made[0]);
+  up_proj_ = register_module("up_proj", made[1]);
+  down_proj_ = register_module("down_proj", Linear(intermediate_size, hidden_size, bias, tensors));
+}
+
+Tensor GatedMlpImpl::forward(const Tensor& x, RouterNotes*) {
+  const auto made = side_by_side(x, {gate_proj_.get(), up_proj_.get()});
+  return down_proj_(gated(made[0], made[1], activation_));
+}
+
+SparseMlpImpl::SparseMlpImpl(std::int64_t hidden_size, const ExpertOptions& options,
+                             Activation activation, const torch::TensorOptions& tensors)
+    : FeedForward(hidden_size), each_(options.each) {
+  experts_ = register_module("experts", Experts(options.count, hidden_size,
+                                                options.intermediate_size, activation, tensors));
+  gate_ = register_module("gate", Router(hidden_size, options.count, options.each, tensors));
+}
+
+Tensor SparseMlpImpl::forward(const Tensor& x, RouterNotes* routers) {
+  const Routing routing = gate_->route(x);
+  if (routers) routers->add(routing);
+  return experts_->forward(x, routing);
+}
+
+}  // namespace luthier

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What stands behind the attention of a decoder's layer: one gated MLP that all tokens go through,
+// or a mixture of experts that each token goes through a few of.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/nn/experts.h"
+#include "engine/nn/layers.h"
+#include "engine/nn/linear.h"
+#include "engine/nn/plugs.h"
+
+namespace luthier {
+
+struct MlpCost;  // nn/cost.h
+struct StepTerms;
+
+class FeedForward : public torch::nn::Module, public BranchPort {
+ public:
+  explicit FeedForward(std::int64_t hidden_size) : BranchPort(Kind::FeedForward, hidden_size) {}
+  /// [tokens, hidden]. `routers`: where a mixture writes down what it made of the tokens; null:
+  /// nowhere.
+  virtual torch::Tensor forward(const torch::Tensor& x, RouterNotes* routers) = 0;
+  virtual MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const = 0;
+};
+
+class GatedMlpImpl : public FeedForward {
+ public:
+  GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
+               Activation activation, const torch::TensorOptions& tensors);
+  torch::Tensor forward(const torch::Tensor& x, RouterNotes* = nullptr) override;
+  MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const override;
+
+ private:
+  Activation activation_;
+  Linear gate_proj_{nullptr}, up_proj_{nullptr}, down_proj_{nullptr};
+};
+TORCH_MODULE(GatedMlp);
+
+/// Which layers have experts, how many there are and how many of them a token goes to.
+struct ExpertOptions {
+  std::int64_t count = 0, each = 0, intermediate_size = 0;
+  std::vector<bool> sparse;  ///< one a layer: whether it has them
+  double router_aux_loss_coef = 0;
+  bool tells_routing = false;  ///< the config has `output_router_logits`, whatever it says
+};
+
+class SparseMlpImpl : public FeedForward {
+ public:
+  SparseMlpImpl(std::int64_t hidden_size, const ExpertOptions& options, Activation activation,
+                const torch::TensorOptions& tensors);
+  torch::Tensor forward(const torch::Tensor& x, RouterNotes* routers) override;
+  MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const override;
+
+ private:
+  std::int64_t each_;
+  Experts experts_{nullptr};
+  Router gate_{nullptr};
+};
+TORCH_MODULE(SparseMlp);
+
+}  // namespace luthier

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What nn/experts keeps of a step goes by how many experts a token goes to, not by how many there
+// are: those that rest cost their weights alone. Only a router's probabilities are of all.
+#include <algorithm>
+
+#include "engine/models/feed_forward.h"
+#include "engine/nn/module_cost.h"
+
+namespace luthier {
+
+namespace {
+
+/// Of the places of one expert, the most that are counted with: so many times what it would get if
+/// all got alike.
+constexpr std::int64_t kUneven = 2;
+
+}  // namespace
+
+MlpCost GatedMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
+  MlpCost cost = mlp_cost(terms, {gate_proj_, up_proj_}, down_proj_, tokens, flows);
+  add_plug(cost, terms, *this, tokens);
+  return cost;
+}
+
+MlpCost SparseMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
+  const TrainedShare experts = terms.of(*experts_);
+  const std::shared_ptr<LinearImpl> router = gate_.ptr();
+  const ProductsCost routed = products_cost(terms, {Linear(router)}, tokens);
+  const std::int64_t count = experts_->gate_up_proj.size(0), hidden = width(),
+                     inner = experts_->down_proj.size(2), places = tokens * each_;
+  MlpCost cost;
+  cost.inside = flows || experts.trains || routed.trains;
+  if (cost.inside) {
+    const std::int64_t input = experts.trains ? terms.block(tokens * hidden) : 0;
+    const std::int64_t made = terms.block(places * 2 * inner);
+    // Places in the experts' order and whose they are, with the shares that were chosen.
+    const std::int64_t orders = 2 * terms.block(places, 8);
+    const std::int64_t shares = terms.block(places) + 2 * terms.floats(places) +
+                                terms.block(places, 8) + terms.floats(tokens * count);
+    cost.kept = std::max(input, routed.input) + routed.numbers + terms.block(experts.kept_numbers) +
+                made + orders + shares;
+    cost.released = made + orders;
+  }
+  const std::int64_t most =
+      std::min(tokens, (kUneven * places + count - 1) / std::max<std::int64_t>(1, count));
+  // The gradient of the input, and of one expert: what comes in, is counted and goes out, with the
+  // sides of its gate, their gradients and what they come to.
+  cost.work = terms.floats(tokens * hidden) + 3 * terms.block(most * hidden) +
+              6 * terms.block(most * inner) + (experts.trains ? terms.block(most * hidden) : 0);
+  cost.work = std::max(cost.work, routed.work);
+  cost.down_work = cost.work;
+  add_plug(cost, terms, *this, tokens);
+  return cost;
+}
+
+}  // namespace luthier

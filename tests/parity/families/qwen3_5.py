@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""qwen3_5: Qwen3-VL's tower without DeepStack; most decoder layers are linear attention by the gated
+delta rule, the others gate what attention gives and turn a part of each head. Not in FAMILIES before
+the program loads it."""
+import torch
+from transformers import Qwen3_5Config, Qwen3_5ForConditionalGeneration
+
+from families.base import CONVERSATIONS, WIDE_TEXT, Plan, Spec, full_plan, towers_plan
+from families.qwen2_vl import LIMITS, mrope
+from families.qwen3_vl import HALF, Qwen3VL, TOWER
+
+TOWER = {key: value for key, value in TOWER.items() if key != "deepstack_visual_indexes"}
+LINEAR = dict(linear_conv_kernel_dim=4, linear_key_head_dim=8, linear_value_head_dim=12,
+              linear_num_key_heads=2, linear_num_value_heads=4)
+TEXT = {**LINEAR, "hidden_size": 48, "intermediate_size": 80, "num_hidden_layers": 4,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16}
+
+
+def rotary(section, share=0.5, **more):
+    return {**mrope(section, mrope_interleaved=True, **more), "partial_rotary_factor": share}
+
+
+SPECS = {
+    # Three linear layers and one of full attention, as all of them are laid out.
+    "qwen3_5-plain": Spec(TOWER, None, {**TEXT, "rope_parameters": rotary([2, 1, 1])}, "qwen",
+                          "qwen_vl", picture={**LIMITS, **HALF},
+                          conversations=(*CONVERSATIONS, "kinds")),
+    # As many key heads as value heads, another kernel, layers in another order, a quarter turned.
+    "qwen3_5-tied": Spec(
+        {**TOWER, "hidden_act": "gelu", "num_position_embeddings": 36}, None,
+        {**TEXT, "linear_num_key_heads": 3, "linear_num_value_heads": 3,
+         "linear_conv_kernel_dim": 3, "linear_key_head_dim": 10, "linear_value_head_dim": 6,
+         "num_hidden_layers": 3, "attention_bias": True, "rms_norm_eps": 1e-4, "head_dim": 24,
+         "layer_types": ["full_attention", "linear_attention", "full_attention"],
+         "rope_parameters": rotary([1, 1, 1], 0.25)},
+        "qwen", "qwen_vl", dict(tie_word_embeddings=True), LIMITS, dtype="bfloat16"),
+    # Four value heads a key head, every second layer by an interval. (Linear layers alone have no
+    # mask in transformers, which fails there.)
+    "qwen3_5-interval": Spec(
+        TOWER, None,
+        {**TEXT, "linear_num_key_heads": 1, "num_hidden_layers": 2,
+         "full_attention_interval": 2,
+         "rope_parameters": rotary([2, 1, 1], rope_theta=5e5)},
+        "qwen", "qwen_vl", picture={**LIMITS, **HALF}, dtype="float16"),
+}
+
+
+class Qwen3_5(Qwen3VL):
+    model_type = "qwen3_5"
+    config_class, model_class = Qwen3_5Config, Qwen3_5ForConditionalGeneration
+    specs = SPECS
+    larger = Spec({**TOWER, "hidden_size": 96, "intermediate_size": 256, "num_heads": 4}, None,
+                  {**WIDE_TEXT, "head_dim": 48, "linear_key_head_dim": 32,
+                   "linear_value_head_dim": 32, "linear_num_key_heads": 3,
+                   "linear_num_value_heads": 6, "rope_parameters": rotary([4, 4, 4])}, "qwen",
+                  "qwen_vl", picture=LIMITS)
+    adapters = (("qwen3_5-plain", "linear", "new"), ("qwen3_5-tied", "regex", "new"))
+    tied = ("qwen3_5-tied",)
+    merges = (("qwen3_5-plain", "linear"), ("qwen3_5-tied", "linear"))
+    generates = tuple((name, conversation) for name in SPECS
+                      for conversation in ("plain", "several"))
+    compared = ("qwen3_5-plain",)
+    informed = ("qwen3_5-plain", "qwen3_5-tied")
+    plans = {"qwen3_5": towers_plan("qwen3_5-plain"),
+             "qwen3_5-linear": Plan("qwen3_5-interval", "linear", training=dict(
+                 per_device_train_batch_size=2, gradient_accumulation_steps=1)),
+             "qwen3_5-full": full_plan("qwen3_5-tied")}
+
+    def build(self, spec, name, scratch):
+        model, processor = super().build(spec, name, scratch)
+        generator = torch.Generator().manual_seed(sum(name.encode()))
+        with torch.no_grad():
+            for key, parameter in model.named_parameters():
+                if "visual" in key:
+                    continue
+                if "norm" in key and "linear_attn.norm" not in key:
+                    parameter.sub_(1)       # these are 1 + weight
+                elif key.endswith(("A_log", "dt_bias")):
+                    # What is forgotten differs from head to head.
+                    parameter.copy_(torch.randn(parameter.shape, generator=generator))
+                elif "conv1d" in key:
+                    parameter.mul_(2)
+        return model, processor
+
+    def finish(self, path, spec):
+        pass
