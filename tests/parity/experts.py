@@ -3,6 +3,7 @@
 and both together (PEFT wraps them twice then), beside modules and the router; the loss that keeps
 experts evenly used, as TRL's SFT asks a model for it."""
 import json
+import shutil
 
 import torch
 from safetensors.torch import load_file
@@ -11,10 +12,11 @@ import adapters
 import lora_family
 import train
 from checkpoints import make as make_checkpoint
-from conversations import CONVERSATIONS, resolved, rows, write_rows
+from conversations import CONVERSATIONS, image, resolved, rows, text, turn, write_rows
 from families.base import Plan
 from families.qwen3_vl_moe import BOTH
 from lora_family import setting
+from measure import FORECAST
 from report import LOGITS
 
 FIRST, LAST = BOTH["target_parameters"]
@@ -38,8 +40,9 @@ def uneven_case(name, coefficient, told):
     the text config says of router logits; None: it has no such field."""
     def case(world, result):
         checkpoint = make_checkpoint(name, world.checkpoints)
-        base = world.scratch / "base"
-        base.symlink_to(checkpoint.path) if told is None else copied(checkpoint.path, base, told)
+        base = checkpoint.path
+        if told is not None:
+            base = copied(checkpoint.path, world.scratch / "base", told)
         folder = lora_family.write(lora_family.start(checkpoint, "experts-router"),
                                    world.scratch / "adapter")
         messages = [resolved(row, world.inputs) for row in rows(3, without_picture=(1,))]
@@ -47,16 +50,17 @@ def uneven_case(name, coefficient, told):
         asked = coefficient if coefficient is not None else 0.001 if told is not None else 0
         for again in ("false", "true"):
             path = train.recipe(world, Plan(name), train.DEFAULTS, checkpoint, folder)
-            text = path.read_text().replace(f"model: {checkpoint.path}", f"model: {base}")
-            text = text.replace("gradient_checkpointing: false", f"gradient_checkpointing: {again}")
+            told_so = path.read_text().replace(f"model: {checkpoint.path}", f"model: {base}")
+            told_so = told_so.replace("gradient_checkpointing: false",
+                                      f"gradient_checkpointing: {again}")
             section = "" if coefficient is None else f"sft: {{router_aux_loss_coef: {coefficient}}}\n"
-            path.write_text(text + section)
+            path.write_text(told_so + section)
             out = world.scratch / "loss.safetensors"
             world.program.run("loss", path, "--rows", world.scratch / "rows.jsonl", "--out", out)
             got = load_file(out)
             model = adapters.PeftModel.from_pretrained(checkpoint.model(), folder,
                                                        is_trainable=True).eval()
-            model.config.text_config.router_aux_loss_coef = asked
+            model.config.text_config.router_aux_loss_coef = float(asked)
             batch = checkpoint.family.batch([checkpoint.example(row) for row in messages])
             made = model(**batch, **({"output_router_logits": True} if asked else {}))
             made.loss.backward()
@@ -77,13 +81,11 @@ def uneven_case(name, coefficient, told):
 
 def copied(folder, to, told):
     """The checkpoint with a config.json that speaks of router logits."""
-    to.mkdir()
-    for file in folder.iterdir():
-        (to / file.name).symlink_to(file)
-    config = json.loads((folder / "config.json").read_text())
+    shutil.copytree(folder, to)
+    config = json.loads((to / "config.json").read_text())
     config["text_config"]["output_router_logits"] = told
-    (to / "config.json").unlink()
     (to / "config.json").write_text(json.dumps(config))
+    return to
 
 
 def refused_case(world, result):
@@ -133,6 +135,27 @@ def greedy_case(name, kind):
     return case
 
 
+def forecast_case(again):
+    """`plan` against the peak of a run whose pairs are on the experts alone."""
+    def case(world, result):
+        checkpoint = make_checkpoint("qwen3_vl_moe-larger", world.checkpoints)
+        answer = text("It is a red circle left of a small blue square and " * 6)
+        messages = [resolved([turn("user", image("photo.png"), text("What is it?")),
+                              turn("assistant", answer)], world.inputs)] * 8
+        settings = train.DEFAULTS | dict(max_steps=3, per_device_train_batch_size=4,
+                                         gradient_accumulation_steps=1)
+        path = lora_family.recipe(world, checkpoint, "experts", messages,
+                                  dict(r=8, lora_dropout=0.0, **BOTH), settings)
+        path.write_text(path.read_text().replace("gradient_checkpointing: false",
+                                                 f"gradient_checkpointing: {again}"))
+        foreseen = world.program.json("plan", path, "--json")["total"]
+        world.program.run("train", path)
+        peak = max(line["memory"]["peak"] for line in train.curve(world.scratch / "run"))
+        result.facts["forecast error"] = f"{100 * (foreseen / peak - 1):+.1f} %"
+        result.near("forecast", foreseen, peak, FORECAST, "forecast")
+    return case
+
+
 def cases(everything=False):
     lora_family.SETTINGS.update(SETTINGS)
     found = {"experts/refused": refused_case}
@@ -140,6 +163,8 @@ def cases(everything=False):
         found[f"experts/uneven/{told}-{coefficient}"] = uneven_case("qwen3_vl_moe-plain",
                                                                    coefficient, told)
     found["experts/uneven/mixed"] = uneven_case("qwen3_vl_moe-mixed", COEFFICIENT, None)
+    for again in ("false", "true"):
+        found[f"experts/forecast/{again}"] = forecast_case(again)
     batch = dict(per_device_train_batch_size=3, gradient_accumulation_steps=1)
     for kind in SETTINGS:
         name = "qwen3_vl_moe-ties" if kind == "experts" else "qwen3_vl_moe-plain"

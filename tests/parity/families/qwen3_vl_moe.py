@@ -7,14 +7,20 @@ import math
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import Qwen3VLMoeConfig, Qwen3VLMoeForConditionalGeneration
+from transformers.integrations import moe
 
 from families.base import CONVERSATIONS, WIDE_TEXT, Plan, Spec, full_plan, read, towers_plan, write
 from families.qwen2_vl import LIMITS, mrope
 from families.qwen3_vl import HALF, TEXT, TOWER, Qwen3VL, age_folder
 
+of_its_own = moe._can_use_grouped_mm
+# The grouped product that transformers takes knows no float64; its own fallback does.
+moe._can_use_grouped_mm = lambda x, weight, ends: (weight.dtype != torch.float64
+                                                   and of_its_own(x, weight, ends))
+
 ROPE = mrope([2, 2, 2], mrope_interleaved=True)
 MOE = {**TEXT, "num_hidden_layers": 3, "num_experts": 6, "num_experts_per_tok": 2,
-       "moe_intermediate_size": 20, "rope_parameters": ROPE}
+       "moe_intermediate_size": 16, "rope_parameters": ROPE}    # narrow products there want eights
 # Two stacks reached by name: PEFT wraps the experts twice.
 BOTH = dict(target_modules=[], target_parameters=["experts.gate_up_proj", "experts.down_proj"])
 
@@ -42,6 +48,12 @@ SPECS = {
         {**MOE, "num_hidden_layers": 2, "num_experts": 4, "num_experts_per_tok": 1,
          "moe_intermediate_size": 48, "hidden_act": "gelu_pytorch_tanh"},
         "qwen", "qwen_vl", picture=LIMITS, conversations=("plain", "several", "words")),
+    # All experts for each token: no choice hangs on how states are rounded.
+    "qwen3_vl_moe-all": Spec(
+        TOWER, None,
+        {**MOE, "num_hidden_layers": 3, "num_experts": 4, "num_experts_per_tok": 4,
+         "mlp_only_layers": [1]},
+        "qwen", "qwen_vl", picture={**LIMITS, **HALF}, conversations=("plain", "several")),
     # As the hub has them: stacks turned, in shards, older settings.
     "qwen3_vl_moe-old": Spec(
         TOWER, None, {**MOE, "rope_parameters": mrope([2, 2, 2])}, "qwen", "qwen_vl",
