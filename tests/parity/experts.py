@@ -10,6 +10,8 @@ from safetensors.torch import load_file
 
 import adapters
 import lora_family
+import lora_starts
+import lora_training
 import train
 from checkpoints import make as make_checkpoint
 from conversations import CONVERSATIONS, image, resolved, rows, text, turn, write_rows
@@ -169,9 +171,9 @@ def cases(everything=False):
     for kind in SETTINGS:
         name = "qwen3_vl_moe-ties" if kind == "experts" else "qwen3_vl_moe-plain"
         found[f"experts/{kind}/read"] = lora_family.read_case(name, kind, "several")
-        found[f"experts/{kind}/fresh"] = lora_family.fresh_case(name, kind)
+        found[f"experts/{kind}/fresh"] = lora_starts.fresh_case(name, kind)
         found[f"experts/{kind}/merge"] = lora_family.merge_case(name, kind)
         if everything or kind in ("experts", "experts-router"):
-            found[f"experts/{kind}/train"] = lora_family.train_case(name, kind, batch)
+            found[f"experts/{kind}/train"] = lora_training.train_case(name, kind, batch)
             found[f"experts/{kind}/generate"] = greedy_case(name, kind)
     return found
