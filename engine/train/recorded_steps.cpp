@@ -60,7 +60,9 @@ std::string sizes_text(const Tensor& tensor) {
 }  // namespace
 
 bool can_record(const LoadedModel& base, const Objective& objective) {
-  return base.model->causal() && objective.can_be_recorded() &&
+  const Causal* causal = base.model->causal();
+  // How many tokens go to an expert decides the sizes of its products, and is read on the host.
+  return causal && !causal->experts() && objective.can_be_recorded() &&
          graph_recorder(base.model->device().type()) != nullptr;
 }
 
