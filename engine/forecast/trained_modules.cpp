@@ -26,6 +26,11 @@ TrainedModule whole(const ModelSummary& model, const ModuleSummary& module,
   TrainedModule trained{&module, {true, true, parameters}};
   if (module.type == "Embedding") trained.use = TensorUse::Embedding;
   if (module.type == "Linear" && module.name != model.head) trained.use = TensorUse::Matrix;
+  if (module.type == "Experts") {  // two stacks, whose states go by their shapes
+    const auto& first = module.shape;
+    trained.shapes = {first, {first.at(0), first.at(2), first.at(1) / 2}};
+    return trained;
+  }
   const std::int64_t weight = std::min(parameters, elements(module.shape));
   if (weight > 0 && weight == elements(module.shape)) trained.shapes.push_back(module.shape);
   const std::int64_t rest = trained.shapes.empty() ? parameters : parameters - weight;
