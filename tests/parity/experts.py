@@ -165,6 +165,9 @@ def cases(everything=False):
         found[f"experts/uneven/{told}-{coefficient}"] = uneven_case("qwen3_vl_moe-plain",
                                                                    coefficient, told)
     found["experts/uneven/mixed"] = uneven_case("qwen3_vl_moe-mixed", COEFFICIENT, None)
+    # Over four bits: bitsandbytes leaves experts and routers as they are.
+    found["experts/experts-first/packed"] = lora_family.packed_case("qwen3_vl_moe-plain",
+                                                                    "experts-first", True)
     for again in ("false", "true"):
         found[f"experts/forecast/{again}"] = forecast_case(again)
     batch = dict(per_device_train_batch_size=3, gradient_accumulation_steps=1)
