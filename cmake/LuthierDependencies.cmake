@@ -38,6 +38,8 @@ if(LUTHIER_TORCH)
   if(EXISTS ${LUTHIER_TORCH_DIR}/lib/libtorch_cuda.so)
     # Loaded at run time where a device is there (engine/device/cuda_libraries.cpp).
     target_compile_definitions(luthier_torch INTERFACE LUTHIER_HAS_CUDA_LIBRARIES=1)
+  else()
+    message(STATUS "LibTorch in ${LUTHIER_TORCH_DIR} has no CUDA half: programs compute on the CPU, but for carried or installed ones that are started beside another (LUTHIER_TORCH_DIR).")
   endif()
   list(TRANSFORM torch_libraries PREPEND "-l")
   # installed and carried programs find LibTorch through their launcher instead

@@ -56,7 +56,7 @@ void draw_loha(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generat
 
 /// In the backward: both products, the matrix and its gradient, what the scale makes of that, and
 /// the gradients of both products. Of cores what is made of each on the way stands beside them; and
-/// when the products are gone, the gradient of one in two orders, beside that of the other.
+/// when the products are gone, the gradient of what was made for one beside that, and the other's.
 void loha_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                 const AdapterSettings& settings) {
   const std::vector<std::int64_t> shape = product_shape(module);

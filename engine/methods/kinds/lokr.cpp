@@ -105,7 +105,7 @@ void draw_lokr(std::vector<Tensor>& tensors, const ModuleToHang& to, at::Generat
 
 /// In the backward: the matrix and its gradient, what the scale makes of that, and this times
 /// either factor, before it is summed, beside the factors that are made. Of a core what is made of
-/// it on the way, too; and when those sums are done, its gradient in two orders.
+/// it on the way, too; and when those sums are done, its gradient beside it.
 void lokr_keeps(TrainedShare& share, const ModelModule& module, const ModuleScale& scale,
                 const AdapterSettings& settings) {
   const std::vector<std::int64_t> shape = product_shape(module);
@@ -114,8 +114,7 @@ void lokr_keeps(TrainedShare& share, const ModelModule& module, const ModuleScal
   const std::int64_t first = factors.whole1 ? 0 : factors.out1 * factors.in1;
   const std::int64_t second = factors.whole2 ? 0 : factors.out2 * factors.in2 * window;
   const std::int64_t half = factors.core ? factors.out2 * scale.rank * window : 0;
-  share.made_floats =
-      std::max(5 * matrix + first + second + half, 2 * matrix + 2 * second + 3 * half);
+  share.made_floats = std::max(5 * matrix + first + second + half, 2 * matrix + second + 2 * half);
 }
 
 Adapter::Hung hang_lokr(Ports& ports, const ModuleToHang& to, const std::vector<Tensor>& tensors) {
