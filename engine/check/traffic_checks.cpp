@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a micro-batch asks of the device besides kernels. It goes up in one copy, its loss is waited
 // for, and a layer more asks for no copy and no wait: each is time in which the card stands still.
+// But one with a mixture of experts, whose products are as large as tokens were sent to each: where
+// those go is read, and how they lie then goes up.
 #include <algorithm>
 
 #include <torch/csrc/autograd/profiler_kineto.h>
@@ -8,12 +10,20 @@
 #include "engine/check/checks.h"
 #include "engine/check/tiny_models.h"
 #include "engine/check/tuning.h"
+#include "engine/nn/experts.h"
 
 namespace luthier {
 
 namespace {
 
 constexpr std::int64_t kMoreLayers = 2, kMostUp = 1, kMostWaits = 1;
+/// Of a layer with experts: a copy each way, and a wait for each where the device counts those.
+constexpr std::int64_t kMostOfExperts = 4;
+
+struct Measured {
+  Traffic traffic;
+  std::int64_t experts = 0;  ///< layers with a mixture of them
+};
 
 bool begins_with_any(const std::string& text, std::initializer_list<const char*> beginnings) {
   return std::any_of(beginnings.begin(), beginnings.end(),
@@ -22,7 +32,7 @@ bool begins_with_any(const std::string& text, std::initializer_list<const char*>
 
 /// Of a run's second micro-batch: what is made once a run is there. Its pictures go through a fixed
 /// tower.
-Result<Traffic> traffic_on(const Card& card, const TinyModel& model) {
+Result<Measured> traffic_on(const Card& card, const TinyModel& model) {
   std::vector<std::string> settings{"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0.1",
                                     "training.gradient_checkpointing=false"};
   if (!model.picture.shape.empty())
@@ -30,24 +40,31 @@ Result<Traffic> traffic_on(const Card& card, const TinyModel& model) {
   LUTHIER_TRY(const Recipe recipe, recipe_without_files(settings));
   const auto tensors = torch::TensorOptions().device(card.device).dtype(torch::kFloat32);
   LUTHIER_TRY(LoadedModel base, drawn(model, tensors, torch::kFloat32, card.processor));
+  Measured measured;
+  for (const auto& module : base.model->modules())
+    measured.experts += dynamic_cast<const ExpertsImpl*>(module.get()) != nullptr;
   LUTHIER_TRY(const auto tuning, Tuning::begin(std::move(base), recipe));
   const MicroBatch rows = tiny_rows(model);
   tuning->micro_batch(rows, 3);
   tuning->step(1e-3);
-  return card.traffic([&] { tuning->micro_batch(rows, 4); });
+  measured.traffic = card.traffic([&] { tuning->micro_batch(rows, 4); });
+  return measured;
 }
 
 Result<Found> check_traffic(const Card& card, const Family& family) {
   if (!card.traffic) return Found::skip("only a CUDA device tells");
   LUTHIER_TRY(const TinyModel model, tiny_model(family));
-  LUTHIER_TRY(const Traffic own, traffic_on(card, model));
-  LUTHIER_TRY(const Traffic more, traffic_on(card, deeper(model, kMoreLayers)));
+  LUTHIER_TRY(const Measured shallow, traffic_on(card, model));
+  LUTHIER_TRY(const Measured deep, traffic_on(card, deeper(model, kMoreLayers)));
+  const Traffic &own = shallow.traffic, &more = deep.traffic;
   if (own.kernels == 0)
     return Found::skip("LibTorch's profiler saw no kernel; it may need a right");
   const std::int64_t layers = more.up + more.down + more.waits - own.up - own.down - own.waits;
   Found found;
-  found.good = own.up <= kMostUp && own.down <= own.waits && own.waits <= kMostWaits &&
-               layers <= 0 && more.kernels > own.kernels;
+  found.good = own.up <= kMostUp + shallow.experts && own.down <= own.waits + shallow.experts &&
+               own.waits <= kMostWaits + 2 * shallow.experts &&
+               layers <= kMostOfExperts * (deep.experts - shallow.experts) &&
+               more.kernels > own.kernels;
   found.detail = std::to_string(own.up) + " copies up, " + std::to_string(own.down) + " down, " +
                  std::to_string(own.waits) + " waits, " + std::to_string(own.kernels) +
                  " kernels; of " + std::to_string(kMoreLayers) + " layers more " +

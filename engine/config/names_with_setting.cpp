@@ -96,7 +96,7 @@ void add_names_with_setting(std::vector<NameElsewhere>& rows) {
   called("freeze.language_model_last_layers", "freeze_trainable_layers num_layer_trainable");
   called("adapter.layers_to_transform", "lora_layers_to_transform peft_layers_to_transform");
   called("adapter.layers_pattern", "lora_layers_pattern peft_layers_pattern");
-  called("sft.router_aux_loss_coef", "router_aux_loss_coef moe_aux_loss_coef");
+  called("sft.router_aux_loss_coef", "moe_aux_loss_coef");
   called("training.loraplus_lr_ratio", "lora_lr_ratio loraplus_ratio lorap_lr_ratio");
   called("training.loraplus_lr_embedding", "loraplus_embedding_lr lorap_emb_lr");
   called("adapter.exclude_modules",

@@ -179,10 +179,11 @@ class TestOnPretend : public QObject {
     QTest::newRow("speed") << "memory and speed: 2 M, speed" << 1;
     QTest::newRow("memory") << "memory and speed: 2 M, LoRA" << 3;
     QTest::newRow("copies and waits") << "copies and waits: llama" << 1;
-    QTest::newRow("copies and waits, pictures") << "copies and waits: qwen3_vl" << 1;
-    QTest::newRow("decoding") << "decoding: qwen3_vl" << 1;
+    QTest::newRow("copies and waits, pictures") << "copies and waits: qwen2_vl" << 1;
+    QTest::newRow("copies and waits, experts") << "copies and waits: qwen3_vl_moe" << 1;
+    QTest::newRow("decoding") << "decoding: qwen2_vl" << 1;
     QTest::newRow("decoding, speed") << "decoding: 2 M" << 2;
-    QTest::newRow("recorded steps") << "recorded steps: qwen3_vl" << 1;
+    QTest::newRow("recorded steps") << "recorded steps: qwen2_vl" << 1;
     QTest::newRow("recorded steps, speed") << "recorded steps: 2 M" << 1;
   }
   void a_sound_device_passes() {
