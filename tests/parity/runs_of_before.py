@@ -2,7 +2,9 @@
 """Runs that a program of before wrote (tests/data/runs_of_before, with how they came to be): this
 one goes on from their checkpoints to the end that they had undisturbed, and opens their results.
 Where arithmetic has changed since then in the order of its sums, last bits grow with the steps: what
-another order changes in a run of today is measured, and some times as much is allowed."""
+another order changes in a run of today is measured, and some times as much is allowed. A gradient's
+norm is as far off as the tensors may be whose gradient it is: attention that nothing trains through
+(a fixed tower's) adds up in another order since its loops are our own, under both libraries."""
 import json
 import os
 import shutil
@@ -56,7 +58,8 @@ def same_metrics(result, run, wanted, limit=LOSS):
         for key in NUMBERS:
             if key in theirs:
                 got_number = mine.get(key, float("nan"))
-                result.near(f"{step} {key}", got_number, theirs[key], limit, "metrics")
+                allowed = max(limit, TENSORS) if key == "grad_norm" else limit
+                result.near(f"{step} {key}", got_number, theirs[key], allowed, "metrics")
 
 
 def same_tensors(result, got, wanted, limit=TENSORS):
