@@ -139,9 +139,11 @@ def adapter_case(name, depth):
                          "grad")
         prompt = checkpoint.encode(conversation[:-1], prompt=True)
         answer = generate.run_generate(world, checkpoint, shown, 8, "--adapter", folder)
+        # One that has seen nothing: a dynamic rotation remembers the longest text that it met.
+        unused = Prompted(checkpoint.model(), tensors).eval().model
         with torch.no_grad():
             generate.check(result, answer["results"][0], generate.greedy(
-                model.model, prompt, 8, generate.stop_tokens(checkpoint)))
+                unused, prompt, 8, generate.stop_tokens(checkpoint)))
         try:
             PeftModel.from_pretrained(checkpoint.model(), folder)
             result.expect(False, "PEFT takes the folder")
