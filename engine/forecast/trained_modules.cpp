@@ -27,8 +27,8 @@ TrainedModule whole(const ModelSummary& model, const ModuleSummary& module,
   if (module.type == "Embedding") trained.use = TensorUse::Embedding;
   if (module.type == "Linear" && module.name != model.head) trained.use = TensorUse::Matrix;
   if (module.type == "Experts") {  // two stacks, whose states go by their shapes
-    const auto& first = module.shape;
-    trained.shapes = {first, {first.at(0), first.at(2), first.at(1) / 2}};
+    const auto shapes = stack_shapes(module.shape);
+    trained.shapes.assign(shapes.begin(), shapes.end());
     return trained;
   }
   const std::int64_t weight = std::min(parameters, elements(module.shape));

@@ -71,12 +71,6 @@ Result<std::vector<Tensor>> read_tensors(const ModuleMethod& method, const Modul
   return tensors;
 }
 
-/// What patterns are matched with, of a module that the file calls `stored`.
-std::string pattern_name(const WrappedModule& module, const std::string& stored) {
-  if (module.stack) return module.name;
-  return module.by_parameter ? stored + ".weight" : stored;
-}
-
 /// All that a key of the method can end in.
 std::vector<std::string> all_suffixes(const ModuleMethod& method) {
   std::vector<std::string> suffixes = method.suffixes;
@@ -249,7 +243,7 @@ Result<std::shared_ptr<Adapter>> build_from(const Method& method, LoadedModel& b
     const std::string place = where + ": " + found->second.stored;
     WrappedModule wrapped{module.name, {}};
     wrapped.by_parameter = by_parameter, wrapped.stack = module.stack();
-    LUTHIER_TRY(wrapped.scale, scales.of(pattern_name(wrapped, found->second.stored)));
+    LUTHIER_TRY(wrapped.scale, scales.of(wrapped.pattern_name(found->second.stored)));
     const ModuleScale& scale = wrapped.scale;
     if (of_modules.check_module) LUTHIER_CHECK(of_modules.check_module(module, settings));
     LUTHIER_TRY(const ModuleToHang to, builder.next(module, scale, false));
@@ -291,7 +285,7 @@ Result<ModuleSelection> selection_of(const Method& method, const Family& family,
       continue;
     WrappedModule wrapped{module.name, {}};
     wrapped.by_parameter = by_parameter, wrapped.stack = module.stack();
-    LUTHIER_TRY(wrapped.scale, scales.of(pattern_name(wrapped, found->second.stored)));
+    LUTHIER_TRY(wrapped.scale, scales.of(wrapped.pattern_name(found->second.stored)));
     std::int64_t parameters = found->second.elements();
     for (const TensorSize& size : of_modules.sizes(module, wrapped.scale, settings)) {
       const auto view = found->second.views.find(size.suffix);

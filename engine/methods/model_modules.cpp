@@ -41,15 +41,20 @@ std::string beside(const std::string& name, const Beside& rule) {
   return name.substr(0, name.size() - rule.end.size()) + std::string(blocks ? ".act" : rule.other);
 }
 
-/// A module of experts holds two stacks; `shape` is the first one's, [experts, 2 · inner, hidden].
+/// A module of experts holds two stacks; `shape` is the first one's.
 void add_stacks(std::vector<ModelModule>& modules, const std::string& name,
                 const std::vector<std::int64_t>& shape) {
   const char* type = ModelModule::kExpertStack;
-  modules.push_back({name + ".gate_up_proj", type, shape});
-  modules.push_back({name + ".down_proj", type, {shape.at(0), shape.at(2), shape.at(1) / 2}});
+  const auto shapes = stack_shapes(shape);
+  modules.push_back({name + ".gate_up_proj", type, shapes[0]});
+  modules.push_back({name + ".down_proj", type, shapes[1]});
 }
 
 }  // namespace
+
+std::array<std::vector<std::int64_t>, 2> stack_shapes(const std::vector<std::int64_t>& first) {
+  return {first, {first.at(0), first.at(2), first.at(1) / 2}};
+}
 
 std::vector<ModelModule> all_modules(std::vector<ModelModule> modules) {
   std::set<std::string> known;

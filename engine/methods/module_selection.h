@@ -3,6 +3,8 @@
 // forecast and the window. No LibTorch.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -55,6 +57,9 @@ bool all_linear(const ModelModule& module, const std::string& head,
 /// hold no tensor (activations, rotary tables, dropouts). PEFT's patterns meet all of them.
 std::vector<ModelModule> all_modules(std::vector<ModelModule> modules);
 std::vector<ModelModule> all_modules(const ModelSummary& model);
+/// The shapes of the two stacks of a module of experts, of which `first` is [experts, 2 · inner,
+/// hidden].
+std::array<std::vector<std::int64_t>, 2> stack_shapes(const std::vector<std::int64_t>& first);
 /// The output head among them, by its name; empty: there is none.
 std::string head_of(const std::vector<ModelModule>& modules);
 
@@ -67,7 +72,12 @@ struct WrappedModule {
   bool stack = false;         ///< of experts' matrices, whose name is the weight's
 
   /// What patterns of ranks and alphas are matched with.
-  std::string pattern_name() const { return by_parameter && !stack ? name + ".weight" : name; }
+  std::string pattern_name() const { return pattern_name(name); }
+  /// The same of a module that a file calls `stored`.
+  std::string pattern_name(const std::string& stored) const {
+    if (stack) return name;
+    return by_parameter ? stored + ".weight" : stored;
+  }
 };
 struct ModuleSelection {
   std::vector<WrappedModule> wrapped;             ///< in the model's order

@@ -165,21 +165,11 @@ KeyRange range_of(const Head& head, std::int64_t first, std::int64_t count) {
   return {all.first / kStep * kStep, padded(all.end)};
 }
 
-/// The largest of the scores that are seen.
-LUTHIER_AVX512 float largest_seen(const float* scores, SeenKeys seen) {
-  const __m512 lowest = _mm512_set1_ps(-3.4e38f);
-  __m512 most = lowest;
-  for (std::int64_t i = seen.first / 16 * 16; i < seen.end; i += 16)
-    most = _mm512_max_ps(
-        _mm512_mask_load_ps(lowest, lanes_between(i, seen.first, seen.end), scores + i), most);
-  return _mm512_reduce_max_ps(most);
-}
-
 /// Scores of one query become powers: of those that it sees; the others up to `end` zeros. → what
 /// the largest score is, scaled; `sum`: the powers'.
 LUTHIER_AVX512 float make_powers(float* scores, SeenKeys seen, std::int64_t end, float scale,
                                  float* sum) {
-  const float largest = largest_seen(scores, seen) * scale;
+  const float largest = largest_score(scores, seen.first, seen.end) * scale;
   const __m512 factor = _mm512_set1_ps(scale), down = _mm512_set1_ps(largest);
   __m512 sums = _mm512_setzero_ps();
   for (std::int64_t i = 0; i < end; i += 16) {

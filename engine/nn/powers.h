@@ -44,12 +44,14 @@ inline std::uint16_t lanes_between(std::int64_t at, std::int64_t first, std::int
   return static_cast<std::uint16_t>(lanes_before(at, end) & ~lanes_before(at, first));
 }
 
-/// The largest of the first `seen` numbers from `scores`, 64-byte aligned.
-LUTHIER_AVX512 inline float largest_score(const float* scores, std::int64_t seen) {
+/// The largest of the numbers `first` up to the one before `end` of `scores`, 64-byte aligned.
+LUTHIER_AVX512 inline float largest_score(const float* scores, std::int64_t first,
+                                          std::int64_t end) {
   const __m512 lowest = _mm512_set1_ps(-3.4e38f);
   __m512 most = lowest;
-  for (std::int64_t i = 0; i < seen; i += 16)
-    most = _mm512_max_ps(_mm512_mask_load_ps(lowest, lanes_before(i, seen), scores + i), most);
+  for (std::int64_t i = first / 16 * 16; i < end; i += 16)
+    most =
+        _mm512_max_ps(_mm512_mask_load_ps(lowest, lanes_between(i, first, end), scores + i), most);
   return _mm512_reduce_max_ps(most);
 }
 

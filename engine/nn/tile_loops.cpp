@@ -219,7 +219,7 @@ std::int64_t lay_out(ForwardRoom& room, char* start, std::int64_t length, std::i
 /// multiplied with rounded ones is divided by their sum, so that the shares come to one.
 LUTHIER_TILED float make_powers(const float* scores, std::int64_t seen, std::int64_t end,
                                 float scale, Bits* powers, float* sum, float* rounded_sum) {
-  const float largest = largest_score(scores, seen) * scale;
+  const float largest = largest_score(scores, 0, seen) * scale;
   const __m512 factor = _mm512_set1_ps(scale), down = _mm512_set1_ps(largest);
   __m512 sums = _mm512_setzero_ps(), rounded = sums;
   for (std::int64_t i = 0; i < end; i += 16) {

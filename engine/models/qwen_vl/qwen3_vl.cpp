@@ -6,16 +6,7 @@
 
 namespace luthier {
 
-const QwenGeneration qwen3_vl_generation{.model_type = "qwen3_vl",
-                                         .text_type = "qwen3_vl_text",
-                                         .depth = 27,
-                                         .width = 1152,
-                                         .patch = 16,
-                                         .intermediate = 4304,
-                                         .activation = "gelu_pytorch_tanh",
-                                         .patch_bias = true,
-                                         .learned_positions = true,
-                                         .deepstack = true};
+const QwenGeneration qwen3_vl_generation = qwen3_vl_pictures("qwen3_vl", "qwen3_vl_text");
 const Family qwen3_vl_family = qwen_family<qwen3_vl_generation>();
 
 }  // namespace luthier

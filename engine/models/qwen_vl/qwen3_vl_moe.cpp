@@ -15,16 +15,8 @@ bool may_be_turned(const std::string& name) {
 
 }  // namespace
 
-const QwenGeneration qwen3_vl_moe_generation{.model_type = "qwen3_vl_moe",
-                                             .text_type = "qwen3_vl_moe_text",
-                                             .depth = 27,
-                                             .width = 1152,
-                                             .patch = 16,
-                                             .intermediate = 4304,
-                                             .activation = "gelu_pytorch_tanh",
-                                             .patch_bias = true,
-                                             .learned_positions = true,
-                                             .deepstack = true};
+const QwenGeneration qwen3_vl_moe_generation =
+    qwen3_vl_pictures("qwen3_vl_moe", "qwen3_vl_moe_text");
 const Family qwen3_vl_moe_family = [] {
   Family family = qwen_family<qwen3_vl_moe_generation>();
   family.may_be_turned = may_be_turned;

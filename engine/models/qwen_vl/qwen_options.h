@@ -31,6 +31,20 @@ struct QwenGeneration {
        deepstack = false;  ///< and the merger's tensors have the newer names
 };
 
+/// Qwen3-VL's picture half, whatever decoder stands behind it.
+constexpr QwenGeneration qwen3_vl_pictures(const char* model_type, const char* text_type) {
+  return {.model_type = model_type,
+          .text_type = text_type,
+          .depth = 27,
+          .width = 1152,
+          .patch = 16,
+          .intermediate = 4304,
+          .activation = "gelu_pytorch_tanh",
+          .patch_bias = true,
+          .learned_positions = true,
+          .deepstack = true};
+}
+
 struct QwenVisionOptions {
   std::int64_t depth = 0, width = 0, intermediate = 0, out = 0, heads = 0, patch = 0, merge = 2,
                temporal = 2;
