@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // On the CPU an element's fate is an integer hash of its index, so that the loop runs in parallel
 // and in vectors (a serial generator took longer than the products it served). A kernel of our own
-// draws the same mask on CUDA; where none runs, ATen's generator draws another, but under a seed
-// that stands in memory, where ATen's operators make the hash.
+// draws the same mask on CUDA, and where it could not be launched ATen's operators do: a launch may
+// fail between a forward and its backward. Where nobody launches kernels ATen's generator draws
+// another mask, but under a seed that stands in memory, where ATen's operators make the hash.
 #include "engine/nn/dropout.h"
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 
 #include "engine/device/parallel.h"
 #include "engine/kernels/dropout.h"
+#include "engine/kernels/launcher.h"
 #include "engine/nn/loop_numbers.h"
 #include "engine/nn/mask_places.h"
 
@@ -214,8 +216,10 @@ torch::Tensor dropped_out(const torch::Tensor& x, double p, const MaskSeed& of) 
   const std::uint64_t seed = of.number;
   if (!x.is_cpu()) {
     if (auto made = kernels::dropped(x, p, seed, x.scalar_type(), of.there)) return *made;
-    return of.there.defined() ? dropped_by_places(x, p, of.there)
-                              : dropped_by_generator(x, p, seed);
+    if (of.there.defined()) return dropped_by_places(x, p, of.there);
+    if (!kernels::launcher_for(x.device().type())) return dropped_by_generator(x, p, seed);
+    const auto bits = static_cast<std::int64_t>(seed);
+    return dropped_by_places(x, p, at::full({1}, bits, x.options().dtype(torch::kInt64)));
   }
   const bool narrow = x.scalar_type() == torch::kBFloat16;
   const torch::Tensor from = (narrow ? x.detach() : x.detach().to(torch::kFloat32)).contiguous();

@@ -38,11 +38,12 @@ void add_dropped_out(torch::Tensor& sum, const torch::Tensor& x, double p, const
 torch::Tensor add_and_drop(torch::Tensor& sum, torch::Tensor added, const torch::Tensor& x,
                            double p, const MaskSeed& seed);
 
-/// dropped_out with ATen's own generator, as it is done on a device that runs no kernels of ours:
-/// its mask is another.
+/// dropped_out with ATen's own generator, as it is done on a device for which nobody launches
+/// kernels of ours: its mask is another.
 torch::Tensor dropped_by_generator(const torch::Tensor& x, double p, std::uint64_t seed);
-/// dropped_out by ATen's operators under a seed that stands ([1] int64 beside x), as it is done
-/// there on such a device: the CPU's mask. A generator's seed is the host's.
+/// dropped_out by ATen's operators under a seed that stands ([1] int64 beside x), as it is done on
+/// a device where our kernel was not launched, and under a recorded seed: the CPU's mask. A
+/// generator's seed is the host's.
 torch::Tensor dropped_by_places(const torch::Tensor& x, double p, const torch::Tensor& seed);
 
 }  // namespace luthier

@@ -120,6 +120,7 @@ bool ShimLauncher::launch(const Launch& asked, int) {
   const auto found = table().find(asked.kernel.entry);
   if (found == table().end())
     throw std::logic_error(std::string("no source has the entry ") + asked.kernel.entry);
+  if (fails && fails(asked)) return false;
   ++launches[asked.kernel.entry];
   if (instead && instead(asked)) return true;
   const std::function<void()> body = found->second.bound(asked.arguments, reach);

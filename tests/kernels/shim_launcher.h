@@ -19,6 +19,8 @@ class ShimLauncher : public Launcher {
 
   /// Where the host may reach an address that a kernel is given.
   std::function<void*(void*)> reach = [](void* address) { return address; };
+  /// Whether a launch fails, as a driver's may; unset: none does.
+  std::function<bool(const Launch&)> fails;
   /// Called in place of running the kernel, where it is set and answers true.
   std::function<bool(const Launch&)> instead;
   Order order = Order::Upwards;

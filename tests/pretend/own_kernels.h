@@ -3,8 +3,10 @@
 // each launch written down like any other. In a dry step they are counted and not run.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "tests/kernels/shim_launcher.h"
 
@@ -17,6 +19,8 @@ class OwnKernels {
   ~OwnKernels();
   OwnKernels(const OwnKernels&) = delete;
   OwnKernels& operator=(const OwnKernels&) = delete;
+  /// Whether a launch fails, as a card's may; before the first one.
+  void fail_where(std::function<bool(const Launch&)> fails) { shim_.fails = std::move(fails); }
   /// Launches by entry.
   const std::map<std::string, int>& launches() const { return shim_.launches; }
 
