@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -79,6 +80,10 @@ class Optimizer {
   /// The kept tensors and the number of steps by name: "NAME.exp_avg" and the like, "NAME.master"
   /// where there is one, "NAME.step". Tensors that never had a gradient have none.
   std::map<std::string, torch::Tensor> state() const;
+  /// Before a state is read from a file that stores tensors of these names: lets go of each master
+  /// that it has another for, so that the two never stand in memory at once. What follows is
+  /// load_state; without it those masters are their tensors' roundings.
+  void make_room_for(const std::function<bool(const std::string&)>& stores);
   /// Takes back what state() gave: tensors that nobody else holds as they are, others as copies.
   /// A master that is missing (checkpoints of before had none) is made of its tensor. Input error
   /// for unknown names and shapes that do not fit; then nothing has changed.

@@ -81,6 +81,11 @@ Status Optimizer::take_more(const std::map<std::string, torch::Tensor>& rest, bo
   return input_error("The optimizer's state names tensors that this run does not train.", where);
 }
 
+void Optimizer::make_room_for(const std::function<bool(const std::string&)>& stores) {
+  for (std::size_t i = 0; i < tensors_.size(); ++i)
+    if (stores(tensors_[i].name + kMaster)) kept_[i].master.reset();
+}
+
 Status Optimizer::load_state(std::map<std::string, torch::Tensor> state, const std::string& where) {
   const torch::NoGradGuard no_grad;
   std::vector<Kept> read(tensors_.size());

@@ -154,6 +154,10 @@ Status read_checkpoint(const fs::path& folder, const Trainables& trainables, Opt
   const auto& moved = optimizer.tensors();
   const torch::Device device =
       moved.empty() || optimizer.pages() ? torch::kCPU : moved.front().tensor.device();
+  {
+    LUTHIER_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
+    optimizer.make_room_for([&](const std::string& name) { return file.find(name).has_value(); });
+  }
   LUTHIER_TRY(auto state, read_tensor_file(path, device));
   return optimizer.load_state(std::move(state), path.string());
 }
