@@ -82,10 +82,10 @@ MainWindow::MainWindow(QWidget* parent)
   connect(workspace_.get(), &Workspace::run_started, offer_, &Banner::dismiss);
   connect(workspace_.get(), &Workspace::run_ended, this, [this](const RunEnded& event) {
     // Closing waited for this. What went wrong in saving is said first.
-    if (std::exchange(closing_, false) && !event.error)
-      QTimer::singleShot(0, this, &QWidget::close);
+    if (event.error) return stay();
+    if (std::exchange(closing_, false)) QTimer::singleShot(0, this, &QWidget::close);
   });
-  connect(workspace_.get(), &Workspace::launch_refused, this, [this] { closing_ = false; });
+  connect(workspace_.get(), &Workspace::launch_refused, this, &MainWindow::stay);
   connect(&workspace_->bridge(), &SessionBridge::state_changed, this, [this](SessionState state) {
     // Nothing is left to be asked about.
     if (can_stop(state)) return;
@@ -162,8 +162,12 @@ void MainWindow::ask_stop() {
   connect(question, &StopQuestion::decided, this, [this](StopKind kind) {
     if (can_stop(workspace_->state())) workspace_->session().stop(kind);
   });
-  connect(question, &QDialog::rejected, this, [this] { closing_ = false; });
+  connect(question, &QDialog::rejected, this, &MainWindow::stay);
   question->open();
+}
+
+void MainWindow::stay() {
+  if (std::exchange(closing_, false)) emit stays();
 }
 
 void MainWindow::showEvent(QShowEvent* event) {

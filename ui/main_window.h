@@ -36,6 +36,10 @@ class MainWindow : public QMainWindow {
   /// A first size that fits on a screen of this size with a frame around it.
   static QSize first_size(const QSize& available);
 
+ signals:
+  /// It was to be closed, and is not: the person goes on, or something went wrong on the way.
+  void stays();
+
  protected:
   void closeEvent(QCloseEvent* event) override;
   void showEvent(QShowEvent* event) override;
@@ -45,6 +49,7 @@ class MainWindow : public QMainWindow {
   void launch();
   void open_folder();
   void ask_stop();
+  void stay();
   void offer_interrupted(const RunSummary& run);
 
   std::unique_ptr<Workspace> workspace_;

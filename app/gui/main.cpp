@@ -35,13 +35,7 @@ bool only_asked(int argc, char** argv) {
   return false;
 }
 
-/// What the program is to be started anew with, once the window is gone; empty: it is not.
-struct Anew {
-  QString program;
-  QStringList arguments;
-};
-
-int run(int argc, char** argv, Anew& anew) {
+int run(int argc, char** argv, luthier::Anew& anew) {
   using namespace luthier;
   QCoreApplication::setApplicationVersion(QStringLiteral(LUTHIER_VERSION));
   if (only_asked(argc, argv)) parse_options(QCoreApplication(argc, argv));
@@ -80,12 +74,7 @@ int run(int argc, char** argv, Anew& anew) {
 
   int result = 0;
   Workspace& workspace = window.workspace();
-  QObject::connect(&workspace, &Workspace::anew_asked, &window,
-                   [&](const QString& run, const QString& model) {
-                     anew.program = QCoreApplication::applicationFilePath();
-                     anew.arguments = anew_arguments(run, model, options.language, options.theme);
-                     window.close();
-                   });
+  anew.follow(window, options.language, options.theme);
   LoopMeter meter(window, options.walk);
   if (options.exit_when_done) {
     QObject::connect(&workspace.bridge(), &SessionBridge::run_ended, &app,
@@ -126,7 +115,6 @@ int run(int argc, char** argv, Anew& anew) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  Anew anew;
-  const int code = run(argc, argv, anew);
-  return anew.program.isEmpty() ? code : luthier::start_anew(anew.program, anew.arguments);
+  luthier::Anew anew;
+  return anew.end(run(argc, argv, anew));
 }
