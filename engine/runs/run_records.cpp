@@ -90,6 +90,7 @@ Json to_json(const RunManifest& m) {
               {"products", m.products},
               {"threads", m.threads},
               {"recorded_steps", m.recorded_steps},
+              {"held_out_answers", m.held_out_answers},
               {"model", m.model},
               {"model_fingerprint", m.model_fingerprint},
               {"base_name", m.base_name},
@@ -124,6 +125,7 @@ Result<RunManifest> manifest_from_json(const Json& json, const std::string& wher
   LUTHIER_TRY(m.products, json_string(json, "products", where, ""));
   LUTHIER_TRY(m.threads, json_int(json, "threads", where, 0));
   LUTHIER_TRY(m.recorded_steps, json_bool(json, "recorded_steps", where, false));
+  LUTHIER_TRY(m.held_out_answers, json_int(json, "held_out_answers", where, 0));
   LUTHIER_TRY(m.model, json_string(json, "model", where, ""));
   LUTHIER_TRY(m.model_fingerprint, json_string(json, "model_fingerprint", where, ""));
   LUTHIER_TRY(m.base_name, json_string(json, "base_name", where, ""));

@@ -41,6 +41,8 @@ struct RunManifest {
   std::int64_t threads = 0;  ///< that share a sum on the CPU; 0: another device, or not recorded
   /// Its micro-batches are filled up to the sizes of recorded steps (train/recorded_steps).
   bool recorded_steps = false;
+  /// Of the held-out rows so many are answered at each evaluation, after a resume too.
+  std::int64_t held_out_answers = 0;
   std::string model, model_fingerprint;
   std::string base_name;  ///< the model folder's name, for lists
   std::vector<std::string> dataset_fingerprints, eval_dataset_fingerprints;

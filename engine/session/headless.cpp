@@ -30,7 +30,7 @@ Result<RunResult> train_headless(const Recipe& recipe,
   TrainControl control;
   control.follow(std::move(stop));
   EventObserver observer(emit, std::move(forecast).value_or(MemoryForecast{}));
-  observer.answer_held_out(base, begun.recipe, held_out_answers);
+  observer.answer_held_out(base, begun, held_out_answers);
   auto result = train(base, std::move(begun), options, control, observer);
   RunEnded ended;
   ended.folder = recipe.output_dir;

@@ -233,7 +233,7 @@ Status ModelWorker::run_training(const Recipe& recipe, const std::optional<fs::p
     return fail(loaded.error());
   host_.set_state(SessionState::Preparing, "");
   Observer observer(*this, forecast.take().value_or(MemoryForecast{}));
-  observer.answer_held_out(*base_, begun->recipe, held_out_answers);
+  observer.answer_held_out(*base_, *begun, held_out_answers);
   auto result = luthier::train(*base_, begun.take(), options, control, observer);
   if (!result) return fail(result.error());
   ended.folder = result->folder;

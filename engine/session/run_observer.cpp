@@ -2,6 +2,8 @@
 // Small pieces that both kinds of run need.
 #include "engine/session/run_observer.h"
 
+#include <algorithm>
+
 #include "engine/base/log.h"
 #include "engine/compare/held_out.h"
 #include "engine/config/quantization_fields.h"
@@ -40,10 +42,13 @@ void EventObserver::on_start(const TrainStart& start) {
   emit_(std::move(started));
 }
 
-void EventObserver::answer_held_out(const LoadedModel& base, const Recipe& recipe,
+void EventObserver::answer_held_out(const LoadedModel& base, const BegunRun& run,
                                     std::size_t rows) {
   base_ = &base;
-  held_out_ = held_out_samples(recipe, rows);
+  if (rows == 0 && run.run && run.run->recorded)
+    rows = static_cast<std::size_t>(std::max<std::int64_t>(0, run.run->recorded->held_out_answers));
+  held_out_answers_ = rows;
+  held_out_ = held_out_samples(run.recipe, rows);
 }
 
 Result<std::map<std::string, double>> EventObserver::score_held_out(

@@ -34,15 +34,19 @@ class EventObserver : public TrainObserver {
   void on_adapter(std::shared_ptr<Adapter> adapter) override { adapter_ = std::move(adapter); }
   Result<std::map<std::string, double>> score_held_out(const std::function<bool()>& go_on) override;
 
-  /// From here on every evaluation answers so many of the recipe's held-out rows, too.
-  void answer_held_out(const LoadedModel& base, const Recipe& recipe, std::size_t rows);
+  std::size_t held_out_answers() const override { return held_out_answers_; }
+
+  /// From here on every evaluation answers so many of the recipe's held-out rows, too; 0: as many
+  /// as a run that goes on was begun with.
+  void answer_held_out(const LoadedModel& base, const BegunRun& run, std::size_t rows);
 
  private:
   std::function<void(SessionEvent)> emit_;
   MemoryForecast forecast_;
   std::shared_ptr<Adapter> adapter_;  ///< in training
   const LoadedModel* base_ = nullptr;
-  std::vector<Sample> held_out_;  ///< that an evaluation answers
+  std::size_t held_out_answers_ = 0;  ///< as asked for
+  std::vector<Sample> held_out_;      ///< that an evaluation answers
 };
 
 /// Loads as the recipe says: device, dtype, random weights, pixel limits.

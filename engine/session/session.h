@@ -269,7 +269,7 @@ class Session {
 
   /// Trains by the recipe (loading its model if another or none is loaded). `resume_run`: as `train
   /// RECIPE --resume RUN`. So many held-out rows are answered at each evaluation, and their scores
-  /// are figures of it ("eval_exact_match"); 0: none.
+  /// are figures of it ("eval_exact_match"); 0: none, or those of the run that goes on.
   void launch(const Recipe& recipe, const std::optional<std::filesystem::path>& resume_run = {},
               std::size_t held_out_answers = 0);
   void pause();

@@ -127,6 +127,8 @@ class TrainObserver {
       const std::function<bool()>& /*go_on*/) {
     return std::map<std::string, double>();
   }
+  /// How many of those rows the host answers, for run.json: a resume does as the run did.
+  virtual std::size_t held_out_answers() const { return 0; }
   /// The model is free: the host may let it answer, and returns true if it did; the trained adapter
   /// is then put back.
   virtual bool between_steps() { return false; }

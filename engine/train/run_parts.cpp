@@ -69,6 +69,8 @@ RunManifest describe(const RunParts& run) {
   manifest.products = run.device.is_cpu() ? product_library_name() : "";
   manifest.threads = run.device.is_cpu() ? at::get_num_threads() : 0;
   if (!run.resumes()) manifest.recorded_steps = run.runner->recorded() != nullptr;
+  if (const std::size_t rows = run.observer.held_out_answers(); rows > 0)
+    manifest.held_out_answers = static_cast<std::int64_t>(rows);
   manifest.dtype = run.base.model->dtype() == torch::kBFloat16 ? "bfloat16" : "float32";
   manifest.model = run.recipe.model;
   manifest.base_name = run.base.folder.filename().string();

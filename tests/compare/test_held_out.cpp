@@ -73,6 +73,34 @@ class TestHeldOut : public QObject {
     QVERIFY(left == right);
   }
 
+  /// Stopped in the middle and resumed by somebody who asks for no scores: the run has them all the
+  /// same, those of a run that never stopped.
+  void a_resume_answers_what_the_run_began_with() {
+    TinyRun tiny;
+    const std::vector<std::string> settings{"eval_dataset=" + (tiny.root() / "eval.jsonl").string(),
+                                            "training.eval_steps=3"};
+    const Recipe whole = tiny.recipe("whole", settings), cut = tiny.recipe("cut", settings);
+    QVERIFY(train_headless(whole, {}, {}, {}, 2).ok());
+    std::stop_source stop;
+    const auto stop_early = [&](const SessionEvent& event) {
+      const auto* done = std::get_if<StepDone>(&event);
+      if (done && done->line.step >= 3) stop.request_stop();
+    };
+    const auto begun = train_headless(cut, {}, stop_early, stop.get_token(), 2);
+    QVERIFY2(begun.ok(), begun.ok() ? "" : begun.error().sentence().c_str());
+    QCOMPARE(begun->state, RunState::Stopped);
+    QCOMPARE(RunFolder::open(cut.output_dir)->read_manifest()->held_out_answers, std::int64_t(2));
+    const auto rest = train_headless(cut, fs::path(cut.output_dir), {}, {});
+    QVERIFY2(rest.ok(), rest.ok() ? "" : rest.error().sentence().c_str());
+    QCOMPARE(rest->state, RunState::Finished);
+    QCOMPARE(last_line(cut.output_dir).figures.at("eval_answered"), 2.0);
+    const QString apart = differences(whole.output_dir, cut.output_dir);
+    QVERIFY2(apart.isEmpty(), qPrintable(apart));
+    // A run that asked for none has none after its resume either.
+    QCOMPARE(manifest_from_json(Json{{"state", "stopped"}}, "run.json")->held_out_answers,
+             std::int64_t(0));
+  }
+
   /// A picture that is broken is no reason to lose the run.
   void what_cannot_be_answered_is_a_warning() {
     TinyRun tiny;
