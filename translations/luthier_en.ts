@@ -493,14 +493,6 @@
             <translation>Hover a token: its probability and the runners-up. Click a column's name: make it the reference. Underlined words differ from it.</translation>
         </message>
         <message>
-            <source>Previous samples</source>
-            <translation>Previous samples</translation>
-        </message>
-        <message>
-            <source>Next samples</source>
-            <translation>Next samples</translation>
-        </message>
-        <message>
             <source>Open samples</source>
             <translation>Open samples</translation>
         </message>
@@ -539,10 +531,6 @@
         <message>
             <source>base: %1</source>
             <translation>base: %1</translation>
-        </message>
-        <message>
-            <source>%1–%2 of %3</source>
-            <translation>%1–%2 of %3</translation>
         </message>
         <message>
             <source>Another column: an adapter on the base, or a whole checkpoint beside it</source>
@@ -2248,14 +2236,6 @@ of any size</translation>
             <translation>They are chosen on the Compare page</translation>
         </message>
         <message>
-            <source>Previous samples</source>
-            <translation>Previous samples</translation>
-        </message>
-        <message>
-            <source>Next samples</source>
-            <translation>Next samples</translation>
-        </message>
-        <message>
             <source>First a model</source>
             <translation>First a model</translation>
         </message>
@@ -2278,10 +2258,6 @@ of any size</translation>
         <message>
             <source>To the Compare page</source>
             <translation>To the Compare page</translation>
-        </message>
-        <message>
-            <source>%1–%2 of %3</source>
-            <translation>%1–%2 of %3</translation>
         </message>
         <message>
             <source>%1 exact</source>
@@ -3711,6 +3687,21 @@ of any size</translation>
         <message>
             <source>Copy the table</source>
             <translation>Copy the table</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Pager</name>
+        <message>
+            <source>Previous samples</source>
+            <translation>Previous samples</translation>
+        </message>
+        <message>
+            <source>Next samples</source>
+            <translation>Next samples</translation>
+        </message>
+        <message>
+            <source>%1–%2 of %3</source>
+            <translation>%1–%2 of %3</translation>
         </message>
     </context>
 </TS>

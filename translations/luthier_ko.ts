@@ -492,14 +492,6 @@
             <translation>토큰에 마우스를 올리면 확률과 다음 후보가 보입니다. 열 이름을 누르면 그 열이 기준이 됩니다. 밑줄 친 말은 기준과 다른 부분입니다.</translation>
         </message>
         <message>
-            <source>Previous samples</source>
-            <translation>이전 샘플</translation>
-        </message>
-        <message>
-            <source>Next samples</source>
-            <translation>다음 샘플</translation>
-        </message>
-        <message>
             <source>Open samples</source>
             <translation>샘플 열기</translation>
         </message>
@@ -538,10 +530,6 @@
         <message>
             <source>base: %1</source>
             <translation>베이스: %1</translation>
-        </message>
-        <message>
-            <source>%1–%2 of %3</source>
-            <translation>%3개 중 %1–%2</translation>
         </message>
         <message>
             <source>Another column: an adapter on the base, or a whole checkpoint beside it</source>
@@ -2235,14 +2223,6 @@ of any size</source>
             <translation>샘플은 비교 페이지에서 고릅니다</translation>
         </message>
         <message>
-            <source>Previous samples</source>
-            <translation>이전 샘플</translation>
-        </message>
-        <message>
-            <source>Next samples</source>
-            <translation>다음 샘플</translation>
-        </message>
-        <message>
             <source>First a model</source>
             <translation>먼저 모델</translation>
         </message>
@@ -2265,10 +2245,6 @@ of any size</source>
         <message>
             <source>To the Compare page</source>
             <translation>비교 페이지로</translation>
-        </message>
-        <message>
-            <source>%1–%2 of %3</source>
-            <translation>%3개 중 %1–%2</translation>
         </message>
         <message>
             <source>%1 exact</source>
@@ -3695,6 +3671,21 @@ of any size</source>
         <message>
             <source>Copy the table</source>
             <translation>표 복사</translation>
+        </message>
+    </context>
+    <context>
+        <name>luthier::Pager</name>
+        <message>
+            <source>Previous samples</source>
+            <translation>이전 샘플</translation>
+        </message>
+        <message>
+            <source>Next samples</source>
+            <translation>다음 샘플</translation>
+        </message>
+        <message>
+            <source>%1–%2 of %3</source>
+            <translation>%3개 중 %1–%2</translation>
         </message>
     </context>
 </TS>

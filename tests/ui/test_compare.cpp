@@ -4,6 +4,7 @@
 // the mouse, what is written; and the status line, which keeps no figures of another model's run.
 #include "engine/io/json.h"
 #include "tests/ui/driver.h"
+#include "ui/compare/compare_grid.h"
 #include "ui/compare/compare_page.h"
 #include "ui/compare/live_comparison.h"
 
@@ -17,6 +18,7 @@ class TestComparePage : public QObject {
  private slots:
   void initTestCase();
   void a_whole_checkpoint_is_a_column();
+  void samples_are_turned_a_page_at_a_time();
   void a_cancelled_comparison_is_gone_on_with();
   void asking_again_says_what_it_does();
   void a_setting_drops_what_it_changes_alone();
@@ -67,6 +69,27 @@ void TestComparePage::a_whole_checkpoint_is_a_column() {
           data().columns[1].name != "base");
   const QString name = QString::fromStdString(data().columns[1].name);
   QVERIFY(!window_->findChild<QSlider*>("strength_" + name));
+}
+
+void TestComparePage::samples_are_turned_a_page_at_a_time() {
+  auto* previous = person_->find<QToolButton>("previousSamples");
+  auto* next = person_->find<QToolButton>("nextSamples");
+  auto* grid = window_->findChild<CompareGrid*>();
+  QCOMPARE(person_->text("placeSamples"), QStringLiteral("1–8 of 30"));
+  QVERIFY(previous->isVisible() && !previous->isEnabled() && next->isEnabled());
+  for (const char* place : {"9–16 of 30", "17–24 of 30", "25–30 of 30"}) {
+    QVERIFY(person_->click("nextSamples"));
+    QCOMPARE(person_->text("placeSamples"), QString::fromUtf8(place));
+  }
+  QCOMPARE(grid->page(), std::size_t(3));
+  QVERIFY(previous->isEnabled() && !next->isEnabled());
+  Language::instance().choose(QStringLiteral("ko"));
+  QCOMPARE(person_->text("placeSamples"), QString::fromUtf8("30개 중 25–30"));
+  QCOMPARE(next->accessibleName(), QString::fromUtf8("다음 샘플"));
+  Language::instance().choose(QStringLiteral("en"));
+  while (previous->isEnabled()) QVERIFY(person_->click("previousSamples"));
+  QCOMPARE(person_->text("placeSamples"), QStringLiteral("1–8 of 30"));
+  QCOMPARE(grid->page(), std::size_t(0));
 }
 
 void TestComparePage::a_cancelled_comparison_is_gone_on_with() {

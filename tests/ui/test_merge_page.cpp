@@ -7,6 +7,7 @@
 #include "ui/compare/compare_page.h"
 #include "ui/compare/live_comparison.h"
 #include "ui/merge/live_merge.h"
+#include "ui/merge/merge_answers.h"
 #include "ui/merge/merge_page.h"
 
 using namespace luthier;
@@ -20,6 +21,7 @@ class TestMergePage : public QObject {
   void initTestCase();
   void an_empty_page_leads_on();
   void adapters_are_answered_and_proven();
+  void samples_are_turned_a_page_at_a_time();
   void a_slider_asks_when_it_is_let_go();
   void a_type_shows_its_own_settings();
   void what_cannot_be_combined_is_said_and_mended();
@@ -100,6 +102,21 @@ void TestMergePage::adapters_are_answered_and_proven() {
   QVERIFY(person_->text("mergeScore").contains(QLatin1Char('%')));
   QVERIFY(person_->text("mergeScores").contains(QStringLiteral("of 10 samples")));
   QCOMPARE(person_->find<QTableWidget>("triedMerges")->rowCount(), 2);
+}
+
+void TestMergePage::samples_are_turned_a_page_at_a_time() {
+  auto* previous = person_->find<QToolButton>("previousMerged");
+  auto* next = person_->find<QToolButton>("nextMerged");
+  auto* answers = page()->findChild<MergeAnswers*>();
+  QCOMPARE(person_->text("placeMerged"), QStringLiteral("1–8 of 10"));
+  QVERIFY(!previous->isEnabled() && next->isEnabled());
+  QVERIFY(person_->click("nextMerged"));
+  QCOMPARE(person_->text("placeMerged"), QStringLiteral("9–10 of 10"));
+  QCOMPARE(answers->page(), std::size_t(1));
+  QVERIFY(previous->isEnabled() && !next->isEnabled());
+  QVERIFY(person_->click("previousMerged"));
+  QCOMPARE(person_->text("placeMerged"), QStringLiteral("1–8 of 10"));
+  QCOMPARE(answers->page(), std::size_t(0));
 }
 
 void TestMergePage::a_slider_asks_when_it_is_let_go() {

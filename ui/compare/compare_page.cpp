@@ -28,6 +28,7 @@
 #include "ui/widgets/banner.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/empty_state.h"
+#include "ui/widgets/pager.h"
 
 namespace luthier {
 
@@ -168,27 +169,16 @@ QWidget* ComparePage::make_foot() {
   row->setContentsMargins(0, 0, 0, 0);
   QLabel* hint = muted_label(foot, 0.85);
   row->addWidget(hint, 1);
-  previous_ = new QToolButton(foot);
-  previous_->setObjectName(QStringLiteral("previousSamples"));
-  previous_->setArrowType(Qt::LeftArrow);
-  page_label_ = text_label(foot);
-  next_ = new QToolButton(foot);
-  next_->setObjectName(QStringLiteral("nextSamples"));
-  next_->setArrowType(Qt::RightArrow);
-  for (QWidget* widget : std::initializer_list<QWidget*>{previous_, page_label_, next_})
-    row->addWidget(widget);
-  const auto turn = [this](int by) {
-    grid_->show_page(static_cast<std::size_t>(std::max(0, static_cast<int>(grid_->page()) + by)));
+  pager_ = new Pager(QStringLiteral("Samples"), foot);
+  row->addWidget(pager_);
+  connect(pager_, &Pager::turned, this, [this](std::size_t page) {
+    grid_->show_page(page);
     refresh();
-  };
-  connect(previous_, &QToolButton::clicked, this, [turn] { turn(-1); });
-  connect(next_, &QToolButton::clicked, this, [turn] { turn(1); });
-  on_language(foot, [this, hint] {
+  });
+  on_language(foot, [hint] {
     hint->setText(
         tr("Hover a token: its probability and the runners-up. Click a column's name: make it the "
            "reference. Underlined words differ from it."));
-    previous_->setAccessibleName(tr("Previous samples"));
-    next_->setAccessibleName(tr("Next samples"));
   });
   return foot;
 }
@@ -326,16 +316,7 @@ void ComparePage::refresh() {
   run_->setVisible(!comparison_->running());
   cancel_->setVisible(comparison_->running());
   export_->setEnabled(any);
-  const std::size_t first = grid_->page() * CompareGrid::kPerPage;
-  page_label_->setText(any ? tr("%1–%2 of %3")
-                                 .arg(first + 1)
-                                 .arg(std::min(first + CompareGrid::kPerPage, total))
-                                 .arg(total)
-                           : QString());
-  previous_->setEnabled(grid_->page() > 0);
-  next_->setEnabled(grid_->page() + 1 < grid_->page_count());
-  for (QWidget* widget : std::initializer_list<QWidget*>{previous_, next_, page_label_})
-    widget->setVisible(any);
+  pager_->set_place(grid_->page(), CompareGrid::kPerPage, total);
 }
 
 }  // namespace luthier

@@ -19,6 +19,7 @@ class Banner;
 class CompareGrid;
 class EmptyState;
 class LiveComparison;
+class Pager;
 
 class ComparePage : public Page {
   Q_OBJECT
@@ -53,8 +54,7 @@ class ComparePage : public Page {
   QStackedWidget* stack_;
   EmptyState* empty_;
   CompareGrid* grid_;
-  QLabel* page_label_;
-  QToolButton *previous_, *next_;
+  Pager* pager_;
 };
 
 }  // namespace luthier

@@ -5,8 +5,6 @@
 #include <QLabel>
 #include <QPushButton>
 #include <QStackedWidget>
-#include <QToolButton>
-#include <algorithm>
 
 #include "ui/format.h"
 #include "ui/language.h"
@@ -17,6 +15,7 @@
 #include "ui/theme.h"
 #include "ui/widgets/card.h"
 #include "ui/widgets/empty_state.h"
+#include "ui/widgets/pager.h"
 
 namespace luthier {
 
@@ -41,29 +40,23 @@ MergeResults::MergeResults(Workspace& workspace, LiveMerge& merge, QWidget* pare
   connect(tried, &TriedMerges::chosen, this, &MergeResults::tried_chosen);
   connect(samples_, &QPushButton::clicked, this, &MergeResults::samples_asked);
   connect(empty_->button(), &QPushButton::clicked, this, &MergeResults::way_on_asked);
-  connect(previous_, &QToolButton::clicked, this, [this] { turn(-1); });
-  connect(next_, &QToolButton::clicked, this, [this] { turn(1); });
+  connect(pager_, &Pager::turned, this, [this](std::size_t page) {
+    answers_->show_page(page);
+    refresh();
+  });
   connect(&merge_, &LiveMerge::rows_changed, this, &MergeResults::refresh);
   connect(&merge_, &LiveMerge::answer_changed, this, &MergeResults::refresh_scores);
   on_language(this, [this, below] {
     below->set_title(tr("Tried"));
     samples_->setText(tr("Samples…"));
     samples_->setToolTip(tr("They are chosen on the Compare page"));
-    previous_->setAccessibleName(tr("Previous samples"));
-    next_->setAccessibleName(tr("Next samples"));
   });
 }
 
 void MergeResults::make_head(Card* card) {
   samples_ = new QPushButton(card);
   samples_->setObjectName(QStringLiteral("mergeSamples"));
-  previous_ = new QToolButton(card);
-  previous_->setObjectName(QStringLiteral("previousMerged"));
-  previous_->setArrowType(Qt::LeftArrow);
-  page_label_ = text_label(card);
-  next_ = new QToolButton(card);
-  next_->setObjectName(QStringLiteral("nextMerged"));
-  next_->setArrowType(Qt::RightArrow);
+  pager_ = new Pager(QStringLiteral("Merged"), card);
   exact_ = text_label(card);
   exact_->setObjectName(QStringLiteral("mergeScore"));
   exact_->setFont(scaled_font(1.2, true));
@@ -74,14 +67,8 @@ void MergeResults::make_head(Card* card) {
   others_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
   card->head()->insertWidget(1, exact_);
   card->head()->insertWidget(2, others_, 100);
-  for (QWidget* widget : std::initializer_list<QWidget*>{previous_, page_label_, next_, samples_})
-    card->head()->addWidget(widget);
-}
-
-void MergeResults::turn(int by) {
-  answers_->show_page(
-      static_cast<std::size_t>(std::max(0, static_cast<int>(answers_->page()) + by)));
-  refresh();
+  card->head()->addWidget(pager_);
+  card->head()->addWidget(samples_);
 }
 
 void MergeResults::refresh() {
@@ -97,15 +84,8 @@ void MergeResults::refresh() {
                       tr("Open a file of rows on the Compare page: a merge is judged by its "
                          "answers to them."),
                       tr("To the Compare page"));
-  const std::size_t first = answers_->page() * MergeAnswers::kPerPage;
-  page_label_->setText(tr("%1–%2 of %3")
-                           .arg(first + 1)
-                           .arg(std::min(first + MergeAnswers::kPerPage, total))
-                           .arg(total));
-  previous_->setEnabled(answers_->page() > 0);
-  next_->setEnabled(answers_->page() + 1 < answers_->page_count());
-  for (QWidget* widget : std::initializer_list<QWidget*>{previous_, next_, page_label_, samples_})
-    widget->setVisible(model && total > 0);
+  pager_->set_place(answers_->page(), MergeAnswers::kPerPage, model ? total : 0);
+  samples_->setVisible(model && total > 0);
   refresh_scores();
 }
 

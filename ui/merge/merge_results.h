@@ -8,7 +8,6 @@
 class QLabel;
 class QPushButton;
 class QStackedWidget;
-class QToolButton;
 
 namespace luthier {
 
@@ -16,6 +15,7 @@ class Card;
 class EmptyState;
 class LiveMerge;
 class MergeAnswers;
+class Pager;
 
 class MergeResults : public Splitter {
   Q_OBJECT
@@ -35,14 +35,13 @@ class MergeResults : public Splitter {
 
  private:
   void make_head(Card* card);
-  void turn(int by);
   void refresh_scores();
   void fit_others();
 
   Workspace& workspace_;
   LiveMerge& merge_;
-  QLabel *exact_, *others_, *page_label_;
-  QToolButton *previous_, *next_;
+  QLabel *exact_, *others_;
+  Pager* pager_;
   QPushButton* samples_;
   QStackedWidget* stack_;
   EmptyState* empty_;
