@@ -13,6 +13,7 @@
 #include "engine/kernels/launcher.h"
 #include "engine/nn/dropout.h"
 #include "engine/nn/heads.h"
+#include "engine/nn/packed_weight.h"
 #include "engine/nn/rms_norm.h"
 #include "engine/optim/optimizers.h"
 
@@ -172,6 +173,33 @@ Tensors adamw_steps(SeededDraws& draw, bool sums) {
 Tensors of_adamw(SeededDraws& draw) { return adamw_steps(draw, false); }
 Tensors of_adamw_of_sums(SeededDraws& draw) { return adamw_steps(draw, true); }
 
+/// Packed as these settings say, then to numbers: all of them, and rows out of the middle.
+Tensors of_packed(SeededDraws& draw, const Json& settings) {
+  const auto type = c10::typeMetaToScalarType(draw.tensors().dtype());
+  const torch::Tensor numbers = draw({29, 157}).to(torch::kCPU);
+  const WeightKind* kind = find_weight_kind(settings, "gpu-check").take();
+  const PackedPointer weight = weight_packing(*kind)
+                                   ->pack(numbers, settings, "gpu-check")
+                                   .take()
+                                   ->to(draw.tensors().device());
+  return {weight->dense_rows(0, weight->rows(), type), weight->dense_rows(3, 8, type)};
+}
+
+/// NF4 and FP4, their scales plain and packed.
+Tensors of_four_bits(SeededDraws& draw) {
+  Tensors all;
+  for (const char* kind : {"nf4", "fp4"}) {
+    for (const bool twice : {false, true}) {
+      const Json settings{{"load_in_4bit", true},
+                          {"bnb_4bit_quant_type", kind},
+                          {"bnb_4bit_use_double_quant", twice}};
+      for (const torch::Tensor& each : of_packed(draw, settings)) all.push_back(each);
+    }
+  }
+  return all;
+}
+Tensors of_eight_bits(SeededDraws& draw) { return of_packed(draw, {{"load_in_8bit", true}}); }
+
 struct KernelCase {
   const char* name;
   Tensors (*make)(SeededDraws& draw);
@@ -184,6 +212,8 @@ constexpr KernelCase kKernelCases[] = {
     {"cross-entropy", of_entropy},
     {"AdamW", of_adamw},
     {"AdamW of float32 sums", of_adamw_of_sums},
+    {"packed weights, four bits", of_four_bits},
+    {"packed weights, eight bits", of_eight_bits},
 };
 
 /// Of what two orders of a sum, and roundings that follow one another, may come to: 64 of float32's
