@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Methods that train tensors of the base itself, and P-tuning, against PEFT: norms, token rows (by
 themselves and beside LoRA), prompts that a network makes. What PEFT lacks has its reference in a
-few lines here: biases alone, the last layers alone, and layers that begin to train one after another,
-all by the Trainer with the gradients that they say."""
+few lines here: biases alone, the last layers alone, and layers that begin to train one after
+another, all by the Trainer with the gradients that they say."""
 import json
 import re
 
