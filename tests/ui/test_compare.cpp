@@ -83,11 +83,15 @@ void TestComparePage::samples_are_turned_a_page_at_a_time() {
   }
   QCOMPARE(grid->page(), std::size_t(3));
   QVERIFY(previous->isEnabled() && !next->isEnabled());
-  Language::instance().choose(QStringLiteral("ko"));
-  QCOMPARE(person_->text("placeSamples"), QString::fromUtf8("30개 중 25–30"));
-  QCOMPARE(next->accessibleName(), QString::fromUtf8("다음 샘플"));
-  Language::instance().choose(QStringLiteral("en"));
-  while (previous->isEnabled()) QVERIFY(person_->click("previousSamples"));
+  {
+    Language::instance().choose(QStringLiteral("ko"));
+    const auto back = qScopeGuard([] { Language::instance().choose(QStringLiteral("en")); });
+    WAIT_UNTIL_EQUAL(person_->text("placeSamples"), QString::fromUtf8("30개 중 25–30"));
+    QCOMPARE(next->accessibleName(), QString::fromUtf8("다음 샘플"));
+  }
+  WAIT_UNTIL_EQUAL(person_->text("placeSamples"), QStringLiteral("25–30 of 30"));
+  for (int page = 3; page > 0; --page) QVERIFY(person_->click("previousSamples"));
+  QVERIFY(!previous->isEnabled());
   QCOMPARE(person_->text("placeSamples"), QStringLiteral("1–8 of 30"));
   QCOMPARE(grid->page(), std::size_t(0));
 }
