@@ -70,9 +70,9 @@ Result<MergeReport> merge_and_prove(const fs::path& base_folder, const fs::path&
 
   adapter->activate();
   const std::vector<Tensor> beside = probe_logits(*loaded.model, probes);
-  report.order = difference_of_order(*loaded.model, probes, beside);
+  report.own_rounding = difference_of_rounding(*loaded.model, *adapter, probes, beside);
   const double limit = report.limit =
-      how.limit.value_or(std::max(kMergeLimit, kMergeLimitOfOrder * report.order));
+      how.limit.value_or(std::max(kMergeLimit, kMergeLimitOfRounding * report.own_rounding));
   adapter->deactivate();
   unpack_weights(*loaded.model, torch::kFloat32);  // a merged model is dense
   report.untied = adapts_tied_head(loaded, *adapter) && untie_head(loaded);
@@ -162,7 +162,7 @@ Json to_json(const MergeReport& report) {
           {"with_picture", report.with_picture},
           {"relative_error", report.relative_error()},
           {"limit", report.limit},
-          {"order_of_sums", report.order},
+          {"adapter_own_rounding", report.own_rounding},
           {"errors",
            {{"merged_against_adapter", report.arithmetic},
             {"written_against_rounded", report.written},

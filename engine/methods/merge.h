@@ -5,7 +5,7 @@
 // compared is the folder as it was written, read back. Weights that are stored in 16 bits are not
 // those that were merged, and how far that moves the logits is in the model's and no fault; so
 // there the merge is proven before the weights are rounded, and the folder against the rounded
-// weights in memory. A model's float32 logits are themselves open by what its sums' order changes,
+// weights in memory. A model's float32 logits are themselves open by what rounding changes in them,
 // which grows with its width and depth: that is measured, and a merge may differ by some times as
 // much.
 #pragma once
@@ -24,18 +24,19 @@ namespace luthier {
 /// Of the largest logit.
 inline constexpr double kMergeLimit = 1e-5;
 /// A merged weight is rounded once more than the products beside each other, which moves the logits
-/// about as far as another order of the sums does: merged against beside was found to be 1.2 to 1.6
-/// times either one's distance from float64, by 4 to 72 layers of width 256 to 2,048.
-inline constexpr double kMergeLimitOfOrder = 4;
+/// about as far as rounding moves the adapter's own: merged against beside was found to be 1.2 to
+/// 1.6 times either one's distance from float64, by 4 to 72 layers of width 256 to 2,048, and 0.5 to
+/// 1.5 times what probes.h measures, by tiny models under large adapters.
+inline constexpr double kMergeLimitOfRounding = 4;
 
 /// Differences of logits, the largest of all probes' last rows, of the largest logit.
 struct MergeReport {
   double arithmetic = 0;  ///< merged weights in float32 against the adapter
   double written =
       0;  ///< the folder read back against the same weights in memory, rounded as it stores them
-  double rounding = 0;  ///< the folder read back against the adapter
-  double order = 0;     ///< the adapter's logits against the same by another library of products
-  double limit = kMergeLimit;  ///< or kMergeLimitOfOrder × `order` where that is more
+  double rounding = 0;         ///< the folder read back against the adapter
+  double own_rounding = 0;     ///< what rounding changes in the adapter's logits (probes.h)
+  double limit = kMergeLimit;  ///< or kMergeLimitOfRounding × `own_rounding` where that is more
   std::string dtype;           ///< of the written weights
   bool untied = false;         ///< the head was tied, and got a weight of its own
   std::int64_t probes = 0;

@@ -6,6 +6,7 @@
 
 #include "engine/device/product_library.h"
 #include "engine/io/files.h"
+#include "engine/methods/adapter.h"
 
 namespace luthier {
 
@@ -38,6 +39,27 @@ void append_drawn(Example& example, std::int64_t vocabulary, TokenId picture) {
     example.labels.push_back(kIgnoreLabel);
   }
 }
+
+/// While it stands, each of an adapter's float32 numbers is one next to its own.
+class LastBitsTurned {
+ public:
+  explicit LastBitsTurned(Adapter& adapter) : adapter_(adapter) { turn(); }
+  ~LastBitsTurned() { turn(); }
+  LastBitsTurned(const LastBitsTurned&) = delete;
+  LastBitsTurned& operator=(const LastBitsTurned&) = delete;
+
+ private:
+  void turn() {
+    const torch::NoGradGuard no_grad;
+    for (const auto& [key, tensor] : adapter_.tensors()) {
+      if (tensor.scalar_type() == torch::kFloat32)
+        tensor.detach().view(torch::kInt32).bitwise_xor_(1);
+    }
+    adapter_.rest();
+  }
+
+  Adapter& adapter_;
+};
 
 }  // namespace
 
@@ -98,9 +120,10 @@ double relative_difference(const std::vector<Tensor>& got, const std::vector<Ten
   return largest > 0 ? difference / largest : difference;
 }
 
-double difference_of_order(Model& model, const std::vector<Example>& probes,
-                           const std::vector<Tensor>& logits) {
+double difference_of_rounding(Model& model, Adapter& adapter, const std::vector<Example>& probes,
+                              const std::vector<Tensor>& logits) {
   const OtherProducts other;
+  const LastBitsTurned turned(adapter);
   const double difference = relative_difference(probe_logits(model, probes), logits);
   return std::isfinite(difference) ? difference : 0;
 }

@@ -10,6 +10,8 @@
 
 namespace luthier {
 
+class Adapter;
+
 /// A picture with question and answer, and a text without: what of the two the folder can encode,
 /// each followed by drawn tokens. The second is drawn tokens alone where the folder has no chat
 /// template. `scratch`: a folder for the picture's file, which is taken away again.
@@ -22,8 +24,11 @@ std::vector<torch::Tensor> probe_logits(Model& model, const std::vector<Example>
 /// The largest difference, of the largest value. Not a number where a logit is none.
 double relative_difference(const std::vector<torch::Tensor>& got,
                            const std::vector<torch::Tensor>& wanted);
-/// What the order of its sums changes in the model's float32 logits; 0 where there is one library.
-double difference_of_order(Model& model, const std::vector<Example>& probes,
-                           const std::vector<torch::Tensor>& logits);
+/// What rounding changes in the float32 logits of a model with an active adapter: the other library
+/// of products adds in another order, where there is one, and the last bit of each of the adapter's
+/// float32 numbers is turned meanwhile. Either alone says too little: two libraries may add short
+/// sums in one order, and a small adapter may hang where little goes through.
+double difference_of_rounding(Model& model, Adapter& adapter, const std::vector<Example>& probes,
+                              const std::vector<torch::Tensor>& logits);
 
 }  // namespace luthier

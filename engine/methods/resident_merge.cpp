@@ -66,7 +66,7 @@ Result<ResidentMerge> ResidentMerge::begin(LoadedModel& base, Adapter& adapter,
   adapter.set_training(false, 0);
   adapter.activate();
   const std::vector<Tensor> beside = probe_logits(model, probes);
-  const double order = difference_of_order(model, probes, beside);
+  const double own_rounding = difference_of_rounding(model, adapter, probes, beside);
   adapter.deactivate();
 
   ResidentMerge merge;
@@ -74,19 +74,19 @@ Result<ResidentMerge> ResidentMerge::begin(LoadedModel& base, Adapter& adapter,
   std::set<std::string> changed;
   for (const Adapter::Hung& each : adapter.hung()) changed.insert(each.module);
   for (const auto& [name, slot] : ports.slots) {
-    const bool saved = std::any_of(
-        adapter.saved().begin(), adapter.saved().end(),
-        [own = slot.second](const Adapter::Saved& each) {
-          return each.slot == own ||
-                 std::find(each.also.begin(), each.also.end(), own) != each.also.end();
-        });
+    const bool saved =
+        std::any_of(adapter.saved().begin(), adapter.saved().end(),
+                    [own = slot.second](const Adapter::Saved& each) {
+                      return each.slot == own ||
+                             std::find(each.also.begin(), each.also.end(), own) != each.also.end();
+                    });
     if (slot.second->defined() && (saved || changed.contains(slot.first)))
       merge.kept_.push_back({slot.second, slot.second->detach().clone()});
   }
   adapter.merge();
   merge.difference_ = relative_difference(probe_logits(model, probes), beside);
   merge.limit_ = model.dtype() == torch::kFloat32
-                     ? std::max(kMergeLimit, kMergeLimitOfOrder * order)
+                     ? std::max(kMergeLimit, kMergeLimitOfRounding * own_rounding)
                      : kResidentMergeLimitOf16Bits;
   if (merge.difference_ <= merge.limit_) return merge;
   const std::string told = merge.sentence();
