@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include "engine/data/processor_row.h"
 #include "engine/vision/inline_picture.h"
@@ -23,6 +24,14 @@ Status check_no_limits(const PixelLimits& limits) {
   if (!limits.any()) return {};
   return input_error("This model reads text alone, so there are no pictures to limit.",
                      limits.min_pixels ? "image.min_pixels" : "image.max_pixels", "Clear it.");
+}
+
+std::size_t pictures_of(std::span<const Message> messages) {
+  std::size_t pictures = 0;
+  for (const Message& message : messages)
+    for (const ContentPart& part : message.content)
+      pictures += part.kind == ContentPart::Kind::Image;
+  return pictures;
 }
 
 // A picture processor knows sizes, not files.
@@ -129,10 +138,7 @@ Result<ChatProcessor::FilledText> ChatProcessor::lay_out(const Row& row, std::si
   auto rendered = template_->render(variables);
   if (!rendered) return row.about(RowFault::Template, rendered.error());
 
-  std::size_t pictures = 0;
-  for (std::size_t i = 0; i < turns; ++i)
-    for (const ContentPart& part : row.messages[i].content)
-      pictures += part.kind == ContentPart::Kind::Image;
+  const std::size_t pictures = pictures_of(std::span(row.messages).first(turns));
   const std::string& mark = image_tokens_.mark;
   const std::string& source = rendered->text;
   FilledText filled;
@@ -199,10 +205,12 @@ Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row,
                                                               const SizeOf* size_of) const {
   std::vector<PixelValues> pictures;
   std::map<std::filesystem::path, std::size_t> seen;  // a row may show one picture twice
+  const ImageProcessor* processor = image_processor_.get();
+  if (processor) processor = &processor->among(pictures_of(row.messages));
   for (const Message& message : row.messages)
     for (const ContentPart& part : message.content) {
       if (part.kind != ContentPart::Kind::Image) continue;
-      if (!image_processor_)
+      if (!processor)
         return row.error(RowFault::BadRow,
                          "The row has a picture, and this model reads text alone.",
                          "Take the pictures out, or choose a model that takes them.");
@@ -218,7 +226,7 @@ Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row,
       if (size_of) {
         const auto size = *size_of ? (*size_of)(part.image) : read_image_size(part.image);
         if (!size) return row.about(kind, size.error());
-        auto outline = image_processor_->outline(size->width, size->height);
+        auto outline = processor->outline(size->width, size->height);
         if (!outline)
           return row.about(RowFault::BrokenImage, in_picture(outline.error(), part.image));
         pictures.push_back(outline.take());
@@ -226,7 +234,7 @@ Result<std::vector<PixelValues>> ChatProcessor::load_pictures(const Row& row,
       }
       const auto image = decode_image(part.image);
       if (!image) return row.about(kind, image.error());
-      auto pixels = image_processor_->process(*image);
+      auto pixels = processor->process(*image);
       if (!pixels) return row.about(RowFault::BrokenImage, in_picture(pixels.error(), part.image));
       pictures.push_back(pixels.take());
     }

@@ -9,6 +9,7 @@
 #define LUTHIER_FAMILIES(ROW) \
   ROW(llava)                  \
   ROW(llava_next)             \
+  ROW(llava_onevision)        \
   ROW(smolvlm)                \
   ROW(idefics3)               \
   ROW(internvl)               \

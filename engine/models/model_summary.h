@@ -54,6 +54,7 @@ struct ModelGeometry {
   std::int64_t patches_per_token = 1;  ///< of the tower, that are folded into one token
   std::int64_t image_height = 0, image_width = 0;
   bool tied_embeddings = false;
+  bool tiles_say_tokens = true;  ///< each tile takes image_tokens; not where padding is cut out
 };
 
 /// How the model takes pictures, for who shows it without loading it.

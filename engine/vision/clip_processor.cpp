@@ -50,7 +50,6 @@ class FixedSizeProcessor : public ImageProcessor {
   bool squares(int width, int height) const {
     return options_.do_pad && options_.pad_is_square && width != height;
   }
-  Image square(const Image& image) const;
 
   FixedSizeOptions options_;
   Framing framing_;
@@ -61,12 +60,8 @@ Result<PixelValues> FixedSizeProcessor::outline(int width, int height) const {
   LUTHIER_CHECK(check_picture(width, height));
   Extent from{width, height};
   if (squares(width, height)) {
+    LUTHIER_CHECK(check_squared(from));
     from.width = from.height = std::max(width, height);
-    if (from.width > kMaxEdge)
-      return input_error("The picture of " + std::to_string(width) + " x " +
-                             std::to_string(height) +
-                             " pixels would be padded to a square of its longer edge.",
-                         {}, "Make it smaller, or crop it.");
   }
   LUTHIER_TRY(Extent extent, framing_.extent(from));
   if (options_.do_pad && !options_.pad_is_square && options_.pad.width) {
@@ -78,19 +73,11 @@ Result<PixelValues> FixedSizeProcessor::outline(int width, int height) const {
   return stacked(1, extent, {});
 }
 
-Image FixedSizeProcessor::square(const Image& image) const {
-  const std::int64_t edge = std::max(image.width, image.height);
-  std::array<std::uint8_t, 3> color;
-  // Python's int(), then a byte of it
-  for (std::size_t c = 0; c < 3; ++c)
-    color[c] = static_cast<std::uint8_t>(static_cast<std::int64_t>(options_.common.mean[c] * 255));
-  return centred(image, {edge, edge}, color);
-}
-
 Result<PixelValues> FixedSizeProcessor::process(const Image& image) const {
   LUTHIER_TRY(PixelValues pixels, outline(image.width, image.height));
-  const Image squared = squares(image.width, image.height) ? square(image) : Image{};
-  LUTHIER_TRY(const Image view, framing_.apply(squared.width ? squared : image));
+  const Image square =
+      squares(image.width, image.height) ? squared(image, options_.common.mean) : Image{};
+  LUTHIER_TRY(const Image view, framing_.apply(square.width ? square : image));
   const std::size_t height = static_cast<std::size_t>(pixels.shape[2]),
                     width = static_cast<std::size_t>(pixels.shape[3]);
   pixels.values.assign(3 * height * width, 0.0f);

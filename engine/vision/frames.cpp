@@ -106,6 +106,22 @@ Image centred(const Image& image, Extent canvas, const std::array<std::uint8_t, 
   return out;
 }
 
+Status check_squared(Extent from) {
+  if (std::max(from.width, from.height) <= kMaxEdge) return {};
+  return input_error("The picture of " + std::to_string(from.width) + " x " +
+                         std::to_string(from.height) +
+                         " pixels would be padded to a square of its longer edge.",
+                     {}, "Make it smaller, or crop it.");
+}
+
+Image squared(const Image& image, const std::array<double, 3>& mean) {
+  const std::int64_t edge = std::max(image.width, image.height);
+  std::array<std::uint8_t, 3> color;
+  for (std::size_t c = 0; c < 3; ++c)
+    color[c] = static_cast<std::uint8_t>(static_cast<std::int64_t>(mean[c] * 255));
+  return centred(image, {edge, edge}, color);
+}
+
 Result<Framing::Plan> Framing::plan(Extent from) const {
   LUTHIER_CHECK(check_picture(from.width, from.height));
   Plan plan;

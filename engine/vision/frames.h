@@ -34,6 +34,12 @@ Image cut(const Image& image, const Region& region);
 /// In the middle of a larger canvas of one colour; an odd pixel more goes right and below.
 Image centred(const Image& image, Extent canvas, const std::array<std::uint8_t, 3>& color);
 
+/// A square of the longer edge must not be too large.
+Status check_squared(Extent from);
+/// The picture in the middle of a square of its longer edge, around it the mean colour as Python's
+/// int() and a byte of it make it.
+Image squared(const Image& image, const std::array<double, 3>& mean);
+
 /// A resize (or none), then a centre crop (or none).
 struct Framing {
   bool do_resize = true, do_center_crop = false;

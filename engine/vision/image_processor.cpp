@@ -20,6 +20,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"SiglipImageProcessor", detail::create_siglip_processor},
     {"LlavaImageProcessor", detail::create_llava_processor},
     {"LlavaNextImageProcessor", detail::create_llava_next_processor},
+    {"LlavaOnevisionImageProcessor", detail::create_llava_onevision_processor},
     {"Qwen2VLImageProcessor", detail::create_qwen_processor},
     {"Idefics3ImageProcessor", detail::create_idefics3_processor},
     {"SmolVLMImageProcessor", detail::create_idefics3_processor},

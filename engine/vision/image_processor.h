@@ -36,11 +36,14 @@ struct ProcessorDefaults {
 ///   CLIP, SigLIP, LLaVA     [1, 3, height, width]            grid {}
 ///   Gemma 3                 [1 + crops, 3, height, width]    grid {crops}; the whole picture first
 ///   Idefics3, SmolVLM       [tiles, 3, height, width]        grid {rows, columns}, {0, 0} when
-///   unsplit; the whole picture last LLaVA-NeXT              [1 + tiles, 3, height, width]    grid
-///   {original height, original width}; the whole picture first GOT-OCR2 (InternVL)     [tiles, 3,
-///   height, width]        grid {tiles}; a thumbnail of the whole last when there are several
+///                           unsplit; the whole picture last
+///   LLaVA-NeXT, -OneVision  [1 + tiles, 3, height, width]    grid {original height, original
+///                           width}; the whole picture first, of several in a row
+///                           LLaVA-OneVision has no tiles
+///   GOT-OCR2 (InternVL)     [tiles, 3, height, width]        grid {tiles}; a thumbnail of the
+///                           whole last when there are several
 ///   Qwen2-VL and later      [patches, 3 * time * patch * patch]   grid {time, height, width} in
-///   patches
+///                           patches
 struct PixelValues {
   std::vector<float> values;
   std::vector<std::int64_t> shape;
@@ -63,6 +66,9 @@ class ImageProcessor {
   /// The shape and grid `process` would give for a picture of this size, without values: for
   /// lengths and the forecast.
   virtual Result<PixelValues> outline(int width, int height) const = 0;
+  /// The processor of each picture of a row that has so many: this one, but for families that cut
+  /// into tiles only a picture that is alone. As long-lived as this one.
+  virtual const ImageProcessor& among(std::size_t /*pictures*/) const { return *this; }
 };
 
 }  // namespace luthier

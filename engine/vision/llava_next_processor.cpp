@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// LLaVA-NeXT's processor: the one of image_grid_pinpoints that keeps most of the picture and wastes
-// least, the picture fitted into it with black around, cut into tiles; before them the whole
-// picture in one. Every tile is then resized and cropped as CLIP's pictures are.
+// LLaVA-NeXT's and LLaVA-OneVision's processors: the one of image_grid_pinpoints that keeps most of
+// the picture and wastes least, the picture fitted into it with black around, cut into tiles;
+// before them the whole picture in one. Every tile is then resized and cropped as CLIP's pictures
+// are. LLaVA-OneVision does so with a picture that is alone in its row; each of several is squared
+// with the mean colour, and there are no tiles.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "engine/vision/frames.h"
@@ -15,26 +18,87 @@ namespace {
 
 struct LlavaNextPictureOptions {
   CommonSettings common;
-  bool do_center_crop = true;
-  Extent crop{224, 224};
-  std::vector<Extent> pinpoints = usual_pinpoints();
+  bool do_center_crop = false;
+  Extent crop{};  ///< 0: there is none, and tiles are as high as `size` says
+  std::vector<Extent> pinpoints;
+
+  Framing framing() const {
+    return {common.do_resize, do_center_crop, common.size, crop, common.resample};
+  }
+  std::int64_t tile() const {
+    if (crop.height) return crop.height;
+    return common.size.height ? common.size.height : common.size.shortest_edge;
+  }
+};
+
+LlavaNextPictureOptions next_defaults() {
+  LlavaNextPictureOptions options;
+  options.do_center_crop = true;
+  options.crop = {224, 224};
+  options.common.size.shortest_edge = 224;
+  options.common.mean = kClipMean;
+  options.common.std = kClipStd;
+  options.pinpoints = usual_pinpoints();
+  return options;
+}
+
+LlavaNextPictureOptions onevision_defaults() {
+  LlavaNextPictureOptions options;
+  options.common.size.height = options.common.size.width = 384;
+  options.common.mean = kClipMean;
+  options.common.std = kClipStd;
+  options.pinpoints = onevision_pinpoints();
+  return options;
+}
+
+/// LLaVA-OneVision's of several pictures: a square of each.
+class SquareProcessor : public ImageProcessor {
+ public:
+  explicit SquareProcessor(const LlavaNextPictureOptions& options)
+      : mean_(options.common.mean), framing_(options.framing()), table_(options.common) {}
+
+  Result<PixelValues> outline(int width, int height) const override {
+    LUTHIER_CHECK(check_picture(width, height));
+    if (width != height) LUTHIER_CHECK(check_squared({width, height}));
+    const std::int64_t edge = std::max(width, height);
+    LUTHIER_TRY(const Extent extent, framing_.extent({edge, edge}));
+    return stacked(1, extent, {height, width});
+  }
+  Result<PixelValues> process(const Image& image) const override {
+    LUTHIER_TRY(PixelValues pixels, outline(image.width, image.height));
+    const Image square = image.width == image.height ? Image{} : squared(image, mean_);
+    LUTHIER_TRY(const Image framed, framing_.apply(square.width ? square : image));
+    pixels.values.resize(static_cast<std::size_t>(3 * pixels.shape[2] * pixels.shape[3]));
+    table_.write(framed, pixels.values.data());
+    return pixels;
+  }
+
+ private:
+  std::array<double, 3> mean_;
+  Framing framing_;
+  ByteTable table_;
 };
 
 class LlavaNextProcessor : public ImageProcessor {
  public:
-  explicit LlavaNextProcessor(const LlavaNextPictureOptions& options)
+  /// `several`: who takes the pictures of a row of several; null: this one.
+  LlavaNextProcessor(const LlavaNextPictureOptions& options,
+                     std::unique_ptr<const ImageProcessor> several)
       : options_(options),
-        framing_{options.common.do_resize, options.do_center_crop, options.common.size,
-                 options.crop, options.common.resample},
+        framing_(options.framing()),
         table_(options.common),
         whole_{options.common.size.width, options.common.size.height},
-        tile_(options.crop.height) {
+        tile_(options.tile()),
+        several_(std::move(several)) {
     if (!whole_.width || !whole_.height)
       whole_.width = whole_.height = options.common.size.shortest_edge;
   }
 
   Result<PixelValues> process(const Image& image) const override;
   Result<PixelValues> outline(int width, int height) const override;
+  const ImageProcessor& among(std::size_t pictures) const override {
+    return several_ && pictures > 1 ? *several_ : *this;
+  }
 
  private:
   std::vector<Region> tiles(Extent canvas) const;
@@ -44,6 +108,7 @@ class LlavaNextProcessor : public ImageProcessor {
   ByteTable table_;
   Extent whole_;
   std::int64_t tile_;
+  std::unique_ptr<const ImageProcessor> several_;
 };
 
 // The picture's extent when it just fits into the canvas.
@@ -111,15 +176,9 @@ Result<PixelValues> LlavaNextProcessor::process(const Image& image) const {
   return pixels;
 }
 
-}  // namespace
-
-MadeProcessor create_llava_next_processor(const Json& config, const std::string& where,
-                                          const PixelLimits& limits) {
+Status read_options(const Json& config, const std::string& where, const PixelLimits& limits,
+                    LlavaNextPictureOptions& options) {
   LUTHIER_CHECK(refuse_limits(limits));
-  LlavaNextPictureOptions options;
-  options.common.size.shortest_edge = 224;
-  options.common.mean = kClipMean;
-  options.common.std = kClipStd;
   LUTHIER_CHECK(read_common(config, where, options.common));
   LUTHIER_CHECK(read_resize_size(config, where, options.common));
   const Size& size = options.common.size;
@@ -130,8 +189,29 @@ MadeProcessor create_llava_next_processor(const Json& config, const std::string&
   if (present(config, "crop_size")) {
     LUTHIER_TRY(options.crop, read_extent(config["crop_size"], where + ": crop_size"));
   }
-  LUTHIER_CHECK(read_pinpoints(config, where, options.pinpoints));
-  return std::unique_ptr<ImageProcessor>(std::make_unique<LlavaNextProcessor>(options));
+  if (options.do_center_crop && !options.crop.width)
+    return input_error("do_center_crop is on, but there is no crop_size.", where + ": crop_size");
+  return read_pinpoints(config, where, options.pinpoints);
+}
+
+}  // namespace
+
+MadeProcessor create_llava_next_processor(const Json& config, const std::string& where,
+                                          const PixelLimits& limits) {
+  LlavaNextPictureOptions options = next_defaults();
+  LUTHIER_CHECK(read_options(config, where, limits, options));
+  return std::unique_ptr<ImageProcessor>(std::make_unique<LlavaNextProcessor>(options, nullptr));
+}
+
+MadeProcessor create_llava_onevision_processor(const Json& config, const std::string& where,
+                                               const PixelLimits& limits) {
+  LlavaNextPictureOptions options = onevision_defaults();
+  LUTHIER_CHECK(read_options(config, where, limits, options));
+  if (!options.common.do_resize && !options.do_center_crop)
+    return input_error("Without a resize or a crop each of several pictures keeps its own size.",
+                       where + ": do_resize");
+  return std::unique_ptr<ImageProcessor>(std::make_unique<LlavaNextProcessor>(
+      options, std::make_unique<const SquareProcessor>(options)));
 }
 
 }  // namespace luthier::detail

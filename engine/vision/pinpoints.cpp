@@ -39,6 +39,14 @@ std::vector<Extent> usual_pinpoints() {
   return {{672, 336}, {336, 672}, {672, 672}, {336, 1008}, {1008, 336}};
 }
 
+std::vector<Extent> onevision_pinpoints() {
+  std::vector<Extent> pinpoints;
+  for (std::int64_t down = 1; down <= 6; ++down)
+    for (std::int64_t across = 1; across <= 6; ++across)
+      pinpoints.push_back({384 * across, 384 * down});
+  return pinpoints;
+}
+
 Extent best_resolution(const std::vector<Extent>& pinpoints, Extent from) {
   const double width = static_cast<double>(from.width), height = static_cast<double>(from.height);
   Extent best;

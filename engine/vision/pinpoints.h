@@ -17,6 +17,8 @@ Status read_pinpoints(const Json& config, const std::string& where, std::vector<
 
 /// transformers' own list, in its order.
 std::vector<Extent> usual_pinpoints();
+/// LLaVA-OneVision's: every one of 1 to 6 tiles of 384 by as many.
+std::vector<Extent> onevision_pinpoints();
 
 /// The one that keeps most of a picture of this extent and, of those, wastes least; the first of
 /// equals.

@@ -21,6 +21,8 @@ MadeProcessor create_idefics3_processor(const Json& config, const std::string& w
                                         const PixelLimits& limits);
 MadeProcessor create_llava_next_processor(const Json& config, const std::string& where,
                                           const PixelLimits& limits);
+MadeProcessor create_llava_onevision_processor(const Json& config, const std::string& where,
+                                               const PixelLimits& limits);
 MadeProcessor create_got_ocr2_processor(const Json& config, const std::string& where,
                                         const PixelLimits& limits);
 MadeProcessor create_gemma3_processor(const Json& config, const std::string& where,

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "parity"))
-from transformers import CLIPVisionConfig, GemmaConfig, LlamaConfig, Qwen2Config
+from transformers import (CLIPVisionConfig, GemmaConfig, LlamaConfig, Qwen2Config,
+                          SiglipVisionConfig)
 
 from families import FAMILIES
 from families.base import Spec
@@ -42,6 +43,10 @@ SPECS = {
     "llava_next": Spec(CLIPVisionConfig(**TOWER, image_size=112, patch_size=16, projection_dim=384),
                        LlamaConfig, DECODER, "llama_bos", "vicuna",
                        dict(image_grid_pinpoints=[[112, 224], [224, 112], [224, 224]])),
+    "llava_onevision": Spec(
+        SiglipVisionConfig(**{**WITHOUT_HEAD, "image_size": 112}), Qwen2Config, DECODER, "qwen",
+        "chatml", dict(image_grid_pinpoints=[[112, 224], [224, 112], [224, 224], [336, 336]],
+                       vision_aspect_ratio="anyres_max_4")),
     "internvl": Spec({**TOWER, "image_size": 224, "patch_size": 16}, Qwen2Config, DECODER, "qwen",
                      "internvl", dict(tie_word_embeddings=False),
                      dict(max_patches=4)),

@@ -40,6 +40,7 @@ const std::vector<Model>& models() {
        R"({"vision_config": {"model_type": "siglip_vision_model", "vision_use_head": true},
            "vision_feature_select_strategy": "full", "vision_feature_layer": -1})"},
       {"llava_next", "llava_next"},
+      {"llava_onevision", "llava_onevision"},
       {"idefics3", "idefics3"},
       {"smolvlm, unfolded", "smolvlm", R"({"scale_factor": 1})"},
       {"internvl", "internvl"},

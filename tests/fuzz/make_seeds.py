@@ -166,6 +166,9 @@ PROCESSORS = {
                "do_pan_and_scan": True, "pan_and_scan_min_crop_size": 16,
                "pan_and_scan_max_num_crops": 4, "pan_and_scan_min_ratio_to_activate": 1.2,
                "resample": 2},
+    "llava_onevision": {"image_processor_type": "LlavaOnevisionImageProcessor",
+                        "size": {"height": 24, "width": 24},
+                        "image_grid_pinpoints": [[24, 24], [24, 48], [48, 24], [72, 48]]},
 }
 
 

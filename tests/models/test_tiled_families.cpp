@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What parity cannot see of the families that cut pictures into tiles (SmolVLM, Idefics3,
-// LLaVA-NeXT, InternVL): refusals of configurations and processors that do not belong together,
-// where positions, folds, paddings and line ends lie on small grids that one can check by hand, and
-// narrow weights.
+// LLaVA-NeXT, LLaVA-OneVision, InternVL): refusals of configurations and processors that do not
+// belong together, where positions, folds, paddings and line ends lie on small grids that one can
+// check by hand, and narrow weights.
 #include "engine/models/idefics3/idefics3.h"
 #include "engine/models/internvl/internvl.h"
-#include "engine/models/llava_next/llava_next.h"
+#include "engine/models/llava_next/llava_onevision.h"
 #include "engine/models/stored_head.h"
 
 // After LibTorch, whose names Qt's keywords would break.
 #include <QTemporaryDir>
 #include <QtTest>
 
+#include <array>
 #include <fstream>
 
 using namespace luthier;
@@ -24,6 +25,8 @@ const Json text_half = {{"vocab_size", 40},         {"hidden_size", 16},
 const Json tower_half = {{"hidden_size", 8},       {"intermediate_size", 12},
                          {"num_hidden_layers", 2}, {"num_attention_heads", 2},
                          {"image_size", 16},       {"patch_size", 4}};
+
+constexpr std::array kTypes{"smolvlm", "idefics3", "llava_next", "llava_onevision", "internvl"};
 
 struct Kind {
   const Family& family;
@@ -50,8 +53,19 @@ Kind kind(const std::string& type) {
              {"size", {{"height", 16}, {"width", 16}}}},
             {{"image_seq_length", 4}}};
   }
-  config["vision_config"]["model_type"] = "clip_vision_model";
   config["image_grid_pinpoints"] = {{16, 32}, {32, 16}, {32, 32}};
+  if (type == "llava_onevision") {
+    config["vision_aspect_ratio"] = "anyres_max_1";
+    return {llava_onevision_family,
+            config,
+            {{"image_processor_type", "LlavaOnevisionImageProcessor"},
+             {"size", {{"height", 16}, {"width", 16}}},
+             {"image_grid_pinpoints", config["image_grid_pinpoints"]}},
+            {{"num_image_tokens", 16},
+             {"vision_feature_select_strategy", "full"},
+             {"vision_aspect_ratio", "anyres_max_1"}}};
+  }
+  config["vision_config"]["model_type"] = "clip_vision_model";
   return {llava_next_family,
           config,
           {{"image_processor_type", "LlavaNextImageProcessor"},
@@ -125,7 +139,7 @@ class TestTiledFamilies : public QObject {
       QTest::newRow((std::string(type) + " " + patch).substr(0, 100).c_str())
           << type << patch << field;
     };
-    for (const char* type : {"smolvlm", "idefics3", "llava_next", "internvl"}) {
+    for (const char* type : kTypes) {
       add(type, R"({"vision_config": []})", "vision_config");
       add(type, R"({"text_config": "llama"})", "text_config");
       add(type, R"({"vision_config": {"hidden_size": 0}})", "vision_config: hidden_size");
@@ -164,9 +178,18 @@ class TestTiledFamilies : public QObject {
     for (const char* pinpoints :
          {"[]", "{}", "16", "[16, 32]", "[[16]]", "[[16, 32, 48]]", "[[0, 16]]", "[[-16, 16]]",
           "[[16, 24]]", "[[16, 16], [8, 16]]", "[[1048576, 16]]", "[[16, \"32\"]]"}) {
-      add("llava_next", (std::string("{\"image_grid_pinpoints\": ") + pinpoints + "}").c_str(),
-          "image_grid_pinpoints");
+      for (const char* type : {"llava_next", "llava_onevision"})
+        add(type, (std::string("{\"image_grid_pinpoints\": ") + pinpoints + "}").c_str(),
+            "image_grid_pinpoints");
     }
+    for (const char* ratio : {"\"\"", "\"pad\"", "\"anyres\"", "\"anyres_max_\"",
+                              "\"anyres_max_0\"", "\"anyres_max_-1\"", "\"anyres_max_4097\"",
+                              "\"anyres_max_99999\"", "\"anyres_max_9x\"", "9"}) {
+      add("llava_onevision", (std::string("{\"vision_aspect_ratio\": ") + ratio + "}").c_str(),
+          "vision_aspect_ratio");
+    }
+    add("llava_onevision", R"({"vision_config": {"model_type": "clip_vision_model"}})",
+        "vision_feature_select_strategy");
     add("llava_next", R"({"vision_feature_select_strategy": "full"})",
         "vision_feature_select_strategy");
     add("llava_next", R"({"vision_config": {"model_type": "siglip_vision_model"}})",
@@ -196,7 +219,7 @@ class TestTiledFamilies : public QObject {
       QTest::newRow((std::string(type) + " " + patch).substr(0, 100).c_str())
           << type << file << patch << field;
     };
-    for (const char* type : {"smolvlm", "idefics3", "llava_next", "internvl"}) {
+    for (const char* type : kTypes) {
       add(type, "pictures",
           R"({"image_processor_type": "CLIPImageProcessor", "size": {"height": 16, "width": 16}})",
           "");
@@ -237,6 +260,18 @@ class TestTiledFamilies : public QObject {
     add("llava_next", "pictures", R"({"image_grid_pinpoints": [[16, -32]]})",
         "preprocessor_config.json: image_grid_pinpoints");
     add("llava_next", "processor", R"({"patch_size": 0})", "processor_config.json: patch_size");
+    add("llava_onevision", "pictures", R"({"image_grid_pinpoints": [[16, 32], [32, 16]]})",
+        "preprocessor_config.json: image_grid_pinpoints");
+    for (const char* count : {"15", "17", "0", "\"16\""}) {
+      add("llava_onevision", "processor",
+          (std::string("{\"num_image_tokens\": ") + count + "}").c_str(),
+          "processor_config.json: num_image_tokens");
+    }
+    for (const char* ratio : {"null", "\"anyres_max_2\"", "\"anyres\"", "1"}) {
+      add("llava_onevision", "processor",
+          (std::string("{\"vision_aspect_ratio\": ") + ratio + "}").c_str(),
+          "processor_config.json: vision_aspect_ratio");
+    }
   }
   void refuses_a_processor_that_does_not_belong() {
     QFETCH(QString, type);
@@ -389,6 +424,8 @@ class TestTiledFamilies : public QObject {
         << R"({"vision_config": {"image_size": 24}})";
     QTest::newRow("llava_next") << "llava_next"
                                 << "{}";
+    QTest::newRow("llava_onevision") << "llava_onevision"
+                                     << "{}";
     QTest::newRow("internvl") << "internvl"
                               << "{}";
     QTest::newRow("internvl, everything else")
@@ -402,8 +439,9 @@ class TestTiledFamilies : public QObject {
     QFETCH(QString, patch);
     Kind k = kind(type.toStdString());
     k.config.merge_patch(Json::parse(patch.toStdString()));
-    const bool next = type == "llava_next";
-    const std::int64_t tokens = next                                              ? 52
+    const bool next = type.startsWith("llava");
+    const std::int64_t tokens = type == "llava_next"                              ? 52
+                                : next                                            ? 28
                                 : k.config.value("downsample_ratio", 0.5) == 0.25 ? 3
                                                                                   : 12;
     const ModelInput input = pictures_alone({{3, next ? Numbers{16, 32} : Numbers{1, 2}}}, tokens);
@@ -461,7 +499,7 @@ class TestTiledFamilies : public QObject {
   }
 
   void each_name_goes_there_and_back() {
-    for (const char* type : {"smolvlm", "idefics3", "llava_next", "internvl"}) {
+    for (const char* type : kTypes) {
       const Kind k = kind(type);
       for (const auto& item : build(k)->named_parameters())
         QCOMPARE(k.family.memory_name(k.family.stored_name(item.key())), item.key());

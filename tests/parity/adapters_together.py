@@ -12,7 +12,7 @@ from report import LOGITS
 
 TOGETHER = ("clip-llama", "qwen2_5_vl-windows", "smolvlm-plain", "qwen2_vl-plain", "qwen3_vl-plain",
             "gemma3-plain", "internvl-plain", "llava_next-clip", "paligemma-plain",
-            "idefics3-llama")
+            "idefics3-llama", "onevision-plain")
 
 
 def together_case(name, kinds):

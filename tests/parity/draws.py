@@ -17,7 +17,7 @@ from families.base import Plan, Spec, read, write
 SCALINGS = ("default", "default", "linear", "dynamic", "llama3", "yarn", "longrope")
 STATEFUL = ("dynamic", "longrope")      # what a row gets there depends on the longest row beside it
 PROJECTORS = {"llava": "multi_modal_projector", "llava_next": "multi_modal_projector",
-              "internvl": "multi_modal_projector",
+              "llava_onevision": "multi_modal_projector", "internvl": "multi_modal_projector",
               "gemma3": "multi_modal_projector", "paligemma": "multi_modal_projector",
               "smolvlm": "connector", "idefics3": "connector",
               "qwen2_vl": "merger", "qwen2_5_vl": "merger", "qwen3_vl": "merger",
@@ -301,7 +301,18 @@ def draw_paligemma(rng):
     return spec
 
 
+def draw_onevision(rng):
+    """llava_next's with more shapes, so that many lines are shrunk."""
+    spec = draw_llava(rng, True)
+    size = spec.tower.image_size
+    shapes = rng.sample([(r, c) for r in range(1, 6) for c in range(1, 6)], rng.randint(1, 12))
+    spec.model |= dict(image_grid_pinpoints=[[size * r, size * c] for r, c in shapes],
+                       vision_aspect_ratio=f"anyres_max_{rng.choice([1, 2, 3, 5, 9, 9, 12])}")
+    return spec
+
+
 DRAWS = {"llava": draw_llava, "llava_next": lambda rng: draw_llava(rng, True),
+         "llava_onevision": draw_onevision,
          "smolvlm": draw_tiled, "idefics3": draw_tiled,
          "internvl": draw_internvl, "gemma3": draw_gemma3, "paligemma": draw_paligemma} | {
              name: (lambda rng, name=name: draw_qwen(rng, name))

@@ -193,7 +193,8 @@ def refused_case(name, words):
 CORE = (("clip-llama", "shallow"), ("clip-llama", "deep"), ("siglip-qwen2", "deep"))
 MORE = (("clip-layers", "deep"), ("siglip-llama", "shallow"), ("internvl-plain", "deep"),
         ("internvl-stretched", "shallow"), ("smolvlm-plain", "deep"), ("paligemma-plain", "shallow"),
-        ("gemma3-plain", "deep"), ("llava_next-clip", "deep"))
+        ("gemma3-plain", "deep"), ("llava_next-clip", "deep"),
+        ("onevision-plain", "deep"))
 
 
 def cases(everything=False):

@@ -45,11 +45,22 @@ struct Expected {
 /// most. A batch goes up in one copy, and its loss is waited for.
 const std::map<std::string, Expected>& expected() {
   static const std::map<std::string, Expected> table{
-      {"llava", {1, 0, 1, 0}},      {"llava_next", {1, 0, 1, 0}}, {"smolvlm", {1, 0, 1, 0}},
-      {"idefics3", {1, 0, 1, 0}},   {"internvl", {1, 0, 1, 0}},   {"qwen2_vl", {1, 0, 1, 0}},
-      {"qwen2_5_vl", {1, 0, 1, 0}}, {"qwen3_vl", {1, 0, 1, 0}},   {"paligemma", {1, 0, 1, 0}},
-      {"gemma3", {1, 0, 1, 0}},     {"llama", {1, 0, 1, 0}},      {"qwen2", {1, 0, 1, 0}},
-      {"bert", {1, 0, 1, 0}},       {"t5", {1, 0, 1, 0}},         {"clip", {1, 0, 1, 0}},
+      {"llava", {1, 0, 1, 0}},
+      {"llava_next", {1, 0, 1, 0}},
+      {"smolvlm", {1, 0, 1, 0}},
+      {"idefics3", {1, 0, 1, 0}},
+      {"internvl", {1, 0, 1, 0}},
+      {"qwen2_vl", {1, 0, 1, 0}},
+      {"qwen2_5_vl", {1, 0, 1, 0}},
+      {"qwen3_vl", {1, 0, 1, 0}},
+      {"paligemma", {1, 0, 1, 0}},
+      {"gemma3", {1, 0, 1, 0}},
+      {"llama", {1, 0, 1, 0}},
+      {"qwen2", {1, 0, 1, 0}},
+      {"bert", {1, 0, 1, 0}},
+      {"t5", {1, 0, 1, 0}},
+      {"clip", {1, 0, 1, 0}},
+      {"llava_onevision", {1, 0, 1, 0}},
       // Each layer with experts reads which of them the tokens go to, and says how they lie then.
       {"qwen3_vl_moe", {3, 2, 1, 2}},
   };

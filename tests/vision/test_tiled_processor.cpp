@@ -28,6 +28,11 @@ void write(const std::filesystem::path& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
+/// Who takes the pictures of a row that has as many as the expectation says.
+const ImageProcessor& taken(const std::unique_ptr<ImageProcessor>& processor, const Json& row) {
+  return processor->among(row.value("among", std::size_t{1}));
+}
+
 std::int64_t product(const std::vector<std::int64_t>& shape) {
   std::int64_t count = 1;
   for (const std::int64_t extent : shape) count *= extent;
@@ -49,8 +54,8 @@ class TestTiledProcessor : public QObject {
         const std::string what = row["config"].dump() + " " + picture.dump();
         const int width = picture[0], height = picture[1];
         const auto pixels =
-            (*processor)
-                ->process(noise(width, height, static_cast<std::uint32_t>(width * 1000 + height)));
+            taken(*processor, row)
+                .process(noise(width, height, static_cast<std::uint32_t>(width * 1000 + height)));
         if (picture.size() == 2) {
           QVERIFY2(!pixels.ok(), what.c_str());
           QVERIFY(pixels.error().sentence().size() > 20);
@@ -73,7 +78,7 @@ class TestTiledProcessor : public QObject {
       const auto processor = ImageProcessor::create(row["config"], "config");
       for (const Json& picture : row["pictures"]) {
         const std::string what = row["config"].dump() + " " + picture.dump();
-        const auto outline = (*processor)->outline(picture[0], picture[1]);
+        const auto outline = taken(*processor, row).outline(picture[0], picture[1]);
         QVERIFY2(outline.ok() == (picture.size() > 2),
                  (what + (outline ? "" : outline.error().sentence())).c_str());
         if (!outline) continue;
@@ -87,16 +92,17 @@ class TestTiledProcessor : public QObject {
   void outlineAndProcessAgreeOnRefusals() {
     for (const Json& row : expectations("families")) {
       const auto processor = ImageProcessor::create(row["config"], "config");
+      const ImageProcessor& several = taken(*processor, row);
       for (const auto& [width, height] : {std::pair{1, 900}, {900, 1}, {3, 601}, {17, 4}}) {
         if (row["config"].size() == 1) continue;
-        const auto outline = (*processor)->outline(width, height);
-        const auto pixels = (*processor)->process(noise(width, height, 1));
+        const auto outline = several.outline(width, height);
+        const auto pixels = several.process(noise(width, height, 1));
         QVERIFY2(outline.ok() == pixels.ok(), row["config"].dump().c_str());
         if (outline) QVERIFY(outline->shape == pixels->shape && outline->grid == pixels->grid);
       }
-      QVERIFY(!(*processor)->outline(0, 4).ok() && !(*processor)->outline(4, -1).ok() &&
-              !(*processor)->process(Image{}).ok());
-      QVERIFY(!(*processor)->outline(1 << 30, 4).ok());
+      QVERIFY(!several.outline(0, 4).ok() && !several.outline(4, -1).ok() &&
+              !several.process(Image{}).ok());
+      QVERIFY(!several.outline(1 << 30, 4).ok());
     }
   }
 
@@ -114,8 +120,9 @@ class TestTiledProcessor : public QObject {
     const auto wrong = made("Qwen2VLImageProcessor", "", limits);
     QVERIFY(!wrong.ok());
     QCOMPARE(wrong.error().where, std::string("image.max_pixels"));
-    for (const char* type : {"Idefics3ImageProcessor", "LlavaNextImageProcessor",
-                             "GotOcr2ImageProcessor", "Gemma3ImageProcessor"})
+    for (const char* type :
+         {"Idefics3ImageProcessor", "LlavaNextImageProcessor", "LlavaOnevisionImageProcessor",
+          "GotOcr2ImageProcessor", "Gemma3ImageProcessor"})
       QVERIFY(!made(type, "", limits).ok());
   }
 
@@ -155,6 +162,8 @@ class TestTiledProcessor : public QObject {
         {"LlavaNextImageProcessor", R"("crop_size": {"height": 0, "width": 1})",
          "crop_size.height"},
         {"LlavaNextImageProcessor", R"("size": {"longest_edge": 5})", "size"},
+        {"LlavaOnevisionImageProcessor", R"("do_center_crop": true)", "crop_size"},
+        {"LlavaOnevisionImageProcessor", R"("do_resize": false)", "do_resize"},
         {"GotOcr2ImageProcessor", R"("max_patches": 100000)", "max_patches"},
         {"GotOcr2ImageProcessor", R"("min_patches": -5)", "min_patches"},
         {"GotOcr2ImageProcessor", R"("crop_to_patches": true, "size": {"shortest_edge": 5})",
@@ -194,6 +203,7 @@ class TestTiledProcessor : public QObject {
         {"LlavaNextImageProcessor", R"("crop_size": 8000, "size": 8)", 5, 5},
         {"LlavaNextImageProcessor",
          R"("do_center_crop": false, "image_grid_pinpoints": [[300, 300]])", 5, 5},
+        {"LlavaOnevisionImageProcessor", R"("size": 1)", 5, 5},
         {"GotOcr2ImageProcessor", R"("crop_to_patches": true, "max_patches": 4095, "size": 384)",
          9000, 9000},
         {"Gemma3ImageProcessor", R"("size": 16384)", 5, 5},

@@ -61,8 +61,7 @@ PictureFacts picture_facts(const ModelSummary& summary, const PixelLimits& limit
   if (most == 1) {
     facts.kind = PictureFacts::Kind::Fixed;
     facts.least_tokens = facts.most_tokens = g.image_tokens;
-  } else if (summary.model_type !=
-             "llava_next") {  // which cuts what is outside of the picture out of its tiles again
+  } else if (g.tiles_say_tokens) {
     facts.least_tokens = least * g.image_tokens, facts.most_tokens = most * g.image_tokens;
   }
   return facts;

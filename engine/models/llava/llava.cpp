@@ -27,11 +27,11 @@ class Projector : public torch::nn::Module {
   Tensor forward(const Tensor& features) {
     return linear_2_(activate(linear_1_(features), activation_));
   }
-  ProjectorCost cost(const Pass& pass) const {
-    const TrainedShare first = pass.terms.of(*linear_1_), second = pass.terms.of(*linear_2_);
+  ProjectorCost cost(const StepTerms& terms, std::int64_t features) const {
+    const TrainedShare first = terms.of(*linear_1_), second = terms.of(*linear_2_);
     return {first.trains || second.trains,
-            projector_kept(pass.terms, pass.pictures.tokens, linear_1_->in_features(),
-                           linear_1_->out_features(), first, second)};
+            projector_kept(terms, features, linear_1_->in_features(), linear_1_->out_features(),
+                           first, second)};
   }
 
  private:
@@ -102,7 +102,7 @@ TowerCost LlavaModel::tower_cost(const Pass& pass) const {
 }
 
 ProjectorCost LlavaModel::projector_cost(const Pass& pass) const {
-  ProjectorCost cost = body_->multi_modal_projector->cost(pass);
+  ProjectorCost cost = body_->multi_modal_projector->cost(pass.terms, projected(pass.pictures));
   cost.trains = cost.trains || pass.terms.of(*body_).trains;  // the lines' ends
   return cost;
 }

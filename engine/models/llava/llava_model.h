@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// LLaVA's modules, which LLaVA-NeXT shares.
+// LLaVA's modules, which LLaVA-NeXT and LLaVA-OneVision share.
 #pragma once
 
 #include "engine/models/llava/llava.h"
@@ -20,11 +20,13 @@ class LlavaModel : public TowerModel {
   ProjectorCost projector_cost(const Pass& pass) const override;
   torch::Tensor project(const torch::Tensor& features, const ModelInput& input) override;
   const torch::Tensor& image_newline() const;
+  /// Features that go through the projector.
+  virtual std::int64_t projected(const PictureLoad& pictures) const { return pictures.tokens; }
+  std::int64_t frame_features() const;
 
  private:
   class Body;
   std::int64_t layers_run() const;
-  std::int64_t frame_features() const;
 
   LlavaOptions options_;
   std::shared_ptr<Body> body_;

@@ -4,26 +4,32 @@
 // line with a learned vector. As LlavaNextForConditionalGeneration of transformers 5.17.
 #pragma once
 
-#include <vector>
+#include <filesystem>
 
 #include "engine/models/llava/llava.h"
-#include "engine/vision/pinpoints.h"
+#include "engine/models/llava_next/picture_lines.h"
 
 namespace luthier {
 
 struct LlavaNextOptions {
   LlavaOptions llava;
-  std::vector<detail::Extent> pinpoints;  ///< each of whole tiles of the tower's size
+  PictureCut cut;
 };
 Result<LlavaNextOptions> read_llava_next_options(const Json& config, const std::string& where);
 
-/// What is left of tiles' features, rows × columns, when a picture's padding is taken out: lines
-/// `top`… of `rows`, from `left` on `columns`.
-struct Unpadded {
-  std::int64_t rows = 0, columns = 0, top = 0, left = 0;
-  std::int64_t features() const { return rows * (columns + 1); }  ///< each line and its end
-};
-Unpadded unpad(detail::Extent picture, std::int64_t rows, std::int64_t columns);
+/// What LLaVA-OneVision shares with it.
+/// The plan of a model with these options; `type`: of the picture processor, `tokens`: as
+/// PicturePlan has them.
+Plan llava_next_plan(
+    const LlavaNextOptions& options, const std::string& type,
+    std::function<Result<ImageTokens>(const std::filesystem::path& folder)> tokens);
+/// How a picture becomes `mark`s, where the folder's picture processor of this type cuts as the
+/// model does.
+Result<ImageTokens> llava_next_tokens(const LlavaNextOptions& options, const std::string& type,
+                                      std::vector<detail::Extent> usual, const std::string& mark,
+                                      const std::filesystem::path& folder);
+/// [pictures, frames of the fullest, 3, height, width], zeros where a picture has fewer.
+torch::Tensor llava_next_layout(const ModelInput& input);
 
 /// The row of the family table.
 extern const Family llava_next_family;

@@ -13,6 +13,7 @@ from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImagePr
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil as GotOcr2
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil as Idefics3
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil as LlavaNext
+from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil as LlavaOnevision
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil as Qwen
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil as SmolVLM
 
@@ -78,7 +79,17 @@ CASES = [
               "resample": 3}),
     (Gemma3, {"size": 28, **PAN, "pan_and_scan_min_crop_size": 40,
               "pan_and_scan_min_ratio_to_activate": 1.0}),
+    (LlavaOnevision, {}),
+    (LlavaOnevision, {"size": {"height": 24, "width": 24},
+                      "image_grid_pinpoints": [[24, 24], *PINPOINTS, [72, 72]]}),
+    (LlavaOnevision, {"size": {"height": 20, "width": 28}, "image_grid_pinpoints": PINPOINTS,
+                      "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
+                      "resample": 2}),
+    (LlavaOnevision, {"size": {"shortest_edge": 24}, "do_center_crop": True, "crop_size": 30,
+                      "image_grid_pinpoints": [[30, 60], [60, 30]]}),
 ]
+# The same of two pictures in one row, which are not cut.
+TOGETHER = [(kind, options) for kind, options in CASES if kind is LlavaOnevision]
 SIZES = [(50, 37), (29, 64), (33, 33), (20, 90), (48, 72), (131, 47), (1, 1), (2, 150), (150, 3),
          (640, 427)]
 
@@ -89,16 +100,18 @@ def fresh(kind, options):
     return kind(**json.loads(json.dumps(options)))
 
 
-def process(kind, options, image):
-    """pixel_values as the tower gets them, and the grid as the engine counts it."""
-    out = fresh(kind, options)(images=image, **({"return_row_col_info": True}
+def process(kind, options, image, together=1):
+    """pixel_values as the tower gets them, and the grid as the engine counts it; of the first of so
+    many pictures in a row."""
+    shown = image if together == 1 else [[image] * together]
+    out = fresh(kind, options)(images=shown, **({"return_row_col_info": True}
                                                 if kind in (Idefics3, SmolVLM) else {}))
     values = out["pixel_values"]
     if kind is Qwen:
         return np.asarray(values), [int(n) for n in out["image_grid_thw"][0]]
     if kind in (Idefics3, SmolVLM):
         return np.asarray(values[0]), [out["rows"][0][0], out["cols"][0][0]]
-    if kind is LlavaNext:
+    if kind in (LlavaNext, LlavaOnevision):
         return np.asarray(values[0]), [int(n) for n in out["image_sizes"][0]]
     if kind is GotOcr2:
         return np.asarray(values), [int(n) for n in out["num_patches"]]
@@ -109,41 +122,49 @@ def settings(kind, options):
     return {"image_processor_type": kind.__name__.removesuffix("Pil"), **options}
 
 
-def described(kind, options, width, height, image, with_digest):
+def described(kind, options, width, height, image, with_digest, together=1):
     """[width, height, shape, grid(, digest)], or [width, height] where the processor refuses the
     picture."""
     try:
-        values, grid = process(kind, options, image)
+        values, grid = process(kind, options, image, together)
     except ValueError:
         return [width, height]
     return [width, height, list(values.shape),
             grid] + ([digest(values.astype(np.float32))] if with_digest else [])
 
 
+def rows_of(cases, **among):
+    """As {"config": ..., "among": pictures of the row}; one where it is not said."""
+    return [(kind, options, {"config": settings(kind, options), **among})
+            for kind, options in cases]
+
+
+ROWS = rows_of(CASES) + rows_of(TOGETHER, among=2)
+
+
 def families():
     pictures = {(w, h): Image.fromarray(noise(w, h, seed=w * 1000 + h)) for w, h in SIZES}
     rows = []
-    for kind, options in CASES:
+    for kind, options, row in ROWS:
         # the full sizes are slow, and the small ones take the same ways
         sizes = SIZES if options else [(131, 47), (20, 90), (1, 1)]
-        rows.append({"config": settings(kind, options),
-                     "pictures": [described(kind, options, *size, pictures[size], True)
-                                  for size in sizes]})
+        rows.append({**row, "pictures": [described(kind, options, *size, pictures[size], True,
+                                                   row.get("among", 1)) for size in sizes]})
     return rows
 
 
 def outlines():
     generator = random.Random(4)
     rows = []
-    for kind, options in CASES:
+    for kind, options, row in ROWS:
         # where the result is as large as the picture, or a long side follows from a short one
         bound = 300 if options.get("do_resize") is False or options.get("size") == {
             "shortest_edge": 25} else 2048
         sizes = [tuple(min(int(2 ** generator.uniform(0, 11)), bound) for _ in range(2))
                  for _ in range(24)]
-        pictures = [described(kind, options, *size, Image.new("RGB", size), False)
-                    for size in sizes]
-        rows.append({"config": settings(kind, options), "pictures": pictures})
+        rows.append({**row, "pictures": [described(kind, options, *size, Image.new("RGB", size),
+                                                   False, row.get("among", 1))
+                                         for size in sizes]})
     return rows
 
 

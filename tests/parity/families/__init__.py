@@ -6,6 +6,7 @@ from families.internvl import InternVL
 from families.llama import Llama
 from families.llava import Llava
 from families.llava_next import LlavaNext
+from families.llava_onevision import LlavaOnevision
 from families.paligemma import PaliGemma
 from families.qwen2 import Qwen2
 from families.qwen2_5_vl import Qwen2_5VL
@@ -15,4 +16,4 @@ from families.qwen3_vl_moe import Qwen3VLMoe
 from families.smolvlm import SmolVLM
 
 FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma(),
-            Qwen3VL(), Qwen3VLMoe(), LlavaNext(), InternVL(), Llama(), Qwen2()]
+            Qwen3VL(), Qwen3VLMoe(), LlavaNext(), LlavaOnevision(), InternVL(), Llama(), Qwen2()]

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/llava_next/llava_onevision.h"
+
+#include "engine/models/llava/llava_names.h"
+#include "engine/models/processor_files.h"
+#include "engine/vision/pinpoints.h"
+
+namespace luthier {
+
+namespace {
+
+constexpr const char* kOnevisionProcessor = "LlavaOnevisionImageProcessor";
+constexpr std::int64_t kMostTiles = 4096;
+
+bool says(const Json& config, const char* key) {
+  const auto found = config.find(key);
+  return found != config.end() && !found->is_null();
+}
+
+/// What LlavaOnevisionConfig fills in where LlavaConfig would fill in something else.
+Result<Json> completed(Json config, const std::string& where) {
+  const auto fill = [](Json& section, const char* key, Json value) {
+    if (!says(section, key)) section[key] = std::move(value);
+  };
+  LUTHIER_TRY(Json vision, config_section(config, "vision_config", where));
+  LUTHIER_TRY(Json text, config_section(config, "text_config", where));
+  if (vision.empty()) {
+    vision = {{"hidden_size", 1152},     {"intermediate_size", 4304}, {"patch_size", 14},
+              {"image_size", 384},       {"num_hidden_layers", 26},   {"num_attention_heads", 16},
+              {"vision_use_head", false}};
+  }
+  fill(vision, "model_type", "siglip_vision_model");
+  fill(text, "model_type", "qwen2");
+  config["vision_config"] = std::move(vision);
+  config["text_config"] = std::move(text);
+  fill(config, "vision_feature_layer", -1);
+  fill(config, "vision_feature_select_strategy", "full");
+  if (!says(config, "image_token_id")) fill(config, "image_token_index", 151646);
+  if (!says(config, "image_grid_pinpoints")) {
+    Json& pinpoints = config["image_grid_pinpoints"] = Json::array();
+    for (const detail::Extent& pinpoint : detail::onevision_pinpoints())
+      pinpoints.push_back({pinpoint.height, pinpoint.width});
+  }
+  return config;
+}
+
+/// The N of "anyres_max_N".
+Result<std::int64_t> read_most_tiles(const Json& config, const std::string& where) {
+  constexpr const char* kKey = "vision_aspect_ratio";
+  constexpr std::string_view kBefore = "anyres_max_";
+  LUTHIER_TRY(const std::string text, json_string(config, kKey, where, "anyres_max_9"));
+  std::int64_t most = 0;
+  if (text.starts_with(kBefore) && text.size() <= kBefore.size() + 4) {
+    for (const char digit : text.substr(kBefore.size())) {
+      if (digit < '0' || digit > '9') {
+        most = 0;
+        break;
+      }
+      most = 10 * most + (digit - '0');
+    }
+  }
+  if (most >= 1 && most <= kMostTiles) return most;
+  return input_error(
+      "\"" + text + "\" is not known.", where + ": " + kKey,
+      "Known is anyres_max_ and a number from 1 to " + std::to_string(kMostTiles) + ".");
+}
+
+/// The counts are the model's; LlavaOnevisionProcessor comes to the same from num_image_tokens,
+/// strategy and aspect ratio where those fit the model.
+Result<ImageTokens> onevision_tokens(const LlavaNextOptions& options,
+                                     const std::filesystem::path& folder) {
+  LUTHIER_TRY(const LlavaProcessorSettings settings,
+              read_llava_processor_settings(folder, options.llava));
+  const std::int64_t features = options.cut.side * options.cut.side;
+  const std::int64_t dropped = settings.drop_first_feature ? 1 : 0;
+  LUTHIER_TRY(const std::int64_t written,
+              processor_count(folder, "num_image_tokens", features + dropped));
+  LUTHIER_CHECK(check_frame_tokens(written - dropped, features, folder, "num_image_tokens"));
+  const auto path = folder / "processor_config.json";
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) {
+    LUTHIER_TRY(const Json config, read_json_file(path));
+    LUTHIER_TRY(const std::int64_t most, read_most_tiles(config, path.string()));
+    if (most != options.cut.most_tiles) {
+      return input_error("The processor's vision_aspect_ratio is not that of config.json.",
+                         path.string() + ": vision_aspect_ratio",
+                         "Processor and model must count a picture's tokens alike.");
+    }
+  }
+  return llava_next_tokens(options, kOnevisionProcessor, detail::onevision_pinpoints(),
+                           settings.image_token, folder);
+}
+
+Result<Plan> read_onevision(const Json& config, const std::filesystem::path& folder) {
+  LUTHIER_TRY(const LlavaNextOptions options,
+              read_llava_onevision_options(config, (folder / "config.json").string()));
+  return llava_next_plan(options, kOnevisionProcessor,
+                         [options](const auto& files) { return onevision_tokens(options, files); });
+}
+
+}  // namespace
+
+Result<LlavaNextOptions> read_llava_onevision_options(const Json& config,
+                                                      const std::string& where) {
+  LUTHIER_TRY(const Json whole, completed(config, where));
+  LUTHIER_TRY(LlavaNextOptions options, read_llava_next_options(whole, where));
+  LUTHIER_TRY(options.cut.most_tiles, read_most_tiles(config, where));
+  return options;
+}
+
+const Family llava_onevision_family{"llava_onevision", true,
+                                    read_onevision,    llava_memory_name,
+                                    llava_stored_name, llava_next_layout};
+
+}  // namespace luthier
