@@ -2535,6 +2535,10 @@ of any size</translation>
             <translation>Checking rows</translation>
         </message>
         <message>
+            <source>Evaluating</source>
+            <translation>Evaluating</translation>
+        </message>
+        <message>
             <source>Looking at pictures again</source>
             <translation>Looking at pictures again</translation>
         </message>

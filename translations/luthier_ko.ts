@@ -2520,6 +2520,10 @@ of any size</source>
             <translation>행을 검사하는 중</translation>
         </message>
         <message>
+            <source>Evaluating</source>
+            <translation>평가하는 중</translation>
+        </message>
+        <message>
             <source>Looking at pictures again</source>
             <translation>그림을 다시 보는 중</translation>
         </message>

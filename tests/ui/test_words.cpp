@@ -20,6 +20,7 @@ class TestWords : public QObject {
   void placeholders_are_kept();
   void recipe_fields_are_translated();
   void states_are_translated();
+  void progress_is_translated();
 };
 
 void TestWords::no_text_is_unfinished_data() {
@@ -93,6 +94,25 @@ void TestWords::states_are_translated() {
     const std::string name = run_state_name(static_cast<RunState>(i));
     QVERIFY2(state_text(name) != QString::fromStdString(name), name.c_str());
   }
+}
+
+// What the engine says that it is at, wherever it says so.
+void TestWords::progress_is_translated() {
+  static const QRegularExpression said(
+      QStringLiteral("(?:on_progress\\(|Progress\\{[^,\"]*,\\s*|kReadingWeights = )\"([^\"]+)\""));
+  int count = 0;
+  QDirIterator files(QStringLiteral(LUTHIER_SOURCE_DIR "/engine"), {QStringLiteral("*.cpp")},
+                     QDir::Files, QDirIterator::Subdirectories);
+  while (files.hasNext()) {
+    QFile in(files.next());
+    QVERIFY(in.open(QIODevice::ReadOnly));
+    const QString text = QString::fromUtf8(in.readAll());
+    for (auto each = said.globalMatch(text); each.hasNext(); ++count) {
+      const QString words = each.next().captured(1);
+      QVERIFY2(progress_text(words.toStdString()) != words, qPrintable(words));
+    }
+  }
+  QVERIFY(count >= 8);
 }
 
 QTEST_GUILESS_MAIN(TestWords)
