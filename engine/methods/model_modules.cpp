@@ -15,9 +15,11 @@ struct Beside {
       other;  // where a module's name ends in the first, there is one that ends in the second
 };
 
-constexpr std::array<Beside, 15> kTensorless{{
+constexpr std::array<Beside, 17> kTensorless{{
     {".experts", ".experts.act_fn"},
     {".gate_proj", ".act_fn"},
+    {".mlp.gate_up_proj", ".mlp.activation_fn"},
+    {".merger.proj", ".merger.act1"},
     {".linear_fc1", ".act_fn"},
     {".linear_1", ".act"},
     {".fc1", ".activation_fn"},

@@ -127,6 +127,7 @@ struct TowerCost {
 struct ProjectorCost {
   bool trains = false;
   std::int64_t kept = 0;  ///< where a gradient comes out of it
+  std::int64_t work = 0;  ///< temporaries of its backward, where they are many
 };
 
 /// What a model that can be trained answers. A capability (see models/model.h).

@@ -17,6 +17,7 @@ SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer
       heads_(o.num_attention_heads),
       kv_heads_(o.num_key_value_heads),
       head_dim_(o.head_dim),
+      pairs_(o.neighbours_turn ? o.rotary.dimension : 0),
       rule_{true, o.sliding_windows.at(static_cast<std::size_t>(layer)), o.attention_scale,
             o.attention_softcap, o.window_in_blocks} {
   const std::int64_t width = heads_ * head_dim_, narrow = kv_heads_ * head_dim_;
@@ -41,10 +42,11 @@ Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence
   const bool kept = keeps_as_given(x, heads_, kv_heads_, head_dim_, sequence.rows, rule_,
                                    sequence.blocks, first.count() > 0);
   const auto made = side_by_side(x, {q_proj_.get(), k_proj_.get(), v_proj_.get()},
-                                 q_norm_ && !kept ? std::size_t{2} : kNoneApart);
-  const Tensor query = made[0].view({-1, heads_, head_dim_}),
-               key = made[1].view({-1, kv_heads_, head_dim_}),
-               value = made[2].view({-1, kv_heads_, head_dim_});
+                                 (q_norm_ && !kept) || pairs_ > 0 ? std::size_t{2} : kNoneApart);
+  Tensor query = made[0].view({-1, heads_, head_dim_}),
+         key = made[1].view({-1, kv_heads_, head_dim_});
+  const Tensor value = made[2].view({-1, kv_heads_, head_dim_});
+  if (pairs_ > 0) query = pairs_apart(query, pairs_), key = pairs_apart(key, pairs_);
   const auto turned = normed_and_turned(query, key, q_norm_, k_norm_, rotary, kept);
   return o_proj_(attend(turned.first, turned.second, value, sequence.rows, rule_, sequence.blocks,
                         cache, layer_, first));
@@ -58,11 +60,20 @@ DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer,
   self_attn_ = register_module("self_attn", SelfAttention(o, layer, tensors));
   if (o.experts && o.experts->sparse.at(static_cast<std::size_t>(layer)))
     mlp_ = std::make_shared<SparseMlpImpl>(o.hidden_size, *o.experts, o.hidden_act, tensors);
+  else if (o.fused_mlp)
+    mlp_ =
+        std::make_shared<FusedMlpImpl>(o.hidden_size, o.intermediate_size, o.hidden_act, tensors);
   else
     mlp_ = std::make_shared<GatedMlpImpl>(o.hidden_size, o.intermediate_size, o.mlp_bias,
                                           o.hidden_act, tensors);
   register_module("mlp", mlp_);
   input_layernorm_ = norm("input_layernorm");
+  if (o.norms_by_place) {
+    pre_feedforward_layernorm_ = norm("post_attention_layernorm");
+    post_attention_layernorm_ = norm("post_self_attn_layernorm");
+    post_feedforward_layernorm_ = norm("post_mlp_layernorm");
+    return;
+  }
   post_attention_layernorm_ = norm("post_attention_layernorm");
   if (!o.sandwich_norms) return;
   pre_feedforward_layernorm_ = norm("pre_feedforward_layernorm");

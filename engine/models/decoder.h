@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The one causal decoder. Its options make it Llama, Mistral, Qwen2, Qwen3, Gemma, Gemma 2, Gemma 3
-// and the text halves of the Qwen-VL models (each equal to the class of that name in
+// and the text halves of the Qwen-VL and GLM-V models (each equal to the class of that name in
 // transformers 5.17): pre-norm layers of grouped-query attention with rotary positions and a gated
 // MLP, or a mixture of such.
 #pragma once
@@ -28,10 +28,13 @@ struct DecoderOptions {
   double rms_norm_eps = 1e-6, initializer_range = 0.02;
   Activation hidden_act = Activation::Silu;
   bool qkv_bias = false, o_bias = false, mlp_bias = false;
-  bool qk_norm = false;         ///< RMSNorm of each head's query and key (Qwen3, Gemma 3)
-  bool centred_norms = false;   ///< Gemma's 1 + weight
-  bool sandwich_norms = false;  ///< norms after attention and MLP too (Gemma 2 and 3)
-  double embedding_scale = 1;   ///< √hidden_size for Gemma
+  bool qk_norm = false;          ///< RMSNorm of each head's query and key (Qwen3, Gemma 3)
+  bool centred_norms = false;    ///< Gemma's 1 + weight
+  bool sandwich_norms = false;   ///< norms after attention and MLP too (Gemma 2 and 3)
+  bool norms_by_place = false;   ///< and all four are called by what they follow (GLM)
+  bool fused_mlp = false;        ///< the MLP's gate and up are one product (GLM)
+  bool neighbours_turn = false;  ///< rotary positions turn features 2i and 2i + 1 together (GLM)
+  double embedding_scale = 1;    ///< √hidden_size for Gemma
   double attention_scale = 0;  ///< query_pre_attn_scalar^−½ for Gemma 2 and 3; 0: 1 / √head_dim
   double attention_softcap = 0;  ///< Gemma 2
   bool tie_word_embeddings =
@@ -83,6 +86,7 @@ class SelfAttentionImpl : public torch::nn::Module, public AttentionPort, public
 
  private:
   std::int64_t layer_, heads_, kv_heads_, head_dim_;
+  std::int64_t pairs_;  ///< features of a head that turn by neighbouring pairs; 0: none do
   AttentionRule rule_;
   Linear q_proj_{nullptr}, k_proj_{nullptr}, v_proj_{nullptr}, o_proj_{nullptr};
   RmsNorm q_norm_{nullptr}, k_norm_{nullptr};

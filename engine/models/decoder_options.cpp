@@ -22,7 +22,7 @@ struct Kind {
   std::int64_t positions;
   const char* activation;
   bool tied = false, qkv_bias = false, bias_option = false, mlp_bias_option = false,
-       qk_norm = false, gemma = false, sandwich = false, two_rotaries = false;
+       qk_norm = false, gemma = false, sandwich = false, two_rotaries = false, glm = false;
   Windows windows = Windows::None;
   std::int64_t window_layers = 28;          // max_window_layers, or the length of an alternation
   std::vector<std::int64_t> sections = {};  // M-RoPE
@@ -169,6 +169,21 @@ const std::vector<Kind>& kinds() {
        .tied = true,
        .bias_option = true,
        .gemma = true},
+      {.type = "glm4v_text",
+       .vocab = 151552,
+       .hidden = 4096,
+       .intermediate = 13696,
+       .layers = 40,
+       .heads = 32,
+       .kv_heads = 2,
+       .head_dim = -1,
+       .eps = 1e-5,
+       .theta = 10000,
+       .positions = 32768,
+       .activation = "silu",
+       .qkv_bias = true,
+       .glm = true,
+       .sections = {8, 12, 12}},
       {.type = "gemma2",
        .vocab = 256000,
        .hidden = 2304,
@@ -376,6 +391,7 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
   }
   o.qk_norm = kind->qk_norm;
   o.sandwich_norms = kind->sandwich;
+  o.norms_by_place = o.fused_mlp = o.neighbours_turn = kind->glm;
   if (kind->gemma) {
     LUTHIER_CHECK(read_gemma(config, where, *kind, o));
   }

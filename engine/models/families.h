@@ -17,6 +17,7 @@
   ROW(qwen2_5_vl)             \
   ROW(qwen3_vl)               \
   ROW(qwen3_vl_moe)           \
+  ROW(glm4v)                  \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(llama)                  \

@@ -22,6 +22,19 @@ Tensor GatedMlpImpl::forward(const Tensor& x, RouterNotes*) {
   return down_proj_(gated(made[0], made[1], activation_));
 }
 
+FusedMlpImpl::FusedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size,
+                           Activation activation, const torch::TensorOptions& tensors)
+    : FeedForward(hidden_size), activation_(activation) {
+  gate_up_proj_ =
+      register_module("gate_up_proj", Linear(hidden_size, 2 * intermediate_size, false, tensors));
+  down_proj_ = register_module("down_proj", Linear(intermediate_size, hidden_size, false, tensors));
+}
+
+Tensor FusedMlpImpl::forward(const Tensor& x, RouterNotes*) {
+  const std::vector<Tensor> made = gate_up_proj_(x).chunk(2, -1);
+  return down_proj_(gated(made[0], made[1], activation_));
+}
+
 SparseMlpImpl::SparseMlpImpl(std::int64_t hidden_size, const ExpertOptions& options,
                              Activation activation, const torch::TensorOptions& tensors)
     : FeedForward(hidden_size), each_(options.each) {

@@ -38,6 +38,19 @@ class GatedMlpImpl : public FeedForward {
 };
 TORCH_MODULE(GatedMlp);
 
+/// The same with gate and up one product, gate's rows first (GLM).
+class FusedMlpImpl : public FeedForward {
+ public:
+  FusedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, Activation activation,
+               const torch::TensorOptions& tensors);
+  torch::Tensor forward(const torch::Tensor& x, RouterNotes* = nullptr) override;
+  MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const override;
+
+ private:
+  Activation activation_;
+  Linear gate_up_proj_{nullptr}, down_proj_{nullptr};
+};
+
 /// Which layers have experts, how many there are and how many of them a token goes to.
 struct ExpertOptions {
   std::int64_t count = 0, each = 0, intermediate_size = 0;

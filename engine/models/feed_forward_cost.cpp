@@ -22,6 +22,14 @@ MlpCost GatedMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flo
   return cost;
 }
 
+MlpCost FusedMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
+  MlpCost cost = mlp_cost(terms, {gate_up_proj_}, down_proj_, tokens, flows);
+  // Both sides' gradients are put together for the one product when what the activation kept is
+  // gone: no more than stood there before.
+  add_plug(cost, terms, *this, tokens);
+  return cost;
+}
+
 MlpCost SparseMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
   const TrainedShare experts = terms.of(*experts_);
   const std::shared_ptr<LinearImpl> router = gate_.ptr();

@@ -129,7 +129,9 @@ void add_plug(MlpCost& cost, const StepTerms& terms, const BranchPort& branch, s
 
 MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, const Linear& out,
                  std::int64_t rows, bool flows) {
-  const auto side_by_side = static_cast<std::int64_t>(inputs.size());
+  std::int64_t made_of_input = 0;
+  for (const Linear& input : inputs) made_of_input += input->out_features();
+  const std::int64_t side_by_side = made_of_input / out->in_features();
   const ProductsCost in = products_cost(terms, inputs, rows),
                      back = products_cost(terms, {out}, rows);
   const std::int64_t wide = terms.block(rows * out->in_features());

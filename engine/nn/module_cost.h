@@ -60,7 +60,8 @@ AttentionBranchCost attention_branch_cost(const StepTerms& terms,
                                           const AttentionCost& core, std::int64_t between,
                                           std::int64_t rows, bool flows);
 
-/// `inputs`: one product, or a gate and what it opens. The activation keeps what they made.
+/// `inputs`: one product, or a gate and what it opens, which may be one product too. The activation
+/// keeps what they made.
 MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, const Linear& out,
                  std::int64_t rows, bool flows);
 

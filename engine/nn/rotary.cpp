@@ -34,6 +34,34 @@ class RotateFunction : public torch::autograd::Function<RotateFunction> {
   }
 };
 
+/// `back`: pairs come together again.
+Tensor with_pairs_moved(const Tensor& x, std::int64_t dimension, bool back) {
+  Tensor y = at::empty(x.sizes(), x.options());
+  const std::int64_t half = dimension / 2;
+  for (const std::int64_t which : {0, 1}) {
+    const auto neighbours = [&](const Tensor& t) { return t.slice(-1, which, dimension, 2); };
+    const auto side = [&](const Tensor& t) { return t.narrow(-1, which * half, half); };
+    if (back)
+      neighbours(y).copy_(side(x));
+    else
+      side(y).copy_(neighbours(x));
+  }
+  if (dimension < x.size(-1)) y.slice(-1, dimension).copy_(x.slice(-1, dimension));
+  return y;
+}
+
+class PairsApartFunction : public torch::autograd::Function<PairsApartFunction> {
+ public:
+  static Tensor forward(AutogradContext* context, const Tensor& x, std::int64_t dimension) {
+    context->saved_data["dimension"] = dimension;
+    return with_pairs_moved(x, dimension, false);
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    return {with_pairs_moved(gradients[0], context->saved_data["dimension"].toInt(), true),
+            Tensor()};
+  }
+};
+
 Tensor exponents(std::int64_t dimension) {
   return torch::arange(0, dimension, 2, torch::kInt64).to(torch::kFloat32) /
          static_cast<double>(dimension);
@@ -196,6 +224,10 @@ Tensor rotated(const Tensor& x, const Tensor& cos, const Tensor& sin, double sig
 
 Tensor rotate(const Tensor& x, const RotaryTable& table) {
   return RotateFunction::apply(x, table.cos.unsqueeze(1), table.sin.unsqueeze(1));
+}
+
+Tensor pairs_apart(const Tensor& x, std::int64_t dimension) {
+  return PairsApartFunction::apply(x, dimension);
 }
 
 }  // namespace luthier

@@ -75,7 +75,11 @@ RotaryTable rotary_table(const torch::Tensor& angles, torch::ScalarType dtype, d
 /// Rotates x [tokens, heads, head_dim] (halves layout); the backward rotates back and keeps no
 /// activation.
 torch::Tensor rotate(const torch::Tensor& x, const RotaryTable& table);
-/// The same without a graph: cos and sin [tokens, 1, dimension]; `sign` −1 turns back. `into`:
+/// x [..., size], of whose first `dimension` features 2i and 2i + 1 turn together (GLM), as
+/// rotate() takes it: the first of each pair in the first half. Scores of queries and keys that
+/// both went through it are those of the ones that came.
+torch::Tensor pairs_apart(const torch::Tensor& x, std::int64_t dimension);
+/// rotate() without a graph: cos and sin [tokens, 1, dimension]; `sign` −1 turns back. `into`:
 /// where to, of x's shape; x's own memory will do.
 torch::Tensor rotated(const torch::Tensor& x, const torch::Tensor& cos, const torch::Tensor& sin,
                       double sign, const torch::Tensor& into = {});

@@ -22,6 +22,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"LlavaNextImageProcessor", detail::create_llava_next_processor},
     {"LlavaOnevisionImageProcessor", detail::create_llava_onevision_processor},
     {"Qwen2VLImageProcessor", detail::create_qwen_processor},
+    {"Glm4vImageProcessor", detail::create_glm4v_processor},
     {"Idefics3ImageProcessor", detail::create_idefics3_processor},
     {"SmolVLMImageProcessor", detail::create_idefics3_processor},
     {"GotOcr2ImageProcessor", detail::create_got_ocr2_processor},

@@ -44,8 +44,8 @@ Status check_pixel_limit(std::int64_t pixels, const std::string& field) {
 }
 
 Result<PixelRange> read_pixel_range(const Json& config, const std::string& where,
-                                    const PixelLimits& limits) {
-  PixelRange range;
+                                    const PixelLimits& limits, const PixelRange& standard) {
+  PixelRange range = standard;
   if (present(config, "size")) {
     const Json& size = config["size"];
     const std::string in = where + ": size";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Qwen2-VL's processor, which Qwen2.5-VL and Qwen3-VL have too: a size near the picture's own,
 // within pixel limits, in whole blocks of merge_size patches; then flat patches, block after block,
-// each picture repeated temporal_patch_size times as a film of one frame.
+// each picture repeated temporal_patch_size times as a film of one frame. GLM-V's counts those
+// frames, too, and enlarges what is smaller than a block before it looks at anything else.
 #include <algorithm>
 #include <cmath>
 
@@ -19,6 +20,7 @@ struct QwenPictureOptions {
   CommonSettings common;
   std::int64_t min_pixels = 0, max_pixels = 0;
   std::int64_t patch_size = 14, temporal_patch_size = 2, merge_size = 2;
+  bool frames_count = false;  ///< GLM-V's
 };
 
 class QwenProcessor : public ImageProcessor {
@@ -49,8 +51,14 @@ Result<Extent> QwenProcessor::smart_resize(std::int64_t width, std::int64_t heig
           {}, "Resize it, or set do_resize to true in the picture processor's settings.");
     return from;
   }
-  const double w = static_cast<double>(width), h = static_cast<double>(height),
-               block = static_cast<double>(factor);
+  double w = static_cast<double>(width), h = static_cast<double>(height);
+  const double block = static_cast<double>(factor);
+  if (options_.frames_count && (w < block || h < block)) {
+    const double scale = std::max(block / h, block / w);
+    w = std::floor(w * scale), h = std::floor(h * scale);
+  }
+  const std::int64_t frames = options_.frames_count ? options_.temporal_patch_size : 1;
+  const double pixels = static_cast<double>(frames) * h * w;
   if (std::max(w, h) / std::min(w, h) > kMaxProportion)
     return input_error("The picture of " + std::to_string(width) + " x " + std::to_string(height) +
                            " pixels is more than 200 times as long as it is wide, which this "
@@ -59,14 +67,12 @@ Result<Extent> QwenProcessor::smart_resize(std::int64_t width, std::int64_t heig
   const auto blocks = [&](double count) { return static_cast<std::int64_t>(count) * factor; };
   Extent to{blocks(std::rint(w / block)),
             blocks(std::rint(h / block))};  // halves go to even, as Python rounds
-  if (to.width * to.height > options_.max_pixels) {
-    const double shrink =
-        std::sqrt(static_cast<double>(width * height) / static_cast<double>(options_.max_pixels));
+  if (frames * to.width * to.height > options_.max_pixels) {
+    const double shrink = std::sqrt(pixels / static_cast<double>(options_.max_pixels));
     to = {std::max(factor, blocks(std::floor(w / shrink / block))),
           std::max(factor, blocks(std::floor(h / shrink / block)))};
-  } else if (to.width * to.height < options_.min_pixels) {
-    const double grow =
-        std::sqrt(static_cast<double>(options_.min_pixels) / static_cast<double>(width * height));
+  } else if (frames * to.width * to.height < options_.min_pixels) {
+    const double grow = std::sqrt(static_cast<double>(options_.min_pixels) / pixels);
     to = {blocks(std::ceil(w * grow / block)), blocks(std::ceil(h * grow / block))};
   }
   LUTHIER_CHECK(check_resized(from, to));
@@ -112,15 +118,15 @@ Result<PixelValues> QwenProcessor::process(const Image& image) const {
   return pixels;
 }
 
-}  // namespace
-
-MadeProcessor create_qwen_processor(const Json& config, const std::string& where,
-                                    const PixelLimits& limits) {
+MadeProcessor create_patches(const Json& config, const std::string& where,
+                             const PixelLimits& limits, const PixelRange& standard,
+                             bool frames_count) {
   QwenPictureOptions options;
+  options.frames_count = frames_count;
   options.common.mean = kClipMean;
   options.common.std = kClipStd;
   LUTHIER_CHECK(read_common(config, where, options.common));
-  LUTHIER_TRY(const PixelRange range, read_pixel_range(config, where, limits));
+  LUTHIER_TRY(const PixelRange range, read_pixel_range(config, where, limits, standard));
   options.min_pixels = range.least;
   options.max_pixels = range.most;
   LUTHIER_TRY(options.patch_size,
@@ -130,6 +136,18 @@ MadeProcessor create_qwen_processor(const Json& config, const std::string& where
   LUTHIER_TRY(options.temporal_patch_size, json_int_in(config, "temporal_patch_size", where,
                                                        options.temporal_patch_size, 1, 64));
   return std::unique_ptr<ImageProcessor>(std::make_unique<QwenProcessor>(options));
+}
+
+}  // namespace
+
+MadeProcessor create_qwen_processor(const Json& config, const std::string& where,
+                                    const PixelLimits& limits) {
+  return create_patches(config, where, limits, {}, false);
+}
+
+MadeProcessor create_glm4v_processor(const Json& config, const std::string& where,
+                                     const PixelLimits& limits) {
+  return create_patches(config, where, limits, {112 * 112, 28 * 28 * 15000}, true);
 }
 
 }  // namespace luthier::detail

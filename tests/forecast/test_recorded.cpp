@@ -50,6 +50,7 @@ const std::vector<Model>& models() {
       {"qwen2_vl", "qwen2_vl"},
       {"qwen2_5_vl", "qwen2_5_vl"},
       {"qwen3_vl", "qwen3_vl"},
+      {"glm4v", "glm4v"},
       {"paligemma", "paligemma"},
       {"paligemma 2", "paligemma",
        R"({"text_config": {"model_type": "gemma2", "attn_logit_softcapping": 50.0,

@@ -242,6 +242,31 @@ class TestQwenVl : public QObject {
         position_taps({{1, 2, 2}}, 2, 1).weights[0].equal(torch::ones({4, 1})));  // a table of one
   }
 
+  /// As torch's grid_sample over the same grid.
+  void learned_positions_are_bent_through_the_middles_of_cells() {
+    for (const std::int64_t side : {1, 3, 5}) {
+      const std::vector<QwenGrid> grids{{1, 2, 6}, {1, 8, 4}};
+      const PositionTaps taps = cubic_position_taps(grids, 2, side);
+      QCOMPARE(taps.indices.size(), std::size_t{16});
+      const torch::Tensor grid = torch::rand({side * side});
+      torch::Tensor value = torch::zeros({44, 1});
+      for (std::size_t tap = 0; tap < 16; ++tap)
+        value = value + grid.index_select(0, taps.indices[tap]).unsqueeze(1) * taps.weights[tap];
+      std::int64_t first = 0;
+      for (const QwenGrid& each : grids) {
+        const torch::Tensor at = patch_coordinates({each}, 2);
+        const torch::Tensor size = torch::tensor({each.rows, each.columns}, torch::kFloat32);
+        const torch::Tensor wanted =
+            at::grid_sampler_2d(grid.view({1, 1, side, side}),
+                                (((at + 0.5) / size) * 2 - 1).flip(1).view({1, -1, 1, 2}),
+                                /*bicubic=*/2, /*border=*/1, false);
+        const std::int64_t count = each.rows * each.columns;
+        QVERIFY(value.slice(0, first, first + count).allclose(wanted.view({-1, 1}), 1e-5, 1e-5));
+        first += count;
+      }
+    }
+  }
+
   void text_goes_on_after_the_longer_side_of_a_picture() {
     // text, a picture of 2 × 3 tokens, text; then a row of text alone; then a picture at the row's
     // very end

@@ -21,7 +21,7 @@ PROJECTORS = {"llava": "multi_modal_projector", "llava_next": "multi_modal_proje
               "gemma3": "multi_modal_projector", "paligemma": "multi_modal_projector",
               "smolvlm": "connector", "idefics3": "connector",
               "qwen2_vl": "merger", "qwen2_5_vl": "merger", "qwen3_vl": "merger",
-              "qwen3_vl_moe": "merger"}
+              "qwen3_vl_moe": "merger", "glm4v": "merger"}
 WORDS = [*OBJECTS, "안녕하세요", "👩‍🚀🚀", "12345.67", "\n\n", "  two  spaces ", "é ß",
          "How many shapes are there?", "def f(x):\n    return x", "中文", "\t", "...!?"]
 
@@ -234,6 +234,35 @@ def draw_qwen(rng, family):
                 dict(tie_word_embeddings=rng.random() < 0.4), picture)
 
 
+def draw_glm(rng):
+    """Heads whose turned part is even, and a tower whose grid of positions is larger or smaller
+    than its pictures."""
+    options, head_dim = decoder(rng, explicit_head=False)
+    options.pop("tie_word_embeddings", None)
+    turned = head_dim // 2 if head_dim % 4 == 0 and rng.random() < 0.7 else head_dim
+    half = turned // 2
+    first, second = sorted(rng.sample(range(0, half + 1), 2)) if half > 1 else (1, 1)
+    options["rope_parameters"] = rotary(rng, turned) | {
+        "mrope_section": [first, second - first, half - second],
+        "partial_rotary_factor": turned / head_dim}
+    if options["rope_parameters"]["rope_type"] in STATEFUL and rng.random() < 0.6:
+        options["max_position_embeddings"] = rng.choice([40, 90, 150])
+    heads, merge, patch = rng.choice([1, 2, 3]), rng.choice([1, 2, 2, 3]), rng.randint(3, 6)
+    times = rng.choice([1, 2, 2, 3])
+    tower = dict(depth=rng.randint(1, 4), num_heads=heads, patch_size=patch,
+                 hidden_size=heads * 4 * rng.randint(1, 5), intermediate_size=rng.randint(9, 70),
+                 image_size=patch * rng.randint(1, 8) + rng.randint(0, patch - 1),
+                 spatial_merge_size=merge, temporal_patch_size=times,
+                 attention_bias=rng.random() < 0.3, rms_norm_eps=rng.choice([1e-5, 1e-3]),
+                 hidden_act=rng.choice(["silu", "gelu", "gelu_pytorch_tanh"]))
+    unit = (merge * patch) ** 2 * times
+    least = rng.randint(unit, unit * 4)
+    picture = {**shades(rng), "min_pixels": least,
+               "max_pixels": max(least, rng.randint(unit, unit * 16))}
+    return Spec(tower, None, options, "qwen", "glm",
+                dict(tie_word_embeddings=rng.random() < 0.4), picture)
+
+
 def draw_internvl(rng):
     kind, options = any_decoder(rng)
     fold = rng.choice([1, 2, 2, 4])
@@ -312,7 +341,7 @@ def draw_onevision(rng):
 
 
 DRAWS = {"llava": draw_llava, "llava_next": lambda rng: draw_llava(rng, True),
-         "llava_onevision": draw_onevision,
+         "llava_onevision": draw_onevision, "glm4v": draw_glm,
          "smolvlm": draw_tiled, "idefics3": draw_tiled,
          "internvl": draw_internvl, "gemma3": draw_gemma3, "paligemma": draw_paligemma} | {
              name: (lambda rng, name=name: draw_qwen(rng, name))

@@ -2,6 +2,7 @@
 #include "engine/models/qwen_vl/qwen_layout.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace luthier {
@@ -22,13 +23,16 @@ void each_patch(const QwenGrid& grid, std::int64_t merge, const auto& visit) {
   }
 }
 
+/// Neighbours on one axis.
+template <std::size_t count>
+struct AxisTaps {
+  std::array<std::int64_t, count> at;
+  std::array<float, count> share;
+};
+
 /// Where `index` of `size` falls on an axis of `side` positions whose ends meet, in float32 as
 /// transformers computes it.
-struct AxisTaps {
-  std::array<std::int64_t, 2> at;
-  std::array<float, 2> share;
-};
-AxisTaps axis_taps(std::int64_t index, std::int64_t size, std::int64_t side) {
+AxisTaps<2> axis_taps(std::int64_t index, std::int64_t size, std::int64_t side) {
   const float place = static_cast<float>(index) * static_cast<float>(side - 1) /
                       static_cast<float>(std::max<std::int64_t>(size - 1, 1));
   const float below = std::floor(place);
@@ -36,6 +40,51 @@ AxisTaps axis_taps(std::int64_t index, std::int64_t size, std::int64_t side) {
   const auto clamped = [&](std::int64_t at) { return std::clamp<std::int64_t>(at, 0, side - 1); };
   return {{clamped(first), clamped(first + 1)},
           {1 - std::abs(place - below), 1 - std::abs(place - below - 1)}};
+}
+
+/// The same where middles of cells meet, in float32 as grid_sample computes it: from the unit of
+/// that function's coordinates, −1 to 1.
+AxisTaps<4> cubic_axis_taps(std::int64_t index, std::int64_t size, std::int64_t side) {
+  constexpr float kCurve = -0.75F;
+  const float unit = (static_cast<float>(index) + 0.5F) / static_cast<float>(size) * 2 - 1;
+  const float place = ((unit + 1) * static_cast<float>(side) - 1) / 2;
+  const float below = std::floor(place), after = place - below;
+  const auto near = [](float x) { return ((kCurve + 2) * x - (kCurve + 3)) * x * x + 1; };
+  const auto far = [](float x) {
+    return ((kCurve * x - 5 * kCurve) * x + 8 * kCurve) * x - 4 * kCurve;
+  };
+  AxisTaps<4> taps{{}, {far(after + 1), near(after), near(1 - after), far(2 - after)}};
+  for (std::size_t tap = 0; tap < 4; ++tap) {
+    const auto at = static_cast<std::int64_t>(below) - 1 + static_cast<std::int64_t>(tap);
+    taps.at[tap] = std::clamp<std::int64_t>(at, 0, side - 1);
+  }
+  return taps;
+}
+
+/// What `axis` says of rows and of columns, together.
+template <std::size_t count>
+PositionTaps taps_of(const std::vector<QwenGrid>& grids, std::int64_t merge, std::int64_t side,
+                     AxisTaps<count> (*axis)(std::int64_t, std::int64_t, std::int64_t)) {
+  std::array<std::vector<std::int64_t>, count * count> indices;
+  std::array<std::vector<float>, count * count> weights;
+  for (const QwenGrid& grid : grids) {
+    for (std::int64_t frame = 0; frame < grid.frames; ++frame) {
+      each_patch(grid, merge, [&](std::int64_t row, std::int64_t column) {
+        const AxisTaps<count> down = axis(row, grid.rows, side),
+                              across = axis(column, grid.columns, side);
+        for (std::size_t tap = 0; tap < count * count; ++tap) {
+          indices[tap].push_back(down.at[tap / count] * side + across.at[tap % count]);
+          weights[tap].push_back(down.share[tap / count] * across.share[tap % count]);
+        }
+      });
+    }
+  }
+  PositionTaps taps;
+  for (std::size_t tap = 0; tap < count * count; ++tap) {
+    taps.indices.push_back(torch::tensor(indices[tap], torch::kInt64));
+    taps.weights.push_back(torch::tensor(weights[tap], torch::kFloat32).unsqueeze(1));
+  }
+  return taps;
 }
 
 }  // namespace
@@ -104,26 +153,12 @@ WindowOrder window_order(const std::vector<QwenGrid>& grids, std::int64_t merge,
 
 PositionTaps position_taps(const std::vector<QwenGrid>& grids, std::int64_t merge,
                            std::int64_t side) {
-  std::array<std::vector<std::int64_t>, 4> indices;
-  std::array<std::vector<float>, 4> weights;
-  for (const QwenGrid& grid : grids) {
-    for (std::int64_t frame = 0; frame < grid.frames; ++frame) {
-      each_patch(grid, merge, [&](std::int64_t row, std::int64_t column) {
-        const AxisTaps down = axis_taps(row, grid.rows, side),
-                       across = axis_taps(column, grid.columns, side);
-        for (std::size_t tap = 0; tap < 4; ++tap) {
-          indices[tap].push_back(down.at[tap / 2] * side + across.at[tap % 2]);
-          weights[tap].push_back(down.share[tap / 2] * across.share[tap % 2]);
-        }
-      });
-    }
-  }
-  PositionTaps taps;
-  for (std::size_t tap = 0; tap < 4; ++tap) {
-    taps.indices[tap] = torch::tensor(indices[tap], torch::kInt64);
-    taps.weights[tap] = torch::tensor(weights[tap], torch::kFloat32).unsqueeze(1);
-  }
-  return taps;
+  return taps_of(grids, merge, side, axis_taps);
+}
+
+PositionTaps cubic_position_taps(const std::vector<QwenGrid>& grids, std::int64_t merge,
+                                 std::int64_t side) {
+  return taps_of(grids, merge, side, cubic_axis_taps);
 }
 
 MropePositions mrope_positions(const Tensor& ids, const std::vector<std::int64_t>& lengths,

@@ -5,7 +5,6 @@
 // token together.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -34,14 +33,20 @@ struct WindowOrder {
 WindowOrder window_order(const std::vector<QwenGrid>& grids, std::int64_t merge,
                          std::int64_t window);
 
-/// The four neighbours of every patch in a learned grid of `side` × `side` positions stretched over
-/// its picture corner to corner, and their shares.
+/// Neighbours of every patch in a learned grid of `side` × `side` positions, and their shares.
 struct PositionTaps {
-  std::array<torch::Tensor, 4> indices;  ///< [patches] int64
-  std::array<torch::Tensor, 4> weights;  ///< [patches, 1] float32
+  std::vector<torch::Tensor> indices;  ///< [patches] int64
+  std::vector<torch::Tensor> weights;  ///< [patches, 1] float32
 };
+/// Four each: the grid is stretched over the picture corner to corner.
 PositionTaps position_taps(const std::vector<QwenGrid>& grids, std::int64_t merge,
                            std::int64_t side);
+
+/// Sixteen each: the grid's cells are stretched over the picture's, and cubic curves through their
+/// middles (with a = -0.75, as torch's grid_sample) say what is between; beyond the last middle its
+/// value goes on.
+PositionTaps cubic_position_taps(const std::vector<QwenGrid>& grids, std::int64_t merge,
+                                 std::int64_t side);
 
 struct MropePositions {
   torch::Tensor positions;  ///< [3, tokens] int64: time, row, column

@@ -32,6 +32,12 @@ Result<std::vector<std::int64_t>> read_layers(const Json& config, const char* ke
 
 Status read_mlp_width(const QwenGeneration& generation, const Json& config,
                       const std::string& where, QwenVisionOptions& o) {
+  if (generation.convolved) {  // the layers' MLPs are as wide as what is handed on
+    o.intermediate = o.out;
+    LUTHIER_TRY(o.merger_width, json_int_in(config, "intermediate_size", where,
+                                            generation.intermediate, 1, kWidest * 4));
+    return {};
+  }
   if (generation.intermediate > 0) {
     LUTHIER_TRY(o.intermediate, json_int_in(config, "intermediate_size", where,
                                             generation.intermediate, 1, kWidest * 4));
@@ -45,6 +51,18 @@ Status read_mlp_width(const QwenGeneration& generation, const Json& config,
                        where + ": mlp_ratio");
   }
   o.intermediate = static_cast<std::int64_t>(wide);
+  return {};
+}
+
+Status read_convolved(const Json& config, const std::string& where, QwenVisionOptions& o) {
+  o.convolved = true;
+  o.proj_bias = o.mlp_bias = false;
+  LUTHIER_TRY(o.qkv_bias, json_bool(config, "attention_bias", where, false));
+  LUTHIER_TRY(o.epsilon, json_number(config, "rms_norm_eps", where, 1e-5));
+  LUTHIER_TRY(const std::int64_t image,
+              json_int_in(config, "image_size", where, 336, o.patch, o.patch * 4096));
+  o.position_side = image / o.patch;
+  o.position_count = o.position_side * o.position_side;
   return {};
 }
 
@@ -72,6 +90,7 @@ Status read_switches(const QwenGeneration& generation, const Json& config, const
                 json_int_in(config, "num_position_embeddings", where, 2304, 1, 1 << 24));
     o.position_side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(o.position_count)));
   }
+  if (generation.convolved) LUTHIER_CHECK(read_convolved(config, where, o));
   if (generation.deepstack) {
     LUTHIER_TRY(o.deepstack, read_layers(config, "deepstack_visual_indexes", where, {8, 16, 24}));
   }
@@ -151,8 +170,8 @@ Result<QwenVlOptions> read_qwen_vl_options(const QwenGeneration& generation, con
   }
   LUTHIER_TRY(o.tie_word_embeddings, json_bool(config, "tie_word_embeddings", where, false));
   if (generation.flat) o.tie_word_embeddings = o.tie_word_embeddings || o.text.tie_word_embeddings;
-  LUTHIER_TRY(o.image_token_id,
-              read_image_token(config, {"image_token_id"}, 151655, o.text.vocab_size, where));
+  LUTHIER_TRY(o.image_token_id, read_image_token(config, {"image_token_id"}, generation.image_token,
+                                                 o.text.vocab_size, where));
   return o;
 }
 

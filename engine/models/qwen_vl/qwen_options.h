@@ -29,6 +29,10 @@ struct QwenGeneration {
   bool windows = false;  ///< most layers look through windows
   bool learned_positions = false,
        deepstack = false;  ///< and the merger's tensors have the newer names
+  bool convolved = false;  ///< GLM-V's tower: see QwenVisionOptions
+  TokenId image_token = 151655;
+  const char* mark = "<|image_pad|>";  ///< where the tokenizer's files name none
+  const char* processor = "Qwen2VLImageProcessor";
 };
 
 /// Qwen3-VL's picture half, whatever decoder stands behind it.
@@ -56,6 +60,12 @@ struct QwenVisionOptions {
   std::vector<std::int64_t> full_layers;               ///< layers that see it nevertheless
   std::int64_t position_count = 0, position_side = 0;  ///< learned positions; 0: none
   std::vector<std::int64_t> deepstack;  ///< the layer that each DeepStack merger reads
+  double epsilon = 1e-6;                ///< of every norm of the layers
+  bool qkv_bias = true, proj_bias = true, mlp_bias = true;
+  /// GLM-V's: norms before the positions and after the layers, learned positions by cubic curves, a
+  /// convolution that makes one of a block, and a merger of features as wide as the decoder's.
+  bool convolved = false;
+  std::int64_t merger_width = 0;  ///< inside that merger
 
   std::int64_t head_dim() const { return width / heads; }
   std::int64_t block() const { return merge * merge; }  ///< patches that become one token

@@ -13,12 +13,9 @@ using torch::Tensor;
 
 namespace {
 
-constexpr double kEpsilon = 1e-6;  // of every norm in these towers, whatever the files say
-
 // What prepare() sets aside.
 constexpr const char *kFrames = "frames", *kWindows = "windows", *kAngles = "patch_angles",
                      *kThere = "patches_by_window", *kBack = "patches_back";
-constexpr std::size_t kTaps = 4;
 std::string tap_index(std::size_t tap) { return "position_tap " + std::to_string(tap); }
 std::string tap_share(std::size_t tap) { return "position_share " + std::to_string(tap); }
 
@@ -26,7 +23,7 @@ std::string tap_share(std::size_t tap) { return "position_share " + std::to_stri
 class Norm {
  public:
   Norm() = default;
-  Norm(torch::nn::Module& owner, const char* name, std::int64_t size, bool rms,
+  Norm(torch::nn::Module& owner, const char* name, std::int64_t size, const QwenVisionOptions& o,
        const torch::TensorOptions& t);
   Tensor operator()(const Tensor& x) { return rms_ ? rms_(x) : layer_(x); }
   std::int64_t kept(const StepTerms& terms, std::int64_t rows) const {
@@ -38,12 +35,12 @@ class Norm {
   LayerNorm layer_{nullptr};
 };
 
-Norm::Norm(torch::nn::Module& owner, const char* name, std::int64_t size, bool rms,
-           const torch::TensorOptions& t) {
-  if (rms)
-    rms_ = owner.register_module(name, RmsNorm(size, kEpsilon, t));
+Norm::Norm(torch::nn::Module& owner, const char* name, std::int64_t size,
+           const QwenVisionOptions& o, const torch::TensorOptions& t) {
+  if (o.rms_norms)
+    rms_ = owner.register_module(name, RmsNorm(size, o.epsilon, t));
   else
-    layer_ = owner.register_module(name, LayerNorm(size, kEpsilon, t));
+    layer_ = owner.register_module(name, LayerNorm(size, o.epsilon, t));
 }
 
 /// Patches of so many frames.
@@ -61,8 +58,8 @@ class Attention : public torch::nn::Module, public BranchPort {
  public:
   Attention(const QwenVisionOptions& o, const torch::TensorOptions& t)
       : BranchPort(Kind::Attention, o.width), heads_(o.heads), size_(o.head_dim()) {
-    qkv_ = register_module("qkv", Linear(o.width, 3 * o.width, true, t));
-    proj_ = register_module("proj", Linear(o.width, o.width, true, t));
+    qkv_ = register_module("qkv", Linear(o.width, 3 * o.width, o.qkv_bias, t));
+    proj_ = register_module("proj", Linear(o.width, o.width, o.proj_bias, t));
   }
   Tensor forward(const Tensor& x, const RowLayout& rows, const RotaryTable& table) {
     const std::vector<Tensor> parts = qkv_(x).view({-1, 3, heads_, size_}).unbind(1);
@@ -133,11 +130,11 @@ class QwenTower::PatchEmbed : public torch::nn::Module {
 class QwenTower::Block : public torch::nn::Module {
  public:
   Block(const QwenVisionOptions& o, const torch::TensorOptions& t)
-      : norm1_(*this, "norm1", o.width, o.rms_norms, t),
-        norm2_(*this, "norm2", o.width, o.rms_norms, t) {
+      : norm1_(*this, "norm1", o.width, o, t), norm2_(*this, "norm2", o.width, o, t) {
     attn_ = register_module("attn", std::make_shared<Attention>(o, t));
     if (o.gated_mlp)
-      gated_ = register_module("mlp", GatedMlp(o.width, o.intermediate, true, o.activation, t));
+      gated_ =
+          register_module("mlp", GatedMlp(o.width, o.intermediate, o.mlp_bias, o.activation, t));
     else
       mlp_ = register_module("mlp", std::make_shared<TwoLayers>(o, t));
   }
@@ -174,7 +171,7 @@ class QwenTower::Merger : public torch::nn::Module {
   /// `whole`: the norm spans the block (DeepStack's mergers), not each patch.
   Merger(const QwenVisionOptions& o, bool whole, const torch::TensorOptions& t)
       : block_(o.width * o.block()), whole_(whole) {
-    norm_ = Norm(*this, o.newer_names ? "norm" : "ln_q", whole ? block_ : o.width, o.rms_norms, t);
+    norm_ = Norm(*this, o.newer_names ? "norm" : "ln_q", whole ? block_ : o.width, o, t);
     const Linear first(block_, block_, true, t), second(block_, o.out, true, t);
     if (o.newer_names) {
       first_ = register_module("linear_fc1", first),
@@ -208,14 +205,22 @@ QwenTower::QwenTower(const QwenVisionOptions& o, const torch::TensorOptions& t)
            "windows by them), which such tokens do not have"}),
       options_(o) {
   patch_embed_ = register_module("patch_embed", std::make_shared<PatchEmbed>(o, t));
-  if (o.position_count > 0)
-    pos_embed_ = register_module("pos_embed", Embedding(o.position_count, o.width, t));
+  if (o.position_count > 0) register_positions(t);
   torch::nn::ModuleList blocks;
   for (std::int64_t i = 0; i < o.depth; ++i) {
     blocks_.push_back(std::make_shared<Block>(o, t));
     blocks->push_back(blocks_.back());
   }
   register_module("blocks", blocks);
+  if (o.convolved) {
+    conv_norm_ = register_module("post_conv_layernorm", RmsNorm(o.width, o.epsilon, t));
+    last_norm_ = register_module("post_layernorm", RmsNorm(o.width, o.epsilon, t));
+    downsample_ = register_module("downsample",
+                                  std::make_shared<BlockConvolution>(o.width, o.out, o.merge, t));
+    wide_merger_ = register_module(
+        "merger", std::make_shared<WideMerger>(o.out, o.merger_width, o.activation, t));
+    return;
+  }
   merger_ = register_module("merger", std::make_shared<Merger>(o, false, t));
   if (!o.newer_names) return;
   torch::nn::ModuleList mergers;
@@ -226,9 +231,19 @@ QwenTower::QwenTower(const QwenVisionOptions& o, const torch::TensorOptions& t)
   register_module("deepstack_merger_list", mergers);
 }
 
+void QwenTower::register_positions(const torch::TensorOptions& t) {
+  const Embedding table(options_.position_count, options_.width, t);
+  if (!options_.convolved) {
+    pos_embed_ = register_module("pos_embed", table);
+    return;
+  }
+  const auto around = register_module("embeddings", std::make_shared<torch::nn::Module>());
+  pos_embed_ = around->register_module("position_embedding", table);
+}
+
 Tensor QwenTower::with_positions(const Tensor& x, const NamedTensorMap& made) const {
   Tensor sum;
-  for (std::size_t tap = 0; tap < kTaps; ++tap) {
+  for (std::size_t tap = 0; made.contains(tap_index(tap)); ++tap) {
     const Tensor share = pos_embed_->forward(made.at(tap_index(tap))) * made.at(tap_share(tap));
     sum = sum.defined() ? sum + share : share;  // float32
   }
@@ -250,8 +265,9 @@ void QwenTower::set_tables_aside(const std::vector<QwenGrid>& grids, const Windo
                                  NamedTensorMap& aside) const {
   aside[kAngles] = angles(grids);
   if (pos_embed_) {
-    const PositionTaps taps = position_taps(grids, options_.merge, options_.position_side);
-    for (std::size_t tap = 0; tap < kTaps; ++tap)
+    const PositionTaps taps = (options_.convolved ? cubic_position_taps : position_taps)(
+        grids, options_.merge, options_.position_side);
+    for (std::size_t tap = 0; tap < taps.indices.size(); ++tap)
       aside[tap_index(tap)] = taps.indices[tap], aside[tap_share(tap)] = taps.weights[tap];
   }
   if (options_.window > 0) aside[kThere] = order.there, aside[kBack] = order.back;
@@ -284,6 +300,7 @@ Tensor QwenTower::forward(const Tensor& pixel_values, const std::vector<QwenGrid
                   pixel_values.size(1) == options_.patch_values(),
               "the pictures' patches do not fit the tower");
   Tensor x = patch_embed_->forward(pixel_values);
+  if (conv_norm_) x = conv_norm_(x);
   if (pos_embed_) x = with_positions(x, made);
   RotaryTable table = rotary_table(made.at(kAngles), torch::kFloat32);
 
@@ -308,6 +325,7 @@ Tensor QwenTower::forward(const Tensor& pixel_values, const std::vector<QwenGrid
       states.push_back(x);
   }
   if (options_.window > 0) x = reorder(x, back, there);
+  if (last_norm_) x = last_norm_(x);
   states.insert(states.begin(), x);
   return states.size() == 1 ? x : at::cat(states, 1);
 }
@@ -317,7 +335,10 @@ Tensor QwenTower::states_of(const Tensor& states, std::size_t place) const {
   return states.slice(1, start, start + options_.width);
 }
 
-Tensor QwenTower::merge(const Tensor& states) { return merger_->forward(states_of(states, 0)); }
+Tensor QwenTower::merge(const Tensor& states) {
+  if (wide_merger_) return wide_merger_->forward(downsample_->forward(states));
+  return merger_->forward(states_of(states, 0));
+}
 
 std::vector<Tensor> QwenTower::merge_deepstack(const Tensor& states) {
   std::vector<Tensor> features;
@@ -335,11 +356,18 @@ TowerCost QwenTower::cost(const Pass& pass) const {
   TrainedShare start = trained_within(terms, *patch_embed_);
   if (pos_embed_) start += terms.of(*pos_embed_);
   const ProductsCost product = patch_embed_->cost(terms, pass.pictures.numbers);
-  cost.add_part(terms, start, product.input + product.numbers, product.work);
+  std::int64_t kept = product.input + product.numbers;
+  if (conv_norm_) {
+    start += terms.of(*conv_norm_);
+    if (start.trains) kept += norm_kept(terms, conv_norm_, patches);
+  }
+  cost.add_part(terms, start, kept, product.work);
   for (const auto& block : blocks_) {
     const bool windows = options_.window > 0;
     cost.add_layer(terms, block->cost(terms, patches, options_.width, windows, cost.flows));
   }
+  if (last_norm_ && (cost.flows || terms.of(*last_norm_).trains))
+    cost.add_part(terms, terms.of(*last_norm_), norm_kept(terms, last_norm_, patches));
   // The rotary table stands until the first layer's backward has been.
   if (cost.flows) cost.stages.front().kept += 2 * terms.floats(patches * options_.head_dim());
   return cost;
@@ -347,6 +375,15 @@ TowerCost QwenTower::cost(const Pass& pass) const {
 
 ProjectorCost QwenTower::mergers_cost(const Pass& pass) const {
   const StepTerms& terms = pass.terms;
+  if (wide_merger_) {
+    ProjectorCost cost = wide_merger_->cost(terms, pass.pictures.tokens);
+    const ProductsCost convolved =
+        patches_cost(terms, *downsample_, pass.pictures.patches * options_.width);
+    cost.trains = cost.trains || trained_within(terms, *downsample_).trains;
+    cost.kept += convolved.input + convolved.numbers;
+    cost.work = std::max(cost.work, convolved.work);
+    return cost;
+  }
   const std::int64_t features = pass.pictures.tokens, block = options_.width * options_.block();
   const std::int64_t norm = projector_norm_kept(terms, features, block);
   ProjectorCost cost;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The picture towers of Qwen2-VL (Wang et al. 2024), Qwen2.5-VL (Bai et al. 2025) and Qwen3-VL:
+// The picture towers of Qwen2-VL (Wang et al. 2024), Qwen2.5-VL (Bai et al. 2025), Qwen3-VL and
+// GLM-V:
 // pictures of any size as runs of patches, rotary positions of rows and columns, attention within a
 // picture or a window, and mergers that make one feature of a block of patches.
 #pragma once
 
 #include "engine/models/cost.h"
+#include "engine/models/glm4v/wide_merger.h"
 #include "engine/models/qwen_vl/qwen_layout.h"
 #include "engine/models/qwen_vl/qwen_options.h"
 #include "engine/nn/patch_port.h"
@@ -34,6 +36,7 @@ class QwenTower : public torch::nn::Module, public PatchPort {
   class PatchEmbed;
   class Block;
   class Merger;
+  void register_positions(const torch::TensorOptions& tensors);
   torch::Tensor states_of(const torch::Tensor& states, std::size_t place) const;
   torch::Tensor with_positions(const torch::Tensor& x, const NamedTensorMap& made) const;
   torch::Tensor angles(const std::vector<QwenGrid>& grids) const;
@@ -46,6 +49,9 @@ class QwenTower : public torch::nn::Module, public PatchPort {
   Embedding pos_embed_{nullptr};
   std::vector<std::shared_ptr<Block>> blocks_;
   std::shared_ptr<Merger> merger_;
+  RmsNorm conv_norm_{nullptr}, last_norm_{nullptr};  ///< GLM-V's, and what it has for a merger
+  std::shared_ptr<BlockConvolution> downsample_;
+  std::shared_ptr<WideMerger> wide_merger_;
   std::vector<std::shared_ptr<Merger>> deepstack_mergers_;
 };
 

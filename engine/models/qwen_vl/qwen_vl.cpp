@@ -30,6 +30,7 @@ class QwenVl : public TowerModel {
       : options_(o), body_(std::make_shared<Body>(o, t)) {
     declare_part(kProjector, "model.visual.merger.");
     declare_part(kProjector, "model.visual.deepstack_merger_list.");
+    declare_part(kProjector, "model.visual.downsample.");
     declare_part(kVisionTower, "model.visual.");
     assemble(body_, body_->language_model, o.tie_word_embeddings, o.image_token_id, t);
   }
@@ -136,14 +137,14 @@ Status check_processor(const QwenVisionOptions& tower, const std::filesystem::pa
     return {};
   return input_error("The picture processor is not one of this family's.",
                      settings.where + ": image_processor_type",
-                     "It must be a Qwen2VLImageProcessor.");
+                     "It must be a " + defaults.type + ".");
 }
 
-Result<ImageTokens> image_tokens(const QwenVlOptions& options, const std::filesystem::path& folder,
-                                 const ProcessorDefaults& defaults) {
-  LUTHIER_CHECK(check_processor(options.vision, folder, defaults));
+Result<ImageTokens> image_tokens(const QwenGeneration& generation, const QwenVlOptions& options,
+                                 const std::filesystem::path& folder) {
+  LUTHIER_CHECK(check_processor(options.vision, folder, {generation.processor}));
   ImageTokens tokens;
-  LUTHIER_TRY(tokens.mark, tokenizer_attribute(folder, "image_token", "<|image_pad|>"));
+  LUTHIER_TRY(tokens.mark, tokenizer_attribute(folder, "image_token", generation.mark));
   tokens.expand = [block = options.vision.block(), mark = tokens.mark](const PixelValues& pixels) {
     std::string text;
     for (std::int64_t left = pixels.shape.at(0) / block; left > 0; --left) text += mark;
@@ -160,10 +161,10 @@ Result<Plan> read_qwen_vl(const QwenGeneration& generation, const Json& config,
               read_qwen_vl_options(generation, config, (folder / "config.json").string()));
   Plan plan;
   plan.build = builder<QwenVl>(options);
-  const ProcessorDefaults defaults{"Qwen2VLImageProcessor"};
   plan.pictures = PicturePlan{
-      options.image_token_id, defaults,
-      [options, defaults](const auto& files) { return image_tokens(options, files, defaults); }};
+      options.image_token_id, {generation.processor}, [options, &generation](const auto& files) {
+        return image_tokens(generation, options, files);
+      }};
   plan.initializer_range = options.text.initializer_range;
   return plan;
 }

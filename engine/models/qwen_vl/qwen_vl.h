@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The Qwen-VL families, each equal to its ForConditionalGeneration class in transformers 5.17,
-// under its in-memory names. A generation's file holds its row of options and its row of the family
-// table.
+// The Qwen-VL families, and GLM-V's (engine/models/glm4v), each equal to its
+// ForConditionalGeneration class in transformers 5.17, under its in-memory names. A generation's
+// file holds its row of options and its row of the family table.
 #pragma once
 
 #include "engine/models/family.h"

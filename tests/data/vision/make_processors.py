@@ -10,6 +10,7 @@ import numpy as np
 from make_vision import digest, noise
 from PIL import Image
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil as Gemma3
+from transformers.models.glm4v.image_processing_pil_glm4v import Glm4vImageProcessorPil as Glm4v
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil as GotOcr2
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil as Idefics3
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil as LlavaNext
@@ -87,6 +88,12 @@ CASES = [
                       "resample": 2}),
     (LlavaOnevision, {"size": {"shortest_edge": 24}, "do_center_crop": True, "crop_size": 30,
                       "image_grid_pinpoints": [[30, 60], [60, 30]]}),
+    (Glm4v, {}),
+    (Glm4v, {"size": {"shortest_edge": 1024, "longest_edge": 8192}, "patch_size": 16}),
+    (Glm4v, {"size": {"shortest_edge": 128, "longest_edge": 4096}, "patch_size": 4, "merge_size": 3,
+             "temporal_patch_size": 3, "resample": 2}),
+    (Glm4v, {"size": {"shortest_edge": 40000, "longest_edge": 90000}, "patch_size": 30,
+             "temporal_patch_size": 1, "image_mean": [0.5, 0.5, 0.5]}),
 ]
 # The same of two pictures in one row, which are not cut.
 TOGETHER = [(kind, options) for kind, options in CASES if kind is LlavaOnevision]
@@ -107,7 +114,7 @@ def process(kind, options, image, together=1):
     out = fresh(kind, options)(images=shown, **({"return_row_col_info": True}
                                                 if kind in (Idefics3, SmolVLM) else {}))
     values = out["pixel_values"]
-    if kind is Qwen:
+    if kind in (Qwen, Glm4v):
         return np.asarray(values), [int(n) for n in out["image_grid_thw"][0]]
     if kind in (Idefics3, SmolVLM):
         return np.asarray(values[0]), [out["rows"][0][0], out["cols"][0][0]]
