@@ -18,6 +18,7 @@
   ROW(qwen3_vl)               \
   ROW(qwen3_vl_moe)           \
   ROW(glm4v)                  \
+  ROW(glm46v)                 \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(llama)                  \

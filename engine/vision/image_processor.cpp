@@ -23,6 +23,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"LlavaOnevisionImageProcessor", detail::create_llava_onevision_processor},
     {"Qwen2VLImageProcessor", detail::create_qwen_processor},
     {"Glm4vImageProcessor", detail::create_glm4v_processor},
+    {"Glm46VImageProcessor", detail::create_glm4v_processor},
     {"Idefics3ImageProcessor", detail::create_idefics3_processor},
     {"SmolVLMImageProcessor", detail::create_idefics3_processor},
     {"GotOcr2ImageProcessor", detail::create_got_ocr2_processor},

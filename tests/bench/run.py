@@ -22,7 +22,7 @@ from busy import beside_others, described
 from measure import (HERE, Failed, environment, luthier_train, peft_train, recipe_text, run)
 
 SOURCE = HERE.parent.parent
-FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "llava_next",
+FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "glm4v", "smolvlm", "idefics3", "llava_next",
             "llava_onevision", "internvl", "paligemma", "gemma3")
 PACKED = "qwen2_vl"
 LONG = ("real", "packed-7b")    # rows that are measured only where they are named

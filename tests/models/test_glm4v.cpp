@@ -67,6 +67,7 @@ class TestGlm4v : public QObject {
     add(R"({"vision_config": {"rms_norm_eps": "small"}})", "vision_config: rms_norm_eps");
     add(R"({"vision_config": {"out_hidden_size": 24}})", "vision_config: out_hidden_size");
     add(R"({"vision_config": {"num_heads": 3}})", "vision_config: num_heads");
+    add(R"({"text_config": {"model_type": "glm4v_moe_text"}})", "text_config: model_type");
     add(R"({"image_token_id": 40})", "image_token_id");
     add(R"({"image_token_id": null})", "image_token_id");  // 151343 of 40 words
     add(R"({"text_config": {"rope_parameters": {"mrope_section": [1, 1, 1]}}})",

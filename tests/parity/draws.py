@@ -21,7 +21,7 @@ PROJECTORS = {"llava": "multi_modal_projector", "llava_next": "multi_modal_proje
               "gemma3": "multi_modal_projector", "paligemma": "multi_modal_projector",
               "smolvlm": "connector", "idefics3": "connector",
               "qwen2_vl": "merger", "qwen2_5_vl": "merger", "qwen3_vl": "merger",
-              "qwen3_vl_moe": "merger", "glm4v": "merger"}
+              "qwen3_vl_moe": "merger", "glm4v": "merger", "glm46v": "merger"}
 WORDS = [*OBJECTS, "안녕하세요", "👩‍🚀🚀", "12345.67", "\n\n", "  two  spaces ", "é ß",
          "How many shapes are there?", "def f(x):\n    return x", "中文", "\t", "...!?"]
 

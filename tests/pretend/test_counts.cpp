@@ -62,6 +62,7 @@ const std::map<std::string, Expected>& expected() {
       {"clip", {1, 0, 1, 0}},
       {"llava_onevision", {1, 0, 1, 0}},
       {"glm4v", {1, 0, 1, 0}},
+      {"glm46v", {1, 0, 1, 0}},
       // Each layer with experts reads which of them the tokens go to, and says how they lie then.
       {"qwen3_vl_moe", {3, 2, 1, 2}},
   };

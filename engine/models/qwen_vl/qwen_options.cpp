@@ -158,7 +158,9 @@ Result<QwenVlOptions> read_qwen_vl_options(const QwenGeneration& generation, con
   const bool flat =
       generation.flat && (!config.contains("text_config") || config["text_config"].is_null());
   Json text = flat ? config : nested;
-  text["model_type"] = generation.text_type;  // whatever a file calls it, the generation decides
+  // Whatever a file calls it, the generation decides; GLM-V's have decoders of several kinds.
+  if (flat || !generation.convolved || !text.contains("model_type"))
+    text["model_type"] = generation.text_type;
   const std::string text_where = flat ? where : where + ": text_config";
   LUTHIER_TRY(o.text, read_decoder_options(text, text_where, generation.text_type));
   o.text.rotary.interleaved =

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The families that the suite knows, in the order of their cases."""
 from families.gemma3 import Gemma3
-from families.glm4v import Glm4v
+from families.glm4v import Glm4v, Glm46V
 from families.idefics3 import Idefics3
 from families.internvl import InternVL
 from families.llama import Llama
@@ -17,5 +17,5 @@ from families.qwen3_vl_moe import Qwen3VLMoe
 from families.smolvlm import SmolVLM
 
 FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma(),
-            Qwen3VL(), Qwen3VLMoe(), Glm4v(), LlavaNext(), LlavaOnevision(), InternVL(), Llama(),
-            Qwen2()]
+            Qwen3VL(), Qwen3VLMoe(), Glm4v(), Glm46V(), LlavaNext(), LlavaOnevision(), InternVL(),
+            Llama(), Qwen2()]

@@ -3,7 +3,9 @@
 rotary positions turn neighbouring features of half a head, with norms before and after both halves
 of a layer and a fused MLP."""
 from transformers import (Glm4vConfig, Glm4vForConditionalGeneration, Glm4vImageProcessorPil,
-                          Glm4vProcessor, Glm4vVideoProcessor)
+                          Glm4vProcessor, Glm4vVideoProcessor, Glm46VConfig,
+                          Glm46VForConditionalGeneration, Glm46VImageProcessorPil, Glm46VProcessor,
+                          Glm46VVideoProcessor)
 
 import tokenizers_
 from families.base import (CONVERSATIONS, WIDE_TEXT, Plan, Spec, full_plan, ids_of, make_tokenizer,
@@ -95,14 +97,14 @@ class Glm4v(QwenVL):
         token = tokenizer.convert_tokens_to_ids
         text = {"vocab_size": len(tokenizer) + 3, "max_position_embeddings": 2048,
                 **ids_of(tokenizer), **spec.text_options}
-        config = Glm4vConfig(
+        config = self.config_class(
             text_config=text, vision_config={**spec.tower, "out_hidden_size": text["hidden_size"]},
             image_token_id=token("<|image|>"), video_token_id=token("<|video|>"),
             image_start_token_id=token("<|begin_of_image|>"),
             image_end_token_id=token("<|end_of_image|>"),
             video_start_token_id=token("<|begin_of_video|>"),
             video_end_token_id=token("<|end_of_video|>"), **spec.model)
-        model = Glm4vForConditionalGeneration(config)
+        model = self.model_class(config)
         randomise(model, seed=sum(name.encode()),
                   embedding=0.2 if config.tie_word_embeddings else 0.6)
         sizes = {key: getattr(config.vision_config, key)
@@ -110,16 +112,16 @@ class Glm4v(QwenVL):
         sizes["merge_size"] = config.vision_config.spatial_merge_size
         limits = dict(spec.picture)
         size = {"shortest_edge": limits.pop("min_pixels"), "longest_edge": limits.pop("max_pixels")}
-        pictures = Glm4vImageProcessorPil(size=size, **sizes, **limits)
-        return model, Glm4vProcessor(pictures, tokenizer, Glm4vVideoProcessor(**sizes),
-                                     chat_template=tokenizers_.TEMPLATES[spec.template])
+        pictures = self.picture_class(size=size, **sizes, **limits)
+        return model, self.processor_class(pictures, tokenizer, self.video_class(**sizes),
+                                           chat_template=tokenizers_.TEMPLATES[spec.template])
 
     def finish(self, path, spec):
         if spec.old_layout:
-            age_folder(path)
+            age_folder(path, self)
 
 
-def age_folder(path):
+def age_folder(path, family):
     """As the hub has them: rotary settings beside the others, processors in files of their own."""
     config = read(path / "config.json")
     text = config["text_config"]
@@ -130,4 +132,36 @@ def age_folder(path):
     config["torch_dtype"] = config.pop("dtype")
     config["vision_config"].pop("rope_parameters", None)
     write(path / "config.json", config | {"transformers_version": "4.53.0.dev0"})
-    old_processor_files(path, "Glm4vImageProcessor", "Glm4vProcessor")
+    old_processor_files(path, family.picture_class.__name__.removesuffix("Pil"),
+                        family.processor_class.__name__)
+
+
+class Glm46V(Glm4v):
+    """glm46v: the same under other names of classes, its decoder named in the file."""
+    model_type = "glm46v"
+    config_class, model_class, processor_class = Glm46VConfig, Glm46VForConditionalGeneration, Glm46VProcessor
+    picture_class, video_class = Glm46VImageProcessorPil, Glm46VVideoProcessor
+    specs = {
+        "glm46v-plain": Spec(
+            {**TOWER, "num_heads": 4, "image_size": 28}, None,
+            {**TEXT, "num_key_value_heads": 1, "rope_parameters": half([2, 0, 1])}, "qwen", "glm",
+            picture=LIMITS),
+        "glm46v-tied": Spec(
+            {**TOWER, "attention_bias": True}, None,
+            {**TEXT, "hidden_size": 64, "rope_parameters": half([1, 1, 2])}, "qwen", "glm",
+            dict(tie_word_embeddings=True), LIMITS, dtype="bfloat16",
+            conversations=("plain", "several", "words")),
+        "glm46v-old": Spec(
+            {**TOWER, "patch_size": 5}, None,
+            {**TEXT, "num_hidden_layers": 3, "rope_parameters": half([0, 2, 1], rope_theta=5e5)},
+            "qwen", "glm", picture=dict(min_pixels=800, max_pixels=6400), dtype="float16",
+            old_layout=True, conversations=("plain", "several", "words")),
+    }
+    larger = None
+    adapters = (("glm46v-plain", "linear", "new"), ("glm46v-tied", "towers", "new"))
+    tied = ("glm46v-tied",)
+    merges = (("glm46v-plain", "towers"),)
+    generates = (("glm46v-plain", "plain"), ("glm46v-plain", "several"), ("glm46v-old", "plain"))
+    compared = ("glm46v-plain",)
+    informed = ("glm46v-plain", "glm46v-tied")
+    plans = {"glm46v": towers_plan("glm46v-plain"), "glm46v-full": full_plan("glm46v-old")}
