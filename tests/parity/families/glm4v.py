@@ -164,4 +164,4 @@ class Glm46V(Glm4v):
     generates = (("glm46v-plain", "plain"), ("glm46v-plain", "several"), ("glm46v-old", "plain"))
     compared = ("glm46v-plain",)
     informed = ("glm46v-plain", "glm46v-tied")
-    plans = {"glm46v": towers_plan("glm46v-plain"), "glm46v-full": full_plan("glm46v-old")}
+    plans = {"glm46v": towers_plan("glm46v-plain")}
