@@ -23,6 +23,9 @@
   ROW(gemma3)                 \
   ROW(llama)                  \
   ROW(qwen2)                  \
+  ROW(mistral)                \
+  ROW(qwen3)                  \
+  ROW(gemma3_text)            \
   ROW(bert)                   \
   ROW(t5)                     \
   ROW(clip)

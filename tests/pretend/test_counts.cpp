@@ -57,12 +57,15 @@ const std::map<std::string, Expected>& expected() {
       {"gemma3", {1, 0, 1, 0}},
       {"llama", {1, 0, 1, 0}},
       {"qwen2", {1, 0, 1, 0}},
-      {"bert", {1, 0, 1, 0}},
-      {"t5", {1, 0, 1, 0}},
-      {"clip", {1, 0, 1, 0}},
       {"llava_onevision", {1, 0, 1, 0}},
       {"glm4v", {1, 0, 1, 0}},
       {"glm46v", {1, 0, 1, 0}},
+      {"mistral", {1, 0, 1, 0}},
+      {"qwen3", {1, 0, 1, 0}},
+      {"gemma3_text", {1, 0, 1, 0}},
+      {"bert", {1, 0, 1, 0}},
+      {"t5", {1, 0, 1, 0}},
+      {"clip", {1, 0, 1, 0}},
       // Each layer with experts reads which of them the tokens go to, and says how they lie then.
       {"qwen3_vl_moe", {3, 2, 1, 2}},
   };

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The families that the suite knows, in the order of their cases."""
 from families.gemma3 import Gemma3
+from families.gemma3_text import Gemma3Text
 from families.glm4v import Glm4v, Glm46V
 from families.idefics3 import Idefics3
 from families.internvl import InternVL
@@ -8,14 +9,16 @@ from families.llama import Llama
 from families.llava import Llava
 from families.llava_next import LlavaNext
 from families.llava_onevision import LlavaOnevision
+from families.mistral import Mistral
 from families.paligemma import PaliGemma
 from families.qwen2 import Qwen2
 from families.qwen2_5_vl import Qwen2_5VL
 from families.qwen2_vl import Qwen2VL
+from families.qwen3 import Qwen3
 from families.qwen3_vl import Qwen3VL
 from families.qwen3_vl_moe import Qwen3VLMoe
 from families.smolvlm import SmolVLM
 
 FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma(),
             Qwen3VL(), Qwen3VLMoe(), Glm4v(), Glm46V(), LlavaNext(), LlavaOnevision(), InternVL(),
-            Llama(), Qwen2()]
+            Llama(), Qwen2(), Mistral(), Qwen3(), Gemma3Text()]

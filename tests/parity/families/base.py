@@ -65,11 +65,11 @@ def towers_plan(checkpoint, without_picture=(3,)):
         warmup_steps=2))
 
 
-def full_plan(checkpoint):
+def full_plan(checkpoint, **training):
     """A few steps of every weight."""
     return Plan(checkpoint, strategy="full", rows=6, training=dict(
         per_device_train_batch_size=2, gradient_accumulation_steps=1, learning_rate=1e-3,
-        max_steps=3))
+        max_steps=3) | training)
 
 
 WIDE_TEXT = dict(hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4,

@@ -164,4 +164,7 @@ class Glm46V(Glm4v):
     generates = (("glm46v-plain", "plain"), ("glm46v-plain", "several"), ("glm46v-old", "plain"))
     compared = ("glm46v-plain",)
     informed = ("glm46v-plain", "glm46v-tied")
-    plans = {"glm46v": towers_plan("glm46v-plain")}
+    # What a bias adds to the features of a key that do not turn, it adds to all of a query's scores:
+    # rounding alone says what its gradient is, which an epsilon above it makes no step of.
+    plans = {"glm46v": towers_plan("glm46v-plain"),
+             "glm46v-full": full_plan("glm46v-old", adam_epsilon=1e-6)}
