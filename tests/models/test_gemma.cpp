@@ -2,6 +2,7 @@
 // What parity cannot see of Gemma 3 and PaliGemma: refusals of configurations that do not hold
 // together, old and new layouts of the decoders' settings, who sees whom by a brute-force reading
 // of the rules, and an image token that the embedding does not hold.
+#include "engine/models/families.h"
 #include "engine/models/gemma/gemma3.h"
 #include "engine/models/gemma/paligemma.h"
 
@@ -141,6 +142,20 @@ class TestGemma : public QObject {
     QVERIFY2(!options.ok(), qPrintable(patch));
     const QString sentence = QString::fromStdString(options.error().sentence());
     QVERIFY2(sentence.contains("config.json: ") && sentence.contains(field), qPrintable(sentence));
+  }
+
+  void aCapOnTheLastLogitsIsRefusedByName() {
+    Json config = base_config("gemma3")["text_config"];
+    config["model_type"] = "gemma3_text";
+    config["final_logit_softcapping"] = nullptr;
+    const auto without = gemma3_text_family.read(config, "folder");
+    QVERIFY2(without.ok(), without ? "" : without.error().sentence().c_str());
+    config["final_logit_softcapping"] = 30.0;
+    const auto capped = gemma3_text_family.read(config, "folder");
+    QVERIFY(!capped.ok());
+    const QString sentence = QString::fromStdString(capped.error().sentence());
+    QVERIFY2(sentence.contains("folder/config.json: final_logit_softcapping"),
+             qPrintable(sentence));
   }
 
   void embeddingsAreTiedUnlessTheFileSaysOtherwise() {
