@@ -292,9 +292,17 @@ def lora_case(name, lora, kind, double):
     return case
 
 
+# Of curve and weights over eight bits. A last bit of x moves a code of eight bits, or does not: the
+# reference comes up to 4.0e-4 and 4.0e-3 away from itself in 28 runs begun one rounding apart (two in
+# three within 1.1e-4 and 1.1e-3).
+EIGHT_BITS = (6e-4, 6e-3)
+
+
 def train_case(name, lora, kind, double):
     """Eight steps of an adapter over packed weights; of eight bits the reference is transformers,
     bitsandbytes and PEFT themselves, as qlora.py has it of four."""
+    curve_limit, weight_limit = EIGHT_BITS if kind == "int8" else (train.CURVE, train.WEIGHTS)
+
     def case(world, result):
         checkpoint = make(name, world.checkpoints)
         chosen = train.DEFAULTS | dict(per_device_train_batch_size=2, max_steps=8)
@@ -311,12 +319,12 @@ def train_case(name, lora, kind, double):
         data = [checkpoint.example(row) for row in messages]
         log = train.trained_by_transformers(model, checkpoint.family.batch, data, [], chosen,
                                             world.scratch / "oracle")
-        train.compare_curves(result, train.curve(world.scratch / "run"), log)
+        train.compare_curves(result, train.curve(world.scratch / "run"), log, curve_limit)
         got = load_file(world.scratch / "run" / "adapter" / "adapter_model.safetensors")
         wanted = train.get_peft_model_state_dict(model, save_embedding_layers=False)
         if result.same("adapter tensors", sorted(got), sorted(wanted)):
             for key, tensor in wanted.items():
-                result.close(key, got[key], tensor.detach(), train.WEIGHTS, "adapter")
+                result.close(key, got[key], tensor.detach(), weight_limit, "adapter")
     return case
 
 
