@@ -71,8 +71,7 @@ Result<MergeReport> merge_and_prove(const fs::path& base_folder, const fs::path&
   adapter->activate();
   const std::vector<Tensor> beside = probe_logits(*loaded.model, probes);
   report.own_rounding = difference_of_rounding(*loaded.model, *adapter, probes, beside);
-  const double limit = report.limit =
-      how.limit.value_or(std::max(kMergeLimit, kMergeLimitOfRounding * report.own_rounding));
+  const double limit = report.limit = how.limit.value_or(merge_limit(report.own_rounding));
   adapter->deactivate();
   unpack_weights(*loaded.model, torch::kFloat32);  // a merged model is dense
   report.untied = adapts_tied_head(loaded, *adapter) && untie_head(loaded);

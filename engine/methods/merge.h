@@ -10,6 +10,7 @@
 // much.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -25,9 +26,13 @@ namespace luthier {
 inline constexpr double kMergeLimit = 1e-5;
 /// A merged weight is rounded once more than the products beside each other, which moves the logits
 /// about as far as rounding moves the adapter's own: merged against beside was found to be 1.2 to
-/// 1.6 times either one's distance from float64, by 4 to 72 layers of width 256 to 2,048, and 0.5 to
-/// 1.5 times what probes.h measures, by tiny models under large adapters.
+/// 1.6 times either one's distance from float64, by 4 to 72 layers of width 256 to 2,048, and 0.5
+/// to 1.5 times what probes.h measures, by tiny models under large adapters.
 inline constexpr double kMergeLimitOfRounding = 4;
+/// Of a float32 merge, by what rounding changes in the adapter's own logits.
+inline double merge_limit(double own_rounding) {
+  return std::max(kMergeLimit, kMergeLimitOfRounding * own_rounding);
+}
 
 /// Differences of logits, the largest of all probes' last rows, of the largest logit.
 struct MergeReport {
@@ -36,7 +41,7 @@ struct MergeReport {
       0;  ///< the folder read back against the same weights in memory, rounded as it stores them
   double rounding = 0;         ///< the folder read back against the adapter
   double own_rounding = 0;     ///< what rounding changes in the adapter's logits (probes.h)
-  double limit = kMergeLimit;  ///< or kMergeLimitOfRounding × `own_rounding` where that is more
+  double limit = kMergeLimit;  ///< as merge_limit says
   std::string dtype;           ///< of the written weights
   bool untied = false;         ///< the head was tied, and got a weight of its own
   std::int64_t probes = 0;

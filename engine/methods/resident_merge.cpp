@@ -85,9 +85,8 @@ Result<ResidentMerge> ResidentMerge::begin(LoadedModel& base, Adapter& adapter,
   }
   adapter.merge();
   merge.difference_ = relative_difference(probe_logits(model, probes), beside);
-  merge.limit_ = model.dtype() == torch::kFloat32
-                     ? std::max(kMergeLimit, kMergeLimitOfRounding * own_rounding)
-                     : kResidentMergeLimitOf16Bits;
+  merge.limit_ =
+      model.dtype() == torch::kFloat32 ? merge_limit(own_rounding) : kResidentMergeLimitOf16Bits;
   if (merge.difference_ <= merge.limit_) return merge;
   const std::string told = merge.sentence();
   merge.undo();

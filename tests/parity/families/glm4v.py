@@ -7,9 +7,8 @@ from transformers import (Glm4vConfig, Glm4vForConditionalGeneration, Glm4vImage
                           Glm46VForConditionalGeneration, Glm46VImageProcessorPil, Glm46VProcessor,
                           Glm46VVideoProcessor)
 
-import tokenizers_
-from families.base import (CONVERSATIONS, WIDE_TEXT, Plan, Spec, full_plan, ids_of, make_tokenizer,
-                           old_processor_files, randomise, read, towers_plan, write)
+from families.base import (CONVERSATIONS, WIDE_TEXT, Plan, Spec, full_plan, old_processor_files, read,
+                           towers_plan, write)
 from families.qwen2_vl import TEXT, QwenVL, mrope
 
 MARKS = ("[gMASK]", "<sop>", "<|system|>", "<|user|>", "<|assistant|>", "<|begin_of_image|>",
@@ -53,8 +52,10 @@ SPECS = {
 
 class Glm4v(QwenVL):
     model_type = "glm4v"
-    config_class, model_class, processor_class = Glm4vConfig, Glm4vForConditionalGeneration, Glm4vProcessor
+    config_class, model_class = Glm4vConfig, Glm4vForConditionalGeneration
+    processor_class = Glm4vProcessor
     picture_class, video_class = Glm4vImageProcessorPil, Glm4vVideoProcessor
+    marks, width = MARKS, "out_hidden_size"
     parts = {"projector": ("model.visual.merger.", "model.visual.downsample."),
              "vision_tower": "model.visual.",
              "language_model": ("model.language_model.", "lm_head.")}
@@ -92,29 +93,12 @@ class Glm4v(QwenVL):
     def older_pattern(self, pattern):
         return pattern
 
-    def build(self, spec, name, scratch):
-        tokenizer = make_tokenizer(spec.tokenizer, scratch, MARKS)
-        token = tokenizer.convert_tokens_to_ids
-        text = {"vocab_size": len(tokenizer) + 3, "max_position_embeddings": 2048,
-                **ids_of(tokenizer), **spec.text_options}
-        config = self.config_class(
-            text_config=text, vision_config={**spec.tower, "out_hidden_size": text["hidden_size"]},
-            image_token_id=token("<|image|>"), video_token_id=token("<|video|>"),
-            image_start_token_id=token("<|begin_of_image|>"),
-            image_end_token_id=token("<|end_of_image|>"),
-            video_start_token_id=token("<|begin_of_video|>"),
-            video_end_token_id=token("<|end_of_video|>"), **spec.model)
-        model = self.model_class(config)
-        randomise(model, seed=sum(name.encode()),
-                  embedding=0.2 if config.tie_word_embeddings else 0.6)
-        sizes = {key: getattr(config.vision_config, key)
-                 for key in ("patch_size", "temporal_patch_size")}
-        sizes["merge_size"] = config.vision_config.spatial_merge_size
-        limits = dict(spec.picture)
-        size = {"shortest_edge": limits.pop("min_pixels"), "longest_edge": limits.pop("max_pixels")}
-        pictures = self.picture_class(size=size, **sizes, **limits)
-        return model, self.processor_class(pictures, tokenizer, self.video_class(**sizes),
-                                           chat_template=tokenizers_.TEMPLATES[spec.template])
+    def ids_of_marks(self, token):
+        return dict(image_token_id=token("<|image|>"), video_token_id=token("<|video|>"),
+                    image_start_token_id=token("<|begin_of_image|>"),
+                    image_end_token_id=token("<|end_of_image|>"),
+                    video_start_token_id=token("<|begin_of_video|>"),
+                    video_end_token_id=token("<|end_of_video|>"))
 
     def finish(self, path, spec):
         if spec.old_layout:
@@ -139,7 +123,8 @@ def age_folder(path, family):
 class Glm46V(Glm4v):
     """glm46v: the same under other names of classes, its decoder named in the file."""
     model_type = "glm46v"
-    config_class, model_class, processor_class = Glm46VConfig, Glm46VForConditionalGeneration, Glm46VProcessor
+    config_class, model_class = Glm46VConfig, Glm46VForConditionalGeneration
+    processor_class = Glm46VProcessor
     picture_class, video_class = Glm46VImageProcessorPil, Glm46VVideoProcessor
     specs = {
         "glm46v-plain": Spec(

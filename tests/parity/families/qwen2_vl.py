@@ -73,6 +73,7 @@ class QwenVL(Family):
     inputs = ("input_ids", "attention_mask", "pixel_values", "image_grid_thw", "mm_token_type_ids")
     kinds = KINDS
     config_class = picture_class = video_class = None
+    marks = MARKS
     width = "hidden_size"               # the tower's option that says how wide it hands features on
 
     def native_name(self, name):
@@ -103,16 +104,19 @@ class QwenVL(Family):
         processor.image_processor.size = {"shortest_edge": limits["min_pixels"],
                                           "longest_edge": limits["max_pixels"]}
 
+    def ids_of_marks(self, token):
+        """What the configuration says of them; `token` gives the id of one."""
+        return dict(image_token_id=token("<|image_pad|>"), video_token_id=token("<|video_pad|>"),
+                    vision_start_token_id=token("<|vision_start|>"),
+                    vision_end_token_id=token("<|vision_end|>"))
+
     def build(self, spec, name, scratch):
-        tokenizer = make_tokenizer(spec.tokenizer, scratch, MARKS)
-        token = tokenizer.convert_tokens_to_ids
+        tokenizer = make_tokenizer(spec.tokenizer, scratch, self.marks)
         text = {"vocab_size": len(tokenizer) + 3, "max_position_embeddings": 2048,
                 **ids_of(tokenizer), **spec.text_options}
         config = self.config_class(
             text_config=text, vision_config={**spec.tower, self.width: text["hidden_size"]},
-            image_token_id=token("<|image_pad|>"),
-            video_token_id=token("<|video_pad|>"), vision_start_token_id=token("<|vision_start|>"),
-            vision_end_token_id=token("<|vision_end|>"), **spec.model)
+            **self.ids_of_marks(tokenizer.convert_tokens_to_ids), **spec.model)
         model = self.model_class(config)
         randomise(model, seed=sum(name.encode()),
                   embedding=0.2 if config.tie_word_embeddings else 0.6)
