@@ -79,9 +79,11 @@ StepBytes peak_of(const PassCost& cost, const LossCost& loss, const GradientByte
                                                    : std::max(gradients.standing, grown);
     if (there + kept + work <= most) return;
     most = there + kept + work;
-    // Gradients are counted as a part of their own.
-    peak.kept = std::max<std::int64_t>(0, kept + there - gradients.all);
-    peak.workspace = work;
+    // Gradients are counted as a part of their own. Those that have not come yet leave their room
+    // to what is kept, and where that is less, to temporaries.
+    const std::int64_t beside = kept + there - gradients.all;
+    peak.kept = std::max<std::int64_t>(0, beside);
+    peak.workspace = work + std::min<std::int64_t>(0, beside);
   };
   std::int64_t kept = 0;
   for (const Stage& stage : cost.stages) kept += stage.kept;
