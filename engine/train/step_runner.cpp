@@ -19,6 +19,7 @@
 #include "engine/base/log.h"
 #include "engine/batches/parts.h"
 #include "engine/device/numbers.h"
+#include "engine/device/subnormals.h"
 #include "engine/device/threads.h"
 #include "engine/nn/batch_part.h"
 #include "engine/nn/packed_weight.h"
@@ -224,6 +225,7 @@ torch::Tensor StepRunner::method_term(const std::vector<double>& divided_by) {
 Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
                                              std::int64_t first_batch,
                                              const std::function<bool()>& go_on) {
+  const SubnormalsAreZero vanished;
   WindowOutcome outcome;
   Undone undone(objective_);
   const auto abandoned = [&] {
@@ -301,6 +303,7 @@ Result<WindowOutcome> StepRunner::accumulate(Window& window, std::uint64_t seed,
 }
 
 void StepRunner::keep_features(Window& window) {
+  const SubnormalsAreZero vanished;
   const TrainingProducts training;
   for (const MicroBatch& batch : as_they_go(window)) policy_.keep_features(batch);
   cache_->arrived(/*waited=*/false);
@@ -310,6 +313,7 @@ Result<EvaluationOutcome> StepRunner::evaluate(
     const RowReader& reader, const std::vector<std::int64_t>& rows, std::int64_t batch_size,
     std::uint64_t seed, const std::function<bool(std::size_t, std::size_t)>& go_on,
     std::vector<BrokenRow>* broken) {
+  const SubnormalsAreZero vanished;
   const torch::NoGradGuard no_grad;
   if (trainables_.adapter) trainables_.adapter->set_training(false, 0);
   double sum = 0;
