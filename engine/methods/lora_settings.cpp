@@ -313,8 +313,9 @@ void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScal
   if (settings.use_dora && module.shape.size() == 2) {
     share.row_numbers += module.shape[tokens ? 1 : 0];  // what is rescaled
     if (settings.lora_dropout > 0 && !tokens) {
-      share.row_numbers += module.shape[1];  // its input
-      share.row_work = module.shape[1];      // and that one's gradient
+      // Of a result's gradient what goes behind the mask, beside one copy of the input's.
+      share.row_work = std::max<std::int64_t>(0, module.shape[0] - module.shape[1]);
+      share.row_floats = module.shape[0];
     }
   }
   share.input_copies = settings.lora_dropout > 0 ? 3 : 1;

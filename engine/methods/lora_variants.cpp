@@ -52,20 +52,97 @@ Tensor rescaled(const Tensor& z, const Tensor& magnitude, const Tensor& norm, co
       bias.defined() ? bias : at::empty({0}, magnitude.options().requires_grad(false)));
 }
 
-class DropFunction : public torch::autograd::Function<DropFunction> {
+/// y = v + f ∘ (z + s · drop(x) Aᵀ Bᵀ) + bias of a base product that is made twice, v of x −
+/// drop(x) and z of drop(x), f = magnitude / norm. What a start took out of the weight belongs to
+/// the base. Backward: both products' gradients of x are one less the other, Wᵀ((f − 1) ∘ dy),
+/// behind the mask.
+class RescaledDropFunction : public torch::autograd::Function<RescaledDropFunction> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& x, double p, const MaskSeed& seed) {
-    context->saved_data["p"] = p;
-    context->saved_data["seed"] = static_cast<std::int64_t>(seed.number);
-    context->save_for_backward({seed.there});
-    return dropped_out(x, p, seed);
+  enum Told { kX, kA, kB, kMagnitude, kBias, kTold };
+
+  /// The base's product, once with what was taken out of its weight.
+  struct Base {
+    Weight weight;
+    Tensor taken_a, taken_b;  // in the type of x, or undefined
+    double scale = 1;
+
+    Tensor product(const Tensor& x, const Tensor& bias) const {
+      Tensor y = weight.product(x, bias);
+      if (taken_a.defined()) add_product(y, matrix_product(x, taken_a.t(), -scale), taken_b.t());
+      return y;
+    }
+    Tensor product_back(const Tensor& gradient) const {
+      Tensor dx = weight.product_back(gradient);
+      if (taken_a.defined()) add_product(dx, matrix_product(gradient, taken_b, -scale), taken_a);
+      return dx;
+    }
+  };
+
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& a,
+                        const Tensor& /*b*/, const Tensor& magnitude, const Tensor& bias,
+                        const Tensor& norm, const LowRank& low, const Base& base) {
+    const Tensor flat = x.reshape({-1, x.size(-1)});
+    Tensor dropped = dropped_out(flat, low.dropout, low.seed);
+    const Tensor inner = matrix_product(dropped, low.near_a.t(), low.scale);  // [n, r]
+    Tensor z = base.product(dropped, Tensor());
+    add_product(z, inner, low.near_b.t());
+    at::sub_out(dropped, flat, dropped);
+    Tensor y = base.product(dropped, bias.numel() > 0 ? bias : Tensor());
+    const Tensor factor = magnitude / norm;  // [out], float32
+    if (y.scalar_type() == torch::kFloat32)
+      y.addcmul_(z, factor);
+    else  // a bfloat16 factor would not show what it is trained by
+      y = at::addcmul(y.to(torch::kFloat32), z.to(torch::kFloat32), factor).to(y.scalar_type());
+    context->save_for_backward({flat, low.near_a, low.near_b, inner, z, factor, norm,
+                                base.weight.leaf(), base.taken_a, base.taken_b, low.seed.there});
+    auto& told = context->saved_data;
+    told["weight"] = base.weight.kept();
+    told["scale"] = low.scale, told["p"] = low.dropout;
+    told["seed"] = static_cast<std::int64_t>(low.seed.number);
+    told["trained"] = a.scalar_type();
+    told["shape"] = x.sizes().vec();
+    auto shape = x.sizes().vec();
+    shape.back() = y.size(1);
+    return y.view(shape);
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const MaskSeed seed(static_cast<std::uint64_t>(context->saved_data["seed"].toInt()),
-                        context->get_saved_variables()[0]);
-    return {dropped_out(gradients[0], context->saved_data["p"].toDouble(), seed), Tensor(),
-            Tensor()};
+  static variable_list backward(AutogradContext* context, variable_list given) {
+    const auto saved = context->get_saved_variables();
+    const Tensor &flat = saved[0], &a = saved[1], &b = saved[2], &inner = saved[3], &z = saved[4],
+                 &factor = saved[5], &norm = saved[6];
+    auto& told = context->saved_data;
+    const double scale = told["scale"].toDouble(), p = told["p"].toDouble();
+    const Base base{Weight(saved[7], told["weight"]), saved[8], saved[9], scale};
+    const MaskSeed seed(static_cast<std::uint64_t>(told["seed"].toInt()), saved[10]);
+    const torch::ScalarType type = flat.scalar_type(), trained = told["trained"].toScalarType();
+    const Tensor dy = given[0].reshape({-1, given[0].size(-1)}), length = factor.unsqueeze(1);
+    variable_list results(8);
+    if (context->needs_input_grad(kB)) results[kB] = product_as(dy.t(), inner, trained) * length;
+    if (context->needs_input_grad(kBias)) results[kBias] = dy.sum(0);
+    const bool reaches_x = context->needs_input_grad(kX), learns = context->needs_input_grad(kA);
+    Tensor room = reaches_x ? (dy * (factor - 1)).to(type) : Tensor();
+    Tensor behind = reaches_x ? base.product_back(room) : Tensor();  // the mask
+    if (context->needs_input_grad(kMagnitude)) {
+      room = room.defined() && type == torch::kFloat32 ? at::mul_out(room, dy, z) : dy * z;
+      results[kMagnitude] = room.sum(0, false, torch::kFloat32) / norm;
+    }
+    room = Tensor();
+    Tensor dinner;
+    if (reaches_x || learns) dinner = matrix_product(dy, (b * length).to(type), scale);  // [n, r]
+    Tensor dropped;
+    if (reaches_x) {
+      add_product(behind, dinner, a);
+      Tensor dx = base.product_back(dy);
+      if (learns)
+        dropped = add_and_drop(dx, std::move(behind), flat, p, seed);
+      else
+        add_dropped_out(dx, behind, p, seed);
+      results[kX] = dx.view(told["shape"].toIntVector());
+    } else if (learns) {
+      dropped = dropped_out(flat, p, seed);
+    }
+    if (learns) results[kA] = product_as(dinner.t(), dropped, trained);
+    return results;
   }
 };
 
@@ -140,22 +217,19 @@ Tensor LoraVariant::made(const Tensor& x, const LinearImpl& linear, double stren
     return rescaled(z, magnitude_.flatten(), norms(linear), linear.bias);
   }
   // What was taken out sees x as it is.
-  LowRank out;
-  if (taken_.a.defined()) {
-    const Tensor b = -near_taken_b_.of(taken_.b, type);
-    out = LowRank{taken_.a, -taken_.b, near_taken_a_.of(taken_.a, type), b, low.scale, 0, {}};
-  }
+  Tensor taken_a, taken_b;
+  if (taken_.a.defined())
+    taken_a = near_taken_a_.of(taken_.a, type), taken_b = near_taken_b_.of(taken_.b, type);
   if (!magnitude_.defined()) {
     const Tensor y = low_rank_product(x, weight, linear.bias, low);
     if (!taken_.a.defined()) return y;
-    const Tensor inner = linear_product(x, out.near_a, Tensor());  // [..., r]
-    return at::add(y, linear_product(inner, out.near_b, Tensor()), out.scale);
+    const Tensor inner = linear_product(x, taken_a, Tensor());  // [..., r]
+    return at::sub(y, linear_product(inner, taken_b, Tensor()), low.scale);
   }
-  const Tensor dropped = DropFunction::apply(x, low.dropout, low.seed);
-  low.dropout = 0;
-  const Tensor z = low_rank_product(dropped, weight, Tensor(), with_taken(std::move(low), type));
-  const Tensor rest = low_rank_product(x - dropped, weight, linear.bias, out);
-  return at::add(rest, rescaled(z, magnitude_.flatten(), norms(linear), Tensor()));
+  const Tensor none = at::empty({0}, magnitude_.options().requires_grad(false));
+  return RescaledDropFunction::apply(
+      x, low.a, low.b, magnitude_.flatten(), linear.bias.defined() ? linear.bias : none,
+      norms(linear), low, RescaledDropFunction::Base{weight, taken_a, taken_b, low.scale});
 }
 
 Tensor LoraVariant::norms(const LinearImpl& linear) const {
