@@ -64,6 +64,10 @@ Pass lay_out(const BatchShape& batch, const StepTerms& terms, const Objective& o
     if (filler > 0) lengths.push_back(filler);
   }
   pass.tokens = tokens + filler;
+  // As objectives ask for them (labelled_states), in each part.
+  const auto parts = static_cast<std::int64_t>(count_parts(part_of));
+  const std::int64_t each = (pass.labels + parts - 1) / parts;
+  pass.asked = parts * (each + (terms.cpu ? filler_tokens(each) : 0));
   pass.rows = rows_shape(lengths, /*causal=*/true);
   pass.lengths = std::move(lengths);
   return pass;

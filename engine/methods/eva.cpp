@@ -56,6 +56,7 @@ class ReadingPlug : public LinearPlug {
       print.add(rows);
     return linear.product(x);
   }
+  bool row_by_row() const override { return false; }
 
   Tensor tokens;  ///< of the batch, which count; undefined: of this layer all rows do
   Keeps keeps = Keeps::Nothing;

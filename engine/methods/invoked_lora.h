@@ -49,6 +49,7 @@ class InvokedLora : public LinearPlug, public AsksTheHost {
               std::uint64_t place);
   torch::Tensor forward(const torch::Tensor& x, const LinearImpl& linear) const override;
   bool asks_the_host() const override { return true; }  // of where rows end
+  bool row_by_row() const override { return false; }    // it is on for a pass's tokens by place
   std::optional<std::uint64_t> mask_seed(std::uint64_t of_batch) const override;
 
   std::shared_ptr<const Invocation> invocation;  ///< set when all pairs hang

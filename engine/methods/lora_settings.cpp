@@ -319,8 +319,10 @@ void lora_keeps(TrainedShare& share, const ModelModule& module, const ModuleScal
     }
   }
   share.input_copies = settings.lora_dropout > 0 ? 3 : 1;
-  if (!settings.more.names(kInvocation).empty() && module.shape.size() == 2)
+  if (!settings.more.names(kInvocation).empty() && module.shape.size() == 2) {
     share.row_numbers += 2 * module.shape[0];  // what is added, before it is chosen
+    share.row_by_row = false;
+  }
   if (start == kMica && module.shape.size() == 2)
     share.fixed_bytes = 4 * module.shape[tokens ? 1 : 0] * scale.rank;  // B
   if (packs_base(start) && module.linear()) add_stand_in(share, module, settings);

@@ -44,6 +44,7 @@ class RoutedLinear : public LinearPlug {
     }
     return y;
   }
+  bool row_by_row() const override { return false; }
 
  private:
   static void add(const Tensor& in, const Tensor& out, const LowRank& low) {
@@ -88,6 +89,7 @@ class RoutedBranch : public BranchPlug {
     }
     return at::cat(joined);
   }
+  bool row_by_row() const override { return false; }
 
  private:
   Plugs<BranchPlug> plugs_;

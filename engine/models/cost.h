@@ -35,6 +35,8 @@ struct Pass {
   StepTerms terms;
   std::int64_t tokens = 0;                   ///< of all rows, with filler
   std::int64_t labels = 0;                   ///< that the loss is about
+  std::int64_t asked = 0;                    ///< tokens whose last states a decoder hands to the
+                                             ///< loss, with filler; 0: all
   std::vector<std::int64_t> lengths;         ///< of the rows, the filler's last
   RowsShape rows;                            ///< as causal attention meets them
   std::vector<std::int64_t> source_lengths;  ///< of what an encoder reads, row by row; empty:
@@ -53,9 +55,18 @@ struct Stage {
   std::int64_t gradients = 0;   ///< bytes of those that its backward adds
 };
 
+/// What a training step does before a decoder's first layer, for what comes after.
+struct DecoderEntry {
+  bool flows = false;          ///< a gradient is wanted of what enters the decoder
+  bool blocks = false;         ///< its sequences have blocks
+  std::int64_t beside = 0;     ///< bytes that stand beside its layers while they run
+  std::int64_t deepstack = 0;  ///< layers behind which features are added to the states
+};
+
 /// The output head, for who makes a loss of the last states.
 struct HeadCost {
   std::int64_t vocabulary = 0, width = 0;
+  bool chosen = false;            ///< the loss is handed the states with a label and no others
   bool weight_gradient = false;   ///< the product with its weight gives that weight a gradient
   bool plugged = false;           ///< something that trains hangs on it
   bool scaled = false;            ///< and that only scales the product's result
@@ -84,12 +95,13 @@ inline Stage kept_stage(const StepTerms& terms, const LayerCost& cost) {
           cost.share.parameters * terms.gradient_element};
 }
 
-/// A layer of the text as a stage. A checkpointed one keeps its input of `state` bytes, and is made
-/// once more before its backward.
-inline Stage layer_stage(const StepTerms& terms, const LayerCost& cost, std::int64_t state) {
+/// A layer of the text as a stage, which makes states of `made` bytes. A checkpointed one keeps its
+/// input of `state` bytes, and is made once more before its backward.
+inline Stage layer_stage(const StepTerms& terms, const LayerCost& cost, std::int64_t state,
+                         std::int64_t made) {
   Stage stage = kept_stage(terms, cost);
   if (!terms.checkpointing) return stage;
-  for (Stage::Moment& moment : stage.moments) moment.left += 2 * state;
+  for (Stage::Moment& moment : stage.moments) moment.left += state + made;
   stage.kept = state;
   return stage;
 }

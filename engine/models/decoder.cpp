@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/decoder.h"
 
+#include <algorithm>
+
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/heads.h"
 #include "engine/nn/side_by_side.h"
@@ -8,6 +10,25 @@
 namespace luthier {
 
 using torch::Tensor;
+
+namespace {
+
+/// Of what there is of each token, what is asked for.
+Tensor own_rows(const Tensor& of_tokens, const TokenSequence& sequence) {
+  return sequence.own.defined() ? of_tokens.index_select(0, sequence.own) : of_tokens;
+}
+
+bool rows_alone(const torch::nn::Module& module) {
+  const auto* own = dynamic_cast<const ParameterModule*>(&module);
+  if (own && !own->row_by_row()) return false;
+  const auto* branch = dynamic_cast<const BranchPort*>(&module);
+  if (branch && branch->branch_plug && !branch->branch_plug->row_by_row()) return false;
+  const auto below = module.children();
+  return std::all_of(below.begin(), below.end(),
+                     [](const auto& child) { return rows_alone(*child); });
+}
+
+}  // namespace
 
 SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer,
                                      const torch::TensorOptions& tensors)
@@ -48,8 +69,9 @@ Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence
   const Tensor value = made[2].view({-1, kv_heads_, head_dim_});
   if (pairs_ > 0) query = pairs_apart(query, pairs_), key = pairs_apart(key, pairs_);
   const auto turned = normed_and_turned(query, key, q_norm_, k_norm_, rotary, kept);
-  return o_proj_(attend(turned.first, turned.second, value, sequence.rows, rule_, sequence.blocks,
-                        cache, layer_, first));
+  const Tensor mixture = attend(turned.first, turned.second, value, sequence.rows, rule_,
+                                sequence.blocks, cache, layer_, first);
+  return o_proj_(own_rows(mixture, sequence));
 }
 
 DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer,
@@ -80,9 +102,13 @@ DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer,
   post_feedforward_layernorm_ = norm("post_feedforward_layernorm");
 }
 
-Tensor DecoderLayerImpl::forward(const Tensor& x, const TokenSequence& sequence,
+bool DecoderLayerImpl::row_by_row() const { return rows_alone(*this); }
+
+Tensor DecoderLayerImpl::forward(const Tensor& all, const TokenSequence& sequence,
                                  const RotaryTable& rotary, KeyValueCache* cache) {
-  const Tensor mixed = self_attn_(input_layernorm_(x), sequence, rotary, cache);
+  // Chosen before attention: the gradient of what goes past it is spread out after attention's.
+  const Tensor x = own_rows(all, sequence);
+  const Tensor mixed = self_attn_(input_layernorm_(all), sequence, rotary, cache);
   if (pre_feedforward_layernorm_) {
     const auto [attended, normal] = pre_feedforward_layernorm_->after_sum(
         x, self_attn_->joined(post_attention_layernorm_(mixed), x));
@@ -216,6 +242,11 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   TokenSequence frame = sequence;  // what the layers read of it; the states pass through them
   frame.embeddings = Tensor();
   if (before > 0) frame.blocks = Tensor();  // as with_prompt()
+  frame.own = Tensor();
+  // The last layer's states are asked of those alone, and may be made of them alone: where nothing
+  // is added to all of them behind it.
+  const bool narrow = sequence.own.defined() && sequence.own.size(0) > 0 && !layers_.empty() &&
+                      sequence.deepstack.size() < layers_.size() && layers_.back()->row_by_row();
   if (RouterNotes* notes = sequence.routers.get()) {
     const std::vector<std::int64_t>& lengths = sequence.rows.lengths();
     for (std::size_t row = 0; row < notes->rows; ++row) notes->tokens += lengths.at(row);
@@ -223,6 +254,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   Tensor x = sequence.embeddings;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     DecoderLayer& layer = layers_[i];
+    if (narrow && i + 1 == layers_.size()) frame.own = sequence.own;
     const RotaryTable& rotary = options.two_rotaries && options.sliding_windows[i] ? local : whole;
     if (checkpointing && !cache && sequence.routers) {
       x = checkpointed_with_notes(layer, x, frame, rotary);
@@ -237,7 +269,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
       x = x.index_add(0, sequence.deepstack_places, sequence.deepstack[i].to(dtype));
   }
   if (cache) cache->advance(before + sequence.rows.longest());
-  return norm_(sequence.own.defined() ? x.index_select(0, sequence.own) : x);
+  return norm_(narrow ? x : own_rows(x, sequence));
 }
 
 }  // namespace luthier

@@ -16,6 +16,7 @@ namespace luthier {
 
 // What the modules answer when they are asked what a step costs: models/cost.h.
 struct AttentionBranchCost;
+struct DecoderEntry;
 struct LayerCost;
 struct Pass;
 struct RowsShape;
@@ -67,8 +68,8 @@ struct TokenSequence {
   torch::Tensor deepstack_places;        ///< [image tokens] int64, into `tokens`
   /// Where mixtures of experts write down what they made of the tokens; null: nowhere.
   std::shared_ptr<RouterNotes> routers;
-  torch::Tensor own;  ///< [own tokens] int64, into `tokens`: those of the rows themselves, whose
-                      ///< states are asked for; undefined: all of them
+  torch::Tensor own;  ///< [own tokens] int64, into `tokens`: whose states are asked for, of the
+                      ///< rows' own tokens; one may be named twice; undefined: all of them
 };
 
 /// The sequence with `prompt` [count, hidden] in front of each row, as tokens of it that are no
@@ -79,10 +80,12 @@ class SelfAttentionImpl : public torch::nn::Module, public AttentionPort, public
  public:
   SelfAttentionImpl(const DecoderOptions& options, std::int64_t layer,
                     const torch::TensorOptions& tensors);
+  /// x [tokens, hidden] → [own tokens, hidden].
   torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence,
-                        const RotaryTable& rotary, KeyValueCache* cache);  // [tokens, hidden]
+                        const RotaryTable& rotary, KeyValueCache* cache);
+  /// `asked`: how many own tokens there are.
   AttentionBranchCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
-                           bool flows) const;
+                           std::int64_t asked, bool flows) const;
 
  private:
   std::int64_t layer_, heads_, kv_heads_, head_dim_;
@@ -97,11 +100,15 @@ class DecoderLayerImpl : public torch::nn::Module {
  public:
   DecoderLayerImpl(const DecoderOptions& options, std::int64_t layer,
                    const torch::TensorOptions& tensors);
+  /// x [tokens, hidden] → [own tokens, hidden]: all are there as keys and values, and what comes
+  /// behind attention is made for those alone.
   torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence,
                         const RotaryTable& rotary, KeyValueCache* cache);
-  /// `flows`: a gradient is wanted below the layer.
+  /// Whether it can be: nothing in it looks at more than the row that it is given.
+  bool row_by_row() const;
+  /// `asked`: how many own tokens there are; `flows`: a gradient is wanted below the layer.
   LayerCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
-                 bool flows) const;
+                 std::int64_t asked, bool flows) const;
   /// Tokens that a plug puts before each row as keys and values alone.
   std::int64_t count_before() const { return self_attn_->count_before(); }
 
@@ -118,14 +125,12 @@ class DecoderImpl : public torch::nn::Module, public SequencePort {
   DecoderImpl(const DecoderOptions& options, const torch::TensorOptions& tensors);
   /// ids [tokens] → [tokens, hidden], scaled where the model scales them.
   torch::Tensor embed(const torch::Tensor& ids) const override;
-  /// → [own tokens, hidden] after the final norm: what a plug has put before them is left out.
-  /// With a cache (rows of equal length) positions continue from it.
+  /// → [own tokens, hidden] after the final norm: what a plug has put before them is left out. The
+  /// last layer makes no others, where it can. With a cache (rows of equal length) positions
+  /// continue from it.
   torch::Tensor forward(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing);
-  /// The stages of forward(): what all layers share, the layers, the final norm. `flows`: a
-  /// gradient is wanted at the embeddings; `blocks`: sequences have some; `beside`: bytes that
-  /// stand beside the layers while they run.
-  void add_cost(const Pass& pass, bool flows, bool blocks, std::int64_t beside,
-                std::vector<Stage>& stages) const;
+  /// The stages of forward(): what all layers share, the layers, the final norm.
+  void add_cost(const Pass& pass, const DecoderEntry& entry, std::vector<Stage>& stages) const;
 
   Embedding embed_tokens{nullptr};
   const DecoderOptions options;

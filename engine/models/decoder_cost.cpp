@@ -17,18 +17,20 @@ namespace {
 /// would: upon what the layers before it keep. Once while attention mixes: the embeddings, the
 /// layer's input and its norm, queries, keys and values as the products and as the rotation gave
 /// them, the mixture and what becomes of it; once when the MLP's last product is made: of the two
-/// sides and what they come to, with six states.
-void add_passing(LayerCost& cost, const AttentionCost& core, const MlpCost& mlp,
-                 std::int64_t state) {
+/// sides and what they come to, with six states, of which two are the embeddings and the layer's
+/// input. `asked`: bytes of the states of those tokens that go through the MLP.
+void add_passing(LayerCost& cost, const AttentionCost& core, const MlpCost& mlp, std::int64_t state,
+                 std::int64_t asked) {
   const std::int64_t wide = mlp.released / 2;
   cost.attention_work = core.kept + core.kept / 2 + 4 * state;
-  cost.mlp_work = 3 * wide + 6 * state;
+  cost.mlp_work = 3 * wide + 2 * state + 4 * asked;
 }
 
 }  // namespace
 
 AttentionBranchCost SelfAttentionImpl::cost(const StepTerms& terms, const RowsShape& rows,
-                                            std::int64_t tokens, bool flows) const {
+                                            std::int64_t tokens, std::int64_t asked,
+                                            bool flows) const {
   const std::int64_t norms = q_norm_ ? norm_kept(terms, q_norm_, tokens * heads_) +
                                            norm_kept(terms, k_norm_, tokens * kv_heads_)
                                      : 0;
@@ -40,45 +42,53 @@ AttentionBranchCost SelfAttentionImpl::cost(const StepTerms& terms, const RowsSh
   AttentionBranchCost cost = attention_branch_cost(
       terms, {q_proj_, k_proj_, v_proj_}, o_proj_,
       attention_cost(terms, behind_keys(rows, before), heads_, kv_heads_, head_dim_, scores), norms,
-      tokens, flows || before > 0);
-  add_plug(cost, terms, *this, tokens);
+      tokens, flows || before > 0, asked < tokens ? asked : 0);
+  add_plug(cost, terms, *this, asked);
   return cost;
 }
 
 LayerCost DecoderLayerImpl::cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
-                                 bool flows) const {
+                                 std::int64_t asked, bool flows) const {
   LayerCost cost;
   cost.share = trained_within(terms, *this);
-  const std::int64_t state = terms.block(tokens * input_layernorm_->weight.size(0));
+  const std::int64_t width = input_layernorm_->weight.size(0);
   if (!flows && !cost.share.trains && terms.keys_before == 0) {
-    add_passing(cost, self_attn_->cost(terms, rows, tokens, true).core,
-                mlp_->cost(terms, tokens, true), state);
+    add_passing(cost, self_attn_->cost(terms, rows, tokens, asked, true).core,
+                mlp_->cost(terms, asked, true), terms.block(tokens * width),
+                terms.block(asked * width));
     return cost;
   }
   const bool sandwich = !pre_feedforward_layernorm_.is_empty();
-  const std::int64_t norm = norm_kept(terms, input_layernorm_, tokens),
-                     norm_backward = norm_work(terms, input_layernorm_, tokens);
-  const AttentionBranchCost attention = self_attn_->cost(terms, rows, tokens, flows);
-  const MlpCost mlp = mlp_->cost(terms, tokens, attention.passes);
-  cost.attention = (flows ? norm : 0) + attention.kept + (sandwich && attention.passes ? norm : 0);
+  // Behind attention there are the tokens alone whose states are asked for. Their gradient waits
+  // until attention's is made, and is then spread out among all.
+  const std::int64_t state = terms.block(asked * width),
+                     norm = norm_kept(terms, input_layernorm_, asked),
+                     norm_backward = norm_work(terms, input_layernorm_, asked),
+                     first_norm_backward = norm_work(terms, input_layernorm_, tokens);
+  const AttentionBranchCost attention = self_attn_->cost(terms, rows, tokens, asked, flows);
+  const MlpCost mlp = mlp_->cost(terms, asked, attention.passes);
+  cost.attention = (flows ? norm_kept(terms, input_layernorm_, tokens) : 0) + attention.kept +
+                   (sandwich && attention.passes ? norm : 0);
   cost.mlp = (attention.passes ? norm : 0) + mlp.kept + (sandwich ? norm : 0);
   cost.mlp_work =
       state + (mlp.inside ? std::max(mlp.work, norm_backward - mlp.released) : mlp.down_work);
-  cost.attention_work = state + norm_backward;
+  cost.attention_work = state + first_norm_backward;
   if (attention.inside) {
     cost.attention_work =
-        state + std::max(norm_backward, attention.core.work) + attention.core.scores;
+        state + std::max(first_norm_backward, attention.core.work) + attention.core.scores;
   }
   return cost;
 }
 
-void DecoderImpl::add_cost(const Pass& asked, bool flows, bool blocks, std::int64_t beside,
+void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
                            std::vector<Stage>& stages) const {
-  const StepTerms& terms = asked.terms;
-  Pass pass = asked;  // as the layers meet it
+  const StepTerms& terms = given.terms;
+  Pass pass = given;  // as the layers meet it
+  bool flows = entry.flows;
+  const bool blocks = entry.blocks;
   if (terms.tokens_before > 0) {
     pass.lengths = longer_rows(pass.lengths, terms.tokens_before);
-    pass.tokens += terms.tokens_before * static_cast<std::int64_t>(pass.lengths.size());
+    pass.tokens += terms.tokens_before * static_cast<std::int64_t>(given.lengths.size());
     pass.rows = rows_shape(pass.lengths, /*causal=*/true);
     flows = true;
   }
@@ -92,20 +102,29 @@ void DecoderImpl::add_cost(const Pass& asked, bool flows, bool blocks, std::int6
   shared.kept =
       (options.two_rotaries ? 4 : 2) * terms.block(pass.tokens * options.head_dim) +
       (masks ? masks_kept(terms, pass.rows, windows, blocks, capped, options.head_dim) : 0) +
-      beside;
+      entry.beside;
   stages.push_back(shared);
+  // What the loss asks for: the last layer makes no more, where it can.
+  const std::int64_t asked = given.asked > 0 ? given.asked : given.tokens,
+                     asked_state = terms.block(asked * options.hidden_size);
+  const auto count = static_cast<std::int64_t>(layers_.size());
+  const bool narrow = asked < pass.tokens && count > 0 && entry.deepstack < count &&
+                      layers_.back()->row_by_row() &&
+                      trained_within(terms, *layers_.back()).row_by_row;
   for (const DecoderLayer& layer : layers_) {
-    const LayerCost cost = layer->cost(terms, pass.rows, pass.tokens, flows);
-    stages.push_back(layer_stage(terms, cost, state));
+    const bool narrows = narrow && layer.get() == layers_.back().get();
+    const LayerCost cost =
+        layer->cost(terms, pass.rows, pass.tokens, narrows ? asked : pass.tokens, flows);
+    stages.push_back(layer_stage(terms, cost, state, narrows ? asked_state : state));
     // What a layer that is made once more keeps for its first norm is the input that was kept.
     if (terms.checkpointing && flows)
       for (Stage::Moment& moment : stages.back().moments) moment.left -= state;
     flows = flows || cost.share.trains || terms.keys_before > 0;
   }
-  Stage last;  // of the rows' own tokens
-  last.kept = flows ? norm_kept(terms, norm_, asked.tokens) : 0;
-  last.moments = {{last.kept, terms.block(pass.labels * options.hidden_size) + state +
-                                  norm_work(terms, norm_, asked.tokens)}};
+  Stage last;  // of what is asked for
+  last.kept = flows ? norm_kept(terms, norm_, asked) : 0;
+  last.moments = {{last.kept, terms.block(pass.labels * options.hidden_size) +
+                                  (narrow ? 0 : state) + norm_work(terms, norm_, asked)}};
   stages.push_back(last);
 }
 

@@ -10,13 +10,6 @@
 
 namespace luthier {
 
-/// What a training step does before a decoder's first layer, for what comes after.
-struct DecoderEntry {
-  bool flows = false;       ///< a gradient is wanted of what enters the decoder
-  bool blocks = false;      ///< its sequences have blocks
-  std::int64_t beside = 0;  ///< bytes that stand beside its layers while they run
-};
-
 class DecoderModel : public Model, public Causal, public StepCosts {
  public:
   Causal* causal() override { return this; }

@@ -13,14 +13,15 @@ DecoderEntry DecoderModel::add_entry_cost(const Pass& pass, PassCost& cost) cons
 
 PassCost DecoderModel::cost(const Pass& pass) const {
   PassCost cost;
-  const DecoderEntry entry = add_entry_cost(pass, cost);
+  DecoderEntry entry = add_entry_cost(pass, cost);
   const TrainedShare embedding = pass.terms.of(*decoder_->embed_tokens),
                      head = pass.terms.of(*head_);
-  decoder_->add_cost(pass, entry.flows || embedding.trains, entry.blocks, entry.beside,
-                     cost.stages);
+  entry.flows = entry.flows || embedding.trains;
+  decoder_->add_cost(pass, entry, cost.stages);
   const bool tied = head_->weight.shares(decoder_->embed_tokens->weight);
   cost.head.vocabulary = decoder_->options.vocab_size;
   cost.head.width = decoder_->options.hidden_size;
+  cost.head.chosen = true;
   cost.head.weight_gradient = head.whole || (tied && embedding.whole);
   cost.head.plugged = head.trains && !head.whole;
   cost.head.scaled = cost.head.plugged && !head.keeps_input;

@@ -27,8 +27,8 @@ class Causal {
   /// pictures, and what the decoder needs to know of them. The number of image tokens must fit (an
   /// exception otherwise: callers build inputs through ChatProcessor, which guarantees it).
   virtual TokenSequence embed(const ModelInput& input) = 0;
-  /// → [tokens, hidden] after the final norm. With a cache, the sequence continues what the cache
-  /// holds.
+  /// → [tokens, hidden] after the final norm, of the tokens that the sequence asks for (its `own`).
+  /// With a cache, the sequence continues what the cache holds.
   virtual torch::Tensor decode(const TokenSequence& sequence, KeyValueCache* cache) = 0;
   /// Output projection [.., hidden] → [.., vocab].
   virtual Linear head() = 0;

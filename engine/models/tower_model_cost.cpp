@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A tower that trains, then its projector: what that keeps is gone when the tower's backward begins.
-// Of a fixed tower the features alone are there.
+// A tower that trains, then its projector: what that keeps is gone when the tower's backward
+// begins. Of a fixed tower the features alone are there.
 #include "engine/models/tower_model.h"
 
 namespace luthier {
@@ -15,7 +15,7 @@ DecoderEntry TowerModel::add_entry_cost(const Pass& pass, PassCost& cost) const 
 
   const bool whole =
       terms.tokens_before == 0 && terms.keys_before == 0;  // blocks are kept (decoder)
-  DecoderEntry entry{tower.flows, whole && makes_blocks(), 0};
+  DecoderEntry entry{tower.flows, whole && makes_blocks(), 0, deepstack_layers()};
   tower.add_to(cost, terms.block(feature_numbers(pass.pictures)));
   const ProjectorCost projector = projector_cost(pass);
   if (tower.flows || projector.trains) {

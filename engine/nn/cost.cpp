@@ -25,6 +25,7 @@ TrainedShare& TrainedShare::operator+=(const TrainedShare& other) {
   made_floats = std::max(made_floats, other.made_floats);
   row_work = std::max(row_work, other.row_work);
   row_floats = std::max(row_floats, other.row_floats);
+  row_by_row = row_by_row && other.row_by_row;
   return *this;
 }
 

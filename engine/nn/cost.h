@@ -35,6 +35,7 @@ struct TrainedShare {
   std::int64_t made_floats = 0;  ///< float32 numbers, not row by row
   std::int64_t row_work = 0;     ///< numbers of an activation's type for each row
   std::int64_t row_floats = 0;   ///< float32 numbers for each row, where activations are narrower
+  bool row_by_row = true;        ///< what it makes of a row goes by that row alone
 
   TrainedShare& operator+=(const TrainedShare& other);
 };

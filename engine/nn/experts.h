@@ -72,6 +72,8 @@ class ExpertsImpl : public ParameterModule {
   /// what stands before the activation, and x where something of gate and up trains.
   torch::Tensor forward(const torch::Tensor& x, const Routing& routing) const;
   std::string type_name() const override { return "Experts"; }
+  /// How evenly they are used is asked of all tokens.
+  bool row_by_row() const override { return false; }
 
   torch::Tensor gate_up_proj;  // [experts, 2 · intermediate, hidden], gates first
   torch::Tensor down_proj;     // [experts, hidden, intermediate]

@@ -23,6 +23,7 @@ class LinearImpl : public ParameterModule {
   torch::Tensor product(const torch::Tensor& x) const;
   std::string type_name() const override { return "Linear"; }
   bool holds_tensors() const override { return true; }  // also where a packed weight is all it has
+  bool row_by_row() const override { return weight.row_by_row() && (!plug || plug->row_by_row()); }
 
   std::int64_t in_features() const { return weight.cols(); }
   std::int64_t out_features() const { return weight.rows(); }

@@ -95,20 +95,22 @@ std::int64_t norm_work(const StepTerms& terms, const RmsNorm& norm, std::int64_t
 AttentionBranchCost attention_branch_cost(const StepTerms& terms,
                                           std::initializer_list<Linear> inputs, const Linear& out,
                                           const AttentionCost& core, std::int64_t between,
-                                          std::int64_t rows, bool flows) {
+                                          std::int64_t rows, bool flows, std::int64_t asked) {
+  const std::int64_t rows_back = asked > 0 ? asked : rows;
   const ProductsCost in = products_cost(terms, inputs, rows),
-                     back = products_cost(terms, {out}, rows);
+                     back = products_cost(terms, {out}, rows_back);
   AttentionBranchCost cost;
   cost.core = core;
   cost.inside = flows || in.trains;
   cost.passes = cost.inside || back.trains;
   cost.kept = in.input + in.numbers + back.numbers;
   if (cost.inside) cost.kept += core.kept + between;
-  if (!cost.inside || !core.holds_mixture) cost.kept += back.input;
+  if (!cost.inside || !core.holds_mixture || asked > 0) cost.kept += back.input;
   // What plugs make again stands beside the gradients of their products: of the last one first,
   // then of the others, one after another, when what attention kept is gone.
   if (back.work > 0)
-    cost.core.work = std::max(cost.core.work, back.work + terms.block(rows * out->in_features()));
+    cost.core.work =
+        std::max(cost.core.work, back.work + terms.block(rows_back * out->in_features()));
   if (in.work > 0) {
     const std::int64_t beside = result_bytes(terms, inputs, rows) + input_sums(terms, inputs, rows);
     cost.core.work = std::max(cost.core.work, in.work + beside - (cost.inside ? core.kept : 0));

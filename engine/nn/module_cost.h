@@ -54,11 +54,12 @@ std::int64_t masks_kept(const StepTerms& terms, const RowsShape& rows,
                         std::int64_t head_dim);
 
 /// `inputs`: the products that make queries, keys and values; `between`: what is kept between those
-/// and attention; `flows`: a gradient is wanted below the branch.
+/// and attention; `flows`: a gradient is wanted below the branch; `asked`: of the rows, which alone
+/// go through the last product, as a copy; 0: all do.
 AttentionBranchCost attention_branch_cost(const StepTerms& terms,
                                           std::initializer_list<Linear> inputs, const Linear& out,
                                           const AttentionCost& core, std::int64_t between,
-                                          std::int64_t rows, bool flows);
+                                          std::int64_t rows, bool flows, std::int64_t asked = 0);
 
 /// `inputs`: one product, or a gate and what it opens, which may be one product too. The activation
 /// keeps what they made.

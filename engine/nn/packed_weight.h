@@ -37,6 +37,8 @@ class PackedWeight : public torch::CustomClassHolder {
   /// x [n, in] · Wᵀ + bias, outside autograd, where the kind answers otherwise than by dense
   /// numbers; undefined: it does not.
   virtual torch::Tensor own_product(const torch::Tensor& x, const torch::Tensor& bias) const;
+  /// Whether a row's product goes by that row alone, as it would be made here and now.
+  virtual bool row_by_row() const { return true; }
 
   /// What its products are computed in; nothing: in what x has.
   std::optional<torch::ScalarType> compute_dtype;

@@ -21,6 +21,8 @@ class ParameterModule : public torch::nn::Module {
   virtual std::string type_name() const = 0;
   /// Whether a checkpoint knows this module: others only hold more modules.
   virtual bool holds_tensors() const { return !slots_.empty(); }
+  /// Whether what it makes of a row goes by that row alone, as it stands now.
+  virtual bool row_by_row() const { return true; }
 
   /// Another tensor in the place of the one called `name`, of any type and on any device.
   void place(const std::string& name, torch::Tensor tensor);

@@ -26,6 +26,9 @@ class Plug {
   torch::Tensor mask_there;  ///< [1] int64: what mask_seed gives, where that is read from a
                              ///< device's memory (nn/dropout); undefined: it is not
 
+  /// Whether what it makes of a row goes by that row alone, so that it may get some of a layer's
+  /// rows; false: it knows all of them by their places, or what it reads is looked at.
+  virtual bool row_by_row() const { return true; }
   /// What this plug's masks go by in a micro-batch of this seed; none: it draws none.
   virtual std::optional<std::uint64_t> mask_seed(std::uint64_t /*of_batch*/) const {
     return std::nullopt;

@@ -27,6 +27,8 @@ class Weight {
   /// Whether a strategy may train it at all, and whether one does.
   bool can_train() const { return !packed(); }
   bool trained() const { return !packed() && dense_.requires_grad(); }
+  /// Whether its product with a row goes by that row alone.
+  bool row_by_row() const { return !packed() || packed_->row_by_row(); }
 
   /// x [..., in] · Wᵀ + bias → [..., out], bias [out] or undefined. Differentiable in x, in bias
   /// and, where it is dense and trained, in the weight.

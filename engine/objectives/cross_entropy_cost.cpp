@@ -45,6 +45,11 @@ std::int64_t product_room(const StepTerms& terms, const HeadCost& head, std::int
 
 }  // namespace
 
+std::int64_t last_state_bytes(const Pass& pass, const HeadCost& head) {
+  const std::int64_t all = head.chosen ? 0 : pass.terms.block(pass.tokens * head.width);
+  return all + 2 * pass.terms.block(pass.labels * head.width);
+}
+
 LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head) {
   const StepTerms& terms = pass.terms;
   const std::int64_t vocabulary = std::max<std::int64_t>(1, head.vocabulary);
@@ -61,7 +66,7 @@ LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head) {
   LossCost cost;
   cost.gradient = weight.sum;
   cost.work =
-      terms.block(pass.tokens * head.width) + 2 * terms.block(pass.labels * head.width) +
+      last_state_bytes(pass, head) +
       std::max(chunk_bytes(terms, head, chunk, copied) + weight.growing + beside, weight.handed_on);
   return cost;
 }

@@ -35,6 +35,9 @@ struct WeightGradient {
 };
 WeightGradient weight_gradient(const StepTerms& terms, const HeadCost& head);
 
+/// Of the last states, those with a label among them and the gradient of these.
+std::int64_t last_state_bytes(const Pass& pass, const HeadCost& head);
+
 /// Of cross-entropy at the labels (chunked_cross_entropy), the chosen states' gather included.
 LossCost cross_entropy_cost(const Pass& pass, const HeadCost& head);
 /// Of the labels' log-probabilities (token_values), which make each chunk's logits twice.

@@ -6,6 +6,7 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "engine/batches/filler.h"
 #include "engine/objectives/adapted_head.h"
 #include "engine/objectives/chunk_gradient.h"
 #include "engine/objectives/head_loss.h"
@@ -180,15 +181,28 @@ TokenValues token_values(const Tensor& hidden, const Linear& head, const Tensor&
   return values;
 }
 
+namespace {
+
+/// On the CPU rounded up as a batch's tokens are (batches/filler), so that numbers of labels that
+/// are near one another share kernels: the last place stands some times more.
+Tensor filled_up(const Tensor& places) {
+  const std::int64_t missing = places.is_cpu() ? filler_tokens(places.size(0)) : 0;
+  return missing > 0 ? at::cat({places, places.slice(0, -1).expand({missing})}) : places;
+}
+
+}  // namespace
+
 LabelledStates labelled_states(Model& model, const ModelInput& input,
                                const std::shared_ptr<RouterNotes>& routers) {
+  const NextLabels next = next_labels(input);
   TokenSequence sequence = model.embed(input);
   sequence.routers = routers;
-  const Tensor hidden = model.decode(sequence, nullptr);  // [tokens, hidden]
-  const NextLabels next = next_labels(input);
+  sequence.own = filled_up(next.places);
   LabelledStates states;
   states.places = next.places, states.target = next.labels, states.shares = next.shares;
-  states.hidden = hidden.index_select(0, states.places);
+  const std::int64_t labels = next.places.size(0);
+  const Tensor made = model.decode(sequence, nullptr);  // [own tokens, hidden]
+  states.hidden = made.size(0) == labels ? made : made.slice(0, 0, labels);
   return states;
 }
 

@@ -21,8 +21,7 @@ LossCost token_values_cost(const Pass& pass, const HeadCost& head) {
                      backward = chunk_bytes(terms, head, chunk, true) + weight.growing;
   LossCost cost;
   cost.gradient = weight.sum;
-  cost.work = terms.block(pass.tokens * head.width) + 2 * terms.block(pass.labels * head.width) +
-              std::max({forward, backward, weight.handed_on});
+  cost.work = last_state_bytes(pass, head) + std::max({forward, backward, weight.handed_on});
   return cost;
 }
 

@@ -157,6 +157,38 @@ class TestCost : public QObject {
     QVERIFY(kept(recomputed) < kept(first));
   }
 
+  /// The last layer makes no states that the loss does not ask for, unless something in it looks at
+  /// all of them or features are added behind it.
+  void fewer_states_are_counted_data() {
+    QTest::addColumn<QString>("family");
+    QTest::addColumn<bool>("fewer");
+    QTest::newRow("llava") << "llava" << true;
+    QTest::newRow("gemma3") << "gemma3" << true;
+    QTest::newRow("experts") << "qwen3_vl_moe" << false;
+  }
+  void fewer_states_are_counted() {
+    QFETCH(QString, family);
+    QFETCH(bool, fewer);
+    const fs::path families = fs::path(LUTHIER_TEST_DATA) / "models/families";
+    const auto summary = summarize_model(families / family.toStdString());
+    QVERIFY2(summary.ok(), summary ? "" : summary.error().sentence().c_str());
+    Trained trained;
+    for (const ModuleSummary& module : summary->modules)
+      if (module.type == "Linear" && module.part == "language_model")
+        trained.emplace_back(module.name, TrainedShare{true, false, 8, 4});
+    Pass some = pass();
+    some.asked = 40;
+    const PassCost all = summary->cost->of(pass(), trained),
+                   asked = summary->cost->of(some, trained);
+    const std::size_t last = all.stages.size() - 2;  // before the final norm
+    QCOMPARE(asked.stages[last - 1].kept, all.stages[last - 1].kept);
+    QVERIFY((asked.stages[last].kept < all.stages[last].kept) == fewer);
+    QVERIFY(asked.stages[last + 1].kept < all.stages[last + 1].kept);
+
+    for (auto& [name, share] : trained) share.row_by_row = false;
+    QCOMPARE(summary->cost->of(some, trained).stages[last].kept, all.stages[last].kept);
+  }
+
   void layers_past_the_last_state_get_no_gradient() {
     const auto summary = summarize_model(fs::path(LUTHIER_TEST_DATA) / "models/families" / "llava");
     QVERIFY(summary.ok());

@@ -47,7 +47,8 @@ class Toy : public Model, public Causal {
   }
   torch::Tensor decode(const TokenSequence& sequence, KeyValueCache* cache) override {
     if (cache) cache->advance(sequence.rows.longest());
-    return sequence.embeddings;
+    return sequence.own.defined() ? sequence.embeddings.index_select(0, sequence.own)
+                                  : sequence.embeddings;
   }
   Linear head() override { return head_; }
   void start_own_tensors() override {

@@ -217,7 +217,7 @@ class Bert : public Model, public Encoder, public StepCosts {
     for (const auto& layer : layers_) {
       const LayerCost of_layer = layer->cost(terms, rows, pass.tokens, flows);
       flows = flows || of_layer.share.trains;
-      cost.stages.push_back(layer_stage(terms, of_layer, state));
+      cost.stages.push_back(layer_stage(terms, of_layer, state, state));
     }
     cost.stages.push_back(predictions_->cost(terms, pass.labels, flows));
     const Linear& head = predictions_->decoder;

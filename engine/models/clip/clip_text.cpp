@@ -156,7 +156,7 @@ bool ClipTextTower::add_cost(const Pass& pass, std::int64_t rows, PassCost& cost
   for (const auto& layer : layers_) {
     const LayerCost of_layer = layer->cost(pass, flows);
     flows = flows || of_layer.share.trains;
-    cost.stages.push_back(layer_stage(terms, of_layer, state));
+    cost.stages.push_back(layer_stage(terms, of_layer, state, state));
     // A fixed text costs most while it passes, since nothing behind it is as wide.
     if (!flows && !terms.checkpointing)
       cost.stages.back().moments = {{0, layer->passing(pass, options.sizes)}};

@@ -92,7 +92,7 @@ class EightBitWeight : public PackedWeight {
   }
 
   Tensor own_product(const Tensor& x, const Tensor& bias) const override {
-    if (!codes_.is_cpu() || TrainingProducts::here() || x.numel() == 0) return {};
+    if (row_by_row() || x.numel() == 0) return {};
     const torch::NoGradGuard no_grad;
     Tensor near = x.to(torch::kFloat16), columns;
     if (threshold_ > 0) {
@@ -115,6 +115,9 @@ class EightBitWeight : public PackedWeight {
                              .mul_(kStep);
     return y.addmm_(x.index_select(1, columns), plain.to(x.scalar_type()).t());
   }
+
+  /// Which columns are multiplied apart, all rows of x decide together.
+  bool row_by_row() const override { return !codes_.is_cpu() || TrainingProducts::here(); }
 
   PackedPointer to(torch::Device device) const override {
     return c10::make_intrusive<EightBitWeight>(codes_.to(device), scales_.to(device), shape_,
