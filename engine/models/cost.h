@@ -66,11 +66,11 @@ struct DecoderEntry {
 /// The output head, for who makes a loss of the last states.
 struct HeadCost {
   std::int64_t vocabulary = 0, width = 0;
-  bool chosen = false;            ///< the loss is handed the states with a label and no others
   bool weight_gradient = false;   ///< the product with its weight gives that weight a gradient
   bool plugged = false;           ///< something that trains hangs on it
   bool scaled = false;            ///< and that only scales the product's result
   std::int64_t plug_numbers = 0;  ///< trained numbers of what hangs on it
+  bool chosen = false;            ///< the loss is handed the states with a label and no others
 };
 
 struct PassCost {
