@@ -135,9 +135,11 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
       batch.micro_batches > 0 ? batch.micro_batches : recipe.training.gradient_accumulation_steps;
   const bool accumulates = micro_batches > 1 && objective->window_rule() != WindowRule::Whole;
   StepTerms terms = asked;
-  const bool experts = std::any_of(model.modules.begin(), model.modules.end(),
-                                   [](const auto& module) { return module.type == "Experts"; });
-  terms.recorded = asked.recorded && objective->can_be_recorded() && !experts;
+  const bool by_length =
+      std::any_of(model.modules.begin(), model.modules.end(), [](const auto& module) {
+        return module.type == "Experts" || module.type == "GatedDeltaNet";
+      });
+  terms.recorded = asked.recorded && objective->can_be_recorded() && !by_length;
   terms.gradient_element = plugs || accumulates ? 4 : terms.element;  // sums are float32
   LUTHIER_TRY(const Method* method, find_method(recipe.strategy));
   if (method->of_whole) method->of_whole->add_to(terms, recipe.adapter);

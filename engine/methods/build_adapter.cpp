@@ -65,9 +65,11 @@ Result<std::shared_ptr<Adapter>> build_fresh(const Method& method, LoadedModel& 
                         wrapped_modules.contains(slot.first));
   }
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  // A branch that holds tensors of its own is there twice: as these, and as the branch.
   const auto module_of = [&](const WrappedModule& wrapped) {
-    return std::find_if(ports.modules.begin(), ports.modules.end(),
-                        [&](const ModelModule& each) { return each.name == wrapped.name; });
+    return std::find_if(ports.modules.begin(), ports.modules.end(), [&](const ModelModule& each) {
+      return each.name == wrapped.name && can_hang(of_modules.wrapping, each, wrapped.by_parameter);
+    });
   };
   if (of_modules.shared) {
     std::vector<const ModelModule*> wrapped;

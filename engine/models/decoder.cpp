@@ -33,17 +33,18 @@ bool rows_alone(const torch::nn::Module& module) {
 SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer,
                                      const torch::TensorOptions& tensors)
     : AttentionPort(o.num_key_value_heads, o.head_dim),
-      BranchPort(Kind::Attention, o.hidden_size),
+      TokenMixer(o.hidden_size),
       layer_(layer),
       heads_(o.num_attention_heads),
       kv_heads_(o.num_key_value_heads),
       head_dim_(o.head_dim),
       pairs_(o.neighbours_turn ? o.rotary.dimension : 0),
+      gate_(o.attention_gate),
       rule_{true, o.sliding_windows.at(static_cast<std::size_t>(layer)), o.attention_scale,
             o.attention_softcap, o.window_in_blocks} {
   const std::int64_t width = heads_ * head_dim_, narrow = kv_heads_ * head_dim_;
-  const auto made =
-      neighbouring_linears(o.hidden_size, {width, narrow, narrow}, o.qkv_bias, tensors);
+  const auto made = neighbouring_linears(o.hidden_size, {gate_ ? 2 * width : width, narrow, narrow},
+                                         o.qkv_bias, tensors);
   q_proj_ = register_module("q_proj", made[0]);
   k_proj_ = register_module("k_proj", made[1]);
   v_proj_ = register_module("v_proj", made[2]);
@@ -62,16 +63,23 @@ Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence
   // values as they came, turned queries and keys take the place of what they were.
   const bool kept = keeps_as_given(x, heads_, kv_heads_, head_dim_, sequence.rows, rule_,
                                    sequence.blocks, first.count() > 0);
-  const auto made = side_by_side(x, {q_proj_.get(), k_proj_.get(), v_proj_.get()},
-                                 (q_norm_ && !kept) || pairs_ > 0 ? std::size_t{2} : kNoneApart);
-  Tensor query = made[0].view({-1, heads_, head_dim_}),
-         key = made[1].view({-1, kv_heads_, head_dim_});
+  const auto made =
+      side_by_side(x, {q_proj_.get(), k_proj_.get(), v_proj_.get()},
+                   (q_norm_ && (gate_ || !kept)) || pairs_ > 0 ? std::size_t{2} : kNoneApart);
   const Tensor value = made[2].view({-1, kv_heads_, head_dim_});
+  Tensor query = made[0], key = made[1].view({-1, kv_heads_, head_dim_}), open;
+  if (gate_) {  // of each head first the query, then the gate
+    const auto halves = query.view({-1, heads_, 2, head_dim_}).unbind(2);
+    query = halves[0].contiguous(), key = key.contiguous();  // and the product's memory goes
+    open = at::sigmoid(halves[1].reshape({-1, heads_ * head_dim_}));
+  }
+  query = query.view({-1, heads_, head_dim_});
   if (pairs_ > 0) query = pairs_apart(query, pairs_), key = pairs_apart(key, pairs_);
   const auto turned = normed_and_turned(query, key, q_norm_, k_norm_, rotary, kept);
-  const Tensor mixture = attend(turned.first, turned.second, value, sequence.rows, rule_,
-                                sequence.blocks, cache, layer_, first);
-  return o_proj_(own_rows(mixture, sequence));
+  const Tensor all = attend(turned.first, turned.second, value, sequence.rows, rule_,
+                            sequence.blocks, cache, layer_, first);
+  const Tensor mixture = own_rows(all, sequence);
+  return o_proj_(gate_ ? mixture * own_rows(open, sequence) : mixture);
 }
 
 DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer,
@@ -79,7 +87,12 @@ DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer,
   const auto norm = [&](const char* name) {
     return register_module(name, RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, o.centred_norms));
   };
-  self_attn_ = register_module("self_attn", SelfAttention(o, layer, tensors));
+  if (o.delta && o.delta->linear.at(static_cast<std::size_t>(layer))) {
+    mixer_ = register_module("linear_attn", GatedDeltaNet(*o.delta, layer, o.hidden_size,
+                                                          o.rms_norm_eps, o.hidden_act, tensors));
+  } else {
+    mixer_ = register_module("self_attn", SelfAttention(o, layer, tensors));
+  }
   if (o.experts && o.experts->sparse.at(static_cast<std::size_t>(layer)))
     mlp_ = std::make_shared<SparseMlpImpl>(o.hidden_size, *o.experts, o.hidden_act, tensors);
   else if (o.fused_mlp)
@@ -108,15 +121,14 @@ Tensor DecoderLayerImpl::forward(const Tensor& all, const TokenSequence& sequenc
                                  const RotaryTable& rotary, KeyValueCache* cache) {
   // Chosen before attention: the gradient of what goes past it is spread out after attention's.
   const Tensor x = own_rows(all, sequence);
-  const Tensor mixed = self_attn_(input_layernorm_(all), sequence, rotary, cache);
+  const Tensor mixed = mixer_->forward(input_layernorm_(all), sequence, rotary, cache);
   if (pre_feedforward_layernorm_) {
     const auto [attended, normal] = pre_feedforward_layernorm_->after_sum(
-        x, self_attn_->joined(post_attention_layernorm_(mixed), x));
+        x, mixer_->joined(post_attention_layernorm_(mixed), x));
     const Tensor fed = post_feedforward_layernorm_(mlp_->forward(normal, sequence.routers.get()));
     return attended + mlp_->joined(fed, attended);
   }
-  const auto [attended, normal] =
-      post_attention_layernorm_->after_sum(x, self_attn_->joined(mixed, x));
+  const auto [attended, normal] = post_attention_layernorm_->after_sum(x, mixer_->joined(mixed, x));
   return attended + mlp_->joined(mlp_->forward(normal, sequence.routers.get()), attended);
 }
 
@@ -211,6 +223,8 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     throw StandingRowsAsked("the length that its positions go by");
   if (options.experts && sequence.rows.stands())
     throw StandingRowsAsked("how many tokens each expert gets");
+  if (options.delta && sequence.rows.stands())
+    throw StandingRowsAsked("where the rows that a state is carried along end");
   const std::int64_t before = begins && !layers_.empty() ? layers_.front()->count_before() : 0;
   if (cache && before > 0) cache->reserve(before);
   Tensor positions = sequence.positions;
@@ -233,7 +247,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   if (before > 0) positions = positions + before;
   if (cache && sequence.position_offsets.defined())
     cache->position_offsets = sequence.position_offsets;
-  if (cache && (by_length || options.experts)) cache->can_stand = false;
+  if (cache && (by_length || options.experts || options.delta)) cache->can_stand = false;
   const torch::ScalarType dtype = sequence.embeddings.scalar_type();
   const RotaryTable whole = rotary_.table(positions, dtype, end);
   const RotaryTable local =

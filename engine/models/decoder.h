@@ -2,13 +2,15 @@
 // The one causal decoder. Its options make it Llama, Mistral, Qwen2, Qwen3, Gemma, Gemma 2, Gemma 3
 // and the text halves of the Qwen-VL and GLM-V models (each equal to the class of that name in
 // transformers 5.17): pre-norm layers of grouped-query attention with rotary positions and a gated
-// MLP, or a mixture of such.
+// MLP, or a mixture of such. Qwen3.5's layers are attention or the gated delta rule (delta_net.h).
 #pragma once
 
 #include <memory>
 #include <optional>
 
+#include "engine/models/delta_net.h"
 #include "engine/models/feed_forward.h"
+#include "engine/models/token_mixer.h"
 #include "engine/nn/attention.h"
 #include "engine/nn/rotary.h"
 
@@ -30,7 +32,8 @@ struct DecoderOptions {
   Activation hidden_act = Activation::Silu;
   bool qkv_bias = false, o_bias = false, mlp_bias = false;
   bool qk_norm = false;          ///< RMSNorm of each head's query and key (Qwen3, Gemma 3)
-  bool centred_norms = false;    ///< Gemma's 1 + weight
+  bool attention_gate = false;   ///< a sigmoid of the input opens what attention gives (Qwen3.5)
+  bool centred_norms = false;    ///< Gemma's and Qwen3.5's 1 + weight
   bool sandwich_norms = false;   ///< norms after attention and MLP too (Gemma 2 and 3)
   bool norms_by_place = false;   ///< and all four are called by what they follow (GLM)
   bool fused_mlp = false;        ///< the MLP's gate and up are one product (GLM)
@@ -47,6 +50,7 @@ struct DecoderOptions {
   bool window_in_blocks =
       false;  ///< a window bounds what a block's tokens see of one another, too (Gemma 3)
   std::optional<ExpertOptions> experts;  ///< some layers have a mixture of experts for their MLP
+  std::optional<DeltaOptions> delta;     ///< some layers carry a state in the place of attention
 };
 /// Reads a text config with the defaults of its model_type's configuration class; `default_type`
 /// where it names none. An Input error for types that are not known.
@@ -76,20 +80,21 @@ struct TokenSequence {
 /// text: they take the row's first positions, and what stood in `sequence` keeps its order.
 TokenSequence with_prompt(const TokenSequence& sequence, const torch::Tensor& prompt);
 
-class SelfAttentionImpl : public torch::nn::Module, public AttentionPort, public BranchPort {
+class SelfAttentionImpl : public torch::nn::Module, public AttentionPort, public TokenMixer {
  public:
   SelfAttentionImpl(const DecoderOptions& options, std::int64_t layer,
                     const torch::TensorOptions& tensors);
   /// x [tokens, hidden] → [own tokens, hidden].
   torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence,
-                        const RotaryTable& rotary, KeyValueCache* cache);
-  /// `asked`: how many own tokens there are.
+                        const RotaryTable& rotary, KeyValueCache* cache) override;
   AttentionBranchCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
-                           std::int64_t asked, bool flows) const;
+                           std::int64_t asked, bool flows) const override;
+  std::int64_t count_before() const override { return AttentionPort::count_before(); }
 
  private:
   std::int64_t layer_, heads_, kv_heads_, head_dim_;
   std::int64_t pairs_;  ///< features of a head that turn by neighbouring pairs; 0: none do
+  bool gate_;           ///< the query's product holds a gate as wide, too
   AttentionRule rule_;
   Linear q_proj_{nullptr}, k_proj_{nullptr}, v_proj_{nullptr}, o_proj_{nullptr};
   RmsNorm q_norm_{nullptr}, k_norm_{nullptr};
@@ -110,10 +115,10 @@ class DecoderLayerImpl : public torch::nn::Module {
   LayerCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
                  std::int64_t asked, bool flows) const;
   /// Tokens that a plug puts before each row as keys and values alone.
-  std::int64_t count_before() const { return self_attn_->count_before(); }
+  std::int64_t count_before() const { return mixer_->count_before(); }
 
  private:
-  SelfAttention self_attn_{nullptr};
+  std::shared_ptr<TokenMixer> mixer_;
   std::shared_ptr<FeedForward> mlp_;
   RmsNorm input_layernorm_{nullptr}, post_attention_layernorm_{nullptr},
       pre_feedforward_layernorm_{nullptr}, post_feedforward_layernorm_{nullptr};

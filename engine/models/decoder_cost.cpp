@@ -39,10 +39,22 @@ AttentionBranchCost SelfAttentionImpl::cost(const StepTerms& terms, const RowsSh
   const Scores scores = rule_.softcap > 0 ? Scores::Capped
                         : rows.blocks     ? Scores::Stretched
                                           : Scores::Fused;
-  AttentionBranchCost cost = attention_branch_cost(
-      terms, {q_proj_, k_proj_, v_proj_}, o_proj_,
-      attention_cost(terms, behind_keys(rows, before), heads_, kv_heads_, head_dim_, scores), norms,
-      tokens, flows || before > 0, asked < tokens ? asked : 0);
+  AttentionCost core =
+      attention_cost(terms, behind_keys(rows, before), heads_, kv_heads_, head_dim_, scores);
+  std::int64_t gate = 0;
+  if (gate_) {  // how far it is open, and the mixture before it, which is not the next input
+    const std::int64_t all = terms.block(tokens * heads_ * head_dim_),
+                       own = terms.block(asked * heads_ * head_dim_);
+    if (asked < tokens)
+      gate = all + 2 * own;
+    else
+      gate = core.holds_mixture ? all : 2 * all;
+    core.holds_mixture = false;
+    core.work += 2 * own;
+  }
+  AttentionBranchCost cost =
+      attention_branch_cost(terms, {q_proj_, k_proj_, v_proj_}, o_proj_, core, norms + gate, tokens,
+                            flows || before > 0, asked < tokens ? asked : 0);
   add_plug(cost, terms, *this, asked);
   return cost;
 }
@@ -53,7 +65,7 @@ LayerCost DecoderLayerImpl::cost(const StepTerms& terms, const RowsShape& rows, 
   cost.share = trained_within(terms, *this);
   const std::int64_t width = input_layernorm_->weight.size(0);
   if (!flows && !cost.share.trains && terms.keys_before == 0) {
-    add_passing(cost, self_attn_->cost(terms, rows, tokens, asked, true).core,
+    add_passing(cost, mixer_->cost(terms, rows, tokens, asked, true).core,
                 mlp_->cost(terms, asked, true), terms.block(tokens * width),
                 terms.block(asked * width));
     return cost;
@@ -65,7 +77,7 @@ LayerCost DecoderLayerImpl::cost(const StepTerms& terms, const RowsShape& rows, 
                      norm = norm_kept(terms, input_layernorm_, asked),
                      norm_backward = norm_work(terms, input_layernorm_, asked),
                      first_norm_backward = norm_work(terms, input_layernorm_, tokens);
-  const AttentionBranchCost attention = self_attn_->cost(terms, rows, tokens, asked, flows);
+  const AttentionBranchCost attention = mixer_->cost(terms, rows, tokens, asked, flows);
   const MlpCost mlp = mlp_->cost(terms, asked, attention.passes);
   cost.attention = (flows ? norm_kept(terms, input_layernorm_, tokens) : 0) + attention.kept +
                    (sandwich && attention.passes ? norm : 0);

@@ -22,6 +22,7 @@ class DecoderModel : public Model, public Causal, public StepCosts {
     const auto& found = decoder_->options.experts;
     return found ? &*found : nullptr;
   }
+  bool carries_states() const override { return decoder_->options.delta.has_value(); }
   /// What the decoder alone has.
   ModelGeometry geometry() const override;
   PassCost cost(const Pass& pass) const override;

@@ -28,6 +28,8 @@ struct Kind {
   std::vector<std::int64_t> sections = {};  // M-RoPE
   bool interleaved = false;
   ExpertDefaults experts = {};
+  double partial = 1;  // of a head that is turned
+  bool delta = false;  // layers by the gated delta rule, and a gate behind attention
 };
 
 const std::vector<Kind>& kinds() {
@@ -154,6 +156,24 @@ const std::vector<Kind>& kinds() {
        .sections = {24, 20, 20},
        .interleaved = true,
        .experts = {.count = 60, .each = 4, .intermediate_size = 1408}},
+      {.type = "qwen3_5_text",
+       .vocab = 248320,
+       .hidden = 4096,
+       .intermediate = 12288,
+       .layers = 32,
+       .heads = 16,
+       .kv_heads = 4,
+       .head_dim = 256,
+       .eps = 1e-6,
+       .theta = 10000,
+       .positions = 32768,
+       .activation = "silu",
+       .bias_option = true,
+       .qk_norm = true,
+       .sections = {11, 11, 10},
+       .interleaved = true,
+       .partial = 0.25,
+       .delta = true},
       {.type = "gemma",
        .vocab = 256000,
        .hidden = 3072,
@@ -356,7 +376,7 @@ Result<RotaryOptions> read_layer_rotary(const Json& config, const DecoderOptions
   }
   LUTHIER_TRY(const double base, json_number(config, theta, where, sliding ? 10000 : kind.theta));
   own["rope_parameters"] = std::move(rope);
-  return read_rotary_options(own, o.head_dim, where, {base, kind.positions, {}, false});
+  return read_rotary_options(own, o.head_dim, where, {base, kind.positions, {}, false, 1});
 }
 
 }  // namespace
@@ -400,11 +420,15 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
     LUTHIER_TRY(o.rotary, read_layer_rotary(config, o, where, *kind, false));
     LUTHIER_TRY(o.local_rotary, read_layer_rotary(config, o, where, *kind, true));
   } else {
-    LUTHIER_TRY(o.rotary, read_rotary_options(
-                              config, o.head_dim, where,
-                              {kind->theta, kind->positions, kind->sections, kind->interleaved}));
+    LUTHIER_TRY(o.rotary, read_rotary_options(config, o.head_dim, where,
+                                              {kind->theta, kind->positions, kind->sections,
+                                               kind->interleaved, kind->partial}));
   }
   LUTHIER_TRY(o.sliding_windows, read_windows(config, where, *kind, o.num_hidden_layers));
+  if (kind->delta) {
+    o.centred_norms = o.attention_gate = true;
+    LUTHIER_TRY(o.delta, read_delta_options(config, where, o.num_hidden_layers));
+  }
   if (kind->experts.count > 0) {
     LUTHIER_TRY(o.experts, read_expert_options(config, where, kind->experts, o.num_hidden_layers));
   }

@@ -66,7 +66,10 @@ Result<Draws> draw_weights(Model& model, const Plan& plan, std::uint64_t seed,
       const std::string name = module.key() + "." + item.key();
       const double range =
           plan.initializer_ranges ? plan.initializer_ranges(name) : plan.initializer_range;
-      if (item.key().ends_with("bias")) {
+      if (const Tensor first = owner->first_value(item.key(), generator); first.defined()) {
+        if (tensor.scalar_type() != torch::kFloat32) draws[name].value = first;
+        tensor.copy_(first);
+      } else if (item.key().ends_with("bias")) {
         tensor.zero_();
       } else if (norm) {
         tensor.fill_(neutral_weight(*owner));

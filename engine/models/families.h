@@ -17,6 +17,7 @@
   ROW(qwen2_5_vl)             \
   ROW(qwen3_vl)               \
   ROW(qwen3_vl_moe)           \
+  ROW(qwen3_5)                \
   ROW(glm4v)                  \
   ROW(glm46v)                 \
   ROW(paligemma)              \

@@ -35,6 +35,8 @@ class Causal {
   virtual std::int64_t num_hidden_layers() const = 0;
   /// Of a model with mixtures of experts, what keeps them evenly used; null: it has none.
   virtual const ExpertOptions* experts() const { return nullptr; }
+  /// Some layers carry a state along each row, whose length the host has to know.
+  virtual bool carries_states() const { return false; }
 };
 
 /// Each token's state sees its whole row, and what was covered in the row is predicted from it.

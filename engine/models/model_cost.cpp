@@ -30,9 +30,12 @@ class AskedModel : public ModelCost, public KnowsTowers {
               const std::vector<std::pair<std::string, TrainedShare>>& trained) const override {
     for (const auto& [name, share] : trained) {
       const auto found = modules_.find(name);
-      if (found != modules_.end()) pass.terms.trained[found->second] += share;
       const auto branch = branches_.find(name);
-      if (branch != branches_.end()) pass.terms.branches[branch->second] += share;
+      // Of a branch that holds tensors those train whole; what hangs there hangs behind the branch.
+      if (found != modules_.end() && (branch == branches_.end() || share.whole))
+        pass.terms.trained[found->second] += share;
+      else if (branch != branches_.end())
+        pass.terms.branches[branch->second] += share;
     }
     return model_->step_costs()->cost(pass);
   }

@@ -15,6 +15,12 @@
 
 namespace luthier {
 
+/// What a layer that reads no keys goes on from.
+struct CarriedState {
+  torch::Tensor columns;  ///< [batch, channels, kernel − 1]: what its convolution still sees
+  torch::Tensor state;    ///< [batch, heads, key_dim, value_dim] float32
+};
+
 /// Keys and values of one batch of equally long rows, for all layers, allocated once.
 class KeyValueCache {
  public:
@@ -35,6 +41,9 @@ class KeyValueCache {
   /// each: `make` is asked at a layer's first token alone.
   std::pair<torch::Tensor, torch::Tensor> across(
       std::int64_t layer, const std::function<std::pair<torch::Tensor, torch::Tensor>()>& make);
+  /// Of a layer that carries a state: what its last token left, undefined before the first. Who
+  /// takes it writes there what the next one finds; new tensors, since copies of a cache share.
+  CarriedState& carried(std::int64_t layer) { return carried_[layer]; }
   /// Room for `count` more, before anything is stored: tokens that stand before the rows' own.
   void reserve(std::int64_t count) { capacity_ += count; }
   /// Keeps these rows of the batch (int64 [rows]), for when some sequences are done. One that
@@ -69,6 +78,7 @@ class KeyValueCache {
  private:
   std::vector<torch::Tensor> keys_, values_;
   std::map<std::int64_t, std::pair<torch::Tensor, torch::Tensor>> across_;  ///< by layer
+  std::map<std::int64_t, CarriedState> carried_;                            ///< by layer
   std::int64_t capacity_, length_ = 0;
   torch::Tensor key_places_;                     ///< 0, 1, 2, …: [capacity] int64
   std::map<std::int64_t, torch::Tensor> masks_;  ///< of this step, by window; 0: none

@@ -24,6 +24,13 @@ class ParameterModule : public torch::nn::Module {
   /// Whether what it makes of a row goes by that row alone, as it stands now.
   virtual bool row_by_row() const { return true; }
 
+  /// float32: what a fresh model begins with in the tensor called `name`, where that is neither a
+  /// weight that is drawn nor one that changes nothing; undefined: it is one of those.
+  virtual torch::Tensor first_value(const std::string& /*name*/,
+                                    const at::Generator& /*generator*/) const {
+    return {};
+  }
+
   /// Another tensor in the place of the one called `name`, of any type and on any device.
   void place(const std::string& name, torch::Tensor tensor);
 

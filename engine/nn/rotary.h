@@ -35,6 +35,7 @@ struct RotaryDefaults {
   std::int64_t max_position_embeddings = 2048;
   std::vector<std::int64_t> sections;  ///< empty: the model has one position axis
   bool interleaved = false;
+  double partial = 1;  ///< the share of a head that is rotated
 };
 /// Reads rope_scaling where a file has one, else rope_parameters, and the older rope_theta where
 /// neither holds it.

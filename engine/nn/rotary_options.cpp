@@ -132,7 +132,8 @@ Result<RotaryOptions> read_rotary_options(const Json& config, std::int64_t head_
   o.sections = defaults.sections;
   o.interleaved = defaults.interleaved;
   LUTHIER_TRY(o.theta, json_number(config, "rope_theta", where, defaults.theta));
-  LUTHIER_TRY(double partial, json_number(config, "partial_rotary_factor", where, 1.0));
+  LUTHIER_TRY(double partial,
+              json_number(config, "partial_rotary_factor", where, defaults.partial));
   LUTHIER_TRY(o.max_position_embeddings,
               json_int(config, "max_position_embeddings", where, defaults.max_position_embeddings));
   const Json* rope = nullptr;

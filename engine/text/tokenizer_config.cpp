@@ -74,7 +74,7 @@ std::string registered_class(const std::string& model_type) {
       {"qwen2_5_vl", "Qwen2Tokenizer"},   {"qwen2_vl", "Qwen2Tokenizer"},
       {"qwen2_moe", "Qwen2Tokenizer"},    {"qwen3", "Qwen2Tokenizer"},
       {"qwen3_moe", "Qwen2Tokenizer"},    {"qwen3_vl", "Qwen2Tokenizer"},
-      {"qwen3_vl_moe", "Qwen2Tokenizer"}};
+      {"qwen3_vl_moe", "Qwen2Tokenizer"}, {"qwen3_5", "Qwen3_5Tokenizer"}};
   const auto found = classes.find(model_type);
   return found == classes.end() ? std::string() : found->second;
 }

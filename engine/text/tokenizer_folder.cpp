@@ -64,13 +64,17 @@ void rebuild_gemma(SortedJson& root, const std::string& unknown) {
                                                             object({{"type", "Fuse"}})})}});
 }
 
-void rebuild_qwen2(SortedJson& root, bool prefix_space) {
-  static constexpr const char* kPattern =
-      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr const char* kQwen2Words =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+/// Marks belong to the letters that they stand on.
+constexpr const char* kQwen3_5Words =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
+void rebuild_qwen(SortedJson& root, const char* words, bool prefix_space) {
   rebuild_bpe(root["model"], false, false, nullptr);
   root["normalizer"] = object({{"type", "NFC"}});
   const SortedJson split = object({{"type", "Split"},
-                                   {"pattern", object({{"Regex", kPattern}})},
+                                   {"pattern", object({{"Regex", words}})},
                                    {"behavior", "Isolated"},
                                    {"invert", false}});
   const SortedJson bytes =
@@ -145,11 +149,12 @@ void apply_class(const std::string& name, SortedJson& root, TokenizerConfig& con
     }
     const AddedToken* unknown = config.find("unk_token");
     rebuild_gemma(root, unknown ? unknown->content : "<unk>");
-  } else if (name == "Qwen2Tokenizer") {
+  } else if (name == "Qwen2Tokenizer" || name == "Qwen3_5Tokenizer") {
     for (const char* key : {"unk_token", "eos_token", "pad_token"})
       config.set_default(key, "<|endoftext|>");
     const Json* prefix = find_field(config.values, "add_prefix_space");
-    rebuild_qwen2(root, prefix && *prefix == true);
+    rebuild_qwen(root, name == "Qwen2Tokenizer" ? kQwen2Words : kQwen3_5Words,
+                 prefix && *prefix == true);
   } else if (name == "CLIPTokenizer") {
     config.set_default("bos_token", "<|startoftext|>");
     for (const char* key : {"unk_token", "eos_token", "pad_token"})

@@ -62,7 +62,7 @@ std::string sizes_text(const Tensor& tensor) {
 bool can_record(const LoadedModel& base, const Objective& objective) {
   const Causal* causal = base.model->causal();
   // How many tokens go to an expert decides the sizes of its products, and is read on the host.
-  return causal && !causal->experts() && objective.can_be_recorded() &&
+  return causal && !causal->experts() && !causal->carries_states() && objective.can_be_recorded() &&
          graph_recorder(base.model->device().type()) != nullptr;
 }
 

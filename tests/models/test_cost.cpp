@@ -98,6 +98,21 @@ class TestCost : public QObject {
     QVERIFY(of_layers > 0 && of_stages >= of_layers);
   }
 
+  /// Layers by the delta rule are branches and hold tensors of their own under one name: those
+  /// train whole, and what hangs on the branch is something else.
+  void branches_with_tensors_are_counted_once() {
+    const auto summary =
+        summarize_model(fs::path(LUTHIER_TEST_DATA) / "models/families" / "qwen3_5");
+    QVERIFY2(summary.ok(), summary ? "" : summary.error().sentence().c_str());
+    const std::string name = "model.language_model.layers.0.linear_attn";
+    for (const bool whole : {true, false}) {
+      const PassCost cost = summary->cost->of(pass(), {{name, TrainedShare{true, whole, 8}}});
+      std::int64_t gradients = 0;
+      for (const Stage& stage : cost.stages) gradients += stage.gradients;
+      QCOMPARE(gradients, std::int64_t{8 * 4});
+    }
+  }
+
   /// What hangs on the convolution over a picture's patches, which is a product too: numbers for
   /// each patch, and what its backward makes again.
   void convolutions_are_counted_data() { every_family_answers_data(); }

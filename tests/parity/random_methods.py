@@ -351,7 +351,7 @@ def ten_steps(world, subject, model, messages, settings):
 def training(world, result, subject, rng):
     if subject.drawn.drops():
         return
-    separate = subject.family.model_type in ("qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
+    separate = subject.family.model_type in ("qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5")
     size = 1 if subject.drawn.strategy in PROMPTS else rng.choice([1, 2, 3])
     settings = train.DEFAULTS | dict(
         per_device_train_batch_size=size, learning_rate=subject.drawn.learning_rate,

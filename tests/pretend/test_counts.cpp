@@ -58,6 +58,7 @@ const std::map<std::string, Expected>& expected() {
       {"llama", {1, 0, 1, 0}},
       {"qwen2", {1, 0, 1, 0}},
       {"llava_onevision", {1, 0, 1, 0}},
+      {"qwen3_5", {1, 0, 1, 0}},
       {"glm4v", {1, 0, 1, 0}},
       {"glm46v", {1, 0, 1, 0}},
       {"mistral", {1, 0, 1, 0}},

@@ -70,7 +70,7 @@ Status read_switches(const QwenGeneration& generation, const Json& config, const
                      QwenVisionOptions& o) {
   o.patch_bias = generation.patch_bias, o.rms_norms = generation.rms_norms,
   o.gated_mlp = generation.gated_mlp;
-  o.newer_names = generation.deepstack;
+  o.newer_names = generation.learned_positions;
   if (generation.windows) {
     LUTHIER_TRY(const std::int64_t window,
                 json_int_in(config, "window_size", where, 112, 1, kWidest));
@@ -164,7 +164,7 @@ Result<QwenVlOptions> read_qwen_vl_options(const QwenGeneration& generation, con
   const std::string text_where = flat ? where : where + ": text_config";
   LUTHIER_TRY(o.text, read_decoder_options(text, text_where, generation.text_type));
   o.text.rotary.interleaved =
-      generation.deepstack;  // Qwen3-VL's is so whatever mrope_interleaved says
+      generation.learned_positions;  // Qwen3-VL's is so whatever mrope_interleaved says
   if (o.vision.out != o.text.hidden_size) {
     return input_error("The merger hands on features of width " + std::to_string(o.vision.out) +
                            ", the decoder's is " + std::to_string(o.text.hidden_size) + ".",

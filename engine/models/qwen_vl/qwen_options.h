@@ -26,9 +26,9 @@ struct QwenGeneration {
   const char* activation = "quick_gelu";
   bool patch_bias = false;
   bool rms_norms = false, gated_mlp = false;
-  bool windows = false;  ///< most layers look through windows
-  bool learned_positions = false,
-       deepstack = false;  ///< and the merger's tensors have the newer names
+  bool windows = false;            ///< most layers look through windows
+  bool learned_positions = false;  ///< and the merger's tensors have the newer names
+  bool deepstack = false;
   bool convolved = false;  ///< GLM-V's tower: see QwenVisionOptions
   TokenId image_token = 151655;
   const char* mark = "<|image_pad|>";  ///< where the tokenizer's files name none
@@ -36,7 +36,8 @@ struct QwenGeneration {
 };
 
 /// Qwen3-VL's picture half, whatever decoder stands behind it.
-constexpr QwenGeneration qwen3_vl_pictures(const char* model_type, const char* text_type) {
+constexpr QwenGeneration qwen3_vl_pictures(const char* model_type, const char* text_type,
+                                           bool deepstack = true) {
   return {.model_type = model_type,
           .text_type = text_type,
           .depth = 27,
@@ -46,7 +47,7 @@ constexpr QwenGeneration qwen3_vl_pictures(const char* model_type, const char* t
           .activation = "gelu_pytorch_tanh",
           .patch_bias = true,
           .learned_positions = true,
-          .deepstack = true};
+          .deepstack = deepstack};
 }
 
 struct QwenVisionOptions {
@@ -89,6 +90,6 @@ Result<QwenVlOptions> read_qwen_vl_options(const QwenGeneration& generation, con
                                            const std::string& where);
 
 extern const QwenGeneration qwen2_vl_generation, qwen2_5_vl_generation, qwen3_vl_generation,
-    qwen3_vl_moe_generation;
+    qwen3_vl_moe_generation, qwen3_5_generation;
 
 }  // namespace luthier

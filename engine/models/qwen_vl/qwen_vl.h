@@ -28,6 +28,7 @@ Family qwen_family() {
           qwen_memory_name, generation.old_names ? qwen_old_name : same_name};
 }
 
-extern const Family qwen2_vl_family, qwen2_5_vl_family, qwen3_vl_family, qwen3_vl_moe_family;
+extern const Family qwen2_vl_family, qwen2_5_vl_family, qwen3_vl_family, qwen3_vl_moe_family,
+    qwen3_5_family;
 
 }  // namespace luthier

@@ -15,10 +15,11 @@ from families.qwen2 import Qwen2
 from families.qwen2_5_vl import Qwen2_5VL
 from families.qwen2_vl import Qwen2VL
 from families.qwen3 import Qwen3
+from families.qwen3_5 import Qwen3_5
 from families.qwen3_vl import Qwen3VL
 from families.qwen3_vl_moe import Qwen3VLMoe
 from families.smolvlm import SmolVLM
 
 FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma(),
-            Qwen3VL(), Qwen3VLMoe(), Glm4v(), Glm46V(), LlavaNext(), LlavaOnevision(), InternVL(),
-            Llama(), Qwen2(), Mistral(), Qwen3(), Gemma3Text()]
+            Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Glm4v(), Glm46V(), LlavaNext(), LlavaOnevision(),
+            InternVL(), Llama(), Qwen2(), Mistral(), Qwen3(), Gemma3Text()]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""qwen3_5: Qwen3-VL's tower without DeepStack; most decoder layers are linear attention by the gated
-delta rule, the others gate what attention gives and turn a part of each head. Not in FAMILIES before
-the program loads it."""
+"""qwen3_5: Qwen3-VL's tower without DeepStack; most decoder layers are linear attention by the
+gated delta rule, the others gate what attention gives and turn a part of each head."""
 import torch
 from transformers import Qwen3_5Config, Qwen3_5ForConditionalGeneration
 

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "engine/models/delta_net.h"
+
+#include "engine/models/decoder.h"
+#include "engine/nn/side_by_side.h"
+
+namespace luthier {
+
+using torch::Tensor;
+
+ShortConvolutionImpl::ShortConvolutionImpl(std::int64_t channels, std::int64_t kernel,
+                                           const torch::TensorOptions& tensors) {
+  add_parameter("weight", weight_, {channels, 1, kernel}, tensors);
+}
+
+Tensor ShortConvolutionImpl::forward(const Tensor& x) const {
+  const std::int64_t padding = 0;
+  return at::conv1d(x, weight_, {}, 1, padding, 1, weight_.size(0));
+}
+
+Tensor ShortConvolutionImpl::from_nothing(const Tensor& x) const {
+  return at::conv1d(x, weight_, {}, 1, before(), 1, weight_.size(0)).slice(2, 0, x.size(2));
+}
+
+GatedDeltaNetImpl::GatedDeltaNetImpl(const DeltaOptions& o, std::int64_t layer,
+                                     std::int64_t hidden_size, double rms_norm_eps,
+                                     Activation activation, const torch::TensorOptions& tensors)
+    : TokenMixer(hidden_size), sizes_(o.sizes), layer_(layer), activation_(activation) {
+  const std::int64_t heads = sizes_.value_heads;
+  conv1d_ = register_module("conv1d", ShortConvolution(sizes_.channels(), o.kernel, tensors));
+  add_parameter("dt_bias", dt_bias_, {heads}, tensors);
+  add_parameter("A_log", a_log_, {heads}, tensors);
+  norm_ = register_module("norm", RmsNorm(sizes_.value_dim, rms_norm_eps, tensors));
+  out_proj_ =
+      register_module("out_proj", Linear(sizes_.values(), hidden_size, /*bias=*/false, tensors));
+  const auto made = neighbouring_linears(
+      hidden_size, {sizes_.channels(), sizes_.values(), heads, heads}, /*bias=*/false, tensors);
+  in_proj_qkv_ = register_module("in_proj_qkv", made[0]);
+  in_proj_z_ = register_module("in_proj_z", made[1]);
+  in_proj_b_ = register_module("in_proj_b", made[2]);
+  in_proj_a_ = register_module("in_proj_a", made[3]);
+}
+
+/// How fast a head forgets is drawn evenly, and kept from 0, whose logarithm is none.
+Tensor GatedDeltaNetImpl::first_value(const std::string& name,
+                                      const at::Generator& generator) const {
+  const Tensor made = at::ones({sizes_.value_heads}, torch::kFloat32);
+  return name == "A_log" ? Tensor(made).uniform_(0.01, 16, generator).log_() : made;
+}
+
+Tensor GatedDeltaNetImpl::forward(const Tensor& x, const TokenSequence& sequence,
+                                  const RotaryTable&, KeyValueCache* cache) {
+  const RowLayout& rows = sequence.rows;
+  const auto made =
+      side_by_side(x, {in_proj_qkv_.get(), in_proj_z_.get(), in_proj_b_.get(), in_proj_a_.get()});
+  const Tensor given = rows.pad(made[0]).transpose(1, 2);  // [rows, channels, seq]
+  CarriedState* carried = cache ? &cache->carried(layer_) : nullptr;
+  Tensor mixed;
+  if (carried && carried->columns.defined()) {
+    const Tensor whole = at::cat({carried->columns, given}, 2);
+    mixed = conv1d_->forward(whole);
+    carried->columns = whole.slice(2, whole.size(2) - conv1d_->before()).contiguous();
+  } else {
+    mixed = conv1d_->from_nothing(given);
+    if (carried) {
+      const Tensor whole = at::constant_pad_nd(given, {conv1d_->before(), 0});
+      carried->columns = whole.slice(2, whole.size(2) - conv1d_->before()).contiguous();
+    }
+  }
+  mixed = activate(mixed, activation_).transpose(1, 2);
+  const Tensor write = rows.pad(at::sigmoid(made[2]));
+  // In float32: in float16 the exponential would overflow.
+  const Tensor decay = rows.pad(
+      -(a_log_.to(torch::kFloat32).exp() * at::softplus(made[3].to(torch::kFloat32) + dt_bias_)));
+  Tensor out;  // [rows, seq, value_heads, value_dim]
+  if (carried) {
+    const DeltaPass pass = delta_pass(mixed, decay, write, sizes_, carried->state);
+    out = pass.out, carried->state = pass.state;
+  } else {
+    out = delta_rule(mixed, decay, write, sizes_);
+  }
+  const Tensor normed = norm_(rows.unpad(out).reshape({-1, sizes_.value_dim})),
+               gate = made[1].reshape({-1, sizes_.value_dim});
+  // Norm first, then the gate, whose product is rounded once.
+  const Tensor open = gated(gate.to(torch::kFloat32), normed.to(torch::kFloat32), Activation::Silu);
+  return out_proj_(open.to(x.scalar_type()).view({-1, sizes_.values()}));
+}
+
+}  // namespace luthier
