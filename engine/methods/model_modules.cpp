@@ -15,7 +15,7 @@ struct Beside {
       other;  // where a module's name ends in the first, there is one that ends in the second
 };
 
-constexpr std::array<Beside, 17> kTensorless{{
+constexpr std::array<Beside, 18> kTensorless{{
     {".experts", ".experts.act_fn"},
     {".gate_proj", ".act_fn"},
     {".mlp.gate_up_proj", ".mlp.activation_fn"},
@@ -26,6 +26,7 @@ constexpr std::array<Beside, 17> kTensorless{{
     {".merger.mlp.0", ".merger.mlp.1"},
     {".embed_tokens", ".rotary_emb"},
     {".visual.patch_embed.proj", ".visual.rotary_pos_emb"},
+    {".patch_conv", ".patch_positional_embedding"},
     {".mm_soft_emb_norm", ".avg_pool"},
     // InternVL's tower; norms that are not there are an Identity
     {".attention.projection_layer", ".attention.projection_dropout"},

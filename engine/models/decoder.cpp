@@ -75,9 +75,12 @@ Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence
   }
   query = query.view({-1, heads_, head_dim_});
   if (pairs_ > 0) query = pairs_apart(query, pairs_), key = pairs_apart(key, pairs_);
-  const auto turned = normed_and_turned(query, key, q_norm_, k_norm_, rotary, kept);
-  const Tensor all = attend(turned.first, turned.second, value, sequence.rows, rule_,
-                            sequence.blocks, cache, layer_, first);
+  const auto turned = rotary.cos.defined()
+                          ? normed_and_turned(query, key, q_norm_, k_norm_, rotary, kept)
+                          : std::pair<Tensor, Tensor>(query, key);
+  const Tensor& scale = sequence.query_scale;
+  const Tensor all = attend(scale.defined() ? turned.first * scale : turned.first, turned.second,
+                            value, sequence.rows, rule_, sequence.blocks, cache, layer_, first);
   const Tensor mixture = own_rows(all, sequence);
   return o_proj_(gate_ ? mixture * own_rows(open, sequence) : mixture);
 }
@@ -213,6 +216,13 @@ Tensor checkpointed_with_notes(DecoderLayer& layer, const Tensor& x, TokenSequen
   return made[0];
 }
 
+/// [tokens, 1, 1] float32.
+Tensor query_scale(const DecoderOptions& o, const Tensor& positions) {
+  const Tensor lengths =
+      at::floor(positions.to(torch::kFloat32) / static_cast<double>(o.query_scale_length));
+  return (1 + o.query_scale_beta * at::log(1 + lengths)).view({-1, 1, 1});
+}
+
 }  // namespace
 
 Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing) {
@@ -252,8 +262,12 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   const RotaryTable whole = rotary_.table(positions, dtype, end);
   const RotaryTable local =
       options.two_rotaries ? local_rotary_.table(positions, dtype, end) : RotaryTable();
+  const RotaryTable none{};
 
   TokenSequence frame = sequence;  // what the layers read of it; the states pass through them
+  // Up to that length the scale is 1.
+  if (options.query_scale_beta != 0 && (!end || *end > options.query_scale_length))
+    frame.query_scale = query_scale(options, positions).to(dtype);
   frame.embeddings = Tensor();
   if (before > 0) frame.blocks = Tensor();  // as with_prompt()
   frame.own = Tensor();
@@ -269,7 +283,10 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     DecoderLayer& layer = layers_[i];
     if (narrow && i + 1 == layers_.size()) frame.own = sequence.own;
-    const RotaryTable& rotary = options.two_rotaries && options.sliding_windows[i] ? local : whole;
+    const bool still = !options.unturned.empty() && options.unturned[i];
+    const RotaryTable& rotary = still                                                ? none
+                                : options.two_rotaries && options.sliding_windows[i] ? local
+                                                                                     : whole;
     if (checkpointing && !cache && sequence.routers) {
       x = checkpointed_with_notes(layer, x, frame, rotary);
     } else if (checkpointing && !cache) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one causal decoder. Its options make it Llama, Mistral, Qwen2, Qwen3, Gemma, Gemma 2, Gemma 3
-// and the text halves of the Qwen-VL and GLM-V models (each equal to the class of that name in
-// transformers 5.17): pre-norm layers of grouped-query attention with rotary positions and a gated
-// MLP, or a mixture of such. Qwen3.5's layers are attention or the gated delta rule (delta_net.h).
+// The one causal decoder. Its options make it Llama, Mistral, Ministral 3, Qwen2, Qwen3, SmolLM3,
+// Gemma, Gemma 2, Gemma 3 and the text halves of the Qwen-VL and GLM-V models (each equal to the
+// class of that name in transformers 5.17): pre-norm layers of grouped-query attention with rotary
+// positions and a gated MLP, or a mixture of such. Qwen3.5's layers are attention or the gated
+// delta rule (delta_net.h).
 #pragma once
 
 #include <memory>
@@ -49,6 +50,11 @@ struct DecoderOptions {
       sliding_windows;  ///< one a layer; nullopt: full attention
   bool window_in_blocks =
       false;  ///< a window bounds what a block's tokens see of one another, too (Gemma 3)
+  std::vector<bool> unturned;  ///< layers whose queries and keys know no positions (SmolLM3);
+                               ///< empty: none
+  /// Ministral 3: queries grow by 1 + beta · log(1 + ⌊position / length⌋); beta 0: they do not.
+  double query_scale_beta = 0;
+  std::int64_t query_scale_length = 0;
   std::optional<ExpertOptions> experts;  ///< some layers have a mixture of experts for their MLP
   std::optional<DeltaOptions> delta;     ///< some layers carry a state in the place of attention
 };
@@ -72,6 +78,8 @@ struct TokenSequence {
   torch::Tensor deepstack_places;        ///< [image tokens] int64, into `tokens`
   /// Where mixtures of experts write down what they made of the tokens; null: nowhere.
   std::shared_ptr<RouterNotes> routers;
+  torch::Tensor query_scale;  ///< [tokens, 1, 1]: what queries are multiplied with after they have
+                              ///< turned; the decoder makes it; undefined: nothing
   torch::Tensor own;  ///< [own tokens] int64, into `tokens`: whose states are asked for, of the
                       ///< rows' own tokens; one may be named twice; undefined: all of them
 };
@@ -84,7 +92,7 @@ class SelfAttentionImpl : public torch::nn::Module, public AttentionPort, public
  public:
   SelfAttentionImpl(const DecoderOptions& options, std::int64_t layer,
                     const torch::TensorOptions& tensors);
-  /// x [tokens, hidden] → [own tokens, hidden].
+  /// x [tokens, hidden] → [own tokens, hidden]. An empty table: queries and keys stay as they are.
   torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence,
                         const RotaryTable& rotary, KeyValueCache* cache) override;
   AttentionBranchCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,

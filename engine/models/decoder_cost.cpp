@@ -123,10 +123,17 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
   const bool narrow = asked < pass.tokens && count > 0 && entry.deepstack < count &&
                       layers_.back()->row_by_row() &&
                       trained_within(terms, *layers_.back()).row_by_row;
+  // Queries that have grown are kept beside those before, which lie among keys and values.
+  const auto longest = std::max_element(pass.lengths.begin(), pass.lengths.end());
+  const bool grown = options.query_scale_beta != 0 && longest != pass.lengths.end() &&
+                     *longest > options.query_scale_length;
+  const std::int64_t queries =
+      grown ? terms.block(pass.tokens * options.num_attention_heads * options.head_dim) : 0;
   for (const DecoderLayer& layer : layers_) {
     const bool narrows = narrow && layer.get() == layers_.back().get();
-    const LayerCost cost =
+    LayerCost cost =
         layer->cost(terms, pass.rows, pass.tokens, narrows ? asked : pass.tokens, flows);
+    if (cost.attention > 0) cost.attention += queries;
     stages.push_back(layer_stage(terms, cost, state, narrows ? asked_state : state));
     // What a layer that is made once more keeps for its first norm is the input that was kept.
     if (terms.checkpointing && flows)

@@ -5,13 +5,14 @@
 
 #include "engine/models/config_numbers.h"
 #include "engine/models/decoder.h"
+#include "engine/models/decoder_positions.h"
 #include "engine/models/expert_options.h"
 
 namespace luthier {
 
 namespace {
 
-enum class Windows { None, EveryLayer, FromLayer, Alternating };
+enum class Windows { None, EveryLayer, WhereGiven, FromLayer, Alternating, Unturned };
 
 struct Kind {
   const char* type;
@@ -22,7 +23,8 @@ struct Kind {
   std::int64_t positions;
   const char* activation;
   bool tied = false, qkv_bias = false, bias_option = false, mlp_bias_option = false,
-       qk_norm = false, gemma = false, sandwich = false, two_rotaries = false, glm = false;
+       qk_norm = false, gemma = false, sandwich = false, two_rotaries = false, glm = false,
+       scaled_queries = false;
   Windows windows = Windows::None;
   std::int64_t window_layers = 28;          // max_window_layers, or the length of an alternation
   std::vector<std::int64_t> sections = {};  // M-RoPE
@@ -61,6 +63,20 @@ const std::vector<Kind>& kinds() {
        .positions = 131072,
        .activation = "silu",
        .windows = Windows::EveryLayer},
+      {.type = "ministral3",
+       .vocab = 131072,
+       .hidden = 4096,
+       .intermediate = 14336,
+       .layers = 34,
+       .heads = 32,
+       .kv_heads = 8,
+       .head_dim = 128,
+       .eps = 1e-5,
+       .theta = 10000,
+       .positions = 262144,
+       .activation = "silu",
+       .scaled_queries = true,
+       .windows = Windows::WhereGiven},
       {.type = "qwen2",
        .vocab = 151936,
        .hidden = 4096,
@@ -90,6 +106,22 @@ const std::vector<Kind>& kinds() {
        .bias_option = true,
        .qk_norm = true,
        .windows = Windows::FromLayer},
+      {.type = "smollm3",
+       .vocab = 128256,
+       .hidden = 2048,
+       .intermediate = 11008,
+       .layers = 36,
+       .heads = 16,
+       .kv_heads = 4,
+       .head_dim = 0,
+       .eps = 1e-6,
+       .theta = 2e6,
+       .positions = 32768,
+       .activation = "silu",
+       .tied = true,
+       .bias_option = true,
+       .mlp_bias_option = true,
+       .windows = Windows::Unturned},
       {.type = "qwen2_vl_text",
        .vocab = 152064,
        .hidden = 8192,
@@ -246,19 +278,21 @@ const std::vector<Kind>& kinds() {
   return table;
 }
 
-/// layer_types says it where it stands; else Mistral: every layer; Qwen: from max_window_layers on,
-/// when use_sliding_window; Gemma: all but every n-th.
+/// Mistral: every layer, and so is Ministral 3, where a window is given. Others: layer_types says
+/// it where it stands; else Qwen: from max_window_layers on, when use_sliding_window; Gemma: all
+/// but every n-th.
 Result<std::vector<std::optional<std::int64_t>>> read_windows(const Json& config,
                                                               const std::string& where,
                                                               const Kind& kind,
                                                               std::int64_t layers) {
   std::vector<std::optional<std::int64_t>> windows(static_cast<std::size_t>(layers));
-  if (kind.windows == Windows::None) return windows;
+  const bool none = kind.windows == Windows::None || kind.windows == Windows::Unturned;
   const auto found = config.find("sliding_window");
-  if (found != config.end() && found->is_null()) return windows;
+  if (none || (found != config.end() && found->is_null())) return windows;
+  if (kind.windows == Windows::WhereGiven && found == config.end()) return windows;
   LUTHIER_TRY(std::int64_t window, json_int(config, "sliding_window", where, 4096));
   LUTHIER_CHECK(in_range(window, 1, 1ll << 40, where, "sliding_window"));
-  if (kind.windows == Windows::EveryLayer) {
+  if (kind.windows == Windows::EveryLayer || kind.windows == Windows::WhereGiven) {
     for (auto& each : windows) each = window;
     return windows;
   }
@@ -274,23 +308,12 @@ Result<std::vector<std::optional<std::int64_t>>> read_windows(const Json& config
       LUTHIER_CHECK(in_range(period, 1, 1 << 16, where, "sliding_window_pattern"));
     }
   }
-  const auto types = config.find("layer_types");
-  const bool listed = types != config.end() && types->is_array();
-  if (listed && types->size() != windows.size()) {
-    return input_error("There are " + std::to_string(types->size()) + " layer types for " +
-                           std::to_string(layers) + " layers.",
-                       where + ": layer_types");
-  }
+  LUTHIER_TRY(const std::vector<bool> listed, read_listed_windows(config, where, layers));
   for (std::size_t i = 0; i < windows.size(); ++i) {
-    if (listed && (*types)[i] != "sliding_attention" && (*types)[i] != "full_attention") {
-      return input_error("The layer type " + (*types)[i].dump() + " is not known.",
-                         where + ": layer_types",
-                         "Known are full_attention and sliding_attention.");
-    }
     const auto layer = static_cast<std::int64_t>(i);
-    const bool sliding = listed       ? (*types)[i] == "sliding_attention"
-                         : period > 0 ? (layer + 1) % period != 0
-                                      : layer >= first;
+    const bool sliding = !listed.empty() ? listed[i]
+                         : period > 0    ? (layer + 1) % period != 0
+                                         : layer >= first;
     if (sliding) windows[i] = window;
   }
   return windows;
@@ -419,12 +442,16 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
   if (o.two_rotaries) {
     LUTHIER_TRY(o.rotary, read_layer_rotary(config, o, where, *kind, false));
     LUTHIER_TRY(o.local_rotary, read_layer_rotary(config, o, where, *kind, true));
+  } else if (kind->scaled_queries) {
+    LUTHIER_CHECK(
+        read_scaled_queries(config, where, {kind->theta, kind->positions, {}, false, 1}, o));
   } else {
     LUTHIER_TRY(o.rotary, read_rotary_options(config, o.head_dim, where,
                                               {kind->theta, kind->positions, kind->sections,
                                                kind->interleaved, kind->partial}));
   }
   LUTHIER_TRY(o.sliding_windows, read_windows(config, where, *kind, o.num_hidden_layers));
+  if (kind->windows == Windows::Unturned) LUTHIER_CHECK(read_unturned(config, where, o));
   if (kind->delta) {
     o.centred_norms = o.attention_gate = true;
     LUTHIER_TRY(o.delta, read_delta_options(config, where, o.num_hidden_layers));

@@ -20,12 +20,14 @@
   ROW(qwen3_5)                \
   ROW(glm4v)                  \
   ROW(glm46v)                 \
+  ROW(mistral3)               \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(llama)                  \
   ROW(qwen2)                  \
   ROW(mistral)                \
   ROW(qwen3)                  \
+  ROW(smollm3)                \
   ROW(gemma3_text)            \
   ROW(bert)                   \
   ROW(t5)                     \

@@ -37,6 +37,16 @@ Result<std::string> tokenizer_attribute(const std::filesystem::path& folder, con
   return token;
 }
 
+Result<std::string> processor_token(const std::filesystem::path& folder, const std::string& key,
+                                    const std::string& fallback) {
+  const auto path = folder / "processor_config.json";
+  LUTHIER_TRY(const Json config, read_if_there(path));
+  LUTHIER_TRY(std::string token, json_string(config, key, path.string(), fallback));
+  if (token.empty() || token.size() > 256)
+    return input_error("The token must have 1 to 256 bytes.", path.string() + ": " + key);
+  return token;
+}
+
 Result<std::int64_t> processor_count(const std::filesystem::path& folder, const std::string& key,
                                      std::int64_t fallback) {
   const auto path = folder / "processor_config.json";

@@ -17,6 +17,10 @@ namespace luthier {
 Result<std::string> tokenizer_attribute(const std::filesystem::path& folder, const std::string& key,
                                         const std::string& fallback);
 
+/// A token's text in processor_config.json.
+Result<std::string> processor_token(const std::filesystem::path& folder, const std::string& key,
+                                    const std::string& fallback);
+
 /// A count in processor_config.json, 1 to 2^20.
 Result<std::int64_t> processor_count(const std::filesystem::path& folder, const std::string& key,
                                      std::int64_t fallback);

@@ -27,6 +27,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"Idefics3ImageProcessor", detail::create_idefics3_processor},
     {"SmolVLMImageProcessor", detail::create_idefics3_processor},
     {"GotOcr2ImageProcessor", detail::create_got_ocr2_processor},
+    {"PixtralImageProcessor", detail::create_pixtral_processor},
     {"Gemma3ImageProcessor", detail::create_gemma3_processor},
 };
 

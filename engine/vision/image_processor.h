@@ -44,6 +44,7 @@ struct ProcessorDefaults {
 ///                           whole last when there are several
 ///   Qwen2-VL and later      [patches, 3 * time * patch * patch]   grid {time, height, width} in
 ///                           patches
+///   Pixtral (Mistral 3)     [patches, 3 * patch * patch]     grid {1, height, width} in patches
 struct PixelValues {
   std::vector<float> values;
   std::vector<std::int64_t> shape;

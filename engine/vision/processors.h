@@ -27,6 +27,8 @@ MadeProcessor create_llava_onevision_processor(const Json& config, const std::st
                                                const PixelLimits& limits);
 MadeProcessor create_got_ocr2_processor(const Json& config, const std::string& where,
                                         const PixelLimits& limits);
+MadeProcessor create_pixtral_processor(const Json& config, const std::string& where,
+                                       const PixelLimits& limits);
 MadeProcessor create_gemma3_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits);
 

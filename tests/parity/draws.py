@@ -6,9 +6,9 @@ import copy
 import json
 import random
 
-from transformers import (CLIPVisionConfig, Gemma2Config, GemmaConfig, LlamaConfig, MistralConfig,
-                          Qwen2Config, Qwen3Config,
-                          SiglipVisionConfig)
+from transformers import (CLIPVisionConfig, Gemma2Config, GemmaConfig, LlamaConfig,
+                          Ministral3Config, MistralConfig, PixtralVisionConfig, Qwen2Config,
+                          Qwen3Config, SiglipVisionConfig)
 
 import tokenizers_
 from conversations import OBJECTS, image, picture, text, turn
@@ -18,6 +18,7 @@ SCALINGS = ("default", "default", "linear", "dynamic", "llama3", "yarn", "longro
 STATEFUL = ("dynamic", "longrope")      # what a row gets there depends on the longest row beside it
 PROJECTORS = {"llava": "multi_modal_projector", "llava_next": "multi_modal_projector",
               "llava_onevision": "multi_modal_projector", "internvl": "multi_modal_projector",
+              "mistral3": "multi_modal_projector",
               "gemma3": "multi_modal_projector", "paligemma": "multi_modal_projector",
               "smolvlm": "connector", "idefics3": "connector",
               "qwen2_vl": "merger", "qwen2_5_vl": "merger", "qwen3_vl": "merger",
@@ -299,6 +300,35 @@ def draw_internvl(rng):
     return Spec(tower, kind, options, "qwen", "internvl", model, picture)
 
 
+def draw_mistral3(rng):
+    """Every other time with a decoder whose queries grow, from a few tokens on."""
+    kind, options = any_decoder(rng)
+    if rng.random() < 0.5:
+        kind, (options, head_dim) = Ministral3Config, decoder(rng)
+        rope = rotary(rng, head_dim)
+        while rope["rope_type"] not in ("llama3", "yarn"):
+            rope = rotary(rng, head_dim)
+        options |= dict(head_dim=head_dim, sliding_window=rng.choice([None, None, 3, 12, 50]),
+                        rope_parameters=rope | {"llama_4_scaling_beta": rng.choice([0.1, 0.6])})
+    heads, merge, patch = rng.choice([1, 2, 3]), rng.choice([1, 2, 2, 3]), rng.randint(3, 7)
+    layers = rng.randint(1, 4)
+    tower = PixtralVisionConfig(
+        hidden_size=heads * 4 * rng.randint(1, 5), intermediate_size=rng.randint(9, 70),
+        num_attention_heads=heads, num_hidden_layers=layers, patch_size=patch,
+        image_size=patch * rng.randint(2, 9), hidden_act=rng.choice(["silu", "gelu"]),
+        rope_parameters=dict(rope_type="axial", rope_theta=rng.choice([100.0, 1e4])))
+    block = merge * patch
+    edges = [rng.randint(2 * block, 9 * block) for _ in range(2)]
+    picture = {**shades(rng), "size": rng.choice([{"longest_edge": edges[0]},
+                                                  {"height": edges[0], "width": edges[1]}])}
+    model = dict(tie_word_embeddings=options.pop("tie_word_embeddings", False),
+                 spatial_merge_size=merge, multimodal_projector_bias=rng.random() < 0.4,
+                 projector_hidden_act=rng.choice(["gelu", "silu", "relu"]),
+                 vision_feature_layer=rng.choice([-1, -1, -2, 1, layers]))
+    return Spec(tower, kind, options, rng.choice(["llama_bos", "llama", "qwen"]), "pixtral", model,
+                picture)
+
+
 def gemma_decoder(rng, sandwich):
     options, head_dim = decoder(rng)
     options["head_dim"] = head_dim
@@ -358,7 +388,7 @@ def draw_onevision(rng):
 DRAWS = {"llava": draw_llava, "llava_next": lambda rng: draw_llava(rng, True),
          "llava_onevision": draw_onevision, "glm4v": draw_glm,
          "smolvlm": draw_tiled, "idefics3": draw_tiled,
-         "internvl": draw_internvl, "gemma3": draw_gemma3, "paligemma": draw_paligemma} | {
+         "internvl": draw_internvl, "mistral3": draw_mistral3, "gemma3": draw_gemma3, "paligemma": draw_paligemma} | {
              name: (lambda rng, name=name: draw_qwen(rng, name))
              for name in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5")}
 

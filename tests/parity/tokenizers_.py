@@ -113,6 +113,7 @@ TEMPLATES = {
     # as GLM-V's: a turn has no end of its own
     "glm": turns("('[gMASK]<sop>' if loop.first else '') + '<|' + message.role + '|>\\n'", "",
                  "<|begin_of_image|><|image|><|end_of_image|>", "<|assistant|>\\n"),
+    "pixtral": turns("'[' + message.role + ']'", "[/]\\n", "[IMG]", "[assistant]"),
     "bos_turns": turns("(bos_token if loop.first else '') + '[' + message.role + '] '", "\\n",
                        "<image>", "[assistant] "),
 }

@@ -122,7 +122,7 @@ class TestTiledProcessor : public QObject {
     QCOMPARE(wrong.error().where, std::string("image.max_pixels"));
     for (const char* type :
          {"Idefics3ImageProcessor", "LlavaNextImageProcessor", "LlavaOnevisionImageProcessor",
-          "GotOcr2ImageProcessor", "Gemma3ImageProcessor"})
+          "GotOcr2ImageProcessor", "PixtralImageProcessor", "Gemma3ImageProcessor"})
       QVERIFY(!made(type, "", limits).ok());
   }
 
@@ -169,6 +169,14 @@ class TestTiledProcessor : public QObject {
         {"GotOcr2ImageProcessor", R"("crop_to_patches": true, "size": {"shortest_edge": 5})",
          "size"},
         {"GotOcr2ImageProcessor", R"("crop_to_patches": 1)", "crop_to_patches"},
+        {"PixtralImageProcessor", R"("patch_size": 0)", "patch_size"},
+        {"PixtralImageProcessor", R"("patch_size": 1025)", "patch_size"},
+        {"PixtralImageProcessor", R"("patch_size": {"height": 4, "width": 6})", "patch_size"},
+        {"PixtralImageProcessor", R"("spatial_merge_size": 65)", "spatial_merge_size"},
+        {"PixtralImageProcessor", R"("size": {"height": 50})", "size"},
+        {"PixtralImageProcessor", R"("size": 15)", "size"},
+        {"PixtralImageProcessor", R"("size": 50, "default_to_square": false)", "size"},
+        {"PixtralImageProcessor", R"("do_center_crop": true)", "do_center_crop"},
         {"Gemma3ImageProcessor", R"("pan_and_scan_max_num_crops": 0)",
          "pan_and_scan_max_num_crops"},
         {"Gemma3ImageProcessor", R"("pan_and_scan_min_crop_size": 0)",
@@ -206,6 +214,9 @@ class TestTiledProcessor : public QObject {
         {"LlavaOnevisionImageProcessor", R"("size": 1)", 5, 5},
         {"GotOcr2ImageProcessor", R"("crop_to_patches": true, "max_patches": 4095, "size": 384)",
          9000, 9000},
+        {"PixtralImageProcessor", R"("size": 16384, "patch_size": 1)", 16384, 16384},
+        {"PixtralImageProcessor", R"("size": {"longest_edge": 40})", 1, 900},
+        {"PixtralImageProcessor", R"("do_resize": false)", 30, 32},
         {"Gemma3ImageProcessor", R"("size": 16384)", 5, 5},
         {"Gemma3ImageProcessor",
          R"("do_pan_and_scan": true, "pan_and_scan_min_crop_size": 1, "pan_and_scan_max_num_crops": 4)",
@@ -257,6 +268,13 @@ class TestTiledProcessor : public QObject {
             .grid,
         (Shape{1, 2}));
     QCOMPARE(outline({"LlavaNextImageProcessor"}, "{}", 400, 300).grid, (Shape{300, 400}));
+    // Mistral 3's model says what a block is
+    QCOMPARE(
+        outline({"PixtralImageProcessor", {{"patch_size", 14}, {"spatial_merge_size", 2}}},
+                R"({"patch_size": {"height": 16, "width": 16}, "size": {"longest_edge": 1540}})",
+                200, 90)
+            .grid,
+        (Shape{1, 8, 16}));
     // InternVL's whole processor always tiles, Gemma 3's never pans, whatever the picture
     // processor's own settings say
     const char* untiled =

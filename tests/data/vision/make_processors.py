@@ -15,6 +15,7 @@ from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2Im
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil as Idefics3
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil as LlavaNext
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil as LlavaOnevision
+from transformers.models.pixtral.image_processing_pil_pixtral import PixtralImageProcessorPil as Pixtral
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil as Qwen
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil as SmolVLM
 
@@ -94,6 +95,14 @@ CASES = [
              "temporal_patch_size": 3, "resample": 2}),
     (Glm4v, {"size": {"shortest_edge": 40000, "longest_edge": 90000}, "patch_size": 30,
              "temporal_patch_size": 1, "image_mean": [0.5, 0.5, 0.5]}),
+    (Pixtral, {}),
+    (Pixtral, {"size": {"longest_edge": 56}, "patch_size": 7, "spatial_merge_size": 2}),
+    (Pixtral, {"size": {"height": 60, "width": 40}, "patch_size": {"height": 6, "width": 6},
+               "spatial_merge_size": 3, "resample": 2, "image_mean": [0.4, 0.5, 0.6]}),
+    (Pixtral, {"size": 48, "do_normalize": False}),
+    (Pixtral, {"size": {"longest_edge": 100}, "patch_size": 4, "rescale_factor": 0.01,
+               "image_std": 0.4}),
+    (Pixtral, {"do_resize": False, "patch_size": 1}),
 ]
 # The same of two pictures in one row, which are not cut.
 TOGETHER = [(kind, options) for kind, options in CASES if kind is LlavaOnevision]
@@ -107,9 +116,23 @@ def fresh(kind, options):
     return kind(**json.loads(json.dumps(options)))
 
 
+def pixtral_patches(options, image):
+    """The whole processor says the blocks that pictures are made of; each patch row by row."""
+    options = dict(options)
+    merge, patch = options.pop("spatial_merge_size", 1), options.get("patch_size", 16)
+    patch = patch["height"] if isinstance(patch, dict) else patch
+    values = np.asarray(fresh(Pixtral, options)(images=image,
+                                                patch_size=patch * merge)["pixel_values"])[0]
+    rows, columns = values.shape[1] // patch, values.shape[2] // patch
+    patches = values.reshape(3, rows, patch, columns, patch).transpose(1, 3, 0, 2, 4)
+    return patches.reshape(rows * columns, 3 * patch * patch), [1, rows, columns]
+
+
 def process(kind, options, image, together=1):
     """pixel_values as the tower gets them, and the grid as the engine counts it; of the first of so
     many pictures in a row."""
+    if kind is Pixtral:
+        return pixtral_patches(options, image)
     shown = image if together == 1 else [[image] * together]
     out = fresh(kind, options)(images=shown, **({"return_row_col_info": True}
                                                 if kind in (Idefics3, SmolVLM) else {}))

@@ -10,6 +10,7 @@ from families.llava import Llava
 from families.llava_next import LlavaNext
 from families.llava_onevision import LlavaOnevision
 from families.mistral import Mistral
+from families.mistral3 import Mistral3
 from families.paligemma import PaliGemma
 from families.qwen2 import Qwen2
 from families.qwen2_5_vl import Qwen2_5VL
@@ -18,8 +19,9 @@ from families.qwen3 import Qwen3
 from families.qwen3_5 import Qwen3_5
 from families.qwen3_vl import Qwen3VL
 from families.qwen3_vl_moe import Qwen3VLMoe
+from families.smollm3 import SmolLM3
 from families.smolvlm import SmolVLM
 
 FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma(),
             Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Glm4v(), Glm46V(), LlavaNext(), LlavaOnevision(),
-            InternVL(), Llama(), Qwen2(), Mistral(), Qwen3(), Gemma3Text()]
+            InternVL(), Llama(), Qwen2(), Mistral3(), Mistral(), Qwen3(), SmolLM3(), Gemma3Text()]

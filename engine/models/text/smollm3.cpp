@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SmolLM3 (Bakouch et al. 2025) as SmolLM3ForCausalLM of transformers 5.17.
+#include "engine/models/families.h"
+#include "engine/models/text/text_model.h"
+
+namespace luthier {
+
+const Family smollm3_family = text_family("smollm3");
+
+}  // namespace luthier
