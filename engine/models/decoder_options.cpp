@@ -17,8 +17,8 @@ enum class Windows { None, EveryLayer, WhereGiven, FromLayer, Alternating, Untur
 struct Kind {
   const char* type;
   std::int64_t vocab, hidden, intermediate, layers, heads, kv_heads,
-      head_dim;  // kv_heads 0: as heads; head_dim 0: hidden / heads; −1: that, whatever the file
-                 // says
+      head_dim;  // intermediate 0: no layer has an MLP of its own; kv_heads 0: as heads; head_dim
+                 // 0: hidden / heads; −1: that, whatever the file says
   double eps, theta;
   std::int64_t positions;
   const char* activation;
@@ -206,6 +206,30 @@ const std::vector<Kind>& kinds() {
        .interleaved = true,
        .partial = 0.25,
        .delta = true},
+      {.type = "qwen3_5_moe_text",
+       .vocab = 248320,
+       .hidden = 2048,
+       .intermediate = 0,
+       .layers = 40,
+       .heads = 16,
+       .kv_heads = 2,
+       .head_dim = 256,
+       .eps = 1e-6,
+       .theta = 10000,
+       .positions = 32768,
+       .activation = "silu",
+       .bias_option = true,
+       .qk_norm = true,
+       .sections = {11, 11, 10},
+       .interleaved = true,
+       .experts = {.count = 256,
+                   .each = 8,
+                   .intermediate_size = 512,
+                   .shared_intermediate_size = 512,
+                   .every_layer = true,
+                   .tells_routing = true},
+       .partial = 0.25,
+       .delta = true},
       {.type = "gemma",
        .vocab = 256000,
        .hidden = 3072,
@@ -323,7 +347,6 @@ Status read_sizes(const Json& config, const std::string& where, const Kind& kind
                   DecoderOptions& o) {
   LUTHIER_TRY(o.vocab_size, json_int(config, "vocab_size", where, kind.vocab));
   LUTHIER_TRY(o.hidden_size, json_int(config, "hidden_size", where, kind.hidden));
-  LUTHIER_TRY(o.intermediate_size, json_int(config, "intermediate_size", where, kind.intermediate));
   LUTHIER_TRY(o.num_hidden_layers, json_int(config, "num_hidden_layers", where, kind.layers));
   LUTHIER_TRY(o.num_attention_heads, json_int(config, "num_attention_heads", where, kind.heads));
   // An absent key means the class default; an explicit null means as many as there are heads.
@@ -333,7 +356,11 @@ Status read_sizes(const Json& config, const std::string& where, const Kind& kind
   LUTHIER_TRY(o.num_key_value_heads, json_int(config, "num_key_value_heads", where, default_kv));
   LUTHIER_CHECK(in_range(o.vocab_size, 1, 1 << 24, where, "vocab_size"));
   LUTHIER_CHECK(in_range(o.hidden_size, 1, 1 << 20, where, "hidden_size"));
-  LUTHIER_CHECK(in_range(o.intermediate_size, 1, 1 << 22, where, "intermediate_size"));
+  if (kind.intermediate > 0) {
+    LUTHIER_TRY(o.intermediate_size,
+                json_int(config, "intermediate_size", where, kind.intermediate));
+    LUTHIER_CHECK(in_range(o.intermediate_size, 1, 1 << 22, where, "intermediate_size"));
+  }
   LUTHIER_CHECK(in_range(o.num_hidden_layers, 1, 4096, where, "num_hidden_layers"));
   LUTHIER_CHECK(in_range(o.num_attention_heads, 1, 1 << 16, where, "num_attention_heads"));
   LUTHIER_CHECK(

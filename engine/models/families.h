@@ -18,6 +18,7 @@
   ROW(qwen3_vl)               \
   ROW(qwen3_vl_moe)           \
   ROW(qwen3_5)                \
+  ROW(qwen3_5_moe)            \
   ROW(glm4v)                  \
   ROW(glm46v)                 \
   ROW(mistral3)               \
@@ -28,6 +29,8 @@
   ROW(mistral)                \
   ROW(qwen3)                  \
   ROW(smollm3)                \
+  ROW(qwen3_5_text)           \
+  ROW(qwen3_5_moe_text)       \
   ROW(gemma3_text)            \
   ROW(bert)                   \
   ROW(t5)                     \

@@ -60,6 +60,12 @@ auto builder(const Options& options) {
   };
 }
 
+/// A stored tensor that is so many rows of one matrix of a stack.
+struct StackPiece {
+  std::string name;  ///< in memory, if it were a parameter of its own
+  std::int64_t matrix = 0, row = 0, rows = 0;
+};
+
 /// A row of the table of families.
 struct Family {
   const char* model_type;
@@ -79,6 +85,10 @@ struct Family {
   /// Whether files may have the parameter of this in-memory name with its last two axes exchanged,
   /// which its shape then says; null: none is.
   bool (*may_be_turned)(const std::string& name) = nullptr;
+  /// The pieces that files may have in the place of the parameter of this in-memory name and shape,
+  /// in its order; null: all stand as they are in memory.
+  std::vector<StackPiece> (*pieces_of)(const std::string& name,
+                                       const std::vector<std::int64_t>& shape) = nullptr;
 };
 const std::vector<Family>& families();
 /// For who looks through folders without loading them.

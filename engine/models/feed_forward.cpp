@@ -7,20 +7,29 @@ namespace luthier {
 
 using torch::Tensor;
 
-GatedMlpImpl::GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
-                           Activation activation, const torch::TensorOptions& tensors)
-    : FeedForward(hidden_size), activation_(activation) {
+GatedProducts::GatedProducts(torch::nn::Module& holder, std::int64_t hidden_size,
+                             std::int64_t intermediate_size, bool bias, Activation activation,
+                             const torch::TensorOptions& tensors)
+    : activation_(activation) {
   const auto made =
       neighbouring_linears(hidden_size, {intermediate_size, intermediate_size}, bias, tensors);
-  gate_proj_ = register_module("gate_proj", made[0]);
-  up_proj_ = register_module("up_proj", made[1]);
-  down_proj_ = register_module("down_proj", Linear(intermediate_size, hidden_size, bias, tensors));
+  gate_proj_ = holder.register_module("gate_proj", made[0]);
+  up_proj_ = holder.register_module("up_proj", made[1]);
+  down_proj_ =
+      holder.register_module("down_proj", Linear(intermediate_size, hidden_size, bias, tensors));
 }
 
-Tensor GatedMlpImpl::forward(const Tensor& x, RouterNotes*) {
+Tensor GatedProducts::forward(const Tensor& x) const {
   const auto made = side_by_side(x, {gate_proj_.get(), up_proj_.get()});
-  return down_proj_(gated(made[0], made[1], activation_));
+  return down_proj_->forward(gated(made[0], made[1], activation_));
 }
+
+GatedMlpImpl::GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
+                           Activation activation, const torch::TensorOptions& tensors)
+    : FeedForward(hidden_size),
+      products_(*this, hidden_size, intermediate_size, bias, activation, tensors) {}
+
+Tensor GatedMlpImpl::forward(const Tensor& x, RouterNotes*) { return products_.forward(x); }
 
 FusedMlpImpl::FusedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size,
                            Activation activation, const torch::TensorOptions& tensors)
@@ -41,12 +50,21 @@ SparseMlpImpl::SparseMlpImpl(std::int64_t hidden_size, const ExpertOptions& opti
   experts_ = register_module("experts", Experts(options.count, hidden_size,
                                                 options.intermediate_size, activation, tensors));
   gate_ = register_module("gate", Router(hidden_size, options.count, options.each, tensors));
+  const std::int64_t shared = options.shared_intermediate_size;
+  if (shared == 0) return;
+  shared_expert_ =
+      register_module("shared_expert", SharedExpert(hidden_size, shared, activation, tensors));
+  shared_expert_gate_ =
+      register_module("shared_expert_gate", Linear(hidden_size, 1, /*bias=*/false, tensors));
 }
 
 Tensor SparseMlpImpl::forward(const Tensor& x, RouterNotes* routers) {
   const Routing routing = gate_->route(x);
   if (routers) routers->add(routing);
-  return experts_->forward(x, routing);
+  const Tensor mixed = experts_->forward(x, routing);
+  if (!shared_expert_) return mixed;
+  const Tensor open = at::sigmoid(shared_expert_gate_(x));  // [tokens, 1]
+  return mixed + open * shared_expert_->products.forward(x);
 }
 
 }  // namespace luthier

@@ -25,6 +25,21 @@ class FeedForward : public torch::nn::Module, public BranchPort {
   virtual MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const = 0;
 };
 
+/// The products of a gated MLP, which the module that is one holds under their names.
+class GatedProducts {
+ public:
+  GatedProducts(torch::nn::Module& holder, std::int64_t hidden_size, std::int64_t intermediate_size,
+                bool bias, Activation activation, const torch::TensorOptions& tensors);
+  torch::Tensor forward(const torch::Tensor& x) const;
+  MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const;
+  /// Bytes of its input, where that is kept: a share of what cost() says.
+  std::int64_t input_kept(const StepTerms& terms, std::int64_t tokens) const;
+
+ private:
+  Activation activation_;
+  Linear gate_proj_{nullptr}, up_proj_{nullptr}, down_proj_{nullptr};
+};
+
 class GatedMlpImpl : public FeedForward {
  public:
   GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
@@ -33,8 +48,7 @@ class GatedMlpImpl : public FeedForward {
   MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const override;
 
  private:
-  Activation activation_;
-  Linear gate_proj_{nullptr}, up_proj_{nullptr}, down_proj_{nullptr};
+  GatedProducts products_;
 };
 TORCH_MODULE(GatedMlp);
 
@@ -54,11 +68,26 @@ class FusedMlpImpl : public FeedForward {
 /// Which layers have experts, how many there are and how many of them a token goes to.
 struct ExpertOptions {
   std::int64_t count = 0, each = 0, intermediate_size = 0;
-  std::vector<bool> sparse;  ///< one a layer: whether it has them
+  std::int64_t shared_intermediate_size = 0;  ///< of one more, for all tokens; 0: there is none
+  std::vector<bool> sparse;                   ///< one a layer: whether it has them
   double router_aux_loss_coef = 0;
   bool tells_routing = false;  ///< the config has `output_router_logits`, whatever it says
 };
 
+/// The expert that all tokens go through (Dai et al. 2024). No branch of its own: what is added to
+/// the states is the mixture.
+class SharedExpertImpl : public torch::nn::Module {
+ public:
+  SharedExpertImpl(std::int64_t hidden_size, std::int64_t intermediate_size, Activation activation,
+                   const torch::TensorOptions& tensors)
+      : products(*this, hidden_size, intermediate_size, /*bias=*/false, activation, tensors) {}
+
+  const GatedProducts products;
+};
+TORCH_MODULE(SharedExpert);
+
+/// Experts with their router, and where there is one the shared expert, which a sigmoid of the
+/// token opens.
 class SparseMlpImpl : public FeedForward {
  public:
   SparseMlpImpl(std::int64_t hidden_size, const ExpertOptions& options, Activation activation,
@@ -67,9 +96,15 @@ class SparseMlpImpl : public FeedForward {
   MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const override;
 
  private:
+  MlpCost mixture_cost(const StepTerms& terms, std::int64_t tokens, bool flows) const;
+  /// Of the bytes of its input, those that the experts and their router keep.
+  std::int64_t input_kept(const StepTerms& terms, std::int64_t tokens) const;
+
   std::int64_t each_;
   Experts experts_{nullptr};
   Router gate_{nullptr};
+  SharedExpert shared_expert_{nullptr};
+  Linear shared_expert_gate_{nullptr};
 };
 TORCH_MODULE(SparseMlp);
 

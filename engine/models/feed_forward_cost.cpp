@@ -16,8 +16,16 @@ constexpr std::int64_t kUneven = 2;
 
 }  // namespace
 
+MlpCost GatedProducts::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
+  return mlp_cost(terms, {gate_proj_, up_proj_}, down_proj_, tokens, flows);
+}
+
+std::int64_t GatedProducts::input_kept(const StepTerms& terms, std::int64_t tokens) const {
+  return products_cost(terms, {gate_proj_, up_proj_}, tokens).input;
+}
+
 MlpCost GatedMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
-  MlpCost cost = mlp_cost(terms, {gate_proj_, up_proj_}, down_proj_, tokens, flows);
+  MlpCost cost = products_.cost(terms, tokens, flows);
   add_plug(cost, terms, *this, tokens);
   return cost;
 }
@@ -30,7 +38,13 @@ MlpCost FusedMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flo
   return cost;
 }
 
-MlpCost SparseMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
+std::int64_t SparseMlpImpl::input_kept(const StepTerms& terms, std::int64_t tokens) const {
+  const std::shared_ptr<LinearImpl> router = gate_.ptr();
+  return std::max(terms.of(*experts_).trains ? terms.block(tokens * width()) : 0,
+                  products_cost(terms, {Linear(router)}, tokens).input);
+}
+
+MlpCost SparseMlpImpl::mixture_cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
   const TrainedShare experts = terms.of(*experts_);
   const std::shared_ptr<LinearImpl> router = gate_.ptr();
   const ProductsCost routed = products_cost(terms, {Linear(router)}, tokens);
@@ -39,13 +53,12 @@ MlpCost SparseMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool fl
   MlpCost cost;
   cost.inside = flows || experts.trains || routed.trains;
   if (cost.inside) {
-    const std::int64_t input = experts.trains ? terms.block(tokens * hidden) : 0;
     const std::int64_t made = terms.block(places * 2 * inner);
     // Places in the experts' order and whose they are, with the shares that were chosen.
     const std::int64_t orders = 2 * terms.block(places, 8);
     const std::int64_t shares = terms.block(places) + 2 * terms.floats(places) +
                                 terms.block(places, 8) + terms.floats(tokens * count);
-    cost.kept = std::max(input, routed.input) + routed.numbers + terms.block(experts.kept_numbers) +
+    cost.kept = input_kept(terms, tokens) + routed.numbers + terms.block(experts.kept_numbers) +
                 made + orders + shares;
     cost.released = made + orders;
   }
@@ -57,6 +70,32 @@ MlpCost SparseMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool fl
               6 * terms.block(most * inner) + (experts.trains ? terms.block(most * hidden) : 0);
   cost.work = std::max(cost.work, routed.work);
   cost.down_work = cost.work;
+  return cost;
+}
+
+MlpCost SparseMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
+  MlpCost cost = mixture_cost(terms, tokens, flows);
+  if (shared_expert_) {
+    const GatedProducts& products = shared_expert_->products;
+    const MlpCost shared = products.cost(terms, tokens, flows);
+    const ProductsCost gate = products_cost(terms, {shared_expert_gate_}, tokens);
+    const std::int64_t mixed = input_kept(terms, tokens), own = products.input_kept(terms, tokens),
+                       state = terms.block(tokens * width());
+    // The three read one input. Either factor is kept where the other wants a gradient.
+    const bool opens = flows || gate.trains,
+               passes = flows || trained_within(terms, *shared_expert_).trains;
+    const std::int64_t factors = (opens ? state : 0) + (opens || passes ? terms.block(tokens) : 0);
+    cost.kept +=
+        std::max({mixed, own, gate.input}) - mixed + shared.kept - own + gate.numbers + factors;
+    // Backwards it comes first: the gradients of both factors, then the products'; what it kept is
+    // gone when the experts' come, and the gradient of the input stands.
+    const std::int64_t first = state + std::max({state, shared.work, shared.down_work, gate.work});
+    const std::int64_t gone = shared.released + factors;
+    cost.work = std::max(first, cost.work + (flows ? state : 0) - gone);
+    cost.down_work = cost.work;
+    cost.released += gone;
+    cost.inside = cost.inside || shared.inside || gate.trains;
+  }
   add_plug(cost, terms, *this, tokens);
   return cost;
 }

@@ -16,7 +16,7 @@
 #include "engine/models/open_weights.h"
 #include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
-#include "engine/models/stored_tensor.h"
+#include "engine/models/stored_parameter.h"
 #include "engine/models/tensor_file.h"
 #include "engine/models/wider_weights.h"
 
@@ -51,27 +51,13 @@ Status load_weights(Model& model, const Family& family, const CheckpointFiles& f
     LUTHIER_CHECK(load_packed(model, files, names, packing, options, where, watch));
   }
   for (auto& item : model.named_parameters()) {
-    const auto found = names.find(item.key());
-    if (found == names.end()) {
-      return input_error("The tensor " + family.stored_name(item.key()) + " is missing.", where,
-                         "The weights do not belong to this config.json, or a shard is missing.");
-    }
-    const auto view = files.find(found->second);
-    const std::vector<std::int64_t> expected(item.value().sizes().begin(),
-                                             item.value().sizes().end());
-    const bool turned = is_turned(family, item.key(), view->info.shape, expected);
-    if (view->info.shape != expected && !turned) {
-      return input_error("The tensor " + found->second + " has shape " +
-                             shape_text(view->info.shape) + ", config.json asks for " +
-                             shape_text(expected) + ".",
-                         where, "The weights do not belong to this config.json.");
-    }
-    const std::string place = where + ": " + found->second;
-    bool finite = true;
+    LUTHIER_TRY(
+        const StoredParameter stored,
+        StoredParameter::find({family, files, names, where}, item.key(), item.value().sizes()));
+    std::string broken;
     adapt_waiting();  // a load beside other programs is many short waits of threads for each other
-    LUTHIER_CHECK(turned ? read_turned(*view, item.value(), place, watch, &finite)
-                         : read_stored(*view, item.value(), place, watch, &finite));
-    if (!finite) warn_of_broken(place);
+    LUTHIER_CHECK(stored.read(item.value(), watch, &broken));
+    if (!broken.empty()) warn_of_broken(broken);
   }
   return files.check_unchanged();
 }
@@ -187,11 +173,9 @@ Result<LoadedModel> load_model(const std::filesystem::path& folder,
       if (!is_packed(packing, name)) count[info.dtype] += info.elements();
     }
     for (const auto& item : shapes->named_parameters()) {
-      if (!names.contains(item.key())) {
-        return input_error("The tensor " + loaded.family->stored_name(item.key()) + " is missing.",
-                           folder.string(),
-                           "The weights do not belong to this config.json, or a shard is missing.");
-      }
+      if (names.contains(item.key())) continue;  // packed ones have a shape of their own
+      LUTHIER_CHECK(StoredParameter::find({*loaded.family, files, names, folder.string()},
+                                          item.key(), item.value().sizes()));
     }
     const auto most =
         std::max_element(count.begin(), count.end(),

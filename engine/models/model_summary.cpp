@@ -12,6 +12,7 @@
 #include "engine/models/open_weights.h"
 #include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
+#include "engine/models/stored_parameter.h"
 #include "engine/nn/parameters.h"
 #include "engine/nn/plain_linear.h"
 #include "engine/nn/plugs.h"
@@ -68,6 +69,13 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
     LUTHIER_TRY(packing, plan_packing(*model, *family, files, config, Json(), where));
     LUTHIER_TRY(const auto names, stored_names(*family, files, packing, where));
     for (const auto& [name, in_file] : names) stored[name] = files.tensors().at(in_file);
+    for (const auto& item : model->named_parameters()) {
+      if (stored.contains(item.key())) continue;
+      LUTHIER_TRY(const StoredParameter pieces,
+                  StoredParameter::find({*family, files, names, folder.string()}, item.key(),
+                                        item.value().sizes()));
+      stored[item.key()] = {pieces.dtype(), item.value().sizes().vec()};
+    }
     for (const SafetensorsFile& file : files.files()) {
       summary.files.push_back(file.path().filename().string());
       summary.file_bytes += file.size();
@@ -99,11 +107,6 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
           const std::string dtype = packed ? packing.kind->name : dtype_name(found->second.dtype);
           if (made.dtype.empty() || own_name == "weight") made.dtype = dtype;
           of_dtype[dtype] += packed ? slot->numel() : found->second.elements();
-        } else if (owned && !random) {
-          return input_error("The tensor " + family->stored_name(name) + " is missing.",
-                             folder.string(),
-                             "The weights do not belong to this config.json, or a shard is "
-                             "missing.");
         }
       }
       if (made.dtype.empty()) made.dtype = "F32";

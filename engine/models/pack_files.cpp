@@ -13,6 +13,7 @@
 #include "engine/models/open_weights.h"
 #include "engine/models/packing.h"
 #include "engine/models/stored_head.h"
+#include "engine/models/stored_parameter.h"
 #include "engine/models/tensor_file.h"
 
 namespace luthier {
@@ -113,24 +114,20 @@ Status pack_into(const fs::path& model, const fs::path& out, const PackFiles& ho
   Writing writing;
   for (const auto& item : shapes->named_parameters()) {
     if (how.go_on && !how.go_on()) return interrupted_error();
-    const auto found = names.find(item.key());
-    if (found == names.end()) {
-      return input_error("The tensor " + family->stored_name(item.key()) + " is missing.",
-                         model.string(),
-                         "The weights do not belong to this config.json, or a shard is missing.");
-    }
-    const std::string place = model.string() + ": " + found->second;
-    const auto view = files.find(found->second);
-    const std::string name = family->stored_name(item.key());
+    LUTHIER_TRY(const StoredParameter stored,
+                StoredParameter::find({*family, files, names, model.string()}, item.key(),
+                                      item.value().sizes()));
     const std::string module = item.key().substr(0, item.key().rfind('.'));
     if (!item.key().ends_with(".weight") || !packing.modules.contains(module)) {
-      writing.add(name, *view, dtype, place);
+      for (const StoredParameter::Part& part : stored.parts())  // each as it is
+        writing.add(family->stored_name(part.name), part.view, dtype, part.place);
       continue;
     }
-    LUTHIER_TRY(const Tensor dense, read_as(*view, dtype, place));
+    const StoredParameter::Part& whole = stored.parts().front();
+    LUTHIER_TRY(const Tensor dense, read_as(whole.view, dtype, whole.place));
     LUTHIER_TRY(const PackedPointer packed,
-                weight_packing(*kind)->pack(dense, how.settings, place));
-    writing.add(name, packed, view->info.shape, how.dequantized);
+                weight_packing(*kind)->pack(dense, how.settings, whole.place));
+    writing.add(family->stored_name(item.key()), packed, whole.view.info.shape, how.dequantized);
   }
   LUTHIER_CHECK(writing.write(writer.path() / "model.safetensors"));
   LUTHIER_CHECK(files.check_unchanged());

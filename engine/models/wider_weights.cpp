@@ -3,7 +3,7 @@
 
 #include "engine/models/open_weights.h"
 #include "engine/models/packing.h"
-#include "engine/models/stored_tensor.h"
+#include "engine/models/stored_parameter.h"
 
 namespace luthier {
 
@@ -44,16 +44,14 @@ Result<Tensor> WiderWeights::value(const std::string& name, const Tensor& parame
     const auto found = loaded_->draws.find(name);
     if (found != loaded_->draws.end())
       value = drawn_again(found->second, parameter.sizes()).to(device);
-  } else if (const auto found = stored_.find(name); found != stored_.end()) {
-    const std::optional<TensorView> view = files_->find(found->second);
-    if (view && view->info.dtype != DType::BF16) {
+  } else if (files_) {
+    // Of what no file has, no more is known.
+    const auto stored = StoredParameter::find(
+        {*loaded_->family, *files_, stored_, loaded_->folder.string()}, name, parameter.sizes());
+    if (stored && stored->dtype() != DType::BF16) {
       value = torch::empty(parameter.sizes(),
                            torch::TensorOptions().dtype(torch::kFloat32).device(device));
-      const std::string where = loaded_->folder.string() + ": " + found->second;
-      if (is_turned(*loaded_->family, name, view->info.shape, parameter.sizes()))
-        LUTHIER_CHECK(read_turned(*view, value, where));
-      else
-        LUTHIER_CHECK(read_stored(*view, value, where));
+      LUTHIER_CHECK(stored->read(value));
     }
   }
   if (!value.defined() || !rounds_to(value, parameter)) return Tensor();

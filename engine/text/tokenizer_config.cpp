@@ -65,16 +65,17 @@ const std::set<std::string>& plain_types() {
 /// Model types with a class of their own, of those classes that rebuild the pipeline.
 std::string registered_class(const std::string& model_type) {
   static const std::map<std::string, std::string> classes = {
-      {"clip", "CLIPTokenizer"},          {"gemma", "GemmaTokenizer"},
-      {"gemma2", "GemmaTokenizer"},       {"gemma3", "GemmaTokenizer"},
-      {"gemma3_text", "GemmaTokenizer"},  {"gemma3n", "GemmaTokenizer"},
-      {"shieldgemma2", "GemmaTokenizer"}, {"idefics", "LlamaTokenizer"},
-      {"idefics2", "LlamaTokenizer"},     {"internvl", "Qwen2Tokenizer"},
-      {"ovis2", "Qwen2Tokenizer"},        {"qwen2", "Qwen2Tokenizer"},
-      {"qwen2_5_vl", "Qwen2Tokenizer"},   {"qwen2_vl", "Qwen2Tokenizer"},
-      {"qwen2_moe", "Qwen2Tokenizer"},    {"qwen3", "Qwen2Tokenizer"},
-      {"qwen3_moe", "Qwen2Tokenizer"},    {"qwen3_vl", "Qwen2Tokenizer"},
-      {"qwen3_vl_moe", "Qwen2Tokenizer"}, {"qwen3_5", "Qwen3_5Tokenizer"}};
+      {"clip", "CLIPTokenizer"},           {"gemma", "GemmaTokenizer"},
+      {"gemma2", "GemmaTokenizer"},        {"gemma3", "GemmaTokenizer"},
+      {"gemma3_text", "GemmaTokenizer"},   {"gemma3n", "GemmaTokenizer"},
+      {"shieldgemma2", "GemmaTokenizer"},  {"idefics", "LlamaTokenizer"},
+      {"idefics2", "LlamaTokenizer"},      {"internvl", "Qwen2Tokenizer"},
+      {"ovis2", "Qwen2Tokenizer"},         {"qwen2", "Qwen2Tokenizer"},
+      {"qwen2_5_vl", "Qwen2Tokenizer"},    {"qwen2_vl", "Qwen2Tokenizer"},
+      {"qwen2_moe", "Qwen2Tokenizer"},     {"qwen3", "Qwen2Tokenizer"},
+      {"qwen3_moe", "Qwen2Tokenizer"},     {"qwen3_vl", "Qwen2Tokenizer"},
+      {"qwen3_vl_moe", "Qwen2Tokenizer"},  {"qwen3_5", "Qwen3_5Tokenizer"},
+      {"qwen3_5_moe", "Qwen3_5Tokenizer"}, {"qwen3_5_text", "Qwen3_5Tokenizer"}};
   const auto found = classes.find(model_type);
   return found == classes.end() ? std::string() : found->second;
 }

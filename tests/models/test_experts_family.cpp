@@ -18,9 +18,20 @@ using torch::Tensor;
 namespace {
 
 const ExpertDefaults kDefaults{4, 2, 10};
+/// As Qwen3.5's class: experts everywhere, and one that is shared.
+const ExpertDefaults kEverywhere{.count = 4,
+                                 .each = 2,
+                                 .intermediate_size = 10,
+                                 .shared_intermediate_size = 14,
+                                 .every_layer = true,
+                                 .tells_routing = true};
 
 Result<std::optional<ExpertOptions>> read(const Json& config, std::int64_t layers = 6) {
   return read_expert_options(config, "config.json", kDefaults, layers);
+}
+
+Result<std::optional<ExpertOptions>> read_everywhere(const Json& config) {
+  return read_expert_options(config, "config.json", kEverywhere, 3);
 }
 
 std::string layers_of(const Json& config, std::int64_t layers) {
@@ -57,6 +68,51 @@ class TestExpertsFamily : public QObject {
     QVERIFY(!read(Json::object()).take()->tells_routing);
     QVERIFY(read({{"output_router_logits", false}}).take()->tells_routing);
     QCOMPARE(read({{"router_aux_loss_coef", 0.5}}).take()->router_aux_loss_coef, 0.5);
+  }
+
+  /// What that class does not know is in a file for nothing.
+  void experts_in_every_layer() {
+    const auto plain = *read_everywhere(Json::object()).take();
+    QVERIFY(plain.sparse == std::vector<bool>(3, true));
+    QCOMPARE(plain.count, 4);
+    QCOMPARE(plain.shared_intermediate_size, 14);
+    QVERIFY(plain.tells_routing);
+    const auto other = *read_everywhere({{"decoder_sparse_step", 2},
+                                         {"mlp_only_layers", {0, "x"}},
+                                         {"num_local_experts", 9},
+                                         {"shared_expert_intermediate_size", 6}})
+                            .take();
+    QVERIFY(other.sparse == plain.sparse);
+    QCOMPARE(other.count, 4);
+    QCOMPARE(other.shared_intermediate_size, 6);
+    QCOMPARE(read(Json::object()).take()->shared_intermediate_size, 0);
+    QCOMPARE(read({{"shared_expert_intermediate_size", 6}}).take()->shared_intermediate_size, 0);
+    for (const auto& [field, value] : {std::pair("num_experts", 0),
+                                       {"shared_expert_intermediate_size", 0},
+                                       {"num_experts_per_tok", 5}}) {
+      Json config = Json::object();
+      config[field] = value;
+      const auto refused = read_everywhere(config);
+      QVERIFY(!refused.ok());
+      QCOMPARE(refused.error().where, "config.json: " + std::string(field));
+    }
+  }
+
+  /// Of layers without an MLP of their own nobody asks how wide it would be.
+  void qwen3_5_is_read_without_a_width_of_other_layers() {
+    Json config = Json::parse(R"({"model_type": "qwen3_5_moe_text", "vocab_size": 40,
+      "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
+      "num_key_value_heads": 1, "head_dim": 8, "intermediate_size": 0, "num_experts": 5,
+      "num_experts_per_tok": 2, "moe_intermediate_size": 6})");
+    const auto options = read_decoder_options(config, "config.json");
+    QVERIFY2(options.ok(),
+             qPrintable(QString::fromStdString(options.ok() ? "" : options.error().sentence())));
+    QVERIFY(options->experts && options->delta && options->attention_gate);
+    QCOMPARE(options->experts->shared_intermediate_size, 512);
+    QCOMPARE(options->rotary.dimension, 2);
+    config["model_type"] = "qwen3_5_text";
+    QCOMPARE(read_decoder_options(config, "config.json").error().where,
+             "config.json: intermediate_size");
   }
 
   void refuses_what_does_not_hold_together_data() {

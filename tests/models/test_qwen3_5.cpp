@@ -23,8 +23,9 @@ std::string layers_of(const Json& config, std::int64_t layers) {
   return text;
 }
 
-Plan small_plan() {
-  const Json config = Json::parse(R"({"model_type": "qwen3_5", "image_token_id": 7,
+/// `experts`: with a mixture of them in every layer, all of which each token goes to.
+Plan small_plan(bool experts = false) {
+  Json config = Json::parse(R"({"model_type": "qwen3_5", "image_token_id": 7,
     "text_config": {"vocab_size": 40, "hidden_size": 24, "intermediate_size": 32,
       "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8,
       "linear_num_key_heads": 1, "linear_num_value_heads": 2, "linear_key_head_dim": 4,
@@ -33,7 +34,12 @@ Plan small_plan() {
     "vision_config": {"model_type": "qwen3_5", "depth": 1, "hidden_size": 16,
       "out_hidden_size": 24, "intermediate_size": 20, "num_heads": 2, "patch_size": 2,
       "num_position_embeddings": 9}})");
-  return qwen3_5_family.read(config, "nowhere").take();
+  if (!experts) return qwen3_5_family.read(config, "nowhere").take();
+  config["text_config"].update({{"num_experts", 3},
+                                {"num_experts_per_tok", 3},
+                                {"moe_intermediate_size", 16},
+                                {"shared_expert_intermediate_size", 20}});
+  return qwen3_5_moe_family.read(config, "nowhere").take();
 }
 
 }  // namespace
@@ -79,10 +85,17 @@ class TestQwen35 : public QObject {
     QCOMPARE(options.error().where, "text_config: " + field.toStdString());
   }
 
+  void rows_do_not_meet_data() {
+    QTest::addColumn<bool>("experts");
+    QTest::newRow("one MLP") << false;
+    QTest::newRow("experts") << true;
+  }
   void rows_do_not_meet() {
-    const auto model = small_plan().made(torch::TensorOptions());
+    QFETCH(bool, experts);
+    const Plan plan = small_plan(experts);
+    const auto model = plan.made(torch::TensorOptions());
     const torch::NoGradGuard no_grad;
-    QVERIFY(draw_weights(*model, small_plan(), 3, {}).ok());
+    QVERIFY(draw_weights(*model, plan, 3, {}).ok());
     for (Tensor& tensor : model->parameters()) tensor.mul_(6);
     const std::vector<std::int64_t> lengths{5, 9, 2};
     ModelInput input;

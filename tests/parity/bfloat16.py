@@ -48,7 +48,7 @@ ADAPTERS = {"llava": ("siglip-llama", "saved_modules"), "llama": ("llama-plain",
 
 # Where experts are chosen, two that are nearly alike change places with how states are rounded, and
 # what comes of it says nothing of the rounding.
-DECIDED = {"qwen3_vl_moe": "qwen3_vl_moe-all"}
+DECIDED = {name: f"{name}-all" for name in ("qwen3_vl_moe", "qwen3_5_moe", "qwen3_5_moe_text")}
 
 
 @dataclass

@@ -22,7 +22,8 @@ PROJECTORS = {"llava": "multi_modal_projector", "llava_next": "multi_modal_proje
               "gemma3": "multi_modal_projector", "paligemma": "multi_modal_projector",
               "smolvlm": "connector", "idefics3": "connector",
               "qwen2_vl": "merger", "qwen2_5_vl": "merger", "qwen3_vl": "merger",
-              "qwen3_vl_moe": "merger", "qwen3_5": "merger", "glm4v": "merger", "glm46v": "merger"}
+              "qwen3_vl_moe": "merger", "qwen3_5": "merger", "qwen3_5_moe": "merger",
+              "glm4v": "merger", "glm46v": "merger"}
 WORDS = [*OBJECTS, "안녕하세요", "👩‍🚀🚀", "12345.67", "\n\n", "  two  spaces ", "é ß",
          "How many shapes are there?", "def f(x):\n    return x", "中文", "\t", "...!?"]
 
@@ -190,7 +191,8 @@ def draw_qwen(rng, family):
     if third:
         options.setdefault("head_dim", head_dim)
     share = 1.0
-    if family == "qwen3_5":     # a part of each head is turned, an even number of it
+    linear = family.startswith("qwen3_5")
+    if linear:      # a part of each head is turned, an even number of it
         share = rng.choice([1.0, 2 / head_dim, 2 * (head_dim // 4) / head_dim or 1.0])
     half = round(head_dim * share) // 2
     first, second = sorted(rng.sample(range(0, half + 1), 2)) if half > 1 else (1, 1)
@@ -199,7 +201,7 @@ def draw_qwen(rng, family):
         section[1], section[2] = min(section[1], half // 3), min(section[2], half // 3)
         section[0] = half - section[1] - section[2]
     options["rope_parameters"] = rotary(rng, 2 * half) | {"mrope_section": section}
-    if family == "qwen3_5":
+    if linear:
         options["rope_parameters"]["partial_rotary_factor"] = share
         keys, layers = rng.randint(1, 3), options["num_hidden_layers"]
         kinds = [rng.choice(["linear_attention", "full_attention"]) for _ in range(layers)]
@@ -215,6 +217,12 @@ def draw_qwen(rng, family):
                         moe_intermediate_size=rng.randint(5, 60),
                         decoder_sparse_step=rng.choice([1, 1, 2]),
                         mlp_only_layers=rng.sample(range(layers), rng.randint(0, layers - 1)))
+    if family == "qwen3_5_moe":
+        experts = rng.randint(1, 12)
+        options |= dict(num_experts=experts, num_experts_per_tok=rng.randint(1, min(4, experts)),
+                        moe_intermediate_size=rng.randint(5, 60),
+                        shared_expert_intermediate_size=rng.randint(5, 60))
+        options.pop("intermediate_size")
     if third:
         options["attention_bias"] = rng.random() < 0.3
     elif rng.random() < 0.4:
@@ -240,7 +248,7 @@ def draw_qwen(rng, family):
         count = rng.randint(0, min(tower["depth"], options["num_hidden_layers"]))
         tower |= dict(num_position_embeddings=rng.choice([4, 9, 10, 16, 30, 49]),
                       deepstack_visual_indexes=rng.sample(range(tower["depth"]), count))
-        if family == "qwen3_5":
+        if linear:
             tower.pop("deepstack_visual_indexes")
     unit = (merge * patch) ** 2
     least = rng.randint(2 * unit if merge == 1 else 1, unit * 4)
@@ -390,7 +398,8 @@ DRAWS = {"llava": draw_llava, "llava_next": lambda rng: draw_llava(rng, True),
          "smolvlm": draw_tiled, "idefics3": draw_tiled,
          "internvl": draw_internvl, "mistral3": draw_mistral3, "gemma3": draw_gemma3, "paligemma": draw_paligemma} | {
              name: (lambda rng, name=name: draw_qwen(rng, name))
-             for name in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5")}
+             for name in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5",
+                          "qwen3_5_moe")}
 
 
 def draw_spec(rng, family):

@@ -49,10 +49,15 @@ def uneven_case(name, coefficient, told):
                                    world.scratch / "adapter")
         messages = [resolved(row, world.inputs) for row in rows(3, without_picture=(1,))]
         write_rows(world.scratch / "rows.jsonl", messages)
-        asked = coefficient if coefficient is not None else 0.001 if told is not None else 0
+        # A class of configurations with the field says it of every checkpoint.
+        speaks = told is not None or hasattr(checkpoint.model().config.text_config,
+                                             "output_router_logits")
+        asked = coefficient if coefficient is not None else 0.001 if speaks else 0
         for again in ("false", "true"):
             path = train.recipe(world, Plan(name), train.DEFAULTS, checkpoint, folder)
             told_so = path.read_text().replace(f"model: {checkpoint.path}", f"model: {base}")
+            if checkpoint.family.recipe:
+                told_so = told_so.replace(checkpoint.family.recipe + "\n", "")
             told_so = told_so.replace("gradient_checkpointing: false",
                                       f"gradient_checkpointing: {again}")
             section = "" if coefficient is None else f"sft: {{router_aux_loss_coef: {coefficient}}}\n"
@@ -137,10 +142,10 @@ def greedy_case(name, kind):
     return case
 
 
-def forecast_case(again):
+def forecast_case(name, again):
     """`plan` against the peak of a run whose pairs are on the experts alone."""
     def case(world, result):
-        checkpoint = make_checkpoint("qwen3_vl_moe-larger", world.checkpoints)
+        checkpoint = make_checkpoint(name, world.checkpoints)
         answer = text("It is a red circle left of a small blue square and " * 6)
         messages = [resolved([turn("user", image("photo.png"), text("What is it?")),
                               turn("assistant", answer)], world.inputs)] * 8
@@ -165,11 +170,16 @@ def cases(everything=False):
         found[f"experts/uneven/{told}-{coefficient}"] = uneven_case("qwen3_vl_moe-plain",
                                                                    coefficient, told)
     found["experts/uneven/mixed"] = uneven_case("qwen3_vl_moe-mixed", COEFFICIENT, None)
+    for told, coefficient in ((None, None), (None, COEFFICIENT), (True, 0)):
+        found[f"experts/uneven/shared-{told}-{coefficient}"] = uneven_case("qwen3_5_moe-plain",
+                                                                          coefficient, told)
+    found["experts/uneven/hub"] = uneven_case("qwen3_5_moe-hub", None, None)
     # Over four bits: bitsandbytes leaves experts and routers as they are.
     found["experts/experts-first/packed"] = lora_family.packed_case("qwen3_vl_moe-plain",
                                                                     "experts-first", True)
     for again in ("false", "true"):
-        found[f"experts/forecast/{again}"] = forecast_case(again)
+        found[f"experts/forecast/{again}"] = forecast_case("qwen3_vl_moe-larger", again)
+        found[f"experts/forecast/shared-{again}"] = forecast_case("qwen3_5_moe-larger", again)
     batch = dict(per_device_train_batch_size=3, gradient_accumulation_steps=1)
     # A router that learns may come near to where it chooses otherwise, which rounding then decides;
     # with all experts chosen it has nothing to choose.
@@ -182,4 +192,14 @@ def cases(everything=False):
         if everything or kind in ("experts", "experts-router"):
             found[f"experts/{kind}/train"] = lora_training.train_case(name, kind, batch)
             found[f"experts/{kind}/generate"] = greedy_case(name, kind)
+    # Beside an expert that all tokens go through: all-linear means that one and its gate, too.
+    for kind, name in (("experts-router", "qwen3_5_moe-all"), ("experts-last", "qwen3_5_moe-plain"),
+                       ("experts-whole", "qwen3_5_moe-plain")):
+        found[f"experts/{kind}/shared-read"] = lora_family.read_case(name, kind, "several")
+        found[f"experts/{kind}/shared-fresh"] = lora_starts.fresh_case(name, kind)
+        found[f"experts/{kind}/shared-merge"] = lora_family.merge_case(name, kind)
+    found["experts/experts-router/shared-train"] = lora_training.train_case(
+        "qwen3_5_moe-all", "experts-router", batch)
+    found["experts/experts-first/shared-packed"] = lora_family.packed_case("qwen3_5_moe-plain",
+                                                                           "experts-first", True)
     return found

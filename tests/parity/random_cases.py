@@ -167,7 +167,7 @@ def training(world, result, checkpoint, rng):
            for part in [rope, *(value for value in rope.values() if isinstance(value, dict))]):
         return
     own = checkpoint.family.model_type in ("qwen2_5_vl", "qwen3_vl",
-                                           "qwen3_vl_moe", "qwen3_5",
+                                           "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe",
                                            "glm4v")    # their Trainer means over micro-batches
     plan = Plan(checkpoint.name, "drawn", rows=8,
                 without_picture=() if checkpoint.family.needs_picture else (3,), training=dict(

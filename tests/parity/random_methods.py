@@ -351,7 +351,8 @@ def ten_steps(world, subject, model, messages, settings):
 def training(world, result, subject, rng):
     if subject.drawn.drops():
         return
-    separate = subject.family.model_type in ("qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5")
+    separate = subject.family.model_type in ("qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5",
+                                             "qwen3_5_moe")
     size = 1 if subject.drawn.strategy in PROMPTS else rng.choice([1, 2, 3])
     settings = train.DEFAULTS | dict(
         per_device_train_batch_size=size, learning_rate=subject.drawn.learning_rate,

@@ -66,6 +66,8 @@ def recipe(world, plan, settings, checkpoint, start):
     lines = [f"model: {checkpoint.path}", f"dataset: {world.scratch / 'train.jsonl'}",
              f"output_dir: {world.scratch / 'run'}",
              f"strategy: {plan.strategy}"]
+    if checkpoint.family.recipe:
+        lines.append(checkpoint.family.recipe)
     if plan.eval_rows:
         lines.append(f"eval_dataset: {world.scratch / 'eval.jsonl'}")
     if plan.strategy == "lora" and start:

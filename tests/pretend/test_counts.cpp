@@ -59,6 +59,7 @@ const std::map<std::string, Expected>& expected() {
       {"qwen2", {1, 0, 1, 0}},
       {"llava_onevision", {1, 0, 1, 0}},
       {"qwen3_5", {1, 0, 1, 0}},
+      {"qwen3_5_text", {1, 0, 1, 0}},
       {"glm4v", {1, 0, 1, 0}},
       {"glm46v", {1, 0, 1, 0}},
       {"mistral", {1, 0, 1, 0}},
@@ -71,6 +72,8 @@ const std::map<std::string, Expected>& expected() {
       {"clip", {1, 0, 1, 0}},
       // Each layer with experts reads which of them the tokens go to, and says how they lie then.
       {"qwen3_vl_moe", {3, 2, 1, 2}},
+      {"qwen3_5_moe", {4, 3, 1, 2}},
+      {"qwen3_5_moe_text", {3, 2, 1, 2}},
   };
   return table;
 }

@@ -7,17 +7,7 @@
 
 namespace luthier {
 
-namespace {
-
-constexpr QwenGeneration qwen3_5_defaults() {
-  QwenGeneration generation = qwen3_vl_pictures("qwen3_5", "qwen3_5_text", /*deepstack=*/false);
-  generation.image_token = 248056;
-  return generation;
-}
-
-}  // namespace
-
-const QwenGeneration qwen3_5_generation = qwen3_5_defaults();
+const QwenGeneration qwen3_5_generation = qwen3_5_pictures("qwen3_5", "qwen3_5_text");
 const Family qwen3_5_family = qwen_family<qwen3_5_generation>();
 
 }  // namespace luthier

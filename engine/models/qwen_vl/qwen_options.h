@@ -50,6 +50,13 @@ constexpr QwenGeneration qwen3_vl_pictures(const char* model_type, const char* t
           .deepstack = deepstack};
 }
 
+/// Qwen3.5's.
+constexpr QwenGeneration qwen3_5_pictures(const char* model_type, const char* text_type) {
+  QwenGeneration generation = qwen3_vl_pictures(model_type, text_type, /*deepstack=*/false);
+  generation.image_token = 248056;
+  return generation;
+}
+
 struct QwenVisionOptions {
   std::int64_t depth = 0, width = 0, intermediate = 0, out = 0, heads = 0, patch = 0, merge = 2,
                temporal = 2;
@@ -90,6 +97,6 @@ Result<QwenVlOptions> read_qwen_vl_options(const QwenGeneration& generation, con
                                            const std::string& where);
 
 extern const QwenGeneration qwen2_vl_generation, qwen2_5_vl_generation, qwen3_vl_generation,
-    qwen3_vl_moe_generation, qwen3_5_generation;
+    qwen3_vl_moe_generation, qwen3_5_generation, qwen3_5_moe_generation;
 
 }  // namespace luthier

@@ -29,6 +29,6 @@ Family qwen_family() {
 }
 
 extern const Family qwen2_vl_family, qwen2_5_vl_family, qwen3_vl_family, qwen3_vl_moe_family,
-    qwen3_5_family;
+    qwen3_5_family, qwen3_5_moe_family;
 
 }  // namespace luthier

@@ -23,6 +23,10 @@ Result<Plan> read_text_model(const Json& config, const std::filesystem::path& fo
 /// the "model." before them.
 std::string text_memory_name(const std::string& stored);
 
+/// The same of the text half of a model that takes pictures, whose files may have the names that it
+/// has there ("model.language_model."), as transformers writes it where it was loaded from them.
+std::string text_half_memory_name(const std::string& stored);
+
 /// The family table's row of a model_type.
 constexpr Family text_family(const char* model_type) {
   return {model_type, /*takes_pictures=*/false, read_text_model, text_memory_name, same_name};

@@ -17,11 +17,14 @@ from families.qwen2_5_vl import Qwen2_5VL
 from families.qwen2_vl import Qwen2VL
 from families.qwen3 import Qwen3
 from families.qwen3_5 import Qwen3_5
+from families.qwen3_5_moe import Qwen3_5Moe
+from families.qwen3_5_text import Qwen3_5MoeText, Qwen3_5Text
 from families.qwen3_vl import Qwen3VL
 from families.qwen3_vl_moe import Qwen3VLMoe
 from families.smollm3 import SmolLM3
 from families.smolvlm import SmolVLM
 
 FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma(),
-            Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Glm4v(), Glm46V(), LlavaNext(), LlavaOnevision(),
-            InternVL(), Llama(), Qwen2(), Mistral3(), Mistral(), Qwen3(), SmolLM3(), Gemma3Text()]
+            Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Qwen3_5Moe(), Glm4v(), Glm46V(), LlavaNext(),
+            LlavaOnevision(), InternVL(), Llama(), Qwen2(), Mistral3(), Mistral(), Qwen3(),
+            SmolLM3(), Qwen3_5Text(), Qwen3_5MoeText(), Gemma3Text()]

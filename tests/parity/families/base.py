@@ -94,6 +94,7 @@ class Family:
     needs_picture = False               # a row without a picture is refused
     adapters, merges, generates, compared, informed, tokenized = (), (), (), (), (), ()
     tied = ()                           # checkpoints whose head shares the embedding's weight
+    recipe = ""                         # a line of every run's recipe, for what Trainer does not do
 
     def build(self, spec, name, scratch):
         """The model with its configuration, and the processor."""

@@ -44,6 +44,24 @@ SPECS = {
 }
 
 
+def settled(model, name):
+    """What randomise() knows nothing of: norms that are 1 + weight, how fast heads forget, and the
+    short convolutions."""
+    generator = torch.Generator().manual_seed(sum(name.encode()))
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if "visual" in key:
+                continue
+            if "norm" in key and "linear_attn.norm" not in key:
+                parameter.sub_(1)       # these are 1 + weight
+            elif key.endswith(("A_log", "dt_bias")):
+                # What is forgotten differs from head to head.
+                parameter.copy_(torch.randn(parameter.shape, generator=generator))
+            elif "conv1d" in key:
+                parameter.mul_(2)
+    return model
+
+
 class Qwen3_5(Qwen3VL):
     model_type = "qwen3_5"
     config_class, model_class = Qwen3_5Config, Qwen3_5ForConditionalGeneration
@@ -67,19 +85,7 @@ class Qwen3_5(Qwen3VL):
 
     def build(self, spec, name, scratch):
         model, processor = super().build(spec, name, scratch)
-        generator = torch.Generator().manual_seed(sum(name.encode()))
-        with torch.no_grad():
-            for key, parameter in model.named_parameters():
-                if "visual" in key:
-                    continue
-                if "norm" in key and "linear_attn.norm" not in key:
-                    parameter.sub_(1)       # these are 1 + weight
-                elif key.endswith(("A_log", "dt_bias")):
-                    # What is forgotten differs from head to head.
-                    parameter.copy_(torch.randn(parameter.shape, generator=generator))
-                elif "conv1d" in key:
-                    parameter.mul_(2)
-        return model, processor
+        return settled(model, name), processor
 
     def finish(self, path, spec):
         pass
