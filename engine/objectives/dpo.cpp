@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "engine/objectives/dpo_losses.h"
-#include "engine/objectives/objective.h"
+#include "engine/objectives/router_loss.h"
 
 namespace luthier {
 
@@ -24,9 +24,15 @@ struct DpoSettings {
 
 class Dpo : public Objective {
  public:
-  explicit Dpo(DpoSettings settings) : settings_(std::move(settings)) {}
+  Dpo(DpoSettings settings, const Recipe& recipe)
+      : settings_(std::move(settings)), routers_(recipe, "dpo.router_aux_loss_coef") {}
 
   const RowKind& row_kind() const override { return preference_rows(); }
+  Status fits(const LoadedModel& base) const override {
+    LUTHIER_CHECK(Objective::fits(base));
+    return routers_.fits(base);
+  }
+  bool adds_up(Model& model) const override { return routers_.weight_of(model) == 0; }
   bool dropout() const override { return false; }
   bool needs_reference() const override { return !settings_.reference_free; }
   std::string reference_checkpoint() const override { return settings_.reference; }
@@ -35,7 +41,8 @@ class Dpo : public Objective {
   }
 
   LossSum loss(Policy& policy, const Batch& batch) override {
-    const LogProbs now = policy.log_probs(batch);
+    const auto notes = routers_.notes(policy.model(), batch);
+    const LogProbs now = policy.log_probs(batch, /*temperature=*/1, notes);
     const Tensor reference = settings_.reference_free
                                  ? torch::zeros({static_cast<std::int64_t>(now.counts.size())},
                                                 now.values.log_probs.options())
@@ -53,6 +60,7 @@ class Dpo : public Objective {
     result.sum = sum;
     result.count = terms.chosen.size(0);
     result.figures = figures(now, terms);
+    routers_.join(result, policy.model(), notes);
     return result;
   }
 
@@ -149,6 +157,7 @@ class Dpo : public Objective {
   }
 
   const DpoSettings settings_;
+  const RouterLoss routers_;
 };
 
 }  // namespace
@@ -173,7 +182,7 @@ Result<std::unique_ptr<Objective>> make_dpo(const Recipe& recipe) {
   settings.reference = values.text("ref_model");
   settings.tau = values.number("dpo.discopop_tau");
   settings.reference_free = values.flag("dpo.reference_free");
-  return std::unique_ptr<Objective>(std::make_unique<Dpo>(std::move(settings)));
+  return std::unique_ptr<Objective>(std::make_unique<Dpo>(std::move(settings), recipe));
 }
 
 }  // namespace luthier

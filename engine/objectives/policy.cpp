@@ -58,8 +58,9 @@ Batch Policy::batch(const MicroBatch& rows, SequenceOrder order, BatchMaker::Pas
   return maker_.make(rows, order, pass);
 }
 
-LogProbs Policy::of(Model& model, const ModelInput& input, const Batch& batch, double temperature) {
-  const LabelledStates states = labelled_states(model, input);
+LogProbs Policy::of(Model& model, const ModelInput& input, const Batch& batch, double temperature,
+                    const std::shared_ptr<RouterNotes>& routers) {
+  const LabelledStates states = labelled_states(model, input, routers);
   LogProbs result;
   result.target = states.target;
   result.values = token_values(states.hidden, model.head(), states.target, temperature);
@@ -79,8 +80,9 @@ LogProbs Policy::of(Model& model, const ModelInput& input, const Batch& batch, d
   return result;
 }
 
-LogProbs Policy::log_probs(const Batch& batch, double temperature) {
-  return of(*base_.model, batch.input, batch, temperature);
+LogProbs Policy::log_probs(const Batch& batch, double temperature,
+                           const std::shared_ptr<RouterNotes>& routers) {
+  return of(*base_.model, batch.input, batch, temperature, routers);
 }
 
 LogProbs Policy::reference_log_probs(const Batch& batch, double temperature) {

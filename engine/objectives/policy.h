@@ -49,12 +49,15 @@ class Policy {
   /// What a fixed tower gives for the pictures of these rows, as for a batch of them, is kept.
   void keep_features(const MicroBatch& rows) { maker_.keep_features(rows); }
 
-  LogProbs log_probs(const Batch& batch, double temperature = 1);
+  /// `routers`: where the model's mixtures of experts write down what they made of the batch.
+  LogProbs log_probs(const Batch& batch, double temperature = 1,
+                     const std::shared_ptr<RouterNotes>& routers = {});
   /// Without a graph. Where no reference was given: an exception, for it is the caller's fault.
   LogProbs reference_log_probs(const Batch& batch, double temperature = 1);
 
  private:
-  LogProbs of(Model& model, const ModelInput& input, const Batch& batch, double temperature);
+  LogProbs of(Model& model, const ModelInput& input, const Batch& batch, double temperature,
+              const std::shared_ptr<RouterNotes>& routers = {});
 
   LoadedModel& base_;
   std::shared_ptr<Adapter> adapter_;

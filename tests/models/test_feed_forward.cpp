@@ -3,6 +3,8 @@
 // and all gradients, one token, ties. How it is called by adapters, and what it says it keeps.
 #include "engine/models/feed_forward.h"
 
+#include <set>
+
 #include <torch/csrc/autograd/autograd.h>
 
 #include "engine/nn/cost.h"

@@ -95,6 +95,8 @@ def expected(made, count):
     }
     wanted |= {f"metric.{name}": torch.tensor(made._metrics["train"][name][-1:])
                for name in METRICS}
+    if made.aux_loss_enabled:
+        wanted["metric.aux_loss"] = torch.tensor(made._metrics["train"]["aux_loss"][-1:])
     return wanted | {f"grad.{name}": parameter.grad if parameter.grad is not None else
                      torch.zeros_like(parameter) for name, parameter in own(model).items()}
 
@@ -113,6 +115,10 @@ def check(result, label, got, wanted):
     for name in METRICS:
         key = f"metric.{name}"
         result.close(f"{label} {key}", got.get(key), wanted[key], 1e-4, "metrics", 0.1)
+    result.same(f"{label} metric.aux_loss", "metric.aux_loss" in got, "metric.aux_loss" in wanted)
+    if "metric.aux_loss" in wanted:
+        result.close(f"{label} aux_loss", got["metric.aux_loss"], wanted["metric.aux_loss"], LOGITS,
+                     "loss")
     gradients = {key: value for key, value in wanted.items() if key.startswith("grad.")}
     names = sorted(key for key in got if key.startswith("grad."))
     if result.same(f"{label} names of gradients", names, sorted(gradients)):
@@ -151,6 +157,11 @@ def reset(made, settings):
     made.loss_types = settings.get("loss_type", ["sigmoid"])
     made.loss_weights = settings.get("loss_weights") or [1.0] * len(made.loss_types)
     made.args.discopop_tau = settings.get("discopop_tau", defaults["discopop_tau"])
+    text, asked = made.model.config.get_text_config(), settings.get("router_aux_loss_coef")
+    made.router_aux_loss_coef = (getattr(text, "router_aux_loss_coef", 0.0) if asked is None
+                                 else asked)
+    made.aux_loss_enabled = (hasattr(text, "output_router_logits")
+                             and made.router_aux_loss_coef != 0.0)
     outputs = ("log_probs", "entropy", "mean_logits", "is_top1")
     if made.use_weighting:
         outputs += ("log_sum_sq_probs",)
@@ -222,6 +233,10 @@ def cases(everything=False):
                                          training=batches),
         "dpo/clip-llama/base": train_case("clip-llama", "attention", dict(beta=0.3),
                                           reference="base"),
+        # The routers' loss beside it, as the checkpoint has it, as the recipe says, and not at all.
+        "dpo/qwen3_5_moe-all/routers": loss_case("qwen3_5_moe-all", "attention", {
+            "sigmoid": {}, "asked": dict(router_aux_loss_coef=0.3, loss_type=["sigmoid"]),
+            "none": dict(router_aux_loss_coef=0.0, loss_type=["sigmoid"])}),
         "dpo/clip-llama/full": train_case("clip-llama", None, dict(loss_type=["sigmoid", "sft"]),
                                           strategy="full",
                                           training=dict(learning_rate=5e-4, max_steps=5)),

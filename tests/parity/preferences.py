@@ -48,7 +48,10 @@ def recipe(world, checkpoint, strategy, objective, settings, adapter=None, ref_m
     lines = [f"objective: {objective}", f"{objective}: {json.dumps(settings)}"]
     if ref_model:
         lines.append(f"ref_model: {ref_model}")
-    path.write_text(path.read_text() + "\n".join(lines) + "\n")
+    before = path.read_text()
+    if checkpoint.family.recipe:    # what these objectives are held against does all that they do
+        before = before.replace(checkpoint.family.recipe + "\n", "")
+    path.write_text(before + "\n".join(lines) + "\n")
     return path
 
 

@@ -3,8 +3,8 @@
 // defaults of TRL's DPOConfig.
 #include <algorithm>
 
-#include "engine/config/field_rows.h"
 #include "engine/config/kinds.h"
+#include "engine/config/kinds/router_rows.h"
 
 namespace luthier {
 
@@ -134,6 +134,7 @@ ObjectiveKind dpo_objective_kind() {
            kind_boolean("dpo.reference_free", "Without a reference",
                         "Takes a reference that finds all answers equally likely.", false)
                .advanced(),
+           router_loss("dpo.router_aux_loss_coef"),
        }),
        {},
        {},
