@@ -77,7 +77,7 @@ fs::path tests_files() { return fs::path(LUTHIER_TEST_DATA) / "models" / "famili
 
 /// The tests' files with one of them changed.
 void change(const fs::path& folder, const char* name, const Json& patch) {
-  fs::copy(tests_files(), folder, fs::copy_options::overwrite_existing);
+  fs::copy(tests_files(), folder);
   Json content = *read_json_file(tests_files() / name);
   content.merge_patch(patch);
   std::ofstream(folder / name) << content.dump();
