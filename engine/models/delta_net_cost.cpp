@@ -3,6 +3,7 @@
 // backward makes them again.
 #include <algorithm>
 
+#include "engine/device/block_pool.h"
 #include "engine/models/cost.h"
 #include "engine/models/delta_net.h"
 #include "engine/nn/module_cost.h"
@@ -27,12 +28,42 @@ PaddedRows padded_rows(const RowsShape& shape) {
   return padded;
 }
 
-/// Float32 numbers that stand at once while the backward goes through the chunks: of each token of
-/// a head so many keys, values and rows of a chunk's square, and the states between chunks.
-std::int64_t chunk_pieces(const DeltaSizes& sizes, const PaddedRows& rows) {
-  const std::int64_t heads = rows.rows * sizes.value_heads,
-                     each = 14 * sizes.key_dim + 10 * sizes.value_dim + 8 * rows.chunk();
-  return heads * rows.chunks() * (rows.chunk() * each + 2 * sizes.key_dim * sizes.value_dim);
+/// What stands at once, in bytes, while the backward makes the rule's pieces again and goes back
+/// through them (in_chunks of nn/delta_rule.cpp), with the gradient that comes in.
+std::int64_t rule_work(const StepTerms& terms, const DeltaSizes& sizes, const PaddedRows& rows) {
+  const std::int64_t key = sizes.key_dim, value = sizes.value_dim, chunk = rows.chunk(),
+                     chunks = rows.chunks(), heads = rows.rows * sizes.value_heads,
+                     whole = heads * chunk,  // a number for each token of one chunk
+      tokens = whole * chunks, states = heads * key * value;
+  const bool filled = chunk * chunks > rows.longest, narrow = terms.element < 4;
+  // All the way: queries, keys, keys as they are written, what the system is solved to, four
+  // squares (how much of a token is left at another, keys with keys before and after that, queries
+  // with keys), four single numbers, and lengths.
+  std::int64_t pieces =
+      tokens * (4 * key + value + 4 * chunk + 4) + 2 * rows.tokens() * sizes.key_heads;
+  if (filled || narrow) pieces += tokens * (value + 1);  // values and β as copies
+  if (narrow) pieces += 2 * rows.tokens() * sizes.keys();
+  // Queries and keys beside a chunk's state, and the square of what its tokens have of another.
+  const std::int64_t own = 2 * key + chunk;
+  // Of the forward again: what each chunk gives, and the last state, which is no one's.
+  const std::int64_t made = pieces + tokens * (own + 2 * value) + states * (chunks + 3);
+  std::int64_t most = 0;
+  const auto moment = [&](std::int64_t numbers) { most = std::max(most, pieces + numbers); };
+  if (chunks > 1) {
+    // At the first chunk, which is the last to go back, and at the one before it.
+    const std::int64_t gradients = 3 * key + chunk + value,
+                       coming = filled || narrow ? tokens * value : 0,
+                       first = tokens * own + coming + (tokens - whole) * gradients +
+                               whole * (2 * value + key) + 2 * states;
+    moment(first);
+    moment(first - whole * gradients + 3 * states);
+  }
+  const std::int64_t to_keys = chunks > 1 ? key : 0;             // of what the states took in
+  moment(tokens * (to_keys + 4 * key + chunk + value));          // what asks a state
+  moment(tokens * (to_keys + 2 * key + value + 3 * chunk));      // queries with keys
+  moment(tokens * (to_keys + 3 * key + 2 * value + 2 * chunk));  // the system
+  const std::int64_t result = terms.block(rows.tokens() * sizes.values());
+  return result + std::max(terms.floats(made), terms.floats(most) + result);
 }
 
 }  // namespace
@@ -51,11 +82,23 @@ AttentionBranchCost GatedDeltaNetImpl::cost(const StepTerms& terms, const RowsSh
               terms.block((padded + rows.rows * conv1d_->before()) * channels) +
               terms.block(padded * channels) + 2 * terms.floats(tokens * heads) +
               terms.floats(padded * heads) + terms.block(padded * heads);
-  // Of rows of one length the input is a view of all that the products gave.
-  if (padded == tokens) core.kept += terms.block(tokens * (values + 2 * heads));
-  core.work = terms.floats(chunk_pieces(sizes_, rows)) + terms.block(padded * (channels + values));
-  const std::int64_t normed =
-      norm_kept(terms, norm_, tokens * heads) + 2 * terms.floats(tokens * values);
+  std::int64_t normed = norm_kept(terms, norm_, tokens * heads) + terms.floats(tokens * values);
+  const std::int64_t gate = terms.block(tokens * values),
+                     beside = terms.block(tokens * (values + 2 * heads));
+  // Where one product gives all four, a view of one of them holds them all: the convolution's input
+  // of rows of one length, and a gate that is no copy.
+  const bool together = !terms.cpu || tokens * (channels + values + 2 * heads) * terms.element <=
+                                          static_cast<std::int64_t>(BlockPool::kSmallest);
+  if (terms.element < 4 || !together) normed += terms.floats(tokens * values);
+  if (together && padded == tokens)
+    core.kept += beside;
+  else if (together && terms.element == 4)
+    core.kept += beside + terms.block(tokens * channels);
+  // When the rule goes back, what is behind it is gone but for the gate's gradient. Behind the rule
+  // come the gradients of the convolution's result, twice, and of its input.
+  const std::int64_t opened = terms.of(*out_proj_).trains ? gate : 0;
+  core.work = gate + std::max(rule_work(terms, sizes_, rows) - normed - opened,
+                              3 * terms.block(padded * channels) - normed - opened);
   AttentionBranchCost cost =
       attention_branch_cost(terms, {in_proj_qkv_, in_proj_z_, in_proj_b_, in_proj_a_}, out_proj_,
                             core, normed, tokens, flows || own);

@@ -38,8 +38,9 @@ DeltaParts delta_parts(const Tensor& mixed, const Tensor& decay, const Tensor& w
     return x.unflatten(-1, {count, size}).transpose(1, 2).to(type);
   };
   const auto each = sizes.value_heads / sizes.key_heads;
+  // In the order in which products read them; else each of those would copy.
   const auto shared = [each](const Tensor& x) {
-    return each > 1 ? x.repeat_interleave(each, 1) : x;
+    return (each > 1 ? x.repeat_interleave(each, 1) : x).contiguous();
   };
   const auto given = mixed.split_with_sizes({sizes.keys(), sizes.keys(), sizes.values()}, -1);
   const double scale = 1 / std::sqrt(static_cast<double>(sizes.key_dim));
@@ -84,16 +85,19 @@ DeltaPass in_chunks(const DeltaParts& parts, Tensor state) {
       at::matmul(written, turned) * fade, at::cat({cut(parts.value) * write, written * grown}, -1),
       /*upper=*/false, /*left=*/true,
       /*unitriangular=*/true);
-  const std::int64_t width = parts.value.size(-1);
-  const Tensor values = solved.slice(-1, 0, width), reads = solved.slice(-1, width);
   const Tensor within = at::matmul(query, turned) * fade, asked = query * grown;
   const Tensor whole = sum.narrow(3, size - 1, 1);
   const Tensor left = (key * (whole - sum).exp()).transpose(-1, -2), over = whole.exp();
+  // All at once: a chunk that is selected by itself has a gradient as large as all of them.
+  const auto each = [](const Tensor& x) { return x.unbind(2); };
+  const auto solutions = solved.split_with_sizes({parts.value.size(-1), parts.key.size(-1)}, -1);
+  const auto values = each(solutions[0]), reads = each(solutions[1]), asks = each(asked),
+             weights = each(within), leaves = each(left), stays = each(over);
   std::vector<Tensor> made;
-  for (std::int64_t i = 0; i < chunks; ++i) {
-    const Tensor fresh = values.select(2, i) - at::matmul(reads.select(2, i), state);
-    made.push_back(at::matmul(asked.select(2, i), state) + at::matmul(within.select(2, i), fresh));
-    state = state * over.select(2, i) + at::matmul(left.select(2, i), fresh);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Tensor fresh = values[i] - at::matmul(reads[i], state);
+    made.push_back(at::matmul(asks[i], state) + at::matmul(weights[i], fresh));
+    state = state * stays[i] + at::matmul(leaves[i], fresh);
   }
   return {at::cat(made, 2).slice(2, 0, seq), state};
 }
