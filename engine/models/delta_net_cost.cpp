@@ -45,25 +45,27 @@ std::int64_t rule_work(const StepTerms& terms, const DeltaSizes& sizes, const Pa
   if (narrow) pieces += 2 * rows.tokens() * sizes.keys();
   // Queries and keys beside a chunk's state, and the square of what its tokens have of another.
   const std::int64_t own = 2 * key + chunk;
-  // Of the forward again: what each chunk gives, and the last state, which is no one's.
-  const std::int64_t made = pieces + tokens * (own + 2 * value) + states * (chunks + 3);
+  // Of the forward again: what each chunk gives, and either the last state, which is no one's, or
+  // all results in one. Queries and keys stand there without filler, too.
+  std::int64_t made = pieces + tokens * (own + 2 * value) + states * (chunks + 1) +
+                      std::max(tokens * value, 2 * states);
+  if (filled) made += 2 * rows.tokens() * sizes.value_heads * key;
   std::int64_t most = 0;
   const auto moment = [&](std::int64_t numbers) { most = std::max(most, pieces + numbers); };
   if (chunks > 1) {
     // At the first chunk, which is the last to go back, and at the one before it.
-    const std::int64_t gradients = 3 * key + chunk + value,
-                       coming = filled || narrow ? tokens * value : 0,
-                       first = tokens * own + coming + (tokens - whole) * gradients +
-                               whole * (2 * value + key) + 2 * states;
-    moment(first);
-    moment(first - whole * gradients + 3 * states);
+    const std::int64_t gradients = 3 * key + chunk + value;
+    moment(tokens * own + (tokens - whole) * gradients + whole * (key + value) + 2 * states);
+    moment(tokens * own + (tokens - 2 * whole) * gradients + whole * (key + 2 * value) +
+           5 * states);
   }
   const std::int64_t to_keys = chunks > 1 ? key : 0;             // of what the states took in
   moment(tokens * (to_keys + 4 * key + chunk + value));          // what asks a state
   moment(tokens * (to_keys + 2 * key + value + 3 * chunk));      // queries with keys
   moment(tokens * (to_keys + 3 * key + 2 * value + 2 * chunk));  // the system
   const std::int64_t result = terms.block(rows.tokens() * sizes.values());
-  return result + std::max(terms.floats(made), terms.floats(most) + result);
+  constexpr std::int64_t kFloat = sizeof(float);
+  return result + std::max(kFloat * made, kFloat * most + result);
 }
 
 }  // namespace
@@ -82,23 +84,19 @@ AttentionBranchCost GatedDeltaNetImpl::cost(const StepTerms& terms, const RowsSh
               terms.block((padded + rows.rows * conv1d_->before()) * channels) +
               terms.block(padded * channels) + 2 * terms.floats(tokens * heads) +
               terms.floats(padded * heads) + terms.block(padded * heads);
-  std::int64_t normed = norm_kept(terms, norm_, tokens * heads) + terms.floats(tokens * values);
-  const std::int64_t gate = terms.block(tokens * values),
-                     beside = terms.block(tokens * (values + 2 * heads));
-  // Where one product gives all four, a view of one of them holds them all: the convolution's input
-  // of rows of one length, and a gate that is no copy.
+  const std::int64_t normed =
+      norm_kept(terms, norm_, tokens * heads) + 2 * terms.floats(tokens * values);
+  // Where one product gives all four, the convolution's input, which of rows of one length is a
+  // view, holds the other three, too.
   const bool together = !terms.cpu || tokens * (channels + values + 2 * heads) * terms.element <=
                                           static_cast<std::int64_t>(BlockPool::kSmallest);
-  if (terms.element < 4 || !together) normed += terms.floats(tokens * values);
-  if (together && padded == tokens)
-    core.kept += beside;
-  else if (together && terms.element == 4)
-    core.kept += beside + terms.block(tokens * channels);
+  if (together && padded == tokens) core.kept += terms.block(tokens * (values + 2 * heads));
   // When the rule goes back, what is behind it is gone but for the gate's gradient. Behind the rule
   // come the gradients of the convolution's result, twice, and of its input.
-  const std::int64_t opened = terms.of(*out_proj_).trains ? gate : 0;
-  core.work = gate + std::max(rule_work(terms, sizes_, rows) - normed - opened,
-                              3 * terms.block(padded * channels) - normed - opened);
+  const std::int64_t gate = terms.block(tokens * values),
+                     opened = terms.of(*out_proj_).trains ? gate : 0;
+  core.work = gate - normed - opened +
+              std::max(rule_work(terms, sizes_, rows), 3 * terms.block(padded * channels));
   AttentionBranchCost cost =
       attention_branch_cost(terms, {in_proj_qkv_, in_proj_z_, in_proj_b_, in_proj_a_}, out_proj_,
                             core, normed, tokens, flows || own);
