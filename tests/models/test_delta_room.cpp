@@ -79,7 +79,7 @@ class TestDeltaRoom : public QObject {
     TokenSequence sequence;
     sequence.rows = RowLayout(lengths);
     const std::int64_t tokens = sequence.rows.tokens();
-    const auto cost = layer->cost(terms, rows_shape(lengths, true), tokens, true);
+    const auto cost = layer->cost(terms, rows_shape(lengths, true), tokens, tokens, true);
 
     const Tensor x = torch::randn({tokens, kHidden}).to(tensors.dtype()).set_requires_grad(true);
     // Gathers of rows, and what libraries keep for themselves.
