@@ -14,11 +14,20 @@ ShortConvolutionImpl::ShortConvolutionImpl(std::int64_t channels, std::int64_t k
 }
 
 Tensor ShortConvolutionImpl::forward(const Tensor& x) const {
-  const std::int64_t padding = 0;
-  return at::conv1d(x, weight_, {}, 1, padding, 1, weight_.size(0));
+  const std::int64_t none = 0;  // a literal would be ambiguous
+  if (x.is_cpu()) return at::conv1d(x, weight_, {}, 1, none, 1, weight_.size(0));
+  // A few multiplications: libraries of a device's convolutions add in an order of their own.
+  const std::int64_t columns = x.size(2) - before();
+  Tensor sum;
+  for (std::int64_t tap = 0; tap <= before(); ++tap) {
+    const Tensor each = x.slice(2, tap, tap + columns) * weight_.slice(2, tap, tap + 1).squeeze(1);
+    sum = sum.defined() ? sum + each : each;
+  }
+  return sum;
 }
 
 Tensor ShortConvolutionImpl::from_nothing(const Tensor& x) const {
+  if (!x.is_cpu()) return forward(at::constant_pad_nd(x, {before(), 0}));
   return at::conv1d(x, weight_, {}, 1, before(), 1, weight_.size(0)).slice(2, 0, x.size(2));
 }
 

@@ -239,7 +239,9 @@ Routing RouterImpl::route(const Tensor& x) const {
 void RouterNotes::add(const Routing& routing) {
   const std::int64_t experts = routing.probabilities.size(1);
   const Tensor sent = routing.experts.narrow(0, 0, tokens).reshape({-1});
-  const Tensor counts = at::bincount(sent, {}, experts).to(torch::kFloat32);
+  // Beside all their numbers: bincount would wait for a device.
+  const Tensor all = at::arange(experts, sent.options());
+  const Tensor counts = sent.unsqueeze(1).eq(all).sum(0).to(torch::kFloat32);
   layers.push_back({routing.probabilities.narrow(0, 0, tokens).sum(0), counts});
 }
 
