@@ -58,7 +58,7 @@ Tensor rescaled(const Tensor& z, const Tensor& magnitude, const Tensor& norm, co
 /// behind the mask.
 class RescaledDropFunction : public torch::autograd::Function<RescaledDropFunction> {
  public:
-  enum Told { kX, kA, kB, kMagnitude, kBias, kTold };
+  enum Told { kX, kA, kB, kMagnitude, kBias };
 
   /// The base's product, once with what was taken out of its weight.
   struct Base {
@@ -100,8 +100,8 @@ class RescaledDropFunction : public torch::autograd::Function<RescaledDropFuncti
     told["scale"] = low.scale, told["p"] = low.dropout;
     told["seed"] = static_cast<std::int64_t>(low.seed.number);
     told["trained"] = a.scalar_type();
-    told["shape"] = x.sizes().vec();
-    auto shape = x.sizes().vec();
+    std::vector<std::int64_t> shape = x.sizes().vec();
+    told["shape"] = shape;
     shape.back() = y.size(1);
     return y.view(shape);
   }

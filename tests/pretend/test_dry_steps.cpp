@@ -34,6 +34,7 @@ struct StepKind {
   bool pictures = false;
   std::size_t micro_batches = 1;  ///< of a step
   bool recorded = false;
+  double least = 1.0;  ///< that the forecast comes to, of the counted peak
 };
 const std::vector<StepKind>& kinds() {
   const std::string text_alone = R"(adapter.exclude_modules=.*visual.*)",
@@ -44,7 +45,9 @@ const std::vector<StepKind>& kinds() {
       {"LoRA, checkpointing", {"strategy=lora", text_alone, again}},
       {"LoRA, pictures", {"strategy=lora", text_alone, kept}, true},
       {"LoRA, pictures, checkpointing", {"strategy=lora", text_alone, again}, true},
-      {"LoRA, pictures, the tower too", {"strategy=lora", kept}, true},
+      // Since the last layer makes labelled tokens' states alone, 0.6 B comes to 0.9996: 3.5 MB of
+      // 9.6 GB, which the count of all last states hid before and nobody has found yet.
+      {"LoRA, pictures, the tower too", {"strategy=lora", kept}, true, 1, false, 0.999},
       {"full", {"strategy=freeze", "freeze.projector=true", "freeze.language_model=false", kept}},
       {"full, checkpointing",
        {"strategy=freeze", "freeze.projector=true", "freeze.language_model=false", again}},
@@ -241,9 +244,7 @@ class TestDrySteps : public QObject {
                         {"forecast_bytes", forecast.total()},
                         {"own", figure_of(own, tokens)},
                         {"aten", figure_of(plain, tokens)}});
-    // Since the last layer makes labelled tokens' states alone, 0.6 B with a tower that trains comes
-    // to 0.9996: 3.5 MB of 9.6 GB that nobody has found yet.
-    QVERIFY2(ratio >= 0.999 && ratio <= 1.1, qPrintable(QString::number(ratio)));
+    QVERIFY2(ratio >= of.least && ratio <= 1.1, qPrintable(QString::number(ratio)));
     for (const Counts& counts : {plain.counts, own.counts}) {
       QCOMPARE(counts.up, static_cast<std::int64_t>(of.micro_batches));
       // The losses and the gradients' norm, at the step's end.
