@@ -177,12 +177,13 @@ const std::map<std::string, WrittenDown>& written_down() {
     "spatial_merge_size": 2, "temporal_patch_size": 2, "num_position_embeddings": 16,
     "hidden_act": "gelu_pytorch_tanh"}})",
         {{16, 96}, {1, 4, 4}, 4}}},
-      // Three of four experts a token, and one that all go through.
+      // Seven of eight experts a token, and one that all go through: where rounding to bfloat16
+      // leaves out another expert, the one that weighs least of eight has changed.
       {"qwen3_5_moe",
        {R"({"image_token_id": 606, "tie_word_embeddings": false,
   "text_config": {"model_type": "qwen3_5_moe_text", "vocab_size": 611, "hidden_size": 64,
     "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32,
-    "max_position_embeddings": 2048, "num_experts": 4, "num_experts_per_tok": 3,
+    "max_position_embeddings": 2048, "num_experts": 8, "num_experts_per_tok": 7,
     "moe_intermediate_size": 48, "shared_expert_intermediate_size": 40,
     "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 16,
     "linear_value_head_dim": 24, "linear_conv_kernel_dim": 4,
