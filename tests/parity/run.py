@@ -140,8 +140,8 @@ def write_everything(world, only):
 
 
 def run_case(name, case, world, keep):
-    """One case in its own empty folder: what it found, and the seconds spent in luthier-cli."""
-    before = world.program.seconds
+    """One case in its own empty folder: what it found, the seconds it took and those of them in luthier-cli."""
+    before, start = world.program.seconds, time.time()
     world.case, world.pictures = name, getattr(case, "pictures", True)
     shutil.rmtree(world.scratch, ignore_errors=True)
     world.scratch.mkdir(parents=True)
@@ -156,7 +156,7 @@ def run_case(name, case, world, keep):
         result.problems.append("the harness or the output's form: " + traceback.format_exc(limit=-3).strip())
     if not keep:
         shutil.rmtree(world.scratch, ignore_errors=True)
-    return name, result, world.program.seconds - before
+    return name, result, time.time() - start, world.program.seconds - before
 
 
 def prepare(world):
@@ -194,17 +194,17 @@ def results_of(cases, world, options):
     left = set(cases)
     while left:
         try:
-            name, result, spent = answers.get(timeout=600)
+            name, *found = answers.get(timeout=600)
         except queue.Empty:
             if any(worker.is_alive() for worker in workers):
                 continue
             for name in sorted(left):
                 lost = report.Case(name, getattr(cases[name], "family", ""))
                 lost.problems.append("its worker died")
-                yield name, lost, 0.0
+                yield name, lost, 0.0, 0.0
             break
         left.discard(name)
-        yield name, result, spent
+        yield name, *found
     for worker in workers:
         worker.join()
 
@@ -221,6 +221,7 @@ def main():
     parser.add_argument("--make", type=Path, help="write checkpoints, inputs and expectations into this folder, run nothing")
     parser.add_argument("--real", type=Path, help="a folder with llama2-tokenizer.model and mllm_demo.json: adds a case that trains on it")
     parser.add_argument("--table", type=Path, help="write what was met, family by family, as Markdown")
+    parser.add_argument("--times", type=Path, help="write the seconds of each case, the longest first")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="instead of the fixed cases N drawn ones of every family")
     parser.add_argument("--random-methods", type=int, default=0, metavar="N", help="instead of the fixed cases N drawn configurations of every method")
     parser.add_argument("--seed", type=int, default=1, help="the first of the drawn cases")
@@ -266,13 +267,15 @@ def main():
     start = time.time()
     wanted_cases = {name: case for name, case in found.items()
                     if not options.only or any(text in name for text in options.only)}
-    passed, failed, counted, seconds = 0, 0, [], 0.0
+    passed, failed, counted, seconds, times = 0, [], [], 0.0, {}
     try:
-        for name, result, spent in results_of(wanted_cases, world, options):
+        for name, result, took, spent in results_of(wanted_cases, world, options):
             print(result.line(), flush=True)
+            times[name] = took
             columns = getattr(wanted_cases[name], "columns", ())
             counted += [replace(result, column=column) for column in columns]
-            passed, failed = passed + (not result.problems), failed + bool(result.problems)
+            passed += not result.problems
+            failed += [result.line()] if result.problems else []
             seconds += spent
     finally:
         if not keep:
@@ -285,7 +288,10 @@ def main():
         )
         versions = {"transformers": transformers.__version__, "peft": peft.__version__}
         table.write(options.table, counted, versions, wanted)
-    print(f"{passed} passed, {failed} failed ({time.time() - start:.0f} s, {seconds:.0f} s in luthier-cli)")
+    if options.times:
+        options.times.write_text("".join(f"{took:.2f} {name}\n" for name, took in sorted(times.items(), key=lambda one: -one[1])))
+    print("\n".join(failed), end="\n" if failed else "")
+    print(f"{passed} passed, {len(failed)} failed ({time.time() - start:.0f} s, {seconds:.0f} s in luthier-cli)")
     return 1 if failed or not passed else 0
 
 
