@@ -236,7 +236,7 @@ def main():
         found = hostile_configs.cases(sample=None)
     else:
         found = (
-            forward.cases()
+            forward.cases(options.all)
             | generate.cases()
             | adapters.cases()
             | train.cases()

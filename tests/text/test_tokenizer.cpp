@@ -167,11 +167,11 @@ class TestTokenizer : public QObject {
         return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
       };
       std::string words;
-      while (words.size() < 400000) words += "the quick 한국어 brown fox <s> 123 ";
+      while (words.size() < 200000) words += "the quick 한국어 brown fox <s> 123 ";
       for (const std::string& text :
-           {words, std::string(400000, 'a'), std::string(400000, ' '), std::string(400000, '\n')}) {
+           {words, std::string(200000, 'a'), std::string(200000, ' '), std::string(200000, '\n')}) {
         const double quarter = seconds(text.substr(0, text.size() / 4)), whole = seconds(text);
-        QVERIFY2(whole < 10 * std::max(quarter, 0.1),
+        QVERIFY2(whole < 10 * std::max(quarter, 0.05),
                  (entry["name"].get<std::string>() + " took " + std::to_string(whole) + " s, and " +
                   std::to_string(quarter) + " s for a quarter")
                      .c_str());
@@ -197,7 +197,7 @@ class TestTokenizer : public QObject {
     QTest::addColumn<QString>("named");
     const auto add = [](const char* name, const char* pointer, const char* value,
                         const char* named) { QTest::newRow(name) << pointer << value << named; };
-    add("huge id", "/model/vocab/a", "4000000000", "model.vocab");
+    add("huge id", "/model/vocab/a", "2000000000", "model.vocab");
     add("huger id", "/model/vocab/a", "18446744073709551615", "model.vocab");
     add("negative id", "/model/vocab/a", "-1", "model.vocab");
     add("text id", "/model/vocab/a", "\"0\"", "model.vocab");
