@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "parity"))
-from transformers import (CLIPVisionConfig, GemmaConfig, LlamaConfig, Qwen2Config,
-                          SiglipVisionConfig)
+from transformers import (CLIPVisionConfig, GemmaConfig, LlamaConfig, MistralConfig,
+                          PixtralVisionConfig, Qwen2Config, SiglipVisionConfig)
 
 from families import FAMILIES
 from families.base import Spec
@@ -21,6 +21,15 @@ DECODER = dict(vocab_size=32064, hidden_size=512, intermediate_size=1408, num_hi
 TOWER = dict(hidden_size=384, intermediate_size=1536, num_hidden_layers=8, num_attention_heads=6)
 WITHOUT_HEAD = {**TOWER, "image_size": 224, "patch_size": 16, "vision_use_head": False}
 QWEN = {**DECODER, "rope_parameters": mrope([8, 12, 12])}
+# Eight experts of which two work for a token have as many weights as one plain feed-forward.
+EXPERTS = dict(num_experts=8, num_experts_per_tok=2, moe_intermediate_size=176)
+LINEAR = dict(head_dim=64, linear_key_head_dim=64, linear_value_head_dim=64,
+              linear_num_key_heads=4, linear_num_value_heads=8,
+              rope_parameters={**mrope([4, 2, 2], mrope_interleaved=True),
+                               "partial_rotary_factor": 0.25})
+QWEN3_TOWER = dict(depth=8, hidden_size=384, intermediate_size=1536, num_heads=6, patch_size=16,
+                   num_position_embeddings=576)
+WIDER = dict(min_pixels=4 * 32 * 32, max_pixels=196 * 32 * 32)
 LIMITS = dict(min_pixels=4 * 28 * 28, max_pixels=196 * 28 * 28)
 TILES = dict(size={"longest_edge": 384}, max_image_size={"longest_edge": 192})
 PATCHED = {**TOWER, "image_size": 192, "patch_size": 16}
@@ -32,12 +41,24 @@ SPECS = {
                             patch_size=14, window_size=112,
                             fullatt_block_indexes=[3, 7]), None, QWEN, "qwen", "qwen_vl",
                             picture=LIMITS),
-    "qwen3_vl": Spec(dict(depth=8, hidden_size=384, intermediate_size=1536, num_heads=6,
-                          patch_size=16, num_position_embeddings=576,
-                          deepstack_visual_indexes=[2, 4, 6]), None,
-                          {**DECODER, "head_dim": 64, "rope_parameters": mrope([8, 12, 12])},
-                     "qwen", "qwen_vl", picture=dict(min_pixels=4 * 32 * 32,
-                                                     max_pixels=196 * 32 * 32)),
+    "qwen3_vl": Spec({**QWEN3_TOWER, "deepstack_visual_indexes": [2, 4, 6]}, None,
+                     {**DECODER, "head_dim": 64, "rope_parameters": mrope([8, 12, 12])},
+                     "qwen", "qwen_vl", picture=WIDER),
+    "qwen3_vl_moe": Spec({**QWEN3_TOWER, "deepstack_visual_indexes": [2, 4, 6]}, None,
+                         {**DECODER, **EXPERTS, "head_dim": 64,
+                          "rope_parameters": mrope([8, 12, 12])},
+                         "qwen", "qwen_vl", picture=WIDER),
+    "qwen3_5": Spec(QWEN3_TOWER, None, {**DECODER, **LINEAR}, "qwen", "qwen_vl", picture=WIDER),
+    "qwen3_5_moe": Spec(QWEN3_TOWER, None,
+                        {**DECODER, **LINEAR, **EXPERTS, "shared_expert_intermediate_size": 176},
+                        "qwen", "qwen_vl", picture=WIDER),
+    "mistral3": Spec(PixtralVisionConfig(hidden_size=384, intermediate_size=1024,
+                                         num_attention_heads=6, num_hidden_layers=8,
+                                         image_size=448, patch_size=14), MistralConfig,
+                     {**DECODER, "sliding_window": None, "rope_parameters": dict(
+                         rope_type="default", rope_theta=1e6)},
+                     "llama_bos", "pixtral", dict(tie_word_embeddings=False),
+                     dict(size={"longest_edge": 448})),
     "glm4v": Spec(dict(depth=8, hidden_size=384, intermediate_size=1024, num_heads=6,
                        patch_size=14), None,
                   {**DECODER, "rope_parameters": mrope([4, 6, 6], partial_rotary_factor=0.5)},
@@ -61,6 +82,8 @@ SPECS = {
                    "gemma", "gemma", dict(mm_tokens_per_image=64)),
     "llama": Spec(None, None, DECODER, "llama_bos", "vicuna"),
     "qwen2": Spec(None, None, DECODER, "qwen", "chatml"),
+    "smollm3": Spec(None, None, {**DECODER, "rope_parameters": dict(
+        rope_type="default", rope_theta=5e6)}, "qwen", "chatml"),
 }
 
 

@@ -23,7 +23,10 @@ from measure import (HERE, Failed, environment, luthier_train, peft_train, recip
 
 SOURCE = HERE.parent.parent
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "glm4v", "smolvlm", "idefics3", "llava_next",
-            "llava_onevision", "internvl", "paligemma", "gemma3")
+            "llava_onevision", "internvl", "paligemma", "gemma3",
+            "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "mistral3")
+# Of these the other side computes experts or linear attention in loops.
+FOURFOLD = ("qwen3_vl_moe", "qwen3_5", "qwen3_5_moe")
 PACKED = "qwen2_vl"
 LONG = ("real", "packed-7b")    # rows that are measured only where they are named
 BATCH = 4
@@ -104,7 +107,7 @@ class Bench:
         if name == "paligemma":
             case["trainer"] = "suffix"
         case["name"] = f"{name} ({json.loads((case['folder'] / 'size.json').read_text()) / 1e6:.0f} M)"
-        result = self.side_by_side(case, rounds, steps, (3, 0.5))
+        result = self.side_by_side(case, rounds, steps, (4 if name in FOURFOLD else 3, 0.5))
         result["padding"] = padding(case["folder"] / "rows", BATCH)
         print(f"  rows of {describe(case['folder'] / 'rows')}; padding would add {100 * result['padding']:.0f} % tokens", flush=True)
         return result
