@@ -237,7 +237,7 @@ def main():
     else:
         found = (
             forward.cases(options.all)
-            | generate.cases()
+            | generate.cases(options.all)
             | adapters.cases()
             | train.cases()
             | defaults.cases()
