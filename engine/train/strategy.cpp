@@ -145,8 +145,9 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
     for (const auto& item : parameters)
       all.push_back({item.key(), base.model->part_of(item.key())});
     LUTHIER_TRY(const FirstSteps steps, find_first_steps(*method, all, recipe));
+    const std::map<std::string, double> fixed = fixed_tensors(*base.model);
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (steps[i] == kNeverTrains) continue;
+      if (steps[i] == kNeverTrains || fixed.contains(all[i].name)) continue;
       add(all[i].name, parameters[i].value(), all[i].part);
       trainables.tensors.back().from_step = steps[i];
     }
