@@ -387,7 +387,7 @@ Result<LoadedModel> drawn(const TinyModel& model, const torch::TensorOptions& te
   loaded.model = plan.made(tensors);
   const torch::NoGradGuard no_grad;
   auto generator = at::make_generator<at::CPUGeneratorImpl>(kSeed);
-  const std::map<std::string, double> fixed = fixed_tensors(*loaded.model);
+  const std::map<std::string, double> fixed = fixed_values(*loaded.model);
   for (auto& item : loaded.model->named_parameters()) {
     torch::Tensor& tensor = item.value();
     if (const auto first = fixed.find(item.key()); first != fixed.end()) {

@@ -50,7 +50,7 @@ Status load_weights(Model& model, const Family& family, const CheckpointFiles& f
     place_tensors(model, options, packing);
     LUTHIER_CHECK(load_packed(model, files, names, packing, options, where, watch));
   }
-  const std::map<std::string, double> fixed = fixed_tensors(model);
+  const std::map<std::string, double> fixed = fixed_values(model);
   for (auto& item : model.named_parameters()) {
     LUTHIER_TRY(
         const StoredParameter stored,

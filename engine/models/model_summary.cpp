@@ -96,9 +96,8 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
       made.part = model->part_of(row.tensors.front().first);
       for (const auto& [name, slot] : row.tensors) {
         const std::string own_name = name.substr(name.rfind('.') + 1);
-        const bool owned = module->named_parameters(false).contains(own_name) &&
-                           !module->fixed().contains(own_name);
-        if (owned) made.parameters += slot->numel();
+        const bool owned = module->named_parameters(false).contains(own_name);
+        if (owned && module->learns(own_name)) made.parameters += slot->numel();
         if (own_name == "bias" && !item.key().empty()) made.bias = slot->numel();
         if (made.shape.empty() || own_name == "weight")
           made.shape.assign(slot->sizes().begin(), slot->sizes().end());

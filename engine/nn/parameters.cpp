@@ -52,7 +52,7 @@ void ParameterModule::remove(const std::string& name) {
   if (parameters_.contains(name)) parameters_.erase(name);
 }
 
-std::map<std::string, double> fixed_tensors(const torch::nn::Module& module) {
+std::map<std::string, double> fixed_values(const torch::nn::Module& module) {
   std::map<std::string, double> found;
   for (const auto& item : module.named_modules()) {
     const auto* owner = dynamic_cast<const ParameterModule*>(item.value().get());

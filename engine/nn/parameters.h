@@ -25,13 +25,16 @@ class ParameterModule : public torch::nn::Module {
   /// Whether what it makes of a row goes by that row alone, as it stands now.
   virtual bool row_by_row() const { return true; }
 
+  /// Whether the tensor called `name` may train: not where transformers has it as a buffer, which
+  /// is stored and nothing more.
+  virtual bool learns(const std::string& name) const { return !fixed_.contains(name); }
+  /// Of those that do not, what each begins with.
+  const std::map<std::string, double>& fixed() const { return fixed_; }
+
   /// float32: what a fresh model begins with in the tensor called `name`, where that is neither a
   /// weight that is drawn nor one that changes nothing; undefined: it is one of those.
   virtual torch::Tensor first_value(const std::string& name, const at::Generator& generator) const;
 
-  /// Own tensors that files hold and nothing trains (transformers' buffers), with the number that
-  /// each begins with.
-  const std::map<std::string, double>& fixed() const { return fixed_; }
 
   /// Another tensor in the place of the one called `name`, of any type and on any device.
   void place(const std::string& name, torch::Tensor tensor);
@@ -58,6 +61,6 @@ class ParameterModule : public torch::nn::Module {
 };
 
 /// ParameterModule::fixed() of a module and all below it, by the tensors' names within it.
-std::map<std::string, double> fixed_tensors(const torch::nn::Module& module);
+std::map<std::string, double> fixed_values(const torch::nn::Module& module);
 
 }  // namespace luthier
