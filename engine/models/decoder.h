@@ -11,6 +11,7 @@
 
 #include "engine/models/delta_net.h"
 #include "engine/models/feed_forward.h"
+#include "engine/models/gemma4/layer_options.h"
 #include "engine/models/token_mixer.h"
 #include "engine/nn/attention.h"
 #include "engine/nn/rotary.h"
@@ -42,6 +43,7 @@ struct DecoderOptions {
   double embedding_scale = 1;    ///< √hidden_size for Gemma
   double attention_scale = 0;  ///< query_pre_attn_scalar^−½ for Gemma 2 and 3; 0: 1 / √head_dim
   double attention_softcap = 0;  ///< Gemma 2
+  double final_softcap = 0;      ///< of the head's logits (Gemma 4)
   bool tie_word_embeddings =
       false;  ///< as the text config says; families also ask the config around it
   RotaryOptions rotary, local_rotary;  ///< the second for sliding layers, where `two_rotaries`
@@ -57,6 +59,7 @@ struct DecoderOptions {
   std::int64_t query_scale_length = 0;
   std::optional<ExpertOptions> experts;  ///< some layers have a mixture of experts for their MLP
   std::optional<DeltaOptions> delta;     ///< some layers carry a state in the place of attention
+  std::optional<Gemma4Options> gemma4;   ///< all layers are Gemma 4's
 };
 /// Reads a text config with the defaults of its model_type's configuration class; `default_type`
 /// where it names none. An Input error for types that are not known.
@@ -80,6 +83,8 @@ struct TokenSequence {
   std::shared_ptr<RouterNotes> routers;
   torch::Tensor query_scale;  ///< [tokens, 1, 1]: what queries are multiplied with after they have
                               ///< turned; the decoder makes it; undefined: nothing
+  torch::Tensor ids;  ///< [tokens] int64: what each layer's own embeddings are looked up by, the
+                      ///< padding's id where a picture stands (Gemma 4); else undefined
   torch::Tensor own;  ///< [own tokens] int64, into `tokens`: whose states are asked for, of the
                       ///< rows' own tokens; one may be named twice; undefined: all of them
 };
