@@ -134,6 +134,10 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon, bool cent
   return RmsNormFunction::apply(x, weight, epsilon, centred);
 }
 
+Tensor unweighted_rms_norm(const Tensor& x, double epsilon) {
+  return rms_norm(x, torch::ones({x.size(-1)}, x.options().requires_grad(false)), epsilon, false);
+}
+
 std::pair<Tensor, Tensor> sum_and_rms_norm(const Tensor& x, const Tensor& added,
                                            const Tensor& weight, double epsilon, bool centred) {
   if (!kernels::available(x) && !suits_loops({x, added, weight})) {

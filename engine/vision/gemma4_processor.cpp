@@ -45,12 +45,11 @@ Result<Extent> Gemma4Processor::resized(Extent from) const {
   if (!options_.common.do_resize) {
     const bool whole = from.width % block == 0 && from.height % block == 0;
     if (whole && (from.width / block) * (from.height / block) <= options_.soft_tokens) return from;
-    return input_error("The picture of " + std::to_string(from.width) + " x " +
-                           std::to_string(from.height) + " pixels is not made of at most " +
-                           std::to_string(options_.soft_tokens) + " blocks of " +
-                           std::to_string(block) + ", and do_resize is off.",
-                       {},
-                       "Resize it, or set do_resize to true in the picture processor's settings.");
+    return input_error(
+        "The picture of " + std::to_string(from.width) + " x " + std::to_string(from.height) +
+            " pixels is not made of at most " + std::to_string(options_.soft_tokens) +
+            " blocks of " + std::to_string(block) + ", and do_resize is off.",
+        {}, "Resize it, or set do_resize to true in the picture processor's settings.");
   }
   const auto width = static_cast<double>(from.width), height = static_cast<double>(from.height);
   const auto most = static_cast<double>(options_.soft_tokens * block * block);
@@ -78,17 +77,17 @@ Result<PixelValues> Gemma4Processor::outline(int width, int height) const {
     return input_error("The picture would become " + std::to_string(rows * columns) + " patches.",
                        {},
                        "That is more than this program takes for one picture: make it smaller.");
-  return PixelValues{{}, {rows * columns, length}, {1, rows, columns, options_.patches()}};
+  return PixelValues{
+      {}, {rows * columns, length}, {1, rows, columns, options_.pooling, options_.patches()}};
 }
 
 float* Gemma4Processor::write_patch(const Image& view, int left, int top, float* out) const {
   const int patch = static_cast<int>(options_.patch_size);
   for (int y = top; y < top + patch; ++y) {
     const std::uint8_t* from =
-        view.rgb.data() +
-        (static_cast<std::size_t>(y) * static_cast<std::size_t>(view.width) +
-         static_cast<std::size_t>(left)) *
-            3;
+        view.rgb.data() + (static_cast<std::size_t>(y) * static_cast<std::size_t>(view.width) +
+                           static_cast<std::size_t>(left)) *
+                              3;
     for (int x = 0; x < patch; ++x)
       for (std::size_t channel = 0; channel < 3; ++channel)
         *out++ = table_.channel(channel)[*from++];
@@ -130,12 +129,11 @@ MadeProcessor create_gemma4_processor(const Json& config, const std::string& whe
               json_int_in(config, "patch_size", where, options.patch_size, 1, 1024));
   LUTHIER_TRY(options.pooling,
               json_int_in(config, "pooling_kernel_size", where, options.pooling, 1, 64));
-  LUTHIER_TRY(options.soft_tokens,
-              json_int(config, "max_soft_tokens", where, options.soft_tokens));
+  LUTHIER_TRY(options.soft_tokens, json_int(config, "max_soft_tokens", where, options.soft_tokens));
   if (std::find(kSoftTokens.begin(), kSoftTokens.end(), options.soft_tokens) == kSoftTokens.end())
-    return input_error("A picture cannot become up to " + std::to_string(options.soft_tokens) +
-                           " tokens here.",
-                       where + ": max_soft_tokens", "It must be 70, 140, 280, 560 or 1120.");
+    return input_error(
+        "A picture cannot become up to " + std::to_string(options.soft_tokens) + " tokens here.",
+        where + ": max_soft_tokens", "It must be 70, 140, 280, 560 or 1120.");
   return std::unique_ptr<ImageProcessor>(std::make_unique<Gemma4Processor>(options));
 }
 
