@@ -24,6 +24,10 @@ class ParameterModule : public torch::nn::Module {
   /// Whether what it makes of a row goes by that row alone, as it stands now.
   virtual bool row_by_row() const { return true; }
 
+  /// Whether the tensor called `name` may train: not where transformers has it as a buffer, which
+  /// is stored and nothing more.
+  virtual bool learns(const std::string& /*name*/) const { return true; }
+
   /// float32: what a fresh model begins with in the tensor called `name`, where that is neither a
   /// weight that is drawn nor one that changes nothing; undefined: it is one of those.
   virtual torch::Tensor first_value(const std::string& /*name*/,

@@ -134,6 +134,11 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon, bool cent
   return RmsNormFunction::apply(x, weight, epsilon, centred);
 }
 
+Tensor unit_rms_norm(const Tensor& x, double epsilon) {
+  const Tensor ones = at::ones({x.size(-1)}, x.options().requires_grad(false));
+  return rms_norm(x, ones, epsilon, /*centred=*/false);
+}
+
 std::pair<Tensor, Tensor> sum_and_rms_norm(const Tensor& x, const Tensor& added,
                                            const Tensor& weight, double epsilon, bool centred) {
   if (!kernels::available(x) && !suits_loops({x, added, weight})) {
