@@ -387,8 +387,13 @@ Result<LoadedModel> drawn(const TinyModel& model, const torch::TensorOptions& te
   loaded.model = plan.made(tensors);
   const torch::NoGradGuard no_grad;
   auto generator = at::make_generator<at::CPUGeneratorImpl>(kSeed);
+  const std::map<std::string, double> fixed = fixed_values(*loaded.model);
   for (auto& item : loaded.model->named_parameters()) {
     torch::Tensor& tensor = item.value();
+    if (const auto first = fixed.find(item.key()); first != fixed.end()) {
+      tensor.fill_(first->second);
+      continue;
+    }
     torch::Tensor values =
         torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, kSpread, generator);
     // Not biases: what is added to every state makes all of them alike, and CLIP's gradients what

@@ -24,6 +24,7 @@
   ROW(mistral3)               \
   ROW(paligemma)              \
   ROW(gemma3)                 \
+  ROW(gemma4)                 \
   ROW(llama)                  \
   ROW(qwen2)                  \
   ROW(mistral)                \

@@ -39,17 +39,17 @@ torch::Tensor TowerModel::image_places(const ModelInput& input) const {
   return (input.input_ids == image_token_).nonzero().squeeze(1);
 }
 
-void TowerModel::prepare(ModelInput& input) const {
-  DecoderModel::prepare(input);
-  if (!input.pictures.empty()) input.aside[kImagePlaces] = image_places(input);
-}
-
-torch::Tensor TowerModel::picture_blocks(const torch::Tensor& ids) const {
+torch::Tensor TowerModel::image_blocks(const torch::Tensor& ids) const {
   const torch::Tensor image = ids == image_token_;  // [tokens]
   const torch::Tensor before = at::cat({torch::zeros({1}, image.options()), image.slice(0, 0, -1)});
   const torch::Tensor number =
       image.logical_and(before.logical_not()).to(torch::kInt64).cumsum(0) - 1;
   return number.masked_fill(image.logical_not(), -1);
+}
+
+void TowerModel::prepare(ModelInput& input) const {
+  DecoderModel::prepare(input);
+  if (!input.pictures.empty()) input.aside[kImagePlaces] = image_places(input);
 }
 
 ModelGeometry TowerModel::describe(const VisionSizes& vision) const {

@@ -134,9 +134,8 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon, bool cent
   return RmsNormFunction::apply(x, weight, epsilon, centred);
 }
 
-Tensor unit_rms_norm(const Tensor& x, double epsilon) {
-  const Tensor ones = at::ones({x.size(-1)}, x.options().requires_grad(false));
-  return rms_norm(x, ones, epsilon, /*centred=*/false);
+Tensor unweighted_rms_norm(const Tensor& x, double epsilon) {
+  return rms_norm(x, torch::ones({x.size(-1)}, x.options().requires_grad(false)), epsilon, false);
 }
 
 std::pair<Tensor, Tensor> sum_and_rms_norm(const Tensor& x, const Tensor& added,

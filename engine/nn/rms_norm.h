@@ -27,8 +27,8 @@ RmsGradients rms_gradients(const torch::Tensor& gradient, const torch::Tensor& x
 /// With a graph, which keeps x and one number a row.
 torch::Tensor rms_norm(const torch::Tensor& x, const torch::Tensor& weight, double epsilon,
                        bool centred);
-/// x / rms(x): the same by no weight.
-torch::Tensor unit_rms_norm(const torch::Tensor& x, double epsilon);
+/// The same without a weight (Gemma 4's values).
+torch::Tensor unweighted_rms_norm(const torch::Tensor& x, double epsilon);
 /// x + added, and its norm. Where kernels or loops of ours run one makes both, and one both
 /// gradients.
 std::pair<torch::Tensor, torch::Tensor> sum_and_rms_norm(const torch::Tensor& x,

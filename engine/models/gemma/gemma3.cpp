@@ -59,13 +59,13 @@ class Gemma3 : public SiglipGemma {
     TokenSequence sequence = SiglipGemma::embed(input);
     if (input.pictures.empty()) return sequence;
     const auto made = input.aside.find(kBlocks);
-    sequence.blocks = made != input.aside.end() ? made->second : picture_blocks(input.input_ids);
+    sequence.blocks = made != input.aside.end() ? made->second : image_blocks(input.input_ids);
     return sequence;
   }
 
   void prepare(ModelInput& input) const override {
     SiglipGemma::prepare(input);
-    if (!input.pictures.empty()) input.aside[kBlocks] = picture_blocks(input.input_ids);
+    if (!input.pictures.empty()) input.aside[kBlocks] = image_blocks(input.input_ids);
   }
 
   ModelGeometry geometry() const override {

@@ -47,7 +47,7 @@ KeysAndValues Gemma4AttentionImpl::made(const Tensor& x, const RotaryTable& rota
   if (v_proj_) linears.push_back(v_proj_.get());
   const std::vector<Tensor> products = side_by_side(x, linears);
   const auto heads = [&](std::size_t i) { return products[i].view({-1, kv_heads_, head_dim_}); };
-  const Tensor key = heads(1), value = unit_rms_norm(v_proj_ ? heads(2) : key, epsilon_);
+  const Tensor key = heads(1), value = unweighted_rms_norm(v_proj_ ? heads(2) : key, epsilon_);
   const auto turned =
       normed_and_turned(products[0].view({-1, heads_, head_dim_}), key, q_norm_, k_norm_, rotary);
   query = turned.first;

@@ -23,7 +23,7 @@ Tensor Gemma4RouterImpl::first_value(const std::string& name, const at::Generato
 
 Routing Gemma4RouterImpl::route(const Tensor& x) const {
   const double root = std::sqrt(static_cast<double>(scale_.size(0)));
-  const Tensor logits = proj_->forward(unit_rms_norm(x, epsilon_) * scale_ * (1 / root));
+  const Tensor logits = proj_->forward(unweighted_rms_norm(x, epsilon_) * scale_ * (1 / root));
   Routing routing;
   routing.probabilities =
       at::softmax(logits, -1, c10::promoteTypes(logits.scalar_type(), torch::kFloat32));
@@ -49,7 +49,7 @@ Gemma4LayerImpl::Gemma4LayerImpl(const DecoderOptions& o, std::int64_t layer,
   post_attention_layernorm_ = norm("post_attention_layernorm");
   pre_feedforward_layernorm_ = norm("pre_feedforward_layernorm");
   post_feedforward_layernorm_ = norm("post_feedforward_layernorm");
-  add_parameter("layer_scalar", layer_scalar_, {1}, tensors);
+  add_fixed("layer_scalar", layer_scalar_, {1}, /*first=*/1, tensors);
   if (const std::int64_t width = o.gemma4->per_layer_width; width > 0) {
     per_layer_input_gate_ = register_module("per_layer_input_gate",
                                             Linear(o.hidden_size, width, /*bias=*/false, tensors));
@@ -66,10 +66,6 @@ Gemma4LayerImpl::Gemma4LayerImpl(const DecoderOptions& o, std::int64_t layer,
   post_feedforward_layernorm_1_ = norm("post_feedforward_layernorm_1");
   post_feedforward_layernorm_2_ = norm("post_feedforward_layernorm_2");
   pre_feedforward_layernorm_2_ = norm("pre_feedforward_layernorm_2");
-}
-
-Tensor Gemma4LayerImpl::first_value(const std::string&, const at::Generator&) const {
-  return at::ones({1}, torch::kFloat32);
 }
 
 Tensor Gemma4LayerImpl::fed(const Tensor& normal, const Tensor& states, RouterNotes* routers) {

@@ -62,8 +62,6 @@ class Gemma4LayerImpl : public ParameterModule, public DecoderBlock {
                  std::int64_t asked, bool flows) const override;
   const torch::nn::Module& module() const override { return *this; }
   std::string type_name() const override { return "Parameter"; }
-  bool learns(const std::string& name) const override { return name != "layer_scalar"; }
-  torch::Tensor first_value(const std::string& name, const at::Generator& generator) const override;
 
  private:
   /// What the MLP, and the experts beside it, make of states.
