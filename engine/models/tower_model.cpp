@@ -22,6 +22,10 @@ TokenSequence TowerModel::embed(const ModelInput& input) {
   const bool held = image_token_ < decoder()->options.vocab_size;
   sequence.embeddings = decoder()->embed(
       held ? input.input_ids : input.input_ids.masked_fill(input.input_ids == image_token_, 0));
+  if (has_per_layer_embeddings()) {
+    sequence.ids = input.input_ids.masked_fill(input.input_ids == image_token_,
+                                               decoder()->options.gemma4->padding);
+  }
   if (input.pictures.empty()) return sequence;
   const torch::Tensor features =
       project(input.tower_features.defined() ? input.tower_features : tower(input), input);

@@ -137,10 +137,13 @@ Tensor EmbeddingImpl::forward(const Tensor& ids) const {
 Tensor EmbeddingImpl::lookup(const Tensor& ids) const {
   // On the CPU at::embedding adds up its gradient in bfloat16, in which the rows of a token that is
   // seen a few hundred times stop counting; index_select adds up in float32.
-  if (!ids.is_cpu() || weight.scalar_type() != torch::kBFloat16) return at::embedding(weight, ids);
+  if (!ids.is_cpu() || weight.scalar_type() != torch::kBFloat16)
+    return at::embedding(weight, ids, padding);
   auto shape = ids.sizes().vec();
   shape.push_back(weight.size(1));
-  return weight.index_select(0, ids.reshape({-1})).view(shape);
+  const Tensor found = weight.index_select(0, ids.reshape({-1})).view(shape);
+  if (padding < 0 || !found.requires_grad()) return found;
+  return at::where(ids.eq(padding).unsqueeze(-1), found.detach(), found);
 }
 
 Result<Activation> parse_activation(const std::string& name, const std::string& where) {

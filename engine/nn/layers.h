@@ -54,6 +54,7 @@ class EmbeddingImpl : public ParameterModule {
   torch::Tensor lookup(const torch::Tensor& ids) const;
   std::string type_name() const override { return "Embedding"; }
   torch::Tensor weight;                 // [count, size]
+  std::int64_t padding = -1;            ///< the row that learns nothing here; −1: all learn
   const EmbeddingPlug* plug = nullptr;  ///< not owned; null: the base alone
 };
 TORCH_MODULE(Embedding);

@@ -26,7 +26,9 @@ struct Gemma4Options {
   std::int64_t padding = 0;     ///< whose per-layer embedding the places of pictures get
   bool picture_blocks = false;  ///< in sliding layers a picture's tokens see one another both ways
 
-  bool shares(std::int64_t layer) const { return sources[static_cast<std::size_t>(layer)] != layer; }
+  bool shares(std::int64_t layer) const {
+    return sources[static_cast<std::size_t>(layer)] != layer;
+  }
   /// Whether a later layer sees this one's keys and values.
   bool is_seen(std::int64_t layer) const;
 };
