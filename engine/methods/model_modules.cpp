@@ -35,6 +35,9 @@ constexpr Beside kTensorless[] = {
     {".attention.projection_layer", ".dropout"},
     {".patch_embeddings.projection", ".dropout"},
     {".embeddings.patch_embeddings.projection", ".layernorm"},
+    // Gemma 4's text half
+    {".router.proj", ".router.norm"},
+    {".per_layer_input_gate", ".act_fn"},
     // Gemma 4's tower and the norm behind it
     {".gate_proj.linear", ".act_fn"},
     {".self_attn.v_proj.linear", ".self_attn.v_norm"},

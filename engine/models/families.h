@@ -33,6 +33,7 @@
   ROW(qwen3_5_text)           \
   ROW(qwen3_5_moe_text)       \
   ROW(gemma3_text)            \
+  ROW(gemma4_text)            \
   ROW(bert)                   \
   ROW(t5)                     \
   ROW(clip)
