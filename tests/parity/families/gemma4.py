@@ -35,9 +35,9 @@ SPECS = {
         {**LARGE, "sliding_window": 24, "rms_norm_eps": 1e-4}, "gemma", "gemma4",
         dict(tie_word_embeddings=False), dict(max_soft_tokens=70, resample=2), dtype="bfloat16",
         conversations=FEW),
-    # a patch a token, a key for two queries; experts
+    # a key for two queries; experts
     "gemma4-experts": Spec(
-        {**TOWER, "pooling_kernel_size": 1, "patch_size": 6, "num_attention_heads": 4,
+        {**TOWER, "patch_size": 3, "num_attention_heads": 4,
          "hidden_activation": "gelu", "standardize": True}, None,
         {**EXPERTS, "use_bidirectional_attention": "vision"}, "gemma", "gemma4",
         dict(tie_word_embeddings=False), dict(max_soft_tokens=70), shard="60KB", old_layout=True,
