@@ -291,6 +291,17 @@ const std::map<std::string, WrittenDown>& written_down() {
   "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
   "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1000000.0},
     "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}})"}},
+      // The last two layers see the keys and values of the first two.
+      {"gemma4_text", {R"({"vocab_size": 565, "hidden_size": 64, "intermediate_size": 96,
+  "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32,
+  "global_head_dim": 64, "sliding_window": 20, "num_kv_shared_layers": 2,
+  "use_double_wide_mlp": true, "hidden_size_per_layer_input": 16,
+  "vocab_size_per_layer_input": 565, "final_logit_softcapping": 30.0,
+  "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+  "rope_parameters": {
+    "full_attention": {"rope_type": "proportional", "rope_theta": 1000000.0,
+      "partial_rotary_factor": 0.25},
+    "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}})"}},
       {"bert",
        {R"({"vocab_size": 160, "hidden_size": 64, "intermediate_size": 96,
   "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64,

@@ -146,6 +146,10 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
       const std::int64_t waiting =
           gemma4_waiting(options, terms, static_cast<std::int64_t>(i), pass.tokens, of_embeddings);
       for (Stage::Moment& moment : stages.back().moments) moment.work += waiting;
+      // Made again, later layers read the keys and values that they saw.
+      if (terms.checkpointing && options.gemma4->is_seen(static_cast<std::int64_t>(i)))
+        stages.back().kept +=
+            gemma4_keys(options, terms, static_cast<std::int64_t>(i), pass.tokens);
     }
     // What a layer that is made once more keeps for its first norm is the input that was kept.
     if (terms.checkpointing && flows)

@@ -68,6 +68,7 @@ const std::map<std::string, Expected>& expected() {
       {"qwen3", {1, 0, 1, 0}},
       {"smollm3", {1, 0, 1, 0}},
       {"gemma3_text", {1, 0, 1, 0}},
+      {"gemma4_text", {1, 0, 1, 0}},
       {"bert", {1, 0, 1, 0}},
       {"t5", {1, 0, 1, 0}},
       {"clip", {1, 0, 1, 0}},

@@ -88,6 +88,10 @@ class Gemma4LayerImpl : public ParameterModule, public DecoderBlock {
 };
 TORCH_MODULE(Gemma4Layer);
 
+/// Bytes of a layer's keys and values.
+std::int64_t gemma4_keys(const DecoderOptions& options, const StepTerms& terms, std::int64_t layer,
+                         std::int64_t tokens);
+
 /// What stands while a layer's backward runs for those before it: the gradients of keys and values
 /// that later layers saw, and of the embeddings of later layers.
 std::int64_t gemma4_waiting(const DecoderOptions& options, const StepTerms& terms,

@@ -95,6 +95,14 @@ LayerCost Gemma4LayerImpl::cost(const StepTerms& terms, const RowsShape& rows, s
   return cost;
 }
 
+std::int64_t gemma4_keys(const DecoderOptions& o, const StepTerms& terms, std::int64_t layer,
+                         std::int64_t tokens) {
+  const bool slides = o.sliding_windows[static_cast<std::size_t>(layer)].has_value();
+  const std::int64_t width = slides ? o.num_key_value_heads * o.head_dim
+                                    : o.gemma4->global_key_value_heads * o.gemma4->global_head_dim;
+  return 2 * terms.block(tokens * width);
+}
+
 std::int64_t gemma4_waiting(const DecoderOptions& o, const StepTerms& terms, std::int64_t layer,
                             std::int64_t tokens, bool of_embeddings) {
   const Gemma4Options& g = *o.gemma4;
@@ -105,10 +113,7 @@ std::int64_t gemma4_waiting(const DecoderOptions& o, const StepTerms& terms, std
     for (std::int64_t other = source; other < o.num_hidden_layers; ++other)
       if (g.sources[static_cast<std::size_t>(other)] == source) last = other;
     if (layer >= last) continue;
-    const bool slides = o.sliding_windows[static_cast<std::size_t>(source)].has_value();
-    const std::int64_t width =
-        slides ? o.num_key_value_heads * o.head_dim : g.global_key_value_heads * g.global_head_dim;
-    bytes += 2 * terms.block(tokens * width);
+    bytes += gemma4_keys(o, terms, source, tokens);
   }
   if (of_embeddings)
     bytes += (o.num_hidden_layers - 1 - layer) * terms.block(tokens * g.per_layer_width);

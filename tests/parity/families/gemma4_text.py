@@ -97,6 +97,10 @@ class Gemma4Text(TextFamily):
                     tensor.mul_(math.sqrt(tensor.shape[1]))
         return model, processor
 
+    def gradient_names(self, checkpoint):
+        """What is stored beside weights gets none."""
+        return [name for name in checkpoint.stored if not name.endswith("layer_scalar")]
+
     def finish(self, path, spec):
         Family.finish(self, path, spec)
         if not spec.old_layout:
