@@ -55,6 +55,7 @@ const std::map<std::string, Expected>& expected() {
       {"qwen3_vl", {1, 0, 1, 0}},
       {"paligemma", {1, 0, 1, 0}},
       {"gemma3", {1, 0, 1, 0}},
+      {"gemma4", {1, 0, 1, 0}},
       {"llama", {1, 0, 1, 0}},
       {"qwen2", {1, 0, 1, 0}},
       {"llava_onevision", {1, 0, 1, 0}},

@@ -217,7 +217,8 @@ Result<Gemma4VisionOptions> read_gemma4_vision(const Json& config, const std::st
   LUTHIER_CHECK(read("num_key_value_heads", 1 << 16, o.num_key_value_heads));
   LUTHIER_CHECK(read("head_dim", 1 << 16, o.head_dim));
   LUTHIER_CHECK(read("patch_size", 1 << 10, o.patch_size));
-  LUTHIER_CHECK(read("pooling_kernel_size", 64, o.pooling));
+  // Of 1 transformers leaves out the features and keeps the padding.
+  LUTHIER_CHECK(read_in_range(config, "pooling_kernel_size", where, 2, 64, o.pooling));
   LUTHIER_CHECK(read("position_embedding_size", 1 << 22, o.positions));
   if (o.num_attention_heads % o.num_key_value_heads != 0)
     return input_error("num_attention_heads is not a multiple of num_key_value_heads.",
