@@ -154,7 +154,7 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
     // What a layer that is made once more keeps for its first norm is the input that was kept.
     if (terms.checkpointing && flows)
       for (Stage::Moment& moment : stages.back().moments) moment.left -= state;
-    flows = flows || cost.share.trains || terms.keys_before > 0;
+    flows = flows || cost.share.trains || terms.keys_before > 0 || of_embeddings;
   }
   Stage last;  // of what is asked for
   last.kept = flows ? norm_kept(terms, norm_, asked) : 0;
