@@ -120,6 +120,8 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
       (per_layer_ ? per_layer_->kept(terms, pass.tokens, flows) : 0) +
       (masks ? masks_kept(terms, pass.rows, windows, blocks, capped, options.head_dim) : 0) +
       entry.beside;
+  const bool of_embeddings = per_layer_ && per_layer_->flow(terms, flows);
+  if (of_embeddings) shared.moments = {{shared.kept, per_layer_->work(terms, pass.tokens)}};
   stages.push_back(shared);
   // What the loss asks for: the last layer makes no more, where it can.
   const std::int64_t asked = given.asked > 0 ? given.asked : given.tokens,
@@ -134,7 +136,6 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
                      *longest > options.query_scale_length;
   const std::int64_t queries =
       grown ? terms.block(pass.tokens * options.num_attention_heads * options.head_dim) : 0;
-  const bool of_embeddings = per_layer_ && per_layer_->flow(terms, flows);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const auto& layer = layers_[i];
     const bool narrows = narrow && i + 1 == layers_.size();
