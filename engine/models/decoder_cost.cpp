@@ -120,6 +120,8 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
       (per_layer_ ? per_layer_->kept(terms, pass.tokens, flows) : 0) +
       (masks ? masks_kept(terms, pass.rows, windows, blocks, capped, options.head_dim) : 0) +
       entry.beside;
+  const bool of_embeddings = per_layer_ && per_layer_->flow(terms, flows);
+  if (of_embeddings) shared.moments = {{shared.kept, per_layer_->work(terms, pass.tokens)}};
   stages.push_back(shared);
   // What the loss asks for: the last layer makes no more, where it can.
   const std::int64_t asked = given.asked > 0 ? given.asked : given.tokens,
@@ -134,7 +136,6 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
                      *longest > options.query_scale_length;
   const std::int64_t queries =
       grown ? terms.block(pass.tokens * options.num_attention_heads * options.head_dim) : 0;
-  const bool of_embeddings = per_layer_ && per_layer_->flow(terms, flows);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const auto& layer = layers_[i];
     const bool narrows = narrow && i + 1 == layers_.size();
@@ -154,7 +155,7 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
     // What a layer that is made once more keeps for its first norm is the input that was kept.
     if (terms.checkpointing && flows)
       for (Stage::Moment& moment : stages.back().moments) moment.left -= state;
-    flows = flows || cost.share.trains || terms.keys_before > 0;
+    flows = flows || cost.share.trains || terms.keys_before > 0 || of_embeddings;
   }
   Stage last;  // of what is asked for
   last.kept = flows ? norm_kept(terms, norm_, asked) : 0;

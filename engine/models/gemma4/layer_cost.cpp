@@ -107,7 +107,7 @@ std::int64_t gemma4_waiting(const DecoderOptions& o, const StepTerms& terms, std
                             std::int64_t tokens, bool of_embeddings) {
   const Gemma4Options& g = *o.gemma4;
   std::int64_t bytes = 0;
-  for (std::int64_t source = 0; source < layer; ++source) {
+  for (std::int64_t source = 0; source <= layer; ++source) {
     if (!g.is_seen(source)) continue;
     std::int64_t last = source;  // that sees it
     for (std::int64_t other = source; other < o.num_hidden_layers; ++other)

@@ -46,6 +46,11 @@ bool PerLayerEmbeddings::flow(const StepTerms& terms, bool flows) const {
          terms.of(*per_layer_projection_norm_).trains;
 }
 
+std::int64_t PerLayerEmbeddings::work(const StepTerms& terms, std::int64_t tokens) const {
+  // Each layer's by itself, all in one, and those of the sum's sides.
+  return 3 * terms.block(tokens * layers_ * width_);
+}
+
 std::int64_t PerLayerEmbeddings::kept(const StepTerms& terms, std::int64_t tokens,
                                       bool flows) const {
   const std::int64_t all = terms.block(tokens * layers_ * width_);

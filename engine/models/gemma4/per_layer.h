@@ -25,6 +25,8 @@ class PerLayerEmbeddings {
   bool flow(const StepTerms& terms, bool flows) const;
   /// Bytes that stand from here to the end of the backward.
   std::int64_t kept(const StepTerms& terms, std::int64_t tokens, bool flows) const;
+  /// Temporaries of their backward, where a gradient is wanted of them.
+  std::int64_t work(const StepTerms& terms, std::int64_t tokens) const;
 
  private:
   std::int64_t layers_, width_;
