@@ -144,7 +144,8 @@ DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& te
       add(std::make_shared<DecoderLayerImpl>(o, i, tensors));
   }
   register_module("layers", layers);
-  norm_ = register_module("norm", RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, o.centred_norms));
+  norm_ = register_module("norm", RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, o.centred_norms,
+                                          /*once=*/o.gemma4.has_value()));
   rotary_ = RotaryEmbedding(o.rotary);
   if (o.two_rotaries) local_rotary_ = RotaryEmbedding(o.local_rotary);
   if (o.gemma4 && o.gemma4->per_layer_width > 0) per_layer_.emplace(*this, o, tensors);

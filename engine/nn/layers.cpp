@@ -102,17 +102,20 @@ class GatedFunction : public torch::autograd::Function<GatedFunction> {
 }  // namespace
 
 RmsNormImpl::RmsNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options,
-                         bool centred)
-    : epsilon_(epsilon), centred_(centred) {
+                         bool centred, bool once)
+    : epsilon_(epsilon), centred_(centred), once_(once) {
   add_parameter("weight", weight, {size}, options);
 }
 
 Tensor RmsNormImpl::forward(const Tensor& x) const {
-  return rms_norm(x, weight, epsilon_, centred_);
+  return goes_alone(x) ? rms_norm_once(x, weight, epsilon_)
+                       : rms_norm(x, weight, epsilon_, centred_);
 }
 
 std::pair<Tensor, Tensor> RmsNormImpl::after_sum(const Tensor& x, const Tensor& added) const {
-  return sum_and_rms_norm(x, added, weight, epsilon_, centred_);
+  if (!goes_alone(x)) return sum_and_rms_norm(x, added, weight, epsilon_, centred_);
+  const Tensor sum = x + added;
+  return {sum, forward(sum)};
 }
 
 LayerNormImpl::LayerNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options)

@@ -30,7 +30,8 @@ Gemma4AttentionImpl::Gemma4AttentionImpl(const DecoderOptions& o, std::int64_t l
   }
   const auto linears = neighbouring_linears(o.hidden_size, out, o.qkv_bias, tensors);
   const auto norm = [&](const char* name) {
-    return register_module(name, RmsNorm(head_dim_, o.rms_norm_eps, tensors));
+    return register_module(
+        name, RmsNorm(head_dim_, o.rms_norm_eps, tensors, /*centred=*/false, /*once=*/true));
   };
   q_proj_ = register_module("q_proj", linears[0]);
   q_norm_ = norm("q_norm");

@@ -38,7 +38,8 @@ Gemma4LayerImpl::Gemma4LayerImpl(const DecoderOptions& o, std::int64_t layer,
                                  const torch::TensorOptions& tensors)
     : activation_(o.hidden_act) {
   const auto norm = [&](const char* name) {
-    return register_module(name, RmsNorm(o.hidden_size, o.rms_norm_eps, tensors));
+    return register_module(
+        name, RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, /*centred=*/false, /*once=*/true));
   };
   const bool wide = o.gemma4->wide_sharers && o.gemma4->shares(layer);
   self_attn_ = register_module("self_attn", Gemma4Attention(o, layer, tensors));

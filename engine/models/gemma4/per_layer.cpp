@@ -24,8 +24,9 @@ PerLayerEmbeddings::PerLayerEmbeddings(torch::nn::Module& holder, const DecoderO
   per_layer_model_projection_ =
       holder.register_module("per_layer_model_projection",
                              Linear(o.hidden_size, layers_ * width_, /*bias=*/false, tensors));
-  per_layer_projection_norm_ =
-      holder.register_module("per_layer_projection_norm", RmsNorm(width_, o.rms_norm_eps, tensors));
+  per_layer_projection_norm_ = holder.register_module(
+      "per_layer_projection_norm",
+      RmsNorm(width_, o.rms_norm_eps, tensors, /*centred=*/false, /*once=*/true));
 }
 
 std::vector<Tensor> PerLayerEmbeddings::forward(const Tensor& ids, const Tensor& embeddings) const {
