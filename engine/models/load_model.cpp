@@ -259,6 +259,7 @@ Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder
                     : dtype == torch::kBFloat16 ? "bfloat16"
                                                 : "float16";
   config.erase("torch_dtype");
+  if (loaded.family->leave_out) loaded.family->leave_out(config);
   config.erase("quantization_config");  // of an earlier life: these weights are whole
   LUTHIER_CHECK(write_file_atomically(folder / "config.json", config.dump(2) + "\n"));
   LUTHIER_CHECK(copy_companion_files(loaded.folder, folder));

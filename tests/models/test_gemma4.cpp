@@ -180,6 +180,15 @@ class TestGemma4 : public QObject {
     QCOMPARE(bare->other_media, (std::vector<TokenId>{258884, 258881}));
   }
 
+  void what_is_saved_has_no_tower_for_sound() {
+    Json hears = with({{"audio_config", {{"model_type", "gemma4_audio"}}}}), deaf = config;
+    gemma4_family.leave_out(hears);
+    gemma4_family.leave_out(deaf);
+    QVERIFY(hears.at("audio_config").is_null() &&
+            !read_gemma4_options(hears, "config.json")->hears);
+    QVERIFY(deaf == config);
+  }
+
   void each_module_says_its_part() {
     const auto model = build({{"vision_config", {{"use_clipped_linears", true}}}});
     const auto part = [&](const char* name) { return model->part_of(name); };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "engine/models/gemma4/clipped_linear.h"
 
-#include <algorithm>
 #include <limits>
 
 #include <torch/csrc/autograd/custom_function.h>
@@ -82,15 +81,17 @@ std::vector<Tensor> clipped_side_by_side(const Tensor& x,
 std::int64_t clipped_kept(const StepTerms& terms, const std::vector<ClippedPointer>& linears,
                           std::int64_t rows, bool flows) {
   if (!linears.front()->clips()) return 0;
-  std::int64_t bytes = 0, inputs = 0, one = 0;
+  const Linear &first = linears.front()->linear(), &last = linears.back()->linear();
+  const ProductsCost joint =
+      linears.size() == 2 ? products_cost(terms, {first, last}, rows)
+                          : products_cost(terms, {first, linears.at(1)->linear(), last}, rows);
+  std::int64_t bytes = -joint.input - joint.numbers;
   for (const ClippedPointer& linear : linears) {
     // Bounds of its own make an input of its own.
-    const std::int64_t input = products_cost(terms, {linear->linear()}, rows).input;
-    bytes += linear->kept(terms, rows, flows);
-    inputs += input;
-    one = std::max(one, input);
+    const ProductsCost own = products_cost(terms, {linear->linear()}, rows);
+    bytes += linear->kept(terms, rows, flows) + own.input + own.numbers;
   }
-  return bytes + inputs - one;
+  return bytes;
 }
 
 }  // namespace luthier

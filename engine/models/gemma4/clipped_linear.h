@@ -41,7 +41,7 @@ std::vector<ClippedPointer> clipped_neighbours(std::int64_t in,
                                                const torch::TensorOptions& tensors);
 std::vector<torch::Tensor> clipped_side_by_side(const torch::Tensor& x,
                                                 const std::vector<ClippedPointer>& linears);
-/// What those keep beyond products of one input without bounds.
+/// What two or three of those keep beyond products of one input without bounds.
 std::int64_t clipped_kept(const StepTerms& terms, const std::vector<ClippedPointer>& linears,
                           std::int64_t rows, bool flows);
 

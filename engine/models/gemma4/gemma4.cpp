@@ -170,7 +170,7 @@ Result<ImageTokens> gemma4_image_tokens(const Gemma4ModelOptions& o,
   LUTHIER_CHECK(check_gemma4_processor(o.vision, folder));
   if (o.hears)
     log_info((folder / "config.json").string() +
-             ": audio_config: The tower for sound is left unread: sound is not taken here.");
+             ": audio_config: The tower for sound is left unread, and what is saved has none.");
   ImageTokens tokens;
   LUTHIER_TRY(tokens.mark, tokenizer_attribute(folder, "image_token", "<|image|>"));
   LUTHIER_TRY(const std::string begin, tokenizer_attribute(folder, "boi_token", "<|image>"));
@@ -197,6 +197,10 @@ Tensor gemma4_layout(const ModelInput& input) {
     first += count;
   }
   return at::stack(pictures);
+}
+
+void without_sound(Json& config) {
+  if (config.contains("audio_config")) config["audio_config"] = nullptr;
 }
 
 Result<Plan> read_gemma4(const Json& config, const std::filesystem::path& folder) {
@@ -241,6 +245,12 @@ Result<Gemma4ModelOptions> read_gemma4_options(const Json& config, const std::st
   return o;
 }
 
-const Family gemma4_family{"gemma4", true, read_gemma4, same_name, same_name, gemma4_layout};
+const Family gemma4_family{.model_type = "gemma4",
+                           .takes_pictures = true,
+                           .read = read_gemma4,
+                           .memory_name = same_name,
+                           .stored_name = same_name,
+                           .processor_layout = gemma4_layout,
+                           .leave_out = without_sound};
 
 }  // namespace luthier
