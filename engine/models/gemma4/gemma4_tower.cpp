@@ -43,8 +43,10 @@ class Gemma4VisionAttention : public torch::nn::Module, public BranchPort {
     o_proj_ =
         register_module("o_proj", std::make_shared<ClippedLinear>(
                                       Linear(heads_ * size_, o.hidden_size, false, t), o.clips, t));
-    q_norm_ = register_module("q_norm", RmsNorm(size_, epsilon_, t));
-    k_norm_ = register_module("k_norm", RmsNorm(size_, epsilon_, t));
+    q_norm_ =
+        register_module("q_norm", RmsNorm(size_, epsilon_, t, /*centred=*/false, /*once=*/true));
+    k_norm_ =
+        register_module("k_norm", RmsNorm(size_, epsilon_, t, /*centred=*/false, /*once=*/true));
   }
 
   Tensor forward(const Tensor& x, const RowLayout& rows, const RotaryTable& table) {
@@ -160,7 +162,8 @@ class Gemma4Tower::Layer : public torch::nn::Module {
     self_attn_ = register_module("self_attn", std::make_shared<Gemma4VisionAttention>(o, t));
     mlp_ = register_module("mlp", std::make_shared<Gemma4VisionMlp>(o, t));
     const auto norm = [&](const char* name) {
-      return register_module(name, RmsNorm(o.hidden_size, o.rms_norm_eps, t));
+      return register_module(
+          name, RmsNorm(o.hidden_size, o.rms_norm_eps, t, /*centred=*/false, /*once=*/true));
     };
     input_layernorm_ = norm("input_layernorm");
     post_attention_layernorm_ = norm("post_attention_layernorm");
