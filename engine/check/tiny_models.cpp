@@ -222,6 +222,21 @@ const std::map<std::string, WrittenDown>& written_down() {
     "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 32,
     "patch_size": 8, "vision_use_head": false}})",
         {{1, 3, 32, 32}, {}, 16}}},
+      // A picture of 4 by 4 patches, two by two a token; a layer that sees another's keys.
+      {"gemma4",
+       {R"({"image_token_id": 620, "video_token_id": 621, "audio_token_id": 622,
+  "text_config": {"model_type": "gemma4_text", "vocab_size": 628, "hidden_size": 64,
+    "intermediate_size": 96, "num_hidden_layers": 4, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 32, "global_head_dim": 64,
+    "max_position_embeddings": 2048, "sliding_window": 6, "num_kv_shared_layers": 2,
+    "hidden_size_per_layer_input": 16, "vocab_size_per_layer_input": 628,
+    "final_logit_softcapping": 30.0, "layer_types": ["sliding_attention", "full_attention",
+      "sliding_attention", "full_attention"]},
+  "vision_config": {"model_type": "gemma4_vision", "hidden_size": 64, "intermediate_size": 96,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 16,
+    "patch_size": 4, "pooling_kernel_size": 2, "position_embedding_size": 150,
+    "use_clipped_linears": true, "standardize": true}})",
+        {{16, 48}, {1, 4, 4, 2, 280}, 4}}},
       {"llama", {R"({"vocab_size": 565, "hidden_size": 64, "intermediate_size": 96,
   "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64,
   "max_position_embeddings": 2048,
@@ -275,6 +290,17 @@ const std::map<std::string, WrittenDown>& written_down() {
   "max_position_embeddings": 2048, "sliding_window": 20,
   "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
   "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1000000.0},
+    "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}})"}},
+      // The last two layers see the keys and values of the first two.
+      {"gemma4_text", {R"({"vocab_size": 565, "hidden_size": 64, "intermediate_size": 96,
+  "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32,
+  "global_head_dim": 64, "sliding_window": 20, "num_kv_shared_layers": 2,
+  "use_double_wide_mlp": true, "hidden_size_per_layer_input": 16,
+  "vocab_size_per_layer_input": 565, "final_logit_softcapping": 30.0,
+  "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+  "rope_parameters": {
+    "full_attention": {"rope_type": "proportional", "rope_theta": 1000000.0,
+      "partial_rotary_factor": 0.25},
     "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}})"}},
       {"bert",
        {R"({"vocab_size": 160, "hidden_size": 64, "intermediate_size": 96,
@@ -387,8 +413,13 @@ Result<LoadedModel> drawn(const TinyModel& model, const torch::TensorOptions& te
   loaded.model = plan.made(tensors);
   const torch::NoGradGuard no_grad;
   auto generator = at::make_generator<at::CPUGeneratorImpl>(kSeed);
+  const std::map<std::string, double> fixed = fixed_values(*loaded.model);
   for (auto& item : loaded.model->named_parameters()) {
     torch::Tensor& tensor = item.value();
+    if (const auto first = fixed.find(item.key()); first != fixed.end()) {
+      tensor.fill_(first->second);
+      continue;
+    }
     torch::Tensor values =
         torch::empty(tensor.sizes(), torch::kFloat32).normal_(0, kSpread, generator);
     // Not biases: what is added to every state makes all of them alike, and CLIP's gradients what

@@ -53,7 +53,7 @@ Result<std::vector<TrainedModule>> list_parts(const ModelSummary& model, const R
   // Of what trains later, too: the step in which all of it does needs the most.
   LUTHIER_TRY(const FirstSteps steps, find_first_steps(method, all, recipe));
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (steps[i] != kNeverTrains)
+    if (steps[i] != kNeverTrains && model.modules[i].parameters > 0)
       trained.push_back(whole(model, model.modules[i], model.modules[i].parameters));
   }
   if (trained.empty())

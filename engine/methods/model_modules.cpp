@@ -15,7 +15,7 @@ struct Beside {
       other;  // where a module's name ends in the first, there is one that ends in the second
 };
 
-constexpr std::array<Beside, 18> kTensorless{{
+constexpr Beside kTensorless[] = {
     {".experts", ".experts.act_fn"},
     {".gate_proj", ".act_fn"},
     {".mlp.gate_up_proj", ".mlp.activation_fn"},
@@ -35,7 +35,16 @@ constexpr std::array<Beside, 18> kTensorless{{
     {".attention.projection_layer", ".dropout"},
     {".patch_embeddings.projection", ".dropout"},
     {".embeddings.patch_embeddings.projection", ".layernorm"},
-}};
+    // Gemma 4's text half
+    {".router.proj", ".router.norm"},
+    {".per_layer_input_gate", ".act_fn"},
+    // Gemma 4's tower and the norm behind it
+    {".gate_proj.linear", ".act_fn"},
+    {".self_attn.v_proj.linear", ".self_attn.v_norm"},
+    {".patch_embedder.input_proj", ".encoder.rotary_emb"},
+    {".patch_embedder.input_proj", ".pooler"},
+    {".embed_vision.embedding_projection", ".embed_vision.embedding_pre_projection_norm"},
+};
 
 std::string beside(const std::string& name, const Beside& rule) {
   if (!name.ends_with(rule.end)) return {};

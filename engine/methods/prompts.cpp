@@ -49,7 +49,8 @@ Json prompt_facts(const ModelGeometry& model, std::int64_t token_dim, std::int64
 }
 
 Result<SequencePort*> prompt_port(const Ports& ports) {
-  if (ports.sequences.size() == 1) return ports.sequences.front().second;
+  if (ports.sequences.size() == 1 && ports.sequences.front().second->takes_prompts())
+    return ports.sequences.front().second;
   return input_error("The model takes no virtual tokens in front of its text.", "strategy",
                      "Choose a method that hangs on layers, such as lora.");
 }

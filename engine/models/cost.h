@@ -71,6 +71,7 @@ struct HeadCost {
   bool scaled = false;            ///< and that only scales the product's result
   std::int64_t plug_numbers = 0;  ///< trained numbers of what hangs on it
   bool chosen = false;            ///< the loss is handed the states with a label and no others
+  bool capped = false;            ///< a softcap is on the logits
 };
 
 struct PassCost {

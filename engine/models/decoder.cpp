@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/models/gemma4/layer.h"
 #include "engine/nn/checkpointing.h"
 #include "engine/nn/heads.h"
 #include "engine/nn/side_by_side.h"
@@ -11,9 +12,6 @@ namespace luthier {
 
 using torch::Tensor;
 
-namespace {
-
-/// Of what there is of each token, what is asked for.
 Tensor own_rows(const Tensor& of_tokens, const TokenSequence& sequence) {
   return sequence.own.defined() ? of_tokens.index_select(0, sequence.own) : of_tokens;
 }
@@ -27,8 +25,6 @@ bool rows_alone(const torch::nn::Module& module) {
   return std::all_of(below.begin(), below.end(),
                      [](const auto& child) { return rows_alone(*child); });
 }
-
-}  // namespace
 
 SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer,
                                      const torch::TensorOptions& tensors)
@@ -118,8 +114,6 @@ DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer,
   post_feedforward_layernorm_ = norm("post_feedforward_layernorm");
 }
 
-bool DecoderLayerImpl::row_by_row() const { return rows_alone(*this); }
-
 Tensor DecoderLayerImpl::forward(const Tensor& all, const TokenSequence& sequence,
                                  const RotaryTable& rotary, KeyValueCache* cache) {
   // Chosen before attention: the gradient of what goes past it is spread out after attention's.
@@ -139,14 +133,22 @@ DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& te
     : SequencePort(o.hidden_size), options(o) {
   embed_tokens = register_module("embed_tokens", Embedding(o.vocab_size, o.hidden_size, tensors));
   torch::nn::ModuleList layers;
+  const auto add = [&](const auto& layer) {
+    layers_.push_back(layer);
+    layers->push_back(layer);
+  };
   for (std::int64_t i = 0; i < o.num_hidden_layers; ++i) {
-    layers_.emplace_back(o, i, tensors);
-    layers->push_back(layers_.back());
+    if (o.gemma4)
+      add(std::make_shared<Gemma4LayerImpl>(o, i, tensors));
+    else
+      add(std::make_shared<DecoderLayerImpl>(o, i, tensors));
   }
   register_module("layers", layers);
-  norm_ = register_module("norm", RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, o.centred_norms));
+  norm_ = register_module("norm", RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, o.centred_norms,
+                                          /*once=*/o.gemma4.has_value()));
   rotary_ = RotaryEmbedding(o.rotary);
   if (o.two_rotaries) local_rotary_ = RotaryEmbedding(o.local_rotary);
+  if (o.gemma4 && o.gemma4->per_layer_width > 0) per_layer_.emplace(*this, o, tensors);
 }
 
 Tensor DecoderImpl::embed(const Tensor& ids) const {
@@ -196,23 +198,48 @@ Tensor DecoderImpl::forward(const TokenSequence& sequence, KeyValueCache* cache,
 
 namespace {
 
-/// A layer that is made once more in the backward, and with it what its router is looked at for.
-Tensor checkpointed_with_notes(DecoderLayer& layer, const Tensor& x, TokenSequence frame,
-                               const RotaryTable& rotary) {
+/// A layer that is made once more in the backward, with what it reads beside its input (`source`:
+/// the layer whose keys and values it sees), what it makes for later layers, and what its router is
+/// looked at for.
+Tensor checkpointed_with_all(DecoderBlock& layer, const Tensor& x, const TokenSequence& frame,
+                             const RotaryTable& rotary, std::int64_t source) {
+  using Seen = std::map<std::int64_t, KeysAndValues>;
+  std::vector<Tensor> inputs{x};
+  const bool embedded = frame.layer_input.defined();
+  if (embedded) inputs.push_back(frame.layer_input);
+  const bool given = frame.seen && frame.seen->contains(source);
+  if (given) {
+    const KeysAndValues& known = frame.seen->at(source);
+    inputs.insert(inputs.end(), {known.keys, known.values});
+  }
+  TokenSequence beside = frame;  // without tensors that have a graph
+  beside.layer_input = Tensor();
+  beside.seen.reset();
   const std::shared_ptr<RouterNotes> notes = frame.routers;
-  const auto block = [&layer, frame, rotary, notes](const Tensor& in) {
-    TokenSequence own = frame;
-    own.routers = std::make_shared<RouterNotes>();
-    own.routers->rows = notes->rows, own.routers->tokens = notes->tokens;
-    std::vector<Tensor> made{layer(in, own, rotary, nullptr)};
-    for (const RouterNotes::Layer& each : own.routers->layers) {
-      made.push_back(each.probabilities);
-      made.push_back(each.counts);
+  const auto block = [&layer, beside, rotary, notes, embedded, given,
+                      source](const std::vector<Tensor>& in) {
+    TokenSequence own = beside;
+    if (embedded) own.layer_input = in[1];
+    own.seen = std::make_shared<Seen>();
+    if (given) (*own.seen)[source] = {in[in.size() - 2], in.back()};
+    if (notes) {
+      own.routers = std::make_shared<RouterNotes>();
+      own.routers->rows = notes->rows, own.routers->tokens = notes->tokens;
+    }
+    std::vector<Tensor> made{layer.forward(in[0], own, rotary, nullptr)};
+    if (const auto found = own.seen->find(source); !given && found != own.seen->end())
+      made.insert(made.end(), {found->second.keys, found->second.values});
+    if (notes) {
+      for (const RouterNotes::Layer& each : own.routers->layers)
+        made.insert(made.end(), {each.probabilities, each.counts});
     }
     return made;
   };
-  const std::vector<Tensor> made = checkpointed_all(block, x);
-  if (made.size() > 1) notes->layers.push_back({made[1], made[2].detach()});
+  const std::vector<Tensor> made = checkpointed_all(block, inputs);
+  const bool noted = notes && made.size() >= 3 && made.back().dim() == 1;
+  if (noted) notes->layers.push_back({made[made.size() - 2], made.back().detach()});
+  if (frame.seen && !given && made.size() >= (noted ? 5u : 3u))
+    (*frame.seen)[source] = {made[1], made[2]};
   return made[0];
 }
 
@@ -270,31 +297,36 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     frame.query_scale = query_scale(options, positions).to(dtype);
   frame.embeddings = Tensor();
   if (before > 0) frame.blocks = Tensor();  // as with_prompt()
-  frame.own = Tensor();
+  frame.own = frame.ids = Tensor();
+  std::vector<Tensor> layer_inputs;
+  if (per_layer_) layer_inputs = per_layer_->forward(sequence.ids, sequence.embeddings);
+  if (options.gemma4) frame.seen = std::make_shared<std::map<std::int64_t, KeysAndValues>>();
   // The last layer's states are asked of those alone, and may be made of them alone: where nothing
   // is added to all of them behind it.
   const bool narrow = sequence.own.defined() && sequence.own.size(0) > 0 && !layers_.empty() &&
-                      sequence.deepstack.size() < layers_.size() && layers_.back()->row_by_row();
+                      sequence.deepstack.size() < layers_.size() && layers_.back()->narrows();
   if (RouterNotes* notes = sequence.routers.get()) {
     const std::vector<std::int64_t>& lengths = sequence.rows.lengths();
     for (std::size_t row = 0; row < notes->rows; ++row) notes->tokens += lengths.at(row);
   }
   Tensor x = sequence.embeddings;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    DecoderLayer& layer = layers_[i];
+    DecoderBlock& layer = *layers_[i];
     if (narrow && i + 1 == layers_.size()) frame.own = sequence.own;
     const bool still = !options.unturned.empty() && options.unturned[i];
     const RotaryTable& rotary = still                                                ? none
                                 : options.two_rotaries && options.sliding_windows[i] ? local
                                                                                      : whole;
-    if (checkpointing && !cache && sequence.routers) {
-      x = checkpointed_with_notes(layer, x, frame, rotary);
+    if (per_layer_) frame.layer_input = layer_inputs[i];
+    if (checkpointing && !cache && (sequence.routers || options.gemma4)) {
+      x = checkpointed_with_all(layer, x, frame, rotary,
+                                options.gemma4 ? options.gemma4->sources[i] : -1);
     } else if (checkpointing && !cache) {
-      x = checkpointed(
-          [&layer, rotary, frame](const Tensor& in) { return layer(in, frame, rotary, nullptr); },
-          x);
+      x = checkpointed([&layer, rotary, frame](
+                           const Tensor& in) { return layer.forward(in, frame, rotary, nullptr); },
+                       x);
     } else {
-      x = layer(x, frame, rotary, cache);
+      x = layer.forward(x, frame, rotary, cache);
     }
     if (i < sequence.deepstack.size())
       x = x.index_add(0, sequence.deepstack_places, sequence.deepstack[i].to(dtype));

@@ -3,14 +3,18 @@
 // Gemma, Gemma 2, Gemma 3 and the text halves of the Qwen-VL and GLM-V models (each equal to the
 // class of that name in transformers 5.17): pre-norm layers of grouped-query attention with rotary
 // positions and a gated MLP, or a mixture of such. Qwen3.5's layers are attention or the gated
-// delta rule (delta_net.h).
+// delta rule (delta_net.h). Gemma 4's have a file of their own (gemma4/layer.h).
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 
+#include "engine/models/decoder_block.h"
 #include "engine/models/delta_net.h"
 #include "engine/models/feed_forward.h"
+#include "engine/models/gemma4/layer_options.h"
+#include "engine/models/gemma4/per_layer.h"
 #include "engine/models/token_mixer.h"
 #include "engine/nn/attention.h"
 #include "engine/nn/rotary.h"
@@ -42,6 +46,7 @@ struct DecoderOptions {
   double embedding_scale = 1;    ///< √hidden_size for Gemma
   double attention_scale = 0;  ///< query_pre_attn_scalar^−½ for Gemma 2 and 3; 0: 1 / √head_dim
   double attention_softcap = 0;  ///< Gemma 2
+  double final_softcap = 0;      ///< of the head's logits (Gemma 4)
   bool tie_word_embeddings =
       false;  ///< as the text config says; families also ask the config around it
   RotaryOptions rotary, local_rotary;  ///< the second for sliding layers, where `two_rotaries`
@@ -57,6 +62,7 @@ struct DecoderOptions {
   std::int64_t query_scale_length = 0;
   std::optional<ExpertOptions> experts;  ///< some layers have a mixture of experts for their MLP
   std::optional<DeltaOptions> delta;     ///< some layers carry a state in the place of attention
+  std::optional<Gemma4Options> gemma4;   ///< all layers are Gemma 4's
 };
 /// Reads a text config with the defaults of its model_type's configuration class; `default_type`
 /// where it names none. An Input error for types that are not known.
@@ -80,6 +86,12 @@ struct TokenSequence {
   std::shared_ptr<RouterNotes> routers;
   torch::Tensor query_scale;  ///< [tokens, 1, 1]: what queries are multiplied with after they have
                               ///< turned; the decoder makes it; undefined: nothing
+  torch::Tensor ids;  ///< [tokens] int64: what each layer's own embeddings are looked up by, the
+                      ///< padding's id where a picture stands (Gemma 4); else undefined
+  /// Made by the decoder for one of Gemma 4's layers: its own embeddings of the tokens [tokens,
+  /// width], and the keys and values that later layers see, by the layer that made them.
+  torch::Tensor layer_input;
+  std::shared_ptr<std::map<std::int64_t, KeysAndValues>> seen;
   torch::Tensor own;  ///< [own tokens] int64, into `tokens`: whose states are asked for, of the
                       ///< rows' own tokens; one may be named twice; undefined: all of them
 };
@@ -109,21 +121,17 @@ class SelfAttentionImpl : public torch::nn::Module, public AttentionPort, public
 };
 TORCH_MODULE(SelfAttention);
 
-class DecoderLayerImpl : public torch::nn::Module {
+class DecoderLayerImpl : public torch::nn::Module, public DecoderBlock {
  public:
   DecoderLayerImpl(const DecoderOptions& options, std::int64_t layer,
                    const torch::TensorOptions& tensors);
-  /// x [tokens, hidden] → [own tokens, hidden]: all are there as keys and values, and what comes
-  /// behind attention is made for those alone.
   torch::Tensor forward(const torch::Tensor& x, const TokenSequence& sequence,
-                        const RotaryTable& rotary, KeyValueCache* cache);
-  /// Whether it can be: nothing in it looks at more than the row that it is given.
-  bool row_by_row() const;
-  /// `asked`: how many own tokens there are; `flows`: a gradient is wanted below the layer.
+                        const RotaryTable& rotary, KeyValueCache* cache) override;
+  bool narrows() const override { return rows_alone(*this); }
   LayerCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
-                 std::int64_t asked, bool flows) const;
-  /// Tokens that a plug puts before each row as keys and values alone.
-  std::int64_t count_before() const { return mixer_->count_before(); }
+                 std::int64_t asked, bool flows) const override;
+  std::int64_t count_before() const override { return mixer_->count_before(); }
+  const torch::nn::Module& module() const override { return *this; }
 
  private:
   std::shared_ptr<TokenMixer> mixer_;
@@ -142,6 +150,9 @@ class DecoderImpl : public torch::nn::Module, public SequencePort {
   /// last layer makes no others, where it can. With a cache (rows of equal length) positions
   /// continue from it.
   torch::Tensor forward(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing);
+  /// Where each layer looks its own embeddings up by the tokens' ids, a prompt that is no text has
+  /// none.
+  bool takes_prompts() const override { return !per_layer_; }
   /// The stages of forward(): what all layers share, the layers, the final norm.
   void add_cost(const Pass& pass, const DecoderEntry& entry, std::vector<Stage>& stages) const;
 
@@ -151,7 +162,8 @@ class DecoderImpl : public torch::nn::Module, public SequencePort {
  private:
   torch::Tensor run(const TokenSequence& sequence, KeyValueCache* cache, bool checkpointing);
 
-  std::vector<DecoderLayer> layers_;
+  std::vector<std::shared_ptr<DecoderBlock>> layers_;
+  std::optional<PerLayerEmbeddings> per_layer_;
   RmsNorm norm_{nullptr};
   RotaryEmbedding rotary_, local_rotary_;
 };

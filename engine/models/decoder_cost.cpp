@@ -7,6 +7,7 @@
 
 #include "engine/models/cost.h"
 #include "engine/models/decoder.h"
+#include "engine/models/gemma4/layer.h"
 #include "engine/nn/module_cost.h"
 
 namespace luthier {
@@ -108,37 +109,53 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
   const std::int64_t state = terms.block(pass.tokens * options.hidden_size);
   const bool capped = options.attention_softcap > 0;
   const bool masks = blocks || capped || !terms.flash || !flash_takes_heads(options.head_dim);
-  std::vector<std::int64_t> windows;
-  for (const auto& window : options.sliding_windows) windows.push_back(window.value_or(0));
+  std::vector<std::int64_t> windows;  // Gemma 4's layers of full attention see no blocks
+  for (const auto& window : options.sliding_windows)
+    if (window || !options.gemma4) windows.push_back(window.value_or(0));
+  const std::int64_t table = terms.block(pass.tokens * options.head_dim),
+                     wide_table = terms.block(pass.tokens * options.rotary.dimension);
   Stage shared;  // by all layers: tables of sines and cosines, masks
   shared.kept =
-      (options.two_rotaries ? 4 : 2) * terms.block(pass.tokens * options.head_dim) +
+      (options.gemma4 ? 2 * (table + wide_table) : (options.two_rotaries ? 4 : 2) * table) +
+      (per_layer_ ? per_layer_->kept(terms, pass.tokens, flows) : 0) +
       (masks ? masks_kept(terms, pass.rows, windows, blocks, capped, options.head_dim) : 0) +
       entry.beside;
+  const bool of_embeddings = per_layer_ && per_layer_->flow(terms, flows);
+  if (of_embeddings) shared.moments = {{shared.kept, per_layer_->work(terms, pass.tokens)}};
   stages.push_back(shared);
   // What the loss asks for: the last layer makes no more, where it can.
   const std::int64_t asked = given.asked > 0 ? given.asked : given.tokens,
                      asked_state = terms.block(asked * options.hidden_size);
   const auto count = static_cast<std::int64_t>(layers_.size());
   const bool narrow = asked < pass.tokens && count > 0 && entry.deepstack < count &&
-                      layers_.back()->row_by_row() &&
-                      trained_within(terms, *layers_.back()).row_by_row;
+                      layers_.back()->narrows() &&
+                      trained_within(terms, layers_.back()->module()).row_by_row;
   // Queries that have grown are kept beside those before, which lie among keys and values.
   const auto longest = std::max_element(pass.lengths.begin(), pass.lengths.end());
   const bool grown = options.query_scale_beta != 0 && longest != pass.lengths.end() &&
                      *longest > options.query_scale_length;
   const std::int64_t queries =
       grown ? terms.block(pass.tokens * options.num_attention_heads * options.head_dim) : 0;
-  for (const DecoderLayer& layer : layers_) {
-    const bool narrows = narrow && layer.get() == layers_.back().get();
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const auto& layer = layers_[i];
+    const bool narrows = narrow && i + 1 == layers_.size();
     LayerCost cost =
         layer->cost(terms, pass.rows, pass.tokens, narrows ? asked : pass.tokens, flows);
     if (cost.attention > 0) cost.attention += queries;
     stages.push_back(layer_stage(terms, cost, state, narrows ? asked_state : state));
+    if (options.gemma4 && (flows || cost.share.trains)) {
+      const std::int64_t waiting =
+          gemma4_waiting(options, terms, static_cast<std::int64_t>(i), pass.tokens, of_embeddings);
+      for (Stage::Moment& moment : stages.back().moments) moment.work += waiting;
+      // Made again, later layers read the keys and values that they saw.
+      if (terms.checkpointing && options.gemma4->is_seen(static_cast<std::int64_t>(i)))
+        stages.back().kept +=
+            gemma4_keys(options, terms, static_cast<std::int64_t>(i), pass.tokens);
+    }
     // What a layer that is made once more keeps for its first norm is the input that was kept.
     if (terms.checkpointing && flows)
       for (Stage::Moment& moment : stages.back().moments) moment.left -= state;
-    flows = flows || cost.share.trains || terms.keys_before > 0;
+    flows = flows || cost.share.trains || terms.keys_before > 0 || of_embeddings;
   }
   Stage last;  // of what is asked for
   last.kept = flows ? norm_kept(terms, norm_, asked) : 0;

@@ -9,6 +9,7 @@ void DecoderModel::assemble(std::shared_ptr<torch::nn::Module> body, const Decod
   decoder_ = decoder;
   head_ = tied ? Linear(decoder->embed_tokens->weight)
                : Linear(decoder->options.hidden_size, decoder->options.vocab_size, false, tensors);
+  head_->softcap = decoder->options.final_softcap;
   register_module("lm_head", head_);
 }
 
@@ -16,7 +17,13 @@ TokenSequence DecoderModel::embed(const ModelInput& input) {
   TokenSequence sequence;
   sequence.rows = row_layout(input);
   sequence.embeddings = decoder_->embed(input.input_ids);
+  if (has_per_layer_embeddings()) sequence.ids = input.input_ids;
   return sequence;
+}
+
+bool DecoderModel::has_per_layer_embeddings() const {
+  const auto& gemma4 = decoder_->options.gemma4;
+  return gemma4 && gemma4->per_layer_width > 0;
 }
 
 torch::Tensor DecoderModel::decode(const TokenSequence& sequence, KeyValueCache* cache) {

@@ -35,6 +35,8 @@ class DecoderModel : public Model, public Causal, public StepCosts {
   void assemble(std::shared_ptr<torch::nn::Module> body, const Decoder& decoder, bool tied,
                 const torch::TensorOptions& tensors);
   const Decoder& decoder() const { return decoder_; }
+  /// Whether sequences have to say which tokens they are of (TokenSequence::ids).
+  bool has_per_layer_embeddings() const;
 
  private:
   Decoder decoder_{nullptr};

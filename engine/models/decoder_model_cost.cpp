@@ -22,6 +22,7 @@ PassCost DecoderModel::cost(const Pass& pass) const {
   cost.head.vocabulary = decoder_->options.vocab_size;
   cost.head.width = decoder_->options.hidden_size;
   cost.head.chosen = true;
+  cost.head.capped = head_->softcap > 0;
   cost.head.weight_gradient = head.whole || (tied && embedding.whole);
   cost.head.plugged = head.trains && !head.whole;
   cost.head.scaled = cost.head.plugged && !head.keeps_input;

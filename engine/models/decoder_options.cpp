@@ -24,7 +24,7 @@ struct Kind {
   const char* activation;
   bool tied = false, qkv_bias = false, bias_option = false, mlp_bias_option = false,
        qk_norm = false, gemma = false, sandwich = false, two_rotaries = false, glm = false,
-       scaled_queries = false;
+       scaled_queries = false, gemma4 = false;
   Windows windows = Windows::None;
   std::int64_t window_layers = 28;          // max_window_layers, or the length of an alternation
   std::vector<std::int64_t> sections = {};  // M-RoPE
@@ -278,6 +278,22 @@ const std::vector<Kind>& kinds() {
        .sandwich = true,
        .windows = Windows::Alternating,
        .window_layers = 2},
+      {.type = "gemma4_text",
+       .vocab = 262144,
+       .hidden = 2304,
+       .intermediate = 9216,
+       .layers = 30,
+       .heads = 8,
+       .kv_heads = 4,
+       .head_dim = 256,
+       .eps = 1e-6,
+       .theta = 10000,
+       .positions = 131072,
+       .activation = "gelu_pytorch_tanh",
+       .tied = true,
+       .bias_option = true,
+       .sandwich = true,
+       .gemma4 = true},
       {.type = "gemma3_text",
        .vocab = 262208,
        .hidden = 2304,
@@ -464,6 +480,10 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
   o.norms_by_place = o.fused_mlp = o.neighbours_turn = kind->glm;
   if (kind->gemma) {
     LUTHIER_CHECK(read_gemma(config, where, *kind, o));
+  }
+  if (kind->gemma4) {
+    LUTHIER_CHECK(read_gemma4_layers(config, where, o));
+    return o;
   }
   o.two_rotaries = o.window_in_blocks = kind->two_rotaries;
   if (o.two_rotaries) {

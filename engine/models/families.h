@@ -24,6 +24,7 @@
   ROW(mistral3)               \
   ROW(paligemma)              \
   ROW(gemma3)                 \
+  ROW(gemma4)                 \
   ROW(llama)                  \
   ROW(qwen2)                  \
   ROW(mistral)                \
@@ -32,6 +33,7 @@
   ROW(qwen3_5_text)           \
   ROW(qwen3_5_moe_text)       \
   ROW(gemma3_text)            \
+  ROW(gemma4_text)            \
   ROW(bert)                   \
   ROW(t5)                     \
   ROW(clip)

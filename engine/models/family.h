@@ -89,6 +89,9 @@ struct Family {
   /// in its order; null: all stand as they are in memory.
   std::vector<StackPiece> (*pieces_of)(const std::string& name,
                                        const std::vector<std::int64_t>& shape) = nullptr;
+  /// Makes config.json say that a saved folder lacks what is left unread of others; null: all is
+  /// read.
+  void (*leave_out)(Json& config) = nullptr;
 };
 const std::vector<Family>& families();
 /// For who looks through folders without loading them.

@@ -14,6 +14,7 @@
 namespace luthier {
 
 struct MlpCost;  // nn/cost.h
+struct ProductsCost;
 struct StepTerms;
 
 class FeedForward : public torch::nn::Module, public BranchPort {
@@ -86,6 +87,12 @@ class SharedExpertImpl : public torch::nn::Module {
 };
 TORCH_MODULE(SharedExpert);
 
+/// Of experts that each token goes to `each` of, with their router's product; `input`: bytes that
+/// they keep of their input.
+MlpCost mixture_cost(const StepTerms& terms, const ExpertsImpl& experts, std::int64_t each,
+                     const ProductsCost& routed, std::int64_t input, std::int64_t tokens,
+                     bool flows);
+
 /// Experts with their router, and where there is one the shared expert, which a sigmoid of the
 /// token opens.
 class SparseMlpImpl : public FeedForward {
@@ -96,7 +103,6 @@ class SparseMlpImpl : public FeedForward {
   MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const override;
 
  private:
-  MlpCost mixture_cost(const StepTerms& terms, std::int64_t tokens, bool flows) const;
   /// Of the bytes of its input, those that the experts and their router keep.
   std::int64_t input_kept(const StepTerms& terms, std::int64_t tokens) const;
 

@@ -44,12 +44,12 @@ std::int64_t SparseMlpImpl::input_kept(const StepTerms& terms, std::int64_t toke
                   products_cost(terms, {Linear(router)}, tokens).input);
 }
 
-MlpCost SparseMlpImpl::mixture_cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
-  const TrainedShare experts = terms.of(*experts_);
-  const std::shared_ptr<LinearImpl> router = gate_.ptr();
-  const ProductsCost routed = products_cost(terms, {Linear(router)}, tokens);
-  const std::int64_t count = experts_->gate_up_proj.size(0), hidden = width(),
-                     inner = experts_->down_proj.size(2), places = tokens * each_;
+MlpCost mixture_cost(const StepTerms& terms, const ExpertsImpl& module, std::int64_t each,
+                     const ProductsCost& routed, std::int64_t input, std::int64_t tokens,
+                     bool flows) {
+  const TrainedShare experts = terms.of(module);
+  const std::int64_t count = module.gate_up_proj.size(0), hidden = module.gate_up_proj.size(2),
+                     inner = module.down_proj.size(2), places = tokens * each;
   MlpCost cost;
   cost.inside = flows || experts.trains || routed.trains;
   if (cost.inside) {
@@ -58,8 +58,7 @@ MlpCost SparseMlpImpl::mixture_cost(const StepTerms& terms, std::int64_t tokens,
     const std::int64_t orders = 2 * terms.block(places, 8);
     const std::int64_t shares = terms.block(places) + 2 * terms.floats(places) +
                                 terms.block(places, 8) + terms.floats(tokens * count);
-    cost.kept = input_kept(terms, tokens) + routed.numbers + terms.block(experts.kept_numbers) +
-                made + orders + shares;
+    cost.kept = input + routed.numbers + terms.block(experts.kept_numbers) + made + orders + shares;
     cost.released = made + orders;
   }
   const std::int64_t most =
@@ -74,7 +73,10 @@ MlpCost SparseMlpImpl::mixture_cost(const StepTerms& terms, std::int64_t tokens,
 }
 
 MlpCost SparseMlpImpl::cost(const StepTerms& terms, std::int64_t tokens, bool flows) const {
-  MlpCost cost = mixture_cost(terms, tokens, flows);
+  const std::shared_ptr<LinearImpl> router = gate_.ptr();
+  MlpCost cost =
+      mixture_cost(terms, *experts_, each_, products_cost(terms, {Linear(router)}, tokens),
+                   input_kept(terms, tokens), tokens, flows);
   if (shared_expert_) {
     const GatedProducts& products = shared_expert_->products;
     const MlpCost shared = products.cost(terms, tokens, flows);

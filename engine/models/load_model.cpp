@@ -50,6 +50,7 @@ Status load_weights(Model& model, const Family& family, const CheckpointFiles& f
     place_tensors(model, options, packing);
     LUTHIER_CHECK(load_packed(model, files, names, packing, options, where, watch));
   }
+  const std::map<std::string, double> fixed = fixed_values(model);
   for (auto& item : model.named_parameters()) {
     LUTHIER_TRY(
         const StoredParameter stored,
@@ -57,7 +58,8 @@ Status load_weights(Model& model, const Family& family, const CheckpointFiles& f
     std::string broken;
     adapt_waiting();  // a load beside other programs is many short waits of threads for each other
     LUTHIER_CHECK(stored.read(item.value(), watch, &broken));
-    if (!broken.empty()) warn_of_broken(broken);
+    // Bounds may be infinite: they bound nothing then.
+    if (!broken.empty() && !fixed.contains(item.key())) warn_of_broken(broken);
   }
   return files.check_unchanged();
 }
@@ -257,6 +259,7 @@ Status save_model(const LoadedModel& loaded, const std::filesystem::path& folder
                     : dtype == torch::kBFloat16 ? "bfloat16"
                                                 : "float16";
   config.erase("torch_dtype");
+  if (loaded.family->leave_out) loaded.family->leave_out(config);
   config.erase("quantization_config");  // of an earlier life: these weights are whole
   LUTHIER_CHECK(write_file_atomically(folder / "config.json", config.dump(2) + "\n"));
   LUTHIER_CHECK(copy_companion_files(loaded.folder, folder));

@@ -97,7 +97,7 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& folder) try {
       for (const auto& [name, slot] : row.tensors) {
         const std::string own_name = name.substr(name.rfind('.') + 1);
         const bool owned = module->named_parameters(false).contains(own_name);
-        if (owned) made.parameters += slot->numel();
+        if (owned && module->learns(own_name)) made.parameters += slot->numel();
         if (own_name == "bias" && !item.key().empty()) made.bias = slot->numel();
         if (made.shape.empty() || own_name == "weight")
           made.shape.assign(slot->sizes().begin(), slot->sizes().end());

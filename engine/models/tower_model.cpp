@@ -22,6 +22,10 @@ TokenSequence TowerModel::embed(const ModelInput& input) {
   const bool held = image_token_ < decoder()->options.vocab_size;
   sequence.embeddings = decoder()->embed(
       held ? input.input_ids : input.input_ids.masked_fill(input.input_ids == image_token_, 0));
+  if (has_per_layer_embeddings()) {
+    sequence.ids = input.input_ids.masked_fill(input.input_ids == image_token_,
+                                               decoder()->options.gemma4->padding);
+  }
   if (input.pictures.empty()) return sequence;
   const torch::Tensor features =
       project(input.tower_features.defined() ? input.tower_features : tower(input), input);
@@ -33,6 +37,14 @@ torch::Tensor TowerModel::image_places(const ModelInput& input) const {
   const auto made = input.aside.find(kImagePlaces);
   if (made != input.aside.end()) return made->second;
   return (input.input_ids == image_token_).nonzero().squeeze(1);
+}
+
+torch::Tensor TowerModel::image_blocks(const torch::Tensor& ids) const {
+  const torch::Tensor image = ids == image_token_;  // [tokens]
+  const torch::Tensor before = at::cat({torch::zeros({1}, image.options()), image.slice(0, 0, -1)});
+  const torch::Tensor number =
+      image.logical_and(before.logical_not()).to(torch::kInt64).cumsum(0) - 1;
+  return number.masked_fill(image.logical_not(), -1);
 }
 
 void TowerModel::prepare(ModelInput& input) const {

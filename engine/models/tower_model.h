@@ -38,6 +38,10 @@ class TowerModel : public DecoderModel, public PictureTower {
   /// Where the pictures' tokens stand: [image tokens] int64.
   torch::Tensor image_places(const ModelInput& input) const;
 
+  /// Each run of image tokens is a block: [tokens] int64, −1 for the others. A run over the end of
+  /// a row is two, since rows do not see one another.
+  torch::Tensor image_blocks(const torch::Tensor& ids) const;
+
   /// What geometry() says of the text half and of a tower of these sizes.
   ModelGeometry describe(const VisionSizes& vision) const;
 

@@ -118,9 +118,10 @@ Tensor attend_equal(const Tensor& q, const Tensor& k, const Tensor& v, const Att
 /// one head of keys are its places in the product, so that keys are not repeated for them.
 Tensor attend_standing(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRule& rule,
                        KeyValueCache& cache, std::int64_t layer) {
-  const std::int64_t rows = q.size(0), kv_heads = k.size(1), head_dim = q.size(2);
-  const auto [key, value] = cache.append(layer, k.unsqueeze(2), v.unsqueeze(2));
-  const Tensor query = q.reshape({rows, kv_heads, -1, head_dim}),
+  const std::int64_t rows = q.size(0), head_dim = q.size(2);
+  const auto [key, value] =
+      k.defined() ? cache.append(layer, k.unsqueeze(2), v.unsqueeze(2)) : cache.held(layer, 1);
+  const Tensor query = q.reshape({rows, key.size(1), -1, head_dim}),
                mask = cache.mask(rule.causal ? rule.window : std::nullopt, q);
   const double factor = rule.scale > 0 ? rule.scale : 1 / std::sqrt(static_cast<double>(head_dim));
   Tensor mixed;  // [rows, kv_heads, queries of one, head_dim]
@@ -254,8 +255,10 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const RowLayout
     TORCH_CHECK(rows.equal(), "a cache holds rows of equal length");
     const bool begins = cache->length() == 0;
     const KeysAndValues first = begins ? before : KeysAndValues();
-    auto [key, value] = cache->append(layer, behind(first.keys, swapped(rows.pad(k))),
-                                      behind(first.values, swapped(rows.pad(v))));
+    const auto [key, value] = k.defined()
+                                  ? cache->append(layer, behind(first.keys, swapped(rows.pad(k))),
+                                                  behind(first.values, swapped(rows.pad(v))))
+                                  : cache->held(layer, rows.longest());
     const Tensor own =
         blocks.defined() && begins ? behind_count(first.count(), rows.pad(blocks)) : Tensor();
     return swapped(attend_equal(swapped(rows.pad(q)), key, value, rule, own, Masks{}, bias))

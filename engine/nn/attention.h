@@ -55,6 +55,7 @@ class ScoreBias {
 /// cache (rows of equal length only) the tokens continue what layer `layer` of it holds; one that
 /// stands takes a token of each row. `before`
 /// stands in front of every row, as tokens that all of it may see; in a cache at its beginning.
+/// Undefined k and v, with a cache: `layer` has been given these tokens' already, by another one.
 /// `bias` counts places from the first key, and has no part in a rule with a softcap.
 torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
                      const RowLayout& rows, const AttentionRule& rule,

@@ -11,35 +11,40 @@ namespace {
 using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-using Block = std::function<variable_list(const Tensor&, const Tensor&)>;
+using Block = std::function<variable_list(const variable_list&)>;
 
 class CheckpointFunction : public torch::autograd::Function<CheckpointFunction> {
  public:
-  /// `anchor` requires a gradient, so that the graph reaches parameters inside the block when x
-  /// itself needs none.
-  static variable_list forward(AutogradContext* context, const Tensor& x, const Tensor& other,
+  /// `anchor` requires a gradient, so that the graph reaches parameters inside the block when the
+  /// inputs themselves need none.
+  static variable_list forward(AutogradContext* context, at::TensorList inputs,
                                const Tensor& anchor, const std::shared_ptr<Block>& block) {
     (void)anchor;
-    context->save_for_backward({x, other});
-    context->saved_data["needs_dx"] = x.requires_grad();
-    context->saved_data["needs_other"] = other.requires_grad();
+    const variable_list given = inputs.vec();
+    std::vector<std::int64_t> needed;
+    variable_list detached;
+    for (const Tensor& input : given) {
+      needed.push_back(input.requires_grad() ? 1 : 0);
+      detached.push_back(input.detach());
+    }
+    context->save_for_backward(given);
+    context->saved_data["needed"] = needed;
     context->saved_data["block"] = c10::IValue::make_capsule(c10::make_intrusive<Holder>(block));
-    return (*block)(x.detach(), other.detach());
+    return (*block)(detached);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const bool needs_dx = context->saved_data["needs_dx"].toBool(),
-               needs_other = context->saved_data["needs_other"].toBool();
-    const auto saved = context->get_saved_variables();
-    Tensor x = saved[0].detach(), other = saved[1].detach();
-    x.set_requires_grad(needs_dx);
-    other.set_requires_grad(needs_other);
+    const auto needed = context->saved_data["needed"].toIntVector();
+    variable_list inputs = context->get_saved_variables(), made, roots, arrived;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      inputs[i] = inputs[i].detach();
+      inputs[i].set_requires_grad(needed[i] != 0);
+    }
     const auto holder =
         c10::static_intrusive_pointer_cast<Holder>(context->saved_data["block"].toCapsule());
-    variable_list made, roots, arrived;
     {
       at::AutoGradMode grad(true);
-      made = (*holder->block)(x, other);
+      made = (*holder->block)(inputs);
     }
     for (std::size_t i = 0; i < made.size(); ++i) {
       if (!made[i].requires_grad() || !gradients[i].defined()) continue;
@@ -47,8 +52,11 @@ class CheckpointFunction : public torch::autograd::Function<CheckpointFunction> 
       arrived.push_back(gradients[i]);
     }
     if (!roots.empty()) torch::autograd::backward(roots, arrived);
-    return {needs_dx ? x.grad() : Tensor(), needs_other ? other.grad() : Tensor(), Tensor(),
-            Tensor()};
+    variable_list result;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      result.push_back(needed[i] != 0 ? inputs[i].grad() : Tensor());
+    result.resize(inputs.size() + 2);  // the anchor and the block
+    return result;
   }
 
  private:
@@ -62,37 +70,33 @@ class CheckpointFunction : public torch::autograd::Function<CheckpointFunction> 
 
 namespace {
 
-variable_list kept_apart(const Block& block, const Tensor& x, const Tensor& other) {
-  if (!at::GradMode::is_enabled()) return block(x, other);
+variable_list kept_apart(const Block& block, const variable_list& inputs) {
+  if (!at::GradMode::is_enabled()) return block(inputs);
   const Tensor anchor =
-      torch::zeros({}, x.options().dtype(torch::kFloat32)).set_requires_grad(true);
-  return CheckpointFunction::apply(x, other, anchor, std::make_shared<Block>(block));
-}
-
-/// Of a block that reads nothing else.
-Tensor nothing_beside(const Tensor& x) {
-  return torch::empty({0}, x.options().requires_grad(false));
+      torch::zeros({}, inputs.front().options().dtype(torch::kFloat32)).set_requires_grad(true);
+  return CheckpointFunction::apply(at::TensorList(inputs), anchor, std::make_shared<Block>(block));
 }
 
 }  // namespace
 
 Tensor checkpointed(const std::function<Tensor(const Tensor&, const Tensor&)>& block,
                     const Tensor& x, const Tensor& other) {
-  const auto one = [block](const Tensor& in, const Tensor& beside) {
-    return variable_list{block(in, beside)};
-  };
-  return kept_apart(one, x, other)[0];
+  const auto one = [block](const variable_list& in) { return variable_list{block(in[0], in[1])}; };
+  return kept_apart(one, {x, other})[0];
 }
 
 Tensor checkpointed(const std::function<Tensor(const Tensor&)>& block, const Tensor& x) {
-  const auto one = [block](const Tensor& in, const Tensor&) { return variable_list{block(in)}; };
-  return kept_apart(one, x, nothing_beside(x))[0];
+  const auto one = [block](const variable_list& in) { return variable_list{block(in[0])}; };
+  return kept_apart(one, {x})[0];
 }
 
 std::vector<Tensor> checkpointed_all(const std::function<std::vector<Tensor>(const Tensor&)>& block,
                                      const Tensor& x) {
-  return kept_apart([block](const Tensor& in, const Tensor&) { return block(in); }, x,
-                    nothing_beside(x));
+  return kept_apart([block](const variable_list& in) { return block(in[0]); }, {x});
+}
+
+std::vector<Tensor> checkpointed_all(const Block& block, const std::vector<Tensor>& inputs) {
+  return kept_apart(block, inputs);
 }
 
 }  // namespace luthier

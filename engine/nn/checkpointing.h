@@ -27,4 +27,9 @@ std::vector<torch::Tensor> checkpointed_all(
     const std::function<std::vector<torch::Tensor>(const torch::Tensor&)>& block,
     const torch::Tensor& x);
 
+/// The same for a block that reads several, each of which gets its gradient. All are defined.
+std::vector<torch::Tensor> checkpointed_all(
+    const std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>&)>& block,
+    const std::vector<torch::Tensor>& inputs);
+
 }  // namespace luthier

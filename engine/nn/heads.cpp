@@ -109,6 +109,11 @@ class NormTurnFunction : public torch::autograd::Function<NormTurnFunction> {
 Both normed_and_turned(const Tensor& query, const Tensor& key, const RmsNorm& query_norm,
                        const RmsNorm& key_norm, const RotaryTable& table, bool given_up) {
   const Tensor cosine = table.cos.unsqueeze(1), sine = table.sin.unsqueeze(1);
+  if (query_norm && query_norm->goes_alone(query)) {
+    const auto turned = TurnFunction::apply(query_norm->forward(query), key_norm->forward(key),
+                                            cosine, sine, /*given_up=*/true);
+    return {turned[0], turned[1]};
+  }
   const auto made =
       query_norm ? NormTurnFunction::apply(query, key, query_norm->weight, key_norm->weight, cosine,
                                            sine, query_norm->epsilon(), query_norm->centred())

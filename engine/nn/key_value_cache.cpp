@@ -35,6 +35,13 @@ std::pair<Tensor, Tensor> KeyValueCache::append(std::int64_t layer, const Tensor
   return {keys.slice(2, 0, end), values.slice(2, 0, end)};
 }
 
+std::pair<Tensor, Tensor> KeyValueCache::held(std::int64_t layer, std::int64_t count) const {
+  const Tensor &keys = keys_.at(static_cast<std::size_t>(layer)),
+               &values = values_.at(static_cast<std::size_t>(layer));
+  if (stands()) return {keys, values};
+  return {keys.slice(2, 0, length_ + count), values.slice(2, 0, length_ + count)};
+}
+
 void KeyValueCache::advance(std::int64_t count) {
   masks_.clear();
   if (!stands()) length_ += count;
@@ -63,6 +70,7 @@ KeyValueCache KeyValueCache::standing(std::int64_t rows, std::int64_t capacity) 
     return torch::zeros({rows, like.size(1), capacity, like.size(3)}, like.options());
   };
   for (std::size_t layer = 0; layer < keys_.size(); ++layer) {
+    if (!keys_[layer].defined()) continue;  // it sees another layer's
     made.keys_[layer] = store(keys_[layer]);
     made.values_[layer] = store(values_[layer]);
   }
@@ -76,7 +84,8 @@ KeyValueCache KeyValueCache::standing(std::int64_t rows, std::int64_t capacity) 
 KeyValueCache KeyValueCache::first(std::int64_t rows) const {
   KeyValueCache part = *this;
   for (auto* store : {&part.keys_, &part.values_})
-    for (Tensor& tensor : *store) tensor = tensor.narrow(0, 0, rows);
+    for (Tensor& tensor : *store)
+      if (tensor.defined()) tensor = tensor.narrow(0, 0, rows);
   part.position_offsets = position_offsets.narrow(0, 0, rows);
   return part;
 }
@@ -88,6 +97,7 @@ void KeyValueCache::take(const KeyValueCache& filled) {
     const auto copy = [this](const Tensor& to, const Tensor& from) {
       to.narrow(2, 0, length_).copy_(from.narrow(2, 0, length_));
     };
+    if (!keys_[layer].defined()) continue;
     copy(keys_[layer], filled.keys_[layer]);
     copy(values_[layer], filled.values_[layer]);
   }

@@ -37,6 +37,8 @@ class KeyValueCache {
   std::pair<torch::Tensor, torch::Tensor> append(std::int64_t layer, const torch::Tensor& key,
                                                  const torch::Tensor& value);
   void advance(std::int64_t count);
+  /// What append() of `count` tokens just gave for this layer, for another that sees the same keys.
+  std::pair<torch::Tensor, torch::Tensor> held(std::int64_t layer, std::int64_t count) const;
   /// Keys and values of the states that the rows look across to, [batch, kv_heads, keys, head_dim]
   /// each: `make` is asked at a layer's first token alone.
   std::pair<torch::Tensor, torch::Tensor> across(

@@ -102,17 +102,20 @@ class GatedFunction : public torch::autograd::Function<GatedFunction> {
 }  // namespace
 
 RmsNormImpl::RmsNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options,
-                         bool centred)
-    : epsilon_(epsilon), centred_(centred) {
+                         bool centred, bool once)
+    : epsilon_(epsilon), centred_(centred), once_(once) {
   add_parameter("weight", weight, {size}, options);
 }
 
 Tensor RmsNormImpl::forward(const Tensor& x) const {
-  return rms_norm(x, weight, epsilon_, centred_);
+  return goes_alone(x) ? rms_norm_once(x, weight, epsilon_)
+                       : rms_norm(x, weight, epsilon_, centred_);
 }
 
 std::pair<Tensor, Tensor> RmsNormImpl::after_sum(const Tensor& x, const Tensor& added) const {
-  return sum_and_rms_norm(x, added, weight, epsilon_, centred_);
+  if (!goes_alone(x)) return sum_and_rms_norm(x, added, weight, epsilon_, centred_);
+  const Tensor sum = x + added;
+  return {sum, forward(sum)};
 }
 
 LayerNormImpl::LayerNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options)
@@ -137,10 +140,13 @@ Tensor EmbeddingImpl::forward(const Tensor& ids) const {
 Tensor EmbeddingImpl::lookup(const Tensor& ids) const {
   // On the CPU at::embedding adds up its gradient in bfloat16, in which the rows of a token that is
   // seen a few hundred times stop counting; index_select adds up in float32.
-  if (!ids.is_cpu() || weight.scalar_type() != torch::kBFloat16) return at::embedding(weight, ids);
+  if (!ids.is_cpu() || weight.scalar_type() != torch::kBFloat16)
+    return at::embedding(weight, ids, padding);
   auto shape = ids.sizes().vec();
   shape.push_back(weight.size(1));
-  return weight.index_select(0, ids.reshape({-1})).view(shape);
+  const Tensor found = weight.index_select(0, ids.reshape({-1})).view(shape);
+  if (padding < 0 || !found.requires_grad()) return found;
+  return at::where(ids.eq(padding).unsqueeze(-1), found.detach(), found);
 }
 
 Result<Activation> parse_activation(const std::string& name, const std::string& where) {

@@ -14,10 +14,11 @@ namespace luthier {
 
 /// y = x / rms(x) · weight (Zhang & Sennrich 2019; as LlamaRMSNorm: the mean of squares and the
 /// scaling are in float32). `centred`: · (1 + weight), rounded once at the end (as GemmaRMSNorm).
+/// `once`: · weight, rounded once (as Gemma4RMSNorm).
 class RmsNormImpl : public ParameterModule {
  public:
   RmsNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options,
-              bool centred = false);
+              bool centred = false, bool once = false);
   torch::Tensor forward(const torch::Tensor& x) const;  // [..., size]
   /// x + added, and forward() of that.
   std::pair<torch::Tensor, torch::Tensor> after_sum(const torch::Tensor& x,
@@ -26,11 +27,13 @@ class RmsNormImpl : public ParameterModule {
   double neutral() const { return centred_ ? 0 : 1; }  ///< the weight that changes nothing
   double epsilon() const { return epsilon_; }
   bool centred() const { return centred_; }
+  /// Whether a sum or a rotation made together with it would round it twice in x's type.
+  bool goes_alone(const torch::Tensor& x) const { return once_ && x.element_size() < 4; }
   torch::Tensor weight;
 
  private:
   double epsilon_;
-  bool centred_;
+  bool centred_, once_;
 };
 TORCH_MODULE(RmsNorm);
 
@@ -54,6 +57,7 @@ class EmbeddingImpl : public ParameterModule {
   torch::Tensor lookup(const torch::Tensor& ids) const;
   std::string type_name() const override { return "Embedding"; }
   torch::Tensor weight;                 // [count, size]
+  std::int64_t padding = -1;            ///< the row that learns nothing here; −1: all learn
   const EmbeddingPlug* plug = nullptr;  ///< not owned; null: the base alone
 };
 TORCH_MODULE(Embedding);

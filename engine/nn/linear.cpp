@@ -3,6 +3,8 @@
 
 namespace luthier {
 
+torch::Tensor with_softcap(const torch::Tensor& y, double cap) { return at::tanh(y / cap) * cap; }
+
 LinearImpl::LinearImpl(std::int64_t in_features, std::int64_t out_features, bool with_bias,
                        const torch::TensorOptions& options) {
   add_parameter("weight", weight.slot(), {out_features, in_features}, options);
@@ -12,7 +14,8 @@ LinearImpl::LinearImpl(std::int64_t in_features, std::int64_t out_features, bool
 LinearImpl::LinearImpl(const torch::Tensor& owner) { add_tied("weight", weight.slot(), owner); }
 
 torch::Tensor LinearImpl::forward(const torch::Tensor& x) const {
-  return plug ? plug->forward(x, *this) : product(x);
+  const torch::Tensor y = plug ? plug->forward(x, *this) : product(x);
+  return softcap > 0 ? with_softcap(y, softcap) : y;
 }
 
 torch::Tensor LinearImpl::product(const torch::Tensor& x) const { return weight.product(x, bias); }

@@ -9,6 +9,9 @@
 
 namespace luthier {
 
+/// cap · tanh(y / cap), which the backward reads no result of.
+torch::Tensor with_softcap(const torch::Tensor& y, double cap);
+
 class LinearImpl : public ParameterModule {
  public:
   /// weight [out, in]; bias [out] if `bias`.
@@ -17,7 +20,7 @@ class LinearImpl : public ParameterModule {
   /// A head tied to an embedding: weight is `owner` [out, in], owned elsewhere.
   explicit LinearImpl(const torch::Tensor& owner);
 
-  /// x [..., in] → [..., out], through the plug if one hangs here.
+  /// x [..., in] → [..., out], through the plug if one hangs here, and capped where it has a cap.
   torch::Tensor forward(const torch::Tensor& x) const;
   /// The base's product alone.
   torch::Tensor product(const torch::Tensor& x) const;
@@ -37,6 +40,7 @@ class LinearImpl : public ParameterModule {
 
   Weight weight;
   torch::Tensor bias;
+  double softcap = 0;  ///< of what forward() gives: c · tanh(y / c) (an output head's); 0: none
   const LinearPlug* plug = nullptr;  ///< not owned; null: the base alone
 };
 TORCH_MODULE(Linear);

@@ -8,6 +8,22 @@ void ParameterModule::add_parameter(const std::string& name, torch::Tensor& memb
   adopt(name, member, torch::empty(shape, options));
 }
 
+void ParameterModule::add_fixed(const std::string& name, torch::Tensor& member,
+                                torch::IntArrayRef shape, double first,
+                                const torch::TensorOptions& options) {
+  add_parameter(name, member, shape, options);
+  fixed_[name] = first;
+}
+
+torch::Tensor ParameterModule::first_value(const std::string& name, const at::Generator&) const {
+  const auto found = fixed_.find(name);
+  if (found == fixed_.end()) return {};
+  for (const auto& [slot, member] : slots_) {
+    if (slot == name) return torch::full(member->sizes(), found->second, torch::kFloat32);
+  }
+  return {};
+}
+
 void ParameterModule::adopt(const std::string& name, torch::Tensor& member, torch::Tensor tensor) {
   member = register_parameter(name, std::move(tensor), /*requires_grad=*/false);
   slots_.emplace_back(name, &member);
@@ -34,6 +50,17 @@ void ParameterModule::remove(const std::string& name) {
     return true;
   });
   if (parameters_.contains(name)) parameters_.erase(name);
+}
+
+std::map<std::string, double> fixed_values(const torch::nn::Module& module) {
+  std::map<std::string, double> found;
+  for (const auto& item : module.named_modules()) {
+    const auto* owner = dynamic_cast<const ParameterModule*>(item.value().get());
+    if (!owner) continue;
+    for (const auto& [name, first] : owner->fixed())
+      found[item.key().empty() ? name : item.key() + "." + name] = first;
+  }
+  return found;
 }
 
 }  // namespace luthier

@@ -5,6 +5,7 @@
 // never copied or touched.
 #pragma once
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,12 +25,16 @@ class ParameterModule : public torch::nn::Module {
   /// Whether what it makes of a row goes by that row alone, as it stands now.
   virtual bool row_by_row() const { return true; }
 
+  /// Whether the tensor called `name` may train: not where transformers has it as a buffer, which
+  /// is stored and nothing more.
+  virtual bool learns(const std::string& name) const { return !fixed_.contains(name); }
+  /// Of those that do not, what each begins with.
+  const std::map<std::string, double>& fixed() const { return fixed_; }
+
   /// float32: what a fresh model begins with in the tensor called `name`, where that is neither a
   /// weight that is drawn nor one that changes nothing; undefined: it is one of those.
-  virtual torch::Tensor first_value(const std::string& /*name*/,
-                                    const at::Generator& /*generator*/) const {
-    return {};
-  }
+  virtual torch::Tensor first_value(const std::string& name, const at::Generator& generator) const;
+
 
   /// Another tensor in the place of the one called `name`, of any type and on any device.
   void place(const std::string& name, torch::Tensor tensor);
@@ -39,6 +44,10 @@ class ParameterModule : public torch::nn::Module {
   /// requires a gradient until a strategy says so.
   void add_parameter(const std::string& name, torch::Tensor& member, torch::IntArrayRef shape,
                      const torch::TensorOptions& options);
+  /// The same of one that is never trained and is no part of the model's count. It begins as
+  /// `first` everywhere.
+  void add_fixed(const std::string& name, torch::Tensor& member, torch::IntArrayRef shape,
+                 double first, const torch::TensorOptions& options);
   /// The same with a tensor that is there.
   void adopt(const std::string& name, torch::Tensor& member, torch::Tensor tensor);
   /// A tensor that another module owns (a tied head): a slot, but no parameter of this module.
@@ -48,6 +57,10 @@ class ParameterModule : public torch::nn::Module {
 
  private:
   std::vector<std::pair<std::string, torch::Tensor*>> slots_;
+  std::map<std::string, double> fixed_;
 };
+
+/// ParameterModule::fixed() of a module and all below it, by the tensors' names within it.
+std::map<std::string, double> fixed_values(const torch::nn::Module& module);
 
 }  // namespace luthier

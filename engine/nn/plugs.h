@@ -148,6 +148,8 @@ class SequencePort {
   std::int64_t sequence_width() const { return width_; }
   /// The text's own rows: ids [tokens] int64 → [tokens, width], as the sequence would have them.
   virtual torch::Tensor embed(const torch::Tensor& ids) const = 0;
+  /// Whether tokens that are no text may stand in a sequence.
+  virtual bool takes_prompts() const { return true; }
 
   const SequencePlug* sequence_plug = nullptr;  ///< not owned
 

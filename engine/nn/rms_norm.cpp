@@ -38,12 +38,19 @@ Tensor row_gradient(const Tensor& given, const Tensor& x, const Tensor& weight, 
   return weighted.addcmul_(normal, mean, -1).mul_(scale).to(x.scalar_type());
 }
 
+RmsRows rows_rounded_once(const Tensor& x, const Tensor& weight, double epsilon) {
+  const Tensor wide = x.to(torch::kFloat32);
+  const Tensor scale = wide.square().mean(-1, true).add_(epsilon).rsqrt_();  // [..., 1]
+  return {(wide * scale).mul_(weight.to(torch::kFloat32)).to(x.scalar_type()), scale};
+}
+
 /// Keeps x and one number a row; the normalised values are made again in the backward.
 class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
-                        double epsilon, bool centred) {
-    const RmsRows rows = rms_rows(x, weight, epsilon, centred);
+                        double epsilon, bool centred, bool once) {
+    const RmsRows rows =
+        once ? rows_rounded_once(x, weight, epsilon) : rms_rows(x, weight, epsilon, centred);
     context->save_for_backward({x, weight, rows.scale});
     context->saved_data["centred"] = centred;
     return rows.y;
@@ -54,7 +61,7 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
     const RmsGradients made = rms_gradients(
         gradients[0], saved[0], saved[1], saved[2], context->saved_data["centred"].toBool(),
         context->needs_input_grad(0), context->needs_input_grad(1));
-    return {made.x, made.weight, Tensor(), Tensor()};
+    return {made.x, made.weight, Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -131,7 +138,15 @@ RmsGradients rms_gradients(const Tensor& gradient, const Tensor& x, const Tensor
 }
 
 Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon, bool centred) {
-  return RmsNormFunction::apply(x, weight, epsilon, centred);
+  return RmsNormFunction::apply(x, weight, epsilon, centred, /*once=*/false);
+}
+
+Tensor rms_norm_once(const Tensor& x, const Tensor& weight, double epsilon) {
+  return RmsNormFunction::apply(x, weight, epsilon, /*centred=*/false, /*once=*/true);
+}
+
+Tensor unweighted_rms_norm(const Tensor& x, double epsilon) {
+  return rms_norm(x, torch::ones({x.size(-1)}, x.options().requires_grad(false)), epsilon, false);
 }
 
 std::pair<Tensor, Tensor> sum_and_rms_norm(const Tensor& x, const Tensor& added,

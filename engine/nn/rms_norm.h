@@ -27,6 +27,10 @@ RmsGradients rms_gradients(const torch::Tensor& gradient, const torch::Tensor& x
 /// With a graph, which keeps x and one number a row.
 torch::Tensor rms_norm(const torch::Tensor& x, const torch::Tensor& weight, double epsilon,
                        bool centred);
+/// The same where x's type is narrower than float32: rounded once, at its end.
+torch::Tensor rms_norm_once(const torch::Tensor& x, const torch::Tensor& weight, double epsilon);
+/// The same without a weight (Gemma 4's values).
+torch::Tensor unweighted_rms_norm(const torch::Tensor& x, double epsilon);
 /// x + added, and its norm. Where kernels or loops of ours run one makes both, and one both
 /// gradients.
 std::pair<torch::Tensor, torch::Tensor> sum_and_rms_norm(const torch::Tensor& x,

@@ -157,6 +157,10 @@ Tensor RotaryEmbedding::frequencies(std::int64_t seq) const {
         dimension / (dimension - 2));
   }
   const Tensor plain = 1.0 / powers(theta, o.dimension);
+  if (o.type == "proportional") {  // the first of them, as fast as if all turned (Gemma 4)
+    const std::int64_t still = o.dimension / 2 - o.angles;
+    return at::constant_pad_nd(plain.slice(0, 0, o.angles), {0, still}) / o.factor;
+  }
   if (o.type == "linear") return plain / o.factor;
   return o.type == "llama3" ? llama3_frequencies(o, plain) : plain;
 }

@@ -16,13 +16,15 @@ namespace luthier {
 struct RotaryOptions {
   std::int64_t dimension = 0;  ///< rotated features of a head
   double theta = 10000;
-  std::string type = "default";  ///< default | linear | dynamic | llama3 | yarn | longrope
+  /// default | linear | dynamic | llama3 | yarn | longrope | proportional
+  std::string type = "default";
   double factor = 1;
   double attention_factor = 1;  ///< multiplies cos and sin (yarn, longrope)
   std::int64_t max_position_embeddings = 0, original_max_position_embeddings = 0;
   double low_freq_factor = 1, high_freq_factor = 4;  ///< llama3
   double beta_fast = 32, beta_slow = 1;              ///< yarn
   bool truncate = true;                              ///< yarn
+  std::int64_t angles = 0;  ///< proportional: of the dimension / 2, that turn; the others stay
   std::vector<double> short_factor, long_factor;     ///< longrope: dimension / 2 each
   std::vector<std::int64_t> sections;  ///< M-RoPE: how many of the dimension / 2 frequencies follow
                                        ///< time, height, width; empty: one axis

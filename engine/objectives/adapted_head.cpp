@@ -115,7 +115,8 @@ AdaptedChunk adapted_chunk(const Tensor& hidden, std::int64_t begin, std::int64_
   AdaptedChunk chunk;
   chunk.states = hidden.slice(0, begin, end).detach();
   chunk.states.set_requires_grad(at::GradMode::is_enabled() && hidden.requires_grad());
-  const Tensor logits = plug->forward(chunk.states, *head);
+  Tensor logits = plug->forward(chunk.states, *head);
+  if (head->softcap > 0) logits = with_softcap(logits, head->softcap);
   // Taken now: of a view that is written over, autograd gives none.
   if (logits.requires_grad()) chunk.root = torch::autograd::impl::gradient_edge(logits);
   chunk.logits = logits.detach();

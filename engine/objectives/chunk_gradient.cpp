@@ -45,6 +45,19 @@ Tensor cross_entropy_in_place(const Tensor& logits, const Tensor& target, bool g
   return total;
 }
 
+ChunkCap::ChunkCap(double softcap, const Tensor& logits, bool gradient) {
+  if (softcap <= 0) return;
+  const torch::NoGradGuard no_grad;
+  const Tensor bent = logits.div_(softcap).tanh_();
+  if (gradient) slope_ = at::empty_like(bent).fill_(1).addcmul_(bent, bent, -1);
+  logits.mul_(softcap);
+}
+
+void ChunkCap::back(const Tensor& gradient) const {
+  const torch::NoGradGuard no_grad;
+  if (slope_.defined()) gradient.mul_(slope_);
+}
+
 void log_prob_gradient_in_place(const Tensor& logits, const Tensor& target, const Tensor& share,
                                 double temperature) {
   const torch::NoGradGuard no_grad;

@@ -14,6 +14,19 @@ namespace luthier {
 torch::Tensor cross_entropy_in_place(const torch::Tensor& logits, const torch::Tensor& target,
                                      bool gradient, const torch::Tensor& shares = {});
 
+/// A head's softcap over one chunk of logits.
+class ChunkCap {
+ public:
+  /// Caps `logits` in the memory that they stand in; 0: leaves them. `gradient`: what the cap does
+  /// to a gradient is kept until back().
+  ChunkCap(double softcap, const torch::Tensor& logits, bool gradient);
+  /// The gradient by the capped logits becomes that by those before, in its own memory.
+  void back(const torch::Tensor& gradient) const;
+
+ private:
+  torch::Tensor slope_;
+};
+
 /// logits [n, vocab] become the gradient of Σ share · log softmax(logits / temperature)[target] by
 /// themselves: (onehot(target) − softmax) · share / temperature. share [n] float32.
 void log_prob_gradient_in_place(const torch::Tensor& logits, const torch::Tensor& target,

@@ -22,7 +22,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& hidden,
                         const Tensor& leaf, const std::optional<Tensor>& head_bias,
                         const Tensor& target, const Tensor* given, const Weight& weight,
-                        bool graph) {
+                        double softcap, bool graph) {
     const Tensor& shares = *given;  // an undefined one would not pass as an input, either
     const Tensor bias =
         head_bias.value_or(Tensor());  // an undefined tensor would not pass as an input of its own
@@ -37,8 +37,10 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
       const std::int64_t end = std::min(rows, begin + chunk);
       // [chunk, vocab], then their gradient
       const Tensor logits = weight.product(hidden.slice(0, begin, end), bias);
+      const ChunkCap cap(softcap, logits, wanted.any());
       total.add_(cross_entropy_in_place(logits, target.slice(0, begin, end), wanted.any(),
                                         shares.defined() ? shares.slice(0, begin, end) : shares));
+      cap.back(logits);
       made.add(hidden, begin, end, logits, weight, shares);
     }
     context->save_for_backward({made.hidden, made.weight, made.bias});
@@ -58,6 +60,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
             Tensor(),
             Tensor(),
             Tensor(),
+            Tensor(),
             Tensor()};
   }
 };
@@ -70,7 +73,7 @@ Tensor chunked_cross_entropy(const Tensor& hidden, const Linear& head, const Ten
   const std::optional<Tensor> bias =
       head->bias.defined() ? std::optional<Tensor>(head->bias) : std::nullopt;
   return CrossEntropyFunction::apply(hidden, head->weight.leaf(), bias, target, &shares,
-                                     head->weight, torch::GradMode::is_enabled());
+                                     head->weight, head->softcap, torch::GradMode::is_enabled());
 }
 
 }  // namespace luthier

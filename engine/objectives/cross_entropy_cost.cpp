@@ -14,6 +14,8 @@ std::int64_t chunk_bytes(const StepTerms& terms, const HeadCost& head, std::int6
   // the gradients of both, on the CPU with a copy for mixed types.
   std::int64_t each = terms.element + (copied && terms.element < 4 ? 4 : 0);
   if (head.scaled) each = terms.element < 4 && terms.cpu ? 18 : 16;
+  // How steep a cap is; behind a plug what it is made of, and the gradients on the way through it.
+  if (head.capped) each += (head.plugged ? 3 : 1) * terms.element;
   // What a plug of low rank has between its two products, and its gradient.
   const std::int64_t rank = head.plug_numbers / std::max<std::int64_t>(1, head.vocabulary);
   return terms.block(rows * head.vocabulary, each) + terms.block(rows * head.width) +

@@ -47,20 +47,22 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& hidden,
                         const Tensor& leaf, const std::optional<Tensor>& head_bias,
-                        const Tensor& target, const Weight& weight, double temperature,
-                        TokenValues* values) {
+                        const Tensor& target, const Weight& weight, double softcap,
+                        double temperature, TokenValues* values) {
     const Tensor bias = head_bias.value_or(Tensor());
     const std::int64_t chunk = loss_chunk(weight.rows(), hidden.is_cpu());
     std::vector<TokenValues> chunks;
     for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
       const std::int64_t end = std::min(hidden.size(0), begin + chunk);
-      chunks.push_back(values_of(weight.product(hidden.slice(0, begin, end), bias),
-                                 target.slice(0, begin, end), temperature));
+      const Tensor logits = weight.product(hidden.slice(0, begin, end), bias);
+      const ChunkCap cap(softcap, logits, /*gradient=*/false);
+      chunks.push_back(values_of(logits, target.slice(0, begin, end), temperature));
     }
     *values = joined(chunks);
     context->save_for_backward({hidden, leaf, bias, target});
     context->saved_data["weight"] = weight.kept();
     context->saved_data["temperature"] = temperature;
+    context->saved_data["softcap"] = softcap;
     return values->log_probs;
   }
 
@@ -70,7 +72,8 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
     const auto saved = context->get_saved_variables();
     const Tensor &hidden = saved[0], &leaf = saved[1], &bias = saved[2], &target = saved[3];
     const Weight weight(leaf, context->saved_data["weight"]);
-    const double temperature = context->saved_data["temperature"].toDouble();
+    const double temperature = context->saved_data["temperature"].toDouble(),
+                 softcap = context->saved_data["softcap"].toDouble();
     const Tensor& share = gradients[0];  // [n]
     PlainHeadGradients made(
         {hidden.requires_grad(), weight.trained(), bias.defined() && bias.requires_grad()}, hidden,
@@ -80,13 +83,15 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
       const std::int64_t end = std::min(hidden.size(0), begin + chunk);
       // [chunk, vocab], then their gradient
       const Tensor logits = weight.product(hidden.slice(0, begin, end), bias);
+      const ChunkCap cap(softcap, logits, /*gradient=*/true);
       log_prob_gradient_in_place(logits, target.slice(0, begin, end), share.slice(0, begin, end),
                                  temperature);
+      cap.back(logits);
       made.add(hidden, begin, end, logits, weight);
     }
     if (made.weight.defined()) made.weight = made.weight.to(leaf.scalar_type());
     if (made.bias.defined()) made.bias = made.bias.to(bias.scalar_type());
-    return {made.hidden, made.weight, made.bias, Tensor(), Tensor(), Tensor(), Tensor()};
+    return {made.hidden, made.weight, made.bias, Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -177,7 +182,7 @@ TokenValues token_values(const Tensor& hidden, const Linear& head, const Tensor&
       head->bias.defined() ? std::optional<Tensor>(head->bias) : std::nullopt;
   TokenValues values;
   values.log_probs = LogProbFunction::apply(hidden, head->weight.leaf(), bias, target, head->weight,
-                                            temperature, &values);
+                                            head->softcap, temperature, &values);
   return values;
 }
 

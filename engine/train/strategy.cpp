@@ -45,6 +45,18 @@ std::map<std::string, TensorUse> tensor_uses(Model& model) {
   return uses;
 }
 
+/// Full names of the tensors that are stored and never train.
+std::set<std::string> fixed_tensors(const Model& model) {
+  std::set<std::string> names;
+  for (const auto& item : model.named_modules()) {
+    const auto* module = dynamic_cast<const ParameterModule*>(item.value().get());
+    if (!module) continue;
+    for (const auto& [slot, tensor] : module->slots())
+      if (!module->learns(slot)) names.insert(item.key().empty() ? slot : item.key() + "." + slot);
+  }
+  return names;
+}
+
 /// A trained tensor's name as the model has it.
 std::string in_model(const std::string& name) {
   return name.starts_with(kPeftPrefix) ? name.substr(kPeftPrefix.size()) : name;
@@ -140,14 +152,18 @@ Result<Trainables> apply_strategy(LoadedModel& base, const Recipe& recipe,
       return input_error("The base's weights are packed, so they cannot train themselves.",
                          "strategy", "Train an adapter over them (strategy: lora).");
     }
-    const auto parameters = base.model->named_parameters();
+    const std::set<std::string> fixed = fixed_tensors(*base.model);
     std::vector<NamedPart> all;
-    for (const auto& item : parameters)
+    std::vector<torch::Tensor> parameters;
+    for (const auto& item : base.model->named_parameters()) {
+      if (fixed.contains(item.key())) continue;
       all.push_back({item.key(), base.model->part_of(item.key())});
+      parameters.push_back(item.value());
+    }
     LUTHIER_TRY(const FirstSteps steps, find_first_steps(*method, all, recipe));
     for (std::size_t i = 0; i < all.size(); ++i) {
       if (steps[i] == kNeverTrains) continue;
-      add(all[i].name, parameters[i].value(), all[i].part);
+      add(all[i].name, parameters[i], all[i].part);
       trainables.tensors.back().from_step = steps[i];
     }
     LUTHIER_CHECK(add_masters(base, trainables.tensors));

@@ -29,6 +29,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"GotOcr2ImageProcessor", detail::create_got_ocr2_processor},
     {"PixtralImageProcessor", detail::create_pixtral_processor},
     {"Gemma3ImageProcessor", detail::create_gemma3_processor},
+    {"Gemma4ImageProcessor", detail::create_gemma4_processor},
 };
 
 // transformers has said CLIPFeatureExtractor, CLIPImageProcessorFast and CLIPImageProcessorPil for

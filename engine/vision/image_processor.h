@@ -45,6 +45,8 @@ struct ProcessorDefaults {
 ///   Qwen2-VL and later      [patches, 3 * time * patch * patch]   grid {time, height, width} in
 ///                           patches
 ///   Pixtral (Mistral 3)     [patches, 3 * patch * patch]     grid {1, height, width} in patches
+///   Gemma 4                 [patches, 3 * patch * patch]     grid {1, height, width, pooling,
+///                           most}: patches along a square, and how many a picture can have
 struct PixelValues {
   std::vector<float> values;
   std::vector<std::int64_t> shape;

@@ -31,5 +31,7 @@ MadeProcessor create_pixtral_processor(const Json& config, const std::string& wh
                                        const PixelLimits& limits);
 MadeProcessor create_gemma3_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits);
+MadeProcessor create_gemma4_processor(const Json& config, const std::string& where,
+                                      const PixelLimits& limits);
 
 }  // namespace luthier::detail

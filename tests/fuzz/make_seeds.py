@@ -171,12 +171,14 @@ PROCESSORS = {
                         "image_grid_pinpoints": [[24, 24], [24, 48], [48, 24], [72, 48]]},
     "pixtral": {"image_processor_type": "PixtralImageProcessor", "size": {"longest_edge": 60},
                 "patch_size": {"height": 6, "width": 6}, "spatial_merge_size": 2, "resample": 3},
+    "gemma4": {"image_processor_type": "Gemma4ImageProcessor", "max_soft_tokens": 70,
+               "patch_size": 4, "pooling_kernel_size": 2, "resample": 2},
 }
 
 
 def picture_processors():
     for number, (name, settings) in enumerate(PROCESSORS.items()):
-        put("processor", name, bytes([(50 + 20 * number) % 256, 250 - 20 * number, 9,
+        put("processor", name, bytes([(50 + 20 * number) % 256, (250 - 20 * number) % 256, 9,
                                       3 if name == "qwen" else 0]) + json.dumps(settings).encode())
 
 

@@ -122,7 +122,8 @@ class TestTiledProcessor : public QObject {
     QCOMPARE(wrong.error().where, std::string("image.max_pixels"));
     for (const char* type :
          {"Idefics3ImageProcessor", "LlavaNextImageProcessor", "LlavaOnevisionImageProcessor",
-          "GotOcr2ImageProcessor", "PixtralImageProcessor", "Gemma3ImageProcessor"})
+          "GotOcr2ImageProcessor", "PixtralImageProcessor", "Gemma3ImageProcessor",
+          "Gemma4ImageProcessor"})
       QVERIFY(!made(type, "", limits).ok());
   }
 
@@ -181,6 +182,9 @@ class TestTiledProcessor : public QObject {
          "pan_and_scan_max_num_crops"},
         {"Gemma3ImageProcessor", R"("pan_and_scan_min_crop_size": 0)",
          "pan_and_scan_min_crop_size"},
+        {"Gemma4ImageProcessor", R"("patch_size": 0)", "patch_size"},
+        {"Gemma4ImageProcessor", R"("pooling_kernel_size": 65)", "pooling_kernel_size"},
+        {"Gemma4ImageProcessor", R"("max_soft_tokens": 256)", "max_soft_tokens"},
         {"Gemma3ImageProcessor", R"("image_std": 1e-60)", "image_std"},
         {"Gemma3ImageProcessor", R"("image_mean": 1e300)", "image_mean"},
         {"Gemma3ImageProcessor", R"("rescale_factor": -1e300)", "rescale_factor"},
@@ -217,6 +221,9 @@ class TestTiledProcessor : public QObject {
         {"PixtralImageProcessor", R"("size": 16384, "patch_size": 1)", 16384, 16384},
         {"PixtralImageProcessor", R"("size": {"longest_edge": 40})", 1, 900},
         {"PixtralImageProcessor", R"("do_resize": false)", 30, 32},
+        {"Gemma4ImageProcessor", R"("do_resize": false)", 48, 50},
+        {"Gemma4ImageProcessor", R"("do_resize": false, "max_soft_tokens": 70)", 480, 384},
+        {"Gemma4ImageProcessor", R"("patch_size": 1024, "pooling_kernel_size": 64)", 9, 9},
         {"Gemma3ImageProcessor", R"("size": 16384)", 5, 5},
         {"Gemma3ImageProcessor",
          R"("do_pan_and_scan": true, "pan_and_scan_min_crop_size": 1, "pan_and_scan_max_num_crops": 4)",

@@ -53,20 +53,19 @@ class Gemma3 : public SiglipGemma {
  public:
   Gemma3(const Gemma3Options& o, const torch::TensorOptions& t)
       : SiglipGemma(o, std::make_shared<Gemma3Projector>(o, t), t),
-        image_token_(o.image_token_id),
         image_tokens_(o.mm_tokens_per_image) {}
 
   TokenSequence embed(const ModelInput& input) override {
     TokenSequence sequence = SiglipGemma::embed(input);
     if (input.pictures.empty()) return sequence;
     const auto made = input.aside.find(kBlocks);
-    sequence.blocks = made != input.aside.end() ? made->second : blocks(input.input_ids);
+    sequence.blocks = made != input.aside.end() ? made->second : image_blocks(input.input_ids);
     return sequence;
   }
 
   void prepare(ModelInput& input) const override {
     SiglipGemma::prepare(input);
-    if (!input.pictures.empty()) input.aside[kBlocks] = blocks(input.input_ids);
+    if (!input.pictures.empty()) input.aside[kBlocks] = image_blocks(input.input_ids);
   }
 
   ModelGeometry geometry() const override {
@@ -76,17 +75,7 @@ class Gemma3 : public SiglipGemma {
   }
 
  private:
-  /// Each run of image tokens is a block. A run over the end of a row is two, since rows do not see
-  /// one another.
-  Tensor blocks(const Tensor& ids) const {
-    const Tensor image = ids == image_token_;  // [tokens]
-    const Tensor before = at::cat({torch::zeros({1}, image.options()), image.slice(0, 0, -1)});
-    const Tensor number = image.logical_and(before.logical_not()).to(torch::kInt64).cumsum(0) - 1;
-    return number.masked_fill(image.logical_not(), -1);
-  }
-
   static constexpr const char* kBlocks = "blocks";
-  TokenId image_token_;
   std::int64_t image_tokens_;
 };
 

@@ -10,6 +10,7 @@ import numpy as np
 from make_vision import digest, noise
 from PIL import Image
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil as Gemma3
+from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil as Gemma4
 from transformers.models.glm4v.image_processing_pil_glm4v import Glm4vImageProcessorPil as Glm4v
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil as GotOcr2
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil as Idefics3
@@ -103,6 +104,12 @@ CASES = [
     (Pixtral, {"size": {"longest_edge": 100}, "patch_size": 4, "rescale_factor": 0.01,
                "image_std": 0.4}),
     (Pixtral, {"do_resize": False, "patch_size": 1}),
+    (Gemma4, {}),
+    (Gemma4, {"max_soft_tokens": 70, "patch_size": 4, "pooling_kernel_size": 2}),
+    (Gemma4, {"max_soft_tokens": 140, "patch_size": 3, "pooling_kernel_size": 1, "resample": 2}),
+    (Gemma4, {"max_soft_tokens": 70, "patch_size": 2, "do_normalize": True,
+              "image_mean": [0.4, 0.5, 0.6], "image_std": [0.3, 0.2, 0.1]}),
+    (Gemma4, {"max_soft_tokens": 1120, "patch_size": 1, "do_rescale": False}),
 ]
 # The same of two pictures in one row, which are not cut.
 TOGETHER = [(kind, options) for kind, options in CASES if kind is LlavaOnevision]
@@ -128,11 +135,25 @@ def pixtral_patches(options, image):
     return patches.reshape(rows * columns, 3 * patch * patch), [1, rows, columns]
 
 
+def gemma4_patches(options, image):
+    """Without padding, the patches of a token together."""
+    processor = fresh(Gemma4, options)
+    out, pooled = processor(images=image), processor.pooling_kernel_size
+    places = np.asarray(out["image_position_ids"])[0]
+    columns, rows = (int(n) + 1 for n in places.max(axis=0))
+    patches = np.asarray(out["pixel_values"])[0][:rows * columns]
+    blocks = patches.reshape(rows // pooled, pooled, columns // pooled, pooled, -1)
+    return blocks.transpose(0, 2, 1, 3, 4).reshape(patches.shape), [1, rows, columns, pooled,
+                                                                    len(places)]
+
+
 def process(kind, options, image, together=1):
     """pixel_values as the tower gets them, and the grid as the engine counts it; of the first of so
     many pictures in a row."""
     if kind is Pixtral:
         return pixtral_patches(options, image)
+    if kind is Gemma4:
+        return gemma4_patches(options, image)
     shown = image if together == 1 else [[image] * together]
     out = fresh(kind, options)(images=shown, **({"return_row_col_info": True}
                                                 if kind in (Idefics3, SmolVLM) else {}))

@@ -2,6 +2,8 @@
 """The families that the suite knows, in the order of their cases."""
 from families.gemma3 import Gemma3
 from families.gemma3_text import Gemma3Text
+from families.gemma4 import Gemma4
+from families.gemma4_text import Gemma4Text
 from families.glm4v import Glm4v, Glm46V
 from families.idefics3 import Idefics3
 from families.internvl import InternVL
@@ -24,7 +26,7 @@ from families.qwen3_vl_moe import Qwen3VLMoe
 from families.smollm3 import SmolLM3
 from families.smolvlm import SmolVLM
 
-FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), PaliGemma(),
+FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Gemma4(), PaliGemma(),
             Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Qwen3_5Moe(), Glm4v(), Glm46V(), LlavaNext(),
             LlavaOnevision(), InternVL(), Llama(), Qwen2(), Mistral3(), Mistral(), Qwen3(),
-            SmolLM3(), Qwen3_5Text(), Qwen3_5MoeText(), Gemma3Text()]
+            SmolLM3(), Qwen3_5Text(), Qwen3_5MoeText(), Gemma3Text(), Gemma4Text()]
