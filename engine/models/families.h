@@ -29,6 +29,7 @@
   ROW(mistral)                \
   ROW(qwen3)                  \
   ROW(smollm3)                \
+  ROW(lfm2)                   \
   ROW(qwen3_5_text)           \
   ROW(qwen3_5_moe_text)       \
   ROW(gemma3_text)            \

@@ -66,6 +66,7 @@ const std::map<std::string, Expected>& expected() {
       {"mistral3", {1, 0, 1, 0}},
       {"qwen3", {1, 0, 1, 0}},
       {"smollm3", {1, 0, 1, 0}},
+      {"lfm2", {1, 0, 1, 0}},
       {"gemma3_text", {1, 0, 1, 0}},
       {"bert", {1, 0, 1, 0}},
       {"t5", {1, 0, 1, 0}},

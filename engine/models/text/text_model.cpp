@@ -21,7 +21,7 @@ Result<Plan> read_text_model(const Json& config, const std::filesystem::path& fo
 }
 
 std::string text_memory_name(const std::string& stored) {
-  for (const char* own : {"layers.", "embed_tokens.", "norm."}) {
+  for (const char* own : {"layers.", "embed_tokens.", "norm.", "embedding_norm."}) {
     if (stored.starts_with(own)) return "model." + stored;
   }
   return stored;
