@@ -22,6 +22,7 @@
   ROW(glm4v)                  \
   ROW(glm46v)                 \
   ROW(mistral3)               \
+  ROW(lfm2_vl)                \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(llama)                  \

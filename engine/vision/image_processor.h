@@ -45,6 +45,9 @@ struct ProcessorDefaults {
 ///   Qwen2-VL and later      [patches, 3 * time * patch * patch]   grid {time, height, width} in
 ///                           patches
 ///   Pixtral (Mistral 3)     [patches, 3 * patch * patch]     grid {1, height, width} in patches
+///   LFM2-VL                 [patches, patch * patch * 3]     grid {rows, columns of tiles, a
+///                           tile's side in patches, height, width of the whole in patches}; no
+///                           tiles: 0, 0, 0; the whole picture last, 0, 0 where it is left out
 struct PixelValues {
   std::vector<float> values;
   std::vector<std::int64_t> shape;

@@ -47,6 +47,7 @@ Linear last_mixed(Model& model) {
   const std::string layer = "layers." + std::to_string(layers - 1) + ".";
   for (const auto& [name, linear] : ports.linears) {
     const bool found = name.ends_with(layer + "self_attn.o_proj") ||
+                       name.ends_with(layer + "self_attn.out_proj") ||
                        name.ends_with(layer + "linear_attn.out_proj") ||
                        name.ends_with(layer + "conv.out_proj");
     if (found && model.part_of(name) == kLanguageModel) return linear;

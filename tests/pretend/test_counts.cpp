@@ -64,6 +64,7 @@ const std::map<std::string, Expected>& expected() {
       {"glm46v", {1, 0, 1, 0}},
       {"mistral", {1, 0, 1, 0}},
       {"mistral3", {1, 0, 1, 0}},
+      {"lfm2_vl", {1, 0, 1, 0}},
       {"qwen3", {1, 0, 1, 0}},
       {"smollm3", {1, 0, 1, 0}},
       {"lfm2", {1, 0, 1, 0}},
