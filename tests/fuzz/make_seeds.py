@@ -171,12 +171,15 @@ PROCESSORS = {
                         "image_grid_pinpoints": [[24, 24], [24, 48], [48, 24], [72, 48]]},
     "pixtral": {"image_processor_type": "PixtralImageProcessor", "size": {"longest_edge": 60},
                 "patch_size": {"height": 6, "width": 6}, "spatial_merge_size": 2, "resample": 3},
+    "lfm2_vl": {"image_processor_type": "Lfm2VlImageProcessor", "encoder_patch_size": 4,
+                "downsample_factor": 2, "tile_size": 16, "min_image_tokens": 2,
+                "max_image_tokens": 8, "max_tiles": 6, "max_pixels_tolerance": 1.5},
 }
 
 
 def picture_processors():
     for number, (name, settings) in enumerate(PROCESSORS.items()):
-        put("processor", name, bytes([(50 + 20 * number) % 256, 250 - 20 * number, 9,
+        put("processor", name, bytes([(50 + 20 * number) % 256, (250 - 20 * number) % 256, 9,
                                       3 if name == "qwen" else 0]) + json.dumps(settings).encode())
 
 
