@@ -27,8 +27,8 @@ AttentionBranchCost GatedConvolutionImpl::cost(const StepTerms& terms, const Row
   if (terms.cpu) {
     const std::int64_t mixed = shape.rows == 1 ? wide : state;
     core.kept = terms.block(3 * tokens * hidden) + given + mixed;
-    // The gradient of its result, its input in another order, and that one's gradient.
-    core.work = state + wide + 2 * given - mixed - opened;
+    // The gradient of its result, that and its input in another order, and the input's gradient.
+    core.work = state + 2 * wide + 2 * given - mixed - opened;
   } else {
     core.kept = terms.block(3 * tokens * hidden) + wide + state;
     // The gradient of its result, and of each tap's part of the input, which are added up.

@@ -10,6 +10,7 @@
 #include "engine/models/decoder.h"
 #include "engine/models/families.h"
 #include "engine/models/stored_head.h"
+#include "engine/nn/key_value_cache.h"
 
 // After LibTorch, whose names Qt's keywords would break.
 #include <QtTest>
