@@ -137,7 +137,8 @@ Result<Estimate> estimate(const ModelSummary& model, const Recipe& recipe, const
   StepTerms terms = asked;
   const bool by_length =
       std::any_of(model.modules.begin(), model.modules.end(), [](const auto& module) {
-        return module.type == "Experts" || module.type == "GatedDeltaNet";
+        return module.type == "Experts" ||
+               module.type == "Conv1d";  // that states are carried along
       });
   terms.recorded = asked.recorded && objective->can_be_recorded() && !by_length;
   terms.gradient_element = plugs || accumulates ? 4 : terms.element;  // sums are float32

@@ -44,10 +44,14 @@ SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer
   q_proj_ = register_module("q_proj", made[0]);
   k_proj_ = register_module("k_proj", made[1]);
   v_proj_ = register_module("v_proj", made[2]);
-  o_proj_ = register_module("o_proj", Linear(heads_ * head_dim_, o.hidden_size, o.o_bias, tensors));
+  o_proj_ = register_module(o.lfm2_names ? "out_proj" : "o_proj",
+                            Linear(heads_ * head_dim_, o.hidden_size, o.o_bias, tensors));
   if (!o.qk_norm) return;
-  q_norm_ = register_module("q_norm", RmsNorm(head_dim_, o.rms_norm_eps, tensors, o.centred_norms));
-  k_norm_ = register_module("k_norm", RmsNorm(head_dim_, o.rms_norm_eps, tensors, o.centred_norms));
+  const auto norm = [&](const char* name) {
+    return register_module(name, RmsNorm(head_dim_, o.rms_norm_eps, tensors, o.centred_norms));
+  };
+  q_norm_ = norm(o.lfm2_names ? "q_layernorm" : "q_norm");
+  k_norm_ = norm(o.lfm2_names ? "k_layernorm" : "k_norm");
 }
 
 Tensor SelfAttentionImpl::forward(const Tensor& x, const TokenSequence& sequence,
@@ -89,6 +93,9 @@ DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer,
   if (o.delta && o.delta->linear.at(static_cast<std::size_t>(layer))) {
     mixer_ = register_module("linear_attn", GatedDeltaNet(*o.delta, layer, o.hidden_size,
                                                           o.rms_norm_eps, o.hidden_act, tensors));
+  } else if (o.convolutions && o.convolutions->layers.at(static_cast<std::size_t>(layer))) {
+    mixer_ =
+        register_module("conv", GatedConvolution(*o.convolutions, layer, o.hidden_size, tensors));
   } else {
     mixer_ = register_module("self_attn", SelfAttention(o, layer, tensors));
   }
@@ -98,9 +105,15 @@ DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer,
     mlp_ =
         std::make_shared<FusedMlpImpl>(o.hidden_size, o.intermediate_size, o.hidden_act, tensors);
   else
-    mlp_ = std::make_shared<GatedMlpImpl>(o.hidden_size, o.intermediate_size, o.mlp_bias,
-                                          o.hidden_act, tensors);
-  register_module("mlp", mlp_);
+    mlp_ =
+        std::make_shared<GatedMlpImpl>(o.hidden_size, o.intermediate_size, o.mlp_bias, o.hidden_act,
+                                       tensors, o.lfm2_names ? kNumberedNames : kGatedNames);
+  register_module(o.lfm2_names ? "feed_forward" : "mlp", mlp_);
+  if (o.lfm2_names) {
+    input_layernorm_ = norm("operator_norm");
+    post_attention_layernorm_ = norm("ffn_norm");
+    return;
+  }
   input_layernorm_ = norm("input_layernorm");
   if (o.norms_by_place) {
     pre_feedforward_layernorm_ = norm("post_attention_layernorm");
@@ -144,8 +157,9 @@ DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& te
       add(std::make_shared<DecoderLayerImpl>(o, i, tensors));
   }
   register_module("layers", layers);
-  norm_ = register_module("norm", RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, o.centred_norms,
-                                          /*once=*/o.gemma4.has_value()));
+  norm_ = register_module(o.lfm2_names ? "embedding_norm" : "norm",
+                          RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, o.centred_norms,
+                                  /*once=*/o.gemma4.has_value()));
   rotary_ = RotaryEmbedding(o.rotary);
   if (o.two_rotaries) local_rotary_ = RotaryEmbedding(o.local_rotary);
   if (o.gemma4 && o.gemma4->per_layer_width > 0) per_layer_.emplace(*this, o, tensors);
@@ -260,7 +274,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
     throw StandingRowsAsked("the length that its positions go by");
   if (options.experts && sequence.rows.stands())
     throw StandingRowsAsked("how many tokens each expert gets");
-  if (options.delta && sequence.rows.stands())
+  if (options.carries_states() && sequence.rows.stands())
     throw StandingRowsAsked("where the rows that a state is carried along end");
   const std::int64_t before = begins && !layers_.empty() ? layers_.front()->count_before() : 0;
   if (cache && before > 0) cache->reserve(before);
@@ -284,7 +298,7 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   if (before > 0) positions = positions + before;
   if (cache && sequence.position_offsets.defined())
     cache->position_offsets = sequence.position_offsets;
-  if (cache && (by_length || options.experts || options.delta)) cache->can_stand = false;
+  if (cache && (by_length || options.experts || options.carries_states())) cache->can_stand = false;
   const torch::ScalarType dtype = sequence.embeddings.scalar_type();
   const RotaryTable whole = rotary_.table(positions, dtype, end);
   const RotaryTable local =

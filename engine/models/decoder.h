@@ -3,7 +3,8 @@
 // Gemma, Gemma 2, Gemma 3 and the text halves of the Qwen-VL and GLM-V models (each equal to the
 // class of that name in transformers 5.17): pre-norm layers of grouped-query attention with rotary
 // positions and a gated MLP, or a mixture of such. Qwen3.5's layers are attention or the gated
-// delta rule (delta_net.h). Gemma 4's have a file of their own (gemma4/layer.h).
+// delta rule (delta_net.h), LFM2's attention or a gated short convolution (gated_convolution.h).
+// Gemma 4's have a file of their own (gemma4/layer.h).
 #pragma once
 
 #include <map>
@@ -13,6 +14,7 @@
 #include "engine/models/decoder_block.h"
 #include "engine/models/delta_net.h"
 #include "engine/models/feed_forward.h"
+#include "engine/models/gated_convolution.h"
 #include "engine/models/gemma4/layer_options.h"
 #include "engine/models/gemma4/per_layer.h"
 #include "engine/models/token_mixer.h"
@@ -42,6 +44,7 @@ struct DecoderOptions {
   bool sandwich_norms = false;   ///< norms after attention and MLP too (Gemma 2 and 3)
   bool norms_by_place = false;   ///< and all four are called by what they follow (GLM)
   bool fused_mlp = false;        ///< the MLP's gate and up are one product (GLM)
+  bool lfm2_names = false;       ///< LFM2's own names of norms and products
   bool neighbours_turn = false;  ///< rotary positions turn features 2i and 2i + 1 together (GLM)
   double embedding_scale = 1;    ///< √hidden_size for Gemma
   double attention_scale = 0;  ///< query_pre_attn_scalar^−½ for Gemma 2 and 3; 0: 1 / √head_dim
@@ -62,7 +65,11 @@ struct DecoderOptions {
   std::int64_t query_scale_length = 0;
   std::optional<ExpertOptions> experts;  ///< some layers have a mixture of experts for their MLP
   std::optional<DeltaOptions> delta;     ///< some layers carry a state in the place of attention
+  std::optional<ConvolutionOptions> convolutions;  ///< and some a few columns (LFM2)
   std::optional<Gemma4Options> gemma4;   ///< all layers are Gemma 4's
+
+  /// Of some layers the cache holds what is carried along a row, not keys and values.
+  bool carries_states() const { return delta || convolutions; }
 };
 /// Reads a text config with the defaults of its model_type's configuration class; `default_type`
 /// where it names none. An Input error for types that are not known.

@@ -22,7 +22,7 @@ class DecoderModel : public Model, public Causal, public StepCosts {
     const auto& found = decoder_->options.experts;
     return found ? &*found : nullptr;
   }
-  bool carries_states() const override { return decoder_->options.delta.has_value(); }
+  bool carries_states() const override { return decoder_->options.carries_states(); }
   /// What the decoder alone has.
   ModelGeometry geometry() const override;
   PassCost cost(const Pass& pass) const override;

@@ -32,6 +32,7 @@ struct Kind {
   ExpertDefaults experts = {};
   double partial = 1;  // of a head that is turned
   bool delta = false;  // layers by the gated delta rule, and a gate behind attention
+  bool lfm2 = false;   // layers by a gated short convolution, names of its own
 };
 
 const std::vector<Kind>& kinds() {
@@ -122,6 +123,21 @@ const std::vector<Kind>& kinds() {
        .bias_option = true,
        .mlp_bias_option = true,
        .windows = Windows::Unturned},
+      {.type = "lfm2",
+       .vocab = 65536,
+       .hidden = 2560,
+       .intermediate = 12288,
+       .layers = 32,
+       .heads = 32,
+       .kv_heads = 8,
+       .head_dim = 0,
+       .eps = 1e-5,
+       .theta = 1e6,
+       .positions = 128000,
+       .activation = "silu",
+       .tied = true,
+       .qk_norm = true,
+       .lfm2 = true},
       {.type = "qwen2_vl_text",
        .vocab = 152064,
        .hidden = 8192,
@@ -461,11 +477,15 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
     return input_error("The decoder \"" + o.model_type + "\" is not known.", where + ": model_type",
                        "Known are " + known + ".");
   LUTHIER_CHECK(read_sizes(config, where, *kind, o));
-  LUTHIER_TRY(o.rms_norm_eps, json_number(config, "rms_norm_eps", where, kind->eps));
+  LUTHIER_TRY(o.rms_norm_eps,
+              json_number(config, kind->lfm2 ? "norm_eps" : "rms_norm_eps", where, kind->eps));
   LUTHIER_TRY(o.initializer_range, json_number(config, "initializer_range", where, 0.02));
   LUTHIER_TRY(o.tie_word_embeddings, json_bool(config, "tie_word_embeddings", where, kind->tied));
   const char* key = kind->sandwich ? "hidden_activation" : "hidden_act";
-  LUTHIER_TRY(std::string act, json_string(config, key, where, kind->activation));
+  std::string act = kind->activation;
+  if (!kind->lfm2) {  // whose activation is fixed
+    LUTHIER_TRY(act, json_string(config, key, where, act));
+  }
   LUTHIER_TRY(o.hidden_act, parse_activation(act, where + ": " + key));
   o.qkv_bias = kind->qkv_bias;
   if (kind->bias_option) {
@@ -502,6 +522,10 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
   if (kind->delta) {
     o.centred_norms = o.attention_gate = true;
     LUTHIER_TRY(o.delta, read_delta_options(config, where, o.num_hidden_layers));
+  }
+  if (kind->lfm2) {
+    o.lfm2_names = true;
+    LUTHIER_CHECK(read_lfm2(config, where, o));
   }
   if (kind->experts.count > 0) {
     LUTHIER_TRY(o.experts, read_expert_options(config, where, kind->experts, o.num_hidden_layers));

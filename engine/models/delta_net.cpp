@@ -8,29 +8,6 @@ namespace luthier {
 
 using torch::Tensor;
 
-ShortConvolutionImpl::ShortConvolutionImpl(std::int64_t channels, std::int64_t kernel,
-                                           const torch::TensorOptions& tensors) {
-  add_parameter("weight", weight_, {channels, 1, kernel}, tensors);
-}
-
-Tensor ShortConvolutionImpl::forward(const Tensor& x) const {
-  const std::int64_t none = 0;  // a literal would be ambiguous
-  if (x.is_cpu()) return at::conv1d(x, weight_, {}, 1, none, 1, weight_.size(0));
-  // A few multiplications: libraries of a device's convolutions add in an order of their own.
-  const std::int64_t columns = x.size(2) - before();
-  Tensor sum;
-  for (std::int64_t tap = 0; tap <= before(); ++tap) {
-    const Tensor each = x.slice(2, tap, tap + columns) * weight_.slice(2, tap, tap + 1).squeeze(1);
-    sum = sum.defined() ? sum + each : each;
-  }
-  return sum;
-}
-
-Tensor ShortConvolutionImpl::from_nothing(const Tensor& x) const {
-  if (!x.is_cpu()) return forward(at::constant_pad_nd(x, {before(), 0}));
-  return at::conv1d(x, weight_, {}, 1, before(), 1, weight_.size(0)).slice(2, 0, x.size(2));
-}
-
 GatedDeltaNetImpl::GatedDeltaNetImpl(const DeltaOptions& o, std::int64_t layer,
                                      std::int64_t hidden_size, double rms_norm_eps,
                                      Activation activation, const torch::TensorOptions& tensors)
@@ -64,18 +41,7 @@ Tensor GatedDeltaNetImpl::forward(const Tensor& x, const TokenSequence& sequence
       side_by_side(x, {in_proj_qkv_.get(), in_proj_z_.get(), in_proj_b_.get(), in_proj_a_.get()});
   const Tensor given = rows.pad(made[0]).transpose(1, 2);  // [rows, channels, seq]
   CarriedState* carried = cache ? &cache->carried(layer_) : nullptr;
-  Tensor mixed;
-  if (carried && carried->columns.defined()) {
-    const Tensor whole = at::cat({carried->columns, given}, 2);
-    mixed = conv1d_->forward(whole);
-    carried->columns = whole.slice(2, whole.size(2) - conv1d_->before()).contiguous();
-  } else {
-    mixed = conv1d_->from_nothing(given);
-    if (carried) {
-      const Tensor whole = at::constant_pad_nd(given, {conv1d_->before(), 0});
-      carried->columns = whole.slice(2, whole.size(2) - conv1d_->before()).contiguous();
-    }
-  }
+  Tensor mixed = conv1d_->after(given, carried ? &carried->columns : nullptr);
   mixed = activate(mixed, activation_).transpose(1, 2);
   const Tensor write = rows.pad(at::sigmoid(made[2]));
   // In float32: in float16 the exponential would overflow.

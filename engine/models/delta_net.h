@@ -14,6 +14,7 @@
 #include "engine/nn/delta_rule.h"
 #include "engine/nn/layers.h"
 #include "engine/nn/linear.h"
+#include "engine/nn/short_convolution.h"
 
 namespace luthier {
 
@@ -26,23 +27,6 @@ struct DeltaOptions {
 /// `layer_types` says which; else all but every `full_attention_interval`th. None: no layer does.
 Result<std::optional<DeltaOptions>> read_delta_options(const Json& config, const std::string& where,
                                                        std::int64_t layers);
-
-/// Each channel's number and the ones of so many tokens before it, weighted.
-class ShortConvolutionImpl : public ParameterModule {
- public:
-  ShortConvolutionImpl(std::int64_t channels, std::int64_t kernel,
-                       const torch::TensorOptions& tensors);
-  /// x [rows, channels, kernel − 1 + seq] → [rows, channels, seq].
-  torch::Tensor forward(const torch::Tensor& x) const;
-  /// The same of rows with nothing before them: x [rows, channels, seq].
-  torch::Tensor from_nothing(const torch::Tensor& x) const;
-  std::string type_name() const override { return "Conv1d"; }
-  std::int64_t before() const { return weight_.size(2) - 1; }
-
- private:
-  torch::Tensor weight_;  // [channels, 1, kernel]
-};
-TORCH_MODULE(ShortConvolution);
 
 class GatedDeltaNetImpl : public ParameterModule, public TokenMixer {
  public:

@@ -22,6 +22,7 @@
   ROW(glm4v)                  \
   ROW(glm46v)                 \
   ROW(mistral3)               \
+  ROW(lfm2_vl)                \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(gemma4)                 \
@@ -30,6 +31,7 @@
   ROW(mistral)                \
   ROW(qwen3)                  \
   ROW(smollm3)                \
+  ROW(lfm2)                   \
   ROW(qwen3_5_text)           \
   ROW(qwen3_5_moe_text)       \
   ROW(gemma3_text)            \

@@ -9,14 +9,14 @@ using torch::Tensor;
 
 GatedProducts::GatedProducts(torch::nn::Module& holder, std::int64_t hidden_size,
                              std::int64_t intermediate_size, bool bias, Activation activation,
-                             const torch::TensorOptions& tensors)
+                             const torch::TensorOptions& tensors, const GatedNames& names)
     : activation_(activation) {
   const auto made =
       neighbouring_linears(hidden_size, {intermediate_size, intermediate_size}, bias, tensors);
-  gate_proj_ = holder.register_module("gate_proj", made[0]);
-  up_proj_ = holder.register_module("up_proj", made[1]);
+  gate_proj_ = holder.register_module(names.gate, made[0]);
+  up_proj_ = holder.register_module(names.up, made[1]);
   down_proj_ =
-      holder.register_module("down_proj", Linear(intermediate_size, hidden_size, bias, tensors));
+      holder.register_module(names.down, Linear(intermediate_size, hidden_size, bias, tensors));
 }
 
 Tensor GatedProducts::forward(const Tensor& x) const {
@@ -25,9 +25,10 @@ Tensor GatedProducts::forward(const Tensor& x) const {
 }
 
 GatedMlpImpl::GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
-                           Activation activation, const torch::TensorOptions& tensors)
+                           Activation activation, const torch::TensorOptions& tensors,
+                           const GatedNames& names)
     : FeedForward(hidden_size),
-      products_(*this, hidden_size, intermediate_size, bias, activation, tensors) {}
+      products_(*this, hidden_size, intermediate_size, bias, activation, tensors, names) {}
 
 Tensor GatedMlpImpl::forward(const Tensor& x, RouterNotes*) { return products_.forward(x); }
 

@@ -26,11 +26,19 @@ class FeedForward : public torch::nn::Module, public BranchPort {
   virtual MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const = 0;
 };
 
+/// What the products of a gated MLP are called.
+struct GatedNames {
+  const char *gate, *up, *down;
+};
+constexpr GatedNames kGatedNames{"gate_proj", "up_proj", "down_proj"};
+constexpr GatedNames kNumberedNames{"w1", "w3", "w2"};  ///< as the first Llama's
+
 /// The products of a gated MLP, which the module that is one holds under their names.
 class GatedProducts {
  public:
   GatedProducts(torch::nn::Module& holder, std::int64_t hidden_size, std::int64_t intermediate_size,
-                bool bias, Activation activation, const torch::TensorOptions& tensors);
+                bool bias, Activation activation, const torch::TensorOptions& tensors,
+                const GatedNames& names = kGatedNames);
   torch::Tensor forward(const torch::Tensor& x) const;
   MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const;
   /// Bytes of its input, where that is kept: a share of what cost() says.
@@ -44,7 +52,8 @@ class GatedProducts {
 class GatedMlpImpl : public FeedForward {
  public:
   GatedMlpImpl(std::int64_t hidden_size, std::int64_t intermediate_size, bool bias,
-               Activation activation, const torch::TensorOptions& tensors);
+               Activation activation, const torch::TensorOptions& tensors,
+               const GatedNames& names = kGatedNames);
   torch::Tensor forward(const torch::Tensor& x, RouterNotes* = nullptr) override;
   MlpCost cost(const StepTerms& terms, std::int64_t tokens, bool flows) const override;
 

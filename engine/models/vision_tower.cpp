@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/models/pooling_head.h"
 #include "engine/nn/module_cost.h"
-#include "engine/nn/plain_linear.h"
 #include "engine/nn/side_by_side.h"
 
 namespace luthier {
@@ -40,36 +40,6 @@ class VisionAttention : public torch::nn::Module, public BranchPort {
  private:
   std::int64_t heads_;
   Linear k_proj_{nullptr}, v_proj_{nullptr}, q_proj_{nullptr}, out_proj_{nullptr};
-};
-
-/// torch's MultiheadAttention as SigLIP's pooling head holds it; language models read no pooled
-/// output, the tensors are kept for the file.
-class PooledAttention : public ParameterModule {
- public:
-  PooledAttention(std::int64_t size, const torch::TensorOptions& t) {
-    add_parameter("in_proj_weight", in_proj_weight_, {3 * size, size}, t);
-    add_parameter("in_proj_bias", in_proj_bias_, {3 * size}, t);
-    out_proj_ = register_module("out_proj", PlainLinear(size, size, true, t));
-  }
-  std::string type_name() const override { return "Parameter"; }
-
- private:
-  Tensor in_proj_weight_, in_proj_bias_;
-  PlainLinear out_proj_{nullptr};
-};
-
-class PoolingHead : public ParameterModule {
- public:
-  PoolingHead(const VisionTowerOptions& o, const torch::TensorOptions& t) {
-    add_parameter("probe", probe_, {1, 1, o.hidden_size}, t);
-    register_module("attention", std::make_shared<PooledAttention>(o.hidden_size, t));
-    register_module("layernorm", LayerNorm(o.hidden_size, o.layer_norm_eps, t));
-    register_module("mlp", std::make_shared<VisionMlp>(o, t));
-  }
-  std::string type_name() const override { return "Parameter"; }
-
- private:
-  Tensor probe_;
 };
 
 class VisionEncoder : public torch::nn::Module {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Pictures as the models' processors see them: 8-bit RGB, rows top to bottom. Decoding (PNG, JPEG
 // turned by EXIF, WebP, GIF's first frame, BMP, TIFF's first page) is capped before memory is
-// taken; resampling is Pillow's fixed-point two-pass filter, equal to the pixel.
+// taken; resampling is Pillow's fixed-point two-pass filter, or ATen's, equal to the pixel.
 #pragma once
 
 #include <cstdint>
@@ -57,6 +57,8 @@ enum class Resample {
 
 /// Pillow's Image.resize((width, height), filter) on 8-bit RGB.
 Image resize(const Image& image, int width, int height, Resample filter);
+/// torchvision's resize of 8-bit RGB with antialias, as ATen makes it on a CPU: Bilinear or Bicubic.
+Image resize_as_torch(const Image& image, int width, int height, Resample filter);
 /// The rectangle of `resize(image, width, height, filter)` that starts at (left, top), without
 /// computing the rest: a resize that is cropped afterwards costs only what is kept. The rectangle
 /// must lie inside the resized picture.

@@ -28,6 +28,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"SmolVLMImageProcessor", detail::create_idefics3_processor},
     {"GotOcr2ImageProcessor", detail::create_got_ocr2_processor},
     {"PixtralImageProcessor", detail::create_pixtral_processor},
+    {"Lfm2VlImageProcessor", detail::create_lfm2_vl_processor},
     {"Gemma3ImageProcessor", detail::create_gemma3_processor},
     {"Gemma4ImageProcessor", detail::create_gemma4_processor},
 };

@@ -47,6 +47,9 @@ struct ProcessorDefaults {
 ///   Pixtral (Mistral 3)     [patches, 3 * patch * patch]     grid {1, height, width} in patches
 ///   Gemma 4                 [patches, 3 * patch * patch]     grid {1, height, width, pooling,
 ///                           most}: patches along a square, and how many a picture can have
+///   LFM2-VL                 [patches, patch * patch * 3]     grid {rows, columns of tiles, a
+///                           tile's side in patches, height, width of the whole in patches}; no
+///                           tiles: 0, 0, 0; the whole picture last, 0, 0 where it is left out
 struct PixelValues {
   std::vector<float> values;
   std::vector<std::int64_t> shape;

@@ -29,6 +29,8 @@ MadeProcessor create_got_ocr2_processor(const Json& config, const std::string& w
                                         const PixelLimits& limits);
 MadeProcessor create_pixtral_processor(const Json& config, const std::string& where,
                                        const PixelLimits& limits);
+MadeProcessor create_lfm2_vl_processor(const Json& config, const std::string& where,
+                                       const PixelLimits& limits);
 MadeProcessor create_gemma3_processor(const Json& config, const std::string& where,
                                       const PixelLimits& limits);
 MadeProcessor create_gemma4_processor(const Json& config, const std::string& where,

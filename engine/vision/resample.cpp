@@ -3,7 +3,9 @@
 // filter that widens when shrinking, with weights in fixed point of 22 fractional bits; two passes,
 // rounded to a byte between them. Which pass comes first is Pillow 13's rule (see rows_first), and
 // part of the result: equal to the pixel
-// (https://pillow.readthedocs.io/en/stable/handbook/concepts.html#filters).
+// (https://pillow.readthedocs.io/en/stable/handbook/concepts.html#filters). torchvision's resize of
+// bytes, which is ATen's, has the same windows; its weights have as many fractional bits as the
+// largest leaves room for in 16, and columns come first.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -74,6 +76,7 @@ struct Taps {
   std::vector<Span> windows;
   std::vector<std::int32_t> weights;  // [output, size]
   int size = 0;
+  int bits = kPrecisionBits;  // of a weight's fraction
 
   const std::int32_t* of(std::size_t output) const {
     return weights.data() + output * std::size_t(size);
@@ -84,7 +87,17 @@ struct Taps {
   }
 };
 
-Taps make_taps(int input, int output, int begin, int count, Resample filter) {
+enum class Weights { OfPillow, OfAten };
+
+/// ATen's: one bit less than would bring the largest weight to 2^15, and 22 at most.
+int bits_of_aten(double largest) {
+  int bits = 0;
+  while (bits < 22 && static_cast<int>(0.5 + largest * (1 << (bits + 1))) < (1 << 15)) ++bits;
+  return bits;
+}
+
+Taps make_taps(int input, int output, int begin, int count, Resample filter,
+               Weights kind = Weights::OfPillow) {
   const Kernel kernel = kernel_of(filter);
   const double scale = static_cast<double>(input) / output;
   const double widening = std::max(scale, 1.0);
@@ -94,33 +107,38 @@ Taps make_taps(int input, int output, int begin, int count, Resample filter) {
   taps.size = static_cast<int>(std::ceil(support)) * 2 + 1;
   taps.windows.resize(static_cast<std::size_t>(count));
   taps.weights.resize(static_cast<std::size_t>(count) * static_cast<std::size_t>(taps.size));
-  std::vector<double> exact(static_cast<std::size_t>(taps.size));
+  std::vector<double> all(taps.weights.size());
+  double largest = 0.0;
   for (int i = 0; i < count; ++i) {
     const double center = (begin + i + 0.5) * scale;
     const int first = std::max(static_cast<int>(center - support + 0.5), 0);
     const int last = std::min(static_cast<int>(center + support + 0.5), input);
     const int width = last - first;
+    double* exact = all.data() + std::size_t(i) * std::size_t(taps.size);
     double total = 0.0;
     for (int k = 0; k < width; ++k) {
-      exact[std::size_t(k)] = kernel.weight((k + first - center + 0.5) * narrowing);
-      total += exact[std::size_t(k)];
+      exact[k] = kernel.weight((k + first - center + 0.5) * narrowing);
+      total += exact[k];
     }
     taps.windows[std::size_t(i)] = {first, width};
-    std::int32_t* weights = taps.weights.data() + std::size_t(i) * std::size_t(taps.size);
     for (int k = 0; k < width; ++k) {
-      const double weight = total != 0.0 ? exact[std::size_t(k)] / total : exact[std::size_t(k)];
-      const double scaled = weight * (1 << kPrecisionBits);
-      weights[k] = static_cast<std::int32_t>(weight < 0 ? scaled - 0.5 : scaled + 0.5);
+      if (total != 0.0) exact[k] /= total;
+      largest = std::max(largest, exact[k]);
     }
+  }
+  if (kind == Weights::OfAten) taps.bits = bits_of_aten(largest);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const double scaled = all[i] * (1 << taps.bits);
+    taps.weights[i] = static_cast<std::int32_t>(all[i] < 0 ? scaled - 0.5 : scaled + 0.5);
   }
   return taps;
 }
 
-inline std::uint8_t to_byte(std::int32_t sum) {
-  return static_cast<std::uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
+inline std::uint8_t to_byte(std::int32_t sum, int bits) {
+  return static_cast<std::uint8_t>(std::clamp(sum >> bits, 0, 255));
 }
 
-constexpr std::int32_t kHalf = 1 << (kPrecisionBits - 1);
+constexpr std::int32_t half_of(int bits) { return bits > 0 ? 1 << (bits - 1) : 0; }
 
 // Rows [first_row, first_row + rows) of `image`, resampled along x; windows are in columns of
 // `image` plus `shift`.
@@ -130,6 +148,8 @@ Image resample_columns(const Image& image, const Taps& taps, int first_row, int 
   out.width = static_cast<int>(taps.windows.size());
   out.height = rows;
   out.rgb.resize(taps.windows.size() * std::size_t(rows) * 3);
+  const int bits = taps.bits;
+  const std::int32_t half = half_of(bits);
   for (int y = 0; y < rows; ++y) {
     const std::uint8_t* row =
         image.rgb.data() + std::size_t(first_row + y) * std::size_t(image.width) * 3;
@@ -138,15 +158,15 @@ Image resample_columns(const Image& image, const Taps& taps, int first_row, int 
       const Span window = taps.windows[x];
       const std::int32_t* weights = taps.of(x);
       const std::uint8_t* from = row + std::size_t(window.first - shift) * 3;
-      std::int32_t red = kHalf, green = kHalf, blue = kHalf;
+      std::int32_t red = half, green = half, blue = half;
       for (int k = 0; k < window.count; ++k) {
         red += from[3 * k] * weights[k];
         green += from[3 * k + 1] * weights[k];
         blue += from[3 * k + 2] * weights[k];
       }
-      to[0] = to_byte(red);
-      to[1] = to_byte(green);
-      to[2] = to_byte(blue);
+      to[0] = to_byte(red, bits);
+      to[1] = to_byte(green, bits);
+      to[2] = to_byte(blue, bits);
     }
   }
   return out;
@@ -161,7 +181,7 @@ Image resample_rows(const Image& image, const Taps& taps, int shift) {
   out.rgb.resize(stride * taps.windows.size());
   std::vector<std::int32_t> sums(stride);
   for (std::size_t y = 0; y < taps.windows.size(); ++y) {
-    std::fill(sums.begin(), sums.end(), kHalf);
+    std::fill(sums.begin(), sums.end(), half_of(taps.bits));
     const Span window = taps.windows[y];
     for (int k = 0; k < window.count; ++k) {
       const std::uint8_t* row = image.rgb.data() + std::size_t(window.first - shift + k) * stride;
@@ -170,7 +190,7 @@ Image resample_rows(const Image& image, const Taps& taps, int shift) {
       for (std::size_t i = 0; i < stride; ++i) sum[i] += row[i] * weight;
     }
     std::uint8_t* to = out.rgb.data() + y * stride;
-    for (std::size_t i = 0; i < stride; ++i) to[i] = to_byte(sums[i]);
+    for (std::size_t i = 0; i < stride; ++i) to[i] = to_byte(sums[i], taps.bits);
   }
   return out;
 }
@@ -257,6 +277,16 @@ Image resize_region(const Image& image, int width, int height, Resample filter,
 
 Image resize(const Image& image, int width, int height, Resample filter) {
   return resize_region(image, width, height, filter, {0, 0, width, height});
+}
+
+Image resize_as_torch(const Image& image, int width, int height, Resample filter) {
+  const auto taps_of = [&](int from, int to) {
+    return make_taps(from, to, 0, to, filter, Weights::OfAten);
+  };
+  const Image wide = width == image.width
+                         ? image
+                         : resample_columns(image, taps_of(image.width, width), 0, image.height);
+  return height == image.height ? wide : resample_rows(wide, taps_of(image.height, height), 0);
 }
 
 Image thumbnail(const Image& image, int longest_edge) {

@@ -173,6 +173,9 @@ PROCESSORS = {
                 "patch_size": {"height": 6, "width": 6}, "spatial_merge_size": 2, "resample": 3},
     "gemma4": {"image_processor_type": "Gemma4ImageProcessor", "max_soft_tokens": 70,
                "patch_size": 4, "pooling_kernel_size": 2, "resample": 2},
+    "lfm2_vl": {"image_processor_type": "Lfm2VlImageProcessor", "encoder_patch_size": 4,
+                "downsample_factor": 2, "tile_size": 16, "min_image_tokens": 2,
+                "max_image_tokens": 8, "max_tiles": 6, "max_pixels_tolerance": 1.5},
 }
 
 

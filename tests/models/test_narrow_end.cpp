@@ -47,7 +47,9 @@ Linear last_mixed(Model& model) {
   const std::string layer = "layers." + std::to_string(layers - 1) + ".";
   for (const auto& [name, linear] : ports.linears) {
     const bool found = name.ends_with(layer + "self_attn.o_proj") ||
-                       name.ends_with(layer + "linear_attn.out_proj");
+                       name.ends_with(layer + "self_attn.out_proj") ||
+                       name.ends_with(layer + "linear_attn.out_proj") ||
+                       name.ends_with(layer + "conv.out_proj");
     if (found && model.part_of(name) == kLanguageModel) return linear;
   }
   qFatal("nothing mixes in %s", layer.c_str());
@@ -130,8 +132,8 @@ class TestNarrowEnd : public QObject {
     QTest::addColumn<QStringList>("settings");
     QTest::addColumn<bool>("narrow");
     const QStringList lora{"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0"};
-    // Whose last layer has experts or mixes by the delta rule.
-    const QStringList whole{"qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text"};
+    // Whose last layer has experts or carries a state.
+    const QStringList whole{"qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text", "lfm2"};
     const auto row = [](const QString& name, const char* what, const QStringList& settings,
                         bool narrow) {
       QTest::newRow(qPrintable(name + ", " + what)) << name << settings << narrow;

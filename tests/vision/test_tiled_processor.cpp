@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The processors that give tiles or patches: pixel_values equal transformers' Pillow backend to the
-// bit, with the grid that the families count by; outlines agree with what is made, also for large
+// The processors that give tiles or patches: pixel_values equal transformers' Pillow backend
+// (torchvision's where there is none) to the bit, with the grid that the families count by; outlines agree with what is made, also for large
 // pictures; what transformers refuses is refused; hostile settings are named.
 #include "fixtures.h"
 

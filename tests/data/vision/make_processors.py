@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes what transformers' Pillow backend makes of pictures with the processors that give tiles or
+"""Writes what transformers' Pillow backend (torchvision's where there is none) makes of pictures with the processors that give tiles or
 patches: families.json has
 pixel_values (as the first 16 digits of their SHA-256) of noise, outlines.json the shapes and grids
 of many sizes. Run in this folder."""
@@ -14,6 +14,7 @@ from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImagePr
 from transformers.models.glm4v.image_processing_pil_glm4v import Glm4vImageProcessorPil as Glm4v
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil as GotOcr2
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil as Idefics3
+from transformers.models.lfm2_vl.image_processing_lfm2_vl import Lfm2VlImageProcessor as Lfm2Vl
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil as LlavaNext
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil as LlavaOnevision
 from transformers.models.pixtral.image_processing_pil_pixtral import PixtralImageProcessorPil as Pixtral
@@ -24,6 +25,8 @@ PINPOINTS = [[24, 48], [48, 24], [48, 48], [72, 24], [24, 72]]
 PAN = {"do_pan_and_scan": True, "pan_and_scan_min_crop_size": 16, "pan_and_scan_max_num_crops": 4,
        "pan_and_scan_min_ratio_to_activate": 1.2}
 SMALL = {"size": {"longest_edge": 96}, "max_image_size": {"longest_edge": 32}}
+TILES = {"encoder_patch_size": 4, "tile_size": 24, "min_image_tokens": 2, "max_image_tokens": 16,
+         "max_tiles": 6}
 CASES = [
     (Qwen, {}),
     (Qwen, {"size": {"shortest_edge": 784, "longest_edge": 6272}}),
@@ -113,6 +116,20 @@ CASES = [
 ]
 # The same of two pictures in one row, which are not cut.
 TOGETHER = [(kind, options) for kind, options in CASES if kind is LlavaOnevision]
+# Of torchvision alone.
+TORCHVISION = [
+    (Lfm2Vl, {}),
+    (Lfm2Vl, TILES),
+    (Lfm2Vl, {**TILES, "max_tiles": 9, "min_tiles": 1, "use_thumbnail": False,
+              "max_pixels_tolerance": 1.0}),
+    (Lfm2Vl, {**TILES, "do_image_splitting": False, "resample": 3}),
+    (Lfm2Vl, {**TILES, "encoder_patch_size": 7, "downsample_factor": 3, "tile_size": 42,
+              "max_pixels_tolerance": 0.5, "image_mean": [0.4, 0.5, 0.6],
+              "image_std": [0.2, 0.3, 0.4]}),
+    (Lfm2Vl, {**TILES, "downsample_factor": 1, "do_normalize": False, "resample": 3}),
+    (Lfm2Vl, {**TILES, "do_rescale": False, "max_tiles": 2, "rescale_factor": 0.01}),
+    (Lfm2Vl, {**TILES, "rescale_factor": 0.01, "min_image_tokens": 30, "max_image_tokens": 60}),
+]
 SIZES = [(50, 37), (29, 64), (33, 33), (20, 90), (48, 72), (131, 47), (1, 1), (2, 150), (150, 3),
          (640, 427)]
 
@@ -147,6 +164,24 @@ def gemma4_patches(options, image):
                                                                     len(places)]
 
 
+def lfm2_vl_patches(options, image):
+    """Without what fills frames up, and the tiles and the whole as the engine counts them."""
+    kind = fresh(Lfm2Vl, options)
+    out = kind(images=image, return_row_col_info=True)
+    shapes = [[int(n) for n in shape] for shape in out["spatial_shapes"]]
+    values = np.concatenate([np.asarray(frame)[:rows * columns] for frame, (rows, columns)
+                             in zip(out["pixel_values"], shapes)])
+    tiles = [out["image_rows"][0], out["image_cols"][0]]
+    cut = kind.do_image_splitting and not kind.min_tiles == kind.max_tiles == 1 \
+        and kind._is_image_too_large(image.height, image.width, kind.max_image_tokens,
+                                     kind.encoder_patch_size, kind.downsample_factor,
+                                     kind.max_pixels_tolerance)
+    if not cut:
+        return values, [0, 0, 0, *shapes[0]]
+    whole = shapes[-1] if len(shapes) > tiles[0] * tiles[1] else [0, 0]
+    return values, [*map(int, tiles), shapes[0][0], *whole]
+
+
 def process(kind, options, image, together=1):
     """pixel_values as the tower gets them, and the grid as the engine counts it; of the first of so
     many pictures in a row."""
@@ -154,6 +189,8 @@ def process(kind, options, image, together=1):
         return pixtral_patches(options, image)
     if kind is Gemma4:
         return gemma4_patches(options, image)
+    if kind is Lfm2Vl:
+        return lfm2_vl_patches(options, image)
     shown = image if together == 1 else [[image] * together]
     out = fresh(kind, options)(images=shown, **({"return_row_col_info": True}
                                                 if kind in (Idefics3, SmolVLM) else {}))
@@ -180,6 +217,8 @@ def described(kind, options, width, height, image, with_digest, together=1):
         values, grid = process(kind, options, image, together)
     except ValueError:
         return [width, height]
+    except RuntimeError:  # a picture so narrow that its thumbnail does not fit beside its tiles
+        return None
     return [width, height, list(values.shape),
             grid] + ([digest(values.astype(np.float32))] if with_digest else [])
 
@@ -190,7 +229,7 @@ def rows_of(cases, **among):
             for kind, options in cases]
 
 
-ROWS = rows_of(CASES) + rows_of(TOGETHER, among=2)
+ROWS = rows_of(CASES) + rows_of(TOGETHER, among=2) + rows_of(TORCHVISION)
 
 
 def families():
@@ -199,8 +238,9 @@ def families():
     for kind, options, row in ROWS:
         # the full sizes are slow, and the small ones take the same ways
         sizes = SIZES if options else [(131, 47), (20, 90), (1, 1)]
-        rows.append({**row, "pictures": [described(kind, options, *size, pictures[size], True,
-                                                   row.get("among", 1)) for size in sizes]})
+        rows.append({**row, "pictures": list(filter(None, (
+            described(kind, options, *size, pictures[size], True, row.get("among", 1))
+            for size in sizes)))})
     return rows
 
 
@@ -213,9 +253,9 @@ def outlines():
             "shortest_edge": 25} else 2048
         sizes = [tuple(min(int(2 ** generator.uniform(0, 11)), bound) for _ in range(2))
                  for _ in range(24)]
-        rows.append({**row, "pictures": [described(kind, options, *size, Image.new("RGB", size),
-                                                   False, row.get("among", 1))
-                                         for size in sizes]})
+        rows.append({**row, "pictures": list(filter(None, (
+            described(kind, options, *size, Image.new("RGB", size), False, row.get("among", 1))
+            for size in sizes)))})
     return rows
 
 

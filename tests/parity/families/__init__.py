@@ -7,6 +7,8 @@ from families.gemma4_text import Gemma4Text
 from families.glm4v import Glm4v, Glm46V
 from families.idefics3 import Idefics3
 from families.internvl import InternVL
+from families.lfm2 import Lfm2
+from families.lfm2_vl import Lfm2Vl
 from families.llama import Llama
 from families.llava import Llava
 from families.llava_next import LlavaNext
@@ -28,5 +30,6 @@ from families.smolvlm import SmolVLM
 
 FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Gemma4(), PaliGemma(),
             Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Qwen3_5Moe(), Glm4v(), Glm46V(), LlavaNext(),
-            LlavaOnevision(), InternVL(), Llama(), Qwen2(), Mistral3(), Mistral(), Qwen3(),
-            SmolLM3(), Qwen3_5Text(), Qwen3_5MoeText(), Gemma3Text(), Gemma4Text()]
+            LlavaOnevision(), InternVL(), Llama(), Qwen2(), Mistral3(), Lfm2Vl(), Mistral(),
+            Qwen3(), SmolLM3(), Lfm2(), Qwen3_5Text(), Qwen3_5MoeText(), Gemma3Text(),
+            Gemma4Text()]
