@@ -22,6 +22,7 @@
   ROW(glm4v)                  \
   ROW(glm46v)                 \
   ROW(mistral3)               \
+  ROW(aya_vision)             \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(llama)                  \
@@ -29,6 +30,7 @@
   ROW(mistral)                \
   ROW(qwen3)                  \
   ROW(smollm3)                \
+  ROW(cohere2)                \
   ROW(qwen3_5_text)           \
   ROW(qwen3_5_moe_text)       \
   ROW(gemma3_text)            \

@@ -64,6 +64,8 @@ const std::map<std::string, Expected>& expected() {
       {"glm46v", {1, 0, 1, 0}},
       {"mistral", {1, 0, 1, 0}},
       {"mistral3", {1, 0, 1, 0}},
+      {"aya_vision", {1, 0, 1, 0}},
+      {"cohere2", {1, 0, 1, 0}},
       {"qwen3", {1, 0, 1, 0}},
       {"smollm3", {1, 0, 1, 0}},
       {"gemma3_text", {1, 0, 1, 0}},
