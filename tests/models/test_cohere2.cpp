@@ -8,7 +8,6 @@
 #include "engine/models/cost.h"
 #include "engine/models/families.h"
 #include "engine/nn/float_loops.h"
-#include "engine/nn/tile_loops.h"
 
 // After LibTorch's headers, which have members that Qt's macros are named like.
 #include <QtTest>
@@ -181,16 +180,13 @@ class TestCohere2 : public QObject {
 
   void as_the_allocator_counts_data() {
     QTest::addColumn<bool>("slides");
-    QTest::addColumn<bool>("narrow");
     QTest::addColumn<bool>("some");
-    QTest::newRow("sliding") << true << false << false;
-    QTest::newRow("full") << false << false << false;
-    QTest::newRow("full, some rows asked for") << false << false << true;
-    QTest::newRow("sliding, bfloat16") << true << true << false;
+    QTest::newRow("sliding") << true << false;
+    QTest::newRow("full") << false << false;
+    QTest::newRow("full, some rows asked for") << false << true;
   }
   void as_the_allocator_counts() {
     QFETCH(bool, slides);
-    QFETCH(bool, narrow);
     QFETCH(bool, some);
     // No tensor is of a size that the pool of large blocks (device/block_pool.h) serves.
     const auto options =
@@ -200,12 +196,10 @@ class TestCohere2 : public QObject {
                  {"num_key_value_heads", 2},
                  {"sliding_window", 500},
                  {"layer_types", {slides ? "sliding_attention" : "full_attention"}}});
-    const auto tensors = torch::TensorOptions().dtype(narrow ? torch::kBFloat16 : torch::kFloat32);
+    const auto tensors = torch::TensorOptions().dtype(torch::kFloat32);
     DecoderLayer layer(*options, 0, tensors);
     StepTerms terms;
-    terms.element = narrow ? 2 : 4;
-    terms.gradient_element = terms.element;
-    terms.own_loops = narrow ? tiles::available() : floats::available();
+    terms.own_loops = floats::available();
     torch::manual_seed(3);
     for (auto& each : layer->named_modules()) {
       if (const auto* module = dynamic_cast<const ParameterModule*>(each.value().get()))
@@ -223,13 +217,13 @@ class TestCohere2 : public QObject {
     if (some) sequence.own = torch::arange(0, tokens, 5, torch::kInt64);
     const RotaryTable table =
         slides ? RotaryEmbedding(options->rotary)
-                     .table(sequence.rows.positions(torch::kCPU), tensors.dtype().toScalarType())
+                     .table(sequence.rows.positions(torch::kCPU), torch::kFloat32)
                : RotaryTable();
     const LayerCost cost =
         layer->cost(terms, rows_shape({150, 150}, true), tokens, asked, /*flows=*/true);
 
     const Tensor x =
-        torch::randn({tokens, options->hidden_size}).to(tensors.dtype()).set_requires_grad(true);
+        torch::randn({tokens, options->hidden_size}, torch::kFloat32).set_requires_grad(true);
     // What libraries keep for themselves, and masks.
     layer(x, sequence, table, nullptr).sum().backward();
     x.mutable_grad() = torch::zeros_like(x);
