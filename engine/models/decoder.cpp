@@ -34,7 +34,7 @@ SelfAttentionImpl::SelfAttentionImpl(const DecoderOptions& o, std::int64_t layer
       heads_(o.num_attention_heads),
       kv_heads_(o.num_key_value_heads),
       head_dim_(o.head_dim),
-      pairs_(o.neighbours_turn ? o.rotary.dimension : 0),
+      pairs_(o.neighbours_turn && o.turns(layer) ? o.rotary.dimension : 0),
       gate_(o.attention_gate),
       rule_{true, o.sliding_windows.at(static_cast<std::size_t>(layer)), o.attention_scale,
             o.attention_softcap, o.window_in_blocks} {
@@ -109,6 +109,11 @@ DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer,
         std::make_shared<GatedMlpImpl>(o.hidden_size, o.intermediate_size, o.mlp_bias, o.hidden_act,
                                        tensors, o.lfm2_names ? kNumberedNames : kGatedNames);
   register_module(o.lfm2_names ? "feed_forward" : "mlp", mlp_);
+  if (o.parallel) {
+    shared_layernorm_ = register_module(
+        "input_layernorm", LayerNorm(o.hidden_size, o.rms_norm_eps, tensors, /*with_bias=*/false));
+    return;
+  }
   if (o.lfm2_names) {
     input_layernorm_ = norm("operator_norm");
     post_attention_layernorm_ = norm("ffn_norm");
@@ -129,6 +134,7 @@ DecoderLayerImpl::DecoderLayerImpl(const DecoderOptions& o, std::int64_t layer,
 
 Tensor DecoderLayerImpl::forward(const Tensor& all, const TokenSequence& sequence,
                                  const RotaryTable& rotary, KeyValueCache* cache) {
+  if (shared_layernorm_) return side_by_side_halves(all, sequence, rotary, cache);
   // Chosen before attention: the gradient of what goes past it is spread out after attention's.
   const Tensor x = own_rows(all, sequence);
   const Tensor mixed = mixer_->forward(input_layernorm_(all), sequence, rotary, cache);
@@ -140,6 +146,15 @@ Tensor DecoderLayerImpl::forward(const Tensor& all, const TokenSequence& sequenc
   }
   const auto [attended, normal] = post_attention_layernorm_->after_sum(x, mixer_->joined(mixed, x));
   return attended + mlp_->joined(mlp_->forward(normal, sequence.routers.get()), attended);
+}
+
+Tensor DecoderLayerImpl::side_by_side_halves(const Tensor& all, const TokenSequence& sequence,
+                                             const RotaryTable& rotary, KeyValueCache* cache) {
+  const Tensor normal = shared_layernorm_(all);
+  const Tensor x = own_rows(all, sequence), own = own_rows(normal, sequence);
+  const Tensor mixed = mixer_->forward(normal, sequence, rotary, cache);
+  const Tensor attended = x + mixer_->joined(mixed, x);
+  return attended + mlp_->joined(mlp_->forward(own, sequence.routers.get()), x);
 }
 
 DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& tensors)
@@ -157,9 +172,13 @@ DecoderImpl::DecoderImpl(const DecoderOptions& o, const torch::TensorOptions& te
       add(std::make_shared<DecoderLayerImpl>(o, i, tensors));
   }
   register_module("layers", layers);
-  norm_ = register_module(o.lfm2_names ? "embedding_norm" : "norm",
-                          RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, o.centred_norms,
-                                  /*once=*/o.gemma4.has_value()));
+  if (o.parallel)
+    layer_norm_ = register_module(
+        "norm", LayerNorm(o.hidden_size, o.rms_norm_eps, tensors, /*with_bias=*/false));
+  else
+    norm_ = register_module(o.lfm2_names ? "embedding_norm" : "norm",
+                            RmsNorm(o.hidden_size, o.rms_norm_eps, tensors, o.centred_norms,
+                                    /*once=*/o.gemma4.has_value()));
   rotary_ = RotaryEmbedding(o.rotary);
   if (o.two_rotaries) local_rotary_ = RotaryEmbedding(o.local_rotary);
   if (o.gemma4 && o.gemma4->per_layer_width > 0) per_layer_.emplace(*this, o, tensors);
@@ -327,8 +346,8 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     DecoderBlock& layer = *layers_[i];
     if (narrow && i + 1 == layers_.size()) frame.own = sequence.own;
-    const bool still = !options.unturned.empty() && options.unturned[i];
-    const RotaryTable& rotary = still                                                ? none
+    const bool turns = options.turns(static_cast<std::int64_t>(i));
+    const RotaryTable& rotary = !turns                                               ? none
                                 : options.two_rotaries && options.sliding_windows[i] ? local
                                                                                      : whole;
     if (per_layer_) frame.layer_input = layer_inputs[i];
@@ -346,7 +365,8 @@ Tensor DecoderImpl::run(const TokenSequence& sequence, KeyValueCache* cache, boo
       x = x.index_add(0, sequence.deepstack_places, sequence.deepstack[i].to(dtype));
   }
   if (cache) cache->advance(before + sequence.rows.longest());
-  return norm_(narrow ? x : own_rows(x, sequence));
+  const Tensor last = narrow ? x : own_rows(x, sequence);
+  return layer_norm_ ? layer_norm_(last) : norm_(last);
 }
 
 }  // namespace luthier

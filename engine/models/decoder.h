@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The one causal decoder. Its options make it Llama, Mistral, Ministral 3, Qwen2, Qwen3, SmolLM3,
-// Gemma, Gemma 2, Gemma 3 and the text halves of the Qwen-VL and GLM-V models (each equal to the
-// class of that name in transformers 5.17): pre-norm layers of grouped-query attention with rotary
-// positions and a gated MLP, or a mixture of such. Qwen3.5's layers are attention or the gated
-// delta rule (delta_net.h), LFM2's attention or a gated short convolution (gated_convolution.h).
-// Gemma 4's have a file of their own (gemma4/layer.h).
+// Cohere 2, Gemma, Gemma 2, Gemma 3 and the text halves of the Qwen-VL and GLM-V models (each equal
+// to the class of that name in transformers 5.17): pre-norm layers of grouped-query attention with
+// rotary positions and a gated MLP, or a mixture of such. Qwen3.5's layers are attention or the
+// gated delta rule (delta_net.h), LFM2's attention or a gated short convolution
+// (gated_convolution.h). Gemma 4's have a file of their own (gemma4/layer.h).
 #pragma once
 
 #include <map>
@@ -46,7 +46,10 @@ struct DecoderOptions {
   bool fused_mlp = false;        ///< the MLP's gate and up are one product (GLM)
   bool lfm2_names = false;       ///< LFM2's own names of norms and products
   bool neighbours_turn = false;  ///< rotary positions turn features 2i and 2i + 1 together (GLM)
+  bool parallel = false;         ///< attention and MLP read one LayerNorm, of a weight alone, and
+                                 ///< are added to the states together (Cohere 2)
   double embedding_scale = 1;    ///< √hidden_size for Gemma
+  double logit_scale = 1;        ///< of what the head gives (Cohere 2)
   double attention_scale = 0;  ///< query_pre_attn_scalar^−½ for Gemma 2 and 3; 0: 1 / √head_dim
   double attention_softcap = 0;  ///< Gemma 2
   double final_softcap = 0;      ///< of the head's logits (Gemma 4)
@@ -58,18 +61,22 @@ struct DecoderOptions {
       sliding_windows;  ///< one a layer; nullopt: full attention
   bool window_in_blocks =
       false;  ///< a window bounds what a block's tokens see of one another, too (Gemma 3)
-  std::vector<bool> unturned;  ///< layers whose queries and keys know no positions (SmolLM3);
-                               ///< empty: none
+  std::vector<bool> unturned;  ///< layers whose queries and keys know no positions (SmolLM3,
+                               ///< Cohere 2); empty: none
   /// Ministral 3: queries grow by 1 + beta · log(1 + ⌊position / length⌋); beta 0: they do not.
   double query_scale_beta = 0;
   std::int64_t query_scale_length = 0;
   std::optional<ExpertOptions> experts;  ///< some layers have a mixture of experts for their MLP
   std::optional<DeltaOptions> delta;     ///< some layers carry a state in the place of attention
   std::optional<ConvolutionOptions> convolutions;  ///< and some a few columns (LFM2)
-  std::optional<Gemma4Options> gemma4;   ///< all layers are Gemma 4's
+  std::optional<Gemma4Options> gemma4;             ///< all layers are Gemma 4's
 
   /// Of some layers the cache holds what is carried along a row, not keys and values.
   bool carries_states() const { return delta || convolutions; }
+
+  bool turns(std::int64_t layer) const {
+    return unturned.empty() || !unturned.at(static_cast<std::size_t>(layer));
+  }
 };
 /// Reads a text config with the defaults of its model_type's configuration class; `default_type`
 /// where it names none. An Input error for types that are not known.
@@ -141,10 +148,16 @@ class DecoderLayerImpl : public torch::nn::Module, public DecoderBlock {
   const torch::nn::Module& module() const override { return *this; }
 
  private:
+  torch::Tensor side_by_side_halves(const torch::Tensor& all, const TokenSequence& sequence,
+                                    const RotaryTable& rotary, KeyValueCache* cache);
+  LayerCost side_by_side_cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
+                              std::int64_t asked, bool flows) const;
+
   std::shared_ptr<TokenMixer> mixer_;
   std::shared_ptr<FeedForward> mlp_;
   RmsNorm input_layernorm_{nullptr}, post_attention_layernorm_{nullptr},
       pre_feedforward_layernorm_{nullptr}, post_feedforward_layernorm_{nullptr};
+  LayerNorm shared_layernorm_{nullptr};  ///< in the place of all of them, before both halves
 };
 TORCH_MODULE(DecoderLayer);
 
@@ -172,6 +185,7 @@ class DecoderImpl : public torch::nn::Module, public SequencePort {
   std::vector<std::shared_ptr<DecoderBlock>> layers_;
   std::optional<PerLayerEmbeddings> per_layer_;
   RmsNorm norm_{nullptr};
+  LayerNorm layer_norm_{nullptr};  ///< in its place
   RotaryEmbedding rotary_, local_rotary_;
 };
 TORCH_MODULE(Decoder);

@@ -62,6 +62,7 @@ AttentionBranchCost SelfAttentionImpl::cost(const StepTerms& terms, const RowsSh
 
 LayerCost DecoderLayerImpl::cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
                                  std::int64_t asked, bool flows) const {
+  if (shared_layernorm_) return side_by_side_cost(terms, rows, tokens, asked, flows);
   LayerCost cost;
   cost.share = trained_within(terms, *this);
   const std::int64_t width = input_layernorm_->weight.size(0);
@@ -90,6 +91,36 @@ LayerCost DecoderLayerImpl::cost(const StepTerms& terms, const RowsShape& rows, 
     cost.attention_work =
         state + std::max(first_norm_backward, attention.core.work) + attention.core.scores;
   }
+  return cost;
+}
+
+/// Backwards the MLP comes first; its part of the norm's gradient then waits for attention's.
+LayerCost DecoderLayerImpl::side_by_side_cost(const StepTerms& terms, const RowsShape& rows,
+                                              std::int64_t tokens, std::int64_t asked,
+                                              bool flows) const {
+  LayerCost cost;
+  cost.share = trained_within(terms, *this);
+  const std::int64_t width = shared_layernorm_->weight.size(0), state = terms.block(asked * width);
+  const bool within = flows || terms.of(*shared_layernorm_).trains;
+  if (!within && !cost.share.trains && terms.keys_before == 0) {
+    add_passing(cost, mixer_->cost(terms, rows, tokens, asked, true).core,
+                mlp_->cost(terms, asked, true), terms.block(tokens * width), state);
+    return cost;
+  }
+  const AttentionBranchCost attention = mixer_->cost(terms, rows, tokens, asked, within);
+  const MlpCost mlp = mlp_->cost(terms, asked, within);
+  // Both read one tensor, but where the MLP reads some of its rows alone.
+  const std::int64_t twice = asked == tokens ? std::min(attention.input, mlp.input) : 0;
+  cost.attention = (within ? norm_kept(terms, shared_layernorm_, tokens) : 0) + attention.kept;
+  cost.mlp = mlp.kept - twice;
+  cost.mlp_work = state + (mlp.inside ? std::max(mlp.work, (within ? state : 0) - mlp.released)
+                                      : mlp.down_work);
+  const std::int64_t waits = within ? 2 * state : state,
+                     norm_backward = norm_work(terms, shared_layernorm_, tokens);
+  cost.attention_work = waits + norm_backward;
+  if (attention.inside)
+    cost.attention_work =
+        waits + std::max(norm_backward, attention.core.work) + attention.core.scores;
   return cost;
 }
 
@@ -158,9 +189,13 @@ void DecoderImpl::add_cost(const Pass& given, const DecoderEntry& entry,
     flows = flows || cost.share.trains || terms.keys_before > 0 || of_embeddings;
   }
   Stage last;  // of what is asked for
-  last.kept = flows ? norm_kept(terms, norm_, asked) : 0;
-  last.moments = {{last.kept, terms.block(pass.labels * options.hidden_size) +
-                                  (narrow ? 0 : state) + norm_work(terms, norm_, asked)}};
+  const std::int64_t kept = layer_norm_ ? norm_kept(terms, layer_norm_, asked)
+                                        : norm_kept(terms, norm_, asked),
+                     work = layer_norm_ ? norm_work(terms, layer_norm_, asked)
+                                        : norm_work(terms, norm_, asked);
+  last.kept = flows ? kept : 0;
+  last.moments = {
+      {last.kept, terms.block(pass.labels * options.hidden_size) + (narrow ? 0 : state) + work}};
   stages.push_back(last);
 }
 

@@ -27,7 +27,10 @@ bool DecoderModel::has_per_layer_embeddings() const {
 }
 
 torch::Tensor DecoderModel::decode(const TokenSequence& sequence, KeyValueCache* cache) {
-  return decoder_->forward(sequence, cache, gradient_checkpointing_);
+  const torch::Tensor states = decoder_->forward(sequence, cache, gradient_checkpointing_);
+  // The head has no bias: of scaled states it gives scaled logits.
+  const double scale = decoder_->options.logit_scale;
+  return scale == 1 ? states : states * scale;
 }
 
 ModelGeometry DecoderModel::geometry() const {

@@ -12,7 +12,7 @@ namespace luthier {
 
 namespace {
 
-enum class Windows { None, EveryLayer, WhereGiven, FromLayer, Alternating, Unturned };
+enum class Windows { None, EveryLayer, WhereGiven, FromLayer, Alternating, Unturned, Turning };
 
 struct Kind {
   const char* type;
@@ -24,7 +24,7 @@ struct Kind {
   const char* activation;
   bool tied = false, qkv_bias = false, bias_option = false, mlp_bias_option = false,
        qk_norm = false, gemma = false, sandwich = false, two_rotaries = false, glm = false,
-       scaled_queries = false, gemma4 = false;
+       scaled_queries = false, gemma4 = false, cohere = false;
   Windows windows = Windows::None;
   std::int64_t window_layers = 28;          // max_window_layers, or the length of an alternation
   std::vector<std::int64_t> sections = {};  // M-RoPE
@@ -138,6 +138,22 @@ const std::vector<Kind>& kinds() {
        .tied = true,
        .qk_norm = true,
        .lfm2 = true},
+      {.type = "cohere2",
+       .vocab = 256000,
+       .hidden = 8192,
+       .intermediate = 22528,
+       .layers = 40,
+       .heads = 64,
+       .kv_heads = 0,
+       .head_dim = 0,
+       .eps = 1e-5,
+       .theta = 10000,
+       .positions = 8192,
+       .activation = "silu",
+       .tied = true,
+       .bias_option = true,
+       .cohere = true,
+       .windows = Windows::Turning},
       {.type = "qwen2_vl_text",
        .vocab = 152064,
        .hidden = 8192,
@@ -342,7 +358,8 @@ Result<std::vector<std::optional<std::int64_t>>> read_windows(const Json& config
                                                               const Kind& kind,
                                                               std::int64_t layers) {
   std::vector<std::optional<std::int64_t>> windows(static_cast<std::size_t>(layers));
-  const bool none = kind.windows == Windows::None || kind.windows == Windows::Unturned;
+  const bool none = kind.windows == Windows::None || kind.windows == Windows::Unturned ||
+                    kind.windows == Windows::Turning;
   const auto found = config.find("sliding_window");
   if (none || (found != config.end() && found->is_null())) return windows;
   if (kind.windows == Windows::WhereGiven && found == config.end()) return windows;
@@ -435,6 +452,14 @@ Status read_gemma(const Json& config, const std::string& where, const Kind& kind
   return {};
 }
 
+Status read_cohere(const Json& config, const std::string& where, DecoderOptions& o) {
+  o.parallel = o.neighbours_turn = true;
+  LUTHIER_TRY(o.logit_scale, json_number(config, "logit_scale", where, 0.0625));
+  if (!(o.logit_scale > 0) || !std::isfinite(o.logit_scale))
+    return input_error("A number above 0 is expected.", where + ": logit_scale");
+  return {};
+}
+
 /// Gemma 3's settings for layers of one type: what rope_parameters holds for it (a flat one holds
 /// nothing for either), with the older rope_scaling on top for layers of full attention.
 Result<RotaryOptions> read_layer_rotary(const Json& config, const DecoderOptions& o,
@@ -477,8 +502,8 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
     return input_error("The decoder \"" + o.model_type + "\" is not known.", where + ": model_type",
                        "Known are " + known + ".");
   LUTHIER_CHECK(read_sizes(config, where, *kind, o));
-  LUTHIER_TRY(o.rms_norm_eps,
-              json_number(config, kind->lfm2 ? "norm_eps" : "rms_norm_eps", where, kind->eps));
+  const char* epsilon = kind->lfm2 ? "norm_eps" : kind->cohere ? "layer_norm_eps" : "rms_norm_eps";
+  LUTHIER_TRY(o.rms_norm_eps, json_number(config, epsilon, where, kind->eps));
   LUTHIER_TRY(o.initializer_range, json_number(config, "initializer_range", where, 0.02));
   LUTHIER_TRY(o.tie_word_embeddings, json_bool(config, "tie_word_embeddings", where, kind->tied));
   const char* key = kind->sandwich ? "hidden_activation" : "hidden_act";
@@ -498,6 +523,7 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
   o.qk_norm = kind->qk_norm;
   o.sandwich_norms = kind->sandwich;
   o.norms_by_place = o.fused_mlp = o.neighbours_turn = kind->glm;
+  if (kind->cohere) LUTHIER_CHECK(read_cohere(config, where, o));
   if (kind->gemma) {
     LUTHIER_CHECK(read_gemma(config, where, *kind, o));
   }
@@ -519,6 +545,7 @@ Result<DecoderOptions> read_decoder_options(const Json& config, const std::strin
   }
   LUTHIER_TRY(o.sliding_windows, read_windows(config, where, *kind, o.num_hidden_layers));
   if (kind->windows == Windows::Unturned) LUTHIER_CHECK(read_unturned(config, where, o));
+  if (kind->windows == Windows::Turning) LUTHIER_CHECK(read_turning_windows(config, where, o));
   if (kind->delta) {
     o.centred_norms = o.attention_gate = true;
     LUTHIER_TRY(o.delta, read_delta_options(config, where, o.num_hidden_layers));

@@ -65,6 +65,24 @@ Status read_unturned(const Json& config, const std::string& where, DecoderOption
   return {};
 }
 
+Status read_turning_windows(const Json& config, const std::string& where, DecoderOptions& o) {
+  const auto given = config.find("sliding_window");
+  if (given != config.end() && given->is_null())
+    return input_error("A number above 0 is expected.", where + ": sliding_window");
+  LUTHIER_TRY(const std::int64_t window, json_int(config, "sliding_window", where, 4096));
+  LUTHIER_CHECK(in_range(window, 1, 1ll << 40, where, "sliding_window"));
+  LUTHIER_TRY(const std::int64_t period, json_int(config, "sliding_window_pattern", where, 4));
+  LUTHIER_CHECK(in_range(period, 1, 1 << 16, where, "sliding_window_pattern"));
+  LUTHIER_TRY(std::vector<bool> sliding, read_listed_windows(config, where, o.num_hidden_layers));
+  for (std::int64_t layer = 1; sliding.size() < o.sliding_windows.size(); ++layer)
+    sliding.push_back(layer % period != 0);
+  for (std::size_t i = 0; i < sliding.size(); ++i) {
+    o.unturned.push_back(!sliding[i]);
+    if (sliding[i]) o.sliding_windows[i] = window;
+  }
+  return {};
+}
+
 Status read_scaled_queries(const Json& config, const std::string& where,
                            const RotaryDefaults& defaults, DecoderOptions& o) {
   Json own = config;

@@ -19,6 +19,10 @@ Result<std::vector<bool>> read_listed_windows(const Json& config, const std::str
 /// use_sliding_window says so.
 Status read_unturned(const Json& config, const std::string& where, DecoderOptions& options);
 
+/// Cohere 2's windows, and its layers of full attention, which leave queries and keys as they are:
+/// as layer_types lists them, else every n-th.
+Status read_turning_windows(const Json& config, const std::string& where, DecoderOptions& options);
+
 /// Ministral 3's positions, and by them the growth of its queries. Without rope_parameters it has
 /// those of its configuration class.
 Status read_scaled_queries(const Json& config, const std::string& where,

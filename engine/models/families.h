@@ -23,6 +23,7 @@
   ROW(glm46v)                 \
   ROW(mistral3)               \
   ROW(lfm2_vl)                \
+  ROW(aya_vision)             \
   ROW(paligemma)              \
   ROW(gemma3)                 \
   ROW(gemma4)                 \
@@ -32,6 +33,7 @@
   ROW(qwen3)                  \
   ROW(smollm3)                \
   ROW(lfm2)                   \
+  ROW(cohere2)                \
   ROW(qwen3_5_text)           \
   ROW(qwen3_5_moe_text)       \
   ROW(gemma3_text)            \

@@ -129,14 +129,16 @@ struct AttentionCost {
 /// Of a branch of attention with its products.
 struct AttentionBranchCost {
   std::int64_t kept = 0;
-  bool inside = false;  ///< attention itself is on a gradient's way
-  bool passes = false;  ///< a gradient comes in from above, and something in it wants it
+  std::int64_t input = 0;  ///< of that, what its first products read
+  bool inside = false;     ///< attention itself is on a gradient's way
+  bool passes = false;     ///< a gradient comes in from above, and something in it wants it
   AttentionCost core;
 };
 
 /// Of an MLP: one product or two side by side, an activation, a product back.
 struct MlpCost {
   std::int64_t kept = 0;
+  std::int64_t input = 0;      ///< of that, what its first products read
   std::int64_t work = 0;       ///< its backward's temporaries beyond what is kept
   std::int64_t down_work = 0;  ///< of the last product's backward alone
   std::int64_t released = 0;   ///< of what is kept, gone when the gradient of its input stands

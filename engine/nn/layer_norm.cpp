@@ -2,6 +2,7 @@
 #include "engine/nn/layer_norm.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -14,6 +15,11 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr std::int64_t kRowsAtOnce = 128;  // that stand in float32
+
+/// As ATen's operators take what may not be there.
+std::optional<Tensor> where_defined(const Tensor& tensor) {
+  return tensor.defined() ? std::optional<Tensor>(tensor) : std::nullopt;
+}
 
 /// The gradients of weight and bias, [n] float32 each.
 struct NormGradients {
@@ -40,9 +46,11 @@ class NarrowLayerNorm : public torch::autograd::Function<NarrowLayerNorm> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
                         const Tensor& bias, double epsilon) {
-    const auto [y, mean, scale] = at::native_layer_norm(x, {weight.size(0)}, weight, bias, epsilon);
+    const auto [y, mean, scale] =
+        at::native_layer_norm(x, {weight.size(0)}, weight, where_defined(bias), epsilon);
     context->save_for_backward({x, weight, mean, scale});
     context->saved_data["epsilon"] = epsilon;
+    context->saved_data["biased"] = bias.defined();
     return y;
   }
 
@@ -56,7 +64,9 @@ class NarrowLayerNorm : public torch::autograd::Function<NarrowLayerNorm> {
                                                       {true, false, false}));
     }
     NormGradients made = norm_gradients(gradient, x, context->saved_data["epsilon"].toDouble());
-    return {dx, made.weight.to(weight.scalar_type()), made.bias.to(weight.scalar_type()), Tensor()};
+    return {dx, made.weight.to(weight.scalar_type()),
+            context->saved_data["biased"].toBool() ? made.bias.to(weight.scalar_type()) : Tensor(),
+            Tensor()};
   }
 };
 
@@ -64,12 +74,12 @@ class NarrowLayerNorm : public torch::autograd::Function<NarrowLayerNorm> {
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon) {
   // CUDA's kernels add up in float32 themselves.
-  const bool trains =
-      at::GradMode::is_enabled() && (weight.requires_grad() || bias.requires_grad());
+  const bool trains = at::GradMode::is_enabled() &&
+                      (weight.requires_grad() || (bias.defined() && bias.requires_grad()));
   if (trains && !x.is_cuda() && x.scalar_type() == torch::kBFloat16 &&
       weight.scalar_type() == torch::kBFloat16)
     return NarrowLayerNorm::apply(x, weight, bias, epsilon);
-  return at::layer_norm(x, {weight.size(0)}, weight, bias, epsilon);
+  return at::layer_norm(x, {weight.size(0)}, weight, where_defined(bias), epsilon);
 }
 
 }  // namespace luthier

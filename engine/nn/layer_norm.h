@@ -9,7 +9,7 @@
 
 namespace luthier {
 
-/// x [..., n] → [..., n]; weight and bias [n].
+/// x [..., n] → [..., n]; weight and bias [n]; an undefined bias: none.
 torch::Tensor layer_norm(const torch::Tensor& x, const torch::Tensor& weight,
                          const torch::Tensor& bias, double epsilon);
 

@@ -118,10 +118,11 @@ std::pair<Tensor, Tensor> RmsNormImpl::after_sum(const Tensor& x, const Tensor& 
   return {sum, forward(sum)};
 }
 
-LayerNormImpl::LayerNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options)
+LayerNormImpl::LayerNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options,
+                             bool with_bias)
     : epsilon_(epsilon) {
   add_parameter("weight", weight, {size}, options);
-  add_parameter("bias", bias, {size}, options);
+  if (with_bias) add_parameter("bias", bias, {size}, options);
 }
 
 Tensor LayerNormImpl::forward(const Tensor& x) const {

@@ -37,9 +37,11 @@ class RmsNormImpl : public ParameterModule {
 };
 TORCH_MODULE(RmsNorm);
 
+/// `with_bias` false: a weight alone (Cohere).
 class LayerNormImpl : public ParameterModule {
  public:
-  LayerNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options);
+  LayerNormImpl(std::int64_t size, double epsilon, const torch::TensorOptions& options,
+                bool with_bias = true);
   torch::Tensor forward(const torch::Tensor& x) const;  // [..., size]
   std::string type_name() const override { return "LayerNorm"; }
   torch::Tensor weight, bias;

@@ -92,6 +92,10 @@ std::int64_t norm_work(const StepTerms& terms, const RmsNorm& norm, std::int64_t
   return terms.block(numbers) + (learns ? wide * terms.floats(numbers) : terms.block(numbers));
 }
 
+std::int64_t norm_work(const StepTerms& terms, const LayerNorm& norm, std::int64_t rows) {
+  return 2 * terms.block(rows * norm->weight.size(0));  // the gradient and what is made of it
+}
+
 AttentionBranchCost attention_branch_cost(const StepTerms& terms,
                                           std::initializer_list<Linear> inputs, const Linear& out,
                                           const AttentionCost& core, std::int64_t between,
@@ -104,6 +108,7 @@ AttentionBranchCost attention_branch_cost(const StepTerms& terms,
   cost.inside = flows || in.trains;
   cost.passes = cost.inside || back.trains;
   cost.kept = in.input + in.numbers + back.numbers;
+  cost.input = in.input;
   if (cost.inside) cost.kept += core.kept + between;
   if (!cost.inside || !core.holds_mixture || asked > 0) cost.kept += back.input;
   // What plugs make again stands beside the gradients of their products: of the last one first,
@@ -141,6 +146,7 @@ MlpCost mlp_cost(const StepTerms& terms, std::initializer_list<Linear> inputs, c
   cost.inside = flows || in.trains;
   const std::int64_t before = cost.inside ? side_by_side * wide : 0;
   cost.kept = in.input + in.numbers + before + back.input + back.numbers;
+  cost.input = in.input;
   cost.released = before + back.input;
   cost.down_work = back.input_copies * wide + back.work;
   // Where a mask of dropout is drawn by LibTorch it stands beside them, a byte a number.

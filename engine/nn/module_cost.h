@@ -31,6 +31,7 @@ std::int64_t norm_kept(const StepTerms& terms, const RmsNorm& norm, std::int64_t
 std::int64_t norm_kept(const StepTerms& terms, const LayerNorm& norm, std::int64_t rows);
 /// Temporaries of its backward.
 std::int64_t norm_work(const StepTerms& terms, const RmsNorm& norm, std::int64_t rows);
+std::int64_t norm_work(const StepTerms& terms, const LayerNorm& norm, std::int64_t rows);
 
 AttentionCost attention_cost(const StepTerms& terms, const RowsShape& rows, std::int64_t heads,
                              std::int64_t kv_heads, std::int64_t head_dim,

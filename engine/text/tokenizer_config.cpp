@@ -65,6 +65,7 @@ const std::set<std::string>& plain_types() {
 /// Model types with a class of their own, of those classes that rebuild the pipeline.
 std::string registered_class(const std::string& model_type) {
   static const std::map<std::string, std::string> classes = {
+      {"aya_vision", "CohereTokenizer"},   {"cohere2", "CohereTokenizer"},
       {"clip", "CLIPTokenizer"},           {"gemma", "GemmaTokenizer"},
       {"gemma2", "GemmaTokenizer"},        {"gemma3", "GemmaTokenizer"},
       {"gemma3_text", "GemmaTokenizer"},   {"gemma3n", "GemmaTokenizer"},

@@ -84,6 +84,20 @@ void rebuild_qwen(SortedJson& root, const char* words, bool prefix_space) {
   root["decoder"] = object({{"type", "ByteLevel"}});
 }
 
+void rebuild_cohere(SortedJson& root, bool prefix_space) {
+  SortedJson& model = root["model"];
+  rebuild_bpe(model, false, false, nullptr);
+  model["continuing_subword_prefix"] = "";
+  model["end_of_word_suffix"] = "";
+  root["normalizer"] = object({{"type", "NFC"}});
+  const SortedJson digits = object({{"type", "Digits"}, {"individual_digits", true}});
+  const SortedJson bytes =
+      object({{"type", "ByteLevel"}, {"add_prefix_space", prefix_space}, {"use_regex", true}});
+  root["pre_tokenizer"] =
+      object({{"type", "Sequence"}, {"pretokenizers", SortedJson::array({digits, bytes})}});
+  root["decoder"] = object({{"type", "ByteLevel"}});
+}
+
 void rebuild_clip(SortedJson& root, const TokenizerConfig& config) {
   static constexpr const char* kPattern =
       R"(<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+)";
@@ -155,6 +169,18 @@ void apply_class(const std::string& name, SortedJson& root, TokenizerConfig& con
     const Json* prefix = find_field(config.values, "add_prefix_space");
     rebuild_qwen(root, name == "Qwen2Tokenizer" ? kQwen2Words : kQwen3_5Words,
                  prefix && *prefix == true);
+  } else if (name == "CohereTokenizer") {
+    for (const auto& [key, content] : {std::pair{"unk_token", "<UNK>"},
+                                       {"bos_token", "<BOS_TOKEN>"},
+                                       {"eos_token", "<|END_OF_TURN_TOKEN|>"},
+                                       {"pad_token", "<PAD>"},
+                                       {"cls_token", "<CLS>"},
+                                       {"sep_token", "<SEP>"},
+                                       {"mask_token", "<MASK_TOKEN>"}}) {
+      config.set_default(key, content);
+    }
+    const Json* prefix = find_field(config.values, "add_prefix_space");
+    rebuild_cohere(root, prefix && *prefix == true);
   } else if (name == "CLIPTokenizer") {
     config.set_default("bos_token", "<|startoftext|>");
     for (const char* key : {"unk_token", "eos_token", "pad_token"})

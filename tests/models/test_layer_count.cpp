@@ -148,6 +148,7 @@ class TestLayerCount : public QObject {
     row("qwen2_5_vl", "text_config.num_hidden_layers", "vision_config.depth");
     row("mistral3", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("lfm2_vl", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
+    row("aya_vision", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("t5", "num_layers", "num_decoder_layers");
   }
   void of_one_depth_the_right_field_is_named() {

@@ -6,8 +6,8 @@ import copy
 import json
 import random
 
-from transformers import (CLIPVisionConfig, Gemma2Config, GemmaConfig, LlamaConfig,
-                          Ministral3Config, MistralConfig, PixtralVisionConfig, Qwen2Config,
+from transformers import (CLIPVisionConfig, Cohere2Config, Gemma2Config, GemmaConfig,
+                          LlamaConfig, Ministral3Config, MistralConfig, PixtralVisionConfig, Qwen2Config,
                           Qwen3Config, SiglipVisionConfig)
 
 import tokenizers_
@@ -18,7 +18,7 @@ SCALINGS = ("default", "default", "linear", "dynamic", "llama3", "yarn", "longro
 STATEFUL = ("dynamic", "longrope")      # what a row gets there depends on the longest row beside it
 PROJECTORS = {"llava": "multi_modal_projector", "llava_next": "multi_modal_projector",
               "llava_onevision": "multi_modal_projector", "internvl": "multi_modal_projector",
-              "mistral3": "multi_modal_projector",
+              "mistral3": "multi_modal_projector", "aya_vision": "multi_modal_projector",
               "gemma3": "multi_modal_projector", "paligemma": "multi_modal_projector",
               "smolvlm": "connector", "idefics3": "connector",
               "qwen2_vl": "merger", "qwen2_5_vl": "merger", "qwen3_vl": "merger",
@@ -308,6 +308,28 @@ def draw_internvl(rng):
     return Spec(tower, kind, options, "qwen", "internvl", model, picture)
 
 
+def draw_aya_vision(rng):
+    """Most of the time with the family's own decoder."""
+    kind, options = any_decoder(rng)
+    if rng.random() < 0.6:
+        kind, (options, head_dim) = Cohere2Config, decoder(rng, explicit_head=False)
+        options |= dict(rope_parameters=rotary(rng, head_dim), **windows(rng, options),
+                        attention_bias=rng.random() < 0.3, layer_norm_eps=options.pop("rms_norm_eps"),
+                        tie_word_embeddings=rng.random() < 0.5)
+    fold, patch = rng.choice([1, 2, 2, 3]), rng.randint(3, 7)
+    side = patch * fold * rng.randint(1 if fold > 1 else 2, 3)
+    tower = SiglipVisionConfig(**tower_sizes(rng, image_size=side, patch_size=patch),
+                               vision_use_head=rng.random() < 0.3)
+    least = rng.randint(1, 3)
+    picture = {**shades(rng), "max_patches": max(least, rng.randint(1, 9)), "min_patches": least}
+    model = dict(tie_word_embeddings=options.pop("tie_word_embeddings", False),
+                 downsample_factor=fold, adapter_layer_norm_eps=rng.choice([1e-6, 1e-3]),
+                 vision_feature_layer=rng.choice([-1, -1, -2, 0, tower.num_hidden_layers]))
+    if rng.random() < 0.6 or options["hidden_size"] % 2:
+        model["alignment_intermediate_size"] = 2 * rng.randint(8, 40)
+    return Spec(tower, kind, options, rng.choice(["cohere", "qwen"]), "cohere", model, picture)
+
+
 def draw_mistral3(rng):
     """Every other time with a decoder whose queries grow, from a few tokens on."""
     kind, options = any_decoder(rng)
@@ -396,7 +418,8 @@ def draw_onevision(rng):
 DRAWS = {"llava": draw_llava, "llava_next": lambda rng: draw_llava(rng, True),
          "llava_onevision": draw_onevision, "glm4v": draw_glm,
          "smolvlm": draw_tiled, "idefics3": draw_tiled,
-         "internvl": draw_internvl, "mistral3": draw_mistral3, "gemma3": draw_gemma3, "paligemma": draw_paligemma} | {
+         "internvl": draw_internvl, "mistral3": draw_mistral3, "aya_vision": draw_aya_vision,
+         "gemma3": draw_gemma3, "paligemma": draw_paligemma} | {
              name: (lambda rng, name=name: draw_qwen(rng, name))
              for name in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5",
                           "qwen3_5_moe")}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import GemmaTokenizer, LlamaTokenizer, Qwen2Tokenizer
+from transformers import CohereTokenizer, GemmaTokenizer, LlamaTokenizer, Qwen2Tokenizer
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 from transformers.tokenization_utils_sentencepiece import SentencePieceBackend
 
@@ -116,6 +116,9 @@ TEMPLATES = {
     "glm": turns("('[gMASK]<sop>' if loop.first else '') + '<|' + message.role + '|>\\n'", "",
                  "<|begin_of_image|><|image|><|end_of_image|>", "<|assistant|>\\n"),
     "pixtral": turns("'[' + message.role + ']'", "[/]\\n", "[IMG]", "[assistant]"),
+    # as Command R7B's and Aya Vision's
+    "cohere": turns("(bos_token if loop.first else '') + '<|START_OF_TURN_TOKEN|>' + message.role",
+                    "<|END_OF_TURN_TOKEN|>", "<image>", "<|START_OF_TURN_TOKEN|>assistant"),
     "bos_turns": turns("(bos_token if loop.first else '') + '[' + message.role + '] '", "\\n",
                        "<image>", "[assistant] "),
 }
@@ -225,6 +228,25 @@ def gemma_tokenizer(size=620, tokens=(), **named):
     tokenizer = GemmaTokenizer(vocab=vocab, merges=[tuple(merge) for merge in model["merges"]],
                                extra_special_tokens=named)
     add_special(tokenizer, [*named.values(), *tokens])
+    return tokenizer
+
+
+def cohere_tokenizer(size=560, tokens=()):
+    """A byte-level BPE of Cohere's settings: every digit by itself, GPT-2's words. `tokens`: more
+    special ones."""
+    raw = Tokenizer(models.BPE())
+    raw.normalizer = normalizers.NFC()
+    raw.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Digits(individual_digits=True),
+        pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    raw.train_from_iterator(TEXT.splitlines(), trainers.BpeTrainer(
+        vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    model = json.loads(raw.to_str())["model"]
+    pieces = ["<PAD>", "<UNK>", "<CLS>", "<SEP>", "<MASK_TOKEN>", "<BOS_TOKEN>",
+              *sorted(model["vocab"], key=model["vocab"].get)]
+    tokenizer = CohereTokenizer(vocab={piece: index for index, piece in enumerate(pieces)},
+                                merges=[tuple(merge) for merge in model["merges"]])
+    add_special(tokenizer, ["<|END_OF_TURN_TOKEN|>", "<|START_OF_TURN_TOKEN|>", "<image>", *tokens])
     return tokenizer
 
 

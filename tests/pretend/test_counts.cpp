@@ -66,6 +66,8 @@ const std::map<std::string, Expected>& expected() {
       {"mistral", {1, 0, 1, 0}},
       {"mistral3", {1, 0, 1, 0}},
       {"lfm2_vl", {1, 0, 1, 0}},
+      {"aya_vision", {1, 0, 1, 0}},
+      {"cohere2", {1, 0, 1, 0}},
       {"qwen3", {1, 0, 1, 0}},
       {"smollm3", {1, 0, 1, 0}},
       {"lfm2", {1, 0, 1, 0}},

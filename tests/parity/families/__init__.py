@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The families that the suite knows, in the order of their cases."""
+from families.aya_vision import AyaVision
+from families.cohere2 import Cohere2
 from families.gemma3 import Gemma3
 from families.gemma3_text import Gemma3Text
 from families.gemma4 import Gemma4
@@ -30,6 +32,6 @@ from families.smolvlm import SmolVLM
 
 FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Gemma4(), PaliGemma(),
             Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Qwen3_5Moe(), Glm4v(), Glm46V(), LlavaNext(),
-            LlavaOnevision(), InternVL(), Llama(), Qwen2(), Mistral3(), Lfm2Vl(), Mistral(),
-            Qwen3(), SmolLM3(), Lfm2(), Qwen3_5Text(), Qwen3_5MoeText(), Gemma3Text(),
-            Gemma4Text()]
+            LlavaOnevision(), InternVL(), Llama(), Qwen2(), Mistral3(), Lfm2Vl(), AyaVision(),
+            Mistral(), Qwen3(), SmolLM3(), Lfm2(), Cohere2(), Qwen3_5Text(), Qwen3_5MoeText(),
+            Gemma3Text(), Gemma4Text()]
