@@ -3,6 +3,8 @@
 // and what their heads are, in the older spelling and in today's, and what they may not say; layers
 // made again and decoding from a cache against the whole; a row of the layers' embeddings that
 // learns nothing; the head's cap in each loss against autograd.
+#include <torch/csrc/autograd/autograd.h>
+
 #include "engine/models/families.h"
 #include "engine/objectives/head_loss.h"
 
