@@ -2,6 +2,7 @@
 """lfm2_vl: SigLIP 2's tower for pictures and tiles of any proportions, squares of patches folded
 into one token, an LFM2 decoder. Its picture processor is torchvision's alone."""
 import torch
+from PIL import Image, ImageOps
 from transformers import (Lfm2Config, Lfm2VlConfig, Lfm2VlForConditionalGeneration,
                           Lfm2VlImageProcessor, Lfm2VlProcessor)
 
@@ -55,6 +56,10 @@ KINDS = {
                           modules_to_save=["multi_modal_projector"]),
     "attention": dict(r=4, lora_alpha=8, target_modules=["q_proj", "k_proj", "v_proj", "out_proj"]),
 }
+
+
+def upright(path):
+    return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
 
 
 class Lfm2Vl(Family):
@@ -118,7 +123,11 @@ class Lfm2Vl(Family):
         old_processor_files(path, "Lfm2VlImageProcessorFast", "Lfm2VlProcessor")
 
     def encode(self, checkpoint, messages, prompt):
-        """Frames as long as the longest of them, not as any could be."""
+        """Frames as long as the longest of them, not as any could be. Pictures turned as their
+        files say: what reads paths for torchvision's processors does not ask for it."""
+        messages = [{**message, "content": [
+            {"type": "image", "image": upright(part["path"])} if "path" in part else part
+            for part in message["content"]]} for message in messages]
         inputs = super().encode(checkpoint, messages, prompt)
         if "pixel_values" in inputs:
             longest = int(inputs["pixel_attention_mask"].sum(1).max())
