@@ -4,14 +4,13 @@
 #include <QTemporaryDir>
 #include <QtTest>
 
-#include <ctime>
-
 #include "engine/io/files.h"
 #include "engine/io/json.h"
 #include "engine/text/sentencepiece_model.h"
 #include "engine/text/sentencepiece_tokenizer.h"
 #include "engine/text/tokenizer.h"
 #include "engine/text/tokenizer_json.h"
+#include "tests/patience.h"
 
 using namespace luthier;
 
@@ -159,22 +158,18 @@ class TestTokenizer : public QObject {
       write_folder(entry, directory.path().toStdString());
       const auto tokenizer = Tokenizer::load(directory.path().toStdString());
       QVERIFY(tokenizer.ok());
-      // Four times the text is four times the work, and sixteen times where it is quadratic: of
-      // processor time, since the machine may be busy, and above what a clock can tell apart.
-      const auto seconds = [&](const std::string& text) {
-        const std::clock_t begin = std::clock();
-        if (!(*tokenizer)->encode(text, true).ok()) qFatal("a long text is refused");
-        return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
-      };
       std::string words;
-      while (words.size() < 200000) words += "the quick 한국어 brown fox <s> 123 ";
+      while (words.size() < 64000) words += "the quick 한국어 brown fox <s> 123 ";
       for (const std::string& text :
-           {words, std::string(200000, 'a'), std::string(200000, ' '), std::string(200000, '\n')}) {
-        const double quarter = seconds(text.substr(0, text.size() / 4)), whole = seconds(text);
-        QVERIFY2(whole < 10 * std::max(quarter, 0.05),
-                 (entry["name"].get<std::string>() + " took " + std::to_string(whole) + " s, and " +
-                  std::to_string(quarter) + " s for a quarter")
-                     .c_str());
+           {words, std::string(64000, 'a'), std::string(64000, ' '), std::string(64000, '\n')}) {
+        const std::string piece = text.substr(0, text.size() / 64);
+        const auto encode = [&](const std::string& given) {
+          if (!(*tokenizer)->encode(given, true).ok()) qFatal("a long text is refused");
+        };
+        const double grown = luthier::test::growth([&] { encode(piece); }, [&] { encode(text); });
+        QVERIFY2(
+            grown < luthier::test::kEven,
+            (entry["name"].get<std::string>() + ": " + std::to_string(grown) + " times").c_str());
       }
     }
   }
