@@ -157,6 +157,10 @@ def finish_weights(model, seed):
         for key, tensor in [*model.named_parameters(), *model.named_buffers()]:
             if key.endswith(("layer_scalar", "router.scale", "per_expert_scale", "std_scale")):
                 tensor.copy_(1 + 0.2 * noise(tensor))
+            elif key.endswith(("q_norm.weight", "k_norm.weight")):
+                # Scores are not scaled here. Without this, softmax picks out single keys, and the
+                # reference's float32 was 2.5e-4 of the logits away from its float64.
+                tensor.mul_(tensor.shape[0] ** -0.25)
             elif key.endswith("std_bias"):
                 tensor.copy_(2 * noise(tensor))
             elif key.endswith("position_embedding_table"):
