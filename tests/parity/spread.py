@@ -34,7 +34,8 @@ def ended(plan, optimizer, checkpoint, data, draw, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("plan", choices=sorted(optimizers.RUNS))
+    parser.add_argument("plan", choices=sorted(name for name, plan in optimizers.RUNS.items()
+                                               if plan.strategy == "full"))
     parser.add_argument("--draws", type=int, default=6)
     options = parser.parse_args()
     plan = optimizers.RUNS[options.plan]

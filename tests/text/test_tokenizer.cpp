@@ -194,7 +194,7 @@ class TestTokenizer : public QObject {
     QTest::addColumn<QString>("named");
     const auto add = [](const char* name, const char* pointer, const char* value,
                         const char* named) { QTest::newRow(name) << pointer << value << named; };
-    add("huge id", "/model/vocab/a", "2000000000", "model.vocab");
+    add("huge id", "/model/vocab/a", "4000000000", "model.vocab");
     add("huger id", "/model/vocab/a", "18446744073709551615", "model.vocab");
     add("negative id", "/model/vocab/a", "-1", "model.vocab");
     add("text id", "/model/vocab/a", "\"0\"", "model.vocab");
