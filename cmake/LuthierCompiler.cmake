@@ -9,7 +9,9 @@ if(MOLD_PROGRAM)
   add_link_options(-fuse-ld=mold)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  add_compile_options(-fpch-preprocess)
+  # The compiler collects its garbage from a gigabyte on, not from 128 MB: a test behind LibTorch's
+  # precompiled header took a quarter more time, for a tenth less memory.
+  add_compile_options(-fpch-preprocess --param=ggc-min-heapsize=1000000)
 endif()
 
 add_library(luthier_flags INTERFACE)

@@ -2209,6 +2209,10 @@ of any size</translation>
             <translation>In memory: Compare and questions then see the merged model, until it is undone, another model is loaded or a run is launched</translation>
         </message>
         <message>
+            <source>Writing was cancelled: nothing was written.</source>
+            <translation>Writing was cancelled: nothing was written.</translation>
+        </message>
+        <message>
             <source>Cancel writing</source>
             <translation>Cancel writing</translation>
         </message>

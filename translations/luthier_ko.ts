@@ -2196,6 +2196,10 @@ of any size</source>
             <translation>메모리에서만 병합합니다. 되돌리거나 다른 모델을 불러오거나 학습을 시작할 때까지 비교와 질문은 병합된 모델이 답합니다</translation>
         </message>
         <message>
+            <source>Writing was cancelled: nothing was written.</source>
+            <translation>저장을 취소했습니다. 저장된 것은 없습니다.</translation>
+        </message>
+        <message>
             <source>Cancel writing</source>
             <translation>저장 취소</translation>
         </message>

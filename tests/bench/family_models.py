@@ -82,8 +82,6 @@ SPECS = {
                    "gemma", "gemma", dict(mm_tokens_per_image=64)),
     "llama": Spec(None, None, DECODER, "llama_bos", "vicuna"),
     "qwen2": Spec(None, None, DECODER, "qwen", "chatml"),
-    "smollm3": Spec(None, None, {**DECODER, "rope_parameters": dict(
-        rope_type="default", rope_theta=5e6)}, "qwen", "chatml"),
 }
 
 

@@ -224,7 +224,7 @@ def load_all(folder):
     return tensors
 
 
-def cases():
+def cases(everything=True):
     found = {
         f"merge/{name}/{kind}": of(merge_case(name, kind), family, "LoRA")
         for family in FAMILIES
@@ -232,7 +232,9 @@ def cases():
     }
     for family in FAMILIES:
         for name in family.tied:
-            # all kinds once a family; a second checkpoint has its configuration in another layout
-            kinds = tuple(TIED_KINDS) if name == family.tied[0] else ("tied-head",)
+            # all kinds once a family, every day of one family; a second checkpoint has its
+            # configuration in another layout
+            all_kinds = name == family.tied[0] and (everything or family is FAMILIES[0])
+            kinds = tuple(TIED_KINDS) if all_kinds else ("tied-head",)
             found[f"merge/{name}/tied"] = of(tied_case(name, kinds), family, "LoRA")
     return found

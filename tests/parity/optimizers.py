@@ -19,10 +19,10 @@ ADAFACTOR = dict(optim="adafactor", learning_rate=5e-3)
 STEPS = 50
 FULL = dict(max_steps=STEPS, per_device_train_batch_size=2, gradient_accumulation_steps=1)
 # Muon's rounds in bfloat16 and the codes of eight bits blow a rounding up: the reference, its weights
-# begun one rounding apart, is from itself by 9.1e-4 (gradient's norm) and 2.7e-3 (weights) with
-# Muon, by 1.4e-4 and 2.0e-3 with eight bits. Twice that is allowed; on given gradients the unit
-# tests hold both to the formula.
-MUON_LIMITS, EIGHT_BIT_LIMITS = (1.8e-3, 5.4e-3), (3e-4, 4e-3)
+# begun one rounding apart (spread.py, the farthest of six draws), is from itself by 2.5e-3
+# (gradient's norm) and 2.8e-3 (weights) with Muon; by 1.4e-4 and 2.0e-3 with eight bits, of one
+# draw. About twice that is allowed; on given gradients the unit tests hold both to the formula.
+MUON_LIMITS, EIGHT_BIT_LIMITS = (5e-3, 5.4e-3), (3e-4, 4e-3)
 # Weights of a size at which most tensors have eight bits.
 LONG = FULL | dict(max_steps=50, learning_rate=5e-4, lr_scheduler_type="linear", warmup_steps=5)
 SGD = dict(optim="sgd", learning_rate=2e-2, weight_decay=0.05, max_steps=50,

@@ -238,7 +238,7 @@ def main():
         found = (
             forward.cases(options.all)
             | generate.cases(options.all)
-            | adapters.cases()
+            | adapters.cases(options.all)
             | train.cases()
             | defaults.cases()
             | lora_settings.cases()

@@ -126,7 +126,7 @@ class TestRecordedSteps : public QObject {
         nothing_dropped{"strategy=lora", "adapter.r=4", "adapter.lora_dropout=0", kept},
         full{"strategy=full", kept};
     row("qwen3, LoRA", "qwen2", lora, 1);
-    row("qwen3, LoRA, three micro-batches", "qwen2", nothing_dropped, 3);
+    row("qwen3, LoRA, three micro-batches", "qwen2", lora, 3);
     row("qwen3, LoRA, our kernels", "qwen2", lora, 2, true);
     row("qwen3, LoRA, bfloat16", "qwen2", lora, 2, false, true);
     row("qwen3, LoRA, our kernels, bfloat16", "qwen2", lora, 1, true, true);
@@ -139,6 +139,7 @@ class TestRecordedSteps : public QObject {
     row("qwen3, full, bfloat16", "qwen2", full, 1, false, true);
     // What no gradient reaches has none: the tower of a model that sees no picture.
     row("qwen3_vl, full", "qwen3_vl", full, 2);
+    // Another mask is another loss, here by 3 %: nothing is dropped, so that it is held closer.
     row("gemma3, a window", "gemma3", nothing_dropped, 2);
     row("llama, ia3", "llama", {"strategy=ia3", kept}, 2);
     row("llama, bottleneck", "llama", {"strategy=bottleneck", kept}, 2);
@@ -172,8 +173,7 @@ class TestRecordedSteps : public QObject {
     const bool same_masks = own_kernels || !settings.contains("adapter.lora_dropout=0.1");
     const double apart = farthest_loss(replayed, ever);
     qInfo("losses within %.2e of rows that are not filled up", apart);
-    // Another mask is another loss: what drops by others is held by its bits alone.
-    if (same_masks) QVERIFY(apart < (narrow ? 3e-2 : 2e-5));
+    QVERIFY(apart < (narrow ? 3e-2 : same_masks ? 2e-5 : 2e-2));
     for (std::size_t i = 0; i < ever.gradients.size(); ++i)
       QCOMPARE(replayed.gradients[i].defined(), ever.gradients[i].defined());
     if (!same_masks || narrow) return;

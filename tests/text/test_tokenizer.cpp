@@ -158,11 +158,13 @@ class TestTokenizer : public QObject {
       write_folder(entry, directory.path().toStdString());
       const auto tokenizer = Tokenizer::load(directory.path().toStdString());
       QVERIFY(tokenizer.ok());
-      std::string words;
-      while (words.size() < 64000) words += "the quick 한국어 brown fox <s> 123 ";
-      for (const std::string& text :
-           {words, std::string(64000, 'a'), std::string(64000, ' '), std::string(64000, '\n')}) {
-        const std::string piece = text.substr(0, text.size() / 64);
+      const auto repeated = [](const std::string& unit, std::size_t size) {
+        std::string text;
+        while (text.size() < size) text += unit;
+        return text;
+      };
+      for (const char* unit : {"the quick 한국어 brown fox <s> 123 ", "a", " ", "\n"}) {
+        const std::string piece = repeated(unit, 1000), text = repeated(unit, 64000);
         const auto encode = [&](const std::string& given) {
           if (!(*tokenizer)->encode(given, true).ok()) qFatal("a long text is refused");
         };
@@ -192,7 +194,7 @@ class TestTokenizer : public QObject {
     QTest::addColumn<QString>("named");
     const auto add = [](const char* name, const char* pointer, const char* value,
                         const char* named) { QTest::newRow(name) << pointer << value << named; };
-    add("huge id", "/model/vocab/a", "2000000000", "model.vocab");
+    add("huge id", "/model/vocab/a", "4000000000", "model.vocab");
     add("huger id", "/model/vocab/a", "18446744073709551615", "model.vocab");
     add("negative id", "/model/vocab/a", "-1", "model.vocab");
     add("text id", "/model/vocab/a", "\"0\"", "model.vocab");

@@ -27,6 +27,7 @@ class TestMergePage : public QObject {
   void what_cannot_be_combined_is_said_and_mended();
   void what_was_tried_comes_back();
   void an_adapter_is_saved_once();
+  void writing_that_is_cancelled_is_told();
   void a_merged_model_is_written();
   void into_the_base_and_out_again();
   void an_adapter_that_is_gone_is_said();
@@ -217,6 +218,15 @@ void TestMergePage::an_adapter_is_saved_once() {
   QVERIFY(person_->click("saveCombined"));
   WAIT_UNTIL(person_->find<QPushButton>("saveCombined")->isEnabled() && banner()->isVisible());
   QVERIFY(!banner()->text().contains(QStringLiteral("was written")));
+}
+
+void TestMergePage::writing_that_is_cancelled_is_told() {
+  const QString folder = desk_.run("cancelled");
+  person_->type("mergeFolder", folder);
+  QVERIFY(person_->click("writeMerged") && person_->click("writeMerged"));  // as a double click
+  WAIT_UNTIL(banner()->isVisible() && person_->find<QPushButton>("saveCombined")->isEnabled());
+  QCOMPARE(banner()->text().contains(QStringLiteral("cancelled: nothing")),
+           !QFileInfo::exists(folder));
 }
 
 void TestMergePage::a_merged_model_is_written() {

@@ -137,8 +137,11 @@ void MergeActions::merge_or_undo() {
 
 void MergeActions::end(const RequestDone& event) {
   if (event.request != writing_ && event.request != merging_) return;
-  (event.request == writing_ ? writing_ : merging_) = 0;
+  const bool wrote = event.request == writing_;
+  (wrote ? writing_ : merging_) = 0;
   if (event.error) emit failed(*event.error);
+  // Told, since a double click on the button asks for it and for its end.
+  if (event.cancelled && wrote) emit written(tr("Writing was cancelled: nothing was written."));
   refresh();
 }
 
