@@ -254,9 +254,12 @@ Status ChatProcessor::prepare_pictures(Row& row) const {
               "Write the picture as its own content part, or take the mark out of the text.");
     }
   row.replacements.clear();
-  for (const PixelValues& picture : row.pictures)
-    row.replacements.push_back(image_tokens_.expand ? image_tokens_.expand(picture)
-                                                    : image_tokens_.mark);
+  for (const PixelValues& picture : row.pictures) {
+    const std::string before =
+        image_tokens_.number ? image_tokens_.number(row.replacements.size()) : std::string();
+    row.replacements.push_back(
+        before + (image_tokens_.expand ? image_tokens_.expand(picture) : image_tokens_.mark));
+  }
   return {};
 }
 

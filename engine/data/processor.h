@@ -58,6 +58,8 @@ struct ImageTokens {
   std::string token =
       {};  ///< what each of a picture's tokens is in the replacement; empty: the mark
   RowForm form = RowForm::ChatTemplate;
+  /// What stands before the replacement of a row's i-th picture, where the family numbers them.
+  std::function<std::string(std::size_t)> number = {};
 };
 
 class ChatProcessor {

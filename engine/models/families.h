@@ -21,6 +21,7 @@
   ROW(qwen3_5_moe)            \
   ROW(glm4v)                  \
   ROW(glm46v)                 \
+  ROW(minicpmv4_6)            \
   ROW(mistral3)               \
   ROW(lfm2_vl)                \
   ROW(aya_vision)             \

@@ -49,6 +49,7 @@ struct CountOfLayers {
 const std::vector<std::string>& keys_of(const std::string& list) {
   static const std::vector<CountOfLayers> table{
       {".deepstack_merger_list", {"deepstack_visual_indexes"}},
+      {".merger.mlp", {"merger_times"}},
       {".blocks", {"depth"}},
       {"encoder.block", {"num_layers"}},
       {"decoder.block", {"num_decoder_layers", "num_layers"}},

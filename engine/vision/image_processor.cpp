@@ -25,6 +25,7 @@ constexpr ProcessorRow kProcessors[] = {
     {"Glm4vImageProcessor", detail::create_glm4v_processor},
     {"Glm46VImageProcessor", detail::create_glm4v_processor},
     {"Idefics3ImageProcessor", detail::create_idefics3_processor},
+    {"MiniCPMV4_6ImageProcessor", detail::create_minicpmv_processor},
     {"SmolVLMImageProcessor", detail::create_idefics3_processor},
     {"GotOcr2ImageProcessor", detail::create_got_ocr2_processor},
     {"PixtralImageProcessor", detail::create_pixtral_processor},

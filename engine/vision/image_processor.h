@@ -45,6 +45,9 @@ struct ProcessorDefaults {
 ///   Qwen2-VL and later      [patches, 3 * time * patch * patch]   grid {time, height, width} in
 ///                           patches
 ///   Pixtral (Mistral 3)     [patches, 3 * patch * patch]     grid {1, height, width} in patches
+///   MiniCPM-V 4.6           [patches, 3 * patch * patch]     grid {rows, columns of slices, a
+///                           slice's height and width in patches, those of the whole}; not cut: 0,
+///                           0, 0, 0; the whole picture first
 ///   Gemma 4                 [patches, 3 * patch * patch]     grid {1, height, width, pooling,
 ///                           most}: patches along a square, and how many a picture can have
 ///   LFM2-VL                 [patches, patch * patch * 3]     grid {rows, columns of tiles, a

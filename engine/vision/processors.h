@@ -21,6 +21,8 @@ MadeProcessor create_glm4v_processor(const Json& config, const std::string& wher
                                      const PixelLimits& limits);
 MadeProcessor create_idefics3_processor(const Json& config, const std::string& where,
                                         const PixelLimits& limits);
+MadeProcessor create_minicpmv_processor(const Json& config, const std::string& where,
+                                        const PixelLimits& limits);
 MadeProcessor create_llava_next_processor(const Json& config, const std::string& where,
                                           const PixelLimits& limits);
 MadeProcessor create_llava_onevision_processor(const Json& config, const std::string& where,

@@ -176,6 +176,8 @@ PROCESSORS = {
     "lfm2_vl": {"image_processor_type": "Lfm2VlImageProcessor", "encoder_patch_size": 4,
                 "downsample_factor": 2, "tile_size": 16, "min_image_tokens": 2,
                 "max_image_tokens": 8, "max_tiles": 6, "max_pixels_tolerance": 1.5},
+    "minicpmv": {"image_processor_type": "MiniCPMV4_6ImageProcessor", "patch_size": 4,
+                 "scale_resolution": 32, "max_slice_nums": 6, "downsample_mode": "4x"},
 }
 
 

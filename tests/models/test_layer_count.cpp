@@ -147,6 +147,7 @@ class TestLayerCount : public QObject {
     row("clip", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("qwen2_5_vl", "text_config.num_hidden_layers", "vision_config.depth");
     row("mistral3", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
+    row("minicpmv4_6", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("lfm2_vl", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("aya_vision", "text_config.num_hidden_layers", "vision_config.num_hidden_layers");
     row("t5", "num_layers", "num_decoder_layers");

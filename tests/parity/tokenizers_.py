@@ -103,6 +103,8 @@ TEMPLATES = {
     "qwen_vl": turns("'<|im_start|>' + message.role + '\\n'", "<|im_end|>\\n",
                      "<|vision_start|><|image_pad|><|vision_end|>",
                      "<|im_start|>assistant\\n"),
+    "minicpmv": turns("'<|im_start|>' + message.role + '\\n'", "<|im_end|>\\n",
+                      "<|image_pad|>\\n", "<|im_start|>assistant\\n"),
     "internvl": turns("'<|im_start|>' + message.role + '\\n'", "<|im_end|>\\n", "<IMG_CONTEXT>\\n",
                       "<|im_start|>assistant\\n"),
     "smolvlm": turns("('<|im_start|>' if loop.first else '') + message.role | capitalize + ':'",

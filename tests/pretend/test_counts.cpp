@@ -64,6 +64,7 @@ const std::map<std::string, Expected>& expected() {
       {"glm4v", {1, 0, 1, 0}},
       {"glm46v", {1, 0, 1, 0}},
       {"mistral", {1, 0, 1, 0}},
+      {"minicpmv4_6", {1, 0, 1, 0}},
       {"mistral3", {1, 0, 1, 0}},
       {"lfm2_vl", {1, 0, 1, 0}},
       {"aya_vision", {1, 0, 1, 0}},

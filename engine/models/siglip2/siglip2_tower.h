@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/models/model_input.h"
+#include "engine/models/siglip2/frame_layer.h"
 #include "engine/models/siglip2/naflex_grid.h"
 #include "engine/models/vision_parts.h"
 #include "engine/nn/patch_port.h"
@@ -37,11 +38,10 @@ class Siglip2Tower : public torch::nn::Module, public PatchPort {
  private:
   class Embeddings;
   class Encoder;
-  class Layer;
 
   Siglip2Options options_;
   std::shared_ptr<Embeddings> embeddings_;
-  std::vector<std::shared_ptr<Layer>> layers_;
+  std::vector<std::shared_ptr<FrameLayer>> layers_;
   LayerNorm post_layernorm_{nullptr};
   std::shared_ptr<torch::nn::Module> head_;  ///< null: there is none
 };

@@ -17,6 +17,7 @@ from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3I
 from transformers.models.lfm2_vl.image_processing_lfm2_vl import Lfm2VlImageProcessor as Lfm2Vl
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil as LlavaNext
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil as LlavaOnevision
+from transformers.models.minicpmv4_6.image_processing_pil_minicpmv4_6 import MiniCPMV4_6ImageProcessorPil as MiniCpm
 from transformers.models.pixtral.image_processing_pil_pixtral import PixtralImageProcessorPil as Pixtral
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil as Qwen
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil as SmolVLM
@@ -130,6 +131,19 @@ TORCHVISION = [
     (Lfm2Vl, {**TILES, "do_rescale": False, "max_tiles": 2, "rescale_factor": 0.01}),
     (Lfm2Vl, {**TILES, "rescale_factor": 0.01, "min_image_tokens": 30, "max_image_tokens": 60}),
 ]
+# Whole and slices.
+SLICES = [
+    (MiniCpm, {}),
+    (MiniCpm, {"scale_resolution": 32, "patch_size": 4, "max_slice_nums": 4}),
+    (MiniCpm, {"scale_resolution": 40, "patch_size": 5, "resample": 2,
+               "image_mean": [0.4, 0.5, 0.6]}),
+    (MiniCpm, {"scale_resolution": 24, "patch_size": 3, "slice_mode": False,
+               "do_normalize": False}),
+    (MiniCpm, {"scale_resolution": 50, "patch_size": 6, "max_slice_nums": 1,
+               "do_rescale": False}),
+    (MiniCpm, {"scale_resolution": 28, "patch_size": 7, "max_slice_nums": 30,
+               "rescale_factor": 0.01, "image_std": [0.3, 0.2, 0.1]}),
+]
 SIZES = [(50, 37), (29, 64), (33, 33), (20, 90), (48, 72), (131, 47), (1, 1), (2, 150), (150, 3),
          (640, 427)]
 
@@ -182,6 +196,16 @@ def lfm2_vl_patches(options, image):
     return values, [*map(int, tiles), shapes[0][0], *whole]
 
 
+def minicpmv_patches(options, image):
+    """Patch after patch instead of side by side."""
+    kind = fresh(MiniCpm, options)
+    out = kind(images=image)
+    patch, sizes = kind.patch_size, [[int(n) for n in size] for size in out["target_sizes"]]
+    values = np.asarray(out["pixel_values"])[0].reshape(3, patch, -1, patch)
+    patches = values.transpose(2, 0, 1, 3).reshape(-1, 3 * patch * patch)
+    return patches, [*out["grids"][0], *(sizes[1] if len(sizes) > 1 else [0, 0]), *sizes[0]]
+
+
 def process(kind, options, image, together=1):
     """pixel_values as the tower gets them, and the grid as the engine counts it; of the first of so
     many pictures in a row."""
@@ -191,6 +215,8 @@ def process(kind, options, image, together=1):
         return gemma4_patches(options, image)
     if kind is Lfm2Vl:
         return lfm2_vl_patches(options, image)
+    if kind is MiniCpm:
+        return minicpmv_patches(options, image)
     shown = image if together == 1 else [[image] * together]
     out = fresh(kind, options)(images=shown, **({"return_row_col_info": True}
                                                 if kind in (Idefics3, SmolVLM) else {}))
@@ -229,7 +255,8 @@ def rows_of(cases, **among):
             for kind, options in cases]
 
 
-ROWS = rows_of(CASES) + rows_of(TOGETHER, among=2) + rows_of(TORCHVISION)
+ROWS = (rows_of(CASES) + rows_of(TOGETHER, among=2) + rows_of(TORCHVISION)
+        + rows_of(SLICES))
 
 
 def families():

@@ -15,6 +15,7 @@ from families.llama import Llama
 from families.llava import Llava
 from families.llava_next import LlavaNext
 from families.llava_onevision import LlavaOnevision
+from families.minicpmv4_6 import MiniCPMV46
 from families.mistral import Mistral
 from families.mistral3 import Mistral3
 from families.paligemma import PaliGemma
@@ -31,7 +32,7 @@ from families.smollm3 import SmolLM3
 from families.smolvlm import SmolVLM
 
 FAMILIES = [Llava(), Qwen2VL(), SmolVLM(), Idefics3(), Qwen2_5VL(), Gemma3(), Gemma4(), PaliGemma(),
-            Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Qwen3_5Moe(), Glm4v(), Glm46V(), LlavaNext(),
+            Qwen3VL(), Qwen3VLMoe(), Qwen3_5(), Qwen3_5Moe(), Glm4v(), Glm46V(), MiniCPMV46(), LlavaNext(),
             LlavaOnevision(), InternVL(), Llama(), Qwen2(), Mistral3(), Lfm2Vl(), AyaVision(),
             Mistral(), Qwen3(), SmolLM3(), Lfm2(), Cohere2(), Qwen3_5Text(), Qwen3_5MoeText(),
             Gemma3Text(), Gemma4Text()]

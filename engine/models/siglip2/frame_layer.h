@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SigLIP's layer over frames of any lengths, one after another, whose patches see those of their
+// own frame: what SigLIP 2's tower and MiniCPM-V's are made of.
+#pragma once
+
+#include <memory>
+
+#include "engine/models/cost.h"
+#include "engine/models/vision_parts.h"
+#include "engine/nn/rows.h"
+
+namespace luthier {
+
+class FrameAttention : public torch::nn::Module, public BranchPort {
+ public:
+  FrameAttention(const VisionSizes& sizes, const torch::TensorOptions& tensors);
+  /// x [patches, hidden] → the same.
+  torch::Tensor forward(const torch::Tensor& x, const RowLayout& frames);
+  AttentionBranchCost cost(const StepTerms& terms, const RowsShape& frames, bool flows) const;
+
+ private:
+  std::int64_t heads_, size_;
+  Linear k_proj_{nullptr}, v_proj_{nullptr}, q_proj_{nullptr}, out_proj_{nullptr};
+};
+
+class FrameLayer : public torch::nn::Module {
+ public:
+  FrameLayer(const VisionSizes& sizes, const torch::TensorOptions& tensors);
+  torch::Tensor forward(const torch::Tensor& x, const RowLayout& frames);
+  LayerCost cost(const StepTerms& terms, const RowsShape& frames, bool flows) const;
+
+ private:
+  LayerNorm layer_norm1_{nullptr}, layer_norm2_{nullptr};
+  std::shared_ptr<FrameAttention> self_attn_;
+  std::shared_ptr<VisionMlp> mlp_;
+};
+
+}  // namespace luthier
