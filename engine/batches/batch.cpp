@@ -174,12 +174,9 @@ void BatchMaker::run_tower(const MicroBatch& rows, TowerCall& call, Features& fe
     counts.push_back(pixel_rows(rows.encoded[row].sequences[sequence]));
     all += counts.back();
   }
-  // So many of a frame or a patch, or one of so many patches.
-  const std::int64_t features = call.made.size(0);
-  for (std::int64_t& count : counts) {
-    TORCH_CHECK(count * features % all == 0, "a tower's features do not go by its pixels");
-    count = count * features / all;
-  }
+  const std::int64_t each = call.made.size(0) / all;  // of a frame or a patch
+  TORCH_CHECK(each * all == call.made.size(0), "a tower's features do not go by its pixels");
+  for (std::int64_t& count : counts) count *= each;
   const std::vector<torch::Tensor> parts = call.made.split_with_sizes(counts, 0);
   for (std::size_t i = 0; i < parts.size(); ++i)
     features[call.places[i].first][call.places[i].second] = parts[i];

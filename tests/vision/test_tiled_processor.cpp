@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The processors that give tiles or patches: pixel_values equal transformers' Pillow backend
-// (torchvision's where there is none) to the bit, with the grid that the families count by; outlines agree with what is made, also for large
-// pictures; what transformers refuses is refused; hostile settings are named.
+// (torchvision's where there is none) to the bit, with the grid that the families count by;
+// outlines agree with what is made, also for large pictures; what transformers refuses is refused;
+// hostile settings are named.
 #include "fixtures.h"
 
 #include <fstream>
@@ -122,8 +123,8 @@ class TestTiledProcessor : public QObject {
     QCOMPARE(wrong.error().where, std::string("image.max_pixels"));
     for (const char* type :
          {"Idefics3ImageProcessor", "LlavaNextImageProcessor", "LlavaOnevisionImageProcessor",
-          "GotOcr2ImageProcessor", "PixtralImageProcessor", "Gemma3ImageProcessor",
-          "Gemma4ImageProcessor"})
+          "GotOcr2ImageProcessor", "PixtralImageProcessor", "MiniCPMV4_6ImageProcessor",
+          "Gemma3ImageProcessor", "Gemma4ImageProcessor"})
       QVERIFY(!made(type, "", limits).ok());
   }
 
@@ -178,6 +179,10 @@ class TestTiledProcessor : public QObject {
         {"PixtralImageProcessor", R"("size": 15)", "size"},
         {"PixtralImageProcessor", R"("size": 50, "default_to_square": false)", "size"},
         {"PixtralImageProcessor", R"("do_center_crop": true)", "do_center_crop"},
+        {"MiniCPMV4_6ImageProcessor", R"("patch_size": 0)", "patch_size"},
+        {"MiniCPMV4_6ImageProcessor", R"("scale_resolution": 16385)", "scale_resolution"},
+        {"MiniCPMV4_6ImageProcessor", R"("max_slice_nums": 4096)", "max_slice_nums"},
+        {"MiniCPMV4_6ImageProcessor", R"("slice_mode": "no")", "slice_mode"},
         {"Gemma3ImageProcessor", R"("pan_and_scan_max_num_crops": 0)",
          "pan_and_scan_max_num_crops"},
         {"Gemma3ImageProcessor", R"("pan_and_scan_min_crop_size": 0)",
@@ -221,6 +226,13 @@ class TestTiledProcessor : public QObject {
         {"PixtralImageProcessor", R"("size": 16384, "patch_size": 1)", 16384, 16384},
         {"PixtralImageProcessor", R"("size": {"longest_edge": 40})", 1, 900},
         {"PixtralImageProcessor", R"("do_resize": false)", 30, 32},
+        {"MiniCPMV4_6ImageProcessor", R"("scale_resolution": 16384)", 5, 5},
+        {"MiniCPMV4_6ImageProcessor", R"("scale_resolution": 8000, "max_slice_nums": 4095)", 9000,
+         60000},
+        {"MiniCPMV4_6ImageProcessor", R"("do_resize": false, "patch_size": 4)", 24, 32},
+        // Three slices, the height of which is no block.
+        {"MiniCPMV4_6ImageProcessor",
+         R"("do_resize": false, "patch_size": 4, "scale_resolution": 40)", 32, 80},
         {"Gemma4ImageProcessor", R"("do_resize": false)", 48, 50},
         {"Gemma4ImageProcessor", R"("do_resize": false, "max_soft_tokens": 70)", 480, 384},
         {"Gemma4ImageProcessor", R"("patch_size": 1024, "pooling_kernel_size": 64)", 9, 9},
