@@ -169,7 +169,8 @@ def targets_case(family):
         for name in tensorless:
             kinds.setdefault(re.sub(r"\d+", "N", name), name)
         for name in kinds.values():
-            selector = r".*\.q_proj|.*\.qkv|" + re.escape(name)
+            ends = [r".*\." + re.escape(end) for end in (*family.queries, "qkv")]
+            selector = "|".join([*ends, re.escape(name)])
             recipe = world.scratch / "recipe.yaml"
             recipe.write_text(
                 json.dumps(
