@@ -135,19 +135,27 @@ int run(int argc, char** argv) {
   return ending.status.error().exit_status();
 }
 
+/// run(), what the libraries throw as the sentence it comes to.
+int run_guarded(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& problem) {
+    const Error error = device_failure(problem, machine_error("Memory ran out."),
+                                       machine_error(first_line(problem.what())));
+    std::fprintf(stderr, "luthier-cli: %s\n", error.sentence().c_str());
+    return error.exit_status();
+  }
+}
+
 }  // namespace
 }  // namespace luthier::cli
 
 int main(int argc, char** argv) {
   luthier::cli::wait_for_interrupts();
   luthier::install_counting_allocator();
-  try {
-    return luthier::cli::run(argc, argv);
-  } catch (const std::exception& problem) {
-    const luthier::Error error =
-        luthier::device_failure(problem, luthier::machine_error("Memory ran out."),
-                                luthier::machine_error(luthier::first_line(problem.what())));
-    std::fprintf(stderr, "luthier-cli: %s\n", error.sentence().c_str());
-    return error.exit_status();
-  }
+  const int status = luthier::cli::run_guarded(argc, argv);
+  // Nothing of ours waits for the end of main, and LibTorch would take back each of its operators,
+  // which is a fifth of a second.
+  std::fflush(nullptr);
+  std::_Exit(status);
 }

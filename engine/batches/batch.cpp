@@ -174,9 +174,12 @@ void BatchMaker::run_tower(const MicroBatch& rows, TowerCall& call, Features& fe
     counts.push_back(pixel_rows(rows.encoded[row].sequences[sequence]));
     all += counts.back();
   }
-  const std::int64_t each = call.made.size(0) / all;  // of a frame or a patch
-  TORCH_CHECK(each * all == call.made.size(0), "a tower's features do not go by its pixels");
-  for (std::int64_t& count : counts) count *= each;
+  // Several of a frame, or one of several patches.
+  const std::int64_t features_made = call.made.size(0);
+  for (std::int64_t& count : counts) {
+    TORCH_CHECK(count * features_made % all == 0, "a tower's features do not go by its pixels");
+    count = count * features_made / all;
+  }
   const std::vector<torch::Tensor> parts = call.made.split_with_sizes(counts, 0);
   for (std::size_t i = 0; i < parts.size(); ++i)
     features[call.places[i].first][call.places[i].second] = parts[i];

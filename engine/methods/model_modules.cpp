@@ -86,6 +86,9 @@ std::vector<ModelModule> all_modules(std::vector<ModelModule> modules) {
       add(name.substr(0, dot));
     }
     for (const Beside& rule : kTensorless) add(beside(name, rule));
+    // Those that make keys norm their values, without a weight.
+    if (modules[i].type == "Gemma4Layer" && known.contains(name + ".self_attn.k_norm"))
+      add(name + ".self_attn.v_norm");
   }
   return modules;
 }

@@ -120,8 +120,7 @@ Result<bool> any_matches(const std::vector<NamePattern>& patterns, const std::st
 }
 
 Result<ScalePatterns> ScalePatterns::compile(const AdapterSettings& settings,
-                                             const std::string& where,
-                                             const RankKeys& rank_keys) {
+                                             const std::string& where, const RankKeys& rank_keys) {
   ScalePatterns scales;
   scales.ranks_.whole_names = rank_keys.behind_dots;
   const auto add = [&](Keys& keys, const char* field, const auto& entries, auto& values) -> Status {

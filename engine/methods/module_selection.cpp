@@ -145,7 +145,15 @@ Status check_layers(const LayerChoice& choice, const std::vector<std::string>& m
   return {};
 }
 
-Error not_wrappable(const ModelModule& module, const Wrapping& wrapping) {
+Error not_wrappable(const ModelModule& module, const Wrapping& wrapping,
+                    const std::vector<ModelModule>& modules) {
+  const std::string linear = module.name + ".linear";  // as Gemma 4's tower has them
+  for (const ModelModule& inner : modules) {
+    if (inner.name != linear || !wrapping.can(inner)) continue;
+    return input_error(module.name + " wraps a Linear, and is none. " + wrapping.sentence,
+                       "adapter.target_modules",
+                       "Name " + linear + ", or write more of the names that are meant.");
+  }
   if (holds_tensors(module)) {
     return input_error(
         "The module " + module.name + " is a " + module.type + ". " + wrapping.sentence,
@@ -256,7 +264,7 @@ Result<ModuleSelection> select_modules(const std::vector<ModelModule>& modules,
     if (!chosen && !by_parameter) continue;
     LUTHIER_TRY(const bool kept, layers.keeps(module.name, targets));
     if (!kept && !by_parameter) continue;
-    if (!can_hang(wrapping, module, by_parameter)) return not_wrappable(module, wrapping);
+    if (!can_hang(wrapping, module, by_parameter)) return not_wrappable(module, wrapping, modules);
     WrappedModule wrapped{module.name, {}};
     wrapped.by_parameter = by_parameter, wrapped.stack = module.stack();
     LUTHIER_TRY(wrapped.scale, scales.of(wrapped.pattern_name()));

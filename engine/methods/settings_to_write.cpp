@@ -5,6 +5,7 @@
 // numbers, an older release's names) has to be named.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "engine/methods/layer_choice.h"
 #include "engine/methods/module_selection.h"
@@ -12,6 +13,8 @@
 namespace luthier {
 
 namespace {
+
+constexpr std::size_t kManyNames = 19;  // endings that are still read at a glance
 
 /// What stands after each dot of a name, shortest first, and the name. A number alone names
 /// nothing: in a deeper model it is a layer's.
@@ -62,10 +65,32 @@ bool targets_mean(const AdapterSettings& settings, const std::vector<std::string
          std::none_of(others.begin(), others.end(), matches);
 }
 
+/// The name as a pattern that leaves open which layers: a number between dots is any number.
+std::string of_any_layer(const std::string& name) {
+  std::string pattern;
+  for (std::size_t begin = 0; begin <= name.size();) {
+    const std::size_t end = std::min(name.find('.', begin), name.size());
+    const std::string part = name.substr(begin, end - begin);
+    if (begin > 0) pattern += "\\.";
+    const bool number = !part.empty() && part.find_first_not_of("0123456789") == std::string::npos;
+    pattern += number ? "\\d+" : part;
+    begin = end + 1;
+  }
+  return pattern;
+}
+
 ModuleSelector exact_selector(const std::vector<std::string>& wanted,
                               const std::vector<std::string>& others) {
   ModuleSelector selector{ModuleSelector::Kind::Names, shortest_endings(wanted, others), {}};
-  if (means(compile_selector(selector, ""), wanted, others)) return selector;
+  const bool named = means(compile_selector(selector, ""), wanted, others);
+  if (named && selector.names.size() <= kManyNames) return selector;
+  // Where a tower's modules end as the decoder's do, each layer would be named.
+  ModuleSelector open{ModuleSelector::Kind::Regex, {}, {}};
+  std::set<std::string> forms;
+  for (const std::string& name : wanted) forms.insert(of_any_layer(name));
+  for (const std::string& form : forms) open.regex += (open.regex.empty() ? "" : "|") + form;
+  if (means(compile_selector(open, ""), wanted, others)) return open;
+  if (named) return selector;
   selector = {ModuleSelector::Kind::Regex, {}, {}};  // a name that other names end in
   for (const std::string& name : wanted) {
     if (!selector.regex.empty()) selector.regex.push_back('|');

@@ -45,12 +45,11 @@ NormGradients norm_gradients(const Tensor& gradient, const Tensor& x, double eps
 class NarrowLayerNorm : public torch::autograd::Function<NarrowLayerNorm> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
-                        const Tensor& bias, double epsilon) {
-    const auto [y, mean, scale] =
-        at::native_layer_norm(x, {weight.size(0)}, weight, where_defined(bias), epsilon);
+                        const std::optional<Tensor>& bias, double epsilon) {
+    const auto [y, mean, scale] = at::native_layer_norm(x, {weight.size(0)}, weight, bias, epsilon);
     context->save_for_backward({x, weight, mean, scale});
     context->saved_data["epsilon"] = epsilon;
-    context->saved_data["biased"] = bias.defined();
+    context->saved_data["biased"] = bias.has_value();
     return y;
   }
 
@@ -78,7 +77,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
                       (weight.requires_grad() || (bias.defined() && bias.requires_grad()));
   if (trains && !x.is_cuda() && x.scalar_type() == torch::kBFloat16 &&
       weight.scalar_type() == torch::kBFloat16)
-    return NarrowLayerNorm::apply(x, weight, bias, epsilon);
+    return NarrowLayerNorm::apply(x, weight, where_defined(bias), epsilon);
   return at::layer_norm(x, {weight.size(0)}, weight, where_defined(bias), epsilon);
 }
 

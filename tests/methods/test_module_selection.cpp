@@ -149,6 +149,33 @@ class TestModuleSelection : public QObject {
     QCOMPARE(got.target_modules.regex, asked.target_modules.regex);
   }
 
+  /// A tower whose modules end as the decoder's do: a pattern, where each layer would be named.
+  void layers_of_which_a_tower_has_the_like() {
+    std::vector<ModelModule> modules;
+    for (int layer = 0; layer < 30; ++layer) {
+      const std::string place = ".layers." + std::to_string(layer) + ".q_proj";
+      modules.push_back({"model.language_model" + place, "Linear"});
+      modules.push_back({"model.vision_tower" + place, "ClippableLinear"});
+      modules.push_back({"model.vision_tower" + place + ".linear", "Linear"});
+    }
+    modules = all_modules(std::move(modules));
+    const AdapterSettings asked = settings({});
+    const auto selection =
+        select_modules(modules, "lm_head", asked, lora_method().of_modules->wrapping);
+    QVERIFY(selection);
+    QCOMPARE(selection->wrapped.size(), std::size_t{60});
+    const AdapterSettings got = settings_to_write(asked, modules, *selection);
+    QCOMPARE(got.target_modules.regex,
+             std::string("model\\.language_model\\.layers\\.\\d+\\.q_proj|"
+                         "model\\.vision_tower\\.layers\\.\\d+\\.q_proj\\.linear"));
+    const auto named =
+        select_modules(modules, "lm_head", settings({"adapter.target_modules=[q_proj]"}),
+                       lora_method().of_modules->wrapping);
+    QVERIFY(!named);
+    const std::string said = named.error().sentence();
+    QVERIFY2(said.find("layers.0.q_proj.linear") != std::string::npos, said.c_str());
+  }
+
   /// What a folder of an older release or with layer numbers holds: the tensors say more than its
   /// settings.
   void what_settings_do_not_say_is_named() {

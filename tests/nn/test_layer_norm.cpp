@@ -57,6 +57,20 @@ class TestLayerNorm : public QObject {
     QCOMPARE(weight.grad().scalar_type(), torch::kBFloat16);
   }
 
+  void without_a_bias() {
+    torch::manual_seed(6);
+    constexpr std::int64_t kSize = 48;
+    const Tensor x = narrow(torch::randn({2048, kSize})).requires_grad_(true),
+                 weight = narrow(torch::rand({kSize}) + 0.5).requires_grad_(true),
+                 gradient = narrow(torch::randn({2048, kSize}) * 0.5 + 0.5);
+    layer_norm(x, weight, Tensor(), 1e-5).backward(gradient);
+    const Tensor wide_x = x.detach().to(torch::kFloat64).requires_grad_(true),
+                 wide_weight = weight.detach().to(torch::kFloat64).requires_grad_(true);
+    at::layer_norm(wide_x, {kSize}, wide_weight, {}, 1e-5).backward(gradient.to(torch::kFloat64));
+    QVERIFY(apart(weight.grad(), wide_weight.grad()) < kRounding);
+    QVERIFY(apart(x.grad(), wide_x.grad()) < 4 * kRounding);
+  }
+
   void rows_of_any_shape() {
     torch::manual_seed(4);
     const Tensor x = narrow(torch::randn({3, 5, 7, 16})).transpose(0, 1),

@@ -16,17 +16,13 @@ from families import FAMILIES
 from report import LOGITS, of
 
 # What a tied base makes hard: an adapter on one end of the weight that head and embedding share,
-# or on both.
+# or on both. The queries of the family's decoder are adapted with it.
 TIED_KINDS = {
-    "tied-head": dict(r=2, lora_alpha=4, target_modules=["q_proj"], modules_to_save=["lm_head"]),
-    "tied-embedding": dict(
-        r=2, lora_alpha=4, target_modules=["q_proj"], modules_to_save=["embed_tokens"]
-    ),
-    "tied-both": dict(
-        r=2, lora_alpha=4, target_modules=["q_proj"], modules_to_save=["lm_head", "embed_tokens"]
-    ),
-    "tied-embedding-adapted": dict(r=4, lora_alpha=6, target_modules=["embed_tokens", "q_proj"]),
-    "tied-head-adapted": dict(r=4, lora_alpha=6, target_modules=["lm_head", "q_proj"]),
+    "tied-head": dict(r=2, lora_alpha=4, modules_to_save=["lm_head"]),
+    "tied-embedding": dict(r=2, lora_alpha=4, modules_to_save=["embed_tokens"]),
+    "tied-both": dict(r=2, lora_alpha=4, modules_to_save=["lm_head", "embed_tokens"]),
+    "tied-embedding-adapted": dict(r=4, lora_alpha=6, target_modules=["embed_tokens"]),
+    "tied-head-adapted": dict(r=4, lora_alpha=6, target_modules=["lm_head"]),
 }
 ROUNDING = {
     "float32": LOGITS,
@@ -36,7 +32,11 @@ ROUNDING = {
 
 
 def settings(checkpoint, kind):
-    return checkpoint.family.kinds.get(kind) or TIED_KINDS[kind]
+    family = checkpoint.family
+    if kind in family.kinds:
+        return family.kinds[kind]
+    tied = TIED_KINDS[kind]
+    return tied | {"target_modules": [*tied.get("target_modules", ()), *family.queries]}
 
 
 def start(checkpoint, kind, seed=5):

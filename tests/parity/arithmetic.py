@@ -261,9 +261,7 @@ def refused_case(world, result):
 
 
 def refusal(world, *arguments):
-    import subprocess
-    done = subprocess.run([str(world.program.path), *map(str, arguments)], capture_output=True,
-                          text=True)
+    done = world.program.end(*arguments)
     return done.stderr if done.returncode == 2 else f"(exit {done.returncode}) {done.stderr}"
 
 

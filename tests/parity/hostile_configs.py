@@ -7,12 +7,9 @@ never take long or much memory. A case tries a small sample through the program
 (tests/models/test_hostile_configs
 tries every field without it); `python run.py --hostile` tries all."""
 import json
-import os
 import random
-import resource
 import shutil
 import signal
-import subprocess
 
 from checkpoints import make
 from families import FAMILIES
@@ -45,21 +42,9 @@ def changed(content, path, value):
     return content
 
 
-def watched(command):
-    """(exit status, seconds of processor time, peak memory, stderr)."""
-    process = subprocess.Popen([str(each) for each in command], stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, text=True,
-                               env=os.environ | {"OMP_NUM_THREADS": "1"},
-                               preexec_fn=lambda: resource.setrlimit(
-                                   resource.RLIMIT_CPU, (SECONDS * 2, SECONDS * 2)))
-    text = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, text
-
-
-def judge(result, what, command):
-    status, seconds, memory, text = watched(command)
+def judge(program, result, what, command):
+    done = program.end(*command, processor_limit=2 * SECONDS)
+    status, text = done.returncode, done.stderr
     shown = text.strip()[-300:]
     if status < 0:
         result.expect(False, f"{what}: killed by {signal.Signals(-status).name}: {shown}")
@@ -70,8 +55,8 @@ def judge(result, what, command):
     result.expect(status == 0 or len(text.strip().splitlines()) in (1, 2, 3) and ".json" in text
                   or "safetensors" in text or status == 3 or "model" in text,
                   f"{what}: no sentence with a file: {shown}")
-    result.expect(seconds <= SECONDS, f"{what}: {seconds:.0f} s")
-    result.expect(memory <= BYTES, f"{what}: {memory / 1e9:.1f} GB")
+    result.expect(done.processor_seconds <= SECONDS, f"{what}: {done.processor_seconds:.0f} s")
+    result.expect(done.peak_bytes <= BYTES, f"{what}: {done.peak_bytes / 1e9:.1f} GB")
     return status
 
 
@@ -80,7 +65,7 @@ def case_of(family, sample):
         checkpoint = make(next(name for name in reversed(family.specs)), world.checkpoints)
         folder = world.scratch / "model"
         shutil.copytree(checkpoint.path, folder)
-        command = [world.program.path, "forward", folder, "--input", world.inputs / "plain.json",
+        command = ["forward", folder, "--input", world.inputs / "plain.json",
                    "--out", world.scratch / "out.safetensors",
                    "--dtype", "float32", "--device", "cpu"]
         changes = []
@@ -93,14 +78,14 @@ def case_of(family, sample):
         for name, content, path, value in changes if sample is None else random.Random(
             len(changes)).sample(changes, sample):
             (folder / name).write_text(json.dumps(changed(content, path, value)))
-            status = judge(result, f"{name} {'.'.join(map(str, path))} = {value!r}", command)
+            status = judge(world.program, result, f"{name} {'.'.join(map(str, path))} = {value!r}", command)
             statuses[status] = statuses.get(status, 0) + 1
             (folder / name).write_text(json.dumps(content))
         weights = sorted(folder.glob("*.safetensors"))[0]
         whole = weights.read_bytes()
         for count in (0, 100, len(whole) - 1):
             weights.write_bytes(whole[:count])
-            status = judge(result, f"{weights.name} of {count} bytes", command)
+            status = judge(world.program, result, f"{weights.name} of {count} bytes", command)
             result.same(f"{weights.name} of {count} bytes: exit", status, 2)
         weights.write_bytes(whole)
         result.facts |= {f"exit {status}": count for status, count in sorted(statuses.items())}

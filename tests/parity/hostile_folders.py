@@ -9,7 +9,6 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import torch
@@ -18,7 +17,6 @@ from safetensors.torch import load_file, save_file
 import adapters
 from checkpoints import make
 from quantized import STATE, flags
-from report import HANG
 
 
 def state(**changes):
@@ -82,12 +80,7 @@ def refused(world, result, what, named, *command, out, status=2, before=None):
     what stood there untouched, and no trace of a result. `before` is done in the child first."""
     given = {Path(part) for part in command if str(part).startswith("/")} | {world.scratch}
     there = standing(given)
-    try:
-        done = subprocess.run([str(each) for each in (world.program.path, *command)],
-                              capture_output=True, text=True, timeout=HANG, preexec_fn=before)
-    except subprocess.TimeoutExpired:
-        result.expect(False, f"{what}: no end after {HANG} s")
-        return
+    done = world.program.end(*command, before=before)
     shown = done.stderr.strip()
     statuses = status if isinstance(status, tuple) else (status,)
     result.expect(done.returncode in statuses,

@@ -5,7 +5,6 @@ names and patterns that PEFT cannot adapt."""
 import dataclasses
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import torch
@@ -16,7 +15,7 @@ import forward
 from checkpoints import make
 from conversations import CONVERSATIONS, resolved, rows, write_rows
 from families import FAMILIES
-from report import HANG, of
+from report import of
 
 METHODS = Path(__file__).parents[2] / "engine" / "methods"
 TABLES = (METHODS / "lora_settings.cpp",
@@ -25,9 +24,7 @@ TABLES = (METHODS / "lora_settings.cpp",
 
 def said(program, *arguments):
     """Exit status and stderr."""
-    done = subprocess.run(
-        [str(program.path), *map(str, arguments)], capture_output=True, text=True, timeout=HANG
-    )
+    done = program.end(*arguments)
     return done.returncode, done.stderr
 
 
@@ -169,7 +166,8 @@ def targets_case(family):
         for name in tensorless:
             kinds.setdefault(re.sub(r"\d+", "N", name), name)
         for name in kinds.values():
-            selector = r".*\.q_proj|.*\.qkv|" + re.escape(name)
+            ends = [r".*\." + re.escape(end) for end in (*family.queries, "qkv")]
+            selector = "|".join([*ends, re.escape(name)])
             recipe = world.scratch / "recipe.yaml"
             recipe.write_text(
                 json.dumps(

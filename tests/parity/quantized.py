@@ -25,7 +25,8 @@ import train
 from checkpoints import make
 from conversations import CONVERSATIONS, resolved, rows, write_rows
 from families.base import Plan
-from report import LOGITS, Failure
+from program import Failure
+from report import LOGITS
 
 SHAPES = {"one": (1, 1), "odd": (7, 13), "vector": (100,), "short": (3, 64), "wide": (33, 65),
           "long": (257, 130), "cube": (4, 6, 10), "blocks": (512, 96)}

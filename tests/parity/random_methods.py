@@ -32,7 +32,8 @@ from conversations import CONVERSATIONS, resolved, rows, write_rows
 from families import FAMILIES
 from families.base import Plan
 from methods import PROMPTS, own
-from report import LOGITS, Failure
+from program import Failure
+from report import LOGITS
 
 TRIES = 40
 NOISE = 20      # how many times as far as PEFT's own rounding takes it something may be: sums in

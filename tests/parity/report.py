@@ -1,50 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the cases share: running luthier-cli, comparing tensors, and one line a case."""
-import json
-import subprocess
-import time
+"""What the cases share: comparing tensors, and one line a case."""
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 
-HANG = 3600   # seconds: a limit that no busy machine reaches
-
-
 LOGITS = 2e-5      # of the largest: what logits that should be equal may differ by
-
-
-class Failure(Exception):
-    """The program under test did something that stops the case."""
-
-
-@dataclass
-class Program:
-    path: Path
-    seconds: float = 0.0
-
-    def run(self, *arguments, status=0, timeout=HANG, cwd=None):
-        """Runs the command line; anything but the exit status asked for is a failure. Returns
-        stdout."""
-        start = time.time()
-        command = [str(self.path), *map(str, arguments)]
-        shown = " ".join(part for index, part in enumerate(command)
-                         if "--grad" not in command[max(0, index - 1):index + 1])
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=cwd)
-        except subprocess.TimeoutExpired:
-            raise Failure(f"{shown}: no end after {timeout} s") from None
-        self.seconds += time.time() - start
-        if done.returncode != status:
-            raise Failure(f"{shown}: exit {done.returncode} instead of {status}: {done.stderr.strip()[-900:] or done.stdout[-300:]}")
-        return done.stdout
-
-    def json(self, *arguments, **options):
-        out = self.run(*arguments, **options)
-        try:
-            return json.loads(out)
-        except ValueError:
-            raise Failure(f"{' '.join(map(str, arguments))}: stdout is not one JSON document: {out[:300]!r}") from None
 
 
 def of(case, family, *columns):

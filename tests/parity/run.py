@@ -51,6 +51,7 @@ import generate
 import hostile_configs
 import lora_settings
 import measure
+import program
 import random_cases
 import random_methods
 import real
@@ -97,7 +98,7 @@ IN_PART = (
 class World:
     """What every case gets: the program and the folders. `scratch` is the case's own, empty when it starts."""
     root: Path
-    program: report.Program | None
+    program: program.Program | None
     case: str = ""
     pictures: bool = True       # whether the case's family takes any
 
@@ -150,7 +151,7 @@ def run_case(name, case, world, keep):
     result = report.Case(name, getattr(case, "family", ""))
     try:
         case(world, result)
-    except report.Failure as failure:
+    except program.Failure as failure:
         result.problems.append(str(failure))
     except Exception:
         result.problems.append("the harness or the output's form: " + traceback.format_exc(limit=-3).strip())
@@ -168,7 +169,7 @@ def prepare(world):
 
 def work(place, names, cases, world, keep, answers):
     """A worker takes names until none is left. What the cases make lies in a folder of its own."""
-    world = World(world.root / f"worker-{place}", report.Program(world.program.path))
+    world = World(world.root / f"worker-{place}", world.program.another())
     prepare(world)
     for name in iter(names.get, None):
         answers.put(run_case(name, cases[name], world, keep))
@@ -212,6 +213,7 @@ def results_of(cases, world, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cli", type=Path, help="luthier-cli")
+    parser.add_argument("--ready", type=Path, metavar="LIBRARY", help="build/tests/libready.so: luthier-cli starts once for each job and not for each command")
     parser.add_argument("--only", action="append", default=[], help="only cases whose name holds this text")
     parser.add_argument("--all", action="store_true",
                         help="also the cases that are too many for every day")
@@ -258,7 +260,7 @@ def main():
         parser.error("--cli PATH is needed (or --make DIR, or --list)")
     keep = options.make or options.keep
     root = Path(keep).resolve() if keep else Path(tempfile.mkdtemp(prefix="parity-"))
-    world = World(root, report.Program(options.cli.resolve()) if options.cli else None)
+    world = World(root, program.Program(options.cli.resolve(), options.ready and options.ready.resolve()) if options.cli else None)
     prepare(world)
     if options.make:
         write_everything(world, options.only)

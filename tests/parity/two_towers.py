@@ -2,7 +2,6 @@
 """Two towers: `forward` on pictures and texts, and runs of `objective: contrastive`, against transformers' CLIPModel. A window is compared whole,
 so that accumulation is a larger batch there."""
 import json
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -262,7 +261,7 @@ def refused_case(world, result):
     samples = write_lines(world.scratch / "samples.jsonl", chat)
     for verb in (("generate", folder, "--prompt", "red"), ("compare", folder, "--adapter", f"one={folder}", "--samples", samples, "--out", world.scratch / "out")):
         world.program.run(*verb, status=2)
-    said = subprocess.run([str(world.program.path), "generate", str(folder), "--prompt", "red"], capture_output=True, text=True).stderr
+    said = world.program.end("generate", folder, "--prompt", "red").stderr
     result.expect("clip does not write text" in said, f"generate said {said.strip()[-200:]}")
     recipe = world.scratch / "recipe.yaml"
     for objective, data in (("sft", chat), ("mlm", [{"text": "a"}]), ("contrastive", chat), ("contrastive", [{"text": "no picture"}]),

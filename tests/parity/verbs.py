@@ -2,6 +2,8 @@
 """The shapes of `info`, `plan`, `data check` and `compare` against the contract, and their numbers
 against what the oracle counts."""
 import json
+import shutil
+import signal
 
 import torch
 
@@ -11,6 +13,7 @@ from checkpoints import make
 from conversations import resolved, rows, write_rows
 from families import FAMILIES
 from families.base import Plan
+from program import Failure, Program
 
 
 def info_case(name):
@@ -120,8 +123,39 @@ def compare_case(world, result):
                   "comparison.html carries no picture inside")
 
 
+def ready_case(world, result):
+    """The program that stands before main answers as a process of its own does, and what is to end
+    it does."""
+    checkpoint = make("clip-llama", world.checkpoints)
+    alone, ready = Program(world.program.path), world.program
+    for command in (["--version"], ["--help"], ["none"], ["info", world.scratch / "none"],
+                    ["info", checkpoint.path, "--json"],
+                    ["tokenize", checkpoint.path, "--text", "A blue circle"]):
+        for cwd in (None, world.scratch):
+            ended = [each.end(*command, cwd=cwd) for each in (alone, ready)]
+            what = " ".join(map(str, command))
+            for field in ("returncode", "stdout", "stderr"):
+                result.same(f"{what}: {field}", *(getattr(each, field) for each in ended))
+    recipe = world.scratch / "recipe.yaml"
+    rows_file = write_rows(world.scratch / "train.jsonl",
+                           [resolved(row, world.inputs) for row in rows(4)])
+    recipe.write_text(f"model: {checkpoint.path}\ndataset: {rows_file}\noutput_dir: "
+                      f"{world.scratch / 'run'}\ntraining: {{max_steps: 1000000}}\n")
+    for each in (alone, ready):
+        shutil.rmtree(world.scratch / "run", ignore_errors=True)
+        result.same("a limit of processor: the signal",
+                    each.end("train", recipe, processor_limit=2).returncode, -signal.SIGKILL)
+        shutil.rmtree(world.scratch / "run", ignore_errors=True)
+        try:
+            each.end("train", recipe, timeout=2)
+            result.expect(False, "a command without end ended")
+        except Failure as failure:
+            result.expect("no end after 2 s" in str(failure), str(failure))
+
+
 def cases():
     found = {f"info/{name}": info_case(name) for family in FAMILIES for name in family.informed}
     found |= {f"plan/{name}/{kind}": plan_case(name, kind)
               for name, kind in (("clip-llama", "linear"), ("siglip-qwen2", "attention"))}
-    return found | {"data/check": data_case, "compare/shape": compare_case}
+    return found | {"data/check": data_case, "compare/shape": compare_case,
+                    "program/ready": ready_case}

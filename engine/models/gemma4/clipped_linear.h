@@ -22,7 +22,7 @@ class ClippedLinear : public ParameterModule {
   /// Holds `linear` under that name; without `clips` it is all that there is.
   ClippedLinear(const Linear& linear, bool clips, const torch::TensorOptions& tensors);
   torch::Tensor forward(const torch::Tensor& x) const;
-  std::string type_name() const override { return "Parameter"; }
+  std::string type_name() const override { return "ClippableLinear"; }
 
   bool clips() const { return input_min_.defined(); }
   const Linear& linear() const { return linear_; }

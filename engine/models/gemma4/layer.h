@@ -61,7 +61,7 @@ class Gemma4LayerImpl : public ParameterModule, public DecoderBlock {
   LayerCost cost(const StepTerms& terms, const RowsShape& rows, std::int64_t tokens,
                  std::int64_t asked, bool flows) const override;
   const torch::nn::Module& module() const override { return *this; }
-  std::string type_name() const override { return "Parameter"; }
+  std::string type_name() const override { return "Gemma4Layer"; }
 
  private:
   /// What the MLP, and the experts beside it, make of states.

@@ -93,6 +93,7 @@ class Family:
     pictures = True                     # the model takes pictures
     needs_picture = False               # a row without a picture is refused
     adapters, merges, generates, compared, informed, tokenized = (), (), (), (), (), ()
+    queries = ("q_proj",)               # the decoder's, as target_modules names them
     tied = ()                           # checkpoints whose head shares the embedding's weight
     recipe = ""                         # a line of every run's recipe, for what Trainer does not do
 

@@ -2,8 +2,6 @@
 """gemma4: a tower for pictures of any size, with products that stay within bounds or features that
 are shifted and scaled, squares of patches pooled into one token; Gemma 4's decoder, where it is a
 large one with pictures whose tokens see one another in sliding layers."""
-import math
-
 import torch
 from transformers import (Gemma4AudioFeatureExtractor, Gemma4Config,
                           Gemma4ForConditionalGeneration, Gemma4ImageProcessorPil, Gemma4Processor,
@@ -12,7 +10,7 @@ from transformers import (Gemma4AudioFeatureExtractor, Gemma4Config,
 import tokenizers_
 from families.base import (CONVERSATIONS, WIDE_TEXT, Family, Plan, Spec, full_plan, ids_of,
                            randomise, read, towers_plan, write)
-from families.gemma4_text import EXPERTS, LARGE, SMALL
+from families.gemma4_text import EXPERTS, LARGE, SMALL, finish_weights
 
 TOWER = dict(hidden_size=32, intermediate_size=56, num_attention_heads=2, num_key_value_heads=2,
              head_dim=16, num_hidden_layers=2, patch_size=4, pooling_kernel_size=2,
@@ -65,6 +63,9 @@ class Gemma4(Family):
     inputs = ("input_ids", "attention_mask", "pixel_values", "image_position_ids",
               "mm_token_type_ids")
     specs, kinds = SPECS, KINDS
+    # PEFT takes no wrapper of the tower's, whose names end in q_proj too
+    queries = tuple(f"language_model.layers.{layer}.self_attn.q_proj"
+                    for layer in range(SMALL["num_hidden_layers"]))
     larger = Spec({**TOWER, "hidden_size": 96, "intermediate_size": 256, "num_attention_heads": 4,
                    "num_key_value_heads": 4, "head_dim": 24, "num_hidden_layers": 3,
                    "use_clipped_linears": True}, None,
@@ -143,32 +144,3 @@ class Gemma4(Family):
         placed = {"image_position_ids": torch.cat([example["image_position_ids"]
                                                    for example in examples])} if examples else {}
         return super().batch_pictures(examples) | placed
-
-
-def finish_weights(model, seed):
-    """What is drawn by its shape alone is too small or too large here; what is stored beside
-    weights differs from what changes nothing, and bounds cut off a part of what they meet."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def noise(tensor):
-        return torch.randn(tensor.shape, generator=generator)
-
-    with torch.no_grad():
-        for key, tensor in [*model.named_parameters(), *model.named_buffers()]:
-            if key.endswith(("layer_scalar", "router.scale", "per_expert_scale", "std_scale")):
-                tensor.copy_(1 + 0.2 * noise(tensor))
-            elif key.endswith(("q_norm.weight", "k_norm.weight")):
-                # Scores are not scaled here. Without this, softmax picks out single keys, and the
-                # reference's float32 was 2.5e-4 of the logits away from its float64.
-                tensor.mul_(tensor.shape[0] ** -0.25)
-            elif key.endswith("std_bias"):
-                tensor.copy_(2 * noise(tensor))
-            elif key.endswith("position_embedding_table"):
-                tensor.copy_(0.5 * noise(tensor))
-            elif key.endswith("embedding_projection.weight"):
-                tensor.copy_(noise(tensor) * 0.4 / math.sqrt(tensor.shape[1]))
-            elif key.endswith(("_min", "_max")):
-                bound = 1.5 + 0.2 * noise(tensor)
-                tensor.copy_(-bound if key.endswith("_min") else bound)
-            elif tensor.dim() == 3:             # drawn for one matrix, not a stack
-                tensor.mul_(math.sqrt(tensor.shape[1]))

@@ -88,13 +88,7 @@ class Gemma4Text(TextFamily):
             model, processor = super().build(spec, name, scratch)
         finally:
             self.config_class = own
-        generator = torch.Generator().manual_seed(sum(name.encode()) + 1)
-        with torch.no_grad():
-            for key, tensor in [*model.named_parameters(), *model.named_buffers()]:
-                if key.endswith(("layer_scalar", "router.scale", "per_expert_scale")):
-                    tensor.copy_(1 + 0.2 * torch.randn(tensor.shape, generator=generator))
-                if tensor.dim() == 3:           # drawn for one matrix, not a stack
-                    tensor.mul_(math.sqrt(tensor.shape[1]))
+        finish_weights(model, sum(name.encode()) + 1)
         return model, processor
 
     def gradient_names(self, checkpoint):
@@ -111,3 +105,32 @@ class Gemma4Text(TextFamily):
             "global_head_dim": own[0]["head_dim"],
             "num_global_key_value_heads": own[0].get("num_key_value_heads"),
             "torch_dtype": config.pop("dtype"), "transformers_version": "5.5.0"})
+
+
+def finish_weights(model, seed):
+    """What is drawn by its shape alone is too small or too large here; what is stored beside
+    weights differs from what changes nothing, and bounds cut off a part of what they meet."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def noise(tensor):
+        return torch.randn(tensor.shape, generator=generator)
+
+    with torch.no_grad():
+        for key, tensor in [*model.named_parameters(), *model.named_buffers()]:
+            if key.endswith(("layer_scalar", "router.scale", "per_expert_scale", "std_scale")):
+                tensor.copy_(1 + 0.2 * noise(tensor))
+            elif key.endswith(("q_norm.weight", "k_norm.weight")):
+                # Scores are not scaled here. Without this, softmax picks out single keys, and the
+                # reference's float32 was 2.5e-4 of the logits away from its float64.
+                tensor.mul_(tensor.shape[0] ** -0.25)
+            elif key.endswith("std_bias"):
+                tensor.copy_(2 * noise(tensor))
+            elif key.endswith("position_embedding_table"):
+                tensor.copy_(0.5 * noise(tensor))
+            elif key.endswith("embedding_projection.weight"):
+                tensor.copy_(noise(tensor) * 0.4 / math.sqrt(tensor.shape[1]))
+            elif key.endswith(("_min", "_max")):
+                bound = 1.5 + 0.2 * noise(tensor)
+                tensor.copy_(-bound if key.endswith("_min") else bound)
+            elif tensor.dim() == 3:             # drawn for one matrix, not a stack
+                tensor.mul_(math.sqrt(tensor.shape[1]))
