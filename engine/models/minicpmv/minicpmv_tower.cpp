@@ -110,7 +110,8 @@ class MiniCpmTower::WindowMerger : public torch::nn::Module {
 
 MiniCpmTower::MiniCpmTower(const MiniCpmVisionOptions& o, const torch::TensorOptions& t)
     : PatchPort({o.hidden_size, o.num_hidden_layers, 0, "",
-                 "this tower's frames have as many patches as their pictures, and no others"}),
+                 "this tower places its patches by their rows and columns, which such tokens do "
+                 "not have"}),
       options_(o) {
   embeddings_ = register_module("embeddings", std::make_shared<Embeddings>(o, t));
   const auto encoder =
