@@ -34,7 +34,7 @@ PLAIN = {**TEXT, "rope_parameters": rotary([2, 1, 1])}
 SPECS = {
     "minicpmv4_6-plain": Spec(TOWER, Qwen3_5TextConfig, PLAIN, "qwen", "minicpmv",
                               dict(tie_word_embeddings=False, insert_layer_id=1), PICTURE,
-                              conversations=("plain", "several", "korean", "words", "kinds")),
+                              conversations=("plain", "several", "korean", "kinds")),
     # four patches a token, pictures whole and without numbers
     "minicpmv4_6-tied": Spec(
         {**TOWER, "hidden_act": "gelu", "layer_norm_eps": 1e-4, "image_size": 23,
@@ -46,7 +46,7 @@ SPECS = {
         "qwen", "minicpmv", dict(tie_word_embeddings=True, downsample_mode="4x"),
         dict(scale_resolution=20, slice_mode=False, use_image_id=False, downsample_mode="4x",
              image_mean=[0.4, 0.5, 0.6], resample=2),
-        dtype="bfloat16", conversations=("plain", "several")),
+        dtype="bfloat16", conversations=("several",)),
     # four become one twice behind the tower, and not within it
     "minicpmv4_6-twice": Spec(
         {**TOWER, "num_attention_heads": 2, "patch_size": 3, "image_size": 9}, Qwen3_5TextConfig,
@@ -54,7 +54,7 @@ SPECS = {
          "rope_parameters": rotary([2, 1, 1], rope_theta=5e5)},
         "qwen", "minicpmv", dict(tie_word_embeddings=False, downsample_mode="4x", merger_times=2),
         dict(scale_resolution=24, max_slice_nums=9), dtype="float16", shard="60KB",
-        old_layout=True, conversations=("plain", "several")),
+        old_layout=True, conversations=("several",)),
     # merged before the second layer; all pictures squares of one block, which transformers takes
     # in one call
     "minicpmv4_6-alike": Spec(
@@ -111,10 +111,9 @@ class MiniCPMV46(Family):
                 ("minicpmv4_6-twice", "saved_modules", "new"))
     tied = ("minicpmv4_6-tied",)
     merges = (("minicpmv4_6-plain", "towers"), ("minicpmv4_6-tied", "attention"))
-    generates = (("minicpmv4_6-plain", "several"), ("minicpmv4_6-tied", "several"),
-                 ("minicpmv4_6-twice", "plain"))
+    generates = (("minicpmv4_6-tied", "several"), ("minicpmv4_6-twice", "plain"))
     compared = ("minicpmv4_6-plain",)
-    informed = ("minicpmv4_6-plain", "minicpmv4_6-twice")
+    informed = ("minicpmv4_6-twice",)
     plans = {
         "minicpmv4_6": towers_plan("minicpmv4_6-plain"),
         "minicpmv4_6-recomputed": Plan("minicpmv4_6-twice", "attention",
