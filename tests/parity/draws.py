@@ -8,7 +8,7 @@ import random
 
 from transformers import (CLIPVisionConfig, Cohere2Config, Gemma2Config, GemmaConfig,
                           LlamaConfig, Ministral3Config, MistralConfig, PixtralVisionConfig, Qwen2Config,
-                          Qwen3Config, SiglipVisionConfig)
+                          Qwen3Config, Qwen3_5TextConfig, SiglipVisionConfig)
 
 import tokenizers_
 from conversations import OBJECTS, image, picture, text, turn
@@ -23,7 +23,7 @@ PROJECTORS = {"llava": "multi_modal_projector", "llava_next": "multi_modal_proje
               "smolvlm": "connector", "idefics3": "connector",
               "qwen2_vl": "merger", "qwen2_5_vl": "merger", "qwen3_vl": "merger",
               "qwen3_vl_moe": "merger", "qwen3_5": "merger", "qwen3_5_moe": "merger",
-              "glm4v": "merger", "glm46v": "merger"}
+              "glm4v": "merger", "glm46v": "merger", "minicpmv4_6": "model.merger"}
 WORDS = [*OBJECTS, "안녕하세요", "👩‍🚀🚀", "12345.67", "\n\n", "  two  spaces ", "é ß",
          "How many shapes are there?", "def f(x):\n    return x", "中文", "\t", "...!?"]
 
@@ -258,6 +258,22 @@ def draw_qwen(rng, family):
                 dict(tie_word_embeddings=rng.random() < 0.4), picture)
 
 
+def draw_minicpmv(rng):
+    """Qwen3.5's decoders; all that sixteen or four patches a token can come of."""
+    text, tower, patch = draw_qwen(rng, "qwen3_5"), tower_sizes(rng), rng.randint(2, 5)
+    tower |= dict(patch_size=patch,
+                  image_size=patch * rng.randint(1, 7) + rng.choice([0, 0, patch - 1]))
+    mode, times = rng.choice([("16x", 1), ("16x", 1), ("4x", 1), ("4x", 2)])
+    picture = {**shades(rng), "scale_resolution": patch * rng.randint(3, 9),
+               "max_slice_nums": rng.randint(1, 6), "slice_mode": rng.random() < 0.7,
+               "use_image_id": rng.random() < 0.7,
+               "downsample_mode": "4x" if (mode, times) == ("4x", 1) else "16x"}
+    return Spec(tower, Qwen3_5TextConfig, text.text_options, "qwen", "minicpmv",
+                text.model | dict(downsample_mode=mode, merger_times=times,
+                                  insert_layer_id=rng.randrange(tower["num_hidden_layers"])),
+                picture)
+
+
 def draw_glm(rng):
     """Heads whose turned part is even, and a tower whose grid of positions is larger or smaller
     than its pictures."""
@@ -418,7 +434,8 @@ def draw_onevision(rng):
 DRAWS = {"llava": draw_llava, "llava_next": lambda rng: draw_llava(rng, True),
          "llava_onevision": draw_onevision, "glm4v": draw_glm,
          "smolvlm": draw_tiled, "idefics3": draw_tiled,
-         "internvl": draw_internvl, "mistral3": draw_mistral3, "aya_vision": draw_aya_vision,
+         "internvl": draw_internvl, "minicpmv4_6": draw_minicpmv,
+         "mistral3": draw_mistral3, "aya_vision": draw_aya_vision,
          "gemma3": draw_gemma3, "paligemma": draw_paligemma} | {
              name: (lambda rng, name=name: draw_qwen(rng, name))
              for name in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5",
