@@ -127,7 +127,7 @@ def ready_case(world, result):
     """The program that stands before main answers as a process of its own does, and what is to end
     it does."""
     checkpoint = make("clip-llama", world.checkpoints)
-    alone, ready = Program(world.program.path), world.program
+    alone, ready, soon = Program(world.program.path), world.program, 2   # seconds, to be reached
     for command in (["--version"], ["--help"], ["none"], ["info", world.scratch / "none"],
                     ["info", checkpoint.path, "--json"],
                     ["tokenize", checkpoint.path, "--text", "A blue circle"]):
@@ -147,10 +147,10 @@ def ready_case(world, result):
                     each.end("train", recipe, processor_limit=2).returncode, -signal.SIGKILL)
         shutil.rmtree(world.scratch / "run", ignore_errors=True)
         try:
-            each.end("train", recipe, timeout=2)
+            each.end("train", recipe, timeout=soon)
             result.expect(False, "a command without end ended")
         except Failure as failure:
-            result.expect("no end after 2 s" in str(failure), str(failure))
+            result.expect(f"no end after {soon} s" in str(failure), str(failure))
 
 
 def cases():
