@@ -78,7 +78,8 @@ Result<Siglip2Options> read_siglip2_options(const Json& config, const std::strin
 
 Siglip2Tower::Siglip2Tower(const Siglip2Options& o, const torch::TensorOptions& t)
     : PatchPort({o.hidden_size, o.num_hidden_layers, 0, "",
-                 "this tower's frames have as many patches as their pictures, and no others"}),
+                 "this tower places its patches by their rows and columns, which such tokens do "
+                 "not have"}),
       options_(o) {
   embeddings_ = register_module("embeddings", std::make_shared<Embeddings>(o, t));
   const auto encoder = register_module("encoder", std::make_shared<Encoder>());
