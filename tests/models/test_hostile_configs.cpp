@@ -132,14 +132,15 @@ Status load_and_run(const Family& family, const Json& config, const fs::path& fo
   for (const auto& parameter : shapes->parameters()) weights += parameter.numel();
   const ModelGeometry geometry = shapes->geometry();
   for (const auto& [width, height] : {std::pair{40, 25}, {3, 50}}) {
-    LUTHIER_TRY(const PixelValues outline, processor->outline(width, height));
-    if (geometry.image_height > 0 && (outline.shape.at(2) != geometry.image_height ||
-                                      outline.shape.at(3) != geometry.image_width)) {
+    const auto made = processor->outline(width, height);
+    if (!made && geometry.image_height == 0) return made.error();
+    if (!made || (geometry.image_height > 0 && (made->shape.at(2) != geometry.image_height ||
+                                                made->shape.at(3) != geometry.image_width))) {
       return input_error("The picture processor does not make what the tower takes.",
                          where);  // load_model says so
     }
     std::int64_t numbers = 1;
-    for (const std::int64_t axis : outline.shape) numbers *= axis;
+    for (const std::int64_t axis : made->shape) numbers *= axis;
     if (weights > kRunWeights || numbers > 1 << 20) continue;
     LUTHIER_TRY(PixelValues pixels, processor->process(noise(width, height)));
     const std::string text = tokens.expand ? tokens.expand(pixels) : tokens.mark;
