@@ -54,9 +54,10 @@ class LogProbFunction : public torch::autograd::Function<LogProbFunction> {
     std::vector<TokenValues> chunks;
     for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
       const std::int64_t end = std::min(hidden.size(0), begin + chunk);
-      const Tensor logits = weight.product(hidden.slice(0, begin, end), bias);
+      Tensor logits = weight.product(hidden.slice(0, begin, end), bias);
       const ChunkCap cap(softcap, logits, /*gradient=*/false);
-      chunks.push_back(values_of(logits, target.slice(0, begin, end), temperature));
+      // Given away: of narrow ones a wide copy is made, beside which they need not stand.
+      chunks.push_back(values_of(std::move(logits), target.slice(0, begin, end), temperature));
     }
     *values = joined(chunks);
     context->save_for_backward({hidden, leaf, bias, target});

@@ -4,6 +4,7 @@
 // tied to the embedding.
 #include <cmath>
 #include <limits>
+#include <regex>
 
 #include "engine/base/log.h"
 #include "engine/io/safetensors.h"
@@ -325,8 +326,10 @@ class TestAdapterFolders : public QObject {
       for (const WrappedModule& module : selection->wrapped) chosen.insert(module.name);
       for (const ModelModule& module : modules) {
         if (module.stack()) continue;  // parameters, which no such name means
-        bool found = false;
-        for (const std::string& key : written.target_modules.names)
+        const ModuleSelector& targets = written.target_modules;
+        bool found = targets.kind == ModuleSelector::Kind::Regex &&
+                     std::regex_match(module.name, std::regex(targets.regex));
+        for (const std::string& key : targets.names)
           found = found || module.name == key || module.name.ends_with("." + key);
         QVERIFY2(found == chosen.contains(module.name), module.name.c_str());
       }
