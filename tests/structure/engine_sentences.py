@@ -429,6 +429,18 @@ def read_catalogue(root):
     return json.loads((root / CATALOGUE).read_text(encoding="utf-8"))
 
 
+def said_twice(text):
+    """Entries that stand twice, as a merge leaves them: the last would count, whoever reads the
+    first."""
+    pairs = []
+    json.loads(text, object_pairs_hook=lambda found: pairs.extend(found) or dict(found))
+    known = set()
+    for pattern, _ in pairs:
+        if pattern in known:
+            yield f"{CATALOGUE}: {json.dumps(pattern)} stands there twice"
+        known.add(pattern)
+
+
 def faults(needed, catalogue):
     for pattern, place in needed.items():
         if not catalogue.get(pattern):
@@ -471,7 +483,8 @@ def main():
             catalogue = json.loads(arguments.more.read_text(encoding="utf-8")) | catalogue
         write_catalogue(arguments.root, needed, catalogue)
         catalogue = read_catalogue(arguments.root)
-    found = list(faults(needed, catalogue))
+    written = (arguments.root / CATALOGUE).read_text(encoding="utf-8")
+    found = [*faults(needed, catalogue), *said_twice(written)]
     for fault in found:
         print(fault)
     print(f"{len(needed)} sentences, {len(found)} faults")

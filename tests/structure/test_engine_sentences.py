@@ -72,6 +72,10 @@ class Faults(unittest.TestCase):
         self.assertEqual(found, ['a.cpp:1: no Korean for "It is new."'])
         self.assertEqual(len(self.faults(["It is new."], {"It is new.": ""})), 1)
 
+    def test_an_entry_that_stands_twice(self):
+        self.assertEqual(list(e.said_twice('{"a": "1", "b": "2"}')), [])
+        self.assertEqual(len(list(e.said_twice('{"a": "1", "b": "2", "a": "1"}'))), 1)
+
     def test_a_sentence_that_is_gone(self):
         self.assertEqual(len(self.faults([], {"It was.": "있었습니다."})), 1)
 
