@@ -15,6 +15,7 @@
 #include "engine/models/loaded_model.h"
 #include "engine/models/open_weights.h"
 #include "engine/models/packing.h"
+#include "engine/models/processor_files.h"
 #include "engine/models/stored_head.h"
 #include "engine/models/stored_parameter.h"
 #include "engine/models/tensor_file.h"
@@ -125,14 +126,10 @@ Status check_processor(const ChatProcessor& processor, const ModelGeometry& geom
   if (!processor.image_processor() || geometry.image_height == 0) return {};
   const std::vector<std::int64_t> expected{3, geometry.image_height, geometry.image_width};
   const std::string settings = (folder / "preprocessor_config.json").string();
-  const auto outline = processor.image_processor()->outline(
-      static_cast<int>(geometry.image_width) + 7, static_cast<int>(geometry.image_height) + 3);
-  if (!outline) {
-    Error error = outline.error();
-    if (error.where.empty()) error.where = settings;
-    return error;
-  }
-  const std::vector<std::int64_t> made(outline->shape.begin() + 1, outline->shape.end());
+  LUTHIER_TRY(const PixelValues outline,
+              outline_of(*processor.image_processor(), static_cast<int>(geometry.image_width) + 7,
+                         static_cast<int>(geometry.image_height) + 3, settings));
+  const std::vector<std::int64_t> made(outline.shape.begin() + 1, outline.shape.end());
   if (made == expected) return {};
   return input_error("The picture processor makes " + shape_text(made) +
                          ", the vision tower takes " + shape_text(expected) + ".",

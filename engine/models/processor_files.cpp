@@ -57,16 +57,34 @@ Result<std::int64_t> processor_count(const std::filesystem::path& folder, const 
   return count;
 }
 
+Result<PixelValues> outline_of(const ImageProcessor& processor, int width, int height,
+                               const std::string& where) {
+  auto outline = processor.outline(width, height);
+  if (outline || !outline.error().where.empty()) return outline;
+  Error error = outline.error();
+  error.where = where;
+  return error;
+}
+
+Status check_processor_number(const Json& config, const std::string& where, const std::string& key,
+                              std::int64_t standard, std::int64_t tower) {
+  LUTHIER_TRY(const std::int64_t found, json_int(config, key, where, standard));
+  if (found == tower) return {};
+  return input_error("The picture processor's " + key + " is " + std::to_string(found) +
+                         ", the tower's " + std::to_string(tower) + ".",
+                     where + ": " + key, "Processor and weights do not belong together.");
+}
+
+Error other_processor(const std::string& where, const std::string& type) {
+  return input_error("The picture processor is not one of this family's.",
+                     where + ": image_processor_type", "It must be a " + type + ".");
+}
+
 Result<PixelValues> frame_outline(const std::filesystem::path& folder,
                                   const ProcessorDefaults& defaults, std::size_t grid) {
   LUTHIER_TRY(const auto processor, ImageProcessor::load(folder, defaults));
-  auto outline = processor->outline(64, 64);
-  if (!outline) {
-    Error error = outline.error();
-    if (error.where.empty()) error.where = folder.string();
-    return error;
-  }
-  if (outline->shape.size() == 4 && outline->shape[1] == 3 && outline->grid.size() == grid)
+  LUTHIER_TRY(PixelValues outline, outline_of(*processor, 64, 64, folder.string()));
+  if (outline.shape.size() == 4 && outline.shape[1] == 3 && outline.grid.size() == grid)
     return outline;
   return input_error("The picture processor is not one of this family's.", folder.string(),
                      "image_processor_type in preprocessor_config.json does not belong to the "

@@ -25,6 +25,18 @@ Result<std::string> processor_token(const std::filesystem::path& folder, const s
 Result<std::int64_t> processor_count(const std::filesystem::path& folder, const std::string& key,
                                      std::int64_t fallback);
 
+/// What the processor makes of a picture of this size; an error that names no place names `where`.
+Result<PixelValues> outline_of(const ImageProcessor& processor, int width, int height,
+                               const std::string& where);
+
+/// Whether a picture processor's number is the tower's: one that cuts other patches would fail in
+/// the middle of a run. `standard` is its number where `config`, read from `where`, has none.
+Status check_processor_number(const Json& config, const std::string& where, const std::string& key,
+                              std::int64_t standard, std::int64_t tower);
+
+/// For a picture processor that makes what another family's tower takes; `type` would be right.
+Error other_processor(const std::string& where, const std::string& type);
+
 /// What the folder's picture processor makes of a small picture: an Input error unless that is
 /// frames [n, 3, height, width] with a grid of `grid` numbers. So a family can trust both later.
 Result<PixelValues> frame_outline(const std::filesystem::path& folder,

@@ -133,29 +133,17 @@ Status check_gemma4_processor(const Gemma4VisionOptions& tower,
                               const std::filesystem::path& folder) {
   LUTHIER_TRY(const auto settings, detail::read_picture_settings(folder, gemma4_processor()));
   LUTHIER_TRY(const auto processor, ImageProcessor::create(settings.config, settings.where));
-  const auto check = [&](const char* key, std::int64_t standard, std::int64_t own) -> Status {
-    LUTHIER_TRY(const std::int64_t found, json_int(settings.config, key, settings.where, standard));
-    if (found == own) return {};
-    return input_error("The picture processor's " + std::string(key) + " is " +
-                           std::to_string(found) + ", the tower's " + std::to_string(own) + ".",
-                       settings.where + ": " + key,
-                       "Processor and weights do not belong together.");
+  const auto check = [&](const char* key, std::int64_t standard, std::int64_t own) {
+    return check_processor_number(settings.config, settings.where, key, standard, own);
   };
   LUTHIER_CHECK(check("patch_size", 16, tower.patch_size));
   LUTHIER_CHECK(check("pooling_kernel_size", 3, tower.pooling));
   const int edge = static_cast<int>(tower.patch_size * tower.pooling);
-  const auto outline = processor->outline(edge, edge);
-  if (!outline) {
-    Error error = outline.error();
-    if (error.where.empty()) error.where = settings.where;
-    return error;
-  }
-  if (outline->shape.size() != 2 || outline->shape[1] != tower.patch_values() ||
-      outline->grid.size() != 5)
-    return input_error("The picture processor is not one of this family's.",
-                       settings.where + ": image_processor_type",
-                       "It must be a Gemma4ImageProcessor.");
-  const std::int64_t longest = outline->grid[4] / tower.pooling;
+  LUTHIER_TRY(const PixelValues outline, outline_of(*processor, edge, edge, settings.where));
+  if (outline.shape.size() != 2 || outline.shape[1] != tower.patch_values() ||
+      outline.grid.size() != 5)
+    return other_processor(settings.where, "Gemma4ImageProcessor");
+  const std::int64_t longest = outline.grid[4] / tower.pooling;
   if (longest <= tower.positions) return {};
   return input_error(
       "A picture may be " + std::to_string(longest) + " patches long, the tower has places for " +

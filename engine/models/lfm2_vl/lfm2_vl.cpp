@@ -140,25 +140,13 @@ class Lfm2Vl : public TowerModel {
 Status check_lfm2_vl_processor(const Lfm2VlOptions& o, const std::filesystem::path& folder,
                                const ProcessorDefaults& defaults) {
   LUTHIER_TRY(const auto settings, detail::read_picture_settings(folder, defaults));
-  const auto check = [&](const char* key, std::int64_t standard, std::int64_t own) -> Status {
-    LUTHIER_TRY(const std::int64_t found, json_int(settings.config, key, settings.where, standard));
-    if (found == own) return {};
-    return input_error("The picture processor's " + std::string(key) + " is " +
-                           std::to_string(found) + ", the tower's " + std::to_string(own) + ".",
-                       settings.where + ": " + key,
-                       "Processor and weights do not belong together.");
+  const auto check = [&](const char* key, std::int64_t standard, std::int64_t own) {
+    return check_processor_number(settings.config, settings.where, key, standard, own);
   };
   LUTHIER_TRY(const auto processor, ImageProcessor::create(settings.config, settings.where));
-  const auto outline = processor->outline(64, 64);
-  if (!outline) {
-    Error error = outline.error();
-    if (error.where.empty()) error.where = settings.where;
-    return error;
-  }
-  if (outline->shape.size() != 2 || outline->grid.size() != 5)
-    return input_error("The picture processor is not one of this family's.",
-                       settings.where + ": image_processor_type",
-                       "It must be a Lfm2VlImageProcessor.");
+  LUTHIER_TRY(const PixelValues outline, outline_of(*processor, 64, 64, settings.where));
+  if (outline.shape.size() != 2 || outline.grid.size() != 5)
+    return other_processor(settings.where, "Lfm2VlImageProcessor");
   LUTHIER_CHECK(check("encoder_patch_size", 16, o.vision.patch_size));
   return check("downsample_factor", 2, o.downsample_factor);
 }

@@ -71,29 +71,19 @@ ProcessorDefaults minicpmv_processor() { return {"MiniCPMV4_6ImageProcessor"}; }
 Status check_minicpmv_processor(const MiniCpmVOptions& o, const detail::PictureSettings& settings) {
   LUTHIER_TRY(const auto processor, ImageProcessor::create(settings.config, settings.where));
   const int block = static_cast<int>(4 * o.vision.patch_size);
-  const auto outline = processor->outline(block, block);
-  if (!outline) {
-    Error error = outline.error();
-    if (error.where.empty()) error.where = settings.where;
-    return error;
-  }
-  if (outline->shape.size() != 2 || outline->grid.size() != 6)
-    return input_error("The picture processor is not one of this family's.",
-                       settings.where + ": image_processor_type",
-                       "It must be a MiniCPMV4_6ImageProcessor.");
-  const std::string belong = "Processor and weights do not belong together.", key = "patch_size";
-  LUTHIER_TRY(const std::int64_t patch, json_int(settings.config, key, settings.where, 14));
-  if (patch != o.vision.patch_size)
-    return input_error("The picture processor's " + key + " is " + std::to_string(patch) +
-                           ", the tower's " + std::to_string(o.vision.patch_size) + ".",
-                       settings.where + ": " + key, belong);
+  LUTHIER_TRY(const PixelValues outline, outline_of(*processor, block, block, settings.where));
+  if (outline.shape.size() != 2 || outline.grid.size() != 6)
+    return other_processor(settings.where, "MiniCPMV4_6ImageProcessor");
+  LUTHIER_CHECK(check_processor_number(settings.config, settings.where, "patch_size", 14,
+                                       o.vision.patch_size));
   LUTHIER_TRY(const std::string mode,
               json_string(settings.config, "downsample_mode", settings.where, "16x"));
   const std::int64_t written = mode == "4x" ? 4 : 16, made = o.vision.patches_per_token();
   if (written == made) return {};
   return input_error("The picture processor writes a token for " + std::to_string(written) +
                          " patches, and the model makes one of " + std::to_string(made) + ".",
-                     settings.where + ": downsample_mode", belong);
+                     settings.where + ": downsample_mode",
+                     "Processor and weights do not belong together.");
 }
 
 Result<ImageTokens> minicpmv_image_tokens(const MiniCpmVOptions& o,

@@ -161,18 +161,11 @@ Status check_processor(const Mistral3Options& o, const std::filesystem::path& fo
   LUTHIER_TRY(const auto settings, detail::read_picture_settings(folder, pixtral_processor(o)));
   LUTHIER_TRY(const auto processor, ImageProcessor::create(settings.config, settings.where));
   const int edge = static_cast<int>(o.vision.patch_size * o.spatial_merge_size);
-  const auto outline = processor->outline(edge, edge);
-  if (!outline) {
-    Error error = outline.error();
-    if (error.where.empty()) error.where = settings.where;
-    return error;
-  }
-  if (outline->shape.size() == 2 && outline->shape[1] == o.vision.patch_values() &&
-      outline->grid.size() == 3)
+  LUTHIER_TRY(const PixelValues outline, outline_of(*processor, edge, edge, settings.where));
+  if (outline.shape.size() == 2 && outline.shape[1] == o.vision.patch_values() &&
+      outline.grid.size() == 3)
     return {};
-  return input_error("The picture processor is not one of this family's.",
-                     settings.where + ": image_processor_type",
-                     "It must be a PixtralImageProcessor.");
+  return other_processor(settings.where, "PixtralImageProcessor");
 }
 
 /// A row of tokens a row of blocks, each with a break behind it and the last with an end.

@@ -113,31 +113,19 @@ Status check_processor(const QwenVisionOptions& tower, const std::filesystem::pa
                        const ProcessorDefaults& defaults) {
   LUTHIER_TRY(const detail::PictureSettings settings,
               detail::read_picture_settings(folder, defaults));
-  const auto check = [&](const char* key, std::int64_t standard, std::int64_t expected) -> Status {
-    LUTHIER_TRY(const std::int64_t found, json_int(settings.config, key, settings.where, standard));
-    if (found == expected) return {};
-    return input_error(
-        "The picture processor's " + std::string(key) + " is " + std::to_string(found) +
-            ", the tower's " + std::to_string(expected) + ".",
-        settings.where + ": " + key, "Processor and weights do not belong together.");
+  const auto check = [&](const char* key, std::int64_t standard, std::int64_t expected) {
+    return check_processor_number(settings.config, settings.where, key, standard, expected);
   };
   LUTHIER_TRY(const auto processor, ImageProcessor::create(settings.config, settings.where));
   LUTHIER_CHECK(check("patch_size", 14, tower.patch));
   LUTHIER_CHECK(check("temporal_patch_size", 2, tower.temporal));
   LUTHIER_CHECK(check("merge_size", 2, tower.merge));
   const int side = static_cast<int>(4 * tower.patch * tower.merge);
-  const auto outline = processor->outline(side, side);
-  if (!outline) {
-    Error error = outline.error();
-    if (error.where.empty()) error.where = settings.where;
-    return error;
-  }
-  if (outline->shape.size() == 2 && outline->shape[1] == tower.patch_values() &&
-      outline->grid.size() == 3)
+  LUTHIER_TRY(const PixelValues outline, outline_of(*processor, side, side, settings.where));
+  if (outline.shape.size() == 2 && outline.shape[1] == tower.patch_values() &&
+      outline.grid.size() == 3)
     return {};
-  return input_error("The picture processor is not one of this family's.",
-                     settings.where + ": image_processor_type",
-                     "It must be a " + defaults.type + ".");
+  return other_processor(settings.where, defaults.type);
 }
 
 Result<ImageTokens> image_tokens(const QwenGeneration& generation, const QwenVlOptions& options,
